@@ -1,0 +1,29 @@
+//! The words of Latchkey that the server and the browser share.
+//!
+//! Types, their invariants and their wording live here. No I/O, no clock and no randomness: whoever
+//! asks about time passes the time.
+
+pub mod api_key;
+pub mod audit;
+pub mod error;
+pub mod id;
+pub mod name;
+pub mod operation;
+pub mod page;
+pub mod secret;
+pub mod service_account;
+pub mod tenant;
+pub mod time;
+pub mod user;
+
+pub use api_key::{ApiKey, IssuedKey, KeyFilter, KeyQuery, KeySort, KeyState, LastUse, Owner, OwnerKind};
+pub use error::{ApiError, ErrorCode, FieldError};
+pub use id::{AuditId, KeyId, ServiceAccountId, SessionId, TenantId, UserId};
+pub use name::Name;
+pub use operation::Operation;
+pub use page::{Cursor, Direction, Page, PageRequest};
+pub use secret::Secret;
+pub use service_account::{AccountFilter, AccountQuery, AccountSort, AccountState, ServiceAccount};
+pub use tenant::{Membership, Role, Slug, Tenant};
+pub use time::Expiry;
+pub use user::{Email, Member, User, Viewer};

@@ -1,0 +1,147 @@
+//! Service accounts: non-persons that belong to exactly one tenant.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{Direction, LastUse, Name, PageRequest, Role, ServiceAccountId, TenantId};
+
+/// A service account, with what a list shows of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceAccount {
+    /// Its id.
+    pub id: ServiceAccountId,
+    /// The tenant it belongs to.
+    pub tenant_id: TenantId,
+    /// Its name, unique among the tenant's living accounts (compared as typed).
+    pub name: Name,
+    /// What its keys may do.
+    pub role: Role,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// The name of who made it.
+    pub created_by: String,
+    /// When it was deleted. A deleted account never comes back.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// Keys that verify now.
+    pub active_keys: u32,
+    /// Keys ever made.
+    pub all_keys: u32,
+    /// The last use of any of its keys.
+    pub last_used: Option<LastUse>,
+}
+
+/// Where an account is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AccountState {
+    /// Its keys may verify.
+    Active,
+    /// Gone; all its keys are revoked.
+    Deleted {
+        /// Since when.
+        at: DateTime<Utc>,
+    },
+}
+
+impl ServiceAccount {
+    /// The state that the facts amount to.
+    pub fn state(&self) -> AccountState {
+        self.deleted_at.map_or(AccountState::Active, |at| AccountState::Deleted { at })
+    }
+}
+
+/// Which accounts a list shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountFilter {
+    /// The living ones.
+    #[default]
+    Active,
+    /// History.
+    Deleted,
+    /// Both.
+    All,
+}
+
+impl AccountFilter {
+    /// All filters in the order they are offered.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Deleted, Self::All];
+
+    /// The word in URLs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Deleted => "deleted",
+            Self::All => "all",
+        }
+    }
+
+    /// The word on the screen.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::Deleted => "Deleted",
+            Self::All => "All",
+        }
+    }
+
+    /// The filter of a URL's word; the default for none or an unknown one.
+    pub fn from_query(text: Option<&str>) -> Self {
+        Self::ALL.into_iter().find(|filter| Some(filter.as_str()) == text).unwrap_or_default()
+    }
+}
+
+/// What a list of accounts is sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountSort {
+    /// By name.
+    #[default]
+    Name,
+    /// By time of making.
+    Created,
+}
+
+impl AccountSort {
+    /// All columns that sort.
+    pub const ALL: [Self; 2] = [Self::Name, Self::Created];
+
+    /// The word in URLs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Created => "created",
+        }
+    }
+
+    /// The column of a URL's word; the default for none or an unknown one.
+    pub fn from_query(text: Option<&str>) -> Self {
+        Self::ALL.into_iter().find(|sort| Some(sort.as_str()) == text).unwrap_or_default()
+    }
+}
+
+/// Which accounts, in which order, which page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountQuery {
+    /// Part of the name, case folded. Empty: all.
+    pub search: String,
+    /// By state.
+    pub filter: AccountFilter,
+    /// By column.
+    pub sort: AccountSort,
+    /// Which way.
+    pub direction: Direction,
+    /// The page.
+    pub page: PageRequest,
+}
+
+impl Default for AccountQuery {
+    fn default() -> Self {
+        Self {
+            search: String::new(),
+            filter: AccountFilter::default(),
+            sort: AccountSort::default(),
+            direction: Direction::Asc,
+            page: PageRequest::default(),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Who is asking: a session or a bearer key becomes an [`Actor`].
+
+use domain::{ApiError, KeyId, Owner, Role, ServiceAccountId, TenantId, UserId, audit::Channel};
+
+use crate::{Result, Services, storage};
+
+/// From where a request came.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Through which door.
+    pub channel: Channel,
+    /// The network address, as text without the port.
+    pub address: Option<String>,
+    /// The `User-Agent`, at most 200 characters.
+    pub user_agent: Option<String>,
+}
+
+impl Client {
+    /// The operator at the server's command line.
+    pub fn command_line() -> Self {
+        Self { channel: Channel::Cli, address: None, user_agent: None }
+    }
+}
+
+/// A person or a service account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Principal {
+    /// A person.
+    User {
+        /// The id.
+        id: UserId,
+        /// The name, for records.
+        name: String,
+    },
+    /// A service account.
+    ServiceAccount {
+        /// The id.
+        id: ServiceAccountId,
+        /// The name, for records.
+        name: String,
+    },
+}
+
+/// Who is asking, in one tenant, with the role that holds there now. Only this module makes one.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    principal: Principal,
+    tenant_id: TenantId,
+    role: Role,
+    key_id: Option<KeyId>,
+    client: Client,
+}
+
+impl Actor {
+    /// The person or service account.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// The tenant that the request stands in.
+    pub fn tenant_id(&self) -> TenantId {
+        self.tenant_id
+    }
+
+    /// The role there.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The key that was presented; none for a session.
+    pub fn key_id(&self) -> Option<KeyId> {
+        self.key_id
+    }
+
+    /// Whether a person sits at a browser.
+    pub fn is_session(&self) -> bool {
+        self.key_id.is_none()
+    }
+
+    /// The person's id, if it is a person.
+    pub fn user_id(&self) -> Option<UserId> {
+        match self.principal {
+            Principal::User { id, .. } => Some(id),
+            Principal::ServiceAccount { .. } => None,
+        }
+    }
+
+    /// The owner that "own keys" means.
+    pub fn owner(&self) -> Owner {
+        match self.principal {
+            Principal::User { id, .. } => Owner::User(id),
+            Principal::ServiceAccount { id, .. } => Owner::ServiceAccount(id),
+        }
+    }
+
+    /// The name, for records.
+    pub fn name(&self) -> &str {
+        match &self.principal {
+            Principal::User { name, .. } | Principal::ServiceAccount { name, .. } => name,
+        }
+    }
+
+    /// From where the request came.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The operator at the command line, with an administrator's rights in one tenant. Stands under the nil id, which
+    /// no user has.
+    pub(crate) fn operator(tenant_id: TenantId) -> Self {
+        let name = crate::admin::OPERATOR.to_owned();
+        let principal = Principal::User { id: UserId(uuid::Uuid::nil()), name };
+        Self { principal, tenant_id, role: Role::TenantAdmin, key_id: None, client: Client::command_line() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_test(principal: Principal, tenant_id: TenantId, role: Role, key_id: Option<KeyId>) -> Self {
+        Self { principal, tenant_id, role, key_id, client: Client::command_line() }
+    }
+}
+
+/// Makes actors.
+pub struct Actors<'a>(pub(crate) &'a Services);
+
+impl Actors<'_> {
+    /// The person of a session, in the tenant that the session stands in, or in the first of their tenants when
+    /// that one is theirs no more.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` when the person belongs to no tenant.
+    pub async fn from_session(&self, user: UserId, tenant: TenantId, client: Client) -> Result<Actor> {
+        let memberships = storage::users::list_standings(self.0.db(), user).await?;
+        let chosen = memberships.iter().find(|standing| standing.tenant_id == tenant).or(memberships.first());
+        let Some(standing) = chosen else { return Err(ApiError::unauthenticated().into()) };
+        Ok(Actor {
+            principal: Principal::User { id: user, name: standing.user_name.clone() },
+            tenant_id: standing.tenant_id,
+            role: standing.role,
+            key_id: None,
+            client,
+        })
+    }
+
+    /// The owner of a key, with the rights of this moment. Notes the use.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` for a text that is no good key, whatever the reason.
+    pub async fn from_bearer(&self, token: &str, client: Client) -> Result<Actor> {
+        let verified = self.0.verification().verify(token, &client).await?;
+        let Some(key) = verified else { return Err(ApiError::unauthenticated().into()) };
+        let principal = match key.owner {
+            Owner::User(id) => Principal::User { id, name: key.owner_name },
+            Owner::ServiceAccount(id) => Principal::ServiceAccount { id, name: key.owner_name },
+        };
+        Ok(Actor { principal, tenant_id: key.tenant_id, role: key.role, key_id: Some(key.key_id), client })
+    }
+
+    /// The same person in another of their tenants. A key stays in its own.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` when the tenant isn't theirs, or a key asks for another than its own.
+    pub(crate) async fn in_tenant(&self, actor: &Actor, tenant: TenantId) -> Result<Actor> {
+        if actor.tenant_id == tenant {
+            return Ok(actor.clone());
+        }
+        let (Some(user), true) = (actor.user_id(), actor.is_session()) else {
+            return Err(ApiError::not_found().into());
+        };
+        let there = self.from_session(user, tenant, actor.client.clone()).await?;
+        if there.tenant_id == tenant { Ok(there) } else { Err(ApiError::not_found().into()) }
+    }
+}

@@ -1,0 +1,231 @@
+//! What the operator does at the server's command line: trusted as the owner of the database, and audited as "cli".
+
+use std::path::Path;
+
+use domain::{ApiError, Email, ErrorCode, IssuedKey, Operation, Owner, Role, Secret, ServiceAccountId, Slug, Tenant, TenantId, UserId};
+use uuid::Uuid;
+
+use crate::{
+    Actor, CreateApiKey, CreateServiceAccount, Result, Services,
+    actor::Client,
+    input, members, password,
+    policy::{Permit, Target, authorize},
+    set_up::{new_tenant, new_user},
+    storage::{self, audit::Entry},
+};
+
+/// For whom the operator makes a key.
+#[derive(Clone, Debug)]
+pub enum AdminOwner {
+    /// A member, by address.
+    User(String),
+    /// A service account, by id.
+    ServiceAccount(String),
+}
+
+/// Use cases of the operator.
+pub struct Admin<'a>(pub(crate) &'a Services);
+
+impl Admin<'_> {
+    /// Makes a tenant.
+    ///
+    /// # Errors
+    /// Field errors at `name`, `slug`.
+    pub async fn create_tenant(&self, name: &str, slug: &str) -> Result<TenantId> {
+        let mut wrong = input::Fields::default();
+        let parsed = (wrong.take("name", input::name(name)), wrong.take("slug", Slug::parse(slug)));
+        let (Some(name), Some(slug)) = parsed else { return Err(wrong.into_error().into()) };
+        let tenant = new_tenant(self.0, name, slug);
+        let id = tenant.id;
+        let entry = self.entry(tenant.id, "create_tenant", ("tenant", id.0, tenant.name.as_str()));
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    storage::tenants::insert(tx, &tenant).await?;
+                    storage::audit::insert(tx, &entry).await
+                })
+            })
+            .await?;
+        Ok(id)
+    }
+
+    /// Makes a person a member, and makes the person first when the address is new (then with the password).
+    ///
+    /// # Errors
+    /// Field errors at `email`, `name`, `role`, `password`; `NOT_FOUND` for the tenant.
+    pub async fn create_user(&self, email: &str, name: Option<&str>, tenant_slug: &str, role: &str, password: &Secret) -> Result<UserId> {
+        let tenant = self.tenant(tenant_slug).await?;
+        let mut wrong = input::Fields::default();
+        let email = wrong.take("email", Email::parse(email));
+        let role = wrong.take("role", role.parse::<Role>());
+        let (Some(email), Some(role)) = (email, role) else { return Err(wrong.into_error().into()) };
+        let known = storage::users::find_by_email(self.0.db(), &email).await?.map(|found| found.user);
+        let fresh = known.is_none();
+        let user = match known {
+            Some(user) => user,
+            None => {
+                let local = email.as_str().split('@').next().unwrap_or_default().to_owned();
+                let name = input::name(name.unwrap_or(&local)).map_err(|error| ApiError::field("name", error.to_string()))?;
+                password::check_new(password, &[email.as_str(), name.as_str(), tenant_slug])?;
+                new_user(self.0, email, name)
+            }
+        };
+        let hash = if fresh { self.0.hasher().hash(password.clone()).await? } else { String::new() };
+        let entry = self.entry(tenant.id, "create_user", ("user", user.id.0, user.name.as_str())).with(format!("role {}", role.as_str()));
+        let (id, at) = (user.id, storage::micros(self.0.now()));
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    if fresh {
+                        storage::users::insert(tx, &user, &hash).await?;
+                    }
+                    storage::tenants::insert_member(tx, tenant.id, user.id, role, at).await?;
+                    storage::audit::insert(tx, &entry).await
+                })
+            })
+            .await?;
+        Ok(id)
+    }
+
+    /// Makes a service account.
+    ///
+    /// # Errors
+    /// Field errors at `name`, `role`; `NOT_FOUND` for the tenant.
+    pub async fn create_service_account(&self, tenant_slug: &str, name: &str, role: Option<&str>) -> Result<ServiceAccountId> {
+        let operator = self.operator(tenant_slug).await?;
+        let input = CreateServiceAccount { name: name.to_owned(), role: role.map(str::to_owned), idempotency_key: None };
+        Ok(self.0.service_accounts().create(&operator, &input).await?.id)
+    }
+
+    /// Makes a key.
+    ///
+    /// # Errors
+    /// Field errors at `name`, `expires_at`, `owner`; `NOT_FOUND` for the tenant or the owner; `FORBIDDEN` for a member
+    /// with the role Read only.
+    pub async fn create_key(&self, tenant_slug: &str, owner: AdminOwner, name: &str, expires_at: Option<&str>) -> Result<IssuedKey> {
+        let (actor, owner) = match owner {
+            AdminOwner::ServiceAccount(id) => {
+                let id = id.parse::<ServiceAccountId>().map_err(|_| ApiError::field("service_account", "Give the account's id."))?;
+                (self.operator(tenant_slug).await?, Owner::ServiceAccount(id))
+            }
+            AdminOwner::User(email) => {
+                let tenant = self.tenant(tenant_slug).await?;
+                let user = self.user(&email).await?;
+                let actor = self.0.actors().from_session(user, tenant.id, Client::command_line()).await?;
+                (actor, Owner::User(user))
+            }
+        };
+        let input = CreateApiKey {
+            owner,
+            tenant_id: None,
+            name: name.to_owned(),
+            expires_at: expires_at.map(str::to_owned),
+            idempotency_key: None,
+        };
+        self.0.api_keys().create(&actor, &input).await
+    }
+
+    /// Changes a member's role.
+    ///
+    /// # Errors
+    /// `CONFLICT` for the last administrator; `NOT_FOUND`.
+    pub async fn set_role(&self, tenant_slug: &str, email: &str, role: &str) -> Result<()> {
+        let (permit, user, entry) = self.on_member(tenant_slug, email, Operation::ChangeMemberRole).await?;
+        let role: Role = role.parse().map_err(|error: domain::tenant::RoleError| ApiError::field("role", error.to_string()))?;
+        self.0.db().write(move |tx| Box::pin(async move { members::change_role(tx, &permit, user, role, |_| entry.clone()).await.map(drop) })).await
+    }
+
+    /// Ends a membership, with the member's keys in the tenant.
+    ///
+    /// # Errors
+    /// `CONFLICT` for the last administrator; `NOT_FOUND`.
+    pub async fn remove_member(&self, tenant_slug: &str, email: &str) -> Result<()> {
+        let (permit, user, entry) = self.on_member(tenant_slug, email, Operation::RemoveMember).await?;
+        let now = self.0.now();
+        self.0.db().write(move |tx| Box::pin(async move { members::remove(tx, &permit, user, now, OPERATOR, |_| entry.clone()).await })).await
+    }
+
+    /// Sets a new password and ends all of the person's sessions.
+    ///
+    /// # Errors
+    /// Field errors at `email`, `password`.
+    pub async fn change_password(&self, email: &str, password: &Secret) -> Result<()> {
+        let user = self.user(email).await?;
+        password::check_new(password, &[email])?;
+        let hash = self.0.hasher().hash(password.clone()).await?;
+        let entry = Entry { tenant_id: None, ..self.entry(TenantId(Uuid::nil()), "change_password", ("user", user.0, email)) };
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    storage::users::update_password(tx, user, &hash).await?;
+                    storage::sessions::delete_of_user(tx, user).await?;
+                    storage::audit::insert(tx, &entry).await
+                })
+            })
+            .await
+    }
+
+    /// Copies an embedded database into a new file, while it is in use.
+    ///
+    /// # Errors
+    /// A field error at `file` when it is there already; on PostgreSQL, which has tools of its own.
+    pub async fn backup(&self, path: &Path) -> Result<()> {
+        storage::maintenance::backup(self.0.db(), path).await
+    }
+
+    /// What is wrong with the database; nothing, when all is well.
+    ///
+    /// # Errors
+    /// When the database can't answer.
+    pub async fn check(&self) -> Result<Vec<String>> {
+        storage::maintenance::check(self.0.db()).await
+    }
+
+    async fn tenant(&self, slug: &str) -> Result<Tenant> {
+        let tenant = storage::tenants::find_by_slug(self.0.db(), slug.trim()).await?;
+        Ok(tenant.ok_or_else(|| ApiError::new(ErrorCode::NotFound, format!("There is no tenant with the short name {slug}.")))?)
+    }
+
+    async fn user(&self, email: &str) -> Result<UserId> {
+        let email = Email::parse(email).map_err(|error| ApiError::field("email", error.to_string()))?;
+        let found = storage::users::find_by_email(self.0.db(), &email).await?;
+        let missing = || ApiError::new(ErrorCode::NotFound, format!("Nobody has the address {}.", email.as_str()));
+        Ok(found.ok_or_else(missing)?.user.id)
+    }
+
+    /// The operator in the part of one of the tenant's administrators' rights.
+    async fn operator(&self, slug: &str) -> Result<Actor> {
+        let tenant = self.tenant(slug).await?;
+        Ok(Actor::operator(tenant.id))
+    }
+
+    async fn on_member(&self, slug: &str, email: &str, operation: Operation) -> Result<(Permit, UserId, Entry)> {
+        let operator = self.operator(slug).await?;
+        let permit = authorize(&operator, operation, Target::Tenant(operator.tenant_id()))?;
+        let user = self.user(email).await?;
+        Ok((permit, user, self.entry(operator.tenant_id(), operation.as_str(), ("user", user.0, email))))
+    }
+
+    fn entry(&self, tenant: TenantId, operation: &'static str, subject: (&'static str, Uuid, &str)) -> Entry {
+        Entry {
+            at: self.0.now(),
+            tenant_id: Some(tenant.0),
+            operation,
+            actor_kind: "operator",
+            actor_id: None,
+            actor_name: OPERATOR.to_owned(),
+            key_id: None,
+            client: Client::command_line(),
+            subject_kind: subject.0,
+            subject_id: Some(subject.1),
+            subject_name: subject.2.to_owned(),
+            detail: String::new(),
+        }
+    }
+}
+
+/// How records name the operator.
+pub(crate) const OPERATOR: &str = "Operator at the command line";

@@ -1,0 +1,79 @@
+//! What can go wrong inside, and what of it a caller may know.
+
+use domain::{ApiError, ErrorCode};
+use uuid::Uuid;
+
+/// The result of a use case.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A refusal that the caller may read, or a fault whose cause stays inside.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller's matter.
+    #[error("{0}")]
+    Api(#[from] ApiError),
+    /// The database failed or refused.
+    #[error("database")]
+    Database(#[source] sqlx::Error),
+    /// Anything else that shouldn't happen.
+    #[error("{0}")]
+    Fault(String),
+}
+
+/// Why the service can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL names no database that is known here.
+    #[error("the database URL must begin with sqlite: or postgres:")]
+    Url,
+    /// The bundled SQLite is too old to be safe.
+    #[error("SQLite {0} can corrupt a write-ahead log; 3.51.3 or newer is needed")]
+    SqliteVersion(String),
+    /// A migration that this binary does not know has been applied.
+    #[error("the database is newer than this binary (it has migration {0}); run the newer latchkey, or restore a backup made by this one")]
+    NewerDatabase(i64),
+    /// A migration failed, or was changed after it had been applied.
+    #[error("the migration failed: {0}")]
+    Migration(sqlx::migrate::MigrateError),
+    /// The database can't be reached.
+    #[error("the database can't be opened: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(cause: sqlx::Error) -> Self {
+        Self::Database(cause)
+    }
+}
+
+impl Error {
+    /// Whether a unique constraint refused the write.
+    pub(crate) fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(cause)) if cause.kind() == sqlx::error::ErrorKind::UniqueViolation)
+    }
+}
+
+/// The edge: the cause is logged once, under a reference that the caller gets too.
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        let busy = matches!(&error, Error::Database(sqlx::Error::PoolTimedOut));
+        let cause = match error {
+            Error::Api(refusal) => return refusal,
+            Error::Database(cause) => cause.to_string(),
+            Error::Fault(cause) => cause,
+        };
+        let reference = reference();
+        tracing::error!(reference, cause, "request failed");
+        let (code, message) = if busy {
+            (ErrorCode::Unavailable, "The database is busy. Try again in a moment.")
+        } else {
+            (ErrorCode::Internal, "Something went wrong on our side. Nothing was changed. Try again, or quote the reference.")
+        };
+        Self { reference: Some(reference), retry_after: busy.then_some(2), ..Self::new(code, message) }
+    }
+}
+
+fn reference() -> String {
+    let id = Uuid::from_bytes(crate::token::draw_salt());
+    id.simple().to_string()[..12].to_owned()
+}

@@ -1,0 +1,205 @@
+//! What Latchkey does, without any door: use cases, rights, storage. No HTTP and no pages.
+//!
+//! [`Services`] is the only way in. Every use case begins with [`policy::authorize`], and storage is private.
+
+mod actor;
+mod admin;
+mod api_keys;
+mod attempts;
+mod clock;
+mod error;
+mod input;
+mod members;
+mod password;
+pub mod policy;
+mod service_accounts;
+mod sessions;
+mod set_up;
+mod storage;
+mod token;
+mod users;
+mod uses;
+mod verification;
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+
+pub use actor::{Actor, Actors, Client, Principal};
+pub use admin::{Admin, AdminOwner};
+pub use api_keys::{ApiKeys, CreateApiKey};
+pub use clock::Clock;
+pub use domain;
+pub use error::{Error, OpenError, Result};
+pub use members::Members;
+pub use service_accounts::{CreateServiceAccount, ServiceAccounts};
+pub use sessions::{Sessions, SignedIn, StoredSession};
+pub use set_up::{SetUp, SetUpInput};
+pub use users::Users;
+pub use verification::{Verification, VerifiedKey};
+
+/// How often noted uses are written.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How many flushes pass between two removals of sessions that are over.
+const SWEEP_EVERY: u32 = 600;
+
+/// What the services need to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `sqlite:FILE` or `postgres://…`.
+    pub database_url: String,
+}
+
+/// All use cases. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Services(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    db: storage::Db,
+    clock: Clock,
+    uses: uses::Uses,
+    hasher: password::Hasher,
+    attempts: attempts::Attempts,
+    link: set_up::Link,
+}
+
+impl Services {
+    /// Connects. Doesn't migrate.
+    ///
+    /// # Errors
+    /// When the database can't be reached, or is of a version that isn't safe.
+    pub async fn open(settings: &Settings, clock: Clock) -> std::result::Result<Self, OpenError> {
+        let db = storage::Db::open(&settings.database_url).await?;
+        let hasher = password::Hasher::new().map_err(|_| OpenError::Url)?;
+        let inner = Inner { db, clock, uses: uses::Uses::default(), hasher, attempts: attempts::Attempts::default(), link: set_up::Link::default() };
+        let services = Self(Arc::new(inner));
+        tokio::spawn(keep_house(Arc::downgrade(&services.0)));
+        Ok(services)
+    }
+
+    /// Applies the migrations that are missing, and gives their numbers.
+    ///
+    /// # Errors
+    /// When the database is newer than this binary, or a migration fails.
+    pub async fn migrate(&self) -> std::result::Result<Vec<i64>, OpenError> {
+        let before = storage::maintenance::applied(self.db()).await?;
+        storage::maintenance::migrate(self.db()).await?;
+        let after = storage::maintenance::applied(self.db()).await?;
+        Ok(after.into_iter().filter(|number| !before.contains(number)).collect())
+    }
+
+    /// The migrations that this binary knows and the database hasn't.
+    ///
+    /// # Errors
+    /// When the database is newer than this binary, or can't answer.
+    pub async fn missing_migrations(&self) -> std::result::Result<Vec<i64>, OpenError> {
+        let known = storage::maintenance::known(self.db());
+        let applied = storage::maintenance::applied(self.db()).await?;
+        match applied.iter().find(|number| !known.contains(number)) {
+            Some(newer) => Err(OpenError::NewerDatabase(*newer)),
+            None => Ok(known.into_iter().filter(|number| !applied.contains(number)).collect()),
+        }
+    }
+
+    /// Now, by the services' clock.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.0.clock.now()
+    }
+
+    /// Whether the database answers.
+    pub async fn is_healthy(&self) -> bool {
+        storage::maintenance::is_healthy(self.db()).await
+    }
+
+    /// Writes what is still noted and closes the connections.
+    pub async fn close(&self) {
+        if let Err(error) = self.uses().flush(self.db()).await {
+            tracing::error!(%error, "last uses could not be written");
+        }
+        self.db().close().await;
+    }
+
+    /// Who is asking.
+    pub fn actors(&self) -> Actors<'_> {
+        Actors(self)
+    }
+
+    /// API keys.
+    pub fn api_keys(&self) -> ApiKeys<'_> {
+        ApiKeys(self)
+    }
+
+    /// Service accounts.
+    pub fn service_accounts(&self) -> ServiceAccounts<'_> {
+        ServiceAccounts(self)
+    }
+
+    /// Members of a tenant.
+    pub fn members(&self) -> Members<'_> {
+        Members(self)
+    }
+
+    /// A person about themselves.
+    pub fn users(&self) -> Users<'_> {
+        Users(self)
+    }
+
+    /// Signing in.
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions(self)
+    }
+
+    /// The first tenant.
+    pub fn set_up(&self) -> SetUp<'_> {
+        SetUp(self)
+    }
+
+    /// Is this key good?
+    pub fn verification(&self) -> Verification<'_> {
+        Verification(self)
+    }
+
+    /// The operator's command line. No door but that may call it.
+    pub fn admin(&self) -> Admin<'_> {
+        Admin(self)
+    }
+
+    pub(crate) fn db(&self) -> &storage::Db {
+        &self.0.db
+    }
+
+    pub(crate) fn uses(&self) -> &uses::Uses {
+        &self.0.uses
+    }
+
+    pub(crate) fn hasher(&self) -> &password::Hasher {
+        &self.0.hasher
+    }
+
+    pub(crate) fn attempts(&self) -> &attempts::Attempts {
+        &self.0.attempts
+    }
+
+    pub(crate) fn link(&self) -> &set_up::Link {
+        &self.0.link
+    }
+}
+
+/// Beside the requests: writes noted uses, removes sessions that are over. Ends with the services.
+async fn keep_house(services: std::sync::Weak<Inner>) {
+    let mut turn: u32 = 0;
+    loop {
+        tokio::time::sleep(FLUSH_EVERY).await;
+        let Some(inner) = services.upgrade() else { return };
+        if let Err(error) = inner.uses.flush(&inner.db).await {
+            tracing::warn!(%error, "last uses could not be written; trying again");
+        }
+        turn = turn.wrapping_add(1);
+        if turn.is_multiple_of(SWEEP_EVERY)
+            && let Err(error) = storage::sessions::delete_expired(&inner.db, storage::micros(inner.clock.now())).await
+        {
+            tracing::warn!(%error, "sessions that are over could not be removed");
+        }
+    }
+}

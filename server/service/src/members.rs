@@ -1,0 +1,103 @@
+//! Use cases of a tenant's members.
+
+use chrono::{DateTime, Utc};
+use domain::{ApiError, ErrorCode, Member, Operation, Owner, Role, UserId};
+
+use crate::{
+    Actor, Result, Services,
+    policy::{Permit, Target, authorize},
+    storage::{self, Tx, audit::Entry},
+};
+
+/// Use cases of a tenant's members.
+pub struct Members<'a>(pub(crate) &'a Services);
+
+impl Members<'_> {
+    /// All members, by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list(&self, actor: &Actor) -> Result<Vec<Member>> {
+        let permit = authorize(actor, Operation::ListMembers, Target::Tenant(actor.tenant_id()))?;
+        storage::tenants::list_members(self.0.db(), &permit, false).await
+    }
+
+    /// Those who administer the tenant, by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn administrators(&self, actor: &Actor) -> Result<Vec<Member>> {
+        let permit = authorize(actor, Operation::ListMembers, Target::Tenant(actor.tenant_id()))?;
+        storage::tenants::list_members(self.0.db(), &permit, true).await
+    }
+
+    /// Gives a member another role; it holds from their next request on.
+    ///
+    /// # Errors
+    /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
+    pub async fn change_role(&self, actor: &Actor, user: UserId, role: Role) -> Result<Member> {
+        let permit = authorize(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id()))?;
+        let (actor, now) = (actor.clone(), self.0.now());
+        self.0.db().write(move |tx| Box::pin(async move { change_role(tx, &permit, user, role, |member| entry(&actor, &permit, now, member)).await })).await
+    }
+
+    /// Ends a membership and revokes the member's keys in the tenant.
+    ///
+    /// # Errors
+    /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
+    pub async fn remove(&self, actor: &Actor, user: UserId) -> Result<()> {
+        let permit = authorize(actor, Operation::RemoveMember, Target::Tenant(actor.tenant_id()))?;
+        let (actor, now) = (actor.clone(), self.0.now());
+        let by = actor.name().to_owned();
+        self.0.db().write(move |tx| Box::pin(async move { remove(tx, &permit, user, now, &by, |member| entry(&actor, &permit, now, member)).await })).await
+    }
+}
+
+fn entry(actor: &Actor, permit: &Permit, now: DateTime<Utc>, member: &Member) -> Entry {
+    Entry::by(actor, permit.operation(), now, ("user", member.user_id.0, member.name.as_str()))
+}
+
+/// Changes a role and keeps an administrator. `tell` makes the audit line.
+pub(crate) async fn change_role(
+    tx: &mut Tx,
+    permit: &Permit,
+    user: UserId,
+    role: Role,
+    tell: impl Fn(&Member) -> Entry,
+) -> Result<Member> {
+    storage::tenants::lock_administrators(tx, permit).await?;
+    if !storage::tenants::update_role(tx, permit, user, role).await? {
+        return Err(ApiError::not_found().into());
+    }
+    keep_an_administrator(tx, permit).await?;
+    let member = storage::tenants::find_member(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
+    storage::audit::insert(tx, &tell(&member).with(format!("role {}", role.as_str()))).await?;
+    Ok(member)
+}
+
+/// Removes a member, revokes their keys here, and keeps an administrator.
+pub(crate) async fn remove(
+    tx: &mut Tx,
+    permit: &Permit,
+    user: UserId,
+    now: DateTime<Utc>,
+    by: &str,
+    tell: impl Fn(&Member) -> Entry,
+) -> Result<()> {
+    storage::tenants::lock_administrators(tx, permit).await?;
+    let member = storage::tenants::find_member(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
+    if !storage::tenants::delete_member(tx, permit, user).await? {
+        return Err(ApiError::not_found().into());
+    }
+    keep_an_administrator(tx, permit).await?;
+    let keys = storage::keys::revoke_all(tx, permit, Owner::User(user), now, by, "member removed").await?;
+    storage::audit::insert(tx, &tell(&member).with(format!("{keys} keys revoked"))).await
+}
+
+async fn keep_an_administrator(tx: &mut Tx, permit: &Permit) -> Result<()> {
+    if storage::tenants::count_administrators(tx, permit).await? > 0 {
+        return Ok(());
+    }
+    let message = "This is the tenant's last administrator. Make another member an administrator first.";
+    Err(ApiError::new(ErrorCode::Conflict, message).into())
+}

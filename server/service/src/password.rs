@@ -1,0 +1,133 @@
+//! Passwords: argon2id behind a semaphore, and which ones are refused (OWASP ASVS 5.0, V6.2; NIST SP 800-63B §3.1.1.2).
+
+use argon2::{
+    Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version,
+    password_hash::{Salt, SaltString},
+};
+use domain::{ApiError, ErrorCode, Secret};
+use tokio::sync::Semaphore;
+
+use crate::{Error, Result, token};
+
+/// The shortest password, in characters.
+pub const MIN_CHARS: usize = 15;
+/// The longest password that is read, in bytes: far beyond the 128 characters that must fit.
+pub const MAX_BYTES: usize = 1_024;
+/// Memory of one hash in KiB, and its passes (OWASP Password Storage: argon2id, m=19 MiB, t=2, p=1).
+const MEMORY_KIB: u32 = 19 * 1_024;
+const PASSES: u32 = 2;
+/// How many may wait for a turn, for each core.
+const QUEUE_PER_CORE: usize = 8;
+
+/// Words that make a long password an easy one.
+const COMMON: &str = include_str!("common_passwords.txt");
+
+/// Checks a new password. `related` are the person's own words: name, address, tenant.
+///
+/// # Errors
+/// A field error at `password`.
+pub fn check_new(password: &Secret, related: &[&str]) -> std::result::Result<(), ApiError> {
+    let text = password.expose();
+    if text.chars().count() < MIN_CHARS {
+        return Err(ApiError::field("password", "Use at least 15 characters. Several words in a row are easy to remember."));
+    }
+    if text.len() > MAX_BYTES {
+        return Err(ApiError::field("password", "Use at most 1,024 bytes."));
+    }
+    let folded = text.to_lowercase();
+    let known = COMMON.lines().any(|line| line == folded);
+    let own = related.iter().any(|word| word.chars().count() > 3 && folded.replace(&word.to_lowercase(), "").chars().count() < 8);
+    if known || own || is_monotonous(&folded) {
+        return Err(ApiError::field("password", "This password is easy to guess. Choose several unrelated words."));
+    }
+    Ok(())
+}
+
+/// One short piece over and over, or a run like 123456… .
+fn is_monotonous(text: &str) -> bool {
+    let chars: Vec<char> = text.chars().collect();
+    let repeats = (1..=5).any(|period| chars.iter().zip(chars.iter().skip(period)).all(|(a, b)| a == b));
+    let step = |a: char, b: char| i64::from(u32::from(b)) - i64::from(u32::from(a));
+    let even_steps = chars.windows(2).filter(|pair| step(pair[0], pair[1]).abs() == 1).count();
+    repeats || even_steps * 10 >= chars.len() * 8
+}
+
+/// Hashes and verifies, a few at a time.
+#[derive(Debug)]
+pub(crate) struct Hasher {
+    turns: Semaphore,
+    places: Semaphore,
+    decoy: String,
+}
+
+impl Hasher {
+    /// With one turn for each core.
+    pub(crate) fn new() -> Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let decoy = hash_now(&Secret::new("a password that nobody has"))?;
+        Ok(Self { turns: Semaphore::new(cores), places: Semaphore::new(cores * (1 + QUEUE_PER_CORE)), decoy })
+    }
+
+    /// Hashes.
+    pub(crate) async fn hash(&self, password: Secret) -> Result<String> {
+        self.in_turn(move || hash_now(&password)).await
+    }
+
+    /// Compares. Without a hash (nobody has that address) it takes the same time and says no.
+    pub(crate) async fn verify(&self, password: Secret, hash: Option<String>) -> Result<bool> {
+        let there = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.decoy.clone());
+        let equal = self.in_turn(move || verify_now(&password, &hash)).await?;
+        Ok(there && equal)
+    }
+
+    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let Ok(_place) = self.places.try_acquire() else {
+            let busy = ApiError::new(ErrorCode::RateLimited, "Too many people are signing in right now. Try again in a few seconds.");
+            return Err(ApiError { retry_after: Some(2), ..busy }.into());
+        };
+        let _turn = self.turns.acquire().await.map_err(|_| Error::Fault("the hasher is closed".to_owned()))?;
+        tokio::task::spawn_blocking(work).await.map_err(|cause| Error::Fault(format!("hashing did not end: {cause}")))?
+    }
+}
+
+fn argon2() -> Result<Argon2<'static>> {
+    let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|cause| Error::Fault(format!("argon2: {cause}")))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn hash_now(password: &Secret) -> Result<String> {
+    let salt = SaltString::encode_b64(&token::draw_salt()).map_err(|cause| Error::Fault(format!("salt: {cause}")))?;
+    let hash = argon2()?.hash_password(password.expose().as_bytes(), Salt::from(&salt));
+    hash.map(|hash| hash.to_string()).map_err(|cause| Error::Fault(format!("argon2: {cause}")))
+}
+
+fn verify_now(password: &Secret, hash: &str) -> Result<bool> {
+    let parsed = PasswordHash::new(hash).map_err(|cause| Error::Fault(format!("stored hash: {cause}")))?;
+    Ok(password.expose().len() <= MAX_BYTES && argon2()?.verify_password(password.expose().as_bytes(), &parsed).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_common_repeated_and_personal_passwords_are_refused() {
+        for bad in ["short", "passwordpassword", "aaaaaaaaaaaaaaaa", "abcabcabcabcabcabc", "1234567890123456", "ada@example.org12"] {
+            assert!(check_new(&Secret::new(bad), &["ada@example.org"]).is_err(), "{bad}");
+        }
+        assert!(check_new(&Secret::new("correct horse battery staple"), &[]).is_err(), "everybody knows that one");
+        assert!(check_new(&Secret::new("seven lamps under the pier"), &["Ada"]).is_ok());
+        assert!(check_new(&Secret::new("ж".repeat(64) + &"я9 ".repeat(22)), &[]).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_hash_verifies_its_password_and_no_other() {
+        let hasher = Hasher::new().unwrap();
+        let hash = hasher.hash(Secret::new("seven lamps under the pier")).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(hasher.verify(Secret::new("seven lamps under the pier"), Some(hash.clone())).await.unwrap());
+        assert!(!hasher.verify(Secret::new("seven lamps under the quay"), Some(hash)).await.unwrap());
+        assert!(!hasher.verify(Secret::new("a password that nobody has"), None).await.unwrap());
+    }
+}

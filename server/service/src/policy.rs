@@ -1,0 +1,223 @@
+//! Who may do what: the only yes or no. No I/O, so that the whole table is tested cell by cell.
+
+use domain::{ApiError, Operation, Owner, Role, TenantId};
+
+use crate::Actor;
+
+/// What an operation is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The tenant as a whole, or its rows of a kind.
+    Tenant(TenantId),
+    /// What an owner has in a tenant.
+    Owner(TenantId, Owner),
+}
+
+/// The proof that an operation was allowed, with the wall that storage puts in every WHERE clause.
+/// Only [`authorize`] makes one.
+#[derive(Clone, Copy, Debug)]
+pub struct Permit {
+    tenant_id: TenantId,
+    owner: Option<Owner>,
+    operation: Operation,
+}
+
+impl Permit {
+    pub(crate) fn tenant_id(&self) -> TenantId {
+        self.tenant_id
+    }
+
+    pub(crate) fn owner(&self) -> Option<Owner> {
+        self.owner
+    }
+
+    pub(crate) fn operation(&self) -> Operation {
+        self.operation
+    }
+}
+
+/// Decides.
+///
+/// # Errors
+/// `NOT_FOUND` for anything of another tenant, `FORBIDDEN` inside one's own without the right.
+pub fn authorize(actor: &Actor, operation: Operation, target: Target) -> Result<Permit, ApiError> {
+    let (tenant_id, owner) = match target {
+        Target::Tenant(tenant) => (tenant, None),
+        Target::Owner(tenant, owner) => (tenant, Some(owner)),
+    };
+    if tenant_id != actor.tenant_id() {
+        return Err(ApiError::not_found());
+    }
+    if is_allowed(actor, operation, owner) {
+        Ok(Permit { tenant_id, owner, operation })
+    } else {
+        Err(ApiError::forbidden(refusal(operation, owner)))
+    }
+}
+
+fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool {
+    let administers = actor.role() == Role::TenantAdmin;
+    let own = owner == Some(actor.owner());
+    match operation {
+        Operation::ViewSelf => actor.user_id().is_some(),
+        Operation::SwitchTenant => actor.is_session(),
+        Operation::ListApiKeys | Operation::GetApiKey | Operation::RevokeApiKey => own || administers,
+        Operation::CreateApiKey => match owner {
+            Some(Owner::User(_)) => own && actor.role() >= Role::User,
+            Some(Owner::ServiceAccount(_)) => administers || (own && actor.role() >= Role::User),
+            None => false,
+        },
+        Operation::ListMembers => true,
+        Operation::ListServiceAccounts
+        | Operation::GetServiceAccount
+        | Operation::CreateServiceAccount
+        | Operation::DeleteServiceAccount
+        | Operation::ChangeMemberRole
+        | Operation::RemoveMember => administers,
+    }
+}
+
+fn refusal(operation: Operation, owner: Option<Owner>) -> &'static str {
+    match operation {
+        Operation::ViewSelf | Operation::SwitchTenant => "This is for a person in a browser, not for a key.",
+        Operation::CreateApiKey if matches!(owner, Some(Owner::User(_))) => {
+            "You can create keys for yourself only, and not with the role Read only. Ask an administrator of the tenant."
+        }
+        Operation::ListApiKeys | Operation::GetApiKey | Operation::RevokeApiKey if matches!(owner, Some(Owner::User(_))) => {
+            "This key belongs to someone else. Its owner and the tenant's administrators can manage it."
+        }
+        Operation::ChangeMemberRole | Operation::RemoveMember => "Members are managed by the tenant's administrators.",
+        _ => "Service accounts are managed by the tenant's administrators.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{ErrorCode, KeyId, ServiceAccountId, UserId};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::Principal;
+
+    const HERE: TenantId = TenantId(Uuid::from_u128(1));
+    const THERE: TenantId = TenantId(Uuid::from_u128(2));
+    const ME: Owner = Owner::User(UserId(Uuid::from_u128(10)));
+    const OTHER: Owner = Owner::User(UserId(Uuid::from_u128(11)));
+    const BOT: Owner = Owner::ServiceAccount(ServiceAccountId(Uuid::from_u128(20)));
+    const OTHER_BOT: Owner = Owner::ServiceAccount(ServiceAccountId(Uuid::from_u128(21)));
+
+    fn actor(who: Owner, role: Role, by_key: bool) -> Actor {
+        let principal = match who {
+            Owner::User(id) => Principal::User { id, name: "me".to_owned() },
+            Owner::ServiceAccount(id) => Principal::ServiceAccount { id, name: "bot".to_owned() },
+        };
+        Actor::for_test(principal, HERE, role, by_key.then_some(KeyId(Uuid::from_u128(30))))
+    }
+
+    /// The rights table of the design, as letters for [Read only, User, Administrator].
+    /// `y` yes, `-` forbidden. One row for each operation × kind of actor × owner.
+    #[rustfmt::skip]
+    const TABLE: &[(Operation, &str, Option<Owner>, &str)] = {
+        use Operation as O;
+        &[
+            (O::ViewSelf,             "session", None,            "yyy"),
+            (O::ViewSelf,             "key",     None,            "yyy"),
+            (O::ViewSelf,             "bot",     None,            "---"),
+            (O::SwitchTenant,         "session", None,            "yyy"),
+            (O::SwitchTenant,         "key",     None,            "---"),
+            (O::SwitchTenant,         "bot",     None,            "---"),
+            (O::ListApiKeys,          "session", Some(ME),        "yyy"),
+            (O::ListApiKeys,          "session", Some(OTHER),     "--y"),
+            (O::ListApiKeys,          "session", Some(BOT),       "--y"),
+            (O::ListApiKeys,          "key",     Some(ME),        "yyy"),
+            (O::ListApiKeys,          "key",     Some(BOT),       "--y"),
+            (O::ListApiKeys,          "bot",     Some(BOT),       "yyy"),
+            (O::ListApiKeys,          "bot",     Some(OTHER_BOT), "--y"),
+            (O::ListApiKeys,          "bot",     Some(ME),        "--y"),
+            (O::GetApiKey,            "session", Some(ME),        "yyy"),
+            (O::GetApiKey,            "session", Some(OTHER),     "--y"),
+            (O::GetApiKey,            "session", Some(BOT),       "--y"),
+            (O::GetApiKey,            "bot",     Some(BOT),       "yyy"),
+            (O::GetApiKey,            "bot",     Some(OTHER_BOT), "--y"),
+            (O::CreateApiKey,         "session", Some(ME),        "-yy"),
+            (O::CreateApiKey,         "session", Some(OTHER),     "---"),
+            (O::CreateApiKey,         "session", Some(BOT),       "--y"),
+            (O::CreateApiKey,         "key",     Some(ME),        "-yy"),
+            (O::CreateApiKey,         "key",     Some(OTHER),     "---"),
+            (O::CreateApiKey,         "key",     Some(BOT),       "--y"),
+            (O::CreateApiKey,         "bot",     Some(BOT),       "-yy"),
+            (O::CreateApiKey,         "bot",     Some(OTHER_BOT), "--y"),
+            (O::CreateApiKey,         "bot",     Some(ME),        "---"),
+            (O::CreateApiKey,         "session", None,            "---"),
+            (O::RevokeApiKey,         "session", Some(ME),        "yyy"),
+            (O::RevokeApiKey,         "session", Some(OTHER),     "--y"),
+            (O::RevokeApiKey,         "session", Some(BOT),       "--y"),
+            (O::RevokeApiKey,         "key",     Some(ME),        "yyy"),
+            (O::RevokeApiKey,         "bot",     Some(BOT),       "yyy"),
+            (O::RevokeApiKey,         "bot",     Some(OTHER_BOT), "--y"),
+            (O::ListServiceAccounts,  "session", None,            "--y"),
+            (O::ListServiceAccounts,  "bot",     None,            "--y"),
+            (O::GetServiceAccount,    "session", Some(BOT),       "--y"),
+            (O::GetServiceAccount,    "bot",     Some(OTHER_BOT), "--y"),
+            (O::CreateServiceAccount, "session", None,            "--y"),
+            (O::CreateServiceAccount, "key",     None,            "--y"),
+            (O::CreateServiceAccount, "bot",     None,            "--y"),
+            (O::DeleteServiceAccount, "session", Some(BOT),       "--y"),
+            (O::DeleteServiceAccount, "bot",     Some(OTHER_BOT), "--y"),
+            (O::ListMembers,          "session", None,            "yyy"),
+            (O::ListMembers,          "bot",     None,            "yyy"),
+            (O::ChangeMemberRole,     "session", None,            "--y"),
+            (O::ChangeMemberRole,     "key",     None,            "--y"),
+            (O::ChangeMemberRole,     "bot",     None,            "--y"),
+            (O::RemoveMember,         "session", None,            "--y"),
+            (O::RemoveMember,         "bot",     None,            "--y"),
+        ]
+    };
+
+    fn cell(who: &str, role: Role) -> Actor {
+        match who {
+            "session" => actor(ME, role, false),
+            "key" => actor(ME, role, true),
+            _ => actor(BOT, role, true),
+        }
+    }
+
+    #[test]
+    fn the_rights_table_holds_cell_by_cell() {
+        for (operation, who, owner, row) in TABLE {
+            for (role, expected) in [Role::ReadOnlyUser, Role::User, Role::TenantAdmin].into_iter().zip(row.chars()) {
+                let target = owner.map_or(Target::Tenant(HERE), |owner| Target::Owner(HERE, owner));
+                let outcome = authorize(&cell(who, role), *operation, target);
+                let seen = match outcome {
+                    Ok(_) => 'y',
+                    Err(error) => {
+                        assert_eq!(error.code, ErrorCode::Forbidden);
+                        '-'
+                    }
+                };
+                assert_eq!(seen, expected, "{operation:?} by {who} as {role:?} on {owner:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn everything_in_another_tenant_is_not_found_for_everybody() {
+        for operation in Operation::ALL {
+            for who in ["session", "key", "bot"] {
+                for role in Role::ALL {
+                    for target in [Target::Tenant(THERE), Target::Owner(THERE, ME), Target::Owner(THERE, BOT)] {
+                        let error = authorize(&cell(who, role), *operation, target).expect_err("a wall");
+                        assert_eq!(error, ApiError::not_found());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_names_every_operation() {
+        for operation in Operation::ALL {
+            assert!(TABLE.iter().any(|(row, ..)| row == operation), "{operation:?} has no row");
+        }
+    }
+}

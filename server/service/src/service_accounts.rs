@@ -1,0 +1,127 @@
+//! Use cases of service accounts.
+
+use domain::{AccountQuery, ApiError, ErrorCode, Name, Operation, Owner, Page, Role, ServiceAccount, ServiceAccountId};
+use uuid::Uuid;
+
+use crate::{
+    Actor, Result, Services, input,
+    policy::{Permit, Target, authorize},
+    storage::{self, Tx, audit::Entry},
+    token,
+};
+
+/// What someone typed to make a service account.
+#[derive(Clone, Debug)]
+pub struct CreateServiceAccount {
+    /// What to call it: see [`Name`]; unique among the tenant's living accounts.
+    pub name: String,
+    /// A role's word; Administrator, when `None` or empty.
+    pub role: Option<String>,
+    /// The form's UUID: the same form twice makes one account.
+    pub idempotency_key: Option<String>,
+}
+
+/// Use cases of service accounts.
+pub struct ServiceAccounts<'a>(pub(crate) &'a Services);
+
+impl ServiceAccounts<'_> {
+    /// One page of the tenant's accounts.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` for anyone but an Administrator.
+    pub async fn list(&self, actor: &Actor, query: &AccountQuery) -> Result<Page<ServiceAccount>> {
+        let permit = authorize(actor, Operation::ListServiceAccounts, Target::Tenant(actor.tenant_id()))?;
+        storage::service_accounts::list(self.0.db(), &permit, query, self.0.now()).await
+    }
+
+    /// One account, deleted ones too.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`, `FORBIDDEN`.
+    pub async fn get(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
+        let permit = authorize(actor, Operation::GetServiceAccount, Target::Tenant(actor.tenant_id()))?;
+        let account = storage::service_accounts::find(self.0.db(), &permit, id, self.0.now()).await?;
+        Ok(account.ok_or_else(ApiError::not_found)?)
+    }
+
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` with the fields `name`, `role`; `FORBIDDEN`.
+    pub async fn create(&self, actor: &Actor, input: &CreateServiceAccount) -> Result<ServiceAccount> {
+        let permit = authorize(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id()))?;
+        let (name, role, key) = check(input)?;
+        if role > actor.role() {
+            return Err(ApiError::field("role", "You can't grant a role above your own.").into());
+        }
+        let now = self.0.now();
+        let account = ServiceAccount {
+            id: ServiceAccountId(token::new_id(now)),
+            tenant_id: actor.tenant_id(),
+            name,
+            role,
+            created_at: now,
+            created_by: actor.name().to_owned(),
+            deleted_at: None,
+            active_keys: 0,
+            all_keys: 0,
+            last_used: None,
+        };
+        let actor = actor.clone();
+        self.0.db().write(move |tx| Box::pin(async move { insert(tx, &actor, &permit, account, key).await })).await
+    }
+
+    /// Ends an account and revokes all its keys, in one transaction.
+    ///
+    /// # Errors
+    /// `CONFLICT` when it was deleted already, `NOT_FOUND`, `FORBIDDEN`.
+    pub async fn delete(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
+        let target = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(id));
+        let permit = authorize(actor, Operation::DeleteServiceAccount, target)?;
+        let (now, actor) = (self.0.now(), actor.clone());
+        self.0.db().write(move |tx| Box::pin(async move { delete(tx, &actor, &permit, id, now).await })).await
+    }
+}
+
+fn check(input: &CreateServiceAccount) -> Result<(Name, Role, Option<Uuid>)> {
+    let mut wrong = input::Fields::default();
+    let name = wrong.take("name", input::name(&input.name));
+    let word = input.role.as_deref().map(str::trim).filter(|word| !word.is_empty());
+    let role = wrong.take("role", word.map_or(Ok(Role::TenantAdmin), str::parse));
+    let key = input::idempotency_key(input.idempotency_key.as_deref())?;
+    match (name, role) {
+        (Some(name), Some(role)) => Ok((name, role, key)),
+        _ => Err(wrong.into_error().into()),
+    }
+}
+
+async fn insert(tx: &mut Tx, actor: &Actor, permit: &Permit, account: ServiceAccount, key: Option<Uuid>) -> Result<ServiceAccount> {
+    if let Some(key) = key
+        && let Some(earlier) = storage::service_accounts::find_repeated(tx, permit, key, account.created_at).await?
+    {
+        return Ok(earlier);
+    }
+    storage::service_accounts::insert(tx, permit, &account, key).await?;
+    let subject = ("service_account", account.id.0, account.name.as_str());
+    let entry = Entry::by(actor, permit.operation(), account.created_at, subject).with(format!("role {}", account.role.as_str()));
+    storage::audit::insert(tx, &entry).await?;
+    Ok(account)
+}
+
+async fn delete(
+    tx: &mut Tx,
+    actor: &Actor,
+    permit: &Permit,
+    id: ServiceAccountId,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<ServiceAccount> {
+    let deleted = storage::service_accounts::delete(tx, permit, id, now, actor.name()).await?;
+    let account = storage::service_accounts::find_in(tx, permit, id, now).await?.ok_or_else(ApiError::not_found)?;
+    if !deleted {
+        return Err(ApiError::new(ErrorCode::Conflict, "This service account was deleted already.").into());
+    }
+    let keys = storage::keys::revoke_all(tx, permit, Owner::ServiceAccount(id), now, actor.name(), "service account deleted").await?;
+    let subject = ("service_account", id.0, account.name.as_str());
+    storage::audit::insert(tx, &Entry::by(actor, permit.operation(), now, subject).with(format!("{keys} keys revoked"))).await?;
+    Ok(storage::service_accounts::find_in(tx, permit, id, now).await?.ok_or_else(ApiError::not_found)?)
+}

@@ -1,0 +1,135 @@
+//! The first tenant and its administrator, through a link that works once.
+
+use std::sync::{Mutex, PoisonError};
+
+use domain::{ApiError, Email, Name, Role, Secret, Slug, Tenant, TenantId, User, UserId};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    Result, Services, SignedIn,
+    actor::Client,
+    input, password,
+    storage::{self, Tx, audit::Entry},
+    token,
+};
+
+/// What someone typed on the set-up page.
+#[derive(Clone, Debug)]
+pub struct SetUpInput {
+    /// The tenant's name.
+    pub tenant_name: String,
+    /// The tenant's short name.
+    pub slug: String,
+    /// The person's name.
+    pub name: String,
+    /// The person's address.
+    pub email: String,
+    /// The person's password.
+    pub password: Secret,
+}
+
+/// The digest of the link's secret, while a set-up is possible.
+#[derive(Debug, Default)]
+pub(crate) struct Link(Mutex<Option<[u8; 32]>>);
+
+impl Link {
+    fn set(&self, digest: Option<[u8; 32]>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = digest;
+    }
+
+    fn opens(&self, secret: &str) -> bool {
+        let digest = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        digest.is_some_and(|digest| bool::from(digest.ct_eq(&token::sha256(secret.as_bytes()))))
+    }
+}
+
+/// Use cases of the set-up.
+pub struct SetUp<'a>(pub(crate) &'a Services);
+
+impl SetUp<'_> {
+    /// Whether there is no tenant yet.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_needed(&self) -> Result<bool> {
+        Ok(!storage::tenants::is_any(self.0.db()).await?)
+    }
+
+    /// Draws the secret of the link that is printed at start; an earlier one stops working.
+    pub fn issue_token(&self) -> Secret {
+        let secret = token::draw_link_secret();
+        self.0.link().set(Some(token::sha256(secret.expose().as_bytes())));
+        secret
+    }
+
+    /// Whether a link's secret is the one that was printed.
+    pub fn is_token(&self, secret: &str) -> bool {
+        self.0.link().opens(secret)
+    }
+
+    /// Makes the first tenant and its administrator; the link stops working.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for a wrong or used link; `BAD_USER_INPUT` with the fields of [`SetUpInput`].
+    pub async fn complete(&self, secret: &str, input: &SetUpInput) -> Result<SignedIn> {
+        if !self.is_token(secret) {
+            return Err(ApiError::not_found().into());
+        }
+        let (tenant, user) = self.check(input)?;
+        let hash = self.0.hasher().hash(input.password.clone()).await?;
+        let done = SignedIn { user_id: user.id, tenant_id: tenant.id };
+        self.0.db().write(move |tx| Box::pin(async move { insert(tx, &tenant, &user, &hash).await })).await?;
+        self.0.link().set(None);
+        Ok(done)
+    }
+
+    fn check(&self, input: &SetUpInput) -> Result<(Tenant, User)> {
+        let mut wrong = input::Fields::default();
+        let tenant_name = wrong.take("tenant_name", input::name(&input.tenant_name));
+        let slug = wrong.take("slug", Slug::parse(&input.slug));
+        let name = wrong.take("name", input::name(&input.name));
+        let email = wrong.take("email", Email::parse(&input.email));
+        let related = [input.email.as_str(), input.name.as_str(), input.tenant_name.as_str(), input.slug.as_str()];
+        let good = wrong.take("password", password::check_new(&input.password, &related));
+        let (Some(tenant_name), Some(slug), Some(name), Some(email), Some(())) = (tenant_name, slug, name, email, good) else {
+            return Err(wrong.into_error().into());
+        };
+        Ok((new_tenant(self.0, tenant_name, slug), new_user(self.0, email, name)))
+    }
+}
+
+/// A tenant with an id of now.
+pub(crate) fn new_tenant(services: &Services, name: Name, slug: Slug) -> Tenant {
+    let now = services.now();
+    Tenant { id: TenantId(token::new_id(now)), name, slug, created_at: now }
+}
+
+/// A user with an id of now.
+pub(crate) fn new_user(services: &Services, email: Email, name: Name) -> User {
+    let now = services.now();
+    User { id: UserId(token::new_id(now)), email, name, created_at: now }
+}
+
+async fn insert(tx: &mut Tx, tenant: &Tenant, user: &User, hash: &str) -> Result<()> {
+    if storage::tenants::is_any_in(tx).await? {
+        return Err(ApiError::not_found().into());
+    }
+    storage::tenants::insert(tx, tenant).await?;
+    storage::users::insert(tx, user, hash).await?;
+    storage::tenants::insert_member(tx, tenant.id, user.id, Role::TenantAdmin, storage::micros(user.created_at)).await?;
+    let entry = Entry {
+        at: tenant.created_at,
+        tenant_id: Some(tenant.id.0),
+        operation: "set_up",
+        actor_kind: "user",
+        actor_id: Some(user.id.0),
+        actor_name: user.name.as_str().to_owned(),
+        key_id: None,
+        client: Client { channel: domain::audit::Channel::Browser, ..Client::command_line() },
+        subject_kind: "tenant",
+        subject_id: Some(tenant.id.0),
+        subject_name: tenant.name.as_str().to_owned(),
+        detail: String::new(),
+    };
+    storage::audit::insert(tx, &entry).await
+}

@@ -1,0 +1,190 @@
+//! The two databases behind one type, and the macros that run one text of SQL on either.
+
+use std::{future::Future, pin::Pin, str::FromStr, time::Duration};
+
+use sqlx::{
+    PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{Error, Result, error::OpenError};
+
+/// A database, chosen by its URL.
+#[derive(Clone, Debug)]
+pub(crate) enum Db {
+    /// Embedded: one writer, several readers (WAL lets them work beside it).
+    Sqlite { reader: SqlitePool, writer: SqlitePool },
+    /// A server.
+    Postgres(PgPool),
+}
+
+/// An open transaction on either.
+pub(crate) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// What a unit of work returns.
+pub(crate) type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// Runs a statement on a [`Db`] outside any transaction: `read!(db, c => sqlx::query(…).fetch_all(c))`.
+macro_rules! read {
+    ($db:expr, $c:ident => $body:expr) => {
+        match $db {
+            $crate::storage::db::Db::Sqlite { reader: $c, .. } => $body.await,
+            $crate::storage::db::Db::Postgres($c) => $body.await,
+        }
+    };
+}
+pub(crate) use read;
+
+/// Runs a statement in a [`Tx`]: `run!(tx, c => sqlx::query(…).execute(c))`.
+macro_rules! run {
+    ($tx:expr, $c:ident => $body:expr) => {
+        match $tx {
+            $crate::storage::db::Tx::Sqlite(tx) => {
+                let $c = &mut **tx;
+                $body.await
+            }
+            $crate::storage::db::Tx::Postgres(tx) => {
+                let $c = &mut **tx;
+                $body.await
+            }
+        }
+    };
+}
+pub(crate) use run;
+
+/// Runs a change in a [`Tx`] and gives the number of rows that it touched.
+macro_rules! change {
+    ($tx:expr, $query:expr) => {
+        match $tx {
+            $crate::storage::db::Tx::Sqlite(tx) => $query.execute(&mut **tx).await.map(|done| done.rows_affected()),
+            $crate::storage::db::Tx::Postgres(tx) => $query.execute(&mut **tx).await.map(|done| done.rows_affected()),
+        }
+    };
+}
+pub(crate) use change;
+
+const READERS: u32 = 8;
+const POSTGRES_CONNECTIONS: u32 = 20;
+
+impl Db {
+    /// Connects. Creates an SQLite file that isn't there.
+    pub(crate) async fn open(url: &str) -> std::result::Result<Self, OpenError> {
+        if url.starts_with("sqlite:") {
+            open_sqlite(url).await
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            open_postgres(url).await
+        } else {
+            Err(OpenError::Url)
+        }
+    }
+
+    /// Does a unit of work in a transaction: all of it is kept, or nothing. It goes on to its end even when the
+    /// caller goes away, because a future dropped between BEGIN and COMMIT leaves a connection half-way.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T> + Send + 'static,
+    {
+        let db = self.clone();
+        let task = tokio::spawn(async move {
+            let mut tx = db.begin().await?;
+            match work(&mut tx).await {
+                Ok(value) => tx.commit().await.map(|()| value),
+                Err(error) => {
+                    tx.rollback().await?;
+                    Err(error)
+                }
+            }
+        });
+        task.await.map_err(|cause| Error::Fault(format!("a unit of work did not end: {cause}")))?
+    }
+
+    async fn begin(&self) -> Result<Tx> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Closes all connections.
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite { reader, writer } => {
+                reader.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        }
+        .map_err(Error::from)
+    }
+
+    async fn rollback(self) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.rollback().await,
+            Self::Postgres(tx) => tx.rollback().await,
+        }
+        .map_err(Error::from)
+    }
+}
+
+async fn open_sqlite(url: &str) -> std::result::Result<Db, OpenError> {
+    let options = SqliteConnectOptions::from_str(url)?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5));
+    // One writer: SQLite has one anyway, and a queue in the process is fairer than retries on a lock.
+    let writer = SqlitePoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(30)).connect_with(options.clone()).await?;
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&writer).await?;
+    if !is_safe_sqlite(&version) {
+        return Err(OpenError::SqliteVersion(version));
+    }
+    let reader = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(Duration::from_secs(3))
+        .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
+        .await?;
+    Ok(Db::Sqlite { reader, writer })
+}
+
+fn is_safe_sqlite(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next()) >= (3, 51, 3)
+}
+
+async fn open_postgres(url: &str) -> std::result::Result<Db, OpenError> {
+    let options = PgConnectOptions::from_str(url)?.application_name("latchkey").options([
+        ("statement_timeout", "5s"),
+        ("lock_timeout", "2s"),
+        ("idle_in_transaction_session_timeout", "10s"),
+    ]);
+    let pool =
+        PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(Duration::from_secs(3)).connect_with(options).await?;
+    Ok(Db::Postgres(pool))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlite_before_3_51_3_is_refused() {
+        assert!(is_safe_sqlite("3.51.3") && is_safe_sqlite("3.52.0") && is_safe_sqlite("4.0.0"));
+        assert!(!is_safe_sqlite("3.51.2") && !is_safe_sqlite("3.46.0") && !is_safe_sqlite("x"));
+    }
+}

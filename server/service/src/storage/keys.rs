@@ -1,0 +1,287 @@
+//! API keys: one at a time. Lists live in `key_list.rs`.
+
+use chrono::{DateTime, Utc};
+use domain::{ApiKey, KeyId, LastUse, Owner, ServiceAccountId, Slug, TenantId, UserId};
+use uuid::Uuid;
+
+use super::{
+    Db, Tx,
+    db::{change, read, run},
+    fold, instant, micros, stored_name,
+    tenants::role_of,
+};
+use crate::{Error, Result, policy::Permit, token::TokenDigest, verification::Candidate};
+
+/// The columns of [`KeyRow`], of `api_keys k` joined as in [`FROM`].
+pub(crate) const COLUMNS: &str = "k.id, k.tenant_id, t.name AS tenant_name, k.user_id, k.service_account_id, \
+    COALESCE(u.name, s.name) AS owner_name, k.name, k.name_folded, k.hint, k.created_at, k.created_by, k.expires_at, k.suspended_at, \
+    k.revoked_at, k.revoked_by, k.last_used_at, k.last_used_address, k.last_used_agent";
+
+/// Where [`COLUMNS`] come from.
+pub(crate) const FROM: &str = "api_keys k JOIN tenants t ON t.id = k.tenant_id LEFT JOIN users u ON u.id = k.user_id \
+    LEFT JOIN service_accounts s ON s.id = k.service_account_id";
+
+#[derive(sqlx::FromRow)]
+pub(crate) struct KeyRow {
+    pub(crate) id: Uuid,
+    tenant_id: Uuid,
+    tenant_name: String,
+    user_id: Option<Uuid>,
+    service_account_id: Option<Uuid>,
+    owner_name: String,
+    name: String,
+    pub(crate) name_folded: String,
+    hint: String,
+    pub(crate) created_at: i64,
+    created_by: String,
+    pub(crate) expires_at: Option<i64>,
+    suspended_at: Option<i64>,
+    revoked_at: Option<i64>,
+    revoked_by: Option<String>,
+    pub(crate) last_used_at: Option<i64>,
+    last_used_address: Option<String>,
+    last_used_agent: Option<String>,
+}
+
+fn owner_of(user: Option<Uuid>, account: Option<Uuid>) -> Owner {
+    match (user, account) {
+        (Some(id), _) => Owner::User(UserId(id)),
+        (None, id) => Owner::ServiceAccount(ServiceAccountId(id.unwrap_or_default())),
+    }
+}
+
+fn ids_of(owner: Owner) -> (Option<Uuid>, Option<Uuid>) {
+    match owner {
+        Owner::User(id) => (Some(id.0), None),
+        Owner::ServiceAccount(id) => (None, Some(id.0)),
+    }
+}
+
+impl From<KeyRow> for ApiKey {
+    fn from(row: KeyRow) -> Self {
+        let last_used = row.last_used_at.map(|at| LastUse {
+            at: instant(at),
+            address: row.last_used_address,
+            user_agent: row.last_used_agent,
+        });
+        Self {
+            id: KeyId(row.id),
+            tenant_id: TenantId(row.tenant_id),
+            tenant_name: stored_name(&row.tenant_name),
+            owner: owner_of(row.user_id, row.service_account_id),
+            owner_name: row.owner_name,
+            name: stored_name(&row.name),
+            hint: row.hint,
+            created_at: instant(row.created_at),
+            created_by: row.created_by,
+            expires_at: row.expires_at.map(instant),
+            suspended_at: row.suspended_at.map(instant),
+            revoked_at: row.revoked_at.map(instant),
+            revoked_by: row.revoked_by,
+            last_used,
+        }
+    }
+}
+
+/// A key about to be.
+#[derive(Clone, Debug)]
+pub(crate) struct NewKey {
+    pub(crate) id: KeyId,
+    pub(crate) digest: TokenDigest,
+    pub(crate) hint: String,
+    pub(crate) name: domain::Name,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) created_by: String,
+    pub(crate) created_by_id: Uuid,
+    pub(crate) created_by_key: Option<Uuid>,
+    pub(crate) created_channel: &'static str,
+    pub(crate) expires_at: Option<DateTime<Utc>>,
+    pub(crate) idempotency_key: Option<Uuid>,
+}
+
+/// Adds a key for the permit's owner.
+pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, key: &NewKey) -> Result<()> {
+    let owner = permit.owner().ok_or_else(|| Error::Fault("a key needs an owner".to_owned()))?;
+    let (user_id, account_id) = ids_of(owner);
+    change!(
+        tx,
+        sqlx::query(
+            "INSERT INTO api_keys (id, digest, hint, tenant_id, user_id, service_account_id, name, name_folded, created_at, created_by, \
+             created_by_id, created_by_key, created_channel, expires_at, idempotency_key) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+        )
+        .bind(key.id.0)
+        .bind(key.digest.as_slice())
+        .bind(key.hint.as_str())
+        .bind(permit.tenant_id().0)
+        .bind(user_id)
+        .bind(account_id)
+        .bind(key.name.as_str())
+        .bind(fold(key.name.as_str()))
+        .bind(micros(key.created_at))
+        .bind(key.created_by.as_str())
+        .bind(key.created_by_id)
+        .bind(key.created_by_key)
+        .bind(key.created_channel)
+        .bind(key.expires_at.map(micros))
+        .bind(key.idempotency_key)
+    )?;
+    Ok(())
+}
+
+/// The key that an earlier request with the same idempotency key made for the permit's owner.
+pub(crate) async fn find_repeated(tx: &mut Tx, permit: &Permit, idempotency_key: Uuid) -> Result<Option<ApiKey>> {
+    let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {FROM} WHERE k.idempotency_key = $1 AND k.tenant_id = $2 AND (k.user_id = $3 OR k.service_account_id = $4)"
+    );
+    let row: Option<KeyRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(idempotency_key)
+        .bind(permit.tenant_id().0)
+        .bind(user_id)
+        .bind(account_id)
+        .fetch_optional(c))?;
+    Ok(row.map(ApiKey::from))
+}
+
+/// Gives a key that was never used another token; the earlier one dies with it. False when it was used or revoked.
+pub(crate) async fn replace_unused_token(tx: &mut Tx, permit: &Permit, id: KeyId, digest: TokenDigest, hint: &str) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query(
+            "UPDATE api_keys SET digest = $3, hint = $4 WHERE id = $1 AND tenant_id = $2 AND last_used_at IS NULL AND revoked_at IS NULL"
+        )
+        .bind(id.0)
+        .bind(permit.tenant_id().0)
+        .bind(digest.as_slice())
+        .bind(hint)
+    )?;
+    Ok(rows == 1)
+}
+
+/// Where a key belongs, to ask the policy with. Not for showing: the wall comes after.
+pub(crate) async fn find_place(db: &Db, id: KeyId) -> Result<Option<(TenantId, Owner)>> {
+    let row: Option<(Uuid, Option<Uuid>, Option<Uuid>)> = read!(db, c =>
+        sqlx::query_as("SELECT tenant_id, user_id, service_account_id FROM api_keys WHERE id = $1").bind(id.0).fetch_optional(c))?;
+    Ok(row.map(|(tenant, user, account)| (TenantId(tenant), owner_of(user, account))))
+}
+
+fn one_of_permit() -> String {
+    format!("SELECT {COLUMNS} FROM {FROM} WHERE k.id = $1 AND k.tenant_id = $2 AND (k.user_id = $3 OR k.service_account_id = $4)")
+}
+
+/// One key of the permit's owner.
+pub(crate) async fn find(db: &Db, permit: &Permit, id: KeyId) -> Result<Option<ApiKey>> {
+    let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
+    let row: Option<KeyRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(one_of_permit()))
+        .bind(id.0).bind(permit.tenant_id().0).bind(user_id).bind(account_id).fetch_optional(c))?;
+    Ok(row.map(ApiKey::from))
+}
+
+/// The same, inside a transaction.
+pub(crate) async fn find_in(tx: &mut Tx, permit: &Permit, id: KeyId) -> Result<Option<ApiKey>> {
+    let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
+    let row: Option<KeyRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(one_of_permit()))
+        .bind(id.0).bind(permit.tenant_id().0).bind(user_id).bind(account_id).fetch_optional(c))?;
+    Ok(row.map(ApiKey::from))
+}
+
+/// Revokes one key of the permit's owner. False when it was revoked already, or isn't there.
+pub(crate) async fn revoke(tx: &mut Tx, permit: &Permit, id: KeyId, at: DateTime<Utc>, by: &str, reason: &str) -> Result<bool> {
+    let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
+    let rows = change!(
+        tx,
+        sqlx::query(
+            "UPDATE api_keys SET revoked_at = $5, revoked_by = $6, revoke_reason = $7 WHERE id = $1 AND tenant_id = $2 \
+             AND (user_id = $3 OR service_account_id = $4) AND revoked_at IS NULL"
+        )
+        .bind(id.0)
+        .bind(permit.tenant_id().0)
+        .bind(user_id)
+        .bind(account_id)
+        .bind(micros(at))
+        .bind(by)
+        .bind(reason)
+    )?;
+    Ok(rows == 1)
+}
+
+/// Revokes all live keys of an owner in the permit's tenant. Gives how many there were.
+pub(crate) async fn revoke_all(tx: &mut Tx, permit: &Permit, owner: Owner, at: DateTime<Utc>, by: &str, reason: &str) -> Result<u64> {
+    let (user_id, account_id) = ids_of(owner);
+    Ok(change!(
+        tx,
+        sqlx::query(
+            "UPDATE api_keys SET revoked_at = $4, revoked_by = $5, revoke_reason = $6 WHERE tenant_id = $1 \
+             AND (user_id = $2 OR service_account_id = $3) AND revoked_at IS NULL"
+        )
+        .bind(permit.tenant_id().0)
+        .bind(user_id)
+        .bind(account_id)
+        .bind(micros(at))
+        .bind(by)
+        .bind(reason)
+    )?)
+}
+
+#[derive(sqlx::FromRow)]
+struct CandidateRow {
+    id: Uuid,
+    name: String,
+    tenant_id: Uuid,
+    tenant_slug: String,
+    user_id: Option<Uuid>,
+    service_account_id: Option<Uuid>,
+    owner_name: Option<String>,
+    role: Option<String>,
+    expires_at: Option<i64>,
+    suspended_at: Option<i64>,
+    revoked_at: Option<i64>,
+}
+
+/// The key of a token, with its owner's standing now. A key whose owner is gone has no role and is no candidate.
+pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Option<Candidate>> {
+    let row: Option<CandidateRow> = read!(db, c =>
+        sqlx::query_as(
+            "SELECT k.id, k.name, k.tenant_id, t.slug AS tenant_slug, k.user_id, k.service_account_id, \
+             COALESCE(u.name, s.name) AS owner_name, COALESCE(m.role, s.role) AS role, k.expires_at, k.suspended_at, k.revoked_at \
+             FROM api_keys k JOIN tenants t ON t.id = k.tenant_id \
+             LEFT JOIN memberships m ON m.user_id = k.user_id AND m.tenant_id = k.tenant_id \
+             LEFT JOIN users u ON u.id = m.user_id \
+             LEFT JOIN service_accounts s ON s.id = k.service_account_id AND s.deleted_at IS NULL \
+             WHERE k.digest = $1",
+        )
+        .bind(digest.as_slice())
+        .fetch_optional(c))?;
+    let Some(row) = row else { return Ok(None) };
+    let (Some(role), Some(owner_name)) = (row.role.as_deref(), row.owner_name) else { return Ok(None) };
+    let slug = Slug::parse(&row.tenant_slug).map_err(|_| Error::Fault(format!("tenant {} has a bad slug", row.tenant_id)))?;
+    Ok(Some(Candidate {
+        key_id: KeyId(row.id),
+        name: stored_name(&row.name),
+        owner: owner_of(row.user_id, row.service_account_id),
+        owner_name,
+        tenant_id: TenantId(row.tenant_id),
+        tenant_slug: slug,
+        role: role_of(role)?,
+        expires_at: row.expires_at.map(instant),
+        is_suspended: row.suspended_at.is_some(),
+        is_revoked: row.revoked_at.is_some(),
+    }))
+}
+
+/// Notes a use, unless a later one is noted already.
+pub(crate) async fn update_last_use(tx: &mut Tx, id: KeyId, last: &LastUse) -> Result<()> {
+    change!(
+        tx,
+        sqlx::query(
+            "UPDATE api_keys SET last_used_at = $2, last_used_address = $3, last_used_agent = $4 \
+             WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)"
+        )
+        .bind(id.0)
+        .bind(micros(last.at))
+        .bind(last.address.as_deref())
+        .bind(last.user_agent.as_deref())
+    )?;
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! Keyset pages: what a cursor holds, and the clauses that every list shares.
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use domain::{ApiError, Cursor, Direction, Page, PageRequest, page::MAX_LIMIT};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::Result;
+
+/// The value that a list is sorted by, of one row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum SortValue {
+    Number(i64),
+    Text(String),
+}
+
+/// The place of a row in a list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Place(pub SortValue, pub Uuid);
+
+impl Place {
+    pub(crate) fn to_cursor(&self) -> Cursor {
+        Cursor(BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default()))
+    }
+
+    fn from_cursor(cursor: &Cursor, text_wanted: bool) -> Result<Self> {
+        let place = BASE64_URL_SAFE_NO_PAD
+            .decode(&cursor.0)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok())
+            .filter(|place| matches!(place.0, SortValue::Text(_)) == text_wanted);
+        place.ok_or_else(|| ApiError::field("cursor", "This page link is not valid for this list. Start from the first page.").into())
+    }
+}
+
+/// How one page is read.
+pub(crate) struct Keyset {
+    place: Option<Place>,
+    backwards: bool,
+    limit: u32,
+    direction: Direction,
+}
+
+impl Keyset {
+    /// Checks a request. `text_wanted`: whether the list is sorted by a text.
+    pub(crate) fn of(page: &PageRequest, direction: Direction, text_wanted: bool) -> Result<Self> {
+        let backwards = page.before.is_some();
+        let cursor = page.before.as_ref().or(page.after.as_ref());
+        let place = cursor.map(|cursor| Place::from_cursor(cursor, text_wanted)).transpose()?;
+        Ok(Self { place, backwards, limit: page.limit.clamp(1, MAX_LIMIT), direction })
+    }
+
+    fn ascending(&self) -> bool {
+        (self.direction == Direction::Asc) != self.backwards
+    }
+
+    /// `AND (value, id) > ($m, $n)`, or nothing on the first page.
+    pub(crate) fn clause(&self, value: &str, id: &str, first_parameter: usize) -> String {
+        if self.place.is_none() {
+            return String::new();
+        }
+        let sign = if self.ascending() { '>' } else { '<' };
+        format!(" AND ({value}, {id}) {sign} (${first_parameter}, ${})", first_parameter + 1)
+    }
+
+    /// `ORDER BY … LIMIT …`, with one row more than the page to see whether there is a next one.
+    pub(crate) fn order(&self, value: &str, id: &str) -> String {
+        let word = if self.ascending() { "ASC" } else { "DESC" };
+        format!(" ORDER BY {value} {word}, {id} {word} LIMIT {}", self.limit + 1)
+    }
+
+    /// What to bind for [`Keyset::clause`].
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
+    /// Makes a page of the rows that were read.
+    pub(crate) fn page<R, T>(&self, mut rows: Vec<R>, place_of: impl Fn(&R) -> Place, convert: impl Fn(R) -> T) -> Page<T> {
+        let limit = self.limit as usize;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        if self.backwards {
+            rows.reverse();
+        }
+        let first = rows.first().map(|row| place_of(row).to_cursor());
+        let last = rows.last().map(|row| place_of(row).to_cursor());
+        let has_previous = if self.backwards { more } else { self.place.is_some() };
+        let has_next = if self.backwards { true } else { more };
+        Page { items: rows.into_iter().map(convert).collect(), next: last.filter(|_| has_next), previous: first.filter(|_| has_previous) }
+    }
+}
+
+/// The pattern of a search for a part of a text, for `LIKE … ESCAPE '\'`.
+pub(crate) fn containing(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_of_another_kind_of_list_is_a_clear_error() {
+        let cursor = Place(SortValue::Number(5), Uuid::nil()).to_cursor();
+        let page = PageRequest { after: Some(cursor), ..PageRequest::default() };
+        assert!(Keyset::of(&page, Direction::Asc, false).is_ok());
+        assert!(Keyset::of(&page, Direction::Asc, true).is_err());
+        let garbage = PageRequest { after: Some(Cursor("%%%".to_owned())), ..PageRequest::default() };
+        assert!(Keyset::of(&garbage, Direction::Asc, true).is_err());
+    }
+
+    #[test]
+    fn wildcards_in_a_search_are_plain_characters() {
+        assert_eq!(containing(r"50%_\"), r"%50\%\_\\%");
+    }
+}

@@ -1,0 +1,94 @@
+//! Migrations, health, backup and checks of the database as a whole.
+
+use std::path::Path;
+
+use domain::ApiError;
+use sqlx::{SqlitePool, migrate::MigrateError};
+
+use super::{Db, db::read};
+use crate::{Error, Result, error::OpenError};
+
+static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/sqlite");
+static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/postgres");
+
+/// Applies what is missing.
+pub(crate) async fn migrate(db: &Db) -> std::result::Result<(), OpenError> {
+    let outcome = match db {
+        Db::Sqlite { writer, .. } => SQLITE.run(writer).await,
+        Db::Postgres(pool) => POSTGRES.run(pool).await,
+    };
+    outcome.map_err(|error| match error {
+        MigrateError::VersionMissing(number) => OpenError::NewerDatabase(number),
+        other => OpenError::Migration(other),
+    })
+}
+
+/// The numbers that have been applied; none on an empty database.
+pub(crate) async fn applied(db: &Db) -> std::result::Result<Vec<i64>, OpenError> {
+    let there: i64 = match db {
+        Db::Sqlite { reader, .. } => {
+            sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'").fetch_one(reader).await?
+        }
+        Db::Postgres(pool) => {
+            sqlx::query_scalar("SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')").fetch_one(pool).await?
+        }
+    };
+    if there == 0 {
+        return Ok(Vec::new());
+    }
+    Ok(read!(db, c => sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version").fetch_all(c))?)
+}
+
+/// The numbers that this binary knows.
+pub(crate) fn known(db: &Db) -> Vec<i64> {
+    let migrator = match db {
+        Db::Sqlite { .. } => &SQLITE,
+        Db::Postgres(_) => &POSTGRES,
+    };
+    migrator.iter().map(|migration| migration.version).collect()
+}
+
+/// Whether the database answers.
+pub(crate) async fn is_healthy(db: &Db) -> bool {
+    read!(db, c => sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(c)).is_ok()
+}
+
+/// Copies an embedded database into a new file, while it is in use.
+pub(crate) async fn backup(db: &Db, path: &Path) -> Result<()> {
+    let Db::Sqlite { writer, .. } = db else {
+        return Err(ApiError::field("database_url", "Back a PostgreSQL database up with pg_dump.").into());
+    };
+    if path.exists() {
+        return Err(ApiError::field("file", "The file is there already. Choose a new name.").into());
+    }
+    let target = path.to_str().ok_or_else(|| Error::from(ApiError::field("file", "The path must be UTF-8.")))?;
+    sqlx::query("VACUUM INTO $1").bind(target).execute(writer).await?;
+    Ok(())
+}
+
+/// What is wrong with the file or the rows; nothing, when all is well.
+pub(crate) async fn check(db: &Db) -> Result<Vec<String>> {
+    let mut problems = match db {
+        Db::Sqlite { reader, .. } => check_file(reader).await?,
+        Db::Postgres(_) => Vec::new(),
+    };
+    let orphans: i64 = read!(db, c => sqlx::query_scalar(
+        "SELECT COUNT(*) FROM api_keys k WHERE k.revoked_at IS NULL AND NOT EXISTS \
+         (SELECT 1 FROM memberships m WHERE m.user_id = k.user_id AND m.tenant_id = k.tenant_id) AND NOT EXISTS \
+         (SELECT 1 FROM service_accounts s WHERE s.id = k.service_account_id AND s.deleted_at IS NULL)"
+    ).fetch_one(c))?;
+    if orphans > 0 {
+        problems.push(format!("{orphans} live keys have no living owner"));
+    }
+    Ok(problems)
+}
+
+async fn check_file(reader: &SqlitePool) -> Result<Vec<String>> {
+    let integrity: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check").fetch_all(reader).await?;
+    let mut problems: Vec<String> = integrity.into_iter().filter(|line| line != "ok").collect();
+    let strays = sqlx::query("PRAGMA foreign_key_check").fetch_all(reader).await?.len();
+    if strays > 0 {
+        problems.push(format!("{strays} rows point at rows that are not there"));
+    }
+    Ok(problems)
+}

@@ -1,0 +1,176 @@
+//! Service accounts.
+
+use chrono::{DateTime, Utc};
+use domain::{AccountFilter, AccountQuery, AccountSort, ApiError, LastUse, Page, ServiceAccount, ServiceAccountId, TenantId};
+use uuid::Uuid;
+
+use super::{
+    Db, Tx,
+    db::{change, read, run},
+    fold, instant,
+    listing::{Keyset, Place, SortValue, containing},
+    micros, stored_name,
+    tenants::role_of,
+};
+use crate::{Error, Result, policy::Permit};
+
+/// The last use of any key is read as one row: the correlated subqueries each touch one index entry.
+const COLUMNS: &str = "s.id, s.tenant_id, s.name, s.name_folded, s.role, s.created_at, s.created_by, s.deleted_at, \
+    (SELECT COUNT(*) FROM api_keys k WHERE k.service_account_id = s.id) AS all_keys, \
+    (SELECT COUNT(*) FROM api_keys k WHERE k.service_account_id = s.id AND k.revoked_at IS NULL AND k.suspended_at IS NULL \
+     AND COALESCE(k.expires_at, 9223372036854775807) > $1) AS active_keys, \
+    l.last_used_at, l.last_used_address, l.last_used_agent";
+
+const FROM: &str = "service_accounts s LEFT JOIN api_keys l ON l.id = (SELECT k.id FROM api_keys k \
+    WHERE k.service_account_id = s.id ORDER BY COALESCE(k.last_used_at, 0) DESC, k.id DESC LIMIT 1)";
+
+#[derive(sqlx::FromRow)]
+struct AccountRow {
+    id: Uuid,
+    tenant_id: Uuid,
+    name: String,
+    name_folded: String,
+    role: String,
+    created_at: i64,
+    created_by: String,
+    deleted_at: Option<i64>,
+    all_keys: i64,
+    active_keys: i64,
+    last_used_at: Option<i64>,
+    last_used_address: Option<String>,
+    last_used_agent: Option<String>,
+}
+
+impl From<AccountRow> for ServiceAccount {
+    fn from(row: AccountRow) -> Self {
+        let last_used = row.last_used_at.map(|at| LastUse {
+            at: instant(at),
+            address: row.last_used_address,
+            user_agent: row.last_used_agent,
+        });
+        Self {
+            id: ServiceAccountId(row.id),
+            tenant_id: TenantId(row.tenant_id),
+            name: stored_name(&row.name),
+            role: role_of(&row.role).unwrap_or(domain::Role::ReadOnlyUser),
+            created_at: instant(row.created_at),
+            created_by: row.created_by,
+            deleted_at: row.deleted_at.map(instant),
+            active_keys: u32::try_from(row.active_keys).unwrap_or(u32::MAX),
+            all_keys: u32::try_from(row.all_keys).unwrap_or(u32::MAX),
+            last_used,
+        }
+    }
+}
+
+/// Adds an account to the permit's tenant. A taken name is a field error.
+pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, account: &ServiceAccount, idempotency_key: Option<Uuid>) -> Result<()> {
+    let done = change!(
+        tx,
+        sqlx::query(
+            "INSERT INTO service_accounts (id, tenant_id, name, name_folded, role, created_at, created_by, idempotency_key) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+        )
+        .bind(account.id.0)
+        .bind(permit.tenant_id().0)
+        .bind(account.name.as_str())
+        .bind(fold(account.name.as_str()))
+        .bind(account.role.as_str())
+        .bind(micros(account.created_at))
+        .bind(account.created_by.as_str())
+        .bind(idempotency_key)
+    );
+    match done.map_err(Error::from) {
+        Err(error) if error.is_unique_violation() => {
+            Err(ApiError::field("name", "A service account of this name is there already. Choose another name.").into())
+        }
+        other => other.map(drop),
+    }
+}
+
+/// The account that an earlier request with the same idempotency key made.
+pub(crate) async fn find_repeated(tx: &mut Tx, permit: &Permit, key: Uuid, now: DateTime<Utc>) -> Result<Option<ServiceAccount>> {
+    let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE s.tenant_id = $2 AND s.idempotency_key = $3");
+    let row: Option<AccountRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(micros(now)).bind(permit.tenant_id().0).bind(key).fetch_optional(c))?;
+    Ok(row.map(ServiceAccount::from))
+}
+
+fn one_of_permit() -> String {
+    format!("SELECT {COLUMNS} FROM {FROM} WHERE s.tenant_id = $2 AND s.id = $3")
+}
+
+/// One account of the permit's tenant, deleted ones too.
+pub(crate) async fn find(db: &Db, permit: &Permit, id: ServiceAccountId, now: DateTime<Utc>) -> Result<Option<ServiceAccount>> {
+    let row: Option<AccountRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(one_of_permit()))
+        .bind(micros(now)).bind(permit.tenant_id().0).bind(id.0).fetch_optional(c))?;
+    Ok(row.map(ServiceAccount::from))
+}
+
+/// The same, inside a transaction.
+pub(crate) async fn find_in(tx: &mut Tx, permit: &Permit, id: ServiceAccountId, now: DateTime<Utc>) -> Result<Option<ServiceAccount>> {
+    let row: Option<AccountRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(one_of_permit()))
+        .bind(micros(now)).bind(permit.tenant_id().0).bind(id.0).fetch_optional(c))?;
+    Ok(row.map(ServiceAccount::from))
+}
+
+/// Marks an account as deleted. False when it was already, or isn't there.
+pub(crate) async fn delete(tx: &mut Tx, permit: &Permit, id: ServiceAccountId, at: DateTime<Utc>, by: &str) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query(
+            "UPDATE service_accounts SET deleted_at = $3, deleted_by = $4, revision = revision + 1 \
+             WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL"
+        )
+        .bind(permit.tenant_id().0)
+        .bind(id.0)
+        .bind(micros(at))
+        .bind(by)
+    )?;
+    Ok(rows == 1)
+}
+
+/// Touches a living account, so that its deletion and this write can't pass each other. False when it is gone.
+pub(crate) async fn hold(tx: &mut Tx, permit: &Permit, id: ServiceAccountId) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query("UPDATE service_accounts SET revision = revision + 1 WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL")
+            .bind(permit.tenant_id().0)
+            .bind(id.0)
+    )?;
+    Ok(rows == 1)
+}
+
+/// One page of the tenant's accounts.
+pub(crate) async fn list(db: &Db, permit: &Permit, query: &AccountQuery, now: DateTime<Utc>) -> Result<Page<ServiceAccount>> {
+    let by_name = query.sort == AccountSort::Name;
+    let keyset = Keyset::of(&query.page, query.direction, by_name)?;
+    let value = if by_name { "s.name_folded" } else { "s.created_at" };
+    let condition = match query.filter {
+        AccountFilter::Active => "s.deleted_at IS NULL",
+        AccountFilter::Deleted => "s.deleted_at IS NOT NULL",
+        AccountFilter::All => "1 = 1",
+    };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {FROM} WHERE s.tenant_id = $2 AND {condition} AND s.name_folded LIKE $3 ESCAPE '\\'{}{}",
+        keyset.clause(value, "s.id", 4),
+        keyset.order(value, "s.id"),
+    );
+    let rows: Vec<AccountRow> = read!(db, c => {
+        let statement = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(micros(now))
+            .bind(permit.tenant_id().0)
+            .bind(containing(&fold(query.search.trim())));
+        let statement = match keyset.place() {
+            None => statement,
+            Some(Place(SortValue::Number(number), id)) => statement.bind(*number).bind(*id),
+            Some(Place(SortValue::Text(text), id)) => statement.bind(text.as_str()).bind(*id),
+        };
+        statement.fetch_all(c)
+    })?;
+    let place_of = |row: &AccountRow| {
+        let value = if by_name { SortValue::Text(row.name_folded.clone()) } else { SortValue::Number(row.created_at) };
+        Place(value, row.id)
+    };
+    Ok(keyset.page(rows, place_of, ServiceAccount::from))
+}

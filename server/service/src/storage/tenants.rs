@@ -1,0 +1,182 @@
+//! Tenants and memberships.
+
+use domain::{ApiError, Email, Member, Role, Slug, Tenant, TenantId, UserId};
+use uuid::Uuid;
+
+use super::{
+    Db, Tx,
+    db::{change, read, run},
+    instant, micros, stored_name,
+};
+use crate::{Error, Result, policy::Permit};
+
+#[derive(sqlx::FromRow)]
+pub(crate) struct TenantRow {
+    id: Uuid,
+    name: String,
+    slug: String,
+    created_at: i64,
+}
+
+impl TenantRow {
+    pub(crate) fn into_tenant(self) -> Result<Tenant> {
+        let slug = Slug::parse(&self.slug).map_err(|_| Error::Fault(format!("tenant {} has a bad slug", self.id)))?;
+        Ok(Tenant { id: TenantId(self.id), name: stored_name(&self.name), slug, created_at: instant(self.created_at) })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct MemberRow {
+    user_id: Uuid,
+    name: String,
+    email: String,
+    role: String,
+}
+
+impl MemberRow {
+    fn into_member(self) -> Result<Member> {
+        let email = Email::parse(&self.email).map_err(|_| Error::Fault(format!("user {} has a bad address", self.user_id)))?;
+        Ok(Member { user_id: UserId(self.user_id), name: stored_name(&self.name), email, role: role_of(&self.role)? })
+    }
+}
+
+/// A stored role.
+pub(crate) fn role_of(text: &str) -> Result<Role> {
+    text.parse().map_err(|_| Error::Fault(format!("unknown role {text}")))
+}
+
+/// Adds a tenant. A taken slug is a field error.
+pub(crate) async fn insert(tx: &mut Tx, tenant: &Tenant) -> Result<()> {
+    let done = change!(
+        tx,
+        sqlx::query("INSERT INTO tenants (id, name, slug, created_at) VALUES ($1, $2, $3, $4)")
+            .bind(tenant.id.0)
+            .bind(tenant.name.as_str())
+            .bind(tenant.slug.as_str())
+            .bind(micros(tenant.created_at))
+    );
+    match done.map_err(Error::from) {
+        Err(error) if error.is_unique_violation() => {
+            Err(ApiError::field("slug", "This short name is taken. Choose another.").into())
+        }
+        other => other.map(drop),
+    }
+}
+
+/// Whether there is any tenant yet.
+pub(crate) async fn is_any(db: &Db) -> Result<bool> {
+    Ok(read!(db, c => sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM (SELECT id FROM tenants LIMIT 1) AS one").fetch_one(c))? > 0)
+}
+
+/// The same inside a transaction.
+pub(crate) async fn is_any_in(tx: &mut Tx) -> Result<bool> {
+    Ok(run!(tx, c => sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM (SELECT id FROM tenants LIMIT 1) AS one").fetch_one(c))? > 0)
+}
+
+/// By slug.
+pub(crate) async fn find_by_slug(db: &Db, slug: &str) -> Result<Option<Tenant>> {
+    let row: Option<TenantRow> = read!(db, c =>
+        sqlx::query_as("SELECT id, name, slug, created_at FROM tenants WHERE slug = $1").bind(slug).fetch_optional(c))?;
+    row.map(TenantRow::into_tenant).transpose()
+}
+
+/// By id.
+pub(crate) async fn find(db: &Db, id: TenantId) -> Result<Option<Tenant>> {
+    let row: Option<TenantRow> = read!(db, c =>
+        sqlx::query_as("SELECT id, name, slug, created_at FROM tenants WHERE id = $1").bind(id.0).fetch_optional(c))?;
+    row.map(TenantRow::into_tenant).transpose()
+}
+
+/// Adds a member. One who is there already is a conflict.
+pub(crate) async fn insert_member(tx: &mut Tx, tenant: TenantId, user: UserId, role: Role, at: i64) -> Result<()> {
+    let done = change!(
+        tx,
+        sqlx::query("INSERT INTO memberships (tenant_id, user_id, role, created_at) VALUES ($1, $2, $3, $4)")
+            .bind(tenant.0)
+            .bind(user.0)
+            .bind(role.as_str())
+            .bind(at)
+    );
+    match done.map_err(Error::from) {
+        Err(error) if error.is_unique_violation() => {
+            Err(ApiError::field("email", "This person is a member of the tenant already.").into())
+        }
+        other => other.map(drop),
+    }
+}
+
+/// The members of the permit's tenant, by name; only administrators, if asked.
+pub(crate) async fn list_members(db: &Db, permit: &Permit, administrators_only: bool) -> Result<Vec<Member>> {
+    let lowest = if administrators_only { Role::TenantAdmin.as_str() } else { "" };
+    let rows: Vec<MemberRow> = read!(db, c =>
+        sqlx::query_as(
+            "SELECT m.user_id, u.name, u.email, m.role FROM memberships m JOIN users u ON u.id = m.user_id \
+             WHERE m.tenant_id = $1 AND ($2 = '' OR m.role = $2) ORDER BY u.name, u.id",
+        )
+        .bind(permit.tenant_id().0)
+        .bind(lowest)
+        .fetch_all(c))?;
+    rows.into_iter().map(MemberRow::into_member).collect()
+}
+
+/// One member of the permit's tenant.
+pub(crate) async fn find_member(tx: &mut Tx, permit: &Permit, user: UserId) -> Result<Option<Member>> {
+    let row: Option<MemberRow> = run!(tx, c =>
+        sqlx::query_as(
+            "SELECT m.user_id, u.name, u.email, m.role FROM memberships m JOIN users u ON u.id = m.user_id \
+             WHERE m.tenant_id = $1 AND m.user_id = $2",
+        )
+        .bind(permit.tenant_id().0)
+        .bind(user.0)
+        .fetch_optional(c))?;
+    row.map(MemberRow::into_member).transpose()
+}
+
+/// Makes every writer that counts a tenant's administrators wait for the others: they all touch the tenant's
+/// administrators' rows first.
+pub(crate) async fn lock_administrators(tx: &mut Tx, permit: &Permit) -> Result<u64> {
+    Ok(change!(
+        tx,
+        sqlx::query("UPDATE memberships SET revision = revision + 1 WHERE tenant_id = $1 AND role = 'TENANT_ADMIN'")
+            .bind(permit.tenant_id().0)
+    )?)
+}
+
+/// How many administrators the tenant has.
+pub(crate) async fn count_administrators(tx: &mut Tx, permit: &Permit) -> Result<i64> {
+    Ok(run!(tx, c =>
+        sqlx::query_scalar("SELECT COUNT(*) FROM memberships WHERE tenant_id = $1 AND role = 'TENANT_ADMIN'")
+            .bind(permit.tenant_id().0)
+            .fetch_one(c))?)
+}
+
+/// Changes a role. False when the person is no member.
+pub(crate) async fn update_role(tx: &mut Tx, permit: &Permit, user: UserId, role: Role) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query("UPDATE memberships SET role = $3, revision = revision + 1 WHERE tenant_id = $1 AND user_id = $2")
+            .bind(permit.tenant_id().0)
+            .bind(user.0)
+            .bind(role.as_str())
+    )?;
+    Ok(rows == 1)
+}
+
+/// Ends a membership. False when there was none.
+pub(crate) async fn delete_member(tx: &mut Tx, permit: &Permit, user: UserId) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query("DELETE FROM memberships WHERE tenant_id = $1 AND user_id = $2").bind(permit.tenant_id().0).bind(user.0)
+    )?;
+    Ok(rows == 1)
+}
+
+/// Touches a membership, so that its end and this write can't pass each other. `None` when it is gone.
+pub(crate) async fn hold_membership(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<Option<Role>> {
+    let row: Option<String> = run!(tx, c =>
+        sqlx::query_scalar("UPDATE memberships SET revision = revision + 1 WHERE tenant_id = $1 AND user_id = $2 RETURNING role")
+            .bind(tenant.0)
+            .bind(user.0)
+            .fetch_optional(c))?;
+    row.as_deref().map(role_of).transpose()
+}

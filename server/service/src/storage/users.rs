@@ -1,0 +1,129 @@
+//! People, and where they stand.
+
+use domain::{ApiError, Email, Membership, Role, TenantId, User, UserId};
+use uuid::Uuid;
+
+use super::{
+    Db, Tx,
+    db::{change, read, run},
+    instant, micros, stored_name,
+    tenants::role_of,
+};
+use crate::{Error, Result};
+
+#[derive(sqlx::FromRow)]
+struct UserRow {
+    id: Uuid,
+    email: String,
+    name: String,
+    password_hash: String,
+    created_at: i64,
+}
+
+/// A user with the hash of the password, for signing in.
+pub(crate) struct Credentials {
+    pub(crate) user: User,
+    pub(crate) password_hash: String,
+}
+
+impl UserRow {
+    fn into_credentials(self) -> Result<Credentials> {
+        let email = Email::parse(&self.email).map_err(|_| Error::Fault(format!("user {} has a bad address", self.id)))?;
+        let user = User { id: UserId(self.id), email, name: stored_name(&self.name), created_at: instant(self.created_at) };
+        Ok(Credentials { user, password_hash: self.password_hash })
+    }
+}
+
+/// One membership of a user, as an actor needs it.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) tenant_id: TenantId,
+    pub(crate) role: Role,
+    pub(crate) user_name: String,
+}
+
+/// Adds a person. A taken address is a field error.
+pub(crate) async fn insert(tx: &mut Tx, user: &User, password_hash: &str) -> Result<()> {
+    let done = change!(
+        tx,
+        sqlx::query("INSERT INTO users (id, email, name, password_hash, created_at) VALUES ($1, $2, $3, $4, $5)")
+            .bind(user.id.0)
+            .bind(user.email.as_str())
+            .bind(user.name.as_str())
+            .bind(password_hash)
+            .bind(micros(user.created_at))
+    );
+    match done.map_err(Error::from) {
+        Err(error) if error.is_unique_violation() => Err(ApiError::field("email", "This address has an account already.").into()),
+        other => other.map(drop),
+    }
+}
+
+/// By address.
+pub(crate) async fn find_by_email(db: &Db, email: &Email) -> Result<Option<Credentials>> {
+    let row: Option<UserRow> = read!(db, c =>
+        sqlx::query_as("SELECT id, email, name, password_hash, created_at FROM users WHERE email = $1")
+            .bind(email.as_str())
+            .fetch_optional(c))?;
+    row.map(UserRow::into_credentials).transpose()
+}
+
+/// By id.
+pub(crate) async fn find(db: &Db, id: UserId) -> Result<Option<User>> {
+    let row: Option<UserRow> = read!(db, c =>
+        sqlx::query_as("SELECT id, email, name, password_hash, created_at FROM users WHERE id = $1")
+            .bind(id.0)
+            .fetch_optional(c))?;
+    row.map(|row| row.into_credentials().map(|credentials| credentials.user)).transpose()
+}
+
+/// Sets the hash of a new password.
+pub(crate) async fn update_password(tx: &mut Tx, id: UserId, hash: &str) -> Result<bool> {
+    let rows = change!(tx, sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1").bind(id.0).bind(hash))?;
+    Ok(rows == 1)
+}
+
+#[derive(sqlx::FromRow)]
+struct StandingRow {
+    tenant_id: Uuid,
+    role: String,
+    user_name: String,
+}
+
+/// All memberships of a user, by tenant name.
+pub(crate) async fn list_standings(db: &Db, user: UserId) -> Result<Vec<Standing>> {
+    let rows: Vec<StandingRow> = read!(db, c =>
+        sqlx::query_as(
+            "SELECT m.tenant_id, m.role, u.name AS user_name FROM memberships m JOIN users u ON u.id = m.user_id \
+             JOIN tenants t ON t.id = m.tenant_id WHERE m.user_id = $1 ORDER BY t.name, t.id",
+        )
+        .bind(user.0)
+        .fetch_all(c))?;
+    rows.into_iter()
+        .map(|row| Ok(Standing { tenant_id: TenantId(row.tenant_id), role: role_of(&row.role)?, user_name: row.user_name }))
+        .collect()
+}
+
+#[derive(sqlx::FromRow)]
+struct MembershipRow {
+    #[sqlx(flatten)]
+    tenant: super::tenants::TenantRow,
+    role: String,
+}
+
+/// All memberships of a user with their tenants, by tenant name.
+pub(crate) async fn list_memberships(db: &Db, user: UserId) -> Result<Vec<Membership>> {
+    let rows: Vec<MembershipRow> = read!(db, c =>
+        sqlx::query_as(
+            "SELECT t.id, t.name, t.slug, t.created_at, m.role FROM memberships m JOIN tenants t ON t.id = m.tenant_id \
+             WHERE m.user_id = $1 ORDER BY t.name, t.id",
+        )
+        .bind(user.0)
+        .fetch_all(c))?;
+    rows.into_iter().map(|row| Ok(Membership { role: role_of(&row.role)?, tenant: row.tenant.into_tenant()? })).collect()
+}
+
+/// Whether anybody has an account.
+pub(crate) async fn is_any(tx: &mut Tx) -> Result<bool> {
+    Ok(run!(tx, c => sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM (SELECT id FROM users LIMIT 1) AS one").fetch_one(c))? > 0)
+}
