@@ -16,7 +16,11 @@ mod service_accounts;
 mod sessions;
 mod set_up;
 mod storage;
+#[cfg(test)]
+mod stage;
 mod token;
+#[cfg(test)]
+mod tests;
 mod users;
 mod uses;
 mod verification;

@@ -14,9 +14,6 @@ pub(crate) mod sessions;
 pub(crate) mod tenants;
 pub(crate) mod users;
 
-#[cfg(test)]
-mod conformance;
-
 use chrono::{DateTime, Utc};
 pub(crate) use db::{Db, Tx};
 

@@ -80,13 +80,6 @@ pub(crate) async fn find_by_slug(db: &Db, slug: &str) -> Result<Option<Tenant>> 
     row.map(TenantRow::into_tenant).transpose()
 }
 
-/// By id.
-pub(crate) async fn find(db: &Db, id: TenantId) -> Result<Option<Tenant>> {
-    let row: Option<TenantRow> = read!(db, c =>
-        sqlx::query_as("SELECT id, name, slug, created_at FROM tenants WHERE id = $1").bind(id.0).fetch_optional(c))?;
-    row.map(TenantRow::into_tenant).transpose()
-}
-
 /// Adds a member. One who is there already is a conflict.
 pub(crate) async fn insert_member(tx: &mut Tx, tenant: TenantId, user: UserId, role: Role, at: i64) -> Result<()> {
     let done = change!(

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{change, read, run},
+    db::{change, read},
     instant, micros, stored_name,
     tenants::role_of,
 };
@@ -121,9 +121,4 @@ pub(crate) async fn list_memberships(db: &Db, user: UserId) -> Result<Vec<Member
         .bind(user.0)
         .fetch_all(c))?;
     rows.into_iter().map(|row| Ok(Membership { role: role_of(&row.role)?, tenant: row.tenant.into_tenant()? })).collect()
-}
-
-/// Whether anybody has an account.
-pub(crate) async fn is_any(tx: &mut Tx) -> Result<bool> {
-    Ok(run!(tx, c => sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM (SELECT id FROM users LIMIT 1) AS one").fetch_one(c))? > 0)
 }

@@ -1,0 +1,117 @@
+//! What the service's tests play on: a fresh database of either kind, a clock that stands still, a tenant with people.
+#![expect(clippy::unwrap_used, reason = "a test that can't set its stage has failed")]
+
+use std::future::Future;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{ApiKey, IssuedKey, KeyFilter, KeyQuery, Owner, PageRequest, Role, Secret, ServiceAccountId, TenantId, UserId, audit::Channel};
+
+use crate::{Actor, Client, Clock, CreateApiKey, CreateServiceAccount, Services, Settings};
+
+/// A password that the rules accept.
+pub(crate) const PASSWORD: &str = "seven lamps under the pier";
+
+/// A database with one tenant, ready to play on.
+pub(crate) struct Stage {
+    pub(crate) services: Services,
+    pub(crate) clock: Clock,
+    pub(crate) tenant: TenantId,
+    pub(crate) admin: UserId,
+    _folder: tempfile::TempDir,
+}
+
+/// Plays a story on SQLite and, when `LATCHKEY_TEST_POSTGRES` names a server, on PostgreSQL.
+pub(crate) fn on_both<F, Fut>(story: F)
+where
+    F: Fn(Stage) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("test.db").display());
+        story(Stage::set(&url, folder).await).await;
+        if let Ok(server) = std::env::var("LATCHKEY_TEST_POSTGRES") {
+            let url = new_postgres(&server).await;
+            story(Stage::set(&url, tempfile::tempdir().unwrap()).await).await;
+        }
+    });
+}
+
+/// Makes a database of its own on a PostgreSQL server.
+pub(crate) async fn new_postgres(server: &str) -> String {
+    let name = format!("t{}", crate::token::new_id(DateTime::UNIX_EPOCH).simple());
+    let pool = sqlx::PgPool::connect(server).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&pool).await.unwrap();
+    pool.close().await;
+    let (base, _) = server.rsplit_once('/').unwrap();
+    format!("{base}/{name}")
+}
+
+/// A browser's client.
+pub(crate) fn browser() -> Client {
+    Client { channel: Channel::Browser, address: Some("192.0.2.7".to_owned()), user_agent: Some("test".to_owned()) }
+}
+
+impl Stage {
+    async fn set(url: &str, folder: tempfile::TempDir) -> Self {
+        let clock = Clock::fixed("2027-01-01T00:00:00Z".parse().unwrap());
+        let services = Services::open(&Settings { database_url: url.to_owned() }, clock.clone()).await.unwrap();
+        services.migrate().await.unwrap();
+        let tenant = services.admin().create_tenant("Acme", "acme").await.unwrap();
+        let admin = add_user(&services, "ada@example.org", "acme", Role::TenantAdmin).await;
+        Self { services, clock, tenant, admin, _folder: folder }
+    }
+
+    pub(crate) fn advance(&self, by: TimeDelta) -> DateTime<Utc> {
+        let then = self.services.now() + by;
+        self.clock.set(then);
+        then
+    }
+
+    pub(crate) async fn add_user(&self, email: &str, slug: &str, role: Role) -> UserId {
+        add_user(&self.services, email, slug, role).await
+    }
+
+    pub(crate) async fn session(&self, user: UserId) -> Actor {
+        self.services.actors().from_session(user, self.tenant, browser()).await.unwrap()
+    }
+
+    pub(crate) async fn add_account(&self, by: &Actor, name: &str) -> ServiceAccountId {
+        let input = CreateServiceAccount { name: name.to_owned(), role: None, idempotency_key: None };
+        self.services.service_accounts().create(by, &input).await.unwrap().id
+    }
+
+    pub(crate) async fn add_key(&self, by: &Actor, owner: Owner, name: &str) -> IssuedKey {
+        self.services.api_keys().create(by, &new_key(owner, name)).await.unwrap()
+    }
+
+    pub(crate) async fn is_good(&self, key: &IssuedKey) -> bool {
+        self.services.verification().verify(key.token.expose(), &browser()).await.unwrap().is_some()
+    }
+
+    /// All pages of a list, one after the other.
+    pub(crate) async fn walk(&self, actor: &Actor, owner: Owner, query: &KeyQuery) -> Vec<ApiKey> {
+        let (mut all, mut query) = (Vec::new(), query.clone());
+        loop {
+            let page = self.services.api_keys().list(actor, owner, &query).await.unwrap();
+            all.extend(page.items);
+            let Some(next) = page.next else { return all };
+            query.page = PageRequest { after: Some(next), ..query.page };
+        }
+    }
+}
+
+/// What makes a key without expiry.
+pub(crate) fn new_key(owner: Owner, name: &str) -> CreateApiKey {
+    CreateApiKey { owner, tenant_id: None, name: name.to_owned(), expires_at: None, idempotency_key: None }
+}
+
+/// A query for every key.
+pub(crate) fn every_key() -> KeyQuery {
+    KeyQuery { filter: KeyFilter::All, ..KeyQuery::default() }
+}
+
+async fn add_user(services: &Services, email: &str, slug: &str, role: Role) -> UserId {
+    services.admin().create_user(email, None, slug, role.as_str(), &Secret::new(PASSWORD)).await.unwrap()
+}

@@ -1,0 +1,129 @@
+//! Service accounts and their keys.
+
+use domain::{AccountFilter, AccountQuery, Direction, ErrorCode, Owner, PageRequest, Role};
+
+use crate::{CreateServiceAccount, Error, stage::*};
+
+fn code<T>(result: crate::Result<T>) -> ErrorCode {
+    match result {
+        Err(Error::Api(refusal)) => refusal.code,
+        _ => panic!("not a refusal"),
+    }
+}
+
+#[test]
+fn a_deleted_account_takes_all_its_keys_along_and_stays_as_history() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let id = stage.add_account(&ada, "deployer").await;
+        let keys = [stage.add_key(&ada, Owner::ServiceAccount(id), "a").await, stage.add_key(&ada, Owner::ServiceAccount(id), "b").await];
+        assert!(stage.is_good(&keys[0]).await && stage.is_good(&keys[1]).await);
+        assert_eq!(stage.services.service_accounts().get(&ada, id).await.unwrap().active_keys, 2);
+
+        let deleted = stage.services.service_accounts().delete(&ada, id).await.unwrap();
+        assert_eq!((deleted.active_keys, deleted.all_keys), (0, 2));
+        assert!(!stage.is_good(&keys[0]).await && !stage.is_good(&keys[1]).await);
+        assert_eq!(code(stage.services.service_accounts().delete(&ada, id).await), ErrorCode::Conflict);
+        assert_eq!(code(stage.services.api_keys().create(&ada, &new_key(Owner::ServiceAccount(id), "late")).await), ErrorCode::NotFound);
+        let history = AccountQuery { filter: AccountFilter::Deleted, ..AccountQuery::default() };
+        assert_eq!(stage.services.service_accounts().list(&ada, &history).await.unwrap().items.len(), 1);
+        stage.add_account(&ada, "deployer").await;
+    });
+}
+
+#[test]
+fn an_account_is_an_administrator_unless_said_otherwise_and_its_key_sees_all_account_keys() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let bot = stage.add_account(&ada, "bot").await;
+        let other = stage.add_account(&ada, "other").await;
+        let key = stage.add_key(&ada, Owner::ServiceAccount(bot), "main").await;
+        stage.add_key(&ada, Owner::ServiceAccount(other), "theirs").await;
+        stage.add_key(&ada, ada.owner(), "a person's").await;
+        let actor = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        assert_eq!((actor.role(), actor.owner()), (Role::TenantAdmin, Owner::ServiceAccount(bot)));
+        let mut names: Vec<_> = stage.services.api_keys().visible(&actor).await.unwrap().into_iter().map(|key| key.name.to_string()).collect();
+        names.sort();
+        assert_eq!(names, ["main", "theirs"]);
+    });
+}
+
+#[test]
+fn names_are_unique_among_the_living_and_the_same_form_makes_one_account() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let accounts = stage.services.service_accounts();
+        let form = Some(uuid::Uuid::from_u128(3).to_string());
+        let input = CreateServiceAccount { name: "one".to_owned(), role: Some("USER".to_owned()), idempotency_key: form };
+        let first = accounts.create(&ada, &input).await.unwrap();
+        assert_eq!(accounts.create(&ada, &input).await.unwrap().id, first.id);
+        let Err(Error::Api(refusal)) = accounts.create(&ada, &CreateServiceAccount { idempotency_key: None, ..input }).await else {
+            panic!("two of one name")
+        };
+        assert!(refusal.at("name").is_some());
+        let odd = CreateServiceAccount { name: "two".to_owned(), role: Some("KING".to_owned()), idempotency_key: None };
+        let Err(Error::Api(refusal)) = accounts.create(&ada, &odd).await else { panic!("a king") };
+        assert!(refusal.at("role").is_some());
+    });
+}
+
+#[test]
+fn only_administrators_see_and_make_accounts_and_other_tenants_find_nothing() {
+    on_both(async |stage| {
+        stage.services.admin().create_tenant("Other", "other").await.unwrap();
+        let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let eve = stage.add_user("eve@example.org", "other", Role::TenantAdmin).await;
+        let (ada, bob, eve) = (stage.session(stage.admin).await, stage.session(bob).await, stage.session(eve).await);
+        let id = stage.add_account(&ada, "bot").await;
+        let accounts = stage.services.service_accounts();
+        assert_eq!(code(accounts.list(&bob, &AccountQuery::default()).await), ErrorCode::Forbidden);
+        assert_eq!(code(accounts.delete(&bob, id).await), ErrorCode::Forbidden);
+        assert_eq!(code(accounts.get(&eve, id).await), ErrorCode::NotFound);
+        assert_eq!(code(accounts.delete(&eve, id).await), ErrorCode::NotFound);
+        assert!(accounts.list(&eve, &AccountQuery::default()).await.unwrap().items.is_empty());
+        let foreign = stage.services.api_keys().create(&eve, &new_key(Owner::ServiceAccount(id), "x")).await;
+        assert_eq!(code(foreign), ErrorCode::NotFound);
+    });
+}
+
+#[test]
+fn accounts_are_listed_in_pages_by_name_in_both_directions() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        for name in ["Beta", "alpha", "delta", "Gamma", "épsilon"] {
+            stage.add_account(&ada, name).await;
+        }
+        let page = PageRequest { limit: 2, ..PageRequest::default() };
+        let mut query = AccountQuery { page, direction: Direction::Asc, ..AccountQuery::default() };
+        let mut names = Vec::new();
+        loop {
+            let page = stage.services.service_accounts().list(&ada, &query).await.unwrap();
+            names.extend(page.items.into_iter().map(|account| account.name.to_string()));
+            let Some(next) = page.next else { break };
+            query.page.after = Some(next);
+        }
+        assert_eq!(names, ["alpha", "Beta", "delta", "Gamma", "épsilon"]);
+        let search = AccountQuery { search: "A".to_owned(), ..AccountQuery::default() };
+        assert_eq!(stage.services.service_accounts().list(&ada, &search).await.unwrap().items.len(), 4);
+    });
+}
+
+#[test]
+fn no_live_key_is_left_without_a_living_account_when_creating_races_deleting() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        for n in 0..40 {
+            let id = stage.add_account(&ada, &format!("racer {n}")).await;
+            let (services, actor) = (stage.services.clone(), ada.clone());
+            let create = tokio::spawn(async move { services.api_keys().create(&actor, &new_key(Owner::ServiceAccount(id), "k")).await });
+            let (services, actor) = (stage.services.clone(), ada.clone());
+            let delete = tokio::spawn(async move { services.service_accounts().delete(&actor, id).await });
+            let (created, deleted) = (create.await.unwrap(), delete.await.unwrap());
+            deleted.unwrap();
+            if let Ok(key) = created {
+                assert!(!stage.is_good(&key).await);
+            }
+        }
+        assert_eq!(stage.services.admin().check().await.unwrap(), Vec::<String>::new());
+    });
+}

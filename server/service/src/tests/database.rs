@@ -1,0 +1,64 @@
+//! Migrations, sessions' rows, backup and check.
+
+use chrono::TimeDelta;
+
+use crate::{Clock, OpenError, Services, Settings, StoredSession, stage::*, storage::Db};
+
+#[test]
+fn migrating_twice_changes_nothing_and_a_newer_database_is_refused() {
+    on_both(async |stage| {
+        assert!(stage.services.migrate().await.unwrap().is_empty());
+        let sql = "UPDATE _sqlx_migrations SET version = 999";
+        match stage.services.db() {
+            Db::Sqlite { writer, .. } => drop(sqlx::query(sql).execute(writer).await.unwrap()),
+            Db::Postgres(pool) => drop(sqlx::query(sql).execute(pool).await.unwrap()),
+        }
+        assert!(matches!(stage.services.migrate().await, Err(OpenError::NewerDatabase(999))));
+        assert!(matches!(stage.services.missing_migrations().await, Err(OpenError::NewerDatabase(999))));
+    });
+}
+
+#[test]
+fn a_sessions_row_is_saved_replaced_ended_and_gone_at_its_time() {
+    on_both(async |stage| {
+        let sessions = stage.services.sessions();
+        let row = StoredSession { data: "{}".to_owned(), user_id: Some(stage.admin), expires_at: stage.services.now() + TimeDelta::hours(1) };
+        sessions.save(&[1; 32], &row).await.unwrap();
+        assert_eq!(sessions.load(&[1; 32]).await.unwrap(), Some(row.clone()));
+        let later = StoredSession { data: "{\"a\":1}".to_owned(), ..row };
+        sessions.save(&[1; 32], &later).await.unwrap();
+        assert_eq!(sessions.load(&[1; 32]).await.unwrap(), Some(later.clone()));
+        sessions.save(&[2; 32], &later).await.unwrap();
+        sessions.delete(&[2; 32]).await.unwrap();
+        assert_eq!(sessions.load(&[2; 32]).await.unwrap(), None);
+        stage.advance(TimeDelta::hours(1));
+        assert_eq!(sessions.load(&[1; 32]).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn a_backup_is_a_whole_database_and_never_overwrites() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let key = stage.add_key(&ada, ada.owner(), "kept").await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("backup.db");
+        if matches!(stage.services.db(), Db::Postgres(_)) {
+            assert!(stage.services.admin().backup(&file).await.is_err());
+            return;
+        }
+        stage.services.admin().backup(&file).await.unwrap();
+        assert!(stage.services.admin().backup(&file).await.is_err());
+        let settings = Settings { database_url: format!("sqlite:{}", file.display()) };
+        let copy = Services::open(&settings, Clock::fixed(stage.services.now())).await.unwrap();
+        assert!(copy.missing_migrations().await.unwrap().is_empty());
+        assert!(copy.verification().verify(key.token.expose(), &browser()).await.unwrap().is_some());
+        assert!(copy.admin().check().await.unwrap().is_empty());
+    });
+}
+
+#[tokio::test]
+async fn an_unknown_kind_of_database_is_refused() {
+    let settings = Settings { database_url: "mysql://localhost/x".to_owned() };
+    assert!(matches!(Services::open(&settings, Clock::system()).await, Err(OpenError::Url)));
+}

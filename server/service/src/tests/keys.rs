@@ -1,0 +1,195 @@
+//! The life of a key.
+
+use chrono::TimeDelta;
+use domain::{ErrorCode, KeyState, Owner, Role};
+
+use crate::{CreateApiKey, Error, stage::*, storage};
+
+fn code<T>(result: crate::Result<T>) -> ErrorCode {
+    match result {
+        Err(Error::Api(refusal)) => refusal.code,
+        Err(other) => panic!("a fault: {other:?}"),
+        Ok(_) => panic!("it was allowed"),
+    }
+}
+
+#[test]
+fn a_key_verifies_until_it_is_revoked_and_its_second_revocation_is_a_conflict() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let key = stage.add_key(&ada, ada.owner(), "ci").await;
+        let seen = stage.services.verification().verify(key.token.expose(), &browser()).await.unwrap().unwrap();
+        assert_eq!((seen.key_id, seen.owner, seen.role, seen.tenant_id), (key.key.id, ada.owner(), Role::TenantAdmin, stage.tenant));
+
+        let revoked = stage.services.api_keys().revoke(&ada, key.key.id).await.unwrap();
+        assert!(matches!(revoked.state(stage.services.now()), KeyState::Revoked { .. }));
+        assert_eq!(revoked.revoked_by.as_deref(), Some("ada"));
+        assert!(!stage.is_good(&key).await);
+        assert_eq!(code(stage.services.api_keys().revoke(&ada, key.key.id).await), ErrorCode::Conflict);
+        assert_eq!(storage::audit::count(stage.services.db(), "delete_api_key", key.key.id.0).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_key_is_refused_from_the_instant_of_its_expiry() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let input = CreateApiKey { expires_at: Some("2027-01-01T01:00:00+01:00".to_owned()), ..new_key(ada.owner(), "k") };
+        assert_eq!(code(stage.services.api_keys().create(&ada, &input).await), ErrorCode::BadUserInput);
+        let input = CreateApiKey { expires_at: Some("2027-01-01T02:00:00+01:00".to_owned()), ..input };
+        let key = stage.services.api_keys().create(&ada, &input).await.unwrap();
+        stage.advance(TimeDelta::hours(1) - TimeDelta::microseconds(1));
+        assert!(stage.is_good(&key).await);
+        stage.advance(TimeDelta::microseconds(1));
+        assert!(!stage.is_good(&key).await);
+    });
+}
+
+#[test]
+fn all_wrong_fields_are_told_at_once_and_nothing_is_made() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let input = CreateApiKey { expires_at: Some("yesterday".to_owned()), ..new_key(ada.owner(), " \u{202E} ") };
+        let Err(Error::Api(refusal)) = stage.services.api_keys().create(&ada, &input).await else { panic!("it was allowed") };
+        assert!(refusal.at("name").is_some() && refusal.at("expires_at").is_some());
+        assert!(stage.walk(&ada, ada.owner(), &every_key()).await.is_empty());
+    });
+}
+
+#[test]
+fn the_same_form_twice_makes_one_key_and_the_last_answer_holds_its_token() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let form = uuid::Uuid::from_u128(7).to_string();
+        let input = CreateApiKey { idempotency_key: Some(form), ..new_key(ada.owner(), "once") };
+        let first = stage.services.api_keys().create(&ada, &input).await.unwrap();
+        let second = stage.services.api_keys().create(&ada, &input).await.unwrap();
+        assert_eq!(first.key.id, second.key.id);
+        assert_eq!(stage.walk(&ada, ada.owner(), &every_key()).await.len(), 1);
+        assert!(!stage.is_good(&first).await && stage.is_good(&second).await);
+        assert_eq!(code(stage.services.api_keys().create(&ada, &input).await), ErrorCode::Conflict, "it is in use");
+    });
+}
+
+#[test]
+fn a_form_that_comes_back_after_a_minute_is_told_so() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let form = uuid::Uuid::from_u128(8).to_string();
+        let input = CreateApiKey { idempotency_key: Some(form), ..new_key(ada.owner(), "once") };
+        stage.services.api_keys().create(&ada, &input).await.unwrap();
+        stage.advance(TimeDelta::seconds(61));
+        assert_eq!(code(stage.services.api_keys().create(&ada, &input).await), ErrorCode::Conflict);
+    });
+}
+
+#[test]
+fn another_persons_key_is_forbidden_and_another_tenants_is_not_found() {
+    on_both(async |stage| {
+        stage.services.admin().create_tenant("Other", "other").await.unwrap();
+        let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let eve = stage.add_user("eve@example.org", "other", Role::TenantAdmin).await;
+        let (ada, bob, eve) = (stage.session(stage.admin).await, stage.session(bob).await, stage.session(eve).await);
+        let key = stage.add_key(&ada, ada.owner(), "mine").await;
+        let keys = stage.services.api_keys();
+        assert_eq!(code(keys.revoke(&bob, key.key.id).await), ErrorCode::Forbidden);
+        assert_eq!(code(keys.revoke(&eve, key.key.id).await), ErrorCode::NotFound);
+        assert_eq!(code(keys.get(&eve, key.key.id).await), ErrorCode::NotFound);
+        assert_eq!(code(keys.get(&eve, domain::KeyId(uuid::Uuid::nil())).await), ErrorCode::NotFound);
+        assert!(stage.is_good(&key).await);
+        let bobs = stage.add_key(&bob, bob.owner(), "bob's").await;
+        keys.revoke(&ada, bobs.key.id).await.expect("an administrator may");
+    });
+}
+
+#[test]
+fn a_person_makes_and_sees_keys_in_all_their_tenants_by_session_and_in_one_by_key() {
+    on_both(async |stage| {
+        let other = stage.services.admin().create_tenant("Other", "other").await.unwrap();
+        stage.add_user("ada@example.org", "other", Role::User).await;
+        let ada = stage.session(stage.admin).await;
+        let here = stage.add_key(&ada, ada.owner(), "here").await;
+        let there = CreateApiKey { tenant_id: Some(other), ..new_key(ada.owner(), "there") };
+        let there = stage.services.api_keys().create(&ada, &there).await.unwrap();
+        assert_eq!(there.key.tenant_id, other);
+        assert_eq!(stage.walk(&ada, ada.owner(), &every_key()).await.len(), 2);
+
+        let by_key = stage.services.actors().from_bearer(there.token.expose(), browser()).await.unwrap();
+        assert_eq!((by_key.tenant_id(), by_key.role()), (other, Role::User));
+        let seen = stage.walk(&by_key, by_key.owner(), &every_key()).await;
+        assert_eq!(seen.iter().map(|key| key.id).collect::<Vec<_>>(), [there.key.id]);
+        assert_eq!(code(stage.services.api_keys().revoke(&by_key, here.key.id).await), ErrorCode::NotFound);
+        stage.services.api_keys().revoke(&ada, there.key.id).await.expect("by session, from the other tenant");
+    });
+}
+
+#[test]
+fn a_use_is_shown_at_once_and_kept_when_the_service_closes() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let key = stage.add_key(&ada, ada.owner(), "used").await;
+        assert!(stage.services.api_keys().get(&ada, key.key.id).await.unwrap().last_used.is_none());
+        assert!(stage.is_good(&key).await);
+        let shown = stage.services.api_keys().get(&ada, key.key.id).await.unwrap().last_used.unwrap();
+        assert_eq!((shown.at, shown.address.as_deref()), (stage.services.now(), Some("192.0.2.7")));
+        stage.services.uses().flush(stage.services.db()).await.unwrap();
+        assert!(!stage.services.uses().is_pending(key.key.id));
+        let kept = stage.services.api_keys().get(&ada, key.key.id).await.unwrap().last_used.unwrap();
+        assert_eq!(kept, shown);
+    });
+}
+
+#[test]
+fn fifty_revocations_at_once_make_one_success_and_one_audit_line() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let key = stage.add_key(&ada, ada.owner(), "contended").await;
+        let tasks: Vec<_> = (0..50)
+            .map(|_| {
+                let (services, ada, id) = (stage.services.clone(), ada.clone(), key.key.id);
+                tokio::spawn(async move { services.api_keys().revoke(&ada, id).await.is_ok() })
+            })
+            .collect();
+        let mut successes = 0;
+        for task in tasks {
+            successes += u32::from(task.await.unwrap());
+        }
+        assert_eq!(successes, 1);
+        assert_eq!(storage::audit::count(stage.services.db(), "delete_api_key", key.key.id.0).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_thousand_creates_by_64_at_a_time_all_verify() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let mut tasks = tokio::task::JoinSet::new();
+        let mut issued = Vec::new();
+        for n in 0..1_000 {
+            if tasks.len() == 64 {
+                issued.push(tasks.join_next().await.unwrap().unwrap());
+            }
+            let (services, ada) = (stage.services.clone(), ada.clone());
+            tasks.spawn(async move { services.api_keys().create(&ada, &new_key(ada.owner(), &format!("k{n}"))).await.unwrap() });
+        }
+        issued.extend(tasks.join_all().await);
+        assert_eq!(issued.len(), 1_000);
+        for key in &issued {
+            assert!(stage.is_good(key).await);
+        }
+    });
+}
+
+#[test]
+fn read_only_people_stop_their_keys_and_make_none() {
+    on_both(async |stage| {
+        let rob = stage.add_user("rob@example.org", "acme", Role::User).await;
+        let rob_session = stage.session(rob).await;
+        let key = stage.add_key(&rob_session, Owner::User(rob), "before").await;
+        stage.services.admin().set_role("acme", "rob@example.org", "READ_ONLY_USER").await.unwrap();
+        let rob_session = stage.session(rob).await;
+        let refused = stage.services.api_keys().create(&rob_session, &new_key(Owner::User(rob), "after")).await;
+        assert_eq!(code(refused), ErrorCode::Forbidden);
+        stage.services.api_keys().revoke(&rob_session, key.key.id).await.unwrap();
+    });
+}

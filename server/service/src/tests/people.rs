@@ -1,0 +1,132 @@
+//! Signing in, standing in tenants, and losing rights.
+
+use chrono::TimeDelta;
+use domain::{ErrorCode, Owner, Role, Secret};
+
+use crate::{Error, SetUpInput, stage::*};
+
+fn refusal<T>(result: crate::Result<T>) -> domain::ApiError {
+    match result {
+        Err(Error::Api(refusal)) => refusal,
+        _ => panic!("not a refusal"),
+    }
+}
+
+#[test]
+fn wrong_addresses_and_wrong_passwords_are_told_in_the_same_words() {
+    on_both(async |stage| {
+        let sessions = stage.services.sessions();
+        let done = sessions.sign_in("ADA@example.org ", &Secret::new(PASSWORD), &browser()).await.unwrap();
+        assert_eq!((done.user_id, done.tenant_id), (stage.admin, stage.tenant));
+        let wrong = refusal(sessions.sign_in("ada@example.org", &Secret::new("wrong"), &browser()).await);
+        let unknown = refusal(sessions.sign_in("nobody@example.org", &Secret::new("wrong"), &browser()).await);
+        assert_eq!(wrong, unknown);
+        assert_eq!(wrong.code, ErrorCode::Unauthenticated);
+    });
+}
+
+#[test]
+fn after_ten_failures_even_the_right_password_waits() {
+    on_both(async |stage| {
+        let sessions = stage.services.sessions();
+        for _ in 0..10 {
+            refusal(sessions.sign_in("ada@example.org", &Secret::new("wrong"), &browser()).await);
+        }
+        let limited = refusal(sessions.sign_in("ada@example.org", &Secret::new(PASSWORD), &browser()).await);
+        assert_eq!(limited.code, ErrorCode::RateLimited);
+        assert!(limited.retry_after.is_some());
+        stage.advance(TimeDelta::minutes(5));
+        sessions.sign_in("ada@example.org", &Secret::new(PASSWORD), &browser()).await.unwrap();
+    });
+}
+
+#[test]
+fn a_demoted_members_key_acts_with_the_lower_role_from_the_next_request_on() {
+    on_both(async |stage| {
+        let bob = stage.add_user("bob@example.org", "acme", Role::TenantAdmin).await;
+        let session = stage.session(bob).await;
+        let key = stage.add_key(&session, Owner::User(bob), "bob's").await;
+        let ada = stage.session(stage.admin).await;
+        stage.services.members().change_role(&ada, bob, Role::ReadOnlyUser).await.unwrap();
+        let actor = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        assert_eq!(actor.role(), Role::ReadOnlyUser);
+    });
+}
+
+#[test]
+fn a_removed_members_keys_and_sessions_are_refused_from_the_next_request_on() {
+    on_both(async |stage| {
+        let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let session = stage.session(bob).await;
+        let key = stage.add_key(&session, Owner::User(bob), "bob's").await;
+        let ada = stage.session(stage.admin).await;
+        stage.services.members().remove(&ada, bob).await.unwrap();
+        assert!(!stage.is_good(&key).await);
+        assert_eq!(refusal(stage.services.actors().from_bearer(key.token.expose(), browser()).await).code, ErrorCode::Unauthenticated);
+        assert_eq!(refusal(stage.services.actors().from_session(bob, stage.tenant, browser()).await).code, ErrorCode::Unauthenticated);
+        stage.services.admin().create_user("bob@example.org", None, "acme", "USER", &Secret::new(PASSWORD)).await.unwrap();
+        assert!(!stage.is_good(&key).await, "coming back revives nothing");
+    });
+}
+
+#[test]
+fn two_administrators_who_demote_each_other_leave_one() {
+    on_both(async |stage| {
+        for n in 0..20 {
+            let email = format!("bob{n}@example.org");
+            let bob = stage.services.admin().create_user(&email, None, "acme", "USER", &Secret::new(PASSWORD)).await.unwrap();
+            stage.services.admin().set_role("acme", &email, "TENANT_ADMIN").await.unwrap();
+            let demote = |by: crate::Actor, whom| {
+                let services = stage.services.clone();
+                tokio::spawn(async move { services.members().change_role(&by, whom, Role::User).await.is_ok() })
+            };
+            let (ada, bob_session) = (stage.session(stage.admin).await, stage.session(bob).await);
+            let (first, second) = (demote(ada, bob), demote(bob_session, stage.admin));
+            let done = (first.await.unwrap(), second.await.unwrap());
+            assert!(done.0 != done.1, "round {n}: {done:?}");
+            if done.1 {
+                stage.services.admin().set_role("acme", "ada@example.org", "TENANT_ADMIN").await.unwrap();
+                stage.services.admin().set_role("acme", &email, "USER").await.unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_person_stands_only_in_their_own_tenants_and_a_key_in_one() {
+    on_both(async |stage| {
+        let other = stage.services.admin().create_tenant("Other", "other").await.unwrap();
+        let strange = stage.services.admin().create_tenant("Strange", "strange").await.unwrap();
+        stage.add_user("ada@example.org", "other", Role::ReadOnlyUser).await;
+        let ada = stage.session(stage.admin).await;
+        let viewer = stage.services.users().viewer(&ada).await.unwrap();
+        assert_eq!(viewer.memberships.len(), 2);
+        assert_eq!(stage.services.users().switch_tenant(&ada, other).await.unwrap(), other);
+        assert_eq!(refusal(stage.services.users().switch_tenant(&ada, strange).await).code, ErrorCode::NotFound);
+        let key = stage.add_key(&ada, ada.owner(), "k").await;
+        let by_key = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        assert_eq!(refusal(stage.services.users().switch_tenant(&by_key, other).await).code, ErrorCode::Forbidden);
+        assert_eq!(stage.services.users().viewer(&by_key).await.unwrap().memberships.len(), 1);
+    });
+}
+
+#[test]
+fn the_set_up_link_makes_one_tenant_and_only_on_an_empty_database() {
+    on_both(async |stage| {
+        let secret = stage.services.set_up().issue_token();
+        assert!(stage.services.set_up().is_token(secret.expose()) && !stage.services.set_up().is_token("guess"));
+        let input = SetUpInput {
+            tenant_name: "New".to_owned(),
+            slug: "new".to_owned(),
+            name: "Eve".to_owned(),
+            email: "eve@example.org".to_owned(),
+            password: Secret::new(PASSWORD),
+        };
+        assert!(!stage.services.set_up().is_needed().await.unwrap());
+        assert_eq!(refusal(stage.services.set_up().complete(secret.expose(), &input).await).code, ErrorCode::NotFound);
+        assert_eq!(refusal(stage.services.set_up().complete("guess", &input).await).code, ErrorCode::NotFound);
+        let bad = SetUpInput { slug: "No".to_owned(), password: Secret::new("short"), ..input };
+        let told = refusal(stage.services.set_up().complete(secret.expose(), &bad).await);
+        assert!(told.at("slug").is_some() && told.at("password").is_some());
+    });
+}
