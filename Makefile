@@ -1,4 +1,66 @@
-# The commands of the README.
+# `make run` builds and serves; `make test` is everything that a change must pass. See README.md.
+
+LISTEN ?= 127.0.0.1:3000
+DATABASE ?= sqlite:latchkey.db
+tools := end2end/bin/tools
+
+.PHONY: help
+help:
+	@echo 'make run          build, and serve at http://$(LISTEN) on $(DATABASE)'
+	@echo 'make demo         the same on a temporary database with a made-up tenant'
+	@echo 'make test         everything: format, lints, tests on both databases, browser tests'
+	@echo 'make check        the quick part of it: format, arrows between crates, lints'
+	@echo 'make fmt          format the code'
+	@echo 'make bench        the figures of the README'
+	@echo 'make screenshots  pictures of each page, in end2end/screenshots'
+	@echo 'make tools        find or install what all this needs'
+
+.PHONY: tools
+tools:
+	@$(tools)
+
+# --- build ---
+
+.PHONY: bundle
+bundle:
+	cargo run --quiet --locked --package bundle
+
+.PHONY: release
+release:
+	@$(tools) rust bundle
+	@$(MAKE) --no-print-directory bundle
+	cargo build --locked --release --package server
+
+.PHONY: run
+run: release
+	target/release/latchkey serve --listen $(LISTEN) --database-url $(DATABASE)
+
+.PHONY: demo
+demo: release
+	@end2end/bin/demo target/release/latchkey $(LISTEN)
+
+# --- check ---
+
 .PHONY: test
 test:
-	cargo test -p domain -p service
+	@end2end/bin/test
+
+.PHONY: check
+check:
+	@end2end/bin/test --quick
+
+.PHONY: fmt
+fmt:
+	cargo fmt --all
+
+.PHONY: bench
+bench:
+	@$(tools) rust
+	cargo bench --locked --package server --bench doors
+
+.PHONY: screenshots
+screenshots:
+	@$(tools)
+	@$(MAKE) --no-print-directory bundle
+	cargo build --locked --package server
+	cd end2end && node support/screenshots.mjs

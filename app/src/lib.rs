@@ -1,1 +1,19 @@
-//! stub
+//! What a person sees. Built twice: for the server (`ssr`), where pages are rendered, and for the browser (`hydrate`),
+//! where only the islands run.
+
+// The `view!` macro nests one type for each element.
+#![recursion_limit = "256"]
+
+pub mod api;
+pub mod browser;
+pub mod components;
+pub mod error;
+pub mod expiry_choice;
+pub mod list_url;
+#[cfg(feature = "ssr")]
+pub mod pages;
+#[cfg(feature = "ssr")]
+pub mod request;
+
+#[cfg(feature = "ssr")]
+pub use pages::shell;

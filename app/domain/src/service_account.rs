@@ -47,6 +47,11 @@ impl ServiceAccount {
     pub fn state(&self) -> AccountState {
         self.deleted_at.map_or(AccountState::Active, |at| AccountState::Deleted { at })
     }
+
+    /// Whether a key of it was used in the day before `now`: then deleting it asks for its name.
+    pub fn was_used_lately(&self, now: DateTime<Utc>) -> bool {
+        self.last_used.as_ref().is_some_and(|last| now - last.at < chrono::TimeDelta::days(1))
+    }
 }
 
 /// Which accounts a list shows.
@@ -143,5 +148,32 @@ impl Default for AccountQuery {
             direction: Direction::Asc,
             page: PageRequest::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    #[test]
+    fn an_account_was_used_lately_for_a_day() {
+        let at = DateTime::UNIX_EPOCH;
+        let account = ServiceAccount {
+            id: ServiceAccountId(uuid::Uuid::nil()),
+            tenant_id: TenantId(uuid::Uuid::nil()),
+            name: Name::parse("bot").unwrap(),
+            role: Role::User,
+            created_at: at,
+            created_by: "Ada".to_owned(),
+            deleted_at: None,
+            active_keys: 1,
+            all_keys: 1,
+            last_used: Some(LastUse { at, address: None, user_agent: None }),
+        };
+        assert!(account.was_used_lately(at + TimeDelta::hours(23)));
+        assert!(!account.was_used_lately(at + TimeDelta::hours(24)));
+        assert!(!ServiceAccount { last_used: None, ..account }.was_used_lately(at));
     }
 }

@@ -1,1 +1,92 @@
-fn main(){}
+//! Builds what the browser downloads into `target/site`: WASM and its glue, one stylesheet, content hashes in the
+//! names, brotli and gzip beside each file, and `hash.txt`, where Leptos reads the hashes.
+//!
+//! `cargo run -p bundle` does it all; `cargo run -p bundle -- --profile dev` builds quicker and bigger.
+
+mod module;
+mod output;
+mod style;
+
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use crate::output::Site;
+
+/// Any failure ends the program, so a message is all that is needed of it.
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const USAGE: &str = "Usage: bundle [--profile wasm-release|dev]";
+const SHIPPED: &str = "wasm-release";
+
+fn main() -> ExitCode {
+    match profile(std::env::args().skip(1)).and_then(|profile| bundle(&profile)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bundle: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The cargo profile out of the arguments.
+fn profile(mut arguments: impl Iterator<Item = String>) -> Result<String> {
+    match (arguments.next().as_deref(), arguments.next(), arguments.next()) {
+        (None, None, None) => Ok(SHIPPED.to_owned()),
+        (Some("--profile"), Some(profile), None) => Ok(profile),
+        _ => Err(USAGE.into()),
+    }
+}
+
+fn bundle(profile: &str) -> Result<()> {
+    let root = root()?;
+    let is_shipped = profile == SHIPPED;
+    let built = std::fs::read(module::build(&root, profile)?)?;
+    let css = style::bundle(&root.join("style/main.css"))?;
+    let icon = std::fs::read(root.join("style/favicon.svg"))?;
+    let optimiser = if is_shipped { module::find_optimiser(&root) } else { None };
+
+    let site = Site::new(root.join("target/site"));
+    let stamp = stamp(&[&built, css.as_bytes(), &icon, format!("{profile} {optimiser:?}").as_bytes(), &own_program()?]);
+    if site.is_fresh(&stamp) {
+        println!("bundle: {} is up to date", site.path().display());
+        return Ok(());
+    }
+
+    let mut bound = module::bind(built)?;
+    match &optimiser {
+        Some(optimiser) => bound.wasm = module::optimise(optimiser, bound.wasm)?,
+        None if is_shipped => {
+            eprintln!("bundle: no wasm-opt on PATH or in end2end/node_modules, so the WASM ships unoptimised");
+            eprintln!("bundle: `make tools` installs it (npm's binaryen)");
+        }
+        None => {}
+    }
+    site.write(&bound, &css, &icon, is_shipped)?;
+    site.keep(&stamp)
+}
+
+/// The workspace's folder: two above this crate's.
+fn root() -> Result<PathBuf> {
+    let own =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    Ok(own.ancestors().nth(2).ok_or("the crate isn't in frontend/bundle any more")?.to_owned())
+}
+
+/// This program's bytes, so that a change to it makes the site stale.
+fn own_program() -> Result<Vec<u8>> {
+    Ok(std::fs::read(std::env::current_exe()?)?)
+}
+
+/// One digest over all inputs.
+fn stamp(inputs: &[&[u8]]) -> String {
+    let digests: Vec<String> = inputs.iter().map(|input| output::digest(input)).collect();
+    output::digest(digests.concat().as_bytes())
+}
+
+/// A path as it stands in a message.
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

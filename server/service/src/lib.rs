@@ -190,6 +190,11 @@ impl Services {
     }
 }
 
+/// A fresh UUID for a form, so that the same form sent twice makes one thing.
+pub fn new_form_id() -> String {
+    uuid::Builder::from_random_bytes(token::draw_salt()).into_uuid().to_string()
+}
+
 /// Beside the requests: writes noted uses, removes sessions that are over. Ends with the services.
 async fn keep_house(services: std::sync::Weak<Inner>) {
     let mut turn: u32 = 0;

@@ -1,0 +1,138 @@
+//! All that touches the browser. On the server each function gives the answer of a browser that can do nothing.
+
+use chrono::{DateTime, Utc};
+use leptos::{html, prelude::*};
+
+/// Now, by the person's own clock: for "3 minutes ago", never for a decision.
+pub fn now() -> Option<DateTime<Utc>> {
+    #[cfg(feature = "hydrate")]
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of any date fit")]
+    return DateTime::from_timestamp_millis(js_sys::Date::now() as i64);
+    #[cfg(not(feature = "hydrate"))]
+    None
+}
+
+/// An instant in the person's own words and zone.
+pub fn local_text(at: DateTime<Utc>) -> Option<String> {
+    #[cfg(feature = "hydrate")]
+    {
+        let options = js_sys::Object::new();
+        for (name, value) in [("dateStyle", "full"), ("timeStyle", "short")] {
+            js_sys::Reflect::set(&options, &name.into(), &value.into()).ok()?;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of any date are exact")]
+        let date = js_sys::Date::new(&(at.timestamp_millis() as f64).into());
+        return date.to_locale_string("default", &options).as_string();
+    }
+    #[cfg(not(feature = "hydrate"))]
+    {
+        let _ = at;
+        None
+    }
+}
+
+/// The name of the person's time zone, like `Europe/Berlin`.
+pub fn zone() -> Option<String> {
+    #[cfg(feature = "hydrate")]
+    {
+        let format = js_sys::Intl::DateTimeFormat::new(&js_sys::Array::new(), &js_sys::Object::new());
+        return js_sys::Reflect::get(&format.resolved_options(), &"timeZone".into()).ok()?.as_string();
+    }
+    #[cfg(not(feature = "hydrate"))]
+    None
+}
+
+/// The instant of a `datetime-local` field, by the offset that the person's zone has on that date.
+pub fn local_instant(text: &str) -> Option<DateTime<Utc>> {
+    #[cfg(feature = "hydrate")]
+    {
+        let millis = js_sys::Date::parse(text);
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds of any date fit")]
+        return (!millis.is_nan()).then_some(millis as i64).and_then(DateTime::from_timestamp_millis);
+    }
+    #[cfg(not(feature = "hydrate"))]
+    {
+        let _ = text;
+        None
+    }
+}
+
+/// A fresh UUID for a form.
+pub fn new_form_id() -> String {
+    #[cfg(feature = "hydrate")]
+    return window().crypto().map(|crypto| crypto.random_uuid()).unwrap_or_default();
+    #[cfg(not(feature = "hydrate"))]
+    String::new()
+}
+
+/// Copies a text; true when it is on the clipboard.
+pub async fn copy(text: &str) -> bool {
+    #[cfg(feature = "hydrate")]
+    return wasm_bindgen_futures::JsFuture::from(window().navigator().clipboard().write_text(text)).await.is_ok();
+    #[cfg(not(feature = "hydrate"))]
+    {
+        let _ = text;
+        false
+    }
+}
+
+/// Goes to another page.
+pub fn go_to(path: &str) {
+    #[cfg(feature = "hydrate")]
+    window().location().set_href(path).ok();
+    #[cfg(not(feature = "hydrate"))]
+    let _ = path;
+}
+
+/// Opens a dialog over the page, once its contents stand.
+pub fn open(dialog: NodeRef<html::Dialog>) {
+    #[cfg(feature = "hydrate")]
+    request_animation_frame(move || {
+        if let Some(dialog) = dialog.get_untracked()
+            && !dialog.open()
+        {
+            dialog.show_modal().ok();
+        }
+    });
+    #[cfg(not(feature = "hydrate"))]
+    let _ = dialog;
+}
+
+/// Closes a dialog.
+pub fn close(dialog: NodeRef<html::Dialog>) {
+    #[cfg(feature = "hydrate")]
+    if let Some(dialog) = dialog.get_untracked() {
+        dialog.close();
+    }
+    #[cfg(not(feature = "hydrate"))]
+    let _ = dialog;
+}
+
+/// Whether a click hit the dialog itself, which is its backdrop, and nothing in it.
+pub fn is_backdrop(event: &leptos::ev::MouseEvent) -> bool {
+    #[cfg(feature = "hydrate")]
+    {
+        return event.target() == event.current_target();
+    }
+    #[cfg(not(feature = "hydrate"))]
+    {
+        let _ = event;
+        false
+    }
+}
+
+/// The value of a named field of the form that was sent.
+pub fn field(event: &leptos::ev::SubmitEvent, name: &str) -> String {
+    #[cfg(feature = "hydrate")]
+    {
+        use wasm_bindgen::JsCast;
+        let form = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlFormElement>().ok());
+        let data = form.and_then(|form| web_sys::FormData::new_with_form(&form).ok());
+        return data.and_then(|data| data.get(name).as_string()).unwrap_or_default();
+    }
+    #[cfg(not(feature = "hydrate"))]
+    {
+        let _ = (event, name);
+        String::new()
+    }
+}

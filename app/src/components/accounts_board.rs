@@ -1,0 +1,247 @@
+//! The island of the list of service accounts: table, dialogs, toast.
+
+use chrono::{DateTime, Utc};
+use domain::{ApiError, ServiceAccount};
+use leptos::{prelude::*, task::spawn_local};
+
+use super::{
+    dialog::Modal,
+    field::{Field, FormError},
+    icon::{Icon, Picture},
+    role_field::RoleField,
+    sort_header::SortHeader,
+    status::AccountStatus,
+    time::{Moment, ticking},
+    toast::Toast,
+};
+use crate::{
+    api::service_accounts::{create_service_account, delete_service_account},
+    browser,
+    list_url::ListChoice,
+};
+
+const PATH: &str = "/team/service-accounts";
+
+/// The board. Its children are the search, the filter and what is said of an empty list.
+#[island]
+pub fn AccountsBoard(
+    accounts: Vec<ServiceAccount>,
+    choice: ListChoice,
+    now: DateTime<Utc>,
+    notice: Option<String>,
+    children: Children,
+) -> impl IntoView {
+    let accounts = RwSignal::new(accounts);
+    let (creating, deleting, toast) = (RwSignal::new(false), RwSignal::new(None::<ServiceAccount>), RwSignal::new(notice));
+    let now = ticking(now);
+    let deleted = Callback::new(move |account: ServiceAccount| {
+        toast.set(Some(format!("The service account {} has been deleted.", account.name)));
+        accounts.update(|rows| rows.iter_mut().filter(|row| row.id == account.id).for_each(|row| *row = account.clone()));
+    });
+    let open = move |ev: leptos::ev::MouseEvent| {
+        ev.prevent_default();
+        creating.set(true);
+    };
+    let table = move || {
+        (!accounts.with(Vec::is_empty)).then(|| {
+            view! { <AccountTable accounts choice=choice.clone() now on_delete=Callback::new(move |account| deleting.set(Some(account))) /> }
+        })
+    };
+    view! {
+        <div class="board" class:board-empty=move || accounts.with(Vec::is_empty)>
+            <a class="button primary board-action" href=format!("{PATH}/new") on:click=open><Picture icon=Icon::Plus />"Add Service Account"</a>
+            {children()}
+            <div class="table-place">{table}</div>
+            <CreateAccountDialog is_open=creating />
+            <DeleteAccountDialog asked=deleting now on_done=deleted />
+            <Toast text=toast />
+        </div>
+    }
+}
+
+#[component]
+fn AccountTable(
+    #[prop(into)] accounts: Signal<Vec<ServiceAccount>>,
+    choice: ListChoice,
+    now: Signal<DateTime<Utc>>,
+    on_delete: Callback<ServiceAccount>,
+) -> impl IntoView {
+    view! {
+        <table class="table" aria-label="Service accounts">
+            <thead>
+                <tr>
+                    <SortHeader choice=choice.clone() column="name" label="Name" />
+                    <th scope="col">"Role"</th>
+                    <th scope="col">"Status"</th>
+                    <th scope="col">"Keys"</th>
+                    <th scope="col">"Last used"</th>
+                    <SortHeader choice column="created" label="Created" />
+                    <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                </tr>
+            </thead>
+            <tbody>
+                <For each=move || accounts.get() key=|account| (account.id, account.deleted_at) let:account>
+                    <AccountRow account now on_delete />
+                </For>
+            </tbody>
+        </table>
+    }
+}
+
+#[component]
+fn AccountRow(account: ServiceAccount, now: Signal<DateTime<Utc>>, on_delete: Callback<ServiceAccount>) -> impl IntoView {
+    let is_over = account.deleted_at.is_some();
+    let path = format!("{PATH}/{}", account.id);
+    let href = format!("{path}/delete");
+    let label = format!("Delete service account {}", account.name);
+    let used = account.last_used.clone().map_or_else(
+        || view! { <span class="muted">"Never"</span> }.into_any(),
+        |last| view! { <Moment at=last.at now /> {last.address.map(|address| view! { <span class="sub">{address}</span> })} }.into_any(),
+    );
+    let (keys, creator) = (format!("{} / {}", account.active_keys, account.all_keys), format!("by {}", account.created_by));
+    let subject = account.clone();
+    let ask = move |ev: leptos::ev::MouseEvent| {
+        ev.prevent_default();
+        on_delete.run(subject.clone());
+    };
+    view! {
+        <tr class:row-over=is_over>
+            <th scope="row" data-label="Name"><a class="name" href=path>{account.name.to_string()}</a></th>
+            <td data-label="Role">{account.role.label()}</td>
+            <td data-label="Status"><AccountStatus state=account.state() /></td>
+            <td data-label="Keys (active / all)">{keys}</td>
+            <td data-label="Last used">{used}</td>
+            <td data-label="Created"><Moment at=account.created_at now /><span class="sub">{creator}</span></td>
+            <td class="actions">
+                {(!is_over).then(|| view! {
+                    <a class="icon-button danger" href=href title=label.clone() aria-label=label on:click=ask><Picture icon=Icon::Trash /></a>
+                })}
+            </td>
+        </tr>
+    }
+}
+
+#[component]
+fn CreateAccountDialog(is_open: RwSignal<bool>) -> impl IntoView {
+    let (error, pending) = (RwSignal::new(None::<ApiError>), RwSignal::new(false));
+    let form_id = StoredValue::new(String::new());
+    Effect::new(move |_| {
+        if is_open.get() {
+            form_id.set_value(browser::new_form_id());
+        }
+    });
+    let cancel = Callback::new(move |()| {
+        if !pending.get_untracked() {
+            error.set(None);
+            is_open.set(false);
+        }
+    });
+    let create = move |ev: leptos::ev::SubmitEvent| {
+        ev.prevent_default();
+        if pending.get_untracked() {
+            return;
+        }
+        let (name, role) = (browser::field(&ev, "name"), browser::field(&ev, "role"));
+        pending.set(true);
+        error.set(None);
+        spawn_local(async move {
+            match create_service_account(name, role, form_id.get_value()).await {
+                Ok(account) => browser::go_to(&format!("{PATH}/{}", account.id)),
+                Err(failure) => {
+                    error.set(Some(failure.into_api()));
+                    pending.set(false);
+                }
+            }
+        });
+    };
+    let form = move || {
+        is_open.get().then(|| {
+            view! {
+                <h2 id="create-account-title">"Add a service account"</h2>
+                <form on:submit=create novalidate>
+                    <FormError error fields=&["name"] />
+                    <Field name="name" label="Service Account Name" hint="What will act: a deployment, a report, an agent." autofocus=true error />
+                    <RoleField />
+                    <div class="buttons">
+                        <button type="button" class="button" on:click=move |_| cancel.run(())>"Cancel"</button>
+                        <button type="submit" class="button primary" disabled=pending>"Create"</button>
+                    </div>
+                </form>
+            }
+        })
+    };
+    view! { <Modal label="create-account-title" is_open on_cancel=cancel>{form}</Modal> }
+}
+
+/// What deleting an account will stop.
+#[component]
+pub fn DeleteWords(account: ServiceAccount, now: Signal<DateTime<Utc>>) -> impl IntoView {
+    let keys = match account.active_keys {
+        1 => "its API key".to_owned(),
+        count => format!("its {count} API keys"),
+    };
+    let used = account.last_used.map(|last| {
+        let address = last.address.map(|address| format!(" from {address}")).unwrap_or_default();
+        view! { <p>"Last used " <strong><Moment at=last.at now /></strong>{address}"."</p> }
+    });
+    view! {
+        <p>{format!("{} and {keys} will stop working at once. Agents and flows that use them fail to authenticate and must be started with a new key.", account.name)}</p>
+        {used}
+        <p>"This can't be undone."</p>
+    }
+}
+
+#[component]
+fn DeleteAccountDialog(asked: RwSignal<Option<ServiceAccount>>, now: Signal<DateTime<Utc>>, on_done: Callback<ServiceAccount>) -> impl IntoView {
+    let (error, pending, typed) = (RwSignal::new(None::<ApiError>), RwSignal::new(false), RwSignal::new(String::new()));
+    let cancel = Callback::new(move |()| {
+        if !pending.get_untracked() {
+            error.set(None);
+            typed.set(String::new());
+            asked.set(None);
+        }
+    });
+    let delete = move |account: &ServiceAccount| {
+        let lately = account.was_used_lately(now.get_untracked());
+        if lately && typed.get_untracked().trim() != account.name.as_str() {
+            return error.set(Some(ApiError::field("confirmation", "Type the account's name exactly as it stands above.")));
+        }
+        if pending.get_untracked() {
+            return;
+        }
+        let id = account.id;
+        pending.set(true);
+        error.set(None);
+        spawn_local(async move {
+            match delete_service_account(id).await {
+                Ok(account) => {
+                    typed.set(String::new());
+                    asked.set(None);
+                    on_done.run(account);
+                }
+                Err(failure) => error.set(Some(failure.into_api())),
+            }
+            pending.set(false);
+        });
+    };
+    let contents = move || {
+        asked.get().map(|account| {
+            let (subject, lately) = (account.clone(), account.was_used_lately(now.get_untracked()));
+            view! {
+                <h2 id="delete-title">{format!("Delete the service account {}?", account.name)}</h2>
+                <DeleteWords account now />
+                <FormError error fields=&["confirmation"] />
+                {lately.then(|| view! {
+                    <div on:input=move |ev| typed.set(event_target_value(&ev))>
+                        <Field name="confirmation" label="Type the name to confirm" error />
+                    </div>
+                })}
+                <div class="buttons">
+                    <button type="button" class="button" autofocus on:click=move |_| cancel.run(())>"Cancel"</button>
+                    <button type="button" class="button destroy" disabled=pending on:click=move |_| delete(&subject)>"Delete"</button>
+                </div>
+            }
+        })
+    };
+    view! { <Modal label="delete-title" is_open=Signal::derive(move || asked.get().is_some()) on_cancel=cancel light=true>{contents}</Modal> }
+}

@@ -1,0 +1,46 @@
+//! The one set of icons: strokes on a 16 px grid, coloured by the text around them, named by their button or link.
+
+use leptos::prelude::*;
+
+/// Which picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Icon {
+    /// Ends something.
+    Trash,
+    /// API keys.
+    Key,
+    /// Service accounts.
+    Robot,
+    /// A person.
+    Person,
+    /// More.
+    Plus,
+    /// A search.
+    Search,
+    /// The navigation, on small screens.
+    Menu,
+}
+
+impl Icon {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Trash => "M2.5 4h11M6 4V2.5h4V4M4 4l.6 9.5h6.8L12 4M6.6 6.5v4.5M9.4 6.5v4.5",
+            Self::Key => "M10.2 9.2a3.6 3.6 0 1 0-3.4-3.4L2 10.6V14h3v-1.7h1.7v-1.7L8 9.4M11 5h.01",
+            Self::Robot => "M3 6.5h10v7H3zM8 6.5V3.5M8 3.5h.01M6 9.5h.01M10 9.5h.01M6 11.6h4M1.5 9v2.5M14.5 9v2.5",
+            Self::Person => "M8 8a2.8 2.8 0 1 0 0-5.6A2.8 2.8 0 0 0 8 8zM2.8 13.8c.6-2.6 2.7-3.8 5.2-3.8s4.600 1.200 5.200 3.800",
+            Self::Plus => "M8 3v10M3 8h10",
+            Self::Search => "M7 11.500a4.500 4.500 0 1 0 0-9 4.500 4.500 0 0 0 0 9zM10.500 10.500 14 14",
+            Self::Menu => "M2.500 4.500h11M2.500 8h11M2.500 11.500h11",
+        }
+    }
+}
+
+/// Draws one. What it means stands beside it as a text or an `aria-label`.
+#[component]
+pub fn Picture(icon: Icon) -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" focusable="false">
+            <path d=icon.path()></path>
+        </svg>
+    }
+}

@@ -1,0 +1,20 @@
+//! The state of a thing, as a chip with a word.
+
+use domain::{AccountState, KeyState};
+use leptos::prelude::*;
+
+/// A key's state.
+#[component]
+pub fn KeyStatus(state: KeyState) -> impl IntoView {
+    view! { <span class=format!("chip chip-{}", state.as_str())>{state.label()}</span> }
+}
+
+/// An account's state.
+#[component]
+pub fn AccountStatus(state: AccountState) -> impl IntoView {
+    let (class, label) = match state {
+        AccountState::Active => ("chip chip-active", "Active"),
+        AccountState::Deleted { .. } => ("chip chip-revoked", "Deleted"),
+    };
+    view! { <span class=class>{label}</span> }
+}

@@ -1,0 +1,116 @@
+//! The choices of the expiry's form, and the instant that each means. No clock: `now` is an argument.
+
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
+use domain::time::ExpiryError;
+
+/// One radio button.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExpiryChoice {
+    /// In a week.
+    Week,
+    /// In 30 days.
+    Month,
+    /// In 90 days.
+    #[default]
+    Quarter,
+    /// In 365 days.
+    Year,
+    /// At a date and time.
+    Custom,
+    /// Not by itself.
+    Never,
+}
+
+impl ExpiryChoice {
+    /// All choices in the order they are offered.
+    pub const ALL: [Self; 6] = [Self::Week, Self::Month, Self::Quarter, Self::Year, Self::Custom, Self::Never];
+
+    /// The word in forms.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Week => "7d",
+            Self::Month => "30d",
+            Self::Quarter => "90d",
+            Self::Year => "1y",
+            Self::Custom => "custom",
+            Self::Never => "never",
+        }
+    }
+
+    /// The word on the screen.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Week => "7 days",
+            Self::Month => "30 days",
+            Self::Quarter => "90 days",
+            Self::Year => "1 year",
+            Self::Custom => "Date and time",
+            Self::Never => "No expiration",
+        }
+    }
+
+    /// The choice of a form's word; the default for none or an unknown one.
+    pub fn from_word(word: &str) -> Self {
+        Self::ALL.into_iter().find(|choice| choice.word() == word).unwrap_or_default()
+    }
+
+    /// What the choice means, as the service takes it: RFC 3339, or `None` for never. `date` counts with
+    /// [`ExpiryChoice::Custom`] alone: RFC 3339, or the browser's `datetime-local` text, which then means UTC.
+    ///
+    /// # Errors
+    /// When a custom date is neither.
+    pub fn expires_at(self, date: &str, now: DateTime<Utc>) -> Result<Option<String>, ExpiryError> {
+        let days = match self {
+            Self::Week => 7,
+            Self::Month => 30,
+            Self::Quarter => 90,
+            Self::Year => 365,
+            Self::Never => return Ok(None),
+            Self::Custom => return read_date(date).map(|at| Some(text(at))),
+        };
+        Ok(Some(text(now + TimeDelta::days(days))))
+    }
+}
+
+fn text(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn read_date(date: &str) -> Result<DateTime<Utc>, ExpiryError> {
+    let date = date.trim();
+    if let Ok(at) = DateTime::parse_from_rfc3339(date) {
+        return Ok(at.with_timezone(&Utc));
+    }
+    let local = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"].iter().find_map(|form| NaiveDateTime::parse_from_str(date, form).ok());
+    local.map(|local| local.and_utc()).ok_or(ExpiryError::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_count_from_now_and_never_is_no_date() {
+        let now = DateTime::UNIX_EPOCH;
+        assert_eq!(ExpiryChoice::Week.expires_at("", now), Ok(Some("1970-01-08T00:00:00Z".to_owned())));
+        assert_eq!(ExpiryChoice::Never.expires_at("2027-01-01T00:00", now), Ok(None));
+    }
+
+    #[test]
+    fn a_custom_date_is_rfc_3339_or_plain_utc() {
+        let now = DateTime::UNIX_EPOCH;
+        let custom = |date| ExpiryChoice::Custom.expires_at(date, now);
+        assert_eq!(custom("2027-03-14T02:30"), Ok(Some("2027-03-14T02:30:00Z".to_owned())));
+        assert_eq!(custom("2027-03-14T02:30:00+01:00"), Ok(Some("2027-03-14T01:30:00Z".to_owned())));
+        assert_eq!(custom(""), Err(ExpiryError::Malformed));
+        assert_eq!(custom("soon"), Err(ExpiryError::Malformed));
+    }
+
+    #[test]
+    fn words_lead_back_to_their_choices() {
+        for choice in ExpiryChoice::ALL {
+            assert_eq!(ExpiryChoice::from_word(choice.word()), choice);
+        }
+        assert_eq!(ExpiryChoice::from_word("x"), ExpiryChoice::Quarter);
+    }
+}

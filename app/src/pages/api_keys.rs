@@ -1,0 +1,180 @@
+//! User > API Keys, and the pages behind its buttons for those without script.
+
+use domain::{ApiError, IssuedKey, KeyFilter, KeyId, KeyQuery, Owner, Page, Role};
+use leptos::prelude::*;
+
+use super::{
+    form_id, list_params, notice, page, path_id,
+    toolbar::{Empty, Pager, Toolbar},
+};
+use crate::{
+    components::{
+        create_key::{KeyFields, TenantChoice, Typed},
+        field::FormError,
+        keys_board::{KeysBoard, KeysBoardStart},
+        reveal::RevealBody,
+        revoke_key::RevokeWords,
+    },
+    list_url::ListChoice,
+    request::{RequestContext, context},
+};
+
+const PATH: &str = "/user/api-keys";
+
+/// `/user/api-keys`.
+#[component]
+pub fn OwnKeys() -> impl IntoView {
+    let (request, query) = (context(), list_params().to_keys());
+    page("API Keys", async move {
+        let actor = request.actor()?;
+        let keys = request.services.api_keys().list(actor, actor.owner(), &query).await?;
+        let tenants = tenants(&request).await?;
+        let may_create = !tenants.is_empty();
+        let list = KeyList { path: PATH.to_owned(), base: PATH.to_owned(), owner: None, tenants, may_create };
+        let accounts = if actor.role() == Role::TenantAdmin {
+            view! { <a href="/team/service-accounts">"service account"</a> }.into_any()
+        } else {
+            "service account".into_any()
+        };
+        Ok(view! {
+            <h1>"API Keys"</h1>
+            <p class="lead">"Keys that act as you, in one tenant. For CI, agents or anything that outlives your laptop, use a " {accounts} "."</p>
+            {key_list(&request, list, &query, keys)}
+        }
+        .into_any())
+    })
+}
+
+/// What differs between the lists of keys.
+pub struct KeyList {
+    /// The list's own path.
+    pub path: String,
+    /// The path below which the keys' pages stand.
+    pub base: String,
+    /// Whose keys; one's own, when `None`.
+    pub owner: Option<Owner>,
+    /// Tenants to choose from.
+    pub tenants: Vec<TenantChoice>,
+    /// Whether to offer making one.
+    pub may_create: bool,
+}
+
+/// A list of keys with all that belongs to it.
+pub fn key_list(request: &RequestContext, list: KeyList, query: &KeyQuery, keys: Page<domain::ApiKey>) -> AnyView {
+    let choice = ListChoice::of_keys(list.path, query);
+    let states = KeyFilter::ALL.iter().map(|filter| (filter.as_str(), filter.label())).collect();
+    let words = if list.may_create {
+        "No API keys yet. Create one to let a program act for you."
+    } else {
+        "No API keys yet."
+    };
+    let start = KeysBoardStart {
+        keys: keys.items,
+        choice: choice.clone(),
+        base: list.base,
+        owner: list.owner,
+        tenants: list.tenants,
+        may_create: list.may_create,
+        public_url: request.public_url.clone(),
+        now: request.services.now(),
+        notice: notice(request),
+    };
+    let (bar, empty, state_label) = (choice.clone(), choice.clone(), query.filter.label());
+    view! {
+        <KeysBoard start>
+            <Toolbar choice=bar states label="Search keys" />
+            <Empty choice=empty default_state=KeyFilter::Active.as_str() state_label words />
+        </KeysBoard>
+        <Pager choice previous=keys.previous next=keys.next />
+    }
+    .into_any()
+}
+
+/// The tenants where the person may make keys, the current one chosen.
+async fn tenants(request: &RequestContext) -> Result<Vec<TenantChoice>, ApiError> {
+    let viewer = request.services.users().viewer(request.actor()?).await?;
+    let asked = request.form.value("tenant_id");
+    let may = viewer.memberships.iter().filter(|membership| membership.role >= Role::User);
+    Ok(may
+        .map(|membership| {
+            let id = membership.tenant.id;
+            let chosen = if asked.is_empty() { id == viewer.tenant_id } else { asked == id.to_string() };
+            TenantChoice { id, name: membership.tenant.name.to_string(), chosen }
+        })
+        .collect())
+}
+
+/// `/user/api-keys/new`.
+#[component]
+pub fn NewOwnKey() -> impl IntoView {
+    let request = context();
+    page("Create an API key", async move {
+        let tenants = tenants(&request).await?;
+        Ok(new_key_page(&request, PATH, tenants))
+    })
+}
+
+/// The page of the form; or of the token, when the form has made a key.
+pub fn new_key_page(request: &RequestContext, back: &str, tenants: Vec<TenantChoice>) -> AnyView {
+    if let Some(issued) = request.form.issued.clone() {
+        return reveal_page(issued, request.public_url.clone(), back.to_owned());
+    }
+    let value = |name: &str| request.form.value(name);
+    let typed = Typed { name: value("name"), expiry: value("expiry"), date: value("date") };
+    let repeated = value("idempotency_key");
+    let form_id = if repeated.is_empty() || is_conflict(request) { form_id() } else { repeated };
+    let error = Signal::stored(request.form.error.clone());
+    view! {
+        <div class="card">
+            <h1>"Create an API key"</h1>
+            <form method="post">
+                <input type="hidden" name="idempotency_key" value=form_id />
+                <KeyFields typed tenants zone="UTC".to_owned() now=request.services.now() error />
+                <div class="buttons"><a class="button" href=back.to_owned()>"Cancel"</a><button type="submit" class="button primary">"Create"</button></div>
+            </form>
+        </div>
+    }
+    .into_any()
+}
+
+fn is_conflict(request: &RequestContext) -> bool {
+    request.form.error.as_ref().is_some_and(|error| error.code == domain::ErrorCode::Conflict)
+}
+
+fn reveal_page(issued: IssuedKey, public_url: String, back: String) -> AnyView {
+    view! {
+        <div class="card">
+            <h1>"Your API key has been created"</h1>
+            <RevealBody token=issued.token.expose().to_owned() public_url />
+            <div class="buttons"><a class="button primary" href=back>"I have stored it"</a></div>
+        </div>
+    }
+    .into_any()
+}
+
+/// `/user/api-keys/{key}/revoke`.
+#[component]
+pub fn RevokeOwnKey() -> impl IntoView {
+    let (request, key) = (context(), path_id::<KeyId>("key"));
+    page("Revoke an API key", async move { revoke_page(&request, key?, PATH.to_owned()).await })
+}
+
+/// The page that asks before a key is revoked.
+pub async fn revoke_page(request: &RequestContext, key: KeyId, back: String) -> Result<AnyView, ApiError> {
+    let key = request.services.api_keys().get(request.actor()?, key).await?;
+    let error = Signal::stored(request.form.error.clone());
+    let title = format!("Revoke the API key {}?", key.name);
+    let is_over = key.revoked_at.is_some();
+    Ok(view! {
+        <div class="card">
+            <h1>{title}</h1>
+            <RevokeWords key now=Signal::stored(request.services.now()) />
+            <FormError error fields=&[] />
+            <form method="post" class="buttons">
+                <a class="button" href=back>"Cancel"</a>
+                {(!is_over).then(|| view! { <button type="submit" class="button destroy">"Revoke"</button> })}
+            </form>
+        </div>
+    }
+    .into_any())
+}

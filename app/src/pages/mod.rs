@@ -1,0 +1,146 @@
+//! Pages: HTML from the server, with islands in it. One file a group of pages; `frame.rs` is what is around them.
+
+mod api_keys;
+mod entry;
+mod frame;
+mod problem;
+mod service_accounts;
+mod toolbar;
+
+use axum::http::header;
+use domain::ApiError;
+use leptos::{config::LeptosOptions, nonce::use_nonce, prelude::*};
+use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
+use leptos_router::{
+    SsrMode,
+    components::{Route, Router, Routes},
+    path,
+};
+
+use crate::request::{Theme, context, set_header};
+
+/// The document around every page.
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    provide_meta_context();
+    set_content_policy();
+    let theme = match context().theme {
+        Theme::System => None,
+        chosen => Some(chosen.word()),
+    };
+    view! {
+        <!DOCTYPE html>
+        <html lang="en" data-theme=theme>
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content="light dark" />
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                <HashedStylesheet id="leptos" options=options.clone() />
+                <HydrationScripts options islands=true />
+                <MetaTags />
+            </head>
+            <body>
+                <App />
+            </body>
+        </html>
+    }
+}
+
+/// The content policy of a page (W3C CSP3): scripts by nonce alone, WASM allowed, nothing inline.
+fn set_content_policy() {
+    let nonce = use_nonce().map(|nonce| format!("'nonce-{nonce}'")).unwrap_or_default();
+    let policy = format!(
+        "default-src 'none'; script-src 'self' {nonce} 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    set_header(header::CONTENT_SECURITY_POLICY, &policy);
+}
+
+/// The route table.
+#[component]
+fn App() -> impl IntoView {
+    view! {
+        <Title formatter=|title: String| if title.is_empty() { "Latchkey".to_owned() } else { format!("{title} · Latchkey") } />
+        <Router>
+            <Routes fallback=problem::NotFound>
+                <Route path=path!("/sign-in") view=entry::SignIn ssr=SsrMode::Async />
+                <Route path=path!("/set-up/:token") view=entry::SetUp ssr=SsrMode::Async />
+                <Route path=path!("/user/api-keys") view=api_keys::OwnKeys ssr=SsrMode::Async />
+                <Route path=path!("/user/api-keys/new") view=api_keys::NewOwnKey ssr=SsrMode::Async />
+                <Route path=path!("/user/api-keys/:key/revoke") view=api_keys::RevokeOwnKey ssr=SsrMode::Async />
+                <Route path=path!("/team/service-accounts") view=service_accounts::Accounts ssr=SsrMode::Async />
+                <Route path=path!("/team/service-accounts/new") view=service_accounts::NewAccount ssr=SsrMode::Async />
+                <Route path=path!("/team/service-accounts/:account") view=service_accounts::OneAccount ssr=SsrMode::Async />
+                <Route path=path!("/team/service-accounts/:account/delete") view=service_accounts::DeleteAccount ssr=SsrMode::Async />
+                <Route path=path!("/team/service-accounts/:account/keys/new") view=service_accounts::NewAccountKey ssr=SsrMode::Async />
+                <Route path=path!("/team/service-accounts/:account/keys/:key/revoke") view=service_accounts::RevokeAccountKey ssr=SsrMode::Async />
+            </Routes>
+        </Router>
+    }
+}
+
+/// A page whose contents come from the services: in its frame, or as the problem that came instead.
+fn page<F>(title: &'static str, load: F) -> impl IntoView
+where
+    F: Future<Output = Result<AnyView, ApiError>> + Send + 'static,
+{
+    let request = context();
+    view! {
+        <Title text=title />
+        {Suspend::new(async move {
+            let viewer = match request.actor() {
+                Ok(actor) => request.services.users().viewer(actor).await.map_err(ApiError::from),
+                Err(error) => Err(error),
+            };
+            match viewer {
+                Ok(viewer) => {
+                    let contents = match load.await {
+                        Ok(contents) => contents,
+                        Err(error) => problem::contents(&request, error).await,
+                    };
+                    view! { <frame::Frame viewer return_to=request.return_to.clone() theme=request.theme>{contents}</frame::Frame> }.into_any()
+                }
+                Err(error) => {
+                    let contents = problem::contents(&request, error).await;
+                    view! { <frame::Plain>{contents}</frame::Plain> }.into_any()
+                }
+            }
+        })}
+    }
+}
+
+/// A parameter of the path, as an id; a text that is none is a thing that isn't there.
+fn path_id<T: std::str::FromStr>(name: &str) -> Result<T, ApiError> {
+    let text = leptos_router::hooks::use_params_map().with_untracked(|params| params.get(name)).unwrap_or_default();
+    text.parse().map_err(|_| ApiError::not_found())
+}
+
+/// The parameters of the list in the query.
+fn list_params() -> crate::list_url::ListParams {
+    let query = leptos_router::hooks::use_query_map();
+    let get = |name: &str| query.with_untracked(|query| query.get(name));
+    crate::list_url::ListParams {
+        search: get("q"),
+        state: get("state"),
+        sort: get("sort"),
+        direction: get("dir"),
+        after: get("after"),
+        before: get("before"),
+    }
+}
+
+/// The sentence of a notice's word.
+fn notice(request: &crate::request::RequestContext) -> Option<String> {
+    let sentence = match request.notice.as_deref()? {
+        "key-revoked" => "The API key has been revoked.",
+        "account-deleted" => "The service account has been deleted.",
+        "signed-out" => "You are signed out.",
+        _ => return None,
+    };
+    Some(sentence.to_owned())
+}
+
+/// A fresh id for a form: the same form twice makes one thing.
+fn form_id() -> String {
+    service::new_form_id()
+}

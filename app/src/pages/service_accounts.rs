@@ -1,0 +1,149 @@
+//! Team > Service Accounts, one account with its keys, and the pages behind the buttons for those without script.
+
+use domain::{AccountFilter, ApiError, KeyId, Owner, ServiceAccount, ServiceAccountId};
+use leptos::prelude::*;
+
+use super::{
+    api_keys::{KeyList, key_list, new_key_page, revoke_page},
+    form_id, list_params, notice, page, path_id,
+    toolbar::{Empty, Pager, Toolbar},
+};
+use crate::{
+    components::{
+        accounts_board::{AccountsBoard, DeleteWords},
+        field::{Field, FormError},
+        icon::{Icon, Picture},
+        role_field::RoleField,
+        status::AccountStatus,
+    },
+    list_url::ListChoice,
+    request::{RequestContext, context},
+};
+
+const PATH: &str = "/team/service-accounts";
+
+/// `/team/service-accounts`.
+#[component]
+pub fn Accounts() -> impl IntoView {
+    let (request, query) = (context(), list_params().to_accounts());
+    page("Service Accounts", async move {
+        let accounts = request.services.service_accounts().list(request.actor()?, &query).await?;
+        let choice = ListChoice::of_accounts(PATH, &query);
+        let states = AccountFilter::ALL.iter().map(|filter| (filter.as_str(), filter.label())).collect();
+        let words = "No service accounts yet. Add one for each thing that acts by itself: a deployment, a report, an agent.";
+        let (bar, empty, head, state_label) = (choice.clone(), choice.clone(), choice.clone(), query.filter.label());
+        Ok(view! {
+            <h1>"Service Accounts"</h1>
+            <p class="lead">"Accounts that belong to the tenant, not to a person. Their keys go on when people leave."</p>
+            <AccountsBoard accounts=accounts.items choice=head now=request.services.now() notice=notice(&request)>
+                <Toolbar choice=bar states label="Search service accounts" />
+                <Empty choice=empty default_state=AccountFilter::Active.as_str() state_label words />
+            </AccountsBoard>
+            <Pager choice previous=accounts.previous next=accounts.next />
+        }
+        .into_any())
+    })
+}
+
+async fn load(request: &RequestContext, id: Result<ServiceAccountId, ApiError>) -> Result<ServiceAccount, ApiError> {
+    Ok(request.services.service_accounts().get(request.actor()?, id?).await?)
+}
+
+/// `/team/service-accounts/{account}`.
+#[component]
+pub fn OneAccount() -> impl IntoView {
+    let (request, id, query) = (context(), path_id("account"), list_params().to_keys());
+    page("Service account", async move {
+        let account = load(&request, id).await?;
+        let owner = Owner::ServiceAccount(account.id);
+        let keys = request.services.api_keys().list(request.actor()?, owner, &query).await?;
+        let path = format!("{PATH}/{}", account.id);
+        let living = account.deleted_at.is_none();
+        let list = KeyList { base: format!("{path}/keys"), path: path.clone(), owner: Some(owner), tenants: Vec::new(), may_create: living };
+        let label = format!("Delete service account {}", account.name);
+        let delete = living.then(|| {
+            view! { <a class="icon-button danger" href=format!("{path}/delete") title=label.clone() aria-label=label><Picture icon=Icon::Trash /></a> }
+        });
+        Ok(view! {
+            <p class="crumb"><a href=PATH>"Service Accounts"</a></p>
+            <div class="title-row"><h1>{account.name.to_string()}</h1>{delete}</div>
+            <p class="lead">
+                <AccountStatus state=account.state() />" "{account.role.label()}" · made by "{account.created_by.clone()}
+                " · " <code>{account.id.to_string()}</code>
+            </p>
+            <section aria-labelledby="keys-title"><h2 id="keys-title">"API keys"</h2>{key_list(&request, list, &query, keys)}</section>
+        }
+        .into_any())
+    })
+}
+
+/// `/team/service-accounts/new`.
+#[component]
+pub fn NewAccount() -> impl IntoView {
+    let request = context();
+    page("Add a service account", async move {
+        // The list's own refusal, for those who may not.
+        request.services.service_accounts().list(request.actor()?, &domain::AccountQuery::default()).await?;
+        let value = |name: &str| request.form.value(name);
+        let repeated = value("idempotency_key");
+        let form_id = if repeated.is_empty() { form_id() } else { repeated };
+        let error = Signal::stored(request.form.error.clone());
+        Ok(view! {
+            <div class="card">
+                <h1>"Add a service account"</h1>
+                <form method="post">
+                    <input type="hidden" name="idempotency_key" value=form_id />
+                    <FormError error fields=&["name"] />
+                    <Field name="name" label="Service Account Name" value=value("name") hint="What will act: a deployment, a report, an agent." autofocus=true error />
+                    <RoleField value=value("role") />
+                    <div class="buttons"><a class="button" href=PATH>"Cancel"</a><button type="submit" class="button primary">"Create"</button></div>
+                </form>
+            </div>
+        }
+        .into_any())
+    })
+}
+
+/// `/team/service-accounts/{account}/delete`.
+#[component]
+pub fn DeleteAccount() -> impl IntoView {
+    let (request, id) = (context(), path_id("account"));
+    page("Delete a service account", async move {
+        let account = load(&request, id).await?;
+        let (now, error) = (request.services.now(), Signal::stored(request.form.error.clone()));
+        let (lately, is_over) = (account.was_used_lately(now), account.deleted_at.is_some());
+        let title = format!("Delete the service account {}?", account.name);
+        Ok(view! {
+            <div class="card">
+                <h1>{title}</h1>
+                <DeleteWords account now=Signal::stored(now) />
+                <FormError error fields=&["confirmation"] />
+                <form method="post">
+                    {lately.then(|| view! { <Field name="confirmation" label="Type the name to confirm" error /> })}
+                    <div class="buttons">
+                        <a class="button" href=PATH>"Cancel"</a>
+                        {(!is_over).then(|| view! { <button type="submit" class="button destroy">"Delete"</button> })}
+                    </div>
+                </form>
+            </div>
+        }
+        .into_any())
+    })
+}
+
+/// `/team/service-accounts/{account}/keys/new`.
+#[component]
+pub fn NewAccountKey() -> impl IntoView {
+    let (request, id) = (context(), path_id("account"));
+    page("Create an API key", async move {
+        let account = load(&request, id).await?;
+        Ok(new_key_page(&request, &format!("{PATH}/{}", account.id), Vec::new()))
+    })
+}
+
+/// `/team/service-accounts/{account}/keys/{key}/revoke`.
+#[component]
+pub fn RevokeAccountKey() -> impl IntoView {
+    let (request, account, key) = (context(), path_id::<ServiceAccountId>("account"), path_id::<KeyId>("key"));
+    page("Revoke an API key", async move { revoke_page(&request, key?, format!("{PATH}/{}", account?)).await })
+}

@@ -1,0 +1,62 @@
+//! What is above and below a list: search, states, pages; and what is said of an empty one.
+
+use domain::Cursor;
+use leptos::prelude::*;
+
+use crate::{
+    components::icon::{Icon, Picture},
+    list_url::ListChoice,
+};
+
+/// The search and the states. `states`: word and label of each.
+#[component]
+pub fn Toolbar(choice: ListChoice, states: Vec<(&'static str, &'static str)>, label: &'static str) -> impl IntoView {
+    let links = states.into_iter().map(|(word, label)| {
+        let here = word == choice.state;
+        view! { <li><a href=choice.with_state(word) aria-current=here.then_some("true")>{label}</a></li> }
+    });
+    view! {
+        <div class="toolbar">
+            <form role="search" method="get" action=choice.path.clone() class="search">
+                <label for="search" class="visually-hidden">{label}</label>
+                <input id="search" name="q" type="search" value=choice.search.clone() placeholder=label autocomplete="off" />
+                <input type="hidden" name="state" value=choice.state.clone() />
+                <input type="hidden" name="sort" value=choice.sort.clone() />
+                <input type="hidden" name="dir" value=choice.direction.as_str() />
+                <button type="submit" class="icon-button" aria-label="Search"><Picture icon=Icon::Search /></button>
+            </form>
+            <nav aria-label="Filter by state" class="states"><ul>{links.collect_view()}</ul></nav>
+        </div>
+    }
+}
+
+/// What stands where no row does: an invitation, or which filter hides the rows.
+#[component]
+pub fn Empty(choice: ListChoice, default_state: &'static str, state_label: &'static str, words: &'static str) -> impl IntoView {
+    let searched = !choice.search.trim().is_empty();
+    let filtered = choice.state != default_state;
+    if !searched && !filtered {
+        return view! { <div class="empty"><p>{words}</p></div> }.into_any();
+    }
+    let search = searched.then(|| format!(" that matches “{}”", choice.search.trim())).unwrap_or_default();
+    view! {
+        <div class="empty">
+            <p>{format!("Nothing in the state “{state_label}”{search}.")}</p>
+            <p><a class="button" href=choice.path>"Clear search and filter"</a></p>
+        </div>
+    }
+    .into_any()
+}
+
+/// The links to the pages beside this one.
+#[component]
+pub fn Pager(choice: ListChoice, previous: Option<Cursor>, next: Option<Cursor>) -> impl IntoView {
+    (previous.is_some() || next.is_some()).then(|| {
+        let link = |name: &'static str, cursor: Option<Cursor>, label: &'static str| {
+            cursor.map(|cursor| view! { <a class="button" href=choice.with_page(name, &cursor)>{label}</a> })
+        };
+        view! {
+            <nav class="pager" aria-label="Pages">{link("before", previous, "Previous")}{link("after", next, "Next")}</nav>
+        }
+    })
+}

@@ -1,0 +1,126 @@
+//! The server's side of a request: what a page or a server function finds in its context, and what it says of the answer.
+
+use domain::{ApiError, ErrorCode, IssuedKey};
+use leptos::prelude::use_context;
+use leptos_axum::ResponseOptions;
+use service::{Actor, Services};
+
+use crate::error::AppError;
+
+/// The colours that a person chose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Theme {
+    /// As the system has it.
+    #[default]
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+impl Theme {
+    /// All, in the order they are offered.
+    pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
+
+    /// The word in the cookie and the form.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+
+    /// The theme of a word; the system's for an unknown one.
+    pub fn from_word(word: &str) -> Self {
+        Self::ALL.into_iter().find(|theme| theme.word() == word).unwrap_or_default()
+    }
+}
+
+/// What a plain form's request came to, when it has to be shown on its own page.
+#[derive(Clone, Debug, Default)]
+pub struct FormOutcome {
+    /// What was typed, without passwords.
+    pub values: Vec<(String, String)>,
+    /// What was wrong.
+    pub error: Option<ApiError>,
+    /// What was made.
+    pub issued: Option<IssuedKey>,
+}
+
+impl FormOutcome {
+    /// What was typed into a field.
+    pub fn value(&self, name: &str) -> String {
+        self.values.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+}
+
+/// What the server tells of a request.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    /// The use cases.
+    pub services: Services,
+    /// Who is asking.
+    pub actor: Option<Actor>,
+    /// The colours.
+    pub theme: Theme,
+    /// What a form's request came to.
+    pub form: FormOutcome,
+    /// The request's own path and query.
+    pub return_to: String,
+    /// What was just done, as a short word.
+    pub notice: Option<String>,
+    /// Scheme and host of the site.
+    pub public_url: String,
+}
+
+impl RequestContext {
+    /// Of nobody, about nothing.
+    pub fn new(services: Services, public_url: String) -> Self {
+        Self {
+            services,
+            actor: None,
+            theme: Theme::default(),
+            form: FormOutcome::default(),
+            return_to: "/".to_owned(),
+            notice: None,
+            public_url,
+        }
+    }
+
+    /// Who is asking.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` for nobody.
+    pub fn actor(&self) -> Result<&Actor, ApiError> {
+        let expired = || ApiError::new(ErrorCode::Unauthenticated, "You are signed out. Reload the page to sign in again.");
+        self.actor.as_ref().ok_or_else(expired)
+    }
+}
+
+/// The context of this request.
+pub fn context() -> RequestContext {
+    use_context().expect("the server provides it for every page and server function")
+}
+
+/// Sets the answer's status.
+pub fn set_status(status: u16) {
+    if let (Some(options), Ok(status)) = (use_context::<ResponseOptions>(), axum::http::StatusCode::from_u16(status)) {
+        options.set_status(status);
+    }
+}
+
+/// A server function's refusal, at its status.
+pub fn refuse(error: impl Into<ApiError>) -> AppError {
+    let error = error.into();
+    set_status(error.code.status());
+    AppError::Api(error)
+}
+
+/// Sets a header of the answer.
+pub fn set_header(name: axum::http::HeaderName, value: &str) {
+    if let (Some(options), Ok(value)) = (use_context::<ResponseOptions>(), axum::http::HeaderValue::from_str(value)) {
+        options.insert_header(name, value);
+    }
+}

@@ -1,0 +1,19 @@
+// Which browser, and how it is started.
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const finder = fileURLToPath(new URL('../bin/browser', import.meta.url));
+
+/** Playwright's launch options for the browser that is here. */
+export function launchOptions() {
+  return {
+    executablePath: execFileSync(finder, { encoding: 'utf8' }).trim(),
+    args: [
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--no-first-run',
+      '--disable-quic',
+    ],
+  };
+}

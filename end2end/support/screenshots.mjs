@@ -1,0 +1,110 @@
+// Pictures of each page of the made-up tenant, in end2end/screenshots: wide, dark, narrow, and without JavaScript.
+//
+//     node support/screenshots.mjs [FOLDER]
+import { chromium } from '@playwright/test';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { launchOptions } from './browser.mjs';
+import { latchkey, start } from './server.mjs';
+
+const folder = process.argv[2] ?? fileURLToPath(new URL('../screenshots', import.meta.url));
+const PASSWORD = 'seven lamps under the pier';
+
+const LOOKS = {
+  wide: { viewport: { width: 1280, height: 800 } },
+  dark: { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' },
+  narrow: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 },
+  plain: { viewport: { width: 1280, height: 800 }, javaScriptEnabled: false },
+};
+
+const byName = (page, name) => page.getByRole('link', { name }).or(page.getByRole('button', { name })).first();
+
+async function account(page) {
+  await page.goto('/team/service-accounts');
+  await page.getByRole('link', { name: 'Deployer', exact: true }).click();
+  await page.waitForLoadState('networkidle');
+}
+
+async function create(page) {
+  await page.goto('/user/api-keys', { waitUntil: 'networkidle' });
+  await byName(page, 'Create an API key').click();
+  await page.getByLabel('API Key Name').fill('Release robot');
+}
+
+/** How to come to what a picture shows. */
+const PAGES = {
+  keys: (page) => page.goto('/user/api-keys', { waitUntil: 'networkidle' }),
+  'keys-all': (page) => page.goto('/user/api-keys?state=all', { waitUntil: 'networkidle' }),
+  'keys-no-hit': (page) => page.goto('/user/api-keys?q=zebra', { waitUntil: 'networkidle' }),
+  create,
+  'create-date': async (page) => {
+    await create(page);
+    await page.getByLabel('Date and time').check();
+  },
+  reveal: async (page) => {
+    await create(page);
+    await page.getByRole('button', { name: 'Create', exact: true }).click();
+    await page.getByRole('heading', { name: 'Your API key has been created' }).waitFor();
+  },
+  revoke: async (page) => {
+    await page.goto('/user/api-keys', { waitUntil: 'networkidle' });
+    await byName(page, 'Revoke API key Laptop').click();
+    await page.getByRole('heading', { name: 'Revoke the API key Laptop?' }).waitFor();
+  },
+  accounts: (page) => page.goto('/team/service-accounts', { waitUntil: 'networkidle' }),
+  'add-account': async (page) => {
+    await page.goto('/team/service-accounts', { waitUntil: 'networkidle' });
+    await byName(page, 'Add Service Account').click();
+    await page.getByLabel('Service Account Name').waitFor();
+  },
+  account,
+  'delete-account': async (page) => {
+    await page.goto('/team/service-accounts', { waitUntil: 'networkidle' });
+    await byName(page, 'Delete service account Deployer').click();
+    await page.getByRole('heading', { name: 'Delete the service account Deployer?' }).waitFor();
+  },
+  'not-found': (page) => page.goto('/no-such-page', { waitUntil: 'networkidle' }),
+};
+
+async function signIn(page, picture) {
+  await page.goto('/sign-in', { waitUntil: 'networkidle' });
+  await picture('sign-in');
+  await page.getByLabel('E-mail').fill('ada@example.org');
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { level: 1, name: 'API Keys' }).waitFor();
+}
+
+async function photograph(browser, url, look, options) {
+  const context = await browser.newContext({ baseURL: url, locale: 'en-GB', timezoneId: 'Europe/Berlin', reducedMotion: 'reduce', ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(8_000);
+  const picture = (name) => page.screenshot({ path: join(folder, `${name}-${look}.png`), animations: 'disabled' });
+  await signIn(page, picture);
+  let missed = 0;
+  for (const [name, come] of Object.entries(PAGES)) {
+    try {
+      await come(page);
+    } catch (error) {
+      missed += 1;
+      console.error(`${name}-${look}: ${error.message.split('\n')[0]}`);
+    }
+    await picture(name);
+  }
+  await context.close();
+  return missed;
+}
+
+mkdirSync(folder, { recursive: true });
+const server = await start({ prepare: (database) => latchkey(database, ['fill-demo']), log: 'warn' });
+const browser = await chromium.launch(launchOptions());
+try {
+  let missed = 0;
+  for (const [look, options] of Object.entries(LOOKS)) missed += await photograph(browser, server.url, look, options);
+  console.log(`${folder}: ${Object.keys(LOOKS).length * (Object.keys(PAGES).length + 1)} pictures, ${missed} not as meant`);
+  process.exitCode = missed ? 1 : 0;
+} finally {
+  await browser.close();
+  await server.stop();
+}

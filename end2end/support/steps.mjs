@@ -1,0 +1,50 @@
+// What a person does again and again, in the words of the pages.
+import { TOKEN, alive, expect, isValid } from './test.mjs';
+
+/** The row of a key or an account. */
+export const row = (page, name) => page.getByRole('row').filter({ hasText: name });
+
+/** Follows a link or presses a button by its name; in the hydrated page it opens a dialog, else a page. */
+export async function press(page, name, scripted) {
+  const exact = typeof name === 'string';
+  await page.getByRole('link', { name, exact }).or(page.getByRole('button', { name, exact })).first().click();
+  if (scripted) await expect(page.getByRole('dialog').or(page.getByRole('alertdialog'))).toBeVisible();
+  else await page.waitForLoadState('load');
+}
+
+/** Fills and sends the form for a key, and returns the token that is shown. */
+export async function createKey(page, watch, scripted, name, choose = async () => {}) {
+  await press(page, 'Create an API key', scripted);
+  await expect(page.getByRole('heading', { name: 'Create an API key' })).toBeVisible();
+  await page.getByLabel('API Key Name').fill(name);
+  await choose();
+  await page.getByRole('button', { name: 'Create', exact: true }).click();
+  return revealed(page, watch);
+}
+
+/** The token on the page that shows it, checked against what the product says tokens look like. */
+export async function revealed(page, watch) {
+  await expect(page.getByRole('heading', { name: 'Your API key has been created' })).toBeVisible();
+  const token = await page.getByLabel('API key', { exact: true }).inputValue();
+  expect(token).toMatch(TOKEN);
+  expect(page.url()).not.toContain(token);
+  expect(await isValid(token)).toBe(true);
+  watch.shown(token);
+  return token;
+}
+
+/** Leaves the page or the dialog that shows a token. */
+export async function storeIt(page, scripted) {
+  const words = { name: 'I have stored it' };
+  await page.getByRole('button', words).or(page.getByRole('link', words)).click();
+  await expect(page.getByRole('heading', { name: 'Your API key has been created' })).toHaveCount(0);
+  if (scripted) await alive(page);
+}
+
+/** Revokes a key by its trash bin. */
+export async function revoke(page, scripted, name) {
+  await press(page, `Revoke API key ${name}`, scripted);
+  await expect(page.getByRole('heading', { name: `Revoke the API key ${name}?` })).toBeVisible();
+  await page.getByRole('button', { name: 'Revoke', exact: true }).click();
+  await expect(page.getByRole('status').filter({ hasText: /revoked/i })).toBeVisible();
+}

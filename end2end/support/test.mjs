@@ -1,0 +1,180 @@
+// The tests' `test`: a tenant of one's own for each, and a watch on everything that the browser and the server say.
+import { test as base, expect } from '@playwright/test';
+import { randomBytes } from 'node:crypto';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { latchkey } from './server.mjs';
+
+export { expect };
+
+export const PASSWORD = 'seven lamps under the pier';
+export const TOKEN = /^lk[us]_[0-9A-Za-z]{38}$/;
+
+const cli = (args, input) => latchkey(process.env.LATCHKEY_DATABASE, args, input);
+
+/** A tenant that only one test knows. */
+class Team {
+  constructor() {
+    this.slug = `t${randomBytes(6).toString('hex')}`;
+    this.name = `Tenant ${this.slug}`;
+    this.id = cli(['admin', 'create-tenant', '--name', this.name, '--slug', this.slug]);
+  }
+
+  person(role = 'TENANT_ADMIN', name = 'Ada Lovelace') {
+    const email = `${randomBytes(6).toString('hex')}@example.org`;
+    const words = ['--email', email, '--name', name, '--tenant', this.slug, '--role', role, '--password-stdin'];
+    const id = cli(['admin', 'create-user', ...words], PASSWORD);
+    return { id, email, name, role };
+  }
+
+  join(person, role = 'USER') {
+    cli(['admin', 'create-user', '--email', person.email, '--tenant', this.slug, '--role', role]);
+  }
+
+  account(name, role = 'TENANT_ADMIN') {
+    return cli(['admin', 'create-service-account', '--tenant', this.slug, '--name', name, '--role', role]);
+  }
+
+  key(owner, name, expiresAt) {
+    const whose = owner.email ? ['--user', owner.email] : ['--service-account', owner];
+    const until = expiresAt ? ['--expires-at', expiresAt] : [];
+    return cli(['admin', 'create-key', '--tenant', this.slug, ...whose, '--name', name, ...until]);
+  }
+}
+
+/** What the browser says during a test, and where a token has been. */
+class Watch {
+  constructor(context, url) {
+    this.url = url;
+    this.complaints = [];
+    this.expected = [];
+    this.requests = [];
+    this.answers = [];
+    this.tokens = [];
+    context.on('weberror', (error) => this.complaints.push(`uncaught: ${error.error().message}`));
+    context.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) this.complaints.push(`${message.type()}: ${message.text()}`);
+    });
+    context.on('request', (request) => {
+      this.requests.push(`${request.method()} ${request.url()} ${request.headers().referer ?? ''} ${request.postData() ?? ''}`);
+    });
+    context.on('response', (response) => {
+      if (!response.url().startsWith(url) || response.url().includes('/pkg/')) return;
+      const headers = JSON.stringify(response.headers());
+      this.answers.push(response.text().then((text) => `${headers} ${text}`, () => headers));
+    });
+  }
+
+  /** Complaints that a test provokes. */
+  expect(pattern) {
+    this.expected.push(pattern);
+  }
+
+  /** Remembers a token that was shown, to look for it later. */
+  shown(token) {
+    this.tokens.push(token);
+  }
+
+  async verdict() {
+    const surprising = this.complaints.filter((said) => !this.expected.some((pattern) => pattern.test(said)));
+    expect(surprising, 'what the browser complained of').toEqual([]);
+    const answers = await Promise.all(this.answers);
+    for (const token of this.tokens) {
+      expect(this.requests.filter((request) => request.includes(token)), 'requests with the token').toEqual([]);
+      expect(answers.filter((answer) => answer.includes(token)).length, 'answers with the token').toBeLessThanOrEqual(1);
+      expect(filesWith(process.env.LATCHKEY_FOLDER, token), 'files with the token').toEqual([]);
+    }
+  }
+}
+
+/** The server's log and database, as bytes. */
+function filesWith(folder, token) {
+  return readdirSync(folder).filter((name) => {
+    const path = join(folder, name);
+    return statSync(path).isFile() && readFileSync(path).includes(token);
+  });
+}
+
+export const test = base.extend({
+  baseURL: async ({}, use) => use(process.env.LATCHKEY_URL),
+  team: async ({}, use) => use(new Team()),
+  newTeam: async ({}, use) => use(() => new Team()),
+
+  watch: [
+    async ({ context, baseURL }, use) => {
+      const watch = new Watch(context, baseURL);
+      await context.addInitScript(noteHydration);
+      await use(watch);
+      await watch.verdict();
+    },
+    { auto: true },
+  ],
+
+  /** Whether this project's pages run scripts. */
+  scripted: async ({ javaScriptEnabled }, use) => use(javaScriptEnabled !== false),
+
+  /** Opens a path and waits until the page is as alive as it will be. */
+  open: async ({ page, scripted }, use) =>
+    use(async (path) => {
+      const response = await page.goto(path);
+      if (scripted) await alive(page);
+      return response;
+    }),
+
+  signIn: async ({ page, open, scripted }, use) =>
+    use(async (person, path = '/user/api-keys') => {
+      await open(path);
+      await page.getByLabel('E-mail').fill(person.email);
+      await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await expect(page).toHaveURL(new RegExp(`${path.replace(/[?]/g, '\\?')}$`));
+      if (scripted) await alive(page);
+    }),
+});
+
+/** Runs in the page before anything else: the islands come alive right after the module is there. */
+function noteHydration() {
+  window.unhydrated = true;
+  for (const name of ['instantiateStreaming', 'instantiate']) {
+    const real = WebAssembly[name];
+    WebAssembly[name] = async (...args) => {
+      const made = await real.apply(WebAssembly, args);
+      setTimeout(() => (window.unhydrated = false), 30);
+      return made;
+    };
+  }
+}
+
+/** Waits until the islands of a page listen. */
+export async function alive(page) {
+  await page.waitForLoadState('load');
+  await page.waitForFunction(() => !window.unhydrated || !document.querySelector('link[as=fetch][href$=".wasm"]'));
+}
+
+/** Asks the verification service, as an API would: outside the browser. */
+export async function isValid(token) {
+  const answer = await fetch(`${process.env.LATCHKEY_URL}/api/v1/verify`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ token }),
+  });
+  expect(answer.status).toBe(200);
+  return (await answer.json()).valid;
+}
+
+/** Looks for a token in everything that a page holds. */
+export async function expectNowhere(page, token) {
+  expect(page.url()).not.toContain(token);
+  const held = await page.evaluate(() => [
+    document.documentElement.outerHTML,
+    ...[...document.querySelectorAll('input, textarea, select')].map((field) => field.value),
+    JSON.stringify({ ...localStorage }),
+    JSON.stringify({ ...sessionStorage }),
+    document.cookie,
+    JSON.stringify(history.state),
+    document.title,
+  ]);
+  expect(held.filter((text) => text?.includes(token))).toEqual([]);
+  const stored = JSON.stringify(await page.context().storageState());
+  expect(stored).not.toContain(token);
+}

@@ -1,0 +1,163 @@
+// Who gets in, what they may see, and what the answers carry.
+import { PASSWORD, alive, expect, test } from '../support/test.mjs';
+import { start } from '../support/server.mjs';
+import { createKey, row, storeIt } from '../support/steps.mjs';
+
+test('sign-in refuses alike, leads back to where one was, and sign-out ends it @both', async ({ page, open, team, signIn, watch }) => {
+  watch.expect(/status of 401/);
+  const ada = team.person();
+  await open('/team/service-accounts');
+  await expect(page).toHaveURL(/\/sign-in\?next=/);
+  await expect(page.getByRole('heading', { name: 'Sign in to Latchkey' })).toBeVisible();
+  const words = [];
+  for (const email of [ada.email, 'nobody@example.org']) {
+    await page.getByLabel('E-mail').fill(email);
+    await page.getByLabel('Password', { exact: true }).fill('not the password at all');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await expect(page.getByRole('alert')).toBeVisible();
+    words.push(await page.getByRole('alert').innerText());
+    await expect(page.getByLabel('E-mail')).toHaveValue(email);
+    await expect(page.getByLabel('Password', { exact: true })).toHaveValue('');
+  }
+  expect(words[0]).toBe(words[1]);
+  await signIn(ada, '/team/service-accounts');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expect(page).toHaveURL(/\/sign-in/);
+  await open('/user/api-keys');
+  await expect(page).toHaveURL(/\/sign-in\?next=/);
+});
+
+test('next leads to own pages only @both', async ({ page, open, team }) => {
+  const ada = team.person();
+  for (const next of ['https://example.com/', '//example.com/', '/\\example.com', 'javascript:alert(1)']) {
+    await page.context().clearCookies();
+    await open(`/sign-in?next=${encodeURIComponent(next)}`);
+    await page.getByLabel('E-mail').fill(ada.email);
+    await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await expect(page, next).toHaveURL(/^http:\/\/127\.0\.0\.1:\d+\/user\/api-keys$/);
+  }
+});
+
+test('who may not manage service accounts is told so, and who may @both', async ({ page, open, team, signIn, watch }) => {
+  watch.expect(/status of 403/);
+  team.person('TENANT_ADMIN', 'Grace Hopper');
+  const account = team.account('deployer');
+  await signIn(team.person('USER', 'Alan Turing'));
+  await expect(page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Service Accounts' })).toHaveCount(0);
+  for (const path of ['/team/service-accounts', '/team/service-accounts/new', `/team/service-accounts/${account}`]) {
+    const answer = await open(path);
+    expect(answer.status(), path).toBe(403);
+    await expect(page.getByRole('main')).toContainText("Service accounts are managed by the tenant's administrators");
+    await expect(page.getByRole('main')).toContainText('Grace Hopper');
+    await expect(page.getByRole('main')).not.toContainText('deployer');
+  }
+});
+
+test('who may only read sees no way to create @both', async ({ page, open, team, signIn, watch }) => {
+  watch.expect(/status of 403/);
+  const mary = team.person('READ_ONLY_USER');
+  team.key(team.person('USER'), 'of another');
+  await signIn(mary);
+  await expect(page.getByRole('link', { name: 'Create an API key' })).toHaveCount(0);
+  await expect(page.getByRole('button', { name: 'Create an API key' })).toHaveCount(0);
+  await expect(row(page, 'of another')).toHaveCount(0);
+  expect((await open('/user/api-keys/new')).status()).toBe(403);
+});
+
+test('another tenant is not there @both', async ({ page, open, team, newTeam, signIn, watch }) => {
+  watch.expect(/status of 404/);
+  const foreign = newTeam().account('foreign');
+  const nothing = '019a0000-0000-7000-8000-000000000000';
+  await signIn(team.person());
+  const bodies = [];
+  for (const id of [foreign, nothing]) {
+    const answer = await open(`/team/service-accounts/${id}`);
+    expect(answer.status()).toBe(404);
+    bodies.push(await page.getByRole('main').innerText());
+  }
+  expect(bodies[0]).toBe(bodies[1]);
+});
+
+test('the tenant can be switched, and a key goes to the chosen one @both', async ({ page, open, team, newTeam, signIn, scripted, watch }) => {
+  const second = newTeam();
+  const ada = team.person();
+  second.join(ada, 'USER');
+  await signIn(ada);
+  await createKey(page, watch, scripted, 'elsewhere', () => page.getByRole('main').or(page.getByRole('dialog')).getByLabel('Tenant').last().selectOption({ label: second.name }));
+  await storeIt(page, scripted);
+  await open('/user/api-keys');
+  await expect(row(page, 'elsewhere')).toContainText(second.name);
+
+  const rail = page.getByRole('navigation', { name: 'Main' });
+  await rail.getByLabel('Tenant').selectOption({ value: second.id });
+  const button = rail.getByRole('button', { name: 'Switch' });
+  if (await button.isVisible()) await button.click();
+  await expect(rail.getByLabel('Tenant')).toHaveValue(second.id);
+  await expect(rail.getByRole('link', { name: 'Service Accounts' })).toHaveCount(0);
+});
+
+test('the page brings a strict policy, and the cookie is guarded', async ({ page, open, team, signIn, context }) => {
+  await signIn(team.person());
+  const answer = await open('/user/api-keys');
+  const headers = answer.headers();
+  const policy = headers['content-security-policy'];
+  expect(policy).toMatch(/script-src[^;]*'nonce-[^']+'/);
+  expect(policy).toContain("'wasm-unsafe-eval'");
+  expect(policy).toContain("frame-ancestors 'none'");
+  expect(policy).toContain("base-uri 'none'");
+  expect(policy).not.toMatch(/unsafe-inline|'unsafe-eval'/);
+  expect(headers).toMatchObject({
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'same-origin',
+    'cache-control': 'no-store',
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-resource-policy': 'same-origin',
+  });
+  const html = await answer.text();
+  expect(html).not.toMatch(/<[^>]+\sstyle=/);
+  expect(html).not.toMatch(/<[^>]+\son[a-z]+=/);
+  const nonce = /'nonce-([^']+)'/.exec(policy)[1];
+  const again = (await open('/user/api-keys')).headers()['content-security-policy'];
+  expect(again).not.toContain(nonce);
+
+  const session = (await context.cookies()).find((cookie) => cookie.name === 'latchkey');
+  expect(session).toMatchObject({ httpOnly: true, sameSite: 'Lax', path: '/' });
+});
+
+test('a request from another site changes nothing', async ({ team, signIn, context, page }) => {
+  const ada = team.person('USER');
+  await signIn(ada);
+  const cookie = (await context.cookies()).map(({ name, value }) => `${name}=${value}`).join('; ');
+  for (const foreign of [{ 'sec-fetch-site': 'cross-site' }, { origin: 'https://example.com' }]) {
+    const answer = await fetch(`${process.env.LATCHKEY_URL}/user/api-keys/new`, {
+      method: 'POST',
+      headers: { cookie, 'content-type': 'application/x-www-form-urlencoded', ...foreign },
+      body: 'name=forged&expiry=never',
+    });
+    expect(answer.status).toBe(403);
+  }
+  await page.reload();
+  await alive(page);
+  await expect(row(page, 'forged')).toHaveCount(0);
+});
+
+test('the first tenant is made by the printed link, once @both', async ({ page, watch }) => {
+  watch.expect(/status of 404/);
+  const server = await start();
+  try {
+    const link = /http:\S+\/set-up\/\S+/.exec(server.said)[0];
+    await page.goto(link);
+    await expect(page.getByRole('heading', { name: 'Set up Latchkey' })).toBeVisible();
+    await page.getByLabel('Tenant name', { exact: true }).fill('Acme');
+    await page.getByLabel('Tenant short name').fill('acme');
+    await page.getByLabel('Your name').fill('Ada Lovelace');
+    await page.getByLabel('E-mail').fill('ada@example.org');
+    await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+    await page.getByRole('button', { name: 'Create tenant' }).click();
+    await expect(page.getByRole('heading', { level: 1, name: 'API Keys' })).toBeVisible();
+    expect((await page.goto(link)).status()).toBe(404);
+  } finally {
+    await server.stop();
+  }
+});

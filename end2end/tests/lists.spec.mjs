@@ -1,0 +1,80 @@
+// Lists: search, state, sort and page live in the URL, and a failure is never an empty list.
+import { expect, test } from '../support/test.mjs';
+import { row } from '../support/steps.mjs';
+
+const rows = (page) => page.getByRole('table').getByRole('row').filter({ has: page.getByRole('cell') });
+
+test('search, state and sort live in the URL @both', async ({ page, open, team, signIn }) => {
+  const ada = team.person('USER');
+  for (const name of ['beta', 'alpha', 'gamma']) team.key(ada, name);
+  await signIn(ada);
+  await expect(rows(page)).toHaveCount(3);
+
+  await page.getByLabel('Search keys').fill('alp');
+  await page.getByLabel('Search keys').press('Enter');
+  await expect(page).toHaveURL(/[?&]q=alp/);
+  await expect(rows(page)).toHaveCount(1);
+  await page.goBack();
+  await expect(rows(page)).toHaveCount(3);
+
+  await open('/user/api-keys');
+  await page.getByRole('columnheader', { name: /^Name/ }).getByRole('link').click();
+  await expect(page).toHaveURL(/[?&]sort=name/);
+  await expect(rows(page).first()).toContainText(/alpha|gamma/);
+  const first = await rows(page).first().innerText();
+  await page.getByRole('columnheader', { name: /^Name/ }).getByRole('link').click();
+  await expect(rows(page).first()).toContainText(first.includes('alpha') ? 'gamma' : 'alpha');
+
+  await page.getByRole('navigation', { name: 'Filter by state' }).getByRole('link', { name: 'Revoked' }).click();
+  await expect(page).toHaveURL(/[?&]state=revoked/);
+  await expect(rows(page).filter({ hasText: 'alpha' })).toHaveCount(0);
+});
+
+test('what can not be found says which search is on, and clears it @both', async ({ page, open, team, signIn }) => {
+  const ada = team.person('USER');
+  team.key(ada, 'alpha');
+  await signIn(ada);
+  await open('/user/api-keys?q=zebra');
+  await expect(page.getByRole('main')).toContainText('zebra');
+  await page.getByRole('link', { name: /clear/i }).first().click();
+  await expect(row(page, 'alpha')).toBeVisible();
+});
+
+test('pages follow each other without a gap or a repeat @both', async ({ page, team, signIn }) => {
+  const ada = team.person('USER');
+  const names = Array.from({ length: 23 }, (_, index) => `key-${String(index).padStart(2, '0')}`);
+  for (const name of names) team.key(ada, name);
+  await signIn(ada);
+  const seen = [];
+  for (;;) {
+    await expect(rows(page).first()).toBeVisible();
+    seen.push(...(await rows(page).allInnerTexts()).map((text) => /key-\d\d/.exec(text)[0]));
+    const next = page.getByRole('link', { name: /next/i });
+    if ((await next.count()) === 0) break;
+    const before = page.url();
+    await next.click();
+    await expect(page).not.toHaveURL(before);
+  }
+  expect(page.url()).toMatch(/[?&]after=/);
+  expect([...seen].sort()).toEqual(names);
+  await page.getByRole('link', { name: /previous/i }).click();
+  await expect(page).toHaveURL(/[?&]before=|api-keys$/);
+});
+
+test('a list that failed to load never looks empty', async ({ page, team, signIn, watch }) => {
+  watch.expect(/Failed to load resource|status of 500/);
+  const ada = team.person('USER');
+  team.key(ada, 'alpha');
+  await signIn(ada);
+  for (const fail of [(route) => route.abort(), (route) => route.fulfill({ status: 500, body: 'broken' })]) {
+    await page.route('**/ui/list_api_keys*', fail);
+    await page.route((url) => url.searchParams.get('q') === 'alp', fail);
+    await page.getByLabel('Search keys').fill('alp');
+    await page.getByLabel('Search keys').press('Enter').catch(() => {});
+    await page.waitForTimeout(0);
+    await expect(page.getByText(/no (api )?keys/i)).toHaveCount(0);
+    await page.unrouteAll();
+    await page.goto('/user/api-keys');
+    await expect(row(page, 'alpha')).toBeVisible();
+  }
+});

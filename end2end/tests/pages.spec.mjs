@@ -1,0 +1,143 @@
+// Every page: quiet in the console, usable for everybody, no wider than the screen.
+import AxeBuilder from '@axe-core/playwright';
+import { expect, test } from '../support/test.mjs';
+import { createKey, press } from '../support/steps.mjs';
+
+const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+/** A team with something on each page; returns the paths. */
+function furnish(team) {
+  const ada = team.person();
+  team.person('USER', 'Alan Turing');
+  team.key(ada, 'laptop', '2090-01-01T00:00:00Z');
+  team.key(ada, 'a name that is as long as names of keys are wont to be in practice, or somewhat longer');
+  const account = team.account('deployer');
+  team.key(account, 'agent');
+  team.account('reports', 'READ_ONLY_USER');
+  const paths = [
+    '/user/api-keys',
+    '/user/api-keys?state=revoked',
+    '/user/api-keys?q=nothing-has-this-name',
+    '/user/api-keys/new',
+    '/team/service-accounts',
+    '/team/service-accounts/new',
+    `/team/service-accounts/${account}`,
+    `/team/service-accounts/${account}/keys/new`,
+    `/team/service-accounts/${account}/delete`,
+    '/no-such-page',
+  ];
+  return { ada, account, paths };
+}
+
+async function expectAccessible(page, what) {
+  const { violations } = await new AxeBuilder({ page }).withTags(rules).analyze();
+  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`);
+  expect(found, what).toEqual([]);
+}
+
+async function revokePath(page) {
+  await page.goto('/user/api-keys');
+  return page.getByRole('link', { name: 'Revoke API key laptop' }).getAttribute('href');
+}
+
+test('a walk through all pages: no console error, no hydration warning', async ({ page, open, team, signIn, watch }) => {
+  watch.expect(/status of 404/);
+  const { ada, paths } = furnish(team);
+  await open('/sign-in');
+  await signIn(ada);
+  for (const path of [...paths, await revokePath(page)]) {
+    const answer = await open(path);
+    expect(answer.status(), path).toBe(path === '/no-such-page' ? 404 : 200);
+    await expect(page.getByRole('heading', { level: 1 }), path).toHaveCount(1);
+    await expect(page.getByRole('main'), path).toHaveCount(1);
+    expect(await page.title(), path).toContain('Latchkey');
+  }
+});
+
+for (const colorScheme of ['light', 'dark']) {
+  test.describe(colorScheme, () => {
+    test.use({ colorScheme });
+
+    test(`axe finds nothing on any page, ${colorScheme}`, async ({ page, open, team, signIn, watch }) => {
+      watch.expect(/status of 404/);
+      const { ada, paths } = furnish(team);
+      await open('/sign-in?next=/user/api-keys');
+      await expectAccessible(page, '/sign-in');
+      await signIn(ada);
+      for (const path of [...paths, await revokePath(page)]) {
+        await open(path);
+        await expectAccessible(page, path);
+      }
+    });
+
+    test(`axe finds nothing in any dialog, ${colorScheme}`, async ({ page, open, team, signIn, watch }) => {
+      const { ada, account } = furnish(team);
+      await signIn(ada);
+      for (const [path, name] of [
+        ['/user/api-keys', 'Create an API key'],
+        ['/user/api-keys', 'Revoke API key laptop'],
+        ['/team/service-accounts', 'Add Service Account'],
+        ['/team/service-accounts', 'Delete service account reports'],
+        [`/team/service-accounts/${account}`, 'Create an API key'],
+        [`/team/service-accounts/${account}`, 'Revoke API key agent'],
+      ]) {
+        await open(path);
+        await press(page, name, true);
+        await expectAccessible(page, `${path}: ${name}`);
+      }
+      await open('/user/api-keys');
+      await createKey(page, watch, true, 'shown');
+      await expectAccessible(page, 'the reveal');
+    });
+  });
+}
+
+test.describe('390 px', () => {
+  test.use({ viewport: { width: 390, height: 844 } });
+
+  test('no page scrolls sideways @both', async ({ page, open, team, signIn, watch }) => {
+    watch.expect(/status of 404/);
+    const { ada, paths } = furnish(team);
+    await open('/sign-in');
+    await signIn(ada);
+    for (const path of [...paths, await revokePath(page)]) {
+      await open(path);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      expect(overflow, path).toBeLessThanOrEqual(0);
+    }
+  });
+
+  test('the token fits its dialog', async ({ page, team, signIn, watch }) => {
+    await signIn(team.person('USER'));
+    await createKey(page, watch, true, 'narrow');
+    const box = await page.getByLabel('API key', { exact: true }).boundingBox();
+    expect(box.x).toBeGreaterThanOrEqual(0);
+    expect(box.x + box.width).toBeLessThanOrEqual(390);
+  });
+});
+
+test('nothing moves at hydration', async ({ page, open, team, signIn }) => {
+  const { ada, paths } = furnish(team);
+  await signIn(ada);
+  await page.addInitScript(() => {
+    window.shifted = 0;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) window.shifted += entry.value;
+    }).observe({ type: 'layout-shift', buffered: true });
+  });
+  for (const path of paths.filter((path) => path !== '/no-such-page')) {
+    await open(path);
+    expect(await page.evaluate(() => window.shifted), path).toBe(0);
+  }
+});
+
+test('the theme is chosen, kept and on the first paint @both', async ({ page, open, team, signIn }) => {
+  await signIn(team.person('USER'));
+  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await background();
+  await page.getByRole('button', { name: /dark/i }).click();
+  await expect.poll(background).not.toBe(light);
+  const answer = await open('/user/api-keys');
+  expect(await background()).not.toBe(light);
+  expect(await answer.text()).toMatch(/<html[^>]*dark/);
+});

@@ -1,0 +1,124 @@
+// The dialogs of the hydrated page: nothing is lost or done by accident.
+import { alive, expect, expectNowhere, isValid, test } from '../support/test.mjs';
+import { createKey, press, revealed, row, storeIt } from '../support/steps.mjs';
+
+const corner = { x: 5, y: 5 };
+const dialog = (page) => page.getByRole('dialog').or(page.getByRole('alertdialog'));
+
+test('a double click on Create makes one key', async ({ page, open, team, signIn, watch }) => {
+  await signIn(team.person('USER'));
+  await press(page, 'Create an API key', true);
+  await page.getByLabel('API Key Name').fill('twice');
+  await page.getByRole('button', { name: 'Create', exact: true }).dblclick();
+  const token = await revealed(page, watch);
+  await storeIt(page, true);
+  await open('/user/api-keys?state=all');
+  await expect(row(page, 'twice')).toHaveCount(1);
+  expect(await isValid(token)).toBe(true);
+});
+
+test('the same form sent twice makes one key @plain', async ({ page, open, team, signIn, watch }) => {
+  await signIn(team.person('USER'));
+  await press(page, 'Create an API key', false);
+  await page.getByLabel('API Key Name').fill('twice');
+  await page.getByRole('button', { name: 'Create', exact: true }).dblclick();
+  await revealed(page, watch);
+  await storeIt(page, false);
+  await open('/user/api-keys?state=all');
+  await expect(row(page, 'twice')).toHaveCount(1);
+});
+
+test('Escape and a click outside never lose a revealed token', async ({ page, team, signIn, watch }) => {
+  await signIn(team.person('USER'));
+  const token = await createKey(page, watch, true, 'safe');
+  for (let press = 0; press < 3; press += 1) await page.keyboard.press('Escape');
+  await page.mouse.click(corner.x, corner.y);
+  await page.mouse.click(1275, 795);
+  await expect(page.getByRole('heading', { name: 'Your API key has been created' })).toBeVisible();
+  await expect(page.getByLabel('API key', { exact: true })).toHaveValue(token);
+  await storeIt(page, true);
+  await expect(row(page, 'safe')).toBeVisible();
+  await expectNowhere(page, token);
+});
+
+test('Escape and a click outside never revoke a key', async ({ page, open, team, signIn, watch }) => {
+  const ada = team.person('USER');
+  const token = team.key(ada, 'alive');
+  watch.shown(token);
+  await signIn(ada);
+  for (const leave of [() => page.keyboard.press('Escape'), () => page.mouse.click(corner.x, corner.y)]) {
+    await press(page, 'Revoke API key alive', true);
+    await expect(page.getByRole('button', { name: 'Cancel' }).or(page.getByRole('link', { name: 'Cancel' }))).toBeFocused();
+    await leave();
+    await expect(dialog(page)).toHaveCount(0);
+    expect(await isValid(token)).toBe(true);
+  }
+  await press(page, 'Revoke API key alive', true);
+  await page.keyboard.press('Enter');
+  await expect(dialog(page)).toHaveCount(0);
+  expect(await isValid(token)).toBe(true);
+  await open('/user/api-keys');
+  await expect(row(page, 'alive')).toContainText('Active');
+});
+
+test('a copied token is what was shown, and the snippets hold it', async ({ page, context, team, signIn, watch }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await signIn(team.person('USER'));
+  const token = await createKey(page, watch, true, 'copied');
+  await page.getByRole('button', { name: 'Copy', exact: true }).first().click();
+  await expect(page.getByRole('button', { name: 'Copied' }).first()).toBeVisible();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(token);
+  for (const name of ['curl', 'GraphQL', '.env', 'Kubernetes', 'Agent']) {
+    await page.locator('summary').getByText(name, { exact: true }).click();
+    await expect(page.locator('details[open] pre').filter({ visible: true })).toContainText(token);
+  }
+});
+
+test('a hidden token can be shown', async ({ page, team, signIn, watch }) => {
+  await signIn(team.person('USER'));
+  await createKey(page, watch, true, 'shown');
+  const field = page.getByLabel('API key', { exact: true });
+  const before = await field.getAttribute('type');
+  await page.getByRole('button', { name: /^(Show|Hide)$/ }).click();
+  expect(await field.getAttribute('type')).not.toBe(before);
+});
+
+test('the name has the focus, and a failed request keeps what was typed', async ({ page, team, signIn, watch }) => {
+  watch.expect(/Failed to load resource/);
+  await signIn(team.person('USER'));
+  await press(page, 'Create an API key', true);
+  await expect(page.getByLabel('API Key Name')).toBeFocused();
+  await page.getByLabel('API Key Name').fill('kept');
+  await page.route('**/ui/create_api_key*', (route) => route.abort());
+  await page.getByRole('button', { name: 'Create', exact: true }).click();
+  await expect(page.getByRole('alert').first()).toBeVisible();
+  await expect(page.getByLabel('API Key Name')).toHaveValue('kept');
+  await expect(page.getByRole('button', { name: 'Create', exact: true })).toBeEnabled();
+  await page.unroute('**/ui/create_api_key*');
+  await page.getByRole('button', { name: 'Create', exact: true }).click();
+  await revealed(page, watch);
+  await storeIt(page, true);
+  await alive(page);
+  await expect(row(page, 'kept')).toHaveCount(1);
+});
+
+test('the keyboard alone makes and revokes a key', async ({ page, team, signIn, watch }) => {
+  await signIn(team.person('USER'));
+  await page.getByRole('link', { name: 'Create an API key' }).or(page.getByRole('button', { name: 'Create an API key' })).first().focus();
+  await page.keyboard.press('Enter');
+  await expect(page.getByLabel('API Key Name')).toBeFocused();
+  await page.keyboard.type('typed');
+  await page.keyboard.press('Enter');
+  const token = await revealed(page, watch);
+  await page.getByRole('button', { name: 'I have stored it' }).focus();
+  await page.keyboard.press('Enter');
+  await expect(row(page, 'typed')).toBeVisible();
+  const trash = page.getByRole('link', { name: 'Revoke API key typed' }).or(page.getByRole('button', { name: 'Revoke API key typed' }));
+  await trash.focus();
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('button', { name: 'Cancel' }).or(page.getByRole('link', { name: 'Cancel' }))).toBeFocused();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('status').filter({ hasText: /revoked/i })).toBeVisible();
+  expect(await isValid(token)).toBe(false);
+});

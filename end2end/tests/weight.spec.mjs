@@ -1,0 +1,63 @@
+// What a first visit costs, and that the page is of use before any script.
+import { expect, test } from '../support/test.mjs';
+import { row } from '../support/steps.mjs';
+
+const MOST_BYTES = 180_000;
+
+/** A browser that has never been here, with the session of one that has. */
+async function fresh(browser, context, options = {}) {
+  const cookies = await context.cookies();
+  const other = await browser.newContext({ baseURL: process.env.LATCHKEY_URL, ...options });
+  await other.addCookies(cookies);
+  return other;
+}
+
+test('the first visit of the keys page weighs at most 180 kB', async ({ browser, context, team, signIn }) => {
+  const ada = team.person();
+  for (const name of ['laptop', 'server', 'notebook']) team.key(ada, name);
+  await signIn(ada);
+  const other = await fresh(browser, context);
+  const page = await other.newPage();
+  const answers = [];
+  page.on('requestfinished', (request) => answers.push(request.response()));
+  await page.goto('/user/api-keys', { waitUntil: 'networkidle' });
+
+  const weights = { HTML: 0, CSS: 0, JS: 0, WASM: 0, other: 0 };
+  const seen = [];
+  for (const answer of await Promise.all(answers)) {
+    const { responseBodySize } = await answer.request().sizes();
+    const path = new URL(answer.url()).pathname;
+    const kind = { css: 'CSS', js: 'JS', wasm: 'WASM' }[path.split('.').pop()] ?? (path === '/user/api-keys' ? 'HTML' : 'other');
+    weights[kind] += responseBodySize;
+    if (path.startsWith('/pkg/')) {
+      expect(path).toMatch(/\.[0-9a-f]{16}\.(js|wasm|css)$/);
+      expect(answer.headers()['content-encoding'], path).toBe('br');
+      expect(answer.headers()['cache-control'], path).toMatch(/max-age=31536000.*immutable/);
+      seen.push(path);
+    }
+  }
+  const all = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
+  const shown = Object.entries(weights).map(([kind, weight]) => `${kind} ${weight}`);
+  console.log(`first visit of /user/api-keys, bytes over the wire: ${shown.join(', ')}; in all ${all}`);
+  expect(weights.HTML).toBeGreaterThan(0);
+  expect(seen.length, 'each file comes once').toBe(new Set(seen).size);
+  expect(seen.length).toBeGreaterThanOrEqual(3);
+  expect(all).toBeLessThanOrEqual(MOST_BYTES);
+  await other.close();
+});
+
+test('the page is of use before any script arrives', async ({ browser, context, team, signIn }) => {
+  const ada = team.person();
+  team.key(ada, 'laptop');
+  await signIn(ada);
+  const other = await fresh(browser, context);
+  const page = await other.newPage();
+  await page.route(/\.(js|wasm)$/, (route) => route.abort());
+  await page.goto('/user/api-keys');
+  await expect(row(page, 'laptop')).toContainText('Active');
+  await page.getByRole('link', { name: 'Create an API key' }).click();
+  await page.getByLabel('API Key Name').fill('early');
+  await page.getByRole('button', { name: 'Create', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Your API key has been created' })).toBeVisible();
+  await other.close();
+});

@@ -1,0 +1,134 @@
+//! The files of `target/site`.
+
+use std::{
+    collections::HashSet,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use brotli::enc::BrotliEncoderParams;
+use flate2::{Compression, write::GzEncoder};
+use sha2::{Digest, Sha256};
+
+use crate::{Result, module::Bound};
+
+const NAME: &str = "latchkey";
+/// Digits of a hash: 64 bits tell the builds of one product apart.
+const HASH_DIGITS: usize = 16;
+
+/// The folder that the server serves.
+pub struct Site {
+    path: PathBuf,
+}
+
+impl Site {
+    /// The site at a path, there or not.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the inputs are those of the last time.
+    pub fn is_fresh(&self, stamp: &str) -> bool {
+        fs::read_to_string(self.stamp()).is_ok_and(|old| old == stamp)
+    }
+
+    fn stamp(&self) -> PathBuf {
+        self.path.join("stamp.txt")
+    }
+
+    /// Notes the inputs that the site was made of.
+    pub fn keep(&self, stamp: &str) -> Result<()> {
+        Ok(fs::write(self.stamp(), stamp)?)
+    }
+
+    /// Writes everything, takes away what was there before, and prints the sizes.
+    pub fn write(&self, bound: &Bound, css: &str, icon: &[u8], is_shipped: bool) -> Result<()> {
+        let files: [(&str, &[u8]); 3] = [("js", bound.js.as_bytes()), ("wasm", &bound.wasm), ("css", css.as_bytes())];
+        let mut package = Package::new(self.path.join("pkg"), is_shipped);
+        let mut hashes = Vec::new();
+        println!("{:<36}{:>10}{:>10}{:>10}", "bytes", "plain", "gzip", "brotli");
+        for (extension, content) in files {
+            let hash = &digest(content)[..HASH_DIGITS];
+            package.add(&format!("{NAME}.{hash}.{extension}"), content)?;
+            hashes.push(format!("{extension}: {hash}\n"));
+        }
+        for (name, content) in &bound.snippets {
+            package.add(&format!("snippets/{name}"), content.as_bytes())?;
+        }
+        fs::write(self.path.join("hash.txt"), hashes.concat())?;
+        fs::write(self.path.join("favicon.svg"), icon)?;
+        package.remove_others()
+    }
+}
+
+struct Package {
+    folder: PathBuf,
+    is_shipped: bool,
+    written: HashSet<PathBuf>,
+}
+
+impl Package {
+    fn new(folder: PathBuf, is_shipped: bool) -> Self {
+        Self { folder, is_shipped, written: HashSet::new() }
+    }
+
+    fn add(&mut self, name: &str, content: &[u8]) -> Result<()> {
+        let (brotli, gzip) = (brotli(content, self.is_shipped)?, gzip(content)?);
+        println!("{name:<36}{:>10}{:>10}{:>10}", content.len(), gzip.len(), brotli.len());
+        self.put(name, content)?;
+        self.put(&format!("{name}.br"), &brotli)?;
+        self.put(&format!("{name}.gz"), &gzip)
+    }
+
+    fn put(&mut self, name: &str, content: &[u8]) -> Result<()> {
+        let path = self.folder.join(name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(&path, content)?;
+        self.written.insert(path);
+        Ok(())
+    }
+
+    /// Files of an earlier build would be served for ever.
+    fn remove_others(&self) -> Result<()> {
+        let mut folders = vec![self.folder.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !self.written.contains(&path) {
+                    fs::remove_file(path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Brotli at its best (quality 11, seconds) for what ships, quick otherwise.
+fn brotli(content: &[u8], is_shipped: bool) -> Result<Vec<u8>> {
+    let quality = if is_shipped { 11 } else { 4 };
+    let parameters = BrotliEncoderParams { quality, size_hint: content.len(), ..BrotliEncoderParams::default() };
+    let mut packed = Vec::new();
+    brotli::BrotliCompress(&mut &*content, &mut packed, &parameters)?;
+    Ok(packed)
+}
+
+fn gzip(content: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(content)?;
+    Ok(encoder.finish()?)
+}
+
+/// SHA-256 in hexadecimal.
+pub fn digest(content: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(content))
+}

@@ -1,0 +1,118 @@
+//! What the server is told at its start, checked.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use http::Uri;
+
+/// Where the site stands, and what follows from it.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Scheme, host and port, without a path: `https://keys.example.org`.
+    pub public_url: String,
+    /// Host and port as a `Host` header names them.
+    pub authority: String,
+    /// Whether the public URL is `https`.
+    pub is_secure: bool,
+    /// Whether the host is this machine itself.
+    pub is_loopback: bool,
+    /// The folder that the bundle was written to.
+    pub root: PathBuf,
+}
+
+/// Why a public URL is refused. The text says what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SiteError {
+    /// Not of the form `https://host[:port]`.
+    #[error("--public-url must be of the form https://host or https://host:port, without a path")]
+    Malformed,
+    /// `http` beyond the own machine: tokens and sessions would travel in clear.
+    #[error("--public-url with http is for loopback only; put TLS in front and give the https URL, or say --insecure-http")]
+    Insecure,
+}
+
+impl Site {
+    /// Checks a public URL.
+    ///
+    /// # Errors
+    /// When it is malformed, or plain `http` for another machine without `allow_http`.
+    pub fn new(public_url: &str, allow_http: bool, root: PathBuf) -> Result<Self, SiteError> {
+        let uri: Uri = public_url.trim_end_matches('/').parse().map_err(|_| SiteError::Malformed)?;
+        let authority = uri.authority().filter(|_| uri.path() == "/" && uri.query().is_none()).ok_or(SiteError::Malformed)?;
+        let is_secure = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(SiteError::Malformed),
+        };
+        let is_loopback = is_loopback_host(authority.host());
+        if !is_secure && !is_loopback && !allow_http {
+            return Err(SiteError::Insecure);
+        }
+        let public_url = format!("{}://{authority}", if is_secure { "https" } else { "http" });
+        Ok(Self { public_url, authority: authority.to_string(), is_secure, is_loopback, root })
+    }
+
+    /// Whether a `Host` header names this site. Any name of the own machine will do where the site is on it.
+    pub fn is_host(&self, host: &str) -> bool {
+        let name = |text: &str| text.parse::<http::uri::Authority>().map(|authority| authority.host().to_owned()).unwrap_or_default();
+        host.eq_ignore_ascii_case(&self.authority) || (self.is_loopback && is_loopback_host(&name(host)))
+    }
+
+    /// Whether an `Origin` header is this site's own, given the `Host` that the request named.
+    pub fn is_origin(&self, origin: &str, host: &str) -> bool {
+        let scheme = if self.is_secure { "https" } else { "http" };
+        origin.eq_ignore_ascii_case(&self.public_url)
+            || (self.is_loopback && self.is_host(host) && origin.eq_ignore_ascii_case(&format!("{scheme}://{host}")))
+    }
+
+    /// The name of the session's cookie. Without TLS the prefix would be refused (RFC 6265bis §4.1.3.2).
+    pub fn session_cookie(&self) -> &'static str {
+        if self.is_secure { "__Host-latchkey" } else { "latchkey" }
+    }
+}
+
+fn is_loopback_host(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The public URL of a server that was told none: its own address.
+pub fn default_public_url(listen: SocketAddr) -> String {
+    format!("http://{listen}")
+}
+
+/// Where the bundle is: told, beside the binary, or where a build puts it.
+pub fn site_root(told: Option<PathBuf>) -> PathBuf {
+    let beside = std::env::current_exe().ok().and_then(|binary| binary.parent().map(|folder| folder.join("site")));
+    let built = PathBuf::from("target/site");
+    told.or_else(|| beside.filter(|folder| folder.join("hash.txt").exists())).unwrap_or(built)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(url: &str) -> Result<Site, SiteError> {
+        Site::new(url, false, PathBuf::new())
+    }
+
+    #[test]
+    fn http_is_for_loopback_and_paths_are_refused() {
+        assert!(site("http://127.0.0.1:3000").is_ok() && site("http://localhost").is_ok() && site("http://[::1]:3000").is_ok());
+        assert_eq!(site("http://keys.example.org").err(), Some(SiteError::Insecure));
+        assert!(Site::new("http://keys.example.org", true, PathBuf::new()).is_ok());
+        assert_eq!(site("https://keys.example.org/path").err(), Some(SiteError::Malformed));
+        assert_eq!(site("ftp://keys.example.org").err(), Some(SiteError::Malformed));
+    }
+
+    #[test]
+    fn only_the_public_host_and_origin_are_the_sites_own() {
+        let public = site("https://keys.example.org").unwrap_or_else(|error| panic!("{error}"));
+        assert!(public.is_host("KEYS.example.org") && !public.is_host("localhost") && !public.is_host("evil.example"));
+        assert!(public.is_origin("https://keys.example.org", "keys.example.org"));
+        assert!(!public.is_origin("http://keys.example.org", "keys.example.org") && !public.is_origin("null", "keys.example.org"));
+        let local = site("http://127.0.0.1:3000").unwrap_or_else(|error| panic!("{error}"));
+        assert!(local.is_host("localhost:4000") && !local.is_host("evil.example:3000"));
+        assert!(local.is_origin("http://localhost:4000", "localhost:4000"));
+        assert!(!local.is_origin("http://evil.example", "localhost:4000"));
+    }
+}

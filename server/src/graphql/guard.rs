@@ -1,0 +1,178 @@
+//! What is refused before the parser and before validation. async-graphql recurses on nested brackets until the
+//! process dies, and expands fragments again for every spread; a few kilobytes would do.
+
+use std::collections::{HashMap, HashSet};
+
+use async_graphql::{
+    Name, Positioned,
+    parser::types::{ExecutableDocument, FragmentDefinition, OperationType, Selection, SelectionSet},
+};
+
+/// The longest query, in bytes.
+pub const MOST_QUERY_BYTES: usize = 8 * 1_024;
+/// How deep brackets, braces and parentheses may nest.
+pub const MOST_NESTING: usize = 24;
+/// How many directives a query may have.
+pub const MOST_DIRECTIVES: usize = 16;
+/// How many fields a query may come to when its fragments are expanded.
+pub const MOST_FIELDS: u64 = 500;
+/// How many mutations one operation may have.
+pub const MOST_MUTATIONS: usize = 10;
+
+/// Looks through a query's text once, without a parser: strings and comments are skipped, everything else is counted.
+///
+/// # Errors
+/// A sentence that says which limit was passed.
+pub fn scan(query: &str) -> Result<(), &'static str> {
+    if query.len() > MOST_QUERY_BYTES {
+        return Err("The query is longer than 8 KiB.");
+    }
+    let (mut nesting, mut directives) = (0_usize, 0_usize);
+    let mut rest = query.as_bytes();
+    while let [byte, tail @ ..] = rest {
+        rest = tail;
+        match byte {
+            b'"' => rest = after_string(tail),
+            b'#' => rest = tail.iter().position(|b| matches!(b, b'\n' | b'\r')).map_or(&[], |end| &tail[end..]),
+            b'{' | b'[' | b'(' => nesting += 1,
+            b'}' | b']' | b')' => nesting = nesting.saturating_sub(1),
+            b'@' => directives += 1,
+            _ => {}
+        }
+        if nesting > MOST_NESTING {
+            return Err("The query nests brackets more than 24 deep.");
+        }
+        if directives > MOST_DIRECTIVES {
+            return Err("The query has more than 16 directives.");
+        }
+    }
+    Ok(())
+}
+
+/// What follows a string whose opening quote was just read. A block string ends at `"""`, any other at `"` or a line's end.
+fn after_string(text: &[u8]) -> &[u8] {
+    let is_block = text.starts_with(b"\"\"");
+    let mut at = if is_block { 2 } else { 0 };
+    while at < text.len() {
+        let here = &text[at..];
+        if is_block && here.starts_with(b"\\\"\"\"") {
+            at += 4;
+        } else if is_block && here.starts_with(b"\"\"\"") {
+            return &here[3..];
+        } else if !is_block && here[0] == b'\\' {
+            at += 2;
+        } else if !is_block && matches!(here[0], b'"' | b'\n' | b'\r') {
+            return &here[1..];
+        } else {
+            at += 1;
+        }
+    }
+    &[]
+}
+
+/// Counts what a parsed query comes to, each fragment once.
+///
+/// # Errors
+/// A sentence that says which limit was passed.
+pub fn count(document: &ExecutableDocument) -> Result<(), &'static str> {
+    let mut counter = Counter { fragments: &document.fragments, known: HashMap::new(), open: HashSet::new() };
+    for (_, operation) in document.operations.iter() {
+        let selections = &operation.node.selection_set.node;
+        if operation.node.ty == OperationType::Mutation && counter.top_level(selections)? > MOST_MUTATIONS as u64 {
+            return Err("The operation has more than 10 mutations.");
+        }
+        if counter.fields(selections)? > MOST_FIELDS {
+            return Err("The query asks for more than 500 fields.");
+        }
+    }
+    Ok(())
+}
+
+struct Counter<'d> {
+    fragments: &'d HashMap<Name, Positioned<FragmentDefinition>>,
+    known: HashMap<&'d Name, u64>,
+    open: HashSet<&'d Name>,
+}
+
+impl<'d> Counter<'d> {
+    fn fields(&mut self, selections: &'d SelectionSet) -> Result<u64, &'static str> {
+        let mut sum = 0_u64;
+        for selection in &selections.items {
+            let more = match &selection.node {
+                Selection::Field(field) => 1 + self.fields(&field.node.selection_set.node)?,
+                Selection::InlineFragment(fragment) => self.fields(&fragment.node.selection_set.node)?,
+                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node)?,
+            };
+            sum = sum.saturating_add(more);
+        }
+        Ok(sum)
+    }
+
+    fn fragment(&mut self, name: &'d Name) -> Result<u64, &'static str> {
+        if let Some(count) = self.known.get(name) {
+            return Ok(*count);
+        }
+        // An unknown fragment is the validation's matter.
+        let Some(fragment) = self.fragments.get(name) else { return Ok(0) };
+        if !self.open.insert(name) {
+            return Err("A fragment contains itself.");
+        }
+        let count = self.fields(&fragment.node.selection_set.node)?;
+        self.open.remove(name);
+        self.known.insert(name, count);
+        Ok(count)
+    }
+
+    /// Fields at the top, through fragments. Called before `fields`, so it walks with its own guard against circles.
+    fn top_level(&mut self, selections: &'d SelectionSet) -> Result<u64, &'static str> {
+        let mut sum = 0_u64;
+        for selection in &selections.items {
+            sum += match &selection.node {
+                Selection::Field(_) => 1,
+                Selection::InlineFragment(fragment) => self.top_level(&fragment.node.selection_set.node)?,
+                // The whole of a fragment is at least its top.
+                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node)?,
+            };
+        }
+        Ok(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    #[test]
+    fn nesting_and_directives_are_counted_outside_strings_and_comments() {
+        assert!(scan(&format!("{}{}", "{a".repeat(24), "}".repeat(24))).is_ok());
+        assert!(scan(&"[".repeat(25)).is_err());
+        assert!(scan(&"@a ".repeat(17)).is_err());
+        assert!(scan(&format!("{{ a(b: \"{}\") }} # {}", "[".repeat(99), "{".repeat(99))).is_ok());
+        assert!(scan(&format!("{{ a(b: \"\"\"{}\"\"\") }}", "[\" ".repeat(99))).is_ok());
+        assert!(scan(&format!("{{ a(b: \"\\\"{}\") }}", "[".repeat(99))).is_ok());
+        assert!(scan(&format!("\"{}", "[".repeat(99))).is_ok(), "an unclosed string ends with the text");
+        assert!(scan(&format!("\"\n{}", "[".repeat(99))).is_err(), "a plain string ends with its line");
+    }
+
+    #[test]
+    fn fragments_are_counted_once_and_circles_are_refused() {
+        let chain: String = (0..30).map(|n| format!("fragment f{n} on Query {{ ...f{} ...f{} }} ", n + 1, n + 1)).collect();
+        let bomb = format!("{{ ...f0 }} {chain} fragment f30 on Query {{ hello }}");
+        assert!(count(&parse_query(bomb).unwrap()).is_err());
+        let circle = "{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }";
+        assert!(count(&parse_query(circle).unwrap()).is_err());
+        assert!(count(&parse_query("{ viewer { id tenants { id } } }").unwrap()).is_ok());
+    }
+
+    #[test]
+    fn ten_mutations_fit_and_eleven_do_not() {
+        let mutations = |n: usize| {
+            let fields: String = (0..n).map(|n| format!("m{n}: delete_api_key(input: {{key_id: \"x\"}}) {{ success }} ")).collect();
+            parse_query(format!("mutation {{ {fields} }}")).unwrap()
+        };
+        assert!(count(&mutations(10)).is_ok());
+        assert!(count(&mutations(11)).is_err());
+    }
+}

@@ -1,0 +1,36 @@
+//! The GraphQL door: guard, transport, schema. Snake case throughout, as the clients expect.
+
+mod error;
+pub mod guard;
+mod mutation;
+mod query;
+mod transport;
+mod types;
+
+use async_graphql::{EmptySubscription, Schema};
+pub use mutation::Mutation;
+pub use query::Query;
+use service::Services;
+pub(crate) use transport::serve;
+
+/// How deep a query's selections may nest.
+const MOST_DEPTH: usize = 12;
+/// How many fields a query may ask for.
+const MOST_FIELDS: usize = 1_000;
+
+/// The schema, with its services.
+pub fn schema(services: Services) -> Schema<Query, Mutation, EmptySubscription> {
+    Schema::build(Query, Mutation, EmptySubscription)
+        .data(services)
+        .limit_depth(MOST_DEPTH)
+        .limit_complexity(MOST_FIELDS)
+        .disable_suggestions()
+        .finish()
+}
+
+/// The schema as text, as it is committed.
+pub fn sdl() -> String {
+    let schema = Schema::build(Query, Mutation, EmptySubscription).finish();
+    let text = schema.sdl_with_options(async_graphql::SDLExportOptions::new().sorted_fields().sorted_arguments());
+    format!("{}\n", text.trim_end())
+}

@@ -1,0 +1,81 @@
+//! What can be changed.
+
+use async_graphql::{Context, Object, Result};
+use domain::{ApiError, ErrorCode};
+use service::{CreateApiKey, CreateServiceAccount};
+
+use super::{
+    error::refuse,
+    query::{actor, id, owner, services},
+    types::{
+        CreateApiKeyInput, CreateApiKeyPayload, CreateServiceAccountInput, DeleteApiKeyInput, Member, Role, ServiceAccount,
+        SuccessPayload, Viewer,
+    },
+};
+
+/// The mutations.
+#[derive(Clone, Copy, Debug)]
+pub struct Mutation;
+
+#[Object(name = "Mutation", rename_fields = "snake_case", rename_args = "snake_case")]
+impl Mutation {
+    /// Makes a key for oneself or a service account. The answer holds the token, this once.
+    async fn create_api_key(&self, context: &Context<'_>, input: CreateApiKeyInput) -> Result<CreateApiKeyPayload> {
+        let actor = actor(context)?;
+        let input = CreateApiKey {
+            owner: owner(actor, &input.user_id)?,
+            tenant_id: input.default_tenant_id.as_deref().map(id).transpose()?,
+            name: input.name,
+            expires_at: input.expires_at,
+            idempotency_key: None,
+        };
+        let issued = services(context)?.api_keys().create(actor, &input).await.map_err(refuse)?;
+        Ok(issued.into())
+    }
+
+    /// Revokes a key. `success` is false for a key that isn't there, isn't this tenant's, or was revoked already.
+    async fn delete_api_key(&self, context: &Context<'_>, input: DeleteApiKeyInput) -> Result<SuccessPayload> {
+        let Ok(key) = input.key_id.parse() else { return Ok(SuccessPayload { success: false }) };
+        match services(context)?.api_keys().revoke(actor(context)?, key).await.map_err(ApiError::from) {
+            Ok(_) => Ok(SuccessPayload { success: true }),
+            Err(error) if matches!(error.code, ErrorCode::NotFound | ErrorCode::Conflict) => Ok(SuccessPayload { success: false }),
+            Err(error) => Err(refuse(error)),
+        }
+    }
+
+    /// Makes a service account.
+    async fn create_service_account(&self, context: &Context<'_>, input: CreateServiceAccountInput) -> Result<ServiceAccount> {
+        let role = input.role.map(|role| domain::Role::from(role).as_str().to_owned());
+        let input = CreateServiceAccount { name: input.name, role, idempotency_key: None };
+        let account = services(context)?.service_accounts().create(actor(context)?, &input).await.map_err(refuse)?;
+        Ok(account.into())
+    }
+
+    /// Deletes a service account and revokes all its keys.
+    async fn delete_service_account(&self, context: &Context<'_>, id: String) -> Result<ServiceAccount> {
+        let account = services(context)?.service_accounts().delete(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
+        Ok(account.into())
+    }
+
+    /// Gives a member another role.
+    async fn change_member_role(&self, context: &Context<'_>, user_id: String, role: Role) -> Result<Member> {
+        let member = services(context)?.members().change_role(actor(context)?, id(&user_id)?, role.into()).await.map_err(refuse)?;
+        Ok(member.into())
+    }
+
+    /// Ends a membership and revokes the member's keys in the tenant.
+    async fn remove_member(&self, context: &Context<'_>, user_id: String) -> Result<SuccessPayload> {
+        services(context)?.members().remove(actor(context)?, id(&user_id)?).await.map_err(refuse)?;
+        Ok(SuccessPayload { success: true })
+    }
+
+    /// Moves the dashboard's session to another of one's tenants.
+    async fn switch_current_tenant(&self, context: &Context<'_>, tenant_id: String) -> Result<Viewer> {
+        let (services, actor) = (services(context)?, actor(context)?);
+        let tenant = services.users().switch_tenant(actor, id(&tenant_id)?).await.map_err(refuse)?;
+        let session = context.data::<tower_sessions::Session>()?;
+        crate::middleware::sessions::stand_in(session, tenant).await.map_err(refuse)?;
+        let viewer = services.users().viewer(actor).await.map_err(refuse)?;
+        Ok(domain::Viewer { tenant_id: tenant, ..viewer }.into())
+    }
+}

@@ -1,0 +1,117 @@
+//! GraphQL over HTTP: POST with `application/json` and nothing else, no batches; a bad key is HTTP 200 with
+//! `UNAUTHENTICATED`, because the clients that people run read only that.
+
+use async_graphql::{Request, Variables, parser::types::{ExecutableDocument, Selection}};
+use axum::{
+    Json,
+    extract::{Request as HttpRequest, State},
+    response::{IntoResponse, Response},
+};
+use domain::ApiError;
+use http::{HeaderValue, Method, StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_sessions::Session;
+
+use super::guard;
+use crate::{
+    middleware::{authenticate::Caller, limits::MOST_BYTES},
+    pages::{Uncompressed, is_json},
+    router::Doors,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    query: String,
+    #[serde(default)]
+    variables: Value,
+    #[serde(default, rename = "operationName")]
+    operation_name: Option<String>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "clients send it, nothing here needs it")]
+    extensions: Value,
+}
+
+/// `POST /graphql` and `POST /`.
+pub(crate) async fn serve(State(doors): State<Doors>, request: HttpRequest) -> Response {
+    if request.method() != Method::POST {
+        let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "Send a POST request.");
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        return response;
+    }
+    if !is_json(request.headers()) {
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json.");
+    }
+    let (parts, body) = request.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, MOST_BYTES).await else {
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, "The request's body is larger than 64 KiB.");
+    };
+    let (body, document) = match read(&bytes) {
+        Ok(read) => read,
+        Err(reason) => return refuse(StatusCode::BAD_REQUEST, reason),
+    };
+    let caller = parts.extensions.get::<Caller>().cloned().unwrap_or(Caller::Nobody);
+    let actor = match caller.require() {
+        Ok(actor) => actor.clone(),
+        Err(error) => return unauthenticated(&document, &error),
+    };
+    let mut query = Request::new(body.query).variables(variables(body.variables)).data(actor);
+    query.operation_name = body.operation_name;
+    query.set_parsed_query(document);
+    if let Some(session) = parts.extensions.get::<Session>() {
+        query = query.data(session.clone());
+    }
+    answer(doors.schema.execute(query).await)
+}
+
+/// The body and its query, behind the guard.
+fn read(bytes: &[u8]) -> Result<(Body, ExecutableDocument), &'static str> {
+    let mut body: Body = match serde_json::from_slice(bytes) {
+        Ok(body) => body,
+        Err(_) if bytes.trim_ascii_start().starts_with(b"[") => return Err("Batches are not served. Send one operation a request."),
+        Err(_) => return Err("Send a JSON object with \"query\" and, if needed, \"variables\" and \"operationName\"."),
+    };
+    // Clients of the Python kind send the variables as a JSON text.
+    if let Value::String(text) = &body.variables {
+        body.variables = serde_json::from_str(text).map_err(|_| "The variables are not JSON.")?;
+    }
+    if !matches!(body.variables, Value::Null | Value::Object(_)) {
+        return Err("The variables must be an object.");
+    }
+    guard::scan(&body.query)?;
+    let document = async_graphql::parser::parse_query(&body.query).map_err(|_| "The query is not GraphQL.")?;
+    guard::count(&document)?;
+    Ok((body, document))
+}
+
+fn variables(value: Value) -> Variables {
+    if value.is_null() { Variables::default() } else { Variables::from_json(value) }
+}
+
+fn answer(response: async_graphql::Response) -> Response {
+    let mut answer = Json(response).into_response();
+    answer.extensions_mut().insert(Uncompressed);
+    answer
+}
+
+fn refuse(status: StatusCode, reason: &str) -> Response {
+    let body = json!({"errors": [{"message": reason, "extensions": {"code": "BAD_REQUEST"}}]});
+    (status, Json(body)).into_response()
+}
+
+/// The shape that the clients know. A database that doesn't answer is no bad key.
+fn unauthenticated(document: &ExecutableDocument, error: &ApiError) -> Response {
+    let field = document.operations.iter().next().and_then(|(_, operation)| {
+        operation.node.selection_set.node.items.iter().find_map(|selection| match &selection.node {
+            Selection::Field(field) => Some(field.node.response_key().node.to_string()),
+            _ => None,
+        })
+    });
+    let path: Vec<String> = field.into_iter().collect();
+    let body = json!({
+        "data": null,
+        "errors": [{"message": error.message, "path": path, "extensions": {"code": error.code.as_str()}}],
+    });
+    Json(body).into_response()
+}

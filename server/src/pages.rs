@@ -1,0 +1,134 @@
+//! Pages and server functions, rendered by Leptos in the context of a request; and the built files.
+
+use std::sync::Arc;
+
+use app::request::{FormOutcome, RequestContext, Theme};
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::get_service,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use leptos::config::LeptosOptions;
+use leptos::prelude::provide_context;
+use tower::ServiceBuilder;
+use tower_http::{
+    compression::predicate::{DefaultPredicate, Predicate},
+    services::{ServeDir, ServeFile},
+    set_header::SetResponseHeaderLayer,
+};
+
+use crate::{config::Site, middleware::authenticate::Caller, rest::problem, router::Doors};
+
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// What Leptos needs to know of the bundle.
+pub(crate) fn leptos_options(site: &Site) -> LeptosOptions {
+    let root = std::path::absolute(&site.root).unwrap_or_else(|_| site.root.clone());
+    LeptosOptions::builder()
+        .output_name(Arc::from("latchkey"))
+        .site_root(Arc::from(root.display().to_string()))
+        .site_pkg_dir(Arc::from("pkg"))
+        .hash_files(root.join("hash.txt").exists())
+        .hash_file(Arc::from(root.join("hash.txt").display().to_string()))
+        .build()
+}
+
+/// The built files: precompressed, named by their contents, kept for ever.
+pub(crate) fn files(site: &Site) -> Router<Doors> {
+    let pkg = ServeDir::new(site.root.join("pkg")).precompressed_br().precompressed_gzip();
+    // Only what is there is kept for ever.
+    let keep = SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, |response: &Response<_>| {
+        response.status().is_success().then_some(FOR_EVER)
+    });
+    let icon = ServiceBuilder::new()
+        .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400")))
+        .service(ServeFile::new(site.root.join("favicon.svg")));
+    Router::new().nest_service("/pkg", get_service(ServiceBuilder::new().layer(keep).service(pkg))).route_service("/favicon.svg", icon)
+}
+
+/// Answers to forms may show a token beside what was typed: compressing those would let lengths tell (BREACH).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MayCompress;
+
+/// Marks an answer that must not be compressed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Uncompressed;
+
+impl Predicate for MayCompress {
+    fn should_compress<B: axum::body::HttpBody>(&self, response: &http::Response<B>) -> bool {
+        response.extensions().get::<Uncompressed>().is_none() && DefaultPredicate::new().should_compress(response)
+    }
+}
+
+/// A page, as asked for by a link.
+pub(crate) async fn render(State(doors): State<Doors>, request: Request) -> Response {
+    let had_notice = cookie(request.headers(), "notice").is_some();
+    let mut response = render_with(&doors, request, FormOutcome::default(), StatusCode::OK).await;
+    if had_notice {
+        response.headers_mut().append(header::SET_COOKIE, HeaderValue::from_static("notice=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly"));
+    }
+    response
+}
+
+/// The same page as the answer to its form: with what was typed and what was wrong, or with what was made.
+pub(crate) async fn render_with(doors: &Doors, request: Request, form: FormOutcome, status: StatusCode) -> Response {
+    let is_form = *request.method() == Method::POST;
+    let context = context_of(doors, &request, Some(form));
+    // Leptos routes GET alone; the answer to a form is the page at the same address.
+    let (mut parts, _) = request.into_parts();
+    parts.method = Method::GET;
+    let options = doors.leptos.clone();
+    let renderer = leptos_axum::render_app_async_with_context(
+        move || provide_context(context.clone()),
+        move || app::shell(options.clone()),
+    );
+    let mut response = renderer(Request::from_parts(parts, Body::empty())).await;
+    if response.status() == StatusCode::OK {
+        *response.status_mut() = status;
+    }
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if is_form {
+        response.extensions_mut().insert(Uncompressed);
+    }
+    response
+}
+
+/// A server function: the hydrated page's way to a use case.
+pub(crate) async fn server_function(State(doors): State<Doors>, request: Request) -> Response {
+    if !is_json(request.headers()) {
+        return problem::answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json.");
+    }
+    let context = context_of(&doors, &request, None);
+    let mut response = leptos_axum::handle_server_fns_with_context(move || provide_context(context.clone()), request).await.into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.extensions_mut().insert(Uncompressed);
+    response
+}
+
+/// Whether a body is declared as JSON.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn context_of(doors: &Doors, request: &Request, form: Option<FormOutcome>) -> RequestContext {
+    let headers = request.headers();
+    let actor = request.extensions().get::<Caller>().and_then(|caller| caller.actor().cloned());
+    RequestContext {
+        actor,
+        form: form.unwrap_or_default(),
+        theme: Theme::from_word(cookie(headers, "theme").unwrap_or_default()),
+        notice: cookie(headers, "notice").map(str::to_owned),
+        return_to: request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned(),
+        ..doors.context()
+    }
+}
+
+/// A cookie's value.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    all.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+}

@@ -1,0 +1,90 @@
+//! Every route on one screen.
+
+use std::sync::Arc;
+
+use app::request::RequestContext;
+use async_graphql::EmptySubscription;
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+    response::Redirect,
+    routing::{any, get, post},
+};
+use leptos::config::LeptosOptions;
+use service::Services;
+use tower_http::compression::CompressionLayer;
+
+use crate::{
+    config::Site,
+    forms,
+    graphql::{self, Mutation, Query},
+    middleware::{authenticate, headers, limits, origin, sessions},
+    pages, rest,
+};
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct Doors {
+    pub(crate) services: Services,
+    pub(crate) site: Arc<Site>,
+    pub(crate) leptos: LeptosOptions,
+    pub(crate) schema: async_graphql::Schema<Query, Mutation, EmptySubscription>,
+}
+
+impl Doors {
+    /// What a page or a server function finds in its context.
+    pub(crate) fn context(&self) -> RequestContext {
+        RequestContext::new(self.services.clone(), self.site.public_url.clone())
+    }
+}
+
+/// The whole site.
+pub fn build(services: Services, site: Site) -> Router {
+    let doors = Doors { leptos: pages::leptos_options(&site), schema: graphql::schema(services.clone()), services: services.clone(), site: Arc::new(site) };
+    let session_layer = sessions::layer(services, &doors.site);
+    let by_session = from_fn_with_state(doors.clone(), authenticate::by_session);
+    let by_key_or_session = from_fn_with_state(doors.clone(), authenticate::by_key_or_session);
+
+    let person = Router::new()
+        .route("/user/api-keys", get(pages::render))
+        .route("/user/api-keys/new", get(pages::render).post(forms::keys::create_own))
+        .route("/user/api-keys/{key}/revoke", get(pages::render).post(forms::keys::revoke_own))
+        .route("/team/service-accounts", get(pages::render))
+        .route("/team/service-accounts/new", get(pages::render).post(forms::accounts::create))
+        .route("/team/service-accounts/{account}", get(pages::render))
+        .route("/team/service-accounts/{account}/delete", get(pages::render).post(forms::accounts::delete))
+        .route("/team/service-accounts/{account}/keys/new", get(pages::render).post(forms::keys::create_of_account))
+        .route("/team/service-accounts/{account}/keys/{key}/revoke", get(pages::render).post(forms::keys::revoke_of_account))
+        .route("/switch-tenant", post(forms::switch_tenant))
+        .route("/ui/{function}", post(pages::server_function))
+        .layer(from_fn(authenticate::require_person));
+    let anyone = Router::new()
+        .route("/sign-in", get(forms::sign_in_page).post(forms::sign_in))
+        .route("/sign-out", post(forms::sign_out))
+        .route("/set-up/{token}", get(pages::render).post(forms::set_up))
+        .route("/preferences/theme", post(forms::theme))
+        .fallback(pages::render);
+    let browser = person.merge(anyone).layer(by_session);
+
+    let api = Router::new()
+        .route("/graphql", any(graphql::serve))
+        .route("/", get(Redirect::to("/user/api-keys")).fallback(graphql::serve))
+        .layer(by_key_or_session);
+    let rest = Router::new()
+        .route("/api/v1/verify", post(rest::verify))
+        .route("/api/{*rest}", any(rest::not_found))
+        .route("/health/live", get(rest::live))
+        .route("/health/ready", get(rest::ready));
+
+    browser
+        .merge(api)
+        .layer(session_layer)
+        .layer(from_fn_with_state(doors.clone(), sessions::complete_removal))
+        .merge(rest)
+        .layer(from_fn(limits::read_body))
+        .layer(from_fn_with_state(doors.clone(), origin::check))
+        .layer(CompressionLayer::new().compress_when(pages::MayCompress))
+        .merge(pages::files(&doors.site))
+        .layer(from_fn_with_state(doors.clone(), headers::harden))
+        .with_state(doors)
+}
