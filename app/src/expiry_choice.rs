@@ -81,7 +81,8 @@ fn read_date(date: &str) -> Result<DateTime<Utc>, ExpiryError> {
     if let Ok(at) = DateTime::parse_from_rfc3339(date) {
         return Ok(at.with_timezone(&Utc));
     }
-    let local = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"].iter().find_map(|form| NaiveDateTime::parse_from_str(date, form).ok());
+    let local =
+        ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"].iter().find_map(|form| NaiveDateTime::parse_from_str(date, form).ok());
     local.map(|local| local.and_utc()).ok_or(ExpiryError::Malformed)
 }
 

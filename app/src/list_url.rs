@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn a_link_keeps_the_choice_and_changes_one_thing() {
-        let choice = ListChoice::of_keys("/user/api-keys", &KeyQuery { search: "a&b ü".to_owned(), ..KeyQuery::default() });
+        let choice =
+            ListChoice::of_keys("/user/api-keys", &KeyQuery { search: "a&b ü".to_owned(), ..KeyQuery::default() });
         assert_eq!(choice.with_state("all"), "/user/api-keys?q=a%26b%20%C3%BC&state=all&sort=created&dir=desc");
         assert_eq!(choice.with_sort("created"), "/user/api-keys?q=a%26b%20%C3%BC&state=active&sort=created&dir=asc");
         assert_eq!(choice.with_sort("name"), "/user/api-keys?q=a%26b%20%C3%BC&state=active&sort=name&dir=asc");
@@ -164,7 +165,12 @@ mod tests {
 
     #[test]
     fn unknown_words_mean_the_default_and_only_one_cursor_counts() {
-        let params = ListParams { state: Some("x".into()), after: Some("a".into()), before: Some("b".into()), ..ListParams::default() };
+        let params = ListParams {
+            state: Some("x".into()),
+            after: Some("a".into()),
+            before: Some("b".into()),
+            ..ListParams::default()
+        };
         let query = params.to_keys();
         assert_eq!(query.filter, KeyFilter::Active);
         assert_eq!((query.page.after, query.page.before), (None, Some(Cursor("b".to_owned()))));

@@ -94,7 +94,8 @@ impl RequestContext {
     /// # Errors
     /// `UNAUTHENTICATED` for nobody.
     pub fn actor(&self) -> Result<&Actor, ApiError> {
-        let expired = || ApiError::new(ErrorCode::Unauthenticated, "You are signed out. Reload the page to sign in again.");
+        let expired =
+            || ApiError::new(ErrorCode::Unauthenticated, "You are signed out. Reload the page to sign in again.");
         self.actor.as_ref().ok_or_else(expired)
     }
 }

@@ -2,7 +2,12 @@
 //!
 //! Starts the built `latchkey` and, in a process of its own, a server that answers every request with nothing; loads
 //! both from here over 64 connections in interleaved rounds, and prints the medians of the ratios. Only loopback.
-#![expect(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark fails by panicking and speaks by printing")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a benchmark fails by panicking and speaks by printing"
+)]
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -50,7 +55,8 @@ fn main() {
     let database = format!("sqlite:{}", folder.path().join("bench.db").display());
     let token = fill(&database);
     let (_empty, empty) = start(Command::new(std::env::current_exe().unwrap()).arg("--empty-server"));
-    let (_latchkey, latchkey) = start(latchkey_command().args(["serve", "--listen", "127.0.0.1:0", "--database-url", &database]));
+    let (_latchkey, latchkey) =
+        start(latchkey_command().args(["serve", "--listen", "127.0.0.1:0", "--database-url", &database]));
     runtime().block_on(async move {
         let cases = cases(empty, latchkey, &token).await;
         measure(&cases).await;
@@ -105,10 +111,20 @@ fn admin(database: &str, arguments: &[&str], input: &str) -> String {
 
 /// A tenant with an administrator and a page full of keys; gives one token.
 fn fill(database: &str) -> String {
-    let migrated = latchkey_command().args(["migrate", "--database-url", database]).stderr(Stdio::null()).status().unwrap();
+    let migrated =
+        latchkey_command().args(["migrate", "--database-url", database]).stderr(Stdio::null()).status().unwrap();
     assert!(migrated.success());
     admin(database, &["create-tenant", "--name", "Bench", "--slug", "bench"], "");
-    let user = ["create-user", "--email", "bench@example.org", "--tenant", "bench", "--role", "TENANT_ADMIN", "--password-stdin"];
+    let user = [
+        "create-user",
+        "--email",
+        "bench@example.org",
+        "--tenant",
+        "bench",
+        "--role",
+        "TENANT_ADMIN",
+        "--password-stdin",
+    ];
     admin(database, &user, PASSWORD);
     let account = admin(database, &["create-service-account", "--tenant", "bench", "--name", "Bench"], "");
     for n in 0..KEYS {
@@ -122,26 +138,52 @@ async fn cases(empty: SocketAddr, latchkey: SocketAddr, token: &str) -> Vec<Case
     let cookie = sign_in(latchkey).await;
     let json = || ("content-type", "application/json".to_owned());
     let bearer = ("authorization", format!("Bearer {token}"));
-    let case = |name, address, method, path: &str, headers, body: String| Case { name, address, method, path: path.to_owned(), headers, body };
+    let case = |name, address, method, path: &str, headers, body: String| Case {
+        name,
+        address,
+        method,
+        path: path.to_owned(),
+        headers,
+        body,
+    };
     let query = r#"{"query":"query { auth_api_key { id name expires_at } }","variables":"null"}"#.to_owned();
     vec![
         case("empty axum handler", empty, "POST", "/", vec![json()], "{}".to_owned()),
         case("verify, good key", latchkey, "POST", "/api/v1/verify", vec![json()], format!(r#"{{"token":"{token}"}}"#)),
-        case("verify, garbage", latchkey, "POST", "/api/v1/verify", vec![json()], r#"{"token":"lku_garbage"}"#.to_owned()),
+        case(
+            "verify, garbage",
+            latchkey,
+            "POST",
+            "/api/v1/verify",
+            vec![json()],
+            r#"{"token":"lku_garbage"}"#.to_owned(),
+        ),
         case("GraphQL auth_api_key", latchkey, "POST", "/graphql", vec![json(), bearer], query),
         case("page /user/api-keys", latchkey, "GET", "/user/api-keys", vec![("cookie", cookie.clone())], String::new()),
-        case("page /team/service-accounts", latchkey, "GET", "/team/service-accounts", vec![("cookie", cookie)], String::new()),
+        case(
+            "page /team/service-accounts",
+            latchkey,
+            "GET",
+            "/team/service-accounts",
+            vec![("cookie", cookie)],
+            String::new(),
+        ),
     ]
 }
 
 async fn sign_in(address: SocketAddr) -> String {
     let body = format!("email=bench%40example.org&password={}", PASSWORD.replace(' ', "+"));
-    let headers = vec![("content-type", "application/x-www-form-urlencoded".to_owned()), ("origin", format!("http://{address}"))];
+    let headers =
+        vec![("content-type", "application/x-www-form-urlencoded".to_owned()), ("origin", format!("http://{address}"))];
     let case = Case { name: "sign in", address, method: "POST", path: "/sign-in".to_owned(), headers, body };
     let mut sender = connect(address).await;
     let answer = sender.send_request(request(&case)).await.unwrap();
     assert_eq!(answer.status(), 303, "signing in");
-    let cookies = answer.headers().get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap().to_owned());
+    let cookies = answer
+        .headers()
+        .get_all("set-cookie")
+        .iter()
+        .map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap().to_owned());
     cookies.collect::<Vec<_>>().join("; ")
 }
 
@@ -154,7 +196,8 @@ async fn connect(address: SocketAddr) -> http1::SendRequest<Full<Bytes>> {
 }
 
 fn request(case: &Case) -> Request<Full<Bytes>> {
-    let mut request = Request::builder().method(case.method).uri(case.path.as_str()).header("host", case.address.to_string());
+    let mut request =
+        Request::builder().method(case.method).uri(case.path.as_str()).header("host", case.address.to_string());
     for (name, value) in &case.headers {
         request = request.header(*name, value);
     }

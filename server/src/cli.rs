@@ -1,12 +1,7 @@
 //! The command line: `serve`, `migrate`, `admin …`, `backup`, `check`. Ids and tokens alone on standard output, words on
 //! standard error.
 
-use std::{
-    io::Read,
-    net::SocketAddr,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io::Read, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use domain::{ApiError, Secret};
@@ -29,7 +24,13 @@ pub struct Cli {
 #[derive(Args, Debug)]
 struct Database {
     /// sqlite:FILE, or postgres://user@host/database
-    #[arg(long, global = true, env = "LATCHKEY_DATABASE_URL", default_value = "sqlite:latchkey.db", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_DATABASE_URL",
+        default_value = "sqlite:latchkey.db",
+        hide_env_values = true
+    )]
     database_url: String,
 }
 
@@ -187,7 +188,14 @@ async fn dispatch(cli: Cli) -> Outcome {
 
 async fn migrate(services: &Services) -> Outcome {
     let applied = services.migrate().await?;
-    eprintln!("{}", if applied.is_empty() { "The database is up to date.".to_owned() } else { format!("Applied migrations {applied:?}.") });
+    eprintln!(
+        "{}",
+        if applied.is_empty() {
+            "The database is up to date.".to_owned()
+        } else {
+            format!("Applied migrations {applied:?}.")
+        }
+    );
     Ok(())
 }
 
@@ -208,7 +216,9 @@ async fn serve(services: &Services, options: Serve) -> Outcome {
         return Err("the database needs `latchkey migrate` first".into());
     }
     services.migrate().await?;
-    let listener = tokio::net::TcpListener::bind(options.listen).await.map_err(|error| format!("can't listen on {}: {error}", options.listen))?;
+    let listener = tokio::net::TcpListener::bind(options.listen)
+        .await
+        .map_err(|error| format!("can't listen on {}: {error}", options.listen))?;
     let address = listener.local_addr()?;
     let public_url = options.public_url.unwrap_or_else(|| config::default_public_url(address));
     let site = config::Site::new(&public_url, options.insecure_http, config::site_root(options.site_root))?;
@@ -266,7 +276,9 @@ async fn answer(services: &Services, command: Admin) -> Result<(), ApiError> {
         }
         Admin::SetRole { tenant, email, role } => admin.set_role(&tenant, &email, &role).await?,
         Admin::RemoveMember { tenant, email } => admin.remove_member(&tenant, &email).await?,
-        Admin::ChangePassword { email, password_stdin } => admin.change_password(&email, &read_password(password_stdin)?).await?,
+        Admin::ChangePassword { email, password_stdin } => {
+            admin.change_password(&email, &read_password(password_stdin)?).await?
+        }
     }
     Ok(())
 }

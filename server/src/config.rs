@@ -26,7 +26,9 @@ pub enum SiteError {
     #[error("--public-url must be of the form https://host or https://host:port, without a path")]
     Malformed,
     /// `http` beyond the own machine: tokens and sessions would travel in clear.
-    #[error("--public-url with http is for loopback only; put TLS in front and give the https URL, or say --insecure-http")]
+    #[error(
+        "--public-url with http is for loopback only; put TLS in front and give the https URL, or say --insecure-http"
+    )]
     Insecure,
 }
 
@@ -37,7 +39,8 @@ impl Site {
     /// When it is malformed, or plain `http` for another machine without `allow_http`.
     pub fn new(public_url: &str, allow_http: bool, root: PathBuf) -> Result<Self, SiteError> {
         let uri: Uri = public_url.trim_end_matches('/').parse().map_err(|_| SiteError::Malformed)?;
-        let authority = uri.authority().filter(|_| uri.path() == "/" && uri.query().is_none()).ok_or(SiteError::Malformed)?;
+        let authority =
+            uri.authority().filter(|_| uri.path() == "/" && uri.query().is_none()).ok_or(SiteError::Malformed)?;
         let is_secure = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
@@ -53,7 +56,9 @@ impl Site {
 
     /// Whether a `Host` header names this site. Any name of the own machine will do where the site is on it.
     pub fn is_host(&self, host: &str) -> bool {
-        let name = |text: &str| text.parse::<http::uri::Authority>().map(|authority| authority.host().to_owned()).unwrap_or_default();
+        let name = |text: &str| {
+            text.parse::<http::uri::Authority>().map(|authority| authority.host().to_owned()).unwrap_or_default()
+        };
         host.eq_ignore_ascii_case(&self.authority) || (self.is_loopback && is_loopback_host(&name(host)))
     }
 
@@ -72,7 +77,8 @@ impl Site {
 
 fn is_loopback_host(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// The public URL of a server that was told none: its own address.
@@ -97,7 +103,11 @@ mod tests {
 
     #[test]
     fn http_is_for_loopback_and_paths_are_refused() {
-        assert!(site("http://127.0.0.1:3000").is_ok() && site("http://localhost").is_ok() && site("http://[::1]:3000").is_ok());
+        assert!(
+            site("http://127.0.0.1:3000").is_ok()
+                && site("http://localhost").is_ok()
+                && site("http://[::1]:3000").is_ok()
+        );
         assert_eq!(site("http://keys.example.org").err(), Some(SiteError::Insecure));
         assert!(Site::new("http://keys.example.org", true, PathBuf::new()).is_ok());
         assert_eq!(site("https://keys.example.org/path").err(), Some(SiteError::Malformed));
@@ -109,7 +119,10 @@ mod tests {
         let public = site("https://keys.example.org").unwrap_or_else(|error| panic!("{error}"));
         assert!(public.is_host("KEYS.example.org") && !public.is_host("localhost") && !public.is_host("evil.example"));
         assert!(public.is_origin("https://keys.example.org", "keys.example.org"));
-        assert!(!public.is_origin("http://keys.example.org", "keys.example.org") && !public.is_origin("null", "keys.example.org"));
+        assert!(
+            !public.is_origin("http://keys.example.org", "keys.example.org")
+                && !public.is_origin("null", "keys.example.org")
+        );
         let local = site("http://127.0.0.1:3000").unwrap_or_else(|error| panic!("{error}"));
         assert!(local.is_host("localhost:4000") && !local.is_host("evil.example:3000"));
         assert!(local.is_origin("http://localhost:4000", "localhost:4000"));

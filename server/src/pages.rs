@@ -44,9 +44,14 @@ pub(crate) fn files(site: &Site) -> Router<Doors> {
         response.status().is_success().then_some(FOR_EVER)
     });
     let icon = ServiceBuilder::new()
-        .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400")))
+        .layer(SetResponseHeaderLayer::overriding(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=86400"),
+        ))
         .service(ServeFile::new(site.root.join("favicon.svg")));
-    Router::new().nest_service("/pkg", get_service(ServiceBuilder::new().layer(keep).service(pkg))).route_service("/favicon.svg", icon)
+    Router::new()
+        .nest_service("/pkg", get_service(ServiceBuilder::new().layer(keep).service(pkg)))
+        .route_service("/favicon.svg", icon)
 }
 
 /// Answers to forms may show a token beside what was typed: compressing those would let lengths tell (BREACH).
@@ -68,7 +73,9 @@ pub(crate) async fn render(State(doors): State<Doors>, request: Request) -> Resp
     let had_notice = cookie(request.headers(), "notice").is_some();
     let mut response = render_with(&doors, request, FormOutcome::default(), StatusCode::OK).await;
     if had_notice {
-        response.headers_mut().append(header::SET_COOKIE, HeaderValue::from_static("notice=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly"));
+        response
+            .headers_mut()
+            .append(header::SET_COOKIE, HeaderValue::from_static("notice=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly"));
     }
     response
 }
@@ -102,7 +109,9 @@ pub(crate) async fn server_function(State(doors): State<Doors>, request: Request
         return problem::answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json.");
     }
     let context = context_of(&doors, &request, None);
-    let mut response = leptos_axum::handle_server_fns_with_context(move || provide_context(context.clone()), request).await.into_response();
+    let mut response = leptos_axum::handle_server_fns_with_context(move || provide_context(context.clone()), request)
+        .await
+        .into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.extensions_mut().insert(Uncompressed);
     response

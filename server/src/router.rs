@@ -40,7 +40,14 @@ impl Doors {
 
 /// The whole site.
 pub fn build(services: Services, site: Site) -> Router {
-    let doors = Doors { leptos: pages::leptos_options(&site), schema: graphql::schema(services.clone()), services: services.clone(), site: Arc::new(site) };
+    // The second time it says that it is done already.
+    any_spawner::Executor::init_tokio().ok();
+    let doors = Doors {
+        leptos: pages::leptos_options(&site),
+        schema: graphql::schema(services.clone()),
+        services: services.clone(),
+        site: Arc::new(site),
+    };
     let session_layer = sessions::layer(services, &doors.site);
     let by_session = from_fn_with_state(doors.clone(), authenticate::by_session);
     let by_key_or_session = from_fn_with_state(doors.clone(), authenticate::by_key_or_session);
@@ -54,7 +61,10 @@ pub fn build(services: Services, site: Site) -> Router {
         .route("/team/service-accounts/{account}", get(pages::render))
         .route("/team/service-accounts/{account}/delete", get(pages::render).post(forms::accounts::delete))
         .route("/team/service-accounts/{account}/keys/new", get(pages::render).post(forms::keys::create_of_account))
-        .route("/team/service-accounts/{account}/keys/{key}/revoke", get(pages::render).post(forms::keys::revoke_of_account))
+        .route(
+            "/team/service-accounts/{account}/keys/{key}/revoke",
+            get(pages::render).post(forms::keys::revoke_of_account),
+        )
         .route("/switch-tenant", post(forms::switch_tenant))
         .route("/ui/{function}", post(pages::server_function))
         .layer(from_fn(authenticate::require_person));

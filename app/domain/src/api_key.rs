@@ -212,7 +212,8 @@ pub enum KeyFilter {
 
 impl KeyFilter {
     /// All filters in the order they are offered.
-    pub const ALL: [Self; 6] = [Self::Active, Self::ExpiringSoon, Self::Expired, Self::Suspended, Self::Revoked, Self::All];
+    pub const ALL: [Self; 6] =
+        [Self::Active, Self::ExpiringSoon, Self::Expired, Self::Suspended, Self::Revoked, Self::All];
 
     /// The word in URLs.
     pub fn as_str(self) -> &'static str {

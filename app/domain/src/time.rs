@@ -70,7 +70,8 @@ pub fn relative_text(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     if distance < 5 {
         return "just now".to_owned();
     }
-    let units = [(31_557_600, "year"), (2_629_800, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let units =
+        [(31_557_600, "year"), (2_629_800, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
     let (length, unit) = units.into_iter().find(|(length, _)| distance >= *length).unwrap_or((1, "second"));
     let count = distance / length;
     let plural = if count == 1 { "" } else { "s" };

@@ -24,7 +24,9 @@ impl Email {
         let text = text.trim().to_lowercase();
         let clean = text.len() <= 254 && !text.chars().any(|c| c.is_whitespace() || c.is_control());
         match text.split_once('@') {
-            Some((local, host)) if clean && !local.is_empty() && !host.is_empty() && !host.contains('@') => Ok(Self(text)),
+            Some((local, host)) if clean && !local.is_empty() && !host.is_empty() && !host.contains('@') => {
+                Ok(Self(text))
+            }
             _ => Err(EmailError),
         }
     }

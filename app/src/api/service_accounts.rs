@@ -10,7 +10,11 @@ use crate::error::AppError;
 /// # Errors
 /// The use case's refusals.
 #[server(prefix = "/ui", endpoint = "create_service_account", input = Json, output = Json)]
-pub async fn create_service_account(name: String, role: String, idempotency_key: String) -> Result<ServiceAccount, AppError> {
+pub async fn create_service_account(
+    name: String,
+    role: String,
+    idempotency_key: String,
+) -> Result<ServiceAccount, AppError> {
     use crate::request::{context, refuse};
     let context = context();
     let actor = context.actor().map_err(refuse)?;

@@ -32,11 +32,13 @@ pub fn AccountsBoard(
     children: Children,
 ) -> impl IntoView {
     let accounts = RwSignal::new(accounts);
-    let (creating, deleting, toast) = (RwSignal::new(false), RwSignal::new(None::<ServiceAccount>), RwSignal::new(notice));
+    let (creating, deleting, toast) =
+        (RwSignal::new(false), RwSignal::new(None::<ServiceAccount>), RwSignal::new(notice));
     let now = ticking(now);
     let deleted = Callback::new(move |account: ServiceAccount| {
         toast.set(Some(format!("The service account {} has been deleted.", account.name)));
-        accounts.update(|rows| rows.iter_mut().filter(|row| row.id == account.id).for_each(|row| *row = account.clone()));
+        accounts
+            .update(|rows| rows.iter_mut().filter(|row| row.id == account.id).for_each(|row| *row = account.clone()));
     });
     let open = move |ev: leptos::ev::MouseEvent| {
         ev.prevent_default();
@@ -89,7 +91,11 @@ fn AccountTable(
 }
 
 #[component]
-fn AccountRow(account: ServiceAccount, now: Signal<DateTime<Utc>>, on_delete: Callback<ServiceAccount>) -> impl IntoView {
+fn AccountRow(
+    account: ServiceAccount,
+    now: Signal<DateTime<Utc>>,
+    on_delete: Callback<ServiceAccount>,
+) -> impl IntoView {
     let is_over = account.deleted_at.is_some();
     let path = format!("{PATH}/{}", account.id);
     let href = format!("{path}/delete");
@@ -98,7 +104,8 @@ fn AccountRow(account: ServiceAccount, now: Signal<DateTime<Utc>>, on_delete: Ca
         || view! { <span class="muted">"Never"</span> }.into_any(),
         |last| view! { <Moment at=last.at now /> {last.address.map(|address| view! { <span class="sub">{address}</span> })} }.into_any(),
     );
-    let (keys, creator) = (format!("{} / {}", account.active_keys, account.all_keys), format!("by {}", account.created_by));
+    let (keys, creator) =
+        (format!("{} / {}", account.active_keys, account.all_keys), format!("by {}", account.created_by));
     let subject = account.clone();
     let ask = move |ev: leptos::ev::MouseEvent| {
         ev.prevent_default();
@@ -192,7 +199,11 @@ pub fn DeleteWords(account: ServiceAccount, now: Signal<DateTime<Utc>>) -> impl 
 }
 
 #[component]
-fn DeleteAccountDialog(asked: RwSignal<Option<ServiceAccount>>, now: Signal<DateTime<Utc>>, on_done: Callback<ServiceAccount>) -> impl IntoView {
+fn DeleteAccountDialog(
+    asked: RwSignal<Option<ServiceAccount>>,
+    now: Signal<DateTime<Utc>>,
+    on_done: Callback<ServiceAccount>,
+) -> impl IntoView {
     let (error, pending, typed) = (RwSignal::new(None::<ApiError>), RwSignal::new(false), RwSignal::new(String::new()));
     let cancel = Callback::new(move |()| {
         if !pending.get_untracked() {
@@ -204,7 +215,8 @@ fn DeleteAccountDialog(asked: RwSignal<Option<ServiceAccount>>, now: Signal<Date
     let delete = move |account: &ServiceAccount| {
         let lately = account.was_used_lately(now.get_untracked());
         if lately && typed.get_untracked().trim() != account.name.as_str() {
-            return error.set(Some(ApiError::field("confirmation", "Type the account's name exactly as it stands above.")));
+            return error
+                .set(Some(ApiError::field("confirmation", "Type the account's name exactly as it stands above.")));
         }
         if pending.get_untracked() {
             return;

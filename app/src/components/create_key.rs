@@ -146,7 +146,12 @@ pub fn CreateKeyDialog(
 }
 
 /// What the form holds, with the date read in the person's own zone.
-fn read(ev: &leptos::ev::SubmitEvent, owner: Option<Owner>, now: DateTime<Utc>, idempotency_key: String) -> Result<NewApiKey, ApiError> {
+fn read(
+    ev: &leptos::ev::SubmitEvent,
+    owner: Option<Owner>,
+    now: DateTime<Utc>,
+    idempotency_key: String,
+) -> Result<NewApiKey, ApiError> {
     let now = browser::now().unwrap_or(now);
     let choice = ExpiryChoice::from_word(&browser::field(ev, "expiry"));
     let date = browser::local_instant(&browser::field(ev, "date"));
@@ -155,5 +160,11 @@ fn read(ev: &leptos::ev::SubmitEvent, owner: Option<Owner>, now: DateTime<Utc>, 
     }
     let date = date.map(|at| at.to_rfc3339()).unwrap_or_default();
     let expires_at = choice.expires_at(&date, now).map_err(|error| ApiError::field("expires_at", error.to_string()))?;
-    Ok(NewApiKey { owner, tenant_id: browser::field(ev, "tenant_id").parse().ok(), name: browser::field(ev, "name"), expires_at, idempotency_key })
+    Ok(NewApiKey {
+        owner,
+        tenant_id: browser::field(ev, "tenant_id").parse().ok(),
+        name: browser::field(ev, "name"),
+        expires_at,
+        idempotency_key,
+    })
 }

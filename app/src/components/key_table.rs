@@ -45,7 +45,13 @@ pub fn KeyTable(
 }
 
 #[component]
-fn KeyRow(key: ApiKey, base: String, show_tenant: bool, now: Signal<DateTime<Utc>>, on_revoke: Callback<ApiKey>) -> impl IntoView {
+fn KeyRow(
+    key: ApiKey,
+    base: String,
+    show_tenant: bool,
+    now: Signal<DateTime<Utc>>,
+    on_revoke: Callback<ApiKey>,
+) -> impl IntoView {
     let state = key.state(now.get_untracked());
     let is_over = matches!(state, KeyState::Revoked { .. });
     let expires = key.expires_at.map_or_else(

@@ -41,7 +41,8 @@ pub struct KeysBoardStart {
 #[island]
 pub fn KeysBoard(start: KeysBoardStart, children: Children) -> impl IntoView {
     let keys = RwSignal::new(start.keys);
-    let (creating, revoking, toast) = (RwSignal::new(false), RwSignal::new(None::<ApiKey>), RwSignal::new(start.notice));
+    let (creating, revoking, toast) =
+        (RwSignal::new(false), RwSignal::new(None::<ApiKey>), RwSignal::new(start.notice));
     let now = ticking(start.now);
     let made = Callback::new(move |key: ApiKey| {
         keys.update(|keys| {

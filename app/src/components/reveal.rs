@@ -9,11 +9,15 @@ fn snippets(token: &str, url: &str) -> [(&'static str, String); 5] {
     [
         (
             "curl",
-            format!("curl {url}/graphql \\\n  -H 'Authorization: Bearer {token}' \\\n  -H 'Content-Type: application/json' \\\n  -d '{{\"query\": \"{{ auth_api_key {{ id name expires_at }} }}\"}}'"),
+            format!(
+                "curl {url}/graphql \\\n  -H 'Authorization: Bearer {token}' \\\n  -H 'Content-Type: application/json' \\\n  -d '{{\"query\": \"{{ auth_api_key {{ id name expires_at }} }}\"}}'"
+            ),
         ),
         (
             "GraphQL",
-            format!("# {url}/graphql\n# Authorization: Bearer {token}\nquery {{\n  auth_api_key {{ id name expires_at user_id }}\n}}"),
+            format!(
+                "# {url}/graphql\n# Authorization: Bearer {token}\nquery {{\n  auth_api_key {{ id name expires_at user_id }}\n}}"
+            ),
         ),
         (".env", format!("LATCHKEY_API={url}\nLATCHKEY_API_KEY={token}")),
         (

@@ -28,7 +28,11 @@ pub fn RevokeWords(key: ApiKey, now: Signal<DateTime<Utc>>) -> impl IntoView {
 
 /// The dialog. `on_done` gets the key as it is afterwards.
 #[component]
-pub fn RevokeDialog(asked: RwSignal<Option<ApiKey>>, now: Signal<DateTime<Utc>>, on_done: Callback<ApiKey>) -> impl IntoView {
+pub fn RevokeDialog(
+    asked: RwSignal<Option<ApiKey>>,
+    now: Signal<DateTime<Utc>>,
+    on_done: Callback<ApiKey>,
+) -> impl IntoView {
     let (error, pending) = (RwSignal::new(None::<ApiError>), RwSignal::new(false));
     let cancel = Callback::new(move |()| {
         if !pending.get_untracked() {

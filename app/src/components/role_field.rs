@@ -7,7 +7,8 @@ use leptos::prelude::*;
 #[component]
 pub fn RoleField(#[prop(optional, into)] value: String) -> impl IntoView {
     let chosen = value.parse().unwrap_or(Role::TenantAdmin);
-    let options = Role::ALL.map(|role| view! { <option value=role.as_str() selected=role == chosen>{role.label()}</option> });
+    let options =
+        Role::ALL.map(|role| view! { <option value=role.as_str() selected=role == chosen>{role.label()}</option> });
     let meanings = Role::ALL.map(|role| view! { <li><strong>{role.label()}</strong>" — "{role.meaning()}</li> });
     view! {
         <div class="field">

@@ -63,11 +63,8 @@ pub struct KeyList {
 pub fn key_list(request: &RequestContext, list: KeyList, query: &KeyQuery, keys: Page<domain::ApiKey>) -> AnyView {
     let choice = ListChoice::of_keys(list.path, query);
     let states = KeyFilter::ALL.iter().map(|filter| (filter.as_str(), filter.label())).collect();
-    let words = if list.may_create {
-        "No API keys yet. Create one to let a program act for you."
-    } else {
-        "No API keys yet."
-    };
+    let words =
+        if list.may_create { "No API keys yet. Create one to let a program act for you." } else { "No API keys yet." };
     let start = KeysBoardStart {
         keys: keys.items,
         choice: choice.clone(),

@@ -17,7 +17,11 @@ pub fn SignIn() -> impl IntoView {
     let error = Signal::stored(request.form.error.clone());
     let query = leptos_router::hooks::use_query_map();
     let typed_next = request.form.value("next");
-    let next = if typed_next.is_empty() { query.with_untracked(|query| query.get("next")).unwrap_or_default() } else { typed_next };
+    let next = if typed_next.is_empty() {
+        query.with_untracked(|query| query.get("next")).unwrap_or_default()
+    } else {
+        typed_next
+    };
     view! {
         <Title text="Sign in" />
         <Plain>

@@ -34,7 +34,9 @@ pub async fn contents(request: &RequestContext, error: ApiError) -> AnyView {
     };
     let who = if error.code == ErrorCode::Forbidden { administrators(request).await } else { Vec::new() };
     let people = (!who.is_empty()).then(|| {
-        let people = who.into_iter().map(|(name, email)| view! { <li>{name}" — "<a href=format!("mailto:{email}")>{email.clone()}</a></li> });
+        let people = who
+            .into_iter()
+            .map(|(name, email)| view! { <li>{name}" — "<a href=format!("mailto:{email}")>{email.clone()}</a></li> });
         view! { <h2>"The tenant's administrators"</h2><ul>{people.collect_view()}</ul> }
     });
     view! {

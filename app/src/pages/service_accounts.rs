@@ -30,7 +30,8 @@ pub fn Accounts() -> impl IntoView {
         let accounts = request.services.service_accounts().list(request.actor()?, &query).await?;
         let choice = ListChoice::of_accounts(PATH, &query);
         let states = AccountFilter::ALL.iter().map(|filter| (filter.as_str(), filter.label())).collect();
-        let words = "No service accounts yet. Add one for each thing that acts by itself: a deployment, a report, an agent.";
+        let words =
+            "No service accounts yet. Add one for each thing that acts by itself: a deployment, a report, an agent.";
         let (bar, empty, head, state_label) = (choice.clone(), choice.clone(), choice.clone(), query.filter.label());
         Ok(view! {
             <h1>"Service Accounts"</h1>
@@ -59,7 +60,13 @@ pub fn OneAccount() -> impl IntoView {
         let keys = request.services.api_keys().list(request.actor()?, owner, &query).await?;
         let path = format!("{PATH}/{}", account.id);
         let living = account.deleted_at.is_none();
-        let list = KeyList { base: format!("{path}/keys"), path: path.clone(), owner: Some(owner), tenants: Vec::new(), may_create: living };
+        let list = KeyList {
+            base: format!("{path}/keys"),
+            path: path.clone(),
+            owner: Some(owner),
+            tenants: Vec::new(),
+            may_create: living,
+        };
         let label = format!("Delete service account {}", account.name);
         let delete = living.then(|| {
             view! { <a class="icon-button danger" href=format!("{path}/delete") title=label.clone() aria-label=label><Picture icon=Icon::Trash /></a> }

@@ -32,7 +32,12 @@ pub fn Toolbar(choice: ListChoice, states: Vec<(&'static str, &'static str)>, la
 
 /// What stands where no row does: an invitation, or which filter hides the rows.
 #[component]
-pub fn Empty(choice: ListChoice, default_state: &'static str, state_label: &'static str, words: &'static str) -> impl IntoView {
+pub fn Empty(
+    choice: ListChoice,
+    default_state: &'static str,
+    state_label: &'static str,
+    words: &'static str,
+) -> impl IntoView {
     let searched = !choice.search.trim().is_empty();
     let filtered = choice.state != default_state;
     if !searched && !filtered {

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use domain::{ApiError, Email, ErrorCode, IssuedKey, Operation, Owner, Role, Secret, ServiceAccountId, Slug, Tenant, TenantId, UserId};
+use domain::{
+    ApiError, Email, ErrorCode, IssuedKey, Operation, Owner, Role, Secret, ServiceAccountId, Slug, Tenant, TenantId,
+    UserId,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -54,7 +57,14 @@ impl Admin<'_> {
     ///
     /// # Errors
     /// Field errors at `email`, `name`, `role`, `password`; `NOT_FOUND` for the tenant.
-    pub async fn create_user(&self, email: &str, name: Option<&str>, tenant_slug: &str, role: &str, password: &Secret) -> Result<UserId> {
+    pub async fn create_user(
+        &self,
+        email: &str,
+        name: Option<&str>,
+        tenant_slug: &str,
+        role: &str,
+        password: &Secret,
+    ) -> Result<UserId> {
         let tenant = self.tenant(tenant_slug).await?;
         let mut wrong = input::Fields::default();
         let email = wrong.take("email", Email::parse(email));
@@ -66,13 +76,16 @@ impl Admin<'_> {
             Some(user) => user,
             None => {
                 let local = email.as_str().split('@').next().unwrap_or_default().to_owned();
-                let name = input::name(name.unwrap_or(&local)).map_err(|error| ApiError::field("name", error.to_string()))?;
+                let name =
+                    input::name(name.unwrap_or(&local)).map_err(|error| ApiError::field("name", error.to_string()))?;
                 password::check_new(password, &[email.as_str(), name.as_str(), tenant_slug])?;
                 new_user(self.0, email, name)
             }
         };
         let hash = if fresh { self.0.hasher().hash(password.clone()).await? } else { String::new() };
-        let entry = self.entry(tenant.id, "create_user", ("user", user.id.0, user.name.as_str())).with(format!("role {}", role.as_str()));
+        let entry = self
+            .entry(tenant.id, "create_user", ("user", user.id.0, user.name.as_str()))
+            .with(format!("role {}", role.as_str()));
         let (id, at) = (user.id, storage::micros(self.0.now()));
         self.0
             .db()
@@ -93,9 +106,15 @@ impl Admin<'_> {
     ///
     /// # Errors
     /// Field errors at `name`, `role`; `NOT_FOUND` for the tenant.
-    pub async fn create_service_account(&self, tenant_slug: &str, name: &str, role: Option<&str>) -> Result<ServiceAccountId> {
+    pub async fn create_service_account(
+        &self,
+        tenant_slug: &str,
+        name: &str,
+        role: Option<&str>,
+    ) -> Result<ServiceAccountId> {
         let operator = self.operator(tenant_slug).await?;
-        let input = CreateServiceAccount { name: name.to_owned(), role: role.map(str::to_owned), idempotency_key: None };
+        let input =
+            CreateServiceAccount { name: name.to_owned(), role: role.map(str::to_owned), idempotency_key: None };
         Ok(self.0.service_accounts().create(&operator, &input).await?.id)
     }
 
@@ -104,10 +123,18 @@ impl Admin<'_> {
     /// # Errors
     /// Field errors at `name`, `expires_at`, `owner`; `NOT_FOUND` for the tenant or the owner; `FORBIDDEN` for a member
     /// with the role Read only.
-    pub async fn create_key(&self, tenant_slug: &str, owner: AdminOwner, name: &str, expires_at: Option<&str>) -> Result<IssuedKey> {
+    pub async fn create_key(
+        &self,
+        tenant_slug: &str,
+        owner: AdminOwner,
+        name: &str,
+        expires_at: Option<&str>,
+    ) -> Result<IssuedKey> {
         let (actor, owner) = match owner {
             AdminOwner::ServiceAccount(id) => {
-                let id = id.parse::<ServiceAccountId>().map_err(|_| ApiError::field("service_account", "Give the account's id."))?;
+                let id = id
+                    .parse::<ServiceAccountId>()
+                    .map_err(|_| ApiError::field("service_account", "Give the account's id."))?;
                 (self.operator(tenant_slug).await?, Owner::ServiceAccount(id))
             }
             AdminOwner::User(email) => {
@@ -133,8 +160,16 @@ impl Admin<'_> {
     /// `CONFLICT` for the last administrator; `NOT_FOUND`.
     pub async fn set_role(&self, tenant_slug: &str, email: &str, role: &str) -> Result<()> {
         let (permit, user, entry) = self.on_member(tenant_slug, email, Operation::ChangeMemberRole).await?;
-        let role: Role = role.parse().map_err(|error: domain::tenant::RoleError| ApiError::field("role", error.to_string()))?;
-        self.0.db().write(move |tx| Box::pin(async move { members::change_role(tx, &permit, user, role, |_| entry.clone()).await.map(drop) })).await
+        let role: Role =
+            role.parse().map_err(|error: domain::tenant::RoleError| ApiError::field("role", error.to_string()))?;
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(
+                    async move { members::change_role(tx, &permit, user, role, |_| entry.clone()).await.map(drop) },
+                )
+            })
+            .await
     }
 
     /// Ends a membership, with the member's keys in the tenant.
@@ -144,7 +179,12 @@ impl Admin<'_> {
     pub async fn remove_member(&self, tenant_slug: &str, email: &str) -> Result<()> {
         let (permit, user, entry) = self.on_member(tenant_slug, email, Operation::RemoveMember).await?;
         let now = self.0.now();
-        self.0.db().write(move |tx| Box::pin(async move { members::remove(tx, &permit, user, now, OPERATOR, |_| entry.clone()).await })).await
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move { members::remove(tx, &permit, user, now, OPERATOR, |_| entry.clone()).await })
+            })
+            .await
     }
 
     /// Sets a new password and ends all of the person's sessions.
@@ -155,7 +195,8 @@ impl Admin<'_> {
         let user = self.user(email).await?;
         password::check_new(password, &[email])?;
         let hash = self.0.hasher().hash(password.clone()).await?;
-        let entry = Entry { tenant_id: None, ..self.entry(TenantId(Uuid::nil()), "change_password", ("user", user.0, email)) };
+        let entry =
+            Entry { tenant_id: None, ..self.entry(TenantId(Uuid::nil()), "change_password", ("user", user.0, email)) };
         self.0
             .db()
             .write(move |tx| {
@@ -186,7 +227,9 @@ impl Admin<'_> {
 
     async fn tenant(&self, slug: &str) -> Result<Tenant> {
         let tenant = storage::tenants::find_by_slug(self.0.db(), slug.trim()).await?;
-        Ok(tenant.ok_or_else(|| ApiError::new(ErrorCode::NotFound, format!("There is no tenant with the short name {slug}.")))?)
+        Ok(tenant.ok_or_else(|| {
+            ApiError::new(ErrorCode::NotFound, format!("There is no tenant with the short name {slug}."))
+        })?)
     }
 
     async fn user(&self, email: &str) -> Result<UserId> {

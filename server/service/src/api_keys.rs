@@ -1,11 +1,15 @@
 //! Use cases of API keys.
 
 use chrono::TimeDelta;
-use domain::{ApiError, ApiKey, ErrorCode, Expiry, IssuedKey, KeyId, KeyQuery, Name, Operation, Owner, Page, Role, TenantId};
+use domain::{
+    ApiError, ApiKey, ErrorCode, Expiry, IssuedKey, KeyId, KeyQuery, Name, Operation, Owner, Page, Role, TenantId,
+};
 use uuid::Uuid;
 
 use crate::{
-    Actor, Result, Services, actor::Actors, input,
+    Actor, Result, Services,
+    actor::Actors,
+    input,
     policy::{Permit, Target, authorize},
     storage::{self, Tx, audit::Entry, key_list::Scope, keys::NewKey},
     token,
@@ -63,7 +67,8 @@ impl ApiKeys<'_> {
     pub async fn visible(&self, actor: &Actor) -> Result<Vec<ApiKey>> {
         let permit = authorize(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), actor.owner()))?;
         let accounts = authorize(actor, Operation::ListServiceAccounts, Target::Tenant(actor.tenant_id())).is_ok();
-        let mut keys = storage::key_list::list_visible(self.0.db(), &permit, accounts, self.0.now(), VISIBLE_LIMIT).await?;
+        let mut keys =
+            storage::key_list::list_visible(self.0.db(), &permit, accounts, self.0.now(), VISIBLE_LIMIT).await?;
         self.0.uses().overlay(&mut keys);
         Ok(keys)
     }
@@ -90,7 +95,8 @@ impl ApiKeys<'_> {
         let checked = self.check(input)?;
         let now = self.0.now();
         let token = token::draw(input.owner.kind());
-        let digest = token::digest_of(token.expose()).ok_or_else(|| crate::Error::Fault("a drawn token is ill-formed".to_owned()))?;
+        let digest = token::digest_of(token.expose())
+            .ok_or_else(|| crate::Error::Fault("a drawn token is ill-formed".to_owned()))?;
         let key = NewKey {
             id: KeyId(token::new_id(now)),
             digest,
@@ -105,7 +111,11 @@ impl ApiKeys<'_> {
             idempotency_key: checked.idempotency_key,
         };
         let services = self.0.clone();
-        let record = self.0.db().write(move |tx| Box::pin(async move { insert(tx, &services, &actor, &permit, key).await })).await?;
+        let record = self
+            .0
+            .db()
+            .write(move |tx| Box::pin(async move { insert(tx, &services, &actor, &permit, key).await }))
+            .await?;
         Ok(IssuedKey { key: record, token })
     }
 
@@ -172,23 +182,38 @@ async fn insert(tx: &mut Tx, services: &Services, actor: &Actor, permit: &Permit
     }
     storage::keys::insert(tx, permit, &key).await?;
     let subject = ("api_key", key.id.0, key.name.as_str());
-    storage::audit::insert(tx, &Entry::by(actor, Operation::CreateApiKey, key.created_at, subject).with(format!("hint {}", key.hint))).await?;
+    storage::audit::insert(
+        tx,
+        &Entry::by(actor, Operation::CreateApiKey, key.created_at, subject).with(format!("hint {}", key.hint)),
+    )
+    .await?;
     Ok(storage::keys::find_in(tx, permit, key.id).await?.ok_or_else(ApiError::not_found)?)
 }
 
-async fn answer_again(tx: &mut Tx, services: &Services, permit: &Permit, earlier: &ApiKey, key: &NewKey) -> Result<ApiKey> {
+async fn answer_again(
+    tx: &mut Tx,
+    services: &Services,
+    permit: &Permit,
+    earlier: &ApiKey,
+    key: &NewKey,
+) -> Result<ApiKey> {
     let fresh = key.created_at - earlier.created_at <= REPEAT_WITHIN && !services.uses().is_pending(earlier.id);
     if fresh && storage::keys::replace_unused_token(tx, permit, earlier.id, key.digest, &key.hint).await? {
         return Ok(storage::keys::find_in(tx, permit, earlier.id).await?.ok_or_else(ApiError::not_found)?);
     }
-    let message = format!("This form has made the key \"{}\" already. Its token was shown then; to make another, open the form anew.", earlier.name);
+    let message = format!(
+        "This form has made the key \"{}\" already. Its token was shown then; to make another, open the form anew.",
+        earlier.name
+    );
     Err(ApiError::new(ErrorCode::Conflict, message).into())
 }
 
 /// Holds the owner's row: the owner's end and this key can't pass each other.
 async fn hold_owner(tx: &mut Tx, permit: &Permit) -> Result<()> {
     let holds = match permit.owner() {
-        Some(Owner::User(id)) => storage::tenants::hold_membership(tx, permit.tenant_id(), id).await?.is_some_and(|role| role >= Role::User),
+        Some(Owner::User(id)) => {
+            storage::tenants::hold_membership(tx, permit.tenant_id(), id).await?.is_some_and(|role| role >= Role::User)
+        }
         Some(Owner::ServiceAccount(id)) => storage::service_accounts::hold(tx, permit, id).await?,
         None => false,
     };

@@ -30,7 +30,9 @@ pub enum OpenError {
     #[error("SQLite {0} can corrupt a write-ahead log; 3.51.3 or newer is needed")]
     SqliteVersion(String),
     /// A migration that this binary does not know has been applied.
-    #[error("the database is newer than this binary (it has migration {0}); run the newer latchkey, or restore a backup made by this one")]
+    #[error(
+        "the database is newer than this binary (it has migration {0}); run the newer latchkey, or restore a backup made by this one"
+    )]
     NewerDatabase(i64),
     /// A migration failed, or was changed after it had been applied.
     #[error("the migration failed: {0}")]
@@ -67,7 +69,10 @@ impl From<Error> for ApiError {
         let (code, message) = if busy {
             (ErrorCode::Unavailable, "The database is busy. Try again in a moment.")
         } else {
-            (ErrorCode::Internal, "Something went wrong on our side. Nothing was changed. Try again, or quote the reference.")
+            (
+                ErrorCode::Internal,
+                "Something went wrong on our side. Nothing was changed. Try again, or quote the reference.",
+            )
         };
         Self { reference: Some(reference), retry_after: busy.then_some(2), ..Self::new(code, message) }
     }

@@ -15,12 +15,12 @@ pub mod policy;
 mod service_accounts;
 mod sessions;
 mod set_up;
-mod storage;
 #[cfg(test)]
 mod stage;
-mod token;
+mod storage;
 #[cfg(test)]
 mod tests;
+mod token;
 mod users;
 mod uses;
 mod verification;
@@ -76,7 +76,14 @@ impl Services {
     pub async fn open(settings: &Settings, clock: Clock) -> std::result::Result<Self, OpenError> {
         let db = storage::Db::open(&settings.database_url).await?;
         let hasher = password::Hasher::new().map_err(|_| OpenError::Url)?;
-        let inner = Inner { db, clock, uses: uses::Uses::default(), hasher, attempts: attempts::Attempts::default(), link: set_up::Link::default() };
+        let inner = Inner {
+            db,
+            clock,
+            uses: uses::Uses::default(),
+            hasher,
+            attempts: attempts::Attempts::default(),
+            link: set_up::Link::default(),
+        };
         let services = Self(Arc::new(inner));
         tokio::spawn(keep_house(Arc::downgrade(&services.0)));
         Ok(services)

@@ -38,7 +38,14 @@ impl Members<'_> {
     pub async fn change_role(&self, actor: &Actor, user: UserId, role: Role) -> Result<Member> {
         let permit = authorize(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id()))?;
         let (actor, now) = (actor.clone(), self.0.now());
-        self.0.db().write(move |tx| Box::pin(async move { change_role(tx, &permit, user, role, |member| entry(&actor, &permit, now, member)).await })).await
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    change_role(tx, &permit, user, role, |member| entry(&actor, &permit, now, member)).await
+                })
+            })
+            .await
     }
 
     /// Ends a membership and revokes the member's keys in the tenant.
@@ -49,7 +56,14 @@ impl Members<'_> {
         let permit = authorize(actor, Operation::RemoveMember, Target::Tenant(actor.tenant_id()))?;
         let (actor, now) = (actor.clone(), self.0.now());
         let by = actor.name().to_owned();
-        self.0.db().write(move |tx| Box::pin(async move { remove(tx, &permit, user, now, &by, |member| entry(&actor, &permit, now, member)).await })).await
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    remove(tx, &permit, user, now, &by, |member| entry(&actor, &permit, now, member)).await
+                })
+            })
+            .await
     }
 }
 

@@ -29,14 +29,19 @@ const COMMON: &str = include_str!("common_passwords.txt");
 pub fn check_new(password: &Secret, related: &[&str]) -> std::result::Result<(), ApiError> {
     let text = password.expose();
     if text.chars().count() < MIN_CHARS {
-        return Err(ApiError::field("password", "Use at least 15 characters. Several words in a row are easy to remember."));
+        return Err(ApiError::field(
+            "password",
+            "Use at least 15 characters. Several words in a row are easy to remember.",
+        ));
     }
     if text.len() > MAX_BYTES {
         return Err(ApiError::field("password", "Use at most 1,024 bytes."));
     }
     let folded = text.to_lowercase();
     let known = COMMON.lines().any(|line| line == folded);
-    let own = related.iter().any(|word| word.chars().count() > 3 && folded.replace(&word.to_lowercase(), "").chars().count() < 8);
+    let own = related
+        .iter()
+        .any(|word| word.chars().count() > 3 && folded.replace(&word.to_lowercase(), "").chars().count() < 8);
     if known || own || is_monotonous(&folded) {
         return Err(ApiError::field("password", "This password is easy to guess. Choose several unrelated words."));
     }
@@ -83,11 +88,16 @@ impl Hasher {
 
     async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
         let Ok(_place) = self.places.try_acquire() else {
-            let busy = ApiError::new(ErrorCode::RateLimited, "Too many people are signing in right now. Try again in a few seconds.");
+            let busy = ApiError::new(
+                ErrorCode::RateLimited,
+                "Too many people are signing in right now. Try again in a few seconds.",
+            );
             return Err(ApiError { retry_after: Some(2), ..busy }.into());
         };
         let _turn = self.turns.acquire().await.map_err(|_| Error::Fault("the hasher is closed".to_owned()))?;
-        tokio::task::spawn_blocking(work).await.map_err(|cause| Error::Fault(format!("hashing did not end: {cause}")))?
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|cause| Error::Fault(format!("hashing did not end: {cause}")))?
     }
 }
 
@@ -113,7 +123,14 @@ mod tests {
 
     #[test]
     fn short_common_repeated_and_personal_passwords_are_refused() {
-        for bad in ["short", "passwordpassword", "aaaaaaaaaaaaaaaa", "abcabcabcabcabcabc", "1234567890123456", "ada@example.org12"] {
+        for bad in [
+            "short",
+            "passwordpassword",
+            "aaaaaaaaaaaaaaaa",
+            "abcabcabcabcabcabc",
+            "1234567890123456",
+            "ada@example.org12",
+        ] {
             assert!(check_new(&Secret::new(bad), &["ada@example.org"]).is_err(), "{bad}");
         }
         assert!(check_new(&Secret::new("correct horse battery staple"), &[]).is_err(), "everybody knows that one");

@@ -83,7 +83,9 @@ fn refusal(operation: Operation, owner: Option<Owner>) -> &'static str {
         Operation::CreateApiKey if matches!(owner, Some(Owner::User(_))) => {
             "You can create keys for yourself only, and not with the role Read only. Ask an administrator of the tenant."
         }
-        Operation::ListApiKeys | Operation::GetApiKey | Operation::RevokeApiKey if matches!(owner, Some(Owner::User(_))) => {
+        Operation::ListApiKeys | Operation::GetApiKey | Operation::RevokeApiKey
+            if matches!(owner, Some(Owner::User(_))) =>
+        {
             "This key belongs to someone else. Its owner and the tenant's administrators can manage it."
         }
         Operation::ChangeMemberRole | Operation::RemoveMember => "Members are managed by the tenant's administrators.",

@@ -95,7 +95,13 @@ fn check(input: &CreateServiceAccount) -> Result<(Name, Role, Option<Uuid>)> {
     }
 }
 
-async fn insert(tx: &mut Tx, actor: &Actor, permit: &Permit, account: ServiceAccount, key: Option<Uuid>) -> Result<ServiceAccount> {
+async fn insert(
+    tx: &mut Tx,
+    actor: &Actor,
+    permit: &Permit,
+    account: ServiceAccount,
+    key: Option<Uuid>,
+) -> Result<ServiceAccount> {
     if let Some(key) = key
         && let Some(earlier) = storage::service_accounts::find_repeated(tx, permit, key, account.created_at).await?
     {
@@ -103,7 +109,8 @@ async fn insert(tx: &mut Tx, actor: &Actor, permit: &Permit, account: ServiceAcc
     }
     storage::service_accounts::insert(tx, permit, &account, key).await?;
     let subject = ("service_account", account.id.0, account.name.as_str());
-    let entry = Entry::by(actor, permit.operation(), account.created_at, subject).with(format!("role {}", account.role.as_str()));
+    let entry = Entry::by(actor, permit.operation(), account.created_at, subject)
+        .with(format!("role {}", account.role.as_str()));
     storage::audit::insert(tx, &entry).await?;
     Ok(account)
 }
@@ -120,8 +127,14 @@ async fn delete(
     if !deleted {
         return Err(ApiError::new(ErrorCode::Conflict, "This service account was deleted already.").into());
     }
-    let keys = storage::keys::revoke_all(tx, permit, Owner::ServiceAccount(id), now, actor.name(), "service account deleted").await?;
+    let keys =
+        storage::keys::revoke_all(tx, permit, Owner::ServiceAccount(id), now, actor.name(), "service account deleted")
+            .await?;
     let subject = ("service_account", id.0, account.name.as_str());
-    storage::audit::insert(tx, &Entry::by(actor, permit.operation(), now, subject).with(format!("{keys} keys revoked"))).await?;
+    storage::audit::insert(
+        tx,
+        &Entry::by(actor, permit.operation(), now, subject).with(format!("{keys} keys revoked")),
+    )
+    .await?;
     Ok(storage::service_accounts::find_in(tx, permit, id, now).await?.ok_or_else(ApiError::not_found)?)
 }

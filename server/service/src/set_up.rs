@@ -91,7 +91,8 @@ impl SetUp<'_> {
         let email = wrong.take("email", Email::parse(&input.email));
         let related = [input.email.as_str(), input.name.as_str(), input.tenant_name.as_str(), input.slug.as_str()];
         let good = wrong.take("password", password::check_new(&input.password, &related));
-        let (Some(tenant_name), Some(slug), Some(name), Some(email), Some(())) = (tenant_name, slug, name, email, good) else {
+        let (Some(tenant_name), Some(slug), Some(name), Some(email), Some(())) = (tenant_name, slug, name, email, good)
+        else {
             return Err(wrong.into_error().into());
         };
         Ok((new_tenant(self.0, tenant_name, slug), new_user(self.0, email, name)))
@@ -116,7 +117,8 @@ async fn insert(tx: &mut Tx, tenant: &Tenant, user: &User, hash: &str) -> Result
     }
     storage::tenants::insert(tx, tenant).await?;
     storage::users::insert(tx, user, hash).await?;
-    storage::tenants::insert_member(tx, tenant.id, user.id, Role::TenantAdmin, storage::micros(user.created_at)).await?;
+    storage::tenants::insert_member(tx, tenant.id, user.id, Role::TenantAdmin, storage::micros(user.created_at))
+        .await?;
     let entry = Entry {
         at: tenant.created_at,
         tenant_id: Some(tenant.id.0),

@@ -4,7 +4,10 @@
 use std::future::Future;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ApiKey, IssuedKey, KeyFilter, KeyQuery, Owner, PageRequest, Role, Secret, ServiceAccountId, TenantId, UserId, audit::Channel};
+use domain::{
+    ApiKey, IssuedKey, KeyFilter, KeyQuery, Owner, PageRequest, Role, Secret, ServiceAccountId, TenantId, UserId,
+    audit::Channel,
+};
 
 use crate::{Actor, Client, Clock, CreateApiKey, CreateServiceAccount, Services, Settings};
 

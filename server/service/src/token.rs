@@ -30,7 +30,8 @@ pub fn draw(kind: OwnerKind) -> Secret {
         let mut bytes = [0; BODY_CHARS];
         fill(&mut bytes);
         // 248 = 4 × 62: larger bytes would favour the first letters.
-        let letters = bytes.into_iter().filter(|byte| *byte < 248).map(|byte| char::from(ALPHABET[usize::from(byte % 62)]));
+        let letters =
+            bytes.into_iter().filter(|byte| *byte < 248).map(|byte| char::from(ALPHABET[usize::from(byte % 62)]));
         token.extend(letters.take(PREFIX_CHARS + BODY_CHARS - token.len()));
     }
     let check = checksum(token.as_bytes());

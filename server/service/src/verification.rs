@@ -64,7 +64,10 @@ impl Verification<'_> {
         if !candidate.is_good(now) {
             return Ok(None);
         }
-        self.0.uses().note(candidate.key_id, LastUse { at: now, address: client.address.clone(), user_agent: client.user_agent.clone() });
+        self.0.uses().note(
+            candidate.key_id,
+            LastUse { at: now, address: client.address.clone(), user_agent: client.user_agent.clone() },
+        );
         Ok(Some(VerifiedKey {
             key_id: candidate.key_id,
             name: candidate.name,

@@ -12,7 +12,11 @@ use super::{again, done, read};
 use crate::{middleware::authenticate::Caller, router::Doors};
 
 /// `POST /team/service-accounts/new`.
-pub(crate) async fn create(State(doors): State<Doors>, Extension(caller): Extension<Caller>, request: Request) -> Response {
+pub(crate) async fn create(
+    State(doors): State<Doors>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
     let (parts, fields) = match read(request).await {
         Ok(read) => read,
         Err(refusal) => return refusal,
@@ -22,7 +26,8 @@ pub(crate) async fn create(State(doors): State<Doors>, Extension(caller): Extens
         role: Some(fields.get("role").to_owned()),
         idempotency_key: Some(fields.get("idempotency_key").to_owned()),
     };
-    let created = async { doors.services.service_accounts().create(caller.require()?, &input).await.map_err(ApiError::from) };
+    let created =
+        async { doors.services.service_accounts().create(caller.require()?, &input).await.map_err(ApiError::from) };
     match created.await {
         Ok(account) => Redirect::to(&format!("/team/service-accounts/{}", account.id)).into_response(),
         Err(error) => again(&doors, parts, &fields, error).await,

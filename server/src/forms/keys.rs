@@ -15,7 +15,11 @@ use super::{Fields, again, done, read};
 use crate::{middleware::authenticate::Caller, pages, router::Doors};
 
 /// `POST /user/api-keys/new`.
-pub(crate) async fn create_own(State(doors): State<Doors>, Extension(caller): Extension<Caller>, request: Request) -> Response {
+pub(crate) async fn create_own(
+    State(doors): State<Doors>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
     let owner = caller.require().map(Actor::owner);
     create(&doors, &caller, owner, request).await
 }
@@ -46,14 +50,23 @@ async fn create(doors: &Doors, caller: &Caller, owner: Result<Owner, ApiError>, 
     }
 }
 
-async fn issue(doors: &Doors, caller: &Caller, owner: Result<Owner, ApiError>, fields: &Fields) -> Result<IssuedKey, ApiError> {
+async fn issue(
+    doors: &Doors,
+    caller: &Caller,
+    owner: Result<Owner, ApiError>,
+    fields: &Fields,
+) -> Result<IssuedKey, ApiError> {
     let tenant = Some(fields.get("tenant_id")).filter(|text| !text.is_empty());
     let choice = ExpiryChoice::from_word(fields.get("expiry"));
     let input = CreateApiKey {
         owner: owner?,
-        tenant_id: tenant.map(|text| text.parse().map_err(|_| ApiError::field("tenant_id", "Choose a tenant."))).transpose()?,
+        tenant_id: tenant
+            .map(|text| text.parse().map_err(|_| ApiError::field("tenant_id", "Choose a tenant.")))
+            .transpose()?,
         name: fields.get("name").to_owned(),
-        expires_at: choice.expires_at(fields.get("date"), doors.services.now()).map_err(|error| ApiError::field("expires_at", error.to_string()))?,
+        expires_at: choice
+            .expires_at(fields.get("date"), doors.services.now())
+            .map_err(|error| ApiError::field("expires_at", error.to_string()))?,
         idempotency_key: Some(fields.get("idempotency_key").to_owned()),
     };
     Ok(doors.services.api_keys().create(caller.require()?, &input).await?)

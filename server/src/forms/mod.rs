@@ -39,7 +39,11 @@ impl Fields {
 
     /// What was typed, to show again. Never a password.
     fn typed(&self) -> Vec<(String, String)> {
-        self.0.iter().filter(|(name, _)| *name != "password").map(|(name, value)| (name.clone(), value.clone())).collect()
+        self.0
+            .iter()
+            .filter(|(name, _)| *name != "password")
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
     }
 }
 
@@ -78,7 +82,9 @@ pub(crate) fn done(to: &str, notice: &'static str) -> Response {
 
 /// A path of our own to go back to, or the start: never another site (CWE-601).
 pub(crate) fn own_path(text: &str) -> &str {
-    let own = text.starts_with('/') && !text.starts_with("//") && !text.chars().any(|c| c == '\\' || c.is_control() || c.is_whitespace());
+    let own = text.starts_with('/')
+        && !text.starts_with("//")
+        && !text.chars().any(|c| c == '\\' || c.is_control() || c.is_whitespace());
     if own { text } else { "/user/api-keys" }
 }
 
@@ -115,7 +121,8 @@ pub(crate) async fn sign_in(State(doors): State<Doors>, session: Session, reques
     };
     let client = client(&parts.headers, &parts.extensions, Channel::Browser);
     let password = Secret::new(fields.get("password"));
-    let outcome = doors.services.sessions().sign_in(fields.get("email"), &password, &client).await.map_err(ApiError::from);
+    let outcome =
+        doors.services.sessions().sign_in(fields.get("email"), &password, &client).await.map_err(ApiError::from);
     let begun = match outcome {
         Ok(signed_in) => sessions::begin(&session, signed_in, doors.services.now()).await,
         Err(error) => Err(error),
@@ -135,7 +142,12 @@ pub(crate) async fn sign_out(session: Session) -> Response {
 }
 
 /// `POST /set-up/{token}`.
-pub(crate) async fn set_up(State(doors): State<Doors>, Path(token): Path<String>, session: Session, request: Request) -> Response {
+pub(crate) async fn set_up(
+    State(doors): State<Doors>,
+    Path(token): Path<String>,
+    session: Session,
+    request: Request,
+) -> Response {
     let (parts, fields) = match read(request).await {
         Ok(read) => read,
         Err(refusal) => return refusal,

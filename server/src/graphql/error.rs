@@ -11,7 +11,9 @@ pub(super) fn refuse(error: impl Into<ApiError>) -> Error {
         if !error.fields.is_empty() {
             let fields = error.fields.iter().map(|field| {
                 let pairs = [("field", field.field.as_str()), ("message", field.message.as_str())];
-                Value::Object(pairs.map(|(name, text)| (async_graphql::Name::new(name), Value::from(text))).into_iter().collect())
+                Value::Object(
+                    pairs.map(|(name, text)| (async_graphql::Name::new(name), Value::from(text))).into_iter().collect(),
+                )
             });
             extensions.set("fields", Value::List(fields.collect()));
         }

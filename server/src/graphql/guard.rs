@@ -158,7 +158,8 @@ mod tests {
 
     #[test]
     fn fragments_are_counted_once_and_circles_are_refused() {
-        let chain: String = (0..30).map(|n| format!("fragment f{n} on Query {{ ...f{} ...f{} }} ", n + 1, n + 1)).collect();
+        let chain: String =
+            (0..30).map(|n| format!("fragment f{n} on Query {{ ...f{} ...f{} }} ", n + 1, n + 1)).collect();
         let bomb = format!("{{ ...f0 }} {chain} fragment f30 on Query {{ hello }}");
         assert!(count(&parse_query(bomb).unwrap()).is_err());
         let circle = "{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }";
@@ -169,7 +170,8 @@ mod tests {
     #[test]
     fn ten_mutations_fit_and_eleven_do_not() {
         let mutations = |n: usize| {
-            let fields: String = (0..n).map(|n| format!("m{n}: delete_api_key(input: {{key_id: \"x\"}}) {{ success }} ")).collect();
+            let fields: String =
+                (0..n).map(|n| format!("m{n}: delete_api_key(input: {{key_id: \"x\"}}) {{ success }} ")).collect();
             parse_query(format!("mutation {{ {fields} }}")).unwrap()
         };
         assert!(count(&mutations(10)).is_ok());

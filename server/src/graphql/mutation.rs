@@ -8,8 +8,8 @@ use super::{
     error::refuse,
     query::{actor, id, owner, services},
     types::{
-        CreateApiKeyInput, CreateApiKeyPayload, CreateServiceAccountInput, DeleteApiKeyInput, Member, Role, ServiceAccount,
-        SuccessPayload, Viewer,
+        CreateApiKeyInput, CreateApiKeyPayload, CreateServiceAccountInput, DeleteApiKeyInput, Member, Role,
+        ServiceAccount, SuccessPayload, Viewer,
     },
 };
 
@@ -38,13 +38,19 @@ impl Mutation {
         let Ok(key) = input.key_id.parse() else { return Ok(SuccessPayload { success: false }) };
         match services(context)?.api_keys().revoke(actor(context)?, key).await.map_err(ApiError::from) {
             Ok(_) => Ok(SuccessPayload { success: true }),
-            Err(error) if matches!(error.code, ErrorCode::NotFound | ErrorCode::Conflict) => Ok(SuccessPayload { success: false }),
+            Err(error) if matches!(error.code, ErrorCode::NotFound | ErrorCode::Conflict) => {
+                Ok(SuccessPayload { success: false })
+            }
             Err(error) => Err(refuse(error)),
         }
     }
 
     /// Makes a service account.
-    async fn create_service_account(&self, context: &Context<'_>, input: CreateServiceAccountInput) -> Result<ServiceAccount> {
+    async fn create_service_account(
+        &self,
+        context: &Context<'_>,
+        input: CreateServiceAccountInput,
+    ) -> Result<ServiceAccount> {
         let role = input.role.map(|role| domain::Role::from(role).as_str().to_owned());
         let input = CreateServiceAccount { name: input.name, role, idempotency_key: None };
         let account = services(context)?.service_accounts().create(actor(context)?, &input).await.map_err(refuse)?;
@@ -53,13 +59,18 @@ impl Mutation {
 
     /// Deletes a service account and revokes all its keys.
     async fn delete_service_account(&self, context: &Context<'_>, id: String) -> Result<ServiceAccount> {
-        let account = services(context)?.service_accounts().delete(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
+        let account =
+            services(context)?.service_accounts().delete(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
         Ok(account.into())
     }
 
     /// Gives a member another role.
     async fn change_member_role(&self, context: &Context<'_>, user_id: String, role: Role) -> Result<Member> {
-        let member = services(context)?.members().change_role(actor(context)?, id(&user_id)?, role.into()).await.map_err(refuse)?;
+        let member = services(context)?
+            .members()
+            .change_role(actor(context)?, id(&user_id)?, role.into())
+            .await
+            .map_err(refuse)?;
         Ok(member.into())
     }
 

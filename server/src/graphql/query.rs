@@ -1,7 +1,10 @@
 //! What can be asked.
 
 use async_graphql::{Context, Object, Result};
-use domain::{AccountFilter, AccountQuery, AccountSort, ApiError, Cursor, Direction, KeyFilter, KeyQuery, KeySort, Owner, PageRequest, page::DEFAULT_LIMIT};
+use domain::{
+    AccountFilter, AccountQuery, AccountSort, ApiError, Cursor, Direction, KeyFilter, KeyQuery, KeySort, Owner,
+    PageRequest, page::DEFAULT_LIMIT,
+};
 use service::{Actor, Services};
 
 use super::{
@@ -155,7 +158,8 @@ impl Query {
 
     /// One service account.
     async fn service_account(&self, context: &Context<'_>, id: String) -> Result<ServiceAccount> {
-        let account = services(context)?.service_accounts().get(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
+        let account =
+            services(context)?.service_accounts().get(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
         Ok(account.into())
     }
 

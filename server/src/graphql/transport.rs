@@ -1,7 +1,10 @@
 //! GraphQL over HTTP: POST with `application/json` and nothing else, no batches; a bad key is HTTP 200 with
 //! `UNAUTHENTICATED`, because the clients that people run read only that.
 
-use async_graphql::{Request, Variables, parser::types::{ExecutableDocument, Selection}};
+use async_graphql::{
+    Request, Variables,
+    parser::types::{ExecutableDocument, Selection},
+};
 use axum::{
     Json,
     extract::{Request as HttpRequest, State},
@@ -69,7 +72,9 @@ pub(crate) async fn serve(State(doors): State<Doors>, request: HttpRequest) -> R
 fn read(bytes: &[u8]) -> Result<(Body, ExecutableDocument), &'static str> {
     let mut body: Body = match serde_json::from_slice(bytes) {
         Ok(body) => body,
-        Err(_) if bytes.trim_ascii_start().starts_with(b"[") => return Err("Batches are not served. Send one operation a request."),
+        Err(_) if bytes.trim_ascii_start().starts_with(b"[") => {
+            return Err("Batches are not served. Send one operation a request.");
+        }
         Err(_) => return Err("Send a JSON object with \"query\" and, if needed, \"variables\" and \"operationName\"."),
     };
     // Clients of the Python kind send the variables as a JSON text.

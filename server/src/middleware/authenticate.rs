@@ -1,6 +1,10 @@
 //! Who is asking, found out once: a bearer key, or else the browser's session.
 
-use axum::{extract::{Request, State}, middleware::Next, response::{IntoResponse, Redirect, Response}};
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Redirect, Response},
+};
 use domain::{ApiError, ErrorCode, audit::Channel};
 use http::{Extensions, HeaderMap, Method, header};
 use service::{Actor, Client};
@@ -52,7 +56,12 @@ pub(crate) fn client(headers: &HeaderMap, extensions: &Extensions, channel: Chan
 }
 
 /// For the browser's routes: by session alone.
-pub(crate) async fn by_session(State(doors): State<Doors>, session: Session, mut request: Request, next: Next) -> Response {
+pub(crate) async fn by_session(
+    State(doors): State<Doors>,
+    session: Session,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let client = client(request.headers(), request.extensions(), Channel::Browser);
     let caller = match session_actor(&doors, &session, client).await {
         Ok(caller) => caller,
@@ -63,7 +72,12 @@ pub(crate) async fn by_session(State(doors): State<Doors>, session: Session, mut
 }
 
 /// For the API's routes: by key and, without one, by session.
-pub(crate) async fn by_key_or_session(State(doors): State<Doors>, session: Session, mut request: Request, next: Next) -> Response {
+pub(crate) async fn by_key_or_session(
+    State(doors): State<Doors>,
+    session: Session,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let client = client(request.headers(), request.extensions(), Channel::Graphql);
     let caller = match request.headers().get(header::AUTHORIZATION) {
         Some(value) => match bearer(value.to_str().unwrap_or_default()) {

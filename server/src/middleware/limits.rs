@@ -15,7 +15,8 @@ const BODY_WITHIN: Duration = Duration::from_secs(30);
 /// Reads the body whole, in time and within its size, before the handler sees the request.
 pub(crate) async fn read_body(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let declared =
+        parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > MOST_BYTES) {
         return too_large();
     }

@@ -1,13 +1,19 @@
 //! Whose page sent this? The `Host` must be ours, and a change by cookie must come from our own pages.
 
-use axum::{extract::{Request, State}, middleware::Next, response::Response};
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
 use http::{HeaderMap, Method, StatusCode, header};
 
 use crate::{rest::problem, router::Doors};
 
 /// Refuses foreign hosts (DNS rebinding), and unsafe methods that another site's page sent with our cookie.
 pub(crate) async fn check(State(doors): State<Doors>, request: Request, next: Next) -> Response {
-    let host = text(request.headers(), header::HOST).or_else(|| request.uri().authority().map(http::uri::Authority::as_str)).unwrap_or_default();
+    let host = text(request.headers(), header::HOST)
+        .or_else(|| request.uri().authority().map(http::uri::Authority::as_str))
+        .unwrap_or_default();
     if !doors.site.is_host(host) {
         return problem::answer(StatusCode::MISDIRECTED_REQUEST, "This server does not answer for that host.");
     }

@@ -1,7 +1,11 @@
 //! Browser sessions: tower-sessions over the service's rows, keyed by the SHA-256 of the cookie's secret.
 
 use async_trait::async_trait;
-use axum::{extract::{Request, State}, middleware::Next, response::Response};
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, TenantId, UserId};
 use http::{HeaderValue, header};
@@ -51,7 +55,11 @@ pub(crate) fn layer(services: Services, site: &Site) -> SessionManagerLayer<Stor
 }
 
 /// Begins a session under a new id (an id from before signing in never becomes a signed-in one).
-pub(crate) async fn begin(session: &Session, signed_in: SignedIn, now: DateTime<Utc>) -> std::result::Result<(), ApiError> {
+pub(crate) async fn begin(
+    session: &Session,
+    signed_in: SignedIn,
+    now: DateTime<Utc>,
+) -> std::result::Result<(), ApiError> {
     let who = Who { user: signed_in.user_id, tenant: signed_in.tenant_id, signed_in_at: now, seen_at: now };
     session.cycle_id().await.map_err(|error| failed(&error))?;
     session.insert(WHO, who).await.map_err(|error| failed(&error))
@@ -119,7 +127,8 @@ fn backend(error: impl std::fmt::Display) -> Error {
 
 impl Store {
     async fn write(&self, record: &Record) -> Result<()> {
-        let user_id = record.data.get(WHO).and_then(|who| serde_json::from_value::<Who>(who.clone()).ok()).map(|who| who.user);
+        let user_id =
+            record.data.get(WHO).and_then(|who| serde_json::from_value::<Who>(who.clone()).ok()).map(|who| who.user);
         let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
         let expires_at = DateTime::from_timestamp(record.expiry_date.unix_timestamp(), 0).unwrap_or_default();
         self.0.sessions().save(&digest(record.id), &StoredSession { data, user_id, expires_at }).await.map_err(backend)

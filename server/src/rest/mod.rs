@@ -2,7 +2,11 @@
 
 pub(crate) mod problem;
 
-use axum::{Json, extract::{Request, State}, response::{IntoResponse, Response}};
+use axum::{
+    Json,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{ApiError, OwnerKind, audit::Channel};
 use http::StatusCode;
@@ -81,7 +85,9 @@ pub(crate) async fn verify(State(doors): State<Doors>, request: Request) -> Resp
         return problem::answer(StatusCode::BAD_REQUEST, "Send a JSON object with the member \"token\", a string.");
     };
     match doors.services.verification().verify(&asked.token, &client).await {
-        Ok(verified) => Json(VerifyAnswer { valid: verified.is_some(), facts: verified.map(Facts::from) }).into_response(),
+        Ok(verified) => {
+            Json(VerifyAnswer { valid: verified.is_some(), facts: verified.map(Facts::from) }).into_response()
+        }
         Err(error) => problem::of(&ApiError::from(error)),
     }
 }

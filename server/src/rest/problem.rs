@@ -48,7 +48,15 @@ pub(crate) fn retry_after(response: &mut Response, error: &ApiError) {
 
 fn problem(status: StatusCode) -> Problem<'static> {
     let title = status.canonical_reason().unwrap_or("Error");
-    Problem { r#type: "about:blank", title, status: status.as_u16(), detail: "", code: None, fields: &[], reference: None }
+    Problem {
+        r#type: "about:blank",
+        title,
+        status: status.as_u16(),
+        detail: "",
+        code: None,
+        fields: &[],
+        reference: None,
+    }
 }
 
 fn write(status: StatusCode, problem: &Problem<'_>) -> Response {

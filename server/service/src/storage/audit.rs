@@ -4,11 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{Operation, Owner};
 use uuid::Uuid;
 
-use super::{
-    Tx,
-    db::change,
-    micros,
-};
+use super::{Tx, db::change, micros};
 use crate::{Actor, Result, actor::Client};
 
 /// One line.
@@ -30,7 +26,12 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// What `actor` did to a subject.
-    pub(crate) fn by(actor: &Actor, operation: Operation, at: DateTime<Utc>, subject: (&'static str, Uuid, &str)) -> Self {
+    pub(crate) fn by(
+        actor: &Actor,
+        operation: Operation,
+        at: DateTime<Utc>,
+        subject: (&'static str, Uuid, &str),
+    ) -> Self {
         let (actor_kind, actor_id) = match actor.owner() {
             Owner::User(id) => ("user", id.0),
             Owner::ServiceAccount(id) => ("service_account", id.0),
@@ -89,8 +90,10 @@ pub(crate) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<()> {
 /// How many lines there are of an operation on a subject.
 #[cfg(test)]
 pub(crate) async fn count(db: &super::Db, operation: &str, subject: Uuid) -> Result<i64> {
-    Ok(super::db::read!(db, c => sqlx::query_scalar("SELECT COUNT(*) FROM audit_log WHERE operation = $1 AND subject_id = $2")
+    Ok(
+        super::db::read!(db, c => sqlx::query_scalar("SELECT COUNT(*) FROM audit_log WHERE operation = $1 AND subject_id = $2")
         .bind(operation)
         .bind(subject)
-        .fetch_one(c))?)
+        .fetch_one(c))?,
+    )
 }

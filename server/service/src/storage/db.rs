@@ -148,7 +148,11 @@ async fn open_sqlite(url: &str) -> std::result::Result<Db, OpenError> {
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5));
     // One writer: SQLite has one anyway, and a queue in the process is fairer than retries on a lock.
-    let writer = SqlitePoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(30)).connect_with(options.clone()).await?;
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(30))
+        .connect_with(options.clone())
+        .await?;
     let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&writer).await?;
     if !is_safe_sqlite(&version) {
         return Err(OpenError::SqliteVersion(version));
@@ -173,8 +177,11 @@ async fn open_postgres(url: &str) -> std::result::Result<Db, OpenError> {
         ("lock_timeout", "2s"),
         ("idle_in_transaction_session_timeout", "10s"),
     ]);
-    let pool =
-        PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(Duration::from_secs(3)).connect_with(options).await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(Duration::from_secs(3))
+        .connect_with(options)
+        .await?;
     Ok(Db::Postgres(pool))
 }
 

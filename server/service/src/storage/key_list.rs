@@ -25,7 +25,13 @@ pub(crate) enum Scope {
 }
 
 /// One page of an owner's keys.
-pub(crate) async fn list(db: &Db, permit: &Permit, scope: Scope, query: &KeyQuery, now: DateTime<Utc>) -> Result<Page<ApiKey>> {
+pub(crate) async fn list(
+    db: &Db,
+    permit: &Permit,
+    scope: Scope,
+    query: &KeyQuery,
+    now: DateTime<Utc>,
+) -> Result<Page<ApiKey>> {
     let keyset = Keyset::of(&query.page, query.direction, query.sort == KeySort::Name)?;
     let (owner_column, owner_id) = match permit.owner() {
         Some(Owner::User(id)) => ("k.user_id", id.0),
@@ -35,7 +41,9 @@ pub(crate) async fn list(db: &Db, permit: &Permit, scope: Scope, query: &KeyQuer
     let wall = match scope {
         Scope::Here => "k.tenant_id = $2",
         // $2 is bound in both texts, so that the parameters keep their numbers.
-        Scope::Everywhere => "($2 = $2 AND k.tenant_id IN (SELECT m.tenant_id FROM memberships m WHERE m.user_id = $1))",
+        Scope::Everywhere => {
+            "($2 = $2 AND k.tenant_id IN (SELECT m.tenant_id FROM memberships m WHERE m.user_id = $1))"
+        }
     };
     let value = sort_value(query.sort);
     let sql = format!(
@@ -102,7 +110,13 @@ fn condition(filter: KeyFilter) -> String {
 }
 
 /// The good keys that `auth_api_key` shows: the owner's own in the tenant and, if asked, all service accounts' keys.
-pub(crate) async fn list_visible(db: &Db, permit: &Permit, and_accounts: bool, now: DateTime<Utc>, limit: u32) -> Result<Vec<ApiKey>> {
+pub(crate) async fn list_visible(
+    db: &Db,
+    permit: &Permit,
+    and_accounts: bool,
+    now: DateTime<Utc>,
+    limit: u32,
+) -> Result<Vec<ApiKey>> {
     let (user_id, account_id) = match permit.owner() {
         Some(Owner::User(id)) => (Some(id.0), None),
         Some(Owner::ServiceAccount(id)) => (None, Some(id.0)),

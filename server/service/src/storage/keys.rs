@@ -145,7 +145,13 @@ pub(crate) async fn find_repeated(tx: &mut Tx, permit: &Permit, idempotency_key:
 }
 
 /// Gives a key that was never used another token; the earlier one dies with it. False when it was used or revoked.
-pub(crate) async fn replace_unused_token(tx: &mut Tx, permit: &Permit, id: KeyId, digest: TokenDigest, hint: &str) -> Result<bool> {
+pub(crate) async fn replace_unused_token(
+    tx: &mut Tx,
+    permit: &Permit,
+    id: KeyId,
+    digest: TokenDigest,
+    hint: &str,
+) -> Result<bool> {
     let rows = change!(
         tx,
         sqlx::query(
@@ -167,7 +173,9 @@ pub(crate) async fn find_place(db: &Db, id: KeyId) -> Result<Option<(TenantId, O
 }
 
 fn one_of_permit() -> String {
-    format!("SELECT {COLUMNS} FROM {FROM} WHERE k.id = $1 AND k.tenant_id = $2 AND (k.user_id = $3 OR k.service_account_id = $4)")
+    format!(
+        "SELECT {COLUMNS} FROM {FROM} WHERE k.id = $1 AND k.tenant_id = $2 AND (k.user_id = $3 OR k.service_account_id = $4)"
+    )
 }
 
 /// One key of the permit's owner.
@@ -187,7 +195,14 @@ pub(crate) async fn find_in(tx: &mut Tx, permit: &Permit, id: KeyId) -> Result<O
 }
 
 /// Revokes one key of the permit's owner. False when it was revoked already, or isn't there.
-pub(crate) async fn revoke(tx: &mut Tx, permit: &Permit, id: KeyId, at: DateTime<Utc>, by: &str, reason: &str) -> Result<bool> {
+pub(crate) async fn revoke(
+    tx: &mut Tx,
+    permit: &Permit,
+    id: KeyId,
+    at: DateTime<Utc>,
+    by: &str,
+    reason: &str,
+) -> Result<bool> {
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
     let rows = change!(
         tx,
@@ -207,7 +222,14 @@ pub(crate) async fn revoke(tx: &mut Tx, permit: &Permit, id: KeyId, at: DateTime
 }
 
 /// Revokes all live keys of an owner in the permit's tenant. Gives how many there were.
-pub(crate) async fn revoke_all(tx: &mut Tx, permit: &Permit, owner: Owner, at: DateTime<Utc>, by: &str, reason: &str) -> Result<u64> {
+pub(crate) async fn revoke_all(
+    tx: &mut Tx,
+    permit: &Permit,
+    owner: Owner,
+    at: DateTime<Utc>,
+    by: &str,
+    reason: &str,
+) -> Result<u64> {
     let (user_id, account_id) = ids_of(owner);
     Ok(change!(
         tx,
@@ -255,7 +277,8 @@ pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Opti
         .fetch_optional(c))?;
     let Some(row) = row else { return Ok(None) };
     let (Some(role), Some(owner_name)) = (row.role.as_deref(), row.owner_name) else { return Ok(None) };
-    let slug = Slug::parse(&row.tenant_slug).map_err(|_| Error::Fault(format!("tenant {} has a bad slug", row.tenant_id)))?;
+    let slug =
+        Slug::parse(&row.tenant_slug).map_err(|_| Error::Fault(format!("tenant {} has a bad slug", row.tenant_id)))?;
     Ok(Some(Candidate {
         key_id: KeyId(row.id),
         name: stored_name(&row.name),

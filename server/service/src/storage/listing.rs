@@ -30,7 +30,9 @@ impl Place {
             .ok()
             .and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok())
             .filter(|place| matches!(place.0, SortValue::Text(_)) == text_wanted);
-        place.ok_or_else(|| ApiError::field("cursor", "This page link is not valid for this list. Start from the first page.").into())
+        place.ok_or_else(|| {
+            ApiError::field("cursor", "This page link is not valid for this list. Start from the first page.").into()
+        })
     }
 }
 
@@ -76,7 +78,12 @@ impl Keyset {
     }
 
     /// Makes a page of the rows that were read.
-    pub(crate) fn page<R, T>(&self, mut rows: Vec<R>, place_of: impl Fn(&R) -> Place, convert: impl Fn(R) -> T) -> Page<T> {
+    pub(crate) fn page<R, T>(
+        &self,
+        mut rows: Vec<R>,
+        place_of: impl Fn(&R) -> Place,
+        convert: impl Fn(R) -> T,
+    ) -> Page<T> {
         let limit = self.limit as usize;
         let more = rows.len() > limit;
         rows.truncate(limit);
@@ -87,7 +94,11 @@ impl Keyset {
         let last = rows.last().map(|row| place_of(row).to_cursor());
         let has_previous = if self.backwards { more } else { self.place.is_some() };
         let has_next = if self.backwards { true } else { more };
-        Page { items: rows.into_iter().map(convert).collect(), next: last.filter(|_| has_next), previous: first.filter(|_| has_previous) }
+        Page {
+            items: rows.into_iter().map(convert).collect(),
+            next: last.filter(|_| has_next),
+            previous: first.filter(|_| has_previous),
+        }
     }
 }
 

@@ -27,10 +27,14 @@ pub(crate) async fn migrate(db: &Db) -> std::result::Result<(), OpenError> {
 pub(crate) async fn applied(db: &Db) -> std::result::Result<Vec<i64>, OpenError> {
     let there: i64 = match db {
         Db::Sqlite { reader, .. } => {
-            sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'").fetch_one(reader).await?
+            sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'")
+                .fetch_one(reader)
+                .await?
         }
         Db::Postgres(pool) => {
-            sqlx::query_scalar("SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')").fetch_one(pool).await?
+            sqlx::query_scalar("SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')")
+                .fetch_one(pool)
+                .await?
         }
     };
     if there == 0 {

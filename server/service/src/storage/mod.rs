@@ -29,7 +29,8 @@ pub(crate) fn instant(micros: i64) -> DateTime<Utc> {
 
 /// A stored name; rows were checked when written, so a foreign hand's text shows as a placeholder.
 pub(crate) fn stored_name(text: &str) -> domain::Name {
-    domain::Name::parse(text).unwrap_or_else(|_| domain::Name::parse("(unreadable name)").expect("a constant name is valid"))
+    domain::Name::parse(text)
+        .unwrap_or_else(|_| domain::Name::parse("(unreadable name)").expect("a constant name is valid"))
 }
 
 /// Case folded, for search and order alike on both databases.

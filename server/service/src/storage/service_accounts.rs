@@ -1,7 +1,9 @@
 //! Service accounts.
 
 use chrono::{DateTime, Utc};
-use domain::{AccountFilter, AccountQuery, AccountSort, ApiError, LastUse, Page, ServiceAccount, ServiceAccountId, TenantId};
+use domain::{
+    AccountFilter, AccountQuery, AccountSort, ApiError, LastUse, Page, ServiceAccount, ServiceAccountId, TenantId,
+};
 use uuid::Uuid;
 
 use super::{
@@ -64,7 +66,12 @@ impl From<AccountRow> for ServiceAccount {
 }
 
 /// Adds an account to the permit's tenant. A taken name is a field error.
-pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, account: &ServiceAccount, idempotency_key: Option<Uuid>) -> Result<()> {
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    permit: &Permit,
+    account: &ServiceAccount,
+    idempotency_key: Option<Uuid>,
+) -> Result<()> {
     let done = change!(
         tx,
         sqlx::query(
@@ -89,7 +96,12 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, account: &ServiceAccoun
 }
 
 /// The account that an earlier request with the same idempotency key made.
-pub(crate) async fn find_repeated(tx: &mut Tx, permit: &Permit, key: Uuid, now: DateTime<Utc>) -> Result<Option<ServiceAccount>> {
+pub(crate) async fn find_repeated(
+    tx: &mut Tx,
+    permit: &Permit,
+    key: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Option<ServiceAccount>> {
     let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE s.tenant_id = $2 AND s.idempotency_key = $3");
     let row: Option<AccountRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(sql))
         .bind(micros(now)).bind(permit.tenant_id().0).bind(key).fetch_optional(c))?;
@@ -101,21 +113,37 @@ fn one_of_permit() -> String {
 }
 
 /// One account of the permit's tenant, deleted ones too.
-pub(crate) async fn find(db: &Db, permit: &Permit, id: ServiceAccountId, now: DateTime<Utc>) -> Result<Option<ServiceAccount>> {
+pub(crate) async fn find(
+    db: &Db,
+    permit: &Permit,
+    id: ServiceAccountId,
+    now: DateTime<Utc>,
+) -> Result<Option<ServiceAccount>> {
     let row: Option<AccountRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(one_of_permit()))
         .bind(micros(now)).bind(permit.tenant_id().0).bind(id.0).fetch_optional(c))?;
     Ok(row.map(ServiceAccount::from))
 }
 
 /// The same, inside a transaction.
-pub(crate) async fn find_in(tx: &mut Tx, permit: &Permit, id: ServiceAccountId, now: DateTime<Utc>) -> Result<Option<ServiceAccount>> {
+pub(crate) async fn find_in(
+    tx: &mut Tx,
+    permit: &Permit,
+    id: ServiceAccountId,
+    now: DateTime<Utc>,
+) -> Result<Option<ServiceAccount>> {
     let row: Option<AccountRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(one_of_permit()))
         .bind(micros(now)).bind(permit.tenant_id().0).bind(id.0).fetch_optional(c))?;
     Ok(row.map(ServiceAccount::from))
 }
 
 /// Marks an account as deleted. False when it was already, or isn't there.
-pub(crate) async fn delete(tx: &mut Tx, permit: &Permit, id: ServiceAccountId, at: DateTime<Utc>, by: &str) -> Result<bool> {
+pub(crate) async fn delete(
+    tx: &mut Tx,
+    permit: &Permit,
+    id: ServiceAccountId,
+    at: DateTime<Utc>,
+    by: &str,
+) -> Result<bool> {
     let rows = change!(
         tx,
         sqlx::query(
@@ -142,7 +170,12 @@ pub(crate) async fn hold(tx: &mut Tx, permit: &Permit, id: ServiceAccountId) -> 
 }
 
 /// One page of the tenant's accounts.
-pub(crate) async fn list(db: &Db, permit: &Permit, query: &AccountQuery, now: DateTime<Utc>) -> Result<Page<ServiceAccount>> {
+pub(crate) async fn list(
+    db: &Db,
+    permit: &Permit,
+    query: &AccountQuery,
+    now: DateTime<Utc>,
+) -> Result<Page<ServiceAccount>> {
     let by_name = query.sort == AccountSort::Name;
     let keyset = Keyset::of(&query.page, query.direction, by_name)?;
     let value = if by_name { "s.name_folded" } else { "s.created_at" };

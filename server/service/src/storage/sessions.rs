@@ -24,7 +24,11 @@ pub(crate) async fn find(db: &Db, digest: &[u8; 32], now: i64) -> Result<Option<
             .bind(digest.as_slice())
             .bind(now)
             .fetch_optional(c))?;
-    Ok(row.map(|row| StoredSession { data: row.data, user_id: row.user_id.map(UserId), expires_at: instant(row.expires_at) }))
+    Ok(row.map(|row| StoredSession {
+        data: row.data,
+        user_id: row.user_id.map(UserId),
+        expires_at: instant(row.expires_at),
+    }))
 }
 
 /// Adds or replaces.

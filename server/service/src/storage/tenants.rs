@@ -35,7 +35,8 @@ struct MemberRow {
 
 impl MemberRow {
     fn into_member(self) -> Result<Member> {
-        let email = Email::parse(&self.email).map_err(|_| Error::Fault(format!("user {} has a bad address", self.user_id)))?;
+        let email =
+            Email::parse(&self.email).map_err(|_| Error::Fault(format!("user {} has a bad address", self.user_id)))?;
         Ok(Member { user_id: UserId(self.user_id), name: stored_name(&self.name), email, role: role_of(&self.role)? })
     }
 }
@@ -65,12 +66,18 @@ pub(crate) async fn insert(tx: &mut Tx, tenant: &Tenant) -> Result<()> {
 
 /// Whether there is any tenant yet.
 pub(crate) async fn is_any(db: &Db) -> Result<bool> {
-    Ok(read!(db, c => sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM (SELECT id FROM tenants LIMIT 1) AS one").fetch_one(c))? > 0)
+    Ok(
+        read!(db, c => sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM (SELECT id FROM tenants LIMIT 1) AS one").fetch_one(c))?
+            > 0,
+    )
 }
 
 /// The same inside a transaction.
 pub(crate) async fn is_any_in(tx: &mut Tx) -> Result<bool> {
-    Ok(run!(tx, c => sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM (SELECT id FROM tenants LIMIT 1) AS one").fetch_one(c))? > 0)
+    Ok(
+        run!(tx, c => sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM (SELECT id FROM tenants LIMIT 1) AS one").fetch_one(c))?
+            > 0,
+    )
 }
 
 /// By slug.
@@ -159,7 +166,9 @@ pub(crate) async fn update_role(tx: &mut Tx, permit: &Permit, user: UserId, role
 pub(crate) async fn delete_member(tx: &mut Tx, permit: &Permit, user: UserId) -> Result<bool> {
     let rows = change!(
         tx,
-        sqlx::query("DELETE FROM memberships WHERE tenant_id = $1 AND user_id = $2").bind(permit.tenant_id().0).bind(user.0)
+        sqlx::query("DELETE FROM memberships WHERE tenant_id = $1 AND user_id = $2")
+            .bind(permit.tenant_id().0)
+            .bind(user.0)
     )?;
     Ok(rows == 1)
 }

@@ -28,8 +28,10 @@ pub(crate) struct Credentials {
 
 impl UserRow {
     fn into_credentials(self) -> Result<Credentials> {
-        let email = Email::parse(&self.email).map_err(|_| Error::Fault(format!("user {} has a bad address", self.id)))?;
-        let user = User { id: UserId(self.id), email, name: stored_name(&self.name), created_at: instant(self.created_at) };
+        let email =
+            Email::parse(&self.email).map_err(|_| Error::Fault(format!("user {} has a bad address", self.id)))?;
+        let user =
+            User { id: UserId(self.id), email, name: stored_name(&self.name), created_at: instant(self.created_at) };
         Ok(Credentials { user, password_hash: self.password_hash })
     }
 }
@@ -54,7 +56,9 @@ pub(crate) async fn insert(tx: &mut Tx, user: &User, password_hash: &str) -> Res
             .bind(micros(user.created_at))
     );
     match done.map_err(Error::from) {
-        Err(error) if error.is_unique_violation() => Err(ApiError::field("email", "This address has an account already.").into()),
+        Err(error) if error.is_unique_violation() => {
+            Err(ApiError::field("email", "This address has an account already.").into())
+        }
         other => other.map(drop),
     }
 }
@@ -100,7 +104,9 @@ pub(crate) async fn list_standings(db: &Db, user: UserId) -> Result<Vec<Standing
         .bind(user.0)
         .fetch_all(c))?;
     rows.into_iter()
-        .map(|row| Ok(Standing { tenant_id: TenantId(row.tenant_id), role: role_of(&row.role)?, user_name: row.user_name }))
+        .map(|row| {
+            Ok(Standing { tenant_id: TenantId(row.tenant_id), role: role_of(&row.role)?, user_name: row.user_name })
+        })
         .collect()
 }
 
@@ -120,5 +126,7 @@ pub(crate) async fn list_memberships(db: &Db, user: UserId) -> Result<Vec<Member
         )
         .bind(user.0)
         .fetch_all(c))?;
-    rows.into_iter().map(|row| Ok(Membership { role: role_of(&row.role)?, tenant: row.tenant.into_tenant()? })).collect()
+    rows.into_iter()
+        .map(|row| Ok(Membership { role: role_of(&row.role)?, tenant: row.tenant.into_tenant()? }))
+        .collect()
 }

@@ -16,7 +16,10 @@ fn a_deleted_account_takes_all_its_keys_along_and_stays_as_history() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let id = stage.add_account(&ada, "deployer").await;
-        let keys = [stage.add_key(&ada, Owner::ServiceAccount(id), "a").await, stage.add_key(&ada, Owner::ServiceAccount(id), "b").await];
+        let keys = [
+            stage.add_key(&ada, Owner::ServiceAccount(id), "a").await,
+            stage.add_key(&ada, Owner::ServiceAccount(id), "b").await,
+        ];
         assert!(stage.is_good(&keys[0]).await && stage.is_good(&keys[1]).await);
         assert_eq!(stage.services.service_accounts().get(&ada, id).await.unwrap().active_keys, 2);
 
@@ -24,7 +27,10 @@ fn a_deleted_account_takes_all_its_keys_along_and_stays_as_history() {
         assert_eq!((deleted.active_keys, deleted.all_keys), (0, 2));
         assert!(!stage.is_good(&keys[0]).await && !stage.is_good(&keys[1]).await);
         assert_eq!(code(stage.services.service_accounts().delete(&ada, id).await), ErrorCode::Conflict);
-        assert_eq!(code(stage.services.api_keys().create(&ada, &new_key(Owner::ServiceAccount(id), "late")).await), ErrorCode::NotFound);
+        assert_eq!(
+            code(stage.services.api_keys().create(&ada, &new_key(Owner::ServiceAccount(id), "late")).await),
+            ErrorCode::NotFound
+        );
         let history = AccountQuery { filter: AccountFilter::Deleted, ..AccountQuery::default() };
         assert_eq!(stage.services.service_accounts().list(&ada, &history).await.unwrap().items.len(), 1);
         stage.add_account(&ada, "deployer").await;
@@ -42,7 +48,15 @@ fn an_account_is_an_administrator_unless_said_otherwise_and_its_key_sees_all_acc
         stage.add_key(&ada, ada.owner(), "a person's").await;
         let actor = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
         assert_eq!((actor.role(), actor.owner()), (Role::TenantAdmin, Owner::ServiceAccount(bot)));
-        let mut names: Vec<_> = stage.services.api_keys().visible(&actor).await.unwrap().into_iter().map(|key| key.name.to_string()).collect();
+        let mut names: Vec<_> = stage
+            .services
+            .api_keys()
+            .visible(&actor)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|key| key.name.to_string())
+            .collect();
         names.sort();
         assert_eq!(names, ["main", "theirs"]);
     });
@@ -54,10 +68,13 @@ fn names_are_unique_among_the_living_and_the_same_form_makes_one_account() {
         let ada = stage.session(stage.admin).await;
         let accounts = stage.services.service_accounts();
         let form = Some(uuid::Uuid::from_u128(3).to_string());
-        let input = CreateServiceAccount { name: "one".to_owned(), role: Some("USER".to_owned()), idempotency_key: form };
+        let input =
+            CreateServiceAccount { name: "one".to_owned(), role: Some("USER".to_owned()), idempotency_key: form };
         let first = accounts.create(&ada, &input).await.unwrap();
         assert_eq!(accounts.create(&ada, &input).await.unwrap().id, first.id);
-        let Err(Error::Api(refusal)) = accounts.create(&ada, &CreateServiceAccount { idempotency_key: None, ..input }).await else {
+        let Err(Error::Api(refusal)) =
+            accounts.create(&ada, &CreateServiceAccount { idempotency_key: None, ..input }).await
+        else {
             panic!("two of one name")
         };
         assert!(refusal.at("name").is_some());
@@ -115,7 +132,9 @@ fn no_live_key_is_left_without_a_living_account_when_creating_races_deleting() {
         for n in 0..40 {
             let id = stage.add_account(&ada, &format!("racer {n}")).await;
             let (services, actor) = (stage.services.clone(), ada.clone());
-            let create = tokio::spawn(async move { services.api_keys().create(&actor, &new_key(Owner::ServiceAccount(id), "k")).await });
+            let create = tokio::spawn(async move {
+                services.api_keys().create(&actor, &new_key(Owner::ServiceAccount(id), "k")).await
+            });
             let (services, actor) = (stage.services.clone(), ada.clone());
             let delete = tokio::spawn(async move { services.service_accounts().delete(&actor, id).await });
             let (created, deleted) = (create.await.unwrap(), delete.await.unwrap());

@@ -22,7 +22,11 @@ fn migrating_twice_changes_nothing_and_a_newer_database_is_refused() {
 fn a_sessions_row_is_saved_replaced_ended_and_gone_at_its_time() {
     on_both(async |stage| {
         let sessions = stage.services.sessions();
-        let row = StoredSession { data: "{}".to_owned(), user_id: Some(stage.admin), expires_at: stage.services.now() + TimeDelta::hours(1) };
+        let row = StoredSession {
+            data: "{}".to_owned(),
+            user_id: Some(stage.admin),
+            expires_at: stage.services.now() + TimeDelta::hours(1),
+        };
         sessions.save(&[1; 32], &row).await.unwrap();
         assert_eq!(sessions.load(&[1; 32]).await.unwrap(), Some(row.clone()));
         let later = StoredSession { data: "{\"a\":1}".to_owned(), ..row };

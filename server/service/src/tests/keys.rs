@@ -19,7 +19,10 @@ fn a_key_verifies_until_it_is_revoked_and_its_second_revocation_is_a_conflict() 
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, ada.owner(), "ci").await;
         let seen = stage.services.verification().verify(key.token.expose(), &browser()).await.unwrap().unwrap();
-        assert_eq!((seen.key_id, seen.owner, seen.role, seen.tenant_id), (key.key.id, ada.owner(), Role::TenantAdmin, stage.tenant));
+        assert_eq!(
+            (seen.key_id, seen.owner, seen.role, seen.tenant_id),
+            (key.key.id, ada.owner(), Role::TenantAdmin, stage.tenant)
+        );
 
         let revoked = stage.services.api_keys().revoke(&ada, key.key.id).await.unwrap();
         assert!(matches!(revoked.state(stage.services.now()), KeyState::Revoked { .. }));
@@ -34,7 +37,8 @@ fn a_key_verifies_until_it_is_revoked_and_its_second_revocation_is_a_conflict() 
 fn a_key_is_refused_from_the_instant_of_its_expiry() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let input = CreateApiKey { expires_at: Some("2027-01-01T01:00:00+01:00".to_owned()), ..new_key(ada.owner(), "k") };
+        let input =
+            CreateApiKey { expires_at: Some("2027-01-01T01:00:00+01:00".to_owned()), ..new_key(ada.owner(), "k") };
         assert_eq!(code(stage.services.api_keys().create(&ada, &input).await), ErrorCode::BadUserInput);
         let input = CreateApiKey { expires_at: Some("2027-01-01T02:00:00+01:00".to_owned()), ..input };
         let key = stage.services.api_keys().create(&ada, &input).await.unwrap();
@@ -50,7 +54,9 @@ fn all_wrong_fields_are_told_at_once_and_nothing_is_made() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let input = CreateApiKey { expires_at: Some("yesterday".to_owned()), ..new_key(ada.owner(), " \u{202E} ") };
-        let Err(Error::Api(refusal)) = stage.services.api_keys().create(&ada, &input).await else { panic!("it was allowed") };
+        let Err(Error::Api(refusal)) = stage.services.api_keys().create(&ada, &input).await else {
+            panic!("it was allowed")
+        };
         assert!(refusal.at("name").is_some() && refusal.at("expires_at").is_some());
         assert!(stage.walk(&ada, ada.owner(), &every_key()).await.is_empty());
     });
@@ -170,7 +176,9 @@ fn a_thousand_creates_by_64_at_a_time_all_verify() {
                 issued.push(tasks.join_next().await.unwrap().unwrap());
             }
             let (services, ada) = (stage.services.clone(), ada.clone());
-            tasks.spawn(async move { services.api_keys().create(&ada, &new_key(ada.owner(), &format!("k{n}"))).await.unwrap() });
+            tasks.spawn(async move {
+                services.api_keys().create(&ada, &new_key(ada.owner(), &format!("k{n}"))).await.unwrap()
+            });
         }
         issued.extend(tasks.join_all().await);
         assert_eq!(issued.len(), 1_000);

@@ -7,7 +7,9 @@ use crate::{Actor, CreateApiKey, stage::*};
 
 async fn fill(stage: &Stage, actor: &Actor) {
     let in_days = |days: i64| Some((stage.services.now() + TimeDelta::days(days)).to_rfc3339());
-    for (name, expires_at) in [("alpha", None), ("Beta", in_days(400)), ("gamma_1", in_days(10)), ("delta", in_days(2)), ("%odd%", None)] {
+    for (name, expires_at) in
+        [("alpha", None), ("Beta", in_days(400)), ("gamma_1", in_days(10)), ("delta", in_days(2)), ("%odd%", None)]
+    {
         let input = CreateApiKey { expires_at, ..new_key(actor.owner(), name) };
         let key = stage.services.api_keys().create(actor, &input).await.unwrap();
         if name == "%odd%" {
@@ -61,9 +63,11 @@ fn every_order_walks_all_rows_once_forwards_and_backwards() {
                 assert_eq!(names(&stage, &ada, &query).await, whole, "{sort:?} {direction:?}");
                 let first = stage.services.api_keys().list(&ada, ada.owner(), &query).await.unwrap();
                 assert!(first.previous.is_none());
-                let second = KeyQuery { page: PageRequest { after: first.next.clone(), ..query.page.clone() }, ..query.clone() };
+                let second =
+                    KeyQuery { page: PageRequest { after: first.next.clone(), ..query.page.clone() }, ..query.clone() };
                 let second = stage.services.api_keys().list(&ada, ada.owner(), &second).await.unwrap();
-                let back = KeyQuery { page: PageRequest { before: second.previous, limit: 2, after: None }, ..query.clone() };
+                let back =
+                    KeyQuery { page: PageRequest { before: second.previous, limit: 2, after: None }, ..query.clone() };
                 let back = stage.services.api_keys().list(&ada, ada.owner(), &back).await.unwrap();
                 assert_eq!(back.items, first.items, "{sort:?} {direction:?}");
                 assert!(back.previous.is_none() && back.next.is_some());

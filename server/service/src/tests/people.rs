@@ -62,9 +62,20 @@ fn a_removed_members_keys_and_sessions_are_refused_from_the_next_request_on() {
         let ada = stage.session(stage.admin).await;
         stage.services.members().remove(&ada, bob).await.unwrap();
         assert!(!stage.is_good(&key).await);
-        assert_eq!(refusal(stage.services.actors().from_bearer(key.token.expose(), browser()).await).code, ErrorCode::Unauthenticated);
-        assert_eq!(refusal(stage.services.actors().from_session(bob, stage.tenant, browser()).await).code, ErrorCode::Unauthenticated);
-        stage.services.admin().create_user("bob@example.org", None, "acme", "USER", &Secret::new(PASSWORD)).await.unwrap();
+        assert_eq!(
+            refusal(stage.services.actors().from_bearer(key.token.expose(), browser()).await).code,
+            ErrorCode::Unauthenticated
+        );
+        assert_eq!(
+            refusal(stage.services.actors().from_session(bob, stage.tenant, browser()).await).code,
+            ErrorCode::Unauthenticated
+        );
+        stage
+            .services
+            .admin()
+            .create_user("bob@example.org", None, "acme", "USER", &Secret::new(PASSWORD))
+            .await
+            .unwrap();
         assert!(!stage.is_good(&key).await, "coming back revives nothing");
     });
 }
@@ -74,7 +85,8 @@ fn two_administrators_who_demote_each_other_leave_one() {
     on_both(async |stage| {
         for n in 0..20 {
             let email = format!("bob{n}@example.org");
-            let bob = stage.services.admin().create_user(&email, None, "acme", "USER", &Secret::new(PASSWORD)).await.unwrap();
+            let bob =
+                stage.services.admin().create_user(&email, None, "acme", "USER", &Secret::new(PASSWORD)).await.unwrap();
             stage.services.admin().set_role("acme", &email, "TENANT_ADMIN").await.unwrap();
             let demote = |by: crate::Actor, whom| {
                 let services = stage.services.clone();
