@@ -66,6 +66,7 @@ pub fn new_form_id() -> String {
 }
 
 /// Copies a text; true when it is on the clipboard.
+#[cfg_attr(not(feature = "hydrate"), expect(clippy::unused_async, reason = "it waits in the browser"))]
 pub async fn copy(text: &str) -> bool {
     #[cfg(feature = "hydrate")]
     return wasm_bindgen_futures::JsFuture::from(window().navigator().clipboard().write_text(text)).await.is_ok();

@@ -1,6 +1,7 @@
 //! What a person sees. Built twice: for the server (`ssr`), where pages are rendered, and for the browser (`hydrate`),
 //! where only the islands run.
 
+#![expect(missing_docs, reason = "the component macro writes structs and fields that can't be documented")]
 // The `view!` macro nests one type for each element.
 #![recursion_limit = "256"]
 

@@ -101,6 +101,9 @@ impl RequestContext {
 }
 
 /// The context of this request.
+///
+/// # Panics
+/// Outside a request: the server provides the context for every page and server function.
 pub fn context() -> RequestContext {
     use_context().expect("the server provides it for every page and server function")
 }

@@ -101,8 +101,10 @@ export const test = base.extend({
   newTeam: async ({}, use) => use(() => new Team()),
 
   watch: [
-    async ({ context, baseURL }, use) => {
+    async ({ context, baseURL, scripted }, use) => {
       const watch = new Watch(context, baseURL);
+      // Without scripts nobody runs the module that the page asks for ahead.
+      if (!scripted) watch.expect(/preloaded using link preload but not used/);
       await context.addInitScript(noteHydration);
       await use(watch);
       await watch.verdict();

@@ -81,7 +81,8 @@ test('after it was stored, a token is in no later page, tab, history or storage 
   await expectNowhere(page, token);
   for (let step = 0; step < 3; step += 1) {
     await page.goBack({ timeout: 5_000 }).catch(() => {});
-    expect(await page.content()).not.toContain(token);
+    await page.waitForLoadState();
+    await expect(async () => expect(await page.content()).not.toContain(token)).toPass({ timeout: 5_000 });
   }
   const tab = await context.newPage();
   await tab.goto('/user/api-keys');

@@ -133,7 +133,7 @@ test('nothing moves at hydration', async ({ page, open, team, signIn }) => {
 
 test('the theme is chosen, kept and on the first paint @both', async ({ page, open, team, signIn }) => {
   await signIn(team.person('USER'));
-  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
   const light = await background();
   await page.getByRole('button', { name: /dark/i }).click();
   await expect.poll(background).not.toBe(light);

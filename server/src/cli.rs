@@ -23,7 +23,7 @@ pub struct Cli {
 
 #[derive(Args, Debug)]
 struct Database {
-    /// sqlite:FILE, or postgres://user@host/database
+    /// sqlite:FILE, or <postgres://user@host/database>
     #[arg(
         long,
         global = true,
@@ -43,7 +43,7 @@ enum Command {
     /// Set up and mend without a browser
     #[command(subcommand)]
     Admin(Admin),
-    /// Copy an SQLite database into a new file, while it is in use
+    /// Copy an `SQLite` database into a new file, while it is in use
     Backup {
         /// The file to make
         file: PathBuf,
@@ -95,7 +95,7 @@ enum Admin {
         name: Option<String>,
         #[arg(long)]
         tenant: String,
-        /// TENANT_ADMIN, USER or READ_ONLY_USER
+        /// `TENANT_ADMIN`, USER or `READ_ONLY_USER`
         #[arg(long)]
         role: String,
         /// Read the password from standard input
@@ -108,7 +108,7 @@ enum Admin {
         tenant: String,
         #[arg(long)]
         name: String,
-        /// TENANT_ADMIN (unless said otherwise), USER or READ_ONLY_USER
+        /// `TENANT_ADMIN` (unless said otherwise), USER or `READ_ONLY_USER`
         #[arg(long)]
         role: Option<String>,
     },
@@ -277,7 +277,7 @@ async fn answer(services: &Services, command: Admin) -> Result<(), ApiError> {
         Admin::SetRole { tenant, email, role } => admin.set_role(&tenant, &email, &role).await?,
         Admin::RemoveMember { tenant, email } => admin.remove_member(&tenant, &email).await?,
         Admin::ChangePassword { email, password_stdin } => {
-            admin.change_password(&email, &read_password(password_stdin)?).await?
+            admin.change_password(&email, &read_password(password_stdin)?).await?;
         }
     }
     Ok(())

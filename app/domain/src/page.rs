@@ -25,6 +25,7 @@ pub enum Direction {
 
 impl Direction {
     /// The other way round.
+    #[must_use]
     pub fn reversed(self) -> Self {
         match self {
             Self::Asc => Self::Desc,

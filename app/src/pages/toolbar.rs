@@ -43,7 +43,7 @@ pub fn Empty(
     if !searched && !filtered {
         return view! { <div class="empty"><p>{words}</p></div> }.into_any();
     }
-    let search = searched.then(|| format!(" that matches “{}”", choice.search.trim())).unwrap_or_default();
+    let search = if searched { format!(" that matches “{}”", choice.search.trim()) } else { String::new() };
     view! {
         <div class="empty">
             <p>{format!("Nothing in the state “{state_label}”{search}.")}</p>

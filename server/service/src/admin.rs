@@ -72,15 +72,14 @@ impl Admin<'_> {
         let (Some(email), Some(role)) = (email, role) else { return Err(wrong.into_error().into()) };
         let known = storage::users::find_by_email(self.0.db(), &email).await?.map(|found| found.user);
         let fresh = known.is_none();
-        let user = match known {
-            Some(user) => user,
-            None => {
-                let local = email.as_str().split('@').next().unwrap_or_default().to_owned();
-                let name =
-                    input::name(name.unwrap_or(&local)).map_err(|error| ApiError::field("name", error.to_string()))?;
-                password::check_new(password, &[email.as_str(), name.as_str(), tenant_slug])?;
-                new_user(self.0, email, name)
-            }
+        let user = if let Some(user) = known {
+            user
+        } else {
+            let local = email.as_str().split('@').next().unwrap_or_default().to_owned();
+            let name =
+                input::name(name.unwrap_or(&local)).map_err(|error| ApiError::field("name", error.to_string()))?;
+            password::check_new(password, &[email.as_str(), name.as_str(), tenant_slug])?;
+            new_user(self.0, email, name)
         };
         let hash = if fresh { self.0.hasher().hash(password.clone()).await? } else { String::new() };
         let entry = self
@@ -212,7 +211,7 @@ impl Admin<'_> {
     /// Copies an embedded database into a new file, while it is in use.
     ///
     /// # Errors
-    /// A field error at `file` when it is there already; on PostgreSQL, which has tools of its own.
+    /// A field error at `file` when it is there already; on `PostgreSQL`, which has tools of its own.
     pub async fn backup(&self, path: &Path) -> Result<()> {
         storage::maintenance::backup(self.0.db(), path).await
     }

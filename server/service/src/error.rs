@@ -26,7 +26,7 @@ pub enum OpenError {
     /// The URL names no database that is known here.
     #[error("the database URL must begin with sqlite: or postgres:")]
     Url,
-    /// The bundled SQLite is too old to be safe.
+    /// The bundled `SQLite` is too old to be safe.
     #[error("SQLite {0} can corrupt a write-ahead log; 3.51.3 or newer is needed")]
     SqliteVersion(String),
     /// A migration that this binary does not know has been applied.

@@ -202,6 +202,11 @@ pub fn new_form_id() -> String {
     uuid::Builder::from_random_bytes(token::draw_salt()).into_uuid().to_string()
 }
 
+/// A fresh id for a request, by which its lines in the log are found: 32 hexadecimal digits.
+pub fn new_request_id() -> String {
+    uuid::Uuid::from_bytes(token::draw_salt()).simple().to_string()
+}
+
 /// Beside the requests: writes noted uses, removes sessions that are over. Ends with the services.
 async fn keep_house(services: std::sync::Weak<Inner>) {
     let mut turn: u32 = 0;

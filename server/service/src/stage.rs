@@ -1,5 +1,4 @@
 //! What the service's tests play on: a fresh database of either kind, a clock that stands still, a tenant with people.
-#![expect(clippy::unwrap_used, reason = "a test that can't set its stage has failed")]
 
 use std::future::Future;
 
@@ -23,7 +22,7 @@ pub(crate) struct Stage {
     _folder: tempfile::TempDir,
 }
 
-/// Plays a story on SQLite and, when `LATCHKEY_TEST_POSTGRES` names a server, on PostgreSQL.
+/// Plays a story on `SQLite` and, when `LATCHKEY_TEST_POSTGRES` names a server, on `PostgreSQL`.
 pub(crate) fn on_both<F, Fut>(story: F)
 where
     F: Fn(Stage) -> Fut,
@@ -41,7 +40,7 @@ where
     });
 }
 
-/// Makes a database of its own on a PostgreSQL server.
+/// Makes a database of its own on a `PostgreSQL` server.
 pub(crate) async fn new_postgres(server: &str) -> String {
     let name = format!("t{}", crate::token::new_id(DateTime::UNIX_EPOCH).simple());
     let pool = sqlx::PgPool::connect(server).await.unwrap();

@@ -144,6 +144,10 @@ mod tests {
 
     use super::*;
 
+    fn joined(count: usize, piece: impl Fn(usize) -> String) -> String {
+        (0..count).map(piece).collect::<Vec<_>>().concat()
+    }
+
     #[test]
     fn nesting_and_directives_are_counted_outside_strings_and_comments() {
         assert!(scan(&format!("{}{}", "{a".repeat(24), "}".repeat(24))).is_ok());
@@ -158,8 +162,7 @@ mod tests {
 
     #[test]
     fn fragments_are_counted_once_and_circles_are_refused() {
-        let chain: String =
-            (0..30).map(|n| format!("fragment f{n} on Query {{ ...f{} ...f{} }} ", n + 1, n + 1)).collect();
+        let chain = joined(30, |n| format!("fragment f{n} on Query {{ ...f{} ...f{} }} ", n + 1, n + 1));
         let bomb = format!("{{ ...f0 }} {chain} fragment f30 on Query {{ hello }}");
         assert!(count(&parse_query(bomb).unwrap()).is_err());
         let circle = "{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }";
@@ -170,8 +173,7 @@ mod tests {
     #[test]
     fn ten_mutations_fit_and_eleven_do_not() {
         let mutations = |n: usize| {
-            let fields: String =
-                (0..n).map(|n| format!("m{n}: delete_api_key(input: {{key_id: \"x\"}}) {{ success }} ")).collect();
+            let fields = joined(n, |n| format!("m{n}: delete_api_key(input: {{key_id: \"x\"}}) {{ success }} "));
             parse_query(format!("mutation {{ {fields} }}")).unwrap()
         };
         assert!(count(&mutations(10)).is_ok());

@@ -21,7 +21,7 @@ const COMMON: [(HeaderName, &str); 5] = [
 
 /// Names the request, and hardens the answer. A page brings its own content policy, with its nonce.
 pub(crate) async fn harden(State(doors): State<Doors>, request: Request, next: Next) -> Response {
-    let id = uuid::Uuid::new_v4().simple().to_string();
+    let id = service::new_request_id();
     let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
     let mut response = next.run(request).instrument(span).await;
     let headers = response.headers_mut();

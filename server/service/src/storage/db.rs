@@ -71,7 +71,7 @@ const READERS: u32 = 8;
 const POSTGRES_CONNECTIONS: u32 = 20;
 
 impl Db {
-    /// Connects. Creates an SQLite file that isn't there.
+    /// Connects. Creates an `SQLite` file that isn't there.
     pub(crate) async fn open(url: &str) -> std::result::Result<Self, OpenError> {
         if url.starts_with("sqlite:") {
             open_sqlite(url).await
