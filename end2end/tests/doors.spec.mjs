@@ -90,11 +90,13 @@ test('the tenant can be switched, and a key goes to the chosen one @both', async
   await expect(row(page, 'elsewhere')).toContainText(second.name);
 
   const rail = page.getByRole('banner');
-  await expect(rail.getByRole('link', { name: 'Service Accounts' })).toBeVisible();
-  await rail.getByLabel('Tenant').selectOption({ value: second.id });
-  await rail.getByRole('button', { name: 'Switch' }).click();
-  await expect(rail.getByLabel('Tenant')).toHaveValue(second.id);
-  await expect(rail.getByRole('link', { name: 'Service Accounts' })).toHaveCount(0);
+  for (const [tenant, pagesOfTeam] of [[team, 1], [second, 0]]) {
+    await rail.getByLabel('Tenant').selectOption({ value: tenant.id });
+    await rail.getByRole('button', { name: 'Switch' }).click();
+    await expect(rail.getByRole('link', { name: 'Service Accounts' })).toHaveCount(pagesOfTeam);
+    await expect(rail.getByLabel('Tenant')).toHaveValue(tenant.id);
+    await expect(page).toHaveURL(/\/user\/api-keys$/);
+  }
 });
 
 test('the page brings a strict policy, and the cookie is guarded', async ({ page, open, team, signIn, context }) => {

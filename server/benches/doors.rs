@@ -2,11 +2,7 @@
 //!
 //! Starts the built `latchkey` and, in a process of its own, a server that answers every request with nothing; loads
 //! both from here over 64 connections in interleaved rounds, and prints the medians of the ratios. Only loopback.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a benchmark fails by panicking and speaks by printing"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark fails by panicking and speaks by printing")]
 
 use std::{
     io::{BufRead, BufReader, Write},

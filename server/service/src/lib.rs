@@ -18,6 +18,7 @@ mod set_up;
 #[cfg(test)]
 mod stage;
 mod storage;
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -34,20 +34,10 @@ where
         let url = format!("sqlite:{}", folder.path().join("test.db").display());
         story(Stage::set(&url, folder).await).await;
         if let Ok(server) = std::env::var("LATCHKEY_TEST_POSTGRES") {
-            let url = new_postgres(&server).await;
+            let url = crate::testing::new_postgres(&server).await;
             story(Stage::set(&url, tempfile::tempdir().unwrap()).await).await;
         }
     });
-}
-
-/// Makes a database of its own on a `PostgreSQL` server.
-pub(crate) async fn new_postgres(server: &str) -> String {
-    let name = format!("t{}", crate::token::new_id(DateTime::UNIX_EPOCH).simple());
-    let pool = sqlx::PgPool::connect(server).await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&pool).await.unwrap();
-    pool.close().await;
-    let (base, _) = server.rsplit_once('/').unwrap();
-    format!("{base}/{name}")
 }
 
 /// A browser's client.

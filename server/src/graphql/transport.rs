@@ -70,13 +70,11 @@ pub(crate) async fn serve(State(doors): State<Doors>, request: HttpRequest) -> R
 
 /// The body and its query, behind the guard.
 fn read(bytes: &[u8]) -> Result<(Body, ExecutableDocument), &'static str> {
-    let mut body: Body = match serde_json::from_slice(bytes) {
-        Ok(body) => body,
-        Err(_) if bytes.trim_ascii_start().starts_with(b"[") => {
-            return Err("Batches are not served. Send one operation a request.");
-        }
-        Err(_) => return Err("Send a JSON object with \"query\" and, if needed, \"variables\" and \"operationName\"."),
-    };
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err("Batches are not served. Send one operation a request.");
+    }
+    let mut body: Body = crate::rest::read_object(bytes)
+        .ok_or("Send a JSON object with \"query\" and, if needed, \"variables\" and \"operationName\".")?;
     // Clients of the Python kind send the variables as a JSON text.
     if let Value::String(text) = &body.variables {
         body.variables = serde_json::from_str(text).map_err(|_| "The variables are not JSON.")?;

@@ -130,7 +130,8 @@ impl Store {
         let user_id =
             record.data.get(WHO).and_then(|who| serde_json::from_value::<Who>(who.clone()).ok()).map(|who| who.user);
         let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
-        let expires_at = DateTime::from_timestamp(record.expiry_date.unix_timestamp(), 0).unwrap_or_default();
+        // By our clock, like everything else that ends.
+        let expires_at = self.0.now() + TimeDelta::minutes(IDLE.whole_minutes());
         self.0.sessions().save(&digest(record.id), &StoredSession { data, user_id, expires_at }).await.map_err(backend)
     }
 }

@@ -81,7 +81,7 @@ pub(crate) async fn verify(State(doors): State<Doors>, request: Request) -> Resp
     let Ok(body) = axum::body::to_bytes(request.into_body(), crate::middleware::limits::MOST_BYTES).await else {
         return problem::answer(StatusCode::PAYLOAD_TOO_LARGE, "The request's body is larger than 64 KiB.");
     };
-    let Ok(asked) = serde_json::from_slice::<VerifyRequest>(&body) else {
+    let Some(asked) = read_object::<VerifyRequest>(&body) else {
         return problem::answer(StatusCode::BAD_REQUEST, "Send a JSON object with the member \"token\", a string.");
     };
     match doors.services.verification().verify(&asked.token, &client).await {
@@ -90,6 +90,11 @@ pub(crate) async fn verify(State(doors): State<Doors>, request: Request) -> Resp
         }
         Err(error) => problem::of(&ApiError::from(error)),
     }
+}
+
+/// A JSON object. Not an array: those would be read as an object's members in their order.
+pub(crate) fn read_object<T: serde::de::DeserializeOwned>(body: &[u8]) -> Option<T> {
+    body.trim_ascii_start().starts_with(b"{").then(|| serde_json::from_slice(body).ok()).flatten()
 }
 
 /// `GET /health/live`: the process answers.

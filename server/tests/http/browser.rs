@@ -1,0 +1,186 @@
+//! The browser's door without script: sessions, forms, headers, and what another site's page may not.
+
+use axum::body::Body;
+use http::{Request, StatusCode};
+
+use crate::support::{Stage, on_both, on_https, token_in};
+
+const NEW_KEY: &str = "name=laptop&expiry=30d&idempotency_key=00000000-0000-4000-8000-000000000001";
+
+#[test]
+fn pages_send_strangers_to_the_sign_in_and_back() {
+    on_both(async |stage: Stage| {
+        let answer = stage.get("/team/service-accounts?q=a", "").await;
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (StatusCode::SEE_OTHER, "/sign-in?next=/team/service-accounts%3Fq%3Da")
+        );
+        let body = "email=ada%40example.org&password=seven+lamps+under+the+pier&next=/team/service-accounts?q=a";
+        assert_eq!(stage.post_form("/sign-in", "", body).await.header("location"), "/team/service-accounts?q=a");
+        let evil = "email=ada%40example.org&password=seven+lamps+under+the+pier&next=//evil.example";
+        assert_eq!(stage.post_form("/sign-in", "", evil).await.header("location"), "/user/api-keys");
+    });
+}
+
+#[test]
+fn a_failed_sign_in_says_so_and_keeps_the_address_but_not_the_password() {
+    on_both(async |stage: Stage| {
+        let answer = stage.post_form("/sign-in", "", "email=ada%40example.org&password=wrongwrongwrong").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert!(
+            answer.text.contains("The e-mail address or the password is not right.")
+                && answer.text.contains("ada@example.org")
+        );
+        assert!(!answer.text.contains("wrongwrongwrong"));
+        assert!(answer.cookies().is_empty());
+        for _ in 0..9 {
+            stage.post_form("/sign-in", "", "email=ada%40example.org&password=x").await;
+        }
+        let limited = stage.post_form("/sign-in", "", "email=ada%40example.org&password=x").await;
+        assert_eq!(limited.status, StatusCode::TOO_MANY_REQUESTS);
+        assert!(!limited.header("retry-after").is_empty());
+    });
+}
+
+#[test]
+fn a_key_is_made_shown_once_and_revoked_by_plain_forms() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        let made = stage.post_form("/user/api-keys/new", &cookie, NEW_KEY).await;
+        assert_eq!((made.status, made.header("cache-control")), (StatusCode::OK, "no-store"));
+        let token = token_in(&made.text).expect("the token is shown");
+        assert!(stage.is_valid(&token).await);
+
+        let list = stage.get("/user/api-keys?state=all", &cookie).await;
+        assert!(list.text.contains("laptop") && token_in(&list.text).is_none());
+        let start = list.text.find("/user/api-keys/0").unwrap();
+        let revoke = list.text[start..].split('"').next().unwrap().to_owned();
+        assert!(stage.get(&revoke, &cookie).await.text.contains("Revoke the API key laptop?"));
+        let done = stage.post_form(&revoke, &cookie, "").await;
+        assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, "/user/api-keys"));
+        assert!(!stage.is_valid(&token).await);
+        assert_eq!(stage.post_form(&revoke, &cookie, "").await.status, StatusCode::CONFLICT);
+    });
+}
+
+#[test]
+fn a_wrong_form_comes_back_with_what_was_typed_and_the_error_at_its_field() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        let body =
+            "name=kept&expiry=custom&date=2020-01-01T00%3A00&idempotency_key=00000000-0000-4000-8000-000000000002";
+        let answer = stage.post_form("/user/api-keys/new", &cookie, body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(
+            answer.text.contains("value=\"kept\"") && answer.text.contains("at least a minute ahead"),
+            "{}",
+            answer.text
+        );
+        assert!(answer.text.contains("role=\"alert\""));
+        assert!(!stage.get("/user/api-keys?state=all", &cookie).await.text.contains(">kept<"));
+    });
+}
+
+#[test]
+fn another_sites_page_changes_nothing() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        for (name, value) in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("origin", "https://evil.example"),
+            ("origin", "null"),
+        ] {
+            let request =
+                Request::post("/user/api-keys/new").header("content-type", "application/x-www-form-urlencoded");
+            let answer = stage
+                .send(request.header("cookie", &cookie).header(name, value).body(Body::from(NEW_KEY)).unwrap())
+                .await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{name}: {value}");
+        }
+        let silent = Request::post("/sign-out")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("cookie", &cookie);
+        assert_eq!(stage.send(silent.body(Body::empty()).unwrap()).await.status, StatusCode::FORBIDDEN);
+        let own = Request::post("/user/api-keys/new").header("content-type", "application/x-www-form-urlencoded");
+        let own =
+            own.header("cookie", &cookie).header("origin", "http://127.0.0.1:3000").body(Body::from(NEW_KEY)).unwrap();
+        assert_eq!(stage.send(own).await.status, StatusCode::OK);
+        let foreign_host = Request::get("/sign-in").header("host", "evil.example").body(Body::empty()).unwrap();
+        assert_eq!(stage.send(foreign_host).await.status, StatusCode::MISDIRECTED_REQUEST);
+    });
+}
+
+#[test]
+fn pages_bring_a_strict_policy_and_nothing_inline() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        for path in ["/user/api-keys", "/user/api-keys/new", "/team/service-accounts", "/nothing/here"] {
+            let answer = stage.get(path, &cookie).await;
+            let policy = answer.header("content-security-policy");
+            assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+            assert!(
+                !policy.contains("unsafe-inline") && !policy.contains("unsafe-eval'")
+                    || policy.contains("'wasm-unsafe-eval'"),
+                "{policy}"
+            );
+            assert!(!answer.text.contains(" style=") && !answer.text.contains(" onclick="), "{path}");
+            assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        }
+        assert_eq!(stage.get("/nothing/here", &cookie).await.status, StatusCode::NOT_FOUND);
+    });
+}
+
+#[test]
+fn behind_https_the_cookie_has_every_flag_and_so_has_the_one_that_removes_it() {
+    on_https(async |stage: Stage| {
+        let own = |path: &str, cookie: &str, body: &'static str| {
+            Request::post(path)
+                .header("host", "keys.example.org")
+                .header("content-type", "application/x-www-form-urlencoded")
+                .header("sec-fetch-site", "same-origin")
+                .header("cookie", cookie)
+                .body(Body::from(body))
+                .unwrap()
+        };
+        let answer =
+            stage.send(own("/sign-in", "", "email=ada%40example.org&password=seven+lamps+under+the+pier")).await;
+        let made = answer.cookies().remove(0);
+        let flags = ["__Host-latchkey=", "HttpOnly", "SameSite=Lax", "Secure", "Path=/"];
+        assert!(flags.iter().all(|flag| made.contains(flag)) && !made.contains("Domain"), "{made}");
+        assert!(answer.header("strict-transport-security").contains("max-age"));
+        let cookie = made.split(';').next().unwrap();
+        let removed = stage.send(own("/sign-out", cookie, "")).await.cookies();
+        let removed = removed.iter().find(|cookie| cookie.starts_with("__Host-latchkey=")).unwrap();
+        assert!(flags.iter().all(|flag| removed.contains(flag)) && removed.contains("Max-Age=0"), "{removed}");
+        let page = Request::get("/user/api-keys")
+            .header("host", "keys.example.org")
+            .header("cookie", cookie)
+            .body(Body::empty())
+            .unwrap();
+        assert_eq!(stage.send(page).await.status, StatusCode::SEE_OTHER, "the session is over");
+    });
+}
+
+#[test]
+fn those_who_may_not_are_told_who_may() {
+    on_both(async |stage: Stage| {
+        stage
+            .services
+            .admin()
+            .create_user("bob@example.org", None, "acme", "USER", &domain::Secret::new(crate::support::PASSWORD))
+            .await
+            .unwrap();
+        let answer =
+            stage.post_form("/sign-in", "", "email=bob%40example.org&password=seven+lamps+under+the+pier").await;
+        let cookie = answer.cookies()[0].split(';').next().unwrap().to_owned();
+        let page = stage.get("/team/service-accounts", &cookie).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN);
+        assert!(
+            page.text.contains("managed by the tenant&#x27;s administrators")
+                || page.text.contains("managed by the tenant's administrators")
+        );
+        assert!(page.text.contains("ada@example.org"));
+        assert!(!stage.get("/user/api-keys", &cookie).await.text.contains("href=\"/team/service-accounts\""));
+    });
+}

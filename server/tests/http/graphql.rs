@@ -1,0 +1,123 @@
+//! The GraphQL door: the documented shapes, the answers to bad keys, the guard.
+
+use axum::body::Body;
+use http::{Request, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::{Stage, on_both};
+
+#[test]
+fn the_documented_operations_make_list_and_revoke_a_key() {
+    on_both(async |stage: Stage| {
+        let admin = stage.key_of_ada().await;
+        let create = "mutation($input: create_api_key_input!) { create_api_key(input: $input) { id token key } }";
+        let variables = json!({"input": {"user_id": stage.ada.to_string(), "name": "my-api-key", "expires_at": "2027-01-31T00:00:00Z"}});
+        // As the Python clients send them: a text in the JSON.
+        let made = stage.graphql(&admin, create, Value::String(variables.to_string())).await.json();
+        assert!(made.get("errors").is_none(), "{made}");
+        let made = &made["data"]["create_api_key"];
+        assert_eq!(made["token"], made["key"]);
+        let token = made["token"].as_str().unwrap();
+
+        let listed = stage
+            .graphql(token, "{ auth_api_key { id name expires_at user_id } }", Value::String("null".into()))
+            .await
+            .json();
+        let row = listed["data"]["auth_api_key"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["id"] == made["id"])
+            .unwrap()
+            .clone();
+        assert_eq!(
+            row,
+            json!({"id": made["id"], "name": "my-api-key", "expires_at": "2027-01-31T00:00:00Z", "user_id": stage.ada.to_string()})
+        );
+        assert!(!listed.to_string().contains(token));
+
+        let delete = "mutation($input: delete_api_key_input!) { delete_api_key(input: $input) { success } }";
+        let gone = stage.graphql(&admin, delete, json!({"input": {"key_id": made["id"]}})).await.json();
+        assert_eq!(gone, json!({"data": {"delete_api_key": {"success": true}}}));
+        for id in [made["id"].as_str().unwrap(), "no-uuid", "00000000-0000-0000-0000-000000000000"] {
+            let again = stage.graphql(&admin, delete, json!({"input": {"key_id": id}})).await.json();
+            assert_eq!(again, json!({"data": {"delete_api_key": {"success": false}}}));
+        }
+        assert!(!stage.is_valid(token).await);
+    });
+}
+
+#[test]
+fn a_bad_key_is_200_with_unauthenticated_in_the_known_shape() {
+    on_both(async |stage: Stage| {
+        for token in ["", "lku_garbage", "lku_00000000000000000000000000000000000000"] {
+            let answer = stage.graphql(token, "{ auth_api_key { id } }", Value::Null).await;
+            assert_eq!(answer.status, StatusCode::OK);
+            let expected = json!({"data": null, "errors": [{"message": "AuthenticationError: Forbidden", "path": ["auth_api_key"],
+                "extensions": {"code": "UNAUTHENTICATED"}}]});
+            assert_eq!(answer.json(), expected);
+        }
+    });
+}
+
+#[test]
+fn bad_input_names_its_fields_and_nothing_is_made() {
+    on_both(async |stage: Stage| {
+        let admin = stage.key_of_ada().await;
+        let create = "mutation($input: create_api_key_input!) { create_api_key(input: $input) { id } }";
+        let variables =
+            json!({"input": {"user_id": stage.ada.to_string(), "name": "  ", "expires_at": "2020-01-01T00:00:00Z"}});
+        let error = stage.graphql(&admin, create, variables).await.json()["errors"][0].clone();
+        assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT");
+        let fields: Vec<_> =
+            error["extensions"]["fields"].as_array().unwrap().iter().map(|field| field["field"].clone()).collect();
+        assert_eq!(fields, ["name", "expires_at"]);
+        let count = stage.graphql(&admin, "{ api_keys(state: \"all\") { items { id } } }", Value::Null).await;
+        assert_eq!(count.json()["data"]["api_keys"]["items"].as_array().unwrap().len(), 1);
+        let wrong = stage.graphql(&admin, "{ api_keys(state: \"odd\") { items { id } } }", Value::Null).await;
+        assert_eq!(wrong.json()["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
+    });
+}
+
+#[test]
+fn the_bare_host_answers_like_the_graphql_path() {
+    on_both(async |stage: Stage| {
+        let token = stage.key_of_ada().await;
+        let request = Request::post("/")
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {token}"));
+        let answer = stage.send(request.body(Body::from(r#"{"query":"{ hello }"}"#)).unwrap()).await;
+        assert_eq!(answer.json()["data"]["hello"], "Hello, Ada.");
+    });
+}
+
+#[test]
+fn other_methods_kinds_sizes_batches_and_bombs_are_refused() {
+    on_both(async |stage: Stage| {
+        let token = stage.key_of_ada().await;
+        let send = async |method: &str, kind: &str, body: String| {
+            let request = Request::builder().method(method).uri("/graphql").header("content-type", kind);
+            stage
+                .send(request.header("authorization", format!("Bearer {token}")).body(Body::from(body)).unwrap())
+                .await
+                .status
+                .as_u16()
+        };
+        let query = |text: String| json!({"query": text}).to_string();
+        let json = "application/json";
+        assert_eq!(send("GET", json, String::new()).await, 405);
+        assert_eq!(send("POST", "text/plain", query("{ hello }".into())).await, 415);
+        assert_eq!(send("POST", json, "x".repeat(70_000)).await, 413);
+        assert_eq!(send("POST", json, r#"[{"query":"{ hello }"}]"#.into()).await, 400);
+        assert_eq!(send("POST", json, query("[".repeat(4_000))).await, 400);
+        assert_eq!(send("POST", json, query(format!("{{ hello {} }}", "@skip(if: false) ".repeat(17)))).await, 400);
+        assert_eq!(send("POST", json, query(" ".repeat(9_000))).await, 400);
+        let chain: Vec<_> = (0..30).map(|n| format!("fragment f{n} on Query {{ ...f{0} ...f{0} }} ", n + 1)).collect();
+        assert_eq!(
+            send("POST", json, query(format!("{{ ...f0 }} {} fragment f30 on Query {{ hello }}", chain.concat())))
+                .await,
+            400
+        );
+        assert_eq!(send("POST", json, query("{ hello }".into())).await, 200);
+    });
+}

@@ -1,0 +1,44 @@
+//! What the dashboard can, GraphQL can; and the committed schema is the one that is served.
+
+use domain::Operation;
+
+#[test]
+fn the_committed_schema_is_the_one_that_is_served() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql");
+    let served = server::graphql::sdl();
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(path, &served).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap();
+    assert!(
+        committed == served,
+        "the schema has changed: UPDATE_SCHEMA=1 cargo test -p server --test http, and read the difference"
+    );
+}
+
+#[test]
+fn every_operation_has_a_graphql_field() {
+    let schema = server::graphql::sdl();
+    for operation in Operation::ALL {
+        let word = operation.as_str();
+        let found = schema.lines().any(|line| {
+            line.trim_start().starts_with(&format!("{word}(")) || line.trim_start().starts_with(&format!("{word}:"))
+        });
+        assert!(found, "{word} is no field");
+    }
+}
+
+#[test]
+fn every_server_function_names_its_own_operation() {
+    let mut seen = Vec::new();
+    for (endpoint, operation) in app::api::SERVER_FUNCTIONS {
+        assert!(!seen.contains(operation), "{endpoint}");
+        seen.push(*operation);
+    }
+    let registered: Vec<String> = leptos::server_fn::axum::server_fn_paths().map(|(path, _)| path.to_owned()).collect();
+    for path in &registered {
+        let endpoint = path.trim_start_matches("/ui/");
+        assert!(app::api::SERVER_FUNCTIONS.iter().any(|(name, _)| *name == endpoint), "{path} names no operation");
+    }
+    assert_eq!(registered.len(), app::api::SERVER_FUNCTIONS.len(), "{registered:?}");
+}

@@ -1,0 +1,99 @@
+//! Verification and health.
+
+use axum::body::Body;
+use chrono::TimeDelta;
+use domain::Role;
+use http::{Request, StatusCode};
+
+use crate::support::{Stage, on_both};
+
+fn verify(body: &str, kind: &str) -> Request<Body> {
+    Request::post("/api/v1/verify").header("content-type", kind).body(Body::from(body.to_owned())).unwrap()
+}
+
+#[test]
+fn a_good_key_is_told_whose_it_is_and_a_bad_one_only_that_it_is_not_valid() {
+    on_both(async |stage: Stage| {
+        let (id, token) = stage.key_of_account("deployer").await;
+        let answer = stage.send(verify(&format!(r#"{{"token":"{token}"}}"#), "application/json")).await;
+        let facts = answer.json();
+        assert_eq!(facts["valid"], true);
+        assert_eq!((&facts["owner"]["kind"], &facts["owner"]["id"]), (&"service_account".into(), &id.into()));
+        assert_eq!((&facts["role"], &facts["tenant"]["slug"]), (&"TENANT_ADMIN".into(), &"acme".into()));
+        assert!(facts["expires_at"].is_null());
+        let answer = stage.send(verify(r#"{"token":"lku_garbage"}"#, "application/json")).await;
+        assert_eq!((answer.status, answer.text.as_str()), (StatusCode::OK, r#"{"valid":false}"#));
+    });
+}
+
+#[test]
+fn malformed_requests_are_problems_and_show_no_token() {
+    on_both(async |stage: Stage| {
+        let token = stage.key_of_ada().await;
+        for (body, kind, status) in [
+            ("{", "application/json", 400),
+            (r#"{"token":5}"#, "application/json", 400),
+            (r#"{"token":"x"}"#, "text/plain", 415),
+            (&format!(r#"["{token}"]"#), "application/json", 400),
+        ] {
+            let answer = stage.send(verify(body, kind)).await;
+            assert_eq!(answer.status.as_u16(), status, "{body}");
+            assert_eq!(answer.header("content-type"), "application/problem+json");
+            assert!(!answer.text.contains(&token));
+        }
+        let huge = stage.send(verify(&"x".repeat(70_000), "application/json")).await;
+        assert_eq!(huge.status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(stage.get("/api/v2/nothing", "").await.status, StatusCode::NOT_FOUND);
+    });
+}
+
+#[test]
+fn keys_are_refused_from_the_next_request_on_when_what_they_stand_on_goes() {
+    on_both(async |stage: Stage| {
+        let (id, of_account) = stage.key_of_account("gone").await;
+        assert!(stage.is_valid(&of_account).await);
+        let admin_key = stage.key_of_ada().await;
+        let mutation = format!("mutation {{ delete_service_account(id: \"{id}\") {{ state active_keys }} }}");
+        let answer = stage.graphql(&admin_key, &mutation, serde_json::Value::Null).await;
+        assert_eq!(answer.json()["data"]["delete_service_account"]["state"], "deleted", "{}", answer.text);
+        assert!(!stage.is_valid(&of_account).await);
+
+        let input = r#"mutation { create_service_account(input: {name: "short"}) { id } }"#;
+        let account = stage.graphql(&admin_key, input, serde_json::Value::Null).await.json()["data"]["create_service_account"]["id"].clone();
+        let key = serde_json::json!({"input": {"user_id": account, "name": "k", "expires_at": "2027-01-01T01:00:00Z"}});
+        let create = "mutation($input: create_api_key_input!) { create_api_key(input: $input) { token } }";
+        let token = stage.graphql(&admin_key, create, key).await.json()["data"]["create_api_key"]["token"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(stage.is_valid(&token).await);
+        stage.clock.set(stage.services.now() + TimeDelta::hours(1));
+        assert!(!stage.is_valid(&token).await, "at the instant of its expiry");
+
+        stage
+            .services
+            .admin()
+            .create_user(
+                "bob@example.org",
+                None,
+                "acme",
+                "TENANT_ADMIN",
+                &domain::Secret::new(crate::support::PASSWORD),
+            )
+            .await
+            .unwrap();
+        stage.services.admin().set_role("acme", "ada@example.org", Role::ReadOnlyUser.as_str()).await.unwrap();
+        let answer = stage.graphql(&admin_key, "{ service_accounts { items { id } } }", serde_json::Value::Null).await;
+        assert_eq!(answer.json()["errors"][0]["extensions"]["code"], "FORBIDDEN", "{}", answer.text);
+        stage.services.admin().remove_member("acme", "ada@example.org").await.unwrap();
+        assert!(!stage.is_valid(&admin_key).await);
+    });
+}
+
+#[test]
+fn health_answers_without_a_key() {
+    on_both(async |stage: Stage| {
+        assert_eq!(stage.get("/health/live", "").await.status, StatusCode::OK);
+        assert_eq!(stage.get("/health/ready", "").await.status, StatusCode::OK);
+    });
+}

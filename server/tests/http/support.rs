@@ -1,0 +1,165 @@
+//! A site for a test: a fresh database, a clock that stands still, a tenant, and clients of each kind.
+
+use std::{future::Future, net::SocketAddr};
+
+use axum::{Router, body::Body};
+use domain::{Secret, UserId};
+use http::{Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use server::{Site, accept::Peer, router};
+use service::{AdminOwner, Clock, Services, Settings};
+use tower::ServiceExt;
+
+pub const PASSWORD: &str = "seven lamps under the pier";
+
+pub struct Stage {
+    pub services: Services,
+    pub clock: Clock,
+    pub ada: UserId,
+    router: Router,
+    _folder: tempfile::TempDir,
+}
+
+/// An answer, read whole.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: http::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub fn cookies(&self) -> Vec<String> {
+        self.headers.get_all(header::SET_COOKIE).iter().map(|value| value.to_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// Plays a story on SQLite and, when `LATCHKEY_TEST_POSTGRES` names a server, on PostgreSQL.
+pub fn on_both<F, Fut>(story: F)
+where
+    F: Fn(Stage) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("test.db").display());
+        story(Stage::set(url, folder, "http://127.0.0.1:3000").await).await;
+        if let Ok(server) = std::env::var("LATCHKEY_TEST_POSTGRES") {
+            let url = service::testing::new_postgres(&server).await;
+            story(Stage::set(url, tempfile::tempdir().unwrap(), "http://127.0.0.1:3000").await).await;
+        }
+    });
+}
+
+/// Plays a story on SQLite behind an https public URL.
+pub fn on_https<F, Fut>(story: F)
+where
+    F: Fn(Stage) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("test.db").display());
+        story(Stage::set(url, folder, "https://keys.example.org").await).await;
+    });
+}
+
+impl Stage {
+    async fn set(database_url: String, folder: tempfile::TempDir, public_url: &str) -> Self {
+        let clock = Clock::fixed("2027-01-01T00:00:00Z".parse().unwrap());
+        let services = Services::open(&Settings { database_url }, clock.clone()).await.unwrap();
+        services.migrate().await.unwrap();
+        services.admin().create_tenant("Acme", "acme").await.unwrap();
+        let ada = services
+            .admin()
+            .create_user("ada@example.org", Some("Ada"), "acme", "TENANT_ADMIN", &Secret::new(PASSWORD))
+            .await
+            .unwrap();
+        let site = Site::new(public_url, false, folder.path().join("site")).unwrap();
+        let router = router::build(services.clone(), site);
+        Self { services, clock, ada, router, _folder: folder }
+    }
+
+    pub async fn key_of_ada(&self) -> String {
+        let issued = self
+            .services
+            .admin()
+            .create_key("acme", AdminOwner::User("ada@example.org".to_owned()), "ada's", None)
+            .await;
+        issued.unwrap().token.expose().to_owned()
+    }
+
+    pub async fn key_of_account(&self, name: &str) -> (String, String) {
+        let id = self.services.admin().create_service_account("acme", name, None).await.unwrap().to_string();
+        let issued =
+            self.services.admin().create_key("acme", AdminOwner::ServiceAccount(id.clone()), "main", None).await;
+        (id, issued.unwrap().token.expose().to_owned())
+    }
+
+    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+        request.extensions_mut().insert(Peer(SocketAddr::from(([192, 0, 2, 7], 4000))));
+        if !request.headers().contains_key(header::HOST) {
+            request.headers_mut().insert(header::HOST, "127.0.0.1:3000".parse().unwrap());
+        }
+        let response: Response<Body> = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+    }
+
+    pub async fn graphql(&self, token: &str, query: &str, variables: Value) -> Answer {
+        let body = json!({"query": query, "variables": variables}).to_string();
+        let request = Request::post("/graphql").header("content-type", "application/json");
+        let request =
+            if token.is_empty() { request } else { request.header("authorization", format!("Bearer {token}")) };
+        self.send(request.body(Body::from(body)).unwrap()).await
+    }
+
+    pub async fn is_valid(&self, token: &str) -> bool {
+        let request = Request::post("/api/v1/verify").header("content-type", "application/json");
+        let answer = self.send(request.body(Body::from(json!({"token": token}).to_string())).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        answer.json()["valid"] == true
+    }
+
+    /// Sends a form from the site's own page. `cookie`: what the browser holds.
+    pub async fn post_form(&self, path: &str, cookie: &str, body: &str) -> Answer {
+        let request = Request::post(path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin")
+            .header("cookie", cookie);
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    pub async fn get(&self, path: &str, cookie: &str) -> Answer {
+        self.send(Request::get(path).header("cookie", cookie).body(Body::empty()).unwrap()).await
+    }
+
+    /// Signs Ada in; gives the cookie.
+    pub async fn sign_in(&self) -> String {
+        let answer =
+            self.post_form("/sign-in", "", "email=ada%40example.org&password=seven+lamps+under+the+pier").await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+        let cookies = answer.cookies();
+        cookies[0].split(';').next().unwrap().to_owned()
+    }
+}
+
+/// The token that stands in a page or an answer.
+pub fn token_in(text: &str) -> Option<String> {
+    let start = text.find("lku_").into_iter().chain(text.find("lks_")).find(|at| {
+        let token = text.get(*at..*at + 42);
+        token.is_some_and(|token| token[4..].bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    })?;
+    Some(text[start..start + 42].to_owned())
+}
