@@ -22,7 +22,7 @@ pub fn local_text(at: DateTime<Utc>) -> Option<String> {
         }
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of any date are exact")]
         let date = js_sys::Date::new(&(at.timestamp_millis() as f64).into());
-        return date.to_locale_string("default", &options).as_string();
+        date.to_locale_string("default", &options).as_string()
     }
     #[cfg(not(feature = "hydrate"))]
     {
@@ -36,7 +36,7 @@ pub fn zone() -> Option<String> {
     #[cfg(feature = "hydrate")]
     {
         let format = js_sys::Intl::DateTimeFormat::new(&js_sys::Array::new(), &js_sys::Object::new());
-        return js_sys::Reflect::get(&format.resolved_options(), &"timeZone".into()).ok()?.as_string();
+        js_sys::Reflect::get(&format.resolved_options(), &"timeZone".into()).ok()?.as_string()
     }
     #[cfg(not(feature = "hydrate"))]
     None
@@ -48,7 +48,7 @@ pub fn local_instant(text: &str) -> Option<DateTime<Utc>> {
     {
         let millis = js_sys::Date::parse(text);
         #[expect(clippy::cast_possible_truncation, reason = "milliseconds of any date fit")]
-        return (!millis.is_nan()).then_some(millis as i64).and_then(DateTime::from_timestamp_millis);
+        (!millis.is_nan()).then_some(millis as i64).and_then(DateTime::from_timestamp_millis)
     }
     #[cfg(not(feature = "hydrate"))]
     {
@@ -113,7 +113,7 @@ pub fn close(dialog: NodeRef<html::Dialog>) {
 pub fn is_backdrop(event: &leptos::ev::MouseEvent) -> bool {
     #[cfg(feature = "hydrate")]
     {
-        return event.target() == event.current_target();
+        event.target() == event.current_target()
     }
     #[cfg(not(feature = "hydrate"))]
     {
@@ -129,7 +129,7 @@ pub fn field(event: &leptos::ev::SubmitEvent, name: &str) -> String {
         use wasm_bindgen::JsCast;
         let form = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlFormElement>().ok());
         let data = form.and_then(|form| web_sys::FormData::new_with_form(&form).ok());
-        return data.and_then(|data| data.get(name).as_string()).unwrap_or_default();
+        data.and_then(|data| data.get(name).as_string()).unwrap_or_default()
     }
     #[cfg(not(feature = "hydrate"))]
     {

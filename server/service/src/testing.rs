@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 
-/// Makes a database of its own on a throw-away PostgreSQL server, and gives its URL.
+/// Makes a database of its own on a throw-away server, and gives its URL.
 ///
 /// # Panics
 /// When the server can't be reached: the test can't go on.
