@@ -1,4 +1,5 @@
 //! HTTP tests through the whole router, on both databases.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod browser;
 mod graphql;

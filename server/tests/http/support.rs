@@ -42,7 +42,7 @@ impl Answer {
     }
 }
 
-/// Plays a story on SQLite and, when `LATCHKEY_TEST_POSTGRES` names a server, on PostgreSQL.
+/// Plays a story on the embedded database and, when `LATCHKEY_TEST_POSTGRES` names a server, there too.
 pub fn on_both<F, Fut>(story: F)
 where
     F: Fn(Stage) -> Fut,
@@ -60,7 +60,7 @@ where
     });
 }
 
-/// Plays a story on SQLite behind an https public URL.
+/// Plays a story behind an https public URL.
 pub fn on_https<F, Fut>(story: F)
 where
     F: Fn(Stage) -> Fut,
