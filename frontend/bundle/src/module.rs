@@ -6,7 +6,6 @@ use std::{
     process::{Command, Stdio},
 };
 
-use walrus::{FunctionBuilder, FunctionKind, Module};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::{Result, shown};
@@ -78,6 +77,7 @@ pub fn bind(built: Vec<u8>) -> Result<Bound> {
         .web(true)?
         .typescript(false)
         .omit_default_module_path(true)
+        .remove_name_section(true)
         .remove_producers_section(true)
         .generate_output()?;
     let inline = output.snippets().iter().flat_map(|(name, texts)| {
@@ -85,31 +85,7 @@ pub fn bind(built: Vec<u8>) -> Result<Bound> {
     });
     let local = output.local_modules().iter().map(|(name, text)| (name.clone(), text.clone()));
     let snippets = inline.chain(local).collect();
-    let js = output.js().to_owned();
-    Ok(Bound { js, snippets, wasm: without_unused(output.wasm_mut()).emit_wasm() })
-}
-
-/// Leptos can also hydrate asynchronously, for routes that load their code late. Here is none, but the compiler keeps
-/// that code for every view, because it can be reached through a table of functions: a sixth of the module.
-const UNUSED: &str = "::hydrate_async";
-
-/// Empties the functions that never run, so that what they alone use can go.
-fn without_unused(module: &mut Module) -> &mut Module {
-    let unused: Vec<_> = module
-        .funcs
-        .iter_local()
-        .filter(|(id, _)| module.funcs.get(*id).name.as_deref().is_some_and(|name| name.contains(UNUSED)))
-        .map(|(id, function)| (id, function.ty(), function.args.clone()))
-        .collect();
-    for (id, signature, arguments) in unused {
-        let (parameters, results) = module.types.params_results(signature);
-        let (parameters, results) = (parameters.to_vec(), results.to_vec());
-        let mut empty = FunctionBuilder::new(&mut module.types, &parameters, &results);
-        empty.func_body().unreachable();
-        module.funcs.get_mut(id).kind = FunctionKind::Local(empty.local_func(arguments));
-    }
-    walrus::passes::gc::run(module);
-    module
+    Ok(Bound { js: output.js().to_owned(), snippets, wasm: output.wasm_mut().emit_wasm() })
 }
 
 /// wasm-opt on PATH, else npm's. Debian's, which is too old for today's modules, is passed over.
