@@ -107,6 +107,11 @@ pub fn NewOwnKey() -> impl IntoView {
     let request = context();
     page("Create an API key", async move {
         let tenants = tenants(&request).await?;
+        if tenants.is_empty() {
+            return Err(ApiError::forbidden(
+                "With the role Read only you can't create keys. Ask an administrator of the tenant.",
+            ));
+        }
         Ok(new_key_page(&request, PATH, tenants))
     })
 }
