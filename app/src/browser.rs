@@ -60,7 +60,12 @@ pub fn local_instant(text: &str) -> Option<DateTime<Utc>> {
 /// A fresh UUID for a form.
 pub fn new_form_id() -> String {
     #[cfg(feature = "hydrate")]
-    return window().crypto().map(|crypto| crypto.random_uuid()).unwrap_or_default();
+    {
+        // Not `randomUUID`: browsers have that over TLS and on the own machine only.
+        let mut bytes = [0; 16];
+        let drawn = window().crypto().is_ok_and(|crypto| crypto.get_random_values_with_u8_array(&mut bytes).is_ok());
+        if drawn { uuid::Builder::from_random_bytes(bytes).into_uuid().to_string() } else { String::new() }
+    }
     #[cfg(not(feature = "hydrate"))]
     String::new()
 }
@@ -69,7 +74,13 @@ pub fn new_form_id() -> String {
 #[cfg_attr(not(feature = "hydrate"), expect(clippy::unused_async, reason = "it waits in the browser"))]
 pub async fn copy(text: &str) -> bool {
     #[cfg(feature = "hydrate")]
-    return wasm_bindgen_futures::JsFuture::from(window().navigator().clipboard().write_text(text)).await.is_ok();
+    {
+        let navigator = window().navigator();
+        // Browsers have it over TLS and on the own machine only.
+        let has_clipboard =
+            js_sys::Reflect::get(&navigator, &"clipboard".into()).is_ok_and(|found| !found.is_undefined());
+        has_clipboard && wasm_bindgen_futures::JsFuture::from(navigator.clipboard().write_text(text)).await.is_ok()
+    }
     #[cfg(not(feature = "hydrate"))]
     {
         let _ = text;
@@ -85,16 +96,33 @@ pub fn go_to(path: &str) {
     let _ = path;
 }
 
-/// Opens a dialog over the page, once its contents stand.
+/// What stands in a dialog, until this is dropped.
+pub type Shown = Box<dyn std::any::Any>;
+
+/// Puts a view into a dialog and opens it over the page.
+pub fn present(dialog: NodeRef<html::Dialog>, view: impl IntoView + 'static) -> Option<Shown> {
+    #[cfg(feature = "hydrate")]
+    {
+        let parent = dialog.get_untracked()?;
+        let shown: Shown = Box::new(leptos::mount::mount_to(parent.into(), move || view));
+        open(dialog);
+        Some(shown)
+    }
+    #[cfg(not(feature = "hydrate"))]
+    {
+        let _ = (dialog, view);
+        None
+    }
+}
+
+/// Opens a dialog over the page.
 pub fn open(dialog: NodeRef<html::Dialog>) {
     #[cfg(feature = "hydrate")]
-    request_animation_frame(move || {
-        if let Some(dialog) = dialog.get_untracked()
-            && !dialog.open()
-        {
-            dialog.show_modal().ok();
-        }
-    });
+    if let Some(dialog) = dialog.get_untracked()
+        && !dialog.open()
+    {
+        dialog.show_modal().ok();
+    }
     #[cfg(not(feature = "hydrate"))]
     let _ = dialog;
 }

@@ -1,6 +1,6 @@
 //! The choices of the expiry's form, and the instant that each means. No clock: `now` is an argument.
 
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use domain::time::ExpiryError;
 
 /// One radio button.
@@ -55,18 +55,18 @@ impl ExpiryChoice {
     }
 
     /// What the choice means, as the service takes it: RFC 3339, or `None` for never. `date` counts with
-    /// [`ExpiryChoice::Custom`] alone: RFC 3339, or the browser's `datetime-local` text, which then means UTC.
+    /// [`ExpiryChoice::Custom`] alone.
     ///
     /// # Errors
-    /// When a custom date is neither.
-    pub fn expires_at(self, date: &str, now: DateTime<Utc>) -> Result<Option<String>, ExpiryError> {
+    /// When a custom date is missing.
+    pub fn expires_at(self, date: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<Option<String>, ExpiryError> {
         let days = match self {
             Self::Week => 7,
             Self::Month => 30,
             Self::Quarter => 90,
             Self::Year => 365,
             Self::Never => return Ok(None),
-            Self::Custom => return read_date(date).map(|at| Some(text(at))),
+            Self::Custom => return date.map(|at| Some(text(at))).ok_or(ExpiryError::Malformed),
         };
         Ok(Some(text(now + TimeDelta::days(days))))
     }
@@ -76,14 +76,12 @@ fn text(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-fn read_date(date: &str) -> Result<DateTime<Utc>, ExpiryError> {
+/// The instant of a form's date: RFC 3339, or the browser's `datetime-local` text, which then means UTC.
+pub fn utc_date(date: &str) -> Option<DateTime<Utc>> {
     let date = date.trim();
-    if let Ok(at) = DateTime::parse_from_rfc3339(date) {
-        return Ok(at.with_timezone(&Utc));
-    }
-    let local =
-        ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"].iter().find_map(|form| NaiveDateTime::parse_from_str(date, form).ok());
-    local.map(|local| local.and_utc()).ok_or(ExpiryError::Malformed)
+    // A `datetime-local` text leaves out the offset, and the seconds too unless they matter.
+    let forms = [date.to_owned(), format!("{date}Z"), format!("{date}:00Z")];
+    forms.iter().find_map(|form| DateTime::parse_from_rfc3339(form).ok()).map(|at| at.with_timezone(&Utc))
 }
 
 #[cfg(test)]
@@ -93,14 +91,14 @@ mod tests {
     #[test]
     fn days_count_from_now_and_never_is_no_date() {
         let now = DateTime::UNIX_EPOCH;
-        assert_eq!(ExpiryChoice::Week.expires_at("", now), Ok(Some("1970-01-08T00:00:00Z".to_owned())));
-        assert_eq!(ExpiryChoice::Never.expires_at("2027-01-01T00:00", now), Ok(None));
+        assert_eq!(ExpiryChoice::Week.expires_at(None, now), Ok(Some("1970-01-08T00:00:00Z".to_owned())));
+        assert_eq!(ExpiryChoice::Never.expires_at(utc_date("2027-01-01T00:00"), now), Ok(None));
     }
 
     #[test]
     fn a_custom_date_is_rfc_3339_or_plain_utc() {
         let now = DateTime::UNIX_EPOCH;
-        let custom = |date| ExpiryChoice::Custom.expires_at(date, now);
+        let custom = |date| ExpiryChoice::Custom.expires_at(utc_date(date), now);
         assert_eq!(custom("2027-03-14T02:30"), Ok(Some("2027-03-14T02:30:00Z".to_owned())));
         assert_eq!(custom("2027-03-14T02:30:00+01:00"), Ok(Some("2027-03-14T01:30:00Z".to_owned())));
         assert_eq!(custom(""), Err(ExpiryError::Malformed));

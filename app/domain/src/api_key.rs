@@ -1,5 +1,6 @@
 //! API keys: the record, its life, and the one carrier of a token.
 
+use chrono::serde::{ts_microseconds as instant, ts_microseconds_option as instant_option};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -51,6 +52,7 @@ impl std::fmt::Display for Owner {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastUse {
     /// When.
+    #[serde(with = "instant")]
     pub at: DateTime<Utc>,
     /// The client's address.
     pub address: Option<String>,
@@ -76,14 +78,18 @@ pub struct ApiKey {
     /// Prefix and first four characters of the token, to match a configuration file to a row.
     pub hint: String,
     /// When it was made.
+    #[serde(with = "instant")]
     pub created_at: DateTime<Utc>,
     /// The name of who made it.
     pub created_by: String,
     /// When it ends by itself; never, when `None`.
+    #[serde(with = "instant_option")]
     pub expires_at: Option<DateTime<Utc>>,
     /// Since when it is suspended.
+    #[serde(with = "instant_option")]
     pub suspended_at: Option<DateTime<Utc>>,
     /// When it was revoked.
+    #[serde(with = "instant_option")]
     pub revoked_at: Option<DateTime<Utc>>,
     /// The name of who revoked it.
     pub revoked_by: Option<String>,

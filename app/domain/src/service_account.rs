@@ -1,5 +1,6 @@
 //! Service accounts: non-persons that belong to exactly one tenant.
 
+use chrono::serde::{ts_microseconds as instant, ts_microseconds_option as instant_option};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +18,12 @@ pub struct ServiceAccount {
     /// What its keys may do.
     pub role: Role,
     /// When it was made.
+    #[serde(with = "instant")]
     pub created_at: DateTime<Utc>,
     /// The name of who made it.
     pub created_by: String,
     /// When it was deleted. A deleted account never comes back.
+    #[serde(with = "instant_option")]
     pub deleted_at: Option<DateTime<Utc>>,
     /// Keys that verify now.
     pub active_keys: u32,

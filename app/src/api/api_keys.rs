@@ -1,9 +1,10 @@
 //! Server functions about API keys.
 
 use domain::{ApiKey, IssuedKey, KeyId, Owner, TenantId};
-use leptos::{prelude::*, server_fn::codec::Json};
+use leptos::{prelude::*, server_fn::codec::Post};
 use serde::{Deserialize, Serialize};
 
+use super::wire::Wire;
 use crate::error::AppError;
 
 /// What the create dialog sends.
@@ -25,7 +26,7 @@ pub struct NewApiKey {
 ///
 /// # Errors
 /// The use case's refusals.
-#[server(prefix = "/ui", endpoint = "create_api_key", input = Json, output = Json)]
+#[server(prefix = "/ui", endpoint = "create_api_key", input = Post<Wire>, output = Post<Wire>)]
 pub async fn create_api_key(input: NewApiKey) -> Result<IssuedKey, AppError> {
     use crate::request::{context, refuse};
     let context = context();
@@ -44,7 +45,7 @@ pub async fn create_api_key(input: NewApiKey) -> Result<IssuedKey, AppError> {
 ///
 /// # Errors
 /// The use case's refusals.
-#[server(prefix = "/ui", endpoint = "revoke_api_key", input = Json, output = Json)]
+#[server(prefix = "/ui", endpoint = "revoke_api_key", input = Post<Wire>, output = Post<Wire>)]
 pub async fn revoke_api_key(id: KeyId) -> Result<ApiKey, AppError> {
     use crate::request::{context, refuse};
     let context = context();

@@ -2,6 +2,7 @@
 
 pub mod api_keys;
 pub mod service_accounts;
+pub mod wire;
 
 use domain::Operation;
 

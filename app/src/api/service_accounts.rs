@@ -1,15 +1,16 @@
 //! Server functions about service accounts.
 
 use domain::{ServiceAccount, ServiceAccountId};
-use leptos::{prelude::*, server_fn::codec::Json};
+use leptos::{prelude::*, server_fn::codec::Post};
 
+use super::wire::Wire;
 use crate::error::AppError;
 
 /// `Operation::CreateServiceAccount`.
 ///
 /// # Errors
 /// The use case's refusals.
-#[server(prefix = "/ui", endpoint = "create_service_account", input = Json, output = Json)]
+#[server(prefix = "/ui", endpoint = "create_service_account", input = Post<Wire>, output = Post<Wire>)]
 pub async fn create_service_account(
     name: String,
     role: String,
@@ -26,7 +27,7 @@ pub async fn create_service_account(
 ///
 /// # Errors
 /// The use case's refusals.
-#[server(prefix = "/ui", endpoint = "delete_service_account", input = Json, output = Json)]
+#[server(prefix = "/ui", endpoint = "delete_service_account", input = Post<Wire>, output = Post<Wire>)]
 pub async fn delete_service_account(id: ServiceAccountId) -> Result<ServiceAccount, AppError> {
     use crate::request::{context, refuse};
     let context = context();

@@ -8,11 +8,13 @@ use super::{
     dialog::Modal,
     field::{Field, FormError},
     icon::{Icon, Picture},
+    last_use::LastUsed,
     role_field::RoleField,
     sort_header::SortHeader,
     status::AccountStatus,
     time::{Moment, ticking},
     toast::Toast,
+    trash_link::TrashLink,
 };
 use crate::{
     api::service_accounts::{create_service_account, delete_service_account},
@@ -22,19 +24,27 @@ use crate::{
 
 const PATH: &str = "/team/service-accounts";
 
+/// What a board of accounts begins with.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct AccountsBoardStart {
+    /// The rows.
+    pub accounts: Vec<ServiceAccount>,
+    /// The list's choice, for the links in the table's head.
+    pub choice: ListChoice,
+    /// The server's instant.
+    #[serde(with = "chrono::serde::ts_microseconds")]
+    pub now: DateTime<Utc>,
+    /// What was just done on another page.
+    pub notice: Option<String>,
+}
+
 /// The board. Its children are the search, the filter and what is said of an empty list.
 #[island]
-pub fn AccountsBoard(
-    accounts: Vec<ServiceAccount>,
-    choice: ListChoice,
-    now: DateTime<Utc>,
-    notice: Option<String>,
-    children: Children,
-) -> impl IntoView {
-    let accounts = RwSignal::new(accounts);
+pub fn AccountsBoard(start: AccountsBoardStart, children: Children) -> impl IntoView {
+    let accounts = RwSignal::new(start.accounts);
     let (creating, deleting, toast) =
-        (RwSignal::new(false), RwSignal::new(None::<ServiceAccount>), RwSignal::new(notice));
-    let now = ticking(now);
+        (RwSignal::new(false), RwSignal::new(None::<ServiceAccount>), RwSignal::new(start.notice));
+    let (choice, now) = (start.choice, ticking(start.now));
     let deleted = Callback::new(move |account: ServiceAccount| {
         toast.set(Some(format!("The service account {} has been deleted.", account.name)));
         accounts
@@ -100,30 +110,20 @@ fn AccountRow(
     let path = format!("{PATH}/{}", account.id);
     let href = format!("{path}/delete");
     let label = format!("Delete service account {}", account.name);
-    let used = account.last_used.clone().map_or_else(
-        || view! { <span class="muted">"Never"</span> }.into_any(),
-        |last| view! { <Moment at=last.at now /> {last.address.map(|address| view! { <span class="sub">{address}</span> })} }.into_any(),
-    );
     let (keys, creator) =
         (format!("{} / {}", account.active_keys, account.all_keys), format!("by {}", account.created_by));
     let subject = account.clone();
-    let ask = move |ev: leptos::ev::MouseEvent| {
-        ev.prevent_default();
-        on_delete.run(subject.clone());
-    };
+    let trash = (!is_over)
+        .then(|| view! { <TrashLink href label on_ask=Callback::new(move |()| on_delete.run(subject.clone())) /> });
     view! {
         <tr class:row-over=is_over>
             <th scope="row" data-label="Name"><a class="name" href=path>{account.name.to_string()}</a></th>
             <td data-label="Role">{account.role.label()}</td>
             <td data-label="Status"><AccountStatus state=account.state() /></td>
             <td data-label="Keys (active / all)">{keys}</td>
-            <td data-label="Last used">{used}</td>
+            <td data-label="Last used"><LastUsed last=account.last_used.clone() now /></td>
             <td data-label="Created"><Moment at=account.created_at now /><span class="sub">{creator}</span></td>
-            <td class="actions">
-                {(!is_over).then(|| view! {
-                    <a class="icon-button danger" href=href title=label.clone() aria-label=label on:click=ask><Picture icon=Icon::Trash /></a>
-                })}
-            </td>
+            <td class="actions">{trash}</td>
         </tr>
     }
 }
@@ -177,7 +177,7 @@ fn CreateAccountDialog(is_open: RwSignal<bool>) -> impl IntoView {
             }
         })
     };
-    view! { <Modal label="create-account-title" is_open on_cancel=cancel>{form}</Modal> }
+    view! { <Modal label="create-account-title" is_open on_cancel=cancel contents=form /> }
 }
 
 /// What deleting an account will stop.
@@ -255,5 +255,5 @@ fn DeleteAccountDialog(
             }
         })
     };
-    view! { <Modal label="delete-title" is_open=Signal::derive(move || asked.get().is_some()) on_cancel=cancel light=true>{contents}</Modal> }
+    view! { <Modal label="delete-title" is_open=Signal::derive(move || asked.get().is_some()) on_cancel=cancel light=true contents=contents /> }
 }

@@ -140,8 +140,8 @@ pub fn CreateKeyDialog(
         })
     };
     view! {
-        <Modal label="create-title" is_open on_cancel=cancel>{form}</Modal>
-        <Modal label="reveal-title" is_open=Signal::derive(move || issued.get().is_some()) on_cancel=Callback::new(|()| ()) firm=true>{reveal}</Modal>
+        <Modal label="create-title" is_open on_cancel=cancel contents=form />
+        <Modal label="reveal-title" is_open=Signal::derive(move || issued.get().is_some()) on_cancel=Callback::new(|()| ()) firm=true contents=reveal />
     }
 }
 
@@ -158,8 +158,7 @@ fn read(
     if choice == ExpiryChoice::Custom && date.is_some_and(|at| at <= now) {
         return Err(ApiError::field("expires_at", domain::time::ExpiryError::TooSoon.to_string()));
     }
-    let date = date.map(|at| at.to_rfc3339()).unwrap_or_default();
-    let expires_at = choice.expires_at(&date, now).map_err(|error| ApiError::field("expires_at", error.to_string()))?;
+    let expires_at = choice.expires_at(date, now).map_err(|error| ApiError::field("expires_at", error.to_string()))?;
     Ok(NewApiKey {
         owner,
         tenant_id: browser::field(ev, "tenant_id").parse().ok(),

@@ -6,18 +6,33 @@ use crate::browser;
 
 /// A dialog that is open while `is_open` says so. Escape asks `on_cancel`; so does a click outside, if `light`.
 /// A `firm` dialog takes neither, and opens again should the browser close it all the same.
+///
+/// Its contents stand only while it is open, so there is nothing to hydrate, and nothing left of it in the page.
 #[component]
-pub fn Modal(
+pub fn Modal<V, C>(
     /// The id of the heading.
     label: &'static str,
     #[prop(into)] is_open: Signal<bool>,
     on_cancel: Callback<()>,
     #[prop(optional)] light: bool,
     #[prop(optional)] firm: bool,
-    children: Children,
-) -> impl IntoView {
+    /// What stands in it.
+    contents: C,
+) -> impl IntoView
+where
+    V: IntoView + 'static,
+    C: Fn() -> Option<V> + 'static,
+{
     let dialog = NodeRef::<html::Dialog>::new();
-    Effect::new(move |_| if is_open.get() { browser::open(dialog) } else { browser::close(dialog) });
+    let shown = StoredValue::new_local(None::<browser::Shown>);
+    Effect::new(move |_| {
+        if is_open.get() {
+            shown.set_value(untrack(&contents).and_then(|view| browser::present(dialog, view)));
+        } else {
+            browser::close(dialog);
+            shown.set_value(None);
+        }
+    });
     let cancel = move |ev: leptos::ev::Event| {
         ev.prevent_default();
         if !firm {
@@ -40,8 +55,14 @@ pub fn Modal(
         }
     };
     view! {
-        <dialog node_ref=dialog class="modal" aria-labelledby=label on:cancel=cancel on:close=reopen on:keydown=hold on:mousedown=outside>
-            {children()}
-        </dialog>
+        <dialog
+            node_ref=dialog
+            class="modal"
+            aria-labelledby=label
+            on:cancel=cancel
+            on:close=reopen
+            on:keydown=hold
+            on:mousedown=outside
+        ></dialog>
     }
 }

@@ -2,14 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use domain::{ApiKey, KeyState};
-use leptos::prelude::*;
+use leptos::{either::Either, prelude::*};
 
-use super::{
-    icon::{Icon, Picture},
-    sort_header::SortHeader,
-    status::KeyStatus,
-    time::Moment,
-};
+use super::{last_use::LastUsed, sort_header::SortHeader, status::KeyStatus, time::Moment, trash_link::TrashLink};
 use crate::list_url::ListChoice;
 
 /// Rows of keys. `base`: the path below which a key's own pages stand.
@@ -54,17 +49,16 @@ fn KeyRow(
 ) -> impl IntoView {
     let state = key.state(now.get_untracked());
     let is_over = matches!(state, KeyState::Revoked { .. });
-    let expires = key.expires_at.map_or_else(
-        || view! { <span class="never">"Never"</span> }.into_any(),
-        |at| view! { <Moment at now /> }.into_any(),
-    );
-    let used = key.last_used.clone().map_or_else(
-        || view! { <span class="muted">"Never"</span> }.into_any(),
-        |last| {
-            view! { <Moment at=last.at now /> {last.address.map(|address| view! { <span class="sub">{address}</span> })} }.into_any()
-        },
-    );
+    let expires = match key.expires_at {
+        None => Either::Left(view! { <span class="never">"Never"</span> }),
+        Some(at) => Either::Right(view! { <Moment at now /> }),
+    };
     let creator = format!("by {}", key.created_by);
+    let subject = key.clone();
+    let trash = (!is_over).then(|| {
+        let (href, label) = (format!("{base}/{}/revoke", key.id), format!("Revoke API key {}", key.name));
+        view! { <TrashLink href label on_ask=Callback::new(move |()| on_revoke.run(subject.clone())) /> }
+    });
     view! {
         <tr class:row-over=is_over>
             <th scope="row" data-label="Name"><span class="name">{key.name.to_string()}</span><code class="sub">{key.hint.clone()}"…"</code></th>
@@ -72,20 +66,8 @@ fn KeyRow(
             <td data-label="Status"><KeyStatus state /></td>
             <td data-label="Created"><Moment at=key.created_at now /><span class="sub">{creator}</span></td>
             <td data-label="Expires">{expires}</td>
-            <td data-label="Last used">{used}</td>
-            <td class="actions">{(!is_over).then(|| view! { <RevokeLink key base on_revoke /> })}</td>
+            <td data-label="Last used"><LastUsed last=key.last_used.clone() now /></td>
+            <td class="actions">{trash}</td>
         </tr>
     }
-}
-
-/// The trash bin: a link to the page that asks, which the script turns into the dialog that asks.
-#[component]
-fn RevokeLink(key: ApiKey, base: String, on_revoke: Callback<ApiKey>) -> impl IntoView {
-    let href = format!("{base}/{}/revoke", key.id);
-    let label = format!("Revoke API key {}", key.name);
-    let ask = move |ev: leptos::ev::MouseEvent| {
-        ev.prevent_default();
-        on_revoke.run(key.clone());
-    };
-    view! { <a class="icon-button danger" href=href title=label.clone() aria-label=label on:click=ask><Picture icon=Icon::Trash /></a> }
 }

@@ -32,6 +32,7 @@ pub struct KeysBoardStart {
     /// The site.
     pub public_url: String,
     /// The server's instant.
+    #[serde(with = "chrono::serde::ts_microseconds")]
     pub now: DateTime<Utc>,
     /// What was just done on another page.
     pub notice: Option<String>,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{ApiError, ApiKey};
-use leptos::{prelude::*, task::spawn_local};
+use leptos::{either::Either, prelude::*, task::spawn_local};
 
 use super::{dialog::Modal, field::FormError, time::Moment};
 use crate::api::api_keys::revoke_api_key;
@@ -10,15 +10,16 @@ use crate::api::api_keys::revoke_api_key;
 /// What revoking will stop.
 #[component]
 pub fn RevokeWords(key: ApiKey, now: Signal<DateTime<Utc>>) -> impl IntoView {
-    let used = key.last_used.clone().map_or_else(
-        || view! { <p>"The key has never been used."</p> }.into_any(),
-        |last| {
+    let used = match key.last_used.clone() {
+        None => Either::Left(view! { <p>"The key has never been used."</p> }),
+        Some(last) => {
             let address = last.address.map(|address| format!(" from {address}")).unwrap_or_default();
             let agent = last.user_agent.map(|agent| format!(" by {agent}")).unwrap_or_default();
-            view! { <p>"Last used " <strong><Moment at=last.at now /></strong>{address}{agent}". What uses it will stop working at once."</p> }
-                .into_any()
-        },
-    );
+            Either::Right(
+                view! { <p>"Last used " <strong><Moment at=last.at now /></strong>{address}{agent}". What uses it will stop working at once."</p> },
+            )
+        }
+    };
     view! {
         <p class="subject"><code>{key.hint.clone()}"…"</code>" in "{key.tenant_name.to_string()}</p>
         {used}
@@ -72,5 +73,5 @@ pub fn RevokeDialog(
             }
         })
     };
-    view! { <Modal label="revoke-title" is_open=Signal::derive(move || asked.get().is_some()) on_cancel=cancel light=true>{contents}</Modal> }
+    view! { <Modal label="revoke-title" is_open=Signal::derive(move || asked.get().is_some()) on_cancel=cancel light=true contents=contents /> }
 }

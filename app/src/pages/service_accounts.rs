@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     components::{
-        accounts_board::{AccountsBoard, DeleteWords},
+        accounts_board::{AccountsBoard, AccountsBoardStart, DeleteWords},
         field::{Field, FormError},
         icon::{Icon, Picture},
         role_field::RoleField,
@@ -33,10 +33,16 @@ pub fn Accounts() -> impl IntoView {
         let words =
             "No service accounts yet. Add one for each thing that acts by itself: a deployment, a report, an agent.";
         let (bar, empty, head, state_label) = (choice.clone(), choice.clone(), choice.clone(), query.filter.label());
+        let start = AccountsBoardStart {
+            accounts: accounts.items,
+            choice: head,
+            now: request.services.now(),
+            notice: notice(&request),
+        };
         Ok(view! {
             <h1>"Service Accounts"</h1>
             <p class="lead">"Accounts that belong to the tenant, not to a person. Their keys go on when people leave."</p>
-            <AccountsBoard accounts=accounts.items choice=head now=request.services.now() notice=notice(&request)>
+            <AccountsBoard start>
                 <Toolbar choice=bar states label="Search service accounts" />
                 <Empty choice=empty default_state=AccountFilter::Active.as_str() state_label words />
             </AccountsBoard>

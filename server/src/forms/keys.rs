@@ -1,6 +1,9 @@
 //! The forms about keys.
 
-use app::{expiry_choice::ExpiryChoice, request::FormOutcome};
+use app::{
+    expiry_choice::{ExpiryChoice, utc_date},
+    request::FormOutcome,
+};
 use axum::{
     Extension,
     body::Body,
@@ -65,7 +68,7 @@ async fn issue(
             .transpose()?,
         name: fields.get("name").to_owned(),
         expires_at: choice
-            .expires_at(fields.get("date"), doors.services.now())
+            .expires_at(utc_date(fields.get("date")), doors.services.now())
             .map_err(|error| ApiError::field("expires_at", error.to_string()))?,
         idempotency_key: Some(fields.get("idempotency_key").to_owned()),
     };

@@ -1,0 +1,19 @@
+//! When and from where something was last used, for a table's cell.
+
+use chrono::{DateTime, Utc};
+use domain::LastUse;
+use leptos::{either::Either, prelude::*};
+
+use super::time::Moment;
+
+/// The time and the address; "Never" for what was never used.
+#[component]
+pub fn LastUsed(last: Option<LastUse>, now: Signal<DateTime<Utc>>) -> impl IntoView {
+    match last {
+        None => Either::Left(view! { <span class="muted">"Never"</span> }),
+        Some(last) => {
+            let address = last.address.map(|address| view! { <span class="sub">{address}</span> });
+            Either::Right(view! { <Moment at=last.at now /> {address} })
+        }
+    }
+}
