@@ -4,32 +4,21 @@
 //! both from here over 64 connections in interleaved rounds, and prints the medians of the ratios. Only loopback.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark fails by panicking and speaks by printing")]
 
+#[path = "../tests/process/support.rs"]
+mod support;
+
 use std::{
-    io::{BufRead, BufReader, Write},
     net::SocketAddr,
-    process::{Child, Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
-use http_body_util::{BodyExt, Full};
-use hyper::{Request, body::Bytes, client::conn::http1};
-use hyper_util::rt::TokioIo;
+use support::{Server, admin, connect, fill, request, send, serve, sign_in, start};
 
 const CONNECTIONS: usize = 64;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
 const KEYS: usize = 25;
-const PASSWORD: &str = "seven lamps under the pier";
-
-/// A process that ends with the benchmark.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
 
 /// One request that is sent over and over.
 #[derive(Clone)]
@@ -48,22 +37,21 @@ fn main() {
     }
     let folder = tempfile::tempdir().unwrap();
     let database = format!("sqlite:{}", folder.path().join("bench.db").display());
-    let token = fill(&database);
-    let (_empty, empty) = start(Command::new(std::env::current_exe().unwrap()).arg("--empty-server"));
-    let (_latchkey, latchkey) =
-        start(latchkey_command().args(["serve", "--listen", "127.0.0.1:0", "--database-url", &database]));
-    runtime().block_on(async move {
-        let cases = cases(empty, latchkey, &token).await;
+    let (_, token) = fill(&database);
+    for n in 0..KEYS {
+        let name = format!("key {n}");
+        admin(&database, &["create-key", "--tenant", "bench", "--user", support::EMAIL, "--name", &name], "");
+    }
+    let empty: Server = start(Command::new(std::env::current_exe().unwrap()).arg("--empty-server"));
+    let latchkey = serve(&database);
+    runtime().block_on(async {
+        let cases = cases(empty.address, latchkey.address, &token).await;
         measure(&cases).await;
     });
 }
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Runtime::new().unwrap()
-}
-
-fn latchkey_command() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_latchkey"))
 }
 
 async fn empty_server() {
@@ -74,59 +62,10 @@ async fn empty_server() {
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         let service = hyper_util::service::TowerToHyperService::new(router.clone());
-        tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(
+            hyper::server::conn::http1::Builder::new().serve_connection(hyper_util::rt::TokioIo::new(stream), service),
+        );
     }
-}
-
-/// Starts a server and reads where it listens.
-fn start(command: &mut Command) -> (Process, SocketAddr) {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let line = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listening on http://")).unwrap();
-    std::thread::spawn(move || lines.for_each(drop));
-    let address = line.rsplit("http://").next().unwrap().trim().trim_end_matches('/').parse().unwrap();
-    (Process(child), address)
-}
-
-fn admin(database: &str, arguments: &[&str], input: &str) -> String {
-    let mut child = latchkey_command()
-        .arg("admin")
-        .args(arguments)
-        .args(["--database-url", database])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{arguments:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-/// A tenant with an administrator and a page full of keys; gives one token.
-fn fill(database: &str) -> String {
-    let migrated =
-        latchkey_command().args(["migrate", "--database-url", database]).stderr(Stdio::null()).status().unwrap();
-    assert!(migrated.success());
-    admin(database, &["create-tenant", "--name", "Bench", "--slug", "bench"], "");
-    let user = [
-        "create-user",
-        "--email",
-        "bench@example.org",
-        "--tenant",
-        "bench",
-        "--role",
-        "TENANT_ADMIN",
-        "--password-stdin",
-    ];
-    admin(database, &user, PASSWORD);
-    let account = admin(database, &["create-service-account", "--tenant", "bench", "--name", "Bench"], "");
-    for n in 0..KEYS {
-        let name = format!("key {n}");
-        admin(database, &["create-key", "--tenant", "bench", "--user", "bench@example.org", "--name", &name], "");
-    }
-    admin(database, &["create-key", "--tenant", "bench", "--service-account", &account, "--name", "hit"], "")
 }
 
 async fn cases(empty: SocketAddr, latchkey: SocketAddr, token: &str) -> Vec<Case> {
@@ -166,39 +105,6 @@ async fn cases(empty: SocketAddr, latchkey: SocketAddr, token: &str) -> Vec<Case
     ]
 }
 
-async fn sign_in(address: SocketAddr) -> String {
-    let body = format!("email=bench%40example.org&password={}", PASSWORD.replace(' ', "+"));
-    let headers =
-        vec![("content-type", "application/x-www-form-urlencoded".to_owned()), ("origin", format!("http://{address}"))];
-    let case = Case { name: "sign in", address, method: "POST", path: "/sign-in".to_owned(), headers, body };
-    let mut sender = connect(address).await;
-    let answer = sender.send_request(request(&case)).await.unwrap();
-    assert_eq!(answer.status(), 303, "signing in");
-    let cookies = answer
-        .headers()
-        .get_all("set-cookie")
-        .iter()
-        .map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap().to_owned());
-    cookies.collect::<Vec<_>>().join("; ")
-}
-
-async fn connect(address: SocketAddr) -> http1::SendRequest<Full<Bytes>> {
-    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
-    sender
-}
-
-fn request(case: &Case) -> Request<Full<Bytes>> {
-    let mut request =
-        Request::builder().method(case.method).uri(case.path.as_str()).header("host", case.address.to_string());
-    for (name, value) in &case.headers {
-        request = request.header(*name, value);
-    }
-    request.body(Full::from(case.body.clone())).unwrap()
-}
-
 /// Requests a second over one round.
 async fn rate(case: &Case) -> f64 {
     let mut tasks = tokio::task::JoinSet::new();
@@ -206,13 +112,12 @@ async fn rate(case: &Case) -> f64 {
     for _ in 0..CONNECTIONS {
         let case = case.clone();
         tasks.spawn(async move {
-            let mut sender = connect(case.address).await;
+            let mut connection = connect(case.address).await;
             let mut count = 0_u32;
             while start.elapsed() < ROUND {
-                let answer = sender.send_request(request(&case)).await.unwrap();
-                assert_eq!(answer.status(), 200, "{}", case.name);
-                answer.into_body().collect().await.unwrap();
-                sender.ready().await.unwrap();
+                let request = request(case.address, case.method, &case.path, &case.headers, case.body.clone());
+                let status = send(&mut connection, request).await.map(|(status, _)| status);
+                assert_eq!(status, Some(200), "{}", case.name);
                 count += 1;
             }
             count

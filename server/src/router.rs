@@ -12,14 +12,15 @@ use axum::{
 };
 use leptos::config::LeptosOptions;
 use service::Services;
-use tower_http::compression::CompressionLayer;
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use crate::{
     config::Site,
     forms,
     graphql::{self, Mutation, Query},
     middleware::{authenticate, headers, limits, origin, sessions},
-    pages, rest,
+    pages,
+    rest::{self, problem},
 };
 
 /// What the handlers share.
@@ -95,6 +96,7 @@ pub fn build(services: Services, site: Site) -> Router {
         .layer(from_fn_with_state(doors.clone(), origin::check))
         .layer(CompressionLayer::new().compress_when(pages::MayCompress))
         .merge(pages::files(&doors.site))
+        .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(from_fn_with_state(doors.clone(), headers::harden))
         .with_state(doors)
 }

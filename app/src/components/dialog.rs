@@ -24,13 +24,13 @@ where
     C: Fn() -> Option<V> + 'static,
 {
     let dialog = NodeRef::<html::Dialog>::new();
-    let shown = StoredValue::new_local(None::<browser::Shown>);
-    Effect::new(move |_| {
+    // What is shown is the effect's own value: it lives until the effect runs again.
+    Effect::new(move |_: Option<Option<browser::Shown>>| {
         if is_open.get() {
-            shown.set_value(untrack(&contents).and_then(|view| browser::present(dialog, view)));
+            untrack(&contents).and_then(|view| browser::present(dialog, view))
         } else {
             browser::close(dialog);
-            shown.set_value(None);
+            None
         }
     });
     let cancel = move |ev: leptos::ev::Event| {

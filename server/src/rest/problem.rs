@@ -39,6 +39,12 @@ pub(crate) fn of(error: &ApiError) -> Response {
     response
 }
 
+/// A handler that panicked: one line in the log under a reference, the reference outward.
+pub(crate) fn panicked(cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    let text = cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied());
+    of(&service::Error::Fault(format!("a handler panicked: {}", text.unwrap_or("no text"))).into())
+}
+
 /// Says how long to wait, where there is something to wait for.
 pub(crate) fn retry_after(response: &mut Response, error: &ApiError) {
     if let Some(seconds) = error.retry_after {

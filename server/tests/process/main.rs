@@ -1,0 +1,153 @@
+//! What holds of the whole process only: many connections at once, and a sudden end.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use serde_json::{Value, json};
+use support::{Connection, connect, fill, request, send, serve, sign_in};
+use tokio::task::JoinSet;
+
+const CONNECTIONS: usize = 64;
+const CREATES: usize = 1_000;
+
+/// Plays a story on a database file and, when `LATCHKEY_TEST_POSTGRES` names a server, there too.
+fn on_both<F, Fut>(story: F)
+where
+    F: Fn(String) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        story(format!("sqlite:{}", folder.path().join("test.db").display())).await;
+        if let Ok(server) = std::env::var("LATCHKEY_TEST_POSTGRES") {
+            story(service::testing::new_postgres(&server).await).await;
+        }
+    });
+}
+
+fn json_headers(token: &str) -> Vec<(&'static str, String)> {
+    vec![("content-type", "application/json".to_owned()), ("authorization", format!("Bearer {token}"))]
+}
+
+/// Makes a key; its token, when the server acknowledged it. `None` when the connection broke.
+async fn create(
+    connection: &mut Connection,
+    address: SocketAddr,
+    token: &str,
+    owner: &str,
+    name: usize,
+) -> Option<String> {
+    let query = "mutation($input: create_api_key_input!) { create_api_key(input: $input) { token } }";
+    let body = json!({"query": query, "variables": {"input": {"user_id": owner, "name": format!("key {name}")}}});
+    let (status, text) =
+        send(connection, request(address, "POST", "/graphql", &json_headers(token), body.to_string())).await?;
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    assert!(status == 200 && answer.get("errors").is_none(), "{status} {text}");
+    Some(answer["data"]["create_api_key"]["token"].as_str().unwrap().to_owned())
+}
+
+/// Makes keys over many connections at once until `most` are made or the server is gone; the acknowledged tokens.
+async fn create_many(
+    address: SocketAddr,
+    token: &str,
+    owner: &str,
+    most: usize,
+    made: &Arc<AtomicUsize>,
+) -> Vec<String> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut tasks = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let (next, made, token, owner) = (Arc::clone(&next), Arc::clone(made), token.to_owned(), owner.to_owned());
+        tasks.spawn(async move {
+            let (mut tokens, mut connection) = (Vec::new(), connect(address).await);
+            loop {
+                let name = next.fetch_add(1, Ordering::SeqCst);
+                if name >= most {
+                    return tokens;
+                }
+                let Some(new) = create(&mut connection, address, &token, &owner, name).await else { return tokens };
+                tokens.push(new);
+                made.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+    }
+    tasks.join_all().await.concat()
+}
+
+async fn assert_all_verify(address: SocketAddr, tokens: &[String]) {
+    let mut connection = connect(address).await;
+    for token in tokens {
+        let headers = [("content-type", "application/json".to_owned())];
+        let body = json!({ "token": token }).to_string();
+        let (status, text) =
+            send(&mut connection, request(address, "POST", "/api/v1/verify", &headers, body)).await.unwrap();
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert!(status == 200 && answer["valid"] == true, "{status} {text}");
+    }
+}
+
+#[test]
+fn a_thousand_creates_over_64_connections_all_verify() {
+    on_both(async |database| {
+        let (account, token) = fill(&database);
+        let server = serve(&database);
+        let tokens = create_many(server.address, &token, &account, CREATES, &Arc::default()).await;
+        assert_eq!(tokens.len(), CREATES, "each was acknowledged");
+        assert_all_verify(server.address, &tokens).await;
+    });
+}
+
+#[test]
+fn acknowledged_keys_survive_a_killed_server() {
+    on_both(async |database| {
+        let (account, token) = fill(&database);
+        let server = serve(&database);
+        let (address, made) = (server.address, Arc::new(AtomicUsize::new(0)));
+        let creating = {
+            let (token, account, made) = (token.clone(), account.clone(), Arc::clone(&made));
+            tokio::spawn(async move { create_many(address, &token, &account, usize::MAX, &made).await })
+        };
+        while made.load(Ordering::SeqCst) < 100 {
+            tokio::task::yield_now().await;
+        }
+        // SIGKILL, in the middle of it.
+        drop(server);
+        let tokens = creating.await.unwrap();
+        assert!(tokens.len() >= 100);
+        let server = serve(&database);
+        assert_all_verify(server.address, &tokens).await;
+    });
+}
+
+#[test]
+fn pages_hold_under_many_connections() {
+    on_both(async |database| {
+        fill(&database);
+        let server = serve(&database);
+        let (address, cookie) = (server.address, sign_in(server.address).await);
+        let mut tasks = JoinSet::new();
+        for connection in 0..CONNECTIONS {
+            let cookie = cookie.clone();
+            tasks.spawn(async move {
+                let path = if connection % 2 == 0 { "/user/api-keys" } else { "/team/service-accounts" };
+                let mut connection = connect(address).await;
+                for _ in 0..5 {
+                    let page = request(address, "GET", path, &[("cookie", cookie.clone())], String::new());
+                    let (status, text) = send(&mut connection, page).await.expect("the connection holds");
+                    assert!(status == 200 && text.contains("</main>"), "{status}, {} bytes", text.len());
+                }
+            });
+        }
+        tasks.join_all().await;
+    });
+}

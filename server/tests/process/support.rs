@@ -1,0 +1,122 @@
+//! The built `latchkey` as a process, filled by its command line, and HTTP over real connections. Only loopback.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+};
+
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, body::Bytes, client::conn::http1};
+use hyper_util::rt::TokioIo;
+
+pub const PASSWORD: &str = "seven lamps under the pier";
+pub const EMAIL: &str = "bench@example.org";
+
+/// A server that ends with its value.
+pub struct Server {
+    process: Child,
+    pub address: SocketAddr,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+pub fn latchkey() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_latchkey"))
+}
+
+/// Serves a database on a free port.
+pub fn serve(database: &str) -> Server {
+    start(latchkey().args(["serve", "--listen", "127.0.0.1:0", "--database-url", database]))
+}
+
+/// Starts a server and reads where it listens.
+pub fn start(command: &mut Command) -> Server {
+    let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let line = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listening on http://")).unwrap();
+    std::thread::spawn(move || lines.for_each(drop));
+    let address = line.rsplit("http://").next().unwrap().trim().trim_end_matches('/').parse().unwrap();
+    Server { process, address }
+}
+
+/// Runs `latchkey admin …` and gives what it prints.
+pub fn admin(database: &str, arguments: &[&str], input: &str) -> String {
+    let mut child = latchkey()
+        .arg("admin")
+        .args(arguments)
+        .args(["--database-url", database])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{arguments:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A tenant with an administrator and a service account; gives the account's id and a token of it.
+pub fn fill(database: &str) -> (String, String) {
+    let migrate = ["migrate", "--database-url", database];
+    assert!(latchkey().args(migrate).stderr(Stdio::null()).status().unwrap().success());
+    admin(database, &["create-tenant", "--name", "Bench", "--slug", "bench"], "");
+    let user = ["create-user", "--email", EMAIL, "--tenant", "bench", "--role", "TENANT_ADMIN", "--password-stdin"];
+    admin(database, &user, PASSWORD);
+    let account = admin(database, &["create-service-account", "--tenant", "bench", "--name", "Bench"], "");
+    let key = ["create-key", "--tenant", "bench", "--service-account", &account, "--name", "first"];
+    let token = admin(database, &key, "");
+    (account, token)
+}
+
+/// One connection.
+pub type Connection = http1::SendRequest<Full<Bytes>>;
+
+pub async fn connect(address: SocketAddr) -> Connection {
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+pub fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&'static str, String)],
+    body: String,
+) -> Request<Full<Bytes>> {
+    let mut request = Request::builder().method(method).uri(path).header("host", address.to_string());
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    request.body(Full::from(body)).unwrap()
+}
+
+/// Sends a request; status and body, or `None` when the connection broke.
+pub async fn send(connection: &mut Connection, request: Request<Full<Bytes>>) -> Option<(u16, String)> {
+    let answer = connection.send_request(request).await.ok()?;
+    let status = answer.status().as_u16();
+    let bytes = answer.into_body().collect().await.ok()?.to_bytes();
+    connection.ready().await.ok();
+    Some((status, String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// Signs the administrator in; the cookies, as a header's value.
+pub async fn sign_in(address: SocketAddr) -> String {
+    let body = format!("email={}&password={}", EMAIL.replace('@', "%40"), PASSWORD.replace(' ', "+"));
+    let headers =
+        [("content-type", "application/x-www-form-urlencoded".to_owned()), ("origin", format!("http://{address}"))];
+    let mut connection = connect(address).await;
+    let answer = connection.send_request(request(address, "POST", "/sign-in", &headers, body)).await.unwrap();
+    assert_eq!(answer.status(), 303, "signing in");
+    let cookies = answer.headers().get_all("set-cookie").iter();
+    cookies.map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap()).collect::<Vec<_>>().join("; ")
+}
