@@ -1,6 +1,7 @@
 //! Lists in the URL: filter, search, order and page stand there, so that a link shows the same list.
 
 use domain::{AccountFilter, AccountQuery, AccountSort, Cursor, Direction, KeyFilter, KeyQuery, KeySort, PageRequest};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The parameters of a list's URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,18 +135,12 @@ impl ListChoice {
     }
 }
 
-/// Percent-encodes a text for a query's value (RFC 3986 §2.3: unreserved characters stay).
-fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let digit = |half: u8| char::from(b"0123456789ABCDEF"[usize::from(half)]);
-            encoded.extend(['%', digit(byte >> 4), digit(byte & 15)]);
-        }
-    }
-    encoded
+/// What stays as it is in a query's value: RFC 3986 §2.3 (unreserved), and `/`, which §3.4 allows there.
+const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+/// Percent-encodes a text for a query's value.
+pub fn encode(text: &str) -> String {
+    utf8_percent_encode(text, QUERY_VALUE).to_string()
 }
 
 #[cfg(test)]

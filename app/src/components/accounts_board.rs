@@ -54,16 +54,13 @@ pub fn AccountsBoard(start: AccountsBoardStart, children: Children) -> impl Into
         ev.prevent_default();
         creating.set(true);
     };
-    let table = move || {
-        (!accounts.with(Vec::is_empty)).then(|| {
-            view! { <AccountTable accounts choice=choice.clone() now on_delete=Callback::new(move |account| deleting.set(Some(account))) /> }
-        })
-    };
     view! {
         <div class="board" class:board-empty=move || accounts.with(Vec::is_empty)>
             <a class="button primary board-action" href=format!("{PATH}/new") on:click=open><Picture icon=Icon::Plus />"Add Service Account"</a>
             {children()}
-            <div class="table-place">{table}</div>
+            <div class="table-place">
+                <AccountTable accounts choice now on_delete=Callback::new(move |account| deleting.set(Some(account))) />
+            </div>
             <CreateAccountDialog is_open=creating />
             <DeleteAccountDialog asked=deleting now on_done=deleted />
             <Toast text=toast />

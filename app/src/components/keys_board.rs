@@ -62,18 +62,15 @@ pub fn KeysBoard(start: KeysBoardStart, children: Children) -> impl IntoView {
     let new = format!("{}/new", start.base);
     let show_tenant = !start.tenants.is_empty();
     let (choice, base) = (start.choice, start.base);
-    let table = move || {
-        (!keys.with(Vec::is_empty)).then(|| {
-            view! { <KeyTable keys choice=choice.clone() base=base.clone() show_tenant now on_revoke=Callback::new(move |key| revoking.set(Some(key))) /> }
-        })
-    };
     view! {
         <div class="board" class:board-empty=move || keys.with(Vec::is_empty)>
             {start
                 .may_create
                 .then(|| view! { <a class="button primary board-action" href=new on:click=open><Picture icon=Icon::Plus />"Create an API key"</a> })}
             {children()}
-            <div class="table-place">{table}</div>
+            <div class="table-place">
+                <KeyTable keys choice base show_tenant now on_revoke=Callback::new(move |key| revoking.set(Some(key))) />
+            </div>
             <CreateKeyDialog
                 is_open=creating owner=start.owner tenants=start.tenants public_url=start.public_url now=start.now on_made=made
             />

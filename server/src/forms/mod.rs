@@ -88,19 +88,6 @@ pub(crate) fn own_path(text: &str) -> &str {
     if own { text } else { "/user/api-keys" }
 }
 
-/// Percent-encodes a text for a query's value (RFC 3986 §2.3: unreserved characters stay, and `/` may).
-pub(crate) fn encode(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let digit = |half: u8| char::from(b"0123456789ABCDEF"[usize::from(half)]);
-            encoded.extend(['%', digit(byte >> 4), digit(byte & 15)]);
-        }
-        encoded
-    })
-}
-
 /// `GET /sign-in`: one who is signed in needs none.
 pub(crate) async fn sign_in_page(
     State(doors): State<Doors>,

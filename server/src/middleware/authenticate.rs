@@ -117,7 +117,7 @@ pub(crate) async fn require_person(request: Request, next: Next) -> Response {
     }
     let wanted = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let wanted = if request.method() == Method::GET { wanted } else { "/" };
-    Redirect::to(&format!("/sign-in?next={}", crate::forms::encode(wanted))).into_response()
+    Redirect::to(&format!("/sign-in?next={}", app::list_url::encode(wanted))).into_response()
 }
 
 #[cfg(test)]
