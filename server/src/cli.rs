@@ -128,6 +128,20 @@ enum Admin {
         #[arg(long)]
         expires_at: Option<String>,
     },
+    /// End a key for good
+    RevokeKey {
+        /// Its id
+        id: String,
+        #[arg(long)]
+        tenant: String,
+    },
+    /// End a service account and all its keys
+    DeleteServiceAccount {
+        /// Its id
+        id: String,
+        #[arg(long)]
+        tenant: String,
+    },
     /// Change a member's role
     SetRole {
         #[arg(long)]
@@ -274,6 +288,8 @@ async fn answer(services: &Services, command: Admin) -> Result<(), ApiError> {
             let issued = admin.create_key(&tenant, owner, &name, expires_at.as_deref()).await?;
             println!("{}", issued.token.expose());
         }
+        Admin::RevokeKey { id, tenant } => admin.revoke_key(&tenant, &id).await?,
+        Admin::DeleteServiceAccount { id, tenant } => admin.delete_service_account(&tenant, &id).await?,
         Admin::SetRole { tenant, email, role } => admin.set_role(&tenant, &email, &role).await?,
         Admin::RemoveMember { tenant, email } => admin.remove_member(&tenant, &email).await?,
         Admin::ChangePassword { email, password_stdin } => {

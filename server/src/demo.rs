@@ -116,5 +116,10 @@ impl Story {
 }
 
 fn client(address: &str, agent: &str) -> Client {
-    Client { channel: Channel::Rest, address: Some(address.to_owned()), user_agent: Some(agent.to_owned()) }
+    Client {
+        channel: Channel::Rest,
+        address: Some(address.to_owned()),
+        user_agent: Some(agent.to_owned()),
+        agent_id: None,
+    }
 }

@@ -302,10 +302,10 @@ pub struct KeyQuery {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn key() -> ApiKey {
+    pub(crate) fn key() -> ApiKey {
         let id = uuid::Uuid::nil();
         ApiKey {
             id: KeyId(id),

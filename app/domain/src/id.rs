@@ -35,6 +35,8 @@ ids! {
     ServiceAccountId,
     /// An API key's record.
     KeyId,
+    /// A long-running client of a key.
+    AgentId,
     /// A browser session's row (not the secret in the cookie).
     SessionId,
     /// One line of the audit log.

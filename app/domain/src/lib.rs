@@ -3,6 +3,7 @@
 //! Types, their invariants and their wording live here. No I/O, no clock and no randomness: whoever
 //! asks about time passes the time.
 
+pub mod agent;
 pub mod api_key;
 pub mod audit;
 pub mod error;
@@ -16,9 +17,10 @@ pub mod tenant;
 pub mod time;
 pub mod user;
 
+pub use agent::{Agent, AgentScope, AgentState, Label};
 pub use api_key::{ApiKey, IssuedKey, KeyFilter, KeyQuery, KeySort, KeyState, LastUse, Owner, OwnerKind};
 pub use error::{ApiError, ErrorCode, FieldError};
-pub use id::{AuditId, KeyId, ServiceAccountId, SessionId, TenantId, UserId};
+pub use id::{AgentId, AuditId, KeyId, ServiceAccountId, SessionId, TenantId, UserId};
 pub use name::Name;
 pub use operation::Operation;
 pub use page::{Cursor, Direction, Page, PageRequest};

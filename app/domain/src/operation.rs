@@ -45,6 +45,14 @@ operations! {
     CreateServiceAccount = "create_service_account",
     /// End a service account and all its keys.
     DeleteServiceAccount = "delete_service_account",
+    /// The tenant that one stands in.
+    GetTenant = "tenant",
+    /// A long-running client tells of itself when it starts.
+    RegisterAgent = "register_agent",
+    /// An agent asks for work.
+    PollQueue = "get_runs_in_queue",
+    /// Agents, and when they were last heard of.
+    ListAgents = "agents",
     /// The tenant's members, by name and role.
     ListMembers = "members",
     /// Give a member another role.

@@ -1,6 +1,6 @@
 //! Who is asking: a session or a bearer key becomes an [`Actor`].
 
-use domain::{ApiError, KeyId, Owner, Role, ServiceAccountId, TenantId, UserId, audit::Channel};
+use domain::{AgentId, ApiError, KeyId, Owner, Role, ServiceAccountId, TenantId, UserId, audit::Channel};
 
 use crate::{Result, Services, storage};
 
@@ -13,12 +13,14 @@ pub struct Client {
     pub address: Option<String>,
     /// The `User-Agent`, at most 200 characters.
     pub user_agent: Option<String>,
+    /// The agent that it says it is. Counts only together with the key that the agent registered with.
+    pub agent_id: Option<AgentId>,
 }
 
 impl Client {
     /// The operator at the server's command line.
     pub fn command_line() -> Self {
-        Self { channel: Channel::Cli, address: None, user_agent: None }
+        Self { channel: Channel::Cli, address: None, user_agent: None, agent_id: None }
     }
 }
 

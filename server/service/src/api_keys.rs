@@ -1,8 +1,9 @@
 //! Use cases of API keys.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ApiError, ApiKey, ErrorCode, Expiry, IssuedKey, KeyId, KeyQuery, Name, Operation, Owner, Page, Role, TenantId,
+    ApiError, ApiKey, ErrorCode, Expiry, IssuedKey, KeyId, KeyQuery, Name, Operation, Owner, OwnerKind, Page, Role,
+    Secret, TenantId,
 };
 use uuid::Uuid;
 
@@ -36,10 +37,10 @@ pub struct CreateApiKey {
 }
 
 /// A checked [`CreateApiKey`].
-struct Checked {
-    name: Name,
-    expires_at: Option<Expiry>,
-    idempotency_key: Option<Uuid>,
+pub(crate) struct Checked {
+    pub(crate) name: Name,
+    pub(crate) expires_at: Option<Expiry>,
+    pub(crate) idempotency_key: Option<Uuid>,
 }
 
 /// Use cases of API keys.
@@ -92,24 +93,7 @@ impl ApiKeys<'_> {
     pub async fn create(&self, actor: &Actor, input: &CreateApiKey) -> Result<IssuedKey> {
         let actor = Actors(self.0).in_tenant(actor, input.tenant_id.unwrap_or_else(|| actor.tenant_id())).await?;
         let permit = authorize(&actor, Operation::CreateApiKey, Target::Owner(actor.tenant_id(), input.owner))?;
-        let checked = self.check(input)?;
-        let now = self.0.now();
-        let token = token::draw(input.owner.kind());
-        let digest = token::digest_of(token.expose())
-            .ok_or_else(|| crate::Error::Fault("a drawn token is ill-formed".to_owned()))?;
-        let key = NewKey {
-            id: KeyId(token::new_id(now)),
-            digest,
-            hint: token::hint_of(&token),
-            name: checked.name,
-            created_at: now,
-            created_by: actor.name().to_owned(),
-            created_by_id: creator_id(&actor),
-            created_by_key: actor.key_id().map(|id| id.0),
-            created_channel: actor.client().channel.as_str(),
-            expires_at: checked.expires_at.map(Expiry::instant),
-            idempotency_key: checked.idempotency_key,
-        };
+        let (key, token) = draft(&actor, input.owner.kind(), self.check(input)?, self.0.now())?;
         let services = self.0.clone();
         let record = self
             .0
@@ -169,9 +153,36 @@ impl ApiKeys<'_> {
     }
 }
 
+/// A key about to be, and its token.
+pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateTime<Utc>) -> Result<(NewKey, Secret)> {
+    let token = token::draw(kind);
+    let digest = token::digest_of(token.expose())
+        .ok_or_else(|| crate::Error::Fault("a drawn token is ill-formed".to_owned()))?;
+    let key = NewKey {
+        id: KeyId(token::new_id(now)),
+        digest,
+        hint: token::hint_of(&token),
+        name: checked.name,
+        created_at: now,
+        created_by: actor.name().to_owned(),
+        created_by_id: creator_id(actor),
+        created_by_key: actor.key_id().map(|id| id.0),
+        created_channel: actor.client().channel.as_str(),
+        expires_at: checked.expires_at.map(Expiry::instant),
+        idempotency_key: checked.idempotency_key,
+    };
+    Ok((key, token))
+}
+
 /// Inserts, or answers a repeated form: the row that it made gets the new token, so that one form makes one key and
 /// the token in the answer that somebody reads is the one that works.
-async fn insert(tx: &mut Tx, services: &Services, actor: &Actor, permit: &Permit, key: NewKey) -> Result<ApiKey> {
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    services: &Services,
+    actor: &Actor,
+    permit: &Permit,
+    key: NewKey,
+) -> Result<ApiKey> {
     hold_owner(tx, permit).await?;
     let repeated = match key.idempotency_key {
         Some(idempotency_key) => storage::keys::find_repeated(tx, permit, idempotency_key).await?,

@@ -4,6 +4,7 @@
 
 mod actor;
 mod admin;
+mod agents;
 mod api_keys;
 mod attempts;
 mod clock;
@@ -32,6 +33,7 @@ use chrono::{DateTime, Utc};
 
 pub use actor::{Actor, Actors, Client, Principal};
 pub use admin::{Admin, AdminOwner};
+pub use agents::{Agents, MOST_LISTED as MOST_AGENTS, RegisterAgent};
 pub use api_keys::{ApiKeys, CreateApiKey};
 pub use clock::Clock;
 pub use domain;
@@ -64,6 +66,7 @@ struct Inner {
     db: storage::Db,
     clock: Clock,
     uses: uses::Uses,
+    refusals: verification::Refusals,
     hasher: password::Hasher,
     attempts: attempts::Attempts,
     link: set_up::Link,
@@ -81,6 +84,7 @@ impl Services {
             db,
             clock,
             uses: uses::Uses::default(),
+            refusals: verification::Refusals::default(),
             hasher,
             attempts: attempts::Attempts::default(),
             link: set_up::Link::default(),
@@ -147,6 +151,11 @@ impl Services {
         ServiceAccounts(self)
     }
 
+    /// Agents.
+    pub fn agents(&self) -> Agents<'_> {
+        Agents(self)
+    }
+
     /// Members of a tenant.
     pub fn members(&self) -> Members<'_> {
         Members(self)
@@ -185,6 +194,10 @@ impl Services {
         &self.0.uses
     }
 
+    pub(crate) fn refusals(&self) -> &verification::Refusals {
+        &self.0.refusals
+    }
+
     pub(crate) fn hasher(&self) -> &password::Hasher {
         &self.0.hasher
     }
@@ -218,10 +231,19 @@ async fn keep_house(services: std::sync::Weak<Inner>) {
             tracing::warn!(%error, "last uses could not be written; trying again");
         }
         turn = turn.wrapping_add(1);
-        if turn.is_multiple_of(SWEEP_EVERY)
-            && let Err(error) = storage::sessions::delete_expired(&inner.db, storage::micros(inner.clock.now())).await
-        {
-            tracing::warn!(%error, "sessions that are over could not be removed");
+        if turn.is_multiple_of(SWEEP_EVERY) {
+            sweep(&inner).await;
         }
+    }
+}
+
+/// Removes what nobody needs any more.
+async fn sweep(inner: &Inner) {
+    let now = inner.clock.now();
+    if let Err(error) = storage::sessions::delete_expired(&inner.db, storage::micros(now)).await {
+        tracing::warn!(%error, "sessions that are over could not be removed");
+    }
+    if let Err(error) = storage::agents::delete_before(&inner.db, now - agents::KEPT_FOR).await {
+        tracing::warn!(%error, "agents that are gone could not be removed");
     }
 }

@@ -61,13 +61,16 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
     match operation {
         Operation::ViewSelf => actor.user_id().is_some(),
         Operation::SwitchTenant => actor.is_session(),
-        Operation::ListApiKeys | Operation::GetApiKey | Operation::RevokeApiKey => own || administers,
+        Operation::ListApiKeys | Operation::GetApiKey | Operation::RevokeApiKey | Operation::ListAgents => {
+            own || administers
+        }
         Operation::CreateApiKey => match owner {
             Some(Owner::User(_)) => own && actor.role() >= Role::User,
             Some(Owner::ServiceAccount(_)) => administers || (own && actor.role() >= Role::User),
             None => false,
         },
-        Operation::ListMembers => true,
+        Operation::ListMembers | Operation::GetTenant => true,
+        Operation::RegisterAgent | Operation::PollQueue => own && actor.key_id().is_some(),
         Operation::ListServiceAccounts
         | Operation::GetServiceAccount
         | Operation::CreateServiceAccount
@@ -88,6 +91,10 @@ fn refusal(operation: Operation, owner: Option<Owner>) -> &'static str {
         {
             "This key belongs to someone else. Its owner and the tenant's administrators can manage it."
         }
+        Operation::RegisterAgent | Operation::PollQueue => {
+            "This is for an agent with a key, not for a person in a browser."
+        }
+        Operation::ListAgents => "The tenant's agents are shown to its administrators; yours, under your keys.",
         Operation::ChangeMemberRole | Operation::RemoveMember => "Members are managed by the tenant's administrators.",
         _ => "Service accounts are managed by the tenant's administrators.",
     }
@@ -166,6 +173,25 @@ mod tests {
             (O::CreateServiceAccount, "bot",     None,            "--y"),
             (O::DeleteServiceAccount, "session", Some(BOT),       "--y"),
             (O::DeleteServiceAccount, "bot",     Some(OTHER_BOT), "--y"),
+            (O::GetTenant,            "session", None,            "yyy"),
+            (O::GetTenant,            "key",     None,            "yyy"),
+            (O::GetTenant,            "bot",     None,            "yyy"),
+            (O::RegisterAgent,        "session", Some(ME),        "---"),
+            (O::RegisterAgent,        "key",     Some(ME),        "yyy"),
+            (O::RegisterAgent,        "key",     Some(BOT),       "---"),
+            (O::RegisterAgent,        "bot",     Some(BOT),       "yyy"),
+            (O::RegisterAgent,        "bot",     Some(OTHER_BOT), "---"),
+            (O::PollQueue,            "session", Some(ME),        "---"),
+            (O::PollQueue,            "key",     Some(ME),        "yyy"),
+            (O::PollQueue,            "bot",     Some(BOT),       "yyy"),
+            (O::PollQueue,            "bot",     Some(OTHER_BOT), "---"),
+            (O::ListAgents,           "session", None,            "--y"),
+            (O::ListAgents,           "session", Some(ME),        "yyy"),
+            (O::ListAgents,           "session", Some(OTHER),     "--y"),
+            (O::ListAgents,           "session", Some(BOT),       "--y"),
+            (O::ListAgents,           "key",     None,            "--y"),
+            (O::ListAgents,           "bot",     Some(BOT),       "yyy"),
+            (O::ListAgents,           "bot",     Some(OTHER_BOT), "--y"),
             (O::ListMembers,          "session", None,            "yyy"),
             (O::ListMembers,          "bot",     None,            "yyy"),
             (O::ChangeMemberRole,     "session", None,            "--y"),

@@ -1,10 +1,16 @@
 //! Use cases of service accounts.
 
-use domain::{AccountQuery, ApiError, ErrorCode, Name, Operation, Owner, Page, Role, ServiceAccount, ServiceAccountId};
+use chrono::{DateTime, Utc};
+use domain::{
+    AccountQuery, ApiError, ErrorCode, IssuedKey, Name, Operation, Owner, OwnerKind, Page, Role, ServiceAccount,
+    ServiceAccountId,
+};
 use uuid::Uuid;
 
 use crate::{
-    Actor, Result, Services, input,
+    Actor, Result, Services,
+    api_keys::{self, Checked},
+    input,
     policy::{Permit, Target, authorize},
     storage::{self, Tx, audit::Entry},
     token,
@@ -50,25 +56,34 @@ impl ServiceAccounts<'_> {
     /// `BAD_USER_INPUT` with the fields `name`, `role`; `FORBIDDEN`.
     pub async fn create(&self, actor: &Actor, input: &CreateServiceAccount) -> Result<ServiceAccount> {
         let permit = authorize(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id()))?;
-        let (name, role, key) = check(input)?;
-        if role > actor.role() {
-            return Err(ApiError::field("role", "You can't grant a role above your own.").into());
-        }
-        let now = self.0.now();
-        let account = ServiceAccount {
-            id: ServiceAccountId(token::new_id(now)),
-            tenant_id: actor.tenant_id(),
-            name,
-            role,
-            created_at: now,
-            created_by: actor.name().to_owned(),
-            deleted_at: None,
-            active_keys: 0,
-            all_keys: 0,
-            last_used: None,
-        };
+        let (account, key) = draft(actor, input, self.0.now())?;
         let actor = actor.clone();
         self.0.db().write(move |tx| Box::pin(async move { insert(tx, &actor, &permit, account, key).await })).await
+    }
+
+    /// Makes an account and a key of it, both of the same name and without expiry: both or none.
+    ///
+    /// # Errors
+    /// As [`ServiceAccounts::create`].
+    pub async fn create_with_key(&self, actor: &Actor, input: &CreateServiceAccount) -> Result<IssuedKey> {
+        let permit = authorize(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id()))?;
+        let (account, repeat) = draft(actor, input, self.0.now())?;
+        let owner = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(account.id));
+        let key_permit = authorize(actor, Operation::CreateApiKey, owner)?;
+        let checked = Checked { name: account.name.clone(), expires_at: None, idempotency_key: None };
+        let (key, token) = api_keys::draft(actor, OwnerKind::ServiceAccount, checked, account.created_at)?;
+        let (services, actor) = (self.0.clone(), actor.clone());
+        let key = self
+            .0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    insert(tx, &actor, &permit, account, repeat).await?;
+                    api_keys::insert(tx, &services, &actor, &key_permit, key).await
+                })
+            })
+            .await?;
+        Ok(IssuedKey { key, token })
     }
 
     /// Ends an account and revokes all its keys, in one transaction.
@@ -81,6 +96,27 @@ impl ServiceAccounts<'_> {
         let (now, actor) = (self.0.now(), actor.clone());
         self.0.db().write(move |tx| Box::pin(async move { delete(tx, &actor, &permit, id, now).await })).await
     }
+}
+
+/// An account about to be, and its form's UUID.
+fn draft(actor: &Actor, input: &CreateServiceAccount, now: DateTime<Utc>) -> Result<(ServiceAccount, Option<Uuid>)> {
+    let (name, role, key) = check(input)?;
+    if role > actor.role() {
+        return Err(ApiError::field("role", "You can't grant a role above your own.").into());
+    }
+    let account = ServiceAccount {
+        id: ServiceAccountId(token::new_id(now)),
+        tenant_id: actor.tenant_id(),
+        name,
+        role,
+        created_at: now,
+        created_by: actor.name().to_owned(),
+        deleted_at: None,
+        active_keys: 0,
+        all_keys: 0,
+        last_used: None,
+    };
+    Ok((account, key))
 }
 
 fn check(input: &CreateServiceAccount) -> Result<(Name, Role, Option<Uuid>)> {
@@ -120,7 +156,7 @@ async fn delete(
     actor: &Actor,
     permit: &Permit,
     id: ServiceAccountId,
-    now: chrono::DateTime<chrono::Utc>,
+    now: DateTime<Utc>,
 ) -> Result<ServiceAccount> {
     let deleted = storage::service_accounts::delete(tx, permit, id, now, actor.name()).await?;
     let account = storage::service_accounts::find_in(tx, permit, id, now).await?.ok_or_else(ApiError::not_found)?;

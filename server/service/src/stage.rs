@@ -42,7 +42,12 @@ where
 
 /// A browser's client.
 pub(crate) fn browser() -> Client {
-    Client { channel: Channel::Browser, address: Some("192.0.2.7".to_owned()), user_agent: Some("test".to_owned()) }
+    Client {
+        channel: Channel::Browser,
+        address: Some("192.0.2.7".to_owned()),
+        user_agent: Some("test".to_owned()),
+        agent_id: None,
+    }
 }
 
 impl Stage {
@@ -106,4 +111,12 @@ pub(crate) fn every_key() -> KeyQuery {
 
 async fn add_user(services: &Services, email: &str, slug: &str, role: Role) -> UserId {
     services.admin().create_user(email, None, slug, role.as_str(), &Secret::new(PASSWORD)).await.unwrap()
+}
+
+/// The code of a refusal.
+pub(crate) fn code<T>(result: crate::Result<T>) -> domain::ErrorCode {
+    match result {
+        Err(crate::Error::Api(refusal)) => refusal.code,
+        _ => panic!("not a refusal"),
+    }
 }

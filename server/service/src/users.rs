@@ -1,6 +1,6 @@
 //! Use cases of a person about themselves.
 
-use domain::{ApiError, Operation, TenantId, Viewer};
+use domain::{ApiError, Operation, Tenant, TenantId, Viewer};
 
 use crate::{
     Actor, Result, Services,
@@ -27,6 +27,19 @@ impl Users<'_> {
             memberships.retain(|membership| membership.tenant.id == actor.tenant_id());
         }
         Ok(Viewer { user, tenant_id: actor.tenant_id(), memberships })
+    }
+
+    /// The tenants that the actor may act in: a key's own; all of a person's, with a session.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tenants(&self, actor: &Actor) -> Result<Vec<Tenant>> {
+        let permit = authorize(actor, Operation::GetTenant, Target::Tenant(actor.tenant_id()))?;
+        if let (Some(user), true) = (actor.user_id(), actor.is_session()) {
+            let memberships = storage::users::list_memberships(self.0.db(), user).await?;
+            return Ok(memberships.into_iter().map(|membership| membership.tenant).collect());
+        }
+        Ok(storage::tenants::find(self.0.db(), &permit).await?.into_iter().collect())
     }
 
     /// Checks that a person may stand in another tenant; the session then remembers it.

@@ -1,5 +1,6 @@
 //! The GraphQL door: guard, transport, schema. Snake case throughout, as the clients expect.
 
+mod clients;
 mod error;
 pub mod guard;
 mod mutation;
@@ -7,20 +8,28 @@ mod query;
 mod transport;
 mod types;
 
-use async_graphql::{EmptySubscription, Schema};
-pub use mutation::Mutation;
-pub use query::Query;
+use async_graphql::{EmptySubscription, MergedObject, Schema};
 use service::Services;
 pub(crate) use transport::serve;
 
-/// How deep a query's selections may nest.
-const MOST_DEPTH: usize = 12;
+/// How deep a query's selections may nest: the introspection that clients send goes 15 deep.
+const MOST_DEPTH: usize = 16;
 /// How many fields a query may ask for.
 const MOST_FIELDS: usize = 1_000;
 
+/// What can be asked.
+#[derive(Clone, Copy, Debug, Default, MergedObject)]
+#[graphql(name = "Query")]
+pub struct Query(query::ProductQuery, clients::ClientQuery);
+
+/// What can be changed.
+#[derive(Clone, Copy, Debug, Default, MergedObject)]
+#[graphql(name = "Mutation")]
+pub struct Mutation(mutation::ProductMutation, clients::ClientMutation);
+
 /// The schema, with its services.
 pub fn schema(services: Services) -> Schema<Query, Mutation, EmptySubscription> {
-    Schema::build(Query, Mutation, EmptySubscription)
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .data(services)
         .limit_depth(MOST_DEPTH)
         .limit_complexity(MOST_FIELDS)
@@ -30,7 +39,7 @@ pub fn schema(services: Services) -> Schema<Query, Mutation, EmptySubscription> 
 
 /// The schema as text, as it is committed.
 pub fn sdl() -> String {
-    let schema = Schema::build(Query, Mutation, EmptySubscription).finish();
+    let schema = Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish();
     let text = schema.sdl_with_options(async_graphql::SDLExportOptions::new().sorted_fields().sorted_arguments());
     format!("{}\n", text.trim_end())
 }

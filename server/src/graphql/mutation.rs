@@ -13,12 +13,12 @@ use super::{
     },
 };
 
-/// The mutations.
-#[derive(Clone, Copy, Debug)]
-pub struct Mutation;
+/// The mutations of the product.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProductMutation;
 
-#[Object(name = "Mutation", rename_fields = "snake_case", rename_args = "snake_case")]
-impl Mutation {
+#[Object(rename_fields = "snake_case", rename_args = "snake_case")]
+impl ProductMutation {
     /// Makes a key for oneself or a service account. The answer holds the token, this once.
     async fn create_api_key(&self, context: &Context<'_>, input: CreateApiKeyInput) -> Result<CreateApiKeyPayload> {
         let actor = actor(context)?;
@@ -35,14 +35,7 @@ impl Mutation {
 
     /// Revokes a key. `success` is false for a key that isn't there, isn't this tenant's, or was revoked already.
     async fn delete_api_key(&self, context: &Context<'_>, input: DeleteApiKeyInput) -> Result<SuccessPayload> {
-        let Ok(key) = input.key_id.parse() else { return Ok(SuccessPayload { success: false }) };
-        match services(context)?.api_keys().revoke(actor(context)?, key).await.map_err(ApiError::from) {
-            Ok(_) => Ok(SuccessPayload { success: true }),
-            Err(error) if matches!(error.code, ErrorCode::NotFound | ErrorCode::Conflict) => {
-                Ok(SuccessPayload { success: false })
-            }
-            Err(error) => Err(refuse(error)),
-        }
+        revoke(context, &input.key_id).await
     }
 
     /// Makes a service account.
@@ -88,5 +81,17 @@ impl Mutation {
         crate::middleware::sessions::stand_in(session, tenant).await.map_err(refuse)?;
         let viewer = services.users().viewer(actor).await.map_err(refuse)?;
         Ok(domain::Viewer { tenant_id: tenant, ..viewer }.into())
+    }
+}
+
+/// Revokes a key. A text that is no id is a key that isn't there.
+pub(super) async fn revoke(context: &Context<'_>, id: &str) -> Result<SuccessPayload> {
+    let Ok(key) = id.parse() else { return Ok(SuccessPayload { success: false }) };
+    match services(context)?.api_keys().revoke(actor(context)?, key).await.map_err(ApiError::from) {
+        Ok(_) => Ok(SuccessPayload { success: true }),
+        Err(error) if matches!(error.code, ErrorCode::NotFound | ErrorCode::Conflict) => {
+            Ok(SuccessPayload { success: false })
+        }
+        Err(error) => Err(refuse(error)),
     }
 }

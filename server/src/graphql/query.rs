@@ -9,7 +9,7 @@ use service::{Actor, Services};
 
 use super::{
     error::refuse,
-    types::{ApiKey, ApiKeyPage, AuthInfo, Member, ServiceAccount, ServiceAccountPage, Viewer},
+    types::{ApiKey, ApiKeyPage, Member, ServiceAccount, ServiceAccountPage, Viewer},
 };
 
 /// The services of a request.
@@ -58,24 +58,12 @@ fn word<T: Copy>(field: &str, text: Option<&str>, all: &[T], name: fn(T) -> &'st
     })
 }
 
-/// The queries.
-#[derive(Clone, Copy, Debug)]
-pub struct Query;
+/// The queries of the product.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProductQuery;
 
-#[expect(clippy::unused_async, reason = "a field is an async function, whether it waits or not")]
-#[Object(name = "Query", rename_fields = "snake_case", rename_args = "snake_case")]
-impl Query {
-    /// A greeting: the key is good.
-    async fn hello(&self, context: &Context<'_>) -> Result<String> {
-        Ok(format!("Hello, {}.", actor(context)?.name()))
-    }
-
-    /// Who the presented key or session is.
-    async fn auth_info(&self, context: &Context<'_>) -> Result<AuthInfo> {
-        let actor = actor(context)?;
-        Ok(AuthInfo { tenant_id: actor.tenant_id().to_string(), user_id: actor.owner().to_string() })
-    }
-
+#[Object(rename_fields = "snake_case", rename_args = "snake_case")]
+impl ProductQuery {
     /// Own keys that aren't over and, for Administrators, those of all service accounts; the newest first.
     async fn auth_api_key(&self, context: &Context<'_>) -> Result<Vec<ApiKey>> {
         let services = services(context)?;

@@ -16,12 +16,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_sessions::Session;
 
-use super::guard;
+use super::{clients::ClientVersion, guard};
 use crate::{
     middleware::{authenticate::Caller, limits::MOST_BYTES},
     pages::{Uncompressed, is_json},
     router::Doors,
 };
+
+/// Where Prefect's clients name their version.
+const VERSION_HEADER: &str = "x-prefect-core-version";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,6 +63,8 @@ pub(crate) async fn serve(State(doors): State<Doors>, request: HttpRequest) -> R
         Err(error) => return unauthenticated(&document, &error),
     };
     let mut query = Request::new(body.query).variables(variables(body.variables)).data(actor);
+    let version = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
+    query = query.data(ClientVersion(version.map(str::to_owned)));
     query.operation_name = body.operation_name;
     query.set_parsed_query(document);
     if let Some(session) = parts.extensions.get::<Session>() {

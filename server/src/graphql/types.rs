@@ -264,16 +264,6 @@ impl From<domain::Member> for Member {
     }
 }
 
-/// Who the presented key or session is.
-#[derive(Clone, Debug, SimpleObject)]
-#[graphql(name = "auth_info", rename_fields = "snake_case")]
-pub struct AuthInfo {
-    /// The tenant that the request stands in.
-    pub tenant_id: String,
-    /// The user's or the service account's id.
-    pub user_id: String,
-}
-
 /// What makes a key.
 #[derive(Clone, Debug, InputObject)]
 #[graphql(name = "create_api_key_input", rename_fields = "snake_case")]

@@ -52,6 +52,7 @@ pub(crate) fn client(headers: &HeaderMap, extensions: &Extensions, channel: Chan
         channel,
         address: extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()),
         user_agent: user_agent.map(|agent| agent.chars().take(MOST_AGENT_CHARS).collect()),
+        agent_id: None,
     }
 }
 
@@ -78,7 +79,8 @@ pub(crate) async fn by_key_or_session(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let client = client(request.headers(), request.extensions(), Channel::Graphql);
+    let mut client = client(request.headers(), request.extensions(), Channel::Graphql);
+    client.agent_id = text(request.headers(), AGENT_HEADER).and_then(|id| id.parse().ok());
     let caller = match request.headers().get(header::AUTHORIZATION) {
         Some(value) => match bearer(value.to_str().unwrap_or_default()) {
             Some(token) => doors.services.actors().from_bearer(token, client).await.map_err(ApiError::from),
@@ -90,8 +92,28 @@ pub(crate) async fn by_key_or_session(
             Err(error) => Caller::Refused(error),
         },
     };
+    let caller = in_named_tenant(caller, request.headers());
     request.extensions_mut().insert(caller);
     next.run(request).await
+}
+
+/// The tenant that a client names: any other than the caller's own is refused like a bad key.
+const TENANT_HEADER: &str = "x-prefect-tenant-id";
+/// The agent that a client says it is.
+const AGENT_HEADER: &str = "x-prefect-agent-id";
+
+fn in_named_tenant(caller: Caller, headers: &HeaderMap) -> Caller {
+    match (&caller, text(headers, TENANT_HEADER)) {
+        (Caller::Known(actor), Some(named)) if named.parse() != Ok(actor.tenant_id()) => {
+            Caller::Refused(ApiError::unauthenticated())
+        }
+        _ => caller,
+    }
+}
+
+/// A header's text; none for an empty one.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("?").trim()).filter(|text| !text.is_empty())
 }
 
 async fn session_actor(doors: &Doors, session: &Session, client: Client) -> Result<Caller, ApiError> {

@@ -3,6 +3,7 @@
 //! Times are microseconds since the epoch, ids native UUIDs. A function that touches a tenant's rows takes a
 //! [`crate::policy::Permit`] or was reached from one, and puts its tenant and owner in the WHERE clause.
 
+pub(crate) mod agents;
 pub(crate) mod audit;
 pub(crate) mod db;
 pub(crate) mod key_list;

@@ -64,6 +64,14 @@ pub(crate) async fn insert(tx: &mut Tx, tenant: &Tenant) -> Result<()> {
     }
 }
 
+/// The permit's tenant.
+pub(crate) async fn find(db: &Db, permit: &Permit) -> Result<Option<Tenant>> {
+    let row: Option<TenantRow> = read!(db, c => sqlx::query_as("SELECT id, name, slug, created_at FROM tenants WHERE id = $1")
+        .bind(permit.tenant_id().0)
+        .fetch_optional(c))?;
+    row.map(TenantRow::into_tenant).transpose()
+}
+
 /// Whether there is any tenant yet.
 pub(crate) async fn is_any(db: &Db) -> Result<bool> {
     Ok(

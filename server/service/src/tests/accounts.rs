@@ -4,13 +4,6 @@ use domain::{AccountFilter, AccountQuery, Direction, ErrorCode, Owner, PageReque
 
 use crate::{CreateServiceAccount, Error, stage::*};
 
-fn code<T>(result: crate::Result<T>) -> ErrorCode {
-    match result {
-        Err(Error::Api(refusal)) => refusal.code,
-        _ => panic!("not a refusal"),
-    }
-}
-
 #[test]
 fn a_deleted_account_takes_all_its_keys_along_and_stays_as_history() {
     on_both(async |stage| {
@@ -144,5 +137,28 @@ fn no_live_key_is_left_without_a_living_account_when_creating_races_deleting() {
             }
         }
         assert_eq!(stage.services.admin().check().await.unwrap(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn an_account_with_its_key_is_made_whole_or_not_at_all() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let input = |name: &str| CreateServiceAccount {
+            name: name.to_owned(),
+            role: Some("USER".to_owned()),
+            idempotency_key: None,
+        };
+        let issued = stage.services.service_accounts().create_with_key(&ada, &input("runner")).await.unwrap();
+        assert!(stage.is_good(&issued).await);
+        assert_eq!(issued.key.owner_name, "runner");
+        let again = stage.services.service_accounts().create_with_key(&ada, &input("runner")).await;
+        assert_eq!(code(again), ErrorCode::BadUserInput);
+        let reader = stage.add_user("ben@example.org", "acme", Role::User).await;
+        let ben = stage.session(reader).await;
+        let refused = stage.services.service_accounts().create_with_key(&ben, &input("mine")).await;
+        assert_eq!(code(refused), ErrorCode::Forbidden);
+        let accounts = stage.services.service_accounts().list(&ada, &AccountQuery::default()).await.unwrap().items;
+        assert_eq!(accounts.iter().map(|account| account.all_keys).collect::<Vec<_>>(), [1]);
     });
 }

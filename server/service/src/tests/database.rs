@@ -8,7 +8,7 @@ use crate::{Clock, OpenError, Services, Settings, StoredSession, stage::*, stora
 fn migrating_twice_changes_nothing_and_a_newer_database_is_refused() {
     on_both(async |stage| {
         assert!(stage.services.migrate().await.unwrap().is_empty());
-        let sql = "UPDATE _sqlx_migrations SET version = 999";
+        let sql = "UPDATE _sqlx_migrations SET version = 999 WHERE version = 1";
         match stage.services.db() {
             Db::Sqlite { writer, .. } => drop(sqlx::query(sql).execute(writer).await.unwrap()),
             Db::Postgres(pool) => drop(sqlx::query(sql).execute(pool).await.unwrap()),

@@ -5,14 +5,6 @@ use domain::{ErrorCode, KeyState, Owner, Role};
 
 use crate::{CreateApiKey, Error, stage::*, storage};
 
-fn code<T>(result: crate::Result<T>) -> ErrorCode {
-    match result {
-        Err(Error::Api(refusal)) => refusal.code,
-        Err(other) => panic!("a fault: {other:?}"),
-        Ok(_) => panic!("it was allowed"),
-    }
-}
-
 #[test]
 fn a_key_verifies_until_it_is_revoked_and_its_second_revocation_is_a_conflict() {
     on_both(async |stage| {

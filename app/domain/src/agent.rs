@@ -1,0 +1,180 @@
+//! Agents: long-running clients that authenticate with a key and hand it to the flows that they start.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{AgentId, ApiKey, KeyId, KeyState, Name};
+
+/// An agent polls every 10 s at the slowest; three polls missed, and it counts as silent.
+pub const SILENT_AFTER: TimeDelta = TimeDelta::seconds(30);
+/// The most labels that an agent may have.
+pub const MOST_LABELS: usize = 100;
+/// The longest label, in characters: a host's name fits.
+pub const MOST_LABEL_CHARS: usize = 255;
+
+/// An agent, as it told of itself when it started, and when it was last heard of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// Its id. An agent that starts again in the same place, with the same key and labels, keeps it.
+    pub id: AgentId,
+    /// The key that it uses.
+    pub key: ApiKey,
+    /// What it calls itself.
+    pub name: Name,
+    /// What kind of agent it is, such as `LocalAgent`.
+    pub kind: Name,
+    /// The labels of the runs that it takes, sorted.
+    pub labels: Vec<Label>,
+    /// The client's version.
+    pub version: Option<String>,
+    /// Its network address.
+    pub address: Option<String>,
+    /// When it first started.
+    pub first_seen_at: DateTime<Utc>,
+    /// When it last started or polled.
+    pub last_seen_at: DateTime<Utc>,
+}
+
+/// How an agent is, as its key and its polls tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentState {
+    /// It polls.
+    Polling,
+    /// It stopped polling.
+    Silent {
+        /// Since when.
+        since: DateTime<Utc>,
+    },
+    /// Its key is refused; it may go on asking, and gets nothing.
+    CutOff {
+        /// Since when; `None` when a time isn't known.
+        since: Option<DateTime<Utc>>,
+    },
+}
+
+impl AgentState {
+    /// The word on the screen.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Polling => "Polling",
+            Self::Silent { .. } => "Silent",
+            Self::CutOff { .. } => "Cut off",
+        }
+    }
+
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Polling => "polling",
+            Self::Silent { .. } => "silent",
+            Self::CutOff { .. } => "cut_off",
+        }
+    }
+}
+
+impl Agent {
+    /// The state at `now`.
+    pub fn state(&self, now: DateTime<Utc>) -> AgentState {
+        match self.key.state(now) {
+            KeyState::Revoked { at } | KeyState::Expired { at } | KeyState::Suspended { at } => {
+                AgentState::CutOff { since: Some(at) }
+            }
+            KeyState::Active | KeyState::ExpiringSoon { .. } if now - self.last_seen_at > SILENT_AFTER => {
+                AgentState::Silent { since: self.last_seen_at }
+            }
+            KeyState::Active | KeyState::ExpiringSoon { .. } => AgentState::Polling,
+        }
+    }
+}
+
+/// One label: 1–255 characters after trimming, none of them a control character.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Label(String);
+
+/// A text is no label, or there are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Use at most 100 labels of 1 to 255 visible characters.")]
+pub struct LabelError;
+
+impl Label {
+    /// Trims and checks each; sorted, without repeats.
+    ///
+    /// # Errors
+    /// When one is empty, too long or holds a control character, or there are more than [`MOST_LABELS`].
+    pub fn parse_all(texts: &[String]) -> Result<Vec<Self>, LabelError> {
+        if texts.len() > MOST_LABELS {
+            return Err(LabelError);
+        }
+        let mut labels = texts.iter().map(|text| Self::parse(text)).collect::<Result<Vec<_>, _>>()?;
+        labels.sort();
+        labels.dedup();
+        Ok(labels)
+    }
+
+    fn parse(text: &str) -> Result<Self, LabelError> {
+        let text = text.trim();
+        let fits = !text.is_empty() && text.chars().count() <= MOST_LABEL_CHARS && !text.chars().any(char::is_control);
+        if fits { Ok(Self(text.to_owned())) } else { Err(LabelError) }
+    }
+
+    /// The label's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whose agents a list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentScope {
+    /// All of the tenant's.
+    Tenant,
+    /// Those of an owner's keys.
+    Owner(crate::Owner),
+    /// Those of one key.
+    Key(KeyId),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[test]
+    fn labels_are_sorted_and_each_stands_once() {
+        let labels = Label::parse_all(&texts(&["b", " a ", "b"])).unwrap();
+        assert_eq!(labels.iter().map(Label::as_str).collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn empty_long_and_unprintable_labels_are_refused_and_so_are_too_many() {
+        for bad in ["", " ", "a\nb", &"x".repeat(256)] {
+            assert_eq!(Label::parse_all(&texts(&[bad])), Err(LabelError), "{bad:?}");
+        }
+        assert!(Label::parse_all(&vec!["x".to_owned(); 100]).is_ok());
+        assert_eq!(Label::parse_all(&vec!["x".to_owned(); 101]), Err(LabelError));
+    }
+
+    #[test]
+    fn an_agent_is_silent_after_three_missed_polls_and_cut_off_with_its_key() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(9);
+        let agent = |last_seen_at, key| Agent {
+            id: AgentId(uuid::Uuid::nil()),
+            key,
+            name: Name::parse("agent").unwrap(),
+            kind: Name::parse("LocalAgent").unwrap(),
+            labels: Vec::new(),
+            version: None,
+            address: None,
+            first_seen_at: DateTime::UNIX_EPOCH,
+            last_seen_at,
+        };
+        let key = crate::api_key::tests::key();
+        assert_eq!(agent(now - SILENT_AFTER, key.clone()).state(now), AgentState::Polling);
+        let since = now - SILENT_AFTER - TimeDelta::seconds(1);
+        assert_eq!(agent(since, key.clone()).state(now), AgentState::Silent { since });
+        let revoked = ApiKey { revoked_at: Some(now), ..key };
+        assert_eq!(agent(now, revoked).state(now), AgentState::CutOff { since: Some(now) });
+    }
+}

@@ -1,0 +1,128 @@
+//! Use cases of agents: long-running clients that tell of themselves when they start, and poll.
+
+use chrono::TimeDelta;
+use domain::{Agent, AgentId, AgentScope, ApiError, Label, Operation, TenantId};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Actor, Result, Services, input,
+    policy::{Permit, Target, authorize},
+    storage::{self, agents::NewAgent, audit::Entry},
+    token,
+};
+
+/// How many agents a list shows at most.
+pub const MOST_LISTED: u32 = 100;
+/// How many agents of one key are kept: those heard of last.
+const MOST_OF_A_KEY: u32 = 1_000;
+/// How long an agent that isn't heard of is kept.
+pub(crate) const KEPT_FOR: TimeDelta = TimeDelta::days(90);
+
+/// What an agent tells of itself.
+#[derive(Clone, Debug)]
+pub struct RegisterAgent {
+    /// What kind it is: see [`domain::Name`].
+    pub kind: String,
+    /// What it calls itself; `agent`, when `None` or empty.
+    pub name: Option<String>,
+    /// The labels of the runs that it takes: see [`Label`].
+    pub labels: Vec<String>,
+    /// The tenant that it means; its key's, when `None`.
+    pub tenant_id: Option<TenantId>,
+    /// The client's version, cut to 50 characters.
+    pub version: Option<String>,
+}
+
+/// Use cases of agents.
+pub struct Agents<'a>(pub(crate) &'a Services);
+
+impl Agents<'_> {
+    /// Records that an agent started with the actor's key. One that starts again as it was, at the same address, is the
+    /// same agent.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` with the fields `type`, `name`, `labels`; `UNAUTHENTICATED` for another tenant than the key's,
+    /// as the clients expect it; `FORBIDDEN` without a key.
+    pub async fn register(&self, actor: &Actor, input: &RegisterAgent) -> Result<AgentId> {
+        let permit = self.permit(actor, Operation::RegisterAgent, input.tenant_id)?;
+        let agent = self.check(actor, input)?;
+        let actor = actor.clone();
+        let entry = Entry::by(&actor, Operation::RegisterAgent, agent.at, ("agent", agent.id.0, agent.name.as_str()));
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let id = storage::agents::upsert(tx, &permit, &agent).await?;
+                    if id == agent.id {
+                        storage::agents::delete_beyond(tx, agent.key, MOST_OF_A_KEY).await?;
+                        storage::audit::insert(tx, &entry).await?;
+                    }
+                    Ok(id)
+                })
+            })
+            .await
+    }
+
+    /// An agent asks for runs. There are none: Latchkey schedules nothing. That it asked was noted with its key.
+    ///
+    /// # Errors
+    /// As [`Agents::register`].
+    pub fn poll(&self, actor: &Actor, tenant_id: Option<TenantId>) -> Result<()> {
+        self.permit(actor, Operation::PollQueue, tenant_id).map(drop)
+    }
+
+    /// Agents, the last heard of first; at most [`MOST_LISTED`].
+    ///
+    /// # Errors
+    /// `FORBIDDEN` for others' without the right, `NOT_FOUND` for a key that isn't there.
+    pub async fn list(&self, actor: &Actor, scope: AgentScope) -> Result<Vec<Agent>> {
+        let target = match scope {
+            AgentScope::Tenant => Target::Tenant(actor.tenant_id()),
+            AgentScope::Owner(owner) => Target::Owner(actor.tenant_id(), owner),
+            AgentScope::Key(id) => {
+                let key = self.0.api_keys().get(actor, id).await?;
+                Target::Owner(key.tenant_id, key.owner)
+            }
+        };
+        // A person's own key may be in another of their tenants than the one that they stand in.
+        let actor = match target {
+            Target::Owner(tenant, owner) if owner == actor.owner() => self.0.actors().in_tenant(actor, tenant).await?,
+            _ => actor.clone(),
+        };
+        let permit = authorize(&actor, Operation::ListAgents, target)?;
+        let mut agents = storage::agents::list(self.0.db(), &permit, scope, MOST_LISTED).await?;
+        self.0.uses().overlay_agents(&mut agents);
+        agents.sort_by_key(|agent| std::cmp::Reverse(agent.last_seen_at));
+        Ok(agents)
+    }
+
+    fn permit(&self, actor: &Actor, operation: Operation, tenant_id: Option<TenantId>) -> Result<Permit> {
+        if tenant_id.is_some_and(|id| id != actor.tenant_id()) {
+            return Err(ApiError::unauthenticated().into());
+        }
+        Ok(authorize(actor, operation, Target::Owner(actor.tenant_id(), actor.owner()))?)
+    }
+
+    fn check(&self, actor: &Actor, input: &RegisterAgent) -> Result<NewAgent> {
+        let mut wrong = input::Fields::default();
+        let kind = wrong.take("type", input::name(&input.kind));
+        let name = input.name.as_deref().map(str::trim).filter(|name| !name.is_empty()).unwrap_or("agent");
+        let name = wrong.take("name", input::name(name));
+        let labels = wrong.take("labels", Label::parse_all(&input.labels));
+        let (Some(kind), Some(name), Some(labels)) = (kind, name, labels) else {
+            return Err(wrong.into_error().into());
+        };
+        let key = actor.key_id().ok_or_else(ApiError::unauthenticated)?;
+        let (at, address) = (self.0.now(), actor.client().address.clone());
+        let version = input.version.as_deref().map(|version| version.chars().take(50).collect());
+        let id = AgentId(token::new_id(at));
+        let mut identity = Sha256::new();
+        let parts = [kind.as_str(), name.as_str(), address.as_deref().unwrap_or_default()];
+        for part in parts.into_iter().chain(labels.iter().map(Label::as_str)) {
+            // No part holds a control character, so this one parts them.
+            identity.update(part);
+            identity.update([0]);
+        }
+        Ok(NewAgent { id, key, identity: identity.finalize().into(), name, kind, labels, version, address, at })
+    }
+}

@@ -1,0 +1,205 @@
+//! The conditions and orders that clients write into their queries (Hasura's, version 1).
+
+use async_graphql::{Enum, InputObject, scalar};
+use domain::Tenant;
+use serde::{Deserialize, Serialize};
+
+/// An id as text. One that is no UUID is equal to none.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct UuidText(String);
+
+scalar!(UuidText, "uuid", "A UUID as text.");
+
+/// A condition on an id. A condition that is null is none.
+#[derive(Clone, Debug, Default, InputObject)]
+#[graphql(name = "uuid_comparison_exp")]
+pub(crate) struct UuidComparison {
+    /// Equal; null is no condition.
+    #[graphql(name = "_eq")]
+    eq: Option<UuidText>,
+    /// Not equal; null is no condition.
+    #[graphql(name = "_neq")]
+    neq: Option<UuidText>,
+    /// One of these.
+    #[graphql(name = "_in")]
+    within: Option<Vec<UuidText>>,
+    /// None of these.
+    #[graphql(name = "_nin")]
+    outside: Option<Vec<UuidText>>,
+    /// Whether there is no value.
+    #[graphql(name = "_is_null")]
+    is_null: Option<bool>,
+}
+
+/// A condition on a text. A condition that is null is none.
+#[derive(Clone, Debug, Default, InputObject)]
+#[graphql(name = "String_comparison_exp")]
+pub(crate) struct TextComparison {
+    /// Equal; null is no condition.
+    #[graphql(name = "_eq")]
+    eq: Option<String>,
+    /// Not equal; null is no condition.
+    #[graphql(name = "_neq")]
+    neq: Option<String>,
+    /// One of these.
+    #[graphql(name = "_in")]
+    within: Option<Vec<String>>,
+    /// None of these.
+    #[graphql(name = "_nin")]
+    outside: Option<Vec<String>>,
+    /// Whether there is no value.
+    #[graphql(name = "_is_null")]
+    is_null: Option<bool>,
+}
+
+impl TextComparison {
+    /// Whether a value, which is never null, meets all conditions.
+    fn holds(&self, value: &str) -> bool {
+        self.eq.as_ref().is_none_or(|eq| eq == value)
+            && self.neq.as_ref().is_none_or(|neq| neq != value)
+            && self.within.as_ref().is_none_or(|list| list.iter().any(|item| item == value))
+            && self.outside.as_ref().is_none_or(|list| list.iter().all(|item| item != value))
+            && self.is_null != Some(true)
+    }
+}
+
+impl From<UuidComparison> for TextComparison {
+    fn from(ids: UuidComparison) -> Self {
+        let text = |id: UuidText| id.0.trim().to_lowercase();
+        let texts = |list: Vec<UuidText>| list.into_iter().map(text).collect();
+        Self {
+            eq: ids.eq.map(text),
+            neq: ids.neq.map(text),
+            within: ids.within.map(texts),
+            outside: ids.outside.map(texts),
+            is_null: ids.is_null,
+        }
+    }
+}
+
+/// Which tenants.
+#[derive(Clone, Debug, Default, InputObject)]
+#[graphql(name = "tenant_bool_exp")]
+pub(crate) struct TenantFilter {
+    /// By id.
+    id: Option<UuidComparison>,
+    /// By short name.
+    slug: Option<TextComparison>,
+    /// By name.
+    name: Option<TextComparison>,
+    /// All of these too.
+    #[graphql(name = "_and")]
+    and: Option<Vec<TenantFilter>>,
+    /// And one of these.
+    #[graphql(name = "_or")]
+    or: Option<Vec<TenantFilter>>,
+}
+
+impl TenantFilter {
+    pub(crate) fn holds(&self, tenant: &Tenant) -> bool {
+        let id = self.id.clone().map(TextComparison::from);
+        id.is_none_or(|id| id.holds(&tenant.id.to_string()))
+            && self.slug.as_ref().is_none_or(|slug| slug.holds(tenant.slug.as_str()))
+            && self.name.as_ref().is_none_or(|name| name.holds(tenant.name.as_str()))
+            && self.and.as_ref().is_none_or(|all| all.iter().all(|filter| filter.holds(tenant)))
+            && self.or.as_ref().is_none_or(|any| any.iter().any(|filter| filter.holds(tenant)))
+    }
+}
+
+/// A direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(name = "order_by", rename_items = "lowercase")]
+pub(crate) enum OrderBy {
+    /// Ascending.
+    Asc,
+    /// Descending.
+    Desc,
+}
+
+/// In which order tenants come.
+#[derive(Clone, Debug, Default, InputObject)]
+#[graphql(name = "tenant_order_by")]
+pub(crate) struct TenantOrder {
+    /// By id.
+    id: Option<OrderBy>,
+    /// By short name.
+    slug: Option<OrderBy>,
+    /// By name.
+    name: Option<OrderBy>,
+}
+
+impl TenantOrder {
+    /// Sorts by the first order last, so that it counts most.
+    pub(crate) fn sort(orders: &[Self], tenants: &mut [Tenant]) {
+        for order in orders.iter().rev() {
+            let by = |direction: Option<OrderBy>, tenants: &mut [Tenant], key: fn(&Tenant) -> String| match direction {
+                None => {}
+                Some(OrderBy::Asc) => tenants.sort_by_key(key),
+                Some(OrderBy::Desc) => tenants.sort_by_key(|tenant| std::cmp::Reverse(key(tenant))),
+            };
+            by(order.id, tenants, |tenant| tenant.id.to_string());
+            by(order.slug, tenants, |tenant| tenant.slug.as_str().to_owned());
+            by(order.name, tenants, |tenant| tenant.name.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Name, Slug, TenantId};
+
+    use super::*;
+
+    fn tenant(slug: &str) -> Tenant {
+        Tenant {
+            id: "0192a3b4-c5d6-7e8f-9a0b-1c2d3e4f5a6b".parse::<TenantId>().unwrap(),
+            name: Name::parse(slug).unwrap(),
+            slug: Slug::parse(slug).unwrap(),
+            created_at: chrono::DateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn by_slug(condition: TextComparison) -> TenantFilter {
+        TenantFilter { slug: Some(condition), ..TenantFilter::default() }
+    }
+
+    #[test]
+    fn a_condition_that_is_null_is_none() {
+        assert!(by_slug(TextComparison::default()).holds(&tenant("acme")));
+    }
+
+    #[test]
+    fn conditions_hold_together_and_one_of_or_is_enough() {
+        let eq = |slug: &str| by_slug(TextComparison { eq: Some(slug.to_owned()), ..TextComparison::default() });
+        assert!(eq("acme").holds(&tenant("acme")) && !eq("other").holds(&tenant("acme")));
+        let either = TenantFilter { or: Some(vec![eq("other"), eq("acme")]), ..TenantFilter::default() };
+        assert!(either.holds(&tenant("acme")));
+        let both = TenantFilter { and: Some(vec![eq("other"), eq("acme")]), ..TenantFilter::default() };
+        assert!(!both.holds(&tenant("acme")));
+        let nobody = by_slug(TextComparison { within: Some(Vec::new()), ..TextComparison::default() });
+        assert!(!nobody.holds(&tenant("acme")));
+        let null = by_slug(TextComparison { is_null: Some(true), ..TextComparison::default() });
+        assert!(!null.holds(&tenant("acme")));
+    }
+
+    #[test]
+    fn an_id_is_compared_in_any_case_and_a_text_that_is_none_equals_none() {
+        let acme = tenant("acme");
+        let eq = |id: &str| {
+            let id = UuidComparison { eq: Some(UuidText(id.to_owned())), ..UuidComparison::default() };
+            TenantFilter { id: Some(id), ..TenantFilter::default() }
+        };
+        assert!(eq(&acme.id.to_string().to_uppercase()).holds(&acme));
+        assert!(!eq("x").holds(&acme));
+    }
+
+    #[test]
+    fn the_first_order_counts_most() {
+        let mut tenants = [tenant("b"), tenant("a")];
+        TenantOrder::sort(&[TenantOrder { slug: Some(OrderBy::Asc), ..TenantOrder::default() }], &mut tenants);
+        assert_eq!(tenants[0].slug.as_str(), "a");
+        TenantOrder::sort(&[TenantOrder { slug: Some(OrderBy::Desc), ..TenantOrder::default() }], &mut tenants);
+        assert_eq!(tenants[0].slug.as_str(), "b");
+    }
+}

@@ -1,0 +1,14 @@
+//! What existing clients ask for: the Prefect 0.14 to 1.4 command line and agents, in the shapes that they read. The
+//! operations of tokens, which keys have replaced, are marked as deprecated.
+
+mod filters;
+mod mutation;
+mod query;
+mod types;
+
+pub use mutation::ClientMutation;
+pub use query::ClientQuery;
+
+/// The version that a client names in its headers.
+#[derive(Clone, Debug)]
+pub(super) struct ClientVersion(pub(super) Option<String>);

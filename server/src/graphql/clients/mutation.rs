@@ -1,0 +1,116 @@
+//! What clients change.
+
+use async_graphql::{Context, Object, Result};
+use chrono::TimeDelta;
+use domain::{ApiError, Role, TenantId};
+use service::{CreateApiKey, CreateServiceAccount, RegisterAgent};
+
+use super::{
+    ClientVersion,
+    types::{
+        CreateApiTokenInput, CreateApiTokenPayload, DeleteApiTokenInput, IdPayload, QueueInput, QueuePayload,
+        RefreshTokenInput, RegisterAgentInput, SwitchTenantInput, TokenPayload,
+    },
+};
+use crate::graphql::{
+    error::refuse,
+    mutation::revoke,
+    query::{actor, services},
+    types::{SuccessPayload, time},
+};
+
+/// How long a client may go on before it asks for a token again.
+const ASK_AGAIN_AFTER: TimeDelta = TimeDelta::hours(1);
+
+/// The mutations of existing clients.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClientMutation;
+
+#[expect(clippy::unused_async, reason = "a field is an async function, whether it waits or not")]
+#[Object(rename_fields = "snake_case", rename_args = "snake_case")]
+impl ClientMutation {
+    /// An agent starts. It is the same agent as before if kind, name, labels, address and key are.
+    async fn register_agent(&self, context: &Context<'_>, input: RegisterAgentInput) -> Result<IdPayload> {
+        let input = RegisterAgent {
+            kind: input.r#type,
+            name: input.name,
+            labels: input.labels.unwrap_or_default(),
+            tenant_id: input.tenant_id.as_deref().map(named_tenant).transpose()?,
+            version: context.data::<ClientVersion>()?.0.clone(),
+        };
+        let id = services(context)?.agents().register(actor(context)?, &input).await.map_err(refuse)?;
+        Ok(IdPayload { id: id.to_string() })
+    }
+
+    /// An agent asks for runs. There are none: Latchkey doesn't schedule flows.
+    async fn get_runs_in_queue(&self, context: &Context<'_>, input: QueueInput) -> Result<QueuePayload> {
+        let tenant = input.tenant_id.as_deref().map(named_tenant).transpose()?;
+        services(context)?.agents().poll(actor(context)?, tenant).map_err(refuse)?;
+        Ok(QueuePayload { flow_run_ids: Vec::new() })
+    }
+
+    /// Makes a key or, for a runner, a service account and a key of it.
+    #[graphql(deprecation = "Use create_api_key, with create_service_account before it for a runner.")]
+    async fn create_api_token(
+        &self,
+        context: &Context<'_>,
+        input: CreateApiTokenInput,
+    ) -> Result<CreateApiTokenPayload> {
+        let (services, actor) = (services(context)?, actor(context)?);
+        let account = |role: Role| CreateServiceAccount {
+            name: input.name.clone(),
+            role: Some(role.as_str().to_owned()),
+            idempotency_key: None,
+        };
+        let issued = match input.scope.trim().to_uppercase().as_str() {
+            "USER" => {
+                let key = CreateApiKey {
+                    owner: actor.owner(),
+                    tenant_id: None,
+                    name: input.name.clone(),
+                    expires_at: None,
+                    idempotency_key: None,
+                };
+                services.api_keys().create(actor, &key).await
+            }
+            "RUNNER" => services.service_accounts().create_with_key(actor, &account(Role::User)).await,
+            "TENANT" => services.service_accounts().create_with_key(actor, &account(Role::TenantAdmin)).await,
+            _ => return Err(refuse(ApiError::field("scope", "Choose one of USER, RUNNER, TENANT."))),
+        };
+        let issued = issued.map_err(refuse)?;
+        Ok(CreateApiTokenPayload { id: issued.key.id.to_string(), token: issued.token.expose().to_owned() })
+    }
+
+    /// Revokes a key.
+    #[graphql(deprecation = "Use delete_api_key.")]
+    async fn delete_api_token(&self, context: &Context<'_>, input: DeleteApiTokenInput) -> Result<SuccessPayload> {
+        revoke(context, &input.token_id).await
+    }
+
+    /// Confirms the key's tenant. Gives no token: the client goes on with its key.
+    #[graphql(deprecation = "A key works in its own tenant; nothing is to be switched.")]
+    async fn switch_tenant(&self, context: &Context<'_>, input: SwitchTenantInput) -> Result<TokenPayload> {
+        let actor = actor(context)?;
+        if named_tenant(&input.tenant_id)? != actor.tenant_id() {
+            return Err(refuse(ApiError::unauthenticated()));
+        }
+        Ok(no_token(services(context)?))
+    }
+
+    /// Gives no token: the client goes on with its key.
+    #[graphql(deprecation = "A key needs no renewal until it expires.")]
+    async fn refresh_token(&self, context: &Context<'_>, input: RefreshTokenInput) -> Result<TokenPayload> {
+        drop(input.access_token);
+        actor(context)?;
+        Ok(no_token(services(context)?))
+    }
+}
+
+fn no_token(services: &service::Services) -> TokenPayload {
+    TokenPayload { access_token: None, expires_at: time(services.now() + ASK_AGAIN_AFTER), refresh_token: None }
+}
+
+/// A tenant that a client names; a text that is no id names one that isn't the key's.
+fn named_tenant(text: &str) -> Result<TenantId> {
+    text.parse().map_err(|_| refuse(ApiError::unauthenticated()))
+}

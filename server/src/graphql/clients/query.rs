@@ -1,0 +1,126 @@
+//! What clients ask.
+
+use async_graphql::{Context, Object, Result};
+use domain::{AgentScope, OwnerKind};
+use service::Services;
+
+use super::{
+    filters::{TenantFilter, TenantOrder, UuidComparison},
+    types::{Agent, AgentConfig, ApiToken, AuthInfo, Membership, Tenant, User},
+};
+use crate::graphql::{
+    error::refuse,
+    query::{actor, id, owner, services},
+};
+
+/// The queries of existing clients.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClientQuery;
+
+/// Which settings.
+#[derive(Clone, Debug, Default, async_graphql::InputObject)]
+#[graphql(name = "agent_config_bool_exp")]
+pub(crate) struct AgentConfigFilter {
+    /// By id.
+    id: Option<UuidComparison>,
+}
+
+#[expect(clippy::unused_async, reason = "a field is an async function, whether it waits or not")]
+#[Object(rename_fields = "snake_case", rename_args = "snake_case")]
+impl ClientQuery {
+    /// A greeting: the key is good.
+    async fn hello(&self, context: &Context<'_>) -> Result<String> {
+        Ok(format!("Hello, {}.", actor(context)?.name()))
+    }
+
+    /// Who the presented key or session is.
+    async fn auth_info(&self, context: &Context<'_>) -> Result<AuthInfo> {
+        let actor = actor(context)?;
+        let scope = match actor.owner().kind() {
+            OwnerKind::ServiceAccount => "RUNNER",
+            OwnerKind::User => "USER",
+        };
+        Ok(AuthInfo {
+            tenant_id: actor.tenant_id().to_string(),
+            user_id: actor.owner().to_string(),
+            api_token_scope: scope.to_owned(),
+        })
+    }
+
+    /// The tenants that the caller may act in: a key's own; all of a person's by the dashboard's session.
+    async fn tenant(
+        &self,
+        context: &Context<'_>,
+        r#where: Option<TenantFilter>,
+        order_by: Option<Vec<TenantOrder>>,
+        limit: Option<u32>,
+    ) -> Result<Vec<Tenant>> {
+        let mut tenants = services(context)?.users().tenants(actor(context)?).await.map_err(refuse)?;
+        tenants.retain(|tenant| r#where.as_ref().is_none_or(|filter| filter.holds(tenant)));
+        TenantOrder::sort(&order_by.unwrap_or_default(), &mut tenants);
+        tenants.truncate(limit.map_or(usize::MAX, |limit| limit as usize));
+        Ok(tenants.into_iter().map(Tenant::from).collect())
+    }
+
+    /// Agents, the last heard of first; at most 100. Of a service account, of a key or, with neither, all of the tenant's.
+    async fn agents(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "A service account's id, or one's own")] owner_id: Option<String>,
+        api_key_id: Option<String>,
+    ) -> Result<Vec<Agent>> {
+        let scope = match (api_key_id, owner_id) {
+            (Some(key), _) => AgentScope::Key(id(&key)?),
+            (None, Some(text)) => AgentScope::Owner(owner(actor(context)?, &text)?),
+            (None, None) => AgentScope::Tenant,
+        };
+        list_agents(services(context)?, actor(context)?, scope).await
+    }
+
+    /// The tenant's agents, for those who may see them; else those of one's own keys.
+    async fn agent(&self, context: &Context<'_>) -> Result<Vec<Agent>> {
+        let (services, actor) = (services(context)?, actor(context)?);
+        match list_agents(services, actor, AgentScope::Tenant).await {
+            Ok(agents) => Ok(agents),
+            Err(_) => list_agents(services, actor, AgentScope::Owner(actor.owner())).await,
+        }
+    }
+
+    /// Nothing: agents have their settings where they run.
+    async fn agent_config(
+        &self,
+        context: &Context<'_>,
+        r#where: Option<AgentConfigFilter>,
+    ) -> Result<Vec<AgentConfig>> {
+        actor(context)?;
+        drop(r#where.and_then(|filter| filter.id));
+        Ok(Vec::new())
+    }
+
+    /// Who is asking: a list of one.
+    #[graphql(deprecation = "Use auth_info.")]
+    async fn user(&self, context: &Context<'_>) -> Result<Vec<User>> {
+        let actor = actor(context)?;
+        let tenants = services(context)?.users().tenants(actor).await.map_err(refuse)?;
+        let here = tenants.into_iter().filter(|tenant| tenant.id == actor.tenant_id());
+        Ok(here
+            .map(|tenant| User {
+                id: actor.owner().to_string(),
+                default_membership: Membership { tenant_id: tenant.id.to_string(), tenant: tenant.into() },
+            })
+            .collect())
+    }
+
+    /// The keys that `auth_api_key` shows.
+    #[graphql(deprecation = "Use auth_api_key.")]
+    async fn api_token(&self, context: &Context<'_>) -> Result<Vec<ApiToken>> {
+        let keys = services(context)?.api_keys().visible(actor(context)?).await.map_err(refuse)?;
+        Ok(keys.into_iter().map(|key| ApiToken { id: key.id.to_string(), name: key.name.to_string() }).collect())
+    }
+}
+
+async fn list_agents(services: &Services, actor: &service::Actor, scope: AgentScope) -> Result<Vec<Agent>> {
+    let agents = services.agents().list(actor, scope).await.map_err(refuse)?;
+    let now = services.now();
+    Ok(agents.into_iter().map(|agent| Agent::at(agent, now)).collect())
+}
