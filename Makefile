@@ -9,6 +9,7 @@ help:
 	@echo 'make run          build, and serve at http://$(LISTEN) on $(DATABASE)'
 	@echo 'make demo         the same on a temporary database with a made-up tenant'
 	@echo 'make test         everything: format, lints, tests on both databases, browser tests'
+	@echo 'make test-clients  the part of it with the real Prefect clients (needs Python 3.8 to 3.10)'
 	@echo 'make check        the quick part of it: format, arrows between crates, lints'
 	@echo 'make fmt          format the code'
 	@echo 'make bench        the figures of the README'
@@ -44,6 +45,10 @@ demo: release
 .PHONY: test
 test:
 	@end2end/bin/test
+
+.PHONY: test-clients
+test-clients:
+	@end2end/bin/test --clients
 
 .PHONY: check
 check:

@@ -1,46 +1,10 @@
 // The tests' `test`: a tenant of one's own for each, and a watch on everything that the browser and the server say.
 import { test as base, expect } from '@playwright/test';
-import { randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { latchkey } from './server.mjs';
+import { PASSWORD, TOKEN, Team } from './team.mjs';
 
-export { expect };
-
-export const PASSWORD = 'seven lamps under the pier';
-export const TOKEN = /^lk[us]_[0-9A-Za-z]{38}$/;
-
-const cli = (args, input) => latchkey(process.env.LATCHKEY_DATABASE, args, input);
-
-/** A tenant that only one test knows. */
-class Team {
-  constructor() {
-    this.slug = `t${randomBytes(6).toString('hex')}`;
-    this.name = `Tenant ${this.slug}`;
-    this.id = cli(['admin', 'create-tenant', '--name', this.name, '--slug', this.slug]);
-  }
-
-  person(role = 'TENANT_ADMIN', name = 'Ada Lovelace') {
-    const email = `${randomBytes(6).toString('hex')}@example.org`;
-    const words = ['--email', email, '--name', name, '--tenant', this.slug, '--role', role, '--password-stdin'];
-    const id = cli(['admin', 'create-user', ...words], PASSWORD);
-    return { id, email, name, role };
-  }
-
-  join(person, role = 'USER') {
-    cli(['admin', 'create-user', '--email', person.email, '--tenant', this.slug, '--role', role]);
-  }
-
-  account(name, role = 'TENANT_ADMIN') {
-    return cli(['admin', 'create-service-account', '--tenant', this.slug, '--name', name, '--role', role]);
-  }
-
-  key(owner, name, expiresAt) {
-    const whose = owner.email ? ['--user', owner.email] : ['--service-account', owner];
-    const until = expiresAt ? ['--expires-at', expiresAt] : [];
-    return cli(['admin', 'create-key', '--tenant', this.slug, ...whose, '--name', name, ...until]);
-  }
-}
+export { PASSWORD, TOKEN, expect };
 
 /** What the browser says during a test, and where a token has been. */
 class Watch {

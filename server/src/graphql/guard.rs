@@ -140,7 +140,8 @@ impl<'d> Counter<'d> {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::parser::parse_query;
+    use async_graphql::{Value, parser::parse_query};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -168,6 +169,139 @@ mod tests {
         let circle = "{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }";
         assert!(count(&parse_query(circle).unwrap()).is_err());
         assert!(count(&parse_query("{ viewer { id tenants { id } } }").unwrap()).is_ok());
+    }
+
+    /// How deep the brackets of a parsed query nested: selections, arguments, lists and objects.
+    fn nesting(document: &ExecutableDocument) -> usize {
+        fn deep(value: &Value) -> usize {
+            match value {
+                Value::List(items) => 1 + items.iter().map(deep).max().unwrap_or(0),
+                Value::Object(fields) => 1 + fields.values().map(deep).max().unwrap_or(0),
+                _ => 0,
+            }
+        }
+        fn selections(set: &SelectionSet) -> usize {
+            let deepest = set.items.iter().map(|selection| match &selection.node {
+                Selection::Field(field) => {
+                    let arguments = &field.node.arguments;
+                    let deepest = arguments
+                        .iter()
+                        .map(|(_, argument)| 1 + argument.node.clone().into_const().as_ref().map_or(0, deep))
+                        .max()
+                        .unwrap_or(0);
+                    deepest.max(selections(&field.node.selection_set.node))
+                }
+                Selection::InlineFragment(fragment) => selections(&fragment.node.selection_set.node),
+                Selection::FragmentSpread(_) => 0,
+            });
+            if set.items.is_empty() { 0 } else { 1 + deepest.max().unwrap_or(0) }
+        }
+        let operations =
+            document.operations.iter().map(|(_, operation)| selections(&operation.node.selection_set.node));
+        let fragments = document.fragments.values().map(|fragment| selections(&fragment.node.selection_set.node));
+        operations.chain(fragments).max().unwrap_or(0)
+    }
+
+    /// Expands every spread, as a validator does that doesn't remember; `None` in a circle.
+    fn expanded(spreads: &[Vec<usize>], fields: &[u64], at: usize, open: &mut Vec<usize>) -> Option<u64> {
+        if open.contains(&at) {
+            return None;
+        }
+        open.push(at);
+        let below = spreads[at].iter().map(|next| expanded(spreads, fields, *next, open)).sum::<Option<u64>>();
+        open.pop();
+        below.map(|below| below + fields[at])
+    }
+
+    /// Pieces that make and break GraphQL: every bracket, quote, comment and escape that the scan has to see through.
+    fn soup() -> impl Strategy<Value = String> {
+        const PIECES: [&str; 26] = [
+            "{",
+            "}",
+            "[",
+            "]",
+            "(",
+            ")",
+            "\"",
+            "\"\"\"",
+            "\\",
+            "\\\"",
+            "#",
+            "\n",
+            "\r",
+            "@skip(if: true) ",
+            "@a",
+            "a",
+            "b: ",
+            "a(b: ",
+            "...f ",
+            "... on Query { ",
+            "fragment f on Query { ",
+            "query ",
+            "$v: [Int] = ",
+            "\u{feff}",
+            ", ",
+            "{ a ",
+        ];
+        proptest::collection::vec(0..PIECES.len(), 0..400)
+            .prop_map(|pieces| pieces.into_iter().map(|piece| PIECES[piece]).collect())
+    }
+
+    /// GraphQL that nests values and selections about as deep as the limit, with strings and comments that hold brackets.
+    fn nested() -> impl Strategy<Value = String> {
+        let text = "(\"[^\"\\\\\n\r]{0,8}\"|\"\"\"[\\[{(}\\n a]{0,8}\"\"\")";
+        let wraps = |kinds: usize| proptest::collection::vec(0..kinds, 0..20);
+        (text, wraps(3), wraps(4)).prop_map(|(text, values, fields)| {
+            let value = values.into_iter().fold(text, |inner, kind| match kind {
+                0 => format!("[{inner}]"),
+                1 => format!("[1, {inner}, 2]"),
+                _ => format!("{{k: {inner}}}"),
+            });
+            let field = fields.into_iter().fold(format!("a(b: {value})"), |inner, kind| match kind {
+                0 => format!("a {{ {inner} }}"),
+                1 => format!("... on Query {{ {inner} }} # {{\n"),
+                2 => format!("x: a(c: \"{{\") {{ {inner} }}"),
+                _ => format!("x: a {{ b }} y: a {{ {inner} }}"),
+            });
+            format!("{{ {field} }}")
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_the_scan_lets_through_is_parsed_shallowly(query in prop_oneof![soup(), nested()]) {
+            if scan(&query).is_ok()
+                && let Ok(document) = parse_query(&query)
+            {
+                prop_assert!(nesting(&document) <= MOST_NESTING);
+                count(&document).ok();
+            }
+        }
+
+        #[test]
+        fn the_scan_refuses_no_query_that_nests_little(query in nested()) {
+            let document = parse_query(&query).expect("the generator writes GraphQL");
+            if query.len() <= MOST_QUERY_BYTES && nesting(&document) <= MOST_NESTING {
+                prop_assert_eq!(scan(&query), Ok(()));
+            }
+        }
+
+        #[test]
+        fn fragments_count_as_if_each_spread_were_expanded(
+            spreads in proptest::collection::vec(proptest::collection::vec(0..5_usize, 0..4), 5),
+            fields in proptest::collection::vec(1..4_u64, 5),
+        ) {
+            let body = |at: usize| {
+                let fields = (0..fields[at]).map(|n| format!("a{n}: hello "));
+                fields.chain(spreads[at].iter().map(|next| format!("...f{next} "))).collect::<String>()
+            };
+            let fragments = joined(5, |at| format!("fragment f{at} on Query {{ {} }} ", body(at)));
+            let counted = count(&parse_query(format!("{{ ...f0 }} {fragments}")).unwrap());
+            let expected = expanded(&spreads, &fields, 0, &mut Vec::new()).is_some_and(|sum| sum <= MOST_FIELDS);
+            prop_assert_eq!(counted.is_ok(), expected);
+        }
     }
 
     #[test]

@@ -120,3 +120,42 @@ pub async fn sign_in(address: SocketAddr) -> String {
     let cookies = answer.headers().get_all("set-cookie").iter();
     cookies.map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap()).collect::<Vec<_>>().join("; ")
 }
+
+/// Queries that would keep a server busy, or kill it, if it took them.
+pub fn bombs() -> Vec<(&'static str, String)> {
+    let chain = |last: usize, spreads: usize| {
+        let fragment = |n: usize| {
+            let spread = format!("...f{} ", n + 1);
+            format!("fragment f{n} on Query {{ {} }} ", spread.repeat(spreads))
+        };
+        (0..last).map(fragment).chain([format!("fragment f{last} on Query {{ hello }}")]).collect::<String>()
+    };
+    let wide = (0..900).map(|n| format!("a{n}: hello ")).collect::<String>();
+    vec![
+        ("brackets", "[".repeat(8_000)),
+        ("lists", format!("{{ api_key(id: {}) {{ id }} }}", "[".repeat(4_000))),
+        ("selections", "{ a ".repeat(2_000)),
+        ("arguments", "{ a(b: ".repeat(1_000)),
+        ("objects", format!("{{ a(b: {}", "{k: ".repeat(2_000))),
+        ("fragments, doubled", format!("{{ ...f0 }} {}", chain(30, 2))),
+        ("fragments, tenfold", format!("{{ ...f0 }} {}", chain(12, 10))),
+        ("a circle of fragments", "{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }".to_owned()),
+        ("directives", format!("{{ hello {} }}", "@skip(if: false) ".repeat(400))),
+        ("aliases", format!("{{ {} }}", &wide[..7_000])),
+        (
+            "mutations",
+            format!(
+                "mutation {{ {} }}",
+                (0..100)
+                    .map(|n| format!("a{n}: delete_api_key(input: {{key_id: \"x\"}}) {{ success }} "))
+                    .collect::<String>()
+            ),
+        ),
+        ("a long string", format!("{{ api_key(id: \"{}\") {{ id }} }}", "x".repeat(60_000))),
+        ("block strings", format!("{{ a(b: {}", "\"\"\" \\\"\"\" ".repeat(900))),
+        (
+            "introspection of introspection",
+            format!("{{ __schema {{ types {{ {} }} }} }}", "fields { type { ".repeat(11) + "name" + &" } }".repeat(11)),
+        ),
+    ]
+}

@@ -1,0 +1,70 @@
+// One of the real clients, in a home of its own.
+import { execFile, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const folder = process.env.LATCHKEY_CLIENTS;
+
+export class Client {
+  constructor(version, url) {
+    this.bin = join(folder, `prefect-${version}`, 'bin');
+    this.home = mkdtempSync(join(tmpdir(), 'latchkey-client.'));
+    this.env = {
+      HOME: this.home,
+      PATH: `${this.bin}:/usr/bin:/bin`,
+      LANG: 'C.UTF-8',
+      LC_ALL: 'C.UTF-8',
+      NO_COLOR: '1',
+      PYTHONWARNINGS: 'ignore',
+      PREFECT__CLOUD__API: url,
+      // Nobody's proxy stands between loopback and loopback.
+      NO_PROXY: '*',
+    };
+    this.children = [];
+  }
+
+  /** Writes `~/.prefect/config.toml`. */
+  configure(text) {
+    mkdirSync(join(this.home, '.prefect'), { recursive: true });
+    writeFileSync(join(this.home, '.prefect', 'config.toml'), text);
+  }
+
+  /** Runs `prefect ARGS…` to its end: exit code, and all that it said. */
+  run(args, env = {}) {
+    return this.#finish(join(this.bin, 'prefect'), args, env);
+  }
+
+  /** Runs a piece of Python with the client's library. */
+  python(code, env = {}) {
+    return this.#finish(join(this.bin, 'python'), ['-c', code], env);
+  }
+
+  #finish(program, args, env) {
+    const options = { env: { ...this.env, ...env }, cwd: this.home, timeout: 100_000 };
+    return new Promise((resolve) => {
+      execFile(program, args, options, (error, stdout, stderr) => {
+        resolve({ code: error ? (error.code ?? -1) : 0, out: stdout.trim(), all: `${stdout}${stderr}` });
+      });
+    });
+  }
+
+  /** Starts `prefect ARGS…` and leaves it running; `said()` is all that it has said, `ended` its exit code. */
+  start(args, env = {}) {
+    const child = spawn(join(this.bin, 'prefect'), args, { env: { ...this.env, ...env }, cwd: this.home, stdio: ['ignore', 'pipe', 'pipe'] });
+    let text = '';
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (more) => (text += more));
+    const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
+    this.children.push({ child, ended });
+    return { said: () => text, ended, isRunning: () => child.exitCode === null && child.signalCode === null };
+  }
+
+  /** Ends what was started, by its own id, and removes the home. */
+  async close() {
+    for (const { child, ended } of this.children) {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+      await ended;
+    }
+    rmSync(this.home, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,39 @@
+// Prefect 0.14.22: tokens alone; keys stand where they were put.
+import { expect, expectAgent, test } from './test.mjs';
+
+test.use({ version: '0.14.22' });
+
+test('a key logs in as a token, and the commands for tokens make, list and revoke keys', async ({ client, team }) => {
+  const login = await client.run(['auth', 'login', '-t', team.key(team.person(), 'laptop')]);
+  expect(login.code, login.all).toBe(0);
+  expect(login.all).toMatch(/login successful/i);
+  expect((await client.run(['auth', 'list-tenants'])).all).toContain(team.slug);
+  const made = await client.run(['auth', 'create-token', '--name', 'my-runner', '--scope', 'RUNNER']);
+  const token = /lks_[0-9A-Za-z]{38}/.exec(made.all)?.[0];
+  expect(token, made.all).toBeTruthy();
+  const listed = await client.run(['auth', 'list-tokens']);
+  expect(listed.all).toContain('my-runner');
+  const id = /([0-9a-f-]{36})/.exec(listed.all.split('\n').find((line) => line.includes('my-runner')))[1];
+  expect((await client.run(['auth', 'revoke-token', '--id', id])).all).toContain('successfully revoked');
+  await expect(team.ask(token, '{ hello }')).rejects.toThrow(/UNAUTHENTICATED/);
+});
+
+test('a wrong key is refused in words', async ({ client }) => {
+  const login = await client.run(['auth', 'login', '-t', 'lku_wrong']);
+  expect(login.all).toContain('Error attempting to use Prefect API token');
+});
+
+const STARTS = {
+  'the flag -t': (token) => ({ args: ['agent', 'local', 'start', '-t', token] }),
+  'PREFECT__CLOUD__AGENT__AUTH_TOKEN': (token) => ({ args: ['agent', 'local', 'start'], env: { PREFECT__CLOUD__AGENT__AUTH_TOKEN: token } }),
+  '[cloud.agent] auth_token': (token, client) => {
+    client.configure(`[cloud.agent]\nauth_token = "${token}"\n`);
+    return { args: ['agent', 'local', 'start'] };
+  },
+};
+for (const [way, begin] of Object.entries(STARTS)) {
+  test(`an agent started by ${way} works until its key is revoked`, async ({ client, team }) => {
+    const token = team.key(team.account('runner'), 'agents');
+    await expectAgent({ client, team, keyName: 'agents', ...begin(token, client) });
+  });
+}

@@ -1,0 +1,50 @@
+// A tenant for a test, filled by the command line.
+import { randomBytes } from 'node:crypto';
+import { latchkey } from './server.mjs';
+
+export const PASSWORD = 'seven lamps under the pier';
+export const TOKEN = /^lk[us]_[0-9A-Za-z]{38}$/;
+
+const cli = (args, input) => latchkey(process.env.LATCHKEY_DATABASE, args, input);
+
+/** A tenant that only one test knows. */
+export class Team {
+  constructor() {
+    this.slug = `t${randomBytes(6).toString('hex')}`;
+    this.name = `Tenant ${this.slug}`;
+    this.id = cli(['admin', 'create-tenant', '--name', this.name, '--slug', this.slug]);
+  }
+
+  person(role = 'TENANT_ADMIN', name = 'Ada Lovelace') {
+    const email = `${randomBytes(6).toString('hex')}@example.org`;
+    const words = ['--email', email, '--name', name, '--tenant', this.slug, '--role', role, '--password-stdin'];
+    const id = cli(['admin', 'create-user', ...words], PASSWORD);
+    return { id, email, name, role };
+  }
+
+  join(person, role = 'USER') {
+    cli(['admin', 'create-user', '--email', person.email, '--tenant', this.slug, '--role', role]);
+  }
+
+  account(name, role = 'TENANT_ADMIN') {
+    return cli(['admin', 'create-service-account', '--tenant', this.slug, '--name', name, '--role', role]);
+  }
+
+  key(owner, name, expiresAt) {
+    const whose = owner.email ? ['--user', owner.email] : ['--service-account', owner];
+    const until = expiresAt ? ['--expires-at', expiresAt] : [];
+    return cli(['admin', 'create-key', '--tenant', this.slug, ...whose, '--name', name, ...until]);
+  }
+
+  /** Asks by GraphQL with a key, and gives the data. */
+  async ask(token, query, variables = {}) {
+    const answer = await fetch(`${process.env.LATCHKEY_URL}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+      body: JSON.stringify({ query, variables }),
+    });
+    const { data, errors } = await answer.json();
+    if (errors) throw new Error(JSON.stringify(errors));
+    return data;
+  }
+}
