@@ -31,6 +31,20 @@ pub fn local_text(at: DateTime<Utc>) -> Option<String> {
     }
 }
 
+/// Writes every `<time datetime>` of the page anew: the distance from now, and the exact time in the person's zone.
+pub fn keep_times() {
+    #[cfg(feature = "hydrate")]
+    {
+        use wasm_bindgen::JsCast;
+        let (Ok(found), Some(now)) = (document().query_selector_all("time[datetime]"), now()) else { return };
+        for time in (0..found.length()).filter_map(|index| found.item(index)?.dyn_into::<web_sys::Element>().ok()) {
+            let Some(at) = time.get_attribute("datetime").and_then(|text| local_instant(&text)) else { continue };
+            time.set_attribute("title", &local_text(at).unwrap_or_default()).ok();
+            time.set_text_content(Some(&domain::time::relative_text(at, now)));
+        }
+    }
+}
+
 /// The name of the person's time zone, like `Europe/Berlin`.
 pub fn zone() -> Option<String> {
     #[cfg(feature = "hydrate")]
@@ -42,7 +56,7 @@ pub fn zone() -> Option<String> {
     None
 }
 
-/// The instant of a `datetime-local` field, by the offset that the person's zone has on that date.
+/// The instant of a `datetime-local` field, by the offset that the person's zone has on that date; or of RFC 3339.
 pub fn local_instant(text: &str) -> Option<DateTime<Utc>> {
     #[cfg(feature = "hydrate")]
     {
@@ -105,6 +119,7 @@ pub fn present(dialog: NodeRef<html::Dialog>, view: impl IntoView + 'static) -> 
     {
         let parent = dialog.get_untracked()?;
         let shown: Shown = Box::new(leptos::mount::mount_to(parent.into(), move || view));
+        keep_times();
         open(dialog);
         Some(shown)
     }

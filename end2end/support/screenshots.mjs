@@ -52,6 +52,11 @@ const PAGES = {
     await byName(page, 'Revoke API key Laptop').click();
     await page.getByRole('heading', { name: 'Revoke the API key Laptop?' }).waitFor();
   },
+  key: async (page) => {
+    await account(page);
+    await page.getByRole('link', { name: 'Agent, Frankfurt' }).first().click();
+    await page.getByRole('heading', { level: 1, name: 'Agent, Frankfurt' }).waitFor();
+  },
   accounts: (page) => page.goto('/team/service-accounts', { waitUntil: 'networkidle' }),
   'add-account': async (page) => {
     await page.goto('/team/service-accounts', { waitUntil: 'networkidle' });
@@ -80,7 +85,7 @@ async function photograph(browser, url, look, options) {
   const context = await browser.newContext({ baseURL: url, locale: 'en-GB', timezoneId: 'Europe/Berlin', reducedMotion: 'reduce', ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(8_000);
-  const picture = (name) => page.screenshot({ path: join(folder, `${name}-${look}.png`), animations: 'disabled' });
+  const picture = (name) => page.screenshot({ path: join(folder, `${name}-${look}.png`), animations: 'disabled', fullPage: true });
   await signIn(page, picture);
   let missed = 0;
   for (const [name, come] of Object.entries(PAGES)) {

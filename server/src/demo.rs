@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, IssuedKey, Owner, Secret, ServiceAccountId, TenantId, UserId, audit::Channel};
-use service::{Actor, Client, Clock, CreateApiKey, CreateServiceAccount, Services, Settings};
+use service::{Actor, Client, Clock, CreateApiKey, CreateServiceAccount, RegisterAgent, Services, Settings};
 
 /// The address that the demo signs in with.
 pub const EMAIL: &str = "ada@example.org";
@@ -86,7 +86,8 @@ impl Story {
         self.account(&actor, "Grafana", "READ_ONLY_USER").await?;
         let agent = self.key(&actor, Owner::ServiceAccount(deployer), "Agent, Frankfurt", None).await?;
         let second = self.key(&actor, Owner::ServiceAccount(deployer), "Agent, Oregon", Some(200)).await?;
-        self.key(&actor, Owner::ServiceAccount(deployer), "Agent, trial", Some(-5)).await?;
+        let trial = self.key(&actor, Owner::ServiceAccount(deployer), "Agent, trial", Some(-5)).await?;
+        self.agent(&trial, "trial", "LocalAgent", &["laptop"], "203.0.113.7").await?;
         let reports = self.key(&actor, Owner::ServiceAccount(nightly), "cron", Some(12)).await?;
         self.key(&actor, Owner::ServiceAccount(retired), "jenkins", None).await?;
         self.days_ago(30);
@@ -95,7 +96,30 @@ impl Story {
         self.used(&reports, "192.0.2.44", "reports/3.2").await?;
         self.clock.set(self.now - TimeDelta::seconds(40));
         self.used(&second, "198.51.100.9", "python-requests/2.31.0").await?;
-        self.used(&agent, "192.0.2.10", "python-requests/2.31.0").await
+        self.used(&agent, "192.0.2.10", "python-requests/2.31.0").await?;
+        self.agent(&second, "oregon", "KubernetesAgent", &["prod", "us-west"], "198.51.100.9").await?;
+        self.clock.set(self.now);
+        self.agent(&agent, "frankfurt", "DockerAgent", &["prod", "eu-central"], "192.0.2.10").await
+    }
+
+    async fn agent(
+        &self,
+        key: &IssuedKey,
+        name: &str,
+        kind: &str,
+        labels: &[&str],
+        address: &str,
+    ) -> service::Result<()> {
+        let client = client(address, "python-requests/2.31.0");
+        let actor = self.services.actors().from_bearer(key.token.expose(), client).await?;
+        let input = RegisterAgent {
+            kind: kind.to_owned(),
+            name: Some(name.to_owned()),
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+            tenant_id: None,
+            version: Some("1.4.1".to_owned()),
+        };
+        self.services.agents().register(&actor, &input).await.map(drop)
     }
 
     async fn account(&self, actor: &Actor, name: &str, role: &str) -> service::Result<ServiceAccountId> {

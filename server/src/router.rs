@@ -56,12 +56,14 @@ pub fn build(services: Services, site: Site) -> Router {
     let person = Router::new()
         .route("/user/api-keys", get(pages::render))
         .route("/user/api-keys/new", get(pages::render).post(forms::keys::create_own))
+        .route("/user/api-keys/{key}", get(pages::render))
         .route("/user/api-keys/{key}/revoke", get(pages::render).post(forms::keys::revoke_own))
         .route("/team/service-accounts", get(pages::render))
         .route("/team/service-accounts/new", get(pages::render).post(forms::accounts::create))
         .route("/team/service-accounts/{account}", get(pages::render))
         .route("/team/service-accounts/{account}/delete", get(pages::render).post(forms::accounts::delete))
         .route("/team/service-accounts/{account}/keys/new", get(pages::render).post(forms::keys::create_of_account))
+        .route("/team/service-accounts/{account}/keys/{key}", get(pages::render))
         .route(
             "/team/service-accounts/{account}/keys/{key}/revoke",
             get(pages::render).post(forms::keys::revoke_of_account),

@@ -12,7 +12,7 @@ use super::{
     role_field::RoleField,
     sort_header::SortHeader,
     status::AccountStatus,
-    time::{Moment, ticking},
+    time::Moment,
     toast::Toast,
     trash_link::TrashLink,
 };
@@ -44,7 +44,7 @@ pub fn AccountsBoard(start: AccountsBoardStart, children: Children) -> impl Into
     let accounts = RwSignal::new(start.accounts);
     let (creating, deleting, toast) =
         (RwSignal::new(false), RwSignal::new(None::<ServiceAccount>), RwSignal::new(start.notice));
-    let (choice, now) = (start.choice, ticking(start.now));
+    let (choice, now) = (start.choice, start.now);
     let deleted = Callback::new(move |account: ServiceAccount| {
         toast.set(Some(format!("The service account {} has been deleted.", account.name)));
         accounts
@@ -72,7 +72,7 @@ pub fn AccountsBoard(start: AccountsBoardStart, children: Children) -> impl Into
 fn AccountTable(
     #[prop(into)] accounts: Signal<Vec<ServiceAccount>>,
     choice: ListChoice,
-    now: Signal<DateTime<Utc>>,
+    now: DateTime<Utc>,
     on_delete: Callback<ServiceAccount>,
 ) -> impl IntoView {
     view! {
@@ -98,11 +98,7 @@ fn AccountTable(
 }
 
 #[component]
-fn AccountRow(
-    account: ServiceAccount,
-    now: Signal<DateTime<Utc>>,
-    on_delete: Callback<ServiceAccount>,
-) -> impl IntoView {
+fn AccountRow(account: ServiceAccount, now: DateTime<Utc>, on_delete: Callback<ServiceAccount>) -> impl IntoView {
     let is_over = account.deleted_at.is_some();
     let path = format!("{PATH}/{}", account.id);
     let href = format!("{path}/delete");
@@ -179,7 +175,7 @@ fn CreateAccountDialog(is_open: RwSignal<bool>) -> impl IntoView {
 
 /// What deleting an account will stop.
 #[component]
-pub fn DeleteWords(account: ServiceAccount, now: Signal<DateTime<Utc>>) -> impl IntoView {
+pub fn DeleteWords(account: ServiceAccount, now: DateTime<Utc>) -> impl IntoView {
     let keys = match account.active_keys {
         1 => "its API key".to_owned(),
         count => format!("its {count} API keys"),
@@ -198,7 +194,7 @@ pub fn DeleteWords(account: ServiceAccount, now: Signal<DateTime<Utc>>) -> impl 
 #[component]
 fn DeleteAccountDialog(
     asked: RwSignal<Option<ServiceAccount>>,
-    now: Signal<DateTime<Utc>>,
+    now: DateTime<Utc>,
     on_done: Callback<ServiceAccount>,
 ) -> impl IntoView {
     let (error, pending, typed) = (RwSignal::new(None::<ApiError>), RwSignal::new(false), RwSignal::new(String::new()));
@@ -210,7 +206,7 @@ fn DeleteAccountDialog(
         }
     });
     let delete = move |account: &ServiceAccount| {
-        let lately = account.was_used_lately(now.get_untracked());
+        let lately = account.was_used_lately(now);
         if lately && typed.get_untracked().trim() != account.name.as_str() {
             return error
                 .set(Some(ApiError::field("confirmation", "Type the account's name exactly as it stands above.")));
@@ -235,10 +231,10 @@ fn DeleteAccountDialog(
     };
     let contents = move || {
         asked.get().map(|account| {
-            let (subject, lately) = (account.clone(), account.was_used_lately(now.get_untracked()));
+            let (subject, lately) = (account.clone(), account.was_used_lately(now));
             view! {
                 <h2 id="delete-title">{format!("Delete the service account {}?", account.name)}</h2>
-                <DeleteWords account now />
+                <DeleteWords account now=browser::now().unwrap_or(now) />
                 <FormError error fields=&["confirmation"] />
                 {lately.then(|| view! {
                     <div on:input=move |ev| typed.set(event_target_value(&ev))>

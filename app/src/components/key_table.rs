@@ -14,7 +14,7 @@ pub fn KeyTable(
     choice: ListChoice,
     base: String,
     show_tenant: bool,
-    now: Signal<DateTime<Utc>>,
+    now: DateTime<Utc>,
     on_revoke: Callback<ApiKey>,
 ) -> impl IntoView {
     view! {
@@ -44,10 +44,10 @@ fn KeyRow(
     key: ApiKey,
     base: String,
     show_tenant: bool,
-    now: Signal<DateTime<Utc>>,
+    now: DateTime<Utc>,
     on_revoke: Callback<ApiKey>,
 ) -> impl IntoView {
-    let state = key.state(now.get_untracked());
+    let state = key.state(now);
     let is_over = matches!(state, KeyState::Revoked { .. });
     let expires = match key.expires_at {
         None => Either::Left(view! { <span class="never">"Never"</span> }),
@@ -61,7 +61,7 @@ fn KeyRow(
     });
     view! {
         <tr class:row-over=is_over>
-            <th scope="row" data-label="Name"><span class="name">{key.name.to_string()}</span><code class="sub">{key.hint.clone()}"…"</code></th>
+            <th scope="row" data-label="Name"><a class="name" href=format!("{base}/{}", key.id)>{key.name.to_string()}</a><code class="sub">{key.hint.clone()}"…"</code></th>
             {show_tenant.then(|| view! { <td data-label="Tenant">{key.tenant_name.to_string()}</td> })}
             <td data-label="Status"><KeyStatus state /></td>
             <td data-label="Created"><Moment at=key.created_at now /><span class="sub">{creator}</span></td>

@@ -9,10 +9,9 @@ use super::{
     icon::{Icon, Picture},
     key_table::KeyTable,
     revoke_key::RevokeDialog,
-    time::ticking,
     toast::Toast,
 };
-use crate::list_url::ListChoice;
+use crate::{browser, list_url::ListChoice};
 
 /// What a board of keys begins with.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -44,7 +43,7 @@ pub fn KeysBoard(start: KeysBoardStart, children: Children) -> impl IntoView {
     let keys = RwSignal::new(start.keys);
     let (creating, revoking, toast) =
         (RwSignal::new(false), RwSignal::new(None::<ApiKey>), RwSignal::new(start.notice));
-    let now = ticking(start.now);
+    let now = start.now;
     let made = Callback::new(move |key: ApiKey| {
         keys.update(|keys| {
             keys.retain(|row| row.id != key.id);
@@ -54,6 +53,10 @@ pub fn KeysBoard(start: KeysBoardStart, children: Children) -> impl IntoView {
     let revoked = Callback::new(move |key: ApiKey| {
         toast.set(Some(format!("The API key {} has been revoked.", key.name)));
         keys.update(|keys| keys.iter_mut().filter(|row| row.id == key.id).for_each(|row| *row = key.clone()));
+    });
+    Effect::new(move |_| {
+        keys.track();
+        browser::keep_times();
     });
     let open = move |ev: leptos::ev::MouseEvent| {
         ev.prevent_default();

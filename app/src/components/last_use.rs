@@ -8,7 +8,7 @@ use super::time::Moment;
 
 /// The time and the address; "Never" for what was never used.
 #[component]
-pub fn LastUsed(last: Option<LastUse>, now: Signal<DateTime<Utc>>) -> impl IntoView {
+pub fn LastUsed(last: Option<LastUse>, now: DateTime<Utc>) -> impl IntoView {
     match last {
         None => Either::Left(view! { <span class="muted">"Never"</span> }),
         Some(last) => {

@@ -5,11 +5,11 @@ use domain::{ApiError, ApiKey};
 use leptos::{either::Either, prelude::*, task::spawn_local};
 
 use super::{dialog::Modal, field::FormError, time::Moment};
-use crate::api::api_keys::revoke_api_key;
+use crate::{api::api_keys::revoke_api_key, browser};
 
 /// What revoking will stop.
 #[component]
-pub fn RevokeWords(key: ApiKey, now: Signal<DateTime<Utc>>) -> impl IntoView {
+pub fn RevokeWords(key: ApiKey, now: DateTime<Utc>) -> impl IntoView {
     let used = match key.last_used.clone() {
         None => Either::Left(view! { <p>"The key has never been used."</p> }),
         Some(last) => {
@@ -29,11 +29,7 @@ pub fn RevokeWords(key: ApiKey, now: Signal<DateTime<Utc>>) -> impl IntoView {
 
 /// The dialog. `on_done` gets the key as it is afterwards.
 #[component]
-pub fn RevokeDialog(
-    asked: RwSignal<Option<ApiKey>>,
-    now: Signal<DateTime<Utc>>,
-    on_done: Callback<ApiKey>,
-) -> impl IntoView {
+pub fn RevokeDialog(asked: RwSignal<Option<ApiKey>>, now: DateTime<Utc>, on_done: Callback<ApiKey>) -> impl IntoView {
     let (error, pending) = (RwSignal::new(None::<ApiError>), RwSignal::new(false));
     let cancel = Callback::new(move |()| {
         if !pending.get_untracked() {
@@ -64,7 +60,7 @@ pub fn RevokeDialog(
             let subject = key.clone();
             view! {
                 <h2 id="revoke-title">{format!("Revoke the API key {}?", key.name)}</h2>
-                <RevokeWords key now />
+                <RevokeWords key now=browser::now().unwrap_or(now) />
                 <FormError error fields=&[] />
                 <div class="buttons">
                     <button type="button" class="button" autofocus on:click=move |_| cancel.run(())>"Cancel"</button>

@@ -1,6 +1,6 @@
 //! The state of a thing, as a chip with a word.
 
-use domain::{AccountState, KeyState};
+use domain::{AccountState, AgentState, KeyState};
 use leptos::prelude::*;
 
 /// A key's state.
@@ -17,4 +17,15 @@ pub fn AccountStatus(state: AccountState) -> impl IntoView {
         AccountState::Deleted { .. } => ("chip chip-revoked", "Deleted"),
     };
     view! { <span class=class>{label}</span> }
+}
+
+/// An agent's state.
+#[component]
+pub fn AgentStatus(state: AgentState) -> impl IntoView {
+    let class = match state {
+        AgentState::Polling => "chip chip-active",
+        AgentState::Silent { .. } => "chip chip-suspended",
+        AgentState::CutOff { .. } => "chip chip-revoked",
+    };
+    view! { <span class=class>{state.label()}</span> }
 }

@@ -6,33 +6,20 @@ use leptos::prelude::*;
 
 use crate::browser;
 
-/// An instant as a distance from `now`, which ticks where there is script. The title has the exact time: UTC in the
-/// HTML, the person's own zone once the script runs.
+/// An instant as a distance from `now`. The title has the exact time in UTC; where there is script, [`Clock`] keeps
+/// both as the person's clock and zone have it.
 #[component]
-pub fn Moment(at: DateTime<Utc>, #[prop(into)] now: Signal<DateTime<Utc>>) -> impl IntoView {
-    let title = RwSignal::new(utc_text(at));
-    Effect::new(move |_| {
-        if let Some(local) = browser::local_text(at) {
-            title.set(local);
-        }
-    });
+pub fn Moment(at: DateTime<Utc>, now: DateTime<Utc>) -> impl IntoView {
     view! {
-        <time datetime=at.to_rfc3339_opts(SecondsFormat::Secs, true) title=title>
-            {move || relative_text(at, now.get())}
-        </time>
+        <time datetime=at.to_rfc3339_opts(SecondsFormat::Secs, true) title=utc_text(at)>{relative_text(at, now)}</time>
     }
 }
 
-/// A clock that begins at the server's instant and ticks twice a minute where there is script.
-pub fn ticking(start: DateTime<Utc>) -> Signal<DateTime<Utc>> {
-    let now = RwSignal::new(start);
-    Effect::new(move |_| {
-        let tick = move || {
-            if let Some(at) = browser::now() {
-                now.set(at);
-            }
-        };
-        set_interval(tick, std::time::Duration::from_secs(30));
+/// Keeps every `<time>` of the page, wherever it came from: one island instead of one effect for each of them.
+#[island]
+pub fn Clock() -> impl IntoView {
+    Effect::new(|_| {
+        browser::keep_times();
+        set_interval(browser::keep_times, std::time::Duration::from_secs(30));
     });
-    now.into()
 }

@@ -170,7 +170,7 @@ pub async fn revoke_page(request: &RequestContext, key: KeyId, back: String) -> 
     Ok(view! {
         <div class="card">
             <h1>{title}</h1>
-            <RevokeWords key now=Signal::stored(request.services.now()) />
+            <RevokeWords key now=request.services.now() />
             <FormError error fields=&[] />
             <form method="post" class="buttons">
                 <a class="button" href=back>"Cancel"</a>

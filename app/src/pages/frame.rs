@@ -4,7 +4,10 @@ use domain::{Role, Viewer};
 use leptos::prelude::*;
 
 use crate::{
-    components::icon::{Icon, Picture},
+    components::{
+        icon::{Icon, Picture},
+        time::Clock,
+    },
     request::Theme,
 };
 
@@ -28,6 +31,7 @@ pub fn Frame(viewer: Viewer, return_to: String, theme: Theme, children: Children
             </header>
             <main id="main" tabindex="-1">{children()}</main>
         </div>
+        <Clock />
     }
 }
 

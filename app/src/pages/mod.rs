@@ -1,8 +1,10 @@
 //! Pages: HTML from the server, with islands in it. One file a group of pages; `frame.rs` is what is around them.
 
+mod agents;
 mod api_keys;
 mod entry;
 mod frame;
+mod key_details;
 mod problem;
 mod service_accounts;
 mod toolbar;
@@ -67,12 +69,14 @@ fn App() -> impl IntoView {
                 <Route path=path!("/set-up/:token") view=entry::SetUp ssr=SsrMode::Async />
                 <Route path=path!("/user/api-keys") view=api_keys::OwnKeys ssr=SsrMode::Async />
                 <Route path=path!("/user/api-keys/new") view=api_keys::NewOwnKey ssr=SsrMode::Async />
+                <Route path=path!("/user/api-keys/:key") view=key_details::OwnKey ssr=SsrMode::Async />
                 <Route path=path!("/user/api-keys/:key/revoke") view=api_keys::RevokeOwnKey ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts") view=service_accounts::Accounts ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts/new") view=service_accounts::NewAccount ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts/:account") view=service_accounts::OneAccount ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts/:account/delete") view=service_accounts::DeleteAccount ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts/:account/keys/new") view=service_accounts::NewAccountKey ssr=SsrMode::Async />
+                <Route path=path!("/team/service-accounts/:account/keys/:key") view=key_details::AccountKey ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts/:account/keys/:key/revoke") view=service_accounts::RevokeAccountKey ssr=SsrMode::Async />
             </Routes>
         </Router>

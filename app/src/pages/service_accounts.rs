@@ -4,6 +4,7 @@ use domain::{AccountFilter, ApiError, KeyId, Owner, ServiceAccount, ServiceAccou
 use leptos::prelude::*;
 
 use super::{
+    agents::agents,
     api_keys::{KeyList, key_list, new_key_page, revoke_page},
     form_id, list_params, notice, page, path_id,
     toolbar::{Empty, Pager, Toolbar},
@@ -64,10 +65,12 @@ pub fn OneAccount() -> impl IntoView {
         let account = load(&request, id).await?;
         let owner = Owner::ServiceAccount(account.id);
         let keys = request.services.api_keys().list(request.actor()?, owner, &query).await?;
+        let seen = request.services.agents().list(request.actor()?, domain::AgentScope::Owner(owner)).await?;
         let path = format!("{PATH}/{}", account.id);
+        let key_base = format!("{path}/keys");
         let living = account.deleted_at.is_none();
         let list = KeyList {
-            base: format!("{path}/keys"),
+            base: key_base.clone(),
             path: path.clone(),
             owner: Some(owner),
             tenants: Vec::new(),
@@ -85,6 +88,7 @@ pub fn OneAccount() -> impl IntoView {
                 " · " <code>{account.id.to_string()}</code>
             </p>
             <section aria-labelledby="keys-title"><h2 id="keys-title">"API keys"</h2>{key_list(&request, list, &query, keys)}</section>
+            {agents(seen, Some(&key_base), request.services.now())}
         }
         .into_any())
     })
@@ -129,7 +133,7 @@ pub fn DeleteAccount() -> impl IntoView {
         Ok(view! {
             <div class="card">
                 <h1>{title}</h1>
-                <DeleteWords account now=Signal::stored(now) />
+                <DeleteWords account now />
                 <FormError error fields=&["confirmation"] />
                 <form method="post">
                     {lately.then(|| view! { <Field name="confirmation" label="Type the name to confirm" error /> })}

@@ -53,8 +53,10 @@ fn a_key_is_made_shown_once_and_revoked_by_plain_forms() {
 
         let list = stage.get("/user/api-keys?state=all", &cookie).await;
         assert!(list.text.contains("laptop") && token_in(&list.text).is_none());
-        let start = list.text.find("/user/api-keys/0").unwrap();
-        let revoke = list.text[start..].split('"').next().unwrap().to_owned();
+        let end = list.text.find("/revoke\"").unwrap() + "/revoke".len();
+        let revoke = list.text[..end].rsplit('"').next().unwrap().to_owned();
+        let details = stage.get(revoke.trim_end_matches("/revoke"), &cookie).await;
+        assert!(details.text.contains("<h1>laptop</h1>") && details.text.contains("No agent has started with it yet."));
         assert!(stage.get(&revoke, &cookie).await.text.contains("Revoke the API key laptop?"));
         let done = stage.post_form(&revoke, &cookie, "").await;
         assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, "/user/api-keys"));

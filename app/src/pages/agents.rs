@@ -1,0 +1,68 @@
+//! A table of agents: who uses a key to run things, and whether it is still heard of.
+
+use chrono::{DateTime, Utc};
+use domain::{Agent, AgentState, Label};
+use leptos::prelude::*;
+
+use crate::components::{status::AgentStatus, time::Moment};
+
+/// The section. `key_base`: the path below which the keys' own pages stand; without it the keys aren't named.
+pub fn agents(agents: Vec<Agent>, key_base: Option<&str>, now: DateTime<Utc>) -> AnyView {
+    let with_key = key_base.is_some();
+    let is_cut = agents.len() >= service::MOST_AGENTS as usize;
+    let rows = agents.into_iter().map(|agent| row(agent, key_base, now)).collect_view();
+    let contents = if rows.is_empty() {
+        let words =
+            "No agent has started with it yet. Agents tell of themselves when they start, and poll every few seconds.";
+        view! { <p class="muted">{words}</p> }.into_any()
+    } else {
+        view! {
+            <table class="table" aria-label="Agents">
+                <thead>
+                    <tr>
+                        <th scope="col">"Name"</th>
+                        <th scope="col">"Status"</th>
+                        {with_key.then(|| view! { <th scope="col">"API key"</th> })}
+                        <th scope="col">"Labels"</th>
+                        <th scope="col">"Address"</th>
+                        <th scope="col">"First seen"</th>
+                        <th scope="col">"Last seen"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+            {is_cut.then(|| view! { <p class="muted">{format!("The {} agents heard of last.", service::MOST_AGENTS)}</p> })}
+        }
+        .into_any()
+    };
+    view! { <section class="agents" aria-labelledby="agents-title"><h2 id="agents-title">"Agents"</h2>{contents}</section> }
+        .into_any()
+}
+
+fn row(agent: Agent, key_base: Option<&str>, now: DateTime<Utc>) -> AnyView {
+    let state = agent.state(now);
+    let since = match state {
+        AgentState::Polling => None,
+        AgentState::Silent { since } => Some(since),
+        AgentState::CutOff { since } => since,
+    };
+    let since = since.map(|at| view! { <span class="sub">"since " <Moment at now /></span> });
+    let kind = [Some(agent.kind.to_string()), agent.version].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let key = key_base.map(|base| {
+        let href = format!("{base}/{}", agent.key.id);
+        view! { <td data-label="API key"><a href=href>{agent.key.name.to_string()}</a></td> }
+    });
+    let labels = agent.labels.iter().map(Label::as_str).collect::<Vec<_>>().join(", ");
+    view! {
+        <tr>
+            <th scope="row" data-label="Name"><span class="name">{agent.name.to_string()}</span><span class="sub">{kind}</span></th>
+            <td data-label="Status"><AgentStatus state />{since}</td>
+            {key}
+            <td data-label="Labels">{if labels.is_empty() { "–".to_owned() } else { labels }}</td>
+            <td data-label="Address">{agent.address.unwrap_or_else(|| "–".to_owned())}</td>
+            <td data-label="First seen"><Moment at=agent.first_seen_at now /></td>
+            <td data-label="Last seen"><Moment at=agent.last_seen_at now /></td>
+        </tr>
+    }
+    .into_any()
+}
