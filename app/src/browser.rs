@@ -102,6 +102,25 @@ pub async fn copy(text: &str) -> bool {
     }
 }
 
+/// From now on a click on a button with `data-copy` copies the text that stands beside it.
+pub fn hear_copying() {
+    #[cfg(feature = "hydrate")]
+    {
+        use wasm_bindgen::JsCast;
+        let handle = window_event_listener(leptos::ev::click, |event| {
+            let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+            let Some(button) = target.and_then(|target| target.closest("[data-copy]").ok().flatten()) else { return };
+            let text = button.next_element_sibling().and_then(|text| text.text_content()).unwrap_or_default();
+            leptos::task::spawn_local(async move {
+                let word = if copy(&text).await { "Copied" } else { "Select it" };
+                button.set_text_content(Some(word));
+            });
+        });
+        // For as long as the page lives.
+        std::mem::forget(handle);
+    }
+}
+
 /// Goes to another page.
 pub fn go_to(path: &str) {
     #[cfg(feature = "hydrate")]
@@ -165,12 +184,14 @@ pub fn is_backdrop(event: &leptos::ev::MouseEvent) -> bool {
     }
 }
 
-/// The value of a named field of the form that was sent.
-pub fn field(event: &leptos::ev::SubmitEvent, name: &str) -> String {
+/// The value of a named field of the form that an event happened in.
+pub fn field(event: &leptos::ev::Event, name: &str) -> String {
     #[cfg(feature = "hydrate")]
     {
         use wasm_bindgen::JsCast;
-        let form = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlFormElement>().ok());
+        let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let form = target
+            .and_then(|target| target.closest("form").ok().flatten()?.dyn_into::<web_sys::HtmlFormElement>().ok());
         let data = form.and_then(|form| web_sys::FormData::new_with_form(&form).ok());
         data.and_then(|data| data.get(name).as_string()).unwrap_or_default()
     }

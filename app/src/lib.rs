@@ -6,6 +6,7 @@
 #![recursion_limit = "256"]
 
 pub mod api;
+pub mod as_code;
 pub mod browser;
 pub mod components;
 pub mod error;

@@ -1,11 +1,11 @@
 //! The server's side of a request: what a page or a server function finds in its context, and what it says of the answer.
 
-use domain::{ApiError, ErrorCode, IssuedKey};
+use domain::{ApiError, ErrorCode, IssuedKey, ServiceAccountId};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 use service::{Actor, Services};
 
-use crate::error::AppError;
+use crate::{as_code::CodeContext, error::AppError};
 
 /// The colours that a person chose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,33 @@ impl Theme {
     /// The theme of a word; the system's for an unknown one.
     pub fn from_word(word: &str) -> Self {
         Self::ALL.into_iter().find(|theme| theme.word() == word).unwrap_or_default()
+    }
+}
+
+/// What the built files are called.
+#[derive(Clone, Debug, serde::Deserialize)]
+pub struct AssetNames {
+    /// Of the script and the WASM, without their ends.
+    pub page: String,
+    /// Of the stylesheet.
+    pub stylesheet: String,
+    /// GraphiQL's, if it was built.
+    pub graphiql: Option<GraphiqlNames>,
+}
+
+/// What GraphiQL's files are called.
+#[derive(Clone, Debug, serde::Deserialize)]
+pub struct GraphiqlNames {
+    /// The script.
+    pub script: String,
+    /// The stylesheet.
+    pub stylesheet: String,
+}
+
+impl Default for AssetNames {
+    /// As cargo-leptos calls them.
+    fn default() -> Self {
+        Self { page: "latchkey".to_owned(), stylesheet: "latchkey.css".to_owned(), graphiql: None }
     }
 }
 
@@ -73,11 +100,13 @@ pub struct RequestContext {
     pub notice: Option<String>,
     /// Scheme and host of the site.
     pub public_url: String,
+    /// What the built files are called.
+    pub assets: AssetNames,
 }
 
 impl RequestContext {
     /// Of nobody, about nothing.
-    pub fn new(services: Services, public_url: String) -> Self {
+    pub fn new(services: Services, public_url: String, assets: AssetNames) -> Self {
         Self {
             services,
             actor: None,
@@ -86,7 +115,24 @@ impl RequestContext {
             return_to: "/".to_owned(),
             notice: None,
             public_url,
+            assets,
         }
+    }
+
+    /// What the texts that do the same by program need: for the keys of a service account, or of the person.
+    ///
+    /// # Errors
+    /// When the person can't be found any more.
+    pub async fn code(&self, account: Option<ServiceAccountId>) -> Result<CodeContext, ApiError> {
+        let actor = self.actor()?;
+        let viewer = self.services.users().viewer(actor).await?;
+        let here = viewer.memberships.iter().find(|membership| membership.tenant.id == viewer.tenant_id);
+        Ok(CodeContext {
+            public_url: self.public_url.clone(),
+            slug: here.map(|membership| membership.tenant.slug.as_str().to_owned()).unwrap_or_default(),
+            owner_id: account.map_or_else(|| actor.owner().to_string(), |id| id.to_string()),
+            email: account.is_none().then(|| viewer.user.email.as_str().to_owned()),
+        })
     }
 
     /// Who is asking.

@@ -31,7 +31,7 @@ test('the first visit of the keys page weighs at most 180 kB', async ({ browser,
     const kind = { css: 'CSS', js: 'JS', wasm: 'WASM' }[path.split('.').pop()] ?? (path === '/user/api-keys' ? 'HTML' : 'other');
     weights[kind] += responseBodySize;
     if (path.startsWith('/pkg/')) {
-      expect(path).toMatch(/\.[0-9a-f]{16}\.(js|wasm|css)$/);
+      expect(path).toMatch(/\.[0-9a-f]{16}(\.js|_bg\.wasm|\.css)$/);
       expect(answer.headers()['content-encoding'], path).toBe('br');
       expect(answer.headers()['cache-control'], path).toMatch(/max-age=31536000.*immutable/);
       seen.push(path);

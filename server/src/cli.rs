@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use domain::{ApiError, Secret};
 use service::{AdminOwner, Clock, Services, Settings};
 
-use crate::{accept, config, demo, router};
+use crate::{accept, assets::Assets, config, demo, router};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -72,7 +72,7 @@ struct Serve {
     /// How many connections at once
     #[arg(long, env = "LATCHKEY_MAX_CONNECTIONS", default_value_t = 10_000)]
     max_connections: usize,
-    /// The folder of the built browser files [default: beside the binary, else target/site]
+    /// A folder with built browser files, instead of those in the binary
     #[arg(long, env = "LATCHKEY_SITE_ROOT")]
     site_root: Option<PathBuf>,
 }
@@ -235,7 +235,7 @@ async fn serve(services: &Services, options: Serve) -> Outcome {
         .map_err(|error| format!("can't listen on {}: {error}", options.listen))?;
     let address = listener.local_addr()?;
     let public_url = options.public_url.unwrap_or_else(|| config::default_public_url(address));
-    let site = config::Site::new(&public_url, options.insecure_http, config::site_root(options.site_root))?;
+    let site = config::Site::new(&public_url, options.insecure_http, Assets::new(options.site_root))?;
     let public_url = site.public_url.clone();
     let router = router::build(services.clone(), site);
     if services.set_up().is_needed().await.map_err(ApiError::from)? {

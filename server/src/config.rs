@@ -1,8 +1,10 @@
 //! What the server is told at its start, checked.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
 
 use http::Uri;
+
+use crate::assets::Assets;
 
 /// Where the site stands, and what follows from it.
 #[derive(Clone, Debug)]
@@ -15,8 +17,8 @@ pub struct Site {
     pub is_secure: bool,
     /// Whether the host is this machine itself.
     pub is_loopback: bool,
-    /// The folder that the bundle was written to.
-    pub root: PathBuf,
+    /// The built files.
+    pub assets: Assets,
 }
 
 /// Why a public URL is refused. The text says what to do.
@@ -37,7 +39,7 @@ impl Site {
     ///
     /// # Errors
     /// When it is malformed, or plain `http` for another machine without `allow_http`.
-    pub fn new(public_url: &str, allow_http: bool, root: PathBuf) -> Result<Self, SiteError> {
+    pub fn new(public_url: &str, allow_http: bool, assets: Assets) -> Result<Self, SiteError> {
         let uri: Uri = public_url.trim_end_matches('/').parse().map_err(|_| SiteError::Malformed)?;
         let authority =
             uri.authority().filter(|_| uri.path() == "/" && uri.query().is_none()).ok_or(SiteError::Malformed)?;
@@ -51,7 +53,7 @@ impl Site {
             return Err(SiteError::Insecure);
         }
         let public_url = format!("{}://{authority}", if is_secure { "https" } else { "http" });
-        Ok(Self { public_url, authority: authority.to_string(), is_secure, is_loopback, root })
+        Ok(Self { public_url, authority: authority.to_string(), is_secure, is_loopback, assets })
     }
 
     /// Whether a `Host` header names this site. Any name of the own machine will do where the site is on it.
@@ -86,19 +88,12 @@ pub fn default_public_url(listen: SocketAddr) -> String {
     format!("http://{listen}")
 }
 
-/// Where the bundle is: told, beside the binary, or where a build puts it.
-pub fn site_root(told: Option<PathBuf>) -> PathBuf {
-    let beside = std::env::current_exe().ok().and_then(|binary| binary.parent().map(|folder| folder.join("site")));
-    let built = PathBuf::from("target/site");
-    told.or_else(|| beside.filter(|folder| folder.join("hash.txt").exists())).unwrap_or(built)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn site(url: &str) -> Result<Site, SiteError> {
-        Site::new(url, false, PathBuf::new())
+        Site::new(url, false, Assets::new(None))
     }
 
     #[test]
@@ -109,7 +104,7 @@ mod tests {
                 && site("http://[::1]:3000").is_ok()
         );
         assert_eq!(site("http://keys.example.org").err(), Some(SiteError::Insecure));
-        assert!(Site::new("http://keys.example.org", true, PathBuf::new()).is_ok());
+        assert!(Site::new("http://keys.example.org", true, Assets::new(None)).is_ok());
         assert_eq!(site("https://keys.example.org/path").err(), Some(SiteError::Malformed));
         assert_eq!(site("ftp://keys.example.org").err(), Some(SiteError::Malformed));
     }

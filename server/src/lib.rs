@@ -3,6 +3,7 @@
 //! A door parses, calls a use case of [`service`], and maps the result. No rights, SQL or transactions here.
 
 pub mod accept;
+pub mod assets;
 pub mod cli;
 pub mod config;
 pub mod demo;

@@ -1,57 +1,26 @@
-//! Pages and server functions, rendered by Leptos in the context of a request; and the built files.
+//! Pages and server functions, rendered by Leptos in the context of a request.
 
 use std::sync::Arc;
 
 use app::request::{FormOutcome, RequestContext, Theme};
 use axum::{
-    Router,
     body::Body,
     extract::{Request, State},
     response::{IntoResponse, Response},
-    routing::get_service,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use leptos::config::LeptosOptions;
 use leptos::prelude::provide_context;
-use tower::ServiceBuilder;
-use tower_http::{
-    compression::predicate::{DefaultPredicate, Predicate},
-    services::{ServeDir, ServeFile},
-    set_header::SetResponseHeaderLayer,
-};
+use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 
 use crate::{config::Site, middleware::authenticate::Caller, rest::problem, router::Doors};
 
-const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
-
 /// What Leptos needs to know of the bundle.
 pub(crate) fn leptos_options(site: &Site) -> LeptosOptions {
-    let root = std::path::absolute(&site.root).unwrap_or_else(|_| site.root.clone());
     LeptosOptions::builder()
-        .output_name(Arc::from("latchkey"))
-        .site_root(Arc::from(root.display().to_string()))
+        .output_name(Arc::from(site.assets.names().page.as_str()))
         .site_pkg_dir(Arc::from("pkg"))
-        .hash_files(root.join("hash.txt").exists())
-        .hash_file(Arc::from(root.join("hash.txt").display().to_string()))
         .build()
-}
-
-/// The built files: precompressed, named by their contents, kept for ever.
-pub(crate) fn files(site: &Site) -> Router<Doors> {
-    let pkg = ServeDir::new(site.root.join("pkg")).precompressed_br().precompressed_gzip();
-    // Only what is there is kept for ever.
-    let keep = SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, |response: &Response<_>| {
-        response.status().is_success().then_some(FOR_EVER)
-    });
-    let icon = ServiceBuilder::new()
-        .layer(SetResponseHeaderLayer::overriding(
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("public, max-age=86400"),
-        ))
-        .service(ServeFile::new(site.root.join("favicon.svg")));
-    Router::new()
-        .nest_service("/pkg", get_service(ServiceBuilder::new().layer(keep).service(pkg)))
-        .route_service("/favicon.svg", icon)
 }
 
 /// Answers to forms may show a token beside what was typed: compressing those would let lengths tell (BREACH).

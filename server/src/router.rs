@@ -15,6 +15,7 @@ use service::Services;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use crate::{
+    assets,
     config::Site,
     forms,
     graphql::{self, Mutation, Query},
@@ -35,7 +36,7 @@ pub struct Doors {
 impl Doors {
     /// What a page or a server function finds in its context.
     pub(crate) fn context(&self) -> RequestContext {
-        RequestContext::new(self.services.clone(), self.site.public_url.clone())
+        RequestContext::new(self.services.clone(), self.site.public_url.clone(), self.site.assets.names().clone())
     }
 }
 
@@ -97,7 +98,8 @@ pub fn build(services: Services, site: Site) -> Router {
         .layer(from_fn(limits::read_body))
         .layer(from_fn_with_state(doors.clone(), origin::check))
         .layer(CompressionLayer::new().compress_when(pages::MayCompress))
-        .merge(pages::files(&doors.site))
+        .route("/pkg/{*file}", get(assets::serve))
+        .route("/favicon.svg", get(assets::serve))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(from_fn_with_state(doors.clone(), headers::harden))
         .with_state(doors)

@@ -5,6 +5,7 @@ use domain::{ApiError, ServiceAccount};
 use leptos::{prelude::*, task::spawn_local};
 
 use super::{
+    as_code::CodeFold,
     dialog::Modal,
     field::{Field, FormError},
     icon::{Icon, Picture},
@@ -18,6 +19,7 @@ use super::{
 };
 use crate::{
     api::service_accounts::{create_service_account, delete_service_account},
+    as_code::{AsCode, CodeContext},
     browser,
     list_url::ListChoice,
 };
@@ -34,6 +36,8 @@ pub struct AccountsBoardStart {
     /// The server's instant.
     #[serde(with = "chrono::serde::ts_microseconds")]
     pub now: DateTime<Utc>,
+    /// For the texts that do the same by program.
+    pub code: CodeContext,
     /// What was just done on another page.
     pub notice: Option<String>,
 }
@@ -61,8 +65,8 @@ pub fn AccountsBoard(start: AccountsBoardStart, children: Children) -> impl Into
             <div class="table-place">
                 <AccountTable accounts choice now on_delete=Callback::new(move |account| deleting.set(Some(account))) />
             </div>
-            <CreateAccountDialog is_open=creating />
-            <DeleteAccountDialog asked=deleting now on_done=deleted />
+            <CreateAccountDialog is_open=creating context=start.code.clone() />
+            <DeleteAccountDialog asked=deleting context=start.code now on_done=deleted />
             <Toast text=toast />
         </div>
     }
@@ -122,7 +126,7 @@ fn AccountRow(account: ServiceAccount, now: DateTime<Utc>, on_delete: Callback<S
 }
 
 #[component]
-fn CreateAccountDialog(is_open: RwSignal<bool>) -> impl IntoView {
+fn CreateAccountDialog(is_open: RwSignal<bool>, context: CodeContext) -> impl IntoView {
     let (error, pending) = (RwSignal::new(None::<ApiError>), RwSignal::new(false));
     let form_id = StoredValue::new(String::new());
     Effect::new(move |_| {
@@ -154,11 +158,17 @@ fn CreateAccountDialog(is_open: RwSignal<bool>) -> impl IntoView {
             }
         });
     };
+    let code = RwSignal::new(AsCode::create_account(&context, "", domain::Role::TenantAdmin.as_str()));
+    let public_url = context.public_url.clone();
+    let write = move |ev: leptos::ev::Event| {
+        code.set(AsCode::create_account(&context, &browser::field(&ev, "name"), &browser::field(&ev, "role")));
+    };
     let form = move || {
         is_open.get().then(|| {
+            let (write, public_url) = (write.clone(), public_url.clone());
             view! {
                 <h2 id="create-account-title">"Add a service account"</h2>
-                <form on:submit=create novalidate>
+                <form on:submit=create on:input=write novalidate>
                     <FormError error fields=&["name"] />
                     <Field name="name" label="Service Account Name" hint="What will act: a deployment, a report, an agent." autofocus=true error />
                     <RoleField />
@@ -166,6 +176,7 @@ fn CreateAccountDialog(is_open: RwSignal<bool>) -> impl IntoView {
                         <button type="button" class="button" on:click=move |_| cancel.run(())>"Cancel"</button>
                         <button type="submit" class="button primary" disabled=pending>"Create"</button>
                     </div>
+                    <CodeFold code public_url />
                 </form>
             }
         })
@@ -194,6 +205,7 @@ pub fn DeleteWords(account: ServiceAccount, now: DateTime<Utc>) -> impl IntoView
 #[component]
 fn DeleteAccountDialog(
     asked: RwSignal<Option<ServiceAccount>>,
+    context: CodeContext,
     now: DateTime<Utc>,
     on_done: Callback<ServiceAccount>,
 ) -> impl IntoView {
@@ -232,6 +244,8 @@ fn DeleteAccountDialog(
     let contents = move || {
         asked.get().map(|account| {
             let (subject, lately) = (account.clone(), account.was_used_lately(now));
+            let code = AsCode::delete_account(&context, &account.id.to_string());
+            let public_url = context.public_url.clone();
             view! {
                 <h2 id="delete-title">{format!("Delete the service account {}?", account.name)}</h2>
                 <DeleteWords account now=browser::now().unwrap_or(now) />
@@ -245,6 +259,7 @@ fn DeleteAccountDialog(
                     <button type="button" class="button" autofocus on:click=move |_| cancel.run(())>"Cancel"</button>
                     <button type="button" class="button destroy" disabled=pending on:click=move |_| delete(&subject)>"Delete"</button>
                 </div>
+                <CodeFold code=Signal::stored(code) public_url />
             }
         })
     };

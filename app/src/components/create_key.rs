@@ -1,11 +1,12 @@
 //! The form that makes a key, for the dialog and for the page alike.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiError, IssuedKey, Owner, TenantId};
+use domain::{ApiError, IssuedKey, Owner, TenantId, time::ExpiryError};
 use leptos::{prelude::*, task::spawn_local};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    as_code::CodeFold,
     dialog::Modal,
     expiry_field::ExpiryField,
     field::{Field, FieldError, FormError},
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::{
     api::api_keys::{NewApiKey, create_api_key},
+    as_code::{AsCode, CodeContext},
     browser,
     expiry_choice::ExpiryChoice,
 };
@@ -72,7 +74,7 @@ pub fn CreateKeyDialog(
     is_open: RwSignal<bool>,
     owner: Option<Owner>,
     tenants: Vec<TenantChoice>,
-    public_url: String,
+    context: CodeContext,
     now: DateTime<Utc>,
     on_made: Callback<domain::ApiKey>,
 ) -> impl IntoView {
@@ -113,17 +115,29 @@ pub fn CreateKeyDialog(
             pending.set(false);
         });
     };
+    let public_url = context.public_url.clone();
+    let code = RwSignal::new(AsCode::create_key(&context, "", None));
+    let write = {
+        let context = context.clone();
+        move |ev: leptos::ev::Event| {
+            // An unfinished date is shown as none.
+            let expires_at = expiry(&ev, now).ok().flatten();
+            code.set(AsCode::create_key(&context, &browser::field(&ev, "name"), expires_at.as_deref()));
+        }
+    };
     let form = move || {
         is_open.get().then(|| {
+            let (write, public_url) = (write.clone(), context.public_url.clone());
             let zone = browser::zone().unwrap_or_else(|| "UTC".to_owned());
             view! {
                 <h2 id="create-title">"Create an API key"</h2>
-                <form on:submit=create novalidate>
+                <form on:submit=create on:input=write novalidate>
                     <KeyFields tenants=tenants.clone() zone now error />
                     <div class="buttons">
                         <button type="button" class="button" on:click=move |_| cancel.run(())>"Cancel"</button>
                         <button type="submit" class="button primary" disabled=pending>"Create"</button>
                     </div>
+                    <CodeFold code public_url />
                 </form>
             }
         })
@@ -145,20 +159,25 @@ pub fn CreateKeyDialog(
     }
 }
 
-/// What the form holds, with the date read in the person's own zone.
-fn read(
-    ev: &leptos::ev::SubmitEvent,
-    owner: Option<Owner>,
-    now: DateTime<Utc>,
-    idempotency_key: String,
-) -> Result<NewApiKey, ApiError> {
+/// When the key is to end, by the form.
+fn expiry(ev: &leptos::ev::Event, now: DateTime<Utc>) -> Result<Option<String>, ExpiryError> {
     let now = browser::now().unwrap_or(now);
     let choice = ExpiryChoice::from_word(&browser::field(ev, "expiry"));
     let date = browser::local_instant(&browser::field(ev, "date"));
     if choice == ExpiryChoice::Custom && date.is_some_and(|at| at <= now) {
-        return Err(ApiError::field("expires_at", domain::time::ExpiryError::TooSoon.to_string()));
+        return Err(ExpiryError::TooSoon);
     }
-    let expires_at = choice.expires_at(date, now).map_err(|error| ApiError::field("expires_at", error.to_string()))?;
+    choice.expires_at(date, now)
+}
+
+/// What the form holds, with the date read in the person's own zone.
+fn read(
+    ev: &leptos::ev::Event,
+    owner: Option<Owner>,
+    now: DateTime<Utc>,
+    idempotency_key: String,
+) -> Result<NewApiKey, ApiError> {
+    let expires_at = expiry(ev, now).map_err(|error| ApiError::field("expires_at", error.to_string()))?;
     Ok(NewApiKey {
         owner,
         tenant_id: browser::field(ev, "tenant_id").parse().ok(),

@@ -11,7 +11,7 @@ use super::{
     revoke_key::RevokeDialog,
     toast::Toast,
 };
-use crate::{browser, list_url::ListChoice};
+use crate::{as_code::CodeContext, browser, list_url::ListChoice};
 
 /// What a board of keys begins with.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -28,8 +28,8 @@ pub struct KeysBoardStart {
     pub tenants: Vec<TenantChoice>,
     /// Whether to offer making one.
     pub may_create: bool,
-    /// The site.
-    pub public_url: String,
+    /// For the texts that do the same by program.
+    pub code: CodeContext,
     /// The server's instant.
     #[serde(with = "chrono::serde::ts_microseconds")]
     pub now: DateTime<Utc>,
@@ -75,9 +75,9 @@ pub fn KeysBoard(start: KeysBoardStart, children: Children) -> impl IntoView {
                 <KeyTable keys choice base show_tenant now on_revoke=Callback::new(move |key| revoking.set(Some(key))) />
             </div>
             <CreateKeyDialog
-                is_open=creating owner=start.owner tenants=start.tenants public_url=start.public_url now=start.now on_made=made
+                is_open=creating owner=start.owner tenants=start.tenants context=start.code.clone() now=start.now on_made=made
             />
-            <RevokeDialog asked=revoking now on_done=revoked />
+            <RevokeDialog asked=revoking context=start.code now on_done=revoked />
             <Toast text=toast />
         </div>
     }

@@ -1,6 +1,7 @@
 //! Widgets, one a file. Islands run in the browser too; everything else is HTML from the server.
 
 pub mod accounts_board;
+pub mod as_code;
 pub mod create_key;
 pub mod dialog;
 pub mod expiry_field;

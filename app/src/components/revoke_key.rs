@@ -4,8 +4,12 @@ use chrono::{DateTime, Utc};
 use domain::{ApiError, ApiKey};
 use leptos::{either::Either, prelude::*, task::spawn_local};
 
-use super::{dialog::Modal, field::FormError, time::Moment};
-use crate::{api::api_keys::revoke_api_key, browser};
+use super::{as_code::CodeFold, dialog::Modal, field::FormError, time::Moment};
+use crate::{
+    api::api_keys::revoke_api_key,
+    as_code::{AsCode, CodeContext},
+    browser,
+};
 
 /// What revoking will stop.
 #[component]
@@ -29,7 +33,12 @@ pub fn RevokeWords(key: ApiKey, now: DateTime<Utc>) -> impl IntoView {
 
 /// The dialog. `on_done` gets the key as it is afterwards.
 #[component]
-pub fn RevokeDialog(asked: RwSignal<Option<ApiKey>>, now: DateTime<Utc>, on_done: Callback<ApiKey>) -> impl IntoView {
+pub fn RevokeDialog(
+    asked: RwSignal<Option<ApiKey>>,
+    context: CodeContext,
+    now: DateTime<Utc>,
+    on_done: Callback<ApiKey>,
+) -> impl IntoView {
     let (error, pending) = (RwSignal::new(None::<ApiError>), RwSignal::new(false));
     let cancel = Callback::new(move |()| {
         if !pending.get_untracked() {
@@ -58,6 +67,7 @@ pub fn RevokeDialog(asked: RwSignal<Option<ApiKey>>, now: DateTime<Utc>, on_done
     let contents = move || {
         asked.get().map(|key| {
             let subject = key.clone();
+            let (code, public_url) = (AsCode::revoke_key(&context, &key.id.to_string()), context.public_url.clone());
             view! {
                 <h2 id="revoke-title">{format!("Revoke the API key {}?", key.name)}</h2>
                 <RevokeWords key now=browser::now().unwrap_or(now) />
@@ -66,6 +76,7 @@ pub fn RevokeDialog(asked: RwSignal<Option<ApiKey>>, now: DateTime<Utc>, on_done
                     <button type="button" class="button" autofocus on:click=move |_| cancel.run(())>"Cancel"</button>
                     <button type="button" class="button destroy" disabled=pending on:click=move |_| revoke(&subject)>"Revoke"</button>
                 </div>
+                <CodeFold code=Signal::stored(code) public_url />
             }
         })
     };

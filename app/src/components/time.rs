@@ -15,10 +15,12 @@ pub fn Moment(at: DateTime<Utc>, now: DateTime<Utc>) -> impl IntoView {
     }
 }
 
-/// Keeps every `<time>` of the page, wherever it came from: one island instead of one effect for each of them.
+/// Keeps every `<time>` of the page, and hears every Copy button, wherever it came from: one island instead of one
+/// effect for each of them.
 #[island]
 pub fn Clock() -> impl IntoView {
     Effect::new(|_| {
+        browser::hear_copying();
         browser::keep_times();
         set_interval(browser::keep_times, std::time::Duration::from_secs(30));
     });

@@ -8,7 +8,9 @@ use super::{
     toolbar::{Empty, Pager, Toolbar},
 };
 use crate::{
+    as_code::{AsCode, CodeContext},
     components::{
+        as_code::CodeFold,
         create_key::{KeyFields, TenantChoice, Typed},
         field::FormError,
         keys_board::{KeysBoard, KeysBoardStart},
@@ -29,8 +31,8 @@ pub fn OwnKeys() -> impl IntoView {
         let actor = request.actor()?;
         let keys = request.services.api_keys().list(actor, actor.owner(), &query).await?;
         let tenants = tenants(&request).await?;
-        let may_create = !tenants.is_empty();
-        let list = KeyList { path: PATH.to_owned(), base: PATH.to_owned(), owner: None, tenants, may_create };
+        let (may_create, code) = (!tenants.is_empty(), request.code(None).await?);
+        let list = KeyList { path: PATH.to_owned(), base: PATH.to_owned(), owner: None, tenants, may_create, code };
         let accounts = if actor.role() == Role::TenantAdmin {
             view! { <a href="/team/service-accounts">"service account"</a> }.into_any()
         } else {
@@ -57,6 +59,8 @@ pub struct KeyList {
     pub tenants: Vec<TenantChoice>,
     /// Whether to offer making one.
     pub may_create: bool,
+    /// For the texts that do the same by program.
+    pub code: CodeContext,
 }
 
 /// A list of keys with all that belongs to it.
@@ -72,7 +76,7 @@ pub fn key_list(request: &RequestContext, list: KeyList, query: &KeyQuery, keys:
         owner: list.owner,
         tenants: list.tenants,
         may_create: list.may_create,
-        public_url: request.public_url.clone(),
+        code: list.code,
         now: request.services.now(),
         notice: notice(request),
     };
@@ -112,12 +116,12 @@ pub fn NewOwnKey() -> impl IntoView {
                 "With the role Read only you can't create keys. Ask an administrator of the tenant.",
             ));
         }
-        Ok(new_key_page(&request, PATH, tenants))
+        Ok(new_key_page(&request, PATH, tenants, request.code(None).await?))
     })
 }
 
 /// The page of the form; or of the token, when the form has made a key.
-pub fn new_key_page(request: &RequestContext, back: &str, tenants: Vec<TenantChoice>) -> AnyView {
+pub fn new_key_page(request: &RequestContext, back: &str, tenants: Vec<TenantChoice>, code: CodeContext) -> AnyView {
     if let Some(issued) = request.form.issued.clone() {
         return reveal_page(issued, request.public_url.clone(), back.to_owned());
     }
@@ -126,6 +130,7 @@ pub fn new_key_page(request: &RequestContext, back: &str, tenants: Vec<TenantCho
     let repeated = value("idempotency_key");
     let form_id = if repeated.is_empty() || is_conflict(request) { form_id() } else { repeated };
     let error = Signal::stored(request.form.error.clone());
+    let example = AsCode::create_key(&code, &typed.name, None);
     view! {
         <div class="card">
             <h1>"Create an API key"</h1>
@@ -134,6 +139,7 @@ pub fn new_key_page(request: &RequestContext, back: &str, tenants: Vec<TenantCho
                 <KeyFields typed tenants zone="UTC".to_owned() now=request.services.now() error />
                 <div class="buttons"><a class="button" href=back.to_owned()>"Cancel"</a><button type="submit" class="button primary">"Create"</button></div>
             </form>
+            <CodeFold code=Signal::stored(example) public_url=code.public_url />
         </div>
     }
     .into_any()
@@ -167,6 +173,8 @@ pub async fn revoke_page(request: &RequestContext, key: KeyId, back: String) -> 
     let error = Signal::stored(request.form.error.clone());
     let title = format!("Revoke the API key {}?", key.name);
     let is_over = key.revoked_at.is_some();
+    let code = request.code(None).await?;
+    let example = AsCode::revoke_key(&code, &key.id.to_string());
     Ok(view! {
         <div class="card">
             <h1>{title}</h1>
@@ -176,6 +184,7 @@ pub async fn revoke_page(request: &RequestContext, key: KeyId, back: String) -> 
                 <a class="button" href=back>"Cancel"</a>
                 {(!is_over).then(|| view! { <button type="submit" class="button destroy">"Revoke"</button> })}
             </form>
+            <CodeFold code=Signal::stored(example) public_url=code.public_url />
         </div>
     }
     .into_any())

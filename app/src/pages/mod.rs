@@ -12,7 +12,7 @@ mod toolbar;
 use axum::http::header;
 use domain::ApiError;
 use leptos::{config::LeptosOptions, nonce::use_nonce, prelude::*};
-use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
+use leptos_meta::{MetaTags, Title, provide_meta_context};
 use leptos_router::{
     SsrMode,
     components::{Route, Router, Routes},
@@ -37,7 +37,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
                 <meta name="color-scheme" content="light dark" />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
-                <HashedStylesheet id="leptos" options=options.clone() />
+                <link id="leptos" rel="stylesheet" href=format!("/pkg/{}", context().assets.stylesheet) />
                 <HydrationScripts options islands=true />
                 <MetaTags />
             </head>

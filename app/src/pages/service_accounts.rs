@@ -10,8 +10,10 @@ use super::{
     toolbar::{Empty, Pager, Toolbar},
 };
 use crate::{
+    as_code::AsCode,
     components::{
         accounts_board::{AccountsBoard, AccountsBoardStart, DeleteWords},
+        as_code::CodeFold,
         field::{Field, FormError},
         icon::{Icon, Picture},
         role_field::RoleField,
@@ -39,6 +41,7 @@ pub fn Accounts() -> impl IntoView {
             choice: head,
             now: request.services.now(),
             notice: notice(&request),
+            code: request.code(None).await?,
         };
         Ok(view! {
             <h1>"Service Accounts"</h1>
@@ -75,6 +78,7 @@ pub fn OneAccount() -> impl IntoView {
             owner: Some(owner),
             tenants: Vec::new(),
             may_create: living,
+            code: request.code(Some(account.id)).await?,
         };
         let label = format!("Delete service account {}", account.name);
         let delete = living.then(|| {
@@ -105,6 +109,8 @@ pub fn NewAccount() -> impl IntoView {
         let repeated = value("idempotency_key");
         let form_id = if repeated.is_empty() { form_id() } else { repeated };
         let error = Signal::stored(request.form.error.clone());
+        let code = request.code(None).await?;
+        let example = AsCode::create_account(&code, &value("name"), domain::Role::TenantAdmin.as_str());
         Ok(view! {
             <div class="card">
                 <h1>"Add a service account"</h1>
@@ -115,6 +121,7 @@ pub fn NewAccount() -> impl IntoView {
                     <RoleField value=value("role") />
                     <div class="buttons"><a class="button" href=PATH>"Cancel"</a><button type="submit" class="button primary">"Create"</button></div>
                 </form>
+                <CodeFold code=Signal::stored(example) public_url=code.public_url />
             </div>
         }
         .into_any())
@@ -130,6 +137,8 @@ pub fn DeleteAccount() -> impl IntoView {
         let (now, error) = (request.services.now(), Signal::stored(request.form.error.clone()));
         let (lately, is_over) = (account.was_used_lately(now), account.deleted_at.is_some());
         let title = format!("Delete the service account {}?", account.name);
+        let code = request.code(None).await?;
+        let example = AsCode::delete_account(&code, &account.id.to_string());
         Ok(view! {
             <div class="card">
                 <h1>{title}</h1>
@@ -142,6 +151,7 @@ pub fn DeleteAccount() -> impl IntoView {
                         {(!is_over).then(|| view! { <button type="submit" class="button destroy">"Delete"</button> })}
                     </div>
                 </form>
+                <CodeFold code=Signal::stored(example) public_url=code.public_url />
             </div>
         }
         .into_any())
@@ -154,7 +164,8 @@ pub fn NewAccountKey() -> impl IntoView {
     let (request, id) = (context(), path_id("account"));
     page("Create an API key", async move {
         let account = load(&request, id).await?;
-        Ok(new_key_page(&request, &format!("{PATH}/{}", account.id), Vec::new()))
+        let code = request.code(Some(account.id)).await?;
+        Ok(new_key_page(&request, &format!("{PATH}/{}", account.id), Vec::new(), code))
     })
 }
 

@@ -1,10 +1,12 @@
 //! Builds what the browser downloads into `target/site`: WASM and its glue, one stylesheet, content hashes in the
-//! names, brotli and gzip beside each file, and `hash.txt`, where Leptos reads the hashes.
+//! names, brotli and gzip beside each file, and `assets.json`, where the server reads the names; GraphiQL, where npm has
+//! put its package.
 //!
 //! `cargo run -p bundle` does it all; `cargo run -p bundle -- --profile dev` builds quicker and bigger.
 
 mod module;
 mod output;
+mod script;
 mod style;
 
 use std::{
@@ -49,7 +51,18 @@ fn bundle(profile: &str) -> Result<()> {
     let optimiser = if is_shipped { module::find_optimiser(&root) } else { None };
 
     let site = Site::new(root.join("target/site"));
-    let stamp = stamp(&[&built, css.as_bytes(), &icon, format!("{profile} {optimiser:?}").as_bytes(), &own_program()?]);
+    let esbuild = if is_shipped { script::Esbuild::find(&root) } else { None };
+    let editor = std::fs::read(root.join("frontend/graphiql/main.js"))?;
+    let packages = std::fs::read(root.join("end2end/package-lock.json"))?;
+    let stamp = stamp(&[
+        &editor,
+        &packages,
+        &built,
+        css.as_bytes(),
+        &icon,
+        format!("{profile} {optimiser:?} {esbuild:?}").as_bytes(),
+        &own_program()?,
+    ]);
     if site.is_fresh(&stamp) {
         println!("bundle: {} is up to date", site.path().display());
         return Ok(());
@@ -64,7 +77,18 @@ fn bundle(profile: &str) -> Result<()> {
         }
         None => {}
     }
-    site.write(&bound, &css, &icon, is_shipped)?;
+    let graphiql = match &esbuild {
+        Some(esbuild) => {
+            bound.js = esbuild.minify(&bound.js)?;
+            esbuild.graphiql(&root)?
+        }
+        None => None,
+    };
+    if is_shipped && graphiql.is_none() {
+        eprintln!("bundle: no esbuild or GraphiQL in end2end/node_modules, so the dashboard goes without GraphiQL");
+        eprintln!("bundle: `make tools` installs them");
+    }
+    site.write(&bound, &css, &icon, graphiql.as_ref(), is_shipped)?;
     site.keep(&stamp)
 }
 

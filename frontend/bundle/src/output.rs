@@ -11,7 +11,7 @@ use brotli::enc::BrotliEncoderParams;
 use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
 
-use crate::{Result, module::Bound};
+use crate::{Result, module::Bound, script::Graphiql};
 
 const NAME: &str = "latchkey";
 /// Digits of a hash: 64 bits tell the builds of one product apart.
@@ -48,20 +48,34 @@ impl Site {
     }
 
     /// Writes everything, takes away what was there before, and prints the sizes.
-    pub fn write(&self, bound: &Bound, css: &str, icon: &[u8], is_shipped: bool) -> Result<()> {
-        let files: [(&str, &[u8]); 3] = [("js", bound.js.as_bytes()), ("wasm", &bound.wasm), ("css", css.as_bytes())];
+    pub fn write(
+        &self,
+        bound: &Bound,
+        css: &str,
+        icon: &[u8],
+        graphiql: Option<&Graphiql>,
+        is_shipped: bool,
+    ) -> Result<()> {
         let mut package = Package::new(self.path.join("pkg"), is_shipped);
-        let mut hashes = Vec::new();
         println!("{:<36}{:>10}{:>10}{:>10}", "bytes", "plain", "gzip", "brotli");
-        for (extension, content) in files {
-            let hash = &digest(content)[..HASH_DIGITS];
-            package.add(&format!("{NAME}.{hash}.{extension}"), content)?;
-            hashes.push(format!("{extension}: {hash}\n"));
-        }
+        // One hash for the two: Leptos makes both names out of one, and neither works with another's other.
+        let both = digest(&[bound.js.as_bytes(), &bound.wasm].concat());
+        let page = format!("{NAME}.{}", &both[..HASH_DIGITS]);
+        package.add(&format!("{page}.js"), bound.js.as_bytes())?;
+        package.add(&format!("{page}_bg.wasm"), &bound.wasm)?;
+        let stylesheet = package.add_hashed(NAME, "css", css.as_bytes())?;
+        let graphiql = match graphiql {
+            Some(built) => Some(serde_json::json!({
+                "script": package.add_hashed("graphiql", "js", &built.js)?,
+                "stylesheet": package.add_hashed("graphiql", "css", &built.css)?,
+            })),
+            None => None,
+        };
         for (name, content) in &bound.snippets {
             package.add(&format!("snippets/{name}"), content.as_bytes())?;
         }
-        fs::write(self.path.join("hash.txt"), hashes.concat())?;
+        let names = serde_json::json!({"page": page, "stylesheet": stylesheet, "graphiql": graphiql});
+        fs::write(self.path.join("assets.json"), names.to_string())?;
         fs::write(self.path.join("favicon.svg"), icon)?;
         package.remove_others()
     }
@@ -84,6 +98,13 @@ impl Package {
         self.put(name, content)?;
         self.put(&format!("{name}.br"), &brotli)?;
         self.put(&format!("{name}.gz"), &gzip)
+    }
+
+    /// Adds a file under a name with its hash in it; gives the name.
+    fn add_hashed(&mut self, name: &str, extension: &str, content: &[u8]) -> Result<String> {
+        let name = format!("{name}.{}.{extension}", &digest(content)[..HASH_DIGITS]);
+        self.add(&name, content)?;
+        Ok(name)
     }
 
     fn put(&mut self, name: &str, content: &[u8]) -> Result<()> {

@@ -7,7 +7,7 @@ use domain::{Secret, UserId};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use server::{Site, accept::Peer, router};
+use server::{Site, accept::Peer, assets::Assets, router};
 use service::{AdminOwner, Clock, Services, Settings};
 use tower::ServiceExt;
 
@@ -85,7 +85,7 @@ impl Stage {
             .create_user("ada@example.org", Some("Ada"), "acme", "TENANT_ADMIN", &Secret::new(PASSWORD))
             .await
             .unwrap();
-        let site = Site::new(public_url, false, folder.path().join("site")).unwrap();
+        let site = Site::new(public_url, false, Assets::new(Some(folder.path().join("site")))).unwrap();
         let router = router::build(services.clone(), site);
         Self { services, clock, ada, router, _folder: folder }
     }

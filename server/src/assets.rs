@@ -1,0 +1,118 @@
+//! The built files: in the binary, or in a folder; named by their contents, compressed beforehand, kept for ever.
+
+use std::{
+    borrow::Cow,
+    path::{Component, Path, PathBuf},
+};
+
+use app::request::AssetNames;
+use axum::{
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use crate::router::Doors;
+
+/// What `frontend/bundle` wrote: read from there by a debug build, in the binary of a release.
+#[derive(rust_embed::Embed)]
+#[folder = "../target/site"]
+#[allow_missing = true]
+struct Built;
+
+/// Where the files are.
+#[derive(Clone, Debug)]
+pub struct Assets {
+    folder: Option<PathBuf>,
+    names: AssetNames,
+}
+
+impl Assets {
+    /// Of a folder that the bundle or cargo-leptos wrote to; without one, what was built in.
+    pub fn new(folder: Option<PathBuf>) -> Self {
+        let mut assets = Self { folder, names: AssetNames::default() };
+        if let Some(names) = assets.read("assets.json").and_then(|text| serde_json::from_slice(&text).ok()) {
+            assets.names = names;
+        }
+        assets
+    }
+
+    /// What the files are called.
+    pub(crate) fn names(&self) -> &AssetNames {
+        &self.names
+    }
+
+    fn read(&self, path: &str) -> Option<Cow<'static, [u8]>> {
+        match &self.folder {
+            None => Built::get(path).map(|file| file.data),
+            Some(folder) => {
+                let path = Path::new(path);
+                let is_inside = path.components().all(|part| matches!(part, Component::Normal(_)));
+                is_inside.then(|| std::fs::read(folder.join(path)).ok()).flatten().map(Cow::Owned)
+            }
+        }
+    }
+}
+
+/// `GET /pkg/…` and `GET /favicon.svg`.
+pub(crate) async fn serve(State(doors): State<Doors>, request: Request) -> Response {
+    let path = request.uri().path().trim_start_matches('/');
+    let kind = match path.rsplit('.').next() {
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("wasm") => "application/wasm",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => return StatusCode::NOT_FOUND.into_response(),
+    };
+    let accepted = [("br", "br"), ("gzip", "gz")].into_iter().filter(|(word, _)| accepts(request.headers(), word));
+    let packed = accepted.into_iter().find_map(|(word, extension)| {
+        doors.site.assets.read(&format!("{path}.{extension}")).map(|content| (content, Some(word)))
+    });
+    let plain = || doors.site.assets.read(path).map(|content| (content, None));
+    let Some((content, encoding)) = packed.or_else(plain) else { return StatusCode::NOT_FOUND.into_response() };
+    // The icon's name has no hash in it.
+    let keep = if path.starts_with("pkg/") { "public, max-age=31536000, immutable" } else { "public, max-age=86400" };
+    let mut response = ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep)], content).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if let Some(word) = encoding {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(word));
+    }
+    response
+}
+
+/// Whether a client takes an encoding (RFC 9110 §12.5.3). A weight of nothing refuses it.
+fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
+    let lines = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|item| {
+        let (word, weight) = item.split_once(';').unwrap_or((item, ""));
+        let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok()).unwrap_or(1.0);
+        word.trim().eq_ignore_ascii_case(encoding) && weight > 0.0
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoding_is_taken_unless_its_weight_is_nothing() {
+        let accepts = |line: &'static str, word| {
+            let headers = [(header::ACCEPT_ENCODING, HeaderValue::from_static(line))].into_iter().collect();
+            super::accepts(&headers, word)
+        };
+        assert!(accepts("gzip, deflate, br", "br") && accepts("gzip;q=0.5, BR;q=1.0", "br"));
+        assert!(!accepts("gzip", "br") && !accepts("br;q=0, gzip", "br") && !accepts("", "br"));
+    }
+
+    #[test]
+    fn only_files_inside_the_folder_are_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("outside.css"), "x").expect("a file");
+        std::fs::create_dir(folder.path().join("site")).expect("a folder");
+        let assets = Assets::new(Some(folder.path().join("site")));
+        assert!(assets.read("../outside.css").is_none() && assets.read("/etc/hostname").is_none());
+        let outer = Assets::new(Some(folder.path().to_owned()));
+        assert!(outer.read("outside.css").is_some());
+    }
+}
