@@ -5,7 +5,7 @@
 const KEY: &str = "$LATCHKEY_API_KEY";
 
 /// What the texts need to know of where they are shown.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodeContext {
     /// Where the API is.
     pub public_url: String,

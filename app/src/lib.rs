@@ -1,17 +1,27 @@
 //! What a person sees. Built twice: for the server (`ssr`), where pages are rendered, and for the browser (`hydrate`),
-//! where only the islands run.
+//! where the one island runs that makes them quicker.
+//!
+//! Every page and every action works with plain links and forms. In the browser the same pages are shown in a dialog, and
+//! the same forms are sent without leaving the page: one way for each action, with script and without.
 
-#![expect(missing_docs, reason = "the component macro writes structs and fields that can't be documented")]
+#![cfg_attr(
+    feature = "ssr",
+    expect(missing_docs, reason = "the component macro writes structs and fields that can't be documented")
+)]
 // The `view!` macro nests one type for each element.
 #![recursion_limit = "256"]
 
-pub mod api;
+#[cfg(feature = "ssr")]
 pub mod as_code;
-pub mod browser;
+#[cfg(feature = "hydrate")]
+mod browser;
+#[cfg(feature = "ssr")]
 pub mod components;
-pub mod error;
+#[cfg(feature = "ssr")]
 pub mod expiry_choice;
+#[cfg(feature = "ssr")]
 pub mod list_url;
+pub mod live;
 #[cfg(feature = "ssr")]
 pub mod pages;
 #[cfg(feature = "ssr")]

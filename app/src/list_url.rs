@@ -60,7 +60,7 @@ impl ListParams {
 }
 
 /// What is chosen on a list, as words: the common shape of both kinds of list.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListChoice {
     /// The list's own path.
     pub path: String,

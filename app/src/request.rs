@@ -1,11 +1,11 @@
-//! The server's side of a request: what a page or a server function finds in its context, and what it says of the answer.
+//! The server's side of a request: what a page finds in its context, and what it says of the answer.
 
 use domain::{ApiError, ErrorCode, IssuedKey, ServiceAccountId};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 use service::{Actor, Services};
 
-use crate::{as_code::CodeContext, error::AppError};
+use crate::as_code::CodeContext;
 
 /// The colours that a person chose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -149,9 +149,9 @@ impl RequestContext {
 /// The context of this request.
 ///
 /// # Panics
-/// Outside a request: the server provides the context for every page and server function.
+/// Outside a request: the server provides the context for every page.
 pub fn context() -> RequestContext {
-    use_context().expect("the server provides it for every page and server function")
+    use_context().expect("the server provides it for every page")
 }
 
 /// Sets the answer's status.
@@ -159,13 +159,6 @@ pub fn set_status(status: u16) {
     if let (Some(options), Ok(status)) = (use_context::<ResponseOptions>(), axum::http::StatusCode::from_u16(status)) {
         options.set_status(status);
     }
-}
-
-/// A server function's refusal, at its status.
-pub fn refuse(error: impl Into<ApiError>) -> AppError {
-    let error = error.into();
-    set_status(error.code.status());
-    AppError::Api(error)
 }
 
 /// Sets a header of the answer.

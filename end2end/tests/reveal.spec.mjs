@@ -89,12 +89,13 @@ test('the name has the focus, and a failed request keeps what was typed', async 
   await press(page, 'Create an API key', true);
   await expect(page.getByLabel('API Key Name')).toBeFocused();
   await page.getByLabel('API Key Name').fill('kept');
-  await page.route('**/ui/create_api_key*', (route) => route.abort());
+  const broken = (route) => (route.request().method() === 'POST' ? route.abort() : route.continue());
+  await page.route('**/user/api-keys/new', broken);
   await page.getByRole('button', { name: 'Create', exact: true }).click();
   await expect(page.getByRole('alert').first()).toBeVisible();
   await expect(page.getByLabel('API Key Name')).toHaveValue('kept');
   await expect(page.getByRole('button', { name: 'Create', exact: true })).toBeEnabled();
-  await page.unroute('**/ui/create_api_key*');
+  await page.unroute('**/user/api-keys/new', broken);
   await page.getByRole('button', { name: 'Create', exact: true }).click();
   await revealed(page, watch);
   await storeIt(page, true);
@@ -110,7 +111,7 @@ test('the keyboard alone makes and revokes a key', async ({ page, team, signIn, 
   await page.keyboard.type('typed');
   await page.keyboard.press('Enter');
   const token = await revealed(page, watch);
-  await page.getByRole('button', { name: 'I have stored it' }).focus();
+  await page.getByRole('link', { name: 'I have stored it' }).focus();
   await page.keyboard.press('Enter');
   await expect(row(page, 'typed')).toBeVisible();
   const trash = page.getByRole('link', { name: 'Revoke API key typed' }).or(page.getByRole('button', { name: 'Revoke API key typed' }));

@@ -1,4 +1,4 @@
-//! Pages and server functions, rendered by Leptos in the context of a request.
+//! Pages, rendered by Leptos in the context of a request.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use app::request::{FormOutcome, RequestContext, Theme};
 use axum::{
     body::Body,
     extract::{Request, State},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use leptos::config::LeptosOptions;
 use leptos::prelude::provide_context;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 
-use crate::{config::Site, middleware::authenticate::Caller, rest::problem, router::Doors};
+use crate::{config::Site, middleware::authenticate::Caller, router::Doors};
 
 /// What Leptos needs to know of the bundle.
 pub(crate) fn leptos_options(site: &Site) -> LeptosOptions {
@@ -40,13 +40,22 @@ impl Predicate for MayCompress {
 /// A page, as asked for by a link.
 pub(crate) async fn render(State(doors): State<Doors>, request: Request) -> Response {
     let had_notice = cookie(request.headers(), "notice").is_some();
-    let mut response = render_with(&doors, request, FormOutcome::default(), StatusCode::OK).await;
+    let form = FormOutcome { values: prefilled(&request), ..FormOutcome::default() };
+    let mut response = render_with(&doors, request, form, StatusCode::OK).await;
     if had_notice {
         response
             .headers_mut()
             .append(header::SET_COOKIE, HeaderValue::from_static("notice=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly"));
     }
     response
+}
+
+/// The fields of a form that its address fills in; a form is sent by a person all the same.
+fn prefilled(request: &Request) -> Vec<(String, String)> {
+    const FIELDS: [&str; 5] = ["name", "expiry", "date", "tenant_id", "role"];
+    let pairs: Vec<(String, String)> =
+        serde_urlencoded::from_str(request.uri().query().unwrap_or_default()).unwrap_or_default();
+    pairs.into_iter().filter(|(name, _)| FIELDS.contains(&name.as_str())).collect()
 }
 
 /// The same page as the answer to its form: with what was typed and what was wrong, or with what was made.
@@ -69,20 +78,6 @@ pub(crate) async fn render_with(doors: &Doors, request: Request, form: FormOutco
     if is_form {
         response.extensions_mut().insert(Uncompressed);
     }
-    response
-}
-
-/// A server function: the hydrated page's way to a use case.
-pub(crate) async fn server_function(State(doors): State<Doors>, request: Request) -> Response {
-    if !is_json(request.headers()) {
-        return problem::answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json.");
-    }
-    let context = context_of(&doors, &request, None);
-    let mut response = leptos_axum::handle_server_fns_with_context(move || provide_context(context.clone()), request)
-        .await
-        .into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.extensions_mut().insert(Uncompressed);
     response
 }
 

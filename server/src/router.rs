@@ -34,7 +34,7 @@ pub struct Doors {
 }
 
 impl Doors {
-    /// What a page or a server function finds in its context.
+    /// What a page finds in its context.
     pub(crate) fn context(&self) -> RequestContext {
         RequestContext::new(self.services.clone(), self.site.public_url.clone(), self.site.assets.names().clone())
     }
@@ -70,7 +70,6 @@ pub fn build(services: Services, site: Site) -> Router {
             get(pages::render).post(forms::keys::revoke_of_account),
         )
         .route("/switch-tenant", post(forms::switch_tenant))
-        .route("/ui/{function}", post(pages::server_function))
         .layer(from_fn(authenticate::require_person));
     let anyone = Router::new()
         .route("/sign-in", get(forms::sign_in_page).post(forms::sign_in))
@@ -78,7 +77,7 @@ pub fn build(services: Services, site: Site) -> Router {
         .route("/set-up/{token}", get(pages::render).post(forms::set_up))
         .route("/preferences/theme", post(forms::theme))
         .fallback(pages::render);
-    let browser = person.merge(anyone).layer(by_session);
+    let browser = person.merge(anyone).layer(from_fn(forms::for_dialogs)).layer(by_session);
 
     let api = Router::new()
         .route("/graphql", any(graphql::serve))

@@ -4,17 +4,19 @@ use leptos::prelude::*;
 
 use crate::as_code::AsCode;
 
-/// The fold. `public_url`: where the API is.
+/// The fold. `public_url`: where the API is. The script asks for it anew, with what was typed, when it is unfolded.
 #[component]
-pub fn CodeFold(#[prop(into)] code: Signal<AsCode>, public_url: String) -> impl IntoView {
-    let texts = move || {
-        let texts = code.with(|code| code.texts(&public_url));
-        texts.map(|(name, text)| view! { <CopiedText name text /> }).into_iter().collect_view()
-    };
-    view! { <details class="as-code"><summary>"The same by program"</summary><div class="snippets">{texts}</div></details> }
+pub fn CodeFold(code: AsCode, public_url: String) -> impl IntoView {
+    let texts = code.texts(&public_url).map(|(name, text)| view! { <CopiedText name text /> });
+    view! {
+        <details class="as-code">
+            <summary>"The same by program"</summary>
+            <div class="snippets">{texts.into_iter().collect_view()}</div>
+        </details>
+    }
 }
 
-/// A text to take along, with its button: see [`super::time::Clock`], which is where the page's script hears it.
+/// A text to take along, with its button, which copies what follows it.
 #[component]
 pub fn CopiedText(name: &'static str, text: String) -> impl IntoView {
     view! {

@@ -10,13 +10,13 @@ use crate::list_url::ListChoice;
 /// Rows of keys. `base`: the path below which a key's own pages stand.
 #[component]
 pub fn KeyTable(
-    #[prop(into)] keys: Signal<Vec<ApiKey>>,
+    keys: Vec<ApiKey>,
     choice: ListChoice,
     base: String,
     show_tenant: bool,
     now: DateTime<Utc>,
-    on_revoke: Callback<ApiKey>,
 ) -> impl IntoView {
+    let rows = keys.into_iter().map(|key| view! { <KeyRow key base=base.clone() show_tenant now /> }).collect_view();
     view! {
         <table class="table" aria-label="API keys">
             <thead>
@@ -31,22 +31,14 @@ pub fn KeyTable(
                 </tr>
             </thead>
             <tbody>
-                <For each=move || keys.get() key=|key| (key.id, key.revoked_at) let:key>
-                    <KeyRow key base=base.clone() show_tenant now on_revoke />
-                </For>
+                {rows}
             </tbody>
         </table>
     }
 }
 
 #[component]
-fn KeyRow(
-    key: ApiKey,
-    base: String,
-    show_tenant: bool,
-    now: DateTime<Utc>,
-    on_revoke: Callback<ApiKey>,
-) -> impl IntoView {
+fn KeyRow(key: ApiKey, base: String, show_tenant: bool, now: DateTime<Utc>) -> impl IntoView {
     let state = key.state(now);
     let is_over = matches!(state, KeyState::Revoked { .. });
     let expires = match key.expires_at {
@@ -54,10 +46,9 @@ fn KeyRow(
         Some(at) => Either::Right(view! { <Moment at now /> }),
     };
     let creator = format!("by {}", key.created_by);
-    let subject = key.clone();
     let trash = (!is_over).then(|| {
         let (href, label) = (format!("{base}/{}/revoke", key.id), format!("Revoke API key {}", key.name));
-        view! { <TrashLink href label on_ask=Callback::new(move |()| on_revoke.run(subject.clone())) /> }
+        view! { <TrashLink href label /> }
     });
     view! {
         <tr class:row-over=is_over>

@@ -1,14 +1,13 @@
 //! Widgets, one a file. Islands run in the browser too; everything else is HTML from the server.
 
-pub mod accounts_board;
+pub mod account_table;
 pub mod as_code;
-pub mod create_key;
-pub mod dialog;
+pub mod delete_account;
 pub mod expiry_field;
 pub mod field;
 pub mod icon;
+pub mod key_form;
 pub mod key_table;
-pub mod keys_board;
 pub mod last_use;
 pub mod reveal;
 pub mod revoke_key;

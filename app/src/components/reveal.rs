@@ -1,8 +1,8 @@
 //! The token, shown this once.
 
-use leptos::{html, prelude::*, task::spawn_local};
+use leptos::prelude::*;
 
-use crate::browser;
+use super::as_code::CopiedText;
 
 /// A ready piece of text with the token in it.
 fn snippets(token: &str, url: &str) -> [(&'static str, String); 5] {
@@ -31,34 +31,15 @@ fn snippets(token: &str, url: &str) -> [(&'static str, String); 5] {
 /// The token's field with Copy and Hide, and the snippets.
 #[component]
 pub fn RevealBody(token: String, public_url: String) -> impl IntoView {
-    let field = NodeRef::<html::Input>::new();
-    let (hidden, copied) = (RwSignal::new(false), RwSignal::new(false));
-    let text = StoredValue::new(token.clone());
-    let copy = move |_| {
-        spawn_local(async move {
-            if browser::copy(&text.get_value()).await {
-                copied.set(true);
-            } else if let Some(field) = field.get_untracked() {
-                field.select();
-            }
-        });
-    };
-    let snippets = snippets(&token, &public_url).map(|(name, text)| {
-        view! { <details name="snippet"><summary>{name}</summary><pre tabindex="0">{text}</pre></details> }
-    });
+    let snippets = snippets(&token, &public_url).map(|(name, text)| view! { <CopiedText name text /> });
     view! {
         <p>"Copy it now: it can't be shown again."</p>
         <div class="field">
             <label for="revealed-token">"API key"</label>
             <div class="token-row">
-                <input
-                    id="revealed-token" class="token" node_ref=field readonly autocomplete="off" spellcheck="false" value=token
-                    type=move || if hidden.get() { "password" } else { "text" }
-                />
-                <button type="button" class="button script-only" on:click=copy>{move || if copied.get() { "Copied" } else { "Copy" }}</button>
-                <button type="button" class="button script-only" on:click=move |_| hidden.update(|hidden| *hidden = !*hidden)>
-                    {move || if hidden.get() { "Show" } else { "Hide" }}
-                </button>
+                <input id="revealed-token" class="token" type="text" readonly autocomplete="off" spellcheck="false" value=token />
+                <button type="button" class="button script-only" data-copy="#revealed-token">"Copy"</button>
+                <button type="button" class="button script-only" data-hide="#revealed-token">"Hide"</button>
             </div>
         </div>
         <div class="snippets">{snippets.into_iter().collect_view()}</div>

@@ -4,24 +4,11 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use domain::time::{relative_text, utc_text};
 use leptos::prelude::*;
 
-use crate::browser;
-
-/// An instant as a distance from `now`. The title has the exact time in UTC; where there is script, [`Clock`] keeps
-/// both as the person's clock and zone have it.
+/// An instant as a distance from `now`. The title has the exact time in UTC; where there is script, it keeps both as the
+/// person's clock and zone have it.
 #[component]
 pub fn Moment(at: DateTime<Utc>, now: DateTime<Utc>) -> impl IntoView {
     view! {
         <time datetime=at.to_rfc3339_opts(SecondsFormat::Secs, true) title=utc_text(at)>{relative_text(at, now)}</time>
     }
-}
-
-/// Keeps every `<time>` of the page, and hears every Copy button, wherever it came from: one island instead of one
-/// effect for each of them.
-#[island]
-pub fn Clock() -> impl IntoView {
-    Effect::new(|_| {
-        browser::hear_copying();
-        browser::keep_times();
-        set_interval(browser::keep_times, std::time::Duration::from_secs(30));
-    });
 }

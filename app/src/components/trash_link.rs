@@ -1,4 +1,4 @@
-//! The trash bin: a link to the page that asks, which the script turns into the dialog that asks.
+//! The trash bin: a link to the page that asks, which the script shows as a dialog.
 
 use leptos::prelude::*;
 
@@ -6,10 +6,8 @@ use super::icon::{Icon, Picture};
 
 /// `label`: what it does, to what.
 #[component]
-pub fn TrashLink(href: String, label: String, on_ask: Callback<()>) -> impl IntoView {
-    let ask = move |ev: leptos::ev::MouseEvent| {
-        ev.prevent_default();
-        on_ask.run(());
-    };
-    view! { <a class="icon-button danger" href=href title=label.clone() aria-label=label on:click=ask><Picture icon=Icon::Trash /></a> }
+pub fn TrashLink(href: String, label: String) -> impl IntoView {
+    view! {
+        <a class="icon-button danger" href=href title=label.clone() aria-label=label data-dialog=""><Picture icon=Icon::Trash /></a>
+    }
 }

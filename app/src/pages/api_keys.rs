@@ -4,19 +4,21 @@ use domain::{ApiError, IssuedKey, KeyFilter, KeyId, KeyQuery, Owner, Page, Role}
 use leptos::prelude::*;
 
 use super::{
-    form_id, list_params, notice, page, path_id,
+    form_id, list_params, page, path_id,
     toolbar::{Empty, Pager, Toolbar},
 };
 use crate::{
     as_code::{AsCode, CodeContext},
     components::{
         as_code::CodeFold,
-        create_key::{KeyFields, TenantChoice, Typed},
         field::FormError,
-        keys_board::{KeysBoard, KeysBoardStart},
+        icon::{Icon, Picture},
+        key_form::{KeyFields, TenantChoice, Typed},
+        key_table::KeyTable,
         reveal::RevealBody,
         revoke_key::RevokeWords,
     },
+    expiry_choice::{ExpiryChoice, utc_date},
     list_url::ListChoice,
     request::{RequestContext, context},
 };
@@ -30,9 +32,8 @@ pub fn OwnKeys() -> impl IntoView {
     page("API Keys", async move {
         let actor = request.actor()?;
         let keys = request.services.api_keys().list(actor, actor.owner(), &query).await?;
-        let tenants = tenants(&request).await?;
-        let (may_create, code) = (!tenants.is_empty(), request.code(None).await?);
-        let list = KeyList { path: PATH.to_owned(), base: PATH.to_owned(), owner: None, tenants, may_create, code };
+        let may_create = !tenants(&request).await?.is_empty();
+        let list = KeyList { path: PATH.to_owned(), base: PATH.to_owned(), owner: None, may_create };
         let accounts = if actor.role() == Role::TenantAdmin {
             view! { <a href="/team/service-accounts">"service account"</a> }.into_any()
         } else {
@@ -55,12 +56,8 @@ pub struct KeyList {
     pub base: String,
     /// Whose keys; one's own, when `None`.
     pub owner: Option<Owner>,
-    /// Tenants to choose from.
-    pub tenants: Vec<TenantChoice>,
     /// Whether to offer making one.
     pub may_create: bool,
-    /// For the texts that do the same by program.
-    pub code: CodeContext,
 }
 
 /// A list of keys with all that belongs to it.
@@ -69,23 +66,24 @@ pub fn key_list(request: &RequestContext, list: KeyList, query: &KeyQuery, keys:
     let states = KeyFilter::ALL.iter().map(|filter| (filter.as_str(), filter.label())).collect();
     let words =
         if list.may_create { "No API keys yet. Create one to let a program act for you." } else { "No API keys yet." };
-    let start = KeysBoardStart {
-        keys: keys.items,
-        choice: choice.clone(),
-        base: list.base,
-        owner: list.owner,
-        tenants: list.tenants,
-        may_create: list.may_create,
-        code: list.code,
-        now: request.services.now(),
-        notice: notice(request),
+    let (bar, empty, head, state_label) = (choice.clone(), choice.clone(), choice.clone(), query.filter.label());
+    let show_tenant = list.owner.is_none();
+    let (is_empty, now, base) = (keys.items.is_empty(), request.services.now(), list.base);
+    let new = list.may_create.then(|| {
+        let href = format!("{base}/new");
+        view! { <a class="button primary board-action" href=href data-dialog=""><Picture icon=Icon::Plus />"Create an API key"</a> }
+    });
+    let rows = if is_empty {
+        view! { <Empty choice=empty default_state=KeyFilter::Active.as_str() state_label words /> }.into_any()
+    } else {
+        view! { <KeyTable keys=keys.items choice=head base show_tenant now /> }.into_any()
     };
-    let (bar, empty, state_label) = (choice.clone(), choice.clone(), query.filter.label());
     view! {
-        <KeysBoard start>
+        <div class="board">
+            {new}
             <Toolbar choice=bar states label="Search keys" />
-            <Empty choice=empty default_state=KeyFilter::Active.as_str() state_label words />
-        </KeysBoard>
+            <div class="table-place">{rows}</div>
+        </div>
         <Pager choice previous=keys.previous next=keys.next />
     }
     .into_any()
@@ -130,16 +128,17 @@ pub fn new_key_page(request: &RequestContext, back: &str, tenants: Vec<TenantCho
     let repeated = value("idempotency_key");
     let form_id = if repeated.is_empty() || is_conflict(request) { form_id() } else { repeated };
     let error = Signal::stored(request.form.error.clone());
-    let example = AsCode::create_key(&code, &typed.name, None);
+    let expires_at = ExpiryChoice::from_word(&typed.expiry).expires_at(utc_date(&typed.date), request.services.now());
+    let example = AsCode::create_key(&code, &typed.name, expires_at.ok().flatten().as_deref());
     view! {
         <div class="card">
-            <h1>"Create an API key"</h1>
+            <h1 id="card-title">"Create an API key"</h1>
             <form method="post">
                 <input type="hidden" name="idempotency_key" value=form_id />
-                <KeyFields typed tenants zone="UTC".to_owned() now=request.services.now() error />
-                <div class="buttons"><a class="button" href=back.to_owned()>"Cancel"</a><button type="submit" class="button primary">"Create"</button></div>
+                <KeyFields typed tenants error />
+                <div class="buttons"><a class="button" href=back.to_owned() data-close="">"Cancel"</a><button type="submit" class="button primary">"Create"</button></div>
             </form>
-            <CodeFold code=Signal::stored(example) public_url=code.public_url />
+            <CodeFold code=example public_url=code.public_url />
         </div>
     }
     .into_any()
@@ -151,10 +150,10 @@ fn is_conflict(request: &RequestContext) -> bool {
 
 fn reveal_page(issued: IssuedKey, public_url: String, back: String) -> AnyView {
     view! {
-        <div class="card">
-            <h1>"Your API key has been created"</h1>
+        <div class="card" data-firm="">
+            <h1 id="card-title">"Your API key has been created"</h1>
             <RevealBody token=issued.token.expose().to_owned() public_url />
-            <div class="buttons"><a class="button primary" href=back>"I have stored it"</a></div>
+            <div class="buttons"><a class="button primary" href=back data-close="">"I have stored it"</a></div>
         </div>
     }
     .into_any()
@@ -176,15 +175,15 @@ pub async fn revoke_page(request: &RequestContext, key: KeyId, back: String) -> 
     let code = request.code(None).await?;
     let example = AsCode::revoke_key(&code, &key.id.to_string());
     Ok(view! {
-        <div class="card">
-            <h1>{title}</h1>
+        <div class="card" data-light="">
+            <h1 id="card-title">{title}</h1>
             <RevokeWords key now=request.services.now() />
             <FormError error fields=&[] />
             <form method="post" class="buttons">
-                <a class="button" href=back>"Cancel"</a>
+                <a class="button" href=back data-close="" autofocus>"Cancel"</a>
                 {(!is_over).then(|| view! { <button type="submit" class="button destroy">"Revoke"</button> })}
             </form>
-            <CodeFold code=Signal::stored(example) public_url=code.public_url />
+            <CodeFold code=example public_url=code.public_url />
         </div>
     }
     .into_any())

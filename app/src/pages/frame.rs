@@ -6,14 +6,21 @@ use leptos::prelude::*;
 use crate::{
     components::{
         icon::{Icon, Picture},
-        time::Clock,
+        toast::Toast,
     },
+    live::Live,
     request::Theme,
 };
 
 /// The rail and the page beside it.
 #[component]
-pub fn Frame(viewer: Viewer, return_to: String, theme: Theme, children: Children) -> impl IntoView {
+pub fn Frame(
+    viewer: Viewer,
+    return_to: String,
+    theme: Theme,
+    notice: Option<String>,
+    children: Children,
+) -> impl IntoView {
     view! {
         <a class="skip" href="#main">"Skip to the page"</a>
         <div class="frame">
@@ -29,9 +36,9 @@ pub fn Frame(viewer: Viewer, return_to: String, theme: Theme, children: Children
                     <Person name=viewer.user.name.to_string() return_to theme />
                 </div>
             </header>
-            <main id="main" tabindex="-1">{children()}</main>
+            <main id="main" tabindex="-1"><div id="page">{children()}</div><Live /></main>
         </div>
-        <Clock />
+        <Toast text=notice />
     }
 }
 

@@ -6,11 +6,7 @@ use leptos::prelude::*;
 
 use super::{agents::agents, page, path_id};
 use crate::{
-    components::{
-        icon::{Icon, Picture},
-        status::KeyStatus,
-        time::Moment,
-    },
+    components::{status::KeyStatus, time::Moment, trash_link::TrashLink},
     request::{RequestContext, context},
 };
 
@@ -43,7 +39,7 @@ async fn details(request: &RequestContext, key: KeyId, base: &str, up: (String, 
     let revoke = (!matches!(state, KeyState::Revoked { .. })).then(|| {
         let label = format!("Revoke API key {}", key.name);
         let href = format!("{base}/{}/revoke", key.id);
-        view! { <a class="icon-button danger" href=href title=label.clone() aria-label=label><Picture icon=Icon::Trash /></a> }
+        view! { <TrashLink href label /> }
     });
     Ok(view! {
         <p class="crumb"><a href=up.0>{up.1}</a></p>

@@ -102,7 +102,7 @@ where
                         Ok(contents) => contents,
                         Err(error) => problem::contents(&request, error).await,
                     };
-                    view! { <frame::Frame viewer return_to=request.return_to.clone() theme=request.theme>{contents}</frame::Frame> }.into_any()
+                    view! { <frame::Frame viewer return_to=request.return_to.clone() theme=request.theme notice=notice(&request)>{contents}</frame::Frame> }.into_any()
                 }
                 Err(error) => {
                     let contents = problem::contents(&request, error).await;

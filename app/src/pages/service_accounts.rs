@@ -1,23 +1,25 @@
 //! Team > Service Accounts, one account with its keys, and the pages behind the buttons for those without script.
 
-use domain::{AccountFilter, ApiError, KeyId, Owner, ServiceAccount, ServiceAccountId};
+use domain::{AccountFilter, ApiError, KeyId, Owner, Role, ServiceAccount, ServiceAccountId};
 use leptos::prelude::*;
 
 use super::{
     agents::agents,
     api_keys::{KeyList, key_list, new_key_page, revoke_page},
-    form_id, list_params, notice, page, path_id,
+    form_id, list_params, page, path_id,
     toolbar::{Empty, Pager, Toolbar},
 };
 use crate::{
     as_code::AsCode,
     components::{
-        accounts_board::{AccountsBoard, AccountsBoardStart, DeleteWords},
+        account_table::AccountTable,
         as_code::CodeFold,
+        delete_account::DeleteWords,
         field::{Field, FormError},
         icon::{Icon, Picture},
         role_field::RoleField,
         status::AccountStatus,
+        trash_link::TrashLink,
     },
     list_url::ListChoice,
     request::{RequestContext, context},
@@ -36,20 +38,20 @@ pub fn Accounts() -> impl IntoView {
         let words =
             "No service accounts yet. Add one for each thing that acts by itself: a deployment, a report, an agent.";
         let (bar, empty, head, state_label) = (choice.clone(), choice.clone(), choice.clone(), query.filter.label());
-        let start = AccountsBoardStart {
-            accounts: accounts.items,
-            choice: head,
-            now: request.services.now(),
-            notice: notice(&request),
-            code: request.code(None).await?,
+        let (is_empty, now) = (accounts.items.is_empty(), request.services.now());
+        let rows = if is_empty {
+            view! { <Empty choice=empty default_state=AccountFilter::Active.as_str() state_label words /> }.into_any()
+        } else {
+            view! { <AccountTable accounts=accounts.items choice=head base=PATH now /> }.into_any()
         };
         Ok(view! {
             <h1>"Service Accounts"</h1>
             <p class="lead">"Accounts that belong to the tenant, not to a person. Their keys go on when people leave."</p>
-            <AccountsBoard start>
+            <div class="board">
+                <a class="button primary board-action" href=format!("{PATH}/new") data-dialog=""><Picture icon=Icon::Plus />"Add Service Account"</a>
                 <Toolbar choice=bar states label="Search service accounts" />
-                <Empty choice=empty default_state=AccountFilter::Active.as_str() state_label words />
-            </AccountsBoard>
+                <div class="table-place">{rows}</div>
+            </div>
             <Pager choice previous=accounts.previous next=accounts.next />
         }
         .into_any())
@@ -72,17 +74,10 @@ pub fn OneAccount() -> impl IntoView {
         let path = format!("{PATH}/{}", account.id);
         let key_base = format!("{path}/keys");
         let living = account.deleted_at.is_none();
-        let list = KeyList {
-            base: key_base.clone(),
-            path: path.clone(),
-            owner: Some(owner),
-            tenants: Vec::new(),
-            may_create: living,
-            code: request.code(Some(account.id)).await?,
-        };
+        let list = KeyList { base: key_base.clone(), path: path.clone(), owner: Some(owner), may_create: living };
         let label = format!("Delete service account {}", account.name);
         let delete = living.then(|| {
-            view! { <a class="icon-button danger" href=format!("{path}/delete") title=label.clone() aria-label=label><Picture icon=Icon::Trash /></a> }
+            view! { <TrashLink href=format!("{path}/delete") label /> }
         });
         Ok(view! {
             <p class="crumb"><a href=PATH>"Service Accounts"</a></p>
@@ -110,18 +105,19 @@ pub fn NewAccount() -> impl IntoView {
         let form_id = if repeated.is_empty() { form_id() } else { repeated };
         let error = Signal::stored(request.form.error.clone());
         let code = request.code(None).await?;
-        let example = AsCode::create_account(&code, &value("name"), domain::Role::TenantAdmin.as_str());
+        let example =
+            AsCode::create_account(&code, &value("name"), value("role").parse().unwrap_or(Role::TenantAdmin).as_str());
         Ok(view! {
             <div class="card">
-                <h1>"Add a service account"</h1>
+                <h1 id="card-title">"Add a service account"</h1>
                 <form method="post">
                     <input type="hidden" name="idempotency_key" value=form_id />
                     <FormError error fields=&["name"] />
                     <Field name="name" label="Service Account Name" value=value("name") hint="What will act: a deployment, a report, an agent." autofocus=true error />
                     <RoleField value=value("role") />
-                    <div class="buttons"><a class="button" href=PATH>"Cancel"</a><button type="submit" class="button primary">"Create"</button></div>
+                    <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Create"</button></div>
                 </form>
-                <CodeFold code=Signal::stored(example) public_url=code.public_url />
+                <CodeFold code=example public_url=code.public_url />
             </div>
         }
         .into_any())
@@ -140,18 +136,18 @@ pub fn DeleteAccount() -> impl IntoView {
         let code = request.code(None).await?;
         let example = AsCode::delete_account(&code, &account.id.to_string());
         Ok(view! {
-            <div class="card">
-                <h1>{title}</h1>
+            <div class="card" data-light="">
+                <h1 id="card-title">{title}</h1>
                 <DeleteWords account now />
                 <FormError error fields=&["confirmation"] />
                 <form method="post">
-                    {lately.then(|| view! { <Field name="confirmation" label="Type the name to confirm" error /> })}
+                    {lately.then(|| view! { <Field name="confirmation" label="Type the name to confirm" autofocus=true error /> })}
                     <div class="buttons">
-                        <a class="button" href=PATH>"Cancel"</a>
+                        <a class="button" href=PATH data-close="" autofocus=!lately>"Cancel"</a>
                         {(!is_over).then(|| view! { <button type="submit" class="button destroy">"Delete"</button> })}
                     </div>
                 </form>
-                <CodeFold code=Signal::stored(example) public_url=code.public_url />
+                <CodeFold code=example public_url=code.public_url />
             </div>
         }
         .into_any())

@@ -11,6 +11,7 @@ use axum::{
     Extension,
     body::Body,
     extract::{Path, Query, Request, State},
+    middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
 use domain::{ApiError, Secret, audit::Channel};
@@ -67,6 +68,24 @@ pub(crate) async fn again(doors: &Doors, parts: Parts, fields: &Fields, error: A
     let form = FormOutcome { values: fields.typed(), error: Some(error.clone()), issued: None };
     let mut response = pages::render_with(doors, Request::from_parts(parts, Body::empty()), form, status).await;
     problem::retry_after(&mut response, &error);
+    response
+}
+
+/// Says that the answer is for a dialog over a page.
+const FOR_DIALOG: &str = "x-latchkey-dialog";
+
+/// To the page's script a redirect is told instead of done: it knows what it shows, and the page where the form leads is
+/// asked for once, with its word on what was done.
+pub(crate) async fn for_dialogs(request: Request, next: Next) -> Response {
+    let is_for_dialog = request.headers().contains_key(FOR_DIALOG);
+    let mut response = next.run(request).await;
+    if is_for_dialog
+        && response.status().is_redirection()
+        && let Some(to) = response.headers_mut().remove(header::LOCATION)
+    {
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        response.headers_mut().insert("x-latchkey-to", to);
+    }
     response
 }
 

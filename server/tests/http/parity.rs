@@ -27,18 +27,3 @@ fn every_operation_has_a_graphql_field() {
         assert!(found, "{word} is no field");
     }
 }
-
-#[test]
-fn every_server_function_names_its_own_operation() {
-    let mut seen = Vec::new();
-    for (endpoint, operation) in app::api::SERVER_FUNCTIONS {
-        assert!(!seen.contains(operation), "{endpoint}");
-        seen.push(*operation);
-    }
-    let registered: Vec<String> = leptos::server_fn::axum::server_fn_paths().map(|(path, _)| path.to_owned()).collect();
-    for path in &registered {
-        let endpoint = path.trim_start_matches("/ui/");
-        assert!(app::api::SERVER_FUNCTIONS.iter().any(|(name, _)| *name == endpoint), "{path} names no operation");
-    }
-    assert_eq!(registered.len(), app::api::SERVER_FUNCTIONS.len(), "{registered:?}");
-}

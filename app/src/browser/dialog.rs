@@ -1,0 +1,177 @@
+//! Other pages' cards in a dialog over this one: opened by links, their forms sent from there.
+
+use leptos::{ev, prelude::*, task::spawn_local};
+use wasm_bindgen::JsCast;
+use web_sys::{Element, FormData, HtmlDialogElement, HtmlElement, HtmlFormElement, UrlSearchParams};
+
+use super::{
+    dates,
+    fetch::{self, Answer},
+    page,
+};
+
+/// Where the card in the dialog came from.
+const FROM: &str = "data-from";
+
+/// Shows the card of another page. Where it doesn't come, the browser goes there, and says why by itself.
+pub fn open(dialog: HtmlDialogElement, path: String) {
+    spawn_local(async move {
+        let came = fetch::page(&path).await;
+        match came.and_then(|came| came.query_selector("#main .card").ok().flatten()) {
+            Some(card) => {
+                dialog.set_attribute(FROM, &path).ok();
+                put(&dialog, &card);
+                dialog.show_modal().ok();
+            }
+            None => page::leave_for(&path),
+        }
+    });
+}
+
+/// Sends the dialog's form; a second press while the first is on its way does nothing.
+pub fn send(dialog: HtmlDialogElement, form: HtmlFormElement) {
+    if dialog.has_attribute("aria-busy") {
+        return;
+    }
+    let path = form.get_attribute("action").or_else(|| dialog.get_attribute(FROM)).unwrap_or_default();
+    let Some(fields) = fields_of(&form) else { return };
+    set_busy(&dialog, true);
+    spawn_local(async move {
+        let answer = fetch::send(&path, &fields).await;
+        set_busy(&dialog, false);
+        match answer {
+            Some(Answer::Done(to)) if page::is_here(&to) => {
+                page::renew().await;
+                dialog.close();
+            }
+            Some(Answer::Done(to)) => page::leave_for(&to),
+            Some(Answer::Page(answer)) => match answer.query_selector("#main .card").ok().flatten() {
+                Some(card) => show_answer(&dialog, &card).await,
+                None => {
+                    let said =
+                        answer.query_selector("[role=alert]").ok().flatten().and_then(|said| said.text_content());
+                    complain(
+                        &form,
+                        &said.unwrap_or_else(|| "That didn't work. Reload the page and try again.".to_owned()),
+                    );
+                }
+            },
+            None => complain(
+                &form,
+                "The server can't be reached. Check the connection and try again: the same form never does a thing twice.",
+            ),
+        }
+    });
+}
+
+/// What is wrong with the form, or what was made. What was typed as a date stays as it was typed.
+async fn show_answer(dialog: &HtmlDialogElement, card: &Element) {
+    let typed = dates::typed(dialog);
+    put(dialog, card);
+    if !dialog.open() {
+        // Somebody closed it meanwhile, and a token must be seen.
+        dialog.show_modal().ok();
+    }
+    if let Some(typed) = typed {
+        dates::put_back(dialog, &typed);
+    }
+    let wrong = dialog.query_selector("[aria-invalid], [autofocus]").ok().flatten();
+    if let Some(field) = wrong.and_then(|field| field.dyn_into::<HtmlElement>().ok()) {
+        field.focus().ok();
+    }
+    if is_firm(dialog) {
+        // Something was made: the list under the dialog shows it.
+        page::renew().await;
+    }
+}
+
+fn put(dialog: &HtmlDialogElement, card: &Element) {
+    dialog.replace_children_with_node_1(card);
+    dates::name_zone();
+    page::refresh_times();
+}
+
+fn set_busy(dialog: &HtmlDialogElement, is_busy: bool) {
+    if is_busy {
+        dialog.set_attribute("aria-busy", "true").ok();
+    } else {
+        dialog.remove_attribute("aria-busy").ok();
+    }
+}
+
+/// Says above the form what went wrong on the way.
+fn complain(form: &HtmlFormElement, text: &str) {
+    let old = form.query_selector(".on-the-way").ok().flatten();
+    let Some(place) = old.or_else(|| document().create_element("p").ok()) else { return };
+    place.set_class_name("error-box on-the-way");
+    place.set_attribute("role", "alert").ok();
+    place.set_text_content(Some(text));
+    form.prepend_with_node_1(&place).ok();
+}
+
+fn fields_of(form: &HtmlFormElement) -> Option<String> {
+    // A form's data lists its pairs, which is what the constructor takes.
+    let data = FormData::new_with_form(form).ok()?;
+    let fields = UrlSearchParams::new_with_str_sequence_sequence(&data).ok()?;
+    if let Some((name, value)) = dates::value_of(form) {
+        fields.set(&name, &value);
+    }
+    Some(String::from(fields.to_string()))
+}
+
+/// Asks for the texts that do the same by program, with what is in the form by now.
+pub fn renew_code(dialog: &HtmlDialogElement, summary: &Element) {
+    let form = summary.closest(".card").ok().flatten().and_then(|card| card.query_selector("form").ok().flatten());
+    let fields = form.and_then(|form| form.dyn_into().ok()).and_then(|form| fields_of(&form));
+    let from =
+        if dialog.contains(Some(summary)) { dialog.get_attribute(FROM) } else { window().location().pathname().ok() };
+    let (Some(fields), Some(from), Some(fold)) = (fields, from, summary.parent_element()) else { return };
+    spawn_local(async move {
+        let Some(came) = fetch::page(&format!("{from}?{fields}")).await else { return };
+        let place = fold.query_selector(".snippets").ok().flatten();
+        let texts = came.query_selector(".as-code .snippets").ok().flatten();
+        if let (Some(place), Some(texts)) = (place, texts) {
+            place.replace_with_with_node_1(&texts).ok();
+        }
+    });
+}
+
+/// Whether a click outside may close it: nothing is typed there.
+pub fn is_light(dialog: &HtmlDialogElement) -> bool {
+    dialog.query_selector("[data-light]").ok().flatten().is_some()
+}
+
+/// Whether only its own button may close it: a token is shown.
+fn is_firm(dialog: &HtmlDialogElement) -> bool {
+    dialog.query_selector("[data-firm]").ok().flatten().is_some()
+}
+
+/// Keeps a token from being lost by Escape, and leaves nothing of a closed dialog in the page.
+pub fn guard(dialog: &HtmlDialogElement) {
+    let place = dialog.clone();
+    window_event_listener(ev::keydown, move |event| {
+        // Browsers close a dialog at the second Escape whatever its cancel event says.
+        if event.key() == "Escape" && is_firm(&place) {
+            event.prevent_default();
+        }
+    });
+    let place = dialog.clone();
+    let closed = wasm_bindgen::closure::Closure::<dyn Fn()>::new(move || {
+        if is_firm(&place) && !place.has_attribute("data-closing") {
+            place.show_modal().ok();
+            return;
+        }
+        place.remove_attribute("data-closing").ok();
+        place.replace_children_with_node_0();
+        page::focus();
+    });
+    dialog.add_event_listener_with_callback("close", closed.as_ref().unchecked_ref()).ok();
+    // It listens for as long as the page lives.
+    closed.forget();
+}
+
+/// Closes it, whatever it shows.
+pub fn close(dialog: &HtmlDialogElement) {
+    dialog.set_attribute("data-closing", "").ok();
+    dialog.close();
+}

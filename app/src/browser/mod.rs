@@ -1,0 +1,70 @@
+//! All that touches the browser: what listens in a page. Built for the browser alone.
+//!
+//! The listeners are on the window, once for all pages' contents, whether they came with the page or later.
+
+mod dates;
+mod dialog;
+mod fetch;
+mod page;
+
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, Event, HtmlDialogElement, HtmlFormElement, HtmlInputElement, MouseEvent};
+
+/// How often relative times are written anew.
+const TICK: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// From now on the page listens. `dialog`: where other pages' cards are shown.
+pub fn come_alive(dialog: &HtmlDialogElement) {
+    page::refresh_times();
+    set_interval(page::refresh_times, TICK);
+    dates::name_zone();
+    let place = dialog.clone();
+    window_event_listener(leptos::ev::click, move |event| clicked(&place, &event));
+    let place = dialog.clone();
+    window_event_listener(leptos::ev::submit, move |event| submitted(&place, &event));
+    window_event_listener(leptos::ev::input, |event| {
+        if let Some(input) = target::<HtmlInputElement>(&event) {
+            dates::describe(&input);
+        }
+    });
+    dialog::guard(dialog);
+}
+
+/// Where an event happened.
+fn target<T: JsCast>(event: &Event) -> Option<T> {
+    event.target().and_then(|target| target.dyn_into().ok())
+}
+
+fn clicked(dialog: &HtmlDialogElement, event: &MouseEvent) {
+    let Some(at) = target::<Element>(event) else { return };
+    let within = |selector: &str| at.closest(selector).ok().flatten();
+    let is_plain =
+        event.button() == 0 && !event.ctrl_key() && !event.meta_key() && !event.shift_key() && !event.alt_key();
+    if let Some(button) = within("[data-copy]") {
+        page::copy_from(button);
+    } else if let Some(button) = within("[data-hide]") {
+        page::hide_or_show(&button);
+    } else if within("[data-close]").is_some() && dialog.contains(Some(&at)) {
+        event.prevent_default();
+        dialog::close(dialog);
+    } else if at == ***dialog && dialog::is_light(dialog) {
+        // The dialog itself, and nothing in it, is its backdrop.
+        dialog.close();
+    } else if let Some(summary) = within(".as-code > summary") {
+        dialog::renew_code(dialog, &summary);
+    } else if let Some(link) = within("a[data-dialog]").filter(|_| is_plain) {
+        event.prevent_default();
+        dialog::open(dialog.clone(), link.get_attribute("href").unwrap_or_default());
+    }
+}
+
+fn submitted(dialog: &HtmlDialogElement, event: &web_sys::SubmitEvent) {
+    let Some(form) = target::<HtmlFormElement>(event) else { return };
+    if dialog.contains(Some(&form)) {
+        event.prevent_default();
+        dialog::send(dialog.clone(), form);
+    } else {
+        dates::put_into(&form);
+    }
+}

@@ -1,0 +1,109 @@
+//! What is done to the page itself: times, copying, its newest state.
+
+use domain::time::relative_text;
+use leptos::prelude::{document, set_timeout, window};
+use leptos::task::spawn_local;
+use wasm_bindgen::JsCast;
+use web_sys::{Document, Element, HtmlElement, HtmlInputElement};
+
+use super::{dates, fetch};
+
+/// How long a word on what was done stays.
+const TOAST_FOR: std::time::Duration = std::time::Duration::from_secs(8);
+
+/// Writes every `<time datetime>` anew: the distance from now, and the exact time in the person's zone.
+pub fn refresh_times() {
+    let Ok(found) = document().query_selector_all("time[datetime]") else { return };
+    let now = dates::now();
+    for time in (0..found.length()).filter_map(|index| found.item(index)?.dyn_into::<Element>().ok()) {
+        let Some(at) = time.get_attribute("datetime").and_then(|text| dates::instant(&text)) else { continue };
+        time.set_attribute("title", &dates::local_text(at).unwrap_or_default()).ok();
+        time.set_text_content(Some(&relative_text(at, now)));
+    }
+}
+
+/// Copies the text that a button names: of the field in `data-copy`, or of what follows the button.
+pub fn copy_from(button: Element) {
+    let field = named_field(&button, "data-copy");
+    let text = match &field {
+        Some(field) => field.value(),
+        None => button.next_element_sibling().and_then(|text| text.text_content()).unwrap_or_default(),
+    };
+    spawn_local(async move {
+        let word = if copy(&text).await {
+            "Copied"
+        } else {
+            // Browsers have no clipboard beyond TLS and the own machine: the person takes it by hand.
+            if let Some(field) = field {
+                field.select();
+            }
+            "Select it"
+        };
+        button.set_text_content(Some(word));
+    });
+}
+
+async fn copy(text: &str) -> bool {
+    let navigator = window().navigator();
+    let has_clipboard = js_sys::Reflect::get(&navigator, &"clipboard".into()).is_ok_and(|found| !found.is_undefined());
+    has_clipboard && wasm_bindgen_futures::JsFuture::from(navigator.clipboard().write_text(text)).await.is_ok()
+}
+
+/// Hides a secret that stands in a field, or shows it again.
+pub fn hide_or_show(button: &Element) {
+    let Some(field) = named_field(button, "data-hide") else { return };
+    let hides = field.type_() == "text";
+    field.set_type(if hides { "password" } else { "text" });
+    button.set_text_content(Some(if hides { "Show" } else { "Hide" }));
+}
+
+fn named_field(button: &Element, attribute: &str) -> Option<HtmlInputElement> {
+    let selector = button.get_attribute(attribute).filter(|selector| !selector.is_empty())?;
+    document().query_selector(&selector).ok().flatten()?.dyn_into().ok()
+}
+
+/// Asks for this page again and shows its newest state in place; leaves all as it is when it doesn't come.
+pub async fn renew() {
+    let Ok(address) = window().location().href() else { return };
+    let Some(newest) = fetch::page(&address).await else { return };
+    if let (Some(old), Some(new)) = (by_id(&document(), "page"), by_id(&newest, "page")) {
+        old.replace_with_with_node_1(&new).ok();
+        refresh_times();
+    }
+    if let Some(word) = by_id(&newest, "toast").and_then(|toast| toast.text_content()).filter(|word| !word.is_empty()) {
+        toast(&word);
+    }
+}
+
+fn by_id(document: &Document, id: &str) -> Option<Element> {
+    document.get_element_by_id(id)
+}
+
+/// Says what was done.
+fn toast(word: &str) {
+    let Some(place) = by_id(&document(), "toast") else { return };
+    let Ok(text) = document().create_element("p") else { return };
+    text.set_class_name("toast");
+    text.set_text_content(Some(word));
+    place.replace_children_with_node_1(&text);
+    set_timeout(move || text.remove(), TOAST_FOR);
+}
+
+/// Puts the focus where the person was: the page, when that is gone.
+pub fn focus() {
+    let lost = document().active_element().is_none_or(|element| element.tag_name() == "BODY");
+    if let Some(main) = by_id(&document(), "main").filter(|_| lost).and_then(|main| main.dyn_into::<HtmlElement>().ok())
+    {
+        main.focus().ok();
+    }
+}
+
+/// Leaves for another page.
+pub fn leave_for(path: &str) {
+    window().location().set_href(path).ok();
+}
+
+/// Whether a path is this page's own.
+pub fn is_here(path: &str) -> bool {
+    window().location().pathname().is_ok_and(|here| here == path)
+}

@@ -1,0 +1,58 @@
+//! The table of service accounts.
+
+use chrono::{DateTime, Utc};
+use domain::ServiceAccount;
+use leptos::prelude::*;
+
+use super::{last_use::LastUsed, sort_header::SortHeader, status::AccountStatus, time::Moment, trash_link::TrashLink};
+use crate::list_url::ListChoice;
+
+/// Rows of accounts. `base`: the path below which the accounts' own pages stand.
+#[component]
+pub fn AccountTable(
+    accounts: Vec<ServiceAccount>,
+    choice: ListChoice,
+    base: &'static str,
+    now: DateTime<Utc>,
+) -> impl IntoView {
+    let rows = accounts.into_iter().map(|account| view! { <AccountRow account base now /> }).collect_view();
+    view! {
+        <table class="table" aria-label="Service accounts">
+            <thead>
+                <tr>
+                    <SortHeader choice=choice.clone() column="name" label="Name" />
+                    <th scope="col">"Role"</th>
+                    <th scope="col">"Status"</th>
+                    <th scope="col">"Keys"</th>
+                    <th scope="col">"Last used"</th>
+                    <SortHeader choice column="created" label="Created" />
+                    <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+}
+
+#[component]
+fn AccountRow(account: ServiceAccount, base: &'static str, now: DateTime<Utc>) -> impl IntoView {
+    let is_over = account.deleted_at.is_some();
+    let path = format!("{base}/{}", account.id);
+    let trash = (!is_over).then(|| {
+        let (href, label) = (format!("{path}/delete"), format!("Delete service account {}", account.name));
+        view! { <TrashLink href label /> }
+    });
+    let (keys, creator) =
+        (format!("{} / {}", account.active_keys, account.all_keys), format!("by {}", account.created_by));
+    view! {
+        <tr class:row-over=is_over>
+            <th scope="row" data-label="Name"><a class="name" href=path>{account.name.to_string()}</a></th>
+            <td data-label="Role">{account.role.label()}</td>
+            <td data-label="Status"><AccountStatus state=account.state() /></td>
+            <td data-label="Keys (active / all)">{keys}</td>
+            <td data-label="Last used"><LastUsed last=account.last_used.clone() now /></td>
+            <td data-label="Created"><Moment at=account.created_at now /><span class="sub">{creator}</span></td>
+            <td class="actions">{trash}</td>
+        </tr>
+    }
+}
