@@ -1,9 +1,13 @@
 // GraphiQL over Latchkey's own schema, with the rights of the person who is signed in: requests go with the session's
 // cookie, from the same origin.
 import { GraphiQL } from 'graphiql';
+import { setNonce } from 'get-nonce';
 import { createElement } from 'react';
 import { createRoot } from 'react-dom/client';
 import 'graphiql/style.css';
+
+// The stylesheets that its menus write carry the page's nonce, without which they are refused.
+setNonce(document.querySelector('script[nonce]').nonce);
 
 const place = document.getElementById('graphiql');
 const root = createRoot(place);

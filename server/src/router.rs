@@ -69,6 +69,7 @@ pub fn build(services: Services, site: Site) -> Router {
             "/team/service-accounts/{account}/keys/{key}/revoke",
             get(pages::render).post(forms::keys::revoke_of_account),
         )
+        .route("/graphiql", get(pages::render))
         .route("/switch-tenant", post(forms::switch_tenant))
         .layer(from_fn(authenticate::require_person));
     let anyone = Router::new()

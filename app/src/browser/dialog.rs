@@ -45,9 +45,10 @@ pub fn send(dialog: HtmlDialogElement, form: HtmlFormElement) {
                 dialog.close();
             }
             Some(Answer::Done(to)) => page::leave_for(&to),
-            Some(Answer::Page(answer)) => match answer.query_selector("#main .card").ok().flatten() {
-                Some(card) => show_answer(&dialog, &card).await,
-                None => {
+            Some(Answer::Page(answer)) => {
+                if let Some(card) = answer.query_selector("#main .card").ok().flatten() {
+                    show_answer(&dialog, &card).await;
+                } else {
                     let said =
                         answer.query_selector("[role=alert]").ok().flatten().and_then(|said| said.text_content());
                     complain(
@@ -55,7 +56,7 @@ pub fn send(dialog: HtmlDialogElement, form: HtmlFormElement) {
                         &said.unwrap_or_else(|| "That didn't work. Reload the page and try again.".to_owned()),
                     );
                 }
-            },
+            }
             None => complain(
                 &form,
                 "The server can't be reached. Check the connection and try again: the same form never does a thing twice.",

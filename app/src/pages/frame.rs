@@ -84,6 +84,8 @@ fn Navigation(role: Role, return_to: String) -> impl IntoView {
             <h2 class="nav-title">"User"</h2>
             <ul>{link("/user/api-keys", "API Keys", Icon::Key)}</ul>
             {team}
+            <h2 class="nav-title">"API"</h2>
+            <ul>{link("/graphiql", "GraphiQL", Icon::Braces)}</ul>
         </nav>
     }
 }

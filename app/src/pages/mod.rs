@@ -4,6 +4,7 @@ mod agents;
 mod api_keys;
 mod entry;
 mod frame;
+mod graphiql;
 mod key_details;
 mod problem;
 mod service_accounts;
@@ -24,7 +25,7 @@ use crate::request::{Theme, context, set_header};
 /// The document around every page.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     provide_meta_context();
-    set_content_policy();
+    set_content_policy(false);
     let theme = match context().theme {
         Theme::System => None,
         chosen => Some(chosen.word()),
@@ -48,11 +49,13 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     }
 }
 
-/// The content policy of a page (W3C CSP3): scripts by nonce alone, WASM allowed, nothing inline.
-fn set_content_policy() {
+/// The content policy of a page (W3C CSP3): scripts by nonce alone, WASM allowed, nothing inline. `styles`: whether
+/// stylesheets in the page are taken too, with the nonce.
+fn set_content_policy(styles: bool) {
     let nonce = use_nonce().map(|nonce| format!("'nonce-{nonce}'")).unwrap_or_default();
+    let style_nonce = if styles { nonce.as_str() } else { "" };
     let policy = format!(
-        "default-src 'none'; script-src 'self' {nonce} 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+        "default-src 'none'; script-src 'self' {nonce} 'wasm-unsafe-eval'; style-src 'self' {style_nonce}; img-src 'self' data:; connect-src 'self'; \
          form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     );
     set_header(header::CONTENT_SECURITY_POLICY, &policy);
@@ -78,6 +81,7 @@ fn App() -> impl IntoView {
                 <Route path=path!("/team/service-accounts/:account/keys/new") view=service_accounts::NewAccountKey ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts/:account/keys/:key") view=key_details::AccountKey ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts/:account/keys/:key/revoke") view=service_accounts::RevokeAccountKey ssr=SsrMode::Async />
+                <Route path=path!("/graphiql") view=graphiql::Graphiql ssr=SsrMode::Async />
             </Routes>
         </Router>
     }

@@ -1,0 +1,84 @@
+//! API > GraphiQL: the whole API at hand, with the rights of the person who is signed in.
+
+use leptos::prelude::*;
+
+use super::{page, set_content_policy};
+use crate::{
+    components::as_code::CopiedText,
+    list_url::encode,
+    request::{GraphiqlNames, context},
+};
+
+/// What to begin with: name, operation, variables.
+const EXAMPLES: [(&str, &str, &str); 7] = [
+    ("Who am I", "{\n  viewer {\n    id\n    name\n    tenants { id name role }\n  }\n}", ""),
+    ("Keys that I may see", "{\n  auth_api_key {\n    id\n    name\n    expires_at\n    user_id\n  }\n}", ""),
+    (
+        "My keys, a page at a time",
+        "query ($after: String) {\n  api_keys(state: \"all\", sort: \"created\", limit: 20, after: $after) {\n    items { id name state hint last_used { at address } }\n    next\n  }\n}",
+        "{\n  \"after\": null\n}",
+    ),
+    (
+        "Create a key",
+        "mutation ($input: create_api_key_input!) {\n  create_api_key(input: $input) {\n    id\n    token\n  }\n}",
+        "{\n  \"input\": {\n    \"user_id\": \"YOUR_ID\",\n    \"name\": \"my-api-key\",\n    \"expires_at\": null\n  }\n}",
+    ),
+    (
+        "Revoke a key",
+        "mutation ($input: delete_api_key_input!) {\n  delete_api_key(input: $input) {\n    success\n  }\n}",
+        "{\n  \"input\": { \"key_id\": \"API_KEY_ID\" }\n}",
+    ),
+    (
+        "Create a service account",
+        "mutation ($input: create_service_account_input!) {\n  create_service_account(input: $input) {\n    id\n    name\n    role\n  }\n}",
+        "{\n  \"input\": { \"name\": \"deployer\", \"role\": \"TENANT_ADMIN\" }\n}",
+    ),
+    (
+        "Service accounts and agents",
+        "{\n  service_accounts {\n    items { id name role active_keys }\n  }\n  agents {\n    name\n    state\n    api_key_name\n    last_queried\n  }\n}",
+        "",
+    ),
+];
+
+/// `/graphiql`.
+#[component]
+pub fn Graphiql() -> impl IntoView {
+    let request = context();
+    page("GraphiQL", async move {
+        request.actor()?;
+        // Its menus write a stylesheet of their own, with the page's nonce.
+        set_content_policy(true);
+        let editor = match request.assets.graphiql.clone() {
+            Some(names) => editor(names).into_any(),
+            None => view! {
+                <p class="error-box">"GraphiQL isn't in this build: npm wasn't there when it was built. The API is, at " <code>{format!("{}/graphql", request.public_url)}</code>"."</p>
+            }
+            .into_any(),
+        };
+        let examples = EXAMPLES.map(|(name, query, variables)| {
+            let href = format!("#query={}&variables={}", encode(query), encode(variables));
+            view! { <li><a href=href>{name}</a></li> }
+        });
+        Ok(view! {
+            <h1>"GraphiQL"</h1>
+            <p class="lead">"Everything that this dashboard does can be done here too, with your rights, and for real."</p>
+            <nav aria-label="Examples" class="states examples"><ul>{examples.into_iter().collect_view()}</ul></nav>
+            {editor}
+            <div class="without-script">
+                <p class="notice">"GraphiQL needs JavaScript. The same operations work with curl and an API key:"</p>
+                <div class="snippets">
+                    {EXAMPLES.map(|(name, query, _)| view! { <CopiedText name text=query.to_owned() /> }).into_iter().collect_view()}
+                </div>
+            </div>
+        }
+        .into_any())
+    })
+}
+
+fn editor(names: GraphiqlNames) -> impl IntoView {
+    view! {
+        <link rel="stylesheet" href=format!("/pkg/{}", names.stylesheet) />
+        <div id="graphiql" class="graphiql-place script-only" data-query=EXAMPLES[0].1></div>
+        <script type="module" src=format!("/pkg/{}", names.script)></script>
+    }
+}
