@@ -8,8 +8,9 @@ use axum::{
     Router,
     middleware::{from_fn, from_fn_with_state},
     response::Redirect,
-    routing::{any, get, post},
+    routing::{MethodRouter, any, get, post},
 };
+use domain::Operation;
 use leptos::config::LeptosOptions;
 use service::Services;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
@@ -54,23 +55,16 @@ pub fn build(services: Services, site: Site) -> Router {
     let by_session = from_fn_with_state(doors.clone(), authenticate::by_session);
     let by_key_or_session = from_fn_with_state(doors.clone(), authenticate::by_key_or_session);
 
-    let person = Router::new()
+    let pages = Router::new()
         .route("/user/api-keys", get(pages::render))
-        .route("/user/api-keys/new", get(pages::render).post(forms::keys::create_own))
         .route("/user/api-keys/{key}", get(pages::render))
-        .route("/user/api-keys/{key}/revoke", get(pages::render).post(forms::keys::revoke_own))
         .route("/team/service-accounts", get(pages::render))
-        .route("/team/service-accounts/new", get(pages::render).post(forms::accounts::create))
         .route("/team/service-accounts/{account}", get(pages::render))
-        .route("/team/service-accounts/{account}/delete", get(pages::render).post(forms::accounts::delete))
-        .route("/team/service-accounts/{account}/keys/new", get(pages::render).post(forms::keys::create_of_account))
         .route("/team/service-accounts/{account}/keys/{key}", get(pages::render))
-        .route(
-            "/team/service-accounts/{account}/keys/{key}/revoke",
-            get(pages::render).post(forms::keys::revoke_of_account),
-        )
-        .route("/graphiql", get(pages::render))
-        .route("/switch-tenant", post(forms::switch_tenant))
+        .route("/graphiql", get(pages::render));
+    let person = forms()
+        .into_iter()
+        .fold(pages, |router, (path, _, send)| router.route(path, send.get(pages::render)))
         .layer(from_fn(authenticate::require_person));
     let anyone = Router::new()
         .route("/sign-in", get(forms::sign_in_page).post(forms::sign_in))
@@ -103,4 +97,23 @@ pub fn build(services: Services, site: Site) -> Router {
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(from_fn_with_state(doors.clone(), headers::harden))
         .with_state(doors)
+}
+
+/// What a person can do in the browser: the page with the form, the operation that it is, and who takes the form.
+fn forms() -> [(&'static str, Operation, MethodRouter<Doors>); 7] {
+    use Operation as O;
+    [
+        ("/user/api-keys/new", O::CreateApiKey, post(forms::keys::create_own)),
+        ("/user/api-keys/{key}/revoke", O::RevokeApiKey, post(forms::keys::revoke_own)),
+        ("/team/service-accounts/new", O::CreateServiceAccount, post(forms::accounts::create)),
+        ("/team/service-accounts/{account}/delete", O::DeleteServiceAccount, post(forms::accounts::delete)),
+        ("/team/service-accounts/{account}/keys/new", O::CreateApiKey, post(forms::keys::create_of_account)),
+        ("/team/service-accounts/{account}/keys/{key}/revoke", O::RevokeApiKey, post(forms::keys::revoke_of_account)),
+        ("/switch-tenant", O::SwitchTenant, post(forms::switch_tenant)),
+    ]
+}
+
+/// Each form of the browser and its operation, for the parity test.
+pub fn form_operations() -> Vec<(&'static str, Operation)> {
+    forms().into_iter().map(|(path, operation, _)| (path, operation)).collect()
 }

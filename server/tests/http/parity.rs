@@ -27,3 +27,13 @@ fn every_operation_has_a_graphql_field() {
         assert!(found, "{word} is no field");
     }
 }
+
+#[test]
+fn every_form_of_the_browser_is_an_operation_that_graphql_has() {
+    let schema = server::graphql::sdl();
+    let mutations = schema.split("type Mutation {").nth(1).unwrap().split("\n}").next().unwrap();
+    for (path, operation) in server::router::form_operations() {
+        let word = operation.as_str();
+        assert!(mutations.contains(&format!("\t{word}(")), "{path} does {word}, which is no mutation");
+    }
+}
