@@ -86,19 +86,9 @@ fn admin(context: &CodeContext, command: &str, words: &[&str]) -> Vec<String> {
     all.map(str::to_owned).collect()
 }
 
-/// A text as a string of GraphQL (October 2021, §2.9.4) and of JSON (RFC 8259 §7), which agree here.
+/// A text as a string of JSON, which is one of GraphQL too (October 2021, §2.9.4).
 fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
+    serde_json::Value::from(text).to_string()
 }
 
 /// A word for a POSIX shell: as it is, when nothing in it means anything, else in single quotes.

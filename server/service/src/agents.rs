@@ -44,7 +44,7 @@ impl Agents<'_> {
     /// `BAD_USER_INPUT` with the fields `type`, `name`, `labels`; `UNAUTHENTICATED` for another tenant than the key's,
     /// as the clients expect it; `FORBIDDEN` without a key.
     pub async fn register(&self, actor: &Actor, input: &RegisterAgent) -> Result<AgentId> {
-        let permit = self.permit(actor, Operation::RegisterAgent, input.tenant_id)?;
+        let permit = Self::permit(actor, Operation::RegisterAgent, input.tenant_id)?;
         let agent = self.check(actor, input)?;
         let actor = actor.clone();
         let entry = Entry::by(&actor, Operation::RegisterAgent, agent.at, ("agent", agent.id.0, agent.name.as_str()));
@@ -68,7 +68,7 @@ impl Agents<'_> {
     /// # Errors
     /// As [`Agents::register`].
     pub fn poll(&self, actor: &Actor, tenant_id: Option<TenantId>) -> Result<()> {
-        self.permit(actor, Operation::PollQueue, tenant_id).map(drop)
+        Self::permit(actor, Operation::PollQueue, tenant_id).map(drop)
     }
 
     /// Agents, the last heard of first; at most [`MOST_LISTED`].
@@ -96,7 +96,7 @@ impl Agents<'_> {
         Ok(agents)
     }
 
-    fn permit(&self, actor: &Actor, operation: Operation, tenant_id: Option<TenantId>) -> Result<Permit> {
+    fn permit(actor: &Actor, operation: Operation, tenant_id: Option<TenantId>) -> Result<Permit> {
         if tenant_id.is_some_and(|id| id != actor.tenant_id()) {
             return Err(ApiError::unauthenticated().into());
         }

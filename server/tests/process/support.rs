@@ -130,7 +130,7 @@ pub fn bombs() -> Vec<(&'static str, String)> {
         };
         (0..last).map(fragment).chain([format!("fragment f{last} on Query {{ hello }}")]).collect::<String>()
     };
-    let wide = (0..900).map(|n| format!("a{n}: hello ")).collect::<String>();
+    let wide = repeated(900, |n| format!("a{n}: hello "));
     vec![
         ("brackets", "[".repeat(8_000)),
         ("lists", format!("{{ api_key(id: {}) {{ id }} }}", "[".repeat(4_000))),
@@ -146,9 +146,7 @@ pub fn bombs() -> Vec<(&'static str, String)> {
             "mutations",
             format!(
                 "mutation {{ {} }}",
-                (0..100)
-                    .map(|n| format!("a{n}: delete_api_key(input: {{key_id: \"x\"}}) {{ success }} "))
-                    .collect::<String>()
+                repeated(100, |n| format!("a{n}: delete_api_key(input: {{key_id: \"x\"}}) {{ success }} "))
             ),
         ),
         ("a long string", format!("{{ api_key(id: \"{}\") {{ id }} }}", "x".repeat(60_000))),
@@ -158,4 +156,8 @@ pub fn bombs() -> Vec<(&'static str, String)> {
             format!("{{ __schema {{ types {{ {} }} }} }}", "fields { type { ".repeat(11) + "name" + &" } }".repeat(11)),
         ),
     ]
+}
+
+fn repeated(count: usize, piece: impl Fn(usize) -> String) -> String {
+    (0..count).map(piece).collect::<Vec<_>>().concat()
 }
