@@ -19,7 +19,7 @@ export const test = base.extend({
 export const agentsOf = async (team, admin) => (await team.ask(admin, '{ agents { name type labels version state api_key_name } }')).agents;
 
 /** Ends a key, as an administrator. */
-export async function revoke(team, admin, name) {
+async function revoke(team, admin, name) {
   const { auth_api_key: keys } = await team.ask(admin, '{ auth_api_key { id name } }');
   const { id } = keys.find((key) => key.name === name);
   const { delete_api_key: done } = await team.ask(admin, 'mutation($input: delete_api_key_input!) { delete_api_key(input: $input) { success } }', { input: { key_id: id } });
@@ -27,7 +27,7 @@ export async function revoke(team, admin, name) {
 }
 
 /** An agent that is started with `args` and `env` registers, polls, is cut off with its key, and can't start again. */
-export async function expectAgent({ client, team, args, env, keyName, again }) {
+async function expectAgent({ client, team, args, env, keyName }) {
   const admin = team.key(team.person(), 'watcher');
   const agent = client.start(args, env);
   await expect.poll(async () => (await agentsOf(team, admin)).map((row) => [row.state, row.api_key_name]), { message: agent.said() }).toEqual([['polling', keyName]]);
@@ -36,8 +36,60 @@ export async function expectAgent({ client, team, args, env, keyName, again }) {
   await revoke(team, admin, keyName);
   await expect.poll(agent.said).toMatch(/UNAUTHENTICATED/);
   expect((await agentsOf(team, admin)).map((row) => row.state)).toEqual(['cut_off']);
-  const restart = again ?? { args, env };
-  const second = await client.run(restart.args, restart.env);
+  const second = await client.run(args, env);
   expect(second.code, second.all).toBe(1);
   expect(await agentsOf(team, admin)).toHaveLength(1);
+}
+
+const byConfig = (section, name) => (token, client) => {
+  client.configure(`[${section}]\n${name} = "${token}"\n`);
+  return { args: ['agent', 'local', 'start'] };
+};
+const byFlag = (flag) => (token) => ({ args: ['agent', 'local', 'start', flag, token] });
+const byVariable = (name) => (token) => ({ args: ['agent', 'local', 'start'], env: { [name]: token } });
+
+/** The documented ways to give an agent its key. */
+const WAYS = {
+  '--key': byFlag('--key'),
+  '-t': byFlag('-t'),
+  PREFECT__CLOUD__API_KEY: byVariable('PREFECT__CLOUD__API_KEY'),
+  PREFECT__CLOUD__AGENT__AUTH_TOKEN: byVariable('PREFECT__CLOUD__AGENT__AUTH_TOKEN'),
+  '[cloud] api_key': byConfig('cloud', 'api_key'),
+  '[cloud.agent] auth_token': byConfig('cloud.agent', 'auth_token'),
+};
+
+/** A test for each way that the client knows. */
+export function agentsWorkUntilRevoked(...ways) {
+  for (const way of ways) {
+    test(`an agent started by ${way} works until its key is revoked`, async ({ client, team }) => {
+      const token = team.key(team.account('runner'), 'agents');
+      await expectAgent({ client, team, keyName: 'agents', ...WAYS[way](token, client) });
+    });
+  }
+}
+
+const HANDED_ON = [
+  'import json',
+  'from prefect.agent.local import LocalAgent',
+  'from prefect.utilities.graphql import GraphQLResult',
+  'run = GraphQLResult({"id": "1", "name": "r", "flow": {"id": "2"}, "run_config": {"env": None}})',
+  'print(json.dumps(LocalAgent().populate_env_vars(run)))',
+].join('\n');
+
+/** A piece of a flow: prints for whom its client speaks. */
+export const WHO = 'from prefect import Client\nprint(Client().graphql("query { auth_info { user_id } }").data.auth_info.user_id)';
+
+/** A flow gets what its agent, started with `variable`, hands on; and is refused when the agent is. */
+export async function expectFlow({ client, team, variable }) {
+  const admin = team.key(team.person(), 'admin');
+  const account = team.account('runner');
+  const handed = await client.python(HANDED_ON, { [variable]: team.key(account, 'agents') });
+  expect(handed.code, handed.all).toBe(0);
+  const env = Object.fromEntries(Object.entries(JSON.parse(handed.out)).filter(([name]) => name.startsWith('PREFECT__')));
+  const works = await client.python(WHO, env);
+  expect(works.out, works.all).toBe(account);
+  await revoke(team, admin, 'agents');
+  const refused = await client.python(WHO, env);
+  expect(refused.code).not.toBe(0);
+  expect(refused.all).toContain('AuthorizationError');
 }

@@ -1,5 +1,5 @@
 // Prefect 0.14.22: tokens alone; keys stand where they were put.
-import { expect, expectAgent, test } from './test.mjs';
+import { agentsWorkUntilRevoked, expect, test } from './test.mjs';
 
 test.use({ version: '0.14.22' });
 
@@ -23,17 +23,4 @@ test('a wrong key is refused in words', async ({ client }) => {
   expect(login.all).toContain('Error attempting to use Prefect API token');
 });
 
-const STARTS = {
-  'the flag -t': (token) => ({ args: ['agent', 'local', 'start', '-t', token] }),
-  'PREFECT__CLOUD__AGENT__AUTH_TOKEN': (token) => ({ args: ['agent', 'local', 'start'], env: { PREFECT__CLOUD__AGENT__AUTH_TOKEN: token } }),
-  '[cloud.agent] auth_token': (token, client) => {
-    client.configure(`[cloud.agent]\nauth_token = "${token}"\n`);
-    return { args: ['agent', 'local', 'start'] };
-  },
-};
-for (const [way, begin] of Object.entries(STARTS)) {
-  test(`an agent started by ${way} works until its key is revoked`, async ({ client, team }) => {
-    const token = team.key(team.account('runner'), 'agents');
-    await expectAgent({ client, team, keyName: 'agents', ...begin(token, client) });
-  });
-}
+agentsWorkUntilRevoked('-t', 'PREFECT__CLOUD__AGENT__AUTH_TOKEN', '[cloud.agent] auth_token');

@@ -1,6 +1,6 @@
 // Prefect 1.4.1.
 import { TOKEN } from '../support/team.mjs';
-import { agentsOf, expect, expectAgent, revoke, test } from './test.mjs';
+import { agentsOf, agentsWorkUntilRevoked, expect, expectFlow, test } from './test.mjs';
 
 test.use({ version: '1.4.1' });
 
@@ -60,20 +60,7 @@ test('a service account logs in and sees the keys of the service accounts', asyn
   expect(made.out, made.all).toMatch(/^lks_/);
 });
 
-const STARTS = {
-  'the flag --key': (token) => ({ args: ['agent', 'local', 'start', '--key', token] }),
-  'PREFECT__CLOUD__API_KEY': (token) => ({ args: ['agent', 'local', 'start'], env: { PREFECT__CLOUD__API_KEY: token } }),
-  '[cloud] api_key': (token, client) => {
-    client.configure(`[cloud]\napi_key = "${token}"\n`);
-    return { args: ['agent', 'local', 'start'] };
-  },
-};
-for (const [way, begin] of Object.entries(STARTS)) {
-  test(`an agent started by ${way} works until its key is revoked`, async ({ client, team }) => {
-    const token = team.key(team.account('runner'), 'agents');
-    await expectAgent({ client, team, keyName: 'agents', ...begin(token, client) });
-  });
-}
+agentsWorkUntilRevoked('--key', 'PREFECT__CLOUD__API_KEY', '[cloud] api_key');
 
 test('an agent is cut off with its service account', async ({ client, team }) => {
   const admin = team.key(team.person(), 'admin');
@@ -86,25 +73,5 @@ test('an agent is cut off with its service account', async ({ client, team }) =>
 });
 
 test('a flow gets the key of its agent, and is refused when the agent is', async ({ client, team }) => {
-  const admin = team.key(team.person(), 'admin');
-  const account = team.account('runner');
-  const handed = await client.python(
-    [
-      'import json',
-      'from prefect.agent.local import LocalAgent',
-      'from prefect.utilities.graphql import GraphQLResult',
-      'run = GraphQLResult({"id": "1", "name": "r", "flow": {"id": "2"}, "run_config": {"env": None}})',
-      'print(json.dumps(LocalAgent().populate_env_vars(run)))',
-    ].join('\n'),
-    { PREFECT__CLOUD__API_KEY: team.key(account, 'agents') },
-  );
-  expect(handed.code, handed.all).toBe(0);
-  const env = Object.fromEntries(Object.entries(JSON.parse(handed.out)).filter(([name]) => name.startsWith('PREFECT__')));
-  const flow = 'from prefect import Client\nprint(Client().graphql("query { auth_info { user_id } }").data.auth_info.user_id)';
-  const works = await client.python(flow, env);
-  expect(works.out, works.all).toBe(account);
-  await revoke(team, admin, 'agents');
-  const refused = await client.python(flow, env);
-  expect(refused.code).not.toBe(0);
-  expect(refused.all).toContain('AuthorizationError');
+  await expectFlow({ client, team, variable: 'PREFECT__CLOUD__API_KEY' });
 });

@@ -48,16 +48,13 @@ where
     F: Fn(Stage) -> Fut,
     Fut: Future<Output = ()>,
 {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("test.db").display());
-        story(Stage::set(url, folder, "http://127.0.0.1:3000").await).await;
-        if let Ok(server) = std::env::var("LATCHKEY_TEST_POSTGRES") {
+    on_embedded("http://127.0.0.1:3000", &story);
+    if let Ok(server) = std::env::var("LATCHKEY_TEST_POSTGRES") {
+        runtime().block_on(async {
             let url = service::testing::new_postgres(&server).await;
             story(Stage::set(url, tempfile::tempdir().unwrap(), "http://127.0.0.1:3000").await).await;
-        }
-    });
+        });
+    }
 }
 
 /// Plays a story behind an https public URL.
@@ -66,12 +63,23 @@ where
     F: Fn(Stage) -> Fut,
     Fut: Future<Output = ()>,
 {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
+    on_embedded("https://keys.example.org", &story);
+}
+
+fn on_embedded<F, Fut>(public_url: &str, story: &F)
+where
+    F: Fn(Stage) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    runtime().block_on(async {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("test.db").display());
-        story(Stage::set(url, folder, "https://keys.example.org").await).await;
+        story(Stage::set(url, folder, public_url).await).await;
     });
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 impl Stage {
