@@ -52,6 +52,23 @@ impl AsCode {
         Self { graphql, cli: admin(context, "revoke-key", &[id]) }
     }
 
+    /// A change of a key or an account: a mutation of one id and, perhaps, one more argument.
+    pub fn change(context: &CodeContext, mutation: &str, id: &str, more: Option<(&str, &str)>) -> Self {
+        let argument = more.map(|(name, value)| {
+            let value = if name == "role" { value.to_owned() } else { quoted(value) };
+            format!(", {name}: {value}")
+        });
+        let graphql = format!(
+            "mutation {{\n  {mutation}(id: {}{}) {{\n    state\n  }}\n}}",
+            quoted(id),
+            argument.unwrap_or_default()
+        );
+        let command = mutation.replace('_', "-").replace("api-key", "key");
+        let flag = more.map(|(name, value)| [format!("--{name}"), value.to_owned()]);
+        let words: Vec<&str> = std::iter::once(id).chain(flag.iter().flatten().map(String::as_str)).collect();
+        Self { graphql, cli: admin(context, &command, &words) }
+    }
+
     /// Making a service account. `role`: its word.
     pub fn create_account(context: &CodeContext, name: &str, role: &str) -> Self {
         let graphql = format!(

@@ -5,7 +5,7 @@ use std::{io::Read, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use domain::{ApiError, Secret};
-use service::{AdminOwner, Clock, Services, Settings};
+use service::{Actor, AdminOwner, Clock, Services, Settings};
 
 use crate::{accept, assets::Assets, config, demo, router};
 
@@ -130,6 +130,61 @@ enum Admin {
     },
     /// End a key for good
     RevokeKey {
+        /// Its id
+        id: String,
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Call a key by another name
+    RenameKey {
+        /// Its id
+        id: String,
+        #[arg(long)]
+        tenant: String,
+        #[arg(long)]
+        name: String,
+    },
+    /// Stop a key for now
+    SuspendKey {
+        /// Its id
+        id: String,
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Let a suspended key work again
+    ResumeKey {
+        /// Its id
+        id: String,
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Call a service account by another name
+    RenameServiceAccount {
+        /// Its id
+        id: String,
+        #[arg(long)]
+        tenant: String,
+        #[arg(long)]
+        name: String,
+    },
+    /// Give a service account, and all its keys, another role
+    ChangeServiceAccountRole {
+        /// Its id
+        id: String,
+        #[arg(long)]
+        tenant: String,
+        #[arg(long)]
+        role: String,
+    },
+    /// Stop a service account and all its keys for now
+    SuspendServiceAccount {
+        /// Its id
+        id: String,
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Let a suspended service account's keys work again
+    ResumeServiceAccount {
         /// Its id
         id: String,
         #[arg(long)]
@@ -288,8 +343,42 @@ async fn answer(services: &Services, command: Admin) -> Result<(), ApiError> {
             let issued = admin.create_key(&tenant, owner, &name, expires_at.as_deref()).await?;
             println!("{}", issued.token.expose());
         }
-        Admin::RevokeKey { id, tenant } => admin.revoke_key(&tenant, &id).await?,
-        Admin::DeleteServiceAccount { id, tenant } => admin.delete_service_account(&tenant, &id).await?,
+        Admin::RevokeKey { id, tenant } => {
+            let (operator, id) = on(&admin, &tenant, &id).await?;
+            services.api_keys().revoke(&operator, id).await?;
+        }
+        Admin::RenameKey { id, tenant, name } => {
+            let (operator, id) = on(&admin, &tenant, &id).await?;
+            services.api_keys().rename(&operator, id, &name).await?;
+        }
+        Admin::SuspendKey { id, tenant } => {
+            let (operator, id) = on(&admin, &tenant, &id).await?;
+            services.api_keys().suspend(&operator, id).await?;
+        }
+        Admin::ResumeKey { id, tenant } => {
+            let (operator, id) = on(&admin, &tenant, &id).await?;
+            services.api_keys().resume(&operator, id).await?;
+        }
+        Admin::RenameServiceAccount { id, tenant, name } => {
+            let (operator, id) = on(&admin, &tenant, &id).await?;
+            services.service_accounts().rename(&operator, id, &name).await?;
+        }
+        Admin::ChangeServiceAccountRole { id, tenant, role } => {
+            let (operator, id) = on(&admin, &tenant, &id).await?;
+            services.service_accounts().change_role(&operator, id, &role).await?;
+        }
+        Admin::SuspendServiceAccount { id, tenant } => {
+            let (operator, id) = on(&admin, &tenant, &id).await?;
+            services.service_accounts().suspend(&operator, id).await?;
+        }
+        Admin::ResumeServiceAccount { id, tenant } => {
+            let (operator, id) = on(&admin, &tenant, &id).await?;
+            services.service_accounts().resume(&operator, id).await?;
+        }
+        Admin::DeleteServiceAccount { id, tenant } => {
+            let (operator, id) = on(&admin, &tenant, &id).await?;
+            services.service_accounts().delete(&operator, id).await?;
+        }
         Admin::SetRole { tenant, email, role } => admin.set_role(&tenant, &email, &role).await?,
         Admin::RemoveMember { tenant, email } => admin.remove_member(&tenant, &email).await?,
         Admin::ChangePassword { email, password_stdin } => {
@@ -297,6 +386,12 @@ async fn answer(services: &Services, command: Admin) -> Result<(), ApiError> {
         }
     }
     Ok(())
+}
+
+/// The operator in a tenant, and the id of what a command is about.
+async fn on<T: std::str::FromStr>(admin: &service::Admin<'_>, tenant: &str, id: &str) -> Result<(Actor, T), ApiError> {
+    let operator = admin.operator(tenant).await?;
+    Ok((operator, id.parse().map_err(|_| ApiError::not_found())?))
 }
 
 fn read_password(from_stdin: bool) -> Result<Secret, ApiError> {

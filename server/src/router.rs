@@ -100,15 +100,29 @@ pub fn build(services: Services, site: Site) -> Router {
 }
 
 /// What a person can do in the browser: the page with the form, the operation that it is, and who takes the form.
-fn forms() -> [(&'static str, Operation, MethodRouter<Doors>); 7] {
+fn forms() -> [(&'static str, Operation, MethodRouter<Doors>); 17] {
     use Operation as O;
+    use forms::{
+        accounts::{self, AccountAct},
+        keys::{self, KeyAct},
+    };
     [
-        ("/user/api-keys/new", O::CreateApiKey, post(forms::keys::create_own)),
-        ("/user/api-keys/{key}/revoke", O::RevokeApiKey, post(forms::keys::revoke_own)),
-        ("/team/service-accounts/new", O::CreateServiceAccount, post(forms::accounts::create)),
-        ("/team/service-accounts/{account}/delete", O::DeleteServiceAccount, post(forms::accounts::delete)),
-        ("/team/service-accounts/{account}/keys/new", O::CreateApiKey, post(forms::keys::create_of_account)),
-        ("/team/service-accounts/{account}/keys/{key}/revoke", O::RevokeApiKey, post(forms::keys::revoke_of_account)),
+        ("/user/api-keys/new", O::CreateApiKey, post(keys::create_own)),
+        ("/user/api-keys/{key}/rename", O::RenameApiKey, keys::own(KeyAct::Rename)),
+        ("/user/api-keys/{key}/suspend", O::SuspendApiKey, keys::own(KeyAct::Suspend)),
+        ("/user/api-keys/{key}/resume", O::ResumeApiKey, keys::own(KeyAct::Resume)),
+        ("/user/api-keys/{key}/revoke", O::RevokeApiKey, keys::own(KeyAct::Revoke)),
+        ("/team/service-accounts/new", O::CreateServiceAccount, post(accounts::create)),
+        ("/team/service-accounts/{account}/rename", O::RenameServiceAccount, accounts::change(AccountAct::Rename)),
+        ("/team/service-accounts/{account}/role", O::ChangeServiceAccountRole, accounts::change(AccountAct::Role)),
+        ("/team/service-accounts/{account}/suspend", O::SuspendServiceAccount, accounts::change(AccountAct::Suspend)),
+        ("/team/service-accounts/{account}/resume", O::ResumeServiceAccount, accounts::change(AccountAct::Resume)),
+        ("/team/service-accounts/{account}/delete", O::DeleteServiceAccount, post(accounts::delete)),
+        ("/team/service-accounts/{account}/keys/new", O::CreateApiKey, post(keys::create_of_account)),
+        ("/team/service-accounts/{account}/keys/{key}/rename", O::RenameApiKey, keys::of_account(KeyAct::Rename)),
+        ("/team/service-accounts/{account}/keys/{key}/suspend", O::SuspendApiKey, keys::of_account(KeyAct::Suspend)),
+        ("/team/service-accounts/{account}/keys/{key}/resume", O::ResumeApiKey, keys::of_account(KeyAct::Resume)),
+        ("/team/service-accounts/{account}/keys/{key}/revoke", O::RevokeApiKey, keys::of_account(KeyAct::Revoke)),
         ("/switch-tenant", O::SwitchTenant, post(forms::switch_tenant)),
     ]
 }

@@ -1,8 +1,7 @@
 //! API keys: the record, its life, and the one carrier of a token.
 
-use chrono::serde::{ts_microseconds as instant, ts_microseconds_option as instant_option};
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::{Direction, KeyId, Name, PageRequest, Secret, ServiceAccountId, TenantId, UserId};
 
@@ -49,10 +48,9 @@ impl std::fmt::Display for Owner {
 }
 
 /// When, from where and by what a key was last accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastUse {
     /// When.
-    #[serde(with = "instant")]
     pub at: DateTime<Utc>,
     /// The client's address.
     pub address: Option<String>,
@@ -61,7 +59,7 @@ pub struct LastUse {
 }
 
 /// An API key's record. The token isn't in it, and can't be had from it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
     /// Its id.
     pub id: KeyId,
@@ -78,18 +76,18 @@ pub struct ApiKey {
     /// Prefix and first four characters of the token, to match a configuration file to a row.
     pub hint: String,
     /// When it was made.
-    #[serde(with = "instant")]
     pub created_at: DateTime<Utc>,
     /// The name of who made it.
     pub created_by: String,
     /// When it ends by itself; never, when `None`.
-    #[serde(with = "instant_option")]
     pub expires_at: Option<DateTime<Utc>>,
     /// Since when it is suspended.
-    #[serde(with = "instant_option")]
     pub suspended_at: Option<DateTime<Utc>>,
+    /// The name of who suspended it.
+    pub suspended_by: Option<String>,
+    /// Since when its owner, a service account, is suspended: then the key is too.
+    pub owner_suspended_at: Option<DateTime<Utc>>,
     /// When it was revoked.
-    #[serde(with = "instant_option")]
     pub revoked_at: Option<DateTime<Utc>>,
     /// The name of who revoked it.
     pub revoked_by: Option<String>,
@@ -98,8 +96,7 @@ pub struct ApiKey {
 }
 
 /// Where a key is in its life. Only `Active` verifies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
     /// Good.
     Active,
@@ -160,7 +157,7 @@ impl ApiKey {
         if let Some(at) = self.revoked_at {
             return KeyState::Revoked { at };
         }
-        match (self.expires_at, self.suspended_at) {
+        match (self.expires_at, self.suspended_at.or(self.owner_suspended_at)) {
             (Some(at), _) if now >= at => KeyState::Expired { at },
             (_, Some(at)) => KeyState::Suspended { at },
             (Some(at), None) if at - now <= EXPIRING_SOON => KeyState::ExpiringSoon { at },
@@ -176,25 +173,6 @@ pub struct IssuedKey {
     pub key: ApiKey,
     /// The token, this once.
     pub token: Secret,
-}
-
-#[derive(Serialize, Deserialize)]
-struct IssuedKeyOnTheWire {
-    key: ApiKey,
-    token: String,
-}
-
-impl Serialize for IssuedKey {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        IssuedKeyOnTheWire { key: self.key.clone(), token: self.token.expose().to_owned() }.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for IssuedKey {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wire = IssuedKeyOnTheWire::deserialize(deserializer)?;
-        Ok(Self { key: wire.key, token: Secret::new(wire.token) })
-    }
 }
 
 /// Which keys a list shows.
@@ -319,6 +297,8 @@ pub(crate) mod tests {
             created_by: "Ada".to_owned(),
             expires_at: None,
             suspended_at: None,
+            suspended_by: None,
+            owner_suspended_at: None,
             revoked_at: None,
             revoked_by: None,
             last_used: None,

@@ -37,12 +37,26 @@ operations! {
     CreateApiKey = "create_api_key",
     /// End a key for good.
     RevokeApiKey = "delete_api_key",
+    /// Call a key by another name.
+    RenameApiKey = "rename_api_key",
+    /// Stop a key for now.
+    SuspendApiKey = "suspend_api_key",
+    /// Let a suspended key work again.
+    ResumeApiKey = "resume_api_key",
     /// The tenant's service accounts.
     ListServiceAccounts = "service_accounts",
     /// One service account.
     GetServiceAccount = "service_account",
     /// Make a service account.
     CreateServiceAccount = "create_service_account",
+    /// Call a service account by another name.
+    RenameServiceAccount = "rename_service_account",
+    /// Give a service account, and all its keys, another role.
+    ChangeServiceAccountRole = "change_service_account_role",
+    /// Stop a service account and all its keys for now.
+    SuspendServiceAccount = "suspend_service_account",
+    /// Let a suspended service account's keys work again.
+    ResumeServiceAccount = "resume_service_account",
     /// End a service account and all its keys.
     DeleteServiceAccount = "delete_service_account",
     /// The tenant that one stands in.

@@ -1,13 +1,12 @@
 //! Service accounts: non-persons that belong to exactly one tenant.
 
-use chrono::serde::{ts_microseconds as instant, ts_microseconds_option as instant_option};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{Direction, LastUse, Name, PageRequest, Role, ServiceAccountId, TenantId};
 
 /// A service account, with what a list shows of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceAccount {
     /// Its id.
     pub id: ServiceAccountId,
@@ -18,12 +17,14 @@ pub struct ServiceAccount {
     /// What its keys may do.
     pub role: Role,
     /// When it was made.
-    #[serde(with = "instant")]
     pub created_at: DateTime<Utc>,
     /// The name of who made it.
     pub created_by: String,
+    /// Since when it is suspended, and all its keys with it.
+    pub suspended_at: Option<DateTime<Utc>>,
+    /// The name of who suspended it.
+    pub suspended_by: Option<String>,
     /// When it was deleted. A deleted account never comes back.
-    #[serde(with = "instant_option")]
     pub deleted_at: Option<DateTime<Utc>>,
     /// Keys that verify now.
     pub active_keys: u32,
@@ -34,10 +35,15 @@ pub struct ServiceAccount {
 }
 
 /// Where an account is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccountState {
     /// Its keys may verify.
     Active,
+    /// Stopped, with all its keys, for now.
+    Suspended {
+        /// Since when.
+        at: DateTime<Utc>,
+    },
     /// Gone; all its keys are revoked.
     Deleted {
         /// Since when.
@@ -48,7 +54,11 @@ pub enum AccountState {
 impl ServiceAccount {
     /// The state that the facts amount to.
     pub fn state(&self) -> AccountState {
-        self.deleted_at.map_or(AccountState::Active, |at| AccountState::Deleted { at })
+        match (self.deleted_at, self.suspended_at) {
+            (Some(at), _) => AccountState::Deleted { at },
+            (None, Some(at)) => AccountState::Suspended { at },
+            (None, None) => AccountState::Active,
+        }
     }
 
     /// Whether a key of it was used in the day before `now`: then deleting it asks for its name.
@@ -170,6 +180,8 @@ mod tests {
             role: Role::User,
             created_at: at,
             created_by: "Ada".to_owned(),
+            suspended_at: None,
+            suspended_by: None,
             deleted_at: None,
             active_keys: 1,
             all_keys: 1,

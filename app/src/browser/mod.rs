@@ -38,6 +38,7 @@ fn target<T: JsCast>(event: &Event) -> Option<T> {
 
 fn clicked(dialog: &HtmlDialogElement, event: &MouseEvent) {
     let Some(at) = target::<Element>(event) else { return };
+    page::close_menus(&at);
     let within = |selector: &str| at.closest(selector).ok().flatten();
     let is_plain =
         event.button() == 0 && !event.ctrl_key() && !event.meta_key() && !event.shift_key() && !event.alt_key();

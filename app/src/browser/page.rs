@@ -103,7 +103,18 @@ pub fn leave_for(path: &str) {
     window().location().set_href(path).ok();
 }
 
-/// Whether a path is this page's own.
+/// Whether a path is this page's own, or of a list that this page lies below.
 pub fn is_here(path: &str) -> bool {
-    window().location().pathname().is_ok_and(|here| here == path)
+    let here = window().location().pathname().unwrap_or_default();
+    here.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Closes the menus that a click wasn't in.
+pub fn close_menus(at: &Element) {
+    let Ok(found) = document().query_selector_all(".menu[open]") else { return };
+    for menu in (0..found.length()).filter_map(|index| found.item(index)?.dyn_into::<Element>().ok()) {
+        if !menu.contains(Some(at)) || at.closest(".menu a").ok().flatten().is_some() {
+            menu.remove_attribute("open").ok();
+        }
+    }
 }

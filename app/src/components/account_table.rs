@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use domain::ServiceAccount;
 use leptos::prelude::*;
 
-use super::{last_use::LastUsed, sort_header::SortHeader, status::AccountStatus, time::Moment, trash_link::TrashLink};
+use super::{
+    last_use::LastUsed, row_menu::RowMenu, sort_header::SortHeader, status::AccountStatus, time::Moment,
+    trash_link::TrashLink,
+};
 use crate::list_url::ListChoice;
 
 /// Rows of accounts. `base`: the path below which the accounts' own pages stand.
@@ -34,6 +37,13 @@ pub fn AccountTable(
     }
 }
 
+/// What can be done with a living account, beside deleting it.
+pub fn account_menu(path: &str, account: &ServiceAccount) -> Vec<(String, &'static str)> {
+    let at = |word: &str| format!("{path}/{word}");
+    let stop = if account.suspended_at.is_none() { (at("suspend"), "Suspend") } else { (at("resume"), "Resume") };
+    vec![(at("rename"), "Rename"), (at("role"), "Change role"), stop]
+}
+
 #[component]
 fn AccountRow(account: ServiceAccount, base: &'static str, now: DateTime<Utc>) -> impl IntoView {
     let is_over = account.deleted_at.is_some();
@@ -42,6 +52,8 @@ fn AccountRow(account: ServiceAccount, base: &'static str, now: DateTime<Utc>) -
         let (href, label) = (format!("{path}/delete"), format!("Delete service account {}", account.name));
         view! { <TrashLink href label /> }
     });
+    let menu = (!is_over)
+        .then(|| view! { <RowMenu label=format!("More for {}", account.name) items=account_menu(&path, &account) /> });
     let (keys, creator) =
         (format!("{} / {}", account.active_keys, account.all_keys), format!("by {}", account.created_by));
     view! {
@@ -52,7 +64,7 @@ fn AccountRow(account: ServiceAccount, base: &'static str, now: DateTime<Utc>) -
             <td data-label="Keys (active / all)">{keys}</td>
             <td data-label="Last used"><LastUsed last=account.last_used.clone() now /></td>
             <td data-label="Created"><Moment at=account.created_at now /><span class="sub">{creator}</span></td>
-            <td class="actions">{trash}</td>
+            <td class="actions">{menu}{trash}</td>
         </tr>
     }
 }

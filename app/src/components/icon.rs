@@ -15,8 +15,10 @@ pub enum Icon {
     Person,
     /// The API.
     Braces,
-    /// More.
+    /// One more.
     Plus,
+    /// A menu.
+    More,
     /// A search.
     Search,
     /// The navigation, on small screens.
@@ -35,6 +37,7 @@ impl Icon {
             Self::Braces => {
                 "M6 2.5c-2 0-2 1-2 2.500S3.500 8 2 8c1.500 0 2 1.500 2 3s0 2.500 2 2.500M10 2.5c2 0 2 1 2 2.500s.5 3 2 3c-1.500 0-2 1.500-2 3s0 2.500-2 2.500"
             }
+            Self::More => "M3 8h.01M8 8h.01M13 8h.01",
             Self::Plus => "M8 3v10M3 8h10",
             Self::Search => "M7 11.500a4.500 4.500 0 1 0 0-9 4.500 4.500 0 0 0 0 9zM10.500 10.500 14 14",
             Self::Menu => "M2.500 4.500h11M2.500 8h11M2.500 11.500h11",

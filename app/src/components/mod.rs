@@ -12,6 +12,7 @@ pub mod last_use;
 pub mod reveal;
 pub mod revoke_key;
 pub mod role_field;
+pub mod row_menu;
 pub mod sort_header;
 pub mod status;
 pub mod time;

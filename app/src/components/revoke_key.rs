@@ -1,4 +1,4 @@
-//! What is said before a key is revoked.
+//! What is said before a key is stopped.
 
 use chrono::{DateTime, Utc};
 use domain::ApiKey;
@@ -6,9 +6,9 @@ use leptos::{either::Either, prelude::*};
 
 use super::time::Moment;
 
-/// What revoking will stop.
+/// Which key it is, and what stops with it.
 #[component]
-pub fn RevokeWords(key: ApiKey, now: DateTime<Utc>) -> impl IntoView {
+pub fn UseWords(key: ApiKey, now: DateTime<Utc>) -> impl IntoView {
     let used = match key.last_used.clone() {
         None => Either::Left(view! { <p>"The key has never been used."</p> }),
         Some(last) => {
@@ -22,6 +22,14 @@ pub fn RevokeWords(key: ApiKey, now: DateTime<Utc>) -> impl IntoView {
     view! {
         <p class="subject"><code>{key.hint.clone()}"…"</code>" in "{key.tenant_name.to_string()}</p>
         {used}
+    }
+}
+
+/// What revoking will stop.
+#[component]
+pub fn RevokeWords(key: ApiKey, now: DateTime<Utc>) -> impl IntoView {
+    view! {
+        <UseWords key now />
         <p>"This can't be undone. To go on, a new key has to be made and put where this one is used."</p>
     }
 }

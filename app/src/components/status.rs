@@ -14,6 +14,7 @@ pub fn KeyStatus(state: KeyState) -> impl IntoView {
 pub fn AccountStatus(state: AccountState) -> impl IntoView {
     let (class, label) = match state {
         AccountState::Active => ("chip chip-active", "Active"),
+        AccountState::Suspended { .. } => ("chip chip-suspended", "Suspended"),
         AccountState::Deleted { .. } => ("chip chip-revoked", "Deleted"),
     };
     view! { <span class=class>{label}</span> }

@@ -1,22 +1,20 @@
 //! User > API Keys, and the pages behind its buttons for those without script.
 
-use domain::{ApiError, IssuedKey, KeyFilter, KeyId, KeyQuery, Owner, Page, Role};
+use domain::{ApiError, IssuedKey, KeyFilter, KeyQuery, Owner, Page, Role};
 use leptos::prelude::*;
 
 use super::{
-    form_id, list_params, page, path_id,
+    form_id, list_params, page,
     toolbar::{Empty, Pager, Toolbar},
 };
 use crate::{
     as_code::{AsCode, CodeContext},
     components::{
         as_code::CodeFold,
-        field::FormError,
         icon::{Icon, Picture},
         key_form::{KeyFields, TenantChoice, Typed},
         key_table::KeyTable,
         reveal::RevealBody,
-        revoke_key::RevokeWords,
     },
     expiry_choice::{ExpiryChoice, utc_date},
     list_url::ListChoice,
@@ -157,34 +155,4 @@ fn reveal_page(issued: IssuedKey, public_url: String, back: String) -> AnyView {
         </div>
     }
     .into_any()
-}
-
-/// `/user/api-keys/{key}/revoke`.
-#[component]
-pub fn RevokeOwnKey() -> impl IntoView {
-    let (request, key) = (context(), path_id::<KeyId>("key"));
-    page("Revoke an API key", async move { revoke_page(&request, key?, PATH.to_owned()).await })
-}
-
-/// The page that asks before a key is revoked.
-pub async fn revoke_page(request: &RequestContext, key: KeyId, back: String) -> Result<AnyView, ApiError> {
-    let key = request.services.api_keys().get(request.actor()?, key).await?;
-    let error = Signal::stored(request.form.error.clone());
-    let title = format!("Revoke the API key {}?", key.name);
-    let is_over = key.revoked_at.is_some();
-    let code = request.code(None).await?;
-    let example = AsCode::revoke_key(&code, &key.id.to_string());
-    Ok(view! {
-        <div class="card" data-light="">
-            <h1 id="card-title">{title}</h1>
-            <RevokeWords key now=request.services.now() />
-            <FormError error fields=&[] />
-            <form method="post" class="buttons">
-                <a class="button" href=back data-close="" autofocus>"Cancel"</a>
-                {(!is_over).then(|| view! { <button type="submit" class="button destroy">"Revoke"</button> })}
-            </form>
-            <CodeFold code=example public_url=code.public_url />
-        </div>
-    }
-    .into_any())
 }

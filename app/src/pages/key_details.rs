@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::{agents::agents, page, path_id};
 use crate::{
-    components::{status::KeyStatus, time::Moment, trash_link::TrashLink},
+    components::{key_table::key_menu, row_menu::RowMenu, status::KeyStatus, time::Moment, trash_link::TrashLink},
     request::{RequestContext, context},
 };
 
@@ -36,6 +36,8 @@ async fn details(request: &RequestContext, key: KeyId, base: &str, up: (String, 
     let key = request.services.api_keys().get(actor, key).await?;
     let seen = request.services.agents().list(actor, AgentScope::Key(key.id)).await?;
     let state = key.state(now);
+    let menu = key_menu(base, &key, now);
+    let menu = (!menu.is_empty()).then(|| view! { <RowMenu label=format!("More for {}", key.name) items=menu /> });
     let revoke = (!matches!(state, KeyState::Revoked { .. })).then(|| {
         let label = format!("Revoke API key {}", key.name);
         let href = format!("{base}/{}/revoke", key.id);
@@ -43,7 +45,7 @@ async fn details(request: &RequestContext, key: KeyId, base: &str, up: (String, 
     });
     Ok(view! {
         <p class="crumb"><a href=up.0>{up.1}</a></p>
-        <div class="title-row"><h1>{key.name.to_string()}</h1>{revoke}</div>
+        <div class="title-row"><h1>{key.name.to_string()}</h1>{menu}{revoke}</div>
         <p class="lead"><KeyStatus state />" " <code>{key.hint.clone()}"…"</code></p>
         {facts(key, now)}
         {agents(seen, None, now)}
@@ -69,6 +71,7 @@ fn facts(key: ApiKey, now: DateTime<Utc>) -> AnyView {
         Some(("Created", by(key.created_at, key.created_by))),
         Some(("Expires", key.expires_at.map_or_else(|| plain("Never".to_owned()), moment))),
         Some(("Last used", last)),
+        key.suspended_at.map(|at| ("Suspended", by(at, key.suspended_by.unwrap_or_default()))),
         key.revoked_at.map(|at| ("Revoked", by(at, key.revoked_by.unwrap_or_default()))),
         Some(("Id", view! { <code>{key.id.to_string()}</code> }.into_any())),
     ];

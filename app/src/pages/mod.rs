@@ -5,6 +5,7 @@ mod api_keys;
 mod entry;
 mod frame;
 mod graphiql;
+mod key_acts;
 mod key_details;
 mod problem;
 mod service_accounts;
@@ -73,14 +74,15 @@ fn App() -> impl IntoView {
                 <Route path=path!("/user/api-keys") view=api_keys::OwnKeys ssr=SsrMode::Async />
                 <Route path=path!("/user/api-keys/new") view=api_keys::NewOwnKey ssr=SsrMode::Async />
                 <Route path=path!("/user/api-keys/:key") view=key_details::OwnKey ssr=SsrMode::Async />
-                <Route path=path!("/user/api-keys/:key/revoke") view=api_keys::RevokeOwnKey ssr=SsrMode::Async />
+                <Route path=path!("/user/api-keys/:key/:act") view=key_acts::OwnKeyAct ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts") view=service_accounts::Accounts ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts/new") view=service_accounts::NewAccount ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts/:account") view=service_accounts::OneAccount ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts/:account/delete") view=service_accounts::DeleteAccount ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts/:account/keys/new") view=service_accounts::NewAccountKey ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts/:account/keys/:key") view=key_details::AccountKey ssr=SsrMode::Async />
-                <Route path=path!("/team/service-accounts/:account/keys/:key/revoke") view=service_accounts::RevokeAccountKey ssr=SsrMode::Async />
+                <Route path=path!("/team/service-accounts/:account/keys/:key/:act") view=key_acts::AccountKeyAct ssr=SsrMode::Async />
+                <Route path=path!("/team/service-accounts/:account/:act") view=service_accounts::AccountAct ssr=SsrMode::Async />
                 <Route path=path!("/graphiql") view=graphiql::Graphiql ssr=SsrMode::Async />
             </Routes>
         </Router>
@@ -119,8 +121,12 @@ where
 
 /// A parameter of the path, as an id; a text that is none is a thing that isn't there.
 fn path_id<T: std::str::FromStr>(name: &str) -> Result<T, ApiError> {
-    let text = leptos_router::hooks::use_params_map().with_untracked(|params| params.get(name)).unwrap_or_default();
-    text.parse().map_err(|_| ApiError::not_found())
+    path_word(name).parse().map_err(|_| ApiError::not_found())
+}
+
+/// A word of the path.
+fn path_word(name: &str) -> String {
+    leptos_router::hooks::use_params_map().with_untracked(|params| params.get(name)).unwrap_or_default()
 }
 
 /// The parameters of the list in the query.
@@ -141,6 +147,12 @@ fn list_params() -> crate::list_url::ListParams {
 fn notice(request: &crate::request::RequestContext) -> Option<String> {
     let sentence = match request.notice.as_deref()? {
         "key-revoked" => "The API key has been revoked.",
+        "key-renamed" => "The API key has another name now.",
+        "key-suspended" => "The API key is suspended.",
+        "key-resumed" => "The API key works again.",
+        "account-changed" => "The service account has been changed.",
+        "account-suspended" => "The service account is suspended, and all its keys.",
+        "account-resumed" => "The service account's keys work again.",
         "account-deleted" => "The service account has been deleted.",
         "signed-out" => "You are signed out.",
         _ => return None,

@@ -1,23 +1,26 @@
 //! Team > Service Accounts, one account with its keys, and the pages behind the buttons for those without script.
 
-use domain::{AccountFilter, ApiError, KeyId, Owner, Role, ServiceAccount, ServiceAccountId};
+use domain::{AccountFilter, AccountState, ApiError, Owner, Role, ServiceAccount, ServiceAccountId};
 use leptos::prelude::*;
 
 use super::{
     agents::agents,
-    api_keys::{KeyList, key_list, new_key_page, revoke_page},
-    form_id, list_params, page, path_id,
+    api_keys::{KeyList, key_list, new_key_page},
+    form_id,
+    key_acts::Card,
+    list_params, page, path_id, path_word,
     toolbar::{Empty, Pager, Toolbar},
 };
 use crate::{
-    as_code::AsCode,
+    as_code::{AsCode, CodeContext},
     components::{
-        account_table::AccountTable,
+        account_table::{AccountTable, account_menu},
         as_code::CodeFold,
         delete_account::DeleteWords,
         field::{Field, FormError},
         icon::{Icon, Picture},
         role_field::RoleField,
+        row_menu::RowMenu,
         status::AccountStatus,
         trash_link::TrashLink,
     },
@@ -76,12 +79,15 @@ pub fn OneAccount() -> impl IntoView {
         let living = account.deleted_at.is_none();
         let list = KeyList { base: key_base.clone(), path: path.clone(), owner: Some(owner), may_create: living };
         let label = format!("Delete service account {}", account.name);
+        let menu = living.then(
+            || view! { <RowMenu label=format!("More for {}", account.name) items=account_menu(&path, &account) /> },
+        );
         let delete = living.then(|| {
             view! { <TrashLink href=format!("{path}/delete") label /> }
         });
         Ok(view! {
             <p class="crumb"><a href=PATH>"Service Accounts"</a></p>
-            <div class="title-row"><h1>{account.name.to_string()}</h1>{delete}</div>
+            <div class="title-row"><h1>{account.name.to_string()}</h1>{menu}{delete}</div>
             <p class="lead">
                 <AccountStatus state=account.state() />" "{account.role.label()}" · made by "{account.created_by.clone()}
                 " · " <code>{account.id.to_string()}</code>
@@ -165,9 +171,71 @@ pub fn NewAccountKey() -> impl IntoView {
     })
 }
 
-/// `/team/service-accounts/{account}/keys/{key}/revoke`.
+/// `/team/service-accounts/{account}/{act}`: rename, role, suspend, resume.
 #[component]
-pub fn RevokeAccountKey() -> impl IntoView {
-    let (request, account, key) = (context(), path_id::<ServiceAccountId>("account"), path_id::<KeyId>("key"));
-    page("Revoke an API key", async move { revoke_page(&request, key?, format!("{PATH}/{}", account?)).await })
+pub fn AccountAct() -> impl IntoView {
+    let (request, id, act) = (context(), path_id("account"), path_word("act"));
+    page("Service account", async move {
+        let account = load(&request, id).await?;
+        let (code, id) = (request.code(None).await?, account.id.to_string());
+        let url = code.public_url.clone();
+        let is_active = matches!(account.state(), AccountState::Active);
+        match act.as_str() {
+            "suspend" => Ok(Card {
+                title: format!("Suspend the service account {}?", account.name),
+                button: is_active.then_some("Suspend"),
+                destroys: true,
+                code: AsCode::change(&code, "suspend_service_account", &id, None),
+                words: view! {
+                    <p>{format!("All its keys ({} active) stop working at once; agents and flows that use them are refused.", account.active_keys)}</p>
+                    <p>"It can be resumed later, and its keys work again."</p>
+                }
+                .into_any(),
+            }
+            .view(&request, PATH, url)),
+            "resume" => Ok(Card {
+                title: format!("Resume the service account {}?", account.name),
+                button: account.suspended_at.is_some().then_some("Resume"),
+                destroys: false,
+                code: AsCode::change(&code, "resume_service_account", &id, None),
+                words: view! { <p>"Its keys work again from the next request on, but those that are suspended by themselves."</p> }.into_any(),
+            }
+            .view(&request, PATH, url)),
+            "rename" | "role" => Ok(edit_page(&request, &account, act == "role", &code)),
+            _ => Err(ApiError::not_found()),
+        }
+    })
+}
+
+fn edit_page(request: &RequestContext, account: &ServiceAccount, role: bool, code: &CodeContext) -> AnyView {
+    let error = Signal::stored(request.form.error.clone());
+    let typed = |name: &str, before: &str| {
+        let typed = request.form.value(name);
+        if typed.is_empty() { before.to_owned() } else { typed }
+    };
+    let id = account.id.to_string();
+    let (title, field, example) = if role {
+        let role = typed("role", account.role.as_str());
+        let example = AsCode::change(code, "change_service_account_role", &id, Some(("role", &role)));
+        ("Change the role of the service account", view! { <RoleField value=role /> }.into_any(), example)
+    } else {
+        let name = typed("name", account.name.as_str());
+        let example = AsCode::change(code, "rename_service_account", &id, Some(("name", &name)));
+        let field =
+            view! { <Field name="name" label="Service Account Name" value=name autofocus=true error /> }.into_any();
+        ("Rename the service account", field, example)
+    };
+    view! {
+        <div class="card">
+            <h1 id="card-title">{title}</h1>
+            <p class="subject">{account.name.to_string()}</p>
+            <form method="post">
+                <FormError error fields=&["name"] />
+                {field}
+                <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Save"</button></div>
+            </form>
+            <CodeFold code=example public_url=code.public_url.clone() />
+        </div>
+    }
+    .into_any()
 }

@@ -153,26 +153,6 @@ impl Admin<'_> {
         self.0.api_keys().create(&actor, &input).await
     }
 
-    /// Revokes a key of the tenant.
-    ///
-    /// # Errors
-    /// `NOT_FOUND`; `CONFLICT` when it was revoked already.
-    pub async fn revoke_key(&self, tenant_slug: &str, id: &str) -> Result<()> {
-        let operator = self.operator(tenant_slug).await?;
-        let id = id.parse().map_err(|_| ApiError::not_found())?;
-        self.0.api_keys().revoke(&operator, id).await.map(drop)
-    }
-
-    /// Deletes a service account of the tenant, with its keys.
-    ///
-    /// # Errors
-    /// `NOT_FOUND`; `CONFLICT` when it was deleted already.
-    pub async fn delete_service_account(&self, tenant_slug: &str, id: &str) -> Result<()> {
-        let operator = self.operator(tenant_slug).await?;
-        let id = id.parse().map_err(|_| ApiError::not_found())?;
-        self.0.service_accounts().delete(&operator, id).await.map(drop)
-    }
-
     /// Changes a member's role.
     ///
     /// # Errors
@@ -258,8 +238,11 @@ impl Admin<'_> {
         Ok(found.ok_or_else(missing)?.user.id)
     }
 
-    /// The operator in the part of one of the tenant's administrators' rights.
-    async fn operator(&self, slug: &str) -> Result<Actor> {
+    /// The operator, with an administrator's rights in a tenant.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for the tenant.
+    pub async fn operator(&self, slug: &str) -> Result<Actor> {
         let tenant = self.tenant(slug).await?;
         Ok(Actor::operator(tenant.id))
     }

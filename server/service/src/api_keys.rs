@@ -1,23 +1,20 @@
 //! Use cases of API keys.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, ApiKey, ErrorCode, Expiry, IssuedKey, KeyId, KeyQuery, Name, Operation, Owner, OwnerKind, Page, Role,
-    Secret, TenantId,
+    ApiError, ApiKey, ErrorCode, Expiry, IssuedKey, KeyId, KeyQuery, KeyState, Name, Operation, Owner, Page, Role,
+    TenantId,
 };
-use uuid::Uuid;
 
 use crate::{
     Actor, Result, Services,
     actor::Actors,
     input,
+    issuing::{self, Checked},
     policy::{Permit, Target, authorize},
-    storage::{self, Tx, audit::Entry, key_list::Scope, keys::NewKey},
-    token,
+    storage::{self, Tx, audit::Entry, key_list::Scope},
 };
 
-/// How long a repeated form (a double click, a lost answer) may still be answered with the key that it made.
-const REPEAT_WITHIN: TimeDelta = TimeDelta::seconds(60);
 /// How many keys `auth_api_key` shows at most.
 const VISIBLE_LIMIT: u32 = 1_000;
 
@@ -34,13 +31,6 @@ pub struct CreateApiKey {
     pub expires_at: Option<String>,
     /// The form's UUID: the same form twice makes one key.
     pub idempotency_key: Option<String>,
-}
-
-/// A checked [`CreateApiKey`].
-pub(crate) struct Checked {
-    pub(crate) name: Name,
-    pub(crate) expires_at: Option<Expiry>,
-    pub(crate) idempotency_key: Option<Uuid>,
 }
 
 /// Use cases of API keys.
@@ -93,12 +83,12 @@ impl ApiKeys<'_> {
     pub async fn create(&self, actor: &Actor, input: &CreateApiKey) -> Result<IssuedKey> {
         let actor = Actors(self.0).in_tenant(actor, input.tenant_id.unwrap_or_else(|| actor.tenant_id())).await?;
         let permit = authorize(&actor, Operation::CreateApiKey, Target::Owner(actor.tenant_id(), input.owner))?;
-        let (key, token) = draft(&actor, input.owner.kind(), self.check(input)?, self.0.now())?;
+        let (key, token) = issuing::draft(&actor, input.owner.kind(), self.check(input)?, self.0.now())?;
         let services = self.0.clone();
         let record = self
             .0
             .db()
-            .write(move |tx| Box::pin(async move { insert(tx, &services, &actor, &permit, key).await }))
+            .write(move |tx| Box::pin(async move { issuing::insert(tx, &services, &actor, &permit, key).await }))
             .await?;
         Ok(IssuedKey { key: record, token })
     }
@@ -130,6 +120,56 @@ impl ApiKeys<'_> {
         Ok(key)
     }
 
+    /// Calls a key by another name.
+    ///
+    /// # Errors
+    /// A field error at `name`; `CONFLICT` for a revoked key; `NOT_FOUND`, `FORBIDDEN`.
+    pub async fn rename(&self, actor: &Actor, id: KeyId, name: &str) -> Result<ApiKey> {
+        let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
+        self.change(actor, id, Change::Rename(name)).await
+    }
+
+    /// Stops a key for now; it is refused from the next request on.
+    ///
+    /// # Errors
+    /// `CONFLICT` when it is suspended or over already; `NOT_FOUND`, `FORBIDDEN`.
+    pub async fn suspend(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
+        self.change(actor, id, Change::Suspend).await
+    }
+
+    /// Lets a suspended key work again. What an administrator has suspended only an administrator resumes.
+    ///
+    /// # Errors
+    /// `CONFLICT` when it isn't suspended, is over, or was suspended by an administrator; `NOT_FOUND`, `FORBIDDEN`.
+    pub async fn resume(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
+        self.change(actor, id, Change::Resume).await
+    }
+
+    async fn change(&self, actor: &Actor, id: KeyId, change: Change) -> Result<ApiKey> {
+        let (actor, permit) = self.permit(actor, change.operation(), id).await?;
+        let now = self.0.now();
+        let mut key = self
+            .0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let before = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
+                    if !change.make(tx, &actor, &permit, id, now).await? {
+                        return Err(change.refusal(&before, now).into());
+                    }
+                    let subject = ("api_key", id.0, before.name.as_str());
+                    let entry = Entry::by(&actor, change.operation(), now, subject);
+                    let entry =
+                        if let Change::Rename(name) = &change { entry.with(format!("now {name}")) } else { entry };
+                    storage::audit::insert(tx, &entry).await?;
+                    Ok(storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?)
+                })
+            })
+            .await?;
+        self.0.uses().overlay([&mut key]);
+        Ok(key)
+    }
+
     /// The permit for an operation on a key: in the actor's tenant or, for a person's own key, in the key's.
     async fn permit(&self, actor: &Actor, operation: Operation, id: KeyId) -> Result<(Actor, Permit)> {
         let place = storage::keys::find_place(self.0.db(), id).await?;
@@ -153,88 +193,54 @@ impl ApiKeys<'_> {
     }
 }
 
-/// A key about to be, and its token.
-pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateTime<Utc>) -> Result<(NewKey, Secret)> {
-    let token = token::draw(kind);
-    let digest = token::digest_of(token.expose())
-        .ok_or_else(|| crate::Error::Fault("a drawn token is ill-formed".to_owned()))?;
-    let key = NewKey {
-        id: KeyId(token::new_id(now)),
-        digest,
-        hint: token::hint_of(&token),
-        name: checked.name,
-        created_at: now,
-        created_by: actor.name().to_owned(),
-        created_by_id: creator_id(actor),
-        created_by_key: actor.key_id().map(|id| id.0),
-        created_channel: actor.client().channel.as_str(),
-        expires_at: checked.expires_at.map(Expiry::instant),
-        idempotency_key: checked.idempotency_key,
-    };
-    Ok((key, token))
+/// A change of a key that can be taken back.
+enum Change {
+    Rename(Name),
+    Suspend,
+    Resume,
 }
 
-/// Inserts, or answers a repeated form: the row that it made gets the new token, so that one form makes one key and
-/// the token in the answer that somebody reads is the one that works.
-pub(crate) async fn insert(
-    tx: &mut Tx,
-    services: &Services,
-    actor: &Actor,
-    permit: &Permit,
-    key: NewKey,
-) -> Result<ApiKey> {
-    hold_owner(tx, permit).await?;
-    let repeated = match key.idempotency_key {
-        Some(idempotency_key) => storage::keys::find_repeated(tx, permit, idempotency_key).await?,
-        None => None,
-    };
-    if let Some(earlier) = repeated {
-        return answer_again(tx, services, permit, &earlier, &key).await;
-    }
-    storage::keys::insert(tx, permit, &key).await?;
-    let subject = ("api_key", key.id.0, key.name.as_str());
-    storage::audit::insert(
-        tx,
-        &Entry::by(actor, Operation::CreateApiKey, key.created_at, subject).with(format!("hint {}", key.hint)),
-    )
-    .await?;
-    Ok(storage::keys::find_in(tx, permit, key.id).await?.ok_or_else(ApiError::not_found)?)
-}
-
-async fn answer_again(
-    tx: &mut Tx,
-    services: &Services,
-    permit: &Permit,
-    earlier: &ApiKey,
-    key: &NewKey,
-) -> Result<ApiKey> {
-    let fresh = key.created_at - earlier.created_at <= REPEAT_WITHIN && !services.uses().is_pending(earlier.id);
-    if fresh && storage::keys::replace_unused_token(tx, permit, earlier.id, key.digest, &key.hint).await? {
-        return Ok(storage::keys::find_in(tx, permit, earlier.id).await?.ok_or_else(ApiError::not_found)?);
-    }
-    let message = format!(
-        "This form has made the key \"{}\" already. Its token was shown then; to make another, open the form anew.",
-        earlier.name
-    );
-    Err(ApiError::new(ErrorCode::Conflict, message).into())
-}
-
-/// Holds the owner's row: the owner's end and this key can't pass each other.
-async fn hold_owner(tx: &mut Tx, permit: &Permit) -> Result<()> {
-    let holds = match permit.owner() {
-        Some(Owner::User(id)) => {
-            storage::tenants::hold_membership(tx, permit.tenant_id(), id).await?.is_some_and(|role| role >= Role::User)
+impl Change {
+    fn operation(&self) -> Operation {
+        match self {
+            Self::Rename(_) => Operation::RenameApiKey,
+            Self::Suspend => Operation::SuspendApiKey,
+            Self::Resume => Operation::ResumeApiKey,
         }
-        Some(Owner::ServiceAccount(id)) => storage::service_accounts::hold(tx, permit, id).await?,
-        None => false,
-    };
-    if holds { Ok(()) } else { Err(ApiError::not_found().into()) }
-}
+    }
 
-fn creator_id(actor: &Actor) -> Uuid {
-    match actor.owner() {
-        Owner::User(id) => id.0,
-        Owner::ServiceAccount(id) => id.0,
+    /// False when the key's state doesn't let it.
+    async fn make(&self, tx: &mut Tx, actor: &Actor, permit: &Permit, id: KeyId, now: DateTime<Utc>) -> Result<bool> {
+        match self {
+            Self::Rename(name) => storage::keys::rename(tx, permit, id, name).await,
+            Self::Suspend => {
+                storage::keys::suspend(tx, permit, id, now, (actor.name(), issuing::creator_id(actor))).await
+            }
+            // What an administrator has stopped, the owner can't start.
+            Self::Resume => {
+                let only_by = (actor.role() < Role::TenantAdmin).then(|| issuing::creator_id(actor));
+                storage::keys::resume(tx, permit, id, now, only_by).await
+            }
+        }
+    }
+
+    fn refusal(&self, key: &ApiKey, now: DateTime<Utc>) -> ApiError {
+        let message = match (self, key.state(now)) {
+            (_, KeyState::Revoked { .. }) => return already_revoked(key),
+            (_, KeyState::Expired { at }) => {
+                format!("This key has expired, on {}. Create a new one.", domain::time::utc_text(at))
+            }
+            (Self::Suspend, _) => "This key is suspended already.".to_owned(),
+            (Self::Resume, KeyState::Suspended { .. }) if key.suspended_at.is_some() => format!(
+                "This key was suspended by {}, an administrator of the tenant. Ask them to let it work again.",
+                key.suspended_by.clone().unwrap_or_default()
+            ),
+            (Self::Resume, KeyState::Suspended { .. }) => {
+                "The service account is suspended, and its keys with it. Resume the account.".to_owned()
+            }
+            _ => "This key isn't suspended.".to_owned(),
+        };
+        ApiError::new(ErrorCode::Conflict, message)
     }
 }
 

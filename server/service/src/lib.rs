@@ -10,6 +10,7 @@ mod attempts;
 mod clock;
 mod error;
 mod input;
+mod issuing;
 mod members;
 mod password;
 pub mod policy;

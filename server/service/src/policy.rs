@@ -58,6 +58,7 @@ pub fn authorize(actor: &Actor, operation: Operation, target: Target) -> Result<
 fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool {
     let administers = actor.role() == Role::TenantAdmin;
     let own = owner == Some(actor.owner());
+    let of_account = matches!(owner, Some(Owner::ServiceAccount(_)));
     match operation {
         Operation::ViewSelf => actor.user_id().is_some(),
         Operation::SwitchTenant => actor.is_session(),
@@ -70,10 +71,18 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
             None => false,
         },
         Operation::ListMembers | Operation::GetTenant => true,
+        // Whoever may stop a key for good may stop it for now.
+        Operation::SuspendApiKey => own || administers,
+        Operation::RenameApiKey => own || (administers && of_account),
+        Operation::ResumeApiKey => (own && actor.role() >= Role::User) || administers,
         Operation::RegisterAgent | Operation::PollQueue => own && actor.key_id().is_some(),
         Operation::ListServiceAccounts
         | Operation::GetServiceAccount
         | Operation::CreateServiceAccount
+        | Operation::RenameServiceAccount
+        | Operation::ChangeServiceAccountRole
+        | Operation::SuspendServiceAccount
+        | Operation::ResumeServiceAccount
         | Operation::DeleteServiceAccount
         | Operation::ChangeMemberRole
         | Operation::RemoveMember => administers,
@@ -86,10 +95,15 @@ fn refusal(operation: Operation, owner: Option<Owner>) -> &'static str {
         Operation::CreateApiKey if matches!(owner, Some(Owner::User(_))) => {
             "You can create keys for yourself only, and not with the role Read only. Ask an administrator of the tenant."
         }
-        Operation::ListApiKeys | Operation::GetApiKey | Operation::RevokeApiKey
+        Operation::ListApiKeys
+        | Operation::GetApiKey
+        | Operation::RevokeApiKey
+        | Operation::RenameApiKey
+        | Operation::SuspendApiKey
+        | Operation::ResumeApiKey
             if matches!(owner, Some(Owner::User(_))) =>
         {
-            "This key belongs to someone else. Its owner and the tenant's administrators can manage it."
+            "You can't do this with this key. Ask its owner or an administrator of the tenant."
         }
         Operation::RegisterAgent | Operation::PollQueue => {
             "This is for an agent with a key, not for a person in a browser."
@@ -164,6 +178,29 @@ mod tests {
             (O::RevokeApiKey,         "key",     Some(ME),        "yyy"),
             (O::RevokeApiKey,         "bot",     Some(BOT),       "yyy"),
             (O::RevokeApiKey,         "bot",     Some(OTHER_BOT), "--y"),
+            (O::RenameApiKey,         "session", Some(ME),        "yyy"),
+            (O::RenameApiKey,         "session", Some(OTHER),     "---"),
+            (O::RenameApiKey,         "session", Some(BOT),       "--y"),
+            (O::RenameApiKey,         "bot",     Some(BOT),       "yyy"),
+            (O::RenameApiKey,         "bot",     Some(OTHER_BOT), "--y"),
+            (O::SuspendApiKey,        "session", Some(ME),        "yyy"),
+            (O::SuspendApiKey,        "session", Some(OTHER),     "--y"),
+            (O::SuspendApiKey,        "session", Some(BOT),       "--y"),
+            (O::SuspendApiKey,        "key",     Some(ME),        "yyy"),
+            (O::SuspendApiKey,        "bot",     Some(OTHER_BOT), "--y"),
+            (O::ResumeApiKey,         "session", Some(ME),        "-yy"),
+            (O::ResumeApiKey,         "session", Some(OTHER),     "--y"),
+            (O::ResumeApiKey,         "session", Some(BOT),       "--y"),
+            (O::ResumeApiKey,         "bot",     Some(BOT),       "-yy"),
+            (O::ResumeApiKey,         "bot",     Some(OTHER_BOT), "--y"),
+            (O::RenameServiceAccount, "session", Some(BOT),       "--y"),
+            (O::RenameServiceAccount, "bot",     Some(BOT),       "--y"),
+            (O::ChangeServiceAccountRole, "session", Some(BOT),   "--y"),
+            (O::ChangeServiceAccountRole, "bot", Some(OTHER_BOT), "--y"),
+            (O::SuspendServiceAccount, "session", Some(BOT),      "--y"),
+            (O::SuspendServiceAccount, "key",    Some(BOT),       "--y"),
+            (O::ResumeServiceAccount, "session", Some(BOT),       "--y"),
+            (O::ResumeServiceAccount, "bot",     Some(OTHER_BOT), "--y"),
             (O::ListServiceAccounts,  "session", None,            "--y"),
             (O::ListServiceAccounts,  "bot",     None,            "--y"),
             (O::GetServiceAccount,    "session", Some(BOT),       "--y"),

@@ -2,15 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AccountQuery, ApiError, ErrorCode, IssuedKey, Name, Operation, Owner, OwnerKind, Page, Role, ServiceAccount,
-    ServiceAccountId,
+    AccountQuery, AccountState, ApiError, ErrorCode, IssuedKey, Name, Operation, Owner, OwnerKind, Page, Role,
+    ServiceAccount, ServiceAccountId,
 };
 use uuid::Uuid;
 
 use crate::{
-    Actor, Result, Services,
-    api_keys::{self, Checked},
-    input,
+    Actor, Result, Services, input,
+    issuing::{self, Checked},
     policy::{Permit, Target, authorize},
     storage::{self, Tx, audit::Entry},
     token,
@@ -71,7 +70,7 @@ impl ServiceAccounts<'_> {
         let owner = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(account.id));
         let key_permit = authorize(actor, Operation::CreateApiKey, owner)?;
         let checked = Checked { name: account.name.clone(), expires_at: None, idempotency_key: None };
-        let (key, token) = api_keys::draft(actor, OwnerKind::ServiceAccount, checked, account.created_at)?;
+        let (key, token) = issuing::draft(actor, OwnerKind::ServiceAccount, checked, account.created_at)?;
         let (services, actor) = (self.0.clone(), actor.clone());
         let key = self
             .0
@@ -79,11 +78,72 @@ impl ServiceAccounts<'_> {
             .write(move |tx| {
                 Box::pin(async move {
                     insert(tx, &actor, &permit, account, repeat).await?;
-                    api_keys::insert(tx, &services, &actor, &key_permit, key).await
+                    issuing::insert(tx, &services, &actor, &key_permit, key).await
                 })
             })
             .await?;
         Ok(IssuedKey { key, token })
+    }
+
+    /// Calls an account by another name.
+    ///
+    /// # Errors
+    /// A field error at `name`; `CONFLICT` for a deleted one; `NOT_FOUND`, `FORBIDDEN`.
+    pub async fn rename(&self, actor: &Actor, id: ServiceAccountId, name: &str) -> Result<ServiceAccount> {
+        let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
+        self.change(actor, id, Change::Rename(name)).await
+    }
+
+    /// Gives an account, and all its keys, another role from the next request on. `role`: its word.
+    ///
+    /// # Errors
+    /// A field error at `role`, above one's own too; `CONFLICT` for a deleted one; `NOT_FOUND`, `FORBIDDEN`.
+    pub async fn change_role(&self, actor: &Actor, id: ServiceAccountId, role: &str) -> Result<ServiceAccount> {
+        let role =
+            role.parse().map_err(|error: domain::tenant::RoleError| ApiError::field("role", error.to_string()))?;
+        self.change(actor, id, Change::Role(role)).await
+    }
+
+    /// Stops an account and all its keys for now; they are refused from the next request on.
+    ///
+    /// # Errors
+    /// `CONFLICT` when it is suspended or deleted already; `NOT_FOUND`, `FORBIDDEN`.
+    pub async fn suspend(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
+        self.change(actor, id, Change::Suspend).await
+    }
+
+    /// Lets a suspended account's keys work again, but those that are suspended by themselves.
+    ///
+    /// # Errors
+    /// `CONFLICT` when it isn't suspended, or is deleted; `NOT_FOUND`, `FORBIDDEN`.
+    pub async fn resume(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
+        self.change(actor, id, Change::Resume).await
+    }
+
+    async fn change(&self, actor: &Actor, id: ServiceAccountId, change: Change) -> Result<ServiceAccount> {
+        let target = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(id));
+        let permit = authorize(actor, change.operation(), target)?;
+        if matches!(change, Change::Role(role) if role > actor.role()) {
+            return Err(ApiError::field("role", "You can't grant a role above your own.").into());
+        }
+        let (now, actor) = (self.0.now(), actor.clone());
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let before = storage::service_accounts::find_in(tx, &permit, id, now).await?;
+                    let before = before.ok_or_else(ApiError::not_found)?;
+                    if !change.make(tx, &permit, id, (now, actor.name())).await? {
+                        return Err(change.refusal(&before).into());
+                    }
+                    let subject = ("service_account", id.0, before.name.as_str());
+                    let entry = Entry::by(&actor, change.operation(), now, subject).with(change.detail());
+                    storage::audit::insert(tx, &entry).await?;
+                    let after = storage::service_accounts::find_in(tx, &permit, id, now).await?;
+                    Ok(after.ok_or_else(ApiError::not_found)?)
+                })
+            })
+            .await
     }
 
     /// Ends an account and revokes all its keys, in one transaction.
@@ -95,6 +155,59 @@ impl ServiceAccounts<'_> {
         let permit = authorize(actor, Operation::DeleteServiceAccount, target)?;
         let (now, actor) = (self.0.now(), actor.clone());
         self.0.db().write(move |tx| Box::pin(async move { delete(tx, &actor, &permit, id, now).await })).await
+    }
+}
+
+/// A change of an account that can be taken back.
+enum Change {
+    Rename(Name),
+    Role(Role),
+    Suspend,
+    Resume,
+}
+
+impl Change {
+    fn operation(&self) -> Operation {
+        match self {
+            Self::Rename(_) => Operation::RenameServiceAccount,
+            Self::Role(_) => Operation::ChangeServiceAccountRole,
+            Self::Suspend => Operation::SuspendServiceAccount,
+            Self::Resume => Operation::ResumeServiceAccount,
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::Rename(name) => format!("now {name}"),
+            Self::Role(role) => format!("role {}", role.as_str()),
+            Self::Suspend | Self::Resume => String::new(),
+        }
+    }
+
+    /// False when the account's state doesn't let it. `stamp`: when, and the name of who does it.
+    async fn make(
+        &self,
+        tx: &mut Tx,
+        permit: &Permit,
+        id: ServiceAccountId,
+        stamp: (DateTime<Utc>, &str),
+    ) -> Result<bool> {
+        use storage::service_accounts as rows;
+        match self {
+            Self::Rename(name) => rows::rename(tx, permit, id, name).await,
+            Self::Role(role) => rows::update_role(tx, permit, id, *role).await,
+            Self::Suspend => rows::suspend(tx, permit, id, stamp.0, stamp.1).await,
+            Self::Resume => rows::resume(tx, permit, id).await,
+        }
+    }
+
+    fn refusal(&self, account: &ServiceAccount) -> ApiError {
+        let message = match (self, account.state()) {
+            (_, AccountState::Deleted { .. }) => "This service account was deleted.",
+            (Self::Suspend, _) => "This service account is suspended already.",
+            _ => "This service account isn't suspended.",
+        };
+        ApiError::new(ErrorCode::Conflict, message)
     }
 }
 
@@ -111,6 +224,8 @@ fn draft(actor: &Actor, input: &CreateServiceAccount, now: DateTime<Utc>) -> Res
         role,
         created_at: now,
         created_by: actor.name().to_owned(),
+        suspended_at: None,
+        suspended_by: None,
         deleted_at: None,
         active_keys: 0,
         all_keys: 0,

@@ -4,11 +4,12 @@ use axum::{
     Extension,
     extract::{Path, Request, State},
     response::{IntoResponse, Redirect, Response},
+    routing::{MethodRouter, post},
 };
 use domain::{ApiError, ServiceAccountId};
 use service::CreateServiceAccount;
 
-use super::{again, done, read};
+use super::{Fields, again, done, read};
 use crate::{middleware::authenticate::Caller, router::Doors};
 
 /// `POST /team/service-accounts/new`.
@@ -59,4 +60,51 @@ pub(crate) async fn delete(
         Ok(_) => done("/team/service-accounts", "account-deleted"),
         Err(error) => again(&doors, parts, &fields, error).await,
     }
+}
+
+/// What a form does with one account, that can be taken back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum AccountAct {
+    Rename,
+    Role,
+    Suspend,
+    Resume,
+}
+
+impl AccountAct {
+    async fn act(
+        self,
+        doors: &Doors,
+        caller: &Caller,
+        account: &str,
+        fields: &Fields,
+    ) -> Result<&'static str, ApiError> {
+        let (accounts, actor) = (doors.services.service_accounts(), caller.require()?);
+        let id: ServiceAccountId = account.parse().map_err(|_| ApiError::not_found())?;
+        Ok(match self {
+            Self::Rename => accounts.rename(actor, id, fields.get("name")).await.map(|_| "account-changed"),
+            Self::Role => accounts.change_role(actor, id, fields.get("role")).await.map(|_| "account-changed"),
+            Self::Suspend => accounts.suspend(actor, id).await.map(|_| "account-suspended"),
+            Self::Resume => accounts.resume(actor, id).await.map(|_| "account-resumed"),
+        }?)
+    }
+}
+
+/// `POST /team/service-accounts/{account}/…`.
+pub(crate) fn change(act: AccountAct) -> MethodRouter<Doors> {
+    post(
+        async move |State(doors): State<Doors>,
+                    Extension(caller): Extension<Caller>,
+                    Path(account): Path<String>,
+                    request: Request| {
+            let (parts, fields) = match read(request).await {
+                Ok(read) => read,
+                Err(refusal) => return refusal,
+            };
+            match act.act(&doors, &caller, &account, &fields).await {
+                Ok(notice) => done("/team/service-accounts", notice),
+                Err(error) => again(&doors, parts, &fields, error).await,
+            }
+        },
+    )
 }

@@ -9,6 +9,7 @@ use axum::{
     body::Body,
     extract::{Path, Request, State},
     response::Response,
+    routing::{MethodRouter, post},
 };
 use domain::{ApiError, IssuedKey, KeyId, Owner, ServiceAccountId};
 use http::StatusCode;
@@ -75,41 +76,62 @@ async fn issue(
     Ok(doors.services.api_keys().create(caller.require()?, &input).await?)
 }
 
-/// `POST /user/api-keys/{key}/revoke`.
-pub(crate) async fn revoke_own(
-    State(doors): State<Doors>,
-    Extension(caller): Extension<Caller>,
-    Path(key): Path<String>,
-    request: Request,
-) -> Response {
-    revoke(&doors, &caller, &key, "/user/api-keys", request).await
+/// What a form does with one key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum KeyAct {
+    Revoke,
+    Rename,
+    Suspend,
+    Resume,
 }
 
-/// `POST /team/service-accounts/{account}/keys/{key}/revoke`.
-pub(crate) async fn revoke_of_account(
-    State(doors): State<Doors>,
-    Extension(caller): Extension<Caller>,
-    Path((account, key)): Path<(String, String)>,
-    request: Request,
-) -> Response {
-    let list = match account.parse::<ServiceAccountId>() {
-        Ok(account) => format!("/team/service-accounts/{account}"),
-        Err(_) => "/team/service-accounts".to_owned(),
-    };
-    revoke(&doors, &caller, &key, &list, request).await
+impl KeyAct {
+    async fn act(self, doors: &Doors, caller: &Caller, key: &str, fields: &Fields) -> Result<&'static str, ApiError> {
+        let (keys, actor) = (doors.services.api_keys(), caller.require()?);
+        let id: KeyId = key.parse().map_err(|_| ApiError::not_found())?;
+        Ok(match self {
+            Self::Revoke => keys.revoke(actor, id).await.map(|_| "key-revoked"),
+            Self::Rename => keys.rename(actor, id, fields.get("name")).await.map(|_| "key-renamed"),
+            Self::Suspend => keys.suspend(actor, id).await.map(|_| "key-suspended"),
+            Self::Resume => keys.resume(actor, id).await.map(|_| "key-resumed"),
+        }?)
+    }
 }
 
-async fn revoke(doors: &Doors, caller: &Caller, key: &str, list: &str, request: Request) -> Response {
+/// `POST /user/api-keys/{key}/…`.
+pub(crate) fn own(act: KeyAct) -> MethodRouter<Doors> {
+    post(
+        async move |State(doors): State<Doors>,
+                    Extension(caller): Extension<Caller>,
+                    Path(key): Path<String>,
+                    request: Request| { change(act, &doors, &caller, &key, "/user/api-keys", request).await },
+    )
+}
+
+/// `POST /team/service-accounts/{account}/keys/{key}/…`.
+pub(crate) fn of_account(act: KeyAct) -> MethodRouter<Doors> {
+    post(
+        async move |State(doors): State<Doors>,
+                    Extension(caller): Extension<Caller>,
+                    Path((account, key)): Path<(String, String)>,
+                    request: Request| {
+            // Only an id becomes part of where the answer leads.
+            let list = match account.parse::<ServiceAccountId>() {
+                Ok(account) => format!("/team/service-accounts/{account}"),
+                Err(_) => "/team/service-accounts".to_owned(),
+            };
+            change(act, &doors, &caller, &key, &list, request).await
+        },
+    )
+}
+
+async fn change(act: KeyAct, doors: &Doors, caller: &Caller, key: &str, list: &str, request: Request) -> Response {
     let (parts, fields) = match read(request).await {
         Ok(read) => read,
         Err(refusal) => return refusal,
     };
-    let revoked = async {
-        let id: KeyId = key.parse().map_err(|_| ApiError::not_found())?;
-        doors.services.api_keys().revoke(caller.require()?, id).await.map_err(ApiError::from)
-    };
-    match revoked.await {
-        Ok(_) => done(list, "key-revoked"),
+    match act.act(doors, caller, key, &fields).await {
+        Ok(notice) => done(list, notice),
         Err(error) => again(doors, parts, &fields, error).await,
     }
 }

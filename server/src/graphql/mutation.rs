@@ -8,7 +8,7 @@ use super::{
     error::refuse,
     query::{actor, id, owner, services},
     types::{
-        CreateApiKeyInput, CreateApiKeyPayload, CreateServiceAccountInput, DeleteApiKeyInput, Member, Role,
+        ApiKey, CreateApiKeyInput, CreateApiKeyPayload, CreateServiceAccountInput, DeleteApiKeyInput, Member, Role,
         ServiceAccount, SuccessPayload, Viewer,
     },
 };
@@ -36,6 +36,56 @@ impl ProductMutation {
     /// Revokes a key. `success` is false for a key that isn't there, isn't this tenant's, or was revoked already.
     async fn delete_api_key(&self, context: &Context<'_>, input: DeleteApiKeyInput) -> Result<SuccessPayload> {
         revoke(context, &input.key_id).await
+    }
+
+    /// Calls a key by another name.
+    async fn rename_api_key(&self, context: &Context<'_>, id: String, name: String) -> Result<ApiKey> {
+        let services = services(context)?;
+        let key = services.api_keys().rename(actor(context)?, self::id(&id)?, &name).await.map_err(refuse)?;
+        Ok(ApiKey::at(key, services.now()))
+    }
+
+    /// Stops a key for now: it is refused from the next request on.
+    async fn suspend_api_key(&self, context: &Context<'_>, id: String) -> Result<ApiKey> {
+        let services = services(context)?;
+        let key = services.api_keys().suspend(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
+        Ok(ApiKey::at(key, services.now()))
+    }
+
+    /// Lets a suspended key work again.
+    async fn resume_api_key(&self, context: &Context<'_>, id: String) -> Result<ApiKey> {
+        let services = services(context)?;
+        let key = services.api_keys().resume(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
+        Ok(ApiKey::at(key, services.now()))
+    }
+
+    /// Calls a service account by another name.
+    async fn rename_service_account(&self, context: &Context<'_>, id: String, name: String) -> Result<ServiceAccount> {
+        let accounts = services(context)?.service_accounts();
+        Ok(accounts.rename(actor(context)?, self::id(&id)?, &name).await.map_err(refuse)?.into())
+    }
+
+    /// Gives a service account, and all its keys, another role.
+    async fn change_service_account_role(
+        &self,
+        context: &Context<'_>,
+        id: String,
+        role: Role,
+    ) -> Result<ServiceAccount> {
+        let (accounts, role) = (services(context)?.service_accounts(), domain::Role::from(role));
+        Ok(accounts.change_role(actor(context)?, self::id(&id)?, role.as_str()).await.map_err(refuse)?.into())
+    }
+
+    /// Stops a service account and all its keys for now.
+    async fn suspend_service_account(&self, context: &Context<'_>, id: String) -> Result<ServiceAccount> {
+        let accounts = services(context)?.service_accounts();
+        Ok(accounts.suspend(actor(context)?, self::id(&id)?).await.map_err(refuse)?.into())
+    }
+
+    /// Lets a suspended service account's keys work again.
+    async fn resume_service_account(&self, context: &Context<'_>, id: String) -> Result<ServiceAccount> {
+        let accounts = services(context)?.service_accounts();
+        Ok(accounts.resume(actor(context)?, self::id(&id)?).await.map_err(refuse)?.into())
     }
 
     /// Makes a service account.

@@ -67,6 +67,10 @@ pub struct ApiKey {
     pub created: String,
     /// Who made it.
     pub created_by: String,
+    /// Since when it is suspended, by itself.
+    pub suspended_at: Option<String>,
+    /// Who suspended it.
+    pub suspended_by: Option<String>,
     /// When it was revoked.
     pub revoked_at: Option<String>,
     /// Who revoked it.
@@ -90,6 +94,8 @@ impl ApiKey {
             hint: key.hint,
             created: time(key.created_at),
             created_by: key.created_by,
+            suspended_at: key.suspended_at.map(time),
+            suspended_by: key.suspended_by,
             revoked_at: key.revoked_at.map(time),
             revoked_by: key.revoked_by,
             last_used: key.last_used.map(LastUse::from),
@@ -133,12 +139,16 @@ pub struct ServiceAccount {
     pub name: String,
     /// What its keys may do.
     pub role: Role,
-    /// `active` or `deleted`.
+    /// `active`, `suspended` or `deleted`.
     pub state: String,
     /// When it was made.
     pub created: String,
     /// Who made it.
     pub created_by: String,
+    /// Since when it is suspended, and all its keys with it.
+    pub suspended_at: Option<String>,
+    /// Who suspended it.
+    pub suspended_by: Option<String>,
     /// Keys that verify now.
     pub active_keys: u32,
     /// Keys ever made.
@@ -151,6 +161,7 @@ impl From<domain::ServiceAccount> for ServiceAccount {
     fn from(account: domain::ServiceAccount) -> Self {
         let state = match account.state() {
             AccountState::Active => "active",
+            AccountState::Suspended { .. } => "suspended",
             AccountState::Deleted { .. } => "deleted",
         };
         Self {
@@ -160,6 +171,8 @@ impl From<domain::ServiceAccount> for ServiceAccount {
             state: state.to_owned(),
             created: time(account.created_at),
             created_by: account.created_by,
+            suspended_at: account.suspended_at.map(time),
+            suspended_by: account.suspended_by,
             active_keys: account.active_keys,
             all_keys: account.all_keys,
             last_used: account.last_used.map(LastUse::from),

@@ -96,12 +96,16 @@ fn place_of(row: &KeyRow, sort: KeySort) -> Place {
 /// What a filter means: `domain::ApiKey::state`, in SQL. `$3` is now, `$6` the end of "soon".
 fn condition(filter: KeyFilter) -> String {
     let over = "(k.expires_at IS NOT NULL AND k.expires_at <= $3)";
-    let good = format!("k.revoked_at IS NULL AND k.suspended_at IS NULL AND COALESCE(k.expires_at, {NEVER}) > $3");
+    let good = format!(
+        "k.revoked_at IS NULL AND k.suspended_at IS NULL AND s.suspended_at IS NULL AND COALESCE(k.expires_at, {NEVER}) > $3"
+    );
     let chosen = match filter {
         KeyFilter::Active => good,
         KeyFilter::ExpiringSoon => format!("{good} AND k.expires_at <= $6"),
         KeyFilter::Expired => format!("k.revoked_at IS NULL AND {over}"),
-        KeyFilter::Suspended => format!("k.revoked_at IS NULL AND k.suspended_at IS NOT NULL AND NOT {over}"),
+        KeyFilter::Suspended => {
+            format!("k.revoked_at IS NULL AND COALESCE(k.suspended_at, s.suspended_at) IS NOT NULL AND NOT {over}")
+        }
         KeyFilter::Revoked => "k.revoked_at IS NOT NULL".to_owned(),
         KeyFilter::All => "1 = 1".to_owned(),
     };

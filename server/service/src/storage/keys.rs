@@ -15,7 +15,7 @@ use crate::{Error, Result, policy::Permit, token::TokenDigest, verification::Can
 /// The columns of [`KeyRow`], of `api_keys k` joined as in [`FROM`].
 pub(crate) const COLUMNS: &str = "k.id, k.tenant_id, t.name AS tenant_name, k.user_id, k.service_account_id, \
     COALESCE(u.name, s.name) AS owner_name, k.name, k.name_folded, k.hint, k.created_at, k.created_by, k.expires_at, k.suspended_at, \
-    k.revoked_at, k.revoked_by, k.last_used_at, k.last_used_address, k.last_used_agent";
+    k.suspended_by, s.suspended_at AS owner_suspended_at, k.revoked_at, k.revoked_by, k.last_used_at, k.last_used_address, k.last_used_agent";
 
 /// Where [`COLUMNS`] come from.
 pub(crate) const FROM: &str = "api_keys k JOIN tenants t ON t.id = k.tenant_id LEFT JOIN users u ON u.id = k.user_id \
@@ -36,6 +36,8 @@ pub(crate) struct KeyRow {
     created_by: String,
     pub(crate) expires_at: Option<i64>,
     suspended_at: Option<i64>,
+    suspended_by: Option<String>,
+    owner_suspended_at: Option<i64>,
     revoked_at: Option<i64>,
     revoked_by: Option<String>,
     pub(crate) last_used_at: Option<i64>,
@@ -76,6 +78,8 @@ impl From<KeyRow> for ApiKey {
             created_by: row.created_by,
             expires_at: row.expires_at.map(instant),
             suspended_at: row.suspended_at.map(instant),
+            suspended_by: row.suspended_by,
+            owner_suspended_at: row.owner_suspended_at.map(instant),
             revoked_at: row.revoked_at.map(instant),
             revoked_by: row.revoked_by,
             last_used,
@@ -221,6 +225,79 @@ pub(crate) async fn revoke(
     Ok(rows == 1)
 }
 
+/// Gives one key of the permit's owner another name. False when it is revoked, or isn't there.
+pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, id: KeyId, name: &domain::Name) -> Result<bool> {
+    let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
+    let rows = change!(
+        tx,
+        sqlx::query(
+            "UPDATE api_keys SET name = $5, name_folded = $6 WHERE id = $1 AND tenant_id = $2 \
+             AND (user_id = $3 OR service_account_id = $4) AND revoked_at IS NULL"
+        )
+        .bind(id.0)
+        .bind(permit.tenant_id().0)
+        .bind(user_id)
+        .bind(account_id)
+        .bind(name.as_str())
+        .bind(fold(name.as_str()))
+    )?;
+    Ok(rows == 1)
+}
+
+/// Suspends one key of the permit's owner. False when it is suspended or over already, or isn't there.
+pub(crate) async fn suspend(
+    tx: &mut Tx,
+    permit: &Permit,
+    id: KeyId,
+    at: DateTime<Utc>,
+    by: (&str, Uuid),
+) -> Result<bool> {
+    let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
+    let rows = change!(
+        tx,
+        sqlx::query(
+            "UPDATE api_keys SET suspended_at = $5, suspended_by = $6, suspended_by_id = $7 WHERE id = $1 AND tenant_id = $2 \
+             AND (user_id = $3 OR service_account_id = $4) AND revoked_at IS NULL AND suspended_at IS NULL \
+             AND COALESCE(expires_at, 9223372036854775807) > $5"
+        )
+        .bind(id.0)
+        .bind(permit.tenant_id().0)
+        .bind(user_id)
+        .bind(account_id)
+        .bind(micros(at))
+        .bind(by.0)
+        .bind(by.1)
+    )?;
+    Ok(rows == 1)
+}
+
+/// Lets one suspended key of the permit's owner work again; `only_by`: only if that one suspended it. False when it
+/// isn't suspended, is over, was suspended by somebody else, or isn't there.
+pub(crate) async fn resume(
+    tx: &mut Tx,
+    permit: &Permit,
+    id: KeyId,
+    at: DateTime<Utc>,
+    only_by: Option<Uuid>,
+) -> Result<bool> {
+    let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
+    let rows = change!(
+        tx,
+        sqlx::query(
+            "UPDATE api_keys SET suspended_at = NULL, suspended_by = NULL, suspended_by_id = NULL WHERE id = $1 AND tenant_id = $2 \
+             AND (user_id = $3 OR service_account_id = $4) AND revoked_at IS NULL AND suspended_at IS NOT NULL \
+             AND COALESCE(expires_at, 9223372036854775807) > $5 AND COALESCE($6, suspended_by_id) = suspended_by_id"
+        )
+        .bind(id.0)
+        .bind(permit.tenant_id().0)
+        .bind(user_id)
+        .bind(account_id)
+        .bind(micros(at))
+        .bind(only_by)
+    )?;
+    Ok(rows == 1)
+}
+
 /// Revokes all live keys of an owner in the permit's tenant. Gives how many there were.
 pub(crate) async fn revoke_all(
     tx: &mut Tx,
@@ -266,7 +343,7 @@ pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Opti
     let row: Option<CandidateRow> = read!(db, c =>
         sqlx::query_as(
             "SELECT k.id, k.name, k.tenant_id, t.slug AS tenant_slug, k.user_id, k.service_account_id, \
-             COALESCE(u.name, s.name) AS owner_name, COALESCE(m.role, s.role) AS role, k.expires_at, k.suspended_at, k.revoked_at \
+             COALESCE(u.name, s.name) AS owner_name, COALESCE(m.role, s.role) AS role, k.expires_at, COALESCE(k.suspended_at, s.suspended_at) AS suspended_at, k.revoked_at \
              FROM api_keys k JOIN tenants t ON t.id = k.tenant_id \
              LEFT JOIN memberships m ON m.user_id = k.user_id AND m.tenant_id = k.tenant_id \
              LEFT JOIN users u ON u.id = m.user_id \

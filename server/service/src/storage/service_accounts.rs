@@ -17,9 +17,9 @@ use super::{
 use crate::{Error, Result, policy::Permit};
 
 /// The last use of any key is read as one row: the correlated subqueries each touch one index entry.
-const COLUMNS: &str = "s.id, s.tenant_id, s.name, s.name_folded, s.role, s.created_at, s.created_by, s.deleted_at, \
+const COLUMNS: &str = "s.id, s.tenant_id, s.name, s.name_folded, s.role, s.created_at, s.created_by, s.suspended_at, s.suspended_by, s.deleted_at, \
     (SELECT COUNT(*) FROM api_keys k WHERE k.service_account_id = s.id) AS all_keys, \
-    (SELECT COUNT(*) FROM api_keys k WHERE k.service_account_id = s.id AND k.revoked_at IS NULL AND k.suspended_at IS NULL \
+    (SELECT COUNT(*) FROM api_keys k WHERE k.service_account_id = s.id AND k.revoked_at IS NULL AND k.suspended_at IS NULL AND s.suspended_at IS NULL \
      AND COALESCE(k.expires_at, 9223372036854775807) > $1) AS active_keys, \
     l.last_used_at, l.last_used_address, l.last_used_agent";
 
@@ -35,6 +35,8 @@ struct AccountRow {
     role: String,
     created_at: i64,
     created_by: String,
+    suspended_at: Option<i64>,
+    suspended_by: Option<String>,
     deleted_at: Option<i64>,
     all_keys: i64,
     active_keys: i64,
@@ -57,6 +59,8 @@ impl From<AccountRow> for ServiceAccount {
             role: role_of(&row.role).unwrap_or(domain::Role::ReadOnlyUser),
             created_at: instant(row.created_at),
             created_by: row.created_by,
+            suspended_at: row.suspended_at.map(instant),
+            suspended_by: row.suspended_by,
             deleted_at: row.deleted_at.map(instant),
             active_keys: u32::try_from(row.active_keys).unwrap_or(u32::MAX),
             all_keys: u32::try_from(row.all_keys).unwrap_or(u32::MAX),
@@ -87,12 +91,7 @@ pub(crate) async fn insert(
         .bind(account.created_by.as_str())
         .bind(idempotency_key)
     );
-    match done.map_err(Error::from) {
-        Err(error) if error.is_unique_violation() => {
-            Err(ApiError::field("name", "A service account of this name is there already. Choose another name.").into())
-        }
-        other => other.map(drop),
-    }
+    done.map(drop).map_err(Error::from).map_err(name_taken)
 }
 
 /// The account that an earlier request with the same idempotency key made.
@@ -156,6 +155,85 @@ pub(crate) async fn delete(
         .bind(by)
     )?;
     Ok(rows == 1)
+}
+
+/// Gives a living account another name. False when it is gone. A taken name is a field error.
+pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, id: ServiceAccountId, name: &domain::Name) -> Result<bool> {
+    let done = change!(
+        tx,
+        sqlx::query(
+            "UPDATE service_accounts SET name = $3, name_folded = $4, revision = revision + 1 \
+             WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL"
+        )
+        .bind(permit.tenant_id().0)
+        .bind(id.0)
+        .bind(name.as_str())
+        .bind(fold(name.as_str()))
+    );
+    done.map(|rows| rows == 1).map_err(Error::from).map_err(name_taken)
+}
+
+/// Gives a living account another role. False when it is gone.
+pub(crate) async fn update_role(
+    tx: &mut Tx,
+    permit: &Permit,
+    id: ServiceAccountId,
+    role: domain::Role,
+) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query(
+            "UPDATE service_accounts SET role = $3, revision = revision + 1 WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL"
+        )
+        .bind(permit.tenant_id().0)
+        .bind(id.0)
+        .bind(role.as_str())
+    )?;
+    Ok(rows == 1)
+}
+
+/// Suspends a living account. False when it is suspended already, or gone.
+pub(crate) async fn suspend(
+    tx: &mut Tx,
+    permit: &Permit,
+    id: ServiceAccountId,
+    at: DateTime<Utc>,
+    by: &str,
+) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query(
+            "UPDATE service_accounts SET suspended_at = $3, suspended_by = $4, revision = revision + 1 \
+             WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL AND suspended_at IS NULL"
+        )
+        .bind(permit.tenant_id().0)
+        .bind(id.0)
+        .bind(micros(at))
+        .bind(by)
+    )?;
+    Ok(rows == 1)
+}
+
+/// Lets a suspended account work again. False when it isn't suspended, or is gone.
+pub(crate) async fn resume(tx: &mut Tx, permit: &Permit, id: ServiceAccountId) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query(
+            "UPDATE service_accounts SET suspended_at = NULL, suspended_by = NULL, revision = revision + 1 \
+             WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL AND suspended_at IS NOT NULL"
+        )
+        .bind(permit.tenant_id().0)
+        .bind(id.0)
+    )?;
+    Ok(rows == 1)
+}
+
+fn name_taken(error: Error) -> Error {
+    if error.is_unique_violation() {
+        ApiError::field("name", "A service account of this name is there already. Choose another name.").into()
+    } else {
+        error
+    }
 }
 
 /// Touches a living account, so that its deletion and this write can't pass each other. False when it is gone.

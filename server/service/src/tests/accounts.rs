@@ -162,3 +162,35 @@ fn an_account_with_its_key_is_made_whole_or_not_at_all() {
         assert_eq!(accounts.iter().map(|account| account.all_keys).collect::<Vec<_>>(), [1]);
     });
 }
+
+#[test]
+fn a_suspended_account_suspends_its_keys_and_a_changed_role_holds_at_once() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let id = stage.add_account(&ada, "bot").await;
+        let owner = Owner::ServiceAccount(id);
+        let (key, own) = (stage.add_key(&ada, owner, "main").await, stage.add_key(&ada, owner, "stopped").await);
+        let (accounts, keys) = (stage.services.service_accounts(), stage.services.api_keys());
+        keys.suspend(&ada, own.key.id).await.unwrap();
+        assert_eq!(accounts.suspend(&ada, id).await.unwrap().active_keys, 0);
+        assert!(!stage.is_good(&key).await);
+        assert_eq!(code(accounts.suspend(&ada, id).await), ErrorCode::Conflict);
+        assert_eq!(code(keys.resume(&ada, key.key.id).await), ErrorCode::Conflict, "the account is what is suspended");
+        let suspended = domain::KeyQuery { filter: domain::KeyFilter::Suspended, ..domain::KeyQuery::default() };
+        assert_eq!(stage.walk(&ada, owner, &suspended).await.len(), 2);
+
+        assert_eq!(accounts.resume(&ada, id).await.unwrap().active_keys, 1);
+        assert!(stage.is_good(&key).await && !stage.is_good(&own).await);
+        assert_eq!(code(accounts.resume(&ada, id).await), ErrorCode::Conflict);
+
+        accounts.change_role(&ada, id, "USER").await.unwrap();
+        let actor = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        assert_eq!(actor.role(), Role::User);
+        assert_eq!(code(accounts.change_role(&ada, id, "KING").await), ErrorCode::BadUserInput);
+        stage.add_account(&ada, "taken").await;
+        assert_eq!(code(accounts.rename(&ada, id, "taken").await), ErrorCode::BadUserInput);
+        assert_eq!(accounts.rename(&ada, id, "robot").await.unwrap().name.as_str(), "robot");
+        accounts.delete(&ada, id).await.unwrap();
+        assert_eq!(code(accounts.rename(&ada, id, "late").await), ErrorCode::Conflict);
+    });
+}

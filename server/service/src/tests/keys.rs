@@ -193,3 +193,44 @@ fn read_only_people_stop_their_keys_and_make_none() {
         stage.services.api_keys().revoke(&rob_session, key.key.id).await.unwrap();
     });
 }
+
+#[test]
+fn a_suspended_key_is_refused_and_works_again_when_it_is_resumed() {
+    on_both(async |stage| {
+        let ben = stage.session(stage.add_user("ben@example.org", "acme", Role::User).await).await;
+        let key = stage.add_key(&ben, ben.owner(), "ci").await;
+        let keys = stage.services.api_keys();
+        let suspended = keys.suspend(&ben, key.key.id).await.unwrap();
+        assert!(matches!(suspended.state(stage.services.now()), KeyState::Suspended { .. }));
+        assert!(!stage.is_good(&key).await);
+        assert_eq!(code(keys.suspend(&ben, key.key.id).await), ErrorCode::Conflict);
+        assert!(keys.resume(&ben, key.key.id).await.unwrap().state(stage.services.now()).is_good());
+        assert!(stage.is_good(&key).await, "with the same token");
+        assert_eq!(code(keys.resume(&ben, key.key.id).await), ErrorCode::Conflict);
+
+        let ada = stage.session(stage.admin).await;
+        keys.suspend(&ada, key.key.id).await.unwrap();
+        assert_eq!(code(keys.resume(&ben, key.key.id).await), ErrorCode::Conflict, "an administrator stopped it");
+        assert!(!stage.is_good(&key).await);
+        keys.resume(&ada, key.key.id).await.unwrap();
+        keys.revoke(&ben, key.key.id).await.unwrap();
+        assert_eq!(code(keys.suspend(&ben, key.key.id).await), ErrorCode::Conflict);
+        assert_eq!(code(keys.resume(&ada, key.key.id).await), ErrorCode::Conflict);
+    });
+}
+
+#[test]
+fn a_key_is_renamed_and_found_under_its_new_name() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let key = stage.add_key(&ada, ada.owner(), "old").await;
+        let keys = stage.services.api_keys();
+        assert_eq!(keys.rename(&ada, key.key.id, "  new ").await.unwrap().name.as_str(), "new");
+        assert_eq!(code(keys.rename(&ada, key.key.id, " ").await), ErrorCode::BadUserInput);
+        let query = domain::KeyQuery { search: "NEW".to_owned(), ..every_key() };
+        assert_eq!(stage.walk(&ada, ada.owner(), &query).await.len(), 1);
+        assert!(stage.is_good(&key).await);
+        keys.revoke(&ada, key.key.id).await.unwrap();
+        assert_eq!(code(keys.rename(&ada, key.key.id, "late").await), ErrorCode::Conflict);
+    });
+}

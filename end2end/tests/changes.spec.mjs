@@ -1,0 +1,87 @@
+// What can be done with a key and an account beside making and ending them, with JavaScript and without.
+import { expect, isValid, test } from '../support/test.mjs';
+import { press, row } from '../support/steps.mjs';
+
+/** Opens a row's menu and follows one of its words. */
+async function choose(page, name, word, scripted) {
+  await page.locator(`summary[aria-label="More for ${name}"]`).click();
+  await press(page, word, scripted);
+}
+
+const said = (page, text) => expect(page.getByRole('status').filter({ hasText: text })).toBeVisible();
+
+test('a key is suspended, resumed and renamed @both', async ({ page, open, team, signIn, scripted, watch }) => {
+  watch.expect(/status of 422/);
+  const ada = team.person('USER');
+  const token = team.key(ada, 'laptop');
+  await signIn(ada);
+  await choose(page, 'laptop', 'Suspend', scripted);
+  await expect(page.getByRole('heading', { name: 'Suspend the API key laptop?' })).toBeVisible();
+  await page.getByRole('button', { name: 'Suspend', exact: true }).click();
+  await said(page, 'suspended');
+  expect(await isValid(token)).toBe(false);
+  await expect(row(page, 'laptop')).toHaveCount(0);
+
+  await open('/user/api-keys?state=suspended');
+  await expect(row(page, 'laptop')).toContainText('Suspended');
+  await choose(page, 'laptop', 'Resume', scripted);
+  await page.getByRole('button', { name: 'Resume', exact: true }).click();
+  await said(page, 'works again');
+  expect(await isValid(token)).toBe(true);
+
+  await open('/user/api-keys');
+  await choose(page, 'laptop', 'Rename', scripted);
+  await page.getByLabel('API Key Name').fill(' ');
+  await page.getByRole('button', { name: 'Rename', exact: true }).click();
+  await expect(page.getByText('Enter a name.')).toBeVisible();
+  await page.getByLabel('API Key Name').fill('notebook');
+  await page.getByRole('button', { name: 'Rename', exact: true }).click();
+  await said(page, 'another name');
+  await expect(row(page, 'notebook')).toBeVisible();
+  expect(await isValid(token)).toBe(true);
+});
+
+test('a service account is suspended with its keys, resumed, renamed and given another role @both', async ({ page, open, team, signIn, scripted }) => {
+  const token = team.key(team.account('deployer'), 'agent');
+  await signIn(team.person(), '/team/service-accounts');
+  await choose(page, 'deployer', 'Suspend', scripted);
+  await page.getByRole('button', { name: 'Suspend', exact: true }).click();
+  await said(page, 'suspended');
+  await expect(row(page, 'deployer')).toContainText('Suspended');
+  expect(await isValid(token)).toBe(false);
+  await open('/team/service-accounts');
+  await choose(page, 'deployer', 'Resume', scripted);
+  await page.getByRole('button', { name: 'Resume', exact: true }).click();
+  await said(page, 'work again');
+  expect(await isValid(token)).toBe(true);
+
+  await open('/team/service-accounts');
+  await choose(page, 'deployer', 'Change role', scripted);
+  await page.getByLabel('Role', { exact: true }).selectOption('READ_ONLY_USER');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await said(page, 'changed');
+  await expect(row(page, 'deployer')).toContainText('Read only');
+  await open('/team/service-accounts');
+  await choose(page, 'deployer', 'Rename', scripted);
+  await page.getByLabel('Service Account Name').fill('shipper');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await said(page, 'changed');
+  await expect(row(page, 'shipper')).toBeVisible();
+});
+
+test('what an administrator stopped, the owner is told, can not be started by them @both', async ({ page, open, team, signIn, scripted, watch }) => {
+  watch.expect(/status of 409/);
+  const ben = team.person('USER', 'Ben');
+  team.key(ben, 'laptop');
+  const admin = team.key(team.person('TENANT_ADMIN', 'Ada'), 'admin');
+  const { api_keys: keys } = await team.ask(admin, '{ api_keys { items { id } } }');
+  expect(keys.items).toHaveLength(1);
+  await signIn(ben);
+  const id = (await page.getByRole('link', { name: 'laptop', exact: true }).getAttribute('href')).split('/').pop();
+  await team.ask(admin, `mutation { suspend_api_key(id: "${id}") { state } }`);
+  await open(`/user/api-keys/${id}`);
+  await expect(page.getByRole('main')).toContainText('by Ada');
+  await choose(page, 'laptop', 'Resume', scripted);
+  await page.getByRole('button', { name: 'Resume', exact: true }).click();
+  await expect(page.getByRole('alert').filter({ hasText: 'an administrator of the tenant' })).toBeVisible();
+});

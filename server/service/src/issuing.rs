@@ -1,0 +1,106 @@
+//! A key is made: drawn, and written under its owner's row.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{ApiError, ApiKey, ErrorCode, Expiry, KeyId, Name, Operation, Owner, OwnerKind, Role, Secret};
+use uuid::Uuid;
+
+use crate::{
+    Actor, Result, Services,
+    policy::Permit,
+    storage::{self, Tx, audit::Entry, keys::NewKey},
+    token,
+};
+
+/// How long a repeated form (a double click, a lost answer) may still be answered with the key that it made.
+const REPEAT_WITHIN: TimeDelta = TimeDelta::seconds(60);
+/// A checked [`crate::CreateApiKey`].
+pub(crate) struct Checked {
+    pub(crate) name: Name,
+    pub(crate) expires_at: Option<Expiry>,
+    pub(crate) idempotency_key: Option<Uuid>,
+}
+
+/// A key about to be, and its token.
+pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateTime<Utc>) -> Result<(NewKey, Secret)> {
+    let token = token::draw(kind);
+    let digest = token::digest_of(token.expose())
+        .ok_or_else(|| crate::Error::Fault("a drawn token is ill-formed".to_owned()))?;
+    let key = NewKey {
+        id: KeyId(token::new_id(now)),
+        digest,
+        hint: token::hint_of(&token),
+        name: checked.name,
+        created_at: now,
+        created_by: actor.name().to_owned(),
+        created_by_id: creator_id(actor),
+        created_by_key: actor.key_id().map(|id| id.0),
+        created_channel: actor.client().channel.as_str(),
+        expires_at: checked.expires_at.map(Expiry::instant),
+        idempotency_key: checked.idempotency_key,
+    };
+    Ok((key, token))
+}
+
+/// Inserts, or answers a repeated form: the row that it made gets the new token, so that one form makes one key and
+/// the token in the answer that somebody reads is the one that works.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    services: &Services,
+    actor: &Actor,
+    permit: &Permit,
+    key: NewKey,
+) -> Result<ApiKey> {
+    hold_owner(tx, permit).await?;
+    let repeated = match key.idempotency_key {
+        Some(idempotency_key) => storage::keys::find_repeated(tx, permit, idempotency_key).await?,
+        None => None,
+    };
+    if let Some(earlier) = repeated {
+        return answer_again(tx, services, permit, &earlier, &key).await;
+    }
+    storage::keys::insert(tx, permit, &key).await?;
+    let subject = ("api_key", key.id.0, key.name.as_str());
+    storage::audit::insert(
+        tx,
+        &Entry::by(actor, Operation::CreateApiKey, key.created_at, subject).with(format!("hint {}", key.hint)),
+    )
+    .await?;
+    Ok(storage::keys::find_in(tx, permit, key.id).await?.ok_or_else(ApiError::not_found)?)
+}
+
+async fn answer_again(
+    tx: &mut Tx,
+    services: &Services,
+    permit: &Permit,
+    earlier: &ApiKey,
+    key: &NewKey,
+) -> Result<ApiKey> {
+    let fresh = key.created_at - earlier.created_at <= REPEAT_WITHIN && !services.uses().is_pending(earlier.id);
+    if fresh && storage::keys::replace_unused_token(tx, permit, earlier.id, key.digest, &key.hint).await? {
+        return Ok(storage::keys::find_in(tx, permit, earlier.id).await?.ok_or_else(ApiError::not_found)?);
+    }
+    let message = format!(
+        "This form has made the key \"{}\" already. Its token was shown then; to make another, open the form anew.",
+        earlier.name
+    );
+    Err(ApiError::new(ErrorCode::Conflict, message).into())
+}
+
+/// Holds the owner's row: the owner's end and this key can't pass each other.
+async fn hold_owner(tx: &mut Tx, permit: &Permit) -> Result<()> {
+    let holds = match permit.owner() {
+        Some(Owner::User(id)) => {
+            storage::tenants::hold_membership(tx, permit.tenant_id(), id).await?.is_some_and(|role| role >= Role::User)
+        }
+        Some(Owner::ServiceAccount(id)) => storage::service_accounts::hold(tx, permit, id).await?,
+        None => false,
+    };
+    if holds { Ok(()) } else { Err(ApiError::not_found().into()) }
+}
+
+pub(crate) fn creator_id(actor: &Actor) -> Uuid {
+    match actor.owner() {
+        Owner::User(id) => id.0,
+        Owner::ServiceAccount(id) => id.0,
+    }
+}
