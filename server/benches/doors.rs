@@ -42,10 +42,12 @@ fn main() {
         let name = format!("key {n}");
         admin(&database, &["create-key", "--tenant", "bench", "--user", support::EMAIL, "--name", &name], "");
     }
+    let (account, cut_off) = support::account(&database, "Cut off");
+    admin(&database, &["delete-service-account", &account, "--tenant", "bench"], "");
     let empty: Server = start(Command::new(std::env::current_exe().unwrap()).arg("--empty-server"));
     let latchkey = serve(&database);
     runtime().block_on(async {
-        let cases = cases(empty.address, latchkey.address, &token).await;
+        let cases = cases(empty.address, latchkey.address, &token, &cut_off).await;
         measure(&cases).await;
         measure_bombs(&cases[1], latchkey.address, &token).await;
     });
@@ -69,7 +71,7 @@ async fn empty_server() {
     }
 }
 
-async fn cases(empty: SocketAddr, latchkey: SocketAddr, token: &str) -> Vec<Case> {
+async fn cases(empty: SocketAddr, latchkey: SocketAddr, token: &str, cut_off: &str) -> Vec<Case> {
     let cookie = sign_in(latchkey).await;
     let json = || ("content-type", "application/json".to_owned());
     let bearer = ("authorization", format!("Bearer {token}"));
@@ -92,6 +94,14 @@ async fn cases(empty: SocketAddr, latchkey: SocketAddr, token: &str) -> Vec<Case
             "/api/v1/verify",
             vec![json()],
             r#"{"token":"lku_garbage"}"#.to_owned(),
+        ),
+        case(
+            "GraphQL, an agent that was cut off",
+            latchkey,
+            "POST",
+            "/",
+            vec![json(), ("authorization", format!("Bearer {cut_off}"))],
+            r#"{"query":"mutation($input: get_runs_in_queue_input!) { get_runs_in_queue(input: $input) { flow_run_ids } }","variables":"{\"input\": {}}"}"#.to_owned(),
         ),
         case("GraphQL auth_api_key", latchkey, "POST", "/graphql", vec![json(), bearer], query),
         case("page /user/api-keys", latchkey, "GET", "/user/api-keys", vec![("cookie", cookie.clone())], String::new()),
@@ -145,22 +155,25 @@ async fn measure(cases: &[Case]) {
 /// How long a healthy request takes: alone, beside harmless queries, and beside as many that the guard refuses.
 async fn measure_bombs(healthy: &Case, address: SocketAddr, token: &str) {
     let body = |query: String| format!("{{\"query\":{}}}", serde_json::Value::from(query));
-    let loads: [(&str, Vec<String>); 3] = [
-        ("alone", Vec::new()),
-        ("beside 400 harmless queries/s", vec![body("{ hello }".to_owned())]),
-        ("beside 400 bombs/s", support::bombs().into_iter().map(|(_, query)| body(query)).collect()),
+    let bombs: Vec<String> = support::bombs().into_iter().map(|(_, query)| body(query)).collect();
+    let loads: [(&str, u64, Vec<String>); 5] = [
+        ("alone", 100, Vec::new()),
+        ("beside 100 harmless queries/s", 100, vec![body("{ hello }".to_owned())]),
+        ("beside 100 bombs/s", 100, bombs.clone()),
+        ("beside 400 harmless queries/s", 400, vec![body("{ hello }".to_owned())]),
+        ("beside 400 bombs/s", 400, bombs),
     ];
     let mut times = vec![Vec::new(); loads.len()];
     for _ in 0..ROUNDS {
-        for ((_, bodies), times) in loads.iter().zip(&mut times) {
-            let sending = tokio::spawn(send_beside(address, token.to_owned(), bodies.clone()));
+        for ((_, rate, bodies), times) in loads.iter().zip(&mut times) {
+            let sending = tokio::spawn(send_beside(address, token.to_owned(), *rate, bodies.clone()));
             times.push(p99(healthy).await);
             sending.abort();
         }
     }
-    println!("\n| verify, good key, 2,000/s | p99 (median of {ROUNDS} rounds) | × harmless |\n|---|---:|---:|");
-    for ((name, _), own) in loads.iter().zip(&times) {
-        let ratios = own.iter().zip(&times[1]).map(|(own, harmless)| own / harmless).collect();
+    println!("\n| verify, good key, 2,000/s | p99 (median of {ROUNDS} rounds) | × alone |\n|---|---:|---:|");
+    for ((name, ..), own) in loads.iter().zip(&times) {
+        let ratios = own.iter().zip(&times[0]).map(|(own, alone)| own / alone).collect();
         println!("| {name} | {:.2} ms | {:.2} |", median(own.clone()), median(ratios));
     }
 }
@@ -189,8 +202,8 @@ async fn p99(case: &Case) -> f64 {
     times[times.len() * 99 / 100]
 }
 
-/// Sends the bodies one after the other, 400 a second over 8 connections, until it is aborted.
-async fn send_beside(address: SocketAddr, token: String, bodies: Vec<String>) {
+/// Sends the bodies one after the other, `rate` a second over 8 connections, until it is aborted.
+async fn send_beside(address: SocketAddr, token: String, rate: u64, bodies: Vec<String>) {
     let mut tasks = tokio::task::JoinSet::new();
     for connection in 0..8 {
         let bodies = bodies.clone();
@@ -198,7 +211,7 @@ async fn send_beside(address: SocketAddr, token: String, bodies: Vec<String>) {
             vec![("content-type", "application/json".to_owned()), ("authorization", format!("Bearer {token}"))];
         tasks.spawn(async move {
             let mut sender = connect(address).await;
-            let mut pace = tokio::time::interval(Duration::from_millis(20));
+            let mut pace = tokio::time::interval(Duration::from_micros(8_000_000 / rate));
             // Each begins at another body, so that all kinds come at any time.
             for body in bodies.iter().cycle().skip(connection) {
                 pace.tick().await;

@@ -117,6 +117,9 @@ fn an_agent_registers_polls_and_is_cut_off() {
             assert_eq!(refused, unauthenticated("get_runs_in_queue"));
         }
         assert_eq!(ask(&stage, &admin, &list, Value::Null, &[]).await["data"]["agents"][0]["state"], "cut_off");
+        let cookie = stage.sign_in().await;
+        let page = stage.get(&format!("/team/service-accounts/{account}"), &cookie).await;
+        assert!(page.text.contains("Cut off") && page.text.contains("192.0.2.7"), "the page shows it");
     });
 }
 

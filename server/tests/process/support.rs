@@ -69,7 +69,12 @@ pub fn fill(database: &str) -> (String, String) {
     admin(database, &["create-tenant", "--name", "Bench", "--slug", "bench"], "");
     let user = ["create-user", "--email", EMAIL, "--tenant", "bench", "--role", "TENANT_ADMIN", "--password-stdin"];
     admin(database, &user, PASSWORD);
-    let account = admin(database, &["create-service-account", "--tenant", "bench", "--name", "Bench"], "");
+    account(database, "Bench")
+}
+
+/// A service account with a key: its id, and the token.
+pub fn account(database: &str, name: &str) -> (String, String) {
+    let account = admin(database, &["create-service-account", "--tenant", "bench", "--name", name], "");
     let key = ["create-key", "--tenant", "bench", "--service-account", &account, "--name", "first"];
     let token = admin(database, &key, "");
     (account, token)
