@@ -17,6 +17,13 @@ pub struct CodeContext {
     pub email: Option<String>,
 }
 
+impl CodeContext {
+    /// The words of an administrator's command in the tenant.
+    pub fn command(&self, command: &str, words: &[&str]) -> Vec<String> {
+        admin(self, command, words)
+    }
+}
+
 /// One action in three languages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AsCode {

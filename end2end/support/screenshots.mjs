@@ -69,6 +69,11 @@ const PAGES = {
     await byName(page, 'Delete service account Deployer').click();
     await page.getByRole('heading', { name: 'Delete the service account Deployer?' }).waitFor();
   },
+  members: (page) => page.goto('/team/members', { waitUntil: 'networkidle' }),
+  menu: async (page) => {
+    await page.goto('/user/api-keys', { waitUntil: 'networkidle' });
+    await page.locator('summary[aria-label="More for Laptop"]').click();
+  },
   'not-found': (page) => page.goto('/no-such-page', { waitUntil: 'networkidle' }),
 };
 

@@ -85,3 +85,38 @@ test('what an administrator stopped, the owner is told, can not be started by th
   await page.getByRole('button', { name: 'Resume', exact: true }).click();
   await expect(page.getByRole('alert').filter({ hasText: 'an administrator of the tenant' })).toBeVisible();
 });
+
+test('a member gets another role, and is removed with the keys that are named @both', async ({ page, open, team, signIn, scripted, watch }) => {
+  watch.expect(/status of 4(03|09)/);
+  const ben = team.person('USER', 'Ben Bitdiddle');
+  const token = team.key(ben, 'laptop');
+  await signIn(team.person('TENANT_ADMIN', 'Ada Lovelace'), '/team/members');
+  await choose(page, 'Ben Bitdiddle', 'Change role', scripted);
+  await page.getByLabel('Role', { exact: true }).selectOption('READ_ONLY_USER');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await said(page, 'another role');
+  await expect(row(page, 'Ben Bitdiddle')).toContainText('Read only');
+  expect(await isValid(token)).toBe(true);
+
+  await open('/team/members');
+  await press(page, 'Remove member Ben Bitdiddle', scripted);
+  await expect(page.getByRole('listitem').filter({ hasText: 'laptop' })).toBeVisible();
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await said(page, 'removed');
+  await expect(row(page, 'Ben Bitdiddle')).toHaveCount(0);
+  expect(await isValid(token)).toBe(false);
+
+  await open('/team/members');
+  await press(page, 'Remove member Ada Lovelace', scripted);
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await expect(page.getByRole('alert').filter({ hasText: 'last administrator' })).toBeVisible();
+});
+
+test('everybody sees the members, and only administrators can change them @both', async ({ page, open, team, signIn, watch }) => {
+  watch.expect(/status of 403/);
+  const ada = team.person('TENANT_ADMIN', 'Ada Lovelace');
+  await signIn(team.person('READ_ONLY_USER', 'Eve'), '/team/members');
+  await expect(row(page, 'Ada Lovelace')).toContainText('Administrator');
+  await expect(page.getByRole('link', { name: /^Remove member/ })).toHaveCount(0);
+  expect((await open(`/team/members/${ada.id}/remove`)).status()).toBe(403);
+});

@@ -28,6 +28,9 @@ async function furnish(team) {
     `/team/service-accounts/${account}/keys/new`,
     `/team/service-accounts/${account}/delete`,
     `/team/service-accounts/${account}/keys/${key}`,
+    '/team/members',
+    `/team/members/${ada.id}/role`,
+    `/team/members/${ada.id}/remove`,
     '/graphiql',
     '/no-such-page',
   ];

@@ -61,6 +61,7 @@ pub fn build(services: Services, site: Site) -> Router {
         .route("/team/service-accounts", get(pages::render))
         .route("/team/service-accounts/{account}", get(pages::render))
         .route("/team/service-accounts/{account}/keys/{key}", get(pages::render))
+        .route("/team/members", get(pages::render))
         .route("/graphiql", get(pages::render));
     let person = forms()
         .into_iter()
@@ -100,11 +101,12 @@ pub fn build(services: Services, site: Site) -> Router {
 }
 
 /// What a person can do in the browser: the page with the form, the operation that it is, and who takes the form.
-fn forms() -> [(&'static str, Operation, MethodRouter<Doors>); 17] {
+fn forms() -> [(&'static str, Operation, MethodRouter<Doors>); 19] {
     use Operation as O;
     use forms::{
         accounts::{self, AccountAct},
         keys::{self, KeyAct},
+        members::{self, MemberAct},
     };
     [
         ("/user/api-keys/new", O::CreateApiKey, post(keys::create_own)),
@@ -123,6 +125,8 @@ fn forms() -> [(&'static str, Operation, MethodRouter<Doors>); 17] {
         ("/team/service-accounts/{account}/keys/{key}/suspend", O::SuspendApiKey, keys::of_account(KeyAct::Suspend)),
         ("/team/service-accounts/{account}/keys/{key}/resume", O::ResumeApiKey, keys::of_account(KeyAct::Resume)),
         ("/team/service-accounts/{account}/keys/{key}/revoke", O::RevokeApiKey, keys::of_account(KeyAct::Revoke)),
+        ("/team/members/{user}/role", O::ChangeMemberRole, members::change(MemberAct::Role)),
+        ("/team/members/{user}/remove", O::RemoveMember, members::change(MemberAct::Remove)),
         ("/switch-tenant", O::SwitchTenant, post(forms::switch_tenant)),
     ]
 }

@@ -76,14 +76,13 @@ fn Navigation(role: Role, return_to: String) -> impl IntoView {
         let here = return_to.split('?').next().is_some_and(|current| current.starts_with(path));
         view! { <li><a href=path aria-current=here.then_some("page")><Picture icon />{label}</a></li> }
     };
-    let team = (role == Role::TenantAdmin).then(|| {
-        view! { <h2 class="nav-title">"Team"</h2><ul>{link("/team/service-accounts", "Service Accounts", Icon::Robot)}</ul> }
-    });
+    let accounts = (role == Role::TenantAdmin).then(|| link("/team/service-accounts", "Service Accounts", Icon::Robot));
     view! {
         <nav aria-label="Main">
             <h2 class="nav-title">"User"</h2>
             <ul>{link("/user/api-keys", "API Keys", Icon::Key)}</ul>
-            {team}
+            <h2 class="nav-title">"Team"</h2>
+            <ul>{accounts}{link("/team/members", "Members", Icon::Person)}</ul>
             <h2 class="nav-title">"API"</h2>
             <ul>{link("/graphiql", "GraphiQL", Icon::Braces)}</ul>
         </nav>

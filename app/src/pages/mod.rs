@@ -7,6 +7,7 @@ mod frame;
 mod graphiql;
 mod key_acts;
 mod key_details;
+mod members;
 mod problem;
 mod service_accounts;
 mod toolbar;
@@ -83,6 +84,8 @@ fn App() -> impl IntoView {
                 <Route path=path!("/team/service-accounts/:account/keys/:key") view=key_details::AccountKey ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts/:account/keys/:key/:act") view=key_acts::AccountKeyAct ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts/:account/:act") view=service_accounts::AccountAct ssr=SsrMode::Async />
+                <Route path=path!("/team/members") view=members::Members ssr=SsrMode::Async />
+                <Route path=path!("/team/members/:user/:act") view=members::MemberAct ssr=SsrMode::Async />
                 <Route path=path!("/graphiql") view=graphiql::Graphiql ssr=SsrMode::Async />
             </Routes>
         </Router>
@@ -154,6 +157,8 @@ fn notice(request: &crate::request::RequestContext) -> Option<String> {
         "account-suspended" => "The service account is suspended, and all its keys.",
         "account-resumed" => "The service account's keys work again.",
         "account-deleted" => "The service account has been deleted.",
+        "member-changed" => "The member has another role now.",
+        "member-removed" => "The member has been removed, and their keys here with them.",
         "signed-out" => "You are signed out.",
         _ => return None,
     };

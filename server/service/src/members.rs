@@ -22,6 +22,16 @@ impl Members<'_> {
         storage::tenants::list_members(self.0.db(), &permit, false).await
     }
 
+    /// One member, for someone who may change them.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`, `FORBIDDEN`.
+    pub async fn get_to_change(&self, actor: &Actor, user: UserId) -> Result<Member> {
+        authorize(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id()))?;
+        let members = self.list(actor).await?;
+        Ok(members.into_iter().find(|member| member.user_id == user).ok_or_else(ApiError::not_found)?)
+    }
+
     /// Those who administer the tenant, by name.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod keys;
+pub(crate) mod members;
 
 use std::collections::HashMap;
 
