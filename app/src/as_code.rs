@@ -76,6 +76,14 @@ impl AsCode {
         Self { graphql, cli: admin(context, &command, &words) }
     }
 
+    /// Changing one's own name, which is a session's matter: no key can.
+    pub fn update_profile(context: &CodeContext, name: &str) -> Self {
+        let graphql = format!("mutation {{\n  update_profile(name: {}) {{\n    name\n  }}\n}}", quoted(name));
+        let email = context.email.as_deref().unwrap_or_default();
+        let words = ["latchkey", "admin", "rename-user", "--email", email, "--name", name];
+        Self { graphql, cli: words.map(str::to_owned).to_vec() }
+    }
+
     /// Making a service account. `role`: its word.
     pub fn create_account(context: &CodeContext, name: &str, role: &str) -> Self {
         let graphql = format!(

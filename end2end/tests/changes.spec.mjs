@@ -1,5 +1,5 @@
 // What can be done with a key and an account beside making and ending them, with JavaScript and without.
-import { expect, isValid, test } from '../support/test.mjs';
+import { PASSWORD, expect, isValid, test } from '../support/test.mjs';
 import { press, row } from '../support/steps.mjs';
 
 /** Opens a row's menu and follows one of its words. */
@@ -119,4 +119,29 @@ test('everybody sees the members, and only administrators can change them @both'
   await expect(row(page, 'Ada Lovelace')).toContainText('Administrator');
   await expect(page.getByRole('link', { name: /^Remove member/ })).toHaveCount(0);
   expect((await open(`/team/members/${ada.id}/remove`)).status()).toBe(403);
+});
+
+test('a person changes their name and their password @both', async ({ page, open, team, signIn, watch }) => {
+  watch.expect(/status of 4(22|01)/);
+  const ada = team.person('USER', 'Ada Lovelace');
+  await signIn(ada, '/user/profile');
+  await page.getByRole('link', { name: 'Change name' }).click();
+  await page.getByLabel('Your name', { exact: true }).fill('Ada King');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await said(page, 'name has been changed');
+  await expect(page.getByRole('main')).toContainText('Ada King');
+
+  const fresh = 'nine quiet herons at noon';
+  await open('/user/profile');
+  await page.getByRole('link', { name: 'Change password' }).click();
+  await page.getByLabel('Current password', { exact: true }).fill('not the password at all');
+  await page.getByLabel('New password', { exact: true }).fill(fresh);
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await expect(page.getByText("This isn't your password.")).toBeVisible();
+  await page.getByLabel('Current password', { exact: true }).fill(PASSWORD);
+  await page.getByLabel('New password', { exact: true }).fill(fresh);
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await said(page, 'password has been changed');
+  await open('/user/profile');
+  await expect(page.getByRole('heading', { level: 1, name: 'Profile' })).toBeVisible();
 });

@@ -213,6 +213,13 @@ enum Admin {
         #[arg(long)]
         email: String,
     },
+    /// Give a person another name
+    RenameUser {
+        #[arg(long)]
+        email: String,
+        #[arg(long)]
+        name: String,
+    },
     /// Set a password and end the person's sessions
     ChangePassword {
         #[arg(long)]
@@ -381,6 +388,7 @@ async fn answer(services: &Services, command: Admin) -> Result<(), ApiError> {
         }
         Admin::SetRole { tenant, email, role } => admin.set_role(&tenant, &email, &role).await?,
         Admin::RemoveMember { tenant, email } => admin.remove_member(&tenant, &email).await?,
+        Admin::RenameUser { email, name } => admin.rename_user(&email, &name).await?,
         Admin::ChangePassword { email, password_stdin } => {
             admin.change_password(&email, &read_password(password_stdin)?).await?;
         }

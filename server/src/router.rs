@@ -62,6 +62,7 @@ pub fn build(services: Services, site: Site) -> Router {
         .route("/team/service-accounts/{account}", get(pages::render))
         .route("/team/service-accounts/{account}/keys/{key}", get(pages::render))
         .route("/team/members", get(pages::render))
+        .route("/user/profile", get(pages::render))
         .route("/graphiql", get(pages::render));
     let person = forms()
         .into_iter()
@@ -101,7 +102,7 @@ pub fn build(services: Services, site: Site) -> Router {
 }
 
 /// What a person can do in the browser: the page with the form, the operation that it is, and who takes the form.
-fn forms() -> [(&'static str, Operation, MethodRouter<Doors>); 19] {
+fn forms() -> [(&'static str, Operation, MethodRouter<Doors>); 21] {
     use Operation as O;
     use forms::{
         accounts::{self, AccountAct},
@@ -127,6 +128,8 @@ fn forms() -> [(&'static str, Operation, MethodRouter<Doors>); 19] {
         ("/team/service-accounts/{account}/keys/{key}/revoke", O::RevokeApiKey, keys::of_account(KeyAct::Revoke)),
         ("/team/members/{user}/role", O::ChangeMemberRole, members::change(MemberAct::Role)),
         ("/team/members/{user}/remove", O::RemoveMember, members::change(MemberAct::Remove)),
+        ("/user/profile/name", O::UpdateProfile, post(forms::profile::name)),
+        ("/user/profile/password", O::ChangePassword, post(forms::profile::password)),
         ("/switch-tenant", O::SwitchTenant, post(forms::switch_tenant)),
     ]
 }

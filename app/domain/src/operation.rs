@@ -29,6 +29,10 @@ operations! {
     ViewSelf = "viewer",
     /// Stand in another tenant that one belongs to (a session's matter).
     SwitchTenant = "switch_current_tenant",
+    /// Change one's own name (a session's matter).
+    UpdateProfile = "update_profile",
+    /// Change one's own password, and end one's other sessions (a session's matter).
+    ChangePassword = "change_password",
     /// The keys of one owner.
     ListApiKeys = "api_keys",
     /// One key.

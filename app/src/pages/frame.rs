@@ -80,9 +80,9 @@ fn Navigation(role: Role, return_to: String) -> impl IntoView {
     view! {
         <nav aria-label="Main">
             <h2 class="nav-title">"User"</h2>
-            <ul>{link("/user/api-keys", "API Keys", Icon::Key)}</ul>
+            <ul>{link("/user/api-keys", "API Keys", Icon::Key)}{link("/user/profile", "Profile", Icon::Person)}</ul>
             <h2 class="nav-title">"Team"</h2>
-            <ul>{accounts}{link("/team/members", "Members", Icon::Person)}</ul>
+            <ul>{accounts}{link("/team/members", "Members", Icon::People)}</ul>
             <h2 class="nav-title">"API"</h2>
             <ul>{link("/graphiql", "GraphiQL", Icon::Braces)}</ul>
         </nav>

@@ -9,6 +9,7 @@ mod key_acts;
 mod key_details;
 mod members;
 mod problem;
+mod profile;
 mod service_accounts;
 mod toolbar;
 
@@ -84,6 +85,8 @@ fn App() -> impl IntoView {
                 <Route path=path!("/team/service-accounts/:account/keys/:key") view=key_details::AccountKey ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts/:account/keys/:key/:act") view=key_acts::AccountKeyAct ssr=SsrMode::Async />
                 <Route path=path!("/team/service-accounts/:account/:act") view=service_accounts::AccountAct ssr=SsrMode::Async />
+                <Route path=path!("/user/profile") view=profile::Profile ssr=SsrMode::Async />
+                <Route path=path!("/user/profile/:act") view=profile::ProfileAct ssr=SsrMode::Async />
                 <Route path=path!("/team/members") view=members::Members ssr=SsrMode::Async />
                 <Route path=path!("/team/members/:user/:act") view=members::MemberAct ssr=SsrMode::Async />
                 <Route path=path!("/graphiql") view=graphiql::Graphiql ssr=SsrMode::Async />
@@ -159,6 +162,8 @@ fn notice(request: &crate::request::RequestContext) -> Option<String> {
         "account-deleted" => "The service account has been deleted.",
         "member-changed" => "The member has another role now.",
         "member-removed" => "The member has been removed, and their keys here with them.",
+        "profile-changed" => "Your name has been changed.",
+        "password-changed" => "Your password has been changed; your other sessions have ended.",
         "signed-out" => "You are signed out.",
         _ => return None,
     };

@@ -186,6 +186,26 @@ impl Admin<'_> {
             .await
     }
 
+    /// Gives a person another name.
+    ///
+    /// # Errors
+    /// Field errors at `email`, `name`.
+    pub async fn rename_user(&self, email: &str, name: &str) -> Result<()> {
+        let user = self.user(email).await?;
+        let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
+        let operation = Operation::UpdateProfile.as_str();
+        let entry = Entry { tenant_id: None, ..self.entry(TenantId(Uuid::nil()), operation, ("user", user.0, email)) };
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    storage::users::rename(tx, user, &name).await?;
+                    storage::audit::insert(tx, &entry.with(format!("now {name}"))).await
+                })
+            })
+            .await
+    }
+
     /// Sets a new password and ends all of the person's sessions.
     ///
     /// # Errors

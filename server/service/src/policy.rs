@@ -61,7 +61,7 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
     let of_account = matches!(owner, Some(Owner::ServiceAccount(_)));
     match operation {
         Operation::ViewSelf => actor.user_id().is_some(),
-        Operation::SwitchTenant => actor.is_session(),
+        Operation::SwitchTenant | Operation::UpdateProfile | Operation::ChangePassword => actor.is_session(),
         Operation::ListApiKeys | Operation::GetApiKey | Operation::RevokeApiKey | Operation::ListAgents => {
             own || administers
         }
@@ -91,7 +91,9 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
 
 fn refusal(operation: Operation, owner: Option<Owner>) -> &'static str {
     match operation {
-        Operation::ViewSelf | Operation::SwitchTenant => "This is for a person in a browser, not for a key.",
+        Operation::ViewSelf | Operation::SwitchTenant | Operation::UpdateProfile | Operation::ChangePassword => {
+            "This is for a person in a browser, not for a key."
+        }
         Operation::CreateApiKey if matches!(owner, Some(Owner::User(_))) => {
             "You can create keys for yourself only, and not with the role Read only. Ask an administrator of the tenant."
         }
@@ -149,6 +151,12 @@ mod tests {
             (O::SwitchTenant,         "session", None,            "yyy"),
             (O::SwitchTenant,         "key",     None,            "---"),
             (O::SwitchTenant,         "bot",     None,            "---"),
+            (O::UpdateProfile,        "session", None,            "yyy"),
+            (O::UpdateProfile,        "key",     None,            "---"),
+            (O::UpdateProfile,        "bot",     None,            "---"),
+            (O::ChangePassword,       "session", None,            "yyy"),
+            (O::ChangePassword,       "key",     None,            "---"),
+            (O::ChangePassword,       "bot",     None,            "---"),
             (O::ListApiKeys,          "session", Some(ME),        "yyy"),
             (O::ListApiKeys,          "session", Some(OTHER),     "--y"),
             (O::ListApiKeys,          "session", Some(BOT),       "--y"),

@@ -4,6 +4,7 @@
 pub(crate) mod accounts;
 pub(crate) mod keys;
 pub(crate) mod members;
+pub(crate) mod profile;
 
 use std::collections::HashMap;
 
@@ -43,7 +44,7 @@ impl Fields {
     fn typed(&self) -> Vec<(String, String)> {
         self.0
             .iter()
-            .filter(|(name, _)| *name != "password")
+            .filter(|(name, _)| !name.ends_with("password"))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect()
     }
@@ -191,7 +192,9 @@ pub(crate) async fn switch_tenant(
         Err(refusal) => return refusal,
     };
     let back = own_path(fields.get("return_to"));
-    let list = if back.starts_with("/team/service-accounts") { "/team/service-accounts" } else { "/user/api-keys" };
+    // The same page in the other tenant; what it was about is in this one.
+    const PAGES: [&str; 4] = ["/team/service-accounts", "/team/members", "/user/profile", "/graphiql"];
+    let list = PAGES.into_iter().find(|page| back.starts_with(page)).unwrap_or("/user/api-keys");
     let switched = async {
         let to = fields.get("tenant_id").parse().map_err(|_| ApiError::not_found())?;
         let tenant = doors.services.users().switch_tenant(caller.require()?, to).await?;

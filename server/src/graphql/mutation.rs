@@ -1,7 +1,7 @@
 //! What can be changed.
 
 use async_graphql::{Context, Object, Result};
-use domain::{ApiError, ErrorCode};
+use domain::{ApiError, ErrorCode, Secret};
 use service::{CreateApiKey, CreateServiceAccount};
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
         ServiceAccount, SuccessPayload, Viewer,
     },
 };
+use crate::middleware::sessions;
 
 /// The mutations of the product.
 #[derive(Clone, Copy, Debug, Default)]
@@ -123,12 +124,35 @@ impl ProductMutation {
         Ok(SuccessPayload { success: true })
     }
 
+    /// Changes one's own name. By the dashboard's session only.
+    async fn update_profile(&self, context: &Context<'_>, name: String) -> Result<Viewer> {
+        let (services, actor) = (services(context)?, actor(context)?);
+        services.users().rename(actor, &name).await.map_err(refuse)?;
+        Ok(services.users().viewer(actor).await.map_err(refuse)?.into())
+    }
+
+    /// Changes one's own password and ends one's other sessions. By the dashboard's session only.
+    async fn change_password(
+        &self,
+        context: &Context<'_>,
+        current_password: String,
+        new_password: String,
+    ) -> Result<SuccessPayload> {
+        let actor = actor(context)?;
+        let session = sessions::digest_of(context.data::<tower_sessions::Session>()?);
+        // A key is told that it may not, before it is told that it has no session.
+        let session = if actor.is_session() { session.map_err(refuse)? } else { [0; 32] };
+        let (current, new) = (Secret::new(current_password), Secret::new(new_password));
+        services(context)?.users().change_password(actor, &current, &new, session).await.map_err(refuse)?;
+        Ok(SuccessPayload { success: true })
+    }
+
     /// Moves the dashboard's session to another of one's tenants.
     async fn switch_current_tenant(&self, context: &Context<'_>, tenant_id: String) -> Result<Viewer> {
         let (services, actor) = (services(context)?, actor(context)?);
         let tenant = services.users().switch_tenant(actor, id(&tenant_id)?).await.map_err(refuse)?;
         let session = context.data::<tower_sessions::Session>()?;
-        crate::middleware::sessions::stand_in(session, tenant).await.map_err(refuse)?;
+        sessions::stand_in(session, tenant).await.map_err(refuse)?;
         let viewer = services.users().viewer(actor).await.map_err(refuse)?;
         Ok(domain::Viewer { tenant_id: tenant, ..viewer }.into())
     }

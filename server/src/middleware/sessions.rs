@@ -70,6 +70,14 @@ pub(crate) async fn end(session: &Session) -> std::result::Result<(), ApiError> 
     session.flush().await.map_err(|error| failed(&error))
 }
 
+/// What the session's row is found by.
+///
+/// # Errors
+/// For a session that was never kept.
+pub(crate) fn digest_of(session: &Session) -> std::result::Result<[u8; 32], ApiError> {
+    session.id().map(digest).ok_or_else(ApiError::unauthenticated)
+}
+
 /// Moves a session to another tenant.
 pub(crate) async fn stand_in(session: &Session, tenant: TenantId) -> std::result::Result<(), ApiError> {
     if let Ok(Some(who)) = session.get::<Who>(WHO).await {

@@ -69,6 +69,15 @@ pub(crate) async fn delete_of_user(tx: &mut super::Tx, user: UserId) -> Result<(
     Ok(())
 }
 
+/// Ends all of a person's but one.
+pub(crate) async fn delete_others_of_user(tx: &mut super::Tx, user: UserId, kept: &[u8; 32]) -> Result<()> {
+    change!(
+        tx,
+        sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND digest <> $2").bind(user.0).bind(kept.as_slice())
+    )?;
+    Ok(())
+}
+
 /// Removes those that are over.
 pub(crate) async fn delete_expired(db: &Db, now: i64) -> Result<()> {
     db.write(move |tx| {

@@ -130,3 +130,16 @@ pub(crate) async fn list_memberships(db: &Db, user: UserId) -> Result<Vec<Member
         .map(|row| Ok(Membership { role: role_of(&row.role)?, tenant: row.tenant.into_tenant()? }))
         .collect()
 }
+
+/// Gives a person another name.
+pub(crate) async fn rename(tx: &mut Tx, id: UserId, name: &domain::Name) -> Result<bool> {
+    let rows = change!(tx, sqlx::query("UPDATE users SET name = $2 WHERE id = $1").bind(id.0).bind(name.as_str()))?;
+    Ok(rows == 1)
+}
+
+/// A person's password, hashed.
+pub(crate) async fn find_password_hash(db: &Db, id: UserId) -> Result<Option<String>> {
+    Ok(
+        read!(db, c => sqlx::query_scalar("SELECT password_hash FROM users WHERE id = $1").bind(id.0).fetch_optional(c))?,
+    )
+}

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::{ErrorCode, Owner, Role, Secret};
 
-use crate::{Error, SetUpInput, stage::*};
+use crate::{Error, SetUpInput, StoredSession, stage::*};
 
 fn refusal<T>(result: crate::Result<T>) -> domain::ApiError {
     match result {
@@ -140,5 +140,44 @@ fn the_set_up_link_makes_one_tenant_and_only_on_an_empty_database() {
         let bad = SetUpInput { slug: "No".to_owned(), password: Secret::new("short"), ..input };
         let told = refusal(stage.services.set_up().complete(secret.expose(), &bad).await);
         assert!(told.at("slug").is_some() && told.at("password").is_some());
+    });
+}
+
+#[test]
+fn a_changed_password_ends_the_other_sessions_and_a_key_can_not_change_it() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let users = stage.services.users();
+        let (old, new) = (Secret::new(PASSWORD), Secret::new("nine quiet herons at noon"));
+        let sessions = stage.services.sessions();
+        let row = |user| StoredSession {
+            data: "{}".to_owned(),
+            user_id: Some(user),
+            expires_at: stage.services.now() + chrono::TimeDelta::hours(1),
+        };
+        let ben = stage.add_user("ben@example.org", "acme", Role::User).await;
+        for (digest, user) in [([1; 32], stage.admin), ([2; 32], stage.admin), ([3; 32], ben)] {
+            sessions.save(&digest, &row(user)).await.unwrap();
+        }
+        let wrong = Secret::new("not the password at all");
+        assert_eq!(code(users.change_password(&ada, &wrong, &new, [1; 32]).await), ErrorCode::BadUserInput);
+        assert_eq!(
+            code(users.change_password(&ada, &old, &Secret::new("short"), [1; 32]).await),
+            ErrorCode::BadUserInput
+        );
+        assert!(sessions.load(&[2; 32]).await.unwrap().is_some());
+        users.change_password(&ada, &old, &new, [1; 32]).await.unwrap();
+        assert!(sessions.load(&[1; 32]).await.unwrap().is_some(), "the one that changed it stays");
+        assert!(sessions.load(&[2; 32]).await.unwrap().is_none());
+        assert!(sessions.load(&[3; 32]).await.unwrap().is_some(), "another person's stays");
+        assert!(sessions.sign_in("ada@example.org", &new, &browser()).await.is_ok());
+        assert!(sessions.sign_in("ada@example.org", &old, &browser()).await.is_err());
+
+        let key = stage.add_key(&ada, ada.owner(), "ci").await;
+        let by_key = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        assert_eq!(code(users.change_password(&by_key, &new, &old, [1; 32]).await), ErrorCode::Forbidden);
+        assert_eq!(code(users.rename(&by_key, "Eve").await), ErrorCode::Forbidden);
+        users.rename(&ada, "Ada King").await.unwrap();
+        assert_eq!(users.viewer(&ada).await.unwrap().user.name.as_str(), "Ada King");
     });
 }
