@@ -70,6 +70,10 @@ const PAGES = {
     await page.getByRole('heading', { name: 'Delete the service account Deployer?' }).waitFor();
   },
   members: (page) => page.goto('/team/members', { waitUntil: 'networkidle' }),
+  profile: (page) => page.goto('/user/profile', { waitUntil: 'networkidle' }),
+  graphiql: async (page) => {
+    await page.goto('/graphiql', { waitUntil: 'networkidle' });
+  },
   menu: async (page) => {
     await page.goto('/user/api-keys', { waitUntil: 'networkidle' });
     await page.locator('summary[aria-label="More for Laptop"]').click();
