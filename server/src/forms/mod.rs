@@ -32,6 +32,9 @@ use crate::{
     router::Doors,
 };
 
+/// Pages that stay when the tenant is switched; all others lead to one's own keys.
+const KEPT_PAGES: [&str; 4] = ["/team/service-accounts", "/team/members", "/user/profile", "/graphiql"];
+
 /// A form's fields, the last of each name.
 pub(crate) struct Fields(HashMap<String, String>);
 
@@ -193,8 +196,7 @@ pub(crate) async fn switch_tenant(
     };
     let back = own_path(fields.get("return_to"));
     // The same page in the other tenant; what it was about is in this one.
-    const PAGES: [&str; 4] = ["/team/service-accounts", "/team/members", "/user/profile", "/graphiql"];
-    let list = PAGES.into_iter().find(|page| back.starts_with(page)).unwrap_or("/user/api-keys");
+    let list = KEPT_PAGES.into_iter().find(|page| back.starts_with(page)).unwrap_or("/user/api-keys");
     let switched = async {
         let to = fields.get("tenant_id").parse().map_err(|_| ApiError::not_found())?;
         let tenant = doors.services.users().switch_tenant(caller.require()?, to).await?;
