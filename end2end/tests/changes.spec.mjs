@@ -145,3 +145,19 @@ test('a person changes their name and their password @both', async ({ page, open
   await open('/user/profile');
   await expect(page.getByRole('heading', { level: 1, name: 'Profile' })).toBeVisible();
 });
+
+test('what stops says what it will cut: keys in use, and by which agents @both', async ({ page, team, signIn, scripted }) => {
+  const account = team.account('deployer');
+  const token = team.key(account, 'frankfurt key');
+  team.key(account, 'spare');
+  await team.ask(token, 'mutation { register_agent(input: { type: "DockerAgent", name: "frankfurt" }) { id } }');
+  await signIn(team.person(), '/team/service-accounts');
+  await press(page, 'Delete service account deployer', scripted);
+  await expect(page.getByRole('listitem').filter({ hasText: 'frankfurt key' })).toContainText('by the agent frankfurt');
+  await expect(page.getByRole('listitem').filter({ hasText: 'spare' })).toHaveCount(0);
+  await page.getByRole('link', { name: 'Cancel' }).click();
+  await page.getByRole('link', { name: 'deployer', exact: true }).click();
+  await page.waitForLoadState('networkidle');
+  await press(page, 'Revoke API key frankfurt key', scripted);
+  await expect(page.getByText('by the agent frankfurt')).toBeVisible();
+});

@@ -166,6 +166,20 @@ impl ApiKey {
     }
 }
 
+impl ApiKey {
+    /// Whether it was used in the day before `now`.
+    pub fn was_used_lately(&self, now: DateTime<Utc>) -> bool {
+        self.last_used.as_ref().is_some_and(|last| last.is_within_a_day(now))
+    }
+}
+
+impl LastUse {
+    /// Whether it was in the day before `now`.
+    pub fn is_within_a_day(&self, now: DateTime<Utc>) -> bool {
+        now - self.at < TimeDelta::days(1)
+    }
+}
+
 /// A key that has just been made, with its token: the only type that carries a token out of the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuedKey {

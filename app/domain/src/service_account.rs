@@ -63,7 +63,7 @@ impl ServiceAccount {
 
     /// Whether a key of it was used in the day before `now`: then deleting it asks for its name.
     pub fn was_used_lately(&self, now: DateTime<Utc>) -> bool {
-        self.last_used.as_ref().is_some_and(|last| now - last.at < chrono::TimeDelta::days(1))
+        self.last_used.as_ref().is_some_and(|last| last.is_within_a_day(now))
     }
 }
 

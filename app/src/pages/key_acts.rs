@@ -1,6 +1,6 @@
 //! The pages that do something with one key: revoke, suspend, resume, rename.
 
-use domain::{ApiError, ApiKey, KeyId, KeyState, ServiceAccountId};
+use domain::{AgentScope, ApiError, ApiKey, KeyId, KeyState, ServiceAccountId};
 use leptos::prelude::*;
 
 use super::{page, path_id, path_word};
@@ -34,6 +34,7 @@ pub fn AccountKeyAct() -> impl IntoView {
 
 async fn act_page(request: &RequestContext, key: KeyId, act: &str, back: &str) -> Result<AnyView, ApiError> {
     let key = request.services.api_keys().get(request.actor()?, key).await?;
+    let agents = request.services.agents().list(request.actor()?, AgentScope::Key(key.id)).await?;
     let (id, code, now) = (key.id.to_string(), request.code(None).await?, request.services.now());
     let is_over = key.revoked_at.is_some();
     let url = code.public_url.clone();
@@ -43,7 +44,7 @@ async fn act_page(request: &RequestContext, key: KeyId, act: &str, back: &str) -
             button: (!is_over).then_some("Revoke"),
             destroys: true,
             code: AsCode::revoke_key(&code, &id),
-            words: view! { <RevokeWords key now /> }.into_any(),
+            words: view! { <RevokeWords key agents now /> }.into_any(),
         }
         .view(request, back, url),
         "suspend" => Card {
@@ -51,8 +52,9 @@ async fn act_page(request: &RequestContext, key: KeyId, act: &str, back: &str) -
             button: key.state(now).is_good().then_some("Suspend"),
             destroys: true,
             code: AsCode::change(&code, "suspend_api_key", &id, None),
-            words: view! { <UseWords key=key.clone() now /><p>"It can be resumed later, with the same token."</p> }
-                .into_any(),
+            words:
+                view! { <UseWords key=key.clone() agents now /><p>"It can be resumed later, with the same token."</p> }
+                    .into_any(),
         }
         .view(request, back, url),
         "resume" => Card {

@@ -1,6 +1,9 @@
 //! Team > Service Accounts, one account with its keys, and the pages behind the buttons for those without script.
 
-use domain::{AccountFilter, AccountState, ApiError, Owner, Role, ServiceAccount, ServiceAccountId};
+use domain::{
+    AccountFilter, AccountState, AgentScope, ApiError, Direction, KeyQuery, KeySort, Owner, Role, ServiceAccount,
+    ServiceAccountId,
+};
 use leptos::prelude::*;
 
 use super::{
@@ -73,7 +76,7 @@ pub fn OneAccount() -> impl IntoView {
         let account = load(&request, id).await?;
         let owner = Owner::ServiceAccount(account.id);
         let keys = request.services.api_keys().list(request.actor()?, owner, &query).await?;
-        let seen = request.services.agents().list(request.actor()?, domain::AgentScope::Owner(owner)).await?;
+        let seen = request.services.agents().list(request.actor()?, AgentScope::Owner(owner)).await?;
         let path = format!("{PATH}/{}", account.id);
         let key_base = format!("{path}/keys");
         let living = account.deleted_at.is_none();
@@ -137,6 +140,11 @@ pub fn DeleteAccount() -> impl IntoView {
     page("Delete a service account", async move {
         let account = load(&request, id).await?;
         let (now, error) = (request.services.now(), Signal::stored(request.form.error.clone()));
+        let owner = Owner::ServiceAccount(account.id);
+        let agents = request.services.agents().list(request.actor()?, AgentScope::Owner(owner)).await?;
+        let newest = KeyQuery { sort: KeySort::LastUsed, direction: Direction::Desc, ..KeyQuery::default() };
+        let mut in_use = request.services.api_keys().list(request.actor()?, owner, &newest).await?.items;
+        in_use.retain(|key| key.was_used_lately(now));
         let (lately, is_over) = (account.was_used_lately(now), account.deleted_at.is_some());
         let title = format!("Delete the service account {}?", account.name);
         let code = request.code(None).await?;
@@ -144,7 +152,7 @@ pub fn DeleteAccount() -> impl IntoView {
         Ok(view! {
             <div class="card" data-light="">
                 <h1 id="card-title">{title}</h1>
-                <DeleteWords account now />
+                <DeleteWords account in_use agents now />
                 <FormError error fields=&["confirmation"] />
                 <form method="post">
                     {lately.then(|| view! { <Field name="confirmation" label="Type the name to confirm" autofocus=true error /> })}
