@@ -46,6 +46,6 @@ pub fn agent_names(agents: &[Agent], key: &ApiKey) -> String {
     match names.as_slice() {
         [] => String::new(),
         [one] => format!(", by the agent {one}"),
-        [some @ ..] => format!(", by the agents {}", some.join(", ")),
+        some => format!(", by the agents {}", some.join(", ")),
     }
 }
