@@ -79,6 +79,14 @@ pub struct ApiKey {
     pub created_at: DateTime<Utc>,
     /// The name of who made it.
     pub created_by: String,
+    /// Through which door: an [`crate::audit::Channel`]'s word.
+    pub created_channel: String,
+    /// With which key, if it was made with one.
+    pub created_by_key: Option<KeyId>,
+    /// The key whose place it took.
+    pub replaces: Option<KeyId>,
+    /// The key that took its place.
+    pub replaced_by: Option<Successor>,
     /// When it ends by itself; never, when `None`.
     pub expires_at: Option<DateTime<Utc>>,
     /// Since when it is suspended.
@@ -93,6 +101,21 @@ pub struct ApiKey {
     pub revoked_by: Option<String>,
     /// Its last use.
     pub last_used: Option<LastUse>,
+    /// When it was last refused, and from where. The client isn't kept here.
+    pub last_refused: Option<LastUse>,
+}
+
+/// The key that took another's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Successor {
+    /// Its id.
+    pub id: KeyId,
+    /// The beginning of its token.
+    pub hint: String,
+    /// When it was made.
+    pub at: DateTime<Utc>,
+    /// Whether its first use, which hasn't come yet, ends the other.
+    pub ends_on_use: bool,
 }
 
 /// Where a key is in its life. Only `Active` verifies.
@@ -167,6 +190,17 @@ impl ApiKey {
 }
 
 impl ApiKey {
+    /// Until when a key that was rolled works beside the new one; `None` for one that isn't in its overlap.
+    pub fn overlap_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.expires_at.filter(|_| self.replaced_by.is_some() && self.state(now).is_good())
+    }
+
+    /// When a key that was rolled out, and is over by that, was last tried all the same.
+    pub fn tried_after_roll(&self) -> Option<&LastUse> {
+        let rolled_at = self.replaced_by.as_ref()?.at;
+        self.last_refused.as_ref().filter(|last| last.at >= rolled_at)
+    }
+
     /// Whether it was used in the day before `now`.
     pub fn was_used_lately(&self, now: DateTime<Utc>) -> bool {
         self.last_used.as_ref().is_some_and(|last| last.is_within_a_day(now))
@@ -309,6 +343,10 @@ pub(crate) mod tests {
             hint: "lku_abcd".to_owned(),
             created_at: DateTime::UNIX_EPOCH,
             created_by: "Ada".to_owned(),
+            created_channel: "browser".to_owned(),
+            created_by_key: None,
+            replaces: None,
+            replaced_by: None,
             expires_at: None,
             suspended_at: None,
             suspended_by: None,
@@ -316,6 +354,7 @@ pub(crate) mod tests {
             revoked_at: None,
             revoked_by: None,
             last_used: None,
+            last_refused: None,
         }
     }
 

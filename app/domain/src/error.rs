@@ -12,6 +12,8 @@ pub enum ErrorCode {
     Forbidden,
     /// Not there, or not in this tenant: the two answer alike.
     NotFound,
+    /// Allowed, once the person has confirmed that it is them: their sign-in is too old for this.
+    ConfirmationRequired,
     /// A value is wrong; `fields` says which.
     BadUserInput,
     /// The state has moved on: revoked already, name taken, last administrator.
@@ -29,7 +31,7 @@ impl ErrorCode {
     pub fn status(self) -> u16 {
         match self {
             Self::Unauthenticated => 401,
-            Self::Forbidden => 403,
+            Self::Forbidden | Self::ConfirmationRequired => 403,
             Self::NotFound => 404,
             Self::BadUserInput => 422,
             Self::Conflict => 409,
@@ -44,6 +46,7 @@ impl ErrorCode {
         match self {
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden => "FORBIDDEN",
+            Self::ConfirmationRequired => "CONFIRMATION_REQUIRED",
             Self::NotFound => "NOT_FOUND",
             Self::BadUserInput => "BAD_USER_INPUT",
             Self::Conflict => "CONFLICT",

@@ -6,7 +6,7 @@ use uuid::Uuid;
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(pub Uuid);
 
@@ -39,6 +39,8 @@ ids! {
     AgentId,
     /// A browser session's row (not the secret in the cookie).
     SessionId,
+    /// An invitation to a tenant (not the secret in its link).
+    InvitationId,
     /// One line of the audit log.
     AuditId,
 }

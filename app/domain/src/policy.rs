@@ -1,0 +1,256 @@
+//! A tenant's policies on keys.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use uuid::Uuid;
+
+use crate::{ApiError, OwnerKind};
+
+/// The longest lifetime and the longest disuse that a policy can ask for, in days: ten years.
+pub const MOST_DAYS: u32 = 3_650;
+
+/// What a policy is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PolicyKind {
+    /// No key lives longer than some days.
+    MaxLifetime,
+    /// Every key ends some day.
+    ExpiryRequired,
+    /// No keys of people: service accounts only.
+    ServiceAccountsOnly,
+    /// No key makes keys.
+    NoKeysByKeys,
+    /// A key that isn't used for some days is suspended.
+    SuspendUnused,
+}
+
+impl PolicyKind {
+    /// All, in the order they are offered.
+    pub const ALL: [Self; 5] =
+        [Self::MaxLifetime, Self::ExpiryRequired, Self::ServiceAccountsOnly, Self::NoKeysByKeys, Self::SuspendUnused];
+
+    /// The word in the database, on the wire and in URLs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MaxLifetime => "max_lifetime",
+            Self::ExpiryRequired => "expiry_required",
+            Self::ServiceAccountsOnly => "service_accounts_only",
+            Self::NoKeysByKeys => "no_keys_by_keys",
+            Self::SuspendUnused => "suspend_unused",
+        }
+    }
+
+    /// The policy of a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// The name on the screen.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::MaxLifetime => "Maximum lifetime",
+            Self::ExpiryRequired => "Expiry required",
+            Self::ServiceAccountsOnly => "Service accounts only",
+            Self::NoKeysByKeys => "Keys may not create keys",
+            Self::SuspendUnused => "Suspend unused keys",
+        }
+    }
+
+    /// What it does, in a sentence.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::MaxLifetime => {
+                "A new key must end within this many days. Keys that live longer go on, and are marked as against the policy."
+            }
+            Self::ExpiryRequired => {
+                "A new key must have an expiry. Keys without one go on, and are marked as against the policy."
+            }
+            Self::ServiceAccountsOnly => {
+                "People can't create keys for themselves. Keys of people go on, and are marked as against the policy."
+            }
+            Self::NoKeysByKeys => {
+                "Keys are created by people in the dashboard only. Keys that a key made go on, and are marked as against the policy."
+            }
+            Self::SuspendUnused => {
+                "A key that isn't used for this many days is suspended; its owner can let it work again."
+            }
+        }
+    }
+
+    /// Whether it counts days.
+    pub fn has_days(self) -> bool {
+        matches!(self, Self::MaxLifetime | Self::SuspendUnused)
+    }
+}
+
+/// A policy that is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantPolicy {
+    /// What it is about.
+    pub kind: PolicyKind,
+    /// How many days, where it counts some.
+    pub days: Option<u32>,
+    /// From when on it holds.
+    pub holds_from: DateTime<Utc>,
+    /// When it was set.
+    pub set_at: DateTime<Utc>,
+    /// The name of who set it.
+    pub set_by: String,
+}
+
+impl TenantPolicy {
+    /// The policy in a sentence, for one who makes a key.
+    pub fn sentence(&self) -> String {
+        let days = self.days.unwrap_or(0);
+        match self.kind {
+            PolicyKind::MaxLifetime => format!("Keys of this tenant must end within {days} days."),
+            PolicyKind::ExpiryRequired => "Keys of this tenant must have an expiry.".to_owned(),
+            PolicyKind::ServiceAccountsOnly => "In this tenant only service accounts have keys.".to_owned(),
+            PolicyKind::NoKeysByKeys => "In this tenant keys may not create keys.".to_owned(),
+            PolicyKind::SuspendUnused => {
+                format!("Keys of this tenant are suspended when they aren't used for {days} days.")
+            }
+        }
+    }
+
+    /// Whether it holds at `now`.
+    pub fn holds(&self, now: DateTime<Utc>) -> bool {
+        now >= self.holds_from
+    }
+}
+
+fn days_text(days: u32) -> String {
+    if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
+}
+
+/// A key about to be made, as far as policies ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Proposed {
+    /// For what kind of owner.
+    pub owner: OwnerKind,
+    /// When it would end.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Whether a key makes it.
+    pub by_key: bool,
+}
+
+/// Checks a key about to be made.
+///
+/// # Errors
+/// A field error at `expires_at`; `FORBIDDEN`, where no value would do.
+pub fn check(policies: &[TenantPolicy], proposed: Proposed, now: DateTime<Utc>) -> Result<(), ApiError> {
+    for policy in policies.iter().filter(|policy| policy.holds(now)) {
+        match policy.kind {
+            PolicyKind::MaxLifetime => {
+                // A minute more, because a form's choice of as many days was a moment ago.
+                let last = now + TimeDelta::days(i64::from(policy.days.unwrap_or(0))) + TimeDelta::minutes(1);
+                if proposed.expires_at.is_none_or(|at| at > last) {
+                    let message = format!(
+                        "This tenant's policy requires an expiry within {}. Create a key that ends by then; one that was \
+                         made for longer can't be rolled.",
+                        days_text(policy.days.unwrap_or(0))
+                    );
+                    return Err(ApiError::field("expires_at", message));
+                }
+            }
+            PolicyKind::ExpiryRequired if proposed.expires_at.is_none() => {
+                let message = "This tenant's policy requires an expiry. Create a key that has one; a key without one can't be \
+                               rolled.";
+                return Err(ApiError::field("expires_at", message));
+            }
+            PolicyKind::ServiceAccountsOnly if proposed.owner == OwnerKind::User => {
+                let message = format!("{} Ask an administrator for one.", policy.sentence());
+                return Err(ApiError::forbidden(message));
+            }
+            PolicyKind::NoKeysByKeys if proposed.by_key => {
+                return Err(ApiError::forbidden(format!("{} Create it in the dashboard.", policy.sentence())));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Which keys an inventory shows, beside their state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InventoryFilter {
+    /// All.
+    #[default]
+    All,
+    /// Those that never end.
+    NeverExpires,
+    /// Those that weren't used in 90 days.
+    Unused,
+    /// Those whose owner or maker doesn't belong to the tenant any more.
+    OwnerGone,
+    /// Those that a policy wouldn't let be made today.
+    AgainstPolicy,
+}
+
+impl InventoryFilter {
+    /// All, in the order they are offered.
+    pub const ALL: [Self; 5] = [Self::All, Self::NeverExpires, Self::Unused, Self::OwnerGone, Self::AgainstPolicy];
+
+    /// The word on the wire and in URLs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::NeverExpires => "never_expires",
+            Self::Unused => "unused",
+            Self::OwnerGone => "owner_gone",
+            Self::AgainstPolicy => "against_policy",
+        }
+    }
+
+    /// The word on the screen.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::All => "Any",
+            Self::NeverExpires => "Never expires",
+            Self::Unused => "Unused for 90 days",
+            Self::OwnerGone => "Owner or maker gone",
+            Self::AgainstPolicy => "Against policy",
+        }
+    }
+
+    /// The filter of a word; all, for none or an unknown one.
+    pub fn from_word(word: &str) -> Self {
+        Self::ALL.into_iter().find(|filter| filter.as_str() == word).unwrap_or_default()
+    }
+}
+
+/// What an inventory is asked for, beside a [`crate::KeyQuery`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InventoryQuery {
+    /// Which keys.
+    pub filter: InventoryFilter,
+    /// Of which kind of owner; both, when `None`.
+    pub kind: Option<OwnerKind>,
+    /// Of one owner alone: a person's or a service account's id.
+    pub owner: Option<Uuid>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_hold_from_their_instant_and_say_what_to_do() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(100);
+        let policy = |kind, days| TenantPolicy { kind, days, holds_from: now, set_at: now, set_by: "Ada".to_owned() };
+        let proposed = |days: Option<i64>| Proposed {
+            owner: OwnerKind::User,
+            expires_at: days.map(|days| now + TimeDelta::days(days)),
+            by_key: true,
+        };
+        let max = [policy(PolicyKind::MaxLifetime, Some(30))];
+        assert!(check(&max, proposed(Some(30)), now).is_ok());
+        assert!(check(&max, proposed(Some(31)), now).is_err_and(|error| error.at("expires_at").is_some()));
+        assert!(check(&max, proposed(None), now).is_err());
+        assert!(check(&max, proposed(None), now - TimeDelta::seconds(1)).is_ok(), "not yet");
+        assert!(check(&[policy(PolicyKind::ExpiryRequired, None)], proposed(None), now).is_err());
+        assert!(check(&[policy(PolicyKind::ServiceAccountsOnly, None)], proposed(Some(1)), now).is_err());
+        assert!(check(&[policy(PolicyKind::NoKeysByKeys, None)], proposed(Some(1)), now).is_err());
+        assert!(check(&[policy(PolicyKind::SuspendUnused, Some(1))], proposed(None), now).is_ok());
+    }
+}
