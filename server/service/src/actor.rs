@@ -1,5 +1,6 @@
 //! Who is asking: a session or a bearer key becomes an [`Actor`].
 
+use chrono::{DateTime, Utc};
 use domain::{AgentId, ApiError, KeyId, Owner, Role, ServiceAccountId, TenantId, UserId, audit::Channel};
 
 use crate::{Result, Services, storage};
@@ -50,6 +51,8 @@ pub struct Actor {
     tenant_id: TenantId,
     role: Role,
     key_id: Option<KeyId>,
+    /// When the person last showed that it is them.
+    confirmed_at: DateTime<Utc>,
     client: Client,
 }
 
@@ -77,6 +80,16 @@ impl Actor {
     /// Whether a person sits at a browser.
     pub fn is_session(&self) -> bool {
         self.key_id.is_none()
+    }
+
+    /// When the person last signed in, or confirmed that it is them.
+    pub(crate) fn confirmed_at(&self) -> DateTime<Utc> {
+        self.confirmed_at
+    }
+
+    /// The same person, who has just shown that it is them.
+    pub(crate) fn confirmed(self, at: DateTime<Utc>) -> Self {
+        Self { confirmed_at: at, ..self }
     }
 
     /// The person's id, if it is a person.
@@ -112,12 +125,21 @@ impl Actor {
     pub(crate) fn operator(tenant_id: TenantId) -> Self {
         let name = crate::admin::OPERATOR.to_owned();
         let principal = Principal::User { id: UserId(uuid::Uuid::nil()), name };
-        Self { principal, tenant_id, role: Role::TenantAdmin, key_id: None, client: Client::command_line() }
+        // Who sits at the server's command line needs no confirmation.
+        let confirmed_at = DateTime::<Utc>::MAX_UTC;
+        Self {
+            principal,
+            tenant_id,
+            role: Role::TenantAdmin,
+            key_id: None,
+            confirmed_at,
+            client: Client::command_line(),
+        }
     }
 
     #[cfg(test)]
     pub(crate) fn for_test(principal: Principal, tenant_id: TenantId, role: Role, key_id: Option<KeyId>) -> Self {
-        Self { principal, tenant_id, role, key_id, client: Client::command_line() }
+        Self { principal, tenant_id, role, key_id, confirmed_at: DateTime::UNIX_EPOCH, client: Client::command_line() }
     }
 }
 
@@ -126,11 +148,17 @@ pub struct Actors<'a>(pub(crate) &'a Services);
 
 impl Actors<'_> {
     /// The person of a session, in the tenant that the session stands in, or in the first of their tenants when
-    /// that one is theirs no more.
+    /// that one is theirs no more. `confirmed_at`: when they last gave their password there.
     ///
     /// # Errors
     /// `UNAUTHENTICATED` when the person belongs to no tenant.
-    pub async fn from_session(&self, user: UserId, tenant: TenantId, client: Client) -> Result<Actor> {
+    pub async fn from_session(
+        &self,
+        user: UserId,
+        tenant: TenantId,
+        confirmed_at: DateTime<Utc>,
+        client: Client,
+    ) -> Result<Actor> {
         let memberships = storage::users::list_standings(self.0.db(), user).await?;
         let chosen = memberships.iter().find(|standing| standing.tenant_id == tenant).or(memberships.first());
         let Some(standing) = chosen else { return Err(ApiError::unauthenticated().into()) };
@@ -139,6 +167,7 @@ impl Actors<'_> {
             tenant_id: standing.tenant_id,
             role: standing.role,
             key_id: None,
+            confirmed_at,
             client,
         })
     }
@@ -154,7 +183,15 @@ impl Actors<'_> {
             Owner::User(id) => Principal::User { id, name: key.owner_name },
             Owner::ServiceAccount(id) => Principal::ServiceAccount { id, name: key.owner_name },
         };
-        Ok(Actor { principal, tenant_id: key.tenant_id, role: key.role, key_id: Some(key.key_id), client })
+        let confirmed_at = DateTime::UNIX_EPOCH;
+        Ok(Actor {
+            principal,
+            tenant_id: key.tenant_id,
+            role: key.role,
+            key_id: Some(key.key_id),
+            confirmed_at,
+            client,
+        })
     }
 
     /// The same person in another of their tenants. A key stays in its own.
@@ -168,7 +205,7 @@ impl Actors<'_> {
         let (Some(user), true) = (actor.user_id(), actor.is_session()) else {
             return Err(ApiError::not_found().into());
         };
-        let there = self.from_session(user, tenant, actor.client.clone()).await?;
+        let there = self.from_session(user, tenant, actor.confirmed_at, actor.client.clone()).await?;
         if there.tenant_id == tenant { Ok(there) } else { Err(ApiError::not_found().into()) }
     }
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use domain::{
-    ApiError, Email, ErrorCode, IssuedKey, Operation, Owner, Role, Secret, ServiceAccountId, Slug, Tenant, TenantId,
-    UserId,
+    ApiError, Email, ErrorCode, IssuedKey, KeyId, Operation, Owner, Role, Secret, ServiceAccountId, Slug, Tenant,
+    TenantId, UserId,
 };
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use crate::{
     Actor, CreateApiKey, CreateServiceAccount, Result, Services,
     actor::Client,
     input, members, password,
-    policy::{Permit, Target, authorize},
+    policy::{Permit, Target},
     set_up::{new_tenant, new_user},
     storage::{self, audit::Entry},
 };
@@ -139,7 +139,7 @@ impl Admin<'_> {
             AdminOwner::User(email) => {
                 let tenant = self.tenant(tenant_slug).await?;
                 let user = self.user(&email).await?;
-                let actor = self.0.actors().from_session(user, tenant.id, Client::command_line()).await?;
+                let actor = self.0.actors().from_session(user, tenant.id, self.0.now(), Client::command_line()).await?;
                 (actor, Owner::User(user))
             }
         };
@@ -228,6 +228,20 @@ impl Admin<'_> {
             .await
     }
 
+    /// Ends a person's second factor: for one who has lost the app and the recovery codes.
+    ///
+    /// # Errors
+    /// A field error at `email`; `CONFLICT` when there is none.
+    pub async fn disable_second_factor(&self, email: &str) -> Result<()> {
+        let user = self.user(email).await?;
+        let operation = Operation::DisableSecondFactor.as_str();
+        let entry = Entry { tenant_id: None, ..self.entry(TenantId(Uuid::nil()), operation, ("user", user.0, email)) };
+        self.0
+            .db()
+            .write(move |tx| Box::pin(async move { crate::second_factor::disable(tx, user, &entry).await }))
+            .await
+    }
+
     /// Copies an embedded database into a new file, while it is in use.
     ///
     /// # Errors
@@ -267,9 +281,28 @@ impl Admin<'_> {
         Ok(Actor::operator(tenant.id))
     }
 
+    /// The right actor for a key: the operator for a service account's; for a person's, the person, whose keys nobody else
+    /// rolls.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for the tenant or the key.
+    pub async fn on_key(&self, slug: &str, id: &str) -> Result<(Actor, KeyId)> {
+        let tenant = self.tenant(slug).await?;
+        let id: KeyId = id.parse().map_err(|_| ApiError::not_found())?;
+        let place = storage::keys::find_place(self.0.db(), id).await?.filter(|(place, _)| *place == tenant.id);
+        let (_, owner) = place.ok_or_else(ApiError::not_found)?;
+        let actor = match owner {
+            Owner::ServiceAccount(_) => Actor::operator(tenant.id),
+            Owner::User(user) => {
+                self.0.actors().from_session(user, tenant.id, self.0.now(), Client::command_line()).await?
+            }
+        };
+        Ok((actor, id))
+    }
+
     async fn on_member(&self, slug: &str, email: &str, operation: Operation) -> Result<(Permit, UserId, Entry)> {
         let operator = self.operator(slug).await?;
-        let permit = authorize(&operator, operation, Target::Tenant(operator.tenant_id()))?;
+        let permit = self.0.permit(&operator, operation, Target::Tenant(operator.tenant_id())).await?;
         let user = self.user(email).await?;
         Ok((permit, user, self.entry(operator.tenant_id(), operation.as_str(), ("user", user.0, email))))
     }
@@ -279,6 +312,7 @@ impl Admin<'_> {
             at: self.0.now(),
             tenant_id: Some(tenant.0),
             operation,
+            outcome: domain::Outcome::Done,
             actor_kind: "operator",
             actor_id: None,
             actor_name: OPERATOR.to_owned(),

@@ -89,7 +89,7 @@ impl Agents<'_> {
             Target::Owner(tenant, owner) if owner == actor.owner() => self.0.actors().in_tenant(actor, tenant).await?,
             _ => actor.clone(),
         };
-        let permit = authorize(&actor, Operation::ListAgents, target)?;
+        let permit = self.0.permit(&actor, Operation::ListAgents, target).await?;
         let mut agents = storage::agents::list(self.0.db(), &permit, scope, MOST_LISTED).await?;
         self.0.uses().overlay_agents(&mut agents);
         agents.sort_by_key(|agent| std::cmp::Reverse(agent.last_seen_at));
@@ -114,7 +114,8 @@ impl Agents<'_> {
         };
         let key = actor.key_id().ok_or_else(ApiError::unauthenticated)?;
         let (at, address) = (self.0.now(), actor.client().address.clone());
-        let version = input.version.as_deref().map(|version| version.chars().take(50).collect());
+        let version =
+            input.version.as_deref().map(|version| version.chars().filter(|c| !c.is_control()).take(50).collect());
         let id = AgentId(token::new_id(at));
         let mut identity = Sha256::new();
         let parts = [kind.as_str(), name.as_str(), address.as_deref().unwrap_or_default()];

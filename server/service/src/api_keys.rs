@@ -1,9 +1,11 @@
 //! Use cases of API keys.
 
-use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ApiError, ApiKey, ErrorCode, Expiry, IssuedKey, KeyId, KeyQuery, KeyState, Name, Operation, Owner, Page, Role,
-    TenantId,
+    ApiError, ApiKey, ErrorCode, Expiry, InventoryQuery, IssuedKey, KeyId, KeyQuery, KeyState, Name, Operation, Owner,
+    Page, Recent, Role, TenantId, Usage, api_key::EXPIRING_SOON,
 };
 
 use crate::{
@@ -11,12 +13,24 @@ use crate::{
     actor::Actors,
     input,
     issuing::{self, Checked},
-    policy::{Permit, Target, authorize},
-    storage::{self, Tx, audit::Entry, key_list::Scope},
+    policy::{Permit, Target, authorize, is_offered},
+    storage::{
+        self, Tx,
+        audit::Entry,
+        evidence::Of,
+        key_list::{Asked, Concern, Scope},
+    },
 };
 
 /// How many keys `auth_api_key` shows at most.
 const VISIBLE_LIMIT: u32 = 1_000;
+
+/// How many keys of a kind [`Concerns`] names; one more tells that there are others.
+pub const MOST_CONCERNS: u32 = 5;
+/// How long the use of a rolled-out key is spoken of.
+const TRIED_LATELY: TimeDelta = TimeDelta::days(7);
+/// How many clients the evidence of a key shows at most.
+const MOST_CLIENTS: u32 = 100;
 
 /// What someone typed to make a key.
 #[derive(Clone, Debug)]
@@ -33,6 +47,15 @@ pub struct CreateApiKey {
     pub idempotency_key: Option<String>,
 }
 
+/// What an owner or an administrator should see to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Concerns {
+    /// Good keys that end within [`EXPIRING_SOON`] and aren't being replaced, the first to end first.
+    pub expiring: Vec<ApiKey>,
+    /// Keys that were rolled out and were tried all the same in the last week, the last tried first.
+    pub tried: Vec<ApiKey>,
+}
+
 /// Use cases of API keys.
 pub struct ApiKeys<'a>(pub(crate) &'a Services);
 
@@ -42,10 +65,12 @@ impl ApiKeys<'_> {
     /// # Errors
     /// `FORBIDDEN` for someone else's, without the right; `BAD_USER_INPUT` for a foreign cursor.
     pub async fn list(&self, actor: &Actor, owner: Owner, query: &KeyQuery) -> Result<Page<ApiKey>> {
-        let permit = authorize(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), owner))?;
+        let permit = self.0.permit(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), owner)).await?;
+        let query = &KeyQuery { search: input::search(&query.search), ..query.clone() };
         let own_session = actor.is_session() && owner == actor.owner();
-        let scope = if own_session { Scope::Everywhere } else { Scope::Here };
-        let mut page = storage::key_list::list(self.0.db(), &permit, scope, query, self.0.now()).await?;
+        let scope = if own_session { Scope::Everywhere(owner) } else { Scope::Here(owner, permit.tenant_id()) };
+        let asked = Asked { scope, query, inventory: InventoryQuery::default(), policies: &[], now: self.0.now() };
+        let mut page = storage::key_list::list(self.0.db(), asked).await?;
         self.0.uses().overlay(&mut page.items);
         Ok(page)
     }
@@ -56,12 +81,33 @@ impl ApiKeys<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn visible(&self, actor: &Actor) -> Result<Vec<ApiKey>> {
-        let permit = authorize(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), actor.owner()))?;
+        let permit =
+            self.0.permit(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), actor.owner())).await?;
         let accounts = authorize(actor, Operation::ListServiceAccounts, Target::Tenant(actor.tenant_id())).is_ok();
         let mut keys =
             storage::key_list::list_visible(self.0.db(), &permit, accounts, self.0.now(), VISIBLE_LIMIT).await?;
         self.0.uses().overlay(&mut keys);
         Ok(keys)
+    }
+
+    /// What the actor should see to among its own keys in the tenant and, for an Administrator, those of all service
+    /// accounts: at most [`MOST_CONCERNS`] of each kind.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn concerns(&self, actor: &Actor) -> Result<Concerns> {
+        let permit =
+            self.0.permit(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), actor.owner())).await?;
+        let accounts = authorize(actor, Operation::ListServiceAccounts, Target::Tenant(actor.tenant_id())).is_ok();
+        let now = self.0.now();
+        self.0.uses().flush(self.0.db(), now).await?;
+        let list = async |concern| {
+            storage::key_list::list_concerning(self.0.db(), &permit, accounts, concern, now, MOST_CONCERNS + 1).await
+        };
+        Ok(Concerns {
+            expiring: list(Concern::EndsBefore(now + EXPIRING_SOON)).await?,
+            tried: list(Concern::TriedSince(now - TRIED_LATELY)).await?,
+        })
     }
 
     /// One key.
@@ -78,19 +124,72 @@ impl ApiKeys<'_> {
     /// Makes a key. The answer holds its token; nothing ever will again.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` with the fields `name`, `expires_at`, `tenant_id`; `FORBIDDEN`; `NOT_FOUND` for an owner
+    /// `BAD_USER_INPUT` with the fields `name`, `expires_at`, `tenant_id`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`; `NOT_FOUND` for an owner
     /// that isn't in the tenant; `CONFLICT` when the same form made its key more than a minute ago.
     pub async fn create(&self, actor: &Actor, input: &CreateApiKey) -> Result<IssuedKey> {
         let actor = Actors(self.0).in_tenant(actor, input.tenant_id.unwrap_or_else(|| actor.tenant_id())).await?;
-        let permit = authorize(&actor, Operation::CreateApiKey, Target::Owner(actor.tenant_id(), input.owner))?;
+        let permit =
+            self.0.permit(&actor, Operation::CreateApiKey, Target::Owner(actor.tenant_id(), input.owner)).await?;
+        self.0.require_fresh(&actor)?;
         let (key, token) = issuing::draft(&actor, input.owner.kind(), self.check(input)?, self.0.now())?;
-        let services = self.0.clone();
-        let record = self
+        let (services, maker) = (self.0.clone(), actor.clone());
+        let made = self
             .0
             .db()
-            .write(move |tx| Box::pin(async move { issuing::insert(tx, &services, &actor, &permit, key).await }))
-            .await?;
+            .write(move |tx| Box::pin(async move { issuing::insert(tx, &services, &maker, &permit, key).await }))
+            .await;
+        let record = self.0.noted(made, &actor, Operation::CreateApiKey, input.owner).await?;
         Ok(IssuedKey { key: record, token })
+    }
+
+    /// Who used a key, from where and how often, as far as it is kept.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` outside the tenant, `FORBIDDEN` inside it without the right.
+    pub async fn usage(&self, actor: &Actor, id: KeyId) -> Result<Usage> {
+        let (_, permit) = self.permit(actor, Operation::GetApiKeyUsage, id).await?;
+        self.0.uses().flush(self.0.db(), self.0.now()).await?;
+        let since = self.0.now() - domain::evidence::KEPT_FOR;
+        Ok(Usage {
+            clients: storage::evidence::list_clients(self.0.db(), &permit, id, MOST_CLIENTS).await?,
+            hours: storage::evidence::list_hours(self.0.db(), &permit, id, since).await?,
+        })
+    }
+
+    /// What stopping a key would cut off now.
+    ///
+    /// # Errors
+    /// As [`ApiKeys::usage`].
+    pub async fn recent(&self, actor: &Actor, id: KeyId) -> Result<Recent> {
+        let (_, permit) = self.permit(actor, Operation::GetApiKeyUsage, id).await?;
+        self.recent_of(&permit, Of::Key(id)).await
+    }
+
+    /// What stopping all of an owner's keys in the tenant would cut off now.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` for someone else's, without the right.
+    pub async fn recent_of_owner(&self, actor: &Actor, owner: Owner) -> Result<Recent> {
+        let target = Target::Owner(actor.tenant_id(), owner);
+        let permit = self.0.permit(actor, Operation::GetApiKeyUsage, target).await?;
+        self.recent_of(&permit, Of::Owner(owner)).await
+    }
+
+    async fn recent_of(&self, permit: &Permit, of: Of) -> Result<Recent> {
+        self.0.uses().flush(self.0.db(), self.0.now()).await?;
+        storage::evidence::recent(self.0.db(), permit, of, self.0.now() - TimeDelta::days(1)).await
+    }
+
+    /// The keys that were made with a key, as far as the actor may see them, the newest first; at most 1,000.
+    ///
+    /// # Errors
+    /// As [`ApiKeys::get`].
+    pub async fn created_by(&self, actor: &Actor, id: KeyId) -> Result<Vec<ApiKey>> {
+        let (actor, permit) = self.permit(actor, Operation::GetApiKey, id).await?;
+        let mut keys = storage::keys::list_created_by(self.0.db(), &permit, id, VISIBLE_LIMIT).await?;
+        keys.retain(|key| authorize(&actor, Operation::GetApiKey, Target::Owner(key.tenant_id, key.owner)).is_ok());
+        self.0.uses().overlay(&mut keys);
+        Ok(keys)
     }
 
     /// Ends a key for good; it is refused from the next request on.
@@ -98,6 +197,15 @@ impl ApiKeys<'_> {
     /// # Errors
     /// `CONFLICT` when it was revoked already, `NOT_FOUND`, `FORBIDDEN`.
     pub async fn revoke(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
+        self.revoke_with(actor, id, false).await
+    }
+
+    /// The same, and with it, if `and_created`, every key that was made with it, by those keys, and so on: those that the
+    /// actor may revoke.
+    ///
+    /// # Errors
+    /// As [`ApiKeys::revoke`].
+    pub async fn revoke_with(&self, actor: &Actor, id: KeyId, and_created: bool) -> Result<ApiKey> {
         let (actor, permit) = self.permit(actor, Operation::RevokeApiKey, id).await?;
         let now = self.0.now();
         let mut key = self
@@ -110,8 +218,21 @@ impl ApiKeys<'_> {
                     if !revoked {
                         return Err(already_revoked(&key).into());
                     }
-                    let subject = ("api_key", id.0, key.name.as_str());
-                    storage::audit::insert(tx, &Entry::by(&actor, Operation::RevokeApiKey, now, subject)).await?;
+                    let line = |key: &ApiKey| {
+                        Entry::by(&actor, Operation::RevokeApiKey, now, ("api_key", key.id.0, key.name.as_str()))
+                    };
+                    let mut lines = vec![line(&key)];
+                    // Read behind the revocation: what it was making meanwhile is there, and it makes no more.
+                    let along = if and_created { descendants(tx, &actor, &permit, id, now).await? } else { Vec::new() };
+                    for (permit, made) in &along {
+                        let reason = "the key that made it was revoked";
+                        if storage::keys::revoke(tx, permit, made.id, now, actor.name(), reason).await? {
+                            lines.push(line(made).with(format!("along with {}, which had made it", key.hint)));
+                        }
+                    }
+                    for line in &lines {
+                        storage::audit::insert(tx, line).await?;
+                    }
                     Ok(key)
                 })
             })
@@ -170,13 +291,18 @@ impl ApiKeys<'_> {
         Ok(key)
     }
 
+    /// Whether to offer an actor to do something with a key: a question for menus, never a right.
+    pub fn may(actor: &Actor, operation: Operation, key: &ApiKey) -> bool {
+        is_offered(actor, operation, key.tenant_id, key.owner)
+    }
+
     /// The permit for an operation on a key: in the actor's tenant or, for a person's own key, in the key's.
-    async fn permit(&self, actor: &Actor, operation: Operation, id: KeyId) -> Result<(Actor, Permit)> {
+    pub(crate) async fn permit(&self, actor: &Actor, operation: Operation, id: KeyId) -> Result<(Actor, Permit)> {
         let place = storage::keys::find_place(self.0.db(), id).await?;
         let (tenant, owner) = place.ok_or_else(ApiError::not_found)?;
         let own = owner == actor.owner();
         let actor = if own { Actors(self.0).in_tenant(actor, tenant).await? } else { actor.clone() };
-        let permit = authorize(&actor, operation, Target::Owner(tenant, owner))?;
+        let permit = self.0.permit_about(&actor, operation, Target::Owner(tenant, owner), ("api_key", id.0)).await?;
         Ok((actor, permit))
     }
 
@@ -191,6 +317,30 @@ impl ApiKeys<'_> {
             _ => Err(wrong.into_error().into()),
         }
     }
+}
+
+/// The living keys that a key has made, and those have, with the permit to revoke each; in the order of their ids, as every
+/// transaction that changes several keys takes them.
+async fn descendants(
+    tx: &mut Tx,
+    actor: &Actor,
+    permit: &Permit,
+    id: KeyId,
+    now: DateTime<Utc>,
+) -> Result<Vec<(Permit, ApiKey)>> {
+    let (mut found, mut next) = (BTreeMap::new(), vec![id]);
+    while let Some(parent) = next.pop() {
+        for key in storage::keys::list_living_made_by(tx, permit, parent, now).await? {
+            let may = authorize(actor, Operation::RevokeApiKey, Target::Owner(key.tenant_id, key.owner));
+            if let (Ok(permit), false) = (may, found.contains_key(&key.id))
+                && key.id != id
+            {
+                next.push(key.id);
+                found.insert(key.id, (permit, key));
+            }
+        }
+    }
+    Ok(found.into_values().collect())
 }
 
 /// A change of a key that can be taken back.

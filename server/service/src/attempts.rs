@@ -1,59 +1,127 @@
-//! How often signing in has failed: at most ten times in five minutes for an account and for an address.
-//!
-//! NOTE: kept in the process. Several servers allow as many failures each; behind a load balancer the limit is theirs
-//! times the number of servers.
+//! How often somebody failed to show who they are: at most ten times in five minutes for an account and for an address,
+//! on all servers of a database together.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{Mutex, PoisonError},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, ErrorCode};
 
+use crate::{Result, Services, storage, token};
+
 /// Failures allowed within [`WINDOW`].
 const MOST: usize = 10;
 /// The time in which failures count.
-const WINDOW: TimeDelta = TimeDelta::minutes(5);
-/// When so many names are remembered, those whose time is over are forgotten.
+pub(crate) const WINDOW: TimeDelta = TimeDelta::minutes(5);
+/// For so long a refusal is repeated without asking the database, so that a flood of attempts doesn't become one of writes.
+const REPEATED_FOR: TimeDelta = TimeDelta::seconds(2);
+/// When so many refusals are remembered, those whose time is over are forgotten.
 const SWEEP_AT: usize = 10_000;
 
-#[derive(Debug, Default)]
-pub(crate) struct Attempts(Mutex<HashMap<String, VecDeque<DateTime<Utc>>>>);
+type Digest = [u8; 32];
 
-impl Attempts {
+/// What this server refused a moment ago, and until when it would be refused.
+#[derive(Debug, Default)]
+pub(crate) struct Waits(Mutex<HashMap<Digest, Wait>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    at: DateTime<Utc>,
+    until: DateTime<Utc>,
+}
+
+/// An attempt that was taken. It stays counted, unless it is given back.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    names: Vec<Digest>,
+    at: DateTime<Utc>,
+}
+
+impl Services {
     /// Takes one attempt for each of the names, before it is tried: so that many at once can't all pass.
-    /// `forget` gives it back after a success.
-    pub(crate) fn take(&self, names: &[String], now: DateTime<Utc>) -> Result<(), ApiError> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() > SWEEP_AT {
-            all.retain(|_, times| times.back().is_some_and(|last| now - *last < WINDOW));
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` when one of the names has failed ten times in the last five minutes.
+    pub(crate) async fn take_attempt(&self, names: &[String]) -> Result<Attempt> {
+        let at = self.now();
+        // One order for all, so that no two wait for each other. Digests, because people type passwords into name fields.
+        let mut names: Vec<Digest> = names.iter().map(|name| token::sha256(name.as_bytes())).collect();
+        names.sort_unstable();
+        if let Some(until) = names.iter().find_map(|name| self.0.waits.find(name, at)) {
+            return Err(refusal(until - at).into());
         }
-        for name in names {
-            let times = all.entry(name.clone()).or_default();
-            while times.front().is_some_and(|first| now - *first >= WINDOW) {
-                times.pop_front();
+        let taken = names.clone();
+        let full = self
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let mut counted = Vec::with_capacity(taken.len());
+                    for name in taken {
+                        let mut times = storage::attempts::lock(tx, &name, at).await?;
+                        times.retain(|time| at - *time < WINDOW);
+                        if times.len() >= MOST {
+                            return Ok(Some((name, times[0] + WINDOW)));
+                        }
+                        times.push(at);
+                        counted.push((name, times));
+                    }
+                    for (name, times) in counted {
+                        storage::attempts::update(tx, &name, &times).await?;
+                    }
+                    Ok(None)
+                })
+            })
+            .await?;
+        match full {
+            None => Ok(Attempt { names, at }),
+            Some((name, until)) => {
+                self.0.waits.note(name, Wait { at, until });
+                Err(refusal(until - at).into())
             }
-            if times.len() >= MOST {
-                let wait = times.front().map_or(WINDOW, |first| WINDOW - (now - *first));
-                return Err(refusal(wait));
-            }
         }
-        for name in names {
-            all.entry(name.clone()).or_default().push_back(now);
-        }
-        Ok(())
     }
 
-    /// Gives the attempt of `now` back: it was a success.
-    pub(crate) fn give_back(&self, names: &[String], now: DateTime<Utc>) {
+    /// Gives an attempt back: it was a success, or was never tried.
+    pub(crate) async fn give_back(&self, attempt: Attempt) -> Result<()> {
+        self.0.waits.forget(&attempt.names);
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    for name in attempt.names {
+                        let mut times = storage::attempts::lock(tx, &name, attempt.at).await?;
+                        if let Some(place) = times.iter().position(|time| *time == attempt.at) {
+                            times.remove(place);
+                        }
+                        storage::attempts::update(tx, &name, &times).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+impl Waits {
+    fn find(&self, name: &Digest, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = all.get(name)?;
+        (now - wait.at < REPEATED_FOR && now < wait.until).then_some(wait.until)
+    }
+
+    fn note(&self, name: Digest, wait: Wait) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() > SWEEP_AT {
+            all.retain(|_, earlier| wait.at - earlier.at < REPEATED_FOR);
+        }
+        all.insert(name, wait);
+    }
+
+    fn forget(&self, names: &[Digest]) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for name in names {
-            if let Some(times) = all.get_mut(name)
-                && let Some(place) = times.iter().position(|time| *time == now)
-            {
-                times.remove(place);
-            }
+            all.remove(name);
         }
     }
 }
@@ -64,27 +132,4 @@ fn refusal(wait: TimeDelta) -> ApiError {
     let plural = if minutes == 1 { "" } else { "s" };
     let message = format!("Too many attempts. Try again in {minutes} minute{plural}.");
     ApiError { retry_after: Some(seconds), ..ApiError::new(ErrorCode::RateLimited, message) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_eleventh_failure_within_five_minutes_has_to_wait_and_a_success_does_not_count() {
-        let attempts = Attempts::default();
-        let names = ["ada".to_owned()];
-        let start = DateTime::UNIX_EPOCH;
-        for n in 0..30 {
-            let now = start + TimeDelta::milliseconds(n);
-            attempts.take(&names, now).unwrap();
-            attempts.give_back(&names, now);
-        }
-        for n in 0..10 {
-            attempts.take(&names, start + TimeDelta::seconds(n)).unwrap();
-        }
-        let refused = attempts.take(&names, start + TimeDelta::seconds(20)).unwrap_err();
-        assert_eq!((refused.code, refused.retry_after), (ErrorCode::RateLimited, Some(281)));
-        attempts.take(&names, start + TimeDelta::minutes(5)).unwrap();
-    }
 }

@@ -20,6 +20,13 @@ pub enum Error {
     Fault(String),
 }
 
+impl Error {
+    /// Whether the caller is to wait, and nothing was tried.
+    pub(crate) fn is_rate_limit(&self) -> bool {
+        matches!(self, Self::Api(refusal) if refusal.code == domain::ErrorCode::RateLimited)
+    }
+}
+
 /// Why the service can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -37,6 +44,15 @@ pub enum OpenError {
     /// A migration failed, or was changed after it had been applied.
     #[error("the migration failed: {0}")]
     Migration(sqlx::migrate::MigrateError),
+    /// The audit log's lines of an earlier version can't be chained.
+    #[error("the audit log can't be chained: {0}")]
+    Chain(String),
+    /// The names of an earlier version can't be indexed.
+    #[error("names can't be indexed: {0}")]
+    Names(String),
+    /// Mail is configured, but wrongly.
+    #[error("mail can't be sent: {0}")]
+    Mail(String),
     /// The database can't be reached.
     #[error("the database can't be opened: {0}")]
     Database(#[from] sqlx::Error),

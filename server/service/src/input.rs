@@ -31,6 +31,14 @@ pub(crate) fn name(text: &str) -> Result<Name, domain::name::NameError> {
     Name::parse(&text.nfc().collect::<String>())
 }
 
+/// The longest text that is searched for, in characters: no name is longer.
+const LONGEST_SEARCH: usize = 100;
+
+/// What is searched for: without what no name can hold, and no longer than one.
+pub(crate) fn search(text: &str) -> String {
+    text.trim().chars().filter(|c| !c.is_control()).take(LONGEST_SEARCH).collect()
+}
+
 /// A form's idempotency key; none when the field is empty.
 pub(crate) fn idempotency_key(text: Option<&str>) -> Result<Option<Uuid>, ApiError> {
     let text = text.map(str::trim).filter(|text| !text.is_empty());

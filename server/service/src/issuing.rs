@@ -1,7 +1,9 @@
 //! A key is made: drawn, and written under its owner's row.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ApiError, ApiKey, ErrorCode, Expiry, KeyId, Name, Operation, Owner, OwnerKind, Role, Secret};
+use domain::{
+    ApiError, ApiKey, ErrorCode, Expiry, KeyId, Name, Operation, Owner, OwnerKind, Role, Secret, policy::Proposed,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -37,6 +39,8 @@ pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateT
         created_channel: actor.client().channel.as_str(),
         expires_at: checked.expires_at.map(Expiry::instant),
         idempotency_key: checked.idempotency_key,
+        replaces: None,
+        ends_on_use: false,
     };
     Ok((key, token))
 }
@@ -50,21 +54,41 @@ pub(crate) async fn insert(
     permit: &Permit,
     key: NewKey,
 ) -> Result<ApiKey> {
+    let made = insert_or_repeat(tx, services, permit, &key).await?;
+    if made.id == key.id {
+        let subject = ("api_key", key.id.0, key.name.as_str());
+        let entry = Entry::by(actor, Operation::CreateApiKey, key.created_at, subject);
+        storage::audit::insert(tx, &entry.with(format!("hint {}", key.hint))).await?;
+    }
+    Ok(made)
+}
+
+/// The same without the audit line, which tells what the key is made for.
+pub(crate) async fn insert_or_repeat(
+    tx: &mut Tx,
+    services: &Services,
+    permit: &Permit,
+    key: &NewKey,
+) -> Result<ApiKey> {
     hold_owner(tx, permit).await?;
+    if let Some(maker) = key.created_by_key
+        && !storage::keys::hold(tx, KeyId(maker)).await?
+    {
+        return Err(ApiError::unauthenticated().into());
+    }
     let repeated = match key.idempotency_key {
         Some(idempotency_key) => storage::keys::find_repeated(tx, permit, idempotency_key).await?,
         None => None,
     };
     if let Some(earlier) = repeated {
-        return answer_again(tx, services, permit, &earlier, &key).await;
+        return answer_again(tx, services, permit, &earlier, key).await;
     }
-    storage::keys::insert(tx, permit, &key).await?;
-    let subject = ("api_key", key.id.0, key.name.as_str());
-    storage::audit::insert(
-        tx,
-        &Entry::by(actor, Operation::CreateApiKey, key.created_at, subject).with(format!("hint {}", key.hint)),
-    )
-    .await?;
+    // Read in the transaction: a policy that was set before the key is made holds for it.
+    let policies = storage::policies::list_in(tx, permit.tenant_id()).await?;
+    let owner = permit.owner().map_or(OwnerKind::User, Owner::kind);
+    let proposed = Proposed { owner, expires_at: key.expires_at, by_key: key.created_by_key.is_some() };
+    domain::policy::check(&policies, proposed, key.created_at)?;
+    storage::keys::insert(tx, permit, key).await?;
     Ok(storage::keys::find_in(tx, permit, key.id).await?.ok_or_else(ApiError::not_found)?)
 }
 

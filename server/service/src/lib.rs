@@ -7,19 +7,30 @@ mod admin;
 mod agents;
 mod api_keys;
 mod attempts;
+mod audit;
+mod calendar;
 mod clock;
 mod error;
 mod input;
+mod inventory;
+mod invitations;
 mod issuing;
+mod mail;
 mod members;
 mod password;
+mod permission;
 pub mod policy;
+mod reminders;
+mod rolls;
+mod second_factor;
 mod service_accounts;
 mod sessions;
 mod set_up;
 #[cfg(test)]
 mod stage;
 mod storage;
+mod tenant_policies;
+mod tenants;
 pub mod testing;
 #[cfg(test)]
 mod tests;
@@ -30,32 +41,57 @@ mod verification;
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 pub use actor::{Actor, Actors, Client, Principal};
 pub use admin::{Admin, AdminOwner};
 pub use agents::{Agents, MOST_LISTED as MOST_AGENTS, RegisterAgent};
-pub use api_keys::{ApiKeys, CreateApiKey};
+pub use api_keys::{ApiKeys, Concerns, CreateApiKey, MOST_CONCERNS};
+pub use audit::{AuditLog, ChainReport, Export};
+pub use calendar::Calendar;
 pub use clock::Clock;
 pub use domain;
 pub use error::{Error, OpenError, Result};
+pub use inventory::{BulkAct, Inventory, MOST_AT_ONCE};
+pub use invitations::{ComeIn, Invitations, IssuedInvitation};
+pub use mail::MailSettings;
 pub use members::Members;
+pub use rolls::{RollApiKey, Rolls, renewed_expiry};
+pub use second_factor::{Enrolment, SecondFactorState, SecondFactors};
 pub use service_accounts::{CreateServiceAccount, ServiceAccounts};
-pub use sessions::{Sessions, SignedIn, StoredSession};
+pub use sessions::{SessionFacts, Sessions, SignedIn, StoredSession};
 pub use set_up::{SetUp, SetUpInput};
+pub use tenant_policies::{PolicyPreview, SetPolicy, TenantPolicies};
+pub use tenants::Tenants;
 pub use users::Users;
 pub use verification::{Verification, VerifiedKey};
 
 /// How often noted uses are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether a mail is due.
+const REMIND_EVERY: Duration = Duration::from_mins(1);
 /// How many flushes pass between two removals of sessions that are over.
 const SWEEP_EVERY: u32 = 600;
+
+/// After this time a person confirms that it is them, before anything is made, rolled or revealed that lasts.
+pub const CONFIRM_AFTER: TimeDelta = TimeDelta::minutes(10);
 
 /// What the services need to know.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `sqlite:FILE` or `postgres://…`.
     pub database_url: String,
+    /// How mail is sent; not at all, when `None`.
+    pub mail: Option<MailSettings>,
+    /// How old a sign-in may be when something is made or revealed that lasts; at most [`CONFIRM_AFTER`].
+    pub confirm_after: TimeDelta,
+}
+
+impl Settings {
+    /// A database, no mail, and [`CONFIRM_AFTER`].
+    pub fn new(database_url: impl Into<String>) -> Self {
+        Self { database_url: database_url.into(), mail: None, confirm_after: CONFIRM_AFTER }
+    }
 }
 
 /// All use cases. Cheap to clone.
@@ -68,9 +104,12 @@ struct Inner {
     clock: Clock,
     uses: uses::Uses,
     refusals: verification::Refusals,
+    refusal_counts: permission::RefusalCounts,
     hasher: password::Hasher,
-    attempts: attempts::Attempts,
+    waits: attempts::Waits,
     link: set_up::Link,
+    mail: mail::Mail,
+    confirm_after: TimeDelta,
 }
 
 impl Services {
@@ -86,12 +125,16 @@ impl Services {
             clock,
             uses: uses::Uses::default(),
             refusals: verification::Refusals::default(),
+            refusal_counts: permission::RefusalCounts::default(),
             hasher,
-            attempts: attempts::Attempts::default(),
+            waits: attempts::Waits::default(),
             link: set_up::Link::default(),
+            mail: mail::Mail::open(settings.mail.as_ref())?,
+            confirm_after: settings.confirm_after.min(CONFIRM_AFTER),
         };
         let services = Self(Arc::new(inner));
         tokio::spawn(keep_house(Arc::downgrade(&services.0)));
+        tokio::spawn(remind(Arc::downgrade(&services.0)));
         Ok(services)
     }
 
@@ -102,6 +145,8 @@ impl Services {
     pub async fn migrate(&self) -> std::result::Result<Vec<i64>, OpenError> {
         let before = storage::maintenance::applied(self.db()).await?;
         storage::maintenance::migrate(self.db()).await?;
+        storage::maintenance::chain_audit_log(self.db()).await?;
+        storage::maintenance::index_names(self.db()).await?;
         let after = storage::maintenance::applied(self.db()).await?;
         Ok(after.into_iter().filter(|number| !before.contains(number)).collect())
     }
@@ -131,7 +176,7 @@ impl Services {
 
     /// Writes what is still noted and closes the connections.
     pub async fn close(&self) {
-        if let Err(error) = self.uses().flush(self.db()).await {
+        if let Err(error) = self.uses().flush(self.db(), self.now()).await {
             tracing::error!(%error, "last uses could not be written");
         }
         self.db().close().await;
@@ -147,14 +192,49 @@ impl Services {
         ApiKeys(self)
     }
 
+    /// Rolling API keys.
+    pub fn rolls(&self) -> Rolls<'_> {
+        Rolls(self)
+    }
+
     /// Service accounts.
     pub fn service_accounts(&self) -> ServiceAccounts<'_> {
         ServiceAccounts(self)
     }
 
+    /// The audit log.
+    pub fn audit_log(&self) -> AuditLog<'_> {
+        AuditLog(self)
+    }
+
     /// Agents.
     pub fn agents(&self) -> Agents<'_> {
         Agents(self)
+    }
+
+    /// Tenants as a whole.
+    pub fn tenants(&self) -> Tenants<'_> {
+        Tenants(self)
+    }
+
+    /// A tenant's policies on keys.
+    pub fn tenant_policies(&self) -> TenantPolicies<'_> {
+        TenantPolicies(self)
+    }
+
+    /// Every key of a tenant.
+    pub fn inventory(&self) -> Inventory<'_> {
+        Inventory(self)
+    }
+
+    /// Invitations.
+    pub fn invitations(&self) -> Invitations<'_> {
+        Invitations(self)
+    }
+
+    /// The calendar feed.
+    pub fn calendar(&self) -> Calendar<'_> {
+        Calendar(self)
     }
 
     /// Members of a tenant.
@@ -165,6 +245,11 @@ impl Services {
     /// A person about themselves.
     pub fn users(&self) -> Users<'_> {
         Users(self)
+    }
+
+    /// A person's second factor.
+    pub fn second_factors(&self) -> SecondFactors<'_> {
+        SecondFactors(self)
     }
 
     /// Signing in.
@@ -199,12 +284,12 @@ impl Services {
         &self.0.refusals
     }
 
-    pub(crate) fn hasher(&self) -> &password::Hasher {
-        &self.0.hasher
+    pub(crate) fn mail(&self) -> &mail::Mail {
+        &self.0.mail
     }
 
-    pub(crate) fn attempts(&self) -> &attempts::Attempts {
-        &self.0.attempts
+    pub(crate) fn hasher(&self) -> &password::Hasher {
+        &self.0.hasher
     }
 
     pub(crate) fn link(&self) -> &set_up::Link {
@@ -215,6 +300,11 @@ impl Services {
 /// A fresh UUID for a form, so that the same form sent twice makes one thing.
 pub fn new_form_id() -> String {
     uuid::Builder::from_random_bytes(token::draw_salt()).into_uuid().to_string()
+}
+
+/// An id for a session that begins now.
+pub fn new_session_id(now: DateTime<Utc>) -> domain::SessionId {
+    domain::SessionId(token::new_id(now))
 }
 
 /// A fresh id for a request, by which its lines in the log are found: 32 hexadecimal digits.
@@ -228,12 +318,26 @@ async fn keep_house(services: std::sync::Weak<Inner>) {
     loop {
         tokio::time::sleep(FLUSH_EVERY).await;
         let Some(inner) = services.upgrade() else { return };
-        if let Err(error) = inner.uses.flush(&inner.db).await {
+        if let Err(error) = inner.uses.flush(&inner.db, inner.clock.now()).await {
             tracing::warn!(%error, "last uses could not be written; trying again");
+        }
+        if let Err(error) = storage::keys::settle_expired(&inner.db, inner.clock.now()).await {
+            tracing::warn!(%error, "keys that are over could not be noted; trying again");
         }
         turn = turn.wrapping_add(1);
         if turn.is_multiple_of(SWEEP_EVERY) {
             sweep(&inner).await;
+        }
+    }
+}
+
+/// Beside the requests: sends the mails that are due. Not with the housekeeping, because a mail server may be slow.
+async fn remind(services: std::sync::Weak<Inner>) {
+    loop {
+        tokio::time::sleep(REMIND_EVERY).await;
+        let Some(inner) = services.upgrade() else { return };
+        if let Err(error) = reminders::send_due(&inner).await {
+            tracing::warn!(%error, "reminders could not be sent; trying again");
         }
     }
 }
@@ -243,6 +347,15 @@ async fn sweep(inner: &Inner) {
     let now = inner.clock.now();
     if let Err(error) = storage::sessions::delete_expired(&inner.db, storage::micros(now)).await {
         tracing::warn!(%error, "sessions that are over could not be removed");
+    }
+    if let Err(error) = storage::attempts::delete_before(&inner.db, now - attempts::WINDOW).await {
+        tracing::warn!(%error, "old attempts could not be removed");
+    }
+    if let Err(error) = tenant_policies::suspend_unused(inner).await {
+        tracing::warn!(%error, "unused keys could not be suspended");
+    }
+    if let Err(error) = storage::evidence::sweep(&inner.db, now - domain::evidence::KEPT_FOR).await {
+        tracing::warn!(%error, "old evidence of use could not be removed");
     }
     if let Err(error) = storage::agents::delete_before(&inner.db, now - agents::KEPT_FOR).await {
         tracing::warn!(%error, "agents that are gone could not be removed");

@@ -5,7 +5,7 @@ use domain::{ApiError, ErrorCode, Member, Operation, Owner, Role, UserId};
 
 use crate::{
     Actor, Result, Services,
-    policy::{Permit, Target, authorize},
+    policy::{Permit, Target},
     storage::{self, Tx, audit::Entry},
 };
 
@@ -18,7 +18,7 @@ impl Members<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<Member>> {
-        let permit = authorize(actor, Operation::ListMembers, Target::Tenant(actor.tenant_id()))?;
+        let permit = self.0.permit(actor, Operation::ListMembers, Target::Tenant(actor.tenant_id())).await?;
         storage::tenants::list_members(self.0.db(), &permit, false).await
     }
 
@@ -27,7 +27,7 @@ impl Members<'_> {
     /// # Errors
     /// `NOT_FOUND`, `FORBIDDEN`.
     pub async fn get_to_change(&self, actor: &Actor, user: UserId) -> Result<Member> {
-        authorize(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id()))?;
+        self.0.permit(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
         let members = self.list(actor).await?;
         Ok(members.into_iter().find(|member| member.user_id == user).ok_or_else(ApiError::not_found)?)
     }
@@ -37,7 +37,7 @@ impl Members<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn administrators(&self, actor: &Actor) -> Result<Vec<Member>> {
-        let permit = authorize(actor, Operation::ListMembers, Target::Tenant(actor.tenant_id()))?;
+        let permit = self.0.permit(actor, Operation::ListMembers, Target::Tenant(actor.tenant_id())).await?;
         storage::tenants::list_members(self.0.db(), &permit, true).await
     }
 
@@ -46,7 +46,7 @@ impl Members<'_> {
     /// # Errors
     /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
     pub async fn change_role(&self, actor: &Actor, user: UserId, role: Role) -> Result<Member> {
-        let permit = authorize(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id()))?;
+        let permit = self.0.permit(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
         let (actor, now) = (actor.clone(), self.0.now());
         self.0
             .db()
@@ -63,7 +63,7 @@ impl Members<'_> {
     /// # Errors
     /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
     pub async fn remove(&self, actor: &Actor, user: UserId) -> Result<()> {
-        let permit = authorize(actor, Operation::RemoveMember, Target::Tenant(actor.tenant_id()))?;
+        let permit = self.0.permit(actor, Operation::RemoveMember, Target::Tenant(actor.tenant_id())).await?;
         let (actor, now) = (actor.clone(), self.0.now());
         let by = actor.name().to_owned();
         self.0
@@ -115,7 +115,8 @@ pub(crate) async fn remove(
     }
     keep_an_administrator(tx, permit).await?;
     let keys = storage::keys::revoke_all(tx, permit, Owner::User(user), now, by, "member removed").await?;
-    storage::audit::insert(tx, &tell(&member).with(format!("{keys} keys revoked"))).await
+    storage::keys::mark_orphans(tx, permit.tenant_id(), user, Some(now)).await?;
+    storage::audit::insert(tx, &tell(&member).with(crate::service_accounts::keys_revoked(keys))).await
 }
 
 async fn keep_an_administrator(tx: &mut Tx, permit: &Permit) -> Result<()> {

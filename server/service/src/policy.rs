@@ -14,7 +14,7 @@ pub enum Target {
 }
 
 /// The proof that an operation was allowed, with the wall that storage puts in every WHERE clause.
-/// Only [`authorize`] makes one.
+/// Made by [`authorize`] alone, and by [`Permit::of_key`] for the service's own hand.
 #[derive(Clone, Copy, Debug)]
 pub struct Permit {
     tenant_id: TenantId,
@@ -23,6 +23,11 @@ pub struct Permit {
 }
 
 impl Permit {
+    /// For what the service itself does with a key after the key has been verified: a use is the right to it.
+    pub(crate) fn of_key(tenant_id: TenantId, owner: Owner, operation: Operation) -> Self {
+        Self { tenant_id, owner: Some(owner), operation }
+    }
+
     pub(crate) fn tenant_id(&self) -> TenantId {
         self.tenant_id
     }
@@ -55,25 +60,53 @@ pub fn authorize(actor: &Actor, operation: Operation, target: Target) -> Result<
     }
 }
 
+/// Whether to offer an operation on a key: a question for menus, never a right. A person's own key in another of their
+/// tenants is judged there, when it is done.
+pub(crate) fn is_offered(actor: &Actor, operation: Operation, tenant: TenantId, owner: Owner) -> bool {
+    let elsewhere = owner == actor.owner() && tenant != actor.tenant_id();
+    elsewhere || authorize(actor, operation, Target::Owner(tenant, owner)).is_ok()
+}
+
 fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool {
     let administers = actor.role() == Role::TenantAdmin;
     let own = owner == Some(actor.owner());
     let of_account = matches!(owner, Some(Owner::ServiceAccount(_)));
     match operation {
         Operation::ViewSelf => actor.user_id().is_some(),
-        Operation::SwitchTenant | Operation::UpdateProfile | Operation::ChangePassword => actor.is_session(),
-        Operation::ListApiKeys | Operation::GetApiKey | Operation::RevokeApiKey | Operation::ListAgents => {
-            own || administers
+        Operation::SwitchTenant
+        | Operation::UpdateProfile
+        | Operation::ChangePassword
+        | Operation::ConfirmSignIn
+        | Operation::ListSessions
+        | Operation::EndSession
+        | Operation::EndOtherSessions
+        | Operation::BeginSecondFactor
+        | Operation::EnableSecondFactor
+        | Operation::DisableSecondFactor
+        | Operation::RenewRecoveryCodes
+        | Operation::AcceptInvitation
+        | Operation::CreateCalendarFeed
+        | Operation::RevokeCalendarFeed => actor.is_session(),
+        // Who administers nothing here makes no tenants either: an installation is its administrators' matter.
+        Operation::CreateTenant => actor.is_session() && administers,
+        Operation::ListApiKeys
+        | Operation::GetApiKey
+        | Operation::GetApiKeyUsage
+        | Operation::RevokeApiKey
+        | Operation::SuspendApiKey
+        | Operation::ListAgents => own || administers,
+        // Making a roll last longer, or giving the old key its own life back, is as good as making a key.
+        Operation::RollApiKey | Operation::ExtendRoll | Operation::CancelRoll => {
+            (own && actor.role() >= Role::User) || (administers && of_account)
         }
         Operation::CreateApiKey => match owner {
             Some(Owner::User(_)) => own && actor.role() >= Role::User,
             Some(Owner::ServiceAccount(_)) => administers || (own && actor.role() >= Role::User),
             None => false,
         },
-        Operation::ListMembers | Operation::GetTenant => true,
-        // Whoever may stop a key for good may stop it for now.
-        Operation::SuspendApiKey => own || administers,
-        Operation::RenameApiKey => own || (administers && of_account),
+        Operation::ListMembers | Operation::GetTenant | Operation::ListPolicies => true,
+        // Ending a roll stops a token, and makes none.
+        Operation::RenameApiKey | Operation::FinishRoll => own || (administers && of_account),
         Operation::ResumeApiKey => (own && actor.role() >= Role::User) || administers,
         Operation::RegisterAgent | Operation::PollQueue => own && actor.key_id().is_some(),
         Operation::ListServiceAccounts
@@ -84,6 +117,17 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
         | Operation::SuspendServiceAccount
         | Operation::ResumeServiceAccount
         | Operation::DeleteServiceAccount
+        | Operation::ListAuditLog
+        | Operation::RenameTenant
+        | Operation::ListTenantKeys
+        | Operation::SuspendApiKeys
+        | Operation::RevokeApiKeys
+        | Operation::PreviewPolicy
+        | Operation::SetPolicy
+        | Operation::ClearPolicy
+        | Operation::InviteMember
+        | Operation::ListInvitations
+        | Operation::CancelInvitation
         | Operation::ChangeMemberRole
         | Operation::RemoveMember => administers,
     }
@@ -91,14 +135,31 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
 
 fn refusal(operation: Operation, owner: Option<Owner>) -> &'static str {
     match operation {
-        Operation::ViewSelf | Operation::SwitchTenant | Operation::UpdateProfile | Operation::ChangePassword => {
-            "This is for a person in a browser, not for a key."
-        }
+        Operation::ViewSelf
+        | Operation::SwitchTenant
+        | Operation::UpdateProfile
+        | Operation::ChangePassword
+        | Operation::ConfirmSignIn
+        | Operation::ListSessions
+        | Operation::EndSession
+        | Operation::EndOtherSessions
+        | Operation::BeginSecondFactor
+        | Operation::EnableSecondFactor
+        | Operation::DisableSecondFactor
+        | Operation::RenewRecoveryCodes
+        | Operation::AcceptInvitation
+        | Operation::CreateCalendarFeed
+        | Operation::RevokeCalendarFeed => "This is for a person in a browser, not for a key.",
         Operation::CreateApiKey if matches!(owner, Some(Owner::User(_))) => {
             "You can create keys for yourself only, and not with the role Read only. Ask an administrator of the tenant."
         }
         Operation::ListApiKeys
         | Operation::GetApiKey
+        | Operation::GetApiKeyUsage
+        | Operation::RollApiKey
+        | Operation::FinishRoll
+        | Operation::ExtendRoll
+        | Operation::CancelRoll
         | Operation::RevokeApiKey
         | Operation::RenameApiKey
         | Operation::SuspendApiKey
@@ -111,7 +172,19 @@ fn refusal(operation: Operation, owner: Option<Owner>) -> &'static str {
             "This is for an agent with a key, not for a person in a browser."
         }
         Operation::ListAgents => "The tenant's agents are shown to its administrators; yours, under your keys.",
-        Operation::ChangeMemberRole | Operation::RemoveMember => "Members are managed by the tenant's administrators.",
+        Operation::ListAuditLog => "The audit log is shown to the tenant's administrators.",
+        Operation::CreateTenant => "Tenants are made by people who administer one already, in a browser.",
+        Operation::ListTenantKeys | Operation::SuspendApiKeys | Operation::RevokeApiKeys => {
+            "The inventory of all keys is shown to the tenant's administrators."
+        }
+        Operation::RenameTenant | Operation::PreviewPolicy | Operation::SetPolicy | Operation::ClearPolicy => {
+            "The tenant's settings are made by its administrators."
+        }
+        Operation::ChangeMemberRole
+        | Operation::RemoveMember
+        | Operation::InviteMember
+        | Operation::ListInvitations
+        | Operation::CancelInvitation => "Members are managed by the tenant's administrators.",
         _ => "Service accounts are managed by the tenant's administrators.",
     }
 }
@@ -157,6 +230,30 @@ mod tests {
             (O::ChangePassword,       "session", None,            "yyy"),
             (O::ChangePassword,       "key",     None,            "---"),
             (O::ChangePassword,       "bot",     None,            "---"),
+            (O::ConfirmSignIn, "session", None, "yyy"),
+            (O::ConfirmSignIn, "key", None, "---"),
+            (O::ConfirmSignIn, "bot", None, "---"),
+            (O::ListSessions, "session", None, "yyy"),
+            (O::ListSessions, "key", None, "---"),
+            (O::ListSessions, "bot", None, "---"),
+            (O::EndSession, "session", None, "yyy"),
+            (O::EndSession, "key", None, "---"),
+            (O::EndSession, "bot", None, "---"),
+            (O::EndOtherSessions, "session", None, "yyy"),
+            (O::EndOtherSessions, "key", None, "---"),
+            (O::EndOtherSessions, "bot", None, "---"),
+            (O::BeginSecondFactor, "session", None, "yyy"),
+            (O::BeginSecondFactor, "key", None, "---"),
+            (O::BeginSecondFactor, "bot", None, "---"),
+            (O::EnableSecondFactor, "session", None, "yyy"),
+            (O::EnableSecondFactor, "key", None, "---"),
+            (O::EnableSecondFactor, "bot", None, "---"),
+            (O::DisableSecondFactor, "session", None, "yyy"),
+            (O::DisableSecondFactor, "key", None, "---"),
+            (O::DisableSecondFactor, "bot", None, "---"),
+            (O::RenewRecoveryCodes, "session", None, "yyy"),
+            (O::RenewRecoveryCodes, "key", None, "---"),
+            (O::RenewRecoveryCodes, "bot", None, "---"),
             (O::ListApiKeys,          "session", Some(ME),        "yyy"),
             (O::ListApiKeys,          "session", Some(OTHER),     "--y"),
             (O::ListApiKeys,          "session", Some(BOT),       "--y"),
@@ -201,6 +298,32 @@ mod tests {
             (O::ResumeApiKey,         "session", Some(BOT),       "--y"),
             (O::ResumeApiKey,         "bot",     Some(BOT),       "-yy"),
             (O::ResumeApiKey,         "bot",     Some(OTHER_BOT), "--y"),
+            (O::GetApiKeyUsage,       "session", Some(ME),        "yyy"),
+            (O::GetApiKeyUsage,       "session", Some(OTHER),     "--y"),
+            (O::GetApiKeyUsage,       "session", Some(BOT),       "--y"),
+            (O::GetApiKeyUsage,       "bot",     Some(BOT),       "yyy"),
+            (O::GetApiKeyUsage,       "bot",     Some(OTHER_BOT), "--y"),
+            (O::RollApiKey,           "session", Some(ME),        "-yy"),
+            (O::RollApiKey,           "session", Some(OTHER),     "---"),
+            (O::RollApiKey,           "session", Some(BOT),       "--y"),
+            (O::RollApiKey,           "key",     Some(ME),        "-yy"),
+            (O::RollApiKey,           "bot",     Some(BOT),       "-yy"),
+            (O::RollApiKey,           "bot",     Some(OTHER_BOT), "--y"),
+            (O::FinishRoll,           "session", Some(ME),        "yyy"),
+            (O::FinishRoll,           "session", Some(OTHER),     "---"),
+            (O::FinishRoll,           "session", Some(BOT),       "--y"),
+            (O::FinishRoll,           "bot",     Some(BOT),       "yyy"),
+            (O::FinishRoll,           "bot",     Some(OTHER_BOT), "--y"),
+            (O::ExtendRoll,           "session", Some(ME),        "-yy"),
+            (O::ExtendRoll,           "session", Some(OTHER),     "---"),
+            (O::ExtendRoll,           "session", Some(BOT),       "--y"),
+            (O::ExtendRoll,           "bot",     Some(BOT),       "-yy"),
+            (O::ExtendRoll,           "bot",     Some(OTHER_BOT), "--y"),
+            (O::CancelRoll,           "session", Some(ME),        "-yy"),
+            (O::CancelRoll,           "session", Some(OTHER),     "---"),
+            (O::CancelRoll,           "session", Some(BOT),       "--y"),
+            (O::CancelRoll,           "bot",     Some(BOT),       "-yy"),
+            (O::CancelRoll,           "bot",     Some(OTHER_BOT), "--y"),
             (O::RenameServiceAccount, "session", Some(BOT),       "--y"),
             (O::RenameServiceAccount, "bot",     Some(BOT),       "--y"),
             (O::ChangeServiceAccountRole, "session", Some(BOT),   "--y"),
@@ -237,6 +360,54 @@ mod tests {
             (O::ListAgents,           "key",     None,            "--y"),
             (O::ListAgents,           "bot",     Some(BOT),       "yyy"),
             (O::ListAgents,           "bot",     Some(OTHER_BOT), "--y"),
+            (O::ListAuditLog,         "session", None,            "--y"),
+            (O::ListAuditLog,         "key",     None,            "--y"),
+            (O::ListAuditLog,         "bot",     None,            "--y"),
+            (O::CreateTenant, "session", None, "--y"),
+            (O::CreateTenant, "key", None, "---"),
+            (O::CreateTenant, "bot", None, "---"),
+            (O::RenameTenant, "session", None, "--y"),
+            (O::RenameTenant, "key", None, "--y"),
+            (O::RenameTenant, "bot", None, "--y"),
+            (O::InviteMember, "session", None, "--y"),
+            (O::InviteMember, "key", None, "--y"),
+            (O::InviteMember, "bot", None, "--y"),
+            (O::ListInvitations, "session", None, "--y"),
+            (O::ListInvitations, "key", None, "--y"),
+            (O::ListInvitations, "bot", None, "--y"),
+            (O::CancelInvitation, "session", None, "--y"),
+            (O::CancelInvitation, "key", None, "--y"),
+            (O::CancelInvitation, "bot", None, "--y"),
+            (O::AcceptInvitation, "session", None, "yyy"),
+            (O::AcceptInvitation, "key", None, "---"),
+            (O::AcceptInvitation, "bot", None, "---"),
+            (O::CreateCalendarFeed, "session", None, "yyy"),
+            (O::CreateCalendarFeed, "key", None, "---"),
+            (O::CreateCalendarFeed, "bot", None, "---"),
+            (O::RevokeCalendarFeed, "session", None, "yyy"),
+            (O::RevokeCalendarFeed, "key", None, "---"),
+            (O::RevokeCalendarFeed, "bot", None, "---"),
+            (O::ListTenantKeys, "session", None, "--y"),
+            (O::ListTenantKeys, "key", None, "--y"),
+            (O::ListTenantKeys, "bot", None, "--y"),
+            (O::SuspendApiKeys, "session", None, "--y"),
+            (O::SuspendApiKeys, "key", None, "--y"),
+            (O::SuspendApiKeys, "bot", None, "--y"),
+            (O::RevokeApiKeys, "session", None, "--y"),
+            (O::RevokeApiKeys, "key", None, "--y"),
+            (O::RevokeApiKeys, "bot", None, "--y"),
+            (O::ListPolicies, "session", None, "yyy"),
+            (O::ListPolicies, "key", None, "yyy"),
+            (O::ListPolicies, "bot", None, "yyy"),
+            (O::PreviewPolicy, "session", None, "--y"),
+            (O::PreviewPolicy, "key", None, "--y"),
+            (O::PreviewPolicy, "bot", None, "--y"),
+            (O::SetPolicy, "session", None, "--y"),
+            (O::SetPolicy, "key", None, "--y"),
+            (O::SetPolicy, "bot", None, "--y"),
+            (O::ClearPolicy, "session", None, "--y"),
+            (O::ClearPolicy, "key", None, "--y"),
+            (O::ClearPolicy, "bot", None, "--y"),
             (O::ListMembers,          "session", None,            "yyy"),
             (O::ListMembers,          "bot",     None,            "yyy"),
             (O::ChangeMemberRole,     "session", None,            "--y"),

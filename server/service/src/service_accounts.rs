@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     Actor, Result, Services, input,
     issuing::{self, Checked},
-    policy::{Permit, Target, authorize},
+    policy::{Permit, Target},
     storage::{self, Tx, audit::Entry},
     token,
 };
@@ -35,8 +35,9 @@ impl ServiceAccounts<'_> {
     /// # Errors
     /// `FORBIDDEN` for anyone but an Administrator.
     pub async fn list(&self, actor: &Actor, query: &AccountQuery) -> Result<Page<ServiceAccount>> {
-        let permit = authorize(actor, Operation::ListServiceAccounts, Target::Tenant(actor.tenant_id()))?;
-        storage::service_accounts::list(self.0.db(), &permit, query, self.0.now()).await
+        let permit = self.0.permit(actor, Operation::ListServiceAccounts, Target::Tenant(actor.tenant_id())).await?;
+        let query = AccountQuery { search: input::search(&query.search), ..query.clone() };
+        storage::service_accounts::list(self.0.db(), &permit, &query, self.0.now()).await
     }
 
     /// One account, deleted ones too.
@@ -44,7 +45,7 @@ impl ServiceAccounts<'_> {
     /// # Errors
     /// `NOT_FOUND`, `FORBIDDEN`.
     pub async fn get(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
-        let permit = authorize(actor, Operation::GetServiceAccount, Target::Tenant(actor.tenant_id()))?;
+        let permit = self.0.permit(actor, Operation::GetServiceAccount, Target::Tenant(actor.tenant_id())).await?;
         let account = storage::service_accounts::find(self.0.db(), &permit, id, self.0.now()).await?;
         Ok(account.ok_or_else(ApiError::not_found)?)
     }
@@ -52,9 +53,10 @@ impl ServiceAccounts<'_> {
     /// Makes an account.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` with the fields `name`, `role`; `FORBIDDEN`.
+    /// `BAD_USER_INPUT` with the fields `name`, `role`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`.
     pub async fn create(&self, actor: &Actor, input: &CreateServiceAccount) -> Result<ServiceAccount> {
-        let permit = authorize(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id()))?;
+        let permit = self.0.permit(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id())).await?;
+        self.0.require_fresh(actor)?;
         let (account, key) = draft(actor, input, self.0.now())?;
         let actor = actor.clone();
         self.0.db().write(move |tx| Box::pin(async move { insert(tx, &actor, &permit, account, key).await })).await
@@ -65,10 +67,11 @@ impl ServiceAccounts<'_> {
     /// # Errors
     /// As [`ServiceAccounts::create`].
     pub async fn create_with_key(&self, actor: &Actor, input: &CreateServiceAccount) -> Result<IssuedKey> {
-        let permit = authorize(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id()))?;
+        let permit = self.0.permit(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id())).await?;
+        self.0.require_fresh(actor)?;
         let (account, repeat) = draft(actor, input, self.0.now())?;
         let owner = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(account.id));
-        let key_permit = authorize(actor, Operation::CreateApiKey, owner)?;
+        let key_permit = self.0.permit(actor, Operation::CreateApiKey, owner).await?;
         let checked = Checked { name: account.name.clone(), expires_at: None, idempotency_key: None };
         let (key, token) = issuing::draft(actor, OwnerKind::ServiceAccount, checked, account.created_at)?;
         let (services, actor) = (self.0.clone(), actor.clone());
@@ -122,7 +125,7 @@ impl ServiceAccounts<'_> {
 
     async fn change(&self, actor: &Actor, id: ServiceAccountId, change: Change) -> Result<ServiceAccount> {
         let target = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(id));
-        let permit = authorize(actor, change.operation(), target)?;
+        let permit = self.0.permit(actor, change.operation(), target).await?;
         if matches!(change, Change::Role(role) if role > actor.role()) {
             return Err(ApiError::field("role", "You can't grant a role above your own.").into());
         }
@@ -152,7 +155,7 @@ impl ServiceAccounts<'_> {
     /// `CONFLICT` when it was deleted already, `NOT_FOUND`, `FORBIDDEN`.
     pub async fn delete(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
         let target = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(id));
-        let permit = authorize(actor, Operation::DeleteServiceAccount, target)?;
+        let permit = self.0.permit(actor, Operation::DeleteServiceAccount, target).await?;
         let (now, actor) = (self.0.now(), actor.clone());
         self.0.db().write(move |tx| Box::pin(async move { delete(tx, &actor, &permit, id, now).await })).await
     }
@@ -196,8 +199,16 @@ impl Change {
         match self {
             Self::Rename(name) => rows::rename(tx, permit, id, name).await,
             Self::Role(role) => rows::update_role(tx, permit, id, *role).await,
-            Self::Suspend => rows::suspend(tx, permit, id, stamp.0, stamp.1).await,
-            Self::Resume => rows::resume(tx, permit, id).await,
+            Self::Suspend => {
+                let done = rows::suspend(tx, permit, id, stamp.0, stamp.1).await?;
+                storage::keys::follow_account(tx, permit, id, true).await?;
+                Ok(done)
+            }
+            Self::Resume => {
+                let done = rows::resume(tx, permit, id).await?;
+                storage::keys::follow_account(tx, permit, id, false).await?;
+                Ok(done)
+            }
         }
     }
 
@@ -281,11 +292,13 @@ async fn delete(
     let keys =
         storage::keys::revoke_all(tx, permit, Owner::ServiceAccount(id), now, actor.name(), "service account deleted")
             .await?;
+    storage::keys::mark_orphans_of_account(tx, permit, id, now).await?;
     let subject = ("service_account", id.0, account.name.as_str());
-    storage::audit::insert(
-        tx,
-        &Entry::by(actor, permit.operation(), now, subject).with(format!("{keys} keys revoked")),
-    )
-    .await?;
+    storage::audit::insert(tx, &Entry::by(actor, permit.operation(), now, subject).with(keys_revoked(keys))).await?;
     Ok(storage::service_accounts::find_in(tx, permit, id, now).await?.ok_or_else(ApiError::not_found)?)
+}
+
+/// How many keys ended with their owner, in words.
+pub(crate) fn keys_revoked(count: u64) -> String {
+    format!("{count} key{} revoked", if count == 1 { "" } else { "s" })
 }

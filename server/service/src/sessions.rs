@@ -1,9 +1,13 @@
 //! Signing in, and the rows behind the browser's sessions.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiError, Email, ErrorCode, Secret, TenantId, UserId};
+use domain::{ApiError, Email, ErrorCode, Outcome, Secret, SessionId, TenantId, User, UserId};
 
-use crate::{Result, Services, actor::Client, storage};
+use crate::{
+    Error, Result, Services,
+    actor::Client,
+    storage::{self, audit::Entry},
+};
 
 /// Who has signed in, and where they stand first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +16,23 @@ pub struct SignedIn {
     pub user_id: UserId,
     /// Their first tenant.
     pub tenant_id: TenantId,
+    /// Whether a code of the second factor is still to be given, see [`Sessions::check_code`].
+    pub needs_code: bool,
+}
+
+/// What a person may see of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionFacts {
+    /// Its id.
+    pub id: SessionId,
+    /// When the person signed in.
+    pub signed_in_at: DateTime<Utc>,
+    /// When it was last used.
+    pub seen_at: DateTime<Utc>,
+    /// From where.
+    pub address: Option<String>,
+    /// With which browser.
+    pub user_agent: Option<String>,
 }
 
 /// A session's row. What is in `data` is the session layer's business.
@@ -23,6 +44,8 @@ pub struct StoredSession {
     pub user_id: Option<UserId>,
     /// When it ends by itself.
     pub expires_at: DateTime<Utc>,
+    /// What its owner may see of it, once signed in.
+    pub facts: Option<SessionFacts>,
 }
 
 /// Use cases of signing in.
@@ -35,10 +58,27 @@ impl Sessions<'_> {
     /// `UNAUTHENTICATED`, always in the same words; `RATE_LIMITED` after ten failures in five minutes for the account
     /// or the network address, or when too many are signing in at once.
     pub async fn sign_in(&self, email: &str, password: &Secret, client: &Client) -> Result<SignedIn> {
-        let now = self.0.now();
+        let user = self.recognise(email, password, client).await?;
+        let standings = storage::users::list_standings(self.0.db(), user.id).await?;
+        let Some(first) = standings.first() else {
+            let message = "You belong to no tenant any more. Ask an administrator to invite you.";
+            return Err(ApiError::new(ErrorCode::Forbidden, message).into());
+        };
+        let needs_code = self.0.second_factors().is_enabled(user.id).await?;
+        if !needs_code {
+            self.note(&user, client, Outcome::Done).await?;
+        }
+        Ok(SignedIn { user_id: user.id, tenant_id: first.tenant_id, needs_code })
+    }
+
+    /// The person behind an address and a password.
+    ///
+    /// # Errors
+    /// As [`Sessions::sign_in`].
+    pub(crate) async fn recognise(&self, email: &str, password: &Secret, client: &Client) -> Result<User> {
         let mut names = vec![format!("account {}", email.trim().to_lowercase())];
         names.extend(client.address.as_ref().map(|address| format!("address {address}")));
-        self.0.attempts().take(&names, now)?;
+        let attempt = self.0.take_attempt(&names).await?;
         let found = match Email::parse(email) {
             Ok(email) => storage::users::find_by_email(self.0.db(), &email).await?,
             Err(_) => None,
@@ -48,18 +88,55 @@ impl Sessions<'_> {
         let good = match equal {
             Ok(equal) => equal,
             Err(error) => {
-                self.0.attempts().give_back(&names, now);
+                self.0.give_back(attempt).await?;
                 return Err(error);
             }
         };
-        let (Some(user), true) = (user, good) else { return Err(refusal().into()) };
-        self.0.attempts().give_back(&names, now);
-        let standings = storage::users::list_standings(self.0.db(), user.id).await?;
-        let Some(first) = standings.first() else {
-            let message = "You belong to no tenant any more. Ask an administrator to invite you.";
-            return Err(ApiError::new(ErrorCode::Forbidden, message).into());
+        let (Some(user), true) = (user.clone(), good) else {
+            if let Some(user) = user {
+                self.note(&user, client, Outcome::Refused).await?;
+            }
+            return Err(refusal().into());
         };
-        Ok(SignedIn { user_id: user.id, tenant_id: first.tenant_id })
+        self.0.give_back(attempt).await?;
+        Ok(user)
+    }
+
+    /// The second step of signing in: a code of the app, or a recovery code.
+    ///
+    /// # Errors
+    /// A field error at `code`; `RATE_LIMITED` after ten wrong ones in five minutes.
+    pub async fn check_code(&self, signed_in: SignedIn, code: &str, client: &Client) -> Result<SignedIn> {
+        let user = storage::users::find(self.0.db(), signed_in.user_id).await?.ok_or_else(ApiError::unauthenticated)?;
+        let checked = self.0.second_factors().check(user.id, code).await;
+        let outcome = if checked.is_ok() { Outcome::Done } else { Outcome::Refused };
+        // What is refused unseen has its line already: that of the tenth wrong code.
+        if !checked.as_ref().is_err_and(Error::is_rate_limit) {
+            self.note(&user, client, outcome).await?;
+        }
+        checked.map(|()| SignedIn { needs_code: false, ..signed_in })
+    }
+
+    /// A line in the audit log of the person's first tenant: who belongs to none has no log to stand in.
+    async fn note(&self, user: &User, client: &Client, outcome: Outcome) -> Result<()> {
+        let standings = storage::users::list_standings(self.0.db(), user.id).await?;
+        let Some(first) = standings.first() else { return Ok(()) };
+        let entry = Entry {
+            at: self.0.now(),
+            tenant_id: Some(first.tenant_id.0),
+            operation: "sign_in",
+            outcome,
+            actor_kind: "user",
+            actor_id: Some(user.id.0),
+            actor_name: user.name.as_str().to_owned(),
+            key_id: None,
+            client: client.clone(),
+            subject_kind: "user",
+            subject_id: Some(user.id.0),
+            subject_name: user.name.as_str().to_owned(),
+            detail: String::new(),
+        };
+        self.0.db().write(move |tx| Box::pin(async move { storage::audit::insert(tx, &entry).await })).await
     }
 
     /// The row of a session that isn't over. `digest`: SHA-256 of the cookie's secret.
@@ -70,12 +147,20 @@ impl Sessions<'_> {
         storage::sessions::find(self.0.db(), digest, storage::micros(self.0.now())).await
     }
 
-    /// Adds or replaces a row.
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn create(&self, digest: &[u8; 32], session: &StoredSession) -> Result<()> {
+        storage::sessions::insert(self.0.db(), *digest, session.clone()).await
+    }
+
+    /// Changes a row; one that was removed meanwhile stays so.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn save(&self, digest: &[u8; 32], session: &StoredSession) -> Result<()> {
-        storage::sessions::save(self.0.db(), *digest, session.clone()).await
+        storage::sessions::update(self.0.db(), *digest, session.clone()).await
     }
 
     /// Removes a row.

@@ -77,7 +77,7 @@ impl SetUp<'_> {
         }
         let (tenant, user) = self.check(input)?;
         let hash = self.0.hasher().hash(input.password.clone()).await?;
-        let done = SignedIn { user_id: user.id, tenant_id: tenant.id };
+        let done = SignedIn { user_id: user.id, tenant_id: tenant.id, needs_code: false };
         self.0.db().write(move |tx| Box::pin(async move { insert(tx, &tenant, &user, &hash).await })).await?;
         self.0.link().set(None);
         Ok(done)
@@ -123,6 +123,7 @@ async fn insert(tx: &mut Tx, tenant: &Tenant, user: &User, hash: &str) -> Result
         at: tenant.created_at,
         tenant_id: Some(tenant.id.0),
         operation: "set_up",
+        outcome: domain::Outcome::Done,
         actor_kind: "user",
         actor_id: Some(user.id.0),
         actor_name: user.name.as_str().to_owned(),

@@ -19,6 +19,7 @@ pub(crate) struct Stage {
     pub(crate) clock: Clock,
     pub(crate) tenant: TenantId,
     pub(crate) admin: UserId,
+    pub(crate) database_url: String,
     _folder: tempfile::TempDir,
 }
 
@@ -53,11 +54,11 @@ pub(crate) fn browser() -> Client {
 impl Stage {
     async fn set(url: &str, folder: tempfile::TempDir) -> Self {
         let clock = Clock::fixed("2027-01-01T00:00:00Z".parse().unwrap());
-        let services = Services::open(&Settings { database_url: url.to_owned() }, clock.clone()).await.unwrap();
+        let services = Services::open(&Settings::new(url), clock.clone()).await.unwrap();
         services.migrate().await.unwrap();
         let tenant = services.admin().create_tenant("Acme", "acme").await.unwrap();
         let admin = add_user(&services, "ada@example.org", "acme", Role::TenantAdmin).await;
-        Self { services, clock, tenant, admin, _folder: folder }
+        Self { services, clock, tenant, admin, database_url: url.to_owned(), _folder: folder }
     }
 
     pub(crate) fn advance(&self, by: TimeDelta) -> DateTime<Utc> {
@@ -71,7 +72,7 @@ impl Stage {
     }
 
     pub(crate) async fn session(&self, user: UserId) -> Actor {
-        self.services.actors().from_session(user, self.tenant, browser()).await.unwrap()
+        self.services.actors().from_session(user, self.tenant, self.services.now(), browser()).await.unwrap()
     }
 
     pub(crate) async fn add_account(&self, by: &Actor, name: &str) -> ServiceAccountId {

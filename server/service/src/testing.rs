@@ -1,6 +1,14 @@
 //! For the tests of the crates above, which know of no database.
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{KeyId, LastUse, Operation, Owner, ServiceAccount, ServiceAccountId};
+
+use crate::{
+    Result, Services,
+    policy::{Permit, Target, authorize},
+    storage::{self, Db, Tx, keys::NewKey},
+    token,
+};
 
 /// Makes a database of its own on a throw-away server, and gives its URL.
 ///
@@ -14,4 +22,135 @@ pub async fn new_postgres(server: &str) -> String {
     pool.close().await;
     let (base, _) = server.rsplit_once('/').expect("the URL names a database");
     format!("{base}/{name}")
+}
+
+/// How many accounts and keys a made-up tenant has.
+#[derive(Clone, Copy, Debug)]
+pub struct Crowd {
+    /// Service accounts, at least one.
+    pub accounts: u32,
+    /// Their keys: of every five one never ends, one ends soon, one is over by time, one suspended, one revoked.
+    pub keys: u32,
+}
+
+/// Fills a tenant by the same statements as the use cases, but many to a transaction, and without audit lines: for
+/// benchmarks. The first hundred keys' names hold a word that the others' don't.
+///
+/// # Errors
+/// When the tenant isn't there, or the database fails.
+pub async fn fill(services: &Services, slug: &str, crowd: Crowd) -> Result<()> {
+    const AT_ONCE: u32 = 1_000;
+    let tenant = services.admin().operator(slug).await?;
+    let accounts: Vec<ServiceAccountId> =
+        (0..crowd.accounts).map(|_| ServiceAccountId(token::new_id(services.now()))).collect();
+    for first in (0..crowd.accounts).step_by(AT_ONCE as usize) {
+        let (tenant, accounts, now) = (tenant.clone(), accounts.clone(), services.now());
+        let last = crowd.accounts.min(first + AT_ONCE);
+        services
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let target = Target::Tenant(tenant.tenant_id());
+                    let permit = authorize(&tenant, Operation::CreateServiceAccount, target)?;
+                    for number in first..last {
+                        let account = account(&permit, accounts[number as usize], number, now);
+                        storage::service_accounts::insert(tx, &permit, &account, None).await?;
+                        if number % 50 == 49 {
+                            storage::service_accounts::delete(tx, &permit, account.id, now, "Bench").await?;
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .await?;
+    }
+    for first in (0..crowd.keys).step_by(AT_ONCE as usize) {
+        let (tenant, accounts, now) = (tenant.clone(), accounts.clone(), services.now());
+        let last = crowd.keys.min(first + AT_ONCE);
+        services
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    for number in first..last {
+                        let owner = Owner::ServiceAccount(accounts[(number % crowd.accounts) as usize]);
+                        let target = Target::Owner(tenant.tenant_id(), owner);
+                        let permit = authorize(&tenant, Operation::CreateApiKey, target)?;
+                        insert_key(tx, &permit, number, now).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await?;
+    }
+    storage::keys::settle_expired(services.db(), services.now()).await?;
+    if let Db::Postgres(pool) = services.db() {
+        // As its own housekeeping does within a minute.
+        sqlx::query("VACUUM ANALYZE").execute(pool).await?;
+    }
+    Ok(())
+}
+
+fn account(permit: &Permit, id: ServiceAccountId, number: u32, now: DateTime<Utc>) -> ServiceAccount {
+    let rare = if number < 20 { "zebra " } else { "" };
+    ServiceAccount {
+        id,
+        tenant_id: permit.tenant_id(),
+        name: storage::stored_name(&format!("{rare}deployer {number:06}")),
+        role: domain::Role::User,
+        created_at: now - TimeDelta::minutes(i64::from(number)),
+        created_by: "Bench".to_owned(),
+        suspended_at: None,
+        suspended_by: None,
+        deleted_at: None,
+        active_keys: 0,
+        all_keys: 0,
+        last_used: None,
+    }
+}
+
+async fn insert_key(tx: &mut Tx, permit: &Permit, number: u32, now: DateTime<Utc>) -> Result<()> {
+    let token = token::draw(domain::OwnerKind::ServiceAccount);
+    let kind = number % 5;
+    let rare = if number < 100 { "zebra " } else { "" };
+    let some = if number < 20 || number.is_multiple_of(100) { "berlin " } else { "" };
+    // Of every age up to 400 days, whatever its kind.
+    let created_at = now - TimeDelta::days(i64::from(number * 37 % 400)) - TimeDelta::seconds(i64::from(number));
+    let key = NewKey {
+        id: KeyId(token::new_id(created_at)),
+        digest: token::sha256(token.expose().as_bytes()),
+        hint: token::hint_of(&token),
+        name: storage::stored_name(&format!("{rare}{some}agent frankfurt {number:06}")),
+        created_at,
+        created_by: "Bench".to_owned(),
+        created_by_id: uuid::Uuid::nil(),
+        created_by_key: None,
+        created_channel: "cli",
+        expires_at: match kind {
+            1 => Some(now + TimeDelta::hours(i64::from(number * 7 % 312) + 1)),
+            2 => Some(now - TimeDelta::days(1)),
+            3 => Some(now + TimeDelta::days(300)),
+            _ => None,
+        },
+        idempotency_key: None,
+        replaces: None,
+        ends_on_use: false,
+    };
+    storage::keys::insert(tx, permit, &key).await?;
+    // Half of them are in use: any, whatever their kind and age.
+    let ago = match (number.wrapping_mul(2_654_435_761) >> 16) % 4 {
+        0 | 1 => Some(TimeDelta::minutes(i64::from(number % 1_440))),
+        2 => Some((now - created_at) / 2),
+        _ => None,
+    };
+    if let Some(ago) = ago {
+        let at = (now - ago).max(created_at);
+        let last = LastUse { at, address: Some("192.0.2.1".to_owned()), user_agent: None };
+        storage::evidence::update_last_use(tx, key.id, &last).await?;
+    }
+    match kind {
+        3 => drop(storage::keys::suspend(tx, permit, key.id, now, ("Bench", uuid::Uuid::nil())).await?),
+        4 => drop(storage::keys::revoke(tx, permit, key.id, now, "Bench", "bench").await?),
+        _ => {}
+    }
+    Ok(())
 }

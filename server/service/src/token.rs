@@ -78,6 +78,13 @@ pub fn draw_link_secret() -> Secret {
     Secret::new(bytes.map(|byte| char::from(ALPHABET[usize::from(byte % 62)])).iter().collect::<String>())
 }
 
+/// A random seed of 160 bits, as RFC 4226 §4 recommends it for one-time codes.
+pub fn draw_seed() -> [u8; 20] {
+    let mut bytes = [0; 20];
+    fill(&mut bytes);
+    bytes
+}
+
 /// A new UUID v7 (RFC 9562 §5.7) of the instant.
 pub fn new_id(now: chrono::DateTime<chrono::Utc>) -> Uuid {
     let mut random = [0; 10];

@@ -1,12 +1,12 @@
 //! Use cases of a person about themselves.
 
-use domain::{ApiError, Operation, Secret, Tenant, TenantId, UserId, Viewer};
+use domain::{ApiError, BrowserSession, Operation, Secret, SessionId, Tenant, TenantId, UserId, Viewer};
 
 use crate::{
-    Actor, Result, Services,
+    Actor, Error, Result, Services,
     actor::Actors,
     input, password,
-    policy::{Target, authorize},
+    policy::Target,
     storage::{self, audit::Entry},
 };
 
@@ -19,7 +19,7 @@ impl Users<'_> {
     /// # Errors
     /// `FORBIDDEN` for a service account.
     pub async fn viewer(&self, actor: &Actor) -> Result<Viewer> {
-        authorize(actor, Operation::ViewSelf, Target::Tenant(actor.tenant_id()))?;
+        self.0.permit(actor, Operation::ViewSelf, Target::Tenant(actor.tenant_id())).await?;
         let id = actor.user_id().ok_or_else(ApiError::unauthenticated)?;
         let user = storage::users::find(self.0.db(), id).await?.ok_or_else(ApiError::unauthenticated)?;
         let mut memberships = storage::users::list_memberships(self.0.db(), id).await?;
@@ -35,7 +35,7 @@ impl Users<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn tenants(&self, actor: &Actor) -> Result<Vec<Tenant>> {
-        let permit = authorize(actor, Operation::GetTenant, Target::Tenant(actor.tenant_id()))?;
+        let permit = self.0.permit(actor, Operation::GetTenant, Target::Tenant(actor.tenant_id())).await?;
         if let (Some(user), true) = (actor.user_id(), actor.is_session()) {
             let memberships = storage::users::list_memberships(self.0.db(), user).await?;
             return Ok(memberships.into_iter().map(|membership| membership.tenant).collect());
@@ -48,7 +48,7 @@ impl Users<'_> {
     /// # Errors
     /// A field error at `name`; `FORBIDDEN` for a key.
     pub async fn rename(&self, actor: &Actor, name: &str) -> Result<()> {
-        let (user, entry) = self.about_oneself(actor, Operation::UpdateProfile)?;
+        let (user, entry) = self.about_oneself(actor, Operation::UpdateProfile).await?;
         let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
         self.0
             .db()
@@ -75,14 +75,8 @@ impl Users<'_> {
         new: &Secret,
         session: [u8; 32],
     ) -> Result<()> {
-        let (user, entry) = self.about_oneself(actor, Operation::ChangePassword)?;
-        let (names, now) = ([format!("password of {user}")], self.0.now());
-        self.0.attempts().take(&names, now)?;
-        let hash = storage::users::find_password_hash(self.0.db(), user).await?;
-        if !self.0.hasher().verify(current.clone(), hash).await? {
-            return Err(ApiError::field("current_password", "This isn't your password.").into());
-        }
-        self.0.attempts().give_back(&names, now);
+        let (user, entry) = self.about_oneself(actor, Operation::ChangePassword).await?;
+        self.check_password(user, current, "current_password", &entry).await?;
         let person = storage::users::find(self.0.db(), user).await?.ok_or_else(ApiError::unauthenticated)?;
         password::check_new(new, &[person.email.as_str(), person.name.as_str()])?;
         let hash = self.0.hasher().hash(new.clone()).await?;
@@ -98,9 +92,90 @@ impl Users<'_> {
             .await
     }
 
+    /// `entry`: what it is checked for, noted when it is wrong.
+    async fn check_password(&self, user: UserId, password: &Secret, field: &str, entry: &Entry) -> Result<()> {
+        let attempt = self.0.take_attempt(&[format!("password of {user}")]).await?;
+        let hash = storage::users::find_password_hash(self.0.db(), user).await?;
+        if !self.0.hasher().verify(password.clone(), hash).await? {
+            self.0.note(entry.clone().refused()).await?;
+            return Err(ApiError::field(field, "This isn't your password.").into());
+        }
+        self.0.give_back(attempt).await
+    }
+
+    /// Shows again that it is oneself, by the password and, where there is one, the second factor.
+    ///
+    /// # Errors
+    /// Field errors at `confirm_password`, `confirm_code`; `RATE_LIMITED` after ten wrong ones in five minutes; `FORBIDDEN`
+    /// for a key.
+    pub async fn confirm(&self, actor: &Actor, password: &Secret, code: &str) -> Result<Actor> {
+        let (user, entry) = self.about_oneself(actor, Operation::ConfirmSignIn).await?;
+        self.check_password(user, password, "confirm_password", &entry).await?;
+        if self.0.second_factors().is_enabled(user).await?
+            && let Err(error) = self.0.second_factors().check(user, code).await
+        {
+            if !error.is_rate_limit() {
+                self.0.note(entry.refused()).await?;
+            }
+            return Err(match error {
+                Error::Api(refusal) if refusal.at("code").is_some() => {
+                    ApiError::field("confirm_code", refusal.message).into()
+                }
+                other => other,
+            });
+        }
+        self.0.note(entry).await?;
+        Ok(actor.clone().confirmed(self.0.now()))
+    }
+
+    /// One's own sessions, the last used first. `this`: the digest of the one that asks.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` for a key.
+    pub async fn sessions(&self, actor: &Actor, this: [u8; 32]) -> Result<Vec<BrowserSession>> {
+        let (user, _) = self.about_oneself(actor, Operation::ListSessions).await?;
+        storage::sessions::list_of_user(self.0.db(), user, &this, storage::micros(self.0.now())).await
+    }
+
+    /// Ends one of one's own sessions; it is signed out from the next request on.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`; `FORBIDDEN` for a key.
+    pub async fn end_session(&self, actor: &Actor, id: SessionId) -> Result<()> {
+        let (user, entry) = self.about_oneself(actor, Operation::EndSession).await?;
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    if !storage::sessions::delete_one_of_user(tx, user, id).await? {
+                        return Err(ApiError::not_found().into());
+                    }
+                    storage::audit::insert(tx, &entry).await
+                })
+            })
+            .await
+    }
+
+    /// Ends all of one's own sessions but the one that asks, whose digest is `this`.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` for a key.
+    pub async fn end_other_sessions(&self, actor: &Actor, this: [u8; 32]) -> Result<()> {
+        let (user, entry) = self.about_oneself(actor, Operation::EndOtherSessions).await?;
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    storage::sessions::delete_others_of_user(tx, user, &this).await?;
+                    storage::audit::insert(tx, &entry).await
+                })
+            })
+            .await
+    }
+
     /// The person, and the line that tells of what they do about themselves.
-    fn about_oneself(&self, actor: &Actor, operation: Operation) -> Result<(UserId, Entry)> {
-        authorize(actor, operation, Target::Tenant(actor.tenant_id()))?;
+    pub(crate) async fn about_oneself(&self, actor: &Actor, operation: Operation) -> Result<(UserId, Entry)> {
+        self.0.permit(actor, operation, Target::Tenant(actor.tenant_id())).await?;
         let user = actor.user_id().ok_or_else(ApiError::unauthenticated)?;
         Ok((user, Entry::by(actor, operation, self.0.now(), ("user", user.0, actor.name()))))
     }
@@ -110,7 +185,7 @@ impl Users<'_> {
     /// # Errors
     /// `NOT_FOUND` when it isn't one of theirs, `FORBIDDEN` for a key.
     pub async fn switch_tenant(&self, actor: &Actor, to: TenantId) -> Result<TenantId> {
-        authorize(actor, Operation::SwitchTenant, Target::Tenant(actor.tenant_id()))?;
+        self.0.permit(actor, Operation::SwitchTenant, Target::Tenant(actor.tenant_id())).await?;
         Ok(Actors(self.0).in_tenant(actor, to).await?.tenant_id())
     }
 }

@@ -1,92 +1,273 @@
-//! The last use of keys and the last poll of agents: noted in memory by the request, written in batches beside it.
+//! Evidence of use: noted in memory by the request, written in batches beside it, and once more when the service closes.
 
 use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use chrono::{DateTime, Utc};
 use domain::{Agent, AgentId, ApiKey, KeyId, LastUse};
+use uuid::Uuid;
 
-use crate::{Result, storage, storage::Db};
+use crate::{
+    Result,
+    actor::Client,
+    storage::{
+        self, Db, Tx,
+        evidence::{ClientNote, hour_of},
+    },
+};
 
-/// How many agents a batch may hold.
-const MOST_AGENTS_NOTED: usize = 10_000;
+/// How many agents a batch may hold, and how many clients of one key: both are what a request says of itself, and
+/// made-up ones shall not fill the memory.
+const MOST_NOTED: usize = 10_000;
 
-/// What is not in the database yet: at most one use for each key, one poll for each agent.
+/// What is not in the database yet.
 #[derive(Debug, Default)]
-pub(crate) struct Uses(Mutex<Noted>);
+pub(crate) struct Uses {
+    /// What came since the last batch.
+    fresh: Mutex<Batch>,
+    /// The batch that is being written.
+    writing: Mutex<Batch>,
+    /// Only one writes at a time.
+    turn: tokio::sync::Mutex<()>,
+    /// Texts that are no token at all: many, where somebody guesses.
+    malformed: AtomicI64,
+}
 
 #[derive(Clone, Debug, Default)]
-struct Noted {
-    keys: HashMap<KeyId, LastUse>,
+struct Batch {
+    keys: BTreeMap<KeyId, KeyNotes>,
     agents: HashMap<(AgentId, KeyId), DateTime<Utc>>,
+    unknown: i64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct KeyNotes {
+    last_used: Option<LastUse>,
+    last_refused: Option<LastUse>,
+    /// Uses and refusals of each hour.
+    hours: HashMap<i64, (i64, i64)>,
+    clients: HashMap<ClientName, ClientNote>,
+}
+
+type ClientName = (Option<String>, Option<String>, Option<AgentId>);
+
+/// What became of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Accepted,
+    Refused,
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.agents.is_empty() && self.unknown == 0
+    }
+
+    /// Takes up what a batch that couldn't be written held; it is older than what is here.
+    fn take_back(&mut self, older: Self) {
+        for (key, notes) in older.keys {
+            self.keys.entry(key).or_default().take_back(notes);
+        }
+        for (agent, at) in older.agents {
+            let latest = self.agents.entry(agent).or_insert(at);
+            *latest = at.max(*latest);
+        }
+        self.unknown += older.unknown;
+    }
+}
+
+impl KeyNotes {
+    fn note(&mut self, verdict: Verdict, at: DateTime<Utc>, client: &Client) {
+        let last = LastUse { at, address: client.address.clone(), user_agent: client.user_agent.clone() };
+        let hour = self.hours.entry(hour_of(at)).or_default();
+        let name = (client.address.clone(), client.user_agent.clone(), client.agent_id);
+        let room = self.clients.len() < MOST_NOTED || self.clients.contains_key(&name);
+        let note = room.then(|| self.clients.entry(name).or_insert_with(|| new_client(at, client)));
+        match verdict {
+            Verdict::Accepted => {
+                hour.0 += 1;
+                if let Some(note) = note {
+                    note.uses += 1;
+                    note.last_used_at = Some(at);
+                }
+                self.last_used = Some(last);
+            }
+            Verdict::Refused => {
+                hour.1 += 1;
+                if let Some(note) = note {
+                    note.refusals += 1;
+                    note.last_refused_at = Some(at);
+                }
+                self.last_refused = Some(last);
+            }
+        }
+    }
+
+    fn take_back(&mut self, older: Self) {
+        self.last_used = self.last_used.take().or(older.last_used);
+        self.last_refused = self.last_refused.take().or(older.last_refused);
+        for (hour, counts) in older.hours {
+            let sum = self.hours.entry(hour).or_default();
+            *sum = (sum.0 + counts.0, sum.1 + counts.1);
+        }
+        for (name, old) in older.clients {
+            let note = self.clients.entry(name).or_insert_with(|| ClientNote { uses: 0, refusals: 0, ..old.clone() });
+            note.first_seen_at = note.first_seen_at.min(old.first_seen_at);
+            note.last_used_at = note.last_used_at.max(old.last_used_at);
+            note.last_refused_at = note.last_refused_at.max(old.last_refused_at);
+            note.uses += old.uses;
+            note.refusals += old.refusals;
+        }
+    }
+}
+
+fn new_client(at: DateTime<Utc>, client: &Client) -> ClientNote {
+    ClientNote {
+        address: client.address.clone().unwrap_or_default(),
+        user_agent: client.user_agent.clone().unwrap_or_default(),
+        agent_id: client.agent_id.map_or(Uuid::nil(), |id| id.0),
+        first_seen_at: at,
+        last_used_at: None,
+        last_refused_at: None,
+        uses: 0,
+        refusals: 0,
+    }
 }
 
 impl Uses {
-    /// Notes a use of a key, and by which agent. Never waits for anything but the map.
-    pub(crate) fn note(&self, key: KeyId, last: LastUse, agent: Option<AgentId>) {
-        let mut noted = self.lock();
-        // An agent's id is what the client says it is; made-up ones shall not fill the memory.
-        if let Some(agent) = agent
-            && noted.agents.len() < MOST_AGENTS_NOTED
+    /// Notes what became of a key's token. Never waits for anything but the map.
+    pub(crate) fn note(&self, key: KeyId, verdict: Verdict, at: DateTime<Utc>, client: &Client) {
+        let mut fresh = lock(&self.fresh);
+        if let (Some(agent), Verdict::Accepted) = (client.agent_id, verdict)
+            && fresh.agents.len() < MOST_NOTED
         {
-            noted.agents.insert((agent, key), last.at);
+            fresh.agents.insert((agent, key), at);
         }
-        noted.keys.insert(key, last);
+        fresh.keys.entry(key).or_default().note(verdict, at, client);
+    }
+
+    /// Counts a well-formed token that was never drawn.
+    pub(crate) fn note_unknown(&self) {
+        lock(&self.fresh).unknown += 1;
+    }
+
+    /// Counts a text that is no token.
+    pub(crate) fn note_malformed(&self) {
+        self.malformed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether the key was used and that is not written yet.
     pub(crate) fn is_pending(&self, key: KeyId) -> bool {
-        self.lock().keys.contains_key(&key)
+        self.batches().iter().any(|batch| batch.keys.get(&key).is_some_and(|notes| notes.last_used.is_some()))
     }
 
     /// Shows uses that are not written yet.
     pub(crate) fn overlay<'k>(&self, keys: impl IntoIterator<Item = &'k mut ApiKey>) {
-        let noted = self.lock();
+        let batches = self.batches();
         for key in keys {
-            if let Some(last) = noted.keys.get(&key.id) {
-                key.last_used = Some(last.clone());
+            for notes in batches.iter().filter_map(|batch| batch.keys.get(&key.id)) {
+                key.last_used = notes.last_used.clone().or(key.last_used.take());
+                key.last_refused = notes.last_refused.clone().or(key.last_refused.take());
             }
         }
     }
 
     /// Shows polls that are not written yet.
     pub(crate) fn overlay_agents(&self, agents: &mut [Agent]) {
-        let noted = self.lock();
+        let batches = self.batches();
         for agent in agents {
-            if let Some(at) = noted.agents.get(&(agent.id, agent.key.id)) {
+            for at in batches.iter().filter_map(|batch| batch.agents.get(&(agent.id, agent.key.id))) {
                 agent.last_seen_at = agent.last_seen_at.max(*at);
             }
         }
     }
 
-    /// Writes what is there, in one transaction. What can't be written is tried again with the next batch.
-    pub(crate) async fn flush(&self, db: &Db) -> Result<()> {
-        let batch = self.lock().clone();
-        if batch.keys.is_empty() {
+    /// Writes what is there, in one transaction. What can't be written is tried again with the next batch. `now`: the hour
+    /// in which tokens without a key are counted.
+    pub(crate) async fn flush(&self, db: &Db, now: DateTime<Utc>) -> Result<()> {
+        let _turn = self.turn.lock().await;
+        let malformed = self.malformed.swap(0, Ordering::Relaxed);
+        let batch = {
+            let (mut writing, mut fresh) = (lock(&self.writing), lock(&self.fresh));
+            *writing = std::mem::take(&mut *fresh);
+            writing.clone()
+        };
+        if batch.is_empty() && malformed == 0 {
             return Ok(());
         }
-        let written = batch.clone();
-        db.write(move |tx| {
-            Box::pin(async move {
-                for (key, last) in &written.keys {
-                    storage::keys::update_last_use(tx, *key, last).await?;
-                }
-                for ((agent, key), at) in &written.agents {
-                    storage::agents::update_last_seen(tx, *agent, *key, *at).await?;
-                }
-                Ok(())
-            })
-        })
-        .await?;
-        let mut noted = self.lock();
-        noted.keys.retain(|key, last| batch.keys.get(key) != Some(last));
-        noted.agents.retain(|agent, at| batch.agents.get(agent) != Some(at));
-        Ok(())
+        let written =
+            db.write(move |tx| Box::pin(async move { write(tx, &batch, malformed, hour_of(now)).await })).await;
+        let (mut writing, mut fresh) = (lock(&self.writing), lock(&self.fresh));
+        let batch = std::mem::take(&mut *writing);
+        if written.is_err() {
+            fresh.take_back(batch);
+            self.malformed.fetch_add(malformed, Ordering::Relaxed);
+        }
+        written
     }
 
-    fn lock(&self) -> MutexGuard<'_, Noted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What isn't written yet, the older first. The order of the locks is the same everywhere.
+    fn batches(&self) -> [MutexGuard<'_, Batch>; 2] {
+        [lock(&self.writing), lock(&self.fresh)]
+    }
+}
+
+/// The keys come in their order, so that two servers that write at once wait for each other and never in a circle.
+async fn write(tx: &mut Tx, batch: &Batch, malformed: i64, hour: i64) -> Result<()> {
+    storage::evidence::give_way(tx).await?;
+    for (key, notes) in &batch.keys {
+        if let Some(last) = &notes.last_used {
+            storage::evidence::update_last_use(tx, *key, last).await?;
+        }
+        if let Some(last) = &notes.last_refused {
+            storage::evidence::update_last_refusal(tx, *key, last).await?;
+        }
+        for (hour, (uses, refusals)) in &notes.hours {
+            storage::evidence::add_hour(tx, *key, *hour, *uses, *refusals).await?;
+        }
+        for note in notes.clients.values() {
+            storage::evidence::add_client(tx, *key, note).await?;
+        }
+    }
+    for ((agent, key), at) in &batch.agents {
+        storage::agents::update_last_seen(tx, *agent, *key, *at).await?;
+    }
+    for (reason, refusals) in [("malformed", malformed), ("unknown", batch.unknown)] {
+        if refusals > 0 {
+            storage::evidence::add_refusals(tx, hour, reason, refusals).await?;
+        }
+    }
+    Ok(())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_written_is_added_to_what_came_meanwhile() {
+        let client = Client { address: Some("192.0.2.1".to_owned()), ..Client::command_line() };
+        let (key, at) = (KeyId(Uuid::from_u128(1)), DateTime::UNIX_EPOCH);
+        let later = at + chrono::TimeDelta::seconds(5);
+        let (mut older, mut newer) = (Batch::default(), Batch::default());
+        older.keys.entry(key).or_default().note(Verdict::Accepted, at, &client);
+        older.keys.entry(key).or_default().note(Verdict::Refused, at, &client);
+        newer.keys.entry(key).or_default().note(Verdict::Accepted, later, &client);
+        newer.take_back(older);
+        let notes = &newer.keys[&key];
+        assert_eq!(notes.last_used.as_ref().map(|last| last.at), Some(later));
+        assert_eq!(notes.last_refused.as_ref().map(|last| last.at), Some(at));
+        assert_eq!(notes.hours[&0], (2, 1));
+        let client = notes.clients.values().next().unwrap();
+        assert_eq!((client.uses, client.refusals, client.first_seen_at, client.last_used_at), (2, 1, at, Some(later)));
     }
 }

@@ -1,18 +1,19 @@
 //! Is this key good, for what, until when: one core behind every door.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use chrono::{DateTime, Utc};
-use domain::{KeyId, LastUse, Name, Owner, Role, Slug, TenantId};
+use domain::{KeyId, Name, Owner, Role, Slug, TenantId};
 
 use crate::{
     Result, Services,
     actor::Client,
-    storage,
+    rolls, storage,
     token::{self, TokenDigest},
+    uses::Verdict,
 };
 
 /// What the database says of a token, before time is asked.
@@ -28,6 +29,10 @@ pub(crate) struct Candidate {
     pub(crate) expires_at: Option<DateTime<Utc>>,
     pub(crate) is_suspended: bool,
     pub(crate) is_revoked: bool,
+    /// It was seen to be over by time: that holds, also when a clock is stepped back.
+    pub(crate) is_settled: bool,
+    /// The key that its first use ends.
+    pub(crate) ends_key: Option<KeyId>,
 }
 
 /// A good key: what its bearer may be told to be.
@@ -54,7 +59,7 @@ pub struct VerifiedKey {
 impl Candidate {
     /// Refused at the expiry instant, not after it.
     fn is_good(&self, now: DateTime<Utc>) -> bool {
-        !self.is_revoked && !self.is_suspended && self.expires_at.is_none_or(|at| now < at)
+        !self.is_revoked && !self.is_suspended && !self.is_settled && self.expires_at.is_none_or(|at| now < at)
     }
 }
 
@@ -65,23 +70,32 @@ const MOST_REFUSALS: usize = 10_000;
 /// for before) and revoked ones. Cut-off clients ask again and again, some 40 times a second; remembered, that costs no
 /// database read. An owner's end revokes the keys, so nothing here ever has to be forgotten.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(Mutex<HashSet<TokenDigest>>);
+pub(crate) struct Refusals(Mutex<HashMap<TokenDigest, Refused>>);
+
+/// What is known of a token that will never be good.
+#[derive(Clone, Copy, Debug)]
+enum Refused {
+    /// Nobody ever drew it.
+    Unknown,
+    /// It was this key's.
+    Key(KeyId),
+}
 
 impl Refusals {
-    fn hold(&self, digest: &TokenDigest) -> bool {
-        self.lock().contains(digest)
+    fn find(&self, digest: &TokenDigest) -> Option<Refused> {
+        self.lock().get(digest).copied()
     }
 
     /// Remembers one; all the others are forgotten when there are too many, which costs them one read each.
-    fn keep(&self, digest: TokenDigest) {
+    fn keep(&self, digest: TokenDigest, refused_as: Refused) {
         let mut refused = self.lock();
         if refused.len() >= MOST_REFUSALS {
             refused.clear();
         }
-        refused.insert(digest);
+        refused.insert(digest, refused_as);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<TokenDigest>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<TokenDigest, Refused>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -96,26 +110,35 @@ impl Verification<'_> {
     /// # Errors
     /// Only when the database can't answer: then nobody is let in.
     pub async fn verify(&self, token: &str, client: &Client) -> Result<Option<VerifiedKey>> {
-        let Some(digest) = token::digest_of(token) else { return Ok(None) };
-        if self.0.refusals().hold(&digest) {
+        let Some(digest) = token::digest_of(token) else {
+            self.0.uses().note_malformed();
+            return Ok(None);
+        };
+        if let Some(known) = self.0.refusals().find(&digest) {
+            self.note_refusal(known, client);
             return Ok(None);
         }
         let Some(candidate) = storage::keys::find_by_digest(self.0.db(), &digest).await? else {
-            self.0.refusals().keep(digest);
+            self.0.refusals().keep(digest, Refused::Unknown);
+            self.note_refusal(Refused::Unknown, client);
             return Ok(None);
         };
         let now = self.0.now();
         if !candidate.is_good(now) {
+            let refused = Refused::Key(candidate.key_id);
             if candidate.is_revoked {
-                self.0.refusals().keep(digest);
+                self.0.refusals().keep(digest, refused);
             }
+            self.note_refusal(refused, client);
             return Ok(None);
         }
-        self.0.uses().note(
-            candidate.key_id,
-            LastUse { at: now, address: client.address.clone(), user_agent: client.user_agent.clone() },
-            client.agent_id,
-        );
+        self.0.uses().note(candidate.key_id, Verdict::Accepted, now, client);
+        if let Some(old) = candidate.ends_key
+            && let Err(error) = rolls::end_predecessor(self.0, &candidate, old).await
+        {
+            // The key is good all the same; its next use tries again.
+            tracing::warn!(%error, "a rolled key could not be ended");
+        }
         Ok(Some(VerifiedKey {
             key_id: candidate.key_id,
             name: candidate.name,
@@ -126,5 +149,12 @@ impl Verification<'_> {
             role: candidate.role,
             expires_at: candidate.expires_at,
         }))
+    }
+
+    fn note_refusal(&self, refused: Refused, client: &Client) {
+        match refused {
+            Refused::Key(key) => self.0.uses().note(key, Verdict::Refused, self.0.now(), client),
+            Refused::Unknown => self.0.uses().note_unknown(),
+        }
     }
 }

@@ -1,11 +1,30 @@
-//! The audit log: rows are added in the transaction of the change that they tell of.
+//! The audit log: rows are added in the transaction of the change that they tell of, each chained to the one before.
+
+use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
-use domain::{Operation, Owner};
+use domain::{AuditId, AuditLine, AuditQuery, Direction, KeyId, Operation, Outcome, Owner, Page, TenantId};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{Tx, db::change, micros};
+use super::{
+    Db, Tx,
+    db::{change, read, read_list, run},
+    filter::{Conditions, Value, bind_all},
+    fold, instant,
+    listing::{Keyset, Place, SortValue, containing},
+    micros,
+};
 use crate::{Actor, Result, actor::Client};
+
+/// A SHA-256.
+type Hash = [u8; 32];
+
+/// What stands before the first line of a chain.
+const BEGINNING: Hash = [0; 32];
+
+const COLUMNS: &str = "a.id, a.seq, a.previous, a.hash, a.at, a.tenant_id, a.operation, a.result, a.actor_kind, a.actor_id, a.actor_name, \
+    a.channel, a.key_id, a.address, a.user_agent, a.subject_kind, a.subject_id, a.subject_name, a.detail";
 
 /// One line.
 #[derive(Clone, Debug)]
@@ -13,6 +32,7 @@ pub(crate) struct Entry {
     pub(crate) at: DateTime<Utc>,
     pub(crate) tenant_id: Option<Uuid>,
     pub(crate) operation: &'static str,
+    pub(crate) outcome: Outcome,
     pub(crate) actor_kind: &'static str,
     pub(crate) actor_id: Option<Uuid>,
     pub(crate) actor_name: String,
@@ -33,15 +53,17 @@ impl Entry {
         subject: (&'static str, Uuid, &str),
     ) -> Self {
         let (actor_kind, actor_id) = match actor.owner() {
-            Owner::User(id) => ("user", id.0),
-            Owner::ServiceAccount(id) => ("service_account", id.0),
+            Owner::User(id) if id.0.is_nil() => ("operator", None),
+            Owner::User(id) => ("user", Some(id.0)),
+            Owner::ServiceAccount(id) => ("service_account", Some(id.0)),
         };
         Self {
             at,
             tenant_id: Some(actor.tenant_id().0),
             operation: operation.as_str(),
+            outcome: Outcome::Done,
             actor_kind,
-            actor_id: Some(actor_id),
+            actor_id,
             actor_name: actor.name().to_owned(),
             key_id: actor.key_id().map(|id| id.0),
             client: actor.client().clone(),
@@ -52,48 +74,360 @@ impl Entry {
         }
     }
 
+    /// What the service did by itself to a subject.
+    pub(crate) fn by_itself(
+        tenant: TenantId,
+        operation: Operation,
+        at: DateTime<Utc>,
+        subject: (&'static str, Uuid, &str),
+    ) -> Self {
+        Self {
+            at,
+            tenant_id: Some(tenant.0),
+            operation: operation.as_str(),
+            outcome: Outcome::Done,
+            actor_kind: "service",
+            actor_id: None,
+            actor_name: "Latchkey".to_owned(),
+            key_id: None,
+            client: Client { channel: domain::audit::Channel::Service, ..Client::command_line() },
+            subject_kind: subject.0,
+            subject_id: Some(subject.1),
+            subject_name: subject.2.to_owned(),
+            detail: String::new(),
+        }
+    }
+
+    /// The same, when it was refused.
+    pub(crate) fn refused(self) -> Self {
+        Self { outcome: Outcome::Refused, ..self }
+    }
+
     /// With a fact more.
     pub(crate) fn with(self, detail: impl Into<String>) -> Self {
         Self { detail: detail.into(), ..self }
     }
 }
 
-/// Adds a line. When it can't be written, the change that it tells of fails with it.
+/// A line as it is stored.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct LineRow {
+    pub(crate) id: Uuid,
+    pub(crate) seq: Option<i64>,
+    pub(crate) previous: Option<Vec<u8>>,
+    pub(crate) hash: Option<Vec<u8>>,
+    at: i64,
+    tenant_id: Option<Uuid>,
+    operation: String,
+    result: String,
+    actor_kind: String,
+    actor_id: Option<Uuid>,
+    actor_name: String,
+    channel: String,
+    key_id: Option<Uuid>,
+    address: Option<String>,
+    user_agent: Option<String>,
+    subject_kind: String,
+    subject_id: Option<Uuid>,
+    subject_name: String,
+    detail: String,
+}
+
+impl LineRow {
+    /// SHA-256 over the hash before, the number and every fact. Each part goes in behind its length, and an absent one
+    /// as another length than an empty one, so that no two lines have the same bytes.
+    pub(crate) fn digest(&self, previous: &[u8], seq: i64) -> Hash {
+        fn add(hash: &mut Sha256, part: Option<&[u8]>) {
+            let length = part.map_or(u64::MAX, |part| part.len() as u64);
+            hash.update(length.to_be_bytes());
+            hash.update(part.unwrap_or_default());
+        }
+        let mut hash = Sha256::new();
+        add(&mut hash, Some(previous));
+        for number in [seq, self.at] {
+            add(&mut hash, Some(&number.to_be_bytes()));
+        }
+        add(&mut hash, Some(self.id.as_bytes()));
+        for id in [&self.tenant_id, &self.actor_id, &self.key_id, &self.subject_id] {
+            add(&mut hash, id.as_ref().map(|id| id.as_bytes().as_slice()));
+        }
+        let texts = [
+            &self.operation,
+            &self.result,
+            &self.actor_kind,
+            &self.actor_name,
+            &self.channel,
+            &self.subject_kind,
+            &self.subject_name,
+            &self.detail,
+        ];
+        for text in texts {
+            add(&mut hash, Some(text.as_bytes()));
+        }
+        for text in [&self.address, &self.user_agent] {
+            add(&mut hash, text.as_ref().map(String::as_bytes));
+        }
+        hash.finalize().into()
+    }
+
+    fn of(entry: &Entry) -> Self {
+        Self {
+            id: crate::token::new_id(entry.at),
+            seq: None,
+            previous: None,
+            hash: None,
+            at: micros(entry.at),
+            tenant_id: entry.tenant_id,
+            operation: entry.operation.to_owned(),
+            result: entry.outcome.as_str().to_owned(),
+            actor_kind: entry.actor_kind.to_owned(),
+            actor_id: entry.actor_id,
+            actor_name: entry.actor_name.clone(),
+            channel: entry.client.channel.as_str().to_owned(),
+            key_id: entry.key_id,
+            address: entry.client.address.clone(),
+            user_agent: entry.client.user_agent.clone(),
+            subject_kind: entry.subject_kind.to_owned(),
+            subject_id: entry.subject_id,
+            subject_name: entry.subject_name.clone(),
+            detail: entry.detail.clone(),
+        }
+    }
+}
+
+impl From<LineRow> for AuditLine {
+    fn from(row: LineRow) -> Self {
+        Self {
+            id: AuditId(row.id),
+            number: row.seq.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0),
+            at: instant(row.at),
+            operation: row.operation,
+            outcome: Outcome::from_word(&row.result).unwrap_or(Outcome::Done),
+            actor_kind: row.actor_kind,
+            actor_id: row.actor_id,
+            actor_name: row.actor_name,
+            channel: row.channel,
+            key_id: row.key_id.map(KeyId),
+            address: row.address,
+            user_agent: row.user_agent,
+            subject_kind: row.subject_kind,
+            subject_id: row.subject_id,
+            subject_name: row.subject_name,
+            detail: row.detail,
+            hash: hex(&row.hash.unwrap_or_default()),
+        }
+    }
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a text can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Adds a line at the end of its chain. When it can't be written, the change that it tells of fails with it.
+///
+/// NOTE: the chain's head stays locked until the transaction ends, so that a tenant's changes come one after the other.
+/// A use case therefore takes every other lock first, and adds its lines last.
 pub(crate) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<()> {
-    let id = crate::token::new_id(entry.at);
+    let row = LineRow::of(entry);
+    let (seq, previous) = next_place(tx, chain_of(row.tenant_id)).await?;
+    let hash = row.digest(&previous, seq);
     change!(
         tx,
         sqlx::query(
             "INSERT INTO audit_log (id, at, tenant_id, operation, result, actor_kind, actor_id, actor_name, channel, key_id, \
-             address, user_agent, subject_kind, subject_id, subject_name, detail) \
-             VALUES ($1, $2, $3, $4, 'done', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+             address, user_agent, subject_kind, subject_id, subject_name, detail, seq, previous, hash) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
         )
-        .bind(id)
-        .bind(micros(entry.at))
-        .bind(entry.tenant_id)
-        .bind(entry.operation)
-        .bind(entry.actor_kind)
-        .bind(entry.actor_id)
-        .bind(entry.actor_name.as_str())
-        .bind(entry.client.channel.as_str())
-        .bind(entry.key_id)
-        .bind(entry.client.address.as_deref())
-        .bind(entry.client.user_agent.as_deref())
-        .bind(entry.subject_kind)
-        .bind(entry.subject_id)
-        .bind(entry.subject_name.as_str())
-        .bind(entry.detail.as_str())
+        .bind(row.id)
+        .bind(row.at)
+        .bind(row.tenant_id)
+        .bind(row.operation.as_str())
+        .bind(row.result.as_str())
+        .bind(row.actor_kind.as_str())
+        .bind(row.actor_id)
+        .bind(row.actor_name.as_str())
+        .bind(row.channel.as_str())
+        .bind(row.key_id)
+        .bind(row.address.as_deref())
+        .bind(row.user_agent.as_deref())
+        .bind(row.subject_kind.as_str())
+        .bind(row.subject_id)
+        .bind(row.subject_name.as_str())
+        .bind(row.detail.as_str())
+        .bind(seq)
+        .bind(previous.as_slice())
+        .bind(hash.as_slice())
+    )?;
+    set_head(tx, chain_of(row.tenant_id), &hash).await
+}
+
+fn chain_of(tenant: Option<Uuid>) -> Uuid {
+    tenant.unwrap_or_default()
+}
+
+/// The number of a chain's next line and the hash of its last; the head is held from here on.
+async fn next_place(tx: &mut Tx, chain: Uuid) -> Result<(i64, Vec<u8>)> {
+    change!(
+        tx,
+        sqlx::query(
+            "INSERT INTO audit_heads (tenant_id, seq, hash) VALUES ($1, 0, $2) ON CONFLICT (tenant_id) DO NOTHING"
+        )
+        .bind(chain)
+        .bind(BEGINNING.as_slice())
+    )?;
+    Ok(run!(tx, c =>
+        sqlx::query_as("UPDATE audit_heads SET seq = seq + 1 WHERE tenant_id = $1 RETURNING seq, hash")
+            .bind(chain)
+            .fetch_one(c))?)
+}
+
+async fn set_head(tx: &mut Tx, chain: Uuid, hash: &Hash) -> Result<()> {
+    change!(
+        tx,
+        sqlx::query("UPDATE audit_heads SET hash = $2 WHERE tenant_id = $1").bind(chain).bind(hash.as_slice())
     )?;
     Ok(())
 }
 
+/// Chains up to `limit` lines that were written before there were chains, the oldest first. False when none was left.
+pub(crate) async fn chain_earlier(tx: &mut Tx, limit: u32) -> Result<bool> {
+    let sql = format!("SELECT {COLUMNS} FROM audit_log a WHERE a.seq IS NULL ORDER BY a.id LIMIT {limit}");
+    let rows: Vec<LineRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(c))?;
+    for row in &rows {
+        let (seq, previous) = next_place(tx, chain_of(row.tenant_id)).await?;
+        let hash = row.digest(&previous, seq);
+        change!(
+            tx,
+            sqlx::query("UPDATE audit_log SET seq = $2, previous = $3, hash = $4 WHERE id = $1")
+                .bind(row.id)
+                .bind(seq)
+                .bind(previous.as_slice())
+                .bind(hash.as_slice())
+        )?;
+        set_head(tx, chain_of(row.tenant_id), &hash).await?;
+    }
+    Ok(!rows.is_empty())
+}
+
+/// Where a chain ends, as its head says.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct Head {
+    pub(crate) tenant_id: Uuid,
+    pub(crate) slug: Option<String>,
+    pub(crate) seq: i64,
+    pub(crate) hash: Vec<u8>,
+}
+
+/// The heads of all chains.
+pub(crate) async fn list_heads(db: &Db) -> Result<Vec<Head>> {
+    Ok(read!(db, c =>
+        sqlx::query_as(
+            "SELECT h.tenant_id, t.slug, h.seq, h.hash FROM audit_heads h LEFT JOIN tenants t ON t.id = h.tenant_id ORDER BY h.tenant_id",
+        )
+        .fetch_all(c))?)
+}
+
+/// Up to `limit` lines of a chain after a number, in their order; those without a number aren't in any chain.
+pub(crate) async fn list_chain(db: &Db, chain: Uuid, after: i64, limit: u32) -> Result<Vec<LineRow>> {
+    let owner = if chain.is_nil() { "a.tenant_id IS NULL AND $1 = $1" } else { "a.tenant_id = $1" };
+    let sql =
+        format!("SELECT {COLUMNS} FROM audit_log a WHERE {owner} AND a.seq > $2 ORDER BY a.seq, a.id LIMIT {limit}");
+    Ok(read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(chain).bind(after).fetch_all(c))?)
+}
+
+/// How many lines stand in no chain: without a number, or of a tenant whose chain has no head.
+pub(crate) async fn count_strays(db: &Db) -> Result<i64> {
+    Ok(read!(db, c =>
+        sqlx::query_scalar(
+            "SELECT COUNT(*) FROM audit_log a WHERE a.seq IS NULL OR a.seq < 1 \
+             OR NOT EXISTS (SELECT 1 FROM audit_heads h WHERE h.tenant_id = COALESCE(a.tenant_id, $1))",
+        )
+        .bind(Uuid::nil())
+        .fetch_one(c))?)
+}
+
+/// Where a chain ends now, as its head says.
+pub(crate) async fn find_head(db: &Db, chain: Uuid) -> Result<Option<i64>> {
+    Ok(read!(db, c =>
+        sqlx::query_scalar("SELECT seq FROM audit_heads WHERE tenant_id = $1").bind(chain).fetch_optional(c))?)
+}
+
+/// The tenants without a head: each has one from its first line on, and that is its own making.
+pub(crate) async fn list_headless(db: &Db) -> Result<Vec<String>> {
+    Ok(read!(db, c =>
+        sqlx::query_scalar(
+            "SELECT t.slug FROM tenants t WHERE NOT EXISTS (SELECT 1 FROM audit_heads h WHERE h.tenant_id = t.id) ORDER BY t.slug",
+        )
+        .fetch_all(c))?)
+}
+
+/// One page of a tenant's lines, the newest first.
+pub(crate) async fn list(db: &Db, tenant: TenantId, query: &AuditQuery) -> Result<Page<AuditLine>> {
+    let keyset = Keyset::of(&query.page, Direction::Desc, false)?;
+    let conditions = conditions_of(tenant, query);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM audit_log a WHERE {}{}{}",
+        conditions.sql(),
+        keyset.clause("a.seq", "a.id", conditions.next()),
+        keyset.order("a.seq", "a.id"),
+    );
+    let rows: Vec<LineRow> = read_list!(db, c => {
+        bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, keyset.place()).fetch_all(c)
+    })?;
+    Ok(keyset.page(rows, |row| Place(SortValue::Number(row.seq.unwrap_or(0)), row.id), AuditLine::from))
+}
+
+fn conditions_of(tenant: TenantId, query: &AuditQuery) -> Conditions {
+    let mut conditions = Conditions::default();
+    let id = conditions.bind(Value::Id(tenant.0));
+    conditions.and(&format!("a.tenant_id = {id}"));
+    let actor = query.actor.trim();
+    if let Ok(id) = Uuid::try_parse(actor) {
+        let id = conditions.bind(Value::Id(id));
+        conditions.and(&format!("a.actor_id = {id}"));
+    } else if !actor.is_empty() {
+        let pattern = conditions.bind(Value::Text(containing(&fold(actor))));
+        conditions.and(&format!("LOWER(a.actor_name) LIKE {pattern} ESCAPE '\\'"));
+    }
+    if !query.operation.is_empty() {
+        let word = conditions.bind(Value::Text(query.operation.clone()));
+        conditions.and(&format!("a.operation = {word}"));
+    }
+    if let Some(outcome) = query.outcome {
+        let word = conditions.bind(Value::Text(outcome.as_str().to_owned()));
+        conditions.and(&format!("a.result = {word}"));
+    }
+    if let Some(subject) = query.subject {
+        let id = conditions.bind(Value::Id(subject));
+        conditions.and(&format!("(a.subject_id = {id} OR a.key_id = {id})"));
+    }
+    for (instant, sign) in [(query.from, ">="), (query.until, "<")] {
+        if let Some(instant) = instant {
+            let at = conditions.bind(Value::Number(micros(instant)));
+            conditions.and(&format!("a.at {sign} {at}"));
+        }
+    }
+    conditions
+}
+
+/// One line of a tenant.
+pub(crate) async fn find(db: &Db, tenant: TenantId, id: AuditId) -> Result<Option<AuditLine>> {
+    let sql = format!("SELECT {COLUMNS} FROM audit_log a WHERE a.tenant_id = $1 AND a.id = $2");
+    let row: Option<LineRow> =
+        read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant.0).bind(id.0).fetch_optional(c))?;
+    Ok(row.map(AuditLine::from))
+}
+
 /// How many lines there are of an operation on a subject.
 #[cfg(test)]
-pub(crate) async fn count(db: &super::Db, operation: &str, subject: Uuid) -> Result<i64> {
-    Ok(
-        super::db::read!(db, c => sqlx::query_scalar("SELECT COUNT(*) FROM audit_log WHERE operation = $1 AND subject_id = $2")
+pub(crate) async fn count(db: &Db, operation: &str, subject: Uuid) -> Result<i64> {
+    Ok(read!(db, c => sqlx::query_scalar("SELECT COUNT(*) FROM audit_log WHERE operation = $1 AND subject_id = $2")
         .bind(operation)
         .bind(subject)
-        .fetch_one(c))?,
-    )
+        .fetch_one(c))?)
 }

@@ -1,76 +1,397 @@
 //! Lists of API keys: filter, search, order and keyset pages, all in the database.
+//!
+//! A list is read in one of two ways, so that it takes as long with 100,000 keys as with 100. If a filter or a search leaves
+//! few keys, those are read by their own index and sorted. If not, each state that is shown is walked in the list's order on
+//! an index that begins with it, as far as the page needs, and the walks are merged: where hits are many, they are near.
 
-use chrono::{DateTime, Utc};
-use domain::{ApiKey, KeyFilter, KeyQuery, KeySort, Owner, Page, api_key::EXPIRING_SOON};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{
+    ApiKey, InventoryQuery, KeyFilter, KeyQuery, KeySort, Owner, OwnerKind, Page, TenantId, TenantPolicy,
+    api_key::EXPIRING_SOON,
+    policy::{InventoryFilter, PolicyKind},
+};
 
 use super::{
     Db,
-    db::read,
+    db::{read, read_list},
+    filter::{Conditions, Value, bind_all},
     fold,
     keys::{COLUMNS, FROM, KeyRow},
     listing::{Keyset, Place, SortValue, containing},
-    micros,
+    micros, terms,
 };
 use crate::{Result, policy::Permit};
 
 const NEVER: &str = "9223372036854775807";
+/// After this time without use a key counts as unused in an inventory.
+const UNUSED_AFTER: TimeDelta = TimeDelta::days(90);
 
 /// Whose keys, and behind which wall.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Scope {
-    /// The permit's owner, in the permit's tenant.
-    Here,
-    /// The permit's owner, a person, in every tenant that they belong to.
-    Everywhere,
+    /// An owner, in one tenant.
+    Here(Owner, TenantId),
+    /// A person, in every tenant that they belong to.
+    Everywhere(Owner),
+    /// A whole tenant.
+    Tenant(TenantId),
 }
 
-/// One page of an owner's keys.
-pub(crate) async fn list(
-    db: &Db,
-    permit: &Permit,
-    scope: Scope,
-    query: &KeyQuery,
-    now: DateTime<Utc>,
-) -> Result<Page<ApiKey>> {
-    let keyset = Keyset::of(&query.page, query.direction, query.sort == KeySort::Name)?;
-    let (owner_column, owner_id) = match permit.owner() {
-        Some(Owner::User(id)) => ("k.user_id", id.0),
-        Some(Owner::ServiceAccount(id)) => ("k.service_account_id", id.0),
-        None => return Err(crate::Error::Fault("a list of keys needs an owner".to_owned())),
-    };
-    let wall = match scope {
-        Scope::Here => "k.tenant_id = $2",
-        // $2 is bound in both texts, so that the parameters keep their numbers.
-        Scope::Everywhere => {
-            "($2 = $2 AND k.tenant_id IN (SELECT m.tenant_id FROM memberships m WHERE m.user_id = $1))"
-        }
-    };
-    let value = sort_value(query.sort);
-    let sql = format!(
-        "SELECT {COLUMNS} FROM {FROM} WHERE {owner_column} = $1 AND {wall} AND {} \
-         AND ($4 = '' OR k.name_folded LIKE $5 ESCAPE '\\' OR substr(k.hint, 1, length($4)) = $4){}{}",
-        condition(query.filter),
-        keyset.clause(value, "k.id", 7),
-        keyset.order(value, "k.id"),
-    );
-    let search = query.search.trim();
-    let soon = micros(now + EXPIRING_SOON);
-    let rows: Vec<KeyRow> = read!(db, c => {
-        let statement = sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(owner_id)
-            .bind(permit.tenant_id().0)
-            .bind(micros(now))
-            .bind(search)
-            .bind(containing(&fold(search)))
-            .bind(soon);
-        let statement = match keyset.place() {
-            None => statement,
-            Some(Place(SortValue::Number(number), id)) => statement.bind(*number).bind(*id),
-            Some(Place(SortValue::Text(text), id)) => statement.bind(text.as_str()).bind(*id),
+impl Scope {
+    /// The condition, on `k`.
+    fn sql(self, conditions: &mut Conditions) -> String {
+        let column = |owner: Owner| match owner {
+            Owner::User(id) => ("k.user_id", id.0),
+            Owner::ServiceAccount(id) => ("k.service_account_id", id.0),
         };
-        statement.fetch_all(c)
+        match self {
+            Self::Here(owner, tenant) => {
+                let (column, id) = column(owner);
+                let (id, tenant) = (conditions.bind(Value::Id(id)), conditions.bind(Value::Id(tenant.0)));
+                format!("{column} = {id} AND k.tenant_id = {tenant}")
+            }
+            Self::Everywhere(owner) => {
+                let (column, id) = column(owner);
+                let id = conditions.bind(Value::Id(id));
+                format!(
+                    "{column} = {id} AND k.tenant_id IN (SELECT m.tenant_id FROM memberships m WHERE m.user_id = {id})"
+                )
+            }
+            Self::Tenant(tenant) => format!("k.tenant_id = {}", conditions.bind(Value::Id(tenant.0))),
+        }
+    }
+
+    /// The one tenant, if it is one.
+    fn tenant(self) -> Option<TenantId> {
+        match self {
+            Self::Here(_, tenant) | Self::Tenant(tenant) => Some(tenant),
+            Self::Everywhere(_) => None,
+        }
+    }
+}
+
+/// What a list is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) scope: Scope,
+    pub(crate) query: &'a KeyQuery,
+    pub(crate) inventory: InventoryQuery,
+    /// For "against policy".
+    pub(crate) policies: &'a [TenantPolicy],
+    pub(crate) now: DateTime<Utc>,
+}
+
+/// One page.
+pub(crate) async fn list(db: &Db, asked: Asked<'_>) -> Result<Page<ApiKey>> {
+    let query = asked.query;
+    let keyset = Keyset::of(&query.page, query.direction, query.sort == KeySort::Name)?;
+    let is_found = is_search_few(db, &asked).await?;
+    let mut ways = Vec::new();
+    for branch in branches(&asked) {
+        let is_few = !is_found && is_branch_few(db, &asked, branch).await?;
+        ways.push((branch, is_few));
+    }
+    let mut conditions = Conditions::default();
+    let ids = if is_found {
+        search_hits(&asked, &mut conditions).unwrap_or_default()
+    } else {
+        let parts = ways.into_iter().enumerate().map(|(index, (branch, is_few))| {
+            if is_few {
+                few_of(&asked, branch, &mut conditions)
+            } else {
+                walk(&asked, index, branch, &keyset, &mut conditions)
+            }
+        });
+        parts.collect::<Vec<_>>().join(" UNION ALL ")
+    };
+    let wall = all_conditions(&asked, is_found, &mut conditions);
+    let value = sort_value(query.sort);
+    let place = keyset.clause_bound(value, "k.id", &mut conditions);
+    let order = keyset.order(value, "k.id");
+    // The page is found first; whose its keys are, and the like, is read for its rows alone. CROSS JOIN keeps SQLite from
+    // beginning with all keys; for PostgreSQL it is a join like any other.
+    let sql = format!(
+        "SELECT {COLUMNS} FROM (SELECT k.id FROM (SELECT DISTINCT id FROM ({ids}) found) hits CROSS JOIN api_keys k \
+         WHERE k.id = hits.id AND {wall}{place}{order}) page CROSS JOIN {FROM} WHERE k.id = page.id{order}"
+    );
+    let rows: Vec<KeyRow> = read_list!(db, c => {
+        bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_all(c)
     })?;
     Ok(keyset.page(rows, |row| place_of(row, query.sort), ApiKey::from))
+}
+
+/// Everything that a key of the list must be. `is_found`: the keys at hand are hits of the search.
+fn all_conditions(asked: &Asked<'_>, is_found: bool, conditions: &mut Conditions) -> String {
+    let scope = asked.scope.sql(conditions);
+    let state = state(asked, conditions);
+    let search = asked.query.search.trim();
+    let named = if is_found && terms::is_exact(search) { String::new() } else { named(search, conditions) };
+    format!("{scope} AND {state}{named} AND {}", rest(asked, Columns::PLAIN, conditions))
+}
+
+/// The state: `domain::ApiKey::state`, in SQL.
+fn state(asked: &Asked<'_>, conditions: &mut Conditions) -> String {
+    let parts: Vec<String> =
+        branches(asked).into_iter().map(|branch| branch.sql(asked.now, Columns::HIDDEN, conditions)).collect();
+    format!("({})", parts.join(" OR "))
+}
+
+/// Keys of one number, and when they end.
+#[derive(Clone, Copy)]
+struct Branch {
+    standing: u8,
+    ends: Ends,
+}
+
+#[derive(Clone, Copy)]
+enum Ends {
+    Anyhow,
+    Over,
+    Later,
+    Soon,
+}
+
+/// How conditions name the columns that have indexes of their own. In a walk an unary plus keeps both databases from
+/// reading by the index of a condition, instead of by the order's: that would read all that the condition leaves, and sort.
+#[derive(Clone, Copy)]
+struct Columns {
+    standing: &'static str,
+    end: &'static str,
+    used: &'static str,
+    created: &'static str,
+}
+
+impl Columns {
+    const PLAIN: Self = Self {
+        standing: "k.standing",
+        end: "COALESCE(k.expires_at, 9223372036854775807)",
+        used: "COALESCE(k.last_used_at, 0)",
+        created: "k.created_at",
+    };
+    /// Where no index is to be read by.
+    const HIDDEN: Self = Self {
+        standing: "+k.standing",
+        end: "COALESCE(+k.expires_at, 9223372036854775807)",
+        used: "COALESCE(+k.last_used_at, 0)",
+        created: "+k.created_at",
+    };
+    /// For few, in the order of a filter's own index: which is never that of the making.
+    const FEW: Self = Self { created: Self::HIDDEN.created, ..Self::PLAIN };
+
+    /// For a walk in an order: its own column's index is the right one.
+    fn of_walk(sort: KeySort) -> Self {
+        match sort {
+            KeySort::Name => Self { standing: Self::PLAIN.standing, ..Self::HIDDEN },
+            KeySort::Created => Self { end: Self::HIDDEN.end, used: Self::HIDDEN.used, ..Self::PLAIN },
+            KeySort::Expires => Self { created: Self::HIDDEN.created, used: Self::HIDDEN.used, ..Self::PLAIN },
+            KeySort::LastUsed => Self { created: Self::HIDDEN.created, end: Self::HIDDEN.end, ..Self::PLAIN },
+        }
+    }
+}
+
+impl Branch {
+    fn sql(self, now: DateTime<Utc>, columns: Columns, conditions: &mut Conditions) -> String {
+        let (standing, end) = (format!("{} = {}", columns.standing, self.standing), columns.end);
+        let mut at = |instant: DateTime<Utc>| conditions.bind(Value::Number(micros(instant)));
+        match self.ends {
+            Ends::Anyhow => format!("({standing})"),
+            Ends::Over => format!("({standing} AND {end} <= {})", at(now)),
+            Ends::Later => format!("({standing} AND {end} > {})", at(now)),
+            Ends::Soon => {
+                let (now, soon) = (at(now), at(now + EXPIRING_SOON));
+                format!("({standing} AND {end} > {now} AND {end} <= {soon})")
+            }
+        }
+    }
+}
+
+fn branches(asked: &Asked<'_>) -> Vec<Branch> {
+    let branch = |standing, ends| Branch { standing, ends };
+    match asked.query.filter {
+        KeyFilter::Active => vec![branch(0, Ends::Later)],
+        KeyFilter::ExpiringSoon => vec![branch(0, Ends::Soon)],
+        // Those that the service hasn't looked at yet are few.
+        KeyFilter::Expired => vec![branch(3, Ends::Anyhow), branch(0, Ends::Over), branch(1, Ends::Over)],
+        KeyFilter::Suspended => vec![branch(1, Ends::Later)],
+        KeyFilter::Revoked => vec![branch(2, Ends::Anyhow)],
+        KeyFilter::All => (0..=3).map(|standing| branch(standing, Ends::Anyhow)).collect(),
+    }
+}
+
+/// ` AND …`: a name that contains the search, or a hint that begins with it. Nothing without a search.
+fn named(search: &str, conditions: &mut Conditions) -> String {
+    if search.is_empty() {
+        return String::new();
+    }
+    let pattern = conditions.bind(Value::Text(containing(&fold(search))));
+    let hint = is_hint(search).then(|| {
+        let text = conditions.bind(Value::Text(search.to_owned()));
+        format!(" OR substr(k.hint, 1, length({text})) = {text}")
+    });
+    format!(" AND (k.name_folded LIKE {pattern} ESCAPE '\\'{})", hint.unwrap_or_default())
+}
+
+/// What is asked beside the state and the search.
+fn rest(asked: &Asked<'_>, columns: Columns, conditions: &mut Conditions) -> String {
+    let mut parts = Vec::new();
+    match asked.inventory.kind {
+        None => {}
+        Some(OwnerKind::User) => parts.push("k.user_id IS NOT NULL".to_owned()),
+        Some(OwnerKind::ServiceAccount) => parts.push("k.service_account_id IS NOT NULL".to_owned()),
+    }
+    if let Some(owner) = asked.inventory.owner {
+        let id = conditions.bind(Value::Id(owner));
+        parts.push(format!("(k.user_id = {id} OR k.service_account_id = {id})"));
+    }
+    parts.push(inventory(asked, columns, conditions));
+    parts.join(" AND ")
+}
+
+/// The inventory's filter.
+fn inventory(asked: &Asked<'_>, columns: Columns, conditions: &mut Conditions) -> String {
+    match asked.inventory.filter {
+        InventoryFilter::All => "1 = 1".to_owned(),
+        InventoryFilter::NeverExpires => format!("{} = {NEVER}", columns.end),
+        InventoryFilter::Unused => {
+            let cut = conditions.bind(Value::Number(micros(asked.now - UNUSED_AFTER)));
+            format!("{} < {cut} AND {} < {cut}", columns.used, columns.created)
+        }
+        InventoryFilter::OwnerGone => "k.orphaned_at IS NOT NULL".to_owned(),
+        InventoryFilter::AgainstPolicy => {
+            let against: Vec<String> =
+                asked.policies.iter().map(|policy| against(policy, asked.now, columns, conditions)).collect();
+            if against.is_empty() { "1 = 0".to_owned() } else { format!("({})", against.join(" OR ")) }
+        }
+    }
+}
+
+/// What a policy wouldn't let be made.
+fn against(policy: &TenantPolicy, now: DateTime<Utc>, columns: Columns, conditions: &mut Conditions) -> String {
+    let Columns { end, used, created, .. } = columns;
+    let micros_of = |days: Option<u32>| i64::from(days.unwrap_or(0)) * 86_400_000_000;
+    match policy.kind {
+        PolicyKind::MaxLifetime => {
+            // As in `domain::policy::check`, a minute more.
+            let length = conditions.bind(Value::Number(micros_of(policy.days) + 60_000_000));
+            format!("({end} - k.created_at) > {length}")
+        }
+        PolicyKind::ExpiryRequired => format!("{end} = {NEVER}"),
+        PolicyKind::ServiceAccountsOnly => "k.user_id IS NOT NULL".to_owned(),
+        PolicyKind::NoKeysByKeys => "k.created_by_key IS NOT NULL".to_owned(),
+        PolicyKind::SuspendUnused => {
+            let cut = micros(now.max(policy.holds_from)) - micros_of(policy.days);
+            let cut = conditions.bind(Value::Number(cut));
+            format!("({used} < {cut} AND {created} < {cut} AND COALESCE(k.resumed_at, 0) < {cut})")
+        }
+    }
+}
+
+fn is_hint(search: &str) -> bool {
+    search.starts_with("lku_") || search.starts_with("lks_")
+}
+
+/// The statement of the ids that a search may mean: more than the list's perhaps, never fewer. None without a search, and
+/// where there is no one tenant to search.
+fn search_hits(asked: &Asked<'_>, conditions: &mut Conditions) -> Option<String> {
+    let (tenant, search) = (asked.scope.tenant()?, asked.query.search.trim());
+    if !is_hint(search) {
+        return terms::candidates(conditions, tenant, terms::Kind::Key, search);
+    }
+    let id = conditions.bind(Value::Id(tenant.0));
+    let from = conditions.bind(Value::Text(search.to_owned()));
+    let until = conditions.bind(Value::Text(terms::after(search)));
+    let hits = format!(
+        "SELECT k.id FROM api_keys k WHERE k.tenant_id = {id} AND k.hint >= {from} AND k.hint < {until} \
+         AND substr(k.hint, 1, length({from})) = {from}"
+    );
+    Some(match terms::candidates(conditions, tenant, terms::Kind::Key, search) {
+        Some(named) => format!("{hits} UNION ALL {named}"),
+        None => hits,
+    })
+}
+
+async fn is_search_few(db: &Db, asked: &Asked<'_>) -> Result<bool> {
+    let mut conditions = Conditions::default();
+    match search_hits(asked, &mut conditions) {
+        Some(ids) => terms::are_few(db, &ids, &conditions, terms::FEW_FOUND).await,
+        None => Ok(false),
+    }
+}
+
+/// Whether a branch's keys are few by a filter that has an index of its own.
+async fn is_branch_few(db: &Db, asked: &Asked<'_>, branch: Branch) -> Result<bool> {
+    let has_index = match branch.ends {
+        Ends::Over => return Ok(true),
+        Ends::Soon => true,
+        Ends::Anyhow | Ends::Later => asked.inventory.filter != InventoryFilter::All,
+    };
+    if !has_index || !matches!(asked.scope, Scope::Tenant(_)) {
+        return Ok(false);
+    }
+    let mut conditions = Conditions::default();
+    let ids = few_of(asked, branch, &mut conditions);
+    terms::are_few(db, &ids, &conditions, terms::FEW).await
+}
+
+/// The statement of a branch's keys when they are few: read in the order of the filter's own index, so that both databases
+/// choose that, and no further than it takes to see that they aren't few.
+fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> String {
+    let end = Columns::FEW.end;
+    let orders: Vec<(Option<&TenantPolicy>, String)> = match (branch.ends, asked.inventory.filter) {
+        (Ends::Over | Ends::Soon, _) => vec![(None, end.to_owned())],
+        (_, InventoryFilter::Unused) => vec![(None, Columns::FEW.used.to_owned())],
+        (_, InventoryFilter::AgainstPolicy) => {
+            let order = |policy: &TenantPolicy| match policy.kind {
+                PolicyKind::MaxLifetime => format!("({end} - k.created_at) DESC"),
+                PolicyKind::SuspendUnused => Columns::FEW.used.to_owned(),
+                PolicyKind::ExpiryRequired | PolicyKind::ServiceAccountsOnly | PolicyKind::NoKeysByKeys => {
+                    String::new()
+                }
+            };
+            asked.policies.iter().map(|policy| (Some(policy), order(policy))).collect()
+        }
+        // Those that never end have the same end; SQLite would sort them by it all the same.
+        (_, InventoryFilter::NeverExpires | InventoryFilter::OwnerGone | InventoryFilter::All) => {
+            vec![(None, String::new())]
+        }
+    };
+    if orders.is_empty() {
+        return "SELECT k.id FROM api_keys k WHERE 1 = 0".to_owned();
+    }
+    let most = terms::FEW + 1;
+    let parts: Vec<String> = orders
+        .into_iter()
+        .enumerate()
+        .map(|(index, (policy, order))| {
+            let scope = asked.scope.sql(conditions);
+            let state = branch.sql(asked.now, Columns::FEW, conditions);
+            let filter = match policy {
+                Some(policy) => against(policy, asked.now, Columns::FEW, conditions),
+                None => inventory(asked, Columns::FEW, conditions),
+            };
+            let order = if order.is_empty() { String::new() } else { format!(" ORDER BY {order}") };
+            let name = format!("f{}_{index}", branch.standing);
+            format!(
+                "SELECT {name}.id FROM (SELECT k.id FROM api_keys k WHERE {scope} AND {state} AND {filter}{order} LIMIT {most}) {name}"
+            )
+        })
+        .collect();
+    parts.join(" UNION ALL ")
+}
+
+/// A walk along the list's order through a branch, as far as the page needs.
+fn walk(asked: &Asked<'_>, index: usize, branch: Branch, keyset: &Keyset, conditions: &mut Conditions) -> String {
+    let value = sort_value(asked.query.sort);
+    let columns = Columns::of_walk(asked.query.sort);
+    let scope = asked.scope.sql(conditions);
+    let state = branch.sql(asked.now, columns, conditions);
+    let named = named(asked.query.search.trim(), conditions);
+    let rest = rest(asked, columns, conditions);
+    let place = keyset.clause_bound(value, "k.id", conditions);
+    let order = keyset.order(value, "k.id");
+    format!(
+        "SELECT w{index}.id FROM (SELECT k.id FROM api_keys k WHERE {scope} AND {state}{named} AND {rest}{place}{order}) w{index}"
+    )
 }
 
 /// The expression that a column sorts by; each has an index.
@@ -93,24 +414,85 @@ fn place_of(row: &KeyRow, sort: KeySort) -> Place {
     Place(value, row.id)
 }
 
-/// What a filter means: `domain::ApiKey::state`, in SQL. `$3` is now, `$6` the end of "soon".
-fn condition(filter: KeyFilter) -> String {
-    let over = "(k.expires_at IS NOT NULL AND k.expires_at <= $3)";
-    let good = format!(
-        "k.revoked_at IS NULL AND k.suspended_at IS NULL AND s.suspended_at IS NULL AND COALESCE(k.expires_at, {NEVER}) > $3"
-    );
-    let chosen = match filter {
-        KeyFilter::Active => good,
-        KeyFilter::ExpiringSoon => format!("{good} AND k.expires_at <= $6"),
-        KeyFilter::Expired => format!("k.revoked_at IS NULL AND {over}"),
-        KeyFilter::Suspended => {
-            format!("k.revoked_at IS NULL AND COALESCE(k.suspended_at, s.suspended_at) IS NOT NULL AND NOT {over}")
+/// The living keys of a tenant that a policy would touch, those of the longest standing first, and how many there are;
+/// the count stops at `most_counted`.
+pub(crate) async fn list_against(
+    db: &Db,
+    permit: &Permit,
+    policy: &TenantPolicy,
+    now: DateTime<Utc>,
+    limit: u32,
+    most_counted: u32,
+) -> Result<(Vec<ApiKey>, u32)> {
+    let mut conditions = Conditions::default();
+    let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
+    let end = conditions.bind(Value::Number(micros(now)));
+    let part = against(policy, now, Columns::PLAIN, &mut conditions);
+    let condition =
+        format!("k.tenant_id = {tenant} AND k.standing = 0 AND COALESCE(k.expires_at, {NEVER}) > {end} AND {part}");
+    let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE {condition} ORDER BY k.created_at, k.id LIMIT {limit}");
+    let rows: Vec<KeyRow> = read!(db, c => {
+        bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_all(c)
+    })?;
+    let sql = format!("SELECT COUNT(*) FROM (SELECT k.id FROM api_keys k WHERE {condition} LIMIT {most_counted}) few");
+    let count: i64 = read!(db, c => {
+        bind_all!(db, sqlx::query_scalar(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_one(c)
+    })?;
+    Ok((rows.into_iter().map(ApiKey::from).collect(), u32::try_from(count).unwrap_or(u32::MAX)))
+}
+
+/// What asks for an owner's attention, in the permit's tenant and, if asked, of all its service accounts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Concern {
+    /// Good keys that end before the instant; the first to end first.
+    EndsBefore(DateTime<Utc>),
+    /// Keys that were rolled out and were tried all the same since the instant; the last tried first.
+    TriedSince(DateTime<Utc>),
+}
+
+/// Keys that ask for attention, at most `limit`.
+pub(crate) async fn list_concerning(
+    db: &Db,
+    permit: &Permit,
+    and_accounts: bool,
+    concern: Concern,
+    now: DateTime<Utc>,
+    limit: u32,
+) -> Result<Vec<ApiKey>> {
+    let mut conditions = Conditions::default();
+    let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
+    let whose = whose(permit, and_accounts, &mut conditions);
+    let (condition, order) = match concern {
+        Concern::EndsBefore(at) => {
+            let (now, at) = (conditions.bind(Value::Number(micros(now))), conditions.bind(Value::Number(micros(at))));
+            let end = format!("COALESCE(k.expires_at, {NEVER})");
+            let condition = format!("k.standing = 0 AND k.replaced_by IS NULL AND {end} > {now} AND {end} <= {at}");
+            (condition, format!("{end}, k.id"))
         }
-        KeyFilter::Revoked => "k.revoked_at IS NOT NULL".to_owned(),
-        KeyFilter::All => "1 = 1".to_owned(),
+        Concern::TriedSince(at) => {
+            let at = conditions.bind(Value::Number(micros(at)));
+            let condition =
+                format!("k.replaced_by IS NOT NULL AND k.last_refused_at >= k.rolled_at AND k.last_refused_at >= {at}");
+            (condition, "k.last_refused_at DESC, k.id".to_owned())
+        }
     };
-    // Every text uses $3 and $6, because a parameter without a use has no type on PostgreSQL.
-    format!("({chosen}) AND CAST($3 AS BIGINT) <= CAST($6 AS BIGINT)")
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {FROM} WHERE k.tenant_id = {tenant} AND {whose} AND {condition} ORDER BY {order} LIMIT {limit}"
+    );
+    let rows: Vec<KeyRow> = read!(db, c => {
+        bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_all(c)
+    })?;
+    Ok(rows.into_iter().map(ApiKey::from).collect())
+}
+
+/// The permit's owner and, if asked, all service accounts.
+fn whose(permit: &Permit, and_accounts: bool, conditions: &mut Conditions) -> String {
+    let own = match permit.owner() {
+        Some(Owner::User(id)) => format!("k.user_id = {}", conditions.bind(Value::Id(id.0))),
+        Some(Owner::ServiceAccount(id)) => format!("k.service_account_id = {}", conditions.bind(Value::Id(id.0))),
+        None => "1 = 0".to_owned(),
+    };
+    if and_accounts { format!("({own} OR k.service_account_id IS NOT NULL)") } else { own }
 }
 
 /// The good keys that `auth_api_key` shows: the owner's own in the tenant and, if asked, all service accounts' keys.
@@ -121,21 +503,23 @@ pub(crate) async fn list_visible(
     now: DateTime<Utc>,
     limit: u32,
 ) -> Result<Vec<ApiKey>> {
-    let (user_id, account_id) = match permit.owner() {
-        Some(Owner::User(id)) => (Some(id.0), None),
-        Some(Owner::ServiceAccount(id)) => (None, Some(id.0)),
-        None => (None, None),
+    let mut conditions = Conditions::default();
+    let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
+    let whose = whose(permit, and_accounts, &mut conditions);
+    let end = conditions.bind(Value::Number(micros(now)));
+    let walk = |standing: u8| {
+        format!(
+            "SELECT w{standing}.id FROM (SELECT k.id FROM api_keys k WHERE k.tenant_id = {tenant} AND {whose} AND k.standing = {standing} \
+             AND COALESCE(k.expires_at, {NEVER}) > {end} ORDER BY k.created_at DESC, k.id DESC LIMIT {limit}) w{standing}"
+        )
     };
-    let accounts = if and_accounts { "k.service_account_id IS NOT NULL" } else { "1 = 0" };
     let sql = format!(
-        "SELECT {COLUMNS} FROM {FROM} WHERE k.tenant_id = $1 AND (k.user_id = $2 OR k.service_account_id = $3 OR {accounts}) \
-         AND k.revoked_at IS NULL AND COALESCE(k.expires_at, {NEVER}) > $4 ORDER BY k.created_at DESC, k.id DESC LIMIT {limit}"
+        "SELECT {COLUMNS} FROM ({} UNION ALL {}) hits CROSS JOIN {FROM} WHERE k.id = hits.id ORDER BY k.created_at DESC, k.id DESC LIMIT {limit}",
+        walk(0),
+        walk(1)
     );
-    let rows: Vec<KeyRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql))
-        .bind(permit.tenant_id().0)
-        .bind(user_id)
-        .bind(account_id)
-        .bind(micros(now))
-        .fetch_all(c))?;
+    let rows: Vec<KeyRow> = read!(db, c => {
+        bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_all(c)
+    })?;
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }

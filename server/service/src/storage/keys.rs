@@ -1,7 +1,7 @@
 //! API keys: one at a time. Lists live in `key_list.rs`.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, KeyId, LastUse, Owner, ServiceAccountId, Slug, TenantId, UserId};
+use domain::{ApiKey, KeyId, LastUse, Owner, ServiceAccountId, Slug, Successor, TenantId, UserId};
 use uuid::Uuid;
 
 use super::{
@@ -9,17 +9,20 @@ use super::{
     db::{change, read, run},
     fold, instant, micros, stored_name,
     tenants::role_of,
+    terms,
 };
 use crate::{Error, Result, policy::Permit, token::TokenDigest, verification::Candidate};
 
 /// The columns of [`KeyRow`], of `api_keys k` joined as in [`FROM`].
 pub(crate) const COLUMNS: &str = "k.id, k.tenant_id, t.name AS tenant_name, k.user_id, k.service_account_id, \
     COALESCE(u.name, s.name) AS owner_name, k.name, k.name_folded, k.hint, k.created_at, k.created_by, k.expires_at, k.suspended_at, \
-    k.suspended_by, s.suspended_at AS owner_suspended_at, k.revoked_at, k.revoked_by, k.last_used_at, k.last_used_address, k.last_used_agent";
+    k.suspended_by, s.suspended_at AS owner_suspended_at, k.revoked_at, k.revoked_by, k.last_used_at, k.last_used_address, k.last_used_agent, \
+    k.created_channel, k.created_by_key, k.replaces, k.replaced_by, k.rolled_at, n.hint AS successor_hint, n.ends_key, \
+    k.last_refused_at, k.last_refused_address";
 
 /// Where [`COLUMNS`] come from.
 pub(crate) const FROM: &str = "api_keys k JOIN tenants t ON t.id = k.tenant_id LEFT JOIN users u ON u.id = k.user_id \
-    LEFT JOIN service_accounts s ON s.id = k.service_account_id";
+    LEFT JOIN service_accounts s ON s.id = k.service_account_id LEFT JOIN api_keys n ON n.id = k.replaced_by";
 
 #[derive(sqlx::FromRow)]
 pub(crate) struct KeyRow {
@@ -43,6 +46,15 @@ pub(crate) struct KeyRow {
     pub(crate) last_used_at: Option<i64>,
     last_used_address: Option<String>,
     last_used_agent: Option<String>,
+    created_channel: String,
+    created_by_key: Option<Uuid>,
+    replaces: Option<Uuid>,
+    replaced_by: Option<Uuid>,
+    rolled_at: Option<i64>,
+    successor_hint: Option<String>,
+    ends_key: Option<Uuid>,
+    last_refused_at: Option<i64>,
+    last_refused_address: Option<String>,
 }
 
 fn owner_of(user: Option<Uuid>, account: Option<Uuid>) -> Owner {
@@ -66,6 +78,17 @@ impl From<KeyRow> for ApiKey {
             address: row.last_used_address,
             user_agent: row.last_used_agent,
         });
+        let replaced_by = row.replaced_by.map(|id| Successor {
+            id: KeyId(id),
+            hint: row.successor_hint.unwrap_or_default(),
+            at: row.rolled_at.map(instant).unwrap_or_default(),
+            ends_on_use: row.ends_key == Some(row.id),
+        });
+        let last_refused = row.last_refused_at.map(|at| LastUse {
+            at: instant(at),
+            address: row.last_refused_address,
+            user_agent: None,
+        });
         Self {
             id: KeyId(row.id),
             tenant_id: TenantId(row.tenant_id),
@@ -82,7 +105,12 @@ impl From<KeyRow> for ApiKey {
             owner_suspended_at: row.owner_suspended_at.map(instant),
             revoked_at: row.revoked_at.map(instant),
             revoked_by: row.revoked_by,
+            created_channel: row.created_channel,
+            created_by_key: row.created_by_key.map(KeyId),
+            replaces: row.replaces.map(KeyId),
+            replaced_by,
             last_used,
+            last_refused,
         }
     }
 }
@@ -101,6 +129,10 @@ pub(crate) struct NewKey {
     pub(crate) created_channel: &'static str,
     pub(crate) expires_at: Option<DateTime<Utc>>,
     pub(crate) idempotency_key: Option<Uuid>,
+    /// The key whose place it takes.
+    pub(crate) replaces: Option<KeyId>,
+    /// Whether its first use ends that one.
+    pub(crate) ends_on_use: bool,
 }
 
 /// Adds a key for the permit's owner.
@@ -111,8 +143,9 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, key: &NewKey) -> Result
         tx,
         sqlx::query(
             "INSERT INTO api_keys (id, digest, hint, tenant_id, user_id, service_account_id, name, name_folded, created_at, created_by, \
-             created_by_id, created_by_key, created_channel, expires_at, idempotency_key) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+             created_by_id, created_by_key, created_channel, expires_at, idempotency_key, replaces, ends_key, standing) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+             CASE WHEN EXISTS (SELECT 1 FROM service_accounts s WHERE s.id = $6 AND s.suspended_at IS NOT NULL) THEN 1 ELSE 0 END)"
         )
         .bind(key.id.0)
         .bind(key.digest.as_slice())
@@ -129,8 +162,10 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, key: &NewKey) -> Result
         .bind(key.created_channel)
         .bind(key.expires_at.map(micros))
         .bind(key.idempotency_key)
+        .bind(key.replaces.map(|id| id.0))
+        .bind(key.replaces.filter(|_| key.ends_on_use).map(|id| id.0))
     )?;
-    Ok(())
+    terms::insert(tx, permit.tenant_id(), terms::Kind::Key, key.id.0, key.name.as_str()).await
 }
 
 /// The key that an earlier request with the same idempotency key made for the permit's owner.
@@ -176,6 +211,41 @@ pub(crate) async fn find_place(db: &Db, id: KeyId) -> Result<Option<(TenantId, O
     Ok(row.map(|(tenant, user, account)| (TenantId(tenant), owner_of(user, account))))
 }
 
+/// All keys that were made with a key, in the permit's tenant, the newest first; at most `limit`.
+pub(crate) async fn list_created_by(db: &Db, permit: &Permit, key: KeyId, limit: u32) -> Result<Vec<ApiKey>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {FROM} WHERE k.created_by_key = $1 AND k.tenant_id = $2 ORDER BY k.created_at DESC, k.id LIMIT {limit}"
+    );
+    let rows: Vec<KeyRow> = read!(db, c =>
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(key.0).bind(permit.tenant_id().0).fetch_all(c))?;
+    Ok(rows.into_iter().map(ApiKey::from).collect())
+}
+
+/// Holds a living key, so that its revocation and what it makes can't pass each other. False when it is revoked.
+pub(crate) async fn hold(tx: &mut Tx, id: KeyId) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query("UPDATE api_keys SET revoked_at = revoked_at WHERE id = $1 AND revoked_at IS NULL").bind(id.0)
+    )?;
+    Ok(rows == 1)
+}
+
+/// The living keys that were made with a key, in the permit's tenant.
+pub(crate) async fn list_living_made_by(
+    tx: &mut Tx,
+    permit: &Permit,
+    key: KeyId,
+    now: DateTime<Utc>,
+) -> Result<Vec<ApiKey>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {FROM} WHERE k.created_by_key = $1 AND k.tenant_id = $2 AND k.revoked_at IS NULL \
+         AND COALESCE(k.expires_at, 9223372036854775807) > $3 ORDER BY k.id"
+    );
+    let rows: Vec<KeyRow> = run!(tx, c =>
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(key.0).bind(permit.tenant_id().0).bind(micros(now)).fetch_all(c))?;
+    Ok(rows.into_iter().map(ApiKey::from).collect())
+}
+
 fn one_of_permit() -> String {
     format!(
         "SELECT {COLUMNS} FROM {FROM} WHERE k.id = $1 AND k.tenant_id = $2 AND (k.user_id = $3 OR k.service_account_id = $4)"
@@ -211,7 +281,7 @@ pub(crate) async fn revoke(
     let rows = change!(
         tx,
         sqlx::query(
-            "UPDATE api_keys SET revoked_at = $5, revoked_by = $6, revoke_reason = $7 WHERE id = $1 AND tenant_id = $2 \
+            "UPDATE api_keys SET revoked_at = $5, revoked_by = $6, revoke_reason = $7, standing = 2 WHERE id = $1 AND tenant_id = $2 \
              AND (user_id = $3 OR service_account_id = $4) AND revoked_at IS NULL"
         )
         .bind(id.0)
@@ -228,6 +298,7 @@ pub(crate) async fn revoke(
 /// Gives one key of the permit's owner another name. False when it is revoked, or isn't there.
 pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, id: KeyId, name: &domain::Name) -> Result<bool> {
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
+    terms::delete(tx, permit.tenant_id(), terms::Kind::Key, id.0).await?;
     let rows = change!(
         tx,
         sqlx::query(
@@ -241,6 +312,7 @@ pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, id: KeyId, name: &domai
         .bind(name.as_str())
         .bind(fold(name.as_str()))
     )?;
+    terms::insert(tx, permit.tenant_id(), terms::Kind::Key, id.0, name.as_str()).await?;
     Ok(rows == 1)
 }
 
@@ -256,8 +328,8 @@ pub(crate) async fn suspend(
     let rows = change!(
         tx,
         sqlx::query(
-            "UPDATE api_keys SET suspended_at = $5, suspended_by = $6, suspended_by_id = $7 WHERE id = $1 AND tenant_id = $2 \
-             AND (user_id = $3 OR service_account_id = $4) AND revoked_at IS NULL AND suspended_at IS NULL \
+            "UPDATE api_keys SET suspended_at = $5, suspended_by = $6, suspended_by_id = $7, standing = 1 WHERE id = $1 AND tenant_id = $2 \
+             AND (user_id = $3 OR service_account_id = $4) AND revoked_at IS NULL AND suspended_at IS NULL AND standing < 2 \
              AND COALESCE(expires_at, 9223372036854775807) > $5"
         )
         .bind(id.0)
@@ -284,8 +356,10 @@ pub(crate) async fn resume(
     let rows = change!(
         tx,
         sqlx::query(
-            "UPDATE api_keys SET suspended_at = NULL, suspended_by = NULL, suspended_by_id = NULL WHERE id = $1 AND tenant_id = $2 \
-             AND (user_id = $3 OR service_account_id = $4) AND revoked_at IS NULL AND suspended_at IS NOT NULL \
+            "UPDATE api_keys SET suspended_at = NULL, suspended_by = NULL, suspended_by_id = NULL, resumed_at = $5, \
+             standing = CASE WHEN EXISTS (SELECT 1 FROM service_accounts s WHERE s.id = service_account_id AND s.suspended_at IS NOT NULL) THEN 1 ELSE 0 END \
+             WHERE id = $1 AND tenant_id = $2 \
+             AND (user_id = $3 OR service_account_id = $4) AND revoked_at IS NULL AND suspended_at IS NOT NULL AND standing < 2 \
              AND COALESCE(expires_at, 9223372036854775807) > $5 AND COALESCE($6, suspended_by_id) = suspended_by_id"
         )
         .bind(id.0)
@@ -311,7 +385,7 @@ pub(crate) async fn revoke_all(
     Ok(change!(
         tx,
         sqlx::query(
-            "UPDATE api_keys SET revoked_at = $4, revoked_by = $5, revoke_reason = $6 WHERE tenant_id = $1 \
+            "UPDATE api_keys SET revoked_at = $4, revoked_by = $5, revoke_reason = $6, standing = 2 WHERE tenant_id = $1 \
              AND (user_id = $2 OR service_account_id = $3) AND revoked_at IS NULL"
         )
         .bind(permit.tenant_id().0)
@@ -336,14 +410,19 @@ struct CandidateRow {
     expires_at: Option<i64>,
     suspended_at: Option<i64>,
     revoked_at: Option<i64>,
+    standing: i64,
+    ends_key: Option<Uuid>,
 }
+
+/// The standing of a key that was seen to be over by time.
+const EXPIRED: i64 = 3;
 
 /// The key of a token, with its owner's standing now. A key whose owner is gone has no role and is no candidate.
 pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Option<Candidate>> {
     let row: Option<CandidateRow> = read!(db, c =>
         sqlx::query_as(
             "SELECT k.id, k.name, k.tenant_id, t.slug AS tenant_slug, k.user_id, k.service_account_id, \
-             COALESCE(u.name, s.name) AS owner_name, COALESCE(m.role, s.role) AS role, k.expires_at, COALESCE(k.suspended_at, s.suspended_at) AS suspended_at, k.revoked_at \
+             COALESCE(u.name, s.name) AS owner_name, COALESCE(m.role, s.role) AS role, k.expires_at, COALESCE(k.suspended_at, s.suspended_at) AS suspended_at, k.revoked_at, k.standing, k.ends_key \
              FROM api_keys k JOIN tenants t ON t.id = k.tenant_id \
              LEFT JOIN memberships m ON m.user_id = k.user_id AND m.tenant_id = k.tenant_id \
              LEFT JOIN users u ON u.id = m.user_id \
@@ -367,21 +446,81 @@ pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Opti
         expires_at: row.expires_at.map(instant),
         is_suspended: row.suspended_at.is_some(),
         is_revoked: row.revoked_at.is_some(),
+        is_settled: row.standing == EXPIRED,
+        ends_key: row.ends_key.map(KeyId),
     }))
 }
 
-/// Notes a use, unless a later one is noted already.
-pub(crate) async fn update_last_use(tx: &mut Tx, id: KeyId, last: &LastUse) -> Result<()> {
+/// Notes which keys are over by time. Cheap when there are none.
+pub(crate) async fn settle_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
+    let due: i64 = read!(db, c =>
+        sqlx::query_scalar("SELECT COUNT(*) FROM (SELECT id FROM api_keys WHERE expires_at IS NOT NULL AND standing < 2 AND expires_at <= $1 LIMIT 1) one")
+            .bind(micros(now))
+            .fetch_one(c))?;
+    if due == 0 {
+        return Ok(());
+    }
+    db.write(move |tx| {
+        Box::pin(async move {
+            super::evidence::give_way(tx).await?;
+            change!(
+                tx,
+                sqlx::query("UPDATE api_keys SET standing = 3 WHERE expires_at IS NOT NULL AND standing < 2 AND expires_at <= $1")
+                    .bind(micros(now))
+            )?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Numbers an account's living keys anew when it is suspended or resumed.
+pub(crate) async fn follow_account(
+    tx: &mut Tx,
+    permit: &Permit,
+    account: ServiceAccountId,
+    suspended: bool,
+) -> Result<()> {
+    let (before, after, only) = if suspended { (0, 1, "1 = 1") } else { (1, 0, "suspended_at IS NULL") };
+    let sql = format!(
+        "UPDATE api_keys SET standing = {after} WHERE service_account_id = $1 AND tenant_id = $2 AND standing = {before} AND {only}"
+    );
+    change!(tx, sqlx::query(sqlx::AssertSqlSafe(sql.as_str())).bind(account.0).bind(permit.tenant_id().0))?;
+    Ok(())
+}
+
+/// Notes that a person doesn't belong to the tenant any more, or does again, in all keys that are theirs or made by them.
+pub(crate) async fn mark_orphans(
+    tx: &mut Tx,
+    tenant: TenantId,
+    person: UserId,
+    since: Option<DateTime<Utc>>,
+) -> Result<()> {
     change!(
         tx,
         sqlx::query(
-            "UPDATE api_keys SET last_used_at = $2, last_used_address = $3, last_used_agent = $4 \
-             WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)"
+            "UPDATE api_keys SET orphaned_at = $3 WHERE tenant_id = $1 AND (user_id = $2 OR created_by_id = $2)"
         )
-        .bind(id.0)
-        .bind(micros(last.at))
-        .bind(last.address.as_deref())
-        .bind(last.user_agent.as_deref())
+        .bind(tenant.0)
+        .bind(person.0)
+        .bind(since.map(micros))
+    )?;
+    Ok(())
+}
+
+/// Marks all keys of a deleted account.
+pub(crate) async fn mark_orphans_of_account(
+    tx: &mut Tx,
+    permit: &Permit,
+    account: ServiceAccountId,
+    since: DateTime<Utc>,
+) -> Result<()> {
+    change!(
+        tx,
+        sqlx::query("UPDATE api_keys SET orphaned_at = $3 WHERE tenant_id = $1 AND service_account_id = $2")
+            .bind(permit.tenant_id().0)
+            .bind(account.0)
+            .bind(micros(since))
     )?;
     Ok(())
 }

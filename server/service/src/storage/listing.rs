@@ -5,6 +5,7 @@ use domain::{ApiError, Cursor, Direction, Page, PageRequest, page::MAX_LIMIT};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::filter::{Conditions, Value};
 use crate::Result;
 
 /// The value that a list is sorted by, of one row.
@@ -29,7 +30,10 @@ impl Place {
             .decode(&cursor.0)
             .ok()
             .and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok())
-            .filter(|place| matches!(place.0, SortValue::Text(_)) == text_wanted);
+            .filter(|place| match &place.0 {
+                SortValue::Text(text) => text_wanted && !text.contains('\0'),
+                SortValue::Number(_) => !text_wanted,
+            });
         place.ok_or_else(|| {
             ApiError::field("cursor", "This page link is not valid for this list. Start from the first page.").into()
         })
@@ -64,6 +68,18 @@ impl Keyset {
         }
         let sign = if self.ascending() { '>' } else { '<' };
         format!(" AND ({value}, {id}) {sign} (${first_parameter}, ${})", first_parameter + 1)
+    }
+
+    /// The same clause with its values bound among other conditions, for a statement in which it stands several times.
+    pub(crate) fn clause_bound(&self, value: &str, id: &str, conditions: &mut Conditions) -> String {
+        let Some(Place(at, last)) = &self.place else { return String::new() };
+        let sign = if self.ascending() { '>' } else { '<' };
+        let at = conditions.bind(match at {
+            SortValue::Number(number) => Value::Number(*number),
+            SortValue::Text(text) => Value::Text(text.clone()),
+        });
+        let last = conditions.bind(Value::Id(*last));
+        format!(" AND ({value}, {id}) {sign} ({at}, {last})")
     }
 
     /// `ORDER BY … LIMIT …`, with one row more than the page to see whether there is a next one.

@@ -5,7 +5,10 @@ use std::path::Path;
 use domain::ApiError;
 use sqlx::{SqlitePool, migrate::MigrateError};
 
-use super::{Db, db::read};
+use super::{
+    Db, Tx,
+    db::{change, read},
+};
 use crate::{Error, Result, error::OpenError};
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/sqlite");
@@ -21,6 +24,90 @@ pub(crate) async fn migrate(db: &Db) -> std::result::Result<(), OpenError> {
         MigrateError::VersionMissing(number) => OpenError::NewerDatabase(number),
         other => OpenError::Migration(other),
     })
+}
+
+/// Chains the audit lines of earlier versions, some at a time, so that no transaction takes long.
+pub(crate) async fn chain_audit_log(db: &Db) -> std::result::Result<(), OpenError> {
+    while Pending::Chains.is_there(db).await? {
+        let some = db
+            .write(|tx| {
+                Box::pin(async move {
+                    let more = Pending::Chains.hold(tx).await? && super::audit::chain_earlier(tx, 500).await?;
+                    if !more {
+                        Pending::Chains.end(tx).await?;
+                    }
+                    Ok(more)
+                })
+            })
+            .await;
+        match some {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(Error::Database(cause)) => return Err(cause.into()),
+            Err(other) => return Err(OpenError::Chain(format!("{other:?}"))),
+        }
+    }
+    Ok(())
+}
+
+/// What is still to be done with the rows of earlier versions. Its row stands until it is done, also when a server ends
+/// half-way; who holds it works alone.
+#[derive(Clone, Copy, Debug)]
+enum Pending {
+    Chains,
+    Names,
+}
+
+impl Pending {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Chains => "chain_audit_log",
+            Self::Names => "index_names",
+        }
+    }
+
+    async fn is_there(self, db: &Db) -> std::result::Result<bool, OpenError> {
+        let rows: i64 = read!(db, c => sqlx::query_scalar("SELECT COUNT(*) FROM pending_work WHERE name = $1")
+            .bind(self.as_str()).fetch_one(c))?;
+        Ok(rows == 1)
+    }
+
+    /// Takes the row for the transaction. False when the work is done.
+    async fn hold(self, tx: &mut Tx) -> Result<bool> {
+        let sql = "UPDATE pending_work SET name = name WHERE name = $1";
+        Ok(change!(tx, sqlx::query(sql).bind(self.as_str()))? == 1)
+    }
+
+    async fn end(self, tx: &mut Tx) -> Result<()> {
+        change!(tx, sqlx::query("DELETE FROM pending_work WHERE name = $1").bind(self.as_str()))?;
+        Ok(())
+    }
+}
+
+/// Makes the terms of the names of earlier versions, some at a time.
+pub(crate) async fn index_names(db: &Db) -> std::result::Result<(), OpenError> {
+    if !Pending::Names.is_there(db).await? {
+        return Ok(());
+    }
+    for kind in [super::terms::Kind::Key, super::terms::Kind::Account] {
+        let mut after = uuid::Uuid::nil();
+        loop {
+            let round = db.write(move |tx| {
+                Box::pin(async move {
+                    Pending::Names.hold(tx).await?;
+                    super::terms::index_more(tx, kind, after, 500).await
+                })
+            });
+            match round.await {
+                Ok(Some(last)) => after = last,
+                Ok(None) => break,
+                Err(Error::Database(cause)) => return Err(cause.into()),
+                Err(other) => return Err(OpenError::Names(format!("{other:?}"))),
+            }
+        }
+    }
+    let ended = db.write(|tx| Box::pin(async move { Pending::Names.end(tx).await })).await;
+    ended.map_err(|error| OpenError::Names(format!("{error:?}")))
 }
 
 /// The numbers that have been applied; none on an empty database.

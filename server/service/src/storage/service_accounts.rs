@@ -8,23 +8,32 @@ use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{change, read, run},
+    db::{change, read, read_list, run},
+    filter::{Conditions, Value, bind_all},
     fold, instant,
     listing::{Keyset, Place, SortValue, containing},
     micros, stored_name,
     tenants::role_of,
+    terms,
 };
 use crate::{Error, Result, policy::Permit};
 
 /// The last use of any key is read as one row: the correlated subqueries each touch one index entry.
 const COLUMNS: &str = "s.id, s.tenant_id, s.name, s.name_folded, s.role, s.created_at, s.created_by, s.suspended_at, s.suspended_by, s.deleted_at, \
     (SELECT COUNT(*) FROM api_keys k WHERE k.service_account_id = s.id) AS all_keys, \
-    (SELECT COUNT(*) FROM api_keys k WHERE k.service_account_id = s.id AND k.revoked_at IS NULL AND k.suspended_at IS NULL AND s.suspended_at IS NULL \
+    (SELECT COUNT(*) FROM api_keys k WHERE k.service_account_id = s.id AND k.standing = 0 \
      AND COALESCE(k.expires_at, 9223372036854775807) > $1) AS active_keys, \
     l.last_used_at, l.last_used_address, l.last_used_agent";
 
-const FROM: &str = "service_accounts s LEFT JOIN api_keys l ON l.id = (SELECT k.id FROM api_keys k \
-    WHERE k.service_account_id = s.id ORDER BY COALESCE(k.last_used_at, 0) DESC, k.id DESC LIMIT 1)";
+const FROM: &str = "service_accounts s LEFT JOIN api_keys l ON l.id = (SELECT k.id FROM (\
+    SELECT a.id, a.used FROM (SELECT x.id, COALESCE(x.last_used_at, 0) AS used FROM api_keys x WHERE x.service_account_id = s.id AND x.standing = 0 \
+    ORDER BY COALESCE(x.last_used_at, 0) DESC, x.id DESC LIMIT 1) a UNION ALL \
+    SELECT b.id, b.used FROM (SELECT x.id, COALESCE(x.last_used_at, 0) AS used FROM api_keys x WHERE x.service_account_id = s.id AND x.standing = 1 \
+    ORDER BY COALESCE(x.last_used_at, 0) DESC, x.id DESC LIMIT 1) b UNION ALL \
+    SELECT c.id, c.used FROM (SELECT x.id, COALESCE(x.last_used_at, 0) AS used FROM api_keys x WHERE x.service_account_id = s.id AND x.standing = 2 \
+    ORDER BY COALESCE(x.last_used_at, 0) DESC, x.id DESC LIMIT 1) c UNION ALL \
+    SELECT d.id, d.used FROM (SELECT x.id, COALESCE(x.last_used_at, 0) AS used FROM api_keys x WHERE x.service_account_id = s.id AND x.standing = 3 \
+    ORDER BY COALESCE(x.last_used_at, 0) DESC, x.id DESC LIMIT 1) d) k ORDER BY k.used DESC, k.id DESC LIMIT 1)";
 
 #[derive(sqlx::FromRow)]
 struct AccountRow {
@@ -91,7 +100,8 @@ pub(crate) async fn insert(
         .bind(account.created_by.as_str())
         .bind(idempotency_key)
     );
-    done.map(drop).map_err(Error::from).map_err(name_taken)
+    done.map(drop).map_err(Error::from).map_err(name_taken)?;
+    terms::insert(tx, permit.tenant_id(), terms::Kind::Account, account.id.0, account.name.as_str()).await
 }
 
 /// The account that an earlier request with the same idempotency key made.
@@ -159,6 +169,7 @@ pub(crate) async fn delete(
 
 /// Gives a living account another name. False when it is gone. A taken name is a field error.
 pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, id: ServiceAccountId, name: &domain::Name) -> Result<bool> {
+    terms::delete(tx, permit.tenant_id(), terms::Kind::Account, id.0).await?;
     let done = change!(
         tx,
         sqlx::query(
@@ -170,7 +181,9 @@ pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, id: ServiceAccountId, n
         .bind(name.as_str())
         .bind(fold(name.as_str()))
     );
-    done.map(|rows| rows == 1).map_err(Error::from).map_err(name_taken)
+    let renamed = done.map(|rows| rows == 1).map_err(Error::from).map_err(name_taken)?;
+    terms::insert(tx, permit.tenant_id(), terms::Kind::Account, id.0, name.as_str()).await?;
+    Ok(renamed)
 }
 
 /// Gives a living account another role. False when it is gone.
@@ -257,27 +270,44 @@ pub(crate) async fn list(
     let by_name = query.sort == AccountSort::Name;
     let keyset = Keyset::of(&query.page, query.direction, by_name)?;
     let value = if by_name { "s.name_folded" } else { "s.created_at" };
-    let condition = match query.filter {
+    let search = query.search.trim();
+    let mut own = Conditions::default();
+    let is_narrow = match terms::candidates(&mut own, permit.tenant_id(), terms::Kind::Account, search) {
+        Some(ids) => terms::are_few(db, &ids, &own, terms::FEW_FOUND).await?,
+        None => false,
+    };
+    let mut conditions = Conditions::default();
+    let at = conditions.bind(Value::Number(micros(now)));
+    let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
+    let named = if search.is_empty() {
+        "1 = 1".to_owned()
+    } else {
+        format!("s.name_folded LIKE {} ESCAPE '\\'", conditions.bind(Value::Text(containing(&fold(search)))))
+    };
+    let state = match query.filter {
         AccountFilter::Active => "s.deleted_at IS NULL",
         AccountFilter::Deleted => "s.deleted_at IS NOT NULL",
         AccountFilter::All => "1 = 1",
     };
+    let narrow = is_narrow
+        .then(|| terms::candidates(&mut conditions, permit.tenant_id(), terms::Kind::Account, search))
+        .flatten()
+        .map(|ids| {
+            format!(
+                "(SELECT DISTINCT id FROM ({ids}) found) few CROSS JOIN service_accounts s WHERE s.id = few.id AND "
+            )
+        });
+    let from = narrow.unwrap_or_else(|| "service_accounts s WHERE ".to_owned());
+    // The page is found first; what has to be counted is counted for its rows alone. $1 is the now of the counts.
     let sql = format!(
-        "SELECT {COLUMNS} FROM {FROM} WHERE s.tenant_id = $2 AND {condition} AND s.name_folded LIKE $3 ESCAPE '\\'{}{}",
-        keyset.clause(value, "s.id", 4),
+        "SELECT {COLUMNS} FROM (SELECT s.id FROM {from}s.tenant_id = {tenant} AND {state} AND {named}{}{}) hits \
+         CROSS JOIN {FROM} WHERE s.id = hits.id AND {at} = {at}{}",
+        keyset.clause_bound(value, "s.id", &mut conditions),
+        keyset.order(value, "s.id"),
         keyset.order(value, "s.id"),
     );
-    let rows: Vec<AccountRow> = read!(db, c => {
-        let statement = sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(micros(now))
-            .bind(permit.tenant_id().0)
-            .bind(containing(&fold(query.search.trim())));
-        let statement = match keyset.place() {
-            None => statement,
-            Some(Place(SortValue::Number(number), id)) => statement.bind(*number).bind(*id),
-            Some(Place(SortValue::Text(text), id)) => statement.bind(text.as_str()).bind(*id),
-        };
-        statement.fetch_all(c)
+    let rows: Vec<AccountRow> = read_list!(db, c => {
+        bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_all(c)
     })?;
     let place_of = |row: &AccountRow| {
         let value = if by_name { SortValue::Text(row.name_folded.clone()) } else { SortValue::Number(row.created_at) };

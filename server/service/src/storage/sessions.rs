@@ -1,6 +1,6 @@
 //! Browser sessions, under the SHA-256 of the cookie's secret: who reads the table can't take one over.
 
-use domain::UserId;
+use domain::{BrowserSession, SessionId, UserId};
 use uuid::Uuid;
 
 use super::{
@@ -8,19 +8,45 @@ use super::{
     db::{change, read},
     instant, micros,
 };
-use crate::{Result, sessions::StoredSession};
+use crate::{
+    Result,
+    sessions::{SessionFacts, StoredSession},
+};
 
 #[derive(sqlx::FromRow)]
 struct SessionRow {
     user_id: Option<Uuid>,
     data: String,
     expires_at: i64,
+    #[sqlx(flatten)]
+    facts: FactsRow,
+}
+
+#[derive(sqlx::FromRow)]
+struct FactsRow {
+    id: Option<Uuid>,
+    signed_in_at: Option<i64>,
+    seen_at: Option<i64>,
+    address: Option<String>,
+    user_agent: Option<String>,
+}
+
+impl FactsRow {
+    fn into_facts(self) -> Option<SessionFacts> {
+        Some(SessionFacts {
+            id: SessionId(self.id?),
+            signed_in_at: instant(self.signed_in_at?),
+            seen_at: instant(self.seen_at?),
+            address: self.address,
+            user_agent: self.user_agent,
+        })
+    }
 }
 
 /// One that is good at `now`.
 pub(crate) async fn find(db: &Db, digest: &[u8; 32], now: i64) -> Result<Option<StoredSession>> {
     let row: Option<SessionRow> = read!(db, c =>
-        sqlx::query_as("SELECT user_id, data, expires_at FROM sessions WHERE digest = $1 AND expires_at > $2")
+        sqlx::query_as("SELECT user_id, data, expires_at, id, signed_in_at, seen_at, address, user_agent FROM sessions WHERE digest = $1 AND expires_at > $2")
             .bind(digest.as_slice())
             .bind(now)
             .fetch_optional(c))?;
@@ -28,23 +54,40 @@ pub(crate) async fn find(db: &Db, digest: &[u8; 32], now: i64) -> Result<Option<
         data: row.data,
         user_id: row.user_id.map(UserId),
         expires_at: instant(row.expires_at),
+        facts: row.facts.into_facts(),
     }))
 }
 
-/// Adds or replaces.
-pub(crate) async fn save(db: &Db, digest: [u8; 32], session: StoredSession) -> Result<()> {
+/// Adds a new one.
+pub(crate) async fn insert(db: &Db, digest: [u8; 32], session: StoredSession) -> Result<()> {
+    const SQL: &str = "INSERT INTO sessions (digest, user_id, data, expires_at, id, signed_in_at, seen_at, address, user_agent) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    write(db, SQL, digest, session).await
+}
+
+/// Changes one, if it is still there: one that was ended stays so, whatever request of it is still on its way.
+pub(crate) async fn update(db: &Db, digest: [u8; 32], session: StoredSession) -> Result<()> {
+    const SQL: &str = "UPDATE sessions SET user_id = $2, data = $3, expires_at = $4, id = $5, signed_in_at = $6, seen_at = $7, \
+         address = $8, user_agent = $9 WHERE digest = $1";
+    write(db, SQL, digest, session).await
+}
+
+async fn write(db: &Db, sql: &'static str, digest: [u8; 32], session: StoredSession) -> Result<()> {
     db.write(move |tx| {
         Box::pin(async move {
+            let facts = session.facts.as_ref();
             change!(
                 tx,
-                sqlx::query(
-                    "INSERT INTO sessions (digest, user_id, data, expires_at) VALUES ($1, $2, $3, $4) \
-                     ON CONFLICT (digest) DO UPDATE SET user_id = excluded.user_id, data = excluded.data, expires_at = excluded.expires_at"
-                )
-                .bind(digest.as_slice())
-                .bind(session.user_id.map(|id| id.0))
-                .bind(session.data.as_str())
-                .bind(micros(session.expires_at))
+                sqlx::query(sql)
+                    .bind(digest.as_slice())
+                    .bind(session.user_id.map(|id| id.0))
+                    .bind(session.data.as_str())
+                    .bind(micros(session.expires_at))
+                    .bind(facts.map(|facts| facts.id.0))
+                    .bind(facts.map(|facts| micros(facts.signed_in_at)))
+                    .bind(facts.map(|facts| micros(facts.seen_at)))
+                    .bind(facts.and_then(|facts| facts.address.as_deref()))
+                    .bind(facts.and_then(|facts| facts.user_agent.as_deref()))
             )?;
             Ok(())
         })
@@ -61,6 +104,42 @@ pub(crate) async fn delete(db: &Db, digest: [u8; 32]) -> Result<()> {
         })
     })
     .await
+}
+
+/// A person's sessions that aren't over, the last used first. `this`: the digest of the one that asks.
+pub(crate) async fn list_of_user(db: &Db, user: UserId, this: &[u8; 32], now: i64) -> Result<Vec<BrowserSession>> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        digest: Vec<u8>,
+        #[sqlx(flatten)]
+        facts: FactsRow,
+    }
+    let rows: Vec<Row> = read!(db, c =>
+        sqlx::query_as(
+            "SELECT digest, id, signed_in_at, seen_at, address, user_agent FROM sessions \
+             WHERE user_id = $1 AND expires_at > $2 AND id IS NOT NULL ORDER BY seen_at DESC, id",
+        )
+        .bind(user.0)
+        .bind(now)
+        .fetch_all(c))?;
+    let session = |row: Row| {
+        let is_this = row.digest == this.as_slice();
+        row.facts.into_facts().map(|facts| BrowserSession {
+            id: facts.id,
+            signed_in_at: facts.signed_in_at,
+            seen_at: facts.seen_at,
+            address: facts.address,
+            user_agent: facts.user_agent,
+            is_this,
+        })
+    };
+    Ok(rows.into_iter().filter_map(session).collect())
+}
+
+/// Ends one of a person's. False when it isn't there.
+pub(crate) async fn delete_one_of_user(tx: &mut super::Tx, user: UserId, id: SessionId) -> Result<bool> {
+    let rows = change!(tx, sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id = $2").bind(user.0).bind(id.0))?;
+    Ok(rows == 1)
 }
 
 /// Ends all of a person's.

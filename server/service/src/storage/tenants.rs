@@ -109,7 +109,8 @@ pub(crate) async fn insert_member(tx: &mut Tx, tenant: TenantId, user: UserId, r
         Err(error) if error.is_unique_violation() => {
             Err(ApiError::field("email", "This person is a member of the tenant already.").into())
         }
-        other => other.map(drop),
+        Err(error) => Err(error),
+        Ok(_) => super::keys::mark_orphans(tx, tenant, user, None).await,
     }
 }
 
@@ -189,4 +190,13 @@ pub(crate) async fn hold_membership(tx: &mut Tx, tenant: TenantId, user: UserId)
             .bind(user.0)
             .fetch_optional(c))?;
     row.as_deref().map(role_of).transpose()
+}
+
+/// Gives the permit's tenant another name.
+pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, name: &domain::Name) -> Result<()> {
+    change!(
+        tx,
+        sqlx::query("UPDATE tenants SET name = $2 WHERE id = $1").bind(permit.tenant_id().0).bind(name.as_str())
+    )?;
+    Ok(())
 }

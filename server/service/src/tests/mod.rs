@@ -2,7 +2,14 @@
 
 mod accounts;
 mod agents;
+mod audit;
+mod crowd;
 mod database;
+mod inventory;
 mod keys;
 mod lists;
 mod people;
+mod rolls;
+mod security;
+mod smtp;
+mod tenants;

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::{ErrorCode, Owner, Role, Secret};
 
-use crate::{Error, SetUpInput, StoredSession, stage::*};
+use crate::{Error, Services, SetUpInput, Settings, StoredSession, stage::*};
 
 fn refusal<T>(result: crate::Result<T>) -> domain::ApiError {
     match result {
@@ -41,6 +41,35 @@ fn after_ten_failures_even_the_right_password_waits() {
 }
 
 #[test]
+fn attempts_count_on_all_servers_together_and_many_at_once_do_not_slip_through() {
+    on_both(async |stage| {
+        let open = async || Services::open(&Settings::new(&stage.database_url), stage.clock.clone()).await.unwrap();
+        let servers = [open().await, open().await];
+        let tries: Vec<_> = (0..40)
+            .map(|n| {
+                let server = servers[n % 2].clone();
+                tokio::spawn(
+                    async move { server.take_attempt(&["ada".to_owned(), format!("address {n}")]).await.is_ok() },
+                )
+            })
+            .collect();
+        let mut taken = 0;
+        for attempt in tries {
+            taken += usize::from(attempt.await.unwrap());
+        }
+        assert_eq!(taken, 10);
+        stage.advance(TimeDelta::minutes(5));
+        for n in 0..30 {
+            let attempt = servers[n % 2].take_attempt(&["ada".to_owned()]).await.unwrap();
+            servers[n % 2].give_back(attempt).await.unwrap();
+        }
+        for server in servers {
+            server.close().await;
+        }
+    });
+}
+
+#[test]
 fn a_demoted_members_key_acts_with_the_lower_role_from_the_next_request_on() {
     on_both(async |stage| {
         let bob = stage.add_user("bob@example.org", "acme", Role::TenantAdmin).await;
@@ -67,7 +96,8 @@ fn a_removed_members_keys_and_sessions_are_refused_from_the_next_request_on() {
             ErrorCode::Unauthenticated
         );
         assert_eq!(
-            refusal(stage.services.actors().from_session(bob, stage.tenant, browser()).await).code,
+            refusal(stage.services.actors().from_session(bob, stage.tenant, stage.services.now(), browser()).await)
+                .code,
             ErrorCode::Unauthenticated
         );
         stage
@@ -154,10 +184,11 @@ fn a_changed_password_ends_the_other_sessions_and_a_key_can_not_change_it() {
             data: "{}".to_owned(),
             user_id: Some(user),
             expires_at: stage.services.now() + chrono::TimeDelta::hours(1),
+            facts: None,
         };
         let ben = stage.add_user("ben@example.org", "acme", Role::User).await;
         for (digest, user) in [([1; 32], stage.admin), ([2; 32], stage.admin), ([3; 32], ben)] {
-            sessions.save(&digest, &row(user)).await.unwrap();
+            sessions.create(&digest, &row(user)).await.unwrap();
         }
         let wrong = Secret::new("not the password at all");
         assert_eq!(code(users.change_password(&ada, &wrong, &new, [1; 32]).await), ErrorCode::BadUserInput);

@@ -1,0 +1,131 @@
+//! Use cases of the inventory: every key of a tenant in one list, and what can be done with many at once.
+
+use chrono::{DateTime, Utc};
+use domain::{ApiError, ApiKey, InventoryQuery, KeyId, KeyQuery, Operation, Page};
+
+use crate::{
+    Actor, Result, Services, input, issuing,
+    policy::{Permit, Target, authorize},
+    storage::{
+        self, Tx,
+        audit::Entry,
+        key_list::{Asked, Scope},
+    },
+};
+
+/// How many keys one request may act on.
+pub const MOST_AT_ONCE: usize = 200;
+
+/// What is done with many keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BulkAct {
+    /// Stop them for now.
+    Suspend,
+    /// End them for good.
+    Revoke,
+}
+
+impl BulkAct {
+    fn operation(self) -> Operation {
+        match self {
+            Self::Suspend => Operation::SuspendApiKeys,
+            Self::Revoke => Operation::RevokeApiKeys,
+        }
+    }
+
+    /// What is done with each, in the audit log.
+    fn each(self) -> Operation {
+        match self {
+            Self::Suspend => Operation::SuspendApiKey,
+            Self::Revoke => Operation::RevokeApiKey,
+        }
+    }
+
+    async fn make(self, tx: &mut Tx, actor: &Actor, permit: &Permit, key: KeyId, now: DateTime<Utc>) -> Result<bool> {
+        match self {
+            Self::Suspend => {
+                storage::keys::suspend(tx, permit, key, now, (actor.name(), issuing::creator_id(actor))).await
+            }
+            Self::Revoke => storage::keys::revoke(tx, permit, key, now, actor.name(), "revoked in the inventory").await,
+        }
+    }
+}
+
+/// Use cases of the inventory.
+pub struct Inventory<'a>(pub(crate) &'a Services);
+
+impl Inventory<'_> {
+    /// One page of the tenant's keys.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` for anyone but an Administrator; `BAD_USER_INPUT` for a foreign cursor.
+    pub async fn list(&self, actor: &Actor, query: &KeyQuery, inventory: InventoryQuery) -> Result<Page<ApiKey>> {
+        let permit = self.0.permit(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).await?;
+        let query = &KeyQuery { search: input::search(&query.search), ..query.clone() };
+        let policies = storage::policies::list(self.0.db(), permit.tenant_id()).await?;
+        let scope = Scope::Tenant(permit.tenant_id());
+        let asked = Asked { scope, query, inventory, policies: &policies, now: self.0.now() };
+        let mut page = storage::key_list::list(self.0.db(), asked).await?;
+        self.0.uses().overlay(&mut page.items);
+        Ok(page)
+    }
+
+    /// The named keys, for a preview of what will be done with them. Those of other tenants are left out.
+    ///
+    /// # Errors
+    /// A field error at `key_ids` for too many; `FORBIDDEN`.
+    pub async fn get(&self, actor: &Actor, keys: &[KeyId]) -> Result<Vec<ApiKey>> {
+        self.0.permit(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).await?;
+        let mut found: Vec<ApiKey> =
+            self.permits(actor, Operation::GetApiKey, keys).await?.into_iter().map(|(_, key)| key).collect();
+        self.0.uses().overlay(&mut found);
+        Ok(found)
+    }
+
+    /// Does the same with many keys, in one transaction: all or none. Those that are over, or done already, are left as they
+    /// are. Gives how many were changed.
+    ///
+    /// # Errors
+    /// A field error at `key_ids` for too many; `FORBIDDEN`.
+    pub async fn act(&self, actor: &Actor, act: BulkAct, keys: &[KeyId]) -> Result<u32> {
+        self.0.permit(actor, act.operation(), Target::Tenant(actor.tenant_id())).await?;
+        let keys = self.permits(actor, act.each(), keys).await?;
+        let (actor, now) = (actor.clone(), self.0.now());
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let mut lines = Vec::new();
+                    for (permit, key) in &keys {
+                        if act.make(tx, &actor, permit, key.id, now).await? {
+                            let subject = ("api_key", key.id.0, key.name.as_str());
+                            lines.push(Entry::by(&actor, act.each(), now, subject).with("in the inventory"));
+                        }
+                    }
+                    for line in &lines {
+                        storage::audit::insert(tx, line).await?;
+                    }
+                    Ok(u32::try_from(lines.len()).unwrap_or(u32::MAX))
+                })
+            })
+            .await
+    }
+
+    /// The keys of the actor's tenant with the permit for each, in the order of their ids, as every transaction takes them.
+    async fn permits(&self, actor: &Actor, operation: Operation, keys: &[KeyId]) -> Result<Vec<(Permit, ApiKey)>> {
+        if keys.len() > MOST_AT_ONCE {
+            return Err(ApiError::field("key_ids", "Choose at most 200 keys at once.").into());
+        }
+        let mut ids = keys.to_vec();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut found = Vec::new();
+        for id in ids {
+            let place = storage::keys::find_place(self.0.db(), id).await?;
+            let Some((tenant, owner)) = place.filter(|(tenant, _)| *tenant == actor.tenant_id()) else { continue };
+            let permit = authorize(actor, operation, Target::Owner(tenant, owner))?;
+            found.extend(storage::keys::find(self.0.db(), &permit, id).await?.map(|key| (permit, key)));
+        }
+        Ok(found)
+    }
+}

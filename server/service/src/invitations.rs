@@ -1,0 +1,280 @@
+//! Use cases of invitations: a person becomes a member by a link that works once.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{ApiError, Email, ErrorCode, Invitation, InvitationId, Operation, Outcome, Role, Secret, TenantId, User};
+
+use crate::{
+    Actor, Client, Error, Result, Services, SignedIn, input, password,
+    policy::Target,
+    set_up::new_user,
+    storage::{self, Tx, audit::Entry, invitations::NewInvitation},
+    token,
+};
+
+/// How long a link works.
+pub const OPEN_FOR: TimeDelta = TimeDelta::hours(72);
+
+/// An invitation with its link's secret, this once.
+#[derive(Clone, Debug)]
+pub struct IssuedInvitation {
+    /// The invitation.
+    pub invitation: Invitation,
+    /// The last part of the link's path.
+    pub secret: Secret,
+    /// Whether the link is on its way by e-mail too.
+    pub is_mailed: bool,
+}
+
+/// What somebody types who isn't signed in: a name for a new account, a code for one that is there.
+#[derive(Clone, Debug)]
+pub struct ComeIn<'a> {
+    /// The name of a new person.
+    pub name: &'a str,
+    /// A new password, or the account's.
+    pub password: Secret,
+    /// Of the account's second factor, if it has one.
+    pub code: &'a str,
+}
+
+/// Use cases of invitations.
+pub struct Invitations<'a>(pub(crate) &'a Services);
+
+impl Invitations<'_> {
+    /// Invites an address. An earlier invitation of the same address is closed. Where mail is configured, the link is sent.
+    ///
+    /// # Errors
+    /// Field errors at `email`, `role`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`.
+    pub async fn invite(&self, actor: &Actor, email: &str, role: &str) -> Result<IssuedInvitation> {
+        let permit = self.0.permit(actor, Operation::InviteMember, Target::Tenant(actor.tenant_id())).await?;
+        self.0.require_fresh(actor)?;
+        let mut wrong = input::Fields::default();
+        let (email, role) = (wrong.take("email", Email::parse(email)), wrong.take("role", role.trim().parse::<Role>()));
+        let (Some(email), Some(role)) = (email, role) else { return Err(wrong.into_error().into()) };
+        let members = self.0.members().list(actor).await?;
+        if members.iter().any(|member| member.email == email) {
+            return Err(ApiError::field("email", "This person is a member of the tenant already.").into());
+        }
+        let tenant = storage::tenants::find(self.0.db(), &permit).await?.ok_or_else(ApiError::not_found)?;
+        let (secret, now) = (token::draw_link_secret(), self.0.now());
+        let new = NewInvitation {
+            id: InvitationId(token::new_id(now)),
+            email: email.clone(),
+            role,
+            digest: token::sha256(secret.expose().as_bytes()),
+            created_at: now,
+            created_by: actor.name().to_owned(),
+            expires_at: now + OPEN_FOR,
+        };
+        let invitation = Invitation {
+            id: new.id,
+            tenant_id: tenant.id,
+            tenant_name: tenant.name,
+            email,
+            role,
+            created_at: now,
+            created_by: new.created_by.clone(),
+            expires_at: new.expires_at,
+        };
+        let entry = Entry::by(actor, Operation::InviteMember, now, ("invitation", new.id.0, invitation.email.as_str()))
+            .with(format!("role {}", role.as_str()));
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    storage::invitations::insert(tx, &permit, &new).await?;
+                    storage::audit::insert(tx, &entry).await
+                })
+            })
+            .await?;
+        let is_mailed = self.0.mail().invite(&invitation, &secret);
+        Ok(IssuedInvitation { invitation, secret, is_mailed })
+    }
+
+    /// The tenant's open invitations, the newest first.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`.
+    pub async fn list(&self, actor: &Actor) -> Result<Vec<Invitation>> {
+        let permit = self.0.permit(actor, Operation::ListInvitations, Target::Tenant(actor.tenant_id())).await?;
+        storage::invitations::list(self.0.db(), &permit, self.0.now()).await
+    }
+
+    /// Closes an invitation: its link works no more.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` when it is over, or another tenant's; `FORBIDDEN`.
+    pub async fn cancel(&self, actor: &Actor, id: InvitationId) -> Result<()> {
+        let permit = self.0.permit(actor, Operation::CancelInvitation, Target::Tenant(actor.tenant_id())).await?;
+        let open = storage::invitations::list(self.0.db(), &permit, self.0.now()).await?;
+        let invitation = open.into_iter().find(|one| one.id == id).ok_or_else(ApiError::not_found)?;
+        let (now, tenant) = (self.0.now(), permit.tenant_id());
+        let subject = ("invitation", id.0, invitation.email.as_str());
+        let entry = Entry::by(actor, Operation::CancelInvitation, now, subject);
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    if !storage::invitations::close(tx, tenant, id, now).await? {
+                        return Err(ApiError::not_found().into());
+                    }
+                    storage::audit::insert(tx, &entry).await
+                })
+            })
+            .await
+    }
+
+    /// The open invitation behind a link, and whether its address has an account already. For who holds the link.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for a wrong, used, cancelled or old link.
+    pub async fn find(&self, secret: &str) -> Result<(Invitation, bool)> {
+        let digest = token::sha256(secret.as_bytes());
+        let invitation = storage::invitations::find_by_digest(self.0.db(), &digest, self.0.now()).await?;
+        let invitation = invitation.ok_or_else(|| ApiError::new(ErrorCode::NotFound, GONE))?;
+        let has_account = storage::users::find_by_email(self.0.db(), &invitation.email).await?.is_some();
+        Ok((invitation, has_account))
+    }
+
+    /// A person who is signed in becomes a member.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for a link that doesn't work any more; `FORBIDDEN` for a key, and for another person than the one
+    /// that was invited; a field error at `email` for one who is a member already.
+    pub async fn accept(&self, actor: &Actor, secret: &str) -> Result<TenantId> {
+        self.0.permit(actor, Operation::AcceptInvitation, Target::Tenant(actor.tenant_id())).await?;
+        let (invitation, _) = self.find(secret).await?;
+        let viewer = self.0.users().viewer(actor).await?;
+        if viewer.user.email != invitation.email {
+            let message = format!("This invitation is for {}. Sign in with that address.", invitation.email.as_str());
+            return Err(ApiError::forbidden(message).into());
+        }
+        let (tenant, user) = (invitation.tenant_id, viewer.user);
+        let entry = entry(&invitation, &user, actor.client(), self.0.now());
+        let now = self.0.now();
+        self.0.db().write(move |tx| Box::pin(async move { join(tx, &invitation, &user, now, &entry).await })).await?;
+        Ok(tenant)
+    }
+
+    /// Somebody who isn't signed in becomes a member: with the account that they can't sign in to before, or with a new one.
+    ///
+    /// # Errors
+    /// As [`Invitations::accept_by_password`], [`Invitations::accept_as_new`].
+    pub async fn come_in(&self, secret: &str, typed: &ComeIn<'_>, client: &Client) -> Result<SignedIn> {
+        let (invitation, _) = self.find(secret).await?;
+        if self.is_of_homeless(&invitation).await? {
+            self.accept_by_password(secret, &typed.password, typed.code, client).await
+        } else {
+            self.accept_as_new(secret, typed.name, &typed.password, client).await
+        }
+    }
+
+    /// A person who has no account yet makes one, and becomes a member.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for a link that doesn't work any more; `CONFLICT` for an address that has an account; field errors at
+    /// `name`, `password`.
+    pub(crate) async fn accept_as_new(
+        &self,
+        secret: &str,
+        name: &str,
+        password: &Secret,
+        client: &Client,
+    ) -> Result<SignedIn> {
+        let (invitation, has_account) = self.find(secret).await?;
+        if has_account {
+            let message = "This address has an account. Sign in, and open the link again.";
+            return Err(ApiError::new(ErrorCode::Conflict, message).into());
+        }
+        let mut wrong = input::Fields::default();
+        let parsed = wrong.take("name", input::name(name));
+        let related = [invitation.email.as_str(), name, invitation.tenant_name.as_str()];
+        let good = wrong.take("password", password::check_new(password, &related));
+        let (Some(name), Some(())) = (parsed, good) else { return Err(wrong.into_error().into()) };
+        let hash = self.0.hasher().hash(password.clone()).await?;
+        let (user, now) = (new_user(self.0, invitation.email.clone(), name), self.0.now());
+        let done = SignedIn { user_id: user.id, tenant_id: invitation.tenant_id, needs_code: false };
+        let entry = entry(&invitation, &user, client, now);
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    storage::users::insert(tx, &user, &hash).await?;
+                    join(tx, &invitation, &user, now, &entry).await
+                })
+            })
+            .await?;
+        Ok(done)
+    }
+
+    /// Whether somebody has an account at the invited address and belongs to no tenant any more, so that they can't sign in
+    /// before they have joined.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_of_homeless(&self, invitation: &Invitation) -> Result<bool> {
+        let Some(found) = storage::users::find_by_email(self.0.db(), &invitation.email).await? else {
+            return Ok(false);
+        };
+        Ok(storage::users::list_standings(self.0.db(), found.user.id).await?.is_empty())
+    }
+
+    /// Such a person becomes a member: by their password and, if they have one, a code of their second factor.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for a link that doesn't work any more; field errors at `password`, `code`; `RATE_LIMITED`.
+    pub(crate) async fn accept_by_password(
+        &self,
+        secret: &str,
+        password: &Secret,
+        code: &str,
+        client: &Client,
+    ) -> Result<SignedIn> {
+        let (invitation, _) = self.find(secret).await?;
+        let found = self.0.sessions().recognise(invitation.email.as_str(), password, client).await;
+        let user = found.map_err(|error| match error {
+            Error::Api(refusal) if refusal.code == ErrorCode::Unauthenticated => {
+                ApiError::field("password", "This isn't your password.").into()
+            }
+            other => other,
+        })?;
+        if self.0.second_factors().is_enabled(user.id).await? {
+            self.0.second_factors().check(user.id, code).await?;
+        }
+        let (tenant, now) = (invitation.tenant_id, self.0.now());
+        let done = SignedIn { user_id: user.id, tenant_id: tenant, needs_code: false };
+        let entry = entry(&invitation, &user, client, now);
+        self.0.db().write(move |tx| Box::pin(async move { join(tx, &invitation, &user, now, &entry).await })).await?;
+        Ok(done)
+    }
+}
+
+const GONE: &str =
+    "This invitation doesn't work any more: it was used or taken back, or is older than 72 hours. Ask for a new one.";
+
+/// Only the first of several who hold the link comes in.
+async fn join(tx: &mut Tx, invitation: &Invitation, user: &User, now: DateTime<Utc>, entry: &Entry) -> Result<()> {
+    if !storage::invitations::close(tx, invitation.tenant_id, invitation.id, now).await? {
+        return Err(ApiError::new(ErrorCode::NotFound, GONE).into());
+    }
+    let at = storage::micros(now);
+    storage::tenants::insert_member(tx, invitation.tenant_id, user.id, invitation.role, at).await?;
+    storage::audit::insert(tx, entry).await
+}
+
+fn entry(invitation: &Invitation, user: &User, client: &Client, at: DateTime<Utc>) -> Entry {
+    Entry {
+        at,
+        tenant_id: Some(invitation.tenant_id.0),
+        operation: Operation::AcceptInvitation.as_str(),
+        outcome: Outcome::Done,
+        actor_kind: "user",
+        actor_id: Some(user.id.0),
+        actor_name: user.name.as_str().to_owned(),
+        key_id: None,
+        client: client.clone(),
+        subject_kind: "invitation",
+        subject_id: Some(invitation.id.0),
+        subject_name: invitation.email.as_str().to_owned(),
+        detail: format!("role {}", invitation.role.as_str()),
+    }
+}

@@ -1,0 +1,269 @@
+//! Use cases of rolling a key: a new token for the same thing, with an overlap, without fear.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{ApiError, ApiKey, ErrorCode, Expiry, IssuedKey, KeyId, KeyState, Operation, Overlap};
+use uuid::Uuid;
+
+use crate::{
+    Actor, Result, Services, input,
+    issuing::{self, Checked},
+    policy::Permit,
+    storage::{self, Tx, audit::Entry, keys::NewKey},
+    verification::Candidate,
+};
+
+/// Why a key that was rolled is revoked, in its record.
+const REASON: &str = "rolled";
+
+/// What someone chose to roll a key.
+#[derive(Clone, Debug)]
+pub struct RollApiKey {
+    /// Which.
+    pub key: KeyId,
+    /// How long the old token still works: a word of [`Overlap::CHOICES`].
+    pub overlap: String,
+    /// RFC 3339, for the word `first_use`: when the old token ends at the latest. A week from now, when `None`.
+    pub deadline: Option<String>,
+    /// The form's UUID: the same form twice rolls once.
+    pub idempotency_key: Option<String>,
+}
+
+/// Use cases of rolling a key.
+pub struct Rolls<'a>(pub(crate) &'a Services);
+
+impl Rolls<'_> {
+    /// Makes a key of the same name, owner and length of life, which takes the old one's place. The answer holds its token.
+    ///
+    /// # Errors
+    /// Field errors at `overlap`, `deadline`; `CONFIRMATION_REQUIRED`; `CONFLICT` when the key is over, suspended or rolled already; `NOT_FOUND`,
+    /// `FORBIDDEN`.
+    pub async fn roll(&self, actor: &Actor, input: &RollApiKey) -> Result<IssuedKey> {
+        let (actor, permit) = self.0.api_keys().permit(actor, Operation::RollApiKey, input.key).await?;
+        self.0.require_fresh(&actor)?;
+        let now = self.0.now();
+        let overlap = check(input, now)?;
+        let old = storage::keys::find(self.0.db(), &permit, input.key).await?.ok_or_else(ApiError::not_found)?;
+        let checked = Checked {
+            name: old.name.clone(),
+            expires_at: renewed(&old, now),
+            idempotency_key: input::idempotency_key(input.idempotency_key.as_deref())?,
+        };
+        let (key, token) = issuing::draft(&actor, old.owner.kind(), checked, now)?;
+        let ends_on_use = matches!(overlap, Overlap::FirstUse { .. });
+        let key = NewKey { replaces: Some(old.id), ends_on_use, ..key };
+        let (services, maker) = (self.0.clone(), actor.clone());
+        let rolled = self
+            .0
+            .db()
+            .write(move |tx| Box::pin(async move { roll(tx, &services, &maker, &permit, key, overlap).await }))
+            .await;
+        let record = self.0.noted(rolled, &actor, Operation::RollApiKey, old.owner).await?;
+        Ok(IssuedKey { key: record, token })
+    }
+
+    /// Ends the overlap: the old token is refused from the next request on.
+    ///
+    /// # Errors
+    /// `CONFLICT` when the key isn't in its overlap; `NOT_FOUND`, `FORBIDDEN`.
+    pub async fn finish(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
+        self.change(actor, id, Change::Finish).await
+    }
+
+    /// Lets the old token work longer: until `overlap` from now, but no longer than it would have without the roll.
+    ///
+    /// # Errors
+    /// A field error at `overlap`; `CONFIRMATION_REQUIRED`; `CONFLICT` when the key isn't in its overlap; `NOT_FOUND`, `FORBIDDEN`.
+    pub async fn extend(&self, actor: &Actor, id: KeyId, overlap: &str) -> Result<ApiKey> {
+        let now = self.0.now();
+        let parsed = Overlap::parse(overlap, None, now);
+        let until = parsed.ok().filter(|overlap| !matches!(overlap, Overlap::FirstUse { .. }));
+        let until = until.and_then(|overlap| overlap.until(now));
+        let until = until.ok_or_else(|| ApiError::field("overlap", "Choose 1h, 24h or 7d."))?;
+        self.change(actor, id, Change::Extend(until)).await
+    }
+
+    /// Takes a roll back: the new token is refused from the next request on, the old one is as it was.
+    ///
+    /// # Errors
+    /// `CONFLICT` when the key isn't in its overlap; `NOT_FOUND`, `FORBIDDEN`.
+    pub async fn cancel(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
+        self.change(actor, id, Change::Cancel).await
+    }
+
+    async fn change(&self, actor: &Actor, id: KeyId, change: Change) -> Result<ApiKey> {
+        let (actor, permit) = self.0.api_keys().permit(actor, change.operation(), id).await?;
+        if !matches!(change, Change::Finish) {
+            self.0.require_fresh(&actor)?;
+        }
+        let now = self.0.now();
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let old = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
+                    let in_overlap = old.overlap_until(now).is_some();
+                    if !in_overlap || !change.make(tx, &actor, &permit, &old, now).await? {
+                        let message =
+                            "This key isn't in the overlap of a roll: nothing is left to finish or to take back.";
+                        return Err(ApiError::new(ErrorCode::Conflict, message).into());
+                    }
+                    let subject = ("api_key", id.0, old.name.as_str());
+                    let entry = Entry::by(&actor, change.operation(), now, subject).with(change.detail(&old));
+                    storage::audit::insert(tx, &entry).await?;
+                    Ok(storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?)
+                })
+            })
+            .await
+    }
+}
+
+/// A change of a roll.
+enum Change {
+    Finish,
+    Extend(DateTime<Utc>),
+    Cancel,
+}
+
+impl Change {
+    fn operation(&self) -> Operation {
+        match self {
+            Self::Finish => Operation::FinishRoll,
+            Self::Extend(_) => Operation::ExtendRoll,
+            Self::Cancel => Operation::CancelRoll,
+        }
+    }
+
+    fn detail(&self, old: &ApiKey) -> String {
+        let new = old.replaced_by.as_ref().map(|new| new.hint.as_str()).unwrap_or_default();
+        match self {
+            Self::Finish => format!("replaced by {new}"),
+            Self::Extend(until) => format!("until {}", domain::time::utc_text(*until)),
+            Self::Cancel => format!("{new} revoked"),
+        }
+    }
+
+    async fn make(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        permit: &Permit,
+        old: &ApiKey,
+        now: DateTime<Utc>,
+    ) -> Result<bool> {
+        match self {
+            Self::Finish => storage::keys::revoke(tx, permit, old.id, now, actor.name(), REASON).await,
+            Self::Extend(until) => storage::rolls::extend(tx, permit, old.id, now, *until).await,
+            Self::Cancel => {
+                // The old key first: whoever writes to both takes them in the order of their making.
+                let taken_back = storage::rolls::take_back(tx, permit, old.id, now).await?;
+                if let (true, Some(new)) = (taken_back, &old.replaced_by) {
+                    storage::keys::revoke(tx, permit, new.id, now, actor.name(), "roll taken back").await?;
+                }
+                Ok(taken_back)
+            }
+        }
+    }
+}
+
+fn check(input: &RollApiKey, now: DateTime<Utc>) -> Result<Overlap> {
+    let deadline = input.deadline.as_deref().map(str::trim).filter(|text| !text.is_empty());
+    let deadline = deadline.map(DateTime::parse_from_rfc3339).transpose();
+    let malformed = |_| ApiError::field("deadline", domain::time::ExpiryError::Malformed.to_string());
+    let deadline = deadline.map_err(malformed)?.map(|at| at.with_timezone(&Utc));
+    Overlap::parse(input.overlap.trim(), deadline, now).map_err(|error| {
+        let field = if error == domain::roll::OverlapError::Deadline { "deadline" } else { "overlap" };
+        ApiError::field(field, error.to_string()).into()
+    })
+}
+
+/// When the key that takes another's place would end; never, when that one doesn't.
+pub fn renewed_expiry(old: &ApiKey, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    renewed(old, now).map(Expiry::instant)
+}
+
+/// The new key's expiry: as far from now as the old one's was from its making.
+fn renewed(old: &ApiKey, now: DateTime<Utc>) -> Option<Expiry> {
+    let length = old.expires_at? - old.created_at;
+    Expiry::at(now + length.max(TimeDelta::minutes(2)), now).ok()
+}
+
+async fn roll(
+    tx: &mut Tx,
+    services: &Services,
+    actor: &Actor,
+    permit: &Permit,
+    key: NewKey,
+    overlap: Overlap,
+) -> Result<ApiKey> {
+    let (old_id, now, new_id) = (key.replaces.unwrap_or_default(), key.created_at, key.id);
+    let hint = key.hint.clone();
+    let made = issuing::insert_or_repeat(tx, services, permit, &key).await?;
+    if made.id != new_id {
+        return Ok(made);
+    }
+    let old = storage::keys::find_in(tx, permit, old_id).await?.ok_or_else(ApiError::not_found)?;
+    // With no overlap the old key is marked with an instant just ahead, and revoked at once.
+    let until = overlap.until(now).unwrap_or(now + TimeDelta::seconds(1));
+    if !storage::rolls::replace(tx, permit, old_id, new_id, now, until).await? {
+        return Err(refusal(&old, now).into());
+    }
+    if overlap == Overlap::None {
+        storage::keys::revoke(tx, permit, old_id, now, actor.name(), REASON).await?;
+    }
+    let entry = Entry::by(actor, Operation::RollApiKey, now, ("api_key", old_id.0, old.name.as_str()));
+    storage::audit::insert(tx, &entry.with(format!("replaced by {hint}, {}", overlap.words()))).await?;
+    let entry = Entry::by(actor, Operation::CreateApiKey, now, ("api_key", new_id.0, old.name.as_str()));
+    storage::audit::insert(tx, &entry.with(format!("hint {hint}, replaces {}", old.hint))).await?;
+    Ok(storage::keys::find_in(tx, permit, new_id).await?.ok_or_else(ApiError::not_found)?)
+}
+
+fn refusal(old: &ApiKey, now: DateTime<Utc>) -> ApiError {
+    let message = match (old.state(now), &old.replaced_by) {
+        (KeyState::Active | KeyState::ExpiringSoon { .. }, Some(new)) => {
+            format!(
+                "This key is being rolled already: {}… takes its place. Finish or take back that roll first.",
+                new.hint
+            )
+        }
+        (KeyState::Suspended { .. }, _) => "This key is suspended. Resume it first, or create a new one.".to_owned(),
+        (KeyState::Expired { at }, _) => {
+            format!("This key has expired, on {}. Create a new one.", domain::time::utc_text(at))
+        }
+        (KeyState::Revoked { at }, _) => {
+            format!("This key was revoked already, on {}. Create a new one.", domain::time::utc_text(at))
+        }
+        (KeyState::Active | KeyState::ExpiringSoon { .. }, None) => {
+            "This key can't be rolled now. Try again.".to_owned()
+        }
+    };
+    ApiError::new(ErrorCode::Conflict, message)
+}
+
+/// The first use of a key that waited for it ends the one that it replaces. Only the first of many requests does it.
+pub(crate) async fn end_predecessor(services: &Services, new: &Candidate, old: KeyId) -> Result<()> {
+    let (now, new_id) = (services.now(), new.key_id);
+    let (tenant, owner) = (new.tenant_id, new.owner);
+    let entry = Entry::by_itself(tenant, Operation::FinishRoll, now, ("api_key", old.0, new.name.as_str()));
+    let permit = Permit::of_key(tenant, owner, Operation::FinishRoll);
+    services
+        .db()
+        .write(move |tx| {
+            Box::pin(async move {
+                // A roll that was taken back meanwhile has given the old key its own life again.
+                let replaced = storage::rolls::hold_replaced(tx, old, new_id).await?;
+                let ended = replaced && storage::keys::revoke(tx, &permit, old, now, "Latchkey", REASON).await?;
+                storage::rolls::clear_ends_key(tx, new_id).await?;
+                if ended {
+                    storage::audit::insert(tx, &entry.with("the new key was used")).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+}
+
+impl Default for RollApiKey {
+    fn default() -> Self {
+        Self { key: KeyId(Uuid::nil()), overlap: "24h".to_owned(), deadline: None, idempotency_key: None }
+    }
+}

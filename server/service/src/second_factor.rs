@@ -1,0 +1,297 @@
+//! The second factor: one-time codes from an app (TOTP, RFC 6238), and recovery codes for the day the app is lost.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{ApiError, ErrorCode, Operation, Secret, UserId};
+use totp_rs::{Builder, Totp};
+
+use crate::{
+    Actor, Error, Result, Services,
+    storage::{self, Tx, audit::Entry, second_factors::Stored},
+    token,
+};
+
+/// How long a begun enrolment may be ended.
+const ENROL_WITHIN: TimeDelta = TimeDelta::minutes(30);
+/// How many recovery codes there are.
+const CODES: usize = 10;
+
+/// What an app needs to be enrolled, this once.
+#[derive(Clone, Debug)]
+pub struct Enrolment {
+    /// The secret in base32, to be typed.
+    pub secret: Secret,
+    /// The same as a URL (`otpauth://totp/…`), to be shown as a QR code.
+    pub url: Secret,
+}
+
+/// Whether a person has a second factor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SecondFactorState {
+    /// Since when; none, when there is none.
+    pub enabled_at: Option<DateTime<Utc>>,
+    /// How many recovery codes are left.
+    pub codes_left: u32,
+}
+
+/// Use cases of a person's second factor. All are a session's matter.
+pub struct SecondFactors<'a>(pub(crate) &'a Services);
+
+impl SecondFactors<'_> {
+    /// Whether the person has one.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` for a key.
+    pub async fn state(&self, actor: &Actor) -> Result<SecondFactorState> {
+        let (user, _) = self.0.users().about_oneself(actor, Operation::ListSessions).await?;
+        let stored = storage::second_factors::find(self.0.db(), user).await?;
+        let Some(enabled_at) = stored.and_then(|stored| stored.enabled_at) else {
+            return Ok(SecondFactorState::default());
+        };
+        let codes_left = storage::second_factors::count_codes(self.0.db(), user).await?;
+        Ok(SecondFactorState { enabled_at: Some(enabled_at), codes_left })
+    }
+
+    /// Draws a new secret for an app. It counts from the first right code on, see [`SecondFactors::enable`].
+    ///
+    /// # Errors
+    /// `CONFLICT` when there is a second factor already; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
+    pub async fn begin(&self, actor: &Actor) -> Result<Enrolment> {
+        let (user, entry) = self.0.users().about_oneself(actor, Operation::BeginSecondFactor).await?;
+        self.0.require_fresh(actor)?;
+        let (secret, now) = (token::draw_seed(), self.0.now());
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    if !storage::second_factors::begin(tx, user, &secret, now).await? {
+                        return Err(there_already().into());
+                    }
+                    storage::audit::insert(tx, &entry).await
+                })
+            })
+            .await?;
+        self.enrolment(user, &secret).await
+    }
+
+    /// The enrolment that was begun and not ended yet, for the page that asks for the first code.
+    ///
+    /// # Errors
+    /// `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
+    pub async fn pending(&self, actor: &Actor) -> Result<Option<Enrolment>> {
+        match self.begun(actor).await? {
+            None => Ok(None),
+            Some((user, stored)) => {
+                self.0.require_fresh(actor)?;
+                self.enrolment(user, &stored.secret).await.map(Some)
+            }
+        }
+    }
+
+    /// Whether an enrolment was begun and not ended yet. It shows no secret, so an old sign-in may ask.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` for a key.
+    pub async fn is_pending(&self, actor: &Actor) -> Result<bool> {
+        Ok(self.begun(actor).await?.is_some())
+    }
+
+    /// Ends an enrolment with the app's first code. From now on signing in asks for one. The answer holds the recovery
+    /// codes, this once.
+    ///
+    /// # Errors
+    /// A field error at `code`; `CONFLICT` when nothing was begun, or too long ago; `CONFIRMATION_REQUIRED`; `RATE_LIMITED`;
+    /// `FORBIDDEN` for a key.
+    pub async fn enable(&self, actor: &Actor, code: &str) -> Result<Vec<Secret>> {
+        let (user, entry) = self.0.users().about_oneself(actor, Operation::EnableSecondFactor).await?;
+        self.0.require_fresh(actor)?;
+        let now = self.0.now();
+        let stored = storage::second_factors::find(self.0.db(), user).await?;
+        let Some(stored) = stored.filter(|stored| stored.is_pending(now)) else {
+            let message = "Nothing was begun, or too long ago. Begin anew.";
+            return Err(ApiError::new(ErrorCode::Conflict, message).into());
+        };
+        let attempt = self.0.take_attempt(&[format!("code of {user}")]).await?;
+        let Some(step) = step_of(&stored, code, now)? else { return Err(wrong_code().into()) };
+        self.0.give_back(attempt).await?;
+        let (codes, digests) = draw_codes();
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    if !storage::second_factors::enable(tx, user, now, step).await? {
+                        return Err(there_already().into());
+                    }
+                    storage::second_factors::replace_codes(tx, user, &digests).await?;
+                    storage::audit::insert(tx, &entry).await
+                })
+            })
+            .await?;
+        Ok(codes)
+    }
+
+    /// Signing in asks for the password alone again.
+    ///
+    /// # Errors
+    /// `CONFLICT` when there is none; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
+    pub async fn disable(&self, actor: &Actor) -> Result<()> {
+        let (user, entry) = self.0.users().about_oneself(actor, Operation::DisableSecondFactor).await?;
+        self.0.require_fresh(actor)?;
+        self.0.db().write(move |tx| Box::pin(async move { disable(tx, user, &entry).await })).await
+    }
+
+    /// New recovery codes; the earlier ones count no more. The answer holds them, this once.
+    ///
+    /// # Errors
+    /// `CONFLICT` when there is no second factor; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
+    pub async fn renew_codes(&self, actor: &Actor) -> Result<Vec<Secret>> {
+        let (user, entry) = self.0.users().about_oneself(actor, Operation::RenewRecoveryCodes).await?;
+        self.0.require_fresh(actor)?;
+        if self.state(actor).await?.enabled_at.is_none() {
+            return Err(not_there().into());
+        }
+        let (codes, digests) = draw_codes();
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    storage::second_factors::replace_codes(tx, user, &digests).await?;
+                    storage::audit::insert(tx, &entry).await
+                })
+            })
+            .await?;
+        Ok(codes)
+    }
+
+    /// Whether a person has a second factor, so that signing in has to ask for it.
+    pub(crate) async fn is_enabled(&self, user: UserId) -> Result<bool> {
+        let stored = storage::second_factors::find(self.0.db(), user).await?;
+        Ok(stored.is_some_and(|stored| stored.enabled_at.is_some()))
+    }
+
+    /// Checks a code of the app, or a recovery code. Each counts once, whoever sends it at once. At most ten wrong ones in
+    /// five minutes.
+    pub(crate) async fn check(&self, user: UserId, code: &str) -> Result<()> {
+        let now = self.0.now();
+        let attempt = self.0.take_attempt(&[format!("code of {user}")]).await?;
+        let stored = storage::second_factors::find(self.0.db(), user).await?;
+        let Some(stored) = stored.filter(|stored| stored.enabled_at.is_some()) else { return Err(wrong_code().into()) };
+        let step = step_of(&stored, code, now)?;
+        let digest = token::sha256(plain(code).as_bytes());
+        let good = self
+            .0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    match step {
+                        Some(step) => storage::second_factors::use_step(tx, user, step).await,
+                        None => storage::second_factors::use_code(tx, user, &digest).await,
+                    }
+                })
+            })
+            .await?;
+        if !good {
+            return Err(wrong_code().into());
+        }
+        self.0.give_back(attempt).await?;
+        Ok(())
+    }
+
+    async fn begun(&self, actor: &Actor) -> Result<Option<(UserId, Stored)>> {
+        let (user, _) = self.0.users().about_oneself(actor, Operation::BeginSecondFactor).await?;
+        let stored = storage::second_factors::find(self.0.db(), user).await?;
+        Ok(stored.filter(|stored| stored.is_pending(self.0.now())).map(|stored| (user, stored)))
+    }
+
+    async fn enrolment(&self, user: UserId, secret: &[u8]) -> Result<Enrolment> {
+        let person = storage::users::find(self.0.db(), user).await?.ok_or_else(ApiError::unauthenticated)?;
+        let totp = totp_of(secret, person.email.as_str())?;
+        let url = totp.to_url().map_err(|error| Error::Fault(format!("no TOTP URL: {error:?}")))?;
+        Ok(Enrolment { secret: Secret::new(totp_rs::Secret::from(secret.to_vec()).to_base32()), url: Secret::new(url) })
+    }
+}
+
+impl Services {
+    /// Whether the person signed in, or confirmed it, no longer ago than [`crate::Settings::confirm_after`]. A key is
+    /// always good for what it may do: it was made so.
+    pub fn is_fresh(&self, actor: &Actor) -> bool {
+        !actor.is_session() || self.now() - actor.confirmed_at() <= self.0.confirm_after
+    }
+
+    /// Refuses to make or reveal what lasts for somebody who may have walked up to an open browser.
+    ///
+    /// # Errors
+    /// `CONFIRMATION_REQUIRED`.
+    pub(crate) fn require_fresh(&self, actor: &Actor) -> Result<()> {
+        if self.is_fresh(actor) {
+            return Ok(());
+        }
+        let message = "Confirm that it is you: your last sign-in was too long ago for this.";
+        Err(ApiError::new(ErrorCode::ConfirmationRequired, message).into())
+    }
+}
+
+impl Stored {
+    fn is_pending(&self, now: DateTime<Utc>) -> bool {
+        self.enabled_at.is_none() && now - self.begun_at < ENROL_WITHIN
+    }
+}
+
+/// Ends a second factor; in the operator's hand too.
+pub(crate) async fn disable(tx: &mut Tx, user: UserId, entry: &Entry) -> Result<()> {
+    if !storage::second_factors::delete(tx, user).await? {
+        return Err(not_there().into());
+    }
+    storage::second_factors::replace_codes(tx, user, &[]).await?;
+    storage::audit::insert(tx, entry).await
+}
+
+/// Six digits, SHA-1, 30 seconds, one step of delay: what every app knows.
+fn totp_of(secret: &[u8], account: &str) -> Result<Totp> {
+    // The account's part of the URL can't hold a colon.
+    let builder = Builder::new().with_secret(secret.to_vec()).with_account_name(account.replace(':', "_"));
+    let built = builder.with_issuer(Some("Latchkey")).build();
+    built.map_err(|error| Error::Fault(format!("no TOTP: {error:?}")))
+}
+
+/// The step whose code this is, unless it counted already.
+fn step_of(stored: &Stored, code: &str, now: DateTime<Utc>) -> Result<Option<i64>> {
+    let time = u64::try_from(now.timestamp()).unwrap_or(0);
+    let step = totp_of(&stored.secret, "")?.check(&plain(code), time);
+    Ok(step.and_then(|step| i64::try_from(step).ok()).filter(|step| *step > stored.last_step))
+}
+
+/// A code as it was drawn: people put spaces and hyphens into it.
+fn plain(code: &str) -> String {
+    code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
+}
+
+/// Fresh recovery codes of 80 bits, and what is kept of them.
+fn draw_codes() -> (Vec<Secret>, Vec<[u8; 32]>) {
+    let draw = |_| {
+        let text = totp_rs::Secret::from(token::draw_salt()[..10].to_vec()).to_base32();
+        let digest = token::sha256(text.as_bytes());
+        let parts: Vec<_> = text.as_bytes().chunks(4).map(String::from_utf8_lossy).collect();
+        (Secret::new(parts.join("-")), digest)
+    };
+    (0..CODES).map(draw).unzip()
+}
+
+fn wrong_code() -> ApiError {
+    ApiError::field("code", "This code isn't right, or was used already. Wait for the next one.")
+}
+
+fn there_already() -> ApiError {
+    ApiError::new(ErrorCode::Conflict, "You have a second factor already. Turn it off first.")
+}
+
+fn not_there() -> ApiError {
+    ApiError::new(ErrorCode::Conflict, "There is no second factor.")
+}
+
+/// The code that an app shows, for tests that enrol one.
+#[cfg(test)]
+pub(crate) fn code_at(secret: &Secret, now: DateTime<Utc>) -> String {
+    let secret = totp_rs::Secret::try_from_base32(secret.expose()).expect("it was drawn here");
+    let totp = Builder::new().with_secret(secret).build().expect("it is long enough");
+    totp.generate(u64::try_from(now.timestamp()).expect("after 1970")).to_string()
+}

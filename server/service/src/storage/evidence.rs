@@ -1,0 +1,269 @@
+//! Evidence of use: clients, hours, last uses. Written in batches, beside the requests.
+
+use chrono::{DateTime, Utc};
+use domain::{AgentId, HourCount, KeyClient, KeyId, LastUse, Owner, Recent};
+use uuid::Uuid;
+
+use super::{
+    Db, Tx,
+    db::{change, read},
+    instant, micros, stored_name,
+};
+use crate::{Result, policy::Permit};
+
+/// Microseconds in an hour.
+const HOUR: i64 = 3_600_000_000;
+/// How many clients of one key are kept: those heard of last.
+const MOST_CLIENTS: i64 = 1_000;
+
+/// The hour of an instant, counted since the epoch.
+pub(crate) fn hour_of(at: DateTime<Utc>) -> i64 {
+    micros(at).div_euclid(HOUR)
+}
+
+/// What came from one client of a key since the last batch.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientNote {
+    pub(crate) address: String,
+    pub(crate) user_agent: String,
+    pub(crate) agent_id: Uuid,
+    pub(crate) first_seen_at: DateTime<Utc>,
+    pub(crate) last_used_at: Option<DateTime<Utc>>,
+    pub(crate) last_refused_at: Option<DateTime<Utc>>,
+    pub(crate) uses: i64,
+    pub(crate) refusals: i64,
+}
+
+/// Lets a batch give up early when it waits for another writer: it can be tried again, a person's request can't. So of two
+/// that wait for each other it is the batch that ends.
+pub(crate) async fn give_way(tx: &mut Tx) -> Result<()> {
+    if let Tx::Postgres(tx) = tx {
+        sqlx::query("SET LOCAL lock_timeout = '300ms'").execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+/// Adds to what is known of a client. Another server may have written of it too: counts add up, times keep the latest.
+pub(crate) async fn add_client(tx: &mut Tx, key: KeyId, note: &ClientNote) -> Result<()> {
+    change!(
+        tx,
+        sqlx::query(
+            "INSERT INTO key_clients AS c (key_id, address, user_agent, agent_id, first_seen_at, last_used_at, last_refused_at, uses, refusals) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (key_id, address, user_agent, agent_id) DO UPDATE SET \
+             uses = c.uses + excluded.uses, refusals = c.refusals + excluded.refusals, \
+             last_used_at = CASE WHEN COALESCE(c.last_used_at, 0) > COALESCE(excluded.last_used_at, 0) THEN c.last_used_at \
+             ELSE excluded.last_used_at END, \
+             last_refused_at = CASE WHEN COALESCE(c.last_refused_at, 0) > COALESCE(excluded.last_refused_at, 0) THEN c.last_refused_at \
+             ELSE excluded.last_refused_at END"
+        )
+        .bind(key.0)
+        .bind(note.address.as_str())
+        .bind(note.user_agent.as_str())
+        .bind(note.agent_id)
+        .bind(micros(note.first_seen_at))
+        .bind(note.last_used_at.map(micros))
+        .bind(note.last_refused_at.map(micros))
+        .bind(note.uses)
+        .bind(note.refusals)
+    )?;
+    Ok(())
+}
+
+/// Adds to an hour's counts of a key.
+pub(crate) async fn add_hour(tx: &mut Tx, key: KeyId, hour: i64, uses: i64, refusals: i64) -> Result<()> {
+    change!(
+        tx,
+        sqlx::query(
+            "INSERT INTO key_hours AS h (key_id, hour, uses, refusals) VALUES ($1, $2, $3, $4) ON CONFLICT (key_id, hour) \
+             DO UPDATE SET uses = h.uses + excluded.uses, refusals = h.refusals + excluded.refusals"
+        )
+        .bind(key.0)
+        .bind(hour)
+        .bind(uses)
+        .bind(refusals)
+    )?;
+    Ok(())
+}
+
+/// Adds to an hour's count of refused tokens that no key stands behind.
+pub(crate) async fn add_refusals(tx: &mut Tx, hour: i64, reason: &str, refusals: i64) -> Result<()> {
+    change!(
+        tx,
+        sqlx::query(
+            "INSERT INTO refusal_hours AS h (hour, reason, refusals) VALUES ($1, $2, $3) ON CONFLICT (hour, reason) \
+             DO UPDATE SET refusals = h.refusals + excluded.refusals"
+        )
+        .bind(hour)
+        .bind(reason)
+        .bind(refusals)
+    )?;
+    Ok(())
+}
+
+/// Notes a key's last use, unless a later one is noted already.
+pub(crate) async fn update_last_use(tx: &mut Tx, id: KeyId, last: &LastUse) -> Result<()> {
+    change!(
+        tx,
+        sqlx::query(
+            "UPDATE api_keys SET last_used_at = $2, last_used_address = $3, last_used_agent = $4 \
+             WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)"
+        )
+        .bind(id.0)
+        .bind(micros(last.at))
+        .bind(last.address.as_deref())
+        .bind(last.user_agent.as_deref())
+    )?;
+    Ok(())
+}
+
+/// Notes a key's last refusal, unless a later one is noted already.
+pub(crate) async fn update_last_refusal(tx: &mut Tx, id: KeyId, last: &LastUse) -> Result<()> {
+    change!(
+        tx,
+        sqlx::query(
+            "UPDATE api_keys SET last_refused_at = $2, last_refused_address = $3 \
+             WHERE id = $1 AND (last_refused_at IS NULL OR last_refused_at < $2)"
+        )
+        .bind(id.0)
+        .bind(micros(last.at))
+        .bind(last.address.as_deref())
+    )?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct ClientRow {
+    address: String,
+    user_agent: String,
+    agent_id: Uuid,
+    agent_name: Option<String>,
+    first_seen_at: i64,
+    last_used_at: Option<i64>,
+    last_refused_at: Option<i64>,
+    uses: i64,
+    refusals: i64,
+}
+
+impl From<ClientRow> for KeyClient {
+    fn from(row: ClientRow) -> Self {
+        let known = |text: String| Some(text).filter(|text| !text.is_empty());
+        Self {
+            address: known(row.address),
+            user_agent: known(row.user_agent),
+            agent_id: Some(row.agent_id).filter(|id| !id.is_nil()).map(AgentId),
+            agent_name: row.agent_name.as_deref().map(stored_name),
+            first_seen_at: instant(row.first_seen_at),
+            last_used_at: row.last_used_at.map(instant),
+            last_refused_at: row.last_refused_at.map(instant),
+            uses: count(row.uses),
+            refusals: count(row.refusals),
+        }
+    }
+}
+
+fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// The clients of a key that was permitted, the last heard of first.
+pub(crate) async fn list_clients(db: &Db, permit: &Permit, key: KeyId, limit: u32) -> Result<Vec<KeyClient>> {
+    let sql = format!(
+        "SELECT c.address, c.user_agent, c.agent_id, a.name AS agent_name, c.first_seen_at, c.last_used_at, c.last_refused_at, c.uses, c.refusals \
+         FROM key_clients c JOIN api_keys k ON k.id = c.key_id LEFT JOIN agents a ON a.id = c.agent_id AND a.key_id = c.key_id \
+         WHERE c.key_id = $1 AND k.tenant_id = $2 \
+         ORDER BY CASE WHEN COALESCE(c.last_used_at, 0) > COALESCE(c.last_refused_at, 0) THEN c.last_used_at ELSE c.last_refused_at END DESC \
+         LIMIT {limit}"
+    );
+    let rows: Vec<ClientRow> = read!(db, c =>
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(key.0).bind(permit.tenant_id().0).fetch_all(c))?;
+    Ok(rows.into_iter().map(KeyClient::from).collect())
+}
+
+/// The hours of a key that was permitted, from `since` on.
+pub(crate) async fn list_hours(db: &Db, permit: &Permit, key: KeyId, since: DateTime<Utc>) -> Result<Vec<HourCount>> {
+    let rows: Vec<(i64, i64, i64)> = read!(db, c =>
+        sqlx::query_as(
+            "SELECT h.hour, h.uses, h.refusals FROM key_hours h JOIN api_keys k ON k.id = h.key_id \
+             WHERE h.key_id = $1 AND k.tenant_id = $2 AND h.hour >= $3 ORDER BY h.hour",
+        )
+        .bind(key.0)
+        .bind(permit.tenant_id().0)
+        .bind(hour_of(since))
+        .fetch_all(c))?;
+    let hour = |(hour, uses, refusals): (i64, i64, i64)| HourCount {
+        hour: instant(hour.saturating_mul(HOUR)),
+        uses: count(uses),
+        refusals: count(refusals),
+    };
+    Ok(rows.into_iter().map(hour).collect())
+}
+
+/// Whose recent use is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Of {
+    Key(KeyId),
+    Owner(Owner),
+}
+
+/// Who was accepted since an instant, of those living keys of the permit's tenant.
+pub(crate) async fn recent(db: &Db, permit: &Permit, of: Of, since: DateTime<Utc>) -> Result<Recent> {
+    let (column, id) = match of {
+        Of::Key(id) => ("k.id", id.0),
+        Of::Owner(Owner::User(id)) => ("k.user_id", id.0),
+        Of::Owner(Owner::ServiceAccount(id)) => ("k.service_account_id", id.0),
+    };
+    let sql = format!(
+        "SELECT MAX(k.last_used_at), COUNT(DISTINCT CASE WHEN c.last_used_at >= $3 THEN k.id END), \
+         COUNT(DISTINCT CASE WHEN c.last_used_at >= $3 THEN NULLIF(c.address, '') END), \
+         COUNT(DISTINCT CASE WHEN c.last_used_at >= $3 THEN a.id END) \
+         FROM api_keys k LEFT JOIN key_clients c ON c.key_id = k.id LEFT JOIN agents a ON a.id = c.agent_id AND a.key_id = k.id \
+         WHERE {column} = $1 AND k.tenant_id = $2 AND k.revoked_at IS NULL"
+    );
+    let row: (Option<i64>, i64, i64, i64) = read!(db, c =>
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id).bind(permit.tenant_id().0).bind(micros(since)).fetch_one(c))?;
+    let small = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+    Ok(Recent { last_used_at: row.0.map(instant), keys: small(row.1), addresses: small(row.2), agents: small(row.3) })
+}
+
+/// Removes hours and clients that are older than `before`, and of a key with very many clients those heard of first.
+pub(crate) async fn sweep(db: &Db, before: DateTime<Utc>) -> Result<()> {
+    let many: Vec<(Uuid,)> = read!(db, c =>
+        sqlx::query_as("SELECT key_id FROM key_clients GROUP BY key_id HAVING COUNT(*) > $1").bind(MOST_CLIENTS).fetch_all(c))?;
+    db.write(move |tx| {
+        Box::pin(async move {
+            change!(tx, sqlx::query("DELETE FROM key_hours WHERE hour < $1").bind(hour_of(before)))?;
+            change!(tx, sqlx::query("DELETE FROM refusal_hours WHERE hour < $1").bind(hour_of(before)))?;
+            change!(
+                tx,
+                sqlx::query("DELETE FROM key_clients WHERE COALESCE(last_used_at, 0) < $1 AND COALESCE(last_refused_at, 0) < $1")
+                    .bind(micros(before))
+            )?;
+            for (key,) in many {
+                change!(
+                    tx,
+                    sqlx::query(
+                        "DELETE FROM key_clients WHERE key_id = $1 AND (address, user_agent, agent_id) NOT IN \
+                         (SELECT address, user_agent, agent_id FROM key_clients WHERE key_id = $1 ORDER BY \
+                         CASE WHEN COALESCE(last_refused_at, 0) > COALESCE(last_used_at, 0) THEN last_refused_at ELSE last_used_at END DESC LIMIT $2)"
+                    )
+                    .bind(key)
+                    .bind(MOST_CLIENTS)
+                )?;
+            }
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Refused tokens that no key stands behind, by hour and reason, the latest first.
+pub(crate) async fn list_refusals(db: &Db, since: DateTime<Utc>) -> Result<Vec<(DateTime<Utc>, String, u64)>> {
+    let rows: Vec<(i64, String, i64)> = read!(db, c =>
+        sqlx::query_as("SELECT hour, reason, refusals FROM refusal_hours WHERE hour >= $1 ORDER BY hour DESC, reason")
+            .bind(hour_of(since))
+            .fetch_all(c))?;
+    Ok(rows
+        .into_iter()
+        .map(|(hour, reason, refusals)| (instant(hour.saturating_mul(HOUR)), reason, count(refusals)))
+        .collect())
+}

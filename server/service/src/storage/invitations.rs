@@ -1,0 +1,120 @@
+//! Invitations.
+
+use chrono::{DateTime, Utc};
+use domain::{Email, Invitation, InvitationId, Role, TenantId};
+use uuid::Uuid;
+
+use super::{
+    Db, Tx,
+    db::{change, read},
+    instant, micros, stored_name,
+    tenants::role_of,
+};
+use crate::{Error, Result, policy::Permit};
+
+const COLUMNS: &str =
+    "i.id, i.tenant_id, t.name AS tenant_name, i.email, i.role, i.created_at, i.created_by, i.expires_at";
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    tenant_id: Uuid,
+    tenant_name: String,
+    email: String,
+    role: String,
+    created_at: i64,
+    created_by: String,
+    expires_at: i64,
+}
+
+impl Row {
+    fn into_invitation(self) -> Result<Invitation> {
+        let email =
+            Email::parse(&self.email).map_err(|_| Error::Fault(format!("invitation {} has a bad address", self.id)))?;
+        Ok(Invitation {
+            id: InvitationId(self.id),
+            tenant_id: TenantId(self.tenant_id),
+            tenant_name: stored_name(&self.tenant_name),
+            email,
+            role: role_of(&self.role)?,
+            created_at: instant(self.created_at),
+            created_by: self.created_by,
+            expires_at: instant(self.expires_at),
+        })
+    }
+}
+
+/// An invitation about to be.
+#[derive(Clone, Debug)]
+pub(crate) struct NewInvitation {
+    pub(crate) id: InvitationId,
+    pub(crate) email: Email,
+    pub(crate) role: Role,
+    pub(crate) digest: [u8; 32],
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) created_by: String,
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
+/// Adds one to the permit's tenant; an open one for the same address is closed.
+pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, invitation: &NewInvitation) -> Result<()> {
+    change!(
+        tx,
+        sqlx::query("UPDATE invitations SET closed_at = $3 WHERE tenant_id = $1 AND email = $2 AND closed_at IS NULL")
+            .bind(permit.tenant_id().0)
+            .bind(invitation.email.as_str())
+            .bind(micros(invitation.created_at))
+    )?;
+    change!(
+        tx,
+        sqlx::query(
+            "INSERT INTO invitations (id, tenant_id, email, role, digest, created_at, created_by, expires_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+        )
+        .bind(invitation.id.0)
+        .bind(permit.tenant_id().0)
+        .bind(invitation.email.as_str())
+        .bind(invitation.role.as_str())
+        .bind(invitation.digest.as_slice())
+        .bind(micros(invitation.created_at))
+        .bind(invitation.created_by.as_str())
+        .bind(micros(invitation.expires_at))
+    )?;
+    Ok(())
+}
+
+/// The open ones of the permit's tenant, the newest first.
+pub(crate) async fn list(db: &Db, permit: &Permit, now: DateTime<Utc>) -> Result<Vec<Invitation>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM invitations i JOIN tenants t ON t.id = i.tenant_id \
+         WHERE i.tenant_id = $1 AND i.closed_at IS NULL AND i.expires_at > $2 ORDER BY i.created_at DESC, i.id"
+    );
+    let rows: Vec<Row> = read!(db, c =>
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(permit.tenant_id().0).bind(micros(now)).fetch_all(c))?;
+    rows.into_iter().map(Row::into_invitation).collect()
+}
+
+/// The open one whose link holds a secret.
+pub(crate) async fn find_by_digest(db: &Db, digest: &[u8; 32], now: DateTime<Utc>) -> Result<Option<Invitation>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM invitations i JOIN tenants t ON t.id = i.tenant_id \
+         WHERE i.digest = $1 AND i.closed_at IS NULL AND i.expires_at > $2"
+    );
+    let row: Option<Row> = read!(db, c =>
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(digest.as_slice()).bind(micros(now)).fetch_optional(c))?;
+    row.map(Row::into_invitation).transpose()
+}
+
+/// Closes one that is open: by whoever comes first. False when it is over.
+pub(crate) async fn close(tx: &mut Tx, tenant: TenantId, id: InvitationId, at: DateTime<Utc>) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query(
+            "UPDATE invitations SET closed_at = $3 WHERE id = $1 AND tenant_id = $2 AND closed_at IS NULL AND expires_at > $3"
+        )
+        .bind(id.0)
+        .bind(tenant.0)
+        .bind(micros(at))
+    )?;
+    Ok(rows == 1)
+}

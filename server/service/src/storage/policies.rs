@@ -1,0 +1,144 @@
+//! Tenants' policies on keys.
+
+use chrono::{DateTime, Utc};
+use domain::{KeyId, Owner, ServiceAccountId, TenantId, TenantPolicy, UserId, policy::PolicyKind};
+use uuid::Uuid;
+
+use super::{
+    Db, Tx,
+    db::{change, read, run},
+    instant, micros,
+};
+use crate::{Result, policy::Permit};
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    policy: String,
+    days: Option<i64>,
+    holds_from: i64,
+    set_at: i64,
+    set_by: String,
+}
+
+impl Row {
+    fn into_policy(self) -> Option<TenantPolicy> {
+        Some(TenantPolicy {
+            kind: PolicyKind::from_word(&self.policy)?,
+            days: self.days.and_then(|days| u32::try_from(days).ok()),
+            holds_from: instant(self.holds_from),
+            set_at: instant(self.set_at),
+            set_by: self.set_by,
+        })
+    }
+}
+
+const SELECT: &str =
+    "SELECT policy, days, holds_from, set_at, set_by FROM tenant_policies WHERE tenant_id = $1 ORDER BY policy";
+
+/// Those of a tenant that are on.
+pub(crate) async fn list(db: &Db, tenant: TenantId) -> Result<Vec<TenantPolicy>> {
+    let rows: Vec<Row> = read!(db, c => sqlx::query_as(SELECT).bind(tenant.0).fetch_all(c))?;
+    Ok(rows.into_iter().filter_map(Row::into_policy).collect())
+}
+
+/// The same, inside a transaction.
+pub(crate) async fn list_in(tx: &mut Tx, tenant: TenantId) -> Result<Vec<TenantPolicy>> {
+    let rows: Vec<Row> = run!(tx, c => sqlx::query_as(SELECT).bind(tenant.0).fetch_all(c))?;
+    Ok(rows.into_iter().filter_map(Row::into_policy).collect())
+}
+
+/// Turns one on, or sets it anew.
+pub(crate) async fn set(tx: &mut Tx, permit: &Permit, policy: &TenantPolicy) -> Result<()> {
+    change!(
+        tx,
+        sqlx::query(
+            "INSERT INTO tenant_policies (tenant_id, policy, days, holds_from, set_at, set_by) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (tenant_id, policy) DO UPDATE SET days = excluded.days, holds_from = excluded.holds_from, \
+             set_at = excluded.set_at, set_by = excluded.set_by"
+        )
+        .bind(permit.tenant_id().0)
+        .bind(policy.kind.as_str())
+        .bind(policy.days.map(i64::from))
+        .bind(micros(policy.holds_from))
+        .bind(micros(policy.set_at))
+        .bind(policy.set_by.as_str())
+    )?;
+    Ok(())
+}
+
+/// Turns one off. False when it was off.
+pub(crate) async fn clear(tx: &mut Tx, permit: &Permit, kind: PolicyKind) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query("DELETE FROM tenant_policies WHERE tenant_id = $1 AND policy = $2")
+            .bind(permit.tenant_id().0)
+            .bind(kind.as_str())
+    )?;
+    Ok(rows == 1)
+}
+
+/// A key that was unused for too long.
+#[derive(Clone, Debug)]
+pub(crate) struct Unused {
+    pub(crate) id: KeyId,
+    pub(crate) name: String,
+    pub(crate) tenant_id: TenantId,
+    pub(crate) owner: Owner,
+    pub(crate) days: i64,
+    /// The instant since which it wasn't used.
+    pub(crate) cut: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct UnusedRow {
+    id: Uuid,
+    name: String,
+    tenant_id: Uuid,
+    user_id: Option<Uuid>,
+    service_account_id: Option<Uuid>,
+    days: i64,
+}
+
+/// Living keys that their tenant's policy wants suspended now.
+pub(crate) async fn list_unused(db: &Db, now: DateTime<Utc>, limit: u32) -> Result<Vec<Unused>> {
+    let sql = format!(
+        "SELECT k.id, k.name, k.tenant_id, k.user_id, k.service_account_id, p.days FROM tenant_policies p \
+         JOIN api_keys k ON k.tenant_id = p.tenant_id AND k.standing = 0 \
+         WHERE p.policy = 'suspend_unused' AND p.holds_from <= $1 AND COALESCE(k.expires_at, 9223372036854775807) > $1 \
+         AND COALESCE(k.last_used_at, 0) < $1 - p.days * 86400000000 AND k.created_at < $1 - p.days * 86400000000 \
+         AND COALESCE(k.resumed_at, 0) < $1 - p.days * 86400000000 ORDER BY k.id LIMIT {limit}"
+    );
+    let rows: Vec<UnusedRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(micros(now)).fetch_all(c))?;
+    let unused = |row: UnusedRow| Unused {
+        id: KeyId(row.id),
+        name: row.name,
+        tenant_id: TenantId(row.tenant_id),
+        owner: match (row.user_id, row.service_account_id) {
+            (Some(id), _) => Owner::User(UserId(id)),
+            (None, id) => Owner::ServiceAccount(ServiceAccountId(id.unwrap_or_default())),
+        },
+        days: row.days,
+        cut: micros(now) - row.days * 86_400_000_000,
+    };
+    Ok(rows.into_iter().map(unused).collect())
+}
+
+/// Suspends a key that is still unused. Its owner may let it work again. False when it was used, or is over.
+pub(crate) async fn suspend_unused(tx: &mut Tx, key: &Unused, at: DateTime<Utc>) -> Result<bool> {
+    let owner = match key.owner {
+        Owner::User(id) => id.0,
+        Owner::ServiceAccount(id) => id.0,
+    };
+    let rows = change!(
+        tx,
+        sqlx::query(
+            "UPDATE api_keys SET suspended_at = $2, suspended_by = 'Latchkey, because it was unused', suspended_by_id = $3, standing = 1 \
+             WHERE id = $1 AND standing = 0 AND COALESCE(last_used_at, 0) < $4"
+        )
+        .bind(key.id.0)
+        .bind(micros(at))
+        .bind(owner)
+        .bind(key.cut)
+    )?;
+    Ok(rows == 1)
+}

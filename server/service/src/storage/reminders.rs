@@ -1,0 +1,138 @@
+//! Which keys end soon, and who was told.
+
+use chrono::{DateTime, Utc};
+use domain::{ApiKey, Email, KeyId, TenantId};
+use uuid::Uuid;
+
+use super::{
+    Db,
+    db::{change, read},
+    keys::{COLUMNS, FROM, KeyRow},
+    micros,
+};
+use crate::Result;
+
+/// Good keys behind `after`, in the order of their ends and ids, that end at `until` at the latest, were made more than `days` before their end, aren't being
+/// replaced, and of whose end in `days` nobody was told.
+pub(crate) async fn list_due(
+    db: &Db,
+    after: (DateTime<Utc>, KeyId),
+    until: DateTime<Utc>,
+    days: i64,
+    limit: u32,
+) -> Result<Vec<ApiKey>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {FROM} WHERE (k.expires_at, k.id) > ($1, $5) AND k.expires_at <= $2 AND k.expires_at IS NOT NULL AND k.revoked_at IS NULL \
+         AND k.suspended_at IS NULL AND s.suspended_at IS NULL AND k.replaced_by IS NULL AND k.created_at < k.expires_at - $3 \
+         AND NOT EXISTS (SELECT 1 FROM expiry_notices e WHERE e.key_id = k.id AND e.days = $4) \
+         ORDER BY k.expires_at, k.id LIMIT {limit}"
+    );
+    let rows: Vec<KeyRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(micros(after.0))
+        .bind(micros(until))
+        .bind(days * 86_400_000_000)
+        .bind(days)
+        .bind(after.1.0)
+        .fetch_all(c))?;
+    Ok(rows.into_iter().map(ApiKey::from).collect())
+}
+
+/// Takes a reminder for oneself. False when another server has it.
+pub(crate) async fn claim(db: &Db, key: KeyId, days: i64, at: DateTime<Utc>) -> Result<bool> {
+    db.write(move |tx| {
+        Box::pin(async move {
+            let rows = change!(
+                tx,
+                sqlx::query("INSERT INTO expiry_notices (key_id, days, sent_at) VALUES ($1, $2, $3) ON CONFLICT (key_id, days) DO NOTHING")
+                    .bind(key.0)
+                    .bind(days)
+                    .bind(micros(at))
+            )?;
+            Ok(rows == 1)
+        })
+    })
+    .await
+}
+
+/// Gives a reminder back that could not be sent.
+pub(crate) async fn give_back(db: &Db, key: KeyId, days: i64) -> Result<()> {
+    db.write(move |tx| {
+        Box::pin(async move {
+            change!(
+                tx,
+                sqlx::query("DELETE FROM expiry_notices WHERE key_id = $1 AND days = $2").bind(key.0).bind(days)
+            )?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// The addresses of a tenant's administrators.
+pub(crate) async fn list_administrators(db: &Db, tenant: TenantId) -> Result<Vec<Email>> {
+    let rows: Vec<(String,)> = read!(db, c =>
+        sqlx::query_as(
+            "SELECT u.email FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = $1 AND m.role = 'TENANT_ADMIN' ORDER BY u.email",
+        )
+        .bind(tenant.0)
+        .fetch_all(c))?;
+    Ok(rows.into_iter().filter_map(|(text,)| Email::parse(&text).ok()).collect())
+}
+
+/// Keys that end after `now`, for a person's calendar: their own in all their tenants, and the service accounts' where they
+/// administer; the first to end first.
+pub(crate) async fn list_for_calendar(
+    db: &Db,
+    user: domain::UserId,
+    now: DateTime<Utc>,
+    limit: u32,
+) -> Result<Vec<ApiKey>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {FROM} JOIN memberships m ON m.tenant_id = k.tenant_id AND m.user_id = $1 \
+         WHERE k.expires_at > $2 AND k.expires_at IS NOT NULL AND k.revoked_at IS NULL AND k.replaced_by IS NULL \
+         AND (k.user_id = $1 OR (k.service_account_id IS NOT NULL AND m.role = 'TENANT_ADMIN')) \
+         ORDER BY k.expires_at, k.id LIMIT {limit}"
+    );
+    let rows: Vec<KeyRow> = read!(db, c =>
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(user.0).bind(micros(now)).fetch_all(c))?;
+    Ok(rows.into_iter().map(ApiKey::from).collect())
+}
+
+/// Puts a person's calendar feed under a new secret.
+pub(crate) async fn set_feed(
+    tx: &mut super::Tx,
+    user: domain::UserId,
+    digest: &[u8; 32],
+    at: DateTime<Utc>,
+) -> Result<()> {
+    change!(
+        tx,
+        sqlx::query(
+            "INSERT INTO calendar_feeds (user_id, digest, created_at) VALUES ($1, $2, $3) \
+             ON CONFLICT (user_id) DO UPDATE SET digest = excluded.digest, created_at = excluded.created_at"
+        )
+        .bind(user.0)
+        .bind(digest.as_slice())
+        .bind(micros(at))
+    )?;
+    Ok(())
+}
+
+/// Ends a person's calendar feed. False when there was none.
+pub(crate) async fn delete_feed(tx: &mut super::Tx, user: domain::UserId) -> Result<bool> {
+    let rows = change!(tx, sqlx::query("DELETE FROM calendar_feeds WHERE user_id = $1").bind(user.0))?;
+    Ok(rows == 1)
+}
+
+/// Since when a person has a calendar feed.
+pub(crate) async fn find_feed(db: &Db, user: domain::UserId) -> Result<Option<i64>> {
+    Ok(read!(db, c =>
+        sqlx::query_scalar("SELECT created_at FROM calendar_feeds WHERE user_id = $1").bind(user.0).fetch_optional(c))?)
+}
+
+/// Whose calendar feed a secret opens.
+pub(crate) async fn find_feed_owner(db: &Db, digest: &[u8; 32]) -> Result<Option<domain::UserId>> {
+    let id: Option<Uuid> = read!(db, c =>
+        sqlx::query_scalar("SELECT user_id FROM calendar_feeds WHERE digest = $1").bind(digest.as_slice()).fetch_optional(c))?;
+    Ok(id.map(domain::UserId))
+}

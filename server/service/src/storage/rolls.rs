@@ -1,0 +1,91 @@
+//! Keys that take another's place.
+
+use chrono::{DateTime, Utc};
+use domain::KeyId;
+
+use super::{Tx, db::change, micros};
+use crate::{Result, policy::Permit};
+
+/// Marks a living key as replaced, and lets it end at `until` or at its own expiry, whichever comes first. False when it is
+/// over, or replaced already.
+pub(crate) async fn replace(
+    tx: &mut Tx,
+    permit: &Permit,
+    old: KeyId,
+    new: KeyId,
+    at: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query(
+            "UPDATE api_keys SET replaced_by = $3, rolled_at = $4, expires_before_roll = expires_at, \
+             expires_at = CASE WHEN expires_at IS NULL OR expires_at > $5 THEN $5 ELSE expires_at END \
+             WHERE id = $1 AND tenant_id = $2 AND replaced_by IS NULL AND revoked_at IS NULL AND suspended_at IS NULL AND standing < 2 \
+             AND COALESCE(expires_at, 9223372036854775807) > $4"
+        )
+        .bind(old.0)
+        .bind(permit.tenant_id().0)
+        .bind(new.0)
+        .bind(micros(at))
+        .bind(micros(until))
+    )?;
+    Ok(rows == 1)
+}
+
+/// Lets a key in its overlap end at `until`, or at the expiry that it had of its own. False when it isn't in its overlap.
+pub(crate) async fn extend(
+    tx: &mut Tx,
+    permit: &Permit,
+    old: KeyId,
+    at: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query(
+            "UPDATE api_keys SET expires_at = CASE WHEN expires_before_roll IS NULL OR expires_before_roll > $4 THEN $4 \
+             ELSE expires_before_roll END \
+             WHERE id = $1 AND tenant_id = $2 AND replaced_by IS NOT NULL AND revoked_at IS NULL AND standing < 2 AND expires_at > $3"
+        )
+        .bind(old.0)
+        .bind(permit.tenant_id().0)
+        .bind(micros(at))
+        .bind(micros(until))
+    )?;
+    Ok(rows == 1)
+}
+
+/// Gives a key in its overlap back what it was before. False when it isn't in its overlap.
+pub(crate) async fn take_back(tx: &mut Tx, permit: &Permit, old: KeyId, at: DateTime<Utc>) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query(
+            "UPDATE api_keys SET expires_at = expires_before_roll, expires_before_roll = NULL, replaced_by = NULL, rolled_at = NULL \
+             WHERE id = $1 AND tenant_id = $2 AND replaced_by IS NOT NULL AND revoked_at IS NULL AND standing < 2 AND expires_at > $3"
+        )
+        .bind(old.0)
+        .bind(permit.tenant_id().0)
+        .bind(micros(at))
+    )?;
+    Ok(rows == 1)
+}
+
+/// Whether a living key is being replaced by another; until the transaction ends that stays so.
+pub(crate) async fn hold_replaced(tx: &mut Tx, old: KeyId, new: KeyId) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query(
+            "UPDATE api_keys SET replaced_by = replaced_by WHERE id = $1 AND replaced_by = $2 AND revoked_at IS NULL"
+        )
+        .bind(old.0)
+        .bind(new.0)
+    )?;
+    Ok(rows == 1)
+}
+
+/// The first use of the new key has been seen to.
+pub(crate) async fn clear_ends_key(tx: &mut Tx, new: KeyId) -> Result<()> {
+    change!(tx, sqlx::query("UPDATE api_keys SET ends_key = NULL WHERE id = $1").bind(new.0))?;
+    Ok(())
+}

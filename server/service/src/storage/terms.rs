@@ -1,0 +1,178 @@
+//! Search by a part of a name, on an index that both databases have: every end of every word is a term, so that a part of
+//! a word is the beginning of one. Names are at most 100 characters, so a name has at most as many terms.
+
+use std::collections::BTreeSet;
+
+use domain::TenantId;
+use uuid::Uuid;
+
+use super::{
+    Db, Tx,
+    db::{read_list, run},
+    filter::{Conditions, Value, bind_all},
+    fold,
+    listing::Place,
+};
+use crate::Result;
+
+/// The longest term, in characters; a longer word is found by its parts up to here.
+const MOST_CHARS: usize = 24;
+/// So many hits are few: they are read by themselves and sorted. With more of them, the list is walked in its own order,
+/// where hits are close together.
+pub(crate) const FEW: i64 = 200;
+/// The same for a search: what it finds is counted by its index alone, but a walk has to look at the name of every row.
+pub(crate) const FEW_FOUND: i64 = 2_000;
+
+/// What a term belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Key,
+    Account,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Account => "account",
+        }
+    }
+
+    fn table(self) -> &'static str {
+        match self {
+            Self::Key => "api_keys",
+            Self::Account => "service_accounts",
+        }
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+}
+
+fn terms(name: &str) -> BTreeSet<String> {
+    let folded = fold(name);
+    let mut terms = BTreeSet::new();
+    for word in words(&folded) {
+        let chars: Vec<char> = word.chars().collect();
+        for start in 0..chars.len() {
+            terms.insert(chars[start..].iter().take(MOST_CHARS).collect());
+        }
+    }
+    terms
+}
+
+/// Removes the terms of the name that something has, before it gets another. Nobody else names it until the transaction ends.
+pub(crate) async fn delete(tx: &mut Tx, tenant: TenantId, kind: Kind, id: Uuid) -> Result<()> {
+    // The write holds the row: a name that was only read could be another one's by now.
+    let sql = format!("UPDATE {} SET name = name WHERE id = $1 AND tenant_id = $2 RETURNING name", kind.table());
+    let name: Option<String> = run!(tx, c =>
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(id).bind(tenant.0).fetch_optional(c))?;
+    let terms = terms(&name.unwrap_or_default());
+    if terms.is_empty() {
+        return Ok(());
+    }
+    let places: Vec<String> = (0..terms.len()).map(|index| format!("${}", index + 4)).collect();
+    let sql = format!(
+        "DELETE FROM name_terms WHERE tenant_id = $1 AND kind = $2 AND subject_id = $3 AND term IN ({})",
+        places.join(", ")
+    );
+    write_terms(tx, sql, tenant, kind, id, &terms).await
+}
+
+/// Adds a name's terms, in one statement.
+pub(crate) async fn insert(tx: &mut Tx, tenant: TenantId, kind: Kind, id: Uuid, name: &str) -> Result<()> {
+    let terms = terms(name);
+    if terms.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<String> = (0..terms.len()).map(|index| format!("($1, $2, ${}, $3)", index + 4)).collect();
+    let sql = format!("INSERT INTO name_terms (tenant_id, kind, term, subject_id) VALUES {}", rows.join(", "));
+    write_terms(tx, sql, tenant, kind, id, &terms).await
+}
+
+/// Runs a statement about the terms of one thing: tenant, kind, id, then the terms.
+async fn write_terms(
+    tx: &mut Tx,
+    sql: String,
+    tenant: TenantId,
+    kind: Kind,
+    id: Uuid,
+    terms: &BTreeSet<String>,
+) -> Result<()> {
+    macro_rules! write {
+        ($tx:expr) => {{
+            let mut statement = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(tenant.0).bind(kind.as_str()).bind(id);
+            for term in terms {
+                statement = statement.bind(term.as_str());
+            }
+            statement.execute(&mut **$tx).await.map(drop)?;
+        }};
+    }
+    match tx {
+        Tx::Sqlite(tx) => write!(tx),
+        Tx::Postgres(tx) => write!(tx),
+    }
+    Ok(())
+}
+
+/// The statement that gives the ids of what a search may mean: by its longest word. The other words are left to the
+/// conditions of the list. None for a search without a letter or digit.
+pub(crate) fn candidates(conditions: &mut Conditions, tenant: TenantId, kind: Kind, search: &str) -> Option<String> {
+    let folded = fold(search);
+    let longest: String = words(&folded).max_by_key(|word| word.len())?.chars().take(MOST_CHARS).collect();
+    let tenant = conditions.bind(Value::Id(tenant.0));
+    let (from, until) = (conditions.bind(Value::Text(longest.clone())), conditions.bind(Value::Text(after(&longest))));
+    let kind = kind.as_str();
+    Some(format!(
+        "SELECT subject_id AS id FROM name_terms WHERE tenant_id = {tenant} AND kind = '{kind}' AND term >= {from} AND term < {until}"
+    ))
+}
+
+/// Whether the hits of a search are those of its terms, so that nobody has to look at the names.
+pub(crate) fn is_exact(search: &str) -> bool {
+    let folded = fold(search);
+    folded.chars().all(char::is_alphanumeric) && folded.chars().count() <= MOST_CHARS
+}
+
+/// The first text behind all that begin with another.
+pub(crate) fn after(text: &str) -> String {
+    format!("{text}{}", char::MAX)
+}
+
+/// Whether a statement gives at most `few` ids, without reading more of them than it takes to know.
+pub(crate) async fn are_few(db: &Db, ids: &str, conditions: &Conditions, few: i64) -> Result<bool> {
+    let sql = format!("SELECT COUNT(*) FROM (SELECT id FROM ({ids}) c LIMIT {}) few", few + 1);
+    let count: i64 = read_list!(db, c => {
+        bind_all!(db, sqlx::query_scalar(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_one(c)
+    })?;
+    Ok(count <= few)
+}
+
+/// Makes the terms of names that were there before there were terms; `after`: the last id of the round before. Gives the
+/// last id of this round, or none when there was nothing left.
+pub(crate) async fn index_more(tx: &mut Tx, kind: Kind, after: Uuid, limit: u32) -> Result<Option<Uuid>> {
+    let table = kind.table();
+    let sql = format!("SELECT id, tenant_id, name FROM {table} WHERE id > $1 ORDER BY id LIMIT {limit}");
+    let rows: Vec<(Uuid, Uuid, String)> =
+        run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(after).fetch_all(c))?;
+    for (id, tenant, name) in &rows {
+        delete(tx, TenantId(*tenant), kind, *id).await?;
+        insert(tx, TenantId(*tenant), kind, *id, name).await?;
+    }
+    Ok(rows.last().map(|row| row.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_end_of_every_word_is_a_term_once() {
+        let found = terms("CI, ci-Bot");
+        assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), ["bot", "ci", "i", "ot", "t"]);
+        assert!(terms("—").is_empty());
+        assert_eq!(terms(&"x".repeat(100)).len(), MOST_CHARS);
+        assert!(is_exact("Bot") && !is_exact("ci-bot") && !is_exact(&"x".repeat(MOST_CHARS + 1)));
+    }
+}

@@ -1,0 +1,162 @@
+//! Use cases of a tenant's policies on keys.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    ApiError, ApiKey, ErrorCode, Operation, TenantPolicy,
+    policy::{MOST_DAYS, PolicyKind},
+};
+
+use crate::{
+    Actor, Inner, Result, Services,
+    policy::Target,
+    storage::{self, audit::Entry, policies::Unused},
+};
+
+/// How many keys a preview names.
+const MOST_NAMED: u32 = 50;
+/// Where a preview's count stops.
+const MOST_COUNTED: u32 = 10_000;
+/// How many unused keys a round suspends; the others come in the next.
+const MOST_SUSPENDED: u32 = 200;
+
+/// A policy that somebody thinks of, or sets.
+#[derive(Clone, Debug)]
+pub struct SetPolicy {
+    /// Its word.
+    pub policy: String,
+    /// How many days, where it counts some.
+    pub days: Option<u32>,
+    /// From when on it holds, as RFC 3339; from now on, when `None` or empty.
+    pub from: Option<String>,
+}
+
+/// What a policy would touch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyPreview {
+    /// The policy as it would be.
+    pub policy: TenantPolicy,
+    /// Some of the living keys that it would touch, those made first.
+    pub keys: Vec<ApiKey>,
+    /// How many there are; at most 10,000 are counted.
+    pub count: u32,
+}
+
+/// Use cases of a tenant's policies.
+pub struct TenantPolicies<'a>(pub(crate) &'a Services);
+
+impl TenantPolicies<'_> {
+    /// Those that are on. All members may know what holds for them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list(&self, actor: &Actor) -> Result<Vec<TenantPolicy>> {
+        let permit = self.0.permit(actor, Operation::ListPolicies, Target::Tenant(actor.tenant_id())).await?;
+        storage::policies::list(self.0.db(), permit.tenant_id()).await
+    }
+
+    /// Which living keys a policy would touch: mark as against it or, for unused ones, suspend when it begins to hold.
+    ///
+    /// # Errors
+    /// Field errors at `policy`, `days`, `from`; `FORBIDDEN`.
+    pub async fn preview(&self, actor: &Actor, input: &SetPolicy) -> Result<PolicyPreview> {
+        let permit = self.0.permit(actor, Operation::PreviewPolicy, Target::Tenant(actor.tenant_id())).await?;
+        let policy = self.check(actor, input)?;
+        let now = self.0.now();
+        let (keys, count) =
+            storage::key_list::list_against(self.0.db(), &permit, &policy, now, MOST_NAMED, MOST_COUNTED).await?;
+        Ok(PolicyPreview { policy, keys, count })
+    }
+
+    /// Turns a policy on, or sets it anew.
+    ///
+    /// # Errors
+    /// As [`TenantPolicies::preview`].
+    pub async fn set(&self, actor: &Actor, input: &SetPolicy) -> Result<TenantPolicy> {
+        let permit = self.0.permit(actor, Operation::SetPolicy, Target::Tenant(actor.tenant_id())).await?;
+        let policy = self.check(actor, input)?;
+        let subject = ("tenant", actor.tenant_id().0, policy.kind.label());
+        let days = policy.days.map(|days| format!("{days} days, ")).unwrap_or_default();
+        let detail = format!("{days}from {} on", domain::time::utc_text(policy.holds_from));
+        let entry = Entry::by(actor, Operation::SetPolicy, self.0.now(), subject).with(detail);
+        let set = policy.clone();
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    storage::policies::set(tx, &permit, &policy).await?;
+                    storage::audit::insert(tx, &entry).await
+                })
+            })
+            .await?;
+        Ok(set)
+    }
+
+    /// Turns a policy off.
+    ///
+    /// # Errors
+    /// A field error at `policy`; `CONFLICT` when it was off; `FORBIDDEN`.
+    pub async fn clear(&self, actor: &Actor, policy: &str) -> Result<()> {
+        let permit = self.0.permit(actor, Operation::ClearPolicy, Target::Tenant(actor.tenant_id())).await?;
+        let kind = kind_of(policy)?;
+        let entry =
+            Entry::by(actor, Operation::ClearPolicy, self.0.now(), ("tenant", actor.tenant_id().0, kind.label()));
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    if !storage::policies::clear(tx, &permit, kind).await? {
+                        return Err(ApiError::new(ErrorCode::Conflict, "This policy is off.").into());
+                    }
+                    storage::audit::insert(tx, &entry).await
+                })
+            })
+            .await
+    }
+
+    fn check(&self, actor: &Actor, input: &SetPolicy) -> Result<TenantPolicy> {
+        let (kind, now) = (kind_of(&input.policy)?, self.0.now());
+        let days = match (kind.has_days(), input.days) {
+            (true, Some(days)) if (1..=MOST_DAYS).contains(&days) => Some(days),
+            (true, _) => return Err(ApiError::field("days", "Choose 1 to 3,650 days.").into()),
+            (false, _) => None,
+        };
+        let from = input.from.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        let from = from.map(DateTime::parse_from_rfc3339).transpose();
+        let malformed = |_| ApiError::field("from", domain::time::ExpiryError::Malformed.to_string());
+        let holds_from = from.map_err(malformed)?.map_or(now, |at| at.with_timezone(&Utc).max(now));
+        Ok(TenantPolicy { kind, days, holds_from, set_at: now, set_by: actor.name().to_owned() })
+    }
+}
+
+fn kind_of(word: &str) -> Result<PolicyKind> {
+    let words = || PolicyKind::ALL.map(PolicyKind::as_str).join(", ");
+    Ok(PolicyKind::from_word(word.trim())
+        .ok_or_else(|| ApiError::field("policy", format!("Choose one of {}.", words())))?)
+}
+
+/// Suspends what a policy wants suspended. Uses that aren't written yet are written first.
+pub(crate) async fn suspend_unused(inner: &Inner) -> Result<()> {
+    let now = inner.clock.now();
+    inner.uses.flush(&inner.db, now).await?;
+    for key in storage::policies::list_unused(&inner.db, now, MOST_SUSPENDED).await? {
+        suspend(inner, key, now).await?;
+    }
+    Ok(())
+}
+
+async fn suspend(inner: &Inner, key: Unused, now: DateTime<Utc>) -> Result<()> {
+    let subject = ("api_key", key.id.0, key.name.as_str());
+    let entry = Entry::by_itself(key.tenant_id, Operation::SuspendApiKey, now, subject)
+        .with(format!("unused for {} days", key.days));
+    inner
+        .db
+        .write(move |tx| {
+            Box::pin(async move {
+                if storage::policies::suspend_unused(tx, &key, now).await? {
+                    storage::audit::insert(tx, &entry).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+}

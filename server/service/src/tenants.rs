@@ -1,0 +1,95 @@
+//! Use cases of tenants as a whole: making one, and what it is called.
+
+use domain::{ApiError, Operation, Role, Slug, Tenant};
+
+use crate::{
+    Actor, Result, Services, input,
+    policy::Target,
+    set_up::new_tenant,
+    storage::{self, audit::Entry},
+};
+
+/// Use cases of tenants.
+pub struct Tenants<'a>(pub(crate) &'a Services);
+
+impl Tenants<'_> {
+    /// The tenant that the actor stands in.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn get(&self, actor: &Actor) -> Result<Tenant> {
+        let permit = self.0.permit(actor, Operation::GetTenant, Target::Tenant(actor.tenant_id())).await?;
+        Ok(storage::tenants::find(self.0.db(), &permit).await?.ok_or_else(ApiError::not_found)?)
+    }
+
+    /// The same, for someone who may change it.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`.
+    pub async fn get_to_change(&self, actor: &Actor) -> Result<Tenant> {
+        self.0.permit(actor, Operation::RenameTenant, Target::Tenant(actor.tenant_id())).await?;
+        self.get(actor).await
+    }
+
+    /// Whether the actor may make a tenant.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` for a key, and for who administers no tenant here.
+    pub async fn check_may_create(&self, actor: &Actor) -> Result<()> {
+        self.0.permit(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await.map(drop)
+    }
+
+    /// Makes a tenant, with the actor as its administrator.
+    ///
+    /// # Errors
+    /// Field errors at `name`, `slug`; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key, and for who administers no tenant here.
+    pub async fn create(&self, actor: &Actor, name: &str, slug: &str) -> Result<Tenant> {
+        self.0.permit(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await?;
+        self.0.require_fresh(actor)?;
+        let user = actor.user_id().ok_or_else(ApiError::unauthenticated)?;
+        let mut wrong = input::Fields::default();
+        let parsed = (wrong.take("name", input::name(name)), wrong.take("slug", Slug::parse(slug)));
+        let (Some(name), Some(slug)) = parsed else { return Err(wrong.into_error().into()) };
+        let tenant = new_tenant(self.0, name, slug);
+        let made = tenant.clone();
+        let subject = ("tenant", tenant.id.0, tenant.name.as_str());
+        let entry = Entry::by(actor, Operation::CreateTenant, tenant.created_at, subject);
+        // It is the first line of the new tenant's own log.
+        let entry = Entry { tenant_id: Some(tenant.id.0), ..entry };
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    storage::tenants::insert(tx, &tenant).await?;
+                    let at = storage::micros(tenant.created_at);
+                    storage::tenants::insert_member(tx, tenant.id, user, Role::TenantAdmin, at).await?;
+                    storage::audit::insert(tx, &entry).await
+                })
+            })
+            .await?;
+        Ok(made)
+    }
+
+    /// Calls the tenant by another name. Its short name stays: clients and scripts hold it.
+    ///
+    /// # Errors
+    /// A field error at `name`; `FORBIDDEN`.
+    pub async fn rename(&self, actor: &Actor, name: &str) -> Result<Tenant> {
+        let permit = self.0.permit(actor, Operation::RenameTenant, Target::Tenant(actor.tenant_id())).await?;
+        let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
+        let before = self.get(actor).await?;
+        let subject = ("tenant", before.id.0, before.name.as_str());
+        let entry = Entry::by(actor, Operation::RenameTenant, self.0.now(), subject).with(format!("now {name}"));
+        let after = Tenant { name: name.clone(), ..before.clone() };
+        self.0
+            .db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    storage::tenants::rename(tx, &permit, &name).await?;
+                    storage::audit::insert(tx, &entry).await
+                })
+            })
+            .await?;
+        Ok(after)
+    }
+}

@@ -1,0 +1,239 @@
+//! The audit log: what is written, who may read it, and that no other hand can change it unseen.
+
+use domain::{AuditQuery, ErrorCode, Outcome, PageRequest, Role, Secret};
+
+use crate::{ChainReport, stage::*, storage::Db};
+
+async fn run(stage: &Stage, sql: &'static str) {
+    match stage.services.db() {
+        Db::Sqlite { writer, .. } => drop(sqlx::query(sql).execute(writer).await.unwrap()),
+        Db::Postgres(pool) => drop(sqlx::query(sql).execute(pool).await.unwrap()),
+    }
+}
+
+async fn problems(stage: &Stage, expected: &[String]) -> Vec<String> {
+    let reports = stage.services.audit_log().verify(expected).await.unwrap();
+    reports.into_iter().flat_map(|report| report.problems).collect()
+}
+
+async fn report(stage: &Stage) -> ChainReport {
+    let reports = stage.services.audit_log().verify(&[]).await.unwrap();
+    reports.into_iter().find(|report| report.slug.as_deref() == Some("acme")).unwrap()
+}
+
+/// Six lines in Acme's chain, and what `audit verify` says of it.
+async fn six_lines(stage: &Stage) -> String {
+    let ada = stage.session(stage.admin).await;
+    for name in ["a", "b", "c", "d"] {
+        stage.add_key(&ada, ada.owner(), name).await;
+    }
+    let report = report(stage).await;
+    assert_eq!((report.lines, report.problems.len()), (6, 0), "tenant, user, four keys");
+    format!("acme:{}:{}", report.lines, report.head)
+}
+
+#[test]
+fn a_changed_line_is_found() {
+    for sql in [
+        "UPDATE audit_log SET actor_name = 'Eve' WHERE seq = 3",
+        "UPDATE audit_log SET detail = '' WHERE seq = 3",
+        "UPDATE audit_log SET at = at + 1 WHERE seq = 3",
+        "UPDATE audit_log SET result = 'refused' WHERE seq = 3",
+        "UPDATE audit_log SET address = NULL WHERE seq = 3",
+        "UPDATE audit_log SET subject_id = actor_id WHERE seq = 3",
+    ] {
+        on_both(async |stage| {
+            six_lines(&stage).await;
+            run(&stage, sql).await;
+            assert_eq!(problems(&stage, &[]).await, ["line 3 was changed"], "{sql}");
+        });
+    }
+}
+
+#[test]
+fn a_deleted_a_moved_and_an_added_line_are_found() {
+    on_both(async |stage| {
+        six_lines(&stage).await;
+        run(&stage, "DELETE FROM audit_log WHERE seq = 3").await;
+        let found = problems(&stage, &[]).await;
+        assert_eq!(found, ["line 3 is missing"]);
+    });
+    on_both(async |stage| {
+        six_lines(&stage).await;
+        for sql in [
+            "UPDATE audit_log SET seq = 99 WHERE seq = 3",
+            "UPDATE audit_log SET seq = 3 WHERE seq = 4",
+            "UPDATE audit_log SET seq = 4 WHERE seq = 99",
+        ] {
+            run(&stage, sql).await;
+        }
+        let found = problems(&stage, &[]).await;
+        assert!(found.contains(&"line 3 was changed".to_owned()), "{found:?}");
+        assert!(found.contains(&"line 4 doesn't follow the one before it".to_owned()), "{found:?}");
+    });
+    on_both(async |stage| {
+        six_lines(&stage).await;
+        run(&stage, "UPDATE audit_log SET seq = NULL WHERE seq = 3").await;
+        let found = problems(&stage, &[]).await;
+        assert!(found.iter().any(|problem| problem.contains("stand in no chain")), "{found:?}");
+        assert!(found.contains(&"line 3 is missing".to_owned()), "{found:?}");
+    });
+}
+
+#[test]
+fn a_cut_off_end_is_found_by_the_head_and_a_rewritten_chain_by_what_was_printed_before() {
+    on_both(async |stage| {
+        six_lines(&stage).await;
+        run(&stage, "DELETE FROM audit_log WHERE seq > 4").await;
+        assert_eq!(problems(&stage, &[]).await, ["the chain ends with line 4; its head says 6"]);
+    });
+    on_both(async |stage| {
+        let printed = six_lines(&stage).await;
+        assert!(problems(&stage, std::slice::from_ref(&printed)).await.is_empty());
+        // Somebody who can write everything leaves out a line, and chains the others anew.
+        run(&stage, "DELETE FROM audit_log WHERE seq = 3").await;
+        run(&stage, "UPDATE audit_log SET seq = NULL, previous = NULL, hash = NULL").await;
+        run(&stage, "DELETE FROM audit_heads").await;
+        run(&stage, "INSERT INTO pending_work (name) VALUES ('chain_audit_log')").await;
+        stage.services.migrate().await.unwrap();
+        assert!(problems(&stage, &[]).await.is_empty());
+        let ada = stage.session(stage.admin).await;
+        stage.add_key(&ada, ada.owner(), "e").await;
+        assert_eq!(problems(&stage, &[printed]).await, ["line 6 isn't the one that was expected"]);
+        assert_eq!(problems(&stage, &["gone:1:00".to_owned()]).await, ["the whole chain is gone"]);
+        assert_eq!(code(stage.services.audit_log().verify(&["x".to_owned()]).await), ErrorCode::BadUserInput);
+    });
+}
+
+#[test]
+fn a_chain_that_is_gone_with_its_head_is_found_and_one_that_grows_meanwhile_is_no_alarm() {
+    on_both(async |stage| {
+        six_lines(&stage).await;
+        let growing = {
+            let (services, ada) = (stage.services.clone(), stage.session(stage.admin).await);
+            tokio::spawn(async move {
+                for n in 0..40 {
+                    services.api_keys().create(&ada, &new_key(ada.owner(), &format!("k{n}"))).await.unwrap();
+                }
+            })
+        };
+        while !growing.is_finished() {
+            assert!(problems(&stage, &[]).await.is_empty());
+        }
+        growing.await.unwrap();
+        run(&stage, "DELETE FROM audit_heads").await;
+        let found = problems(&stage, &[]).await.join("; ");
+        assert!(found.contains("stand in no chain") && found.contains("its head too"), "{found}");
+        run(&stage, "DELETE FROM audit_log").await;
+        assert_eq!(problems(&stage, &[]).await, ["the whole chain is gone, its head too"]);
+    });
+}
+
+#[test]
+fn a_wrong_password_at_a_confirmation_and_a_key_against_a_policy_are_lines() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let wrong = Secret::new("not the password at all");
+        assert_eq!(code(stage.services.users().confirm(&ada, &wrong, "").await), ErrorCode::BadUserInput);
+        stage.services.users().confirm(&ada, &Secret::new(PASSWORD), "").await.unwrap();
+        let policy = crate::SetPolicy { policy: "service_accounts_only".to_owned(), days: None, from: None };
+        stage.services.tenant_policies().set(&ada, &policy).await.unwrap();
+        let refused = stage.services.api_keys().create(&ada, &new_key(ada.owner(), "mine")).await;
+        assert_eq!(code(refused), ErrorCode::Forbidden);
+        let lines = stage.services.audit_log().list(&ada, &AuditQuery::default()).await.unwrap().items;
+        let lines: Vec<_> = lines.iter().map(|line| (line.operation.as_str(), line.outcome)).take(4).collect();
+        let (done, refused) = (Outcome::Done, Outcome::Refused);
+        let expected = [
+            ("create_api_key", refused),
+            ("set_tenant_policy", done),
+            ("confirm_sign_in", done),
+            ("confirm_sign_in", refused),
+        ];
+        assert_eq!(lines, expected);
+    });
+}
+
+#[test]
+fn what_is_refused_is_a_line_too_but_no_flood_of_them() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let bob = stage.session(bob).await;
+        let key = stage.add_key(&ada, ada.owner(), "mine").await;
+        assert_eq!(code(stage.services.api_keys().revoke(&bob, key.key.id).await), ErrorCode::Forbidden);
+        assert_eq!(code(stage.services.audit_log().list(&bob, &AuditQuery::default()).await), ErrorCode::Forbidden);
+        let refused = AuditQuery { outcome: Some(Outcome::Refused), ..AuditQuery::default() };
+        let lines = stage.services.audit_log().list(&ada, &refused).await.unwrap().items;
+        let seen: Vec<_> = lines.iter().map(|line| (line.operation.as_str(), line.actor_name.as_str())).collect();
+        assert_eq!(seen, [("audit_log", "bob"), ("delete_api_key", "bob")]);
+        assert_eq!((lines[1].subject_kind.as_str(), lines[1].subject_id), ("api_key", Some(key.key.id.0)));
+
+        for _ in 0..100 {
+            stage.services.service_accounts().list(&bob, &domain::AccountQuery::default()).await.unwrap_err();
+        }
+        let query = AuditQuery { page: PageRequest { limit: 100, ..PageRequest::default() }, ..refused };
+        assert_eq!(stage.services.audit_log().list(&ada, &query).await.unwrap().items.len(), 30);
+        assert!(problems(&stage, &[]).await.is_empty());
+    });
+}
+
+#[test]
+fn lines_are_found_by_actor_operation_key_and_time_and_paged() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let bob = stage.session(bob).await;
+        let start = stage.services.now();
+        for name in ["a", "b", "c"] {
+            stage.add_key(&ada, ada.owner(), name).await;
+        }
+        let later = stage.advance(chrono::TimeDelta::hours(1));
+        let bob = stage.session(bob.user_id().unwrap()).await;
+        let key = stage.add_key(&bob, bob.owner(), "bob's").await;
+        stage.services.api_keys().rename(&bob, key.key.id, "other").await.unwrap();
+        let log = stage.services.audit_log();
+        let count = async |query: AuditQuery| log.list(&ada, &query).await.unwrap().items.len();
+        assert_eq!(count(AuditQuery { actor: "BO".to_owned(), ..AuditQuery::default() }).await, 2);
+        assert_eq!(count(AuditQuery { actor: bob.owner().to_string(), ..AuditQuery::default() }).await, 2);
+        assert_eq!(count(AuditQuery { operation: "create_api_key".to_owned(), ..AuditQuery::default() }).await, 4);
+        assert_eq!(count(AuditQuery { subject: Some(key.key.id.0), ..AuditQuery::default() }).await, 2);
+        assert_eq!(count(AuditQuery { from: Some(later), ..AuditQuery::default() }).await, 2);
+        assert_eq!(count(AuditQuery { from: Some(start), until: Some(later), ..AuditQuery::default() }).await, 6);
+
+        let mut query =
+            AuditQuery { page: PageRequest { limit: 3, ..PageRequest::default() }, ..AuditQuery::default() };
+        let mut numbers = Vec::new();
+        loop {
+            let page = log.list(&ada, &query).await.unwrap();
+            numbers.extend(page.items.iter().map(|line| line.number));
+            let Some(next) = page.next else { break };
+            query.page.after = Some(next);
+        }
+        assert_eq!(numbers, [8, 7, 6, 5, 4, 3, 2, 1]);
+        let history = log.of_key(&bob, key.key.id, &AuditQuery::default()).await.unwrap().items;
+        assert_eq!(
+            history.iter().map(|line| line.operation.as_str()).collect::<Vec<_>>(),
+            ["rename_api_key", "create_api_key"]
+        );
+        assert_eq!(log.get(&ada, history[0].id).await.unwrap(), history[0]);
+    });
+}
+
+#[test]
+fn changes_at_once_make_one_unbroken_chain() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let tasks: Vec<_> = (0..100)
+            .map(|n| {
+                let (services, ada) = (stage.services.clone(), ada.clone());
+                let input = new_key(ada.owner(), &format!("k{n}"));
+                tokio::spawn(async move { services.api_keys().create(&ada, &input).await.is_ok() })
+            })
+            .collect();
+        for task in tasks {
+            assert!(task.await.unwrap());
+        }
+        let report = report(&stage).await;
+        assert_eq!((report.lines, report.problems.len()), (102, 0));
+    });
+}

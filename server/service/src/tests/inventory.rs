@@ -1,0 +1,227 @@
+//! The inventory of a tenant's keys, and its policies.
+
+use chrono::TimeDelta;
+use domain::{
+    ErrorCode, InventoryFilter, InventoryQuery, KeyFilter, KeyQuery, KeySort, KeyState, Owner, OwnerKind, PageRequest,
+    Role,
+};
+
+use crate::{Actor, BulkAct, CreateApiKey, SetPolicy, stage::*, tenant_policies};
+
+async fn names(stage: &Stage, by: &Actor, query: KeyQuery, inventory: InventoryQuery) -> Vec<String> {
+    let (mut all, mut query) = (Vec::new(), query);
+    query.page = PageRequest { limit: 2, ..PageRequest::default() };
+    loop {
+        let page = stage.services.inventory().list(by, &query, inventory).await.unwrap();
+        all.extend(page.items.iter().map(|key| key.name.to_string()));
+        let Some(next) = page.next else { break };
+        query.page.after = Some(next);
+    }
+    all.sort();
+    all
+}
+
+fn only(filter: InventoryFilter) -> InventoryQuery {
+    InventoryQuery { filter, ..InventoryQuery::default() }
+}
+
+fn set(policy: &str, days: Option<u32>) -> SetPolicy {
+    SetPolicy { policy: policy.to_owned(), days, from: None }
+}
+
+#[test]
+fn the_inventory_shows_every_key_of_the_tenant_by_state_kind_search_and_filter() {
+    on_both(async |stage| {
+        stage.services.admin().create_tenant("Other", "other").await.unwrap();
+        let eve = stage.add_user("eve@example.org", "other", Role::TenantAdmin).await;
+        let eve = stage.session(eve).await;
+        stage.add_key(&eve, eve.owner(), "foreign").await;
+        let ada = stage.session(stage.admin).await;
+        let bob_id = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let bob = stage.session(bob_id).await;
+        let account = Owner::ServiceAccount(stage.add_account(&ada, "bot").await);
+        stage.add_key(&ada, ada.owner(), "Ada's laptop").await;
+        stage.add_key(&bob, bob.owner(), "Bob's laptop").await;
+        let deploy = stage.add_key(&ada, account, "deploy").await;
+        let input = CreateApiKey { expires_at: Some("2027-01-10T00:00:00Z".to_owned()), ..new_key(account, "soon") };
+        stage.services.api_keys().create(&ada, &input).await.unwrap();
+        let stopped = stage.add_key(&ada, account, "stopped").await;
+        stage.services.api_keys().suspend(&ada, stopped.key.id).await.unwrap();
+
+        let active = KeyQuery::default();
+        let any = InventoryQuery::default();
+        let four = ["Ada's laptop", "Bob's laptop", "deploy", "soon"];
+        assert_eq!(names(&stage, &ada, active.clone(), any).await, four);
+        for sort in KeySort::ALL {
+            assert_eq!(names(&stage, &ada, KeyQuery { sort, ..active.clone() }, any).await, four, "{sort:?}");
+        }
+        let state = |filter| KeyQuery { filter, ..KeyQuery::default() };
+        assert_eq!(names(&stage, &ada, state(KeyFilter::Suspended), any).await, ["stopped"]);
+        assert_eq!(names(&stage, &ada, state(KeyFilter::ExpiringSoon), any).await, ["soon"]);
+        assert_eq!(names(&stage, &ada, state(KeyFilter::All), any).await.len(), 5);
+        let kind = |kind| InventoryQuery { kind: Some(kind), ..InventoryQuery::default() };
+        assert_eq!(names(&stage, &ada, active.clone(), kind(OwnerKind::User)).await, ["Ada's laptop", "Bob's laptop"]);
+        assert_eq!(names(&stage, &ada, active.clone(), kind(OwnerKind::ServiceAccount)).await, ["deploy", "soon"]);
+        let search = |text: &str| KeyQuery { search: text.to_owned(), ..KeyQuery::default() };
+        assert_eq!(names(&stage, &ada, search("LAPT"), any).await, ["Ada's laptop", "Bob's laptop"]);
+        assert_eq!(names(&stage, &ada, search("ptop"), any).await, ["Ada's laptop", "Bob's laptop"]);
+        assert_eq!(names(&stage, &ada, search("b's lap"), any).await, ["Bob's laptop"]);
+        assert_eq!(names(&stage, &ada, search(&deploy.key.hint), any).await, ["deploy"]);
+        assert!(names(&stage, &ada, search("foreign"), any).await.is_empty());
+
+        stage.advance(TimeDelta::days(10));
+        assert_eq!(
+            names(&stage, &ada, state(KeyFilter::Expired), any).await,
+            ["soon"],
+            "before the service has looked"
+        );
+        crate::storage::keys::settle_expired(stage.services.db(), stage.services.now()).await.unwrap();
+        assert_eq!(names(&stage, &ada, state(KeyFilter::Expired), any).await, ["soon"], "and after");
+        assert_eq!(
+            names(&stage, &ada, active.clone(), only(InventoryFilter::NeverExpires)).await,
+            ["Ada's laptop", "Bob's laptop", "deploy"]
+        );
+        stage.advance(TimeDelta::days(81));
+        assert!(stage.is_good(&deploy).await);
+        stage.services.uses().flush(stage.services.db(), stage.services.now()).await.unwrap();
+        assert_eq!(
+            names(&stage, &ada, active.clone(), only(InventoryFilter::Unused)).await,
+            ["Ada's laptop", "Bob's laptop"]
+        );
+        stage.services.members().remove(&ada, bob_id).await.unwrap();
+        assert_eq!(
+            names(&stage, &ada, state(KeyFilter::All), only(InventoryFilter::OwnerGone)).await,
+            ["Bob's laptop"]
+        );
+        assert_eq!(code(stage.services.inventory().list(&bob, &active, any).await), ErrorCode::Forbidden);
+    });
+}
+
+#[test]
+fn what_a_person_made_is_marked_when_they_leave_and_not_when_they_are_back() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let bob_id = stage.add_user("bob@example.org", "acme", Role::TenantAdmin).await;
+        let bob = stage.session(bob_id).await;
+        let account = Owner::ServiceAccount(stage.add_account(&ada, "bot").await);
+        stage.add_key(&bob, account, "made by bob").await;
+        let gone = only(InventoryFilter::OwnerGone);
+        assert!(names(&stage, &ada, KeyQuery::default(), gone).await.is_empty());
+        stage.services.members().remove(&ada, bob_id).await.unwrap();
+        assert_eq!(names(&stage, &ada, KeyQuery::default(), gone).await, ["made by bob"]);
+        stage.add_user("bob@example.org", "acme", Role::User).await;
+        assert!(names(&stage, &ada, KeyQuery::default(), gone).await.is_empty());
+    });
+}
+
+#[test]
+fn many_keys_are_suspended_and_revoked_at_once_with_a_line_each() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let mut keys = Vec::new();
+        for n in 0..5 {
+            keys.push(stage.add_key(&ada, ada.owner(), &format!("k{n}")).await);
+        }
+        let ids: Vec<_> = keys.iter().map(|key| key.key.id).collect();
+        stage.services.api_keys().revoke(&ada, ids[0]).await.unwrap();
+        let inventory = stage.services.inventory();
+        assert_eq!(inventory.get(&ada, &ids).await.unwrap().len(), 5);
+        assert_eq!(inventory.act(&ada, BulkAct::Suspend, &ids[..3]).await.unwrap(), 2, "one is over");
+        assert_eq!(inventory.act(&ada, BulkAct::Suspend, &ids[..3]).await.unwrap(), 0);
+        assert_eq!(inventory.act(&ada, BulkAct::Revoke, &ids).await.unwrap(), 4);
+        for key in &keys {
+            assert!(!stage.is_good(key).await);
+            let lines =
+                crate::storage::audit::count(stage.services.db(), "delete_api_key", key.key.id.0).await.unwrap();
+            assert_eq!(lines, 1);
+        }
+        let strange = domain::KeyId(uuid::Uuid::from_u128(9));
+        assert_eq!(inventory.act(&ada, BulkAct::Revoke, &[strange]).await.unwrap(), 0);
+        assert_eq!(code(inventory.act(&ada, BulkAct::Revoke, &vec![strange; 201]).await), ErrorCode::BadUserInput);
+        let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let bob = stage.session(bob).await;
+        assert_eq!(code(inventory.act(&bob, BulkAct::Revoke, &ids).await), ErrorCode::Forbidden);
+    });
+}
+
+#[test]
+fn policies_show_what_they_touch_and_hold_for_new_keys_from_their_instant() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let account = Owner::ServiceAccount(stage.add_account(&ada, "bot").await);
+        let old = stage.add_key(&ada, account, "endless").await;
+        let policies = stage.services.tenant_policies();
+        assert_eq!(code(policies.set(&ada, &set("no_such", None)).await), ErrorCode::BadUserInput);
+        assert_eq!(code(policies.set(&ada, &set("max_lifetime", None)).await), ErrorCode::BadUserInput);
+        let preview = policies.preview(&ada, &set("max_lifetime", Some(30))).await.unwrap();
+        assert_eq!((preview.count, preview.keys[0].id), (1, old.key.id));
+        assert_eq!(policies.preview(&ada, &set("service_accounts_only", None)).await.unwrap().count, 0);
+
+        let later = SetPolicy { from: Some("2027-01-02T00:00:00Z".to_owned()), ..set("max_lifetime", Some(30)) };
+        policies.set(&ada, &later).await.unwrap();
+        stage.add_key(&ada, account, "before it holds").await;
+        stage.advance(TimeDelta::days(1));
+        let ada = stage.session(stage.admin).await;
+        let keys = stage.services.api_keys();
+        assert_eq!(code(keys.create(&ada, &new_key(account, "endless too")).await), ErrorCode::BadUserInput);
+        let until = |at: &str| CreateApiKey { expires_at: Some(at.to_owned()), ..new_key(account, "short") };
+        assert_eq!(code(keys.create(&ada, &until("2027-02-02T00:00:00Z")).await), ErrorCode::BadUserInput);
+        let short = keys.create(&ada, &until("2027-02-01T00:00:00Z")).await.unwrap();
+        assert!(stage.is_good(&old).await, "those that are there go on");
+        assert_eq!(
+            names(&stage, &ada, KeyQuery::default(), only(InventoryFilter::AgainstPolicy)).await,
+            ["before it holds", "endless"]
+        );
+        let roll = crate::RollApiKey { key: old.key.id, ..crate::RollApiKey::default() };
+        assert_eq!(
+            code(stage.services.rolls().roll(&ada, &roll).await),
+            ErrorCode::BadUserInput,
+            "a roll makes a key too"
+        );
+
+        policies.set(&ada, &set("no_keys_by_keys", None)).await.unwrap();
+        let bot = stage.services.actors().from_bearer(short.token.expose(), browser()).await.unwrap();
+        assert_eq!(
+            code(keys.create(&bot, &CreateApiKey { owner: bot.owner(), ..until("2027-01-20T00:00:00Z") }).await),
+            ErrorCode::Forbidden
+        );
+        policies.set(&ada, &set("service_accounts_only", None)).await.unwrap();
+        let mine = CreateApiKey { owner: ada.owner(), ..until("2027-01-20T00:00:00Z") };
+        assert_eq!(code(keys.create(&ada, &mine).await), ErrorCode::Forbidden);
+        assert_eq!(policies.list(&bot).await.unwrap().len(), 3);
+        policies.clear(&ada, "service_accounts_only").await.unwrap();
+        assert_eq!(code(policies.clear(&ada, "service_accounts_only").await), ErrorCode::Conflict);
+        keys.create(&ada, &mine).await.unwrap();
+        let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let bob = stage.session(bob).await;
+        assert_eq!(code(policies.set(&bob, &set("expiry_required", None)).await), ErrorCode::Forbidden);
+    });
+}
+
+#[test]
+fn keys_that_nobody_uses_are_suspended_by_policy_and_their_owner_may_resume_them() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let bob = stage.session(bob).await;
+        let (idle, busy) =
+            (stage.add_key(&bob, bob.owner(), "idle").await, stage.add_key(&bob, bob.owner(), "busy").await);
+        stage.services.tenant_policies().set(&ada, &set("suspend_unused", Some(30))).await.unwrap();
+        stage.advance(TimeDelta::days(29));
+        assert!(stage.is_good(&busy).await);
+        tenant_policies::suspend_unused(&stage.services.0).await.unwrap();
+        stage.advance(TimeDelta::days(2));
+        tenant_policies::suspend_unused(&stage.services.0).await.unwrap();
+        let state = async |key: &domain::IssuedKey| {
+            stage.services.api_keys().get(&bob, key.key.id).await.unwrap().state(stage.services.now())
+        };
+        assert!(matches!(state(&idle).await, KeyState::Suspended { .. }) && state(&busy).await.is_good());
+        assert_eq!(
+            crate::storage::audit::count(stage.services.db(), "suspend_api_key", idle.key.id.0).await.unwrap(),
+            1
+        );
+        stage.services.api_keys().resume(&bob, idle.key.id).await.unwrap();
+        tenant_policies::suspend_unused(&stage.services.0).await.unwrap();
+        assert!(state(&idle).await.is_good(), "thirty days begin anew");
+    });
+}

@@ -1,0 +1,291 @@
+//! Rolling keys, the evidence of their use, and the keys that keys make.
+
+use chrono::TimeDelta;
+use domain::{ErrorCode, IssuedKey, KeyId, KeyState, Owner, Role};
+
+use crate::{Actor, Client, Clock, CreateApiKey, RollApiKey, stage::*, storage};
+
+fn roll(key: KeyId, overlap: &str) -> RollApiKey {
+    RollApiKey { key, overlap: overlap.to_owned(), ..RollApiKey::default() }
+}
+
+async fn rolled(stage: &Stage, by: &Actor, key: &IssuedKey, overlap: &str) -> IssuedKey {
+    stage.services.rolls().roll(by, &roll(key.key.id, overlap)).await.unwrap()
+}
+
+#[test]
+fn a_rolled_key_and_the_new_one_both_work_until_the_overlap_ends() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let input = CreateApiKey { expires_at: Some("2027-01-31T00:00:00Z".to_owned()), ..new_key(ada.owner(), "ci") };
+        let old = stage.services.api_keys().create(&ada, &input).await.unwrap();
+        stage.advance(TimeDelta::days(10));
+        let ada = stage.session(stage.admin).await;
+        let new = rolled(&stage, &ada, &old, "24h").await;
+        assert_ne!(old.token, new.token);
+        assert_eq!((new.key.name.as_str(), new.key.owner, new.key.replaces), ("ci", ada.owner(), Some(old.key.id)));
+        let life = TimeDelta::days(30);
+        assert_eq!(new.key.expires_at, Some(stage.services.now() + life), "as long as the old one's life was");
+        let seen = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();
+        assert_eq!(seen.overlap_until(stage.services.now()), Some(stage.services.now() + TimeDelta::days(1)));
+        assert_eq!(seen.replaced_by.as_ref().map(|new| new.hint.clone()), Some(new.key.hint.clone()));
+        assert!(stage.is_good(&old).await && stage.is_good(&new).await);
+        assert_eq!(code(stage.services.rolls().roll(&ada, &roll(old.key.id, "1h")).await), ErrorCode::Conflict);
+        stage.advance(TimeDelta::days(1));
+        assert!(!stage.is_good(&old).await && stage.is_good(&new).await);
+        let tried = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();
+        assert_eq!(
+            tried.tried_after_roll().map(|last| last.at),
+            Some(stage.services.now()),
+            "that somebody still tries it is noted"
+        );
+    });
+}
+
+#[test]
+fn no_overlap_stops_the_old_token_at_once_and_an_overlap_never_prolongs_a_life() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let old = stage.add_key(&ada, ada.owner(), "a").await;
+        let new = rolled(&stage, &ada, &old, "now").await;
+        assert!(!stage.is_good(&old).await && stage.is_good(&new).await);
+        assert_eq!(new.key.expires_at, None);
+        let input = CreateApiKey { expires_at: Some("2027-01-01T06:00:00Z".to_owned()), ..new_key(ada.owner(), "b") };
+        let short = stage.services.api_keys().create(&ada, &input).await.unwrap();
+        rolled(&stage, &ada, &short, "7d").await;
+        let seen = stage.services.api_keys().get(&ada, short.key.id).await.unwrap();
+        assert_eq!(seen.expires_at, short.key.expires_at);
+        assert_eq!(
+            code(stage.services.rolls().roll(&ada, &roll(old.key.id, "1h")).await),
+            ErrorCode::Conflict,
+            "revoked"
+        );
+        stage.services.api_keys().suspend(&ada, new.key.id).await.unwrap();
+        assert_eq!(
+            code(stage.services.rolls().roll(&ada, &roll(new.key.id, "1h")).await),
+            ErrorCode::Conflict,
+            "suspended"
+        );
+        assert_eq!(code(stage.services.rolls().roll(&ada, &roll(new.key.id, "soon")).await), ErrorCode::BadUserInput);
+    });
+}
+
+#[test]
+fn the_first_use_of_the_new_key_ends_the_old_one_once_whoever_uses_it_at_once() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let old = stage.add_key(&ada, ada.owner(), "ci").await;
+        let new = rolled(&stage, &ada, &old, "first_use").await;
+        stage.advance(TimeDelta::days(6));
+        assert!(stage.is_good(&old).await, "the new one wasn't used yet");
+        let tasks: Vec<_> = (0..20)
+            .map(|_| {
+                let (services, token) = (stage.services.clone(), new.token.clone());
+                tokio::spawn(async move {
+                    services.verification().verify(token.expose(), &browser()).await.unwrap().is_some()
+                })
+            })
+            .collect();
+        for task in tasks {
+            assert!(task.await.unwrap());
+        }
+        assert!(!stage.is_good(&old).await);
+        assert_eq!(storage::audit::count(stage.services.db(), "finish_roll", old.key.id.0).await.unwrap(), 1);
+
+        let ada = stage.session(stage.admin).await;
+        let unused = stage.add_key(&ada, ada.owner(), "unused").await;
+        let deadline = Some("2027-01-08T00:00:00Z".to_owned());
+        let input = RollApiKey { deadline, ..roll(unused.key.id, "first_use") };
+        stage.services.rolls().roll(&ada, &input).await.unwrap();
+        stage.advance(TimeDelta::days(1) - TimeDelta::seconds(1));
+        assert!(stage.is_good(&unused).await);
+        stage.advance(TimeDelta::seconds(1));
+        assert!(!stage.is_good(&unused).await, "the deadline ends it all the same");
+        let ada = stage.session(stage.admin).await;
+        let past = RollApiKey { deadline: Some("2026-01-08T00:00:00Z".to_owned()), ..roll(new.key.id, "first_use") };
+        assert_eq!(code(stage.services.rolls().roll(&ada, &past).await), ErrorCode::BadUserInput);
+    });
+}
+
+#[test]
+fn a_first_use_that_comes_after_the_roll_was_taken_back_leaves_the_old_key_alone() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let old = stage.add_key(&ada, ada.owner(), "ci").await;
+        let new = rolled(&stage, &ada, &old, "first_use").await;
+        let digest = crate::token::sha256(new.token.expose().as_bytes());
+        let seen = storage::keys::find_by_digest(stage.services.db(), &digest).await.unwrap().unwrap();
+        stage.services.rolls().cancel(&ada, old.key.id).await.unwrap();
+        crate::rolls::end_predecessor(&stage.services, &seen, old.key.id).await.unwrap();
+        assert!(stage.is_good(&old).await && !stage.is_good(&new).await);
+    });
+}
+
+#[test]
+fn a_key_that_was_seen_to_be_over_stays_so_when_the_clock_is_stepped_back() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let input = CreateApiKey { expires_at: Some("2027-01-02T00:00:00Z".to_owned()), ..new_key(ada.owner(), "ci") };
+        let key = stage.services.api_keys().create(&ada, &input).await.unwrap();
+        let begun = stage.services.now();
+        stage.advance(TimeDelta::days(1));
+        storage::keys::settle_expired(stage.services.db(), stage.services.now()).await.unwrap();
+        // Another server, which has seen nothing yet, and whose clock is late.
+        let late =
+            crate::Services::open(&crate::Settings::new(&stage.database_url), Clock::fixed(begun)).await.unwrap();
+        assert!(late.verification().verify(key.token.expose(), &browser()).await.unwrap().is_none());
+        late.close().await;
+    });
+}
+
+#[test]
+fn a_roll_is_finished_extended_and_taken_back() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let rolls = stage.services.rolls();
+        let first = stage.add_key(&ada, ada.owner(), "a").await;
+        let second = rolled(&stage, &ada, &first, "1h").await;
+        rolls.finish(&ada, first.key.id).await.unwrap();
+        assert!(!stage.is_good(&first).await && stage.is_good(&second).await);
+        assert_eq!(code(rolls.finish(&ada, first.key.id).await), ErrorCode::Conflict);
+        assert_eq!(code(rolls.cancel(&ada, first.key.id).await), ErrorCode::Conflict);
+
+        let third = rolled(&stage, &ada, &second, "1h").await;
+        let longer = rolls.extend(&ada, second.key.id, "7d").await.unwrap();
+        assert_eq!(longer.expires_at, Some(stage.services.now() + TimeDelta::days(7)));
+        assert_eq!(code(rolls.extend(&ada, second.key.id, "now").await), ErrorCode::BadUserInput);
+        let back = rolls.cancel(&ada, second.key.id).await.unwrap();
+        assert_eq!((back.expires_at, back.replaced_by), (None, None));
+        assert!(stage.is_good(&second).await && !stage.is_good(&third).await);
+        let again = rolled(&stage, &ada, &second, "1h").await;
+        assert!(stage.is_good(&again).await);
+        stage.advance(TimeDelta::hours(2));
+        assert_eq!(code(rolls.cancel(&ada, second.key.id).await), ErrorCode::ConfirmationRequired);
+        let ada = stage.session(stage.admin).await;
+        assert_eq!(code(rolls.extend(&ada, second.key.id, "7d").await), ErrorCode::Conflict, "what is over stays over");
+        assert!(!stage.is_good(&second).await);
+    });
+}
+
+#[test]
+fn the_same_form_twice_rolls_once_and_many_at_once_leave_one_successor() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let old = stage.add_key(&ada, ada.owner(), "ci").await;
+        let form =
+            RollApiKey { idempotency_key: Some(uuid::Uuid::from_u128(3).to_string()), ..roll(old.key.id, "24h") };
+        let first = stage.services.rolls().roll(&ada, &form).await.unwrap();
+        let second = stage.services.rolls().roll(&ada, &form).await.unwrap();
+        assert_eq!(first.key.id, second.key.id);
+        assert!(
+            !stage.is_good(&first).await && stage.is_good(&second).await,
+            "the answer that is read last holds the token"
+        );
+
+        let contended = stage.add_key(&ada, ada.owner(), "contended").await;
+        let tasks: Vec<_> = (0..20)
+            .map(|_| {
+                let (services, ada, id) = (stage.services.clone(), ada.clone(), contended.key.id);
+                tokio::spawn(async move { services.rolls().roll(&ada, &roll(id, "1h")).await.is_ok() })
+            })
+            .collect();
+        let mut done = 0;
+        for task in tasks {
+            done += usize::from(task.await.unwrap());
+        }
+        assert_eq!(done, 1);
+        let named = stage.walk(&ada, ada.owner(), &every_key()).await;
+        assert_eq!(named.iter().filter(|key| key.name.as_str() == "contended").count(), 2);
+    });
+}
+
+#[test]
+fn evidence_tells_of_each_address_client_and_agent_and_counts_hours() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let key = stage.add_key(&ada, ada.owner(), "ci").await;
+        let client = |address: &str, agent: &str| Client {
+            address: Some(address.to_owned()),
+            user_agent: Some(agent.to_owned()),
+            ..browser()
+        };
+        let uses = async |address: &str, agent: &str, times: u32| {
+            for _ in 0..times {
+                stage.services.verification().verify(key.token.expose(), &client(address, agent)).await.unwrap();
+            }
+        };
+        let start = stage.services.now();
+        uses("192.0.2.1", "curl", 3).await;
+        uses("192.0.2.2", "curl", 2).await;
+        stage.services.uses().flush(stage.services.db(), stage.services.now()).await.unwrap();
+        let later = stage.advance(TimeDelta::hours(2));
+        uses("192.0.2.1", "curl", 1).await;
+        let usage = stage.services.api_keys().usage(&ada, key.key.id).await.unwrap();
+        let seen: Vec<_> = usage
+            .clients
+            .iter()
+            .map(|client| (client.address.as_deref().unwrap(), client.uses, client.first_seen_at, client.last_used_at))
+            .collect();
+        assert_eq!(seen, [("192.0.2.1", 4, start, Some(later)), ("192.0.2.2", 2, start, Some(start))]);
+        assert_eq!(usage.hours.iter().map(|hour| (hour.hour, hour.uses)).collect::<Vec<_>>(), [(start, 5), (later, 1)]);
+        let recent = stage.services.api_keys().recent(&ada, key.key.id).await.unwrap();
+        assert_eq!((recent.addresses, recent.agents, recent.keys, recent.last_used_at), (2, 0, 1, Some(later)));
+
+        stage.services.api_keys().revoke(&ada, key.key.id).await.unwrap();
+        stage.advance(TimeDelta::hours(23));
+        uses("198.51.100.1", "curl", 2).await;
+        let usage = stage.services.api_keys().usage(&ada, key.key.id).await.unwrap();
+        assert_eq!((usage.clients[0].uses, usage.clients[0].refusals), (0, 2), "refusals are counted");
+        let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let bob = stage.session(bob).await;
+        assert_eq!(code(stage.services.api_keys().usage(&bob, key.key.id).await), ErrorCode::Forbidden);
+
+        stage.services.verification().verify("garbage", &browser()).await.unwrap();
+        let drawn = crate::token::draw(domain::OwnerKind::User);
+        stage.services.verification().verify(drawn.expose(), &browser()).await.unwrap();
+        let refusals = stage.services.audit_log().refusals().await.unwrap();
+        let refusals: Vec<_> = refusals.iter().map(|(_, reason, count)| (reason.as_str(), *count)).collect();
+        assert_eq!(refusals, [("malformed", 1), ("unknown", 1)]);
+    });
+}
+
+#[test]
+fn evidence_is_kept_ninety_days() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let key = stage.add_key(&ada, ada.owner(), "ci").await;
+        assert!(stage.is_good(&key).await);
+        stage.services.uses().flush(stage.services.db(), stage.services.now()).await.unwrap();
+        let later = stage.advance(TimeDelta::days(91));
+        storage::evidence::sweep(stage.services.db(), later - domain::evidence::KEPT_FOR).await.unwrap();
+        let usage = stage.services.api_keys().usage(&ada, key.key.id).await.unwrap();
+        assert!(usage.clients.is_empty() && usage.hours.is_empty());
+    });
+}
+
+#[test]
+fn keys_that_a_key_has_made_are_shown_and_revoked_along_by_choice() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let account = stage.add_account(&ada, "bot").await;
+        let root = stage.add_key(&ada, Owner::ServiceAccount(account), "root").await;
+        let bot = stage.services.actors().from_bearer(root.token.expose(), browser()).await.unwrap();
+        let child = stage.add_key(&bot, bot.owner(), "child").await;
+        let by_child = stage.services.actors().from_bearer(child.token.expose(), browser()).await.unwrap();
+        let grandchild = stage.add_key(&by_child, bot.owner(), "grandchild").await;
+        stage.advance(TimeDelta::seconds(1));
+        let spare = stage.add_key(&bot, bot.owner(), "spare").await;
+        let made = stage.services.api_keys().created_by(&ada, root.key.id).await.unwrap();
+        assert_eq!(made.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["spare", "child"]);
+        assert_eq!((made[0].created_by_key, made[0].created_channel.as_str()), (Some(root.key.id), "browser"));
+
+        stage.services.api_keys().revoke(&ada, spare.key.id).await.unwrap();
+        stage.services.api_keys().revoke_with(&ada, root.key.id, true).await.unwrap();
+        for key in [&root, &child, &grandchild] {
+            assert!(!stage.is_good(key).await);
+            assert_eq!(storage::audit::count(stage.services.db(), "delete_api_key", key.key.id.0).await.unwrap(), 1);
+        }
+        let record = stage.services.api_keys().get(&ada, grandchild.key.id).await.unwrap();
+        assert!(matches!(record.state(stage.services.now()), KeyState::Revoked { .. }));
+    });
+}

@@ -1,0 +1,192 @@
+//! A person's sessions, second factor, and the fresh sign-in that lasting things ask for.
+
+use chrono::TimeDelta;
+use domain::{AuditQuery, ErrorCode, Outcome, Secret, SessionId, UserId};
+
+use crate::{SessionFacts, SignedIn, StoredSession, second_factor::code_at, stage::*};
+
+fn row(stage: &Stage, user: UserId, id: u128) -> StoredSession {
+    let now = stage.services.now();
+    StoredSession {
+        data: "{}".to_owned(),
+        user_id: Some(user),
+        expires_at: now + TimeDelta::hours(1),
+        facts: Some(SessionFacts {
+            id: SessionId(uuid::Uuid::from_u128(id)),
+            signed_in_at: now,
+            seen_at: now,
+            address: Some("192.0.2.7".to_owned()),
+            user_agent: None,
+        }),
+    }
+}
+
+#[test]
+fn a_person_sees_and_ends_their_own_sessions_and_nobody_elses() {
+    on_both(async |stage| {
+        let ben = stage.add_user("ben@example.org", "acme", domain::Role::TenantAdmin).await;
+        let (sessions, users) = (stage.services.sessions(), stage.services.users());
+        for (digest, user, id) in
+            [([1; 32], stage.admin, 1), ([2; 32], stage.admin, 2), ([3; 32], stage.admin, 3), ([4; 32], ben, 4)]
+        {
+            sessions.create(&digest, &row(&stage, user, id)).await.unwrap();
+        }
+        let ada = stage.session(stage.admin).await;
+        let seen = users.sessions(&ada, [1; 32]).await.unwrap();
+        assert_eq!(seen.len(), 3);
+        assert_eq!(seen.iter().filter(|session| session.is_this).count(), 1);
+        let id = |number| SessionId(uuid::Uuid::from_u128(number));
+        users.end_session(&ada, id(2)).await.unwrap();
+        assert!(sessions.load(&[2; 32]).await.unwrap().is_none());
+        assert_eq!(code(users.end_session(&ada, id(2)).await), ErrorCode::NotFound);
+        assert_eq!(code(users.end_session(&ada, id(4)).await), ErrorCode::NotFound, "another person's");
+        users.end_other_sessions(&ada, [1; 32]).await.unwrap();
+        assert_eq!(users.sessions(&ada, [1; 32]).await.unwrap().len(), 1);
+        assert!(sessions.load(&[4; 32]).await.unwrap().is_some());
+        let key = stage.add_key(&ada, ada.owner(), "ci").await;
+        let by_key = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        assert_eq!(code(users.sessions(&by_key, [1; 32]).await), ErrorCode::Forbidden);
+    });
+}
+
+#[test]
+fn what_lasts_asks_for_a_sign_in_of_the_last_ten_minutes_and_a_key_needs_none() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let key = stage.add_key(&ada, ada.owner(), "ci").await;
+        let by_key = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        stage.advance(TimeDelta::minutes(10));
+        stage.add_key(&ada, ada.owner(), "just in time").await;
+        stage.advance(TimeDelta::seconds(1));
+        let keys = stage.services.api_keys();
+        assert_eq!(code(keys.create(&ada, &new_key(ada.owner(), "late")).await), ErrorCode::ConfirmationRequired);
+        let roll = crate::RollApiKey { key: key.key.id, ..crate::RollApiKey::default() };
+        assert_eq!(code(stage.services.rolls().roll(&ada, &roll).await), ErrorCode::ConfirmationRequired);
+        assert_eq!(code(stage.services.second_factors().begin(&ada).await), ErrorCode::ConfirmationRequired);
+        keys.suspend(&ada, key.key.id).await.expect("stopping asks for nothing");
+        keys.resume(&ada, key.key.id).await.unwrap();
+        stage.add_key(&by_key, by_key.owner(), "by key").await;
+
+        let users = stage.services.users();
+        assert_eq!(code(users.confirm(&ada, &Secret::new("wrong"), "").await), ErrorCode::BadUserInput);
+        assert_eq!(code(users.confirm(&by_key, &Secret::new(PASSWORD), "").await), ErrorCode::Forbidden);
+        let ada = users.confirm(&ada, &Secret::new(PASSWORD), "").await.unwrap();
+        stage.add_key(&ada, ada.owner(), "confirmed").await;
+    });
+}
+
+/// Turns Ada's second factor on; gives its secret and the recovery codes.
+async fn enrol(stage: &Stage) -> (Secret, Vec<Secret>) {
+    let ada = stage.session(stage.admin).await;
+    let factors = stage.services.second_factors();
+    let enrolment = factors.begin(&ada).await.unwrap();
+    assert!(
+        enrolment.url.expose().starts_with("otpauth://totp/Latchkey:ada%40example.org?"),
+        "{}",
+        enrolment.url.expose()
+    );
+    assert_eq!(code(factors.enable(&ada, "000000").await), ErrorCode::BadUserInput);
+    let codes = factors.enable(&ada, &code_at(&enrolment.secret, stage.services.now())).await.unwrap();
+    assert_eq!(codes.len(), 10);
+    (enrolment.secret, codes)
+}
+
+async fn sign_in(stage: &Stage) -> SignedIn {
+    stage.services.sessions().sign_in("ada@example.org", &Secret::new(PASSWORD), &browser()).await.unwrap()
+}
+
+#[test]
+fn with_a_second_factor_signing_in_needs_a_code_that_counts_once() {
+    on_both(async |stage| {
+        assert!(!sign_in(&stage).await.needs_code);
+        let (secret, _) = enrol(&stage).await;
+        let sessions = stage.services.sessions();
+        let half = sign_in(&stage).await;
+        assert!(half.needs_code);
+        let check = async |text: &str| sessions.check_code(half, text, &browser()).await;
+        let now = stage.services.now();
+        assert_eq!(code(check(&code_at(&secret, now)).await), ErrorCode::BadUserInput, "the enrolment used it up");
+        let later = stage.advance(TimeDelta::seconds(30));
+        let fresh = code_at(&secret, later);
+        assert!(!check(&fresh).await.unwrap().needs_code);
+        assert_eq!(code(check(&fresh).await), ErrorCode::BadUserInput, "a second time");
+        assert_eq!(code(check(&code_at(&secret, now)).await), ErrorCode::BadUserInput, "an earlier one");
+        let later = stage.advance(TimeDelta::seconds(90));
+        assert_eq!(
+            code(check(&code_at(&secret, later - TimeDelta::seconds(60))).await),
+            ErrorCode::BadUserInput,
+            "too old"
+        );
+        let ahead = code_at(&secret, later + TimeDelta::seconds(30));
+        check(&format!(" {} {} ", &ahead[..3], &ahead[3..])).await.expect("a clock that is fast, and a space");
+        let query = AuditQuery { operation: "sign_in".to_owned(), ..AuditQuery::default() };
+        let ada = stage.session(stage.admin).await;
+        let lines = stage.services.audit_log().list(&ada, &query).await.unwrap().items;
+        assert_eq!(lines.iter().filter(|line| line.outcome == Outcome::Done).count(), 3);
+        assert_eq!(lines.iter().filter(|line| line.outcome == Outcome::Refused).count(), 4);
+    });
+}
+
+#[test]
+fn a_recovery_code_counts_once_and_twenty_at_once_let_one_in() {
+    on_both(async |stage| {
+        let (_, codes) = enrol(&stage).await;
+        let half = sign_in(&stage).await;
+        let tasks: Vec<_> = (0..9)
+            .map(|_| {
+                let (services, text) = (stage.services.clone(), codes[0].expose().to_lowercase());
+                tokio::spawn(async move { services.sessions().check_code(half, &text, &browser()).await.is_ok() })
+            })
+            .collect();
+        let mut let_in = 0;
+        for task in tasks {
+            let_in += usize::from(task.await.unwrap());
+        }
+        assert_eq!(let_in, 1);
+        let ada = stage.session(stage.admin).await;
+        assert_eq!(stage.services.second_factors().state(&ada).await.unwrap().codes_left, 9);
+        stage.advance(TimeDelta::minutes(6));
+        let ada = stage.session(stage.admin).await;
+        stage.services.second_factors().renew_codes(&ada).await.unwrap();
+        assert_eq!(
+            code(stage.services.sessions().check_code(half, codes[1].expose(), &browser()).await),
+            ErrorCode::BadUserInput
+        );
+    });
+}
+
+#[test]
+fn ten_wrong_codes_in_five_minutes_are_the_limit() {
+    on_both(async |stage| {
+        let (secret, _) = enrol(&stage).await;
+        let half = sign_in(&stage).await;
+        let sessions = stage.services.sessions();
+        let later = stage.advance(TimeDelta::seconds(30));
+        // The enrolment's wrong code was the first.
+        for _ in 0..9 {
+            assert_eq!(code(sessions.check_code(half, "000000", &browser()).await), ErrorCode::BadUserInput);
+        }
+        let right = code_at(&secret, later);
+        assert_eq!(code(sessions.check_code(half, &right, &browser()).await), ErrorCode::RateLimited);
+    });
+}
+
+#[test]
+fn confirming_needs_the_code_too_and_turning_off_needs_a_fresh_sign_in() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let (secret, _) = enrol(&stage).await;
+        let users = stage.services.users();
+        assert_eq!(code(stage.services.second_factors().begin(&ada).await), ErrorCode::Conflict);
+        let later = stage.advance(TimeDelta::minutes(11));
+        assert_eq!(code(users.confirm(&ada, &Secret::new(PASSWORD), "").await), ErrorCode::BadUserInput);
+        assert_eq!(code(stage.services.second_factors().disable(&ada).await), ErrorCode::ConfirmationRequired);
+        let ada = users.confirm(&ada, &Secret::new(PASSWORD), &code_at(&secret, later)).await.unwrap();
+        stage.services.second_factors().disable(&ada).await.unwrap();
+        assert!(!sign_in(&stage).await.needs_code);
+        assert_eq!(code(stage.services.second_factors().disable(&ada).await), ErrorCode::Conflict);
+        enrol(&stage).await;
+        stage.services.admin().disable_second_factor("ada@example.org").await.unwrap();
+        assert!(!sign_in(&stage).await.needs_code);
+    });
+}

@@ -1,0 +1,272 @@
+//! Tenants, invitations, and what is told ahead of a key's end: mails and the calendar.
+
+use chrono::TimeDelta;
+use domain::{ErrorCode, Owner, Role, Secret};
+use tokio::sync::mpsc::error::TryRecvError;
+
+use super::smtp;
+use crate::{CreateApiKey, MailSettings, Services, Settings, reminders, stage::*, storage};
+
+#[test]
+fn an_administrator_makes_and_renames_tenants_and_stands_in_several() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let tenants = stage.services.tenants();
+        let made = tenants.create(&ada, "Second", "second").await.unwrap();
+        assert_eq!(code(tenants.create(&ada, "Third", "second").await), ErrorCode::BadUserInput);
+        let viewer = stage.services.users().viewer(&ada).await.unwrap();
+        assert_eq!(viewer.memberships.len(), 2);
+        assert_eq!(stage.services.users().switch_tenant(&ada, made.id).await.unwrap(), made.id);
+        assert_eq!(tenants.rename(&ada, "Acme Robotics").await.unwrap().name.as_str(), "Acme Robotics");
+        assert_eq!(code(tenants.rename(&ada, " ").await), ErrorCode::BadUserInput);
+        let key = stage.add_key(&ada, ada.owner(), "ci").await;
+        let by_key = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        assert_eq!(code(tenants.create(&by_key, "By key", "by-key").await), ErrorCode::Forbidden);
+        let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let bob = stage.session(bob).await;
+        assert_eq!(code(tenants.create(&bob, "Bob's", "bobs").await), ErrorCode::Forbidden);
+        assert_eq!(code(tenants.rename(&bob, "Bob's").await), ErrorCode::Forbidden);
+    });
+}
+
+#[test]
+fn an_invitation_lets_one_new_person_in_once() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let invitations = stage.services.invitations();
+        assert_eq!(code(invitations.invite(&ada, "nobody", "KING").await), ErrorCode::BadUserInput);
+        assert_eq!(
+            code(invitations.invite(&ada, "ada@example.org", "USER").await),
+            ErrorCode::BadUserInput,
+            "a member"
+        );
+        let issued = invitations.invite(&ada, "Eve@example.org", "USER").await.unwrap();
+        assert!(!issued.is_mailed);
+        assert_eq!(invitations.list(&ada).await.unwrap(), std::slice::from_ref(&issued.invitation));
+        let (found, has_account) = invitations.find(issued.secret.expose()).await.unwrap();
+        assert_eq!((found.email.as_str(), has_account), ("eve@example.org", false));
+        assert_eq!(code(invitations.find("guess").await), ErrorCode::NotFound);
+
+        let accept = async |password: &str| {
+            invitations.accept_as_new(issued.secret.expose(), "Eve", &Secret::new(password), &browser()).await
+        };
+        assert_eq!(code(accept("short").await), ErrorCode::BadUserInput);
+        let done = accept(PASSWORD).await.unwrap();
+        let eve = stage.session(done.user_id).await;
+        assert_eq!((eve.tenant_id(), eve.role()), (stage.tenant, Role::User));
+        assert_eq!(code(accept(PASSWORD).await), ErrorCode::NotFound, "a second time");
+        assert!(invitations.list(&ada).await.unwrap().is_empty());
+        assert_eq!(code(invitations.list(&eve).await), ErrorCode::Forbidden);
+    });
+}
+
+#[test]
+fn of_many_who_hold_a_link_one_comes_in() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let issued = stage.services.invitations().invite(&ada, "eve@example.org", "USER").await.unwrap();
+        let tasks: Vec<_> = (0..6)
+            .map(|n| {
+                let (services, secret) = (stage.services.clone(), issued.secret.clone());
+                tokio::spawn(async move {
+                    let name = format!("Eve {n}");
+                    let invitations = services.invitations();
+                    invitations.accept_as_new(secret.expose(), &name, &Secret::new(PASSWORD), &browser()).await.is_ok()
+                })
+            })
+            .collect();
+        let mut came_in = 0;
+        for task in tasks {
+            came_in += usize::from(task.await.unwrap());
+        }
+        assert_eq!(came_in, 1);
+        assert_eq!(stage.services.members().list(&ada).await.unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn an_invitation_of_a_known_person_is_for_them_alone_and_ends_when_old_taken_back_or_replaced() {
+    on_both(async |stage| {
+        stage.services.admin().create_tenant("Other", "other").await.unwrap();
+        let bob_id = stage.add_user("bob@example.org", "other", Role::User).await;
+        let eve_id = stage.add_user("eve@example.org", "other", Role::User).await;
+        let ada = stage.session(stage.admin).await;
+        let (bob, eve) = (stage.session(bob_id).await, stage.session(eve_id).await);
+        let invitations = stage.services.invitations();
+        let first = invitations.invite(&ada, "bob@example.org", "USER").await.unwrap();
+        let second = invitations.invite(&ada, "bob@example.org", "TENANT_ADMIN").await.unwrap();
+        assert_eq!(code(invitations.accept(&bob, first.secret.expose()).await), ErrorCode::NotFound, "replaced");
+        assert_eq!(code(invitations.accept(&eve, second.secret.expose()).await), ErrorCode::Forbidden, "not hers");
+        let stranger =
+            invitations.accept_as_new(second.secret.expose(), "Bob", &Secret::new(PASSWORD), &browser()).await;
+        assert_eq!(code(stranger), ErrorCode::Conflict, "he has an account");
+        assert_eq!(invitations.accept(&bob, second.secret.expose()).await.unwrap(), stage.tenant);
+        assert_eq!(stage.session(bob_id).await.role(), Role::TenantAdmin);
+
+        let taken_back = invitations.invite(&ada, "eve@example.org", "USER").await.unwrap();
+        invitations.cancel(&ada, taken_back.invitation.id).await.unwrap();
+        assert_eq!(code(invitations.cancel(&ada, taken_back.invitation.id).await), ErrorCode::NotFound);
+        assert_eq!(code(invitations.accept(&eve, taken_back.secret.expose()).await), ErrorCode::NotFound);
+        let old = invitations.invite(&ada, "eve@example.org", "USER").await.unwrap();
+        stage.advance(TimeDelta::hours(72));
+        assert_eq!(code(invitations.accept(&eve, old.secret.expose()).await), ErrorCode::NotFound);
+    });
+}
+
+#[test]
+fn a_person_who_was_removed_everywhere_comes_back_by_an_invitation_and_their_password() {
+    on_both(async |stage| {
+        let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let ada = stage.session(stage.admin).await;
+        stage.services.members().remove(&ada, bob).await.unwrap();
+        let invitations = stage.services.invitations();
+        let issued = invitations.invite(&ada, "bob@example.org", "READ_ONLY_USER").await.unwrap();
+        let secret = issued.secret.expose();
+        let (invitation, has_account) = invitations.find(secret).await.unwrap();
+        assert!(has_account && invitations.is_of_homeless(&invitation).await.unwrap());
+        let wrong = invitations.accept_by_password(secret, &Secret::new("wrong"), "", &browser()).await;
+        assert_eq!(code(wrong), ErrorCode::BadUserInput);
+        let done = invitations.accept_by_password(secret, &Secret::new(PASSWORD), "", &browser()).await.unwrap();
+        assert_eq!((done.user_id, done.tenant_id, done.needs_code), (bob, stage.tenant, false));
+        assert_eq!(stage.session(bob).await.role(), Role::ReadOnlyUser);
+        assert!(!invitations.is_of_homeless(&invitation).await.unwrap());
+    });
+}
+
+async fn with_mail(stage: &Stage, smtp_url: String) -> Services {
+    let mail = MailSettings {
+        smtp_url: Secret::new(smtp_url),
+        from: "Latchkey <keys@example.org>".to_owned(),
+        public_url: "https://keys.example.org".to_owned(),
+    };
+    let settings = Settings { mail: Some(mail), ..Settings::new(&stage.database_url) };
+    Services::open(&settings, stage.clock.clone()).await.unwrap()
+}
+
+#[test]
+fn an_invitation_is_mailed_where_mail_is_configured() {
+    on_both(async |stage| {
+        let (url, mut mails) = smtp::listen(false).await;
+        let services = with_mail(&stage, url).await;
+        let ada = stage.session(stage.admin).await;
+        let issued = services.invitations().invite(&ada, "eve@example.org", "USER").await.unwrap();
+        assert!(issued.is_mailed);
+        let mail = mails.recv().await.unwrap();
+        assert_eq!(mail.to, "eve@example.org");
+        let text = mail.text.replace("=\r\n", "");
+        assert!(text.contains(&format!("https://keys.example.org/invitations/{}", issued.secret.expose())), "{text}");
+        assert!(mail.text.contains("Subject: ada invites you to Acme"), "{}", mail.text);
+    });
+}
+
+#[test]
+fn the_end_of_a_key_is_mailed_thirty_fourteen_seven_and_one_days_ahead_each_once() {
+    on_both(async |stage| {
+        let (url, mut mails) = smtp::listen(false).await;
+        let (first, second) = (with_mail(&stage, url.clone()).await, with_mail(&stage, url).await);
+        let ada = stage.session(stage.admin).await;
+        stage.add_user("grace@example.org", "acme", Role::TenantAdmin).await;
+        let account = stage.add_account(&ada, "bot").await;
+        let until = async |owner, name: &str, at: &str| {
+            let input = CreateApiKey { expires_at: Some(at.to_owned()), ..new_key(owner, name) };
+            stage.services.api_keys().create(&ada, &input).await.unwrap()
+        };
+        until(ada.owner(), "mine", "2027-04-01T00:00:00Z").await;
+        until(ada.owner(), "short", "2027-01-05T00:00:00Z").await;
+        let gone = until(ada.owner(), "gone", "2027-04-01T00:00:00Z").await;
+        stage.services.api_keys().revoke(&ada, gone.key.id).await.unwrap();
+        let mut told = Vec::new();
+        for day in 0..95 {
+            stage
+                .clock
+                .set("2027-01-01T00:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().unwrap() + TimeDelta::days(day));
+            // Two servers look at once, and one of them twice.
+            let (one, two) = tokio::join!(reminders::send_due(&first.0), reminders::send_due(&second.0));
+            one.unwrap();
+            two.unwrap();
+            reminders::send_due(&first.0).await.unwrap();
+            while let Ok(mail) = mails.try_recv() {
+                assert_eq!(mail.to, "ada@example.org");
+                let subject = mail.text.lines().find(|line| line.starts_with("Subject: ")).unwrap().to_owned();
+                told.push((day, subject));
+            }
+        }
+        let expected = [
+            (3, "Subject: API key short expires in 1 day"),
+            (60, "Subject: API key mine expires in 30 days"),
+            (76, "Subject: API key mine expires in 14 days"),
+            (83, "Subject: API key mine expires in 7 days"),
+            (89, "Subject: API key mine expires in 1 day"),
+        ];
+        assert_eq!(told, expected.map(|(day, subject)| (day, subject.to_owned())));
+
+        let ada = stage.session(stage.admin).await;
+        let input = CreateApiKey {
+            expires_at: Some("2027-05-01T00:00:00Z".to_owned()),
+            ..new_key(Owner::ServiceAccount(account), "bot's")
+        };
+        stage.services.api_keys().create(&ada, &input).await.unwrap();
+        stage.clock.set("2027-04-30T12:00:00Z".parse().unwrap());
+        reminders::send_due(&first.0).await.unwrap();
+        let mut people = [mails.recv().await.unwrap().to, mails.recv().await.unwrap().to];
+        people.sort();
+        assert_eq!(
+            people,
+            ["ada@example.org", "grace@example.org"],
+            "an account's key: all administrators, and only the latest mail"
+        );
+        assert_eq!(mails.try_recv().unwrap_err(), TryRecvError::Empty);
+    });
+}
+
+#[test]
+fn a_mail_that_no_server_took_is_sent_later() {
+    on_both(async |stage| {
+        let (busy, _) = smtp::listen(true).await;
+        let (free, mut mails) = smtp::listen(false).await;
+        let (refused, taken) = (with_mail(&stage, busy).await, with_mail(&stage, free).await);
+        let ada = stage.session(stage.admin).await;
+        let input = CreateApiKey { expires_at: Some("2027-01-10T00:00:00Z".to_owned()), ..new_key(ada.owner(), "ci") };
+        stage.services.api_keys().create(&ada, &input).await.unwrap();
+        stage.advance(TimeDelta::days(3));
+        reminders::send_due(&refused.0).await.unwrap();
+        reminders::send_due(&taken.0).await.unwrap();
+        assert!(mails.recv().await.unwrap().text.contains("API key ci expires"));
+    });
+}
+
+#[test]
+fn a_calendar_link_shows_what_its_owner_may_see_until_it_is_revoked() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let bob = stage.session(bob).await;
+        let account = stage.add_account(&ada, "bot").await;
+        for (by, owner, name) in [
+            (&ada, ada.owner(), "ada's"),
+            (&ada, Owner::ServiceAccount(account), "bot's"),
+            (&bob, bob.owner(), "bob's"),
+        ] {
+            let input = CreateApiKey { expires_at: Some("2027-02-01T00:00:00Z".to_owned()), ..new_key(owner, name) };
+            stage.services.api_keys().create(by, &input).await.unwrap();
+        }
+        stage.add_key(&ada, ada.owner(), "never").await;
+        let calendar = stage.services.calendar();
+        let names = async |secret: &Secret| {
+            let mut names: Vec<_> =
+                calendar.read(secret.expose()).await.unwrap().iter().map(|key| key.name.to_string()).collect();
+            names.sort();
+            names
+        };
+        let (adas, bobs) = (calendar.create(&ada).await.unwrap(), calendar.create(&bob).await.unwrap());
+        assert_eq!(names(&adas).await, ["ada's", "bot's"]);
+        assert_eq!(names(&bobs).await, ["bob's"]);
+        assert!(calendar.since(&ada).await.unwrap().is_some());
+        let newer = calendar.create(&ada).await.unwrap();
+        assert_eq!(code(calendar.read(adas.expose()).await), ErrorCode::NotFound, "replaced");
+        calendar.revoke(&ada).await.unwrap();
+        assert_eq!(code(calendar.read(newer.expose()).await), ErrorCode::NotFound);
+        assert_eq!(code(calendar.revoke(&ada).await), ErrorCode::Conflict);
+        assert_eq!(storage::audit::count(stage.services.db(), "create_calendar_feed", stage.admin.0).await.unwrap(), 2);
+    });
+}
