@@ -19,9 +19,36 @@ pub struct CodeContext {
 
 impl CodeContext {
     /// The words of an administrator's command in the tenant.
-    pub fn command(&self, command: &str, words: &[&str]) -> Vec<String> {
+    pub fn command(&self, command: &str, words: &[&str]) -> Cli {
         admin(self, command, words)
     }
+}
+
+/// How programs do an action, beside the dashboard's own session. The words are arguments; each is quoted when it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cli {
+    /// No key can, and at the command line it has no meaning.
+    None,
+    /// At the command line alone: no key can.
+    Alone(Vec<String>),
+    /// At the command line, and with a key.
+    BesideKeys(Vec<String>),
+}
+
+impl Cli {
+    fn line(&self) -> Option<String> {
+        let (Self::Alone(words) | Self::BesideKeys(words)) = self else { return None };
+        Some(words.iter().map(|word| in_shell(word)).collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// Where another tenant than the session's own is chosen: its id and short name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The tenant's id.
+    pub tenant_id: String,
+    /// The tenant's short name.
+    pub slug: String,
 }
 
 /// One action in three languages.
@@ -29,16 +56,25 @@ impl CodeContext {
 pub struct AsCode {
     /// The operation with its values.
     pub graphql: String,
-    /// As arguments of `latchkey`; each is quoted when it is shown.
-    pub cli: Vec<String>,
+    /// With `latchkey`, and whether a key can too.
+    pub cli: Cli,
 }
 
 impl AsCode {
-    /// Making a key.
-    pub fn create_key(context: &CodeContext, name: &str, expires_at: Option<&str>) -> Self {
-        let expires = expires_at.map(|at| format!(", expires_at: {}", quoted(at))).unwrap_or_default();
+    /// Making a key. `elsewhere`: the chosen tenant, if it isn't the session's own.
+    pub fn create_key(
+        context: &CodeContext,
+        name: &str,
+        expires_at: Option<&str>,
+        elsewhere: Option<&Elsewhere>,
+    ) -> Self {
+        let tenant = elsewhere.map(|chosen| chosen.tenant_id.as_str());
+        let more: String = [("expires_at", expires_at), ("default_tenant_id", tenant)]
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!(", {name}: {}", quoted(value?))))
+            .collect();
         let graphql = format!(
-            "mutation {{\n  create_api_key(input: {{ user_id: {}, name: {}{expires} }}) {{\n    id\n    token\n  }}\n}}",
+            "mutation {{\n  create_api_key(input: {{ user_id: {}, name: {}{more} }}) {{\n    id\n    token\n  }}\n}}",
             quoted(&context.owner_id),
             quoted(name)
         );
@@ -49,14 +85,88 @@ impl AsCode {
         let mut words = owner.to_vec();
         words.extend(["--name", name]);
         words.extend(expires_at.map(|at| ["--expires-at", at]).into_iter().flatten());
-        Self { graphql, cli: admin(context, "create-key", &words) }
+        let cli = match elsewhere {
+            // A key makes keys in its own tenant alone.
+            Some(chosen) => Cli::Alone(admin_words(&chosen.slug, "create-key", &words)),
+            None => admin(context, "create-key", &words),
+        };
+        Self { graphql, cli }
     }
 
-    /// Ending a key.
-    pub fn revoke_key(context: &CodeContext, id: &str) -> Self {
+    /// Ending a key. `and_created`: and those that it made.
+    pub fn revoke_key(context: &CodeContext, id: &str, and_created: bool) -> Self {
+        let more = if and_created { ", and_created: true" } else { "" };
+        let graphql = format!(
+            "mutation {{\n  delete_api_key(input: {{ key_id: {}{more} }}) {{\n    success\n  }}\n}}",
+            quoted(id)
+        );
+        let words: &[&str] = if and_created { &[id, "--and-created"] } else { &[id] };
+        Self { graphql, cli: admin(context, "revoke-key", words) }
+    }
+
+    /// Rolling a key. `overlap`: its word. `deadline`: of an overlap that ends with the first use.
+    pub fn roll_key(context: &CodeContext, id: &str, overlap: &str, deadline: Option<&str>) -> Self {
+        let more = deadline.map(|at| format!(", deadline: {}", quoted(at))).unwrap_or_default();
+        let graphql = format!(
+            "mutation {{\n  roll_api_key(input: {{ key_id: {}, overlap: {}{more} }}) {{\n    id\n    token\n  }}\n}}",
+            quoted(id),
+            quoted(overlap)
+        );
+        let mut words = vec![id, "--overlap", overlap];
+        words.extend(deadline.map(|at| ["--deadline", at]).into_iter().flatten());
+        Self { graphql, cli: admin(context, "roll-key", &words) }
+    }
+
+    /// Doing the same with many keys.
+    pub fn bulk(context: &CodeContext, mutation: &str, ids: &[String]) -> Self {
+        let list: Vec<_> = ids.iter().map(|id| quoted(id)).collect();
+        let graphql = format!("mutation {{\n  {mutation}(key_ids: [{}]) {{\n    count\n  }}\n}}", list.join(", "));
+        let words: Vec<&str> = ids.iter().map(String::as_str).collect();
+        Self { graphql, cli: admin(context, &mutation.replace('_', "-").replace("api-", ""), &words) }
+    }
+
+    /// Setting a policy.
+    pub fn set_policy(context: &CodeContext, policy: &str, days: Option<u32>, from: Option<&str>) -> Self {
+        let days = days.map(|days| days.to_string());
+        let in_graphql = [("days", days.clone()), ("from", from.map(quoted))];
+        let more: String =
+            in_graphql.into_iter().filter_map(|(name, value)| Some(format!(", {name}: {}", value?))).collect();
+        let graphql = format!(
+            "mutation {{\n  set_tenant_policy(input: {{ policy: {}{more} }}) {{\n    policy\n    holds_from\n  }}\n}}",
+            quoted(policy)
+        );
+        let mut words = vec!["--policy", policy];
+        words.extend(days.iter().flat_map(|days| ["--days", days.as_str()]));
+        words.extend(from.iter().flat_map(|from| ["--from", from]));
+        Self { graphql, cli: admin(context, "set-policy", &words) }
+    }
+
+    /// Turning a policy off.
+    pub fn clear_policy(context: &CodeContext, policy: &str) -> Self {
         let graphql =
-            format!("mutation {{\n  delete_api_key(input: {{ key_id: {} }}) {{\n    success\n  }}\n}}", quoted(id));
-        Self { graphql, cli: admin(context, "revoke-key", &[id]) }
+            format!("mutation {{\n  clear_tenant_policy(policy: {}) {{\n    success\n  }}\n}}", quoted(policy));
+        Self { graphql, cli: admin(context, "clear-policy", &["--policy", policy]) }
+    }
+
+    /// Calling the tenant by another name.
+    pub fn rename_tenant(context: &CodeContext, name: &str) -> Self {
+        let graphql = format!("mutation {{\n  rename_tenant(name: {}) {{\n    name\n  }}\n}}", quoted(name));
+        Self { graphql, cli: admin(context, "rename-tenant", &["--name", name]) }
+    }
+
+    /// Inviting a person. `role`: its word.
+    pub fn invite(context: &CodeContext, email: &str, role: &str) -> Self {
+        let graphql = format!(
+            "mutation {{\n  invite_member(email: {}, role: {role}) {{\n    id\n    link\n  }}\n}}",
+            quoted(email)
+        );
+        Self { graphql, cli: admin(context, "invite-member", &["--email", email, "--role", role]) }
+    }
+
+    /// Taking an invitation back.
+    pub fn cancel_invitation(context: &CodeContext, id: &str) -> Self {
+        let graphql = format!("mutation {{\n  cancel_invitation(id: {}) {{\n    success\n  }}\n}}", quoted(id));
+        Self { graphql, cli: admin(context, "cancel-invitation", &[id]) }
     }
 
     /// A change of a key or an account: a mutation of one id and, perhaps, one more argument.
@@ -81,7 +191,24 @@ impl AsCode {
         let graphql = format!("mutation {{\n  update_profile(name: {}) {{\n    name\n  }}\n}}", quoted(name));
         let email = context.email.as_deref().unwrap_or_default();
         let words = ["latchkey", "admin", "rename-user", "--email", email, "--name", name];
-        Self { graphql, cli: words.map(str::to_owned).to_vec() }
+        Self { graphql, cli: Cli::Alone(words.map(str::to_owned).to_vec()) }
+    }
+
+    /// What only the dashboard's own session may do: no key can, and at the command line it has no meaning. `answer`: the
+    /// field to ask for.
+    pub fn by_session(mutation: &str, arguments: &[(&str, &str)], answer: &str) -> Self {
+        let arguments: Vec<_> = arguments.iter().map(|(name, value)| format!("{name}: {}", quoted(value))).collect();
+        let list = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(", ")) };
+        Self { graphql: format!("mutation {{\n  {mutation}{list} {{\n    {answer}\n  }}\n}}"), cli: Cli::None }
+    }
+
+    /// Making a tenant, which no key can.
+    pub fn create_tenant(name: &str, slug: &str) -> Self {
+        let words = ["latchkey", "admin", "create-tenant", "--name", name, "--slug", slug];
+        Self {
+            cli: Cli::Alone(words.map(str::to_owned).to_vec()),
+            ..Self::by_session("create_tenant", &[("name", name), ("slug", slug)], "id")
+        }
     }
 
     /// Making a service account. `role`: its word.
@@ -100,21 +227,29 @@ impl AsCode {
     }
 
     /// Label and text of each language.
-    pub fn texts(&self, public_url: &str) -> [(&'static str, String); 3] {
+    pub fn texts(&self, public_url: &str) -> Vec<(&'static str, String)> {
+        let curl = matches!(self.cli, Cli::BesideKeys(_)).then(|| ("curl", self.curl(public_url)));
+        let cli = self.cli.line().map(|line| ("CLI", line));
+        std::iter::once(("GraphQL", self.graphql.clone())).chain(curl).chain(cli).collect()
+    }
+
+    fn curl(&self, public_url: &str) -> String {
         let line = self.graphql.split_whitespace().collect::<Vec<_>>().join(" ");
         let body = format!("{{\"query\": {}}}", quoted(&line));
-        let curl = format!(
+        format!(
             "curl {public_url}/graphql \\\n  -H \"Authorization: Bearer {KEY}\" \\\n  -H 'Content-Type: application/json' \\\n  -d {}",
             in_shell(&body)
-        );
-        let cli = self.cli.iter().map(|word| in_shell(word)).collect::<Vec<_>>().join(" ");
-        [("GraphQL", self.graphql.clone()), ("curl", curl), ("CLI", cli)]
+        )
     }
 }
 
 /// The words of an administrator's command.
-fn admin(context: &CodeContext, command: &str, words: &[&str]) -> Vec<String> {
-    let all = ["latchkey", "admin", command, "--tenant", &context.slug].into_iter().chain(words.iter().copied());
+fn admin(context: &CodeContext, command: &str, words: &[&str]) -> Cli {
+    Cli::BesideKeys(admin_words(&context.slug, command, words))
+}
+
+fn admin_words(slug: &str, command: &str, words: &[&str]) -> Vec<String> {
+    let all = ["latchkey", "admin", command, "--tenant", slug].into_iter().chain(words.iter().copied());
     all.map(str::to_owned).collect()
 }
 
@@ -136,17 +271,37 @@ fn in_shell(word: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn texts_are_quoted_for_each_language() {
-        let context = CodeContext {
+    fn context(email: Option<&str>) -> CodeContext {
+        CodeContext {
             public_url: "https://keys.example.org".to_owned(),
             slug: "acme".to_owned(),
             owner_id: "1".to_owned(),
-            email: None,
-        };
-        let code = AsCode::create_key(&context, "Ada's \"key\"", Some("2031-01-31T00:00:00Z"));
+            email: email.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn what_no_key_can_has_no_curl() {
+        let context = context(Some("ada@example.org"));
+        let elsewhere = Elsewhere { tenant_id: "2".to_owned(), slug: "other".to_owned() };
+        let code = AsCode::create_key(&context, "ci", None, Some(&elsewhere));
+        let texts = code.texts(&context.public_url);
+        assert!(texts[0].1.contains(r#"name: "ci", default_tenant_id: "2""#), "{}", texts[0].1);
+        let cli = "latchkey admin create-key --tenant other --user ada@example.org --name ci";
+        assert_eq!(texts[1], ("CLI", cli.to_owned()));
+        let names = |code: AsCode| code.texts("").into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(AsCode::update_profile(&context, "Ada")), ["GraphQL", "CLI"]);
+        assert_eq!(names(AsCode::create_tenant("Acme", "acme")), ["GraphQL", "CLI"]);
+        assert_eq!(names(AsCode::by_session("end_other_sessions", &[], "success")), ["GraphQL"]);
+    }
+
+    #[test]
+    fn texts_are_quoted_for_each_language() {
+        let context = context(None);
+        let code = AsCode::create_key(&context, "Ada's \"key\"", Some("2031-01-31T00:00:00Z"), None);
         assert!(code.graphql.contains(r#"name: "Ada's \"key\"", expires_at: "2031-01-31T00:00:00Z""#));
-        let [_, (_, curl), (_, cli)] = code.texts("https://keys.example.org");
+        let texts = code.texts("https://keys.example.org");
+        let (curl, cli) = (&texts[1].1, &texts[2].1);
         assert!(curl.contains(r#"\"Ada'\''s \\\"key\\\"\""#), "{curl}");
         assert_eq!(
             cli,

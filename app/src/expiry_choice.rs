@@ -72,6 +72,17 @@ impl ExpiryChoice {
     }
 }
 
+/// The first instant of a day that was typed, as the service takes it; what is no day, it refuses. Nothing without a day.
+pub fn first_instant(day: &str) -> Option<String> {
+    let day = day.trim();
+    (!day.is_empty()).then(|| format!("{day}T00:00:00Z"))
+}
+
+/// Until when the old token of a rolled key waits for the first use of the new one. `wait`: 1 to 90 days; 7 without any.
+pub fn roll_deadline(wait: &str, now: DateTime<Utc>) -> String {
+    text(now + TimeDelta::days(wait.parse::<i64>().unwrap_or(7).clamp(1, 90)))
+}
+
 fn text(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

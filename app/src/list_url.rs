@@ -1,7 +1,12 @@
 //! Lists in the URL: filter, search, order and page stand there, so that a link shows the same list.
 
-use domain::{AccountFilter, AccountQuery, AccountSort, Cursor, Direction, KeyFilter, KeyQuery, KeySort, PageRequest};
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use domain::{
+    AccountFilter, AccountQuery, AccountSort, ApiError, AuditQuery, Cursor, Direction, FieldError, KeyFilter, KeyQuery,
+    KeySort, Outcome, PageRequest,
+};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
 
 /// The parameters of a list's URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,6 +64,90 @@ impl ListParams {
     }
 }
 
+/// The parameters of the audit log's URL.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct AuditParams {
+    /// An id or a part of a name.
+    pub actor: String,
+    /// An operation's word.
+    pub operation: String,
+    /// `done` or `refused`.
+    pub result: String,
+    /// The id of a key, an account or a person.
+    pub about: String,
+    /// A day, in UTC, or RFC 3339.
+    pub from: String,
+    /// The last day, in UTC; or the first instant that is left out, as RFC 3339.
+    pub until: String,
+    /// A cursor.
+    pub after: String,
+    /// A cursor.
+    pub before: String,
+}
+
+impl AuditParams {
+    /// As a query.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` with the fields `result`, `about`, `from`, `until` that can't be read: a filter that is left out
+    /// would show lines that nobody asked for.
+    pub fn to_query(&self) -> Result<AuditQuery, ApiError> {
+        let cursor = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty()).map(Cursor);
+        let before = cursor(&self.before);
+        let page = PageRequest { after: cursor(&self.after).filter(|_| before.is_none()), before, limit: 50 };
+        let (outcome, subject) = (Outcome::from_word(&self.result), self.about.trim().parse().ok());
+        let (from, until) = (instant(&self.from, 0), instant(&self.until, 1));
+        let read = [
+            ("result", &self.result, outcome.is_some(), "Choose done or refused as the outcome."),
+            (
+                "about",
+                &self.about,
+                subject.is_some(),
+                "Give the id of a key, an account or a person that the lines are about.",
+            ),
+            ("from", &self.from, from.is_some(), "Give the first day like 2027-01-31, or an instant as RFC 3339."),
+            ("until", &self.until, until.is_some(), "Give the last day like 2027-01-31, or an instant as RFC 3339."),
+        ];
+        let wrong = read.into_iter().filter(|(_, text, is_read, _)| !text.trim().is_empty() && !is_read);
+        let wrong: Vec<_> = wrong
+            .map(|(field, _, _, message)| FieldError { field: field.to_owned(), message: message.to_owned() })
+            .collect();
+        if !wrong.is_empty() {
+            return Err(ApiError::fields(wrong));
+        }
+        let (actor, operation) = (self.actor.clone(), self.operation.clone());
+        Ok(AuditQuery { actor, operation, outcome, subject, from, until, page })
+    }
+
+    /// The query part of a URL with the same choice: of the first page, or of another one.
+    pub fn url(&self, path: &str, page: Option<(&str, &Cursor)>) -> String {
+        let pairs = [
+            ("actor", self.actor.as_str()),
+            ("operation", &self.operation),
+            ("result", &self.result),
+            ("about", &self.about),
+            ("from", &self.from),
+            ("until", &self.until),
+            page.map_or(("", ""), |(name, cursor)| (name, cursor.0.as_str())),
+        ];
+        let query: Vec<_> = pairs
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("{name}={}", encode(value)))
+            .collect();
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
+    }
+}
+
+/// A day's first instant, `later` days on; or an instant.
+fn instant(text: &str, later: u64) -> Option<DateTime<Utc>> {
+    if let Ok(day) = text.trim().parse::<NaiveDate>() {
+        return Some(day.checked_add_days(Days::new(later))?.and_hms_opt(0, 0, 0)?.and_utc());
+    }
+    DateTime::parse_from_rfc3339(text.trim()).ok().map(|at| at.with_timezone(&Utc))
+}
+
 /// What is chosen on a list, as words: the common shape of both kinds of list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListChoice {
@@ -72,9 +161,25 @@ pub struct ListChoice {
     pub sort: String,
     /// The direction.
     pub direction: Direction,
+    /// What else is chosen: name and value of each parameter.
+    pub extra: Vec<(&'static str, String)>,
 }
 
 impl ListChoice {
+    /// With other choices beside.
+    #[must_use]
+    pub fn with_extra(self, extra: Vec<(&'static str, String)>) -> Self {
+        Self { extra, ..self }
+    }
+
+    /// The first page, with another of the choices beside.
+    pub fn with_other(&self, name: &str, value: &str) -> String {
+        let other = |(own, chosen): &(&'static str, String)| {
+            (*own, if *own == name { value.to_owned() } else { chosen.clone() })
+        };
+        Self { extra: self.extra.iter().map(other).collect(), ..self.clone() }.url("", "")
+    }
+
     /// Of a list of keys.
     pub fn of_keys(path: impl Into<String>, query: &KeyQuery) -> Self {
         Self {
@@ -83,6 +188,7 @@ impl ListChoice {
             state: query.filter.as_str().to_owned(),
             sort: query.sort.as_str().to_owned(),
             direction: query.direction,
+            extra: Vec::new(),
         }
     }
 
@@ -94,6 +200,7 @@ impl ListChoice {
             state: query.filter.as_str().to_owned(),
             sort: query.sort.as_str().to_owned(),
             direction: query.direction,
+            extra: Vec::new(),
         }
     }
 
@@ -122,13 +229,14 @@ impl ListChoice {
     }
 
     fn url(&self, page: &str, cursor: &str) -> String {
-        let pairs = [
+        let mut pairs = vec![
             ("q", self.search.as_str()),
             ("state", self.state.as_str()),
             ("sort", self.sort.as_str()),
             ("dir", self.direction.as_str()),
             (page, cursor),
         ];
+        pairs.extend(self.extra.iter().map(|(name, value)| (*name, value.as_str())));
         let filled = pairs.iter().filter(|(name, value)| !name.is_empty() && !value.is_empty());
         let query: Vec<_> = filled.map(|(name, value)| format!("{name}={}", encode(value))).collect();
         format!("{}?{}", self.path, query.join("&"))
@@ -156,6 +264,41 @@ mod tests {
         assert_eq!(choice.with_sort("name"), "/user/api-keys?q=a%26b%20%C3%BC&state=active&sort=name&dir=asc");
         assert_eq!(choice.aria_sort("created"), Some("descending"));
         assert_eq!(choice.aria_sort("name"), None);
+    }
+
+    #[test]
+    fn a_day_of_the_audit_log_ends_where_the_next_begins() {
+        let params = AuditParams { from: "2027-01-31".into(), until: "2027-01-31".into(), ..AuditParams::default() };
+        let query = params.to_query().unwrap();
+        assert_eq!(query.from.unwrap().to_rfc3339(), "2027-01-31T00:00:00+00:00");
+        assert_eq!(query.until.unwrap().to_rfc3339(), "2027-02-01T00:00:00+00:00");
+        assert_eq!(params.url("/x", None), "/x?from=2027-01-31&until=2027-01-31");
+        assert_eq!(instant("yesterday", 0), None);
+    }
+
+    #[test]
+    fn a_filter_of_the_audit_log_that_cannot_be_read_is_named() {
+        let wrong = AuditParams {
+            result: "Done".into(),
+            about: "typo".into(),
+            from: "2027-13-01".into(),
+            until: " ".into(),
+            ..AuditParams::default()
+        };
+        let fields = wrong.to_query().unwrap_err().fields;
+        assert_eq!(fields.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(), ["result", "about", "from"]);
+        assert!(AuditParams::default().to_query().is_ok());
+    }
+
+    #[test]
+    fn other_choices_are_kept_and_changed_one_by_one() {
+        let choice = ListChoice::of_keys("/team/keys", &KeyQuery::default())
+            .with_extra(vec![("kind", "user".to_owned()), ("show", String::new())]);
+        assert_eq!(choice.with_state("all"), "/team/keys?state=all&sort=created&dir=desc&kind=user");
+        assert_eq!(
+            choice.with_other("show", "unused"),
+            "/team/keys?state=active&sort=created&dir=desc&kind=user&show=unused"
+        );
     }
 
     #[test]

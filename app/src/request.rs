@@ -1,6 +1,6 @@
 //! The server's side of a request: what a page finds in its context, and what it says of the answer.
 
-use domain::{ApiError, ErrorCode, IssuedKey, ServiceAccountId};
+use domain::{ApiError, ErrorCode, IssuedKey, Secret, ServiceAccountId};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 use service::{Actor, Services};
@@ -74,6 +74,8 @@ pub struct FormOutcome {
     pub error: Option<ApiError>,
     /// What was made.
     pub issued: Option<IssuedKey>,
+    /// What else is shown this once: recovery codes, a link.
+    pub revealed: Vec<Secret>,
 }
 
 impl FormOutcome {
@@ -98,6 +100,8 @@ pub struct RequestContext {
     pub return_to: String,
     /// What was just done, as a short word.
     pub notice: Option<String>,
+    /// What the browser's session is found by.
+    pub session: Option<[u8; 32]>,
     /// Scheme and host of the site.
     pub public_url: String,
     /// What the built files are called.
@@ -114,6 +118,7 @@ impl RequestContext {
             form: FormOutcome::default(),
             return_to: "/".to_owned(),
             notice: None,
+            session: None,
             public_url,
             assets,
         }

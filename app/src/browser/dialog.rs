@@ -40,7 +40,7 @@ pub fn send(dialog: HtmlDialogElement, form: HtmlFormElement) {
         let answer = fetch::send(&path, &fields).await;
         set_busy(&dialog, false);
         match answer {
-            Some(Answer::Done(to)) if page::is_here(&to) => {
+            Some(Answer::Done(to)) if page::is_here(&to) || is_over_inventory() => {
                 page::renew().await;
                 dialog.close();
             }
@@ -65,6 +65,11 @@ pub fn send(dialog: HtmlDialogElement, form: HtmlFormElement) {
     });
 }
 
+/// Whether the page is the list of all keys: what is done to one of them is seen there, wherever the form would lead.
+fn is_over_inventory() -> bool {
+    window().location().pathname().is_ok_and(|path| path == "/team/keys")
+}
+
 /// What is wrong with the form, or what was made. What was typed as a date stays as it was typed.
 async fn show_answer(dialog: &HtmlDialogElement, card: &Element) {
     let typed = dates::typed(dialog);
@@ -76,7 +81,8 @@ async fn show_answer(dialog: &HtmlDialogElement, card: &Element) {
     if let Some(typed) = typed {
         dates::put_back(dialog, &typed);
     }
-    let wrong = dialog.query_selector("[aria-invalid], [autofocus]").ok().flatten();
+    let find = |selector| dialog.query_selector(selector).ok().flatten();
+    let wrong = find("[aria-invalid]").or_else(|| find("[autofocus]"));
     if let Some(field) = wrong.and_then(|field| field.dyn_into::<HtmlElement>().ok()) {
         field.focus().ok();
     }
@@ -89,7 +95,7 @@ async fn show_answer(dialog: &HtmlDialogElement, card: &Element) {
 fn put(dialog: &HtmlDialogElement, card: &Element) {
     dialog.replace_children_with_node_1(card);
     dates::name_zone();
-    page::refresh_times();
+    page::name_times();
 }
 
 fn set_busy(dialog: &HtmlDialogElement, is_busy: bool) {
@@ -120,12 +126,22 @@ fn fields_of(form: &HtmlFormElement) -> Option<String> {
     Some(String::from(fields.to_string()))
 }
 
+fn without_secrets(fields: &str) -> String {
+    let is_secret = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        name.ends_with("password") || name.ends_with("code")
+    };
+    fields.split('&').filter(|pair| !is_secret(pair)).collect::<Vec<_>>().join("&")
+}
+
 /// Asks for the texts that do the same by program, with what is in the form by now.
 pub fn renew_code(dialog: &HtmlDialogElement, summary: &Element) {
     let form = summary.closest(".card").ok().flatten().and_then(|card| card.query_selector("form").ok().flatten());
     let fields = form.and_then(|form| form.dyn_into().ok()).and_then(|form| fields_of(&form));
     let from =
         if dialog.contains(Some(summary)) { dialog.get_attribute(FROM) } else { window().location().pathname().ok() };
+    // What confirms who asks has no place in an address.
+    let fields = fields.map(|fields| without_secrets(&fields));
     let (Some(fields), Some(from), Some(fold)) = (fields, from, summary.parent_element()) else { return };
     spawn_local(async move {
         let Some(came) = fetch::page(&format!("{from}?{fields}")).await else { return };
@@ -139,7 +155,8 @@ pub fn renew_code(dialog: &HtmlDialogElement, summary: &Element) {
 
 /// Whether a click outside may close it: nothing is typed there.
 pub fn is_light(dialog: &HtmlDialogElement) -> bool {
-    dialog.query_selector("[data-light]").ok().flatten().is_some()
+    let has = |selector| dialog.query_selector(selector).ok().flatten().is_some();
+    has("[data-light]") && !has(".confirm")
 }
 
 /// Whether only its own button may close it: a token is shown.
@@ -175,4 +192,6 @@ pub fn guard(dialog: &HtmlDialogElement) {
 pub fn close(dialog: &HtmlDialogElement) {
     dialog.set_attribute("data-closing", "").ok();
     dialog.close();
+    // Now, and not when its event comes: a token is gone from the page with the click.
+    dialog.replace_children_with_node_0();
 }

@@ -16,7 +16,7 @@ const TICK: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// From now on the page listens. `dialog`: where other pages' cards are shown.
 pub fn come_alive(dialog: &HtmlDialogElement) {
-    page::refresh_times();
+    page::name_times();
     set_interval(page::refresh_times, TICK);
     dates::name_zone();
     let place = dialog.clone();

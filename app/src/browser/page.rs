@@ -1,5 +1,6 @@
 //! What is done to the page itself: times, copying, its newest state.
 
+use chrono::{DateTime, Utc};
 use domain::time::relative_text;
 use leptos::prelude::{document, set_timeout, window};
 use leptos::task::spawn_local;
@@ -11,15 +12,26 @@ use super::{dates, fetch};
 /// How long a word on what was done stays.
 const TOAST_FOR: std::time::Duration = std::time::Duration::from_secs(8);
 
-/// Writes every `<time datetime>` anew: the distance from now, and the exact time in the person's zone.
-pub fn refresh_times() {
-    let Ok(found) = document().query_selector_all("time[datetime]") else { return };
-    let now = dates::now();
-    for time in (0..found.length()).filter_map(|index| found.item(index)?.dyn_into::<Element>().ok()) {
-        let Some(at) = time.get_attribute("datetime").and_then(|text| dates::instant(&text)) else { continue };
+/// Gives every `<time datetime>` its exact time in the person's zone. The distance from now is as the server wrote it a
+/// moment ago: nothing moves.
+pub fn name_times() {
+    for (time, at) in times() {
         time.set_attribute("title", &dates::local_text(at).unwrap_or_default()).ok();
+    }
+}
+
+/// Writes the distance from now of every `<time datetime>` anew.
+pub fn refresh_times() {
+    let now = dates::now();
+    for (time, at) in times() {
         time.set_text_content(Some(&relative_text(at, now)));
     }
+}
+
+fn times() -> Vec<(Element, DateTime<Utc>)> {
+    let Ok(found) = document().query_selector_all("time[datetime]") else { return Vec::new() };
+    let elements = (0..found.length()).filter_map(|index| found.item(index)?.dyn_into::<Element>().ok());
+    elements.filter_map(|time| Some((time.clone(), dates::instant(&time.get_attribute("datetime")?)?))).collect()
 }
 
 /// Copies the text that a button names: of the field in `data-copy`, or of what follows the button.
@@ -66,10 +78,13 @@ fn named_field(button: &Element, attribute: &str) -> Option<HtmlInputElement> {
 pub async fn renew() {
     let Ok(address) = window().location().href() else { return };
     let Some(newest) = fetch::page(&address).await else { return };
-    if let (Some(old), Some(new)) = (by_id(&document(), "page"), by_id(&newest, "page")) {
-        old.replace_with_with_node_1(&new).ok();
-        refresh_times();
+    // The rail names the tenant and the person, who may have another name now.
+    for part in ["page", "rail"] {
+        if let (Some(old), Some(new)) = (by_id(&document(), part), by_id(&newest, part)) {
+            old.replace_with_with_node_1(&new).ok();
+        }
     }
+    name_times();
     if let Some(word) = by_id(&newest, "toast").and_then(|toast| toast.text_content()).filter(|word| !word.is_empty()) {
         toast(&word);
     }

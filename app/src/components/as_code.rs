@@ -7,11 +7,11 @@ use crate::as_code::AsCode;
 /// The fold. `public_url`: where the API is. The script asks for it anew, with what was typed, when it is unfolded.
 #[component]
 pub fn CodeFold(code: AsCode, public_url: String) -> impl IntoView {
-    let texts = code.texts(&public_url).map(|(name, text)| view! { <CopiedText name text /> });
+    let texts = code.texts(&public_url).into_iter().map(|(name, text)| view! { <CopiedText name text /> });
     view! {
         <details class="as-code">
             <summary>"The same by program"</summary>
-            <div class="snippets">{texts.into_iter().collect_view()}</div>
+            <div class="snippets">{texts.collect_view()}</div>
         </details>
     }
 }

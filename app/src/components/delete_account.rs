@@ -1,10 +1,10 @@
 //! What is said before a service account is deleted.
 
 use chrono::{DateTime, Utc};
-use domain::{Agent, ApiKey, ServiceAccount};
+use domain::{Agent, ApiKey, Recent, ServiceAccount};
 use leptos::prelude::*;
 
-use super::time::Moment;
+use super::{revoke_key::RecentWords, time::Moment};
 
 /// What deleting an account will stop. `in_use`: its keys that were used in the last day. `agents`: those of its keys.
 #[component]
@@ -12,6 +12,7 @@ pub fn DeleteWords(
     account: ServiceAccount,
     in_use: Vec<ApiKey>,
     agents: Vec<Agent>,
+    recent: Recent,
     now: DateTime<Utc>,
 ) -> impl IntoView {
     let keys = match account.active_keys {
@@ -28,12 +29,13 @@ pub fn DeleteWords(
     });
     let rows = rows.collect_view();
     let used = if rows.is_empty() {
-        view! { <p>"None of its keys was used in the last day."</p> }.into_any()
+        ().into_any()
     } else {
         view! { <p>"In use in the last day:"</p><ul class="plain-list">{rows}</ul> }.into_any()
     };
     view! {
         <p>{format!("{} and {keys} will stop working at once. Agents and flows that use them fail to authenticate and must be started with a new key.", account.name)}</p>
+        <RecentWords recent now />
         {used}
         <p>"This can't be undone."</p>
     }

@@ -23,6 +23,9 @@ pub fn Field(
     /// For the browser's own filling in.
     #[prop(default = "off")]
     autocomplete: &'static str,
+    /// Whether the form isn't sent without it.
+    #[prop(default = true)]
+    required: bool,
     /// Whether to stand in it from the start.
     #[prop(optional)]
     autofocus: bool,
@@ -32,7 +35,8 @@ pub fn Field(
 ) -> impl IntoView {
     let message = move || error.get().and_then(|error| error.at(name).map(str::to_owned));
     let (id, hint_id, error_id) = (format!("field-{name}"), format!("hint-{name}"), format!("error-{name}"));
-    let described = format!("{hint_id} {error_id}");
+    let described = if hint.is_empty() { error_id.clone() } else { format!("{hint_id} {error_id}") };
+    let hint = (!hint.is_empty()).then(|| view! { <p class="hint" id=hint_id>{hint}</p> });
     view! {
         <div class="field">
             <label for=id.clone()>{label}</label>
@@ -43,11 +47,11 @@ pub fn Field(
                 value=value
                 autocomplete=autocomplete
                 autofocus=autofocus
-                required
+                required=required
                 aria-describedby=described
                 aria-invalid=move || message().map(|_| "true")
             />
-            <p class="hint" id=hint_id>{hint}</p>
+            {hint}
             <FieldError id=error_id error=error name=name />
         </div>
     }

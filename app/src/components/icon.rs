@@ -17,6 +17,14 @@ pub enum Icon {
     Braces,
     /// People.
     People,
+    /// What was done.
+    Log,
+    /// Settings.
+    Gear,
+    /// All keys.
+    Keys,
+    /// A browser that is signed in.
+    Screen,
     /// One more.
     Plus,
     /// A menu.
@@ -45,6 +53,12 @@ impl Icon {
             Self::People => {
                 "M6 7.500a2.300 2.300 0 1 0 0-4.600 2.300 2.300 0 0 0 0 4.600zM1.800 13c.4-2.300 2.100-3.400 4.200-3.400s3.800 1.100 4.200 3.400M10.500 3.100a2.200 2.200 0 0 1 0 4.300M12 9.800c1.300.5 2.100 1.600 2.400 3.200"
             }
+            Self::Log => "M3.500 2.500h9v11h-9zM6 5.500h4M6 8h4M6 10.500h2.500",
+            Self::Gear => {
+                "M2.500 4.500h6M11.500 4.500h2M10 3v3M2.500 8h2M7.500 8h6M6 6.500v3M2.500 11.500h5M10.500 11.500h3M9 10v3"
+            }
+            Self::Keys => "M2.500 3.500h11M2.500 8h11M2.500 12.500h11M4.500 2v3M8 6.500v3M11.500 11v3",
+            Self::Screen => "M2 3h12v8H2zM6 13.500h4M8 11v2.500",
             Self::Plus => "M8 3v10M3 8h10",
             Self::Search => "M7 11.500a4.500 4.500 0 1 0 0-9 4.500 4.500 0 0 0 0 9zM10.500 10.500 14 14",
             Self::Menu => "M2.500 4.500h11M2.500 8h11M2.500 11.500h11",

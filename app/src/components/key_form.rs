@@ -15,6 +15,8 @@ pub struct TenantChoice {
     pub id: TenantId,
     /// Its name.
     pub name: String,
+    /// Its short name.
+    pub slug: String,
     /// Whether it is chosen at first.
     pub chosen: bool,
 }
@@ -48,7 +50,7 @@ pub fn KeyFields(
         }
     });
     view! {
-        <FormError error fields=&["name", "expires_at", "tenant_id"] />
+        <FormError error fields=&["name", "expires_at", "tenant_id", "confirm_password", "confirm_code"] />
         <Field name="name" label="API Key Name" value=typed.name hint="What will use it, and where." autofocus=true error />
         <ExpiryField choice=typed.expiry date=typed.date error />
         {choose}

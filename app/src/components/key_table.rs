@@ -1,8 +1,9 @@
 //! The table of keys.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, KeyState};
+use domain::{ApiKey, KeyState, Operation};
 use leptos::{either::Either, prelude::*};
+use service::{Actor, ApiKeys};
 
 use super::{
     last_use::LastUsed, row_menu::RowMenu, sort_header::SortHeader, status::KeyStatus, time::Moment,
@@ -10,16 +11,21 @@ use super::{
 };
 use crate::list_url::ListChoice;
 
-/// Rows of keys. `base`: the path below which a key's own pages stand.
+/// Rows of keys. `actor`: who reads them. `base`: the path below which a key's own pages stand.
 #[component]
 pub fn KeyTable(
     keys: Vec<ApiKey>,
+    actor: Option<Actor>,
     choice: ListChoice,
     base: String,
     show_tenant: bool,
     now: DateTime<Utc>,
 ) -> impl IntoView {
-    let rows = keys.into_iter().map(|key| view! { <KeyRow key base=base.clone() show_tenant now /> }).collect_view();
+    let rows = keys.into_iter().map(|key| {
+        let menu = key_menu(actor.as_ref(), &base, &key, now);
+        view! { <KeyRow key menu base=base.clone() show_tenant now /> }
+    });
+    let rows = rows.collect_view();
     view! {
         <table class="table" aria-label="API keys">
             <thead>
@@ -40,19 +46,34 @@ pub fn KeyTable(
     }
 }
 
-/// What can be done with a key, beside revoking it. `base`: the path below which its own pages stand.
-pub fn key_menu(base: &str, key: &ApiKey, now: DateTime<Utc>) -> Vec<(String, &'static str)> {
-    let at = |word: &str| format!("{base}/{}/{word}", key.id);
+/// What the actor may do with a key, beside revoking it. `base`: the path below which its own pages stand.
+pub fn key_menu(actor: Option<&Actor>, base: &str, key: &ApiKey, now: DateTime<Utc>) -> Vec<(String, &'static str)> {
     let state = key.state(now);
-    let rename = (!matches!(state, KeyState::Revoked { .. })).then(|| (at("rename"), "Rename"));
-    let stop = state.is_good().then(|| (at("suspend"), "Suspend"));
+    let (is_good, rolls) = (state.is_good(), key.overlap_until(now).is_some());
+    let is_over = matches!(state, KeyState::Revoked { .. });
     let is_suspended = matches!(state, KeyState::Suspended { .. }) && key.suspended_at.is_some();
-    let start = is_suspended.then(|| (at("resume"), "Resume"));
-    [rename, stop, start].into_iter().flatten().collect()
+    let all = [
+        (is_good && !rolls, Operation::RollApiKey, "roll", "Roll"),
+        (!is_over, Operation::RenameApiKey, "rename", "Rename"),
+        (is_good, Operation::SuspendApiKey, "suspend", "Suspend"),
+        (is_suspended, Operation::ResumeApiKey, "resume", "Resume"),
+        (rolls, Operation::FinishRoll, "finish-roll", "Finish the roll"),
+        (rolls, Operation::ExtendRoll, "extend-roll", "Extend the overlap"),
+        (rolls, Operation::CancelRoll, "cancel-roll", "Take the roll back"),
+    ];
+    let may = |operation| actor.is_some_and(|actor| ApiKeys::may(actor, operation, key));
+    let offered = all.into_iter().filter(|(fits, operation, ..)| *fits && may(*operation));
+    offered.map(|(_, _, word, label)| (format!("{base}/{}/{word}", key.id), label)).collect()
 }
 
 #[component]
-fn KeyRow(key: ApiKey, base: String, show_tenant: bool, now: DateTime<Utc>) -> impl IntoView {
+fn KeyRow(
+    key: ApiKey,
+    menu: Vec<(String, &'static str)>,
+    base: String,
+    show_tenant: bool,
+    now: DateTime<Utc>,
+) -> impl IntoView {
     let state = key.state(now);
     let is_over = matches!(state, KeyState::Revoked { .. });
     let expires = match key.expires_at {
@@ -60,17 +81,20 @@ fn KeyRow(key: ApiKey, base: String, show_tenant: bool, now: DateTime<Utc>) -> i
         Some(at) => Either::Right(view! { <Moment at now /> }),
     };
     let creator = format!("by {}", key.created_by);
+    let rolled = key.replaced_by.as_ref().map(|new| {
+        let words = if key.overlap_until(now).is_some() { "is being replaced by " } else { "replaced by " };
+        view! { <span class="sub">{words}<code>{new.hint.clone()}"…"</code></span> }
+    });
     let trash = (!is_over).then(|| {
         let (href, label) = (format!("{base}/{}/revoke", key.id), format!("Revoke API key {}", key.name));
         view! { <TrashLink href label /> }
     });
-    let menu = key_menu(&base, &key, now);
     let menu = (!menu.is_empty()).then(|| view! { <RowMenu label=format!("More for {}", key.name) items=menu /> });
     view! {
         <tr class:row-over=is_over>
             <th scope="row" data-label="Name"><a class="name" href=format!("{base}/{}", key.id)>{key.name.to_string()}</a><code class="sub">{key.hint.clone()}"…"</code></th>
             {show_tenant.then(|| view! { <td data-label="Tenant">{key.tenant_name.to_string()}</td> })}
-            <td data-label="Status"><KeyStatus state /></td>
+            <td data-label="Status"><KeyStatus state />{rolled}</td>
             <td data-label="Created"><Moment at=key.created_at now /><span class="sub">{creator}</span></td>
             <td data-label="Expires">{expires}</td>
             <td data-label="Last used"><LastUsed last=key.last_used.clone() now /></td>

@@ -2,14 +2,18 @@
 
 pub mod account_table;
 pub mod as_code;
+pub mod concerns;
+pub mod confirm_fields;
 pub mod delete_account;
 pub mod expiry_field;
+pub mod facts;
 pub mod field;
 pub mod icon;
 pub mod key_form;
 pub mod key_table;
 pub mod last_use;
 pub mod reveal;
+pub mod revealed_link;
 pub mod revoke_key;
 pub mod role_field;
 pub mod row_menu;
@@ -18,3 +22,4 @@ pub mod status;
 pub mod time;
 pub mod toast;
 pub mod trash_link;
+pub mod usage;

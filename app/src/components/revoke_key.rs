@@ -1,36 +1,55 @@
 //! What is said before a key is stopped.
 
 use chrono::{DateTime, Utc};
-use domain::{Agent, ApiKey};
-use leptos::{either::Either, prelude::*};
+use domain::{Agent, ApiKey, Recent};
+use leptos::prelude::*;
 
 use super::{delete_account::agent_names, time::Moment};
 
-/// Which key it is, and what stops with it. `agents`: those that run with it.
+/// Which key it is, and what stops with it. `agents`: those that run with it. `recent`: who used it in the last day.
 #[component]
-pub fn UseWords(key: ApiKey, agents: Vec<Agent>, now: DateTime<Utc>) -> impl IntoView {
+pub fn UseWords(key: ApiKey, agents: Vec<Agent>, recent: Recent, now: DateTime<Utc>) -> impl IntoView {
     let names = agent_names(&agents, &key);
-    let used = match key.last_used.clone() {
-        None => Either::Left(view! { <p>"The key has never been used."</p> }),
-        Some(last) => {
-            let address = last.address.map(|address| format!(" from {address}")).unwrap_or_default();
-            let agent = last.user_agent.map(|agent| format!(" by {agent}")).unwrap_or_default();
-            Either::Right(
-                view! { <p>"Last used " <strong><Moment at=last.at now /></strong>{address}{agent}{names}". What uses it will stop working at once."</p> },
-            )
-        }
-    };
     view! {
         <p class="subject"><code>{key.hint.clone()}"…"</code>" in "{key.tenant_name.to_string()}</p>
-        {used}
+        <RecentWords recent now />
+        {key.last_used.map(|last| {
+            let address = last.address.map(|address| format!(" from {address}")).unwrap_or_default();
+            let agent = last.user_agent.map(|agent| format!(" by {agent}")).unwrap_or_default();
+            view! { <p class="muted">"The last time"{address}{agent}{names}"."</p> }
+        })}
     }
+}
+
+/// "Used 12 seconds ago by 3 agents from 2 addresses. What uses it will stop working at once."
+#[component]
+pub fn RecentWords(recent: Recent, now: DateTime<Utc>) -> impl IntoView {
+    let Some(at) = recent.last_used_at else {
+        return view! { <p>"It has never been used: nothing stops."</p> }.into_any();
+    };
+    match recent.words() {
+        None => view! { <p>"Last used "<strong><Moment at now /></strong>", and not in the last day."</p> }.into_any(),
+        Some(words) => {
+            view! { <p>"Used "<strong><Moment at now /></strong>", in the last day "<strong>{words}</strong>". What uses it will stop working at once."</p> }
+                .into_any()
+        }
+    }
+}
+
+/// "Its keys were used 12 seconds ago, in the last day by 3 agents from 2 addresses: …": whom a change of the role
+/// touches. Nothing, when nobody used them lately. `keys`: "Its keys", "Their keys".
+#[component]
+pub fn RoleWords(keys: &'static str, recent: Recent, now: DateTime<Utc>) -> impl IntoView {
+    recent.last_used_at.zip(recent.words()).map(|(at, words)| {
+        view! { <p>{keys}" were used "<strong><Moment at now /></strong>", in the last day "<strong>{words}</strong>": from the next request on they may do only what the new role allows."</p> }
+    })
 }
 
 /// What revoking will stop.
 #[component]
-pub fn RevokeWords(key: ApiKey, agents: Vec<Agent>, now: DateTime<Utc>) -> impl IntoView {
+pub fn RevokeWords(key: ApiKey, agents: Vec<Agent>, recent: Recent, now: DateTime<Utc>) -> impl IntoView {
     view! {
-        <UseWords key agents now />
+        <UseWords key agents recent now />
         <p>"This can't be undone. To go on, a new key has to be made and put where this one is used."</p>
     }
 }

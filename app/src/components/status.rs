@@ -1,6 +1,6 @@
 //! The state of a thing, as a chip with a word.
 
-use domain::{AccountState, AgentState, KeyState};
+use domain::{AccountState, AgentState, KeyState, Outcome};
 use leptos::prelude::*;
 
 /// A key's state.
@@ -29,4 +29,14 @@ pub fn AgentStatus(state: AgentState) -> impl IntoView {
         AgentState::CutOff { .. } => "chip chip-revoked",
     };
     view! { <span class=class>{state.label()}</span> }
+}
+
+/// What came of an operation.
+#[component]
+pub fn OutcomeStatus(outcome: Outcome) -> impl IntoView {
+    let class = match outcome {
+        Outcome::Done => "chip chip-active",
+        Outcome::Refused => "chip chip-revoked",
+    };
+    view! { <span class=class>{outcome.label()}</span> }
 }

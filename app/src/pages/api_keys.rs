@@ -2,15 +2,18 @@
 
 use domain::{ApiError, IssuedKey, KeyFilter, KeyQuery, Owner, Page, Role};
 use leptos::prelude::*;
+use service::Actor;
 
 use super::{
     form_id, list_params, page,
     toolbar::{Empty, Pager, Toolbar},
 };
 use crate::{
-    as_code::{AsCode, CodeContext},
+    as_code::{AsCode, CodeContext, Elsewhere},
     components::{
         as_code::CodeFold,
+        concerns::ConcernBanners,
+        confirm_fields::confirm_fields,
         icon::{Icon, Picture},
         key_form::{KeyFields, TenantChoice, Typed},
         key_table::KeyTable,
@@ -30,6 +33,7 @@ pub fn OwnKeys() -> impl IntoView {
     page("API Keys", async move {
         let actor = request.actor()?;
         let keys = request.services.api_keys().list(actor, actor.owner(), &query).await?;
+        let (concerns, now) = (request.services.api_keys().concerns(actor).await?, request.services.now());
         let may_create = !tenants(&request).await?.is_empty();
         let list = KeyList { path: PATH.to_owned(), base: PATH.to_owned(), owner: None, may_create };
         let accounts = if actor.role() == Role::TenantAdmin {
@@ -40,6 +44,7 @@ pub fn OwnKeys() -> impl IntoView {
         Ok(view! {
             <h1>"API Keys"</h1>
             <p class="lead">"Keys that act as you, in one tenant. For CI, agents or anything that outlives your laptop, use a " {accounts} "."</p>
+            <ConcernBanners concerns now />
             {key_list(&request, list, &query, keys)}
         }
         .into_any())
@@ -74,7 +79,8 @@ pub fn key_list(request: &RequestContext, list: KeyList, query: &KeyQuery, keys:
     let rows = if is_empty {
         view! { <Empty choice=empty default_state=KeyFilter::Active.as_str() state_label words /> }.into_any()
     } else {
-        view! { <KeyTable keys=keys.items choice=head base show_tenant now /> }.into_any()
+        let actor = request.actor.clone();
+        view! { <KeyTable keys=keys.items actor choice=head base show_tenant now /> }.into_any()
     };
     view! {
         <div class="board">
@@ -96,9 +102,16 @@ async fn tenants(request: &RequestContext) -> Result<Vec<TenantChoice>, ApiError
         .map(|membership| {
             let id = membership.tenant.id;
             let chosen = if asked.is_empty() { id == viewer.tenant_id } else { asked == id.to_string() };
-            TenantChoice { id, name: membership.tenant.name.to_string(), chosen }
+            let (name, slug) = (membership.tenant.name.to_string(), membership.tenant.slug.as_str().to_owned());
+            TenantChoice { id, name, slug, chosen }
         })
         .collect())
+}
+
+/// The chosen tenant, where it isn't the one that the session stands in.
+fn elsewhere(actor: &Actor, tenants: &[TenantChoice]) -> Option<Elsewhere> {
+    let chosen = tenants.iter().find(|tenant| tenant.chosen && tenant.id != actor.tenant_id())?;
+    Some(Elsewhere { tenant_id: chosen.id.to_string(), slug: chosen.slug.clone() })
 }
 
 /// `/user/api-keys/new`.
@@ -112,14 +125,20 @@ pub fn NewOwnKey() -> impl IntoView {
                 "With the role Read only you can't create keys. Ask an administrator of the tenant.",
             ));
         }
-        Ok(new_key_page(&request, PATH, tenants, request.code(None).await?))
+        new_key_page(&request, PATH, tenants, request.code(None).await?).await
     })
 }
 
 /// The page of the form; or of the token, when the form has made a key.
-pub fn new_key_page(request: &RequestContext, back: &str, tenants: Vec<TenantChoice>, code: CodeContext) -> AnyView {
+pub async fn new_key_page(
+    request: &RequestContext,
+    back: &str,
+    tenants: Vec<TenantChoice>,
+    code: CodeContext,
+) -> Result<AnyView, ApiError> {
     if let Some(issued) = request.form.issued.clone() {
-        return reveal_page(issued, request.public_url.clone(), back.to_owned());
+        let title = "Your API key has been created";
+        return Ok(reveal_page(title, issued, request.public_url.clone(), back.to_owned()));
     }
     let value = |name: &str| request.form.value(name);
     let typed = Typed { name: value("name"), expiry: value("expiry"), date: value("date") };
@@ -127,29 +146,40 @@ pub fn new_key_page(request: &RequestContext, back: &str, tenants: Vec<TenantCho
     let form_id = if repeated.is_empty() || is_conflict(request) { form_id() } else { repeated };
     let error = Signal::stored(request.form.error.clone());
     let expires_at = ExpiryChoice::from_word(&typed.expiry).expires_at(utc_date(&typed.date), request.services.now());
-    let example = AsCode::create_key(&code, &typed.name, expires_at.ok().flatten().as_deref());
-    view! {
+    let elsewhere = elsewhere(request.actor()?, &tenants);
+    let example = AsCode::create_key(&code, &typed.name, expires_at.ok().flatten().as_deref(), elsewhere.as_ref());
+    let confirm = confirm_fields(request).await?;
+    let now = request.services.now();
+    let policies = request.services.tenant_policies().list(request.actor()?).await?;
+    let rules = policies.iter().filter(|policy| policy.holds(now)).map(|policy| view! { <li>{policy.sentence()}</li> });
+    let rules = rules.collect_view();
+    let rules = (!rules.is_empty()).then(|| view! { <ul class="plain-list muted">{rules}</ul> });
+    Ok(view! {
         <div class="card">
             <h1 id="card-title">"Create an API key"</h1>
+            {rules}
             <form method="post">
                 <input type="hidden" name="idempotency_key" value=form_id />
                 <KeyFields typed tenants error />
+                {confirm}
                 <div class="buttons"><a class="button" href=back.to_owned() data-close="">"Cancel"</a><button type="submit" class="button primary">"Create"</button></div>
             </form>
             <CodeFold code=example public_url=code.public_url />
         </div>
     }
-    .into_any()
+    .into_any())
 }
 
-fn is_conflict(request: &RequestContext) -> bool {
+/// Whether the form did its work already, earlier.
+pub fn is_conflict(request: &RequestContext) -> bool {
     request.form.error.as_ref().is_some_and(|error| error.code == domain::ErrorCode::Conflict)
 }
 
-fn reveal_page(issued: IssuedKey, public_url: String, back: String) -> AnyView {
+/// The token, this once.
+pub fn reveal_page(title: &'static str, issued: IssuedKey, public_url: String, back: String) -> AnyView {
     view! {
         <div class="card" data-firm="">
-            <h1 id="card-title">"Your API key has been created"</h1>
+            <h1 id="card-title">{title}</h1>
             <RevealBody token=issued.token.expose().to_owned() public_url />
             <div class="buttons"><a class="button primary" href=back data-close="">"I have stored it"</a></div>
         </div>

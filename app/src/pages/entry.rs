@@ -40,6 +40,35 @@ pub fn SignIn() -> impl IntoView {
     }
 }
 
+/// `/sign-in/code`.
+#[component]
+pub fn Code() -> impl IntoView {
+    let request = context();
+    let error = Signal::stored(request.form.error.clone());
+    let typed_next = request.form.value("next");
+    let query = leptos_router::hooks::use_query_map();
+    let next = if typed_next.is_empty() {
+        query.with_untracked(|query| query.get("next")).unwrap_or_default()
+    } else {
+        typed_next
+    };
+    view! {
+        <Title text="Sign in" />
+        <Plain>
+            <div class="card">
+                <h1>"Your second factor"</h1>
+                <form method="post" action="/sign-in/code">
+                    <FormError error fields=&["code"] />
+                    <input type="hidden" name="next" value=next />
+                    <Field name="code" label="Code" hint="The six digits that your app shows, or a recovery code." autocomplete="one-time-code" autofocus=true error />
+                    <div class="buttons"><button type="submit" class="button primary wide">"Sign in"</button></div>
+                </form>
+                <p><a href="/sign-in">"Start again"</a></p>
+            </div>
+        </Plain>
+    }
+}
+
 /// `/set-up/{token}`.
 #[component]
 pub fn SetUp() -> impl IntoView {

@@ -30,7 +30,7 @@ pub fn Frame(
                     <a class="brand" href="/">"Latchkey"</a>
                     <label for="rail-open" class="icon-button rail-button" aria-hidden="true"><Picture icon=Icon::Menu /></label>
                 </div>
-                <div class="rail-body">
+                <div class="rail-body" id="rail">
                     <TenantSwitcher viewer=viewer.clone() return_to=return_to.clone() />
                     <Navigation role=viewer.role() return_to=return_to.clone() />
                     <Person name=viewer.user.name.to_string() return_to theme />
@@ -77,12 +77,15 @@ fn Navigation(role: Role, return_to: String) -> impl IntoView {
         view! { <li><a href=path aria-current=here.then_some("page")><Picture icon />{label}</a></li> }
     };
     let accounts = (role == Role::TenantAdmin).then(|| link("/team/service-accounts", "Service Accounts", Icon::Robot));
+    let log = (role == Role::TenantAdmin).then(|| link("/team/audit-log", "Audit log", Icon::Log));
+    let settings = (role == Role::TenantAdmin).then(|| link("/team/settings", "Settings", Icon::Gear));
+    let keys = (role == Role::TenantAdmin).then(|| link("/team/keys", "All keys", Icon::Keys));
     view! {
         <nav aria-label="Main">
             <h2 class="nav-title">"User"</h2>
-            <ul>{link("/user/api-keys", "API Keys", Icon::Key)}{link("/user/profile", "Profile", Icon::Person)}</ul>
+            <ul>{link("/user/api-keys", "API Keys", Icon::Key)}{link("/user/profile", "Profile", Icon::Person)}{link("/user/sessions", "Sessions", Icon::Screen)}</ul>
             <h2 class="nav-title">"Team"</h2>
-            <ul>{accounts}{link("/team/members", "Members", Icon::People)}</ul>
+            <ul>{accounts}{keys}{link("/team/members", "Members", Icon::People)}{log}{settings}</ul>
             <h2 class="nav-title">"API"</h2>
             <ul>{link("/graphiql", "GraphiQL", Icon::Braces)}</ul>
         </nav>

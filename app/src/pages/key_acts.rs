@@ -1,16 +1,23 @@
-//! The pages that do something with one key: revoke, suspend, resume, rename.
+//! The pages that do something with one key: revoke, suspend, resume, rename, roll.
 
-use domain::{AgentScope, ApiError, ApiKey, KeyId, KeyState, ServiceAccountId};
+use chrono::{DateTime, Utc};
+use domain::{AgentScope, ApiError, ApiKey, KeyId, KeyState, Overlap, Recent, ServiceAccountId};
 use leptos::prelude::*;
 
-use super::{page, path_id, path_word};
+use super::{
+    api_keys::{is_conflict, reveal_page},
+    form_id, page, path_id, path_word,
+};
 use crate::{
-    as_code::AsCode,
+    as_code::{AsCode, CodeContext},
     components::{
         as_code::CodeFold,
+        confirm_fields::{CONFIRM_FIELDS, confirm_fields},
         field::{Field, FormError},
-        revoke_key::{RevokeWords, UseWords},
+        revoke_key::{RecentWords, RevokeWords, UseWords},
+        time::Moment,
     },
+    expiry_choice::roll_deadline,
     request::{RequestContext, context},
 };
 
@@ -35,26 +42,34 @@ pub fn AccountKeyAct() -> impl IntoView {
 async fn act_page(request: &RequestContext, key: KeyId, act: &str, back: &str) -> Result<AnyView, ApiError> {
     let key = request.services.api_keys().get(request.actor()?, key).await?;
     let agents = request.services.agents().list(request.actor()?, AgentScope::Key(key.id)).await?;
+    let recent = request.services.api_keys().recent(request.actor()?, key.id).await?;
     let (id, code, now) = (key.id.to_string(), request.code(None).await?, request.services.now());
     let is_over = key.revoked_at.is_some();
     let url = code.public_url.clone();
     Ok(match act {
-        "revoke" => Card {
-            title: format!("Revoke the API key {}?", key.name),
-            button: (!is_over).then_some("Revoke"),
-            destroys: true,
-            code: AsCode::revoke_key(&code, &id),
-            words: view! { <RevokeWords key agents now /> }.into_any(),
+        "revoke" => {
+            let made = request.services.api_keys().created_by(request.actor()?, key.id).await?;
+            let living = made.into_iter().filter(|key| key.revoked_at.is_none()).collect();
+            let and_created = request.form.value("and_created") == "yes";
+            Card {
+                title: format!("Revoke the API key {}?", key.name),
+                button: (!is_over).then_some("Revoke"),
+                destroys: true,
+                code: AsCode::revoke_key(&code, &id, and_created),
+                words: view! { <RevokeWords key agents recent now /> }.into_any(),
+                fields: created_field(living, and_created, now),
+            }
+            .view(request, back, url)
         }
-        .view(request, back, url),
         "suspend" => Card {
             title: format!("Suspend the API key {}?", key.name),
             button: key.state(now).is_good().then_some("Suspend"),
             destroys: true,
             code: AsCode::change(&code, "suspend_api_key", &id, None),
             words:
-                view! { <UseWords key=key.clone() agents now /><p>"It can be resumed later, with the same token."</p> }
+                view! { <UseWords key=key.clone() agents recent now /><p>"It can be resumed later, with the same token."</p> }
                     .into_any(),
+            fields: ().into_any(),
         }
         .view(request, back, url),
         "resume" => Card {
@@ -63,11 +78,146 @@ async fn act_page(request: &RequestContext, key: KeyId, act: &str, back: &str) -
             destroys: false,
             code: AsCode::change(&code, "resume_api_key", &id, None),
             words: resume_words(&key),
+            fields: ().into_any(),
         }
         .view(request, back, url),
+        "roll" => {
+            let confirm = confirm_fields(request).await?;
+            roll_page(request, &key, recent, back, &code, confirm)
+        }
+        "finish-roll" => Card {
+            title: format!("Finish the roll of {}?", key.name),
+            button: key.overlap_until(now).map(|_| "Finish now"),
+            destroys: true,
+            code: AsCode::change(&code, "finish_roll", &id, None),
+            words: view! { <p>"The old token is refused from the next request on, for good."</p><UseWords key agents recent now /> }.into_any(),
+            fields: ().into_any(),
+        }
+        .view(request, back, url),
+        "extend-roll" => {
+            let choices = [("24h", "24 hours"), ("7d", "7 days"), ("1h", "1 hour")];
+            let (chosen, confirm) = (chosen_overlap(request, &choices), confirm_fields(request).await?);
+            Card {
+                title: format!("Extend the overlap of {}?", key.name),
+                button: key.overlap_until(now).map(|_| "Extend"),
+                destroys: false,
+                code: AsCode::change(&code, "extend_roll", &id, Some(("overlap", chosen))),
+                words: view! { <p>"Counted from now. The old token never works longer than it would have without the roll."</p> }
+                    .into_any(),
+                fields: view! { {overlap_field(&choices, chosen)}{confirm} }.into_any(),
+            }
+            .view(request, back, url)
+        }
+        "cancel-roll" => {
+            let new = key.replaced_by.as_ref().map(|new| new.id);
+            let (title, button) = (format!("Take the roll of {} back?", key.name), key.overlap_until(now).map(|_| "Take back"));
+            let new = match new {
+                Some(new) => request.services.api_keys().recent(request.actor()?, new).await?,
+                None => Recent::default(),
+            };
+            Card {
+                title,
+                button,
+                destroys: true,
+                code: AsCode::change(&code, "cancel_roll", &id, None),
+                words: view! { <p>"The new token is revoked, and the old one works as before the roll."</p><h2>"The new one"</h2><RecentWords recent=new now /> }
+                    .into_any(),
+                fields: confirm_fields(request).await?,
+            }
+            .view(request, back, url)
+        }
         "rename" => rename_page(request, key, back, url).await?,
         _ => return Err(ApiError::not_found()),
     })
+}
+
+/// The choice to revoke along what a key has made, with the last use of each; `keys`: those that live.
+fn created_field(keys: Vec<ApiKey>, chosen: bool, now: DateTime<Utc>) -> AnyView {
+    let used = |key: &ApiKey| view! { {key.name.to_string()}{use_of(key, now)} };
+    let (words, list) = match keys.as_slice() {
+        [] => return ().into_any(),
+        [one] => (view! { "Revoke the key that it made along: "{used(one)} }.into_any(), None),
+        some => {
+            let words = format!("Revoke the {} keys that it made along, and what those made:", some.len());
+            let items = some.iter().map(|key| view! { <li>{used(key)}</li> }).collect_view();
+            (words.into_any(), Some(view! { <ul id="made-keys" class="plain-list">{items}</ul> }))
+        }
+    };
+    let described = list.is_some().then_some("made-keys");
+    view! {
+        <label class="check"><input type="checkbox" name="and_created" value="yes" checked=chosen aria-describedby=described /><span>{words}</span></label>
+        {list}
+    }
+    .into_any()
+}
+
+/// ", last used 3 minutes ago from 192.0.2.1".
+fn use_of(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
+    let Some(last) = key.last_used.clone() else { return ", never used".into_any() };
+    let address = last.address.map(|address| format!(" from {address}")).unwrap_or_default();
+    view! { ", last used "<Moment at=last.at now />{address} }.into_any()
+}
+
+/// The word that was chosen; a day, when none of them was.
+fn chosen_overlap(request: &RequestContext, choices: &[(&'static str, &'static str)]) -> &'static str {
+    let typed = request.form.value("overlap");
+    choices.iter().map(|(word, _)| *word).find(|word| *word == typed).unwrap_or("24h")
+}
+
+fn overlap_field(choices: &[(&'static str, &'static str)], chosen: &str) -> AnyView {
+    let choices = choices.iter().map(|(word, label)| {
+        view! { <label class="choice"><input type="radio" name="overlap" value=*word checked=*word == chosen /><span>{*label}</span></label> }
+    });
+    view! { <fieldset class="field"><legend>"How long the old token still works"</legend><div class="choices">{choices.collect_view()}</div></fieldset> }
+        .into_any()
+}
+
+/// The form that rolls; or the new token, when it has.
+fn roll_page(
+    request: &RequestContext,
+    key: &ApiKey,
+    recent: Recent,
+    back: &str,
+    code: &CodeContext,
+    confirm: AnyView,
+) -> AnyView {
+    if let Some(issued) = request.form.issued.clone() {
+        return reveal_page("The API key has been rolled", issued, request.public_url.clone(), back.to_owned());
+    }
+    let error = Signal::stored(request.form.error.clone());
+    let now = request.services.now();
+    let chosen = chosen_overlap(request, &Overlap::CHOICES);
+    let repeated = request.form.value("idempotency_key");
+    let form_id = if repeated.is_empty() || is_conflict(request) { form_id() } else { repeated };
+    let waits = [("1", "1 day"), ("7", "7 days"), ("30", "30 days"), ("90", "90 days")];
+    let wait = request.form.value("wait");
+    let waits = waits.map(|(days, label)| {
+        let chosen = if wait.is_empty() { days == "7" } else { days == wait };
+        view! { <option value=days selected=chosen>{label}</option> }
+    });
+    let deadline = (chosen == "first_use").then(|| roll_deadline(&wait, now));
+    let example = AsCode::roll_key(code, &key.id.to_string(), chosen, deadline.as_deref());
+    let life = service::renewed_expiry(key, now).map_or_else(
+        || "The new key never expires, as this one.".to_owned(),
+        |at| format!("The new key expires on {}: as long after its making as this one.", domain::time::utc_text(at)),
+    );
+    view! {
+        <div class="card">
+            <h1 id="card-title">{format!("Roll the API key {}", key.name)}</h1>
+            <p>"You get a new token of the same name and rights. Put it where the old one is used while both work. "{life}</p>
+            <UseWords key=key.clone() agents=Vec::new() recent now />
+            <form method="post">
+                <input type="hidden" name="idempotency_key" value=form_id />
+                <FormError error fields=&CONFIRM_FIELDS />
+                {overlap_field(&Overlap::CHOICES, chosen)}
+                <div class="field first-use"><label for="wait">"Until its first use, and at the latest after"</label><select id="wait" name="wait">{waits.into_iter().collect_view()}</select></div>
+                {confirm}
+                <div class="buttons"><a class="button" href=back.to_owned() data-close="">"Cancel"</a><button type="submit" class="button primary">"Roll"</button></div>
+            </form>
+            <CodeFold code=example public_url=code.public_url.clone() />
+        </div>
+    }
+    .into_any()
 }
 
 fn resume_words(key: &ApiKey) -> AnyView {
@@ -107,6 +257,8 @@ pub struct Card {
     pub code: AsCode,
     /// What it will do.
     pub words: AnyView,
+    /// What can be chosen.
+    pub fields: AnyView,
 }
 
 impl Card {
@@ -119,8 +271,11 @@ impl Card {
             <div class="card" data-light="">
                 <h1 id="card-title">{self.title}</h1>
                 {self.words}
-                <FormError error fields=&[] />
-                <form method="post" class="buttons"><a class="button" href=back.to_owned() data-close="" autofocus>"Cancel"</a>{button}</form>
+                <FormError error fields=&CONFIRM_FIELDS />
+                <form method="post">
+                    {self.fields}
+                    <div class="buttons"><a class="button" href=back.to_owned() data-close="" autofocus>"Cancel"</a>{button}</div>
+                </form>
                 <CodeFold code=self.code public_url />
             </div>
         }

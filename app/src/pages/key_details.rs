@@ -1,12 +1,16 @@
-//! The page of one key: its facts, and the agents that use it.
+//! The page of one key: its facts, its roll, its use, what it made and what was done to it.
 
 use chrono::{DateTime, Utc};
-use domain::{AgentScope, ApiError, ApiKey, KeyId, KeyState, ServiceAccountId};
+use domain::{AgentScope, ApiError, ApiKey, KeyId, KeyState, Operation, Role, ServiceAccountId, audit::Channel};
 use leptos::prelude::*;
+use service::ApiKeys;
 
-use super::{agents::agents, page, path_id};
+use super::{agents::agents, audit_log, page, path_id};
 use crate::{
-    components::{key_table::key_menu, row_menu::RowMenu, status::KeyStatus, time::Moment, trash_link::TrashLink},
+    components::{
+        concerns::key_path, facts::Facts, key_table::key_menu, row_menu::RowMenu, status::KeyStatus, time::Moment,
+        trash_link::TrashLink, usage::UsageSection,
+    },
     request::{RequestContext, context},
 };
 
@@ -34,9 +38,15 @@ pub fn AccountKey() -> impl IntoView {
 async fn details(request: &RequestContext, key: KeyId, base: &str, up: (String, String)) -> Result<AnyView, ApiError> {
     let (actor, now) = (request.actor()?, request.services.now());
     let key = request.services.api_keys().get(actor, key).await?;
+    let lines = request.services.audit_log().of_key(actor, key.id, &audit_log::newest()).await?;
+    let all = (actor.role() == Role::TenantAdmin).then(|| audit_log::all_about(&key.id.to_string()));
+    let usage = request.services.api_keys().usage(actor, key.id).await?;
+    let made = request.services.api_keys().created_by(actor, key.id).await?;
+    let roll = roll(request, &key, base, now).await?;
+    let origin = origin(request, &key).await?;
     let seen = request.services.agents().list(actor, AgentScope::Key(key.id)).await?;
     let state = key.state(now);
-    let menu = key_menu(base, &key, now);
+    let menu = key_menu(Some(actor), base, &key, now);
     let menu = (!menu.is_empty()).then(|| view! { <RowMenu label=format!("More for {}", key.name) items=menu /> });
     let revoke = (!matches!(state, KeyState::Revoked { .. })).then(|| {
         let label = format!("Revoke API key {}", key.name);
@@ -47,13 +57,138 @@ async fn details(request: &RequestContext, key: KeyId, base: &str, up: (String, 
         <p class="crumb"><a href=up.0>{up.1}</a></p>
         <div class="title-row"><h1>{key.name.to_string()}</h1>{menu}{revoke}</div>
         <p class="lead"><KeyStatus state />" " <code>{key.hint.clone()}"…"</code></p>
-        {facts(key, now)}
+        {roll}
+        {facts(key, origin, now)}
+        <UsageSection usage now />
         {agents(seen, None, now)}
+        {created_keys(made, now)}
+        {audit_log::history(lines, all, now)}
     }
     .into_any())
 }
 
-fn facts(key: ApiKey, now: DateTime<Utc>) -> AnyView {
+/// Through which door a key was made, and with which key.
+async fn origin(request: &RequestContext, key: &ApiKey) -> Result<AnyView, ApiError> {
+    let door = Channel::label_of(&key.created_channel).to_owned();
+    let Some(id) = key.created_by_key else { return Ok(door.into_any()) };
+    // The maker's key may be one that the reader must not see.
+    let maker = request.services.api_keys().get(request.actor()?, id).await.ok();
+    let with = match maker {
+        Some(maker) => {
+            view! { <a href=key_path(&maker)>{maker.name.to_string()}</a>" "<code>{maker.hint.clone()}"…"</code> }
+                .into_any()
+        }
+        None => view! { <code>{id.to_string()}</code> }.into_any(),
+    };
+    Ok(view! { {door}", with the key "{with} }.into_any())
+}
+
+/// Where a key stands in its lineage: what it replaces, what replaces it, and in the overlap who still uses which.
+async fn roll(
+    request: &RequestContext,
+    key: &ApiKey,
+    base: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<AnyView>, ApiError> {
+    let (actor, keys) = (request.actor()?, request.services.api_keys());
+    let (old, new) = match (&key.replaced_by, key.replaces) {
+        (Some(new), _) => (key.clone(), keys.get(actor, new.id).await?),
+        (None, Some(old)) => (keys.get(actor, old).await?, key.clone()),
+        (None, None) => return Ok(None),
+    };
+    let is_current = old.replaced_by.as_ref().is_some_and(|next| next.id == new.id);
+    let until = old.overlap_until(now).filter(|_| is_current);
+    let ends_on_use = old.replaced_by.as_ref().is_some_and(|new| new.ends_on_use);
+    let words = match (until, is_current) {
+        (Some(at), _) if ends_on_use => {
+            view! { <p>"Both tokens work until the new one is first used, and at the latest until "<Moment at now />"."</p> }.into_any()
+        }
+        (Some(at), _) => view! { <p>"Both tokens work. The old one ends "<Moment at now />"."</p> }.into_any(),
+        (None, true) => view! { <p>"The roll is over: only the new token counts."</p> }.into_any(),
+        (None, false) => view! { <p>"This roll was taken back."</p> }.into_any(),
+    };
+    let acts = [
+        (Operation::FinishRoll, "finish-roll", "Finish now"),
+        (Operation::ExtendRoll, "extend-roll", "Extend"),
+        (Operation::CancelRoll, "cancel-roll", "Take back"),
+    ];
+    let offered = acts.into_iter().filter(|(operation, ..)| until.is_some() && ApiKeys::may(actor, *operation, &old));
+    let buttons: Vec<_> = offered
+        .map(|(_, word, label)| {
+            view! { <a class="button" href=format!("{base}/{}/{word}", old.id) data-dialog="">{label}</a> }
+        })
+        .collect();
+    let buttons = (!buttons.is_empty()).then(|| view! { <div class="buttons">{buttons}</div> });
+    let (old, new) = (side(&old, "Old", base, now), side(&new, "New", base, now));
+    Ok(Some(
+        view! {
+            <section class="roll" aria-labelledby="roll-title">
+                <h2 id="roll-title">"Roll"</h2>
+                {words}
+                <div class="roll-sides">{old}{new}</div>
+                {buttons}
+            </section>
+        }
+        .into_any(),
+    ))
+}
+
+/// One of the two keys of a roll.
+fn side(key: &ApiKey, title: &'static str, base: &str, now: DateTime<Utc>) -> AnyView {
+    let last = match key.last_used.clone() {
+        None => view! { <p>"Not used yet."</p> }.into_any(),
+        Some(last) => {
+            let address = last.address.map(|address| format!(" from {address}")).unwrap_or_default();
+            let agent = last.user_agent.map(|agent| format!(" by {agent}")).unwrap_or_default();
+            view! { <p>"Last used "<Moment at=last.at now />{address}{agent}</p> }.into_any()
+        }
+    };
+    let tried = key.tried_after_roll().map(|last| {
+        let address = last.address.clone().map(|address| format!(" from {address}")).unwrap_or_default();
+        view! { <p class="error">"Still tried "<Moment at=last.at now />{address}", and refused."</p> }
+    });
+    let href = format!("{base}/{}", key.id);
+    view! {
+        <div>
+            <h3>{title}" "<a href=href><code>{key.hint.clone()}"…"</code></a></h3>
+            <p><KeyStatus state=key.state(now) /></p>
+            {last}{tried}
+        </div>
+    }
+    .into_any()
+}
+
+/// The keys that were made with a key.
+fn created_keys(keys: Vec<ApiKey>, now: DateTime<Utc>) -> Option<AnyView> {
+    if keys.is_empty() {
+        return None;
+    }
+    let rows = keys.into_iter().map(|key| {
+        let state = key.state(now);
+        view! {
+            <tr>
+                <th scope="row" data-label="Name"><a class="name" href=key_path(&key)>{key.name.to_string()}</a><code class="sub">{key.hint.clone()}"…"</code></th>
+                <td data-label="Stands for">{key.owner_name.clone()}</td>
+                <td data-label="Status"><KeyStatus state /></td>
+                <td data-label="Created"><Moment at=key.created_at now /></td>
+            </tr>
+        }
+    });
+    Some(
+        view! {
+            <section class="agents" aria-labelledby="made-title">
+                <h2 id="made-title">"Keys that it made"</h2>
+                <table class="table" aria-label="Keys that it made">
+                    <thead><tr><th scope="col">"Name"</th><th scope="col">"Stands for"</th><th scope="col">"Status"</th><th scope="col">"Created"</th></tr></thead>
+                    <tbody>{rows.collect_view()}</tbody>
+                </table>
+            </section>
+        }
+        .into_any(),
+    )
+}
+
+fn facts(key: ApiKey, origin: AnyView, now: DateTime<Utc>) -> AnyView {
     let moment = |at: DateTime<Utc>| view! { <Moment at now /> }.into_any();
     let plain = |text: String| view! { {text} }.into_any();
     let by = |at, who: String| view! { <Moment at now />" by "{who} }.into_any();
@@ -69,12 +204,12 @@ fn facts(key: ApiKey, now: DateTime<Utc>) -> AnyView {
         Some(("Stands for", plain(key.owner_name))),
         Some(("Tenant", plain(key.tenant_name.to_string()))),
         Some(("Created", by(key.created_at, key.created_by))),
+        Some(("Through", origin)),
         Some(("Expires", key.expires_at.map_or_else(|| plain("Never".to_owned()), moment))),
         Some(("Last used", last)),
         key.suspended_at.map(|at| ("Suspended", by(at, key.suspended_by.unwrap_or_default()))),
         key.revoked_at.map(|at| ("Revoked", by(at, key.revoked_by.unwrap_or_default()))),
         Some(("Id", view! { <code>{key.id.to_string()}</code> }.into_any())),
     ];
-    let rows = rows.into_iter().flatten().map(|(name, value)| view! { <dt>{name}</dt><dd>{value}</dd> });
-    view! { <dl class="facts">{rows.collect_view()}</dl> }.into_any()
+    view! { <Facts rows=rows.into_iter().flatten().collect() /> }.into_any()
 }

@@ -1,13 +1,26 @@
 //! Team > Members: who belongs to the tenant, with which role.
 
-use domain::{ApiError, KeyQuery, Member, Operation, Owner, Role, UserId};
+use chrono::{DateTime, Utc};
+use domain::{
+    ApiError, InventoryQuery, Invitation, InvitationId, KeyFilter, KeyQuery, Member, Operation, Owner, Recent, Role,
+    UserId,
+};
 use leptos::prelude::*;
 
 use super::{key_acts::Card, page, path_id, path_word};
 use crate::{
     as_code::{AsCode, CodeContext},
     components::{
-        as_code::CodeFold, field::FormError, role_field::RoleField, row_menu::RowMenu, trash_link::TrashLink,
+        as_code::CodeFold,
+        confirm_fields::confirm_fields,
+        field::{Field, FormError},
+        icon::{Icon, Picture},
+        revealed_link::RevealedLink,
+        revoke_key::{RecentWords, RoleWords},
+        role_field::RoleField,
+        row_menu::RowMenu,
+        time::Moment,
+        trash_link::TrashLink,
     },
     request::{RequestContext, context},
 };
@@ -23,10 +36,16 @@ pub fn Members() -> impl IntoView {
         let members = request.services.members().list(actor).await?;
         let may_change = actor.role() == Role::TenantAdmin;
         let own = actor.user_id();
+        let open = if may_change { request.services.invitations().list(actor).await? } else { Vec::new() };
+        let open = open_invitations(open, request.services.now());
+        let invite = may_change.then(|| {
+            view! { <a class="button primary board-action" href=format!("{PATH}/invite") data-dialog=""><Picture icon=Icon::Plus />"Invite a member"</a> }
+        });
         let rows = members.into_iter().map(|member| row(member, may_change, own)).collect_view();
         Ok(view! {
             <h1>"Members"</h1>
             <p class="lead">"People who belong to this tenant. What they may do follows from their role, at every moment."</p>
+            <div class="board">{invite}</div>
             <table class="table" aria-label="Members">
                 <thead>
                     <tr>
@@ -37,8 +56,107 @@ pub fn Members() -> impl IntoView {
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
+            {open}
         }
         .into_any())
+    })
+}
+
+fn open_invitations(open: Vec<Invitation>, now: DateTime<Utc>) -> Option<AnyView> {
+    if open.is_empty() {
+        return None;
+    }
+    let rows = open.into_iter().map(|invitation| {
+        let href = format!("{PATH}/invitations/{}/cancel", invitation.id);
+        let email = invitation.email.as_str().to_owned();
+        view! {
+            <tr>
+                <th scope="row" data-label="E-mail"><span class="name">{email.clone()}</span></th>
+                <td data-label="Role">{invitation.role.label()}</td>
+                <td data-label="Invited"><Moment at=invitation.created_at now /><span class="sub">"by "{invitation.created_by}</span></td>
+                <td data-label="Link ends"><Moment at=invitation.expires_at now /></td>
+                <td class="actions"><TrashLink href label=format!("Take the invitation of {email} back") /></td>
+            </tr>
+        }
+    });
+    Some(
+        view! {
+            <section class="agents" aria-labelledby="invitations-title">
+                <h2 id="invitations-title">"Open invitations"</h2>
+                <table class="table" aria-label="Open invitations">
+                    <thead>
+                        <tr>
+                            <th scope="col">"E-mail"</th><th scope="col">"Role"</th><th scope="col">"Invited"</th><th scope="col">"Link ends"</th>
+                            <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows.collect_view()}</tbody>
+                </table>
+            </section>
+        }
+        .into_any(),
+    )
+}
+
+/// `/team/members/invite`.
+#[component]
+pub fn Invite() -> impl IntoView {
+    let request = context();
+    page("Invite a member", async move {
+        // The list's own refusal, for those who may not.
+        request.services.invitations().list(request.actor()?).await?;
+        if let Some(link) = request.form.revealed.first().cloned() {
+            let mailed = if request.form.value("mailed").is_empty() {
+                "Send them this link."
+            } else {
+                "The link is on its way by e-mail."
+            };
+            let words = format!("{mailed} It works once, for 72 hours, and can't be shown again.");
+            return Ok(
+                view! { <RevealedLink title="The invitation is made" words label="Link" link back=PATH /> }.into_any()
+            );
+        }
+        let error = Signal::stored(request.form.error.clone());
+        let (email, role) = (request.form.value("email"), request.form.value("role"));
+        let role = if role.is_empty() { Role::User.as_str().to_owned() } else { role };
+        let code = request.code(None).await?;
+        let example = AsCode::invite(&code, &email, &role);
+        let confirm = confirm_fields(&request).await?;
+        Ok(view! {
+            <div class="card">
+                <h1 id="card-title">"Invite a member"</h1>
+                <form method="post">
+                    <FormError error fields=&["email", "confirm_password", "confirm_code"] />
+                    <Field name="email" label="E-mail" kind="email" value=email hint="Of the one who is invited. Only they can use the link." autofocus=true error />
+                    <RoleField value=role />
+                    {confirm}
+                    <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Invite"</button></div>
+                </form>
+                <CodeFold code=example public_url=code.public_url />
+            </div>
+        }
+        .into_any())
+    })
+}
+
+/// `/team/members/invitations/{invitation}/cancel`.
+#[component]
+pub fn CancelInvitation() -> impl IntoView {
+    let (request, id) = (context(), path_id::<InvitationId>("invitation"));
+    page("Take an invitation back", async move {
+        let id = id?;
+        let open = request.services.invitations().list(request.actor()?).await?;
+        let invitation = open.into_iter().find(|one| one.id == id).ok_or_else(ApiError::not_found)?;
+        let code = request.code(None).await?;
+        Ok(Card {
+            title: format!("Take the invitation of {} back?", invitation.email.as_str()),
+            button: Some("Take back"),
+            destroys: true,
+            code: AsCode::cancel_invitation(&code, &id.to_string()),
+            words: view! { <p>"Its link stops working at once."</p> }.into_any(),
+            fields: ().into_any(),
+        }
+        .view(&request, PATH, code.public_url))
     })
 }
 
@@ -72,23 +190,35 @@ pub fn MemberAct() -> impl IntoView {
         let (actor, user) = (request.actor()?, user?);
         let member = request.services.members().get_to_change(actor, user).await?;
         let code = request.code(None).await?;
+        let recent = request.services.api_keys().recent_of_owner(actor, Owner::User(user)).await?;
         match act.as_str() {
-            "role" => Ok(role_page(&request, &member, &code)),
+            "role" => Ok(role_page(&request, &member, recent, &code)),
             "remove" => {
-                let keys = request.services.api_keys().list(actor, Owner::User(user), &KeyQuery::default()).await?;
-                let names = keys.items.iter().map(|key| key.name.to_string()).collect::<Vec<_>>();
-                Ok(remove_card(&member, names, keys.next.is_some(), &code).view(
-                    &request,
-                    PATH,
-                    code.public_url.clone(),
-                ))
+                let (names, more) = living_keys(&request, user).await?;
+                let recent = view! { <RecentWords recent now=request.services.now() /> }.into_any();
+                Ok(remove_card(&member, names, more, &code, recent).view(&request, PATH, code.public_url.clone()))
             }
             _ => Err(ApiError::not_found()),
         }
     })
 }
 
-fn role_page(request: &RequestContext, member: &Member, code: &CodeContext) -> AnyView {
+/// The names of a member's keys in this tenant that aren't over, suspended ones too; and whether there are others.
+async fn living_keys(request: &RequestContext, user: UserId) -> Result<(Vec<String>, bool), ApiError> {
+    let inventory = InventoryQuery { owner: Some(user.0), ..InventoryQuery::default() };
+    let (mut names, mut more) = (Vec::new(), false);
+    for (filter, mark) in [(KeyFilter::Active, ""), (KeyFilter::Suspended, " (suspended)")] {
+        let query = KeyQuery { filter, ..KeyQuery::default() };
+        let keys = request.services.inventory().list(request.actor()?, &query, inventory).await?;
+        names.extend(keys.items.iter().map(|key| format!("{}{mark}", key.name)));
+        more |= keys.next.is_some();
+    }
+    Ok((names, more))
+}
+
+/// `recent`: who used the member's keys here in the last day.
+fn role_page(request: &RequestContext, member: &Member, recent: Recent, code: &CodeContext) -> AnyView {
+    let now = request.services.now();
     let typed = request.form.value("role");
     let role = if typed.is_empty() { member.role.as_str().to_owned() } else { typed };
     let id = member.user_id.to_string();
@@ -105,6 +235,7 @@ fn role_page(request: &RequestContext, member: &Member, code: &CodeContext) -> A
             <h1 id="card-title">{format!("Change the role of {}", member.name)}</h1>
             <form method="post">
                 <FormError error fields=&[] />
+                <RoleWords keys="Their keys" recent now />
                 <RoleField value=role />
                 <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Save"</button></div>
             </form>
@@ -115,13 +246,13 @@ fn role_page(request: &RequestContext, member: &Member, code: &CodeContext) -> A
 }
 
 /// `keys`: the names of the member's living keys here; `more`: whether there are others.
-fn remove_card(member: &Member, keys: Vec<String>, more: bool, code: &CodeContext) -> Card {
+fn remove_card(member: &Member, keys: Vec<String>, more: bool, code: &CodeContext, recent: AnyView) -> Card {
     let id = member.user_id.to_string();
     let stops = if keys.is_empty() {
-        view! { <p>"They have no active API key here."</p> }.into_any()
+        view! { <p>"They have no living API key here."</p> }.into_any()
     } else {
         let items = keys.into_iter().map(|name| view! { <li>{name}</li> }).collect_view();
-        view! { <p>"These API keys stop working with the membership, at once and for good:"</p><ul class="plain-list">{items}{more.then(|| view! { <li>"… and more"</li> })}</ul> }
+        view! { <p>"These API keys stop working with the membership, at once and for good:"</p><ul class="plain-list">{items}{more.then(|| view! { <li>"… and more"</li> })}</ul>{recent} }
             .into_any()
     };
     Card {
@@ -136,5 +267,6 @@ fn remove_card(member: &Member, keys: Vec<String>, more: bool, code: &CodeContex
             cli: code.command("remove-member", &["--email", member.email.as_str()]),
         },
         words: view! { {stops}<p>"Service accounts that they made, and those accounts' keys, go on."</p> }.into_any(),
+        fields: ().into_any(),
     }
 }

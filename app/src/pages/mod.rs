@@ -2,15 +2,21 @@
 
 mod agents;
 mod api_keys;
+mod audit_log;
 mod entry;
 mod frame;
 mod graphiql;
+mod inventory;
 mod key_acts;
 mod key_details;
 mod members;
+mod policies;
 mod problem;
 mod profile;
+mod second_factor;
 mod service_accounts;
+mod sessions;
+mod tenants;
 mod toolbar;
 
 use axum::http::header;
@@ -72,6 +78,7 @@ fn App() -> impl IntoView {
         <Router>
             <Routes fallback=problem::NotFound>
                 <Route path=path!("/sign-in") view=entry::SignIn ssr=SsrMode::Async />
+                <Route path=path!("/sign-in/code") view=entry::Code ssr=SsrMode::Async />
                 <Route path=path!("/set-up/:token") view=entry::SetUp ssr=SsrMode::Async />
                 <Route path=path!("/user/api-keys") view=api_keys::OwnKeys ssr=SsrMode::Async />
                 <Route path=path!("/user/api-keys/new") view=api_keys::NewOwnKey ssr=SsrMode::Async />
@@ -87,8 +94,25 @@ fn App() -> impl IntoView {
                 <Route path=path!("/team/service-accounts/:account/:act") view=service_accounts::AccountAct ssr=SsrMode::Async />
                 <Route path=path!("/user/profile") view=profile::Profile ssr=SsrMode::Async />
                 <Route path=path!("/user/profile/:act") view=profile::ProfileAct ssr=SsrMode::Async />
+                <Route path=path!("/user/second-factor/:act") view=second_factor::SecondFactor ssr=SsrMode::Async />
+                <Route path=path!("/user/sessions") view=sessions::Sessions ssr=SsrMode::Async />
+                <Route path=path!("/user/sessions/end-others") view=sessions::EndOthers ssr=SsrMode::Async />
+                <Route path=path!("/user/sessions/:session/end") view=sessions::EndSession ssr=SsrMode::Async />
                 <Route path=path!("/team/members") view=members::Members ssr=SsrMode::Async />
                 <Route path=path!("/team/members/:user/:act") view=members::MemberAct ssr=SsrMode::Async />
+                <Route path=path!("/team/members/invite") view=members::Invite ssr=SsrMode::Async />
+                <Route path=path!("/team/members/invitations/:invitation/cancel") view=members::CancelInvitation ssr=SsrMode::Async />
+                <Route path=path!("/team/keys") view=inventory::Inventory ssr=SsrMode::Async />
+                <Route path=path!("/team/keys/:bulk") view=inventory::Bulk ssr=SsrMode::Async />
+                <Route path=path!("/team/settings/policies/:policy") view=policies::Policy ssr=SsrMode::Async />
+                <Route path=path!("/team/settings/policies/:policy/off") view=policies::PolicyOff ssr=SsrMode::Async />
+                <Route path=path!("/team/settings") view=tenants::Settings ssr=SsrMode::Async />
+                <Route path=path!("/team/settings/rename") view=tenants::RenameTenant ssr=SsrMode::Async />
+                <Route path=path!("/tenants/new") view=tenants::NewTenant ssr=SsrMode::Async />
+                <Route path=path!("/invitations/:token") view=tenants::AcceptInvitation ssr=SsrMode::Async />
+                <Route path=path!("/user/calendar/:act") view=profile::CalendarAct ssr=SsrMode::Async />
+                <Route path=path!("/team/audit-log") view=audit_log::Log ssr=SsrMode::Async />
+                <Route path=path!("/team/audit-log/:line") view=audit_log::Line ssr=SsrMode::Async />
                 <Route path=path!("/graphiql") view=graphiql::Graphiql ssr=SsrMode::Async />
             </Routes>
         </Router>
@@ -156,14 +180,29 @@ fn notice(request: &crate::request::RequestContext) -> Option<String> {
         "key-renamed" => "The API key has another name now.",
         "key-suspended" => "The API key is suspended.",
         "key-resumed" => "The API key works again.",
+        "roll-finished" => "The roll is finished: the old token is refused from now on.",
+        "roll-extended" => "The old token works longer.",
+        "roll-cancelled" => "The roll is taken back: the new token is refused, the old one is as it was.",
         "account-changed" => "The service account has been changed.",
         "account-suspended" => "The service account is suspended, and all its keys.",
         "account-resumed" => "The service account's keys work again.",
         "account-deleted" => "The service account has been deleted.",
         "member-changed" => "The member has another role now.",
         "member-removed" => "The member has been removed, and their keys here with them.",
+        "invitation-cancelled" => "The invitation is taken back.",
+        "joined" => "You are a member now.",
+        "tenant-renamed" => "The tenant has another name now.",
+        "tenant-created" => "The tenant has been made, and you stand in it.",
+        "calendar-revoked" => "The calendar's link works no more.",
+        "keys-suspended" => "The chosen API keys are suspended.",
+        "keys-revoked" => "The chosen API keys have been revoked.",
+        "policy-set" => "The policy is set.",
+        "policy-cleared" => "The policy is off.",
         "profile-changed" => "Your name has been changed.",
         "password-changed" => "Your password has been changed; your other sessions have ended.",
+        "session-ended" => "The session has ended.",
+        "sessions-ended" => "Your other sessions have ended.",
+        "second-factor-disabled" => "The second factor is off.",
         "signed-out" => "You are signed out.",
         _ => return None,
     };

@@ -45,7 +45,7 @@ pub async fn contents(request: &RequestContext, error: ApiError) -> AnyView {
             <p role="alert">{error.message}</p>
             {error.reference.map(|reference| view! { <p>"Reference to quote: " <code>{reference}</code></p> })}
             {people}
-            <p><a class="button" href="/">"To your API keys"</a></p>
+            <p><a class="button" href="/">{if request.actor.is_some() { "To your API keys" } else { "To the start" }}</a></p>
         </div>
     }
     .into_any()

@@ -1,13 +1,18 @@
 //! User > Profile: a person's own facts, name and password.
 
+use chrono::{DateTime, Utc};
 use leptos::prelude::*;
+use service::SecondFactorState;
 
 use super::{page, path_word};
 use crate::{
     as_code::AsCode,
     components::{
         as_code::CodeFold,
+        confirm_fields::{CONFIRM_FIELDS, confirm_fields},
         field::{Field, FormError},
+        revealed_link::RevealedLink,
+        time::Moment,
     },
     request::context,
 };
@@ -20,6 +25,8 @@ pub fn Profile() -> impl IntoView {
     let request = context();
     page("Profile", async move {
         let viewer = request.services.users().viewer(request.actor()?).await?;
+        let factor = request.services.second_factors().state(request.actor()?).await?;
+        let feed = request.services.calendar().since(request.actor()?).await?;
         let tenants = viewer.memberships.iter().map(|membership| {
             view! { <li>{membership.tenant.name.to_string()}" — "{membership.role.label()}</li> }
         });
@@ -32,6 +39,10 @@ pub fn Profile() -> impl IntoView {
                 <dd>{viewer.user.email.as_str().to_owned()}</dd>
                 <dt>"Password"</dt>
                 <dd><a class="button small" href=format!("{PATH}/password") data-dialog="">"Change password"</a></dd>
+                <dt>"Second factor"</dt>
+                <dd>{second_factor(factor, request.services.now())}</dd>
+                <dt>"Calendar of expiries"</dt>
+                <dd>{calendar(feed, request.services.now())}</dd>
                 <dt>"Tenants"</dt>
                 <dd><ul>{tenants.collect_view()}</ul></dd>
                 <dt>"Id"</dt>
@@ -40,6 +51,90 @@ pub fn Profile() -> impl IntoView {
         }
         .into_any())
     })
+}
+
+fn calendar(since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> AnyView {
+    let Some(at) = since else {
+        return view! { "Off "<a class="button small" href="/user/calendar/create" data-dialog="">"Get a link"</a> }
+            .into_any();
+    };
+    view! {
+        "On since "<Moment at now />" "
+        <span class="inline-buttons">
+            <a class="button small" href="/user/calendar/create" data-dialog="">"Get another link"</a>
+            <a class="button small" href="/user/calendar/revoke" data-dialog="">"Turn off"</a>
+        </span>
+    }
+    .into_any()
+}
+
+/// `/user/calendar/{act}`: create, revoke.
+#[component]
+pub fn CalendarAct() -> impl IntoView {
+    let (request, act) = (context(), path_word("act"));
+    page("Calendar of expiries", async move {
+        if let Some(link) = request.form.revealed.first().cloned() {
+            let words = "Subscribe to it in your calendar. Whoever has the link sees the names of your keys and when they end; turn it off in your profile.";
+            return Ok(view! { <RevealedLink title="Your calendar's link" words=words.to_owned() label="Link" link back=PATH /> }.into_any());
+        }
+        let error = Signal::stored(request.form.error.clone());
+        let (title, words, class, button, confirm, mutation, answer) = match act.as_str() {
+            "create" => {
+                let words = "A secret link for your calendar: it shows when your keys end and, where you administer, those of the service accounts. An earlier link stops working.";
+                let confirm = confirm_fields(&request).await?;
+                (
+                    "Get a link for your calendar",
+                    words,
+                    "button primary",
+                    "Get the link",
+                    confirm,
+                    "create_calendar_feed",
+                    "link",
+                )
+            }
+            "revoke" => {
+                let words = "Calendars that hold the link see nothing any more.";
+                (
+                    "Turn the calendar's link off?",
+                    words,
+                    "button destroy",
+                    "Turn off",
+                    ().into_any(),
+                    "revoke_calendar_feed",
+                    "success",
+                )
+            }
+            _ => return Err(domain::ApiError::not_found()),
+        };
+        Ok(view! {
+            <div class="card">
+                <h1 id="card-title">{title}</h1>
+                <p>{words}</p>
+                <form method="post">
+                    <FormError error fields=&CONFIRM_FIELDS />
+                    {confirm}
+                    <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class=class>{button}</button></div>
+                </form>
+                <CodeFold code=AsCode::by_session(mutation, &[], answer) public_url=request.public_url.clone() />
+            </div>
+        }
+        .into_any())
+    })
+}
+
+fn second_factor(state: SecondFactorState, now: DateTime<Utc>) -> AnyView {
+    let Some(at) = state.enabled_at else {
+        return view! { "Off "<a class="button small" href="/user/second-factor/begin">"Set up"</a> }.into_any();
+    };
+    let left = format!(", {} recovery codes left ", state.codes_left);
+    view! {
+        "On since "<Moment at now />{left}
+        <span class="inline-buttons">
+            <a class="button small" href="/user/second-factor/codes" data-dialog="">"New recovery codes"</a>
+            <a class="button small" href="/user/second-factor/disable" data-dialog="">"Turn off"</a>
+        </span>
+    }
+    .into_any()
 }
 
 /// `/user/profile/{act}`: name, password.

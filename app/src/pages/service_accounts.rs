@@ -1,8 +1,8 @@
 //! Team > Service Accounts, one account with its keys, and the pages behind the buttons for those without script.
 
 use domain::{
-    AccountFilter, AccountState, AgentScope, ApiError, Direction, KeyQuery, KeySort, Owner, Role, ServiceAccount,
-    ServiceAccountId,
+    AccountFilter, AccountState, AgentScope, ApiError, Direction, KeyQuery, KeySort, Owner, Recent, Role,
+    ServiceAccount, ServiceAccountId,
 };
 use leptos::prelude::*;
 
@@ -19,9 +19,12 @@ use crate::{
     components::{
         account_table::{AccountTable, account_menu},
         as_code::CodeFold,
+        concerns::ConcernBanners,
+        confirm_fields::confirm_fields,
         delete_account::DeleteWords,
         field::{Field, FormError},
         icon::{Icon, Picture},
+        revoke_key::{RecentWords, RoleWords},
         role_field::RoleField,
         row_menu::RowMenu,
         status::AccountStatus,
@@ -45,6 +48,7 @@ pub fn Accounts() -> impl IntoView {
             "No service accounts yet. Add one for each thing that acts by itself: a deployment, a report, an agent.";
         let (bar, empty, head, state_label) = (choice.clone(), choice.clone(), choice.clone(), query.filter.label());
         let (is_empty, now) = (accounts.items.is_empty(), request.services.now());
+        let concerns = request.services.api_keys().concerns(request.actor()?).await?;
         let rows = if is_empty {
             view! { <Empty choice=empty default_state=AccountFilter::Active.as_str() state_label words /> }.into_any()
         } else {
@@ -53,6 +57,7 @@ pub fn Accounts() -> impl IntoView {
         Ok(view! {
             <h1>"Service Accounts"</h1>
             <p class="lead">"Accounts that belong to the tenant, not to a person. Their keys go on when people leave."</p>
+            <ConcernBanners concerns now />
             <div class="board">
                 <a class="button primary board-action" href=format!("{PATH}/new") data-dialog=""><Picture icon=Icon::Plus />"Add Service Account"</a>
                 <Toolbar choice=bar states label="Search service accounts" />
@@ -113,7 +118,7 @@ pub fn NewAccount() -> impl IntoView {
         let repeated = value("idempotency_key");
         let form_id = if repeated.is_empty() { form_id() } else { repeated };
         let error = Signal::stored(request.form.error.clone());
-        let code = request.code(None).await?;
+        let (code, confirm) = (request.code(None).await?, confirm_fields(&request).await?);
         let example =
             AsCode::create_account(&code, &value("name"), value("role").parse().unwrap_or(Role::TenantAdmin).as_str());
         Ok(view! {
@@ -121,9 +126,10 @@ pub fn NewAccount() -> impl IntoView {
                 <h1 id="card-title">"Add a service account"</h1>
                 <form method="post">
                     <input type="hidden" name="idempotency_key" value=form_id />
-                    <FormError error fields=&["name"] />
+                    <FormError error fields=&["name", "confirm_password", "confirm_code"] />
                     <Field name="name" label="Service Account Name" value=value("name") hint="What will act: a deployment, a report, an agent." autofocus=true error />
                     <RoleField value=value("role") />
+                    {confirm}
                     <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Create"</button></div>
                 </form>
                 <CodeFold code=example public_url=code.public_url />
@@ -144,6 +150,7 @@ pub fn DeleteAccount() -> impl IntoView {
         let agents = request.services.agents().list(request.actor()?, AgentScope::Owner(owner)).await?;
         let newest = KeyQuery { sort: KeySort::LastUsed, direction: Direction::Desc, ..KeyQuery::default() };
         let mut in_use = request.services.api_keys().list(request.actor()?, owner, &newest).await?.items;
+        let recent = request.services.api_keys().recent_of_owner(request.actor()?, owner).await?;
         in_use.retain(|key| key.was_used_lately(now));
         let (lately, is_over) = (account.was_used_lately(now), account.deleted_at.is_some());
         let title = format!("Delete the service account {}?", account.name);
@@ -152,7 +159,7 @@ pub fn DeleteAccount() -> impl IntoView {
         Ok(view! {
             <div class="card" data-light="">
                 <h1 id="card-title">{title}</h1>
-                <DeleteWords account in_use agents now />
+                <DeleteWords account in_use agents recent now />
                 <FormError error fields=&["confirmation"] />
                 <form method="post">
                     {lately.then(|| view! { <Field name="confirmation" label="Type the name to confirm" autofocus=true error /> })}
@@ -175,7 +182,7 @@ pub fn NewAccountKey() -> impl IntoView {
     page("Create an API key", async move {
         let account = load(&request, id).await?;
         let code = request.code(Some(account.id)).await?;
-        Ok(new_key_page(&request, &format!("{PATH}/{}", account.id), Vec::new(), code))
+        new_key_page(&request, &format!("{PATH}/{}", account.id), Vec::new(), code).await
     })
 }
 
@@ -186,6 +193,9 @@ pub fn AccountAct() -> impl IntoView {
     page("Service account", async move {
         let account = load(&request, id).await?;
         let (code, id) = (request.code(None).await?, account.id.to_string());
+        let owner = Owner::ServiceAccount(account.id);
+        let recent = request.services.api_keys().recent_of_owner(request.actor()?, owner).await?;
+        let now = request.services.now();
         let url = code.public_url.clone();
         let is_active = matches!(account.state(), AccountState::Active);
         match act.as_str() {
@@ -196,9 +206,11 @@ pub fn AccountAct() -> impl IntoView {
                 code: AsCode::change(&code, "suspend_service_account", &id, None),
                 words: view! {
                     <p>{format!("All its keys ({} active) stop working at once; agents and flows that use them are refused.", account.active_keys)}</p>
+                    <RecentWords recent now />
                     <p>"It can be resumed later, and its keys work again."</p>
                 }
                 .into_any(),
+                fields: ().into_any(),
             }
             .view(&request, PATH, url)),
             "resume" => Ok(Card {
@@ -207,25 +219,35 @@ pub fn AccountAct() -> impl IntoView {
                 destroys: false,
                 code: AsCode::change(&code, "resume_service_account", &id, None),
                 words: view! { <p>"Its keys work again from the next request on, but those that are suspended by themselves."</p> }.into_any(),
+                fields: ().into_any(),
             }
             .view(&request, PATH, url)),
-            "rename" | "role" => Ok(edit_page(&request, &account, act == "role", &code)),
+            "rename" => Ok(edit_page(&request, &account, None, &code)),
+            "role" => Ok(edit_page(&request, &account, Some(recent), &code)),
             _ => Err(ApiError::not_found()),
         }
     })
 }
 
-fn edit_page(request: &RequestContext, account: &ServiceAccount, role: bool, code: &CodeContext) -> AnyView {
+/// The form for the role or, without `recent`, for the name. `recent`: who used its keys in the last day.
+fn edit_page(
+    request: &RequestContext,
+    account: &ServiceAccount,
+    recent: Option<Recent>,
+    code: &CodeContext,
+) -> AnyView {
     let error = Signal::stored(request.form.error.clone());
     let typed = |name: &str, before: &str| {
         let typed = request.form.value(name);
         if typed.is_empty() { before.to_owned() } else { typed }
     };
     let id = account.id.to_string();
-    let (title, field, example) = if role {
+    let (title, field, example) = if let Some(recent) = recent {
         let role = typed("role", account.role.as_str());
         let example = AsCode::change(code, "change_service_account_role", &id, Some(("role", &role)));
-        ("Change the role of the service account", view! { <RoleField value=role /> }.into_any(), example)
+        let now = request.services.now();
+        let field = view! { <RoleWords keys="Its keys" recent now /><RoleField value=role /> }.into_any();
+        ("Change the role of the service account", field, example)
     } else {
         let name = typed("name", account.name.as_str());
         let example = AsCode::change(code, "rename_service_account", &id, Some(("name", &name)));

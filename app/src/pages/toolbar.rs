@@ -15,6 +15,10 @@ pub fn Toolbar(choice: ListChoice, states: Vec<(&'static str, &'static str)>, la
         let here = word == choice.state;
         view! { <li><a href=choice.with_state(word) aria-current=here.then_some("true")>{label}</a></li> }
     });
+    let extra = choice.extra.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| {
+        view! { <input type="hidden" name=*name value=value.clone() /> }
+    });
+    let extra = extra.collect_view();
     view! {
         <div class="toolbar">
             <form role="search" method="get" action=choice.path.clone() class="search">
@@ -23,6 +27,7 @@ pub fn Toolbar(choice: ListChoice, states: Vec<(&'static str, &'static str)>, la
                 <input type="hidden" name="state" value=choice.state.clone() />
                 <input type="hidden" name="sort" value=choice.sort.clone() />
                 <input type="hidden" name="dir" value=choice.direction.as_str() />
+                {extra}
                 <button type="submit" class="icon-button" aria-label="Search"><Picture icon=Icon::Search /></button>
             </form>
             <nav aria-label="Filter by state" class="states"><ul>{links.collect_view()}</ul></nav>
@@ -39,14 +44,16 @@ pub fn Empty(
     words: &'static str,
 ) -> impl IntoView {
     let searched = !choice.search.trim().is_empty();
-    let filtered = choice.state != default_state;
+    let is_narrowed = choice.extra.iter().any(|(_, value)| !value.is_empty());
+    let filtered = choice.state != default_state || is_narrowed;
     if !searched && !filtered {
         return view! { <div class="empty"><p>{words}</p></div> }.into_any();
     }
+    let beside = if is_narrowed { ", with the other filters" } else { "" };
     let search = if searched { format!(" that matches “{}”", choice.search.trim()) } else { String::new() };
     view! {
         <div class="empty">
-            <p>{format!("Nothing in the state “{state_label}”{search}.")}</p>
+            <p>{format!("Nothing in the state “{state_label}”{search}{beside}.")}</p>
             <p><a class="button" href=choice.path>"Clear search and filter"</a></p>
         </div>
     }

@@ -1,0 +1,58 @@
+//! What an owner or an administrator should see to, above a list.
+
+use chrono::{DateTime, Utc};
+use domain::{ApiKey, Owner};
+use leptos::prelude::*;
+use service::{Concerns, MOST_CONCERNS};
+
+use super::time::Moment;
+
+/// Where a key's own page is.
+pub fn key_path(key: &ApiKey) -> String {
+    match key.owner {
+        Owner::User(_) => format!("/user/api-keys/{}", key.id),
+        Owner::ServiceAccount(id) => format!("/team/service-accounts/{id}/keys/{}", key.id),
+    }
+}
+
+/// The banners; nothing, when all is well.
+#[component]
+pub fn ConcernBanners(concerns: Concerns, now: DateTime<Utc>) -> impl IntoView {
+    let most = MOST_CONCERNS as usize;
+    let more = |keys: &[ApiKey]| (keys.len() > most).then(|| view! { <li>"… and more"</li> });
+    let name = |key: &ApiKey| {
+        let of = match key.owner {
+            Owner::User(_) => None,
+            Owner::ServiceAccount(_) => Some(format!(" of {}", key.owner_name)),
+        };
+        view! { <a href=key_path(key)>{key.name.to_string()}</a>{of} }
+    };
+    let expiring = (!concerns.expiring.is_empty()).then(|| {
+        let rows = concerns.expiring.iter().take(most).map(|key| {
+            let ends = key.expires_at.map(|at| view! { ", " <Moment at now /> });
+            view! { <li>{name(key)}{ends}</li> }
+        });
+        view! {
+            <section class="concern" aria-label="Keys that expire soon">
+                <p><strong>"These keys expire soon."</strong>" Roll them before what uses them is refused."</p>
+                <ul class="plain-list">{rows.collect_view()}{more(&concerns.expiring)}</ul>
+            </section>
+        }
+    });
+    let tried = (!concerns.tried.is_empty()).then(|| {
+        let rows = concerns.tried.iter().take(most).map(|key| {
+            let last = key.last_refused.as_ref().map(|last| {
+                let address = last.address.as_ref().map(|address| format!(" from {address}"));
+                view! { ", tried " <Moment at=last.at now />{address} }
+            });
+            view! { <li>{name(key)}" ("<code>{key.hint.clone()}"…"</code>")"{last}</li> }
+        });
+        view! {
+            <section class="concern" aria-label="Rolled keys that are still tried">
+                <p><strong>"Something still uses a token that was rolled out."</strong>" It is refused until it gets the new one."</p>
+                <ul class="plain-list">{rows.collect_view()}{more(&concerns.tried)}</ul>
+            </section>
+        }
+    });
+    view! { {expiring}{tried} }
+}
