@@ -5,7 +5,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, IssuedKey, Owner, Secret, ServiceAccountId, TenantId, UserId, audit::Channel};
-use service::{Actor, Client, Clock, CreateApiKey, CreateServiceAccount, RegisterAgent, Services, Settings};
+use service::{
+    Actor, Client, Clock, CreateApiKey, CreateServiceAccount, RegisterAgent, RollApiKey, Services, Settings,
+};
 
 /// The address that the demo signs in with.
 pub const EMAIL: &str = "ada@example.org";
@@ -52,7 +54,10 @@ impl Story {
     }
 
     async fn ada(&self, ada: UserId, acme: TenantId) -> service::Result<Actor> {
-        self.services.actors().from_session(ada, acme, client("203.0.113.7", "Mozilla/5.0 (X11; Linux x86_64)")).await
+        self.services
+            .actors()
+            .from_session(ada, acme, self.now, client("203.0.113.7", "Mozilla/5.0 (X11; Linux x86_64)"))
+            .await
     }
 
     fn days_ago(&self, days: i64) {
@@ -92,6 +97,14 @@ impl Story {
         self.key(&actor, Owner::ServiceAccount(retired), "jenkins", None).await?;
         self.days_ago(30);
         self.services.service_accounts().delete(&actor, retired).await?;
+        self.history(&agent, "192.0.2.10", "python-requests/2.31.0", 70, 24).await?;
+        self.history(&second, "198.51.100.9", "python-requests/2.31.0", 45, 9).await?;
+        self.history(&reports, "192.0.2.44", "reports/3.2", 60, 1).await?;
+        self.clock.set(self.now - TimeDelta::hours(30));
+        let roll = RollApiKey { key: second.key.id, overlap: "7d".to_owned(), ..RollApiKey::default() };
+        let rolled = self.services.rolls().roll(&actor, &roll).await?;
+        self.clock.set(self.now - TimeDelta::hours(2));
+        self.used(&rolled, "198.51.100.9", "python-requests/2.32.3").await?;
         self.clock.set(self.now - TimeDelta::hours(9));
         self.used(&reports, "192.0.2.44", "reports/3.2").await?;
         self.clock.set(self.now - TimeDelta::seconds(40));
@@ -132,6 +145,17 @@ impl Story {
         let expires_at = ends.map(|days| (self.now + TimeDelta::days(days)).to_rfc3339());
         let input = CreateApiKey { owner, tenant_id: None, name: name.to_owned(), expires_at, idempotency_key: None };
         self.services.api_keys().create(actor, &input).await
+    }
+
+    /// Uses over the last days: more of them on some days than on others, and the latest half a day ago.
+    async fn history(&self, key: &IssuedKey, address: &str, agent: &str, days: i64, most: i64) -> service::Result<()> {
+        for day in (1..days).rev() {
+            for turn in 0..=(day * 7 % 11 + 3) * most / 14 {
+                self.clock.set(self.now - TimeDelta::days(day) + TimeDelta::minutes(720 + turn * 17));
+                self.used(key, address, agent).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn used(&self, key: &IssuedKey, address: &str, agent: &str) -> service::Result<()> {

@@ -13,7 +13,13 @@ use leptos::config::LeptosOptions;
 use leptos::prelude::provide_context;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 
-use crate::{config::Site, middleware::authenticate::Caller, router::Doors};
+use tower_sessions::Session;
+
+use crate::{
+    config::Site,
+    middleware::{authenticate::Caller, sessions},
+    router::Doors,
+};
 
 /// What Leptos needs to know of the bundle.
 pub(crate) fn leptos_options(site: &Site) -> LeptosOptions {
@@ -52,7 +58,8 @@ pub(crate) async fn render(State(doors): State<Doors>, request: Request) -> Resp
 
 /// The fields of a form that its address fills in; a form is sent by a person all the same.
 fn prefilled(request: &Request) -> Vec<(String, String)> {
-    const FIELDS: [&str; 5] = ["name", "expiry", "date", "tenant_id", "role"];
+    const FIELDS: [&str; 10] =
+        ["name", "expiry", "date", "tenant_id", "role", "email", "slug", "overlap", "wait", "keys"];
     let pairs: Vec<(String, String)> =
         serde_urlencoded::from_str(request.uri().query().unwrap_or_default()).unwrap_or_default();
     pairs.into_iter().filter(|(name, _)| FIELDS.contains(&name.as_str())).collect()
@@ -90,8 +97,10 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
 fn context_of(doors: &Doors, request: &Request, form: Option<FormOutcome>) -> RequestContext {
     let headers = request.headers();
     let actor = request.extensions().get::<Caller>().and_then(|caller| caller.actor().cloned());
+    let session = request.extensions().get::<Session>().and_then(|session| sessions::digest_of(session).ok());
     RequestContext {
         actor,
+        session,
         form: form.unwrap_or_default(),
         theme: Theme::from_word(cookie(headers, "theme").unwrap_or_default()),
         notice: cookie(headers, "notice").map(str::to_owned),

@@ -12,7 +12,7 @@ use axum::{
 };
 use domain::Operation;
 use leptos::config::LeptosOptions;
-use service::Services;
+use service::{BulkAct, Services};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use crate::{
@@ -47,7 +47,7 @@ pub fn build(services: Services, site: Site) -> Router {
     any_spawner::Executor::init_tokio().ok();
     let doors = Doors {
         leptos: pages::leptos_options(&site),
-        schema: graphql::schema(services.clone()),
+        schema: graphql::schema(services.clone(), site.public_url.clone()),
         services: services.clone(),
         site: Arc::new(site),
     };
@@ -62,7 +62,13 @@ pub fn build(services: Services, site: Site) -> Router {
         .route("/team/service-accounts/{account}", get(pages::render))
         .route("/team/service-accounts/{account}/keys/{key}", get(pages::render))
         .route("/team/members", get(pages::render))
+        .route("/team/settings", get(pages::render))
+        .route("/team/keys", get(pages::render))
+        .route("/team/keys/bulk", get(pages::render))
+        .route("/team/audit-log", get(pages::render))
+        .route("/team/audit-log/{line}", get(pages::render))
         .route("/user/profile", get(pages::render))
+        .route("/user/sessions", get(pages::render))
         .route("/graphiql", get(pages::render));
     let person = forms()
         .into_iter()
@@ -70,8 +76,10 @@ pub fn build(services: Services, site: Site) -> Router {
         .layer(from_fn(authenticate::require_person));
     let anyone = Router::new()
         .route("/sign-in", get(forms::sign_in_page).post(forms::sign_in))
+        .route("/sign-in/code", get(forms::code_page).post(forms::sign_in_code))
         .route("/sign-out", post(forms::sign_out))
         .route("/set-up/{token}", get(pages::render).post(forms::set_up))
+        .route("/invitations/{token}", get(pages::render).post(forms::tenants::accept))
         .route("/preferences/theme", post(forms::theme))
         .fallback(pages::render);
     let browser = person.merge(anyone).layer(from_fn(forms::for_dialogs)).layer(by_session);
@@ -79,8 +87,10 @@ pub fn build(services: Services, site: Site) -> Router {
     let api = Router::new()
         .route("/graphql", any(graphql::serve))
         .route("/", get(Redirect::to("/user/api-keys")).fallback(graphql::serve))
+        .route("/api/v1/{file}", get(rest::audit_log::export))
         .layer(by_key_or_session);
     let rest = Router::new()
+        .route("/calendar/{file}", get(rest::calendar::feed))
         .route("/api/v1/verify", post(rest::verify))
         .route("/api/{*rest}", any(rest::not_found))
         .route("/health/live", get(rest::live))
@@ -102,19 +112,15 @@ pub fn build(services: Services, site: Site) -> Router {
 }
 
 /// What a person can do in the browser: the page with the form, the operation that it is, and who takes the form.
-fn forms() -> [(&'static str, Operation, MethodRouter<Doors>); 21] {
+fn forms() -> Vec<(&'static str, Operation, MethodRouter<Doors>)> {
     use Operation as O;
     use forms::{
         accounts::{self, AccountAct},
         keys::{self, KeyAct},
         members::{self, MemberAct},
     };
-    [
+    let mut forms = vec![
         ("/user/api-keys/new", O::CreateApiKey, post(keys::create_own)),
-        ("/user/api-keys/{key}/rename", O::RenameApiKey, keys::own(KeyAct::Rename)),
-        ("/user/api-keys/{key}/suspend", O::SuspendApiKey, keys::own(KeyAct::Suspend)),
-        ("/user/api-keys/{key}/resume", O::ResumeApiKey, keys::own(KeyAct::Resume)),
-        ("/user/api-keys/{key}/revoke", O::RevokeApiKey, keys::own(KeyAct::Revoke)),
         ("/team/service-accounts/new", O::CreateServiceAccount, post(accounts::create)),
         ("/team/service-accounts/{account}/rename", O::RenameServiceAccount, accounts::change(AccountAct::Rename)),
         ("/team/service-accounts/{account}/role", O::ChangeServiceAccountRole, accounts::change(AccountAct::Role)),
@@ -122,16 +128,79 @@ fn forms() -> [(&'static str, Operation, MethodRouter<Doors>); 21] {
         ("/team/service-accounts/{account}/resume", O::ResumeServiceAccount, accounts::change(AccountAct::Resume)),
         ("/team/service-accounts/{account}/delete", O::DeleteServiceAccount, post(accounts::delete)),
         ("/team/service-accounts/{account}/keys/new", O::CreateApiKey, post(keys::create_of_account)),
-        ("/team/service-accounts/{account}/keys/{key}/rename", O::RenameApiKey, keys::of_account(KeyAct::Rename)),
-        ("/team/service-accounts/{account}/keys/{key}/suspend", O::SuspendApiKey, keys::of_account(KeyAct::Suspend)),
-        ("/team/service-accounts/{account}/keys/{key}/resume", O::ResumeApiKey, keys::of_account(KeyAct::Resume)),
-        ("/team/service-accounts/{account}/keys/{key}/revoke", O::RevokeApiKey, keys::of_account(KeyAct::Revoke)),
         ("/team/members/{user}/role", O::ChangeMemberRole, members::change(MemberAct::Role)),
         ("/team/members/{user}/remove", O::RemoveMember, members::change(MemberAct::Remove)),
         ("/user/profile/name", O::UpdateProfile, post(forms::profile::name)),
         ("/user/profile/password", O::ChangePassword, post(forms::profile::password)),
+        ("/user/api-keys/{key}/roll", O::RollApiKey, post(keys::roll_own)),
+        ("/team/service-accounts/{account}/keys/{key}/roll", O::RollApiKey, post(keys::roll_of_account)),
+        ("/user/sessions/{session}/end", O::EndSession, post(forms::security::end)),
+        ("/user/sessions/end-others", O::EndOtherSessions, post(forms::security::end_others)),
+        ("/user/second-factor/begin", O::BeginSecondFactor, post(forms::security::begin)),
+        ("/user/second-factor/enable", O::EnableSecondFactor, post(forms::security::enable)),
+        ("/user/second-factor/codes", O::RenewRecoveryCodes, post(forms::security::renew_codes)),
+        ("/user/second-factor/disable", O::DisableSecondFactor, post(forms::security::disable)),
+        ("/team/members/invite", O::InviteMember, post(forms::tenants::invite)),
+        ("/team/members/invitations/{invitation}/cancel", O::CancelInvitation, post(forms::tenants::cancel_invitation)),
+        ("/team/settings/rename", O::RenameTenant, post(forms::tenants::rename)),
+        ("/tenants/new", O::CreateTenant, post(forms::tenants::create)),
+        ("/user/calendar/create", O::CreateCalendarFeed, post(forms::security::create_calendar)),
+        ("/user/calendar/revoke", O::RevokeCalendarFeed, post(forms::security::revoke_calendar)),
+        ("/team/keys/suspend", O::SuspendApiKeys, forms::inventory::bulk(BulkAct::Suspend)),
+        ("/team/keys/revoke", O::RevokeApiKeys, forms::inventory::bulk(BulkAct::Revoke)),
+        ("/team/settings/policies/{policy}", O::SetPolicy, post(forms::inventory::set_policy)),
+        ("/team/settings/policies/{policy}/off", O::ClearPolicy, post(forms::inventory::clear_policy)),
         ("/switch-tenant", O::SwitchTenant, post(forms::switch_tenant)),
-    ]
+    ];
+    // One's own keys and a service account's: the same acts.
+    for (own, of_account, operation, act) in [
+        (
+            "/user/api-keys/{key}/rename",
+            "/team/service-accounts/{account}/keys/{key}/rename",
+            O::RenameApiKey,
+            KeyAct::Rename,
+        ),
+        (
+            "/user/api-keys/{key}/suspend",
+            "/team/service-accounts/{account}/keys/{key}/suspend",
+            O::SuspendApiKey,
+            KeyAct::Suspend,
+        ),
+        (
+            "/user/api-keys/{key}/resume",
+            "/team/service-accounts/{account}/keys/{key}/resume",
+            O::ResumeApiKey,
+            KeyAct::Resume,
+        ),
+        (
+            "/user/api-keys/{key}/revoke",
+            "/team/service-accounts/{account}/keys/{key}/revoke",
+            O::RevokeApiKey,
+            KeyAct::Revoke,
+        ),
+        (
+            "/user/api-keys/{key}/finish-roll",
+            "/team/service-accounts/{account}/keys/{key}/finish-roll",
+            O::FinishRoll,
+            KeyAct::FinishRoll,
+        ),
+        (
+            "/user/api-keys/{key}/extend-roll",
+            "/team/service-accounts/{account}/keys/{key}/extend-roll",
+            O::ExtendRoll,
+            KeyAct::ExtendRoll,
+        ),
+        (
+            "/user/api-keys/{key}/cancel-roll",
+            "/team/service-accounts/{account}/keys/{key}/cancel-roll",
+            O::CancelRoll,
+            KeyAct::CancelRoll,
+        ),
+    ] {
+        forms.push((own, operation, keys::own(act)));
+        forms.push((of_account, operation, keys::of_account(act)));
+    }
+    forms
 }
 
 /// Each form of the browser and its operation, for the parity test.

@@ -8,17 +8,14 @@ use axum::{
 };
 use domain::{ApiError, ServiceAccountId};
 use service::CreateServiceAccount;
+use tower_sessions::Session;
 
-use super::{Fields, again, done, read};
+use super::{Fields, again, confirm, done, read};
 use crate::{middleware::authenticate::Caller, router::Doors};
 
 /// `POST /team/service-accounts/new`.
-pub(crate) async fn create(
-    State(doors): State<Doors>,
-    Extension(caller): Extension<Caller>,
-    request: Request,
-) -> Response {
-    let (parts, fields) = match read(request).await {
+pub(crate) async fn create(State(doors): State<Doors>, session: Session, request: Request) -> Response {
+    let (mut parts, fields) = match read(request).await {
         Ok(read) => read,
         Err(refusal) => return refusal,
     };
@@ -27,8 +24,10 @@ pub(crate) async fn create(
         role: Some(fields.get("role").to_owned()),
         idempotency_key: Some(fields.get("idempotency_key").to_owned()),
     };
-    let created =
-        async { doors.services.service_accounts().create(caller.require()?, &input).await.map_err(ApiError::from) };
+    let created = async {
+        let actor = confirm(&doors, &session, &mut parts, &fields).await?;
+        doors.services.service_accounts().create(&actor, &input).await.map_err(ApiError::from)
+    };
     match created.await {
         Ok(account) => Redirect::to(&format!("/team/service-accounts/{}", account.id)).into_response(),
         Err(error) => again(&doors, parts, &fields, error).await,

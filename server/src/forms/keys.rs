@@ -1,7 +1,7 @@
 //! The forms about keys.
 
 use app::{
-    expiry_choice::{ExpiryChoice, utc_date},
+    expiry_choice::{ExpiryChoice, roll_deadline, utc_date},
     request::FormOutcome,
 };
 use axum::{
@@ -12,51 +12,62 @@ use axum::{
     routing::{MethodRouter, post},
 };
 use domain::{ApiError, IssuedKey, KeyId, Owner, ServiceAccountId};
-use http::StatusCode;
-use service::{Actor, CreateApiKey};
+use http::{StatusCode, request::Parts};
+use service::{Actor, CreateApiKey, RollApiKey};
+use tower_sessions::Session;
 
-use super::{Fields, again, done, read};
+use super::{Fields, again, confirm, done, read};
 use crate::{middleware::authenticate::Caller, pages, router::Doors};
 
 /// `POST /user/api-keys/new`.
 pub(crate) async fn create_own(
     State(doors): State<Doors>,
     Extension(caller): Extension<Caller>,
+    session: Session,
     request: Request,
 ) -> Response {
     let owner = caller.require().map(Actor::owner);
-    create(&doors, &caller, owner, request).await
+    create(&doors, &session, owner, request).await
 }
 
 /// `POST /team/service-accounts/{account}/keys/new`.
 pub(crate) async fn create_of_account(
     State(doors): State<Doors>,
-    Extension(caller): Extension<Caller>,
+    session: Session,
     Path(account): Path<String>,
     request: Request,
 ) -> Response {
     let owner = account.parse::<ServiceAccountId>().map(Owner::ServiceAccount).map_err(|_| ApiError::not_found());
-    create(&doors, &caller, owner, request).await
+    create(&doors, &session, owner, request).await
 }
 
 /// The answer shows the token, so it is no redirect: 200, not stored, not compressed.
-async fn create(doors: &Doors, caller: &Caller, owner: Result<Owner, ApiError>, request: Request) -> Response {
-    let (parts, fields) = match read(request).await {
+async fn create(doors: &Doors, session: &Session, owner: Result<Owner, ApiError>, request: Request) -> Response {
+    let (mut parts, fields) = match read(request).await {
         Ok(read) => read,
         Err(refusal) => return refusal,
     };
-    match issue(doors, caller, owner, &fields).await {
+    let issued = async {
+        let actor = confirm(doors, session, &mut parts, &fields).await?;
+        issue(doors, &actor, owner, &fields).await
+    };
+    let issued = issued.await;
+    answer(doors, parts, &fields, issued).await
+}
+
+async fn answer(doors: &Doors, parts: Parts, fields: &Fields, issued: Result<IssuedKey, ApiError>) -> Response {
+    match issued {
         Ok(issued) => {
             let form = FormOutcome { issued: Some(issued), ..FormOutcome::default() };
             pages::render_with(doors, Request::from_parts(parts, Body::empty()), form, StatusCode::OK).await
         }
-        Err(error) => again(doors, parts, &fields, error).await,
+        Err(error) => again(doors, parts, fields, error).await,
     }
 }
 
 async fn issue(
     doors: &Doors,
-    caller: &Caller,
+    actor: &Actor,
     owner: Result<Owner, ApiError>,
     fields: &Fields,
 ) -> Result<IssuedKey, ApiError> {
@@ -73,7 +84,47 @@ async fn issue(
             .map_err(|error| ApiError::field("expires_at", error.to_string()))?,
         idempotency_key: Some(fields.get("idempotency_key").to_owned()),
     };
-    Ok(doors.services.api_keys().create(caller.require()?, &input).await?)
+    Ok(doors.services.api_keys().create(actor, &input).await?)
+}
+
+/// `POST /user/api-keys/{key}/roll`.
+pub(crate) async fn roll_own(
+    State(doors): State<Doors>,
+    session: Session,
+    Path(key): Path<String>,
+    request: Request,
+) -> Response {
+    roll(&doors, &session, &key, request).await
+}
+
+/// `POST /team/service-accounts/{account}/keys/{key}/roll`.
+pub(crate) async fn roll_of_account(
+    State(doors): State<Doors>,
+    session: Session,
+    Path((_, key)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    roll(&doors, &session, &key, request).await
+}
+
+/// The answer shows the new token, as that of [`create`].
+async fn roll(doors: &Doors, session: &Session, key: &str, request: Request) -> Response {
+    let (mut parts, fields) = match read(request).await {
+        Ok(read) => read,
+        Err(refusal) => return refusal,
+    };
+    let rolled = async {
+        let input = RollApiKey {
+            key: key.parse().map_err(|_| ApiError::not_found())?,
+            overlap: fields.get("overlap").to_owned(),
+            deadline: Some(roll_deadline(fields.get("wait"), doors.services.now())),
+            idempotency_key: Some(fields.get("idempotency_key").to_owned()),
+        };
+        let actor = confirm(doors, session, &mut parts, &fields).await?;
+        doors.services.rolls().roll(&actor, &input).await.map_err(ApiError::from)
+    };
+    let rolled = rolled.await;
+    answer(doors, parts, &fields, rolled).await
 }
 
 /// What a form does with one key.
@@ -83,14 +134,24 @@ pub(crate) enum KeyAct {
     Rename,
     Suspend,
     Resume,
+    FinishRoll,
+    ExtendRoll,
+    CancelRoll,
 }
 
 impl KeyAct {
-    async fn act(self, doors: &Doors, caller: &Caller, key: &str, fields: &Fields) -> Result<&'static str, ApiError> {
-        let (keys, actor) = (doors.services.api_keys(), caller.require()?);
+    async fn act(self, doors: &Doors, actor: &Actor, key: &str, fields: &Fields) -> Result<&'static str, ApiError> {
+        let keys = doors.services.api_keys();
         let id: KeyId = key.parse().map_err(|_| ApiError::not_found())?;
         Ok(match self {
-            Self::Revoke => keys.revoke(actor, id).await.map(|_| "key-revoked"),
+            Self::Revoke => {
+                keys.revoke_with(actor, id, fields.get("and_created") == "yes").await.map(|_| "key-revoked")
+            }
+            Self::FinishRoll => doors.services.rolls().finish(actor, id).await.map(|_| "roll-finished"),
+            Self::ExtendRoll => {
+                doors.services.rolls().extend(actor, id, fields.get("overlap")).await.map(|_| "roll-extended")
+            }
+            Self::CancelRoll => doors.services.rolls().cancel(actor, id).await.map(|_| "roll-cancelled"),
             Self::Rename => keys.rename(actor, id, fields.get("name")).await.map(|_| "key-renamed"),
             Self::Suspend => keys.suspend(actor, id).await.map(|_| "key-suspended"),
             Self::Resume => keys.resume(actor, id).await.map(|_| "key-resumed"),
@@ -100,19 +161,16 @@ impl KeyAct {
 
 /// `POST /user/api-keys/{key}/…`.
 pub(crate) fn own(act: KeyAct) -> MethodRouter<Doors> {
-    post(
-        async move |State(doors): State<Doors>,
-                    Extension(caller): Extension<Caller>,
-                    Path(key): Path<String>,
-                    request: Request| { change(act, &doors, &caller, &key, "/user/api-keys", request).await },
-    )
+    post(async move |State(doors): State<Doors>, session: Session, Path(key): Path<String>, request: Request| {
+        change(act, &doors, &session, &key, "/user/api-keys", request).await
+    })
 }
 
 /// `POST /team/service-accounts/{account}/keys/{key}/…`.
 pub(crate) fn of_account(act: KeyAct) -> MethodRouter<Doors> {
     post(
         async move |State(doors): State<Doors>,
-                    Extension(caller): Extension<Caller>,
+                    session: Session,
                     Path((account, key)): Path<(String, String)>,
                     request: Request| {
             // Only an id becomes part of where the answer leads.
@@ -120,17 +178,22 @@ pub(crate) fn of_account(act: KeyAct) -> MethodRouter<Doors> {
                 Ok(account) => format!("/team/service-accounts/{account}"),
                 Err(_) => "/team/service-accounts".to_owned(),
             };
-            change(act, &doors, &caller, &key, &list, request).await
+            change(act, &doors, &session, &key, &list, request).await
         },
     )
 }
 
-async fn change(act: KeyAct, doors: &Doors, caller: &Caller, key: &str, list: &str, request: Request) -> Response {
-    let (parts, fields) = match read(request).await {
+async fn change(act: KeyAct, doors: &Doors, session: &Session, key: &str, list: &str, request: Request) -> Response {
+    let (mut parts, fields) = match read(request).await {
         Ok(read) => read,
         Err(refusal) => return refusal,
     };
-    match act.act(doors, caller, key, &fields).await {
+    let changed = async {
+        let actor = confirm(doors, session, &mut parts, &fields).await?;
+        act.act(doors, &actor, key, &fields).await
+    };
+    let changed = changed.await;
+    match changed {
         Ok(notice) => done(list, notice),
         Err(error) => again(doors, parts, &fields, error).await,
     }

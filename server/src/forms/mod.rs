@@ -2,9 +2,12 @@
 //! a failure is the same page again, with what was typed and what was wrong.
 
 pub(crate) mod accounts;
+pub(crate) mod inventory;
 pub(crate) mod keys;
 pub(crate) mod members;
 pub(crate) mod profile;
+pub(crate) mod security;
+pub(crate) mod tenants;
 
 use std::collections::HashMap;
 
@@ -18,7 +21,7 @@ use axum::{
 };
 use domain::{ApiError, Secret, audit::Channel};
 use http::{HeaderValue, StatusCode, header, request::Parts};
-use service::SetUpInput;
+use service::{Actor, SetUpInput};
 use tower_sessions::Session;
 
 use crate::{
@@ -33,7 +36,16 @@ use crate::{
 };
 
 /// Pages that stay when the tenant is switched; all others lead to one's own keys.
-const KEPT_PAGES: [&str; 4] = ["/team/service-accounts", "/team/members", "/user/profile", "/graphiql"];
+const KEPT_PAGES: [&str; 8] = [
+    "/team/service-accounts",
+    "/team/members",
+    "/team/settings",
+    "/team/keys",
+    "/team/audit-log",
+    "/user/profile",
+    "/user/sessions",
+    "/graphiql",
+];
 
 /// A form's fields, the last of each name.
 pub(crate) struct Fields(HashMap<String, String>);
@@ -47,7 +59,7 @@ impl Fields {
     fn typed(&self) -> Vec<(String, String)> {
         self.0
             .iter()
-            .filter(|(name, _)| !name.ends_with("password"))
+            .filter(|(name, _)| !name.ends_with("password") && !name.ends_with("code"))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect()
     }
@@ -70,10 +82,43 @@ pub(crate) async fn read(request: Request) -> Result<(Parts, Fields), Response> 
 /// The page again, at the error's status.
 pub(crate) async fn again(doors: &Doors, parts: Parts, fields: &Fields, error: ApiError) -> Response {
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let form = FormOutcome { values: fields.typed(), error: Some(error.clone()), issued: None };
+    let form = FormOutcome { values: fields.typed(), error: Some(error.clone()), ..FormOutcome::default() };
     let mut response = pages::render_with(doors, Request::from_parts(parts, Body::empty()), form, status).await;
     problem::retry_after(&mut response, &error);
     response
+}
+
+/// Does what a form asks, and leads on with a word on what was done; or shows the page again with what was wrong.
+pub(crate) async fn handle(
+    doors: &Doors,
+    request: Request,
+    then: (&str, &'static str),
+    act: impl AsyncFnOnce(&mut Parts, &Fields) -> Result<(), ApiError>,
+) -> Response {
+    let (mut parts, fields) = match read(request).await {
+        Ok(read) => read,
+        Err(refusal) => return refusal,
+    };
+    match act(&mut parts, &fields).await {
+        Ok(()) => done(then.0, then.1),
+        Err(error) => again(doors, parts, &fields, error).await,
+    }
+}
+
+/// Does what a form asks, and shows what came of it, this once; or the page again with what was wrong.
+pub(crate) async fn reveal(
+    doors: &Doors,
+    request: Request,
+    act: impl AsyncFnOnce(&mut Parts, &Fields) -> Result<FormOutcome, ApiError>,
+) -> Response {
+    let (mut parts, fields) = match read(request).await {
+        Ok(read) => read,
+        Err(refusal) => return refusal,
+    };
+    match act(&mut parts, &fields).await {
+        Ok(form) => pages::render_with(doors, Request::from_parts(parts, Body::empty()), form, StatusCode::OK).await,
+        Err(error) => again(doors, parts, &fields, error).await,
+    }
 }
 
 /// Says that the answer is for a dialog over a page.
@@ -135,14 +180,71 @@ pub(crate) async fn sign_in(State(doors): State<Doors>, session: Session, reques
     let password = Secret::new(fields.get("password"));
     let outcome =
         doors.services.sessions().sign_in(fields.get("email"), &password, &client).await.map_err(ApiError::from);
+    let (now, next) = (doors.services.now(), own_path(fields.get("next")));
     let begun = match outcome {
-        Ok(signed_in) => sessions::begin(&session, signed_in, doors.services.now()).await,
+        Ok(signed_in) if signed_in.needs_code => {
+            let to = format!("/sign-in/code?next={}", app::list_url::encode(next));
+            sessions::await_code(&session, signed_in, now).await.map(|()| to)
+        }
+        Ok(signed_in) => sessions::begin(&session, signed_in, &client, now).await.map(|()| next.to_owned()),
         Err(error) => Err(error),
     };
     match begun {
+        Ok(to) => Redirect::to(&to).into_response(),
+        Err(error) => again(&doors, parts, &fields, error).await,
+    }
+}
+
+/// `GET /sign-in/code`: for who has given the password a moment ago.
+pub(crate) async fn code_page(State(doors): State<Doors>, session: Session, request: Request) -> Response {
+    match sessions::awaits_code(&session, doors.services.now()).await {
+        Ok(Some(_)) => pages::render(State(doors), request).await,
+        Ok(None) => Redirect::to("/sign-in").into_response(),
+        Err(error) => problem::of(&error),
+    }
+}
+
+/// `POST /sign-in/code`.
+pub(crate) async fn sign_in_code(State(doors): State<Doors>, session: Session, request: Request) -> Response {
+    let (parts, fields) = match read(request).await {
+        Ok(read) => read,
+        Err(refusal) => return refusal,
+    };
+    let client = client(&parts.headers, &parts.extensions, Channel::Browser);
+    let now = doors.services.now();
+    let signed_in = match sessions::awaits_code(&session, now).await {
+        Ok(Some(pending)) => pending,
+        Ok(None) => return Redirect::to("/sign-in").into_response(),
+        Err(error) => return problem::of(&error),
+    };
+    let checked = async {
+        let signed_in = doors.services.sessions().check_code(signed_in, fields.get("code"), &client).await?;
+        sessions::begin(&session, signed_in, &client, now).await
+    };
+    match checked.await {
         Ok(()) => Redirect::to(own_path(fields.get("next"))).into_response(),
         Err(error) => again(&doors, parts, &fields, error).await,
     }
+}
+
+/// Lets a person confirm, in a form that makes or reveals what lasts, that it is them: where the form holds a password, it
+/// is checked first, and the rest of the request knows it.
+pub(crate) async fn confirm(
+    doors: &Doors,
+    session: &Session,
+    parts: &mut Parts,
+    fields: &Fields,
+) -> Result<Actor, ApiError> {
+    let caller = parts.extensions.get::<Caller>().cloned().unwrap_or(Caller::Nobody);
+    let actor = caller.require()?;
+    if fields.get("confirm_password").is_empty() {
+        return Ok(actor.clone());
+    }
+    let password = Secret::new(fields.get("confirm_password"));
+    let actor = doors.services.users().confirm(actor, &password, fields.get("confirm_code")).await?;
+    sessions::confirm(session, doors.services.now()).await?;
+    parts.extensions.insert(Caller::Known(Box::new(actor.clone())));
+    Ok(actor)
 }
 
 /// `POST /sign-out`.
@@ -171,9 +273,10 @@ pub(crate) async fn set_up(
         email: fields.get("email").to_owned(),
         password: Secret::new(fields.get("password")),
     };
+    let client = client(&parts.headers, &parts.extensions, Channel::Browser);
     let outcome = doors.services.set_up().complete(&token, &input).await.map_err(ApiError::from);
     let begun = match outcome {
-        Ok(signed_in) => sessions::begin(&session, signed_in, doors.services.now()).await,
+        Ok(signed_in) => sessions::begin(&session, signed_in, &client, doors.services.now()).await,
         Err(error) => Err(error),
     };
     match begun {

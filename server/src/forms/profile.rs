@@ -5,10 +5,10 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use domain::{ApiError, Secret};
+use domain::Secret;
 use tower_sessions::Session;
 
-use super::{again, done, read};
+use super::handle;
 use crate::{
     middleware::{authenticate::Caller, sessions},
     router::Doors,
@@ -22,16 +22,10 @@ pub(crate) async fn name(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Response {
-    let (parts, fields) = match read(request).await {
-        Ok(read) => read,
-        Err(refusal) => return refusal,
-    };
-    let renamed =
-        async { doors.services.users().rename(caller.require()?, fields.get("name")).await.map_err(ApiError::from) };
-    match renamed.await {
-        Ok(()) => done(PATH, "profile-changed"),
-        Err(error) => again(&doors, parts, &fields, error).await,
-    }
+    handle(&doors, request, (PATH, "profile-changed"), async |_, fields| {
+        Ok(doors.services.users().rename(caller.require()?, fields.get("name")).await?)
+    })
+    .await
 }
 
 /// `POST /user/profile/password`.
@@ -41,18 +35,10 @@ pub(crate) async fn password(
     session: Session,
     request: Request,
 ) -> Response {
-    let (parts, fields) = match read(request).await {
-        Ok(read) => read,
-        Err(refusal) => return refusal,
-    };
-    let changed = async {
+    handle(&doors, request, (PATH, "password-changed"), async |_, fields| {
         let (current, new) = (Secret::new(fields.get("current_password")), Secret::new(fields.get("password")));
         let session = sessions::digest_of(&session)?;
-        let users = doors.services.users();
-        users.change_password(caller.require()?, &current, &new, session).await.map_err(ApiError::from)
-    };
-    match changed.await {
-        Ok(()) => done(PATH, "password-changed"),
-        Err(error) => again(&doors, parts, &fields, error).await,
-    }
+        Ok(doors.services.users().change_password(caller.require()?, &current, &new, session).await?)
+    })
+    .await
 }

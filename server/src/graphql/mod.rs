@@ -27,10 +27,14 @@ pub struct Query(query::ProductQuery, clients::ClientQuery);
 #[graphql(name = "Mutation")]
 pub struct Mutation(mutation::ProductMutation, clients::ClientMutation);
 
+/// Scheme and host of the site, for links in answers.
+pub(super) struct PublicUrl(pub(super) String);
+
 /// The schema, with its services.
-pub fn schema(services: Services) -> Schema<Query, Mutation, EmptySubscription> {
+pub fn schema(services: Services, public_url: String) -> Schema<Query, Mutation, EmptySubscription> {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .data(services)
+        .data(PublicUrl(public_url))
         .limit_depth(MOST_DEPTH)
         .limit_complexity(MOST_FIELDS)
         .disable_suggestions()

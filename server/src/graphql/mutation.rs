@@ -2,14 +2,16 @@
 
 use async_graphql::{Context, Object, Result};
 use domain::{ApiError, ErrorCode, Secret};
-use service::{CreateApiKey, CreateServiceAccount};
+use service::{BulkAct, CreateApiKey, CreateServiceAccount, RollApiKey};
 
 use super::{
+    PublicUrl,
     error::refuse,
     query::{actor, id, owner, services},
     types::{
-        ApiKey, CreateApiKeyInput, CreateApiKeyPayload, CreateServiceAccountInput, DeleteApiKeyInput, Member, Role,
-        ServiceAccount, SuccessPayload, Viewer,
+        ApiKey, CountPayload, CreateApiKeyInput, CreateApiKeyPayload, CreateServiceAccountInput, DeleteApiKeyInput,
+        Enrolment, InviteMemberPayload, LinkPayload, Member, RecoveryCodes, Role, RollApiKeyInput, ServiceAccount,
+        SuccessPayload, TenantPolicy, TenantPolicyInput, Viewer, ViewerTenant,
     },
 };
 use crate::middleware::sessions;
@@ -36,7 +38,52 @@ impl ProductMutation {
 
     /// Revokes a key. `success` is false for a key that isn't there, isn't this tenant's, or was revoked already.
     async fn delete_api_key(&self, context: &Context<'_>, input: DeleteApiKeyInput) -> Result<SuccessPayload> {
-        revoke(context, &input.key_id).await
+        revoke(context, &input.key_id, input.and_created).await
+    }
+
+    /// Makes a key that takes another's place. The answer holds its token, this once; `id` is the new key's.
+    async fn roll_api_key(&self, context: &Context<'_>, input: RollApiKeyInput) -> Result<CreateApiKeyPayload> {
+        let input = RollApiKey {
+            key: id(&input.key_id)?,
+            overlap: input.overlap,
+            deadline: input.deadline,
+            idempotency_key: None,
+        };
+        Ok(services(context)?.rolls().roll(actor(context)?, &input).await.map_err(refuse)?.into())
+    }
+
+    /// Ends the overlap of a rolled key: the old token stops now.
+    async fn finish_roll(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Of the old key")] id: String,
+    ) -> Result<ApiKey> {
+        let services = services(context)?;
+        let key = services.rolls().finish(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
+        Ok(ApiKey::at(key, services.now()))
+    }
+
+    /// Lets the old token of a rolled key work longer.
+    async fn extend_roll(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Of the old key")] id: String,
+        #[graphql(desc = "From now: 1h, 24h or 7d")] overlap: String,
+    ) -> Result<ApiKey> {
+        let services = services(context)?;
+        let key = services.rolls().extend(actor(context)?, self::id(&id)?, &overlap).await.map_err(refuse)?;
+        Ok(ApiKey::at(key, services.now()))
+    }
+
+    /// Takes a roll back: the new token stops, the old one is as it was.
+    async fn cancel_roll(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Of the old key")] id: String,
+    ) -> Result<ApiKey> {
+        let services = services(context)?;
+        let key = services.rolls().cancel(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
+        Ok(ApiKey::at(key, services.now()))
     }
 
     /// Calls a key by another name.
@@ -108,6 +155,73 @@ impl ProductMutation {
         Ok(account.into())
     }
 
+    /// Makes a tenant, with oneself as its administrator. By the dashboard's session only.
+    async fn create_tenant(&self, context: &Context<'_>, name: String, slug: String) -> Result<ViewerTenant> {
+        let tenant = services(context)?.tenants().create(actor(context)?, &name, &slug).await.map_err(refuse)?;
+        Ok(ViewerTenant::of(tenant, domain::Role::TenantAdmin))
+    }
+
+    /// Calls the tenant by another name.
+    async fn rename_tenant(&self, context: &Context<'_>, name: String) -> Result<ViewerTenant> {
+        let actor = actor(context)?;
+        let tenant = services(context)?.tenants().rename(actor, &name).await.map_err(refuse)?;
+        Ok(ViewerTenant::of(tenant, actor.role()))
+    }
+
+    /// Invites a person by a link that works once. The answer holds the link, this once.
+    async fn invite_member(&self, context: &Context<'_>, email: String, role: Role) -> Result<InviteMemberPayload> {
+        let role = domain::Role::from(role).as_str();
+        let issued = services(context)?.invitations().invite(actor(context)?, &email, role).await.map_err(refuse)?;
+        let link = format!("{}/invitations/{}", context.data::<PublicUrl>()?.0, issued.secret.expose());
+        Ok(InviteMemberPayload { id: issued.invitation.id.to_string(), link, mailed: issued.is_mailed })
+    }
+
+    /// Takes an invitation back.
+    async fn cancel_invitation(&self, context: &Context<'_>, id: String) -> Result<SuccessPayload> {
+        services(context)?.invitations().cancel(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
+        Ok(SuccessPayload::done())
+    }
+
+    /// Becomes a member, by the last part of an invitation's link. By the dashboard's session only.
+    async fn accept_invitation(&self, context: &Context<'_>, secret: String) -> Result<SuccessPayload> {
+        services(context)?.invitations().accept(actor(context)?, &secret).await.map_err(refuse)?;
+        Ok(SuccessPayload::done())
+    }
+
+    /// Draws the secret link of one's own calendar feed; an earlier one stops working. By the dashboard's session only.
+    async fn create_calendar_feed(&self, context: &Context<'_>) -> Result<LinkPayload> {
+        let secret = services(context)?.calendar().create(actor(context)?).await.map_err(refuse)?;
+        Ok(LinkPayload { link: format!("{}/calendar/{}.ics", context.data::<PublicUrl>()?.0, secret.expose()) })
+    }
+
+    /// Ends one's own calendar feed. By the dashboard's session only.
+    async fn revoke_calendar_feed(&self, context: &Context<'_>) -> Result<SuccessPayload> {
+        services(context)?.calendar().revoke(actor(context)?).await.map_err(refuse)?;
+        Ok(SuccessPayload::done())
+    }
+
+    /// Stops many keys for now, in one go: all or none. Those that are stopped or over are left as they are.
+    async fn suspend_api_keys(&self, context: &Context<'_>, key_ids: Vec<String>) -> Result<CountPayload> {
+        act(context, BulkAct::Suspend, &key_ids).await
+    }
+
+    /// Ends many keys for good, in one go: all or none. Those that are over are left as they are.
+    async fn revoke_api_keys(&self, context: &Context<'_>, key_ids: Vec<String>) -> Result<CountPayload> {
+        act(context, BulkAct::Revoke, &key_ids).await
+    }
+
+    /// Turns a policy on keys on, or sets it anew.
+    async fn set_tenant_policy(&self, context: &Context<'_>, input: TenantPolicyInput) -> Result<TenantPolicy> {
+        let policies = services(context)?.tenant_policies();
+        Ok(policies.set(actor(context)?, &input.into()).await.map_err(refuse)?.into())
+    }
+
+    /// Turns a policy on keys off.
+    async fn clear_tenant_policy(&self, context: &Context<'_>, policy: String) -> Result<SuccessPayload> {
+        services(context)?.tenant_policies().clear(actor(context)?, &policy).await.map_err(refuse)?;
+        Ok(SuccessPayload::done())
+    }
+
     /// Gives a member another role.
     async fn change_member_role(&self, context: &Context<'_>, user_id: String, role: Role) -> Result<Member> {
         let member = services(context)?
@@ -121,7 +235,7 @@ impl ProductMutation {
     /// Ends a membership and revokes the member's keys in the tenant.
     async fn remove_member(&self, context: &Context<'_>, user_id: String) -> Result<SuccessPayload> {
         services(context)?.members().remove(actor(context)?, id(&user_id)?).await.map_err(refuse)?;
-        Ok(SuccessPayload { success: true })
+        Ok(SuccessPayload::done())
     }
 
     /// Changes one's own name. By the dashboard's session only.
@@ -144,7 +258,59 @@ impl ProductMutation {
         let session = if actor.is_session() { session.map_err(refuse)? } else { [0; 32] };
         let (current, new) = (Secret::new(current_password), Secret::new(new_password));
         services(context)?.users().change_password(actor, &current, &new, session).await.map_err(refuse)?;
-        Ok(SuccessPayload { success: true })
+        Ok(SuccessPayload::done())
+    }
+
+    /// Shows again that it is oneself, before something is made or revealed that lasts. By the dashboard's session only.
+    async fn confirm_sign_in(
+        &self,
+        context: &Context<'_>,
+        password: String,
+        #[graphql(desc = "Of the second factor, where there is one")] code: Option<String>,
+    ) -> Result<SuccessPayload> {
+        let (services, actor) = (services(context)?, actor(context)?);
+        let code = code.unwrap_or_default();
+        services.users().confirm(actor, &Secret::new(password), &code).await.map_err(refuse)?;
+        let session = context.data::<tower_sessions::Session>()?;
+        sessions::confirm(session, services.now()).await.map_err(refuse)?;
+        Ok(SuccessPayload::done())
+    }
+
+    /// Ends one of one's own sessions. By the dashboard's session only.
+    async fn end_session(&self, context: &Context<'_>, id: String) -> Result<SuccessPayload> {
+        services(context)?.users().end_session(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
+        Ok(SuccessPayload::done())
+    }
+
+    /// Ends all of one's own sessions but the one that asks. By the dashboard's session only.
+    async fn end_other_sessions(&self, context: &Context<'_>) -> Result<SuccessPayload> {
+        let this = sessions::digest_of(context.data::<tower_sessions::Session>()?).unwrap_or_default();
+        services(context)?.users().end_other_sessions(actor(context)?, this).await.map_err(refuse)?;
+        Ok(SuccessPayload::done())
+    }
+
+    /// Draws the secret of a second factor, for an app. By the dashboard's session only.
+    async fn begin_second_factor(&self, context: &Context<'_>) -> Result<Enrolment> {
+        let enrolment = services(context)?.second_factors().begin(actor(context)?).await.map_err(refuse)?;
+        Ok(Enrolment { secret: enrolment.secret.expose().to_owned(), url: enrolment.url.expose().to_owned() })
+    }
+
+    /// Lets the second factor count, by its first code. The answer holds the recovery codes, this once.
+    async fn enable_second_factor(&self, context: &Context<'_>, code: String) -> Result<RecoveryCodes> {
+        let codes = services(context)?.second_factors().enable(actor(context)?, &code).await.map_err(refuse)?;
+        Ok(codes.into())
+    }
+
+    /// Ends one's own second factor. By the dashboard's session only.
+    async fn disable_second_factor(&self, context: &Context<'_>) -> Result<SuccessPayload> {
+        services(context)?.second_factors().disable(actor(context)?).await.map_err(refuse)?;
+        Ok(SuccessPayload::done())
+    }
+
+    /// Draws new recovery codes; the earlier ones count no more. The answer holds them, this once.
+    async fn renew_recovery_codes(&self, context: &Context<'_>) -> Result<RecoveryCodes> {
+        let codes = services(context)?.second_factors().renew_codes(actor(context)?).await.map_err(refuse)?;
+        Ok(codes.into())
     }
 
     /// Moves the dashboard's session to another of one's tenants.
@@ -158,13 +324,19 @@ impl ProductMutation {
     }
 }
 
+async fn act(context: &Context<'_>, act: BulkAct, key_ids: &[String]) -> Result<CountPayload> {
+    let keys = key_ids.iter().map(|text| id(text)).collect::<Result<Vec<_>>>()?;
+    let count = services(context)?.inventory().act(actor(context)?, act, &keys).await.map_err(refuse)?;
+    Ok(CountPayload { count })
+}
+
 /// Revokes a key. A text that is no id is a key that isn't there.
-pub(super) async fn revoke(context: &Context<'_>, id: &str) -> Result<SuccessPayload> {
-    let Ok(key) = id.parse() else { return Ok(SuccessPayload { success: false }) };
-    match services(context)?.api_keys().revoke(actor(context)?, key).await.map_err(ApiError::from) {
-        Ok(_) => Ok(SuccessPayload { success: true }),
+pub(super) async fn revoke(context: &Context<'_>, id: &str, and_created: bool) -> Result<SuccessPayload> {
+    let Ok(key) = id.parse() else { return Ok(SuccessPayload::refused(ApiError::not_found())) };
+    match services(context)?.api_keys().revoke_with(actor(context)?, key, and_created).await.map_err(ApiError::from) {
+        Ok(_) => Ok(SuccessPayload::done()),
         Err(error) if matches!(error.code, ErrorCode::NotFound | ErrorCode::Conflict) => {
-            Ok(SuccessPayload { success: false })
+            Ok(SuccessPayload::refused(error))
         }
         Err(error) => Err(refuse(error)),
     }

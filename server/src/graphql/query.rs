@@ -1,15 +1,21 @@
 //! What can be asked.
 
 use async_graphql::{Context, Object, Result};
+use chrono::{DateTime, Utc};
 use domain::{
-    AccountFilter, AccountQuery, AccountSort, ApiError, Cursor, Direction, KeyFilter, KeyQuery, KeySort, Owner,
-    PageRequest, page::DEFAULT_LIMIT,
+    AccountFilter, AccountQuery, AccountSort, ApiError, AuditQuery, Cursor, Direction, InventoryFilter, InventoryQuery,
+    KeyFilter, KeyId, KeyQuery, KeySort, Outcome, Owner, OwnerKind, PageRequest, UserId, page::DEFAULT_LIMIT,
 };
 use service::{Actor, Services};
 
+use crate::middleware::sessions;
+
 use super::{
     error::refuse,
-    types::{ApiKey, ApiKeyPage, Member, ServiceAccount, ServiceAccountPage, Viewer},
+    types::{
+        ApiKey, ApiKeyPage, AuditLine, AuditPage, BrowserSession, Invitation, Member, PolicyPreview, ServiceAccount,
+        ServiceAccountPage, TenantPolicy, TenantPolicyInput, Usage, Viewer,
+    },
 };
 
 /// The services of a request.
@@ -58,6 +64,19 @@ fn word<T: Copy>(field: &str, text: Option<&str>, all: &[T], name: fn(T) -> &'st
     })
 }
 
+/// An instant as RFC 3339.
+pub(super) fn instant(field: &str, text: Option<&str>) -> Result<Option<DateTime<Utc>>> {
+    let malformed = |_| refuse(ApiError::field(field, domain::time::ExpiryError::Malformed.to_string()));
+    text.map(|text| DateTime::parse_from_rfc3339(text.trim()).map_err(malformed))
+        .transpose()
+        .map(|at| at.map(Into::into))
+}
+
+/// The same as [`actor`], where a field's argument has that name.
+fn actor_of<'a>(context: &'a Context<'_>) -> Result<&'a Actor> {
+    actor(context)
+}
+
 /// The queries of the product.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProductQuery;
@@ -76,6 +95,14 @@ impl ProductQuery {
     async fn viewer(&self, context: &Context<'_>) -> Result<Viewer> {
         let viewer = services(context)?.users().viewer(actor(context)?).await.map_err(refuse)?;
         Ok(viewer.into())
+    }
+
+    /// One's own sessions, the last used first. By the dashboard's session only.
+    async fn sessions(&self, context: &Context<'_>) -> Result<Vec<BrowserSession>> {
+        let actor = actor(context)?;
+        let this = sessions::digest_of(context.data::<tower_sessions::Session>()?).unwrap_or_default();
+        let sessions = services(context)?.users().sessions(actor, this).await.map_err(refuse)?;
+        Ok(sessions.into_iter().map(BrowserSession::from).collect())
     }
 
     /// One owner's keys, a page at a time: one's own or, with `owner_id`, a service account's.
@@ -117,6 +144,19 @@ impl ProductQuery {
         Ok(ApiKey::at(key, services.now()))
     }
 
+    /// Who used a key, from where and how often.
+    async fn api_key_usage(&self, context: &Context<'_>, id: String) -> Result<Usage> {
+        Ok(services(context)?.api_keys().usage(actor(context)?, self::id(&id)?).await.map_err(refuse)?.into())
+    }
+
+    /// The keys that were made with a key, the newest first; at most 1,000.
+    async fn created_api_keys(&self, context: &Context<'_>, id: String) -> Result<Vec<ApiKey>> {
+        let services = services(context)?;
+        let keys = services.api_keys().created_by(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
+        let now = services.now();
+        Ok(keys.into_iter().map(|key| ApiKey::at(key, now)).collect())
+    }
+
     /// The tenant's service accounts, a page at a time.
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn service_accounts(
@@ -150,6 +190,111 @@ impl ProductQuery {
         let account =
             services(context)?.service_accounts().get(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
         Ok(account.into())
+    }
+
+    /// What was done in the tenant and what was refused, the newest first.
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
+    async fn audit_log(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "An id, or a part of a name")] actor: Option<String>,
+        #[graphql(desc = "An operation's name, as in this schema")] operation: Option<String>,
+        #[graphql(desc = "done or refused")] result: Option<String>,
+        #[graphql(desc = "The id of a key, an account or a person: what was done to it, and with it")] about: Option<
+            String,
+        >,
+        #[graphql(desc = "RFC 3339: from this instant on")] from: Option<String>,
+        #[graphql(desc = "RFC 3339: before this instant")] until: Option<String>,
+        after: Option<String>,
+        before: Option<String>,
+        #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
+    ) -> Result<AuditPage> {
+        let outcome = match result.as_deref() {
+            None => None,
+            Some(_) => Some(word("result", result.as_deref(), &Outcome::ALL, Outcome::as_str, Outcome::Done)?),
+        };
+        let query = AuditQuery {
+            actor: actor.unwrap_or_default(),
+            operation: operation.unwrap_or_default(),
+            outcome,
+            subject: about.as_deref().map(id::<KeyId>).transpose()?.map(|id| id.0),
+            from: instant("from", from.as_deref())?,
+            until: instant("until", until.as_deref())?,
+            page: page(after, before, limit),
+        };
+        let page = services(context)?.audit_log().list(actor_of(context)?, &query).await.map_err(refuse)?;
+        Ok(AuditPage {
+            items: page.items.into_iter().map(AuditLine::from).collect(),
+            next: page.next.map(|cursor| cursor.0),
+            previous: page.previous.map(|cursor| cursor.0),
+        })
+    }
+
+    /// The tenant's open invitations, the newest first.
+    async fn invitations(&self, context: &Context<'_>) -> Result<Vec<Invitation>> {
+        let open = services(context)?.invitations().list(actor(context)?).await.map_err(refuse)?;
+        Ok(open.into_iter().map(Invitation::from).collect())
+    }
+
+    /// Every key of the tenant, a page at a time.
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
+    async fn tenant_api_keys(
+        &self,
+        context: &Context<'_>,
+        search: Option<String>,
+        #[graphql(desc = "active, expiring_soon, expired, suspended, revoked or all")] state: Option<String>,
+        #[graphql(desc = "all, never_expires, unused, owner_gone or against_policy")] show: Option<String>,
+        #[graphql(desc = "user or service_account; both, when null")] kind: Option<String>,
+        #[graphql(desc = "The id of a user or a service account: their keys alone")] owner_id: Option<String>,
+        #[graphql(desc = "name, created, expires or last_used")] sort: Option<String>,
+        #[graphql(desc = "asc or desc")] direction: Option<String>,
+        after: Option<String>,
+        before: Option<String>,
+        #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
+    ) -> Result<ApiKeyPage> {
+        let (services, actor) = (services(context)?, actor(context)?);
+        let kind = match kind.as_deref() {
+            None => None,
+            Some("user") => Some(OwnerKind::User),
+            Some("service_account") => Some(OwnerKind::ServiceAccount),
+            Some(_) => return Err(refuse(ApiError::field("kind", "Choose user or service_account."))),
+        };
+        let filter =
+            word("show", show.as_deref(), &InventoryFilter::ALL, InventoryFilter::as_str, InventoryFilter::All)?;
+        let query = KeyQuery {
+            search: search.unwrap_or_default(),
+            filter: word("state", state.as_deref(), &KeyFilter::ALL, KeyFilter::as_str, KeyFilter::Active)?,
+            sort: word("sort", sort.as_deref(), &KeySort::ALL, KeySort::as_str, KeySort::Created)?,
+            direction: self::direction(direction.as_deref(), Direction::Desc)?,
+            page: page(after, before, limit),
+        };
+        // A text that is no id is nobody's.
+        let owner = owner_id.map(|text| text.parse::<UserId>().unwrap_or_default().0);
+        let inventory = InventoryQuery { filter, kind, owner };
+        let page = services.inventory().list(actor, &query, inventory).await.map_err(refuse)?;
+        let now = services.now();
+        Ok(ApiKeyPage {
+            items: page.items.into_iter().map(|key| ApiKey::at(key, now)).collect(),
+            next: page.next.map(|cursor| cursor.0),
+            previous: page.previous.map(|cursor| cursor.0),
+        })
+    }
+
+    /// The tenant's policies on keys that are on.
+    async fn tenant_policies(&self, context: &Context<'_>) -> Result<Vec<TenantPolicy>> {
+        let on = services(context)?.tenant_policies().list(actor(context)?).await.map_err(refuse)?;
+        Ok(on.into_iter().map(TenantPolicy::from).collect())
+    }
+
+    /// Which living keys a policy would touch.
+    async fn policy_preview(&self, context: &Context<'_>, input: TenantPolicyInput) -> Result<PolicyPreview> {
+        let services = services(context)?;
+        let preview = services.tenant_policies().preview(actor(context)?, &input.into()).await.map_err(refuse)?;
+        let now = services.now();
+        Ok(PolicyPreview {
+            count: preview.count,
+            keys: preview.keys.into_iter().map(|key| ApiKey::at(key, now)).collect(),
+        })
     }
 
     /// The tenant's members, by name.

@@ -67,6 +67,20 @@ pub struct ApiKey {
     pub created: String,
     /// Who made it.
     pub created_by: String,
+    /// Through which door it was made: `browser`, `graphql`, `rest` or `cli`.
+    pub created_channel: String,
+    /// The id of the key that it was made with.
+    pub created_by_key: Option<String>,
+    /// The id of the key whose place it took.
+    pub replaces: Option<String>,
+    /// The id of the key that took its place.
+    pub replaced_by: Option<String>,
+    /// Until when it works beside the key that takes its place.
+    pub overlap_until: Option<String>,
+    /// Whether the first use of the key that takes its place, which hasn't come yet, ends it.
+    pub ends_on_use: bool,
+    /// When it was last refused.
+    pub last_refused: Option<LastUse>,
     /// Since when it is suspended, by itself.
     pub suspended_at: Option<String>,
     /// Who suspended it.
@@ -82,6 +96,7 @@ pub struct ApiKey {
 impl ApiKey {
     /// The record at `now`.
     pub(super) fn at(key: domain::ApiKey, now: DateTime<Utc>) -> Self {
+        let overlap_until = key.overlap_until(now).map(time);
         Self {
             state: key.state(now).as_str().to_owned(),
             id: key.id.to_string(),
@@ -94,6 +109,13 @@ impl ApiKey {
             hint: key.hint,
             created: time(key.created_at),
             created_by: key.created_by,
+            overlap_until,
+            created_channel: key.created_channel,
+            created_by_key: key.created_by_key.map(|id| id.to_string()),
+            replaces: key.replaces.map(|id| id.to_string()),
+            ends_on_use: key.replaced_by.as_ref().is_some_and(|new| new.ends_on_use),
+            replaced_by: key.replaced_by.map(|new| new.id.to_string()),
+            last_refused: key.last_refused.map(LastUse::from),
             suspended_at: key.suspended_at.map(time),
             suspended_by: key.suspended_by,
             revoked_at: key.revoked_at.map(time),
@@ -218,6 +240,18 @@ pub struct ViewerTenant {
     pub role: Role,
 }
 
+impl ViewerTenant {
+    /// A tenant in which one has a role.
+    pub(super) fn of(tenant: domain::Tenant, role: domain::Role) -> Self {
+        Self {
+            id: tenant.id.to_string(),
+            name: tenant.name.to_string(),
+            slug: tenant.slug.as_str().to_owned(),
+            role: role.into(),
+        }
+    }
+}
+
 /// The person who is asking.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "viewer", rename_fields = "snake_case")]
@@ -236,12 +270,7 @@ pub struct Viewer {
 
 impl From<domain::Viewer> for Viewer {
     fn from(viewer: domain::Viewer) -> Self {
-        let tenant = |membership: domain::Membership| ViewerTenant {
-            id: membership.tenant.id.to_string(),
-            name: membership.tenant.name.to_string(),
-            slug: membership.tenant.slug.as_str().to_owned(),
-            role: membership.role.into(),
-        };
+        let tenant = |membership: domain::Membership| ViewerTenant::of(membership.tenant, membership.role);
         Self {
             id: viewer.user.id.to_string(),
             name: viewer.user.name.to_string(),
@@ -316,6 +345,90 @@ impl From<IssuedKey> for CreateApiKeyPayload {
 pub struct DeleteApiKeyInput {
     /// The key's id.
     pub key_id: String,
+    /// Whether to revoke the keys along that were made with it.
+    #[graphql(default)]
+    pub and_created: bool,
+}
+
+/// How to roll a key.
+#[derive(Clone, Debug, InputObject)]
+#[graphql(name = "roll_api_key_input", rename_fields = "snake_case")]
+pub struct RollApiKeyInput {
+    /// The key's id.
+    pub key_id: String,
+    /// How long the old token still works: `now`, `1h`, `24h`, `7d` or `first_use`.
+    #[graphql(default_with = "\"24h\".to_owned()")]
+    pub overlap: String,
+    /// RFC 3339, for `first_use`: when the old token ends at the latest; a week from now, when null.
+    pub deadline: Option<String>,
+}
+
+/// One client of a key.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "key_client", rename_fields = "snake_case")]
+pub struct KeyClient {
+    /// Its network address.
+    pub address: Option<String>,
+    /// Its `User-Agent`.
+    pub user_agent: Option<String>,
+    /// The agent that it says it is.
+    pub agent_id: Option<String>,
+    /// That agent's name.
+    pub agent_name: Option<String>,
+    /// When it first came with the key.
+    pub first_seen: String,
+    /// When it was last accepted.
+    pub last_used: Option<String>,
+    /// When it was last refused.
+    pub last_refused: Option<String>,
+    /// How often it was accepted.
+    pub uses: u64,
+    /// How often it was refused.
+    pub refusals: u64,
+}
+
+/// The counts of an hour.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "hour_count", rename_fields = "snake_case")]
+pub struct HourCount {
+    /// The hour's first instant.
+    pub hour: String,
+    /// How often the key was accepted.
+    pub uses: u64,
+    /// How often it was refused.
+    pub refusals: u64,
+}
+
+/// Who used a key, from where and how often.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "key_usage", rename_fields = "snake_case")]
+pub struct Usage {
+    /// Its clients, the last heard of first; at most 100.
+    pub clients: Vec<KeyClient>,
+    /// The hours of the last 90 days in which it was used or refused.
+    pub hours: Vec<HourCount>,
+}
+
+impl From<domain::Usage> for Usage {
+    fn from(usage: domain::Usage) -> Self {
+        let client = |client: domain::KeyClient| KeyClient {
+            address: client.address,
+            user_agent: client.user_agent,
+            agent_id: client.agent_id.map(|id| id.to_string()),
+            agent_name: client.agent_name.map(|name| name.to_string()),
+            first_seen: time(client.first_seen_at),
+            last_used: client.last_used_at.map(time),
+            last_refused: client.last_refused_at.map(time),
+            uses: client.uses,
+            refusals: client.refusals,
+        };
+        let hour =
+            |hour: domain::HourCount| HourCount { hour: time(hour.hour), uses: hour.uses, refusals: hour.refusals };
+        Self {
+            clients: usage.clients.into_iter().map(client).collect(),
+            hours: usage.hours.into_iter().map(hour).collect(),
+        }
+    }
 }
 
 /// Whether something was done.
@@ -324,6 +437,18 @@ pub struct DeleteApiKeyInput {
 pub struct SuccessPayload {
     /// Whether it was.
     pub success: bool,
+    /// Why not, in words; null when it was.
+    pub error: Option<String>,
+}
+
+impl SuccessPayload {
+    pub(super) fn done() -> Self {
+        Self { success: true, error: None }
+    }
+
+    pub(super) fn refused(refusal: domain::ApiError) -> Self {
+        Self { success: false, error: Some(refusal.message) }
+    }
 }
 
 /// What makes a service account.
@@ -334,4 +459,253 @@ pub struct CreateServiceAccountInput {
     pub name: String,
     /// Administrator, when null.
     pub role: Option<Role>,
+}
+
+/// One line of the audit log.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "audit_line", rename_fields = "snake_case")]
+pub struct AuditLine {
+    /// The line's id.
+    pub id: String,
+    /// Its place in the tenant's chain, from 1 on.
+    pub number: u64,
+    /// When.
+    pub at: String,
+    /// What was done.
+    pub operation: String,
+    /// `done` or `refused`.
+    pub result: String,
+    /// `user`, `service_account`, `operator` or `service`.
+    pub actor_kind: String,
+    /// Who.
+    pub actor_id: Option<String>,
+    /// The name that they had then.
+    pub actor_name: String,
+    /// `browser`, `graphql`, `rest`, `cli` or `service`.
+    pub channel: String,
+    /// With which key.
+    pub key_id: Option<String>,
+    /// From which network address.
+    pub address: Option<String>,
+    /// With which client.
+    pub user_agent: Option<String>,
+    /// To what kind of thing.
+    pub subject_kind: String,
+    /// To which.
+    pub subject_id: Option<String>,
+    /// The name that it had then.
+    pub subject_name: String,
+    /// More, in words.
+    pub detail: String,
+    /// SHA-256 over the line and the one before it.
+    pub hash: String,
+}
+
+impl From<domain::AuditLine> for AuditLine {
+    fn from(line: domain::AuditLine) -> Self {
+        Self {
+            id: line.id.to_string(),
+            number: line.number,
+            at: time(line.at),
+            operation: line.operation,
+            result: line.outcome.as_str().to_owned(),
+            actor_kind: line.actor_kind,
+            actor_id: line.actor_id.map(|id| id.to_string()),
+            actor_name: line.actor_name,
+            channel: line.channel,
+            key_id: line.key_id.map(|id| id.to_string()),
+            address: line.address,
+            user_agent: line.user_agent,
+            subject_kind: line.subject_kind,
+            subject_id: line.subject_id.map(|id| id.to_string()),
+            subject_name: line.subject_name,
+            detail: line.detail,
+            hash: line.hash,
+        }
+    }
+}
+
+/// One page of the audit log.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "audit_page", rename_fields = "snake_case")]
+pub struct AuditPage {
+    /// The lines.
+    pub items: Vec<AuditLine>,
+    /// For `after`, when there is a next page.
+    pub next: Option<String>,
+    /// For `before`, when there is a previous page.
+    pub previous: Option<String>,
+}
+
+/// A browser in which one is signed in.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "browser_session", rename_fields = "snake_case")]
+pub struct BrowserSession {
+    /// Its id.
+    pub id: String,
+    /// The browser's name.
+    pub browser: String,
+    /// When one signed in there.
+    pub signed_in: String,
+    /// When it was last used, to the minute.
+    pub last_used: String,
+    /// From which network address.
+    pub address: Option<String>,
+    /// The browser's `User-Agent`.
+    pub user_agent: Option<String>,
+    /// Whether it is the one that asks.
+    pub is_this: bool,
+}
+
+impl From<domain::BrowserSession> for BrowserSession {
+    fn from(session: domain::BrowserSession) -> Self {
+        Self {
+            id: session.id.to_string(),
+            browser: session.browser(),
+            signed_in: time(session.signed_in_at),
+            last_used: time(session.seen_at),
+            address: session.address,
+            user_agent: session.user_agent,
+            is_this: session.is_this,
+        }
+    }
+}
+
+/// What an app for one-time codes needs, this once.
+#[derive(Clone, SimpleObject)]
+#[graphql(name = "enrolment", rename_fields = "snake_case")]
+pub struct Enrolment {
+    /// The secret in base32.
+    pub secret: String,
+    /// The same as an `otpauth` URL.
+    pub url: String,
+}
+
+/// Codes that each let one sign in once without the app.
+#[derive(Clone, SimpleObject)]
+#[graphql(name = "recovery_codes", rename_fields = "snake_case")]
+pub struct RecoveryCodes {
+    /// The codes, this once.
+    pub codes: Vec<String>,
+}
+
+impl From<Vec<domain::Secret>> for RecoveryCodes {
+    fn from(codes: Vec<domain::Secret>) -> Self {
+        Self { codes: codes.iter().map(|code| code.expose().to_owned()).collect() }
+    }
+}
+
+/// An open invitation.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "invitation", rename_fields = "snake_case")]
+pub struct Invitation {
+    /// Its id.
+    pub id: String,
+    /// Who is invited.
+    pub email: String,
+    /// The role that they will have.
+    pub role: Role,
+    /// When it was made.
+    pub created: String,
+    /// Who made it.
+    pub created_by: String,
+    /// When its link stops working.
+    pub expires_at: String,
+}
+
+impl From<domain::Invitation> for Invitation {
+    fn from(invitation: domain::Invitation) -> Self {
+        Self {
+            id: invitation.id.to_string(),
+            email: invitation.email.as_str().to_owned(),
+            role: invitation.role.into(),
+            created: time(invitation.created_at),
+            created_by: invitation.created_by,
+            expires_at: time(invitation.expires_at),
+        }
+    }
+}
+
+/// An invitation that was made.
+#[derive(Clone, SimpleObject)]
+#[graphql(name = "invite_member_payload", rename_fields = "snake_case")]
+pub struct InviteMemberPayload {
+    /// Its id.
+    pub id: String,
+    /// The link, this once: it works once, for 72 hours.
+    pub link: String,
+    /// Whether the link is on its way by e-mail too.
+    pub mailed: bool,
+}
+
+/// A link that holds a secret.
+#[derive(Clone, SimpleObject)]
+#[graphql(name = "link_payload", rename_fields = "snake_case")]
+pub struct LinkPayload {
+    /// The link, this once.
+    pub link: String,
+}
+
+/// A policy that is on.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "tenant_policy", rename_fields = "snake_case")]
+pub struct TenantPolicy {
+    /// `max_lifetime`, `expiry_required`, `service_accounts_only`, `no_keys_by_keys` or `suspend_unused`.
+    pub policy: String,
+    /// How many days, where it counts some.
+    pub days: Option<u32>,
+    /// From when on it holds.
+    pub holds_from: String,
+    /// When it was set.
+    pub set: String,
+    /// Who set it.
+    pub set_by: String,
+}
+
+impl From<domain::TenantPolicy> for TenantPolicy {
+    fn from(policy: domain::TenantPolicy) -> Self {
+        Self {
+            policy: policy.kind.as_str().to_owned(),
+            days: policy.days,
+            holds_from: time(policy.holds_from),
+            set: time(policy.set_at),
+            set_by: policy.set_by,
+        }
+    }
+}
+
+/// A policy to set, or to think of.
+#[derive(Clone, Debug, InputObject)]
+#[graphql(name = "tenant_policy_input", rename_fields = "snake_case")]
+pub struct TenantPolicyInput {
+    /// `max_lifetime`, `expiry_required`, `service_accounts_only`, `no_keys_by_keys` or `suspend_unused`.
+    pub policy: String,
+    /// 1 to 3650, for `max_lifetime` and `suspend_unused`.
+    pub days: Option<u32>,
+    /// RFC 3339: from when on it holds; from now on, when null.
+    pub from: Option<String>,
+}
+
+impl From<TenantPolicyInput> for service::SetPolicy {
+    fn from(input: TenantPolicyInput) -> Self {
+        Self { policy: input.policy, days: input.days, from: input.from }
+    }
+}
+
+/// What a policy would touch.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "policy_preview", rename_fields = "snake_case")]
+pub struct PolicyPreview {
+    /// How many living keys; at most 10,000 are counted.
+    pub count: u32,
+    /// Some of them, those made first.
+    pub keys: Vec<ApiKey>,
+}
+
+/// How many there were.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "count_payload", rename_fields = "snake_case")]
+pub struct CountPayload {
+    /// How many were changed.
+    pub count: u32,
 }

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use domain::{ApiError, ErrorCode, audit::Channel};
-use http::{Extensions, HeaderMap, Method, header};
+use http::{Extensions, HeaderMap, Uri, header};
 use service::{Actor, Client};
 use tower_sessions::Session;
 
@@ -79,7 +79,8 @@ pub(crate) async fn by_key_or_session(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let mut client = client(request.headers(), request.extensions(), Channel::Graphql);
+    let channel = if request.uri().path().starts_with("/api/") { Channel::Rest } else { Channel::Graphql };
+    let mut client = client(request.headers(), request.extensions(), channel);
     client.agent_id = text(request.headers(), AGENT_HEADER).and_then(|id| id.parse().ok());
     let caller = match request.headers().get(header::AUTHORIZATION) {
         Some(value) => match bearer(value.to_str().unwrap_or_default()) {
@@ -117,8 +118,14 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 async fn session_actor(doors: &Doors, session: &Session, client: Client) -> Result<Caller, ApiError> {
-    let Some(who) = sessions::who(session, doors.services.now()).await? else { return Ok(Caller::Nobody) };
-    match doors.services.actors().from_session(who.user, who.tenant, client).await.map_err(ApiError::from) {
+    let Some(who) = sessions::who(session, &client, doors.services.now()).await? else { return Ok(Caller::Nobody) };
+    match doors
+        .services
+        .actors()
+        .from_session(who.user, who.tenant, who.confirmed_at, client)
+        .await
+        .map_err(ApiError::from)
+    {
         Ok(actor) => Ok(Caller::Known(Box::new(actor))),
         Err(error) if error.code == ErrorCode::Unauthenticated => Ok(Caller::Nobody),
         Err(error) => Err(error),
@@ -137,14 +144,26 @@ pub(crate) async fn require_person(request: Request, next: Next) -> Response {
     if known {
         return next.run(request).await;
     }
-    let wanted = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    let wanted = if request.method() == Method::GET { wanted } else { "/" };
-    Redirect::to(&format!("/sign-in?next={}", app::list_url::encode(wanted))).into_response()
+    Redirect::to(&format!("/sign-in?next={}", app::list_url::encode(wanted(request.uri())))).into_response()
+}
+
+/// Where forms go that have no page of their own, or none without what was sent.
+const WITHOUT_PAGE: [&str; 5] =
+    ["/switch-tenant", "/sign-out", "/preferences/theme", "/team/keys/suspend", "/team/keys/revoke"];
+
+/// The page that a request is about: a form is sent to its own page's address.
+fn wanted(uri: &Uri) -> &str {
+    if WITHOUT_PAGE.contains(&uri.path()) {
+        return "/";
+    }
+    uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::bearer;
+    use http::Uri;
+
+    use super::{bearer, wanted};
 
     #[test]
     fn a_bearer_header_has_a_scheme_and_a_token() {
@@ -153,5 +172,12 @@ mod tests {
         assert_eq!(bearer("Basic abc"), None);
         assert_eq!(bearer("Bearer "), None);
         assert_eq!(bearer("Bearer"), None);
+    }
+
+    #[test]
+    fn a_form_leads_back_to_its_page_if_it_has_one() {
+        let form = Uri::from_static("/user/api-keys/new?name=ci");
+        assert_eq!(wanted(&form), "/user/api-keys/new?name=ci");
+        assert_eq!(wanted(&Uri::from_static("/switch-tenant")), "/");
     }
 }

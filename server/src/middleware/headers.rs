@@ -19,10 +19,19 @@ const COMMON: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
+/// Where the path holds a secret: the way to it stands in the log, the secret doesn't.
+const SECRET_PATHS: [&str; 3] = ["/calendar/", "/invitations/", "/set-up/"];
+
+/// A path as it may be logged.
+fn without_secret(path: &str) -> &str {
+    SECRET_PATHS.into_iter().find(|prefix| path.starts_with(prefix)).unwrap_or(path)
+}
+
 /// Names the request, and hardens the answer. A page brings its own content policy, with its nonce.
 pub(crate) async fn harden(State(doors): State<Doors>, request: Request, next: Next) -> Response {
     let id = service::new_request_id();
-    let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
+    let span =
+        tracing::info_span!("request", id, method = %request.method(), path = without_secret(request.uri().path()));
     let mut response = next.run(request).instrument(span).await;
     let headers = response.headers_mut();
     for (name, value) in COMMON {
@@ -38,4 +47,17 @@ pub(crate) async fn harden(State(doors): State<Doors>, request: Request, next: N
         headers.insert(HeaderName::from_static("x-request-id"), id);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_secret;
+
+    #[test]
+    fn the_secret_of_a_link_is_not_logged() {
+        assert_eq!(without_secret("/calendar/abc.ics"), "/calendar/");
+        assert_eq!(without_secret("/invitations/abc"), "/invitations/");
+        assert_eq!(without_secret("/set-up/abc"), "/set-up/");
+        assert_eq!(without_secret("/user/api-keys"), "/user/api-keys");
+    }
 }

@@ -7,10 +7,10 @@ use axum::{
     response::Response,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ApiError, TenantId, UserId};
+use domain::{ApiError, SessionId, TenantId, UserId};
 use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
-use service::{Services, SignedIn, StoredSession};
+use service::{Client, Services, SessionFacts, SignedIn, StoredSession};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use tower_sessions::{
@@ -28,7 +28,10 @@ const IDLE: time::Duration = time::Duration::minutes(60);
 const ABSOLUTE: TimeDelta = TimeDelta::hours(24);
 /// How often a request prolongs its session: not at every click, to spare the writes.
 const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(1);
+/// How long a code may take.
+const CODE_WITHIN: TimeDelta = TimeDelta::minutes(5);
 const WHO: &str = "who";
+const PENDING: &str = "pending";
 
 /// Who sits at a session, and since when.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,6 +40,23 @@ pub(crate) struct Who {
     pub(crate) tenant: TenantId,
     signed_in_at: DateTime<Utc>,
     seen_at: DateTime<Utc>,
+    /// When the person last gave their password here.
+    #[serde(default)]
+    pub(crate) confirmed_at: DateTime<Utc>,
+    #[serde(default)]
+    id: SessionId,
+    #[serde(default)]
+    address: Option<String>,
+    #[serde(default)]
+    user_agent: Option<String>,
+}
+
+/// Who has given the right password, and still owes a code of the second factor.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Pending {
+    user: UserId,
+    tenant: TenantId,
+    since: DateTime<Utc>,
 }
 
 /// The store behind tower-sessions.
@@ -58,11 +78,54 @@ pub(crate) fn layer(services: Services, site: &Site) -> SessionManagerLayer<Stor
 pub(crate) async fn begin(
     session: &Session,
     signed_in: SignedIn,
+    client: &Client,
     now: DateTime<Utc>,
 ) -> std::result::Result<(), ApiError> {
-    let who = Who { user: signed_in.user_id, tenant: signed_in.tenant_id, signed_in_at: now, seen_at: now };
+    let who = Who {
+        user: signed_in.user_id,
+        tenant: signed_in.tenant_id,
+        signed_in_at: now,
+        seen_at: now,
+        confirmed_at: now,
+        id: service::new_session_id(now),
+        address: client.address.clone(),
+        user_agent: client.user_agent.clone(),
+    };
+    session.remove_value(PENDING).await.map_err(|error| failed(&error))?;
     session.cycle_id().await.map_err(|error| failed(&error))?;
     session.insert(WHO, who).await.map_err(|error| failed(&error))
+}
+
+/// Remembers who still owes a code, under a new id.
+pub(crate) async fn await_code(
+    session: &Session,
+    signed_in: SignedIn,
+    now: DateTime<Utc>,
+) -> std::result::Result<(), ApiError> {
+    session.cycle_id().await.map_err(|error| failed(&error))?;
+    let pending = Pending { user: signed_in.user_id, tenant: signed_in.tenant_id, since: now };
+    session.insert(PENDING, pending).await.map_err(|error| failed(&error))
+}
+
+/// Who owes a code, if somebody does and not for too long.
+pub(crate) async fn awaits_code(
+    session: &Session,
+    now: DateTime<Utc>,
+) -> std::result::Result<Option<SignedIn>, ApiError> {
+    let pending = session.get::<Pending>(PENDING).await.map_err(|error| failed(&error))?;
+    Ok(pending.filter(|pending| now - pending.since < CODE_WITHIN).map(|pending| SignedIn {
+        user_id: pending.user,
+        tenant_id: pending.tenant,
+        needs_code: true,
+    }))
+}
+
+/// The person has just shown again that it is them.
+pub(crate) async fn confirm(session: &Session, now: DateTime<Utc>) -> std::result::Result<(), ApiError> {
+    if let Ok(Some(who)) = session.get::<Who>(WHO).await {
+        session.insert(WHO, Who { confirmed_at: now, ..who }).await.map_err(|error| failed(&error))?;
+    }
+    Ok(())
 }
 
 /// Ends a session.
@@ -87,14 +150,20 @@ pub(crate) async fn stand_in(session: &Session, tenant: TenantId) -> std::result
 }
 
 /// Who sits at the session, if somebody does and it isn't over. Prolongs it, once a minute at most.
-pub(crate) async fn who(session: &Session, now: DateTime<Utc>) -> std::result::Result<Option<Who>, ApiError> {
+pub(crate) async fn who(
+    session: &Session,
+    client: &Client,
+    now: DateTime<Utc>,
+) -> std::result::Result<Option<Who>, ApiError> {
     let Some(who) = session.get::<Who>(WHO).await.map_err(|error| failed(&error))? else { return Ok(None) };
     if now - who.signed_in_at >= ABSOLUTE {
         end(session).await?;
         return Ok(None);
     }
     if now - who.seen_at >= TOUCH_EVERY {
-        session.insert(WHO, Who { seen_at: now, ..who.clone() }).await.map_err(|error| failed(&error))?;
+        let (address, user_agent) = (client.address.clone(), client.user_agent.clone());
+        let seen = Who { seen_at: now, address, user_agent, ..who.clone() };
+        session.insert(WHO, seen).await.map_err(|error| failed(&error))?;
     }
     Ok(Some(who))
 }
@@ -134,13 +203,20 @@ fn backend(error: impl std::fmt::Display) -> Error {
 }
 
 impl Store {
-    async fn write(&self, record: &Record) -> Result<()> {
-        let user_id =
-            record.data.get(WHO).and_then(|who| serde_json::from_value::<Who>(who.clone()).ok()).map(|who| who.user);
+    fn row(&self, record: &Record) -> Result<StoredSession> {
+        let who = record.data.get(WHO).and_then(|who| serde_json::from_value::<Who>(who.clone()).ok());
+        let user_id = who.as_ref().map(|who| who.user);
+        let facts = who.map(|who| SessionFacts {
+            id: who.id,
+            signed_in_at: who.signed_in_at,
+            seen_at: who.seen_at,
+            address: who.address,
+            user_agent: who.user_agent,
+        });
         let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
         // By our clock, like everything else that ends.
         let expires_at = self.0.now() + TimeDelta::minutes(IDLE.whole_minutes());
-        self.0.sessions().save(&digest(record.id), &StoredSession { data, user_id, expires_at }).await.map_err(backend)
+        Ok(StoredSession { data, user_id, expires_at, facts })
     }
 }
 
@@ -150,11 +226,11 @@ impl SessionStore for Store {
         while self.0.sessions().load(&digest(record.id)).await.map_err(backend)?.is_some() {
             record.id = Id::default();
         }
-        self.write(record).await
+        self.0.sessions().create(&digest(record.id), &self.row(record)?).await.map_err(backend)
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
-        self.write(record).await
+        self.0.sessions().save(&digest(record.id), &self.row(record)?).await.map_err(backend)
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {

@@ -1,5 +1,7 @@
 //! The REST door: verification and health. Errors are problem details (RFC 9457).
 
+pub(crate) mod audit_log;
+pub(crate) mod calendar;
 pub(crate) mod problem;
 
 use axum::{

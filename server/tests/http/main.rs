@@ -7,3 +7,4 @@ mod graphql;
 mod parity;
 mod rest;
 mod support;
+mod tenant;

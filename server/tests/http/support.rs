@@ -85,7 +85,7 @@ fn runtime() -> tokio::runtime::Runtime {
 impl Stage {
     async fn set(database_url: String, folder: tempfile::TempDir, public_url: &str) -> Self {
         let clock = Clock::fixed("2027-01-01T00:00:00Z".parse().unwrap());
-        let services = Services::open(&Settings { database_url }, clock.clone()).await.unwrap();
+        let services = Services::open(&Settings::new(database_url), clock.clone()).await.unwrap();
         services.migrate().await.unwrap();
         services.admin().create_tenant("Acme", "acme").await.unwrap();
         let ada = services

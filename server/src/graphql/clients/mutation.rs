@@ -84,7 +84,7 @@ impl ClientMutation {
     /// Revokes a key.
     #[graphql(deprecation = "Use delete_api_key.")]
     async fn delete_api_token(&self, context: &Context<'_>, input: DeleteApiTokenInput) -> Result<SuccessPayload> {
-        revoke(context, &input.token_id).await
+        revoke(context, &input.token_id, false).await
     }
 
     /// Confirms the key's tenant. Gives no token: the client goes on with its key.

@@ -1,0 +1,90 @@
+//! What the operator does with service accounts.
+
+use clap::Subcommand;
+use domain::ApiError;
+use service::Services;
+
+use super::on;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AccountCommand {
+    /// Make a service account; prints its id
+    CreateServiceAccount {
+        #[arg(long)]
+        tenant: String,
+        #[arg(long)]
+        name: String,
+        /// `TENANT_ADMIN` (unless said otherwise), USER or `READ_ONLY_USER`
+        #[arg(long)]
+        role: Option<String>,
+    },
+    /// Call a service account by another name
+    RenameServiceAccount {
+        /// Its id
+        id: String,
+        #[arg(long)]
+        tenant: String,
+        #[arg(long)]
+        name: String,
+    },
+    /// Give a service account, and all its keys, another role
+    ChangeServiceAccountRole {
+        /// Its id
+        id: String,
+        #[arg(long)]
+        tenant: String,
+        #[arg(long)]
+        role: String,
+    },
+    /// Stop a service account and all its keys for now
+    SuspendServiceAccount {
+        /// Its id
+        id: String,
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Let a suspended service account's keys work again
+    ResumeServiceAccount {
+        /// Its id
+        id: String,
+        #[arg(long)]
+        tenant: String,
+    },
+    /// End a service account and all its keys
+    DeleteServiceAccount {
+        /// Its id
+        id: String,
+        #[arg(long)]
+        tenant: String,
+    },
+}
+
+pub(super) async fn run(services: &Services, command: AccountCommand) -> Result<(), ApiError> {
+    let admin = services.admin();
+    match command {
+        AccountCommand::CreateServiceAccount { tenant, name, role } => {
+            println!("{}", admin.create_service_account(&tenant, &name, role.as_deref()).await?);
+        }
+        AccountCommand::RenameServiceAccount { id, tenant, name } => {
+            let (operator, id) = on(&admin, &tenant, &id).await?;
+            services.service_accounts().rename(&operator, id, &name).await?;
+        }
+        AccountCommand::ChangeServiceAccountRole { id, tenant, role } => {
+            let (operator, id) = on(&admin, &tenant, &id).await?;
+            services.service_accounts().change_role(&operator, id, &role).await?;
+        }
+        AccountCommand::SuspendServiceAccount { id, tenant } => {
+            let (operator, id) = on(&admin, &tenant, &id).await?;
+            services.service_accounts().suspend(&operator, id).await?;
+        }
+        AccountCommand::ResumeServiceAccount { id, tenant } => {
+            let (operator, id) = on(&admin, &tenant, &id).await?;
+            services.service_accounts().resume(&operator, id).await?;
+        }
+        AccountCommand::DeleteServiceAccount { id, tenant } => {
+            let (operator, id) = on(&admin, &tenant, &id).await?;
+            services.service_accounts().delete(&operator, id).await?;
+        }
+    }
+    Ok(())
+}

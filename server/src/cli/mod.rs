@@ -1,0 +1,285 @@
+//! The command line: `serve`, `migrate`, `admin …`, `backup`, `check`. Ids and tokens alone on standard output, words on
+//! standard error.
+
+mod accounts;
+mod keys;
+mod people;
+mod tenants;
+
+use std::{io::Read, net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use chrono::TimeDelta;
+use clap::{Args, Parser, Subcommand};
+use domain::{ApiError, Secret};
+use service::{Actor, Clock, MailSettings, Services, Settings};
+
+use crate::{accept, assets::Assets, config, demo, router};
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// API keys for people and service accounts: dashboard, GraphQL API and verification.
+#[derive(Debug, Parser)]
+#[command(name = "latchkey", version)]
+pub struct Cli {
+    #[command(flatten)]
+    database: Database,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args, Debug)]
+struct Database {
+    /// sqlite:FILE, or <postgres://user@host/database>
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_DATABASE_URL",
+        default_value = "sqlite:latchkey.db",
+        hide_env_values = true
+    )]
+    database_url: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the dashboard and the APIs
+    Serve(Serve),
+    /// Bring the database up to this version
+    Migrate,
+    /// Set up and mend without a browser
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Copy an `SQLite` database into a new file, while it is in use
+    Backup {
+        /// The file to make
+        file: PathBuf,
+    },
+    /// The audit log
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Look for damage; ends with 1 when there is any
+    Check,
+    /// Fill an empty database with a believable tenant
+    #[command(hide = true)]
+    FillDemo,
+}
+
+#[derive(Args, Debug)]
+struct Serve {
+    /// Where to listen
+    #[arg(long, env = "LATCHKEY_LISTEN", default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
+    /// How browsers reach the site [default: http:// and the listening address]
+    #[arg(long, env = "LATCHKEY_PUBLIC_URL")]
+    public_url: Option<String>,
+    /// Allow a public URL with http beyond loopback: tokens travel in clear
+    #[arg(long, env = "LATCHKEY_INSECURE_HTTP")]
+    insecure_http: bool,
+    /// Refuse to start rather than migrate
+    #[arg(long, env = "LATCHKEY_NO_MIGRATE")]
+    no_migrate: bool,
+    /// The mail server: <smtps://user:password@host>, <smtp://host:587?tls=required>; without it no mail is sent
+    #[arg(long, env = "LATCHKEY_SMTP_URL", hide_env_values = true, requires = "mail_from", requires = "public_url")]
+    smtp_url: Option<String>,
+    /// Who mails come from: `Latchkey <keys@example.org>`
+    #[arg(long, env = "LATCHKEY_MAIL_FROM")]
+    mail_from: Option<String>,
+    /// After how many seconds a person confirms their sign-in, before anything is made or revealed that lasts
+    #[arg(long, env = "LATCHKEY_CONFIRM_AFTER", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=600))]
+    confirm_after: u32,
+    /// How many connections at once
+    #[arg(long, env = "LATCHKEY_MAX_CONNECTIONS", default_value_t = 10_000)]
+    max_connections: usize,
+    /// A folder with built browser files, instead of those in the binary
+    #[arg(long, env = "LATCHKEY_SITE_ROOT")]
+    site_root: Option<PathBuf>,
+}
+
+impl Serve {
+    fn mail(&self) -> Option<MailSettings> {
+        Some(MailSettings {
+            smtp_url: Secret::new(self.smtp_url.clone()?),
+            from: self.mail_from.clone()?,
+            public_url: self.public_url.clone()?,
+        })
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Audit {
+    /// Print how many tokens were refused that no key stands behind: hour, reason and count, tabs between
+    Refusals,
+    /// Walk the chains of hashes; ends with 1 when a line was changed, moved, put in or taken out
+    ///
+    /// Prints a line for each tenant: short name, number of lines, hash of the last. Kept elsewhere, it shows later that
+    /// nothing up to that line was changed, even by somebody who could rewrite the whole database.
+    Verify {
+        /// What was printed earlier, SLUG:NUMBER:HASH, must still stand there
+        #[arg(long)]
+        expect: Vec<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Admin {
+    #[command(flatten)]
+    Tenants(tenants::TenantCommand),
+    #[command(flatten)]
+    People(people::PeopleCommand),
+    #[command(flatten)]
+    Accounts(accounts::AccountCommand),
+    #[command(flatten)]
+    Keys(keys::KeyCommand),
+}
+
+/// Runs a command. 0: done; 1: refused or failed (2, from the parser: the words were wrong).
+pub async fn run(cli: Cli) -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LATCHKEY_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match dispatch(cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("latchkey: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Outcome {
+    let mut settings = Settings::new(cli.database.database_url);
+    if let Command::Serve(options) = &cli.command {
+        settings.mail = options.mail();
+        settings.confirm_after = TimeDelta::seconds(options.confirm_after.into());
+    }
+    let clock = Clock::system();
+    if matches!(cli.command, Command::FillDemo) {
+        return demo::fill(&settings, clock.now()).await;
+    }
+    let services = Services::open(&settings, clock).await?;
+    let outcome = match cli.command {
+        Command::Serve(options) => serve(&services, options).await,
+        Command::Migrate => migrate(&services).await,
+        Command::Admin(command) => administer(&services, command).await,
+        Command::Backup { file } => Ok(services.admin().backup(&file).await.map_err(ApiError::from)?),
+        Command::Audit(Audit::Refusals) => {
+            for (hour, reason, count) in services.audit_log().refusals().await.map_err(ApiError::from)? {
+                println!("{}\t{reason}\t{count}", hour.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
+            }
+            Ok(())
+        }
+        Command::Audit(Audit::Verify { expect }) => verify_audit_log(&services, &expect).await,
+        Command::Check => check(&services).await,
+        Command::FillDemo => Ok(()),
+    };
+    services.close().await;
+    outcome
+}
+
+async fn migrate(services: &Services) -> Outcome {
+    let applied = services.migrate().await?;
+    eprintln!(
+        "{}",
+        if applied.is_empty() {
+            "The database is up to date.".to_owned()
+        } else {
+            format!("Applied migrations {applied:?}.")
+        }
+    );
+    Ok(())
+}
+
+async fn check(services: &Services) -> Outcome {
+    let missing = services.missing_migrations().await?;
+    let mut problems = services.admin().check().await.map_err(ApiError::from)?;
+    problems.extend(missing.iter().map(|number| format!("migration {number} is missing; run latchkey migrate")));
+    if problems.is_empty() {
+        eprintln!("No problem found.");
+        return Ok(());
+    }
+    Err(problems.join("\n").into())
+}
+
+async fn verify_audit_log(services: &Services, expected: &[String]) -> Outcome {
+    let reports = services.audit_log().verify(expected).await.map_err(ApiError::from)?;
+    let mut problems = Vec::new();
+    for report in reports {
+        let name = report.slug.as_deref().unwrap_or("-");
+        println!("{name}:{}:{}", report.lines, report.head);
+        problems.extend(report.problems.into_iter().map(|problem| format!("{name}: {problem}")));
+    }
+    if problems.is_empty() {
+        eprintln!("No line was changed, moved, put in or taken out.");
+        return Ok(());
+    }
+    Err(problems.join("\n").into())
+}
+
+async fn serve(services: &Services, options: Serve) -> Outcome {
+    let missing = services.missing_migrations().await?;
+    if options.no_migrate && !missing.is_empty() {
+        return Err("the database needs `latchkey migrate` first".into());
+    }
+    services.migrate().await?;
+    let listener = tokio::net::TcpListener::bind(options.listen)
+        .await
+        .map_err(|error| format!("can't listen on {}: {error}", options.listen))?;
+    let address = listener.local_addr()?;
+    let public_url = options.public_url.unwrap_or_else(|| config::default_public_url(address));
+    let site = config::Site::new(&public_url, options.insecure_http, Assets::new(options.site_root))?;
+    let public_url = site.public_url.clone();
+    let router = router::build(services.clone(), site);
+    if services.set_up().is_needed().await.map_err(ApiError::from)? {
+        let link = services.set_up().issue_token();
+        println!("Set Latchkey up (this link works once): {public_url}/set-up/{}", link.expose());
+    }
+    println!("listening on http://{address}");
+    accept::serve(listener, router, options.max_connections, end_asked_for()).await;
+    Ok(())
+}
+
+/// Ready when the process is asked to end.
+async fn end_asked_for() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+        match terminate {
+            Ok(mut terminate) => tokio::select! { _ = interrupt => (), _ = terminate.recv() => () },
+            Err(_) => drop(interrupt.await),
+        }
+    }
+    #[cfg(not(unix))]
+    interrupt.await.ok();
+}
+
+async fn administer(services: &Services, command: Admin) -> Outcome {
+    if !services.missing_migrations().await?.is_empty() {
+        services.migrate().await?;
+    }
+    Ok(answer(services, command).await?)
+}
+
+async fn answer(services: &Services, command: Admin) -> Result<(), ApiError> {
+    match command {
+        Admin::Tenants(command) => tenants::run(services, command).await,
+        Admin::People(command) => people::run(services, command).await,
+        Admin::Accounts(command) => accounts::run(services, command).await,
+        Admin::Keys(command) => keys::run(services, command).await,
+    }
+}
+
+/// The operator in a tenant, and the id of what a command is about.
+async fn on<T: std::str::FromStr>(admin: &service::Admin<'_>, tenant: &str, id: &str) -> Result<(Actor, T), ApiError> {
+    let operator = admin.operator(tenant).await?;
+    Ok((operator, id.parse().map_err(|_| ApiError::not_found())?))
+}
+
+fn read_password(from_stdin: bool) -> Result<Secret, ApiError> {
+    if !from_stdin {
+        return Ok(Secret::new(""));
+    }
+    let mut text = String::new();
+    let read = std::io::stdin().take(4_096).read_to_string(&mut text);
+    read.map_err(|_| ApiError::field("password", "The password on standard input is not UTF-8."))?;
+    Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
+}

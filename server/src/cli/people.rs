@@ -1,0 +1,104 @@
+//! What the operator does with people and their memberships.
+
+use clap::Subcommand;
+use domain::ApiError;
+use service::Services;
+
+use super::{on, read_password};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PeopleCommand {
+    /// Make a person a member of a tenant (a new person with a password); prints the id
+    CreateUser {
+        #[arg(long)]
+        email: String,
+        #[arg(long)]
+        name: Option<String>,
+        #[arg(long)]
+        tenant: String,
+        /// `TENANT_ADMIN`, USER or `READ_ONLY_USER`
+        #[arg(long)]
+        role: String,
+        /// Read the password from standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Invite a person; prints the secret of the link, SITE/invitations/SECRET, this once
+    InviteMember {
+        #[arg(long)]
+        tenant: String,
+        #[arg(long)]
+        email: String,
+        #[arg(long)]
+        role: String,
+    },
+    /// Take an invitation back
+    CancelInvitation {
+        /// Its id
+        id: String,
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Change a member's role
+    SetRole {
+        #[arg(long)]
+        tenant: String,
+        #[arg(long)]
+        email: String,
+        #[arg(long)]
+        role: String,
+    },
+    /// End a membership, and with it the member's keys in the tenant
+    RemoveMember {
+        #[arg(long)]
+        tenant: String,
+        #[arg(long)]
+        email: String,
+    },
+    /// Give a person another name
+    RenameUser {
+        #[arg(long)]
+        email: String,
+        #[arg(long)]
+        name: String,
+    },
+    /// Set a password and end the person's sessions
+    ChangePassword {
+        #[arg(long)]
+        email: String,
+        /// Read the password from standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// End a person's second factor: for one who has lost the app and the recovery codes
+    DisableSecondFactor {
+        #[arg(long)]
+        email: String,
+    },
+}
+
+pub(super) async fn run(services: &Services, command: PeopleCommand) -> Result<(), ApiError> {
+    let admin = services.admin();
+    match command {
+        PeopleCommand::CreateUser { email, name, tenant, role, password_stdin } => {
+            let password = read_password(password_stdin)?;
+            println!("{}", admin.create_user(&email, name.as_deref(), &tenant, &role, &password).await?);
+        }
+        PeopleCommand::InviteMember { tenant, email, role } => {
+            let issued = services.invitations().invite(&admin.operator(&tenant).await?, &email, &role).await?;
+            println!("{}", issued.secret.expose());
+        }
+        PeopleCommand::CancelInvitation { id, tenant } => {
+            let (operator, id) = on(&admin, &tenant, &id).await?;
+            services.invitations().cancel(&operator, id).await?;
+        }
+        PeopleCommand::SetRole { tenant, email, role } => admin.set_role(&tenant, &email, &role).await?,
+        PeopleCommand::RemoveMember { tenant, email } => admin.remove_member(&tenant, &email).await?,
+        PeopleCommand::RenameUser { email, name } => admin.rename_user(&email, &name).await?,
+        PeopleCommand::ChangePassword { email, password_stdin } => {
+            admin.change_password(&email, &read_password(password_stdin)?).await?;
+        }
+        PeopleCommand::DisableSecondFactor { email } => admin.disable_second_factor(&email).await?,
+    }
+    Ok(())
+}

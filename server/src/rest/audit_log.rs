@@ -1,0 +1,240 @@
+//! The audit log, taken out whole: one JSON object a line, or CSV. By key or by session, as a stream: the log may be longer
+//! than the memory.
+
+use app::list_url::AuditParams;
+use axum::{
+    Extension,
+    body::{Body, Bytes},
+    extract::{Path, Query, State},
+    response::{IntoResponse, Response},
+};
+use domain::{ApiError, AuditLine};
+use futures::stream::{self, Stream, StreamExt};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use service::{Export, Services};
+
+use super::problem;
+use crate::{middleware::authenticate::Caller, router::Doors};
+
+/// A line as it is taken out. The order of its members is the order of the columns.
+#[derive(Serialize)]
+struct Line {
+    number: u64,
+    id: String,
+    at: String,
+    operation: String,
+    result: &'static str,
+    actor_kind: String,
+    actor_id: Option<String>,
+    actor_name: String,
+    channel: String,
+    key_id: Option<String>,
+    address: Option<String>,
+    user_agent: Option<String>,
+    subject_kind: String,
+    subject_id: Option<String>,
+    subject_name: String,
+    detail: String,
+    hash: String,
+}
+
+const COLUMNS: [&str; 17] = [
+    "number",
+    "id",
+    "at",
+    "operation",
+    "result",
+    "actor_kind",
+    "actor_id",
+    "actor_name",
+    "channel",
+    "key_id",
+    "address",
+    "user_agent",
+    "subject_kind",
+    "subject_id",
+    "subject_name",
+    "detail",
+    "hash",
+];
+
+impl From<AuditLine> for Line {
+    fn from(line: AuditLine) -> Self {
+        Self {
+            number: line.number,
+            id: line.id.to_string(),
+            at: line.at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+            operation: line.operation,
+            result: line.outcome.as_str(),
+            actor_kind: line.actor_kind,
+            actor_id: line.actor_id.map(|id| id.to_string()),
+            actor_name: line.actor_name,
+            channel: line.channel,
+            key_id: line.key_id.map(|id| id.to_string()),
+            address: line.address,
+            user_agent: line.user_agent,
+            subject_kind: line.subject_kind,
+            subject_id: line.subject_id.map(|id| id.to_string()),
+            subject_name: line.subject_name,
+            detail: line.detail,
+            hash: line.hash,
+        }
+    }
+}
+
+/// The formats.
+#[derive(Clone, Copy)]
+enum Form {
+    Jsonl,
+    Csv,
+}
+
+impl Form {
+    fn of_file(name: &str) -> Option<Self> {
+        match name {
+            "audit-log.jsonl" => Some(Self::Jsonl),
+            "audit-log.csv" => Some(Self::Csv),
+            _ => None,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Jsonl => "JSONL",
+            Self::Csv => "CSV",
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Jsonl => "application/jsonl; charset=utf-8",
+            Self::Csv => "text/csv; charset=utf-8; header=present",
+        }
+    }
+
+    fn head(self) -> Vec<u8> {
+        match self {
+            Self::Jsonl => Vec::new(),
+            Self::Csv => csv_row(|writer| writer.write_record(COLUMNS)),
+        }
+    }
+
+    fn write(self, lines: Vec<AuditLine>) -> Vec<u8> {
+        let mut text = Vec::new();
+        for line in lines.into_iter().map(Line::from) {
+            match self {
+                Self::Jsonl => {
+                    text.extend(serde_json::to_vec(&line).unwrap_or_default());
+                    text.push(b'\n');
+                }
+                Self::Csv => text.extend(csv_row(|writer| writer.serialize(harmless(line)))),
+            }
+        }
+        text
+    }
+}
+
+fn csv_row(write: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> csv::Result<()>) -> Vec<u8> {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    // Writing into memory fails for no row that has as many columns as its head.
+    write(&mut writer).ok();
+    writer.into_inner().unwrap_or_default()
+}
+
+/// What people typed can begin like a formula; a spreadsheet would run it (CWE-1236). A leading apostrophe makes it text.
+fn harmless(line: Line) -> Line {
+    let text =
+        |text: String| if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text };
+    Line {
+        actor_name: text(line.actor_name),
+        subject_name: text(line.subject_name),
+        detail: text(line.detail),
+        user_agent: line.user_agent.map(text),
+        ..line
+    }
+}
+
+/// `GET /api/v1/audit-log.jsonl` and `.csv`, with the filters of the page.
+pub(crate) async fn export(
+    State(doors): State<Doors>,
+    Extension(caller): Extension<Caller>,
+    Path(file): Path<String>,
+    Query(params): Query<AuditParams>,
+) -> Response {
+    let Some(form) = Form::of_file(&file) else { return problem::of(&ApiError::not_found()) };
+    let actor = match caller.require() {
+        Ok(actor) => actor,
+        Err(error) => return problem::of(&error),
+    };
+    let query = match params.to_query() {
+        Ok(query) => query,
+        Err(error) => return problem::answer(StatusCode::BAD_REQUEST, &unreadable(&error)),
+    };
+    let begun = doors.services.audit_log().export(actor, &query, form.word()).await.map_err(ApiError::from);
+    let export = match begun {
+        Ok(export) => export,
+        Err(error) => return problem::of(&error),
+    };
+    let head = stream::once(async move { Ok(Bytes::from(form.head())) });
+    let body = Body::from_stream(head.chain(pages(doors.services.clone(), export, form)));
+    let name = format!("attachment; filename=\"{file}\"");
+    let mut response = (StatusCode::OK, [(header::CONTENT_TYPE, form.content_type())], body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(name) = HeaderValue::from_str(&name) {
+        headers.insert(header::CONTENT_DISPOSITION, name);
+    }
+    response
+}
+
+/// The parameters that can't be read, each with what it takes.
+fn unreadable(error: &ApiError) -> String {
+    let fields = error.fields.iter().map(|error| format!("{}: {}", error.field, error.message));
+    fields.collect::<Vec<_>>().join(" ")
+}
+
+/// The rows, a page of the database at a time. A failure in the middle breaks the connection off, so that nobody takes a
+/// part for the whole.
+fn pages(services: Services, export: Export, form: Form) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
+    stream::try_unfold(Some((services, export)), move |state| async move {
+        let Some((services, export)) = state else { return Ok(None) };
+        let page = services.audit_log().export_page(export).await;
+        let (lines, rest) = page.map_err(|error| std::io::Error::other(ApiError::from(error)))?;
+        Ok(Some((Bytes::from(form.write(lines)), rest.map(|rest| (services, rest)))))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_is_quoted_and_holds_no_formula() {
+        let line = Line {
+            number: 1,
+            id: String::new(),
+            at: String::new(),
+            operation: "rename_api_key".to_owned(),
+            result: "done",
+            actor_kind: "user".to_owned(),
+            actor_id: None,
+            actor_name: "=HYPERLINK(\"https://evil.example\")".to_owned(),
+            channel: "browser".to_owned(),
+            key_id: None,
+            address: None,
+            user_agent: None,
+            subject_kind: "api_key".to_owned(),
+            subject_id: None,
+            subject_name: "a, \"b\"".to_owned(),
+            detail: String::new(),
+            hash: String::new(),
+        };
+        let text = String::from_utf8(csv_row(|writer| writer.serialize(harmless(line)))).unwrap();
+        assert!(
+            text.contains(r#""'=HYPERLINK(""https://evil.example"")""#) && text.contains(r#""a, ""b""""#),
+            "{text}"
+        );
+        assert_eq!(text.matches('\n').count(), 1);
+    }
+}

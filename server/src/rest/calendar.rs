@@ -1,0 +1,65 @@
+//! The calendar feed: iCalendar (RFC 5545) by a secret link, because calendars can't sign in.
+
+use axum::{
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{ApiError, ApiKey, Owner, time::utc_text};
+use http::header;
+use icalendar::{Alarm, Component, Event, EventLike};
+
+use super::problem;
+use crate::router::Doors;
+
+/// How long before its end a calendar reminds of a key.
+const REMIND: TimeDelta = TimeDelta::days(7);
+
+/// `GET /calendar/{secret}.ics`.
+pub(crate) async fn feed(State(doors): State<Doors>, Path(file): Path<String>) -> Response {
+    let secret = file.strip_suffix(".ics").unwrap_or_default();
+    let keys = match doors.services.calendar().read(secret).await.map_err(ApiError::from) {
+        Ok(keys) => keys,
+        Err(error) => return problem::of(&error),
+    };
+    let now = doors.services.now();
+    let mut calendar = icalendar::Calendar::new();
+    calendar.name("API keys that expire");
+    for key in keys {
+        if let Some(event) = event(&key, &doors.site.public_url, now) {
+            calendar.push(event);
+        }
+    }
+    let headers = [(header::CONTENT_TYPE, "text/calendar; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    (headers, calendar.done().to_string()).into_response()
+}
+
+fn event(key: &ApiKey, public_url: &str, now: DateTime<Utc>) -> Option<Event> {
+    let at = key.expires_at?;
+    let (whose, path) = match key.owner {
+        Owner::User(_) => (String::new(), format!("/user/api-keys/{}", key.id)),
+        Owner::ServiceAccount(id) => {
+            (format!(" of {}", key.owner_name), format!("/team/service-accounts/{id}/keys/{}", key.id))
+        }
+    };
+    let description = format!(
+        "{} ({}…) in {} is refused from {} on. Roll it before: {public_url}{path}",
+        key.name,
+        key.hint,
+        key.tenant_name,
+        utc_text(at)
+    );
+    // Without an id of its own each fetch would bring another alarm (RFC 9074 §4).
+    let mut alarm = Alarm::display("An API key expires in a week", -REMIND);
+    alarm.uid(&format!("{}-alarm@latchkey", key.id));
+    let mut event = Event::new();
+    event
+        .uid(&format!("{}@latchkey", key.id))
+        .timestamp(now)
+        .starts(at)
+        .summary(&format!("API key {}{whose} expires", key.name))
+        .description(&description)
+        .url(&format!("{public_url}{path}"))
+        .alarm(alarm);
+    Some(event.done())
+}

@@ -1,0 +1,242 @@
+//! Running a tenant by GraphQL with nothing but a key, and by plain forms.
+
+use axum::body::Body;
+use chrono::TimeDelta;
+use http::{Request, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::{Stage, on_both, token_in};
+
+/// Asks, and gives the data.
+async fn ask(stage: &Stage, token: &str, query: &str, variables: Value) -> Value {
+    let answer = stage.graphql(token, query, variables).await.json();
+    assert_eq!(answer["errors"], Value::Null, "{query}: {answer}");
+    answer["data"].clone()
+}
+
+/// The code of a refusal.
+async fn refused(stage: &Stage, token: &str, query: &str) -> String {
+    let answer = stage.graphql(token, query, json!({})).await.json();
+    answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_default().to_owned()
+}
+
+async fn with_bearer(stage: &Stage, path: &str, token: &str) -> crate::support::Answer {
+    let request = Request::get(path).header("authorization", format!("Bearer {token}"));
+    stage.send(request.body(Body::empty()).unwrap()).await
+}
+
+#[test]
+fn a_key_rolls_a_key_and_sees_who_uses_which() {
+    on_both(async |stage: Stage| {
+        let (_, root) = stage.key_of_account("root").await;
+        let (account, old) = stage.key_of_account("bot").await;
+        let keys = ask(
+            &stage,
+            &root,
+            "query($id: String) { api_keys(owner_id: $id) { items { id } } }",
+            json!({"id": account}),
+        )
+        .await;
+        let id = keys["api_keys"]["items"][0]["id"].as_str().unwrap().to_owned();
+        let roll = "mutation($id: String!) { roll_api_key(input: {key_id: $id, overlap: \"24h\"}) { id token } }";
+        let new = ask(&stage, &root, roll, json!({"id": id})).await;
+        let token = new["roll_api_key"]["token"].as_str().unwrap().to_owned();
+        assert!(stage.is_valid(&old).await && stage.is_valid(&token).await);
+        let one = "query($id: String!) { api_key(id: $id) { replaced_by overlap_until ends_on_use created_channel } api_key_usage(id: $id) { clients { address uses } hours { uses refusals } } }";
+        let seen = ask(&stage, &root, one, json!({"id": id})).await;
+        assert_eq!(seen["api_key"]["replaced_by"], new["roll_api_key"]["id"]);
+        assert_eq!(seen["api_key"]["overlap_until"], "2027-01-02T00:00:00Z");
+        assert_eq!(seen["api_key_usage"]["clients"][0]["address"], "192.0.2.7");
+        ask(
+            &stage,
+            &root,
+            "mutation($id: String!) { extend_roll(id: $id, overlap: \"7d\") { overlap_until } }",
+            json!({"id": id}),
+        )
+        .await;
+        ask(&stage, &root, "mutation($id: String!) { finish_roll(id: $id) { state } }", json!({"id": id})).await;
+        assert!(!stage.is_valid(&old).await && stage.is_valid(&token).await);
+        assert_eq!(
+            refused(&stage, &root, &format!("mutation {{ cancel_roll(id: \"{id}\") {{ state }} }}")).await,
+            "CONFLICT"
+        );
+        assert_eq!(
+            refused(
+                &stage,
+                &root,
+                &format!("mutation {{ roll_api_key(input: {{key_id: \"{id}\", overlap: \"soon\"}}) {{ id }} }}")
+            )
+            .await,
+            "BAD_USER_INPUT"
+        );
+    });
+}
+
+#[test]
+fn a_key_invites_sets_policies_and_looks_through_all_keys() {
+    on_both(async |stage: Stage| {
+        let (_, root) = stage.key_of_account("root").await;
+        let ada = stage.key_of_ada().await;
+        let invite = "mutation { invite_member(email: \"eve@example.org\", role: USER) { id link mailed } }";
+        let made = ask(&stage, &root, invite, json!({})).await;
+        let link = made["invite_member"]["link"].as_str().unwrap().to_owned();
+        assert!(link.starts_with("http://127.0.0.1:3000/invitations/"), "{link}");
+        let open = ask(&stage, &root, "{ invitations { id email role } }", json!({})).await;
+        assert_eq!(open["invitations"][0]["email"], "eve@example.org");
+        let path = link.strip_prefix("http://127.0.0.1:3000").unwrap();
+        let page = stage.get(path, "").await;
+        assert!(page.status == StatusCode::OK && page.text.contains("Join Acme"), "{}", page.text);
+        let joined = stage.post_form(path, "", "name=Eve&password=seven+lamps+under+the+pier").await;
+        assert_eq!(joined.status, StatusCode::SEE_OTHER, "{}", joined.text);
+        assert_eq!(stage.get(path, "").await.status, StatusCode::NOT_FOUND);
+
+        let preview = "query { policy_preview(input: {policy: \"expiry_required\"}) { count keys { name } } }";
+        assert_eq!(ask(&stage, &root, preview, json!({})).await["policy_preview"]["count"], 2);
+        let set = "mutation { set_tenant_policy(input: {policy: \"max_lifetime\", days: 30}) { days holds_from } }";
+        assert_eq!(ask(&stage, &root, set, json!({})).await["set_tenant_policy"]["days"], 30);
+        let create = "mutation($id: String!) { create_api_key(input: {user_id: $id, name: \"endless\"}) { id } }";
+        let answer = stage.graphql(&ada, create, json!({"id": stage.ada.to_string()})).await.json();
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{answer}");
+        let all = "{ tenant_api_keys(show: \"against_policy\", sort: \"name\", direction: \"asc\") { items { id name owner_name } } }";
+        let all = ask(&stage, &root, all, json!({})).await;
+        let items = all["tenant_api_keys"]["items"].as_array().unwrap().clone();
+        assert_eq!(items.iter().map(|key| key["name"].as_str().unwrap()).collect::<Vec<_>>(), ["ada's", "main"]);
+        let ids: Vec<_> = items.iter().filter(|key| key["name"] == "ada's").map(|key| key["id"].clone()).collect();
+        let suspend = "mutation($ids: [String!]!) { suspend_api_keys(key_ids: $ids) { count } }";
+        assert_eq!(ask(&stage, &root, suspend, json!({"ids": ids})).await["suspend_api_keys"]["count"], 1);
+        assert!(!stage.is_valid(&ada).await);
+        ask(&stage, &root, "mutation { clear_tenant_policy(policy: \"max_lifetime\") { success } }", json!({})).await;
+        assert_eq!(ask(&stage, &root, "{ tenant_policies { policy } }", json!({})).await["tenant_policies"], json!([]));
+        ask(&stage, &root, "mutation { rename_tenant(name: \"Acme Robotics\") { name slug } }", json!({})).await;
+        for session_only in [
+            "mutation { create_tenant(name: \"X\", slug: \"x\") { id } }",
+            "mutation { confirm_sign_in(password: \"x\") { success } }",
+            "mutation { begin_second_factor { secret } }",
+            "mutation { end_other_sessions { success } }",
+            "mutation { create_calendar_feed { link } }",
+            "{ sessions { id } }",
+        ] {
+            assert_eq!(refused(&stage, &root, session_only).await, "FORBIDDEN", "{session_only}");
+        }
+    });
+}
+
+#[test]
+fn the_audit_log_is_read_and_taken_out_by_key_and_by_session_and_not_by_others() {
+    on_both(async |stage: Stage| {
+        let (_, root) = stage.key_of_account("root").await;
+        let lines = ask(
+            &stage,
+            &root,
+            "{ audit_log(operation: \"create_api_key\") { items { number operation actor_kind channel hash } } }",
+            json!({}),
+        )
+        .await;
+        assert_eq!(lines["audit_log"]["items"][0]["channel"], "cli");
+        let jsonl = with_bearer(&stage, "/api/v1/audit-log.jsonl", &root).await;
+        assert_eq!(
+            (jsonl.status, jsonl.header("content-disposition")),
+            (StatusCode::OK, "attachment; filename=\"audit-log.jsonl\"")
+        );
+        let rows: Vec<Value> = jsonl.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(rows.len(), 5, "tenant, user, account, key, and this export: {}", jsonl.text);
+        assert_eq!((&rows[0]["detail"], &rows[0]["channel"]), (&json!("exported as JSONL"), &json!("rest")));
+        let csv = with_bearer(&stage, "/api/v1/audit-log.csv?operation=create_user", &root).await;
+        assert_eq!(csv.text.lines().count(), 2);
+        assert!(csv.text.starts_with("number,id,at,operation,result,"), "{}", csv.text);
+        let cookie = stage.sign_in().await;
+        assert_eq!(stage.get("/api/v1/audit-log.csv", &cookie).await.status, StatusCode::OK);
+        assert_eq!(stage.get("/api/v1/audit-log.csv", "").await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(with_bearer(&stage, "/api/v1/audit-log.txt", &root).await.status, StatusCode::NOT_FOUND);
+        let reader = stage.services.admin().create_service_account("acme", "reader", Some("USER")).await.unwrap();
+        let issued = stage
+            .services
+            .admin()
+            .create_key("acme", service::AdminOwner::ServiceAccount(reader.to_string()), "r", None)
+            .await
+            .unwrap();
+        assert_eq!(
+            with_bearer(&stage, "/api/v1/audit-log.csv", issued.token.expose()).await.status,
+            StatusCode::FORBIDDEN
+        );
+        let refusals =
+            ask(&stage, &root, "{ audit_log(result: \"refused\") { items { operation actor_name } } }", json!({}))
+                .await;
+        assert_eq!(refusals["audit_log"]["items"], json!([{"operation": "audit_log", "actor_name": "reader"}]));
+    });
+}
+
+#[test]
+fn a_long_audit_log_is_taken_out_whole() {
+    on_both(async |stage: Stage| {
+        let (_, root) = stage.key_of_account("root").await;
+        for n in 0..250 {
+            stage.services.admin().create_service_account("acme", &format!("a{n}"), None).await.unwrap();
+        }
+        let jsonl = with_bearer(&stage, "/api/v1/audit-log.jsonl", &root).await;
+        let numbers: Vec<u64> = jsonl
+            .text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["number"].as_u64().unwrap())
+            .collect();
+        assert_eq!(numbers, (1..=255).rev().collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn an_old_sign_in_is_confirmed_in_the_form_itself_and_nothing_typed_is_lost() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        stage.clock.set(stage.services.now() + TimeDelta::minutes(11));
+        let form = "name=laptop&expiry=30d&idempotency_key=00000000-0000-4000-8000-000000000001";
+        let asked = stage.post_form("/user/api-keys/new", &cookie, form).await;
+        assert_eq!(asked.status, StatusCode::FORBIDDEN);
+        assert!(asked.text.contains("confirm_password") && asked.text.contains("value=\"laptop\""), "{}", asked.text);
+        let wrong =
+            stage.post_form("/user/api-keys/new", &cookie, &format!("{form}&confirm_password=wrong-wrong-wrong")).await;
+        assert!(
+            wrong.text.contains("This isn&#x27;t your password.") || wrong.text.contains("This isn't your password."),
+            "{}",
+            wrong.text
+        );
+        assert!(!wrong.text.contains("wrong-wrong-wrong"));
+        let made = stage
+            .post_form("/user/api-keys/new", &cookie, &format!("{form}&confirm_password=seven+lamps+under+the+pier"))
+            .await;
+        assert!(made.status == StatusCode::OK && token_in(&made.text).is_some(), "{}", made.text);
+        let fresh = stage.get("/user/api-keys/new", &cookie).await;
+        assert!(!fresh.text.contains("confirm_password"), "the session remembers");
+    });
+}
+
+#[test]
+fn a_calendar_is_read_by_its_secret_link_alone() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        let admin = stage.services.admin();
+        let owner = service::AdminOwner::User("ada@example.org".to_owned());
+        admin.create_key("acme", owner, "Küche; a, b", Some("2027-03-01T12:00:00Z")).await.unwrap();
+        let shown = stage.post_form("/user/calendar/create", &cookie, "").await;
+        let link = shown
+            .text
+            .split("http://127.0.0.1:3000/calendar/")
+            .nth(1)
+            .unwrap()
+            .split(".ics")
+            .next()
+            .unwrap()
+            .to_owned();
+        let feed = stage.get(&format!("/calendar/{link}.ics"), "").await;
+        assert_eq!((feed.status, feed.header("content-type")), (StatusCode::OK, "text/calendar; charset=utf-8"));
+        assert!(
+            feed.text.contains("DTSTART:20270301T120000Z")
+                && feed.text.contains("SUMMARY:API key Küche\\; a\\, b expires"),
+            "{}",
+            feed.text
+        );
+        assert!(token_in(&feed.text).is_none());
+        assert_eq!(stage.get("/calendar/guess.ics", "").await.status, StatusCode::NOT_FOUND);
+        stage.post_form("/user/calendar/revoke", &cookie, "").await;
+        assert_eq!(stage.get(&format!("/calendar/{link}.ics"), "").await.status, StatusCode::NOT_FOUND);
+    });
+}
