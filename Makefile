@@ -62,6 +62,7 @@ fmt:
 bench:
 	@$(tools) rust
 	cargo bench --locked --package server --bench doors
+	end2end/bin/postgres cargo bench --locked --package server --bench lists
 
 .PHONY: screenshots
 screenshots:

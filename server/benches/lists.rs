@@ -1,0 +1,148 @@
+//! Whether lists take as long with 100,000 keys and 10,000 service accounts in a tenant as with 100 and 20.
+//!
+//! Fills a small and a large tenant on each database, serves both with the built `latchkey`, and asks each page of both
+//! in turn over one connection; prints the medians and their ratio. Only loopback. `LATCHKEY_TEST_POSTGRES` names a
+//! `PostgreSQL` server; without it only `SQLite` is measured. The measured pages show a full page of rows on both sides.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark fails by panicking and speaks by printing")]
+
+#[path = "../tests/process/support.rs"]
+#[expect(dead_code, reason = "the other benchmark needs the rest")]
+mod support;
+
+use std::{net::SocketAddr, time::Instant};
+
+use service::{
+    Clock, Services, SetPolicy, Settings,
+    testing::{Crowd, fill, new_postgres},
+};
+use support::{Connection, admin, connect, request, send, serve, sign_in};
+
+const SMALL: Crowd = Crowd { accounts: 20, keys: 100 };
+const LARGE: Crowd = Crowd { accounts: 10_000, keys: 100_000 };
+/// How often each page is asked for on each side.
+const TIMES: usize = 60;
+const DATABASES: [&str; 2] = ["SQLite", "PostgreSQL"];
+
+/// What is measured: name, and path below the site.
+const PAGES: [(&str, &str); 28] = [
+    ("inventory", "/team/keys"),
+    ("inventory, by name", "/team/keys?sort=name&dir=asc"),
+    ("inventory, by expiry", "/team/keys?sort=expires&dir=asc"),
+    ("inventory, by last use", "/team/keys?sort=last_used&dir=asc"),
+    ("inventory, expiring soon", "/team/keys?state=expiring_soon"),
+    ("inventory, expiring soon, by expiry", "/team/keys?state=expiring_soon&sort=expires&dir=asc"),
+    ("inventory, expired", "/team/keys?state=expired"),
+    ("inventory, suspended", "/team/keys?state=suspended"),
+    ("inventory, revoked", "/team/keys?state=revoked"),
+    ("inventory, all states", "/team/keys?state=all"),
+    ("inventory, never expires", "/team/keys?show=never_expires"),
+    ("inventory, unused", "/team/keys?show=unused&state=all"),
+    ("inventory, unused, first made first", "/team/keys?show=unused&state=all&sort=created&dir=asc"),
+    ("inventory, unused, by last use", "/team/keys?show=unused&state=all&sort=last_used&dir=desc"),
+    ("inventory, unused, by name", "/team/keys?show=unused&state=all&sort=name&dir=asc"),
+    ("inventory, owner gone", "/team/keys?show=owner_gone&state=all"),
+    ("inventory, against policy", "/team/keys?show=against_policy"),
+    ("inventory, service accounts' keys", "/team/keys?kind=service_account"),
+    ("inventory, search for a common word", "/team/keys?q=frank"),
+    ("inventory, search for a word of one in 100", "/team/keys?q=berlin&state=all"),
+    ("inventory, the same by name", "/team/keys?q=berlin&state=all&sort=name&dir=asc"),
+    ("inventory, search for a rare word", "/team/keys?q=zebra"),
+    ("inventory, search by name in all states", "/team/keys?q=zeb&state=all&sort=name"),
+    ("service accounts", "/team/service-accounts"),
+    ("service accounts, by making", "/team/service-accounts?sort=created&dir=desc"),
+    ("service accounts, all", "/team/service-accounts?state=all"),
+    ("service accounts, search for a common word", "/team/service-accounts?q=deploy"),
+    ("service accounts, search for a rare word", "/team/service-accounts?q=zebra"),
+];
+
+fn main() {
+    // `-- PostgreSQL`, `-- search`: that database, those pages alone.
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let (databases, words): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|word| DATABASES.contains(&word.as_str()));
+    let is_wanted = |name: &str| databases.is_empty() || databases.iter().any(|wanted| wanted == name);
+    let pages =
+        PAGES.into_iter().filter(|(name, _)| words.iter().all(|word| name.contains(word.as_str()))).collect::<Vec<_>>();
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
+    if is_wanted(DATABASES[0]) {
+        measure(DATABASES[0], &sqlite("small.db"), &sqlite("large.db"), &pages);
+    }
+    let Some(server) = std::env::var("LATCHKEY_TEST_POSTGRES").ok().filter(|_| is_wanted(DATABASES[1])) else { return };
+    let (small, large) = runtime().block_on(async { (new_postgres(&server).await, new_postgres(&server).await) });
+    measure(DATABASES[1], &small, &large, &pages);
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Runtime::new().unwrap()
+}
+
+fn measure(database: &str, small: &str, large: &str, pages: &[(&str, &str)]) {
+    for (url, crowd) in [(small, SMALL), (large, LARGE)] {
+        support::fill(url);
+        runtime().block_on(crowd_in(url, crowd));
+    }
+    let (small, large) = (serve(small), serve(large));
+    println!("\n| {database} | 100 keys | 100,000 keys | ratio |\n|---|---:|---:|---:|");
+    runtime().block_on(async {
+        let mut sides = (Side::of(small.address).await, Side::of(large.address).await);
+        for (name, path) in pages {
+            let (mut few, mut many) = (Vec::new(), Vec::new());
+            for _ in 0..TIMES {
+                few.push(sides.0.time(path).await);
+                many.push(sides.1.time(path).await);
+            }
+            let (few, many) = (median(few), median(many));
+            println!("| {name} | {few:.2} ms | {many:.2} ms | {:.2} |", many / few);
+        }
+    });
+}
+
+/// Puts the accounts and keys in; a policy, and a person whose keys are left behind.
+async fn crowd_in(url: &str, crowd: Crowd) {
+    let settings = Settings::new(url);
+    let services = Services::open(&settings, Clock::system()).await.unwrap();
+    fill(&services, "bench", crowd).await.unwrap();
+    let operator = services.admin().operator("bench").await.unwrap();
+    let policy = SetPolicy { policy: "expiry_required".to_owned(), days: None, from: None };
+    services.tenant_policies().set(&operator, &policy).await.unwrap();
+    services.close().await;
+    let user =
+        ["create-user", "--email", "gone@example.org", "--tenant", "bench", "--role", "USER", "--password-stdin"];
+    admin(url, &user, support::PASSWORD);
+    for n in 0..20 {
+        let (name, until) = (format!("left {n}"), "2090-01-01T00:00:00Z");
+        let key =
+            ["create-key", "--tenant", "bench", "--user", "gone@example.org", "--name", &name, "--expires-at", until];
+        admin(url, &key, "");
+    }
+    admin(url, &["remove-member", "--tenant", "bench", "--email", "gone@example.org"], "");
+}
+
+struct Side {
+    address: SocketAddr,
+    connection: Connection,
+    cookie: String,
+}
+
+impl Side {
+    async fn of(address: SocketAddr) -> Self {
+        let cookie = sign_in(address).await;
+        Self { address, connection: connect(address).await, cookie }
+    }
+
+    /// How long a page takes, in milliseconds; it must have a full page of rows.
+    async fn time(&mut self, path: &str) -> f64 {
+        let begun = Instant::now();
+        let request = request(self.address, "GET", path, &[("cookie", self.cookie.clone())], String::new());
+        let (status, page) = send(&mut self.connection, request).await.unwrap();
+        let time = begun.elapsed().as_secs_f64() * 1_000.0;
+        let rows = page.matches("<th scope=\"row\"").count();
+        assert!(status == 200 && rows == 20, "{path}: status {status}, {rows} rows");
+        time
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
