@@ -71,6 +71,22 @@ const PAGES = {
   },
   members: (page) => page.goto('/team/members', { waitUntil: 'networkidle' }),
   profile: (page) => page.goto('/user/profile', { waitUntil: 'networkidle' }),
+  sessions: (page) => page.goto('/user/sessions', { waitUntil: 'networkidle' }),
+  'second-factor': (page) => page.goto('/user/second-factor/begin', { waitUntil: 'networkidle' }),
+  'all-keys': (page) => page.goto('/team/keys', { waitUntil: 'networkidle' }),
+  'audit-log': (page) => page.goto('/team/audit-log', { waitUntil: 'networkidle' }),
+  settings: (page) => page.goto('/team/settings', { waitUntil: 'networkidle' }),
+  policy: (page) => page.goto('/team/settings/policies/max_lifetime', { waitUntil: 'networkidle' }),
+  invite: async (page) => {
+    await page.goto('/team/members', { waitUntil: 'networkidle' });
+    await byName(page, 'Invite a member').click();
+    await page.getByRole('heading', { name: 'Invite a member' }).waitFor();
+  },
+  rolled: async (page) => {
+    await account(page);
+    await page.getByRole('link', { name: 'Agent, Oregon' }).first().click();
+    await page.getByRole('region', { name: 'Roll' }).waitFor();
+  },
   graphiql: async (page) => {
     await page.goto('/graphiql', { waitUntil: 'networkidle' });
   },

@@ -16,7 +16,7 @@ export function latchkey(databaseUrl, args, input = '') {
 }
 
 /** Starts a server on an SQLite file of its own, or on the given database; `prepare(databaseUrl)` runs before. */
-export async function start({ databaseUrl, prepare = () => {}, log = 'debug' } = {}) {
+export async function start({ databaseUrl, prepare = () => {}, log = 'debug', env = {} } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-end2end.'));
   const database = databaseUrl ?? `sqlite:${join(folder, 'latchkey.db')}`;
   const logFile = join(folder, 'server.log');
@@ -24,7 +24,7 @@ export async function start({ databaseUrl, prepare = () => {}, log = 'debug' } =
   const sink = openSync(logFile, 'w');
   const child = spawn(binary, ['serve', '--listen', '127.0.0.1:0', '--database-url', database], {
     cwd: root,
-    env: { ...process.env, LATCHKEY_LOG: log, RUST_BACKTRACE: '1' },
+    env: { ...process.env, LATCHKEY_LOG: log, RUST_BACKTRACE: '1', ...env },
     stdio: ['ignore', 'pipe', sink],
   });
   closeSync(sink);

@@ -4,6 +4,9 @@ import { TOKEN, alive, expect, isValid } from './test.mjs';
 /** The row of a key or an account. */
 export const row = (page, name) => page.getByRole('row').filter({ hasText: name });
 
+/** Waits for the word on what was done. */
+export const said = (page, text) => expect(page.getByRole('status').filter({ hasText: text })).toBeVisible();
+
 /** Follows a link or presses a button by its name; in the hydrated page it opens a dialog, else a page. */
 export async function press(page, name, scripted) {
   const exact = typeof name === 'string';

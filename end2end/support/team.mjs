@@ -26,6 +26,10 @@ export class Team {
     cli(['admin', 'create-user', '--email', person.email, '--tenant', this.slug, '--role', role]);
   }
 
+  remove(person) {
+    cli(['admin', 'remove-member', '--tenant', this.slug, '--email', person.email]);
+  }
+
   account(name, role = 'TENANT_ADMIN') {
     return cli(['admin', 'create-service-account', '--tenant', this.slug, '--name', name, '--role', role]);
   }

@@ -22,10 +22,10 @@ class Watch {
     context.on('request', (request) => {
       this.requests.push(`${request.method()} ${request.url()} ${request.headers().referer ?? ''} ${request.postData() ?? ''}`);
     });
-    context.on('response', (response) => {
-      if (!response.url().startsWith(url) || response.url().includes('/pkg/')) return;
-      const headers = JSON.stringify(response.headers());
-      this.answers.push(response.text().then((text) => `${headers} ${text}`, () => headers));
+    // Not at the response: the text of one that the page has left half-way would never come.
+    context.on('requestfinished', (request) => {
+      if (!request.url().startsWith(url) || request.url().includes('/pkg/')) return;
+      this.answers.push(wholeAnswer(request));
     });
   }
 
@@ -49,6 +49,12 @@ class Watch {
       expect(filesWith(process.env.LATCHKEY_FOLDER, token), 'files with the token').toEqual([]);
     }
   }
+}
+
+async function wholeAnswer(request) {
+  const response = await request.response();
+  const headers = JSON.stringify(response?.headers() ?? {});
+  return (response?.text() ?? Promise.reject()).then((text) => `${headers} ${text}`, () => headers);
 }
 
 /** The server's log and database, as bytes. */
@@ -75,6 +81,17 @@ export const test = base.extend({
     },
     { auto: true },
   ],
+
+  /** Makes a page of another browser, like the test's own. */
+  elsewhere: async ({ browser, baseURL, javaScriptEnabled }, use) => {
+    const contexts = [];
+    await use(async () => {
+      const context = await browser.newContext({ baseURL, javaScriptEnabled });
+      contexts.push(context);
+      return context.newPage();
+    });
+    for (const context of contexts) await context.close();
+  },
 
   /** Whether this project's pages run scripts. */
   scripted: async ({ javaScriptEnabled }, use) => use(javaScriptEnabled !== false),

@@ -1,9 +1,7 @@
 // Every page: quiet in the console, usable for everybody, no wider than the screen.
-import AxeBuilder from '@axe-core/playwright';
+import { expectAccessible } from '../support/accessible.mjs';
 import { expect, test } from '../support/test.mjs';
 import { createKey, press } from '../support/steps.mjs';
-
-const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 /** A team with something on each page; returns the paths. */
 async function furnish(team) {
@@ -29,6 +27,19 @@ async function furnish(team) {
     `/team/service-accounts/${account}/delete`,
     `/team/service-accounts/${account}/keys/${key}`,
     '/team/members',
+    '/team/keys',
+    '/team/keys?state=all&show=never_expires&kind=user',
+    '/team/audit-log',
+    '/team/audit-log?actor=nobody-of-this-name',
+    '/team/settings',
+    '/team/settings/rename',
+    '/team/settings/policies/max_lifetime',
+    '/team/members/invite',
+    '/tenants/new',
+    '/user/sessions',
+    '/user/calendar/create',
+    '/user/second-factor/begin',
+    `/team/service-accounts/${account}/keys/${key}/roll`,
     '/user/profile',
     '/user/profile/name',
     '/user/profile/password',
@@ -38,13 +49,6 @@ async function furnish(team) {
     '/no-such-page',
   ];
   return { ada, account, paths };
-}
-
-async function expectAccessible(page, what) {
-  // GraphiQL's editor is not ours: its text areas have no labels and its tabs nest buttons (CodeMirror 5, graphiql 4).
-  const { violations } = await new AxeBuilder({ page }).withTags(rules).exclude('#graphiql').analyze();
-  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`);
-  expect(found, what).toEqual([]);
 }
 
 async function revokePath(page) {
@@ -71,6 +75,7 @@ for (const colorScheme of ['light', 'dark']) {
     test.use({ colorScheme });
 
     test(`axe finds nothing on any page, ${colorScheme}`, async ({ page, open, team, signIn, watch }) => {
+      test.slow();
       watch.expect(/status of 404/);
       const { ada, paths } = await furnish(team);
       await open('/sign-in?next=/user/api-keys');

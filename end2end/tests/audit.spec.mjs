@@ -1,0 +1,62 @@
+// The audit log: who sees it, what stands in it, and how it is taken out.
+import { expectAccessible } from '../support/accessible.mjs';
+import { expect, test } from '../support/test.mjs';
+import { row } from '../support/steps.mjs';
+
+test('an administrator reads, filters and opens the lines of the tenant @both', async ({ page, open, team, signIn, scripted }) => {
+  const ada = team.person('TENANT_ADMIN', 'Ada Lovelace');
+  team.key(ada, 'laptop');
+  team.account('deployer');
+  await signIn(ada, '/team/audit-log');
+  await expect(row(page, 'Create API key')).toContainText('laptop');
+  await page.getByLabel('What').selectOption({ label: 'Create service account' });
+  await page.getByRole('button', { name: 'Filter' }).click();
+  await expect(page).toHaveURL(/operation=create_service_account/);
+  await expect(row(page, 'deployer')).toBeVisible();
+  await expect(row(page, 'laptop')).toHaveCount(0);
+  await page.getByLabel('By whom').fill('nobody');
+  await page.getByRole('button', { name: 'Filter' }).click();
+  await expect(page.getByText('No line matches this filter.')).toBeVisible();
+  await page.getByRole('link', { name: 'Clear the filter' }).click();
+
+  await open('/team/audit-log');
+  await row(page, 'laptop').getByRole('link').click();
+  await expect(page.getByRole('heading', { name: 'Create API key' })).toBeVisible();
+  await expect(page.getByText(/^[0-9a-f]{64}$/)).toBeVisible();
+  if (scripted) await expectAccessible(page, 'a line');
+  await page.getByRole('link', { name: 'All about it' }).click();
+  await expect(page).toHaveURL(/about=/);
+  await expect(row(page, 'laptop')).toBeVisible();
+});
+
+test('what is refused is a line, and the log is for administrators alone @both', async ({ page, open, team, signIn, watch }) => {
+  watch.expect(/status of 403/);
+  const ben = team.person('USER', 'Ben');
+  const root = team.key(team.account('root'), 'root');
+  await signIn(ben);
+  await expect(page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Audit log' })).toHaveCount(0);
+  for (const path of ['/team/service-accounts', '/team/audit-log']) {
+    expect((await open(path)).status()).toBe(403);
+  }
+  await expect(page.getByRole('alert')).toContainText("shown to the tenant's administrators");
+  const { audit_log: refused } = await team.ask(root, '{ audit_log(result: "refused") { items { operation actor_name } } }');
+  expect(refused.items).toEqual([
+    { operation: 'audit_log', actor_name: 'Ben' },
+    { operation: 'service_accounts', actor_name: 'Ben' },
+  ]);
+});
+
+test('the lines are taken out as JSONL and CSV, by the session and by a key @both', async ({ page, team, signIn }) => {
+  const ada = team.person();
+  const [own, foreign] = [team.key(ada, 'own'), team.key(team.person('USER'), 'foreign')];
+  await signIn(ada, '/team/audit-log');
+  const jsonl = await page.request.get(await page.getByRole('link', { name: 'JSONL' }).getAttribute('href'));
+  const lines = (await jsonl.text()).trim().split('\n').map((line) => JSON.parse(line));
+  expect(lines.at(-1).number).toBe(1);
+  expect(lines.every(({ hash }) => /^[0-9a-f]{64}$/.test(hash))).toBe(true);
+  const csv = await page.request.get(await page.getByRole('link', { name: 'CSV' }).getAttribute('href'));
+  expect((await csv.text()).split('\n')[0]).toMatch(/^number,id,at,operation,result,/);
+  const by = (token) => fetch(`${process.env.LATCHKEY_URL}/api/v1/audit-log.csv`, { headers: { authorization: `Bearer ${token}` } });
+  expect((await by(own)).status).toBe(200);
+  expect((await by(foreign)).status).toBe(403);
+});

@@ -1,0 +1,109 @@
+// What lasts is made only by somebody who has just shown that it is them. A second server on the tests' database, for which
+// a sign-in is old after a second.
+import { expectAccessible } from '../support/accessible.mjs';
+import { start } from '../support/server.mjs';
+import { revealed, row, press, storeIt } from '../support/steps.mjs';
+import { PASSWORD, expect, isValid, test as base } from '../support/test.mjs';
+import { codeAt } from '../support/totp.mjs';
+
+const test = base.extend({
+  baseURL: async ({}, use) => {
+    const server = await start({ databaseUrl: process.env.LATCHKEY_DATABASE, env: { LATCHKEY_CONFIRM_AFTER: '1' } });
+    await use(server.url);
+    await server.stop();
+  },
+});
+
+const confirmation = (page) => page.getByRole('group', { name: 'Confirm that it is you' });
+const password = (page) => page.getByLabel('Your password');
+
+/** Asks beside the page, until the sign-in counts as old. */
+const untilOld = (page, path) =>
+  expect(async () => {
+    const form = await page.request.get(path);
+    expect(await form.text()).toContain('confirm_password');
+  }).toPass();
+
+test('an old sign-in is confirmed before a key is made or rolled, and nothing typed is lost @both', async ({ page, team, signIn, scripted, watch }) => {
+  watch.expect(/status of 4\d\d/);
+  const ada = team.person('USER');
+  await signIn(ada);
+  await press(page, 'Create an API key', scripted);
+  await page.getByLabel('API Key Name').fill('made after all');
+  await page.getByLabel('90 days').check();
+  await untilOld(page, '/user/api-keys/new');
+  const create = page.getByRole('button', { name: 'Create', exact: true });
+  const expectAsked = async () => {
+    await expect(confirmation(page)).toBeVisible();
+    await expect(page.getByLabel('API Key Name')).toHaveValue('made after all');
+    await expect(page.getByLabel('90 days')).toBeChecked();
+    await expect(password(page)).toHaveValue('');
+  };
+  await create.click();
+  await expectAsked();
+  if (scripted) await expectAccessible(page, 'asked to confirm');
+  await password(page).fill('not the password of Ada');
+  await create.click();
+  await expect(password(page)).toHaveAttribute('aria-invalid', 'true');
+  await expectAsked();
+  await password(page).fill(PASSWORD);
+  await create.click();
+  const token = await revealed(page, watch);
+  await storeIt(page, scripted);
+
+  const details = await row(page, 'made after all').getByRole('link', { name: 'made after all', exact: true }).getAttribute('href');
+  await untilOld(page, `${details}/roll`);
+  await page.goto(`${details}/roll`);
+  await page.getByLabel('None: the old token stops now').check();
+  await password(page).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Roll', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'The API key has been rolled' })).toBeVisible();
+  expect(await isValid(token)).toBe(false);
+});
+
+test('a service account and a tenant are made after a confirmation too @both', async ({ page, team, signIn }) => {
+  await signIn(team.person());
+  for (const [path, field, button] of [
+    ['/team/service-accounts/new', 'Service Account Name', 'Create'],
+    ['/tenants/new', 'Tenant name', 'Create tenant'],
+  ]) {
+    await untilOld(page, path);
+    await page.goto(path);
+    await page.getByLabel(field, { exact: true }).fill('made by Ada');
+    const slug = page.getByLabel('Tenant short name');
+    if (await slug.count()) await slug.fill(`${team.slug}-2`);
+    await password(page).fill(PASSWORD);
+    await page.getByRole('button', { name: button, exact: true }).click();
+    await expect(page).not.toHaveURL(new RegExp(`${path}$`));
+  }
+  await expect(page.locator('option:checked', { hasText: 'made by Ada' }).first()).toBeAttached();
+});
+
+test('a second factor is turned on though the app took longer than the sign-in is fresh @both', async ({ page, team, signIn, watch }) => {
+  watch.expect(/status of 4\d\d/);
+  await signIn(team.person('USER'));
+  await page.goto('/user/second-factor/begin');
+  if (await password(page).isVisible()) await password(page).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Begin' }).click();
+  const shown = page.getByText(/^Secret: /);
+  await expect(shown).toBeVisible();
+  const secret = (await shown.innerText()).replace('Secret: ', '').replaceAll(' ', '');
+  await untilOld(page, '/user/second-factor/enable');
+  await page.goto('/user/second-factor/enable');
+  await expect(shown).toHaveCount(0);
+  await page.getByLabel('Code', { exact: true }).fill(codeAt(secret, Date.now()));
+  await password(page).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Turn on' }).click();
+  await expect(page.getByRole('heading', { name: 'Your recovery codes' })).toBeVisible();
+});
+
+test('what only ends something needs no confirmation @both', async ({ page, team, signIn, scripted }) => {
+  const ada = team.person('USER');
+  const token = team.key(ada, 'ci');
+  await signIn(ada);
+  await untilOld(page, '/user/api-keys/new');
+  await press(page, 'Revoke API key ci', scripted);
+  await page.getByRole('button', { name: 'Revoke', exact: true }).click();
+  await expect(page.getByRole('status').filter({ hasText: /revoked/i })).toBeVisible();
+  expect(await isValid(token)).toBe(false);
+});

@@ -1,0 +1,104 @@
+// All keys of a tenant in one list, many at once, and the tenant's policies.
+import { expect, isValid, test } from '../support/test.mjs';
+import { press, row } from '../support/steps.mjs';
+
+test('an administrator finds keys by filter and search, and the address keeps both @both', async ({ page, open, team, signIn }) => {
+  const ada = team.person();
+  const ben = team.person('USER', 'Ben');
+  const account = team.account('deployer');
+  team.key(ada, 'laptop of Ada', '2031-01-31T00:00:00Z');
+  team.key(ben, 'laptop of Ben');
+  team.key(account, 'agent');
+  await signIn(ada, '/team/keys');
+  for (const name of ['laptop of Ada', 'laptop of Ben', 'agent']) await expect(row(page, name)).toBeVisible();
+  await expect(row(page, 'agent')).toContainText('deployer');
+
+  await page.getByRole('link', { name: 'People', exact: true }).click();
+  await expect(row(page, 'agent')).toHaveCount(0);
+  await page.getByRole('link', { name: 'Never expires' }).click();
+  await expect(row(page, 'laptop of Ada')).toHaveCount(0);
+  await expect(row(page, 'laptop of Ben')).toBeVisible();
+  await expect(page).toHaveURL(/kind=user/);
+  await expect(page).toHaveURL(/show=never_expires/);
+  await page.getByLabel('Search all keys').fill('apto');
+  await page.getByRole('button', { name: 'Search' }).click();
+  await expect(page).toHaveURL(/q=apto/);
+  await expect(page).toHaveURL(/show=never_expires/);
+  await expect(row(page, 'laptop of Ben')).toBeVisible();
+  const address = page.url();
+  await open('/user/api-keys');
+  await open(address);
+  await expect(row(page, 'laptop of Ben')).toBeVisible();
+  await expect(row(page, 'laptop of Ada')).toHaveCount(0);
+  await page.getByLabel('Search all keys').fill('zebra');
+  await page.getByRole('button', { name: 'Search' }).click();
+  await expect(page.getByText('with the other filters')).toBeVisible();
+  await page.getByRole('link', { name: 'Clear search and filter' }).click();
+  await expect(row(page, 'agent')).toBeVisible();
+});
+
+test('chosen keys are revoked at once, after a look at what that stops @both', async ({ page, open, team, signIn }) => {
+  const ada = team.person();
+  const account = team.account('deployer');
+  const [one, two, kept] = ['one', 'two', 'kept'].map((name) => team.key(account, name));
+  expect(await isValid(one)).toBe(true);
+  await signIn(ada, '/team/keys');
+  await page.getByLabel('Choose one').check();
+  await page.getByLabel('Choose two').check();
+  await page.getByRole('button', { name: 'Revoke…' }).click();
+  await expect(page.getByRole('heading', { name: 'Revoke 2 API keys?' })).toBeVisible();
+  await expect(page.getByText('1 of them was used in the last day.')).toBeVisible();
+  await page.getByRole('button', { name: 'Revoke', exact: true }).click();
+  await expect(page.getByRole('status').filter({ hasText: 'revoked' })).toBeVisible();
+  expect(await Promise.all([one, two, kept].map(isValid))).toEqual([false, false, true]);
+  await open('/team/keys?state=revoked');
+  await expect(row(page, 'one')).toContainText('Revoked');
+  await expect(page.getByLabel('Choose one')).toHaveCount(0);
+});
+
+test('a policy shows what it touches, holds for new keys, and is turned off @both', async ({ page, open, team, signIn, scripted, watch }) => {
+  watch.expect(/status of 4\d\d/);
+  const ada = team.person();
+  team.key(ada, 'endless');
+  await signIn(ada, '/team/settings');
+  await page.getByRole('link', { name: 'Set the policy Maximum lifetime' }).click();
+  await page.getByLabel('Days').fill('0');
+  await page.getByRole('button', { name: 'Show what it touches' }).click();
+  await expect(page.getByRole('alert').first()).toContainText('Choose 1 to 3,650 days.');
+  await page.getByLabel('Days').fill('30');
+  await page.getByRole('button', { name: 'Show what it touches' }).click();
+  await expect(page.getByText('1 key that lives now')).toBeVisible();
+  await expect(page.getByRole('link', { name: 'endless' })).toBeVisible();
+  await page.getByRole('button', { name: 'Turn on' }).click();
+  await expect(row(page, 'Maximum lifetime')).toContainText('On 30 days');
+
+  await open('/user/api-keys');
+  await press(page, 'Create an API key', scripted);
+  await expect(page.getByText('Keys of this tenant must end within 30 days.')).toBeVisible();
+  await page.getByLabel('API Key Name').fill('too long');
+  await page.getByLabel('90 days').check();
+  await page.getByRole('button', { name: 'Create', exact: true }).click();
+  await expect(page.getByRole('alert').first()).toContainText('requires an expiry within 30 days');
+  await expect(page.getByLabel('API Key Name')).toHaveValue('too long');
+  await open('/team/keys?show=against_policy');
+  await expect(row(page, 'endless')).toBeVisible();
+
+  await open('/team/settings');
+  await press(page, 'Turn off', scripted);
+  await page.getByRole('button', { name: 'Turn off', exact: true }).click();
+  await expect(row(page, 'Maximum lifetime')).toContainText('Off');
+});
+
+test('those who administer nothing see neither all keys nor settings @both', async ({ page, open, team, signIn, watch }) => {
+  watch.expect(/status of 403/);
+  await signIn(team.person('USER'));
+  for (const [path, name, words] of [
+    ['/team/keys', 'All keys', "shown to the tenant's administrators"],
+    ['/team/settings', 'Settings', 'made by its administrators'],
+  ]) {
+    await expect(page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name })).toHaveCount(0);
+    const answer = await open(path);
+    expect(answer.status()).toBe(403);
+    await expect(page.getByRole('alert')).toContainText(words);
+  }
+});

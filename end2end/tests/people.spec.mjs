@@ -1,0 +1,311 @@
+// How people come into a tenant, and what a tenant is: invitations and settings, with JavaScript and without.
+import { randomBytes } from 'node:crypto';
+import { expectAccessible } from '../support/accessible.mjs';
+import { PASSWORD, alive, expect, test } from '../support/test.mjs';
+import { press, row, said } from '../support/steps.mjs';
+
+const freshEmail = () => `${randomBytes(6).toString('hex')}@example.org`;
+const openInvitations = (page) => page.getByRole('table', { name: 'Open invitations' });
+const secretOf = (link) => new URL(link).pathname.split('/').pop();
+
+/** Invites an address from the page of the members; returns the link that is shown. */
+async function invite(page, scripted, email, role = 'User') {
+  await press(page, 'Invite a member', scripted);
+  await expect(page.getByRole('heading', { name: 'Invite a member' })).toBeVisible();
+  await page.getByLabel('E-mail').fill(email);
+  await page.getByLabel('Role', { exact: true }).selectOption({ label: role });
+  await page.getByRole('button', { name: 'Invite', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'The invitation is made' })).toBeVisible();
+  const link = await page.getByLabel('Link', { exact: true }).inputValue();
+  expect(link).toMatch(new RegExp(`^${process.env.LATCHKEY_URL}/invitations/[0-9A-Za-z_-]{20,}$`));
+  await page.getByRole('link', { name: 'I have it' }).click();
+  await expect(page.getByRole('heading', { name: 'The invitation is made' })).toHaveCount(0);
+  await expect.poll(() => page.content()).not.toContain(secretOf(link));
+  return link;
+}
+
+/** Signs in by the form that is shown. */
+async function enter(page, person) {
+  await page.getByLabel('E-mail').fill(person.email);
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+async function expectDead(page, link) {
+  expect((await page.goto(link)).status()).toBe(404);
+  await expect(page.getByRole('alert')).toContainText("doesn't work any more");
+}
+
+test('a new person is invited, and joins by the link, once @both', async ({ page, open, team, signIn, elsewhere, scripted }) => {
+  const email = freshEmail();
+  await signIn(team.person('TENANT_ADMIN', 'Ada Lovelace'), '/team/members');
+  await expect(openInvitations(page)).toHaveCount(0);
+  const link = await invite(page, scripted, email);
+  await expect(openInvitations(page).getByRole('row').filter({ hasText: email })).toContainText('by Ada Lovelace');
+
+  const guest = await elsewhere();
+  await guest.goto(link);
+  await expect(guest.getByRole('heading', { name: `Join ${team.name}` })).toBeVisible();
+  await expect(guest.getByRole('main')).toContainText(`Ada Lovelace invites you (${email}) to become a member of ${team.name}, as User`);
+  const password = guest.getByLabel('Password', { exact: true });
+  await guest.getByLabel('Your name').fill('Grace Hopper');
+  await password.fill('too short');
+  await guest.getByRole('button', { name: 'Join', exact: true }).click();
+  await expect(password).toHaveAttribute('aria-invalid', 'true');
+  await expect(password).toHaveAccessibleDescription(/15 characters.*15 characters/);
+  await expect(guest.getByLabel('Your name')).toHaveValue('Grace Hopper');
+  await expect(password).toHaveValue('');
+  await password.fill(PASSWORD);
+  await guest.getByRole('button', { name: 'Join', exact: true }).click();
+  await expect(guest).toHaveURL(/\/user\/api-keys$/);
+  await said(guest, 'You are a member now');
+  await expect(guest.getByRole('banner')).toContainText(team.name);
+  await expect(guest.getByRole('banner')).toContainText('Grace Hopper');
+
+  await expectDead(guest, link);
+  await expectDead(await elsewhere(), link);
+  await open('/team/members');
+  await expect(row(page, email)).toContainText('Grace Hopper');
+  await expect(row(page, email)).toContainText('User');
+  await expect(openInvitations(page)).toHaveCount(0);
+
+  const again = await elsewhere();
+  await again.goto('/sign-in');
+  await enter(again, { email });
+  await expect(again.getByRole('heading', { level: 1, name: 'API Keys' })).toBeVisible();
+});
+
+test('who is invited is an address, and no member yet @both', async ({ page, team, signIn, scripted, watch }) => {
+  watch.expect(/status of 422/);
+  const ben = team.person('USER', 'Ben');
+  await signIn(team.person(), '/team/members');
+  await press(page, 'Invite a member', scripted);
+  const field = page.getByLabel('E-mail');
+  await field.fill(ben.email);
+  await page.getByLabel('Role', { exact: true }).selectOption({ label: 'Read only' });
+  await page.getByRole('button', { name: 'Invite', exact: true }).click();
+  await expect(field).toHaveAccessibleDescription(/This person is a member of the tenant already/);
+  await expect(field).toHaveValue(ben.email);
+  await expect(page.getByLabel('Role', { exact: true })).toHaveValue('READ_ONLY_USER');
+});
+
+test('only administrators invite @both', async ({ page, open, team, signIn, watch }) => {
+  watch.expect(/status of 403/);
+  await signIn(team.person('USER'), '/team/members');
+  await expect(page.getByRole('link', { name: 'Invite a member' })).toHaveCount(0);
+  expect((await open('/team/members/invite')).status()).toBe(403);
+});
+
+test('a person of another tenant joins with the account that they have @both', async ({ page, team, newTeam, signIn, elsewhere, scripted, watch }) => {
+  watch.expect(/status of 404/);
+  const second = newTeam();
+  const eve = second.person('USER', 'Eve');
+  const ada = team.person();
+  await signIn(ada, '/team/members');
+  const link = await invite(page, scripted, eve.email, 'Read only');
+
+  await page.goto(link);
+  await expect(page.getByRole('main')).toContainText(`You are signed in as ${ada.email}. Sign out, and open the link again.`);
+  await expect(page.getByRole('button', { name: /^Join/ })).toHaveCount(0);
+  const answer = await page.request.post(link, { form: {}, maxRedirects: 0 });
+  expect(answer.status()).toBe(403);
+
+  const guest = await elsewhere();
+  await guest.goto(link);
+  await expect(guest.getByLabel('Password')).toHaveCount(0);
+  await guest.getByRole('link', { name: 'Sign in to join' }).click();
+  await enter(guest, eve);
+  await expect(guest).toHaveURL(link);
+  await guest.getByRole('button', { name: 'Join as Eve' }).click();
+  await expect(guest).toHaveURL(/\/user\/api-keys$/);
+  const switcher = guest.getByRole('banner').getByLabel('Tenant');
+  await expect(switcher).toHaveValue(team.id);
+  const offered = await switcher.getByRole('option').allInnerTexts();
+  expect(offered.sort()).toEqual([team.name, second.name].sort());
+  await expect(guest.getByRole('banner')).toContainText('Read only');
+  await expectDead(page, link);
+});
+
+test('who was removed from their only tenant comes back by an invitation and their password @both', async ({ page, team, signIn, elsewhere, scripted, watch }) => {
+  watch.expect(/status of 4\d\d/);
+  const [ada, ben] = [team.person(), team.person('USER', 'Ben')];
+  team.remove(ben);
+  await signIn(ada, '/team/members');
+  const link = await invite(page, scripted, ben.email);
+  const guest = await elsewhere();
+  await guest.goto('/sign-in');
+  await enter(guest, ben);
+  await expect(guest.getByRole('alert')).toContainText('You belong to no tenant any more');
+  await guest.goto(link);
+  const password = guest.getByLabel('Password', { exact: true });
+  await password.fill('not the password of Ben');
+  await guest.getByRole('button', { name: 'Join' }).click();
+  await expect(password).toHaveAttribute('aria-invalid', 'true');
+  await password.fill(PASSWORD);
+  await guest.getByRole('button', { name: 'Join' }).click();
+  await expect(guest).toHaveURL(/\/user\/api-keys$/);
+  await expect(guest.getByRole('heading', { level: 1, name: 'API Keys' })).toBeVisible();
+});
+
+test('an invitation is taken back, and its link is dead @both', async ({ page, team, signIn, elsewhere, scripted }) => {
+  const email = freshEmail();
+  await signIn(team.person(), '/team/members');
+  const link = await invite(page, scripted, email);
+  const guest = await elsewhere();
+  expect((await guest.goto(link)).status()).toBe(200);
+  await press(page, `Take the invitation of ${email} back`, scripted);
+  await expect(page.getByRole('heading', { name: `Take the invitation of ${email} back?` })).toBeVisible();
+  await page.getByRole('button', { name: 'Take back', exact: true }).click();
+  await said(page, 'The invitation is taken back');
+  await expect(openInvitations(page)).toHaveCount(0);
+  // The form was open already when the invitation was taken back.
+  await guest.getByLabel('Your name').fill('Too Late');
+  await guest.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await guest.getByRole('button', { name: 'Join', exact: true }).click();
+  await expect(guest.getByRole('alert')).toContainText("doesn't work any more");
+  await expectDead(guest, link);
+});
+
+test('the log and the database hold no secret of an invitation that was opened @both', async ({ page, team, signIn, elsewhere, scripted, watch }) => {
+  await signIn(team.person(), '/team/members');
+  const link = await invite(page, scripted, freshEmail());
+  watch.shown(secretOf(link));
+  const guest = await elsewhere();
+  expect((await guest.goto(link)).status()).toBe(200);
+});
+
+test('a later invitation of an address closes the earlier one @both', async ({ page, team, signIn, elsewhere, scripted }) => {
+  const email = freshEmail();
+  await signIn(team.person(), '/team/members');
+  const first = await invite(page, scripted, email);
+  const second = await invite(page, scripted, email, 'Read only');
+  await expect(openInvitations(page).locator('tbody').getByRole('row')).toHaveCount(1);
+  await expect(openInvitations(page)).toContainText('Read only');
+  const guest = await elsewhere();
+  await expectDead(guest, first);
+  expect((await guest.goto(second)).status()).toBe(200);
+});
+
+test('an administrator renames the tenant @both', async ({ page, team, signIn, scripted, watch }) => {
+  watch.expect(/status of 422/);
+  await signIn(team.person(), '/team/settings');
+  await expect(page.getByRole('main')).toContainText(team.slug);
+  await press(page, 'Rename', scripted);
+  const field = page.getByLabel('Tenant name', { exact: true });
+  await expect(field).toHaveValue(team.name);
+  await field.fill(' ');
+  await page.getByRole('button', { name: 'Rename', exact: true }).click();
+  await expect(field).toHaveAttribute('aria-invalid', 'true');
+  await field.fill(`Acme ${team.slug}`);
+  await page.getByRole('button', { name: 'Rename', exact: true }).click();
+  await said(page, 'The tenant has another name now');
+  await expect(page.getByRole('main')).toContainText(`Acme ${team.slug}`);
+  await expect(page.getByRole('banner')).toContainText(`Acme ${team.slug}`);
+});
+
+test('an administrator makes another tenant, and stands in it @both', async ({ page, team, signIn, scripted, watch }) => {
+  watch.expect(/status of 4(09|22)/);
+  await signIn(team.person(), '/team/settings');
+  await press(page, 'Create a tenant', scripted);
+  const [name, slug] = [page.getByLabel('Tenant name', { exact: true }), page.getByLabel('Tenant short name')];
+  await name.fill('Bolt Works');
+  await slug.fill(team.slug);
+  await page.getByRole('button', { name: 'Create tenant', exact: true }).click();
+  await expect(slug).toHaveAttribute('aria-invalid', 'true');
+  await expect(slug).toHaveAccessibleDescription(/taken|already/);
+  await expect(name).toHaveValue('Bolt Works');
+  await expect(slug).toHaveValue(team.slug);
+  await slug.fill(`${team.slug}-2`);
+  await page.getByRole('button', { name: 'Create tenant', exact: true }).click();
+  await said(page, 'you stand in it');
+  await expect(page).toHaveURL(/\/user\/api-keys$/);
+  if (scripted) await alive(page);
+  const switcher = page.getByRole('banner').getByLabel('Tenant');
+  await expect(switcher.getByRole('option')).toHaveText(['Bolt Works', team.name]);
+  await expect(switcher.locator('option:checked')).toHaveText('Bolt Works');
+  await page.getByRole('banner').getByRole('link', { name: 'Members' }).click();
+  await expect(row(page, '(you)')).toContainText('Administrator');
+});
+
+test('in a dialog the field that is wrong gets the focus', async ({ page, team, signIn, watch }) => {
+  watch.expect(/status of 4(09|22)/);
+  await signIn(team.person(), '/team/settings');
+  await press(page, 'Create a tenant', true);
+  await page.getByLabel('Tenant name', { exact: true }).fill('Bolt Works');
+  await page.getByLabel('Tenant short name').fill(team.slug);
+  await page.getByRole('button', { name: 'Create tenant', exact: true }).click();
+  await expect(page.getByLabel('Tenant short name')).toHaveAttribute('aria-invalid', 'true');
+  await expect(page.getByLabel('Tenant short name')).toBeFocused();
+});
+
+test('the settings are for administrators alone @both', async ({ page, open, team, signIn, watch }) => {
+  watch.expect(/status of 403/);
+  await signIn(team.person('USER'));
+  await expect(page.getByRole('banner').getByRole('link', { name: 'Members' })).toBeVisible();
+  await expect(page.getByRole('banner').getByRole('link', { name: 'Settings' })).toHaveCount(0);
+  expect((await open('/team/settings')).status()).toBe(403);
+  await expect(page.getByRole('main')).toContainText('made by its administrators');
+  for (const [path, form] of [['/team/settings/rename', { name: 'Mine' }], ['/tenants/new', { name: 'Mine', slug: `${team.slug}-2` }]]) {
+    const answer = await page.request.post(path, { form, maxRedirects: 0 });
+    expect(answer.status(), path).toBe(403);
+  }
+});
+
+for (const path of ['/team/settings/rename', '/tenants/new']) {
+  test(`who may not send the form of ${path} isn't shown it @both`, async ({ open, team, signIn, watch }) => {
+    watch.expect(/status of 403/);
+    await signIn(team.person('USER'));
+    expect((await open(path)).status()).toBe(403);
+  });
+}
+
+/** Walks through the pages of this file, and calls `look` with the name of each. */
+async function walk({ page, open, team, newTeam, signIn, elsewhere, scripted, look }) {
+  const eve = newTeam().person('USER', 'Eve');
+  await signIn(team.person('TENANT_ADMIN', 'Ada Lovelace'), '/team/members');
+  const links = [];
+  for (const email of [freshEmail(), eve.email, `a.name.that.is.as.long.as.addresses.of.people.can.be.${freshEmail()}`]) {
+    links.push(await invite(page, scripted, email));
+    await open('/team/members');
+  }
+  await look(page, '/team/members');
+  const cancel = await page.getByRole('link', { name: `Take the invitation of ${eve.email} back` }).getAttribute('href');
+  for (const path of ['/team/members/invite', cancel, '/team/settings', '/team/settings/rename', '/tenants/new', links[1]]) {
+    await open(path);
+    await look(page, path);
+  }
+  const guest = await elsewhere();
+  for (const link of links) {
+    await guest.goto(link);
+    await look(guest, link);
+  }
+  await guest.getByLabel('Your name').fill('Grace Hopper');
+  await guest.getByLabel('Password', { exact: true }).fill('too short');
+  await guest.getByRole('button', { name: 'Join', exact: true }).click();
+  await expect(guest.getByLabel('Password', { exact: true })).toHaveAttribute('aria-invalid', 'true');
+  await look(guest, 'an invitation, refused');
+  await guest.goto('/invitations/nothing');
+  await look(guest, 'an invitation that is none');
+}
+
+for (const colorScheme of ['light', 'dark']) {
+  test.describe(colorScheme, () => {
+    test.use({ colorScheme });
+
+    test(`axe finds nothing on the pages of people, ${colorScheme}`, async ({ page, open, team, newTeam, signIn, elsewhere, scripted }) => {
+      await walk({ page, open, team, newTeam, signIn, elsewhere, scripted, look: expectAccessible });
+    });
+  });
+}
+
+test.describe('390 px', () => {
+  test.use({ viewport: { width: 390, height: 844 } });
+
+  test('no page of people scrolls sideways @both', async ({ page, open, team, newTeam, signIn, elsewhere, scripted }) => {
+    const look = async (page, what) => {
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      expect.soft(overflow, what).toBeLessThanOrEqual(0);
+    };
+    await walk({ page, open, team, newTeam, signIn, elsewhere, scripted, look });
+  });
+});
