@@ -30,6 +30,8 @@ const MOST_NOTED: usize = 10_000;
 pub(crate) struct Uses {
     /// What came since the last batch.
     fresh: Mutex<Batch>,
+    /// The batch that was written last: who read a row just before sees its uses here.
+    written: Mutex<Batch>,
     /// The batch that is being written.
     writing: Mutex<Batch>,
     /// Only one writes at a time.
@@ -163,16 +165,17 @@ impl Uses {
 
     /// Whether the key was used and that is not written yet.
     pub(crate) fn is_pending(&self, key: KeyId) -> bool {
-        self.batches().iter().any(|batch| batch.keys.get(&key).is_some_and(|notes| notes.last_used.is_some()))
+        let [_written, unwritten @ ..] = self.batches();
+        unwritten.iter().any(|batch| batch.keys.get(&key).is_some_and(|notes| notes.last_used.is_some()))
     }
 
-    /// Shows uses that are not written yet.
+    /// Shows uses that are not written yet, or were not when the keys were read.
     pub(crate) fn overlay<'k>(&self, keys: impl IntoIterator<Item = &'k mut ApiKey>) {
         let batches = self.batches();
         for key in keys {
             for notes in batches.iter().filter_map(|batch| batch.keys.get(&key.id)) {
-                key.last_used = notes.last_used.clone().or(key.last_used.take());
-                key.last_refused = notes.last_refused.clone().or(key.last_refused.take());
+                show_later(&mut key.last_used, notes.last_used.as_ref());
+                show_later(&mut key.last_refused, notes.last_refused.as_ref());
             }
         }
     }
@@ -191,6 +194,7 @@ impl Uses {
     /// in which tokens without a key are counted.
     pub(crate) async fn flush(&self, db: &Db, now: DateTime<Utc>) -> Result<()> {
         let _turn = self.turn.lock().await;
+        *lock(&self.written) = Batch::default();
         let malformed = self.malformed.swap(0, Ordering::Relaxed);
         let batch = {
             let (mut writing, mut fresh) = (lock(&self.writing), lock(&self.fresh));
@@ -202,18 +206,28 @@ impl Uses {
         }
         let written =
             db.write(move |tx| Box::pin(async move { write(tx, &batch, malformed, hour_of(now)).await })).await;
-        let (mut writing, mut fresh) = (lock(&self.writing), lock(&self.fresh));
+        let [mut last, mut writing, mut fresh] = self.batches();
         let batch = std::mem::take(&mut *writing);
         if written.is_err() {
             fresh.take_back(batch);
             self.malformed.fetch_add(malformed, Ordering::Relaxed);
+        } else {
+            *last = batch;
         }
         written
     }
 
-    /// What isn't written yet, the older first. The order of the locks is the same everywhere.
-    fn batches(&self) -> [MutexGuard<'_, Batch>; 2] {
-        [lock(&self.writing), lock(&self.fresh)]
+    /// What was written last and what isn't written yet, the older first. The order of the locks is the same everywhere.
+    fn batches(&self) -> [MutexGuard<'_, Batch>; 3] {
+        [lock(&self.written), lock(&self.writing), lock(&self.fresh)]
+    }
+}
+
+fn show_later(shown: &mut Option<LastUse>, noted: Option<&LastUse>) {
+    if let Some(noted) = noted
+        && shown.as_ref().is_none_or(|shown| shown.at <= noted.at)
+    {
+        *shown = Some(noted.clone());
     }
 }
 

@@ -126,7 +126,8 @@ fn a_use_is_shown_at_once_and_kept_when_the_service_closes() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, ada.owner(), "used").await;
-        assert!(stage.services.api_keys().get(&ada, key.key.id).await.unwrap().last_used.is_none());
+        let mut read_before = stage.services.api_keys().get(&ada, key.key.id).await.unwrap();
+        assert!(read_before.last_used.is_none());
         assert!(stage.is_good(&key).await);
         let shown = stage.services.api_keys().get(&ada, key.key.id).await.unwrap().last_used.unwrap();
         assert_eq!((shown.at, shown.address.as_deref()), (stage.services.now(), Some("192.0.2.7")));
@@ -134,6 +135,9 @@ fn a_use_is_shown_at_once_and_kept_when_the_service_closes() {
         assert!(!stage.services.uses().is_pending(key.key.id));
         let kept = stage.services.api_keys().get(&ada, key.key.id).await.unwrap().last_used.unwrap();
         assert_eq!(kept, shown);
+        // Who read the row before the batch was written, and looks for unwritten uses after it.
+        stage.services.uses().overlay([&mut read_before]);
+        assert_eq!(read_before.last_used, Some(kept));
     });
 }
 
