@@ -145,10 +145,14 @@ pub fn renew_code(dialog: &HtmlDialogElement, summary: &Element) {
     let (Some(fields), Some(from), Some(fold)) = (fields, from, summary.parent_element()) else { return };
     spawn_local(async move {
         let Some(came) = fetch::page(&format!("{from}?{fields}")).await else { return };
-        let place = fold.query_selector(".snippets").ok().flatten();
-        let texts = came.query_selector(".as-code .snippets").ok().flatten();
-        if let (Some(place), Some(texts)) = (place, texts) {
-            place.replace_with_with_node_1(&texts).ok();
+        let (Ok(old), Ok(new)) = (fold.query_selector_all("pre"), came.query_selector_all(".as-code pre")) else {
+            return;
+        };
+        // The texts alone: what was unfolded meanwhile stays so.
+        for index in 0..old.length().min(new.length()) {
+            if let (Some(old), Some(new)) = (old.item(index), new.item(index)) {
+                old.set_text_content(new.text_content().as_deref());
+            }
         }
     });
 }
