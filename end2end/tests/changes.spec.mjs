@@ -1,5 +1,5 @@
 // What can be done with a key and an account beside making and ending them, with JavaScript and without.
-import { PASSWORD, expect, isValid, test } from '../support/test.mjs';
+import { PASSWORD, alive, expect, isValid, test } from '../support/test.mjs';
 import { press, row } from '../support/steps.mjs';
 
 /** Opens a row's menu and follows one of its words. */
@@ -157,7 +157,8 @@ test('what stops says what it will cut: keys in use, and by which agents @both',
   await expect(page.getByRole('listitem').filter({ hasText: 'spare' })).toHaveCount(0);
   await page.getByRole('link', { name: 'Cancel' }).click();
   await page.getByRole('link', { name: 'deployer', exact: true }).click();
-  await page.waitForLoadState('networkidle');
+  await expect(page.getByRole('heading', { level: 1, name: 'deployer' })).toBeVisible();
+  if (scripted) await alive(page);
   await press(page, 'Revoke API key frankfurt key', scripted);
   await expect(page.getByText('by the agent frankfurt')).toBeVisible();
 });

@@ -47,6 +47,8 @@ test('pages follow each other without a gap or a repeat @both', async ({ page, t
   await signIn(ada);
   const seen = [];
   for (;;) {
+    // The page is read once, so it must be there whole.
+    await page.waitForLoadState();
     await expect(rows(page).first()).toBeVisible();
     seen.push(...(await rows(page).allInnerTexts()).map((text) => /key-\d\d/.exec(text)[0]));
     const next = page.getByRole('link', { name: /next/i });
@@ -66,12 +68,15 @@ test('a list that failed to load never looks empty', async ({ page, team, signIn
   const ada = team.person('USER');
   team.key(ada, 'alpha');
   await signIn(ada);
-  for (const fail of [(route) => route.abort(), (route) => route.fulfill({ status: 500, body: 'broken' })]) {
-    await page.route('**/ui/list_api_keys*', fail);
+  for (const [fail, where] of [
+    [(route) => route.abort(), /^chrome-error:/],
+    [(route) => route.fulfill({ status: 500, body: 'broken' }), /[?&]q=alp/],
+  ]) {
     await page.route((url) => url.searchParams.get('q') === 'alp', fail);
     await page.getByLabel('Search keys').fill('alp');
     await page.getByLabel('Search keys').press('Enter').catch(() => {});
-    await page.waitForTimeout(0);
+    // The browser's own page comes after the failure; it would interrupt what follows.
+    await expect.poll(() => page.url()).toMatch(where);
     await expect(page.getByText(/no (api )?keys/i)).toHaveCount(0);
     await page.unrouteAll();
     await page.goto('/user/api-keys');

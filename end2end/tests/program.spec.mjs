@@ -9,6 +9,8 @@ test('GraphiQL asks with the rights of the person, and examples replace what sta
   await page.getByRole('link', { name: 'GraphiQL' }).first().click();
   await expect(page.locator('#graphiql .graphiql-container')).toBeVisible();
   const answer = page.locator('#graphiql .result-window');
+  // Before its editors are there, its button does nothing.
+  await expect(answer.locator('.CodeMirror')).toBeVisible();
   await page.getByRole('button', { name: /Execute query/ }).click();
   await expect(answer).toContainText('"name": "Ada Lovelace"');
   await page.getByRole('link', { name: 'Service accounts and agents' }).click();

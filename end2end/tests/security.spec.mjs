@@ -228,7 +228,7 @@ async function calendarLink(page, name, scripted) {
   await page.getByRole('link', { name: 'I have it' }).click();
   await expect(page.getByRole('heading', { name: "Your calendar's link" })).toHaveCount(0);
   await expect(page.getByRole('main')).toContainText('On since');
-  await expect.poll(() => page.content()).not.toContain(link);
+  await expect(async () => expect(await page.content()).not.toContain(link)).toPass({ timeout: 7_000 });
   return link;
 }
 
@@ -300,6 +300,7 @@ for (const colorScheme of ['light', 'dark']) {
     test.use({ colorScheme });
 
     test(`axe finds nothing on the pages of security, ${colorScheme}`, async ({ page, open, team, signIn, elsewhere, watch }) => {
+      test.slow();
       watch.expect(/status of 422/);
       const look = async (what) => {
         await expectAccessible(page, what);
