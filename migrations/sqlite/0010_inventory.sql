@@ -21,6 +21,8 @@ UPDATE api_keys SET standing = CASE WHEN revoked_at IS NOT NULL THEN 2
     WHEN suspended_at IS NOT NULL OR EXISTS (SELECT 1 FROM service_accounts s WHERE s.id = service_account_id AND s.suspended_at IS NOT NULL) THEN 1
     ELSE 0 END;
 
+-- To the millisecond, as their ids (UUID v7) hold it: ids are in the order of making.
+UPDATE api_keys SET created_at = created_at - created_at % 1000;
 DROP INDEX api_keys_user_created;
 DROP INDEX api_keys_user_name;
 DROP INDEX api_keys_user_expires;

@@ -75,7 +75,7 @@ pub struct ApiKey {
     pub name: Name,
     /// Prefix and first four characters of the token, to match a configuration file to a row.
     pub hint: String,
-    /// When it was made.
+    /// When it was made, to the millisecond: [`Self::id`] holds the same instant, so that ids are in the order of making.
     pub created_at: DateTime<Utc>,
     /// The name of who made it.
     pub created_by: String,

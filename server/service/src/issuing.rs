@@ -27,6 +27,7 @@ pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateT
     let token = token::draw(kind);
     let digest = token::digest_of(token.expose())
         .ok_or_else(|| crate::Error::Fault("a drawn token is ill-formed".to_owned()))?;
+    let now = token::made_at(now);
     let key = NewKey {
         id: KeyId(token::new_id(now)),
         digest,

@@ -111,10 +111,11 @@ fn account(permit: &Permit, id: ServiceAccountId, number: u32, now: DateTime<Utc
 async fn insert_key(tx: &mut Tx, permit: &Permit, number: u32, now: DateTime<Utc>) -> Result<()> {
     let token = token::draw(domain::OwnerKind::ServiceAccount);
     let kind = number % 5;
-    let rare = if number < 100 { "zebra " } else { "" };
+    let rare = if number < 120 { "zebra " } else { "" };
     let some = if number < 20 || number.is_multiple_of(100) { "berlin " } else { "" };
     // Of every age up to 400 days, whatever its kind.
-    let created_at = now - TimeDelta::days(i64::from(number * 37 % 400)) - TimeDelta::seconds(i64::from(number));
+    let age = TimeDelta::days(i64::from(number * 37 % 400)) + TimeDelta::seconds(i64::from(number));
+    let created_at = token::made_at(now - age);
     let key = NewKey {
         id: KeyId(token::new_id(created_at)),
         digest: token::sha256(token.expose().as_bytes()),

@@ -85,6 +85,12 @@ pub fn draw_seed() -> [u8; 20] {
     bytes
 }
 
+/// An instant as exactly as a UUID v7 holds it, to the millisecond: what was made then is in the order of its ids.
+pub fn made_at(now: chrono::DateTime<chrono::Utc>) -> chrono::DateTime<chrono::Utc> {
+    use chrono::SubsecRound as _;
+    now.trunc_subsecs(3)
+}
+
 /// A new UUID v7 (RFC 9562 §5.7) of the instant.
 pub fn new_id(now: chrono::DateTime<chrono::Utc>) -> Uuid {
     let mut random = [0; 10];

@@ -85,15 +85,15 @@ pub(crate) struct Asked<'a> {
 pub(crate) async fn list(db: &Db, asked: Asked<'_>) -> Result<Page<ApiKey>> {
     let query = asked.query;
     let keyset = Keyset::of(&query.page, query.direction, query.sort == KeySort::Name)?;
-    let is_found = is_search_few(db, &asked).await?;
+    let hits = few_hits(db, &asked).await?;
     let mut ways = Vec::new();
     for branch in branches(&asked) {
-        let is_few = !is_found && is_branch_few(db, &asked, branch).await?;
+        let is_few = hits.is_none() && is_branch_few(db, &asked, branch).await?;
         ways.push((branch, is_few));
     }
     let mut conditions = Conditions::default();
-    let ids = if is_found {
-        search_hits(&asked, &mut conditions).unwrap_or_default()
+    let ids = if let Some(hits) = &hits {
+        hits.ids(&mut conditions)
     } else {
         let parts = ways.into_iter().enumerate().map(|(index, (branch, is_few))| {
             if is_few {
@@ -102,17 +102,23 @@ pub(crate) async fn list(db: &Db, asked: Asked<'_>) -> Result<Page<ApiKey>> {
                 walk(&asked, index, branch, &keyset, &mut conditions)
             }
         });
-        parts.collect::<Vec<_>>().join(" UNION ALL ")
+        terms::once(&parts.collect::<Vec<_>>().join(" UNION ALL "))
     };
-    let wall = all_conditions(&asked, is_found, &mut conditions);
+    let wall = all_conditions(&asked, hits.is_some(), &mut conditions);
     let value = sort_value(query.sort);
-    let place = keyset.clause_bound(value, "k.id", &mut conditions);
     let order = keyset.order(value, "k.id");
+    // Ids are in the order of making, and so are the hits of a search in their index: they are read as far as the page needs.
+    let is_by_id = hits.is_some() && query.sort == KeySort::Created;
+    let (place, hits_order) = if is_by_id {
+        (keyset.clause_by_id("hits.id", &mut conditions), keyset.order_by_id("hits.id"))
+    } else {
+        (keyset.clause_bound(value, "k.id", &mut conditions), order.clone())
+    };
     // The page is found first; whose its keys are, and the like, is read for its rows alone. CROSS JOIN keeps SQLite from
     // beginning with all keys; for PostgreSQL it is a join like any other.
     let sql = format!(
-        "SELECT {COLUMNS} FROM (SELECT k.id FROM (SELECT DISTINCT id FROM ({ids}) found) hits CROSS JOIN api_keys k \
-         WHERE k.id = hits.id AND {wall}{place}{order}) page CROSS JOIN {FROM} WHERE k.id = page.id{order}"
+        "SELECT {COLUMNS} FROM (SELECT k.id FROM ({ids}) hits CROSS JOIN api_keys k \
+         WHERE k.id = hits.id AND {wall}{place}{hits_order}) page CROSS JOIN {FROM} WHERE k.id = page.id{order}"
     );
     let rows: Vec<KeyRow> = read_list!(db, c => {
         bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_all(c)
@@ -131,6 +137,9 @@ fn all_conditions(asked: &Asked<'_>, is_found: bool, conditions: &mut Conditions
 
 /// The state: `domain::ApiKey::state`, in SQL.
 fn state(asked: &Asked<'_>, conditions: &mut Conditions) -> String {
+    if asked.query.filter == KeyFilter::All {
+        return "1 = 1".to_owned();
+    }
     let parts: Vec<String> =
         branches(asked).into_iter().map(|branch| branch.sql(asked.now, Columns::HIDDEN, conditions)).collect();
     format!("({})", parts.join(" OR "))
@@ -290,32 +299,41 @@ fn is_hint(search: &str) -> bool {
     search.starts_with("lku_") || search.starts_with("lks_")
 }
 
-/// The statement of the ids that a search may mean: more than the list's perhaps, never fewer. None without a search, and
-/// where there is no one tenant to search.
-fn search_hits(asked: &Asked<'_>, conditions: &mut Conditions) -> Option<String> {
-    let (tenant, search) = (asked.scope.tenant()?, asked.query.search.trim());
-    if !is_hint(search) {
-        return terms::candidates(conditions, tenant, terms::Kind::Key, search);
-    }
-    let id = conditions.bind(Value::Id(tenant.0));
-    let from = conditions.bind(Value::Text(search.to_owned()));
-    let until = conditions.bind(Value::Text(terms::after(search)));
-    let hits = format!(
-        "SELECT k.id FROM api_keys k WHERE k.tenant_id = {id} AND k.hint >= {from} AND k.hint < {until} \
-         AND substr(k.hint, 1, length({from})) = {from}"
-    );
-    Some(match terms::candidates(conditions, tenant, terms::Kind::Key, search) {
-        Some(named) => format!("{hits} UNION ALL {named}"),
-        None => hits,
-    })
+/// The keys that a search may mean: more than the list's perhaps, never fewer; few enough to be read and sorted.
+struct Hits {
+    tenant: TenantId,
+    /// What a hint begins with.
+    hint: Option<String>,
+    named: terms::Span,
 }
 
-async fn is_search_few(db: &Db, asked: &Asked<'_>) -> Result<bool> {
-    let mut conditions = Conditions::default();
-    match search_hits(asked, &mut conditions) {
-        Some(ids) => terms::are_few(db, &ids, &conditions, terms::FEW_FOUND).await,
-        None => Ok(false),
+impl Hits {
+    /// The statement of their ids, each once.
+    fn ids(&self, conditions: &mut Conditions) -> String {
+        let named = self.named.ids(conditions, self.tenant, terms::Kind::Key);
+        let Some(hint) = &self.hint else { return named };
+        let id = conditions.bind(Value::Id(self.tenant.0));
+        let from = conditions.bind(Value::Text(hint.clone()));
+        let until = conditions.bind(Value::Text(terms::after(hint)));
+        terms::once(&format!(
+            "SELECT k.id FROM api_keys k WHERE k.tenant_id = {id} AND k.hint >= {from} AND k.hint < {until} \
+             AND substr(k.hint, 1, length({from})) = {from} UNION ALL SELECT id FROM ({named}) named"
+        ))
     }
+}
+
+/// What a search finds, if it is few. None without a search, and where there is no one tenant to search.
+async fn few_hits(db: &Db, asked: &Asked<'_>) -> Result<Option<Hits>> {
+    let (Some(tenant), search) = (asked.scope.tenant(), asked.query.search.trim()) else { return Ok(None) };
+    let Some(span) = terms::Span::of(search) else { return Ok(None) };
+    let Some(span) = span.narrow(db, tenant, terms::Kind::Key).await? else { return Ok(None) };
+    let hits = Hits { tenant, hint: is_hint(search).then(|| search.to_owned()), named: span };
+    if hits.hint.is_none() {
+        return Ok(Some(hits));
+    }
+    let mut conditions = Conditions::default();
+    let ids = hits.ids(&mut conditions);
+    Ok(terms::are_few(db, &ids, &conditions, terms::FEW_FOUND).await?.then_some(hits))
 }
 
 /// Whether a branch's keys are few by a filter that has an index of its own.

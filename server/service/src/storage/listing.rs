@@ -66,14 +66,14 @@ impl Keyset {
         if self.place.is_none() {
             return String::new();
         }
-        let sign = if self.ascending() { '>' } else { '<' };
+        let sign = self.sign();
         format!(" AND ({value}, {id}) {sign} (${first_parameter}, ${})", first_parameter + 1)
     }
 
     /// The same clause with its values bound among other conditions, for a statement in which it stands several times.
     pub(crate) fn clause_bound(&self, value: &str, id: &str, conditions: &mut Conditions) -> String {
         let Some(Place(at, last)) = &self.place else { return String::new() };
-        let sign = if self.ascending() { '>' } else { '<' };
+        let sign = self.sign();
         let at = conditions.bind(match at {
             SortValue::Number(number) => Value::Number(*number),
             SortValue::Text(text) => Value::Text(text.clone()),
@@ -84,8 +84,27 @@ impl Keyset {
 
     /// `ORDER BY … LIMIT …`, with one row more than the page to see whether there is a next one.
     pub(crate) fn order(&self, value: &str, id: &str) -> String {
-        let word = if self.ascending() { "ASC" } else { "DESC" };
+        let word = self.word();
         format!(" ORDER BY {value} {word}, {id} {word} LIMIT {}", self.limit + 1)
+    }
+
+    /// [`Keyset::clause_bound`] where ids are in the order of the values.
+    pub(crate) fn clause_by_id(&self, id: &str, conditions: &mut Conditions) -> String {
+        let Some(Place(_, last)) = &self.place else { return String::new() };
+        format!(" AND {id} {} {}", self.sign(), conditions.bind(Value::Id(*last)))
+    }
+
+    /// [`Keyset::order`] where ids are in the order of the values.
+    pub(crate) fn order_by_id(&self, id: &str) -> String {
+        format!(" ORDER BY {id} {} LIMIT {}", self.word(), self.limit + 1)
+    }
+
+    fn sign(&self) -> char {
+        if self.ascending() { '>' } else { '<' }
+    }
+
+    fn word(&self) -> &'static str {
+        if self.ascending() { "ASC" } else { "DESC" }
     }
 
     /// What to bind for [`Keyset::clause`].

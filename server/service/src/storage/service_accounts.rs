@@ -271,10 +271,9 @@ pub(crate) async fn list(
     let keyset = Keyset::of(&query.page, query.direction, by_name)?;
     let value = if by_name { "s.name_folded" } else { "s.created_at" };
     let search = query.search.trim();
-    let mut own = Conditions::default();
-    let is_narrow = match terms::candidates(&mut own, permit.tenant_id(), terms::Kind::Account, search) {
-        Some(ids) => terms::are_few(db, &ids, &own, terms::FEW_FOUND).await?,
-        None => false,
+    let hits = match terms::Span::of(search) {
+        Some(span) => span.narrow(db, permit.tenant_id(), terms::Kind::Account).await?,
+        None => None,
     };
     let mut conditions = Conditions::default();
     let at = conditions.bind(Value::Number(micros(now)));
@@ -289,14 +288,10 @@ pub(crate) async fn list(
         AccountFilter::Deleted => "s.deleted_at IS NOT NULL",
         AccountFilter::All => "1 = 1",
     };
-    let narrow = is_narrow
-        .then(|| terms::candidates(&mut conditions, permit.tenant_id(), terms::Kind::Account, search))
-        .flatten()
-        .map(|ids| {
-            format!(
-                "(SELECT DISTINCT id FROM ({ids}) found) few CROSS JOIN service_accounts s WHERE s.id = few.id AND "
-            )
-        });
+    let narrow = hits.map(|span| {
+        let ids = span.ids(&mut conditions, permit.tenant_id(), terms::Kind::Account);
+        format!("({ids}) few CROSS JOIN service_accounts s WHERE s.id = few.id AND ")
+    });
     let from = narrow.unwrap_or_else(|| "service_accounts s WHERE ".to_owned());
     // The page is found first; what has to be counted is counted for its rows alone. $1 is the now of the counts.
     let sql = format!(

@@ -116,17 +116,61 @@ async fn write_terms(
     Ok(())
 }
 
-/// The statement that gives the ids of what a search may mean: by its longest word. The other words are left to the
-/// conditions of the list. None for a search without a letter or digit.
-pub(crate) fn candidates(conditions: &mut Conditions, tenant: TenantId, kind: Kind, search: &str) -> Option<String> {
-    let folded = fold(search);
-    let longest: String = words(&folded).max_by_key(|word| word.len())?.chars().take(MOST_CHARS).collect();
-    let tenant = conditions.bind(Value::Id(tenant.0));
-    let (from, until) = (conditions.bind(Value::Text(longest.clone())), conditions.bind(Value::Text(after(&longest))));
-    let kind = kind.as_str();
-    Some(format!(
-        "SELECT subject_id AS id FROM name_terms WHERE tenant_id = {tenant} AND kind = '{kind}' AND term >= {from} AND term < {until}"
-    ))
+/// The terms that a search may mean: those that begin with its longest word. The other words are left to the conditions of
+/// the list.
+#[derive(Clone, Debug)]
+pub(crate) struct Span {
+    from: String,
+    /// Whether `from` is the only such term.
+    only: bool,
+}
+
+impl Span {
+    /// None for a search without a letter or digit.
+    pub(crate) fn of(search: &str) -> Option<Self> {
+        let folded = fold(search);
+        let longest = words(&folded).max_by_key(|word| word.len())?;
+        Some(Self { from: longest.chars().take(MOST_CHARS).collect(), only: false })
+    }
+
+    /// The statement of the ids that have such a term, each once.
+    pub(crate) fn ids(&self, conditions: &mut Conditions, tenant: TenantId, kind: Kind) -> String {
+        let ids = format!("SELECT subject_id AS id FROM name_terms WHERE {}", self.sql(conditions, tenant, kind));
+        if self.only { ids } else { once(&ids) }
+    }
+
+    fn sql(&self, conditions: &mut Conditions, tenant: TenantId, kind: Kind) -> String {
+        let (tenant, kind) = (conditions.bind(Value::Id(tenant.0)), kind.as_str());
+        let from = conditions.bind(Value::Text(self.from.clone()));
+        let which = if self.only {
+            format!("term = {from}")
+        } else {
+            format!("term >= {from} AND term < {}", conditions.bind(Value::Text(after(&self.from))))
+        };
+        format!("tenant_id = {tenant} AND kind = '{kind}' AND {which}")
+    }
+
+    /// The span, narrowed to its one term if it has but one; none when it finds more than are few.
+    pub(crate) async fn narrow(self, db: &Db, tenant: TenantId, kind: Kind) -> Result<Option<Self>> {
+        let mut conditions = Conditions::default();
+        let which = self.sql(&mut conditions, tenant, kind);
+        let sql = format!(
+            "SELECT COUNT(*), MIN(term), MAX(term) FROM (SELECT term FROM name_terms WHERE {which} LIMIT {}) few",
+            FEW_FOUND + 1
+        );
+        let (count, first, last): (i64, Option<String>, Option<String>) = read_list!(db, c => {
+            bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_one(c)
+        })?;
+        Ok((count <= FEW_FOUND).then(|| match first {
+            Some(term) if Some(&term) == last.as_ref() => Self { from: term, only: true },
+            _ => self,
+        }))
+    }
+}
+
+/// Each id of a statement once.
+pub(crate) fn once(ids: &str) -> String {
+    format!("SELECT DISTINCT id FROM ({ids}) found")
 }
 
 /// Whether the hits of a search are those of its terms, so that nobody has to look at the names.
