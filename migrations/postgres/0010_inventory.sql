@@ -69,7 +69,9 @@ CREATE TABLE name_terms (
     kind TEXT NOT NULL,
     term TEXT COLLATE "C" NOT NULL,
     subject_id UUID NOT NULL,
-    PRIMARY KEY (tenant_id, kind, term, subject_id)
+    -- The whole name, for lists that are sorted by it.
+    name_folded TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (tenant_id, kind, term, subject_id) INCLUDE (name_folded)
 );
 -- For policies: how long a key lives, and whose it is.
 CREATE INDEX api_keys_tenant_lifetime ON api_keys (tenant_id, standing, (COALESCE(expires_at, 9223372036854775807) - created_at));

@@ -69,6 +69,8 @@ CREATE TABLE name_terms (
     kind TEXT NOT NULL,
     term TEXT NOT NULL,
     subject_id BLOB NOT NULL,
+    -- The whole name, for lists that are sorted by it.
+    name_folded TEXT NOT NULL,
     PRIMARY KEY (tenant_id, kind, term, subject_id)
 ) STRICT, WITHOUT ROWID;
 -- For policies: how long a key lives, and whose it is.

@@ -86,6 +86,17 @@ pub(crate) async fn list(db: &Db, asked: Asked<'_>) -> Result<Page<ApiKey>> {
     let query = asked.query;
     let keyset = Keyset::of(&query.page, query.direction, query.sort == KeySort::Name)?;
     let hits = few_hits(db, &asked).await?;
+    if let Some(hits) = &hits
+        && query.sort == KeySort::Name
+    {
+        let mut conditions = Conditions::default();
+        if let Some(ids) = hits.first_ids(&mut conditions, &keyset) {
+            let rows = read_page(db, &asked, &keyset, &ids, true, conditions).await?;
+            if rows.len() >= keyset.wanted() as usize {
+                return Ok(page_of(&keyset, query.sort, rows));
+            }
+        }
+    }
     let mut ways = Vec::new();
     for branch in branches(&asked) {
         let is_few = hits.is_none() && is_branch_few(db, &asked, branch).await?;
@@ -104,11 +115,29 @@ pub(crate) async fn list(db: &Db, asked: Asked<'_>) -> Result<Page<ApiKey>> {
         });
         terms::once(&parts.collect::<Vec<_>>().join(" UNION ALL "))
     };
-    let wall = all_conditions(&asked, hits.is_some(), &mut conditions);
+    let rows = read_page(db, &asked, &keyset, &ids, hits.is_some(), conditions).await?;
+    Ok(page_of(&keyset, query.sort, rows))
+}
+
+fn page_of(keyset: &Keyset, sort: KeySort, rows: Vec<KeyRow>) -> Page<ApiKey> {
+    keyset.page(rows, |row| place_of(row, sort), ApiKey::from)
+}
+
+/// The rows of a page, out of the keys that a statement names. `is_found`: they are hits of the search.
+async fn read_page(
+    db: &Db,
+    asked: &Asked<'_>,
+    keyset: &Keyset,
+    ids: &str,
+    is_found: bool,
+    mut conditions: Conditions,
+) -> Result<Vec<KeyRow>> {
+    let query = asked.query;
+    let wall = all_conditions(asked, is_found, &mut conditions);
     let value = sort_value(query.sort);
     let order = keyset.order(value, "k.id");
     // Ids are in the order of making, and so are the hits of a search in their index: they are read as far as the page needs.
-    let is_by_id = hits.is_some() && query.sort == KeySort::Created;
+    let is_by_id = is_found && query.sort == KeySort::Created;
     let (place, hits_order) = if is_by_id {
         (keyset.clause_by_id("hits.id", &mut conditions), keyset.order_by_id("hits.id"))
     } else {
@@ -123,7 +152,7 @@ pub(crate) async fn list(db: &Db, asked: Asked<'_>) -> Result<Page<ApiKey>> {
     let rows: Vec<KeyRow> = read_list!(db, c => {
         bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_all(c)
     })?;
-    Ok(keyset.page(rows, |row| place_of(row, query.sort), ApiKey::from))
+    Ok(rows)
 }
 
 /// Everything that a key of the list must be. `is_found`: the keys at hand are hits of the search.
@@ -308,6 +337,14 @@ struct Hits {
 }
 
 impl Hits {
+    /// The statement of the first of them in the order of the names, if that spares reading all.
+    fn first_ids(&self, conditions: &mut Conditions, keyset: &Keyset) -> Option<String> {
+        if self.hint.is_some() {
+            return None;
+        }
+        self.named.first_ids(conditions, self.tenant, terms::Kind::Key, keyset)
+    }
+
     /// The statement of their ids, each once.
     fn ids(&self, conditions: &mut Conditions) -> String {
         let named = self.named.ids(conditions, self.tenant, terms::Kind::Key);

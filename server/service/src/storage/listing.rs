@@ -84,8 +84,18 @@ impl Keyset {
 
     /// `ORDER BY … LIMIT …`, with one row more than the page to see whether there is a next one.
     pub(crate) fn order(&self, value: &str, id: &str) -> String {
+        self.order_up_to(value, id, self.limit + 1)
+    }
+
+    /// `ORDER BY … LIMIT …`, with so many rows.
+    pub(crate) fn order_up_to(&self, value: &str, id: &str, most: u32) -> String {
         let word = self.word();
-        format!(" ORDER BY {value} {word}, {id} {word} LIMIT {}", self.limit + 1)
+        format!(" ORDER BY {value} {word}, {id} {word} LIMIT {most}")
+    }
+
+    /// How many rows fill the page and tell that there is a next one.
+    pub(crate) fn wanted(&self) -> u32 {
+        self.limit + 1
     }
 
     /// [`Keyset::clause_bound`] where ids are in the order of the values.

