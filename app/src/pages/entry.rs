@@ -7,7 +7,7 @@ use leptos_meta::Title;
 use super::{frame::Plain, notice, problem};
 use crate::{
     components::field::{Field, FormError},
-    request::context,
+    request::{RequestContext, context},
 };
 
 /// `/sign-in`.
@@ -15,13 +15,7 @@ use crate::{
 pub fn SignIn() -> impl IntoView {
     let request = context();
     let error = Signal::stored(request.form.error.clone());
-    let query = leptos_router::hooks::use_query_map();
-    let typed_next = request.form.value("next");
-    let next = if typed_next.is_empty() {
-        query.with_untracked(|query| query.get("next")).unwrap_or_default()
-    } else {
-        typed_next
-    };
+    let next = next_of(&request);
     view! {
         <Title text="Sign in" />
         <Plain>
@@ -40,18 +34,19 @@ pub fn SignIn() -> impl IntoView {
     }
 }
 
+/// Where the sign-in leads to: as the refused form says, or else the address.
+fn next_of(request: &RequestContext) -> String {
+    let query = leptos_router::hooks::use_query_map();
+    let typed = request.form.value("next");
+    if typed.is_empty() { query.with_untracked(|query| query.get("next")).unwrap_or_default() } else { typed }
+}
+
 /// `/sign-in/code`.
 #[component]
 pub fn Code() -> impl IntoView {
     let request = context();
     let error = Signal::stored(request.form.error.clone());
-    let typed_next = request.form.value("next");
-    let query = leptos_router::hooks::use_query_map();
-    let next = if typed_next.is_empty() {
-        query.with_untracked(|query| query.get("next")).unwrap_or_default()
-    } else {
-        typed_next
-    };
+    let next = next_of(&request);
     view! {
         <Title text="Sign in" />
         <Plain>

@@ -84,7 +84,7 @@ impl Keyset {
 
     /// `ORDER BY … LIMIT …`, with one row more than the page to see whether there is a next one.
     pub(crate) fn order(&self, value: &str, id: &str) -> String {
-        self.order_up_to(value, id, self.limit + 1)
+        self.order_up_to(value, id, self.wanted())
     }
 
     /// `ORDER BY … LIMIT …`, with so many rows.
@@ -106,7 +106,7 @@ impl Keyset {
 
     /// [`Keyset::order`] where ids are in the order of the values.
     pub(crate) fn order_by_id(&self, id: &str) -> String {
-        format!(" ORDER BY {id} {} LIMIT {}", self.word(), self.limit + 1)
+        format!(" ORDER BY {id} {} LIMIT {}", self.word(), self.wanted())
     }
 
     fn sign(&self) -> char {
