@@ -90,10 +90,11 @@ pub(crate) async fn change_role(
     tell: impl Fn(&Member) -> Entry,
 ) -> Result<Member> {
     storage::tenants::lock_administrators(tx, permit).await?;
+    let before = storage::tenants::find_member(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
     if !storage::tenants::update_role(tx, permit, user, role).await? {
         return Err(ApiError::not_found().into());
     }
-    keep_an_administrator(tx, permit).await?;
+    keep_an_administrator(tx, permit, &before).await?;
     let member = storage::tenants::find_member(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
     storage::audit::insert(tx, &tell(&member).with(format!("role {}", role.as_str()))).await?;
     Ok(member)
@@ -113,14 +114,16 @@ pub(crate) async fn remove(
     if !storage::tenants::delete_member(tx, permit, user).await? {
         return Err(ApiError::not_found().into());
     }
-    keep_an_administrator(tx, permit).await?;
+    keep_an_administrator(tx, permit, &member).await?;
     let keys = storage::keys::revoke_all(tx, permit, Owner::User(user), now, by, "member removed").await?;
     storage::keys::mark_orphans(tx, permit.tenant_id(), user, Some(now)).await?;
     storage::audit::insert(tx, &tell(&member).with(crate::service_accounts::keys_revoked(keys))).await
 }
 
-async fn keep_an_administrator(tx: &mut Tx, permit: &Permit) -> Result<()> {
-    if storage::tenants::count_administrators(tx, permit).await? > 0 {
+/// `before`: whose role or membership ends. In a tenant without administrators, as only the command line can make one,
+/// others may still go.
+async fn keep_an_administrator(tx: &mut Tx, permit: &Permit, before: &Member) -> Result<()> {
+    if before.role < Role::TenantAdmin || storage::tenants::count_administrators(tx, permit).await? > 0 {
         return Ok(());
     }
     let message = "This is the tenant's last administrator. Make another member an administrator first.";

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::{ErrorCode, Owner, Role, Secret};
 
-use crate::{Error, Services, SetUpInput, Settings, StoredSession, stage::*};
+use crate::{AdminOwner, Error, Services, SetUpInput, Settings, StoredSession, stage::*};
 
 fn refusal<T>(result: crate::Result<T>) -> domain::ApiError {
     match result {
@@ -210,5 +210,32 @@ fn a_changed_password_ends_the_other_sessions_and_a_key_can_not_change_it() {
         assert_eq!(code(users.rename(&by_key, "Eve").await), ErrorCode::Forbidden);
         users.rename(&ada, "Ada King").await.unwrap();
         assert_eq!(users.viewer(&ada).await.unwrap().user.name.as_str(), "Ada King");
+    });
+}
+
+#[test]
+fn where_nobody_administers_members_still_change_and_go() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let account = stage.add_account(&ada, "bot").await;
+        let bot = stage.add_key(&ada, Owner::ServiceAccount(account), "bot's").await;
+        let bot = stage.services.actors().from_bearer(bot.token.expose(), browser()).await.unwrap();
+        let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let members = stage.services.members();
+        assert_eq!(code(members.remove(&bot, stage.admin).await), ErrorCode::Conflict, "the last administrator");
+        members.change_role(&bot, bob, Role::ReadOnlyUser).await.unwrap();
+        members.remove(&bot, bob).await.unwrap();
+
+        // The command line makes tenants without administrators too.
+        let lone = stage.services.admin().create_tenant("Lone", "lone").await.unwrap();
+        let account = stage.services.admin().create_service_account("lone", "bot", None).await.unwrap();
+        let owner = AdminOwner::ServiceAccount(account.to_string());
+        let issued = stage.services.admin().create_key("lone", owner, "k", None).await.unwrap();
+        let bot = stage.services.actors().from_bearer(issued.token.expose(), browser()).await.unwrap();
+        let eve = stage.add_user("eve@example.org", "lone", Role::User).await;
+        assert_eq!(bot.tenant_id(), lone);
+        members.change_role(&bot, eve, Role::ReadOnlyUser).await.unwrap();
+        members.remove(&bot, eve).await.unwrap();
+        assert!(members.list(&bot).await.unwrap().is_empty());
     });
 }
