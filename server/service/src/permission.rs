@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use chrono::{DateTime, Utc};
@@ -10,39 +10,89 @@ use domain::{ErrorCode, Operation, Owner, TenantId};
 use uuid::Uuid;
 
 use crate::{
-    Actor, Error, Result, Services,
+    Actor, Error, Inner, Result, Services,
     policy::{Permit, Target, authorize},
     storage::{self, audit::Entry},
 };
 
-/// How many refusals of one actor are written a minute. A program that asks again and again for what it may not would
-/// otherwise fill the log, and hide in it what others did.
+/// How many refusals of one actor and operation get a line each in a minute; the rest of that minute share one, which says
+/// how many they are. A program that asks again and again for what it may not would otherwise fill the log, and hide in it
+/// what others did.
 const MOST_A_MINUTE: u32 = 30;
-/// How many actors are counted; all are forgotten when there are more.
-const MOST_ACTORS: usize = 10_000;
+/// How many counts are kept; when there are more, what they hold is written before its minute is over.
+const MOST_COUNTS: usize = 10_000;
 
 /// What a refused request was about.
 pub(crate) type Subject = (&'static str, Uuid);
 
-/// How many refusals each actor has had in the present minute.
+/// Who was refused what.
+type Refused = (TenantId, Owner, &'static str);
+
+/// How often each actor was refused each operation in the present minute.
 #[derive(Debug, Default)]
-pub(crate) struct RefusalCounts(Mutex<HashMap<(TenantId, Owner), (i64, u32)>>);
+pub(crate) struct RefusalCounts(Mutex<HashMap<Refused, Count>>);
+
+#[derive(Debug)]
+struct Count {
+    minute: i64,
+    written: u32,
+    held: Option<Held>,
+}
+
+/// Refusals that wait for their common line.
+#[derive(Debug)]
+struct Held {
+    last: Entry,
+    count: u64,
+}
+
+impl Held {
+    fn into_entry(self) -> Entry {
+        if self.count == 1 {
+            return self.last;
+        }
+        self.last.with(format!("the last of {} within a minute, in one line", self.count))
+    }
+}
 
 impl RefusalCounts {
-    /// Whether one more may be written.
-    fn take(&self, actor: &Actor, now: DateTime<Utc>) -> bool {
-        let minute = now.timestamp() / 60;
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.len() >= MOST_ACTORS {
-            counts.clear();
+    /// Takes a refusal in, and gives the lines that are to be written now: its own, if it gets one, and those that are due.
+    fn take(&self, actor: &Actor, entry: Entry) -> Vec<Entry> {
+        let minute = minute_of(entry.at);
+        let mut counts = self.lock();
+        let mut due = if counts.len() >= MOST_COUNTS { Self::drain(&mut counts, |_| true) } else { Vec::new() };
+        let of = (actor.tenant_id(), actor.owner(), entry.operation);
+        let count = counts.entry(of).or_insert(Count { minute, written: 0, held: None });
+        if count.minute != minute {
+            due.extend(count.held.take().map(Held::into_entry));
+            *count = Count { minute, written: 0, held: None };
         }
-        let count = counts.entry((actor.tenant_id(), actor.owner())).or_default();
-        if count.0 != minute {
-            *count = (minute, 0);
+        if count.written < MOST_A_MINUTE {
+            count.written += 1;
+            due.push(entry);
+        } else {
+            let before = count.held.as_ref().map_or(0, |held| held.count);
+            count.held = Some(Held { last: entry, count: before + 1 });
         }
-        count.1 += 1;
-        count.1 <= MOST_A_MINUTE
+        due
     }
+
+    /// Forgets the minutes that are over at `now`, or all of them, and gives the lines that they still owe.
+    fn owed(&self, now: Option<DateTime<Utc>>) -> Vec<Entry> {
+        Self::drain(&mut self.lock(), |count| now.is_none_or(|now| count.minute < minute_of(now)))
+    }
+
+    fn drain(counts: &mut HashMap<Refused, Count>, which: impl Fn(&Count) -> bool) -> Vec<Entry> {
+        counts.extract_if(|_, count| which(count)).filter_map(|(_, count)| count.held.map(Held::into_entry)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Refused, Count>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn minute_of(at: DateTime<Utc>) -> i64 {
+    at.timestamp() / 60
 }
 
 fn subject_of(owner: Owner) -> Subject {
@@ -89,12 +139,11 @@ impl Services {
 
     /// When the line can't be written, the caller hears of that instead: nothing is refused unseen.
     async fn note_refusal(&self, actor: &Actor, operation: Operation, subject: Subject) -> Result<()> {
-        let now = self.now();
-        if !self.0.refusal_counts.take(actor, now) {
-            return Ok(());
+        let entry = Entry::by(actor, operation, self.now(), (subject.0, subject.1, "")).refused();
+        for due in self.0.refusal_counts.take(actor, entry) {
+            self.note(due).await?;
         }
-        let entry = Entry::by(actor, operation, now, (subject.0, subject.1, ""));
-        self.note(entry.refused()).await
+        Ok(())
     }
 
     /// Passes an outcome on; when it is a refusal that came up in the work itself, as by a tenant's policy, with a line in the
@@ -117,5 +166,17 @@ impl Services {
     /// Writes a line that goes with no change.
     pub(crate) async fn note(&self, entry: Entry) -> Result<()> {
         self.db().write(move |tx| Box::pin(async move { storage::audit::insert(tx, &entry).await })).await
+    }
+}
+
+/// Writes the common lines of the minutes that are over at `now`, or of all. What can't be written stands in the process's
+/// own log.
+pub(crate) async fn write_owed(inner: &Inner, now: Option<DateTime<Utc>>) {
+    for entry in inner.refusal_counts.owed(now) {
+        let text = format!("{} by {}: {}", entry.operation, entry.actor_name, entry.detail);
+        let written = inner.db.write(move |tx| Box::pin(async move { storage::audit::insert(tx, &entry).await })).await;
+        if let Err(error) = written {
+            tracing::error!(%error, refused = text, "a line could not be added to the audit log");
+        }
     }
 }
