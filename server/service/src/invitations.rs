@@ -6,6 +6,7 @@ use domain::{ApiError, Email, ErrorCode, Invitation, InvitationId, Operation, Ou
 use crate::{
     Actor, Client, Error, Result, Services, SignedIn, input, password,
     policy::Target,
+    sessions::mark_of,
     set_up::new_user,
     storage::{self, Tx, audit::Entry, invitations::NewInvitation},
     token,
@@ -192,7 +193,8 @@ impl Invitations<'_> {
         let (Some(name), Some(())) = (parsed, good) else { return Err(wrong.into_error().into()) };
         let hash = self.0.hasher().hash(password.clone()).await?;
         let (user, now) = (new_user(self.0, invitation.email.clone(), name), self.0.now());
-        let done = SignedIn { user_id: user.id, tenant_id: invitation.tenant_id, needs_code: false };
+        let (tenant_id, password) = (invitation.tenant_id, mark_of(&hash));
+        let done = SignedIn { user_id: user.id, tenant_id, needs_code: false, password };
         let entry = entry(&invitation, &user, client, now);
         self.0
             .db()
@@ -231,7 +233,7 @@ impl Invitations<'_> {
     ) -> Result<SignedIn> {
         let (invitation, _) = self.find(secret).await?;
         let found = self.0.sessions().recognise(invitation.email.as_str(), password, client).await;
-        let user = found.map_err(|error| match error {
+        let (user, mark) = found.map_err(|error| match error {
             Error::Api(refusal) if refusal.code == ErrorCode::Unauthenticated => {
                 ApiError::field("password", "This isn't your password.").into()
             }
@@ -241,7 +243,7 @@ impl Invitations<'_> {
             self.0.second_factors().check(user.id, code).await?;
         }
         let (tenant, now) = (invitation.tenant_id, self.0.now());
-        let done = SignedIn { user_id: user.id, tenant_id: tenant, needs_code: false };
+        let done = SignedIn { user_id: user.id, tenant_id: tenant, needs_code: false, password: mark };
         let entry = entry(&invitation, &user, client, now);
         self.0.db().write(move |tx| Box::pin(async move { join(tx, &invitation, &user, now, &entry).await })).await?;
         Ok(done)

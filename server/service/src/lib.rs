@@ -59,7 +59,7 @@ pub use members::Members;
 pub use rolls::{RollApiKey, Rolls, renewed_expiry};
 pub use second_factor::{Enrolment, SecondFactorState, SecondFactors};
 pub use service_accounts::{CreateServiceAccount, ServiceAccounts};
-pub use sessions::{SessionFacts, Sessions, SignedIn, StoredSession};
+pub use sessions::{PasswordMark, SessionFacts, Sessions, SignedIn, StoredSession};
 pub use set_up::{SetUp, SetUpInput};
 pub use tenant_policies::{PolicyPreview, SetPolicy, TenantPolicies};
 pub use tenants::Tenants;

@@ -7,7 +7,17 @@ use crate::{
     Error, Result, Services,
     actor::Client,
     storage::{self, audit::Entry},
+    token,
 };
+
+/// By which password somebody signed in: the first half of the SHA-256 of its stored hash.
+pub type PasswordMark = [u8; 16];
+
+/// The mark of a password, by its stored hash.
+pub(crate) fn mark_of(password_hash: &str) -> PasswordMark {
+    let digest = token::sha256(password_hash.as_bytes());
+    std::array::from_fn(|at| digest[at])
+}
 
 /// Who has signed in, and where they stand first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +28,8 @@ pub struct SignedIn {
     pub tenant_id: TenantId,
     /// Whether a code of the second factor is still to be given, see [`Sessions::check_code`].
     pub needs_code: bool,
+    /// The password, see [`StoredSession::begun_by`].
+    pub password: PasswordMark,
 }
 
 /// What a person may see of a session.
@@ -46,6 +58,8 @@ pub struct StoredSession {
     pub expires_at: DateTime<Utc>,
     /// What its owner may see of it, once signed in.
     pub facts: Option<SessionFacts>,
+    /// For a new one: the password that it begins by. When it was changed meanwhile, no session begins.
+    pub begun_by: Option<PasswordMark>,
 }
 
 /// Use cases of signing in.
@@ -58,7 +72,7 @@ impl Sessions<'_> {
     /// `UNAUTHENTICATED`, always in the same words; `RATE_LIMITED` after ten failures in five minutes for the account
     /// or the network address, or when too many are signing in at once.
     pub async fn sign_in(&self, email: &str, password: &Secret, client: &Client) -> Result<SignedIn> {
-        let user = self.recognise(email, password, client).await?;
+        let (user, mark) = self.recognise(email, password, client).await?;
         let standings = storage::users::list_standings(self.0.db(), user.id).await?;
         let Some(first) = standings.first() else {
             let message = "You belong to no tenant any more. Ask an administrator to invite you.";
@@ -68,14 +82,19 @@ impl Sessions<'_> {
         if !needs_code {
             self.note(&user, client, Outcome::Done).await?;
         }
-        Ok(SignedIn { user_id: user.id, tenant_id: first.tenant_id, needs_code })
+        Ok(SignedIn { user_id: user.id, tenant_id: first.tenant_id, needs_code, password: mark })
     }
 
-    /// The person behind an address and a password.
+    /// The person behind an address and a password, and that password's mark.
     ///
     /// # Errors
     /// As [`Sessions::sign_in`].
-    pub(crate) async fn recognise(&self, email: &str, password: &Secret, client: &Client) -> Result<User> {
+    pub(crate) async fn recognise(
+        &self,
+        email: &str,
+        password: &Secret,
+        client: &Client,
+    ) -> Result<(User, PasswordMark)> {
         let mut names = vec![format!("account {}", email.trim().to_lowercase())];
         names.extend(client.address.as_ref().map(|address| format!("address {address}")));
         let attempt = self.0.take_attempt(&names).await?;
@@ -84,6 +103,7 @@ impl Sessions<'_> {
             Err(_) => None,
         };
         let (user, hash) = found.map(|found| (found.user, found.password_hash)).unzip();
+        let mark = hash.as_deref().map(mark_of).unwrap_or_default();
         let equal = self.0.hasher().verify(password.clone(), hash).await;
         let good = match equal {
             Ok(equal) => equal,
@@ -99,7 +119,7 @@ impl Sessions<'_> {
             return Err(refusal().into());
         };
         self.0.give_back(attempt).await?;
-        Ok(user)
+        Ok((user, mark))
     }
 
     /// The second step of signing in: a code of the app, or a recovery code.
@@ -147,7 +167,8 @@ impl Sessions<'_> {
         storage::sessions::find(self.0.db(), digest, storage::micros(self.0.now())).await
     }
 
-    /// Adds a row.
+    /// Adds a row, unless the password that it begins by isn't the person's any more: a changed password ends what it began,
+    /// even what was only about to begin.
     ///
     /// # Errors
     /// When the database fails.

@@ -9,6 +9,7 @@ use crate::{
     Result, Services, SignedIn,
     actor::Client,
     input, password,
+    sessions::mark_of,
     storage::{self, Tx, audit::Entry},
     token,
 };
@@ -77,7 +78,8 @@ impl SetUp<'_> {
         }
         let (tenant, user) = self.check(input)?;
         let hash = self.0.hasher().hash(input.password.clone()).await?;
-        let done = SignedIn { user_id: user.id, tenant_id: tenant.id, needs_code: false };
+        let password = mark_of(&hash);
+        let done = SignedIn { user_id: user.id, tenant_id: tenant.id, needs_code: false, password };
         self.0.db().write(move |tx| Box::pin(async move { insert(tx, &tenant, &user, &hash).await })).await?;
         self.0.link().set(None);
         Ok(done)

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, SessionId, TenantId, UserId};
 use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
-use service::{Client, Services, SessionFacts, SignedIn, StoredSession};
+use service::{Client, PasswordMark, Services, SessionFacts, SignedIn, StoredSession};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use tower_sessions::{
@@ -49,6 +49,9 @@ pub(crate) struct Who {
     address: Option<String>,
     #[serde(default)]
     user_agent: Option<String>,
+    /// The password that the session began by.
+    #[serde(default)]
+    password: Option<PasswordMark>,
 }
 
 /// Who has given the right password, and still owes a code of the second factor.
@@ -57,6 +60,7 @@ struct Pending {
     user: UserId,
     tenant: TenantId,
     since: DateTime<Utc>,
+    password: PasswordMark,
 }
 
 /// The store behind tower-sessions.
@@ -90,6 +94,7 @@ pub(crate) async fn begin(
         id: service::new_session_id(now),
         address: client.address.clone(),
         user_agent: client.user_agent.clone(),
+        password: Some(signed_in.password),
     };
     session.remove_value(PENDING).await.map_err(|error| failed(&error))?;
     session.cycle_id().await.map_err(|error| failed(&error))?;
@@ -103,7 +108,8 @@ pub(crate) async fn await_code(
     now: DateTime<Utc>,
 ) -> std::result::Result<(), ApiError> {
     session.cycle_id().await.map_err(|error| failed(&error))?;
-    let pending = Pending { user: signed_in.user_id, tenant: signed_in.tenant_id, since: now };
+    let SignedIn { user_id: user, tenant_id: tenant, password, .. } = signed_in;
+    let pending = Pending { user, tenant, since: now, password };
     session.insert(PENDING, pending).await.map_err(|error| failed(&error))
 }
 
@@ -117,6 +123,7 @@ pub(crate) async fn awaits_code(
         user_id: pending.user,
         tenant_id: pending.tenant,
         needs_code: true,
+        password: pending.password,
     }))
 }
 
@@ -205,7 +212,7 @@ fn backend(error: impl std::fmt::Display) -> Error {
 impl Store {
     fn row(&self, record: &Record) -> Result<StoredSession> {
         let who = record.data.get(WHO).and_then(|who| serde_json::from_value::<Who>(who.clone()).ok());
-        let user_id = who.as_ref().map(|who| who.user);
+        let (user_id, begun_by) = (who.as_ref().map(|who| who.user), who.as_ref().and_then(|who| who.password));
         let facts = who.map(|who| SessionFacts {
             id: who.id,
             signed_in_at: who.signed_in_at,
@@ -216,7 +223,7 @@ impl Store {
         let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
         // By our clock, like everything else that ends.
         let expires_at = self.0.now() + TimeDelta::minutes(IDLE.whole_minutes());
-        Ok(StoredSession { data, user_id, expires_at, facts })
+        Ok(StoredSession { data, user_id, expires_at, facts, begun_by })
     }
 }
 

@@ -4,13 +4,13 @@ use domain::{BrowserSession, SessionId, UserId};
 use uuid::Uuid;
 
 use super::{
-    Db,
+    Db, Tx,
     db::{change, read},
     instant, micros,
 };
 use crate::{
     Result,
-    sessions::{SessionFacts, StoredSession},
+    sessions::{SessionFacts, StoredSession, mark_of},
 };
 
 #[derive(sqlx::FromRow)]
@@ -55,44 +55,50 @@ pub(crate) async fn find(db: &Db, digest: &[u8; 32], now: i64) -> Result<Option<
         user_id: row.user_id.map(UserId),
         expires_at: instant(row.expires_at),
         facts: row.facts.into_facts(),
+        begun_by: None,
     }))
 }
 
-/// Adds a new one.
+/// Adds a new one, unless the password that it begins by isn't the person's any more.
 pub(crate) async fn insert(db: &Db, digest: [u8; 32], session: StoredSession) -> Result<()> {
     const SQL: &str = "INSERT INTO sessions (digest, user_id, data, expires_at, id, signed_in_at, seen_at, address, user_agent) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    write(db, SQL, digest, session).await
+    db.write(move |tx| {
+        Box::pin(async move {
+            if let (Some(user), Some(mark)) = (session.user_id, session.begun_by)
+                && super::users::hold_password(tx, user).await?.is_none_or(|hash| mark_of(&hash) != mark)
+            {
+                return Ok(());
+            }
+            write(tx, SQL, digest, &session).await
+        })
+    })
+    .await
 }
 
 /// Changes one, if it is still there: one that was ended stays so, whatever request of it is still on its way.
 pub(crate) async fn update(db: &Db, digest: [u8; 32], session: StoredSession) -> Result<()> {
     const SQL: &str = "UPDATE sessions SET user_id = $2, data = $3, expires_at = $4, id = $5, signed_in_at = $6, seen_at = $7, \
          address = $8, user_agent = $9 WHERE digest = $1";
-    write(db, SQL, digest, session).await
+    db.write(move |tx| Box::pin(async move { write(tx, SQL, digest, &session).await })).await
 }
 
-async fn write(db: &Db, sql: &'static str, digest: [u8; 32], session: StoredSession) -> Result<()> {
-    db.write(move |tx| {
-        Box::pin(async move {
-            let facts = session.facts.as_ref();
-            change!(
-                tx,
-                sqlx::query(sql)
-                    .bind(digest.as_slice())
-                    .bind(session.user_id.map(|id| id.0))
-                    .bind(session.data.as_str())
-                    .bind(micros(session.expires_at))
-                    .bind(facts.map(|facts| facts.id.0))
-                    .bind(facts.map(|facts| micros(facts.signed_in_at)))
-                    .bind(facts.map(|facts| micros(facts.seen_at)))
-                    .bind(facts.and_then(|facts| facts.address.as_deref()))
-                    .bind(facts.and_then(|facts| facts.user_agent.as_deref()))
-            )?;
-            Ok(())
-        })
-    })
-    .await
+async fn write(tx: &mut Tx, sql: &'static str, digest: [u8; 32], session: &StoredSession) -> Result<()> {
+    let facts = session.facts.as_ref();
+    change!(
+        tx,
+        sqlx::query(sql)
+            .bind(digest.as_slice())
+            .bind(session.user_id.map(|id| id.0))
+            .bind(session.data.as_str())
+            .bind(micros(session.expires_at))
+            .bind(facts.map(|facts| facts.id.0))
+            .bind(facts.map(|facts| micros(facts.signed_in_at)))
+            .bind(facts.map(|facts| micros(facts.seen_at)))
+            .bind(facts.and_then(|facts| facts.address.as_deref()))
+            .bind(facts.and_then(|facts| facts.user_agent.as_deref()))
+    )?;
+    Ok(())
 }
 
 /// Ends one.
@@ -137,19 +143,19 @@ pub(crate) async fn list_of_user(db: &Db, user: UserId, this: &[u8; 32], now: i6
 }
 
 /// Ends one of a person's. False when it isn't there.
-pub(crate) async fn delete_one_of_user(tx: &mut super::Tx, user: UserId, id: SessionId) -> Result<bool> {
+pub(crate) async fn delete_one_of_user(tx: &mut Tx, user: UserId, id: SessionId) -> Result<bool> {
     let rows = change!(tx, sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id = $2").bind(user.0).bind(id.0))?;
     Ok(rows == 1)
 }
 
 /// Ends all of a person's.
-pub(crate) async fn delete_of_user(tx: &mut super::Tx, user: UserId) -> Result<()> {
+pub(crate) async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<()> {
     change!(tx, sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(user.0))?;
     Ok(())
 }
 
 /// Ends all of a person's but one.
-pub(crate) async fn delete_others_of_user(tx: &mut super::Tx, user: UserId, kept: &[u8; 32]) -> Result<()> {
+pub(crate) async fn delete_others_of_user(tx: &mut Tx, user: UserId, kept: &[u8; 32]) -> Result<()> {
     change!(
         tx,
         sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND digest <> $2").bind(user.0).bind(kept.as_slice())

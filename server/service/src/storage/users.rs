@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{change, read},
+    db::{change, read, run},
     instant, micros, stored_name,
     tenants::role_of,
 };
@@ -142,4 +142,12 @@ pub(crate) async fn find_password_hash(db: &Db, id: UserId) -> Result<Option<Str
     Ok(
         read!(db, c => sqlx::query_scalar("SELECT password_hash FROM users WHERE id = $1").bind(id.0).fetch_optional(c))?,
     )
+}
+
+/// The same, and its change waits until this transaction is over: so that it and a sign-in can't pass each other.
+pub(crate) async fn hold_password(tx: &mut Tx, id: UserId) -> Result<Option<String>> {
+    Ok(run!(tx, c =>
+        sqlx::query_scalar("UPDATE users SET password_hash = password_hash WHERE id = $1 RETURNING password_hash")
+            .bind(id.0)
+            .fetch_optional(c))?)
 }

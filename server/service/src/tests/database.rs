@@ -27,6 +27,7 @@ fn a_sessions_row_is_saved_replaced_ended_and_gone_at_its_time() {
             user_id: Some(stage.admin),
             expires_at: stage.services.now() + TimeDelta::hours(1),
             facts: None,
+            begun_by: None,
         };
         sessions.create(&[1; 32], &row).await.unwrap();
         assert_eq!(sessions.load(&[1; 32]).await.unwrap(), Some(row.clone()));

@@ -185,11 +185,13 @@ fn a_changed_password_ends_the_other_sessions_and_a_key_can_not_change_it() {
             user_id: Some(user),
             expires_at: stage.services.now() + chrono::TimeDelta::hours(1),
             facts: None,
+            begun_by: None,
         };
         let ben = stage.add_user("ben@example.org", "acme", Role::User).await;
         for (digest, user) in [([1; 32], stage.admin), ([2; 32], stage.admin), ([3; 32], ben)] {
             sessions.create(&digest, &row(user)).await.unwrap();
         }
+        let before = sessions.sign_in("ada@example.org", &old, &browser()).await.unwrap();
         let wrong = Secret::new("not the password at all");
         assert_eq!(code(users.change_password(&ada, &wrong, &new, [1; 32]).await), ErrorCode::BadUserInput);
         assert_eq!(
@@ -203,6 +205,14 @@ fn a_changed_password_ends_the_other_sessions_and_a_key_can_not_change_it() {
         assert!(sessions.load(&[3; 32]).await.unwrap().is_some(), "another person's stays");
         assert!(sessions.sign_in("ada@example.org", &new, &browser()).await.is_ok());
         assert!(sessions.sign_in("ada@example.org", &old, &browser()).await.is_err());
+
+        let late = StoredSession { begun_by: Some(before.password), ..row(stage.admin) };
+        sessions.create(&[4; 32], &late).await.unwrap();
+        assert!(sessions.load(&[4; 32]).await.unwrap().is_none(), "the password that it began by was changed");
+        let now = sessions.sign_in("ada@example.org", &new, &browser()).await.unwrap();
+        let good = StoredSession { begun_by: Some(now.password), ..row(stage.admin) };
+        sessions.create(&[5; 32], &good).await.unwrap();
+        assert!(sessions.load(&[5; 32]).await.unwrap().is_some());
 
         let key = stage.add_key(&ada, ada.owner(), "ci").await;
         let by_key = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
