@@ -29,6 +29,8 @@ impl CodeContext {
 pub enum Cli {
     /// No key can, and at the command line it has no meaning.
     None,
+    /// With a key; at the command line it has no meaning.
+    KeysAlone,
     /// At the command line alone: no key can.
     Alone(Vec<String>),
     /// At the command line, and with a key.
@@ -191,7 +193,7 @@ impl AsCode {
         let graphql = format!("mutation {{\n  update_profile(name: {}) {{\n    name\n  }}\n}}", quoted(name));
         let email = context.email.as_deref().unwrap_or_default();
         let words = ["latchkey", "admin", "rename-user", "--email", email, "--name", name];
-        Self { graphql, cli: Cli::Alone(words.map(str::to_owned).to_vec()) }
+        Self { graphql, cli: Cli::BesideKeys(words.map(str::to_owned).to_vec()) }
     }
 
     /// What only the dashboard's own session may do: no key can, and at the command line it has no meaning. `answer`: the
@@ -202,11 +204,16 @@ impl AsCode {
         Self { graphql: format!("mutation {{\n  {mutation}{list} {{\n    {answer}\n  }}\n}}"), cli: Cli::None }
     }
 
-    /// Making a tenant, which no key can.
+    /// What a person's key can too, and at the command line has no meaning. The rest as with [`AsCode::by_session`].
+    pub fn by_person(mutation: &str, answer: &str) -> Self {
+        Self { cli: Cli::KeysAlone, ..Self::by_session(mutation, &[], answer) }
+    }
+
+    /// Making a tenant.
     pub fn create_tenant(name: &str, slug: &str) -> Self {
         let words = ["latchkey", "admin", "create-tenant", "--name", name, "--slug", slug];
         Self {
-            cli: Cli::Alone(words.map(str::to_owned).to_vec()),
+            cli: Cli::BesideKeys(words.map(str::to_owned).to_vec()),
             ..Self::by_session("create_tenant", &[("name", name), ("slug", slug)], "id")
         }
     }
@@ -228,7 +235,7 @@ impl AsCode {
 
     /// Label and text of each language.
     pub fn texts(&self, public_url: &str) -> Vec<(&'static str, String)> {
-        let curl = matches!(self.cli, Cli::BesideKeys(_)).then(|| ("curl", self.curl(public_url)));
+        let curl = matches!(self.cli, Cli::BesideKeys(_) | Cli::KeysAlone).then(|| ("curl", self.curl(public_url)));
         let cli = self.cli.line().map(|line| ("CLI", line));
         std::iter::once(("GraphQL", self.graphql.clone())).chain(curl).chain(cli).collect()
     }
@@ -290,8 +297,9 @@ mod tests {
         let cli = "latchkey admin create-key --tenant other --user ada@example.org --name ci";
         assert_eq!(texts[1], ("CLI", cli.to_owned()));
         let names = |code: AsCode| code.texts("").into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-        assert_eq!(names(AsCode::update_profile(&context, "Ada")), ["GraphQL", "CLI"]);
-        assert_eq!(names(AsCode::create_tenant("Acme", "acme")), ["GraphQL", "CLI"]);
+        assert_eq!(names(AsCode::update_profile(&context, "Ada")), ["GraphQL", "curl", "CLI"]);
+        assert_eq!(names(AsCode::create_tenant("Acme", "acme")), ["GraphQL", "curl", "CLI"]);
+        assert_eq!(names(AsCode::by_person("revoke_calendar_feed", "success")), ["GraphQL", "curl"]);
         assert_eq!(names(AsCode::by_session("end_other_sessions", &[], "success")), ["GraphQL"]);
     }
 

@@ -134,3 +134,33 @@ test('accounts, members, policies, the inventory and the audit log are kept by a
     { operation: 'clear_tenant_policy', actor_name: 'root', channel: 'graphql', result: 'done' },
   ]);
 });
+
+test('a person does by their key what is their own, and joins another tenant', async ({ team, newTeam }) => {
+  const ada = team.person('TENANT_ADMIN');
+  const ask = asker(team.key(ada, 'mine'));
+  expect(ask('mutation { update_profile(name: "Ada by curl") { name } }').update_profile.name).toBe('Ada by curl');
+  expect(ask('{ sessions { id } }').sessions).toEqual([]);
+
+  createKey(ask, ada.id, 'ends', inDays(20));
+  const { link } = ask('mutation { create_calendar_feed { link } }').create_calendar_feed;
+  expect(curl(link)).toContain('SUMMARY:API key ends expires');
+  expect(ask('{ viewer { calendar_feeds { created_at key_id } second_factor { enabled_at } } }').viewer).toEqual({
+    calendar_feeds: [{ created_at: expect.any(String), key_id: expect.any(String) }],
+    second_factor: null,
+  });
+  ask('mutation { revoke_calendar_feed { success } }');
+  expect(JSON.parse(curl(link)).status).toBe(404);
+
+  const slug = `made-${team.slug}`;
+  expect(ask('mutation($s: String!) { create_tenant(name: "Made by curl", slug: $s) { slug role } }', { s: slug }).create_tenant).toEqual({
+    slug,
+    role: 'TENANT_ADMIN',
+  });
+  const other = newTeam();
+  const theirs = asker(other.key(other.account('root'), 'root'));
+  const { invite_member: invited } = theirs('mutation($e: String!) { invite_member(email: $e, role: USER) { link } }', { e: ada.email });
+  expect(ask('mutation($s: String!) { accept_invitation(secret: $s) { success } }', { s: invited.link.split('/').pop() }).accept_invitation.success).toBe(true);
+  expect(theirs('{ members { name } }').members).toEqual([{ name: 'Ada by curl' }]);
+  expect(ask('{ viewer { tenants { slug } } }').viewer.tenants).toEqual([{ slug: team.slug }]);
+  expect(ask('mutation { end_other_sessions { success } }')).toEqual(['FORBIDDEN']);
+});

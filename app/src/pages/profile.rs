@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
-use service::SecondFactorState;
+use service::{CalendarFeed, SecondFactorState};
 
 use super::{page, path_word};
 use crate::{
@@ -26,7 +26,7 @@ pub fn Profile() -> impl IntoView {
     page("Profile", async move {
         let viewer = request.services.users().viewer(request.actor()?).await?;
         let factor = request.services.second_factors().state(request.actor()?).await?;
-        let feed = request.services.calendar().since(request.actor()?).await?;
+        let feeds = request.services.calendar().list(request.actor()?).await?;
         let tenants = viewer.memberships.iter().map(|membership| {
             view! { <li>{membership.tenant.name.to_string()}" — "{membership.role.label()}</li> }
         });
@@ -42,7 +42,7 @@ pub fn Profile() -> impl IntoView {
                 <dt>"Second factor"</dt>
                 <dd>{second_factor(factor, request.services.now())}</dd>
                 <dt>"Calendar of expiries"</dt>
-                <dd>{calendar(feed, request.services.now())}</dd>
+                <dd>{calendar(feeds, request.services.now())}</dd>
                 <dt>"Tenants"</dt>
                 <dd><ul>{tenants.collect_view()}</ul></dd>
                 <dt>"Id"</dt>
@@ -53,17 +53,27 @@ pub fn Profile() -> impl IntoView {
     })
 }
 
-fn calendar(since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> AnyView {
-    let Some(at) = since else {
-        return view! { "Off "<a class="button small" href="/user/calendar/create" data-dialog="">"Get a link"</a> }
-            .into_any();
+fn calendar(feeds: Vec<CalendarFeed>, now: DateTime<Utc>) -> AnyView {
+    let (of_keys, own): (Vec<_>, Vec<_>) = feeds.into_iter().partition(|feed| feed.key.is_some());
+    let turn_off = (!own.is_empty() || !of_keys.is_empty())
+        .then(|| view! { <a class="button small" href="/user/calendar/revoke" data-dialog="">"Turn off"</a> });
+    let (state, label) = match own.first() {
+        None => ("Off ".into_any(), "Get a link"),
+        Some(feed) => (view! { "On since "<Moment at=feed.created_at now />" " }.into_any(), "Get another link"),
     };
+    let made = of_keys.into_iter().filter_map(|feed| {
+        let (id, name) = feed.key?;
+        let href = format!("/user/api-keys/{id}");
+        Some(view! { <li>"Made by the key "<a href=href>{name}</a>" "<Moment at=feed.created_at now /></li> })
+    });
+    let made = made.collect_view();
     view! {
-        "On since "<Moment at now />" "
+        {state}
         <span class="inline-buttons">
-            <a class="button small" href="/user/calendar/create" data-dialog="">"Get another link"</a>
-            <a class="button small" href="/user/calendar/revoke" data-dialog="">"Turn off"</a>
+            <a class="button small" href="/user/calendar/create" data-dialog="">{label}</a>
+            {turn_off}
         </span>
+        {(!made.is_empty()).then(|| view! { <ul>{made}</ul> })}
     }
     .into_any()
 }
@@ -93,7 +103,7 @@ pub fn CalendarAct() -> impl IntoView {
                 )
             }
             "revoke" => {
-                let words = "Calendars that hold the link see nothing any more.";
+                let words = "Calendars that hold the link see nothing any more. Links that your keys made end too.";
                 (
                     "Turn the calendar's link off?",
                     words,
@@ -115,7 +125,7 @@ pub fn CalendarAct() -> impl IntoView {
                     {confirm}
                     <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class=class>{button}</button></div>
                 </form>
-                <CodeFold code=AsCode::by_session(mutation, &[], answer) public_url=request.public_url.clone() />
+                <CodeFold code=AsCode::by_person(mutation, answer) public_url=request.public_url.clone() />
             </div>
         }
         .into_any())

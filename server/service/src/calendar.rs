@@ -1,40 +1,56 @@
 //! The calendar feed: the ends of a person's keys, for the calendar that they look at anyway.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiError, ApiKey, ErrorCode, Operation, Secret};
+use domain::{ApiError, ApiKey, ErrorCode, KeyId, Operation, Secret};
 
 use crate::{Actor, Result, Services, storage, token};
 
 /// How many ends a feed holds.
 const MOST: u32 = 500;
 
+/// A calendar feed, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CalendarFeed {
+    /// Since when its link works.
+    pub created_at: DateTime<Utc>,
+    /// The key that made it, and with which it ends, with that key's name; none for one made in the dashboard.
+    pub key: Option<(KeyId, String)>,
+}
+
 /// Use cases of the calendar feed.
 pub struct Calendar<'a>(pub(crate) &'a Services);
 
 impl Calendar<'_> {
-    /// Since when the person has a feed.
+    /// The feeds that the actor may end: a person's own first, then those of their keys; a key's own alone.
     ///
     /// # Errors
-    /// `FORBIDDEN` for a key.
-    pub async fn since(&self, actor: &Actor) -> Result<Option<DateTime<Utc>>> {
-        let (user, _) = self.0.users().about_oneself(actor, Operation::ListSessions).await?;
-        Ok(storage::reminders::find_feed(self.0.db(), user).await?.map(storage::instant))
+    /// `FORBIDDEN` for a service account.
+    pub async fn list(&self, actor: &Actor) -> Result<Vec<CalendarFeed>> {
+        let (user, _) = self.0.users().about_oneself(actor, Operation::ViewSelf).await?;
+        let rows = storage::reminders::list_feeds(self.0.db(), user, self.0.now()).await?;
+        let feeds = rows.into_iter().map(|row| CalendarFeed {
+            created_at: storage::instant(row.created_at),
+            key: row.key_id.map(KeyId).zip(row.key_name),
+        });
+        let is_its = |feed: &CalendarFeed| feed.key.as_ref().map(|key| key.0) == actor.key_id();
+        Ok(feeds.filter(|feed| actor.is_session() || is_its(feed)).collect())
     }
 
-    /// Draws the secret of the feed's link, this once; an earlier link stops working.
+    /// Draws the secret of the feed's link, this once; an earlier link stops working. A session's feed tells of all the
+    /// person's tenants; a key's of its own tenant, for as long as the key is good: it reaches no further than the key.
     ///
     /// # Errors
-    /// `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
+    /// `CONFIRMATION_REQUIRED` for a session; `FORBIDDEN` for a service account.
     pub async fn create(&self, actor: &Actor) -> Result<Secret> {
         let (user, entry) = self.0.users().about_oneself(actor, Operation::CreateCalendarFeed).await?;
         self.0.require_fresh(actor)?;
-        let (secret, now) = (token::draw_link_secret(), self.0.now());
+        let (secret, now, key) = (token::draw_link_secret(), self.0.now(), actor.key_id());
         let digest = token::sha256(secret.expose().as_bytes());
         self.0
             .db()
             .write(move |tx| {
                 Box::pin(async move {
-                    storage::reminders::set_feed(tx, user, &digest, now).await?;
+                    storage::reminders::set_feed(tx, user, key, &digest, now).await?;
                     storage::audit::insert(tx, &entry).await
                 })
             })
@@ -42,17 +58,18 @@ impl Calendar<'_> {
         Ok(secret)
     }
 
-    /// Ends the feed: its link works no more.
+    /// Ends the feed: its link works no more. A session ends the person's own and those of all their keys, a key its own.
     ///
     /// # Errors
-    /// `CONFLICT` when there is none; `FORBIDDEN` for a key.
+    /// `CONFLICT` when there is none; `FORBIDDEN` for a service account.
     pub async fn revoke(&self, actor: &Actor) -> Result<()> {
         let (user, entry) = self.0.users().about_oneself(actor, Operation::RevokeCalendarFeed).await?;
+        let key = actor.key_id();
         self.0
             .db()
             .write(move |tx| {
                 Box::pin(async move {
-                    if !storage::reminders::delete_feed(tx, user).await? {
+                    if !storage::reminders::delete_feeds(tx, user, key).await? {
                         return Err(ApiError::new(ErrorCode::Conflict, "There is no calendar feed.").into());
                     }
                     storage::audit::insert(tx, &entry).await
@@ -64,10 +81,18 @@ impl Calendar<'_> {
     /// What a feed holds: the keys of its owner that will end, by the rights that they have now. For who holds the link.
     ///
     /// # Errors
-    /// `NOT_FOUND` for a wrong or revoked link.
+    /// `NOT_FOUND` for a wrong or revoked link, and for that of a key that isn't good now.
     pub async fn read(&self, secret: &str) -> Result<Vec<ApiKey>> {
         let digest = token::sha256(secret.as_bytes());
-        let owner = storage::reminders::find_feed_owner(self.0.db(), &digest).await?.ok_or_else(ApiError::not_found)?;
-        storage::reminders::list_for_calendar(self.0.db(), owner, self.0.now(), MOST).await
+        let (db, now) = (self.0.db(), self.0.now());
+        let (owner, key) = storage::reminders::find_feed_owner(db, &digest).await?.ok_or_else(ApiError::not_found)?;
+        let tenant = match key {
+            None => None,
+            Some(key) => {
+                let tenant = self.0.verification().tenant_of_good(&key).await?;
+                Some(tenant.ok_or_else(ApiError::not_found)?)
+            }
+        };
+        storage::reminders::list_for_calendar(db, owner, tenant, now, MOST).await
     }
 }

@@ -136,11 +136,11 @@ impl Invitations<'_> {
         Ok((invitation, has_account))
     }
 
-    /// A person who is signed in becomes a member.
+    /// A person who is known already, by a session or a key, becomes a member.
     ///
     /// # Errors
-    /// `NOT_FOUND` for a link that doesn't work any more; `FORBIDDEN` for a key, and for another person than the one
-    /// that was invited; a field error at `email` for one who is a member already.
+    /// `NOT_FOUND` for a link that doesn't work any more; `FORBIDDEN` for a service account, and for another person than
+    /// the one that was invited; a field error at `email` for one who is a member already.
     pub async fn accept(&self, actor: &Actor, secret: &str) -> Result<TenantId> {
         self.0.permit(actor, Operation::AcceptInvitation, Target::Tenant(actor.tenant_id())).await?;
         let (invitation, _) = self.find(secret).await?;
@@ -150,8 +150,8 @@ impl Invitations<'_> {
             return Err(ApiError::forbidden(message).into());
         }
         let (tenant, user) = (invitation.tenant_id, viewer.user);
-        let entry = entry(&invitation, &user, actor.client(), self.0.now());
         let now = self.0.now();
+        let entry = Entry { key_id: actor.key_id().map(|id| id.0), ..entry(&invitation, &user, actor.client(), now) };
         self.0.db().write(move |tx| Box::pin(async move { join(tx, &invitation, &user, now, &entry).await })).await?;
         Ok(tenant)
     }

@@ -48,7 +48,7 @@ pub use admin::{Admin, AdminOwner};
 pub use agents::{Agents, MOST_LISTED as MOST_AGENTS, RegisterAgent};
 pub use api_keys::{ApiKeys, Concerns, CreateApiKey, MOST_CONCERNS};
 pub use audit::{AuditLog, ChainReport, Export};
-pub use calendar::Calendar;
+pub use calendar::{Calendar, CalendarFeed};
 pub use clock::Clock;
 pub use domain;
 pub use error::{Error, OpenError, Result};

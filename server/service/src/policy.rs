@@ -72,23 +72,24 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
     let own = owner == Some(actor.owner());
     let of_account = matches!(owner, Some(Owner::ServiceAccount(_)));
     match operation {
-        Operation::ViewSelf => actor.user_id().is_some(),
-        Operation::SwitchTenant
+        Operation::ViewSelf
         | Operation::UpdateProfile
+        | Operation::ListSessions
+        | Operation::AcceptInvitation
+        | Operation::CreateCalendarFeed
+        | Operation::RevokeCalendarFeed => actor.user_id().is_some(),
+        // A key that could take over its owner's sign-in would outlive its own revocation; and it stays in its tenant.
+        Operation::SwitchTenant
         | Operation::ChangePassword
         | Operation::ConfirmSignIn
-        | Operation::ListSessions
         | Operation::EndSession
         | Operation::EndOtherSessions
         | Operation::BeginSecondFactor
         | Operation::EnableSecondFactor
         | Operation::DisableSecondFactor
-        | Operation::RenewRecoveryCodes
-        | Operation::AcceptInvitation
-        | Operation::CreateCalendarFeed
-        | Operation::RevokeCalendarFeed => actor.is_session(),
+        | Operation::RenewRecoveryCodes => actor.is_session(),
         // Who administers nothing here makes no tenants either: an installation is its administrators' matter.
-        Operation::CreateTenant => actor.is_session() && administers,
+        Operation::CreateTenant => actor.user_id().is_some() && administers,
         Operation::ListApiKeys
         | Operation::GetApiKey
         | Operation::GetApiKeyUsage
@@ -136,20 +137,20 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
 fn refusal(operation: Operation, owner: Option<Owner>) -> &'static str {
     match operation {
         Operation::ViewSelf
-        | Operation::SwitchTenant
         | Operation::UpdateProfile
+        | Operation::ListSessions
+        | Operation::AcceptInvitation
+        | Operation::CreateCalendarFeed
+        | Operation::RevokeCalendarFeed => "This is a person's own, and not for a service account.",
+        Operation::SwitchTenant
         | Operation::ChangePassword
         | Operation::ConfirmSignIn
-        | Operation::ListSessions
         | Operation::EndSession
         | Operation::EndOtherSessions
         | Operation::BeginSecondFactor
         | Operation::EnableSecondFactor
         | Operation::DisableSecondFactor
-        | Operation::RenewRecoveryCodes
-        | Operation::AcceptInvitation
-        | Operation::CreateCalendarFeed
-        | Operation::RevokeCalendarFeed => "This is for a person in a browser, not for a key.",
+        | Operation::RenewRecoveryCodes => "This is for a person in a browser, not for a key.",
         Operation::CreateApiKey if matches!(owner, Some(Owner::User(_))) => {
             "You can create keys for yourself only, and not with the role Read only. Ask an administrator of the tenant."
         }
@@ -173,7 +174,7 @@ fn refusal(operation: Operation, owner: Option<Owner>) -> &'static str {
         }
         Operation::ListAgents => "The tenant's agents are shown to its administrators; yours, under your keys.",
         Operation::ListAuditLog => "The audit log is shown to the tenant's administrators.",
-        Operation::CreateTenant => "Tenants are made by people who administer one already, in a browser.",
+        Operation::CreateTenant => "Tenants are made by people who administer one already.",
         Operation::ListTenantKeys | Operation::SuspendApiKeys | Operation::RevokeApiKeys => {
             "The inventory of all keys is shown to the tenant's administrators."
         }
@@ -225,7 +226,7 @@ mod tests {
             (O::SwitchTenant,         "key",     None,            "---"),
             (O::SwitchTenant,         "bot",     None,            "---"),
             (O::UpdateProfile,        "session", None,            "yyy"),
-            (O::UpdateProfile,        "key",     None,            "---"),
+            (O::UpdateProfile,        "key",     None,            "yyy"),
             (O::UpdateProfile,        "bot",     None,            "---"),
             (O::ChangePassword,       "session", None,            "yyy"),
             (O::ChangePassword,       "key",     None,            "---"),
@@ -234,7 +235,7 @@ mod tests {
             (O::ConfirmSignIn, "key", None, "---"),
             (O::ConfirmSignIn, "bot", None, "---"),
             (O::ListSessions, "session", None, "yyy"),
-            (O::ListSessions, "key", None, "---"),
+            (O::ListSessions, "key", None, "yyy"),
             (O::ListSessions, "bot", None, "---"),
             (O::EndSession, "session", None, "yyy"),
             (O::EndSession, "key", None, "---"),
@@ -364,7 +365,7 @@ mod tests {
             (O::ListAuditLog,         "key",     None,            "--y"),
             (O::ListAuditLog,         "bot",     None,            "--y"),
             (O::CreateTenant, "session", None, "--y"),
-            (O::CreateTenant, "key", None, "---"),
+            (O::CreateTenant, "key", None, "--y"),
             (O::CreateTenant, "bot", None, "---"),
             (O::RenameTenant, "session", None, "--y"),
             (O::RenameTenant, "key", None, "--y"),
@@ -379,13 +380,13 @@ mod tests {
             (O::CancelInvitation, "key", None, "--y"),
             (O::CancelInvitation, "bot", None, "--y"),
             (O::AcceptInvitation, "session", None, "yyy"),
-            (O::AcceptInvitation, "key", None, "---"),
+            (O::AcceptInvitation, "key", None, "yyy"),
             (O::AcceptInvitation, "bot", None, "---"),
             (O::CreateCalendarFeed, "session", None, "yyy"),
-            (O::CreateCalendarFeed, "key", None, "---"),
+            (O::CreateCalendarFeed, "key", None, "yyy"),
             (O::CreateCalendarFeed, "bot", None, "---"),
             (O::RevokeCalendarFeed, "session", None, "yyy"),
-            (O::RevokeCalendarFeed, "key", None, "---"),
+            (O::RevokeCalendarFeed, "key", None, "yyy"),
             (O::RevokeCalendarFeed, "bot", None, "---"),
             (O::ListTenantKeys, "session", None, "--y"),
             (O::ListTenantKeys, "key", None, "--y"),

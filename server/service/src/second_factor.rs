@@ -42,7 +42,7 @@ impl SecondFactors<'_> {
     /// # Errors
     /// `FORBIDDEN` for a key.
     pub async fn state(&self, actor: &Actor) -> Result<SecondFactorState> {
-        let (user, _) = self.0.users().about_oneself(actor, Operation::ListSessions).await?;
+        let (user, _) = self.0.users().about_oneself(actor, Operation::ViewSelf).await?;
         let stored = storage::second_factors::find(self.0.db(), user).await?;
         let Some(enabled_at) = stored.and_then(|stored| stored.enabled_at) else {
             return Ok(SecondFactorState::default());

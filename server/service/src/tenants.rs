@@ -34,7 +34,7 @@ impl Tenants<'_> {
     /// Whether the actor may make a tenant.
     ///
     /// # Errors
-    /// `FORBIDDEN` for a key, and for who administers no tenant here.
+    /// `FORBIDDEN` for a service account, and for who administers no tenant here.
     pub async fn check_may_create(&self, actor: &Actor) -> Result<()> {
         self.0.permit(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await.map(drop)
     }
@@ -42,7 +42,8 @@ impl Tenants<'_> {
     /// Makes a tenant, with the actor as its administrator.
     ///
     /// # Errors
-    /// Field errors at `name`, `slug`; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key, and for who administers no tenant here.
+    /// Field errors at `name`, `slug`; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a service account, and for who
+    /// administers no tenant here.
     pub async fn create(&self, actor: &Actor, name: &str, slug: &str) -> Result<Tenant> {
         self.0.permit(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await?;
         self.0.require_fresh(actor)?;

@@ -46,7 +46,7 @@ impl Users<'_> {
     /// Changes one's own name, as others see it from now on.
     ///
     /// # Errors
-    /// A field error at `name`; `FORBIDDEN` for a key.
+    /// A field error at `name`; `FORBIDDEN` for a service account.
     pub async fn rename(&self, actor: &Actor, name: &str) -> Result<()> {
         let (user, entry) = self.about_oneself(actor, Operation::UpdateProfile).await?;
         let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
@@ -128,10 +128,10 @@ impl Users<'_> {
         Ok(actor.clone().confirmed(self.0.now()))
     }
 
-    /// One's own sessions, the last used first. `this`: the digest of the one that asks.
+    /// One's own sessions, the last used first. `this`: the digest of the one that asks; any other bytes for a key.
     ///
     /// # Errors
-    /// `FORBIDDEN` for a key.
+    /// `FORBIDDEN` for a service account.
     pub async fn sessions(&self, actor: &Actor, this: [u8; 32]) -> Result<Vec<BrowserSession>> {
         let (user, _) = self.about_oneself(actor, Operation::ListSessions).await?;
         storage::sessions::list_of_user(self.0.db(), user, &this, storage::micros(self.0.now())).await

@@ -151,6 +151,15 @@ impl Verification<'_> {
         }))
     }
 
+    /// The tenant of a key that is good now, by the digest of its token. This is no use of it.
+    ///
+    /// # Errors
+    /// When the database can't answer.
+    pub(crate) async fn tenant_of_good(&self, digest: &TokenDigest) -> Result<Option<TenantId>> {
+        let candidate = storage::keys::find_by_digest(self.0.db(), digest).await?;
+        Ok(candidate.filter(|key| key.is_good(self.0.now())).map(|key| key.tenant_id))
+    }
+
     fn note_refusal(&self, refused: Refused, client: &Client) {
         match refused {
             Refused::Key(key) => self.0.uses().note(key, Verdict::Refused, self.0.now(), client),

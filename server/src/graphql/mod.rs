@@ -7,6 +7,7 @@ mod mutation;
 mod query;
 mod transport;
 mod types;
+mod viewer;
 
 use async_graphql::{EmptySubscription, MergedObject, Schema};
 use service::Services;

@@ -11,8 +11,9 @@ use super::{
     types::{
         ApiKey, CountPayload, CreateApiKeyInput, CreateApiKeyPayload, CreateServiceAccountInput, DeleteApiKeyInput,
         Enrolment, InviteMemberPayload, LinkPayload, Member, RecoveryCodes, Role, RollApiKeyInput, ServiceAccount,
-        SuccessPayload, TenantPolicy, TenantPolicyInput, Viewer, ViewerTenant,
+        SuccessPayload, TenantPolicy, TenantPolicyInput,
     },
+    viewer::{Viewer, ViewerTenant},
 };
 use crate::middleware::sessions;
 
@@ -155,7 +156,7 @@ impl ProductMutation {
         Ok(account.into())
     }
 
-    /// Makes a tenant, with oneself as its administrator. By the dashboard's session only.
+    /// Makes a tenant, with oneself as its administrator. Not by a service account.
     async fn create_tenant(&self, context: &Context<'_>, name: String, slug: String) -> Result<ViewerTenant> {
         let tenant = services(context)?.tenants().create(actor(context)?, &name, &slug).await.map_err(refuse)?;
         Ok(ViewerTenant::of(tenant, domain::Role::TenantAdmin))
@@ -182,19 +183,20 @@ impl ProductMutation {
         Ok(SuccessPayload::done())
     }
 
-    /// Becomes a member, by the last part of an invitation's link. By the dashboard's session only.
+    /// Becomes a member, by the last part of an invitation's link. Not by a service account.
     async fn accept_invitation(&self, context: &Context<'_>, secret: String) -> Result<SuccessPayload> {
         services(context)?.invitations().accept(actor(context)?, &secret).await.map_err(refuse)?;
         Ok(SuccessPayload::done())
     }
 
-    /// Draws the secret link of one's own calendar feed; an earlier one stops working. By the dashboard's session only.
+    /// Draws the secret link of one's own calendar feed; an earlier one stops working. A key's feed tells of its tenant
+    /// alone, and works as long as the key does. Not by a service account.
     async fn create_calendar_feed(&self, context: &Context<'_>) -> Result<LinkPayload> {
         let secret = services(context)?.calendar().create(actor(context)?).await.map_err(refuse)?;
         Ok(LinkPayload { link: format!("{}/calendar/{}.ics", context.data::<PublicUrl>()?.0, secret.expose()) })
     }
 
-    /// Ends one's own calendar feed. By the dashboard's session only.
+    /// Ends one's own calendar feeds: a session all of them, a key its own. Not by a service account.
     async fn revoke_calendar_feed(&self, context: &Context<'_>) -> Result<SuccessPayload> {
         services(context)?.calendar().revoke(actor(context)?).await.map_err(refuse)?;
         Ok(SuccessPayload::done())
@@ -238,7 +240,7 @@ impl ProductMutation {
         Ok(SuccessPayload::done())
     }
 
-    /// Changes one's own name. By the dashboard's session only.
+    /// Changes one's own name. Not by a service account.
     async fn update_profile(&self, context: &Context<'_>, name: String) -> Result<Viewer> {
         let (services, actor) = (services(context)?, actor(context)?);
         services.users().rename(actor, &name).await.map_err(refuse)?;

@@ -14,8 +14,9 @@ use super::{
     error::refuse,
     types::{
         ApiKey, ApiKeyPage, AuditLine, AuditPage, BrowserSession, Invitation, Member, PolicyPreview, ServiceAccount,
-        ServiceAccountPage, TenantPolicy, TenantPolicyInput, Usage, Viewer,
+        ServiceAccountPage, TenantPolicy, TenantPolicyInput, Usage,
     },
+    viewer::Viewer,
 };
 
 /// The services of a request.
@@ -97,7 +98,7 @@ impl ProductQuery {
         Ok(viewer.into())
     }
 
-    /// One's own sessions, the last used first. By the dashboard's session only.
+    /// One's own sessions, the last used first. Not by a service account.
     async fn sessions(&self, context: &Context<'_>) -> Result<Vec<BrowserSession>> {
         let actor = actor(context)?;
         let this = sessions::digest_of(context.data::<tower_sessions::Session>()?).unwrap_or_default();

@@ -226,61 +226,6 @@ pub struct ServiceAccountPage {
     pub previous: Option<String>,
 }
 
-/// A tenant that one belongs to.
-#[derive(Clone, Debug, SimpleObject)]
-#[graphql(name = "viewer_tenant", rename_fields = "snake_case")]
-pub struct ViewerTenant {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Its short name.
-    pub slug: String,
-    /// One's role there.
-    pub role: Role,
-}
-
-impl ViewerTenant {
-    /// A tenant in which one has a role.
-    pub(super) fn of(tenant: domain::Tenant, role: domain::Role) -> Self {
-        Self {
-            id: tenant.id.to_string(),
-            name: tenant.name.to_string(),
-            slug: tenant.slug.as_str().to_owned(),
-            role: role.into(),
-        }
-    }
-}
-
-/// The person who is asking.
-#[derive(Clone, Debug, SimpleObject)]
-#[graphql(name = "viewer", rename_fields = "snake_case")]
-pub struct Viewer {
-    /// The person's id.
-    pub id: String,
-    /// The name.
-    pub name: String,
-    /// The address.
-    pub email: String,
-    /// The tenant that the request stands in.
-    pub tenant_id: String,
-    /// All tenants that the caller may act in.
-    pub tenants: Vec<ViewerTenant>,
-}
-
-impl From<domain::Viewer> for Viewer {
-    fn from(viewer: domain::Viewer) -> Self {
-        let tenant = |membership: domain::Membership| ViewerTenant::of(membership.tenant, membership.role);
-        Self {
-            id: viewer.user.id.to_string(),
-            name: viewer.user.name.to_string(),
-            email: viewer.user.email.as_str().to_owned(),
-            tenant_id: viewer.tenant_id.to_string(),
-            tenants: viewer.memberships.into_iter().map(tenant).collect(),
-        }
-    }
-}
-
 /// A member of the tenant.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "member", rename_fields = "snake_case")]

@@ -108,7 +108,7 @@ fn a_key_invites_sets_policies_and_looks_through_all_keys() {
         ask(&stage, &root, "mutation { clear_tenant_policy(policy: \"max_lifetime\") { success } }", json!({})).await;
         assert_eq!(ask(&stage, &root, "{ tenant_policies { policy } }", json!({})).await["tenant_policies"], json!([]));
         ask(&stage, &root, "mutation { rename_tenant(name: \"Acme Robotics\") { name slug } }", json!({})).await;
-        for session_only in [
+        for not_a_bots in [
             "mutation { create_tenant(name: \"X\", slug: \"x\") { id } }",
             "mutation { confirm_sign_in(password: \"x\") { success } }",
             "mutation { begin_second_factor { secret } }",
@@ -116,7 +116,48 @@ fn a_key_invites_sets_policies_and_looks_through_all_keys() {
             "mutation { create_calendar_feed { link } }",
             "{ sessions { id } }",
         ] {
-            assert_eq!(refused(&stage, &root, session_only).await, "FORBIDDEN", "{session_only}");
+            assert_eq!(refused(&stage, &root, not_a_bots).await, "FORBIDDEN", "{not_a_bots}");
+        }
+    });
+}
+
+#[test]
+fn a_person_s_key_does_what_is_the_person_s_but_for_what_guards_their_sign_in() {
+    on_both(async |stage: Stage| {
+        let ada = stage.key_of_ada().await;
+        stage.sign_in().await;
+        let renamed = ask(&stage, &ada, "mutation { update_profile(name: \"Ada L.\") { name } }", json!({})).await;
+        assert_eq!(renamed["update_profile"]["name"], "Ada L.");
+        let sessions = ask(&stage, &ada, "{ sessions { id is_this } }", json!({})).await;
+        assert_eq!(sessions["sessions"].as_array().unwrap().len(), 1);
+        assert_eq!(sessions["sessions"][0]["is_this"], false);
+        let tenant = "mutation { create_tenant(name: \"Second\", slug: \"second\") { slug role } }";
+        let tenant = ask(&stage, &ada, tenant, json!({})).await;
+        assert_eq!(tenant["create_tenant"], json!({"slug": "second", "role": "TENANT_ADMIN"}));
+
+        let feed = ask(&stage, &ada, "mutation { create_calendar_feed { link } }", json!({})).await;
+        let link = feed["create_calendar_feed"]["link"].as_str().unwrap().to_owned();
+        let path = link.strip_prefix("http://127.0.0.1:3000").unwrap();
+        assert_eq!(stage.get(path, "").await.status, StatusCode::OK);
+        let viewer = "{ viewer { tenants { slug } second_factor { enabled_at } calendar_feeds { key_id } } }";
+        let viewer = ask(&stage, &ada, viewer, json!({})).await;
+        assert_eq!(viewer["viewer"]["tenants"], json!([{"slug": "acme"}]), "a key stays in its tenant");
+        assert_eq!(viewer["viewer"]["second_factor"], Value::Null);
+        assert!(viewer["viewer"]["calendar_feeds"][0]["key_id"].is_string());
+        ask(&stage, &ada, "mutation { revoke_calendar_feed { success } }", json!({})).await;
+        assert_eq!(stage.get(path, "").await.status, StatusCode::NOT_FOUND);
+
+        for guarded in [
+            "mutation { change_password(current_password: \"x\", new_password: \"y\") { success } }",
+            "mutation { confirm_sign_in(password: \"x\") { success } }",
+            "mutation { begin_second_factor { secret } }",
+            "mutation { enable_second_factor(code: \"1\") { codes } }",
+            "mutation { disable_second_factor { success } }",
+            "mutation { renew_recovery_codes { codes } }",
+            "mutation { end_other_sessions { success } }",
+            "mutation { end_session(id: \"00000000-0000-7000-8000-000000000000\") { success } }",
+        ] {
+            assert_eq!(refused(&stage, &ada, guarded).await, "FORBIDDEN", "{guarded}");
         }
     });
 }

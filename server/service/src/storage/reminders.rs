@@ -1,16 +1,16 @@
 //! Which keys end soon, and who was told.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, Email, KeyId, TenantId};
+use domain::{ApiKey, Email, KeyId, TenantId, UserId};
 use uuid::Uuid;
 
 use super::{
-    Db,
+    Db, Tx,
     db::{change, read},
     keys::{COLUMNS, FROM, KeyRow},
     micros,
 };
-use crate::Result;
+use crate::{Error, Result, token::TokenDigest};
 
 /// Good keys behind `after`, in the order of their ends and ids, that end at `until` at the latest, were made more than `days` before their end, aren't being
 /// replaced, and of whose end in `days` nobody was told.
@@ -79,60 +79,97 @@ pub(crate) async fn list_administrators(db: &Db, tenant: TenantId) -> Result<Vec
     Ok(rows.into_iter().filter_map(|(text,)| Email::parse(&text).ok()).collect())
 }
 
-/// Keys that end after `now`, for a person's calendar: their own in all their tenants, and the service accounts' where they
-/// administer; the first to end first.
+/// Keys that end after `now`, for a person's calendar: their own in all their tenants or in the one, and the service
+/// accounts' where they administer; the first to end first.
 pub(crate) async fn list_for_calendar(
     db: &Db,
-    user: domain::UserId,
+    user: UserId,
+    tenant: Option<TenantId>,
     now: DateTime<Utc>,
     limit: u32,
 ) -> Result<Vec<ApiKey>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM {FROM} JOIN memberships m ON m.tenant_id = k.tenant_id AND m.user_id = $1 \
          WHERE k.expires_at > $2 AND k.expires_at IS NOT NULL AND k.revoked_at IS NULL AND k.replaced_by IS NULL \
+         AND ($3 IS NULL OR k.tenant_id = $3) \
          AND (k.user_id = $1 OR (k.service_account_id IS NOT NULL AND m.role = 'TENANT_ADMIN')) \
          ORDER BY k.expires_at, k.id LIMIT {limit}"
     );
-    let rows: Vec<KeyRow> = read!(db, c =>
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(user.0).bind(micros(now)).fetch_all(c))?;
+    let rows: Vec<KeyRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(user.0)
+        .bind(micros(now))
+        .bind(tenant.map(|id| id.0))
+        .fetch_all(c))?;
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
-/// Puts a person's calendar feed under a new secret.
+/// Puts a calendar feed under a new secret: the person's or, with `key`, that key's.
 pub(crate) async fn set_feed(
-    tx: &mut super::Tx,
-    user: domain::UserId,
+    tx: &mut Tx,
+    user: UserId,
+    key: Option<KeyId>,
     digest: &[u8; 32],
     at: DateTime<Utc>,
 ) -> Result<()> {
+    let key = key.map(|id| id.0);
     change!(
         tx,
-        sqlx::query(
-            "INSERT INTO calendar_feeds (user_id, digest, created_at) VALUES ($1, $2, $3) \
-             ON CONFLICT (user_id) DO UPDATE SET digest = excluded.digest, created_at = excluded.created_at"
-        )
-        .bind(user.0)
-        .bind(digest.as_slice())
-        .bind(micros(at))
+        sqlx::query("DELETE FROM calendar_feeds WHERE user_id = $1 AND key_id IS NOT DISTINCT FROM $2")
+            .bind(user.0)
+            .bind(key)
+    )?;
+    change!(
+        tx,
+        sqlx::query("INSERT INTO calendar_feeds (digest, user_id, key_id, created_at) VALUES ($1, $2, $3, $4)")
+            .bind(digest.as_slice())
+            .bind(user.0)
+            .bind(key)
+            .bind(micros(at))
     )?;
     Ok(())
 }
 
-/// Ends a person's calendar feed. False when there was none.
-pub(crate) async fn delete_feed(tx: &mut super::Tx, user: domain::UserId) -> Result<bool> {
-    let rows = change!(tx, sqlx::query("DELETE FROM calendar_feeds WHERE user_id = $1").bind(user.0))?;
-    Ok(rows == 1)
+/// Ends all calendar feeds of a person or, with `key`, that key's. False when there was none.
+pub(crate) async fn delete_feeds(tx: &mut Tx, user: UserId, key: Option<KeyId>) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query("DELETE FROM calendar_feeds WHERE user_id = $1 AND ($2 IS NULL OR key_id = $2)")
+            .bind(user.0)
+            .bind(key.map(|id| id.0))
+    )?;
+    Ok(rows > 0)
 }
 
-/// Since when a person has a calendar feed.
-pub(crate) async fn find_feed(db: &Db, user: domain::UserId) -> Result<Option<i64>> {
+/// A calendar feed as its owner sees it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct FeedRow {
+    pub(crate) created_at: i64,
+    pub(crate) key_id: Option<Uuid>,
+    pub(crate) key_name: Option<String>,
+}
+
+/// A person's calendar feeds: their own first, then those of their keys that aren't over, the latest first.
+pub(crate) async fn list_feeds(db: &Db, user: UserId, now: DateTime<Utc>) -> Result<Vec<FeedRow>> {
     Ok(read!(db, c =>
-        sqlx::query_scalar("SELECT created_at FROM calendar_feeds WHERE user_id = $1").bind(user.0).fetch_optional(c))?)
+        sqlx::query_as(
+            "SELECT f.created_at, f.key_id, k.name AS key_name FROM calendar_feeds f LEFT JOIN api_keys k ON k.id = f.key_id \
+             WHERE f.user_id = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2) \
+             ORDER BY f.key_id IS NOT NULL, f.created_at DESC LIMIT 100",
+        )
+        .bind(user.0)
+        .bind(micros(now))
+        .fetch_all(c))?)
 }
 
-/// Whose calendar feed a secret opens.
-pub(crate) async fn find_feed_owner(db: &Db, digest: &[u8; 32]) -> Result<Option<domain::UserId>> {
-    let id: Option<Uuid> = read!(db, c =>
-        sqlx::query_scalar("SELECT user_id FROM calendar_feeds WHERE digest = $1").bind(digest.as_slice()).fetch_optional(c))?;
-    Ok(id.map(domain::UserId))
+/// Whose calendar feed a secret opens, and the digest of the key that the feed hangs on.
+pub(crate) async fn find_feed_owner(db: &Db, digest: &[u8; 32]) -> Result<Option<(UserId, Option<TokenDigest>)>> {
+    let row: Option<(Uuid, Option<Vec<u8>>)> = read!(db, c =>
+        sqlx::query_as(
+            "SELECT f.user_id, k.digest FROM calendar_feeds f LEFT JOIN api_keys k ON k.id = f.key_id WHERE f.digest = $1",
+        )
+        .bind(digest.as_slice())
+        .fetch_optional(c))?;
+    let Some((id, key)) = row else { return Ok(None) };
+    let key = key.map(TokenDigest::try_from).transpose();
+    Ok(Some((UserId(id), key.map_err(|_| Error::Fault(format!("a key of user {id} has a bad digest")))?)))
 }

@@ -1,11 +1,11 @@
 //! Tenants, invitations, and what is told ahead of a key's end: mails and the calendar.
 
 use chrono::TimeDelta;
-use domain::{ErrorCode, Owner, Role, Secret};
+use domain::{AuditQuery, ErrorCode, Owner, Role, Secret};
 use tokio::sync::mpsc::error::TryRecvError;
 
 use super::smtp;
-use crate::{CreateApiKey, MailSettings, Services, Settings, reminders, stage::*, storage};
+use crate::{CalendarFeed, CreateApiKey, MailSettings, Services, Settings, reminders, stage::*, storage};
 
 #[test]
 fn an_administrator_makes_and_renames_tenants_and_stands_in_several() {
@@ -19,9 +19,6 @@ fn an_administrator_makes_and_renames_tenants_and_stands_in_several() {
         assert_eq!(stage.services.users().switch_tenant(&ada, made.id).await.unwrap(), made.id);
         assert_eq!(tenants.rename(&ada, "Acme Robotics").await.unwrap().name.as_str(), "Acme Robotics");
         assert_eq!(code(tenants.rename(&ada, " ").await), ErrorCode::BadUserInput);
-        let key = stage.add_key(&ada, ada.owner(), "ci").await;
-        let by_key = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
-        assert_eq!(code(tenants.create(&by_key, "By key", "by-key").await), ErrorCode::Forbidden);
         let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
         let bob = stage.session(bob).await;
         assert_eq!(code(tenants.create(&bob, "Bob's", "bobs").await), ErrorCode::Forbidden);
@@ -261,12 +258,89 @@ fn a_calendar_link_shows_what_its_owner_may_see_until_it_is_revoked() {
         let (adas, bobs) = (calendar.create(&ada).await.unwrap(), calendar.create(&bob).await.unwrap());
         assert_eq!(names(&adas).await, ["ada's", "bot's"]);
         assert_eq!(names(&bobs).await, ["bob's"]);
-        assert!(calendar.since(&ada).await.unwrap().is_some());
+        let feeds = calendar.list(&ada).await.unwrap();
+        assert_eq!(feeds, [CalendarFeed { created_at: stage.services.now(), key: None }]);
         let newer = calendar.create(&ada).await.unwrap();
         assert_eq!(code(calendar.read(adas.expose()).await), ErrorCode::NotFound, "replaced");
         calendar.revoke(&ada).await.unwrap();
         assert_eq!(code(calendar.read(newer.expose()).await), ErrorCode::NotFound);
         assert_eq!(code(calendar.revoke(&ada).await), ErrorCode::Conflict);
         assert_eq!(storage::audit::count(stage.services.db(), "create_calendar_feed", stage.admin.0).await.unwrap(), 2);
+    });
+}
+
+#[test]
+fn a_feed_that_a_key_made_reaches_as_far_as_the_key_and_ends_with_it() {
+    on_both(async |stage| {
+        stage.services.admin().create_tenant("Other", "other").await.unwrap();
+        let bob = stage.add_user("bob@example.org", "other", Role::User).await;
+        let there = stage.session(bob).await;
+        let ada = stage.session(stage.admin).await;
+        let invitation = stage.services.invitations().invite(&ada, "bob@example.org", "USER").await.unwrap();
+        let key = stage.add_key(&there, there.owner(), "other's").await;
+        let by_key = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        stage.services.invitations().accept(&by_key, invitation.secret.expose()).await.unwrap();
+        let line = AuditQuery { operation: "accept_invitation".to_owned(), ..AuditQuery::default() };
+        let line = stage.services.audit_log().list(&ada, &line).await.unwrap().items.remove(0);
+        assert_eq!((line.key_id, line.actor_name.as_str()), (Some(key.key.id), "bob"));
+
+        let here = stage.session(bob).await;
+        for (actor, name) in [(&here, "in Acme"), (&there, "in Other")] {
+            let input =
+                CreateApiKey { expires_at: Some("2027-02-01T00:00:00Z".to_owned()), ..new_key(actor.owner(), name) };
+            stage.services.api_keys().create(actor, &input).await.unwrap();
+        }
+        let calendar = stage.services.calendar();
+        let names = async |secret: &Secret| {
+            let keys = calendar.read(secret.expose()).await.unwrap();
+            keys.iter().map(|key| key.name.to_string()).collect::<Vec<_>>()
+        };
+        let (of_bob, of_key) = (calendar.create(&here).await.unwrap(), calendar.create(&by_key).await.unwrap());
+        assert_eq!(names(&of_bob).await, ["in Acme", "in Other"]);
+        assert_eq!(names(&of_key).await, ["in Other"], "a key knows of no other tenant");
+        let seen: Vec<_> = calendar.list(&here).await.unwrap().into_iter().map(|feed| feed.key).collect();
+        assert_eq!(seen, [None, Some((key.key.id, "other's".to_owned()))]);
+        assert_eq!(calendar.list(&by_key).await.unwrap().len(), 1);
+
+        calendar.create(&by_key).await.unwrap();
+        assert_eq!(code(calendar.read(of_key.expose()).await), ErrorCode::NotFound, "replaced");
+        calendar.revoke(&by_key).await.unwrap();
+        assert_eq!(code(calendar.revoke(&by_key).await), ErrorCode::Conflict);
+        assert_eq!(names(&of_bob).await.len(), 2, "not the key's to end");
+
+        let of_key = calendar.create(&by_key).await.unwrap();
+        stage.services.api_keys().suspend(&there, key.key.id).await.unwrap();
+        assert_eq!(code(calendar.read(of_key.expose()).await), ErrorCode::NotFound, "suspended");
+        stage.services.api_keys().resume(&there, key.key.id).await.unwrap();
+        assert_eq!(names(&of_key).await, ["in Other"]);
+        stage.services.api_keys().revoke(&there, key.key.id).await.unwrap();
+        assert_eq!(code(calendar.read(of_key.expose()).await), ErrorCode::NotFound, "revoked");
+        assert_eq!(calendar.list(&here).await.unwrap().len(), 1);
+
+        let second = stage.add_key(&there, there.owner(), "second").await;
+        let by_key = stage.services.actors().from_bearer(second.token.expose(), browser()).await.unwrap();
+        let of_key = calendar.create(&by_key).await.unwrap();
+        calendar.revoke(&here).await.unwrap();
+        for secret in [&of_bob, &of_key] {
+            assert_eq!(code(calendar.read(secret.expose()).await), ErrorCode::NotFound, "the person ends them all");
+        }
+    });
+}
+
+#[test]
+fn a_persons_key_makes_a_tenant_and_stays_in_its_own() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let key = stage.add_key(&ada, ada.owner(), "mine").await;
+        let by_key = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        let made = stage.services.tenants().create(&by_key, "Second", "second").await.unwrap();
+        let viewer = stage.services.users().viewer(&by_key).await.unwrap();
+        assert_eq!(viewer.memberships.iter().map(|one| one.tenant.id).collect::<Vec<_>>(), [stage.tenant]);
+        assert_eq!(code(stage.services.users().switch_tenant(&by_key, made.id).await), ErrorCode::Forbidden);
+        assert_eq!(stage.services.users().viewer(&ada).await.unwrap().memberships.len(), 2);
+        let bot = stage.add_account(&ada, "bot").await;
+        let bot = stage.add_key(&ada, Owner::ServiceAccount(bot), "bot's").await;
+        let bot = stage.services.actors().from_bearer(bot.token.expose(), browser()).await.unwrap();
+        assert_eq!(code(stage.services.tenants().create(&bot, "Third", "third").await), ErrorCode::Forbidden);
     });
 }
