@@ -4,9 +4,9 @@
 //! expired has really expired.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ApiError, IssuedKey, Owner, Secret, ServiceAccountId, TenantId, UserId, audit::Channel};
+use domain::{ApiError, IssuedKey, Owner, Secret, TenantId, UserId, audit::Channel};
 use service::{
-    Actor, Client, Clock, CreateApiKey, CreateServiceAccount, RegisterAgent, RollApiKey, Services, Settings,
+    Actor, Client, Clock, CreateApiKey, CreateServiceAccount, RegisterAgent, RollApiKey, Services, SetPolicy, Settings,
 };
 
 /// The address that the demo signs in with.
@@ -30,6 +30,14 @@ pub async fn fill(settings: &Settings, now: DateTime<Utc>) -> Result<(), Box<dyn
     Ok(told?)
 }
 
+/// The keys that the story comes back to.
+struct Keys {
+    laptop: IssuedKey,
+    frankfurt: IssuedKey,
+    oregon: IssuedKey,
+    cron: IssuedKey,
+}
+
 struct Story {
     services: Services,
     clock: Clock,
@@ -43,76 +51,91 @@ impl Story {
         let ada = self.person(EMAIL, "Ada Lovelace", "acme", "TENANT_ADMIN").await?;
         self.person(EMAIL, "Ada Lovelace", "northwind", "USER").await?;
         self.person("grace@example.org", "Grace Hopper", "acme", "TENANT_ADMIN").await?;
-        self.person("alan@example.org", "Alan Turing", "acme", "USER").await?;
+        let alan = self.person("alan@example.org", "Alan Turing", "acme", "USER").await?;
         self.person("mary@example.org", "Mary Jackson", "acme", "READ_ONLY_USER").await?;
-        self.own_keys(ada, acme).await?;
-        self.accounts(ada, acme).await
+        let (ada, alan) = (self.session(ada, acme).await?, self.session(alan, acme).await?);
+        let keys = self.long_ago(&ada, &alan).await?;
+        self.uses(&keys).await?;
+        self.lately(&ada, &keys).await
     }
 
     async fn person(&self, email: &str, name: &str, slug: &str, role: &str) -> service::Result<UserId> {
         self.services.admin().create_user(email, Some(name), slug, role, &Secret::new(PASSWORD)).await
     }
 
-    async fn ada(&self, ada: UserId, acme: TenantId) -> service::Result<Actor> {
-        self.services
-            .actors()
-            .from_session(ada, acme, self.now, client("203.0.113.7", "Mozilla/5.0 (X11; Linux x86_64)"))
-            .await
+    async fn session(&self, user: UserId, tenant: TenantId) -> service::Result<Actor> {
+        let client = Client {
+            channel: Channel::Browser,
+            ..client("203.0.113.7", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+        };
+        self.services.actors().from_session(user, tenant, self.now, client).await
     }
 
-    fn days_ago(&self, days: i64) {
-        self.clock.set(self.now - TimeDelta::days(days));
+    fn before(&self, time: TimeDelta) {
+        self.clock.set(self.now - time);
     }
 
-    async fn own_keys(&self, ada: UserId, acme: TenantId) -> service::Result<()> {
-        let actor = self.ada(ada, acme).await?;
-        self.days_ago(100);
-        let owner = actor.owner();
-        self.key(&actor, owner, "Old laptop", Some(-20)).await?;
-        let leaked = self.key(&actor, owner, "Pasted in a ticket", None).await?;
-        self.days_ago(60);
-        let laptop = self.key(&actor, owner, "Laptop", Some(90)).await?;
-        self.key(&actor, owner, "Notebook experiments", Some(9)).await?;
-        self.key(&actor, owner, "Terraform, read only", Some(300)).await?;
-        self.key(&actor, owner, "Домашний сервер", None).await?;
-        self.days_ago(41);
-        self.used(&leaked, "198.51.100.23", "python-requests/2.31.0").await?;
-        self.services.api_keys().revoke(&actor, leaked.key.id).await?;
-        self.clock.set(self.now - TimeDelta::minutes(3));
-        self.used(&laptop, "203.0.113.7", "curl/8.5.0").await
-    }
-
-    async fn accounts(&self, ada: UserId, acme: TenantId) -> service::Result<()> {
-        let actor = self.ada(ada, acme).await?;
-        self.days_ago(80);
-        let deployer = self.account(&actor, "Deployer", "TENANT_ADMIN").await?;
-        let nightly = self.account(&actor, "Nightly reports", "USER").await?;
-        let retired = self.account(&actor, "Old CI", "TENANT_ADMIN").await?;
-        self.account(&actor, "Grafana", "READ_ONLY_USER").await?;
-        let agent = self.key(&actor, Owner::ServiceAccount(deployer), "Agent, Frankfurt", None).await?;
-        let second = self.key(&actor, Owner::ServiceAccount(deployer), "Agent, Oregon", Some(200)).await?;
-        let trial = self.key(&actor, Owner::ServiceAccount(deployer), "Agent, trial", Some(-5)).await?;
+    /// Until a month before the demo's present.
+    async fn long_ago(&self, ada: &Actor, alan: &Actor) -> service::Result<Keys> {
+        self.before(TimeDelta::days(100));
+        self.key(ada, ada.owner(), "Old laptop", Some(-20)).await?;
+        let leaked = self.key(ada, ada.owner(), "Pasted in a ticket", None).await?;
+        self.key(alan, alan.owner(), "Bletchley notebook", None).await?;
+        self.before(TimeDelta::days(80));
+        let deployer = self.account(ada, "Deployer", "TENANT_ADMIN").await?;
+        let nightly = self.account(ada, "Nightly reports", "USER").await?;
+        let retired = self.account(ada, "Old CI", "TENANT_ADMIN").await?;
+        self.account(ada, "Grafana", "READ_ONLY_USER").await?;
+        let frankfurt = self.key(ada, deployer, "Agent, Frankfurt", None).await?;
+        let oregon = self.key(ada, deployer, "Agent, Oregon", Some(200)).await?;
+        let trial = self.key(ada, deployer, "Agent, trial", Some(-5)).await?;
         self.agent(&trial, "trial", "LocalAgent", &["laptop"], "203.0.113.7").await?;
-        let reports = self.key(&actor, Owner::ServiceAccount(nightly), "cron", Some(12)).await?;
-        self.key(&actor, Owner::ServiceAccount(retired), "jenkins", None).await?;
-        self.days_ago(30);
-        self.services.service_accounts().delete(&actor, retired).await?;
-        self.history(&agent, "192.0.2.10", "python-requests/2.31.0", 70, 24).await?;
-        self.history(&second, "198.51.100.9", "python-requests/2.31.0", 45, 9).await?;
-        self.history(&reports, "192.0.2.44", "reports/3.2", 60, 1).await?;
-        self.clock.set(self.now - TimeDelta::hours(30));
-        let roll = RollApiKey { key: second.key.id, overlap: "7d".to_owned(), ..RollApiKey::default() };
-        let rolled = self.services.rolls().roll(&actor, &roll).await?;
-        self.clock.set(self.now - TimeDelta::hours(2));
+        let cron = self.key(ada, nightly, "cron", Some(12)).await?;
+        self.key(ada, retired, "jenkins", None).await?;
+        self.before(TimeDelta::days(60));
+        let laptop = self.key(ada, ada.owner(), "Laptop", Some(90)).await?;
+        self.key(ada, ada.owner(), "Notebook experiments", Some(9)).await?;
+        self.key(ada, ada.owner(), "Terraform, read only", Some(300)).await?;
+        self.key(ada, ada.owner(), "Домашний сервер", None).await?;
+        self.before(TimeDelta::days(41));
+        self.used(&leaked, "198.51.100.23", "python-requests/2.31.0").await?;
+        self.services.api_keys().revoke(ada, leaked.key.id).await?;
+        self.before(TimeDelta::days(30));
+        if let Owner::ServiceAccount(account) = retired {
+            self.services.service_accounts().delete(ada, account).await?;
+        }
+        Ok(Keys { laptop, frankfurt, oregon, cron })
+    }
+
+    /// Two months of requests.
+    async fn uses(&self, keys: &Keys) -> service::Result<()> {
+        self.history(&keys.frankfurt, "192.0.2.10", "python-requests/2.31.0", 70, 24).await?;
+        self.history(&keys.oregon, "198.51.100.9", "python-requests/2.31.0", 45, 9).await?;
+        self.history(&keys.cron, "192.0.2.44", "reports/3.2", 60, 1).await
+    }
+
+    /// The last two days.
+    async fn lately(&self, ada: &Actor, keys: &Keys) -> service::Result<()> {
+        self.before(TimeDelta::hours(30));
+        let roll = RollApiKey { key: keys.oregon.key.id, overlap: "7d".to_owned(), ..RollApiKey::default() };
+        let rolled = self.services.rolls().roll(ada, &roll).await?;
+        self.before(TimeDelta::hours(26));
+        let from = Some((self.now + TimeDelta::days(20)).to_rfc3339());
+        let policy = SetPolicy { policy: "expiry_required".to_owned(), days: None, from };
+        self.services.tenant_policies().set(ada, &policy).await?;
+        self.services.invitations().invite(ada, "katherine@example.org", "USER").await?;
+        self.before(TimeDelta::hours(9));
+        self.used(&keys.cron, "192.0.2.44", "reports/3.2").await?;
+        self.before(TimeDelta::hours(2));
         self.used(&rolled, "198.51.100.9", "python-requests/2.32.3").await?;
-        self.clock.set(self.now - TimeDelta::hours(9));
-        self.used(&reports, "192.0.2.44", "reports/3.2").await?;
-        self.clock.set(self.now - TimeDelta::seconds(40));
-        self.used(&second, "198.51.100.9", "python-requests/2.31.0").await?;
-        self.used(&agent, "192.0.2.10", "python-requests/2.31.0").await?;
-        self.agent(&second, "oregon", "KubernetesAgent", &["prod", "us-west"], "198.51.100.9").await?;
+        self.before(TimeDelta::minutes(3));
+        self.used(&keys.laptop, "203.0.113.7", "curl/8.5.0").await?;
+        self.before(TimeDelta::seconds(40));
+        self.used(&keys.oregon, "198.51.100.9", "python-requests/2.31.0").await?;
+        self.used(&keys.frankfurt, "192.0.2.10", "python-requests/2.31.0").await?;
+        self.agent(&keys.oregon, "oregon", "KubernetesAgent", &["prod", "us-west"], "198.51.100.9").await?;
         self.clock.set(self.now);
-        self.agent(&agent, "frankfurt", "DockerAgent", &["prod", "eu-central"], "192.0.2.10").await
+        self.agent(&keys.frankfurt, "frankfurt", "DockerAgent", &["prod", "eu-central"], "192.0.2.10").await
     }
 
     async fn agent(
@@ -135,9 +158,9 @@ impl Story {
         self.services.agents().register(&actor, &input).await.map(drop)
     }
 
-    async fn account(&self, actor: &Actor, name: &str, role: &str) -> service::Result<ServiceAccountId> {
+    async fn account(&self, actor: &Actor, name: &str, role: &str) -> service::Result<Owner> {
         let input = CreateServiceAccount { name: name.to_owned(), role: Some(role.to_owned()), idempotency_key: None };
-        Ok(self.services.service_accounts().create(actor, &input).await?.id)
+        Ok(Owner::ServiceAccount(self.services.service_accounts().create(actor, &input).await?.id))
     }
 
     /// `ends`: days from the demo's present; negative for what is over by now.

@@ -16,7 +16,8 @@ pub fn UseWords(key: ApiKey, agents: Vec<Agent>, recent: Recent, now: DateTime<U
         {key.last_used.map(|last| {
             let address = last.address.map(|address| format!(" from {address}")).unwrap_or_default();
             let agent = last.user_agent.map(|agent| format!(" by {agent}")).unwrap_or_default();
-            view! { <p class="muted">"The last time"{address}{agent}{names}"."</p> }
+            // As one text: an empty one of its own would be sent as a blank.
+            view! { <p class="muted">{format!("The last time{address}{agent}{names}.")}</p> }
         })}
     }
 }
