@@ -147,6 +147,7 @@ impl Services {
         storage::maintenance::migrate(self.db()).await?;
         storage::maintenance::chain_audit_log(self.db()).await?;
         storage::maintenance::index_names(self.db()).await?;
+        storage::maintenance::name_audit_lines(self.db()).await?;
         let after = storage::maintenance::applied(self.db()).await?;
         Ok(after.into_iter().filter(|number| !before.contains(number)).collect())
     }

@@ -263,7 +263,30 @@ pub(crate) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<()> {
         .bind(previous.as_slice())
         .bind(hash.as_slice())
     )?;
+    add_name(tx, chain_of(row.tenant_id), &row.actor_name).await?;
     set_head(tx, chain_of(row.tenant_id), &hash).await
+}
+
+/// Remembers that a name stands in a chain.
+async fn add_name(tx: &mut Tx, chain: Uuid, name: &str) -> Result<()> {
+    change!(
+        tx,
+        sqlx::query("INSERT INTO audit_names (tenant_id, name, folded) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+            .bind(chain)
+            .bind(name)
+            .bind(fold(name))
+    )?;
+    Ok(())
+}
+
+/// Remembers the names of the lines that were written before names were remembered.
+pub(crate) async fn add_earlier_names(tx: &mut Tx) -> Result<()> {
+    let names: Vec<(Option<Uuid>, String)> = run!(tx, c =>
+        sqlx::query_as("SELECT DISTINCT tenant_id, actor_name FROM audit_log").fetch_all(c))?;
+    for (tenant, name) in names {
+        add_name(tx, chain_of(tenant), &name).await?;
+    }
+    Ok(())
 }
 
 fn chain_of(tenant: Option<Uuid>) -> Uuid {
@@ -392,7 +415,9 @@ fn conditions_of(tenant: TenantId, query: &AuditQuery) -> Conditions {
         conditions.and(&format!("a.actor_id = {id}"));
     } else if !actor.is_empty() {
         let pattern = conditions.bind(Value::Text(containing(&fold(actor))));
-        conditions.and(&format!("LOWER(a.actor_name) LIKE {pattern} ESCAPE '\\'"));
+        conditions.and(&format!(
+            "a.actor_name IN (SELECT n.name FROM audit_names n WHERE n.tenant_id = {id} AND n.folded LIKE {pattern} ESCAPE '\\')"
+        ));
     }
     if !query.operation.is_empty() {
         let word = conditions.bind(Value::Text(query.operation.clone()));

@@ -56,6 +56,7 @@ pub(crate) async fn chain_audit_log(db: &Db) -> std::result::Result<(), OpenErro
 enum Pending {
     Chains,
     Names,
+    AuditNames,
 }
 
 impl Pending {
@@ -63,6 +64,7 @@ impl Pending {
         match self {
             Self::Chains => "chain_audit_log",
             Self::Names => "index_names",
+            Self::AuditNames => "audit_names",
         }
     }
 
@@ -108,6 +110,23 @@ pub(crate) async fn index_names(db: &Db) -> std::result::Result<(), OpenError> {
     }
     let ended = db.write(|tx| Box::pin(async move { Pending::Names.end(tx).await })).await;
     ended.map_err(|error| OpenError::Names(format!("{error:?}")))
+}
+
+/// Remembers the names in the audit lines of earlier versions.
+pub(crate) async fn name_audit_lines(db: &Db) -> std::result::Result<(), OpenError> {
+    if !Pending::AuditNames.is_there(db).await? {
+        return Ok(());
+    }
+    let done = db.write(|tx| {
+        Box::pin(async move {
+            if Pending::AuditNames.hold(tx).await? {
+                super::audit::add_earlier_names(tx).await?;
+                Pending::AuditNames.end(tx).await?;
+            }
+            Ok(())
+        })
+    });
+    done.await.map_err(|error| OpenError::Names(format!("{error:?}")))
 }
 
 /// The numbers that have been applied; none on an empty database.

@@ -243,6 +243,26 @@ fn lines_are_found_by_actor_operation_key_and_time_and_paged() {
 }
 
 #[test]
+fn lines_are_found_by_a_name_in_any_script_and_case_those_of_earlier_versions_too() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        stage.services.users().rename(&ada, "Ähre_Öz").await.unwrap();
+        let ada = stage.session(stage.admin).await;
+        stage.add_key(&ada, ada.owner(), "mine").await;
+        let found = async |text: &str| {
+            let query = AuditQuery { actor: text.to_owned(), ..AuditQuery::default() };
+            stage.services.audit_log().list(&ada, &query).await.unwrap().items.len()
+        };
+        assert_eq!((found("äHRE_ö").await, found("ähreö").await, found("Ähre%").await), (1, 0, 0));
+        run(&stage, "DELETE FROM audit_names").await;
+        assert_eq!(found("äHRE").await, 0);
+        run(&stage, "INSERT INTO pending_work (name) VALUES ('audit_names')").await;
+        stage.services.migrate().await.unwrap();
+        assert_eq!((found("äHRE").await, found("operator").await), (1, 2));
+    });
+}
+
+#[test]
 fn changes_at_once_make_one_unbroken_chain() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
