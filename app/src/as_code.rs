@@ -188,7 +188,7 @@ impl AsCode {
         Self { graphql, cli: admin(context, &command, &words) }
     }
 
-    /// Changing one's own name, which is a session's matter: no key can.
+    /// Changing one's own name. A person's key can too.
     pub fn update_profile(context: &CodeContext, name: &str) -> Self {
         let graphql = format!("mutation {{\n  update_profile(name: {}) {{\n    name\n  }}\n}}", quoted(name));
         let email = context.email.as_deref().unwrap_or_default();
@@ -196,8 +196,8 @@ impl AsCode {
         Self { graphql, cli: Cli::BesideKeys(words.map(str::to_owned).to_vec()) }
     }
 
-    /// What only the dashboard's own session may do: no key can, and at the command line it has no meaning. `answer`: the
-    /// field to ask for.
+    /// What only the dashboard's own session may do, and has no meaning at the command line. What a person's key can too
+    /// is built on it, with another [`Cli`]. `answer`: the field to ask for.
     pub fn by_session(mutation: &str, arguments: &[(&str, &str)], answer: &str) -> Self {
         let arguments: Vec<_> = arguments.iter().map(|(name, value)| format!("{name}: {}", quoted(value))).collect();
         let list = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(", ")) };

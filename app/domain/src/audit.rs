@@ -4,7 +4,18 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{AuditId, KeyId, PageRequest};
+use crate::{AuditId, KeyId, Operation, PageRequest};
+
+/// The words of lines that tell of no [`Operation`]: what is done before somebody is known, or by the command line alone.
+pub const BESIDE_OPERATIONS: [&str; 3] = ["sign_in", "set_up", "create_user"];
+
+/// Every word that a line can bear in [`AuditLine::operation`], in the order they are offered. Each has a label, see
+/// [`crate::operation::label_of`].
+pub fn words() -> impl Iterator<Item = &'static str> {
+    // What an agent asks for every few seconds stands in the keys' usage instead.
+    let operations = Operation::ALL.iter().copied().filter(|operation| *operation != Operation::PollQueue);
+    BESIDE_OPERATIONS.into_iter().chain(operations.map(Operation::as_str))
+}
 
 /// The door that a request came through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -91,7 +102,7 @@ pub struct AuditLine {
     pub number: u64,
     /// When.
     pub at: DateTime<Utc>,
-    /// What: an [`crate::Operation`]'s word, or one that only the command line has.
+    /// What: one of [`words`].
     pub operation: String,
     /// What came of it.
     pub outcome: Outcome,
@@ -126,7 +137,7 @@ pub struct AuditLine {
 pub struct AuditQuery {
     /// Whose: an id, or a part of the name. Empty: everybody's.
     pub actor: String,
-    /// Of which operation: its word. Empty: of every.
+    /// Of which operation: one of [`words`]. Empty: of every.
     pub operation: String,
     /// What came of it.
     pub outcome: Option<Outcome>,
@@ -138,4 +149,19 @@ pub struct AuditQuery {
     pub until: Option<DateTime<Utc>>,
     /// The page.
     pub page: PageRequest,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::operation::label_of;
+
+    #[test]
+    fn every_word_of_the_log_is_offered_once_under_a_label_of_its_own() {
+        let labels: HashSet<_> = words().map(label_of).collect();
+        assert_eq!(labels.len(), BESIDE_OPERATIONS.len() + Operation::ALL.len() - 1);
+        assert!(labels.contains("Sign in") && labels.contains("Create user"), "{labels:?}");
+    }
 }

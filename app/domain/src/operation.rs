@@ -34,13 +34,13 @@ operations! {
     ViewSelf = "viewer",
     /// Stand in another tenant that one belongs to (a session's matter).
     SwitchTenant = "switch_current_tenant",
-    /// Change one's own name (a session's matter).
+    /// Change one's own name (a person's matter, by session or key).
     UpdateProfile = "update_profile",
     /// Change one's own password, and end one's other sessions (a session's matter).
     ChangePassword = "change_password",
     /// Show again that it is oneself, before making or revealing what lasts (a session's matter).
     ConfirmSignIn = "confirm_sign_in",
-    /// One's own sessions (a session's matter).
+    /// One's own sessions (a person's matter, by session or key).
     ListSessions = "sessions",
     /// End one of one's own sessions (a session's matter).
     EndSession = "end_session",
@@ -94,7 +94,7 @@ operations! {
     ResumeServiceAccount = "resume_service_account",
     /// End a service account and all its keys.
     DeleteServiceAccount = "delete_service_account",
-    /// Make a tenant and administer it (a session's matter).
+    /// Make a tenant and administer it (a person's matter, by session or key).
     CreateTenant = "create_tenant",
     /// Call the tenant by another name.
     RenameTenant = "rename_tenant",
@@ -104,11 +104,11 @@ operations! {
     ListInvitations = "invitations",
     /// Take an invitation back.
     CancelInvitation = "cancel_invitation",
-    /// Become a member by an invitation's link (a session's matter).
+    /// Become a member by an invitation's link (a person's matter, by session or key).
     AcceptInvitation = "accept_invitation",
-    /// Draw the secret link of one's own calendar feed (a session's matter).
+    /// Draw the secret link of one's own calendar feed (a person's matter, by session or key).
     CreateCalendarFeed = "create_calendar_feed",
-    /// End one's own calendar feed (a session's matter).
+    /// End one's own calendar feed (a person's matter, by session or key).
     RevokeCalendarFeed = "revoke_calendar_feed",
     /// The tenant that one stands in.
     GetTenant = "tenant",
@@ -146,7 +146,7 @@ operations! {
 pub fn label_of(word: &str) -> String {
     let text = match word {
         "delete_api_key" => "revoke_api_key",
-        "audit_log" => "export_audit_log",
+        "audit_log" => "read_audit_log",
         other => other,
     };
     let text = text.replace("api_key", "API key").replace('_', " ");
@@ -159,6 +159,7 @@ mod tests {
     #[test]
     fn a_word_of_the_log_becomes_words_for_a_person() {
         assert_eq!(super::label_of("delete_api_key"), "Revoke API key");
+        assert_eq!(super::label_of("audit_log"), "Read audit log");
         assert_eq!(super::label_of("change_service_account_role"), "Change service account role");
     }
 }

@@ -9,24 +9,32 @@ use crate::request::RequestContext;
 /// The names of the fields, for those who show what is wrong at none of them.
 pub const CONFIRM_FIELDS: [&str; 2] = ["confirm_password", "confirm_code"];
 
-/// The fields; nothing while the sign-in is fresh.
+/// The fields; nothing while the sign-in is fresh, unless what came in them was wrong all the same.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn confirm_fields(request: &RequestContext) -> Result<AnyView, ApiError> {
     let actor = request.actor()?;
-    if request.services.is_fresh(actor) {
+    let (is_fresh, error) = (request.services.is_fresh(actor), request.form.error.clone());
+    let is_wrong = error.as_ref().is_some_and(|error| CONFIRM_FIELDS.iter().any(|field| error.at(field).is_some()));
+    if is_fresh && !is_wrong {
         return Ok(().into_any());
     }
+    let hint = if is_fresh {
+        "Your sign-in is fresh: you may leave this empty."
+    } else {
+        "Your last sign-in was too long ago for this."
+    };
+    let required = !is_fresh;
     let has_second_factor = request.services.second_factors().state(actor).await?.enabled_at.is_some();
-    let error = Signal::stored(request.form.error.clone());
+    let error = Signal::stored(error);
     let code = has_second_factor.then(|| {
-        view! { <Field name="confirm_code" label="Code of your second factor" hint="From the app, or a recovery code." autocomplete="one-time-code" error /> }
+        view! { <Field name="confirm_code" label="Code of your second factor" hint="From the app, or a recovery code." autocomplete="one-time-code" required=required error /> }
     });
     Ok(view! {
         <fieldset class="confirm">
             <legend>"Confirm that it is you"</legend>
-            <Field name="confirm_password" label="Your password" kind="password" hint="Your last sign-in was too long ago for this." autocomplete="current-password" error />
+            <Field name="confirm_password" label="Your password" kind="password" hint=hint autocomplete="current-password" required=required error />
             {code}
         </fieldset>
     }

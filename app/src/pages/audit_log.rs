@@ -1,7 +1,11 @@
 //! Team > Audit log: what was done in the tenant, by whom, and what was refused.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiError, AuditId, AuditLine, AuditQuery, Operation, Outcome, Page, audit::Channel, operation::label_of};
+use domain::{
+    ApiError, AuditId, AuditLine, AuditQuery, Outcome, Page,
+    audit::{self, Channel},
+    operation::label_of,
+};
 use leptos::prelude::*;
 
 use super::{page, path_id};
@@ -58,7 +62,7 @@ pub fn Log() -> impl IntoView {
         };
         Ok(view! {
             <h1>"Audit log"</h1>
-            <p class="lead">"Every change in this tenant and every attempt that was refused, the newest first. Each line carries a hash over itself and the one before it."</p>
+            <p class="lead">"Every change in this tenant and every attempt that was refused, the newest first; many refusals of one kind within a minute share a line that counts them. Each line carries a hash over itself and the one before it."</p>
             {filter_form(&params)}
             <p class="exports">"Take these lines out: "<a href=export("jsonl") download="">"JSONL"</a>" · "<a href=export("csv") download="">"CSV"</a></p>
             {wrong.map(wrong_filter)}
@@ -85,9 +89,12 @@ fn pager(params: &AuditParams, lines: &Page<AuditLine>) -> AnyView {
 }
 
 fn filter_form(params: &AuditParams) -> AnyView {
-    let operations = Operation::ALL.iter().filter(|operation| **operation != Operation::PollQueue).map(|operation| {
-        let word = operation.as_str();
-        view! { <option value=word selected=params.operation == word>{label_of(word)}</option> }
+    // A link may ask for a word that isn't offered, and then goes on asking for it.
+    let other =
+        Some(params.operation.clone()).filter(|asked| !asked.is_empty() && audit::words().all(|word| word != asked));
+    let operations = audit::words().map(str::to_owned).chain(other).map(|word| {
+        let (label, chosen) = (label_of(&word), params.operation == word);
+        view! { <option value=word selected=chosen>{label}</option> }
     });
     let outcomes = Outcome::ALL.map(|outcome| {
         view! { <option value=outcome.as_str() selected=params.result == outcome.as_str()>{outcome.label()}</option> }

@@ -137,7 +137,9 @@ impl Services {
         }
     }
 
-    /// When the line can't be written, the caller hears of that instead: nothing is refused unseen.
+    /// When the refusal's own line can't be written, the caller hears of that instead. One that is held for its common line
+    /// is written once its minute is over, see [`write_owed`]: a failure to write it is told in the process's own log alone,
+    /// and a process that is killed loses what it held.
     async fn note_refusal(&self, actor: &Actor, operation: Operation, subject: Subject) -> Result<()> {
         let entry = Entry::by(actor, operation, self.now(), (subject.0, subject.1, "")).refused();
         for due in self.0.refusal_counts.take(actor, entry) {

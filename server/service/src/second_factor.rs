@@ -33,14 +33,14 @@ pub struct SecondFactorState {
     pub codes_left: u32,
 }
 
-/// Use cases of a person's second factor. All are a session's matter.
+/// Use cases of a person's second factor. All but [`SecondFactors::state`] are a session's matter.
 pub struct SecondFactors<'a>(pub(crate) &'a Services);
 
 impl SecondFactors<'_> {
-    /// Whether the person has one.
+    /// Whether the person has one. Their keys may ask too.
     ///
     /// # Errors
-    /// `FORBIDDEN` for a key.
+    /// `FORBIDDEN` for a service account.
     pub async fn state(&self, actor: &Actor) -> Result<SecondFactorState> {
         let (user, _) = self.0.users().about_oneself(actor, Operation::ViewSelf).await?;
         let stored = storage::second_factors::find(self.0.db(), user).await?;

@@ -231,6 +231,25 @@ impl ProductQuery {
         })
     }
 
+    /// What was done to a key, and with it, the newest first: for all who may see the key.
+    async fn api_key_history(
+        &self,
+        context: &Context<'_>,
+        id: String,
+        after: Option<String>,
+        before: Option<String>,
+        #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
+    ) -> Result<AuditPage> {
+        let (actor, id) = (actor(context)?, self::id(&id)?);
+        let query = AuditQuery { page: page(after, before, limit), ..AuditQuery::default() };
+        let page = services(context)?.audit_log().of_key(actor, id, &query).await.map_err(refuse)?;
+        Ok(AuditPage {
+            items: page.items.into_iter().map(AuditLine::from).collect(),
+            next: page.next.map(|cursor| cursor.0),
+            previous: page.previous.map(|cursor| cursor.0),
+        })
+    }
+
     /// The tenant's open invitations, the newest first.
     async fn invitations(&self, context: &Context<'_>) -> Result<Vec<Invitation>> {
         let open = services(context)?.invitations().list(actor(context)?).await.map_err(refuse)?;

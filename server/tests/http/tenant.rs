@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Stage, on_both, token_in};
+use crate::support::{PASSWORD, Stage, on_both, token_in};
 
 /// Asks, and gives the data.
 async fn ask(stage: &Stage, token: &str, query: &str, variables: Value) -> Value {
@@ -185,6 +185,14 @@ fn the_audit_log_is_read_and_taken_out_by_key_and_by_session_and_not_by_others()
         let csv = with_bearer(&stage, "/api/v1/audit-log.csv?operation=create_user", &root).await;
         assert_eq!(csv.text.lines().count(), 2);
         assert!(csv.text.starts_with("number,id,at,operation,result,"), "{}", csv.text);
+        let twice = with_bearer(&stage, "/api/v1/audit-log.csv?operation=a&operation=b", &root).await;
+        assert_eq!(
+            (twice.status, twice.header("content-type")),
+            (StatusCode::BAD_REQUEST, "application/problem+json"),
+            "{}",
+            twice.text
+        );
+        assert_eq!(twice.json()["status"], 400);
         let cookie = stage.sign_in().await;
         assert_eq!(stage.get("/api/v1/audit-log.csv", &cookie).await.status, StatusCode::OK);
         assert_eq!(stage.get("/api/v1/audit-log.csv", "").await.status, StatusCode::UNAUTHORIZED);
@@ -204,6 +212,70 @@ fn the_audit_log_is_read_and_taken_out_by_key_and_by_session_and_not_by_others()
             ask(&stage, &root, "{ audit_log(result: \"refused\") { items { operation actor_name } } }", json!({}))
                 .await;
         assert_eq!(refusals["audit_log"]["items"], json!([{"operation": "audit_log", "actor_name": "reader"}]));
+    });
+}
+
+#[test]
+fn who_asks_for_the_head_of_an_export_takes_nothing_out() {
+    on_both(async |stage: Stage| {
+        let (_, root) = stage.key_of_account("root").await;
+        let head = async |authorization: String| {
+            let request = Request::head("/api/v1/audit-log.csv?operation=create_user");
+            stage.send(request.header("authorization", authorization).body(Body::empty()).unwrap()).await
+        };
+        let answer = head(format!("Bearer {root}")).await;
+        assert_eq!((answer.status, answer.text.as_str()), (StatusCode::OK, ""));
+        assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8; header=present");
+        assert_eq!(answer.header("content-disposition"), "attachment; filename=\"audit-log.csv\"");
+        assert!(!answer.headers.contains_key("content-length"), "the length isn't known: {:?}", answer.headers);
+        assert_eq!(head("Bearer nobody".to_owned()).await.status, StatusCode::UNAUTHORIZED);
+        let exports = ask(&stage, &root, "{ audit_log(operation: \"audit_log\") { items { id } } }", json!({})).await;
+        assert_eq!(exports["audit_log"]["items"], json!([]));
+    });
+}
+
+#[test]
+fn every_word_of_the_log_is_one_that_its_page_offers() {
+    on_both(async |stage: Stage| {
+        let (_, root) = stage.key_of_account("root").await;
+        let cookie = stage.sign_in().await;
+        let jsonl = with_bearer(&stage, "/api/v1/audit-log.jsonl", &root).await;
+        let page = stage.get("/team/audit-log?operation=from_elsewhere", &cookie).await;
+        for line in jsonl.text.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let option = format!("<option value=\"{}\"", line["operation"].as_str().unwrap());
+            assert!(page.text.contains(&option), "{option}");
+        }
+        assert!(jsonl.text.contains("\"sign_in\"") && jsonl.text.contains("\"create_user\""), "{}", jsonl.text);
+        assert!(page.text.contains("<option value=\"from_elsewhere\" selected"), "{}", page.text);
+    });
+}
+
+#[test]
+fn the_history_of_a_key_is_for_all_who_may_see_the_key() {
+    on_both(async |stage: Stage| {
+        let admin = stage.services.admin();
+        let password = domain::Secret::new(PASSWORD);
+        admin.create_user("eve@example.org", Some("Eve"), "acme", "USER", &password).await.unwrap();
+        let owner = |email: &str| service::AdminOwner::User(email.to_owned());
+        let own = admin.create_key("acme", owner("eve@example.org"), "own", None).await.unwrap();
+        let foreign = admin.create_key("acme", owner("ada@example.org"), "foreign", None).await.unwrap();
+        let (eve, ada, id) = (own.token.expose(), foreign.token.expose(), own.key.id.to_string());
+        let rename = "mutation($id: String!) { rename_api_key(id: $id, name: \"other\") { name } }";
+        ask(&stage, eve, rename, json!({"id": id})).await;
+        let history = "query($id: String!, $after: String) { api_key_history(id: $id, after: $after, limit: 1) { items { operation result actor_name channel } next } }";
+        let newest = ask(&stage, eve, history, json!({"id": id})).await["api_key_history"].clone();
+        let line = json!({"operation": "rename_api_key", "result": "done", "actor_name": "Eve", "channel": "graphql"});
+        assert_eq!(newest["items"], json!([line]));
+        let first = ask(&stage, eve, history, json!({"id": id, "after": newest["next"]})).await;
+        let line = json!({"operation": "create_api_key", "result": "done", "actor_name": "Eve", "channel": "cli"});
+        assert_eq!(first["api_key_history"], json!({"items": [line], "next": null}));
+        assert_eq!(ask(&stage, ada, history, json!({"id": id})).await["api_key_history"], newest);
+
+        let of = |id: &str| format!("{{ api_key_history(id: \"{id}\") {{ items {{ id }} }} }}");
+        assert_eq!(refused(&stage, eve, &of(&foreign.key.id.to_string())).await, "FORBIDDEN");
+        assert_eq!(refused(&stage, eve, &of("00000000-0000-7000-8000-000000000000")).await, "NOT_FOUND");
+        assert_eq!(refused(&stage, eve, &of("none")).await, "NOT_FOUND");
     });
 }
 
@@ -247,6 +319,14 @@ fn an_old_sign_in_is_confirmed_in_the_form_itself_and_nothing_typed_is_lost() {
         assert!(made.status == StatusCode::OK && token_in(&made.text).is_some(), "{}", made.text);
         let fresh = stage.get("/user/api-keys/new", &cookie).await;
         assert!(!fresh.text.contains("confirm_password"), "the session remembers");
+        let again =
+            stage.post_form("/user/api-keys/new", &cookie, &format!("{form}&confirm_password=wrong-wrong-wrong")).await;
+        assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(
+            again.text.contains("name=\"confirm_password\"") && again.text.contains("your password."),
+            "what is wrong is told, though the sign-in is fresh: {}",
+            again.text
+        );
     });
 }
 
