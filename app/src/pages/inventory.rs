@@ -12,8 +12,17 @@ use super::{
 use crate::{
     as_code::AsCode,
     components::{
-        as_code::CodeFold, concerns::key_path, field::FormError, key_table::key_menu, last_use::LastUsed,
-        row_menu::RowMenu, sort_header::SortHeader, status::KeyStatus, time::Moment, trash_link::TrashLink,
+        as_code::CodeFold,
+        concerns::key_path,
+        field::FormError,
+        key_table::key_menu,
+        last_use::LastUsed,
+        place::place_field,
+        row_menu::RowMenu,
+        sort_header::SortHeader,
+        status::{Against, KeyStatus},
+        time::Moment,
+        trash_link::TrashLink,
     },
     list_url::ListChoice,
     request::{RequestContext, context},
@@ -220,6 +229,7 @@ pub fn Bulk() -> impl IntoView {
                 {others}
                 <FormError error fields=&[] />
                 <form method="post" action=format!("{PATH}/{word}")>
+                    {place_field(&request)}
                     <input type="hidden" name="keys" value=ids.join(",") />
                     <input type="hidden" name="act" value=word />
                     <div class="buttons"><a class="button" href=PATH>"Cancel"</a>{button}</div>

@@ -14,6 +14,7 @@ use crate::{
         as_code::CodeFold,
         confirm_fields::{CONFIRM_FIELDS, confirm_fields},
         field::{Field, FormError},
+        place::place_field,
         revoke_key::{RecentWords, RevokeWords, UseWords},
         time::Moment,
     },
@@ -282,3 +283,4 @@ impl Card {
         .into_any()
     }
 }
+                    {place_field(request)}

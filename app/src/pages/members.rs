@@ -15,6 +15,7 @@ use crate::{
         confirm_fields::confirm_fields,
         field::{Field, FormError},
         icon::{Icon, Picture},
+        place::place_field,
         revealed_link::RevealedLink,
         revoke_key::{RecentWords, RoleWords},
         role_field::RoleField,
@@ -126,6 +127,7 @@ pub fn Invite() -> impl IntoView {
             <div class="card">
                 <h1 id="card-title">"Invite a member"</h1>
                 <form method="post">
+                    {place_field(&request)}
                     <FormError error fields=&["email", "confirm_password", "confirm_code"] />
                     <Field name="email" label="E-mail" kind="email" value=email hint="Of the one who is invited. Only they can use the link." autofocus=true error />
                     <RoleField value=role />
@@ -234,6 +236,7 @@ fn role_page(request: &RequestContext, member: &Member, recent: Recent, code: &C
         <div class="card">
             <h1 id="card-title">{format!("Change the role of {}", member.name)}</h1>
             <form method="post">
+                {place_field(request)}
                 <FormError error fields=&[] />
                 <RoleWords keys="Their keys" recent now />
                 <RoleField value=role />

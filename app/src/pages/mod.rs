@@ -196,6 +196,8 @@ fn notice(request: &crate::request::RequestContext) -> Option<String> {
         "calendar-revoked" => "The calendar's link works no more.",
         "keys-suspended" => "The chosen API keys are suspended.",
         "keys-revoked" => "The chosen API keys have been revoked.",
+        "some-keys-suspended" => "Some of the chosen API keys are suspended; the others were stopped or over already.",
+        "some-keys-revoked" => "Some of the chosen API keys have been revoked; the others were over already.",
         "policy-set" => "The policy is set.",
         "policy-cleared" => "The policy is off.",
         "profile-changed" => "Your name has been changed.",

@@ -12,6 +12,7 @@ use crate::{
         as_code::CodeFold,
         concerns::key_path,
         field::{Field, FieldError, FormError},
+        place::place_field,
         time::Moment,
     },
     expiry_choice::first_instant,
@@ -104,7 +105,8 @@ pub fn Policy() -> impl IntoView {
         let path = format!("{SETTINGS}/policies/{word}");
         let (now, is_on) = (request.services.now(), set.is_some());
         let code = AsCode::set_policy(&request.code(None).await?, &word, input.days, input.from.as_deref());
-        let below = preview.map(|preview| preview_view(preview, &path, &days, &from, is_on, now));
+        let place = place_field(&request);
+        let below = preview.map(|preview| preview_view(preview, present, (&path, &days, &from), is_on, now, place));
         Ok(view! {
             <p class="crumb"><a href=SETTINGS>"Settings"</a></p>
             <h1>{kind.label()}</h1>
@@ -157,6 +159,7 @@ fn preview_view(
     is_on: bool,
     now: DateTime<Utc>,
 ) -> AnyView {
+    place: AnyView,
     let PolicyPreview { policy, keys, count } = preview;
     let verb = if policy.kind == PolicyKind::SuspendUnused {
         "would be suspended, if nobody uses them until then"
@@ -192,6 +195,7 @@ fn preview_view(
                 <div class="buttons"><button type="submit" class="button primary">{button}</button><a class="button" href=SETTINGS>"Cancel"</a></div>
             </form>
         </section>
+                {place}
     }
     .into_any()
 }

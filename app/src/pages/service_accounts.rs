@@ -24,6 +24,7 @@ use crate::{
         delete_account::DeleteWords,
         field::{Field, FormError},
         icon::{Icon, Picture},
+        place::place_field,
         revoke_key::{RecentWords, RoleWords},
         role_field::RoleField,
         row_menu::RowMenu,
@@ -126,6 +127,7 @@ pub fn NewAccount() -> impl IntoView {
                 <h1 id="card-title">"Add a service account"</h1>
                 <form method="post">
                     <input type="hidden" name="idempotency_key" value=form_id />
+                    {place_field(&request)}
                     <FormError error fields=&["name", "confirm_password", "confirm_code"] />
                     <Field name="name" label="Service Account Name" value=value("name") hint="What will act: a deployment, a report, an agent." autofocus=true error />
                     <RoleField value=value("role") />

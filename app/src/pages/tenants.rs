@@ -12,6 +12,7 @@ use crate::{
         confirm_fields::confirm_fields,
         facts::Facts,
         field::{Field, FormError},
+        place::place_field,
         time::Moment,
     },
     request::{RequestContext, context},
@@ -64,6 +65,7 @@ pub fn RenameTenant() -> impl IntoView {
             <div class="card">
                 <h1 id="card-title">"Rename the tenant"</h1>
                 <form method="post">
+                    {place_field(&request)}
                     <FormError error fields=&["name"] />
                     <Field name="name" label="Tenant name" value=name hint="The short name stays: clients and scripts hold it." autocomplete="organization" autofocus=true error />
                     <div class="buttons"><a class="button" href=SETTINGS data-close="">"Cancel"</a><button type="submit" class="button primary">"Rename"</button></div>

@@ -10,12 +10,12 @@ use domain::{ApiError, ServiceAccountId};
 use service::CreateServiceAccount;
 use tower_sessions::Session;
 
-use super::{Fields, again, confirm, done, read};
+use super::{Fields, again, confirm, done, read_in_place};
 use crate::{middleware::authenticate::Caller, router::Doors};
 
 /// `POST /team/service-accounts/new`.
 pub(crate) async fn create(State(doors): State<Doors>, session: Session, request: Request) -> Response {
-    let (mut parts, fields) = match read(request).await {
+    let (mut parts, fields) = match read_in_place(&doors, request).await {
         Ok(read) => read,
         Err(refusal) => return refusal,
     };
@@ -41,7 +41,7 @@ pub(crate) async fn delete(
     Path(account): Path<String>,
     request: Request,
 ) -> Response {
-    let (parts, fields) = match read(request).await {
+    let (parts, fields) = match read_in_place(&doors, request).await {
         Ok(read) => read,
         Err(refusal) => return refusal,
     };
@@ -96,7 +96,7 @@ pub(crate) fn change(act: AccountAct) -> MethodRouter<Doors> {
                     Extension(caller): Extension<Caller>,
                     Path(account): Path<String>,
                     request: Request| {
-            let (parts, fields) = match read(request).await {
+            let (parts, fields) = match read_in_place(&doors, request).await {
                 Ok(read) => read,
                 Err(refusal) => return refusal,
             };

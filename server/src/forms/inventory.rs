@@ -7,10 +7,10 @@ use axum::{
     response::Response,
     routing::{MethodRouter, post},
 };
-use domain::KeyId;
+use domain::{ApiError, ErrorCode, KeyId};
 use service::{BulkAct, SetPolicy};
 
-use super::handle;
+use super::{again, done, handle, read_in_place};
 use crate::{middleware::authenticate::Caller, router::Doors};
 
 const INVENTORY: &str = "/team/keys";
@@ -19,13 +19,33 @@ const SETTINGS: &str = "/team/settings";
 /// `POST /team/keys/suspend` and `/team/keys/revoke`.
 pub(crate) fn bulk(act: BulkAct) -> MethodRouter<Doors> {
     post(async move |State(doors): State<Doors>, Extension(caller): Extension<Caller>, request: Request| {
-        let notice = if act == BulkAct::Revoke { "keys-revoked" } else { "keys-suspended" };
-        handle(&doors, request, (INVENTORY, notice), async |_, fields| {
-            let keys: Vec<KeyId> = fields.get("keys").split(',').filter_map(|text| text.parse().ok()).collect();
-            Ok(doors.services.inventory().act(caller.require()?, act, &keys).await.map(drop)?)
-        })
-        .await
+        let (parts, fields) = match read_in_place(&doors, request).await {
+            Ok(read) => read,
+            Err(refusal) => return refusal,
+        };
+        match act_on_all(&doors, &caller, act, fields.get("keys")).await {
+            Ok(notice) => done(INVENTORY, notice),
+            Err(error) => again(&doors, parts, &fields, error).await,
+        }
     })
+}
+
+/// `keys`: ids with commas between them. Gives the word on what was done: not more than was.
+async fn act_on_all(doors: &Doors, caller: &Caller, act: BulkAct, keys: &str) -> Result<&'static str, ApiError> {
+    let keys: Result<Vec<KeyId>, _> = keys.split(',').map(str::parse).collect();
+    let keys = keys.map_err(|_| ApiError::new(ErrorCode::BadUserInput, "Choose keys in the list."))?;
+    let count = doors.services.inventory().act(caller.require()?, act, &keys).await?;
+    match (act, count as usize) {
+        (_, 0) => {
+            let message =
+                "None of the chosen keys was changed: they are stopped or over already, or aren't this tenant's.";
+            Err(ApiError::new(ErrorCode::Conflict, message))
+        }
+        (BulkAct::Revoke, some) if some < keys.len() => Ok("some-keys-revoked"),
+        (BulkAct::Suspend, some) if some < keys.len() => Ok("some-keys-suspended"),
+        (BulkAct::Revoke, _) => Ok("keys-revoked"),
+        (BulkAct::Suspend, _) => Ok("keys-suspended"),
+    }
 }
 
 /// `POST /team/settings/policies/{policy}`.

@@ -16,7 +16,7 @@ use http::{StatusCode, request::Parts};
 use service::{Actor, CreateApiKey, RollApiKey};
 use tower_sessions::Session;
 
-use super::{Fields, again, confirm, done, read};
+use super::{Fields, again, confirm, done, read_in_place};
 use crate::{middleware::authenticate::Caller, pages, router::Doors};
 
 /// `POST /user/api-keys/new`.
@@ -43,7 +43,7 @@ pub(crate) async fn create_of_account(
 
 /// The answer shows the token, so it is no redirect: 200, not stored, not compressed.
 async fn create(doors: &Doors, session: &Session, owner: Result<Owner, ApiError>, request: Request) -> Response {
-    let (mut parts, fields) = match read(request).await {
+    let (mut parts, fields) = match read_in_place(doors, request).await {
         Ok(read) => read,
         Err(refusal) => return refusal,
     };
@@ -109,7 +109,7 @@ pub(crate) async fn roll_of_account(
 
 /// The answer shows the new token, as that of [`create`].
 async fn roll(doors: &Doors, session: &Session, key: &str, request: Request) -> Response {
-    let (mut parts, fields) = match read(request).await {
+    let (mut parts, fields) = match read_in_place(doors, request).await {
         Ok(read) => read,
         Err(refusal) => return refusal,
     };
@@ -184,7 +184,7 @@ pub(crate) fn of_account(act: KeyAct) -> MethodRouter<Doors> {
 }
 
 async fn change(act: KeyAct, doors: &Doors, session: &Session, key: &str, list: &str, request: Request) -> Response {
-    let (mut parts, fields) = match read(request).await {
+    let (mut parts, fields) = match read_in_place(doors, request).await {
         Ok(read) => read,
         Err(refusal) => return refusal,
     };

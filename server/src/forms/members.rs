@@ -7,7 +7,7 @@ use axum::{
 };
 use domain::{ApiError, UserId, tenant::RoleError};
 
-use super::{Fields, again, done, read};
+use super::{Fields, again, done, read_in_place};
 use crate::{middleware::authenticate::Caller, router::Doors};
 
 /// What a form does with one member.
@@ -43,7 +43,7 @@ pub(crate) fn change(act: MemberAct) -> MethodRouter<Doors> {
                     Extension(caller): Extension<Caller>,
                     Path(user): Path<String>,
                     request: Request| {
-            let (parts, fields) = match read(request).await {
+            let (parts, fields) = match read_in_place(&doors, request).await {
                 Ok(read) => read,
                 Err(refusal) => return refusal,
             };

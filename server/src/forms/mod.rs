@@ -79,6 +79,21 @@ pub(crate) async fn read(request: Request) -> Result<(Parts, Fields), Response> 
     Ok((parts, Fields(pairs.into_iter().collect())))
 }
 
+/// The same for a form of a signed-in person, who must still stand in the tenant where its page was opened: another window
+/// may have switched meanwhile. Then the page comes again, in the present tenant, and says so.
+pub(crate) async fn read_in_place(doors: &Doors, request: Request) -> Result<(Parts, Fields), Response> {
+    let (parts, fields) = read(request).await?;
+    let actor = parts.extensions.get::<Caller>().and_then(Caller::actor);
+    let place = fields.get(app::components::place::FIELD);
+    if place.is_empty() || actor.is_none_or(|actor| actor.tenant_id().to_string() == place) {
+        return Ok((parts, fields));
+    }
+    let message =
+        "You stand in another tenant than when this page was opened. Nothing was changed: look again before you go on.";
+    let error = ApiError::new(domain::ErrorCode::Conflict, message);
+    Err(again(doors, parts, &fields, error).await)
+}
+
 /// The page again, at the error's status.
 pub(crate) async fn again(doors: &Doors, parts: Parts, fields: &Fields, error: ApiError) -> Response {
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -95,7 +110,7 @@ pub(crate) async fn handle(
     then: (&str, &'static str),
     act: impl AsyncFnOnce(&mut Parts, &Fields) -> Result<(), ApiError>,
 ) -> Response {
-    let (mut parts, fields) = match read(request).await {
+    let (mut parts, fields) = match read_in_place(doors, request).await {
         Ok(read) => read,
         Err(refusal) => return refusal,
     };
@@ -111,7 +126,7 @@ pub(crate) async fn reveal(
     request: Request,
     act: impl AsyncFnOnce(&mut Parts, &Fields) -> Result<FormOutcome, ApiError>,
 ) -> Response {
-    let (mut parts, fields) = match read(request).await {
+    let (mut parts, fields) = match read_in_place(doors, request).await {
         Ok(read) => read,
         Err(refusal) => return refusal,
     };

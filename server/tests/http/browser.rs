@@ -186,3 +186,38 @@ fn those_who_may_not_are_told_who_may() {
         assert!(!stage.get("/user/api-keys", &cookie).await.text.contains("href=\"/team/service-accounts\""));
     });
 }
+
+#[test]
+fn a_form_of_another_tenant_than_the_present_one_changes_nothing_and_says_so() {
+    on_both(async |stage: Stage| {
+        stage.services.admin().create_tenant("Other", "other").await.unwrap();
+        let password = domain::Secret::new("seven lamps under the pier");
+        stage.services.admin().create_user("ada@example.org", None, "other", "TENANT_ADMIN", &password).await.unwrap();
+        let cookie = stage.sign_in().await;
+        let shown = stage.get("/team/settings/rename", &cookie).await.text;
+        let from = shown.find("name=\"in_tenant\"").expect("the form says where it is");
+        let here = shown[from..].split("value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let there = stage.services.admin().create_tenant("Third", "third").await.unwrap().to_string();
+        for (path, body) in [
+            ("/team/settings/rename", "name=Stolen"),
+            ("/team/settings/policies/expiry_required", "days=&from="),
+            ("/team/members/invite", "email=eve%40example.org&role=TENANT_ADMIN"),
+            ("/team/service-accounts/new", "name=bot&role=USER&idempotency_key=00000000-0000-4000-8000-000000000009"),
+        ] {
+            let answer = stage.post_form(path, &cookie, &format!("{body}&in_tenant={there}")).await;
+            assert_eq!(answer.status, StatusCode::CONFLICT, "{path}");
+            assert!(answer.text.contains("You stand in another tenant"), "{path}: {}", answer.text);
+        }
+        assert!(stage.get("/team/settings", &cookie).await.text.contains("Acme"));
+        let renamed = stage.post_form("/team/settings/rename", &cookie, &format!("name=Acme+2&in_tenant={here}")).await;
+        assert_eq!(renamed.status, StatusCode::SEE_OTHER);
+        for (keys, status) in [
+            ("", StatusCode::UNPROCESSABLE_ENTITY),
+            ("junk", StatusCode::UNPROCESSABLE_ENTITY),
+            ("00000000-0000-7000-8000-000000000000", StatusCode::CONFLICT),
+        ] {
+            let answer = stage.post_form("/team/keys/revoke", &cookie, &format!("keys={keys}&act=revoke")).await;
+            assert_eq!(answer.status, status, "{keys}");
+        }
+    });
+}
