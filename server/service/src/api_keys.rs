@@ -100,7 +100,7 @@ impl ApiKeys<'_> {
             self.0.permit(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), actor.owner())).await?;
         let accounts = authorize(actor, Operation::ListServiceAccounts, Target::Tenant(actor.tenant_id())).is_ok();
         let now = self.0.now();
-        self.0.uses().flush(self.0.db(), now).await?;
+        self.0.write_uses().await;
         let list = async |concern| {
             storage::key_list::list_concerning(self.0.db(), &permit, accounts, concern, now, MOST_CONCERNS + 1).await
         };
@@ -148,7 +148,7 @@ impl ApiKeys<'_> {
     /// `NOT_FOUND` outside the tenant, `FORBIDDEN` inside it without the right.
     pub async fn usage(&self, actor: &Actor, id: KeyId) -> Result<Usage> {
         let (_, permit) = self.permit(actor, Operation::GetApiKeyUsage, id).await?;
-        self.0.uses().flush(self.0.db(), self.0.now()).await?;
+        self.0.write_uses().await;
         let since = self.0.now() - domain::evidence::KEPT_FOR;
         Ok(Usage {
             clients: storage::evidence::list_clients(self.0.db(), &permit, id, MOST_CLIENTS).await?,
@@ -176,7 +176,7 @@ impl ApiKeys<'_> {
     }
 
     async fn recent_of(&self, permit: &Permit, of: Of) -> Result<Recent> {
-        self.0.uses().flush(self.0.db(), self.0.now()).await?;
+        self.0.write_uses().await;
         storage::evidence::recent(self.0.db(), permit, of, self.0.now() - TimeDelta::days(1)).await
     }
 
@@ -213,6 +213,9 @@ impl ApiKeys<'_> {
             .db()
             .write(move |tx| {
                 Box::pin(async move {
+                    if and_created {
+                        storage::tenants::take_turn(tx, permit.tenant_id()).await?;
+                    }
                     let revoked = storage::keys::revoke(tx, &permit, id, now, actor.name(), "revoked by hand").await?;
                     let key = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
                     if !revoked {

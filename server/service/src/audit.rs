@@ -103,7 +103,7 @@ impl AuditLog<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn refusals(&self) -> Result<Vec<(DateTime<Utc>, String, u64)>> {
-        self.0.uses().flush(self.0.db(), self.0.now()).await?;
+        self.0.write_uses().await;
         storage::evidence::list_refusals(self.0.db(), self.0.now() - domain::evidence::KEPT_FOR).await
     }
 

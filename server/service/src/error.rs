@@ -65,6 +65,18 @@ impl From<sqlx::Error> for Error {
 }
 
 impl Error {
+    /// Whether the same work may well succeed a moment later: no connection was free, or another transaction held a row for
+    /// too long. (PostgreSQL's codes: serialization failure, deadlock, lock not available, statement timeout; SQLite's: busy.)
+    pub(crate) fn is_busy(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::PoolTimedOut) => true,
+            Self::Database(sqlx::Error::Database(cause)) => {
+                cause.code().is_some_and(|code| ["40001", "40P01", "55P03", "57014", "5"].contains(&code.as_ref()))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a unique constraint refused the write.
     pub(crate) fn is_unique_violation(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(cause)) if cause.kind() == sqlx::error::ErrorKind::UniqueViolation)
@@ -74,7 +86,7 @@ impl Error {
 /// The edge: the cause is logged once, under a reference that the caller gets too.
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
-        let busy = matches!(&error, Error::Database(sqlx::Error::PoolTimedOut));
+        let busy = error.is_busy();
         let cause = match error {
             Error::Api(refusal) => return refusal,
             Error::Database(cause) => cause.to_string(),

@@ -95,6 +95,7 @@ impl Inventory<'_> {
             .db()
             .write(move |tx| {
                 Box::pin(async move {
+                    storage::tenants::take_turn(tx, actor.tenant_id()).await?;
                     let mut lines = Vec::new();
                     for (permit, key) in &keys {
                         if act.make(tx, &actor, permit, key.id, now).await? {

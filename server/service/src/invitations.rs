@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, Email, ErrorCode, Invitation, InvitationId, Operation, Outcome, Role, Secret, TenantId, User};
 
 use crate::{
-    Actor, Client, Error, Result, Services, SignedIn, input, password,
+    Actor, Client, Error, Result, Services, SignedIn, input, issuing, password,
     policy::Target,
     sessions::mark_of,
     set_up::new_user,
@@ -64,6 +64,7 @@ impl Invitations<'_> {
             digest: token::sha256(secret.expose().as_bytes()),
             created_at: now,
             created_by: actor.name().to_owned(),
+            created_by_id: Some(issuing::creator_id(actor)).filter(|id| !id.is_nil()),
             expires_at: now + OPEN_FOR,
         };
         let invitation = Invitation {
@@ -82,6 +83,7 @@ impl Invitations<'_> {
             .db()
             .write(move |tx| {
                 Box::pin(async move {
+                    storage::tenants::take_turn(tx, permit.tenant_id()).await?;
                     storage::invitations::insert(tx, &permit, &new).await?;
                     storage::audit::insert(tx, &entry).await
                 })
@@ -250,11 +252,13 @@ impl Invitations<'_> {
     }
 }
 
-const GONE: &str =
-    "This invitation doesn't work any more: it was used or taken back, or is older than 72 hours. Ask for a new one.";
+const GONE: &str = "This invitation doesn't work any more: it was used or taken back, is older than 72 hours, or who sent it isn't an \
+     administrator any more. Ask for a new one.";
 
 /// Only the first of several who hold the link comes in.
 async fn join(tx: &mut Tx, invitation: &Invitation, user: &User, now: DateTime<Utc>, entry: &Entry) -> Result<()> {
+    // In turn with those who remove or demote the one that invited.
+    storage::tenants::take_turn(tx, invitation.tenant_id).await?;
     if !storage::invitations::close(tx, invitation.tenant_id, invitation.id, now).await? {
         return Err(ApiError::new(ErrorCode::NotFound, GONE).into());
     }

@@ -285,6 +285,14 @@ impl Services {
     pub(crate) fn refusals(&self) -> &verification::Refusals {
         &self.0.refusals
     }
+    /// Writes the uses that are noted, before evidence is read. Where a row is held by somebody else's change they come with
+    /// the next batch: what is shown is a second old then, as the evidence of another server is.
+    pub(crate) async fn write_uses(&self) {
+        if let Err(error) = self.uses().flush(self.db(), self.now()).await {
+            tracing::warn!(%error, "last uses could not be written before they were read; trying again");
+        }
+    }
+
 
     pub(crate) fn mail(&self) -> &mail::Mail {
         &self.0.mail

@@ -89,7 +89,7 @@ pub(crate) async fn change_role(
     role: Role,
     tell: impl Fn(&Member) -> Entry,
 ) -> Result<Member> {
-    storage::tenants::lock_administrators(tx, permit).await?;
+    storage::tenants::take_turn(tx, permit.tenant_id()).await?;
     let before = storage::tenants::find_member(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
     if !storage::tenants::update_role(tx, permit, user, role).await? {
         return Err(ApiError::not_found().into());
@@ -109,12 +109,13 @@ pub(crate) async fn remove(
     by: &str,
     tell: impl Fn(&Member) -> Entry,
 ) -> Result<()> {
-    storage::tenants::lock_administrators(tx, permit).await?;
+    storage::tenants::take_long_turn(tx, permit.tenant_id()).await?;
     let member = storage::tenants::find_member(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
     if !storage::tenants::delete_member(tx, permit, user).await? {
         return Err(ApiError::not_found().into());
     }
     keep_an_administrator(tx, permit, &member).await?;
+    storage::invitations::close_all_for(tx, permit.tenant_id(), &member.email, now).await?;
     let keys = storage::keys::revoke_all(tx, permit, Owner::User(user), now, by, "member removed").await?;
     storage::keys::mark_orphans(tx, permit.tenant_id(), user, Some(now)).await?;
     storage::audit::insert(tx, &tell(&member).with(crate::service_accounts::keys_revoked(keys))).await

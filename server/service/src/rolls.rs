@@ -102,6 +102,7 @@ impl Rolls<'_> {
                 Box::pin(async move {
                     let old = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
                     let in_overlap = old.overlap_until(now).is_some();
+                    storage::tenants::take_turn(tx, permit.tenant_id()).await?;
                     if !in_overlap || !change.make(tx, &actor, &permit, &old, now).await? {
                         let message =
                             "This key isn't in the overlap of a roll: nothing is left to finish or to take back.";
@@ -220,6 +221,7 @@ async fn roll(
 fn refusal(old: &ApiKey, now: DateTime<Utc>) -> ApiError {
     let message = match (old.state(now), &old.replaced_by) {
         (KeyState::Active | KeyState::ExpiringSoon { .. }, Some(new)) => {
+    storage::tenants::take_turn(tx, permit.tenant_id()).await?;
             format!(
                 "This key is being rolled already: {}… takes its place. Finish or take back that roll first.",
                 new.hint
@@ -267,3 +269,4 @@ impl Default for RollApiKey {
         Self { key: KeyId(Uuid::nil()), overlap: "24h".to_owned(), deadline: None, idempotency_key: None }
     }
 }
+                storage::tenants::take_turn(tx, tenant).await?;

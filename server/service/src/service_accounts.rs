@@ -134,6 +134,9 @@ impl ServiceAccounts<'_> {
             .db()
             .write(move |tx| {
                 Box::pin(async move {
+                    if matches!(change, Change::Suspend | Change::Resume) {
+                        storage::tenants::take_long_turn(tx, permit.tenant_id()).await?;
+                    }
                     let before = storage::service_accounts::find_in(tx, &permit, id, now).await?;
                     let before = before.ok_or_else(ApiError::not_found)?;
                     if !change.make(tx, &permit, id, (now, actor.name())).await? {
@@ -284,6 +287,7 @@ async fn delete(
     id: ServiceAccountId,
     now: DateTime<Utc>,
 ) -> Result<ServiceAccount> {
+    storage::tenants::take_long_turn(tx, permit.tenant_id()).await?;
     let deleted = storage::service_accounts::delete(tx, permit, id, now, actor.name()).await?;
     let account = storage::service_accounts::find_in(tx, permit, id, now).await?.ok_or_else(ApiError::not_found)?;
     if !deleted {

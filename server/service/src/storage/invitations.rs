@@ -15,6 +15,12 @@ use crate::{Error, Result, policy::Permit};
 const COLUMNS: &str =
     "i.id, i.tenant_id, t.name AS tenant_name, i.email, i.role, i.created_at, i.created_by, i.expires_at";
 
+/// Who invited may do so still: nobody's word goes further than their rights do. The operator's has no id.
+const BY_AN_ADMINISTRATOR: &str = "(i.created_by_id IS NULL \
+     OR EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = i.tenant_id AND m.user_id = i.created_by_id AND m.role = 'TENANT_ADMIN') \
+     OR EXISTS (SELECT 1 FROM service_accounts s WHERE s.id = i.created_by_id AND s.tenant_id = i.tenant_id AND s.role = 'TENANT_ADMIN' \
+     AND s.deleted_at IS NULL AND s.suspended_at IS NULL))";
+
 #[derive(sqlx::FromRow)]
 struct Row {
     id: Uuid,
@@ -53,23 +59,18 @@ pub(crate) struct NewInvitation {
     pub(crate) digest: [u8; 32],
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) created_by: String,
+    pub(crate) created_by_id: Option<Uuid>,
     pub(crate) expires_at: DateTime<Utc>,
 }
 
 /// Adds one to the permit's tenant; an open one for the same address is closed.
 pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, invitation: &NewInvitation) -> Result<()> {
-    change!(
-        tx,
-        sqlx::query("UPDATE invitations SET closed_at = $3 WHERE tenant_id = $1 AND email = $2 AND closed_at IS NULL")
-            .bind(permit.tenant_id().0)
-            .bind(invitation.email.as_str())
-            .bind(micros(invitation.created_at))
-    )?;
+    close_all_for(tx, permit.tenant_id(), &invitation.email, invitation.created_at).await?;
     change!(
         tx,
         sqlx::query(
-            "INSERT INTO invitations (id, tenant_id, email, role, digest, created_at, created_by, expires_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+            "INSERT INTO invitations (id, tenant_id, email, role, digest, created_at, created_by, expires_at, created_by_id) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
         )
         .bind(invitation.id.0)
         .bind(permit.tenant_id().0)
@@ -79,6 +80,7 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, invitation: &NewInvitat
         .bind(micros(invitation.created_at))
         .bind(invitation.created_by.as_str())
         .bind(micros(invitation.expires_at))
+        .bind(invitation.created_by_id)
     )?;
     Ok(())
 }
@@ -87,7 +89,7 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, invitation: &NewInvitat
 pub(crate) async fn list(db: &Db, permit: &Permit, now: DateTime<Utc>) -> Result<Vec<Invitation>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM invitations i JOIN tenants t ON t.id = i.tenant_id \
-         WHERE i.tenant_id = $1 AND i.closed_at IS NULL AND i.expires_at > $2 ORDER BY i.created_at DESC, i.id"
+         WHERE i.tenant_id = $1 AND i.closed_at IS NULL AND i.expires_at > $2 AND {BY_AN_ADMINISTRATOR} ORDER BY i.created_at DESC, i.id"
     );
     let rows: Vec<Row> = read!(db, c =>
         sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(permit.tenant_id().0).bind(micros(now)).fetch_all(c))?;
@@ -98,7 +100,7 @@ pub(crate) async fn list(db: &Db, permit: &Permit, now: DateTime<Utc>) -> Result
 pub(crate) async fn find_by_digest(db: &Db, digest: &[u8; 32], now: DateTime<Utc>) -> Result<Option<Invitation>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM invitations i JOIN tenants t ON t.id = i.tenant_id \
-         WHERE i.digest = $1 AND i.closed_at IS NULL AND i.expires_at > $2"
+         WHERE i.digest = $1 AND i.closed_at IS NULL AND i.expires_at > $2 AND {BY_AN_ADMINISTRATOR}"
     );
     let row: Option<Row> = read!(db, c =>
         sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(digest.as_slice()).bind(micros(now)).fetch_optional(c))?;
@@ -107,14 +109,22 @@ pub(crate) async fn find_by_digest(db: &Db, digest: &[u8; 32], now: DateTime<Utc
 
 /// Closes one that is open: by whoever comes first. False when it is over.
 pub(crate) async fn close(tx: &mut Tx, tenant: TenantId, id: InvitationId, at: DateTime<Utc>) -> Result<bool> {
-    let rows = change!(
-        tx,
-        sqlx::query(
-            "UPDATE invitations SET closed_at = $3 WHERE id = $1 AND tenant_id = $2 AND closed_at IS NULL AND expires_at > $3"
-        )
-        .bind(id.0)
-        .bind(tenant.0)
-        .bind(micros(at))
-    )?;
+    let sql = format!(
+        "UPDATE invitations AS i SET closed_at = $3 WHERE id = $1 AND tenant_id = $2 AND closed_at IS NULL AND expires_at > $3 \
+         AND {BY_AN_ADMINISTRATOR}"
+    );
+    let rows = change!(tx, sqlx::query(sqlx::AssertSqlSafe(sql.as_str())).bind(id.0).bind(tenant.0).bind(micros(at)))?;
     Ok(rows == 1)
+}
+
+/// Closes all that are open for an address.
+pub(crate) async fn close_all_for(tx: &mut Tx, tenant: TenantId, email: &Email, at: DateTime<Utc>) -> Result<()> {
+    change!(
+        tx,
+        sqlx::query("UPDATE invitations SET closed_at = $3 WHERE tenant_id = $1 AND email = $2 AND closed_at IS NULL")
+            .bind(tenant.0)
+            .bind(email.as_str())
+            .bind(micros(at))
+    )?;
+    Ok(())
 }

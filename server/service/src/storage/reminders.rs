@@ -111,13 +111,11 @@ pub(crate) async fn set_feed(
     digest: &[u8; 32],
     at: DateTime<Utc>,
 ) -> Result<()> {
-    let key = key.map(|id| id.0);
-    change!(
-        tx,
-        sqlx::query("DELETE FROM calendar_feeds WHERE user_id = $1 AND key_id IS NOT DISTINCT FROM $2")
-            .bind(user.0)
-            .bind(key)
-    )?;
+    let one_each = if key.is_some() { "(key_id) WHERE key_id IS NOT NULL" } else { "(user_id) WHERE key_id IS NULL" };
+    let sql = format!(
+        "INSERT INTO calendar_feeds (digest, user_id, key_id, created_at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT {one_each} DO UPDATE SET digest = excluded.digest, created_at = excluded.created_at"
+    );
     change!(
         tx,
         sqlx::query("INSERT INTO calendar_feeds (digest, user_id, key_id, created_at) VALUES ($1, $2, $3, $4)")

@@ -346,3 +346,84 @@ fn a_persons_key_makes_a_tenant_and_stays_in_its_own() {
         assert_eq!(code(stage.services.tenants().create(&bot, "Third", "third").await), ErrorCode::Forbidden);
     });
 }
+
+#[test]
+fn of_many_invitations_at_once_one_stays_open() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let (services, ada) = (stage.services.clone(), ada.clone());
+                tokio::spawn(
+                    async move { services.invitations().invite(&ada, "eve@example.org", "USER").await.is_ok() },
+                )
+            })
+            .collect();
+        for task in tasks {
+            assert!(task.await.unwrap());
+        }
+        assert_eq!(stage.services.invitations().list(&ada).await.unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn an_invitation_counts_while_its_inviter_administers_and_its_person_was_not_removed() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let grace_id = stage.add_user("grace@example.org", "acme", Role::TenantAdmin).await;
+        let grace = stage.session(grace_id).await;
+        let (invitations, members) = (stage.services.invitations(), stage.services.members());
+        let issued = invitations.invite(&grace, "eve@example.org", "TENANT_ADMIN").await.unwrap();
+        let come =
+            async || invitations.accept_as_new(issued.secret.expose(), "Eve", &Secret::new(PASSWORD), &browser()).await;
+        members.change_role(&ada, grace_id, Role::User).await.unwrap();
+        assert_eq!(code(invitations.find(issued.secret.expose()).await), ErrorCode::NotFound, "nobody's word by now");
+        assert_eq!(code(come().await), ErrorCode::NotFound);
+        assert!(invitations.list(&ada).await.unwrap().is_empty());
+        members.change_role(&ada, grace_id, Role::TenantAdmin).await.unwrap();
+        come().await.unwrap();
+
+        let bob_id = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let spare = invitations.invite(&ada, "rob@example.org", "USER").await.unwrap();
+        stage
+            .services
+            .admin()
+            .create_user("rob@example.org", None, "acme", "USER", &Secret::new(PASSWORD))
+            .await
+            .unwrap();
+        let rob =
+            members.list(&ada).await.unwrap().into_iter().find(|member| member.email.as_str() == "rob@example.org");
+        members.remove(&ada, rob.unwrap().user_id).await.unwrap();
+        assert_eq!(code(invitations.find(spare.secret.expose()).await), ErrorCode::NotFound, "no way back");
+        members.remove(&ada, bob_id).await.unwrap();
+        let bot = stage.add_account(&ada, "bot").await;
+        let key = stage.add_key(&ada, Owner::ServiceAccount(bot), "bot's").await;
+        let by_bot = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        let issued = invitations.invite(&by_bot, "kay@example.org", "USER").await.unwrap();
+        invitations.find(issued.secret.expose()).await.unwrap();
+        stage.services.service_accounts().delete(&ada, bot).await.unwrap();
+        assert_eq!(code(invitations.find(issued.secret.expose()).await), ErrorCode::NotFound);
+    });
+}
+
+#[test]
+fn a_feed_asked_for_many_times_at_once_is_one() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let tasks: Vec<_> = (0..10)
+            .map(|_| {
+                let (services, ada) = (stage.services.clone(), ada.clone());
+                tokio::spawn(async move { services.calendar().create(&ada).await })
+            })
+            .collect();
+        let mut working = 0;
+        let mut secrets = Vec::new();
+        for task in tasks {
+            secrets.push(task.await.unwrap().unwrap());
+        }
+        for secret in &secrets {
+            working += usize::from(stage.services.calendar().read(secret.expose()).await.is_ok());
+        }
+        assert_eq!((working, stage.services.calendar().list(&ada).await.unwrap().len()), (1, 1));
+    });
+}
