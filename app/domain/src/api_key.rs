@@ -99,6 +99,10 @@ pub struct ApiKey {
     pub revoked_at: Option<DateTime<Utc>>,
     /// The name of who revoked it.
     pub revoked_by: Option<String>,
+    /// Why, in a few words.
+    pub revoke_reason: Option<String>,
+    /// Which of the tenant's policies wouldn't let it be made so; none for a key that is over.
+    pub against: Vec<PolicyKind>,
     /// Its last use.
     pub last_used: Option<LastUse>,
     /// When it was last refused, and from where. The client isn't kept here.
@@ -358,6 +362,8 @@ pub(crate) mod tests {
         }
     }
 
+            revoke_reason: None,
+            against: Vec::new(),
     #[test]
     fn a_key_is_refused_at_the_expiry_instant_not_after_it() {
         let at = DateTime::UNIX_EPOCH + TimeDelta::days(100);

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use uuid::Uuid;
 
-use crate::{ApiError, OwnerKind};
+use crate::{ApiError, ApiKey, OwnerKind};
 
 /// The longest lifetime and the longest disuse that a policy can ask for, in days: ten years.
 pub const MOST_DAYS: u32 = 3_650;
@@ -69,7 +69,7 @@ impl PolicyKind {
                 "People can't create keys for themselves. Keys of people go on, and are marked as against the policy."
             }
             Self::NoKeysByKeys => {
-                "Keys are created by people in the dashboard only. Keys that a key made go on, and are marked as against the policy."
+                "Keys are created by people only: in the dashboard, or at the server's command line. Keys that a key made go on, and are marked as against the policy."
             }
             Self::SuspendUnused => {
                 "A key that isn't used for this many days is suspended; its owner can let it work again."
@@ -113,14 +113,44 @@ impl TenantPolicy {
         }
     }
 
+    /// Whether a key that is there wouldn't be let made so. One that isn't used is no matter of its making.
+    pub fn is_against(&self, key: &ApiKey) -> bool {
+        match self.kind {
+            PolicyKind::MaxLifetime => {
+                let longest = lifetime(self.days);
+                key.expires_at.is_none_or(|at| at - key.created_at > longest)
+            }
+            PolicyKind::ExpiryRequired => key.expires_at.is_none(),
+            PolicyKind::ServiceAccountsOnly => key.owner.kind() == OwnerKind::User,
+            PolicyKind::NoKeysByKeys => key.created_by_key.is_some(),
+            PolicyKind::SuspendUnused => false,
+        }
+    }
+
     /// Whether it holds at `now`.
     pub fn holds(&self, now: DateTime<Utc>) -> bool {
         now >= self.holds_from
     }
 }
 
+/// The longest life that some days allow: a minute more, because a form's choice of as many days was a moment ago.
+fn lifetime(days: Option<u32>) -> TimeDelta {
+    TimeDelta::days(i64::from(days.unwrap_or(0))) + TimeDelta::minutes(1)
+}
+
 fn days_text(days: u32) -> String {
     if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
+}
+
+/// The policies that count: of each kind the one that holds and the one that will. One that a later one has taken the place
+/// of is left out.
+pub fn counting(policies: Vec<TenantPolicy>, now: DateTime<Utc>) -> Vec<TenantPolicy> {
+    let is_over = |policy: &TenantPolicy| {
+        policies
+            .iter()
+            .any(|other| other.kind == policy.kind && other.holds(now) && other.holds_from > policy.holds_from)
+    };
+    policies.iter().filter(|policy| !is_over(policy)).cloned().collect()
 }
 
 /// A key about to be made, as far as policies ask.
@@ -142,8 +172,7 @@ pub fn check(policies: &[TenantPolicy], proposed: Proposed, now: DateTime<Utc>) 
     for policy in policies.iter().filter(|policy| policy.holds(now)) {
         match policy.kind {
             PolicyKind::MaxLifetime => {
-                // A minute more, because a form's choice of as many days was a moment ago.
-                let last = now + TimeDelta::days(i64::from(policy.days.unwrap_or(0))) + TimeDelta::minutes(1);
+                let last = now + lifetime(policy.days);
                 if proposed.expires_at.is_none_or(|at| at > last) {
                     let message = format!(
                         "This tenant's policy requires an expiry within {}. Create a key that ends by then; one that was \
@@ -252,5 +281,14 @@ mod tests {
         assert!(check(&[policy(PolicyKind::ServiceAccountsOnly, None)], proposed(Some(1)), now).is_err());
         assert!(check(&[policy(PolicyKind::NoKeysByKeys, None)], proposed(Some(1)), now).is_err());
         assert!(check(&[policy(PolicyKind::SuspendUnused, Some(1))], proposed(None), now).is_ok());
+
+        let later = |days, hours| TenantPolicy {
+            holds_from: now + TimeDelta::hours(hours),
+            ..policy(PolicyKind::MaxLifetime, Some(days))
+        };
+        let set = vec![later(90, 0), later(30, 5), policy(PolicyKind::ExpiryRequired, None)];
+        let days = |at| counting(set.clone(), at).iter().filter_map(|policy| policy.days).collect::<Vec<_>>();
+        assert_eq!(days(now + TimeDelta::hours(4)), [90, 30], "the one that holds, and the one that will");
+        assert_eq!(days(now + TimeDelta::hours(5)), [30]);
     }
 }

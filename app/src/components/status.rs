@@ -1,12 +1,21 @@
 //! The state of a thing, as a chip with a word.
 
-use domain::{AccountState, AgentState, KeyState, Outcome};
+use domain::{AccountState, AgentState, KeyState, Outcome, policy::PolicyKind};
 use leptos::prelude::*;
 
 /// A key's state.
 #[component]
 pub fn KeyStatus(state: KeyState) -> impl IntoView {
     view! { <span class=format!("chip chip-{}", state.as_str())>{state.label()}</span> }
+}
+
+/// The policies that a key is against; nothing, when there are none.
+#[component]
+pub fn Against(policies: Vec<PolicyKind>) -> impl IntoView {
+    (!policies.is_empty()).then(|| {
+        let labels: Vec<_> = policies.iter().map(|kind| kind.label()).collect();
+        view! { <span class="sub against">"Against policy: "{labels.join(", ")}</span> }
+    })
 }
 
 /// An account's state.

@@ -24,22 +24,22 @@ const SETTINGS: &str = "/team/settings";
 /// The list on the settings page.
 pub fn policy_list(on: &[TenantPolicy], now: DateTime<Utc>) -> AnyView {
     let rows = PolicyKind::ALL.map(|kind| {
-        let set = on.iter().find(|policy| policy.kind == kind);
+        let set: Vec<_> = on.iter().filter(|policy| policy.kind == kind).collect();
         let path = format!("{SETTINGS}/policies/{}", kind.as_str());
-        let state = match set {
-            None => view! { <span class="chip">"Off"</span> }.into_any(),
-            Some(policy) => {
+        let state = match set.as_slice() {
+            [] => view! { <span class="chip">"Off"</span> }.into_any(),
+            some => some.iter().map(|policy| {
                 let days = policy.days.map(|days| format!(" {days} days")).unwrap_or_default();
                 let from = if policy.holds(now) {
                     view! { <span class="chip chip-active">"On"{days}</span> }.into_any()
                 } else {
                     view! { <span class="chip chip-suspended">"Holds"{days}</span>" "<Moment at=policy.holds_from now /> }.into_any()
                 };
-                view! { {from}<span class="sub">"set by "{policy.set_by.clone()}</span> }.into_any()
-            }
+                view! { <div>{from}<span class="sub">"set by "{policy.set_by.clone()}</span></div> }
+            }).collect_view().into_any()
         };
-        let off = set.map(|_| view! { <a class="button small" href=format!("{path}/off") data-dialog="">"Turn off"</a> });
-        let word = if set.is_some() { "Change" } else { "Set" };
+        let off = (!set.is_empty()).then(|| view! { <a class="button small" href=format!("{path}/off") data-dialog="">"Turn off"</a> });
+        let word = if set.is_empty() { "Set" } else { "Change" };
         view! {
             <tr>
                 <th scope="row" data-label="Policy"><span class="name">{kind.label()}</span><span class="sub">{kind.meaning()}</span></th>
@@ -80,7 +80,9 @@ pub fn Policy() -> impl IntoView {
         let kind = PolicyKind::from_word(&word).ok_or_else(ApiError::not_found)?;
         let policies = request.services.tenant_policies();
         let on = policies.list(request.actor()?).await?;
-        let set = on.into_iter().find(|policy| policy.kind == kind);
+        let set: Vec<_> = on.into_iter().filter(|policy| policy.kind == kind).collect();
+        let present = set.iter().find(|policy| policy.holds(request.services.now())).cloned();
+        let set = set.into_iter().next_back();
         let days = match (&set, days.is_empty()) {
             (Some(policy), true) => policy.days.map(|days| days.to_string()).unwrap_or_default(),
             (None, true) if kind.has_days() => "90".to_owned(),
@@ -153,13 +155,12 @@ fn deciding_fact(kind: PolicyKind, key: &ApiKey, now: DateTime<Utc>) -> AnyView 
 
 fn preview_view(
     preview: PolicyPreview,
-    path: &str,
-    days: &str,
-    from: &str,
+    present: Option<TenantPolicy>,
+    (path, days, from): (&str, &str, &str),
     is_on: bool,
     now: DateTime<Utc>,
-) -> AnyView {
     place: AnyView,
+) -> AnyView {
     let PolicyPreview { policy, keys, count } = preview;
     let verb = if policy.kind == PolicyKind::SuspendUnused {
         "would be suspended, if nobody uses them until then"
@@ -183,19 +184,23 @@ fn preview_view(
         format!("from {} on", utc_text(policy.holds_from))
     };
     let button = if is_on { "Change" } else { "Turn on" };
+    let until = present.filter(|_| policy.holds_from > now).map(|present| {
+        view! { <p>"Until then it holds as it is now: "{present.sentence()}</p> }
+    });
     view! {
         <section class="roll" aria-labelledby="touches-title">
             <h2 id="touches-title">"What it touches"</h2>
             <p>{words}</p>
             <ul class="plain-list">{rows.collect_view()}{more.then(|| view! { <li>"… and more"</li> })}</ul>
             <p>{format!("It holds {holds}, for every key that is made or rolled.")}</p>
+            {until}
             <form method="post" action=path.to_owned()>
+                {place}
                 <input type="hidden" name="days" value=days.to_owned() />
                 <input type="hidden" name="from" value=from.to_owned() />
                 <div class="buttons"><button type="submit" class="button primary">{button}</button><a class="button" href=SETTINGS>"Cancel"</a></div>
             </form>
         </section>
-                {place}
     }
     .into_any()
 }
@@ -206,6 +211,7 @@ pub fn PolicyOff() -> impl IntoView {
     let (request, word) = (context(), path_word("policy"));
     page("Policy", async move {
         let kind = PolicyKind::from_word(&word).ok_or_else(ApiError::not_found)?;
+        request.services.tenant_policies().check_may_set(request.actor()?).await?;
         let on = request.services.tenant_policies().list(request.actor()?).await?;
         let code = request.code(None).await?;
         Ok(Card {

@@ -71,7 +71,7 @@ impl ApiKeys<'_> {
         let scope = if own_session { Scope::Everywhere(owner) } else { Scope::Here(owner, permit.tenant_id()) };
         let asked = Asked { scope, query, inventory: InventoryQuery::default(), policies: &[], now: self.0.now() };
         let mut page = storage::key_list::list(self.0.db(), asked).await?;
-        self.0.uses().overlay(&mut page.items);
+        self.complete(&mut page.items).await?;
         Ok(page)
     }
 
@@ -86,7 +86,7 @@ impl ApiKeys<'_> {
         let accounts = authorize(actor, Operation::ListServiceAccounts, Target::Tenant(actor.tenant_id())).is_ok();
         let mut keys =
             storage::key_list::list_visible(self.0.db(), &permit, accounts, self.0.now(), VISIBLE_LIMIT).await?;
-        self.0.uses().overlay(&mut keys);
+        self.complete(&mut keys).await?;
         Ok(keys)
     }
 
@@ -117,7 +117,7 @@ impl ApiKeys<'_> {
     pub async fn get(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
         let (_, permit) = self.permit(actor, Operation::GetApiKey, id).await?;
         let mut key = storage::keys::find(self.0.db(), &permit, id).await?.ok_or_else(ApiError::not_found)?;
-        self.0.uses().overlay([&mut key]);
+        self.complete(std::slice::from_mut(&mut key)).await?;
         Ok(key)
     }
 
@@ -292,6 +292,30 @@ impl ApiKeys<'_> {
             .await?;
         self.0.uses().overlay([&mut key]);
         Ok(key)
+    }
+
+    /// Adds to keys that were read what doesn't stand in their rows: uses that aren't written yet, and which policies they
+    /// are against.
+    pub(crate) async fn complete(&self, keys: &mut [ApiKey]) -> Result<()> {
+        self.0.uses().overlay(keys.iter_mut());
+        let now = self.0.now();
+        let mut policies = HashMap::new();
+        for key in keys.iter_mut() {
+            if matches!(key.state(now), KeyState::Revoked { .. } | KeyState::Expired { .. }) {
+                continue;
+            }
+            let of_tenant = match policies.entry(key.tenant_id) {
+                hash_map::Entry::Occupied(known) => known.into_mut(),
+                hash_map::Entry::Vacant(unknown) => {
+                    unknown.insert(storage::policies::list(self.0.db(), key.tenant_id, now).await?)
+                }
+            };
+            let mut against: Vec<_> =
+                of_tenant.iter().filter(|policy| policy.is_against(key)).map(|policy| policy.kind).collect();
+            against.dedup();
+            key.against = against;
+        }
+        Ok(())
     }
 
     /// Whether to offer an actor to do something with a key: a question for menus, never a right.

@@ -62,11 +62,11 @@ impl Inventory<'_> {
     pub async fn list(&self, actor: &Actor, query: &KeyQuery, inventory: InventoryQuery) -> Result<Page<ApiKey>> {
         let permit = self.0.permit(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).await?;
         let query = &KeyQuery { search: input::search(&query.search), ..query.clone() };
-        let policies = storage::policies::list(self.0.db(), permit.tenant_id()).await?;
+        let policies = storage::policies::list(self.0.db(), permit.tenant_id(), self.0.now()).await?;
         let scope = Scope::Tenant(permit.tenant_id());
         let asked = Asked { scope, query, inventory, policies: &policies, now: self.0.now() };
         let mut page = storage::key_list::list(self.0.db(), asked).await?;
-        self.0.uses().overlay(&mut page.items);
+        self.0.api_keys().complete(&mut page.items).await?;
         Ok(page)
     }
 
@@ -78,7 +78,7 @@ impl Inventory<'_> {
         self.0.permit(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).await?;
         let mut found: Vec<ApiKey> =
             self.permits(actor, Operation::GetApiKey, keys).await?.into_iter().map(|(_, key)| key).collect();
-        self.0.uses().overlay(&mut found);
+        self.0.api_keys().complete(&mut found).await?;
         Ok(found)
     }
 

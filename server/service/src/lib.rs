@@ -70,6 +70,8 @@ pub use verification::{Verification, VerifiedKey};
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked whether a mail is due.
 const REMIND_EVERY: Duration = Duration::from_mins(1);
+/// How often it is looked whether keys were unused for too long.
+const SUSPEND_EVERY: Duration = Duration::from_mins(10);
 /// How many flushes pass between two removals of sessions that are over.
 const SWEEP_EVERY: u32 = 600;
 
@@ -135,6 +137,7 @@ impl Services {
         let services = Self(Arc::new(inner));
         tokio::spawn(keep_house(Arc::downgrade(&services.0)));
         tokio::spawn(remind(Arc::downgrade(&services.0)));
+        tokio::spawn(suspend_unused(Arc::downgrade(&services.0)));
         Ok(services)
     }
 
@@ -282,9 +285,6 @@ impl Services {
         &self.0.uses
     }
 
-    pub(crate) fn refusals(&self) -> &verification::Refusals {
-        &self.0.refusals
-    }
     /// Writes the uses that are noted, before evidence is read. Where a row is held by somebody else's change they come with
     /// the next batch: what is shown is a second old then, as the evidence of another server is.
     pub(crate) async fn write_uses(&self) {
@@ -293,6 +293,9 @@ impl Services {
         }
     }
 
+    pub(crate) fn refusals(&self) -> &verification::Refusals {
+        &self.0.refusals
+    }
 
     pub(crate) fn mail(&self) -> &mail::Mail {
         &self.0.mail
@@ -353,6 +356,17 @@ async fn remind(services: std::sync::Weak<Inner>) {
     }
 }
 
+/// Beside the requests: suspends what policies want suspended. Not with the housekeeping, because 100,000 keys take minutes.
+async fn suspend_unused(services: std::sync::Weak<Inner>) {
+    loop {
+        tokio::time::sleep(SUSPEND_EVERY).await;
+        let Some(inner) = services.upgrade() else { return };
+        if let Err(error) = tenant_policies::suspend_unused(&inner).await {
+            tracing::warn!(%error, "unused keys could not be suspended; trying again");
+        }
+    }
+}
+
 /// Removes what nobody needs any more.
 async fn sweep(inner: &Inner) {
     let now = inner.clock.now();
@@ -361,9 +375,6 @@ async fn sweep(inner: &Inner) {
     }
     if let Err(error) = storage::attempts::delete_before(&inner.db, now - attempts::WINDOW).await {
         tracing::warn!(%error, "old attempts could not be removed");
-    }
-    if let Err(error) = tenant_policies::suspend_unused(inner).await {
-        tracing::warn!(%error, "unused keys could not be suspended");
     }
     if let Err(error) = storage::evidence::sweep(&inner.db, now - domain::evidence::KEPT_FOR).await {
         tracing::warn!(%error, "old evidence of use could not be removed");

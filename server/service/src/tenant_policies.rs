@@ -1,5 +1,7 @@
 //! Use cases of a tenant's policies on keys.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use domain::{
     ApiError, ApiKey, ErrorCode, Operation, TenantPolicy,
@@ -16,8 +18,10 @@ use crate::{
 const MOST_NAMED: u32 = 50;
 /// Where a preview's count stops.
 const MOST_COUNTED: u32 = 10_000;
-/// How many unused keys a round suspends; the others come in the next.
-const MOST_SUSPENDED: u32 = 200;
+/// How many unused keys are suspended in one transaction.
+const AT_ONCE: u32 = 200;
+/// How long others come first between two of them.
+const BREATH: Duration = Duration::from_millis(200);
 
 /// A policy that somebody thinks of, or sets.
 #[derive(Clone, Debug)]
@@ -51,7 +55,15 @@ impl TenantPolicies<'_> {
     /// When the database fails.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<TenantPolicy>> {
         let permit = self.0.permit(actor, Operation::ListPolicies, Target::Tenant(actor.tenant_id())).await?;
-        storage::policies::list(self.0.db(), permit.tenant_id()).await
+        storage::policies::list(self.0.db(), permit.tenant_id(), self.0.now()).await
+    }
+
+    /// Whether the actor may set policies.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`.
+    pub async fn check_may_set(&self, actor: &Actor) -> Result<()> {
+        self.0.permit(actor, Operation::PreviewPolicy, Target::Tenant(actor.tenant_id())).await.map(drop)
     }
 
     /// Which living keys a policy would touch: mark as against it or, for unused ones, suspend when it begins to hold.
@@ -67,7 +79,7 @@ impl TenantPolicies<'_> {
         Ok(PolicyPreview { policy, keys, count })
     }
 
-    /// Turns a policy on, or sets it anew.
+    /// Turns a policy on, or sets it anew; where it is to hold from later on, the one that holds goes on until then.
     ///
     /// # Errors
     /// As [`TenantPolicies::preview`].
@@ -134,28 +146,47 @@ fn kind_of(word: &str) -> Result<PolicyKind> {
         .ok_or_else(|| ApiError::field("policy", format!("Choose one of {}.", words())))?)
 }
 
-/// Suspends what a policy wants suspended. Uses that aren't written yet are written first.
+/// Suspends all that policies want suspended. Uses that aren't written yet are written first.
 pub(crate) async fn suspend_unused(inner: &Inner) -> Result<()> {
-    let now = inner.clock.now();
-    inner.uses.flush(&inner.db, now).await?;
-    for key in storage::policies::list_unused(&inner.db, now, MOST_SUSPENDED).await? {
-        suspend(inner, key, now).await?;
+    loop {
+        let now = inner.clock.now();
+        inner.uses.flush(&inner.db, now).await?;
+        let unused = storage::policies::list_unused(&inner.db, now, AT_ONCE).await?;
+        if unused.is_empty() {
+            return Ok(());
+        }
+        let mut suspended = 0;
+        for of_tenant in unused.chunk_by(|one, next| one.tenant_id == next.tenant_id) {
+            suspended += suspend(inner, of_tenant.to_vec(), now).await?;
+        }
+        if suspended == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(BREATH).await;
     }
-    Ok(())
 }
 
-async fn suspend(inner: &Inner, key: Unused, now: DateTime<Utc>) -> Result<()> {
-    let subject = ("api_key", key.id.0, key.name.as_str());
-    let entry = Entry::by_itself(key.tenant_id, Operation::SuspendApiKey, now, subject)
-        .with(format!("unused for {} days", key.days));
+/// Suspends keys of one tenant that are still unused, and gives how many those were.
+async fn suspend(inner: &Inner, keys: Vec<Unused>, now: DateTime<Utc>) -> Result<usize> {
     inner
         .db
         .write(move |tx| {
             Box::pin(async move {
-                if storage::policies::suspend_unused(tx, &key, now).await? {
-                    storage::audit::insert(tx, &entry).await?;
+                if let Some(key) = keys.first() {
+                    storage::tenants::take_turn(tx, key.tenant_id).await?;
                 }
-                Ok(())
+                let mut lines = Vec::new();
+                for key in &keys {
+                    if storage::policies::suspend_unused(tx, key, now).await? {
+                        let subject = ("api_key", key.id.0, key.name.as_str());
+                        let line = Entry::by_itself(key.tenant_id, Operation::SuspendApiKey, now, subject);
+                        lines.push(line.with(format!("unused for {} days", key.days)));
+                    }
+                }
+                for line in &lines {
+                    storage::audit::insert(tx, line).await?;
+                }
+                Ok(lines.len())
             })
         })
         .await

@@ -89,6 +89,10 @@ pub struct ApiKey {
     pub revoked_at: Option<String>,
     /// Who revoked it.
     pub revoked_by: Option<String>,
+    /// Why it was revoked.
+    pub revoke_reason: Option<String>,
+    /// Which of the tenant's policies, that hold or will, wouldn't let it be made so.
+    pub against_policies: Vec<String>,
     /// Its last use.
     pub last_used: Option<LastUse>,
 }
@@ -120,6 +124,8 @@ impl ApiKey {
             suspended_by: key.suspended_by,
             revoked_at: key.revoked_at.map(time),
             revoked_by: key.revoked_by,
+            revoke_reason: key.revoke_reason,
+            against_policies: key.against.iter().map(|kind| kind.as_str().to_owned()).collect(),
             last_used: key.last_used.map(LastUse::from),
         }
     }

@@ -111,6 +111,8 @@ impl From<KeyRow> for ApiKey {
             replaced_by,
             last_used,
             last_refused,
+            revoke_reason: row.revoke_reason,
+            against: Vec::new(),
         }
     }
 }

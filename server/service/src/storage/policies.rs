@@ -1,7 +1,10 @@
 //! Tenants' policies on keys.
 
 use chrono::{DateTime, Utc};
-use domain::{KeyId, Owner, ServiceAccountId, TenantId, TenantPolicy, UserId, policy::PolicyKind};
+use domain::{
+    KeyId, Owner, ServiceAccountId, TenantId, TenantPolicy, UserId,
+    policy::{PolicyKind, counting},
+};
 use uuid::Uuid;
 
 use super::{
@@ -32,29 +35,35 @@ impl Row {
     }
 }
 
-const SELECT: &str =
-    "SELECT policy, days, holds_from, set_at, set_by FROM tenant_policies WHERE tenant_id = $1 ORDER BY policy";
+const SELECT: &str = "SELECT policy, days, holds_from, set_at, set_by FROM tenant_policies WHERE tenant_id = $1 ORDER BY policy, holds_from";
 
-/// Those of a tenant that are on.
-pub(crate) async fn list(db: &Db, tenant: TenantId) -> Result<Vec<TenantPolicy>> {
+/// Those of a tenant that are on, see [`domain::policy::counting`].
+pub(crate) async fn list(db: &Db, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<TenantPolicy>> {
     let rows: Vec<Row> = read!(db, c => sqlx::query_as(SELECT).bind(tenant.0).fetch_all(c))?;
-    Ok(rows.into_iter().filter_map(Row::into_policy).collect())
+    Ok(counting(rows.into_iter().filter_map(Row::into_policy).collect(), now))
 }
 
 /// The same, inside a transaction.
-pub(crate) async fn list_in(tx: &mut Tx, tenant: TenantId) -> Result<Vec<TenantPolicy>> {
+pub(crate) async fn list_in(tx: &mut Tx, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<TenantPolicy>> {
     let rows: Vec<Row> = run!(tx, c => sqlx::query_as(SELECT).bind(tenant.0).fetch_all(c))?;
-    Ok(rows.into_iter().filter_map(Row::into_policy).collect())
+    Ok(counting(rows.into_iter().filter_map(Row::into_policy).collect(), now))
 }
 
-/// Turns one on, or sets it anew.
+/// Turns one on, or sets it anew: one that holds goes on until then.
 pub(crate) async fn set(tx: &mut Tx, permit: &Permit, policy: &TenantPolicy) -> Result<()> {
+    // Of one that holds at once, nothing earlier is left; of a later one, no other that was to come.
+    let kept = if policy.holds_from > policy.set_at { micros(policy.set_at) } else { -1 };
+    change!(
+        tx,
+        sqlx::query("DELETE FROM tenant_policies WHERE tenant_id = $1 AND policy = $2 AND holds_from > $3")
+            .bind(permit.tenant_id().0)
+            .bind(policy.kind.as_str())
+            .bind(kept)
+    )?;
     change!(
         tx,
         sqlx::query(
-            "INSERT INTO tenant_policies (tenant_id, policy, days, holds_from, set_at, set_by) VALUES ($1, $2, $3, $4, $5, $6) \
-             ON CONFLICT (tenant_id, policy) DO UPDATE SET days = excluded.days, holds_from = excluded.holds_from, \
-             set_at = excluded.set_at, set_by = excluded.set_by"
+            "INSERT INTO tenant_policies (tenant_id, policy, days, holds_from, set_at, set_by) VALUES ($1, $2, $3, $4, $5, $6)"
         )
         .bind(permit.tenant_id().0)
         .bind(policy.kind.as_str())
@@ -74,7 +83,7 @@ pub(crate) async fn clear(tx: &mut Tx, permit: &Permit, kind: PolicyKind) -> Res
             .bind(permit.tenant_id().0)
             .bind(kind.as_str())
     )?;
-    Ok(rows == 1)
+    Ok(rows > 0)
 }
 
 /// A key that was unused for too long.
@@ -99,14 +108,16 @@ struct UnusedRow {
     days: i64,
 }
 
-/// Living keys that their tenant's policy wants suspended now.
+/// Living keys that their tenant's policy wants suspended now, tenant by tenant.
 pub(crate) async fn list_unused(db: &Db, now: DateTime<Utc>, limit: u32) -> Result<Vec<Unused>> {
     let sql = format!(
         "SELECT k.id, k.name, k.tenant_id, k.user_id, k.service_account_id, p.days FROM tenant_policies p \
          JOIN api_keys k ON k.tenant_id = p.tenant_id AND k.standing = 0 \
-         WHERE p.policy = 'suspend_unused' AND p.holds_from <= $1 AND COALESCE(k.expires_at, 9223372036854775807) > $1 \
+         WHERE p.policy = 'suspend_unused' AND p.holds_from <= $1 AND NOT EXISTS (SELECT 1 FROM tenant_policies q \
+         WHERE q.tenant_id = p.tenant_id AND q.policy = p.policy AND q.holds_from > p.holds_from AND q.holds_from <= $1) \
+         AND COALESCE(k.expires_at, 9223372036854775807) > $1 \
          AND COALESCE(k.last_used_at, 0) < $1 - p.days * 86400000000 AND k.created_at < $1 - p.days * 86400000000 \
-         AND COALESCE(k.resumed_at, 0) < $1 - p.days * 86400000000 ORDER BY k.id LIMIT {limit}"
+         AND COALESCE(k.resumed_at, 0) < $1 - p.days * 86400000000 ORDER BY k.tenant_id, k.id LIMIT {limit}"
     );
     let rows: Vec<UnusedRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(micros(now)).fetch_all(c))?;
     let unused = |row: UnusedRow| Unused {

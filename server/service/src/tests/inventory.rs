@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::{
     ErrorCode, InventoryFilter, InventoryQuery, KeyFilter, KeyQuery, KeySort, KeyState, Owner, OwnerKind, PageRequest,
-    Role,
+    Role, policy::PolicyKind,
 };
 
 use crate::{Actor, BulkAct, CreateApiKey, SetPolicy, stage::*, tenant_policies};
@@ -223,5 +223,83 @@ fn keys_that_nobody_uses_are_suspended_by_policy_and_their_owner_may_resume_them
         stage.services.api_keys().resume(&bob, idle.key.id).await.unwrap();
         tenant_policies::suspend_unused(&stage.services.0).await.unwrap();
         assert!(state(&idle).await.is_good(), "thirty days begin anew");
+    });
+}
+
+#[test]
+fn a_policy_that_is_changed_for_later_holds_as_it_is_until_then() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let policies = stage.services.tenant_policies();
+        policies.set(&ada, &set("max_lifetime", Some(90))).await.unwrap();
+        let later = SetPolicy { from: Some("2027-02-01T00:00:00Z".to_owned()), ..set("max_lifetime", Some(30)) };
+        policies.set(&ada, &later).await.unwrap();
+        policies.set(&ada, &later).await.expect("the same again takes its own place");
+        let days = async || {
+            let on = stage.services.tenant_policies().list(&ada).await.unwrap();
+            on.iter().map(|policy| policy.days.unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(days().await, [90, 30]);
+        let keys = stage.services.api_keys();
+        let ends_after = async |days| {
+            let actor = stage.session(stage.admin).await;
+            let at = stage.services.now() + TimeDelta::days(days);
+            let input = CreateApiKey { expires_at: Some(at.to_rfc3339()), ..new_key(actor.owner(), "k") };
+            keys.create(&actor, &input).await.map(drop)
+        };
+        assert_eq!(code(ends_after(91).await), ErrorCode::BadUserInput);
+        ends_after(60).await.unwrap();
+        stage.advance(TimeDelta::days(31));
+        assert_eq!(days().await, [30]);
+        assert_eq!(code(ends_after(60).await), ErrorCode::BadUserInput);
+        ends_after(30).await.unwrap();
+        policies.set(&ada, &set("max_lifetime", Some(365))).await.unwrap();
+        assert_eq!(days().await, [365], "at once, so that nothing else is left");
+        policies.clear(&ada, "max_lifetime").await.unwrap();
+        assert!(days().await.is_empty());
+    });
+}
+
+#[test]
+fn a_key_says_which_policies_it_is_against() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let endless = stage.add_key(&ada, ada.owner(), "endless").await;
+        let over = stage.add_key(&ada, ada.owner(), "over").await;
+        stage.services.api_keys().revoke(&ada, over.key.id).await.unwrap();
+        let policies = stage.services.tenant_policies();
+        for (policy, days) in [("max_lifetime", Some(30)), ("expiry_required", None), ("suspend_unused", Some(30))] {
+            policies.set(&ada, &set(policy, days)).await.unwrap();
+        }
+        let against = [PolicyKind::ExpiryRequired, PolicyKind::MaxLifetime];
+        let seen = stage.services.api_keys().get(&ada, endless.key.id).await.unwrap();
+        assert_eq!(seen.against, against);
+        assert!(stage.services.api_keys().get(&ada, over.key.id).await.unwrap().against.is_empty(), "it is over");
+        let filter = only(InventoryFilter::AgainstPolicy);
+        let listed = stage.services.inventory().list(&ada, &KeyQuery::default(), filter).await.unwrap().items;
+        assert!(listed.len() == 1 && listed[0].against == against, "the filter and the mark agree");
+    });
+}
+
+#[test]
+fn more_unused_keys_than_one_transaction_takes_are_all_suspended() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        stage.services.admin().create_tenant("Other", "other").await.unwrap();
+        let eve = stage.add_user("eve@example.org", "other", Role::TenantAdmin).await;
+        let eve = stage.session(eve).await;
+        for by in [&ada, &eve] {
+            for n in 0..105 {
+                stage.add_key(by, by.owner(), &format!("k{n}")).await;
+            }
+            stage.services.tenant_policies().set(by, &set("suspend_unused", Some(30))).await.unwrap();
+        }
+        stage.advance(TimeDelta::days(31));
+        tenant_policies::suspend_unused(&stage.services.0).await.unwrap();
+        let (ada, eve) = (stage.session(stage.admin).await, stage.session(eve.user_id().unwrap()).await);
+        for by in [&ada, &eve] {
+            let active = stage.services.api_keys().list(by, by.owner(), &KeyQuery::default()).await.unwrap();
+            assert!(active.items.is_empty());
+        }
     });
 }
