@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Direction, KeyId, Name, PageRequest, Secret, ServiceAccountId, TenantId, UserId};
+use crate::{Direction, KeyId, Name, PageRequest, Secret, ServiceAccountId, TenantId, UserId, policy::PolicyKind};
 
 /// A key is "expiring soon" when it ends within this time.
 pub const EXPIRING_SOON: TimeDelta = TimeDelta::days(14);
@@ -120,6 +120,8 @@ pub struct Successor {
     pub at: DateTime<Utc>,
     /// Whether its first use, which hasn't come yet, ends the other.
     pub ends_on_use: bool,
+    /// Whether it was revoked before the other ended: then nothing takes the other's place.
+    pub is_revoked: bool,
 }
 
 /// Where a key is in its life. Only `Active` verifies.
@@ -194,9 +196,10 @@ impl ApiKey {
 }
 
 impl ApiKey {
-    /// Until when a key that was rolled works beside the new one; `None` for one that isn't in its overlap.
+    /// Until when a key that was rolled works beside the new one, unless it is suspended; `None` for one that isn't in its
+    /// overlap.
     pub fn overlap_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.expires_at.filter(|_| self.replaced_by.is_some() && self.state(now).is_good())
+        self.expires_at.filter(|at| self.replaced_by.is_some() && self.revoked_at.is_none() && now < *at)
     }
 
     /// When a key that was rolled out, and is over by that, was last tried all the same.
@@ -359,11 +362,11 @@ pub(crate) mod tests {
             revoked_by: None,
             last_used: None,
             last_refused: None,
+            revoke_reason: None,
+            against: Vec::new(),
         }
     }
 
-            revoke_reason: None,
-            against: Vec::new(),
     #[test]
     fn a_key_is_refused_at_the_expiry_instant_not_after_it() {
         let at = DateTime::UNIX_EPOCH + TimeDelta::days(100);

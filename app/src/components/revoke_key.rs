@@ -6,13 +6,20 @@ use leptos::prelude::*;
 
 use super::{delete_account::agent_names, time::Moment};
 
-/// Which key it is, and what stops with it. `agents`: those that run with it. `recent`: who used it in the last day.
+/// Which key it is, and what stops with it. `agents`: those that run with it. `recent`: who used it in the last day. `then`:
+/// as in [`RecentWords`].
 #[component]
-pub fn UseWords(key: ApiKey, agents: Vec<Agent>, recent: Recent, now: DateTime<Utc>) -> impl IntoView {
+pub fn UseWords(
+    key: ApiKey,
+    agents: Vec<Agent>,
+    recent: Recent,
+    now: DateTime<Utc>,
+    #[prop(default = STOPS)] then: &'static str,
+) -> impl IntoView {
     let names = agent_names(&agents, &key);
     view! {
         <p class="subject"><code>{key.hint.clone()}"…"</code>" in "{key.tenant_name.to_string()}</p>
-        <RecentWords recent now />
+        <RecentWords recent now then />
         {key.last_used.map(|last| {
             let address = last.address.map(|address| format!(" from {address}")).unwrap_or_default();
             let agent = last.user_agent.map(|agent| format!(" by {agent}")).unwrap_or_default();
@@ -22,16 +29,20 @@ pub fn UseWords(key: ApiKey, agents: Vec<Agent>, recent: Recent, now: DateTime<U
     }
 }
 
-/// "Used 12 seconds ago by 3 agents from 2 addresses. What uses it will stop working at once."
+/// What happens to those who use a key that is stopped.
+const STOPS: &str = "What uses it will stop working at once.";
+
+/// "Used 12 seconds ago by 3 agents from 2 addresses. What uses it will stop working at once." `then`: the last sentence,
+/// where that isn't what happens.
 #[component]
-pub fn RecentWords(recent: Recent, now: DateTime<Utc>) -> impl IntoView {
+pub fn RecentWords(recent: Recent, now: DateTime<Utc>, #[prop(default = STOPS)] then: &'static str) -> impl IntoView {
     let Some(at) = recent.last_used_at else {
         return view! { <p>"It has never been used: nothing stops."</p> }.into_any();
     };
     match recent.words() {
         None => view! { <p>"Last used "<strong><Moment at now /></strong>", and not in the last day."</p> }.into_any(),
         Some(words) => {
-            view! { <p>"Used "<strong><Moment at now /></strong>", in the last day "<strong>{words}</strong>". What uses it will stop working at once."</p> }
+            view! { <p>"Used "<strong><Moment at now /></strong>", in the last day "<strong>{words}</strong>". "{then}</p> }
                 .into_any()
         }
     }

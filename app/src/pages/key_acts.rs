@@ -1,7 +1,7 @@
 //! The pages that do something with one key: revoke, suspend, resume, rename, roll.
 
 use chrono::{DateTime, Utc};
-use domain::{AgentScope, ApiError, ApiKey, KeyId, KeyState, Overlap, Recent, ServiceAccountId};
+use domain::{Agent, AgentScope, ApiError, ApiKey, KeyId, KeyState, Overlap, Recent, ServiceAccountId};
 use leptos::prelude::*;
 
 use super::{
@@ -75,7 +75,7 @@ async fn act_page(request: &RequestContext, key: KeyId, act: &str, back: &str) -
         .view(request, back, url),
         "resume" => Card {
             title: format!("Resume the API key {}?", key.name),
-            button: matches!(key.state(now), KeyState::Suspended { .. }).then_some("Resume"),
+            button: (matches!(key.state(now), KeyState::Suspended { .. }) && key.suspended_at.is_some()).then_some("Resume"),
             destroys: false,
             code: AsCode::change(&code, "resume_api_key", &id, None),
             words: resume_words(&key),
@@ -84,7 +84,7 @@ async fn act_page(request: &RequestContext, key: KeyId, act: &str, back: &str) -
         .view(request, back, url),
         "roll" => {
             let confirm = confirm_fields(request).await?;
-            roll_page(request, &key, recent, back, &code, confirm)
+            roll_page(request, &key, (agents, recent), back, &code, confirm)
         }
         "finish-roll" => Card {
             title: format!("Finish the roll of {}?", key.name),
@@ -96,16 +96,23 @@ async fn act_page(request: &RequestContext, key: KeyId, act: &str, back: &str) -
         }
         .view(request, back, url),
         "extend-roll" => {
-            let choices = [("24h", "24 hours"), ("7d", "7 days"), ("1h", "1 hour")];
+            let choices = later_ends(&key, now);
             let (chosen, confirm) = (chosen_overlap(request, &choices), confirm_fields(request).await?);
+            let until = key.overlap_until(now);
+            let words = until.map(|at| view! { <p>"The old token works until "<Moment at now />". "</p> });
+            let fields = if choices.is_empty() {
+                view! { <p>"It works for 7 days more already. Come again when less is left."</p> }.into_any()
+            } else {
+                view! { {overlap_field(&choices, chosen)}{confirm} }.into_any()
+            };
             Card {
                 title: format!("Extend the overlap of {}?", key.name),
-                button: key.overlap_until(now).map(|_| "Extend"),
+                button: until.filter(|_| !choices.is_empty()).map(|_| "Extend"),
                 destroys: false,
                 code: AsCode::change(&code, "extend_roll", &id, Some(("overlap", chosen))),
-                words: view! { <p>"Counted from now. The old token never works longer than it would have without the roll."</p> }
+                words: view! { {words}<p>"A new end is counted from now. The old token never works longer than it would have without the roll."</p> }
                     .into_any(),
-                fields: view! { {overlap_field(&choices, chosen)}{confirm} }.into_any(),
+                fields,
             }
             .view(request, back, url)
         }
@@ -134,7 +141,7 @@ async fn act_page(request: &RequestContext, key: KeyId, act: &str, back: &str) -
 
 /// The choice to revoke along what a key has made, with the last use of each; `keys`: those that live.
 fn created_field(keys: Vec<ApiKey>, chosen: bool, now: DateTime<Utc>) -> AnyView {
-    let used = |key: &ApiKey| view! { {key.name.to_string()}{use_of(key, now)} };
+    let used = |key: &ApiKey| view! { {key.name.to_string()}" "<code>{key.hint.clone()}"…"</code>{use_of(key, now)} };
     let (words, list) = match keys.as_slice() {
         [] => return ().into_any(),
         [one] => (view! { "Revoke the key that it made along: "{used(one)} }.into_any(), None),
@@ -159,10 +166,19 @@ fn use_of(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
     view! { ", last used "<Moment at=last.at now />{address} }.into_any()
 }
 
-/// The word that was chosen; a day, when none of them was.
+/// The word that was chosen; a day, when none of them was, or where a day isn't offered the first.
 fn chosen_overlap(request: &RequestContext, choices: &[(&'static str, &'static str)]) -> &'static str {
     let typed = request.form.value("overlap");
-    choices.iter().map(|(word, _)| *word).find(|word| *word == typed).unwrap_or("24h")
+    let words = || choices.iter().map(|(word, _)| *word);
+    let by_itself = words().find(|word| *word == "24h").or(words().next());
+    words().find(|word| *word == typed).or(by_itself).unwrap_or("24h")
+}
+
+/// What a roll can be extended by: all that ends later than it does now.
+fn later_ends(key: &ApiKey, now: DateTime<Utc>) -> Vec<(&'static str, &'static str)> {
+    let end = key.overlap_until(now);
+    let is_later = |word: &str| Overlap::parse(word, None, now).ok().and_then(|overlap| overlap.until(now)) > end;
+    [("1h", "1 hour"), ("24h", "24 hours"), ("7d", "7 days")].into_iter().filter(|(word, _)| is_later(word)).collect()
 }
 
 fn overlap_field(choices: &[(&'static str, &'static str)], chosen: &str) -> AnyView {
@@ -177,7 +193,7 @@ fn overlap_field(choices: &[(&'static str, &'static str)], chosen: &str) -> AnyV
 fn roll_page(
     request: &RequestContext,
     key: &ApiKey,
-    recent: Recent,
+    (agents, recent): (Vec<Agent>, Recent),
     back: &str,
     code: &CodeContext,
     confirm: AnyView,
@@ -206,7 +222,7 @@ fn roll_page(
         <div class="card">
             <h1 id="card-title">{format!("Roll the API key {}", key.name)}</h1>
             <p>"You get a new token of the same name and rights. Put it where the old one is used while both work. "{life}</p>
-            <UseWords key=key.clone() agents=Vec::new() recent now />
+            <UseWords key=key.clone() agents recent now then="What uses it needs the new token before the old one ends." />
             <form method="post">
                 <input type="hidden" name="idempotency_key" value=form_id />
                 <FormError error fields=&CONFIRM_FIELDS />
@@ -222,6 +238,14 @@ fn roll_page(
 }
 
 fn resume_words(key: &ApiKey) -> AnyView {
+    if key.owner_suspended_at.is_some() {
+        let words = if key.suspended_at.is_some() {
+            "The service account is suspended too: the token works again once both are resumed."
+        } else {
+            "The service account is suspended, and its keys with it. Resume the account."
+        };
+        return view! { <p>{words}</p> }.into_any();
+    }
     let by = key.suspended_by.as_deref().map(|by| format!(" It was suspended by {by}.")).unwrap_or_default();
     view! { <p>{format!("Its token works again from the next request on.{by}")}</p> }.into_any()
 }
@@ -274,6 +298,7 @@ impl Card {
                 {self.words}
                 <FormError error fields=&CONFIRM_FIELDS />
                 <form method="post">
+                    {place_field(request)}
                     {self.fields}
                     <div class="buttons"><a class="button" href=back.to_owned() data-close="" autofocus>"Cancel"</a>{button}</div>
                 </form>
@@ -283,4 +308,3 @@ impl Card {
         .into_any()
     }
 }
-                    {place_field(request)}

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::{AgentScope, ApiError, ApiKey, KeyId, KeyState, Operation, Role, ServiceAccountId, audit::Channel};
 use leptos::prelude::*;
-use service::ApiKeys;
+use service::{Actor, ApiKeys};
 
 use super::{agents::agents, audit_log, page, path_id};
 use crate::{
@@ -42,7 +42,7 @@ async fn details(request: &RequestContext, key: KeyId, base: &str, up: (String, 
     let all = (actor.role() == Role::TenantAdmin).then(|| audit_log::all_about(&key.id.to_string()));
     let usage = request.services.api_keys().usage(actor, key.id).await?;
     let made = request.services.api_keys().created_by(actor, key.id).await?;
-    let roll = roll(request, &key, base, now).await?;
+    let rolls = rolls(request, &key, base, now).await?;
     let origin = origin(request, &key).await?;
     let seen = request.services.agents().list(actor, AgentScope::Key(key.id)).await?;
     let state = key.state(now);
@@ -57,7 +57,7 @@ async fn details(request: &RequestContext, key: KeyId, base: &str, up: (String, 
         <p class="crumb"><a href=up.0>{up.1}</a></p>
         <div class="title-row"><h1>{key.name.to_string()}</h1>{menu}{revoke}</div>
         <p class="lead"><KeyStatus state />" " <code>{key.hint.clone()}"…"</code></p>
-        {roll}
+        {rolls}
         {facts(key, origin, now)}
         <UsageSection usage now />
         {agents(seen, None, now)}
@@ -83,54 +83,63 @@ async fn origin(request: &RequestContext, key: &ApiKey) -> Result<AnyView, ApiEr
     Ok(view! { {door}", with the key "{with} }.into_any())
 }
 
-/// Where a key stands in its lineage: what it replaces, what replaces it, and in the overlap who still uses which.
-async fn roll(
-    request: &RequestContext,
-    key: &ApiKey,
-    base: &str,
-    now: DateTime<Utc>,
-) -> Result<Option<AnyView>, ApiError> {
+/// Where a key stands in its lineage: the roll that it came from and the one that it went into, and in the overlap who still
+/// uses which.
+async fn rolls(request: &RequestContext, key: &ApiKey, base: &str, now: DateTime<Utc>) -> Result<AnyView, ApiError> {
     let (actor, keys) = (request.actor()?, request.services.api_keys());
-    let (old, new) = match (&key.replaced_by, key.replaces) {
-        (Some(new), _) => (key.clone(), keys.get(actor, new.id).await?),
-        (None, Some(old)) => (keys.get(actor, old).await?, key.clone()),
-        (None, None) => return Ok(None),
-    };
-    let is_current = old.replaced_by.as_ref().is_some_and(|next| next.id == new.id);
-    let until = old.overlap_until(now).filter(|_| is_current);
-    let ends_on_use = old.replaced_by.as_ref().is_some_and(|new| new.ends_on_use);
-    let words = match (until, is_current) {
-        (Some(at), _) if ends_on_use => {
+    let mut rolls = Vec::new();
+    if let Some(old) = key.replaces {
+        rolls.push((keys.get(actor, old).await?, key.clone()));
+    }
+    if let Some(new) = &key.replaced_by {
+        rolls.push((key.clone(), keys.get(actor, new.id).await?));
+    }
+    let sections = rolls.iter().enumerate().map(|(at, (old, new))| roll(actor, (old, new), at, base, now));
+    Ok(sections.collect_view().into_any())
+}
+
+/// One roll. `at`: which of the page's.
+fn roll(actor: &Actor, (old, new): (&ApiKey, &ApiKey), at: usize, base: &str, now: DateTime<Utc>) -> AnyView {
+    let successor = old.replaced_by.as_ref().filter(|next| next.id == new.id);
+    let until = old.overlap_until(now).filter(|_| successor.is_some());
+    let suspended = matches!(old.state(now), KeyState::Suspended { .. });
+    let words = match (until, successor) {
+        (Some(at), Some(new)) if new.is_revoked => {
+            view! { <p class="error">"The new token was revoked. The old one ends "<Moment at now />", and nothing takes its place. Take the roll back, and it lives on as before."</p> }.into_any()
+        }
+        (Some(at), _) if suspended => {
+            view! { <p>"The old token is suspended, and ends "<Moment at now />"."</p> }.into_any()
+        }
+        (Some(at), Some(new)) if new.ends_on_use => {
             view! { <p>"Both tokens work until the new one is first used, and at the latest until "<Moment at now />"."</p> }.into_any()
         }
         (Some(at), _) => view! { <p>"Both tokens work. The old one ends "<Moment at now />"."</p> }.into_any(),
-        (None, true) => view! { <p>"The roll is over: only the new token counts."</p> }.into_any(),
-        (None, false) => view! { <p>"This roll was taken back."</p> }.into_any(),
+        (None, Some(_)) => view! { <p>"The roll is over: only the new token counts."</p> }.into_any(),
+        (None, None) => view! { <p>"This roll was taken back."</p> }.into_any(),
     };
     let acts = [
         (Operation::FinishRoll, "finish-roll", "Finish now"),
         (Operation::ExtendRoll, "extend-roll", "Extend"),
         (Operation::CancelRoll, "cancel-roll", "Take back"),
     ];
-    let offered = acts.into_iter().filter(|(operation, ..)| until.is_some() && ApiKeys::may(actor, *operation, &old));
+    let offered = acts.into_iter().filter(|(operation, ..)| until.is_some() && ApiKeys::may(actor, *operation, old));
     let buttons: Vec<_> = offered
         .map(|(_, word, label)| {
             view! { <a class="button" href=format!("{base}/{}/{word}", old.id) data-dialog="">{label}</a> }
         })
         .collect();
     let buttons = (!buttons.is_empty()).then(|| view! { <div class="buttons">{buttons}</div> });
-    let (old, new) = (side(&old, "Old", base, now), side(&new, "New", base, now));
-    Ok(Some(
-        view! {
-            <section class="roll" aria-labelledby="roll-title">
-                <h2 id="roll-title">"Roll"</h2>
-                {words}
-                <div class="roll-sides">{old}{new}</div>
-                {buttons}
-            </section>
-        }
-        .into_any(),
-    ))
+    let (old, new) = (side(old, "Old", base, now), side(new, "New", base, now));
+    let id = format!("roll-title-{at}");
+    view! {
+        <section class="roll" aria-labelledby=id.clone()>
+            <h2 id=id.clone()>"Roll"</h2>
+            {words}
+            <div class="roll-sides">{old}{new}</div>
+            {buttons}
+        </section>
+    }
+    .into_any()
 }
 
 /// One of the two keys of a roll.
@@ -208,7 +217,16 @@ fn facts(key: ApiKey, origin: AnyView, now: DateTime<Utc>) -> AnyView {
         Some(("Expires", key.expires_at.map_or_else(|| plain("Never".to_owned()), moment))),
         Some(("Last used", last)),
         key.suspended_at.map(|at| ("Suspended", by(at, key.suspended_by.unwrap_or_default()))),
-        key.revoked_at.map(|at| ("Revoked", by(at, key.revoked_by.unwrap_or_default()))),
+        key.owner_suspended_at
+            .map(|at| ("Suspended", view! { <Moment at now />", with its service account" }.into_any())),
+        key.revoked_at.map(|at| {
+            let why = key.revoke_reason.map(|why| format!(": {why}")).unwrap_or_default();
+            ("Revoked", by(at, format!("{}{why}", key.revoked_by.unwrap_or_default())))
+        }),
+        (!key.against.is_empty()).then(|| {
+            let labels: Vec<_> = key.against.iter().map(|kind| kind.label()).collect();
+            ("Against policy", plain(labels.join(", ")))
+        }),
         Some(("Id", view! { <code>{key.id.to_string()}</code> }.into_any())),
     ];
     view! { <Facts rows=rows.into_iter().flatten().collect() /> }.into_any()

@@ -1,6 +1,6 @@
 //! Use cases of API keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, hash_map};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{

@@ -72,7 +72,8 @@ impl Rolls<'_> {
     /// Lets the old token work longer: until `overlap` from now, but no longer than it would have without the roll.
     ///
     /// # Errors
-    /// A field error at `overlap`; `CONFIRMATION_REQUIRED`; `CONFLICT` when the key isn't in its overlap; `NOT_FOUND`, `FORBIDDEN`.
+    /// A field error at `overlap`, also for an end that wouldn't be later; `CONFIRMATION_REQUIRED`; `CONFLICT` when the key
+    /// isn't in its overlap; `NOT_FOUND`, `FORBIDDEN`.
     pub async fn extend(&self, actor: &Actor, id: KeyId, overlap: &str) -> Result<ApiKey> {
         let now = self.0.now();
         let parsed = Overlap::parse(overlap, None, now);
@@ -85,7 +86,8 @@ impl Rolls<'_> {
     /// Takes a roll back: the new token is refused from the next request on, the old one is as it was.
     ///
     /// # Errors
-    /// `CONFLICT` when the key isn't in its overlap; `NOT_FOUND`, `FORBIDDEN`.
+    /// `CONFIRMATION_REQUIRED`; `CONFLICT` when the key isn't in its overlap, or the new one was rolled in its turn;
+    /// `NOT_FOUND`, `FORBIDDEN`.
     pub async fn cancel(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
         self.change(actor, id, Change::Cancel).await
     }
@@ -100,9 +102,9 @@ impl Rolls<'_> {
             .db()
             .write(move |tx| {
                 Box::pin(async move {
+                    storage::tenants::take_turn(tx, permit.tenant_id()).await?;
                     let old = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
                     let in_overlap = old.overlap_until(now).is_some();
-                    storage::tenants::take_turn(tx, permit.tenant_id()).await?;
                     if !in_overlap || !change.make(tx, &actor, &permit, &old, now).await? {
                         let message =
                             "This key isn't in the overlap of a roll: nothing is left to finish or to take back.";
@@ -153,9 +155,18 @@ impl Change {
     ) -> Result<bool> {
         match self {
             Self::Finish => storage::keys::revoke(tx, permit, old.id, now, actor.name(), REASON).await,
-            Self::Extend(until) => storage::rolls::extend(tx, permit, old.id, now, *until).await,
+            Self::Extend(until) => {
+                if let Some(end) = old.overlap_until(now).filter(|end| end >= until) {
+                    let message = format!(
+                        "It works until {} already. Choose a later end, or finish the roll.",
+                        domain::time::utc_text(end)
+                    );
+                    return Err(ApiError::field("overlap", message).into());
+                }
+                storage::rolls::extend(tx, permit, old.id, now, *until).await
+            }
             Self::Cancel => {
-                // The old key first: whoever writes to both takes them in the order of their making.
+                check_last(tx, permit, old).await?;
                 let taken_back = storage::rolls::take_back(tx, permit, old.id, now).await?;
                 if let (true, Some(new)) = (taken_back, &old.replaced_by) {
                     storage::keys::revoke(tx, permit, new.id, now, actor.name(), "roll taken back").await?;
@@ -164,6 +175,18 @@ impl Change {
             }
         }
     }
+}
+
+/// A new key that was rolled in its turn has a successor of its own, which would be left alone with a live token.
+async fn check_last(tx: &mut Tx, permit: &Permit, old: &ApiKey) -> Result<()> {
+    let Some(new) = &old.replaced_by else { return Ok(()) };
+    let new = storage::keys::find_in(tx, permit, new.id).await?;
+    let Some(next) = new.as_ref().and_then(|new| new.replaced_by.as_ref()) else { return Ok(()) };
+    let message = format!(
+        "The new key was rolled in its turn: {}… takes its place. Take that roll back first, or finish this one.",
+        next.hint
+    );
+    Err(ApiError::new(ErrorCode::Conflict, message).into())
 }
 
 fn check(input: &RollApiKey, now: DateTime<Utc>) -> Result<Overlap> {
@@ -198,11 +221,15 @@ async fn roll(
 ) -> Result<ApiKey> {
     let (old_id, now, new_id) = (key.replaces.unwrap_or_default(), key.created_at, key.id);
     let hint = key.hint.clone();
+    storage::tenants::take_turn(tx, permit.tenant_id()).await?;
     let made = issuing::insert_or_repeat(tx, services, permit, &key).await?;
     if made.id != new_id {
         return Ok(made);
     }
     let old = storage::keys::find_in(tx, permit, old_id).await?.ok_or_else(ApiError::not_found)?;
+    if !old.state(now).is_good() {
+        return Err(refusal(&old, now).into());
+    }
     // With no overlap the old key is marked with an instant just ahead, and revoked at once.
     let until = overlap.until(now).unwrap_or(now + TimeDelta::seconds(1));
     if !storage::rolls::replace(tx, permit, old_id, new_id, now, until).await? {
@@ -221,11 +248,13 @@ async fn roll(
 fn refusal(old: &ApiKey, now: DateTime<Utc>) -> ApiError {
     let message = match (old.state(now), &old.replaced_by) {
         (KeyState::Active | KeyState::ExpiringSoon { .. }, Some(new)) => {
-    storage::tenants::take_turn(tx, permit.tenant_id()).await?;
             format!(
                 "This key is being rolled already: {}… takes its place. Finish or take back that roll first.",
                 new.hint
             )
+        }
+        (KeyState::Suspended { .. }, _) if old.suspended_at.is_none() => {
+            "The service account is suspended, and its keys with it. Resume the account first.".to_owned()
         }
         (KeyState::Suspended { .. }, _) => "This key is suspended. Resume it first, or create a new one.".to_owned(),
         (KeyState::Expired { at }, _) => {
@@ -251,6 +280,7 @@ pub(crate) async fn end_predecessor(services: &Services, new: &Candidate, old: K
         .db()
         .write(move |tx| {
             Box::pin(async move {
+                storage::tenants::take_turn(tx, tenant).await?;
                 // A roll that was taken back meanwhile has given the old key its own life again.
                 let replaced = storage::rolls::hold_replaced(tx, old, new_id).await?;
                 let ended = replaced && storage::keys::revoke(tx, &permit, old, now, "Latchkey", REASON).await?;
@@ -269,4 +299,3 @@ impl Default for RollApiKey {
         Self { key: KeyId(Uuid::nil()), overlap: "24h".to_owned(), deadline: None, idempotency_key: None }
     }
 }
-                storage::tenants::take_turn(tx, tenant).await?;

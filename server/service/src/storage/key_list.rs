@@ -16,7 +16,7 @@ use super::{
     db::{read, read_list},
     filter::{Conditions, Value, bind_all},
     fold,
-    keys::{COLUMNS, FROM, KeyRow},
+    keys::{COLUMNS, FROM, KeyRow, NOT_REPLACED},
     listing::{Keyset, Place, SortValue, containing},
     micros, terms,
 };
@@ -521,7 +521,7 @@ pub(crate) async fn list_concerning(
         Concern::EndsBefore(at) => {
             let (now, at) = (conditions.bind(Value::Number(micros(now))), conditions.bind(Value::Number(micros(at))));
             let end = format!("COALESCE(k.expires_at, {NEVER})");
-            let condition = format!("k.standing = 0 AND k.replaced_by IS NULL AND {end} > {now} AND {end} <= {at}");
+            let condition = format!("k.standing = 0 AND {NOT_REPLACED} AND {end} > {now} AND {end} <= {at}");
             (condition, format!("{end}, k.id"))
         }
         Concern::TriedSince(at) => {

@@ -16,13 +16,16 @@ use crate::{Error, Result, policy::Permit, token::TokenDigest, verification::Can
 /// The columns of [`KeyRow`], of `api_keys k` joined as in [`FROM`].
 pub(crate) const COLUMNS: &str = "k.id, k.tenant_id, t.name AS tenant_name, k.user_id, k.service_account_id, \
     COALESCE(u.name, s.name) AS owner_name, k.name, k.name_folded, k.hint, k.created_at, k.created_by, k.expires_at, k.suspended_at, \
-    k.suspended_by, s.suspended_at AS owner_suspended_at, k.revoked_at, k.revoked_by, k.last_used_at, k.last_used_address, k.last_used_agent, \
-    k.created_channel, k.created_by_key, k.replaces, k.replaced_by, k.rolled_at, n.hint AS successor_hint, n.ends_key, \
+    k.suspended_by, s.suspended_at AS owner_suspended_at, k.revoked_at, k.revoked_by, k.revoke_reason, k.last_used_at, k.last_used_address, k.last_used_agent, \
+    k.created_channel, k.created_by_key, k.replaces, k.replaced_by, k.rolled_at, n.hint AS successor_hint, n.ends_key, n.revoked_at AS successor_revoked_at, \
     k.last_refused_at, k.last_refused_address";
 
 /// Where [`COLUMNS`] come from.
 pub(crate) const FROM: &str = "api_keys k JOIN tenants t ON t.id = k.tenant_id LEFT JOIN users u ON u.id = k.user_id \
     LEFT JOIN service_accounts s ON s.id = k.service_account_id LEFT JOIN api_keys n ON n.id = k.replaced_by";
+
+/// Of the same: nothing that still lives takes the key's place, so that its end is news.
+pub(crate) const NOT_REPLACED: &str = "(k.replaced_by IS NULL OR n.revoked_at IS NOT NULL)";
 
 #[derive(sqlx::FromRow)]
 pub(crate) struct KeyRow {
@@ -43,6 +46,7 @@ pub(crate) struct KeyRow {
     owner_suspended_at: Option<i64>,
     revoked_at: Option<i64>,
     revoked_by: Option<String>,
+    revoke_reason: Option<String>,
     pub(crate) last_used_at: Option<i64>,
     last_used_address: Option<String>,
     last_used_agent: Option<String>,
@@ -52,6 +56,7 @@ pub(crate) struct KeyRow {
     replaced_by: Option<Uuid>,
     rolled_at: Option<i64>,
     successor_hint: Option<String>,
+    successor_revoked_at: Option<i64>,
     ends_key: Option<Uuid>,
     last_refused_at: Option<i64>,
     last_refused_address: Option<String>,
@@ -83,6 +88,7 @@ impl From<KeyRow> for ApiKey {
             hint: row.successor_hint.unwrap_or_default(),
             at: row.rolled_at.map(instant).unwrap_or_default(),
             ends_on_use: row.ends_key == Some(row.id),
+            is_revoked: row.successor_revoked_at.is_some(),
         });
         let last_refused = row.last_refused_at.map(|at| LastUse {
             at: instant(at),
@@ -105,14 +111,14 @@ impl From<KeyRow> for ApiKey {
             owner_suspended_at: row.owner_suspended_at.map(instant),
             revoked_at: row.revoked_at.map(instant),
             revoked_by: row.revoked_by,
+            revoke_reason: row.revoke_reason,
+            against: Vec::new(),
             created_channel: row.created_channel,
             created_by_key: row.created_by_key.map(KeyId),
             replaces: row.replaces.map(KeyId),
             replaced_by,
             last_used,
             last_refused,
-            revoke_reason: row.revoke_reason,
-            against: Vec::new(),
         }
     }
 }
@@ -216,7 +222,8 @@ pub(crate) async fn find_place(db: &Db, id: KeyId) -> Result<Option<(TenantId, O
 /// All keys that were made with a key, in the permit's tenant, the newest first; at most `limit`.
 pub(crate) async fn list_created_by(db: &Db, permit: &Permit, key: KeyId, limit: u32) -> Result<Vec<ApiKey>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM {FROM} WHERE k.created_by_key = $1 AND k.tenant_id = $2 ORDER BY k.created_at DESC, k.id LIMIT {limit}"
+        "SELECT {COLUMNS} FROM {FROM} WHERE k.created_by_key = $1 AND k.tenant_id = $2 AND (k.replaces IS NULL OR k.replaces <> $1) \
+         ORDER BY k.created_at DESC, k.id LIMIT {limit}"
     );
     let rows: Vec<KeyRow> = read!(db, c =>
         sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(key.0).bind(permit.tenant_id().0).fetch_all(c))?;
@@ -232,7 +239,7 @@ pub(crate) async fn hold(tx: &mut Tx, id: KeyId) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// The living keys that were made with a key, in the permit's tenant.
+/// The living keys that were made with a key, in the permit's tenant; not the one that took its own place.
 pub(crate) async fn list_living_made_by(
     tx: &mut Tx,
     permit: &Permit,
@@ -241,6 +248,7 @@ pub(crate) async fn list_living_made_by(
 ) -> Result<Vec<ApiKey>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM {FROM} WHERE k.created_by_key = $1 AND k.tenant_id = $2 AND k.revoked_at IS NULL \
+         AND (k.replaces IS NULL OR k.replaces <> $1) \
          AND COALESCE(k.expires_at, 9223372036854775807) > $3 ORDER BY k.id"
     );
     let rows: Vec<KeyRow> = run!(tx, c =>

@@ -7,13 +7,13 @@ use uuid::Uuid;
 use super::{
     Db, Tx,
     db::{change, read},
-    keys::{COLUMNS, FROM, KeyRow},
+    keys::{COLUMNS, FROM, KeyRow, NOT_REPLACED},
     micros,
 };
 use crate::{Error, Result, token::TokenDigest};
 
 /// Good keys behind `after`, in the order of their ends and ids, that end at `until` at the latest, were made more than `days` before their end, aren't being
-/// replaced, and of whose end in `days` nobody was told.
+/// replaced by a living one, and of whose end in `days` nobody was told.
 pub(crate) async fn list_due(
     db: &Db,
     after: (DateTime<Utc>, KeyId),
@@ -23,7 +23,7 @@ pub(crate) async fn list_due(
 ) -> Result<Vec<ApiKey>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM {FROM} WHERE (k.expires_at, k.id) > ($1, $5) AND k.expires_at <= $2 AND k.expires_at IS NOT NULL AND k.revoked_at IS NULL \
-         AND k.suspended_at IS NULL AND s.suspended_at IS NULL AND k.replaced_by IS NULL AND k.created_at < k.expires_at - $3 \
+         AND k.suspended_at IS NULL AND s.suspended_at IS NULL AND {NOT_REPLACED} AND k.created_at < k.expires_at - $3 \
          AND NOT EXISTS (SELECT 1 FROM expiry_notices e WHERE e.key_id = k.id AND e.days = $4) \
          ORDER BY k.expires_at, k.id LIMIT {limit}"
     );
@@ -90,7 +90,7 @@ pub(crate) async fn list_for_calendar(
 ) -> Result<Vec<ApiKey>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM {FROM} JOIN memberships m ON m.tenant_id = k.tenant_id AND m.user_id = $1 \
-         WHERE k.expires_at > $2 AND k.expires_at IS NOT NULL AND k.revoked_at IS NULL AND k.replaced_by IS NULL \
+         WHERE k.expires_at > $2 AND k.expires_at IS NOT NULL AND k.revoked_at IS NULL AND {NOT_REPLACED} \
          AND ($3 IS NULL OR k.tenant_id = $3) \
          AND (k.user_id = $1 OR (k.service_account_id IS NOT NULL AND m.role = 'TENANT_ADMIN')) \
          ORDER BY k.expires_at, k.id LIMIT {limit}"
@@ -118,10 +118,10 @@ pub(crate) async fn set_feed(
     );
     change!(
         tx,
-        sqlx::query("INSERT INTO calendar_feeds (digest, user_id, key_id, created_at) VALUES ($1, $2, $3, $4)")
+        sqlx::query(sqlx::AssertSqlSafe(sql.as_str()))
             .bind(digest.as_slice())
             .bind(user.0)
-            .bind(key)
+            .bind(key.map(|id| id.0))
             .bind(micros(at))
     )?;
     Ok(())

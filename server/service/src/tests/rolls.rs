@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::{ErrorCode, IssuedKey, KeyId, KeyState, Owner, Role};
 
-use crate::{Actor, Client, Clock, CreateApiKey, RollApiKey, stage::*, storage};
+use crate::{Actor, BulkAct, Client, Clock, CreateApiKey, RollApiKey, stage::*, storage};
 
 fn roll(key: KeyId, overlap: &str) -> RollApiKey {
     RollApiKey { key, overlap: overlap.to_owned(), ..RollApiKey::default() }
@@ -287,5 +287,138 @@ fn keys_that_a_key_has_made_are_shown_and_revoked_along_by_choice() {
         }
         let record = stage.services.api_keys().get(&ada, grandchild.key.id).await.unwrap();
         assert!(matches!(record.state(stage.services.now()), KeyState::Revoked { .. }));
+    });
+}
+
+#[test]
+fn an_overlap_is_only_made_longer_and_a_suspended_key_can_still_leave_it() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let rolls = stage.services.rolls();
+        let old = stage.add_key(&ada, ada.owner(), "ci").await;
+        rolled(&stage, &ada, &old, "24h").await;
+        let until = async || {
+            let key = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();
+            key.overlap_until(stage.services.now()).map(|at| at - stage.services.now())
+        };
+        for shorter in ["1h", "24h"] {
+            assert_eq!(code(rolls.extend(&ada, old.key.id, shorter).await), ErrorCode::BadUserInput, "{shorter}");
+        }
+        assert_eq!(until().await, Some(TimeDelta::days(1)));
+        rolls.extend(&ada, old.key.id, "7d").await.unwrap();
+        assert_eq!(until().await, Some(TimeDelta::days(7)));
+
+        stage.services.api_keys().suspend(&ada, old.key.id).await.unwrap();
+        assert!(!stage.is_good(&old).await);
+        rolls.cancel(&ada, old.key.id).await.unwrap();
+        let back = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();
+        assert!(back.suspended_at.is_some() && back.replaced_by.is_none(), "as it was but for the suspension");
+        stage.services.api_keys().resume(&ada, old.key.id).await.unwrap();
+        let new = rolled(&stage, &ada, &old, "24h").await;
+        stage.services.api_keys().suspend(&ada, old.key.id).await.unwrap();
+        rolls.finish(&ada, old.key.id).await.unwrap();
+        assert_eq!(code(rolls.finish(&ada, old.key.id).await), ErrorCode::Conflict);
+        assert!(!stage.is_good(&old).await && stage.is_good(&new).await);
+    });
+}
+
+#[test]
+fn of_two_rolls_in_a_row_the_later_is_taken_back_first() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let first = stage.add_key(&ada, ada.owner(), "ci").await;
+        let second = rolled(&stage, &ada, &first, "7d").await;
+        let third = rolled(&stage, &ada, &second, "24h").await;
+        let rolls = stage.services.rolls();
+        assert_eq!(code(rolls.cancel(&ada, first.key.id).await), ErrorCode::Conflict);
+        assert!(stage.is_good(&first).await && stage.is_good(&second).await && stage.is_good(&third).await);
+        rolls.cancel(&ada, second.key.id).await.unwrap();
+        rolls.cancel(&ada, first.key.id).await.unwrap();
+        assert!(stage.is_good(&first).await && !stage.is_good(&second).await && !stage.is_good(&third).await);
+    });
+}
+
+#[test]
+fn a_key_whose_successor_was_revoked_ends_as_loudly_as_any_other() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let feed = stage.services.calendar().create(&ada).await.unwrap();
+        let old = stage.add_key(&ada, ada.owner(), "ci").await;
+        let new = rolled(&stage, &ada, &old, "7d").await;
+        let warned = async || {
+            let concerns = stage.services.api_keys().concerns(&ada).await.unwrap().expiring.len();
+            (concerns, stage.services.calendar().read(feed.expose()).await.unwrap().len())
+        };
+        assert_eq!(warned().await, (0, 0), "a successor is there");
+        stage.services.api_keys().revoke(&ada, new.key.id).await.unwrap();
+        assert_eq!(warned().await, (1, 1));
+        let seen = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();
+        assert!(seen.replaced_by.is_some_and(|new| new.is_revoked));
+    });
+}
+
+#[test]
+fn a_key_that_rolled_itself_does_not_take_its_successor_along() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let account = Owner::ServiceAccount(stage.add_account(&ada, "bot").await);
+        let old = stage.add_key(&ada, account, "root").await;
+        let bot = stage.services.actors().from_bearer(old.token.expose(), browser()).await.unwrap();
+        let new = rolled(&stage, &bot, &old, "24h").await;
+        let child = stage.add_key(&bot, account, "child").await;
+        let made = stage.services.api_keys().created_by(&ada, old.key.id).await.unwrap();
+        assert_eq!(made.iter().map(|key| key.id).collect::<Vec<_>>(), [child.key.id]);
+        stage.services.api_keys().revoke_with(&ada, old.key.id, true).await.unwrap();
+        assert!(stage.is_good(&new).await && !stage.is_good(&child).await);
+    });
+}
+
+#[test]
+fn no_key_of_a_suspended_account_is_rolled() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let account = stage.add_account(&ada, "bot").await;
+        let key = stage.add_key(&ada, Owner::ServiceAccount(account), "main").await;
+        stage.services.service_accounts().suspend(&ada, account).await.unwrap();
+        assert_eq!(code(stage.services.rolls().roll(&ada, &roll(key.key.id, "1h")).await), ErrorCode::Conflict);
+        stage.services.service_accounts().resume(&ada, account).await.unwrap();
+        rolled(&stage, &ada, &key, "1h").await;
+    });
+}
+
+/// Each of these writes to several keys; on `PostgreSQL` two of them could wait for each other.
+#[test]
+fn changes_of_several_keys_at_once_wait_for_each_other_and_none_is_lost() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        for round in 0..10 {
+            let account = stage.add_account(&ada, &format!("bot {round}")).await;
+            let owner = Owner::ServiceAccount(account);
+            let mut keys = Vec::new();
+            for n in 0..8 {
+                keys.push(stage.add_key(&ada, owner, &format!("k{n}")).await);
+            }
+            let maker = stage.add_key(&ada, owner, "maker").await;
+            let bot = stage.services.actors().from_bearer(maker.token.expose(), browser()).await.unwrap();
+            let ids: Vec<KeyId> = keys.iter().map(|key| key.key.id).chain([maker.key.id]).collect();
+            let (services, by) = (stage.services.clone(), ada.clone());
+            let bulk =
+                tokio::spawn(async move { services.inventory().act(&by, BulkAct::Revoke, &ids).await.map(drop) });
+            let (services, by) = (stage.services.clone(), ada.clone());
+            let deletion =
+                tokio::spawn(async move { services.service_accounts().delete(&by, account).await.map(drop) });
+            let mut tasks = vec![bulk, deletion];
+            for key in keys.iter().rev() {
+                let (services, bot, input) = (stage.services.clone(), bot.clone(), roll(key.key.id, "24h"));
+                tasks.push(tokio::spawn(async move { services.rolls().roll(&bot, &input).await.map(drop) }));
+            }
+            for task in tasks {
+                let outcome = task.await.unwrap();
+                assert!(matches!(&outcome, Ok(()) | Err(crate::Error::Api(_))), "round {round}: {outcome:?}");
+            }
+            for key in keys.iter().chain([&maker]) {
+                assert!(!stage.is_good(key).await);
+            }
+        }
     });
 }
