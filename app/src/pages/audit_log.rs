@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, AuditId, AuditLine, AuditQuery, Outcome, Page,
+    ApiError, AuditId, AuditLine, AuditQuery, Cursor, Outcome, Page,
     audit::{self, Channel},
     operation::label_of,
 };
@@ -11,7 +11,7 @@ use leptos::prelude::*;
 use super::{page, path_id};
 use crate::{
     components::{facts::Facts, status::OutcomeStatus, time::Moment},
-    list_url::AuditParams,
+    list_url::{self, AuditParams},
     request::context,
 };
 
@@ -41,7 +41,7 @@ pub fn Log() -> impl IntoView {
     page("Audit log", async move {
         let (query, wrong) = match params.to_query() {
             Ok(query) => (query, None),
-            Err(error) => (newest(), Some(error)),
+            Err(error) => (AuditQuery::default(), Some(error)),
         };
         let mut lines = request.services.audit_log().list(request.actor()?, &query).await?;
         if wrong.is_some() {
@@ -190,9 +190,18 @@ pub fn Line() -> impl IntoView {
     })
 }
 
-/// The newest lines about a key, for its page. `all`: where an administrator finds the rest.
-pub fn history(lines: Page<AuditLine>, all: Option<String>, now: DateTime<Utc>) -> AnyView {
-    let more = lines.next.is_some().then(|| all.map(|href| view! { <p><a href=href>"The whole history"</a></p> }));
+/// Some lines about a key, for its page, at `path`. `all`: where an administrator finds them in the log.
+pub fn history(lines: Page<AuditLine>, path: &str, all: Option<String>, now: DateTime<Utc>) -> AnyView {
+    let is_some = lines.next.is_some() || lines.previous.is_some();
+    let all = all.filter(|_| is_some).map(|href| view! { <a href=href>"The whole history"</a> });
+    let link = |name: &str, cursor: Option<Cursor>, label: &'static str| {
+        cursor.map(|cursor| {
+            let href = format!("{path}?{name}={}#history-title", list_url::encode(&cursor.0));
+            view! { <a class="button small" href=href>{label}</a> }
+        })
+    };
+    let (newer, older) = (link("before", lines.previous, "Newer"), link("after", lines.next, "Older"));
+    let more = is_some.then(|| view! { <p class="inline-buttons">{newer}{older}{all}</p> });
     let rows = lines.items.into_iter().map(|line| {
         let from = line.address.map(|address| format!(" from {address}")).unwrap_or_default();
         let via = format!("{}{from}", Channel::label_of(&line.channel));
@@ -218,9 +227,14 @@ pub fn history(lines: Page<AuditLine>, all: Option<String>, now: DateTime<Utc>) 
     .into_any()
 }
 
-/// The query for a key's page.
-pub fn newest() -> AuditQuery {
-    AuditQuery { page: domain::PageRequest { limit: 10, ..domain::PageRequest::default() }, ..AuditQuery::default() }
+/// The query for a key's page: the newest lines, or those that its address asks for.
+pub fn of_key_page() -> AuditQuery {
+    let cursor = |name: &str| {
+        let text = leptos_router::hooks::use_query_map().with_untracked(|query| query.get(name));
+        text.filter(|text| !text.is_empty()).map(Cursor)
+    };
+    let page = domain::PageRequest { after: cursor("after"), before: cursor("before"), limit: 10 };
+    AuditQuery { page, ..AuditQuery::default() }
 }
 
 /// Where all lines about a thing are.

@@ -12,6 +12,7 @@ use crate::{
     as_code::{AsCode, CodeContext},
     components::{
         as_code::CodeFold,
+        concerns::key_path,
         confirm_fields::{CONFIRM_FIELDS, confirm_fields},
         field::{Field, FormError},
         place::place_field,
@@ -26,7 +27,7 @@ use crate::{
 #[component]
 pub fn OwnKeyAct() -> impl IntoView {
     let (request, key, act) = (context(), path_id::<KeyId>("key"), path_word("act"));
-    page("API key", async move { act_page(&request, key?, &act, "/user/api-keys").await })
+    page("API key", async move { act_page(&request, key?, &act, "/user/api-keys", "/user/api-keys").await })
 }
 
 /// `/team/service-accounts/{account}/keys/{key}/{act}`.
@@ -36,12 +37,23 @@ pub fn AccountKeyAct() -> impl IntoView {
     let (account, key) = (path_id::<ServiceAccountId>("account"), path_id::<KeyId>("key"));
     page("API key", async move {
         let account = request.services.service_accounts().get(request.actor()?, account?).await?;
-        act_page(&request, key?, &act, &format!("/team/service-accounts/{}", account.id)).await
+        let back = format!("/team/service-accounts/{}", account.id);
+        act_page(&request, key?, &act, &format!("{back}/keys"), &back).await
     })
 }
 
-async fn act_page(request: &RequestContext, key: KeyId, act: &str, back: &str) -> Result<AnyView, ApiError> {
+/// `base`: the path below which the key's own pages stand. `back`: where Cancel leads.
+async fn act_page(
+    request: &RequestContext,
+    key: KeyId,
+    act: &str,
+    base: &str,
+    back: &str,
+) -> Result<AnyView, ApiError> {
     let key = request.services.api_keys().get(request.actor()?, key).await?;
+    if key_path(&key) != format!("{base}/{}", key.id) {
+        return Err(ApiError::not_found());
+    }
     let agents = request.services.agents().list(request.actor()?, AgentScope::Key(key.id)).await?;
     let recent = request.services.api_keys().recent(request.actor()?, key.id).await?;
     let (id, code, now) = (key.id.to_string(), request.code(None).await?, request.services.now());

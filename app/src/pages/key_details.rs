@@ -1,7 +1,9 @@
 //! The page of one key: its facts, its roll, its use, what it made and what was done to it.
 
 use chrono::{DateTime, Utc};
-use domain::{AgentScope, ApiError, ApiKey, KeyId, KeyState, Operation, Role, ServiceAccountId, audit::Channel};
+use domain::{
+    AgentScope, ApiError, ApiKey, AuditQuery, KeyId, KeyState, Operation, Role, ServiceAccountId, audit::Channel,
+};
 use leptos::prelude::*;
 use service::{Actor, ApiKeys};
 
@@ -17,9 +19,9 @@ use crate::{
 /// `/user/api-keys/{key}`.
 #[component]
 pub fn OwnKey() -> impl IntoView {
-    let (request, key) = (context(), path_id::<KeyId>("key"));
+    let (request, key, lines) = (context(), path_id::<KeyId>("key"), audit_log::of_key_page());
     page("API key", async move {
-        details(&request, key?, "/user/api-keys", ("/user/api-keys".to_owned(), "API Keys".to_owned())).await
+        details(&request, key?, &lines, "/user/api-keys", ("/user/api-keys".to_owned(), "API Keys".to_owned())).await
     })
 }
 
@@ -27,18 +29,30 @@ pub fn OwnKey() -> impl IntoView {
 #[component]
 pub fn AccountKey() -> impl IntoView {
     let (request, account, key) = (context(), path_id::<ServiceAccountId>("account"), path_id::<KeyId>("key"));
+    let lines = audit_log::of_key_page();
     page("API key", async move {
         let account = request.services.service_accounts().get(request.actor()?, account?).await?;
         let path = format!("/team/service-accounts/{}", account.id);
-        details(&request, key?, &format!("{path}/keys"), (path, account.name.to_string())).await
+        details(&request, key?, &lines, &format!("{path}/keys"), (path, account.name.to_string())).await
     })
 }
 
-/// `base`: the path below which the key's own pages stand. `up`: address and name of the page above.
-async fn details(request: &RequestContext, key: KeyId, base: &str, up: (String, String)) -> Result<AnyView, ApiError> {
+/// `lines`: which of its history. `base`: the path below which the key's own pages stand. `up`: address and name of the page
+/// above.
+async fn details(
+    request: &RequestContext,
+    key: KeyId,
+    lines: &AuditQuery,
+    base: &str,
+    up: (String, String),
+) -> Result<AnyView, ApiError> {
     let (actor, now) = (request.actor()?, request.services.now());
     let key = request.services.api_keys().get(actor, key).await?;
-    let lines = request.services.audit_log().of_key(actor, key.id, &audit_log::newest()).await?;
+    let path = key_path(&key);
+    if path != format!("{base}/{}", key.id) {
+        return Err(ApiError::not_found());
+    }
+    let lines = request.services.audit_log().of_key(actor, key.id, lines).await?;
     let all = (actor.role() == Role::TenantAdmin).then(|| audit_log::all_about(&key.id.to_string()));
     let usage = request.services.api_keys().usage(actor, key.id).await?;
     let made = request.services.api_keys().created_by(actor, key.id).await?;
@@ -62,7 +76,7 @@ async fn details(request: &RequestContext, key: KeyId, base: &str, up: (String, 
         <UsageSection usage now />
         {agents(seen, None, now)}
         {created_keys(made, now)}
-        {audit_log::history(lines, all, now)}
+        {audit_log::history(lines, &path, all, now)}
     }
     .into_any())
 }

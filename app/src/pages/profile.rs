@@ -58,7 +58,8 @@ fn calendar(feeds: Vec<CalendarFeed>, now: DateTime<Utc>) -> AnyView {
     let turn_off = (!own.is_empty() || !of_keys.is_empty())
         .then(|| view! { <a class="button small" href="/user/calendar/revoke" data-dialog="">"Turn off"</a> });
     let (state, label) = match own.first() {
-        None => ("Off ".into_any(), "Get a link"),
+        None if of_keys.is_empty() => ("Off ".into_any(), "Get a link"),
+        None => ("Yours is off, those of keys are on ".into_any(), "Get a link"),
         Some(feed) => (view! { "On since "<Moment at=feed.created_at now />" " }.into_any(), "Get another link"),
     };
     let made = of_keys.into_iter().filter_map(|feed| {

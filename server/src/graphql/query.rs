@@ -199,7 +199,9 @@ impl ProductQuery {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "An id, or a part of a name")] actor: Option<String>,
-        #[graphql(desc = "An operation's name, as in this schema")] operation: Option<String>,
+        #[graphql(desc = "An operation's name, as in this schema; or sign_in, set_up, create_user")] operation: Option<
+            String,
+        >,
         #[graphql(desc = "done or refused")] result: Option<String>,
         #[graphql(desc = "The id of a key, an account or a person: what was done to it, and with it")] about: Option<
             String,

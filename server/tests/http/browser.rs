@@ -221,3 +221,30 @@ fn a_form_of_another_tenant_than_the_present_one_changes_nothing_and_says_so() {
         }
     });
 }
+
+#[test]
+fn a_keys_page_shows_its_whole_history_page_by_page_at_its_own_place_alone() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        stage.post_form("/user/api-keys/new", &cookie, NEW_KEY).await;
+        let list = stage.get("/user/api-keys", &cookie).await.text;
+        let end = list.find("/revoke\"").unwrap();
+        let path = list[..end].rsplit('"').next().unwrap().to_owned();
+        for n in 0..11 {
+            stage.post_form(&format!("{path}/rename"), &cookie, &format!("name=name+{n}")).await;
+        }
+        let first = stage.get(&path, &cookie).await.text;
+        assert!(first.contains("now name 10") && !first.contains("now name 0<"), "the newest ten");
+        let older = first.split("href=\"").find(|href| href.contains("?after=")).expect("a link to the older");
+        let older = older.split('#').next().unwrap().replace("&amp;", "&");
+        let second = stage.get(&older, &cookie).await;
+        assert!(second.status == StatusCode::OK && second.text.contains("now name 0") && second.text.contains("Newer"));
+        assert!(!second.text.contains("now name 10"));
+
+        let (account, _) = stage.key_of_account("bot").await;
+        let id = path.rsplit('/').next().unwrap();
+        let elsewhere = format!("/team/service-accounts/{account}/keys/{id}");
+        assert_eq!(stage.get(&elsewhere, &cookie).await.status, StatusCode::NOT_FOUND);
+        assert_eq!(stage.get(&format!("{elsewhere}/revoke"), &cookie).await.status, StatusCode::NOT_FOUND);
+    });
+}

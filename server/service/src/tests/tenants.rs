@@ -5,7 +5,10 @@ use domain::{AuditQuery, ErrorCode, Owner, Role, Secret};
 use tokio::sync::mpsc::error::TryRecvError;
 
 use super::smtp;
-use crate::{CalendarFeed, CreateApiKey, MailSettings, Services, Settings, reminders, stage::*, storage};
+use crate::{
+    CalendarFeed, ComeIn, CreateApiKey, MailSettings, Services, Settings, reminders, second_factor::code_at, stage::*,
+    storage,
+};
 
 #[test]
 fn an_administrator_makes_and_renames_tenants_and_stands_in_several() {
@@ -54,6 +57,30 @@ fn an_invitation_lets_one_new_person_in_once() {
         assert_eq!(code(accept(PASSWORD).await), ErrorCode::NotFound, "a second time");
         assert!(invitations.list(&ada).await.unwrap().is_empty());
         assert_eq!(code(invitations.list(&eve).await), ErrorCode::Forbidden);
+    });
+}
+
+#[test]
+fn one_who_was_removed_everywhere_comes_back_with_a_code_of_their_second_factor_too() {
+    on_both(async |stage| {
+        let bob_id = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let bob = stage.session(bob_id).await;
+        let factors = stage.services.second_factors();
+        let enrolment = factors.begin(&bob).await.unwrap();
+        factors.enable(&bob, &code_at(&enrolment.secret, stage.services.now())).await.unwrap();
+        let ada = stage.session(stage.admin).await;
+        stage.services.members().remove(&ada, bob_id).await.unwrap();
+        let invitations = stage.services.invitations();
+        let issued = invitations.invite(&ada, "bob@example.org", "USER").await.unwrap();
+        let later = stage.advance(TimeDelta::seconds(30));
+        let come = async |text: &str| {
+            let typed = ComeIn { name: "", password: Secret::new(PASSWORD), code: text };
+            invitations.come_in(issued.secret.expose(), &typed, &browser()).await
+        };
+        for bad in ["", "000000"] {
+            assert_eq!(code(come(bad).await), ErrorCode::BadUserInput);
+        }
+        assert_eq!(come(&code_at(&enrolment.secret, later)).await.unwrap().user_id, bob_id);
     });
 }
 
