@@ -108,25 +108,8 @@ async fn act_page(
         }
         .view(request, back, url),
         "extend-roll" => {
-            let choices = later_ends(&key, now);
-            let (chosen, confirm) = (chosen_overlap(request, &choices), confirm_fields(request).await?);
-            let until = key.overlap_until(now);
-            let words = until.map(|at| view! { <p>"The old token works until "<Moment at now />". "</p> });
-            let fields = if choices.is_empty() {
-                view! { <p>"It works for 7 days more already. Come again when less is left."</p> }.into_any()
-            } else {
-                view! { {overlap_field(&choices, chosen)}{confirm} }.into_any()
-            };
-            Card {
-                title: format!("Extend the overlap of {}?", key.name),
-                button: until.filter(|_| !choices.is_empty()).map(|_| "Extend"),
-                destroys: false,
-                code: AsCode::change(&code, "extend_roll", &id, Some(("overlap", chosen))),
-                words: view! { {words}<p>"A new end is counted from now. The old token never works longer than it would have without the roll."</p> }
-                    .into_any(),
-                fields,
-            }
-            .view(request, back, url)
+            extend_card(&key, chosen_overlap(request, &later_ends(&key, now)), &code, confirm_fields(request).await?, now)
+                .view(request, back, url)
         }
         "cancel-roll" => {
             let new = key.replaced_by.as_ref().map(|new| new.id);
@@ -149,6 +132,26 @@ async fn act_page(
         "rename" => rename_page(request, key, back, url).await?,
         _ => return Err(ApiError::not_found()),
     })
+}
+
+/// `chosen`: the word of the new end. `confirm`: the fields that ask who it is.
+fn extend_card(key: &ApiKey, chosen: &'static str, code: &CodeContext, confirm: AnyView, now: DateTime<Utc>) -> Card {
+    let (choices, until) = (later_ends(key, now), key.overlap_until(now));
+    let words = until.map(|at| view! { <p>"The old token works until "<Moment at now />". "</p> });
+    let fields = if choices.is_empty() {
+        view! { <p>"It works for 7 days more already. Come again when less is left."</p> }.into_any()
+    } else {
+        view! { {overlap_field(&choices, chosen)}{confirm} }.into_any()
+    };
+    Card {
+        title: format!("Extend the overlap of {}?", key.name),
+        button: until.filter(|_| !choices.is_empty()).map(|_| "Extend"),
+        destroys: false,
+        code: AsCode::change(code, "extend_roll", &key.id.to_string(), Some(("overlap", chosen))),
+        words: view! { {words}<p>"A new end is counted from now. The old token never works longer than it would have without the roll."</p> }
+            .into_any(),
+        fields,
+    }
 }
 
 /// The choice to revoke along what a key has made, with the last use of each; `keys`: those that live.

@@ -1,6 +1,9 @@
 //! Use cases of API keys.
 
-use std::collections::{BTreeMap, HashMap, hash_map};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap, hash_map},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
@@ -90,24 +93,42 @@ impl ApiKeys<'_> {
         Ok(keys)
     }
 
-    /// What the actor should see to among its own keys in the tenant and, for an Administrator, those of all service
-    /// accounts: at most [`MOST_CONCERNS`] of each kind.
+    /// What the actor should see to among its own keys, a person's in all their tenants, and for an Administrator among those
+    /// of all service accounts of the tenant: at most [`MOST_CONCERNS`] of each kind, and one more when there are more.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn concerns(&self, actor: &Actor) -> Result<Concerns> {
-        let permit =
-            self.0.permit(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), actor.owner())).await?;
+        let own = Target::Owner(actor.tenant_id(), actor.owner());
+        let permit = self.0.permit(actor, Operation::ListApiKeys, own).await?;
         let accounts = authorize(actor, Operation::ListServiceAccounts, Target::Tenant(actor.tenant_id())).is_ok();
+        let mut places = vec![(permit, accounts)];
+        if let (Some(user), true) = (actor.user_id(), actor.is_session()) {
+            for standing in storage::users::list_standings(self.0.db(), user).await? {
+                if standing.tenant_id != actor.tenant_id() {
+                    let there = Actors(self.0).in_tenant(actor, standing.tenant_id).await?;
+                    let own = Target::Owner(standing.tenant_id, there.owner());
+                    places.push((authorize(&there, Operation::ListApiKeys, own)?, false));
+                }
+            }
+        }
         let now = self.0.now();
         self.0.write_uses().await;
-        let list = async |concern| {
-            storage::key_list::list_concerning(self.0.db(), &permit, accounts, concern, now, MOST_CONCERNS + 1).await
-        };
-        Ok(Concerns {
-            expiring: list(Concern::EndsBefore(now + EXPIRING_SOON)).await?,
-            tried: list(Concern::TriedSince(now - TRIED_LATELY)).await?,
-        })
+        let (mut expiring, mut tried) = (Vec::new(), Vec::new());
+        for (permit, accounts) in &places {
+            let list = async |concern| {
+                let most = MOST_CONCERNS + 1;
+                storage::key_list::list_concerning(self.0.db(), permit, *accounts, concern, now, most).await
+            };
+            expiring.extend(list(Concern::EndsBefore(now + EXPIRING_SOON)).await?);
+            tried.extend(list(Concern::TriedSince(now - TRIED_LATELY)).await?);
+        }
+        expiring.sort_by_key(|key| (key.expires_at, key.id));
+        tried.sort_by_key(|key| (Reverse(key.last_refused.as_ref().map(|last| last.at)), key.id));
+        for keys in [&mut expiring, &mut tried] {
+            keys.truncate(MOST_CONCERNS as usize + 1);
+        }
+        Ok(Concerns { expiring, tried })
     }
 
     /// One key.

@@ -66,7 +66,7 @@ impl From<sqlx::Error> for Error {
 
 impl Error {
     /// Whether the same work may well succeed a moment later: no connection was free, or another transaction held a row for
-    /// too long. (PostgreSQL's codes: serialization failure, deadlock, lock not available, statement timeout; SQLite's: busy.)
+    /// too long. (`PostgreSQL`'s codes: serialization failure, deadlock, lock not available, statement timeout; `SQLite`'s: busy.)
     pub(crate) fn is_busy(&self) -> bool {
         match self {
             Self::Database(sqlx::Error::PoolTimedOut) => true,

@@ -163,7 +163,14 @@ impl Change {
                     );
                     return Err(ApiError::field("overlap", message).into());
                 }
-                storage::rolls::extend(tx, permit, old.id, now, *until).await
+                let extended = storage::rolls::extend(tx, permit, old.id, now, *until).await?;
+                let after = storage::keys::find_in(tx, permit, old.id).await?;
+                if extended && after.is_some_and(|after| after.expires_at == old.expires_at) {
+                    let message =
+                        "It ends then by itself: the old token never works longer than it would have without the roll.";
+                    return Err(ApiError::field("overlap", message).into());
+                }
+                Ok(extended)
             }
             Self::Cancel => {
                 check_last(tx, permit, old).await?;

@@ -382,7 +382,7 @@ pub(crate) async fn resume(
     Ok(rows == 1)
 }
 
-/// Revokes all live keys of an owner in the permit's tenant. Gives how many there were.
+/// Revokes all live keys of an owner who goes from the permit's tenant, and marks them so. Gives how many there were.
 pub(crate) async fn revoke_all(
     tx: &mut Tx,
     permit: &Permit,
@@ -395,7 +395,7 @@ pub(crate) async fn revoke_all(
     Ok(change!(
         tx,
         sqlx::query(
-            "UPDATE api_keys SET revoked_at = $4, revoked_by = $5, revoke_reason = $6, standing = 2 WHERE tenant_id = $1 \
+            "UPDATE api_keys SET revoked_at = $4, revoked_by = $5, revoke_reason = $6, standing = 2, orphaned_at = $4 WHERE tenant_id = $1 \
              AND (user_id = $2 OR service_account_id = $3) AND revoked_at IS NULL"
         )
         .bind(permit.tenant_id().0)
@@ -509,7 +509,8 @@ pub(crate) async fn mark_orphans(
     change!(
         tx,
         sqlx::query(
-            "UPDATE api_keys SET orphaned_at = $3 WHERE tenant_id = $1 AND (user_id = $2 OR created_by_id = $2)"
+            "UPDATE api_keys SET orphaned_at = $3 WHERE tenant_id = $1 AND (user_id = $2 OR created_by_id = $2) \
+             AND (orphaned_at IS NULL) <> ($3 IS NULL)"
         )
         .bind(tenant.0)
         .bind(person.0)
@@ -527,7 +528,7 @@ pub(crate) async fn mark_orphans_of_account(
 ) -> Result<()> {
     change!(
         tx,
-        sqlx::query("UPDATE api_keys SET orphaned_at = $3 WHERE tenant_id = $1 AND service_account_id = $2")
+        sqlx::query("UPDATE api_keys SET orphaned_at = $3 WHERE tenant_id = $1 AND service_account_id = $2 AND orphaned_at IS NULL")
             .bind(permit.tenant_id().0)
             .bind(account.0)
             .bind(micros(since))

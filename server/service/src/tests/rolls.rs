@@ -305,6 +305,10 @@ fn an_overlap_is_only_made_longer_and_a_suspended_key_can_still_leave_it() {
             assert_eq!(code(rolls.extend(&ada, old.key.id, shorter).await), ErrorCode::BadUserInput, "{shorter}");
         }
         assert_eq!(until().await, Some(TimeDelta::days(1)));
+        let input = CreateApiKey { expires_at: Some("2027-01-01T06:00:00Z".to_owned()), ..new_key(ada.owner(), "b") };
+        let short = stage.services.api_keys().create(&ada, &input).await.unwrap();
+        rolled(&stage, &ada, &short, "24h").await;
+        assert_eq!(code(rolls.extend(&ada, short.key.id, "7d").await), ErrorCode::BadUserInput, "it ends by itself");
         rolls.extend(&ada, old.key.id, "7d").await.unwrap();
         assert_eq!(until().await, Some(TimeDelta::days(7)));
 
