@@ -10,4 +10,3 @@ DROP TABLE calendar_feeds;
 ALTER TABLE feeds RENAME TO calendar_feeds;
 CREATE UNIQUE INDEX calendar_feeds_by_user ON calendar_feeds (user_id) WHERE key_id IS NULL;
 CREATE UNIQUE INDEX calendar_feeds_by_key ON calendar_feeds (key_id) WHERE key_id IS NOT NULL;
-CREATE INDEX calendar_feeds_of_user ON calendar_feeds (user_id);

@@ -120,7 +120,7 @@ pub struct Successor {
     pub at: DateTime<Utc>,
     /// Whether its first use, which hasn't come yet, ends the other.
     pub ends_on_use: bool,
-    /// Whether it was revoked before the other ended: then nothing takes the other's place.
+    /// Whether it was revoked, and not because it was rolled in its turn: then nothing takes the other's place.
     pub is_revoked: bool,
 }
 

@@ -13,10 +13,11 @@ use super::{
 /// Where the card in the dialog came from.
 const FROM: &str = "data-from";
 
-/// Shows the card of another page. Where it doesn't come, the browser goes there, and says why by itself.
+/// Shows the card of another page. Where it doesn't come, or is another tenant's than this page, the browser goes there, and
+/// says why by itself.
 pub fn open(dialog: HtmlDialogElement, path: String) {
     spawn_local(async move {
-        let came = fetch::page(&path).await;
+        let came = fetch::page(&path).await.filter(page::is_of_this_tenant);
         match came.and_then(|came| came.query_selector("#main .card").ok().flatten()) {
             Some(card) => {
                 dialog.set_attribute(FROM, &path).ok();
@@ -45,6 +46,9 @@ pub fn send(dialog: HtmlDialogElement, form: HtmlFormElement) {
                 dialog.close();
             }
             Some(Answer::Done(to)) => page::leave_for(&to),
+            Some(Answer::Page(answer)) if !page::is_of_this_tenant(&answer) => {
+                page::leave_for(&dialog.get_attribute(FROM).unwrap_or(path));
+            }
             Some(Answer::Page(answer)) => {
                 if let Some(card) = answer.query_selector("#main .card").ok().flatten() {
                     show_answer(&dialog, &card).await;

@@ -118,6 +118,13 @@ pub fn leave_for(path: &str) {
     window().location().set_href(path).ok();
 }
 
+/// Whether another page is of the tenant that this one shows: another window may have switched meanwhile. A page that is of
+/// none, as the sign-in, is of this too.
+pub fn is_of_this_tenant(other: &Document) -> bool {
+    let tenant = |page: &Document| page.query_selector("#main[data-tenant]").ok()??.get_attribute("data-tenant");
+    tenant(other).is_none_or(|theirs| tenant(&document()).is_none_or(|ours| ours == theirs))
+}
+
 /// Whether a path is this page's own, or of a list that this page lies below.
 pub fn is_here(path: &str) -> bool {
     let here = window().location().pathname().unwrap_or_default();

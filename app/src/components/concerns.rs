@@ -30,7 +30,8 @@ pub fn ConcernBanners(concerns: Concerns, now: DateTime<Utc>) -> impl IntoView {
     let expiring = (!concerns.expiring.is_empty()).then(|| {
         let rows = concerns.expiring.iter().take(most).map(|key| {
             let ends = key.expires_at.map(|at| view! { ", " <Moment at now /> });
-            view! { <li>{name(key)}{ends}</li> }
+            let back = key.replaced_by.is_some().then_some(": its roll's new token was revoked, so take the roll back");
+            view! { <li>{name(key)}{ends}{back}</li> }
         });
         view! {
             <section class="concern" aria-label="Keys that expire soon">

@@ -21,6 +21,7 @@ pub fn Frame(
     notice: Option<String>,
     children: Children,
 ) -> impl IntoView {
+    let tenant = viewer.tenant_id.to_string();
     view! {
         <a class="skip" href="#main">"Skip to the page"</a>
         <div class="frame">
@@ -36,7 +37,7 @@ pub fn Frame(
                     <Person name=viewer.user.name.to_string() return_to theme />
                 </div>
             </header>
-            <main id="main" tabindex="-1"><div id="page">{children()}</div><Live /></main>
+            <main id="main" tabindex="-1" data-tenant=tenant><div id="page">{children()}</div><Live /></main>
         </div>
         <Toast text=notice />
     }

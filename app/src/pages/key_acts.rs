@@ -15,7 +15,6 @@ use crate::{
         concerns::key_path,
         confirm_fields::{CONFIRM_FIELDS, confirm_fields},
         field::{Field, FormError},
-        place::place_field,
         revoke_key::{RecentWords, RevokeWords, UseWords},
         time::Moment,
     },
@@ -69,7 +68,7 @@ async fn act_page(
                 button: (!is_over).then_some("Revoke"),
                 destroys: true,
                 code: AsCode::revoke_key(&code, &id, and_created),
-                words: view! { <RevokeWords key agents recent now /> }.into_any(),
+                words: view! { {successor_words(&key)}<RevokeWords key agents recent now /> }.into_any(),
                 fields: created_field(living, and_created, now),
             }
             .view(request, back, url)
@@ -152,6 +151,15 @@ fn extend_card(key: &ApiKey, chosen: &'static str, code: &CodeContext, confirm: 
             .into_any(),
         fields,
     }
+}
+
+/// That a key which was rolled has a successor, which isn't touched.
+fn successor_words(key: &ApiKey) -> Option<AnyView> {
+    let new = key.replaced_by.as_ref().filter(|new| !new.is_revoked)?;
+    Some(
+        view! { <p>"It was rolled: the key "<code>{new.hint.clone()}"…"</code>", which took its place, goes on."</p> }
+            .into_any(),
+    )
 }
 
 /// The choice to revoke along what a key has made, with the last use of each; `keys`: those that live.
@@ -313,7 +321,6 @@ impl Card {
                 {self.words}
                 <FormError error fields=&CONFIRM_FIELDS />
                 <form method="post">
-                    {place_field(request)}
                     {self.fields}
                     <div class="buttons"><a class="button" href=back.to_owned() data-close="" autofocus>"Cancel"</a>{button}</div>
                 </form>

@@ -53,7 +53,8 @@ async fn details(
         return Err(ApiError::not_found());
     }
     let lines = request.services.audit_log().of_key(actor, key.id, lines).await?;
-    let all = (actor.role() == Role::TenantAdmin).then(|| audit_log::all_about(&key.id.to_string()));
+    let is_in_log = actor.role() == Role::TenantAdmin && key.tenant_id == actor.tenant_id();
+    let all = is_in_log.then(|| audit_log::all_about(&key.id.to_string()));
     let usage = request.services.api_keys().usage(actor, key.id).await?;
     let made = request.services.api_keys().created_by(actor, key.id).await?;
     let rolls = rolls(request, &key, base, now).await?;

@@ -198,7 +198,12 @@ pub fn MemberAct() -> impl IntoView {
             "remove" => {
                 let (names, more) = living_keys(&request, user).await?;
                 let recent = view! { <RecentWords recent now=request.services.now() /> }.into_any();
-                Ok(remove_card(&member, names, more, &code, recent).view(&request, PATH, code.public_url.clone()))
+                let place = place_field(&request);
+                Ok(remove_card(&member, (names, more), &code, recent, place).view(
+                    &request,
+                    PATH,
+                    code.public_url.clone(),
+                ))
             }
             _ => Err(ApiError::not_found()),
         }
@@ -248,8 +253,14 @@ fn role_page(request: &RequestContext, member: &Member, recent: Recent, code: &C
     .into_any()
 }
 
-/// `keys`: the names of the member's living keys here; `more`: whether there are others.
-fn remove_card(member: &Member, keys: Vec<String>, more: bool, code: &CodeContext, recent: AnyView) -> Card {
+/// `keys`: the names of the member's living keys here; `more`: whether there are others. `place`: the hidden field.
+fn remove_card(
+    member: &Member,
+    (keys, more): (Vec<String>, bool),
+    code: &CodeContext,
+    recent: AnyView,
+    place: AnyView,
+) -> Card {
     let id = member.user_id.to_string();
     let stops = if keys.is_empty() {
         view! { <p>"They have no living API key here."</p> }.into_any()
@@ -270,6 +281,6 @@ fn remove_card(member: &Member, keys: Vec<String>, more: bool, code: &CodeContex
             cli: code.command("remove-member", &["--email", member.email.as_str()]),
         },
         words: view! { {stops}<p>"Service accounts that they made, and those accounts' keys, go on."</p> }.into_any(),
-        fields: ().into_any(),
+        fields: place,
     }
 }

@@ -196,8 +196,15 @@ fn notice(request: &crate::request::RequestContext) -> Option<String> {
         "calendar-revoked" => "The calendar's link works no more.",
         "keys-suspended" => "The chosen API keys are suspended.",
         "keys-revoked" => "The chosen API keys have been revoked.",
-        "some-keys-suspended" => "Some of the chosen API keys are suspended; the others were stopped or over already.",
-        "some-keys-revoked" => "Some of the chosen API keys have been revoked; the others were over already.",
+        "some-keys-suspended" => {
+            "Some of the chosen API keys are suspended; the others were stopped or over already, or aren't of this tenant."
+        }
+        "some-keys-revoked" => {
+            "Some of the chosen API keys have been revoked; the others were over already, or aren't of this tenant."
+        }
+        "elsewhere" => {
+            "You stand in another tenant than when that page was opened. Nothing was changed: look again before you go on."
+        }
         "policy-set" => "The policy is set.",
         "policy-cleared" => "The policy is off.",
         "profile-changed" => "Your name has been changed.",

@@ -83,6 +83,12 @@ pub fn Policy() -> impl IntoView {
         let set: Vec<_> = on.into_iter().filter(|policy| policy.kind == kind).collect();
         let present = set.iter().find(|policy| policy.holds(request.services.now())).cloned();
         let set = set.into_iter().next_back();
+        // One that is to come stands in the form as it was set: its day too.
+        let planned = set.as_ref().filter(|policy| !policy.holds(request.services.now()) && !is_asked);
+        let from = match planned {
+            Some(policy) if from.is_empty() => policy.holds_from.format("%Y-%m-%d").to_string(),
+            _ => from,
+        };
         let days = match (&set, days.is_empty()) {
             (Some(policy), true) => policy.days.map(|days| days.to_string()).unwrap_or_default(),
             (None, true) if kind.has_days() => "90".to_owned(),
@@ -220,7 +226,7 @@ pub fn PolicyOff() -> impl IntoView {
             destroys: false,
             code: AsCode::clear_policy(&code, &word),
             words: view! { <p>"New keys are free of it from now on. What it has suspended stays so until it is resumed."</p> }.into_any(),
-            fields: ().into_any(),
+            fields: place_field(&request),
         }
         .view(&request, SETTINGS, code.public_url))
     })

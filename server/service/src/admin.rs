@@ -90,6 +90,7 @@ impl Admin<'_> {
             .db()
             .write(move |tx| {
                 Box::pin(async move {
+                    storage::tenants::take_long_turn(tx, tenant.id).await?;
                     if fresh {
                         storage::users::insert(tx, &user, &hash).await?;
                     }

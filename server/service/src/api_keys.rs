@@ -53,7 +53,7 @@ pub struct CreateApiKey {
 /// What an owner or an administrator should see to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Concerns {
-    /// Good keys that end within [`EXPIRING_SOON`] and aren't being replaced, the first to end first.
+    /// Good keys that end within [`EXPIRING_SOON`] and that nothing living replaces, the first to end first.
     pub expiring: Vec<ApiKey>,
     /// Keys that were rolled out and were tried all the same in the last week, the last tried first.
     pub tried: Vec<ApiKey>,
@@ -105,10 +105,10 @@ impl ApiKeys<'_> {
         let mut places = vec![(permit, accounts)];
         if let (Some(user), true) = (actor.user_id(), actor.is_session()) {
             for standing in storage::users::list_standings(self.0.db(), user).await? {
+                // One's own keys are seen in every role, so that the membership is the right to it.
                 if standing.tenant_id != actor.tenant_id() {
-                    let there = Actors(self.0).in_tenant(actor, standing.tenant_id).await?;
-                    let own = Target::Owner(standing.tenant_id, there.owner());
-                    places.push((authorize(&there, Operation::ListApiKeys, own)?, false));
+                    let own = Permit::of_key(standing.tenant_id, actor.owner(), Operation::ListApiKeys);
+                    places.push((own, false));
                 }
             }
         }
@@ -209,7 +209,7 @@ impl ApiKeys<'_> {
         let (actor, permit) = self.permit(actor, Operation::GetApiKey, id).await?;
         let mut keys = storage::keys::list_created_by(self.0.db(), &permit, id, VISIBLE_LIMIT).await?;
         keys.retain(|key| authorize(&actor, Operation::GetApiKey, Target::Owner(key.tenant_id, key.owner)).is_ok());
-        self.0.uses().overlay(&mut keys);
+        self.complete(&mut keys).await?;
         Ok(keys)
     }
 
@@ -229,7 +229,7 @@ impl ApiKeys<'_> {
     pub async fn revoke_with(&self, actor: &Actor, id: KeyId, and_created: bool) -> Result<ApiKey> {
         let (actor, permit) = self.permit(actor, Operation::RevokeApiKey, id).await?;
         let now = self.0.now();
-        let mut key = self
+        let key = self
             .0
             .db()
             .write(move |tx| {
@@ -261,8 +261,7 @@ impl ApiKeys<'_> {
                 })
             })
             .await?;
-        self.0.uses().overlay([&mut key]);
-        Ok(key)
+        Ok(self.completed(key).await)
     }
 
     /// Calls a key by another name.
@@ -293,7 +292,7 @@ impl ApiKeys<'_> {
     async fn change(&self, actor: &Actor, id: KeyId, change: Change) -> Result<ApiKey> {
         let (actor, permit) = self.permit(actor, change.operation(), id).await?;
         let now = self.0.now();
-        let mut key = self
+        let key = self
             .0
             .db()
             .write(move |tx| {
@@ -311,8 +310,7 @@ impl ApiKeys<'_> {
                 })
             })
             .await?;
-        self.0.uses().overlay([&mut key]);
-        Ok(key)
+        Ok(self.completed(key).await)
     }
 
     /// Adds to keys that were read what doesn't stand in their rows: uses that aren't written yet, and which policies they
@@ -337,6 +335,14 @@ impl ApiKeys<'_> {
             key.against = against;
         }
         Ok(())
+    }
+
+    /// The same with one that was just changed: the change is done, whatever becomes of this.
+    pub(crate) async fn completed(&self, mut key: ApiKey) -> ApiKey {
+        if let Err(error) = self.complete(std::slice::from_mut(&mut key)).await {
+            tracing::warn!(%error, "a changed key's policies could not be read");
+        }
+        key
     }
 
     /// Whether to offer an actor to do something with a key: a question for menus, never a right.
@@ -367,7 +373,7 @@ impl ApiKeys<'_> {
     }
 }
 
-/// The living keys that a key has made, and those have, with the permit to revoke each; in the order of their ids, as every
+/// The living keys that a key has made (not the one that took its own place), and those have, with the permit to revoke each; in the order of their ids, as every
 /// transaction that changes several keys takes them.
 async fn descendants(
     tx: &mut Tx,
@@ -378,7 +384,7 @@ async fn descendants(
 ) -> Result<Vec<(Permit, ApiKey)>> {
     let (mut found, mut next) = (BTreeMap::new(), vec![id]);
     while let Some(parent) = next.pop() {
-        for key in storage::keys::list_living_made_by(tx, permit, parent, now).await? {
+        for key in storage::keys::list_living_made_by(tx, permit, parent, parent == id, now).await? {
             let may = authorize(actor, Operation::RevokeApiKey, Target::Owner(key.tenant_id, key.owner));
             if let (Ok(permit), false) = (may, found.contains_key(&key.id))
                 && key.id != id

@@ -1,7 +1,7 @@
 //! Use cases of the inventory: every key of a tenant in one list, and what can be done with many at once.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiError, ApiKey, InventoryQuery, KeyId, KeyQuery, Operation, Page};
+use domain::{ApiError, ApiKey, InventoryQuery, KeyId, KeyQuery, Operation, Page, policy::PolicyKind};
 
 use crate::{
     Actor, Result, Services, input, issuing,
@@ -62,7 +62,9 @@ impl Inventory<'_> {
     pub async fn list(&self, actor: &Actor, query: &KeyQuery, inventory: InventoryQuery) -> Result<Page<ApiKey>> {
         let permit = self.0.permit(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).await?;
         let query = &KeyQuery { search: input::search(&query.search), ..query.clone() };
-        let policies = storage::policies::list(self.0.db(), permit.tenant_id(), self.0.now()).await?;
+        let mut policies = storage::policies::list(self.0.db(), permit.tenant_id(), self.0.now()).await?;
+        // What isn't used is a filter of its own, and no matter of how a key was made.
+        policies.retain(|policy| policy.kind != PolicyKind::SuspendUnused);
         let scope = Scope::Tenant(permit.tenant_id());
         let asked = Asked { scope, query, inventory, policies: &policies, now: self.0.now() };
         let mut page = storage::key_list::list(self.0.db(), asked).await?;

@@ -117,7 +117,7 @@ impl Invitations<'_> {
             .db()
             .write(move |tx| {
                 Box::pin(async move {
-                    if !storage::invitations::close(tx, tenant, id, now).await? {
+                    if !storage::invitations::close(tx, tenant, id, false, now).await? {
                         return Err(ApiError::not_found().into());
                     }
                     storage::audit::insert(tx, &entry).await
@@ -129,7 +129,7 @@ impl Invitations<'_> {
     /// The open invitation behind a link, and whether its address has an account already. For who holds the link.
     ///
     /// # Errors
-    /// `NOT_FOUND` for a wrong, used, cancelled or old link.
+    /// `NOT_FOUND` for a wrong, used, cancelled or old link, and while who sent it isn't an administrator.
     pub async fn find(&self, secret: &str) -> Result<(Invitation, bool)> {
         let digest = token::sha256(secret.as_bytes());
         let invitation = storage::invitations::find_by_digest(self.0.db(), &digest, self.0.now()).await?;
@@ -258,8 +258,8 @@ const GONE: &str = "This invitation doesn't work any more: it was used or taken 
 /// Only the first of several who hold the link comes in.
 async fn join(tx: &mut Tx, invitation: &Invitation, user: &User, now: DateTime<Utc>, entry: &Entry) -> Result<()> {
     // In turn with those who remove or demote the one that invited.
-    storage::tenants::take_turn(tx, invitation.tenant_id).await?;
-    if !storage::invitations::close(tx, invitation.tenant_id, invitation.id, now).await? {
+    storage::tenants::take_long_turn(tx, invitation.tenant_id).await?;
+    if !storage::invitations::close(tx, invitation.tenant_id, invitation.id, true, now).await? {
         return Err(ApiError::new(ErrorCode::NotFound, GONE).into());
     }
     let at = storage::micros(now);

@@ -68,6 +68,8 @@ pub use verification::{Verification, VerifiedKey};
 
 /// How often noted uses are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How long a reader of evidence waits for what isn't written yet.
+const WRITE_WITHIN: Duration = Duration::from_secs(1);
 /// How often it is looked whether a mail is due.
 const REMIND_EVERY: Duration = Duration::from_mins(1);
 /// How often it is looked whether keys were unused for too long.
@@ -107,6 +109,7 @@ struct Inner {
     uses: uses::Uses,
     refusals: verification::Refusals,
     refusal_counts: permission::RefusalCounts,
+    endings: rolls::Endings,
     hasher: password::Hasher,
     waits: attempts::Waits,
     link: set_up::Link,
@@ -128,6 +131,7 @@ impl Services {
             uses: uses::Uses::default(),
             refusals: verification::Refusals::default(),
             refusal_counts: permission::RefusalCounts::default(),
+            endings: rolls::Endings::default(),
             hasher,
             waits: attempts::Waits::default(),
             link: set_up::Link::default(),
@@ -285,12 +289,20 @@ impl Services {
         &self.0.uses
     }
 
-    /// Writes the uses that are noted, before evidence is read. Where a row is held by somebody else's change they come with
-    /// the next batch: what is shown is a second old then, as the evidence of another server is.
+    /// Writes the uses that are noted, before evidence is read; for at most [`WRITE_WITHIN`]. Where somebody else's change
+    /// takes longer they come after it, and what is shown is older, as the evidence of another server is.
     pub(crate) async fn write_uses(&self) {
-        if let Err(error) = self.uses().flush(self.db(), self.now()).await {
-            tracing::warn!(%error, "last uses could not be written before they were read; trying again");
-        }
+        let services = self.clone();
+        let task = tokio::spawn(async move {
+            if let Err(error) = services.uses().flush(services.db(), services.now()).await {
+                tracing::warn!(%error, "last uses could not be written before they were read; trying again");
+            }
+        });
+        tokio::time::timeout(WRITE_WITHIN, task).await.ok();
+    }
+
+    pub(crate) fn endings(&self) -> &rolls::Endings {
+        &self.0.endings
     }
 
     pub(crate) fn refusals(&self) -> &verification::Refusals {

@@ -23,7 +23,8 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// For what the service itself does with a key after the key has been verified: a use is the right to it.
+    /// For what the service itself does with the keys of an owner whose right to it was seen otherwise: by a key that was
+    /// verified, or a membership that was read.
     pub(crate) fn of_key(tenant_id: TenantId, owner: Owner, operation: Operation) -> Self {
         Self { tenant_id, owner: Some(owner), operation }
     }

@@ -1,5 +1,11 @@
 //! Use cases of rolling a key: a new token for the same thing, with an overlap, without fear.
 
+use std::{
+    collections::HashSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, ApiKey, ErrorCode, Expiry, IssuedKey, KeyId, KeyState, Operation, Overlap};
 use uuid::Uuid;
@@ -98,7 +104,8 @@ impl Rolls<'_> {
             self.0.require_fresh(&actor)?;
         }
         let now = self.0.now();
-        self.0
+        let key = self
+            .0
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -110,13 +117,15 @@ impl Rolls<'_> {
                             "This key isn't in the overlap of a roll: nothing is left to finish or to take back.";
                         return Err(ApiError::new(ErrorCode::Conflict, message).into());
                     }
+                    let after = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
                     let subject = ("api_key", id.0, old.name.as_str());
-                    let entry = Entry::by(&actor, change.operation(), now, subject).with(change.detail(&old));
+                    let entry = Entry::by(&actor, change.operation(), now, subject).with(change.detail(&old, &after));
                     storage::audit::insert(tx, &entry).await?;
-                    Ok(storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?)
+                    Ok(after)
                 })
             })
-            .await
+            .await?;
+        Ok(self.0.api_keys().completed(key).await)
     }
 }
 
@@ -136,11 +145,11 @@ impl Change {
         }
     }
 
-    fn detail(&self, old: &ApiKey) -> String {
+    fn detail(&self, old: &ApiKey, after: &ApiKey) -> String {
         let new = old.replaced_by.as_ref().map(|new| new.hint.as_str()).unwrap_or_default();
         match self {
             Self::Finish => format!("replaced by {new}"),
-            Self::Extend(until) => format!("until {}", domain::time::utc_text(*until)),
+            Self::Extend(until) => format!("until {}", domain::time::utc_text(after.expires_at.unwrap_or(*until))),
             Self::Cancel => format!("{new} revoked"),
         }
     }
@@ -173,7 +182,7 @@ impl Change {
                 Ok(extended)
             }
             Self::Cancel => {
-                check_last(tx, permit, old).await?;
+                check_last(tx, permit, old, now).await?;
                 let taken_back = storage::rolls::take_back(tx, permit, old.id, now).await?;
                 if let (true, Some(new)) = (taken_back, &old.replaced_by) {
                     storage::keys::revoke(tx, permit, new.id, now, actor.name(), "roll taken back").await?;
@@ -185,15 +194,26 @@ impl Change {
 }
 
 /// A new key that was rolled in its turn has a successor of its own, which would be left alone with a live token.
-async fn check_last(tx: &mut Tx, permit: &Permit, old: &ApiKey) -> Result<()> {
-    let Some(new) = &old.replaced_by else { return Ok(()) };
-    let new = storage::keys::find_in(tx, permit, new.id).await?;
-    let Some(next) = new.as_ref().and_then(|new| new.replaced_by.as_ref()) else { return Ok(()) };
-    let message = format!(
-        "The new key was rolled in its turn: {}… takes its place. Take that roll back first, or finish this one.",
-        next.hint
-    );
-    Err(ApiError::new(ErrorCode::Conflict, message).into())
+async fn check_last(tx: &mut Tx, permit: &Permit, old: &ApiKey, now: DateTime<Utc>) -> Result<()> {
+    let mut key = match &old.replaced_by {
+        Some(new) => storage::keys::find_in(tx, permit, new.id).await?,
+        None => None,
+    };
+    let rolls_on = key.as_ref().is_some_and(|new| new.overlap_until(now).is_some());
+    while let Some(next) = key.and_then(|key| key.replaced_by) {
+        key = storage::keys::find_in(tx, permit, next.id).await?;
+        let is_over = |key: &ApiKey| matches!(key.state(now), KeyState::Revoked { .. } | KeyState::Expired { .. });
+        if key.as_ref().is_none_or(is_over) {
+            continue;
+        }
+        let what = if rolls_on { "Take that roll back first" } else { "Revoke that one first" };
+        let message = format!(
+            "The new key was rolled in its turn, and {}… works in its place. {what}, or finish this roll.",
+            next.hint
+        );
+        return Err(ApiError::new(ErrorCode::Conflict, message).into());
+    }
+    Ok(())
 }
 
 fn check(input: &RollApiKey, now: DateTime<Utc>) -> Result<Overlap> {
@@ -277,21 +297,56 @@ fn refusal(old: &ApiKey, now: DateTime<Utc>) -> ApiError {
     ApiError::new(ErrorCode::Conflict, message)
 }
 
-/// The first use of a key that waited for it ends the one that it replaces. Only the first of many requests does it.
-pub(crate) async fn end_predecessor(services: &Services, new: &Candidate, old: KeyId) -> Result<()> {
-    let (now, new_id) = (services.now(), new.key_id);
-    let (tenant, owner) = (new.tenant_id, new.owner);
-    let entry = Entry::by_itself(tenant, Operation::FinishRoll, now, ("api_key", old.0, new.name.as_str()));
-    let permit = Permit::of_key(tenant, owner, Operation::FinishRoll);
+/// How long a request waits for the end of the key that it ends: where somebody else's change holds the tenant's turn, it is
+/// ended beside the request.
+const WAIT: Duration = Duration::from_millis(300);
+
+/// The keys that are being ended by the first use of another.
+#[derive(Debug, Default)]
+pub(crate) struct Endings(Mutex<HashSet<KeyId>>);
+
+impl Endings {
+    fn lock(&self) -> MutexGuard<'_, HashSet<KeyId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The first use of a key that waited for it ends the one that it replaces. Only the first of many requests does it, and
+/// while it does the others go on.
+pub(crate) async fn end_predecessor(services: &Services, new: &Candidate, old: KeyId) {
+    if !services.endings().lock().insert(old) {
+        return;
+    }
+    let (own, now, new_id, name) = (services.clone(), services.now(), new.key_id, new.name.clone());
+    let permit = Permit::of_key(new.tenant_id, new.owner, Operation::FinishRoll);
+    let task = tokio::spawn(async move {
+        if let Err(error) = end(&own, &permit, (old, new_id), name.as_str(), now).await {
+            // The new key is good all the same; its next use tries again.
+            tracing::warn!(%error, "a rolled key could not be ended");
+        }
+        own.endings().lock().remove(&old);
+    });
+    tokio::time::timeout(WAIT, task).await.ok();
+}
+
+async fn end(
+    services: &Services,
+    permit: &Permit,
+    (old, new): (KeyId, KeyId),
+    name: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let entry = Entry::by_itself(permit.tenant_id(), Operation::FinishRoll, now, ("api_key", old.0, name));
+    let permit = *permit;
     services
         .db()
         .write(move |tx| {
             Box::pin(async move {
-                storage::tenants::take_turn(tx, tenant).await?;
+                storage::tenants::take_turn(tx, permit.tenant_id()).await?;
                 // A roll that was taken back meanwhile has given the old key its own life again.
-                let replaced = storage::rolls::hold_replaced(tx, old, new_id).await?;
+                let replaced = storage::rolls::hold_replaced(tx, old, new).await?;
                 let ended = replaced && storage::keys::revoke(tx, &permit, old, now, "Latchkey", REASON).await?;
-                storage::rolls::clear_ends_key(tx, new_id).await?;
+                storage::rolls::clear_ends_key(tx, new).await?;
                 if ended {
                     storage::audit::insert(tx, &entry.with("the new key was used")).await?;
                 }

@@ -74,8 +74,9 @@ impl TenantPolicies<'_> {
         let permit = self.0.permit(actor, Operation::PreviewPolicy, Target::Tenant(actor.tenant_id())).await?;
         let policy = self.check(actor, input)?;
         let now = self.0.now();
-        let (keys, count) =
+        let (mut keys, count) =
             storage::key_list::list_against(self.0.db(), &permit, &policy, now, MOST_NAMED, MOST_COUNTED).await?;
+        self.0.api_keys().complete(&mut keys).await?;
         Ok(PolicyPreview { policy, keys, count })
     }
 
@@ -95,6 +96,7 @@ impl TenantPolicies<'_> {
             .db()
             .write(move |tx| {
                 Box::pin(async move {
+                    storage::tenants::take_turn(tx, permit.tenant_id()).await?;
                     storage::policies::set(tx, &permit, &policy).await?;
                     storage::audit::insert(tx, &entry).await
                 })
@@ -116,6 +118,7 @@ impl TenantPolicies<'_> {
             .db()
             .write(move |tx| {
                 Box::pin(async move {
+                    storage::tenants::take_turn(tx, permit.tenant_id()).await?;
                     if !storage::policies::clear(tx, &permit, kind).await? {
                         return Err(ApiError::new(ErrorCode::Conflict, "This policy is off.").into());
                     }
@@ -157,7 +160,11 @@ pub(crate) async fn suspend_unused(inner: &Inner) -> Result<()> {
         }
         let mut suspended = 0;
         for of_tenant in unused.chunk_by(|one, next| one.tenant_id == next.tenant_id) {
-            suspended += suspend(inner, of_tenant.to_vec(), now).await?;
+            match suspend(inner, of_tenant.to_vec(), now).await {
+                Ok(count) => suspended += count,
+                // The other tenants' come all the same; these, with the next round.
+                Err(error) => tracing::warn!(%error, "unused keys of a tenant could not be suspended; trying again"),
+            }
         }
         if suspended == 0 {
             return Ok(());

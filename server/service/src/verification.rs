@@ -133,11 +133,8 @@ impl Verification<'_> {
             return Ok(None);
         }
         self.0.uses().note(candidate.key_id, Verdict::Accepted, now, client);
-        if let Some(old) = candidate.ends_key
-            && let Err(error) = rolls::end_predecessor(self.0, &candidate, old).await
-        {
-            // The key is good all the same; its next use tries again.
-            tracing::warn!(%error, "a rolled key could not be ended");
+        if let Some(old) = candidate.ends_key {
+            rolls::end_predecessor(self.0, &candidate, old).await;
         }
         Ok(Some(VerifiedKey {
             key_id: candidate.key_id,

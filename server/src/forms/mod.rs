@@ -91,7 +91,17 @@ pub(crate) async fn read_in_place(doors: &Doors, request: Request) -> Result<(Pa
     let message =
         "You stand in another tenant than when this page was opened. Nothing was changed: look again before you go on.";
     let error = ApiError::new(domain::ErrorCode::Conflict, message);
-    Err(again(doors, parts, &fields, error).await)
+    let is_for_dialog = parts.headers.contains_key(FOR_DIALOG);
+    let mut page = again(doors, parts, &fields, error).await;
+    if page.status() != StatusCode::CONFLICT {
+        // What the form was about isn't in the present tenant.
+        return Err(done("/user/api-keys", "elsewhere"));
+    }
+    if is_for_dialog {
+        // The page's script leaves for the page itself, which says it then.
+        tell(&mut page, "elsewhere");
+    }
+    Err(page)
 }
 
 /// The page again, at the error's status.
@@ -157,11 +167,16 @@ pub(crate) async fn for_dialogs(request: Request, next: Next) -> Response {
 /// On to a page, which says what was done.
 pub(crate) fn done(to: &str, notice: &'static str) -> Response {
     let mut response = Redirect::to(to).into_response();
+    tell(&mut response, notice);
+    response
+}
+
+/// Lets the next page say a notice.
+fn tell(response: &mut Response, notice: &'static str) {
     let cookie = format!("notice={notice}; Path=/; Max-Age=60; SameSite=Lax; HttpOnly");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
-    response
 }
 
 /// A path of our own to go back to, or the start: never another site (CWE-601).

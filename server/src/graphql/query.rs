@@ -302,7 +302,7 @@ impl ProductQuery {
         })
     }
 
-    /// The tenant's policies on keys that are on.
+    /// The tenant's policies on keys that are on. One that is changed for later comes twice: as it holds, and as it will.
     async fn tenant_policies(&self, context: &Context<'_>) -> Result<Vec<TenantPolicy>> {
         let on = services(context)?.tenant_policies().list(actor(context)?).await.map_err(refuse)?;
         Ok(on.into_iter().map(TenantPolicy::from).collect())

@@ -75,6 +75,8 @@ pub struct ApiKey {
     pub replaces: Option<String>,
     /// The id of the key that took its place.
     pub replaced_by: Option<String>,
+    /// Whether that key was revoked, and not because it was rolled in its turn.
+    pub replacement_revoked: bool,
     /// Until when it works beside the key that takes its place.
     pub overlap_until: Option<String>,
     /// Whether the first use of the key that takes its place, which hasn't come yet, ends it.
@@ -118,6 +120,7 @@ impl ApiKey {
             created_by_key: key.created_by_key.map(|id| id.to_string()),
             replaces: key.replaces.map(|id| id.to_string()),
             ends_on_use: key.replaced_by.as_ref().is_some_and(|new| new.ends_on_use),
+            replacement_revoked: key.replaced_by.as_ref().is_some_and(|new| new.is_revoked),
             replaced_by: key.replaced_by.map(|new| new.id.to_string()),
             last_refused: key.last_refused.map(LastUse::from),
             suspended_at: key.suspended_at.map(time),

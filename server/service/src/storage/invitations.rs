@@ -15,7 +15,8 @@ use crate::{Error, Result, policy::Permit};
 const COLUMNS: &str =
     "i.id, i.tenant_id, t.name AS tenant_name, i.email, i.role, i.created_at, i.created_by, i.expires_at";
 
-/// Who invited may do so still: nobody's word goes further than their rights do. The operator's has no id.
+/// Who invited may do so still: nobody's word goes further than their rights do. The operator's has no id, and those of
+/// earlier versions have none.
 const BY_AN_ADMINISTRATOR: &str = "(i.created_by_id IS NULL \
      OR EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = i.tenant_id AND m.user_id = i.created_by_id AND m.role = 'TENANT_ADMIN') \
      OR EXISTS (SELECT 1 FROM service_accounts s WHERE s.id = i.created_by_id AND s.tenant_id = i.tenant_id AND s.role = 'TENANT_ADMIN' \
@@ -85,11 +86,11 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, invitation: &NewInvitat
     Ok(())
 }
 
-/// The open ones of the permit's tenant, the newest first.
+/// The open ones of the permit's tenant, the newest first; also those that don't count now, see [`find_by_digest`].
 pub(crate) async fn list(db: &Db, permit: &Permit, now: DateTime<Utc>) -> Result<Vec<Invitation>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM invitations i JOIN tenants t ON t.id = i.tenant_id \
-         WHERE i.tenant_id = $1 AND i.closed_at IS NULL AND i.expires_at > $2 AND {BY_AN_ADMINISTRATOR} ORDER BY i.created_at DESC, i.id"
+         WHERE i.tenant_id = $1 AND i.closed_at IS NULL AND i.expires_at > $2 ORDER BY i.created_at DESC, i.id"
     );
     let rows: Vec<Row> = read!(db, c =>
         sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(permit.tenant_id().0).bind(micros(now)).fetch_all(c))?;
@@ -107,11 +108,19 @@ pub(crate) async fn find_by_digest(db: &Db, digest: &[u8; 32], now: DateTime<Utc
     row.map(Row::into_invitation).transpose()
 }
 
-/// Closes one that is open: by whoever comes first. False when it is over.
-pub(crate) async fn close(tx: &mut Tx, tenant: TenantId, id: InvitationId, at: DateTime<Utc>) -> Result<bool> {
+/// Closes one that is open: by whoever comes first. False when it is over. `that_counts`: false as well when who invited
+/// may not do so any more.
+pub(crate) async fn close(
+    tx: &mut Tx,
+    tenant: TenantId,
+    id: InvitationId,
+    that_counts: bool,
+    at: DateTime<Utc>,
+) -> Result<bool> {
+    let counts = if that_counts { BY_AN_ADMINISTRATOR } else { "1 = 1" };
     let sql = format!(
         "UPDATE invitations AS i SET closed_at = $3 WHERE id = $1 AND tenant_id = $2 AND closed_at IS NULL AND expires_at > $3 \
-         AND {BY_AN_ADMINISTRATOR}"
+         AND {counts}"
     );
     let rows = change!(tx, sqlx::query(sqlx::AssertSqlSafe(sql.as_str())).bind(id.0).bind(tenant.0).bind(micros(at)))?;
     Ok(rows == 1)

@@ -17,7 +17,7 @@ use crate::{Error, Result, policy::Permit, token::TokenDigest, verification::Can
 pub(crate) const COLUMNS: &str = "k.id, k.tenant_id, t.name AS tenant_name, k.user_id, k.service_account_id, \
     COALESCE(u.name, s.name) AS owner_name, k.name, k.name_folded, k.hint, k.created_at, k.created_by, k.expires_at, k.suspended_at, \
     k.suspended_by, s.suspended_at AS owner_suspended_at, k.revoked_at, k.revoked_by, k.revoke_reason, k.last_used_at, k.last_used_address, k.last_used_agent, \
-    k.created_channel, k.created_by_key, k.replaces, k.replaced_by, k.rolled_at, n.hint AS successor_hint, n.ends_key, n.revoked_at AS successor_revoked_at, \
+    k.created_channel, k.created_by_key, k.replaces, k.replaced_by, k.rolled_at, n.hint AS successor_hint, n.ends_key, CASE WHEN n.replaced_by IS NULL THEN n.revoked_at END AS successor_revoked_at, \
     k.last_refused_at, k.last_refused_address";
 
 /// Where [`COLUMNS`] come from.
@@ -25,7 +25,7 @@ pub(crate) const FROM: &str = "api_keys k JOIN tenants t ON t.id = k.tenant_id L
     LEFT JOIN service_accounts s ON s.id = k.service_account_id LEFT JOIN api_keys n ON n.id = k.replaced_by";
 
 /// Of the same: nothing that still lives takes the key's place, so that its end is news.
-pub(crate) const NOT_REPLACED: &str = "(k.replaced_by IS NULL OR n.revoked_at IS NOT NULL)";
+pub(crate) const NOT_REPLACED: &str = "(k.replaced_by IS NULL OR (n.revoked_at IS NOT NULL AND n.replaced_by IS NULL))";
 
 #[derive(sqlx::FromRow)]
 pub(crate) struct KeyRow {
@@ -239,20 +239,21 @@ pub(crate) async fn hold(tx: &mut Tx, id: KeyId) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// The living keys that were made with a key, in the permit's tenant; not the one that took its own place.
+/// The living keys that were made with a key, in the permit's tenant. `but_its_successor`: not the one that took its place.
 pub(crate) async fn list_living_made_by(
     tx: &mut Tx,
     permit: &Permit,
     key: KeyId,
+    but_its_successor: bool,
     now: DateTime<Utc>,
 ) -> Result<Vec<ApiKey>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM {FROM} WHERE k.created_by_key = $1 AND k.tenant_id = $2 AND k.revoked_at IS NULL \
-         AND (k.replaces IS NULL OR k.replaces <> $1) \
+         AND ($4 = 0 OR k.replaces IS NULL OR k.replaces <> $1) \
          AND COALESCE(k.expires_at, 9223372036854775807) > $3 ORDER BY k.id"
     );
     let rows: Vec<KeyRow> = run!(tx, c =>
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(key.0).bind(permit.tenant_id().0).bind(micros(now)).fetch_all(c))?;
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(key.0).bind(permit.tenant_id().0).bind(micros(now)).bind(i64::from(but_its_successor)).fetch_all(c))?;
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 

@@ -278,6 +278,14 @@ fn a_key_says_which_policies_it_is_against() {
         let filter = only(InventoryFilter::AgainstPolicy);
         let listed = stage.services.inventory().list(&ada, &KeyQuery::default(), filter).await.unwrap().items;
         assert!(listed.len() == 1 && listed[0].against == against, "the filter and the mark agree");
+        let renamed = stage.services.api_keys().rename(&ada, endless.key.id, "other").await.unwrap();
+        assert_eq!(renamed.against, against);
+        for policy in ["max_lifetime", "expiry_required"] {
+            stage.services.tenant_policies().clear(&ada, policy).await.unwrap();
+        }
+        stage.advance(TimeDelta::days(40));
+        let listed = stage.services.inventory().list(&ada, &KeyQuery::default(), filter).await.unwrap().items;
+        assert!(listed.is_empty(), "what isn't used is no matter of how it was made");
     });
 }
 
@@ -301,5 +309,24 @@ fn more_unused_keys_than_one_transaction_takes_are_all_suspended() {
             let active = stage.services.api_keys().list(by, by.owner(), &KeyQuery::default()).await.unwrap();
             assert!(active.items.is_empty());
         }
+    });
+}
+
+#[test]
+fn a_policy_that_is_set_twice_at_once_is_set_once() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let tasks: Vec<_> = (0..8)
+            .map(|n| {
+                let (services, ada) = (stage.services.clone(), ada.clone());
+                let from = Some(format!("2027-02-0{}T00:00:00Z", 1 + n % 2));
+                let input = SetPolicy { from, ..set("max_lifetime", Some(30)) };
+                tokio::spawn(async move { services.tenant_policies().set(&ada, &input).await.map(drop) })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+        assert_eq!(stage.services.tenant_policies().list(&ada).await.unwrap().len(), 1);
     });
 }

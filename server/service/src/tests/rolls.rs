@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::{ErrorCode, IssuedKey, KeyId, KeyState, Owner, Role};
 
-use crate::{Actor, BulkAct, Client, Clock, CreateApiKey, RollApiKey, stage::*, storage};
+use crate::{Actor, BulkAct, Client, Clock, CreateApiKey, RollApiKey, stage::*, storage, storage::Db};
 
 fn roll(key: KeyId, overlap: &str) -> RollApiKey {
     RollApiKey { key, overlap: overlap.to_owned(), ..RollApiKey::default() }
@@ -116,7 +116,7 @@ fn a_first_use_that_comes_after_the_roll_was_taken_back_leaves_the_old_key_alone
         let digest = crate::token::sha256(new.token.expose().as_bytes());
         let seen = storage::keys::find_by_digest(stage.services.db(), &digest).await.unwrap().unwrap();
         stage.services.rolls().cancel(&ada, old.key.id).await.unwrap();
-        crate::rolls::end_predecessor(&stage.services, &seen, old.key.id).await.unwrap();
+        crate::rolls::end_predecessor(&stage.services, &seen, old.key.id).await;
         assert!(stage.is_good(&old).await && !stage.is_good(&new).await);
     });
 }
@@ -339,6 +339,16 @@ fn of_two_rolls_in_a_row_the_later_is_taken_back_first() {
         rolls.cancel(&ada, second.key.id).await.unwrap();
         rolls.cancel(&ada, first.key.id).await.unwrap();
         assert!(stage.is_good(&first).await && !stage.is_good(&second).await && !stage.is_good(&third).await);
+
+        let second = rolled(&stage, &ada, &first, "7d").await;
+        let third = rolled(&stage, &ada, &second, "now").await;
+        let seen = stage.services.api_keys().get(&ada, first.key.id).await.unwrap();
+        assert!(seen.replaced_by.is_some_and(|new| !new.is_revoked), "it was rolled in its turn, not taken away");
+        assert!(stage.services.api_keys().concerns(&ada).await.unwrap().expiring.is_empty());
+        assert_eq!(code(rolls.cancel(&ada, first.key.id).await), ErrorCode::Conflict, "the third works");
+        stage.services.api_keys().revoke(&ada, third.key.id).await.unwrap();
+        rolls.cancel(&ada, first.key.id).await.unwrap();
+        assert!(stage.is_good(&first).await);
     });
 }
 
@@ -372,8 +382,11 @@ fn a_key_that_rolled_itself_does_not_take_its_successor_along() {
         let child = stage.add_key(&bot, account, "child").await;
         let made = stage.services.api_keys().created_by(&ada, old.key.id).await.unwrap();
         assert_eq!(made.iter().map(|key| key.id).collect::<Vec<_>>(), [child.key.id]);
+        let by_child = stage.services.actors().from_bearer(child.token.expose(), browser()).await.unwrap();
+        let childs = rolled(&stage, &by_child, &child, "24h").await;
         stage.services.api_keys().revoke_with(&ada, old.key.id, true).await.unwrap();
         assert!(stage.is_good(&new).await && !stage.is_good(&child).await);
+        assert!(!stage.is_good(&childs).await, "what takes a made key's place was made too");
     });
 }
 
@@ -423,6 +436,27 @@ fn changes_of_several_keys_at_once_wait_for_each_other_and_none_is_lost() {
             for key in keys.iter().chain([&maker]) {
                 assert!(!stage.is_good(key).await);
             }
+        }
+    });
+}
+
+#[test]
+fn a_verification_does_not_wait_for_the_end_of_the_key_that_it_ends() {
+    on_both(async |stage| {
+        let Db::Postgres(pool) = stage.services.db().clone() else { return };
+        let ada = stage.session(stage.admin).await;
+        let old = stage.add_key(&ada, ada.owner(), "ci").await;
+        let new = rolled(&stage, &ada, &old, "first_use").await;
+        let mut turn = pool.begin().await.unwrap();
+        sqlx::query("UPDATE tenants SET name = name").execute(&mut *turn).await.unwrap();
+        let begun = std::time::Instant::now();
+        assert!(stage.is_good(&new).await);
+        assert!(begun.elapsed() < std::time::Duration::from_millis(1_500), "{:?}", begun.elapsed());
+        assert!(stage.is_good(&old).await, "not yet");
+        turn.commit().await.unwrap();
+        while stage.is_good(&old).await {
+            assert!(stage.is_good(&new).await);
+            tokio::task::yield_now().await;
         }
     });
 }
