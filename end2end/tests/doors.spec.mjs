@@ -1,7 +1,7 @@
 // Who gets in, what they may see, and what the answers carry.
 import { PASSWORD, alive, expect, test } from '../support/test.mjs';
 import { start } from '../support/server.mjs';
-import { createKey, row, storeIt } from '../support/steps.mjs';
+import { createKey, press, row, storeIt } from '../support/steps.mjs';
 
 test('sign-in refuses alike, leads back to where one was, and sign-out ends it @both', async ({ page, open, team, signIn, watch }) => {
   watch.expect(/status of 401/);
@@ -163,3 +163,44 @@ test('the first tenant is made by the printed link, once @both', async ({ page, 
     await server.stop();
   }
 });
+
+test('what is opened in one tenant changes nothing in another that was switched to meanwhile @both', async ({ page, context, open, team, newTeam, signIn, scripted, watch }) => {
+  watch.expect(/status of 409/);
+  const second = newTeam();
+  const ada = team.person('TENANT_ADMIN');
+  second.join(ada, 'TENANT_ADMIN');
+  await signIn(ada, '/team/settings');
+  const here = page.getByRole('banner').getByLabel('Tenant');
+  const stand = async (id) => {
+    const other = await context.newPage();
+    await other.goto('/team/settings');
+    await other.getByRole('banner').getByLabel('Tenant').selectOption(id);
+    const switched = other.waitForResponse((response) => response.url().endsWith('/switch-tenant'));
+    await other.getByRole('button', { name: 'Switch' }).click();
+    await switched;
+    await other.close();
+  };
+
+  await stand(team.id);
+  await open('/team/settings');
+  await expect(here).toHaveValue(team.id);
+
+  // The form is open, and the switch comes before it is sent.
+  await press(page, 'Rename', scripted);
+  await page.getByLabel('Tenant name').fill('Renamed by mistake');
+  await stand(second.id);
+  await page.getByRole('button', { name: 'Rename', exact: true }).click();
+  await expect(page.getByText('You stand in another tenant').first()).toBeVisible();
+  await expect(here).toHaveValue(second.id);
+  await expect(page.getByLabel('Tenant name')).toHaveValue(scripted ? second.name : 'Renamed by mistake');
+
+  // The page is open, and the switch comes before its dialog is.
+  await open('/team/settings');
+  await expect(here).toHaveValue(second.id);
+  await stand(team.id);
+  await page.getByRole('link', { name: 'Rename', exact: true }).click();
+  await expect(here).toHaveValue(team.id);
+  await expect(page.getByLabel('Tenant name')).toHaveValue(team.name);
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+});
+
