@@ -14,7 +14,8 @@ pub fn KeyStatus(state: KeyState) -> impl IntoView {
 pub fn Against(policies: Vec<PolicyKind>) -> impl IntoView {
     (!policies.is_empty()).then(|| {
         let labels: Vec<_> = policies.iter().map(|kind| kind.label()).collect();
-        view! { <span class="sub against">"Against policy: "{labels.join(", ")}</span> }
+        let (title, labels) = (labels.join(", "), labels.join(", "));
+        view! { <span class="sub against" title=title>"Against policy"<span class="visually-hidden">": "{labels}</span></span> }
     })
 }
 
