@@ -52,7 +52,8 @@ class Watch {
 }
 
 async function wholeAnswer(request) {
-  const response = await request.response();
+  // A page that was closed meanwhile has nothing to read any more.
+  const response = await request.response().catch(() => null);
   const headers = JSON.stringify(response?.headers() ?? {});
   return (response?.text() ?? Promise.reject()).then((text) => `${headers} ${text}`, () => headers);
 }

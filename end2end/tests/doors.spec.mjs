@@ -178,6 +178,8 @@ test('what is opened in one tenant changes nothing in another that was switched 
     const switched = other.waitForResponse((response) => response.url().endsWith('/switch-tenant'));
     await other.getByRole('button', { name: 'Switch' }).click();
     await switched;
+    await expect(other.getByRole('banner').getByLabel('Tenant')).toHaveValue(id);
+    await other.waitForLoadState('networkidle');
     await other.close();
   };
 
