@@ -65,6 +65,14 @@ fn what_lasts_asks_for_a_sign_in_of_the_last_ten_minutes_and_a_key_needs_none() 
         let roll = crate::RollApiKey { key: key.key.id, ..crate::RollApiKey::default() };
         assert_eq!(code(stage.services.rolls().roll(&ada, &roll).await), ErrorCode::ConfirmationRequired);
         assert_eq!(code(stage.services.second_factors().begin(&ada).await), ErrorCode::ConfirmationRequired);
+        assert_eq!(code(stage.services.tenants().create(&ada, "New", "new").await), ErrorCode::ConfirmationRequired);
+        assert_eq!(code(stage.services.calendar().create(&ada).await), ErrorCode::ConfirmationRequired);
+        let invited = stage.services.invitations().invite(&ada, "eve@example.org", "USER").await;
+        assert_eq!(code(invited), ErrorCode::ConfirmationRequired);
+        let account = crate::CreateServiceAccount { name: "bot".to_owned(), role: None, idempotency_key: None };
+        let accounts = stage.services.service_accounts();
+        assert_eq!(code(accounts.create(&ada, &account).await), ErrorCode::ConfirmationRequired);
+        assert_eq!(code(accounts.create_with_key(&ada, &account).await), ErrorCode::ConfirmationRequired);
         keys.suspend(&ada, key.key.id).await.expect("stopping asks for nothing");
         keys.resume(&ada, key.key.id).await.unwrap();
         stage.add_key(&by_key, by_key.owner(), "by key").await;
