@@ -133,8 +133,8 @@ impl TenantPolicy {
     }
 }
 
-/// The longest life that some days allow: a minute more, because a form's choice of as many days was a moment ago.
-fn lifetime(days: Option<u32>) -> TimeDelta {
+/// The longest life that a policy's days allow: a minute more, because a form's choice of as many days was a moment ago.
+pub fn lifetime(days: Option<u32>) -> TimeDelta {
     TimeDelta::days(i64::from(days.unwrap_or(0))) + TimeDelta::minutes(1)
 }
 

@@ -6,13 +6,14 @@ use leptos::prelude::*;
 
 use super::{
     api_keys::{is_conflict, reveal_page},
-    form_id, page, path_id, path_word,
+    form_id,
+    key_details::key_at,
+    page, path_id, path_word,
 };
 use crate::{
     as_code::{AsCode, CodeContext},
     components::{
         as_code::CodeFold,
-        concerns::key_path,
         confirm_fields::{CONFIRM_FIELDS, confirm_fields},
         field::{Field, FormError},
         revoke_key::{RecentWords, RevokeWords, UseWords},
@@ -49,10 +50,7 @@ async fn act_page(
     base: &str,
     back: &str,
 ) -> Result<AnyView, ApiError> {
-    let key = request.services.api_keys().get(request.actor()?, key).await?;
-    if key_path(&key) != format!("{base}/{}", key.id) {
-        return Err(ApiError::not_found());
-    }
+    let key = key_at(request, key, base).await?;
     let agents = request.services.agents().list(request.actor()?, AgentScope::Key(key.id)).await?;
     let recent = request.services.api_keys().recent(request.actor()?, key.id).await?;
     let (id, code, now) = (key.id.to_string(), request.code(None).await?, request.services.now());
@@ -157,7 +155,7 @@ fn extend_card(key: &ApiKey, chosen: &'static str, code: &CodeContext, confirm: 
 fn successor_words(key: &ApiKey) -> Option<AnyView> {
     let new = key.replaced_by.as_ref().filter(|new| !new.is_revoked)?;
     Some(
-        view! { <p>"It was rolled: the key "<code>{new.hint.clone()}"…"</code>", which took its place, goes on."</p> }
+        view! { <p>"It was rolled: the key "<code>{new.hint.clone()}"…"</code>", which took its place, isn't revoked along."</p> }
             .into_any(),
     )
 }
@@ -197,11 +195,14 @@ fn chosen_overlap(request: &RequestContext, choices: &[(&'static str, &'static s
     words().find(|word| *word == typed).or(by_itself).unwrap_or("24h")
 }
 
-/// What a roll can be extended by: all that ends later than it does now.
+/// What a roll can be extended by: of the choices, all with an end of their own that is later than the present one.
 fn later_ends(key: &ApiKey, now: DateTime<Utc>) -> Vec<(&'static str, &'static str)> {
     let end = key.overlap_until(now);
-    let is_later = |word: &str| Overlap::parse(word, None, now).ok().and_then(|overlap| overlap.until(now)) > end;
-    [("1h", "1 hour"), ("24h", "24 hours"), ("7d", "7 days")].into_iter().filter(|(word, _)| is_later(word)).collect()
+    let is_later = |word: &str| match Overlap::parse(word, None, now) {
+        Err(_) | Ok(Overlap::FirstUse { .. }) => false,
+        Ok(overlap) => overlap.until(now) > end,
+    };
+    Overlap::CHOICES.into_iter().filter(|(word, _)| is_later(word)).collect()
 }
 
 fn overlap_field(choices: &[(&'static str, &'static str)], chosen: &str) -> AnyView {

@@ -37,6 +37,12 @@ pub fn AccountKey() -> impl IntoView {
     })
 }
 
+/// The key of a page below `base`: no other page shows it.
+pub async fn key_at(request: &RequestContext, key: KeyId, base: &str) -> Result<ApiKey, ApiError> {
+    let key = request.services.api_keys().get(request.actor()?, key).await?;
+    if key_path(&key) == format!("{base}/{}", key.id) { Ok(key) } else { Err(ApiError::not_found()) }
+}
+
 /// `lines`: which of its history. `base`: the path below which the key's own pages stand. `up`: address and name of the page
 /// above.
 async fn details(
@@ -47,11 +53,8 @@ async fn details(
     up: (String, String),
 ) -> Result<AnyView, ApiError> {
     let (actor, now) = (request.actor()?, request.services.now());
-    let key = request.services.api_keys().get(actor, key).await?;
+    let key = key_at(request, key, base).await?;
     let path = key_path(&key);
-    if path != format!("{base}/{}", key.id) {
-        return Err(ApiError::not_found());
-    }
     let lines = request.services.audit_log().of_key(actor, key.id, lines).await?;
     let is_in_log = actor.role() == Role::TenantAdmin && key.tenant_id == actor.tenant_id();
     let all = is_in_log.then(|| audit_log::all_about(&key.id.to_string()));

@@ -92,6 +92,11 @@ impl Actor {
         Self { confirmed_at: at, ..self }
     }
 
+    /// The same person where they stand too.
+    pub(crate) fn standing(&self, there: &storage::users::Standing) -> Self {
+        Self { tenant_id: there.tenant_id, role: there.role, ..self.clone() }
+    }
+
     /// The person's id, if it is a person.
     pub fn user_id(&self) -> Option<UserId> {
         match self.principal {

@@ -105,10 +105,9 @@ impl ApiKeys<'_> {
         let mut places = vec![(permit, accounts)];
         if let (Some(user), true) = (actor.user_id(), actor.is_session()) {
             for standing in storage::users::list_standings(self.0.db(), user).await? {
-                // One's own keys are seen in every role, so that the membership is the right to it.
                 if standing.tenant_id != actor.tenant_id() {
-                    let own = Permit::of_key(standing.tenant_id, actor.owner(), Operation::ListApiKeys);
-                    places.push((own, false));
+                    let own = Target::Owner(standing.tenant_id, actor.owner());
+                    places.push((authorize(&actor.standing(&standing), Operation::ListApiKeys, own)?, false));
                 }
             }
         }

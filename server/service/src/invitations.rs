@@ -5,7 +5,7 @@ use domain::{ApiError, Email, ErrorCode, Invitation, InvitationId, Operation, Ou
 
 use crate::{
     Actor, Client, Error, Result, Services, SignedIn, input, issuing, password,
-    policy::Target,
+    policy::{Target, is_word_good},
     sessions::mark_of,
     set_up::new_user,
     storage::{self, Tx, audit::Entry, invitations::NewInvitation},
@@ -117,7 +117,7 @@ impl Invitations<'_> {
             .db()
             .write(move |tx| {
                 Box::pin(async move {
-                    if !storage::invitations::close(tx, tenant, id, false, now).await? {
+                    if !storage::invitations::close(tx, tenant, id, now).await? {
                         return Err(ApiError::not_found().into());
                     }
                     storage::audit::insert(tx, &entry).await
@@ -133,6 +133,7 @@ impl Invitations<'_> {
     pub async fn find(&self, secret: &str) -> Result<(Invitation, bool)> {
         let digest = token::sha256(secret.as_bytes());
         let invitation = storage::invitations::find_by_digest(self.0.db(), &digest, self.0.now()).await?;
+        let invitation = invitation.filter(|(_, inviter)| is_word_good(*inviter)).map(|(invitation, _)| invitation);
         let invitation = invitation.ok_or_else(|| ApiError::new(ErrorCode::NotFound, GONE))?;
         let has_account = storage::users::find_by_email(self.0.db(), &invitation.email).await?.is_some();
         Ok((invitation, has_account))
@@ -259,7 +260,9 @@ const GONE: &str = "This invitation doesn't work any more: it was used or taken 
 async fn join(tx: &mut Tx, invitation: &Invitation, user: &User, now: DateTime<Utc>, entry: &Entry) -> Result<()> {
     // In turn with those who remove or demote the one that invited.
     storage::tenants::take_long_turn(tx, invitation.tenant_id).await?;
-    if !storage::invitations::close(tx, invitation.tenant_id, invitation.id, true, now).await? {
+    let (tenant, id) = (invitation.tenant_id, invitation.id);
+    let counts = storage::invitations::find_inviter(tx, tenant, id).await?.is_some_and(is_word_good);
+    if !counts || !storage::invitations::close(tx, tenant, id, now).await? {
         return Err(ApiError::new(ErrorCode::NotFound, GONE).into());
     }
     let at = storage::micros(now);

@@ -187,7 +187,7 @@ impl Services {
         if let Err(error) = self.uses().flush(self.db(), self.now()).await {
             tracing::error!(%error, "last uses could not be written");
         }
-        permission::write_owed(&self.0, None).await;
+        self.write_owed(None).await;
         self.db().close().await;
     }
 
@@ -346,7 +346,7 @@ async fn keep_house(services: std::sync::Weak<Inner>) {
         if let Err(error) = inner.uses.flush(&inner.db, inner.clock.now()).await {
             tracing::warn!(%error, "last uses could not be written; trying again");
         }
-        permission::write_owed(&inner, Some(inner.clock.now())).await;
+        Services(Arc::clone(&inner)).write_owed(Some(inner.clock.now())).await;
         if let Err(error) = storage::keys::settle_expired(&inner.db, inner.clock.now()).await {
             tracing::warn!(%error, "keys that are over could not be noted; trying again");
         }

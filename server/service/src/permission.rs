@@ -10,7 +10,7 @@ use domain::{ErrorCode, Operation, Owner, TenantId};
 use uuid::Uuid;
 
 use crate::{
-    Actor, Error, Inner, Result, Services,
+    Actor, Error, Result, Services,
     policy::{Permit, Target, authorize},
     storage::{self, audit::Entry},
 };
@@ -138,7 +138,7 @@ impl Services {
     }
 
     /// When the refusal's own line can't be written, the caller hears of that instead. One that is held for its common line
-    /// is written once its minute is over, see [`write_owed`]: a failure to write it is told in the process's own log alone,
+    /// is written once its minute is over, see [`Services::write_owed`]: a failure to write it is told in the process's own log alone,
     /// and a process that is killed loses what it held.
     async fn note_refusal(&self, actor: &Actor, operation: Operation, subject: Subject) -> Result<()> {
         let entry = Entry::by(actor, operation, self.now(), (subject.0, subject.1, "")).refused();
@@ -169,16 +169,15 @@ impl Services {
     pub(crate) async fn note(&self, entry: Entry) -> Result<()> {
         self.db().write(move |tx| Box::pin(async move { storage::audit::insert(tx, &entry).await })).await
     }
-}
 
-/// Writes the common lines of the minutes that are over at `now`, or of all. What can't be written stands in the process's
-/// own log.
-pub(crate) async fn write_owed(inner: &Inner, now: Option<DateTime<Utc>>) {
-    for entry in inner.refusal_counts.owed(now) {
-        let text = format!("{} by {}: {}", entry.operation, entry.actor_name, entry.detail);
-        let written = inner.db.write(move |tx| Box::pin(async move { storage::audit::insert(tx, &entry).await })).await;
-        if let Err(error) = written {
-            tracing::error!(%error, refused = text, "a line could not be added to the audit log");
+    /// Writes the common lines of the minutes that are over at `now`, or of all. What can't be written stands in the
+    /// process's own log.
+    pub(crate) async fn write_owed(&self, now: Option<DateTime<Utc>>) {
+        for entry in self.0.refusal_counts.owed(now) {
+            let text = format!("{} by {}: {}", entry.operation, entry.actor_name, entry.detail);
+            if let Err(error) = self.note(entry).await {
+                tracing::error!(%error, refused = text, "a line could not be added to the audit log");
+            }
         }
     }
 }

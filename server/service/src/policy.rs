@@ -2,7 +2,7 @@
 
 use domain::{ApiError, Operation, Owner, Role, TenantId};
 
-use crate::Actor;
+use crate::{Actor, storage::invitations::Inviter};
 
 /// What an operation is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +23,7 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// For what the service itself does with the keys of an owner whose right to it was seen otherwise: by a key that was
-    /// verified, or a membership that was read.
+    /// For what the service itself does with a key after the key has been verified: a use is the right to it.
     pub(crate) fn of_key(tenant_id: TenantId, owner: Owner, operation: Operation) -> Self {
         Self { tenant_id, owner: Some(owner), operation }
     }
@@ -66,6 +65,11 @@ pub fn authorize(actor: &Actor, operation: Operation, target: Target) -> Result<
 pub(crate) fn is_offered(actor: &Actor, operation: Operation, tenant: TenantId, owner: Owner) -> bool {
     let elsewhere = owner == actor.owner() && tenant != actor.tenant_id();
     elsewhere || authorize(actor, operation, Target::Owner(tenant, owner)).is_ok()
+}
+
+/// Whether an invitation still counts: who sent it may send it still. Nobody's word goes further than their rights do.
+pub(crate) fn is_word_good(inviter: Inviter) -> bool {
+    matches!(inviter, Inviter::Unnamed | Inviter::Named(Some(Role::TenantAdmin)))
 }
 
 fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool {

@@ -75,6 +75,11 @@ impl Stage {
         self.services.actors().from_session(user, self.tenant, self.services.now(), browser()).await.unwrap()
     }
 
+    /// The owner of a key, by the key.
+    pub(crate) async fn by_key(&self, key: &IssuedKey) -> Actor {
+        self.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap()
+    }
+
     pub(crate) async fn add_account(&self, by: &Actor, name: &str) -> ServiceAccountId {
         let input = CreateServiceAccount { name: name.to_owned(), role: None, idempotency_key: None };
         self.services.service_accounts().create(by, &input).await.unwrap().id

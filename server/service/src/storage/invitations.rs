@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{change, read},
+    db::{change, read, run},
     instant, micros, stored_name,
     tenants::role_of,
 };
@@ -15,12 +15,33 @@ use crate::{Error, Result, policy::Permit};
 const COLUMNS: &str =
     "i.id, i.tenant_id, t.name AS tenant_name, i.email, i.role, i.created_at, i.created_by, i.expires_at";
 
-/// Who invited may do so still: nobody's word goes further than their rights do. The operator's has no id, and those of
-/// earlier versions have none.
-const BY_AN_ADMINISTRATOR: &str = "(i.created_by_id IS NULL \
-     OR EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = i.tenant_id AND m.user_id = i.created_by_id AND m.role = 'TENANT_ADMIN') \
-     OR EXISTS (SELECT 1 FROM service_accounts s WHERE s.id = i.created_by_id AND s.tenant_id = i.tenant_id AND s.role = 'TENANT_ADMIN' \
-     AND s.deleted_at IS NULL AND s.suspended_at IS NULL))";
+/// The role that whoever invited has in the tenant now: as a member, or as a service account that isn't stopped.
+const INVITER_ROLE: &str = "COALESCE( \
+     (SELECT m.role FROM memberships m WHERE m.tenant_id = i.tenant_id AND m.user_id = i.created_by_id), \
+     (SELECT s.role FROM service_accounts s WHERE s.id = i.created_by_id AND s.tenant_id = i.tenant_id \
+     AND s.deleted_at IS NULL AND s.suspended_at IS NULL)) AS inviter_role";
+
+/// Whose word an invitation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inviter {
+    /// The operator's, or one of an earlier version, which kept no id.
+    Unnamed,
+    /// A person's or a service account's, with their role in the tenant now.
+    Named(Option<Role>),
+}
+
+#[derive(sqlx::FromRow)]
+struct InviterRow {
+    created_by_id: Option<Uuid>,
+    inviter_role: Option<String>,
+}
+
+impl InviterRow {
+    fn into_inviter(self) -> Result<Inviter> {
+        let role = self.inviter_role.as_deref().map(role_of).transpose()?;
+        Ok(if self.created_by_id.is_some() { Inviter::Named(role) } else { Inviter::Unnamed })
+    }
+}
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -86,7 +107,7 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, invitation: &NewInvitat
     Ok(())
 }
 
-/// The open ones of the permit's tenant, the newest first; also those that don't count now, see [`find_by_digest`].
+/// The open ones of the permit's tenant, the newest first; also those that don't count now.
 pub(crate) async fn list(db: &Db, permit: &Permit, now: DateTime<Utc>) -> Result<Vec<Invitation>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM invitations i JOIN tenants t ON t.id = i.tenant_id \
@@ -97,32 +118,47 @@ pub(crate) async fn list(db: &Db, permit: &Permit, now: DateTime<Utc>) -> Result
     rows.into_iter().map(Row::into_invitation).collect()
 }
 
-/// The open one whose link holds a secret.
-pub(crate) async fn find_by_digest(db: &Db, digest: &[u8; 32], now: DateTime<Utc>) -> Result<Option<Invitation>> {
+/// The open one whose link holds a secret, and whose word it is.
+pub(crate) async fn find_by_digest(
+    db: &Db,
+    digest: &[u8; 32],
+    now: DateTime<Utc>,
+) -> Result<Option<(Invitation, Inviter)>> {
+    #[derive(sqlx::FromRow)]
+    struct Found {
+        #[sqlx(flatten)]
+        invitation: Row,
+        #[sqlx(flatten)]
+        inviter: InviterRow,
+    }
     let sql = format!(
-        "SELECT {COLUMNS} FROM invitations i JOIN tenants t ON t.id = i.tenant_id \
-         WHERE i.digest = $1 AND i.closed_at IS NULL AND i.expires_at > $2 AND {BY_AN_ADMINISTRATOR}"
+        "SELECT {COLUMNS}, i.created_by_id, {INVITER_ROLE} FROM invitations i JOIN tenants t ON t.id = i.tenant_id \
+         WHERE i.digest = $1 AND i.closed_at IS NULL AND i.expires_at > $2"
     );
-    let row: Option<Row> = read!(db, c =>
+    let found: Option<Found> = read!(db, c =>
         sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(digest.as_slice()).bind(micros(now)).fetch_optional(c))?;
-    row.map(Row::into_invitation).transpose()
+    found.map(|found| Ok((found.invitation.into_invitation()?, found.inviter.into_inviter()?))).transpose()
 }
 
-/// Closes one that is open: by whoever comes first. False when it is over. `that_counts`: false as well when who invited
-/// may not do so any more.
-pub(crate) async fn close(
-    tx: &mut Tx,
-    tenant: TenantId,
-    id: InvitationId,
-    that_counts: bool,
-    at: DateTime<Utc>,
-) -> Result<bool> {
-    let counts = if that_counts { BY_AN_ADMINISTRATOR } else { "1 = 1" };
-    let sql = format!(
-        "UPDATE invitations AS i SET closed_at = $3 WHERE id = $1 AND tenant_id = $2 AND closed_at IS NULL AND expires_at > $3 \
-         AND {counts}"
-    );
-    let rows = change!(tx, sqlx::query(sqlx::AssertSqlSafe(sql.as_str())).bind(id.0).bind(tenant.0).bind(micros(at)))?;
+/// Whose word an invitation is, inside a transaction; `None` when it isn't there.
+pub(crate) async fn find_inviter(tx: &mut Tx, tenant: TenantId, id: InvitationId) -> Result<Option<Inviter>> {
+    let sql = format!("SELECT i.created_by_id, {INVITER_ROLE} FROM invitations i WHERE i.id = $1 AND i.tenant_id = $2");
+    let row: Option<InviterRow> = run!(tx, c =>
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.0).bind(tenant.0).fetch_optional(c))?;
+    row.map(InviterRow::into_inviter).transpose()
+}
+
+/// Closes one that is open: by whoever comes first. False when it is over.
+pub(crate) async fn close(tx: &mut Tx, tenant: TenantId, id: InvitationId, at: DateTime<Utc>) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query(
+            "UPDATE invitations SET closed_at = $3 WHERE id = $1 AND tenant_id = $2 AND closed_at IS NULL AND expires_at > $3"
+        )
+        .bind(id.0)
+        .bind(tenant.0)
+        .bind(micros(at))
+    )?;
     Ok(rows == 1)
 }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     ApiKey, InventoryQuery, KeyFilter, KeyQuery, KeySort, Owner, OwnerKind, Page, TenantId, TenantPolicy,
     api_key::EXPIRING_SOON,
-    policy::{InventoryFilter, PolicyKind},
+    policy::{InventoryFilter, PolicyKind, lifetime},
 };
 
 use super::{
@@ -309,8 +309,8 @@ fn against(policy: &TenantPolicy, now: DateTime<Utc>, columns: Columns, conditio
     let micros_of = |days: Option<u32>| i64::from(days.unwrap_or(0)) * 86_400_000_000;
     match policy.kind {
         PolicyKind::MaxLifetime => {
-            // As in `domain::policy::check`, a minute more.
-            let length = conditions.bind(Value::Number(micros_of(policy.days) + 60_000_000));
+            let length = lifetime(policy.days).num_microseconds().unwrap_or(i64::MAX);
+            let length = conditions.bind(Value::Number(length));
             format!("({end} - k.created_at) > {length}")
         }
         PolicyKind::ExpiryRequired => format!("{end} = {NEVER}"),

@@ -39,7 +39,7 @@ fn an_account_is_an_administrator_unless_said_otherwise_and_its_key_sees_all_acc
         let key = stage.add_key(&ada, Owner::ServiceAccount(bot), "main").await;
         stage.add_key(&ada, Owner::ServiceAccount(other), "theirs").await;
         stage.add_key(&ada, ada.owner(), "a person's").await;
-        let actor = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        let actor = stage.by_key(&key).await;
         assert_eq!((actor.role(), actor.owner()), (Role::TenantAdmin, Owner::ServiceAccount(bot)));
         let mut names: Vec<_> = stage
             .services
@@ -187,7 +187,7 @@ fn a_suspended_account_suspends_its_keys_and_a_changed_role_holds_at_once() {
         assert_eq!(code(accounts.resume(&ada, id).await), ErrorCode::Conflict);
 
         accounts.change_role(&ada, id, "USER").await.unwrap();
-        let actor = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        let actor = stage.by_key(&key).await;
         assert_eq!(actor.role(), Role::User);
         assert_eq!(code(accounts.change_role(&ada, id, "KING").await), ErrorCode::BadUserInput);
         stage.add_account(&ada, "taken").await;

@@ -2,7 +2,7 @@
 
 use domain::{AuditQuery, ErrorCode, Outcome, PageRequest, Role, Secret};
 
-use crate::{ChainReport, permission, stage::*, storage::Db};
+use crate::{ChainReport, stage::*, storage::Db};
 
 async fn run(stage: &Stage, sql: &'static str) {
     match stage.services.db() {
@@ -181,11 +181,11 @@ fn what_is_refused_is_a_line_too_but_no_flood_of_them() {
                 .collect::<Vec<_>>()
         };
         assert_eq!(accounts().await, [""; 30], "each has its line");
-        permission::write_owed(&stage.services.0, Some(stage.services.now())).await;
+        stage.services.write_owed(Some(stage.services.now())).await;
         assert_eq!(accounts().await.len(), 30, "the minute isn't over");
         let later = stage.advance(chrono::TimeDelta::minutes(1));
-        permission::write_owed(&stage.services.0, Some(later)).await;
-        permission::write_owed(&stage.services.0, Some(later)).await;
+        stage.services.write_owed(Some(later)).await;
+        stage.services.write_owed(Some(later)).await;
         let lines = accounts().await;
         assert_eq!((lines.len(), lines[0].as_str()), (31, "the last of 70 within a minute, in one line"));
 
@@ -194,7 +194,7 @@ fn what_is_refused_is_a_line_too_but_no_flood_of_them() {
             stage.services.service_accounts().list(&bob, &domain::AccountQuery::default()).await.unwrap_err();
         }
         assert_eq!(accounts().await.len(), 61);
-        permission::write_owed(&stage.services.0, None).await;
+        stage.services.write_owed(None).await;
         assert_eq!(accounts().await.len(), 62, "a server that stops owes nothing");
         assert!(problems(&stage, &[]).await.is_empty());
     });

@@ -180,7 +180,7 @@ fn policies_show_what_they_touch_and_hold_for_new_keys_from_their_instant() {
         );
 
         policies.set(&ada, &set("no_keys_by_keys", None)).await.unwrap();
-        let bot = stage.services.actors().from_bearer(short.token.expose(), browser()).await.unwrap();
+        let bot = stage.by_key(&short).await;
         assert_eq!(
             code(keys.create(&bot, &CreateApiKey { owner: bot.owner(), ..until("2027-01-20T00:00:00Z") }).await),
             ErrorCode::Forbidden

@@ -112,7 +112,7 @@ fn a_person_makes_and_sees_keys_in_all_their_tenants_by_session_and_in_one_by_ke
         assert_eq!(there.key.tenant_id, other);
         assert_eq!(stage.walk(&ada, ada.owner(), &every_key()).await.len(), 2);
 
-        let by_key = stage.services.actors().from_bearer(there.token.expose(), browser()).await.unwrap();
+        let by_key = stage.by_key(&there).await;
         assert_eq!((by_key.tenant_id(), by_key.role()), (other, Role::User));
         let seen = stage.walk(&by_key, by_key.owner(), &every_key()).await;
         assert_eq!(seen.iter().map(|key| key.id).collect::<Vec<_>>(), [there.key.id]);

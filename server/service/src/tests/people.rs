@@ -77,7 +77,7 @@ fn a_demoted_members_key_acts_with_the_lower_role_from_the_next_request_on() {
         let key = stage.add_key(&session, Owner::User(bob), "bob's").await;
         let ada = stage.session(stage.admin).await;
         stage.services.members().change_role(&ada, bob, Role::ReadOnlyUser).await.unwrap();
-        let actor = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        let actor = stage.by_key(&key).await;
         assert_eq!(actor.role(), Role::ReadOnlyUser);
     });
 }
@@ -146,7 +146,7 @@ fn a_person_stands_only_in_their_own_tenants_and_a_key_in_one() {
         assert_eq!(stage.services.users().switch_tenant(&ada, other).await.unwrap(), other);
         assert_eq!(refusal(stage.services.users().switch_tenant(&ada, strange).await).code, ErrorCode::NotFound);
         let key = stage.add_key(&ada, ada.owner(), "k").await;
-        let by_key = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        let by_key = stage.by_key(&key).await;
         assert_eq!(refusal(stage.services.users().switch_tenant(&by_key, other).await).code, ErrorCode::Forbidden);
         assert_eq!(stage.services.users().viewer(&by_key).await.unwrap().memberships.len(), 1);
     });
@@ -215,7 +215,7 @@ fn a_changed_password_ends_the_other_sessions_and_a_key_can_not_change_it() {
         assert!(sessions.load(&[5; 32]).await.unwrap().is_some());
 
         let key = stage.add_key(&ada, ada.owner(), "ci").await;
-        let by_key = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        let by_key = stage.by_key(&key).await;
         assert_eq!(code(users.change_password(&by_key, &new, &old, [1; 32]).await), ErrorCode::Forbidden);
         assert_eq!(code(users.end_other_sessions(&by_key, [1; 32]).await), ErrorCode::Forbidden);
         users.rename(&by_key, "Ada King").await.unwrap();
@@ -229,7 +229,7 @@ fn where_nobody_administers_members_still_change_and_go() {
         let ada = stage.session(stage.admin).await;
         let account = stage.add_account(&ada, "bot").await;
         let bot = stage.add_key(&ada, Owner::ServiceAccount(account), "bot's").await;
-        let bot = stage.services.actors().from_bearer(bot.token.expose(), browser()).await.unwrap();
+        let bot = stage.by_key(&bot).await;
         let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
         let members = stage.services.members();
         assert_eq!(code(members.remove(&bot, stage.admin).await), ErrorCode::Conflict, "the last administrator");
@@ -241,7 +241,7 @@ fn where_nobody_administers_members_still_change_and_go() {
         let account = stage.services.admin().create_service_account("lone", "bot", None).await.unwrap();
         let owner = AdminOwner::ServiceAccount(account.to_string());
         let issued = stage.services.admin().create_key("lone", owner, "k", None).await.unwrap();
-        let bot = stage.services.actors().from_bearer(issued.token.expose(), browser()).await.unwrap();
+        let bot = stage.by_key(&issued).await;
         let eve = stage.add_user("eve@example.org", "lone", Role::User).await;
         assert_eq!(bot.tenant_id(), lone);
         members.change_role(&bot, eve, Role::ReadOnlyUser).await.unwrap();

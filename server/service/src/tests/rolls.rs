@@ -269,9 +269,9 @@ fn keys_that_a_key_has_made_are_shown_and_revoked_along_by_choice() {
         let ada = stage.session(stage.admin).await;
         let account = stage.add_account(&ada, "bot").await;
         let root = stage.add_key(&ada, Owner::ServiceAccount(account), "root").await;
-        let bot = stage.services.actors().from_bearer(root.token.expose(), browser()).await.unwrap();
+        let bot = stage.by_key(&root).await;
         let child = stage.add_key(&bot, bot.owner(), "child").await;
-        let by_child = stage.services.actors().from_bearer(child.token.expose(), browser()).await.unwrap();
+        let by_child = stage.by_key(&child).await;
         let grandchild = stage.add_key(&by_child, bot.owner(), "grandchild").await;
         stage.advance(TimeDelta::seconds(1));
         let spare = stage.add_key(&bot, bot.owner(), "spare").await;
@@ -377,12 +377,12 @@ fn a_key_that_rolled_itself_does_not_take_its_successor_along() {
         let ada = stage.session(stage.admin).await;
         let account = Owner::ServiceAccount(stage.add_account(&ada, "bot").await);
         let old = stage.add_key(&ada, account, "root").await;
-        let bot = stage.services.actors().from_bearer(old.token.expose(), browser()).await.unwrap();
+        let bot = stage.by_key(&old).await;
         let new = rolled(&stage, &bot, &old, "24h").await;
         let child = stage.add_key(&bot, account, "child").await;
         let made = stage.services.api_keys().created_by(&ada, old.key.id).await.unwrap();
         assert_eq!(made.iter().map(|key| key.id).collect::<Vec<_>>(), [child.key.id]);
-        let by_child = stage.services.actors().from_bearer(child.token.expose(), browser()).await.unwrap();
+        let by_child = stage.by_key(&child).await;
         let childs = rolled(&stage, &by_child, &child, "24h").await;
         stage.services.api_keys().revoke_with(&ada, old.key.id, true).await.unwrap();
         assert!(stage.is_good(&new).await && !stage.is_good(&child).await);
@@ -416,7 +416,7 @@ fn changes_of_several_keys_at_once_wait_for_each_other_and_none_is_lost() {
                 keys.push(stage.add_key(&ada, owner, &format!("k{n}")).await);
             }
             let maker = stage.add_key(&ada, owner, "maker").await;
-            let bot = stage.services.actors().from_bearer(maker.token.expose(), browser()).await.unwrap();
+            let bot = stage.by_key(&maker).await;
             let ids: Vec<KeyId> = keys.iter().map(|key| key.key.id).chain([maker.key.id]).collect();
             let (services, by) = (stage.services.clone(), ada.clone());
             let bulk =

@@ -45,7 +45,7 @@ fn a_person_sees_and_ends_their_own_sessions_and_nobody_elses() {
         assert_eq!(users.sessions(&ada, [1; 32]).await.unwrap().len(), 1);
         assert!(sessions.load(&[4; 32]).await.unwrap().is_some());
         let key = stage.add_key(&ada, ada.owner(), "ci").await;
-        let by_key = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        let by_key = stage.by_key(&key).await;
         assert_eq!(users.sessions(&by_key, [0; 32]).await.unwrap().len(), 1, "a key sees them, and ends none");
         assert_eq!(code(users.end_session(&by_key, id(1)).await), ErrorCode::Forbidden);
     });
@@ -56,7 +56,7 @@ fn what_lasts_asks_for_a_sign_in_of_the_last_ten_minutes_and_a_key_needs_none() 
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, ada.owner(), "ci").await;
-        let by_key = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        let by_key = stage.by_key(&key).await;
         stage.advance(TimeDelta::minutes(10));
         stage.add_key(&ada, ada.owner(), "just in time").await;
         stage.advance(TimeDelta::seconds(1));

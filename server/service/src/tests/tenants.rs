@@ -305,7 +305,7 @@ fn a_feed_that_a_key_made_reaches_as_far_as_the_key_and_ends_with_it() {
         let ada = stage.session(stage.admin).await;
         let invitation = stage.services.invitations().invite(&ada, "bob@example.org", "USER").await.unwrap();
         let key = stage.add_key(&there, there.owner(), "other's").await;
-        let by_key = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        let by_key = stage.by_key(&key).await;
         stage.services.invitations().accept(&by_key, invitation.secret.expose()).await.unwrap();
         let line = AuditQuery { operation: "accept_invitation".to_owned(), ..AuditQuery::default() };
         let line = stage.services.audit_log().list(&ada, &line).await.unwrap().items.remove(0);
@@ -358,7 +358,7 @@ fn a_feed_that_a_key_made_reaches_as_far_as_the_key_and_ends_with_it() {
         assert_eq!(calendar.list(&here).await.unwrap().len(), 1);
 
         let second = stage.add_key(&there, there.owner(), "second").await;
-        let by_key = stage.services.actors().from_bearer(second.token.expose(), browser()).await.unwrap();
+        let by_key = stage.by_key(&second).await;
         let of_key = calendar.create(&by_key).await.unwrap();
         calendar.revoke(&here).await.unwrap();
         for secret in [&of_bob, &of_key] {
@@ -372,7 +372,7 @@ fn a_persons_key_makes_a_tenant_and_stays_in_its_own() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, ada.owner(), "mine").await;
-        let by_key = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        let by_key = stage.by_key(&key).await;
         let made = stage.services.tenants().create(&by_key, "Second", "second").await.unwrap();
         let viewer = stage.services.users().viewer(&by_key).await.unwrap();
         assert_eq!(viewer.memberships.iter().map(|one| one.tenant.id).collect::<Vec<_>>(), [stage.tenant]);
@@ -380,7 +380,7 @@ fn a_persons_key_makes_a_tenant_and_stays_in_its_own() {
         assert_eq!(stage.services.users().viewer(&ada).await.unwrap().memberships.len(), 2);
         let bot = stage.add_account(&ada, "bot").await;
         let bot = stage.add_key(&ada, Owner::ServiceAccount(bot), "bot's").await;
-        let bot = stage.services.actors().from_bearer(bot.token.expose(), browser()).await.unwrap();
+        let bot = stage.by_key(&bot).await;
         assert_eq!(code(stage.services.tenants().create(&bot, "Third", "third").await), ErrorCode::Forbidden);
     });
 }
@@ -436,7 +436,7 @@ fn an_invitation_counts_while_its_inviter_administers_and_its_person_was_not_rem
         members.remove(&ada, bob_id).await.unwrap();
         let bot = stage.add_account(&ada, "bot").await;
         let key = stage.add_key(&ada, Owner::ServiceAccount(bot), "bot's").await;
-        let by_bot = stage.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap();
+        let by_bot = stage.by_key(&key).await;
         let issued = invitations.invite(&by_bot, "kay@example.org", "USER").await.unwrap();
         invitations.find(issued.secret.expose()).await.unwrap();
         stage.services.service_accounts().delete(&ada, bot).await.unwrap();
