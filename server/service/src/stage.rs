@@ -105,6 +105,19 @@ impl Stage {
     }
 }
 
+/// Does a thing so many times at once, on all threads, and gives what came of each. `act`: the thing, of a number from 0 on.
+pub(crate) async fn at_once<Fut>(times: usize, act: impl Fn(usize) -> Fut) -> Vec<Fut::Output>
+where
+    Fut: Future<Output: Send> + Send + 'static,
+{
+    let tasks: Vec<_> = (0..times).map(|n| tokio::spawn(act(n))).collect();
+    let mut outcomes = Vec::with_capacity(times);
+    for task in tasks {
+        outcomes.push(task.await.unwrap());
+    }
+    outcomes
+}
+
 /// What makes a key without expiry.
 pub(crate) fn new_key(owner: Owner, name: &str) -> CreateApiKey {
     CreateApiKey { owner, tenant_id: None, name: name.to_owned(), expires_at: None, idempotency_key: None }

@@ -266,16 +266,13 @@ fn lines_are_found_by_a_name_in_any_script_and_case_those_of_earlier_versions_to
 fn changes_at_once_make_one_unbroken_chain() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let tasks: Vec<_> = (0..100)
-            .map(|n| {
-                let (services, ada) = (stage.services.clone(), ada.clone());
-                let input = new_key(ada.owner(), &format!("k{n}"));
-                tokio::spawn(async move { services.api_keys().create(&ada, &input).await.is_ok() })
-            })
-            .collect();
-        for task in tasks {
-            assert!(task.await.unwrap());
-        }
+        let made = at_once(100, |n| {
+            let (services, ada) = (stage.services.clone(), ada.clone());
+            let input = new_key(ada.owner(), &format!("k{n}"));
+            async move { services.api_keys().create(&ada, &input).await.is_ok() }
+        })
+        .await;
+        assert!(made.into_iter().all(|is_made| is_made));
         let report = report(&stage).await;
         assert_eq!((report.lines, report.problems.len()), (102, 0));
     });

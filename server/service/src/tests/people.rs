@@ -45,19 +45,12 @@ fn attempts_count_on_all_servers_together_and_many_at_once_do_not_slip_through()
     on_both(async |stage| {
         let open = async || Services::open(&Settings::new(&stage.database_url), stage.clock.clone()).await.unwrap();
         let servers = [open().await, open().await];
-        let tries: Vec<_> = (0..40)
-            .map(|n| {
-                let server = servers[n % 2].clone();
-                tokio::spawn(
-                    async move { server.take_attempt(&["ada".to_owned(), format!("address {n}")]).await.is_ok() },
-                )
-            })
-            .collect();
-        let mut taken = 0;
-        for attempt in tries {
-            taken += usize::from(attempt.await.unwrap());
-        }
-        assert_eq!(taken, 10);
+        let taken = at_once(40, |n| {
+            let server = servers[n % 2].clone();
+            async move { server.take_attempt(&["ada".to_owned(), format!("address {n}")]).await.is_ok() }
+        })
+        .await;
+        assert_eq!(taken.into_iter().filter(|is_taken| *is_taken).count(), 10);
         stage.advance(TimeDelta::minutes(5));
         for n in 0..30 {
             let attempt = servers[n % 2].take_attempt(&["ada".to_owned()]).await.unwrap();
