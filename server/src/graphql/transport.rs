@@ -25,6 +25,8 @@ use crate::{
 
 /// The longest body that is parsed where it came in.
 const QUICK_BYTES: usize = 1_024;
+/// The code of a query that doesn't fit the schema, as other GraphQL servers name it.
+const INVALID: &str = "GRAPHQL_VALIDATION_FAILED";
 /// Where Prefect's clients name their version.
 const VERSION_HEADER: &str = "x-prefect-core-version";
 
@@ -105,7 +107,14 @@ fn variables(value: Value) -> Variables {
     if value.is_null() { Variables::default() } else { Variables::from_json(value) }
 }
 
-fn answer(response: async_graphql::Response) -> Response {
+fn answer(mut response: async_graphql::Response) -> Response {
+    for error in &mut response.errors {
+        let extensions = error.extensions.get_or_insert_default();
+        if extensions.get("code").is_none() {
+            // What the schema refuses has no code of ours.
+            extensions.set("code", INVALID);
+        }
+    }
     let mut answer = Json(response).into_response();
     answer.extensions_mut().insert(Uncompressed);
     answer

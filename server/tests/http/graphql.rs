@@ -74,6 +74,10 @@ fn bad_input_names_its_fields_and_nothing_is_made() {
         assert_eq!(fields, ["name", "expires_at"]);
         let count = stage.graphql(&admin, "{ api_keys(state: \"all\") { items { id } } }", Value::Null).await;
         assert_eq!(count.json()["data"]["api_keys"]["items"].as_array().unwrap().len(), 1);
+        for unfit in ["{ no_such_field }", "{ api_keys(state: 1) { items { id } } }", "query($x: Int!) { hello }"] {
+            let error = stage.graphql(&admin, unfit, Value::Null).await.json()["errors"][0].clone();
+            assert_eq!(error["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED", "{unfit}: {error}");
+        }
         let wrong = stage.graphql(&admin, "{ api_keys(state: \"odd\") { items { id } } }", Value::Null).await;
         assert_eq!(wrong.json()["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
     });
