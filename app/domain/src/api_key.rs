@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Direction, KeyId, Name, PageRequest, Secret, ServiceAccountId, TenantId, UserId, policy::PolicyKind};
+use crate::{Direction, KeyId, Name, PageRequest, Secret, ServiceAccountId, TenantId, UserId, policy::Against};
 
 /// A key is "expiring soon" when it ends within this time.
 pub const EXPIRING_SOON: TimeDelta = TimeDelta::days(14);
@@ -93,6 +93,8 @@ pub struct ApiKey {
     pub suspended_at: Option<DateTime<Utc>>,
     /// The name of who suspended it.
     pub suspended_by: Option<String>,
+    /// Whether its owner may let it work again: they suspended it, or the service did because it was unused.
+    pub suspended_by_owner: bool,
     /// Since when its owner, a service account, is suspended: then the key is too.
     pub owner_suspended_at: Option<DateTime<Utc>>,
     /// When it was revoked.
@@ -101,8 +103,8 @@ pub struct ApiKey {
     pub revoked_by: Option<String>,
     /// Why, in a few words.
     pub revoke_reason: Option<String>,
-    /// Which of the tenant's policies wouldn't let it be made so; none for a key that is over.
-    pub against: Vec<PolicyKind>,
+    /// Which of the tenant's policies, that hold or will, wouldn't let it be made so; none for a key that is over.
+    pub against: Vec<Against>,
     /// Its last use.
     pub last_used: Option<LastUse>,
     /// When it was last refused, and from where. The client isn't kept here.
@@ -120,7 +122,7 @@ pub struct Successor {
     pub at: DateTime<Utc>,
     /// Whether its first use, which hasn't come yet, ends the other.
     pub ends_on_use: bool,
-    /// Whether it was revoked, and not because it was rolled in its turn: then nothing takes the other's place.
+    /// Whether it was revoked, and every key that it was rolled into as well: then nothing takes the other's place.
     pub is_revoked: bool,
 }
 
@@ -357,6 +359,7 @@ pub(crate) mod tests {
             expires_at: None,
             suspended_at: None,
             suspended_by: None,
+            suspended_by_owner: false,
             owner_suspended_at: None,
             revoked_at: None,
             revoked_by: None,

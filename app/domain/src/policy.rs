@@ -133,6 +133,32 @@ impl TenantPolicy {
     }
 }
 
+/// A policy that a key wouldn't be let made under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Against {
+    /// What the policy is about.
+    pub kind: PolicyKind,
+    /// From when on it holds.
+    pub holds_from: DateTime<Utc>,
+}
+
+impl Against {
+    /// The policy's name, with the instant for one that doesn't hold yet.
+    pub fn words(self, now: DateTime<Utc>) -> String {
+        let label = self.kind.label();
+        if self.is_to_come(now) {
+            format!("{label}, from {}", crate::time::utc_text(self.holds_from))
+        } else {
+            label.to_owned()
+        }
+    }
+
+    /// Whether it doesn't hold yet.
+    pub fn is_to_come(self, now: DateTime<Utc>) -> bool {
+        now < self.holds_from
+    }
+}
+
 /// The longest life that a policy's days allow: a minute more, because a form's choice of as many days was a moment ago.
 pub fn lifetime(days: Option<u32>) -> TimeDelta {
     TimeDelta::days(i64::from(days.unwrap_or(0))) + TimeDelta::minutes(1)

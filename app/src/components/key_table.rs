@@ -98,7 +98,7 @@ fn KeyRow(
         <tr class:row-over=is_over>
             <th scope="row" data-label="Name"><a class="name" href=format!("{base}/{}", key.id)>{key.name.to_string()}</a><code class="sub">{key.hint.clone()}"…"</code></th>
             {show_tenant.then(|| view! { <td data-label="Tenant">{key.tenant_name.to_string()}</td> })}
-            <td data-label="Status"><KeyStatus state />{rolled}<Against policies=key.against.clone() /></td>
+            <td data-label="Status"><KeyStatus state />{rolled}<Against policies=key.against.clone() now /></td>
             <td data-label="Created"><Moment at=key.created_at now /><span class="sub">{creator}</span></td>
             <td data-label="Expires">{expires}</td>
             <td data-label="Last used"><LastUsed last=key.last_used.clone() now /></td>

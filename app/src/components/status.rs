@@ -1,6 +1,7 @@
 //! The state of a thing, as a chip with a word.
 
-use domain::{AccountState, AgentState, KeyState, Outcome, policy::PolicyKind};
+use chrono::{DateTime, Utc};
+use domain::{AccountState, AgentState, KeyState, Outcome, policy};
 use leptos::prelude::*;
 
 /// A key's state.
@@ -9,13 +10,15 @@ pub fn KeyStatus(state: KeyState) -> impl IntoView {
     view! { <span class=format!("chip chip-{}", state.as_str())>{state.label()}</span> }
 }
 
-/// The policies that a key is against; nothing, when there are none.
+/// The policies that a key is against, or will be; nothing, when there are none.
 #[component]
-pub fn Against(policies: Vec<PolicyKind>) -> impl IntoView {
+pub fn Against(policies: Vec<policy::Against>, now: DateTime<Utc>) -> impl IntoView {
     (!policies.is_empty()).then(|| {
-        let labels: Vec<_> = policies.iter().map(|kind| kind.label()).collect();
-        let (title, labels) = (labels.join(", "), labels.join(", "));
-        view! { <span class="sub against" title=title>"Against policy"<span class="visually-hidden">": "{labels}</span></span> }
+        let labels: Vec<_> = policies.iter().map(|against| against.words(now)).collect();
+        let (title, labels) = (labels.join("; "), labels.join("; "));
+        let is_to_come = policies.iter().all(|against| against.is_to_come(now));
+        let words = if is_to_come { "Against a policy to come" } else { "Against policy" };
+        view! { <span class="sub against" title=title>{words}<span class="visually-hidden">": "{labels}</span></span> }
     })
 }
 

@@ -151,7 +151,7 @@ fn row(actor: &Actor, key: ApiKey, now: DateTime<Utc>) -> AnyView {
             <td class="choose">{choose}</td>
             <th scope="row" data-label="Name"><a class="name" href=path>{key.name.to_string()}</a><code class="sub">{key.hint.clone()}"…"</code></th>
             <td data-label="Owner">{key.owner_name.clone()}<span class="sub">{kind}</span></td>
-            <td data-label="Status"><KeyStatus state /><Against policies=key.against.clone() /></td>
+            <td data-label="Status"><KeyStatus state /><Against policies=key.against.clone() now /></td>
             <td data-label="Created"><Moment at=key.created_at now /><span class="sub">"by "{key.created_by.clone()}</span></td>
             <td data-label="Expires">{expires}</td>
             <td data-label="Last used"><LastUsed last=key.last_used.clone() now /></td>

@@ -242,8 +242,8 @@ fn facts(key: ApiKey, origin: AnyView, now: DateTime<Utc>) -> AnyView {
             ("Revoked", by(at, format!("{}{why}", key.revoked_by.unwrap_or_default())))
         }),
         (!key.against.is_empty()).then(|| {
-            let labels: Vec<_> = key.against.iter().map(|kind| kind.label()).collect();
-            ("Against policy", plain(labels.join(", ")))
+            let labels: Vec<_> = key.against.iter().map(|against| against.words(now)).collect();
+            ("Against policy", plain(labels.join("; ")))
         }),
         Some(("Id", view! { <code>{key.id.to_string()}</code> }.into_any())),
     ];

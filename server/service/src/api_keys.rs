@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     ApiError, ApiKey, ErrorCode, Expiry, InventoryQuery, IssuedKey, KeyId, KeyQuery, KeyState, Name, Operation, Owner,
-    Page, Recent, Role, TenantId, Usage, api_key::EXPIRING_SOON,
+    Page, Recent, TenantId, Usage, api_key::EXPIRING_SOON, policy::Against,
 };
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     actor::Actors,
     input,
     issuing::{self, Checked},
-    policy::{Permit, Target, authorize, is_offered},
+    policy::{Permit, Target, authorize, is_offered, may_lift},
     storage::{
         self, Tx,
         audit::Entry,
@@ -328,10 +328,11 @@ impl ApiKeys<'_> {
                     unknown.insert(storage::policies::list(self.0.db(), key.tenant_id, now).await?)
                 }
             };
-            let mut against: Vec<_> =
-                of_tenant.iter().filter(|policy| policy.is_against(key)).map(|policy| policy.kind).collect();
-            against.dedup();
-            key.against = against;
+            let against = of_tenant.iter().filter(|policy| policy.is_against(key));
+            let against = against.map(|policy| Against { kind: policy.kind, holds_from: policy.holds_from });
+            key.against = against.collect();
+            // Of one that holds and will be changed, the one that holds is said.
+            key.against.dedup_by_key(|against| against.kind);
         }
         Ok(())
     }
@@ -346,7 +347,7 @@ impl ApiKeys<'_> {
 
     /// Whether to offer an actor to do something with a key: a question for menus, never a right.
     pub fn may(actor: &Actor, operation: Operation, key: &ApiKey) -> bool {
-        is_offered(actor, operation, key.tenant_id, key.owner)
+        is_offered(actor, operation, key)
     }
 
     /// The permit for an operation on a key: in the actor's tenant or, for a person's own key, in the key's.
@@ -419,9 +420,8 @@ impl Change {
             Self::Suspend => {
                 storage::keys::suspend(tx, permit, id, now, (actor.name(), issuing::creator_id(actor))).await
             }
-            // What an administrator has stopped, the owner can't start.
             Self::Resume => {
-                let only_by = (actor.role() < Role::TenantAdmin).then(|| issuing::creator_id(actor));
+                let only_by = (!may_lift(actor)).then(|| issuing::creator_id(actor));
                 storage::keys::resume(tx, permit, id, now, only_by).await
             }
         }

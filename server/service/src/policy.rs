@@ -1,6 +1,6 @@
 //! Who may do what: the only yes or no. No I/O, so that the whole table is tested cell by cell.
 
-use domain::{ApiError, Operation, Owner, Role, TenantId};
+use domain::{ApiError, ApiKey, Operation, Owner, Role, TenantId};
 
 use crate::{Actor, storage::invitations::Inviter};
 
@@ -62,9 +62,16 @@ pub fn authorize(actor: &Actor, operation: Operation, target: Target) -> Result<
 
 /// Whether to offer an operation on a key: a question for menus, never a right. A person's own key in another of their
 /// tenants is judged there, when it is done.
-pub(crate) fn is_offered(actor: &Actor, operation: Operation, tenant: TenantId, owner: Owner) -> bool {
-    let elsewhere = owner == actor.owner() && tenant != actor.tenant_id();
-    elsewhere || authorize(actor, operation, Target::Owner(tenant, owner)).is_ok()
+pub(crate) fn is_offered(actor: &Actor, operation: Operation, key: &ApiKey) -> bool {
+    let elsewhere = key.owner == actor.owner() && key.tenant_id != actor.tenant_id();
+    let stays_stopped = operation == Operation::ResumeApiKey && !key.suspended_by_owner && !may_lift(actor);
+    let target = Target::Owner(key.tenant_id, key.owner);
+    elsewhere || (!stays_stopped && authorize(actor, operation, target).is_ok())
+}
+
+/// Whether an actor may let a key work again that another hand than its owner's has stopped.
+pub(crate) fn may_lift(actor: &Actor) -> bool {
+    actor.role() == Role::TenantAdmin
 }
 
 /// Whether an invitation still counts: who sent it may send it still. Nobody's word goes further than their rights do.

@@ -75,7 +75,7 @@ pub struct ApiKey {
     pub replaces: Option<String>,
     /// The id of the key that took its place.
     pub replaced_by: Option<String>,
-    /// Whether that key was revoked, and not because it was rolled in its turn.
+    /// Whether that key was revoked, and every key that it was rolled into as well.
     pub replacement_revoked: bool,
     /// Until when it works beside the key that takes its place.
     pub overlap_until: Option<String>,
@@ -128,7 +128,7 @@ impl ApiKey {
             revoked_at: key.revoked_at.map(time),
             revoked_by: key.revoked_by,
             revoke_reason: key.revoke_reason,
-            against_policies: key.against.iter().map(|kind| kind.as_str().to_owned()).collect(),
+            against_policies: key.against.iter().map(|against| against.kind.as_str().to_owned()).collect(),
             last_used: key.last_used.map(LastUse::from),
         }
     }

@@ -13,19 +13,38 @@ use super::{
 };
 use crate::{Error, Result, policy::Permit, token::TokenDigest, verification::Candidate};
 
+/// Of a key `n` that is over because it was rolled in its turn: whether all that came after it are over too.
+macro_rules! line_is_over {
+    () => {
+        "NOT EXISTS (WITH RECURSIVE line (next, revoked_at) AS (\
+         SELECT l.replaced_by, l.revoked_at FROM api_keys l WHERE l.id = n.replaced_by UNION ALL \
+         SELECT l.replaced_by, l.revoked_at FROM api_keys l JOIN line ON l.id = line.next) \
+         SELECT 1 FROM line WHERE line.revoked_at IS NULL)"
+    };
+}
+
 /// The columns of [`KeyRow`], of `api_keys k` joined as in [`FROM`].
-pub(crate) const COLUMNS: &str = "k.id, k.tenant_id, t.name AS tenant_name, k.user_id, k.service_account_id, \
+pub(crate) const COLUMNS: &str = concat!(
+    "k.id, k.tenant_id, t.name AS tenant_name, k.user_id, k.service_account_id, \
     COALESCE(u.name, s.name) AS owner_name, k.name, k.name_folded, k.hint, k.created_at, k.created_by, k.expires_at, k.suspended_at, \
-    k.suspended_by, s.suspended_at AS owner_suspended_at, k.revoked_at, k.revoked_by, k.revoke_reason, k.last_used_at, k.last_used_address, k.last_used_agent, \
-    k.created_channel, k.created_by_key, k.replaces, k.replaced_by, k.rolled_at, n.hint AS successor_hint, n.ends_key, CASE WHEN n.replaced_by IS NULL THEN n.revoked_at END AS successor_revoked_at, \
-    k.last_refused_at, k.last_refused_address";
+    k.suspended_by, k.suspended_by_id, s.suspended_at AS owner_suspended_at, k.revoked_at, k.revoked_by, k.revoke_reason, k.last_used_at, k.last_used_address, k.last_used_agent, \
+    k.created_channel, k.created_by_key, k.replaces, k.replaced_by, k.rolled_at, n.hint AS successor_hint, n.ends_key, \
+    k.last_refused_at, k.last_refused_address, \
+    CASE WHEN n.replaced_by IS NULL OR (k.revoked_at IS NULL AND n.revoked_at IS NOT NULL AND ",
+    line_is_over!(),
+    ") THEN n.revoked_at END AS successor_revoked_at"
+);
 
 /// Where [`COLUMNS`] come from.
 pub(crate) const FROM: &str = "api_keys k JOIN tenants t ON t.id = k.tenant_id LEFT JOIN users u ON u.id = k.user_id \
     LEFT JOIN service_accounts s ON s.id = k.service_account_id LEFT JOIN api_keys n ON n.id = k.replaced_by";
 
 /// Of the same: nothing that still lives takes the key's place, so that its end is news.
-pub(crate) const NOT_REPLACED: &str = "(k.replaced_by IS NULL OR (n.revoked_at IS NOT NULL AND n.replaced_by IS NULL))";
+pub(crate) const NOT_REPLACED: &str = concat!(
+    "(k.replaced_by IS NULL OR (n.revoked_at IS NOT NULL AND (n.replaced_by IS NULL OR ",
+    line_is_over!(),
+    ")))"
+);
 
 #[derive(sqlx::FromRow)]
 pub(crate) struct KeyRow {
@@ -43,6 +62,7 @@ pub(crate) struct KeyRow {
     pub(crate) expires_at: Option<i64>,
     suspended_at: Option<i64>,
     suspended_by: Option<String>,
+    suspended_by_id: Option<Uuid>,
     owner_suspended_at: Option<i64>,
     revoked_at: Option<i64>,
     revoked_by: Option<String>,
@@ -108,6 +128,8 @@ impl From<KeyRow> for ApiKey {
             expires_at: row.expires_at.map(instant),
             suspended_at: row.suspended_at.map(instant),
             suspended_by: row.suspended_by,
+            suspended_by_owner: row.suspended_by_id.is_some()
+                && row.suspended_by_id == row.user_id.or(row.service_account_id),
             owner_suspended_at: row.owner_suspended_at.map(instant),
             revoked_at: row.revoked_at.map(instant),
             revoked_by: row.revoked_by,

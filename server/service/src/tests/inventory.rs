@@ -3,7 +3,8 @@
 use chrono::TimeDelta;
 use domain::{
     ErrorCode, InventoryFilter, InventoryQuery, KeyFilter, KeyQuery, KeySort, KeyState, Owner, OwnerKind, PageRequest,
-    Role, policy::PolicyKind,
+    Role,
+    policy::{Against, PolicyKind},
 };
 
 use crate::{Actor, BulkAct, CreateApiKey, SetPolicy, stage::*, tenant_policies};
@@ -271,7 +272,20 @@ fn a_key_says_which_policies_it_is_against() {
         for (policy, days) in [("max_lifetime", Some(30)), ("expiry_required", None), ("suspend_unused", Some(30))] {
             policies.set(&ada, &set(policy, days)).await.unwrap();
         }
-        let against = [PolicyKind::ExpiryRequired, PolicyKind::MaxLifetime];
+        let later = stage.services.now() + TimeDelta::days(7);
+        let planned = SetPolicy { from: Some(later.to_rfc3339()), ..set("service_accounts_only", None) };
+        policies.set(&ada, &planned).await.unwrap();
+        let stricter = SetPolicy { from: Some(later.to_rfc3339()), ..set("max_lifetime", Some(7)) };
+        policies.set(&ada, &stricter).await.unwrap();
+        let now = stage.services.now();
+        let against = [
+            (PolicyKind::ExpiryRequired, now),
+            (PolicyKind::MaxLifetime, now),
+            (PolicyKind::ServiceAccountsOnly, later),
+        ];
+        let against = against.map(|(kind, holds_from)| Against { kind, holds_from });
+        assert_eq!(against.map(|against| against.is_to_come(now)), [false, false, true]);
+        assert_eq!(against[2].words(now), "Service accounts only, from 2027-01-08 00:00 UTC");
         let seen = stage.services.api_keys().get(&ada, endless.key.id).await.unwrap();
         assert_eq!(seen.against, against);
         assert!(stage.services.api_keys().get(&ada, over.key.id).await.unwrap().against.is_empty(), "it is over");
@@ -280,7 +294,7 @@ fn a_key_says_which_policies_it_is_against() {
         assert!(listed.len() == 1 && listed[0].against == against, "the filter and the mark agree");
         let renamed = stage.services.api_keys().rename(&ada, endless.key.id, "other").await.unwrap();
         assert_eq!(renamed.against, against);
-        for policy in ["max_lifetime", "expiry_required"] {
+        for policy in ["max_lifetime", "expiry_required", "service_accounts_only"] {
             stage.services.tenant_policies().clear(&ada, policy).await.unwrap();
         }
         stage.advance(TimeDelta::days(40));
@@ -316,16 +330,15 @@ fn more_unused_keys_than_one_transaction_takes_are_all_suspended() {
 fn a_policy_that_is_set_twice_at_once_is_set_once() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let tasks: Vec<_> = (0..8)
-            .map(|n| {
-                let (services, ada) = (stage.services.clone(), ada.clone());
-                let from = Some(format!("2027-02-0{}T00:00:00Z", 1 + n % 2));
-                let input = SetPolicy { from, ..set("max_lifetime", Some(30)) };
-                tokio::spawn(async move { services.tenant_policies().set(&ada, &input).await.map(drop) })
-            })
-            .collect();
-        for task in tasks {
-            task.await.unwrap().unwrap();
+        let outcomes = at_once(8, |n| {
+            let (services, ada) = (stage.services.clone(), ada.clone());
+            let from = Some(format!("2027-02-0{}T00:00:00Z", 1 + n % 2));
+            let input = SetPolicy { from, ..set("max_lifetime", Some(30)) };
+            async move { services.tenant_policies().set(&ada, &input).await.map(drop) }
+        })
+        .await;
+        for outcome in outcomes {
+            outcome.unwrap();
         }
         assert_eq!(stage.services.tenant_policies().list(&ada).await.unwrap().len(), 1);
     });

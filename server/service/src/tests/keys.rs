@@ -1,9 +1,9 @@
 //! The life of a key.
 
 use chrono::TimeDelta;
-use domain::{ErrorCode, KeyState, Owner, Role};
+use domain::{ApiKey, ErrorCode, KeyState, Operation, Owner, Role};
 
-use crate::{CreateApiKey, Error, stage::*, storage};
+use crate::{Actor, ApiKeys, CreateApiKey, Error, stage::*, storage};
 
 #[test]
 fn a_key_verifies_until_it_is_revoked_and_its_second_revocation_is_a_conflict() {
@@ -146,15 +146,14 @@ fn fifty_revocations_at_once_make_one_success_and_one_audit_line() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, ada.owner(), "contended").await;
-        let tasks: Vec<_> = (0..50)
-            .map(|_| {
-                let (services, ada, id) = (stage.services.clone(), ada.clone(), key.key.id);
-                tokio::spawn(async move { services.api_keys().revoke(&ada, id).await })
-            })
-            .collect();
+        let outcomes = at_once(50, |_| {
+            let (services, ada, id) = (stage.services.clone(), ada.clone(), key.key.id);
+            async move { services.api_keys().revoke(&ada, id).await }
+        })
+        .await;
         let mut successes = 0;
-        for task in tasks {
-            match task.await.unwrap() {
+        for outcome in outcomes {
+            match outcome {
                 Ok(_) => successes += 1,
                 Err(Error::Api(refusal)) => {
                     assert_eq!(refusal.code, ErrorCode::Conflict);
@@ -220,7 +219,10 @@ fn a_suspended_key_is_refused_and_works_again_when_it_is_resumed() {
         assert_eq!(code(keys.resume(&ben, key.key.id).await), ErrorCode::Conflict);
 
         let ada = stage.session(stage.admin).await;
-        keys.suspend(&ada, key.key.id).await.unwrap();
+        let offers = |actor: &Actor, key: &ApiKey| ApiKeys::may(actor, Operation::ResumeApiKey, key);
+        assert!(offers(&ben, &suspended) && offers(&ada, &suspended));
+        let stopped = keys.suspend(&ada, key.key.id).await.unwrap();
+        assert!(!offers(&ben, &stopped) && offers(&ada, &stopped));
         assert_eq!(code(keys.resume(&ben, key.key.id).await), ErrorCode::Conflict, "an administrator stopped it");
         assert!(!stage.is_good(&key).await);
         keys.resume(&ada, key.key.id).await.unwrap();

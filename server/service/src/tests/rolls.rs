@@ -78,17 +78,12 @@ fn the_first_use_of_the_new_key_ends_the_old_one_once_whoever_uses_it_at_once() 
         let new = rolled(&stage, &ada, &old, "first_use").await;
         stage.advance(TimeDelta::days(6));
         assert!(stage.is_good(&old).await, "the new one wasn't used yet");
-        let tasks: Vec<_> = (0..20)
-            .map(|_| {
-                let (services, token) = (stage.services.clone(), new.token.clone());
-                tokio::spawn(async move {
-                    services.verification().verify(token.expose(), &browser()).await.unwrap().is_some()
-                })
-            })
-            .collect();
-        for task in tasks {
-            assert!(task.await.unwrap());
-        }
+        let accepted = at_once(20, |_| {
+            let (services, token) = (stage.services.clone(), new.token.clone());
+            async move { services.verification().verify(token.expose(), &browser()).await.unwrap().is_some() }
+        })
+        .await;
+        assert!(accepted.into_iter().all(|is_accepted| is_accepted));
         assert!(!stage.is_good(&old).await);
         assert_eq!(storage::audit::count(stage.services.db(), "finish_roll", old.key.id.0).await.unwrap(), 1);
 
@@ -183,17 +178,12 @@ fn the_same_form_twice_rolls_once_and_many_at_once_leave_one_successor() {
         );
 
         let contended = stage.add_key(&ada, ada.owner(), "contended").await;
-        let tasks: Vec<_> = (0..20)
-            .map(|_| {
-                let (services, ada, id) = (stage.services.clone(), ada.clone(), contended.key.id);
-                tokio::spawn(async move { services.rolls().roll(&ada, &roll(id, "1h")).await.is_ok() })
-            })
-            .collect();
-        let mut done = 0;
-        for task in tasks {
-            done += usize::from(task.await.unwrap());
-        }
-        assert_eq!(done, 1);
+        let won = at_once(20, |_| {
+            let (services, ada, id) = (stage.services.clone(), ada.clone(), contended.key.id);
+            async move { services.rolls().roll(&ada, &roll(id, "1h")).await.is_ok() }
+        })
+        .await;
+        assert_eq!(won.into_iter().filter(|has_won| *has_won).count(), 1);
         let named = stage.walk(&ada, ada.owner(), &every_key()).await;
         assert_eq!(named.iter().filter(|key| key.name.as_str() == "contended").count(), 2);
     });
@@ -363,11 +353,20 @@ fn a_key_whose_successor_was_revoked_ends_as_loudly_as_any_other() {
             let concerns = stage.services.api_keys().concerns(&ada).await.unwrap().expiring.len();
             (concerns, stage.services.calendar().read(feed.expose()).await.unwrap().len())
         };
-        assert_eq!(warned().await, (0, 0), "a successor is there");
-        stage.services.api_keys().revoke(&ada, new.key.id).await.unwrap();
-        assert_eq!(warned().await, (1, 1));
-        let seen = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();
-        assert!(seen.replaced_by.is_some_and(|new| new.is_revoked));
+        let is_alone = async || {
+            let old = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();
+            old.replaced_by.unwrap().is_revoked
+        };
+        assert_eq!((warned().await, is_alone().await), ((0, 0), false), "a successor is there");
+        let third = rolled(&stage, &ada, &new, "now").await;
+        let fourth = rolled(&stage, &ada, &third, "now").await;
+        assert_eq!((warned().await, is_alone().await), ((0, 0), false), "and its successors");
+        stage.services.api_keys().revoke(&ada, fourth.key.id).await.unwrap();
+        assert_eq!((warned().await, is_alone().await), ((1, 1), true));
+        stage.services.rolls().cancel(&ada, old.key.id).await.unwrap();
+        let again = rolled(&stage, &ada, &old, "7d").await;
+        stage.services.api_keys().revoke(&ada, again.key.id).await.unwrap();
+        assert_eq!((warned().await, is_alone().await), ((1, 1), true));
     });
 }
 
