@@ -87,6 +87,20 @@ const PAGES = {
     await page.getByRole('link', { name: 'Agent, Oregon' }).first().click();
     await page.getByRole('region', { name: 'Roll' }).waitFor();
   },
+  roll: async (page) => {
+    await account(page);
+    await page.getByRole('link', { name: 'Agent, Frankfurt' }).first().click();
+    await page.getByRole('heading', { level: 1, name: 'Agent, Frankfurt' }).waitFor();
+    await page.locator('summary[aria-label="More for Agent, Frankfurt"]').click();
+    await byName(page, 'Roll').click();
+    await page.getByRole('heading', { name: 'Roll the API key Agent, Frankfurt' }).waitFor();
+  },
+  'extend-roll': async (page) => {
+    await account(page);
+    await page.getByRole('link', { name: 'Agent, Oregon' }).first().click();
+    await byName(page, 'Extend').click();
+    await page.getByRole('heading', { name: 'Extend' }).waitFor();
+  },
   graphiql: async (page) => {
     await page.goto('/graphiql', { waitUntil: 'networkidle' });
   },
