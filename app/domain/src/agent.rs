@@ -46,8 +46,8 @@ pub enum AgentState {
     },
     /// Its key is refused; it may go on asking, and gets nothing.
     CutOff {
-        /// Since when; `None` when a time isn't known.
-        since: Option<DateTime<Utc>>,
+        /// Since when.
+        since: DateTime<Utc>,
     },
 }
 
@@ -76,7 +76,7 @@ impl Agent {
     pub fn state(&self, now: DateTime<Utc>) -> AgentState {
         match self.key.state(now) {
             KeyState::Revoked { at } | KeyState::Expired { at } | KeyState::Suspended { at } => {
-                AgentState::CutOff { since: Some(at) }
+                AgentState::CutOff { since: at }
             }
             KeyState::Active | KeyState::ExpiringSoon { .. } if now - self.last_seen_at > SILENT_AFTER => {
                 AgentState::Silent { since: self.last_seen_at }
@@ -112,7 +112,11 @@ impl Label {
 
     fn parse(text: &str) -> Result<Self, LabelError> {
         let text = text.trim();
-        let fits = !text.is_empty() && text.chars().count() <= MOST_LABEL_CHARS && !text.chars().any(char::is_control);
+        let has_token = matches!(crate::secret::without_tokens(text), std::borrow::Cow::Owned(_));
+        let fits = !has_token
+            && !text.is_empty()
+            && text.chars().count() <= MOST_LABEL_CHARS
+            && !text.chars().any(char::is_control);
         if fits { Ok(Self(text.to_owned())) } else { Err(LabelError) }
     }
 
@@ -175,6 +179,6 @@ mod tests {
         let since = now - SILENT_AFTER - TimeDelta::seconds(1);
         assert_eq!(agent(since, key.clone()).state(now), AgentState::Silent { since });
         let revoked = ApiKey { revoked_at: Some(now), ..key };
-        assert_eq!(agent(now, revoked).state(now), AgentState::CutOff { since: Some(now) });
+        assert_eq!(agent(now, revoked).state(now), AgentState::CutOff { since: now });
     }
 }

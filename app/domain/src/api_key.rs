@@ -47,7 +47,7 @@ impl std::fmt::Display for Owner {
     }
 }
 
-/// When, from where and by what a key was last accepted.
+/// When, from where and by what a key was last used, or tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastUse {
     /// When.
@@ -107,7 +107,7 @@ pub struct ApiKey {
     pub against: Vec<Against>,
     /// Its last use.
     pub last_used: Option<LastUse>,
-    /// When it was last refused, and from where. The client isn't kept here.
+    /// When, from where and to what it was last refused.
     pub last_refused: Option<LastUse>,
 }
 

@@ -78,7 +78,7 @@ pub struct ApiError {
     pub fields: Vec<FieldError>,
     /// Seconds to wait, with `RateLimited` and `Unavailable`.
     pub retry_after: Option<u32>,
-    /// What to quote, with `Internal`.
+    /// What to quote, with `Internal` and `Unavailable`, where a cause stands in the log.
     pub reference: Option<String>,
 }
 
@@ -109,7 +109,8 @@ impl ApiError {
         Self::new(ErrorCode::Forbidden, message)
     }
 
-    /// "Who are you?"
+    /// "Who are you?" The message is Prefect Cloud's, word for word: its clients go by the code, and print the message to people
+    /// and scripts that know it.
     pub fn unauthenticated() -> Self {
         Self::new(ErrorCode::Unauthenticated, "AuthenticationError: Forbidden")
     }

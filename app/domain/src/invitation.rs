@@ -23,4 +23,6 @@ pub struct Invitation {
     pub created_by: String,
     /// When its link stops working.
     pub expires_at: DateTime<Utc>,
+    /// Whether its link doesn't work now, because who made it isn't an administrator any more.
+    pub is_paused: bool,
 }

@@ -39,4 +39,4 @@ pub use service_account::{AccountFilter, AccountQuery, AccountSort, AccountState
 pub use session::BrowserSession;
 pub use tenant::{Membership, Role, Slug, Tenant};
 pub use time::Expiry;
-pub use user::{Email, Member, User, Viewer};
+pub use user::{Email, Member, MemberQuery, User, Viewer};

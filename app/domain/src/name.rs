@@ -22,6 +22,9 @@ pub enum NameError {
     /// A control character, or one that reorders the text around it (Unicode TR36, "bidirectional text spoofing").
     #[error("Use visible characters only: no line breaks, control or text-direction characters.")]
     Forbidden,
+    /// It holds an API key's token. [`Name::parse`] lets it pass: names of earlier versions are read with it.
+    #[error("This holds an API key's token, which is a secret. Choose a name for it.")]
+    Token,
 }
 
 impl Name {

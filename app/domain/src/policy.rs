@@ -9,6 +9,9 @@ use crate::{ApiError, ApiKey, OwnerKind};
 /// The longest lifetime and the longest disuse that a policy can ask for, in days: ten years.
 pub const MOST_DAYS: u32 = 3_650;
 
+/// How long a key lives whose policy asks for an end, and that has none to go by.
+const FOR_WANT_OF_AN_END: TimeDelta = TimeDelta::days(90);
+
 /// What a policy is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PolicyKind {
@@ -164,6 +167,19 @@ pub fn lifetime(days: Option<u32>) -> TimeDelta {
     TimeDelta::days(i64::from(days.unwrap_or(0))) + TimeDelta::minutes(1)
 }
 
+/// The longest life that a new key gets by policies which an earlier one of its kind may be against: `wanted`, or less. Never,
+/// when `None`.
+pub fn longest(policies: &[TenantPolicy], wanted: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    policies.iter().filter(|policy| policy.holds(now)).fold(wanted, |end, policy| match policy.kind {
+        PolicyKind::MaxLifetime => {
+            let last = now + TimeDelta::days(i64::from(policy.days.unwrap_or(0)));
+            Some(end.map_or(last, |end| end.min(last)))
+        }
+        PolicyKind::ExpiryRequired => Some(end.unwrap_or(now + FOR_WANT_OF_AN_END)),
+        PolicyKind::ServiceAccountsOnly | PolicyKind::NoKeysByKeys | PolicyKind::SuspendUnused => end,
+    })
+}
+
 fn days_text(days: u32) -> String {
     if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
 }
@@ -201,16 +217,14 @@ pub fn check(policies: &[TenantPolicy], proposed: Proposed, now: DateTime<Utc>) 
                 let last = now + lifetime(policy.days);
                 if proposed.expires_at.is_none_or(|at| at > last) {
                     let message = format!(
-                        "This tenant's policy requires an expiry within {}. Create a key that ends by then; one that was \
-                         made for longer can't be rolled.",
+                        "This tenant's policy requires an expiry within {}. Choose one that is sooner.",
                         days_text(policy.days.unwrap_or(0))
                     );
                     return Err(ApiError::field("expires_at", message));
                 }
             }
             PolicyKind::ExpiryRequired if proposed.expires_at.is_none() => {
-                let message = "This tenant's policy requires an expiry. Create a key that has one; a key without one can't be \
-                               rolled.";
+                let message = "This tenant's policy requires an expiry. Choose one.";
                 return Err(ApiError::field("expires_at", message));
             }
             PolicyKind::ServiceAccountsOnly if proposed.owner == OwnerKind::User => {

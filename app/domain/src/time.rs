@@ -42,10 +42,10 @@ impl Expiry {
     /// # Errors
     /// When the instant is too soon or too late.
     pub fn at(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<Self, ExpiryError> {
-        let at = at.trunc_subsecs(0);
-        if at < now + MIN_LIFETIME - TimeDelta::seconds(1) {
+        if at < now + MIN_LIFETIME {
             return Err(ExpiryError::TooSoon);
         }
+        let at = at.trunc_subsecs(0);
         if at > now + TimeDelta::days(MAX_LIFETIME_DAYS) {
             return Err(ExpiryError::TooLate);
         }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Membership, Name, Role, TenantId, UserId};
+use crate::{Membership, Name, PageRequest, Role, TenantId, UserId};
 
 /// An e-mail address as a sign-in name: kept in lower case, checked for shape only (delivery is the real test).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,6 +75,17 @@ pub struct Member {
     pub email: Email,
     /// Their role in the tenant.
     pub role: Role,
+}
+
+/// Which members, which page. They come by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberQuery {
+    /// Part of the name or of the address, case folded. Empty: all.
+    pub search: String,
+    /// Those of a role; all, when `None`.
+    pub role: Option<Role>,
+    /// Which page.
+    pub page: PageRequest,
 }
 
 /// Who looks at a page: the person, and the tenants to choose from.

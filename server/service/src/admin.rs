@@ -130,6 +130,7 @@ impl Admin<'_> {
         name: &str,
         expires_at: Option<&str>,
     ) -> Result<IssuedKey> {
+        let tenant = self.tenant(tenant_slug).await?;
         let (actor, owner) = match owner {
             AdminOwner::ServiceAccount(id) => {
                 let id = id
@@ -138,7 +139,6 @@ impl Admin<'_> {
                 (self.operator(tenant_slug).await?, Owner::ServiceAccount(id))
             }
             AdminOwner::User(email) => {
-                let tenant = self.tenant(tenant_slug).await?;
                 let user = self.user(&email).await?;
                 let actor = self.0.actors().from_session(user, tenant.id, self.0.now(), Client::command_line()).await?;
                 (actor, Owner::User(user))
@@ -146,7 +146,8 @@ impl Admin<'_> {
         };
         let input = CreateApiKey {
             owner,
-            tenant_id: None,
+            // A person who isn't a member here would else get a key of their first tenant.
+            tenant_id: Some(tenant.id),
             name: name.to_owned(),
             expires_at: expires_at.map(str::to_owned),
             idempotency_key: None,

@@ -1,7 +1,7 @@
 //! Use cases of agents: long-running clients that tell of themselves when they start, and poll.
 
 use chrono::TimeDelta;
-use domain::{Agent, AgentId, AgentScope, ApiError, Label, Operation, TenantId};
+use domain::{Agent, AgentId, AgentScope, ApiError, Label, Operation, TenantId, secret::without_tokens};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -96,6 +96,12 @@ impl Agents<'_> {
         Ok(agents)
     }
 
+    /// All agents that an actor may see: the tenant's, or those of its own keys.
+    pub fn widest_scope(&self, actor: &Actor) -> AgentScope {
+        let all = authorize(actor, Operation::ListAgents, Target::Tenant(actor.tenant_id()));
+        if all.is_ok() { AgentScope::Tenant } else { AgentScope::Owner(actor.owner()) }
+    }
+
     fn permit(actor: &Actor, operation: Operation, tenant_id: Option<TenantId>) -> Result<Permit> {
         if tenant_id.is_some_and(|id| id != actor.tenant_id()) {
             return Err(ApiError::unauthenticated().into());
@@ -114,8 +120,10 @@ impl Agents<'_> {
         };
         let key = actor.key_id().ok_or_else(ApiError::unauthenticated)?;
         let (at, address) = (self.0.now(), actor.client().address.clone());
-        let version =
-            input.version.as_deref().map(|version| version.chars().filter(|c| !c.is_control()).take(50).collect());
+        let version = input
+            .version
+            .as_deref()
+            .map(|version| without_tokens(version).chars().filter(|c| !c.is_control()).take(50).collect());
         let id = AgentId(token::new_id(at));
         let mut identity = Sha256::new();
         let parts = [kind.as_str(), name.as_str(), address.as_deref().unwrap_or_default()];

@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashMap, hash_map},
+    collections::{HashMap, hash_map},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -94,7 +94,7 @@ impl ApiKeys<'_> {
     }
 
     /// What the actor should see to among its own keys, a person's in all their tenants, and for an Administrator among those
-    /// of all service accounts of the tenant: at most [`MOST_CONCERNS`] of each kind, and one more when there are more.
+    /// of the tenant: at most [`MOST_CONCERNS`] of each kind, and one more when there are more.
     ///
     /// # Errors
     /// When the database fails.
@@ -139,6 +139,15 @@ impl ApiKeys<'_> {
         let mut key = storage::keys::find(self.0.db(), &permit, id).await?.ok_or_else(ApiError::not_found)?;
         self.complete(std::slice::from_mut(&mut key)).await?;
         Ok(key)
+    }
+
+    /// Whether the actor may make keys of its own where it stands.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`.
+    pub async fn check_may_create(&self, actor: &Actor) -> Result<()> {
+        let own = Target::Owner(actor.tenant_id(), actor.owner());
+        self.0.permit(actor, Operation::CreateApiKey, own).await.map(drop)
     }
 
     /// Makes a key. The answer holds its token; nothing ever will again.
@@ -212,6 +221,18 @@ impl ApiKeys<'_> {
         Ok(keys)
     }
 
+    /// The living keys that [`ApiKeys::revoke_with`] would revoke along with a key.
+    ///
+    /// # Errors
+    /// As [`ApiKeys::get`].
+    pub async fn offspring(&self, actor: &Actor, id: KeyId) -> Result<Vec<ApiKey>> {
+        let (actor, permit) = self.permit(actor, Operation::GetApiKey, id).await?;
+        let offspring = storage::keys::list_living_offspring(self.0.db(), &permit, id, self.0.now()).await?;
+        let mut keys: Vec<ApiKey> = revocable(&actor, offspring).map(|(_, key)| key).collect();
+        self.complete(&mut keys).await?;
+        Ok(keys)
+    }
+
     /// Ends a key for good; it is refused from the next request on.
     ///
     /// # Errors
@@ -246,8 +267,12 @@ impl ApiKeys<'_> {
                     };
                     let mut lines = vec![line(&key)];
                     // Read behind the revocation: what it was making meanwhile is there, and it makes no more.
-                    let along = if and_created { descendants(tx, &actor, &permit, id, now).await? } else { Vec::new() };
-                    for (permit, made) in &along {
+                    let offspring = if and_created {
+                        storage::keys::list_living_offspring_in(tx, &permit, id, now).await?
+                    } else {
+                        Vec::new()
+                    };
+                    for (permit, made) in &revocable(&actor, offspring).collect::<Vec<_>>() {
                         let reason = "the key that made it was revoked";
                         if storage::keys::revoke(tx, permit, made.id, now, actor.name(), reason).await? {
                             lines.push(line(made).with(format!("along with {}, which had made it", key.hint)));
@@ -373,28 +398,12 @@ impl ApiKeys<'_> {
     }
 }
 
-/// The living keys that a key has made (not the one that took its own place), and those have, with the permit to revoke each; in the order of their ids, as every
-/// transaction that changes several keys takes them.
-async fn descendants(
-    tx: &mut Tx,
-    actor: &Actor,
-    permit: &Permit,
-    id: KeyId,
-    now: DateTime<Utc>,
-) -> Result<Vec<(Permit, ApiKey)>> {
-    let (mut found, mut next) = (BTreeMap::new(), vec![id]);
-    while let Some(parent) = next.pop() {
-        for key in storage::keys::list_living_made_by(tx, permit, parent, parent == id, now).await? {
-            let may = authorize(actor, Operation::RevokeApiKey, Target::Owner(key.tenant_id, key.owner));
-            if let (Ok(permit), false) = (may, found.contains_key(&key.id))
-                && key.id != id
-            {
-                next.push(key.id);
-                found.insert(key.id, (permit, key));
-            }
-        }
-    }
-    Ok(found.into_values().collect())
+/// Of keys, those that the actor may revoke, with the permit for each.
+fn revocable(actor: &Actor, offspring: Vec<ApiKey>) -> impl Iterator<Item = (Permit, ApiKey)> {
+    offspring.into_iter().filter_map(move |key| {
+        let may = authorize(actor, Operation::RevokeApiKey, Target::Owner(key.tenant_id, key.owner));
+        may.ok().map(|permit| (permit, key))
+    })
 }
 
 /// A change of a key that can be taken back.

@@ -45,6 +45,7 @@ impl AuditLog<'_> {
     /// `FORBIDDEN` for anyone but an Administrator; `BAD_USER_INPUT` for a foreign cursor.
     pub async fn list(&self, actor: &Actor, query: &AuditQuery) -> Result<Page<AuditLine>> {
         let permit = self.0.permit(actor, Operation::ListAuditLog, Target::Tenant(actor.tenant_id())).await?;
+        self.0.write_owed(Some(self.0.now())).await;
         storage::audit::list(self.0.db(), permit.tenant_id(), &readable(query)).await
     }
 

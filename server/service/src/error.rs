@@ -12,6 +12,9 @@ pub enum Error {
     /// The caller's matter.
     #[error("{0}")]
     Api(#[from] ApiError),
+    /// The same, where a rule of the tenant says no to what was asked in order: that stands in the audit log.
+    #[error("{0}")]
+    Rule(ApiError),
     /// The database failed or refused.
     #[error("database")]
     Database(#[source] sqlx::Error),
@@ -50,6 +53,9 @@ pub enum OpenError {
     /// The names of an earlier version can't be indexed.
     #[error("names can't be indexed: {0}")]
     Names(String),
+    /// Passwords can't be hashed here.
+    #[error("passwords can't be hashed: {0}")]
+    Hasher(String),
     /// Mail is configured, but wrongly.
     #[error("mail can't be sent: {0}")]
     Mail(String),
@@ -88,7 +94,7 @@ impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let busy = error.is_busy();
         let cause = match error {
-            Error::Api(refusal) => return refusal,
+            Error::Api(refusal) | Error::Rule(refusal) => return refusal,
             Error::Database(cause) => cause.to_string(),
             Error::Fault(cause) => cause,
         };
@@ -99,7 +105,8 @@ impl From<Error> for ApiError {
         } else {
             (
                 ErrorCode::Internal,
-                "Something went wrong on our side. Nothing was changed. Try again, or quote the reference.",
+                // Not "nothing was changed": the answer to a COMMIT can be lost, and some steps follow one.
+                "Something went wrong on our side. Look whether it was done before you try again, or quote the reference.",
             )
         };
         Self { reference: Some(reference), retry_after: busy.then_some(2), ..Self::new(code, message) }
@@ -107,6 +114,6 @@ impl From<Error> for ApiError {
 }
 
 fn reference() -> String {
-    let id = Uuid::from_bytes(crate::token::draw_salt());
+    let id = Uuid::from_bytes(crate::token::draw_bytes());
     id.simple().to_string()[..12].to_owned()
 }

@@ -5,7 +5,7 @@ use domain::{ApiError, Email, ErrorCode, Invitation, InvitationId, Operation, Ou
 
 use crate::{
     Actor, Client, Error, Result, Services, SignedIn, input, issuing, password,
-    policy::{Target, is_word_good},
+    policy::{Permit, Target, is_word_good},
     sessions::mark_of,
     set_up::new_user,
     storage::{self, Tx, audit::Entry, invitations::NewInvitation},
@@ -51,8 +51,7 @@ impl Invitations<'_> {
         let mut wrong = input::Fields::default();
         let (email, role) = (wrong.take("email", Email::parse(email)), wrong.take("role", role.trim().parse::<Role>()));
         let (Some(email), Some(role)) = (email, role) else { return Err(wrong.into_error().into()) };
-        let members = self.0.members().list(actor).await?;
-        if members.iter().any(|member| member.email == email) {
+        if storage::tenants::has_member(self.0.db(), &permit, &email).await? {
             return Err(ApiError::field("email", "This person is a member of the tenant already.").into());
         }
         let tenant = storage::tenants::find(self.0.db(), &permit).await?.ok_or_else(ApiError::not_found)?;
@@ -76,6 +75,7 @@ impl Invitations<'_> {
             created_at: now,
             created_by: new.created_by.clone(),
             expires_at: new.expires_at,
+            is_paused: false,
         };
         let entry = Entry::by(actor, Operation::InviteMember, now, ("invitation", new.id.0, invitation.email.as_str()))
             .with(format!("role {}", role.as_str()));
@@ -99,7 +99,13 @@ impl Invitations<'_> {
     /// `FORBIDDEN`.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<Invitation>> {
         let permit = self.0.permit(actor, Operation::ListInvitations, Target::Tenant(actor.tenant_id())).await?;
-        storage::invitations::list(self.0.db(), &permit, self.0.now()).await
+        self.open(&permit).await
+    }
+
+    async fn open(&self, permit: &Permit) -> Result<Vec<Invitation>> {
+        let open = storage::invitations::list(self.0.db(), permit, self.0.now()).await?;
+        let seen = |(invitation, inviter)| Invitation { is_paused: !is_word_good(inviter), ..invitation };
+        Ok(open.into_iter().map(seen).collect())
     }
 
     /// Closes an invitation: its link works no more.
@@ -108,7 +114,7 @@ impl Invitations<'_> {
     /// `NOT_FOUND` when it is over, or another tenant's; `FORBIDDEN`.
     pub async fn cancel(&self, actor: &Actor, id: InvitationId) -> Result<()> {
         let permit = self.0.permit(actor, Operation::CancelInvitation, Target::Tenant(actor.tenant_id())).await?;
-        let open = storage::invitations::list(self.0.db(), &permit, self.0.now()).await?;
+        let open = self.open(&permit).await?;
         let invitation = open.into_iter().find(|one| one.id == id).ok_or_else(ApiError::not_found)?;
         let (now, tenant) = (self.0.now(), permit.tenant_id());
         let subject = ("invitation", id.0, invitation.email.as_str());

@@ -1,14 +1,12 @@
 //! A key is made: drawn, and written under its owner's row.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{
-    ApiError, ApiKey, ErrorCode, Expiry, KeyId, Name, Operation, Owner, OwnerKind, Role, Secret, policy::Proposed,
-};
+use domain::{ApiError, ApiKey, ErrorCode, Expiry, KeyId, Name, Operation, Owner, OwnerKind, Secret, policy::Proposed};
 use uuid::Uuid;
 
 use crate::{
-    Actor, Result, Services,
-    policy::Permit,
+    Actor, Error, Result, Services,
+    policy::{Permit, check_still_makes},
     storage::{self, Tx, audit::Entry, keys::NewKey},
     token,
 };
@@ -25,8 +23,8 @@ pub(crate) struct Checked {
 /// A key about to be, and its token.
 pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateTime<Utc>) -> Result<(NewKey, Secret)> {
     let token = token::draw(kind);
-    let digest = token::digest_of(token.expose())
-        .ok_or_else(|| crate::Error::Fault("a drawn token is ill-formed".to_owned()))?;
+    let digest =
+        token::digest_of(token.expose()).ok_or_else(|| Error::Fault("a drawn token is ill-formed".to_owned()))?;
     let now = token::made_at(now);
     let key = NewKey {
         id: KeyId(token::new_id(now)),
@@ -57,21 +55,25 @@ pub(crate) async fn insert(
 ) -> Result<ApiKey> {
     let made = insert_or_repeat(tx, services, permit, &key).await?;
     if made.id == key.id {
-        let subject = ("api_key", key.id.0, key.name.as_str());
-        let entry = Entry::by(actor, Operation::CreateApiKey, key.created_at, subject);
-        storage::audit::insert(tx, &entry.with(format!("hint {}", key.hint))).await?;
+        storage::audit::insert(tx, &entry_of(actor, &key)).await?;
     }
     Ok(made)
 }
 
-/// The same without the audit line, which tells what the key is made for.
+/// The audit line of a key that was made.
+pub(crate) fn entry_of(actor: &Actor, key: &NewKey) -> Entry {
+    let subject = ("api_key", key.id.0, key.name.as_str());
+    Entry::by(actor, Operation::CreateApiKey, key.created_at, subject).with(format!("hint {}", key.hint))
+}
+
+/// The same as [`insert`] without the audit line, for who makes the key along with something else.
 pub(crate) async fn insert_or_repeat(
     tx: &mut Tx,
     services: &Services,
     permit: &Permit,
     key: &NewKey,
 ) -> Result<ApiKey> {
-    hold_owner(tx, permit).await?;
+    hold_owner(tx, permit, key).await?;
     if let Some(maker) = key.created_by_key
         && !storage::keys::hold(tx, KeyId(maker)).await?
     {
@@ -88,7 +90,7 @@ pub(crate) async fn insert_or_repeat(
     let policies = storage::policies::list_in(tx, permit.tenant_id(), key.created_at).await?;
     let owner = permit.owner().map_or(OwnerKind::User, Owner::kind);
     let proposed = Proposed { owner, expires_at: key.expires_at, by_key: key.created_by_key.is_some() };
-    domain::policy::check(&policies, proposed, key.created_at)?;
+    domain::policy::check(&policies, proposed, key.created_at).map_err(Error::Rule)?;
     storage::keys::insert(tx, permit, key).await?;
     Ok(storage::keys::find_in(tx, permit, key.id).await?.ok_or_else(ApiError::not_found)?)
 }
@@ -111,16 +113,25 @@ async fn answer_again(
     Err(ApiError::new(ErrorCode::Conflict, message).into())
 }
 
-/// Holds the owner's row: the owner's end and this key can't pass each other.
-async fn hold_owner(tx: &mut Tx, permit: &Permit) -> Result<()> {
-    let holds = match permit.owner() {
-        Some(Owner::User(id)) => {
-            storage::tenants::hold_membership(tx, permit.tenant_id(), id).await?.is_some_and(|role| role >= Role::User)
+/// Holds the owner's row: the owner's end and this key can't pass each other, nor can a lower role of one that makes the key
+/// for itself.
+async fn hold_owner(tx: &mut Tx, permit: &Permit, key: &NewKey) -> Result<()> {
+    let role = match permit.owner() {
+        Some(Owner::User(id)) => storage::tenants::hold_membership(tx, permit.tenant_id(), id).await?,
+        Some(Owner::ServiceAccount(id)) => {
+            if !storage::service_accounts::hold(tx, permit, id).await? {
+                return Err(ApiError::not_found().into());
+            }
+            if key.created_by_id != id.0 {
+                // An administrator's hand: the account's own role isn't asked.
+                return Ok(());
+            }
+            // NOTE: counts the account's keys too, because what holds the row doesn't give its role.
+            storage::service_accounts::find_in(tx, permit, id, key.created_at).await?.map(|account| account.role)
         }
-        Some(Owner::ServiceAccount(id)) => storage::service_accounts::hold(tx, permit, id).await?,
-        None => false,
+        None => None,
     };
-    if holds { Ok(()) } else { Err(ApiError::not_found().into()) }
+    Ok(check_still_makes(permit, role.ok_or_else(ApiError::not_found)?)?)
 }
 
 pub(crate) fn creator_id(actor: &Actor) -> Uuid {

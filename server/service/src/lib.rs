@@ -56,7 +56,8 @@ pub use inventory::{BulkAct, Inventory, MOST_AT_ONCE};
 pub use invitations::{ComeIn, Invitations, IssuedInvitation};
 pub use mail::MailSettings;
 pub use members::Members;
-pub use rolls::{RollApiKey, Rolls, renewed_expiry};
+pub use policy::{offers, offers_in};
+pub use rolls::{RollApiKey, Rolls};
 pub use second_factor::{Enrolment, SecondFactorState, SecondFactors};
 pub use service_accounts::{CreateServiceAccount, ServiceAccounts};
 pub use sessions::{PasswordMark, SessionFacts, Sessions, SignedIn, StoredSession};
@@ -121,10 +122,10 @@ impl Services {
     /// Connects. Doesn't migrate.
     ///
     /// # Errors
-    /// When the database can't be reached, or is of a version that isn't safe.
+    /// When the database can't be reached or is of a version that isn't safe, or mail is configured wrongly.
     pub async fn open(settings: &Settings, clock: Clock) -> std::result::Result<Self, OpenError> {
         let db = storage::Db::open(&settings.database_url).await?;
-        let hasher = password::Hasher::new().map_err(|_| OpenError::Url)?;
+        let hasher = password::Hasher::new().map_err(|cause| OpenError::Hasher(cause.to_string()))?;
         let inner = Inner {
             db,
             clock,
@@ -324,7 +325,7 @@ impl Services {
 
 /// A fresh UUID for a form, so that the same form sent twice makes one thing.
 pub fn new_form_id() -> String {
-    uuid::Builder::from_random_bytes(token::draw_salt()).into_uuid().to_string()
+    uuid::Builder::from_random_bytes(token::draw_bytes()).into_uuid().to_string()
 }
 
 /// An id for a session that begins now.
@@ -334,7 +335,7 @@ pub fn new_session_id(now: DateTime<Utc>) -> domain::SessionId {
 
 /// A fresh id for a request, by which its lines in the log are found: 32 hexadecimal digits.
 pub fn new_request_id() -> String {
-    uuid::Uuid::from_bytes(token::draw_salt()).simple().to_string()
+    uuid::Uuid::from_bytes(token::draw_bytes()).simple().to_string()
 }
 
 /// Beside the requests: writes noted uses, removes sessions that are over. Ends with the services.

@@ -1,10 +1,12 @@
 //! Use cases of a tenant's members.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiError, ErrorCode, Member, Operation, Owner, Role, UserId};
+use domain::{
+    ApiError, ErrorCode, Member, MemberQuery, Operation, Owner, Page, PageRequest, Role, UserId, page::MAX_LIMIT,
+};
 
 use crate::{
-    Actor, Result, Services,
+    Actor, Error, Result, Services, input,
     policy::{Permit, Target},
     storage::{self, Tx, audit::Entry},
 };
@@ -13,13 +15,14 @@ use crate::{
 pub struct Members<'a>(pub(crate) &'a Services);
 
 impl Members<'_> {
-    /// All members, by name.
+    /// One page of the members, by name.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn list(&self, actor: &Actor) -> Result<Vec<Member>> {
+    /// `BAD_USER_INPUT` for a foreign cursor.
+    pub async fn list(&self, actor: &Actor, query: &MemberQuery) -> Result<Page<Member>> {
         let permit = self.0.permit(actor, Operation::ListMembers, Target::Tenant(actor.tenant_id())).await?;
-        storage::tenants::list_members(self.0.db(), &permit, false).await
+        let query = MemberQuery { search: input::search(&query.search), ..query.clone() };
+        storage::tenants::list_members(self.0.db(), &permit, &query).await
     }
 
     /// One member, for someone who may change them.
@@ -27,18 +30,18 @@ impl Members<'_> {
     /// # Errors
     /// `NOT_FOUND`, `FORBIDDEN`.
     pub async fn get_to_change(&self, actor: &Actor, user: UserId) -> Result<Member> {
-        self.0.permit(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
-        let members = self.list(actor).await?;
-        Ok(members.into_iter().find(|member| member.user_id == user).ok_or_else(ApiError::not_found)?)
+        let permit = self.0.permit(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
+        Ok(storage::tenants::read_member(self.0.db(), &permit, user).await?.ok_or_else(ApiError::not_found)?)
     }
 
-    /// Those who administer the tenant, by name.
+    /// Those who administer the tenant, by name; at most 100.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn administrators(&self, actor: &Actor) -> Result<Vec<Member>> {
-        let permit = self.0.permit(actor, Operation::ListMembers, Target::Tenant(actor.tenant_id())).await?;
-        storage::tenants::list_members(self.0.db(), &permit, true).await
+        let page = PageRequest { limit: MAX_LIMIT, ..PageRequest::default() };
+        let query = MemberQuery { role: Some(Role::TenantAdmin), page, ..MemberQuery::default() };
+        Ok(self.list(actor, &query).await?.items)
     }
 
     /// Gives a member another role; it holds from their next request on.
@@ -47,15 +50,17 @@ impl Members<'_> {
     /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
     pub async fn change_role(&self, actor: &Actor, user: UserId, role: Role) -> Result<Member> {
         let permit = self.0.permit(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
-        let (actor, now) = (actor.clone(), self.0.now());
-        self.0
+        let (by, now) = (actor.clone(), self.0.now());
+        let changed = self
+            .0
             .db()
             .write(move |tx| {
                 Box::pin(async move {
-                    change_role(tx, &permit, user, role, |member| entry(&actor, &permit, now, member)).await
+                    change_role(tx, &permit, user, role, |member| entry(&by, &permit, now, member)).await
                 })
             })
-            .await
+            .await;
+        self.0.noted(changed, actor, Operation::ChangeMemberRole, Owner::User(user)).await
     }
 
     /// Ends a membership and revokes the member's keys in the tenant.
@@ -64,16 +69,17 @@ impl Members<'_> {
     /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
     pub async fn remove(&self, actor: &Actor, user: UserId) -> Result<()> {
         let permit = self.0.permit(actor, Operation::RemoveMember, Target::Tenant(actor.tenant_id())).await?;
-        let (actor, now) = (actor.clone(), self.0.now());
-        let by = actor.name().to_owned();
-        self.0
+        let (by, now) = (actor.clone(), self.0.now());
+        let removed = self
+            .0
             .db()
             .write(move |tx| {
                 Box::pin(async move {
-                    remove(tx, &permit, user, now, &by, |member| entry(&actor, &permit, now, member)).await
+                    remove(tx, &permit, user, now, by.name(), |member| entry(&by, &permit, now, member)).await
                 })
             })
-            .await
+            .await;
+        self.0.noted(removed, actor, Operation::RemoveMember, Owner::User(user)).await
     }
 }
 
@@ -128,5 +134,5 @@ async fn keep_an_administrator(tx: &mut Tx, permit: &Permit, before: &Member) ->
         return Ok(());
     }
     let message = "This is the tenant's last administrator. Make another member an administrator first.";
-    Err(ApiError::new(ErrorCode::Conflict, message).into())
+    Err(Error::Rule(ApiError::new(ErrorCode::Conflict, message)))
 }

@@ -28,9 +28,12 @@ pub(crate) type Subject = (&'static str, Uuid);
 /// Who was refused what.
 type Refused = (TenantId, Owner, &'static str);
 
-/// How often each actor was refused each operation in the present minute.
+/// How often each actor was refused each operation in the present minute, and lines that are written beside the requests.
 #[derive(Debug, Default)]
-pub(crate) struct RefusalCounts(Mutex<HashMap<Refused, Count>>);
+pub(crate) struct RefusalCounts {
+    counts: Mutex<HashMap<Refused, Count>>,
+    owed: Mutex<Vec<Entry>>,
+}
 
 #[derive(Debug)]
 struct Count {
@@ -77,9 +80,11 @@ impl RefusalCounts {
         due
     }
 
-    /// Forgets the minutes that are over at `now`, or all of them, and gives the lines that they still owe.
+    /// Gives the lines that are owed: those beside the requests, and those of the minutes that are over at `now`, or of all.
     fn owed(&self, now: Option<DateTime<Utc>>) -> Vec<Entry> {
-        Self::drain(&mut self.lock(), |count| now.is_none_or(|now| count.minute < minute_of(now)))
+        let mut owed = std::mem::take(&mut *self.owed.lock().unwrap_or_else(PoisonError::into_inner));
+        owed.extend(Self::drain(&mut self.lock(), |count| now.is_none_or(|now| count.minute < minute_of(now))));
+        owed
     }
 
     fn drain(counts: &mut HashMap<Refused, Count>, which: impl Fn(&Count) -> bool) -> Vec<Entry> {
@@ -87,7 +92,7 @@ impl RefusalCounts {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Refused, Count>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -148,8 +153,8 @@ impl Services {
         Ok(())
     }
 
-    /// Passes an outcome on; when it is a refusal that came up in the work itself, as by a tenant's policy, with a line in the
-    /// audit log.
+    /// Passes an outcome on; when it is a refusal that came up in the work itself, as by a tenant's policy or because of the last
+    /// administrator, with a line in the audit log.
     pub(crate) async fn noted<T>(
         &self,
         outcome: Result<T>,
@@ -157,9 +162,12 @@ impl Services {
         operation: Operation,
         owner: Owner,
     ) -> Result<T> {
-        if let Err(Error::Api(refusal)) = &outcome
-            && refusal.code == ErrorCode::Forbidden
-        {
+        let is_refusal = match &outcome {
+            Err(Error::Rule(_)) => true,
+            Err(Error::Api(refusal)) => refusal.code == ErrorCode::Forbidden,
+            _ => false,
+        };
+        if is_refusal {
             self.note_refusal(actor, operation, subject_of(owner)).await?;
         }
         outcome
@@ -170,7 +178,12 @@ impl Services {
         self.db().write(move |tx| Box::pin(async move { storage::audit::insert(tx, &entry).await })).await
     }
 
-    /// Writes the common lines of the minutes that are over at `now`, or of all. What can't be written stands in the
+    /// Has a line written beside the request, within a second; a process that is killed loses it.
+    pub(crate) fn owe(&self, entry: Entry) {
+        self.0.refusal_counts.owed.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+    }
+
+    /// Writes what is owed: lines beside the requests, and the common lines of the minutes that are over at `now`, or of all. What can't be written stands in the
     /// process's own log.
     pub(crate) async fn write_owed(&self, now: Option<DateTime<Utc>>) {
         for entry in self.0.refusal_counts.owed(now) {

@@ -1,8 +1,11 @@
 //! Who may do what: the only yes or no. No I/O, so that the whole table is tested cell by cell.
 
-use domain::{ApiError, ApiKey, Operation, Owner, Role, TenantId};
+use domain::{ApiError, ApiKey, Membership, Operation, Owner, Role, TenantId};
 
-use crate::{Actor, storage::invitations::Inviter};
+use crate::{
+    Actor,
+    storage::{invitations::Inviter, users::Standing},
+};
 
 /// What an operation is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +59,23 @@ pub fn authorize(actor: &Actor, operation: Operation, target: Target) -> Result<
     if is_allowed(actor, operation, owner) {
         Ok(Permit { tenant_id, owner, operation })
     } else {
-        Err(ApiError::forbidden(refusal(operation, owner)))
+        let own = owner == Some(actor.owner());
+        Err(ApiError::forbidden(refusal(operation, owner, own)))
     }
+}
+
+/// Whether to offer an operation, on the tenant that the actor stands in or on what is the actor's own: a question for menus
+/// and pages, never a right.
+pub fn offers(actor: &Actor, operation: Operation) -> bool {
+    let own = Target::Owner(actor.tenant_id(), actor.owner());
+    let targets = [Target::Tenant(actor.tenant_id()), own];
+    targets.into_iter().any(|target| authorize(actor, operation, target).is_ok())
+}
+
+/// The same in a tenant that the person belongs to, by their role there.
+pub fn offers_in(actor: &Actor, membership: &Membership, operation: Operation) -> bool {
+    let (tenant_id, user_name) = (membership.tenant.id, actor.name().to_owned());
+    offers(&actor.standing(&Standing { tenant_id, role: membership.role, user_name }), operation)
 }
 
 /// Whether to offer an operation on a key: a question for menus, never a right. A person's own key in another of their
@@ -67,6 +85,29 @@ pub(crate) fn is_offered(actor: &Actor, operation: Operation, key: &ApiKey) -> b
     let stays_stopped = operation == Operation::ResumeApiKey && !key.suspended_by_owner && !may_lift(actor);
     let target = Target::Owner(key.tenant_id, key.owner);
     elsewhere || (!stays_stopped && authorize(actor, operation, target).is_ok())
+}
+
+/// Nobody grants a role above their own.
+///
+/// # Errors
+/// A field error at `role`.
+pub(crate) fn check_grant(actor: &Actor, role: Role) -> Result<(), ApiError> {
+    if role > actor.role() {
+        return Err(ApiError::field("role", "You can't grant a role above your own."));
+    }
+    Ok(())
+}
+
+/// Whether an owner may still make the key that the permit is for, by the role that it has now: it may have been lowered
+/// since. Only for who makes a key of its own.
+///
+/// # Errors
+/// `FORBIDDEN`.
+pub(crate) fn check_still_makes(permit: &Permit, role: Role) -> Result<(), ApiError> {
+    if makes_keys(role) {
+        return Ok(());
+    }
+    Err(ApiError::forbidden(refusal(permit.operation, permit.owner, true)))
 }
 
 /// Whether an actor may let a key work again that another hand than its owner's has stopped.
@@ -79,9 +120,15 @@ pub(crate) fn is_word_good(inviter: Inviter) -> bool {
     matches!(inviter, Inviter::Unnamed | Inviter::Named(Some(Role::TenantAdmin)))
 }
 
+/// Whether who has the role may make keys of its own, and what is as good as that.
+fn makes_keys(role: Role) -> bool {
+    role >= Role::User
+}
+
 fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool {
     let administers = actor.role() == Role::TenantAdmin;
     let own = owner == Some(actor.owner());
+    let makes_own = own && makes_keys(actor.role());
     let of_account = matches!(owner, Some(Owner::ServiceAccount(_)));
     match operation {
         Operation::ViewSelf
@@ -110,17 +157,17 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
         | Operation::ListAgents => own || administers,
         // Making a roll last longer, or giving the old key its own life back, is as good as making a key.
         Operation::RollApiKey | Operation::ExtendRoll | Operation::CancelRoll => {
-            (own && actor.role() >= Role::User) || (administers && of_account)
+            makes_own || (administers && of_account)
         }
         Operation::CreateApiKey => match owner {
-            Some(Owner::User(_)) => own && actor.role() >= Role::User,
-            Some(Owner::ServiceAccount(_)) => administers || (own && actor.role() >= Role::User),
+            Some(Owner::User(_)) => makes_own,
+            Some(Owner::ServiceAccount(_)) => makes_own || administers,
             None => false,
         },
         Operation::ListMembers | Operation::GetTenant | Operation::ListPolicies => true,
         // Ending a roll stops a token, and makes none.
         Operation::RenameApiKey | Operation::FinishRoll => own || (administers && of_account),
-        Operation::ResumeApiKey => (own && actor.role() >= Role::User) || administers,
+        Operation::ResumeApiKey => makes_own || administers,
         Operation::RegisterAgent | Operation::PollQueue => own && actor.key_id().is_some(),
         Operation::ListServiceAccounts
         | Operation::GetServiceAccount
@@ -146,7 +193,8 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
     }
 }
 
-fn refusal(operation: Operation, owner: Option<Owner>) -> &'static str {
+/// `own`: whether the owner is who asks.
+fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static str {
     match operation {
         Operation::ViewSelf
         | Operation::UpdateProfile
@@ -163,6 +211,9 @@ fn refusal(operation: Operation, owner: Option<Owner>) -> &'static str {
         | Operation::EnableSecondFactor
         | Operation::DisableSecondFactor
         | Operation::RenewRecoveryCodes => "This is for a person in a browser, not for a key.",
+        Operation::CreateApiKey if own => {
+            "With the role Read only you can't create keys. Ask an administrator of the tenant."
+        }
         Operation::CreateApiKey if matches!(owner, Some(Owner::User(_))) => {
             "You can create keys for yourself only, and not with the role Read only. Ask an administrator of the tenant."
         }
@@ -198,13 +249,37 @@ fn refusal(operation: Operation, owner: Option<Owner>) -> &'static str {
         | Operation::InviteMember
         | Operation::ListInvitations
         | Operation::CancelInvitation => "Members are managed by the tenant's administrators.",
-        _ => "Service accounts are managed by the tenant's administrators.",
+        // Nobody in the tenant is refused these.
+        Operation::GetTenant | Operation::ListMembers | Operation::ListPolicies => {
+            "This is for the members of the tenant."
+        }
+        Operation::ListApiKeys
+        | Operation::GetApiKey
+        | Operation::GetApiKeyUsage
+        | Operation::CreateApiKey
+        | Operation::RollApiKey
+        | Operation::FinishRoll
+        | Operation::ExtendRoll
+        | Operation::CancelRoll
+        | Operation::RevokeApiKey
+        | Operation::RenameApiKey
+        | Operation::SuspendApiKey
+        | Operation::ResumeApiKey
+        | Operation::ListServiceAccounts
+        | Operation::GetServiceAccount
+        | Operation::CreateServiceAccount
+        | Operation::RenameServiceAccount
+        | Operation::ChangeServiceAccountRole
+        | Operation::SuspendServiceAccount
+        | Operation::ResumeServiceAccount
+        | Operation::DeleteServiceAccount => "Service accounts are managed by the tenant's administrators.",
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::{ErrorCode, KeyId, ServiceAccountId, UserId};
+    use chrono::DateTime;
+    use domain::{ErrorCode, KeyId, Name, ServiceAccountId, Slug, Tenant, UserId};
     use uuid::Uuid;
 
     use super::*;
@@ -225,209 +300,106 @@ mod tests {
         Actor::for_test(principal, HERE, role, by_key.then_some(KeyId(Uuid::from_u128(30))))
     }
 
-    /// The rights table of the design, as letters for [Read only, User, Administrator].
-    /// `y` yes, `-` forbidden. One row for each operation × kind of actor × owner.
+    /// The kinds of actor: a person by session, a person by key, a service account by key. The rows of a [`Grid`].
+    const ACTORS: [&str; 3] = ["session", "key", "bot"];
+    /// Whose it is: the tenant's, or an owner's. The columns of a [`Grid`].
+    const OWNERS: [Option<Owner>; 5] = [None, Some(ME), Some(OTHER), Some(BOT), Some(OTHER_BOT)];
+    /// The roles in the order of a cell's letters.
+    const ROLES: [Role; 3] = [Role::ReadOnlyUser, Role::User, Role::TenantAdmin];
+
+    /// A cell's letters are for [`ROLES`]: `y` yes, `-` forbidden.
+    type Grid = [[&'static str; 5]; 3];
+
+    /// The rights table of the design, complete: operations with the same rights share a grid. A person is `ME` and a service
+    /// account `BOT`. A cell that no door asks for, as a tenant's matter with an owner, says what is answered all the same.
     #[rustfmt::skip]
-    const TABLE: &[(Operation, &str, Option<Owner>, &str)] = {
+    const TABLE: &[(&[Operation], Grid)] = {
         use Operation as O;
         &[
-            (O::ViewSelf,             "session", None,            "yyy"),
-            (O::ViewSelf,             "key",     None,            "yyy"),
-            (O::ViewSelf,             "bot",     None,            "---"),
-            (O::SwitchTenant,         "session", None,            "yyy"),
-            (O::SwitchTenant,         "key",     None,            "---"),
-            (O::SwitchTenant,         "bot",     None,            "---"),
-            (O::UpdateProfile,        "session", None,            "yyy"),
-            (O::UpdateProfile,        "key",     None,            "yyy"),
-            (O::UpdateProfile,        "bot",     None,            "---"),
-            (O::ChangePassword,       "session", None,            "yyy"),
-            (O::ChangePassword,       "key",     None,            "---"),
-            (O::ChangePassword,       "bot",     None,            "---"),
-            (O::ConfirmSignIn, "session", None, "yyy"),
-            (O::ConfirmSignIn, "key", None, "---"),
-            (O::ConfirmSignIn, "bot", None, "---"),
-            (O::ListSessions, "session", None, "yyy"),
-            (O::ListSessions, "key", None, "yyy"),
-            (O::ListSessions, "bot", None, "---"),
-            (O::EndSession, "session", None, "yyy"),
-            (O::EndSession, "key", None, "---"),
-            (O::EndSession, "bot", None, "---"),
-            (O::EndOtherSessions, "session", None, "yyy"),
-            (O::EndOtherSessions, "key", None, "---"),
-            (O::EndOtherSessions, "bot", None, "---"),
-            (O::BeginSecondFactor, "session", None, "yyy"),
-            (O::BeginSecondFactor, "key", None, "---"),
-            (O::BeginSecondFactor, "bot", None, "---"),
-            (O::EnableSecondFactor, "session", None, "yyy"),
-            (O::EnableSecondFactor, "key", None, "---"),
-            (O::EnableSecondFactor, "bot", None, "---"),
-            (O::DisableSecondFactor, "session", None, "yyy"),
-            (O::DisableSecondFactor, "key", None, "---"),
-            (O::DisableSecondFactor, "bot", None, "---"),
-            (O::RenewRecoveryCodes, "session", None, "yyy"),
-            (O::RenewRecoveryCodes, "key", None, "---"),
-            (O::RenewRecoveryCodes, "bot", None, "---"),
-            (O::ListApiKeys,          "session", Some(ME),        "yyy"),
-            (O::ListApiKeys,          "session", Some(OTHER),     "--y"),
-            (O::ListApiKeys,          "session", Some(BOT),       "--y"),
-            (O::ListApiKeys,          "key",     Some(ME),        "yyy"),
-            (O::ListApiKeys,          "key",     Some(BOT),       "--y"),
-            (O::ListApiKeys,          "bot",     Some(BOT),       "yyy"),
-            (O::ListApiKeys,          "bot",     Some(OTHER_BOT), "--y"),
-            (O::ListApiKeys,          "bot",     Some(ME),        "--y"),
-            (O::GetApiKey,            "session", Some(ME),        "yyy"),
-            (O::GetApiKey,            "session", Some(OTHER),     "--y"),
-            (O::GetApiKey,            "session", Some(BOT),       "--y"),
-            (O::GetApiKey,            "bot",     Some(BOT),       "yyy"),
-            (O::GetApiKey,            "bot",     Some(OTHER_BOT), "--y"),
-            (O::CreateApiKey,         "session", Some(ME),        "-yy"),
-            (O::CreateApiKey,         "session", Some(OTHER),     "---"),
-            (O::CreateApiKey,         "session", Some(BOT),       "--y"),
-            (O::CreateApiKey,         "key",     Some(ME),        "-yy"),
-            (O::CreateApiKey,         "key",     Some(OTHER),     "---"),
-            (O::CreateApiKey,         "key",     Some(BOT),       "--y"),
-            (O::CreateApiKey,         "bot",     Some(BOT),       "-yy"),
-            (O::CreateApiKey,         "bot",     Some(OTHER_BOT), "--y"),
-            (O::CreateApiKey,         "bot",     Some(ME),        "---"),
-            (O::CreateApiKey,         "session", None,            "---"),
-            (O::RevokeApiKey,         "session", Some(ME),        "yyy"),
-            (O::RevokeApiKey,         "session", Some(OTHER),     "--y"),
-            (O::RevokeApiKey,         "session", Some(BOT),       "--y"),
-            (O::RevokeApiKey,         "key",     Some(ME),        "yyy"),
-            (O::RevokeApiKey,         "bot",     Some(BOT),       "yyy"),
-            (O::RevokeApiKey,         "bot",     Some(OTHER_BOT), "--y"),
-            (O::RenameApiKey,         "session", Some(ME),        "yyy"),
-            (O::RenameApiKey,         "session", Some(OTHER),     "---"),
-            (O::RenameApiKey,         "session", Some(BOT),       "--y"),
-            (O::RenameApiKey,         "bot",     Some(BOT),       "yyy"),
-            (O::RenameApiKey,         "bot",     Some(OTHER_BOT), "--y"),
-            (O::SuspendApiKey,        "session", Some(ME),        "yyy"),
-            (O::SuspendApiKey,        "session", Some(OTHER),     "--y"),
-            (O::SuspendApiKey,        "session", Some(BOT),       "--y"),
-            (O::SuspendApiKey,        "key",     Some(ME),        "yyy"),
-            (O::SuspendApiKey,        "bot",     Some(OTHER_BOT), "--y"),
-            (O::ResumeApiKey,         "session", Some(ME),        "-yy"),
-            (O::ResumeApiKey,         "session", Some(OTHER),     "--y"),
-            (O::ResumeApiKey,         "session", Some(BOT),       "--y"),
-            (O::ResumeApiKey,         "bot",     Some(BOT),       "-yy"),
-            (O::ResumeApiKey,         "bot",     Some(OTHER_BOT), "--y"),
-            (O::GetApiKeyUsage,       "session", Some(ME),        "yyy"),
-            (O::GetApiKeyUsage,       "session", Some(OTHER),     "--y"),
-            (O::GetApiKeyUsage,       "session", Some(BOT),       "--y"),
-            (O::GetApiKeyUsage,       "bot",     Some(BOT),       "yyy"),
-            (O::GetApiKeyUsage,       "bot",     Some(OTHER_BOT), "--y"),
-            (O::RollApiKey,           "session", Some(ME),        "-yy"),
-            (O::RollApiKey,           "session", Some(OTHER),     "---"),
-            (O::RollApiKey,           "session", Some(BOT),       "--y"),
-            (O::RollApiKey,           "key",     Some(ME),        "-yy"),
-            (O::RollApiKey,           "bot",     Some(BOT),       "-yy"),
-            (O::RollApiKey,           "bot",     Some(OTHER_BOT), "--y"),
-            (O::FinishRoll,           "session", Some(ME),        "yyy"),
-            (O::FinishRoll,           "session", Some(OTHER),     "---"),
-            (O::FinishRoll,           "session", Some(BOT),       "--y"),
-            (O::FinishRoll,           "bot",     Some(BOT),       "yyy"),
-            (O::FinishRoll,           "bot",     Some(OTHER_BOT), "--y"),
-            (O::ExtendRoll,           "session", Some(ME),        "-yy"),
-            (O::ExtendRoll,           "session", Some(OTHER),     "---"),
-            (O::ExtendRoll,           "session", Some(BOT),       "--y"),
-            (O::ExtendRoll,           "bot",     Some(BOT),       "-yy"),
-            (O::ExtendRoll,           "bot",     Some(OTHER_BOT), "--y"),
-            (O::CancelRoll,           "session", Some(ME),        "-yy"),
-            (O::CancelRoll,           "session", Some(OTHER),     "---"),
-            (O::CancelRoll,           "session", Some(BOT),       "--y"),
-            (O::CancelRoll,           "bot",     Some(BOT),       "-yy"),
-            (O::CancelRoll,           "bot",     Some(OTHER_BOT), "--y"),
-            (O::RenameServiceAccount, "session", Some(BOT),       "--y"),
-            (O::RenameServiceAccount, "bot",     Some(BOT),       "--y"),
-            (O::ChangeServiceAccountRole, "session", Some(BOT),   "--y"),
-            (O::ChangeServiceAccountRole, "bot", Some(OTHER_BOT), "--y"),
-            (O::SuspendServiceAccount, "session", Some(BOT),      "--y"),
-            (O::SuspendServiceAccount, "key",    Some(BOT),       "--y"),
-            (O::ResumeServiceAccount, "session", Some(BOT),       "--y"),
-            (O::ResumeServiceAccount, "bot",     Some(OTHER_BOT), "--y"),
-            (O::ListServiceAccounts,  "session", None,            "--y"),
-            (O::ListServiceAccounts,  "bot",     None,            "--y"),
-            (O::GetServiceAccount,    "session", Some(BOT),       "--y"),
-            (O::GetServiceAccount,    "bot",     Some(OTHER_BOT), "--y"),
-            (O::CreateServiceAccount, "session", None,            "--y"),
-            (O::CreateServiceAccount, "key",     None,            "--y"),
-            (O::CreateServiceAccount, "bot",     None,            "--y"),
-            (O::DeleteServiceAccount, "session", Some(BOT),       "--y"),
-            (O::DeleteServiceAccount, "bot",     Some(OTHER_BOT), "--y"),
-            (O::GetTenant,            "session", None,            "yyy"),
-            (O::GetTenant,            "key",     None,            "yyy"),
-            (O::GetTenant,            "bot",     None,            "yyy"),
-            (O::RegisterAgent,        "session", Some(ME),        "---"),
-            (O::RegisterAgent,        "key",     Some(ME),        "yyy"),
-            (O::RegisterAgent,        "key",     Some(BOT),       "---"),
-            (O::RegisterAgent,        "bot",     Some(BOT),       "yyy"),
-            (O::RegisterAgent,        "bot",     Some(OTHER_BOT), "---"),
-            (O::PollQueue,            "session", Some(ME),        "---"),
-            (O::PollQueue,            "key",     Some(ME),        "yyy"),
-            (O::PollQueue,            "bot",     Some(BOT),       "yyy"),
-            (O::PollQueue,            "bot",     Some(OTHER_BOT), "---"),
-            (O::ListAgents,           "session", None,            "--y"),
-            (O::ListAgents,           "session", Some(ME),        "yyy"),
-            (O::ListAgents,           "session", Some(OTHER),     "--y"),
-            (O::ListAgents,           "session", Some(BOT),       "--y"),
-            (O::ListAgents,           "key",     None,            "--y"),
-            (O::ListAgents,           "bot",     Some(BOT),       "yyy"),
-            (O::ListAgents,           "bot",     Some(OTHER_BOT), "--y"),
-            (O::ListAuditLog,         "session", None,            "--y"),
-            (O::ListAuditLog,         "key",     None,            "--y"),
-            (O::ListAuditLog,         "bot",     None,            "--y"),
-            (O::CreateTenant, "session", None, "--y"),
-            (O::CreateTenant, "key", None, "--y"),
-            (O::CreateTenant, "bot", None, "---"),
-            (O::RenameTenant, "session", None, "--y"),
-            (O::RenameTenant, "key", None, "--y"),
-            (O::RenameTenant, "bot", None, "--y"),
-            (O::InviteMember, "session", None, "--y"),
-            (O::InviteMember, "key", None, "--y"),
-            (O::InviteMember, "bot", None, "--y"),
-            (O::ListInvitations, "session", None, "--y"),
-            (O::ListInvitations, "key", None, "--y"),
-            (O::ListInvitations, "bot", None, "--y"),
-            (O::CancelInvitation, "session", None, "--y"),
-            (O::CancelInvitation, "key", None, "--y"),
-            (O::CancelInvitation, "bot", None, "--y"),
-            (O::AcceptInvitation, "session", None, "yyy"),
-            (O::AcceptInvitation, "key", None, "yyy"),
-            (O::AcceptInvitation, "bot", None, "---"),
-            (O::CreateCalendarFeed, "session", None, "yyy"),
-            (O::CreateCalendarFeed, "key", None, "yyy"),
-            (O::CreateCalendarFeed, "bot", None, "---"),
-            (O::RevokeCalendarFeed, "session", None, "yyy"),
-            (O::RevokeCalendarFeed, "key", None, "yyy"),
-            (O::RevokeCalendarFeed, "bot", None, "---"),
-            (O::ListTenantKeys, "session", None, "--y"),
-            (O::ListTenantKeys, "key", None, "--y"),
-            (O::ListTenantKeys, "bot", None, "--y"),
-            (O::SuspendApiKeys, "session", None, "--y"),
-            (O::SuspendApiKeys, "key", None, "--y"),
-            (O::SuspendApiKeys, "bot", None, "--y"),
-            (O::RevokeApiKeys, "session", None, "--y"),
-            (O::RevokeApiKeys, "key", None, "--y"),
-            (O::RevokeApiKeys, "bot", None, "--y"),
-            (O::ListPolicies, "session", None, "yyy"),
-            (O::ListPolicies, "key", None, "yyy"),
-            (O::ListPolicies, "bot", None, "yyy"),
-            (O::PreviewPolicy, "session", None, "--y"),
-            (O::PreviewPolicy, "key", None, "--y"),
-            (O::PreviewPolicy, "bot", None, "--y"),
-            (O::SetPolicy, "session", None, "--y"),
-            (O::SetPolicy, "key", None, "--y"),
-            (O::SetPolicy, "bot", None, "--y"),
-            (O::ClearPolicy, "session", None, "--y"),
-            (O::ClearPolicy, "key", None, "--y"),
-            (O::ClearPolicy, "bot", None, "--y"),
-            (O::ListMembers,          "session", None,            "yyy"),
-            (O::ListMembers,          "bot",     None,            "yyy"),
-            (O::ChangeMemberRole,     "session", None,            "--y"),
-            (O::ChangeMemberRole,     "key",     None,            "--y"),
-            (O::ChangeMemberRole,     "bot",     None,            "--y"),
-            (O::RemoveMember,         "session", None,            "--y"),
-            (O::RemoveMember,         "bot",     None,            "--y"),
+            // A person's own, by session or key.
+            (&[
+                O::ViewSelf, O::UpdateProfile, O::ListSessions, O::AcceptInvitation,
+                O::CreateCalendarFeed, O::RevokeCalendarFeed,
+            ], [
+                //             tenant ME     OTHER  BOT    OTHER_BOT
+                /* session */ ["yyy", "yyy", "yyy", "yyy", "yyy"],
+                /* key     */ ["yyy", "yyy", "yyy", "yyy", "yyy"],
+                /* bot     */ ["---", "---", "---", "---", "---"],
+            ]),
+            // A person's own, by session alone.
+            (&[
+                O::SwitchTenant, O::ChangePassword, O::ConfirmSignIn, O::EndSession, O::EndOtherSessions,
+                O::BeginSecondFactor, O::EnableSecondFactor, O::DisableSecondFactor, O::RenewRecoveryCodes,
+            ], [
+                //             tenant ME     OTHER  BOT    OTHER_BOT
+                /* session */ ["yyy", "yyy", "yyy", "yyy", "yyy"],
+                /* key     */ ["---", "---", "---", "---", "---"],
+                /* bot     */ ["---", "---", "---", "---", "---"],
+            ]),
+            // For a person who administers.
+            (&[O::CreateTenant], [
+                //             tenant ME     OTHER  BOT    OTHER_BOT
+                /* session */ ["--y", "--y", "--y", "--y", "--y"],
+                /* key     */ ["--y", "--y", "--y", "--y", "--y"],
+                /* bot     */ ["---", "---", "---", "---", "---"],
+            ]),
+            // To see a key and to stop it: its owner, and who administers.
+            (&[
+                O::ListApiKeys, O::GetApiKey, O::GetApiKeyUsage, O::ListAgents, O::SuspendApiKey, O::RevokeApiKey,
+            ], [
+                //             tenant ME     OTHER  BOT    OTHER_BOT
+                /* session */ ["--y", "yyy", "--y", "--y", "--y"],
+                /* key     */ ["--y", "yyy", "--y", "--y", "--y"],
+                /* bot     */ ["--y", "--y", "--y", "yyy", "--y"],
+            ]),
+            // To let it work again: the same, but not an owner that may only read.
+            (&[O::ResumeApiKey], [
+                //             tenant ME     OTHER  BOT    OTHER_BOT
+                /* session */ ["--y", "-yy", "--y", "--y", "--y"],
+                /* key     */ ["--y", "-yy", "--y", "--y", "--y"],
+                /* bot     */ ["--y", "--y", "--y", "-yy", "--y"],
+            ]),
+            // What changes nothing of how long a token works, or shortens it: the owner, and of accounts who administers.
+            (&[O::RenameApiKey, O::FinishRoll], [
+                //             tenant ME     OTHER  BOT    OTHER_BOT
+                /* session */ ["---", "yyy", "---", "--y", "--y"],
+                /* key     */ ["---", "yyy", "---", "--y", "--y"],
+                /* bot     */ ["---", "---", "---", "yyy", "--y"],
+            ]),
+            // What makes a token, or lets one live longer: the same, but not an owner that may only read.
+            (&[O::CreateApiKey, O::RollApiKey, O::ExtendRoll, O::CancelRoll], [
+                //             tenant ME     OTHER  BOT    OTHER_BOT
+                /* session */ ["---", "-yy", "---", "--y", "--y"],
+                /* key     */ ["---", "-yy", "---", "--y", "--y"],
+                /* bot     */ ["---", "---", "---", "-yy", "--y"],
+            ]),
+            // An agent's, by its own key.
+            (&[O::RegisterAgent, O::PollQueue], [
+                //             tenant ME     OTHER  BOT    OTHER_BOT
+                /* session */ ["---", "---", "---", "---", "---"],
+                /* key     */ ["---", "yyy", "---", "---", "---"],
+                /* bot     */ ["---", "---", "---", "yyy", "---"],
+            ]),
+            // For everybody in the tenant.
+            (&[O::GetTenant, O::ListMembers, O::ListPolicies], [
+                //             tenant ME     OTHER  BOT    OTHER_BOT
+                /* session */ ["yyy", "yyy", "yyy", "yyy", "yyy"],
+                /* key     */ ["yyy", "yyy", "yyy", "yyy", "yyy"],
+                /* bot     */ ["yyy", "yyy", "yyy", "yyy", "yyy"],
+            ]),
+            // For who administers, a service account too.
+            (&[
+                O::ListServiceAccounts, O::GetServiceAccount, O::CreateServiceAccount, O::RenameServiceAccount,
+                O::ChangeServiceAccountRole, O::SuspendServiceAccount, O::ResumeServiceAccount, O::DeleteServiceAccount,
+                O::InviteMember, O::ListInvitations, O::CancelInvitation, O::ChangeMemberRole, O::RemoveMember,
+                O::RenameTenant, O::PreviewPolicy, O::SetPolicy, O::ClearPolicy,
+                O::ListTenantKeys, O::SuspendApiKeys, O::RevokeApiKeys, O::ListAuditLog,
+            ], [
+                //             tenant ME     OTHER  BOT    OTHER_BOT
+                /* session */ ["--y", "--y", "--y", "--y", "--y"],
+                /* key     */ ["--y", "--y", "--y", "--y", "--y"],
+                /* bot     */ ["--y", "--y", "--y", "--y", "--y"],
+            ]),
         ]
     };
 
@@ -439,29 +411,45 @@ mod tests {
         }
     }
 
+    /// What is answered, as a cell's letters.
+    fn answers(operation: Operation, who: &str, owner: Option<Owner>) -> String {
+        let target = owner.map_or(Target::Tenant(HERE), |owner| Target::Owner(HERE, owner));
+        let letter = |role| match authorize(&cell(who, role), operation, target) {
+            Ok(_) => 'y',
+            Err(error) => {
+                assert_eq!(error.code, ErrorCode::Forbidden);
+                '-'
+            }
+        };
+        ROLES.into_iter().map(letter).collect()
+    }
+
     #[test]
     fn the_rights_table_holds_cell_by_cell() {
-        for (operation, who, owner, row) in TABLE {
-            for (role, expected) in [Role::ReadOnlyUser, Role::User, Role::TenantAdmin].into_iter().zip(row.chars()) {
-                let target = owner.map_or(Target::Tenant(HERE), |owner| Target::Owner(HERE, owner));
-                let outcome = authorize(&cell(who, role), *operation, target);
-                let seen = match outcome {
-                    Ok(_) => 'y',
-                    Err(error) => {
-                        assert_eq!(error.code, ErrorCode::Forbidden);
-                        '-'
+        for (operations, grid) in TABLE {
+            for operation in *operations {
+                for (who, row) in ACTORS.into_iter().zip(grid) {
+                    for (owner, expected) in OWNERS.into_iter().zip(row) {
+                        assert_eq!(answers(*operation, who, owner), *expected, "{operation:?} by {who} on {owner:?}");
                     }
-                };
-                assert_eq!(seen, expected, "{operation:?} by {who} as {role:?} on {owner:?}");
+                }
             }
+        }
+    }
+
+    #[test]
+    fn every_operation_stands_in_the_table_once() {
+        for operation in Operation::ALL {
+            let places = TABLE.iter().flat_map(|(operations, _)| operations.iter()).filter(|one| *one == operation);
+            assert_eq!(places.count(), 1, "{operation:?}");
         }
     }
 
     #[test]
     fn everything_in_another_tenant_is_not_found_for_everybody() {
         for operation in Operation::ALL {
-            for who in ["session", "key", "bot"] {
-                for role in Role::ALL {
+            for who in ACTORS {
+                for role in ROLES {
                     for target in [Target::Tenant(THERE), Target::Owner(THERE, ME), Target::Owner(THERE, BOT)] {
                         let error = authorize(&cell(who, role), *operation, target).expect_err("a wall");
                         assert_eq!(error, ApiError::not_found());
@@ -472,9 +460,45 @@ mod tests {
     }
 
     #[test]
-    fn the_table_names_every_operation() {
-        for operation in Operation::ALL {
-            assert!(TABLE.iter().any(|(row, ..)| row == operation), "{operation:?} has no row");
+    fn pages_offer_what_is_allowed_on_the_tenant_or_on_ones_own() {
+        let offered = |role, operation| offers(&cell("session", role), operation);
+        for (operation, expected) in [
+            (Operation::ListApiKeys, [true, true, true]),
+            (Operation::CreateApiKey, [false, true, true]),
+            (Operation::ListServiceAccounts, [false, false, true]),
+            (Operation::RegisterAgent, [false, false, false]),
+        ] {
+            assert_eq!(ROLES.map(|role| offered(role, operation)), expected, "{operation:?}");
+        }
+    }
+
+    #[test]
+    fn pages_offer_elsewhere_what_the_role_there_allows() {
+        let (name, slug) = (Name::parse("There").unwrap(), Slug::parse("there").unwrap());
+        let tenant = Tenant { id: THERE, name, slug, created_at: DateTime::UNIX_EPOCH };
+        for here in ROLES {
+            let offered = |role| {
+                let membership = Membership { tenant: tenant.clone(), role };
+                offers_in(&cell("session", here), &membership, Operation::CreateApiKey)
+            };
+            assert_eq!(ROLES.map(offered), [false, true, true], "{here:?} here");
+        }
+    }
+
+    #[test]
+    fn nobody_grants_a_role_above_their_own() {
+        let granted = |own| ROLES.map(|role| check_grant(&cell("session", own), role).is_ok());
+        assert_eq!(ROLES.map(granted), [[true, false, false], [true, true, false], [true, true, true]]);
+    }
+
+    #[test]
+    fn who_may_only_read_by_now_makes_no_key_and_hears_why() {
+        for (who, owner) in [("session", ME), ("bot", BOT)] {
+            let target = Target::Owner(HERE, owner);
+            let permit = authorize(&cell(who, Role::User), Operation::CreateApiKey, target).unwrap();
+            assert_eq!(ROLES.map(|role| check_still_makes(&permit, role).is_ok()), [false, true, true]);
+            let refused = authorize(&cell(who, Role::ReadOnlyUser), Operation::CreateApiKey, target).unwrap_err();
+            assert_eq!(check_still_makes(&permit, Role::ReadOnlyUser), Err(refused));
         }
     }
 }

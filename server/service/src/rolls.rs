@@ -51,7 +51,7 @@ impl Rolls<'_> {
         let old = storage::keys::find(self.0.db(), &permit, input.key).await?.ok_or_else(ApiError::not_found)?;
         let checked = Checked {
             name: old.name.clone(),
-            expires_at: renewed(&old, now),
+            expires_at: self.renewed(&old, now).await?,
             idempotency_key: input::idempotency_key(input.idempotency_key.as_deref())?,
         };
         let (key, token) = issuing::draft(&actor, old.owner.kind(), checked, now)?;
@@ -65,6 +65,22 @@ impl Rolls<'_> {
             .await;
         let record = self.0.noted(rolled, &actor, Operation::RollApiKey, old.owner).await?;
         Ok(IssuedKey { key: record, token })
+    }
+
+    /// When the key that would take another's place now would end; never, when `None`. As long after its making as that one, but
+    /// no longer than the tenant's policies allow.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn renewed_expiry(&self, old: &ApiKey) -> Result<Option<DateTime<Utc>>> {
+        Ok(self.renewed(old, self.0.now()).await?.map(Expiry::instant))
+    }
+
+    async fn renewed(&self, old: &ApiKey, now: DateTime<Utc>) -> Result<Option<Expiry>> {
+        let length = old.expires_at.map(|at| (at - old.created_at).max(TimeDelta::minutes(2)));
+        let policies = storage::policies::list(self.0.db(), old.tenant_id, now).await?;
+        let end = domain::policy::longest(&policies, length.map(|length| now + length), now);
+        Ok(end.and_then(|at| Expiry::at(at, now).ok()))
     }
 
     /// Ends the overlap: the old token is refused from the next request on.
@@ -227,17 +243,6 @@ fn check(input: &RollApiKey, now: DateTime<Utc>) -> Result<Overlap> {
     })
 }
 
-/// When the key that takes another's place would end; never, when that one doesn't.
-pub fn renewed_expiry(old: &ApiKey, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    renewed(old, now).map(Expiry::instant)
-}
-
-/// The new key's expiry: as far from now as the old one's was from its making.
-fn renewed(old: &ApiKey, now: DateTime<Utc>) -> Option<Expiry> {
-    let length = old.expires_at? - old.created_at;
-    Expiry::at(now + length.max(TimeDelta::minutes(2)), now).ok()
-}
-
 async fn roll(
     tx: &mut Tx,
     services: &Services,
@@ -251,7 +256,8 @@ async fn roll(
     storage::tenants::take_turn(tx, permit.tenant_id()).await?;
     let made = issuing::insert_or_repeat(tx, services, permit, &key).await?;
     if made.id != new_id {
-        return Ok(made);
+        let other = || ApiError::new(ErrorCode::Conflict, "This form has made another key already. Open it anew.");
+        return if made.replaces == Some(old_id) { Ok(made) } else { Err(other().into()) };
     }
     let old = storage::keys::find_in(tx, permit, old_id).await?.ok_or_else(ApiError::not_found)?;
     if !old.state(now).is_good() {
@@ -262,6 +268,7 @@ async fn roll(
     if !storage::rolls::replace(tx, permit, old_id, new_id, now, until).await? {
         return Err(refusal(&old, now).into());
     }
+    storage::rolls::hand_on_ends_key(tx, old_id, new_id).await?;
     if overlap == Overlap::None {
         storage::keys::revoke(tx, permit, old_id, now, actor.name(), REASON).await?;
     }
@@ -336,18 +343,25 @@ async fn end(
     name: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let entry = Entry::by_itself(permit.tenant_id(), Operation::FinishRoll, now, ("api_key", old.0, name));
-    let permit = *permit;
+    let (permit, name) = (*permit, name.to_owned());
     services
         .db()
         .write(move |tx| {
             Box::pin(async move {
                 storage::tenants::take_turn(tx, permit.tenant_id()).await?;
-                // A roll that was taken back meanwhile has given the old key its own life again.
-                let replaced = storage::rolls::hold_replaced(tx, old, new).await?;
-                let ended = replaced && storage::keys::revoke(tx, &permit, old, now, "Latchkey", REASON).await?;
+                let (mut next, mut ended) = (Some(old), Vec::new());
+                while let Some(key) = next {
+                    // A roll that was taken back meanwhile has given the old key its own life again.
+                    let replaced = storage::rolls::hold_replaced(tx, key, new).await?;
+                    if replaced && storage::keys::revoke(tx, &permit, key, now, "Latchkey", REASON).await? {
+                        ended.push(key);
+                    }
+                    next = storage::rolls::find_ends_key(tx, key).await?;
+                }
                 storage::rolls::clear_ends_key(tx, new).await?;
-                if ended {
+                for key in ended {
+                    let subject = ("api_key", key.0, name.as_str());
+                    let entry = Entry::by_itself(permit.tenant_id(), Operation::FinishRoll, now, subject);
                     storage::audit::insert(tx, &entry.with("the new key was used")).await?;
                 }
                 Ok(())

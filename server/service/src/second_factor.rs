@@ -106,6 +106,10 @@ impl SecondFactors<'_> {
         self.0.require_fresh(actor)?;
         let now = self.0.now();
         let stored = storage::second_factors::find(self.0.db(), user).await?;
+        if stored.as_ref().is_some_and(|stored| stored.enabled_at.is_some()) {
+            let message = "Your second factor is on already, and its recovery codes were shown then. Make new ones, if you need them.";
+            return Err(ApiError::new(ErrorCode::Conflict, message).into());
+        }
         let Some(stored) = stored.filter(|stored| stored.is_pending(now)) else {
             let message = "Nothing was begun, or too long ago. Begin anew.";
             return Err(ApiError::new(ErrorCode::Conflict, message).into());
@@ -118,8 +122,8 @@ impl SecondFactors<'_> {
             .db()
             .write(move |tx| {
                 Box::pin(async move {
-                    if !storage::second_factors::enable(tx, user, now, step).await? {
-                        return Err(there_already().into());
+                    if !storage::second_factors::enable(tx, user, &stored.secret, now, step).await? {
+                        return Err(changed_meanwhile().into());
                     }
                     storage::second_factors::replace_codes(tx, user, &digests).await?;
                     storage::audit::insert(tx, &entry).await
@@ -171,6 +175,9 @@ impl SecondFactors<'_> {
     /// Checks a code of the app, or a recovery code. Each counts once, whoever sends it at once. At most ten wrong ones in
     /// five minutes.
     pub(crate) async fn check(&self, user: UserId, code: &str) -> Result<()> {
+        if plain(code).is_empty() {
+            return Err(ApiError::field("code", "Enter the code that the app shows, or a recovery code.").into());
+        }
         let now = self.0.now();
         let attempt = self.0.take_attempt(&[format!("code of {user}")]).await?;
         let stored = storage::second_factors::find(self.0.db(), user).await?;
@@ -268,7 +275,7 @@ fn plain(code: &str) -> String {
 /// Fresh recovery codes of 80 bits, and what is kept of them.
 fn draw_codes() -> (Vec<Secret>, Vec<[u8; 32]>) {
     let draw = |_| {
-        let text = totp_rs::Secret::from(token::draw_salt()[..10].to_vec()).to_base32();
+        let text = totp_rs::Secret::from(token::draw_bytes()[..10].to_vec()).to_base32();
         let digest = token::sha256(text.as_bytes());
         let parts: Vec<_> = text.as_bytes().chunks(4).map(String::from_utf8_lossy).collect();
         (Secret::new(parts.join("-")), digest)
@@ -278,6 +285,11 @@ fn draw_codes() -> (Vec<Secret>, Vec<[u8; 32]>) {
 
 fn wrong_code() -> ApiError {
     ApiError::field("code", "This code isn't right, or was used already. Wait for the next one.")
+}
+
+fn changed_meanwhile() -> ApiError {
+    let message = "You have a second factor already, or have begun anew in another window. Look again.";
+    ApiError::new(ErrorCode::Conflict, message)
 }
 
 fn there_already() -> ApiError {

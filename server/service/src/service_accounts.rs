@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     Actor, Result, Services, input,
     issuing::{self, Checked},
-    policy::{Permit, Target},
+    policy::{Permit, Target, check_grant},
     storage::{self, Tx, audit::Entry},
     token,
 };
@@ -59,7 +59,7 @@ impl ServiceAccounts<'_> {
         self.0.require_fresh(actor)?;
         let (account, key) = draft(actor, input, self.0.now())?;
         let actor = actor.clone();
-        self.0.db().write(move |tx| Box::pin(async move { insert(tx, &actor, &permit, account, key).await })).await
+        self.0.db().write(move |tx| Box::pin(async move { insert(tx, &actor, &permit, &account, key).await })).await
     }
 
     /// Makes an account and a key of it, both of the same name and without expiry: both or none.
@@ -80,8 +80,11 @@ impl ServiceAccounts<'_> {
             .db()
             .write(move |tx| {
                 Box::pin(async move {
-                    insert(tx, &actor, &permit, account, repeat).await?;
-                    issuing::insert(tx, &services, &actor, &key_permit, key).await
+                    insert_or_repeat(tx, &permit, &account, repeat).await?;
+                    let made = issuing::insert_or_repeat(tx, &services, &key_permit, &key).await?;
+                    storage::audit::insert(tx, &entry_of(&actor, &permit, &account)).await?;
+                    storage::audit::insert(tx, &issuing::entry_of(&actor, &key)).await?;
+                    Ok(made)
                 })
             })
             .await?;
@@ -126,8 +129,8 @@ impl ServiceAccounts<'_> {
     async fn change(&self, actor: &Actor, id: ServiceAccountId, change: Change) -> Result<ServiceAccount> {
         let target = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(id));
         let permit = self.0.permit(actor, change.operation(), target).await?;
-        if matches!(change, Change::Role(role) if role > actor.role()) {
-            return Err(ApiError::field("role", "You can't grant a role above your own.").into());
+        if let Change::Role(role) = &change {
+            check_grant(actor, *role)?;
         }
         let (now, actor) = (self.0.now(), actor.clone());
         self.0
@@ -228,9 +231,7 @@ impl Change {
 /// An account about to be, and its form's UUID.
 fn draft(actor: &Actor, input: &CreateServiceAccount, now: DateTime<Utc>) -> Result<(ServiceAccount, Option<Uuid>)> {
     let (name, role, key) = check(input)?;
-    if role > actor.role() {
-        return Err(ApiError::field("role", "You can't grant a role above your own.").into());
-    }
+    check_grant(actor, role)?;
     let account = ServiceAccount {
         id: ServiceAccountId(token::new_id(now)),
         tenant_id: actor.tenant_id(),
@@ -264,20 +265,38 @@ async fn insert(
     tx: &mut Tx,
     actor: &Actor,
     permit: &Permit,
-    account: ServiceAccount,
+    account: &ServiceAccount,
     key: Option<Uuid>,
 ) -> Result<ServiceAccount> {
-    if let Some(key) = key
-        && let Some(earlier) = storage::service_accounts::find_repeated(tx, permit, key, account.created_at).await?
-    {
-        return Ok(earlier);
+    let made = insert_or_repeat(tx, permit, account, key).await?;
+    if made.id == account.id {
+        storage::audit::insert(tx, &entry_of(actor, permit, account)).await?;
     }
-    storage::service_accounts::insert(tx, permit, &account, key).await?;
+    Ok(made)
+}
+
+/// Inserts, or gives the account that the same form has made; the audit line is the caller's.
+async fn insert_or_repeat(
+    tx: &mut Tx,
+    permit: &Permit,
+    account: &ServiceAccount,
+    key: Option<Uuid>,
+) -> Result<ServiceAccount> {
+    if let Some(key) = key {
+        // In turn: of the same form twice at once, the second finds what the first has made.
+        storage::tenants::take_turn(tx, permit.tenant_id()).await?;
+        let earlier = storage::service_accounts::find_repeated(tx, permit, key, account.created_at).await?;
+        if let Some(earlier) = earlier {
+            return Ok(earlier);
+        }
+    }
+    storage::service_accounts::insert(tx, permit, account, key).await?;
+    Ok(account.clone())
+}
+
+fn entry_of(actor: &Actor, permit: &Permit, account: &ServiceAccount) -> Entry {
     let subject = ("service_account", account.id.0, account.name.as_str());
-    let entry = Entry::by(actor, permit.operation(), account.created_at, subject)
-        .with(format!("role {}", account.role.as_str()));
-    storage::audit::insert(tx, &entry).await?;
-    Ok(account)
+    Entry::by(actor, permit.operation(), account.created_at, subject).with(format!("role {}", account.role.as_str()))
 }
 
 async fn delete(

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{ApiError, Email, ErrorCode, Outcome, Secret, SessionId, TenantId, User, UserId};
+use uuid::Uuid;
 
 use crate::{
     Error, Result, Services,
@@ -113,8 +114,12 @@ impl Sessions<'_> {
             }
         };
         let (Some(user), true) = (user.clone(), good) else {
-            if let Some(user) = user {
-                self.note(&user, client, Outcome::Refused).await?;
+            // The same reads for an address that nobody has, and the line beside the request: who asks shall not tell by the
+            // time whether there is such a person.
+            let of = user.as_ref().map_or(UserId(Uuid::nil()), |user| user.id);
+            let first = self.first_tenant(of).await?;
+            if let (Some(user), Some(tenant)) = (user, first) {
+                self.0.owe(self.entry(&user, tenant, client, Outcome::Refused));
             }
             return Err(refusal().into());
         };
@@ -139,11 +144,19 @@ impl Sessions<'_> {
 
     /// A line in the audit log of the person's first tenant: who belongs to none has no log to stand in.
     async fn note(&self, user: &User, client: &Client, outcome: Outcome) -> Result<()> {
-        let standings = storage::users::list_standings(self.0.db(), user.id).await?;
-        let Some(first) = standings.first() else { return Ok(()) };
-        let entry = Entry {
+        let Some(tenant) = self.first_tenant(user.id).await? else { return Ok(()) };
+        self.0.note(self.entry(user, tenant, client, outcome)).await
+    }
+
+    async fn first_tenant(&self, user: UserId) -> Result<Option<TenantId>> {
+        let standings = storage::users::list_standings(self.0.db(), user).await?;
+        Ok(standings.first().map(|first| first.tenant_id))
+    }
+
+    fn entry(&self, user: &User, tenant: TenantId, client: &Client, outcome: Outcome) -> Entry {
+        Entry {
             at: self.0.now(),
-            tenant_id: Some(first.tenant_id.0),
+            tenant_id: Some(tenant.0),
             operation: "sign_in",
             outcome,
             actor_kind: "user",
@@ -155,8 +168,7 @@ impl Sessions<'_> {
             subject_id: Some(user.id.0),
             subject_name: user.name.as_str().to_owned(),
             detail: String::new(),
-        };
-        self.0.db().write(move |tx| Box::pin(async move { storage::audit::insert(tx, &entry).await })).await
+        }
     }
 
     /// The row of a session that isn't over. `digest`: SHA-256 of the cookie's secret.

@@ -135,7 +135,7 @@ async fn add_user(services: &Services, email: &str, slug: &str, role: Role) -> U
 /// The code of a refusal.
 pub(crate) fn code<T>(result: crate::Result<T>) -> domain::ErrorCode {
     match result {
-        Err(crate::Error::Api(refusal)) => refusal.code,
+        Err(crate::Error::Api(refusal) | crate::Error::Rule(refusal)) => refusal.code,
         _ => panic!("not a refusal"),
     }
 }

@@ -8,6 +8,7 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 const BODY_CHARS: usize = 32;
 const CHECK_CHARS: usize = 6;
 const PREFIX_CHARS: usize = 4;
+const LINK_CHARS: usize = 43;
 /// The length of every token, in bytes.
 pub const TOKEN_CHARS: usize = PREFIX_CHARS + BODY_CHARS + CHECK_CHARS;
 
@@ -26,17 +27,22 @@ pub fn prefix(kind: OwnerKind) -> &'static str {
 pub fn draw(kind: OwnerKind) -> Secret {
     let mut token = String::with_capacity(TOKEN_CHARS);
     token.push_str(prefix(kind));
-    while token.len() < PREFIX_CHARS + BODY_CHARS {
-        let mut bytes = [0; BODY_CHARS];
-        fill(&mut bytes);
-        // 248 = 4 × 62: larger bytes would favour the first letters.
-        let letters =
-            bytes.into_iter().filter(|byte| *byte < 248).map(|byte| char::from(ALPHABET[usize::from(byte % 62)]));
-        token.extend(letters.take(PREFIX_CHARS + BODY_CHARS - token.len()));
-    }
+    extend_to(&mut token, PREFIX_CHARS + BODY_CHARS);
     let check = checksum(token.as_bytes());
     token.extend(check.map(char::from));
     Secret::new(token)
+}
+
+/// Adds characters of base62, each as likely as any other, until the text has so many bytes.
+fn extend_to(text: &mut String, length: usize) {
+    while text.len() < length {
+        let mut bytes = [0; BODY_CHARS];
+        fill(&mut bytes);
+        // 248 = 4 × 62: larger bytes would favour the first characters.
+        let drawn =
+            bytes.into_iter().filter(|byte| *byte < 248).map(|byte| char::from(ALPHABET[usize::from(byte % 62)]));
+        text.extend(drawn.take(length - text.len()));
+    }
 }
 
 /// The digest of a well-formed token; `None` for any text that no `draw` ever made, found without a database.
@@ -71,11 +77,11 @@ fn checksum(text: &[u8]) -> [u8; CHECK_CHARS] {
     check
 }
 
-/// A random secret of 256 bits, in base62, for links that work once.
+/// A random secret of 256 bits, 43 characters of base62, for links: set-up, invitations, calendar feeds.
 pub fn draw_link_secret() -> Secret {
-    let mut bytes = [0; 43];
-    fill(&mut bytes);
-    Secret::new(bytes.map(|byte| char::from(ALPHABET[usize::from(byte % 62)])).iter().collect::<String>())
+    let mut secret = String::with_capacity(LINK_CHARS);
+    extend_to(&mut secret, LINK_CHARS);
+    Secret::new(secret)
 }
 
 /// A random seed of 160 bits, as RFC 4226 §4 recommends it for one-time codes.
@@ -99,11 +105,11 @@ pub fn new_id(now: chrono::DateTime<chrono::Utc>) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
-/// Sixteen random bytes, for a password's salt.
-pub fn draw_salt() -> [u8; 16] {
-    let mut salt = [0; 16];
-    fill(&mut salt);
-    salt
+/// Sixteen random bytes: a password's salt, recovery codes, and the ids of requests, references and forms.
+pub fn draw_bytes() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    fill(&mut bytes);
+    bytes
 }
 
 /// NOTE: panics when the operating system has no randomness, because going on without would be worse.
@@ -132,6 +138,13 @@ mod tests {
     #[test]
     fn tokens_differ() {
         assert_ne!(draw(OwnerKind::User).expose(), draw(OwnerKind::User).expose());
+    }
+
+    #[test]
+    fn a_link_secret_is_43_letters_and_digits() {
+        let secret = draw_link_secret();
+        assert_eq!(secret.expose().len(), 43);
+        assert!(secret.expose().bytes().all(|b| b.is_ascii_alphanumeric()));
     }
 
     #[test]

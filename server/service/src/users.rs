@@ -96,7 +96,14 @@ impl Users<'_> {
     async fn check_password(&self, user: UserId, password: &Secret, field: &str, entry: &Entry) -> Result<()> {
         let attempt = self.0.take_attempt(&[format!("password of {user}")]).await?;
         let hash = storage::users::find_password_hash(self.0.db(), user).await?;
-        if !self.0.hasher().verify(password.clone(), hash).await? {
+        let is_equal = match self.0.hasher().verify(password.clone(), hash).await {
+            Ok(is_equal) => is_equal,
+            Err(error) => {
+                self.0.give_back(attempt).await?;
+                return Err(error);
+            }
+        };
+        if !is_equal {
             self.0.note(entry.clone().refused()).await?;
             return Err(ApiError::field(field, "This isn't your password.").into());
         }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::Hash,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
@@ -21,9 +22,9 @@ use crate::{
     },
 };
 
-/// How many agents a batch may hold, and how many clients of one key: both are what a request says of itself, and
-/// made-up ones shall not fill the memory.
-const MOST_NOTED: usize = 10_000;
+/// How many clients and how many agents of one key a batch holds: both are what a request says of itself, and made-up ones
+/// shall fill neither the memory nor the tables.
+const MOST_NOTED: usize = 100;
 
 /// What is not in the database yet.
 #[derive(Debug, Default)]
@@ -43,7 +44,6 @@ pub(crate) struct Uses {
 #[derive(Clone, Debug, Default)]
 struct Batch {
     keys: BTreeMap<KeyId, KeyNotes>,
-    agents: HashMap<(AgentId, KeyId), DateTime<Utc>>,
     unknown: i64,
 }
 
@@ -54,6 +54,7 @@ struct KeyNotes {
     /// Uses and refusals of each hour.
     hours: HashMap<i64, (i64, i64)>,
     clients: HashMap<ClientName, ClientNote>,
+    agents: HashMap<AgentId, DateTime<Utc>>,
 }
 
 type ClientName = (Option<String>, Option<String>, Option<AgentId>);
@@ -67,17 +68,13 @@ pub(crate) enum Verdict {
 
 impl Batch {
     fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.agents.is_empty() && self.unknown == 0
+        self.keys.is_empty() && self.unknown == 0
     }
 
     /// Takes up what a batch that couldn't be written held; it is older than what is here.
     fn take_back(&mut self, older: Self) {
         for (key, notes) in older.keys {
             self.keys.entry(key).or_default().take_back(notes);
-        }
-        for (agent, at) in older.agents {
-            let latest = self.agents.entry(agent).or_insert(at);
-            *latest = at.max(*latest);
         }
         self.unknown += older.unknown;
     }
@@ -88,8 +85,8 @@ impl KeyNotes {
         let last = LastUse { at, address: client.address.clone(), user_agent: client.user_agent.clone() };
         let hour = self.hours.entry(hour_of(at)).or_default();
         let name = (client.address.clone(), client.user_agent.clone(), client.agent_id);
-        let room = self.clients.len() < MOST_NOTED || self.clients.contains_key(&name);
-        let note = room.then(|| self.clients.entry(name).or_insert_with(|| new_client(at, client)));
+        let note =
+            has_room(&self.clients, &name).then(|| self.clients.entry(name).or_insert_with(|| new_client(at, client)));
         match verdict {
             Verdict::Accepted => {
                 hour.0 += 1;
@@ -98,6 +95,9 @@ impl KeyNotes {
                     note.last_used_at = Some(at);
                 }
                 self.last_used = Some(last);
+                if let Some(agent) = client.agent_id.filter(|agent| has_room(&self.agents, agent)) {
+                    self.agents.insert(agent, at);
+                }
             }
             Verdict::Refused => {
                 hour.1 += 1;
@@ -117,7 +117,16 @@ impl KeyNotes {
             let sum = self.hours.entry(hour).or_default();
             *sum = (sum.0 + counts.0, sum.1 + counts.1);
         }
+        for (agent, at) in older.agents {
+            if has_room(&self.agents, &agent) {
+                let latest = self.agents.entry(agent).or_insert(at);
+                *latest = at.max(*latest);
+            }
+        }
         for (name, old) in older.clients {
+            if !has_room(&self.clients, &name) {
+                continue;
+            }
             let note = self.clients.entry(name).or_insert_with(|| ClientNote { uses: 0, refusals: 0, ..old.clone() });
             note.first_seen_at = note.first_seen_at.min(old.first_seen_at);
             note.last_used_at = note.last_used_at.max(old.last_used_at);
@@ -126,6 +135,11 @@ impl KeyNotes {
             note.refusals += old.refusals;
         }
     }
+}
+
+/// Whether a batch has room for one more, or holds it already.
+fn has_room<N: Eq + Hash, V>(noted: &HashMap<N, V>, name: &N) -> bool {
+    noted.len() < MOST_NOTED || noted.contains_key(name)
 }
 
 fn new_client(at: DateTime<Utc>, client: &Client) -> ClientNote {
@@ -144,13 +158,7 @@ fn new_client(at: DateTime<Utc>, client: &Client) -> ClientNote {
 impl Uses {
     /// Notes what became of a key's token. Never waits for anything but the map.
     pub(crate) fn note(&self, key: KeyId, verdict: Verdict, at: DateTime<Utc>, client: &Client) {
-        let mut fresh = lock(&self.fresh);
-        if let (Some(agent), Verdict::Accepted) = (client.agent_id, verdict)
-            && fresh.agents.len() < MOST_NOTED
-        {
-            fresh.agents.insert((agent, key), at);
-        }
-        fresh.keys.entry(key).or_default().note(verdict, at, client);
+        lock(&self.fresh).keys.entry(key).or_default().note(verdict, at, client);
     }
 
     /// Counts a well-formed token that was never drawn.
@@ -184,7 +192,8 @@ impl Uses {
     pub(crate) fn overlay_agents(&self, agents: &mut [Agent]) {
         let batches = self.batches();
         for agent in agents {
-            for at in batches.iter().filter_map(|batch| batch.agents.get(&(agent.id, agent.key.id))) {
+            let notes = batches.iter().filter_map(|batch| batch.keys.get(&agent.key.id));
+            for at in notes.filter_map(|notes| notes.agents.get(&agent.id)) {
                 agent.last_seen_at = agent.last_seen_at.max(*at);
             }
         }
@@ -247,9 +256,9 @@ async fn write(tx: &mut Tx, batch: &Batch, malformed: i64, hour: i64) -> Result<
         for note in notes.clients.values() {
             storage::evidence::add_client(tx, *key, note).await?;
         }
-    }
-    for ((agent, key), at) in &batch.agents {
-        storage::agents::update_last_seen(tx, *agent, *key, *at).await?;
+        for (agent, at) in &notes.agents {
+            storage::agents::update_last_seen(tx, *agent, *key, *at).await?;
+        }
     }
     for (reason, refusals) in [("malformed", malformed), ("unknown", batch.unknown)] {
         if refusals > 0 {
@@ -283,5 +292,25 @@ mod tests {
         assert_eq!(notes.hours[&0], (2, 1));
         let client = notes.clients.values().next().unwrap();
         assert_eq!((client.uses, client.refusals, client.first_seen_at, client.last_used_at), (2, 1, at, Some(later)));
+    }
+
+    #[test]
+    fn made_up_clients_and_agents_of_one_key_fill_neither_its_notes_nor_another_keys() {
+        let (key, other, at) = (KeyId(Uuid::from_u128(1)), KeyId(Uuid::from_u128(2)), DateTime::UNIX_EPOCH);
+        let made_up = |n: u128| Client {
+            user_agent: Some(format!("agent {n}")),
+            agent_id: Some(AgentId(Uuid::from_u128(n))),
+            ..Client::command_line()
+        };
+        let (mut older, mut newer) = (Batch::default(), Batch::default());
+        for n in 0..1_000 {
+            older.keys.entry(key).or_default().note(Verdict::Accepted, at, &made_up(n));
+            newer.keys.entry(key).or_default().note(Verdict::Accepted, at, &made_up(n + 5_000));
+        }
+        newer.keys.entry(other).or_default().note(Verdict::Accepted, at, &made_up(1));
+        newer.take_back(older);
+        let noted = |key| (newer.keys[&key].clients.len(), newer.keys[&key].agents.len());
+        assert_eq!((noted(key), noted(other)), ((MOST_NOTED, MOST_NOTED), (1, 1)));
+        assert_eq!(newer.keys[&key].hours[&0], (2_000, 0), "all are counted");
     }
 }

@@ -22,10 +22,10 @@ pub(crate) struct Candidate {
     pub(crate) key_id: KeyId,
     pub(crate) name: Name,
     pub(crate) owner: Owner,
-    pub(crate) owner_name: String,
+    /// Who bears it now; none, when the owner is gone from the tenant.
+    pub(crate) bearer: Option<Bearer>,
     pub(crate) tenant_id: TenantId,
     pub(crate) tenant_slug: Slug,
-    pub(crate) role: Role,
     pub(crate) expires_at: Option<DateTime<Utc>>,
     pub(crate) is_suspended: bool,
     pub(crate) is_revoked: bool,
@@ -33,6 +33,13 @@ pub(crate) struct Candidate {
     pub(crate) is_settled: bool,
     /// The key that its first use ends.
     pub(crate) ends_key: Option<KeyId>,
+}
+
+/// A key's owner at this moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer {
+    pub(crate) name: String,
+    pub(crate) role: Role,
 }
 
 /// A good key: what its bearer may be told to be.
@@ -57,9 +64,10 @@ pub struct VerifiedKey {
 }
 
 impl Candidate {
-    /// Refused at the expiry instant, not after it.
-    fn is_good(&self, now: DateTime<Utc>) -> bool {
-        !self.is_revoked && !self.is_suspended && !self.is_settled && self.expires_at.is_none_or(|at| now < at)
+    /// The bearer, while the key is good. It is refused at the expiry instant, not after it.
+    fn bearer_at(&self, now: DateTime<Utc>) -> Option<&Bearer> {
+        let is_over = self.is_revoked || self.is_settled || self.expires_at.is_some_and(|at| now >= at);
+        self.bearer.as_ref().filter(|_| !is_over && !self.is_suspended)
     }
 }
 
@@ -124,14 +132,14 @@ impl Verification<'_> {
             return Ok(None);
         };
         let now = self.0.now();
-        if !candidate.is_good(now) {
+        let Some(bearer) = candidate.bearer_at(now).cloned() else {
             let refused = Refused::Key(candidate.key_id);
             if candidate.is_revoked {
                 self.0.refusals().keep(digest, refused);
             }
             self.note_refusal(refused, client);
             return Ok(None);
-        }
+        };
         self.0.uses().note(candidate.key_id, Verdict::Accepted, now, client);
         if let Some(old) = candidate.ends_key {
             rolls::end_predecessor(self.0, &candidate, old).await;
@@ -140,10 +148,10 @@ impl Verification<'_> {
             key_id: candidate.key_id,
             name: candidate.name,
             owner: candidate.owner,
-            owner_name: candidate.owner_name,
+            owner_name: bearer.name,
             tenant_id: candidate.tenant_id,
             tenant_slug: candidate.tenant_slug,
-            role: candidate.role,
+            role: bearer.role,
             expires_at: candidate.expires_at,
         }))
     }
@@ -154,7 +162,7 @@ impl Verification<'_> {
     /// When the database can't answer.
     pub(crate) async fn tenant_of_good(&self, digest: &TokenDigest) -> Result<Option<TenantId>> {
         let candidate = storage::keys::find_by_digest(self.0.db(), digest).await?;
-        Ok(candidate.filter(|key| key.is_good(self.0.now())).map(|key| key.tenant_id))
+        Ok(candidate.filter(|key| key.bearer_at(self.0.now()).is_some()).map(|key| key.tenant_id))
     }
 
     fn note_refusal(&self, refused: Refused, client: &Client) {

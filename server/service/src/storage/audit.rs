@@ -1,6 +1,6 @@
 //! The audit log: rows are added in the transaction of the change that they tell of, each chained to the one before.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 use chrono::{DateTime, Utc};
 use domain::{AuditId, AuditLine, AuditQuery, Direction, KeyId, Operation, Outcome, Owner, Page, TenantId};
@@ -279,14 +279,18 @@ async fn add_name(tx: &mut Tx, chain: Uuid, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Remembers the names of the lines that were written before names were remembered.
-pub(crate) async fn add_earlier_names(tx: &mut Tx) -> Result<()> {
-    let names: Vec<(Option<Uuid>, String)> = run!(tx, c =>
-        sqlx::query_as("SELECT DISTINCT tenant_id, actor_name FROM audit_log").fetch_all(c))?;
-    for (tenant, name) in names {
-        add_name(tx, chain_of(tenant), &name).await?;
+/// Remembers the names of up to `limit` lines after an id that were written before names were remembered. Gives the last
+/// line's id; none, when none was left.
+pub(crate) async fn add_earlier_names(tx: &mut Tx, after: Uuid, limit: u32) -> Result<Option<Uuid>> {
+    let sql = format!("SELECT id, tenant_id, actor_name FROM audit_log WHERE id > $1 ORDER BY id LIMIT {limit}");
+    let lines: Vec<(Uuid, Option<Uuid>, String)> =
+        run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(after).fetch_all(c))?;
+    let last = lines.last().map(|(id, ..)| *id);
+    let names: BTreeSet<_> = lines.into_iter().map(|(_, tenant, name)| (chain_of(tenant), name)).collect();
+    for (chain, name) in names {
+        add_name(tx, chain, &name).await?;
     }
-    Ok(())
+    Ok(last)
 }
 
 fn chain_of(tenant: Option<Uuid>) -> Uuid {
@@ -317,10 +321,12 @@ async fn set_head(tx: &mut Tx, chain: Uuid, hash: &Hash) -> Result<()> {
     Ok(())
 }
 
-/// Chains up to `limit` lines that were written before there were chains, the oldest first. False when none was left.
-pub(crate) async fn chain_earlier(tx: &mut Tx, limit: u32) -> Result<bool> {
-    let sql = format!("SELECT {COLUMNS} FROM audit_log a WHERE a.seq IS NULL ORDER BY a.id LIMIT {limit}");
-    let rows: Vec<LineRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(c))?;
+/// Chains up to `limit` lines after an id that were written before there were chains, the oldest first. Gives the last one's
+/// id; none, when none was left.
+pub(crate) async fn chain_earlier(tx: &mut Tx, after: Uuid, limit: u32) -> Result<Option<Uuid>> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM audit_log a WHERE a.id > $1 AND a.seq IS NULL ORDER BY a.id LIMIT {limit}");
+    let rows: Vec<LineRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(after).fetch_all(c))?;
     for row in &rows {
         let (seq, previous) = next_place(tx, chain_of(row.tenant_id)).await?;
         let hash = row.digest(&previous, seq);
@@ -334,7 +340,7 @@ pub(crate) async fn chain_earlier(tx: &mut Tx, limit: u32) -> Result<bool> {
         )?;
         set_head(tx, chain_of(row.tenant_id), &hash).await?;
     }
-    Ok(!rows.is_empty())
+    Ok(rows.last().map(|row| row.id))
 }
 
 /// Where a chain ends, as its head says.

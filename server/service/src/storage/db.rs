@@ -110,7 +110,9 @@ impl Db {
             match work(&mut tx).await {
                 Ok(value) => tx.commit().await.map(|()| value),
                 Err(error) => {
-                    tx.rollback().await?;
+                    if let Err(cause) = tx.rollback().await {
+                        tracing::warn!(?cause, "a transaction could not be rolled back");
+                    }
                     Err(error)
                 }
             }

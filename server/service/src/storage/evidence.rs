@@ -121,12 +121,13 @@ pub(crate) async fn update_last_refusal(tx: &mut Tx, id: KeyId, last: &LastUse) 
     change!(
         tx,
         sqlx::query(
-            "UPDATE api_keys SET last_refused_at = $2, last_refused_address = $3 \
+            "UPDATE api_keys SET last_refused_at = $2, last_refused_address = $3, last_refused_agent = $4 \
              WHERE id = $1 AND (last_refused_at IS NULL OR last_refused_at < $2)"
         )
         .bind(id.0)
         .bind(micros(last.at))
         .bind(last.address.as_deref())
+        .bind(last.user_agent.as_deref())
     )?;
     Ok(())
 }

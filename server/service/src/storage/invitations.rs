@@ -68,6 +68,7 @@ impl Row {
             created_at: instant(self.created_at),
             created_by: self.created_by,
             expires_at: instant(self.expires_at),
+            is_paused: false,
         })
     }
 }
@@ -107,15 +108,29 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, invitation: &NewInvitat
     Ok(())
 }
 
-/// The open ones of the permit's tenant, the newest first; also those that don't count now.
-pub(crate) async fn list(db: &Db, permit: &Permit, now: DateTime<Utc>) -> Result<Vec<Invitation>> {
+/// The open ones of the permit's tenant, the newest first, and whose word each is.
+pub(crate) async fn list(db: &Db, permit: &Permit, now: DateTime<Utc>) -> Result<Vec<(Invitation, Inviter)>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM invitations i JOIN tenants t ON t.id = i.tenant_id \
+        "SELECT {COLUMNS}, i.created_by_id, {INVITER_ROLE} FROM invitations i JOIN tenants t ON t.id = i.tenant_id \
          WHERE i.tenant_id = $1 AND i.closed_at IS NULL AND i.expires_at > $2 ORDER BY i.created_at DESC, i.id"
     );
-    let rows: Vec<Row> = read!(db, c =>
+    let rows: Vec<Found> = read!(db, c =>
         sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(permit.tenant_id().0).bind(micros(now)).fetch_all(c))?;
-    rows.into_iter().map(Row::into_invitation).collect()
+    rows.into_iter().map(Found::into_parts).collect()
+}
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    #[sqlx(flatten)]
+    invitation: Row,
+    #[sqlx(flatten)]
+    inviter: InviterRow,
+}
+
+impl Found {
+    fn into_parts(self) -> Result<(Invitation, Inviter)> {
+        Ok((self.invitation.into_invitation()?, self.inviter.into_inviter()?))
+    }
 }
 
 /// The open one whose link holds a secret, and whose word it is.
@@ -124,20 +139,13 @@ pub(crate) async fn find_by_digest(
     digest: &[u8; 32],
     now: DateTime<Utc>,
 ) -> Result<Option<(Invitation, Inviter)>> {
-    #[derive(sqlx::FromRow)]
-    struct Found {
-        #[sqlx(flatten)]
-        invitation: Row,
-        #[sqlx(flatten)]
-        inviter: InviterRow,
-    }
     let sql = format!(
         "SELECT {COLUMNS}, i.created_by_id, {INVITER_ROLE} FROM invitations i JOIN tenants t ON t.id = i.tenant_id \
          WHERE i.digest = $1 AND i.closed_at IS NULL AND i.expires_at > $2"
     );
     let found: Option<Found> = read!(db, c =>
         sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(digest.as_slice()).bind(micros(now)).fetch_optional(c))?;
-    found.map(|found| Ok((found.invitation.into_invitation()?, found.inviter.into_inviter()?))).transpose()
+    found.map(Found::into_parts).transpose()
 }
 
 /// Whose word an invitation is, inside a transaction; `None` when it isn't there.

@@ -12,8 +12,8 @@ use domain::{
 };
 
 use super::{
-    Db,
-    db::{read, read_list},
+    DAY, Db,
+    db::read_list,
     filter::{Conditions, Value, bind_all},
     fold,
     keys::{COLUMNS, FROM, KeyRow, NOT_REPLACED},
@@ -306,7 +306,7 @@ fn inventory(asked: &Asked<'_>, columns: Columns, conditions: &mut Conditions) -
 /// What a policy wouldn't let be made.
 fn against(policy: &TenantPolicy, now: DateTime<Utc>, columns: Columns, conditions: &mut Conditions) -> String {
     let Columns { end, used, created, .. } = columns;
-    let micros_of = |days: Option<u32>| i64::from(days.unwrap_or(0)) * 86_400_000_000;
+    let micros_of = |days: Option<u32>| i64::from(days.unwrap_or(0)) * DAY;
     match policy.kind {
         PolicyKind::MaxLifetime => {
             let length = lifetime(policy.days).num_microseconds().unwrap_or(i64::MAX);
@@ -486,11 +486,11 @@ pub(crate) async fn list_against(
     let condition =
         format!("k.tenant_id = {tenant} AND k.standing = 0 AND COALESCE(k.expires_at, {NEVER}) > {end} AND {part}");
     let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE {condition} ORDER BY k.created_at, k.id LIMIT {limit}");
-    let rows: Vec<KeyRow> = read!(db, c => {
+    let rows: Vec<KeyRow> = read_list!(db, c => {
         bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_all(c)
     })?;
     let sql = format!("SELECT COUNT(*) FROM (SELECT k.id FROM api_keys k WHERE {condition} LIMIT {most_counted}) few");
-    let count: i64 = read!(db, c => {
+    let count: i64 = read_list!(db, c => {
         bind_all!(db, sqlx::query_scalar(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_one(c)
     })?;
     Ok((rows.into_iter().map(ApiKey::from).collect(), u32::try_from(count).unwrap_or(u32::MAX)))
@@ -505,18 +505,22 @@ pub(crate) enum Concern {
     TriedSince(DateTime<Utc>),
 }
 
-/// Keys that ask for attention, at most `limit`.
+/// Keys that ask for attention, at most `limit`. `administers`: of the whole tenant those that end, and of service accounts too
+/// those that are still tried.
 pub(crate) async fn list_concerning(
     db: &Db,
     permit: &Permit,
-    and_accounts: bool,
+    administers: bool,
     concern: Concern,
     now: DateTime<Utc>,
     limit: u32,
 ) -> Result<Vec<ApiKey>> {
     let mut conditions = Conditions::default();
     let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
-    let whose = whose(permit, and_accounts, &mut conditions);
+    let whose = match concern {
+        Concern::EndsBefore(_) if administers => "1 = 1".to_owned(),
+        _ => whose(permit, administers, &mut conditions),
+    };
     let (condition, order) = match concern {
         Concern::EndsBefore(at) => {
             let (now, at) = (conditions.bind(Value::Number(micros(now))), conditions.bind(Value::Number(micros(at))));
@@ -534,7 +538,7 @@ pub(crate) async fn list_concerning(
     let sql = format!(
         "SELECT {COLUMNS} FROM {FROM} WHERE k.tenant_id = {tenant} AND {whose} AND {condition} ORDER BY {order} LIMIT {limit}"
     );
-    let rows: Vec<KeyRow> = read!(db, c => {
+    let rows: Vec<KeyRow> = read_list!(db, c => {
         bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_all(c)
     })?;
     Ok(rows.into_iter().map(ApiKey::from).collect())
@@ -573,7 +577,7 @@ pub(crate) async fn list_visible(
         walk(0),
         walk(1)
     );
-    let rows: Vec<KeyRow> = read!(db, c => {
+    let rows: Vec<KeyRow> = read_list!(db, c => {
         bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_all(c)
     })?;
     Ok(rows.into_iter().map(ApiKey::from).collect())

@@ -6,12 +6,17 @@ use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{change, read, run},
+    db::{change, read, read_list, run},
     fold, instant, micros, stored_name,
     tenants::role_of,
     terms,
 };
-use crate::{Error, Result, policy::Permit, token::TokenDigest, verification::Candidate};
+use crate::{
+    Error, Result,
+    policy::Permit,
+    token::TokenDigest,
+    verification::{Bearer, Candidate},
+};
 
 /// Of a key `n` that is over because it was rolled in its turn: whether all that came after it are over too.
 macro_rules! line_is_over {
@@ -29,7 +34,7 @@ pub(crate) const COLUMNS: &str = concat!(
     COALESCE(u.name, s.name) AS owner_name, k.name, k.name_folded, k.hint, k.created_at, k.created_by, k.expires_at, k.suspended_at, \
     k.suspended_by, k.suspended_by_id, s.suspended_at AS owner_suspended_at, k.revoked_at, k.revoked_by, k.revoke_reason, k.last_used_at, k.last_used_address, k.last_used_agent, \
     k.created_channel, k.created_by_key, k.replaces, k.replaced_by, k.rolled_at, n.hint AS successor_hint, n.ends_key, \
-    k.last_refused_at, k.last_refused_address, \
+    k.last_refused_at, k.last_refused_address, k.last_refused_agent, \
     CASE WHEN n.replaced_by IS NULL OR (k.revoked_at IS NULL AND n.revoked_at IS NOT NULL AND ",
     line_is_over!(),
     ") THEN n.revoked_at END AS successor_revoked_at"
@@ -80,6 +85,7 @@ pub(crate) struct KeyRow {
     ends_key: Option<Uuid>,
     last_refused_at: Option<i64>,
     last_refused_address: Option<String>,
+    last_refused_agent: Option<String>,
 }
 
 fn owner_of(user: Option<Uuid>, account: Option<Uuid>) -> Owner {
@@ -113,7 +119,7 @@ impl From<KeyRow> for ApiKey {
         let last_refused = row.last_refused_at.map(|at| LastUse {
             at: instant(at),
             address: row.last_refused_address,
-            user_agent: None,
+            user_agent: row.last_refused_agent,
         });
         Self {
             id: KeyId(row.id),
@@ -261,21 +267,40 @@ pub(crate) async fn hold(tx: &mut Tx, id: KeyId) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// The living keys that were made with a key, in the permit's tenant. `but_its_successor`: not the one that took its place.
-pub(crate) async fn list_living_made_by(
+/// The living keys of a tenant that come of a key: made with it, made with those, and so on, also through keys that are over;
+/// and what took such a key's place. Not the one that took its own place: that is no other key's maker for it.
+fn living_offspring() -> String {
+    format!(
+        "WITH RECURSIVE made (id, next) AS (\
+         SELECT k.id, k.replaced_by FROM api_keys k WHERE k.created_by_key = $1 AND k.tenant_id = $2 AND (k.replaces IS NULL OR k.replaces <> $1) \
+         UNION SELECT k.id, k.replaced_by FROM made JOIN api_keys k ON k.created_by_key = made.id OR k.id = made.next \
+         WHERE k.tenant_id = $2 AND k.id <> $1) \
+         SELECT {COLUMNS} FROM {FROM} WHERE k.id IN (SELECT made.id FROM made) AND k.revoked_at IS NULL \
+         AND COALESCE(k.expires_at, 9223372036854775807) > $3 ORDER BY k.id"
+    )
+}
+
+/// The living keys that come of a key, in the order of their ids.
+pub(crate) async fn list_living_offspring(
+    db: &Db,
+    permit: &Permit,
+    key: KeyId,
+    now: DateTime<Utc>,
+) -> Result<Vec<ApiKey>> {
+    let rows: Vec<KeyRow> = read_list!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(living_offspring()))
+        .bind(key.0).bind(permit.tenant_id().0).bind(micros(now)).fetch_all(c))?;
+    Ok(rows.into_iter().map(ApiKey::from).collect())
+}
+
+/// The same, inside a transaction.
+pub(crate) async fn list_living_offspring_in(
     tx: &mut Tx,
     permit: &Permit,
     key: KeyId,
-    but_its_successor: bool,
     now: DateTime<Utc>,
 ) -> Result<Vec<ApiKey>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM {FROM} WHERE k.created_by_key = $1 AND k.tenant_id = $2 AND k.revoked_at IS NULL \
-         AND ($4 = 0 OR k.replaces IS NULL OR k.replaces <> $1) \
-         AND COALESCE(k.expires_at, 9223372036854775807) > $3 ORDER BY k.id"
-    );
-    let rows: Vec<KeyRow> = run!(tx, c =>
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(key.0).bind(permit.tenant_id().0).bind(micros(now)).bind(i64::from(but_its_successor)).fetch_all(c))?;
+    let rows: Vec<KeyRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(living_offspring()))
+        .bind(key.0).bind(permit.tenant_id().0).bind(micros(now)).fetch_all(c))?;
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
@@ -450,7 +475,7 @@ struct CandidateRow {
 /// The standing of a key that was seen to be over by time.
 const EXPIRED: i64 = 3;
 
-/// The key of a token, with its owner's standing now. A key whose owner is gone has no role and is no candidate.
+/// The key of a token, with its owner's standing now.
 pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Option<Candidate>> {
     let row: Option<CandidateRow> = read!(db, c =>
         sqlx::query_as(
@@ -465,17 +490,19 @@ pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Opti
         .bind(digest.as_slice())
         .fetch_optional(c))?;
     let Some(row) = row else { return Ok(None) };
-    let (Some(role), Some(owner_name)) = (row.role.as_deref(), row.owner_name) else { return Ok(None) };
+    let bearer = match (row.owner_name, row.role.as_deref().map(role_of).transpose()?) {
+        (Some(name), Some(role)) => Some(Bearer { name, role }),
+        _ => None,
+    };
     let slug =
         Slug::parse(&row.tenant_slug).map_err(|_| Error::Fault(format!("tenant {} has a bad slug", row.tenant_id)))?;
     Ok(Some(Candidate {
         key_id: KeyId(row.id),
         name: stored_name(&row.name),
         owner: owner_of(row.user_id, row.service_account_id),
-        owner_name,
+        bearer,
         tenant_id: TenantId(row.tenant_id),
         tenant_slug: slug,
-        role: role_of(role)?,
         expires_at: row.expires_at.map(instant),
         is_suspended: row.suspended_at.is_some(),
         is_revoked: row.revoked_at.is_some(),
@@ -490,21 +517,25 @@ pub(crate) async fn settle_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
         sqlx::query_scalar("SELECT COUNT(*) FROM (SELECT id FROM api_keys WHERE expires_at IS NOT NULL AND standing < 2 AND expires_at <= $1 LIMIT 1) one")
             .bind(micros(now))
             .fetch_one(c))?;
-    if due == 0 {
-        return Ok(());
-    }
-    db.write(move |tx| {
-        Box::pin(async move {
-            super::evidence::give_way(tx).await?;
-            change!(
-                tx,
-                sqlx::query("UPDATE api_keys SET standing = 3 WHERE expires_at IS NOT NULL AND standing < 2 AND expires_at <= $1")
+    let mut is_more = due > 0;
+    while is_more {
+        let settled = db.write(move |tx| {
+            Box::pin(async move {
+                super::evidence::give_way(tx).await?;
+                let rows = change!(
+                    tx,
+                    sqlx::query(
+                        "UPDATE api_keys SET standing = 3 WHERE standing < 2 AND id IN (SELECT id FROM api_keys \
+                         WHERE expires_at IS NOT NULL AND standing < 2 AND expires_at <= $1 LIMIT 1000)"
+                    )
                     .bind(micros(now))
-            )?;
-            Ok(())
-        })
-    })
-    .await
+                )?;
+                Ok(rows)
+            })
+        });
+        is_more = settled.await? > 0;
+    }
+    Ok(())
 }
 
 /// Numbers an account's living keys anew when it is suspended or resumed.
@@ -533,7 +564,8 @@ pub(crate) async fn mark_orphans(
         tx,
         sqlx::query(
             "UPDATE api_keys SET orphaned_at = $3 WHERE tenant_id = $1 AND (user_id = $2 OR created_by_id = $2) \
-             AND (orphaned_at IS NULL) <> ($3 IS NULL)"
+             AND (orphaned_at IS NULL) <> ($3 IS NULL) AND ($3 IS NOT NULL OR NOT EXISTS (SELECT 1 FROM service_accounts s \
+             WHERE s.id = api_keys.service_account_id AND s.deleted_at IS NOT NULL))"
         )
         .bind(tenant.0)
         .bind(person.0)
@@ -542,7 +574,7 @@ pub(crate) async fn mark_orphans(
     Ok(())
 }
 
-/// Marks all keys of a deleted account.
+/// Marks all keys that a deleted account had or made.
 pub(crate) async fn mark_orphans_of_account(
     tx: &mut Tx,
     permit: &Permit,
@@ -551,7 +583,7 @@ pub(crate) async fn mark_orphans_of_account(
 ) -> Result<()> {
     change!(
         tx,
-        sqlx::query("UPDATE api_keys SET orphaned_at = $3 WHERE tenant_id = $1 AND service_account_id = $2 AND orphaned_at IS NULL")
+        sqlx::query("UPDATE api_keys SET orphaned_at = $3 WHERE tenant_id = $1 AND (service_account_id = $2 OR created_by_id = $2) AND orphaned_at IS NULL")
             .bind(permit.tenant_id().0)
             .bind(account.0)
             .bind(micros(since))

@@ -9,7 +9,7 @@ use super::filter::{Conditions, Value};
 use crate::Result;
 
 /// The value that a list is sorted by, of one row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum SortValue {
     Number(i64),
@@ -17,7 +17,7 @@ pub(crate) enum SortValue {
 }
 
 /// The place of a row in a list.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Place(pub SortValue, pub Uuid);
 
 impl Place {
@@ -120,6 +120,20 @@ impl Keyset {
     /// What to bind for [`Keyset::clause`].
     pub(crate) fn place(&self) -> Option<&Place> {
         self.place.as_ref()
+    }
+
+    /// The rows that a statement with [`Keyset::clause`] and [`Keyset::order`] would read, out of all.
+    pub(crate) fn pick<R>(&self, mut rows: Vec<R>, place_of: impl Fn(&R) -> Place) -> Vec<R> {
+        if let Some(place) = &self.place {
+            let ascending = self.ascending();
+            rows.retain(|row| if ascending { place_of(row) > *place } else { place_of(row) < *place });
+        }
+        rows.sort_by_cached_key(&place_of);
+        if !self.ascending() {
+            rows.reverse();
+        }
+        rows.truncate(self.wanted() as usize);
+        rows
     }
 
     /// Makes a page of the rows that were read.

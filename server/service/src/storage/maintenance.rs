@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use domain::ApiError;
-use sqlx::{SqlitePool, migrate::MigrateError};
+use sqlx::{Connection, SqlitePool, migrate::MigrateError};
 
 use super::{
     Db, Tx,
@@ -18,7 +18,15 @@ static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/post
 pub(crate) async fn migrate(db: &Db) -> std::result::Result<(), OpenError> {
     let outcome = match db {
         Db::Sqlite { writer, .. } => SQLITE.run(writer).await,
-        Db::Postgres(pool) => POSTGRES.run(pool).await,
+        Db::Postgres(pool) => {
+            // Its own connection, without the limits of the others: what rewrites a large table takes its time, and a second
+            // server waits until it is done.
+            let mut connection = pool.acquire().await?.detach();
+            sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut connection).await?;
+            let outcome = POSTGRES.run(&mut connection).await;
+            connection.close().await?;
+            outcome
+        }
     };
     outcome.map_err(|error| match error {
         MigrateError::VersionMissing(number) => OpenError::NewerDatabase(number),
@@ -28,21 +36,23 @@ pub(crate) async fn migrate(db: &Db) -> std::result::Result<(), OpenError> {
 
 /// Chains the audit lines of earlier versions, some at a time, so that no transaction takes long.
 pub(crate) async fn chain_audit_log(db: &Db) -> std::result::Result<(), OpenError> {
+    let mut after = uuid::Uuid::nil();
     while Pending::Chains.is_there(db).await? {
-        let some = db
-            .write(|tx| {
-                Box::pin(async move {
-                    let more = Pending::Chains.hold(tx).await? && super::audit::chain_earlier(tx, 500).await?;
-                    if !more {
-                        Pending::Chains.end(tx).await?;
-                    }
-                    Ok(more)
-                })
+        let round = db.write(move |tx| {
+            Box::pin(async move {
+                if !Pending::Chains.hold(tx).await? {
+                    return Ok(None);
+                }
+                let last = super::audit::chain_earlier(tx, after, 500).await?;
+                if last.is_none() {
+                    Pending::Chains.end(tx).await?;
+                }
+                Ok(last)
             })
-            .await;
-        match some {
-            Ok(true) => {}
-            Ok(false) => return Ok(()),
+        });
+        match round.await {
+            Ok(Some(last)) => after = last,
+            Ok(None) => return Ok(()),
             Err(Error::Database(cause)) => return Err(cause.into()),
             Err(other) => return Err(OpenError::Chain(format!("{other:?}"))),
         }
@@ -112,21 +122,29 @@ pub(crate) async fn index_names(db: &Db) -> std::result::Result<(), OpenError> {
     ended.map_err(|error| OpenError::Names(format!("{error:?}")))
 }
 
-/// Remembers the names in the audit lines of earlier versions.
+/// Remembers the names in the audit lines of earlier versions, some at a time.
 pub(crate) async fn name_audit_lines(db: &Db) -> std::result::Result<(), OpenError> {
-    if !Pending::AuditNames.is_there(db).await? {
-        return Ok(());
+    let mut after = uuid::Uuid::nil();
+    while Pending::AuditNames.is_there(db).await? {
+        let round = db.write(move |tx| {
+            Box::pin(async move {
+                if !Pending::AuditNames.hold(tx).await? {
+                    return Ok(None);
+                }
+                let last = super::audit::add_earlier_names(tx, after, 5_000).await?;
+                if last.is_none() {
+                    Pending::AuditNames.end(tx).await?;
+                }
+                Ok(last)
+            })
+        });
+        match round.await {
+            Ok(Some(last)) => after = last,
+            Ok(None) => return Ok(()),
+            Err(error) => return Err(OpenError::Names(format!("{error:?}"))),
+        }
     }
-    let done = db.write(|tx| {
-        Box::pin(async move {
-            if Pending::AuditNames.hold(tx).await? {
-                super::audit::add_earlier_names(tx).await?;
-                Pending::AuditNames.end(tx).await?;
-            }
-            Ok(())
-        })
-    });
-    done.await.map_err(|error| OpenError::Names(format!("{error:?}")))
+    Ok(())
 }
 
 /// The numbers that have been applied; none on an empty database.

@@ -27,6 +27,9 @@ pub(crate) mod users;
 use chrono::{DateTime, Utc};
 pub(crate) use db::{Db, Tx};
 
+/// Microseconds in a day.
+pub(crate) const DAY: i64 = 86_400_000_000;
+
 /// An instant as the databases keep it.
 pub(crate) fn micros(at: DateTime<Utc>) -> i64 {
     at.timestamp_micros()

@@ -134,7 +134,8 @@ pub(crate) async fn list_unused(db: &Db, now: DateTime<Utc>, limit: u32) -> Resu
     Ok(rows.into_iter().map(unused).collect())
 }
 
-/// Suspends a key that is still unused. Its owner may let it work again. False when it was used, or is over.
+/// Suspends a key that is still unused, if the policy still says so. Its owner may let it work again. False when it was used or
+/// resumed, or is over, or the policy is another.
 pub(crate) async fn suspend_unused(tx: &mut Tx, key: &Unused, at: DateTime<Utc>) -> Result<bool> {
     let owner = match key.owner {
         Owner::User(id) => id.0,
@@ -144,12 +145,16 @@ pub(crate) async fn suspend_unused(tx: &mut Tx, key: &Unused, at: DateTime<Utc>)
         tx,
         sqlx::query(
             "UPDATE api_keys SET suspended_at = $2, suspended_by = 'Latchkey, because it was unused', suspended_by_id = $3, standing = 1 \
-             WHERE id = $1 AND standing = 0 AND COALESCE(last_used_at, 0) < $4"
+             WHERE id = $1 AND standing = 0 AND COALESCE(expires_at, 9223372036854775807) > $2 \
+             AND COALESCE(last_used_at, 0) < $4 AND COALESCE(resumed_at, 0) < $4 \
+             AND EXISTS (SELECT 1 FROM tenant_policies p WHERE p.tenant_id = api_keys.tenant_id AND p.policy = 'suspend_unused' \
+             AND p.days = $5 AND p.holds_from <= $2)"
         )
         .bind(key.id.0)
         .bind(micros(at))
         .bind(owner)
         .bind(key.cut)
+        .bind(key.days)
     )?;
     Ok(rows == 1)
 }

@@ -5,7 +5,7 @@ use domain::{ApiKey, Email, KeyId, TenantId, UserId};
 use uuid::Uuid;
 
 use super::{
-    Db, Tx,
+    DAY, Db, Tx,
     db::{change, read},
     keys::{COLUMNS, FROM, KeyRow, NOT_REPLACED},
     micros,
@@ -30,7 +30,7 @@ pub(crate) async fn list_due(
     let rows: Vec<KeyRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql))
         .bind(micros(after.0))
         .bind(micros(until))
-        .bind(days * 86_400_000_000)
+        .bind(days * DAY)
         .bind(days)
         .bind(after.1.0)
         .fetch_all(c))?;

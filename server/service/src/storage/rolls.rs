@@ -2,8 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use domain::KeyId;
+use uuid::Uuid;
 
-use super::{Tx, db::change, micros};
+use super::{
+    Tx,
+    db::{change, run},
+    micros,
+};
 use crate::{Result, policy::Permit};
 
 /// Marks a living key as replaced, and lets it end at `until` or at its own expiry, whichever comes first. False when it is
@@ -71,17 +76,41 @@ pub(crate) async fn take_back(tx: &mut Tx, permit: &Permit, old: KeyId, at: Date
     Ok(rows == 1)
 }
 
-/// Whether a living key is being replaced by another; until the transaction ends that stays so.
+/// Whether a living key is being replaced by another, or by one that was rolled into that; until the transaction ends that
+/// stays so.
 pub(crate) async fn hold_replaced(tx: &mut Tx, old: KeyId, new: KeyId) -> Result<bool> {
     let rows = change!(
         tx,
         sqlx::query(
-            "UPDATE api_keys SET replaced_by = replaced_by WHERE id = $1 AND replaced_by = $2 AND revoked_at IS NULL"
+            "UPDATE api_keys SET replaced_by = replaced_by WHERE id = $1 AND revoked_at IS NULL AND EXISTS (\
+             WITH RECURSIVE line (next) AS (SELECT l.replaced_by FROM api_keys l WHERE l.id = $1 \
+             UNION ALL SELECT l.replaced_by FROM api_keys l JOIN line ON l.id = line.next) \
+             SELECT 1 FROM line WHERE line.next = $2)"
         )
         .bind(old.0)
         .bind(new.0)
     )?;
     Ok(rows == 1)
+}
+
+/// A key that is rolled before its first use hands on what that use would end.
+pub(crate) async fn hand_on_ends_key(tx: &mut Tx, old: KeyId, new: KeyId) -> Result<()> {
+    change!(
+        tx,
+        sqlx::query(
+            "UPDATE api_keys SET ends_key = (SELECT o.ends_key FROM api_keys o WHERE o.id = $1) WHERE id = $2 AND ends_key IS NULL"
+        )
+        .bind(old.0)
+        .bind(new.0)
+    )?;
+    Ok(())
+}
+
+/// The key that a key's first use would end.
+pub(crate) async fn find_ends_key(tx: &mut Tx, key: KeyId) -> Result<Option<KeyId>> {
+    let ends: Option<Option<Uuid>> =
+        run!(tx, c => sqlx::query_scalar("SELECT ends_key FROM api_keys WHERE id = $1").bind(key.0).fetch_optional(c))?;
+    Ok(ends.flatten().map(KeyId))
 }
 
 /// The first use of the new key has been seen to.

@@ -49,16 +49,17 @@ pub(crate) async fn begin(tx: &mut Tx, user: UserId, secret: &[u8], at: DateTime
     Ok(rows == 1)
 }
 
-/// Lets one count. False when it does already, or isn't there.
-pub(crate) async fn enable(tx: &mut Tx, user: UserId, at: DateTime<Utc>, step: i64) -> Result<bool> {
+/// Lets the one of a secret count. False when one does already, or another was begun meanwhile.
+pub(crate) async fn enable(tx: &mut Tx, user: UserId, secret: &[u8], at: DateTime<Utc>, step: i64) -> Result<bool> {
     let rows = change!(
         tx,
         sqlx::query(
-            "UPDATE second_factors SET enabled_at = $2, last_step = $3 WHERE user_id = $1 AND enabled_at IS NULL"
+            "UPDATE second_factors SET enabled_at = $2, last_step = $3 WHERE user_id = $1 AND enabled_at IS NULL AND secret = $4"
         )
         .bind(user.0)
         .bind(micros(at))
         .bind(step)
+        .bind(secret)
     )?;
     Ok(rows == 1)
 }

@@ -1,12 +1,14 @@
 //! Tenants and memberships.
 
-use domain::{ApiError, Email, Member, Role, Slug, Tenant, TenantId, UserId};
+use domain::{ApiError, Direction, Email, Member, MemberQuery, Page, Role, Slug, Tenant, TenantId, UserId};
 use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{change, read, run},
-    instant, micros, stored_name,
+    db::{change, read, read_list, run},
+    fold, instant,
+    listing::{Keyset, Place, SortValue},
+    micros, stored_name,
 };
 use crate::{Error, Result, policy::Permit};
 
@@ -114,27 +116,53 @@ pub(crate) async fn insert_member(tx: &mut Tx, tenant: TenantId, user: UserId, r
     }
 }
 
-/// The members of the permit's tenant, by name; only administrators, if asked.
-pub(crate) async fn list_members(db: &Db, permit: &Permit, administrators_only: bool) -> Result<Vec<Member>> {
-    let lowest = if administrators_only { Role::TenantAdmin.as_str() } else { "" };
-    let rows: Vec<MemberRow> = read!(db, c =>
+/// One page of the members of the permit's tenant, by name in any script and case.
+///
+/// NOTE: all are read, and sorted and searched here, alike on both databases: a tenant has thousands of people at most.
+pub(crate) async fn list_members(db: &Db, permit: &Permit, query: &MemberQuery) -> Result<Page<Member>> {
+    let keyset = Keyset::of(&query.page, Direction::Asc, true)?;
+    let rows: Vec<MemberRow> = read_list!(db, c =>
         sqlx::query_as(
             "SELECT m.user_id, u.name, u.email, m.role FROM memberships m JOIN users u ON u.id = m.user_id \
-             WHERE m.tenant_id = $1 AND ($2 = '' OR m.role = $2) ORDER BY u.name, u.id",
+             WHERE m.tenant_id = $1 AND ($2 = '' OR m.role = $2)",
         )
         .bind(permit.tenant_id().0)
-        .bind(lowest)
+        .bind(query.role.map_or("", Role::as_str))
         .fetch_all(c))?;
-    rows.into_iter().map(MemberRow::into_member).collect()
+    let wanted = fold(query.search.trim());
+    let members: Result<Vec<Member>> = rows.into_iter().map(MemberRow::into_member).collect();
+    let mut members = members?;
+    members.retain(|member| fold(member.name.as_str()).contains(&wanted) || member.email.as_str().contains(&wanted));
+    let place_of = |member: &Member| Place(SortValue::Text(fold(member.name.as_str())), member.user_id.0);
+    Ok(keyset.page(keyset.pick(members, place_of), place_of, |member| member))
 }
+
+/// One member of the permit's tenant, outside a transaction.
+pub(crate) async fn read_member(db: &Db, permit: &Permit, user: UserId) -> Result<Option<Member>> {
+    let row: Option<MemberRow> =
+        read!(db, c => sqlx::query_as(MEMBER).bind(permit.tenant_id().0).bind(user.0).fetch_optional(c))?;
+    row.map(MemberRow::into_member).transpose()
+}
+
+/// Whether somebody with an address is a member of the permit's tenant.
+pub(crate) async fn has_member(db: &Db, permit: &Permit, email: &Email) -> Result<bool> {
+    let members: i64 = read!(db, c =>
+        sqlx::query_scalar(
+            "SELECT COUNT(*) FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = $1 AND u.email = $2",
+        )
+        .bind(permit.tenant_id().0)
+        .bind(email.as_str())
+        .fetch_one(c))?;
+    Ok(members > 0)
+}
+
+const MEMBER: &str = "SELECT m.user_id, u.name, u.email, m.role FROM memberships m JOIN users u ON u.id = m.user_id \
+    WHERE m.tenant_id = $1 AND m.user_id = $2";
 
 /// One member of the permit's tenant.
 pub(crate) async fn find_member(tx: &mut Tx, permit: &Permit, user: UserId) -> Result<Option<Member>> {
     let row: Option<MemberRow> = run!(tx, c =>
-        sqlx::query_as(
-            "SELECT m.user_id, u.name, u.email, m.role FROM memberships m JOIN users u ON u.id = m.user_id \
-             WHERE m.tenant_id = $1 AND m.user_id = $2",
-        )
+        sqlx::query_as(MEMBER)
         .bind(permit.tenant_id().0)
         .bind(user.0)
         .fetch_optional(c))?;

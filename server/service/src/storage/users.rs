@@ -94,7 +94,7 @@ struct StandingRow {
     user_name: String,
 }
 
-/// All memberships of a user, by tenant name.
+/// All memberships of a user, by the tenants' short names.
 pub(crate) async fn list_standings(db: &Db, user: UserId) -> Result<Vec<Standing>> {
     let rows: Vec<StandingRow> = read!(db, c =>
         sqlx::query_as(

@@ -19,6 +19,8 @@ fn a_deleted_account_takes_all_its_keys_along_and_stays_as_history() {
         let deleted = stage.services.service_accounts().delete(&ada, id).await.unwrap();
         assert_eq!((deleted.active_keys, deleted.all_keys), (0, 2));
         assert!(!stage.is_good(&keys[0]).await && !stage.is_good(&keys[1]).await);
+        let usage = stage.services.api_keys().usage(&ada, keys[0].key.id).await.unwrap();
+        assert_eq!(usage.hours.iter().map(|hour| (hour.uses, hour.refusals)).collect::<Vec<_>>(), [(1, 1)]);
         assert_eq!(code(stage.services.service_accounts().delete(&ada, id).await), ErrorCode::Conflict);
         assert_eq!(
             code(stage.services.api_keys().create(&ada, &new_key(Owner::ServiceAccount(id), "late")).await),
@@ -74,6 +76,21 @@ fn names_are_unique_among_the_living_and_the_same_form_makes_one_account() {
         let odd = CreateServiceAccount { name: "two".to_owned(), role: Some("KING".to_owned()), idempotency_key: None };
         let Err(Error::Api(refusal)) = accounts.create(&ada, &odd).await else { panic!("a king") };
         assert!(refusal.at("role").is_some());
+    });
+}
+
+#[test]
+fn the_same_form_many_times_at_once_makes_one_account() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let form = Some(uuid::Uuid::from_u128(7).to_string());
+        let made = at_once(8, |_| {
+            let (services, ada) = (stage.services.clone(), ada.clone());
+            let input = CreateServiceAccount { name: "bot".to_owned(), role: None, idempotency_key: form.clone() };
+            async move { services.service_accounts().create(&ada, &input).await.unwrap().id }
+        })
+        .await;
+        assert!(made.iter().all(|id| *id == made[0]));
     });
 }
 

@@ -2,7 +2,7 @@
 
 use domain::{AuditQuery, ErrorCode, Outcome, PageRequest, Role, Secret};
 
-use crate::{ChainReport, stage::*, storage::Db};
+use crate::{ChainReport, RollApiKey, stage::*, storage::Db};
 
 async fn run(stage: &Stage, sql: &'static str) {
     match stage.services.db() {
@@ -88,6 +88,15 @@ fn a_cut_off_end_is_found_by_the_head_and_a_rewritten_chain_by_what_was_printed_
         assert_eq!(problems(&stage, &[]).await, ["the chain ends with line 4; its head says 6"]);
     });
     on_both(async |stage| {
+        six_lines(&stage).await;
+        let acme = "(SELECT id FROM tenants WHERE slug = 'acme')";
+        let hash = format!("(SELECT a.hash FROM audit_log a WHERE a.seq = 4 AND a.tenant_id = {acme})");
+        let sql = format!("UPDATE audit_heads SET seq = 4, hash = {hash} WHERE tenant_id = {acme}");
+        run(&stage, sql.leak()).await;
+        let found = problems(&stage, &[]).await;
+        assert_eq!(found, ["there are lines behind line 4, where the chain's head says it ends"]);
+    });
+    on_both(async |stage| {
         let printed = six_lines(&stage).await;
         assert!(problems(&stage, std::slice::from_ref(&printed)).await.is_empty());
         // Somebody who can write everything leaves out a line, and chains the others anew.
@@ -130,9 +139,10 @@ fn a_chain_that_is_gone_with_its_head_is_found_and_one_that_grows_meanwhile_is_n
 }
 
 #[test]
-fn a_wrong_password_at_a_confirmation_and_a_key_against_a_policy_are_lines() {
+fn what_a_rule_or_a_wrong_password_refuses_is_a_line() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
+        let before = stage.add_key(&ada, ada.owner(), "before").await;
         let wrong = Secret::new("not the password at all");
         assert_eq!(code(stage.services.users().confirm(&ada, &wrong, "").await), ErrorCode::BadUserInput);
         stage.services.users().confirm(&ada, &Secret::new(PASSWORD), "").await.unwrap();
@@ -140,10 +150,24 @@ fn a_wrong_password_at_a_confirmation_and_a_key_against_a_policy_are_lines() {
         stage.services.tenant_policies().set(&ada, &policy).await.unwrap();
         let refused = stage.services.api_keys().create(&ada, &new_key(ada.owner(), "mine")).await;
         assert_eq!(code(refused), ErrorCode::Forbidden);
+        let roll = RollApiKey { key: before.key.id, ..RollApiKey::default() };
+        assert_eq!(code(stage.services.rolls().roll(&ada, &roll).await), ErrorCode::Forbidden);
+        let account = stage.add_account(&ada, "bot").await;
+        let policy = crate::SetPolicy { policy: "expiry_required".to_owned(), days: None, from: None };
+        stage.services.tenant_policies().set(&ada, &policy).await.unwrap();
+        let endless = new_key(domain::Owner::ServiceAccount(account), "endless");
+        assert_eq!(code(stage.services.api_keys().create(&ada, &endless).await), ErrorCode::BadUserInput);
+        let gone = stage.services.members().remove(&ada, stage.admin).await;
+        assert_eq!(code(gone), ErrorCode::Conflict, "the last administrator");
         let lines = stage.services.audit_log().list(&ada, &AuditQuery::default()).await.unwrap().items;
-        let lines: Vec<_> = lines.iter().map(|line| (line.operation.as_str(), line.outcome)).take(4).collect();
+        let lines: Vec<_> = lines.iter().filter(|line| line.operation != "create_service_account").collect();
+        let lines: Vec<_> = lines.iter().map(|line| (line.operation.as_str(), line.outcome)).take(8).collect();
         let (done, refused) = (Outcome::Done, Outcome::Refused);
         let expected = [
+            ("remove_member", refused),
+            ("create_api_key", refused),
+            ("set_tenant_policy", done),
+            ("roll_api_key", refused),
             ("create_api_key", refused),
             ("set_tenant_policy", done),
             ("confirm_sign_in", done),

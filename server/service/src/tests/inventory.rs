@@ -112,6 +112,18 @@ fn what_a_person_made_is_marked_when_they_leave_and_not_when_they_are_back() {
         assert_eq!(names(&stage, &ada, KeyQuery::default(), gone).await, ["made by bob"]);
         stage.add_user("bob@example.org", "acme", Role::User).await;
         assert!(names(&stage, &ada, KeyQuery::default(), gone).await.is_empty());
+
+        let maker = stage.add_account(&ada, "maker").await;
+        let made_with = stage.add_key(&ada, Owner::ServiceAccount(maker), "maker's").await;
+        stage.add_key(&stage.by_key(&made_with).await, account, "made by maker").await;
+        stage.services.service_accounts().delete(&ada, maker).await.unwrap();
+        assert_eq!(names(&stage, &ada, KeyQuery::default(), gone).await, ["made by maker"]);
+        let Owner::ServiceAccount(account) = account else { unreachable!() };
+        stage.services.service_accounts().delete(&ada, account).await.unwrap();
+        stage.services.members().remove(&ada, bob_id).await.unwrap();
+        stage.add_user("bob@example.org", "acme", Role::User).await;
+        let all = KeyQuery { filter: KeyFilter::All, ..KeyQuery::default() };
+        assert_eq!(names(&stage, &ada, all, gone).await, ["made by bob", "made by maker", "maker's"], "their owners");
     });
 }
 
@@ -174,11 +186,10 @@ fn policies_show_what_they_touch_and_hold_for_new_keys_from_their_instant() {
             ["before it holds", "endless"]
         );
         let roll = crate::RollApiKey { key: old.key.id, ..crate::RollApiKey::default() };
-        assert_eq!(
-            code(stage.services.rolls().roll(&ada, &roll).await),
-            ErrorCode::BadUserInput,
-            "a roll makes a key too"
-        );
+        let told = stage.services.rolls().renewed_expiry(&old.key).await.unwrap();
+        let rolled = stage.services.rolls().roll(&ada, &roll).await.unwrap();
+        let at_the_latest = stage.services.now() + TimeDelta::days(30);
+        assert_eq!((told, rolled.key.expires_at), (Some(at_the_latest), Some(at_the_latest)), "a roll makes a key too");
 
         policies.set(&ada, &set("no_keys_by_keys", None)).await.unwrap();
         let bot = stage.by_key(&short).await;

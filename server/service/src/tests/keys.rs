@@ -233,6 +233,18 @@ fn a_suspended_key_is_refused_and_works_again_when_it_is_resumed() {
 }
 
 #[test]
+fn a_token_is_no_name() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let key = stage.add_key(&ada, ada.owner(), "ci").await;
+        let renamed = stage.services.api_keys().rename(&ada, key.key.id, key.token.expose()).await;
+        assert_eq!(code(renamed), ErrorCode::BadUserInput);
+        let input = new_key(ada.owner(), &format!("see {}", key.token.expose()));
+        assert_eq!(code(stage.services.api_keys().create(&ada, &input).await), ErrorCode::BadUserInput);
+    });
+}
+
+#[test]
 fn a_key_is_renamed_and_found_under_its_new_name() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;

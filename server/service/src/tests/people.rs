@@ -1,13 +1,13 @@
 //! Signing in, standing in tenants, and losing rights.
 
 use chrono::TimeDelta;
-use domain::{ErrorCode, Owner, Role, Secret};
+use domain::{ErrorCode, Member, MemberQuery, Owner, PageRequest, Role, Secret};
 
 use crate::{AdminOwner, Error, Services, SetUpInput, Settings, StoredSession, stage::*};
 
 fn refusal<T>(result: crate::Result<T>) -> domain::ApiError {
     match result {
-        Err(Error::Api(refusal)) => refusal,
+        Err(Error::Api(refusal) | Error::Rule(refusal)) => refusal,
         _ => panic!("not a refusal"),
     }
 }
@@ -100,6 +100,73 @@ fn a_removed_members_keys_and_sessions_are_refused_from_the_next_request_on() {
             .await
             .unwrap();
         assert!(!stage.is_good(&key).await, "coming back revives nothing");
+    });
+}
+
+#[test]
+fn members_come_by_name_in_any_case_a_page_at_a_time_and_are_found_by_name_address_and_role() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        for (address, name) in [("zo", "zoë"), ("oz", "Özlem"), ("bo", "bob"), ("al", "Alan"), ("ze", "ZED")] {
+            let email = format!("{address}@example.org");
+            let admin = stage.services.admin();
+            admin.create_user(&email, Some(name), "acme", "USER", &Secret::new(PASSWORD)).await.unwrap();
+        }
+        let list = async |query: &MemberQuery| stage.services.members().list(&ada, query).await.unwrap();
+        let names = |members: &[Member]| members.iter().map(|member| member.name.to_string()).collect::<Vec<_>>();
+        let (mut query, mut pages) = (MemberQuery::default(), Vec::new());
+        query.page.limit = 4;
+        let first = list(&query).await;
+        query.page.after = first.next.clone();
+        let second = list(&query).await;
+        pages.extend([names(&first.items), names(&second.items)]);
+        assert_eq!(pages, [vec!["ada", "Alan", "bob", "ZED"], vec!["zoë", "Özlem"]]);
+        assert!(first.previous.is_none() && second.next.is_none());
+        query.page = PageRequest { before: second.previous, limit: 4, ..PageRequest::default() };
+        assert_eq!(list(&query).await.items, first.items);
+        for (search, role, found) in [
+            ("ö", None, vec!["Özlem"]),
+            ("ZO", None, vec!["zoë"]),
+            ("bo@", None, vec!["bob"]),
+            ("", Some(Role::TenantAdmin), vec!["ada"]),
+            ("%", None, vec![]),
+        ] {
+            let query = MemberQuery { search: search.to_owned(), role, ..MemberQuery::default() };
+            assert_eq!(names(&list(&query).await.items), found, "{search}");
+        }
+        let foreign = Some(domain::Cursor("x".to_owned()));
+        let query = MemberQuery { page: PageRequest { after: foreign, ..PageRequest::default() }, ..query };
+        assert_eq!(refusal(stage.services.members().list(&ada, &query).await).code, ErrorCode::BadUserInput);
+    });
+}
+
+#[test]
+fn who_was_demoted_since_the_request_began_makes_no_key() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let bob_id = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let bob = stage.session(bob_id).await;
+        stage.services.members().change_role(&ada, bob_id, Role::ReadOnlyUser).await.unwrap();
+        let late = stage.services.api_keys().create(&bob, &new_key(bob.owner(), "late")).await;
+        assert_eq!(refusal(late).code, ErrorCode::Forbidden);
+
+        let account = stage.add_account(&ada, "bot").await;
+        let key = stage.add_key(&ada, Owner::ServiceAccount(account), "bot's").await;
+        let bot = stage.by_key(&key).await;
+        stage.services.service_accounts().change_role(&ada, account, "READ_ONLY_USER").await.unwrap();
+        let late = stage.services.api_keys().create(&bot, &new_key(bot.owner(), "late")).await;
+        assert_eq!(refusal(late).code, ErrorCode::Forbidden);
+    });
+}
+
+#[test]
+fn the_operator_makes_no_key_for_a_person_of_another_tenant() {
+    on_both(async |stage| {
+        stage.services.admin().create_tenant("Other", "other").await.unwrap();
+        stage.add_user("bob@example.org", "other", Role::User).await;
+        let owner = crate::AdminOwner::User("bob@example.org".to_owned());
+        let made = stage.services.admin().create_key("acme", owner, "stray", None).await;
+        assert_eq!(refusal(made).code, ErrorCode::NotFound);
     });
 }
 
@@ -239,6 +306,6 @@ fn where_nobody_administers_members_still_change_and_go() {
         assert_eq!(bot.tenant_id(), lone);
         members.change_role(&bot, eve, Role::ReadOnlyUser).await.unwrap();
         members.remove(&bot, eve).await.unwrap();
-        assert!(members.list(&bot).await.unwrap().is_empty());
+        assert!(members.list(&bot, &MemberQuery::default()).await.unwrap().items.is_empty());
     });
 }

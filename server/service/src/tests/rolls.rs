@@ -281,6 +281,61 @@ fn keys_that_a_key_has_made_are_shown_and_revoked_along_by_choice() {
 }
 
 #[test]
+fn what_comes_of_a_key_is_found_through_rolls_and_through_keys_that_are_over() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let account = Owner::ServiceAccount(stage.add_account(&ada, "bot").await);
+        let root = stage.add_key(&ada, account, "root").await;
+        let child = stage.add_key(&stage.by_key(&root).await, account, "child").await;
+        let grandchild = stage.add_key(&stage.by_key(&child).await, account, "grandchild").await;
+        let second = rolled(&stage, &ada, &child, "now").await;
+        let third = rolled(&stage, &ada, &second, "now").await;
+        let own_successor = rolled(&stage, &ada, &root, "24h").await;
+        let along = stage.services.api_keys().offspring(&ada, root.key.id).await.unwrap();
+        let mut along: Vec<_> = along.iter().map(|key| key.id).collect();
+        let mut expected = [grandchild.key.id, third.key.id];
+        along.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(along, expected);
+        stage.services.api_keys().revoke_with(&ada, root.key.id, true).await.unwrap();
+        assert!(!stage.is_good(&third).await && !stage.is_good(&grandchild).await);
+        assert!(stage.is_good(&own_successor).await);
+    });
+}
+
+#[test]
+fn a_key_that_waits_for_a_first_use_ends_also_with_the_first_use_of_what_the_new_one_was_rolled_into() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        for (overlap, is_second_good) in [("now", false), ("24h", true), ("first_use", false)] {
+            let first = stage.add_key(&ada, ada.owner(), "ci").await;
+            let second = rolled(&stage, &ada, &first, "first_use").await;
+            let third = rolled(&stage, &ada, &second, overlap).await;
+            assert!(stage.is_good(&first).await, "{overlap}: nothing new was used yet");
+            assert!(stage.is_good(&third).await);
+            assert_eq!(
+                (stage.is_good(&first).await, stage.is_good(&second).await),
+                (false, is_second_good),
+                "{overlap}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_form_that_made_a_key_rolls_none() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let form = Some(uuid::Uuid::from_u128(9).to_string());
+        let input = CreateApiKey { idempotency_key: form.clone(), ..new_key(ada.owner(), "made") };
+        stage.services.api_keys().create(&ada, &input).await.unwrap();
+        let old = stage.add_key(&ada, ada.owner(), "old").await;
+        let input = RollApiKey { idempotency_key: form, ..roll(old.key.id, "1h") };
+        assert_eq!(code(stage.services.rolls().roll(&ada, &input).await), ErrorCode::Conflict);
+    });
+}
+
+#[test]
 fn an_overlap_is_only_made_longer_and_a_suspended_key_can_still_leave_it() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;

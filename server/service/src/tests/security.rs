@@ -138,6 +138,23 @@ fn with_a_second_factor_signing_in_needs_a_code_that_counts_once() {
 }
 
 #[test]
+fn an_enrolment_ends_with_its_half_hour_and_with_a_newer_one() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let factors = stage.services.second_factors();
+        let first = factors.begin(&ada).await.unwrap();
+        let later = stage.advance(TimeDelta::minutes(30));
+        let ada = stage.session(stage.admin).await;
+        assert!(!factors.is_pending(&ada).await.unwrap());
+        assert_eq!(code(factors.enable(&ada, &code_at(&first.secret, later)).await), ErrorCode::Conflict, "too late");
+        let second = factors.begin(&ada).await.unwrap();
+        let third = factors.begin(&ada).await.unwrap();
+        assert_eq!(code(factors.enable(&ada, &code_at(&second.secret, later)).await), ErrorCode::BadUserInput);
+        factors.enable(&ada, &code_at(&third.secret, later)).await.unwrap();
+    });
+}
+
+#[test]
 fn a_recovery_code_counts_once_and_nine_at_once_let_one_in() {
     on_both(async |stage| {
         let (_, codes) = enrol(&stage).await;
