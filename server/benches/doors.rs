@@ -4,6 +4,7 @@
 //! both from here over 64 connections in interleaved rounds, and prints the medians of the ratios. Only loopback.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark fails by panicking and speaks by printing")]
 
+mod measuring;
 #[path = "../tests/process/support.rs"]
 mod support;
 
@@ -13,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use measuring::{median, runtime};
 use support::{Server, admin, connect, fill, request, send, serve, sign_in, start};
 
 const CONNECTIONS: usize = 64;
@@ -51,10 +53,6 @@ fn main() {
         measure(&cases).await;
         measure_bombs(&cases[1], latchkey.address, &token).await;
     });
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Runtime::new().unwrap()
 }
 
 async fn empty_server() {
@@ -220,9 +218,4 @@ async fn send_beside(address: SocketAddr, token: String, rate: u64, bodies: Vec<
         });
     }
     tasks.join_all().await;
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

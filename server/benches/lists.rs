@@ -5,12 +5,14 @@
 //! `PostgreSQL` server; without it only `SQLite` is measured. The measured pages show a full page of rows on both sides.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark fails by panicking and speaks by printing")]
 
+mod measuring;
 #[path = "../tests/process/support.rs"]
 #[expect(dead_code, reason = "the other benchmark needs the rest")]
 mod support;
 
 use std::{net::SocketAddr, time::Instant};
 
+use measuring::{median, runtime};
 use service::{
     Clock, Services, SetPolicy, Settings,
     testing::{Crowd, fill, new_postgres},
@@ -70,10 +72,6 @@ fn main() {
     let Some(server) = std::env::var("LATCHKEY_TEST_POSTGRES").ok().filter(|_| is_wanted(DATABASES[1])) else { return };
     let (small, large) = runtime().block_on(async { (new_postgres(&server).await, new_postgres(&server).await) });
     measure(DATABASES[1], &small, &large, &pages);
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Runtime::new().unwrap()
 }
 
 fn measure(database: &str, small: &str, large: &str, pages: &[(&str, &str)]) {
@@ -140,9 +138,4 @@ impl Side {
         assert!(status == 200 && rows == 20, "{path}: status {status}, {rows} rows");
         time
     }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -2,7 +2,7 @@
 //!
 //! `axum::serve` has none of these.
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -19,9 +19,10 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(15);
 /// How long requests may go on after the end was asked for.
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
 
-/// The network address of a request's peer.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
+/// The network address that a request comes from: of the connection's other end or, behind a trusted proxy, of the client that
+/// the proxy names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
 
 /// Serves until `end` is ready, then waits for the requests that are running, 10 s at most.
 pub async fn serve(listener: TcpListener, router: Router, most_connections: usize, end: impl Future<Output = ()>) {
@@ -29,22 +30,26 @@ pub async fn serve(listener: TcpListener, router: Router, most_connections: usiz
     let graceful = GracefulShutdown::new();
     let mut end = std::pin::pin!(end);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
-        let (stream, peer) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    // Out of descriptors, most likely: a moment's rest instead of a busy loop.
-                    tracing::warn!(%error, "accepting failed");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            next = next => next,
             () = &mut end => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, most likely: a moment's rest instead of a busy loop.
+                tracing::warn!(%error, "accepting failed");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
         };
         stream.set_nodelay(true).ok();
         let service = router.clone().map_request(move |mut request: http::Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(Peer(peer.ip().to_canonical()));
             request
         });
         // HTTP/1 alone: HTTP/2 is spoken by the proxy that ends TLS.

@@ -1,8 +1,9 @@
 //! What the server is told at its start, checked.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::Uri;
+use ipnet::IpNet;
 
 use crate::assets::Assets;
 
@@ -19,6 +20,8 @@ pub struct Site {
     pub is_loopback: bool,
     /// The built files.
     pub assets: Assets,
+    /// Whose word on a client's address counts.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// Why a public URL is refused. The text says what to do.
@@ -53,7 +56,25 @@ impl Site {
             return Err(SiteError::Insecure);
         }
         let public_url = format!("{}://{authority}", if is_secure { "https" } else { "http" });
-        Ok(Self { public_url, authority: authority.to_string(), is_secure, is_loopback, assets })
+        Ok(Self {
+            public_url,
+            authority: authority.to_string(),
+            is_secure,
+            is_loopback,
+            assets,
+            trusted_proxies: Vec::new(),
+        })
+    }
+
+    /// The same site behind proxies that name their clients in `X-Forwarded-For`.
+    #[must_use]
+    pub fn behind(self, trusted_proxies: Vec<IpNet>) -> Self {
+        Self { trusted_proxies, ..self }
+    }
+
+    /// Whether an address is a trusted proxy's.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|proxies| proxies.contains(&address))
     }
 
     /// Whether a `Host` header names this site. Any name of the own machine will do where the site is on it.
@@ -81,6 +102,15 @@ fn is_loopback_host(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.eq_ignore_ascii_case("localhost")
         || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Reads a proxy's address, or a network of proxies: `10.0.0.5`, `10.0.0.0/8`, `fd00::/8`.
+///
+/// # Errors
+/// A sentence that says what to give.
+pub fn parse_proxy(text: &str) -> Result<IpNet, String> {
+    let address = text.trim().parse::<IpAddr>().map(IpNet::from);
+    address.or_else(|_| text.trim().parse()).map_err(|_| "give an address or a network, like 10.0.0.0/8".to_owned())
 }
 
 /// The public URL of a server that was told none: its own address.

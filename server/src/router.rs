@@ -20,7 +20,7 @@ use crate::{
     config::Site,
     forms,
     graphql::{self, Mutation, Query},
-    middleware::{authenticate, headers, limits, origin, sessions},
+    middleware::{authenticate, forwarded, headers, limits, origin, sessions},
     pages,
     rest::{self, problem},
 };
@@ -92,9 +92,9 @@ pub fn build(services: Services, site: Site) -> Router {
     let rest = Router::new()
         .route("/calendar/{file}", get(rest::calendar::feed))
         .route("/api/v1/verify", post(rest::verify))
-        .route("/api/{*rest}", any(rest::not_found))
-        .route("/health/live", get(rest::live))
-        .route("/health/ready", get(rest::ready));
+        .route("/api/{*rest}", any(rest::not_found));
+    // Asked by address, not by name.
+    let health = Router::new().route("/health/live", get(rest::live)).route("/health/ready", get(rest::ready));
 
     browser
         .merge(api)
@@ -103,11 +103,13 @@ pub fn build(services: Services, site: Site) -> Router {
         .merge(rest)
         .layer(from_fn(limits::read_body))
         .layer(from_fn_with_state(doors.clone(), origin::check))
+        .merge(health)
         .layer(CompressionLayer::new().compress_when(pages::MayCompress))
         .route("/pkg/{*file}", get(assets::serve))
         .route("/favicon.svg", get(assets::serve))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(from_fn_with_state(doors.clone(), headers::harden))
+        .layer(from_fn_with_state(doors.clone(), forwarded::find_client))
         .with_state(doors)
 }
 

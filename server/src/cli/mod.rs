@@ -1,5 +1,5 @@
-//! The command line: `serve`, `migrate`, `admin …`, `backup`, `check`. Ids and tokens alone on standard output, words on
-//! standard error.
+//! The command line: `serve`, `migrate`, `admin …`, `backup`, `audit …`, `check`. Ids and tokens alone on standard output,
+//! words on standard error.
 
 mod accounts;
 mod keys;
@@ -72,6 +72,9 @@ struct Serve {
     /// How browsers reach the site [default: http:// and the listening address]
     #[arg(long, env = "LATCHKEY_PUBLIC_URL")]
     public_url: Option<String>,
+    /// A proxy in front, whose X-Forwarded-For names the clients: an address or a network; several with commas
+    #[arg(long, env = "LATCHKEY_TRUSTED_PROXY", value_delimiter = ',', value_parser = config::parse_proxy)]
+    trusted_proxy: Vec<ipnet::IpNet>,
     /// Allow a public URL with http beyond loopback: tokens travel in clear
     #[arg(long, env = "LATCHKEY_INSECURE_HTTP")]
     insecure_http: bool,
@@ -190,8 +193,12 @@ async fn migrate(services: &Services) -> Outcome {
 
 async fn check(services: &Services) -> Outcome {
     let missing = services.missing_migrations().await?;
-    let mut problems = services.admin().check().await.map_err(ApiError::from)?;
-    problems.extend(missing.iter().map(|number| format!("migration {number} is missing; run latchkey migrate")));
+    let problems = if missing.is_empty() {
+        services.admin().check().await.map_err(ApiError::from)?
+    } else {
+        // The rest asks tables that may not be there yet.
+        missing.iter().map(|number| format!("migration {number} is missing; run latchkey migrate")).collect()
+    };
     if problems.is_empty() {
         eprintln!("No problem found.");
         return Ok(());
@@ -226,6 +233,12 @@ async fn serve(services: &Services, options: Serve) -> Outcome {
     let address = listener.local_addr()?;
     let public_url = options.public_url.unwrap_or_else(|| config::default_public_url(address));
     let site = config::Site::new(&public_url, options.insecure_http, Assets::new(options.site_root))?;
+    if site.is_secure && options.trusted_proxy.is_empty() {
+        tracing::warn!(
+            "no --trusted-proxy is given: every client seems to come from the proxy that ends TLS, and they share its limits"
+        );
+    }
+    let site = site.behind(options.trusted_proxy);
     let public_url = site.public_url.clone();
     let router = router::build(services.clone(), site);
     if services.set_up().is_needed().await.map_err(ApiError::from)? {

@@ -1,16 +1,16 @@
 //! The forms about many keys at once, and about policies.
 
-use app::expiry_choice::first_instant;
+use app::{expiry_choice::first_instant, list_url::encode};
 use axum::{
     Extension,
     extract::{Path, Request, State},
-    response::Response,
+    response::{IntoResponse, Redirect, Response},
     routing::{MethodRouter, post},
 };
-use domain::{ApiError, ErrorCode, KeyId};
+use domain::{ApiError, ErrorCode, KeyId, policy::PolicyKind};
 use service::{BulkAct, SetPolicy};
 
-use super::{again, done, handle, read_in_place};
+use super::{Fields, again, done, handle, own_path, read_in_place};
 use crate::{middleware::authenticate::Caller, router::Doors};
 
 const INVENTORY: &str = "/team/keys";
@@ -24,10 +24,16 @@ pub(crate) fn bulk(act: BulkAct) -> MethodRouter<Doors> {
             Err(refusal) => return refusal,
         };
         match act_on_all(&doors, &caller, act, fields.get("keys")).await {
-            Ok(notice) => done(INVENTORY, notice),
+            Ok(notice) => done(list_address(fields.get("back")), notice),
             Err(error) => again(&doors, parts, &fields, error).await,
         }
     })
+}
+
+/// The list that the form came from, with its filter; the whole list for any other place (CWE-601).
+fn list_address(text: &str) -> &str {
+    let back = own_path(text);
+    if back.strip_prefix(INVENTORY).is_some_and(|rest| rest.starts_with('?')) { back } else { INVENTORY }
 }
 
 /// `keys`: ids with commas between them. Gives the word on what was done: not more than was.
@@ -48,19 +54,47 @@ async fn act_on_all(doors: &Doors, caller: &Caller, act: BulkAct, keys: &str) ->
     }
 }
 
-/// `POST /team/settings/policies/{policy}`.
+/// `POST /team/settings/policies/{policy}`. Values that were typed after the look at what others touch are shown first, and
+/// set by the next press.
 pub(crate) async fn set_policy(
     State(doors): State<Doors>,
     Extension(caller): Extension<Caller>,
     Path(policy): Path<String>,
     request: Request,
 ) -> Response {
-    handle(&doors, request, (SETTINGS, "policy-set"), async |_, fields| {
-        let input =
-            SetPolicy { policy, days: fields.get("days").trim().parse().ok(), from: first_instant(fields.get("from")) };
-        Ok(doors.services.tenant_policies().set(caller.require()?, &input).await.map(drop)?)
-    })
-    .await
+    let (parts, fields) = match read_in_place(&doors, request).await {
+        Ok(read) => read,
+        Err(refusal) => return refusal,
+    };
+    if let Some(kind) = PolicyKind::from_word(&policy)
+        && !is_as_seen(&fields)
+    {
+        return Redirect::to(&preview_address(kind, &fields)).into_response();
+    }
+    let input =
+        SetPolicy { policy, days: fields.get("days").trim().parse().ok(), from: first_instant(fields.get("from")) };
+    match set(&doors, &caller, &input).await {
+        Ok(()) => done(SETTINGS, "policy-set"),
+        Err(error) => again(&doors, parts, &fields, error).await,
+    }
+}
+
+async fn set(doors: &Doors, caller: &Caller, input: &SetPolicy) -> Result<(), ApiError> {
+    Ok(doors.services.tenant_policies().set(caller.require()?, input).await.map(drop)?)
+}
+
+/// Whether the values are those that the page showed the effect of. A form that doesn't say what was shown is taken at its
+/// word.
+fn is_as_seen(fields: &Fields) -> bool {
+    let is_same =
+        |typed: &str, seen: &str| fields.0.get(seen).is_none_or(|seen| seen.trim() == fields.get(typed).trim());
+    is_same("days", "seen_days") && is_same("from", "seen_from")
+}
+
+/// The page that shows what the typed values touch.
+fn preview_address(kind: PolicyKind, fields: &Fields) -> String {
+    let [days, from] = ["days", "from"].map(|name| encode(fields.get(name).trim()));
+    format!("{SETTINGS}/policies/{}?days={days}&from={from}&preview=yes", kind.as_str())
 }
 
 /// `POST /team/settings/policies/{policy}/off`.
@@ -74,4 +108,26 @@ pub(crate) async fn clear_policy(
         Ok(doors.services.tenant_policies().clear(caller.require()?, &policy).await?)
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_list_itself_is_gone_back_to() {
+        assert_eq!(list_address("/team/keys?q=a%26b&state=all"), "/team/keys?q=a%26b&state=all");
+        for other in [
+            "",
+            "/team/keys",
+            "/team/keys/bulk?act=revoke",
+            "/team/keysmith?q=a",
+            "/team/settings",
+            "//evil.example/team/keys?q=a",
+            "https://evil.example/team/keys?q=a",
+            "/team/keys?q=a\r\nb",
+        ] {
+            assert_eq!(list_address(other), "/team/keys", "{other}");
+        }
+    }
 }

@@ -337,6 +337,7 @@ pub(crate) async fn switch_tenant(
     };
     match switched.await {
         Ok(()) => Redirect::to(list).into_response(),
+        Err(error) if error.code == domain::ErrorCode::NotFound => done(list, "not-there"),
         Err(error) => problem::of(&error),
     }
 }

@@ -14,10 +14,12 @@ pub const MOST_QUERY_BYTES: usize = 8 * 1_024;
 pub const MOST_NESTING: usize = 24;
 /// How many directives a query may have.
 pub const MOST_DIRECTIVES: usize = 16;
-/// How many fields a query may come to when its fragments are expanded.
-pub const MOST_FIELDS: u64 = 500;
+/// How many fields a query may come to, all its operations together, when its fragments are expanded.
+pub const MOST_FIELDS: usize = 500;
+/// How many fields an operation may have at its top: each may be a list of a thousand keys.
+pub const MOST_TOP_FIELDS: u64 = 20;
 /// How many mutations one operation may have.
-pub const MOST_MUTATIONS: usize = 10;
+pub const MOST_MUTATIONS: u64 = 10;
 
 /// Looks through a query's text once, without a parser: strings and comments are skipped, everything else is counted.
 ///
@@ -75,13 +77,20 @@ fn after_string(text: &[u8]) -> &[u8] {
 /// # Errors
 /// A sentence that says which limit was passed.
 pub fn count(document: &ExecutableDocument) -> Result<(), &'static str> {
-    let mut counter = Counter { fragments: &document.fragments, known: HashMap::new(), open: HashSet::new() };
+    let mut counter =
+        Counter { fragments: &document.fragments, known: HashMap::new(), tops: HashMap::new(), open: HashSet::new() };
+    let mut fields = 0_u64;
     for (_, operation) in document.operations.iter() {
         let selections = &operation.node.selection_set.node;
-        if operation.node.ty == OperationType::Mutation && counter.top_level(selections)? > MOST_MUTATIONS as u64 {
+        fields = fields.saturating_add(counter.fields(selections)?);
+        let at_top = counter.top_level(selections);
+        if operation.node.ty == OperationType::Mutation && at_top > MOST_MUTATIONS {
             return Err("The operation has more than 10 mutations.");
         }
-        if counter.fields(selections)? > MOST_FIELDS {
+        if at_top > MOST_TOP_FIELDS {
+            return Err("The operation has more than 20 fields at its top.");
+        }
+        if fields > MOST_FIELDS as u64 {
             return Err("The query asks for more than 500 fields.");
         }
     }
@@ -91,6 +100,7 @@ pub fn count(document: &ExecutableDocument) -> Result<(), &'static str> {
 struct Counter<'d> {
     fragments: &'d HashMap<Name, Positioned<FragmentDefinition>>,
     known: HashMap<&'d Name, u64>,
+    tops: HashMap<&'d Name, u64>,
     open: HashSet<&'d Name>,
 }
 
@@ -123,18 +133,29 @@ impl<'d> Counter<'d> {
         Ok(count)
     }
 
-    /// Fields at the top, through fragments. Called before `fields`, so it walks with its own guard against circles.
-    fn top_level(&mut self, selections: &'d SelectionSet) -> Result<u64, &'static str> {
+    /// Fields at the top, through fragments: each fragment's own top is counted once. The guard against circles is
+    /// [`Counter::fields`], which is called before.
+    fn top_level(&mut self, selections: &'d SelectionSet) -> u64 {
         let mut sum = 0_u64;
         for selection in &selections.items {
-            sum += match &selection.node {
+            let more = match &selection.node {
                 Selection::Field(_) => 1,
-                Selection::InlineFragment(fragment) => self.top_level(&fragment.node.selection_set.node)?,
-                // The whole of a fragment is at least its top.
-                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node)?,
+                Selection::InlineFragment(fragment) => self.top_level(&fragment.node.selection_set.node),
+                Selection::FragmentSpread(spread) => self.top_of_fragment(&spread.node.fragment_name.node),
             };
+            sum = sum.saturating_add(more);
         }
-        Ok(sum)
+        sum
+    }
+
+    fn top_of_fragment(&mut self, name: &'d Name) -> u64 {
+        if let Some(count) = self.tops.get(name) {
+            return *count;
+        }
+        let Some(fragment) = self.fragments.get(name) else { return 0 };
+        let count = self.top_level(&fragment.node.selection_set.node);
+        self.tops.insert(name, count);
+        count
     }
 }
 
@@ -298,10 +319,20 @@ mod tests {
                 fields.chain(spreads[at].iter().map(|next| format!("...f{next} "))).collect::<String>()
             };
             let fragments = joined(5, |at| format!("fragment f{at} on Query {{ {} }} ", body(at)));
-            let counted = count(&parse_query(format!("{{ ...f0 }} {fragments}")).unwrap());
-            let expected = expanded(&spreads, &fields, 0, &mut Vec::new()).is_some_and(|sum| sum <= MOST_FIELDS);
+            let counted = count(&parse_query(format!("{{ a {{ ...f0 }} }} {fragments}")).unwrap());
+            let expected = expanded(&spreads, &fields, 0, &mut Vec::new()).is_some_and(|sum| sum < MOST_FIELDS as u64);
             prop_assert_eq!(counted.is_ok(), expected);
         }
+    }
+
+    #[test]
+    fn twenty_fields_fit_at_the_top_and_not_one_more_whatever_stands_below_them() {
+        let aliases = |n: usize| joined(n, |n| format!("a{n}: viewer {{ id name }} "));
+        assert!(count(&parse_query(format!("{{ {} }}", aliases(20))).unwrap()).is_ok());
+        assert!(count(&parse_query(format!("{{ {} }}", aliases(21))).unwrap()).is_err());
+        let spread = |n| format!("{{ ...f b: hello }} fragment f on Query {{ {} }}", aliases(n));
+        assert!(count(&parse_query(spread(19)).unwrap()).is_ok());
+        assert!(count(&parse_query(spread(20)).unwrap()).is_err());
     }
 
     #[test]

@@ -15,8 +15,6 @@ pub(crate) use transport::serve;
 
 /// How deep a query's selections may nest: the introspection that clients send goes 15 deep.
 const MOST_DEPTH: usize = 16;
-/// How many fields a query may ask for.
-const MOST_FIELDS: usize = 1_000;
 
 /// What can be asked.
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
@@ -37,7 +35,7 @@ pub fn schema(services: Services, public_url: String) -> Schema<Query, Mutation,
         .data(services)
         .data(PublicUrl(public_url))
         .limit_depth(MOST_DEPTH)
-        .limit_complexity(MOST_FIELDS)
+        .limit_complexity(guard::MOST_FIELDS)
         .disable_suggestions()
         .finish()
 }

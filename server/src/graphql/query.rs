@@ -4,7 +4,8 @@ use async_graphql::{Context, Object, Result};
 use chrono::{DateTime, Utc};
 use domain::{
     AccountFilter, AccountQuery, AccountSort, ApiError, AuditQuery, Cursor, Direction, InventoryFilter, InventoryQuery,
-    KeyFilter, KeyId, KeyQuery, KeySort, Outcome, Owner, OwnerKind, PageRequest, UserId, page::DEFAULT_LIMIT,
+    KeyFilter, KeyId, KeyQuery, KeySort, MemberQuery, Outcome, Owner, OwnerKind, PageRequest, Role, UserId,
+    page::DEFAULT_LIMIT,
 };
 use service::{Actor, Services};
 
@@ -13,8 +14,8 @@ use crate::middleware::sessions;
 use super::{
     error::refuse,
     types::{
-        ApiKey, ApiKeyPage, AuditLine, AuditPage, BrowserSession, Invitation, Member, PolicyPreview, ServiceAccount,
-        ServiceAccountPage, TenantPolicy, TenantPolicyInput, Usage,
+        ApiKey, ApiKeyPage, AuditLine, AuditPage, BrowserSession, Invitation, Member, MemberPage, PolicyPreview,
+        ServiceAccount, ServiceAccountPage, TenantPolicy, TenantPolicyInput, Usage,
     },
     viewer::Viewer,
 };
@@ -319,9 +320,24 @@ impl ProductQuery {
         })
     }
 
-    /// The tenant's members, by name.
-    async fn members(&self, context: &Context<'_>) -> Result<Vec<Member>> {
-        let members = services(context)?.members().list(actor(context)?).await.map_err(refuse)?;
-        Ok(members.into_iter().map(Member::from).collect())
+    /// The tenant's members by name, a page at a time.
+    async fn members(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Part of the name or of the e-mail address")] search: Option<String>,
+        #[graphql(desc = "TENANT_ADMIN, USER or READ_ONLY_USER; all, when null")] role: Option<String>,
+        after: Option<String>,
+        before: Option<String>,
+        #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
+    ) -> Result<MemberPage> {
+        let role = role.map(|text| text.parse::<Role>()).transpose();
+        let role = role.map_err(|error| refuse(ApiError::field("role", error.to_string())))?;
+        let query = MemberQuery { search: search.unwrap_or_default(), role, page: page(after, before, limit) };
+        let page = services(context)?.members().list(actor(context)?, &query).await.map_err(refuse)?;
+        Ok(MemberPage {
+            items: page.items.into_iter().map(Member::from).collect(),
+            next: page.next.map(|cursor| cursor.0),
+            previous: page.previous.map(|cursor| cursor.0),
+        })
     }
 }

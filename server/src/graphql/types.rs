@@ -235,6 +235,18 @@ pub struct ServiceAccountPage {
     pub previous: Option<String>,
 }
 
+/// One page of members.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "member_page", rename_fields = "snake_case")]
+pub struct MemberPage {
+    /// The members.
+    pub items: Vec<Member>,
+    /// For `after`, when there is a next page.
+    pub next: Option<String>,
+    /// For `before`, when there is a previous page.
+    pub previous: Option<String>,
+}
+
 /// A member of the tenant.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "member", rename_fields = "snake_case")]
@@ -565,6 +577,8 @@ pub struct Invitation {
     pub created_by: String,
     /// When its link stops working.
     pub expires_at: String,
+    /// Whether its link doesn't work now, because who made it isn't an administrator any more.
+    pub is_paused: bool,
 }
 
 impl From<domain::Invitation> for Invitation {
@@ -576,6 +590,7 @@ impl From<domain::Invitation> for Invitation {
             created: time(invitation.created_at),
             created_by: invitation.created_by,
             expires_at: time(invitation.expires_at),
+            is_paused: invitation.is_paused,
         }
     }
 }

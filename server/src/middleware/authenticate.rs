@@ -5,7 +5,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
-use domain::{ApiError, ErrorCode, audit::Channel};
+use domain::{ApiError, ErrorCode, audit::Channel, secret::without_tokens};
 use http::{Extensions, HeaderMap, Uri, header};
 use service::{Actor, Client};
 use tower_sessions::Session;
@@ -50,8 +50,8 @@ pub(crate) fn client(headers: &HeaderMap, extensions: &Extensions, channel: Chan
     let user_agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     Client {
         channel,
-        address: extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()),
-        user_agent: user_agent.map(|agent| agent.chars().take(MOST_AGENT_CHARS).collect()),
+        address: extensions.get::<Peer>().map(|peer| peer.0.to_string()),
+        user_agent: user_agent.map(|agent| without_tokens(agent).chars().take(MOST_AGENT_CHARS).collect()),
         agent_id: None,
     }
 }

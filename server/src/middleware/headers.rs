@@ -1,10 +1,13 @@
 //! The headers of every answer (OWASP Secure Headers), and the request's id.
 
+use std::borrow::Cow;
+
 use axum::{
     extract::{Request, State},
     middleware::Next,
     response::Response,
 };
+use domain::secret::without_tokens;
 use http::{HeaderName, HeaderValue, header};
 use tracing::Instrument;
 
@@ -23,15 +26,16 @@ const COMMON: [(HeaderName, &str); 5] = [
 const SECRET_PATHS: [&str; 3] = ["/calendar/", "/invitations/", "/set-up/"];
 
 /// A path as it may be logged.
-fn without_secret(path: &str) -> &str {
-    SECRET_PATHS.into_iter().find(|prefix| path.starts_with(prefix)).unwrap_or(path)
+fn without_secret(path: &str) -> Cow<'_, str> {
+    let known = SECRET_PATHS.into_iter().find(|prefix| path.starts_with(prefix));
+    known.map_or_else(|| without_tokens(path), Cow::Borrowed)
 }
 
 /// Names the request, and hardens the answer. A page brings its own content policy, with its nonce.
 pub(crate) async fn harden(State(doors): State<Doors>, request: Request, next: Next) -> Response {
     let id = service::new_request_id();
     let span =
-        tracing::info_span!("request", id, method = %request.method(), path = without_secret(request.uri().path()));
+        tracing::info_span!("request", id, method = %request.method(), path = &*without_secret(request.uri().path()));
     let mut response = next.run(request).instrument(span).await;
     let headers = response.headers_mut();
     for (name, value) in COMMON {
@@ -59,5 +63,6 @@ mod tests {
         assert_eq!(without_secret("/invitations/abc"), "/invitations/");
         assert_eq!(without_secret("/set-up/abc"), "/set-up/");
         assert_eq!(without_secret("/user/api-keys"), "/user/api-keys");
+        assert_eq!(without_secret(&format!("/api/v1/lku_{}", "a".repeat(38))), "/api/v1/lku_…");
     }
 }

@@ -1,9 +1,10 @@
 //! How much and how long: a body's size and time.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use axum::{body::Body, extract::Request, middleware::Next, response::Response};
 use http::{StatusCode, header};
+use http_body_util::LengthLimitError;
 
 use crate::rest::problem;
 
@@ -22,7 +23,8 @@ pub(crate) async fn read_body(request: Request, next: Next) -> Response {
     }
     match tokio::time::timeout(BODY_WITHIN, axum::body::to_bytes(body, MOST_BYTES)).await {
         Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
-        Ok(Err(_)) => too_large(),
+        Ok(Err(error)) if error.source().is_some_and(<dyn Error>::is::<LengthLimitError>) => too_large(),
+        Ok(Err(_)) => problem::answer(StatusCode::BAD_REQUEST, "The request's body broke off, or is damaged."),
         Err(_) => problem::answer(StatusCode::REQUEST_TIMEOUT, "The request's body did not arrive in 30 seconds."),
     }
 }

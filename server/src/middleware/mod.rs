@@ -1,6 +1,7 @@
 //! What happens to every request before and after its handler.
 
 pub(crate) mod authenticate;
+pub(crate) mod forwarded;
 pub(crate) mod headers;
 pub(crate) mod limits;
 pub(crate) mod origin;

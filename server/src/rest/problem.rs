@@ -67,5 +67,10 @@ fn problem(status: StatusCode) -> Problem<'static> {
 
 fn write(status: StatusCode, problem: &Problem<'_>) -> Response {
     let body = serde_json::to_string(problem).unwrap_or_default();
-    (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+    let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        // RFC 9110 §15.5.2 demands a challenge.
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Latchkey\""));
+    }
+    response
 }

@@ -43,6 +43,35 @@ fn a_failed_sign_in_says_so_and_keeps_the_address_but_not_the_password() {
 }
 
 #[test]
+fn behind_a_trusted_proxy_each_client_has_an_address_of_its_own_and_elsewhere_its_word_counts_for_nothing() {
+    let sign_in = |from: &str, email: &str, password: &str| {
+        let body = format!("email={email}&password={password}");
+        Request::post("/sign-in")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin")
+            .header("x-forwarded-for", from)
+            .body(Body::from(body))
+            .unwrap()
+    };
+    let right = |from: &str| sign_in(from, "ada%40example.org", "seven+lamps+under+the+pier");
+    on_both(async |stage: Stage| {
+        let stage = stage.behind_proxy();
+        for n in 0..10 {
+            let wrong = sign_in("198.51.100.1", &format!("nobody{n}%40example.org"), "x");
+            assert_eq!(stage.send(wrong).await.status, StatusCode::UNAUTHORIZED);
+        }
+        assert_eq!(stage.send(right("198.51.100.1")).await.status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(stage.send(right("198.51.100.1, 198.51.100.2")).await.status, StatusCode::SEE_OTHER);
+    });
+    on_both(async |stage: Stage| {
+        for n in 0..10 {
+            stage.send(sign_in(&format!("198.51.100.{n}"), &format!("nobody{n}%40example.org"), "x")).await;
+        }
+        assert_eq!(stage.send(right("198.51.100.99")).await.status, StatusCode::TOO_MANY_REQUESTS);
+    });
+}
+
+#[test]
 fn a_key_is_made_shown_once_and_revoked_by_plain_forms() {
     on_both(async |stage: Stage| {
         let cookie = stage.sign_in().await;
@@ -246,5 +275,60 @@ fn a_keys_page_shows_its_whole_history_page_by_page_at_its_own_place_alone() {
         let elsewhere = format!("/team/service-accounts/{account}/keys/{id}");
         assert_eq!(stage.get(&elsewhere, &cookie).await.status, StatusCode::NOT_FOUND);
         assert_eq!(stage.get(&format!("{elsewhere}/revoke"), &cookie).await.status, StatusCode::NOT_FOUND);
+    });
+}
+
+#[test]
+fn a_policy_is_set_by_the_values_alone_whose_effect_was_shown() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        let path = "/team/settings/policies/max_lifetime";
+        for (body, days) in [("days=30&from=&seen_days=90&seen_from=", "30"), ("days=90&from=&seen_days=45", "90")] {
+            let unseen = stage.post_form(path, &cookie, body).await;
+            let shown = format!("{path}?days={days}&from=&preview=yes");
+            assert_eq!((unseen.status, unseen.header("location")), (StatusCode::SEE_OTHER, shown.as_str()), "{body}");
+            let preview = stage.get(&shown, &cookie).await.text;
+            assert!(preview.contains(&format!("value=\"{days}\"")) && preview.contains("seen_days"), "{preview}");
+            assert!(!stage.get("/team/settings", &cookie).await.text.contains(&format!("{days} days")), "{body}");
+        }
+        let other_day = stage.post_form(path, &cookie, "days=30&from=2030-01-31&seen_days=30&seen_from=").await;
+        assert_eq!(other_day.header("location"), format!("{path}?days=30&from=2030-01-31&preview=yes"));
+        for (body, days) in [("days=+30+&from=&seen_days=30&seen_from=", "30"), ("days=60&from=", "60")] {
+            let set = stage.post_form(path, &cookie, body).await;
+            assert_eq!((set.status, set.header("location")), (StatusCode::SEE_OTHER, "/team/settings"), "{body}");
+            assert!(stage.get("/team/settings", &cookie).await.text.contains(&format!("{days} days")), "{body}");
+        }
+    });
+}
+
+#[test]
+fn what_is_done_with_many_keys_leads_back_to_the_list_with_its_filter_and_nowhere_else() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        stage.post_form("/user/api-keys/new", &cookie, NEW_KEY).await;
+        let list = stage.get("/team/keys?q=laptop&state=all", &cookie).await.text.replace("&amp;", "&");
+        let field = list.split("name=\"back\"").nth(1).expect("the form says where it is");
+        assert!(field.split('>').next().unwrap().contains("value=\"/team/keys?q=laptop&state=all\""), "{field}");
+        let end = list.find("/revoke\"").unwrap();
+        let id = list[..end].rsplit('/').next().unwrap().to_owned();
+
+        for (back, to) in [
+            ("/team/keys%3Fq%3Da%2526b%26state%3Dall", "/team/keys?q=a%26b&state=all"),
+            ("//evil.example", "/team/keys"),
+            ("/team/keys-of-others%3Fq%3Da", "/team/keys"),
+        ] {
+            let page = stage.get(&format!("/team/keys/bulk?back={back}&key={id}&act=revoke"), &cookie).await.text;
+            assert!(page.replace("&amp;", "&").contains(&format!("href=\"{to}\"")), "{back}: {page}");
+            assert!(!page.contains("href=\"//evil") && !page.contains("href=\"/team/keys-of"), "{back}");
+        }
+        let none = stage.get("/team/keys/bulk?back=/team/keys%3Fq%3Dlap&act=revoke", &cookie).await.text;
+        assert!(none.contains("Choose keys in the list first.") && none.contains("href=\"/team/keys?q=lap\""));
+        assert!(!none.contains("Revoke 0"));
+
+        let body = format!("keys={id}&act=suspend&back=/team/keys%3Fq%3Da%2526b%26state%3Dall");
+        let done = stage.post_form("/team/keys/suspend", &cookie, &body).await;
+        assert_eq!(done.header("location"), "/team/keys?q=a%26b&state=all");
+        let done = stage.post_form("/team/keys/revoke", &cookie, &format!("keys={id}&back=//evil.example")).await;
+        assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, "/team/keys"));
     });
 }

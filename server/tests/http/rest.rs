@@ -95,5 +95,7 @@ fn health_answers_without_a_key() {
     on_both(async |stage: Stage| {
         assert_eq!(stage.get("/health/live", "").await.status, StatusCode::OK);
         assert_eq!(stage.get("/health/ready", "").await.status, StatusCode::OK);
+        let by_address = Request::get("/health/ready").header("host", "10.1.2.3:3000").body(Body::empty()).unwrap();
+        assert_eq!(stage.send(by_address).await.status, StatusCode::OK, "a prober knows no name");
     });
 }

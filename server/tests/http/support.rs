@@ -1,6 +1,6 @@
 //! A site for a test: a fresh database, a clock that stands still, a tenant, and clients of each kind.
 
-use std::{future::Future, net::SocketAddr};
+use std::{future::Future, net::IpAddr};
 
 use axum::{Router, body::Body};
 use domain::{Secret, UserId};
@@ -11,6 +11,9 @@ use server::{Site, accept::Peer, assets::Assets, router};
 use service::{AdminOwner, Clock, Services, Settings};
 use tower::ServiceExt;
 
+/// Where requests seem to come from.
+const PEER: [u8; 4] = [192, 0, 2, 7];
+
 pub const PASSWORD: &str = "seven lamps under the pier";
 
 pub struct Stage {
@@ -18,7 +21,7 @@ pub struct Stage {
     pub clock: Clock,
     pub ada: UserId,
     router: Router,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// An answer, read whole.
@@ -95,7 +98,14 @@ impl Stage {
             .unwrap();
         let site = Site::new(public_url, false, Assets::new(Some(folder.path().join("site")))).unwrap();
         let router = router::build(services.clone(), site);
-        Self { services, clock, ada, router, _folder: folder }
+        Self { services, clock, ada, router, folder }
+    }
+
+    /// The same site behind a proxy that it trusts.
+    pub fn behind_proxy(self) -> Self {
+        let assets = Assets::new(Some(self.folder.path().join("site")));
+        let site = Site::new("http://127.0.0.1:3000", false, assets).unwrap().behind(vec![IpAddr::from(PEER).into()]);
+        Self { router: router::build(self.services.clone(), site), ..self }
     }
 
     pub async fn key_of_ada(&self) -> String {
@@ -115,7 +125,7 @@ impl Stage {
     }
 
     pub async fn send(&self, mut request: Request<Body>) -> Answer {
-        request.extensions_mut().insert(Peer(SocketAddr::from(([192, 0, 2, 7], 4000))));
+        request.extensions_mut().insert(Peer(IpAddr::from(PEER)));
         if !request.headers().contains_key(header::HOST) {
             request.headers_mut().insert(header::HOST, "127.0.0.1:3000".parse().unwrap());
         }

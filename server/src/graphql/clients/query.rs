@@ -80,10 +80,7 @@ impl ClientQuery {
     /// The tenant's agents, for those who may see them; else those of one's own keys.
     async fn agent(&self, context: &Context<'_>) -> Result<Vec<Agent>> {
         let (services, actor) = (services(context)?, actor(context)?);
-        match list_agents(services, actor, AgentScope::Tenant).await {
-            Ok(agents) => Ok(agents),
-            Err(_) => list_agents(services, actor, AgentScope::Owner(actor.owner())).await,
-        }
+        list_agents(services, actor, services.agents().widest_scope(actor)).await
     }
 
     /// Nothing: agents have their settings where they run.

@@ -74,8 +74,7 @@ impl Agent {
         let state = agent.state(now);
         let since = match state {
             AgentState::Polling => None,
-            AgentState::Silent { since } => Some(since),
-            AgentState::CutOff { since } => since,
+            AgentState::Silent { since } | AgentState::CutOff { since } => Some(since),
         };
         Self {
             id: agent.id.to_string(),

@@ -1,0 +1,78 @@
+//! Behind a proxy: whose address a request has.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderMap, HeaderName};
+
+use crate::{accept::Peer, router::Doors};
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Puts the client's address in the place of a trusted proxy's. A proxy that names nobody leaves none: its own would stand for
+/// all its clients, and a limit on one would be a limit on all.
+pub(crate) async fn find_client(State(doors): State<Doors>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().copied();
+    if let Some(Peer(proxy)) = peer.filter(|peer| doors.site.trusts(peer.0)) {
+        request.extensions_mut().remove::<Peer>();
+        if let Some(client) = client_of(request.headers(), |address| doors.site.trusts(address)) {
+            request.extensions_mut().insert(Peer(client));
+        } else {
+            tracing::debug!(%proxy, "a trusted proxy names no client");
+        }
+    }
+    next.run(request).await
+}
+
+/// The last address in `X-Forwarded-For` that isn't a trusted proxy's: each proxy adds at the end whom it heard, and what stands
+/// before an untrusted address is only that one's word.
+fn client_of(headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
+    let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().map(|line| line.to_str().unwrap_or("?")).collect();
+    let mut first = None;
+    for text in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        let address = parse(text.trim())?;
+        if !trusts(address) {
+            return Some(address);
+        }
+        first = Some(address);
+    }
+    first
+}
+
+/// An address, as some proxies write it with a port.
+fn parse(text: &str) -> Option<IpAddr> {
+    let address = text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn found(lines: &[&str]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(FORWARDED_FOR, HeaderValue::from_str(line).unwrap());
+        }
+        let trusted: [IpAddr; 2] = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
+        client_of(&headers, |address| trusted.contains(&address)).map(|address| address.to_string())
+    }
+
+    #[test]
+    fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
+        assert_eq!(found(&["192.0.2.1"]).as_deref(), Some("192.0.2.1"));
+        assert_eq!(found(&["198.51.100.1, 192.0.2.1, 10.0.0.2"]).as_deref(), Some("192.0.2.1"), "not what it says");
+        assert_eq!(found(&["198.51.100.1", "192.0.2.1,10.0.0.2"]).as_deref(), Some("192.0.2.1"), "of several lines");
+        assert_eq!(found(&["[2001:db8::1]:4711"]).as_deref(), Some("2001:db8::1"));
+        assert_eq!(found(&["::ffff:192.0.2.1"]).as_deref(), Some("192.0.2.1"));
+        assert_eq!(found(&["10.0.0.2, 10.0.0.1"]).as_deref(), Some("10.0.0.2"), "a proxy that asks for itself");
+        assert_eq!(found(&["192.0.2.1, unknown"]), None);
+        assert_eq!(found(&[]), None);
+    }
+}
