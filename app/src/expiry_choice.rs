@@ -60,15 +60,39 @@ impl ExpiryChoice {
     /// # Errors
     /// When a custom date is missing.
     pub fn expires_at(self, date: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<Option<String>, ExpiryError> {
+        match (self, self.length()) {
+            (Self::Never, _) => Ok(None),
+            (_, Some(length)) => Ok(Some(text(now + length))),
+            (_, None) => date.map(|at| Some(text(at))).ok_or(ExpiryError::Malformed),
+        }
+    }
+
+    /// Whether a key can be made with it where none lives longer than `longest` and, if `needs_end`, each has an end. A date
+    /// can always be chosen: whether it is too late is seen when it is there.
+    pub fn fits(self, longest: Option<TimeDelta>, needs_end: bool) -> bool {
+        match (self, self.length()) {
+            (Self::Never, _) => longest.is_none() && !needs_end,
+            (_, Some(length)) => longest.is_none_or(|longest| length <= longest),
+            (_, None) => true,
+        }
+    }
+
+    /// The choice that is made at first: the default or, where it doesn't fit, the longest that does.
+    pub fn first(longest: Option<TimeDelta>) -> Self {
+        let choices = [Self::Quarter, Self::Month, Self::Week];
+        choices.into_iter().find(|choice| choice.fits(longest, true)).unwrap_or(Self::Custom)
+    }
+
+    /// How long a key lives by it; `None` where the choice alone doesn't say.
+    fn length(self) -> Option<TimeDelta> {
         let days = match self {
             Self::Week => 7,
             Self::Month => 30,
             Self::Quarter => 90,
             Self::Year => 365,
-            Self::Never => return Ok(None),
-            Self::Custom => return date.map(|at| Some(text(at))).ok_or(ExpiryError::Malformed),
+            Self::Custom | Self::Never => return None,
         };
-        Ok(Some(text(now + TimeDelta::days(days))))
+        Some(TimeDelta::days(days))
     }
 }
 
@@ -114,6 +138,23 @@ mod tests {
         assert_eq!(custom("2027-03-14T02:30:00+01:00"), Ok(Some("2027-03-14T01:30:00Z".to_owned())));
         assert_eq!(custom(""), Err(ExpiryError::Malformed));
         assert_eq!(custom("soon"), Err(ExpiryError::Malformed));
+    }
+
+    #[test]
+    fn only_what_can_be_made_fits_and_the_longest_of_it_comes_first() {
+        let fitting = |days: Option<i64>, needs_end| {
+            let longest = days.map(TimeDelta::days);
+            ExpiryChoice::ALL.into_iter().filter(|choice| choice.fits(longest, needs_end)).collect::<Vec<_>>()
+        };
+        assert_eq!(fitting(None, false), ExpiryChoice::ALL);
+        assert_eq!(fitting(None, true), ExpiryChoice::ALL[..5]);
+        assert_eq!(fitting(Some(30), false), [ExpiryChoice::Week, ExpiryChoice::Month, ExpiryChoice::Custom]);
+        let first = |days: i64| ExpiryChoice::first(Some(TimeDelta::days(days)));
+        assert_eq!(ExpiryChoice::first(None), ExpiryChoice::default());
+        assert_eq!(
+            [first(365), first(89), first(6)],
+            [ExpiryChoice::Quarter, ExpiryChoice::Month, ExpiryChoice::Custom]
+        );
     }
 
     #[test]

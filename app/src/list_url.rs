@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use domain::{
     AccountFilter, AccountQuery, AccountSort, ApiError, AuditQuery, Cursor, Direction, FieldError, KeyFilter, KeyQuery,
-    KeySort, Outcome, PageRequest,
+    KeySort, MemberQuery, Outcome, PageRequest, Role,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -59,6 +59,17 @@ impl ListParams {
             filter: AccountFilter::from_query(self.state.as_deref()),
             sort: AccountSort::from_query(self.sort.as_deref()),
             direction: self.direction(Direction::Asc),
+            page: self.page(),
+        }
+    }
+}
+
+impl ListParams {
+    /// As a list of members; the state is a role's word. An unknown one means all.
+    pub fn to_members(&self) -> MemberQuery {
+        MemberQuery {
+            search: self.search.clone().unwrap_or_default(),
+            role: self.state.as_deref().and_then(|word| word.parse().ok()),
             page: self.page(),
         }
     }
@@ -200,6 +211,18 @@ impl ListChoice {
             state: query.filter.as_str().to_owned(),
             sort: query.sort.as_str().to_owned(),
             direction: query.direction,
+            extra: Vec::new(),
+        }
+    }
+
+    /// Of a list of members, which has one order.
+    pub fn of_members(path: impl Into<String>, query: &MemberQuery) -> Self {
+        Self {
+            path: path.into(),
+            search: query.search.clone(),
+            state: query.role.map_or("all", Role::as_str).to_owned(),
+            sort: String::new(),
+            direction: Direction::Asc,
             extra: Vec::new(),
         }
     }

@@ -1,11 +1,11 @@
 //! What an owner or an administrator should see to, above a list.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, Owner};
+use domain::{ApiKey, Owner, UserId};
 use leptos::prelude::*;
 use service::{Concerns, MOST_CONCERNS};
 
-use super::time::Moment;
+use super::{address::from_address, time::Moment};
 
 /// Where a key's own page is.
 pub fn key_path(key: &ApiKey) -> String {
@@ -15,15 +15,15 @@ pub fn key_path(key: &ApiKey) -> String {
     }
 }
 
-/// The banners; nothing, when all is well.
+/// The banners; nothing, when all is well. `own`: whose keys need no name beside them.
 #[component]
-pub fn ConcernBanners(concerns: Concerns, now: DateTime<Utc>) -> impl IntoView {
+pub fn ConcernBanners(concerns: Concerns, own: Option<UserId>, now: DateTime<Utc>) -> impl IntoView {
     let most = MOST_CONCERNS as usize;
     let more = |keys: &[ApiKey]| (keys.len() > most).then(|| view! { <li>"… and more"</li> });
     let name = |key: &ApiKey| {
         let of = match key.owner {
-            Owner::User(_) => None,
-            Owner::ServiceAccount(_) => Some(format!(" of {}", key.owner_name)),
+            Owner::User(person) if own == Some(person) => None,
+            Owner::User(_) | Owner::ServiceAccount(_) => Some(format!(" of {}", key.owner_name)),
         };
         view! { <a href=key_path(key)>{key.name.to_string()}</a>{of} }
     };
@@ -43,7 +43,7 @@ pub fn ConcernBanners(concerns: Concerns, now: DateTime<Utc>) -> impl IntoView {
     let tried = (!concerns.tried.is_empty()).then(|| {
         let rows = concerns.tried.iter().take(most).map(|key| {
             let last = key.last_refused.as_ref().map(|last| {
-                let address = last.address.as_ref().map(|address| format!(" from {address}"));
+                let address = from_address(last.address.as_deref());
                 view! { ", tried " <Moment at=last.at now />{address} }
             });
             view! { <li>{name(key)}" ("<code>{key.hint.clone()}"…"</code>")"{last}</li> }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{Agent, ApiKey, Recent, ServiceAccount};
 use leptos::prelude::*;
 
-use super::{revoke_key::RecentWords, time::Moment};
+use super::{address::from_address, revoke_key::RecentWords, time::Moment};
 
 /// What deleting an account will stop. `in_use`: its keys that were used in the last day. `agents`: those of its keys.
 #[component]
@@ -22,10 +22,10 @@ pub fn DeleteWords(
     let rows = in_use.into_iter().map(|key| {
         let names = agent_names(&agents, &key);
         let last = key.last_used.map(|last| {
-            let address = last.address.map(|address| format!(" from {address}")).unwrap_or_default();
+            let address = from_address(last.address.as_deref());
             view! { ", last used " <Moment at=last.at now />{address} }
         });
-        view! { <li><strong>{key.name.to_string()}</strong>{last}{names}</li> }
+        view! { <li><strong>{key.name.to_string()}</strong>" "<code>{key.hint}"…"</code>{last}{names}</li> }
     });
     let rows = rows.collect_view();
     let used = if rows.is_empty() {
@@ -33,12 +33,31 @@ pub fn DeleteWords(
     } else {
         view! { <p>"In use in the last day:"</p><ul class="plain-list">{rows}</ul> }.into_any()
     };
+    let what = format!(
+        "{} and {keys} will stop working at once. Agents and flows that use them fail to authenticate and must be started with a new key.",
+        account.name
+    );
     view! {
-        <p>{format!("{} and {keys} will stop working at once. Agents and flows that use them fail to authenticate and must be started with a new key.", account.name)}</p>
-        <RecentWords recent now />
+        {keys_words(&account, recent, now, what)}
         {used}
         <p>"This can't be undone."</p>
     }
+}
+
+/// What stops with an account; nothing, when none of its keys works. `what`: the sentence about those that do.
+pub fn keys_words(account: &ServiceAccount, recent: Recent, now: DateTime<Utc>, what: String) -> AnyView {
+    if account.active_keys == 0 {
+        let words = if account.all_keys == 0 {
+            "It has no API keys: nothing stops."
+        } else {
+            "Its keys are refused already: nothing stops."
+        };
+        return view! { <p>{words}</p> }.into_any();
+    }
+    if recent.last_used_at.is_none() {
+        return view! { <p>{what}</p><p>"No key that works was ever used."</p> }.into_any();
+    }
+    view! { <p>{what}</p><RecentWords recent now /> }.into_any()
 }
 
 /// ", by the agents frankfurt, oregon": who runs with a key; nothing, when no agent does.

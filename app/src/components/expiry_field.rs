@@ -6,9 +6,10 @@ use leptos::prelude::*;
 use super::field::FieldError;
 use crate::expiry_choice::ExpiryChoice;
 
-/// The group of choices. The date is in UTC; the script reads it in the person's own zone, and says so.
+/// The group of `choices`. The date is in UTC; the script reads it in the person's own zone, and says so.
 #[component]
 pub fn ExpiryField(
+    choices: Vec<ExpiryChoice>,
     #[prop(optional, into)] choice: String,
     #[prop(optional, into)] date: String,
     #[prop(into)] error: Signal<Option<ApiError>>,
@@ -18,7 +19,8 @@ pub fn ExpiryField(
         <fieldset class="field expiry" aria-describedby="error-expires_at">
             <legend>"API Key Expiration"</legend>
             <div class="choices">
-                {ExpiryChoice::ALL
+                {choices
+                    .into_iter()
                     .map(|choice| {
                         let class = if choice == ExpiryChoice::Custom { "choice choice-custom" } else { "choice" };
                         view! {
@@ -28,7 +30,6 @@ pub fn ExpiryField(
                             </label>
                         }
                     })
-                    .into_iter()
                     .collect_view()}
             </div>
             <div class="custom-date">

@@ -7,6 +7,7 @@ use super::{
     expiry_field::ExpiryField,
     field::{Field, FieldError, FormError},
 };
+use crate::expiry_choice::ExpiryChoice;
 
 /// A tenant to choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct TenantChoice {
     pub chosen: bool,
 }
 
-/// What was typed before.
+/// What was typed before, or is chosen at first.
 #[derive(Clone, Debug, Default)]
 pub struct Typed {
     /// The name.
@@ -32,10 +33,11 @@ pub struct Typed {
     pub date: String,
 }
 
-/// The fields. `tenants`: empty where there is no choice.
+/// The fields. `choices`: of the expiry. `tenants`: empty where there is no choice.
 #[component]
 pub fn KeyFields(
     #[prop(optional)] typed: Typed,
+    choices: Vec<ExpiryChoice>,
     tenants: Vec<TenantChoice>,
     #[prop(into)] error: Signal<Option<ApiError>>,
 ) -> impl IntoView {
@@ -52,7 +54,7 @@ pub fn KeyFields(
     view! {
         <FormError error fields=&["name", "expires_at", "tenant_id", "confirm_password", "confirm_code"] />
         <Field name="name" label="API Key Name" value=typed.name hint="What will use it, and where." autofocus=true error />
-        <ExpiryField choice=typed.expiry date=typed.date error />
+        <ExpiryField choices choice=typed.expiry date=typed.date error />
         {choose}
     }
 }

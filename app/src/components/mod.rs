@@ -1,6 +1,7 @@
 //! Widgets, one a file. Islands run in the browser too; everything else is HTML from the server.
 
 pub mod account_table;
+pub mod address;
 pub mod as_code;
 pub mod concerns;
 pub mod confirm_fields;

@@ -1,10 +1,15 @@
 //! What is said before a key is stopped.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Agent, ApiKey, Recent};
 use leptos::prelude::*;
 
-use super::{delete_account::agent_names, time::Moment};
+use super::{address::from_address, delete_account::agent_names, time::Moment};
+
+/// Which key it is, where others have the same name.
+pub fn subject(key: &ApiKey) -> AnyView {
+    view! { <p class="subject"><code>{key.hint.clone()}"…"</code>" in "{key.tenant_name.to_string()}</p> }.into_any()
+}
 
 /// Which key it is, and what stops with it. `agents`: those that run with it. `recent`: who used it in the last day. `then`:
 /// as in [`RecentWords`].
@@ -16,21 +21,35 @@ pub fn UseWords(
     now: DateTime<Utc>,
     #[prop(default = STOPS)] then: &'static str,
 ) -> impl IntoView {
-    let names = agent_names(&agents, &key);
-    view! {
-        <p class="subject"><code>{key.hint.clone()}"…"</code>" in "{key.tenant_name.to_string()}</p>
-        <RecentWords recent now then />
-        {key.last_used.map(|last| {
-            let address = last.address.map(|address| format!(" from {address}")).unwrap_or_default();
-            let agent = last.user_agent.map(|agent| format!(" by {agent}")).unwrap_or_default();
-            // As one text: an empty one of its own would be sent as a blank.
-            view! { <p class="muted">{format!("The last time{address}{agent}{names}.")}</p> }
-        })}
-    }
+    let (names, is_good) = (agent_names(&agents, &key), key.state(now).is_good());
+    let (subject, stops) = (subject(&key), stop_words(&key, recent, now, then));
+    let last = key.last_used.and_then(|last| {
+        let address = from_address(last.address.as_deref());
+        let agent = last.user_agent.map(|agent| format!(" by {agent}")).unwrap_or_default();
+        // As one text: an empty one of its own would be sent as a blank.
+        let who = format!("{address}{agent}{names}");
+        if is_good {
+            (!who.is_empty()).then(|| view! { <p class="muted">{format!("The last time{who}.")}</p> }.into_any())
+        } else {
+            Some(view! { <p class="muted">"Last used "<Moment at=last.at now />{format!("{who}.")}</p> }.into_any())
+        }
+    });
+    view! { {subject}{stops}{last} }
 }
 
 /// What happens to those who use a key that is stopped.
-const STOPS: &str = "What uses it will stop working at once.";
+pub const STOPS: &str = "What uses it will stop working at once.";
+
+/// What stops with a key; nothing, when it is refused already. `then`: as in [`RecentWords`].
+pub fn stop_words(key: &ApiKey, recent: Recent, now: DateTime<Utc>, then: &'static str) -> AnyView {
+    if !key.state(now).is_good() {
+        return view! { <p>"It is refused already: nothing stops."</p> }.into_any();
+    }
+    // The record may know of a use that came after the other was read.
+    let last_used_at = recent.last_used_at.or(key.last_used.as_ref().map(|last| last.at));
+    let recent = Recent { last_used_at, ..recent };
+    view! { <RecentWords recent now then /> }.into_any()
+}
 
 /// "Used 12 seconds ago by 3 agents from 2 addresses. What uses it will stop working at once." `then`: the last sentence,
 /// where that isn't what happens.
@@ -40,6 +59,10 @@ pub fn RecentWords(recent: Recent, now: DateTime<Utc>, #[prop(default = STOPS)] 
         return view! { <p>"It has never been used: nothing stops."</p> }.into_any();
     };
     match recent.words() {
+        // From an address that isn't known.
+        None if now - at < TimeDelta::days(1) => {
+            view! { <p>"Used "<strong><Moment at now /></strong>". "{then}</p> }.into_any()
+        }
         None => view! { <p>"Last used "<strong><Moment at now /></strong>", and not in the last day."</p> }.into_any(),
         Some(words) => {
             view! { <p>"Used "<strong><Moment at now /></strong>", in the last day "<strong>{words}</strong>". "{then}</p> }

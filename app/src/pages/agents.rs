@@ -43,8 +43,7 @@ fn row(agent: Agent, key_base: Option<&str>, now: DateTime<Utc>) -> AnyView {
     let state = agent.state(now);
     let since = match state {
         AgentState::Polling => None,
-        AgentState::Silent { since } => Some(since),
-        AgentState::CutOff { since } => since,
+        AgentState::Silent { since } | AgentState::CutOff { since } => Some(since),
     };
     let since = since.map(|at| view! { <span class="sub">"since " <Moment at now /></span> });
     let kind = [Some(agent.kind.to_string()), agent.version].into_iter().flatten().collect::<Vec<_>>().join(" ");

@@ -1,11 +1,17 @@
-//! User > API Keys, and the pages behind its buttons for those without script.
+//! User > API Keys, and the pages behind its buttons, which dialogs show where there is script.
 
-use domain::{ApiError, IssuedKey, KeyFilter, KeyQuery, Owner, Page, Role};
+use chrono::TimeDelta;
+use domain::{
+    ApiError, IssuedKey, KeyFilter, KeyQuery, Operation, Owner, Page, PolicyKind, ServiceAccount, TenantPolicy,
+    policy::lifetime,
+};
 use leptos::prelude::*;
-use service::Actor;
+use service::{Actor, offers, offers_in};
 
 use super::{
-    form_id, list_params, page,
+    form_id,
+    key_acts::unfit_card,
+    list_params, page,
     toolbar::{Empty, Pager, Toolbar},
 };
 use crate::{
@@ -36,7 +42,7 @@ pub fn OwnKeys() -> impl IntoView {
         let (concerns, now) = (request.services.api_keys().concerns(actor).await?, request.services.now());
         let may_create = !tenants(&request).await?.is_empty();
         let list = KeyList { path: PATH.to_owned(), base: PATH.to_owned(), owner: None, may_create };
-        let accounts = if actor.role() == Role::TenantAdmin {
+        let accounts = if offers(actor, Operation::ListServiceAccounts) {
             view! { <a href="/team/service-accounts">"service account"</a> }.into_any()
         } else {
             "service account".into_any()
@@ -44,7 +50,7 @@ pub fn OwnKeys() -> impl IntoView {
         Ok(view! {
             <h1>"API Keys"</h1>
             <p class="lead">"Keys that act as you, in one tenant. For CI, agents or anything that outlives your laptop, use a " {accounts} "."</p>
-            <ConcernBanners concerns now />
+            <ConcernBanners concerns own=request.actor()?.user_id() now />
             {key_list(&request, list, &query, keys)}
         }
         .into_any())
@@ -95,9 +101,10 @@ pub fn key_list(request: &RequestContext, list: KeyList, query: &KeyQuery, keys:
 
 /// The tenants where the person may make keys, the current one chosen.
 async fn tenants(request: &RequestContext) -> Result<Vec<TenantChoice>, ApiError> {
-    let viewer = request.services.users().viewer(request.actor()?).await?;
+    let actor = request.actor()?;
+    let viewer = request.services.users().viewer(actor).await?;
     let asked = request.form.value("tenant_id");
-    let may = viewer.memberships.iter().filter(|membership| membership.role >= Role::User);
+    let may = viewer.memberships.iter().filter(|there| offers_in(actor, there, Operation::CreateApiKey));
     Ok(may
         .map(|membership| {
             let id = membership.tenant.id;
@@ -121,46 +128,75 @@ pub fn NewOwnKey() -> impl IntoView {
     page("Create an API key", async move {
         let tenants = tenants(&request).await?;
         if tenants.is_empty() {
-            return Err(ApiError::forbidden(
-                "With the role Read only you can't create keys. Ask an administrator of the tenant.",
-            ));
+            // The refusal's own words, for those who may nowhere.
+            request.services.api_keys().check_may_create(request.actor()?).await?;
         }
-        new_key_page(&request, PATH, tenants, request.code(None).await?).await
+        new_key_page(&request, PATH, tenants, None, request.code(None).await?).await
     })
 }
 
-/// The page of the form; or of the token, when the form has made a key.
+/// The policies that hold for keys made where the person stands; none, when they may make them in other tenants alone.
+async fn policies(request: &RequestContext, tenants: &[TenantChoice]) -> Result<Vec<TenantPolicy>, ApiError> {
+    let (actor, now) = (request.actor()?, request.services.now());
+    if !tenants.is_empty() && tenants.iter().all(|tenant| tenant.id != actor.tenant_id()) {
+        return Ok(Vec::new());
+    }
+    let mut policies = request.services.tenant_policies().list(actor).await?;
+    policies.retain(|policy| policy.holds(now));
+    Ok(policies)
+}
+
+/// The expiry that is chosen, and those that are offered: what policies allow and, if `has_others`, all, since another tenant
+/// may allow them. `typed`: the form's word, which is kept.
+fn expiries(typed: &str, policies: &[TenantPolicy], has_others: bool) -> (ExpiryChoice, Vec<ExpiryChoice>) {
+    let most = policies.iter().filter(|policy| policy.kind == PolicyKind::MaxLifetime);
+    let longest: Option<TimeDelta> = most.map(|policy| lifetime(policy.days)).min();
+    let needs_end = policies.iter().any(|policy| policy.kind == PolicyKind::ExpiryRequired);
+    let chosen = if typed.is_empty() { ExpiryChoice::first(longest) } else { ExpiryChoice::from_word(typed) };
+    let is_offered = |choice: &ExpiryChoice| has_others || *choice == chosen || choice.fits(longest, needs_end);
+    (chosen, ExpiryChoice::ALL.into_iter().filter(is_offered).collect())
+}
+
+/// The page of the form; or of the token, when the form has made a key. `account`: whose key it is; one's own, when `None`.
 pub async fn new_key_page(
     request: &RequestContext,
     back: &str,
     tenants: Vec<TenantChoice>,
+    account: Option<&ServiceAccount>,
     code: CodeContext,
 ) -> Result<AnyView, ApiError> {
     if let Some(issued) = request.form.issued.clone() {
         let title = "Your API key has been created";
         return Ok(reveal_page(title, issued, request.public_url.clone(), back.to_owned()));
     }
+    let (actor, policies) = (request.actor()?, policies(request, &tenants).await?);
+    let has_others = tenants.iter().any(|tenant| tenant.id != actor.tenant_id());
+    let no_own = policies.iter().find(|policy| policy.kind == PolicyKind::ServiceAccountsOnly);
+    if let Some(policy) = no_own.filter(|_| account.is_none() && !has_others) {
+        let reason = format!("{} Ask an administrator for one.", policy.sentence());
+        return Ok(unfit_card(request, "Create an API key".to_owned(), reason, (back, "Back")));
+    }
     let value = |name: &str| request.form.value(name);
-    let typed = Typed { name: value("name"), expiry: value("expiry"), date: value("date") };
+    let (chosen, choices) = expiries(&value("expiry"), &policies, has_others);
+    let typed = Typed { name: value("name"), expiry: chosen.word().to_owned(), date: value("date") };
     let repeated = value("idempotency_key");
     let form_id = if repeated.is_empty() || is_conflict(request) { form_id() } else { repeated };
     let error = Signal::stored(request.form.error.clone());
-    let expires_at = ExpiryChoice::from_word(&typed.expiry).expires_at(utc_date(&typed.date), request.services.now());
-    let elsewhere = elsewhere(request.actor()?, &tenants);
+    let expires_at = chosen.expires_at(utc_date(&typed.date), request.services.now());
+    let elsewhere = elsewhere(actor, &tenants);
     let example = AsCode::create_key(&code, &typed.name, expires_at.ok().flatten().as_deref(), elsewhere.as_ref());
     let confirm = confirm_fields(request).await?;
-    let now = request.services.now();
-    let policies = request.services.tenant_policies().list(request.actor()?).await?;
-    let rules = policies.iter().filter(|policy| policy.holds(now)).map(|policy| view! { <li>{policy.sentence()}</li> });
-    let rules = rules.collect_view();
+    let suspended = account.filter(|account| account.suspended_at.is_some()).map(|_| suspended_words());
+    let rules = policies.iter().map(|policy| view! { <li>{policy.sentence()}</li> }).collect_view();
     let rules = (!rules.is_empty()).then(|| view! { <ul class="plain-list muted">{rules}</ul> });
     Ok(view! {
         <div class="card">
             <h1 id="card-title">"Create an API key"</h1>
+            {suspended}
             {rules}
             <form method="post">
                 <input type="hidden" name="idempotency_key" value=form_id />
-                <KeyFields typed tenants error />
+                <KeyFields typed choices tenants error />
                 {confirm}
                 <div class="buttons"><a class="button" href=back.to_owned() data-close="">"Cancel"</a><button type="submit" class="button primary">"Create"</button></div>
             </form>
@@ -170,6 +206,12 @@ pub async fn new_key_page(
     .into_any())
 }
 
+/// That a key of a suspended account is no good yet.
+fn suspended_words() -> AnyView {
+    view! { <p class="concern">"This service account is suspended: its keys are refused until it is resumed."</p> }
+        .into_any()
+}
+
 /// Whether the form did its work already, earlier.
 pub fn is_conflict(request: &RequestContext) -> bool {
     request.form.error.as_ref().is_some_and(|error| error.code == domain::ErrorCode::Conflict)
@@ -177,9 +219,11 @@ pub fn is_conflict(request: &RequestContext) -> bool {
 
 /// The token, this once.
 pub fn reveal_page(title: &'static str, issued: IssuedKey, public_url: String, back: String) -> AnyView {
+    let suspended = issued.key.owner_suspended_at.map(|_| suspended_words());
     view! {
         <div class="card" data-firm="">
             <h1 id="card-title">{title}</h1>
+            {suspended}
             <RevealBody token=issued.token.expose().to_owned() public_url />
             <div class="buttons"><a class="button primary" href=back data-close="">"I have stored it"</a></div>
         </div>

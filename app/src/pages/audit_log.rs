@@ -10,7 +10,7 @@ use leptos::prelude::*;
 
 use super::{page, path_id};
 use crate::{
-    components::{facts::Facts, status::OutcomeStatus, time::Moment},
+    components::{address::from_address, facts::Facts, status::OutcomeStatus, time::Moment},
     list_url::{self, AuditParams},
     request::context,
 };
@@ -203,7 +203,7 @@ pub fn history(lines: Page<AuditLine>, path: &str, all: Option<String>, now: Dat
     let (newer, older) = (link("before", lines.previous, "Newer"), link("after", lines.next, "Older"));
     let more = is_some.then(|| view! { <p class="inline-buttons">{newer}{older}{all}</p> });
     let rows = lines.items.into_iter().map(|line| {
-        let from = line.address.map(|address| format!(" from {address}")).unwrap_or_default();
+        let from = from_address(line.address.as_deref());
         let via = format!("{}{from}", Channel::label_of(&line.channel));
         view! {
             <tr>

@@ -1,7 +1,8 @@
 //! What is around every page: the rail with the tenant, the navigation and the person.
 
-use domain::{Role, Viewer};
+use domain::{Operation, Viewer};
 use leptos::prelude::*;
+use service::{Actor, offers};
 
 use crate::{
     components::{
@@ -15,6 +16,7 @@ use crate::{
 /// The rail and the page beside it.
 #[component]
 pub fn Frame(
+    actor: Actor,
     viewer: Viewer,
     return_to: String,
     theme: Theme,
@@ -33,7 +35,7 @@ pub fn Frame(
                 </div>
                 <div class="rail-body" id="rail">
                     <TenantSwitcher viewer=viewer.clone() return_to=return_to.clone() />
-                    <Navigation role=viewer.role() return_to=return_to.clone() />
+                    <Navigation actor return_to=return_to.clone() />
                     <Person name=viewer.user.name.to_string() return_to theme />
                 </div>
             </header>
@@ -72,15 +74,16 @@ fn TenantSwitcher(viewer: Viewer, return_to: String) -> impl IntoView {
 }
 
 #[component]
-fn Navigation(role: Role, return_to: String) -> impl IntoView {
+fn Navigation(actor: Actor, return_to: String) -> impl IntoView {
     let link = |path: &'static str, label: &'static str, icon: Icon| {
         let here = return_to.split('?').next().is_some_and(|current| current.starts_with(path));
         view! { <li><a href=path aria-current=here.then_some("page")><Picture icon />{label}</a></li> }
     };
-    let accounts = (role == Role::TenantAdmin).then(|| link("/team/service-accounts", "Service Accounts", Icon::Robot));
-    let log = (role == Role::TenantAdmin).then(|| link("/team/audit-log", "Audit log", Icon::Log));
-    let settings = (role == Role::TenantAdmin).then(|| link("/team/settings", "Settings", Icon::Gear));
-    let keys = (role == Role::TenantAdmin).then(|| link("/team/keys", "All keys", Icon::Keys));
+    let offered = |operation, path, label, icon| offers(&actor, operation).then(|| link(path, label, icon));
+    let accounts = offered(Operation::ListServiceAccounts, "/team/service-accounts", "Service Accounts", Icon::Robot);
+    let log = offered(Operation::ListAuditLog, "/team/audit-log", "Audit log", Icon::Log);
+    let settings = offered(Operation::RenameTenant, "/team/settings", "Settings", Icon::Gear);
+    let keys = offered(Operation::ListTenantKeys, "/team/keys", "All keys", Icon::Keys);
     view! {
         <nav aria-label="Main">
             <h2 class="nav-title">"User"</h2>

@@ -1,8 +1,9 @@
 //! Team > All keys: the inventory of a tenant's keys, and what is done with many at once.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, InventoryFilter, InventoryQuery, KeyFilter, KeyId, KeyState, Owner, OwnerKind};
+use domain::{ApiError, ApiKey, InventoryFilter, InventoryQuery, KeyFilter, KeyId, KeyState, Owner, OwnerKind};
 use leptos::prelude::*;
+use percent_encoding::percent_decode_str;
 use service::{Actor, BulkAct};
 
 use super::{
@@ -12,6 +13,7 @@ use super::{
 use crate::{
     as_code::AsCode,
     components::{
+        address::from_address,
         as_code::CodeFold,
         concerns::key_path,
         field::FormError,
@@ -30,6 +32,9 @@ use crate::{
 
 const PATH: &str = "/team/keys";
 const KINDS: [(&str, &str); 3] = [("", "Any owner"), ("user", "People"), ("service_account", "Service accounts")];
+
+/// The name of the field that says from which list one came, with its filter.
+const BACK: &str = "back";
 
 fn query_text(name: &str) -> String {
     leptos_router::hooks::use_query_map().with_untracked(|query| query.get(name)).unwrap_or_default()
@@ -61,12 +66,14 @@ pub fn Inventory() -> impl IntoView {
             .map(|one| (if *one == InventoryFilter::All { "" } else { one.as_str() }, one.label()))
             .collect();
         let shows = choices(&choice, "show", show, &shows, "Filter by concern");
-        let is_filtered = !show.is_empty() || !kind.is_empty();
-        let rows = if keys.items.is_empty() {
-            let words = if is_filtered { "No key matches this filter." } else { "No API keys in this tenant yet." };
+        let is_first = query.page.after.is_none() && query.page.before.is_none();
+        let rows = if !keys.items.is_empty() {
+            table(&request, keys.items, head, now)?
+        } else if is_first {
+            let words = "No API keys yet.";
             view! { <Empty choice=empty default_state=KeyFilter::Active.as_str() state_label words /> }.into_any()
         } else {
-            table(request.actor()?, keys.items, head, now)
+            emptied(&empty)
         };
         Ok(view! {
             <h1>"All keys"</h1>
@@ -96,10 +103,28 @@ fn choices(
     view! { <nav aria-label=label class="states"><ul>{links.collect_view()}</ul></nav> }.into_any()
 }
 
-fn table(actor: &Actor, keys: Vec<ApiKey>, choice: ListChoice, now: DateTime<Utc>) -> AnyView {
-    let rows = keys.into_iter().map(|key| row(actor, key, now)).collect_view();
+/// A later page whose keys have all left it.
+fn emptied(choice: &ListChoice) -> AnyView {
     view! {
+        <div class="empty">
+            <p>"Nothing is left on this page of the list."</p>
+            <p><a class="button" href=choice.with_state(&choice.state)>"To the first page"</a></p>
+        </div>
+    }
+    .into_any()
+}
+
+fn table(
+    request: &RequestContext,
+    keys: Vec<ApiKey>,
+    choice: ListChoice,
+    now: DateTime<Utc>,
+) -> Result<AnyView, ApiError> {
+    let actor = request.actor()?;
+    let rows = keys.into_iter().map(|key| row(actor, key, now)).collect_view();
+    Ok(view! {
         <form method="get" action=format!("{PATH}/bulk")>
+            <input type="hidden" name=BACK value=request.return_to.clone() />
             <table class="table" aria-label="All keys">
                 <thead>
                     <tr>
@@ -122,7 +147,7 @@ fn table(actor: &Actor, keys: Vec<ApiKey>, choice: ListChoice, now: DateTime<Utc
             </div>
         </form>
     }
-    .into_any()
+    .into_any())
 }
 
 fn row(actor: &Actor, key: ApiKey, now: DateTime<Utc>) -> AnyView {
@@ -164,13 +189,29 @@ fn row(actor: &Actor, key: ApiKey, now: DateTime<Utc>) -> AnyView {
 /// The keys that a request names: in the address as often as there are keys, or in one field, with commas.
 fn chosen_keys(request: &RequestContext) -> Vec<KeyId> {
     let typed = request.form.value("keys");
-    let query = request.return_to.split_once('?').map(|(_, query)| query).unwrap_or_default();
-    let named: Vec<&str> = if typed.is_empty() {
-        query.split('&').filter_map(|pair| pair.strip_prefix("key=")).collect()
-    } else {
-        typed.split(',').collect()
-    };
+    let named: Vec<&str> =
+        if typed.is_empty() { in_address(request, "key").collect() } else { typed.split(',').collect() };
     named.into_iter().filter_map(|text| text.parse().ok()).collect()
+}
+
+/// All values of a name in the address, as they stand there.
+fn in_address<'a>(request: &'a RequestContext, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let query = request.return_to.split_once('?').map(|(_, query)| query).unwrap_or_default();
+    query.split('&').filter_map(move |pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// The list that one came from, with its filter; the whole list, when the request names none. Never another place (CWE-601).
+fn list_address(request: &RequestContext) -> String {
+    let typed = request.form.value(BACK);
+    let back = if typed.is_empty() {
+        // Not by the router, which decodes a value twice: what is encoded in the list's own address stays so.
+        let named = in_address(request, BACK).next().unwrap_or_default();
+        percent_decode_str(named).decode_utf8_lossy().into_owned()
+    } else {
+        typed
+    };
+    let is_list = back.strip_prefix(PATH).is_some_and(|rest| rest.starts_with('?'));
+    if is_list { back } else { PATH.to_owned() }
 }
 
 /// `/team/keys/bulk`: what will be done with the chosen keys.
@@ -180,8 +221,13 @@ pub fn Bulk() -> impl IntoView {
     page("Chosen keys", async move {
         let typed = request.form.value("act");
         let act = if typed.is_empty() { act } else { typed };
-        let keys = request.services.inventory().get(request.actor()?, &chosen_keys(&request)).await?;
-        let now = request.services.now();
+        let chosen = chosen_keys(&request);
+        let keys = request.services.inventory().get(request.actor()?, &chosen).await?;
+        let (now, back) = (request.services.now(), list_address(&request));
+        let error = Signal::stored(request.form.error.clone());
+        if chosen.is_empty() {
+            return Ok(nothing_chosen(back, error));
+        }
         let act = if act == "revoke" { BulkAct::Revoke } else { BulkAct::Suspend };
         let (word, button, operation, after) = match act {
             BulkAct::Revoke => ("revoke", "Revoke", "revoke_api_keys", "This can't be undone."),
@@ -200,17 +246,16 @@ pub fn Bulk() -> impl IntoView {
             let last = match key.last_used.clone() {
                 None => "never used".into_any(),
                 Some(last) => {
-                    let address = last.address.map(|address| format!(" from {address}")).unwrap_or_default();
+                    let address = from_address(last.address.as_deref());
                     view! { "used "<Moment at=last.at now />{address} }.into_any()
                 }
             };
-            view! { <li><a href=key_path(&key)>{key.name.to_string()}</a>" of "{key.owner_name.clone()}", "{last}</li> }
+            view! { <li><a href=key_path(&key)>{key.name.to_string()}</a>" "<code>{key.hint.clone()}"…"</code>" of "{key.owner_name.clone()}", "{last}</li> }
         });
         let rows = rows.collect_view();
         let others = (!left.is_empty()).then(|| {
             view! { <p class="muted">{format!("{} of the chosen are left as they are: they are stopped or over already.", left.len())}</p> }
         });
-        let error = Signal::stored(request.form.error.clone());
         let code = AsCode::bulk(&request.code(None).await?, operation, &ids);
         let button = (count > 0).then(|| view! { <button type="submit" class="button destroy">{button}</button> });
         let words = if count == 0 {
@@ -232,11 +277,23 @@ pub fn Bulk() -> impl IntoView {
                     {place_field(&request)}
                     <input type="hidden" name="keys" value=ids.join(",") />
                     <input type="hidden" name="act" value=word />
-                    <div class="buttons"><a class="button" href=PATH>"Cancel"</a>{button}</div>
+                    <input type="hidden" name=BACK value=back.clone() />
+                    <div class="buttons"><a class="button" href=back>"Cancel"</a>{button}</div>
                 </form>
                 <CodeFold code public_url=request.public_url.clone() />
             </div>
         }
         .into_any())
     })
+}
+
+fn nothing_chosen(back: String, error: Signal<Option<ApiError>>) -> AnyView {
+    view! {
+        <div class="card wide-card">
+            <h1 id="card-title">"Choose keys in the list first."</h1>
+            <FormError error fields=&[] />
+            <div class="buttons"><a class="button" href=back>"Back to the list"</a></div>
+        </div>
+    }
+    .into_any()
 }

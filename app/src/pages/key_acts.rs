@@ -1,7 +1,9 @@
 //! The pages that do something with one key: revoke, suspend, resume, rename, roll.
 
-use chrono::{DateTime, Utc};
-use domain::{Agent, AgentScope, ApiError, ApiKey, KeyId, KeyState, Overlap, Recent, ServiceAccountId};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{
+    Agent, AgentScope, ApiError, ApiKey, ErrorCode, KeyId, KeyState, Overlap, Recent, ServiceAccountId, time::utc_text,
+};
 use leptos::prelude::*;
 
 use super::{
@@ -13,10 +15,11 @@ use super::{
 use crate::{
     as_code::{AsCode, CodeContext},
     components::{
+        address::from_address,
         as_code::CodeFold,
         confirm_fields::{CONFIRM_FIELDS, confirm_fields},
         field::{Field, FormError},
-        revoke_key::{RecentWords, RevokeWords, UseWords},
+        revoke_key::{RevokeWords, STOPS, UseWords, stop_words, subject},
         time::Moment,
     },
     expiry_choice::roll_deadline,
@@ -50,20 +53,25 @@ async fn act_page(
     base: &str,
     back: &str,
 ) -> Result<AnyView, ApiError> {
-    let key = key_at(request, key, base).await?;
+    let (key, now) = (key_at(request, key, base).await?, request.services.now());
+    // A roll that was just done doesn't fit a second time; its page shows the token.
+    if request.form.issued.is_none()
+        && let Some(reason) = unfit(act, &key, now)
+    {
+        let title = format!("The API key {} ({}…)", key.name, key.hint);
+        return Ok(unfit_card(request, title, reason, (back, "Back")));
+    }
     let agents = request.services.agents().list(request.actor()?, AgentScope::Key(key.id)).await?;
     let recent = request.services.api_keys().recent(request.actor()?, key.id).await?;
-    let (id, code, now) = (key.id.to_string(), request.code(None).await?, request.services.now());
-    let is_over = key.revoked_at.is_some();
+    let (id, code) = (key.id.to_string(), request.code(None).await?);
     let url = code.public_url.clone();
     Ok(match act {
         "revoke" => {
-            let made = request.services.api_keys().created_by(request.actor()?, key.id).await?;
-            let living = made.into_iter().filter(|key| key.revoked_at.is_none()).collect();
+            let living = request.services.api_keys().offspring(request.actor()?, key.id).await?;
             let and_created = request.form.value("and_created") == "yes";
             Card {
                 title: format!("Revoke the API key {}?", key.name),
-                button: (!is_over).then_some("Revoke"),
+                button: Some("Revoke"),
                 destroys: true,
                 code: AsCode::revoke_key(&code, &id, and_created),
                 words: view! { {successor_words(&key)}<RevokeWords key agents recent now /> }.into_any(),
@@ -73,7 +81,7 @@ async fn act_page(
         }
         "suspend" => Card {
             title: format!("Suspend the API key {}?", key.name),
-            button: key.state(now).is_good().then_some("Suspend"),
+            button: Some("Suspend"),
             destroys: true,
             code: AsCode::change(&code, "suspend_api_key", &id, None),
             words:
@@ -84,7 +92,7 @@ async fn act_page(
         .view(request, back, url),
         "resume" => Card {
             title: format!("Resume the API key {}?", key.name),
-            button: (matches!(key.state(now), KeyState::Suspended { .. }) && key.suspended_at.is_some()).then_some("Resume"),
+            button: Some("Resume"),
             destroys: false,
             code: AsCode::change(&code, "resume_api_key", &id, None),
             words: resume_words(&key),
@@ -93,14 +101,15 @@ async fn act_page(
         .view(request, back, url),
         "roll" => {
             let confirm = confirm_fields(request).await?;
-            roll_page(request, &key, (agents, recent), back, &code, confirm)
+            let end = request.services.rolls().renewed_expiry(&key).await?;
+            roll_page(request, &key, (agents, recent), end, back, &code, confirm)
         }
         "finish-roll" => Card {
             title: format!("Finish the roll of {}?", key.name),
-            button: key.overlap_until(now).map(|_| "Finish now"),
+            button: Some("Finish now"),
             destroys: true,
             code: AsCode::change(&code, "finish_roll", &id, None),
-            words: view! { <p>"The old token is refused from the next request on, for good."</p><UseWords key agents recent now /> }.into_any(),
+            words: view! { <p>{finish_words(&key, now)}</p><UseWords key agents recent now /> }.into_any(),
             fields: ().into_any(),
         }
         .view(request, back, url),
@@ -108,33 +117,66 @@ async fn act_page(
             extend_card(&key, chosen_overlap(request, &later_ends(&key, now)), &code, confirm_fields(request).await?, now)
                 .view(request, back, url)
         }
-        "cancel-roll" => {
-            let new = key.replaced_by.as_ref().map(|new| new.id);
-            let (title, button) = (format!("Take the roll of {} back?", key.name), key.overlap_until(now).map(|_| "Take back"));
-            let new = match new {
-                Some(new) => request.services.api_keys().recent(request.actor()?, new).await?,
-                None => Recent::default(),
-            };
-            Card {
-                title,
-                button,
-                destroys: true,
-                code: AsCode::change(&code, "cancel_roll", &id, None),
-                words: view! { <p>"The new token is revoked, and the old one works as before the roll."</p><h2>"The new one"</h2><RecentWords recent=new now /> }
-                    .into_any(),
-                fields: confirm_fields(request).await?,
-            }
-            .view(request, back, url)
+        "cancel-roll" => Card {
+            title: format!("Take the roll of {} back?", key.name),
+            button: Some("Take back"),
+            destroys: true,
+            code: AsCode::change(&code, "cancel_roll", &id, None),
+            words: cancel_words(request, &key, now).await?,
+            fields: confirm_fields(request).await?,
         }
+        .view(request, back, url),
         "rename" => rename_page(request, key, back, url).await?,
         _ => return Err(ApiError::not_found()),
+    })
+}
+
+/// Why a page doesn't fit a key as it is now, in the service's words; none, when it fits.
+fn unfit(act: &str, key: &ApiKey, now: DateTime<Utc>) -> Option<String> {
+    let by_itself = key.suspended_at.is_some();
+    Some(match (act, key.state(now)) {
+        ("finish-roll" | "extend-roll" | "cancel-roll", _) => {
+            if key.overlap_until(now).is_some() {
+                return None;
+            }
+            "This key isn't in the overlap of a roll: nothing is left to finish or to take back.".to_owned()
+        }
+        ("revoke" | "rename" | "suspend" | "resume", KeyState::Revoked { at }) => {
+            format!("This key was revoked already, on {}.", utc_text(at))
+        }
+        ("roll", KeyState::Revoked { at }) => {
+            format!("This key was revoked already, on {}. Create a new one.", utc_text(at))
+        }
+        ("suspend" | "resume" | "roll", KeyState::Expired { at }) => {
+            format!("This key has expired, on {}. Create a new one.", utc_text(at))
+        }
+        ("suspend", KeyState::Suspended { .. }) if by_itself => "This key is suspended already.".to_owned(),
+        ("suspend", KeyState::Suspended { .. }) => {
+            "This key is suspended already, with its service account.".to_owned()
+        }
+        ("resume", KeyState::Suspended { .. }) if !by_itself => {
+            "The service account is suspended, and its keys with it. Resume the account.".to_owned()
+        }
+        ("resume", KeyState::Active | KeyState::ExpiringSoon { .. }) => "This key isn't suspended.".to_owned(),
+        ("roll", KeyState::Suspended { .. }) if by_itself => {
+            "This key is suspended. Resume it first, or create a new one.".to_owned()
+        }
+        ("roll", KeyState::Suspended { .. }) => {
+            "The service account is suspended, and its keys with it. Resume the account first.".to_owned()
+        }
+        ("roll", KeyState::Active | KeyState::ExpiringSoon { .. }) => {
+            let new = key.replaced_by.as_ref()?;
+            let hint = &new.hint;
+            format!("This key is being rolled already: {hint}… takes its place. Finish or take back that roll first.")
+        }
+        _ => return None,
     })
 }
 
 /// `chosen`: the word of the new end. `confirm`: the fields that ask who it is.
 fn extend_card(key: &ApiKey, chosen: &'static str, code: &CodeContext, confirm: AnyView, now: DateTime<Utc>) -> Card {
     let (choices, until) = (later_ends(key, now), key.overlap_until(now));
-    let words = until.map(|at| view! { <p>"The old token works until "<Moment at now />". "</p> });
+    let words = until.map(|at| view! { <p>"The old token ends "<Moment at now />"."</p> });
     let fields = if choices.is_empty() {
         view! { <p>"It works for 7 days more already. Come again when less is left."</p> }.into_any()
     } else {
@@ -142,13 +184,35 @@ fn extend_card(key: &ApiKey, chosen: &'static str, code: &CodeContext, confirm: 
     };
     Card {
         title: format!("Extend the overlap of {}?", key.name),
-        button: until.filter(|_| !choices.is_empty()).map(|_| "Extend"),
+        button: (!choices.is_empty()).then_some("Extend"),
         destroys: false,
         code: AsCode::change(code, "extend_roll", &key.id.to_string(), Some(("overlap", chosen))),
-        words: view! { {words}<p>"A new end is counted from now. The old token never works longer than it would have without the roll."</p> }
+        words: view! { {subject(key)}{words}<p>"A new end is counted from now. The old token never works longer than it would have without the roll."</p> }
             .into_any(),
         fields,
     }
+}
+
+fn finish_words(old: &ApiKey, now: DateTime<Utc>) -> &'static str {
+    if old.state(now).is_good() {
+        "The old token is refused from the next request on, for good."
+    } else {
+        "The old token is suspended. It ends for good."
+    }
+}
+
+/// What taking a roll back does to both keys.
+async fn cancel_words(request: &RequestContext, old: &ApiKey, now: DateTime<Utc>) -> Result<AnyView, ApiError> {
+    let Some(new) = &old.replaced_by else { return Ok(().into_any()) };
+    let (actor, keys) = (request.actor()?, request.services.api_keys());
+    let (new, recent) = (keys.get(actor, new.id).await?, keys.recent(actor, new.id).await?);
+    let what = if new.revoked_at.is_some() {
+        "The new token was revoked already. The old one is as it was before the roll."
+    } else {
+        "The new token is revoked, and the old one is as it was before the roll."
+    };
+    let stops = stop_words(&new, recent, now, STOPS);
+    Ok(view! { {subject(old)}<p>{what}</p><h2>"The new one"</h2>{subject(&new)}{stops} }.into_any())
 }
 
 /// That a key which was rolled has a successor, which isn't touched.
@@ -183,7 +247,7 @@ fn created_field(keys: Vec<ApiKey>, chosen: bool, now: DateTime<Utc>) -> AnyView
 /// ", last used 3 minutes ago from 192.0.2.1".
 fn use_of(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
     let Some(last) = key.last_used.clone() else { return ", never used".into_any() };
-    let address = last.address.map(|address| format!(" from {address}")).unwrap_or_default();
+    let address = from_address(last.address.as_deref());
     view! { ", last used "<Moment at=last.at now />{address} }.into_any()
 }
 
@@ -213,11 +277,12 @@ fn overlap_field(choices: &[(&'static str, &'static str)], chosen: &str) -> AnyV
         .into_any()
 }
 
-/// The form that rolls; or the new token, when it has.
+/// The form that rolls; or the new token, when it has. `end`: the new key's.
 fn roll_page(
     request: &RequestContext,
     key: &ApiKey,
     (agents, recent): (Vec<Agent>, Recent),
+    end: Option<DateTime<Utc>>,
     back: &str,
     code: &CodeContext,
     confirm: AnyView,
@@ -238,10 +303,7 @@ fn roll_page(
     });
     let deadline = (chosen == "first_use").then(|| roll_deadline(&wait, now));
     let example = AsCode::roll_key(code, &key.id.to_string(), chosen, deadline.as_deref());
-    let life = service::renewed_expiry(key, now).map_or_else(
-        || "The new key never expires, as this one.".to_owned(),
-        |at| format!("The new key expires on {}: as long after its making as this one.", domain::time::utc_text(at)),
-    );
+    let life = new_life(key, end, now);
     view! {
         <div class="card">
             <h1 id="card-title">{format!("Roll the API key {}", key.name)}</h1>
@@ -261,17 +323,22 @@ fn roll_page(
     .into_any()
 }
 
+/// When the new key ends, and why then.
+fn new_life(old: &ApiKey, end: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
+    let Some(end) = end else { return "The new key never expires, as this one.".to_owned() };
+    let is_as_long = old.expires_at.is_some_and(|at| end + TimeDelta::minutes(1) >= now + (at - old.created_at));
+    let why = if is_as_long { "as long after its making as this one" } else { "no later, by a policy of the tenant" };
+    format!("The new key expires on {}: {why}.", domain::time::utc_text(end))
+}
+
 fn resume_words(key: &ApiKey) -> AnyView {
-    if key.owner_suspended_at.is_some() {
-        let words = if key.suspended_at.is_some() {
-            "The service account is suspended too: the token works again once both are resumed."
-        } else {
-            "The service account is suspended, and its keys with it. Resume the account."
-        };
-        return view! { <p>{words}</p> }.into_any();
-    }
     let by = key.suspended_by.as_deref().map(|by| format!(" It was suspended by {by}.")).unwrap_or_default();
-    view! { <p>{format!("Its token works again from the next request on.{by}")}</p> }.into_any()
+    let words = if key.owner_suspended_at.is_some() {
+        "The service account is suspended too: the token works again once both are resumed."
+    } else {
+        "Its token works again from the next request on."
+    };
+    view! { {subject(key)}<p>{format!("{words}{by}")}</p> }.into_any()
 }
 
 async fn rename_page(request: &RequestContext, key: ApiKey, back: &str, url: String) -> Result<AnyView, ApiError> {
@@ -283,6 +350,7 @@ async fn rename_page(request: &RequestContext, key: ApiKey, back: &str, url: Str
     Ok(view! {
         <div class="card">
             <h1 id="card-title">"Rename the API key"</h1>
+            {subject(&key)}
             <form method="post">
                 <FormError error fields=&["name"] />
                 <Field name="name" label="API Key Name" value=name hint="The token stays the same." autofocus=true error />
@@ -292,6 +360,27 @@ async fn rename_page(request: &RequestContext, key: ApiKey, back: &str, url: Str
         </div>
     }
     .into_any())
+}
+
+/// A page in the place of one that doesn't fit: why, and the way back. A form that was sent all the same has the service's
+/// own words. The way is a plain link in a dialog too, since the page below is of earlier.
+pub fn unfit_card(
+    request: &RequestContext,
+    title: String,
+    reason: String,
+    (back, label): (&str, &'static str),
+) -> AnyView {
+    let refusal = request.form.error.as_ref().filter(|error| error.code == ErrorCode::Conflict);
+    let role = refusal.map(|_| "alert");
+    let words = refusal.map_or(reason, |error| error.message.clone());
+    view! {
+        <div class="card" data-light="">
+            <h1 id="card-title">{title}</h1>
+            <p role=role>{words}</p>
+            <div class="buttons"><a class="button" href=back.to_owned() autofocus>{label}</a></div>
+        </div>
+    }
+    .into_any()
 }
 
 /// A page that asks before something is done.

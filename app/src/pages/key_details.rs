@@ -1,17 +1,15 @@
 //! The page of one key: its facts, its roll, its use, what it made and what was done to it.
 
 use chrono::{DateTime, Utc};
-use domain::{
-    AgentScope, ApiError, ApiKey, AuditQuery, KeyId, KeyState, Operation, Role, ServiceAccountId, audit::Channel,
-};
+use domain::{AgentScope, ApiError, ApiKey, AuditQuery, KeyId, KeyState, Operation, ServiceAccountId, audit::Channel};
 use leptos::prelude::*;
-use service::{Actor, ApiKeys};
+use service::{Actor, ApiKeys, offers};
 
 use super::{agents::agents, audit_log, page, path_id};
 use crate::{
     components::{
-        concerns::key_path, facts::Facts, key_table::key_menu, row_menu::RowMenu, status::KeyStatus, time::Moment,
-        trash_link::TrashLink, usage::UsageSection,
+        address::from_address, concerns::key_path, facts::Facts, key_table::key_menu, row_menu::RowMenu,
+        status::KeyStatus, time::Moment, trash_link::TrashLink, usage::UsageSection,
     },
     request::{RequestContext, context},
 };
@@ -56,7 +54,7 @@ async fn details(
     let key = key_at(request, key, base).await?;
     let path = key_path(&key);
     let lines = request.services.audit_log().of_key(actor, key.id, lines).await?;
-    let is_in_log = actor.role() == Role::TenantAdmin && key.tenant_id == actor.tenant_id();
+    let is_in_log = offers(actor, Operation::ListAuditLog) && key.tenant_id == actor.tenant_id();
     let all = is_in_log.then(|| audit_log::all_about(&key.id.to_string()));
     let usage = request.services.api_keys().usage(actor, key.id).await?;
     let made = request.services.api_keys().created_by(actor, key.id).await?;
@@ -105,19 +103,30 @@ async fn origin(request: &RequestContext, key: &ApiKey) -> Result<AnyView, ApiEr
 /// uses which.
 async fn rolls(request: &RequestContext, key: &ApiKey, base: &str, now: DateTime<Utc>) -> Result<AnyView, ApiError> {
     let (actor, keys) = (request.actor()?, request.services.api_keys());
-    let mut rolls = Vec::new();
+    let mut sections = Vec::new();
     if let Some(old) = key.replaces {
-        rolls.push((keys.get(actor, old).await?, key.clone()));
+        sections.push(roll(
+            actor,
+            ("The roll that made this key", "made"),
+            (&keys.get(actor, old).await?, key),
+            base,
+            now,
+        ));
     }
     if let Some(new) = &key.replaced_by {
-        rolls.push((key.clone(), keys.get(actor, new.id).await?));
+        sections.push(roll(actor, ("The roll of this key", "own"), (key, &keys.get(actor, new.id).await?), base, now));
     }
-    let sections = rolls.iter().enumerate().map(|(at, (old, new))| roll(actor, (old, new), at, base, now));
-    Ok(sections.collect_view().into_any())
+    Ok(sections.into_any())
 }
 
-/// One roll. `at`: which of the page's.
-fn roll(actor: &Actor, (old, new): (&ApiKey, &ApiKey), at: usize, base: &str, now: DateTime<Utc>) -> AnyView {
+/// One roll. `title`: what it is to the page's key, with a word for the title's id.
+fn roll(
+    actor: &Actor,
+    (title, word): (&'static str, &str),
+    (old, new): (&ApiKey, &ApiKey),
+    base: &str,
+    now: DateTime<Utc>,
+) -> AnyView {
     let successor = old.replaced_by.as_ref().filter(|next| next.id == new.id);
     let until = old.overlap_until(now).filter(|_| successor.is_some());
     let suspended = matches!(old.state(now), KeyState::Suspended { .. });
@@ -128,11 +137,17 @@ fn roll(actor: &Actor, (old, new): (&ApiKey, &ApiKey), at: usize, base: &str, no
         (Some(at), _) if suspended => {
             view! { <p>"The old token is suspended, and ends "<Moment at now />"."</p> }.into_any()
         }
+        (Some(at), _) if matches!(new.state(now), KeyState::Suspended { .. }) => {
+            view! { <p>"The new token is suspended, and refused until it is resumed. The old one ends "<Moment at now />"."</p> }.into_any()
+        }
+        (Some(at), _) if !new.state(now).is_good() => {
+            view! { <p>"The new token is over: it was rolled in its turn. The old one ends "<Moment at now />"."</p> }.into_any()
+        }
         (Some(at), Some(new)) if new.ends_on_use => {
-            view! { <p>"Both tokens work until the new one is first used, and at the latest until "<Moment at now />"."</p> }.into_any()
+            view! { <p>"Both tokens work. The old one ends when the new one is first used, and at the latest "<Moment at now />"."</p> }.into_any()
         }
         (Some(at), _) => view! { <p>"Both tokens work. The old one ends "<Moment at now />"."</p> }.into_any(),
-        (None, Some(_)) => view! { <p>"The roll is over: only the new token counts."</p> }.into_any(),
+        (None, Some(_)) => view! { <p>"The roll is over: the old token is refused."</p> }.into_any(),
         (None, None) => view! { <p>"This roll was taken back."</p> }.into_any(),
     };
     let acts = [
@@ -148,10 +163,10 @@ fn roll(actor: &Actor, (old, new): (&ApiKey, &ApiKey), at: usize, base: &str, no
         .collect();
     let buttons = (!buttons.is_empty()).then(|| view! { <div class="buttons">{buttons}</div> });
     let (old, new) = (side(old, "Old", base, now), side(new, "New", base, now));
-    let id = format!("roll-title-{at}");
+    let id = format!("roll-title-{word}");
     view! {
         <section class="roll" aria-labelledby=id.clone()>
-            <h2 id=id.clone()>"Roll"</h2>
+            <h2 id=id.clone()>{title}</h2>
             {words}
             <div class="roll-sides">{old}{new}</div>
             {buttons}
@@ -165,13 +180,13 @@ fn side(key: &ApiKey, title: &'static str, base: &str, now: DateTime<Utc>) -> An
     let last = match key.last_used.clone() {
         None => view! { <p>"Not used yet."</p> }.into_any(),
         Some(last) => {
-            let address = last.address.map(|address| format!(" from {address}")).unwrap_or_default();
+            let address = from_address(last.address.as_deref());
             let agent = last.user_agent.map(|agent| format!(" by {agent}")).unwrap_or_default();
             view! { <p>"Last used "<Moment at=last.at now />{address}{agent}</p> }.into_any()
         }
     };
     let tried = key.tried_after_roll().map(|last| {
-        let address = last.address.clone().map(|address| format!(" from {address}")).unwrap_or_default();
+        let address = from_address(last.address.as_deref());
         view! { <p class="error">"Still tried "<Moment at=last.at now />{address}", and refused."</p> }
     });
     let href = format!("{base}/{}", key.id);
@@ -222,7 +237,7 @@ fn facts(key: ApiKey, origin: AnyView, now: DateTime<Utc>) -> AnyView {
     let last = key.last_used.map_or_else(
         || plain("Never".to_owned()),
         |last| {
-            let address = last.address.map(|address| format!(" from {address}")).unwrap_or_default();
+            let address = from_address(last.address.as_deref());
             let agent = last.user_agent.map(|agent| format!(" by {agent}")).unwrap_or_default();
             view! { <Moment at=last.at now />{address}{agent} }.into_any()
         },
@@ -234,7 +249,10 @@ fn facts(key: ApiKey, origin: AnyView, now: DateTime<Utc>) -> AnyView {
         Some(("Through", origin)),
         Some(("Expires", key.expires_at.map_or_else(|| plain("Never".to_owned()), moment))),
         Some(("Last used", last)),
-        key.suspended_at.map(|at| ("Suspended", by(at, key.suspended_by.unwrap_or_default()))),
+        key.suspended_at.map(|at| {
+            let lifts = if key.suspended_by_owner { "" } else { ". Only an administrator can resume it." };
+            ("Suspended", by(at, format!("{}{lifts}", key.suspended_by.unwrap_or_default())))
+        }),
         key.owner_suspended_at
             .map(|at| ("Suspended", view! { <Moment at now />", with its service account" }.into_any())),
         key.revoked_at.map(|at| {

@@ -6,8 +6,13 @@ use domain::{
     UserId,
 };
 use leptos::prelude::*;
+use service::offers;
 
-use super::{key_acts::Card, page, path_id, path_word};
+use super::{
+    key_acts::Card,
+    list_params, page, path_id, path_word,
+    toolbar::{Empty, Pager, Toolbar},
+};
 use crate::{
     as_code::{AsCode, CodeContext},
     components::{
@@ -23,6 +28,7 @@ use crate::{
         time::Moment,
         trash_link::TrashLink,
     },
+    list_url::ListChoice,
     request::{RequestContext, context},
 };
 
@@ -31,36 +37,59 @@ const PATH: &str = "/team/members";
 /// `/team/members`.
 #[component]
 pub fn Members() -> impl IntoView {
-    let request = context();
+    let (request, query) = (context(), list_params().to_members());
     page("Members", async move {
         let actor = request.actor()?;
-        let members = request.services.members().list(actor).await?;
-        let may_change = actor.role() == Role::TenantAdmin;
+        let members = request.services.members().list(actor, &query).await?;
+        let choice = ListChoice::of_members(PATH, &query);
+        let states: Vec<_> = Role::ALL.iter().map(|role| (role.as_str(), role.label())).collect();
+        let states = [("all", "All")].into_iter().chain(states).collect();
+        let role = query.role.map_or("All", Role::label);
+        let may_change = offers(actor, Operation::ChangeMemberRole);
         let own = actor.user_id();
-        let open = if may_change { request.services.invitations().list(actor).await? } else { Vec::new() };
+        let sees_open = offers(actor, Operation::ListInvitations);
+        let open = if sees_open { request.services.invitations().list(actor).await? } else { Vec::new() };
         let open = open_invitations(open, request.services.now());
-        let invite = may_change.then(|| {
+        let invite = offers(actor, Operation::InviteMember).then(|| {
             view! { <a class="button primary board-action" href=format!("{PATH}/invite") data-dialog=""><Picture icon=Icon::Plus />"Invite a member"</a> }
         });
-        let rows = members.into_iter().map(|member| row(member, may_change, own)).collect_view();
+        let (bar, empty) = (choice.clone(), choice.clone());
+        let table = if members.items.is_empty() {
+            view! { <Empty choice=empty default_state="all" state_label=role words="Nobody belongs to this tenant." /> }
+                .into_any()
+        } else {
+            table(members.items, may_change, own)
+        };
         Ok(view! {
             <h1>"Members"</h1>
             <p class="lead">"People who belong to this tenant. What they may do follows from their role, at every moment."</p>
-            <div class="board">{invite}</div>
-            <table class="table" aria-label="Members">
-                <thead>
-                    <tr>
-                        <th scope="col">"Name"</th>
-                        <th scope="col">"Role"</th>
-                        {may_change.then(|| view! { <th scope="col"><span class="visually-hidden">"Actions"</span></th> })}
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
+            <div class="board">
+                {invite}
+                <Toolbar choice=bar states label="Search members" />
+                <div class="table-place">{table}</div>
+            </div>
+            <Pager choice previous=members.previous next=members.next />
             {open}
         }
         .into_any())
     })
+}
+
+fn table(members: Vec<Member>, may_change: bool, own: Option<UserId>) -> AnyView {
+    let rows = members.into_iter().map(|member| row(member, may_change, own)).collect_view();
+    view! {
+        <table class="table" aria-label="Members">
+            <thead>
+                <tr>
+                    <th scope="col">"Name"</th>
+                    <th scope="col">"Role"</th>
+                    {may_change.then(|| view! { <th scope="col"><span class="visually-hidden">"Actions"</span></th> })}
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+    .into_any()
 }
 
 fn open_invitations(open: Vec<Invitation>, now: DateTime<Utc>) -> Option<AnyView> {
@@ -70,12 +99,15 @@ fn open_invitations(open: Vec<Invitation>, now: DateTime<Utc>) -> Option<AnyView
     let rows = open.into_iter().map(|invitation| {
         let href = format!("{PATH}/invitations/{}/cancel", invitation.id);
         let email = invitation.email.as_str().to_owned();
+        let paused = invitation.is_paused.then(|| {
+            view! { <span class="sub">"Doesn't work now: who made it isn't an administrator any more."</span> }
+        });
         view! {
             <tr>
                 <th scope="row" data-label="E-mail"><span class="name">{email.clone()}</span></th>
                 <td data-label="Role">{invitation.role.label()}</td>
                 <td data-label="Invited"><Moment at=invitation.created_at now /><span class="sub">"by "{invitation.created_by}</span></td>
-                <td data-label="Link ends"><Moment at=invitation.expires_at now /></td>
+                <td data-label="Link ends"><Moment at=invitation.expires_at now />{paused}</td>
                 <td class="actions"><TrashLink href label=format!("Take the invitation of {email} back") /></td>
             </tr>
         }

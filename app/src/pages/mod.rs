@@ -1,4 +1,4 @@
-//! Pages: HTML from the server, with islands in it. One file a group of pages; `frame.rs` is what is around them.
+//! Pages: HTML from the server; the one island stands in `live.rs`. One file a group of pages; `frame.rs` is what is around them.
 
 mod agents;
 mod api_keys;
@@ -128,17 +128,20 @@ where
     view! {
         <Title text=title />
         {Suspend::new(async move {
-            let viewer = match request.actor() {
-                Ok(actor) => request.services.users().viewer(actor).await.map_err(ApiError::from),
+            let reader = match request.actor() {
+                Ok(actor) => {
+                    let viewer = request.services.users().viewer(actor).await;
+                    viewer.map(|viewer| (actor.clone(), viewer)).map_err(ApiError::from)
+                }
                 Err(error) => Err(error),
             };
-            match viewer {
-                Ok(viewer) => {
+            match reader {
+                Ok((actor, viewer)) => {
                     let contents = match load.await {
                         Ok(contents) => contents,
                         Err(error) => problem::contents(&request, error).await,
                     };
-                    view! { <frame::Frame viewer return_to=request.return_to.clone() theme=request.theme notice=notice(&request)>{contents}</frame::Frame> }.into_any()
+                    view! { <frame::Frame actor viewer return_to=request.return_to.clone() theme=request.theme notice=notice(&request)>{contents}</frame::Frame> }.into_any()
                 }
                 Err(error) => {
                     let contents = problem::contents(&request, error).await;
@@ -205,6 +208,7 @@ fn notice(request: &crate::request::RequestContext) -> Option<String> {
         "elsewhere" => {
             "You stand in another tenant than when that page was opened. Nothing was changed: look again before you go on."
         }
+        "not-there" => "You don't belong to that tenant any more.",
         "policy-set" => "The policy is set.",
         "policy-cleared" => "The policy is off.",
         "profile-changed" => "Your name has been changed.",

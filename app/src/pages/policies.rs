@@ -63,14 +63,16 @@ pub fn policy_list(on: &[TenantPolicy], now: DateTime<Utc>) -> AnyView {
 /// What was typed: in the address for a preview, in the form when it was refused.
 fn typed(request: &RequestContext, name: &str) -> String {
     let typed = request.form.value(name);
-    if typed.is_empty() {
+    let typed = if typed.is_empty() {
         leptos_router::hooks::use_query_map().with_untracked(|query| query.get(name)).unwrap_or_default()
     } else {
         typed
-    }
+    };
+    typed.trim().to_owned()
 }
 
-/// `/team/settings/policies/{policy}`.
+/// `/team/settings/policies/{policy}`. One form with two buttons: the first, which Enter presses too, shows what the values
+/// would touch; the second sets them, and says which values it was shown with.
 #[component]
 pub fn Policy() -> impl IntoView {
     let (request, word) = (context(), path_word("policy"));
@@ -90,8 +92,9 @@ pub fn Policy() -> impl IntoView {
             _ => from,
         };
         let days = match (&set, days.is_empty()) {
+            _ if !kind.has_days() => String::new(),
             (Some(policy), true) => policy.days.map(|days| days.to_string()).unwrap_or_default(),
-            (None, true) if kind.has_days() => "90".to_owned(),
+            (None, true) => "90".to_owned(),
             _ => days,
         };
         let input = SetPolicy { policy: word.clone(), days: days.parse().ok(), from: first_instant(&from) };
@@ -113,20 +116,22 @@ pub fn Policy() -> impl IntoView {
         let path = format!("{SETTINGS}/policies/{word}");
         let (now, is_on) = (request.services.now(), set.is_some());
         let code = AsCode::set_policy(&request.code(None).await?, &word, input.days, input.from.as_deref());
-        let place = place_field(&request);
-        let below = preview.map(|preview| preview_view(preview, present, (&path, &days, &from), is_on, now, place));
+        let below = preview.map(|preview| preview_view(preview, present, (&days, &from), is_on, now));
         Ok(view! {
             <p class="crumb"><a href=SETTINGS>"Settings"</a></p>
             <h1>{kind.label()}</h1>
             <p class="lead">{kind.meaning()}</p>
-            <form method="get" action=path.clone() class="filters">
-                <FormError error fields=&["days", "from"] />
-                {days_field}
-                {from_field(from.clone(), error)}
-                <button type="submit" name="preview" value="yes" class="button">"Show what it touches"</button>
+            <form method="post" action=path>
+                {place_field(&request)}
+                <div class="filters">
+                    <FormError error fields=&["days", "from"] />
+                    {days_field}
+                    {from_field(from, error)}
+                    <button type="submit" name="preview" value="yes" formmethod="get" class="button">"Show what it touches"</button>
+                </div>
+                <p class="hint" id="from-hint">"Without a day it holds at once."</p>
+                {below}
             </form>
-            <p class="hint" id="from-hint">"Without a day it holds at once."</p>
-            {below}
             <CodeFold code public_url=request.public_url.clone() />
         }
         .into_any())
@@ -159,13 +164,14 @@ fn deciding_fact(kind: PolicyKind, key: &ApiKey, now: DateTime<Utc>) -> AnyView 
     }
 }
 
+/// What the values touch, and the button that sets them. `days`, `from`: the values as they stand in the form; sent along,
+/// they tell whether others were typed since.
 fn preview_view(
     preview: PolicyPreview,
     present: Option<TenantPolicy>,
-    (path, days, from): (&str, &str, &str),
+    (days, from): (&str, &str),
     is_on: bool,
     now: DateTime<Utc>,
-    place: AnyView,
 ) -> AnyView {
     let PolicyPreview { policy, keys, count } = preview;
     let verb = if policy.kind == PolicyKind::SuspendUnused {
@@ -182,7 +188,7 @@ fn preview_view(
     let more = count as usize > keys.len();
     let rows = keys.into_iter().map(|key| {
         let fact = deciding_fact(policy.kind, &key, now);
-        view! { <li><a href=key_path(&key)>{key.name.to_string()}</a>" of "{key.owner_name.clone()}", created "<Moment at=key.created_at now />{fact}</li> }
+        view! { <li><a href=key_path(&key)>{key.name.to_string()}</a>" "<code>{key.hint.clone()}"…"</code>" of "{key.owner_name.clone()}", created "<Moment at=key.created_at now />{fact}</li> }
     });
     let holds = if policy.holds_from <= now {
         "at once".to_owned()
@@ -200,12 +206,9 @@ fn preview_view(
             <ul class="plain-list">{rows.collect_view()}{more.then(|| view! { <li>"… and more"</li> })}</ul>
             <p>{format!("It holds {holds}, for every key that is made or rolled.")}</p>
             {until}
-            <form method="post" action=path.to_owned()>
-                {place}
-                <input type="hidden" name="days" value=days.to_owned() />
-                <input type="hidden" name="from" value=from.to_owned() />
-                <div class="buttons"><button type="submit" class="button primary">{button}</button><a class="button" href=SETTINGS>"Cancel"</a></div>
-            </form>
+            <input type="hidden" name="seen_days" value=days.to_owned() />
+            <input type="hidden" name="seen_from" value=from.to_owned() />
+            <div class="buttons"><button type="submit" class="button primary">{button}</button><a class="button" href=SETTINGS>"Cancel"</a></div>
         </section>
     }
     .into_any()
@@ -220,12 +223,17 @@ pub fn PolicyOff() -> impl IntoView {
         request.services.tenant_policies().check_may_set(request.actor()?).await?;
         let on = request.services.tenant_policies().list(request.actor()?).await?;
         let code = request.code(None).await?;
+        let words = if kind == PolicyKind::SuspendUnused {
+            "It suspends no more keys. Those that it has suspended stay so until they are resumed."
+        } else {
+            "New keys are free of it from now on."
+        };
         Ok(Card {
             title: format!("Turn the policy “{}” off?", kind.label()),
             button: on.iter().any(|policy| policy.kind == kind).then_some("Turn off"),
             destroys: false,
             code: AsCode::clear_policy(&code, &word),
-            words: view! { <p>"New keys are free of it from now on. What it has suspended stays so until it is resumed."</p> }.into_any(),
+            words: view! { <p>{words}</p> }.into_any(),
             fields: place_field(&request),
         }
         .view(&request, SETTINGS, code.public_url))

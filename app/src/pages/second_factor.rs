@@ -5,7 +5,7 @@ use domain::{ApiError, ErrorCode, Secret};
 use leptos::prelude::*;
 use service::Enrolment;
 
-use super::{page, path_word};
+use super::{key_acts::unfit_card, page, path_word};
 use crate::{
     components::{
         confirm_fields::{CONFIRM_FIELDS, confirm_fields},
@@ -21,12 +21,20 @@ const PROFILE: &str = "/user/profile";
 pub fn SecondFactor() -> impl IntoView {
     let (request, act) = (context(), path_word("act"));
     page("Second factor", async move {
+        if !request.form.revealed.is_empty() {
+            return Ok(codes(&request.form.revealed));
+        }
+        let state = request.services.second_factors().state(request.actor()?).await?;
+        if let Some(reason) = unfit(&act, state.enabled_at.is_some()) {
+            let title = "Second factor".to_owned();
+            return Ok(unfit_card(&request, title, reason.to_owned(), (PROFILE, "To your profile")));
+        }
         match act.as_str() {
             "begin" => begin(&request).await,
             "enable" => enable(&request).await,
             "codes" => {
                 let words = "Ten new codes take the place of those that you have; the earlier ones count no more.";
-                Ok(codes_or(&request, ask(&request, "New recovery codes", words, "Draw new codes", false).await?))
+                ask(&request, "New recovery codes", words, "Draw new codes", false).await
             }
             "disable" => {
                 let words = "Signing in then asks for your password alone, and your recovery codes are gone.";
@@ -35,6 +43,15 @@ pub fn SecondFactor() -> impl IntoView {
             _ => Err(ApiError::not_found()),
         }
     })
+}
+
+/// Why a page doesn't fit, by whether the second factor is on.
+fn unfit(act: &str, is_on: bool) -> Option<&'static str> {
+    match (act, is_on) {
+        ("begin" | "enable", true) => Some("Your second factor is on already."),
+        ("codes" | "disable", false) => Some("There is no second factor."),
+        _ => None,
+    }
 }
 
 async fn begin(request: &RequestContext) -> Result<AnyView, ApiError> {
@@ -68,9 +85,6 @@ async fn ask(
 }
 
 async fn enable(request: &RequestContext) -> Result<AnyView, ApiError> {
-    if !request.form.revealed.is_empty() {
-        return Ok(codes_or(request, ().into_any()));
-    }
     let actor = request.actor()?;
     let factors = request.services.second_factors();
     let begun = if request.services.is_fresh(actor) {
@@ -119,12 +133,8 @@ fn hidden_secret() -> AnyView {
         .into_any()
 }
 
-/// The recovery codes, when the form has drawn some; or else the form.
-fn codes_or(request: &RequestContext, form: AnyView) -> AnyView {
-    let codes = &request.form.revealed;
-    if codes.is_empty() {
-        return form;
-    }
+/// The recovery codes that the form has drawn, this once.
+fn codes(codes: &[Secret]) -> AnyView {
     let text = codes.iter().map(Secret::expose).collect::<Vec<_>>().join("\n");
     view! {
         <div class="card" data-firm="">

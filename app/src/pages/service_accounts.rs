@@ -1,5 +1,6 @@
-//! Team > Service Accounts, one account with its keys, and the pages behind the buttons for those without script.
+//! Team > Service Accounts, one account with its keys, and the pages behind the buttons, which dialogs show where there is script.
 
+use chrono::{DateTime, Utc};
 use domain::{
     AccountFilter, AccountState, AgentScope, ApiError, Direction, KeyQuery, KeySort, Owner, Recent, Role,
     ServiceAccount, ServiceAccountId,
@@ -10,7 +11,7 @@ use super::{
     agents::agents,
     api_keys::{KeyList, key_list, new_key_page},
     form_id,
-    key_acts::Card,
+    key_acts::{Card, unfit_card},
     list_params, page, path_id, path_word,
     toolbar::{Empty, Pager, Toolbar},
 };
@@ -21,11 +22,11 @@ use crate::{
         as_code::CodeFold,
         concerns::ConcernBanners,
         confirm_fields::confirm_fields,
-        delete_account::DeleteWords,
+        delete_account::{DeleteWords, keys_words},
         field::{Field, FormError},
         icon::{Icon, Picture},
         place::place_field,
-        revoke_key::{RecentWords, RoleWords},
+        revoke_key::RoleWords,
         role_field::RoleField,
         row_menu::RowMenu,
         status::AccountStatus,
@@ -58,7 +59,7 @@ pub fn Accounts() -> impl IntoView {
         Ok(view! {
             <h1>"Service Accounts"</h1>
             <p class="lead">"Accounts that belong to the tenant, not to a person. Their keys go on when people leave."</p>
-            <ConcernBanners concerns now />
+            <ConcernBanners concerns own=request.actor()?.user_id() now />
             <div class="board">
                 <a class="button primary board-action" href=format!("{PATH}/new") data-dialog=""><Picture icon=Icon::Plus />"Add Service Account"</a>
                 <Toolbar choice=bar states label="Search service accounts" />
@@ -72,6 +73,24 @@ pub fn Accounts() -> impl IntoView {
 
 async fn load(request: &RequestContext, id: Result<ServiceAccountId, ApiError>) -> Result<ServiceAccount, ApiError> {
     Ok(request.services.service_accounts().get(request.actor()?, id?).await?)
+}
+
+/// Why a page doesn't fit an account as it is now, in the service's words; none, when it fits.
+fn unfit(act: &str, account: &ServiceAccount) -> Option<&'static str> {
+    match (act, account.state()) {
+        ("delete", AccountState::Deleted { .. }) => Some("This service account was deleted already."),
+        ("rename" | "role" | "suspend" | "resume" | "keys/new", AccountState::Deleted { .. }) => {
+            Some("This service account was deleted.")
+        }
+        ("suspend", AccountState::Suspended { .. }) => Some("This service account is suspended already."),
+        ("resume", AccountState::Active) => Some("This service account isn't suspended."),
+        _ => None,
+    }
+}
+
+/// The page that says so, and leads `back`.
+fn unfit_page(request: &RequestContext, account: &ServiceAccount, reason: &str, back: &str) -> AnyView {
+    unfit_card(request, format!("The service account {}", account.name), reason.to_owned(), (back, "Back"))
 }
 
 /// `/team/service-accounts/{account}`.
@@ -147,6 +166,9 @@ pub fn DeleteAccount() -> impl IntoView {
     let (request, id) = (context(), path_id("account"));
     page("Delete a service account", async move {
         let account = load(&request, id).await?;
+        if let Some(reason) = unfit("delete", &account) {
+            return Ok(unfit_page(&request, &account, reason, PATH));
+        }
         let (now, error) = (request.services.now(), Signal::stored(request.form.error.clone()));
         let owner = Owner::ServiceAccount(account.id);
         let agents = request.services.agents().list(request.actor()?, AgentScope::Owner(owner)).await?;
@@ -154,7 +176,7 @@ pub fn DeleteAccount() -> impl IntoView {
         let mut in_use = request.services.api_keys().list(request.actor()?, owner, &newest).await?.items;
         let recent = request.services.api_keys().recent_of_owner(request.actor()?, owner).await?;
         in_use.retain(|key| key.was_used_lately(now));
-        let (lately, is_over) = (account.was_used_lately(now), account.deleted_at.is_some());
+        let lately = account.was_used_lately(now);
         let title = format!("Delete the service account {}?", account.name);
         let code = request.code(None).await?;
         let example = AsCode::delete_account(&code, &account.id.to_string());
@@ -167,7 +189,7 @@ pub fn DeleteAccount() -> impl IntoView {
                     {lately.then(|| view! { <Field name="confirmation" label="Type the name to confirm" autofocus=true error /> })}
                     <div class="buttons">
                         <a class="button" href=PATH data-close="" autofocus=!lately>"Cancel"</a>
-                        {(!is_over).then(|| view! { <button type="submit" class="button destroy">"Delete"</button> })}
+                        <button type="submit" class="button destroy">"Delete"</button>
                     </div>
                 </form>
                 <CodeFold code=example public_url=code.public_url />
@@ -183,8 +205,14 @@ pub fn NewAccountKey() -> impl IntoView {
     let (request, id) = (context(), path_id("account"));
     page("Create an API key", async move {
         let account = load(&request, id).await?;
+        let back = format!("{PATH}/{}", account.id);
+        if request.form.issued.is_none()
+            && let Some(reason) = unfit("keys/new", &account)
+        {
+            return Ok(unfit_page(&request, &account, reason, &back));
+        }
         let code = request.code(Some(account.id)).await?;
-        new_key_page(&request, &format!("{PATH}/{}", account.id), Vec::new(), code).await
+        new_key_page(&request, &back, Vec::new(), Some(&account), code).await
     })
 }
 
@@ -194,30 +222,27 @@ pub fn AccountAct() -> impl IntoView {
     let (request, id, act) = (context(), path_id("account"), path_word("act"));
     page("Service account", async move {
         let account = load(&request, id).await?;
+        if let Some(reason) = unfit(&act, &account) {
+            return Ok(unfit_page(&request, &account, reason, PATH));
+        }
         let (code, id) = (request.code(None).await?, account.id.to_string());
         let owner = Owner::ServiceAccount(account.id);
         let recent = request.services.api_keys().recent_of_owner(request.actor()?, owner).await?;
         let now = request.services.now();
         let url = code.public_url.clone();
-        let is_active = matches!(account.state(), AccountState::Active);
         match act.as_str() {
             "suspend" => Ok(Card {
                 title: format!("Suspend the service account {}?", account.name),
-                button: is_active.then_some("Suspend"),
+                button: Some("Suspend"),
                 destroys: true,
                 code: AsCode::change(&code, "suspend_service_account", &id, None),
-                words: view! {
-                    <p>{format!("All its keys ({} active) stop working at once; agents and flows that use them are refused.", account.active_keys)}</p>
-                    <RecentWords recent now />
-                    <p>"It can be resumed later, and its keys work again."</p>
-                }
-                .into_any(),
+                words: suspend_words(&account, recent, now),
                 fields: ().into_any(),
             }
             .view(&request, PATH, url)),
             "resume" => Ok(Card {
                 title: format!("Resume the service account {}?", account.name),
-                button: account.suspended_at.is_some().then_some("Resume"),
+                button: Some("Resume"),
                 destroys: false,
                 code: AsCode::change(&code, "resume_service_account", &id, None),
                 words: view! { <p>"Its keys work again from the next request on, but those that are suspended by themselves."</p> }.into_any(),
@@ -229,6 +254,15 @@ pub fn AccountAct() -> impl IntoView {
             _ => Err(ApiError::not_found()),
         }
     })
+}
+
+fn suspend_words(account: &ServiceAccount, recent: Recent, now: DateTime<Utc>) -> AnyView {
+    let what = format!(
+        "All its keys ({} active) stop working at once; agents and flows that use them are refused.",
+        account.active_keys
+    );
+    view! { {keys_words(account, recent, now, what)}<p>"It can be resumed later, and its keys work again."</p> }
+        .into_any()
 }
 
 /// The form for the role or, without `recent`, for the name. `recent`: who used its keys in the last day.

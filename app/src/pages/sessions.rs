@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use super::{key_acts::Card, page, path_id};
 use crate::{
     as_code::AsCode,
-    components::{time::Moment, trash_link::TrashLink},
+    components::{address::from_address, time::Moment, trash_link::TrashLink},
     request::{RequestContext, context},
 };
 
@@ -74,7 +74,7 @@ pub fn EndSession() -> impl IntoView {
         let id = id?;
         let found = load(&request).await?.into_iter().find(|session| session.id == id);
         let session = found.ok_or_else(ApiError::not_found)?;
-        let from = session.address.clone().map(|address| format!(", from {address}")).unwrap_or_default();
+        let from = from_address(session.address.as_deref());
         Ok(Card {
             title: "End this session?".to_owned(),
             button: Some("End"),

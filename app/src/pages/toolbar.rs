@@ -8,6 +8,9 @@ use crate::{
     list_url::ListChoice,
 };
 
+/// The word of all states together, the same in every list.
+const EVERY_STATE: &str = "all";
+
 /// The search and the states. `states`: word and label of each.
 #[component]
 pub fn Toolbar(choice: ListChoice, states: Vec<(&'static str, &'static str)>, label: &'static str) -> impl IntoView {
@@ -35,7 +38,8 @@ pub fn Toolbar(choice: ListChoice, states: Vec<(&'static str, &'static str)>, la
     }
 }
 
-/// What stands where no row does: an invitation, or which filter hides the rows.
+/// What stands where no row does: an invitation, or which filter hides the rows. `words`: what is said when there is no row
+/// in any state. Where the list begins with one state, their "yet" gives way to its name: of the others nothing is known.
 #[component]
 pub fn Empty(
     choice: ListChoice,
@@ -45,9 +49,19 @@ pub fn Empty(
 ) -> impl IntoView {
     let searched = !choice.search.trim().is_empty();
     let is_narrowed = choice.extra.iter().any(|(_, value)| !value.is_empty());
-    let filtered = choice.state != default_state || is_narrowed;
-    if !searched && !filtered {
+    let is_whole = !searched && !is_narrowed;
+    if is_whole && choice.state == EVERY_STATE {
         return view! { <div class="empty"><p>{words}</p></div> }.into_any();
+    }
+    if is_whole && choice.state == default_state {
+        let words = words.replacen(" yet.", &format!(" in the state “{state_label}”."), 1);
+        return view! {
+            <div class="empty">
+                <p>{words}</p>
+                <p><a class="button" href=choice.with_state(EVERY_STATE)>"Show those in every state"</a></p>
+            </div>
+        }
+        .into_any();
     }
     let beside = if is_narrowed { ", with the other filters" } else { "" };
     let search = if searched { format!(" that matches “{}”", choice.search.trim()) } else { String::new() };
