@@ -42,14 +42,25 @@ test('chosen keys are revoked at once, after a look at what that stops @both', a
   const account = team.account('deployer');
   const [one, two, kept] = ['one', 'two', 'kept'].map((name) => team.key(account, name));
   expect(await isValid(one)).toBe(true);
-  await signIn(ada, '/team/keys');
+  await signIn(ada, '/team/keys?kind=service_account&show=never_expires');
+  await page.getByRole('button', { name: 'Suspend…' }).click();
+  await expect(page.getByRole('heading', { name: 'Choose keys in the list first.' })).toBeVisible();
+  await page.getByRole('link', { name: 'Back to the list' }).click();
+  await expect(page).toHaveURL(/\/team\/keys\?kind=service_account&show=never_expires$/);
+  await page.getByLabel('Choose one').check();
+  await page.getByRole('button', { name: 'Revoke…' }).click();
+  await page.getByRole('link', { name: 'Cancel' }).click();
+  await expect(page).toHaveURL(/\/team\/keys\?kind=service_account&show=never_expires$/);
   await page.getByLabel('Choose one').check();
   await page.getByLabel('Choose two').check();
   await page.getByRole('button', { name: 'Revoke…' }).click();
   await expect(page.getByRole('heading', { name: 'Revoke 2 API keys?' })).toBeVisible();
+  const chosen = page.locator('li').filter({ has: page.getByRole('link', { name: 'one', exact: true }) });
+  await expect(chosen.locator('code')).toHaveText(`${one.slice(0, 8)}…`);
   await expect(page.getByText('1 of them was used in the last day.')).toBeVisible();
   await page.getByRole('button', { name: 'Revoke', exact: true }).click();
   await expect(page.getByRole('status').filter({ hasText: 'revoked' })).toBeVisible();
+  await expect(page).toHaveURL(/\/team\/keys\?kind=service_account&show=never_expires$/);
   expect(await Promise.all([one, two, kept].map(isValid))).toEqual([false, false, true]);
   await open('/team/keys?state=revoked');
   await expect(row(page, 'one')).toContainText('Revoked');
@@ -76,17 +87,65 @@ test('a policy shows what it touches, holds for new keys, and is turned off @bot
   await press(page, 'Create an API key', scripted);
   await expect(page.getByText('Keys of this tenant must end within 30 days.')).toBeVisible();
   await page.getByLabel('API Key Name').fill('too long');
-  await page.getByLabel('90 days').check();
+  await expect(page.getByLabel('90 days')).toHaveCount(0);
+  await expect(page.getByLabel('30 days')).toBeChecked();
+  await page.getByLabel('Date and time').check();
+  await page.getByLabel(/^Expires at/).fill('2100-01-01T00:00');
   await page.getByRole('button', { name: 'Create', exact: true }).click();
   await expect(page.getByRole('alert').first()).toContainText('requires an expiry within 30 days');
   await expect(page.getByLabel('API Key Name')).toHaveValue('too long');
   await open('/team/keys?show=against_policy');
-  await expect(row(page, 'endless')).toBeVisible();
+  await expect(row(page, 'endless')).toContainText('Against policy: Maximum lifetime');
 
   await open('/team/settings');
   await press(page, 'Turn off', scripted);
   await page.getByRole('button', { name: 'Turn off', exact: true }).click();
   await expect(row(page, 'Maximum lifetime')).toContainText('Off');
+
+  await open('/team/settings/policies/service_accounts_only?from=2100-01-01');
+  await page.getByRole('button', { name: 'Turn on' }).click();
+  await expect(row(page, 'Service accounts only')).toContainText('Holds');
+  await open('/user/api-keys');
+  await expect(row(page, 'endless')).toContainText('Against a policy to come: Service accounts only, from 2100-01-01');
+});
+
+test('a list whose keys are all revoked says so, and leads to them @both', async ({ page, team, signIn }) => {
+  const ada = team.person();
+  team.key(ada, 'gone');
+  await signIn(ada, '/team/keys');
+  await page.getByLabel('Choose gone').check();
+  await page.getByRole('button', { name: 'Revoke…' }).click();
+  await page.getByRole('button', { name: 'Revoke', exact: true }).click();
+  await expect(page.getByText('No API keys in the state “Active”.')).toBeVisible();
+  await page.getByRole('link', { name: 'Show those in every state' }).click();
+  await expect(row(page, 'gone')).toContainText('Revoked');
+});
+
+test('a policy is never set with values whose effect was not shown @both', async ({ page, open, team, signIn }) => {
+  const ada = team.person();
+  team.key(ada, 'endless');
+  await signIn(ada, '/team/settings/policies/max_lifetime');
+  await expect(page.getByLabel('Days')).toHaveValue('90');
+  await page.getByLabel('Days').fill('45');
+  await page.getByRole('button', { name: 'Turn on' }).click();
+  await expect(page).toHaveURL(/\?days=45&from=&preview=yes$/);
+  await expect(page.getByLabel('Days')).toHaveValue('45');
+  await expect(page.getByText('1 key that lives now')).toBeVisible();
+  const address = page.url();
+  await open('/team/settings');
+  await expect(row(page, 'Maximum lifetime')).toContainText('Off');
+
+  await open(address);
+  await page.getByRole('button', { name: 'Turn on' }).click();
+  await expect(row(page, 'Maximum lifetime')).toContainText('On 45 days');
+
+  // Enter shows, and sets nothing.
+  await page.getByRole('link', { name: 'Change the policy Maximum lifetime' }).click();
+  await page.getByLabel('Days').fill('60');
+  await page.getByLabel('Days').press('Enter');
+  await expect(page).toHaveURL(/[?&]days=60&/);
+  await open('/team/settings');
+  await expect(row(page, 'Maximum lifetime')).toContainText('On 45 days');
 });
 
 test('those who administer nothing see neither all keys nor settings @both', async ({ page, open, team, signIn, watch }) => {

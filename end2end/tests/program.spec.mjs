@@ -48,7 +48,7 @@ test('a dialog says in three languages what it would do, with what is typed', as
   expect(copied).toBe(`latchkey admin create-key --tenant ${team.slug} --user ${ada.email} --name 'Ada'\\''s key'`);
   // Nothing was made by looking.
   await page.getByRole('link', { name: 'Cancel' }).click();
-  await expect(page.getByText('No API keys yet')).toBeVisible();
+  await expect(page.getByText('No API keys in the state “Active”')).toBeVisible();
 });
 
 test('each page that asks says in three languages what it would do @both', async ({ page, open, team, signIn }) => {
