@@ -1,7 +1,7 @@
 //! The choices of the expiry's form, and the instant that each means. No clock: `now` is an argument.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use domain::time::ExpiryError;
+use domain::{policy::Bounds, time::ExpiryError};
 
 /// One radio button.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,20 +67,20 @@ impl ExpiryChoice {
         }
     }
 
-    /// Whether a key can be made with it where none lives longer than `longest` and, if `needs_end`, each has an end. A date
-    /// can always be chosen: whether it is too late is seen when it is there.
-    pub fn fits(self, longest: Option<TimeDelta>, needs_end: bool) -> bool {
+    /// Whether a key can be made with it within bounds. A date can always be chosen: whether it is too late is seen when it is
+    /// there.
+    pub fn fits(self, bounds: Bounds) -> bool {
         match (self, self.length()) {
-            (Self::Never, _) => longest.is_none() && !needs_end,
-            (_, Some(length)) => longest.is_none_or(|longest| length <= longest),
+            (Self::Never, _) => bounds == Bounds::default(),
+            (_, Some(length)) => bounds.longest.is_none_or(|longest| length <= longest),
             (_, None) => true,
         }
     }
 
     /// The choice that is made at first: the default or, where it doesn't fit, the longest that does.
-    pub fn first(longest: Option<TimeDelta>) -> Self {
+    pub fn first(bounds: Bounds) -> Self {
         let choices = [Self::Quarter, Self::Month, Self::Week];
-        choices.into_iter().find(|choice| choice.fits(longest, true)).unwrap_or(Self::Custom)
+        choices.into_iter().find(|choice| choice.fits(bounds)).unwrap_or(Self::Custom)
     }
 
     /// How long a key lives by it; `None` where the choice alone doesn't say.
@@ -143,14 +143,15 @@ mod tests {
     #[test]
     fn only_what_can_be_made_fits_and_the_longest_of_it_comes_first() {
         let fitting = |days: Option<i64>, needs_end| {
-            let longest = days.map(TimeDelta::days);
-            ExpiryChoice::ALL.into_iter().filter(|choice| choice.fits(longest, needs_end)).collect::<Vec<_>>()
+            let bounds = Bounds { longest: days.map(TimeDelta::days), needs_end };
+            ExpiryChoice::ALL.into_iter().filter(|choice| choice.fits(bounds)).collect::<Vec<_>>()
         };
         assert_eq!(fitting(None, false), ExpiryChoice::ALL);
         assert_eq!(fitting(None, true), ExpiryChoice::ALL[..5]);
         assert_eq!(fitting(Some(30), false), [ExpiryChoice::Week, ExpiryChoice::Month, ExpiryChoice::Custom]);
-        let first = |days: i64| ExpiryChoice::first(Some(TimeDelta::days(days)));
-        assert_eq!(ExpiryChoice::first(None), ExpiryChoice::default());
+        let within = |days: i64| Bounds { longest: Some(TimeDelta::days(days)), needs_end: false };
+        let first = |days: i64| ExpiryChoice::first(within(days));
+        assert_eq!(ExpiryChoice::first(Bounds::default()), ExpiryChoice::default());
         assert_eq!(
             [first(365), first(89), first(6)],
             [ExpiryChoice::Quarter, ExpiryChoice::Month, ExpiryChoice::Custom]

@@ -62,9 +62,7 @@ impl ListParams {
             page: self.page(),
         }
     }
-}
 
-impl ListParams {
     /// As a list of members; the state is a role's word. An unknown one means all.
     pub fn to_members(&self) -> MemberQuery {
         MemberQuery {
@@ -266,6 +264,19 @@ impl ListChoice {
     }
 }
 
+/// Whether a text is a path of our own, to go back to: never another site (CWE-601).
+pub fn is_own_path(text: &str) -> bool {
+    text.starts_with('/')
+        && !text.starts_with("//")
+        && !text.chars().any(|c| c == '\\' || c.is_control() || c.is_whitespace())
+}
+
+/// The list at `path` as one came from it, with its filter; the whole list for any other place.
+pub fn back_to_list<'a>(path: &'a str, came_from: &'a str) -> &'a str {
+    let is_list = is_own_path(came_from) && came_from.strip_prefix(path).is_some_and(|rest| rest.starts_with('?'));
+    if is_list { came_from } else { path }
+}
+
 /// What stays as it is in a query's value: RFC 3986 §2.3 (unreserved), and `/`, which §3.4 allows there.
 const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
@@ -287,6 +298,24 @@ mod tests {
         assert_eq!(choice.with_sort("name"), "/user/api-keys?q=a%26b%20%C3%BC&state=active&sort=name&dir=asc");
         assert_eq!(choice.aria_sort("created"), Some("descending"));
         assert_eq!(choice.aria_sort("name"), None);
+    }
+
+    #[test]
+    fn only_the_list_itself_is_gone_back_to() {
+        let back = |came_from| back_to_list("/team/keys", came_from).to_owned();
+        assert_eq!(back("/team/keys?q=a%26b&state=all"), "/team/keys?q=a%26b&state=all");
+        for other in [
+            "",
+            "/team/keys",
+            "/team/keys/bulk?act=revoke",
+            "/team/keysmith?q=a",
+            "/team/settings",
+            "//evil.example/team/keys?q=a",
+            "https://evil.example/team/keys?q=a",
+            "/team/keys?q=a\r\nb",
+        ] {
+            assert_eq!(back(other), "/team/keys", "{other}");
+        }
     }
 
     #[test]

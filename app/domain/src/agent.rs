@@ -112,8 +112,7 @@ impl Label {
 
     fn parse(text: &str) -> Result<Self, LabelError> {
         let text = text.trim();
-        let has_token = matches!(crate::secret::without_tokens(text), std::borrow::Cow::Owned(_));
-        let fits = !has_token
+        let fits = !crate::secret::holds_token(text)
             && !text.is_empty()
             && text.chars().count() <= MOST_LABEL_CHARS
             && !text.chars().any(char::is_control);

@@ -116,6 +116,16 @@ impl TenantPolicy {
         }
     }
 
+    /// The policy in a sentence, for one who asked for what no value would make right, with what to do instead.
+    pub fn refusal(&self) -> String {
+        let instead = match self.kind {
+            PolicyKind::ServiceAccountsOnly => " Ask an administrator for one.",
+            PolicyKind::NoKeysByKeys => " Create it in the dashboard.",
+            PolicyKind::MaxLifetime | PolicyKind::ExpiryRequired | PolicyKind::SuspendUnused => "",
+        };
+        format!("{}{instead}", self.sentence())
+    }
+
     /// Whether a key that is there wouldn't be let made so. One that isn't used is no matter of its making.
     pub fn is_against(&self, key: &ApiKey) -> bool {
         match self.kind {
@@ -167,17 +177,31 @@ pub fn lifetime(days: Option<u32>) -> TimeDelta {
     TimeDelta::days(i64::from(days.unwrap_or(0))) + TimeDelta::minutes(1)
 }
 
-/// The longest life that a new key gets by policies which an earlier one of its kind may be against: `wanted`, or less. Never,
-/// when `None`.
-pub fn longest(policies: &[TenantPolicy], wanted: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    policies.iter().filter(|policy| policy.holds(now)).fold(wanted, |end, policy| match policy.kind {
-        PolicyKind::MaxLifetime => {
-            let last = now + TimeDelta::days(i64::from(policy.days.unwrap_or(0)));
-            Some(end.map_or(last, |end| end.min(last)))
+/// What the policies that hold leave of a new key's life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// The longest that it may be.
+    pub longest: Option<TimeDelta>,
+    /// Whether it must end some day.
+    pub needs_end: bool,
+}
+
+impl Bounds {
+    /// Of a tenant's policies at `now`.
+    pub fn of(policies: &[TenantPolicy], now: DateTime<Utc>) -> Self {
+        let holding = || policies.iter().filter(|policy| policy.holds(now));
+        let most = holding().filter(|policy| policy.kind == PolicyKind::MaxLifetime);
+        Self {
+            longest: most.map(|policy| TimeDelta::days(i64::from(policy.days.unwrap_or(0)))).min(),
+            needs_end: holding().any(|policy| policy.kind == PolicyKind::ExpiryRequired),
         }
-        PolicyKind::ExpiryRequired => Some(end.unwrap_or(now + FOR_WANT_OF_AN_END)),
-        PolicyKind::ServiceAccountsOnly | PolicyKind::NoKeysByKeys | PolicyKind::SuspendUnused => end,
-    })
+    }
+
+    /// `wanted`, or less. Never, when `None`.
+    pub fn limit(self, wanted: Option<TimeDelta>) -> Option<TimeDelta> {
+        let wanted = wanted.or(self.needs_end.then_some(FOR_WANT_OF_AN_END));
+        [wanted, self.longest].into_iter().flatten().min()
+    }
 }
 
 fn days_text(days: u32) -> String {
@@ -228,11 +252,10 @@ pub fn check(policies: &[TenantPolicy], proposed: Proposed, now: DateTime<Utc>) 
                 return Err(ApiError::field("expires_at", message));
             }
             PolicyKind::ServiceAccountsOnly if proposed.owner == OwnerKind::User => {
-                let message = format!("{} Ask an administrator for one.", policy.sentence());
-                return Err(ApiError::forbidden(message));
+                return Err(ApiError::forbidden(policy.refusal()));
             }
             PolicyKind::NoKeysByKeys if proposed.by_key => {
-                return Err(ApiError::forbidden(format!("{} Create it in the dashboard.", policy.sentence())));
+                return Err(ApiError::forbidden(policy.refusal()));
             }
             _ => {}
         }

@@ -21,6 +21,11 @@ pub fn without_tokens(text: &str) -> Cow<'_, str> {
     if kept.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(kept + rest) }
 }
 
+/// Whether an API key's token stands in the text.
+pub fn holds_token(text: &str) -> bool {
+    first_token(text).is_some()
+}
+
 fn first_token(text: &str) -> Option<usize> {
     let is_token = |at: &usize| {
         let body = text.as_bytes().get(at + 4..at + 4 + TOKEN_BODY);

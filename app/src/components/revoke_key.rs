@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Agent, ApiKey, Recent};
 use leptos::prelude::*;
 
-use super::{address::from_address, delete_account::agent_names, time::Moment};
+use super::{address::from_client, delete_account::agent_names, time::Moment};
 
 /// Which key it is, where others have the same name.
 pub fn subject(key: &ApiKey) -> AnyView {
@@ -24,10 +24,8 @@ pub fn UseWords(
     let (names, is_good) = (agent_names(&agents, &key), key.state(now).is_good());
     let (subject, stops) = (subject(&key), stop_words(&key, recent, now, then));
     let last = key.last_used.and_then(|last| {
-        let address = from_address(last.address.as_deref());
-        let agent = last.user_agent.map(|agent| format!(" by {agent}")).unwrap_or_default();
         // As one text: an empty one of its own would be sent as a blank.
-        let who = format!("{address}{agent}{names}");
+        let who = format!("{}{names}", from_client(&last));
         if is_good {
             (!who.is_empty()).then(|| view! { <p class="muted">{format!("The last time{who}.")}</p> }.into_any())
         } else {

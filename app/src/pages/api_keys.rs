@@ -1,9 +1,8 @@
 //! User > API Keys, and the pages behind its buttons, which dialogs show where there is script.
 
-use chrono::TimeDelta;
 use domain::{
     ApiError, IssuedKey, KeyFilter, KeyQuery, Operation, Owner, Page, PolicyKind, ServiceAccount, TenantPolicy,
-    policy::lifetime,
+    policy::Bounds,
 };
 use leptos::prelude::*;
 use service::{Actor, offers, offers_in};
@@ -73,8 +72,7 @@ pub struct KeyList {
 pub fn key_list(request: &RequestContext, list: KeyList, query: &KeyQuery, keys: Page<domain::ApiKey>) -> AnyView {
     let choice = ListChoice::of_keys(list.path, query);
     let states = KeyFilter::ALL.iter().map(|filter| (filter.as_str(), filter.label())).collect();
-    let words =
-        if list.may_create { "No API keys yet. Create one to let a program act for you." } else { "No API keys yet." };
+    let hint = if list.may_create { "Create one to let a program act for you." } else { "" };
     let (bar, empty, head, state_label) = (choice.clone(), choice.clone(), choice.clone(), query.filter.label());
     let show_tenant = list.owner.is_none();
     let (is_empty, now, base) = (keys.items.is_empty(), request.services.now(), list.base);
@@ -83,7 +81,8 @@ pub fn key_list(request: &RequestContext, list: KeyList, query: &KeyQuery, keys:
         view! { <a class="button primary board-action" href=href data-dialog=""><Picture icon=Icon::Plus />"Create an API key"</a> }
     });
     let rows = if is_empty {
-        view! { <Empty choice=empty default_state=KeyFilter::Active.as_str() state_label words /> }.into_any()
+        let default_state = KeyFilter::Active.as_str();
+        view! { <Empty choice=empty default_state state_label things="API keys" hint /> }.into_any()
     } else {
         let actor = request.actor.clone();
         view! { <KeyTable keys=keys.items actor choice=head base show_tenant now /> }.into_any()
@@ -146,14 +145,11 @@ async fn policies(request: &RequestContext, tenants: &[TenantChoice]) -> Result<
     Ok(policies)
 }
 
-/// The expiry that is chosen, and those that are offered: what policies allow and, if `has_others`, all, since another tenant
+/// The expiry that is chosen, and those that are offered: what `bounds` allow and, if `has_others`, all, since another tenant
 /// may allow them. `typed`: the form's word, which is kept.
-fn expiries(typed: &str, policies: &[TenantPolicy], has_others: bool) -> (ExpiryChoice, Vec<ExpiryChoice>) {
-    let most = policies.iter().filter(|policy| policy.kind == PolicyKind::MaxLifetime);
-    let longest: Option<TimeDelta> = most.map(|policy| lifetime(policy.days)).min();
-    let needs_end = policies.iter().any(|policy| policy.kind == PolicyKind::ExpiryRequired);
-    let chosen = if typed.is_empty() { ExpiryChoice::first(longest) } else { ExpiryChoice::from_word(typed) };
-    let is_offered = |choice: &ExpiryChoice| has_others || *choice == chosen || choice.fits(longest, needs_end);
+fn expiries(typed: &str, bounds: Bounds, has_others: bool) -> (ExpiryChoice, Vec<ExpiryChoice>) {
+    let chosen = if typed.is_empty() { ExpiryChoice::first(bounds) } else { ExpiryChoice::from_word(typed) };
+    let is_offered = |choice: &ExpiryChoice| has_others || *choice == chosen || choice.fits(bounds);
     (chosen, ExpiryChoice::ALL.into_iter().filter(is_offered).collect())
 }
 
@@ -173,11 +169,11 @@ pub async fn new_key_page(
     let has_others = tenants.iter().any(|tenant| tenant.id != actor.tenant_id());
     let no_own = policies.iter().find(|policy| policy.kind == PolicyKind::ServiceAccountsOnly);
     if let Some(policy) = no_own.filter(|_| account.is_none() && !has_others) {
-        let reason = format!("{} Ask an administrator for one.", policy.sentence());
-        return Ok(unfit_card(request, "Create an API key".to_owned(), reason, (back, "Back")));
+        return Ok(unfit_card(request, "Create an API key".to_owned(), policy.refusal(), (back, "Back")));
     }
     let value = |name: &str| request.form.value(name);
-    let (chosen, choices) = expiries(&value("expiry"), &policies, has_others);
+    let bounds = Bounds::of(&policies, request.services.now());
+    let (chosen, choices) = expiries(&value("expiry"), bounds, has_others);
     let typed = Typed { name: value("name"), expiry: chosen.word().to_owned(), date: value("date") };
     let repeated = value("idempotency_key");
     let form_id = if repeated.is_empty() || is_conflict(request) { form_id() } else { repeated };

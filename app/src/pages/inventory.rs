@@ -26,7 +26,7 @@ use crate::{
         time::Moment,
         trash_link::TrashLink,
     },
-    list_url::ListChoice,
+    list_url::{ListChoice, back_to_list},
     request::{RequestContext, context},
 };
 
@@ -70,8 +70,8 @@ pub fn Inventory() -> impl IntoView {
         let rows = if !keys.items.is_empty() {
             table(&request, keys.items, head, now)?
         } else if is_first {
-            let words = "No API keys yet.";
-            view! { <Empty choice=empty default_state=KeyFilter::Active.as_str() state_label words /> }.into_any()
+            let default_state = KeyFilter::Active.as_str();
+            view! { <Empty choice=empty default_state state_label things="API keys" hint="" /> }.into_any()
         } else {
             emptied(&empty)
         };
@@ -200,18 +200,15 @@ fn in_address<'a>(request: &'a RequestContext, name: &'a str) -> impl Iterator<I
     query.split('&').filter_map(move |pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
-/// The list that one came from, with its filter; the whole list, when the request names none. Never another place (CWE-601).
-fn list_address(request: &RequestContext) -> String {
+/// The address that the form names, or the page's own; not decoded by the router, which decodes a value twice: what is encoded
+/// in the list's own address stays so.
+fn came_from(request: &RequestContext) -> String {
     let typed = request.form.value(BACK);
-    let back = if typed.is_empty() {
-        // Not by the router, which decodes a value twice: what is encoded in the list's own address stays so.
-        let named = in_address(request, BACK).next().unwrap_or_default();
-        percent_decode_str(named).decode_utf8_lossy().into_owned()
-    } else {
-        typed
-    };
-    let is_list = back.strip_prefix(PATH).is_some_and(|rest| rest.starts_with('?'));
-    if is_list { back } else { PATH.to_owned() }
+    if !typed.is_empty() {
+        return typed;
+    }
+    let named = in_address(request, BACK).next().unwrap_or_default();
+    percent_decode_str(named).decode_utf8_lossy().into_owned()
 }
 
 /// `/team/keys/bulk`: what will be done with the chosen keys.
@@ -223,7 +220,8 @@ pub fn Bulk() -> impl IntoView {
         let act = if typed.is_empty() { act } else { typed };
         let chosen = chosen_keys(&request);
         let keys = request.services.inventory().get(request.actor()?, &chosen).await?;
-        let (now, back) = (request.services.now(), list_address(&request));
+        let (now, came_from) = (request.services.now(), came_from(&request));
+        let back = back_to_list(PATH, &came_from).to_owned();
         let error = Signal::stored(request.form.error.clone());
         if chosen.is_empty() {
             return Ok(nothing_chosen(back, error));

@@ -1,10 +1,9 @@
 //! The pages that do something with one key: revoke, suspend, resume, rename, roll.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{
-    Agent, AgentScope, ApiError, ApiKey, ErrorCode, KeyId, KeyState, Overlap, Recent, ServiceAccountId, time::utc_text,
-};
+use domain::{Agent, AgentScope, ApiError, ApiKey, ErrorCode, KeyId, Operation, Overlap, Recent, ServiceAccountId};
 use leptos::prelude::*;
+use service::unfit_key;
 
 use super::{
     api_keys::{is_conflict, reveal_page},
@@ -56,7 +55,7 @@ async fn act_page(
     let (key, now) = (key_at(request, key, base).await?, request.services.now());
     // A roll that was just done doesn't fit a second time; its page shows the token.
     if request.form.issued.is_none()
-        && let Some(reason) = unfit(act, &key, now)
+        && let Some(reason) = operation_of(act).and_then(|operation| unfit_key(operation, &key, now))
     {
         let title = format!("The API key {} ({}…)", key.name, key.hint);
         return Ok(unfit_card(request, title, reason, (back, "Back")));
@@ -101,7 +100,7 @@ async fn act_page(
         .view(request, back, url),
         "roll" => {
             let confirm = confirm_fields(request).await?;
-            let end = request.services.rolls().renewed_expiry(&key).await?;
+            let end = request.services.rolls().renewed_expiry(request.actor()?, key.id).await?;
             roll_page(request, &key, (agents, recent), end, back, &code, confirm)
         }
         "finish-roll" => Card {
@@ -131,44 +130,17 @@ async fn act_page(
     })
 }
 
-/// Why a page doesn't fit a key as it is now, in the service's words; none, when it fits.
-fn unfit(act: &str, key: &ApiKey, now: DateTime<Utc>) -> Option<String> {
-    let by_itself = key.suspended_at.is_some();
-    Some(match (act, key.state(now)) {
-        ("finish-roll" | "extend-roll" | "cancel-roll", _) => {
-            if key.overlap_until(now).is_some() {
-                return None;
-            }
-            "This key isn't in the overlap of a roll: nothing is left to finish or to take back.".to_owned()
-        }
-        ("revoke" | "rename" | "suspend" | "resume", KeyState::Revoked { at }) => {
-            format!("This key was revoked already, on {}.", utc_text(at))
-        }
-        ("roll", KeyState::Revoked { at }) => {
-            format!("This key was revoked already, on {}. Create a new one.", utc_text(at))
-        }
-        ("suspend" | "resume" | "roll", KeyState::Expired { at }) => {
-            format!("This key has expired, on {}. Create a new one.", utc_text(at))
-        }
-        ("suspend", KeyState::Suspended { .. }) if by_itself => "This key is suspended already.".to_owned(),
-        ("suspend", KeyState::Suspended { .. }) => {
-            "This key is suspended already, with its service account.".to_owned()
-        }
-        ("resume", KeyState::Suspended { .. }) if !by_itself => {
-            "The service account is suspended, and its keys with it. Resume the account.".to_owned()
-        }
-        ("resume", KeyState::Active | KeyState::ExpiringSoon { .. }) => "This key isn't suspended.".to_owned(),
-        ("roll", KeyState::Suspended { .. }) if by_itself => {
-            "This key is suspended. Resume it first, or create a new one.".to_owned()
-        }
-        ("roll", KeyState::Suspended { .. }) => {
-            "The service account is suspended, and its keys with it. Resume the account first.".to_owned()
-        }
-        ("roll", KeyState::Active | KeyState::ExpiringSoon { .. }) => {
-            let new = key.replaced_by.as_ref()?;
-            let hint = &new.hint;
-            format!("This key is being rolled already: {hint}… takes its place. Finish or take back that roll first.")
-        }
+/// What a page does, by its word.
+fn operation_of(act: &str) -> Option<Operation> {
+    Some(match act {
+        "revoke" => Operation::RevokeApiKey,
+        "suspend" => Operation::SuspendApiKey,
+        "resume" => Operation::ResumeApiKey,
+        "rename" => Operation::RenameApiKey,
+        "roll" => Operation::RollApiKey,
+        "finish-roll" => Operation::FinishRoll,
+        "extend-roll" => Operation::ExtendRoll,
+        "cancel-roll" => Operation::CancelRoll,
         _ => return None,
     })
 }

@@ -8,8 +8,15 @@ use service::{Actor, ApiKeys, offers};
 use super::{agents::agents, audit_log, page, path_id};
 use crate::{
     components::{
-        address::from_address, concerns::key_path, facts::Facts, key_table::key_menu, row_menu::RowMenu,
-        status::KeyStatus, time::Moment, trash_link::TrashLink, usage::UsageSection,
+        address::{from_address, from_client},
+        concerns::key_path,
+        facts::Facts,
+        key_table::key_menu,
+        row_menu::RowMenu,
+        status::KeyStatus,
+        time::Moment,
+        trash_link::TrashLink,
+        usage::UsageSection,
     },
     request::{RequestContext, context},
 };
@@ -180,9 +187,8 @@ fn side(key: &ApiKey, title: &'static str, base: &str, now: DateTime<Utc>) -> An
     let last = match key.last_used.clone() {
         None => view! { <p>"Not used yet."</p> }.into_any(),
         Some(last) => {
-            let address = from_address(last.address.as_deref());
-            let agent = last.user_agent.map(|agent| format!(" by {agent}")).unwrap_or_default();
-            view! { <p>"Last used "<Moment at=last.at now />{address}{agent}</p> }.into_any()
+            let client = from_client(&last);
+            view! { <p>"Last used "<Moment at=last.at now />{client}</p> }.into_any()
         }
     };
     let tried = key.tried_after_roll().map(|last| {
@@ -237,9 +243,8 @@ fn facts(key: ApiKey, origin: AnyView, now: DateTime<Utc>) -> AnyView {
     let last = key.last_used.map_or_else(
         || plain("Never".to_owned()),
         |last| {
-            let address = from_address(last.address.as_deref());
-            let agent = last.user_agent.map(|agent| format!(" by {agent}")).unwrap_or_default();
-            view! { <Moment at=last.at now />{address}{agent} }.into_any()
+            let client = from_client(&last);
+            view! { <Moment at=last.at now />{client} }.into_any()
         },
     );
     let rows = [

@@ -55,8 +55,7 @@ pub fn Members() -> impl IntoView {
         });
         let (bar, empty) = (choice.clone(), choice.clone());
         let table = if members.items.is_empty() {
-            view! { <Empty choice=empty default_state="all" state_label=role words="Nobody belongs to this tenant." /> }
-                .into_any()
+            view! { <Empty choice=empty default_state="all" state_label=role things="members" hint="" /> }.into_any()
         } else {
             table(members.items, may_change, own)
         };

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AccountFilter, AccountState, AgentScope, ApiError, Direction, KeyQuery, KeySort, Owner, Recent, Role,
-    ServiceAccount, ServiceAccountId,
+    AccountFilter, AgentScope, ApiError, Direction, KeyQuery, KeySort, Operation, Owner, Recent, Role, ServiceAccount,
+    ServiceAccountId,
 };
 use leptos::prelude::*;
+use service::unfit_account;
 
 use super::{
     agents::agents,
@@ -46,13 +47,13 @@ pub fn Accounts() -> impl IntoView {
         let accounts = request.services.service_accounts().list(request.actor()?, &query).await?;
         let choice = ListChoice::of_accounts(PATH, &query);
         let states = AccountFilter::ALL.iter().map(|filter| (filter.as_str(), filter.label())).collect();
-        let words =
-            "No service accounts yet. Add one for each thing that acts by itself: a deployment, a report, an agent.";
+        let hint = "Add one for each thing that acts by itself: a deployment, a report, an agent.";
         let (bar, empty, head, state_label) = (choice.clone(), choice.clone(), choice.clone(), query.filter.label());
         let (is_empty, now) = (accounts.items.is_empty(), request.services.now());
         let concerns = request.services.api_keys().concerns(request.actor()?).await?;
         let rows = if is_empty {
-            view! { <Empty choice=empty default_state=AccountFilter::Active.as_str() state_label words /> }.into_any()
+            let default_state = AccountFilter::Active.as_str();
+            view! { <Empty choice=empty default_state state_label things="service accounts" hint /> }.into_any()
         } else {
             view! { <AccountTable accounts=accounts.items choice=head base=PATH now /> }.into_any()
         };
@@ -75,20 +76,7 @@ async fn load(request: &RequestContext, id: Result<ServiceAccountId, ApiError>) 
     Ok(request.services.service_accounts().get(request.actor()?, id?).await?)
 }
 
-/// Why a page doesn't fit an account as it is now, in the service's words; none, when it fits.
-fn unfit(act: &str, account: &ServiceAccount) -> Option<&'static str> {
-    match (act, account.state()) {
-        ("delete", AccountState::Deleted { .. }) => Some("This service account was deleted already."),
-        ("rename" | "role" | "suspend" | "resume" | "keys/new", AccountState::Deleted { .. }) => {
-            Some("This service account was deleted.")
-        }
-        ("suspend", AccountState::Suspended { .. }) => Some("This service account is suspended already."),
-        ("resume", AccountState::Active) => Some("This service account isn't suspended."),
-        _ => None,
-    }
-}
-
-/// The page that says so, and leads `back`.
+/// The page that says why another doesn't fit, and leads `back`.
 fn unfit_page(request: &RequestContext, account: &ServiceAccount, reason: &str, back: &str) -> AnyView {
     unfit_card(request, format!("The service account {}", account.name), reason.to_owned(), (back, "Back"))
 }
@@ -166,7 +154,7 @@ pub fn DeleteAccount() -> impl IntoView {
     let (request, id) = (context(), path_id("account"));
     page("Delete a service account", async move {
         let account = load(&request, id).await?;
-        if let Some(reason) = unfit("delete", &account) {
+        if let Some(reason) = unfit_account(Operation::DeleteServiceAccount, &account) {
             return Ok(unfit_page(&request, &account, reason, PATH));
         }
         let (now, error) = (request.services.now(), Signal::stored(request.form.error.clone()));
@@ -207,7 +195,7 @@ pub fn NewAccountKey() -> impl IntoView {
         let account = load(&request, id).await?;
         let back = format!("{PATH}/{}", account.id);
         if request.form.issued.is_none()
-            && let Some(reason) = unfit("keys/new", &account)
+            && let Some(reason) = unfit_account(Operation::CreateApiKey, &account)
         {
             return Ok(unfit_page(&request, &account, reason, &back));
         }
@@ -222,7 +210,7 @@ pub fn AccountAct() -> impl IntoView {
     let (request, id, act) = (context(), path_id("account"), path_word("act"));
     page("Service account", async move {
         let account = load(&request, id).await?;
-        if let Some(reason) = unfit(&act, &account) {
+        if let Some(reason) = operation_of(&act).and_then(|operation| unfit_account(operation, &account)) {
             return Ok(unfit_page(&request, &account, reason, PATH));
         }
         let (code, id) = (request.code(None).await?, account.id.to_string());
@@ -253,6 +241,17 @@ pub fn AccountAct() -> impl IntoView {
             "role" => Ok(edit_page(&request, &account, Some(recent), &code)),
             _ => Err(ApiError::not_found()),
         }
+    })
+}
+
+/// What a page does, by its word.
+fn operation_of(act: &str) -> Option<Operation> {
+    Some(match act {
+        "rename" => Operation::RenameServiceAccount,
+        "role" => Operation::ChangeServiceAccountRole,
+        "suspend" => Operation::SuspendServiceAccount,
+        "resume" => Operation::ResumeServiceAccount,
+        _ => return None,
     })
 }
 

@@ -38,26 +38,28 @@ pub fn Toolbar(choice: ListChoice, states: Vec<(&'static str, &'static str)>, la
     }
 }
 
-/// What stands where no row does: an invitation, or which filter hides the rows. `words`: what is said when there is no row
-/// in any state. Where the list begins with one state, their "yet" gives way to its name: of the others nothing is known.
+/// What stands where no row does: an invitation, or which filter hides the rows. `things`: what the rows would be. `hint`: what
+/// to do, or nothing. Where the list begins with one state, nothing is said of the others: they may have rows.
 #[component]
 pub fn Empty(
     choice: ListChoice,
     default_state: &'static str,
     state_label: &'static str,
-    words: &'static str,
+    things: &'static str,
+    hint: &'static str,
 ) -> impl IntoView {
     let searched = !choice.search.trim().is_empty();
     let is_narrowed = choice.extra.iter().any(|(_, value)| !value.is_empty());
     let is_whole = !searched && !is_narrowed;
     if is_whole && choice.state == EVERY_STATE {
-        return view! { <div class="empty"><p>{words}</p></div> }.into_any();
+        let words = format!("No {things} yet. {hint}");
+        return view! { <div class="empty"><p>{words.trim_end().to_owned()}</p></div> }.into_any();
     }
     if is_whole && choice.state == default_state {
-        let words = words.replacen(" yet.", &format!(" in the state “{state_label}”."), 1);
+        let words = format!("No {things} in the state “{state_label}”. {hint}");
         return view! {
             <div class="empty">
-                <p>{words}</p>
+                <p>{words.trim_end().to_owned()}</p>
                 <p><a class="button" href=choice.with_state(EVERY_STATE)>"Show those in every state"</a></p>
             </div>
         }

@@ -23,6 +23,7 @@ use crate::{
         evidence::Of,
         key_list::{Asked, Concern, Scope},
     },
+    unfit::refuse_key,
 };
 
 /// How many keys `auth_api_key` shows at most.
@@ -101,8 +102,8 @@ impl ApiKeys<'_> {
     pub async fn concerns(&self, actor: &Actor) -> Result<Concerns> {
         let own = Target::Owner(actor.tenant_id(), actor.owner());
         let permit = self.0.permit(actor, Operation::ListApiKeys, own).await?;
-        let accounts = authorize(actor, Operation::ListServiceAccounts, Target::Tenant(actor.tenant_id())).is_ok();
-        let mut places = vec![(permit, accounts)];
+        let administers = authorize(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).is_ok();
+        let mut places = vec![(permit, administers)];
         if let (Some(user), true) = (actor.user_id(), actor.is_session()) {
             for standing in storage::users::list_standings(self.0.db(), user).await? {
                 if standing.tenant_id != actor.tenant_id() {
@@ -114,10 +115,10 @@ impl ApiKeys<'_> {
         let now = self.0.now();
         self.0.write_uses().await;
         let (mut expiring, mut tried) = (Vec::new(), Vec::new());
-        for (permit, accounts) in &places {
+        for (permit, administers) in &places {
             let list = async |concern| {
                 let most = MOST_CONCERNS + 1;
-                storage::key_list::list_concerning(self.0.db(), permit, *accounts, concern, now, most).await
+                storage::key_list::list_concerning(self.0.db(), permit, *administers, concern, now, most).await
             };
             expiring.extend(list(Concern::EndsBefore(now + EXPIRING_SOON)).await?);
             tried.extend(list(Concern::TriedSince(now - TRIED_LATELY)).await?);
@@ -260,7 +261,7 @@ impl ApiKeys<'_> {
                     let revoked = storage::keys::revoke(tx, &permit, id, now, actor.name(), "revoked by hand").await?;
                     let key = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
                     if !revoked {
-                        return Err(already_revoked(&key).into());
+                        return Err(refuse_key(Operation::RevokeApiKey, &key, now).into());
                     }
                     let line = |key: &ApiKey| {
                         Entry::by(&actor, Operation::RevokeApiKey, now, ("api_key", key.id.0, key.name.as_str()))
@@ -437,26 +438,14 @@ impl Change {
     }
 
     fn refusal(&self, key: &ApiKey, now: DateTime<Utc>) -> ApiError {
-        let message = match (self, key.state(now)) {
-            (_, KeyState::Revoked { .. }) => return already_revoked(key),
-            (_, KeyState::Expired { at }) => {
-                format!("This key has expired, on {}. Create a new one.", domain::time::utc_text(at))
-            }
-            (Self::Suspend, _) => "This key is suspended already.".to_owned(),
-            (Self::Resume, KeyState::Suspended { .. }) if key.suspended_at.is_some() => format!(
-                "This key was suspended by {}, an administrator of the tenant. Ask them to let it work again.",
-                key.suspended_by.clone().unwrap_or_default()
-            ),
-            (Self::Resume, KeyState::Suspended { .. }) => {
-                "The service account is suspended, and its keys with it. Resume the account.".to_owned()
-            }
-            _ => "This key isn't suspended.".to_owned(),
-        };
-        ApiError::new(ErrorCode::Conflict, message)
+        let is_suspended = matches!(key.state(now), KeyState::Suspended { .. }) && key.suspended_at.is_some();
+        if matches!(self, Self::Resume) && is_suspended {
+            let by = key.suspended_by.as_deref().unwrap_or_default();
+            let message = format!(
+                "This key was suspended by {by}, an administrator of the tenant. Ask them to let it work again."
+            );
+            return ApiError::new(ErrorCode::Conflict, message);
+        }
+        refuse_key(self.operation(), key, now)
     }
-}
-
-fn already_revoked(key: &ApiKey) -> ApiError {
-    let when = key.revoked_at.map(domain::time::utc_text).unwrap_or_default();
-    ApiError::new(ErrorCode::Conflict, format!("This key was revoked already, on {when}."))
 }

@@ -1,7 +1,5 @@
 //! Reading what was typed: collects every wrong field, so that a person hears of all at once.
 
-use std::borrow::Cow;
-
 use domain::{ApiError, FieldError, Name};
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
@@ -31,14 +29,10 @@ impl Fields {
 /// A name as typed, in Unicode's composed form (NFC), so that equal looks compare equal. A token is no name: it would be shown to
 /// everybody who sees the name.
 pub(crate) fn name(text: &str) -> Result<Name, domain::name::NameError> {
-    if holds_token(text) {
+    if domain::secret::holds_token(text) {
         return Err(domain::name::NameError::Token);
     }
     Name::parse(&text.nfc().collect::<String>())
-}
-
-fn holds_token(text: &str) -> bool {
-    matches!(domain::secret::without_tokens(text), Cow::Owned(_))
 }
 
 /// The longest text that is searched for, in characters: no name is longer.

@@ -35,6 +35,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod token;
+mod unfit;
 mod users;
 mod uses;
 mod verification;
@@ -64,6 +65,7 @@ pub use sessions::{PasswordMark, SessionFacts, Sessions, SignedIn, StoredSession
 pub use set_up::{SetUp, SetUpInput};
 pub use tenant_policies::{PolicyPreview, SetPolicy, TenantPolicies};
 pub use tenants::Tenants;
+pub use unfit::{unfit_account, unfit_key};
 pub use users::Users;
 pub use verification::{Verification, VerifiedKey};
 

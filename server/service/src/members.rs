@@ -31,7 +31,7 @@ impl Members<'_> {
     /// `NOT_FOUND`, `FORBIDDEN`.
     pub async fn get_to_change(&self, actor: &Actor, user: UserId) -> Result<Member> {
         let permit = self.0.permit(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
-        Ok(storage::tenants::read_member(self.0.db(), &permit, user).await?.ok_or_else(ApiError::not_found)?)
+        Ok(storage::tenants::find_member(self.0.db(), &permit, user).await?.ok_or_else(ApiError::not_found)?)
     }
 
     /// Those who administer the tenant, by name; at most 100.
@@ -96,12 +96,12 @@ pub(crate) async fn change_role(
     tell: impl Fn(&Member) -> Entry,
 ) -> Result<Member> {
     storage::tenants::take_turn(tx, permit.tenant_id()).await?;
-    let before = storage::tenants::find_member(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
+    let before = storage::tenants::find_member_in(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
     if !storage::tenants::update_role(tx, permit, user, role).await? {
         return Err(ApiError::not_found().into());
     }
     keep_an_administrator(tx, permit, &before).await?;
-    let member = storage::tenants::find_member(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
+    let member = storage::tenants::find_member_in(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
     storage::audit::insert(tx, &tell(&member).with(format!("role {}", role.as_str()))).await?;
     Ok(member)
 }
@@ -116,7 +116,7 @@ pub(crate) async fn remove(
     tell: impl Fn(&Member) -> Entry,
 ) -> Result<()> {
     storage::tenants::take_long_turn(tx, permit.tenant_id()).await?;
-    let member = storage::tenants::find_member(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
+    let member = storage::tenants::find_member_in(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
     if !storage::tenants::delete_member(tx, permit, user).await? {
         return Err(ApiError::not_found().into());
     }

@@ -193,6 +193,9 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
     }
 }
 
+/// What is said of service accounts and of their keys.
+const OF_ACCOUNTS: &str = "Service accounts are managed by the tenant's administrators.";
+
 /// `own`: whether the owner is who asks.
 fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static str {
     match operation {
@@ -211,12 +214,13 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
         | Operation::EnableSecondFactor
         | Operation::DisableSecondFactor
         | Operation::RenewRecoveryCodes => "This is for a person in a browser, not for a key.",
-        Operation::CreateApiKey if own => {
-            "With the role Read only you can't create keys. Ask an administrator of the tenant."
-        }
-        Operation::CreateApiKey if matches!(owner, Some(Owner::User(_))) => {
-            "You can create keys for yourself only, and not with the role Read only. Ask an administrator of the tenant."
-        }
+        Operation::CreateApiKey => match owner {
+            _ if own => "With the role Read only you can't create keys. Ask an administrator of the tenant.",
+            Some(Owner::User(_)) => {
+                "You can create keys for yourself only, and not with the role Read only. Ask an administrator of the tenant."
+            }
+            _ => OF_ACCOUNTS,
+        },
         Operation::ListApiKeys
         | Operation::GetApiKey
         | Operation::GetApiKeyUsage
@@ -227,11 +231,10 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
         | Operation::RevokeApiKey
         | Operation::RenameApiKey
         | Operation::SuspendApiKey
-        | Operation::ResumeApiKey
-            if matches!(owner, Some(Owner::User(_))) =>
-        {
-            "You can't do this with this key. Ask its owner or an administrator of the tenant."
-        }
+        | Operation::ResumeApiKey => match owner {
+            Some(Owner::User(_)) => "You can't do this with this key. Ask its owner or an administrator of the tenant.",
+            _ => OF_ACCOUNTS,
+        },
         Operation::RegisterAgent | Operation::PollQueue => {
             "This is for an agent with a key, not for a person in a browser."
         }
@@ -253,26 +256,14 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
         Operation::GetTenant | Operation::ListMembers | Operation::ListPolicies => {
             "This is for the members of the tenant."
         }
-        Operation::ListApiKeys
-        | Operation::GetApiKey
-        | Operation::GetApiKeyUsage
-        | Operation::CreateApiKey
-        | Operation::RollApiKey
-        | Operation::FinishRoll
-        | Operation::ExtendRoll
-        | Operation::CancelRoll
-        | Operation::RevokeApiKey
-        | Operation::RenameApiKey
-        | Operation::SuspendApiKey
-        | Operation::ResumeApiKey
-        | Operation::ListServiceAccounts
+        Operation::ListServiceAccounts
         | Operation::GetServiceAccount
         | Operation::CreateServiceAccount
         | Operation::RenameServiceAccount
         | Operation::ChangeServiceAccountRole
         | Operation::SuspendServiceAccount
         | Operation::ResumeServiceAccount
-        | Operation::DeleteServiceAccount => "Service accounts are managed by the tenant's administrators.",
+        | Operation::DeleteServiceAccount => OF_ACCOUNTS,
     }
 }
 

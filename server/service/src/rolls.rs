@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ApiError, ApiKey, ErrorCode, Expiry, IssuedKey, KeyId, KeyState, Operation, Overlap};
+use domain::{ApiError, ApiKey, ErrorCode, Expiry, IssuedKey, KeyId, KeyState, Operation, Overlap, policy::Bounds};
 use uuid::Uuid;
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     issuing::{self, Checked},
     policy::Permit,
     storage::{self, Tx, audit::Entry, keys::NewKey},
+    unfit::{NO_OVERLAP, refuse_key},
     verification::Candidate,
 };
 
@@ -71,16 +72,17 @@ impl Rolls<'_> {
     /// no longer than the tenant's policies allow.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn renewed_expiry(&self, old: &ApiKey) -> Result<Option<DateTime<Utc>>> {
-        Ok(self.renewed(old, self.0.now()).await?.map(Expiry::instant))
+    /// As [`crate::ApiKeys::get`].
+    pub async fn renewed_expiry(&self, actor: &Actor, id: KeyId) -> Result<Option<DateTime<Utc>>> {
+        let old = self.0.api_keys().get(actor, id).await?;
+        Ok(self.renewed(&old, self.0.now()).await?.map(Expiry::instant))
     }
 
     async fn renewed(&self, old: &ApiKey, now: DateTime<Utc>) -> Result<Option<Expiry>> {
         let length = old.expires_at.map(|at| (at - old.created_at).max(TimeDelta::minutes(2)));
         let policies = storage::policies::list(self.0.db(), old.tenant_id, now).await?;
-        let end = domain::policy::longest(&policies, length.map(|length| now + length), now);
-        Ok(end.and_then(|at| Expiry::at(at, now).ok()))
+        let length = Bounds::of(&policies, now).limit(length);
+        Ok(length.and_then(|length| Expiry::at(now + length, now).ok()))
     }
 
     /// Ends the overlap: the old token is refused from the next request on.
@@ -129,9 +131,7 @@ impl Rolls<'_> {
                     let old = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
                     let in_overlap = old.overlap_until(now).is_some();
                     if !in_overlap || !change.make(tx, &actor, &permit, &old, now).await? {
-                        let message =
-                            "This key isn't in the overlap of a roll: nothing is left to finish or to take back.";
-                        return Err(ApiError::new(ErrorCode::Conflict, message).into());
+                        return Err(ApiError::new(ErrorCode::Conflict, NO_OVERLAP).into());
                     }
                     let after = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
                     let subject = ("api_key", id.0, old.name.as_str());
@@ -261,12 +261,12 @@ async fn roll(
     }
     let old = storage::keys::find_in(tx, permit, old_id).await?.ok_or_else(ApiError::not_found)?;
     if !old.state(now).is_good() {
-        return Err(refusal(&old, now).into());
+        return Err(refuse_key(Operation::RollApiKey, &old, now).into());
     }
     // With no overlap the old key is marked with an instant just ahead, and revoked at once.
     let until = overlap.until(now).unwrap_or(now + TimeDelta::seconds(1));
     if !storage::rolls::replace(tx, permit, old_id, new_id, now, until).await? {
-        return Err(refusal(&old, now).into());
+        return Err(refuse_key(Operation::RollApiKey, &old, now).into());
     }
     storage::rolls::hand_on_ends_key(tx, old_id, new_id).await?;
     if overlap == Overlap::None {
@@ -277,31 +277,6 @@ async fn roll(
     let entry = Entry::by(actor, Operation::CreateApiKey, now, ("api_key", new_id.0, old.name.as_str()));
     storage::audit::insert(tx, &entry.with(format!("hint {hint}, replaces {}", old.hint))).await?;
     Ok(storage::keys::find_in(tx, permit, new_id).await?.ok_or_else(ApiError::not_found)?)
-}
-
-fn refusal(old: &ApiKey, now: DateTime<Utc>) -> ApiError {
-    let message = match (old.state(now), &old.replaced_by) {
-        (KeyState::Active | KeyState::ExpiringSoon { .. }, Some(new)) => {
-            format!(
-                "This key is being rolled already: {}… takes its place. Finish or take back that roll first.",
-                new.hint
-            )
-        }
-        (KeyState::Suspended { .. }, _) if old.suspended_at.is_none() => {
-            "The service account is suspended, and its keys with it. Resume the account first.".to_owned()
-        }
-        (KeyState::Suspended { .. }, _) => "This key is suspended. Resume it first, or create a new one.".to_owned(),
-        (KeyState::Expired { at }, _) => {
-            format!("This key has expired, on {}. Create a new one.", domain::time::utc_text(at))
-        }
-        (KeyState::Revoked { at }, _) => {
-            format!("This key was revoked already, on {}. Create a new one.", domain::time::utc_text(at))
-        }
-        (KeyState::Active | KeyState::ExpiringSoon { .. }, None) => {
-            "This key can't be rolled now. Try again.".to_owned()
-        }
-    };
-    ApiError::new(ErrorCode::Conflict, message)
 }
 
 /// How long a request waits for the end of the key that it ends: where somebody else's change holds the tenant's turn, it is

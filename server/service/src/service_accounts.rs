@@ -2,8 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AccountQuery, AccountState, ApiError, ErrorCode, IssuedKey, Name, Operation, Owner, OwnerKind, Page, Role,
-    ServiceAccount, ServiceAccountId,
+    AccountQuery, ApiError, IssuedKey, Name, Operation, Owner, OwnerKind, Page, Role, ServiceAccount, ServiceAccountId,
 };
 use uuid::Uuid;
 
@@ -13,6 +12,7 @@ use crate::{
     policy::{Permit, Target, check_grant},
     storage::{self, Tx, audit::Entry},
     token,
+    unfit::refuse_account,
 };
 
 /// What someone typed to make a service account.
@@ -143,7 +143,7 @@ impl ServiceAccounts<'_> {
                     let before = storage::service_accounts::find_in(tx, &permit, id, now).await?;
                     let before = before.ok_or_else(ApiError::not_found)?;
                     if !change.make(tx, &permit, id, (now, actor.name())).await? {
-                        return Err(change.refusal(&before).into());
+                        return Err(refuse_account(change.operation(), &before).into());
                     }
                     let subject = ("service_account", id.0, before.name.as_str());
                     let entry = Entry::by(&actor, change.operation(), now, subject).with(change.detail());
@@ -216,15 +216,6 @@ impl Change {
                 Ok(done)
             }
         }
-    }
-
-    fn refusal(&self, account: &ServiceAccount) -> ApiError {
-        let message = match (self, account.state()) {
-            (_, AccountState::Deleted { .. }) => "This service account was deleted.",
-            (Self::Suspend, _) => "This service account is suspended already.",
-            _ => "This service account isn't suspended.",
-        };
-        ApiError::new(ErrorCode::Conflict, message)
     }
 }
 
@@ -310,7 +301,7 @@ async fn delete(
     let deleted = storage::service_accounts::delete(tx, permit, id, now, actor.name()).await?;
     let account = storage::service_accounts::find_in(tx, permit, id, now).await?.ok_or_else(ApiError::not_found)?;
     if !deleted {
-        return Err(ApiError::new(ErrorCode::Conflict, "This service account was deleted already.").into());
+        return Err(refuse_account(Operation::DeleteServiceAccount, &account).into());
     }
     let keys =
         storage::keys::revoke_all(tx, permit, Owner::ServiceAccount(id), now, actor.name(), "service account deleted")

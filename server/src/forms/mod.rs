@@ -11,7 +11,7 @@ pub(crate) mod tenants;
 
 use std::collections::HashMap;
 
-use app::request::FormOutcome;
+use app::{list_url::is_own_path, request::FormOutcome};
 use axum::{
     Extension,
     body::Body,
@@ -179,12 +179,9 @@ fn tell(response: &mut Response, notice: &'static str) {
     }
 }
 
-/// A path of our own to go back to, or the start: never another site (CWE-601).
+/// A path of our own to go back to, or the start.
 pub(crate) fn own_path(text: &str) -> &str {
-    let own = text.starts_with('/')
-        && !text.starts_with("//")
-        && !text.chars().any(|c| c == '\\' || c.is_control() || c.is_whitespace());
-    if own { text } else { "/user/api-keys" }
+    if is_own_path(text) { text } else { "/user/api-keys" }
 }
 
 /// `GET /sign-in`: one who is signed in needs none.

@@ -14,8 +14,8 @@ use crate::middleware::sessions;
 use super::{
     error::refuse,
     types::{
-        ApiKey, ApiKeyPage, AuditLine, AuditPage, BrowserSession, Invitation, Member, MemberPage, PolicyPreview,
-        ServiceAccount, ServiceAccountPage, TenantPolicy, TenantPolicyInput, Usage,
+        ApiKey, AuditLine, BrowserSession, Invitation, Member, PageOf, PolicyPreview, ServiceAccount, TenantPolicy,
+        TenantPolicyInput, Usage,
     },
     viewer::Viewer,
 };
@@ -120,7 +120,7 @@ impl ProductQuery {
         after: Option<String>,
         before: Option<String>,
         #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
-    ) -> Result<ApiKeyPage> {
+    ) -> Result<PageOf<ApiKey>> {
         let (services, actor) = (services(context)?, actor(context)?);
         let owner = owner_id.map_or(Ok(actor.owner()), |text| owner(actor, &text))?;
         let query = KeyQuery {
@@ -132,11 +132,7 @@ impl ProductQuery {
         };
         let page = services.api_keys().list(actor, owner, &query).await.map_err(refuse)?;
         let now = services.now();
-        Ok(ApiKeyPage {
-            items: page.items.into_iter().map(|key| ApiKey::at(key, now)).collect(),
-            next: page.next.map(|cursor| cursor.0),
-            previous: page.previous.map(|cursor| cursor.0),
-        })
+        Ok(PageOf::of(page, |key| ApiKey::at(key, now)))
     }
 
     /// One key.
@@ -171,7 +167,7 @@ impl ProductQuery {
         after: Option<String>,
         before: Option<String>,
         #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
-    ) -> Result<ServiceAccountPage> {
+    ) -> Result<PageOf<ServiceAccount>> {
         let query = AccountQuery {
             search: search.unwrap_or_default(),
             filter: word("state", state.as_deref(), &AccountFilter::ALL, AccountFilter::as_str, AccountFilter::Active)?,
@@ -180,11 +176,7 @@ impl ProductQuery {
             page: page(after, before, limit),
         };
         let page = services(context)?.service_accounts().list(actor(context)?, &query).await.map_err(refuse)?;
-        Ok(ServiceAccountPage {
-            items: page.items.into_iter().map(ServiceAccount::from).collect(),
-            next: page.next.map(|cursor| cursor.0),
-            previous: page.previous.map(|cursor| cursor.0),
-        })
+        Ok(PageOf::of(page, ServiceAccount::from))
     }
 
     /// One service account.
@@ -212,7 +204,7 @@ impl ProductQuery {
         after: Option<String>,
         before: Option<String>,
         #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
-    ) -> Result<AuditPage> {
+    ) -> Result<PageOf<AuditLine>> {
         let outcome = match result.as_deref() {
             None => None,
             Some(_) => Some(word("result", result.as_deref(), &Outcome::ALL, Outcome::as_str, Outcome::Done)?),
@@ -227,11 +219,7 @@ impl ProductQuery {
             page: page(after, before, limit),
         };
         let page = services(context)?.audit_log().list(actor_of(context)?, &query).await.map_err(refuse)?;
-        Ok(AuditPage {
-            items: page.items.into_iter().map(AuditLine::from).collect(),
-            next: page.next.map(|cursor| cursor.0),
-            previous: page.previous.map(|cursor| cursor.0),
-        })
+        Ok(PageOf::of(page, AuditLine::from))
     }
 
     /// What was done to a key, and with it, the newest first: for all who may see the key.
@@ -242,15 +230,11 @@ impl ProductQuery {
         after: Option<String>,
         before: Option<String>,
         #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
-    ) -> Result<AuditPage> {
+    ) -> Result<PageOf<AuditLine>> {
         let (actor, id) = (actor(context)?, self::id(&id)?);
         let query = AuditQuery { page: page(after, before, limit), ..AuditQuery::default() };
         let page = services(context)?.audit_log().of_key(actor, id, &query).await.map_err(refuse)?;
-        Ok(AuditPage {
-            items: page.items.into_iter().map(AuditLine::from).collect(),
-            next: page.next.map(|cursor| cursor.0),
-            previous: page.previous.map(|cursor| cursor.0),
-        })
+        Ok(PageOf::of(page, AuditLine::from))
     }
 
     /// The tenant's open invitations, the newest first.
@@ -274,7 +258,7 @@ impl ProductQuery {
         after: Option<String>,
         before: Option<String>,
         #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
-    ) -> Result<ApiKeyPage> {
+    ) -> Result<PageOf<ApiKey>> {
         let (services, actor) = (services(context)?, actor(context)?);
         let kind = match kind.as_deref() {
             None => None,
@@ -296,11 +280,7 @@ impl ProductQuery {
         let inventory = InventoryQuery { filter, kind, owner };
         let page = services.inventory().list(actor, &query, inventory).await.map_err(refuse)?;
         let now = services.now();
-        Ok(ApiKeyPage {
-            items: page.items.into_iter().map(|key| ApiKey::at(key, now)).collect(),
-            next: page.next.map(|cursor| cursor.0),
-            previous: page.previous.map(|cursor| cursor.0),
-        })
+        Ok(PageOf::of(page, |key| ApiKey::at(key, now)))
     }
 
     /// The tenant's policies on keys that are on. One that is changed for later comes twice: as it holds, and as it will.
@@ -329,15 +309,11 @@ impl ProductQuery {
         after: Option<String>,
         before: Option<String>,
         #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
-    ) -> Result<MemberPage> {
+    ) -> Result<PageOf<Member>> {
         let role = role.map(|text| text.parse::<Role>()).transpose();
         let role = role.map_err(|error| refuse(ApiError::field("role", error.to_string())))?;
         let query = MemberQuery { search: search.unwrap_or_default(), role, page: page(after, before, limit) };
         let page = services(context)?.members().list(actor(context)?, &query).await.map_err(refuse)?;
-        Ok(MemberPage {
-            items: page.items.into_iter().map(Member::from).collect(),
-            next: page.next.map(|cursor| cursor.0),
-            previous: page.previous.map(|cursor| cursor.0),
-        })
+        Ok(PageOf::of(page, Member::from))
     }
 }

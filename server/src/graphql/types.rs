@@ -211,40 +211,33 @@ impl From<domain::ServiceAccount> for ServiceAccount {
     }
 }
 
-/// One page of keys.
+/// One page of a list.
 #[derive(Clone, Debug, SimpleObject)]
-#[graphql(name = "api_key_page", rename_fields = "snake_case")]
-pub struct ApiKeyPage {
-    /// The keys.
-    pub items: Vec<ApiKey>,
+#[graphql(
+    rename_fields = "snake_case",
+    concrete(name = "api_key_page", params(ApiKey)),
+    concrete(name = "service_account_page", params(ServiceAccount)),
+    concrete(name = "member_page", params(Member)),
+    concrete(name = "audit_page", params(AuditLine))
+)]
+pub struct PageOf<T: OutputType> {
+    /// The rows.
+    pub items: Vec<T>,
     /// For `after`, when there is a next page.
     pub next: Option<String>,
     /// For `before`, when there is a previous page.
     pub previous: Option<String>,
 }
 
-/// One page of service accounts.
-#[derive(Clone, Debug, SimpleObject)]
-#[graphql(name = "service_account_page", rename_fields = "snake_case")]
-pub struct ServiceAccountPage {
-    /// The accounts.
-    pub items: Vec<ServiceAccount>,
-    /// For `after`, when there is a next page.
-    pub next: Option<String>,
-    /// For `before`, when there is a previous page.
-    pub previous: Option<String>,
-}
-
-/// One page of members.
-#[derive(Clone, Debug, SimpleObject)]
-#[graphql(name = "member_page", rename_fields = "snake_case")]
-pub struct MemberPage {
-    /// The members.
-    pub items: Vec<Member>,
-    /// For `after`, when there is a next page.
-    pub next: Option<String>,
-    /// For `before`, when there is a previous page.
-    pub previous: Option<String>,
+impl<T: OutputType> PageOf<T> {
+    /// The page, each row as `convert` makes it.
+    pub(super) fn of<R>(page: domain::Page<R>, convert: impl FnMut(R) -> T) -> Self {
+        Self {
+            items: page.items.into_iter().map(convert).collect(),
+            next: page.next.map(|cursor| cursor.0),
+            previous: page.previous.map(|cursor| cursor.0),
+        }
+    }
 }
 
 /// A member of the tenant.
@@ -489,18 +482,6 @@ impl From<domain::AuditLine> for AuditLine {
             hash: line.hash,
         }
     }
-}
-
-/// One page of the audit log.
-#[derive(Clone, Debug, SimpleObject)]
-#[graphql(name = "audit_page", rename_fields = "snake_case")]
-pub struct AuditPage {
-    /// The lines.
-    pub items: Vec<AuditLine>,
-    /// For `after`, when there is a next page.
-    pub next: Option<String>,
-    /// For `before`, when there is a previous page.
-    pub previous: Option<String>,
 }
 
 /// A browser in which one is signed in.

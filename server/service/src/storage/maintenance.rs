@@ -4,10 +4,11 @@ use std::path::Path;
 
 use domain::ApiError;
 use sqlx::{Connection, SqlitePool, migrate::MigrateError};
+use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{change, read},
+    db::{Work, change, read},
 };
 use crate::{Error, Result, error::OpenError};
 
@@ -36,16 +37,42 @@ pub(crate) async fn migrate(db: &Db) -> std::result::Result<(), OpenError> {
 
 /// Chains the audit lines of earlier versions, some at a time, so that no transaction takes long.
 pub(crate) async fn chain_audit_log(db: &Db) -> std::result::Result<(), OpenError> {
-    let mut after = uuid::Uuid::nil();
-    while Pending::Chains.is_there(db).await? {
+    in_rounds(db, Pending::Chains, |tx, after| Box::pin(super::audit::chain_earlier(tx, after, 500)), OpenError::Chain)
+        .await
+}
+
+/// Remembers the names in the audit lines of earlier versions, some at a time.
+pub(crate) async fn name_audit_lines(db: &Db) -> std::result::Result<(), OpenError> {
+    in_rounds(
+        db,
+        Pending::AuditNames,
+        |tx, after| Box::pin(super::audit::add_earlier_names(tx, after, 5_000)),
+        OpenError::Names,
+    )
+    .await
+}
+
+/// Does pending work by the order of ids, a transaction for each round. `step`: a round behind an id; it gives the last id that
+/// it came to, and none when nothing is left. `failed`: what is said when it can't be done.
+async fn in_rounds<F>(
+    db: &Db,
+    work: Pending,
+    step: F,
+    failed: fn(String) -> OpenError,
+) -> std::result::Result<(), OpenError>
+where
+    F: for<'t> Fn(&'t mut Tx, Uuid) -> Work<'t, Option<Uuid>> + Copy + Send + Sync + 'static,
+{
+    let mut after = Uuid::nil();
+    while work.is_there(db).await? {
         let round = db.write(move |tx| {
             Box::pin(async move {
-                if !Pending::Chains.hold(tx).await? {
+                if !work.hold(tx).await? {
                     return Ok(None);
                 }
-                let last = super::audit::chain_earlier(tx, after, 500).await?;
+                let last = step(tx, after).await?;
                 if last.is_none() {
-                    Pending::Chains.end(tx).await?;
+                    work.end(tx).await?;
                 }
                 Ok(last)
             })
@@ -54,7 +81,7 @@ pub(crate) async fn chain_audit_log(db: &Db) -> std::result::Result<(), OpenErro
             Ok(Some(last)) => after = last,
             Ok(None) => return Ok(()),
             Err(Error::Database(cause)) => return Err(cause.into()),
-            Err(other) => return Err(OpenError::Chain(format!("{other:?}"))),
+            Err(other) => return Err(failed(format!("{other:?}"))),
         }
     }
     Ok(())
@@ -102,7 +129,7 @@ pub(crate) async fn index_names(db: &Db) -> std::result::Result<(), OpenError> {
         return Ok(());
     }
     for kind in [super::terms::Kind::Key, super::terms::Kind::Account] {
-        let mut after = uuid::Uuid::nil();
+        let mut after = Uuid::nil();
         loop {
             let round = db.write(move |tx| {
                 Box::pin(async move {
@@ -120,31 +147,6 @@ pub(crate) async fn index_names(db: &Db) -> std::result::Result<(), OpenError> {
     }
     let ended = db.write(|tx| Box::pin(async move { Pending::Names.end(tx).await })).await;
     ended.map_err(|error| OpenError::Names(format!("{error:?}")))
-}
-
-/// Remembers the names in the audit lines of earlier versions, some at a time.
-pub(crate) async fn name_audit_lines(db: &Db) -> std::result::Result<(), OpenError> {
-    let mut after = uuid::Uuid::nil();
-    while Pending::AuditNames.is_there(db).await? {
-        let round = db.write(move |tx| {
-            Box::pin(async move {
-                if !Pending::AuditNames.hold(tx).await? {
-                    return Ok(None);
-                }
-                let last = super::audit::add_earlier_names(tx, after, 5_000).await?;
-                if last.is_none() {
-                    Pending::AuditNames.end(tx).await?;
-                }
-                Ok(last)
-            })
-        });
-        match round.await {
-            Ok(Some(last)) => after = last,
-            Ok(None) => return Ok(()),
-            Err(error) => return Err(OpenError::Names(format!("{error:?}"))),
-        }
-    }
-    Ok(())
 }
 
 /// The numbers that have been applied; none on an empty database.

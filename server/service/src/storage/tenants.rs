@@ -137,8 +137,8 @@ pub(crate) async fn list_members(db: &Db, permit: &Permit, query: &MemberQuery) 
     Ok(keyset.page(keyset.pick(members, place_of), place_of, |member| member))
 }
 
-/// One member of the permit's tenant, outside a transaction.
-pub(crate) async fn read_member(db: &Db, permit: &Permit, user: UserId) -> Result<Option<Member>> {
+/// One member of the permit's tenant.
+pub(crate) async fn find_member(db: &Db, permit: &Permit, user: UserId) -> Result<Option<Member>> {
     let row: Option<MemberRow> =
         read!(db, c => sqlx::query_as(MEMBER).bind(permit.tenant_id().0).bind(user.0).fetch_optional(c))?;
     row.map(MemberRow::into_member).transpose()
@@ -159,8 +159,8 @@ pub(crate) async fn has_member(db: &Db, permit: &Permit, email: &Email) -> Resul
 const MEMBER: &str = "SELECT m.user_id, u.name, u.email, m.role FROM memberships m JOIN users u ON u.id = m.user_id \
     WHERE m.tenant_id = $1 AND m.user_id = $2";
 
-/// One member of the permit's tenant.
-pub(crate) async fn find_member(tx: &mut Tx, permit: &Permit, user: UserId) -> Result<Option<Member>> {
+/// The same, inside a transaction.
+pub(crate) async fn find_member_in(tx: &mut Tx, permit: &Permit, user: UserId) -> Result<Option<Member>> {
     let row: Option<MemberRow> = run!(tx, c =>
         sqlx::query_as(MEMBER)
         .bind(permit.tenant_id().0)

@@ -186,7 +186,7 @@ fn policies_show_what_they_touch_and_hold_for_new_keys_from_their_instant() {
             ["before it holds", "endless"]
         );
         let roll = crate::RollApiKey { key: old.key.id, ..crate::RollApiKey::default() };
-        let told = stage.services.rolls().renewed_expiry(&old.key).await.unwrap();
+        let told = stage.services.rolls().renewed_expiry(&ada, old.key.id).await.unwrap();
         let rolled = stage.services.rolls().roll(&ada, &roll).await.unwrap();
         let at_the_latest = stage.services.now() + TimeDelta::days(30);
         assert_eq!((told, rolled.key.expires_at), (Some(at_the_latest), Some(at_the_latest)), "a roll makes a key too");
