@@ -1,73 +1,66 @@
 //! What Latchkey does, without any door: use cases, rights, storage. No HTTP and no pages.
 //!
-//! [`Services`] is the only way in. Every use case begins with [`policy::authorize`], and storage is private.
+//! [`Services`] is the only way in. Every use case begins with `access::authorization::authorize`, and storage is private.
 
-mod actor;
-mod admin;
-mod agents;
-mod api_keys;
-mod attempts;
+mod access;
 mod audit;
-mod calendar;
 mod clock;
 mod error;
 mod input;
-mod inventory;
-mod invitations;
-mod issuing;
+mod keys;
 mod mail;
-mod members;
-mod password;
-mod permission;
-pub mod policy;
-mod reminders;
-mod rolls;
-mod second_factor;
-mod service_accounts;
-mod sessions;
-mod set_up;
-#[cfg(test)]
-mod stage;
+mod operator;
+mod people;
 mod storage;
-mod tenant_policies;
 mod tenants;
 pub mod testing;
 #[cfg(test)]
 mod tests;
-mod token;
 mod unfit;
-mod users;
-mod uses;
-mod verification;
 
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use actor::{Actor, Actors, Client, Principal};
-pub use admin::{Admin, AdminOwner};
-pub use agents::{Agents, MOST_LISTED as MOST_AGENTS, RegisterAgent};
-pub use api_keys::{ApiKeys, Concerns, CreateApiKey, MOST_CONCERNS};
-pub use audit::{AuditLog, ChainReport, Export};
-pub use calendar::{Calendar, CalendarFeed};
+pub use access::{
+    actor::{Actor, Actors, Client, Principal},
+    authorization::{offers, offers_in},
+};
+pub use audit::log::{AuditLog, ChainReport, Export};
 pub use clock::Clock;
 pub use domain;
 pub use error::{Error, OpenError, Result};
-pub use inventory::{BulkAct, Inventory, MOST_AT_ONCE};
-pub use invitations::{ComeIn, Invitations, IssuedInvitation};
+pub use keys::agents::{Agents, MOST_LISTED as MOST_AGENTS, RegisterAgent};
+pub use keys::api_keys::{ApiKeys, Concerns, CreateApiKey, MOST_CONCERNS};
+pub use keys::expiry_calendar::{Calendar, CalendarFeed};
+pub use keys::inventory::{BulkAct, Inventory, MOST_AT_ONCE};
+pub use keys::key_policies::{PolicyPreview, SetPolicy, TenantPolicies};
+pub use keys::roll::{RollApiKey, Rolls};
+pub use keys::verification::{Verification, VerifiedKey};
 pub use mail::MailSettings;
-pub use members::Members;
-pub use policy::{offers, offers_in};
-pub use rolls::{RollApiKey, Rolls};
-pub use second_factor::{Enrolment, SecondFactorState, SecondFactors};
-pub use service_accounts::{CreateServiceAccount, ServiceAccounts};
-pub use sessions::{PasswordMark, SessionFacts, Sessions, SignedIn, StoredSession};
-pub use set_up::{SetUp, SetUpInput};
-pub use tenant_policies::{PolicyPreview, SetPolicy, TenantPolicies};
-pub use tenants::Tenants;
+pub use operator::{Admin, AdminOwner};
+pub use people::invitations::{ComeIn, Invitations, IssuedInvitation};
+pub use people::members::Members;
+pub use people::second_factor::{Enrolment, SecondFactorState, SecondFactors};
+pub use people::sign_in::{PasswordMark, SessionFacts, Sessions, SignedIn, StoredSession};
+pub use people::users::Users;
+pub use tenants::tenant::Tenants;
+pub use tenants::tenant::service_accounts::{CreateServiceAccount, ServiceAccounts};
+pub use tenants::tenant::set_up::{SetUp, SetUpInput};
 pub use unfit::{unfit_account, unfit_key};
-pub use users::Users;
-pub use verification::{Verification, VerifiedKey};
+
+// The names that the modules had before they stood in folders.
+use access::{actor, authorization as policy};
+use audit::refusals as permission;
+use keys::{
+    agents, expiry_mail as reminders, issue as issuing, key_policies as tenant_policies, roll as rolls, token,
+    usage as uses, verification,
+};
+use operator as admin;
+use people::{members, passwords as password, second_factor, sign_in as sessions, throttle as attempts};
+use tenants::{service_accounts, set_up};
+#[cfg(test)]
+use tests::stage;
 
 /// How often noted uses are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -388,10 +381,10 @@ async fn sweep(inner: &Inner) {
     if let Err(error) = storage::sessions::delete_expired(&inner.db, storage::micros(now)).await {
         tracing::warn!(%error, "sessions that are over could not be removed");
     }
-    if let Err(error) = storage::attempts::delete_before(&inner.db, now - attempts::WINDOW).await {
+    if let Err(error) = storage::throttle::delete_before(&inner.db, now - attempts::WINDOW).await {
         tracing::warn!(%error, "old attempts could not be removed");
     }
-    if let Err(error) = storage::evidence::sweep(&inner.db, now - domain::evidence::KEPT_FOR).await {
+    if let Err(error) = storage::usage::sweep(&inner.db, now - domain::evidence::KEPT_FOR).await {
         tracing::warn!(%error, "old evidence of use could not be removed");
     }
     if let Err(error) = storage::agents::delete_before(&inner.db, now - agents::KEPT_FOR).await {

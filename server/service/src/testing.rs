@@ -146,7 +146,7 @@ async fn insert_key(tx: &mut Tx, permit: &Permit, number: u32, now: DateTime<Utc
     if let Some(ago) = ago {
         let at = (now - ago).max(created_at);
         let last = LastUse { at, address: Some("192.0.2.1".to_owned()), user_agent: None };
-        storage::evidence::update_last_use(tx, key.id, &last).await?;
+        storage::usage::update_last_use(tx, key.id, &last).await?;
     }
     match kind {
         3 => drop(storage::keys::suspend(tx, permit, key.id, now, ("Bench", uuid::Uuid::nil())).await?),

@@ -18,7 +18,7 @@ use super::{
     fold,
     keys::{COLUMNS, FROM, KeyRow, NOT_REPLACED},
     listing::{Keyset, Place, SortValue, containing},
-    micros, terms,
+    micros, name_search,
 };
 use crate::{Result, policy::Permit};
 
@@ -113,7 +113,7 @@ pub(crate) async fn list(db: &Db, asked: Asked<'_>) -> Result<Page<ApiKey>> {
                 walk(&asked, index, branch, &keyset, &mut conditions)
             }
         });
-        terms::once(&parts.collect::<Vec<_>>().join(" UNION ALL "))
+        name_search::once(&parts.collect::<Vec<_>>().join(" UNION ALL "))
     };
     let rows = read_page(db, &asked, &keyset, &ids, hits.is_some(), conditions).await?;
     Ok(page_of(&keyset, query.sort, rows))
@@ -160,7 +160,7 @@ fn all_conditions(asked: &Asked<'_>, is_found: bool, conditions: &mut Conditions
     let scope = asked.scope.sql(conditions);
     let state = state(asked, conditions);
     let search = asked.query.search.trim();
-    let named = if is_found && terms::is_exact(search) { String::new() } else { named(search, conditions) };
+    let named = if is_found && name_search::is_exact(search) { String::new() } else { named(search, conditions) };
     format!("{scope} AND {state}{named} AND {}", rest(asked, Columns::PLAIN, conditions))
 }
 
@@ -333,7 +333,7 @@ struct Hits {
     tenant: TenantId,
     /// What a hint begins with.
     hint: Option<String>,
-    named: terms::Span,
+    named: name_search::Span,
 }
 
 impl Hits {
@@ -342,17 +342,17 @@ impl Hits {
         if self.hint.is_some() {
             return None;
         }
-        self.named.first_ids(conditions, self.tenant, terms::Kind::Key, keyset)
+        self.named.first_ids(conditions, self.tenant, name_search::Kind::Key, keyset)
     }
 
     /// The statement of their ids, each once.
     fn ids(&self, conditions: &mut Conditions) -> String {
-        let named = self.named.ids(conditions, self.tenant, terms::Kind::Key);
+        let named = self.named.ids(conditions, self.tenant, name_search::Kind::Key);
         let Some(hint) = &self.hint else { return named };
         let id = conditions.bind(Value::Id(self.tenant.0));
         let from = conditions.bind(Value::Text(hint.clone()));
-        let until = conditions.bind(Value::Text(terms::after(hint)));
-        terms::once(&format!(
+        let until = conditions.bind(Value::Text(name_search::after(hint)));
+        name_search::once(&format!(
             "SELECT k.id FROM api_keys k WHERE k.tenant_id = {id} AND k.hint >= {from} AND k.hint < {until} \
              AND substr(k.hint, 1, length({from})) = {from} UNION ALL SELECT id FROM ({named}) named"
         ))
@@ -362,15 +362,15 @@ impl Hits {
 /// What a search finds, if it is few. None without a search, and where there is no one tenant to search.
 async fn few_hits(db: &Db, asked: &Asked<'_>) -> Result<Option<Hits>> {
     let (Some(tenant), search) = (asked.scope.tenant(), asked.query.search.trim()) else { return Ok(None) };
-    let Some(span) = terms::Span::of(search) else { return Ok(None) };
-    let Some(span) = span.narrow(db, tenant, terms::Kind::Key).await? else { return Ok(None) };
+    let Some(span) = name_search::Span::of(search) else { return Ok(None) };
+    let Some(span) = span.narrow(db, tenant, name_search::Kind::Key).await? else { return Ok(None) };
     let hits = Hits { tenant, hint: is_hint(search).then(|| search.to_owned()), named: span };
     if hits.hint.is_none() {
         return Ok(Some(hits));
     }
     let mut conditions = Conditions::default();
     let ids = hits.ids(&mut conditions);
-    Ok(terms::are_few(db, &ids, &conditions, terms::FEW_FOUND).await?.then_some(hits))
+    Ok(name_search::are_few(db, &ids, &conditions, name_search::FEW_FOUND).await?.then_some(hits))
 }
 
 /// Whether a branch's keys are few by a filter that has an index of its own.
@@ -385,7 +385,7 @@ async fn is_branch_few(db: &Db, asked: &Asked<'_>, branch: Branch) -> Result<boo
     }
     let mut conditions = Conditions::default();
     let ids = few_of(asked, branch, &mut conditions);
-    terms::are_few(db, &ids, &conditions, terms::FEW).await
+    name_search::are_few(db, &ids, &conditions, name_search::FEW).await
 }
 
 /// The statement of a branch's keys when they are few: read in the order of the filter's own index, so that both databases
@@ -413,7 +413,7 @@ fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> Str
     if orders.is_empty() {
         return "SELECT k.id FROM api_keys k WHERE 1 = 0".to_owned();
     }
-    let most = terms::FEW + 1;
+    let most = name_search::FEW + 1;
     let parts: Vec<String> = orders
         .into_iter()
         .enumerate()

@@ -7,9 +7,8 @@ use uuid::Uuid;
 use super::{
     Db, Tx,
     db::{change, read, read_list, run},
-    fold, instant, micros, stored_name,
+    fold, instant, micros, name_search, stored_name,
     tenants::role_of,
-    terms,
 };
 use crate::{
     Error, Result,
@@ -201,7 +200,7 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, key: &NewKey) -> Result
         .bind(key.replaces.map(|id| id.0))
         .bind(key.replaces.filter(|_| key.ends_on_use).map(|id| id.0))
     )?;
-    terms::insert(tx, permit.tenant_id(), terms::Kind::Key, key.id.0, key.name.as_str()).await
+    name_search::insert(tx, permit.tenant_id(), name_search::Kind::Key, key.id.0, key.name.as_str()).await
 }
 
 /// The key that an earlier request with the same idempotency key made for the permit's owner.
@@ -356,7 +355,7 @@ pub(crate) async fn revoke(
 /// Gives one key of the permit's owner another name. False when it is revoked, or isn't there.
 pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, id: KeyId, name: &domain::Name) -> Result<bool> {
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
-    terms::delete(tx, permit.tenant_id(), terms::Kind::Key, id.0).await?;
+    name_search::delete(tx, permit.tenant_id(), name_search::Kind::Key, id.0).await?;
     let rows = change!(
         tx,
         sqlx::query(
@@ -370,7 +369,7 @@ pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, id: KeyId, name: &domai
         .bind(name.as_str())
         .bind(fold(name.as_str()))
     )?;
-    terms::insert(tx, permit.tenant_id(), terms::Kind::Key, id.0, name.as_str()).await?;
+    name_search::insert(tx, permit.tenant_id(), name_search::Kind::Key, id.0, name.as_str()).await?;
     Ok(rows == 1)
 }
 
@@ -521,7 +520,7 @@ pub(crate) async fn settle_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
     while is_more {
         let settled = db.write(move |tx| {
             Box::pin(async move {
-                super::evidence::give_way(tx).await?;
+                super::usage::give_way(tx).await?;
                 let rows = change!(
                     tx,
                     sqlx::query(

@@ -128,13 +128,13 @@ pub(crate) async fn index_names(db: &Db) -> std::result::Result<(), OpenError> {
     if !Pending::Names.is_there(db).await? {
         return Ok(());
     }
-    for kind in [super::terms::Kind::Key, super::terms::Kind::Account] {
+    for kind in [super::name_search::Kind::Key, super::name_search::Kind::Account] {
         let mut after = Uuid::nil();
         loop {
             let round = db.write(move |tx| {
                 Box::pin(async move {
                     Pending::Names.hold(tx).await?;
-                    super::terms::index_more(tx, kind, after, 500).await
+                    super::name_search::index_more(tx, kind, after, 500).await
                 })
             });
             match round.await {

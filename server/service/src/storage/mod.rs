@@ -4,24 +4,24 @@
 //! [`crate::policy::Permit`] or was reached from one, and puts its tenant and owner in the WHERE clause.
 
 pub(crate) mod agents;
-pub(crate) mod attempts;
 pub(crate) mod audit;
 pub(crate) mod db;
-pub(crate) mod evidence;
 pub(crate) mod filter;
 pub(crate) mod invitations;
 pub(crate) mod key_list;
+pub(crate) mod key_policies;
 pub(crate) mod keys;
 pub(crate) mod listing;
 pub(crate) mod maintenance;
-pub(crate) mod policies;
+pub(crate) mod name_search;
 pub(crate) mod reminders;
 pub(crate) mod rolls;
 pub(crate) mod second_factors;
 pub(crate) mod service_accounts;
 pub(crate) mod sessions;
 pub(crate) mod tenants;
-pub(crate) mod terms;
+pub(crate) mod throttle;
+pub(crate) mod usage;
 pub(crate) mod users;
 
 use chrono::{DateTime, Utc};

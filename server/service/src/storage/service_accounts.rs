@@ -12,9 +12,8 @@ use super::{
     filter::{Conditions, Value, bind_all},
     fold, instant,
     listing::{Keyset, Place, SortValue, containing},
-    micros, stored_name,
+    micros, name_search, stored_name,
     tenants::role_of,
-    terms,
 };
 use crate::{Error, Result, policy::Permit};
 
@@ -101,7 +100,7 @@ pub(crate) async fn insert(
         .bind(idempotency_key)
     );
     done.map(drop).map_err(Error::from).map_err(name_taken)?;
-    terms::insert(tx, permit.tenant_id(), terms::Kind::Account, account.id.0, account.name.as_str()).await
+    name_search::insert(tx, permit.tenant_id(), name_search::Kind::Account, account.id.0, account.name.as_str()).await
 }
 
 /// The account that an earlier request with the same idempotency key made.
@@ -169,7 +168,7 @@ pub(crate) async fn delete(
 
 /// Gives a living account another name. False when it is gone. A taken name is a field error.
 pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, id: ServiceAccountId, name: &domain::Name) -> Result<bool> {
-    terms::delete(tx, permit.tenant_id(), terms::Kind::Account, id.0).await?;
+    name_search::delete(tx, permit.tenant_id(), name_search::Kind::Account, id.0).await?;
     let done = change!(
         tx,
         sqlx::query(
@@ -182,7 +181,7 @@ pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, id: ServiceAccountId, n
         .bind(fold(name.as_str()))
     );
     let renamed = done.map(|rows| rows == 1).map_err(Error::from).map_err(name_taken)?;
-    terms::insert(tx, permit.tenant_id(), terms::Kind::Account, id.0, name.as_str()).await?;
+    name_search::insert(tx, permit.tenant_id(), name_search::Kind::Account, id.0, name.as_str()).await?;
     Ok(renamed)
 }
 
@@ -271,8 +270,8 @@ pub(crate) async fn list(
     let keyset = Keyset::of(&query.page, query.direction, by_name)?;
     let value = if by_name { "s.name_folded" } else { "s.created_at" };
     let search = query.search.trim();
-    let hits = match terms::Span::of(search) {
-        Some(span) => span.narrow(db, permit.tenant_id(), terms::Kind::Account).await?,
+    let hits = match name_search::Span::of(search) {
+        Some(span) => span.narrow(db, permit.tenant_id(), name_search::Kind::Account).await?,
         None => None,
     };
     let mut conditions = Conditions::default();
@@ -289,7 +288,7 @@ pub(crate) async fn list(
         AccountFilter::All => "1 = 1",
     };
     let narrow = hits.map(|span| {
-        let ids = span.ids(&mut conditions, permit.tenant_id(), terms::Kind::Account);
+        let ids = span.ids(&mut conditions, permit.tenant_id(), name_search::Kind::Account);
         format!("({ids}) few CROSS JOIN service_accounts s WHERE s.id = few.id AND ")
     });
     let from = narrow.unwrap_or_else(|| "service_accounts s WHERE ".to_owned());

@@ -12,4 +12,5 @@ mod people;
 mod rolls;
 mod security;
 mod smtp;
+pub(crate) mod stage;
 mod tenants;

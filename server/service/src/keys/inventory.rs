@@ -62,7 +62,7 @@ impl Inventory<'_> {
     pub async fn list(&self, actor: &Actor, query: &KeyQuery, inventory: InventoryQuery) -> Result<Page<ApiKey>> {
         let permit = self.0.permit(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).await?;
         let query = &KeyQuery { search: input::search(&query.search), ..query.clone() };
-        let mut policies = storage::policies::list(self.0.db(), permit.tenant_id(), self.0.now()).await?;
+        let mut policies = storage::key_policies::list(self.0.db(), permit.tenant_id(), self.0.now()).await?;
         // What isn't used is a filter of its own, and no matter of how a key was made.
         policies.retain(|policy| policy.kind != PolicyKind::SuspendUnused);
         let scope = Scope::Tenant(permit.tenant_id());

@@ -87,7 +87,7 @@ pub(crate) async fn insert_or_repeat(
         return answer_again(tx, services, permit, &earlier, key).await;
     }
     // Read in the transaction: a policy that was set before the key is made holds for it.
-    let policies = storage::policies::list_in(tx, permit.tenant_id(), key.created_at).await?;
+    let policies = storage::key_policies::list_in(tx, permit.tenant_id(), key.created_at).await?;
     let owner = permit.owner().map_or(OwnerKind::User, Owner::kind);
     let proposed = Proposed { owner, expires_at: key.expires_at, by_key: key.created_by_key.is_some() };
     domain::policy::check(&policies, proposed, key.created_at).map_err(Error::Rule)?;

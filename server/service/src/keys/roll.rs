@@ -80,7 +80,7 @@ impl Rolls<'_> {
 
     async fn renewed(&self, old: &ApiKey, now: DateTime<Utc>) -> Result<Option<Expiry>> {
         let length = old.expires_at.map(|at| (at - old.created_at).max(TimeDelta::minutes(2)));
-        let policies = storage::policies::list(self.0.db(), old.tenant_id, now).await?;
+        let policies = storage::key_policies::list(self.0.db(), old.tenant_id, now).await?;
         let length = Bounds::of(&policies, now).limit(length);
         Ok(length.and_then(|length| Expiry::at(now + length, now).ok()))
     }

@@ -11,7 +11,7 @@ use domain::{
 use crate::{
     Actor, Inner, Result, Services,
     policy::Target,
-    storage::{self, audit::Entry, policies::Unused},
+    storage::{self, audit::Entry, key_policies::Unused},
 };
 
 /// How many keys a preview names.
@@ -55,7 +55,7 @@ impl TenantPolicies<'_> {
     /// When the database fails.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<TenantPolicy>> {
         let permit = self.0.permit(actor, Operation::ListPolicies, Target::Tenant(actor.tenant_id())).await?;
-        storage::policies::list(self.0.db(), permit.tenant_id(), self.0.now()).await
+        storage::key_policies::list(self.0.db(), permit.tenant_id(), self.0.now()).await
     }
 
     /// Whether the actor may set policies.
@@ -97,7 +97,7 @@ impl TenantPolicies<'_> {
             .write(move |tx| {
                 Box::pin(async move {
                     storage::tenants::take_turn(tx, permit.tenant_id()).await?;
-                    storage::policies::set(tx, &permit, &policy).await?;
+                    storage::key_policies::set(tx, &permit, &policy).await?;
                     storage::audit::insert(tx, &entry).await
                 })
             })
@@ -119,7 +119,7 @@ impl TenantPolicies<'_> {
             .write(move |tx| {
                 Box::pin(async move {
                     storage::tenants::take_turn(tx, permit.tenant_id()).await?;
-                    if !storage::policies::clear(tx, &permit, kind).await? {
+                    if !storage::key_policies::clear(tx, &permit, kind).await? {
                         return Err(ApiError::new(ErrorCode::Conflict, "This policy is off.").into());
                     }
                     storage::audit::insert(tx, &entry).await
@@ -154,7 +154,7 @@ pub(crate) async fn suspend_unused(inner: &Inner) -> Result<()> {
     loop {
         let now = inner.clock.now();
         inner.uses.flush(&inner.db, now).await?;
-        let unused = storage::policies::list_unused(&inner.db, now, AT_ONCE).await?;
+        let unused = storage::key_policies::list_unused(&inner.db, now, AT_ONCE).await?;
         if unused.is_empty() {
             return Ok(());
         }
@@ -184,7 +184,7 @@ async fn suspend(inner: &Inner, keys: Vec<Unused>, now: DateTime<Utc>) -> Result
                 }
                 let mut lines = Vec::new();
                 for key in &keys {
-                    if storage::policies::suspend_unused(tx, key, now).await? {
+                    if storage::key_policies::suspend_unused(tx, key, now).await? {
                         let subject = ("api_key", key.id.0, key.name.as_str());
                         let line = Entry::by_itself(key.tenant_id, Operation::SuspendApiKey, now, subject);
                         lines.push(line.with(format!("unused for {} days", key.days)));

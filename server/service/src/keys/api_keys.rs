@@ -20,8 +20,8 @@ use crate::{
     storage::{
         self, Tx,
         audit::Entry,
-        evidence::Of,
         key_list::{Asked, Concern, Scope},
+        usage::Of,
     },
     unfit::refuse_key,
 };
@@ -181,8 +181,8 @@ impl ApiKeys<'_> {
         self.0.write_uses().await;
         let since = self.0.now() - domain::evidence::KEPT_FOR;
         Ok(Usage {
-            clients: storage::evidence::list_clients(self.0.db(), &permit, id, MOST_CLIENTS).await?,
-            hours: storage::evidence::list_hours(self.0.db(), &permit, id, since).await?,
+            clients: storage::usage::list_clients(self.0.db(), &permit, id, MOST_CLIENTS).await?,
+            hours: storage::usage::list_hours(self.0.db(), &permit, id, since).await?,
         })
     }
 
@@ -207,7 +207,7 @@ impl ApiKeys<'_> {
 
     async fn recent_of(&self, permit: &Permit, of: Of) -> Result<Recent> {
         self.0.write_uses().await;
-        storage::evidence::recent(self.0.db(), permit, of, self.0.now() - TimeDelta::days(1)).await
+        storage::usage::recent(self.0.db(), permit, of, self.0.now() - TimeDelta::days(1)).await
     }
 
     /// The keys that were made with a key, as far as the actor may see them, the newest first; at most 1,000.
@@ -351,7 +351,7 @@ impl ApiKeys<'_> {
             let of_tenant = match policies.entry(key.tenant_id) {
                 hash_map::Entry::Occupied(known) => known.into_mut(),
                 hash_map::Entry::Vacant(unknown) => {
-                    unknown.insert(storage::policies::list(self.0.db(), key.tenant_id, now).await?)
+                    unknown.insert(storage::key_policies::list(self.0.db(), key.tenant_id, now).await?)
                 }
             };
             let against = of_tenant.iter().filter(|policy| policy.is_against(key));

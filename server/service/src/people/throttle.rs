@@ -59,7 +59,7 @@ impl Services {
                 Box::pin(async move {
                     let mut counted = Vec::with_capacity(taken.len());
                     for name in taken {
-                        let mut times = storage::attempts::lock(tx, &name, at).await?;
+                        let mut times = storage::throttle::lock(tx, &name, at).await?;
                         times.retain(|time| at - *time < WINDOW);
                         if times.len() >= MOST {
                             return Ok(Some((name, times[0] + WINDOW)));
@@ -68,7 +68,7 @@ impl Services {
                         counted.push((name, times));
                     }
                     for (name, times) in counted {
-                        storage::attempts::update(tx, &name, &times).await?;
+                        storage::throttle::update(tx, &name, &times).await?;
                     }
                     Ok(None)
                 })
@@ -90,11 +90,11 @@ impl Services {
             .write(move |tx| {
                 Box::pin(async move {
                     for name in attempt.names {
-                        let mut times = storage::attempts::lock(tx, &name, attempt.at).await?;
+                        let mut times = storage::throttle::lock(tx, &name, attempt.at).await?;
                         if let Some(place) = times.iter().position(|time| *time == attempt.at) {
                             times.remove(place);
                         }
-                        storage::attempts::update(tx, &name, &times).await?;
+                        storage::throttle::update(tx, &name, &times).await?;
                     }
                     Ok(())
                 })

@@ -105,7 +105,7 @@ impl AuditLog<'_> {
     /// When the database fails.
     pub async fn refusals(&self) -> Result<Vec<(DateTime<Utc>, String, u64)>> {
         self.0.write_uses().await;
-        storage::evidence::list_refusals(self.0.db(), self.0.now() - domain::evidence::KEPT_FOR).await
+        storage::usage::list_refusals(self.0.db(), self.0.now() - domain::evidence::KEPT_FOR).await
     }
 
     /// Walks all chains: finds every line that was changed, taken out, put in or moved, and an end that was cut off.

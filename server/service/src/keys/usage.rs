@@ -18,7 +18,7 @@ use crate::{
     actor::Client,
     storage::{
         self, Db, Tx,
-        evidence::{ClientNote, hour_of},
+        usage::{ClientNote, hour_of},
     },
 };
 
@@ -242,19 +242,19 @@ fn show_later(shown: &mut Option<LastUse>, noted: Option<&LastUse>) {
 
 /// The keys come in their order, so that two servers that write at once wait for each other and never in a circle.
 async fn write(tx: &mut Tx, batch: &Batch, malformed: i64, hour: i64) -> Result<()> {
-    storage::evidence::give_way(tx).await?;
+    storage::usage::give_way(tx).await?;
     for (key, notes) in &batch.keys {
         if let Some(last) = &notes.last_used {
-            storage::evidence::update_last_use(tx, *key, last).await?;
+            storage::usage::update_last_use(tx, *key, last).await?;
         }
         if let Some(last) = &notes.last_refused {
-            storage::evidence::update_last_refusal(tx, *key, last).await?;
+            storage::usage::update_last_refusal(tx, *key, last).await?;
         }
         for (hour, (uses, refusals)) in &notes.hours {
-            storage::evidence::add_hour(tx, *key, *hour, *uses, *refusals).await?;
+            storage::usage::add_hour(tx, *key, *hour, *uses, *refusals).await?;
         }
         for note in notes.clients.values() {
-            storage::evidence::add_client(tx, *key, note).await?;
+            storage::usage::add_client(tx, *key, note).await?;
         }
         for (agent, at) in &notes.agents {
             storage::agents::update_last_seen(tx, *agent, *key, *at).await?;
@@ -262,7 +262,7 @@ async fn write(tx: &mut Tx, batch: &Batch, malformed: i64, hour: i64) -> Result<
     }
     for (reason, refusals) in [("malformed", malformed), ("unknown", batch.unknown)] {
         if refusals > 0 {
-            storage::evidence::add_refusals(tx, hour, reason, refusals).await?;
+            storage::usage::add_refusals(tx, hour, reason, refusals).await?;
         }
     }
     Ok(())

@@ -1,0 +1,9 @@
+//! People: signing in, themselves, and their memberships.
+
+pub(crate) mod invitations;
+pub(crate) mod members;
+pub(crate) mod passwords;
+pub(crate) mod second_factor;
+pub(crate) mod sign_in;
+pub(crate) mod throttle;
+pub(crate) mod users;
