@@ -60,7 +60,7 @@ async fn details(
     let (actor, now) = (request.actor()?, request.services.now());
     let key = key_at(request, key, base).await?;
     let path = key_path(&key);
-    let lines = request.services.audit_log().of_key(actor, key.id, lines).await?;
+    let lines = request.services.api_keys().history(actor, key.id, lines).await?;
     let is_in_log = offers(actor, Operation::ListAuditLog) && key.tenant_id == actor.tenant_id();
     let all = is_in_log.then(|| audit_log::all_about(&key.id.to_string()));
     let usage = request.services.api_keys().usage(actor, key.id).await?;

@@ -152,7 +152,7 @@ async fn invitation(request: &RequestContext, secret: &str) -> Result<AnyView, A
                     .into_any()
             }
         }
-        Err(_) if request.services.invitations().is_of_homeless(&invitation).await? => {
+        Err(_) if request.services.invitations().has_no_tenant(&invitation).await? => {
             let error = Signal::stored(request.form.error.clone());
             view! {
                 <form method="post" action=path>

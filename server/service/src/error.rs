@@ -114,6 +114,6 @@ impl From<Error> for ApiError {
 }
 
 fn reference() -> String {
-    let id = Uuid::from_bytes(crate::token::draw_bytes());
+    let id = Uuid::from_bytes(crate::random::draw_bytes());
     id.simple().to_string()[..12].to_owned()
 }

@@ -1,80 +1,65 @@
-//! What Latchkey does, without any door: use cases, rights, storage. No HTTP and no pages.
+//! What Latchkey does, without any adapter: use cases, rights, storage. No HTTP and no pages.
 //!
-//! [`Services`] is the only way in. Every use case begins with `access::authorization::authorize`, and storage is private.
+//! [`Services`] is the only way in. Every use case begins with the question whether the actor may, and storage is private.
 
 mod access;
 mod audit;
+mod authentication;
+mod background;
 mod clock;
+mod context;
+mod digest;
 mod error;
 mod input;
 mod keys;
 mod mail;
 mod operator;
 mod people;
+mod random;
 mod storage;
 mod tenants;
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
 mod tests;
 mod unfit;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use access::{
-    actor::{Actor, Actors, Client, Principal},
-    authorization::{offers, offers_in},
-};
-pub use audit::log::{AuditLog, ChainReport, Export};
+pub use access::{Actor, CONFIRM_AFTER, Client, Principal, offers, offers_in};
+pub use audit::{AuditLog, ChainReport, Export};
+pub use authentication::Actors;
 pub use clock::Clock;
 pub use domain;
 pub use error::{Error, OpenError, Result};
-pub use keys::agents::{Agents, MOST_LISTED as MOST_AGENTS, RegisterAgent};
-pub use keys::api_keys::{ApiKeys, Concerns, CreateApiKey, MOST_CONCERNS};
-pub use keys::expiry_calendar::{Calendar, CalendarFeed};
-pub use keys::inventory::{BulkAct, Inventory, MOST_AT_ONCE};
-pub use keys::key_policies::{PolicyPreview, SetPolicy, TenantPolicies};
-pub use keys::roll::{RollApiKey, Rolls};
-pub use keys::verification::{Verification, VerifiedKey};
+pub use keys::{
+    agents::{Agents, MOST_LISTED as MOST_AGENTS, RegisterAgent},
+    api_keys::{ApiKeys, Concerns, CreateApiKey, MOST_CONCERNS},
+    expiry_calendar::{Calendar, CalendarFeed},
+    inventory::{BulkAct, Inventory, MOST_AT_ONCE},
+    key_policies::{PolicyPreview, SetPolicy, TenantPolicies},
+    roll::{RollApiKey, Rolls},
+    verification::{Verification, VerifiedKey},
+};
 pub use mail::MailSettings;
 pub use operator::{Admin, AdminOwner};
-pub use people::invitations::{ComeIn, Invitations, IssuedInvitation};
-pub use people::members::Members;
-pub use people::second_factor::{Enrolment, SecondFactorState, SecondFactors};
-pub use people::sign_in::{PasswordMark, SessionFacts, Sessions, SignedIn, StoredSession};
-pub use people::users::Users;
-pub use tenants::tenant::Tenants;
-pub use tenants::tenant::service_accounts::{CreateServiceAccount, ServiceAccounts};
-pub use tenants::tenant::set_up::{SetUp, SetUpInput};
-pub use unfit::{unfit_account, unfit_key};
-
-// The names that the modules had before they stood in folders.
-use access::{actor, authorization as policy};
-use audit::refusals as permission;
-use keys::{
-    agents, expiry_mail as reminders, issue as issuing, key_policies as tenant_policies, roll as rolls, token,
-    usage as uses, verification,
+pub use people::{
+    invitations::{AcceptSignedOut, Invitations, IssuedInvitation},
+    members::Members,
+    second_factor::{Enrolment, SecondFactorState, SecondFactors},
+    sign_in::{Sessions, SignedIn},
+    users::Users,
 };
-use operator as admin;
-use people::{members, passwords as password, second_factor, sign_in as sessions, throttle as attempts};
-use tenants::{service_accounts, set_up};
-#[cfg(test)]
-use tests::stage;
-
-/// How often noted uses are written.
-const FLUSH_EVERY: Duration = Duration::from_secs(1);
-/// How long a reader of evidence waits for what isn't written yet.
-const WRITE_WITHIN: Duration = Duration::from_secs(1);
-/// How often it is looked whether a mail is due.
-const REMIND_EVERY: Duration = Duration::from_mins(1);
-/// How often it is looked whether keys were unused for too long.
-const SUSPEND_EVERY: Duration = Duration::from_mins(10);
-/// How many flushes pass between two removals of sessions that are over.
-const SWEEP_EVERY: u32 = 600;
-
-/// After this time a person confirms that it is them, before anything is made, rolled or revealed that lasts.
-pub const CONFIRM_AFTER: TimeDelta = TimeDelta::minutes(10);
+pub use random::{new_form_id, new_request_id, new_session_id};
+pub use storage::sessions::{PasswordMark, SessionFacts, StoredSession};
+pub use tenants::{
+    service_accounts::{CreateServiceAccount, ServiceAccounts},
+    set_up::{SetUp, SetUpInput},
+    tenant::Tenants,
+};
+pub use unfit::{unfit_account, unfit_key};
 
 /// What the services need to know.
 #[derive(Clone, Debug)]
@@ -100,17 +85,15 @@ pub struct Services(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    db: storage::Db,
-    clock: Clock,
-    uses: uses::Uses,
-    refusals: verification::Refusals,
-    refusal_counts: permission::RefusalCounts,
-    endings: rolls::Endings,
-    hasher: password::Hasher,
-    waits: attempts::Waits,
-    link: set_up::Link,
-    mail: mail::Mail,
-    confirm_after: TimeDelta,
+    context: context::Context,
+    usage: Arc<keys::usage::Usage>,
+    refused_tokens: keys::verification::RefusedTokens,
+    endings: Arc<keys::roll::PredecessorEndings>,
+    hasher: people::passwords::Hasher,
+    throttle: people::throttle::Throttle,
+    link: tenants::set_up::Link,
+    /// The loops beside the requests, which end with this.
+    _background: Arc<background::Background>,
 }
 
 impl Services {
@@ -120,25 +103,21 @@ impl Services {
     /// When the database can't be reached or is of a version that isn't safe, or mail is configured wrongly.
     pub async fn open(settings: &Settings, clock: Clock) -> std::result::Result<Self, OpenError> {
         let db = storage::Db::open(&settings.database_url).await?;
-        let hasher = password::Hasher::new().map_err(|cause| OpenError::Hasher(cause.to_string()))?;
-        let inner = Inner {
-            db,
-            clock,
-            uses: uses::Uses::default(),
-            refusals: verification::Refusals::default(),
-            refusal_counts: permission::RefusalCounts::default(),
-            endings: rolls::Endings::default(),
+        let hasher = people::passwords::Hasher::new().map_err(|cause| OpenError::Hasher(cause.to_string()))?;
+        let mail = mail::Mail::open(settings.mail.as_ref())?;
+        let fresh_sign_in = access::FreshSignIn::within(settings.confirm_after);
+        let context = context::Context::new(db, clock, mail, fresh_sign_in);
+        let usage = Arc::<keys::usage::Usage>::default();
+        Ok(Self(Arc::new(Inner {
+            _background: background::Background::start(context.clone(), Arc::clone(&usage)),
+            context,
+            usage,
+            refused_tokens: keys::verification::RefusedTokens::default(),
+            endings: Arc::default(),
             hasher,
-            waits: attempts::Waits::default(),
-            link: set_up::Link::default(),
-            mail: mail::Mail::open(settings.mail.as_ref())?,
-            confirm_after: settings.confirm_after.min(CONFIRM_AFTER),
-        };
-        let services = Self(Arc::new(inner));
-        tokio::spawn(keep_house(Arc::downgrade(&services.0)));
-        tokio::spawn(remind(Arc::downgrade(&services.0)));
-        tokio::spawn(suspend_unused(Arc::downgrade(&services.0)));
-        Ok(services)
+            throttle: people::throttle::Throttle::default(),
+            link: tenants::set_up::Link::default(),
+        })))
     }
 
     /// Applies the migrations that are missing, and gives their numbers.
@@ -146,13 +125,7 @@ impl Services {
     /// # Errors
     /// When the database is newer than this binary, or a migration fails.
     pub async fn migrate(&self) -> std::result::Result<Vec<i64>, OpenError> {
-        let before = storage::maintenance::applied(self.db()).await?;
-        storage::maintenance::migrate(self.db()).await?;
-        storage::maintenance::chain_audit_log(self.db()).await?;
-        storage::maintenance::index_names(self.db()).await?;
-        storage::maintenance::name_audit_lines(self.db()).await?;
-        let after = storage::maintenance::applied(self.db()).await?;
-        Ok(after.into_iter().filter(|number| !before.contains(number)).collect())
+        storage::maintenance::apply_missing(self.0.context.db()).await
     }
 
     /// The migrations that this binary knows and the database hasn't.
@@ -160,234 +133,133 @@ impl Services {
     /// # Errors
     /// When the database is newer than this binary, or can't answer.
     pub async fn missing_migrations(&self) -> std::result::Result<Vec<i64>, OpenError> {
-        let known = storage::maintenance::known(self.db());
-        let applied = storage::maintenance::applied(self.db()).await?;
-        match applied.iter().find(|number| !known.contains(number)) {
-            Some(newer) => Err(OpenError::NewerDatabase(*newer)),
-            None => Ok(known.into_iter().filter(|number| !applied.contains(number)).collect()),
-        }
+        storage::maintenance::missing(self.0.context.db()).await
     }
 
     /// Now, by the services' clock.
     pub fn now(&self) -> DateTime<Utc> {
-        self.0.clock.now()
+        self.0.context.now()
     }
 
     /// Whether the database answers.
     pub async fn is_healthy(&self) -> bool {
-        storage::maintenance::is_healthy(self.db()).await
+        storage::maintenance::is_healthy(self.0.context.db()).await
     }
 
-    /// Writes what is still noted and closes the connections.
+    /// Whether the person signed in, or confirmed it, no longer ago than [`Settings::confirm_after`]. A key is always good
+    /// for what it may do: that was decided when it was created.
+    pub fn is_fresh(&self, actor: &Actor) -> bool {
+        self.0.context.is_fresh(actor)
+    }
+
+    /// Writes what is still recorded in memory and closes the connections.
     pub async fn close(&self) {
-        if let Err(error) = self.uses().flush(self.db(), self.now()).await {
-            tracing::error!(%error, "last uses could not be written");
+        let context = &self.0.context;
+        if let Err(error) = self.0.usage.flush(context.db(), context.now()).await {
+            tracing::error!(%error, "the last usage could not be written");
         }
-        self.write_owed(None).await;
-        self.db().close().await;
+        context.audit().write_deferred(None).await;
+        context.db().close().await;
     }
 
     /// Who is asking.
     pub fn actors(&self) -> Actors<'_> {
-        Actors(self)
+        Actors { verification: self.verification() }
     }
 
     /// API keys.
     pub fn api_keys(&self) -> ApiKeys<'_> {
-        ApiKeys(self)
+        ApiKeys { context: &self.0.context, usage: &self.0.usage }
     }
 
     /// Rolling API keys.
     pub fn rolls(&self) -> Rolls<'_> {
-        Rolls(self)
+        Rolls { context: &self.0.context, usage: &self.0.usage }
     }
 
     /// Service accounts.
     pub fn service_accounts(&self) -> ServiceAccounts<'_> {
-        ServiceAccounts(self)
+        ServiceAccounts { context: &self.0.context, usage: &self.0.usage }
     }
 
     /// The audit log.
     pub fn audit_log(&self) -> AuditLog<'_> {
-        AuditLog(self)
+        AuditLog { audit: self.0.context.audit() }
     }
 
     /// Agents.
     pub fn agents(&self) -> Agents<'_> {
-        Agents(self)
+        Agents { context: &self.0.context, usage: &self.0.usage }
     }
 
     /// Tenants as a whole.
     pub fn tenants(&self) -> Tenants<'_> {
-        Tenants(self)
+        Tenants { context: &self.0.context }
     }
 
     /// A tenant's policies on keys.
     pub fn tenant_policies(&self) -> TenantPolicies<'_> {
-        TenantPolicies(self)
+        TenantPolicies { context: &self.0.context, usage: &self.0.usage }
     }
 
     /// Every key of a tenant.
     pub fn inventory(&self) -> Inventory<'_> {
-        Inventory(self)
+        Inventory { context: &self.0.context, usage: &self.0.usage }
     }
 
     /// Invitations.
     pub fn invitations(&self) -> Invitations<'_> {
-        Invitations(self)
+        Invitations { context: &self.0.context, hasher: &self.0.hasher, throttle: &self.0.throttle }
     }
 
     /// The calendar feed.
     pub fn calendar(&self) -> Calendar<'_> {
-        Calendar(self)
+        Calendar { context: &self.0.context }
     }
 
     /// Members of a tenant.
     pub fn members(&self) -> Members<'_> {
-        Members(self)
+        Members { context: &self.0.context }
     }
 
     /// A person about themselves.
     pub fn users(&self) -> Users<'_> {
-        Users(self)
+        Users { context: &self.0.context, hasher: &self.0.hasher, throttle: &self.0.throttle }
     }
 
     /// A person's second factor.
     pub fn second_factors(&self) -> SecondFactors<'_> {
-        SecondFactors(self)
+        SecondFactors { context: &self.0.context, throttle: &self.0.throttle }
     }
 
     /// Signing in.
     pub fn sessions(&self) -> Sessions<'_> {
-        Sessions(self)
+        Sessions { context: &self.0.context, hasher: &self.0.hasher, throttle: &self.0.throttle }
     }
 
     /// The first tenant.
     pub fn set_up(&self) -> SetUp<'_> {
-        SetUp(self)
+        SetUp { context: &self.0.context, hasher: &self.0.hasher, link: &self.0.link }
     }
 
     /// Is this key good?
     pub fn verification(&self) -> Verification<'_> {
-        Verification(self)
+        let inner = &self.0;
+        Verification {
+            context: &inner.context,
+            usage: &inner.usage,
+            refused_tokens: &inner.refused_tokens,
+            endings: &inner.endings,
+        }
     }
 
-    /// The operator's command line. No door but that may call it.
+    /// The operator's command line. Nothing else may call it.
     pub fn admin(&self) -> Admin<'_> {
-        Admin(self)
+        Admin { context: &self.0.context, usage: &self.0.usage, hasher: &self.0.hasher }
     }
 
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn db(&self) -> &storage::Db {
-        &self.0.db
-    }
-
-    pub(crate) fn uses(&self) -> &uses::Uses {
-        &self.0.uses
-    }
-
-    /// Writes the uses that are noted, before evidence is read; for at most [`WRITE_WITHIN`]. Where somebody else's change
-    /// takes longer they come after it, and what is shown is older, as the evidence of another server is.
-    pub(crate) async fn write_uses(&self) {
-        let services = self.clone();
-        let task = tokio::spawn(async move {
-            if let Err(error) = services.uses().flush(services.db(), services.now()).await {
-                tracing::warn!(%error, "last uses could not be written before they were read; trying again");
-            }
-        });
-        tokio::time::timeout(WRITE_WITHIN, task).await.ok();
-    }
-
-    pub(crate) fn endings(&self) -> &rolls::Endings {
-        &self.0.endings
-    }
-
-    pub(crate) fn refusals(&self) -> &verification::Refusals {
-        &self.0.refusals
-    }
-
-    pub(crate) fn mail(&self) -> &mail::Mail {
-        &self.0.mail
-    }
-
-    pub(crate) fn hasher(&self) -> &password::Hasher {
-        &self.0.hasher
-    }
-
-    pub(crate) fn link(&self) -> &set_up::Link {
-        &self.0.link
-    }
-}
-
-/// A fresh UUID for a form, so that the same form sent twice makes one thing.
-pub fn new_form_id() -> String {
-    uuid::Builder::from_random_bytes(token::draw_bytes()).into_uuid().to_string()
-}
-
-/// An id for a session that begins now.
-pub fn new_session_id(now: DateTime<Utc>) -> domain::SessionId {
-    domain::SessionId(token::new_id(now))
-}
-
-/// A fresh id for a request, by which its lines in the log are found: 32 hexadecimal digits.
-pub fn new_request_id() -> String {
-    uuid::Uuid::from_bytes(token::draw_bytes()).simple().to_string()
-}
-
-/// Beside the requests: writes noted uses, removes sessions that are over. Ends with the services.
-async fn keep_house(services: std::sync::Weak<Inner>) {
-    let mut turn: u32 = 0;
-    loop {
-        tokio::time::sleep(FLUSH_EVERY).await;
-        let Some(inner) = services.upgrade() else { return };
-        if let Err(error) = inner.uses.flush(&inner.db, inner.clock.now()).await {
-            tracing::warn!(%error, "last uses could not be written; trying again");
-        }
-        Services(Arc::clone(&inner)).write_owed(Some(inner.clock.now())).await;
-        if let Err(error) = storage::keys::settle_expired(&inner.db, inner.clock.now()).await {
-            tracing::warn!(%error, "keys that are over could not be noted; trying again");
-        }
-        turn = turn.wrapping_add(1);
-        if turn.is_multiple_of(SWEEP_EVERY) {
-            sweep(&inner).await;
-        }
-    }
-}
-
-/// Beside the requests: sends the mails that are due. Not with the housekeeping, because a mail server may be slow.
-async fn remind(services: std::sync::Weak<Inner>) {
-    loop {
-        tokio::time::sleep(REMIND_EVERY).await;
-        let Some(inner) = services.upgrade() else { return };
-        if let Err(error) = reminders::send_due(&inner).await {
-            tracing::warn!(%error, "reminders could not be sent; trying again");
-        }
-    }
-}
-
-/// Beside the requests: suspends what policies want suspended. Not with the housekeeping, because 100,000 keys take minutes.
-async fn suspend_unused(services: std::sync::Weak<Inner>) {
-    loop {
-        tokio::time::sleep(SUSPEND_EVERY).await;
-        let Some(inner) = services.upgrade() else { return };
-        if let Err(error) = tenant_policies::suspend_unused(&inner).await {
-            tracing::warn!(%error, "unused keys could not be suspended; trying again");
-        }
-    }
-}
-
-/// Removes what nobody needs any more.
-async fn sweep(inner: &Inner) {
-    let now = inner.clock.now();
-    if let Err(error) = storage::sessions::delete_expired(&inner.db, storage::micros(now)).await {
-        tracing::warn!(%error, "sessions that are over could not be removed");
-    }
-    if let Err(error) = storage::throttle::delete_before(&inner.db, now - attempts::WINDOW).await {
-        tracing::warn!(%error, "old attempts could not be removed");
-    }
-    if let Err(error) = storage::usage::sweep(&inner.db, now - domain::evidence::KEPT_FOR).await {
-        tracing::warn!(%error, "old evidence of use could not be removed");
-    }
-    if let Err(error) = storage::agents::delete_before(&inner.db, now - agents::KEPT_FOR).await {
-        tracing::warn!(%error, "agents that are gone could not be removed");
+        self.0.context.db()
     }
 }

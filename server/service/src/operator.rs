@@ -1,7 +1,8 @@
 //! What the operator does at the server's command line: trusted as the owner of the database, and audited as "cli".
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use domain::{
     ApiError, Email, ErrorCode, IssuedKey, KeyId, Operation, Owner, Role, Secret, ServiceAccountId, Slug, Tenant,
     TenantId, UserId,
@@ -9,12 +10,25 @@ use domain::{
 use uuid::Uuid;
 
 use crate::{
-    Actor, CreateApiKey, CreateServiceAccount, Result, Services,
-    actor::Client,
-    input, members, password,
-    policy::{Permit, Target},
-    set_up::{new_tenant, new_user},
+    access::{Actor, Client, OPERATOR, Permit, Principal, Target},
+    context::Context,
+    error::Result,
+    input,
+    keys::{
+        api_keys::{ApiKeys, CreateApiKey},
+        usage::Usage,
+    },
+    people::{
+        members,
+        passwords::{self, Hasher},
+        second_factor,
+        users::new_user,
+    },
     storage::{self, audit::Entry},
+    tenants::{
+        service_accounts::{CreateServiceAccount, ServiceAccounts},
+        tenant::new_tenant,
+    },
 };
 
 /// For whom the operator makes a key.
@@ -27,7 +41,11 @@ pub enum AdminOwner {
 }
 
 /// Use cases of the operator.
-pub struct Admin<'a>(pub(crate) &'a Services);
+pub struct Admin<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) usage: &'a Arc<Usage>,
+    pub(crate) hasher: &'a Hasher,
+}
 
 impl Admin<'_> {
     /// Makes a tenant.
@@ -38,10 +56,10 @@ impl Admin<'_> {
         let mut wrong = input::Fields::default();
         let parsed = (wrong.take("name", input::name(name)), wrong.take("slug", Slug::parse(slug)));
         let (Some(name), Some(slug)) = parsed else { return Err(wrong.into_error().into()) };
-        let tenant = new_tenant(self.0, name, slug);
+        let tenant = new_tenant(self.context.now(), name, slug);
         let id = tenant.id;
         let entry = self.entry(tenant.id, "create_tenant", ("tenant", id.0, tenant.name.as_str()));
-        self.0
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -70,7 +88,7 @@ impl Admin<'_> {
         let email = wrong.take("email", Email::parse(email));
         let role = wrong.take("role", role.parse::<Role>());
         let (Some(email), Some(role)) = (email, role) else { return Err(wrong.into_error().into()) };
-        let known = storage::users::find_by_email(self.0.db(), &email).await?.map(|found| found.user);
+        let known = storage::users::find_by_email(self.context.db(), &email).await?.map(|found| found.user);
         let fresh = known.is_none();
         let user = if let Some(user) = known {
             user
@@ -78,19 +96,19 @@ impl Admin<'_> {
             let local = email.as_str().split('@').next().unwrap_or_default().to_owned();
             let name =
                 input::name(name.unwrap_or(&local)).map_err(|error| ApiError::field("name", error.to_string()))?;
-            password::check_new(password, &[email.as_str(), name.as_str(), tenant_slug])?;
-            new_user(self.0, email, name)
+            passwords::check_new(password, &[email.as_str(), name.as_str(), tenant_slug])?;
+            new_user(self.context.now(), email, name)
         };
-        let hash = if fresh { self.0.hasher().hash(password.clone()).await? } else { String::new() };
+        let hash = if fresh { self.hasher.hash(password.clone()).await? } else { String::new() };
         let entry = self
             .entry(tenant.id, "create_user", ("user", user.id.0, user.name.as_str()))
             .with(format!("role {}", role.as_str()));
-        let (id, at) = (user.id, storage::micros(self.0.now()));
-        self.0
+        let (id, at) = (user.id, storage::micros(self.context.now()));
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
-                    storage::tenants::take_long_turn(tx, tenant.id).await?;
+                    storage::tenants::lock_tenant_for_long(tx, tenant.id).await?;
                     if fresh {
                         storage::users::insert(tx, &user, &hash).await?;
                     }
@@ -115,7 +133,7 @@ impl Admin<'_> {
         let operator = self.operator(tenant_slug).await?;
         let input =
             CreateServiceAccount { name: name.to_owned(), role: role.map(str::to_owned), idempotency_key: None };
-        Ok(self.0.service_accounts().create(&operator, &input).await?.id)
+        Ok(ServiceAccounts { context: self.context, usage: self.usage }.create(&operator, &input).await?.id)
     }
 
     /// Makes a key.
@@ -140,7 +158,7 @@ impl Admin<'_> {
             }
             AdminOwner::User(email) => {
                 let user = self.user(&email).await?;
-                let actor = self.0.actors().from_session(user, tenant.id, self.0.now(), Client::command_line()).await?;
+                let actor = self.member(user, tenant.id).await?;
                 (actor, Owner::User(user))
             }
         };
@@ -152,7 +170,7 @@ impl Admin<'_> {
             expires_at: expires_at.map(str::to_owned),
             idempotency_key: None,
         };
-        self.0.api_keys().create(&actor, &input).await
+        ApiKeys { context: self.context, usage: self.usage }.create(&actor, &input).await
     }
 
     /// Changes a member's role.
@@ -163,7 +181,7 @@ impl Admin<'_> {
         let (permit, user, entry) = self.on_member(tenant_slug, email, Operation::ChangeMemberRole).await?;
         let role: Role =
             role.parse().map_err(|error: domain::tenant::RoleError| ApiError::field("role", error.to_string()))?;
-        self.0
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(
@@ -179,8 +197,8 @@ impl Admin<'_> {
     /// `CONFLICT` for the last administrator; `NOT_FOUND`.
     pub async fn remove_member(&self, tenant_slug: &str, email: &str) -> Result<()> {
         let (permit, user, entry) = self.on_member(tenant_slug, email, Operation::RemoveMember).await?;
-        let now = self.0.now();
-        self.0
+        let now = self.context.now();
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move { members::remove(tx, &permit, user, now, OPERATOR, |_| entry.clone()).await })
@@ -197,7 +215,7 @@ impl Admin<'_> {
         let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
         let operation = Operation::UpdateProfile.as_str();
         let entry = Entry { tenant_id: None, ..self.entry(TenantId(Uuid::nil()), operation, ("user", user.0, email)) };
-        self.0
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -214,11 +232,11 @@ impl Admin<'_> {
     /// Field errors at `email`, `password`.
     pub async fn change_password(&self, email: &str, password: &Secret) -> Result<()> {
         let user = self.user(email).await?;
-        password::check_new(password, &[email])?;
-        let hash = self.0.hasher().hash(password.clone()).await?;
+        passwords::check_new(password, &[email])?;
+        let hash = self.hasher.hash(password.clone()).await?;
         let entry =
             Entry { tenant_id: None, ..self.entry(TenantId(Uuid::nil()), "change_password", ("user", user.0, email)) };
-        self.0
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -238,10 +256,7 @@ impl Admin<'_> {
         let user = self.user(email).await?;
         let operation = Operation::DisableSecondFactor.as_str();
         let entry = Entry { tenant_id: None, ..self.entry(TenantId(Uuid::nil()), operation, ("user", user.0, email)) };
-        self.0
-            .db()
-            .write(move |tx| Box::pin(async move { crate::second_factor::disable(tx, user, &entry).await }))
-            .await
+        self.context.db().write(move |tx| Box::pin(async move { second_factor::disable(tx, user, &entry).await })).await
     }
 
     /// Copies an embedded database into a new file, while it is in use.
@@ -249,7 +264,7 @@ impl Admin<'_> {
     /// # Errors
     /// A field error at `file` when it is there already; on `PostgreSQL`, which has tools of its own.
     pub async fn backup(&self, path: &Path) -> Result<()> {
-        storage::maintenance::backup(self.0.db(), path).await
+        storage::maintenance::backup(self.context.db(), path).await
     }
 
     /// What is wrong with the database; nothing, when all is well.
@@ -257,11 +272,21 @@ impl Admin<'_> {
     /// # Errors
     /// When the database can't answer.
     pub async fn check(&self) -> Result<Vec<String>> {
-        storage::maintenance::check(self.0.db()).await
+        storage::maintenance::check(self.context.db()).await
+    }
+
+    /// How often tokens were refused that no key stands behind, by hour and reason (`malformed`, `unknown`), the latest
+    /// first. Those of keys are in the keys' usage.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn refusals(&self) -> Result<Vec<(DateTime<Utc>, String, u64)>> {
+        self.usage.flush_before_read(self.context).await;
+        storage::usage::list_refusals(self.context.db(), self.context.now() - domain::evidence::KEPT_FOR).await
     }
 
     async fn tenant(&self, slug: &str) -> Result<Tenant> {
-        let tenant = storage::tenants::find_by_slug(self.0.db(), slug.trim()).await?;
+        let tenant = storage::tenants::find_by_slug(self.context.db(), slug.trim()).await?;
         Ok(tenant.ok_or_else(|| {
             ApiError::new(ErrorCode::NotFound, format!("There is no tenant with the short name {slug}."))
         })?)
@@ -269,7 +294,7 @@ impl Admin<'_> {
 
     async fn user(&self, email: &str) -> Result<UserId> {
         let email = Email::parse(email).map_err(|error| ApiError::field("email", error.to_string()))?;
-        let found = storage::users::find_by_email(self.0.db(), &email).await?;
+        let found = storage::users::find_by_email(self.context.db(), &email).await?;
         let missing = || ApiError::new(ErrorCode::NotFound, format!("Nobody has the address {}.", email.as_str()));
         Ok(found.ok_or_else(missing)?.user.id)
     }
@@ -291,27 +316,35 @@ impl Admin<'_> {
     pub async fn on_key(&self, slug: &str, id: &str) -> Result<(Actor, KeyId)> {
         let tenant = self.tenant(slug).await?;
         let id: KeyId = id.parse().map_err(|_| ApiError::not_found())?;
-        let place = storage::keys::find_place(self.0.db(), id).await?.filter(|(place, _)| *place == tenant.id);
+        let place = storage::keys::find_place(self.context.db(), id).await?.filter(|(place, _)| *place == tenant.id);
         let (_, owner) = place.ok_or_else(ApiError::not_found)?;
         let actor = match owner {
             Owner::ServiceAccount(_) => Actor::operator(tenant.id),
-            Owner::User(user) => {
-                self.0.actors().from_session(user, tenant.id, self.0.now(), Client::command_line()).await?
-            }
+            Owner::User(user) => self.member(user, tenant.id).await?,
         };
         Ok((actor, id))
     }
 
+    /// A person in a tenant of theirs, or in their first when they belong to it no more.
+    async fn member(&self, user: UserId, tenant: TenantId) -> Result<Actor> {
+        let memberships = storage::users::list_membership_roles(self.context.db(), user).await?;
+        let chosen = memberships.iter().find(|membership| membership.tenant_id == tenant).or(memberships.first());
+        let Some(membership) = chosen else { return Err(ApiError::unauthenticated().into()) };
+        let principal = Principal::User { id: user, name: membership.user_name.clone() };
+        let (tenant, role) = (membership.tenant_id, membership.role);
+        Ok(Actor::of_session(principal, tenant, role, self.context.now(), Client::command_line()))
+    }
+
     async fn on_member(&self, slug: &str, email: &str, operation: Operation) -> Result<(Permit, UserId, Entry)> {
         let operator = self.operator(slug).await?;
-        let permit = self.0.permit(&operator, operation, Target::Tenant(operator.tenant_id())).await?;
+        let permit = self.context.permit(&operator, operation, Target::Tenant(operator.tenant_id())).await?;
         let user = self.user(email).await?;
         Ok((permit, user, self.entry(operator.tenant_id(), operation.as_str(), ("user", user.0, email))))
     }
 
     fn entry(&self, tenant: TenantId, operation: &'static str, subject: (&'static str, Uuid, &str)) -> Entry {
         Entry {
-            at: self.0.now(),
+            at: self.context.now(),
             tenant_id: Some(tenant.0),
             operation,
             outcome: domain::Outcome::Done,
@@ -327,6 +360,3 @@ impl Admin<'_> {
         }
     }
 }
-
-/// How records name the operator.
-pub(crate) const OPERATOR: &str = "Operator at the command line";

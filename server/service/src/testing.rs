@@ -4,10 +4,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{KeyId, LastUse, Operation, Owner, ServiceAccount, ServiceAccountId};
 
 use crate::{
-    Result, Services,
-    policy::{Permit, Target, authorize},
+    Services,
+    access::{Permit, Target, authorize},
+    digest::sha256,
+    error::Result,
+    keys::token,
+    random,
     storage::{self, Db, Tx, keys::NewKey},
-    token,
 };
 
 /// Makes a database of its own on a throw-away server, and gives its URL.
@@ -15,7 +18,7 @@ use crate::{
 /// # Panics
 /// When the server can't be reached: the test can't go on.
 pub async fn new_postgres(server: &str) -> String {
-    let name = format!("t{}", crate::token::new_id(DateTime::UNIX_EPOCH).simple());
+    let name = format!("t{}", random::new_id(DateTime::UNIX_EPOCH).simple());
     let pool = sqlx::PgPool::connect(server).await.expect("the test server answers");
     let made = sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&pool).await;
     made.expect("the test server lets databases be made");
@@ -42,7 +45,7 @@ pub async fn fill(services: &Services, slug: &str, crowd: Crowd) -> Result<()> {
     const AT_ONCE: u32 = 1_000;
     let tenant = services.admin().operator(slug).await?;
     let accounts: Vec<ServiceAccountId> =
-        (0..crowd.accounts).map(|_| ServiceAccountId(token::new_id(services.now()))).collect();
+        (0..crowd.accounts).map(|_| ServiceAccountId(random::new_id(services.now()))).collect();
     for first in (0..crowd.accounts).step_by(AT_ONCE as usize) {
         let (tenant, accounts, now) = (tenant.clone(), accounts.clone(), services.now());
         let last = crowd.accounts.min(first + AT_ONCE);
@@ -82,7 +85,7 @@ pub async fn fill(services: &Services, slug: &str, crowd: Crowd) -> Result<()> {
             })
             .await?;
     }
-    storage::keys::settle_expired(services.db(), services.now()).await?;
+    storage::keys::mark_expired(services.db(), services.now()).await?;
     if let Db::Postgres(pool) = services.db() {
         // As its own housekeeping does within a minute.
         sqlx::query("VACUUM ANALYZE").execute(pool).await?;
@@ -115,10 +118,10 @@ async fn insert_key(tx: &mut Tx, permit: &Permit, number: u32, now: DateTime<Utc
     let some = if number < 20 || number.is_multiple_of(100) { "berlin " } else { "" };
     // Of every age up to 400 days, whatever its kind.
     let age = TimeDelta::days(i64::from(number * 37 % 400)) + TimeDelta::seconds(i64::from(number));
-    let created_at = token::made_at(now - age);
+    let created_at = random::to_id_precision(now - age);
     let key = NewKey {
-        id: KeyId(token::new_id(created_at)),
-        digest: token::sha256(token.expose().as_bytes()),
+        id: KeyId(random::new_id(created_at)),
+        digest: sha256(token.expose().as_bytes()),
         hint: token::hint_of(&token),
         name: storage::stored_name(&format!("{rare}{some}agent frankfurt {number:06}")),
         created_at,

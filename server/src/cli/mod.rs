@@ -165,7 +165,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Admin(command) => administer(&services, command).await,
         Command::Backup { file } => Ok(services.admin().backup(&file).await.map_err(ApiError::from)?),
         Command::Audit(Audit::Refusals) => {
-            for (hour, reason, count) in services.audit_log().refusals().await.map_err(ApiError::from)? {
+            for (hour, reason, count) in services.admin().refusals().await.map_err(ApiError::from)? {
                 println!("{}\t{reason}\t{count}", hour.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
             }
             Ok(())

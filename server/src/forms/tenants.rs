@@ -7,7 +7,7 @@ use axum::{
     response::Response,
 };
 use domain::{ApiError, Secret, audit::Channel};
-use service::ComeIn;
+use service::AcceptSignedOut;
 use tower_sessions::Session;
 
 use super::{confirm, handle, reveal};
@@ -70,8 +70,8 @@ pub(crate) async fn accept(
         }
         let client = client(&parts.headers, &parts.extensions, Channel::Browser);
         let password = Secret::new(fields.get("password"));
-        let typed = ComeIn { name: fields.get("name"), password, code: fields.get("code") };
-        let signed_in = invitations.come_in(&secret, &typed, &client).await?;
+        let typed = AcceptSignedOut { name: fields.get("name"), password, code: fields.get("code") };
+        let signed_in = invitations.accept_signed_out(&secret, &typed, &client).await?;
         sessions::begin(&session, signed_in, &client, doors.services.now()).await
     })
     .await

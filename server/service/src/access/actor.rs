@@ -1,9 +1,10 @@
-//! Who is asking: a session or a bearer key becomes an [`Actor`].
+//! Who is asking. How a session or a key becomes an [`Actor`] stands in `authentication.rs`.
 
 use chrono::{DateTime, Utc};
-use domain::{AgentId, ApiError, KeyId, Owner, Role, ServiceAccountId, TenantId, UserId, audit::Channel};
+use domain::{AgentId, KeyId, Owner, Role, ServiceAccountId, TenantId, UserId, audit::Channel};
 
-use crate::{Result, Services, storage};
+/// How records name the operator.
+pub(crate) const OPERATOR: &str = "Operator at the command line";
 
 /// From where a request came.
 #[derive(Clone, Debug)]
@@ -57,6 +58,22 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// A person at a browser. `confirmed_at`: when they last gave their password there.
+    pub(crate) fn of_session(
+        principal: Principal,
+        tenant_id: TenantId,
+        role: Role,
+        confirmed_at: DateTime<Utc>,
+        client: Client,
+    ) -> Self {
+        Self { principal, tenant_id, role, key_id: None, confirmed_at, client }
+    }
+
+    /// Whoever presented a key that was verified.
+    pub(crate) fn of_key(principal: Principal, tenant_id: TenantId, role: Role, key_id: KeyId, client: Client) -> Self {
+        Self { principal, tenant_id, role, key_id: Some(key_id), confirmed_at: DateTime::UNIX_EPOCH, client }
+    }
+
     /// The person or service account.
     pub fn principal(&self) -> &Principal {
         &self.principal
@@ -92,9 +109,9 @@ impl Actor {
         Self { confirmed_at: at, ..self }
     }
 
-    /// The same person where they stand too.
-    pub(crate) fn standing(&self, there: &storage::users::Standing) -> Self {
-        Self { tenant_id: there.tenant_id, role: there.role, ..self.clone() }
+    /// The same person in another of their tenants.
+    pub(crate) fn with_membership(&self, tenant_id: TenantId, role: Role) -> Self {
+        Self { tenant_id, role, ..self.clone() }
     }
 
     /// The person's id, if it is a person.
@@ -128,7 +145,7 @@ impl Actor {
     /// The operator at the command line, with an administrator's rights in one tenant. Stands under the nil id, which
     /// no user has.
     pub(crate) fn operator(tenant_id: TenantId) -> Self {
-        let name = crate::admin::OPERATOR.to_owned();
+        let name = OPERATOR.to_owned();
         let principal = Principal::User { id: UserId(uuid::Uuid::nil()), name };
         // Who sits at the server's command line needs no confirmation.
         let confirmed_at = DateTime::<Utc>::MAX_UTC;
@@ -145,72 +162,5 @@ impl Actor {
     #[cfg(test)]
     pub(crate) fn for_test(principal: Principal, tenant_id: TenantId, role: Role, key_id: Option<KeyId>) -> Self {
         Self { principal, tenant_id, role, key_id, confirmed_at: DateTime::UNIX_EPOCH, client: Client::command_line() }
-    }
-}
-
-/// Makes actors.
-pub struct Actors<'a>(pub(crate) &'a Services);
-
-impl Actors<'_> {
-    /// The person of a session, in the tenant that the session stands in, or in the first of their tenants when
-    /// that one is theirs no more. `confirmed_at`: when they last gave their password there.
-    ///
-    /// # Errors
-    /// `UNAUTHENTICATED` when the person belongs to no tenant.
-    pub async fn from_session(
-        &self,
-        user: UserId,
-        tenant: TenantId,
-        confirmed_at: DateTime<Utc>,
-        client: Client,
-    ) -> Result<Actor> {
-        let memberships = storage::users::list_standings(self.0.db(), user).await?;
-        let chosen = memberships.iter().find(|standing| standing.tenant_id == tenant).or(memberships.first());
-        let Some(standing) = chosen else { return Err(ApiError::unauthenticated().into()) };
-        Ok(Actor {
-            principal: Principal::User { id: user, name: standing.user_name.clone() },
-            tenant_id: standing.tenant_id,
-            role: standing.role,
-            key_id: None,
-            confirmed_at,
-            client,
-        })
-    }
-
-    /// The owner of a key, with the rights of this moment. Notes the use.
-    ///
-    /// # Errors
-    /// `UNAUTHENTICATED` for a text that is no good key, whatever the reason.
-    pub async fn from_bearer(&self, token: &str, client: Client) -> Result<Actor> {
-        let verified = self.0.verification().verify(token, &client).await?;
-        let Some(key) = verified else { return Err(ApiError::unauthenticated().into()) };
-        let principal = match key.owner {
-            Owner::User(id) => Principal::User { id, name: key.owner_name },
-            Owner::ServiceAccount(id) => Principal::ServiceAccount { id, name: key.owner_name },
-        };
-        let confirmed_at = DateTime::UNIX_EPOCH;
-        Ok(Actor {
-            principal,
-            tenant_id: key.tenant_id,
-            role: key.role,
-            key_id: Some(key.key_id),
-            confirmed_at,
-            client,
-        })
-    }
-
-    /// The same person in another of their tenants. A key stays in its own.
-    ///
-    /// # Errors
-    /// `NOT_FOUND` when the tenant isn't theirs, or a key asks for another than its own.
-    pub(crate) async fn in_tenant(&self, actor: &Actor, tenant: TenantId) -> Result<Actor> {
-        if actor.tenant_id == tenant {
-            return Ok(actor.clone());
-        }
-        let (Some(user), true) = (actor.user_id(), actor.is_session()) else {
-            return Err(ApiError::not_found().into());
-        };
-        let there = self.from_session(user, tenant, actor.confirmed_at, actor.client.clone()).await?;
-        if there.tenant_id == tenant { Ok(there) } else { Err(ApiError::not_found().into()) }
     }
 }

@@ -2,10 +2,7 @@
 
 use domain::{ApiError, ApiKey, Membership, Operation, Owner, Role, TenantId};
 
-use crate::{
-    Actor,
-    storage::{invitations::Inviter, users::Standing},
-};
+use super::{actor::Actor, permit::Permit};
 
 /// What an operation is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,34 +11,6 @@ pub enum Target {
     Tenant(TenantId),
     /// What an owner has in a tenant.
     Owner(TenantId, Owner),
-}
-
-/// The proof that an operation was allowed, with the wall that storage puts in every WHERE clause.
-/// Made by [`authorize`] alone, and by [`Permit::of_key`] for the service's own hand.
-#[derive(Clone, Copy, Debug)]
-pub struct Permit {
-    tenant_id: TenantId,
-    owner: Option<Owner>,
-    operation: Operation,
-}
-
-impl Permit {
-    /// For what the service itself does with a key after the key has been verified: a use is the right to it.
-    pub(crate) fn of_key(tenant_id: TenantId, owner: Owner, operation: Operation) -> Self {
-        Self { tenant_id, owner: Some(owner), operation }
-    }
-
-    pub(crate) fn tenant_id(&self) -> TenantId {
-        self.tenant_id
-    }
-
-    pub(crate) fn owner(&self) -> Option<Owner> {
-        self.owner
-    }
-
-    pub(crate) fn operation(&self) -> Operation {
-        self.operation
-    }
 }
 
 /// Decides.
@@ -57,7 +26,7 @@ pub fn authorize(actor: &Actor, operation: Operation, target: Target) -> Result<
         return Err(ApiError::not_found());
     }
     if is_allowed(actor, operation, owner) {
-        Ok(Permit { tenant_id, owner, operation })
+        Ok(Permit::new(tenant_id, owner, operation))
     } else {
         let own = owner == Some(actor.owner());
         Err(ApiError::forbidden(refusal(operation, owner, own)))
@@ -74,8 +43,7 @@ pub fn offers(actor: &Actor, operation: Operation) -> bool {
 
 /// The same in a tenant that the person belongs to, by their role there.
 pub fn offers_in(actor: &Actor, membership: &Membership, operation: Operation) -> bool {
-    let (tenant_id, user_name) = (membership.tenant.id, actor.name().to_owned());
-    offers(&actor.standing(&Standing { tenant_id, role: membership.role, user_name }), operation)
+    offers(&actor.with_membership(membership.tenant.id, membership.role), operation)
 }
 
 /// Whether to offer an operation on a key: a question for menus, never a right. A person's own key in another of their
@@ -107,7 +75,7 @@ pub(crate) fn check_still_makes(permit: &Permit, role: Role) -> Result<(), ApiEr
     if makes_keys(role) {
         return Ok(());
     }
-    Err(ApiError::forbidden(refusal(permit.operation, permit.owner, true)))
+    Err(ApiError::forbidden(refusal(permit.operation(), permit.owner(), true)))
 }
 
 /// Whether an actor may let a key work again that another hand than its owner's has stopped.
@@ -115,8 +83,17 @@ pub(crate) fn may_lift(actor: &Actor) -> bool {
     actor.role() == Role::TenantAdmin
 }
 
-/// Whether an invitation still counts: who sent it may send it still. Nobody's word goes further than their rights do.
-pub(crate) fn is_word_good(inviter: Inviter) -> bool {
+/// Who sent an invitation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inviter {
+    /// The operator, or somebody whom an earlier version kept without an id.
+    Unnamed,
+    /// A person or a service account, with their role in the tenant now.
+    Named(Option<Role>),
+}
+
+/// Whether an invitation is still valid: whoever sent it may still send one.
+pub(crate) fn inviter_may_still_invite(inviter: Inviter) -> bool {
     matches!(inviter, Inviter::Unnamed | Inviter::Named(Some(Role::TenantAdmin)))
 }
 
@@ -274,7 +251,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::Principal;
+    use crate::access::actor::Principal;
 
     const HERE: TenantId = TenantId(Uuid::from_u128(1));
     const THERE: TenantId = TenantId(Uuid::from_u128(2));

@@ -1,4 +1,16 @@
 //! Who is asking, and the only yes or no: pure values and rules, without I/O.
 
-pub(crate) mod actor;
-pub(crate) mod authorization;
+mod actor;
+mod authorization;
+mod fresh_sign_in;
+mod permit;
+
+pub(crate) use actor::OPERATOR;
+pub use actor::{Actor, Client, Principal};
+pub(crate) use authorization::{
+    Inviter, check_grant, check_still_makes, inviter_may_still_invite, is_offered, may_lift,
+};
+pub use authorization::{Target, authorize, offers, offers_in};
+pub use fresh_sign_in::CONFIRM_AFTER;
+pub(crate) use fresh_sign_in::FreshSignIn;
+pub use permit::Permit;

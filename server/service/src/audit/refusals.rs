@@ -1,4 +1,4 @@
-//! The policy's answer, with its memory: what it refuses stands in the audit log.
+//! The answer about rights, with a memory: what is refused stands in the audit log. And entries that go with no change.
 
 use std::{
     collections::HashMap,
@@ -10,12 +10,13 @@ use domain::{ErrorCode, Operation, Owner, TenantId};
 use uuid::Uuid;
 
 use crate::{
-    Actor, Error, Result, Services,
-    policy::{Permit, Target, authorize},
-    storage::{self, audit::Entry},
+    access::{Actor, Permit, Target, authorize},
+    clock::Clock,
+    error::{Error, Result},
+    storage::{self, Db, audit::Entry},
 };
 
-/// How many refusals of one actor and operation get a line each in a minute; the rest of that minute share one, which says
+/// How many refusals of one actor and operation get an entry each in a minute; the rest of that minute share one, which says
 /// how many they are. A program that asks again and again for what it may not would otherwise fill the log, and hide in it
 /// what others did.
 const MOST_A_MINUTE: u32 = 30;
@@ -28,12 +29,19 @@ pub(crate) type Subject = (&'static str, Uuid);
 /// Who was refused what.
 type Refused = (TenantId, Owner, &'static str);
 
-/// How often each actor was refused each operation in the present minute, and lines that are written beside the requests.
-#[derive(Debug, Default)]
-pub(crate) struct RefusalCounts {
-    counts: Mutex<HashMap<Refused, Count>>,
-    owed: Mutex<Vec<Entry>>,
+/// The audit log beside the changes: [`authorize`] with a memory of what it refused, and entries of their own.
+#[derive(Debug)]
+pub(crate) struct Audit {
+    db: Db,
+    clock: Clock,
+    refusals: RefusalCounts,
+    /// Entries that are written beside the requests.
+    deferred: Mutex<Vec<Entry>>,
 }
+
+/// How often each actor was refused each operation in the present minute.
+#[derive(Debug, Default)]
+struct RefusalCounts(Mutex<HashMap<Refused, Count>>);
 
 #[derive(Debug)]
 struct Count {
@@ -42,7 +50,7 @@ struct Count {
     held: Option<Held>,
 }
 
-/// Refusals that wait for their common line.
+/// Refusals that wait for their common entry.
 #[derive(Debug)]
 struct Held {
     last: Entry,
@@ -54,12 +62,12 @@ impl Held {
         if self.count == 1 {
             return self.last;
         }
-        self.last.with(format!("the last of {} within a minute, in one line", self.count))
+        self.last.with(format!("the last of {} within a minute, in one entry", self.count))
     }
 }
 
 impl RefusalCounts {
-    /// Takes a refusal in, and gives the lines that are to be written now: its own, if it gets one, and those that are due.
+    /// Takes a refusal in, and gives the entries that are to be written now: its own, if it gets one, and those that are due.
     fn take(&self, actor: &Actor, entry: Entry) -> Vec<Entry> {
         let minute = minute_of(entry.at);
         let mut counts = self.lock();
@@ -80,11 +88,9 @@ impl RefusalCounts {
         due
     }
 
-    /// Gives the lines that are owed: those beside the requests, and those of the minutes that are over at `now`, or of all.
-    fn owed(&self, now: Option<DateTime<Utc>>) -> Vec<Entry> {
-        let mut owed = std::mem::take(&mut *self.owed.lock().unwrap_or_else(PoisonError::into_inner));
-        owed.extend(Self::drain(&mut self.lock(), |count| now.is_none_or(|now| count.minute < minute_of(now))));
-        owed
+    /// Gives the entries of the minutes that are over at `now`, or of all.
+    fn due(&self, now: Option<DateTime<Utc>>) -> Vec<Entry> {
+        Self::drain(&mut self.lock(), |count| now.is_none_or(|now| count.minute < minute_of(now)))
     }
 
     fn drain(counts: &mut HashMap<Refused, Count>, which: impl Fn(&Count) -> bool) -> Vec<Entry> {
@@ -92,7 +98,7 @@ impl RefusalCounts {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Refused, Count>> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,8 +113,21 @@ fn subject_of(owner: Owner) -> Subject {
     }
 }
 
-impl Services {
-    /// [`authorize`], and a line in the audit log when it says no inside the actor's tenant.
+impl Audit {
+    /// An audit log of a database, with the times of a clock.
+    pub(crate) fn new(db: Db, clock: Clock) -> Self {
+        Self { db, clock, refusals: RefusalCounts::default(), deferred: Mutex::default() }
+    }
+
+    pub(super) fn db(&self) -> &Db {
+        &self.db
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// [`authorize`], and an entry when it says no inside the actor's tenant.
     ///
     /// # Errors
     /// As [`authorize`].
@@ -135,27 +154,27 @@ impl Services {
             Ok(permit) => Ok(permit),
             Err(refusal) => {
                 if refusal.code == ErrorCode::Forbidden {
-                    self.note_refusal(actor, operation, subject).await?;
+                    self.record_refusal(actor, operation, subject).await?;
                 }
                 Err(refusal.into())
             }
         }
     }
 
-    /// When the refusal's own line can't be written, the caller hears of that instead. One that is held for its common line
-    /// is written once its minute is over, see [`Services::write_owed`]: a failure to write it is told in the process's own log alone,
-    /// and a process that is killed loses what it held.
-    async fn note_refusal(&self, actor: &Actor, operation: Operation, subject: Subject) -> Result<()> {
+    /// Records a refusal. When its own entry can't be written, the caller hears of that instead. One that is held for its
+    /// common entry is written once its minute is over, see [`Audit::write_deferred`]: a failure to write it is told in the
+    /// process's own log alone, and a process that is killed loses what it held.
+    async fn record_refusal(&self, actor: &Actor, operation: Operation, subject: Subject) -> Result<()> {
         let entry = Entry::by(actor, operation, self.now(), (subject.0, subject.1, "")).refused();
-        for due in self.0.refusal_counts.take(actor, entry) {
-            self.note(due).await?;
+        for due in self.refusals.take(actor, entry) {
+            self.record(due).await?;
         }
         Ok(())
     }
 
-    /// Passes an outcome on; when it is a refusal that came up in the work itself, as by a tenant's policy or because of the last
-    /// administrator, with a line in the audit log.
-    pub(crate) async fn noted<T>(
+    /// Passes an outcome on; when it is a refusal that came up in the work itself, as by a key policy or because of the last
+    /// administrator, with an entry in the audit log.
+    pub(crate) async fn record_if_refused<T>(
         &self,
         outcome: Result<T>,
         actor: &Actor,
@@ -168,28 +187,30 @@ impl Services {
             _ => false,
         };
         if is_refusal {
-            self.note_refusal(actor, operation, subject_of(owner)).await?;
+            self.record_refusal(actor, operation, subject_of(owner)).await?;
         }
         outcome
     }
 
-    /// Writes a line that goes with no change.
-    pub(crate) async fn note(&self, entry: Entry) -> Result<()> {
-        self.db().write(move |tx| Box::pin(async move { storage::audit::insert(tx, &entry).await })).await
+    /// Writes an entry that goes with no change.
+    pub(crate) async fn record(&self, entry: Entry) -> Result<()> {
+        self.db.write(move |tx| Box::pin(async move { storage::audit::insert(tx, &entry).await })).await
     }
 
-    /// Has a line written beside the request, within a second; a process that is killed loses it.
-    pub(crate) fn owe(&self, entry: Entry) {
-        self.0.refusal_counts.owed.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+    /// Has an entry written beside the request, within a second; a process that is killed loses it.
+    pub(crate) fn defer(&self, entry: Entry) {
+        self.deferred.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
     }
 
-    /// Writes what is owed: lines beside the requests, and the common lines of the minutes that are over at `now`, or of all. What can't be written stands in the
-    /// process's own log.
-    pub(crate) async fn write_owed(&self, now: Option<DateTime<Utc>>) {
-        for entry in self.0.refusal_counts.owed(now) {
+    /// Writes what was deferred: entries beside the requests, and the common entries of the minutes that are over at `now`,
+    /// or of all. What can't be written stands in the process's own log.
+    pub(crate) async fn write_deferred(&self, now: Option<DateTime<Utc>>) {
+        let mut entries = std::mem::take(&mut *self.deferred.lock().unwrap_or_else(PoisonError::into_inner));
+        entries.extend(self.refusals.due(now));
+        for entry in entries {
             let text = format!("{} by {}: {}", entry.operation, entry.actor_name, entry.detail);
-            if let Err(error) = self.note(entry).await {
-                tracing::error!(%error, refused = text, "a line could not be added to the audit log");
+            if let Err(error) = self.record(entry).await {
+                tracing::error!(%error, refused = text, "an entry could not be added to the audit log");
             }
         }
     }

@@ -1,14 +1,18 @@
 //! Use cases of agents: long-running clients that tell of themselves when they start, and poll.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use domain::{Agent, AgentId, AgentScope, ApiError, Label, Operation, TenantId, secret::without_tokens};
 use sha2::{Digest, Sha256};
 
+use super::{api_keys::ApiKeys, usage::Usage};
 use crate::{
-    Actor, Result, Services, input,
-    policy::{Permit, Target, authorize},
+    access::{Actor, Permit, Target, authorize},
+    context::Context,
+    error::Result,
+    input, random,
     storage::{self, agents::NewAgent, audit::Entry},
-    token,
 };
 
 /// How many agents a list shows at most.
@@ -34,7 +38,10 @@ pub struct RegisterAgent {
 }
 
 /// Use cases of agents.
-pub struct Agents<'a>(pub(crate) &'a Services);
+pub struct Agents<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) usage: &'a Arc<Usage>,
+}
 
 impl Agents<'_> {
     /// Records that an agent started with the actor's key. One that starts again as it was, at the same address, is the
@@ -48,7 +55,7 @@ impl Agents<'_> {
         let agent = self.check(actor, input)?;
         let actor = actor.clone();
         let entry = Entry::by(&actor, Operation::RegisterAgent, agent.at, ("agent", agent.id.0, agent.name.as_str()));
-        self.0
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -80,18 +87,18 @@ impl Agents<'_> {
             AgentScope::Tenant => Target::Tenant(actor.tenant_id()),
             AgentScope::Owner(owner) => Target::Owner(actor.tenant_id(), owner),
             AgentScope::Key(id) => {
-                let key = self.0.api_keys().get(actor, id).await?;
+                let key = ApiKeys { context: self.context, usage: self.usage }.get(actor, id).await?;
                 Target::Owner(key.tenant_id, key.owner)
             }
         };
         // A person's own key may be in another of their tenants than the one that they stand in.
         let actor = match target {
-            Target::Owner(tenant, owner) if owner == actor.owner() => self.0.actors().in_tenant(actor, tenant).await?,
+            Target::Owner(tenant, owner) if owner == actor.owner() => self.context.in_tenant(actor, tenant).await?,
             _ => actor.clone(),
         };
-        let permit = self.0.permit(&actor, Operation::ListAgents, target).await?;
-        let mut agents = storage::agents::list(self.0.db(), &permit, scope, MOST_LISTED).await?;
-        self.0.uses().overlay_agents(&mut agents);
+        let permit = self.context.permit(&actor, Operation::ListAgents, target).await?;
+        let mut agents = storage::agents::list(self.context.db(), &permit, scope, MOST_LISTED).await?;
+        self.usage.overlay_agents(&mut agents);
         agents.sort_by_key(|agent| std::cmp::Reverse(agent.last_seen_at));
         Ok(agents)
     }
@@ -119,12 +126,12 @@ impl Agents<'_> {
             return Err(wrong.into_error().into());
         };
         let key = actor.key_id().ok_or_else(ApiError::unauthenticated)?;
-        let (at, address) = (self.0.now(), actor.client().address.clone());
+        let (at, address) = (self.context.now(), actor.client().address.clone());
         let version = input
             .version
             .as_deref()
             .map(|version| without_tokens(version).chars().filter(|c| !c.is_control()).take(50).collect());
-        let id = AgentId(token::new_id(at));
+        let id = AgentId(random::new_id(at));
         let mut identity = Sha256::new();
         let parts = [kind.as_str(), name.as_str(), address.as_deref().unwrap_or_default()];
         for part in parts.into_iter().chain(labels.iter().map(Label::as_str)) {

@@ -3,20 +3,24 @@
 use std::{
     cmp::Reverse,
     collections::{HashMap, hash_map},
+    sync::Arc,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ApiError, ApiKey, ErrorCode, Expiry, InventoryQuery, IssuedKey, KeyId, KeyQuery, KeyState, Name, Operation, Owner,
-    Page, Recent, TenantId, Usage, api_key::EXPIRING_SOON, policy::Against,
+    ApiError, ApiKey, AuditLine, AuditQuery, ErrorCode, Expiry, InventoryQuery, IssuedKey, KeyId, KeyQuery, KeyState,
+    Name, Operation, Owner, Page, Recent, TenantId, Usage, api_key::EXPIRING_SOON, policy::Against,
 };
 
+use super::{
+    issue::{self, Checked},
+    usage::Usage,
+};
 use crate::{
-    Actor, Result, Services,
-    actor::Actors,
+    access::{Actor, Permit, Target, authorize, is_offered, may_lift},
+    context::Context,
+    error::Result,
     input,
-    issuing::{self, Checked},
-    policy::{Permit, Target, authorize, is_offered, may_lift},
     storage::{
         self, Tx,
         audit::Entry,
@@ -61,7 +65,10 @@ pub struct Concerns {
 }
 
 /// Use cases of API keys.
-pub struct ApiKeys<'a>(pub(crate) &'a Services);
+pub struct ApiKeys<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) usage: &'a Arc<Usage>,
+}
 
 impl ApiKeys<'_> {
     /// One page of an owner's keys. A person at a browser sees their own keys of all their tenants.
@@ -69,12 +76,14 @@ impl ApiKeys<'_> {
     /// # Errors
     /// `FORBIDDEN` for someone else's, without the right; `BAD_USER_INPUT` for a foreign cursor.
     pub async fn list(&self, actor: &Actor, owner: Owner, query: &KeyQuery) -> Result<Page<ApiKey>> {
-        let permit = self.0.permit(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), owner)).await?;
+        let permit =
+            self.context.permit(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), owner)).await?;
         let query = &KeyQuery { search: input::search(&query.search), ..query.clone() };
         let own_session = actor.is_session() && owner == actor.owner();
         let scope = if own_session { Scope::Everywhere(owner) } else { Scope::Here(owner, permit.tenant_id()) };
-        let asked = Asked { scope, query, inventory: InventoryQuery::default(), policies: &[], now: self.0.now() };
-        let mut page = storage::key_list::list(self.0.db(), asked).await?;
+        let asked =
+            Asked { scope, query, inventory: InventoryQuery::default(), policies: &[], now: self.context.now() };
+        let mut page = storage::key_list::list(self.context.db(), asked).await?;
         self.complete(&mut page.items).await?;
         Ok(page)
     }
@@ -86,10 +95,11 @@ impl ApiKeys<'_> {
     /// When the database fails.
     pub async fn visible(&self, actor: &Actor) -> Result<Vec<ApiKey>> {
         let permit =
-            self.0.permit(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), actor.owner())).await?;
+            self.context.permit(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), actor.owner())).await?;
         let accounts = authorize(actor, Operation::ListServiceAccounts, Target::Tenant(actor.tenant_id())).is_ok();
         let mut keys =
-            storage::key_list::list_visible(self.0.db(), &permit, accounts, self.0.now(), VISIBLE_LIMIT).await?;
+            storage::key_list::list_visible(self.context.db(), &permit, accounts, self.context.now(), VISIBLE_LIMIT)
+                .await?;
         self.complete(&mut keys).await?;
         Ok(keys)
     }
@@ -101,24 +111,25 @@ impl ApiKeys<'_> {
     /// When the database fails.
     pub async fn concerns(&self, actor: &Actor) -> Result<Concerns> {
         let own = Target::Owner(actor.tenant_id(), actor.owner());
-        let permit = self.0.permit(actor, Operation::ListApiKeys, own).await?;
+        let permit = self.context.permit(actor, Operation::ListApiKeys, own).await?;
         let administers = authorize(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).is_ok();
         let mut places = vec![(permit, administers)];
         if let (Some(user), true) = (actor.user_id(), actor.is_session()) {
-            for standing in storage::users::list_standings(self.0.db(), user).await? {
-                if standing.tenant_id != actor.tenant_id() {
-                    let own = Target::Owner(standing.tenant_id, actor.owner());
-                    places.push((authorize(&actor.standing(&standing), Operation::ListApiKeys, own)?, false));
+            for membership in storage::users::list_membership_roles(self.context.db(), user).await? {
+                let (tenant, role) = (membership.tenant_id, membership.role);
+                if tenant != actor.tenant_id() {
+                    let (own, there) = (Target::Owner(tenant, actor.owner()), actor.with_membership(tenant, role));
+                    places.push((authorize(&there, Operation::ListApiKeys, own)?, false));
                 }
             }
         }
-        let now = self.0.now();
-        self.0.write_uses().await;
+        let now = self.context.now();
+        self.usage.flush_before_read(self.context).await;
         let (mut expiring, mut tried) = (Vec::new(), Vec::new());
         for (permit, administers) in &places {
             let list = async |concern| {
                 let most = MOST_CONCERNS + 1;
-                storage::key_list::list_concerning(self.0.db(), permit, *administers, concern, now, most).await
+                storage::key_list::list_concerning(self.context.db(), permit, *administers, concern, now, most).await
             };
             expiring.extend(list(Concern::EndsBefore(now + EXPIRING_SOON)).await?);
             tried.extend(list(Concern::TriedSince(now - TRIED_LATELY)).await?);
@@ -137,9 +148,19 @@ impl ApiKeys<'_> {
     /// `NOT_FOUND` outside the tenant, `FORBIDDEN` inside it without the right.
     pub async fn get(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
         let (_, permit) = self.permit(actor, Operation::GetApiKey, id).await?;
-        let mut key = storage::keys::find(self.0.db(), &permit, id).await?.ok_or_else(ApiError::not_found)?;
+        let mut key = storage::keys::find(self.context.db(), &permit, id).await?.ok_or_else(ApiError::not_found)?;
         self.complete(std::slice::from_mut(&mut key)).await?;
         Ok(key)
+    }
+
+    /// What was done to a key, and with it, the newest first: for all who may see the key.
+    ///
+    /// # Errors
+    /// As [`ApiKeys::get`].
+    pub async fn history(&self, actor: &Actor, id: KeyId, query: &AuditQuery) -> Result<Page<AuditLine>> {
+        let key = self.get(actor, id).await?;
+        let query = AuditQuery { subject: Some(id.0), ..query.clone() };
+        storage::audit::list(self.context.db(), key.tenant_id, &query).await
     }
 
     /// Whether the actor may make keys of its own where it stands.
@@ -148,7 +169,7 @@ impl ApiKeys<'_> {
     /// `FORBIDDEN`.
     pub async fn check_may_create(&self, actor: &Actor) -> Result<()> {
         let own = Target::Owner(actor.tenant_id(), actor.owner());
-        self.0.permit(actor, Operation::CreateApiKey, own).await.map(drop)
+        self.context.permit(actor, Operation::CreateApiKey, own).await.map(drop)
     }
 
     /// Makes a key. The answer holds its token; nothing ever will again.
@@ -157,18 +178,18 @@ impl ApiKeys<'_> {
     /// `BAD_USER_INPUT` with the fields `name`, `expires_at`, `tenant_id`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`; `NOT_FOUND` for an owner
     /// that isn't in the tenant; `CONFLICT` when the same form made its key more than a minute ago.
     pub async fn create(&self, actor: &Actor, input: &CreateApiKey) -> Result<IssuedKey> {
-        let actor = Actors(self.0).in_tenant(actor, input.tenant_id.unwrap_or_else(|| actor.tenant_id())).await?;
+        let actor = self.context.in_tenant(actor, input.tenant_id.unwrap_or_else(|| actor.tenant_id())).await?;
         let permit =
-            self.0.permit(&actor, Operation::CreateApiKey, Target::Owner(actor.tenant_id(), input.owner)).await?;
-        self.0.require_fresh(&actor)?;
-        let (key, token) = issuing::draft(&actor, input.owner.kind(), self.check(input)?, self.0.now())?;
-        let (services, maker) = (self.0.clone(), actor.clone());
+            self.context.permit(&actor, Operation::CreateApiKey, Target::Owner(actor.tenant_id(), input.owner)).await?;
+        self.context.require_fresh(&actor)?;
+        let (key, token) = issue::draft(&actor, input.owner.kind(), self.check(input)?, self.context.now())?;
+        let (usage, maker) = (Arc::clone(self.usage), actor.clone());
         let made = self
-            .0
+            .context
             .db()
-            .write(move |tx| Box::pin(async move { issuing::insert(tx, &services, &maker, &permit, key).await }))
+            .write(move |tx| Box::pin(async move { issue::insert(tx, &usage, &maker, &permit, key).await }))
             .await;
-        let record = self.0.noted(made, &actor, Operation::CreateApiKey, input.owner).await?;
+        let record = self.context.audit().record_if_refused(made, &actor, Operation::CreateApiKey, input.owner).await?;
         Ok(IssuedKey { key: record, token })
     }
 
@@ -178,11 +199,11 @@ impl ApiKeys<'_> {
     /// `NOT_FOUND` outside the tenant, `FORBIDDEN` inside it without the right.
     pub async fn usage(&self, actor: &Actor, id: KeyId) -> Result<Usage> {
         let (_, permit) = self.permit(actor, Operation::GetApiKeyUsage, id).await?;
-        self.0.write_uses().await;
-        let since = self.0.now() - domain::evidence::KEPT_FOR;
+        self.usage.flush_before_read(self.context).await;
+        let since = self.context.now() - domain::evidence::KEPT_FOR;
         Ok(Usage {
-            clients: storage::usage::list_clients(self.0.db(), &permit, id, MOST_CLIENTS).await?,
-            hours: storage::usage::list_hours(self.0.db(), &permit, id, since).await?,
+            clients: storage::usage::list_clients(self.context.db(), &permit, id, MOST_CLIENTS).await?,
+            hours: storage::usage::list_hours(self.context.db(), &permit, id, since).await?,
         })
     }
 
@@ -201,13 +222,13 @@ impl ApiKeys<'_> {
     /// `FORBIDDEN` for someone else's, without the right.
     pub async fn recent_of_owner(&self, actor: &Actor, owner: Owner) -> Result<Recent> {
         let target = Target::Owner(actor.tenant_id(), owner);
-        let permit = self.0.permit(actor, Operation::GetApiKeyUsage, target).await?;
+        let permit = self.context.permit(actor, Operation::GetApiKeyUsage, target).await?;
         self.recent_of(&permit, Of::Owner(owner)).await
     }
 
     async fn recent_of(&self, permit: &Permit, of: Of) -> Result<Recent> {
-        self.0.write_uses().await;
-        storage::usage::recent(self.0.db(), permit, of, self.0.now() - TimeDelta::days(1)).await
+        self.usage.flush_before_read(self.context).await;
+        storage::usage::recent(self.context.db(), permit, of, self.context.now() - TimeDelta::days(1)).await
     }
 
     /// The keys that were made with a key, as far as the actor may see them, the newest first; at most 1,000.
@@ -216,7 +237,7 @@ impl ApiKeys<'_> {
     /// As [`ApiKeys::get`].
     pub async fn created_by(&self, actor: &Actor, id: KeyId) -> Result<Vec<ApiKey>> {
         let (actor, permit) = self.permit(actor, Operation::GetApiKey, id).await?;
-        let mut keys = storage::keys::list_created_by(self.0.db(), &permit, id, VISIBLE_LIMIT).await?;
+        let mut keys = storage::keys::list_created_by(self.context.db(), &permit, id, VISIBLE_LIMIT).await?;
         keys.retain(|key| authorize(&actor, Operation::GetApiKey, Target::Owner(key.tenant_id, key.owner)).is_ok());
         self.complete(&mut keys).await?;
         Ok(keys)
@@ -228,7 +249,8 @@ impl ApiKeys<'_> {
     /// As [`ApiKeys::get`].
     pub async fn offspring(&self, actor: &Actor, id: KeyId) -> Result<Vec<ApiKey>> {
         let (actor, permit) = self.permit(actor, Operation::GetApiKey, id).await?;
-        let offspring = storage::keys::list_living_offspring(self.0.db(), &permit, id, self.0.now()).await?;
+        let offspring =
+            storage::keys::list_living_offspring(self.context.db(), &permit, id, self.context.now()).await?;
         let mut keys: Vec<ApiKey> = revocable(&actor, offspring).map(|(_, key)| key).collect();
         self.complete(&mut keys).await?;
         Ok(keys)
@@ -249,14 +271,14 @@ impl ApiKeys<'_> {
     /// As [`ApiKeys::revoke`].
     pub async fn revoke_with(&self, actor: &Actor, id: KeyId, and_created: bool) -> Result<ApiKey> {
         let (actor, permit) = self.permit(actor, Operation::RevokeApiKey, id).await?;
-        let now = self.0.now();
+        let now = self.context.now();
         let key = self
-            .0
+            .context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
                     if and_created {
-                        storage::tenants::take_turn(tx, permit.tenant_id()).await?;
+                        storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
                     }
                     let revoked = storage::keys::revoke(tx, &permit, id, now, actor.name(), "revoked by hand").await?;
                     let key = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
@@ -316,9 +338,9 @@ impl ApiKeys<'_> {
 
     async fn change(&self, actor: &Actor, id: KeyId, change: Change) -> Result<ApiKey> {
         let (actor, permit) = self.permit(actor, change.operation(), id).await?;
-        let now = self.0.now();
+        let now = self.context.now();
         let key = self
-            .0
+            .context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -341,8 +363,8 @@ impl ApiKeys<'_> {
     /// Adds to keys that were read what doesn't stand in their rows: uses that aren't written yet, and which policies they
     /// are against.
     pub(crate) async fn complete(&self, keys: &mut [ApiKey]) -> Result<()> {
-        self.0.uses().overlay(keys.iter_mut());
-        let now = self.0.now();
+        self.usage.overlay(keys.iter_mut());
+        let now = self.context.now();
         let mut policies = HashMap::new();
         for key in keys.iter_mut() {
             if matches!(key.state(now), KeyState::Revoked { .. } | KeyState::Expired { .. }) {
@@ -351,7 +373,7 @@ impl ApiKeys<'_> {
             let of_tenant = match policies.entry(key.tenant_id) {
                 hash_map::Entry::Occupied(known) => known.into_mut(),
                 hash_map::Entry::Vacant(unknown) => {
-                    unknown.insert(storage::key_policies::list(self.0.db(), key.tenant_id, now).await?)
+                    unknown.insert(storage::key_policies::list(self.context.db(), key.tenant_id, now).await?)
                 }
             };
             let against = of_tenant.iter().filter(|policy| policy.is_against(key));
@@ -378,11 +400,12 @@ impl ApiKeys<'_> {
 
     /// The permit for an operation on a key: in the actor's tenant or, for a person's own key, in the key's.
     pub(crate) async fn permit(&self, actor: &Actor, operation: Operation, id: KeyId) -> Result<(Actor, Permit)> {
-        let place = storage::keys::find_place(self.0.db(), id).await?;
+        let place = storage::keys::find_place(self.context.db(), id).await?;
         let (tenant, owner) = place.ok_or_else(ApiError::not_found)?;
         let own = owner == actor.owner();
-        let actor = if own { Actors(self.0).in_tenant(actor, tenant).await? } else { actor.clone() };
-        let permit = self.0.permit_about(&actor, operation, Target::Owner(tenant, owner), ("api_key", id.0)).await?;
+        let actor = if own { self.context.in_tenant(actor, tenant).await? } else { actor.clone() };
+        let permit =
+            self.context.permit_about(&actor, operation, Target::Owner(tenant, owner), ("api_key", id.0)).await?;
         Ok((actor, permit))
     }
 
@@ -390,7 +413,7 @@ impl ApiKeys<'_> {
         let mut wrong = input::Fields::default();
         let name = wrong.take("name", input::name(&input.name));
         let text = input.expires_at.as_deref().map(str::trim).filter(|text| !text.is_empty());
-        let expires_at = wrong.take("expires_at", text.map(|text| Expiry::parse(text, self.0.now())).transpose());
+        let expires_at = wrong.take("expires_at", text.map(|text| Expiry::parse(text, self.context.now())).transpose());
         let idempotency_key = input::idempotency_key(input.idempotency_key.as_deref())?;
         match (name, expires_at) {
             (Some(name), Some(expires_at)) => Ok(Checked { name, expires_at, idempotency_key }),
@@ -428,10 +451,10 @@ impl Change {
         match self {
             Self::Rename(name) => storage::keys::rename(tx, permit, id, name).await,
             Self::Suspend => {
-                storage::keys::suspend(tx, permit, id, now, (actor.name(), issuing::creator_id(actor))).await
+                storage::keys::suspend(tx, permit, id, now, (actor.name(), issue::creator_id(actor))).await
             }
             Self::Resume => {
-                let only_by = (!may_lift(actor)).then(|| issuing::creator_id(actor));
+                let only_by = (!may_lift(actor)).then(|| issue::creator_id(actor));
                 storage::keys::resume(tx, permit, id, now, only_by).await
             }
         }
@@ -448,4 +471,9 @@ impl Change {
         }
         refuse_key(self.operation(), key, now)
     }
+}
+
+/// How many keys ended with their owner, in words.
+pub(crate) fn keys_revoked(count: u64) -> String {
+    format!("{count} key{} revoked", if count == 1 { "" } else { "s" })
 }

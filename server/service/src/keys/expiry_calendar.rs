@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use domain::{ApiError, ApiKey, ErrorCode, KeyId, Operation, Secret};
 
-use crate::{Actor, Result, Services, storage, token};
+use super::verification;
+use crate::{access::Actor, context::Context, digest::sha256, error::Result, random, storage};
 
 /// How many ends a feed holds.
 const MOST: u32 = 500;
@@ -18,7 +19,9 @@ pub struct CalendarFeed {
 }
 
 /// Use cases of the calendar feed.
-pub struct Calendar<'a>(pub(crate) &'a Services);
+pub struct Calendar<'a> {
+    pub(crate) context: &'a Context,
+}
 
 impl Calendar<'_> {
     /// The feeds that the actor may end: a person's own first, then those of their keys; a key's own alone.
@@ -26,8 +29,8 @@ impl Calendar<'_> {
     /// # Errors
     /// `FORBIDDEN` for a service account.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<CalendarFeed>> {
-        let (user, _) = self.0.users().about_oneself(actor, Operation::ViewSelf).await?;
-        let rows = storage::reminders::list_feeds(self.0.db(), user, self.0.now()).await?;
+        let (user, _) = self.context.permit_oneself(actor, Operation::ViewSelf).await?;
+        let rows = storage::reminders::list_feeds(self.context.db(), user, self.context.now()).await?;
         let feeds = rows.into_iter().map(|row| CalendarFeed {
             created_at: storage::instant(row.created_at),
             key: row.key_id.map(KeyId).zip(row.key_name),
@@ -42,11 +45,11 @@ impl Calendar<'_> {
     /// # Errors
     /// `CONFIRMATION_REQUIRED` for a session; `FORBIDDEN` for a service account.
     pub async fn create(&self, actor: &Actor) -> Result<Secret> {
-        let (user, entry) = self.0.users().about_oneself(actor, Operation::CreateCalendarFeed).await?;
-        self.0.require_fresh(actor)?;
-        let (secret, now, key) = (token::draw_link_secret(), self.0.now(), actor.key_id());
-        let digest = token::sha256(secret.expose().as_bytes());
-        self.0
+        let (user, entry) = self.context.permit_oneself(actor, Operation::CreateCalendarFeed).await?;
+        self.context.require_fresh(actor)?;
+        let (secret, now, key) = (random::draw_link_secret(), self.context.now(), actor.key_id());
+        let digest = sha256(secret.expose().as_bytes());
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -63,9 +66,9 @@ impl Calendar<'_> {
     /// # Errors
     /// `CONFLICT` when there is none; `FORBIDDEN` for a service account.
     pub async fn revoke(&self, actor: &Actor) -> Result<()> {
-        let (user, entry) = self.0.users().about_oneself(actor, Operation::RevokeCalendarFeed).await?;
+        let (user, entry) = self.context.permit_oneself(actor, Operation::RevokeCalendarFeed).await?;
         let key = actor.key_id();
-        self.0
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -83,13 +86,13 @@ impl Calendar<'_> {
     /// # Errors
     /// `NOT_FOUND` for a wrong or revoked link, and for that of a key that isn't good now.
     pub async fn read(&self, secret: &str) -> Result<Vec<ApiKey>> {
-        let digest = token::sha256(secret.as_bytes());
-        let (db, now) = (self.0.db(), self.0.now());
+        let digest = sha256(secret.as_bytes());
+        let (db, now) = (self.context.db(), self.context.now());
         let (owner, key) = storage::reminders::find_feed_owner(db, &digest).await?.ok_or_else(ApiError::not_found)?;
         let tenant = match key {
             None => None,
             Some(key) => {
-                let tenant = self.0.verification().tenant_of_good(&key).await?;
+                let tenant = verification::tenant_of_good(self.context, &key).await?;
                 Some(tenant.ok_or_else(ApiError::not_found)?)
             }
         };

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiKey, Email, Owner, time::utc_text};
 
-use crate::{Inner, Result, mail::Mail, storage};
+use crate::{context::Context, error::Result, mail::Mail, storage};
 
 /// How many days ahead, the shortest first.
 const DAYS: [i64; 4] = [1, 7, 14, 30];
@@ -11,20 +11,20 @@ const DAYS: [i64; 4] = [1, 7, 14, 30];
 const MOST: u32 = 100;
 
 /// Sends what is due. A key that was made within the days isn't spoken of: who made it knows.
-pub(crate) async fn send_due(inner: &Inner) -> Result<()> {
-    if !inner.mail.is_on() {
+pub(crate) async fn send_due(context: &Context) -> Result<()> {
+    if !context.mail().is_on() {
         return Ok(());
     }
-    let now = inner.clock.now();
+    let now = context.now();
     for (place, days) in DAYS.into_iter().enumerate() {
         // A key that ends tomorrow gets the mail of tomorrow alone, also when the others couldn't be sent in time.
         let from = now + place.checked_sub(1).map_or(TimeDelta::zero(), |before| TimeDelta::days(DAYS[before]));
         let mut from = (from, domain::KeyId(uuid::Uuid::max()));
         // Past those that no server takes, so that they keep nobody else's waiting.
         loop {
-            let due = storage::reminders::list_due(&inner.db, from, now + TimeDelta::days(days), days, MOST).await?;
+            let due = storage::reminders::list_due(context.db(), from, now + TimeDelta::days(days), days, MOST).await?;
             for key in &due {
-                remind(inner, key, days, now).await?;
+                remind(context, key, days, now).await?;
             }
             match due.last() {
                 Some(last) if due.len() == MOST as usize => from = (last.expires_at.unwrap_or(now), last.id),
@@ -36,22 +36,24 @@ pub(crate) async fn send_due(inner: &Inner) -> Result<()> {
 }
 
 /// Claims the mail, sends it, and gives the claim back when no server took it: then a later round tries again.
-async fn remind(inner: &Inner, key: &ApiKey, days: i64, now: DateTime<Utc>) -> Result<()> {
-    if !storage::reminders::claim(&inner.db, key.id, days, now).await? {
+async fn remind(context: &Context, key: &ApiKey, days: i64, now: DateTime<Utc>) -> Result<()> {
+    if !storage::reminders::claim(context.db(), key.id, days, now).await? {
         return Ok(());
     }
     let people = match key.owner {
-        Owner::User(user) => storage::users::find(&inner.db, user).await?.map(|user| user.email).into_iter().collect(),
-        Owner::ServiceAccount(_) => storage::reminders::list_administrators(&inner.db, key.tenant_id).await?,
+        Owner::User(user) => {
+            storage::users::find(context.db(), user).await?.map(|user| user.email).into_iter().collect()
+        }
+        Owner::ServiceAccount(_) => storage::reminders::list_administrators(context.db(), key.tenant_id).await?,
     };
     let mut is_sent = people.is_empty();
     for person in &people {
-        match send(&inner.mail, key, person, now).await {
+        match send(context.mail(), key, person, now).await {
             Ok(()) => is_sent = true,
             Err(error) => tracing::warn!(error, api_key.id = %key.id, "a reminder could not be sent"),
         }
     }
-    if is_sent { Ok(()) } else { storage::reminders::give_back(&inner.db, key.id, days).await }
+    if is_sent { Ok(()) } else { storage::reminders::give_back(context.db(), key.id, days).await }
 }
 
 async fn send(mail: &Mail, key: &ApiKey, to: &Email, now: DateTime<Utc>) -> std::result::Result<(), String> {

@@ -1,11 +1,16 @@
 //! Use cases of the inventory: every key of a tenant in one list, and what can be done with many at once.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use domain::{ApiError, ApiKey, InventoryQuery, KeyId, KeyQuery, Operation, Page, policy::PolicyKind};
 
+use super::{api_keys::ApiKeys, issue, usage::Usage};
 use crate::{
-    Actor, Result, Services, input, issuing,
-    policy::{Permit, Target, authorize},
+    access::{Actor, Permit, Target, authorize},
+    context::Context,
+    error::Result,
+    input,
     storage::{
         self, Tx,
         audit::Entry,
@@ -44,7 +49,7 @@ impl BulkAct {
     async fn make(self, tx: &mut Tx, actor: &Actor, permit: &Permit, key: KeyId, now: DateTime<Utc>) -> Result<bool> {
         match self {
             Self::Suspend => {
-                storage::keys::suspend(tx, permit, key, now, (actor.name(), issuing::creator_id(actor))).await
+                storage::keys::suspend(tx, permit, key, now, (actor.name(), issue::creator_id(actor))).await
             }
             Self::Revoke => storage::keys::revoke(tx, permit, key, now, actor.name(), "revoked in the inventory").await,
         }
@@ -52,7 +57,10 @@ impl BulkAct {
 }
 
 /// Use cases of the inventory.
-pub struct Inventory<'a>(pub(crate) &'a Services);
+pub struct Inventory<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) usage: &'a Arc<Usage>,
+}
 
 impl Inventory<'_> {
     /// One page of the tenant's keys.
@@ -60,15 +68,16 @@ impl Inventory<'_> {
     /// # Errors
     /// `FORBIDDEN` for anyone but an Administrator; `BAD_USER_INPUT` for a foreign cursor.
     pub async fn list(&self, actor: &Actor, query: &KeyQuery, inventory: InventoryQuery) -> Result<Page<ApiKey>> {
-        let permit = self.0.permit(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).await?;
+        let permit = self.context.permit(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).await?;
         let query = &KeyQuery { search: input::search(&query.search), ..query.clone() };
-        let mut policies = storage::key_policies::list(self.0.db(), permit.tenant_id(), self.0.now()).await?;
+        let mut policies =
+            storage::key_policies::list(self.context.db(), permit.tenant_id(), self.context.now()).await?;
         // What isn't used is a filter of its own, and no matter of how a key was made.
         policies.retain(|policy| policy.kind != PolicyKind::SuspendUnused);
         let scope = Scope::Tenant(permit.tenant_id());
-        let asked = Asked { scope, query, inventory, policies: &policies, now: self.0.now() };
-        let mut page = storage::key_list::list(self.0.db(), asked).await?;
-        self.0.api_keys().complete(&mut page.items).await?;
+        let asked = Asked { scope, query, inventory, policies: &policies, now: self.context.now() };
+        let mut page = storage::key_list::list(self.context.db(), asked).await?;
+        self.api_keys().complete(&mut page.items).await?;
         Ok(page)
     }
 
@@ -77,10 +86,10 @@ impl Inventory<'_> {
     /// # Errors
     /// A field error at `key_ids` for too many; `FORBIDDEN`.
     pub async fn get(&self, actor: &Actor, keys: &[KeyId]) -> Result<Vec<ApiKey>> {
-        self.0.permit(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).await?;
+        self.context.permit(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).await?;
         let mut found: Vec<ApiKey> =
             self.permits(actor, Operation::GetApiKey, keys).await?.into_iter().map(|(_, key)| key).collect();
-        self.0.api_keys().complete(&mut found).await?;
+        self.api_keys().complete(&mut found).await?;
         Ok(found)
     }
 
@@ -90,14 +99,14 @@ impl Inventory<'_> {
     /// # Errors
     /// A field error at `key_ids` for too many; `FORBIDDEN`.
     pub async fn act(&self, actor: &Actor, act: BulkAct, keys: &[KeyId]) -> Result<u32> {
-        self.0.permit(actor, act.operation(), Target::Tenant(actor.tenant_id())).await?;
+        self.context.permit(actor, act.operation(), Target::Tenant(actor.tenant_id())).await?;
         let keys = self.permits(actor, act.each(), keys).await?;
-        let (actor, now) = (actor.clone(), self.0.now());
-        self.0
+        let (actor, now) = (actor.clone(), self.context.now());
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
-                    storage::tenants::take_turn(tx, actor.tenant_id()).await?;
+                    storage::tenants::lock_tenant(tx, actor.tenant_id()).await?;
                     let mut lines = Vec::new();
                     for (permit, key) in &keys {
                         if act.make(tx, &actor, permit, key.id, now).await? {
@@ -114,6 +123,10 @@ impl Inventory<'_> {
             .await
     }
 
+    fn api_keys(&self) -> ApiKeys<'_> {
+        ApiKeys { context: self.context, usage: self.usage }
+    }
+
     /// The keys of the actor's tenant with the permit for each, in the order of their ids, as every transaction takes them.
     async fn permits(&self, actor: &Actor, operation: Operation, keys: &[KeyId]) -> Result<Vec<(Permit, ApiKey)>> {
         if keys.len() > MOST_AT_ONCE {
@@ -124,10 +137,10 @@ impl Inventory<'_> {
         ids.dedup();
         let mut found = Vec::new();
         for id in ids {
-            let place = storage::keys::find_place(self.0.db(), id).await?;
+            let place = storage::keys::find_place(self.context.db(), id).await?;
             let Some((tenant, owner)) = place.filter(|(tenant, _)| *tenant == actor.tenant_id()) else { continue };
             let permit = authorize(actor, operation, Target::Owner(tenant, owner))?;
-            found.extend(storage::keys::find(self.0.db(), &permit, id).await?.map(|key| (permit, key)));
+            found.extend(storage::keys::find(self.context.db(), &permit, id).await?.map(|key| (permit, key)));
         }
         Ok(found)
     }

@@ -4,11 +4,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, ApiKey, ErrorCode, Expiry, KeyId, Name, Operation, Owner, OwnerKind, Secret, policy::Proposed};
 use uuid::Uuid;
 
+use super::{token, usage::Usage};
 use crate::{
-    Actor, Error, Result, Services,
-    policy::{Permit, check_still_makes},
+    access::{Actor, Permit, check_still_makes},
+    error::{Error, Result},
+    random,
     storage::{self, Tx, audit::Entry, keys::NewKey},
-    token,
 };
 
 /// How long a repeated form (a double click, a lost answer) may still be answered with the key that it made.
@@ -25,9 +26,9 @@ pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateT
     let token = token::draw(kind);
     let digest =
         token::digest_of(token.expose()).ok_or_else(|| Error::Fault("a drawn token is ill-formed".to_owned()))?;
-    let now = token::made_at(now);
+    let now = random::to_id_precision(now);
     let key = NewKey {
-        id: KeyId(token::new_id(now)),
+        id: KeyId(random::new_id(now)),
         digest,
         hint: token::hint_of(&token),
         name: checked.name,
@@ -46,14 +47,8 @@ pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateT
 
 /// Inserts, or answers a repeated form: the row that it made gets the new token, so that one form makes one key and
 /// the token in the answer that somebody reads is the one that works.
-pub(crate) async fn insert(
-    tx: &mut Tx,
-    services: &Services,
-    actor: &Actor,
-    permit: &Permit,
-    key: NewKey,
-) -> Result<ApiKey> {
-    let made = insert_or_repeat(tx, services, permit, &key).await?;
+pub(crate) async fn insert(tx: &mut Tx, usage: &Usage, actor: &Actor, permit: &Permit, key: NewKey) -> Result<ApiKey> {
+    let made = insert_or_repeat(tx, usage, permit, &key).await?;
     if made.id == key.id {
         storage::audit::insert(tx, &entry_of(actor, &key)).await?;
     }
@@ -67,15 +62,10 @@ pub(crate) fn entry_of(actor: &Actor, key: &NewKey) -> Entry {
 }
 
 /// The same as [`insert`] without the audit line, for who makes the key along with something else.
-pub(crate) async fn insert_or_repeat(
-    tx: &mut Tx,
-    services: &Services,
-    permit: &Permit,
-    key: &NewKey,
-) -> Result<ApiKey> {
-    hold_owner(tx, permit, key).await?;
+pub(crate) async fn insert_or_repeat(tx: &mut Tx, usage: &Usage, permit: &Permit, key: &NewKey) -> Result<ApiKey> {
+    lock_owner(tx, permit, key).await?;
     if let Some(maker) = key.created_by_key
-        && !storage::keys::hold(tx, KeyId(maker)).await?
+        && !storage::keys::lock(tx, KeyId(maker)).await?
     {
         return Err(ApiError::unauthenticated().into());
     }
@@ -84,7 +74,7 @@ pub(crate) async fn insert_or_repeat(
         None => None,
     };
     if let Some(earlier) = repeated {
-        return answer_again(tx, services, permit, &earlier, key).await;
+        return answer_again(tx, usage, permit, &earlier, key).await;
     }
     // Read in the transaction: a policy that was set before the key is made holds for it.
     let policies = storage::key_policies::list_in(tx, permit.tenant_id(), key.created_at).await?;
@@ -95,14 +85,8 @@ pub(crate) async fn insert_or_repeat(
     Ok(storage::keys::find_in(tx, permit, key.id).await?.ok_or_else(ApiError::not_found)?)
 }
 
-async fn answer_again(
-    tx: &mut Tx,
-    services: &Services,
-    permit: &Permit,
-    earlier: &ApiKey,
-    key: &NewKey,
-) -> Result<ApiKey> {
-    let fresh = key.created_at - earlier.created_at <= REPEAT_WITHIN && !services.uses().is_pending(earlier.id);
+async fn answer_again(tx: &mut Tx, usage: &Usage, permit: &Permit, earlier: &ApiKey, key: &NewKey) -> Result<ApiKey> {
+    let fresh = key.created_at - earlier.created_at <= REPEAT_WITHIN && !usage.is_pending(earlier.id);
     if fresh && storage::keys::replace_unused_token(tx, permit, earlier.id, key.digest, &key.hint).await? {
         return Ok(storage::keys::find_in(tx, permit, earlier.id).await?.ok_or_else(ApiError::not_found)?);
     }
@@ -113,20 +97,20 @@ async fn answer_again(
     Err(ApiError::new(ErrorCode::Conflict, message).into())
 }
 
-/// Holds the owner's row: the owner's end and this key can't pass each other, nor can a lower role of one that makes the key
+/// Locks the owner's row: the owner's end and this key can't pass each other, nor can a lower role of one that makes the key
 /// for itself.
-async fn hold_owner(tx: &mut Tx, permit: &Permit, key: &NewKey) -> Result<()> {
+async fn lock_owner(tx: &mut Tx, permit: &Permit, key: &NewKey) -> Result<()> {
     let role = match permit.owner() {
-        Some(Owner::User(id)) => storage::tenants::hold_membership(tx, permit.tenant_id(), id).await?,
+        Some(Owner::User(id)) => storage::tenants::lock_membership(tx, permit.tenant_id(), id).await?,
         Some(Owner::ServiceAccount(id)) => {
-            if !storage::service_accounts::hold(tx, permit, id).await? {
+            if !storage::service_accounts::lock(tx, permit, id).await? {
                 return Err(ApiError::not_found().into());
             }
             if key.created_by_id != id.0 {
                 // An administrator's hand: the account's own role isn't asked.
                 return Ok(());
             }
-            // NOTE: counts the account's keys too, because what holds the row doesn't give its role.
+            // NOTE: counts the account's keys too, because what locks the row doesn't give its role.
             storage::service_accounts::find_in(tx, permit, id, key.created_at).await?.map(|account| account.role)
         }
         None => None,

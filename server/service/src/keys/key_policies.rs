@@ -1,6 +1,6 @@
 //! Use cases of a tenant's policies on keys.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -8,9 +8,11 @@ use domain::{
     policy::{MOST_DAYS, PolicyKind},
 };
 
+use super::{api_keys::ApiKeys, usage::Usage};
 use crate::{
-    Actor, Inner, Result, Services,
-    policy::Target,
+    access::{Actor, Target},
+    context::Context,
+    error::Result,
     storage::{self, audit::Entry, key_policies::Unused},
 };
 
@@ -46,7 +48,10 @@ pub struct PolicyPreview {
 }
 
 /// Use cases of a tenant's policies.
-pub struct TenantPolicies<'a>(pub(crate) &'a Services);
+pub struct TenantPolicies<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) usage: &'a Arc<Usage>,
+}
 
 impl TenantPolicies<'_> {
     /// Those that are on. All members may know what holds for them.
@@ -54,8 +59,8 @@ impl TenantPolicies<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<TenantPolicy>> {
-        let permit = self.0.permit(actor, Operation::ListPolicies, Target::Tenant(actor.tenant_id())).await?;
-        storage::key_policies::list(self.0.db(), permit.tenant_id(), self.0.now()).await
+        let permit = self.context.permit(actor, Operation::ListPolicies, Target::Tenant(actor.tenant_id())).await?;
+        storage::key_policies::list(self.context.db(), permit.tenant_id(), self.context.now()).await
     }
 
     /// Whether the actor may set policies.
@@ -63,7 +68,7 @@ impl TenantPolicies<'_> {
     /// # Errors
     /// `FORBIDDEN`.
     pub async fn check_may_set(&self, actor: &Actor) -> Result<()> {
-        self.0.permit(actor, Operation::PreviewPolicy, Target::Tenant(actor.tenant_id())).await.map(drop)
+        self.context.permit(actor, Operation::PreviewPolicy, Target::Tenant(actor.tenant_id())).await.map(drop)
     }
 
     /// Which living keys a policy would touch: mark as against it or, for unused ones, suspend when it begins to hold.
@@ -71,12 +76,12 @@ impl TenantPolicies<'_> {
     /// # Errors
     /// Field errors at `policy`, `days`, `from`; `FORBIDDEN`.
     pub async fn preview(&self, actor: &Actor, input: &SetPolicy) -> Result<PolicyPreview> {
-        let permit = self.0.permit(actor, Operation::PreviewPolicy, Target::Tenant(actor.tenant_id())).await?;
+        let permit = self.context.permit(actor, Operation::PreviewPolicy, Target::Tenant(actor.tenant_id())).await?;
         let policy = self.check(actor, input)?;
-        let now = self.0.now();
+        let now = self.context.now();
         let (mut keys, count) =
-            storage::key_list::list_against(self.0.db(), &permit, &policy, now, MOST_NAMED, MOST_COUNTED).await?;
-        self.0.api_keys().complete(&mut keys).await?;
+            storage::key_list::list_against(self.context.db(), &permit, &policy, now, MOST_NAMED, MOST_COUNTED).await?;
+        ApiKeys { context: self.context, usage: self.usage }.complete(&mut keys).await?;
         Ok(PolicyPreview { policy, keys, count })
     }
 
@@ -85,18 +90,18 @@ impl TenantPolicies<'_> {
     /// # Errors
     /// As [`TenantPolicies::preview`].
     pub async fn set(&self, actor: &Actor, input: &SetPolicy) -> Result<TenantPolicy> {
-        let permit = self.0.permit(actor, Operation::SetPolicy, Target::Tenant(actor.tenant_id())).await?;
+        let permit = self.context.permit(actor, Operation::SetPolicy, Target::Tenant(actor.tenant_id())).await?;
         let policy = self.check(actor, input)?;
         let subject = ("tenant", actor.tenant_id().0, policy.kind.label());
         let days = policy.days.map(|days| format!("{days} days, ")).unwrap_or_default();
         let detail = format!("{days}from {} on", domain::time::utc_text(policy.holds_from));
-        let entry = Entry::by(actor, Operation::SetPolicy, self.0.now(), subject).with(detail);
+        let entry = Entry::by(actor, Operation::SetPolicy, self.context.now(), subject).with(detail);
         let set = policy.clone();
-        self.0
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
-                    storage::tenants::take_turn(tx, permit.tenant_id()).await?;
+                    storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
                     storage::key_policies::set(tx, &permit, &policy).await?;
                     storage::audit::insert(tx, &entry).await
                 })
@@ -110,15 +115,15 @@ impl TenantPolicies<'_> {
     /// # Errors
     /// A field error at `policy`; `CONFLICT` when it was off; `FORBIDDEN`.
     pub async fn clear(&self, actor: &Actor, policy: &str) -> Result<()> {
-        let permit = self.0.permit(actor, Operation::ClearPolicy, Target::Tenant(actor.tenant_id())).await?;
+        let permit = self.context.permit(actor, Operation::ClearPolicy, Target::Tenant(actor.tenant_id())).await?;
         let kind = kind_of(policy)?;
         let entry =
-            Entry::by(actor, Operation::ClearPolicy, self.0.now(), ("tenant", actor.tenant_id().0, kind.label()));
-        self.0
+            Entry::by(actor, Operation::ClearPolicy, self.context.now(), ("tenant", actor.tenant_id().0, kind.label()));
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
-                    storage::tenants::take_turn(tx, permit.tenant_id()).await?;
+                    storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
                     if !storage::key_policies::clear(tx, &permit, kind).await? {
                         return Err(ApiError::new(ErrorCode::Conflict, "This policy is off.").into());
                     }
@@ -129,7 +134,7 @@ impl TenantPolicies<'_> {
     }
 
     fn check(&self, actor: &Actor, input: &SetPolicy) -> Result<TenantPolicy> {
-        let (kind, now) = (kind_of(&input.policy)?, self.0.now());
+        let (kind, now) = (kind_of(&input.policy)?, self.context.now());
         let days = match (kind.has_days(), input.days) {
             (true, Some(days)) if (1..=MOST_DAYS).contains(&days) => Some(days),
             (true, _) => return Err(ApiError::field("days", "Choose 1 to 3,650 days.").into()),
@@ -149,18 +154,18 @@ fn kind_of(word: &str) -> Result<PolicyKind> {
         .ok_or_else(|| ApiError::field("policy", format!("Choose one of {}.", words())))?)
 }
 
-/// Suspends all that policies want suspended. Uses that aren't written yet are written first.
-pub(crate) async fn suspend_unused(inner: &Inner) -> Result<()> {
+/// Suspends all that policies want suspended. Usage that isn't written yet is written first.
+pub(crate) async fn suspend_unused(context: &Context, usage: &Usage) -> Result<()> {
     loop {
-        let now = inner.clock.now();
-        inner.uses.flush(&inner.db, now).await?;
-        let unused = storage::key_policies::list_unused(&inner.db, now, AT_ONCE).await?;
+        let now = context.now();
+        usage.flush(context.db(), now).await?;
+        let unused = storage::key_policies::list_unused(context.db(), now, AT_ONCE).await?;
         if unused.is_empty() {
             return Ok(());
         }
         let mut suspended = 0;
         for of_tenant in unused.chunk_by(|one, next| one.tenant_id == next.tenant_id) {
-            match suspend(inner, of_tenant.to_vec(), now).await {
+            match suspend(context, of_tenant.to_vec(), now).await {
                 Ok(count) => suspended += count,
                 // The other tenants' come all the same; these, with the next round.
                 Err(error) => tracing::warn!(%error, "unused keys of a tenant could not be suspended; trying again"),
@@ -174,13 +179,13 @@ pub(crate) async fn suspend_unused(inner: &Inner) -> Result<()> {
 }
 
 /// Suspends keys of one tenant that are still unused, and gives how many those were.
-async fn suspend(inner: &Inner, keys: Vec<Unused>, now: DateTime<Utc>) -> Result<usize> {
-    inner
-        .db
+async fn suspend(context: &Context, keys: Vec<Unused>, now: DateTime<Utc>) -> Result<usize> {
+    context
+        .db()
         .write(move |tx| {
             Box::pin(async move {
                 if let Some(key) = keys.first() {
-                    storage::tenants::take_turn(tx, key.tenant_id).await?;
+                    storage::tenants::lock_tenant(tx, key.tenant_id).await?;
                 }
                 let mut lines = Vec::new();
                 for key in &keys {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -10,13 +10,22 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, ApiKey, ErrorCode, Expiry, IssuedKey, KeyId, KeyState, Operation, Overlap, policy::Bounds};
 use uuid::Uuid;
 
+use super::{
+    api_keys::ApiKeys,
+    issue::{self, Checked},
+    usage::Usage,
+};
 use crate::{
-    Actor, Result, Services, input,
-    issuing::{self, Checked},
-    policy::Permit,
-    storage::{self, Tx, audit::Entry, keys::NewKey},
+    access::{Actor, Permit},
+    context::Context,
+    error::Result,
+    input,
+    storage::{
+        self, Tx,
+        audit::Entry,
+        keys::{Candidate, NewKey},
+    },
     unfit::{NO_OVERLAP, refuse_key},
-    verification::Candidate,
 };
 
 /// Why a key that was rolled is revoked, in its record.
@@ -36,35 +45,42 @@ pub struct RollApiKey {
 }
 
 /// Use cases of rolling a key.
-pub struct Rolls<'a>(pub(crate) &'a Services);
+pub struct Rolls<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) usage: &'a Arc<Usage>,
+}
 
 impl Rolls<'_> {
+    fn api_keys(&self) -> ApiKeys<'_> {
+        ApiKeys { context: self.context, usage: self.usage }
+    }
+
     /// Makes a key of the same name, owner and length of life, which takes the old one's place. The answer holds its token.
     ///
     /// # Errors
     /// Field errors at `overlap`, `deadline`; `CONFIRMATION_REQUIRED`; `CONFLICT` when the key is over, suspended or rolled already; `NOT_FOUND`,
     /// `FORBIDDEN`.
     pub async fn roll(&self, actor: &Actor, input: &RollApiKey) -> Result<IssuedKey> {
-        let (actor, permit) = self.0.api_keys().permit(actor, Operation::RollApiKey, input.key).await?;
-        self.0.require_fresh(&actor)?;
-        let now = self.0.now();
+        let (actor, permit) = self.api_keys().permit(actor, Operation::RollApiKey, input.key).await?;
+        self.context.require_fresh(&actor)?;
+        let now = self.context.now();
         let overlap = check(input, now)?;
-        let old = storage::keys::find(self.0.db(), &permit, input.key).await?.ok_or_else(ApiError::not_found)?;
+        let old = storage::keys::find(self.context.db(), &permit, input.key).await?.ok_or_else(ApiError::not_found)?;
         let checked = Checked {
             name: old.name.clone(),
             expires_at: self.renewed(&old, now).await?,
             idempotency_key: input::idempotency_key(input.idempotency_key.as_deref())?,
         };
-        let (key, token) = issuing::draft(&actor, old.owner.kind(), checked, now)?;
+        let (key, token) = issue::draft(&actor, old.owner.kind(), checked, now)?;
         let ends_on_use = matches!(overlap, Overlap::FirstUse { .. });
         let key = NewKey { replaces: Some(old.id), ends_on_use, ..key };
-        let (services, maker) = (self.0.clone(), actor.clone());
+        let (usage, maker) = (Arc::clone(self.usage), actor.clone());
         let rolled = self
-            .0
+            .context
             .db()
-            .write(move |tx| Box::pin(async move { roll(tx, &services, &maker, &permit, key, overlap).await }))
+            .write(move |tx| Box::pin(async move { roll(tx, &usage, &maker, &permit, key, overlap).await }))
             .await;
-        let record = self.0.noted(rolled, &actor, Operation::RollApiKey, old.owner).await?;
+        let record = self.context.audit().record_if_refused(rolled, &actor, Operation::RollApiKey, old.owner).await?;
         Ok(IssuedKey { key: record, token })
     }
 
@@ -74,13 +90,13 @@ impl Rolls<'_> {
     /// # Errors
     /// As [`crate::ApiKeys::get`].
     pub async fn renewed_expiry(&self, actor: &Actor, id: KeyId) -> Result<Option<DateTime<Utc>>> {
-        let old = self.0.api_keys().get(actor, id).await?;
-        Ok(self.renewed(&old, self.0.now()).await?.map(Expiry::instant))
+        let old = self.api_keys().get(actor, id).await?;
+        Ok(self.renewed(&old, self.context.now()).await?.map(Expiry::instant))
     }
 
     async fn renewed(&self, old: &ApiKey, now: DateTime<Utc>) -> Result<Option<Expiry>> {
         let length = old.expires_at.map(|at| (at - old.created_at).max(TimeDelta::minutes(2)));
-        let policies = storage::key_policies::list(self.0.db(), old.tenant_id, now).await?;
+        let policies = storage::key_policies::list(self.context.db(), old.tenant_id, now).await?;
         let length = Bounds::of(&policies, now).limit(length);
         Ok(length.and_then(|length| Expiry::at(now + length, now).ok()))
     }
@@ -99,7 +115,7 @@ impl Rolls<'_> {
     /// A field error at `overlap`, also for an end that wouldn't be later; `CONFIRMATION_REQUIRED`; `CONFLICT` when the key
     /// isn't in its overlap; `NOT_FOUND`, `FORBIDDEN`.
     pub async fn extend(&self, actor: &Actor, id: KeyId, overlap: &str) -> Result<ApiKey> {
-        let now = self.0.now();
+        let now = self.context.now();
         let parsed = Overlap::parse(overlap, None, now);
         let until = parsed.ok().filter(|overlap| !matches!(overlap, Overlap::FirstUse { .. }));
         let until = until.and_then(|overlap| overlap.until(now));
@@ -117,17 +133,17 @@ impl Rolls<'_> {
     }
 
     async fn change(&self, actor: &Actor, id: KeyId, change: Change) -> Result<ApiKey> {
-        let (actor, permit) = self.0.api_keys().permit(actor, change.operation(), id).await?;
+        let (actor, permit) = self.api_keys().permit(actor, change.operation(), id).await?;
         if !matches!(change, Change::Finish) {
-            self.0.require_fresh(&actor)?;
+            self.context.require_fresh(&actor)?;
         }
-        let now = self.0.now();
+        let now = self.context.now();
         let key = self
-            .0
+            .context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
-                    storage::tenants::take_turn(tx, permit.tenant_id()).await?;
+                    storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
                     let old = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
                     let in_overlap = old.overlap_until(now).is_some();
                     if !in_overlap || !change.make(tx, &actor, &permit, &old, now).await? {
@@ -141,7 +157,7 @@ impl Rolls<'_> {
                 })
             })
             .await?;
-        Ok(self.0.api_keys().completed(key).await)
+        Ok(self.api_keys().completed(key).await)
     }
 }
 
@@ -245,7 +261,7 @@ fn check(input: &RollApiKey, now: DateTime<Utc>) -> Result<Overlap> {
 
 async fn roll(
     tx: &mut Tx,
-    services: &Services,
+    usage: &Usage,
     actor: &Actor,
     permit: &Permit,
     key: NewKey,
@@ -253,8 +269,8 @@ async fn roll(
 ) -> Result<ApiKey> {
     let (old_id, now, new_id) = (key.replaces.unwrap_or_default(), key.created_at, key.id);
     let hint = key.hint.clone();
-    storage::tenants::take_turn(tx, permit.tenant_id()).await?;
-    let made = issuing::insert_or_repeat(tx, services, permit, &key).await?;
+    storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
+    let made = issue::insert_or_repeat(tx, usage, permit, &key).await?;
     if made.id != new_id {
         let other = || ApiError::new(ErrorCode::Conflict, "This form has made another key already. Open it anew.");
         return if made.replaces == Some(old_id) { Ok(made) } else { Err(other().into()) };
@@ -279,15 +295,15 @@ async fn roll(
     Ok(storage::keys::find_in(tx, permit, new_id).await?.ok_or_else(ApiError::not_found)?)
 }
 
-/// How long a request waits for the end of the key that it ends: where somebody else's change holds the tenant's turn, it is
+/// How long a request waits for the end of the key that it ends: where somebody else's change has locked the tenant, it is
 /// ended beside the request.
 const WAIT: Duration = Duration::from_millis(300);
 
 /// The keys that are being ended by the first use of another.
 #[derive(Debug, Default)]
-pub(crate) struct Endings(Mutex<HashSet<KeyId>>);
+pub(crate) struct PredecessorEndings(Mutex<HashSet<KeyId>>);
 
-impl Endings {
+impl PredecessorEndings {
     fn lock(&self) -> MutexGuard<'_, HashSet<KeyId>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -295,39 +311,34 @@ impl Endings {
 
 /// The first use of a key that waited for it ends the one that it replaces. Only the first of many requests does it, and
 /// while it does the others go on.
-pub(crate) async fn end_predecessor(services: &Services, new: &Candidate, old: KeyId) {
-    if !services.endings().lock().insert(old) {
+pub(crate) async fn end_predecessor(context: &Context, endings: &Arc<PredecessorEndings>, new: &Candidate, old: KeyId) {
+    if !endings.lock().insert(old) {
         return;
     }
-    let (own, now, new_id, name) = (services.clone(), services.now(), new.key_id, new.name.clone());
+    let (context, endings) = (context.clone(), Arc::clone(endings));
+    let (new_id, name) = (new.key_id, new.name.clone());
     let permit = Permit::of_key(new.tenant_id, new.owner, Operation::FinishRoll);
     let task = tokio::spawn(async move {
-        if let Err(error) = end(&own, &permit, (old, new_id), name.as_str(), now).await {
+        if let Err(error) = end(&context, &permit, (old, new_id), name.as_str()).await {
             // The new key is good all the same; its next use tries again.
             tracing::warn!(%error, "a rolled key could not be ended");
         }
-        own.endings().lock().remove(&old);
+        endings.lock().remove(&old);
     });
     tokio::time::timeout(WAIT, task).await.ok();
 }
 
-async fn end(
-    services: &Services,
-    permit: &Permit,
-    (old, new): (KeyId, KeyId),
-    name: &str,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let (permit, name) = (*permit, name.to_owned());
-    services
+async fn end(context: &Context, permit: &Permit, (old, new): (KeyId, KeyId), name: &str) -> Result<()> {
+    let (permit, name, now) = (*permit, name.to_owned(), context.now());
+    context
         .db()
         .write(move |tx| {
             Box::pin(async move {
-                storage::tenants::take_turn(tx, permit.tenant_id()).await?;
+                storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
                 let (mut next, mut ended) = (Some(old), Vec::new());
                 while let Some(key) = next {
                     // A roll that was taken back meanwhile has given the old key its own life again.
-                    let replaced = storage::rolls::hold_replaced(tx, key, new).await?;
+                    let replaced = storage::rolls::lock_replaced(tx, key, new).await?;
                     if replaced && storage::keys::revoke(tx, &permit, key, now, "Latchkey", REASON).await? {
                         ended.push(key);
                     }

@@ -1,12 +1,13 @@
-//! Evidence of use: noted in memory by the request, written in batches beside it, and once more when the service closes.
+//! Usage of keys: recorded in memory by the request, written in batches beside it, and once more when the service closes.
 
 use std::{
     collections::{BTreeMap, HashMap},
     hash::Hash,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
@@ -14,21 +15,24 @@ use domain::{Agent, AgentId, ApiKey, KeyId, LastUse};
 use uuid::Uuid;
 
 use crate::{
-    Result,
-    actor::Client,
+    access::Client,
+    context::Context,
+    error::Result,
     storage::{
         self, Db, Tx,
-        usage::{ClientNote, hour_of},
+        usage::{ClientUsage, hour_of},
     },
 };
 
+/// How long a reader of usage waits for what isn't written yet.
+const WRITE_WITHIN: Duration = Duration::from_secs(1);
 /// How many clients and how many agents of one key a batch holds: both are what a request says of itself, and made-up ones
 /// shall fill neither the memory nor the tables.
-const MOST_NOTED: usize = 100;
+const MOST_PENDING: usize = 100;
 
 /// What is not in the database yet.
 #[derive(Debug, Default)]
-pub(crate) struct Uses {
+pub(crate) struct Usage {
     /// What came since the last batch.
     fresh: Mutex<Batch>,
     /// The batch that was written last: who read a row just before sees its uses here.
@@ -43,17 +47,17 @@ pub(crate) struct Uses {
 
 #[derive(Clone, Debug, Default)]
 struct Batch {
-    keys: BTreeMap<KeyId, KeyNotes>,
+    keys: BTreeMap<KeyId, KeyUsage>,
     unknown: i64,
 }
 
 #[derive(Clone, Debug, Default)]
-struct KeyNotes {
+struct KeyUsage {
     last_used: Option<LastUse>,
     last_refused: Option<LastUse>,
     /// Uses and refusals of each hour.
     hours: HashMap<i64, (i64, i64)>,
-    clients: HashMap<ClientName, ClientNote>,
+    clients: HashMap<ClientName, ClientUsage>,
     agents: HashMap<AgentId, DateTime<Utc>>,
 }
 
@@ -80,8 +84,8 @@ impl Batch {
     }
 }
 
-impl KeyNotes {
-    fn note(&mut self, verdict: Verdict, at: DateTime<Utc>, client: &Client) {
+impl KeyUsage {
+    fn record(&mut self, verdict: Verdict, at: DateTime<Utc>, client: &Client) {
         let last = LastUse { at, address: client.address.clone(), user_agent: client.user_agent.clone() };
         let hour = self.hours.entry(hour_of(at)).or_default();
         let name = (client.address.clone(), client.user_agent.clone(), client.agent_id);
@@ -127,7 +131,7 @@ impl KeyNotes {
             if !has_room(&self.clients, &name) {
                 continue;
             }
-            let note = self.clients.entry(name).or_insert_with(|| ClientNote { uses: 0, refusals: 0, ..old.clone() });
+            let note = self.clients.entry(name).or_insert_with(|| ClientUsage { uses: 0, refusals: 0, ..old.clone() });
             note.first_seen_at = note.first_seen_at.min(old.first_seen_at);
             note.last_used_at = note.last_used_at.max(old.last_used_at);
             note.last_refused_at = note.last_refused_at.max(old.last_refused_at);
@@ -139,11 +143,11 @@ impl KeyNotes {
 
 /// Whether a batch has room for one more, or holds it already.
 fn has_room<N: Eq + Hash, V>(noted: &HashMap<N, V>, name: &N) -> bool {
-    noted.len() < MOST_NOTED || noted.contains_key(name)
+    noted.len() < MOST_PENDING || noted.contains_key(name)
 }
 
-fn new_client(at: DateTime<Utc>, client: &Client) -> ClientNote {
-    ClientNote {
+fn new_client(at: DateTime<Utc>, client: &Client) -> ClientUsage {
+    ClientUsage {
         address: client.address.clone().unwrap_or_default(),
         user_agent: client.user_agent.clone().unwrap_or_default(),
         agent_id: client.agent_id.map_or(Uuid::nil(), |id| id.0),
@@ -155,19 +159,19 @@ fn new_client(at: DateTime<Utc>, client: &Client) -> ClientNote {
     }
 }
 
-impl Uses {
-    /// Notes what became of a key's token. Never waits for anything but the map.
-    pub(crate) fn note(&self, key: KeyId, verdict: Verdict, at: DateTime<Utc>, client: &Client) {
-        lock(&self.fresh).keys.entry(key).or_default().note(verdict, at, client);
+impl Usage {
+    /// Records what became of a key's token. Never waits for anything but the map.
+    pub(crate) fn record(&self, key: KeyId, verdict: Verdict, at: DateTime<Utc>, client: &Client) {
+        lock(&self.fresh).keys.entry(key).or_default().record(verdict, at, client);
     }
 
     /// Counts a well-formed token that was never drawn.
-    pub(crate) fn note_unknown(&self) {
+    pub(crate) fn record_unknown(&self) {
         lock(&self.fresh).unknown += 1;
     }
 
     /// Counts a text that is no token.
-    pub(crate) fn note_malformed(&self) {
+    pub(crate) fn record_malformed(&self) {
         self.malformed.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -226,6 +230,18 @@ impl Uses {
         written
     }
 
+    /// Writes what is there before usage is read; waits for at most [`WRITE_WITHIN`]. Where somebody else's change takes longer
+    /// it is written after that, and what is shown is older, as the usage seen by another server is.
+    pub(crate) async fn flush_before_read(self: &Arc<Self>, context: &Context) {
+        let (usage, context) = (Arc::clone(self), context.clone());
+        let task = tokio::spawn(async move {
+            if let Err(error) = usage.flush(context.db(), context.now()).await {
+                tracing::warn!(%error, "usage could not be written before it was read; trying again");
+            }
+        });
+        tokio::time::timeout(WRITE_WITHIN, task).await.ok();
+    }
+
     /// What was written last and what isn't written yet, the older first. The order of the locks is the same everywhere.
     fn batches(&self) -> [MutexGuard<'_, Batch>; 3] {
         [lock(&self.written), lock(&self.writing), lock(&self.fresh)]
@@ -242,7 +258,7 @@ fn show_later(shown: &mut Option<LastUse>, noted: Option<&LastUse>) {
 
 /// The keys come in their order, so that two servers that write at once wait for each other and never in a circle.
 async fn write(tx: &mut Tx, batch: &Batch, malformed: i64, hour: i64) -> Result<()> {
-    storage::usage::give_way(tx).await?;
+    storage::usage::yield_to_others(tx).await?;
     for (key, notes) in &batch.keys {
         if let Some(last) = &notes.last_used {
             storage::usage::update_last_use(tx, *key, last).await?;
@@ -282,9 +298,9 @@ mod tests {
         let (key, at) = (KeyId(Uuid::from_u128(1)), DateTime::UNIX_EPOCH);
         let later = at + chrono::TimeDelta::seconds(5);
         let (mut older, mut newer) = (Batch::default(), Batch::default());
-        older.keys.entry(key).or_default().note(Verdict::Accepted, at, &client);
-        older.keys.entry(key).or_default().note(Verdict::Refused, at, &client);
-        newer.keys.entry(key).or_default().note(Verdict::Accepted, later, &client);
+        older.keys.entry(key).or_default().record(Verdict::Accepted, at, &client);
+        older.keys.entry(key).or_default().record(Verdict::Refused, at, &client);
+        newer.keys.entry(key).or_default().record(Verdict::Accepted, later, &client);
         newer.take_back(older);
         let notes = &newer.keys[&key];
         assert_eq!(notes.last_used.as_ref().map(|last| last.at), Some(later));
@@ -304,13 +320,13 @@ mod tests {
         };
         let (mut older, mut newer) = (Batch::default(), Batch::default());
         for n in 0..1_000 {
-            older.keys.entry(key).or_default().note(Verdict::Accepted, at, &made_up(n));
-            newer.keys.entry(key).or_default().note(Verdict::Accepted, at, &made_up(n + 5_000));
+            older.keys.entry(key).or_default().record(Verdict::Accepted, at, &made_up(n));
+            newer.keys.entry(key).or_default().record(Verdict::Accepted, at, &made_up(n + 5_000));
         }
-        newer.keys.entry(other).or_default().note(Verdict::Accepted, at, &made_up(1));
+        newer.keys.entry(other).or_default().record(Verdict::Accepted, at, &made_up(1));
         newer.take_back(older);
         let noted = |key| (newer.keys[&key].clients.len(), newer.keys[&key].agents.len());
-        assert_eq!((noted(key), noted(other)), ((MOST_NOTED, MOST_NOTED), (1, 1)));
+        assert_eq!((noted(key), noted(other)), ((MOST_PENDING, MOST_PENDING), (1, 1)));
         assert_eq!(newer.keys[&key].hours[&0], (2_000, 0), "all are counted");
     }
 }

@@ -3,13 +3,22 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, Email, ErrorCode, Invitation, InvitationId, Operation, Outcome, Role, Secret, TenantId, User};
 
+use super::{
+    passwords::{self, Hasher},
+    second_factor::SecondFactors,
+    sign_in::{Sessions, SignedIn},
+    throttle::Throttle,
+    users::new_user,
+};
 use crate::{
-    Actor, Client, Error, Result, Services, SignedIn, input, issuing, password,
-    policy::{Permit, Target, is_word_good},
-    sessions::mark_of,
-    set_up::new_user,
-    storage::{self, Tx, audit::Entry, invitations::NewInvitation},
-    token,
+    access::{Actor, Client, Permit, Target, inviter_may_still_invite},
+    context::Context,
+    digest::sha256,
+    error::{Error, Result},
+    input,
+    keys::issue,
+    random,
+    storage::{self, Tx, audit::Entry, invitations::NewInvitation, sessions::mark_of},
 };
 
 /// How long a link works.
@@ -28,7 +37,7 @@ pub struct IssuedInvitation {
 
 /// What somebody types who isn't signed in: a name for a new account, a code for one that is there.
 #[derive(Clone, Debug)]
-pub struct ComeIn<'a> {
+pub struct AcceptSignedOut<'a> {
     /// The name of a new person.
     pub name: &'a str,
     /// A new password, or the account's.
@@ -38,7 +47,11 @@ pub struct ComeIn<'a> {
 }
 
 /// Use cases of invitations.
-pub struct Invitations<'a>(pub(crate) &'a Services);
+pub struct Invitations<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) hasher: &'a Hasher,
+    pub(crate) throttle: &'a Throttle,
+}
 
 impl Invitations<'_> {
     /// Invites an address. An earlier invitation of the same address is closed. Where mail is configured, the link is sent.
@@ -46,24 +59,24 @@ impl Invitations<'_> {
     /// # Errors
     /// Field errors at `email`, `role`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`.
     pub async fn invite(&self, actor: &Actor, email: &str, role: &str) -> Result<IssuedInvitation> {
-        let permit = self.0.permit(actor, Operation::InviteMember, Target::Tenant(actor.tenant_id())).await?;
-        self.0.require_fresh(actor)?;
+        let permit = self.context.permit(actor, Operation::InviteMember, Target::Tenant(actor.tenant_id())).await?;
+        self.context.require_fresh(actor)?;
         let mut wrong = input::Fields::default();
         let (email, role) = (wrong.take("email", Email::parse(email)), wrong.take("role", role.trim().parse::<Role>()));
         let (Some(email), Some(role)) = (email, role) else { return Err(wrong.into_error().into()) };
-        if storage::tenants::has_member(self.0.db(), &permit, &email).await? {
+        if storage::tenants::has_member(self.context.db(), &permit, &email).await? {
             return Err(ApiError::field("email", "This person is a member of the tenant already.").into());
         }
-        let tenant = storage::tenants::find(self.0.db(), &permit).await?.ok_or_else(ApiError::not_found)?;
-        let (secret, now) = (token::draw_link_secret(), self.0.now());
+        let tenant = storage::tenants::find(self.context.db(), &permit).await?.ok_or_else(ApiError::not_found)?;
+        let (secret, now) = (random::draw_link_secret(), self.context.now());
         let new = NewInvitation {
-            id: InvitationId(token::new_id(now)),
+            id: InvitationId(random::new_id(now)),
             email: email.clone(),
             role,
-            digest: token::sha256(secret.expose().as_bytes()),
+            digest: sha256(secret.expose().as_bytes()),
             created_at: now,
             created_by: actor.name().to_owned(),
-            created_by_id: Some(issuing::creator_id(actor)).filter(|id| !id.is_nil()),
+            created_by_id: Some(issue::creator_id(actor)).filter(|id| !id.is_nil()),
             expires_at: now + OPEN_FOR,
         };
         let invitation = Invitation {
@@ -79,17 +92,17 @@ impl Invitations<'_> {
         };
         let entry = Entry::by(actor, Operation::InviteMember, now, ("invitation", new.id.0, invitation.email.as_str()))
             .with(format!("role {}", role.as_str()));
-        self.0
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
-                    storage::tenants::take_turn(tx, permit.tenant_id()).await?;
+                    storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
                     storage::invitations::insert(tx, &permit, &new).await?;
                     storage::audit::insert(tx, &entry).await
                 })
             })
             .await?;
-        let is_mailed = self.0.mail().invite(&invitation, &secret);
+        let is_mailed = self.context.mail().invite(&invitation, &secret);
         Ok(IssuedInvitation { invitation, secret, is_mailed })
     }
 
@@ -98,13 +111,13 @@ impl Invitations<'_> {
     /// # Errors
     /// `FORBIDDEN`.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<Invitation>> {
-        let permit = self.0.permit(actor, Operation::ListInvitations, Target::Tenant(actor.tenant_id())).await?;
+        let permit = self.context.permit(actor, Operation::ListInvitations, Target::Tenant(actor.tenant_id())).await?;
         self.open(&permit).await
     }
 
     async fn open(&self, permit: &Permit) -> Result<Vec<Invitation>> {
-        let open = storage::invitations::list(self.0.db(), permit, self.0.now()).await?;
-        let seen = |(invitation, inviter)| Invitation { is_paused: !is_word_good(inviter), ..invitation };
+        let open = storage::invitations::list(self.context.db(), permit, self.context.now()).await?;
+        let seen = |(invitation, inviter)| Invitation { is_paused: !inviter_may_still_invite(inviter), ..invitation };
         Ok(open.into_iter().map(seen).collect())
     }
 
@@ -113,13 +126,13 @@ impl Invitations<'_> {
     /// # Errors
     /// `NOT_FOUND` when it is over, or another tenant's; `FORBIDDEN`.
     pub async fn cancel(&self, actor: &Actor, id: InvitationId) -> Result<()> {
-        let permit = self.0.permit(actor, Operation::CancelInvitation, Target::Tenant(actor.tenant_id())).await?;
+        let permit = self.context.permit(actor, Operation::CancelInvitation, Target::Tenant(actor.tenant_id())).await?;
         let open = self.open(&permit).await?;
         let invitation = open.into_iter().find(|one| one.id == id).ok_or_else(ApiError::not_found)?;
-        let (now, tenant) = (self.0.now(), permit.tenant_id());
+        let (now, tenant) = (self.context.now(), permit.tenant_id());
         let subject = ("invitation", id.0, invitation.email.as_str());
         let entry = Entry::by(actor, Operation::CancelInvitation, now, subject);
-        self.0
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -137,11 +150,12 @@ impl Invitations<'_> {
     /// # Errors
     /// `NOT_FOUND` for a wrong, used, cancelled or old link, and while who sent it isn't an administrator.
     pub async fn find(&self, secret: &str) -> Result<(Invitation, bool)> {
-        let digest = token::sha256(secret.as_bytes());
-        let invitation = storage::invitations::find_by_digest(self.0.db(), &digest, self.0.now()).await?;
-        let invitation = invitation.filter(|(_, inviter)| is_word_good(*inviter)).map(|(invitation, _)| invitation);
+        let digest = sha256(secret.as_bytes());
+        let invitation = storage::invitations::find_by_digest(self.context.db(), &digest, self.context.now()).await?;
+        let invitation =
+            invitation.filter(|(_, inviter)| inviter_may_still_invite(*inviter)).map(|(invitation, _)| invitation);
         let invitation = invitation.ok_or_else(|| ApiError::new(ErrorCode::NotFound, GONE))?;
-        let has_account = storage::users::find_by_email(self.0.db(), &invitation.email).await?.is_some();
+        let has_account = storage::users::find_by_email(self.context.db(), &invitation.email).await?.is_some();
         Ok((invitation, has_account))
     }
 
@@ -151,17 +165,21 @@ impl Invitations<'_> {
     /// `NOT_FOUND` for a link that doesn't work any more; `FORBIDDEN` for a service account, and for another person than
     /// the one that was invited; a field error at `email` for one who is a member already.
     pub async fn accept(&self, actor: &Actor, secret: &str) -> Result<TenantId> {
-        self.0.permit(actor, Operation::AcceptInvitation, Target::Tenant(actor.tenant_id())).await?;
+        self.context.permit(actor, Operation::AcceptInvitation, Target::Tenant(actor.tenant_id())).await?;
         let (invitation, _) = self.find(secret).await?;
-        let viewer = self.0.users().viewer(actor).await?;
-        if viewer.user.email != invitation.email {
+        let user = actor.user_id().ok_or_else(ApiError::unauthenticated)?;
+        let user = storage::users::find(self.context.db(), user).await?.ok_or_else(ApiError::unauthenticated)?;
+        if user.email != invitation.email {
             let message = format!("This invitation is for {}. Sign in with that address.", invitation.email.as_str());
             return Err(ApiError::forbidden(message).into());
         }
-        let (tenant, user) = (invitation.tenant_id, viewer.user);
-        let now = self.0.now();
+        let tenant = invitation.tenant_id;
+        let now = self.context.now();
         let entry = Entry { key_id: actor.key_id().map(|id| id.0), ..entry(&invitation, &user, actor.client(), now) };
-        self.0.db().write(move |tx| Box::pin(async move { join(tx, &invitation, &user, now, &entry).await })).await?;
+        self.context
+            .db()
+            .write(move |tx| Box::pin(async move { join(tx, &invitation, &user, now, &entry).await }))
+            .await?;
         Ok(tenant)
     }
 
@@ -169,13 +187,26 @@ impl Invitations<'_> {
     ///
     /// # Errors
     /// As [`Invitations::accept_by_password`], [`Invitations::accept_as_new`].
-    pub async fn come_in(&self, secret: &str, typed: &ComeIn<'_>, client: &Client) -> Result<SignedIn> {
+    pub async fn accept_signed_out(
+        &self,
+        secret: &str,
+        typed: &AcceptSignedOut<'_>,
+        client: &Client,
+    ) -> Result<SignedIn> {
         let (invitation, _) = self.find(secret).await?;
-        if self.is_of_homeless(&invitation).await? {
+        if self.has_no_tenant(&invitation).await? {
             self.accept_by_password(secret, &typed.password, typed.code, client).await
         } else {
             self.accept_as_new(secret, typed.name, &typed.password, client).await
         }
+    }
+
+    fn second_factors(&self) -> SecondFactors<'_> {
+        SecondFactors { context: self.context, throttle: self.throttle }
+    }
+
+    fn sessions(&self) -> Sessions<'_> {
+        Sessions { context: self.context, hasher: self.hasher, throttle: self.throttle }
     }
 
     /// A person who has no account yet makes one, and becomes a member.
@@ -198,14 +229,15 @@ impl Invitations<'_> {
         let mut wrong = input::Fields::default();
         let parsed = wrong.take("name", input::name(name));
         let related = [invitation.email.as_str(), name, invitation.tenant_name.as_str()];
-        let good = wrong.take("password", password::check_new(password, &related));
+        let good = wrong.take("password", passwords::check_new(password, &related));
         let (Some(name), Some(())) = (parsed, good) else { return Err(wrong.into_error().into()) };
-        let hash = self.0.hasher().hash(password.clone()).await?;
-        let (user, now) = (new_user(self.0, invitation.email.clone(), name), self.0.now());
+        let hash = self.hasher.hash(password.clone()).await?;
+        let now = self.context.now();
+        let user = new_user(now, invitation.email.clone(), name);
         let (tenant_id, password) = (invitation.tenant_id, mark_of(&hash));
         let done = SignedIn { user_id: user.id, tenant_id, needs_code: false, password };
         let entry = entry(&invitation, &user, client, now);
-        self.0
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -222,11 +254,11 @@ impl Invitations<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn is_of_homeless(&self, invitation: &Invitation) -> Result<bool> {
-        let Some(found) = storage::users::find_by_email(self.0.db(), &invitation.email).await? else {
+    pub async fn has_no_tenant(&self, invitation: &Invitation) -> Result<bool> {
+        let Some(found) = storage::users::find_by_email(self.context.db(), &invitation.email).await? else {
             return Ok(false);
         };
-        Ok(storage::users::list_standings(self.0.db(), found.user.id).await?.is_empty())
+        Ok(storage::users::list_membership_roles(self.context.db(), found.user.id).await?.is_empty())
     }
 
     /// Such a person becomes a member: by their password and, if they have one, a code of their second factor.
@@ -241,20 +273,23 @@ impl Invitations<'_> {
         client: &Client,
     ) -> Result<SignedIn> {
         let (invitation, _) = self.find(secret).await?;
-        let found = self.0.sessions().recognise(invitation.email.as_str(), password, client).await;
+        let found = self.sessions().recognise(invitation.email.as_str(), password, client).await;
         let (user, mark) = found.map_err(|error| match error {
             Error::Api(refusal) if refusal.code == ErrorCode::Unauthenticated => {
                 ApiError::field("password", "This isn't your password.").into()
             }
             other => other,
         })?;
-        if self.0.second_factors().is_enabled(user.id).await? {
-            self.0.second_factors().check(user.id, code).await?;
+        if self.second_factors().is_enabled(user.id).await? {
+            self.second_factors().check(user.id, code).await?;
         }
-        let (tenant, now) = (invitation.tenant_id, self.0.now());
+        let (tenant, now) = (invitation.tenant_id, self.context.now());
         let done = SignedIn { user_id: user.id, tenant_id: tenant, needs_code: false, password: mark };
         let entry = entry(&invitation, &user, client, now);
-        self.0.db().write(move |tx| Box::pin(async move { join(tx, &invitation, &user, now, &entry).await })).await?;
+        self.context
+            .db()
+            .write(move |tx| Box::pin(async move { join(tx, &invitation, &user, now, &entry).await }))
+            .await?;
         Ok(done)
     }
 }
@@ -262,12 +297,12 @@ impl Invitations<'_> {
 const GONE: &str = "This invitation doesn't work any more: it was used or taken back, is older than 72 hours, or who sent it isn't an \
      administrator any more. Ask for a new one.";
 
-/// Only the first of several who hold the link comes in.
+/// Only the first of several who have the link joins.
 async fn join(tx: &mut Tx, invitation: &Invitation, user: &User, now: DateTime<Utc>, entry: &Entry) -> Result<()> {
-    // In turn with those who remove or demote the one that invited.
-    storage::tenants::take_long_turn(tx, invitation.tenant_id).await?;
+    // Waits for those who remove or demote whoever invited.
+    storage::tenants::lock_tenant_for_long(tx, invitation.tenant_id).await?;
     let (tenant, id) = (invitation.tenant_id, invitation.id);
-    let counts = storage::invitations::find_inviter(tx, tenant, id).await?.is_some_and(is_word_good);
+    let counts = storage::invitations::find_inviter(tx, tenant, id).await?.is_some_and(inviter_may_still_invite);
     if !counts || !storage::invitations::close(tx, tenant, id, now).await? {
         return Err(ApiError::new(ErrorCode::NotFound, GONE).into());
     }

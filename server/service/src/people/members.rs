@@ -6,13 +6,18 @@ use domain::{
 };
 
 use crate::{
-    Actor, Error, Result, Services, input,
-    policy::{Permit, Target},
+    access::{Actor, Permit, Target},
+    context::Context,
+    error::{Error, Result},
+    input,
+    keys::api_keys::keys_revoked,
     storage::{self, Tx, audit::Entry},
 };
 
 /// Use cases of a tenant's members.
-pub struct Members<'a>(pub(crate) &'a Services);
+pub struct Members<'a> {
+    pub(crate) context: &'a Context,
+}
 
 impl Members<'_> {
     /// One page of the members, by name.
@@ -20,9 +25,9 @@ impl Members<'_> {
     /// # Errors
     /// `BAD_USER_INPUT` for a foreign cursor.
     pub async fn list(&self, actor: &Actor, query: &MemberQuery) -> Result<Page<Member>> {
-        let permit = self.0.permit(actor, Operation::ListMembers, Target::Tenant(actor.tenant_id())).await?;
+        let permit = self.context.permit(actor, Operation::ListMembers, Target::Tenant(actor.tenant_id())).await?;
         let query = MemberQuery { search: input::search(&query.search), ..query.clone() };
-        storage::tenants::list_members(self.0.db(), &permit, &query).await
+        storage::tenants::list_members(self.context.db(), &permit, &query).await
     }
 
     /// One member, for someone who may change them.
@@ -30,8 +35,8 @@ impl Members<'_> {
     /// # Errors
     /// `NOT_FOUND`, `FORBIDDEN`.
     pub async fn get_to_change(&self, actor: &Actor, user: UserId) -> Result<Member> {
-        let permit = self.0.permit(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
-        Ok(storage::tenants::find_member(self.0.db(), &permit, user).await?.ok_or_else(ApiError::not_found)?)
+        let permit = self.context.permit(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
+        Ok(storage::tenants::find_member(self.context.db(), &permit, user).await?.ok_or_else(ApiError::not_found)?)
     }
 
     /// Those who administer the tenant, by name; at most 100.
@@ -49,10 +54,10 @@ impl Members<'_> {
     /// # Errors
     /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
     pub async fn change_role(&self, actor: &Actor, user: UserId, role: Role) -> Result<Member> {
-        let permit = self.0.permit(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
-        let (by, now) = (actor.clone(), self.0.now());
+        let permit = self.context.permit(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
+        let (by, now) = (actor.clone(), self.context.now());
         let changed = self
-            .0
+            .context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -60,7 +65,7 @@ impl Members<'_> {
                 })
             })
             .await;
-        self.0.noted(changed, actor, Operation::ChangeMemberRole, Owner::User(user)).await
+        self.context.audit().record_if_refused(changed, actor, Operation::ChangeMemberRole, Owner::User(user)).await
     }
 
     /// Ends a membership and revokes the member's keys in the tenant.
@@ -68,10 +73,10 @@ impl Members<'_> {
     /// # Errors
     /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
     pub async fn remove(&self, actor: &Actor, user: UserId) -> Result<()> {
-        let permit = self.0.permit(actor, Operation::RemoveMember, Target::Tenant(actor.tenant_id())).await?;
-        let (by, now) = (actor.clone(), self.0.now());
+        let permit = self.context.permit(actor, Operation::RemoveMember, Target::Tenant(actor.tenant_id())).await?;
+        let (by, now) = (actor.clone(), self.context.now());
         let removed = self
-            .0
+            .context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -79,7 +84,7 @@ impl Members<'_> {
                 })
             })
             .await;
-        self.0.noted(removed, actor, Operation::RemoveMember, Owner::User(user)).await
+        self.context.audit().record_if_refused(removed, actor, Operation::RemoveMember, Owner::User(user)).await
     }
 }
 
@@ -95,7 +100,7 @@ pub(crate) async fn change_role(
     role: Role,
     tell: impl Fn(&Member) -> Entry,
 ) -> Result<Member> {
-    storage::tenants::take_turn(tx, permit.tenant_id()).await?;
+    storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
     let before = storage::tenants::find_member_in(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
     if !storage::tenants::update_role(tx, permit, user, role).await? {
         return Err(ApiError::not_found().into());
@@ -115,7 +120,7 @@ pub(crate) async fn remove(
     by: &str,
     tell: impl Fn(&Member) -> Entry,
 ) -> Result<()> {
-    storage::tenants::take_long_turn(tx, permit.tenant_id()).await?;
+    storage::tenants::lock_tenant_for_long(tx, permit.tenant_id()).await?;
     let member = storage::tenants::find_member_in(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
     if !storage::tenants::delete_member(tx, permit, user).await? {
         return Err(ApiError::not_found().into());
@@ -124,7 +129,7 @@ pub(crate) async fn remove(
     storage::invitations::close_all_for(tx, permit.tenant_id(), &member.email, now).await?;
     let keys = storage::keys::revoke_all(tx, permit, Owner::User(user), now, by, "member removed").await?;
     storage::keys::mark_orphans(tx, permit.tenant_id(), user, Some(now)).await?;
-    storage::audit::insert(tx, &tell(&member).with(crate::service_accounts::keys_revoked(keys))).await
+    storage::audit::insert(tx, &tell(&member).with(keys_revoked(keys))).await
 }
 
 /// `before`: whose role or membership ends. In a tenant without administrators, as only the command line can make one,

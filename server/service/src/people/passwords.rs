@@ -7,7 +7,10 @@ use argon2::{
 use domain::{ApiError, ErrorCode, Secret};
 use tokio::sync::Semaphore;
 
-use crate::{Error, Result, token};
+use crate::{
+    error::{Error, Result},
+    random,
+};
 
 /// The shortest password, in characters.
 pub const MIN_CHARS: usize = 15;
@@ -107,7 +110,7 @@ fn argon2() -> Result<Argon2<'static>> {
 }
 
 fn hash_now(password: &Secret) -> Result<String> {
-    let salt = SaltString::encode_b64(&token::draw_bytes()).map_err(|cause| Error::Fault(format!("salt: {cause}")))?;
+    let salt = SaltString::encode_b64(&random::draw_bytes()).map_err(|cause| Error::Fault(format!("salt: {cause}")))?;
     let hash = argon2()?.hash_password(password.expose().as_bytes(), Salt::from(&salt));
     hash.map(|hash| hash.to_string()).map_err(|cause| Error::Fault(format!("argon2: {cause}")))
 }

@@ -4,10 +4,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, ErrorCode, Operation, Secret, UserId};
 use totp_rs::{Builder, Totp};
 
+use super::throttle::Throttle;
 use crate::{
-    Actor, Error, Result, Services,
+    access::Actor,
+    context::Context,
+    digest::sha256,
+    error::{Error, Result},
+    random,
     storage::{self, Tx, audit::Entry, second_factors::Stored},
-    token,
 };
 
 /// How long a begun enrolment may be ended.
@@ -34,7 +38,10 @@ pub struct SecondFactorState {
 }
 
 /// Use cases of a person's second factor. All but [`SecondFactors::state`] are a session's matter.
-pub struct SecondFactors<'a>(pub(crate) &'a Services);
+pub struct SecondFactors<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) throttle: &'a Throttle,
+}
 
 impl SecondFactors<'_> {
     /// Whether the person has one. Their keys may ask too.
@@ -42,12 +49,12 @@ impl SecondFactors<'_> {
     /// # Errors
     /// `FORBIDDEN` for a service account.
     pub async fn state(&self, actor: &Actor) -> Result<SecondFactorState> {
-        let (user, _) = self.0.users().about_oneself(actor, Operation::ViewSelf).await?;
-        let stored = storage::second_factors::find(self.0.db(), user).await?;
+        let (user, _) = self.context.permit_oneself(actor, Operation::ViewSelf).await?;
+        let stored = storage::second_factors::find(self.context.db(), user).await?;
         let Some(enabled_at) = stored.and_then(|stored| stored.enabled_at) else {
             return Ok(SecondFactorState::default());
         };
-        let codes_left = storage::second_factors::count_codes(self.0.db(), user).await?;
+        let codes_left = storage::second_factors::count_codes(self.context.db(), user).await?;
         Ok(SecondFactorState { enabled_at: Some(enabled_at), codes_left })
     }
 
@@ -56,10 +63,10 @@ impl SecondFactors<'_> {
     /// # Errors
     /// `CONFLICT` when there is a second factor already; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
     pub async fn begin(&self, actor: &Actor) -> Result<Enrolment> {
-        let (user, entry) = self.0.users().about_oneself(actor, Operation::BeginSecondFactor).await?;
-        self.0.require_fresh(actor)?;
-        let (secret, now) = (token::draw_seed(), self.0.now());
-        self.0
+        let (user, entry) = self.context.permit_oneself(actor, Operation::BeginSecondFactor).await?;
+        self.context.require_fresh(actor)?;
+        let (secret, now) = (random::draw_seed(), self.context.now());
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -81,7 +88,7 @@ impl SecondFactors<'_> {
         match self.begun(actor).await? {
             None => Ok(None),
             Some((user, stored)) => {
-                self.0.require_fresh(actor)?;
+                self.context.require_fresh(actor)?;
                 self.enrolment(user, &stored.secret).await.map(Some)
             }
         }
@@ -102,10 +109,10 @@ impl SecondFactors<'_> {
     /// A field error at `code`; `CONFLICT` when nothing was begun, or too long ago; `CONFIRMATION_REQUIRED`; `RATE_LIMITED`;
     /// `FORBIDDEN` for a key.
     pub async fn enable(&self, actor: &Actor, code: &str) -> Result<Vec<Secret>> {
-        let (user, entry) = self.0.users().about_oneself(actor, Operation::EnableSecondFactor).await?;
-        self.0.require_fresh(actor)?;
-        let now = self.0.now();
-        let stored = storage::second_factors::find(self.0.db(), user).await?;
+        let (user, entry) = self.context.permit_oneself(actor, Operation::EnableSecondFactor).await?;
+        self.context.require_fresh(actor)?;
+        let now = self.context.now();
+        let stored = storage::second_factors::find(self.context.db(), user).await?;
         if stored.as_ref().is_some_and(|stored| stored.enabled_at.is_some()) {
             let message = "Your second factor is on already, and its recovery codes were shown then. Make new ones, if you need them.";
             return Err(ApiError::new(ErrorCode::Conflict, message).into());
@@ -114,11 +121,11 @@ impl SecondFactors<'_> {
             let message = "Nothing was begun, or too long ago. Begin anew.";
             return Err(ApiError::new(ErrorCode::Conflict, message).into());
         };
-        let attempt = self.0.take_attempt(&[format!("code of {user}")]).await?;
+        let attempt = self.throttle.take(self.context, &[format!("code of {user}")]).await?;
         let Some(step) = step_of(&stored, code, now)? else { return Err(wrong_code().into()) };
-        self.0.give_back(attempt).await?;
+        self.throttle.give_back(self.context, attempt).await?;
         let (codes, digests) = draw_codes();
-        self.0
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -138,9 +145,9 @@ impl SecondFactors<'_> {
     /// # Errors
     /// `CONFLICT` when there is none; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
     pub async fn disable(&self, actor: &Actor) -> Result<()> {
-        let (user, entry) = self.0.users().about_oneself(actor, Operation::DisableSecondFactor).await?;
-        self.0.require_fresh(actor)?;
-        self.0.db().write(move |tx| Box::pin(async move { disable(tx, user, &entry).await })).await
+        let (user, entry) = self.context.permit_oneself(actor, Operation::DisableSecondFactor).await?;
+        self.context.require_fresh(actor)?;
+        self.context.db().write(move |tx| Box::pin(async move { disable(tx, user, &entry).await })).await
     }
 
     /// New recovery codes; the earlier ones count no more. The answer holds them, this once.
@@ -148,13 +155,13 @@ impl SecondFactors<'_> {
     /// # Errors
     /// `CONFLICT` when there is no second factor; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
     pub async fn renew_codes(&self, actor: &Actor) -> Result<Vec<Secret>> {
-        let (user, entry) = self.0.users().about_oneself(actor, Operation::RenewRecoveryCodes).await?;
-        self.0.require_fresh(actor)?;
+        let (user, entry) = self.context.permit_oneself(actor, Operation::RenewRecoveryCodes).await?;
+        self.context.require_fresh(actor)?;
         if self.state(actor).await?.enabled_at.is_none() {
             return Err(not_there().into());
         }
         let (codes, digests) = draw_codes();
-        self.0
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -168,7 +175,7 @@ impl SecondFactors<'_> {
 
     /// Whether a person has a second factor, so that signing in has to ask for it.
     pub(crate) async fn is_enabled(&self, user: UserId) -> Result<bool> {
-        let stored = storage::second_factors::find(self.0.db(), user).await?;
+        let stored = storage::second_factors::find(self.context.db(), user).await?;
         Ok(stored.is_some_and(|stored| stored.enabled_at.is_some()))
     }
 
@@ -178,14 +185,14 @@ impl SecondFactors<'_> {
         if plain(code).is_empty() {
             return Err(ApiError::field("code", "Enter the code that the app shows, or a recovery code.").into());
         }
-        let now = self.0.now();
-        let attempt = self.0.take_attempt(&[format!("code of {user}")]).await?;
-        let stored = storage::second_factors::find(self.0.db(), user).await?;
+        let now = self.context.now();
+        let attempt = self.throttle.take(self.context, &[format!("code of {user}")]).await?;
+        let stored = storage::second_factors::find(self.context.db(), user).await?;
         let Some(stored) = stored.filter(|stored| stored.enabled_at.is_some()) else { return Err(wrong_code().into()) };
         let step = step_of(&stored, code, now)?;
-        let digest = token::sha256(plain(code).as_bytes());
+        let digest = sha256(plain(code).as_bytes());
         let good = self
-            .0
+            .context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -199,41 +206,21 @@ impl SecondFactors<'_> {
         if !good {
             return Err(wrong_code().into());
         }
-        self.0.give_back(attempt).await?;
+        self.throttle.give_back(self.context, attempt).await?;
         Ok(())
     }
 
     async fn begun(&self, actor: &Actor) -> Result<Option<(UserId, Stored)>> {
-        let (user, _) = self.0.users().about_oneself(actor, Operation::BeginSecondFactor).await?;
-        let stored = storage::second_factors::find(self.0.db(), user).await?;
-        Ok(stored.filter(|stored| stored.is_pending(self.0.now())).map(|stored| (user, stored)))
+        let (user, _) = self.context.permit_oneself(actor, Operation::BeginSecondFactor).await?;
+        let stored = storage::second_factors::find(self.context.db(), user).await?;
+        Ok(stored.filter(|stored| stored.is_pending(self.context.now())).map(|stored| (user, stored)))
     }
 
     async fn enrolment(&self, user: UserId, secret: &[u8]) -> Result<Enrolment> {
-        let person = storage::users::find(self.0.db(), user).await?.ok_or_else(ApiError::unauthenticated)?;
+        let person = storage::users::find(self.context.db(), user).await?.ok_or_else(ApiError::unauthenticated)?;
         let totp = totp_of(secret, person.email.as_str())?;
         let url = totp.to_url().map_err(|error| Error::Fault(format!("no TOTP URL: {error:?}")))?;
         Ok(Enrolment { secret: Secret::new(totp_rs::Secret::from(secret.to_vec()).to_base32()), url: Secret::new(url) })
-    }
-}
-
-impl Services {
-    /// Whether the person signed in, or confirmed it, no longer ago than [`crate::Settings::confirm_after`]. A key is
-    /// always good for what it may do: it was made so.
-    pub fn is_fresh(&self, actor: &Actor) -> bool {
-        !actor.is_session() || self.now() - actor.confirmed_at() <= self.0.confirm_after
-    }
-
-    /// Refuses to make or reveal what lasts for somebody who may have walked up to an open browser.
-    ///
-    /// # Errors
-    /// `CONFIRMATION_REQUIRED`.
-    pub(crate) fn require_fresh(&self, actor: &Actor) -> Result<()> {
-        if self.is_fresh(actor) {
-            return Ok(());
-        }
-        let message = "Confirm that it is you: your last sign-in was too long ago for this.";
-        Err(ApiError::new(ErrorCode::ConfirmationRequired, message).into())
     }
 }
 
@@ -275,8 +262,8 @@ fn plain(code: &str) -> String {
 /// Fresh recovery codes of 80 bits, and what is kept of them.
 fn draw_codes() -> (Vec<Secret>, Vec<[u8; 32]>) {
     let draw = |_| {
-        let text = totp_rs::Secret::from(token::draw_bytes()[..10].to_vec()).to_base32();
-        let digest = token::sha256(text.as_bytes());
+        let text = totp_rs::Secret::from(random::draw_bytes()[..10].to_vec()).to_base32();
+        let digest = sha256(text.as_bytes());
         let parts: Vec<_> = text.as_bytes().chunks(4).map(String::from_utf8_lossy).collect();
         (Secret::new(parts.join("-")), digest)
     };

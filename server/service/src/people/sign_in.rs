@@ -1,24 +1,19 @@
 //! Signing in, and the rows behind the browser's sessions.
 
-use chrono::{DateTime, Utc};
-use domain::{ApiError, Email, ErrorCode, Outcome, Secret, SessionId, TenantId, User, UserId};
+use domain::{ApiError, Email, ErrorCode, Outcome, Secret, TenantId, User, UserId};
 use uuid::Uuid;
 
+use super::{passwords::Hasher, second_factor::SecondFactors, throttle::Throttle};
 use crate::{
-    Error, Result, Services,
-    actor::Client,
-    storage::{self, audit::Entry},
-    token,
+    access::Client,
+    context::Context,
+    error::{Error, Result},
+    storage::{
+        self,
+        audit::Entry,
+        sessions::{PasswordMark, StoredSession, mark_of},
+    },
 };
-
-/// By which password somebody signed in: the first half of the SHA-256 of its stored hash.
-pub type PasswordMark = [u8; 16];
-
-/// The mark of a password, by its stored hash.
-pub(crate) fn mark_of(password_hash: &str) -> PasswordMark {
-    let digest = token::sha256(password_hash.as_bytes());
-    std::array::from_fn(|at| digest[at])
-}
 
 /// Who has signed in, and where they stand first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,38 +28,12 @@ pub struct SignedIn {
     pub password: PasswordMark,
 }
 
-/// What a person may see of a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionFacts {
-    /// Its id.
-    pub id: SessionId,
-    /// When the person signed in.
-    pub signed_in_at: DateTime<Utc>,
-    /// When it was last used.
-    pub seen_at: DateTime<Utc>,
-    /// From where.
-    pub address: Option<String>,
-    /// With which browser.
-    pub user_agent: Option<String>,
-}
-
-/// A session's row. What is in `data` is the session layer's business.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredSession {
-    /// JSON.
-    pub data: String,
-    /// Whose it is, once signed in.
-    pub user_id: Option<UserId>,
-    /// When it ends by itself.
-    pub expires_at: DateTime<Utc>,
-    /// What its owner may see of it, once signed in.
-    pub facts: Option<SessionFacts>,
-    /// For a new one: the password that it begins by. When it was changed meanwhile, no session begins.
-    pub begun_by: Option<PasswordMark>,
-}
-
 /// Use cases of signing in.
-pub struct Sessions<'a>(pub(crate) &'a Services);
+pub struct Sessions<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) hasher: &'a Hasher,
+    pub(crate) throttle: &'a Throttle,
+}
 
 impl Sessions<'_> {
     /// Checks an address and a password. Unknown addresses take as long and answer alike.
@@ -74,14 +43,14 @@ impl Sessions<'_> {
     /// or the network address, or when too many are signing in at once.
     pub async fn sign_in(&self, email: &str, password: &Secret, client: &Client) -> Result<SignedIn> {
         let (user, mark) = self.recognise(email, password, client).await?;
-        let standings = storage::users::list_standings(self.0.db(), user.id).await?;
-        let Some(first) = standings.first() else {
+        let memberships = storage::users::list_membership_roles(self.context.db(), user.id).await?;
+        let Some(first) = memberships.first() else {
             let message = "You belong to no tenant any more. Ask an administrator to invite you.";
             return Err(ApiError::new(ErrorCode::Forbidden, message).into());
         };
-        let needs_code = self.0.second_factors().is_enabled(user.id).await?;
+        let needs_code = self.second_factors().is_enabled(user.id).await?;
         if !needs_code {
-            self.note(&user, client, Outcome::Done).await?;
+            self.record(&user, client, Outcome::Done).await?;
         }
         Ok(SignedIn { user_id: user.id, tenant_id: first.tenant_id, needs_code, password: mark })
     }
@@ -98,18 +67,18 @@ impl Sessions<'_> {
     ) -> Result<(User, PasswordMark)> {
         let mut names = vec![format!("account {}", email.trim().to_lowercase())];
         names.extend(client.address.as_ref().map(|address| format!("address {address}")));
-        let attempt = self.0.take_attempt(&names).await?;
+        let attempt = self.throttle.take(self.context, &names).await?;
         let found = match Email::parse(email) {
-            Ok(email) => storage::users::find_by_email(self.0.db(), &email).await?,
+            Ok(email) => storage::users::find_by_email(self.context.db(), &email).await?,
             Err(_) => None,
         };
         let (user, hash) = found.map(|found| (found.user, found.password_hash)).unzip();
         let mark = hash.as_deref().map(mark_of).unwrap_or_default();
-        let equal = self.0.hasher().verify(password.clone(), hash).await;
+        let equal = self.hasher.verify(password.clone(), hash).await;
         let good = match equal {
             Ok(equal) => equal,
             Err(error) => {
-                self.0.give_back(attempt).await?;
+                self.throttle.give_back(self.context, attempt).await?;
                 return Err(error);
             }
         };
@@ -119,11 +88,11 @@ impl Sessions<'_> {
             let of = user.as_ref().map_or(UserId(Uuid::nil()), |user| user.id);
             let first = self.first_tenant(of).await?;
             if let (Some(user), Some(tenant)) = (user, first) {
-                self.0.owe(self.entry(&user, tenant, client, Outcome::Refused));
+                self.context.audit().defer(self.entry(&user, tenant, client, Outcome::Refused));
             }
             return Err(refusal().into());
         };
-        self.0.give_back(attempt).await?;
+        self.throttle.give_back(self.context, attempt).await?;
         Ok((user, mark))
     }
 
@@ -132,30 +101,35 @@ impl Sessions<'_> {
     /// # Errors
     /// A field error at `code`; `RATE_LIMITED` after ten wrong ones in five minutes.
     pub async fn check_code(&self, signed_in: SignedIn, code: &str, client: &Client) -> Result<SignedIn> {
-        let user = storage::users::find(self.0.db(), signed_in.user_id).await?.ok_or_else(ApiError::unauthenticated)?;
-        let checked = self.0.second_factors().check(user.id, code).await;
+        let user =
+            storage::users::find(self.context.db(), signed_in.user_id).await?.ok_or_else(ApiError::unauthenticated)?;
+        let checked = self.second_factors().check(user.id, code).await;
         let outcome = if checked.is_ok() { Outcome::Done } else { Outcome::Refused };
         // What is refused unseen has its line already: that of the tenth wrong code.
         if !checked.as_ref().is_err_and(Error::is_rate_limit) {
-            self.note(&user, client, outcome).await?;
+            self.record(&user, client, outcome).await?;
         }
         checked.map(|()| SignedIn { needs_code: false, ..signed_in })
     }
 
-    /// A line in the audit log of the person's first tenant: who belongs to none has no log to stand in.
-    async fn note(&self, user: &User, client: &Client, outcome: Outcome) -> Result<()> {
+    fn second_factors(&self) -> SecondFactors<'_> {
+        SecondFactors { context: self.context, throttle: self.throttle }
+    }
+
+    /// An entry in the audit log of the person's first tenant: who belongs to none has no log to stand in.
+    async fn record(&self, user: &User, client: &Client, outcome: Outcome) -> Result<()> {
         let Some(tenant) = self.first_tenant(user.id).await? else { return Ok(()) };
-        self.0.note(self.entry(user, tenant, client, outcome)).await
+        self.context.audit().record(self.entry(user, tenant, client, outcome)).await
     }
 
     async fn first_tenant(&self, user: UserId) -> Result<Option<TenantId>> {
-        let standings = storage::users::list_standings(self.0.db(), user).await?;
-        Ok(standings.first().map(|first| first.tenant_id))
+        let memberships = storage::users::list_membership_roles(self.context.db(), user).await?;
+        Ok(memberships.first().map(|first| first.tenant_id))
     }
 
     fn entry(&self, user: &User, tenant: TenantId, client: &Client, outcome: Outcome) -> Entry {
         Entry {
-            at: self.0.now(),
+            at: self.context.now(),
             tenant_id: Some(tenant.0),
             operation: "sign_in",
             outcome,
@@ -176,7 +150,7 @@ impl Sessions<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn load(&self, digest: &[u8; 32]) -> Result<Option<StoredSession>> {
-        storage::sessions::find(self.0.db(), digest, storage::micros(self.0.now())).await
+        storage::sessions::find(self.context.db(), digest, storage::micros(self.context.now())).await
     }
 
     /// Adds a row, unless the password that it begins by isn't the person's any more: a changed password ends what it began,
@@ -185,7 +159,7 @@ impl Sessions<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn create(&self, digest: &[u8; 32], session: &StoredSession) -> Result<()> {
-        storage::sessions::insert(self.0.db(), *digest, session.clone()).await
+        storage::sessions::insert(self.context.db(), *digest, session.clone()).await
     }
 
     /// Changes a row; one that was removed meanwhile stays so.
@@ -193,7 +167,7 @@ impl Sessions<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn save(&self, digest: &[u8; 32], session: &StoredSession) -> Result<()> {
-        storage::sessions::update(self.0.db(), *digest, session.clone()).await
+        storage::sessions::update(self.context.db(), *digest, session.clone()).await
     }
 
     /// Removes a row.
@@ -201,7 +175,7 @@ impl Sessions<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn delete(&self, digest: &[u8; 32]) -> Result<()> {
-        storage::sessions::delete(self.0.db(), *digest).await
+        storage::sessions::delete(self.context.db(), *digest).await
     }
 }
 

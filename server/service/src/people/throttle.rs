@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, ErrorCode};
 
-use crate::{Result, Services, storage, token};
+use crate::{context::Context, digest::sha256, error::Result, storage};
 
 /// Failures allowed within [`WINDOW`].
 const MOST: usize = 10;
@@ -22,12 +22,12 @@ const SWEEP_AT: usize = 10_000;
 
 type Digest = [u8; 32];
 
-/// What this server refused a moment ago, and until when it would be refused.
+/// The limit on failed attempts. Remembers what this server refused a moment ago, and until when it would be refused.
 #[derive(Debug, Default)]
-pub(crate) struct Waits(Mutex<HashMap<Digest, Wait>>);
+pub(crate) struct Throttle(Mutex<HashMap<Digest, Refusal>>);
 
 #[derive(Clone, Copy, Debug)]
-struct Wait {
+struct Refusal {
     at: DateTime<Utc>,
     until: DateTime<Utc>,
 }
@@ -39,21 +39,21 @@ pub(crate) struct Attempt {
     at: DateTime<Utc>,
 }
 
-impl Services {
+impl Throttle {
     /// Takes one attempt for each of the names, before it is tried: so that many at once can't all pass.
     ///
     /// # Errors
     /// `RATE_LIMITED` when one of the names has failed ten times in the last five minutes.
-    pub(crate) async fn take_attempt(&self, names: &[String]) -> Result<Attempt> {
-        let at = self.now();
+    pub(crate) async fn take(&self, context: &Context, names: &[String]) -> Result<Attempt> {
+        let at = context.now();
         // One order for all, so that no two wait for each other. Digests, because people type passwords into name fields.
-        let mut names: Vec<Digest> = names.iter().map(|name| token::sha256(name.as_bytes())).collect();
+        let mut names: Vec<Digest> = names.iter().map(|name| sha256(name.as_bytes())).collect();
         names.sort_unstable();
-        if let Some(until) = names.iter().find_map(|name| self.0.waits.find(name, at)) {
+        if let Some(until) = names.iter().find_map(|name| self.find(name, at)) {
             return Err(refusal(until - at).into());
         }
         let taken = names.clone();
-        let full = self
+        let full = context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -77,16 +77,17 @@ impl Services {
         match full {
             None => Ok(Attempt { names, at }),
             Some((name, until)) => {
-                self.0.waits.note(name, Wait { at, until });
+                self.remember(name, Refusal { at, until });
                 Err(refusal(until - at).into())
             }
         }
     }
 
     /// Gives an attempt back: it was a success, or was never tried.
-    pub(crate) async fn give_back(&self, attempt: Attempt) -> Result<()> {
-        self.0.waits.forget(&attempt.names);
-        self.db()
+    pub(crate) async fn give_back(&self, context: &Context, attempt: Attempt) -> Result<()> {
+        self.forget(&attempt.names);
+        context
+            .db()
             .write(move |tx| {
                 Box::pin(async move {
                     for name in attempt.names {
@@ -101,21 +102,19 @@ impl Services {
             })
             .await
     }
-}
 
-impl Waits {
     fn find(&self, name: &Digest, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = all.get(name)?;
-        (now - wait.at < REPEATED_FOR && now < wait.until).then_some(wait.until)
+        let refused = all.get(name)?;
+        (now - refused.at < REPEATED_FOR && now < refused.until).then_some(refused.until)
     }
 
-    fn note(&self, name: Digest, wait: Wait) {
+    fn remember(&self, name: Digest, refused: Refusal) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() > SWEEP_AT {
-            all.retain(|_, earlier| wait.at - earlier.at < REPEATED_FOR);
+            all.retain(|_, earlier| refused.at - earlier.at < REPEATED_FOR);
         }
-        all.insert(name, wait);
+        all.insert(name, refused);
     }
 
     fn forget(&self, names: &[Digest]) {

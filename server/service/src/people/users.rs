@@ -1,17 +1,29 @@
 //! Use cases of a person about themselves.
 
-use domain::{ApiError, BrowserSession, Operation, Secret, SessionId, Tenant, TenantId, UserId, Viewer};
+use chrono::{DateTime, Utc};
+use domain::{
+    ApiError, BrowserSession, Email, Name, Operation, Secret, SessionId, Tenant, TenantId, User, UserId, Viewer,
+};
 
+use super::{
+    passwords::{self, Hasher},
+    second_factor::SecondFactors,
+    throttle::Throttle,
+};
 use crate::{
-    Actor, Error, Result, Services,
-    actor::Actors,
-    input, password,
-    policy::Target,
+    access::{Actor, Target},
+    context::Context,
+    error::{Error, Result},
+    input, random,
     storage::{self, audit::Entry},
 };
 
 /// Use cases of a person about themselves.
-pub struct Users<'a>(pub(crate) &'a Services);
+pub struct Users<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) hasher: &'a Hasher,
+    pub(crate) throttle: &'a Throttle,
+}
 
 impl Users<'_> {
     /// Who is asking, with all their tenants.
@@ -19,10 +31,10 @@ impl Users<'_> {
     /// # Errors
     /// `FORBIDDEN` for a service account.
     pub async fn viewer(&self, actor: &Actor) -> Result<Viewer> {
-        self.0.permit(actor, Operation::ViewSelf, Target::Tenant(actor.tenant_id())).await?;
+        self.context.permit(actor, Operation::ViewSelf, Target::Tenant(actor.tenant_id())).await?;
         let id = actor.user_id().ok_or_else(ApiError::unauthenticated)?;
-        let user = storage::users::find(self.0.db(), id).await?.ok_or_else(ApiError::unauthenticated)?;
-        let mut memberships = storage::users::list_memberships(self.0.db(), id).await?;
+        let user = storage::users::find(self.context.db(), id).await?.ok_or_else(ApiError::unauthenticated)?;
+        let mut memberships = storage::users::list_memberships(self.context.db(), id).await?;
         if !actor.is_session() {
             // A key acts in its own tenant and knows of no other.
             memberships.retain(|membership| membership.tenant.id == actor.tenant_id());
@@ -35,12 +47,12 @@ impl Users<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn tenants(&self, actor: &Actor) -> Result<Vec<Tenant>> {
-        let permit = self.0.permit(actor, Operation::GetTenant, Target::Tenant(actor.tenant_id())).await?;
+        let permit = self.context.permit(actor, Operation::GetTenant, Target::Tenant(actor.tenant_id())).await?;
         if let (Some(user), true) = (actor.user_id(), actor.is_session()) {
-            let memberships = storage::users::list_memberships(self.0.db(), user).await?;
+            let memberships = storage::users::list_memberships(self.context.db(), user).await?;
             return Ok(memberships.into_iter().map(|membership| membership.tenant).collect());
         }
-        Ok(storage::tenants::find(self.0.db(), &permit).await?.into_iter().collect())
+        Ok(storage::tenants::find(self.context.db(), &permit).await?.into_iter().collect())
     }
 
     /// Changes one's own name, as others see it from now on.
@@ -48,9 +60,9 @@ impl Users<'_> {
     /// # Errors
     /// A field error at `name`; `FORBIDDEN` for a service account.
     pub async fn rename(&self, actor: &Actor, name: &str) -> Result<()> {
-        let (user, entry) = self.about_oneself(actor, Operation::UpdateProfile).await?;
+        let (user, entry) = self.context.permit_oneself(actor, Operation::UpdateProfile).await?;
         let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
-        self.0
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -75,12 +87,12 @@ impl Users<'_> {
         new: &Secret,
         session: [u8; 32],
     ) -> Result<()> {
-        let (user, entry) = self.about_oneself(actor, Operation::ChangePassword).await?;
+        let (user, entry) = self.context.permit_oneself(actor, Operation::ChangePassword).await?;
         self.check_password(user, current, "current_password", &entry).await?;
-        let person = storage::users::find(self.0.db(), user).await?.ok_or_else(ApiError::unauthenticated)?;
-        password::check_new(new, &[person.email.as_str(), person.name.as_str()])?;
-        let hash = self.0.hasher().hash(new.clone()).await?;
-        self.0
+        let person = storage::users::find(self.context.db(), user).await?.ok_or_else(ApiError::unauthenticated)?;
+        passwords::check_new(new, &[person.email.as_str(), person.name.as_str()])?;
+        let hash = self.hasher.hash(new.clone()).await?;
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -94,20 +106,20 @@ impl Users<'_> {
 
     /// `entry`: what it is checked for, noted when it is wrong.
     async fn check_password(&self, user: UserId, password: &Secret, field: &str, entry: &Entry) -> Result<()> {
-        let attempt = self.0.take_attempt(&[format!("password of {user}")]).await?;
-        let hash = storage::users::find_password_hash(self.0.db(), user).await?;
-        let is_equal = match self.0.hasher().verify(password.clone(), hash).await {
+        let attempt = self.throttle.take(self.context, &[format!("password of {user}")]).await?;
+        let hash = storage::users::find_password_hash(self.context.db(), user).await?;
+        let is_equal = match self.hasher.verify(password.clone(), hash).await {
             Ok(is_equal) => is_equal,
             Err(error) => {
-                self.0.give_back(attempt).await?;
+                self.throttle.give_back(self.context, attempt).await?;
                 return Err(error);
             }
         };
         if !is_equal {
-            self.0.note(entry.clone().refused()).await?;
+            self.context.audit().record(entry.clone().refused()).await?;
             return Err(ApiError::field(field, "This isn't your password.").into());
         }
-        self.0.give_back(attempt).await
+        self.throttle.give_back(self.context, attempt).await
     }
 
     /// Shows again that it is oneself, by the password and, where there is one, the second factor.
@@ -116,13 +128,13 @@ impl Users<'_> {
     /// Field errors at `confirm_password`, `confirm_code`; `RATE_LIMITED` after ten wrong ones in five minutes; `FORBIDDEN`
     /// for a key.
     pub async fn confirm(&self, actor: &Actor, password: &Secret, code: &str) -> Result<Actor> {
-        let (user, entry) = self.about_oneself(actor, Operation::ConfirmSignIn).await?;
+        let (user, entry) = self.context.permit_oneself(actor, Operation::ConfirmSignIn).await?;
         self.check_password(user, password, "confirm_password", &entry).await?;
-        if self.0.second_factors().is_enabled(user).await?
-            && let Err(error) = self.0.second_factors().check(user, code).await
+        if self.second_factors().is_enabled(user).await?
+            && let Err(error) = self.second_factors().check(user, code).await
         {
             if !error.is_rate_limit() {
-                self.0.note(entry.refused()).await?;
+                self.context.audit().record(entry.refused()).await?;
             }
             return Err(match error {
                 Error::Api(refusal) if refusal.at("code").is_some() => {
@@ -131,8 +143,8 @@ impl Users<'_> {
                 other => other,
             });
         }
-        self.0.note(entry).await?;
-        Ok(actor.clone().confirmed(self.0.now()))
+        self.context.audit().record(entry).await?;
+        Ok(actor.clone().confirmed(self.context.now()))
     }
 
     /// One's own sessions, the last used first. `this`: the digest of the one that asks; any other bytes for a key.
@@ -140,8 +152,8 @@ impl Users<'_> {
     /// # Errors
     /// `FORBIDDEN` for a service account.
     pub async fn sessions(&self, actor: &Actor, this: [u8; 32]) -> Result<Vec<BrowserSession>> {
-        let (user, _) = self.about_oneself(actor, Operation::ListSessions).await?;
-        storage::sessions::list_of_user(self.0.db(), user, &this, storage::micros(self.0.now())).await
+        let (user, _) = self.context.permit_oneself(actor, Operation::ListSessions).await?;
+        storage::sessions::list_of_user(self.context.db(), user, &this, storage::micros(self.context.now())).await
     }
 
     /// Ends one of one's own sessions; it is signed out from the next request on.
@@ -149,8 +161,8 @@ impl Users<'_> {
     /// # Errors
     /// `NOT_FOUND`; `FORBIDDEN` for a key.
     pub async fn end_session(&self, actor: &Actor, id: SessionId) -> Result<()> {
-        let (user, entry) = self.about_oneself(actor, Operation::EndSession).await?;
-        self.0
+        let (user, entry) = self.context.permit_oneself(actor, Operation::EndSession).await?;
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -168,8 +180,8 @@ impl Users<'_> {
     /// # Errors
     /// `FORBIDDEN` for a key.
     pub async fn end_other_sessions(&self, actor: &Actor, this: [u8; 32]) -> Result<()> {
-        let (user, entry) = self.about_oneself(actor, Operation::EndOtherSessions).await?;
-        self.0
+        let (user, entry) = self.context.permit_oneself(actor, Operation::EndOtherSessions).await?;
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -180,19 +192,21 @@ impl Users<'_> {
             .await
     }
 
-    /// The person, and the line that tells of what they do about themselves.
-    pub(crate) async fn about_oneself(&self, actor: &Actor, operation: Operation) -> Result<(UserId, Entry)> {
-        self.0.permit(actor, operation, Target::Tenant(actor.tenant_id())).await?;
-        let user = actor.user_id().ok_or_else(ApiError::unauthenticated)?;
-        Ok((user, Entry::by(actor, operation, self.0.now(), ("user", user.0, actor.name()))))
-    }
-
     /// Checks that a person may stand in another tenant; the session then remembers it.
     ///
     /// # Errors
     /// `NOT_FOUND` when it isn't one of theirs, `FORBIDDEN` for a key.
     pub async fn switch_tenant(&self, actor: &Actor, to: TenantId) -> Result<TenantId> {
-        self.0.permit(actor, Operation::SwitchTenant, Target::Tenant(actor.tenant_id())).await?;
-        Ok(Actors(self.0).in_tenant(actor, to).await?.tenant_id())
+        self.context.permit(actor, Operation::SwitchTenant, Target::Tenant(actor.tenant_id())).await?;
+        Ok(self.context.in_tenant(actor, to).await?.tenant_id())
     }
+
+    fn second_factors(&self) -> SecondFactors<'_> {
+        SecondFactors { context: self.context, throttle: self.throttle }
+    }
+}
+
+/// A user with an id of now.
+pub(crate) fn new_user(now: DateTime<Utc>, email: Email, name: Name) -> User {
+    User { id: UserId(random::new_id(now)), email, name, created_at: now }
 }

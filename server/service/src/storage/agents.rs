@@ -11,7 +11,10 @@ use super::{
     keys::{COLUMNS, FROM, KeyRow},
     micros, stored_name,
 };
-use crate::{Error, Result, policy::Permit};
+use crate::{
+    access::Permit,
+    error::{Error, Result},
+};
 
 /// An agent that starts.
 #[derive(Clone, Debug)]

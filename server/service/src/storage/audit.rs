@@ -10,12 +10,16 @@ use uuid::Uuid;
 use super::{
     Db, Tx,
     db::{change, read, read_list, run},
-    filter::{Conditions, Value, bind_all},
+    filter::{Conditions, Value},
     fold, instant,
-    listing::{Keyset, Place, SortValue, containing},
+    listing::{Keyset, Place, SortValue, bind_all, containing},
     micros,
 };
-use crate::{Actor, Result, actor::Client};
+use crate::{
+    access::{Actor, Client},
+    error::Result,
+    random,
+};
 
 /// A SHA-256.
 type Hash = [u8; 32];
@@ -111,7 +115,7 @@ impl Entry {
 
 /// A line as it is stored.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub(crate) struct LineRow {
+pub(crate) struct EntryRow {
     pub(crate) id: Uuid,
     pub(crate) seq: Option<i64>,
     pub(crate) previous: Option<Vec<u8>>,
@@ -133,7 +137,7 @@ pub(crate) struct LineRow {
     detail: String,
 }
 
-impl LineRow {
+impl EntryRow {
     /// SHA-256 over the hash before, the number and every fact. Each part goes in behind its length, and an absent one
     /// as another length than an empty one, so that no two lines have the same bytes.
     pub(crate) fn digest(&self, previous: &[u8], seq: i64) -> Hash {
@@ -172,7 +176,7 @@ impl LineRow {
 
     fn of(entry: &Entry) -> Self {
         Self {
-            id: crate::token::new_id(entry.at),
+            id: random::new_id(entry.at),
             seq: None,
             previous: None,
             hash: None,
@@ -195,8 +199,8 @@ impl LineRow {
     }
 }
 
-impl From<LineRow> for AuditLine {
-    fn from(row: LineRow) -> Self {
+impl From<EntryRow> for AuditLine {
+    fn from(row: EntryRow) -> Self {
         Self {
             id: AuditId(row.id),
             number: row.seq.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0),
@@ -233,7 +237,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// NOTE: the chain's head stays locked until the transaction ends, so that a tenant's changes come one after the other.
 /// A use case therefore takes every other lock first, and adds its lines last.
 pub(crate) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<()> {
-    let row = LineRow::of(entry);
+    let row = EntryRow::of(entry);
     let (seq, previous) = next_place(tx, chain_of(row.tenant_id)).await?;
     let hash = row.digest(&previous, seq);
     change!(
@@ -326,7 +330,7 @@ async fn set_head(tx: &mut Tx, chain: Uuid, hash: &Hash) -> Result<()> {
 pub(crate) async fn chain_earlier(tx: &mut Tx, after: Uuid, limit: u32) -> Result<Option<Uuid>> {
     let sql =
         format!("SELECT {COLUMNS} FROM audit_log a WHERE a.id > $1 AND a.seq IS NULL ORDER BY a.id LIMIT {limit}");
-    let rows: Vec<LineRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(after).fetch_all(c))?;
+    let rows: Vec<EntryRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(after).fetch_all(c))?;
     for row in &rows {
         let (seq, previous) = next_place(tx, chain_of(row.tenant_id)).await?;
         let hash = row.digest(&previous, seq);
@@ -362,7 +366,7 @@ pub(crate) async fn list_heads(db: &Db) -> Result<Vec<Head>> {
 }
 
 /// Up to `limit` lines of a chain after a number, in their order; those without a number aren't in any chain.
-pub(crate) async fn list_chain(db: &Db, chain: Uuid, after: i64, limit: u32) -> Result<Vec<LineRow>> {
+pub(crate) async fn list_chain(db: &Db, chain: Uuid, after: i64, limit: u32) -> Result<Vec<EntryRow>> {
     let owner = if chain.is_nil() { "a.tenant_id IS NULL AND $1 = $1" } else { "a.tenant_id = $1" };
     let sql =
         format!("SELECT {COLUMNS} FROM audit_log a WHERE {owner} AND a.seq > $2 ORDER BY a.seq, a.id LIMIT {limit}");
@@ -405,7 +409,7 @@ pub(crate) async fn list(db: &Db, tenant: TenantId, query: &AuditQuery) -> Resul
         keyset.clause("a.seq", "a.id", conditions.next()),
         keyset.order("a.seq", "a.id"),
     );
-    let rows: Vec<LineRow> = read_list!(db, c => {
+    let rows: Vec<EntryRow> = read_list!(db, c => {
         bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, keyset.place()).fetch_all(c)
     })?;
     Ok(keyset.page(rows, |row| Place(SortValue::Number(row.seq.unwrap_or(0)), row.id), AuditLine::from))
@@ -449,7 +453,7 @@ fn conditions_of(tenant: TenantId, query: &AuditQuery) -> Conditions {
 /// One line of a tenant.
 pub(crate) async fn find(db: &Db, tenant: TenantId, id: AuditId) -> Result<Option<AuditLine>> {
     let sql = format!("SELECT {COLUMNS} FROM audit_log a WHERE a.tenant_id = $1 AND a.id = $2");
-    let row: Option<LineRow> =
+    let row: Option<EntryRow> =
         read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant.0).bind(id.0).fetch_optional(c))?;
     Ok(row.map(AuditLine::from))
 }

@@ -8,7 +8,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{Error, Result, error::OpenError};
+use crate::error::{Error, OpenError, Result};
 
 /// A database, chosen by its URL.
 #[derive(Clone, Debug)]

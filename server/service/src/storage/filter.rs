@@ -45,28 +45,3 @@ impl Conditions {
         self.values.len() + 1
     }
 }
-
-/// Binds the values of [`Conditions`] to a statement, and the place of a keyset page behind them.
-macro_rules! bind_all {
-    ($db:expr, $statement:expr, $conditions:expr, $place:expr) => {{
-        // On PostgreSQL not kept prepared: it then plans with the values, and it depends on them what is few.
-        let mut statement = $statement.persistent(matches!($db, $crate::storage::Db::Sqlite { .. }));
-        for value in $conditions.values() {
-            statement = match value {
-                $crate::storage::filter::Value::Text(text) => statement.bind(text.as_str()),
-                $crate::storage::filter::Value::Number(number) => statement.bind(*number),
-                $crate::storage::filter::Value::Id(id) => statement.bind(*id),
-            };
-        }
-        match $place {
-            None => statement,
-            Some($crate::storage::listing::Place($crate::storage::listing::SortValue::Number(number), id)) => {
-                statement.bind(*number).bind(*id)
-            }
-            Some($crate::storage::listing::Place($crate::storage::listing::SortValue::Text(text), id)) => {
-                statement.bind(text.as_str()).bind(*id)
-            }
-        }
-    }};
-}
-pub(crate) use bind_all;

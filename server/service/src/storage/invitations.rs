@@ -7,10 +7,12 @@ use uuid::Uuid;
 use super::{
     Db, Tx,
     db::{change, read, run},
-    instant, micros, stored_name,
-    tenants::role_of,
+    instant, micros, role_of, stored_name,
 };
-use crate::{Error, Result, policy::Permit};
+use crate::{
+    access::{Inviter, Permit},
+    error::{Error, Result},
+};
 
 const COLUMNS: &str =
     "i.id, i.tenant_id, t.name AS tenant_name, i.email, i.role, i.created_at, i.created_by, i.expires_at";
@@ -20,15 +22,6 @@ const INVITER_ROLE: &str = "COALESCE( \
      (SELECT m.role FROM memberships m WHERE m.tenant_id = i.tenant_id AND m.user_id = i.created_by_id), \
      (SELECT s.role FROM service_accounts s WHERE s.id = i.created_by_id AND s.tenant_id = i.tenant_id \
      AND s.deleted_at IS NULL AND s.suspended_at IS NULL)) AS inviter_role";
-
-/// Whose word an invitation is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Inviter {
-    /// The operator's, or one of an earlier version, which kept no id.
-    Unnamed,
-    /// A person's or a service account's, with their role in the tenant now.
-    Named(Option<Role>),
-}
 
 #[derive(sqlx::FromRow)]
 struct InviterRow {

@@ -14,13 +14,13 @@ use domain::{
 use super::{
     DAY, Db,
     db::read_list,
-    filter::{Conditions, Value, bind_all},
+    filter::{Conditions, Value},
     fold,
     keys::{COLUMNS, FROM, KeyRow, NOT_REPLACED},
-    listing::{Keyset, Place, SortValue, containing},
+    listing::{Keyset, Place, SortValue, bind_all, containing},
     micros, name_search,
 };
-use crate::{Result, policy::Permit};
+use crate::{access::Permit, error::Result};
 
 const NEVER: &str = "9223372036854775807";
 /// After this time without use a key counts as unused in an inventory.

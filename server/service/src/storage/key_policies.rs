@@ -12,7 +12,7 @@ use super::{
     db::{change, read, run},
     instant, micros,
 };
-use crate::{Result, policy::Permit};
+use crate::{access::Permit, error::Result};
 
 #[derive(sqlx::FromRow)]
 struct Row {

@@ -1,21 +1,21 @@
 //! API keys: one at a time. Lists live in `key_list.rs`.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, KeyId, LastUse, Owner, ServiceAccountId, Slug, Successor, TenantId, UserId};
+use domain::{ApiKey, KeyId, LastUse, Name, Owner, Role, ServiceAccountId, Slug, Successor, TenantId, UserId};
 use uuid::Uuid;
 
 use super::{
     Db, Tx,
     db::{change, read, read_list, run},
-    fold, instant, micros, name_search, stored_name,
-    tenants::role_of,
+    fold, instant, micros, name_search, role_of, stored_name,
 };
 use crate::{
-    Error, Result,
-    policy::Permit,
-    token::TokenDigest,
-    verification::{Bearer, Candidate},
+    access::Permit,
+    error::{Error, Result},
 };
+
+/// SHA-256 of a whole token: what the database keeps of it.
+pub(crate) type TokenDigest = [u8; 32];
 
 /// Of a key `n` that is over because it was rolled in its turn: whether all that came after it are over too.
 macro_rules! line_is_over {
@@ -156,7 +156,7 @@ pub(crate) struct NewKey {
     pub(crate) id: KeyId,
     pub(crate) digest: TokenDigest,
     pub(crate) hint: String,
-    pub(crate) name: domain::Name,
+    pub(crate) name: Name,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) created_by: String,
     pub(crate) created_by_id: Uuid,
@@ -257,8 +257,8 @@ pub(crate) async fn list_created_by(db: &Db, permit: &Permit, key: KeyId, limit:
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
-/// Holds a living key, so that its revocation and what it makes can't pass each other. False when it is revoked.
-pub(crate) async fn hold(tx: &mut Tx, id: KeyId) -> Result<bool> {
+/// Locks a living key, so that its revocation and what it makes can't pass each other. False when it is revoked.
+pub(crate) async fn lock(tx: &mut Tx, id: KeyId) -> Result<bool> {
     let rows = change!(
         tx,
         sqlx::query("UPDATE api_keys SET revoked_at = revoked_at WHERE id = $1 AND revoked_at IS NULL").bind(id.0)
@@ -353,7 +353,7 @@ pub(crate) async fn revoke(
 }
 
 /// Gives one key of the permit's owner another name. False when it is revoked, or isn't there.
-pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, id: KeyId, name: &domain::Name) -> Result<bool> {
+pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, id: KeyId, name: &Name) -> Result<bool> {
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
     name_search::delete(tx, permit.tenant_id(), name_search::Kind::Key, id.0).await?;
     let rows = change!(
@@ -471,6 +471,32 @@ struct CandidateRow {
     ends_key: Option<Uuid>,
 }
 
+/// What the database says of a token, before time is asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) key_id: KeyId,
+    pub(crate) name: Name,
+    pub(crate) owner: Owner,
+    /// Who bears it now; none, when the owner is gone from the tenant.
+    pub(crate) bearer: Option<Bearer>,
+    pub(crate) tenant_id: TenantId,
+    pub(crate) tenant_slug: Slug,
+    pub(crate) expires_at: Option<DateTime<Utc>>,
+    pub(crate) is_suspended: bool,
+    pub(crate) is_revoked: bool,
+    /// It was seen to be over by time: that holds, also when a clock is stepped back.
+    pub(crate) is_marked_expired: bool,
+    /// The key that its first use ends.
+    pub(crate) ends_key: Option<KeyId>,
+}
+
+/// A key's owner at this moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+}
+
 /// The standing of a key that was seen to be over by time.
 const EXPIRED: i64 = 3;
 
@@ -505,13 +531,13 @@ pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Opti
         expires_at: row.expires_at.map(instant),
         is_suspended: row.suspended_at.is_some(),
         is_revoked: row.revoked_at.is_some(),
-        is_settled: row.standing == EXPIRED,
+        is_marked_expired: row.standing == EXPIRED,
         ends_key: row.ends_key.map(KeyId),
     }))
 }
 
-/// Notes which keys are over by time. Cheap when there are none.
-pub(crate) async fn settle_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
+/// Marks the keys that have expired. Cheap when there are none.
+pub(crate) async fn mark_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
     let due: i64 = read!(db, c =>
         sqlx::query_scalar("SELECT COUNT(*) FROM (SELECT id FROM api_keys WHERE expires_at IS NOT NULL AND standing < 2 AND expires_at <= $1 LIMIT 1) one")
             .bind(micros(now))
@@ -520,7 +546,7 @@ pub(crate) async fn settle_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
     while is_more {
         let settled = db.write(move |tx| {
             Box::pin(async move {
-                super::usage::give_way(tx).await?;
+                super::usage::yield_to_others(tx).await?;
                 let rows = change!(
                     tx,
                     sqlx::query(

@@ -10,13 +10,13 @@ use super::{
     Db, Tx,
     db::{Work, change, read},
 };
-use crate::{Error, Result, error::OpenError};
+use crate::error::{Error, OpenError, Result};
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/sqlite");
 static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/postgres");
 
 /// Applies what is missing.
-pub(crate) async fn migrate(db: &Db) -> std::result::Result<(), OpenError> {
+async fn migrate(db: &Db) -> std::result::Result<(), OpenError> {
     let outcome = match db {
         Db::Sqlite { writer, .. } => SQLITE.run(writer).await,
         Db::Postgres(pool) => {
@@ -36,13 +36,13 @@ pub(crate) async fn migrate(db: &Db) -> std::result::Result<(), OpenError> {
 }
 
 /// Chains the audit lines of earlier versions, some at a time, so that no transaction takes long.
-pub(crate) async fn chain_audit_log(db: &Db) -> std::result::Result<(), OpenError> {
+async fn chain_audit_log(db: &Db) -> std::result::Result<(), OpenError> {
     in_rounds(db, Pending::Chains, |tx, after| Box::pin(super::audit::chain_earlier(tx, after, 500)), OpenError::Chain)
         .await
 }
 
 /// Remembers the names in the audit lines of earlier versions, some at a time.
-pub(crate) async fn name_audit_lines(db: &Db) -> std::result::Result<(), OpenError> {
+async fn name_audit_lines(db: &Db) -> std::result::Result<(), OpenError> {
     in_rounds(
         db,
         Pending::AuditNames,
@@ -124,7 +124,7 @@ impl Pending {
 }
 
 /// Makes the terms of the names of earlier versions, some at a time.
-pub(crate) async fn index_names(db: &Db) -> std::result::Result<(), OpenError> {
+async fn index_names(db: &Db) -> std::result::Result<(), OpenError> {
     if !Pending::Names.is_there(db).await? {
         return Ok(());
     }
@@ -150,7 +150,7 @@ pub(crate) async fn index_names(db: &Db) -> std::result::Result<(), OpenError> {
 }
 
 /// The numbers that have been applied; none on an empty database.
-pub(crate) async fn applied(db: &Db) -> std::result::Result<Vec<i64>, OpenError> {
+async fn applied(db: &Db) -> std::result::Result<Vec<i64>, OpenError> {
     let there: i64 = match db {
         Db::Sqlite { reader, .. } => {
             sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'")
@@ -170,12 +170,38 @@ pub(crate) async fn applied(db: &Db) -> std::result::Result<Vec<i64>, OpenError>
 }
 
 /// The numbers that this binary knows.
-pub(crate) fn known(db: &Db) -> Vec<i64> {
+fn known(db: &Db) -> Vec<i64> {
     let migrator = match db {
         Db::Sqlite { .. } => &SQLITE,
         Db::Postgres(_) => &POSTGRES,
     };
     migrator.iter().map(|migration| migration.version).collect()
+}
+
+/// Applies the migrations that are missing, with the work that belongs to them, and gives their numbers.
+///
+/// # Errors
+/// When the database is newer than this binary, or a migration fails.
+pub(crate) async fn apply_missing(db: &Db) -> std::result::Result<Vec<i64>, OpenError> {
+    let before = applied(db).await?;
+    migrate(db).await?;
+    chain_audit_log(db).await?;
+    index_names(db).await?;
+    name_audit_lines(db).await?;
+    let after = applied(db).await?;
+    Ok(after.into_iter().filter(|number| !before.contains(number)).collect())
+}
+
+/// The migrations that this binary knows and the database hasn't.
+///
+/// # Errors
+/// When the database is newer than this binary, or can't answer.
+pub(crate) async fn missing(db: &Db) -> std::result::Result<Vec<i64>, OpenError> {
+    let (known, applied) = (known(db), applied(db).await?);
+    match applied.iter().find(|number| !known.contains(number)) {
+        Some(newer) => Err(OpenError::NewerDatabase(*newer)),
+        None => Ok(known.into_iter().filter(|number| !applied.contains(number)).collect()),
+    }
 }
 
 /// Whether the database answers.

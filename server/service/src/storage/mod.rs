@@ -1,7 +1,7 @@
 //! SQL, and nothing else: one file per noun, each statement's text once for both databases. Private to the crate.
 //!
 //! Times are microseconds since the epoch, ids native UUIDs. A function that touches a tenant's rows takes a
-//! [`crate::policy::Permit`] or was reached from one, and puts its tenant and owner in the WHERE clause.
+//! [`crate::access::Permit`] or was reached from one, and puts its tenant and owner in the WHERE clause.
 
 pub(crate) mod agents;
 pub(crate) mod audit;
@@ -26,6 +26,9 @@ pub(crate) mod users;
 
 use chrono::{DateTime, Utc};
 pub(crate) use db::{Db, Tx};
+use domain::Role;
+
+use crate::error::{Error, Result};
 
 /// Microseconds in a day.
 pub(crate) const DAY: i64 = 86_400_000_000;
@@ -44,6 +47,11 @@ pub(crate) fn instant(micros: i64) -> DateTime<Utc> {
 pub(crate) fn stored_name(text: &str) -> domain::Name {
     domain::Name::parse(text)
         .unwrap_or_else(|_| domain::Name::parse("(unreadable name)").expect("a constant name is valid"))
+}
+
+/// A stored role.
+pub(crate) fn role_of(text: &str) -> Result<Role> {
+    text.parse().map_err(|_| Error::Fault(format!("unknown role {text}")))
 }
 
 /// Case folded, for search and order alike on both databases.

@@ -9,11 +9,11 @@ use uuid::Uuid;
 use super::{
     Db, Tx,
     db::{read_list, run},
-    filter::{Conditions, Value, bind_all},
+    filter::{Conditions, Value},
     fold,
-    listing::{Keyset, Place},
+    listing::{Keyset, Place, bind_all},
 };
-use crate::Result;
+use crate::error::Result;
 
 /// The longest term, in characters; a longer word is found by its parts up to here.
 const MOST_CHARS: usize = 24;

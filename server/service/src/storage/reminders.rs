@@ -4,13 +4,14 @@ use chrono::{DateTime, Utc};
 use domain::{ApiKey, Email, KeyId, TenantId, UserId};
 use uuid::Uuid;
 
+use super::keys::TokenDigest;
 use super::{
     DAY, Db, Tx,
     db::{change, read},
     keys::{COLUMNS, FROM, KeyRow, NOT_REPLACED},
     micros,
 };
-use crate::{Error, Result, token::TokenDigest};
+use crate::error::{Error, Result};
 
 /// Good keys behind `after`, in the order of their ends and ids, that end at `until` at the latest, were made more than `days` before their end, aren't being
 /// replaced by a living one, and of whose end in `days` nobody was told.

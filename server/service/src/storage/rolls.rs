@@ -9,7 +9,7 @@ use super::{
     db::{change, run},
     micros,
 };
-use crate::{Result, policy::Permit};
+use crate::{access::Permit, error::Result};
 
 /// Marks a living key as replaced, and lets it end at `until` or at its own expiry, whichever comes first. False when it is
 /// over, or replaced already.
@@ -78,7 +78,7 @@ pub(crate) async fn take_back(tx: &mut Tx, permit: &Permit, old: KeyId, at: Date
 
 /// Whether a living key is being replaced by another, or by one that was rolled into that; until the transaction ends that
 /// stays so.
-pub(crate) async fn hold_replaced(tx: &mut Tx, old: KeyId, new: KeyId) -> Result<bool> {
+pub(crate) async fn lock_replaced(tx: &mut Tx, old: KeyId, new: KeyId) -> Result<bool> {
     let rows = change!(
         tx,
         sqlx::query(

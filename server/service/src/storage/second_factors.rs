@@ -8,7 +8,7 @@ use super::{
     db::{change, read},
     instant, micros,
 };
-use crate::Result;
+use crate::error::Result;
 
 /// A second factor as it is stored; it counts once it is enabled.
 #[derive(Clone, Debug)]

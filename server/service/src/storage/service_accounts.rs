@@ -9,13 +9,15 @@ use uuid::Uuid;
 use super::{
     Db, Tx,
     db::{change, read, read_list, run},
-    filter::{Conditions, Value, bind_all},
+    filter::{Conditions, Value},
     fold, instant,
-    listing::{Keyset, Place, SortValue, containing},
-    micros, name_search, stored_name,
-    tenants::role_of,
+    listing::{Keyset, Place, SortValue, bind_all, containing},
+    micros, name_search, role_of, stored_name,
 };
-use crate::{Error, Result, policy::Permit};
+use crate::{
+    access::Permit,
+    error::{Error, Result},
+};
 
 /// The last use of any key is read as one row: the correlated subqueries each touch one index entry.
 const COLUMNS: &str = "s.id, s.tenant_id, s.name, s.name_folded, s.role, s.created_at, s.created_by, s.suspended_at, s.suspended_by, s.deleted_at, \
@@ -249,7 +251,7 @@ fn name_taken(error: Error) -> Error {
 }
 
 /// Touches a living account, so that its deletion and this write can't pass each other. False when it is gone.
-pub(crate) async fn hold(tx: &mut Tx, permit: &Permit, id: ServiceAccountId) -> Result<bool> {
+pub(crate) async fn lock(tx: &mut Tx, permit: &Permit, id: ServiceAccountId) -> Result<bool> {
     let rows = change!(
         tx,
         sqlx::query("UPDATE service_accounts SET revision = revision + 1 WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL")

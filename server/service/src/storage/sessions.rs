@@ -1,5 +1,6 @@
 //! Browser sessions, under the SHA-256 of the cookie's secret: who reads the table can't take one over.
 
+use chrono::{DateTime, Utc};
 use domain::{BrowserSession, SessionId, UserId};
 use uuid::Uuid;
 
@@ -8,10 +9,46 @@ use super::{
     db::{change, read},
     instant, micros,
 };
-use crate::{
-    Result,
-    sessions::{SessionFacts, StoredSession, mark_of},
-};
+use crate::{digest::sha256, error::Result};
+
+/// By which password somebody signed in: the first half of the SHA-256 of its stored hash.
+pub type PasswordMark = [u8; 16];
+
+/// The mark of a password, by its stored hash.
+pub(crate) fn mark_of(password_hash: &str) -> PasswordMark {
+    let digest = sha256(password_hash.as_bytes());
+    std::array::from_fn(|at| digest[at])
+}
+
+/// What a person may see of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionFacts {
+    /// Its id.
+    pub id: SessionId,
+    /// When the person signed in.
+    pub signed_in_at: DateTime<Utc>,
+    /// When it was last used.
+    pub seen_at: DateTime<Utc>,
+    /// From where.
+    pub address: Option<String>,
+    /// With which browser.
+    pub user_agent: Option<String>,
+}
+
+/// A session's row. What is in `data` is the session layer's business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSession {
+    /// JSON.
+    pub data: String,
+    /// Whose it is, once signed in.
+    pub user_id: Option<UserId>,
+    /// When it ends by itself.
+    pub expires_at: DateTime<Utc>,
+    /// What its owner may see of it, once signed in.
+    pub facts: Option<SessionFacts>,
+    /// For a new one: the password that it begins by. When it was changed meanwhile, no session begins.
+    pub begun_by: Option<PasswordMark>,
+}
 
 #[derive(sqlx::FromRow)]
 struct SessionRow {
@@ -66,7 +103,7 @@ pub(crate) async fn insert(db: &Db, digest: [u8; 32], session: StoredSession) ->
     db.write(move |tx| {
         Box::pin(async move {
             if let (Some(user), Some(mark)) = (session.user_id, session.begun_by)
-                && super::users::hold_password(tx, user).await?.is_none_or(|hash| mark_of(&hash) != mark)
+                && super::users::lock_password(tx, user).await?.is_none_or(|hash| mark_of(&hash) != mark)
             {
                 return Ok(());
             }

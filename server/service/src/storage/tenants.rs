@@ -8,9 +8,12 @@ use super::{
     db::{change, read, read_list, run},
     fold, instant,
     listing::{Keyset, Place, SortValue},
-    micros, stored_name,
+    micros, role_of, stored_name,
 };
-use crate::{Error, Result, policy::Permit};
+use crate::{
+    access::Permit,
+    error::{Error, Result},
+};
 
 #[derive(sqlx::FromRow)]
 pub(crate) struct TenantRow {
@@ -41,11 +44,6 @@ impl MemberRow {
             Email::parse(&self.email).map_err(|_| Error::Fault(format!("user {} has a bad address", self.user_id)))?;
         Ok(Member { user_id: UserId(self.user_id), name: stored_name(&self.name), email, role: role_of(&self.role)? })
     }
-}
-
-/// A stored role.
-pub(crate) fn role_of(text: &str) -> Result<Role> {
-    text.parse().map_err(|_| Error::Fault(format!("unknown role {text}")))
 }
 
 /// Adds a tenant. A taken slug is a field error.
@@ -169,11 +167,11 @@ pub(crate) async fn find_member_in(tx: &mut Tx, permit: &Permit, user: UserId) -
     row.map(MemberRow::into_member).transpose()
 }
 
-/// Waits for the tenant's turn, and has it until the transaction ends.
+/// Locks the tenant until the transaction ends; waits for whoever holds the lock.
 ///
-/// NOTE: a transaction that writes to several keys, accounts or members of a tenant takes its turn first, so that no two of
+/// NOTE: a transaction that writes to several keys, accounts or members of a tenant locks the tenant first, so that no two of
 /// them hold what the other waits for; one that counts rows and leans on the count does too. `SQLite` has one writer.
-pub(crate) async fn take_turn(tx: &mut Tx, tenant: TenantId) -> Result<()> {
+pub(crate) async fn lock_tenant(tx: &mut Tx, tenant: TenantId) -> Result<()> {
     if let Tx::Postgres(tx) = tx {
         sqlx::query("UPDATE tenants SET name = name WHERE id = $1").bind(tenant.0).execute(&mut **tx).await?;
     }
@@ -181,11 +179,11 @@ pub(crate) async fn take_turn(tx: &mut Tx, tenant: TenantId) -> Result<()> {
 }
 
 /// The same, for what may touch each of an owner's keys, 100,000 perhaps: its statements may take two minutes.
-pub(crate) async fn take_long_turn(tx: &mut Tx, tenant: TenantId) -> Result<()> {
+pub(crate) async fn lock_tenant_for_long(tx: &mut Tx, tenant: TenantId) -> Result<()> {
     if let Tx::Postgres(tx) = tx {
         sqlx::query("SET LOCAL statement_timeout = '120s'").execute(&mut **tx).await?;
     }
-    take_turn(tx, tenant).await
+    lock_tenant(tx, tenant).await
 }
 
 /// How many administrators the tenant has.
@@ -220,7 +218,7 @@ pub(crate) async fn delete_member(tx: &mut Tx, permit: &Permit, user: UserId) ->
 }
 
 /// Touches a membership, so that its end and this write can't pass each other. `None` when it is gone.
-pub(crate) async fn hold_membership(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<Option<Role>> {
+pub(crate) async fn lock_membership(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<Option<Role>> {
     let row: Option<String> = run!(tx, c =>
         sqlx::query_scalar("UPDATE memberships SET revision = revision + 1 WHERE tenant_id = $1 AND user_id = $2 RETURNING role")
             .bind(tenant.0)

@@ -7,7 +7,7 @@ use super::{
     db::{change, run},
     instant, micros,
 };
-use crate::Result;
+use crate::error::Result;
 
 /// The times of a name. Until the transaction ends nobody else changes them.
 pub(crate) async fn lock(tx: &mut Tx, name: &[u8; 32], now: DateTime<Utc>) -> Result<Vec<DateTime<Utc>>> {

@@ -9,7 +9,7 @@ use super::{
     db::{change, read},
     instant, micros, stored_name,
 };
-use crate::{Result, policy::Permit};
+use crate::{access::Permit, error::Result};
 
 /// Microseconds in an hour.
 const HOUR: i64 = 3_600_000_000;
@@ -23,7 +23,7 @@ pub(crate) fn hour_of(at: DateTime<Utc>) -> i64 {
 
 /// What came from one client of a key since the last batch.
 #[derive(Clone, Debug)]
-pub(crate) struct ClientNote {
+pub(crate) struct ClientUsage {
     pub(crate) address: String,
     pub(crate) user_agent: String,
     pub(crate) agent_id: Uuid,
@@ -36,7 +36,7 @@ pub(crate) struct ClientNote {
 
 /// Lets a batch give up early when it waits for another writer: it can be tried again, a person's request can't. So of two
 /// that wait for each other it is the batch that ends.
-pub(crate) async fn give_way(tx: &mut Tx) -> Result<()> {
+pub(crate) async fn yield_to_others(tx: &mut Tx) -> Result<()> {
     if let Tx::Postgres(tx) = tx {
         sqlx::query("SET LOCAL lock_timeout = '300ms'").execute(&mut **tx).await?;
     }
@@ -44,7 +44,7 @@ pub(crate) async fn give_way(tx: &mut Tx) -> Result<()> {
 }
 
 /// Adds to what is known of a client. Another server may have written of it too: counts add up, times keep the latest.
-pub(crate) async fn add_client(tx: &mut Tx, key: KeyId, note: &ClientNote) -> Result<()> {
+pub(crate) async fn add_client(tx: &mut Tx, key: KeyId, note: &ClientUsage) -> Result<()> {
     change!(
         tx,
         sqlx::query(

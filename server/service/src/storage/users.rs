@@ -1,4 +1,4 @@
-//! People, and where they stand.
+//! People and their memberships.
 
 use domain::{ApiError, Email, Membership, Role, TenantId, User, UserId};
 use uuid::Uuid;
@@ -6,10 +6,9 @@ use uuid::Uuid;
 use super::{
     Db, Tx,
     db::{change, read, run},
-    instant, micros, stored_name,
-    tenants::role_of,
+    instant, micros, role_of, stored_name,
 };
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 #[derive(sqlx::FromRow)]
 struct UserRow {
@@ -38,7 +37,7 @@ impl UserRow {
 
 /// One membership of a user, as an actor needs it.
 #[derive(Clone, Debug)]
-pub(crate) struct Standing {
+pub(crate) struct MembershipRole {
     pub(crate) tenant_id: TenantId,
     pub(crate) role: Role,
     pub(crate) user_name: String,
@@ -88,15 +87,15 @@ pub(crate) async fn update_password(tx: &mut Tx, id: UserId, hash: &str) -> Resu
 }
 
 #[derive(sqlx::FromRow)]
-struct StandingRow {
+struct MembershipRoleRow {
     tenant_id: Uuid,
     role: String,
     user_name: String,
 }
 
 /// All memberships of a user, by the tenants' short names.
-pub(crate) async fn list_standings(db: &Db, user: UserId) -> Result<Vec<Standing>> {
-    let rows: Vec<StandingRow> = read!(db, c =>
+pub(crate) async fn list_membership_roles(db: &Db, user: UserId) -> Result<Vec<MembershipRole>> {
+    let rows: Vec<MembershipRoleRow> = read!(db, c =>
         sqlx::query_as(
             "SELECT m.tenant_id, m.role, u.name AS user_name FROM memberships m JOIN users u ON u.id = m.user_id \
              JOIN tenants t ON t.id = m.tenant_id WHERE m.user_id = $1 ORDER BY t.name, t.id",
@@ -105,7 +104,11 @@ pub(crate) async fn list_standings(db: &Db, user: UserId) -> Result<Vec<Standing
         .fetch_all(c))?;
     rows.into_iter()
         .map(|row| {
-            Ok(Standing { tenant_id: TenantId(row.tenant_id), role: role_of(&row.role)?, user_name: row.user_name })
+            Ok(MembershipRole {
+                tenant_id: TenantId(row.tenant_id),
+                role: role_of(&row.role)?,
+                user_name: row.user_name,
+            })
         })
         .collect()
 }
@@ -145,7 +148,7 @@ pub(crate) async fn find_password_hash(db: &Db, id: UserId) -> Result<Option<Str
 }
 
 /// The same, and its change waits until this transaction is over: so that it and a sign-in can't pass each other.
-pub(crate) async fn hold_password(tx: &mut Tx, id: UserId) -> Result<Option<String>> {
+pub(crate) async fn lock_password(tx: &mut Tx, id: UserId) -> Result<Option<String>> {
     Ok(run!(tx, c =>
         sqlx::query_scalar("UPDATE users SET password_hash = password_hash WHERE id = $1 RETURNING password_hash")
             .bind(id.0)

@@ -1,5 +1,7 @@
 //! Use cases of service accounts.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use domain::{
     AccountQuery, ApiError, IssuedKey, Name, Operation, Owner, OwnerKind, Page, Role, ServiceAccount, ServiceAccountId,
@@ -7,11 +9,17 @@ use domain::{
 use uuid::Uuid;
 
 use crate::{
-    Actor, Result, Services, input,
-    issuing::{self, Checked},
-    policy::{Permit, Target, check_grant},
+    access::{Actor, Permit, Target, check_grant},
+    context::Context,
+    error::Result,
+    input,
+    keys::{
+        api_keys::keys_revoked,
+        issue::{self, Checked},
+        usage::Usage,
+    },
+    random,
     storage::{self, Tx, audit::Entry},
-    token,
     unfit::refuse_account,
 };
 
@@ -27,7 +35,10 @@ pub struct CreateServiceAccount {
 }
 
 /// Use cases of service accounts.
-pub struct ServiceAccounts<'a>(pub(crate) &'a Services);
+pub struct ServiceAccounts<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) usage: &'a Arc<Usage>,
+}
 
 impl ServiceAccounts<'_> {
     /// One page of the tenant's accounts.
@@ -35,9 +46,10 @@ impl ServiceAccounts<'_> {
     /// # Errors
     /// `FORBIDDEN` for anyone but an Administrator.
     pub async fn list(&self, actor: &Actor, query: &AccountQuery) -> Result<Page<ServiceAccount>> {
-        let permit = self.0.permit(actor, Operation::ListServiceAccounts, Target::Tenant(actor.tenant_id())).await?;
+        let permit =
+            self.context.permit(actor, Operation::ListServiceAccounts, Target::Tenant(actor.tenant_id())).await?;
         let query = AccountQuery { search: input::search(&query.search), ..query.clone() };
-        storage::service_accounts::list(self.0.db(), &permit, &query, self.0.now()).await
+        storage::service_accounts::list(self.context.db(), &permit, &query, self.context.now()).await
     }
 
     /// One account, deleted ones too.
@@ -45,8 +57,9 @@ impl ServiceAccounts<'_> {
     /// # Errors
     /// `NOT_FOUND`, `FORBIDDEN`.
     pub async fn get(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
-        let permit = self.0.permit(actor, Operation::GetServiceAccount, Target::Tenant(actor.tenant_id())).await?;
-        let account = storage::service_accounts::find(self.0.db(), &permit, id, self.0.now()).await?;
+        let permit =
+            self.context.permit(actor, Operation::GetServiceAccount, Target::Tenant(actor.tenant_id())).await?;
+        let account = storage::service_accounts::find(self.context.db(), &permit, id, self.context.now()).await?;
         Ok(account.ok_or_else(ApiError::not_found)?)
     }
 
@@ -55,11 +68,15 @@ impl ServiceAccounts<'_> {
     /// # Errors
     /// `BAD_USER_INPUT` with the fields `name`, `role`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`.
     pub async fn create(&self, actor: &Actor, input: &CreateServiceAccount) -> Result<ServiceAccount> {
-        let permit = self.0.permit(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id())).await?;
-        self.0.require_fresh(actor)?;
-        let (account, key) = draft(actor, input, self.0.now())?;
+        let permit =
+            self.context.permit(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id())).await?;
+        self.context.require_fresh(actor)?;
+        let (account, key) = draft(actor, input, self.context.now())?;
         let actor = actor.clone();
-        self.0.db().write(move |tx| Box::pin(async move { insert(tx, &actor, &permit, &account, key).await })).await
+        self.context
+            .db()
+            .write(move |tx| Box::pin(async move { insert(tx, &actor, &permit, &account, key).await }))
+            .await
     }
 
     /// Makes an account and a key of it, both of the same name and without expiry: both or none.
@@ -67,23 +84,24 @@ impl ServiceAccounts<'_> {
     /// # Errors
     /// As [`ServiceAccounts::create`].
     pub async fn create_with_key(&self, actor: &Actor, input: &CreateServiceAccount) -> Result<IssuedKey> {
-        let permit = self.0.permit(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id())).await?;
-        self.0.require_fresh(actor)?;
-        let (account, repeat) = draft(actor, input, self.0.now())?;
+        let permit =
+            self.context.permit(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id())).await?;
+        self.context.require_fresh(actor)?;
+        let (account, repeat) = draft(actor, input, self.context.now())?;
         let owner = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(account.id));
-        let key_permit = self.0.permit(actor, Operation::CreateApiKey, owner).await?;
+        let key_permit = self.context.permit(actor, Operation::CreateApiKey, owner).await?;
         let checked = Checked { name: account.name.clone(), expires_at: None, idempotency_key: None };
-        let (key, token) = issuing::draft(actor, OwnerKind::ServiceAccount, checked, account.created_at)?;
-        let (services, actor) = (self.0.clone(), actor.clone());
+        let (key, token) = issue::draft(actor, OwnerKind::ServiceAccount, checked, account.created_at)?;
+        let (usage, actor) = (Arc::clone(self.usage), actor.clone());
         let key = self
-            .0
+            .context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
                     insert_or_repeat(tx, &permit, &account, repeat).await?;
-                    let made = issuing::insert_or_repeat(tx, &services, &key_permit, &key).await?;
+                    let made = issue::insert_or_repeat(tx, &usage, &key_permit, &key).await?;
                     storage::audit::insert(tx, &entry_of(&actor, &permit, &account)).await?;
-                    storage::audit::insert(tx, &issuing::entry_of(&actor, &key)).await?;
+                    storage::audit::insert(tx, &issue::entry_of(&actor, &key)).await?;
                     Ok(made)
                 })
             })
@@ -128,17 +146,17 @@ impl ServiceAccounts<'_> {
 
     async fn change(&self, actor: &Actor, id: ServiceAccountId, change: Change) -> Result<ServiceAccount> {
         let target = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(id));
-        let permit = self.0.permit(actor, change.operation(), target).await?;
+        let permit = self.context.permit(actor, change.operation(), target).await?;
         if let Change::Role(role) = &change {
             check_grant(actor, *role)?;
         }
-        let (now, actor) = (self.0.now(), actor.clone());
-        self.0
+        let (now, actor) = (self.context.now(), actor.clone());
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
                     if matches!(change, Change::Suspend | Change::Resume) {
-                        storage::tenants::take_long_turn(tx, permit.tenant_id()).await?;
+                        storage::tenants::lock_tenant_for_long(tx, permit.tenant_id()).await?;
                     }
                     let before = storage::service_accounts::find_in(tx, &permit, id, now).await?;
                     let before = before.ok_or_else(ApiError::not_found)?;
@@ -161,9 +179,9 @@ impl ServiceAccounts<'_> {
     /// `CONFLICT` when it was deleted already, `NOT_FOUND`, `FORBIDDEN`.
     pub async fn delete(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
         let target = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(id));
-        let permit = self.0.permit(actor, Operation::DeleteServiceAccount, target).await?;
-        let (now, actor) = (self.0.now(), actor.clone());
-        self.0.db().write(move |tx| Box::pin(async move { delete(tx, &actor, &permit, id, now).await })).await
+        let permit = self.context.permit(actor, Operation::DeleteServiceAccount, target).await?;
+        let (now, actor) = (self.context.now(), actor.clone());
+        self.context.db().write(move |tx| Box::pin(async move { delete(tx, &actor, &permit, id, now).await })).await
     }
 }
 
@@ -224,7 +242,7 @@ fn draft(actor: &Actor, input: &CreateServiceAccount, now: DateTime<Utc>) -> Res
     let (name, role, key) = check(input)?;
     check_grant(actor, role)?;
     let account = ServiceAccount {
-        id: ServiceAccountId(token::new_id(now)),
+        id: ServiceAccountId(random::new_id(now)),
         tenant_id: actor.tenant_id(),
         name,
         role,
@@ -274,8 +292,8 @@ async fn insert_or_repeat(
     key: Option<Uuid>,
 ) -> Result<ServiceAccount> {
     if let Some(key) = key {
-        // In turn: of the same form twice at once, the second finds what the first has made.
-        storage::tenants::take_turn(tx, permit.tenant_id()).await?;
+        // Locked: of the same form twice at once, the second finds what the first has made.
+        storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
         let earlier = storage::service_accounts::find_repeated(tx, permit, key, account.created_at).await?;
         if let Some(earlier) = earlier {
             return Ok(earlier);
@@ -297,7 +315,7 @@ async fn delete(
     id: ServiceAccountId,
     now: DateTime<Utc>,
 ) -> Result<ServiceAccount> {
-    storage::tenants::take_long_turn(tx, permit.tenant_id()).await?;
+    storage::tenants::lock_tenant_for_long(tx, permit.tenant_id()).await?;
     let deleted = storage::service_accounts::delete(tx, permit, id, now, actor.name()).await?;
     let account = storage::service_accounts::find_in(tx, permit, id, now).await?.ok_or_else(ApiError::not_found)?;
     if !deleted {
@@ -310,9 +328,4 @@ async fn delete(
     let subject = ("service_account", id.0, account.name.as_str());
     storage::audit::insert(tx, &Entry::by(actor, permit.operation(), now, subject).with(keys_revoked(keys))).await?;
     Ok(storage::service_accounts::find_in(tx, permit, id, now).await?.ok_or_else(ApiError::not_found)?)
-}
-
-/// How many keys ended with their owner, in words.
-pub(crate) fn keys_revoked(count: u64) -> String {
-    format!("{count} key{} revoked", if count == 1 { "" } else { "s" })
 }

@@ -2,16 +2,23 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use domain::{ApiError, Email, Name, Role, Secret, Slug, Tenant, TenantId, User, UserId};
+use domain::{ApiError, Email, Role, Secret, Slug, Tenant, User};
 use subtle::ConstantTimeEq;
 
+use super::tenant::new_tenant;
 use crate::{
-    Result, Services, SignedIn,
-    actor::Client,
-    input, password,
-    sessions::mark_of,
-    storage::{self, Tx, audit::Entry},
-    token,
+    access::Client,
+    context::Context,
+    digest::sha256,
+    error::Result,
+    input,
+    people::{
+        passwords::{self, Hasher},
+        sign_in::SignedIn,
+        users::new_user,
+    },
+    random,
+    storage::{self, Tx, audit::Entry, sessions::mark_of},
 };
 
 /// What someone typed on the set-up page.
@@ -40,12 +47,16 @@ impl Link {
 
     fn opens(&self, secret: &str) -> bool {
         let digest = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        digest.is_some_and(|digest| bool::from(digest.ct_eq(&token::sha256(secret.as_bytes()))))
+        digest.is_some_and(|digest| bool::from(digest.ct_eq(&sha256(secret.as_bytes()))))
     }
 }
 
 /// Use cases of the set-up.
-pub struct SetUp<'a>(pub(crate) &'a Services);
+pub struct SetUp<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) hasher: &'a Hasher,
+    pub(crate) link: &'a Link,
+}
 
 impl SetUp<'_> {
     /// Whether there is no tenant yet.
@@ -53,19 +64,19 @@ impl SetUp<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn is_needed(&self) -> Result<bool> {
-        Ok(!storage::tenants::is_any(self.0.db()).await?)
+        Ok(!storage::tenants::is_any(self.context.db()).await?)
     }
 
     /// Draws the secret of the link that is printed at start; an earlier one stops working.
     pub fn issue_token(&self) -> Secret {
-        let secret = token::draw_link_secret();
-        self.0.link().set(Some(token::sha256(secret.expose().as_bytes())));
+        let secret = random::draw_link_secret();
+        self.link.set(Some(sha256(secret.expose().as_bytes())));
         secret
     }
 
     /// Whether a link's secret is the one that was printed.
     pub fn is_token(&self, secret: &str) -> bool {
-        self.0.link().opens(secret)
+        self.link.opens(secret)
     }
 
     /// Makes the first tenant and its administrator; the link stops working.
@@ -77,11 +88,11 @@ impl SetUp<'_> {
             return Err(ApiError::not_found().into());
         }
         let (tenant, user) = self.check(input)?;
-        let hash = self.0.hasher().hash(input.password.clone()).await?;
+        let hash = self.hasher.hash(input.password.clone()).await?;
         let password = mark_of(&hash);
         let done = SignedIn { user_id: user.id, tenant_id: tenant.id, needs_code: false, password };
-        self.0.db().write(move |tx| Box::pin(async move { insert(tx, &tenant, &user, &hash).await })).await?;
-        self.0.link().set(None);
+        self.context.db().write(move |tx| Box::pin(async move { insert(tx, &tenant, &user, &hash).await })).await?;
+        self.link.set(None);
         Ok(done)
     }
 
@@ -92,25 +103,14 @@ impl SetUp<'_> {
         let name = wrong.take("name", input::name(&input.name));
         let email = wrong.take("email", Email::parse(&input.email));
         let related = [input.email.as_str(), input.name.as_str(), input.tenant_name.as_str(), input.slug.as_str()];
-        let good = wrong.take("password", password::check_new(&input.password, &related));
+        let good = wrong.take("password", passwords::check_new(&input.password, &related));
         let (Some(tenant_name), Some(slug), Some(name), Some(email), Some(())) = (tenant_name, slug, name, email, good)
         else {
             return Err(wrong.into_error().into());
         };
-        Ok((new_tenant(self.0, tenant_name, slug), new_user(self.0, email, name)))
+        let now = self.context.now();
+        Ok((new_tenant(now, tenant_name, slug), new_user(now, email, name)))
     }
-}
-
-/// A tenant with an id of now.
-pub(crate) fn new_tenant(services: &Services, name: Name, slug: Slug) -> Tenant {
-    let now = services.now();
-    Tenant { id: TenantId(token::new_id(now)), name, slug, created_at: now }
-}
-
-/// A user with an id of now.
-pub(crate) fn new_user(services: &Services, email: Email, name: Name) -> User {
-    let now = services.now();
-    User { id: UserId(token::new_id(now)), email, name, created_at: now }
 }
 
 async fn insert(tx: &mut Tx, tenant: &Tenant, user: &User, hash: &str) -> Result<()> {

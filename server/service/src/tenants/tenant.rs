@@ -1,16 +1,20 @@
 //! Use cases of tenants as a whole: making one, and what it is called.
 
-use domain::{ApiError, Operation, Role, Slug, Tenant};
+use chrono::{DateTime, Utc};
+use domain::{ApiError, Name, Operation, Role, Slug, Tenant, TenantId};
 
 use crate::{
-    Actor, Result, Services, input,
-    policy::Target,
-    set_up::new_tenant,
+    access::{Actor, Target},
+    context::Context,
+    error::Result,
+    input, random,
     storage::{self, audit::Entry},
 };
 
 /// Use cases of tenants.
-pub struct Tenants<'a>(pub(crate) &'a Services);
+pub struct Tenants<'a> {
+    pub(crate) context: &'a Context,
+}
 
 impl Tenants<'_> {
     /// The tenant that the actor stands in.
@@ -18,8 +22,8 @@ impl Tenants<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn get(&self, actor: &Actor) -> Result<Tenant> {
-        let permit = self.0.permit(actor, Operation::GetTenant, Target::Tenant(actor.tenant_id())).await?;
-        Ok(storage::tenants::find(self.0.db(), &permit).await?.ok_or_else(ApiError::not_found)?)
+        let permit = self.context.permit(actor, Operation::GetTenant, Target::Tenant(actor.tenant_id())).await?;
+        Ok(storage::tenants::find(self.context.db(), &permit).await?.ok_or_else(ApiError::not_found)?)
     }
 
     /// The same, for someone who may change it.
@@ -27,7 +31,7 @@ impl Tenants<'_> {
     /// # Errors
     /// `FORBIDDEN`.
     pub async fn get_to_change(&self, actor: &Actor) -> Result<Tenant> {
-        self.0.permit(actor, Operation::RenameTenant, Target::Tenant(actor.tenant_id())).await?;
+        self.context.permit(actor, Operation::RenameTenant, Target::Tenant(actor.tenant_id())).await?;
         self.get(actor).await
     }
 
@@ -36,7 +40,7 @@ impl Tenants<'_> {
     /// # Errors
     /// `FORBIDDEN` for a service account, and for who administers no tenant here.
     pub async fn check_may_create(&self, actor: &Actor) -> Result<()> {
-        self.0.permit(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await.map(drop)
+        self.context.permit(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await.map(drop)
     }
 
     /// Makes a tenant, with the actor as its administrator.
@@ -45,19 +49,19 @@ impl Tenants<'_> {
     /// Field errors at `name`, `slug`; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a service account, and for who
     /// administers no tenant here.
     pub async fn create(&self, actor: &Actor, name: &str, slug: &str) -> Result<Tenant> {
-        self.0.permit(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await?;
-        self.0.require_fresh(actor)?;
+        self.context.permit(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await?;
+        self.context.require_fresh(actor)?;
         let user = actor.user_id().ok_or_else(ApiError::unauthenticated)?;
         let mut wrong = input::Fields::default();
         let parsed = (wrong.take("name", input::name(name)), wrong.take("slug", Slug::parse(slug)));
         let (Some(name), Some(slug)) = parsed else { return Err(wrong.into_error().into()) };
-        let tenant = new_tenant(self.0, name, slug);
+        let tenant = new_tenant(self.context.now(), name, slug);
         let made = tenant.clone();
         let subject = ("tenant", tenant.id.0, tenant.name.as_str());
         let entry = Entry::by(actor, Operation::CreateTenant, tenant.created_at, subject);
         // It is the first line of the new tenant's own log.
         let entry = Entry { tenant_id: Some(tenant.id.0), ..entry };
-        self.0
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -76,13 +80,13 @@ impl Tenants<'_> {
     /// # Errors
     /// A field error at `name`; `FORBIDDEN`.
     pub async fn rename(&self, actor: &Actor, name: &str) -> Result<Tenant> {
-        let permit = self.0.permit(actor, Operation::RenameTenant, Target::Tenant(actor.tenant_id())).await?;
+        let permit = self.context.permit(actor, Operation::RenameTenant, Target::Tenant(actor.tenant_id())).await?;
         let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
         let before = self.get(actor).await?;
         let subject = ("tenant", before.id.0, before.name.as_str());
-        let entry = Entry::by(actor, Operation::RenameTenant, self.0.now(), subject).with(format!("now {name}"));
+        let entry = Entry::by(actor, Operation::RenameTenant, self.context.now(), subject).with(format!("now {name}"));
         let after = Tenant { name: name.clone(), ..before.clone() };
-        self.0
+        self.context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -93,4 +97,9 @@ impl Tenants<'_> {
             .await?;
         Ok(after)
     }
+}
+
+/// A tenant with an id of now.
+pub(crate) fn new_tenant(now: DateTime<Utc>, name: Name, slug: Slug) -> Tenant {
+    Tenant { id: TenantId(random::new_id(now)), name, slug, created_at: now }
 }

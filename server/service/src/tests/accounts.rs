@@ -2,7 +2,7 @@
 
 use domain::{AccountFilter, AccountQuery, Direction, ErrorCode, Owner, PageRequest, Role};
 
-use crate::{CreateServiceAccount, Error, stage::*};
+use crate::{CreateServiceAccount, Error, tests::stage::*};
 
 #[test]
 fn a_deleted_account_takes_all_its_keys_along_and_stays_as_history() {

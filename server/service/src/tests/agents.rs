@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::{AgentId, AgentScope, AgentState, ErrorCode, IssuedKey, Owner, Role};
 
-use crate::{Actor, Client, RegisterAgent, stage::*, storage};
+use crate::{Actor, Client, RegisterAgent, storage, tests::stage::*};
 
 fn agent(name: &str, labels: &[&str]) -> RegisterAgent {
     RegisterAgent {
@@ -147,7 +147,7 @@ fn agents_that_are_long_gone_are_forgotten() {
         agents.register(&bearer(&stage, &key, None).await, &agent("old", &[])).await.unwrap();
         let later = stage.advance(TimeDelta::days(91));
         agents.register(&bearer(&stage, &key, None).await, &agent("new", &[])).await.unwrap();
-        storage::agents::delete_before(stage.services.db(), later - crate::agents::KEPT_FOR).await.unwrap();
+        storage::agents::delete_before(stage.services.db(), later - crate::keys::agents::KEPT_FOR).await.unwrap();
         let left = agents.list(&ada, AgentScope::Tenant).await.unwrap();
         assert_eq!(left.iter().map(|agent| agent.name.as_str()).collect::<Vec<_>>(), ["new"]);
     });

@@ -2,7 +2,7 @@
 
 use domain::{AuditQuery, ErrorCode, Outcome, PageRequest, Role, Secret};
 
-use crate::{ChainReport, RollApiKey, stage::*, storage::Db};
+use crate::{ChainReport, RollApiKey, storage::Db, tests::stage::*};
 
 async fn run(stage: &Stage, sql: &'static str) {
     match stage.services.db() {
@@ -257,7 +257,7 @@ fn lines_are_found_by_actor_operation_key_and_time_and_paged() {
             query.page.after = Some(next);
         }
         assert_eq!(numbers, [8, 7, 6, 5, 4, 3, 2, 1]);
-        let history = log.of_key(&bob, key.key.id, &AuditQuery::default()).await.unwrap().items;
+        let history = stage.services.api_keys().history(&bob, key.key.id, &AuditQuery::default()).await.unwrap().items;
         assert_eq!(
             history.iter().map(|line| line.operation.as_str()).collect::<Vec<_>>(),
             ["rename_api_key", "create_api_key"]

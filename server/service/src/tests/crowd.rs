@@ -8,8 +8,8 @@ use domain::{
 
 use crate::{
     Actor, SetPolicy,
-    stage::*,
     testing::{Crowd, fill},
+    tests::stage::*,
 };
 
 /// More than are read by an index of their own, of each kind.

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::{Clock, OpenError, Services, Settings, StoredSession, stage::*, storage::Db};
+use crate::{Clock, OpenError, Services, Settings, StoredSession, storage::Db, tests::stage::*};
 
 #[test]
 fn migrating_twice_changes_nothing_and_a_newer_database_is_refused() {

@@ -7,7 +7,7 @@ use domain::{
     policy::{Against, PolicyKind},
 };
 
-use crate::{Actor, BulkAct, CreateApiKey, SetPolicy, stage::*, tenant_policies};
+use crate::{Actor, BulkAct, CreateApiKey, SetPolicy, keys::key_policies, tests::stage::*};
 
 async fn names(stage: &Stage, by: &Actor, query: KeyQuery, inventory: InventoryQuery) -> Vec<String> {
     let (mut all, mut query) = (Vec::new(), query);
@@ -76,7 +76,7 @@ fn the_inventory_shows_every_key_of_the_tenant_by_state_kind_search_and_filter()
             ["soon"],
             "before the service has looked"
         );
-        crate::storage::keys::settle_expired(stage.services.db(), stage.services.now()).await.unwrap();
+        crate::storage::keys::mark_expired(stage.services.db(), stage.services.now()).await.unwrap();
         assert_eq!(names(&stage, &ada, state(KeyFilter::Expired), any).await, ["soon"], "and after");
         assert_eq!(
             names(&stage, &ada, active.clone(), only(InventoryFilter::NeverExpires)).await,
@@ -221,9 +221,9 @@ fn keys_that_nobody_uses_are_suspended_by_policy_and_their_owner_may_resume_them
         stage.services.tenant_policies().set(&ada, &set("suspend_unused", Some(30))).await.unwrap();
         stage.advance(TimeDelta::days(29));
         assert!(stage.is_good(&busy).await);
-        tenant_policies::suspend_unused(&stage.services.0).await.unwrap();
+        key_policies::suspend_unused(&stage.services.0.context, &stage.services.0.usage).await.unwrap();
         stage.advance(TimeDelta::days(2));
-        tenant_policies::suspend_unused(&stage.services.0).await.unwrap();
+        key_policies::suspend_unused(&stage.services.0.context, &stage.services.0.usage).await.unwrap();
         let state = async |key: &domain::IssuedKey| {
             stage.services.api_keys().get(&bob, key.key.id).await.unwrap().state(stage.services.now())
         };
@@ -233,7 +233,7 @@ fn keys_that_nobody_uses_are_suspended_by_policy_and_their_owner_may_resume_them
             1
         );
         stage.services.api_keys().resume(&bob, idle.key.id).await.unwrap();
-        tenant_policies::suspend_unused(&stage.services.0).await.unwrap();
+        key_policies::suspend_unused(&stage.services.0.context, &stage.services.0.usage).await.unwrap();
         assert!(state(&idle).await.is_good(), "thirty days begin anew");
     });
 }
@@ -328,7 +328,7 @@ fn more_unused_keys_than_one_transaction_takes_are_all_suspended() {
             stage.services.tenant_policies().set(by, &set("suspend_unused", Some(30))).await.unwrap();
         }
         stage.advance(TimeDelta::days(31));
-        tenant_policies::suspend_unused(&stage.services.0).await.unwrap();
+        key_policies::suspend_unused(&stage.services.0.context, &stage.services.0.usage).await.unwrap();
         let (ada, eve) = (stage.session(stage.admin).await, stage.session(eve.user_id().unwrap()).await);
         for by in [&ada, &eve] {
             let active = stage.services.api_keys().list(by, by.owner(), &KeyQuery::default()).await.unwrap();

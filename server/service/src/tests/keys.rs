@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::{ApiKey, ErrorCode, KeyState, Operation, Owner, Role};
 
-use crate::{Actor, ApiKeys, CreateApiKey, Error, stage::*, storage};
+use crate::{Actor, ApiKeys, CreateApiKey, Error, storage, tests::stage::*};
 
 #[test]
 fn a_key_verifies_until_it_is_revoked_and_its_second_revocation_is_a_conflict() {

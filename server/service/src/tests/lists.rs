@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::{Direction, KeyFilter, KeyQuery, KeySort, PageRequest};
 
-use crate::{Actor, CreateApiKey, stage::*};
+use crate::{Actor, CreateApiKey, tests::stage::*};
 
 async fn fill(stage: &Stage, actor: &Actor) {
     let in_days = |days: i64| Some((stage.services.now() + TimeDelta::days(days)).to_rfc3339());

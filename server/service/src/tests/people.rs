@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::{ErrorCode, Member, MemberQuery, Owner, PageRequest, Role, Secret};
 
-use crate::{AdminOwner, Error, Services, SetUpInput, Settings, StoredSession, stage::*};
+use crate::{AdminOwner, Error, Services, SetUpInput, Settings, StoredSession, tests::stage::*};
 
 fn refusal<T>(result: crate::Result<T>) -> domain::ApiError {
     match result {

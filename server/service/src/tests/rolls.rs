@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::{ErrorCode, IssuedKey, KeyId, KeyState, Owner, Role};
 
-use crate::{Actor, BulkAct, Client, Clock, CreateApiKey, RollApiKey, stage::*, storage, storage::Db};
+use crate::{Actor, BulkAct, Client, Clock, CreateApiKey, RollApiKey, storage, storage::Db, tests::stage::*};
 
 fn roll(key: KeyId, overlap: &str) -> RollApiKey {
     RollApiKey { key, overlap: overlap.to_owned(), ..RollApiKey::default() }
@@ -108,10 +108,11 @@ fn a_first_use_that_comes_after_the_roll_was_taken_back_leaves_the_old_key_alone
         let ada = stage.session(stage.admin).await;
         let old = stage.add_key(&ada, ada.owner(), "ci").await;
         let new = rolled(&stage, &ada, &old, "first_use").await;
-        let digest = crate::token::sha256(new.token.expose().as_bytes());
+        let digest = crate::digest::sha256(new.token.expose().as_bytes());
         let seen = storage::keys::find_by_digest(stage.services.db(), &digest).await.unwrap().unwrap();
         stage.services.rolls().cancel(&ada, old.key.id).await.unwrap();
-        crate::rolls::end_predecessor(&stage.services, &seen, old.key.id).await;
+        crate::keys::roll::end_predecessor(&stage.services.0.context, &stage.services.0.endings, &seen, old.key.id)
+            .await;
         assert!(stage.is_good(&old).await && !stage.is_good(&new).await);
     });
 }
@@ -124,7 +125,7 @@ fn a_key_that_was_seen_to_be_over_stays_so_when_the_clock_is_stepped_back() {
         let key = stage.services.api_keys().create(&ada, &input).await.unwrap();
         let begun = stage.services.now();
         stage.advance(TimeDelta::days(1));
-        storage::keys::settle_expired(stage.services.db(), stage.services.now()).await.unwrap();
+        storage::keys::mark_expired(stage.services.db(), stage.services.now()).await.unwrap();
         // Another server, which has seen nothing yet, and whose clock is late.
         let late =
             crate::Services::open(&crate::Settings::new(&stage.database_url), Clock::fixed(begun)).await.unwrap();
@@ -231,9 +232,9 @@ fn evidence_tells_of_each_address_client_and_agent_and_counts_hours() {
         assert_eq!(code(stage.services.api_keys().usage(&bob, key.key.id).await), ErrorCode::Forbidden);
 
         stage.services.verification().verify("garbage", &browser()).await.unwrap();
-        let drawn = crate::token::draw(domain::OwnerKind::User);
+        let drawn = crate::keys::token::draw(domain::OwnerKind::User);
         stage.services.verification().verify(drawn.expose(), &browser()).await.unwrap();
-        let refusals = stage.services.audit_log().refusals().await.unwrap();
+        let refusals = stage.services.admin().refusals().await.unwrap();
         let refusals: Vec<_> = refusals.iter().map(|(_, reason, count)| (reason.as_str(), *count)).collect();
         assert_eq!(refusals, [("malformed", 1), ("unknown", 1)]);
     });

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::{AuditQuery, ErrorCode, Outcome, Secret, SessionId, UserId};
 
-use crate::{SessionFacts, SignedIn, StoredSession, second_factor::code_at, stage::*};
+use crate::{SessionFacts, SignedIn, StoredSession, people::second_factor::code_at, tests::stage::*};
 
 fn row(stage: &Stage, user: UserId, id: u128) -> StoredSession {
     let now = stage.services.now();

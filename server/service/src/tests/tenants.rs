@@ -6,8 +6,8 @@ use tokio::sync::mpsc::error::TryRecvError;
 
 use super::smtp;
 use crate::{
-    CalendarFeed, ComeIn, CreateApiKey, MailSettings, Services, Settings, reminders, second_factor::code_at, stage::*,
-    storage,
+    AcceptSignedOut, CalendarFeed, CreateApiKey, MailSettings, Services, Settings, keys::expiry_mail,
+    people::second_factor::code_at, storage, tests::stage::*,
 };
 
 #[test]
@@ -74,8 +74,8 @@ fn one_who_was_removed_everywhere_comes_back_with_a_code_of_their_second_factor_
         let issued = invitations.invite(&ada, "bob@example.org", "USER").await.unwrap();
         let later = stage.advance(TimeDelta::seconds(30));
         let come = async |text: &str| {
-            let typed = ComeIn { name: "", password: Secret::new(PASSWORD), code: text };
-            invitations.come_in(issued.secret.expose(), &typed, &browser()).await
+            let typed = AcceptSignedOut { name: "", password: Secret::new(PASSWORD), code: text };
+            invitations.accept_signed_out(issued.secret.expose(), &typed, &browser()).await
         };
         for bad in ["", "000000"] {
             assert_eq!(code(come(bad).await), ErrorCode::BadUserInput);
@@ -142,13 +142,13 @@ fn a_person_who_was_removed_everywhere_comes_back_by_an_invitation_and_their_pas
         let issued = invitations.invite(&ada, "bob@example.org", "READ_ONLY_USER").await.unwrap();
         let secret = issued.secret.expose();
         let (invitation, has_account) = invitations.find(secret).await.unwrap();
-        assert!(has_account && invitations.is_of_homeless(&invitation).await.unwrap());
+        assert!(has_account && invitations.has_no_tenant(&invitation).await.unwrap());
         let wrong = invitations.accept_by_password(secret, &Secret::new("wrong"), "", &browser()).await;
         assert_eq!(code(wrong), ErrorCode::BadUserInput);
         let done = invitations.accept_by_password(secret, &Secret::new(PASSWORD), "", &browser()).await.unwrap();
         assert_eq!((done.user_id, done.tenant_id, done.needs_code), (bob, stage.tenant, false));
         assert_eq!(stage.session(bob).await.role(), Role::ReadOnlyUser);
-        assert!(!invitations.is_of_homeless(&invitation).await.unwrap());
+        assert!(!invitations.has_no_tenant(&invitation).await.unwrap());
     });
 }
 
@@ -200,10 +200,11 @@ fn the_end_of_a_key_is_mailed_thirty_fourteen_seven_and_one_days_ahead_each_once
                 .clock
                 .set("2027-01-01T00:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().unwrap() + TimeDelta::days(day));
             // Two servers look at once, and one of them twice.
-            let (one, two) = tokio::join!(reminders::send_due(&first.0), reminders::send_due(&second.0));
+            let (one, two) =
+                tokio::join!(expiry_mail::send_due(&first.0.context), expiry_mail::send_due(&second.0.context));
             one.unwrap();
             two.unwrap();
-            reminders::send_due(&first.0).await.unwrap();
+            expiry_mail::send_due(&first.0.context).await.unwrap();
             while let Ok(mail) = mails.try_recv() {
                 assert_eq!(mail.to, "ada@example.org");
                 let subject = mail.text.lines().find(|line| line.starts_with("Subject: ")).unwrap().to_owned();
@@ -226,7 +227,7 @@ fn the_end_of_a_key_is_mailed_thirty_fourteen_seven_and_one_days_ahead_each_once
         };
         stage.services.api_keys().create(&ada, &input).await.unwrap();
         stage.clock.set("2027-04-30T12:00:00Z".parse().unwrap());
-        reminders::send_due(&first.0).await.unwrap();
+        expiry_mail::send_due(&first.0.context).await.unwrap();
         let mut people = [mails.recv().await.unwrap().to, mails.recv().await.unwrap().to];
         people.sort();
         assert_eq!(
@@ -248,8 +249,8 @@ fn a_mail_that_no_server_took_is_sent_later() {
         let input = CreateApiKey { expires_at: Some("2027-01-10T00:00:00Z".to_owned()), ..new_key(ada.owner(), "ci") };
         stage.services.api_keys().create(&ada, &input).await.unwrap();
         stage.advance(TimeDelta::days(3));
-        reminders::send_due(&refused.0).await.unwrap();
-        reminders::send_due(&taken.0).await.unwrap();
+        expiry_mail::send_due(&refused.0.context).await.unwrap();
+        expiry_mail::send_due(&taken.0.context).await.unwrap();
         assert!(mails.recv().await.unwrap().text.contains("API key ci expires"));
     });
 }

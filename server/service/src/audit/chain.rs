@@ -1,0 +1,153 @@
+//! The chain of the audit log: proving that nobody has changed it.
+
+use domain::ApiError;
+
+use super::log::AuditLog;
+use crate::{
+    error::Result,
+    storage::{
+        self,
+        audit::{EntryRow, Head, hex},
+    },
+};
+
+/// How many entries are read at once where all are read.
+const AT_ONCE: u32 = 500;
+
+/// What was found in the chain of one tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainReport {
+    /// The tenant's short name; none for the lines of no tenant.
+    pub slug: Option<String>,
+    /// How many lines the chain has.
+    pub lines: i64,
+    /// The hash of the last, in hexadecimal digits: kept elsewhere, it shows later that nothing up to here was changed.
+    pub head: String,
+    /// What is wrong with it; nothing, when all is well.
+    pub problems: Vec<String>,
+}
+
+impl AuditLog<'_> {
+    /// Walks all chains: finds every line that was changed, taken out, put in or moved, and an end that was cut off.
+    /// `expected`: what an earlier walk said of a chain, `SLUG:NUMBER:HASH`; that line must be the same still.
+    ///
+    /// # Errors
+    /// A field error at `expect`; when the database fails.
+    pub async fn verify(&self, expected: &[String]) -> Result<Vec<ChainReport>> {
+        let mut reports = Vec::new();
+        let mut pins = expected.iter().map(|text| Pin::parse(text)).collect::<std::result::Result<Vec<_>, _>>()?;
+        for head in storage::audit::list_heads(self.audit.db()).await? {
+            let slug = head.slug.clone().unwrap_or_else(|| "-".to_owned());
+            let (own, others) = pins.into_iter().partition(|pin| pin.slug == slug);
+            pins = others;
+            reports.push(self.verify_chain(head, own).await?);
+        }
+        for pin in pins {
+            let problems = vec!["the whole chain is gone".to_owned()];
+            reports.push(ChainReport { slug: Some(pin.slug), lines: 0, head: String::new(), problems });
+        }
+        let headless = storage::audit::list_headless(self.audit.db()).await?;
+        for slug in headless.into_iter().filter(|slug| expected.iter().all(|pin| !pin.starts_with(&format!("{slug}:"))))
+        {
+            let problems = vec!["the whole chain is gone, its head too".to_owned()];
+            reports.push(ChainReport { slug: Some(slug), lines: 0, head: String::new(), problems });
+        }
+        let strays = storage::audit::count_strays(self.audit.db()).await?;
+        if strays > 0 {
+            let problems = vec![format!("{strays} lines stand in no chain: they were put in by another hand")];
+            reports.push(ChainReport { slug: None, lines: strays, head: String::new(), problems });
+        }
+        Ok(reports)
+    }
+
+    async fn verify_chain(&self, head: Head, pins: Vec<Pin>) -> Result<ChainReport> {
+        let mut walk = Walk { pins, ..Walk::default() };
+        let is_longer = loop {
+            let rows = storage::audit::list_chain(self.audit.db(), head.tenant_id, walk.number, AT_ONCE).await?;
+            // What was written since the head was read is the next walk's.
+            for row in rows.iter().filter(|row| row.seq.is_some_and(|number| number <= head.seq)) {
+                walk.step(row);
+            }
+            let is_longer = rows.iter().any(|row| row.seq > Some(head.seq));
+            if is_longer || rows.len() < AT_ONCE as usize {
+                break is_longer;
+            }
+        };
+        walk.end(&head);
+        // A head moves with its line, in one transaction: lines behind one that stands still are another hand's.
+        if is_longer && storage::audit::find_head(self.audit.db(), head.tenant_id).await? == Some(head.seq) {
+            walk.problems
+                .push(format!("there are lines behind line {}, where the chain's head says it ends", head.seq));
+        }
+        Ok(ChainReport { slug: head.slug, lines: head.seq, head: hex(&head.hash), problems: walk.problems })
+    }
+}
+
+/// What is known of a line from elsewhere.
+struct Pin {
+    slug: String,
+    number: i64,
+    hash: String,
+}
+
+impl Pin {
+    fn parse(text: &str) -> std::result::Result<Self, ApiError> {
+        let mut parts = text.trim().split(':');
+        let pin = (parts.next(), parts.next().and_then(|number| number.parse().ok()), parts.next(), parts.next());
+        match pin {
+            (Some(slug), Some(number), Some(hash), None) => {
+                Ok(Self { slug: slug.to_owned(), number, hash: hash.to_lowercase() })
+            }
+            _ => Err(ApiError::field(
+                "expect",
+                "Give SLUG:NUMBER:HASH, as an earlier `latchkey audit verify` printed it.",
+            )),
+        }
+    }
+}
+
+/// What a walk along a chain has seen.
+#[derive(Default)]
+struct Walk {
+    number: i64,
+    hash: Option<Vec<u8>>,
+    problems: Vec<String>,
+    pins: Vec<Pin>,
+}
+
+impl Walk {
+    fn step(&mut self, row: &EntryRow) {
+        let number = row.seq.unwrap_or(0);
+        let (previous, hash) = (row.previous.clone().unwrap_or_default(), row.hash.clone().unwrap_or_default());
+        let expected = self.hash.clone().unwrap_or_else(|| vec![0; 32]);
+        match number - self.number {
+            1 if previous != expected => {
+                self.problems.push(format!("line {number} doesn't follow the one before it"));
+            }
+            1 => {}
+            2 => self.problems.push(format!("line {} is missing", number - 1)),
+            _ => self.problems.push(format!("lines {} to {} are missing", self.number + 1, number - 1)),
+        }
+        if row.digest(&previous, number).as_slice() != hash.as_slice() {
+            self.problems.push(format!("line {number} was changed"));
+        }
+        let text = hex(&hash);
+        if self.pins.iter().any(|pin| pin.number == number && pin.hash != text) {
+            self.problems.push(format!("line {number} isn't the one that was expected"));
+        }
+        self.pins.retain(|pin| pin.number != number);
+        self.number = number;
+        self.hash = Some(hash);
+    }
+
+    fn end(&mut self, head: &Head) {
+        for pin in std::mem::take(&mut self.pins).into_iter().filter(|pin| pin.number > 0) {
+            self.problems.push(format!("line {}, which was expected, is missing", pin.number));
+        }
+        if self.number != head.seq {
+            self.problems.push(format!("the chain ends with line {}; its head says {}", self.number, head.seq));
+        } else if head.seq > 0 && self.hash.as_deref() != Some(head.hash.as_slice()) {
+            self.problems.push(format!("line {} isn't the one that the chain's head names", head.seq));
+        }
+    }
+}

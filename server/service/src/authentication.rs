@@ -1,0 +1,51 @@
+//! A session or a bearer key becomes an [`Actor`].
+
+use chrono::{DateTime, Utc};
+use domain::{ApiError, Owner, TenantId, UserId};
+
+use crate::{
+    access::{Actor, Client, Principal},
+    error::Result,
+    keys::verification::Verification,
+    storage,
+};
+
+/// Makes actors.
+pub struct Actors<'a> {
+    pub(crate) verification: Verification<'a>,
+}
+
+impl Actors<'_> {
+    /// The person of a session, in the tenant that the session stands in, or in the first of their tenants when
+    /// that one is theirs no more. `confirmed_at`: when they last gave their password there.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` when the person belongs to no tenant.
+    pub async fn from_session(
+        &self,
+        user: UserId,
+        tenant: TenantId,
+        confirmed_at: DateTime<Utc>,
+        client: Client,
+    ) -> Result<Actor> {
+        let memberships = storage::users::list_membership_roles(self.verification.context.db(), user).await?;
+        let chosen = memberships.iter().find(|membership| membership.tenant_id == tenant).or(memberships.first());
+        let Some(membership) = chosen else { return Err(ApiError::unauthenticated().into()) };
+        let principal = Principal::User { id: user, name: membership.user_name.clone() };
+        Ok(Actor::of_session(principal, membership.tenant_id, membership.role, confirmed_at, client))
+    }
+
+    /// The owner of a key, with the rights of this moment. Records the usage.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` for a text that is no good key, whatever the reason.
+    pub async fn from_bearer(&self, token: &str, client: Client) -> Result<Actor> {
+        let verified = self.verification.verify(token, &client).await?;
+        let Some(key) = verified else { return Err(ApiError::unauthenticated().into()) };
+        let principal = match key.owner {
+            Owner::User(id) => Principal::User { id, name: key.owner_name },
+            Owner::ServiceAccount(id) => Principal::ServiceAccount { id, name: key.owner_name },
+        };
+        Ok(Actor::of_key(principal, key.tenant_id, key.role, key.key_id, client))
+    }
+}

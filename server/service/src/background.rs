@@ -1,0 +1,100 @@
+//! What goes on beside the requests: writing usage and deferred audit entries, mails, unused keys, removing what is over.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use crate::{
+    context::Context,
+    keys::{agents, expiry_mail, key_policies, usage::Usage},
+    people::throttle,
+    storage,
+};
+
+/// How often recorded usage is written.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether a mail is due.
+const REMIND_EVERY: Duration = Duration::from_mins(1);
+/// How often it is looked whether keys were unused for too long.
+const SUSPEND_EVERY: Duration = Duration::from_mins(10);
+/// How many flushes pass between two removals of what is over.
+const SWEEP_EVERY: u32 = 600;
+
+/// The loops beside the requests. They end when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Background {
+    context: Context,
+    usage: Arc<Usage>,
+}
+
+impl Background {
+    /// Starts the loops.
+    pub(crate) fn start(context: Context, usage: Arc<Usage>) -> Arc<Self> {
+        let background = Arc::new(Self { context, usage });
+        tokio::spawn(keep_house(Arc::downgrade(&background)));
+        tokio::spawn(remind(Arc::downgrade(&background)));
+        tokio::spawn(suspend_unused(Arc::downgrade(&background)));
+        background
+    }
+
+    /// Removes what nobody needs any more.
+    async fn sweep(&self) {
+        let (db, now) = (self.context.db(), self.context.now());
+        if let Err(error) = storage::sessions::delete_expired(db, storage::micros(now)).await {
+            tracing::warn!(%error, "sessions that are over could not be removed");
+        }
+        if let Err(error) = storage::throttle::delete_before(db, now - throttle::WINDOW).await {
+            tracing::warn!(%error, "old attempts could not be removed");
+        }
+        if let Err(error) = storage::usage::sweep(db, now - domain::evidence::KEPT_FOR).await {
+            tracing::warn!(%error, "old usage could not be removed");
+        }
+        if let Err(error) = storage::agents::delete_before(db, now - agents::KEPT_FOR).await {
+            tracing::warn!(%error, "agents that are gone could not be removed");
+        }
+    }
+}
+
+/// Writes recorded usage and deferred entries, marks expired keys, and now and then removes what is over.
+async fn keep_house(background: Weak<Background>) {
+    let mut turn: u32 = 0;
+    loop {
+        tokio::time::sleep(FLUSH_EVERY).await;
+        let Some(background) = background.upgrade() else { return };
+        let context = &background.context;
+        if let Err(error) = background.usage.flush(context.db(), context.now()).await {
+            tracing::warn!(%error, "usage could not be written; trying again");
+        }
+        context.audit().write_deferred(Some(context.now())).await;
+        if let Err(error) = storage::keys::mark_expired(context.db(), context.now()).await {
+            tracing::warn!(%error, "expired keys could not be marked; trying again");
+        }
+        turn = turn.wrapping_add(1);
+        if turn.is_multiple_of(SWEEP_EVERY) {
+            background.sweep().await;
+        }
+    }
+}
+
+/// Sends the mails that are due. Not with the housekeeping, because a mail server may be slow.
+async fn remind(background: Weak<Background>) {
+    loop {
+        tokio::time::sleep(REMIND_EVERY).await;
+        let Some(background) = background.upgrade() else { return };
+        if let Err(error) = expiry_mail::send_due(&background.context).await {
+            tracing::warn!(%error, "reminders could not be sent; trying again");
+        }
+    }
+}
+
+/// Suspends what policies want suspended. Not with the housekeeping, because 100,000 keys take minutes.
+async fn suspend_unused(background: Weak<Background>) {
+    loop {
+        tokio::time::sleep(SUSPEND_EVERY).await;
+        let Some(background) = background.upgrade() else { return };
+        if let Err(error) = key_policies::suspend_unused(&background.context, &background.usage).await {
+            tracing::warn!(%error, "unused keys could not be suspended; trying again");
+        }
+    }
+}
