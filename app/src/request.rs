@@ -130,12 +130,13 @@ impl RequestContext {
     /// When the person can't be found any more.
     pub async fn code(&self, account: Option<ServiceAccountId>) -> Result<CodeContext, ApiError> {
         let actor = self.actor()?;
+        let own = actor.require_owner()?;
         let viewer = self.services.users().viewer(actor).await?;
         let here = viewer.memberships.iter().find(|membership| membership.tenant.id == viewer.tenant_id);
         Ok(CodeContext {
             public_url: self.public_url.clone(),
             slug: here.map(|membership| membership.tenant.slug.as_str().to_owned()).unwrap_or_default(),
-            owner_id: account.map_or_else(|| actor.owner().to_string(), |id| id.to_string()),
+            owner_id: account.map_or(own.to_string(), |id| id.to_string()),
             email: account.is_none().then(|| viewer.user.email.as_str().to_owned()),
         })
     }

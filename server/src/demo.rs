@@ -78,9 +78,9 @@ impl Story {
     /// Until a month before the demo's present.
     async fn long_ago(&self, ada: &Actor, alan: &Actor) -> service::Result<Keys> {
         self.before(TimeDelta::days(100));
-        self.key(ada, ada.owner(), "Old laptop", Some(-20)).await?;
-        let leaked = self.key(ada, ada.owner(), "Pasted in a ticket", None).await?;
-        self.key(alan, alan.owner(), "Bletchley notebook", None).await?;
+        self.key(ada, ada.require_owner()?, "Old laptop", Some(-20)).await?;
+        let leaked = self.key(ada, ada.require_owner()?, "Pasted in a ticket", None).await?;
+        self.key(alan, alan.require_owner()?, "Bletchley notebook", None).await?;
         self.before(TimeDelta::days(80));
         let deployer = self.account(ada, "Deployer", "TENANT_ADMIN").await?;
         let nightly = self.account(ada, "Nightly reports", "USER").await?;
@@ -93,10 +93,10 @@ impl Story {
         let cron = self.key(ada, nightly, "cron", Some(12)).await?;
         self.key(ada, retired, "jenkins", None).await?;
         self.before(TimeDelta::days(60));
-        let laptop = self.key(ada, ada.owner(), "Laptop", Some(90)).await?;
-        self.key(ada, ada.owner(), "Notebook experiments", Some(9)).await?;
-        self.key(ada, ada.owner(), "Terraform, read only", Some(300)).await?;
-        self.key(ada, ada.owner(), "Домашний сервер", None).await?;
+        let laptop = self.key(ada, ada.require_owner()?, "Laptop", Some(90)).await?;
+        self.key(ada, ada.require_owner()?, "Notebook experiments", Some(9)).await?;
+        self.key(ada, ada.require_owner()?, "Terraform, read only", Some(300)).await?;
+        self.key(ada, ada.require_owner()?, "Домашний сервер", None).await?;
         self.before(TimeDelta::days(41));
         self.used(&leaked, "198.51.100.23", "python-requests/2.31.0").await?;
         self.services.api_keys().revoke(ada, leaked.key.id).await?;

@@ -10,7 +10,7 @@ use domain::{
 use uuid::Uuid;
 
 use crate::{
-    access::{Actor, Client, OPERATOR, Permit, Principal, Target},
+    access::{Actor, Client, OPERATOR, Permit, Target},
     context::Context,
     error::Result,
     input,
@@ -158,13 +158,12 @@ impl Admin<'_> {
             }
             AdminOwner::User(email) => {
                 let user = self.user(&email).await?;
-                let actor = self.member(user, tenant.id).await?;
+                let actor = self.acting_for(user, tenant.id).await?;
                 (actor, Owner::User(user))
             }
         };
         let input = CreateApiKey {
             owner,
-            // A person who isn't a member here would else get a key of their first tenant.
             tenant_id: Some(tenant.id),
             name: name.to_owned(),
             expires_at: expires_at.map(str::to_owned),
@@ -308,8 +307,7 @@ impl Admin<'_> {
         Ok(Actor::operator(tenant.id))
     }
 
-    /// The right actor for a key: the operator for a service account's; for a person's, the person, whose keys nobody else
-    /// rolls.
+    /// The operator with the rights to roll a key: for a person's key, acting for the person, whose keys nobody else rolls.
     ///
     /// # Errors
     /// `NOT_FOUND` for the tenant or the key.
@@ -320,19 +318,20 @@ impl Admin<'_> {
         let (_, owner) = place.ok_or_else(ApiError::not_found)?;
         let actor = match owner {
             Owner::ServiceAccount(_) => Actor::operator(tenant.id),
-            Owner::User(user) => self.member(user, tenant.id).await?,
+            Owner::User(user) => self.acting_for(user, tenant.id).await?,
         };
         Ok((actor, id))
     }
 
-    /// A person in a tenant of theirs, or in their first when they belong to it no more.
-    async fn member(&self, user: UserId, tenant: TenantId) -> Result<Actor> {
+    /// The operator who does what only a member of the tenant may. Records name the operator, and the person as a detail.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for a person who is no member of the tenant.
+    async fn acting_for(&self, user: UserId, tenant: TenantId) -> Result<Actor> {
         let memberships = storage::users::list_membership_roles(self.context.db(), user).await?;
-        let chosen = memberships.iter().find(|membership| membership.tenant_id == tenant).or(memberships.first());
-        let Some(membership) = chosen else { return Err(ApiError::unauthenticated().into()) };
-        let principal = Principal::User { id: user, name: membership.user_name.clone() };
-        let (tenant, role) = (membership.tenant_id, membership.role);
-        Ok(Actor::of_session(principal, tenant, role, self.context.now(), Client::command_line()))
+        let membership = memberships.into_iter().find(|membership| membership.tenant_id == tenant);
+        let membership = membership.ok_or_else(ApiError::not_found)?;
+        Ok(Actor::operator_for((user, membership.user_name), tenant, membership.role))
     }
 
     async fn on_member(&self, slug: &str, email: &str, operation: Operation) -> Result<(Permit, UserId, Entry)> {

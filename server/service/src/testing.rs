@@ -126,7 +126,7 @@ async fn insert_key(tx: &mut Tx, permit: &Permit, number: u32, now: DateTime<Utc
         name: storage::stored_name(&format!("{rare}{some}agent frankfurt {number:06}")),
         created_at,
         created_by: "Bench".to_owned(),
-        created_by_id: uuid::Uuid::nil(),
+        created_by_id: None,
         created_by_key: None,
         created_channel: "cli",
         expires_at: match kind {
@@ -152,7 +152,7 @@ async fn insert_key(tx: &mut Tx, permit: &Permit, number: u32, now: DateTime<Utc
         storage::usage::update_last_use(tx, key.id, &last).await?;
     }
     match kind {
-        3 => drop(storage::keys::suspend(tx, permit, key.id, now, ("Bench", uuid::Uuid::nil())).await?),
+        3 => drop(storage::keys::suspend(tx, permit, key.id, now, ("Bench", None)).await?),
         4 => drop(storage::keys::revoke(tx, permit, key.id, now, "Bench", "bench").await?),
         _ => {}
     }

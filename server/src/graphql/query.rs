@@ -37,8 +37,9 @@ pub(super) fn id<T: std::str::FromStr>(text: &str) -> Result<T> {
 
 /// The owner that an id means: the caller itself, or a service account.
 pub(super) fn owner(actor: &Actor, text: &str) -> Result<Owner> {
-    if text.trim().eq_ignore_ascii_case(&actor.owner().to_string()) {
-        return Ok(actor.owner());
+    let own = actor.require_owner().map_err(refuse)?;
+    if text.trim().eq_ignore_ascii_case(&own.to_string()) {
+        return Ok(own);
     }
     id(text).map(Owner::ServiceAccount)
 }
@@ -122,7 +123,7 @@ impl ProductQuery {
         #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
     ) -> Result<PageOf<ApiKey>> {
         let (services, actor) = (services(context)?, actor(context)?);
-        let owner = owner_id.map_or(Ok(actor.owner()), |text| owner(actor, &text))?;
+        let owner = owner_id.map_or_else(|| actor.require_owner().map_err(refuse), |text| owner(actor, &text))?;
         let query = KeyQuery {
             search: search.unwrap_or_default(),
             filter: word("state", state.as_deref(), &KeyFilter::ALL, KeyFilter::as_str, KeyFilter::Active)?,

@@ -1,10 +1,11 @@
 //! Who is asking. How a session or a key becomes an [`Actor`] stands in `authentication.rs`.
 
 use chrono::{DateTime, Utc};
-use domain::{AgentId, KeyId, Owner, Role, ServiceAccountId, TenantId, UserId, audit::Channel};
+use domain::{AgentId, ApiError, KeyId, Owner, Role, ServiceAccountId, TenantId, UserId, audit::Channel};
+use uuid::Uuid;
 
 /// How records name the operator.
-pub(crate) const OPERATOR: &str = "Operator at the command line";
+pub(crate) const OPERATOR: &str = "Operator";
 
 /// From where a request came.
 #[derive(Clone, Debug)]
@@ -26,7 +27,7 @@ impl Client {
     }
 }
 
-/// A person or a service account.
+/// A person, a service account, or the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {
     /// A person.
@@ -42,6 +43,11 @@ pub enum Principal {
         id: ServiceAccountId,
         /// The name, for records.
         name: String,
+    },
+    /// The operator at the server's command line.
+    Operator {
+        /// The person whose rights and keys the operator uses, with their name; none: the operator acts as an administrator.
+        acting_for: Option<(UserId, String)>,
     },
 }
 
@@ -74,7 +80,28 @@ impl Actor {
         Self { principal, tenant_id, role, key_id: Some(key_id), confirmed_at: DateTime::UNIX_EPOCH, client }
     }
 
-    /// The person or service account.
+    /// The operator at the command line, with an administrator's rights in one tenant.
+    pub(crate) fn operator(tenant_id: TenantId) -> Self {
+        Self::of_command_line(None, tenant_id, Role::TenantAdmin)
+    }
+
+    /// The operator at the command line, who does in a tenant what only this person may, by the person's role there.
+    pub(crate) fn operator_for(person: (UserId, String), tenant_id: TenantId, role: Role) -> Self {
+        Self::of_command_line(Some(person), tenant_id, role)
+    }
+
+    fn of_command_line(acting_for: Option<(UserId, String)>, tenant_id: TenantId, role: Role) -> Self {
+        Self {
+            principal: Principal::Operator { acting_for },
+            tenant_id,
+            role,
+            key_id: None,
+            confirmed_at: DateTime::UNIX_EPOCH,
+            client: Client::command_line(),
+        }
+    }
+
+    /// Who it is.
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
@@ -96,7 +123,7 @@ impl Actor {
 
     /// Whether a person sits at a browser.
     pub fn is_session(&self) -> bool {
-        self.key_id.is_none()
+        self.key_id.is_none() && matches!(self.principal, Principal::User { .. })
     }
 
     /// When the person last signed in, or confirmed that it is them.
@@ -118,45 +145,55 @@ impl Actor {
     pub fn user_id(&self) -> Option<UserId> {
         match self.principal {
             Principal::User { id, .. } => Some(id),
-            Principal::ServiceAccount { .. } => None,
+            Principal::ServiceAccount { .. } | Principal::Operator { .. } => None,
         }
     }
 
-    /// The owner that "own keys" means.
-    pub fn owner(&self) -> Owner {
+    /// The id of the person or service account; none for the operator.
+    pub(crate) fn id(&self) -> Option<Uuid> {
         match self.principal {
-            Principal::User { id, .. } => Owner::User(id),
-            Principal::ServiceAccount { id, .. } => Owner::ServiceAccount(id),
+            Principal::User { id, .. } => Some(id.0),
+            Principal::ServiceAccount { id, .. } => Some(id.0),
+            Principal::Operator { .. } => None,
         }
+    }
+
+    /// The owner that "own keys" means. The operator has none but those of the person whom it acts for.
+    pub fn owner(&self) -> Option<Owner> {
+        match &self.principal {
+            Principal::User { id, .. } => Some(Owner::User(*id)),
+            Principal::ServiceAccount { id, .. } => Some(Owner::ServiceAccount(*id)),
+            Principal::Operator { acting_for } => acting_for.as_ref().map(|(id, _)| Owner::User(*id)),
+        }
+    }
+
+    /// The same, for what makes no sense without own keys.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` for the operator.
+    pub fn require_owner(&self) -> Result<Owner, ApiError> {
+        self.owner().ok_or_else(|| ApiError::forbidden("The operator has no keys."))
     }
 
     /// The name, for records.
     pub fn name(&self) -> &str {
         match &self.principal {
             Principal::User { name, .. } | Principal::ServiceAccount { name, .. } => name,
+            Principal::Operator { .. } => OPERATOR,
+        }
+    }
+
+    /// The name of the person whom the operator acts for.
+    pub(crate) fn acting_for(&self) -> Option<&str> {
+        match &self.principal {
+            Principal::Operator { acting_for: Some((_, name)) } => Some(name),
+            _ => None,
         }
     }
 
     /// From where the request came.
     pub fn client(&self) -> &Client {
         &self.client
-    }
-
-    /// The operator at the command line, with an administrator's rights in one tenant. Stands under the nil id, which
-    /// no user has.
-    pub(crate) fn operator(tenant_id: TenantId) -> Self {
-        let name = OPERATOR.to_owned();
-        let principal = Principal::User { id: UserId(uuid::Uuid::nil()), name };
-        // Who sits at the server's command line needs no confirmation.
-        let confirmed_at = DateTime::<Utc>::MAX_UTC;
-        Self {
-            principal,
-            tenant_id,
-            role: Role::TenantAdmin,
-            key_id: None,
-            confirmed_at,
-            client: Client::command_line(),
-        }
     }
 
     #[cfg(test)]

@@ -28,7 +28,7 @@ pub fn authorize(actor: &Actor, operation: Operation, target: Target) -> Result<
     if is_allowed(actor, operation, owner) {
         Ok(Permit::new(tenant_id, owner, operation))
     } else {
-        let own = owner == Some(actor.owner());
+        let own = owner.is_some() && owner == actor.owner();
         Err(ApiError::forbidden(refusal(operation, owner, own)))
     }
 }
@@ -36,9 +36,9 @@ pub fn authorize(actor: &Actor, operation: Operation, target: Target) -> Result<
 /// Whether to offer an operation, on the tenant that the actor stands in or on what is the actor's own: a question for menus
 /// and pages, never a right.
 pub fn offers(actor: &Actor, operation: Operation) -> bool {
-    let own = Target::Owner(actor.tenant_id(), actor.owner());
-    let targets = [Target::Tenant(actor.tenant_id()), own];
-    targets.into_iter().any(|target| authorize(actor, operation, target).is_ok())
+    let own = actor.owner().map(|owner| Target::Owner(actor.tenant_id(), owner));
+    let targets = [Some(Target::Tenant(actor.tenant_id())), own];
+    targets.into_iter().flatten().any(|target| authorize(actor, operation, target).is_ok())
 }
 
 /// The same in a tenant that the person belongs to, by their role there.
@@ -49,7 +49,7 @@ pub fn offers_in(actor: &Actor, membership: &Membership, operation: Operation) -
 /// Whether to offer an operation on a key: a question for menus, never a right. A person's own key in another of their
 /// tenants is judged there, when it is done.
 pub(crate) fn is_offered(actor: &Actor, operation: Operation, key: &ApiKey) -> bool {
-    let elsewhere = key.owner == actor.owner() && key.tenant_id != actor.tenant_id();
+    let elsewhere = Some(key.owner) == actor.owner() && key.tenant_id != actor.tenant_id();
     let stays_stopped = operation == Operation::ResumeApiKey && !key.suspended_by_owner && !may_lift(actor);
     let target = Target::Owner(key.tenant_id, key.owner);
     elsewhere || (!stays_stopped && authorize(actor, operation, target).is_ok())
@@ -104,7 +104,7 @@ fn makes_keys(role: Role) -> bool {
 
 fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool {
     let administers = actor.role() == Role::TenantAdmin;
-    let own = owner == Some(actor.owner());
+    let own = owner.is_some() && owner == actor.owner();
     let makes_own = own && makes_keys(actor.role());
     let of_account = matches!(owner, Some(Owner::ServiceAccount(_)));
     match operation {
@@ -424,6 +424,39 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_operator_has_the_rights_of_an_administrator_in_one_tenant_but_nothing_of_its_own() {
+        let operator = Actor::operator(HERE);
+        for (operations, grid) in TABLE {
+            for operation in *operations {
+                let is_personal = grid[2] == ["---"; 5];
+                for owner in OWNERS.into_iter().filter(|owner| *owner != Some(ME)) {
+                    let target = owner.map_or(Target::Tenant(HERE), |owner| Target::Owner(HERE, owner));
+                    let administrator = authorize(&cell("session", Role::TenantAdmin), *operation, target).is_ok();
+                    let allowed = authorize(&operator, *operation, target).is_ok();
+                    assert_eq!(allowed, administrator && !is_personal, "{operation:?} on {owner:?}");
+                }
+                let there = authorize(&operator, *operation, Target::Tenant(THERE)).expect_err("a wall");
+                assert_eq!(there, ApiError::not_found());
+            }
+        }
+    }
+
+    #[test]
+    fn the_operator_who_acts_for_a_person_has_the_persons_rights_to_their_keys() {
+        let Owner::User(me) = ME else { unreachable!("a person") };
+        let own = [Operation::CreateApiKey, Operation::RollApiKey, Operation::RevokeApiKey, Operation::RegisterAgent];
+        for (role, expected) in
+            [(Role::ReadOnlyUser, [false, false, true, false]), (Role::User, [true, true, true, false])]
+        {
+            let operator = Actor::operator_for((me, "me".to_owned()), HERE, role);
+            let allowed = own.map(|operation| authorize(&operator, operation, Target::Owner(HERE, ME)).is_ok());
+            assert_eq!(allowed, expected, "{role:?}");
+            assert!(authorize(&operator, Operation::RevokeApiKey, Target::Owner(HERE, OTHER)).is_err());
+            assert!(authorize(&operator, Operation::ChangePassword, Target::Tenant(HERE)).is_err());
         }
     }
 

@@ -27,7 +27,7 @@ const MOST_COUNTS: usize = 10_000;
 pub(crate) type Subject = (&'static str, Uuid);
 
 /// Who was refused what.
-type Refused = (TenantId, Owner, &'static str);
+type Refused = (TenantId, Option<Uuid>, &'static str);
 
 /// The audit log beside the changes: [`authorize`] with a memory of what it refused, and entries of their own.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl RefusalCounts {
         let minute = minute_of(entry.at);
         let mut counts = self.lock();
         let mut due = if counts.len() >= MOST_COUNTS { Self::drain(&mut counts, |_| true) } else { Vec::new() };
-        let of = (actor.tenant_id(), actor.owner(), entry.operation);
+        let of = (actor.tenant_id(), actor.id(), entry.operation);
         let count = counts.entry(of).or_insert(Count { minute, written: 0, held: None });
         if count.minute != minute {
             due.extend(count.held.take().map(Held::into_entry));

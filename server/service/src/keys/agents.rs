@@ -93,7 +93,9 @@ impl Agents<'_> {
         };
         // A person's own key may be in another of their tenants than the one that they stand in.
         let actor = match target {
-            Target::Owner(tenant, owner) if owner == actor.owner() => self.context.in_tenant(actor, tenant).await?,
+            Target::Owner(tenant, owner) if Some(owner) == actor.owner() => {
+                self.context.in_tenant(actor, tenant).await?
+            }
             _ => actor.clone(),
         };
         let permit = self.context.permit(&actor, Operation::ListAgents, target).await?;
@@ -106,14 +108,17 @@ impl Agents<'_> {
     /// All agents that an actor may see: the tenant's, or those of its own keys.
     pub fn widest_scope(&self, actor: &Actor) -> AgentScope {
         let all = authorize(actor, Operation::ListAgents, Target::Tenant(actor.tenant_id()));
-        if all.is_ok() { AgentScope::Tenant } else { AgentScope::Owner(actor.owner()) }
+        match actor.owner() {
+            Some(owner) if all.is_err() => AgentScope::Owner(owner),
+            _ => AgentScope::Tenant,
+        }
     }
 
     fn permit(actor: &Actor, operation: Operation, tenant_id: Option<TenantId>) -> Result<Permit> {
         if tenant_id.is_some_and(|id| id != actor.tenant_id()) {
             return Err(ApiError::unauthenticated().into());
         }
-        Ok(authorize(actor, operation, Target::Owner(actor.tenant_id(), actor.owner()))?)
+        Ok(authorize(actor, operation, Target::Owner(actor.tenant_id(), actor.require_owner()?))?)
     }
 
     fn check(&self, actor: &Actor, input: &RegisterAgent) -> Result<NewAgent> {

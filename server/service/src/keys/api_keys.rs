@@ -79,7 +79,7 @@ impl ApiKeys<'_> {
         let permit =
             self.context.permit(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), owner)).await?;
         let query = &KeyQuery { search: input::search(&query.search), ..query.clone() };
-        let own_session = actor.is_session() && owner == actor.owner();
+        let own_session = actor.is_session() && Some(owner) == actor.owner();
         let scope = if own_session { Scope::Everywhere(owner) } else { Scope::Here(owner, permit.tenant_id()) };
         let asked =
             Asked { scope, query, inventory: InventoryQuery::default(), policies: &[], now: self.context.now() };
@@ -94,8 +94,10 @@ impl ApiKeys<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn visible(&self, actor: &Actor) -> Result<Vec<ApiKey>> {
-        let permit =
-            self.context.permit(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), actor.owner())).await?;
+        let permit = self
+            .context
+            .permit(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), actor.require_owner()?))
+            .await?;
         let accounts = authorize(actor, Operation::ListServiceAccounts, Target::Tenant(actor.tenant_id())).is_ok();
         let mut keys =
             storage::key_list::list_visible(self.context.db(), &permit, accounts, self.context.now(), VISIBLE_LIMIT)
@@ -110,7 +112,7 @@ impl ApiKeys<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn concerns(&self, actor: &Actor) -> Result<Concerns> {
-        let own = Target::Owner(actor.tenant_id(), actor.owner());
+        let own = Target::Owner(actor.tenant_id(), actor.require_owner()?);
         let permit = self.context.permit(actor, Operation::ListApiKeys, own).await?;
         let administers = authorize(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).is_ok();
         let mut places = vec![(permit, administers)];
@@ -118,7 +120,8 @@ impl ApiKeys<'_> {
             for membership in storage::users::list_membership_roles(self.context.db(), user).await? {
                 let (tenant, role) = (membership.tenant_id, membership.role);
                 if tenant != actor.tenant_id() {
-                    let (own, there) = (Target::Owner(tenant, actor.owner()), actor.with_membership(tenant, role));
+                    let (own, there) =
+                        (Target::Owner(tenant, actor.require_owner()?), actor.with_membership(tenant, role));
                     places.push((authorize(&there, Operation::ListApiKeys, own)?, false));
                 }
             }
@@ -168,7 +171,7 @@ impl ApiKeys<'_> {
     /// # Errors
     /// `FORBIDDEN`.
     pub async fn check_may_create(&self, actor: &Actor) -> Result<()> {
-        let own = Target::Owner(actor.tenant_id(), actor.owner());
+        let own = Target::Owner(actor.tenant_id(), actor.require_owner()?);
         self.context.permit(actor, Operation::CreateApiKey, own).await.map(drop)
     }
 
@@ -402,7 +405,7 @@ impl ApiKeys<'_> {
     pub(crate) async fn permit(&self, actor: &Actor, operation: Operation, id: KeyId) -> Result<(Actor, Permit)> {
         let place = storage::keys::find_place(self.context.db(), id).await?;
         let (tenant, owner) = place.ok_or_else(ApiError::not_found)?;
-        let own = owner == actor.owner();
+        let own = Some(owner) == actor.owner();
         let actor = if own { self.context.in_tenant(actor, tenant).await? } else { actor.clone() };
         let permit =
             self.context.permit_about(&actor, operation, Target::Owner(tenant, owner), ("api_key", id.0)).await?;
@@ -450,11 +453,9 @@ impl Change {
     async fn make(&self, tx: &mut Tx, actor: &Actor, permit: &Permit, id: KeyId, now: DateTime<Utc>) -> Result<bool> {
         match self {
             Self::Rename(name) => storage::keys::rename(tx, permit, id, name).await,
-            Self::Suspend => {
-                storage::keys::suspend(tx, permit, id, now, (actor.name(), issue::creator_id(actor))).await
-            }
+            Self::Suspend => storage::keys::suspend(tx, permit, id, now, (actor.name(), actor.id())).await,
             Self::Resume => {
-                let only_by = (!may_lift(actor)).then(|| issue::creator_id(actor));
+                let only_by = (!may_lift(actor)).then(|| actor.id().unwrap_or_default());
                 storage::keys::resume(tx, permit, id, now, only_by).await
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use domain::{ApiError, ApiKey, InventoryQuery, KeyId, KeyQuery, Operation, Page, policy::PolicyKind};
 
-use super::{api_keys::ApiKeys, issue, usage::Usage};
+use super::{api_keys::ApiKeys, usage::Usage};
 use crate::{
     access::{Actor, Permit, Target, authorize},
     context::Context,
@@ -48,9 +48,7 @@ impl BulkAct {
 
     async fn make(self, tx: &mut Tx, actor: &Actor, permit: &Permit, key: KeyId, now: DateTime<Utc>) -> Result<bool> {
         match self {
-            Self::Suspend => {
-                storage::keys::suspend(tx, permit, key, now, (actor.name(), issue::creator_id(actor))).await
-            }
+            Self::Suspend => storage::keys::suspend(tx, permit, key, now, (actor.name(), actor.id())).await,
             Self::Revoke => storage::keys::revoke(tx, permit, key, now, actor.name(), "revoked in the inventory").await,
         }
     }

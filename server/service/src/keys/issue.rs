@@ -34,7 +34,7 @@ pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateT
         name: checked.name,
         created_at: now,
         created_by: actor.name().to_owned(),
-        created_by_id: creator_id(actor),
+        created_by_id: actor.id(),
         created_by_key: actor.key_id().map(|id| id.0),
         created_channel: actor.client().channel.as_str(),
         expires_at: checked.expires_at.map(Expiry::instant),
@@ -106,7 +106,7 @@ async fn lock_owner(tx: &mut Tx, permit: &Permit, key: &NewKey) -> Result<()> {
             if !storage::service_accounts::lock(tx, permit, id).await? {
                 return Err(ApiError::not_found().into());
             }
-            if key.created_by_id != id.0 {
+            if key.created_by_id != Some(id.0) {
                 // An administrator's hand: the account's own role isn't asked.
                 return Ok(());
             }
@@ -116,11 +116,4 @@ async fn lock_owner(tx: &mut Tx, permit: &Permit, key: &NewKey) -> Result<()> {
         None => None,
     };
     Ok(check_still_makes(permit, role.ok_or_else(ApiError::not_found)?)?)
-}
-
-pub(crate) fn creator_id(actor: &Actor) -> Uuid {
-    match actor.owner() {
-        Owner::User(id) => id.0,
-        Owner::ServiceAccount(id) => id.0,
-    }
 }

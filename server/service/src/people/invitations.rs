@@ -15,9 +15,7 @@ use crate::{
     context::Context,
     digest::sha256,
     error::{Error, Result},
-    input,
-    keys::issue,
-    random,
+    input, random,
     storage::{self, Tx, audit::Entry, invitations::NewInvitation, sessions::mark_of},
 };
 
@@ -76,7 +74,7 @@ impl Invitations<'_> {
             digest: sha256(secret.expose().as_bytes()),
             created_at: now,
             created_by: actor.name().to_owned(),
-            created_by_id: Some(issue::creator_id(actor)).filter(|id| !id.is_nil()),
+            created_by_id: actor.id(),
             expires_at: now + OPEN_FOR,
         };
         let invitation = Invitation {

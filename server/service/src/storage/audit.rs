@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write};
 
 use chrono::{DateTime, Utc};
-use domain::{AuditId, AuditLine, AuditQuery, Direction, KeyId, Operation, Outcome, Owner, Page, TenantId};
+use domain::{AuditId, AuditLine, AuditQuery, Direction, KeyId, Operation, Outcome, Page, TenantId};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use super::{
     micros,
 };
 use crate::{
-    access::{Actor, Client},
+    access::{Actor, Client, Principal},
     error::Result,
     random,
 };
@@ -56,10 +56,10 @@ impl Entry {
         at: DateTime<Utc>,
         subject: (&'static str, Uuid, &str),
     ) -> Self {
-        let (actor_kind, actor_id) = match actor.owner() {
-            Owner::User(id) if id.0.is_nil() => ("operator", None),
-            Owner::User(id) => ("user", Some(id.0)),
-            Owner::ServiceAccount(id) => ("service_account", Some(id.0)),
+        let actor_kind = match actor.principal() {
+            Principal::User { .. } => "user",
+            Principal::ServiceAccount { .. } => "service_account",
+            Principal::Operator { .. } => "operator",
         };
         Self {
             at,
@@ -67,14 +67,14 @@ impl Entry {
             operation: operation.as_str(),
             outcome: Outcome::Done,
             actor_kind,
-            actor_id,
+            actor_id: actor.id(),
             actor_name: actor.name().to_owned(),
             key_id: actor.key_id().map(|id| id.0),
             client: actor.client().clone(),
             subject_kind: subject.0,
             subject_id: Some(subject.1),
             subject_name: subject.2.to_owned(),
-            detail: String::new(),
+            detail: actor.acting_for().map_or_else(String::new, |name| format!("for {name}")),
         }
     }
 
@@ -109,7 +109,9 @@ impl Entry {
 
     /// With a fact more.
     pub(crate) fn with(self, detail: impl Into<String>) -> Self {
-        Self { detail: detail.into(), ..self }
+        let detail = detail.into();
+        let separator = if self.detail.is_empty() || detail.is_empty() { "" } else { ", " };
+        Self { detail: format!("{}{separator}{detail}", self.detail), ..self }
     }
 }
 

@@ -159,7 +159,8 @@ pub(crate) struct NewKey {
     pub(crate) name: Name,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) created_by: String,
-    pub(crate) created_by_id: Uuid,
+    /// None: the operator.
+    pub(crate) created_by_id: Option<Uuid>,
     pub(crate) created_by_key: Option<Uuid>,
     pub(crate) created_channel: &'static str,
     pub(crate) expires_at: Option<DateTime<Utc>>,
@@ -168,6 +169,11 @@ pub(crate) struct NewKey {
     pub(crate) replaces: Option<KeyId>,
     /// Whether its first use ends that one.
     pub(crate) ends_on_use: bool,
+}
+
+/// What a column that can't be NULL holds of who did something: the operator, who has no id, as the nil id.
+fn id_or_nil(id: Option<Uuid>) -> Uuid {
+    id.unwrap_or_default()
 }
 
 /// Adds a key for the permit's owner.
@@ -192,7 +198,7 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, key: &NewKey) -> Result
         .bind(fold(key.name.as_str()))
         .bind(micros(key.created_at))
         .bind(key.created_by.as_str())
-        .bind(key.created_by_id)
+        .bind(id_or_nil(key.created_by_id))
         .bind(key.created_by_key)
         .bind(key.created_channel)
         .bind(key.expires_at.map(micros))
@@ -379,7 +385,7 @@ pub(crate) async fn suspend(
     permit: &Permit,
     id: KeyId,
     at: DateTime<Utc>,
-    by: (&str, Uuid),
+    by: (&str, Option<Uuid>),
 ) -> Result<bool> {
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
     let rows = change!(
@@ -395,7 +401,7 @@ pub(crate) async fn suspend(
         .bind(account_id)
         .bind(micros(at))
         .bind(by.0)
-        .bind(by.1)
+        .bind(id_or_nil(by.1))
     )?;
     Ok(rows == 1)
 }

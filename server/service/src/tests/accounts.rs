@@ -40,9 +40,9 @@ fn an_account_is_an_administrator_unless_said_otherwise_and_its_key_sees_all_acc
         let other = stage.add_account(&ada, "other").await;
         let key = stage.add_key(&ada, Owner::ServiceAccount(bot), "main").await;
         stage.add_key(&ada, Owner::ServiceAccount(other), "theirs").await;
-        stage.add_key(&ada, ada.owner(), "a person's").await;
+        stage.add_key(&ada, own(&ada), "a person's").await;
         let actor = stage.by_key(&key).await;
-        assert_eq!((actor.role(), actor.owner()), (Role::TenantAdmin, Owner::ServiceAccount(bot)));
+        assert_eq!((actor.role(), own(&actor)), (Role::TenantAdmin, Owner::ServiceAccount(bot)));
         let mut names: Vec<_> = stage
             .services
             .api_keys()

@@ -104,13 +104,13 @@ fn agents_are_shown_to_administrators_and_to_the_keys_owner() {
         let ben = stage.session(stage.add_user("ben@example.org", "acme", Role::User).await).await;
         let bot = Owner::ServiceAccount(stage.add_account(&ada, "bot").await);
         let bots = stage.add_key(&ada, bot, "main").await;
-        let bens = stage.add_key(&ben, ben.owner(), "laptop").await;
+        let bens = stage.add_key(&ben, own(&ben), "laptop").await;
         let agents = stage.services.agents();
         for key in [&bots, &bens] {
             agents.register(&bearer(&stage, key, None).await, &agent("a", &[])).await.unwrap();
         }
         assert_eq!(agents.list(&ada, AgentScope::Tenant).await.unwrap().len(), 2);
-        assert_eq!(agents.list(&ben, AgentScope::Owner(ben.owner())).await.unwrap().len(), 1);
+        assert_eq!(agents.list(&ben, AgentScope::Owner(own(&ben))).await.unwrap().len(), 1);
         assert_eq!(agents.list(&ben, AgentScope::Key(bens.key.id)).await.unwrap().len(), 1);
         for scope in [AgentScope::Tenant, AgentScope::Owner(bot), AgentScope::Key(bots.key.id)] {
             assert_eq!(code(agents.list(&ben, scope).await), ErrorCode::Forbidden, "{scope:?}");
@@ -122,7 +122,7 @@ fn agents_are_shown_to_administrators_and_to_the_keys_owner() {
 fn bad_agents_are_told_their_fields_and_other_tenants_and_sessions_are_refused() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let key = stage.add_key(&ada, ada.owner(), "laptop").await;
+        let key = stage.add_key(&ada, own(&ada), "laptop").await;
         let actor = bearer(&stage, &key, None).await;
         let agents = stage.services.agents();
         let bad = RegisterAgent { kind: " ".to_owned(), ..agent("a\nb", &[""]) };
@@ -142,7 +142,7 @@ fn bad_agents_are_told_their_fields_and_other_tenants_and_sessions_are_refused()
 fn agents_that_are_long_gone_are_forgotten() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let key = stage.add_key(&ada, ada.owner(), "laptop").await;
+        let key = stage.add_key(&ada, own(&ada), "laptop").await;
         let agents = stage.services.agents();
         agents.register(&bearer(&stage, &key, None).await, &agent("old", &[])).await.unwrap();
         let later = stage.advance(TimeDelta::days(91));

@@ -1,8 +1,8 @@
 //! The audit log: what is written, who may read it, and that no other hand can change it unseen.
 
-use domain::{AuditQuery, ErrorCode, Outcome, PageRequest, Role, Secret};
+use domain::{AuditQuery, ErrorCode, Outcome, Owner, PageRequest, Role, Secret};
 
-use crate::{ChainReport, RollApiKey, storage::Db, tests::stage::*};
+use crate::{AdminOwner, ChainReport, RollApiKey, storage::Db, tests::stage::*};
 
 async fn run(stage: &Stage, sql: &'static str) {
     match stage.services.db() {
@@ -25,7 +25,7 @@ async fn report(stage: &Stage) -> ChainReport {
 async fn six_lines(stage: &Stage) -> String {
     let ada = stage.session(stage.admin).await;
     for name in ["a", "b", "c", "d"] {
-        stage.add_key(&ada, ada.owner(), name).await;
+        stage.add_key(&ada, own(&ada), name).await;
     }
     let report = report(stage).await;
     assert_eq!((report.lines, report.problems.len()), (6, 0), "tenant, user, four keys");
@@ -107,7 +107,7 @@ fn a_cut_off_end_is_found_by_the_head_and_a_rewritten_chain_by_what_was_printed_
         stage.services.migrate().await.unwrap();
         assert!(problems(&stage, &[]).await.is_empty());
         let ada = stage.session(stage.admin).await;
-        stage.add_key(&ada, ada.owner(), "e").await;
+        stage.add_key(&ada, own(&ada), "e").await;
         assert_eq!(problems(&stage, &[printed]).await, ["line 6 isn't the one that was expected"]);
         assert_eq!(problems(&stage, &["gone:1:00".to_owned()]).await, ["the whole chain is gone"]);
         assert_eq!(code(stage.services.audit_log().verify(&["x".to_owned()]).await), ErrorCode::BadUserInput);
@@ -122,7 +122,7 @@ fn a_chain_that_is_gone_with_its_head_is_found_and_one_that_grows_meanwhile_is_n
             let (services, ada) = (stage.services.clone(), stage.session(stage.admin).await);
             tokio::spawn(async move {
                 for n in 0..40 {
-                    services.api_keys().create(&ada, &new_key(ada.owner(), &format!("k{n}"))).await.unwrap();
+                    services.api_keys().create(&ada, &new_key(own(&ada), &format!("k{n}"))).await.unwrap();
                 }
             })
         };
@@ -142,13 +142,13 @@ fn a_chain_that_is_gone_with_its_head_is_found_and_one_that_grows_meanwhile_is_n
 fn what_a_rule_or_a_wrong_password_refuses_is_a_line() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let before = stage.add_key(&ada, ada.owner(), "before").await;
+        let before = stage.add_key(&ada, own(&ada), "before").await;
         let wrong = Secret::new("not the password at all");
         assert_eq!(code(stage.services.users().confirm(&ada, &wrong, "").await), ErrorCode::BadUserInput);
         stage.services.users().confirm(&ada, &Secret::new(PASSWORD), "").await.unwrap();
         let policy = crate::SetPolicy { policy: "service_accounts_only".to_owned(), days: None, from: None };
         stage.services.tenant_policies().set(&ada, &policy).await.unwrap();
-        let refused = stage.services.api_keys().create(&ada, &new_key(ada.owner(), "mine")).await;
+        let refused = stage.services.api_keys().create(&ada, &new_key(own(&ada), "mine")).await;
         assert_eq!(code(refused), ErrorCode::Forbidden);
         let roll = RollApiKey { key: before.key.id, ..RollApiKey::default() };
         assert_eq!(code(stage.services.rolls().roll(&ada, &roll).await), ErrorCode::Forbidden);
@@ -183,7 +183,7 @@ fn what_is_refused_is_a_line_too_but_no_flood_of_them() {
         let ada = stage.session(stage.admin).await;
         let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
         let bob = stage.session(bob).await;
-        let key = stage.add_key(&ada, ada.owner(), "mine").await;
+        let key = stage.add_key(&ada, own(&ada), "mine").await;
         assert_eq!(code(stage.services.api_keys().revoke(&bob, key.key.id).await), ErrorCode::Forbidden);
         assert_eq!(code(stage.services.audit_log().list(&bob, &AuditQuery::default()).await), ErrorCode::Forbidden);
         let refused = AuditQuery { outcome: Some(Outcome::Refused), ..AuditQuery::default() };
@@ -232,16 +232,16 @@ fn lines_are_found_by_actor_operation_key_and_time_and_paged() {
         let bob = stage.session(bob).await;
         let start = stage.services.now();
         for name in ["a", "b", "c"] {
-            stage.add_key(&ada, ada.owner(), name).await;
+            stage.add_key(&ada, own(&ada), name).await;
         }
         let later = stage.advance(chrono::TimeDelta::hours(1));
         let bob = stage.session(bob.user_id().unwrap()).await;
-        let key = stage.add_key(&bob, bob.owner(), "bob's").await;
+        let key = stage.add_key(&bob, own(&bob), "bob's").await;
         stage.services.api_keys().rename(&bob, key.key.id, "other").await.unwrap();
         let log = stage.services.audit_log();
         let count = async |query: AuditQuery| log.list(&ada, &query).await.unwrap().items.len();
         assert_eq!(count(AuditQuery { actor: "BO".to_owned(), ..AuditQuery::default() }).await, 2);
-        assert_eq!(count(AuditQuery { actor: bob.owner().to_string(), ..AuditQuery::default() }).await, 2);
+        assert_eq!(count(AuditQuery { actor: own(&bob).to_string(), ..AuditQuery::default() }).await, 2);
         assert_eq!(count(AuditQuery { operation: "create_api_key".to_owned(), ..AuditQuery::default() }).await, 4);
         assert_eq!(count(AuditQuery { subject: Some(key.key.id.0), ..AuditQuery::default() }).await, 2);
         assert_eq!(count(AuditQuery { from: Some(later), ..AuditQuery::default() }).await, 2);
@@ -272,7 +272,7 @@ fn lines_are_found_by_a_name_in_any_script_and_case_those_of_earlier_versions_to
         let ada = stage.session(stage.admin).await;
         stage.services.users().rename(&ada, "Ähre_Öz").await.unwrap();
         let ada = stage.session(stage.admin).await;
-        stage.add_key(&ada, ada.owner(), "mine").await;
+        stage.add_key(&ada, own(&ada), "mine").await;
         let found = async |text: &str| {
             let query = AuditQuery { actor: text.to_owned(), ..AuditQuery::default() };
             stage.services.audit_log().list(&ada, &query).await.unwrap().items.len()
@@ -292,12 +292,41 @@ fn changes_at_once_make_one_unbroken_chain() {
         let ada = stage.session(stage.admin).await;
         let made = at_once(100, |n| {
             let (services, ada) = (stage.services.clone(), ada.clone());
-            let input = new_key(ada.owner(), &format!("k{n}"));
+            let input = new_key(own(&ada), &format!("k{n}"));
             async move { services.api_keys().create(&ada, &input).await.is_ok() }
         })
         .await;
         assert!(made.into_iter().all(|is_made| is_made));
         let report = report(&stage).await;
         assert_eq!((report.lines, report.problems.len()), (102, 0));
+    });
+}
+
+#[test]
+fn what_the_operator_does_with_a_persons_key_names_the_operator_and_the_person() {
+    on_both(async |stage| {
+        let admin = stage.services.admin();
+        admin.rename_user("ada@example.org", "Ada").await.unwrap();
+        let owner = AdminOwner::User("ada@example.org".to_owned());
+        let key = admin.create_key("acme", owner, "laptop", None).await.unwrap();
+        let (operator, id) = admin.on_key("acme", &key.key.id.to_string()).await.unwrap();
+        let roll = RollApiKey { key: id, ..RollApiKey::default() };
+        let new = stage.services.rolls().roll(&operator, &roll).await.unwrap();
+        assert_eq!((key.key.created_by.as_str(), key.key.owner), ("Operator", Owner::User(stage.admin)));
+        let ada = stage.session(stage.admin).await;
+        let query = AuditQuery { actor: "operator".to_owned(), ..AuditQuery::default() };
+        let entries = stage.services.audit_log().list(&ada, &query).await.unwrap().items;
+        let of_keys = entries.iter().filter(|entry| entry.subject_kind == "api_key");
+        let told: Vec<_> = of_keys.map(|entry| (entry.operation.as_str(), entry.detail.as_str())).collect();
+        let expected = [
+            ("create_api_key", format!("for Ada, hint {}, replaces {}", new.key.hint, key.key.hint)),
+            ("roll_api_key", format!("for Ada, replaced by {}, overlap 24 hours", new.key.hint)),
+            ("create_api_key", format!("for Ada, hint {}", key.key.hint)),
+        ];
+        assert_eq!(told, expected.each_ref().map(|(operation, detail)| (*operation, detail.as_str())));
+        for entry in &entries {
+            assert_eq!((entry.actor_kind.as_str(), entry.actor_id), ("operator", None));
+            assert_eq!((entry.actor_name.as_str(), entry.channel.as_str()), ("Operator", "cli"));
+        }
     });
 }

@@ -48,7 +48,7 @@ fn a_sessions_row_is_saved_replaced_ended_and_gone_at_its_time() {
 fn a_backup_is_a_whole_database_and_never_overwrites() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let key = stage.add_key(&ada, ada.owner(), "kept").await;
+        let key = stage.add_key(&ada, own(&ada), "kept").await;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("backup.db");
         if matches!(stage.services.db(), Db::Postgres(_)) {

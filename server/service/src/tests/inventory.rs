@@ -36,13 +36,13 @@ fn the_inventory_shows_every_key_of_the_tenant_by_state_kind_search_and_filter()
         stage.services.admin().create_tenant("Other", "other").await.unwrap();
         let eve = stage.add_user("eve@example.org", "other", Role::TenantAdmin).await;
         let eve = stage.session(eve).await;
-        stage.add_key(&eve, eve.owner(), "foreign").await;
+        stage.add_key(&eve, own(&eve), "foreign").await;
         let ada = stage.session(stage.admin).await;
         let bob_id = stage.add_user("bob@example.org", "acme", Role::User).await;
         let bob = stage.session(bob_id).await;
         let account = Owner::ServiceAccount(stage.add_account(&ada, "bot").await);
-        stage.add_key(&ada, ada.owner(), "Ada's laptop").await;
-        stage.add_key(&bob, bob.owner(), "Bob's laptop").await;
+        stage.add_key(&ada, own(&ada), "Ada's laptop").await;
+        stage.add_key(&bob, own(&bob), "Bob's laptop").await;
         let deploy = stage.add_key(&ada, account, "deploy").await;
         let input = CreateApiKey { expires_at: Some("2027-01-10T00:00:00Z".to_owned()), ..new_key(account, "soon") };
         stage.services.api_keys().create(&ada, &input).await.unwrap();
@@ -133,7 +133,7 @@ fn many_keys_are_suspended_and_revoked_at_once_with_a_line_each() {
         let ada = stage.session(stage.admin).await;
         let mut keys = Vec::new();
         for n in 0..5 {
-            keys.push(stage.add_key(&ada, ada.owner(), &format!("k{n}")).await);
+            keys.push(stage.add_key(&ada, own(&ada), &format!("k{n}")).await);
         }
         let ids: Vec<_> = keys.iter().map(|key| key.key.id).collect();
         stage.services.api_keys().revoke(&ada, ids[0]).await.unwrap();
@@ -194,11 +194,11 @@ fn policies_show_what_they_touch_and_hold_for_new_keys_from_their_instant() {
         policies.set(&ada, &set("no_keys_by_keys", None)).await.unwrap();
         let bot = stage.by_key(&short).await;
         assert_eq!(
-            code(keys.create(&bot, &CreateApiKey { owner: bot.owner(), ..until("2027-01-20T00:00:00Z") }).await),
+            code(keys.create(&bot, &CreateApiKey { owner: own(&bot), ..until("2027-01-20T00:00:00Z") }).await),
             ErrorCode::Forbidden
         );
         policies.set(&ada, &set("service_accounts_only", None)).await.unwrap();
-        let mine = CreateApiKey { owner: ada.owner(), ..until("2027-01-20T00:00:00Z") };
+        let mine = CreateApiKey { owner: own(&ada), ..until("2027-01-20T00:00:00Z") };
         assert_eq!(code(keys.create(&ada, &mine).await), ErrorCode::Forbidden);
         assert_eq!(policies.list(&bot).await.unwrap().len(), 3);
         policies.clear(&ada, "service_accounts_only").await.unwrap();
@@ -216,8 +216,7 @@ fn keys_that_nobody_uses_are_suspended_by_policy_and_their_owner_may_resume_them
         let ada = stage.session(stage.admin).await;
         let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
         let bob = stage.session(bob).await;
-        let (idle, busy) =
-            (stage.add_key(&bob, bob.owner(), "idle").await, stage.add_key(&bob, bob.owner(), "busy").await);
+        let (idle, busy) = (stage.add_key(&bob, own(&bob), "idle").await, stage.add_key(&bob, own(&bob), "busy").await);
         stage.services.tenant_policies().set(&ada, &set("suspend_unused", Some(30))).await.unwrap();
         stage.advance(TimeDelta::days(29));
         assert!(stage.is_good(&busy).await);
@@ -256,7 +255,7 @@ fn a_policy_that_is_changed_for_later_holds_as_it_is_until_then() {
         let ends_after = async |days| {
             let actor = stage.session(stage.admin).await;
             let at = stage.services.now() + TimeDelta::days(days);
-            let input = CreateApiKey { expires_at: Some(at.to_rfc3339()), ..new_key(actor.owner(), "k") };
+            let input = CreateApiKey { expires_at: Some(at.to_rfc3339()), ..new_key(own(&actor), "k") };
             keys.create(&actor, &input).await.map(drop)
         };
         assert_eq!(code(ends_after(91).await), ErrorCode::BadUserInput);
@@ -276,8 +275,8 @@ fn a_policy_that_is_changed_for_later_holds_as_it_is_until_then() {
 fn a_key_says_which_policies_it_is_against() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let endless = stage.add_key(&ada, ada.owner(), "endless").await;
-        let over = stage.add_key(&ada, ada.owner(), "over").await;
+        let endless = stage.add_key(&ada, own(&ada), "endless").await;
+        let over = stage.add_key(&ada, own(&ada), "over").await;
         stage.services.api_keys().revoke(&ada, over.key.id).await.unwrap();
         let policies = stage.services.tenant_policies();
         for (policy, days) in [("max_lifetime", Some(30)), ("expiry_required", None), ("suspend_unused", Some(30))] {
@@ -323,7 +322,7 @@ fn more_unused_keys_than_one_transaction_takes_are_all_suspended() {
         let eve = stage.session(eve).await;
         for by in [&ada, &eve] {
             for n in 0..105 {
-                stage.add_key(by, by.owner(), &format!("k{n}")).await;
+                stage.add_key(by, own(&by), &format!("k{n}")).await;
             }
             stage.services.tenant_policies().set(by, &set("suspend_unused", Some(30))).await.unwrap();
         }
@@ -331,7 +330,7 @@ fn more_unused_keys_than_one_transaction_takes_are_all_suspended() {
         key_policies::suspend_unused(&stage.services.0.context, &stage.services.0.usage).await.unwrap();
         let (ada, eve) = (stage.session(stage.admin).await, stage.session(eve.user_id().unwrap()).await);
         for by in [&ada, &eve] {
-            let active = stage.services.api_keys().list(by, by.owner(), &KeyQuery::default()).await.unwrap();
+            let active = stage.services.api_keys().list(by, own(&by), &KeyQuery::default()).await.unwrap();
             assert!(active.items.is_empty());
         }
     });

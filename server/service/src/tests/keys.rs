@@ -9,11 +9,11 @@ use crate::{Actor, ApiKeys, CreateApiKey, Error, storage, tests::stage::*};
 fn a_key_verifies_until_it_is_revoked_and_its_second_revocation_is_a_conflict() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let key = stage.add_key(&ada, ada.owner(), "ci").await;
+        let key = stage.add_key(&ada, own(&ada), "ci").await;
         let seen = stage.services.verification().verify(key.token.expose(), &browser()).await.unwrap().unwrap();
         assert_eq!(
             (seen.key_id, seen.owner, seen.role, seen.tenant_id),
-            (key.key.id, ada.owner(), Role::TenantAdmin, stage.tenant)
+            (key.key.id, own(&ada), Role::TenantAdmin, stage.tenant)
         );
 
         let revoked = stage.services.api_keys().revoke(&ada, key.key.id).await.unwrap();
@@ -30,7 +30,7 @@ fn a_key_is_refused_from_the_instant_of_its_expiry() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let input =
-            CreateApiKey { expires_at: Some("2027-01-01T01:00:00+01:00".to_owned()), ..new_key(ada.owner(), "k") };
+            CreateApiKey { expires_at: Some("2027-01-01T01:00:00+01:00".to_owned()), ..new_key(own(&ada), "k") };
         assert_eq!(code(stage.services.api_keys().create(&ada, &input).await), ErrorCode::BadUserInput);
         let input = CreateApiKey { expires_at: Some("2027-01-01T02:00:00+01:00".to_owned()), ..input };
         let key = stage.services.api_keys().create(&ada, &input).await.unwrap();
@@ -45,12 +45,12 @@ fn a_key_is_refused_from_the_instant_of_its_expiry() {
 fn all_wrong_fields_are_told_at_once_and_nothing_is_made() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let input = CreateApiKey { expires_at: Some("yesterday".to_owned()), ..new_key(ada.owner(), " \u{202E} ") };
+        let input = CreateApiKey { expires_at: Some("yesterday".to_owned()), ..new_key(own(&ada), " \u{202E} ") };
         let Err(Error::Api(refusal)) = stage.services.api_keys().create(&ada, &input).await else {
             panic!("it was allowed")
         };
         assert!(refusal.at("name").is_some() && refusal.at("expires_at").is_some());
-        assert!(stage.walk(&ada, ada.owner(), &every_key()).await.is_empty());
+        assert!(stage.walk(&ada, own(&ada), &every_key()).await.is_empty());
     });
 }
 
@@ -59,11 +59,11 @@ fn the_same_form_twice_makes_one_key_and_the_last_answer_holds_its_token() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let form = uuid::Uuid::from_u128(7).to_string();
-        let input = CreateApiKey { idempotency_key: Some(form), ..new_key(ada.owner(), "once") };
+        let input = CreateApiKey { idempotency_key: Some(form), ..new_key(own(&ada), "once") };
         let first = stage.services.api_keys().create(&ada, &input).await.unwrap();
         let second = stage.services.api_keys().create(&ada, &input).await.unwrap();
         assert_eq!(first.key.id, second.key.id);
-        assert_eq!(stage.walk(&ada, ada.owner(), &every_key()).await.len(), 1);
+        assert_eq!(stage.walk(&ada, own(&ada), &every_key()).await.len(), 1);
         assert!(!stage.is_good(&first).await && stage.is_good(&second).await);
         assert_eq!(code(stage.services.api_keys().create(&ada, &input).await), ErrorCode::Conflict, "it is in use");
     });
@@ -74,7 +74,7 @@ fn a_form_that_comes_back_after_a_minute_is_told_so() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let form = uuid::Uuid::from_u128(8).to_string();
-        let input = CreateApiKey { idempotency_key: Some(form), ..new_key(ada.owner(), "once") };
+        let input = CreateApiKey { idempotency_key: Some(form), ..new_key(own(&ada), "once") };
         stage.services.api_keys().create(&ada, &input).await.unwrap();
         stage.advance(TimeDelta::seconds(61));
         assert_eq!(code(stage.services.api_keys().create(&ada, &input).await), ErrorCode::Conflict);
@@ -88,14 +88,14 @@ fn another_persons_key_is_forbidden_and_another_tenants_is_not_found() {
         let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
         let eve = stage.add_user("eve@example.org", "other", Role::TenantAdmin).await;
         let (ada, bob, eve) = (stage.session(stage.admin).await, stage.session(bob).await, stage.session(eve).await);
-        let key = stage.add_key(&ada, ada.owner(), "mine").await;
+        let key = stage.add_key(&ada, own(&ada), "mine").await;
         let keys = stage.services.api_keys();
         assert_eq!(code(keys.revoke(&bob, key.key.id).await), ErrorCode::Forbidden);
         assert_eq!(code(keys.revoke(&eve, key.key.id).await), ErrorCode::NotFound);
         assert_eq!(code(keys.get(&eve, key.key.id).await), ErrorCode::NotFound);
         assert_eq!(code(keys.get(&eve, domain::KeyId(uuid::Uuid::nil())).await), ErrorCode::NotFound);
         assert!(stage.is_good(&key).await);
-        let bobs = stage.add_key(&bob, bob.owner(), "bob's").await;
+        let bobs = stage.add_key(&bob, own(&bob), "bob's").await;
         keys.revoke(&ada, bobs.key.id).await.expect("an administrator may");
     });
 }
@@ -106,15 +106,15 @@ fn a_person_makes_and_sees_keys_in_all_their_tenants_by_session_and_in_one_by_ke
         let other = stage.services.admin().create_tenant("Other", "other").await.unwrap();
         stage.add_user("ada@example.org", "other", Role::User).await;
         let ada = stage.session(stage.admin).await;
-        let here = stage.add_key(&ada, ada.owner(), "here").await;
-        let there = CreateApiKey { tenant_id: Some(other), ..new_key(ada.owner(), "there") };
+        let here = stage.add_key(&ada, own(&ada), "here").await;
+        let there = CreateApiKey { tenant_id: Some(other), ..new_key(own(&ada), "there") };
         let there = stage.services.api_keys().create(&ada, &there).await.unwrap();
         assert_eq!(there.key.tenant_id, other);
-        assert_eq!(stage.walk(&ada, ada.owner(), &every_key()).await.len(), 2);
+        assert_eq!(stage.walk(&ada, own(&ada), &every_key()).await.len(), 2);
 
         let by_key = stage.by_key(&there).await;
         assert_eq!((by_key.tenant_id(), by_key.role()), (other, Role::User));
-        let seen = stage.walk(&by_key, by_key.owner(), &every_key()).await;
+        let seen = stage.walk(&by_key, own(&by_key), &every_key()).await;
         assert_eq!(seen.iter().map(|key| key.id).collect::<Vec<_>>(), [there.key.id]);
         assert_eq!(code(stage.services.api_keys().revoke(&by_key, here.key.id).await), ErrorCode::NotFound);
         stage.services.api_keys().revoke(&ada, there.key.id).await.expect("by session, from the other tenant");
@@ -125,7 +125,7 @@ fn a_person_makes_and_sees_keys_in_all_their_tenants_by_session_and_in_one_by_ke
 fn a_use_is_shown_at_once_and_kept_when_the_service_closes() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let key = stage.add_key(&ada, ada.owner(), "used").await;
+        let key = stage.add_key(&ada, own(&ada), "used").await;
         let mut read_before = stage.services.api_keys().get(&ada, key.key.id).await.unwrap();
         assert!(read_before.last_used.is_none());
         assert!(stage.is_good(&key).await);
@@ -145,7 +145,7 @@ fn a_use_is_shown_at_once_and_kept_when_the_service_closes() {
 fn fifty_revocations_at_once_make_one_success_and_one_audit_line() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let key = stage.add_key(&ada, ada.owner(), "contended").await;
+        let key = stage.add_key(&ada, own(&ada), "contended").await;
         let outcomes = at_once(50, |_| {
             let (services, ada, id) = (stage.services.clone(), ada.clone(), key.key.id);
             async move { services.api_keys().revoke(&ada, id).await }
@@ -179,7 +179,7 @@ fn a_thousand_creates_by_64_at_a_time_all_verify() {
             }
             let (services, ada) = (stage.services.clone(), ada.clone());
             tasks.spawn(async move {
-                services.api_keys().create(&ada, &new_key(ada.owner(), &format!("k{n}"))).await.unwrap()
+                services.api_keys().create(&ada, &new_key(own(&ada), &format!("k{n}"))).await.unwrap()
             });
         }
         issued.extend(tasks.join_all().await);
@@ -208,7 +208,7 @@ fn read_only_people_stop_their_keys_and_make_none() {
 fn a_suspended_key_is_refused_and_works_again_when_it_is_resumed() {
     on_both(async |stage| {
         let ben = stage.session(stage.add_user("ben@example.org", "acme", Role::User).await).await;
-        let key = stage.add_key(&ben, ben.owner(), "ci").await;
+        let key = stage.add_key(&ben, own(&ben), "ci").await;
         let keys = stage.services.api_keys();
         let suspended = keys.suspend(&ben, key.key.id).await.unwrap();
         assert!(matches!(suspended.state(stage.services.now()), KeyState::Suspended { .. }));
@@ -236,10 +236,10 @@ fn a_suspended_key_is_refused_and_works_again_when_it_is_resumed() {
 fn a_token_is_no_name() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let key = stage.add_key(&ada, ada.owner(), "ci").await;
+        let key = stage.add_key(&ada, own(&ada), "ci").await;
         let renamed = stage.services.api_keys().rename(&ada, key.key.id, key.token.expose()).await;
         assert_eq!(code(renamed), ErrorCode::BadUserInput);
-        let input = new_key(ada.owner(), &format!("see {}", key.token.expose()));
+        let input = new_key(own(&ada), &format!("see {}", key.token.expose()));
         assert_eq!(code(stage.services.api_keys().create(&ada, &input).await), ErrorCode::BadUserInput);
     });
 }
@@ -248,13 +248,13 @@ fn a_token_is_no_name() {
 fn a_key_is_renamed_and_found_under_its_new_name() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let key = stage.add_key(&ada, ada.owner(), "old").await;
+        let key = stage.add_key(&ada, own(&ada), "old").await;
         let keys = stage.services.api_keys();
         assert_eq!(keys.rename(&ada, key.key.id, "  new ").await.unwrap().name.as_str(), "new");
         assert_eq!(code(keys.rename(&ada, key.key.id, " ").await), ErrorCode::BadUserInput);
         for (word, hits) in [("NEW", 1), ("old", 0)] {
             let query = domain::KeyQuery { search: word.to_owned(), ..every_key() };
-            assert_eq!(stage.walk(&ada, ada.owner(), &query).await.len(), hits, "{word}");
+            assert_eq!(stage.walk(&ada, own(&ada), &query).await.len(), hits, "{word}");
             let page = stage.services.inventory().list(&ada, &query, domain::InventoryQuery::default()).await.unwrap();
             assert_eq!(page.items.len(), hits, "{word}");
         }

@@ -10,7 +10,7 @@ async fn fill(stage: &Stage, actor: &Actor) {
     for (name, expires_at) in
         [("alpha", None), ("Beta", in_days(400)), ("gamma_1", in_days(10)), ("delta", in_days(2)), ("%odd%", None)]
     {
-        let input = CreateApiKey { expires_at, ..new_key(actor.owner(), name) };
+        let input = CreateApiKey { expires_at, ..new_key(own(&actor), name) };
         let key = stage.services.api_keys().create(actor, &input).await.unwrap();
         if name == "%odd%" {
             stage.services.api_keys().revoke(actor, key.key.id).await.unwrap();
@@ -20,7 +20,7 @@ async fn fill(stage: &Stage, actor: &Actor) {
 }
 
 async fn names(stage: &Stage, actor: &Actor, query: &KeyQuery) -> Vec<String> {
-    stage.walk(actor, actor.owner(), query).await.into_iter().map(|key| key.name.to_string()).collect()
+    stage.walk(actor, own(&actor), query).await.into_iter().map(|key| key.name.to_string()).collect()
 }
 
 #[test]
@@ -30,10 +30,10 @@ fn filters_show_what_the_states_say() {
         fill(&stage, &ada).await;
         stage.advance(TimeDelta::days(3));
         let now = stage.services.now();
-        let all = stage.walk(&ada, ada.owner(), &every_key()).await;
+        let all = stage.walk(&ada, own(&ada), &every_key()).await;
         assert_eq!(all.len(), 5);
         for filter in KeyFilter::ALL {
-            let listed = stage.walk(&ada, ada.owner(), &KeyQuery { filter, ..KeyQuery::default() }).await;
+            let listed = stage.walk(&ada, own(&ada), &KeyQuery { filter, ..KeyQuery::default() }).await;
             let expected: Vec<_> = all
                 .iter()
                 .filter(|key| {
@@ -61,14 +61,14 @@ fn every_order_walks_all_rows_once_forwards_and_backwards() {
                 let query = KeyQuery { filter: KeyFilter::All, sort, direction, page, ..KeyQuery::default() };
                 let whole = names(&stage, &ada, &KeyQuery { page: PageRequest::default(), ..query.clone() }).await;
                 assert_eq!(names(&stage, &ada, &query).await, whole, "{sort:?} {direction:?}");
-                let first = stage.services.api_keys().list(&ada, ada.owner(), &query).await.unwrap();
+                let first = stage.services.api_keys().list(&ada, own(&ada), &query).await.unwrap();
                 assert!(first.previous.is_none());
                 let second =
                     KeyQuery { page: PageRequest { after: first.next.clone(), ..query.page.clone() }, ..query.clone() };
-                let second = stage.services.api_keys().list(&ada, ada.owner(), &second).await.unwrap();
+                let second = stage.services.api_keys().list(&ada, own(&ada), &second).await.unwrap();
                 let back =
                     KeyQuery { page: PageRequest { before: second.previous, limit: 2, after: None }, ..query.clone() };
-                let back = stage.services.api_keys().list(&ada, ada.owner(), &back).await.unwrap();
+                let back = stage.services.api_keys().list(&ada, own(&ada), &back).await.unwrap();
                 assert_eq!(back.items, first.items, "{sort:?} {direction:?}");
                 assert!(back.previous.is_none() && back.next.is_some());
             }
@@ -100,7 +100,7 @@ fn search_finds_parts_of_names_and_beginnings_of_hints_and_takes_wildcards_liter
         assert_eq!(search("a_1").await, ["gamma_1"]);
         assert_eq!(search("%").await, ["%odd%"]);
         assert_eq!(search("nothing").await, Vec::<String>::new());
-        let key = stage.walk(&ada, ada.owner(), &every_key()).await.remove(0);
+        let key = stage.walk(&ada, own(&ada), &every_key()).await.remove(0);
         assert_eq!(search(&key.hint).await, [key.name.to_string()]);
     });
 }

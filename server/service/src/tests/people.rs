@@ -147,14 +147,14 @@ fn who_was_demoted_since_the_request_began_makes_no_key() {
         let bob_id = stage.add_user("bob@example.org", "acme", Role::User).await;
         let bob = stage.session(bob_id).await;
         stage.services.members().change_role(&ada, bob_id, Role::ReadOnlyUser).await.unwrap();
-        let late = stage.services.api_keys().create(&bob, &new_key(bob.owner(), "late")).await;
+        let late = stage.services.api_keys().create(&bob, &new_key(own(&bob), "late")).await;
         assert_eq!(refusal(late).code, ErrorCode::Forbidden);
 
         let account = stage.add_account(&ada, "bot").await;
         let key = stage.add_key(&ada, Owner::ServiceAccount(account), "bot's").await;
         let bot = stage.by_key(&key).await;
         stage.services.service_accounts().change_role(&ada, account, "READ_ONLY_USER").await.unwrap();
-        let late = stage.services.api_keys().create(&bot, &new_key(bot.owner(), "late")).await;
+        let late = stage.services.api_keys().create(&bot, &new_key(own(&bot), "late")).await;
         assert_eq!(refusal(late).code, ErrorCode::Forbidden);
     });
 }
@@ -205,7 +205,7 @@ fn a_person_stands_only_in_their_own_tenants_and_a_key_in_one() {
         assert_eq!(viewer.memberships.len(), 2);
         assert_eq!(stage.services.users().switch_tenant(&ada, other).await.unwrap(), other);
         assert_eq!(refusal(stage.services.users().switch_tenant(&ada, strange).await).code, ErrorCode::NotFound);
-        let key = stage.add_key(&ada, ada.owner(), "k").await;
+        let key = stage.add_key(&ada, own(&ada), "k").await;
         let by_key = stage.by_key(&key).await;
         assert_eq!(refusal(stage.services.users().switch_tenant(&by_key, other).await).code, ErrorCode::Forbidden);
         assert_eq!(stage.services.users().viewer(&by_key).await.unwrap().memberships.len(), 1);
@@ -274,7 +274,7 @@ fn a_changed_password_ends_the_other_sessions_and_a_key_can_not_change_it() {
         sessions.create(&[5; 32], &good).await.unwrap();
         assert!(sessions.load(&[5; 32]).await.unwrap().is_some());
 
-        let key = stage.add_key(&ada, ada.owner(), "ci").await;
+        let key = stage.add_key(&ada, own(&ada), "ci").await;
         let by_key = stage.by_key(&key).await;
         assert_eq!(code(users.change_password(&by_key, &new, &old, [1; 32]).await), ErrorCode::Forbidden);
         assert_eq!(code(users.end_other_sessions(&by_key, [1; 32]).await), ErrorCode::Forbidden);

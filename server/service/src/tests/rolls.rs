@@ -17,13 +17,13 @@ async fn rolled(stage: &Stage, by: &Actor, key: &IssuedKey, overlap: &str) -> Is
 fn a_rolled_key_and_the_new_one_both_work_until_the_overlap_ends() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let input = CreateApiKey { expires_at: Some("2027-01-31T00:00:00Z".to_owned()), ..new_key(ada.owner(), "ci") };
+        let input = CreateApiKey { expires_at: Some("2027-01-31T00:00:00Z".to_owned()), ..new_key(own(&ada), "ci") };
         let old = stage.services.api_keys().create(&ada, &input).await.unwrap();
         stage.advance(TimeDelta::days(10));
         let ada = stage.session(stage.admin).await;
         let new = rolled(&stage, &ada, &old, "24h").await;
         assert_ne!(old.token, new.token);
-        assert_eq!((new.key.name.as_str(), new.key.owner, new.key.replaces), ("ci", ada.owner(), Some(old.key.id)));
+        assert_eq!((new.key.name.as_str(), new.key.owner, new.key.replaces), ("ci", own(&ada), Some(old.key.id)));
         let life = TimeDelta::days(30);
         assert_eq!(new.key.expires_at, Some(stage.services.now() + life), "as long as the old one's life was");
         let seen = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();
@@ -46,11 +46,11 @@ fn a_rolled_key_and_the_new_one_both_work_until_the_overlap_ends() {
 fn no_overlap_stops_the_old_token_at_once_and_an_overlap_never_prolongs_a_life() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let old = stage.add_key(&ada, ada.owner(), "a").await;
+        let old = stage.add_key(&ada, own(&ada), "a").await;
         let new = rolled(&stage, &ada, &old, "now").await;
         assert!(!stage.is_good(&old).await && stage.is_good(&new).await);
         assert_eq!(new.key.expires_at, None);
-        let input = CreateApiKey { expires_at: Some("2027-01-01T06:00:00Z".to_owned()), ..new_key(ada.owner(), "b") };
+        let input = CreateApiKey { expires_at: Some("2027-01-01T06:00:00Z".to_owned()), ..new_key(own(&ada), "b") };
         let short = stage.services.api_keys().create(&ada, &input).await.unwrap();
         rolled(&stage, &ada, &short, "7d").await;
         let seen = stage.services.api_keys().get(&ada, short.key.id).await.unwrap();
@@ -74,7 +74,7 @@ fn no_overlap_stops_the_old_token_at_once_and_an_overlap_never_prolongs_a_life()
 fn the_first_use_of_the_new_key_ends_the_old_one_once_whoever_uses_it_at_once() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let old = stage.add_key(&ada, ada.owner(), "ci").await;
+        let old = stage.add_key(&ada, own(&ada), "ci").await;
         let new = rolled(&stage, &ada, &old, "first_use").await;
         stage.advance(TimeDelta::days(6));
         assert!(stage.is_good(&old).await, "the new one wasn't used yet");
@@ -88,7 +88,7 @@ fn the_first_use_of_the_new_key_ends_the_old_one_once_whoever_uses_it_at_once() 
         assert_eq!(storage::audit::count(stage.services.db(), "finish_roll", old.key.id.0).await.unwrap(), 1);
 
         let ada = stage.session(stage.admin).await;
-        let unused = stage.add_key(&ada, ada.owner(), "unused").await;
+        let unused = stage.add_key(&ada, own(&ada), "unused").await;
         let deadline = Some("2027-01-08T00:00:00Z".to_owned());
         let input = RollApiKey { deadline, ..roll(unused.key.id, "first_use") };
         stage.services.rolls().roll(&ada, &input).await.unwrap();
@@ -106,7 +106,7 @@ fn the_first_use_of_the_new_key_ends_the_old_one_once_whoever_uses_it_at_once() 
 fn a_first_use_that_comes_after_the_roll_was_taken_back_leaves_the_old_key_alone() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let old = stage.add_key(&ada, ada.owner(), "ci").await;
+        let old = stage.add_key(&ada, own(&ada), "ci").await;
         let new = rolled(&stage, &ada, &old, "first_use").await;
         let digest = crate::digest::sha256(new.token.expose().as_bytes());
         let seen = storage::keys::find_by_digest(stage.services.db(), &digest).await.unwrap().unwrap();
@@ -121,7 +121,7 @@ fn a_first_use_that_comes_after_the_roll_was_taken_back_leaves_the_old_key_alone
 fn a_key_that_was_seen_to_be_over_stays_so_when_the_clock_is_stepped_back() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let input = CreateApiKey { expires_at: Some("2027-01-02T00:00:00Z".to_owned()), ..new_key(ada.owner(), "ci") };
+        let input = CreateApiKey { expires_at: Some("2027-01-02T00:00:00Z".to_owned()), ..new_key(own(&ada), "ci") };
         let key = stage.services.api_keys().create(&ada, &input).await.unwrap();
         let begun = stage.services.now();
         stage.advance(TimeDelta::days(1));
@@ -139,7 +139,7 @@ fn a_roll_is_finished_extended_and_taken_back() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let rolls = stage.services.rolls();
-        let first = stage.add_key(&ada, ada.owner(), "a").await;
+        let first = stage.add_key(&ada, own(&ada), "a").await;
         let second = rolled(&stage, &ada, &first, "1h").await;
         rolls.finish(&ada, first.key.id).await.unwrap();
         assert!(!stage.is_good(&first).await && stage.is_good(&second).await);
@@ -167,7 +167,7 @@ fn a_roll_is_finished_extended_and_taken_back() {
 fn the_same_form_twice_rolls_once_and_many_at_once_leave_one_successor() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let old = stage.add_key(&ada, ada.owner(), "ci").await;
+        let old = stage.add_key(&ada, own(&ada), "ci").await;
         let form =
             RollApiKey { idempotency_key: Some(uuid::Uuid::from_u128(3).to_string()), ..roll(old.key.id, "24h") };
         let first = stage.services.rolls().roll(&ada, &form).await.unwrap();
@@ -178,14 +178,14 @@ fn the_same_form_twice_rolls_once_and_many_at_once_leave_one_successor() {
             "the answer that is read last holds the token"
         );
 
-        let contended = stage.add_key(&ada, ada.owner(), "contended").await;
+        let contended = stage.add_key(&ada, own(&ada), "contended").await;
         let won = at_once(20, |_| {
             let (services, ada, id) = (stage.services.clone(), ada.clone(), contended.key.id);
             async move { services.rolls().roll(&ada, &roll(id, "1h")).await.is_ok() }
         })
         .await;
         assert_eq!(won.into_iter().filter(|has_won| *has_won).count(), 1);
-        let named = stage.walk(&ada, ada.owner(), &every_key()).await;
+        let named = stage.walk(&ada, own(&ada), &every_key()).await;
         assert_eq!(named.iter().filter(|key| key.name.as_str() == "contended").count(), 2);
     });
 }
@@ -194,7 +194,7 @@ fn the_same_form_twice_rolls_once_and_many_at_once_leave_one_successor() {
 fn evidence_tells_of_each_address_client_and_agent_and_counts_hours() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let key = stage.add_key(&ada, ada.owner(), "ci").await;
+        let key = stage.add_key(&ada, own(&ada), "ci").await;
         let client = |address: &str, agent: &str| Client {
             address: Some(address.to_owned()),
             user_agent: Some(agent.to_owned()),
@@ -244,7 +244,7 @@ fn evidence_tells_of_each_address_client_and_agent_and_counts_hours() {
 fn evidence_is_kept_ninety_days() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let key = stage.add_key(&ada, ada.owner(), "ci").await;
+        let key = stage.add_key(&ada, own(&ada), "ci").await;
         assert!(stage.is_good(&key).await);
         stage.services.uses().flush(stage.services.db(), stage.services.now()).await.unwrap();
         let later = stage.advance(TimeDelta::days(91));
@@ -261,11 +261,11 @@ fn keys_that_a_key_has_made_are_shown_and_revoked_along_by_choice() {
         let account = stage.add_account(&ada, "bot").await;
         let root = stage.add_key(&ada, Owner::ServiceAccount(account), "root").await;
         let bot = stage.by_key(&root).await;
-        let child = stage.add_key(&bot, bot.owner(), "child").await;
+        let child = stage.add_key(&bot, own(&bot), "child").await;
         let by_child = stage.by_key(&child).await;
-        let grandchild = stage.add_key(&by_child, bot.owner(), "grandchild").await;
+        let grandchild = stage.add_key(&by_child, own(&bot), "grandchild").await;
         stage.advance(TimeDelta::seconds(1));
-        let spare = stage.add_key(&bot, bot.owner(), "spare").await;
+        let spare = stage.add_key(&bot, own(&bot), "spare").await;
         let made = stage.services.api_keys().created_by(&ada, root.key.id).await.unwrap();
         assert_eq!(made.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["spare", "child"]);
         assert_eq!((made[0].created_by_key, made[0].created_channel.as_str()), (Some(root.key.id), "browser"));
@@ -309,7 +309,7 @@ fn a_key_that_waits_for_a_first_use_ends_also_with_the_first_use_of_what_the_new
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         for (overlap, is_second_good) in [("now", false), ("24h", true), ("first_use", false)] {
-            let first = stage.add_key(&ada, ada.owner(), "ci").await;
+            let first = stage.add_key(&ada, own(&ada), "ci").await;
             let second = rolled(&stage, &ada, &first, "first_use").await;
             let third = rolled(&stage, &ada, &second, overlap).await;
             assert!(stage.is_good(&first).await, "{overlap}: nothing new was used yet");
@@ -328,9 +328,9 @@ fn a_form_that_made_a_key_rolls_none() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let form = Some(uuid::Uuid::from_u128(9).to_string());
-        let input = CreateApiKey { idempotency_key: form.clone(), ..new_key(ada.owner(), "made") };
+        let input = CreateApiKey { idempotency_key: form.clone(), ..new_key(own(&ada), "made") };
         stage.services.api_keys().create(&ada, &input).await.unwrap();
-        let old = stage.add_key(&ada, ada.owner(), "old").await;
+        let old = stage.add_key(&ada, own(&ada), "old").await;
         let input = RollApiKey { idempotency_key: form, ..roll(old.key.id, "1h") };
         assert_eq!(code(stage.services.rolls().roll(&ada, &input).await), ErrorCode::Conflict);
     });
@@ -341,7 +341,7 @@ fn an_overlap_is_only_made_longer_and_a_suspended_key_can_still_leave_it() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let rolls = stage.services.rolls();
-        let old = stage.add_key(&ada, ada.owner(), "ci").await;
+        let old = stage.add_key(&ada, own(&ada), "ci").await;
         rolled(&stage, &ada, &old, "24h").await;
         let until = async || {
             let key = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();
@@ -351,7 +351,7 @@ fn an_overlap_is_only_made_longer_and_a_suspended_key_can_still_leave_it() {
             assert_eq!(code(rolls.extend(&ada, old.key.id, shorter).await), ErrorCode::BadUserInput, "{shorter}");
         }
         assert_eq!(until().await, Some(TimeDelta::days(1)));
-        let input = CreateApiKey { expires_at: Some("2027-01-01T06:00:00Z".to_owned()), ..new_key(ada.owner(), "b") };
+        let input = CreateApiKey { expires_at: Some("2027-01-01T06:00:00Z".to_owned()), ..new_key(own(&ada), "b") };
         let short = stage.services.api_keys().create(&ada, &input).await.unwrap();
         rolled(&stage, &ada, &short, "24h").await;
         assert_eq!(code(rolls.extend(&ada, short.key.id, "7d").await), ErrorCode::BadUserInput, "it ends by itself");
@@ -376,7 +376,7 @@ fn an_overlap_is_only_made_longer_and_a_suspended_key_can_still_leave_it() {
 fn of_two_rolls_in_a_row_the_later_is_taken_back_first() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let first = stage.add_key(&ada, ada.owner(), "ci").await;
+        let first = stage.add_key(&ada, own(&ada), "ci").await;
         let second = rolled(&stage, &ada, &first, "7d").await;
         let third = rolled(&stage, &ada, &second, "24h").await;
         let rolls = stage.services.rolls();
@@ -403,7 +403,7 @@ fn a_key_whose_successor_was_revoked_ends_as_loudly_as_any_other() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let feed = stage.services.calendar().create(&ada).await.unwrap();
-        let old = stage.add_key(&ada, ada.owner(), "ci").await;
+        let old = stage.add_key(&ada, own(&ada), "ci").await;
         let new = rolled(&stage, &ada, &old, "7d").await;
         let warned = async || {
             let concerns = stage.services.api_keys().concerns(&ada).await.unwrap().expiring.len();
@@ -500,7 +500,7 @@ fn a_verification_does_not_wait_for_the_end_of_the_key_that_it_ends() {
     on_both(async |stage| {
         let Db::Postgres(pool) = stage.services.db().clone() else { return };
         let ada = stage.session(stage.admin).await;
-        let old = stage.add_key(&ada, ada.owner(), "ci").await;
+        let old = stage.add_key(&ada, own(&ada), "ci").await;
         let new = rolled(&stage, &ada, &old, "first_use").await;
         let mut turn = pool.begin().await.unwrap();
         sqlx::query("UPDATE tenants SET name = name").execute(&mut *turn).await.unwrap();

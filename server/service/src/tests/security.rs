@@ -44,7 +44,7 @@ fn a_person_sees_and_ends_their_own_sessions_and_nobody_elses() {
         users.end_other_sessions(&ada, [1; 32]).await.unwrap();
         assert_eq!(users.sessions(&ada, [1; 32]).await.unwrap().len(), 1);
         assert!(sessions.load(&[4; 32]).await.unwrap().is_some());
-        let key = stage.add_key(&ada, ada.owner(), "ci").await;
+        let key = stage.add_key(&ada, own(&ada), "ci").await;
         let by_key = stage.by_key(&key).await;
         assert_eq!(users.sessions(&by_key, [0; 32]).await.unwrap().len(), 1, "a key sees them, and ends none");
         assert_eq!(code(users.end_session(&by_key, id(1)).await), ErrorCode::Forbidden);
@@ -55,13 +55,13 @@ fn a_person_sees_and_ends_their_own_sessions_and_nobody_elses() {
 fn what_lasts_asks_for_a_sign_in_of_the_last_ten_minutes_and_a_key_needs_none() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let key = stage.add_key(&ada, ada.owner(), "ci").await;
+        let key = stage.add_key(&ada, own(&ada), "ci").await;
         let by_key = stage.by_key(&key).await;
         stage.advance(TimeDelta::minutes(10));
-        stage.add_key(&ada, ada.owner(), "just in time").await;
+        stage.add_key(&ada, own(&ada), "just in time").await;
         stage.advance(TimeDelta::seconds(1));
         let keys = stage.services.api_keys();
-        assert_eq!(code(keys.create(&ada, &new_key(ada.owner(), "late")).await), ErrorCode::ConfirmationRequired);
+        assert_eq!(code(keys.create(&ada, &new_key(own(&ada), "late")).await), ErrorCode::ConfirmationRequired);
         let roll = crate::RollApiKey { key: key.key.id, ..crate::RollApiKey::default() };
         assert_eq!(code(stage.services.rolls().roll(&ada, &roll).await), ErrorCode::ConfirmationRequired);
         assert_eq!(code(stage.services.second_factors().begin(&ada).await), ErrorCode::ConfirmationRequired);
@@ -75,13 +75,13 @@ fn what_lasts_asks_for_a_sign_in_of_the_last_ten_minutes_and_a_key_needs_none() 
         assert_eq!(code(accounts.create_with_key(&ada, &account).await), ErrorCode::ConfirmationRequired);
         keys.suspend(&ada, key.key.id).await.expect("stopping asks for nothing");
         keys.resume(&ada, key.key.id).await.unwrap();
-        stage.add_key(&by_key, by_key.owner(), "by key").await;
+        stage.add_key(&by_key, own(&by_key), "by key").await;
 
         let users = stage.services.users();
         assert_eq!(code(users.confirm(&ada, &Secret::new("wrong"), "").await), ErrorCode::BadUserInput);
         assert_eq!(code(users.confirm(&by_key, &Secret::new(PASSWORD), "").await), ErrorCode::Forbidden);
         let ada = users.confirm(&ada, &Secret::new(PASSWORD), "").await.unwrap();
-        stage.add_key(&ada, ada.owner(), "confirmed").await;
+        stage.add_key(&ada, own(&ada), "confirmed").await;
     });
 }
 

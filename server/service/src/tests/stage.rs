@@ -118,6 +118,11 @@ where
     outcomes
 }
 
+/// The owner of an actor's own keys.
+pub(crate) fn own(actor: &Actor) -> Owner {
+    actor.require_owner().unwrap()
+}
+
 /// What makes a key without expiry.
 pub(crate) fn new_key(owner: Owner, name: &str) -> CreateApiKey {
     CreateApiKey { owner, tenant_id: None, name: name.to_owned(), expires_at: None, idempotency_key: None }

@@ -190,9 +190,9 @@ fn the_end_of_a_key_is_mailed_thirty_fourteen_seven_and_one_days_ahead_each_once
             let input = CreateApiKey { expires_at: Some(at.to_owned()), ..new_key(owner, name) };
             stage.services.api_keys().create(&ada, &input).await.unwrap()
         };
-        until(ada.owner(), "mine", "2027-04-01T00:00:00Z").await;
-        until(ada.owner(), "short", "2027-01-05T00:00:00Z").await;
-        let gone = until(ada.owner(), "gone", "2027-04-01T00:00:00Z").await;
+        until(own(&ada), "mine", "2027-04-01T00:00:00Z").await;
+        until(own(&ada), "short", "2027-01-05T00:00:00Z").await;
+        let gone = until(own(&ada), "gone", "2027-04-01T00:00:00Z").await;
         stage.services.api_keys().revoke(&ada, gone.key.id).await.unwrap();
         let mut told = Vec::new();
         for day in 0..95 {
@@ -246,7 +246,7 @@ fn a_mail_that_no_server_took_is_sent_later() {
         let (free, mut mails) = smtp::listen(false).await;
         let (refused, taken) = (with_mail(&stage, busy).await, with_mail(&stage, free).await);
         let ada = stage.session(stage.admin).await;
-        let input = CreateApiKey { expires_at: Some("2027-01-10T00:00:00Z".to_owned()), ..new_key(ada.owner(), "ci") };
+        let input = CreateApiKey { expires_at: Some("2027-01-10T00:00:00Z".to_owned()), ..new_key(own(&ada), "ci") };
         stage.services.api_keys().create(&ada, &input).await.unwrap();
         stage.advance(TimeDelta::days(3));
         expiry_mail::send_due(&refused.0.context).await.unwrap();
@@ -262,15 +262,13 @@ fn a_calendar_link_shows_what_its_owner_may_see_until_it_is_revoked() {
         let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
         let bob = stage.session(bob).await;
         let account = stage.add_account(&ada, "bot").await;
-        for (by, owner, name) in [
-            (&ada, ada.owner(), "ada's"),
-            (&ada, Owner::ServiceAccount(account), "bot's"),
-            (&bob, bob.owner(), "bob's"),
-        ] {
+        for (by, owner, name) in
+            [(&ada, own(&ada), "ada's"), (&ada, Owner::ServiceAccount(account), "bot's"), (&bob, own(&bob), "bob's")]
+        {
             let input = CreateApiKey { expires_at: Some("2027-02-01T00:00:00Z".to_owned()), ..new_key(owner, name) };
             stage.services.api_keys().create(by, &input).await.unwrap();
         }
-        stage.add_key(&ada, ada.owner(), "never").await;
+        stage.add_key(&ada, own(&ada), "never").await;
         let calendar = stage.services.calendar();
         let names = async |secret: &Secret| {
             let mut names: Vec<_> =
@@ -300,7 +298,7 @@ fn a_feed_that_a_key_made_reaches_as_far_as_the_key_and_ends_with_it() {
         let there = stage.session(bob).await;
         let ada = stage.session(stage.admin).await;
         let invitation = stage.services.invitations().invite(&ada, "bob@example.org", "USER").await.unwrap();
-        let key = stage.add_key(&there, there.owner(), "other's").await;
+        let key = stage.add_key(&there, own(&there), "other's").await;
         let by_key = stage.by_key(&key).await;
         stage.services.invitations().accept(&by_key, invitation.secret.expose()).await.unwrap();
         let line = AuditQuery { operation: "accept_invitation".to_owned(), ..AuditQuery::default() };
@@ -310,7 +308,7 @@ fn a_feed_that_a_key_made_reaches_as_far_as_the_key_and_ends_with_it() {
         let here = stage.session(bob).await;
         for (actor, name) in [(&here, "in Acme"), (&there, "in Other")] {
             let input =
-                CreateApiKey { expires_at: Some("2027-02-01T00:00:00Z".to_owned()), ..new_key(actor.owner(), name) };
+                CreateApiKey { expires_at: Some("2027-02-01T00:00:00Z".to_owned()), ..new_key(own(&actor), name) };
             stage.services.api_keys().create(actor, &input).await.unwrap();
         }
         stage.advance(TimeDelta::days(20));
@@ -353,7 +351,7 @@ fn a_feed_that_a_key_made_reaches_as_far_as_the_key_and_ends_with_it() {
         assert_eq!(code(calendar.read(of_key.expose()).await), ErrorCode::NotFound, "revoked");
         assert_eq!(calendar.list(&here).await.unwrap().len(), 1);
 
-        let second = stage.add_key(&there, there.owner(), "second").await;
+        let second = stage.add_key(&there, own(&there), "second").await;
         let by_key = stage.by_key(&second).await;
         let of_key = calendar.create(&by_key).await.unwrap();
         calendar.revoke(&here).await.unwrap();
@@ -367,7 +365,7 @@ fn a_feed_that_a_key_made_reaches_as_far_as_the_key_and_ends_with_it() {
 fn a_persons_key_makes_a_tenant_and_stays_in_its_own() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let key = stage.add_key(&ada, ada.owner(), "mine").await;
+        let key = stage.add_key(&ada, own(&ada), "mine").await;
         let by_key = stage.by_key(&key).await;
         let made = stage.services.tenants().create(&by_key, "Second", "second").await.unwrap();
         let viewer = stage.services.users().viewer(&by_key).await.unwrap();

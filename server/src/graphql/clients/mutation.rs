@@ -65,7 +65,7 @@ impl ClientMutation {
         let issued = match input.scope.trim().to_uppercase().as_str() {
             "USER" => {
                 let key = CreateApiKey {
-                    owner: actor.owner(),
+                    owner: actor.require_owner().map_err(refuse)?,
                     tenant_id: None,
                     name: input.name.clone(),
                     expires_at: None,

@@ -36,13 +36,14 @@ impl ClientQuery {
     /// Who the presented key or session is.
     async fn auth_info(&self, context: &Context<'_>) -> Result<AuthInfo> {
         let actor = actor(context)?;
-        let scope = match actor.owner().kind() {
+        let owner = actor.require_owner().map_err(refuse)?;
+        let scope = match owner.kind() {
             OwnerKind::ServiceAccount => "RUNNER",
             OwnerKind::User => "USER",
         };
         Ok(AuthInfo {
             tenant_id: actor.tenant_id().to_string(),
-            user_id: actor.owner().to_string(),
+            user_id: owner.to_string(),
             api_token_scope: scope.to_owned(),
         })
     }
@@ -98,11 +99,12 @@ impl ClientQuery {
     #[graphql(deprecation = "Use auth_info.")]
     async fn user(&self, context: &Context<'_>) -> Result<Vec<User>> {
         let actor = actor(context)?;
+        let owner = actor.require_owner().map_err(refuse)?;
         let tenants = services(context)?.users().tenants(actor).await.map_err(refuse)?;
         let here = tenants.into_iter().filter(|tenant| tenant.id == actor.tenant_id());
         Ok(here
             .map(|tenant| User {
-                id: actor.owner().to_string(),
+                id: owner.to_string(),
                 default_membership: Membership { tenant_id: tenant.id.to_string(), tenant: tenant.into() },
             })
             .collect())
