@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::{ApiKey, Owner, UserId};
 use leptos::prelude::*;
-use service::{Concerns, MOST_CONCERNS};
+use service::{KeyAlerts, MOST_ALERTS};
 
 use super::{address::from_address, time::Moment};
 
@@ -17,8 +17,8 @@ pub fn key_path(key: &ApiKey) -> String {
 
 /// The banners; nothing, when all is well. `own`: whose keys need no name beside them.
 #[component]
-pub fn ConcernBanners(concerns: Concerns, own: Option<UserId>, now: DateTime<Utc>) -> impl IntoView {
-    let most = MOST_CONCERNS as usize;
+pub fn ConcernBanners(concerns: KeyAlerts, own: Option<UserId>, now: DateTime<Utc>) -> impl IntoView {
+    let most = MOST_ALERTS as usize;
     let more = |keys: &[ApiKey]| (keys.len() > most).then(|| view! { <li>"… and more"</li> });
     let name = |key: &ApiKey| {
         let of = match key.owner {

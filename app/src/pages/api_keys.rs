@@ -38,7 +38,7 @@ pub fn OwnKeys() -> impl IntoView {
     page("API Keys", async move {
         let actor = request.actor()?;
         let keys = request.services.api_keys().list(actor, actor.require_owner()?, &query).await?;
-        let (concerns, now) = (request.services.api_keys().concerns(actor).await?, request.services.now());
+        let (concerns, now) = (request.services.api_keys().alerts(actor).await?, request.services.now());
         let may_create = !tenants(&request).await?.is_empty();
         let list = KeyList { path: PATH.to_owned(), base: PATH.to_owned(), owner: None, may_create };
         let accounts = if offers(actor, Operation::ListServiceAccounts) {

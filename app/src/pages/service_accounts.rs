@@ -50,7 +50,7 @@ pub fn Accounts() -> impl IntoView {
         let hint = "Add one for each thing that acts by itself: a deployment, a report, an agent.";
         let (bar, empty, head, state_label) = (choice.clone(), choice.clone(), choice.clone(), query.filter.label());
         let (is_empty, now) = (accounts.items.is_empty(), request.services.now());
-        let concerns = request.services.api_keys().concerns(request.actor()?).await?;
+        let concerns = request.services.api_keys().alerts(request.actor()?).await?;
         let rows = if is_empty {
             let default_state = AccountFilter::Active.as_str();
             view! { <Empty choice=empty default_state state_label things="service accounts" hint /> }.into_any()

@@ -47,7 +47,7 @@ pub enum OpenError {
     /// A migration failed, or was changed after it had been applied.
     #[error("the migration failed: {0}")]
     Migration(sqlx::migrate::MigrateError),
-    /// The audit log's lines of an earlier version can't be chained.
+    /// The audit log's entries of an earlier version can't be chained.
     #[error("the audit log can't be chained: {0}")]
     Chain(String),
     /// The names of an earlier version can't be indexed.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 pub(crate) struct Fields(Vec<FieldError>);
 
 impl Fields {
-    /// Keeps a good value, notes a bad one.
+    /// Gives a good value, collects a bad one.
     pub(crate) fn take<T, E: std::fmt::Display>(&mut self, field: &str, parsed: Result<T, E>) -> Option<T> {
         match parsed {
             Ok(value) => Some(value),

@@ -36,7 +36,7 @@ pub use domain;
 pub use error::{Error, OpenError, Result};
 pub use keys::{
     agents::{Agents, MOST_LISTED as MOST_AGENTS, RegisterAgent},
-    api_keys::{ApiKeys, Concerns, CreateApiKey, MOST_CONCERNS},
+    api_keys::{ApiKeys, CreateApiKey, KeyAlerts, MOST_ALERTS},
     expiry_calendar::{Calendar, CalendarFeed},
     inventory::{BulkAct, Inventory, MOST_AT_ONCE},
     key_policies::{PolicyPreview, SetPolicy, TenantPolicies},

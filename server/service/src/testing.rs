@@ -36,7 +36,7 @@ pub struct Crowd {
     pub keys: u32,
 }
 
-/// Fills a tenant by the same statements as the use cases, but many to a transaction, and without audit lines: for
+/// Fills a tenant by the same statements as the use cases, but many to a transaction, and without audit entries: for
 /// benchmarks. The first hundred keys' names hold a word that the others' don't.
 ///
 /// # Errors

@@ -211,7 +211,7 @@ async fn verify_audit_log(services: &Services, expected: &[String]) -> Outcome {
     let mut problems = Vec::new();
     for report in reports {
         let name = report.slug.as_deref().unwrap_or("-");
-        println!("{name}:{}:{}", report.lines, report.head);
+        println!("{name}:{}:{}", report.entries, report.head);
         problems.extend(report.problems.into_iter().map(|problem| format!("{name}: {problem}")));
     }
     if problems.is_empty() {

@@ -17,10 +17,10 @@ const AT_ONCE: u32 = 500;
 /// What was found in the chain of one tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainReport {
-    /// The tenant's short name; none for the lines of no tenant.
+    /// The tenant's short name; none for the entries of no tenant.
     pub slug: Option<String>,
-    /// How many lines the chain has.
-    pub lines: i64,
+    /// How many entries the chain has.
+    pub entries: i64,
     /// The hash of the last, in hexadecimal digits: kept elsewhere, it shows later that nothing up to here was changed.
     pub head: String,
     /// What is wrong with it; nothing, when all is well.
@@ -28,8 +28,8 @@ pub struct ChainReport {
 }
 
 impl AuditLog<'_> {
-    /// Walks all chains: finds every line that was changed, taken out, put in or moved, and an end that was cut off.
-    /// `expected`: what an earlier walk said of a chain, `SLUG:NUMBER:HASH`; that line must be the same still.
+    /// Walks all chains: finds every entry that was changed, taken out, put in or moved, and an end that was cut off.
+    /// `expected`: what an earlier walk said of a chain, `SLUG:NUMBER:HASH`; that entry must be the same still.
     ///
     /// # Errors
     /// A field error at `expect`; when the database fails.
@@ -44,18 +44,18 @@ impl AuditLog<'_> {
         }
         for pin in pins {
             let problems = vec!["the whole chain is gone".to_owned()];
-            reports.push(ChainReport { slug: Some(pin.slug), lines: 0, head: String::new(), problems });
+            reports.push(ChainReport { slug: Some(pin.slug), entries: 0, head: String::new(), problems });
         }
         let headless = storage::audit::list_headless(self.audit.db()).await?;
         for slug in headless.into_iter().filter(|slug| expected.iter().all(|pin| !pin.starts_with(&format!("{slug}:"))))
         {
             let problems = vec!["the whole chain is gone, its head too".to_owned()];
-            reports.push(ChainReport { slug: Some(slug), lines: 0, head: String::new(), problems });
+            reports.push(ChainReport { slug: Some(slug), entries: 0, head: String::new(), problems });
         }
         let strays = storage::audit::count_strays(self.audit.db()).await?;
         if strays > 0 {
             let problems = vec![format!("{strays} lines stand in no chain: they were put in by another hand")];
-            reports.push(ChainReport { slug: None, lines: strays, head: String::new(), problems });
+            reports.push(ChainReport { slug: None, entries: strays, head: String::new(), problems });
         }
         Ok(reports)
     }
@@ -74,16 +74,16 @@ impl AuditLog<'_> {
             }
         };
         walk.end(&head);
-        // A head moves with its line, in one transaction: lines behind one that stands still are another hand's.
+        // A head moves with its entry, in one transaction: entries behind one that stands still are another hand's.
         if is_longer && storage::audit::find_head(self.audit.db(), head.tenant_id).await? == Some(head.seq) {
             walk.problems
                 .push(format!("there are lines behind line {}, where the chain's head says it ends", head.seq));
         }
-        Ok(ChainReport { slug: head.slug, lines: head.seq, head: hex(&head.hash), problems: walk.problems })
+        Ok(ChainReport { slug: head.slug, entries: head.seq, head: hex(&head.hash), problems: walk.problems })
     }
 }
 
-/// What is known of a line from elsewhere.
+/// What is known of an entry from elsewhere.
 struct Pin {
     slug: String,
     number: i64,

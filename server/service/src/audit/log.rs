@@ -15,7 +15,7 @@ pub struct AuditLog<'a> {
     pub(crate) audit: &'a Audit,
 }
 
-/// The right to read all lines that a query means, page by page.
+/// The right to read all entries that a query means, page by page.
 #[derive(Clone, Debug)]
 pub struct Export {
     permit: Permit,
@@ -23,7 +23,7 @@ pub struct Export {
 }
 
 impl AuditLog<'_> {
-    /// One page of the tenant's lines, the newest first.
+    /// One page of the tenant's entries, the newest first.
     ///
     /// # Errors
     /// `FORBIDDEN` for anyone but an Administrator; `BAD_USER_INPUT` for a foreign cursor.
@@ -33,17 +33,17 @@ impl AuditLog<'_> {
         storage::audit::list(self.audit.db(), permit.tenant_id(), &readable(query)).await
     }
 
-    /// One line.
+    /// One entry.
     ///
     /// # Errors
     /// `NOT_FOUND`, `FORBIDDEN`.
     pub async fn get(&self, actor: &Actor, id: AuditId) -> Result<AuditLine> {
         let permit = self.audit.permit(actor, Operation::ListAuditLog, Target::Tenant(actor.tenant_id())).await?;
-        let line = storage::audit::find(self.audit.db(), permit.tenant_id(), id).await?;
-        Ok(line.ok_or_else(ApiError::not_found)?)
+        let entry = storage::audit::find(self.audit.db(), permit.tenant_id(), id).await?;
+        Ok(entry.ok_or_else(ApiError::not_found)?)
     }
 
-    /// Begins to take lines out, which is itself a line. `form`: the format's name, for that line.
+    /// Begins to take entries out, which is itself an entry. `form`: the format's name, for that entry.
     ///
     /// # Errors
     /// `FORBIDDEN` for anyone but an Administrator.
@@ -73,7 +73,7 @@ impl AuditLog<'_> {
     }
 }
 
-/// A filter without what no line can hold.
+/// A filter without what no entry can hold.
 fn readable(query: &AuditQuery) -> AuditQuery {
     AuditQuery { actor: input::search(&query.actor), operation: input::search(&query.operation), ..query.clone() }
 }

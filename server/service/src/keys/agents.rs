@@ -70,7 +70,7 @@ impl Agents<'_> {
             .await
     }
 
-    /// An agent asks for runs. There are none: Latchkey schedules nothing. That it asked was noted with its key.
+    /// An agent asks for runs. There are none: Latchkey schedules nothing. That it asked was recorded with its key.
     ///
     /// # Errors
     /// As [`Agents::register`].

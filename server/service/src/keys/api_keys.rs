@@ -24,7 +24,7 @@ use crate::{
     storage::{
         self, Tx,
         audit::Entry,
-        key_list::{Asked, Concern, Scope},
+        key_list::{Alert, Asked, Scope},
         usage::Of,
     },
     unfit::refuse_key,
@@ -33,11 +33,11 @@ use crate::{
 /// How many keys `auth_api_key` shows at most.
 const VISIBLE_LIMIT: u32 = 1_000;
 
-/// How many keys of a kind [`Concerns`] names; one more tells that there are others.
-pub const MOST_CONCERNS: u32 = 5;
+/// How many keys of a kind [`KeyAlerts`] names; one more tells that there are others.
+pub const MOST_ALERTS: u32 = 5;
 /// How long the use of a rolled-out key is spoken of.
 const TRIED_LATELY: TimeDelta = TimeDelta::days(7);
-/// How many clients the evidence of a key shows at most.
+/// How many clients the usage of a key shows at most.
 const MOST_CLIENTS: u32 = 100;
 
 /// What someone typed to make a key.
@@ -57,7 +57,7 @@ pub struct CreateApiKey {
 
 /// What an owner or an administrator should see to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Concerns {
+pub struct KeyAlerts {
     /// Good keys that end within [`EXPIRING_SOON`] and that nothing living replaces, the first to end first.
     pub expiring: Vec<ApiKey>,
     /// Keys that were rolled out and were tried all the same in the last week, the last tried first.
@@ -107,11 +107,11 @@ impl ApiKeys<'_> {
     }
 
     /// What the actor should see to among its own keys, a person's in all their tenants, and for an Administrator among those
-    /// of the tenant: at most [`MOST_CONCERNS`] of each kind, and one more when there are more.
+    /// of the tenant: at most [`MOST_ALERTS`] of each kind, and one more when there are more.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn concerns(&self, actor: &Actor) -> Result<Concerns> {
+    pub async fn alerts(&self, actor: &Actor) -> Result<KeyAlerts> {
         let own = Target::Owner(actor.tenant_id(), actor.require_owner()?);
         let permit = self.context.permit(actor, Operation::ListApiKeys, own).await?;
         let administers = authorize(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).is_ok();
@@ -130,19 +130,19 @@ impl ApiKeys<'_> {
         self.usage.flush_before_read(self.context).await;
         let (mut expiring, mut tried) = (Vec::new(), Vec::new());
         for (permit, administers) in &places {
-            let list = async |concern| {
-                let most = MOST_CONCERNS + 1;
-                storage::key_list::list_concerning(self.context.db(), permit, *administers, concern, now, most).await
+            let list = async |alert| {
+                let most = MOST_ALERTS + 1;
+                storage::key_list::list_alerts(self.context.db(), permit, *administers, alert, now, most).await
             };
-            expiring.extend(list(Concern::EndsBefore(now + EXPIRING_SOON)).await?);
-            tried.extend(list(Concern::TriedSince(now - TRIED_LATELY)).await?);
+            expiring.extend(list(Alert::EndsBefore(now + EXPIRING_SOON)).await?);
+            tried.extend(list(Alert::TriedSince(now - TRIED_LATELY)).await?);
         }
         expiring.sort_by_key(|key| (key.expires_at, key.id));
         tried.sort_by_key(|key| (Reverse(key.last_refused.as_ref().map(|last| last.at)), key.id));
         for keys in [&mut expiring, &mut tried] {
-            keys.truncate(MOST_CONCERNS as usize + 1);
+            keys.truncate(MOST_ALERTS as usize + 1);
         }
-        Ok(Concerns { expiring, tried })
+        Ok(KeyAlerts { expiring, tried })
     }
 
     /// One key.
@@ -288,10 +288,10 @@ impl ApiKeys<'_> {
                     if !revoked {
                         return Err(refuse_key(Operation::RevokeApiKey, &key, now).into());
                     }
-                    let line = |key: &ApiKey| {
+                    let entry_of = |key: &ApiKey| {
                         Entry::by(&actor, Operation::RevokeApiKey, now, ("api_key", key.id.0, key.name.as_str()))
                     };
-                    let mut lines = vec![line(&key)];
+                    let mut entries = vec![entry_of(&key)];
                     // Read behind the revocation: what it was making meanwhile is there, and it makes no more.
                     let offspring = if and_created {
                         storage::keys::list_living_offspring_in(tx, &permit, id, now).await?
@@ -301,11 +301,11 @@ impl ApiKeys<'_> {
                     for (permit, made) in &revocable(&actor, offspring).collect::<Vec<_>>() {
                         let reason = "the key that made it was revoked";
                         if storage::keys::revoke(tx, permit, made.id, now, actor.name(), reason).await? {
-                            lines.push(line(made).with(format!("along with {}, which had made it", key.hint)));
+                            entries.push(entry_of(made).with(format!("along with {}, which had made it", key.hint)));
                         }
                     }
-                    for line in &lines {
-                        storage::audit::insert(tx, line).await?;
+                    for entry in &entries {
+                        storage::audit::insert(tx, entry).await?;
                     }
                     Ok(key)
                 })
@@ -363,7 +363,7 @@ impl ApiKeys<'_> {
         Ok(self.completed(key).await)
     }
 
-    /// Adds to keys that were read what doesn't stand in their rows: uses that aren't written yet, and which policies they
+    /// Adds to keys that were read what doesn't stand in their rows: usage that isn't written yet, and which policies they
     /// are against.
     pub(crate) async fn complete(&self, keys: &mut [ApiKey]) -> Result<()> {
         self.usage.overlay(keys.iter_mut());

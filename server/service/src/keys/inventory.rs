@@ -105,17 +105,17 @@ impl Inventory<'_> {
             .write(move |tx| {
                 Box::pin(async move {
                     storage::tenants::lock_tenant(tx, actor.tenant_id()).await?;
-                    let mut lines = Vec::new();
+                    let mut entries = Vec::new();
                     for (permit, key) in &keys {
                         if act.make(tx, &actor, permit, key.id, now).await? {
                             let subject = ("api_key", key.id.0, key.name.as_str());
-                            lines.push(Entry::by(&actor, act.each(), now, subject).with("in the inventory"));
+                            entries.push(Entry::by(&actor, act.each(), now, subject).with("in the inventory"));
                         }
                     }
-                    for line in &lines {
-                        storage::audit::insert(tx, line).await?;
+                    for entry in &entries {
+                        storage::audit::insert(tx, entry).await?;
                     }
-                    Ok(u32::try_from(lines.len()).unwrap_or(u32::MAX))
+                    Ok(u32::try_from(entries.len()).unwrap_or(u32::MAX))
                 })
             })
             .await

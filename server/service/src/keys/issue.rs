@@ -55,13 +55,13 @@ pub(crate) async fn insert(tx: &mut Tx, usage: &Usage, actor: &Actor, permit: &P
     Ok(made)
 }
 
-/// The audit line of a key that was made.
+/// The audit entry of a key that was made.
 pub(crate) fn entry_of(actor: &Actor, key: &NewKey) -> Entry {
     let subject = ("api_key", key.id.0, key.name.as_str());
     Entry::by(actor, Operation::CreateApiKey, key.created_at, subject).with(format!("hint {}", key.hint))
 }
 
-/// The same as [`insert`] without the audit line, for who makes the key along with something else.
+/// The same as [`insert`] without the audit entry, for who makes the key along with something else.
 pub(crate) async fn insert_or_repeat(tx: &mut Tx, usage: &Usage, permit: &Permit, key: &NewKey) -> Result<ApiKey> {
     lock_owner(tx, permit, key).await?;
     if let Some(maker) = key.created_by_key

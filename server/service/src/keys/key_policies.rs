@@ -187,18 +187,18 @@ async fn suspend(context: &Context, keys: Vec<Unused>, now: DateTime<Utc>) -> Re
                 if let Some(key) = keys.first() {
                     storage::tenants::lock_tenant(tx, key.tenant_id).await?;
                 }
-                let mut lines = Vec::new();
+                let mut entries = Vec::new();
                 for key in &keys {
                     if storage::key_policies::suspend_unused(tx, key, now).await? {
                         let subject = ("api_key", key.id.0, key.name.as_str());
-                        let line = Entry::by_itself(key.tenant_id, Operation::SuspendApiKey, now, subject);
-                        lines.push(line.with(format!("unused for {} days", key.days)));
+                        let entry = Entry::by_itself(key.tenant_id, Operation::SuspendApiKey, now, subject);
+                        entries.push(entry.with(format!("unused for {} days", key.days)));
                     }
                 }
-                for line in &lines {
-                    storage::audit::insert(tx, line).await?;
+                for entry in &entries {
+                    storage::audit::insert(tx, entry).await?;
                 }
-                Ok(lines.len())
+                Ok(entries.len())
             })
         })
         .await

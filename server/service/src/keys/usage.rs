@@ -35,12 +35,12 @@ const MOST_PENDING: usize = 100;
 pub(crate) struct Usage {
     /// What came since the last batch.
     fresh: Mutex<Batch>,
-    /// The batch that was written last: who read a row just before sees its uses here.
+    /// The batch that was written last: who read a row just before sees its usage here.
     written: Mutex<Batch>,
     /// The batch that is being written.
     writing: Mutex<Batch>,
     /// Only one writes at a time.
-    turn: tokio::sync::Mutex<()>,
+    writer: tokio::sync::Mutex<()>,
     /// Texts that are no token at all: many, where somebody guesses.
     malformed: AtomicI64,
 }
@@ -77,8 +77,8 @@ impl Batch {
 
     /// Takes up what a batch that couldn't be written held; it is older than what is here.
     fn take_back(&mut self, older: Self) {
-        for (key, notes) in older.keys {
-            self.keys.entry(key).or_default().take_back(notes);
+        for (key, usage) in older.keys {
+            self.keys.entry(key).or_default().take_back(usage);
         }
         self.unknown += older.unknown;
     }
@@ -89,14 +89,14 @@ impl KeyUsage {
         let last = LastUse { at, address: client.address.clone(), user_agent: client.user_agent.clone() };
         let hour = self.hours.entry(hour_of(at)).or_default();
         let name = (client.address.clone(), client.user_agent.clone(), client.agent_id);
-        let note =
+        let seen =
             has_room(&self.clients, &name).then(|| self.clients.entry(name).or_insert_with(|| new_client(at, client)));
         match verdict {
             Verdict::Accepted => {
                 hour.0 += 1;
-                if let Some(note) = note {
-                    note.uses += 1;
-                    note.last_used_at = Some(at);
+                if let Some(seen) = seen {
+                    seen.uses += 1;
+                    seen.last_used_at = Some(at);
                 }
                 self.last_used = Some(last);
                 if let Some(agent) = client.agent_id.filter(|agent| has_room(&self.agents, agent)) {
@@ -105,9 +105,9 @@ impl KeyUsage {
             }
             Verdict::Refused => {
                 hour.1 += 1;
-                if let Some(note) = note {
-                    note.refusals += 1;
-                    note.last_refused_at = Some(at);
+                if let Some(seen) = seen {
+                    seen.refusals += 1;
+                    seen.last_refused_at = Some(at);
                 }
                 self.last_refused = Some(last);
             }
@@ -131,19 +131,19 @@ impl KeyUsage {
             if !has_room(&self.clients, &name) {
                 continue;
             }
-            let note = self.clients.entry(name).or_insert_with(|| ClientUsage { uses: 0, refusals: 0, ..old.clone() });
-            note.first_seen_at = note.first_seen_at.min(old.first_seen_at);
-            note.last_used_at = note.last_used_at.max(old.last_used_at);
-            note.last_refused_at = note.last_refused_at.max(old.last_refused_at);
-            note.uses += old.uses;
-            note.refusals += old.refusals;
+            let seen = self.clients.entry(name).or_insert_with(|| ClientUsage { uses: 0, refusals: 0, ..old.clone() });
+            seen.first_seen_at = seen.first_seen_at.min(old.first_seen_at);
+            seen.last_used_at = seen.last_used_at.max(old.last_used_at);
+            seen.last_refused_at = seen.last_refused_at.max(old.last_refused_at);
+            seen.uses += old.uses;
+            seen.refusals += old.refusals;
         }
     }
 }
 
 /// Whether a batch has room for one more, or holds it already.
-fn has_room<N: Eq + Hash, V>(noted: &HashMap<N, V>, name: &N) -> bool {
-    noted.len() < MOST_PENDING || noted.contains_key(name)
+fn has_room<N: Eq + Hash, V>(pending: &HashMap<N, V>, name: &N) -> bool {
+    pending.len() < MOST_PENDING || pending.contains_key(name)
 }
 
 fn new_client(at: DateTime<Utc>, client: &Client) -> ClientUsage {
@@ -178,16 +178,16 @@ impl Usage {
     /// Whether the key was used and that is not written yet.
     pub(crate) fn is_pending(&self, key: KeyId) -> bool {
         let [_written, unwritten @ ..] = self.batches();
-        unwritten.iter().any(|batch| batch.keys.get(&key).is_some_and(|notes| notes.last_used.is_some()))
+        unwritten.iter().any(|batch| batch.keys.get(&key).is_some_and(|usage| usage.last_used.is_some()))
     }
 
-    /// Shows uses that are not written yet, or were not when the keys were read.
+    /// Shows usage that is not written yet, or was not when the keys were read.
     pub(crate) fn overlay<'k>(&self, keys: impl IntoIterator<Item = &'k mut ApiKey>) {
         let batches = self.batches();
         for key in keys {
-            for notes in batches.iter().filter_map(|batch| batch.keys.get(&key.id)) {
-                show_later(&mut key.last_used, notes.last_used.as_ref());
-                show_later(&mut key.last_refused, notes.last_refused.as_ref());
+            for usage in batches.iter().filter_map(|batch| batch.keys.get(&key.id)) {
+                show_later(&mut key.last_used, usage.last_used.as_ref());
+                show_later(&mut key.last_refused, usage.last_refused.as_ref());
             }
         }
     }
@@ -196,8 +196,8 @@ impl Usage {
     pub(crate) fn overlay_agents(&self, agents: &mut [Agent]) {
         let batches = self.batches();
         for agent in agents {
-            let notes = batches.iter().filter_map(|batch| batch.keys.get(&agent.key.id));
-            for at in notes.filter_map(|notes| notes.agents.get(&agent.id)) {
+            let usage = batches.iter().filter_map(|batch| batch.keys.get(&agent.key.id));
+            for at in usage.filter_map(|usage| usage.agents.get(&agent.id)) {
                 agent.last_seen_at = agent.last_seen_at.max(*at);
             }
         }
@@ -206,7 +206,7 @@ impl Usage {
     /// Writes what is there, in one transaction. What can't be written is tried again with the next batch. `now`: the hour
     /// in which tokens without a key are counted.
     pub(crate) async fn flush(&self, db: &Db, now: DateTime<Utc>) -> Result<()> {
-        let _turn = self.turn.lock().await;
+        let _writer = self.writer.lock().await;
         *lock(&self.written) = Batch::default();
         let malformed = self.malformed.swap(0, Ordering::Relaxed);
         let batch = {
@@ -248,31 +248,31 @@ impl Usage {
     }
 }
 
-fn show_later(shown: &mut Option<LastUse>, noted: Option<&LastUse>) {
-    if let Some(noted) = noted
-        && shown.as_ref().is_none_or(|shown| shown.at <= noted.at)
+fn show_later(shown: &mut Option<LastUse>, recorded: Option<&LastUse>) {
+    if let Some(recorded) = recorded
+        && shown.as_ref().is_none_or(|shown| shown.at <= recorded.at)
     {
-        *shown = Some(noted.clone());
+        *shown = Some(recorded.clone());
     }
 }
 
 /// The keys come in their order, so that two servers that write at once wait for each other and never in a circle.
 async fn write(tx: &mut Tx, batch: &Batch, malformed: i64, hour: i64) -> Result<()> {
     storage::usage::yield_to_others(tx).await?;
-    for (key, notes) in &batch.keys {
-        if let Some(last) = &notes.last_used {
+    for (key, usage) in &batch.keys {
+        if let Some(last) = &usage.last_used {
             storage::usage::update_last_use(tx, *key, last).await?;
         }
-        if let Some(last) = &notes.last_refused {
+        if let Some(last) = &usage.last_refused {
             storage::usage::update_last_refusal(tx, *key, last).await?;
         }
-        for (hour, (uses, refusals)) in &notes.hours {
+        for (hour, (uses, refusals)) in &usage.hours {
             storage::usage::add_hour(tx, *key, *hour, *uses, *refusals).await?;
         }
-        for note in notes.clients.values() {
-            storage::usage::add_client(tx, *key, note).await?;
+        for seen in usage.clients.values() {
+            storage::usage::add_client(tx, *key, seen).await?;
         }
-        for (agent, at) in &notes.agents {
+        for (agent, at) in &usage.agents {
             storage::agents::update_last_seen(tx, *agent, *key, *at).await?;
         }
     }
@@ -302,16 +302,16 @@ mod tests {
         older.keys.entry(key).or_default().record(Verdict::Refused, at, &client);
         newer.keys.entry(key).or_default().record(Verdict::Accepted, later, &client);
         newer.take_back(older);
-        let notes = &newer.keys[&key];
-        assert_eq!(notes.last_used.as_ref().map(|last| last.at), Some(later));
-        assert_eq!(notes.last_refused.as_ref().map(|last| last.at), Some(at));
-        assert_eq!(notes.hours[&0], (2, 1));
-        let client = notes.clients.values().next().unwrap();
+        let usage = &newer.keys[&key];
+        assert_eq!(usage.last_used.as_ref().map(|last| last.at), Some(later));
+        assert_eq!(usage.last_refused.as_ref().map(|last| last.at), Some(at));
+        assert_eq!(usage.hours[&0], (2, 1));
+        let client = usage.clients.values().next().unwrap();
         assert_eq!((client.uses, client.refusals, client.first_seen_at, client.last_used_at), (2, 1, at, Some(later)));
     }
 
     #[test]
-    fn made_up_clients_and_agents_of_one_key_fill_neither_its_notes_nor_another_keys() {
+    fn made_up_clients_and_agents_of_one_key_fill_neither_its_usage_nor_another_keys() {
         let (key, other, at) = (KeyId(Uuid::from_u128(1)), KeyId(Uuid::from_u128(2)), DateTime::UNIX_EPOCH);
         let made_up = |n: u128| Client {
             user_agent: Some(format!("agent {n}")),
@@ -325,8 +325,8 @@ mod tests {
         }
         newer.keys.entry(other).or_default().record(Verdict::Accepted, at, &made_up(1));
         newer.take_back(older);
-        let noted = |key| (newer.keys[&key].clients.len(), newer.keys[&key].agents.len());
-        assert_eq!((noted(key), noted(other)), ((MOST_PENDING, MOST_PENDING), (1, 1)));
+        let held = |key| (newer.keys[&key].clients.len(), newer.keys[&key].agents.len());
+        assert_eq!((held(key), held(other)), ((MOST_PENDING, MOST_PENDING), (1, 1)));
         assert_eq!(newer.keys[&key].hours[&0], (2_000, 0), "all are counted");
     }
 }

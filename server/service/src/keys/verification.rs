@@ -98,7 +98,7 @@ pub struct Verification<'a> {
 }
 
 impl Verification<'_> {
-    /// The key behind a token, when it is good now; `None` for whatever reason it isn't. Notes the use, off the
+    /// The key behind a token, when it is good now; `None` for whatever reason it isn't. Records the usage, off the
     /// request's path. A text with a wrong form or checksum costs no database read.
     ///
     /// # Errors

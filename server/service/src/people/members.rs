@@ -92,13 +92,13 @@ fn entry(actor: &Actor, permit: &Permit, now: DateTime<Utc>, member: &Member) ->
     Entry::by(actor, permit.operation(), now, ("user", member.user_id.0, member.name.as_str()))
 }
 
-/// Changes a role and keeps an administrator. `tell` makes the audit line.
+/// Changes a role and keeps an administrator. `entry` makes the audit entry.
 pub(crate) async fn change_role(
     tx: &mut Tx,
     permit: &Permit,
     user: UserId,
     role: Role,
-    tell: impl Fn(&Member) -> Entry,
+    entry: impl Fn(&Member) -> Entry,
 ) -> Result<Member> {
     storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
     let before = storage::tenants::find_member_in(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
@@ -107,7 +107,7 @@ pub(crate) async fn change_role(
     }
     keep_an_administrator(tx, permit, &before).await?;
     let member = storage::tenants::find_member_in(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
-    storage::audit::insert(tx, &tell(&member).with(format!("role {}", role.as_str()))).await?;
+    storage::audit::insert(tx, &entry(&member).with(format!("role {}", role.as_str()))).await?;
     Ok(member)
 }
 
@@ -118,7 +118,7 @@ pub(crate) async fn remove(
     user: UserId,
     now: DateTime<Utc>,
     by: &str,
-    tell: impl Fn(&Member) -> Entry,
+    entry: impl Fn(&Member) -> Entry,
 ) -> Result<()> {
     storage::tenants::lock_tenant_for_long(tx, permit.tenant_id()).await?;
     let member = storage::tenants::find_member_in(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
@@ -129,7 +129,7 @@ pub(crate) async fn remove(
     storage::invitations::close_all_for(tx, permit.tenant_id(), &member.email, now).await?;
     let keys = storage::keys::revoke_all(tx, permit, Owner::User(user), now, by, "member removed").await?;
     storage::keys::mark_orphans(tx, permit.tenant_id(), user, Some(now)).await?;
-    storage::audit::insert(tx, &tell(&member).with(keys_revoked(keys))).await
+    storage::audit::insert(tx, &entry(&member).with(keys_revoked(keys))).await
 }
 
 /// `before`: whose role or membership ends. In a tenant without administrators, as only the command line can make one,

@@ -19,7 +19,7 @@ pub const MAX_BYTES: usize = 1_024;
 /// Memory of one hash in KiB, and its passes (OWASP Password Storage: argon2id, m=19 MiB, t=2, p=1).
 const MEMORY_KIB: u32 = 19 * 1_024;
 const PASSES: u32 = 2;
-/// How many may wait for a turn, for each core.
+/// How many may wait, for each core.
 const QUEUE_PER_CORE: usize = 8;
 
 /// Words that make a long password an easy one.
@@ -63,41 +63,41 @@ fn is_monotonous(text: &str) -> bool {
 /// Hashes and verifies, a few at a time.
 #[derive(Debug)]
 pub(crate) struct Hasher {
-    turns: Semaphore,
-    places: Semaphore,
+    running: Semaphore,
+    queue: Semaphore,
     decoy: String,
 }
 
 impl Hasher {
-    /// With one turn for each core.
+    /// With one hash at a time for each core.
     pub(crate) fn new() -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let decoy = hash_now(&Secret::new("a password that nobody has"))?;
-        Ok(Self { turns: Semaphore::new(cores), places: Semaphore::new(cores * (1 + QUEUE_PER_CORE)), decoy })
+        Ok(Self { running: Semaphore::new(cores), queue: Semaphore::new(cores * (1 + QUEUE_PER_CORE)), decoy })
     }
 
     /// Hashes.
     pub(crate) async fn hash(&self, password: Secret) -> Result<String> {
-        self.in_turn(move || hash_now(&password)).await
+        self.in_queue(move || hash_now(&password)).await
     }
 
     /// Compares. Without a hash (nobody has that address) it takes the same time and says no.
     pub(crate) async fn verify(&self, password: Secret, hash: Option<String>) -> Result<bool> {
         let there = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.decoy.clone());
-        let equal = self.in_turn(move || verify_now(&password, &hash)).await?;
+        let equal = self.in_queue(move || verify_now(&password, &hash)).await?;
         Ok(there && equal)
     }
 
-    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let Ok(_place) = self.places.try_acquire() else {
+    async fn in_queue<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let Ok(_queued) = self.queue.try_acquire() else {
             let busy = ApiError::new(
                 ErrorCode::RateLimited,
                 "Too many people are signing in right now. Try again in a few seconds.",
             );
             return Err(ApiError { retry_after: Some(2), ..busy }.into());
         };
-        let _turn = self.turns.acquire().await.map_err(|_| Error::Fault("the hasher is closed".to_owned()))?;
+        let _running = self.running.acquire().await.map_err(|_| Error::Fault("the hasher is closed".to_owned()))?;
         tokio::task::spawn_blocking(work)
             .await
             .map_err(|cause| Error::Fault(format!("hashing did not end: {cause}")))?

@@ -83,7 +83,7 @@ impl Sessions<'_> {
             }
         };
         let (Some(user), true) = (user.clone(), good) else {
-            // The same reads for an address that nobody has, and the line beside the request: who asks shall not tell by the
+            // The same reads for an address that nobody has, and the entry beside the request: who asks shall not tell by the
             // time whether there is such a person.
             let of = user.as_ref().map_or(UserId(Uuid::nil()), |user| user.id);
             let first = self.first_tenant(of).await?;
@@ -105,7 +105,7 @@ impl Sessions<'_> {
             storage::users::find(self.context.db(), signed_in.user_id).await?.ok_or_else(ApiError::unauthenticated)?;
         let checked = self.second_factors().check(user.id, code).await;
         let outcome = if checked.is_ok() { Outcome::Done } else { Outcome::Refused };
-        // What is refused unseen has its line already: that of the tenth wrong code.
+        // What is refused unseen has its entry already: that of the tenth wrong code.
         if !checked.as_ref().is_err_and(Error::is_rate_limit) {
             self.record(&user, client, outcome).await?;
         }

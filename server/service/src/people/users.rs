@@ -104,7 +104,7 @@ impl Users<'_> {
             .await
     }
 
-    /// `entry`: what it is checked for, noted when it is wrong.
+    /// `entry`: what it is checked for, recorded when it is wrong.
     async fn check_password(&self, user: UserId, password: &Secret, field: &str, entry: &Entry) -> Result<()> {
         let attempt = self.throttle.take(self.context, &[format!("password of {user}")]).await?;
         let hash = storage::users::find_password_hash(self.context.db(), user).await?;

@@ -62,7 +62,7 @@ impl From<AgentRow> for Agent {
     }
 }
 
-/// Adds an agent of the permit's tenant, or notes that it started again. Gives its id.
+/// Adds an agent of the permit's tenant, or records that it started again. Gives its id.
 pub(crate) async fn upsert(tx: &mut Tx, permit: &Permit, agent: &NewAgent) -> Result<AgentId> {
     let labels: Vec<&str> = agent.labels.iter().map(Label::as_str).collect();
     let labels = serde_json::to_string(&labels).map_err(|error| Error::Fault(error.to_string()))?;
@@ -110,7 +110,7 @@ pub(crate) async fn delete_before(db: &Db, instant: DateTime<Utc>) -> Result<()>
     .await
 }
 
-/// Notes that an agent was heard of, unless that is known already. An id under another key than its own changes nothing.
+/// Records that an agent was heard of, unless that is known already. An id under another key than its own changes nothing.
 pub(crate) async fn update_last_seen(tx: &mut Tx, id: AgentId, key: KeyId, at: DateTime<Utc>) -> Result<()> {
     change!(
         tx,

@@ -24,13 +24,13 @@ use crate::{
 /// A SHA-256.
 type Hash = [u8; 32];
 
-/// What stands before the first line of a chain.
+/// What stands before the first entry of a chain.
 const BEGINNING: Hash = [0; 32];
 
 const COLUMNS: &str = "a.id, a.seq, a.previous, a.hash, a.at, a.tenant_id, a.operation, a.result, a.actor_kind, a.actor_id, a.actor_name, \
     a.channel, a.key_id, a.address, a.user_agent, a.subject_kind, a.subject_id, a.subject_name, a.detail";
 
-/// One line.
+/// One entry.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) at: DateTime<Utc>,
@@ -115,7 +115,7 @@ impl Entry {
     }
 }
 
-/// A line as it is stored.
+/// An entry as it is stored.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct EntryRow {
     pub(crate) id: Uuid,
@@ -141,7 +141,7 @@ pub(crate) struct EntryRow {
 
 impl EntryRow {
     /// SHA-256 over the hash before, the number and every fact. Each part goes in behind its length, and an absent one
-    /// as another length than an empty one, so that no two lines have the same bytes.
+    /// as another length than an empty one, so that no two entries have the same bytes.
     pub(crate) fn digest(&self, previous: &[u8], seq: i64) -> Hash {
         fn add(hash: &mut Sha256, part: Option<&[u8]>) {
             let length = part.map_or(u64::MAX, |part| part.len() as u64);
@@ -234,10 +234,10 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Adds a line at the end of its chain. When it can't be written, the change that it tells of fails with it.
+/// Adds an entry at the end of its chain. When it can't be written, the change that it tells of fails with it.
 ///
 /// NOTE: the chain's head stays locked until the transaction ends, so that a tenant's changes come one after the other.
-/// A use case therefore takes every other lock first, and adds its lines last.
+/// A use case therefore takes every other lock first, and adds its entries last.
 pub(crate) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<()> {
     let row = EntryRow::of(entry);
     let (seq, previous) = next_place(tx, chain_of(row.tenant_id)).await?;
@@ -285,14 +285,14 @@ async fn add_name(tx: &mut Tx, chain: Uuid, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Remembers the names of up to `limit` lines after an id that were written before names were remembered. Gives the last
-/// line's id; none, when none was left.
+/// Remembers the names of up to `limit` entries after an id that were written before names were remembered. Gives the last
+/// entry's id; none, when none was left.
 pub(crate) async fn add_earlier_names(tx: &mut Tx, after: Uuid, limit: u32) -> Result<Option<Uuid>> {
     let sql = format!("SELECT id, tenant_id, actor_name FROM audit_log WHERE id > $1 ORDER BY id LIMIT {limit}");
-    let lines: Vec<(Uuid, Option<Uuid>, String)> =
+    let entries: Vec<(Uuid, Option<Uuid>, String)> =
         run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(after).fetch_all(c))?;
-    let last = lines.last().map(|(id, ..)| *id);
-    let names: BTreeSet<_> = lines.into_iter().map(|(_, tenant, name)| (chain_of(tenant), name)).collect();
+    let last = entries.last().map(|(id, ..)| *id);
+    let names: BTreeSet<_> = entries.into_iter().map(|(_, tenant, name)| (chain_of(tenant), name)).collect();
     for (chain, name) in names {
         add_name(tx, chain, &name).await?;
     }
@@ -303,7 +303,7 @@ fn chain_of(tenant: Option<Uuid>) -> Uuid {
     tenant.unwrap_or_default()
 }
 
-/// The number of a chain's next line and the hash of its last; the head is held from here on.
+/// The number of a chain's next entry and the hash of its last; the head is locked from here on.
 async fn next_place(tx: &mut Tx, chain: Uuid) -> Result<(i64, Vec<u8>)> {
     change!(
         tx,
@@ -327,7 +327,7 @@ async fn set_head(tx: &mut Tx, chain: Uuid, hash: &Hash) -> Result<()> {
     Ok(())
 }
 
-/// Chains up to `limit` lines after an id that were written before there were chains, the oldest first. Gives the last one's
+/// Chains up to `limit` entries after an id that were written before there were chains, the oldest first. Gives the last one's
 /// id; none, when none was left.
 pub(crate) async fn chain_earlier(tx: &mut Tx, after: Uuid, limit: u32) -> Result<Option<Uuid>> {
     let sql =
@@ -367,7 +367,7 @@ pub(crate) async fn list_heads(db: &Db) -> Result<Vec<Head>> {
         .fetch_all(c))?)
 }
 
-/// Up to `limit` lines of a chain after a number, in their order; those without a number aren't in any chain.
+/// Up to `limit` entries of a chain after a number, in their order; those without a number aren't in any chain.
 pub(crate) async fn list_chain(db: &Db, chain: Uuid, after: i64, limit: u32) -> Result<Vec<EntryRow>> {
     let owner = if chain.is_nil() { "a.tenant_id IS NULL AND $1 = $1" } else { "a.tenant_id = $1" };
     let sql =
@@ -375,7 +375,7 @@ pub(crate) async fn list_chain(db: &Db, chain: Uuid, after: i64, limit: u32) -> 
     Ok(read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(chain).bind(after).fetch_all(c))?)
 }
 
-/// How many lines stand in no chain: without a number, or of a tenant whose chain has no head.
+/// How many entries stand in no chain: without a number, or of a tenant whose chain has no head.
 pub(crate) async fn count_strays(db: &Db) -> Result<i64> {
     Ok(read!(db, c =>
         sqlx::query_scalar(
@@ -392,7 +392,7 @@ pub(crate) async fn find_head(db: &Db, chain: Uuid) -> Result<Option<i64>> {
         sqlx::query_scalar("SELECT seq FROM audit_heads WHERE tenant_id = $1").bind(chain).fetch_optional(c))?)
 }
 
-/// The tenants without a head: each has one from its first line on, and that is its own making.
+/// The tenants without a head: each has one from its first entry on, and that is its own making.
 pub(crate) async fn list_headless(db: &Db) -> Result<Vec<String>> {
     Ok(read!(db, c =>
         sqlx::query_scalar(
@@ -401,7 +401,7 @@ pub(crate) async fn list_headless(db: &Db) -> Result<Vec<String>> {
         .fetch_all(c))?)
 }
 
-/// One page of a tenant's lines, the newest first.
+/// One page of a tenant's entries, the newest first.
 pub(crate) async fn list(db: &Db, tenant: TenantId, query: &AuditQuery) -> Result<Page<AuditLine>> {
     let keyset = Keyset::of(&query.page, Direction::Desc, false)?;
     let conditions = conditions_of(tenant, query);
@@ -452,7 +452,7 @@ fn conditions_of(tenant: TenantId, query: &AuditQuery) -> Conditions {
     conditions
 }
 
-/// One line of a tenant.
+/// One entry of a tenant.
 pub(crate) async fn find(db: &Db, tenant: TenantId, id: AuditId) -> Result<Option<AuditLine>> {
     let sql = format!("SELECT {COLUMNS} FROM audit_log a WHERE a.tenant_id = $1 AND a.id = $2");
     let row: Option<EntryRow> =
@@ -460,7 +460,7 @@ pub(crate) async fn find(db: &Db, tenant: TenantId, id: AuditId) -> Result<Optio
     Ok(row.map(AuditLine::from))
 }
 
-/// How many lines there are of an operation on a subject.
+/// How many entries there are of an operation on a subject.
 #[cfg(test)]
 pub(crate) async fn count(db: &Db, operation: &str, subject: Uuid) -> Result<i64> {
     Ok(read!(db, c => sqlx::query_scalar("SELECT COUNT(*) FROM audit_log WHERE operation = $1 AND subject_id = $2")

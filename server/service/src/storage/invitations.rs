@@ -126,7 +126,7 @@ impl Found {
     }
 }
 
-/// The open one whose link holds a secret, and whose word it is.
+/// The open one of a link's secret, and who sent it.
 pub(crate) async fn find_by_digest(
     db: &Db,
     digest: &[u8; 32],

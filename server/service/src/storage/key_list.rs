@@ -498,7 +498,7 @@ pub(crate) async fn list_against(
 
 /// What asks for an owner's attention, in the permit's tenant and, if asked, of all its service accounts.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Concern {
+pub(crate) enum Alert {
     /// Good keys that end before the instant; the first to end first.
     EndsBefore(DateTime<Utc>),
     /// Keys that were rolled out and were tried all the same since the instant; the last tried first.
@@ -507,28 +507,28 @@ pub(crate) enum Concern {
 
 /// Keys that ask for attention, at most `limit`. `administers`: of the whole tenant those that end, and of service accounts too
 /// those that are still tried.
-pub(crate) async fn list_concerning(
+pub(crate) async fn list_alerts(
     db: &Db,
     permit: &Permit,
     administers: bool,
-    concern: Concern,
+    alert: Alert,
     now: DateTime<Utc>,
     limit: u32,
 ) -> Result<Vec<ApiKey>> {
     let mut conditions = Conditions::default();
     let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
-    let whose = match concern {
-        Concern::EndsBefore(_) if administers => "1 = 1".to_owned(),
+    let whose = match alert {
+        Alert::EndsBefore(_) if administers => "1 = 1".to_owned(),
         _ => whose(permit, administers, &mut conditions),
     };
-    let (condition, order) = match concern {
-        Concern::EndsBefore(at) => {
+    let (condition, order) = match alert {
+        Alert::EndsBefore(at) => {
             let (now, at) = (conditions.bind(Value::Number(micros(now))), conditions.bind(Value::Number(micros(at))));
             let end = format!("COALESCE(k.expires_at, {NEVER})");
             let condition = format!("k.standing = 0 AND {NOT_REPLACED} AND {end} > {now} AND {end} <= {at}");
             (condition, format!("{end}, k.id"))
         }
-        Concern::TriedSince(at) => {
+        Alert::TriedSince(at) => {
             let at = conditions.bind(Value::Number(micros(at)));
             let condition =
                 format!("k.replaced_by IS NOT NULL AND k.last_refused_at >= k.rolled_at AND k.last_refused_at >= {at}");

@@ -584,7 +584,7 @@ pub(crate) async fn follow_account(
     Ok(())
 }
 
-/// Notes that a person doesn't belong to the tenant any more, or does again, in all keys that are theirs or made by them.
+/// Marks that a person doesn't belong to the tenant any more, or does again, in all keys that are theirs or made by them.
 pub(crate) async fn mark_orphans(
     tx: &mut Tx,
     tenant: TenantId,

@@ -35,13 +35,13 @@ async fn migrate(db: &Db) -> std::result::Result<(), OpenError> {
     })
 }
 
-/// Chains the audit lines of earlier versions, some at a time, so that no transaction takes long.
+/// Chains the audit entries of earlier versions, some at a time, so that no transaction takes long.
 async fn chain_audit_log(db: &Db) -> std::result::Result<(), OpenError> {
     in_rounds(db, Pending::Chains, |tx, after| Box::pin(super::audit::chain_earlier(tx, after, 500)), OpenError::Chain)
         .await
 }
 
-/// Remembers the names in the audit lines of earlier versions, some at a time.
+/// Remembers the names in the audit entries of earlier versions, some at a time.
 async fn name_audit_lines(db: &Db) -> std::result::Result<(), OpenError> {
     in_rounds(
         db,
@@ -67,7 +67,7 @@ where
     while work.is_there(db).await? {
         let round = db.write(move |tx| {
             Box::pin(async move {
-                if !work.hold(tx).await? {
+                if !work.lock(tx).await? {
                     return Ok(None);
                 }
                 let last = step(tx, after).await?;
@@ -88,7 +88,7 @@ where
 }
 
 /// What is still to be done with the rows of earlier versions. Its row stands until it is done, also when a server ends
-/// half-way; who holds it works alone.
+/// half-way; who has locked it works alone.
 #[derive(Clone, Copy, Debug)]
 enum Pending {
     Chains,
@@ -112,7 +112,7 @@ impl Pending {
     }
 
     /// Takes the row for the transaction. False when the work is done.
-    async fn hold(self, tx: &mut Tx) -> Result<bool> {
+    async fn lock(self, tx: &mut Tx) -> Result<bool> {
         let sql = "UPDATE pending_work SET name = name WHERE name = $1";
         Ok(change!(tx, sqlx::query(sql).bind(self.as_str()))? == 1)
     }
@@ -133,7 +133,7 @@ async fn index_names(db: &Db) -> std::result::Result<(), OpenError> {
         loop {
             let round = db.write(move |tx| {
                 Box::pin(async move {
-                    Pending::Names.hold(tx).await?;
+                    Pending::Names.lock(tx).await?;
                     super::name_search::index_more(tx, kind, after, 500).await
                 })
             });

@@ -66,7 +66,7 @@ fn terms(name: &str) -> BTreeSet<String> {
 
 /// Removes the terms of the name that something has, before it gets another. Nobody else names it until the transaction ends.
 pub(crate) async fn delete(tx: &mut Tx, tenant: TenantId, kind: Kind, id: Uuid) -> Result<()> {
-    // The write holds the row: a name that was only read could be another one's by now.
+    // The write locks the row: a name that was only read could be another one's by now.
     let sql = format!("UPDATE {} SET name = name WHERE id = $1 AND tenant_id = $2 RETURNING name", kind.table());
     let name: Option<String> = run!(tx, c =>
         sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(id).bind(tenant.0).fetch_optional(c))?;

@@ -1,4 +1,4 @@
-//! Evidence of use: clients, hours, last uses. Written in batches, beside the requests.
+//! Usage of keys: clients, hours, last uses. Written in batches, beside the requests.
 
 use chrono::{DateTime, Utc};
 use domain::{AgentId, HourCount, KeyClient, KeyId, LastUse, Owner, Recent};
@@ -44,7 +44,7 @@ pub(crate) async fn yield_to_others(tx: &mut Tx) -> Result<()> {
 }
 
 /// Adds to what is known of a client. Another server may have written of it too: counts add up, times keep the latest.
-pub(crate) async fn add_client(tx: &mut Tx, key: KeyId, note: &ClientUsage) -> Result<()> {
+pub(crate) async fn add_client(tx: &mut Tx, key: KeyId, client: &ClientUsage) -> Result<()> {
     change!(
         tx,
         sqlx::query(
@@ -57,14 +57,14 @@ pub(crate) async fn add_client(tx: &mut Tx, key: KeyId, note: &ClientUsage) -> R
              ELSE excluded.last_refused_at END"
         )
         .bind(key.0)
-        .bind(note.address.as_str())
-        .bind(note.user_agent.as_str())
-        .bind(note.agent_id)
-        .bind(micros(note.first_seen_at))
-        .bind(note.last_used_at.map(micros))
-        .bind(note.last_refused_at.map(micros))
-        .bind(note.uses)
-        .bind(note.refusals)
+        .bind(client.address.as_str())
+        .bind(client.user_agent.as_str())
+        .bind(client.agent_id)
+        .bind(micros(client.first_seen_at))
+        .bind(client.last_used_at.map(micros))
+        .bind(client.last_refused_at.map(micros))
+        .bind(client.uses)
+        .bind(client.refusals)
     )?;
     Ok(())
 }
@@ -100,7 +100,7 @@ pub(crate) async fn add_refusals(tx: &mut Tx, hour: i64, reason: &str, refusals:
     Ok(())
 }
 
-/// Notes a key's last use, unless a later one is noted already.
+/// Records a key's last use, unless a later one is recorded already.
 pub(crate) async fn update_last_use(tx: &mut Tx, id: KeyId, last: &LastUse) -> Result<()> {
     change!(
         tx,
@@ -116,7 +116,7 @@ pub(crate) async fn update_last_use(tx: &mut Tx, id: KeyId, last: &LastUse) -> R
     Ok(())
 }
 
-/// Notes a key's last refusal, unless a later one is noted already.
+/// Records a key's last refusal, unless a later one is recorded already.
 pub(crate) async fn update_last_refusal(tx: &mut Tx, id: KeyId, last: &LastUse) -> Result<()> {
     change!(
         tx,

@@ -284,7 +284,7 @@ async fn insert(
     Ok(made)
 }
 
-/// Inserts, or gives the account that the same form has made; the audit line is the caller's.
+/// Inserts, or gives the account that the same form has made; the audit entry is the caller's.
 async fn insert_or_repeat(
     tx: &mut Tx,
     permit: &Permit,

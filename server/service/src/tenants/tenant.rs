@@ -59,7 +59,7 @@ impl Tenants<'_> {
         let made = tenant.clone();
         let subject = ("tenant", tenant.id.0, tenant.name.as_str());
         let entry = Entry::by(actor, Operation::CreateTenant, tenant.created_at, subject);
-        // It is the first line of the new tenant's own log.
+        // It is the first entry of the new tenant's own log.
         let entry = Entry { tenant_id: Some(tenant.id.0), ..entry };
         self.context
             .db()

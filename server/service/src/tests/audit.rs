@@ -28,8 +28,8 @@ async fn six_lines(stage: &Stage) -> String {
         stage.add_key(&ada, own(&ada), name).await;
     }
     let report = report(stage).await;
-    assert_eq!((report.lines, report.problems.len()), (6, 0), "tenant, user, four keys");
-    format!("acme:{}:{}", report.lines, report.head)
+    assert_eq!((report.entries, report.problems.len()), (6, 0), "tenant, user, four keys");
+    format!("acme:{}:{}", report.entries, report.head)
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn changes_at_once_make_one_unbroken_chain() {
         .await;
         assert!(made.into_iter().all(|is_made| is_made));
         let report = report(&stage).await;
-        assert_eq!((report.lines, report.problems.len()), (102, 0));
+        assert_eq!((report.entries, report.problems.len()), (102, 0));
     });
 }
 

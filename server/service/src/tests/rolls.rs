@@ -390,7 +390,7 @@ fn of_two_rolls_in_a_row_the_later_is_taken_back_first() {
         let third = rolled(&stage, &ada, &second, "now").await;
         let seen = stage.services.api_keys().get(&ada, first.key.id).await.unwrap();
         assert!(seen.replaced_by.is_some_and(|new| !new.is_revoked), "it was rolled in its turn, not taken away");
-        assert!(stage.services.api_keys().concerns(&ada).await.unwrap().expiring.is_empty());
+        assert!(stage.services.api_keys().alerts(&ada).await.unwrap().expiring.is_empty());
         assert_eq!(code(rolls.cancel(&ada, first.key.id).await), ErrorCode::Conflict, "the third works");
         stage.services.api_keys().revoke(&ada, third.key.id).await.unwrap();
         rolls.cancel(&ada, first.key.id).await.unwrap();
@@ -406,8 +406,8 @@ fn a_key_whose_successor_was_revoked_ends_as_loudly_as_any_other() {
         let old = stage.add_key(&ada, own(&ada), "ci").await;
         let new = rolled(&stage, &ada, &old, "7d").await;
         let warned = async || {
-            let concerns = stage.services.api_keys().concerns(&ada).await.unwrap().expiring.len();
-            (concerns, stage.services.calendar().read(feed.expose()).await.unwrap().len())
+            let alerts = stage.services.api_keys().alerts(&ada).await.unwrap().expiring.len();
+            (alerts, stage.services.calendar().read(feed.expose()).await.unwrap().len())
         };
         let is_alone = async || {
             let old = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();

@@ -313,12 +313,12 @@ fn a_feed_that_a_key_made_reaches_as_far_as_the_key_and_ends_with_it() {
         }
         stage.advance(TimeDelta::days(20));
         for actor in [&here, &there] {
-            let concerns = stage.services.api_keys().concerns(actor).await.unwrap().expiring;
-            let mut names: Vec<_> = concerns.iter().map(|key| key.name.to_string()).collect();
+            let alerts = stage.services.api_keys().alerts(actor).await.unwrap().expiring;
+            let mut names: Vec<_> = alerts.iter().map(|key| key.name.to_string()).collect();
             names.sort();
             assert_eq!(names, ["in Acme", "in Other"], "a person's banner is of all their tenants");
         }
-        assert_eq!(stage.services.api_keys().concerns(&by_key).await.unwrap().expiring.len(), 1);
+        assert_eq!(stage.services.api_keys().alerts(&by_key).await.unwrap().expiring.len(), 1);
         let here = stage.session(bob).await;
         let actors = stage.services.actors();
         let there = actors.from_session(bob, there.tenant_id(), stage.services.now(), browser()).await.unwrap();
