@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use domain::{ApiError, Operation, TenantId, UserId};
 
 use crate::{
-    access::{Actor, FreshSignIn, Permit, Target},
-    audit::{Audit, Subject},
+    access::{Actor, FreshSignIn, ReadPermit, Target, WritePermit},
+    audit::Audit,
     clock::Clock,
     error::Result,
     mail::Mail,
@@ -51,22 +51,21 @@ impl Context {
     ///
     /// # Errors
     /// `NOT_FOUND` for anything of another tenant, `FORBIDDEN` inside one's own without the right.
-    pub(crate) async fn permit(&self, actor: &Actor, operation: Operation, target: Target) -> Result<Permit> {
+    pub(crate) async fn permit(&self, actor: &Actor, operation: Operation, target: Target) -> Result<ReadPermit> {
         self.audit.permit(actor, operation, target).await
     }
 
-    /// See [`Audit::permit_about`].
+    /// See [`Audit::permit_write`].
     ///
     /// # Errors
-    /// As [`Context::permit`].
-    pub(crate) async fn permit_about(
+    /// `NOT_FOUND` for anything of another tenant, `FORBIDDEN` inside one's own without the right.
+    pub(crate) async fn permit_write(
         &self,
         actor: &Actor,
         operation: Operation,
         target: Target,
-        subject: Subject,
-    ) -> Result<Permit> {
-        self.audit.permit_about(actor, operation, target, subject).await
+    ) -> Result<WritePermit> {
+        self.audit.permit_write(actor, operation, target).await
     }
 
     /// A person about themselves: their id, and the entry for what they do.

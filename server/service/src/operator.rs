@@ -10,7 +10,7 @@ use domain::{
 use uuid::Uuid;
 
 use crate::{
-    access::{Actor, Client, OPERATOR, Permit, Target},
+    access::{Actor, Client, OPERATOR, Target, WritePermit},
     context::Context,
     error::Result,
     input,
@@ -334,9 +334,9 @@ impl Admin<'_> {
         Ok(Actor::operator_for((user, membership.user_name), tenant, membership.role))
     }
 
-    async fn on_member(&self, slug: &str, email: &str, operation: Operation) -> Result<(Permit, UserId, Entry)> {
+    async fn on_member(&self, slug: &str, email: &str, operation: Operation) -> Result<(WritePermit, UserId, Entry)> {
         let operator = self.operator(slug).await?;
-        let permit = self.context.permit(&operator, operation, Target::Tenant(operator.tenant_id())).await?;
+        let permit = self.context.permit_write(&operator, operation, Target::Tenant(operator.tenant_id())).await?;
         let user = self.user(email).await?;
         Ok((permit, user, self.entry(operator.tenant_id(), operation.as_str(), ("user", user.0, email))))
     }

@@ -5,7 +5,7 @@ use domain::{KeyId, LastUse, Operation, Owner, ServiceAccount, ServiceAccountId}
 
 use crate::{
     Services,
-    access::{Permit, Target, authorize},
+    access::{Target, WritePermit, authorize_write},
     digest::sha256,
     error::Result,
     keys::token,
@@ -54,7 +54,7 @@ pub async fn fill(services: &Services, slug: &str, crowd: Crowd) -> Result<()> {
             .write(move |tx| {
                 Box::pin(async move {
                     let target = Target::Tenant(tenant.tenant_id());
-                    let permit = authorize(&tenant, Operation::CreateServiceAccount, target)?;
+                    let permit = authorize_write(&tenant, Operation::CreateServiceAccount, target)?;
                     for number in first..last {
                         let account = account(&permit, accounts[number as usize], number, now);
                         storage::service_accounts::insert(tx, &permit, &account, None).await?;
@@ -77,7 +77,7 @@ pub async fn fill(services: &Services, slug: &str, crowd: Crowd) -> Result<()> {
                     for number in first..last {
                         let owner = Owner::ServiceAccount(accounts[(number % crowd.accounts) as usize]);
                         let target = Target::Owner(tenant.tenant_id(), owner);
-                        let permit = authorize(&tenant, Operation::CreateApiKey, target)?;
+                        let permit = authorize_write(&tenant, Operation::CreateApiKey, target)?;
                         insert_key(tx, &permit, number, now).await?;
                     }
                     Ok(())
@@ -93,7 +93,7 @@ pub async fn fill(services: &Services, slug: &str, crowd: Crowd) -> Result<()> {
     Ok(())
 }
 
-fn account(permit: &Permit, id: ServiceAccountId, number: u32, now: DateTime<Utc>) -> ServiceAccount {
+fn account(permit: &WritePermit, id: ServiceAccountId, number: u32, now: DateTime<Utc>) -> ServiceAccount {
     let rare = if number < 20 { "zebra " } else { "" };
     ServiceAccount {
         id,
@@ -111,7 +111,7 @@ fn account(permit: &Permit, id: ServiceAccountId, number: u32, now: DateTime<Utc
     }
 }
 
-async fn insert_key(tx: &mut Tx, permit: &Permit, number: u32, now: DateTime<Utc>) -> Result<()> {
+async fn insert_key(tx: &mut Tx, permit: &WritePermit, number: u32, now: DateTime<Utc>) -> Result<()> {
     let token = token::draw(domain::OwnerKind::ServiceAccount);
     let kind = number % 5;
     let rare = if number < 120 { "zebra " } else { "" };

@@ -1,8 +1,11 @@
 //! Who may do what: the only yes or no. No I/O, so that the whole table is tested cell by cell.
 
-use domain::{ApiError, ApiKey, Membership, Operation, Owner, Role, TenantId};
+use domain::{ApiError, ApiKey, ErrorCode, Membership, Operation, Owner, Role, TenantId};
 
-use super::{actor::Actor, permit::Permit};
+use super::{
+    actor::Actor,
+    permit::{ReadPermit, WritePermit},
+};
 
 /// What an operation is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,11 +16,11 @@ pub enum Target {
     Owner(TenantId, Owner),
 }
 
-/// Decides.
+/// Decides. Whoever may change something may look at it: the permit opens what reads, whatever the operation.
 ///
 /// # Errors
 /// `NOT_FOUND` for anything of another tenant, `FORBIDDEN` inside one's own without the right.
-pub fn authorize(actor: &Actor, operation: Operation, target: Target) -> Result<Permit, ApiError> {
+pub fn authorize(actor: &Actor, operation: Operation, target: Target) -> Result<ReadPermit, ApiError> {
     let (tenant_id, owner) = match target {
         Target::Tenant(tenant) => (tenant, None),
         Target::Owner(tenant, owner) => (tenant, Some(owner)),
@@ -26,11 +29,20 @@ pub fn authorize(actor: &Actor, operation: Operation, target: Target) -> Result<
         return Err(ApiError::not_found());
     }
     if is_allowed(actor, operation, owner) {
-        Ok(Permit::new(tenant_id, owner, operation))
+        Ok(ReadPermit::new(tenant_id, owner, operation))
     } else {
         let own = owner.is_some() && owner == actor.owner();
         Err(ApiError::forbidden(refusal(operation, owner, own)))
     }
+}
+
+/// Decides about an operation that changes something.
+///
+/// # Errors
+/// As [`authorize`]; `INTERNAL` for an operation that only reads, which is a fault of the code that asks.
+pub fn authorize_write(actor: &Actor, operation: Operation, target: Target) -> Result<WritePermit, ApiError> {
+    WritePermit::new(authorize(actor, operation, target)?)
+        .ok_or_else(|| ApiError::new(ErrorCode::Internal, "This operation changes nothing."))
 }
 
 /// Whether to offer an operation, on the tenant that the actor stands in or on what is the actor's own: a question for menus
@@ -71,7 +83,7 @@ pub(crate) fn check_grant(actor: &Actor, role: Role) -> Result<(), ApiError> {
 ///
 /// # Errors
 /// `FORBIDDEN`.
-pub(crate) fn check_still_makes(permit: &Permit, role: Role) -> Result<(), ApiError> {
+pub(crate) fn check_still_makes(permit: &ReadPermit, role: Role) -> Result<(), ApiError> {
     if makes_keys(role) {
         return Ok(());
     }
@@ -247,7 +259,7 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use domain::{ErrorCode, KeyId, Name, ServiceAccountId, Slug, Tenant, UserId};
+    use domain::{KeyId, Name, ServiceAccountId, Slug, Tenant, UserId};
     use uuid::Uuid;
 
     use super::*;

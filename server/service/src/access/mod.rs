@@ -10,7 +10,7 @@ pub use actor::{Actor, Client, Principal};
 pub(crate) use authorization::{
     Inviter, check_grant, check_still_makes, inviter_may_still_invite, is_offered, may_lift,
 };
-pub use authorization::{Target, authorize, offers, offers_in};
+pub use authorization::{Target, authorize, authorize_write, offers, offers_in};
 pub use fresh_sign_in::CONFIRM_AFTER;
 pub(crate) use fresh_sign_in::FreshSignIn;
-pub use permit::Permit;
+pub use permit::{ReadPermit, WritePermit};

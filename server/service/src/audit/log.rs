@@ -4,7 +4,7 @@ use domain::{ApiError, AuditId, AuditLine, AuditQuery, Operation, Page};
 
 use super::refusals::Audit;
 use crate::{
-    access::{Actor, Permit, Target},
+    access::{Actor, ReadPermit, Target},
     error::Result,
     input,
     storage::{self, audit::Entry},
@@ -18,7 +18,7 @@ pub struct AuditLog<'a> {
 /// The right to read all entries that a query means, page by page.
 #[derive(Clone, Debug)]
 pub struct Export {
-    permit: Permit,
+    permit: ReadPermit,
     query: AuditQuery,
 }
 

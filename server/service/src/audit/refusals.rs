@@ -6,11 +6,11 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use domain::{ErrorCode, Operation, Owner, TenantId};
+use domain::{ApiError, ErrorCode, Operation, Owner, TenantId};
 use uuid::Uuid;
 
 use crate::{
-    access::{Actor, Permit, Target, authorize},
+    access::{Actor, ReadPermit, Target, WritePermit, authorize, authorize_write},
     clock::Clock,
     error::{Error, Result},
     storage::{self, Db, audit::Entry},
@@ -106,7 +106,14 @@ fn minute_of(at: DateTime<Utc>) -> i64 {
     at.timestamp() / 60
 }
 
-fn subject_of(owner: Owner) -> Subject {
+fn subject_of(target: Target) -> Subject {
+    match target {
+        Target::Tenant(tenant) => ("tenant", tenant.0),
+        Target::Owner(_, owner) => subject_of_owner(owner),
+    }
+}
+
+fn subject_of_owner(owner: Owner) -> Subject {
     match owner {
         Owner::User(user) => ("user", user.0),
         Owner::ServiceAccount(account) => ("service_account", account.0),
@@ -131,12 +138,8 @@ impl Audit {
     ///
     /// # Errors
     /// As [`authorize`].
-    pub(crate) async fn permit(&self, actor: &Actor, operation: Operation, target: Target) -> Result<Permit> {
-        let subject = match target {
-            Target::Tenant(tenant) => ("tenant", tenant.0),
-            Target::Owner(_, owner) => subject_of(owner),
-        };
-        self.permit_about(actor, operation, target, subject).await
+    pub(crate) async fn permit(&self, actor: &Actor, operation: Operation, target: Target) -> Result<ReadPermit> {
+        self.recorded(authorize(actor, operation, target), actor, operation, subject_of(target)).await
     }
 
     /// The same, about a thing that isn't the target itself.
@@ -149,16 +152,49 @@ impl Audit {
         operation: Operation,
         target: Target,
         subject: Subject,
-    ) -> Result<Permit> {
-        match authorize(actor, operation, target) {
-            Ok(permit) => Ok(permit),
-            Err(refusal) => {
-                if refusal.code == ErrorCode::Forbidden {
-                    self.record_refusal(actor, operation, subject).await?;
-                }
-                Err(refusal.into())
-            }
+    ) -> Result<ReadPermit> {
+        self.recorded(authorize(actor, operation, target), actor, operation, subject).await
+    }
+
+    /// [`authorize_write`], and an entry when it says no inside the actor's tenant.
+    ///
+    /// # Errors
+    /// As [`authorize_write`].
+    pub(crate) async fn permit_write(
+        &self,
+        actor: &Actor,
+        operation: Operation,
+        target: Target,
+    ) -> Result<WritePermit> {
+        self.recorded(authorize_write(actor, operation, target), actor, operation, subject_of(target)).await
+    }
+
+    /// The same, about a thing that isn't the target itself.
+    ///
+    /// # Errors
+    /// As [`authorize_write`].
+    pub(crate) async fn permit_write_about(
+        &self,
+        actor: &Actor,
+        operation: Operation,
+        target: Target,
+        subject: Subject,
+    ) -> Result<WritePermit> {
+        self.recorded(authorize_write(actor, operation, target), actor, operation, subject).await
+    }
+
+    /// Passes an answer on, with an entry when it is no.
+    async fn recorded<P>(
+        &self,
+        answer: std::result::Result<P, ApiError>,
+        actor: &Actor,
+        operation: Operation,
+        subject: Subject,
+    ) -> Result<P> {
+        if answer.as_ref().is_err_and(|refusal| refusal.code == ErrorCode::Forbidden) {
+            self.record_refusal(actor, operation, subject).await?;
         }
+        Ok(answer?)
     }
 
     /// Records a refusal. When its own entry can't be written, the caller hears of that instead. One that is held for its
@@ -187,7 +223,7 @@ impl Audit {
             _ => false,
         };
         if is_refusal {
-            self.record_refusal(actor, operation, subject_of(owner)).await?;
+            self.record_refusal(actor, operation, subject_of_owner(owner)).await?;
         }
         outcome
     }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{api_keys::ApiKeys, usage::Usage};
 use crate::{
-    access::{Actor, Permit, Target, authorize},
+    access::{Actor, Target, authorize, authorize_write},
     context::Context,
     error::Result,
     input, random,
@@ -51,7 +51,7 @@ impl Agents<'_> {
     /// `BAD_USER_INPUT` with the fields `type`, `name`, `labels`; `UNAUTHENTICATED` for another tenant than the key's,
     /// as the clients expect it; `FORBIDDEN` without a key.
     pub async fn register(&self, actor: &Actor, input: &RegisterAgent) -> Result<AgentId> {
-        let permit = Self::permit(actor, Operation::RegisterAgent, input.tenant_id)?;
+        let permit = authorize_write(actor, Operation::RegisterAgent, Self::own(actor, input.tenant_id)?)?;
         let agent = self.check(actor, input)?;
         let actor = actor.clone();
         let entry = Entry::by(&actor, Operation::RegisterAgent, agent.at, ("agent", agent.id.0, agent.name.as_str()));
@@ -75,7 +75,7 @@ impl Agents<'_> {
     /// # Errors
     /// As [`Agents::register`].
     pub fn poll(&self, actor: &Actor, tenant_id: Option<TenantId>) -> Result<()> {
-        Self::permit(actor, Operation::PollQueue, tenant_id).map(drop)
+        Ok(authorize(actor, Operation::PollQueue, Self::own(actor, tenant_id)?).map(drop)?)
     }
 
     /// Agents, the last heard of first; at most [`MOST_LISTED`].
@@ -114,11 +114,12 @@ impl Agents<'_> {
         }
     }
 
-    fn permit(actor: &Actor, operation: Operation, tenant_id: Option<TenantId>) -> Result<Permit> {
+    /// The actor itself, in the tenant that it means.
+    fn own(actor: &Actor, tenant_id: Option<TenantId>) -> Result<Target> {
         if tenant_id.is_some_and(|id| id != actor.tenant_id()) {
             return Err(ApiError::unauthenticated().into());
         }
-        Ok(authorize(actor, operation, Target::Owner(actor.tenant_id(), actor.require_owner()?))?)
+        Ok(Target::Owner(actor.tenant_id(), actor.require_owner()?))
     }
 
     fn check(&self, actor: &Actor, input: &RegisterAgent) -> Result<NewAgent> {

@@ -17,7 +17,7 @@ use super::{
     usage::Usage,
 };
 use crate::{
-    access::{Actor, Permit, Target, authorize, is_offered, may_lift},
+    access::{Actor, ReadPermit, Target, WritePermit, authorize, authorize_write, is_offered, may_lift},
     context::Context,
     error::Result,
     input,
@@ -172,7 +172,7 @@ impl ApiKeys<'_> {
     /// `FORBIDDEN`.
     pub async fn check_may_create(&self, actor: &Actor) -> Result<()> {
         let own = Target::Owner(actor.tenant_id(), actor.require_owner()?);
-        self.context.permit(actor, Operation::CreateApiKey, own).await.map(drop)
+        self.context.permit_write(actor, Operation::CreateApiKey, own).await.map(drop)
     }
 
     /// Makes a key. The answer holds its token; nothing ever will again.
@@ -182,8 +182,10 @@ impl ApiKeys<'_> {
     /// that isn't in the tenant; `CONFLICT` when the same form made its key more than a minute ago.
     pub async fn create(&self, actor: &Actor, input: &CreateApiKey) -> Result<IssuedKey> {
         let actor = self.context.in_tenant(actor, input.tenant_id.unwrap_or_else(|| actor.tenant_id())).await?;
-        let permit =
-            self.context.permit(&actor, Operation::CreateApiKey, Target::Owner(actor.tenant_id(), input.owner)).await?;
+        let permit = self
+            .context
+            .permit_write(&actor, Operation::CreateApiKey, Target::Owner(actor.tenant_id(), input.owner))
+            .await?;
         self.context.require_fresh(&actor)?;
         let (key, token) = issue::draft(&actor, input.owner.kind(), self.check(input)?, self.context.now())?;
         let (usage, maker) = (Arc::clone(self.usage), actor.clone());
@@ -229,7 +231,7 @@ impl ApiKeys<'_> {
         self.recent_of(&permit, Of::Owner(owner)).await
     }
 
-    async fn recent_of(&self, permit: &Permit, of: Of) -> Result<Recent> {
+    async fn recent_of(&self, permit: &ReadPermit, of: Of) -> Result<Recent> {
         self.usage.flush_before_read(self.context).await;
         storage::usage::recent(self.context.db(), permit, of, self.context.now() - TimeDelta::days(1)).await
     }
@@ -273,7 +275,7 @@ impl ApiKeys<'_> {
     /// # Errors
     /// As [`ApiKeys::revoke`].
     pub async fn revoke_with(&self, actor: &Actor, id: KeyId, and_created: bool) -> Result<ApiKey> {
-        let (actor, permit) = self.permit(actor, Operation::RevokeApiKey, id).await?;
+        let (actor, permit) = self.permit_write(actor, Operation::RevokeApiKey, id).await?;
         let now = self.context.now();
         let key = self
             .context
@@ -340,7 +342,7 @@ impl ApiKeys<'_> {
     }
 
     async fn change(&self, actor: &Actor, id: KeyId, change: Change) -> Result<ApiKey> {
-        let (actor, permit) = self.permit(actor, change.operation(), id).await?;
+        let (actor, permit) = self.permit_write(actor, change.operation(), id).await?;
         let now = self.context.now();
         let key = self
             .context
@@ -401,15 +403,32 @@ impl ApiKeys<'_> {
         is_offered(actor, operation, key)
     }
 
-    /// The permit for an operation on a key: in the actor's tenant or, for a person's own key, in the key's.
-    pub(crate) async fn permit(&self, actor: &Actor, operation: Operation, id: KeyId) -> Result<(Actor, Permit)> {
+    /// The permit to read about a key: in the actor's tenant or, for a person's own key, in the key's.
+    async fn permit(&self, actor: &Actor, operation: Operation, id: KeyId) -> Result<(Actor, ReadPermit)> {
+        let (actor, target) = self.place(actor, id).await?;
+        let permit = self.context.audit().permit_about(&actor, operation, target, ("api_key", id.0)).await?;
+        Ok((actor, permit))
+    }
+
+    /// The permit to change a key: as [`ApiKeys::permit`].
+    pub(crate) async fn permit_write(
+        &self,
+        actor: &Actor,
+        operation: Operation,
+        id: KeyId,
+    ) -> Result<(Actor, WritePermit)> {
+        let (actor, target) = self.place(actor, id).await?;
+        let permit = self.context.audit().permit_write_about(&actor, operation, target, ("api_key", id.0)).await?;
+        Ok((actor, permit))
+    }
+
+    /// Whose key it is, and the actor where that is to be judged.
+    async fn place(&self, actor: &Actor, id: KeyId) -> Result<(Actor, Target)> {
         let place = storage::keys::find_place(self.context.db(), id).await?;
         let (tenant, owner) = place.ok_or_else(ApiError::not_found)?;
         let own = Some(owner) == actor.owner();
         let actor = if own { self.context.in_tenant(actor, tenant).await? } else { actor.clone() };
-        let permit =
-            self.context.permit_about(&actor, operation, Target::Owner(tenant, owner), ("api_key", id.0)).await?;
-        Ok((actor, permit))
+        Ok((actor, Target::Owner(tenant, owner)))
     }
 
     fn check(&self, input: &CreateApiKey) -> Result<Checked> {
@@ -426,9 +445,9 @@ impl ApiKeys<'_> {
 }
 
 /// Of keys, those that the actor may revoke, with the permit for each.
-fn revocable(actor: &Actor, offspring: Vec<ApiKey>) -> impl Iterator<Item = (Permit, ApiKey)> {
+fn revocable(actor: &Actor, offspring: Vec<ApiKey>) -> impl Iterator<Item = (WritePermit, ApiKey)> {
     offspring.into_iter().filter_map(move |key| {
-        let may = authorize(actor, Operation::RevokeApiKey, Target::Owner(key.tenant_id, key.owner));
+        let may = authorize_write(actor, Operation::RevokeApiKey, Target::Owner(key.tenant_id, key.owner));
         may.ok().map(|permit| (permit, key))
     })
 }
@@ -450,7 +469,14 @@ impl Change {
     }
 
     /// False when the key's state doesn't let it.
-    async fn make(&self, tx: &mut Tx, actor: &Actor, permit: &Permit, id: KeyId, now: DateTime<Utc>) -> Result<bool> {
+    async fn make(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        permit: &WritePermit,
+        id: KeyId,
+        now: DateTime<Utc>,
+    ) -> Result<bool> {
         match self {
             Self::Rename(name) => storage::keys::rename(tx, permit, id, name).await,
             Self::Suspend => storage::keys::suspend(tx, permit, id, now, (actor.name(), actor.id())).await,

@@ -7,7 +7,7 @@ use domain::{ApiError, ApiKey, InventoryQuery, KeyId, KeyQuery, Operation, Page,
 
 use super::{api_keys::ApiKeys, usage::Usage};
 use crate::{
-    access::{Actor, Permit, Target, authorize},
+    access::{Actor, ReadPermit, Target, WritePermit, authorize, authorize_write},
     context::Context,
     error::Result,
     input,
@@ -46,7 +46,14 @@ impl BulkAct {
         }
     }
 
-    async fn make(self, tx: &mut Tx, actor: &Actor, permit: &Permit, key: KeyId, now: DateTime<Utc>) -> Result<bool> {
+    async fn make(
+        self,
+        tx: &mut Tx,
+        actor: &Actor,
+        permit: &WritePermit,
+        key: KeyId,
+        now: DateTime<Utc>,
+    ) -> Result<bool> {
         match self {
             Self::Suspend => storage::keys::suspend(tx, permit, key, now, (actor.name(), actor.id())).await,
             Self::Revoke => storage::keys::revoke(tx, permit, key, now, actor.name(), "revoked in the inventory").await,
@@ -85,8 +92,12 @@ impl Inventory<'_> {
     /// A field error at `key_ids` for too many; `FORBIDDEN`.
     pub async fn get(&self, actor: &Actor, keys: &[KeyId]) -> Result<Vec<ApiKey>> {
         self.context.permit(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).await?;
-        let mut found: Vec<ApiKey> =
-            self.permits(actor, Operation::GetApiKey, keys).await?.into_iter().map(|(_, key)| key).collect();
+        let mut found: Vec<ApiKey> = self
+            .find(actor, keys, |target| authorize(actor, Operation::GetApiKey, target))
+            .await?
+            .into_iter()
+            .map(|(_, key)| key)
+            .collect();
         self.api_keys().complete(&mut found).await?;
         Ok(found)
     }
@@ -97,8 +108,8 @@ impl Inventory<'_> {
     /// # Errors
     /// A field error at `key_ids` for too many; `FORBIDDEN`.
     pub async fn act(&self, actor: &Actor, act: BulkAct, keys: &[KeyId]) -> Result<u32> {
-        self.context.permit(actor, act.operation(), Target::Tenant(actor.tenant_id())).await?;
-        let keys = self.permits(actor, act.each(), keys).await?;
+        self.context.permit_write(actor, act.operation(), Target::Tenant(actor.tenant_id())).await?;
+        let keys = self.find(actor, keys, |target| authorize_write(actor, act.each(), target)).await?;
         let (actor, now) = (actor.clone(), self.context.now());
         self.context
             .db()
@@ -126,7 +137,13 @@ impl Inventory<'_> {
     }
 
     /// The keys of the actor's tenant with the permit for each, in the order of their ids, as every transaction takes them.
-    async fn permits(&self, actor: &Actor, operation: Operation, keys: &[KeyId]) -> Result<Vec<(Permit, ApiKey)>> {
+    /// `authorize`: asks for the permit.
+    async fn find<P: AsRef<ReadPermit>>(
+        &self,
+        actor: &Actor,
+        keys: &[KeyId],
+        authorize: impl Fn(Target) -> std::result::Result<P, ApiError>,
+    ) -> Result<Vec<(P, ApiKey)>> {
         if keys.len() > MOST_AT_ONCE {
             return Err(ApiError::field("key_ids", "Choose at most 200 keys at once.").into());
         }
@@ -137,8 +154,8 @@ impl Inventory<'_> {
         for id in ids {
             let place = storage::keys::find_place(self.context.db(), id).await?;
             let Some((tenant, owner)) = place.filter(|(tenant, _)| *tenant == actor.tenant_id()) else { continue };
-            let permit = authorize(actor, operation, Target::Owner(tenant, owner))?;
-            found.extend(storage::keys::find(self.context.db(), &permit, id).await?.map(|key| (permit, key)));
+            let permit = authorize(Target::Owner(tenant, owner))?;
+            found.extend(storage::keys::find(self.context.db(), permit.as_ref(), id).await?.map(|key| (permit, key)));
         }
         Ok(found)
     }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{token, usage::Usage};
 use crate::{
-    access::{Actor, Permit, check_still_makes},
+    access::{Actor, WritePermit, check_still_makes},
     error::{Error, Result},
     random,
     storage::{self, Tx, audit::Entry, keys::NewKey},
@@ -47,7 +47,13 @@ pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateT
 
 /// Inserts, or answers a repeated form: the row that it made gets the new token, so that one form makes one key and
 /// the token in the answer that somebody reads is the one that works.
-pub(crate) async fn insert(tx: &mut Tx, usage: &Usage, actor: &Actor, permit: &Permit, key: NewKey) -> Result<ApiKey> {
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    usage: &Usage,
+    actor: &Actor,
+    permit: &WritePermit,
+    key: NewKey,
+) -> Result<ApiKey> {
     let made = insert_or_repeat(tx, usage, permit, &key).await?;
     if made.id == key.id {
         storage::audit::insert(tx, &entry_of(actor, &key)).await?;
@@ -62,7 +68,7 @@ pub(crate) fn entry_of(actor: &Actor, key: &NewKey) -> Entry {
 }
 
 /// The same as [`insert`] without the audit entry, for who makes the key along with something else.
-pub(crate) async fn insert_or_repeat(tx: &mut Tx, usage: &Usage, permit: &Permit, key: &NewKey) -> Result<ApiKey> {
+pub(crate) async fn insert_or_repeat(tx: &mut Tx, usage: &Usage, permit: &WritePermit, key: &NewKey) -> Result<ApiKey> {
     lock_owner(tx, permit, key).await?;
     if let Some(maker) = key.created_by_key
         && !storage::keys::lock(tx, KeyId(maker)).await?
@@ -85,7 +91,13 @@ pub(crate) async fn insert_or_repeat(tx: &mut Tx, usage: &Usage, permit: &Permit
     Ok(storage::keys::find_in(tx, permit, key.id).await?.ok_or_else(ApiError::not_found)?)
 }
 
-async fn answer_again(tx: &mut Tx, usage: &Usage, permit: &Permit, earlier: &ApiKey, key: &NewKey) -> Result<ApiKey> {
+async fn answer_again(
+    tx: &mut Tx,
+    usage: &Usage,
+    permit: &WritePermit,
+    earlier: &ApiKey,
+    key: &NewKey,
+) -> Result<ApiKey> {
     let fresh = key.created_at - earlier.created_at <= REPEAT_WITHIN && !usage.is_pending(earlier.id);
     if fresh && storage::keys::replace_unused_token(tx, permit, earlier.id, key.digest, &key.hint).await? {
         return Ok(storage::keys::find_in(tx, permit, earlier.id).await?.ok_or_else(ApiError::not_found)?);
@@ -99,7 +111,7 @@ async fn answer_again(tx: &mut Tx, usage: &Usage, permit: &Permit, earlier: &Api
 
 /// Locks the owner's row: the owner's end and this key can't pass each other, nor can a lower role of one that makes the key
 /// for itself.
-async fn lock_owner(tx: &mut Tx, permit: &Permit, key: &NewKey) -> Result<()> {
+async fn lock_owner(tx: &mut Tx, permit: &WritePermit, key: &NewKey) -> Result<()> {
     let role = match permit.owner() {
         Some(Owner::User(id)) => storage::tenants::lock_membership(tx, permit.tenant_id(), id).await?,
         Some(Owner::ServiceAccount(id)) => {

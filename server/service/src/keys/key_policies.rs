@@ -90,7 +90,7 @@ impl TenantPolicies<'_> {
     /// # Errors
     /// As [`TenantPolicies::preview`].
     pub async fn set(&self, actor: &Actor, input: &SetPolicy) -> Result<TenantPolicy> {
-        let permit = self.context.permit(actor, Operation::SetPolicy, Target::Tenant(actor.tenant_id())).await?;
+        let permit = self.context.permit_write(actor, Operation::SetPolicy, Target::Tenant(actor.tenant_id())).await?;
         let policy = self.check(actor, input)?;
         let subject = ("tenant", actor.tenant_id().0, policy.kind.label());
         let days = policy.days.map(|days| format!("{days} days, ")).unwrap_or_default();
@@ -115,7 +115,8 @@ impl TenantPolicies<'_> {
     /// # Errors
     /// A field error at `policy`; `CONFLICT` when it was off; `FORBIDDEN`.
     pub async fn clear(&self, actor: &Actor, policy: &str) -> Result<()> {
-        let permit = self.context.permit(actor, Operation::ClearPolicy, Target::Tenant(actor.tenant_id())).await?;
+        let permit =
+            self.context.permit_write(actor, Operation::ClearPolicy, Target::Tenant(actor.tenant_id())).await?;
         let kind = kind_of(policy)?;
         let entry =
             Entry::by(actor, Operation::ClearPolicy, self.context.now(), ("tenant", actor.tenant_id().0, kind.label()));

@@ -16,7 +16,7 @@ use super::{
     usage::Usage,
 };
 use crate::{
-    access::{Actor, Permit},
+    access::{Actor, WritePermit},
     context::Context,
     error::Result,
     input,
@@ -61,7 +61,7 @@ impl Rolls<'_> {
     /// Field errors at `overlap`, `deadline`; `CONFIRMATION_REQUIRED`; `CONFLICT` when the key is over, suspended or rolled already; `NOT_FOUND`,
     /// `FORBIDDEN`.
     pub async fn roll(&self, actor: &Actor, input: &RollApiKey) -> Result<IssuedKey> {
-        let (actor, permit) = self.api_keys().permit(actor, Operation::RollApiKey, input.key).await?;
+        let (actor, permit) = self.api_keys().permit_write(actor, Operation::RollApiKey, input.key).await?;
         self.context.require_fresh(&actor)?;
         let now = self.context.now();
         let overlap = check(input, now)?;
@@ -133,7 +133,7 @@ impl Rolls<'_> {
     }
 
     async fn change(&self, actor: &Actor, id: KeyId, change: Change) -> Result<ApiKey> {
-        let (actor, permit) = self.api_keys().permit(actor, change.operation(), id).await?;
+        let (actor, permit) = self.api_keys().permit_write(actor, change.operation(), id).await?;
         if !matches!(change, Change::Finish) {
             self.context.require_fresh(&actor)?;
         }
@@ -190,7 +190,7 @@ impl Change {
         &self,
         tx: &mut Tx,
         actor: &Actor,
-        permit: &Permit,
+        permit: &WritePermit,
         old: &ApiKey,
         now: DateTime<Utc>,
     ) -> Result<bool> {
@@ -226,7 +226,7 @@ impl Change {
 }
 
 /// A new key that was rolled in its turn has a successor of its own, which would be left alone with a live token.
-async fn check_last(tx: &mut Tx, permit: &Permit, old: &ApiKey, now: DateTime<Utc>) -> Result<()> {
+async fn check_last(tx: &mut Tx, permit: &WritePermit, old: &ApiKey, now: DateTime<Utc>) -> Result<()> {
     let mut key = match &old.replaced_by {
         Some(new) => storage::keys::find_in(tx, permit, new.id).await?,
         None => None,
@@ -263,7 +263,7 @@ async fn roll(
     tx: &mut Tx,
     usage: &Usage,
     actor: &Actor,
-    permit: &Permit,
+    permit: &WritePermit,
     key: NewKey,
     overlap: Overlap,
 ) -> Result<ApiKey> {
@@ -317,7 +317,7 @@ pub(crate) async fn end_predecessor(context: &Context, endings: &Arc<Predecessor
     }
     let (context, endings) = (context.clone(), Arc::clone(endings));
     let (new_id, name) = (new.key_id, new.name.clone());
-    let permit = Permit::of_key(new.tenant_id, new.owner, Operation::FinishRoll);
+    let permit = WritePermit::of_key(new.tenant_id, new.owner, Operation::FinishRoll);
     let task = tokio::spawn(async move {
         if let Err(error) = end(&context, &permit, (old, new_id), name.as_str()).await {
             // The new key is good all the same; its next use tries again.
@@ -328,7 +328,7 @@ pub(crate) async fn end_predecessor(context: &Context, endings: &Arc<Predecessor
     tokio::time::timeout(WAIT, task).await.ok();
 }
 
-async fn end(context: &Context, permit: &Permit, (old, new): (KeyId, KeyId), name: &str) -> Result<()> {
+async fn end(context: &Context, permit: &WritePermit, (old, new): (KeyId, KeyId), name: &str) -> Result<()> {
     let (permit, name, now) = (*permit, name.to_owned(), context.now());
     context
         .db()

@@ -11,7 +11,7 @@ use super::{
     users::new_user,
 };
 use crate::{
-    access::{Actor, Client, Permit, Target, inviter_may_still_invite},
+    access::{Actor, Client, ReadPermit, Target, inviter_may_still_invite},
     context::Context,
     digest::sha256,
     error::{Error, Result},
@@ -57,7 +57,8 @@ impl Invitations<'_> {
     /// # Errors
     /// Field errors at `email`, `role`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`.
     pub async fn invite(&self, actor: &Actor, email: &str, role: &str) -> Result<IssuedInvitation> {
-        let permit = self.context.permit(actor, Operation::InviteMember, Target::Tenant(actor.tenant_id())).await?;
+        let permit =
+            self.context.permit_write(actor, Operation::InviteMember, Target::Tenant(actor.tenant_id())).await?;
         self.context.require_fresh(actor)?;
         let mut wrong = input::Fields::default();
         let (email, role) = (wrong.take("email", Email::parse(email)), wrong.take("role", role.trim().parse::<Role>()));
@@ -113,7 +114,7 @@ impl Invitations<'_> {
         self.open(&permit).await
     }
 
-    async fn open(&self, permit: &Permit) -> Result<Vec<Invitation>> {
+    async fn open(&self, permit: &ReadPermit) -> Result<Vec<Invitation>> {
         let open = storage::invitations::list(self.context.db(), permit, self.context.now()).await?;
         let seen = |(invitation, inviter)| Invitation { is_paused: !inviter_may_still_invite(inviter), ..invitation };
         Ok(open.into_iter().map(seen).collect())
@@ -124,7 +125,8 @@ impl Invitations<'_> {
     /// # Errors
     /// `NOT_FOUND` when it is over, or another tenant's; `FORBIDDEN`.
     pub async fn cancel(&self, actor: &Actor, id: InvitationId) -> Result<()> {
-        let permit = self.context.permit(actor, Operation::CancelInvitation, Target::Tenant(actor.tenant_id())).await?;
+        let permit =
+            self.context.permit_write(actor, Operation::CancelInvitation, Target::Tenant(actor.tenant_id())).await?;
         let open = self.open(&permit).await?;
         let invitation = open.into_iter().find(|one| one.id == id).ok_or_else(ApiError::not_found)?;
         let (now, tenant) = (self.context.now(), permit.tenant_id());
@@ -163,7 +165,7 @@ impl Invitations<'_> {
     /// `NOT_FOUND` for a link that doesn't work any more; `FORBIDDEN` for a service account, and for another person than
     /// the one that was invited; a field error at `email` for one who is a member already.
     pub async fn accept(&self, actor: &Actor, secret: &str) -> Result<TenantId> {
-        self.context.permit(actor, Operation::AcceptInvitation, Target::Tenant(actor.tenant_id())).await?;
+        self.context.permit_write(actor, Operation::AcceptInvitation, Target::Tenant(actor.tenant_id())).await?;
         let (invitation, _) = self.find(secret).await?;
         let user = actor.user_id().ok_or_else(ApiError::unauthenticated)?;
         let user = storage::users::find(self.context.db(), user).await?.ok_or_else(ApiError::unauthenticated)?;

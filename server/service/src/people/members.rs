@@ -6,7 +6,7 @@ use domain::{
 };
 
 use crate::{
-    access::{Actor, Permit, Target},
+    access::{Actor, Target, WritePermit},
     context::Context,
     error::{Error, Result},
     input,
@@ -35,7 +35,8 @@ impl Members<'_> {
     /// # Errors
     /// `NOT_FOUND`, `FORBIDDEN`.
     pub async fn get_to_change(&self, actor: &Actor, user: UserId) -> Result<Member> {
-        let permit = self.context.permit(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
+        let permit =
+            self.context.permit_write(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
         Ok(storage::tenants::find_member(self.context.db(), &permit, user).await?.ok_or_else(ApiError::not_found)?)
     }
 
@@ -54,7 +55,8 @@ impl Members<'_> {
     /// # Errors
     /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
     pub async fn change_role(&self, actor: &Actor, user: UserId, role: Role) -> Result<Member> {
-        let permit = self.context.permit(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
+        let permit =
+            self.context.permit_write(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
         let (by, now) = (actor.clone(), self.context.now());
         let changed = self
             .context
@@ -73,7 +75,8 @@ impl Members<'_> {
     /// # Errors
     /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
     pub async fn remove(&self, actor: &Actor, user: UserId) -> Result<()> {
-        let permit = self.context.permit(actor, Operation::RemoveMember, Target::Tenant(actor.tenant_id())).await?;
+        let permit =
+            self.context.permit_write(actor, Operation::RemoveMember, Target::Tenant(actor.tenant_id())).await?;
         let (by, now) = (actor.clone(), self.context.now());
         let removed = self
             .context
@@ -88,14 +91,14 @@ impl Members<'_> {
     }
 }
 
-fn entry(actor: &Actor, permit: &Permit, now: DateTime<Utc>, member: &Member) -> Entry {
+fn entry(actor: &Actor, permit: &WritePermit, now: DateTime<Utc>, member: &Member) -> Entry {
     Entry::by(actor, permit.operation(), now, ("user", member.user_id.0, member.name.as_str()))
 }
 
 /// Changes a role and keeps an administrator. `entry` makes the audit entry.
 pub(crate) async fn change_role(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &WritePermit,
     user: UserId,
     role: Role,
     entry: impl Fn(&Member) -> Entry,
@@ -114,7 +117,7 @@ pub(crate) async fn change_role(
 /// Removes a member, revokes their keys here, and keeps an administrator.
 pub(crate) async fn remove(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &WritePermit,
     user: UserId,
     now: DateTime<Utc>,
     by: &str,
@@ -134,7 +137,7 @@ pub(crate) async fn remove(
 
 /// `before`: whose role or membership ends. In a tenant without administrators, as only the command line can make one,
 /// others may still go.
-async fn keep_an_administrator(tx: &mut Tx, permit: &Permit, before: &Member) -> Result<()> {
+async fn keep_an_administrator(tx: &mut Tx, permit: &WritePermit, before: &Member) -> Result<()> {
     if before.role < Role::TenantAdmin || storage::tenants::count_administrators(tx, permit).await? > 0 {
         return Ok(());
     }

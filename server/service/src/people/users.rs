@@ -197,7 +197,7 @@ impl Users<'_> {
     /// # Errors
     /// `NOT_FOUND` when it isn't one of theirs, `FORBIDDEN` for a key.
     pub async fn switch_tenant(&self, actor: &Actor, to: TenantId) -> Result<TenantId> {
-        self.context.permit(actor, Operation::SwitchTenant, Target::Tenant(actor.tenant_id())).await?;
+        self.context.permit_write(actor, Operation::SwitchTenant, Target::Tenant(actor.tenant_id())).await?;
         Ok(self.context.in_tenant(actor, to).await?.tenant_id())
     }
 

@@ -12,7 +12,7 @@ use super::{
     micros, stored_name,
 };
 use crate::{
-    access::Permit,
+    access::{ReadPermit, WritePermit},
     error::{Error, Result},
 };
 
@@ -63,7 +63,7 @@ impl From<AgentRow> for Agent {
 }
 
 /// Adds an agent of the permit's tenant, or records that it started again. Gives its id.
-pub(crate) async fn upsert(tx: &mut Tx, permit: &Permit, agent: &NewAgent) -> Result<AgentId> {
+pub(crate) async fn upsert(tx: &mut Tx, permit: &WritePermit, agent: &NewAgent) -> Result<AgentId> {
     let labels: Vec<&str> = agent.labels.iter().map(Label::as_str).collect();
     let labels = serde_json::to_string(&labels).map_err(|error| Error::Fault(error.to_string()))?;
     let id: Uuid = run!(tx, c => sqlx::query_scalar(
@@ -123,7 +123,7 @@ pub(crate) async fn update_last_seen(tx: &mut Tx, id: AgentId, key: KeyId, at: D
 }
 
 /// Agents of the permit's tenant, the last heard of first.
-pub(crate) async fn list(db: &Db, permit: &Permit, scope: AgentScope, limit: u32) -> Result<Vec<Agent>> {
+pub(crate) async fn list(db: &Db, permit: &ReadPermit, scope: AgentScope, limit: u32) -> Result<Vec<Agent>> {
     let (condition, id) = match scope {
         // $2 is bound in each text, so that the parameters keep their numbers.
         AgentScope::Tenant => ("$2 = $2", Uuid::nil()),

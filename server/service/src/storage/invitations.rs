@@ -10,7 +10,7 @@ use super::{
     instant, micros, role_of, stored_name,
 };
 use crate::{
-    access::{Inviter, Permit},
+    access::{Inviter, ReadPermit, WritePermit},
     error::{Error, Result},
 };
 
@@ -80,7 +80,7 @@ pub(crate) struct NewInvitation {
 }
 
 /// Adds one to the permit's tenant; an open one for the same address is closed.
-pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, invitation: &NewInvitation) -> Result<()> {
+pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, invitation: &NewInvitation) -> Result<()> {
     close_all_for(tx, permit.tenant_id(), &invitation.email, invitation.created_at).await?;
     change!(
         tx,
@@ -102,7 +102,7 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, invitation: &NewInvitat
 }
 
 /// The open ones of the permit's tenant, the newest first, and whose word each is.
-pub(crate) async fn list(db: &Db, permit: &Permit, now: DateTime<Utc>) -> Result<Vec<(Invitation, Inviter)>> {
+pub(crate) async fn list(db: &Db, permit: &ReadPermit, now: DateTime<Utc>) -> Result<Vec<(Invitation, Inviter)>> {
     let sql = format!(
         "SELECT {COLUMNS}, i.created_by_id, {INVITER_ROLE} FROM invitations i JOIN tenants t ON t.id = i.tenant_id \
          WHERE i.tenant_id = $1 AND i.closed_at IS NULL AND i.expires_at > $2 ORDER BY i.created_at DESC, i.id"

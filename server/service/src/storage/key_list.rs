@@ -20,7 +20,7 @@ use super::{
     listing::{Keyset, Place, SortValue, bind_all, containing},
     micros, name_search,
 };
-use crate::{access::Permit, error::Result};
+use crate::{access::ReadPermit, error::Result};
 
 const NEVER: &str = "9223372036854775807";
 /// After this time without use a key counts as unused in an inventory.
@@ -473,7 +473,7 @@ fn place_of(row: &KeyRow, sort: KeySort) -> Place {
 /// the count stops at `most_counted`.
 pub(crate) async fn list_against(
     db: &Db,
-    permit: &Permit,
+    permit: &ReadPermit,
     policy: &TenantPolicy,
     now: DateTime<Utc>,
     limit: u32,
@@ -509,7 +509,7 @@ pub(crate) enum Alert {
 /// those that are still tried.
 pub(crate) async fn list_alerts(
     db: &Db,
-    permit: &Permit,
+    permit: &ReadPermit,
     administers: bool,
     alert: Alert,
     now: DateTime<Utc>,
@@ -545,7 +545,7 @@ pub(crate) async fn list_alerts(
 }
 
 /// The permit's owner and, if asked, all service accounts.
-fn whose(permit: &Permit, and_accounts: bool, conditions: &mut Conditions) -> String {
+fn whose(permit: &ReadPermit, and_accounts: bool, conditions: &mut Conditions) -> String {
     let own = match permit.owner() {
         Some(Owner::User(id)) => format!("k.user_id = {}", conditions.bind(Value::Id(id.0))),
         Some(Owner::ServiceAccount(id)) => format!("k.service_account_id = {}", conditions.bind(Value::Id(id.0))),
@@ -557,7 +557,7 @@ fn whose(permit: &Permit, and_accounts: bool, conditions: &mut Conditions) -> St
 /// The good keys that `auth_api_key` shows: the owner's own in the tenant and, if asked, all service accounts' keys.
 pub(crate) async fn list_visible(
     db: &Db,
-    permit: &Permit,
+    permit: &ReadPermit,
     and_accounts: bool,
     now: DateTime<Utc>,
     limit: u32,

@@ -12,7 +12,7 @@ use super::{
     db::{change, read, run},
     instant, micros,
 };
-use crate::{access::Permit, error::Result};
+use crate::{access::WritePermit, error::Result};
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -50,7 +50,7 @@ pub(crate) async fn list_in(tx: &mut Tx, tenant: TenantId, now: DateTime<Utc>) -
 }
 
 /// Turns one on, or sets it anew: one that holds goes on until then.
-pub(crate) async fn set(tx: &mut Tx, permit: &Permit, policy: &TenantPolicy) -> Result<()> {
+pub(crate) async fn set(tx: &mut Tx, permit: &WritePermit, policy: &TenantPolicy) -> Result<()> {
     // Of one that holds at once, nothing earlier is left; of a later one, no other that was to come.
     let kept = if policy.holds_from > policy.set_at { micros(policy.set_at) } else { -1 };
     change!(
@@ -76,7 +76,7 @@ pub(crate) async fn set(tx: &mut Tx, permit: &Permit, policy: &TenantPolicy) -> 
 }
 
 /// Turns one off. False when it was off.
-pub(crate) async fn clear(tx: &mut Tx, permit: &Permit, kind: PolicyKind) -> Result<bool> {
+pub(crate) async fn clear(tx: &mut Tx, permit: &WritePermit, kind: PolicyKind) -> Result<bool> {
     let rows = change!(
         tx,
         sqlx::query("DELETE FROM tenant_policies WHERE tenant_id = $1 AND policy = $2")

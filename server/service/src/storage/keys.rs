@@ -10,7 +10,7 @@ use super::{
     fold, instant, micros, name_search, role_of, stored_name,
 };
 use crate::{
-    access::Permit,
+    access::{ReadPermit, WritePermit},
     error::{Error, Result},
 };
 
@@ -177,7 +177,7 @@ fn id_or_nil(id: Option<Uuid>) -> Uuid {
 }
 
 /// Adds a key for the permit's owner.
-pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, key: &NewKey) -> Result<()> {
+pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, key: &NewKey) -> Result<()> {
     let owner = permit.owner().ok_or_else(|| Error::Fault("a key needs an owner".to_owned()))?;
     let (user_id, account_id) = ids_of(owner);
     change!(
@@ -210,7 +210,7 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &Permit, key: &NewKey) -> Result
 }
 
 /// The key that an earlier request with the same idempotency key made for the permit's owner.
-pub(crate) async fn find_repeated(tx: &mut Tx, permit: &Permit, idempotency_key: Uuid) -> Result<Option<ApiKey>> {
+pub(crate) async fn find_repeated(tx: &mut Tx, permit: &ReadPermit, idempotency_key: Uuid) -> Result<Option<ApiKey>> {
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
     let sql = format!(
         "SELECT {COLUMNS} FROM {FROM} WHERE k.idempotency_key = $1 AND k.tenant_id = $2 AND (k.user_id = $3 OR k.service_account_id = $4)"
@@ -227,7 +227,7 @@ pub(crate) async fn find_repeated(tx: &mut Tx, permit: &Permit, idempotency_key:
 /// Gives a key that was never used another token; the earlier one dies with it. False when it was used or revoked.
 pub(crate) async fn replace_unused_token(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &WritePermit,
     id: KeyId,
     digest: TokenDigest,
     hint: &str,
@@ -253,7 +253,7 @@ pub(crate) async fn find_place(db: &Db, id: KeyId) -> Result<Option<(TenantId, O
 }
 
 /// All keys that were made with a key, in the permit's tenant, the newest first; at most `limit`.
-pub(crate) async fn list_created_by(db: &Db, permit: &Permit, key: KeyId, limit: u32) -> Result<Vec<ApiKey>> {
+pub(crate) async fn list_created_by(db: &Db, permit: &ReadPermit, key: KeyId, limit: u32) -> Result<Vec<ApiKey>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM {FROM} WHERE k.created_by_key = $1 AND k.tenant_id = $2 AND (k.replaces IS NULL OR k.replaces <> $1) \
          ORDER BY k.created_at DESC, k.id LIMIT {limit}"
@@ -288,7 +288,7 @@ fn living_offspring() -> String {
 /// The living keys that come of a key, in the order of their ids.
 pub(crate) async fn list_living_offspring(
     db: &Db,
-    permit: &Permit,
+    permit: &ReadPermit,
     key: KeyId,
     now: DateTime<Utc>,
 ) -> Result<Vec<ApiKey>> {
@@ -300,7 +300,7 @@ pub(crate) async fn list_living_offspring(
 /// The same, inside a transaction.
 pub(crate) async fn list_living_offspring_in(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &ReadPermit,
     key: KeyId,
     now: DateTime<Utc>,
 ) -> Result<Vec<ApiKey>> {
@@ -316,7 +316,7 @@ fn one_of_permit() -> String {
 }
 
 /// One key of the permit's owner.
-pub(crate) async fn find(db: &Db, permit: &Permit, id: KeyId) -> Result<Option<ApiKey>> {
+pub(crate) async fn find(db: &Db, permit: &ReadPermit, id: KeyId) -> Result<Option<ApiKey>> {
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
     let row: Option<KeyRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(one_of_permit()))
         .bind(id.0).bind(permit.tenant_id().0).bind(user_id).bind(account_id).fetch_optional(c))?;
@@ -324,7 +324,7 @@ pub(crate) async fn find(db: &Db, permit: &Permit, id: KeyId) -> Result<Option<A
 }
 
 /// The same, inside a transaction.
-pub(crate) async fn find_in(tx: &mut Tx, permit: &Permit, id: KeyId) -> Result<Option<ApiKey>> {
+pub(crate) async fn find_in(tx: &mut Tx, permit: &ReadPermit, id: KeyId) -> Result<Option<ApiKey>> {
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
     let row: Option<KeyRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(one_of_permit()))
         .bind(id.0).bind(permit.tenant_id().0).bind(user_id).bind(account_id).fetch_optional(c))?;
@@ -334,7 +334,7 @@ pub(crate) async fn find_in(tx: &mut Tx, permit: &Permit, id: KeyId) -> Result<O
 /// Revokes one key of the permit's owner. False when it was revoked already, or isn't there.
 pub(crate) async fn revoke(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &WritePermit,
     id: KeyId,
     at: DateTime<Utc>,
     by: &str,
@@ -359,7 +359,7 @@ pub(crate) async fn revoke(
 }
 
 /// Gives one key of the permit's owner another name. False when it is revoked, or isn't there.
-pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, id: KeyId, name: &Name) -> Result<bool> {
+pub(crate) async fn rename(tx: &mut Tx, permit: &WritePermit, id: KeyId, name: &Name) -> Result<bool> {
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
     name_search::delete(tx, permit.tenant_id(), name_search::Kind::Key, id.0).await?;
     let rows = change!(
@@ -382,7 +382,7 @@ pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, id: KeyId, name: &Name)
 /// Suspends one key of the permit's owner. False when it is suspended or over already, or isn't there.
 pub(crate) async fn suspend(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &WritePermit,
     id: KeyId,
     at: DateTime<Utc>,
     by: (&str, Option<Uuid>),
@@ -410,7 +410,7 @@ pub(crate) async fn suspend(
 /// isn't suspended, is over, was suspended by somebody else, or isn't there.
 pub(crate) async fn resume(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &WritePermit,
     id: KeyId,
     at: DateTime<Utc>,
     only_by: Option<Uuid>,
@@ -438,7 +438,7 @@ pub(crate) async fn resume(
 /// Revokes all live keys of an owner who goes from the permit's tenant, and marks them so. Gives how many there were.
 pub(crate) async fn revoke_all(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &WritePermit,
     owner: Owner,
     at: DateTime<Utc>,
     by: &str,
@@ -572,7 +572,7 @@ pub(crate) async fn mark_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
 /// Numbers an account's living keys anew when it is suspended or resumed.
 pub(crate) async fn follow_account(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &WritePermit,
     account: ServiceAccountId,
     suspended: bool,
 ) -> Result<()> {
@@ -608,7 +608,7 @@ pub(crate) async fn mark_orphans(
 /// Marks all keys that a deleted account had or made.
 pub(crate) async fn mark_orphans_of_account(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &WritePermit,
     account: ServiceAccountId,
     since: DateTime<Utc>,
 ) -> Result<()> {

@@ -1,7 +1,7 @@
 //! SQL, and nothing else: one file per noun, each statement's text once for both databases. Private to the crate.
 //!
 //! Times are microseconds since the epoch, ids native UUIDs. A function that touches a tenant's rows takes a
-//! [`crate::access::Permit`] or was reached from one, and puts its tenant and owner in the WHERE clause.
+//! [`crate::access::ReadPermit`], or a [`crate::access::WritePermit`] to change them, or was reached from one, and puts its tenant and owner in the WHERE clause.
 
 pub(crate) mod agents;
 pub(crate) mod audit;

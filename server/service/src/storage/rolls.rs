@@ -9,13 +9,13 @@ use super::{
     db::{change, run},
     micros,
 };
-use crate::{access::Permit, error::Result};
+use crate::{access::WritePermit, error::Result};
 
 /// Marks a living key as replaced, and lets it end at `until` or at its own expiry, whichever comes first. False when it is
 /// over, or replaced already.
 pub(crate) async fn replace(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &WritePermit,
     old: KeyId,
     new: KeyId,
     at: DateTime<Utc>,
@@ -41,7 +41,7 @@ pub(crate) async fn replace(
 /// Lets a key in its overlap end at `until`, or at the expiry that it had of its own. False when it isn't in its overlap.
 pub(crate) async fn extend(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &WritePermit,
     old: KeyId,
     at: DateTime<Utc>,
     until: DateTime<Utc>,
@@ -62,7 +62,7 @@ pub(crate) async fn extend(
 }
 
 /// Gives a key in its overlap back what it was before. False when it isn't in its overlap.
-pub(crate) async fn take_back(tx: &mut Tx, permit: &Permit, old: KeyId, at: DateTime<Utc>) -> Result<bool> {
+pub(crate) async fn take_back(tx: &mut Tx, permit: &WritePermit, old: KeyId, at: DateTime<Utc>) -> Result<bool> {
     let rows = change!(
         tx,
         sqlx::query(

@@ -15,7 +15,7 @@ use super::{
     micros, name_search, role_of, stored_name,
 };
 use crate::{
-    access::Permit,
+    access::{ReadPermit, WritePermit},
     error::{Error, Result},
 };
 
@@ -82,7 +82,7 @@ impl From<AccountRow> for ServiceAccount {
 /// Adds an account to the permit's tenant. A taken name is a field error.
 pub(crate) async fn insert(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &WritePermit,
     account: &ServiceAccount,
     idempotency_key: Option<Uuid>,
 ) -> Result<()> {
@@ -108,7 +108,7 @@ pub(crate) async fn insert(
 /// The account that an earlier request with the same idempotency key made.
 pub(crate) async fn find_repeated(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &ReadPermit,
     key: Uuid,
     now: DateTime<Utc>,
 ) -> Result<Option<ServiceAccount>> {
@@ -125,7 +125,7 @@ fn one_of_permit() -> String {
 /// One account of the permit's tenant, deleted ones too.
 pub(crate) async fn find(
     db: &Db,
-    permit: &Permit,
+    permit: &ReadPermit,
     id: ServiceAccountId,
     now: DateTime<Utc>,
 ) -> Result<Option<ServiceAccount>> {
@@ -137,7 +137,7 @@ pub(crate) async fn find(
 /// The same, inside a transaction.
 pub(crate) async fn find_in(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &ReadPermit,
     id: ServiceAccountId,
     now: DateTime<Utc>,
 ) -> Result<Option<ServiceAccount>> {
@@ -149,7 +149,7 @@ pub(crate) async fn find_in(
 /// Marks an account as deleted. False when it was already, or isn't there.
 pub(crate) async fn delete(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &WritePermit,
     id: ServiceAccountId,
     at: DateTime<Utc>,
     by: &str,
@@ -169,7 +169,12 @@ pub(crate) async fn delete(
 }
 
 /// Gives a living account another name. False when it is gone. A taken name is a field error.
-pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, id: ServiceAccountId, name: &domain::Name) -> Result<bool> {
+pub(crate) async fn rename(
+    tx: &mut Tx,
+    permit: &WritePermit,
+    id: ServiceAccountId,
+    name: &domain::Name,
+) -> Result<bool> {
     name_search::delete(tx, permit.tenant_id(), name_search::Kind::Account, id.0).await?;
     let done = change!(
         tx,
@@ -190,7 +195,7 @@ pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, id: ServiceAccountId, n
 /// Gives a living account another role. False when it is gone.
 pub(crate) async fn update_role(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &WritePermit,
     id: ServiceAccountId,
     role: domain::Role,
 ) -> Result<bool> {
@@ -209,7 +214,7 @@ pub(crate) async fn update_role(
 /// Suspends a living account. False when it is suspended already, or gone.
 pub(crate) async fn suspend(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &WritePermit,
     id: ServiceAccountId,
     at: DateTime<Utc>,
     by: &str,
@@ -229,7 +234,7 @@ pub(crate) async fn suspend(
 }
 
 /// Lets a suspended account work again. False when it isn't suspended, or is gone.
-pub(crate) async fn resume(tx: &mut Tx, permit: &Permit, id: ServiceAccountId) -> Result<bool> {
+pub(crate) async fn resume(tx: &mut Tx, permit: &WritePermit, id: ServiceAccountId) -> Result<bool> {
     let rows = change!(
         tx,
         sqlx::query(
@@ -251,7 +256,7 @@ fn name_taken(error: Error) -> Error {
 }
 
 /// Touches a living account, so that its deletion and this write can't pass each other. False when it is gone.
-pub(crate) async fn lock(tx: &mut Tx, permit: &Permit, id: ServiceAccountId) -> Result<bool> {
+pub(crate) async fn lock(tx: &mut Tx, permit: &WritePermit, id: ServiceAccountId) -> Result<bool> {
     let rows = change!(
         tx,
         sqlx::query("UPDATE service_accounts SET revision = revision + 1 WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL")
@@ -264,7 +269,7 @@ pub(crate) async fn lock(tx: &mut Tx, permit: &Permit, id: ServiceAccountId) -> 
 /// One page of the tenant's accounts.
 pub(crate) async fn list(
     db: &Db,
-    permit: &Permit,
+    permit: &ReadPermit,
     query: &AccountQuery,
     now: DateTime<Utc>,
 ) -> Result<Page<ServiceAccount>> {

@@ -11,7 +11,7 @@ use super::{
     micros, role_of, stored_name,
 };
 use crate::{
-    access::Permit,
+    access::{ReadPermit, WritePermit},
     error::{Error, Result},
 };
 
@@ -65,7 +65,7 @@ pub(crate) async fn insert(tx: &mut Tx, tenant: &Tenant) -> Result<()> {
 }
 
 /// The permit's tenant.
-pub(crate) async fn find(db: &Db, permit: &Permit) -> Result<Option<Tenant>> {
+pub(crate) async fn find(db: &Db, permit: &ReadPermit) -> Result<Option<Tenant>> {
     let row: Option<TenantRow> = read!(db, c => sqlx::query_as("SELECT id, name, slug, created_at FROM tenants WHERE id = $1")
         .bind(permit.tenant_id().0)
         .fetch_optional(c))?;
@@ -117,7 +117,7 @@ pub(crate) async fn insert_member(tx: &mut Tx, tenant: TenantId, user: UserId, r
 /// One page of the members of the permit's tenant, by name in any script and case.
 ///
 /// NOTE: all are read, and sorted and searched here, alike on both databases: a tenant has thousands of people at most.
-pub(crate) async fn list_members(db: &Db, permit: &Permit, query: &MemberQuery) -> Result<Page<Member>> {
+pub(crate) async fn list_members(db: &Db, permit: &ReadPermit, query: &MemberQuery) -> Result<Page<Member>> {
     let keyset = Keyset::of(&query.page, Direction::Asc, true)?;
     let rows: Vec<MemberRow> = read_list!(db, c =>
         sqlx::query_as(
@@ -136,14 +136,14 @@ pub(crate) async fn list_members(db: &Db, permit: &Permit, query: &MemberQuery) 
 }
 
 /// One member of the permit's tenant.
-pub(crate) async fn find_member(db: &Db, permit: &Permit, user: UserId) -> Result<Option<Member>> {
+pub(crate) async fn find_member(db: &Db, permit: &ReadPermit, user: UserId) -> Result<Option<Member>> {
     let row: Option<MemberRow> =
         read!(db, c => sqlx::query_as(MEMBER).bind(permit.tenant_id().0).bind(user.0).fetch_optional(c))?;
     row.map(MemberRow::into_member).transpose()
 }
 
 /// Whether somebody with an address is a member of the permit's tenant.
-pub(crate) async fn has_member(db: &Db, permit: &Permit, email: &Email) -> Result<bool> {
+pub(crate) async fn has_member(db: &Db, permit: &ReadPermit, email: &Email) -> Result<bool> {
     let members: i64 = read!(db, c =>
         sqlx::query_scalar(
             "SELECT COUNT(*) FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = $1 AND u.email = $2",
@@ -158,7 +158,7 @@ const MEMBER: &str = "SELECT m.user_id, u.name, u.email, m.role FROM memberships
     WHERE m.tenant_id = $1 AND m.user_id = $2";
 
 /// The same, inside a transaction.
-pub(crate) async fn find_member_in(tx: &mut Tx, permit: &Permit, user: UserId) -> Result<Option<Member>> {
+pub(crate) async fn find_member_in(tx: &mut Tx, permit: &ReadPermit, user: UserId) -> Result<Option<Member>> {
     let row: Option<MemberRow> = run!(tx, c =>
         sqlx::query_as(MEMBER)
         .bind(permit.tenant_id().0)
@@ -187,7 +187,7 @@ pub(crate) async fn lock_tenant_for_long(tx: &mut Tx, tenant: TenantId) -> Resul
 }
 
 /// How many administrators the tenant has.
-pub(crate) async fn count_administrators(tx: &mut Tx, permit: &Permit) -> Result<i64> {
+pub(crate) async fn count_administrators(tx: &mut Tx, permit: &ReadPermit) -> Result<i64> {
     Ok(run!(tx, c =>
         sqlx::query_scalar("SELECT COUNT(*) FROM memberships WHERE tenant_id = $1 AND role = 'TENANT_ADMIN'")
             .bind(permit.tenant_id().0)
@@ -195,7 +195,7 @@ pub(crate) async fn count_administrators(tx: &mut Tx, permit: &Permit) -> Result
 }
 
 /// Changes a role. False when the person is no member.
-pub(crate) async fn update_role(tx: &mut Tx, permit: &Permit, user: UserId, role: Role) -> Result<bool> {
+pub(crate) async fn update_role(tx: &mut Tx, permit: &WritePermit, user: UserId, role: Role) -> Result<bool> {
     let rows = change!(
         tx,
         sqlx::query("UPDATE memberships SET role = $3, revision = revision + 1 WHERE tenant_id = $1 AND user_id = $2")
@@ -207,7 +207,7 @@ pub(crate) async fn update_role(tx: &mut Tx, permit: &Permit, user: UserId, role
 }
 
 /// Ends a membership. False when there was none.
-pub(crate) async fn delete_member(tx: &mut Tx, permit: &Permit, user: UserId) -> Result<bool> {
+pub(crate) async fn delete_member(tx: &mut Tx, permit: &WritePermit, user: UserId) -> Result<bool> {
     let rows = change!(
         tx,
         sqlx::query("DELETE FROM memberships WHERE tenant_id = $1 AND user_id = $2")
@@ -228,7 +228,7 @@ pub(crate) async fn lock_membership(tx: &mut Tx, tenant: TenantId, user: UserId)
 }
 
 /// Gives the permit's tenant another name.
-pub(crate) async fn rename(tx: &mut Tx, permit: &Permit, name: &domain::Name) -> Result<()> {
+pub(crate) async fn rename(tx: &mut Tx, permit: &WritePermit, name: &domain::Name) -> Result<()> {
     change!(
         tx,
         sqlx::query("UPDATE tenants SET name = $2 WHERE id = $1").bind(permit.tenant_id().0).bind(name.as_str())

@@ -9,7 +9,7 @@ use super::{
     db::{change, read},
     instant, micros, stored_name,
 };
-use crate::{access::Permit, error::Result};
+use crate::{access::ReadPermit, error::Result};
 
 /// Microseconds in an hour.
 const HOUR: i64 = 3_600_000_000;
@@ -167,7 +167,7 @@ fn count(number: i64) -> u64 {
 }
 
 /// The clients of a key that was permitted, the last heard of first.
-pub(crate) async fn list_clients(db: &Db, permit: &Permit, key: KeyId, limit: u32) -> Result<Vec<KeyClient>> {
+pub(crate) async fn list_clients(db: &Db, permit: &ReadPermit, key: KeyId, limit: u32) -> Result<Vec<KeyClient>> {
     let sql = format!(
         "SELECT c.address, c.user_agent, c.agent_id, a.name AS agent_name, c.first_seen_at, c.last_used_at, c.last_refused_at, c.uses, c.refusals \
          FROM key_clients c JOIN api_keys k ON k.id = c.key_id LEFT JOIN agents a ON a.id = c.agent_id AND a.key_id = c.key_id \
@@ -181,7 +181,12 @@ pub(crate) async fn list_clients(db: &Db, permit: &Permit, key: KeyId, limit: u3
 }
 
 /// The hours of a key that was permitted, from `since` on.
-pub(crate) async fn list_hours(db: &Db, permit: &Permit, key: KeyId, since: DateTime<Utc>) -> Result<Vec<HourCount>> {
+pub(crate) async fn list_hours(
+    db: &Db,
+    permit: &ReadPermit,
+    key: KeyId,
+    since: DateTime<Utc>,
+) -> Result<Vec<HourCount>> {
     let rows: Vec<(i64, i64, i64)> = read!(db, c =>
         sqlx::query_as(
             "SELECT h.hour, h.uses, h.refusals FROM key_hours h JOIN api_keys k ON k.id = h.key_id \
@@ -207,7 +212,7 @@ pub(crate) enum Of {
 }
 
 /// Who was accepted since an instant, of those living keys of the permit's tenant.
-pub(crate) async fn recent(db: &Db, permit: &Permit, of: Of, since: DateTime<Utc>) -> Result<Recent> {
+pub(crate) async fn recent(db: &Db, permit: &ReadPermit, of: Of, since: DateTime<Utc>) -> Result<Recent> {
     let (column, id) = match of {
         Of::Key(id) => ("k.id", id.0),
         Of::Owner(Owner::User(id)) => ("k.user_id", id.0),

@@ -9,7 +9,7 @@ use domain::{
 use uuid::Uuid;
 
 use crate::{
-    access::{Actor, Permit, Target, check_grant},
+    access::{Actor, Target, WritePermit, check_grant},
     context::Context,
     error::Result,
     input,
@@ -68,8 +68,10 @@ impl ServiceAccounts<'_> {
     /// # Errors
     /// `BAD_USER_INPUT` with the fields `name`, `role`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`.
     pub async fn create(&self, actor: &Actor, input: &CreateServiceAccount) -> Result<ServiceAccount> {
-        let permit =
-            self.context.permit(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id())).await?;
+        let permit = self
+            .context
+            .permit_write(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id()))
+            .await?;
         self.context.require_fresh(actor)?;
         let (account, key) = draft(actor, input, self.context.now())?;
         let actor = actor.clone();
@@ -84,12 +86,14 @@ impl ServiceAccounts<'_> {
     /// # Errors
     /// As [`ServiceAccounts::create`].
     pub async fn create_with_key(&self, actor: &Actor, input: &CreateServiceAccount) -> Result<IssuedKey> {
-        let permit =
-            self.context.permit(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id())).await?;
+        let permit = self
+            .context
+            .permit_write(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id()))
+            .await?;
         self.context.require_fresh(actor)?;
         let (account, repeat) = draft(actor, input, self.context.now())?;
         let owner = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(account.id));
-        let key_permit = self.context.permit(actor, Operation::CreateApiKey, owner).await?;
+        let key_permit = self.context.permit_write(actor, Operation::CreateApiKey, owner).await?;
         let checked = Checked { name: account.name.clone(), expires_at: None, idempotency_key: None };
         let (key, token) = issue::draft(actor, OwnerKind::ServiceAccount, checked, account.created_at)?;
         let (usage, actor) = (Arc::clone(self.usage), actor.clone());
@@ -146,7 +150,7 @@ impl ServiceAccounts<'_> {
 
     async fn change(&self, actor: &Actor, id: ServiceAccountId, change: Change) -> Result<ServiceAccount> {
         let target = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(id));
-        let permit = self.context.permit(actor, change.operation(), target).await?;
+        let permit = self.context.permit_write(actor, change.operation(), target).await?;
         if let Change::Role(role) = &change {
             check_grant(actor, *role)?;
         }
@@ -179,7 +183,7 @@ impl ServiceAccounts<'_> {
     /// `CONFLICT` when it was deleted already, `NOT_FOUND`, `FORBIDDEN`.
     pub async fn delete(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
         let target = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(id));
-        let permit = self.context.permit(actor, Operation::DeleteServiceAccount, target).await?;
+        let permit = self.context.permit_write(actor, Operation::DeleteServiceAccount, target).await?;
         let (now, actor) = (self.context.now(), actor.clone());
         self.context.db().write(move |tx| Box::pin(async move { delete(tx, &actor, &permit, id, now).await })).await
     }
@@ -215,7 +219,7 @@ impl Change {
     async fn make(
         &self,
         tx: &mut Tx,
-        permit: &Permit,
+        permit: &WritePermit,
         id: ServiceAccountId,
         stamp: (DateTime<Utc>, &str),
     ) -> Result<bool> {
@@ -273,7 +277,7 @@ fn check(input: &CreateServiceAccount) -> Result<(Name, Role, Option<Uuid>)> {
 async fn insert(
     tx: &mut Tx,
     actor: &Actor,
-    permit: &Permit,
+    permit: &WritePermit,
     account: &ServiceAccount,
     key: Option<Uuid>,
 ) -> Result<ServiceAccount> {
@@ -287,7 +291,7 @@ async fn insert(
 /// Inserts, or gives the account that the same form has made; the audit entry is the caller's.
 async fn insert_or_repeat(
     tx: &mut Tx,
-    permit: &Permit,
+    permit: &WritePermit,
     account: &ServiceAccount,
     key: Option<Uuid>,
 ) -> Result<ServiceAccount> {
@@ -303,7 +307,7 @@ async fn insert_or_repeat(
     Ok(account.clone())
 }
 
-fn entry_of(actor: &Actor, permit: &Permit, account: &ServiceAccount) -> Entry {
+fn entry_of(actor: &Actor, permit: &WritePermit, account: &ServiceAccount) -> Entry {
     let subject = ("service_account", account.id.0, account.name.as_str());
     Entry::by(actor, permit.operation(), account.created_at, subject).with(format!("role {}", account.role.as_str()))
 }
@@ -311,7 +315,7 @@ fn entry_of(actor: &Actor, permit: &Permit, account: &ServiceAccount) -> Entry {
 async fn delete(
     tx: &mut Tx,
     actor: &Actor,
-    permit: &Permit,
+    permit: &WritePermit,
     id: ServiceAccountId,
     now: DateTime<Utc>,
 ) -> Result<ServiceAccount> {

@@ -31,7 +31,7 @@ impl Tenants<'_> {
     /// # Errors
     /// `FORBIDDEN`.
     pub async fn get_to_change(&self, actor: &Actor) -> Result<Tenant> {
-        self.context.permit(actor, Operation::RenameTenant, Target::Tenant(actor.tenant_id())).await?;
+        self.context.permit_write(actor, Operation::RenameTenant, Target::Tenant(actor.tenant_id())).await?;
         self.get(actor).await
     }
 
@@ -40,7 +40,7 @@ impl Tenants<'_> {
     /// # Errors
     /// `FORBIDDEN` for a service account, and for who administers no tenant here.
     pub async fn check_may_create(&self, actor: &Actor) -> Result<()> {
-        self.context.permit(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await.map(drop)
+        self.context.permit_write(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await.map(drop)
     }
 
     /// Makes a tenant, with the actor as its administrator.
@@ -49,7 +49,7 @@ impl Tenants<'_> {
     /// Field errors at `name`, `slug`; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a service account, and for who
     /// administers no tenant here.
     pub async fn create(&self, actor: &Actor, name: &str, slug: &str) -> Result<Tenant> {
-        self.context.permit(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await?;
+        self.context.permit_write(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await?;
         self.context.require_fresh(actor)?;
         let user = actor.user_id().ok_or_else(ApiError::unauthenticated)?;
         let mut wrong = input::Fields::default();
@@ -80,7 +80,8 @@ impl Tenants<'_> {
     /// # Errors
     /// A field error at `name`; `FORBIDDEN`.
     pub async fn rename(&self, actor: &Actor, name: &str) -> Result<Tenant> {
-        let permit = self.context.permit(actor, Operation::RenameTenant, Target::Tenant(actor.tenant_id())).await?;
+        let permit =
+            self.context.permit_write(actor, Operation::RenameTenant, Target::Tenant(actor.tenant_id())).await?;
         let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
         let before = self.get(actor).await?;
         let subject = ("tenant", before.id.0, before.name.as_str());
