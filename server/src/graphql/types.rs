@@ -1,6 +1,6 @@
 //! What the schema's types show of the domain's.
 
-use async_graphql::{Enum, InputObject, SimpleObject};
+use async_graphql::{Enum, InputObject, OutputType, SimpleObject};
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{AccountState, IssuedKey, OwnerKind};
 
