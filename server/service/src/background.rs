@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     context::Context,
-    keys::{agents, expiry_mail, key_policies, usage::Usage},
+    keys::{agents, expiry_mail, key_policies, usage::UsageBuffer},
     people::throttle,
     storage,
 };
@@ -25,12 +25,12 @@ const SWEEP_EVERY: u32 = 600;
 #[derive(Debug)]
 pub(crate) struct Background {
     context: Context,
-    usage: Arc<Usage>,
+    usage: Arc<UsageBuffer>,
 }
 
 impl Background {
     /// Starts the loops.
-    pub(crate) fn start(context: Context, usage: Arc<Usage>) -> Arc<Self> {
+    pub(crate) fn start(context: Context, usage: Arc<UsageBuffer>) -> Arc<Self> {
         let background = Arc::new(Self { context, usage });
         tokio::spawn(keep_house(Arc::downgrade(&background)));
         tokio::spawn(remind(Arc::downgrade(&background)));

@@ -86,7 +86,7 @@ pub struct Services(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     context: context::Context,
-    usage: Arc<keys::usage::Usage>,
+    usage: Arc<keys::usage::UsageBuffer>,
     refused_tokens: keys::verification::RefusedTokens,
     endings: Arc<keys::roll::PredecessorEndings>,
     hasher: people::passwords::Hasher,
@@ -107,7 +107,7 @@ impl Services {
         let mail = mail::Mail::open(settings.mail.as_ref())?;
         let fresh_sign_in = access::FreshSignIn::within(settings.confirm_after);
         let context = context::Context::new(db, clock, mail, fresh_sign_in);
-        let usage = Arc::<keys::usage::Usage>::default();
+        let usage = Arc::<keys::usage::UsageBuffer>::default();
         Ok(Self(Arc::new(Inner {
             _background: background::Background::start(context.clone(), Arc::clone(&usage)),
             context,

@@ -16,7 +16,7 @@ use crate::{
     input,
     keys::{
         api_keys::{ApiKeys, CreateApiKey},
-        usage::Usage,
+        usage::UsageBuffer,
     },
     people::{
         members,
@@ -43,7 +43,7 @@ pub enum AdminOwner {
 /// Use cases of the operator.
 pub struct Admin<'a> {
     pub(crate) context: &'a Context,
-    pub(crate) usage: &'a Arc<Usage>,
+    pub(crate) usage: &'a Arc<UsageBuffer>,
     pub(crate) hasher: &'a Hasher,
 }
 

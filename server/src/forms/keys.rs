@@ -26,7 +26,7 @@ pub(crate) async fn create_own(
     session: Session,
     request: Request,
 ) -> Response {
-    let owner = caller.require().map(Actor::owner);
+    let owner = caller.require().and_then(Actor::require_owner);
     create(&doors, &session, owner, request).await
 }
 

@@ -62,7 +62,7 @@ impl Held {
         if self.count == 1 {
             return self.last;
         }
-        self.last.with(format!("the last of {} within a minute, in one entry", self.count))
+        self.last.with(format!("the last of {} within a minute, in one line", self.count))
     }
 }
 

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use domain::{Agent, AgentId, AgentScope, ApiError, Label, Operation, TenantId, secret::without_tokens};
 use sha2::{Digest, Sha256};
 
-use super::{api_keys::ApiKeys, usage::Usage};
+use super::{api_keys::ApiKeys, usage::UsageBuffer};
 use crate::{
     access::{Actor, Target, authorize, authorize_write},
     context::Context,
@@ -40,7 +40,7 @@ pub struct RegisterAgent {
 /// Use cases of agents.
 pub struct Agents<'a> {
     pub(crate) context: &'a Context,
-    pub(crate) usage: &'a Arc<Usage>,
+    pub(crate) usage: &'a Arc<UsageBuffer>,
 }
 
 impl Agents<'_> {

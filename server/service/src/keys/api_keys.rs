@@ -14,7 +14,7 @@ use domain::{
 
 use super::{
     issue::{self, Checked},
-    usage::Usage,
+    usage::UsageBuffer,
 };
 use crate::{
     access::{Actor, ReadPermit, Target, WritePermit, authorize, authorize_write, is_offered, may_lift},
@@ -67,7 +67,7 @@ pub struct KeyAlerts {
 /// Use cases of API keys.
 pub struct ApiKeys<'a> {
     pub(crate) context: &'a Context,
-    pub(crate) usage: &'a Arc<Usage>,
+    pub(crate) usage: &'a Arc<UsageBuffer>,
 }
 
 impl ApiKeys<'_> {

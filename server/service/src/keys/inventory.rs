@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use domain::{ApiError, ApiKey, InventoryQuery, KeyId, KeyQuery, Operation, Page, policy::PolicyKind};
 
-use super::{api_keys::ApiKeys, usage::Usage};
+use super::{api_keys::ApiKeys, usage::UsageBuffer};
 use crate::{
     access::{Actor, ReadPermit, Target, WritePermit, authorize, authorize_write},
     context::Context,
@@ -64,7 +64,7 @@ impl BulkAct {
 /// Use cases of the inventory.
 pub struct Inventory<'a> {
     pub(crate) context: &'a Context,
-    pub(crate) usage: &'a Arc<Usage>,
+    pub(crate) usage: &'a Arc<UsageBuffer>,
 }
 
 impl Inventory<'_> {

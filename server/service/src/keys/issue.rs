@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, ApiKey, ErrorCode, Expiry, KeyId, Name, Operation, Owner, OwnerKind, Secret, policy::Proposed};
 use uuid::Uuid;
 
-use super::{token, usage::Usage};
+use super::{token, usage::UsageBuffer};
 use crate::{
     access::{Actor, WritePermit, check_still_makes},
     error::{Error, Result},
@@ -49,7 +49,7 @@ pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateT
 /// the token in the answer that somebody reads is the one that works.
 pub(crate) async fn insert(
     tx: &mut Tx,
-    usage: &Usage,
+    usage: &UsageBuffer,
     actor: &Actor,
     permit: &WritePermit,
     key: NewKey,
@@ -68,7 +68,12 @@ pub(crate) fn entry_of(actor: &Actor, key: &NewKey) -> Entry {
 }
 
 /// The same as [`insert`] without the audit entry, for who makes the key along with something else.
-pub(crate) async fn insert_or_repeat(tx: &mut Tx, usage: &Usage, permit: &WritePermit, key: &NewKey) -> Result<ApiKey> {
+pub(crate) async fn insert_or_repeat(
+    tx: &mut Tx,
+    usage: &UsageBuffer,
+    permit: &WritePermit,
+    key: &NewKey,
+) -> Result<ApiKey> {
     lock_owner(tx, permit, key).await?;
     if let Some(maker) = key.created_by_key
         && !storage::keys::lock(tx, KeyId(maker)).await?
@@ -93,7 +98,7 @@ pub(crate) async fn insert_or_repeat(tx: &mut Tx, usage: &Usage, permit: &WriteP
 
 async fn answer_again(
     tx: &mut Tx,
-    usage: &Usage,
+    usage: &UsageBuffer,
     permit: &WritePermit,
     earlier: &ApiKey,
     key: &NewKey,

@@ -8,7 +8,7 @@ use domain::{
     policy::{MOST_DAYS, PolicyKind},
 };
 
-use super::{api_keys::ApiKeys, usage::Usage};
+use super::{api_keys::ApiKeys, usage::UsageBuffer};
 use crate::{
     access::{Actor, Target},
     context::Context,
@@ -50,7 +50,7 @@ pub struct PolicyPreview {
 /// Use cases of a tenant's policies.
 pub struct TenantPolicies<'a> {
     pub(crate) context: &'a Context,
-    pub(crate) usage: &'a Arc<Usage>,
+    pub(crate) usage: &'a Arc<UsageBuffer>,
 }
 
 impl TenantPolicies<'_> {
@@ -156,7 +156,7 @@ fn kind_of(word: &str) -> Result<PolicyKind> {
 }
 
 /// Suspends all that policies want suspended. Usage that isn't written yet is written first.
-pub(crate) async fn suspend_unused(context: &Context, usage: &Usage) -> Result<()> {
+pub(crate) async fn suspend_unused(context: &Context, usage: &UsageBuffer) -> Result<()> {
     loop {
         let now = context.now();
         usage.flush(context.db(), now).await?;

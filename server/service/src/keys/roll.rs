@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     api_keys::ApiKeys,
     issue::{self, Checked},
-    usage::Usage,
+    usage::UsageBuffer,
 };
 use crate::{
     access::{Actor, WritePermit},
@@ -47,7 +47,7 @@ pub struct RollApiKey {
 /// Use cases of rolling a key.
 pub struct Rolls<'a> {
     pub(crate) context: &'a Context,
-    pub(crate) usage: &'a Arc<Usage>,
+    pub(crate) usage: &'a Arc<UsageBuffer>,
 }
 
 impl Rolls<'_> {
@@ -261,7 +261,7 @@ fn check(input: &RollApiKey, now: DateTime<Utc>) -> Result<Overlap> {
 
 async fn roll(
     tx: &mut Tx,
-    usage: &Usage,
+    usage: &UsageBuffer,
     actor: &Actor,
     permit: &WritePermit,
     key: NewKey,

@@ -32,7 +32,7 @@ const MOST_PENDING: usize = 100;
 
 /// What is not in the database yet.
 #[derive(Debug, Default)]
-pub(crate) struct Usage {
+pub(crate) struct UsageBuffer {
     /// What came since the last batch.
     fresh: Mutex<Batch>,
     /// The batch that was written last: who read a row just before sees its usage here.
@@ -159,7 +159,7 @@ fn new_client(at: DateTime<Utc>, client: &Client) -> ClientUsage {
     }
 }
 
-impl Usage {
+impl UsageBuffer {
     /// Records what became of a key's token. Never waits for anything but the map.
     pub(crate) fn record(&self, key: KeyId, verdict: Verdict, at: DateTime<Utc>, client: &Client) {
         lock(&self.fresh).keys.entry(key).or_default().record(verdict, at, client);

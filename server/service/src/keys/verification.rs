@@ -11,7 +11,7 @@ use domain::{KeyId, Name, Owner, Role, Slug, TenantId};
 use super::{
     roll::{self, PredecessorEndings},
     token,
-    usage::{Usage, Verdict},
+    usage::{UsageBuffer, Verdict},
 };
 use crate::{
     access::Client,
@@ -92,7 +92,7 @@ impl RefusedTokens {
 /// Verifies.
 pub struct Verification<'a> {
     pub(crate) context: &'a Context,
-    pub(crate) usage: &'a Arc<Usage>,
+    pub(crate) usage: &'a Arc<UsageBuffer>,
     pub(crate) refused_tokens: &'a RefusedTokens,
     pub(crate) endings: &'a Arc<PredecessorEndings>,
 }

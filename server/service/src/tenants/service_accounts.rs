@@ -16,7 +16,7 @@ use crate::{
     keys::{
         api_keys::keys_revoked,
         issue::{self, Checked},
-        usage::Usage,
+        usage::UsageBuffer,
     },
     random,
     storage::{self, Tx, audit::Entry},
@@ -37,7 +37,7 @@ pub struct CreateServiceAccount {
 /// Use cases of service accounts.
 pub struct ServiceAccounts<'a> {
     pub(crate) context: &'a Context,
-    pub(crate) usage: &'a Arc<Usage>,
+    pub(crate) usage: &'a Arc<UsageBuffer>,
 }
 
 impl ServiceAccounts<'_> {

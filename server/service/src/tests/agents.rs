@@ -62,7 +62,7 @@ fn a_poll_counts_for_the_agent_of_that_key_alone() {
         assert!(matches!(seen().await.state(polled_at), AgentState::Silent { .. }), "under another key it is another");
         agents.poll(&bearer(&stage, &key, Some(id)).await, None).unwrap();
         assert_eq!(seen().await.last_seen_at, polled_at, "shown before it is written");
-        stage.services.uses().flush(stage.services.db(), stage.services.now()).await.unwrap();
+        stage.services.0.usage.flush(stage.services.db(), stage.services.now()).await.unwrap();
         assert_eq!((seen().await.last_seen_at, seen().await.state(polled_at)), (polled_at, AgentState::Polling));
     });
 }

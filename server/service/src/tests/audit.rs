@@ -205,11 +205,11 @@ fn what_is_refused_is_a_line_too_but_no_flood_of_them() {
                 .collect::<Vec<_>>()
         };
         assert_eq!(accounts().await, [""; 30], "each has its line");
-        stage.services.write_owed(Some(stage.services.now())).await;
+        stage.services.0.context.audit().write_deferred(Some(stage.services.now())).await;
         assert_eq!(accounts().await.len(), 30, "the minute isn't over");
         let later = stage.advance(chrono::TimeDelta::minutes(1));
-        stage.services.write_owed(Some(later)).await;
-        stage.services.write_owed(Some(later)).await;
+        stage.services.0.context.audit().write_deferred(Some(later)).await;
+        stage.services.0.context.audit().write_deferred(Some(later)).await;
         let lines = accounts().await;
         assert_eq!((lines.len(), lines[0].as_str()), (31, "the last of 70 within a minute, in one line"));
 
@@ -218,7 +218,7 @@ fn what_is_refused_is_a_line_too_but_no_flood_of_them() {
             stage.services.service_accounts().list(&bob, &domain::AccountQuery::default()).await.unwrap_err();
         }
         assert_eq!(accounts().await.len(), 61);
-        stage.services.write_owed(None).await;
+        stage.services.0.context.audit().write_deferred(None).await;
         assert_eq!(accounts().await.len(), 62, "a server that stops owes nothing");
         assert!(problems(&stage, &[]).await.is_empty());
     });

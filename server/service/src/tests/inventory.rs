@@ -84,7 +84,7 @@ fn the_inventory_shows_every_key_of_the_tenant_by_state_kind_search_and_filter()
         );
         stage.advance(TimeDelta::days(81));
         assert!(stage.is_good(&deploy).await);
-        stage.services.uses().flush(stage.services.db(), stage.services.now()).await.unwrap();
+        stage.services.0.usage.flush(stage.services.db(), stage.services.now()).await.unwrap();
         assert_eq!(
             names(&stage, &ada, active.clone(), only(InventoryFilter::Unused)).await,
             ["Ada's laptop", "Bob's laptop"]
@@ -322,7 +322,7 @@ fn more_unused_keys_than_one_transaction_takes_are_all_suspended() {
         let eve = stage.session(eve).await;
         for by in [&ada, &eve] {
             for n in 0..105 {
-                stage.add_key(by, own(&by), &format!("k{n}")).await;
+                stage.add_key(by, own(by), &format!("k{n}")).await;
             }
             stage.services.tenant_policies().set(by, &set("suspend_unused", Some(30))).await.unwrap();
         }
@@ -330,7 +330,7 @@ fn more_unused_keys_than_one_transaction_takes_are_all_suspended() {
         key_policies::suspend_unused(&stage.services.0.context, &stage.services.0.usage).await.unwrap();
         let (ada, eve) = (stage.session(stage.admin).await, stage.session(eve.user_id().unwrap()).await);
         for by in [&ada, &eve] {
-            let active = stage.services.api_keys().list(by, own(&by), &KeyQuery::default()).await.unwrap();
+            let active = stage.services.api_keys().list(by, own(by), &KeyQuery::default()).await.unwrap();
             assert!(active.items.is_empty());
         }
     });

@@ -131,12 +131,12 @@ fn a_use_is_shown_at_once_and_kept_when_the_service_closes() {
         assert!(stage.is_good(&key).await);
         let shown = stage.services.api_keys().get(&ada, key.key.id).await.unwrap().last_used.unwrap();
         assert_eq!((shown.at, shown.address.as_deref()), (stage.services.now(), Some("192.0.2.7")));
-        stage.services.uses().flush(stage.services.db(), stage.services.now()).await.unwrap();
-        assert!(!stage.services.uses().is_pending(key.key.id));
+        stage.services.0.usage.flush(stage.services.db(), stage.services.now()).await.unwrap();
+        assert!(!stage.services.0.usage.is_pending(key.key.id));
         let kept = stage.services.api_keys().get(&ada, key.key.id).await.unwrap().last_used.unwrap();
         assert_eq!(kept, shown);
         // Who read the row before the batch was written, and looks for unwritten uses after it.
-        stage.services.uses().overlay([&mut read_before]);
+        stage.services.0.usage.overlay([&mut read_before]);
         assert_eq!(read_before.last_used, Some(kept));
     });
 }

@@ -10,7 +10,7 @@ async fn fill(stage: &Stage, actor: &Actor) {
     for (name, expires_at) in
         [("alpha", None), ("Beta", in_days(400)), ("gamma_1", in_days(10)), ("delta", in_days(2)), ("%odd%", None)]
     {
-        let input = CreateApiKey { expires_at, ..new_key(own(&actor), name) };
+        let input = CreateApiKey { expires_at, ..new_key(own(actor), name) };
         let key = stage.services.api_keys().create(actor, &input).await.unwrap();
         if name == "%odd%" {
             stage.services.api_keys().revoke(actor, key.key.id).await.unwrap();
@@ -20,7 +20,7 @@ async fn fill(stage: &Stage, actor: &Actor) {
 }
 
 async fn names(stage: &Stage, actor: &Actor, query: &KeyQuery) -> Vec<String> {
-    stage.walk(actor, own(&actor), query).await.into_iter().map(|key| key.name.to_string()).collect()
+    stage.walk(actor, own(actor), query).await.into_iter().map(|key| key.name.to_string()).collect()
 }
 
 #[test]

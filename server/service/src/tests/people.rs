@@ -47,14 +47,16 @@ fn attempts_count_on_all_servers_together_and_many_at_once_do_not_slip_through()
         let servers = [open().await, open().await];
         let taken = at_once(40, |n| {
             let server = servers[n % 2].clone();
-            async move { server.take_attempt(&["ada".to_owned(), format!("address {n}")]).await.is_ok() }
+            async move {
+                server.0.throttle.take(&server.0.context, &["ada".to_owned(), format!("address {n}")]).await.is_ok()
+            }
         })
         .await;
         assert_eq!(taken.into_iter().filter(|is_taken| *is_taken).count(), 10);
         stage.advance(TimeDelta::minutes(5));
         for n in 0..30 {
-            let attempt = servers[n % 2].take_attempt(&["ada".to_owned()]).await.unwrap();
-            servers[n % 2].give_back(attempt).await.unwrap();
+            let attempt = servers[n % 2].0.throttle.take(&servers[n % 2].0.context, &["ada".to_owned()]).await.unwrap();
+            servers[n % 2].0.throttle.give_back(&servers[n % 2].0.context, attempt).await.unwrap();
         }
         for server in servers {
             server.close().await;

@@ -208,7 +208,7 @@ fn evidence_tells_of_each_address_client_and_agent_and_counts_hours() {
         let start = stage.services.now();
         uses("192.0.2.1", "curl", 3).await;
         uses("192.0.2.2", "curl", 2).await;
-        stage.services.uses().flush(stage.services.db(), stage.services.now()).await.unwrap();
+        stage.services.0.usage.flush(stage.services.db(), stage.services.now()).await.unwrap();
         let later = stage.advance(TimeDelta::hours(2));
         uses("192.0.2.1", "curl", 1).await;
         let usage = stage.services.api_keys().usage(&ada, key.key.id).await.unwrap();
@@ -246,7 +246,7 @@ fn evidence_is_kept_ninety_days() {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, own(&ada), "ci").await;
         assert!(stage.is_good(&key).await);
-        stage.services.uses().flush(stage.services.db(), stage.services.now()).await.unwrap();
+        stage.services.0.usage.flush(stage.services.db(), stage.services.now()).await.unwrap();
         let later = stage.advance(TimeDelta::days(91));
         storage::usage::sweep(stage.services.db(), later - domain::evidence::KEPT_FOR).await.unwrap();
         let usage = stage.services.api_keys().usage(&ada, key.key.id).await.unwrap();

@@ -308,7 +308,7 @@ fn a_feed_that_a_key_made_reaches_as_far_as_the_key_and_ends_with_it() {
         let here = stage.session(bob).await;
         for (actor, name) in [(&here, "in Acme"), (&there, "in Other")] {
             let input =
-                CreateApiKey { expires_at: Some("2027-02-01T00:00:00Z".to_owned()), ..new_key(own(&actor), name) };
+                CreateApiKey { expires_at: Some("2027-02-01T00:00:00Z".to_owned()), ..new_key(own(actor), name) };
             stage.services.api_keys().create(actor, &input).await.unwrap();
         }
         stage.advance(TimeDelta::days(20));
