@@ -10,7 +10,7 @@ help:
 	@echo 'make demo         the same on a temporary database with a made-up tenant'
 	@echo 'make test         everything: format, lints, tests on both databases, browser tests'
 	@echo 'make test-clients  the part of it with the real Prefect clients (needs Python 3.8 to 3.10)'
-	@echo 'make check        the quick part of it: format, arrows between crates, lints'
+	@echo 'make check        the quick part of it: format, arrows between crates, dependencies, lints'
 	@echo 'make fmt          format the code'
 	@echo 'make bench        the figures of the README'
 	@echo 'make screenshots  pictures of each page, in end2end/screenshots'
