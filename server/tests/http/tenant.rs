@@ -268,7 +268,7 @@ fn the_history_of_a_key_is_for_all_who_may_see_the_key() {
         let line = json!({"operation": "rename_api_key", "result": "done", "actor_name": "Eve", "channel": "graphql"});
         assert_eq!(newest["items"], json!([line]));
         let first = ask(&stage, eve, history, json!({"id": id, "after": newest["next"]})).await;
-        let line = json!({"operation": "create_api_key", "result": "done", "actor_name": "Eve", "channel": "cli"});
+        let line = json!({"operation": "create_api_key", "result": "done", "actor_name": "Operator", "channel": "cli"});
         assert_eq!(first["api_key_history"], json!({"items": [line], "next": null}));
         assert_eq!(ask(&stage, ada, history, json!({"id": id})).await["api_key_history"], newest);
 
