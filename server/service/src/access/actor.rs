@@ -10,7 +10,7 @@ pub(crate) const OPERATOR: &str = "Operator";
 /// From where a request came.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// Through which door.
+    /// Which API the request came through.
     pub channel: Channel,
     /// The network address, as text without the port.
     pub address: Option<String>,

@@ -291,7 +291,7 @@ mod tests {
     type Grid = [[&'static str; 5]; 3];
 
     /// The rights table of the design, complete: operations with the same rights share a grid. A person is `ME` and a service
-    /// account `BOT`. A cell that no door asks for, as a tenant's matter with an owner, says what is answered all the same.
+    /// account `BOT`. A cell that no adapter asks for, as a tenant's matter with an owner, says what is answered all the same.
     #[rustfmt::skip]
     const TABLE: &[(&[Operation], Grid)] = {
         use Operation as O;

@@ -1,4 +1,4 @@
-//! Is this key good, for what, until when: one core behind every door.
+//! Is this key good, for what, until when: one core behind every adapter.
 
 use std::{
     collections::HashMap,
