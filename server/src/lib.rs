@@ -7,10 +7,12 @@ pub mod assets;
 pub mod cli;
 pub mod config;
 pub mod demo;
+mod form;
 mod forms;
 pub mod graphql;
 mod middleware;
 mod pages;
+mod problem;
 mod rest;
 pub mod router;
 

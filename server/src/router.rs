@@ -18,11 +18,10 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 use crate::{
     assets,
     config::Site,
-    forms,
+    form, forms,
     graphql::{self, Mutation, Query},
-    middleware::{authenticate, forwarded, headers, limits, origin, sessions},
-    pages,
-    rest::{self, problem},
+    middleware::{authenticate, forwarded, limits, origin, security_headers, sessions},
+    pages, problem, rest,
 };
 
 /// What the handlers share.
@@ -75,14 +74,14 @@ pub fn build(services: Services, site: Site) -> Router {
         .fold(pages, |router, (path, _, send)| router.route(path, send.get(pages::render)))
         .layer(from_fn(authenticate::require_person));
     let anyone = Router::new()
-        .route("/sign-in", get(forms::sign_in_page).post(forms::sign_in))
-        .route("/sign-in/code", get(forms::code_page).post(forms::sign_in_code))
-        .route("/sign-out", post(forms::sign_out))
-        .route("/set-up/{token}", get(pages::render).post(forms::set_up))
+        .route("/sign-in", get(form::sign_in_page).post(form::sign_in))
+        .route("/sign-in/code", get(form::code_page).post(form::sign_in_code))
+        .route("/sign-out", post(form::sign_out))
+        .route("/set-up/{token}", get(pages::render).post(form::set_up))
         .route("/invitations/{token}", get(pages::render).post(forms::tenants::accept))
-        .route("/preferences/theme", post(forms::theme))
+        .route("/preferences/theme", post(form::theme))
         .fallback(pages::render);
-    let browser = person.merge(anyone).layer(from_fn(forms::for_dialogs)).layer(by_session);
+    let browser = person.merge(anyone).layer(from_fn(form::for_dialogs)).layer(by_session);
 
     let api = Router::new()
         .route("/graphql", any(graphql::serve))
@@ -108,7 +107,7 @@ pub fn build(services: Services, site: Site) -> Router {
         .route("/pkg/{*file}", get(assets::serve))
         .route("/favicon.svg", get(assets::serve))
         .layer(CatchPanicLayer::custom(problem::panicked))
-        .layer(from_fn_with_state(doors.clone(), headers::harden))
+        .layer(from_fn_with_state(doors.clone(), security_headers::harden))
         .layer(from_fn_with_state(doors.clone(), forwarded::find_client))
         .with_state(doors)
 }
@@ -152,7 +151,7 @@ fn forms() -> Vec<(&'static str, Operation, MethodRouter<Doors>)> {
         ("/team/keys/revoke", O::RevokeApiKeys, forms::inventory::bulk(BulkAct::Revoke)),
         ("/team/settings/policies/{policy}", O::SetPolicy, post(forms::inventory::set_policy)),
         ("/team/settings/policies/{policy}/off", O::ClearPolicy, post(forms::inventory::clear_policy)),
-        ("/switch-tenant", O::SwitchTenant, post(forms::switch_tenant)),
+        ("/switch-tenant", O::SwitchTenant, post(form::switch_tenant)),
     ];
     // One's own keys and a service account's: the same acts.
     for (own, of_account, operation, act) in [

@@ -10,7 +10,7 @@ use domain::{ApiError, ServiceAccountId};
 use service::CreateServiceAccount;
 use tower_sessions::Session;
 
-use super::{Fields, again, confirm, done, read_in_place};
+use crate::form::{Fields, again, confirm, done, read_in_place};
 use crate::{middleware::authenticate::Caller, router::Doors};
 
 /// `POST /team/service-accounts/new`.

@@ -13,7 +13,7 @@ use axum::{
 use domain::{ApiError, ErrorCode, KeyId, policy::PolicyKind};
 use service::{BulkAct, SetPolicy};
 
-use super::{Fields, again, done, handle, read_in_place};
+use crate::form::{Fields, again, done, handle, read_in_place};
 use crate::{middleware::authenticate::Caller, router::Doors};
 
 const INVENTORY: &str = "/team/keys";

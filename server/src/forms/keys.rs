@@ -16,7 +16,7 @@ use http::{StatusCode, request::Parts};
 use service::{Actor, CreateApiKey, RollApiKey};
 use tower_sessions::Session;
 
-use super::{Fields, again, confirm, done, read_in_place};
+use crate::form::{Fields, again, confirm, done, read_in_place};
 use crate::{middleware::authenticate::Caller, pages, router::Doors};
 
 /// `POST /user/api-keys/new`.

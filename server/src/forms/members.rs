@@ -7,7 +7,7 @@ use axum::{
 };
 use domain::{ApiError, UserId, tenant::RoleError};
 
-use super::{Fields, again, done, read_in_place};
+use crate::form::{Fields, again, done, read_in_place};
 use crate::{middleware::authenticate::Caller, router::Doors};
 
 /// What a form does with one member.

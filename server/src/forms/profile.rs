@@ -8,7 +8,7 @@ use axum::{
 use domain::Secret;
 use tower_sessions::Session;
 
-use super::handle;
+use crate::form::handle;
 use crate::{
     middleware::{authenticate::Caller, sessions},
     router::Doors,

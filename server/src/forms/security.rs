@@ -9,7 +9,7 @@ use axum::{
 use domain::{ApiError, Secret};
 use tower_sessions::Session;
 
-use super::{confirm, handle, reveal};
+use crate::form::{confirm, handle, reveal};
 use crate::{
     middleware::{authenticate::Caller, sessions},
     router::Doors,

@@ -10,7 +10,7 @@ use domain::{ApiError, Secret, audit::Channel};
 use service::AcceptSignedOut;
 use tower_sessions::Session;
 
-use super::{confirm, handle, reveal};
+use crate::form::{confirm, handle, reveal};
 use crate::{
     middleware::{
         authenticate::{Caller, client},

@@ -11,7 +11,7 @@ use service::{Actor, Client};
 use tower_sessions::Session;
 
 use super::sessions;
-use crate::{accept::Peer, rest::problem, router::Doors};
+use crate::{accept::Peer, problem, router::Doors};
 
 /// The longest `User-Agent` that is kept, in characters.
 const MOST_AGENT_CHARS: usize = 200;

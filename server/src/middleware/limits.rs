@@ -6,7 +6,7 @@ use axum::{body::Body, extract::Request, middleware::Next, response::Response};
 use http::{StatusCode, header};
 use http_body_util::LengthLimitError;
 
-use crate::rest::problem;
+use crate::problem;
 
 /// The largest body, in bytes.
 pub(crate) const MOST_BYTES: usize = 64 * 1_024;

@@ -2,7 +2,8 @@
 
 pub(crate) mod authenticate;
 pub(crate) mod forwarded;
-pub(crate) mod headers;
+
 pub(crate) mod limits;
 pub(crate) mod origin;
+pub(crate) mod security_headers;
 pub(crate) mod sessions;

@@ -7,7 +7,7 @@ use axum::{
 };
 use http::{HeaderMap, Method, StatusCode, header};
 
-use crate::{rest::problem, router::Doors};
+use crate::{problem, router::Doors};
 
 /// Refuses foreign hosts (DNS rebinding), and unsafe methods that another site's page sent with our cookie.
 pub(crate) async fn check(State(doors): State<Doors>, request: Request, next: Next) -> Response {

@@ -14,8 +14,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use service::{Export, Services};
 
-use super::problem;
-use crate::{middleware::authenticate::Caller, router::Doors};
+use crate::{middleware::authenticate::Caller, problem, router::Doors};
 
 /// A line as it is taken out. The order of its members is the order of the columns.
 #[derive(Serialize)]

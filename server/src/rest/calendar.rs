@@ -9,8 +9,7 @@ use domain::{ApiError, ApiKey, Owner, time::utc_text};
 use http::header;
 use icalendar::{Alarm, Component, Event, EventLike};
 
-use super::problem;
-use crate::router::Doors;
+use crate::{problem, router::Doors};
 
 /// How long before its end a calendar reminds of a key.
 const REMIND: TimeDelta = TimeDelta::days(7);

@@ -2,7 +2,6 @@
 
 pub(crate) mod audit_log;
 pub(crate) mod calendar;
-pub(crate) mod problem;
 
 use axum::{
     Json,
@@ -15,7 +14,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use service::VerifiedKey;
 
-use crate::{middleware::authenticate::client, pages::is_json, router::Doors};
+use crate::{middleware::authenticate::client, pages::is_json, problem, router::Doors};
 
 #[derive(Deserialize)]
 struct VerifyRequest {

@@ -1,4 +1,4 @@
-//! Errors of the REST door: problem details (RFC 9457).
+//! Errors over HTTP: problem details (RFC 9457).
 
 use axum::response::{IntoResponse, Response};
 use domain::{ApiError, FieldError};
