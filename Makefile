@@ -61,7 +61,7 @@ fmt:
 .PHONY: bench
 bench:
 	@$(tools) rust
-	cargo bench --locked --package server --bench doors
+	cargo bench --locked --package server --bench requests
 	end2end/bin/postgres cargo bench --locked --package server --bench lists
 
 .PHONY: screenshots

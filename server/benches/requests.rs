@@ -1,4 +1,4 @@
-//! How fast the doors are, against an empty axum handler in the same run.
+//! How fast requests are answered, against an empty axum handler in the same run.
 //!
 //! Starts the built `latchkey` and, in a process of its own, a server that answers every request with nothing; loads
 //! both from here over 64 connections in interleaved rounds, and prints the medians of the ratios. Only loopback.
