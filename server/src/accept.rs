@@ -1,6 +1,6 @@
-//! The accept loop: a cap on connections, a limit on how long headers may take, an end that waits for what is running.
+//! The accept loop: limits the number of connections and the time for a request's head, and shuts down gracefully.
 //!
-//! `axum::serve` has none of these.
+//! `axum::serve` does none of this.
 
 use std::{future::Future, net::IpAddr, sync::Arc, time::Duration};
 
@@ -15,33 +15,32 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tower::ServiceExt;
 
 /// How long a client may take to send the head of a request.
-const HEADERS_WITHIN: Duration = Duration::from_secs(15);
-/// How long requests may go on after the end was asked for.
-const DRAIN_WITHIN: Duration = Duration::from_secs(10);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long running requests may take after the shutdown has begun.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The network address that a request comes from: of the connection's other end or, behind a trusted proxy, of the client that
-/// the proxy names.
+/// The client's network address: the connection's peer or, behind a trusted proxy, the address that the proxy names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
-/// Serves until `end` is ready, then waits for the requests that are running, 10 s at most.
-pub async fn serve(listener: TcpListener, router: Router, most_connections: usize, end: impl Future<Output = ()>) {
-    let places = Arc::new(Semaphore::new(most_connections));
+/// Serves until `shutdown` is ready, then waits for the running requests, at most 10 s.
+pub async fn serve(listener: TcpListener, router: Router, max_connections: usize, shutdown: impl Future<Output = ()>) {
+    let permits = Arc::new(Semaphore::new(max_connections));
     let graceful = GracefulShutdown::new();
-    let mut end = std::pin::pin!(end);
+    let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let next = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            (place, listener.accept().await)
+            let permit = Arc::clone(&permits).acquire_owned().await;
+            (permit, listener.accept().await)
         };
-        let (place, accepted) = tokio::select! {
+        let (permit, accepted) = tokio::select! {
             next = next => next,
-            () = &mut end => break,
+            () = &mut shutdown => break,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of descriptors, most likely: a moment's rest instead of a busy loop.
+                // Most likely out of file descriptors: pause instead of looping busily.
                 tracing::warn!(%error, "accepting failed");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
@@ -52,17 +51,17 @@ pub async fn serve(listener: TcpListener, router: Router, most_connections: usiz
             request.extensions_mut().insert(Peer(peer.ip().to_canonical()));
             request
         });
-        // HTTP/1 alone: HTTP/2 is spoken by the proxy that ends TLS.
+        // Only HTTP/1: the proxy that terminates TLS speaks HTTP/2.
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
+        builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
         let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         let watched = graceful.watch(connection);
         tokio::spawn(async move {
-            // A client that goes away is no event.
+            // A client that disconnects isn't worth a log entry.
             watched.await.ok();
-            drop(place);
+            drop(permit);
         });
     }
     drop(listener);
-    tokio::time::timeout(DRAIN_WITHIN, graceful.shutdown()).await.ok();
+    tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.ok();
 }

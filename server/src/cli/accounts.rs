@@ -4,7 +4,7 @@ use clap::Subcommand;
 use domain::ApiError;
 use service::Services;
 
-use super::on;
+use super::input::operator_and_id;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AccountCommand {
@@ -66,23 +66,23 @@ pub(super) async fn run(services: &Services, command: AccountCommand) -> Result<
             println!("{}", admin.create_service_account(&tenant, &name, role.as_deref()).await?);
         }
         AccountCommand::RenameServiceAccount { id, tenant, name } => {
-            let (operator, id) = on(&admin, &tenant, &id).await?;
+            let (operator, id) = operator_and_id(&admin, &tenant, &id).await?;
             services.service_accounts().rename(&operator, id, &name).await?;
         }
         AccountCommand::ChangeServiceAccountRole { id, tenant, role } => {
-            let (operator, id) = on(&admin, &tenant, &id).await?;
+            let (operator, id) = operator_and_id(&admin, &tenant, &id).await?;
             services.service_accounts().change_role(&operator, id, &role).await?;
         }
         AccountCommand::SuspendServiceAccount { id, tenant } => {
-            let (operator, id) = on(&admin, &tenant, &id).await?;
+            let (operator, id) = operator_and_id(&admin, &tenant, &id).await?;
             services.service_accounts().suspend(&operator, id).await?;
         }
         AccountCommand::ResumeServiceAccount { id, tenant } => {
-            let (operator, id) = on(&admin, &tenant, &id).await?;
+            let (operator, id) = operator_and_id(&admin, &tenant, &id).await?;
             services.service_accounts().resume(&operator, id).await?;
         }
         AccountCommand::DeleteServiceAccount { id, tenant } => {
-            let (operator, id) = on(&admin, &tenant, &id).await?;
+            let (operator, id) = operator_and_id(&admin, &tenant, &id).await?;
             services.service_accounts().delete(&operator, id).await?;
         }
     }

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use domain::ApiError;
 use service::{AdminOwner, BulkAct, RollApiKey, Services};
 
-use super::on;
+use super::input::operator_and_id;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
@@ -139,19 +139,19 @@ pub(super) async fn run(services: &Services, command: KeyCommand) -> Result<(), 
             services.rolls().cancel(&actor, id).await?;
         }
         KeyCommand::RenameKey { id, tenant, name } => {
-            let (operator, id) = on(&admin, &tenant, &id).await?;
+            let (operator, id) = operator_and_id(&admin, &tenant, &id).await?;
             services.api_keys().rename(&operator, id, &name).await?;
         }
         KeyCommand::SuspendKey { id, tenant } => {
-            let (operator, id) = on(&admin, &tenant, &id).await?;
+            let (operator, id) = operator_and_id(&admin, &tenant, &id).await?;
             services.api_keys().suspend(&operator, id).await?;
         }
         KeyCommand::ResumeKey { id, tenant } => {
-            let (operator, id) = on(&admin, &tenant, &id).await?;
+            let (operator, id) = operator_and_id(&admin, &tenant, &id).await?;
             services.api_keys().resume(&operator, id).await?;
         }
         KeyCommand::RevokeKey { id, tenant, and_created } => {
-            let (operator, id) = on(&admin, &tenant, &id).await?;
+            let (operator, id) = operator_and_id(&admin, &tenant, &id).await?;
             services.api_keys().revoke_with(&operator, id, and_created).await?;
         }
         KeyCommand::SuspendKeys { ids, tenant } => {

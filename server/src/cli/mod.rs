@@ -2,16 +2,17 @@
 //! words on standard error.
 
 mod accounts;
+mod input;
 mod keys;
 mod people;
 mod tenants;
 
-use std::{io::Read, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand};
 use domain::{ApiError, Secret};
-use service::{Actor, Clock, MailSettings, Services, Settings};
+use service::{Clock, MailSettings, Services, Settings};
 
 use crate::{accept, assets::Assets, config, demo, router};
 
@@ -246,12 +247,12 @@ async fn serve(services: &Services, options: Serve) -> Outcome {
         println!("Set Latchkey up (this link works once): {public_url}/set-up/{}", link.expose());
     }
     println!("listening on http://{address}");
-    accept::serve(listener, router, options.max_connections, end_asked_for()).await;
+    accept::serve(listener, router, options.max_connections, shutdown_requested()).await;
     Ok(())
 }
 
-/// Ready when the process is asked to end.
-async fn end_asked_for() {
+/// Waits for Ctrl+C or SIGTERM.
+async fn shutdown_requested() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {
@@ -279,20 +280,4 @@ async fn answer(services: &Services, command: Admin) -> Result<(), ApiError> {
         Admin::Accounts(command) => accounts::run(services, command).await,
         Admin::Keys(command) => keys::run(services, command).await,
     }
-}
-
-/// The operator in a tenant, and the id of what a command is about.
-async fn on<T: std::str::FromStr>(admin: &service::Admin<'_>, tenant: &str, id: &str) -> Result<(Actor, T), ApiError> {
-    let operator = admin.operator(tenant).await?;
-    Ok((operator, id.parse().map_err(|_| ApiError::not_found())?))
-}
-
-fn read_password(from_stdin: bool) -> Result<Secret, ApiError> {
-    if !from_stdin {
-        return Ok(Secret::new(""));
-    }
-    let mut text = String::new();
-    let read = std::io::stdin().take(4_096).read_to_string(&mut text);
-    read.map_err(|_| ApiError::field("password", "The password on standard input is not UTF-8."))?;
-    Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
 }

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use domain::ApiError;
 use service::Services;
 
-use super::{on, read_password};
+use super::input::{operator_and_id, read_password};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PeopleCommand {
@@ -89,7 +89,7 @@ pub(super) async fn run(services: &Services, command: PeopleCommand) -> Result<(
             println!("{}", issued.secret.expose());
         }
         PeopleCommand::CancelInvitation { id, tenant } => {
-            let (operator, id) = on(&admin, &tenant, &id).await?;
+            let (operator, id) = operator_and_id(&admin, &tenant, &id).await?;
             services.invitations().cancel(&operator, id).await?;
         }
         PeopleCommand::SetRole { tenant, email, role } => admin.set_role(&tenant, &email, &role).await?,
