@@ -1,8 +1,9 @@
-//! The built files: in the binary, or in a folder; named by their contents, compressed beforehand, kept for ever.
+//! The built files: in the binary or in a folder, named by a hash of their contents, compressed by the build.
 
 use std::{
     borrow::Cow,
     path::{Component, Path, PathBuf},
+    sync::Arc,
 };
 
 use app::request::AssetNames;
@@ -11,8 +12,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-
-use crate::router::Doors;
 
 /// What `frontend/bundle` wrote: read from there by a debug build, in the binary of a release.
 #[derive(rust_embed::Embed)]
@@ -55,7 +54,7 @@ impl Assets {
 }
 
 /// `GET /pkg/…` and `GET /favicon.svg`.
-pub(crate) async fn serve(State(doors): State<Doors>, request: Request) -> Response {
+pub(crate) async fn serve(State(assets): State<Arc<Assets>>, request: Request) -> Response {
     let path = request.uri().path().trim_start_matches('/');
     let kind = match path.rsplit('.').next() {
         Some("js") => "text/javascript; charset=utf-8",
@@ -65,10 +64,10 @@ pub(crate) async fn serve(State(doors): State<Doors>, request: Request) -> Respo
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
     let accepted = [("br", "br"), ("gzip", "gz")].into_iter().filter(|(word, _)| accepts(request.headers(), word));
-    let packed = accepted.into_iter().find_map(|(word, extension)| {
-        doors.site.assets.read(&format!("{path}.{extension}")).map(|content| (content, Some(word)))
-    });
-    let plain = || doors.site.assets.read(path).map(|content| (content, None));
+    let packed = accepted
+        .into_iter()
+        .find_map(|(word, extension)| assets.read(&format!("{path}.{extension}")).map(|content| (content, Some(word))));
+    let plain = || assets.read(path).map(|content| (content, None));
     let Some((content, encoding)) = packed.or_else(plain) else { return StatusCode::NOT_FOUND.into_response() };
     // The icon's name has no hash in it.
     let keep = if path.starts_with("pkg/") { "public, max-age=31536000, immutable" } else { "public, max-age=86400" };

@@ -1,13 +1,16 @@
-//! What the server is told at its start, checked.
+//! The server's settings, checked.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use http::Uri;
 use ipnet::IpNet;
 
 use crate::assets::Assets;
 
-/// Where the site stands, and what follows from it.
+/// The site's address, and what follows from it.
 #[derive(Clone, Debug)]
 pub struct Site {
     /// Scheme, host and port, without a path: `https://keys.example.org`.
@@ -16,11 +19,11 @@ pub struct Site {
     pub authority: String,
     /// Whether the public URL is `https`.
     pub is_secure: bool,
-    /// Whether the host is this machine itself.
+    /// Whether the host is a loopback address.
     pub is_loopback: bool,
     /// The built files.
-    pub assets: Assets,
-    /// Whose word on a client's address counts.
+    pub assets: Arc<Assets>,
+    /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
 }
 
@@ -30,7 +33,7 @@ pub enum SiteError {
     /// Not of the form `https://host[:port]`.
     #[error("--public-url must be of the form https://host or https://host:port, without a path")]
     Malformed,
-    /// `http` beyond the own machine: tokens and sessions would travel in clear.
+    /// `http` beyond loopback would send tokens and sessions unencrypted.
     #[error(
         "--public-url with http is for loopback only; put TLS in front and give the https URL, or say --insecure-http"
     )]
@@ -61,7 +64,7 @@ impl Site {
             authority: authority.to_string(),
             is_secure,
             is_loopback,
-            assets,
+            assets: Arc::new(assets),
             trusted_proxies: Vec::new(),
         })
     }
@@ -77,7 +80,7 @@ impl Site {
         self.trusted_proxies.iter().any(|proxies| proxies.contains(&address))
     }
 
-    /// Whether a `Host` header names this site. Any name of the own machine will do where the site is on it.
+    /// Whether a `Host` header names this site. If the site is on loopback, every loopback name does.
     pub fn is_host(&self, host: &str) -> bool {
         let name = |text: &str| {
             text.parse::<http::uri::Authority>().map(|authority| authority.host().to_owned()).unwrap_or_default()

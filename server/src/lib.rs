@@ -1,19 +1,30 @@
-//! The doors of Latchkey: browser, GraphQL, REST and the command line.
+//! The adapters of Latchkey: browser, GraphQL, REST and the command line.
 //!
-//! A door parses, calls a use case of [`service`], and maps the result. No rights, SQL or transactions here.
+//! An adapter parses, calls a use case of [`service`], and maps the result. It has no permission checks, no SQL and no
+//! transaction.
 
 pub mod accept;
 pub mod assets;
+mod body;
 pub mod cli;
+mod compression;
 pub mod config;
 pub mod demo;
 mod form;
 mod forms;
 pub mod graphql;
+mod headers;
+mod invitation;
 mod middleware;
 mod pages;
+mod password;
+mod preferences;
 mod problem;
 mod rest;
 pub mod router;
+mod second_factor;
+mod set_up;
+mod sign_in;
+mod switch_tenant;
 
 pub use config::Site;

@@ -19,14 +19,14 @@ struct Problem<'a> {
     reference: Option<&'a str>,
 }
 
-/// A refusal of the protocol, before any use case.
+/// A refusal before any use case: the request isn't what this API takes.
 pub(crate) fn answer(status: StatusCode, detail: &str) -> Response {
     write(status, &Problem { detail, ..problem(status) })
 }
 
 /// A use case's refusal.
 pub(crate) fn of(error: &ApiError) -> Response {
-    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = status_of(error);
     let problem = Problem {
         detail: &error.message,
         code: Some(error.code.as_str()),
@@ -35,19 +35,24 @@ pub(crate) fn of(error: &ApiError) -> Response {
         ..problem(status)
     };
     let mut response = write(status, &problem);
-    retry_after(&mut response, error);
+    set_retry_after(&mut response, error.retry_after);
     response
 }
 
-/// A handler that panicked: one line in the log under a reference, the reference outward.
+/// The answer of a handler that panicked. The panic is logged under a reference, which the client gets too.
 pub(crate) fn panicked(cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
     let text = cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied());
     of(&service::Error::Fault(format!("a handler panicked: {}", text.unwrap_or("no text"))).into())
 }
 
-/// Says how long to wait, where there is something to wait for.
-pub(crate) fn retry_after(response: &mut Response, error: &ApiError) {
-    if let Some(seconds) = error.retry_after {
+/// The HTTP status of a refusal.
+pub(crate) fn status_of(error: &ApiError) -> StatusCode {
+    StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Sets `Retry-After`, in seconds, where the client should wait.
+pub(crate) fn set_retry_after(response: &mut Response, seconds: Option<u32>) {
+    if let Some(seconds) = seconds {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
 }

@@ -2,58 +2,79 @@
 
 use std::sync::Arc;
 
-use app::request::RequestContext;
-use async_graphql::EmptySubscription;
 use axum::{
     Router,
+    extract::FromRef,
     middleware::{from_fn, from_fn_with_state},
     response::Redirect,
     routing::{MethodRouter, any, get, post},
 };
 use domain::Operation;
-use leptos::config::LeptosOptions;
 use service::{BulkAct, Services};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use crate::{
-    assets,
+    assets::{self, Assets},
+    compression::UnlessMarked,
     config::Site,
-    form, forms,
-    graphql::{self, Mutation, Query},
-    middleware::{authenticate, forwarded, limits, origin, security_headers, sessions},
-    pages, problem, rest,
+    forms,
+    graphql::{
+        schema::{self, ApiSchema},
+        transport as graphql,
+    },
+    invitation,
+    middleware::{authenticate, dialogs, forwarded, limits, origin, security_headers, sessions},
+    pages::{self, PageRenderer},
+    password, preferences, problem, rest, second_factor, set_up, sign_in, switch_tenant,
 };
 
-/// What the handlers share.
-#[derive(Clone)]
-pub struct Doors {
-    pub(crate) services: Services,
-    pub(crate) site: Arc<Site>,
-    pub(crate) leptos: LeptosOptions,
-    pub(crate) schema: async_graphql::Schema<Query, Mutation, EmptySubscription>,
+/// What all handlers need together. Each takes the parts that it uses, as its `State`.
+#[derive(Clone, FromRef)]
+struct AppState {
+    services: Services,
+    site: Arc<Site>,
+    assets: Arc<Assets>,
+    renderer: PageRenderer,
+    schema: ApiSchema,
 }
 
-impl Doors {
-    /// What a page finds in its context.
-    pub(crate) fn context(&self) -> RequestContext {
-        RequestContext::new(self.services.clone(), self.site.public_url.clone(), self.site.assets.names().clone())
+impl AppState {
+    fn new(services: Services, site: Site) -> Self {
+        let site = Arc::new(site);
+        Self {
+            assets: Arc::clone(&site.assets),
+            renderer: PageRenderer::new(services.clone(), Arc::clone(&site)),
+            schema: schema::build(services.clone(), site.public_url.clone()),
+            services,
+            site,
+        }
     }
 }
 
 /// The whole site.
 pub fn build(services: Services, site: Site) -> Router {
-    // The second time it says that it is done already.
+    // A second call fails, and needn't do anything.
     any_spawner::Executor::init_tokio().ok();
-    let doors = Doors {
-        leptos: pages::leptos_options(&site),
-        schema: graphql::schema(services.clone(), site.public_url.clone()),
-        services: services.clone(),
-        site: Arc::new(site),
-    };
-    let session_layer = sessions::layer(services, &doors.site);
-    let by_session = from_fn_with_state(doors.clone(), authenticate::by_session);
-    let by_key_or_session = from_fn_with_state(doors.clone(), authenticate::by_key_or_session);
+    let state = AppState::new(services, site);
+    browser(&state)
+        .merge(api(&state))
+        .layer(sessions::layer(state.services.clone(), &state.site))
+        .layer(from_fn_with_state(Arc::clone(&state.site), sessions::complete_removal))
+        .merge(open_apis())
+        .layer(from_fn(limits::read_body))
+        .layer(from_fn_with_state(Arc::clone(&state.site), origin::check))
+        .merge(health())
+        .layer(CompressionLayer::new().compress_when(UnlessMarked))
+        .route("/pkg/{*file}", get(assets::serve))
+        .route("/favicon.svg", get(assets::serve))
+        .layer(CatchPanicLayer::custom(problem::panicked))
+        .layer(from_fn_with_state(Arc::clone(&state.site), security_headers::set))
+        .layer(from_fn_with_state(Arc::clone(&state.site), forwarded::find_client))
+        .with_state(state)
+}
 
+/// The dashboard, by session.
+fn browser(state: &AppState) -> Router<AppState> {
     let pages = Router::new()
         .route("/user/api-keys", get(pages::render))
         .route("/user/api-keys/{key}", get(pages::render))
@@ -74,46 +95,43 @@ pub fn build(services: Services, site: Site) -> Router {
         .fold(pages, |router, (path, _, send)| router.route(path, send.get(pages::render)))
         .layer(from_fn(authenticate::require_person));
     let anyone = Router::new()
-        .route("/sign-in", get(form::sign_in_page).post(form::sign_in))
-        .route("/sign-in/code", get(form::code_page).post(form::sign_in_code))
-        .route("/sign-out", post(form::sign_out))
-        .route("/set-up/{token}", get(pages::render).post(form::set_up))
-        .route("/invitations/{token}", get(pages::render).post(forms::tenants::accept))
-        .route("/preferences/theme", post(form::theme))
+        .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/sign-in/code", get(sign_in::code_page).post(sign_in::check_code))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/set-up/{token}", get(pages::render).post(set_up::set_up))
+        .route("/invitations/{token}", get(pages::render).post(invitation::accept))
+        .route("/preferences/theme", post(preferences::set_theme))
         .fallback(pages::render);
-    let browser = person.merge(anyone).layer(from_fn(form::for_dialogs)).layer(by_session);
+    person
+        .merge(anyone)
+        .layer(from_fn(dialogs::name_redirects))
+        .layer(from_fn_with_state(state.services.clone(), authenticate::by_session))
+}
 
-    let api = Router::new()
+/// APIs by key or session.
+fn api(state: &AppState) -> Router<AppState> {
+    Router::new()
         .route("/graphql", any(graphql::serve))
         .route("/", get(Redirect::to("/user/api-keys")).fallback(graphql::serve))
         .route("/api/v1/{file}", get(rest::audit_log::export))
-        .layer(by_key_or_session);
-    let rest = Router::new()
-        .route("/calendar/{file}", get(rest::calendar::feed))
-        .route("/api/v1/verify", post(rest::verify))
-        .route("/api/{*rest}", any(rest::not_found));
-    // Asked by address, not by name.
-    let health = Router::new().route("/health/live", get(rest::live)).route("/health/ready", get(rest::ready));
-
-    browser
-        .merge(api)
-        .layer(session_layer)
-        .layer(from_fn_with_state(doors.clone(), sessions::complete_removal))
-        .merge(rest)
-        .layer(from_fn(limits::read_body))
-        .layer(from_fn_with_state(doors.clone(), origin::check))
-        .merge(health)
-        .layer(CompressionLayer::new().compress_when(pages::MayCompress))
-        .route("/pkg/{*file}", get(assets::serve))
-        .route("/favicon.svg", get(assets::serve))
-        .layer(CatchPanicLayer::custom(problem::panicked))
-        .layer(from_fn_with_state(doors.clone(), security_headers::harden))
-        .layer(from_fn_with_state(doors.clone(), forwarded::find_client))
-        .with_state(doors)
+        .layer(from_fn_with_state(state.services.clone(), authenticate::by_key_or_session))
 }
 
-/// What a person can do in the browser: the page with the form, the operation that it is, and who takes the form.
-fn forms() -> Vec<(&'static str, Operation, MethodRouter<Doors>)> {
+/// APIs that read neither `Authorization` nor a session: the address or the body says what is asked for.
+fn open_apis() -> Router<AppState> {
+    Router::new()
+        .route("/calendar/{file}", get(rest::calendar::feed))
+        .route("/api/v1/verify", post(rest::verification::verify))
+        .route("/api/{*rest}", any(rest::not_found))
+}
+
+/// Outside the check of the `Host`: load balancers ask by address.
+fn health() -> Router<AppState> {
+    Router::new().route("/health/live", get(rest::health::live)).route("/health/ready", get(rest::health::ready))
+}
+
+/// The forms of the dashboard: the address of the page, which its form is sent to, the operation, and the handler.
+fn forms() -> Vec<(&'static str, Operation, MethodRouter<AppState>)> {
     use Operation as O;
     use forms::{
         accounts::{self, AccountAct},
@@ -132,15 +150,15 @@ fn forms() -> Vec<(&'static str, Operation, MethodRouter<Doors>)> {
         ("/team/members/{user}/role", O::ChangeMemberRole, members::change(MemberAct::Role)),
         ("/team/members/{user}/remove", O::RemoveMember, members::change(MemberAct::Remove)),
         ("/user/profile/name", O::UpdateProfile, post(forms::profile::name)),
-        ("/user/profile/password", O::ChangePassword, post(forms::profile::password)),
+        ("/user/profile/password", O::ChangePassword, post(password::change)),
         ("/user/api-keys/{key}/roll", O::RollApiKey, post(keys::roll_own)),
         ("/team/service-accounts/{account}/keys/{key}/roll", O::RollApiKey, post(keys::roll_of_account)),
         ("/user/sessions/{session}/end", O::EndSession, post(forms::security::end)),
         ("/user/sessions/end-others", O::EndOtherSessions, post(forms::security::end_others)),
-        ("/user/second-factor/begin", O::BeginSecondFactor, post(forms::security::begin)),
-        ("/user/second-factor/enable", O::EnableSecondFactor, post(forms::security::enable)),
-        ("/user/second-factor/codes", O::RenewRecoveryCodes, post(forms::security::renew_codes)),
-        ("/user/second-factor/disable", O::DisableSecondFactor, post(forms::security::disable)),
+        ("/user/second-factor/begin", O::BeginSecondFactor, post(second_factor::begin)),
+        ("/user/second-factor/enable", O::EnableSecondFactor, post(second_factor::enable)),
+        ("/user/second-factor/codes", O::RenewRecoveryCodes, post(second_factor::renew_codes)),
+        ("/user/second-factor/disable", O::DisableSecondFactor, post(second_factor::disable)),
         ("/team/members/invite", O::InviteMember, post(forms::tenants::invite)),
         ("/team/members/invitations/{invitation}/cancel", O::CancelInvitation, post(forms::tenants::cancel_invitation)),
         ("/team/settings/rename", O::RenameTenant, post(forms::tenants::rename)),
@@ -151,9 +169,9 @@ fn forms() -> Vec<(&'static str, Operation, MethodRouter<Doors>)> {
         ("/team/keys/revoke", O::RevokeApiKeys, forms::inventory::bulk(BulkAct::Revoke)),
         ("/team/settings/policies/{policy}", O::SetPolicy, post(forms::inventory::set_policy)),
         ("/team/settings/policies/{policy}/off", O::ClearPolicy, post(forms::inventory::clear_policy)),
-        ("/switch-tenant", O::SwitchTenant, post(form::switch_tenant)),
+        ("/switch-tenant", O::SwitchTenant, post(switch_tenant::switch_tenant)),
     ];
-    // One's own keys and a service account's: the same acts.
+    // The same acts on one's own keys and on a service account's.
     for (own, of_account, operation, act) in [
         (
             "/user/api-keys/{key}/rename",

@@ -2,62 +2,58 @@
 
 use axum::{
     Extension,
-    extract::{Path, Request, State},
+    extract::{FromRef, Path, State},
     response::{IntoResponse, Redirect, Response},
     routing::{MethodRouter, post},
 };
 use domain::{ApiError, ServiceAccountId};
-use service::CreateServiceAccount;
+use service::{CreateServiceAccount, Services};
 use tower_sessions::Session;
 
-use crate::form::{Fields, again, confirm, done, read_in_place};
-use crate::{middleware::authenticate::Caller, router::Doors};
+use crate::{
+    form::{Form, redirect_with_notice},
+    middleware::authenticate::Caller,
+    pages::PageRenderer,
+};
 
 /// `POST /team/service-accounts/new`.
-pub(crate) async fn create(State(doors): State<Doors>, session: Session, request: Request) -> Response {
-    let (mut parts, fields) = match read_in_place(&doors, request).await {
-        Ok(read) => read,
-        Err(refusal) => return refusal,
-    };
+pub(crate) async fn create(State(services): State<Services>, session: Session, mut form: Form) -> Response {
     let input = CreateServiceAccount {
-        name: fields.get("name").to_owned(),
-        role: Some(fields.get("role").to_owned()),
-        idempotency_key: Some(fields.get("idempotency_key").to_owned()),
+        name: form.get("name").to_owned(),
+        role: Some(form.get("role").to_owned()),
+        idempotency_key: Some(form.get("idempotency_key").to_owned()),
     };
     let created = async {
-        let actor = confirm(&doors, &session, &mut parts, &fields).await?;
-        doors.services.service_accounts().create(&actor, &input).await.map_err(ApiError::from)
+        let actor = form.confirm(&services, &session).await?;
+        services.service_accounts().create(&actor, &input).await.map_err(ApiError::from)
     };
-    match created.await {
+    let created = created.await;
+    match created {
         Ok(account) => Redirect::to(&format!("/team/service-accounts/{}", account.id)).into_response(),
-        Err(error) => again(&doors, parts, &fields, error).await,
+        Err(error) => form.show_again(error).await,
     }
 }
 
 /// `POST /team/service-accounts/{account}/delete`. An account that was used in the last day must be named.
 pub(crate) async fn delete(
-    State(doors): State<Doors>,
+    State(services): State<Services>,
     Extension(caller): Extension<Caller>,
     Path(account): Path<String>,
-    request: Request,
+    form: Form,
 ) -> Response {
-    let (parts, fields) = match read_in_place(&doors, request).await {
-        Ok(read) => read,
-        Err(refusal) => return refusal,
-    };
     let deleted = async {
         let actor = caller.require()?;
         let id: ServiceAccountId = account.parse().map_err(|_| ApiError::not_found())?;
-        let accounts = doors.services.service_accounts();
+        let accounts = services.service_accounts();
         let account = accounts.get(actor, id).await?;
-        if account.was_used_lately(doors.services.now()) && fields.get("confirmation").trim() != account.name.as_str() {
+        if account.was_used_lately(services.now()) && form.get("confirmation").trim() != account.name.as_str() {
             return Err(ApiError::field("confirmation", "Type the account's name exactly as it stands above."));
         }
         accounts.delete(actor, id).await.map_err(ApiError::from)
     };
     match deleted.await {
-        Ok(_) => done("/team/service-accounts", "account-deleted"),
-        Err(error) => again(&doors, parts, &fields, error).await,
+        Ok(_) => redirect_with_notice("/team/service-accounts", "account-deleted"),
+        Err(error) => form.show_again(error).await,
     }
 }
 
@@ -73,16 +69,16 @@ pub(crate) enum AccountAct {
 impl AccountAct {
     async fn act(
         self,
-        doors: &Doors,
+        services: &Services,
         caller: &Caller,
         account: &str,
-        fields: &Fields,
+        form: &Form,
     ) -> Result<&'static str, ApiError> {
-        let (accounts, actor) = (doors.services.service_accounts(), caller.require()?);
+        let (accounts, actor) = (services.service_accounts(), caller.require()?);
         let id: ServiceAccountId = account.parse().map_err(|_| ApiError::not_found())?;
         Ok(match self {
-            Self::Rename => accounts.rename(actor, id, fields.get("name")).await.map(|_| "account-changed"),
-            Self::Role => accounts.change_role(actor, id, fields.get("role")).await.map(|_| "account-changed"),
+            Self::Rename => accounts.rename(actor, id, form.get("name")).await.map(|_| "account-changed"),
+            Self::Role => accounts.change_role(actor, id, form.get("role")).await.map(|_| "account-changed"),
             Self::Suspend => accounts.suspend(actor, id).await.map(|_| "account-suspended"),
             Self::Resume => accounts.resume(actor, id).await.map(|_| "account-resumed"),
         }?)
@@ -90,19 +86,20 @@ impl AccountAct {
 }
 
 /// `POST /team/service-accounts/{account}/…`.
-pub(crate) fn change(act: AccountAct) -> MethodRouter<Doors> {
+pub(crate) fn change<S>(act: AccountAct) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Services: FromRef<S>,
+    PageRenderer: FromRef<S>,
+{
     post(
-        async move |State(doors): State<Doors>,
+        async move |State(services): State<Services>,
                     Extension(caller): Extension<Caller>,
                     Path(account): Path<String>,
-                    request: Request| {
-            let (parts, fields) = match read_in_place(&doors, request).await {
-                Ok(read) => read,
-                Err(refusal) => return refusal,
-            };
-            match act.act(&doors, &caller, &account, &fields).await {
-                Ok(notice) => done("/team/service-accounts", notice),
-                Err(error) => again(&doors, parts, &fields, error).await,
+                    form: Form| {
+            match act.act(&services, &caller, &account, &form).await {
+                Ok(notice) => redirect_with_notice("/team/service-accounts", notice),
+                Err(error) => form.show_again(error).await,
             }
         },
     )

@@ -2,13 +2,17 @@
 
 use axum::{
     Extension,
-    extract::{Path, Request, State},
+    extract::{FromRef, Path, State},
     routing::{MethodRouter, post},
 };
 use domain::{ApiError, UserId, tenant::RoleError};
 
-use crate::form::{Fields, again, done, read_in_place};
-use crate::{middleware::authenticate::Caller, router::Doors};
+use crate::{
+    form::{Form, redirect_with_notice},
+    middleware::authenticate::Caller,
+    pages::PageRenderer,
+};
+use service::Services;
 
 /// What a form does with one member.
 #[derive(Clone, Copy, Debug)]
@@ -18,12 +22,18 @@ pub(crate) enum MemberAct {
 }
 
 impl MemberAct {
-    async fn act(self, doors: &Doors, caller: &Caller, user: &str, fields: &Fields) -> Result<&'static str, ApiError> {
-        let (members, actor) = (doors.services.members(), caller.require()?);
+    async fn act(
+        self,
+        services: &Services,
+        caller: &Caller,
+        user: &str,
+        form: &Form,
+    ) -> Result<&'static str, ApiError> {
+        let (members, actor) = (services.members(), caller.require()?);
         let user: UserId = user.parse().map_err(|_| ApiError::not_found())?;
         match self {
             Self::Role => {
-                let role = fields.get("role").parse();
+                let role = form.get("role").parse();
                 let role = role.map_err(|error: RoleError| ApiError::field("role", error.to_string()))?;
                 members.change_role(actor, user, role).await?;
                 Ok("member-changed")
@@ -37,19 +47,20 @@ impl MemberAct {
 }
 
 /// `POST /team/members/{user}/…`.
-pub(crate) fn change(act: MemberAct) -> MethodRouter<Doors> {
+pub(crate) fn change<S>(act: MemberAct) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Services: FromRef<S>,
+    PageRenderer: FromRef<S>,
+{
     post(
-        async move |State(doors): State<Doors>,
+        async move |State(services): State<Services>,
                     Extension(caller): Extension<Caller>,
                     Path(user): Path<String>,
-                    request: Request| {
-            let (parts, fields) = match read_in_place(&doors, request).await {
-                Ok(read) => read,
-                Err(refusal) => return refusal,
-            };
-            match act.act(&doors, &caller, &user, &fields).await {
-                Ok(notice) => done("/team/members", notice),
-                Err(error) => again(&doors, parts, &fields, error).await,
+                    form: Form| {
+            match act.act(&services, &caller, &user, &form).await {
+                Ok(notice) => redirect_with_notice("/team/members", notice),
+                Err(error) => form.show_again(error).await,
             }
         },
     )

@@ -1,44 +1,20 @@
 //! The forms of a person about themselves.
 
-use axum::{
-    Extension,
-    extract::{Request, State},
-    response::Response,
-};
-use domain::Secret;
-use tower_sessions::Session;
+use axum::{Extension, extract::State, response::Response};
+use service::Services;
 
-use crate::form::handle;
-use crate::{
-    middleware::{authenticate::Caller, sessions},
-    router::Doors,
-};
+use crate::{form::Form, middleware::authenticate::Caller};
 
 const PATH: &str = "/user/profile";
 
 /// `POST /user/profile/name`.
 pub(crate) async fn name(
-    State(doors): State<Doors>,
+    State(services): State<Services>,
     Extension(caller): Extension<Caller>,
-    request: Request,
+    form: Form,
 ) -> Response {
-    handle(&doors, request, (PATH, "profile-changed"), async |_, fields| {
-        Ok(doors.services.users().rename(caller.require()?, fields.get("name")).await?)
-    })
-    .await
-}
-
-/// `POST /user/profile/password`.
-pub(crate) async fn password(
-    State(doors): State<Doors>,
-    Extension(caller): Extension<Caller>,
-    session: Session,
-    request: Request,
-) -> Response {
-    handle(&doors, request, (PATH, "password-changed"), async |_, fields| {
-        let (current, new) = (Secret::new(fields.get("current_password")), Secret::new(fields.get("password")));
-        let session = sessions::digest_of(&session)?;
-        Ok(doors.services.users().change_password(caller.require()?, &current, &new, session).await?)
+    form.redirect_after(PATH, "profile-changed", async |form| {
+        Ok(services.users().rename(caller.require()?, form.get("name")).await?)
     })
     .await
 }

@@ -5,9 +5,8 @@ use domain::{ApiError, ErrorCode, Secret};
 use service::{BulkAct, CreateApiKey, CreateServiceAccount, RollApiKey};
 
 use super::{
-    PublicUrl,
+    context::{actor, id, owner, public_url, services, session, session_digest},
     error::refuse,
-    query::{actor, id, owner, services},
     types::{
         ApiKey, CountPayload, CreateApiKeyInput, CreateApiKeyPayload, CreateServiceAccountInput, DeleteApiKeyInput,
         Enrolment, InviteMemberPayload, LinkPayload, Member, RecoveryCodes, Role, RollApiKeyInput, ServiceAccount,
@@ -173,7 +172,7 @@ impl ProductMutation {
     async fn invite_member(&self, context: &Context<'_>, email: String, role: Role) -> Result<InviteMemberPayload> {
         let role = domain::Role::from(role).as_str();
         let issued = services(context)?.invitations().invite(actor(context)?, &email, role).await.map_err(refuse)?;
-        let link = format!("{}/invitations/{}", context.data::<PublicUrl>()?.0, issued.secret.expose());
+        let link = format!("{}/invitations/{}", public_url(context)?, issued.secret.expose());
         Ok(InviteMemberPayload { id: issued.invitation.id.to_string(), link, mailed: issued.is_mailed })
     }
 
@@ -193,7 +192,7 @@ impl ProductMutation {
     /// alone, and works as long as the key does. Not by a service account.
     async fn create_calendar_feed(&self, context: &Context<'_>) -> Result<LinkPayload> {
         let secret = services(context)?.calendar().create(actor(context)?).await.map_err(refuse)?;
-        Ok(LinkPayload { link: format!("{}/calendar/{}.ics", context.data::<PublicUrl>()?.0, secret.expose()) })
+        Ok(LinkPayload { link: format!("{}/calendar/{}.ics", public_url(context)?, secret.expose()) })
     }
 
     /// Ends one's own calendar feeds: a session all of them, a key its own. Not by a service account.
@@ -255,7 +254,7 @@ impl ProductMutation {
         new_password: String,
     ) -> Result<SuccessPayload> {
         let actor = actor(context)?;
-        let session = sessions::digest_of(context.data::<tower_sessions::Session>()?);
+        let session = session_digest(context)?;
         // A key is told that it may not, before it is told that it has no session.
         let session = if actor.is_session() { session.map_err(refuse)? } else { [0; 32] };
         let (current, new) = (Secret::new(current_password), Secret::new(new_password));
@@ -273,8 +272,7 @@ impl ProductMutation {
         let (services, actor) = (services(context)?, actor(context)?);
         let code = code.unwrap_or_default();
         services.users().confirm(actor, &Secret::new(password), &code).await.map_err(refuse)?;
-        let session = context.data::<tower_sessions::Session>()?;
-        sessions::confirm(session, services.now()).await.map_err(refuse)?;
+        sessions::record_confirmation(session(context)?, services.now()).await.map_err(refuse)?;
         Ok(SuccessPayload::done())
     }
 
@@ -286,7 +284,7 @@ impl ProductMutation {
 
     /// Ends all of one's own sessions but the one that asks. By the dashboard's session only.
     async fn end_other_sessions(&self, context: &Context<'_>) -> Result<SuccessPayload> {
-        let this = sessions::digest_of(context.data::<tower_sessions::Session>()?).unwrap_or_default();
+        let this = session_digest(context)?.unwrap_or_default();
         services(context)?.users().end_other_sessions(actor(context)?, this).await.map_err(refuse)?;
         Ok(SuccessPayload::done())
     }
@@ -319,8 +317,7 @@ impl ProductMutation {
     async fn switch_current_tenant(&self, context: &Context<'_>, tenant_id: String) -> Result<Viewer> {
         let (services, actor) = (services(context)?, actor(context)?);
         let tenant = services.users().switch_tenant(actor, id(&tenant_id)?).await.map_err(refuse)?;
-        let session = context.data::<tower_sessions::Session>()?;
-        sessions::stand_in(session, tenant).await.map_err(refuse)?;
+        sessions::select_tenant(session(context)?, tenant).await.map_err(refuse)?;
         let viewer = services.users().viewer(actor).await.map_err(refuse)?;
         Ok(domain::Viewer { tenant_id: tenant, ..viewer }.into())
     }

@@ -4,14 +4,13 @@ use async_graphql::{Context, Object, Result};
 use chrono::{DateTime, Utc};
 use domain::{
     AccountFilter, AccountQuery, AccountSort, ApiError, AuditQuery, Cursor, Direction, InventoryFilter, InventoryQuery,
-    KeyFilter, KeyId, KeyQuery, KeySort, MemberQuery, Outcome, Owner, OwnerKind, PageRequest, Role, UserId,
+    KeyFilter, KeyId, KeyQuery, KeySort, MemberQuery, Outcome, OwnerKind, PageRequest, Role, UserId,
     page::DEFAULT_LIMIT,
 };
-use service::{Actor, Services};
-
-use crate::middleware::sessions;
+use service::Actor;
 
 use super::{
+    context::{actor, id, owner, services, session_digest},
     error::refuse,
     types::{
         ApiKey, AuditLine, BrowserSession, Invitation, Member, PageOf, PolicyPreview, ServiceAccount, TenantPolicy,
@@ -19,30 +18,6 @@ use super::{
     },
     viewer::Viewer,
 };
-
-/// The services of a request.
-pub(super) fn services<'a>(context: &'a Context<'_>) -> Result<&'a Services> {
-    context.data::<Services>()
-}
-
-/// Who is asking. The transport has refused everybody else already.
-pub(super) fn actor<'a>(context: &'a Context<'_>) -> Result<&'a Actor> {
-    context.data::<Actor>().map_err(|_| refuse(ApiError::unauthenticated()))
-}
-
-/// An id; a text that is none answers like an id that isn't there.
-pub(super) fn id<T: std::str::FromStr>(text: &str) -> Result<T> {
-    text.parse().map_err(|_| refuse(ApiError::not_found()))
-}
-
-/// The owner that an id means: the caller itself, or a service account.
-pub(super) fn owner(actor: &Actor, text: &str) -> Result<Owner> {
-    let own = actor.require_owner().map_err(refuse)?;
-    if text.trim().eq_ignore_ascii_case(&own.to_string()) {
-        return Ok(own);
-    }
-    id(text).map(Owner::ServiceAccount)
-}
 
 fn page(after: Option<String>, before: Option<String>, limit: Option<u32>) -> PageRequest {
     PageRequest { after: after.map(Cursor), before: before.map(Cursor), limit: limit.unwrap_or(DEFAULT_LIMIT) }
@@ -103,7 +78,7 @@ impl ProductQuery {
     /// One's own sessions, the last used first. Not by a service account.
     async fn sessions(&self, context: &Context<'_>) -> Result<Vec<BrowserSession>> {
         let actor = actor(context)?;
-        let this = sessions::digest_of(context.data::<tower_sessions::Session>()?).unwrap_or_default();
+        let this = session_digest(context)?.unwrap_or_default();
         let sessions = services(context)?.users().sessions(actor, this).await.map_err(refuse)?;
         Ok(sessions.into_iter().map(BrowserSession::from).collect())
     }
@@ -234,7 +209,7 @@ impl ProductQuery {
     ) -> Result<PageOf<AuditLine>> {
         let (actor, id) = (actor(context)?, self::id(&id)?);
         let query = AuditQuery { page: page(after, before, limit), ..AuditQuery::default() };
-        let page = services(context)?.api_keys().history(actor, id, &query).await.map_err(refuse)?;
+        let page = services(context)?.audit_log().of_key(actor, id, &query).await.map_err(refuse)?;
         Ok(PageOf::of(page, AuditLine::from))
     }
 

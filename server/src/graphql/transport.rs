@@ -1,5 +1,5 @@
-//! GraphQL over HTTP: POST with `application/json` and nothing else, no batches; a bad key is HTTP 200 with
-//! `UNAUTHENTICATED`, because the clients that people run read only that.
+//! GraphQL over HTTP: only POST with `application/json`, no batches. An invalid key is answered by HTTP 200 with
+//! `UNAUTHENTICATED`, because existing clients read nothing else.
 
 use async_graphql::{
     Request, Variables,
@@ -16,15 +16,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_sessions::Session;
 
-use super::{clients::ClientVersion, guard};
-use crate::{
-    middleware::{authenticate::Caller, limits::MOST_BYTES},
-    pages::{Uncompressed, is_json},
-    router::Doors,
-};
+use super::{context::ClientVersion, guard, schema::ApiSchema};
+use crate::{body, compression::Uncompressed, headers, middleware::authenticate::Caller};
 
-/// The longest body that is parsed where it came in.
-const QUICK_BYTES: usize = 1_024;
+/// The longest body, in bytes, that is parsed without leaving the request's own task.
+const INLINE_BYTES: usize = 1_024;
 /// The code of a query that doesn't fit the schema, as other GraphQL servers name it.
 const INVALID: &str = "GRAPHQL_VALIDATION_FAILED";
 /// Where Prefect's clients name their version.
@@ -44,21 +40,19 @@ struct Body {
 }
 
 /// `POST /graphql` and `POST /`.
-pub(crate) async fn serve(State(doors): State<Doors>, request: HttpRequest) -> Response {
+pub(crate) async fn serve(State(schema): State<ApiSchema>, request: HttpRequest) -> Response {
     if request.method() != Method::POST {
         let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "Send a POST request.");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
-    if !is_json(request.headers()) {
+    if !headers::is_json(request.headers()) {
         return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json.");
     }
     let (parts, body) = request.into_parts();
-    let Ok(bytes) = axum::body::to_bytes(body, MOST_BYTES).await else {
-        return refuse(StatusCode::PAYLOAD_TOO_LARGE, "The request's body is larger than 64 KiB.");
-    };
-    let read = if bytes.len() > QUICK_BYTES {
-        // Parsing takes up to half a millisecond for what may be refused then: not in front of other requests.
+    let bytes = body::bytes(body).await;
+    let read = if bytes.len() > INLINE_BYTES {
+        // Parsing takes up to half a millisecond, even for a query that is refused then, and would delay other requests.
         tokio::task::spawn_blocking(move || read(&bytes)).await.unwrap_or(Err("The query can't be read."))
     } else {
         read(&bytes)
@@ -73,22 +67,22 @@ pub(crate) async fn serve(State(doors): State<Doors>, request: HttpRequest) -> R
         Err(error) => return unauthenticated(&document, &error),
     };
     let mut query = Request::new(body.query).variables(variables(body.variables)).data(actor);
-    let version = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
+    let version = headers::text(&parts.headers, VERSION_HEADER);
     query = query.data(ClientVersion(version.map(str::to_owned)));
     query.operation_name = body.operation_name;
     query.set_parsed_query(document);
     if let Some(session) = parts.extensions.get::<Session>() {
         query = query.data(session.clone());
     }
-    answer(doors.schema.execute(query).await)
+    answer(schema.execute(query).await)
 }
 
-/// The body and its query, behind the guard.
+/// The body and its query, once the guard has passed it.
 fn read(bytes: &[u8]) -> Result<(Body, ExecutableDocument), &'static str> {
     if bytes.trim_ascii_start().starts_with(b"[") {
         return Err("Batches are not served. Send one operation a request.");
     }
-    let mut body: Body = crate::rest::read_object(bytes)
+    let mut body: Body = body::json_object(bytes)
         .ok_or("Send a JSON object with \"query\" and, if needed, \"variables\" and \"operationName\".")?;
     // Clients of the Python kind send the variables as a JSON text.
     if let Value::String(text) = &body.variables {
@@ -111,7 +105,7 @@ fn answer(mut response: async_graphql::Response) -> Response {
     for error in &mut response.errors {
         let extensions = error.extensions.get_or_insert_default();
         if extensions.get("code").is_none() {
-            // What the schema refuses has no code of ours.
+            // The validation's own errors have no code.
             extensions.set("code", INVALID);
         }
     }
@@ -125,7 +119,7 @@ fn refuse(status: StatusCode, reason: &str) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// The shape that the clients know. A database that doesn't answer is no bad key.
+/// The shape that existing clients know. The code tells an invalid key from a database that doesn't answer.
 fn unauthenticated(document: &ExecutableDocument, error: &ApiError) -> Response {
     let field = document.operations.iter().next().and_then(|(_, operation)| {
         operation.node.selection_set.node.items.iter().find_map(|selection| match &selection.node {

@@ -1,10 +1,10 @@
-//! The person who is asking, as the schema shows them.
+//! The signed-in person, as the schema shows them.
 
 use async_graphql::{ComplexObject, Context, Result, SimpleObject};
 
 use super::{
+    context::{actor, services},
     error::refuse,
-    query::{actor, services},
     types::{Role, time},
 };
 

@@ -1,4 +1,4 @@
-//! Who is asking, found out once: a bearer key, or else the browser's session.
+//! Authenticates each request once: by its bearer key or, without one, by the browser's session.
 
 use axum::{
     extract::{Request, State},
@@ -7,23 +7,23 @@ use axum::{
 };
 use domain::{ApiError, ErrorCode, audit::Channel, secret::without_tokens};
 use http::{Extensions, HeaderMap, Uri, header};
-use service::{Actor, Client};
+use service::{Actor, Client, Services};
 use tower_sessions::Session;
 
 use super::sessions;
-use crate::{accept::Peer, problem, router::Doors};
+use crate::{accept::Peer, headers, problem};
 
 /// The longest `User-Agent` that is kept, in characters.
 const MOST_AGENT_CHARS: usize = 200;
 
-/// What is known of the caller when the handler runs.
+/// The outcome of authentication. Handlers find it in the request's extensions.
 #[derive(Clone, Debug)]
 pub(crate) enum Caller {
     /// Neither session nor key.
     Nobody,
     /// A person or a service account.
     Known(Box<Actor>),
-    /// A key was presented and isn't good, or the header isn't well-formed.
+    /// The presented key isn't valid, or the header isn't well-formed.
     Refused(ApiError),
 }
 
@@ -45,9 +45,9 @@ impl Caller {
     }
 }
 
-/// From where a request came.
+/// The client that sent a request.
 pub(crate) fn client(headers: &HeaderMap, extensions: &Extensions, channel: Channel) -> Client {
-    let user_agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let user_agent = headers::text(headers, header::USER_AGENT);
     Client {
         channel,
         address: extensions.get::<Peer>().map(|peer| peer.0.to_string()),
@@ -56,15 +56,15 @@ pub(crate) fn client(headers: &HeaderMap, extensions: &Extensions, channel: Chan
     }
 }
 
-/// For the browser's routes: by session alone.
+/// Authenticates the browser's routes, by session only.
 pub(crate) async fn by_session(
-    State(doors): State<Doors>,
+    State(services): State<Services>,
     session: Session,
     mut request: Request,
     next: Next,
 ) -> Response {
     let client = client(request.headers(), request.extensions(), Channel::Browser);
-    let caller = match session_actor(&doors, &session, client).await {
+    let caller = match session_actor(&services, &session, client).await {
         Ok(caller) => caller,
         Err(error) => return problem::of(&error),
     };
@@ -72,9 +72,9 @@ pub(crate) async fn by_session(
     next.run(request).await
 }
 
-/// For the API's routes: by key and, without one, by session.
+/// Authenticates the API's routes, by key or, without one, by session.
 pub(crate) async fn by_key_or_session(
-    State(doors): State<Doors>,
+    State(services): State<Services>,
     session: Session,
     mut request: Request,
     next: Next,
@@ -84,11 +84,11 @@ pub(crate) async fn by_key_or_session(
     client.agent_id = text(request.headers(), AGENT_HEADER).and_then(|id| id.parse().ok());
     let caller = match request.headers().get(header::AUTHORIZATION) {
         Some(value) => match bearer(value.to_str().unwrap_or_default()) {
-            Some(token) => doors.services.actors().from_bearer(token, client).await.map_err(ApiError::from),
+            Some(token) => services.actors().from_bearer(token, client).await.map_err(ApiError::from),
             None => Err(ApiError::unauthenticated()),
         }
         .map_or_else(Caller::Refused, |actor| Caller::Known(Box::new(actor))),
-        None => match session_actor(&doors, &session, client).await {
+        None => match session_actor(&services, &session, client).await {
             Ok(caller) => caller,
             Err(error) => Caller::Refused(error),
         },
@@ -98,7 +98,7 @@ pub(crate) async fn by_key_or_session(
     next.run(request).await
 }
 
-/// The tenant that a client names: any other than the caller's own is refused like a bad key.
+/// The tenant that a client expects to act in. Another one than the caller's is refused like an invalid key.
 const TENANT_HEADER: &str = "x-prefect-tenant-id";
 /// The agent that a client says it is.
 const AGENT_HEADER: &str = "x-prefect-agent-id";
@@ -112,19 +112,14 @@ fn in_named_tenant(caller: Caller, headers: &HeaderMap) -> Caller {
     }
 }
 
-/// A header's text; none for an empty one.
+/// A header's text; `None` for an empty one. Text that can't be read counts as `?`, which no id is.
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or("?").trim()).filter(|text| !text.is_empty())
 }
 
-async fn session_actor(doors: &Doors, session: &Session, client: Client) -> Result<Caller, ApiError> {
-    let Some(who) = sessions::who(session, &client, doors.services.now()).await? else { return Ok(Caller::Nobody) };
-    match doors
-        .services
-        .actors()
-        .from_session(who.user, who.tenant, who.confirmed_at, client)
-        .await
-        .map_err(ApiError::from)
+async fn session_actor(services: &Services, session: &Session, client: Client) -> Result<Caller, ApiError> {
+    let Some(user) = sessions::current_user(session, &client, services.now()).await? else { return Ok(Caller::Nobody) };
+    match services.actors().from_session(user.id, user.tenant, user.confirmed_at, client).await.map_err(ApiError::from)
     {
         Ok(actor) => Ok(Caller::Known(Box::new(actor))),
         Err(error) if error.code == ErrorCode::Unauthenticated => Ok(Caller::Nobody),
@@ -138,21 +133,21 @@ fn bearer(value: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
 }
 
-/// Pages that need a person send everybody else to the sign-in, and back to where they wanted to go.
+/// Redirects requests without a signed-in person to the sign-in page, which leads back to the page that was asked for.
 pub(crate) async fn require_person(request: Request, next: Next) -> Response {
     let known = request.extensions().get::<Caller>().is_some_and(|caller| caller.actor().is_some());
     if known {
         return next.run(request).await;
     }
-    Redirect::to(&format!("/sign-in?next={}", app::list_url::encode(wanted(request.uri())))).into_response()
+    Redirect::to(&format!("/sign-in?next={}", app::list_url::encode(page_of(request.uri())))).into_response()
 }
 
-/// Where forms go that have no page of their own, or none without what was sent.
+/// Addresses of forms without a page: none at all, or none without the form's fields.
 const WITHOUT_PAGE: [&str; 5] =
     ["/switch-tenant", "/sign-out", "/preferences/theme", "/team/keys/suspend", "/team/keys/revoke"];
 
-/// The page that a request is about: a form is sent to its own page's address.
-fn wanted(uri: &Uri) -> &str {
+/// The page at a request's address; most forms are sent to the address of their page.
+fn page_of(uri: &Uri) -> &str {
     if WITHOUT_PAGE.contains(&uri.path()) {
         return "/";
     }
@@ -163,7 +158,7 @@ fn wanted(uri: &Uri) -> &str {
 mod tests {
     use http::Uri;
 
-    use super::{bearer, wanted};
+    use super::{bearer, page_of};
 
     #[test]
     fn a_bearer_header_has_a_scheme_and_a_token() {
@@ -177,7 +172,7 @@ mod tests {
     #[test]
     fn a_form_leads_back_to_its_page_if_it_has_one() {
         let form = Uri::from_static("/user/api-keys/new?name=ci");
-        assert_eq!(wanted(&form), "/user/api-keys/new?name=ci");
-        assert_eq!(wanted(&Uri::from_static("/switch-tenant")), "/");
+        assert_eq!(page_of(&form), "/user/api-keys/new?name=ci");
+        assert_eq!(page_of(&Uri::from_static("/switch-tenant")), "/");
     }
 }

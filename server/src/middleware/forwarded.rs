@@ -1,6 +1,9 @@
-//! Behind a proxy: whose address a request has.
+//! The client's address behind a proxy.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     extract::{Request, State},
@@ -9,17 +12,17 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName};
 
-use crate::{accept::Peer, router::Doors};
+use crate::{accept::Peer, config::Site};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Puts the client's address in the place of a trusted proxy's. A proxy that names nobody leaves none: its own would stand for
-/// all its clients, and a limit on one would be a limit on all.
-pub(crate) async fn find_client(State(doors): State<Doors>, mut request: Request, next: Next) -> Response {
+/// Replaces a trusted proxy's address by the client's. When the proxy names no client, the request has no address: with the
+/// proxy's own, a limit on one client would be a limit on all.
+pub(crate) async fn find_client(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
-    if let Some(Peer(proxy)) = peer.filter(|peer| doors.site.trusts(peer.0)) {
+    if let Some(Peer(proxy)) = peer.filter(|peer| site.trusts(peer.0)) {
         request.extensions_mut().remove::<Peer>();
-        if let Some(client) = client_of(request.headers(), |address| doors.site.trusts(address)) {
+        if let Some(client) = client_of(request.headers(), |address| site.trusts(address)) {
             request.extensions_mut().insert(Peer(client));
         } else {
             tracing::debug!(%proxy, "a trusted proxy names no client");
@@ -28,8 +31,8 @@ pub(crate) async fn find_client(State(doors): State<Doors>, mut request: Request
     next.run(request).await
 }
 
-/// The last address in `X-Forwarded-For` that isn't a trusted proxy's: each proxy adds at the end whom it heard, and what stands
-/// before an untrusted address is only that one's word.
+/// The last address in `X-Forwarded-For` that isn't a trusted proxy's. Each proxy appends the address that it was called
+/// from, so what precedes an untrusted address is only that client's claim.
 fn client_of(headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
     let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     let mut first = None;

@@ -1,6 +1,7 @@
-//! What happens to every request before and after its handler.
+//! Layers around the handlers.
 
 pub(crate) mod authenticate;
+pub(crate) mod dialogs;
 pub(crate) mod forwarded;
 
 pub(crate) mod limits;

@@ -1,6 +1,6 @@
-//! The headers of every answer (OWASP Secure Headers), and the request's id.
+//! The security headers of every answer (OWASP Secure Headers), and the request's id.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     extract::{Request, State},
@@ -11,7 +11,7 @@ use domain::secret::without_tokens;
 use http::{HeaderName, HeaderValue, header};
 use tracing::Instrument;
 
-use crate::router::Doors;
+use crate::config::Site;
 
 const STRICT_CSP: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
 const COMMON: [(HeaderName, &str); 5] = [
@@ -22,7 +22,7 @@ const COMMON: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// Where the path holds a secret: the way to it stands in the log, the secret doesn't.
+/// Paths that continue with a secret. The log has them without it.
 const SECRET_PATHS: [&str; 3] = ["/calendar/", "/invitations/", "/set-up/"];
 
 /// A path as it may be logged.
@@ -31,8 +31,9 @@ fn without_secret(path: &str) -> Cow<'_, str> {
     known.map_or_else(|| without_tokens(path), Cow::Borrowed)
 }
 
-/// Names the request, and hardens the answer. A page brings its own content policy, with its nonce.
-pub(crate) async fn harden(State(doors): State<Doors>, request: Request, next: Next) -> Response {
+/// Gives the request an id, and sets the security headers of the answer. A page sets its own content security policy, with its
+/// nonce.
+pub(crate) async fn set(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let id = service::new_request_id();
     let span =
         tracing::info_span!("request", id, method = %request.method(), path = &*without_secret(request.uri().path()));
@@ -43,7 +44,7 @@ pub(crate) async fn harden(State(doors): State<Doors>, request: Request, next: N
     }
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(STRICT_CSP));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    if doors.site.is_secure {
+    if site.is_secure {
         headers
             .insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
     }

@@ -1,5 +1,7 @@
 //! Browser sessions: tower-sessions over the service's rows, keyed by the SHA-256 of the cookie's secret.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use axum::{
     extract::{Request, State},
@@ -20,7 +22,7 @@ use tower_sessions::{
     session_store::{Error, Result},
 };
 
-use crate::{config::Site, router::Doors};
+use crate::config::Site;
 
 /// A session without any request ends after this time.
 const IDLE: time::Duration = time::Duration::minutes(60);
@@ -33,28 +35,29 @@ const CODE_WITHIN: TimeDelta = TimeDelta::minutes(5);
 const WHO: &str = "who";
 const PENDING: &str = "pending";
 
-/// Who sits at a session, and since when.
+/// The signed-in user of a session, as its record has it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Who {
-    pub(crate) user: UserId,
+pub(crate) struct CurrentUser {
+    #[serde(rename = "user")]
+    pub(crate) id: UserId,
     pub(crate) tenant: TenantId,
     signed_in_at: DateTime<Utc>,
     seen_at: DateTime<Utc>,
     /// When the person last gave their password here.
     #[serde(default)]
     pub(crate) confirmed_at: DateTime<Utc>,
-    #[serde(default)]
-    id: SessionId,
+    #[serde(default, rename = "id")]
+    session: SessionId,
     #[serde(default)]
     address: Option<String>,
     #[serde(default)]
     user_agent: Option<String>,
-    /// The password that the session began by.
+    /// The password that the session began with.
     #[serde(default)]
     password: Option<PasswordMark>,
 }
 
-/// Who has given the right password, and still owes a code of the second factor.
+/// A sign-in whose password was right, and which awaits a code of the second factor.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Pending {
     user: UserId,
@@ -80,30 +83,30 @@ pub(crate) fn layer(services: Services, site: &Site) -> SessionManagerLayer<Stor
         .with_expiry(Expiry::OnInactivity(IDLE))
 }
 
-/// Begins a session under a new id (an id from before signing in never becomes a signed-in one).
+/// Begins a signed-in session, under a new id (session fixation).
 pub(crate) async fn begin(
     session: &Session,
     signed_in: SignedIn,
     client: &Client,
     now: DateTime<Utc>,
 ) -> std::result::Result<(), ApiError> {
-    let who = Who {
-        user: signed_in.user_id,
+    let user = CurrentUser {
+        id: signed_in.user_id,
         tenant: signed_in.tenant_id,
         signed_in_at: now,
         seen_at: now,
         confirmed_at: now,
-        id: service::new_session_id(now),
+        session: service::new_session_id(now),
         address: client.address.clone(),
         user_agent: client.user_agent.clone(),
         password: Some(signed_in.password),
     };
     session.remove_value(PENDING).await.map_err(|error| failed(&error))?;
     session.cycle_id().await.map_err(|error| failed(&error))?;
-    session.insert(WHO, who).await.map_err(|error| failed(&error))
+    session.insert(WHO, user).await.map_err(|error| failed(&error))
 }
 
-/// Remembers who still owes a code, under a new id.
+/// Keeps a sign-in that awaits a code, under a new session id.
 pub(crate) async fn await_code(
     session: &Session,
     signed_in: SignedIn,
@@ -115,8 +118,8 @@ pub(crate) async fn await_code(
     session.insert(PENDING, pending).await.map_err(|error| failed(&error))
 }
 
-/// Who owes a code, if somebody does and not for too long.
-pub(crate) async fn awaits_code(
+/// The sign-in that awaits a code, unless it has waited for too long.
+pub(crate) async fn find_awaiting_code(
     session: &Session,
     now: DateTime<Utc>,
 ) -> std::result::Result<Option<SignedIn>, ApiError> {
@@ -129,10 +132,10 @@ pub(crate) async fn awaits_code(
     }))
 }
 
-/// The person has just shown again that it is them.
-pub(crate) async fn confirm(session: &Session, now: DateTime<Utc>) -> std::result::Result<(), ApiError> {
-    if let Ok(Some(who)) = session.get::<Who>(WHO).await {
-        session.insert(WHO, Who { confirmed_at: now, ..who }).await.map_err(|error| failed(&error))?;
+/// Records that the person has just given their password again.
+pub(crate) async fn record_confirmation(session: &Session, now: DateTime<Utc>) -> std::result::Result<(), ApiError> {
+    if let Ok(Some(user)) = session.get::<CurrentUser>(WHO).await {
+        session.insert(WHO, CurrentUser { confirmed_at: now, ..user }).await.map_err(|error| failed(&error))?;
     }
     Ok(())
 }
@@ -142,55 +145,55 @@ pub(crate) async fn end(session: &Session) -> std::result::Result<(), ApiError> 
     session.flush().await.map_err(|error| failed(&error))
 }
 
-/// What the session's row is found by.
+/// The key of the session's row.
 ///
 /// # Errors
-/// For a session that was never kept.
+/// When the session was never stored.
 pub(crate) fn digest_of(session: &Session) -> std::result::Result<[u8; 32], ApiError> {
     session.id().map(digest).ok_or_else(ApiError::unauthenticated)
 }
 
 /// Moves a session to another tenant.
-pub(crate) async fn stand_in(session: &Session, tenant: TenantId) -> std::result::Result<(), ApiError> {
-    if let Ok(Some(who)) = session.get::<Who>(WHO).await {
-        session.insert(WHO, Who { tenant, ..who }).await.map_err(|error| failed(&error))?;
+pub(crate) async fn select_tenant(session: &Session, tenant: TenantId) -> std::result::Result<(), ApiError> {
+    if let Ok(Some(user)) = session.get::<CurrentUser>(WHO).await {
+        session.insert(WHO, CurrentUser { tenant, ..user }).await.map_err(|error| failed(&error))?;
     }
     Ok(())
 }
 
-/// Who sits at the session, if somebody does and it isn't over. Prolongs it, once a minute at most.
-pub(crate) async fn who(
+/// The signed-in user, unless the session has ended. Prolongs the session, at most once a minute.
+pub(crate) async fn current_user(
     session: &Session,
     client: &Client,
     now: DateTime<Utc>,
-) -> std::result::Result<Option<Who>, ApiError> {
-    let Some(who) = session.get::<Who>(WHO).await.map_err(|error| failed(&error))? else { return Ok(None) };
-    if now - who.signed_in_at >= ABSOLUTE {
+) -> std::result::Result<Option<CurrentUser>, ApiError> {
+    let Some(user) = session.get::<CurrentUser>(WHO).await.map_err(|error| failed(&error))? else { return Ok(None) };
+    if now - user.signed_in_at >= ABSOLUTE {
         end(session).await?;
         return Ok(None);
     }
-    if now - who.seen_at >= TOUCH_EVERY {
+    if now - user.seen_at >= TOUCH_EVERY {
         let (address, user_agent) = (client.address.clone(), client.user_agent.clone());
-        let seen = Who { seen_at: now, address, user_agent, ..who.clone() };
+        let seen = CurrentUser { seen_at: now, address, user_agent, ..user.clone() };
         session.insert(WHO, seen).await.map_err(|error| failed(&error))?;
     }
-    Ok(Some(who))
+    Ok(Some(user))
 }
 
 fn failed(error: &tower_sessions::session::Error) -> ApiError {
     ApiError::from(service::Error::Fault(format!("session: {error}")))
 }
 
-/// Gives the cookie that removes a session all the flags of the one that made it; a browser ignores it otherwise.
-pub(crate) async fn complete_removal(State(doors): State<Doors>, request: Request, next: Next) -> Response {
+/// Gives the cookie that removes a session the flags of the one that it removes; browsers ignore it otherwise.
+pub(crate) async fn complete_removal(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let prefix = format!("{}=;", doors.site.session_cookie());
+    let prefix = format!("{}=;", site.session_cookie());
     let cookies: Vec<HeaderValue> = response.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
     let is_removal = |cookie: &HeaderValue| cookie.to_str().is_ok_and(|text| text.starts_with(&prefix));
     if cookies.iter().any(is_removal) {
         response.headers_mut().remove(header::SET_COOKIE);
         for cookie in cookies {
-            let cookie = if is_removal(&cookie) { removal(&doors.site) } else { cookie };
+            let cookie = if is_removal(&cookie) { removal(&site) } else { cookie };
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
     }
@@ -213,14 +216,14 @@ fn backend(error: impl std::fmt::Display) -> Error {
 
 impl Store {
     fn row(&self, record: &Record) -> Result<StoredSession> {
-        let who = record.data.get(WHO).and_then(|who| serde_json::from_value::<Who>(who.clone()).ok());
-        let (user_id, begun_by) = (who.as_ref().map(|who| who.user), who.as_ref().and_then(|who| who.password));
-        let facts = who.map(|who| SessionFacts {
-            id: who.id,
-            signed_in_at: who.signed_in_at,
-            seen_at: who.seen_at,
-            address: who.address,
-            user_agent: who.user_agent,
+        let user = record.data.get(WHO).and_then(|user| serde_json::from_value::<CurrentUser>(user.clone()).ok());
+        let (user_id, begun_by) = (user.as_ref().map(|user| user.id), user.as_ref().and_then(|user| user.password));
+        let facts = user.map(|user| SessionFacts {
+            id: user.session,
+            signed_in_at: user.signed_in_at,
+            seen_at: user.seen_at,
+            address: user.address,
+            user_agent: user.user_agent,
         });
         let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
         // By our clock, like everything else that ends.

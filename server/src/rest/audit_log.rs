@@ -1,5 +1,4 @@
-//! The audit log, taken out whole: one JSON object a line, or CSV. By key or by session, as a stream: the log may be longer
-//! than the memory.
+//! Exports the audit log as JSON Lines or CSV. Streams it, because the log may be larger than the memory.
 
 use app::list_url::AuditParams;
 use axum::{
@@ -14,11 +13,11 @@ use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use service::{Export, Services};
 
-use crate::{middleware::authenticate::Caller, problem, router::Doors};
+use crate::{middleware::authenticate::Caller, problem};
 
-/// A line as it is taken out. The order of its members is the order of the columns.
+/// An exported entry. The fields are in the order of the columns.
 #[derive(Serialize)]
-struct Line {
+struct Row {
     number: u64,
     id: String,
     at: String,
@@ -58,7 +57,7 @@ const COLUMNS: [&str; 17] = [
     "hash",
 ];
 
-impl From<AuditLine> for Line {
+impl From<AuditLine> for Row {
     fn from(line: AuditLine) -> Self {
         Self {
             number: line.number,
@@ -84,12 +83,12 @@ impl From<AuditLine> for Line {
 
 /// The formats.
 #[derive(Clone, Copy)]
-enum Form {
+enum Format {
     Jsonl,
     Csv,
 }
 
-impl Form {
+impl Format {
     fn of_file(name: &str) -> Option<Self> {
         match name {
             "audit-log.jsonl" => Some(Self::Jsonl),
@@ -98,7 +97,7 @@ impl Form {
         }
     }
 
-    fn word(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Jsonl => "JSONL",
             Self::Csv => "CSV",
@@ -119,15 +118,15 @@ impl Form {
         }
     }
 
-    fn write(self, lines: Vec<AuditLine>) -> Vec<u8> {
+    fn write(self, entries: Vec<AuditLine>) -> Vec<u8> {
         let mut text = Vec::new();
-        for line in lines.into_iter().map(Line::from) {
+        for row in entries.into_iter().map(Row::from) {
             match self {
                 Self::Jsonl => {
-                    text.extend(serde_json::to_vec(&line).unwrap_or_default());
+                    text.extend(serde_json::to_vec(&row).unwrap_or_default());
                     text.push(b'\n');
                 }
-                Self::Csv => text.extend(csv_row(|writer| writer.serialize(harmless(line)))),
+                Self::Csv => text.extend(csv_row(|writer| writer.serialize(harmless(row)))),
             }
         }
         text
@@ -136,34 +135,33 @@ impl Form {
 
 fn csv_row(write: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> csv::Result<()>) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-    // Writing into memory fails for no row that has as many columns as its head.
+    // Writing into memory fails only for a row with another number of columns than the first.
     write(&mut writer).ok();
     writer.into_inner().unwrap_or_default()
 }
 
-/// What people typed can begin like a formula; a spreadsheet would run it (CWE-1236). A leading apostrophe makes it text.
-fn harmless(line: Line) -> Line {
+/// Text that people typed may begin like a formula, which a spreadsheet would run (CWE-1236). A leading apostrophe makes it text.
+fn harmless(row: Row) -> Row {
     let text =
         |text: String| if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text };
-    Line {
-        actor_name: text(line.actor_name),
-        subject_name: text(line.subject_name),
-        detail: text(line.detail),
-        user_agent: line.user_agent.map(text),
-        ..line
+    Row {
+        actor_name: text(row.actor_name),
+        subject_name: text(row.subject_name),
+        detail: text(row.detail),
+        user_agent: row.user_agent.map(text),
+        ..row
     }
 }
 
-/// `GET /api/v1/audit-log.jsonl` and `.csv`, with the filters of the page. `HEAD` takes nothing out, so that it adds no line
-/// of an export.
+/// `GET /api/v1/audit-log.jsonl` and `.csv`, with the filters of the page. `HEAD` exports nothing, so that it adds no audit entry.
 pub(crate) async fn export(
-    State(doors): State<Doors>,
+    State(services): State<Services>,
     Extension(caller): Extension<Caller>,
     method: Method,
     params: Result<Query<AuditParams>, QueryRejection>,
     Path(file): Path<String>,
 ) -> Response {
-    let Some(form) = Form::of_file(&file) else { return problem::of(&ApiError::not_found()) };
+    let Some(format) = Format::of_file(&file) else { return problem::of(&ApiError::not_found()) };
     let actor = match caller.require() {
         Ok(actor) => actor,
         Err(error) => return problem::of(&error),
@@ -175,21 +173,21 @@ pub(crate) async fn export(
         Ok(query) => query,
         Err(error) => return problem::answer(StatusCode::BAD_REQUEST, &unreadable(&error)),
     };
-    let log = doors.services.audit_log();
+    let log = services.audit_log();
     let begun = if method == Method::HEAD {
-        // Reading one line takes the same right.
+        // Reading one entry takes the same permission.
         let one = PageRequest { limit: 1, ..PageRequest::default() };
         log.list(actor, &AuditQuery { page: one, ..AuditQuery::default() }).await.map(|_| None)
     } else {
-        log.export(actor, &query, form.word()).await.map(Some)
+        log.export(actor, &query, format.name()).await.map(Some)
     };
     let export = match begun.map_err(ApiError::from) {
         Ok(export) => export,
         Err(error) => return problem::of(&error),
     };
-    let body = body_of(doors.services.clone(), export, form);
+    let body = body_of(services, export, format);
     let name = format!("attachment; filename=\"{file}\"");
-    let mut response = (StatusCode::OK, [(header::CONTENT_TYPE, form.content_type())], body).into_response();
+    let mut response = (StatusCode::OK, [(header::CONTENT_TYPE, format.content_type())], body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(name) = HeaderValue::from_str(&name) {
@@ -198,27 +196,26 @@ pub(crate) async fn export(
     response
 }
 
-/// The parameters that can't be read, each with what it takes.
+/// Names the parameters that can't be read, each with what it takes.
 fn unreadable(error: &ApiError) -> String {
     let fields = error.fields.iter().map(|error| format!("{}: {}", error.field, error.message));
     fields.collect::<Vec<_>>().join(" ")
 }
 
-/// The whole file; nothing for `HEAD`, though of no known length either (RFC 9110 §8.6).
-fn body_of(services: Services, export: Option<Export>, form: Form) -> Body {
+/// The file. Empty for `HEAD`, but without a known length as well (RFC 9110 §8.6).
+fn body_of(services: Services, export: Option<Export>, format: Format) -> Body {
     let Some(export) = export else { return Body::from_stream(stream::empty::<std::io::Result<Bytes>>()) };
-    let head = stream::once(async move { Ok(Bytes::from(form.head())) });
-    Body::from_stream(head.chain(pages(services, export, form)))
+    let head = stream::once(async move { Ok(Bytes::from(format.head())) });
+    Body::from_stream(head.chain(pages(services, export, format)))
 }
 
-/// The rows, a page of the database at a time. A failure in the middle breaks the connection off, so that nobody takes a
-/// part for the whole.
-fn pages(services: Services, export: Export, form: Form) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
+/// The rows, a page at a time. A failure in between breaks the connection off, so that nobody takes a part for the whole.
+fn pages(services: Services, export: Export, format: Format) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
     stream::try_unfold(Some((services, export)), move |state| async move {
         let Some((services, export)) = state else { return Ok(None) };
         let page = services.audit_log().export_page(export).await;
-        let (lines, rest) = page.map_err(|error| std::io::Error::other(ApiError::from(error)))?;
-        Ok(Some((Bytes::from(form.write(lines)), rest.map(|rest| (services, rest)))))
+        let (entries, rest) = page.map_err(|error| std::io::Error::other(ApiError::from(error)))?;
+        Ok(Some((Bytes::from(format.write(entries)), rest.map(|rest| (services, rest)))))
     })
 }
 
@@ -228,7 +225,7 @@ mod tests {
 
     #[test]
     fn csv_is_quoted_and_holds_no_formula() {
-        let line = Line {
+        let row = Row {
             number: 1,
             id: String::new(),
             at: String::new(),
@@ -247,7 +244,7 @@ mod tests {
             detail: String::new(),
             hash: String::new(),
         };
-        let text = String::from_utf8(csv_row(|writer| writer.serialize(harmless(line)))).unwrap();
+        let text = String::from_utf8(csv_row(|writer| writer.serialize(harmless(row)))).unwrap();
         assert!(
             text.contains(r#""'=HYPERLINK(""https://evil.example"")""#) && text.contains(r#""a, ""b""""#),
             "{text}"

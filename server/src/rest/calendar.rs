@@ -1,4 +1,6 @@
-//! The calendar feed: iCalendar (RFC 5545) by a secret link, because calendars can't sign in.
+//! The calendar feed: iCalendar (RFC 5545) at a secret address, because calendars can't sign in.
+
+use std::sync::Arc;
 
 use axum::{
     extract::{Path, State},
@@ -8,24 +10,29 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, ApiKey, Owner, time::utc_text};
 use http::header;
 use icalendar::{Alarm, Component, Event, EventLike};
+use service::Services;
 
-use crate::{problem, router::Doors};
+use crate::{config::Site, problem};
 
-/// How long before its end a calendar reminds of a key.
+/// How long before a key's expiry the calendar reminds.
 const REMIND: TimeDelta = TimeDelta::days(7);
 
 /// `GET /calendar/{secret}.ics`.
-pub(crate) async fn feed(State(doors): State<Doors>, Path(file): Path<String>) -> Response {
+pub(crate) async fn feed(
+    State(services): State<Services>,
+    State(site): State<Arc<Site>>,
+    Path(file): Path<String>,
+) -> Response {
     let secret = file.strip_suffix(".ics").unwrap_or_default();
-    let keys = match doors.services.calendar().read(secret).await.map_err(ApiError::from) {
+    let keys = match services.calendar().read(secret).await.map_err(ApiError::from) {
         Ok(keys) => keys,
         Err(error) => return problem::of(&error),
     };
-    let now = doors.services.now();
+    let now = services.now();
     let mut calendar = icalendar::Calendar::new();
     calendar.name("API keys that expire");
     for key in keys {
-        if let Some(event) = event(&key, &doors.site.public_url, now) {
+        if let Some(event) = event(&key, &site.public_url, now) {
             calendar.push(event);
         }
     }

@@ -1,7 +1,4 @@
-//! The REST door: verification and health. Errors are problem details (RFC 9457).
-
-pub(crate) mod audit_log;
-pub(crate) mod calendar;
+//! Verification of API keys, for the services that they open.
 
 use axum::{
     Json,
@@ -12,9 +9,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{ApiError, OwnerKind, audit::Channel};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use service::VerifiedKey;
+use service::{Services, VerifiedKey};
 
-use crate::{middleware::authenticate::client, pages::is_json, problem, router::Doors};
+use crate::{body, headers, middleware::authenticate::client, problem};
 
 #[derive(Deserialize)]
 struct VerifyRequest {
@@ -68,50 +65,24 @@ impl From<VerifiedKey> for Facts {
     }
 }
 
-/// An instant on the wire: UTC, whole seconds, with `Z`.
-pub(crate) fn rfc3339(at: DateTime<Utc>) -> String {
+/// RFC 3339 in UTC, to the second, with `Z`.
+fn rfc3339(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// `POST /api/v1/verify`: is this token good, and for what? A refused one is told "not valid", never why.
-pub(crate) async fn verify(State(doors): State<Doors>, request: Request) -> Response {
-    if !is_json(request.headers()) {
+/// `POST /api/v1/verify`: whether a token is valid and, if so, whose it is. A refusal never says why.
+pub(crate) async fn verify(State(services): State<Services>, request: Request) -> Response {
+    if !headers::is_json(request.headers()) {
         return problem::answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json.");
     }
     let client = client(request.headers(), request.extensions(), Channel::Rest);
-    let Ok(body) = axum::body::to_bytes(request.into_body(), crate::middleware::limits::MOST_BYTES).await else {
-        return problem::answer(StatusCode::PAYLOAD_TOO_LARGE, "The request's body is larger than 64 KiB.");
-    };
-    let Some(asked) = read_object::<VerifyRequest>(&body) else {
+    let Some(input) = body::json_object::<VerifyRequest>(&body::bytes(request.into_body()).await) else {
         return problem::answer(StatusCode::BAD_REQUEST, "Send a JSON object with the member \"token\", a string.");
     };
-    match doors.services.verification().verify(&asked.token, &client).await {
+    match services.verification().verify(&input.token, &client).await {
         Ok(verified) => {
             Json(VerifyAnswer { valid: verified.is_some(), facts: verified.map(Facts::from) }).into_response()
         }
         Err(error) => problem::of(&ApiError::from(error)),
     }
-}
-
-/// A JSON object. Not an array: those would be read as an object's members in their order.
-pub(crate) fn read_object<T: serde::de::DeserializeOwned>(body: &[u8]) -> Option<T> {
-    body.trim_ascii_start().starts_with(b"{").then(|| serde_json::from_slice(body).ok()).flatten()
-}
-
-/// `GET /health/live`: the process answers.
-pub(crate) async fn live() -> &'static str {
-    "ok\n"
-}
-
-/// `GET /health/ready`: and so does the database.
-pub(crate) async fn ready(State(doors): State<Doors>) -> Response {
-    if doors.services.is_healthy().await {
-        return "ok\n".into_response();
-    }
-    problem::answer(StatusCode::SERVICE_UNAVAILABLE, "The database does not answer.")
-}
-
-/// Any other path below `/api/`.
-pub(crate) async fn not_found() -> Response {
-    problem::of(&ApiError::not_found())
 }

@@ -1,4 +1,4 @@
-//! The browser's door without script: sessions, forms, headers, and what another site's page may not.
+//! The dashboard without script: sessions, forms, headers, and requests from other sites.
 
 use axum::body::Body;
 use http::{Request, StatusCode};

@@ -1,4 +1,4 @@
-//! The GraphQL door: the documented shapes, the answers to bad keys, the guard.
+//! The GraphQL API: the documented shapes, the answers to invalid keys, the guard.
 
 use axum::body::Body;
 use http::{Request, StatusCode};

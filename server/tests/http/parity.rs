@@ -5,7 +5,7 @@ use domain::Operation;
 #[test]
 fn the_committed_schema_is_the_one_that_is_served() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql");
-    let served = server::graphql::sdl();
+    let served = server::graphql::schema::sdl();
     if std::env::var_os("UPDATE_SCHEMA").is_some() {
         std::fs::write(path, &served).unwrap();
     }
@@ -18,7 +18,7 @@ fn the_committed_schema_is_the_one_that_is_served() {
 
 #[test]
 fn every_operation_has_a_graphql_field() {
-    let schema = server::graphql::sdl();
+    let schema = server::graphql::schema::sdl();
     for operation in Operation::ALL {
         let word = operation.as_str();
         let found = schema.lines().any(|line| {
@@ -30,7 +30,7 @@ fn every_operation_has_a_graphql_field() {
 
 #[test]
 fn every_form_of_the_browser_is_an_operation_that_graphql_has() {
-    let schema = server::graphql::sdl();
+    let schema = server::graphql::schema::sdl();
     let mutations = schema.split("type Mutation {").nth(1).unwrap().split("\n}").next().unwrap();
     for (path, operation) in server::router::form_operations() {
         let word = operation.as_str();

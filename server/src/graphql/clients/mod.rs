@@ -8,7 +8,3 @@ mod types;
 
 pub use mutation::ClientMutation;
 pub use query::ClientQuery;
-
-/// The version that a client names in its headers.
-#[derive(Clone, Debug)]
-pub(super) struct ClientVersion(pub(super) Option<String>);

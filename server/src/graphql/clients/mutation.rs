@@ -5,17 +5,14 @@ use chrono::TimeDelta;
 use domain::{ApiError, Role, TenantId};
 use service::{CreateApiKey, CreateServiceAccount, RegisterAgent};
 
-use super::{
-    ClientVersion,
-    types::{
-        CreateApiTokenInput, CreateApiTokenPayload, DeleteApiTokenInput, IdPayload, QueueInput, QueuePayload,
-        RefreshTokenInput, RegisterAgentInput, SwitchTenantInput, TokenPayload,
-    },
+use super::types::{
+    CreateApiTokenInput, CreateApiTokenPayload, DeleteApiTokenInput, IdPayload, QueueInput, QueuePayload,
+    RefreshTokenInput, RegisterAgentInput, SwitchTenantInput, TokenPayload,
 };
 use crate::graphql::{
+    context::{actor, client_version, services},
     error::refuse,
     mutation::revoke,
-    query::{actor, services},
     types::{SuccessPayload, time},
 };
 
@@ -36,7 +33,7 @@ impl ClientMutation {
             name: input.name,
             labels: input.labels.unwrap_or_default(),
             tenant_id: input.tenant_id.as_deref().map(named_tenant).transpose()?,
-            version: context.data::<ClientVersion>()?.0.clone(),
+            version: client_version(context)?.map(str::to_owned),
         };
         let id = services(context)?.agents().register(actor(context)?, &input).await.map_err(refuse)?;
         Ok(IdPayload { id: id.to_string() })

@@ -9,8 +9,8 @@ use super::{
     types::{Agent, AgentConfig, ApiToken, AuthInfo, Membership, Tenant, User},
 };
 use crate::graphql::{
+    context::{actor, id, owner, services},
     error::refuse,
-    query::{actor, id, owner, services},
 };
 
 /// The queries of existing clients.

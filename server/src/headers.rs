@@ -1,0 +1,86 @@
+//! Reads headers of requests, and sets the cookies that aren't the session's.
+
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue, header, header::AsHeaderName};
+
+/// The cookie with the chosen colours.
+const THEME: &str = "theme";
+/// The cookie with the notice for the next page.
+const NOTICE: &str = "notice";
+
+/// A header's text; `None` when it is missing or isn't visible ASCII.
+pub(crate) fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Whether the body is declared as JSON.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    is_media_type(headers, "application/json")
+}
+
+/// Whether the body is declared as the fields of an HTML form.
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    is_media_type(headers, "application/x-www-form-urlencoded")
+}
+
+fn is_media_type(headers: &HeaderMap, expected: &str) -> bool {
+    let declared = text(headers, header::CONTENT_TYPE).and_then(|value| value.split(';').next());
+    declared.is_some_and(|declared| declared.trim().eq_ignore_ascii_case(expected))
+}
+
+/// The name of the theme that the browser has stored.
+pub(crate) fn theme(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, THEME)
+}
+
+/// Stores a theme's name for a year.
+pub(crate) fn set_theme(response: &mut Response, theme: &'static str) {
+    set_cookie(response, THEME, theme, 31_536_000);
+}
+
+/// The name of the notice that this page shows.
+pub(crate) fn notice(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, NOTICE)
+}
+
+/// Has the next page show a notice, within a minute.
+pub(crate) fn set_notice(response: &mut Response, notice: &'static str) {
+    set_cookie(response, NOTICE, notice, 60);
+}
+
+/// Removes a notice that has been shown.
+pub(crate) fn remove_notice(response: &mut Response) {
+    set_cookie(response, NOTICE, "", 0);
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    all.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
+/// `max_age` in seconds.
+fn set_cookie(response: &mut Response, name: &str, value: &str, max_age: u32) {
+    let cookie = format!("{name}={value}; Path=/; Max-Age={max_age}; SameSite=Lax; HttpOnly");
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_found_by_its_whole_name() {
+        let headers = [(header::COOKIE, HeaderValue::from_static("my_theme=light; theme=dark"))].into_iter().collect();
+        assert_eq!(theme(&headers), Some("dark"));
+        assert_eq!(notice(&headers), None);
+    }
+
+    #[test]
+    fn a_media_type_may_have_parameters() {
+        let json = |value| is_json(&[(header::CONTENT_TYPE, HeaderValue::from_static(value))].into_iter().collect());
+        assert!(json("application/json") && json("Application/JSON; charset=utf-8"));
+        assert!(!json("application/jsonl") && !json("text/plain") && !is_json(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,39 @@
+//! Accepting an invitation.
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use domain::ApiError;
+use service::{AcceptSignedOut, Services};
+use tower_sessions::Session;
+
+use crate::{
+    form::{Form, START},
+    middleware::sessions,
+};
+
+/// `POST /invitations/{token}`. A person who is signed in joins as themselves. Anyone else signs in with the account that has
+/// no tenant left, or gets a new one.
+pub(crate) async fn accept(
+    State(services): State<Services>,
+    Path(token): Path<String>,
+    session: Session,
+    form: Form,
+) -> Response {
+    form.redirect_after(START, "joined", async |form| match form.find_actor() {
+        Some(actor) => {
+            let tenant = services.invitations().accept(actor, &token).await?;
+            sessions::select_tenant(&session, tenant).await
+        }
+        None => accept_signed_out(&services, &token, &session, form).await,
+    })
+    .await
+}
+
+async fn accept_signed_out(services: &Services, token: &str, session: &Session, form: &Form) -> Result<(), ApiError> {
+    let client = form.client();
+    let typed = AcceptSignedOut { name: form.get("name"), password: form.secret("password"), code: form.get("code") };
+    let signed_in = services.invitations().accept_signed_out(token, &typed, &client).await?;
+    sessions::begin(session, signed_in, &client, services.now()).await
+}

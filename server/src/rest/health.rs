@@ -1,0 +1,23 @@
+//! Health, for what starts and watches the process.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use service::Services;
+
+use crate::problem;
+
+/// `GET /health/live`: the process answers.
+pub(crate) async fn live() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /health/ready`: the database answers too.
+pub(crate) async fn ready(State(services): State<Services>) -> Response {
+    if services.is_healthy().await {
+        return "ok\n".into_response();
+    }
+    problem::answer(StatusCode::SERVICE_UNAVAILABLE, "The database does not answer.")
+}
