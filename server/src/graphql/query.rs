@@ -209,7 +209,7 @@ impl ProductQuery {
     ) -> Result<PageOf<AuditLine>> {
         let (actor, id) = (actor(context)?, self::id(&id)?);
         let query = AuditQuery { page: page(after, before, limit), ..AuditQuery::default() };
-        let page = services(context)?.audit_log().of_key(actor, id, &query).await.map_err(refuse)?;
+        let page = services(context)?.api_keys().history(actor, id, &query).await.map_err(refuse)?;
         Ok(PageOf::of(page, AuditLine::from))
     }
 
