@@ -11,6 +11,8 @@
 // The `view!` macro nests one type for each element.
 #![recursion_limit = "256"]
 
+#[cfg(any(feature = "ssr", feature = "hydrate"))]
+pub mod api;
 #[cfg(feature = "ssr")]
 pub mod as_code;
 #[cfg(feature = "hydrate")]
@@ -18,14 +20,18 @@ mod browser;
 #[cfg(feature = "ssr")]
 pub mod components;
 #[cfg(feature = "ssr")]
-pub mod expiry_choice;
-#[cfg(feature = "ssr")]
 pub mod list_url;
 pub mod live;
 #[cfg(feature = "ssr")]
 pub mod pages;
 #[cfg(feature = "ssr")]
 pub mod request;
+#[cfg(feature = "ssr")]
+pub mod route;
+#[cfg(feature = "ssr")]
+pub mod routes;
+#[cfg(feature = "hydrate")]
+mod transport;
 
 #[cfg(feature = "ssr")]
 pub use pages::shell;

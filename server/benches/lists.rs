@@ -14,7 +14,8 @@ use std::{net::SocketAddr, time::Instant};
 
 use measuring::{median, runtime};
 use service::{
-    Clock, Services, SetPolicy, Settings,
+    Clock, Services, Settings,
+    domain::api_key::input::SetKeyPolicy,
     testing::{Crowd, fill, new_postgres},
 };
 use support::{Connection, admin, connect, request, send, serve, sign_in};
@@ -101,7 +102,7 @@ async fn crowd_in(url: &str, crowd: Crowd) {
     let services = Services::open(&settings, Clock::system()).await.unwrap();
     fill(&services, "bench", crowd).await.unwrap();
     let operator = services.admin().operator("bench").await.unwrap();
-    let policy = SetPolicy { policy: "expiry_required".to_owned(), days: None, from: None };
+    let policy = SetKeyPolicy { policy: "expiry_required".to_owned(), ..SetKeyPolicy::default() };
     services.tenant_policies().set(&operator, &policy).await.unwrap();
     services.close().await;
     let user =

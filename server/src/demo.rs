@@ -4,10 +4,13 @@
 //! expired has really expired.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ApiError, IssuedKey, Owner, Secret, TenantId, UserId, audit::Channel};
-use service::{
-    Actor, Client, Clock, CreateApiKey, CreateServiceAccount, RegisterAgent, RollApiKey, Services, SetPolicy, Settings,
+use domain::{
+    ApiError, IssuedKey, Owner, Role, Secret, TenantId, UserId,
+    api_key::input::{CreateKey, RollKey, SetKeyPolicy},
+    audit::Channel,
+    service_account::input::CreateAccount,
 };
+use service::{Actor, Client, Clock, RegisterAgent, Services, Settings};
 
 /// The address that the demo signs in with.
 pub const EMAIL: &str = "ada@example.org";
@@ -82,10 +85,10 @@ impl Story {
         let leaked = self.key(ada, ada.require_owner()?, "Pasted in a ticket", None).await?;
         self.key(alan, alan.require_owner()?, "Bletchley notebook", None).await?;
         self.before(TimeDelta::days(80));
-        let deployer = self.account(ada, "Deployer", "TENANT_ADMIN").await?;
-        let nightly = self.account(ada, "Nightly reports", "USER").await?;
-        let retired = self.account(ada, "Old CI", "TENANT_ADMIN").await?;
-        self.account(ada, "Grafana", "READ_ONLY_USER").await?;
+        let deployer = self.account(ada, "Deployer", Role::TenantAdmin).await?;
+        let nightly = self.account(ada, "Nightly reports", Role::User).await?;
+        let retired = self.account(ada, "Old CI", Role::TenantAdmin).await?;
+        self.account(ada, "Grafana", Role::ReadOnlyUser).await?;
         let frankfurt = self.key(ada, deployer, "Agent, Frankfurt", None).await?;
         let oregon = self.key(ada, deployer, "Agent, Oregon", Some(200)).await?;
         let trial = self.key(ada, deployer, "Agent, trial", Some(-5)).await?;
@@ -117,13 +120,13 @@ impl Story {
     /// The last two days.
     async fn lately(&self, ada: &Actor, keys: &Keys) -> service::Result<()> {
         self.before(TimeDelta::hours(30));
-        let roll = RollApiKey { key: keys.oregon.key.id, overlap: "7d".to_owned(), ..RollApiKey::default() };
+        let roll = RollKey { key: keys.oregon.key.id, overlap: "7d".to_owned(), ..RollKey::default() };
         let rolled = self.services.rolls().roll(ada, &roll).await?;
         self.before(TimeDelta::hours(26));
-        let from = Some((self.now + TimeDelta::days(20)).to_rfc3339());
-        let policy = SetPolicy { policy: "expiry_required".to_owned(), days: None, from };
+        let from = (self.now + TimeDelta::days(20)).to_rfc3339();
+        let policy = SetKeyPolicy { policy: "expiry_required".to_owned(), from, ..SetKeyPolicy::default() };
         self.services.tenant_policies().set(ada, &policy).await?;
-        self.services.invitations().invite(ada, "katherine@example.org", "USER").await?;
+        self.services.invitations().invite(ada, "katherine@example.org", Role::User).await?;
         self.before(TimeDelta::hours(9));
         self.used(&keys.cron, "192.0.2.44", "reports/3.2").await?;
         self.before(TimeDelta::hours(2));
@@ -158,15 +161,15 @@ impl Story {
         self.services.agents().register(&actor, &input).await.map(drop)
     }
 
-    async fn account(&self, actor: &Actor, name: &str, role: &str) -> service::Result<Owner> {
-        let input = CreateServiceAccount { name: name.to_owned(), role: Some(role.to_owned()), idempotency_key: None };
+    async fn account(&self, actor: &Actor, name: &str, role: Role) -> service::Result<Owner> {
+        let input = CreateAccount { name: name.to_owned(), role: Some(role), ..CreateAccount::default() };
         Ok(Owner::ServiceAccount(self.services.service_accounts().create(actor, &input).await?.id))
     }
 
     /// `ends`: days from the demo's present; negative for what is over by now.
     async fn key(&self, actor: &Actor, owner: Owner, name: &str, ends: Option<i64>) -> service::Result<IssuedKey> {
         let expires_at = ends.map(|days| (self.now + TimeDelta::days(days)).to_rfc3339());
-        let input = CreateApiKey { owner, tenant_id: None, name: name.to_owned(), expires_at, idempotency_key: None };
+        let input = CreateKey { owner: Some(owner), name: name.to_owned(), expires_at, ..CreateKey::default() };
         self.services.api_keys().create(actor, &input).await
     }
 

@@ -3,12 +3,16 @@
 
 use std::collections::HashMap;
 
-use app::{components::place, list_url::is_own_path, request::FormOutcome};
+use app::{
+    api::{path_of, wire::field},
+    list_url::is_own_path,
+    request::FormOutcome,
+};
 use axum::{
     extract::{FromRef, FromRequest, Request},
     response::{IntoResponse, Redirect, Response},
 };
-use domain::{ApiError, ErrorCode, Secret, audit::Channel};
+use domain::{ApiError, ErrorCode, Notice, Operation, Secret, audit::Channel, outcome::Reveal};
 use http::{StatusCode, request::Parts};
 use service::{Actor, Client, Services};
 use tower_sessions::Session;
@@ -17,7 +21,7 @@ use crate::{
     body, headers,
     middleware::{
         authenticate::{Caller, client},
-        dialogs, sessions,
+        sessions,
     },
     pages::PageRenderer,
     problem,
@@ -68,12 +72,17 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     }
 }
 
-/// A form that a page at the same address shows. Extracts itself from a request.
+/// A form, and the page that shows it: the one at the form's own address, unless the form names another. Extracts itself from
+/// a request.
 pub(crate) struct Form {
     fields: Fields,
     parts: Parts,
     renderer: PageRenderer,
 }
+
+/// The fields that confirm who is signed in.
+const CONFIRM_PASSWORD: &str = "confirm_password";
+const CONFIRM_CODE: &str = "confirm_code";
 
 impl<S: Send + Sync> FromRequest<S> for Form
 where
@@ -83,16 +92,50 @@ where
 
     /// Refuses a form whose page was opened in another tenant than the session's present one.
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let (parts, fields) = Fields::split(request).await?;
-        let form = Self { fields, parts, renderer: PageRenderer::from_ref(state) };
-        if form.is_in_its_tenant() { Ok(form) } else { Err(form.refuse_other_tenant().await) }
+        let form = Self::read(request, PageRenderer::from_ref(state)).await?;
+        match form.check_tenant() {
+            Ok(()) => Ok(form),
+            Err(error) => Err(form.show_again(error).await),
+        }
     }
 }
 
 impl Form {
-    /// All fields.
-    pub(crate) fn fields(&self) -> &Fields {
-        &self.fields
+    /// Reads a form's request.
+    ///
+    /// # Errors
+    /// With the answer, when the body isn't a form's.
+    pub(crate) async fn read(request: Request, renderer: PageRenderer) -> Result<Self, Response> {
+        let (parts, fields) = Fields::split(request).await?;
+        Ok(Self { fields, parts, renderer })
+    }
+
+    /// The request, without its body.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// The arguments of a server function, urlencoded: all fields but those of the form itself and of the confirmation.
+    pub(crate) fn arguments(&self) -> String {
+        let beside = [field::PAGE, field::THEN, field::TENANT, CONFIRM_PASSWORD, CONFIRM_CODE];
+        let arguments: Vec<_> = self.fields.0.iter().filter(|(name, _)| !beside.contains(&name.as_str())).collect();
+        serde_urlencoded::to_string(arguments).unwrap_or_default()
+    }
+
+    /// Where a success leads.
+    pub(crate) fn then(&self) -> &str {
+        own_path(self.get(field::THEN))
+    }
+
+    /// Whether the form was sent to the function of an operation.
+    pub(crate) fn is_of(&self, operation: Operation) -> bool {
+        self.parts.uri.path() == path_of(operation)
+    }
+
+    /// The page that shows the form.
+    pub(crate) fn page(&self) -> &str {
+        let own = || self.parts.uri.path_and_query().map_or(START, http::uri::PathAndQuery::as_str);
+        self.fields.find(field::PAGE).map_or_else(own, own_path)
     }
 
     /// A field's text; empty when it wasn't sent.
@@ -129,11 +172,11 @@ impl Form {
     /// # Errors
     /// When nobody is signed in, or the password or code is wrong.
     pub(crate) async fn confirm(&mut self, services: &Services, session: &Session) -> Result<Actor, ApiError> {
-        if self.get("confirm_password").is_empty() {
+        if self.get(CONFIRM_PASSWORD).is_empty() {
             return self.actor().cloned();
         }
-        let password = self.secret("confirm_password");
-        let actor = services.users().confirm(self.actor()?, &password, self.get("confirm_code")).await?;
+        let password = self.secret(CONFIRM_PASSWORD);
+        let actor = services.users().confirm(self.actor()?, &password, self.get(CONFIRM_CODE)).await?;
         sessions::record_confirmation(session, services.now()).await?;
         self.parts.extensions.insert(Caller::Known(Box::new(actor.clone())));
         Ok(actor)
@@ -143,7 +186,7 @@ impl Form {
     pub(crate) async fn redirect_after(
         mut self,
         path: &str,
-        notice: &'static str,
+        notice: &Notice,
         act: impl AsyncFnOnce(&mut Self) -> Result<(), ApiError>,
     ) -> Response {
         match act(&mut self).await {
@@ -152,60 +195,65 @@ impl Form {
         }
     }
 
-    /// Does what the form asks, then shows the outcome on the form's page, which is the only time that it can be seen; or shows
-    /// the form again.
-    pub(crate) async fn reveal_after(
+    /// Does what the form asks, then shows its recovery codes on the form's page, which is the only time that they can be seen;
+    /// or shows the form again.
+    pub(crate) async fn show_codes_after(
         mut self,
-        act: impl AsyncFnOnce(&mut Self) -> Result<FormOutcome, ApiError>,
+        act: impl AsyncFnOnce(&mut Self) -> Result<Vec<Secret>, ApiError>,
     ) -> Response {
         match act(&mut self).await {
-            Ok(outcome) => self.renderer.render(self.parts, outcome, StatusCode::OK).await,
+            Ok(recovery_codes) => {
+                self.show(FormOutcome { recovery_codes, ..FormOutcome::default() }, StatusCode::OK).await
+            }
             Err(error) => self.show_again(error).await,
         }
+    }
+
+    /// The form's page with what the act reveals, which is the only time that it can be seen.
+    pub(crate) async fn show_reveal(self, reveal: Reveal) -> Response {
+        self.show(FormOutcome { reveal: Some(reveal), ..FormOutcome::default() }, StatusCode::OK).await
     }
 
     /// The form's page again, with what was typed and the error, at the error's status.
     pub(crate) async fn show_again(self, error: ApiError) -> Response {
         let (status, retry_after) = (problem::status_of(&error), error.retry_after);
         let outcome = FormOutcome { values: self.fields.typed(), error: Some(error), ..FormOutcome::default() };
-        let mut response = self.renderer.render(self.parts, outcome, status).await;
+        let mut response = self.show(outcome, status).await;
         problem::set_retry_after(&mut response, retry_after);
         response
     }
 
-    /// Whether the session is still in the tenant where the form's page was opened: another window may have switched.
-    fn is_in_its_tenant(&self) -> bool {
-        let opened_in = self.get(place::FIELD);
-        opened_in.is_empty() || self.find_actor().is_none_or(|actor| actor.tenant_id().to_string() == opened_in)
+    async fn show(self, outcome: FormOutcome, status: StatusCode) -> Response {
+        let page = self.page().to_owned();
+        self.renderer.show_form(self.parts, &page, outcome, status).await
     }
 
-    /// The page again, of the present tenant.
-    async fn refuse_other_tenant(self) -> Response {
-        let message = "You stand in another tenant than when this page was opened. Nothing was changed: look again before you go on.";
-        let is_from_dialog = dialogs::is_from_dialog(&self.parts.headers);
-        let mut page = self.show_again(ApiError::new(ErrorCode::Conflict, message)).await;
-        if page.status() != StatusCode::CONFLICT {
-            // The form's subject isn't in the present tenant.
-            return redirect_with_notice(START, "elsewhere");
-        }
-        if is_from_dialog {
-            // The script loads the page itself, which then shows the notice.
-            headers::set_notice(&mut page, "elsewhere");
-        }
-        page
+    /// Another window may have selected another tenant since the form's page was opened. Then nothing is done.
+    ///
+    /// # Errors
+    /// `CONFLICT`.
+    pub(crate) fn check_tenant(&self) -> Result<(), ApiError> {
+        check_tenant(&self.parts, self.get(field::TENANT))
     }
+}
+
+/// Whether the tenant that a page was opened in is still the selected one.
+///
+/// # Errors
+/// `CONFLICT`.
+pub(crate) fn check_tenant(parts: &Parts, opened_in: &str) -> Result<(), ApiError> {
+    let selected = parts.extensions.get::<Caller>().and_then(Caller::actor).map(|actor| actor.tenant_id().to_string());
+    if opened_in.is_empty() || selected.is_none_or(|selected| selected == opened_in) {
+        return Ok(());
+    }
+    Err(ApiError::new(ErrorCode::Conflict, "You switched tenants in another tab, so nothing was changed."))
 }
 
 /// A redirect to a page that shows a notice.
-pub(crate) fn redirect_with_notice(path: &str, notice: &'static str) -> Response {
+pub(crate) fn redirect_with_notice(path: &str, notice: &Notice) -> Response {
     let mut response = Redirect::to(path).into_response();
     headers::set_notice(&mut response, notice);
     response
-}
-
-/// The outcome of a form that shows secrets.
-pub(crate) fn revealed(secrets: Vec<Secret>) -> FormOutcome {
-    FormOutcome { revealed: secrets, ..FormOutcome::default() }
 }
 
 /// A path of this site to return to, or else the start.

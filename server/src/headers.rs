@@ -1,6 +1,7 @@
 //! Reads headers of requests, and sets the cookies that aren't the session's.
 
 use axum::response::Response;
+use domain::Notice;
 use http::{HeaderMap, HeaderValue, header, header::AsHeaderName};
 
 /// The cookie with the chosen colours.
@@ -38,14 +39,21 @@ pub(crate) fn set_theme(response: &mut Response, theme: &'static str) {
     set_cookie(response, THEME, theme, 31_536_000);
 }
 
-/// The name of the notice that this page shows.
-pub(crate) fn notice(headers: &HeaderMap) -> Option<&str> {
-    cookie(headers, NOTICE)
+/// The notice that this page shows.
+pub(crate) fn notice(headers: &HeaderMap) -> Option<Notice> {
+    serde_urlencoded::from_str(cookie(headers, NOTICE)?).ok()
+}
+
+/// Whether a notice waits, readable or not.
+pub(crate) fn has_notice(headers: &HeaderMap) -> bool {
+    cookie(headers, NOTICE).is_some()
 }
 
 /// Has the next page show a notice, within a minute.
-pub(crate) fn set_notice(response: &mut Response, notice: &'static str) {
-    set_cookie(response, NOTICE, notice, 60);
+pub(crate) fn set_notice(response: &mut Response, notice: &Notice) {
+    if let Ok(fields) = serde_urlencoded::to_string(notice) {
+        set_cookie(response, NOTICE, &fields, 60);
+    }
 }
 
 /// Removes a notice that has been shown.
@@ -75,6 +83,16 @@ mod tests {
         let headers = [(header::COOKIE, HeaderValue::from_static("my_theme=light; theme=dark"))].into_iter().collect();
         assert_eq!(theme(&headers), Some("dark"));
         assert_eq!(notice(&headers), None);
+    }
+
+    #[test]
+    fn a_notice_survives_its_cookie() {
+        let sent = Notice::named(domain::Operation::RenameApiKey, "Ünï; \"x\", 50%");
+        let mut response = Response::default();
+        set_notice(&mut response, &sent);
+        let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let headers = [(header::COOKIE, HeaderValue::from_str(&cookie).unwrap())].into_iter().collect();
+        assert_eq!(notice(&headers), Some(sent));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use domain::ApiError;
+use domain::{ApiError, Notice, Operation};
 use service::{AcceptSignedOut, Services};
 use tower_sessions::Session;
 
@@ -21,7 +21,7 @@ pub(crate) async fn accept(
     session: Session,
     form: Form,
 ) -> Response {
-    form.redirect_after(START, "joined", async |form| match form.find_actor() {
+    form.redirect_after(START, &Notice::of(Operation::AcceptInvitation), async |form| match form.find_actor() {
         Some(actor) => {
             let tenant = services.invitations().accept(actor, &token).await?;
             sessions::select_tenant(&session, tenant).await

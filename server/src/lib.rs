@@ -4,6 +4,7 @@
 //! transaction.
 
 pub mod accept;
+pub mod act;
 pub mod assets;
 mod body;
 pub mod cli;
@@ -11,7 +12,6 @@ mod compression;
 pub mod config;
 pub mod demo;
 mod form;
-mod forms;
 pub mod graphql;
 mod headers;
 mod invitation;
@@ -25,6 +25,5 @@ pub mod router;
 mod second_factor;
 mod set_up;
 mod sign_in;
-mod switch_tenant;
 
 pub use config::Site;

@@ -1,16 +1,24 @@
-//! Renders pages with Leptos, in the context of a request.
+//! Renders the pages of the route table with Leptos, in the context of a request.
 
 use std::sync::Arc;
 
-use app::request::{FormOutcome, RequestContext, Theme};
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    response::Response,
+use app::{
+    request::{FormOutcome, RequestContext, Theme},
+    route::{Access, Route},
+    routes::ROUTES,
 };
-use http::{HeaderValue, Method, StatusCode, Uri, header, request::Parts};
+use axum::{
+    Router,
+    body::Body,
+    extract::{MatchedPath, RawPathParams, Request, State},
+    response::Response,
+    routing::get,
+};
+use domain::ApiError;
+use http::{Extensions, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
 use leptos::{config::LeptosOptions, prelude::provide_context};
 use service::Services;
+use tower::ServiceExt;
 use tower_sessions::Session;
 
 use crate::{
@@ -18,6 +26,7 @@ use crate::{
     config::Site,
     headers,
     middleware::{authenticate::Caller, sessions},
+    problem,
 };
 
 /// What rendering a page needs.
@@ -26,6 +35,13 @@ pub(crate) struct PageRenderer {
     services: Services,
     site: Arc<Site>,
     leptos: LeptosOptions,
+}
+
+/// What a form came to, in the extensions of the request for the page that shows it.
+#[derive(Clone, Debug)]
+struct FormAnswer {
+    outcome: FormOutcome,
+    status: StatusCode,
 }
 
 impl PageRenderer {
@@ -38,62 +54,116 @@ impl PageRenderer {
         Self { services, site, leptos }
     }
 
-    /// The page at the address of `request`, with the outcome of a form that was sent there. `status` is the answer's, unless
-    /// the page sets another.
-    pub(crate) async fn render(&self, mut request: Parts, form: FormOutcome, status: StatusCode) -> Response {
-        let is_form = request.method == Method::POST;
-        let context = self.context(&request, form);
-        // Leptos routes GET alone; the answer to a form is the page at the same address.
-        request.method = Method::GET;
-        let options = self.leptos.clone();
-        let renderer = leptos_axum::render_app_async_with_context(
-            move || provide_context(context.clone()),
-            move || app::shell(options.clone()),
-        );
-        let mut response = renderer(Request::from_parts(request, Body::empty())).await;
-        if response.status() == StatusCode::OK {
-            *response.status_mut() = status;
-        }
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if is_form {
-            // It may show a token beside what was typed.
-            response.extensions_mut().insert(Uncompressed);
-        }
+    /// The pages of the route table that have this access, and no others.
+    pub(crate) fn routes<S: Clone + Send + Sync + 'static>(&self, access: Access) -> Router<S> {
+        let pages = ROUTES.iter().filter(|route| route.access == access);
+        pages.fold(Router::new(), |router, route| router.route(route.path, get(render))).with_state(self.clone())
+    }
+
+    /// The use cases.
+    pub(crate) fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// The page at `page`, a path of this site with its query, with the outcome of a form that it shows. `request`: the form's
+    /// own. `status`: the answer's, unless the page sets another.
+    pub(crate) async fn show_form(
+        &self,
+        request: Parts,
+        page: &str,
+        outcome: FormOutcome,
+        status: StatusCode,
+    ) -> Response {
+        let Ok(uri) = page.parse::<Uri>() else { return problem::of(&ApiError::not_found()) };
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        parts.method = Method::GET;
+        parts.uri = uri;
+        parts.headers = request.headers;
+        // Not all of them: among them is the route of the form's own request.
+        copy::<Caller>(&request.extensions, &mut parts.extensions);
+        copy::<Session>(&request.extensions, &mut parts.extensions);
+        parts.extensions.insert(FormAnswer { outcome, status });
+        let pages = self.routes(Access::Anyone).merge(self.routes(Access::Person));
+        let pages: Router = pages.fallback(not_found).with_state(self.clone());
+        let request = Request::from_parts(parts, Body::empty());
+        let mut response = match pages.oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        // It may show a token beside what was typed.
+        response.extensions_mut().insert(Uncompressed);
         response
     }
 
-    fn context(&self, request: &Parts, form: FormOutcome) -> RequestContext {
+    /// What a page or a server function finds in its context.
+    pub(crate) fn context(&self, request: &Parts) -> RequestContext {
         let site = &self.site;
         let actor = request.extensions.get::<Caller>().and_then(|caller| caller.actor().cloned());
         let session = request.extensions.get::<Session>().and_then(|session| sessions::digest_of(session).ok());
+        let query = request.uri.query().unwrap_or_default();
         RequestContext {
             actor,
             session,
-            form,
             theme: Theme::from_word(headers::theme(&request.headers).unwrap_or_default()),
-            notice: headers::notice(&request.headers).map(str::to_owned),
+            notice: headers::notice(&request.headers),
             return_to: request.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned(),
+            query: serde_urlencoded::from_str(query).unwrap_or_default(),
             ..RequestContext::new(self.services.clone(), site.public_url.clone(), site.assets.names().clone())
         }
     }
+
+    async fn render(&self, route: Option<Route>, context: RequestContext) -> Response {
+        let options = self.leptos.clone();
+        let renderer = leptos_axum::render_app_async_with_context(
+            move || provide_context(context.clone()),
+            move || app::shell(options.clone(), route),
+        );
+        let mut response = renderer(Request::new(Body::empty())).await;
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
 }
 
-/// `GET` of any page.
-pub(crate) async fn render(State(renderer): State<PageRenderer>, request: Request) -> Response {
-    let (parts, _) = request.into_parts();
-    let has_notice = headers::notice(&parts.headers).is_some();
-    let form = FormOutcome { values: prefilled(&parts.uri), ..FormOutcome::default() };
-    let mut response = renderer.render(parts, form, StatusCode::OK).await;
+fn copy<T: Clone + Send + Sync + 'static>(from: &Extensions, to: &mut Extensions) {
+    if let Some(value) = from.get::<T>() {
+        to.insert(value.clone());
+    }
+}
+
+/// A page of the route table.
+async fn render(
+    State(renderer): State<PageRenderer>,
+    path: MatchedPath,
+    params: RawPathParams,
+    request: Request,
+) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let answer = parts.extensions.remove::<FormAnswer>();
+    let has_notice = headers::has_notice(&parts.headers) && answer.is_none();
+    let mut context = renderer.context(&parts);
+    context.params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    if let Some(actor) = &context.actor {
+        match renderer.services.users().viewer(actor).await {
+            Ok(viewer) => context.viewer = Some(viewer),
+            Err(error) => return problem::of(&error.into()),
+        }
+    }
+    let status = answer.as_ref().map(|answer| answer.status);
+    context.form = answer.map(|answer| answer.outcome).unwrap_or_default();
+    let route = ROUTES.iter().copied().find(|route| route.path == path.as_str());
+    let mut response = renderer.render(route, context).await;
+    if let Some(status) = status.filter(|_| response.status() == StatusCode::OK) {
+        *response.status_mut() = status;
+    }
     if has_notice {
         headers::remove_notice(&mut response);
     }
     response
 }
 
-/// The form's fields that the page's address fills in. Only a person sends the form.
-fn prefilled(uri: &Uri) -> Vec<(String, String)> {
-    const FIELDS: [&str; 10] =
-        ["name", "expiry", "date", "tenant_id", "role", "email", "slug", "overlap", "wait", "keys"];
-    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(uri.query().unwrap_or_default()).unwrap_or_default();
-    pairs.into_iter().filter(|(name, _)| FIELDS.contains(&name.as_str())).collect()
+/// The page for an address that no page has.
+pub(crate) async fn not_found(State(renderer): State<PageRenderer>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let context = renderer.context(&parts);
+    renderer.render(None, context).await
 }

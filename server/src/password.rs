@@ -1,6 +1,7 @@
 //! Changing one's own password.
 
 use axum::{extract::State, response::Response};
+use domain::{Notice, Operation};
 use service::Services;
 use tower_sessions::Session;
 
@@ -8,7 +9,7 @@ use crate::{form::Form, middleware::sessions};
 
 /// `POST /user/profile/password`. Ends the person's other sessions.
 pub(crate) async fn change(State(services): State<Services>, session: Session, form: Form) -> Response {
-    form.redirect_after("/user/profile", "password-changed", async |form| {
+    form.redirect_after("/user/profile", &Notice::of(Operation::ChangePassword), async |form| {
         let (current, new) = (form.secret("current_password"), form.secret("password"));
         let session = sessions::digest_of(&session)?;
         Ok(services.users().change_password(form.actor()?, &current, &new, session).await?)

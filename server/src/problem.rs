@@ -39,6 +39,15 @@ pub(crate) fn of(error: &ApiError) -> Response {
     response
 }
 
+/// A refusal as the browser's script reads it: the error itself.
+pub(crate) fn json(error: &ApiError) -> Response {
+    let body = serde_json::to_string(error).unwrap_or_default();
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    let mut response = (status_of(error), headers, body).into_response();
+    set_retry_after(&mut response, error.retry_after);
+    response
+}
+
 /// The answer of a handler that panicked. The panic is logged under a reference, which the client gets too.
 pub(crate) fn panicked(cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
     let text = cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied());

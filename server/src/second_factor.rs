@@ -1,14 +1,34 @@
 //! A person's second factor, and its recovery codes.
 
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use domain::{ApiError, Notice, Operation};
 use service::Services;
 use tower_sessions::Session;
 
-use crate::form::{Form, revealed};
+use crate::form::Form;
+
+/// `POST /user/second-factor/{act}`.
+pub(crate) async fn act(
+    State(services): State<Services>,
+    Path(act): Path<String>,
+    session: Session,
+    form: Form,
+) -> Response {
+    match act.as_str() {
+        "begin" => begin(services, session, form).await,
+        "enable" => enable(services, session, form).await,
+        "codes" => renew_codes(services, session, form).await,
+        "disable" => disable(services, session, form).await,
+        _ => form.show_again(ApiError::not_found()).await,
+    }
+}
 
 /// `POST /user/second-factor/begin`. The page that follows shows the secret.
-pub(crate) async fn begin(State(services): State<Services>, session: Session, form: Form) -> Response {
-    form.redirect_after("/user/second-factor/enable", "second-factor-begun", async |form| {
+async fn begin(services: Services, session: Session, form: Form) -> Response {
+    form.redirect_after("/user/second-factor/enable", &Notice::of(Operation::BeginSecondFactor), async |form| {
         let actor = form.confirm(&services, &session).await?;
         Ok(services.second_factors().begin(&actor).await.map(drop)?)
     })
@@ -16,26 +36,26 @@ pub(crate) async fn begin(State(services): State<Services>, session: Session, fo
 }
 
 /// `POST /user/second-factor/enable`. The answer shows the recovery codes, only this once.
-pub(crate) async fn enable(State(services): State<Services>, session: Session, form: Form) -> Response {
-    form.reveal_after(async |form| {
+async fn enable(services: Services, session: Session, form: Form) -> Response {
+    form.show_codes_after(async |form| {
         let actor = form.confirm(&services, &session).await?;
-        Ok(revealed(services.second_factors().enable(&actor, form.get("code")).await?))
+        Ok(services.second_factors().enable(&actor, form.get("code")).await?)
     })
     .await
 }
 
 /// `POST /user/second-factor/codes`. The answer shows the new recovery codes, only this once.
-pub(crate) async fn renew_codes(State(services): State<Services>, session: Session, form: Form) -> Response {
-    form.reveal_after(async |form| {
+async fn renew_codes(services: Services, session: Session, form: Form) -> Response {
+    form.show_codes_after(async |form| {
         let actor = form.confirm(&services, &session).await?;
-        Ok(revealed(services.second_factors().renew_codes(&actor).await?))
+        Ok(services.second_factors().renew_codes(&actor).await?)
     })
     .await
 }
 
 /// `POST /user/second-factor/disable`.
-pub(crate) async fn disable(State(services): State<Services>, session: Session, form: Form) -> Response {
-    form.redirect_after("/user/profile", "second-factor-disabled", async |form| {
+async fn disable(services: Services, session: Session, form: Form) -> Response {
+    form.redirect_after("/user/profile", &Notice::of(Operation::DisableSecondFactor), async |form| {
         let actor = form.confirm(&services, &session).await?;
         Ok(services.second_factors().disable(&actor).await?)
     })

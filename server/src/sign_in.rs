@@ -6,30 +6,31 @@ use app::list_url::encode;
 use axum::{
     Extension,
     extract::{Query, Request, State},
+    middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
 use domain::ApiError;
+use http::{Method, StatusCode};
 use service::Services;
 use tower_sessions::Session;
 
 use crate::{
-    form::{Form, own_path, redirect_with_notice},
+    form::{Form, own_path},
     middleware::{authenticate::Caller, sessions},
-    pages::{self, PageRenderer},
     problem,
 };
 
-/// `GET /sign-in`. Redirects a person who is signed in already.
-pub(crate) async fn page(
-    State(renderer): State<PageRenderer>,
+/// Around `GET /sign-in`: redirects a person who is signed in already.
+pub(crate) async fn skip_if_signed_in(
     Extension(caller): Extension<Caller>,
     Query(query): Query<HashMap<String, String>>,
     request: Request,
+    next: Next,
 ) -> Response {
-    if caller.actor().is_some() {
+    if request.method() == Method::GET && request.uri().path() == "/sign-in" && caller.actor().is_some() {
         return Redirect::to(own_path(query.get("next").map_or("", String::as_str))).into_response();
     }
-    pages::render(State(renderer), request).await
+    next.run(request).await
 }
 
 /// `POST /sign-in`.
@@ -52,15 +53,18 @@ async fn check_password(services: &Services, session: &Session, form: &Form) -> 
     Ok(next.to_owned())
 }
 
-/// `GET /sign-in/code`. Redirects a person who hasn't just given a password.
-pub(crate) async fn code_page(
+/// Around `GET /sign-in/code`: redirects a person who hasn't just given a password.
+pub(crate) async fn require_password_first(
     State(services): State<Services>,
-    State(renderer): State<PageRenderer>,
     session: Session,
     request: Request,
+    next: Next,
 ) -> Response {
+    if request.method() != Method::GET || request.uri().path() != "/sign-in/code" {
+        return next.run(request).await;
+    }
     match sessions::find_awaiting_code(&session, services.now()).await {
-        Ok(Some(_)) => pages::render(State(renderer), request).await,
+        Ok(Some(_)) => next.run(request).await,
         Ok(None) => Redirect::to("/sign-in").into_response(),
         Err(error) => problem::of(&error),
     }
@@ -84,10 +88,19 @@ pub(crate) async fn check_code(State(services): State<Services>, session: Sessio
     }
 }
 
+/// `POST /user/confirm`: the script confirms who is signed in, before it calls a function. A form without script sends the same
+/// fields with its own.
+pub(crate) async fn confirm(State(services): State<Services>, session: Session, mut form: Form) -> Response {
+    match form.confirm(&services, &session).await {
+        Ok(_) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => problem::json(&error),
+    }
+}
+
 /// `POST /sign-out`.
 pub(crate) async fn sign_out(session: Session) -> Response {
     match sessions::end(&session).await {
-        Ok(()) => redirect_with_notice("/sign-in", "signed-out"),
+        Ok(()) => Redirect::to("/sign-in?signed-out=yes").into_response(),
         Err(error) => problem::of(&error),
     }
 }

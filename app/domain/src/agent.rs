@@ -1,6 +1,7 @@
 //! Agents: long-running clients that authenticate with a key and hand it to the flows that they start.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::{AgentId, ApiKey, KeyId, KeyState, Name};
 
@@ -12,7 +13,7 @@ pub const MOST_LABELS: usize = 100;
 pub const MOST_LABEL_CHARS: usize = 255;
 
 /// An agent, as it told of itself when it started, and when it was last heard of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agent {
     /// Its id. An agent that starts again in the same place, with the same key and labels, keeps it.
     pub id: AgentId,
@@ -75,7 +76,7 @@ impl Agent {
     /// The state at `now`.
     pub fn state(&self, now: DateTime<Utc>) -> AgentState {
         match self.key.state(now) {
-            KeyState::Revoked { at } | KeyState::Expired { at } | KeyState::Suspended { at } => {
+            KeyState::Revoked { at, .. } | KeyState::Expired { at } | KeyState::Suspended { at, .. } => {
                 AgentState::CutOff { since: at }
             }
             KeyState::Active | KeyState::ExpiringSoon { .. } if now - self.last_seen_at > SILENT_AFTER => {
@@ -87,7 +88,8 @@ impl Agent {
 }
 
 /// One label: 1–255 characters after trimming, none of them a control character.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Label(String);
 
 /// A text is no label, or there are too many.
@@ -126,14 +128,24 @@ impl Label {
 }
 
 /// Whose agents a list shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AgentScope {
     /// All of the tenant's.
+    #[default]
     Tenant,
     /// Those of an owner's keys.
     Owner(crate::Owner),
     /// Those of one key.
     Key(KeyId),
+}
+
+crate::input::inputs! {
+    /// Agents, and when they were last heard of.
+    ListAgents for ListAgents -> Vec<Agent> {
+        /// Whose.
+        scope: AgentScope,
+    }
 }
 
 #[cfg(test)]
@@ -173,11 +185,11 @@ mod tests {
             first_seen_at: DateTime::UNIX_EPOCH,
             last_seen_at,
         };
-        let key = crate::api_key::tests::key();
+        let key = crate::api_key::key::tests::key();
         assert_eq!(agent(now - SILENT_AFTER, key.clone()).state(now), AgentState::Polling);
         let since = now - SILENT_AFTER - TimeDelta::seconds(1);
         assert_eq!(agent(since, key.clone()).state(now), AgentState::Silent { since });
-        let revoked = ApiKey { revoked_at: Some(now), ..key };
+        let revoked = ApiKey { revocation: Some(crate::api_key::key::tests::revocation(now)), ..key };
         assert_eq!(agent(now, revoked).state(now), AgentState::CutOff { since: now });
     }
 }

@@ -59,7 +59,8 @@ impl Channel {
 }
 
 /// What came of an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It was done.
     Done,
@@ -94,7 +95,7 @@ impl Outcome {
 }
 
 /// One line of a tenant's audit log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditLine {
     /// Its id.
     pub id: AuditId,
@@ -133,7 +134,7 @@ pub struct AuditLine {
 }
 
 /// Which lines, and which page of them; the newest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditQuery {
     /// Whose: an id, or a part of the name. Empty: everybody's.
     pub actor: String,
@@ -149,6 +150,14 @@ pub struct AuditQuery {
     pub until: Option<DateTime<Utc>>,
     /// The page.
     pub page: PageRequest,
+}
+
+crate::input::inputs! {
+    /// One page of the tenant's audit log.
+    GetAuditLog for ListAuditLog -> crate::Page<AuditLine> {
+        /// Which entries.
+        query: AuditQuery,
+    }
 }
 
 #[cfg(test)]

@@ -81,19 +81,6 @@ pub fn put_into(form: &HtmlFormElement) {
     }
 }
 
-/// What is typed in a date's field, to keep over another answer to its form.
-pub fn typed(root: &Element) -> Option<String> {
-    field(root).map(|input| input.value())
-}
-
-/// Puts it back.
-pub fn put_back(root: &Element, typed: &str) {
-    if let Some(input) = field(root) {
-        input.set_value(typed);
-        describe(&input);
-    }
-}
-
 fn field(root: &Element) -> Option<HtmlInputElement> {
     root.query_selector(FIELD).ok().flatten()?.dyn_into().ok()
 }

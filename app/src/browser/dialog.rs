@@ -2,11 +2,12 @@
 
 use leptos::{ev, prelude::*, task::spawn_local};
 use wasm_bindgen::JsCast;
-use web_sys::{Element, FormData, HtmlDialogElement, HtmlElement, HtmlFormElement, UrlSearchParams};
+use web_sys::{Element, HtmlDialogElement, HtmlElement, HtmlFormElement};
 
 use super::{
     dates,
     fetch::{self, Answer},
+    form::{complain, fields_of},
     page,
 };
 
@@ -29,7 +30,7 @@ pub fn open(dialog: HtmlDialogElement, path: String) {
     });
 }
 
-/// Sends the dialog's form; a second press while the first is on its way does nothing.
+/// Sends the dialog's plain form, one that holds secrets; a second press while the first is on its way does nothing.
 pub fn send(dialog: HtmlDialogElement, form: HtmlFormElement) {
     if dialog.has_attribute("aria-busy") {
         return;
@@ -41,8 +42,8 @@ pub fn send(dialog: HtmlDialogElement, form: HtmlFormElement) {
         let answer = fetch::send(&path, &fields).await;
         set_busy(&dialog, false);
         match answer {
-            Some(Answer::Done(to)) if page::is_here(&to) || is_over_inventory() => {
-                page::renew().await;
+            Some(Answer::Done(to)) if page::is_here(&to) => {
+                page::renew_with_notice().await;
                 dialog.close();
             }
             Some(Answer::Done(to)) => page::leave_for(&to),
@@ -57,34 +58,19 @@ pub fn send(dialog: HtmlDialogElement, form: HtmlFormElement) {
                         answer.query_selector("[role=alert]").ok().flatten().and_then(|said| said.text_content());
                     complain(
                         &form,
-                        &said.unwrap_or_else(|| "That didn't work. Reload the page and try again.".to_owned()),
+                        &said.unwrap_or_else(|| "Something went wrong. Reload the page and try again.".to_owned()),
                     );
                 }
             }
-            None => complain(
-                &form,
-                "The server can't be reached. Check the connection and try again: the same form never does a thing twice.",
-            ),
+            None => complain(&form, "Can't reach the server. Check your connection and try again."),
         }
     });
 }
 
-/// Whether the page is the list of all keys: what is done to one of them is seen there, wherever the form would lead.
-fn is_over_inventory() -> bool {
-    window().location().pathname().is_ok_and(|path| path == "/team/keys")
-}
-
-/// What is wrong with the form, or what was made. What was typed as a date stays as it was typed.
+/// What is wrong with the form, or what was created.
 async fn show_answer(dialog: &HtmlDialogElement, card: &Element) {
-    let typed = dates::typed(dialog);
     put(dialog, card);
-    if !dialog.open() {
-        // Somebody closed it meanwhile, and a token must be seen.
-        dialog.show_modal().ok();
-    }
-    if let Some(typed) = typed {
-        dates::put_back(dialog, &typed);
-    }
+    page::ensure_open(dialog);
     let find = |selector| dialog.query_selector(selector).ok().flatten();
     let wrong = find("[aria-invalid]").or_else(|| find("[autofocus]"));
     if let Some(field) = wrong.and_then(|field| field.dyn_into::<HtmlElement>().ok()) {
@@ -110,26 +96,6 @@ fn set_busy(dialog: &HtmlDialogElement, is_busy: bool) {
     }
 }
 
-/// Says above the form what went wrong on the way.
-fn complain(form: &HtmlFormElement, text: &str) {
-    let old = form.query_selector(".on-the-way").ok().flatten();
-    let Some(place) = old.or_else(|| document().create_element("p").ok()) else { return };
-    place.set_class_name("error-box on-the-way");
-    place.set_attribute("role", "alert").ok();
-    place.set_text_content(Some(text));
-    form.prepend_with_node_1(&place).ok();
-}
-
-fn fields_of(form: &HtmlFormElement) -> Option<String> {
-    // A form's data lists its pairs, which is what the constructor takes.
-    let data = FormData::new_with_form(form).ok()?;
-    let fields = UrlSearchParams::new_with_str_sequence_sequence(&data).ok()?;
-    if let Some((name, value)) = dates::value_of(form) {
-        fields.set(&name, &value);
-    }
-    Some(String::from(fields.to_string()))
-}
-
 fn without_secrets(fields: &str) -> String {
     let is_secret = |pair: &&str| {
         let name = pair.split('=').next().unwrap_or_default();
@@ -138,7 +104,7 @@ fn without_secrets(fields: &str) -> String {
     fields.split('&').filter(|pair| !is_secret(pair)).collect::<Vec<_>>().join("&")
 }
 
-/// Asks for the texts that do the same by program, with what is in the form by now.
+/// Asks for the code examples again, with what is in the form by now.
 pub fn renew_code(dialog: &HtmlDialogElement, summary: &Element) {
     let form = summary.closest(".card").ok().flatten().and_then(|card| card.query_selector("form").ok().flatten());
     let fields = form.and_then(|form| form.dyn_into().ok()).and_then(|form| fields_of(&form));

@@ -5,6 +5,7 @@
 mod dates;
 mod dialog;
 mod fetch;
+mod form;
 mod page;
 
 use leptos::prelude::*;
@@ -62,9 +63,17 @@ fn clicked(dialog: &HtmlDialogElement, event: &MouseEvent) {
 
 fn submitted(dialog: &HtmlDialogElement, event: &web_sys::SubmitEvent) {
     let Some(form) = target::<HtmlFormElement>(event) else { return };
-    if dialog.contains(Some(&form)) {
+    let over = dialog.contains(Some(&form)).then(|| dialog.clone());
+    // A button with a way of its own, as one that previews, isn't the form's act.
+    if event.submitter().is_some_and(|button| button.has_attribute("formmethod")) {
+        return;
+    }
+    if form.has_attribute(form::ACT) {
         event.prevent_default();
-        dialog::send(dialog.clone(), form);
+        form::send(over, form);
+    } else if let Some(dialog) = over {
+        event.prevent_default();
+        dialog::send(dialog, form);
     } else {
         dates::put_into(&form);
     }

@@ -5,7 +5,7 @@ use domain::time::relative_text;
 use leptos::prelude::{document, set_timeout, window};
 use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
-use web_sys::{Document, Element, HtmlElement, HtmlInputElement};
+use web_sys::{Document, Element, HtmlDialogElement, HtmlElement, HtmlInputElement};
 
 use super::{dates, fetch};
 
@@ -76,8 +76,20 @@ fn named_field(button: &Element, attribute: &str) -> Option<HtmlInputElement> {
 
 /// Asks for this page again and shows its newest state in place; leaves all as it is when it doesn't come.
 pub async fn renew() {
-    let Ok(address) = window().location().href() else { return };
-    let Some(newest) = fetch::page(&address).await else { return };
+    renewed().await;
+}
+
+/// The same, and says what the page says about what was just done.
+pub async fn renew_with_notice() {
+    let Some(newest) = renewed().await else { return };
+    if let Some(text) = by_id(&newest, "toast").and_then(|toast| toast.text_content()).filter(|text| !text.is_empty()) {
+        toast(&text);
+    }
+}
+
+async fn renewed() -> Option<Document> {
+    let address = window().location().href().ok()?;
+    let newest = fetch::page(&address).await?;
     // The rail names the tenant and the person, who may have another name now.
     for part in ["page", "rail"] {
         if let (Some(old), Some(new)) = (by_id(&document(), part), by_id(&newest, part)) {
@@ -85,9 +97,25 @@ pub async fn renew() {
         }
     }
     name_times();
-    if let Some(word) = by_id(&newest, "toast").and_then(|toast| toast.text_content()).filter(|word| !word.is_empty()) {
-        toast(&word);
+    Some(newest)
+}
+
+/// The elements below one that a selector finds.
+pub fn all(root: &Element, selector: &str) -> Vec<Element> {
+    let Ok(found) = root.query_selector_all(selector) else { return Vec::new() };
+    (0..found.length()).filter_map(|index| found.item(index)?.dyn_into().ok()).collect()
+}
+
+/// Opens a dialog that somebody closed meanwhile: what is revealed once must be seen.
+pub fn ensure_open(dialog: &HtmlDialogElement) {
+    if !dialog.open() {
+        dialog.show_modal().ok();
     }
+}
+
+/// Whether the page is the list of all keys: what is done to one of them is seen there, wherever the form would lead.
+pub fn is_over_inventory() -> bool {
+    window().location().pathname().is_ok_and(|path| path == "/team/keys")
 }
 
 fn by_id(document: &Document, id: &str) -> Option<Element> {
@@ -95,7 +123,7 @@ fn by_id(document: &Document, id: &str) -> Option<Element> {
 }
 
 /// Says what was done.
-fn toast(word: &str) {
+pub fn toast(word: &str) {
     let Some(place) = by_id(&document(), "toast") else { return };
     let Ok(text) = document().create_element("p") else { return };
     text.set_class_name("toast");

@@ -1,7 +1,7 @@
 //! The table of service accounts.
 
 use chrono::{DateTime, Utc};
-use domain::ServiceAccount;
+use domain::{AccountAct, ServiceAccount};
 use leptos::prelude::*;
 
 use super::{
@@ -39,9 +39,9 @@ pub fn AccountTable(
 
 /// What can be done with a living account, beside deleting it.
 pub fn account_menu(path: &str, account: &ServiceAccount) -> Vec<(String, &'static str)> {
-    let at = |word: &str| format!("{path}/{word}");
-    let stop = if account.suspended_at.is_none() { (at("suspend"), "Suspend") } else { (at("resume"), "Resume") };
-    vec![(at("rename"), "Rename"), (at("role"), "Change role"), stop]
+    // Deleting has the trash bin.
+    let offered = |act: &AccountAct| *act != AccountAct::Delete && act.fits(account).is_ok();
+    AccountAct::ALL.into_iter().filter(offered).map(|act| (format!("{path}/{}", act.code()), act.label())).collect()
 }
 
 #[component]

@@ -1,10 +1,9 @@
 //! When a key ends: choices, or a date and time.
 
-use domain::ApiError;
+use domain::{ApiError, api_key::expiry::ExpiryChoice};
 use leptos::prelude::*;
 
 use super::field::FieldError;
-use crate::expiry_choice::ExpiryChoice;
 
 /// The group of `choices`. The date is in UTC; the script reads it in the person's own zone, and says so.
 #[component]
@@ -17,7 +16,7 @@ pub fn ExpiryField(
     let chosen = ExpiryChoice::from_word(&choice);
     view! {
         <fieldset class="field expiry" aria-describedby="error-expires_at">
-            <legend>"API Key Expiration"</legend>
+            <legend>"Expires"</legend>
             <div class="choices">
                 {choices
                     .into_iter()
@@ -33,11 +32,11 @@ pub fn ExpiryField(
                     .collect_view()}
             </div>
             <div class="custom-date">
-                <label for="field-date">"Expires at " <span class="zone">"(UTC)"</span></label>
+                <label for="field-date">"Expiry date " <span class="zone">"(UTC)"</span></label>
                 <input id="field-date" name="date" type="datetime-local" value=date />
                 <p class="hint instant" aria-live="polite"></p>
             </div>
-            <p class="hint never-hint">"A key without expiration works until somebody revokes it."</p>
+            <p class="hint never-hint">"This key works until someone revokes it."</p>
             <FieldError id="error-expires_at".to_owned() name="expires_at" error=error />
         </fieldset>
     }

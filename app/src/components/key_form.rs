@@ -1,13 +1,12 @@
 //! The fields that make a key.
 
-use domain::{ApiError, TenantId};
+use domain::{ApiError, TenantId, api_key::expiry::ExpiryChoice};
 use leptos::prelude::*;
 
 use super::{
     expiry_field::ExpiryField,
     field::{Field, FieldError, FormError},
 };
-use crate::expiry_choice::ExpiryChoice;
 
 /// A tenant to choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +52,7 @@ pub fn KeyFields(
     });
     view! {
         <FormError error fields=&["name", "expires_at", "tenant_id", "confirm_password", "confirm_code"] />
-        <Field name="name" label="API Key Name" value=typed.name hint="What will use it, and where." autofocus=true error />
+        <Field name="name" label="Name" value=typed.name hint="For example “GitHub Actions, production”." autofocus=true error />
         <ExpiryField choices choice=typed.expiry date=typed.date error />
         {choose}
     }

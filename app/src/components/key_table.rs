@@ -1,7 +1,7 @@
 //! The table of keys.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, KeyState, Operation};
+use domain::{ApiKey, KeyAct, KeyState};
 use leptos::{either::Either, prelude::*};
 use service::{Actor, ApiKeys};
 
@@ -9,7 +9,7 @@ use super::{
     last_use::LastUsed,
     row_menu::RowMenu,
     sort_header::SortHeader,
-    status::{Against, KeyStatus},
+    status::{Against, key_status},
     time::Moment,
     trash_link::TrashLink,
 };
@@ -52,22 +52,11 @@ pub fn KeyTable(
 
 /// What the actor may do with a key, beside revoking it. `base`: the path below which its own pages stand.
 pub fn key_menu(actor: Option<&Actor>, base: &str, key: &ApiKey, now: DateTime<Utc>) -> Vec<(String, &'static str)> {
-    let state = key.state(now);
-    let (is_good, rolls) = (state.is_good(), key.overlap_until(now).is_some());
-    let is_over = matches!(state, KeyState::Revoked { .. });
-    let is_suspended = matches!(state, KeyState::Suspended { .. }) && key.suspended_at.is_some();
-    let all = [
-        (is_good && !rolls, Operation::RollApiKey, "roll", "Roll"),
-        (!is_over, Operation::RenameApiKey, "rename", "Rename"),
-        (is_good, Operation::SuspendApiKey, "suspend", "Suspend"),
-        (is_suspended, Operation::ResumeApiKey, "resume", "Resume"),
-        (rolls, Operation::FinishRoll, "finish-roll", "Finish the roll"),
-        (rolls, Operation::ExtendRoll, "extend-roll", "Extend the overlap"),
-        (rolls, Operation::CancelRoll, "cancel-roll", "Take the roll back"),
-    ];
-    let may = |operation| actor.is_some_and(|actor| ApiKeys::may(actor, operation, key));
-    let offered = all.into_iter().filter(|(fits, operation, ..)| *fits && may(*operation));
-    offered.map(|(_, _, word, label)| (format!("{base}/{}/{word}", key.id), label)).collect()
+    let may = |act: KeyAct| actor.is_some_and(|actor| ApiKeys::may(actor, act.operation(), key));
+    // Revoking has the trash bin.
+    let offered = |act: &KeyAct| *act != KeyAct::Revoke && act.is_offered(key, now) && may(*act);
+    let path = |act: KeyAct| format!("{base}/{}/{}", key.id, act.code());
+    KeyAct::ALL.into_iter().filter(offered).map(|act| (path(act), act.label())).collect()
 }
 
 #[component]
@@ -86,11 +75,12 @@ fn KeyRow(
     };
     let creator = format!("by {}", key.created_by);
     let rolled = key.replaced_by.as_ref().map(|new| {
-        let words = if key.overlap_until(now).is_some() { "is being replaced by " } else { "replaced by " };
+        let words = if key.overlap_until(now).is_some() { "Being replaced by " } else { "Replaced by " };
         view! { <span class="sub">{words}<code>{new.hint.clone()}"…"</code></span> }
     });
     let trash = (!is_over).then(|| {
-        let (href, label) = (format!("{base}/{}/revoke", key.id), format!("Revoke API key {}", key.name));
+        let (href, label) =
+            (format!("{base}/{}/{}", key.id, KeyAct::Revoke.code()), format!("Revoke API key {}", key.name));
         view! { <TrashLink href label /> }
     });
     let menu = (!menu.is_empty()).then(|| view! { <RowMenu label=format!("More for {}", key.name) items=menu /> });
@@ -98,7 +88,7 @@ fn KeyRow(
         <tr class:row-over=is_over>
             <th scope="row" data-label="Name"><a class="name" href=format!("{base}/{}", key.id)>{key.name.to_string()}</a><code class="sub">{key.hint.clone()}"…"</code></th>
             {show_tenant.then(|| view! { <td data-label="Tenant">{key.tenant_name.to_string()}</td> })}
-            <td data-label="Status"><KeyStatus state />{rolled}<Against policies=key.against.clone() now /></td>
+            <td data-label="Status">{key_status(state)}{rolled}<Against policies=key.against.clone() now /></td>
             <td data-label="Created"><Moment at=key.created_at now /><span class="sub">{creator}</span></td>
             <td data-label="Expires">{expires}</td>
             <td data-label="Last used"><LastUsed last=key.last_used.clone() now /></td>

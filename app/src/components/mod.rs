@@ -1,10 +1,14 @@
-//! Widgets, one a file. Islands run in the browser too; everything else is HTML from the server.
+//! Widgets, one a file: HTML from the server.
 
 pub mod account_table;
+pub mod act_form;
 pub mod address;
+pub mod agent_names;
 pub mod as_code;
+pub mod card;
 pub mod concerns;
 pub mod confirm_fields;
+pub mod copied_text;
 pub mod delete_account;
 pub mod expiry_field;
 pub mod facts;

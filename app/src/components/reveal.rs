@@ -1,8 +1,10 @@
 //! The token, shown this once.
 
+use domain::{Secret, api_key::view::CreatedKey};
 use leptos::prelude::*;
 
-use super::as_code::CopiedText;
+use super::copied_text::copied_text;
+use crate::api::wire::SECRET_PLACEHOLDER;
 
 /// A ready piece of text with the token in it.
 fn snippets(token: &str, url: &str) -> [(&'static str, String); 5] {
@@ -28,12 +30,42 @@ fn snippets(token: &str, url: &str) -> [(&'static str, String); 5] {
     ]
 }
 
-/// The token's field with Copy and Hide, and the snippets.
-#[component]
-pub fn RevealBody(token: String, public_url: String) -> impl IntoView {
-    let snippets = snippets(&token, &public_url).map(|(name, text)| view! { <CopiedText name text /> });
+/// The card that shows a new key's token. `back`: where the button leads.
+pub fn reveal_card(created: &CreatedKey, public_url: &str, back: &str) -> AnyView {
+    card(created.is_rotation, created.is_suspended, &created.token, public_url, back)
+}
+
+fn card(is_rotation: bool, is_suspended: bool, secret: &Secret, public_url: &str, back: &str) -> AnyView {
+    let title = if is_rotation { "Your API key has been rotated" } else { "Your API key has been created" };
+    let suspended = is_suspended.then(suspended_account);
     view! {
-        <p>"Copy it now: it can't be shown again."</p>
+        <div class="card" data-firm="">
+            <h1 id="card-title">{title}</h1>
+            {suspended}
+            {token(secret.expose().to_owned(), public_url)}
+            <div class="buttons"><a class="button primary" href=back.to_owned() data-close="">"I have stored it"</a></div>
+        </div>
+    }
+    .into_any()
+}
+
+/// The same card before there is a key, for the script to fill in.
+pub fn reveal_template(is_rotation: bool, is_suspended: bool, public_url: &str, back: &str) -> AnyView {
+    let card = card(is_rotation, is_suspended, &Secret::new(SECRET_PLACEHOLDER), public_url, back);
+    view! { <template data-reveal="">{card}</template> }.into_any()
+}
+
+/// That the keys of a suspended service account don't work yet.
+pub fn suspended_account() -> AnyView {
+    view! { <p class="concern">"This service account is suspended: its keys are rejected until it is resumed."</p> }
+        .into_any()
+}
+
+/// The token's field with Copy and Hide, and the snippets.
+fn token(token: String, public_url: &str) -> AnyView {
+    let snippets = snippets(&token, public_url).map(|(name, text)| copied_text(name, text));
+    view! {
+        <p>"Copy it now. You won't be able to see it again."</p>
         <div class="field">
             <label for="revealed-token">"API key"</label>
             <div class="token-row">
@@ -44,4 +76,5 @@ pub fn RevealBody(token: String, public_url: String) -> impl IntoView {
         </div>
         <div class="snippets">{snippets.into_iter().collect_view()}</div>
     }
+    .into_any()
 }

@@ -1,29 +1,58 @@
-//! A link that holds a secret, shown this once.
+//! A link that holds a secret, shown once.
 
-use domain::Secret;
+use domain::{Operation, Secret, outcome::IssuedLink};
 use leptos::prelude::*;
 
-/// The card. `words`: what the link does, and for how long. `back`: where the button leads.
-#[component]
-pub fn RevealedLink(
-    title: &'static str,
-    words: String,
-    label: &'static str,
-    link: Secret,
-    back: &'static str,
-) -> impl IntoView {
+use crate::api::wire::SECRET_PLACEHOLDER;
+
+/// The title of the card and what the link is for, by the operation that created it.
+fn title_and_words(operation: Operation, is_mailed: bool) -> (&'static str, &'static str) {
+    match (operation, is_mailed) {
+        (Operation::CreateCalendarFeed, _) => (
+            "Calendar link created",
+            "Subscribe to this link in your calendar app. Anyone who has it can see the names of your keys and when they expire. You can turn it off in your profile.",
+        ),
+        (_, true) => (
+            "Invitation created",
+            "This link was sent to them by email. It can be used once within 72 hours and won't be shown again.",
+        ),
+        (_, false) => {
+            ("Invitation created", "Send them this link. It can be used once within 72 hours and won't be shown again.")
+        }
+    }
+}
+
+/// The card of a link that `operation` created. `back`: where the button leads.
+pub fn link_card(operation: Operation, issued: &IssuedLink, back: &str) -> AnyView {
+    let (title, words) = title_and_words(operation, issued.is_mailed);
+    card(title, view! { <p>{words}</p> }.into_any(), &issued.link, back)
+}
+
+/// The same card before there is a link, for the script to fill in. It has the words for both cases.
+pub fn link_template(operation: Operation, back: &str) -> AnyView {
+    let words = [false, true].map(|is_mailed| {
+        let (_, words) = title_and_words(operation, is_mailed);
+        view! { <p data-mailed=is_mailed.to_string()>{words}</p> }
+    });
+    let (title, _) = title_and_words(operation, false);
+    let card = card(title, words.into_iter().collect_view().into_any(), &Secret::new(SECRET_PLACEHOLDER), back);
+    view! { <template data-reveal="">{card}</template> }.into_any()
+}
+
+fn card(title: &'static str, words: AnyView, link: &Secret, back: &str) -> AnyView {
     view! {
         <div class="card" data-firm="">
             <h1 id="card-title">{title}</h1>
-            <p>{words}</p>
+            {words}
             <div class="field">
-                <label for="revealed-link">{label}</label>
+                <label for="revealed-link">"Link"</label>
                 <div class="token-row">
                     <input id="revealed-link" class="token" type="text" readonly autocomplete="off" spellcheck="false" value=link.expose().to_owned() />
                     <button type="button" class="button script-only" data-copy="#revealed-link">"Copy"</button>
                 </div>
             </div>
-            <div class="buttons"><a class="button primary" href=back data-close="">"I have it"</a></div>
+            <div class="buttons"><a class="button primary" href=back.to_owned() data-close="">"I've saved it"</a></div>
         </div>
     }
+    .into_any()
 }

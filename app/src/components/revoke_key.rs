@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Agent, ApiKey, Recent};
 use leptos::prelude::*;
 
-use super::{address::from_client, delete_account::agent_names, time::Moment};
+use super::{address::from_client, agent_names::agent_names, time::Moment};
 
 /// Which key it is, where others have the same name.
 pub fn subject(key: &ApiKey) -> AnyView {
@@ -36,12 +36,12 @@ pub fn UseWords(
 }
 
 /// What happens to those who use a key that is stopped.
-pub const STOPS: &str = "What uses it will stop working at once.";
+pub const STOPS: &str = "Anything using it stops working immediately.";
 
 /// What stops with a key; nothing, when it is refused already. `then`: as in [`RecentWords`].
 pub fn stop_words(key: &ApiKey, recent: Recent, now: DateTime<Utc>, then: &'static str) -> AnyView {
     if !key.state(now).is_good() {
-        return view! { <p>"It is refused already: nothing stops."</p> }.into_any();
+        return view! { <p>"Already inactive."</p> }.into_any();
     }
     // The record may know of a use that came after the other was read.
     let last_used_at = recent.last_used_at.or(key.last_used.as_ref().map(|last| last.at));
@@ -54,7 +54,7 @@ pub fn stop_words(key: &ApiKey, recent: Recent, now: DateTime<Utc>, then: &'stat
 #[component]
 pub fn RecentWords(recent: Recent, now: DateTime<Utc>, #[prop(default = STOPS)] then: &'static str) -> impl IntoView {
     let Some(at) = recent.last_used_at else {
-        return view! { <p>"It has never been used: nothing stops."</p> }.into_any();
+        return view! { <p>"Never used."</p> }.into_any();
     };
     match recent.words() {
         // From an address that isn't known.
@@ -83,6 +83,6 @@ pub fn RoleWords(keys: &'static str, recent: Recent, now: DateTime<Utc>) -> impl
 pub fn RevokeWords(key: ApiKey, agents: Vec<Agent>, recent: Recent, now: DateTime<Utc>) -> impl IntoView {
     view! {
         <UseWords key agents recent now />
-        <p>"This can't be undone. To go on, a new key has to be made and put where this one is used."</p>
+        <p>"This can't be undone. You'll need to create and deploy a new key."</p>
     }
 }

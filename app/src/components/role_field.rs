@@ -1,20 +1,34 @@
-//! The choice of a role, with what each means.
+//! The choice of a role, with the meaning of each.
 
-use domain::Role;
+use domain::{ApiError, Role};
 use leptos::prelude::*;
 
-/// A select of roles; Administrator unless something else was chosen before.
+use super::field::FieldError;
+
+/// A select of roles. Without a `value` none is selected, and the browser asks for one.
 #[component]
-pub fn RoleField(#[prop(optional, into)] value: String) -> impl IntoView {
-    let chosen = value.parse().unwrap_or(Role::TenantAdmin);
-    let options =
-        Role::ALL.map(|role| view! { <option value=role.as_str() selected=role == chosen>{role.label()}</option> });
+pub fn RoleField(
+    /// The selected role's word.
+    #[prop(optional, into)]
+    value: String,
+    /// What was wrong with the form.
+    #[prop(optional, into)]
+    error: Signal<Option<ApiError>>,
+) -> impl IntoView {
+    let chosen: Option<Role> = value.parse().ok();
+    let options = Role::ALL
+        .map(|role| view! { <option value=role.as_str() selected=chosen == Some(role)>{role.label()}</option> });
     let meanings = Role::ALL.map(|role| view! { <li><strong>{role.label()}</strong>" — "{role.meaning()}</li> });
+    let is_wrong = move || error.get().and_then(|error| error.at("role").map(|_| "true"));
     view! {
         <div class="field">
             <label for="field-role">"Role"</label>
-            <select id="field-role" name="role" aria-describedby="hint-role">{options.into_iter().collect_view()}</select>
+            <select id="field-role" name="role" required aria-describedby="hint-role error-role" aria-invalid=is_wrong>
+                <option value="" selected=chosen.is_none()>"Choose a role"</option>
+                {options.into_iter().collect_view()}
+            </select>
             <ul class="hint" id="hint-role">{meanings.into_iter().collect_view()}</ul>
+            <FieldError id="error-role".to_owned() name="role" error />
         </div>
     }
 }

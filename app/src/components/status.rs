@@ -1,13 +1,12 @@
 //! The state of a thing, as a chip with a word.
 
 use chrono::{DateTime, Utc};
-use domain::{AccountState, AgentState, KeyState, Outcome, policy};
+use domain::{AccountState, AgentState, KeyState, api_key::policy, audit::Outcome};
 use leptos::prelude::*;
 
 /// A key's state.
-#[component]
-pub fn KeyStatus(state: KeyState) -> impl IntoView {
-    view! { <span class=format!("chip chip-{}", state.as_str())>{state.label()}</span> }
+pub fn key_status(state: KeyState<'_>) -> AnyView {
+    view! { <span class=format!("chip chip-{}", state.as_str())>{state.label()}</span> }.into_any()
 }
 
 /// The policies that a key is against, or will be; nothing, when there are none.

@@ -12,8 +12,7 @@ pub fn agents(agents: Vec<Agent>, key_base: Option<&str>, now: DateTime<Utc>) ->
     let is_cut = agents.len() >= service::MOST_AGENTS as usize;
     let rows = agents.into_iter().map(|agent| row(agent, key_base, now)).collect_view();
     let contents = if rows.is_empty() {
-        let words =
-            "No agent has started with it yet. Agents tell of themselves when they start, and poll every few seconds.";
+        let words = if with_key { "No agents have used its keys." } else { "No agents have used this key." };
         view! { <p class="muted">{words}</p> }.into_any()
     } else {
         view! {
@@ -31,7 +30,7 @@ pub fn agents(agents: Vec<Agent>, key_base: Option<&str>, now: DateTime<Utc>) ->
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-            {is_cut.then(|| view! { <p class="muted">{format!("The {} agents heard of last.", service::MOST_AGENTS)}</p> })}
+            {is_cut.then(|| view! { <p class="muted">{format!("Showing the {} most recent agents.", service::MOST_AGENTS)}</p> })}
         }
         .into_any()
     };

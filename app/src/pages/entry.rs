@@ -1,106 +1,82 @@
-//! The ways in: sign-in and set-up. Plain forms; there is nothing for a script to do.
+//! Sign-in and set-up: plain forms, since they hold secrets. There is nothing for a script to do.
 
-use domain::ApiError;
+use std::future::{Ready, ready};
+
+use domain::{ApiError, ErrorCode, Notice};
 use leptos::prelude::*;
-use leptos_meta::Title;
 
-use super::{frame::Plain, notice, problem};
 use crate::{
     components::field::{Field, FormError},
-    request::{RequestContext, context},
+    request::RequestContext,
 };
 
-/// `/sign-in`.
-#[component]
-pub fn SignIn() -> impl IntoView {
-    let request = context();
-    let error = Signal::stored(request.form.error.clone());
-    let next = next_of(&request);
-    view! {
-        <Title text="Sign in" />
-        <Plain>
-            <div class="card">
-                <h1>"Sign in to Latchkey"</h1>
-                {notice(&request).map(|text| view! { <p role="status" class="notice">{text}</p> })}
-                <form method="post" action="/sign-in">
-                    <FormError error fields=&[] />
-                    <input type="hidden" name="next" value=next />
-                    <Field name="email" label="E-mail" kind="email" value=request.form.value("email") autocomplete="username" autofocus=true error />
-                    <Field name="password" label="Password" kind="password" autocomplete="current-password" error />
-                    <div class="buttons"><button type="submit" class="button primary wide">"Sign in"</button></div>
-                </form>
-            </div>
-        </Plain>
-    }
-}
+/// What a page without a database query comes to.
+type Loaded = Ready<Result<AnyView, ApiError>>;
 
-/// Where the sign-in leads to: as the refused form says, or else the address.
-fn next_of(request: &RequestContext) -> String {
-    let query = leptos_router::hooks::use_query_map();
-    let typed = request.form.value("next");
-    if typed.is_empty() { query.with_untracked(|query| query.get("next")).unwrap_or_default() } else { typed }
+/// `/sign-in`.
+pub fn sign_in(request: RequestContext) -> Loaded {
+    let error = Signal::stored(request.form.error.clone());
+    let was_here = request.query("signed-out") == "yes";
+    let notice =
+        was_here.then(|| "You're signed out.".to_owned()).or(request.notice.as_ref().and_then(Notice::sentence));
+    let contents = view! {
+        <div class="card">
+            <h1>"Sign in to Latchkey"</h1>
+            {notice.map(|text| view! { <p role="status" class="notice">{text}</p> })}
+            <form method="post" action="/sign-in">
+                <FormError error fields=&[] />
+                <input type="hidden" name="next" value=request.typed("next") />
+                <Field name="email" label="E-mail" kind="email" value=request.form.value("email") autocomplete="username" autofocus=true error />
+                <Field name="password" label="Password" kind="password" autocomplete="current-password" error />
+                <div class="buttons"><button type="submit" class="button primary wide">"Sign in"</button></div>
+            </form>
+        </div>
+    };
+    ready(Ok(contents.into_any()))
 }
 
 /// `/sign-in/code`.
-#[component]
-pub fn Code() -> impl IntoView {
-    let request = context();
+pub fn code(request: RequestContext) -> Loaded {
     let error = Signal::stored(request.form.error.clone());
-    let next = next_of(&request);
-    view! {
-        <Title text="Sign in" />
-        <Plain>
-            <div class="card">
-                <h1>"Your second factor"</h1>
-                <form method="post" action="/sign-in/code">
-                    <FormError error fields=&["code"] />
-                    <input type="hidden" name="next" value=next />
-                    <Field name="code" label="Code" hint="The six digits that your app shows, or a recovery code." autocomplete="one-time-code" autofocus=true error />
-                    <div class="buttons"><button type="submit" class="button primary wide">"Sign in"</button></div>
-                </form>
-                <p><a href="/sign-in">"Start again"</a></p>
-            </div>
-        </Plain>
-    }
+    let contents = view! {
+        <div class="card">
+            <h1>"Enter your code"</h1>
+            <form method="post" action="/sign-in/code">
+                <FormError error fields=&["code"] />
+                <input type="hidden" name="next" value=request.typed("next") />
+                <Field name="code" label="Code" hint="The 6-digit code from your app, or a recovery code." autocomplete="one-time-code" autofocus=true error />
+                <div class="buttons"><button type="submit" class="button primary wide">"Sign in"</button></div>
+            </form>
+            <p><a href="/sign-in">"Use another account"</a></p>
+        </div>
+    };
+    ready(Ok(contents.into_any()))
 }
 
 /// `/set-up/{token}`.
-#[component]
-pub fn SetUp() -> impl IntoView {
-    let request = context();
-    let token = leptos_router::hooks::use_params_map().with_untracked(|params| params.get("token")).unwrap_or_default();
-    if !request.services.set_up().is_token(&token) {
-        return view! {
-            <Title text="Set up" />
-            <Plain>
-                {Suspend::new(async move {
-                    let gone = ApiError::new(domain::ErrorCode::NotFound, "This set-up link doesn't work. It works once, until the server is started again; the newest stands in its output.");
-                    problem::contents(&request, gone).await
-                })}
-            </Plain>
-        }
-        .into_any();
+pub fn set_up(request: RequestContext) -> Loaded {
+    let token = request.param("token");
+    if !request.services.set_up().is_token(token) {
+        let message = "This setup link is no longer valid. Check the server's output for the latest one.";
+        return ready(Err(ApiError::new(ErrorCode::NotFound, message)));
     }
     let error = Signal::stored(request.form.error.clone());
-    let form = request.form.clone();
-    let [tenant_name, slug, name, email] = ["tenant_name", "slug", "name", "email"].map(|name| form.value(name));
-    view! {
-        <Title text="Set up" />
-        <Plain>
-            <div class="card">
-                <h1>"Set up Latchkey"</h1>
-                <p>"This makes the first tenant and you its administrator."</p>
-                <form method="post" action=format!("/set-up/{token}")>
-                    <FormError error fields=&["tenant_name", "slug", "name", "email", "password"] />
-                    <Field name="tenant_name" label="Tenant name" value=tenant_name hint="Your organisation, like Acme Robotics." autocomplete="organization" autofocus=true error />
-                    <Field name="slug" label="Tenant short name" value=slug hint="Lower-case letters, digits and hyphens, like acme." error />
-                    <Field name="name" label="Your name" value=name autocomplete="name" error />
-                    <Field name="email" label="E-mail" kind="email" value=email autocomplete="username" error />
-                    <Field name="password" label="Password" kind="password" hint="At least 15 characters. Several words in a row are easy to remember." autocomplete="new-password" error />
-                    <div class="buttons"><button type="submit" class="button primary wide">"Create tenant"</button></div>
-                </form>
-            </div>
-        </Plain>
-    }
-    .into_any()
+    let [tenant_name, slug, name, email] =
+        ["tenant_name", "slug", "name", "email"].map(|name| request.form.value(name));
+    let contents = view! {
+        <div class="card">
+            <h1>"Set up Latchkey"</h1>
+            <p>"Create the first tenant and its administrator."</p>
+            <form method="post" action=format!("/set-up/{token}")>
+                <FormError error fields=&["tenant_name", "slug", "name", "email", "password"] />
+                <Field name="tenant_name" label="Tenant name" value=tenant_name hint="Your organization, for example “Acme Robotics”." autocomplete="organization" autofocus=true error />
+                <Field name="slug" label="Slug" value=slug hint="Used in scripts and the CLI, e.g. acme." error />
+                <Field name="name" label="Your name" value=name autocomplete="name" error />
+                <Field name="email" label="E-mail" kind="email" value=email autocomplete="username" error />
+                <Field name="password" label="Password" kind="password" hint="At least 15 characters. Tip: use several unrelated words." autocomplete="new-password" error />
+                <div class="buttons"><button type="submit" class="button primary wide">"Create tenant"</button></div>
+            </form>
+        </div>
+    };
+    ready(Ok(contents.into_any()))
 }

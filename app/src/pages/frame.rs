@@ -1,58 +1,53 @@
 //! What is around every page: the rail with the tenant, the navigation and the person.
 
-use domain::{Operation, Viewer};
+use domain::{Notice, Operation, Viewer, user::input::SwitchTenant};
 use leptos::prelude::*;
 use service::{Actor, offers};
 
 use crate::{
     components::{
+        act_form::act_form,
         icon::{Icon, Picture},
         toast::Toast,
     },
     live::Live,
-    request::Theme,
+    request::{RequestContext, Theme},
+    route::in_another_tenant,
 };
 
-/// The rail and the page beside it.
-#[component]
-pub fn Frame(
-    actor: Actor,
-    viewer: Viewer,
-    return_to: String,
-    theme: Theme,
-    notice: Option<String>,
-    children: Children,
-) -> impl IntoView {
-    let tenant = viewer.tenant_id.to_string();
+/// The rail and the page beside it, for a person who is signed in.
+pub fn frame(request: &RequestContext, contents: AnyView) -> AnyView {
+    let (Some(actor), Some(viewer)) = (request.actor.clone(), request.viewer.clone()) else { return plain(contents) };
+    let (tenant, path) = (viewer.tenant_id.to_string(), request.path().to_owned());
+    let notice = request.notice.as_ref().and_then(Notice::sentence);
     view! {
-        <a class="skip" href="#main">"Skip to the page"</a>
+        <a class="skip" href="#main">"Skip to content"</a>
         <div class="frame">
             <header class="rail">
-                <input type="checkbox" id="rail-open" class="rail-toggle visually-hidden" aria-label="Show the navigation" />
+                <input type="checkbox" id="rail-open" class="rail-toggle visually-hidden" aria-label="Menu" />
                 <div class="rail-top">
                     <a class="brand" href="/">"Latchkey"</a>
                     <label for="rail-open" class="icon-button rail-button" aria-hidden="true"><Picture icon=Icon::Menu /></label>
                 </div>
                 <div class="rail-body" id="rail">
-                    <TenantSwitcher viewer=viewer.clone() return_to=return_to.clone() />
-                    <Navigation actor return_to=return_to.clone() />
-                    <Person name=viewer.user.name.to_string() return_to theme />
+                    {tenant_switcher(request, &viewer)}
+                    <Navigation actor return_to=path />
+                    <Person name=viewer.user.name.to_string() return_to=request.return_to.clone() theme=request.theme />
                 </div>
             </header>
-            <main id="main" tabindex="-1" data-tenant=tenant><div id="page">{children()}</div><Live /></main>
+            <main id="main" tabindex="-1" data-tenant=tenant><div id="page">{contents}</div><Live /></main>
         </div>
         <Toast text=notice />
     }
+    .into_any()
 }
 
 /// A page without a rail: for those who aren't signed in.
-#[component]
-pub fn Plain(children: Children) -> impl IntoView {
-    view! { <main id="main" class="plain"><a class="brand" href="/">"Latchkey"</a>{children()}</main> }
+pub fn plain(contents: AnyView) -> AnyView {
+    view! { <main id="main" class="plain"><a class="brand" href="/">"Latchkey"</a>{contents}</main> }.into_any()
 }
 
-#[component]
-fn TenantSwitcher(viewer: Viewer, return_to: String) -> impl IntoView {
+fn tenant_switcher(request: &RequestContext, viewer: &Viewer) -> AnyView {
     let current = viewer.current().map(|membership| (membership.tenant.name.to_string(), membership.role.label()));
     let (name, role) = current.unwrap_or_default();
     if viewer.memberships.len() < 2 {
@@ -62,21 +57,20 @@ fn TenantSwitcher(viewer: Viewer, return_to: String) -> impl IntoView {
         let chosen = membership.tenant.id == viewer.tenant_id;
         view! { <option value=membership.tenant.id.to_string() selected=chosen>{membership.tenant.name.to_string()}</option> }
     });
-    view! {
-        <form class="tenant" method="post" action="/switch-tenant">
-            <input type="hidden" name="return_to" value=return_to />
-            <label for="tenant" class="visually-hidden">"Tenant"</label>
-            <select id="tenant" name="tenant_id">{options.collect_view()}</select>
-            <div class="tenant-row"><span class="sub">{role}</span><button type="submit" class="button small">"Switch"</button></div>
-        </form>
-    }
-    .into_any()
+    let fields = view! {
+        <label for="tenant" class="visually-hidden">"Tenant"</label>
+        <select id="tenant" name="tenant_id">{options.collect_view()}</select>
+        <div class="tenant-row"><span class="sub">{role}</span><button type="submit" class="button small">"Switch"</button></div>
+    };
+    // What a page is about may be of this tenant alone.
+    let then = in_another_tenant(request.path());
+    view! { <div class="tenant">{act_form::<SwitchTenant>(request, then, &[], fields.into_any())}</div> }.into_any()
 }
 
 #[component]
 fn Navigation(actor: Actor, return_to: String) -> impl IntoView {
     let link = |path: &'static str, label: &'static str, icon: Icon| {
-        let here = return_to.split('?').next().is_some_and(|current| current.starts_with(path));
+        let here = return_to.starts_with(path);
         view! { <li><a href=path aria-current=here.then_some("page")><Picture icon />{label}</a></li> }
     };
     let offered = |operation, path, label, icon| offers(&actor, operation).then(|| link(path, label, icon));

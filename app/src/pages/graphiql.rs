@@ -1,18 +1,21 @@
-//! API > GraphiQL: the whole API at hand, with the rights of the person who is signed in.
+//! API > GraphiQL: an editor for the whole API, with the permissions of the person who is signed in.
 
+use std::future::{Ready, ready};
+
+use domain::ApiError;
 use leptos::prelude::*;
 
-use super::{page, set_content_policy};
+use super::set_content_policy;
 use crate::{
-    components::as_code::CopiedText,
+    components::copied_text::copied_text,
     list_url::encode,
-    request::{GraphiqlNames, context},
+    request::{GraphiqlNames, RequestContext},
 };
 
-/// What to begin with: name, operation, variables.
+/// Examples to start from: name, operation, variables.
 const EXAMPLES: [(&str, &str, &str); 7] = [
     ("Who am I", "{\n  viewer {\n    id\n    name\n    tenants { id name role }\n  }\n}", ""),
-    ("Keys that I may see", "{\n  auth_api_key {\n    id\n    name\n    expires_at\n    user_id\n  }\n}", ""),
+    ("All visible keys", "{\n  auth_api_key {\n    id\n    name\n    expires_at\n    user_id\n  }\n}", ""),
     (
         "My keys, a page at a time",
         "query ($after: String) {\n  api_keys(state: \"all\", sort: \"created\", limit: 20, after: $after) {\n    items { id name state hint last_used { at address } }\n    next\n  }\n}",
@@ -41,38 +44,32 @@ const EXAMPLES: [(&str, &str, &str); 7] = [
 ];
 
 /// `/graphiql`.
-#[component]
-pub fn Graphiql() -> impl IntoView {
-    let request = context();
-    page("GraphiQL", async move {
-        request.actor()?;
-        // Its menus write a stylesheet of their own, with the page's nonce.
-        set_content_policy(true);
-        let editor = match request.assets.graphiql.clone() {
-            Some(names) => editor(names).into_any(),
-            None => view! {
-                <p class="error-box">"GraphiQL isn't in this build: npm wasn't there when it was built. The API is, at " <code>{format!("{}/graphql", request.public_url)}</code>"."</p>
-            }
-            .into_any(),
-        };
-        let examples = EXAMPLES.map(|(name, query, variables)| {
-            let href = format!("#query={}&variables={}", encode(query), encode(variables));
-            view! { <li><a href=href>{name}</a></li> }
-        });
-        Ok(view! {
-            <h1>"GraphiQL"</h1>
-            <p class="lead">"Everything that this dashboard does can be done here too, with your rights, and for real."</p>
-            <nav aria-label="Examples" class="states examples"><ul>{examples.into_iter().collect_view()}</ul></nav>
-            {editor}
-            <div class="without-script">
-                <p class="notice">"GraphiQL needs JavaScript. The same operations work with curl and an API key:"</p>
-                <div class="snippets">
-                    {EXAMPLES.map(|(name, query, _)| view! { <CopiedText name text=query.to_owned() /> }).into_iter().collect_view()}
-                </div>
-            </div>
+pub fn graphiql(request: RequestContext) -> Ready<Result<AnyView, ApiError>> {
+    // Its menus write a stylesheet of their own, with the page's nonce.
+    set_content_policy(true);
+    let editor = match request.assets.graphiql.clone() {
+        Some(names) => editor(names).into_any(),
+        None => view! {
+            <p class="error-box">"This build doesn't include GraphiQL, because npm wasn't available. The API is at " <code>{format!("{}/graphql", request.public_url)}</code>"."</p>
         }
-        .into_any())
-    })
+        .into_any(),
+    };
+    let examples = EXAMPLES.map(|(name, query, variables)| {
+        let href = format!("#query={}&variables={}", encode(query), encode(variables));
+        view! { <li><a href=href>{name}</a></li> }
+    });
+    let snippets = EXAMPLES.map(|(name, query, _)| copied_text(name, query.to_owned()));
+    let contents = view! {
+        <h1>"GraphiQL"</h1>
+        <p class="lead">"Explore the API with your permissions. Mutations change live data."</p>
+        <nav aria-label="Examples" class="states examples"><ul>{examples.into_iter().collect_view()}</ul></nav>
+        {editor}
+        <div class="without-script">
+            <p class="notice">"GraphiQL needs JavaScript. The same operations work with curl and an API key:"</p>
+            <div class="snippets">{snippets.into_iter().collect_view()}</div>
+        </div>
+    };
+    ready(Ok(contents.into_any()))
 }
 
 fn editor(names: GraphiqlNames) -> impl IntoView {

@@ -1,91 +1,84 @@
 //! The page of one key: its facts, its roll, its use, what it made and what was done to it.
 
 use chrono::{DateTime, Utc};
-use domain::{AgentScope, ApiError, ApiKey, AuditQuery, KeyId, KeyState, Operation, ServiceAccountId, audit::Channel};
+use domain::{
+    AgentScope, ApiError, ApiKey, KeyAct, KeyId, KeyState, Operation, Revocation, Suspension,
+    agent::ListAgents,
+    api_key::input::{GetKey, GetKeyUsage},
+    audit::Channel,
+    service_account::input::GetAccount,
+};
 use leptos::prelude::*;
 use service::{Actor, ApiKeys, offers};
 
-use super::{agents::agents, audit_log, page, path_id};
+use super::{agents::agents, audit_log};
 use crate::{
+    api::{get_account, get_agents, get_api_key, get_api_key_usage},
     components::{
         address::{from_address, from_client},
         concerns::key_path,
         facts::Facts,
         key_table::key_menu,
         row_menu::RowMenu,
-        status::KeyStatus,
+        status::key_status,
         time::Moment,
         trash_link::TrashLink,
         usage::UsageSection,
     },
-    request::{RequestContext, context},
+    request::RequestContext,
 };
 
 /// `/user/api-keys/{key}`.
-#[component]
-pub fn OwnKey() -> impl IntoView {
-    let (request, key, lines) = (context(), path_id::<KeyId>("key"), audit_log::of_key_page());
-    page("API key", async move {
-        details(&request, key?, &lines, "/user/api-keys", ("/user/api-keys".to_owned(), "API Keys".to_owned())).await
-    })
+pub async fn own_key(request: RequestContext) -> Result<AnyView, ApiError> {
+    let base = "/user/api-keys";
+    details(&request, base, (base.to_owned(), "API Keys".to_owned())).await
 }
 
 /// `/team/service-accounts/{account}/keys/{key}`.
-#[component]
-pub fn AccountKey() -> impl IntoView {
-    let (request, account, key) = (context(), path_id::<ServiceAccountId>("account"), path_id::<KeyId>("key"));
-    let lines = audit_log::of_key_page();
-    page("API key", async move {
-        let account = request.services.service_accounts().get(request.actor()?, account?).await?;
-        let path = format!("/team/service-accounts/{}", account.id);
-        details(&request, key?, &lines, &format!("{path}/keys"), (path, account.name.to_string())).await
-    })
+pub async fn account_key(request: RequestContext) -> Result<AnyView, ApiError> {
+    let account = get_account(GetAccount { account: request.id("account")? }).await?;
+    let path = format!("/team/service-accounts/{}", account.id);
+    details(&request, &format!("{path}/keys"), (path, account.name.to_string())).await
 }
 
 /// The key of a page below `base`: no other page shows it.
-pub async fn key_at(request: &RequestContext, key: KeyId, base: &str) -> Result<ApiKey, ApiError> {
-    let key = request.services.api_keys().get(request.actor()?, key).await?;
+pub async fn key_at(key: KeyId, base: &str) -> Result<ApiKey, ApiError> {
+    let key = get_api_key(GetKey { key }).await?;
     if key_path(&key) == format!("{base}/{}", key.id) { Ok(key) } else { Err(ApiError::not_found()) }
 }
 
-/// `lines`: which of its history. `base`: the path below which the key's own pages stand. `up`: address and name of the page
-/// above.
-async fn details(
-    request: &RequestContext,
-    key: KeyId,
-    lines: &AuditQuery,
-    base: &str,
-    up: (String, String),
-) -> Result<AnyView, ApiError> {
+/// `base`: the path below which the key's own pages are. `up`: address and name of the page above.
+async fn details(request: &RequestContext, base: &str, up: (String, String)) -> Result<AnyView, ApiError> {
     let (actor, now) = (request.actor()?, request.services.now());
-    let key = key_at(request, key, base).await?;
+    let key = key_at(request.id("key")?, base).await?;
     let path = key_path(&key);
-    let lines = request.services.api_keys().history(actor, key.id, lines).await?;
+    let history = audit_log::of_key_page(request);
+    let history = request.services.api_keys().history(actor, key.id, &history).await?;
     let is_in_log = offers(actor, Operation::ListAuditLog) && key.tenant_id == actor.tenant_id();
     let all = is_in_log.then(|| audit_log::all_about(&key.id.to_string()));
-    let usage = request.services.api_keys().usage(actor, key.id).await?;
+    let usage = get_api_key_usage(GetKeyUsage { key: key.id }).await?;
     let made = request.services.api_keys().created_by(actor, key.id).await?;
     let rolls = rolls(request, &key, base, now).await?;
     let origin = origin(request, &key).await?;
-    let seen = request.services.agents().list(actor, AgentScope::Key(key.id)).await?;
+    let seen = get_agents(ListAgents { scope: AgentScope::Key(key.id) }).await?;
     let state = key.state(now);
     let menu = key_menu(Some(actor), base, &key, now);
     let menu = (!menu.is_empty()).then(|| view! { <RowMenu label=format!("More for {}", key.name) items=menu /> });
     let revoke = (!matches!(state, KeyState::Revoked { .. })).then(|| {
         let label = format!("Revoke API key {}", key.name);
-        let href = format!("{base}/{}/revoke", key.id);
+        let href = format!("{base}/{}/{}", key.id, KeyAct::Revoke.code());
         view! { <TrashLink href label /> }
     });
     Ok(view! {
         <p class="crumb"><a href=up.0>{up.1}</a></p>
         <div class="title-row"><h1>{key.name.to_string()}</h1>{menu}{revoke}</div>
-        <p class="lead"><KeyStatus state />" " <code>{key.hint.clone()}"…"</code></p>
+        <p class="lead">{key_status(state)}" " <code>{key.hint.clone()}"…"</code></p>
         {rolls}
         {facts(key, origin, now)}
         <UsageSection usage now />
         {agents(seen, None, now)}
         {created_keys(made, now)}
-        {audit_log::history(lines, &path, all, now)}
+        {audit_log::history(history, &path, all, now)}
     }
     .into_any())
 }
@@ -112,16 +105,10 @@ async fn rolls(request: &RequestContext, key: &ApiKey, base: &str, now: DateTime
     let (actor, keys) = (request.actor()?, request.services.api_keys());
     let mut sections = Vec::new();
     if let Some(old) = key.replaces {
-        sections.push(roll(
-            actor,
-            ("The roll that made this key", "made"),
-            (&keys.get(actor, old).await?, key),
-            base,
-            now,
-        ));
+        sections.push(roll(actor, ("Rotated from", "made"), (&keys.get(actor, old).await?, key), base, now));
     }
     if let Some(new) = &key.replaced_by {
-        sections.push(roll(actor, ("The roll of this key", "own"), (key, &keys.get(actor, new.id).await?), base, now));
+        sections.push(roll(actor, ("Rotation", "own"), (key, &keys.get(actor, new.id).await?), base, now));
     }
     Ok(sections.into_any())
 }
@@ -139,33 +126,33 @@ fn roll(
     let suspended = matches!(old.state(now), KeyState::Suspended { .. });
     let words = match (until, successor) {
         (Some(at), Some(new)) if new.is_revoked => {
-            view! { <p class="error">"The new token was revoked. The old one ends "<Moment at now />", and nothing takes its place. Take the roll back, and it lives on as before."</p> }.into_any()
+            view! { <p class="error">"The replacement key was revoked; undo the rotation. Until then the old key expires "<Moment at now />"."</p> }.into_any()
         }
         (Some(at), _) if suspended => {
-            view! { <p>"The old token is suspended, and ends "<Moment at now />"."</p> }.into_any()
+            view! { <p>"The old key is suspended, and expires "<Moment at now />"."</p> }.into_any()
         }
         (Some(at), _) if matches!(new.state(now), KeyState::Suspended { .. }) => {
-            view! { <p>"The new token is suspended, and refused until it is resumed. The old one ends "<Moment at now />"."</p> }.into_any()
+            view! { <p>"The new key is suspended, and rejected until it is resumed. The old one expires "<Moment at now />"."</p> }.into_any()
         }
         (Some(at), _) if !new.state(now).is_good() => {
-            view! { <p>"The new token is over: it was rolled in its turn. The old one ends "<Moment at now />"."</p> }.into_any()
+            view! { <p>"The new key has itself been rotated. The old one expires "<Moment at now />"."</p> }.into_any()
         }
         (Some(at), Some(new)) if new.ends_on_use => {
-            view! { <p>"Both tokens work. The old one ends when the new one is first used, and at the latest "<Moment at now />"."</p> }.into_any()
+            view! { <p>"Both keys work. The old one expires when the new one is first used, but no later than "<Moment at now />"."</p> }.into_any()
         }
-        (Some(at), _) => view! { <p>"Both tokens work. The old one ends "<Moment at now />"."</p> }.into_any(),
-        (None, Some(_)) => view! { <p>"The roll is over: the old token is refused."</p> }.into_any(),
-        (None, None) => view! { <p>"This roll was taken back."</p> }.into_any(),
+        (Some(at), _) => view! { <p>"Both keys work. The old one expires "<Moment at now />"."</p> }.into_any(),
+        (None, Some(_)) => view! { <p>"Rotation complete."</p> }.into_any(),
+        (None, None) => view! { <p>"Rotation undone."</p> }.into_any(),
     };
-    let acts = [
-        (Operation::FinishRoll, "finish-roll", "Finish now"),
-        (Operation::ExtendRoll, "extend-roll", "Extend"),
-        (Operation::CancelRoll, "cancel-roll", "Take back"),
-    ];
-    let offered = acts.into_iter().filter(|(operation, ..)| until.is_some() && ApiKeys::may(actor, *operation, old));
-    let buttons: Vec<_> = offered
-        .map(|(_, word, label)| {
-            view! { <a class="button" href=format!("{base}/{}/{word}", old.id) data-dialog="">{label}</a> }
+    let acts = [KeyAct::FinishRoll, KeyAct::ExtendRoll, KeyAct::CancelRoll];
+    let is_offered =
+        |act: &KeyAct| until.is_some() && act.is_offered(old, now) && ApiKeys::may(actor, act.operation(), old);
+    let buttons: Vec<_> = acts
+        .into_iter()
+        .filter(is_offered)
+        .map(|act| {
+            let href = format!("{base}/{}/{}", old.id, act.code());
+            view! { <a class="button" href=href data-dialog="">{act.label()}</a> }
         })
         .collect();
     let buttons = (!buttons.is_empty()).then(|| view! { <div class="buttons">{buttons}</div> });
@@ -185,7 +172,7 @@ fn roll(
 /// One of the two keys of a roll.
 fn side(key: &ApiKey, title: &'static str, base: &str, now: DateTime<Utc>) -> AnyView {
     let last = match key.last_used.clone() {
-        None => view! { <p>"Not used yet."</p> }.into_any(),
+        None => view! { <p>"Never used."</p> }.into_any(),
         Some(last) => {
             let client = from_client(&last);
             view! { <p>"Last used "<Moment at=last.at now />{client}</p> }.into_any()
@@ -193,13 +180,13 @@ fn side(key: &ApiKey, title: &'static str, base: &str, now: DateTime<Utc>) -> An
     };
     let tried = key.tried_after_roll().map(|last| {
         let address = from_address(last.address.as_deref());
-        view! { <p class="error">"Still tried "<Moment at=last.at now />{address}", and refused."</p> }
+        view! { <p class="error">"Rejected "<Moment at=last.at now />{address}</p> }
     });
     let href = format!("{base}/{}", key.id);
     view! {
         <div>
             <h3>{title}" "<a href=href><code>{key.hint.clone()}"…"</code></a></h3>
-            <p><KeyStatus state=key.state(now) /></p>
+            <p>{key_status(key.state(now))}</p>
             {last}{tried}
         </div>
     }
@@ -216,8 +203,8 @@ fn created_keys(keys: Vec<ApiKey>, now: DateTime<Utc>) -> Option<AnyView> {
         view! {
             <tr>
                 <th scope="row" data-label="Name"><a class="name" href=key_path(&key)>{key.name.to_string()}</a><code class="sub">{key.hint.clone()}"…"</code></th>
-                <td data-label="Stands for">{key.owner_name.clone()}</td>
-                <td data-label="Status"><KeyStatus state /></td>
+                <td data-label="Owner">{key.owner_name.clone()}</td>
+                <td data-label="Status">{key_status(state)}</td>
                 <td data-label="Created"><Moment at=key.created_at now /></td>
             </tr>
         }
@@ -225,9 +212,9 @@ fn created_keys(keys: Vec<ApiKey>, now: DateTime<Utc>) -> Option<AnyView> {
     Some(
         view! {
             <section class="agents" aria-labelledby="made-title">
-                <h2 id="made-title">"Keys that it made"</h2>
-                <table class="table" aria-label="Keys that it made">
-                    <thead><tr><th scope="col">"Name"</th><th scope="col">"Stands for"</th><th scope="col">"Status"</th><th scope="col">"Created"</th></tr></thead>
+                <h2 id="made-title">"Keys created with this key"</h2>
+                <table class="table" aria-label="Keys created with this key">
+                    <thead><tr><th scope="col">"Name"</th><th scope="col">"Owner"</th><th scope="col">"Status"</th><th scope="col">"Created"</th></tr></thead>
                     <tbody>{rows.collect_view()}</tbody>
                 </table>
             </section>
@@ -248,25 +235,25 @@ fn facts(key: ApiKey, origin: AnyView, now: DateTime<Utc>) -> AnyView {
         },
     );
     let rows = [
-        Some(("Stands for", plain(key.owner_name))),
+        Some(("Owner", plain(key.owner_name))),
         Some(("Tenant", plain(key.tenant_name.to_string()))),
         Some(("Created", by(key.created_at, key.created_by))),
-        Some(("Through", origin)),
+        Some(("Created via", origin)),
         Some(("Expires", key.expires_at.map_or_else(|| plain("Never".to_owned()), moment))),
         Some(("Last used", last)),
-        key.suspended_at.map(|at| {
-            let lifts = if key.suspended_by_owner { "" } else { ". Only an administrator can resume it." };
-            ("Suspended", by(at, format!("{}{lifts}", key.suspended_by.unwrap_or_default())))
+        key.suspension.map(|Suspension { at, by: who, owner_may_resume }| {
+            let hint = (!owner_may_resume).then(|| view! { <p>"Only an administrator can resume it."</p> });
+            ("Suspended", view! { {by(at, who)}{hint} }.into_any())
         }),
         key.owner_suspended_at
             .map(|at| ("Suspended", view! { <Moment at now />", with its service account" }.into_any())),
-        key.revoked_at.map(|at| {
-            let why = key.revoke_reason.map(|why| format!(": {why}")).unwrap_or_default();
-            ("Revoked", by(at, format!("{}{why}", key.revoked_by.unwrap_or_default())))
+        key.revocation.map(|Revocation { at, by: who, reason }| {
+            let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            ("Revoked", by(at, format!("{who}{reason}")))
         }),
         (!key.against.is_empty()).then(|| {
             let labels: Vec<_> = key.against.iter().map(|against| against.words(now)).collect();
-            ("Against policy", plain(labels.join("; ")))
+            ("Violates policy", plain(labels.join("; ")))
         }),
         Some(("Id", view! { <code>{key.id.to_string()}</code> }.into_any())),
     ];

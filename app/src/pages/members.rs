@@ -1,27 +1,31 @@
-//! Team > Members: who belongs to the tenant, with which role.
+//! Team > Members: the tenant's members and their roles, and its open invitations.
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, InventoryQuery, Invitation, InvitationId, KeyFilter, KeyQuery, Member, Operation, Owner, Recent, Role,
-    UserId,
+    ApiError, InventoryQuery, Invitation, InvitationId, KeyFilter, KeyQuery, Member, MemberAct, Operation, Owner,
+    Recent, Role, UserId,
+    api_key::input::ListTenantKeys,
+    tenant::input::{CancelInvitation, InviteMember, ListInvitations},
+    user::input::{ChangeMemberRole, ListMembers, RemoveMember},
 };
 use leptos::prelude::*;
 use service::offers;
 
 use super::{
-    key_acts::Card,
-    list_params, page, path_id, path_word,
+    list_params,
     toolbar::{Empty, Pager, Toolbar},
 };
 use crate::{
+    api::{list_invitations, list_members, list_tenant_keys},
     as_code::{AsCode, CodeContext},
     components::{
+        act_form::act_form,
         as_code::CodeFold,
+        card::Card,
         confirm_fields::confirm_fields,
         field::{Field, FormError},
         icon::{Icon, Picture},
-        place::place_field,
-        revealed_link::RevealedLink,
+        revealed_link::{link_card, link_template},
         revoke_key::{RecentWords, RoleWords},
         role_field::RoleField,
         row_menu::RowMenu,
@@ -29,49 +33,44 @@ use crate::{
         trash_link::TrashLink,
     },
     list_url::ListChoice,
-    request::{RequestContext, context},
+    request::RequestContext,
 };
 
 const PATH: &str = "/team/members";
 
 /// `/team/members`.
-#[component]
-pub fn Members() -> impl IntoView {
-    let (request, query) = (context(), list_params().to_members());
-    page("Members", async move {
-        let actor = request.actor()?;
-        let members = request.services.members().list(actor, &query).await?;
-        let choice = ListChoice::of_members(PATH, &query);
-        let states: Vec<_> = Role::ALL.iter().map(|role| (role.as_str(), role.label())).collect();
-        let states = [("all", "All")].into_iter().chain(states).collect();
-        let role = query.role.map_or("All", Role::label);
-        let may_change = offers(actor, Operation::ChangeMemberRole);
-        let own = actor.user_id();
-        let sees_open = offers(actor, Operation::ListInvitations);
-        let open = if sees_open { request.services.invitations().list(actor).await? } else { Vec::new() };
-        let open = open_invitations(open, request.services.now());
-        let invite = offers(actor, Operation::InviteMember).then(|| {
-            view! { <a class="button primary board-action" href=format!("{PATH}/invite") data-dialog=""><Picture icon=Icon::Plus />"Invite a member"</a> }
-        });
-        let (bar, empty) = (choice.clone(), choice.clone());
-        let table = if members.items.is_empty() {
-            view! { <Empty choice=empty default_state="all" state_label=role things="members" hint="" /> }.into_any()
-        } else {
-            table(members.items, may_change, own)
-        };
-        Ok(view! {
-            <h1>"Members"</h1>
-            <p class="lead">"People who belong to this tenant. What they may do follows from their role, at every moment."</p>
-            <div class="board">
-                {invite}
-                <Toolbar choice=bar states label="Search members" />
-                <div class="table-place">{table}</div>
-            </div>
-            <Pager choice previous=members.previous next=members.next />
-            {open}
-        }
-        .into_any())
-    })
+pub async fn members(request: RequestContext) -> Result<AnyView, ApiError> {
+    let (actor, query) = (request.actor()?, list_params(&request).to_members());
+    let members = list_members(ListMembers { query: query.clone() }).await?;
+    let choice = ListChoice::of_members(PATH, &query);
+    let roles = Role::ALL.iter().map(|role| (role.as_str(), role.label()));
+    let states = [("all", "All")].into_iter().chain(roles).collect();
+    let role = query.role.map_or("All", Role::label);
+    let may_change = offers(actor, MemberAct::ChangeRole.operation());
+    let sees_open = offers(actor, Operation::ListInvitations);
+    let open = if sees_open { list_invitations(ListInvitations {}).await? } else { Vec::new() };
+    let open = open_invitations(open, request.services.now());
+    let invite = offers(actor, Operation::InviteMember).then(|| {
+        view! { <a class="button primary board-action" href=format!("{PATH}/invite") data-dialog=""><Picture icon=Icon::Plus />"Invite a member"</a> }
+    });
+    let (bar, empty) = (choice.clone(), choice.clone());
+    let table = if members.items.is_empty() {
+        view! { <Empty choice=empty default_state="all" state_label=role things="members" hint="" /> }.into_any()
+    } else {
+        table(members.items, may_change, actor.user_id())
+    };
+    Ok(view! {
+        <h1>"Members"</h1>
+        <p class="lead">"People in this tenant and their roles."</p>
+        <div class="board">
+            {invite}
+            <Toolbar choice=bar states label="Search members" />
+            <div class="table-place">{table}</div>
+        </div>
+        <Pager choice previous=members.previous next=members.next />
+        {open}
+    }
+    .into_any())
 }
 
 fn table(members: Vec<Member>, may_change: bool, own: Option<UserId>) -> AnyView {
@@ -91,116 +90,16 @@ fn table(members: Vec<Member>, may_change: bool, own: Option<UserId>) -> AnyView
     .into_any()
 }
 
-fn open_invitations(open: Vec<Invitation>, now: DateTime<Utc>) -> Option<AnyView> {
-    if open.is_empty() {
-        return None;
-    }
-    let rows = open.into_iter().map(|invitation| {
-        let href = format!("{PATH}/invitations/{}/cancel", invitation.id);
-        let email = invitation.email.as_str().to_owned();
-        let paused = invitation.is_paused.then(|| {
-            view! { <span class="sub">"Doesn't work now: who made it isn't an administrator any more."</span> }
-        });
-        view! {
-            <tr>
-                <th scope="row" data-label="E-mail"><span class="name">{email.clone()}</span></th>
-                <td data-label="Role">{invitation.role.label()}</td>
-                <td data-label="Invited"><Moment at=invitation.created_at now /><span class="sub">"by "{invitation.created_by}</span></td>
-                <td data-label="Link ends"><Moment at=invitation.expires_at now />{paused}</td>
-                <td class="actions"><TrashLink href label=format!("Take the invitation of {email} back") /></td>
-            </tr>
-        }
-    });
-    Some(
-        view! {
-            <section class="agents" aria-labelledby="invitations-title">
-                <h2 id="invitations-title">"Open invitations"</h2>
-                <table class="table" aria-label="Open invitations">
-                    <thead>
-                        <tr>
-                            <th scope="col">"E-mail"</th><th scope="col">"Role"</th><th scope="col">"Invited"</th><th scope="col">"Link ends"</th>
-                            <th scope="col"><span class="visually-hidden">"Actions"</span></th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows.collect_view()}</tbody>
-                </table>
-            </section>
-        }
-        .into_any(),
-    )
-}
-
-/// `/team/members/invite`.
-#[component]
-pub fn Invite() -> impl IntoView {
-    let request = context();
-    page("Invite a member", async move {
-        // The list's own refusal, for those who may not.
-        request.services.invitations().list(request.actor()?).await?;
-        if let Some(link) = request.form.revealed.first().cloned() {
-            let mailed = if request.form.value("mailed").is_empty() {
-                "Send them this link."
-            } else {
-                "The link is on its way by e-mail."
-            };
-            let words = format!("{mailed} It works once, for 72 hours, and can't be shown again.");
-            return Ok(
-                view! { <RevealedLink title="The invitation is made" words label="Link" link back=PATH /> }.into_any()
-            );
-        }
-        let error = Signal::stored(request.form.error.clone());
-        let (email, role) = (request.form.value("email"), request.form.value("role"));
-        let role = if role.is_empty() { Role::User.as_str().to_owned() } else { role };
-        let code = request.code(None).await?;
-        let example = AsCode::invite(&code, &email, &role);
-        let confirm = confirm_fields(&request).await?;
-        Ok(view! {
-            <div class="card">
-                <h1 id="card-title">"Invite a member"</h1>
-                <form method="post">
-                    {place_field(&request)}
-                    <FormError error fields=&["email", "confirm_password", "confirm_code"] />
-                    <Field name="email" label="E-mail" kind="email" value=email hint="Of the one who is invited. Only they can use the link." autofocus=true error />
-                    <RoleField value=role />
-                    {confirm}
-                    <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Invite"</button></div>
-                </form>
-                <CodeFold code=example public_url=code.public_url />
-            </div>
-        }
-        .into_any())
-    })
-}
-
-/// `/team/members/invitations/{invitation}/cancel`.
-#[component]
-pub fn CancelInvitation() -> impl IntoView {
-    let (request, id) = (context(), path_id::<InvitationId>("invitation"));
-    page("Take an invitation back", async move {
-        let id = id?;
-        let open = request.services.invitations().list(request.actor()?).await?;
-        let invitation = open.into_iter().find(|one| one.id == id).ok_or_else(ApiError::not_found)?;
-        let code = request.code(None).await?;
-        Ok(Card {
-            title: format!("Take the invitation of {} back?", invitation.email.as_str()),
-            button: Some("Take back"),
-            destroys: true,
-            code: AsCode::cancel_invitation(&code, &id.to_string()),
-            words: view! { <p>"Its link stops working at once."</p> }.into_any(),
-            fields: ().into_any(),
-        }
-        .view(&request, PATH, code.public_url))
-    })
-}
-
 fn row(member: Member, may_change: bool, own: Option<UserId>) -> AnyView {
     let actions = may_change.then(|| {
-        let at = |word: &str| format!("{PATH}/{}/{word}", member.user_id);
-        let items = vec![(at("role"), "Change role")];
+        let path = |act: MemberAct| format!("{PATH}/{}/{}", member.user_id, act.code());
+        // Removing has a button of its own.
+        let in_menu = MemberAct::ALL.into_iter().filter(|act| *act != MemberAct::Remove);
+        let items = in_menu.map(|act| (path(act), act.label())).collect();
         view! {
             <td class="actions">
                 <RowMenu label=format!("More for {}", member.name) items />
-                <TrashLink href=at("remove") label=format!("Remove member {}", member.name) />
+                <TrashLink href=path(MemberAct::Remove) label=format!("Remove member {}", member.name) />
             </td>
         }
     });
@@ -215,103 +114,179 @@ fn row(member: Member, may_change: bool, own: Option<UserId>) -> AnyView {
     .into_any()
 }
 
-/// `/team/members/{user}/{act}`: role, remove.
-#[component]
-pub fn MemberAct() -> impl IntoView {
-    let (request, user, act) = (context(), path_id::<UserId>("user"), path_word("act"));
-    page("Member", async move {
-        let (actor, user) = (request.actor()?, user?);
-        let member = request.services.members().get_to_change(actor, user).await?;
-        let code = request.code(None).await?;
-        let recent = request.services.api_keys().recent_of_owner(actor, Owner::User(user)).await?;
-        match act.as_str() {
-            "role" => Ok(role_page(&request, &member, recent, &code)),
-            "remove" => {
-                let (names, more) = living_keys(&request, user).await?;
-                let recent = view! { <RecentWords recent now=request.services.now() /> }.into_any();
-                let place = place_field(&request);
-                Ok(remove_card(&member, (names, more), &code, recent, place).view(
-                    &request,
-                    PATH,
-                    code.public_url.clone(),
-                ))
-            }
-            _ => Err(ApiError::not_found()),
+fn open_invitations(open: Vec<Invitation>, now: DateTime<Utc>) -> Option<AnyView> {
+    if open.is_empty() {
+        return None;
+    }
+    let rows = open.into_iter().map(|invitation| {
+        let href = format!("{PATH}/invitations/{}/cancel", invitation.id);
+        let email = invitation.email.as_str().to_owned();
+        let paused = invitation.is_paused.then(|| {
+            view! { <span class="sub">"Inactive: the inviter is no longer an administrator."</span> }
+        });
+        view! {
+            <tr>
+                <th scope="row" data-label="E-mail"><span class="name">{email.clone()}</span></th>
+                <td data-label="Role">{invitation.role.label()}</td>
+                <td data-label="Invited"><Moment at=invitation.created_at now /><span class="sub">{format!("by {}", invitation.created_by)}</span></td>
+                <td data-label="Expires"><Moment at=invitation.expires_at now />{paused}</td>
+                <td class="actions"><TrashLink href label=format!("Cancel the invitation for {email}") /></td>
+            </tr>
         }
-    })
+    });
+    Some(
+        view! {
+            <section class="agents" aria-labelledby="invitations-title">
+                <h2 id="invitations-title">"Open invitations"</h2>
+                <table class="table" aria-label="Open invitations">
+                    <thead>
+                        <tr>
+                            <th scope="col">"E-mail"</th><th scope="col">"Role"</th><th scope="col">"Invited"</th><th scope="col">"Expires"</th>
+                            <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows.collect_view()}</tbody>
+                </table>
+            </section>
+        }
+        .into_any(),
+    )
 }
 
-/// The names of a member's keys in this tenant that aren't over, suspended ones too; and whether there are others.
-async fn living_keys(request: &RequestContext, user: UserId) -> Result<(Vec<String>, bool), ApiError> {
+/// `/team/members/invite`: the form; or the link, when the form has created an invitation.
+pub async fn invite(request: RequestContext) -> Result<AnyView, ApiError> {
+    // The list's own refusal, for those who may not invite.
+    list_invitations(ListInvitations {}).await?;
+    if let Some(issued) = request.form.created_link() {
+        return Ok(link_card(Operation::InviteMember, issued, PATH));
+    }
+    let error = Signal::stored(request.form.error.clone());
+    let (email, role) = (request.typed("email"), request.typed("role"));
+    let code = request.code(None)?;
+    let example = AsCode::invite(&code, &email, if role.is_empty() { Role::User.as_str() } else { &role });
+    let contents = view! {
+        <FormError error fields=&["email", "role", "confirm_password", "confirm_code"] />
+        <Field name="email" label="E-mail" kind="email" value=email hint="Only this person can use the link." autofocus=true error />
+        <RoleField value=role error />
+        {confirm_fields(&request).await?}
+        <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Invite"</button></div>
+    };
+    Ok(view! {
+        <div class="card">
+            <h1 id="card-title">"Invite a member"</h1>
+            {act_form::<InviteMember>(&request, PATH, &[], contents.into_any())}
+            {link_template(Operation::InviteMember, PATH)}
+            <CodeFold code=example public_url=code.public_url />
+        </div>
+    }
+    .into_any())
+}
+
+/// `/team/members/invitations/{invitation}/cancel`.
+pub async fn cancel_invitation(request: RequestContext) -> Result<AnyView, ApiError> {
+    let id: InvitationId = request.id("invitation")?;
+    let open = list_invitations(ListInvitations {}).await?;
+    let invitation = open.into_iter().find(|one| one.id == id).ok_or_else(ApiError::not_found)?;
+    let card = Card {
+        title: format!("Cancel the invitation for {}?", invitation.email.as_str()),
+        button: Some("Cancel invitation"),
+        destroys: true,
+        code: AsCode::cancel_invitation(&request.code(None)?, &id.to_string()),
+        words: view! { <p>"Its link stops working immediately."</p> }.into_any(),
+        fields: ().into_any(),
+    };
+    Ok(card.view::<CancelInvitation>(&request, &[("invitation", id.to_string())], PATH))
+}
+
+/// `/team/members/{user}/{act}`: the page of a [`MemberAct`].
+pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
+    let (actor, user) = (request.actor()?, request.id::<UserId>("user")?);
+    let act = MemberAct::from_code(request.param("act")).ok_or_else(ApiError::not_found)?;
+    let member = request.services.members().get_to_change(actor, user).await?;
+    let code = request.code(None)?;
+    let recent = request.services.api_keys().recent_of_owner(actor, Owner::User(user)).await?;
+    match act {
+        MemberAct::ChangeRole => Ok(role_page(&request, &member, recent, &code)),
+        MemberAct::Remove => {
+            let keys = active_keys(user).await?;
+            let card = remove_card(&member, keys, recent, &code, request.services.now());
+            Ok(card.view::<RemoveMember>(&request, &[("user", user.to_string())], PATH))
+        }
+    }
+}
+
+/// The names of a member's active and suspended keys in this tenant, and whether there are more of them.
+async fn active_keys(user: UserId) -> Result<(Vec<String>, bool), ApiError> {
     let inventory = InventoryQuery { owner: Some(user.0), ..InventoryQuery::default() };
-    let (mut names, mut more) = (Vec::new(), false);
+    let (mut names, mut has_more) = (Vec::new(), false);
     for (filter, mark) in [(KeyFilter::Active, ""), (KeyFilter::Suspended, " (suspended)")] {
         let query = KeyQuery { filter, ..KeyQuery::default() };
-        let keys = request.services.inventory().list(request.actor()?, &query, inventory).await?;
+        let keys = list_tenant_keys(ListTenantKeys { query, inventory }).await?;
         names.extend(keys.items.iter().map(|key| format!("{}{mark}", key.name)));
-        more |= keys.next.is_some();
+        has_more |= keys.next.is_some();
     }
-    Ok((names, more))
+    Ok((names, has_more))
 }
 
 /// `recent`: who used the member's keys here in the last day.
 fn role_page(request: &RequestContext, member: &Member, recent: Recent, code: &CodeContext) -> AnyView {
-    let now = request.services.now();
-    let typed = request.form.value("role");
+    let (act, now, typed) = (MemberAct::ChangeRole, request.services.now(), request.typed("role"));
     let role = if typed.is_empty() { member.role.as_str().to_owned() } else { typed };
     let id = member.user_id.to_string();
     let example = AsCode {
         graphql: format!(
             "mutation {{\n  {}(user_id: \"{id}\", role: {role}) {{\n    role\n  }}\n}}",
-            Operation::ChangeMemberRole.as_str()
+            act.operation().as_str()
         ),
         cli: code.command("set-role", &["--email", member.email.as_str(), "--role", &role]),
     };
     let error = Signal::stored(request.form.error.clone());
+    let contents = view! {
+        <FormError error fields=&["role"] />
+        <RoleWords keys="Their keys" recent now />
+        <RoleField value=role error />
+        <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">{act.label()}</button></div>
+    };
     view! {
         <div class="card">
             <h1 id="card-title">{format!("Change the role of {}", member.name)}</h1>
-            <form method="post">
-                {place_field(request)}
-                <FormError error fields=&[] />
-                <RoleWords keys="Their keys" recent now />
-                <RoleField value=role />
-                <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Save"</button></div>
-            </form>
+            {act_form::<ChangeMemberRole>(request, PATH, &[("user", id)], contents.into_any())}
             <CodeFold code=example public_url=code.public_url.clone() />
         </div>
     }
     .into_any()
 }
 
-/// `keys`: the names of the member's living keys here; `more`: whether there are others. `place`: the hidden field.
+/// `keys`: the names of the member's keys here that are revoked; `has_more`: whether there are others. `recent`: who used them
+/// in the last day.
 fn remove_card(
     member: &Member,
-    (keys, more): (Vec<String>, bool),
+    (keys, has_more): (Vec<String>, bool),
+    recent: Recent,
     code: &CodeContext,
-    recent: AnyView,
-    place: AnyView,
+    now: DateTime<Utc>,
 ) -> Card {
-    let id = member.user_id.to_string();
+    let (act, id) = (MemberAct::Remove, member.user_id);
     let stops = if keys.is_empty() {
-        view! { <p>"They have no living API key here."</p> }.into_any()
+        view! { <p>"They have no active keys here."</p> }.into_any()
     } else {
         let items = keys.into_iter().map(|name| view! { <li>{name}</li> }).collect_view();
-        view! { <p>"These API keys stop working with the membership, at once and for good:"</p><ul class="plain-list">{items}{more.then(|| view! { <li>"… and more"</li> })}</ul>{recent} }
+        let more = has_more.then(|| view! { <li>"… and more"</li> });
+        view! { <p>"These keys are revoked immediately:"</p><ul class="plain-list">{items}{more}</ul><RecentWords recent now /> }
             .into_any()
     };
     Card {
         title: format!("Remove {} from the tenant?", member.name),
-        button: Some("Remove"),
+        button: Some(act.label()),
         destroys: true,
         code: AsCode {
             graphql: format!(
                 "mutation {{\n  {}(user_id: \"{id}\") {{\n    success\n  }}\n}}",
-                Operation::RemoveMember.as_str()
+                act.operation().as_str()
             ),
             cli: code.command("remove-member", &["--email", member.email.as_str()]),
         },
-        words: view! { {stops}<p>"Service accounts that they made, and those accounts' keys, go on."</p> }.into_any(),
-        fields: place,
+        words: view! { {stops}<p>"Service accounts they created keep working."</p> }.into_any(),
+        fields: ().into_any(),
     }
 }

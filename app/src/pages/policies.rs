@@ -1,50 +1,53 @@
-//! Team > Settings > Policies: rules for the tenant's keys, each with what it would touch before it is set.
+//! Team > Settings > Policies: rules for the tenant's keys, each with the keys that it would affect before it is turned on.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiError, ApiKey, TenantPolicy, policy::PolicyKind, time::utc_text};
+use domain::{
+    ApiError, ApiKey, ErrorCode, KeyPolicy, PolicyKind,
+    api_key::{
+        expiry::first_instant,
+        input::{ClearKeyPolicy, ListKeyPolicies, PREVIEWED_AT_ONCE, PreviewKeyPolicy, SetKeyPolicy},
+        policy::PolicyPreview,
+    },
+    time::{date_text, utc_text},
+};
 use leptos::prelude::*;
-use service::{PolicyPreview, SetPolicy};
 
-use super::{key_acts::Card, page, path_word};
 use crate::{
+    api::{list_key_policies, preview_key_policy},
     as_code::AsCode,
     components::{
+        act_form::act_form,
         as_code::CodeFold,
+        card::Card,
         concerns::key_path,
         field::{Field, FieldError, FormError},
-        place::place_field,
         time::Moment,
     },
-    expiry_choice::first_instant,
-    request::{RequestContext, context},
+    request::RequestContext,
 };
 
 const SETTINGS: &str = "/team/settings";
 
 /// The list on the settings page.
-pub fn policy_list(on: &[TenantPolicy], now: DateTime<Utc>) -> AnyView {
+pub fn policy_list(on: &[KeyPolicy], now: DateTime<Utc>) -> AnyView {
     let rows = PolicyKind::ALL.map(|kind| {
         let set: Vec<_> = on.iter().filter(|policy| policy.kind == kind).collect();
         let path = format!("{SETTINGS}/policies/{}", kind.as_str());
         let state = match set.as_slice() {
             [] => view! { <span class="chip">"Off"</span> }.into_any(),
-            some => some.iter().map(|policy| {
-                let days = policy.days.map(|days| format!(" {days} days")).unwrap_or_default();
-                let from = if policy.holds(now) {
-                    view! { <span class="chip chip-active">"On"{days}</span> }.into_any()
-                } else {
-                    view! { <span class="chip chip-suspended">"Holds"{days}</span>" "<Moment at=policy.holds_from now /> }.into_any()
-                };
-                view! { <div>{from}<span class="sub">"set by "{policy.set_by.clone()}</span></div> }
-            }).collect_view().into_any()
+            some => some.iter().map(|policy| policy_state(policy, now)).collect_view().into_any(),
         };
         let off = (!set.is_empty()).then(|| view! { <a class="button small" href=format!("{path}/off") data-dialog="">"Turn off"</a> });
-        let word = if set.is_empty() { "Set" } else { "Change" };
+        let (label, name) = if set.is_empty() {
+            ("Configure", format!("Configure the policy {}", kind.label()))
+        } else {
+            ("Change", format!("Change the policy {}", kind.label()))
+        };
         view! {
             <tr>
                 <th scope="row" data-label="Policy"><span class="name">{kind.label()}</span><span class="sub">{kind.meaning()}</span></th>
                 <td data-label="State">{state}</td>
-                <td class="actions wide-actions"><a class="button small" href=path aria-label=format!("{word} the policy {}", kind.label())>{word}</a>" "{off}</td>
+                <td class="actions wide-actions"><a class="button small" href=path aria-label=name>{label}</a>" "{off}</td>
             </tr>
         }
     });
@@ -60,90 +63,118 @@ pub fn policy_list(on: &[TenantPolicy], now: DateTime<Utc>) -> AnyView {
     .into_any()
 }
 
-/// What was typed: in the address for a preview, in the form when it was refused.
-fn typed(request: &RequestContext, name: &str) -> String {
-    let typed = request.form.value(name);
-    let typed = if typed.is_empty() {
-        leptos_router::hooks::use_query_map().with_untracked(|query| query.get(name)).unwrap_or_default()
+/// "On 30 days" or "From 19 Dec 2026", and who set it.
+fn policy_state(policy: &KeyPolicy, now: DateTime<Utc>) -> AnyView {
+    let (class, start) = if policy.holds(now) {
+        ("chip chip-active", "On".to_owned())
     } else {
-        typed
+        ("chip chip-suspended", format!("From {}", date_text(policy.holds_from)))
     };
-    typed.trim().to_owned()
+    let words = match policy.days {
+        None => start,
+        Some(1) => format!("{start} 1 day"),
+        Some(days) => format!("{start} {days} days"),
+    };
+    view! { <div><span class=class title=utc_text(policy.holds_from)>{words}</span><span class="sub">{format!("set by {}", policy.set_by)}</span></div> }
+        .into_any()
 }
 
-/// `/team/settings/policies/{policy}`. One form with two buttons: the first, which Enter presses too, shows what the values
-/// would touch; the second sets them, and says which values it was shown with.
-#[component]
-pub fn Policy() -> impl IntoView {
-    let (request, word) = (context(), path_word("policy"));
-    let (days, from) = (typed(&request, "days"), typed(&request, "from"));
-    let is_asked = leptos_router::hooks::use_query_map().with_untracked(|query| query.get("preview").is_some());
-    page("Policy", async move {
-        let kind = PolicyKind::from_word(&word).ok_or_else(ApiError::not_found)?;
-        let policies = request.services.tenant_policies();
-        let on = policies.list(request.actor()?).await?;
-        let set: Vec<_> = on.into_iter().filter(|policy| policy.kind == kind).collect();
-        let present = set.iter().find(|policy| policy.holds(request.services.now())).cloned();
-        let set = set.into_iter().next_back();
-        // One that is to come stands in the form as it was set: its day too.
-        let planned = set.as_ref().filter(|policy| !policy.holds(request.services.now()) && !is_asked);
-        let from = match planned {
-            Some(policy) if from.is_empty() => policy.holds_from.format("%Y-%m-%d").to_string(),
-            _ => from,
-        };
-        let days = match (&set, days.is_empty()) {
-            _ if !kind.has_days() => String::new(),
-            (Some(policy), true) => policy.days.map(|days| days.to_string()).unwrap_or_default(),
-            (None, true) => "90".to_owned(),
-            _ => days,
-        };
-        let input = SetPolicy { policy: word.clone(), days: days.parse().ok(), from: first_instant(&from) };
-        // The first look shows what the policy would touch with the values that stand in the form.
-        let preview = policies.preview(request.actor()?, &input).await.map_err(ApiError::from);
-        let (preview, error) = match preview {
-            Ok(preview) => (Some(preview), request.form.error.clone()),
-            // The service's own words are about an instant; here is a day.
-            Err(error) if error.at("from").is_some() => {
-                (None, Some(ApiError::field("from", "Enter a day, like 2027-01-31.")))
-            }
-            Err(error) if error.code == domain::ErrorCode::BadUserInput => (None, Some(error)),
-            Err(error) => return Err(error),
-        };
-        let error = Signal::stored(error.filter(|_| is_asked || !from.is_empty() || request.form.error.is_some()));
-        let days_field = kind.has_days().then(|| {
-            view! { <Field name="days" label="Days" kind="number" value=days.clone() error /> }
-        });
-        let path = format!("{SETTINGS}/policies/{word}");
-        let (now, is_on) = (request.services.now(), set.is_some());
-        let code = AsCode::set_policy(&request.code(None).await?, &word, input.days, input.from.as_deref());
-        let below = preview.map(|preview| preview_view(preview, present, (&days, &from), is_on, now));
-        Ok(view! {
-            <p class="crumb"><a href=SETTINGS>"Settings"</a></p>
-            <h1>{kind.label()}</h1>
-            <p class="lead">{kind.meaning()}</p>
-            <form method="post" action=path>
-                {place_field(&request)}
-                <div class="filters">
-                    <FormError error fields=&["days", "from"] />
-                    {days_field}
-                    {from_field(from, error)}
-                    <button type="submit" name="preview" value="yes" formmethod="get" class="button">"Show what it touches"</button>
-                </div>
-                <p class="hint" id="from-hint">"Without a day it holds at once."</p>
-                {below}
-            </form>
-            <CodeFold code public_url=request.public_url.clone() />
+/// `/team/settings/policies/{policy}`. One form with two buttons: the first, which Enter presses too, previews the values; the
+/// second sets them, and sends the values that were previewed.
+pub async fn policy(request: RequestContext) -> Result<AnyView, ApiError> {
+    let kind = PolicyKind::from_word(request.param("policy")).ok_or_else(ApiError::not_found)?;
+    let now = request.services.now();
+    let set = list_key_policies(ListKeyPolicies {}).await?.into_iter().filter(|policy| policy.kind == kind);
+    let set: Vec<_> = set.collect();
+    let present = set.iter().find(|policy| policy.holds(now)).cloned();
+    let input = shown_values(&request, kind, set.last(), now);
+    let (preview, error) = preview_or_error(&request, &input).await?;
+    let is_shown = is_typed(&request) || !input.from.is_empty();
+    let error = Signal::stored(error.filter(|_| is_shown));
+    let path = request.path().to_owned();
+    // The preview's button sends this form's fields in the address, which doesn't belong into the field that names the page.
+    let form_request = RequestContext { return_to: path.clone(), ..request.clone() };
+    let from = first_instant(&input.from);
+    let code = AsCode::set_policy(&request.code(None)?, &input.policy, input.days.parse().ok(), from.as_deref());
+    let days_field = kind.has_days().then(|| {
+        view! { <Field name="days" label="Days" kind="number" value=input.days.clone() error /> }
+    });
+    let below = preview.map(|preview| preview_view(preview, present, &input, !set.is_empty(), now));
+    let contents = view! {
+        <div class="filters">
+            <FormError error fields=&["days", "from"] />
+            {days_field}
+            {from_field(input.from.clone(), error)}
+            <button type="submit" name="preview" value="yes" formmethod="get" formaction=path class="button">"Preview"</button>
+        </div>
+        <p class="hint" id="from-hint">"Leave empty to apply now."</p>
+        {below}
+    };
+    let hidden = [("policy", input.policy.clone())];
+    Ok(view! {
+        <p class="crumb"><a href=SETTINGS>"Settings"</a></p>
+        <h1>{kind.label()}</h1>
+        <p class="lead">{kind.meaning()}</p>
+        {act_form::<SetKeyPolicy>(&form_request, SETTINGS, &hidden, contents.into_any())}
+        <CodeFold code public_url=request.public_url.clone() />
+    }
+    .into_any())
+}
+
+/// The preview of the values in the form, and what is wrong with the form: it was refused, or the values can't be read.
+async fn preview_or_error(
+    request: &RequestContext,
+    input: &SetKeyPolicy,
+) -> Result<(Option<PolicyPreview>, Option<ApiError>), ApiError> {
+    match preview_key_policy(PreviewKeyPolicy { policy: input.clone() }).await.map_err(ApiError::from) {
+        Ok(preview) => Ok((Some(preview), request.form.error.clone())),
+        // The service's own message is about an instant; here is a day.
+        Err(error) if error.at("from").is_some() => {
+            Ok((None, Some(ApiError::field("from", "Enter a date, like 2027-01-31."))))
         }
-        .into_any())
-    })
+        Err(error) if error.code == ErrorCode::BadUserInput => Ok((None, Some(error))),
+        Err(error) => Err(error),
+    }
 }
 
-/// The day from when on it holds, with what is wrong with it.
+/// Whether the values of the form were typed: for a preview, or in a form that was refused.
+fn is_typed(request: &RequestContext) -> bool {
+    request.form.error.is_some() || !request.query("preview").is_empty()
+}
+
+/// The values in the form: those that were typed, or else those of the policy that is `set`. One that isn't in effect yet
+/// shows its day too.
+fn shown_values(
+    request: &RequestContext,
+    kind: PolicyKind,
+    set: Option<&KeyPolicy>,
+    now: DateTime<Utc>,
+) -> SetKeyPolicy {
+    let typed = |name| request.typed(name).trim().to_owned();
+    let (mut days, mut from) = (typed("days"), typed("from"));
+    let planned = set.filter(|policy| !policy.holds(now) && !is_typed(request));
+    if let Some(policy) = planned
+        && from.is_empty()
+    {
+        from = policy.holds_from.format("%Y-%m-%d").to_string();
+    }
+    if !kind.has_days() {
+        days = String::new();
+    } else if days.is_empty() {
+        days = match set {
+            Some(policy) => policy.days.map(|days| days.to_string()).unwrap_or_default(),
+            None => "90".to_owned(),
+        };
+    }
+    SetKeyPolicy { policy: kind.as_str().to_owned(), days, from, ..SetKeyPolicy::default() }
+}
+
+/// The first day of the policy, with what is wrong with it.
 fn from_field(from: String, error: Signal<Option<ApiError>>) -> AnyView {
     let is_wrong = move || error.get().and_then(|error| error.at("from").map(|_| "true"));
     view! {
         <div class="field">
-            <label for="from">"Holds from (UTC)"</label>
+            <label for="from">"Effective from (UTC)"</label>
             <input id="from" name="from" type="date" value=from aria-describedby="from-hint error-from" aria-invalid=is_wrong />
             <FieldError id="error-from".to_owned() name="from" error />
         </div>
@@ -151,7 +182,7 @@ fn from_field(from: String, error: Signal<Option<ApiError>>) -> AnyView {
     .into_any()
 }
 
-/// What decides beside a key's age: for unused ones the last use, else the end.
+/// The fact about a key that decides besides its age: its last use for a policy on unused keys, else its expiry.
 fn deciding_fact(kind: PolicyKind, key: &ApiKey, now: DateTime<Utc>) -> AnyView {
     let (words, never, at) = if kind == PolicyKind::SuspendUnused {
         (", last used ", ", never used", key.last_used.as_ref().map(|last| last.at))
@@ -164,50 +195,63 @@ fn deciding_fact(kind: PolicyKind, key: &ApiKey, now: DateTime<Utc>) -> AnyView 
     }
 }
 
-/// What the values touch, and the button that sets them. `days`, `from`: the values as they stand in the form; sent along,
-/// they tell whether others were typed since.
+/// How many existing keys the policy would affect, and how.
+fn affected_words(kind: PolicyKind, count: u32) -> String {
+    match (kind, count) {
+        (_, 0) => "No existing keys are affected.".to_owned(),
+        (PolicyKind::SuspendUnused, 1) => "1 existing key would be suspended if it stays unused:".to_owned(),
+        (PolicyKind::SuspendUnused, 10_000..) => {
+            "10,000 or more existing keys would be suspended if they stay unused:".to_owned()
+        }
+        (PolicyKind::SuspendUnused, many) => {
+            format!("{many} existing keys would be suspended if they stay unused:")
+        }
+        (_, 1) => "1 existing key would be flagged:".to_owned(),
+        (_, 10_000..) => "10,000 or more existing keys would be flagged:".to_owned(),
+        (_, many) => format!("{many} existing keys would be flagged:"),
+    }
+}
+
+/// From when on the policy applies, and to which keys.
+fn effect_words(policy: &KeyPolicy, now: DateTime<Utc>) -> String {
+    let from = utc_text(policy.holds_from);
+    match (policy.kind, policy.holds(now)) {
+        (PolicyKind::SuspendUnused, true) => "Applies immediately to all keys.".to_owned(),
+        (PolicyKind::SuspendUnused, false) => format!("Applies to all keys from {from}."),
+        (_, true) => "Applies immediately to new and rotated keys.".to_owned(),
+        (_, false) => format!("Applies to new and rotated keys from {from}."),
+    }
+}
+
+/// The keys that the previewed values would affect, and the button that sets them. `input`: the previewed values, which are
+/// sent along to tell whether others were typed since.
 fn preview_view(
     preview: PolicyPreview,
-    present: Option<TenantPolicy>,
-    (days, from): (&str, &str),
+    present: Option<KeyPolicy>,
+    input: &SetKeyPolicy,
     is_on: bool,
     now: DateTime<Utc>,
 ) -> AnyView {
     let PolicyPreview { policy, keys, count } = preview;
-    let verb = if policy.kind == PolicyKind::SuspendUnused {
-        "would be suspended, if nobody uses them until then"
-    } else {
-        "would be marked as against it, and go on"
-    };
-    let words = match count {
-        0 => "It touches no key that lives now.".to_owned(),
-        1 => format!("1 key that lives now {}:", verb.replace("them", "it").replace(", and go on", ", and goes on")),
-        10_000.. => format!("10,000 keys or more that live now {verb}:"),
-        many => format!("{many} keys that live now {verb}:"),
-    };
-    let more = count as usize > keys.len();
+    let more = (count as usize > keys.len()).then(|| view! { <li>"… and more"</li> });
     let rows = keys.into_iter().map(|key| {
         let fact = deciding_fact(policy.kind, &key, now);
-        view! { <li><a href=key_path(&key)>{key.name.to_string()}</a>" "<code>{key.hint.clone()}"…"</code>" of "{key.owner_name.clone()}", created "<Moment at=key.created_at now />{fact}</li> }
+        view! { <li><a href=key_path(&key)>{key.name.to_string()}</a>" "<code>{key.hint.clone()}"…"</code>{format!(" of {}", key.owner_name)}", created "<Moment at=key.created_at now />{fact}</li> }
     });
-    let holds = if policy.holds_from <= now {
-        "at once".to_owned()
-    } else {
-        format!("from {} on", utc_text(policy.holds_from))
-    };
     let button = if is_on { "Change" } else { "Turn on" };
-    let until = present.filter(|_| policy.holds_from > now).map(|present| {
-        view! { <p>"Until then it holds as it is now: "{present.sentence()}</p> }
+    let until = present.filter(|_| !policy.holds(now)).map(|present| {
+        view! { <p>{format!("Until then, the present policy applies: {}", present.sentence())}</p> }
     });
+    let seen_from = if input.from.is_empty() { PREVIEWED_AT_ONCE.to_owned() } else { input.from.clone() };
     view! {
         <section class="roll" aria-labelledby="touches-title">
-            <h2 id="touches-title">"What it touches"</h2>
-            <p>{words}</p>
-            <ul class="plain-list">{rows.collect_view()}{more.then(|| view! { <li>"… and more"</li> })}</ul>
-            <p>{format!("It holds {holds}, for every key that is made or rolled.")}</p>
+            <h2 id="touches-title">"Affected keys"</h2>
+            <p>{affected_words(policy.kind, count)}</p>
+            <ul class="plain-list">{rows.collect_view()}{more}</ul>
+            <p>{effect_words(&policy, now)}</p>
             {until}
-            <input type="hidden" name="seen_days" value=days.to_owned() />
-            <input type="hidden" name="seen_from" value=from.to_owned() />
+            <input type="hidden" name="seen_days" value=input.days.clone() />
+            <input type="hidden" name="seen_from" value=seen_from />
             <div class="buttons"><button type="submit" class="button primary">{button}</button><a class="button" href=SETTINGS>"Cancel"</a></div>
         </section>
     }
@@ -215,27 +259,22 @@ fn preview_view(
 }
 
 /// `/team/settings/policies/{policy}/off`.
-#[component]
-pub fn PolicyOff() -> impl IntoView {
-    let (request, word) = (context(), path_word("policy"));
-    page("Policy", async move {
-        let kind = PolicyKind::from_word(&word).ok_or_else(ApiError::not_found)?;
-        request.services.tenant_policies().check_may_set(request.actor()?).await?;
-        let on = request.services.tenant_policies().list(request.actor()?).await?;
-        let code = request.code(None).await?;
-        let words = if kind == PolicyKind::SuspendUnused {
-            "It suspends no more keys. Those that it has suspended stay so until they are resumed."
-        } else {
-            "New keys are free of it from now on."
-        };
-        Ok(Card {
-            title: format!("Turn the policy “{}” off?", kind.label()),
-            button: on.iter().any(|policy| policy.kind == kind).then_some("Turn off"),
-            destroys: false,
-            code: AsCode::clear_policy(&code, &word),
-            words: view! { <p>{words}</p> }.into_any(),
-            fields: place_field(&request),
-        }
-        .view(&request, SETTINGS, code.public_url))
-    })
+pub async fn off(request: RequestContext) -> Result<AnyView, ApiError> {
+    let kind = PolicyKind::from_word(request.param("policy")).ok_or_else(ApiError::not_found)?;
+    request.services.tenant_policies().check_may_set(request.actor()?).await?;
+    let on = list_key_policies(ListKeyPolicies {}).await?;
+    let words = if kind == PolicyKind::SuspendUnused {
+        "No more keys are suspended. Keys that it suspended stay suspended until someone resumes them."
+    } else {
+        "New keys are no longer restricted."
+    };
+    let card = Card {
+        title: format!("Turn off the policy “{}”?", kind.label()),
+        button: on.iter().any(|policy| policy.kind == kind).then_some("Turn off"),
+        destroys: false,
+        code: AsCode::clear_policy(&request.code(None)?, kind.as_str()),
+        words: view! { <p>{words}</p> }.into_any(),
+        fields: ().into_any(),
+    };
+    Ok(card.view::<ClearKeyPolicy>(&request, &[("policy", kind.as_str().to_owned())], SETTINGS))
 }

@@ -4,33 +4,35 @@ use domain::{ApiError, ErrorCode};
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-use super::frame::Plain;
-use crate::request::{RequestContext, context, set_status};
+use super::frame::plain;
+use crate::request::{RequestContext, set_status};
 
-/// 404, for an address that nothing stands at.
-#[component]
-pub fn NotFound() -> impl IntoView {
+/// 404, for an address that no page has.
+pub fn not_found(request: &RequestContext) -> AnyView {
     set_status(404);
-    let signed_in = context().actor.is_some();
-    view! {
-        <Title text="Not found" />
-        <Plain>
-            <h1>"There is no such page"</h1>
-            <p>"The address may be mistyped, or what stood there is gone."</p>
-            <p><a class="button" href="/">{if signed_in { "To your API keys" } else { "To the start" }}</a></p>
-        </Plain>
-    }
+    let label = way_on(request);
+    let contents = view! {
+        <Title text="Page not found" />
+        <h1>"Page not found"</h1>
+        <p>"Check the address or go back to your keys."</p>
+        <p><a class="button" href="/">{label}</a></p>
+    };
+    plain(contents.into_any())
+}
+
+fn way_on(request: &RequestContext) -> &'static str {
+    if request.actor.is_some() { "Go to API keys" } else { "Go to sign-in" }
 }
 
 /// What stands in a page's place when a use case refused or failed.
 pub async fn contents(request: &RequestContext, error: ApiError) -> AnyView {
     set_status(error.code.status());
     let title = match error.code {
-        ErrorCode::NotFound => "There is nothing here",
-        ErrorCode::Forbidden => "This isn't yours to see",
+        ErrorCode::NotFound => "Not found",
+        ErrorCode::Forbidden => "You don't have access",
         ErrorCode::Unauthenticated => "You are signed out",
         ErrorCode::BadUserInput => "This link doesn't work",
-        _ => "That didn't work",
+        _ => "Something went wrong",
     };
     let who = if error.code == ErrorCode::Forbidden { administrators(request).await } else { Vec::new() };
     let people = (!who.is_empty()).then(|| {
@@ -45,7 +47,7 @@ pub async fn contents(request: &RequestContext, error: ApiError) -> AnyView {
             <p role="alert">{error.message}</p>
             {error.reference.map(|reference| view! { <p>"Reference to quote: " <code>{reference}</code></p> })}
             {people}
-            <p><a class="button" href="/">{if request.actor.is_some() { "To your API keys" } else { "To the start" }}</a></p>
+            <p><a class="button" href="/">{way_on(request)}</a></p>
         </div>
     }
     .into_any()

@@ -2,31 +2,38 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AccountFilter, AgentScope, ApiError, Direction, KeyQuery, KeySort, Operation, Owner, Recent, Role, ServiceAccount,
-    ServiceAccountId,
+    AccountAct, AccountFilter, AgentScope, ApiError, Direction, KeyQuery, KeySort, Owner, Recent, Role, ServiceAccount,
+    agent::ListAgents,
+    api_key::input::ListKeys,
+    service_account::{
+        act::AccountUnfit,
+        input::{
+            ChangeAccountRole, CreateAccount, DeleteAccount, GetAccount, ListAccounts, RenameAccount, ResumeAccount,
+            SuspendAccount,
+        },
+    },
 };
 use leptos::prelude::*;
-use service::unfit_account;
 
 use super::{
     agents::agents,
     api_keys::{KeyList, key_list, new_key_page},
-    form_id,
-    key_acts::{Card, unfit_card},
-    list_params, page, path_id, path_word,
+    list_params,
     toolbar::{Empty, Pager, Toolbar},
 };
 use crate::{
+    api::{get_account, get_agents, list_accounts, list_api_keys},
     as_code::{AsCode, CodeContext},
     components::{
         account_table::{AccountTable, account_menu},
+        act_form::act_form,
         as_code::CodeFold,
+        card::{Card, unfit_card},
         concerns::ConcernBanners,
         confirm_fields::confirm_fields,
         delete_account::{DeleteWords, keys_words},
         field::{Field, FormError},
         icon::{Icon, Picture},
-        place::place_field,
         revoke_key::RoleWords,
         role_field::RoleField,
         row_menu::RowMenu,
@@ -34,271 +41,243 @@ use crate::{
         trash_link::TrashLink,
     },
     list_url::ListChoice,
-    request::{RequestContext, context},
+    request::RequestContext,
 };
 
 const PATH: &str = "/team/service-accounts";
 
 /// `/team/service-accounts`.
-#[component]
-pub fn Accounts() -> impl IntoView {
-    let (request, query) = (context(), list_params().to_accounts());
-    page("Service Accounts", async move {
-        let accounts = request.services.service_accounts().list(request.actor()?, &query).await?;
-        let choice = ListChoice::of_accounts(PATH, &query);
-        let states = AccountFilter::ALL.iter().map(|filter| (filter.as_str(), filter.label())).collect();
-        let hint = "Add one for each thing that acts by itself: a deployment, a report, an agent.";
-        let (bar, empty, head, state_label) = (choice.clone(), choice.clone(), choice.clone(), query.filter.label());
-        let (is_empty, now) = (accounts.items.is_empty(), request.services.now());
-        let concerns = request.services.api_keys().alerts(request.actor()?).await?;
-        let rows = if is_empty {
-            let default_state = AccountFilter::Active.as_str();
-            view! { <Empty choice=empty default_state state_label things="service accounts" hint /> }.into_any()
-        } else {
-            view! { <AccountTable accounts=accounts.items choice=head base=PATH now /> }.into_any()
-        };
-        Ok(view! {
-            <h1>"Service Accounts"</h1>
-            <p class="lead">"Accounts that belong to the tenant, not to a person. Their keys go on when people leave."</p>
-            <ConcernBanners concerns own=request.actor()?.user_id() now />
-            <div class="board">
-                <a class="button primary board-action" href=format!("{PATH}/new") data-dialog=""><Picture icon=Icon::Plus />"Add Service Account"</a>
-                <Toolbar choice=bar states label="Search service accounts" />
-                <div class="table-place">{rows}</div>
-            </div>
-            <Pager choice previous=accounts.previous next=accounts.next />
-        }
-        .into_any())
-    })
+pub async fn accounts(request: RequestContext) -> Result<AnyView, ApiError> {
+    let (query, actor) = (list_params(&request).to_accounts(), request.actor()?);
+    let accounts = list_accounts(ListAccounts { query: query.clone() }).await?;
+    let choice = ListChoice::of_accounts(PATH, &query);
+    let states = AccountFilter::ALL.iter().map(|filter| (filter.as_str(), filter.label())).collect();
+    let hint = "Add one for each job, deployment or agent.";
+    let (bar, empty, head, state_label) = (choice.clone(), choice.clone(), choice.clone(), query.filter.label());
+    let (is_empty, now) = (accounts.items.is_empty(), request.services.now());
+    let concerns = request.services.api_keys().alerts(actor).await?;
+    let rows = if is_empty {
+        let default_state = AccountFilter::Active.as_str();
+        view! { <Empty choice=empty default_state state_label things="service accounts" hint /> }.into_any()
+    } else {
+        view! { <AccountTable accounts=accounts.items choice=head base=PATH now /> }.into_any()
+    };
+    Ok(view! {
+        <h1>"Service Accounts"</h1>
+        <p class="lead">"Identities for automation. They belong to the tenant, so their keys keep working when people leave."</p>
+        <ConcernBanners concerns own=actor.user_id() now />
+        <div class="board">
+            <a class="button primary board-action" href=format!("{PATH}/new") data-dialog=""><Picture icon=Icon::Plus />"Add Service Account"</a>
+            <Toolbar choice=bar states label="Search service accounts" />
+            <div class="table-place">{rows}</div>
+        </div>
+        <Pager choice previous=accounts.previous next=accounts.next />
+    }
+    .into_any())
 }
 
-async fn load(request: &RequestContext, id: Result<ServiceAccountId, ApiError>) -> Result<ServiceAccount, ApiError> {
-    Ok(request.services.service_accounts().get(request.actor()?, id?).await?)
+/// The account that the path names.
+async fn account_of(request: &RequestContext) -> Result<ServiceAccount, ApiError> {
+    Ok(get_account(GetAccount { account: request.id("account")? }).await?)
 }
 
-/// The page that says why another doesn't fit, and leads `back`.
-fn unfit_page(request: &RequestContext, account: &ServiceAccount, reason: &str, back: &str) -> AnyView {
-    unfit_card(request, format!("The service account {}", account.name), reason.to_owned(), (back, "Back"))
+/// The page that says why an act can't be done, and leads `back`.
+fn unfit_page(request: &RequestContext, account: &ServiceAccount, unfit: AccountUnfit, back: &str) -> AnyView {
+    unfit_card(request, account.name.to_string(), unfit.to_string(), (back, "Back"))
 }
 
 /// `/team/service-accounts/{account}`.
-#[component]
-pub fn OneAccount() -> impl IntoView {
-    let (request, id, query) = (context(), path_id("account"), list_params().to_keys());
-    page("Service account", async move {
-        let account = load(&request, id).await?;
-        let owner = Owner::ServiceAccount(account.id);
-        let keys = request.services.api_keys().list(request.actor()?, owner, &query).await?;
-        let seen = request.services.agents().list(request.actor()?, AgentScope::Owner(owner)).await?;
-        let path = format!("{PATH}/{}", account.id);
-        let key_base = format!("{path}/keys");
-        let living = account.deleted_at.is_none();
-        let list = KeyList { base: key_base.clone(), path: path.clone(), owner: Some(owner), may_create: living };
-        let label = format!("Delete service account {}", account.name);
-        let menu = living.then(
-            || view! { <RowMenu label=format!("More for {}", account.name) items=account_menu(&path, &account) /> },
-        );
-        let delete = living.then(|| {
-            view! { <TrashLink href=format!("{path}/delete") label /> }
-        });
-        Ok(view! {
-            <p class="crumb"><a href=PATH>"Service Accounts"</a></p>
-            <div class="title-row"><h1>{account.name.to_string()}</h1>{menu}{delete}</div>
-            <p class="lead">
-                <AccountStatus state=account.state() />" "{account.role.label()}" · made by "{account.created_by.clone()}
-                " · " <code>{account.id.to_string()}</code>
-            </p>
-            <section aria-labelledby="keys-title"><h2 id="keys-title">"API keys"</h2>{key_list(&request, list, &query, keys)}</section>
-            {agents(seen, Some(&key_base), request.services.now())}
-        }
-        .into_any())
-    })
+pub async fn one_account(request: RequestContext) -> Result<AnyView, ApiError> {
+    let (account, query) = (account_of(&request).await?, list_params(&request).to_keys());
+    let owner = Owner::ServiceAccount(account.id);
+    let keys = list_api_keys(ListKeys { owner: Some(owner), query: query.clone() }).await?;
+    let seen = get_agents(ListAgents { scope: AgentScope::Owner(owner) }).await?;
+    let path = format!("{PATH}/{}", account.id);
+    let key_base = format!("{path}/keys");
+    let exists = account.deleted_at.is_none();
+    let list = KeyList { base: key_base.clone(), path: path.clone(), owner: Some(owner), may_create: exists };
+    let label = format!("Delete service account {}", account.name);
+    let menu = exists
+        .then(|| view! { <RowMenu label=format!("More for {}", account.name) items=account_menu(&path, &account) /> });
+    let delete = exists.then(|| {
+        view! { <TrashLink href=format!("{path}/{}", AccountAct::Delete.code()) label /> }
+    });
+    Ok(view! {
+        <p class="crumb"><a href=PATH>"Service Accounts"</a></p>
+        <div class="title-row"><h1>{account.name.to_string()}</h1>{menu}{delete}</div>
+        <p class="lead">
+            <AccountStatus state=account.state() />" "{account.role.label()}" · created by "{account.created_by.clone()}
+            " · " <code>{account.id.to_string()}</code>
+        </p>
+        <section aria-labelledby="keys-title"><h2 id="keys-title">"API keys"</h2>{key_list(&request, list, &query, keys)}</section>
+        {agents(seen, Some(&key_base), request.services.now())}
+    }
+    .into_any())
 }
 
 /// `/team/service-accounts/new`.
-#[component]
-pub fn NewAccount() -> impl IntoView {
-    let request = context();
-    page("Add a service account", async move {
-        // The list's own refusal, for those who may not.
-        request.services.service_accounts().list(request.actor()?, &domain::AccountQuery::default()).await?;
-        let value = |name: &str| request.form.value(name);
-        let repeated = value("idempotency_key");
-        let form_id = if repeated.is_empty() { form_id() } else { repeated };
-        let error = Signal::stored(request.form.error.clone());
-        let (code, confirm) = (request.code(None).await?, confirm_fields(&request).await?);
-        let example =
-            AsCode::create_account(&code, &value("name"), value("role").parse().unwrap_or(Role::TenantAdmin).as_str());
-        Ok(view! {
-            <div class="card">
-                <h1 id="card-title">"Add a service account"</h1>
-                <form method="post">
-                    <input type="hidden" name="idempotency_key" value=form_id />
-                    {place_field(&request)}
-                    <FormError error fields=&["name", "confirm_password", "confirm_code"] />
-                    <Field name="name" label="Service Account Name" value=value("name") hint="What will act: a deployment, a report, an agent." autofocus=true error />
-                    <RoleField value=value("role") />
-                    {confirm}
-                    <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Create"</button></div>
-                </form>
-                <CodeFold code=example public_url=code.public_url />
-            </div>
-        }
-        .into_any())
-    })
-}
-
-/// `/team/service-accounts/{account}/delete`.
-#[component]
-pub fn DeleteAccount() -> impl IntoView {
-    let (request, id) = (context(), path_id("account"));
-    page("Delete a service account", async move {
-        let account = load(&request, id).await?;
-        if let Some(reason) = unfit_account(Operation::DeleteServiceAccount, &account) {
-            return Ok(unfit_page(&request, &account, reason, PATH));
-        }
-        let (now, error) = (request.services.now(), Signal::stored(request.form.error.clone()));
-        let owner = Owner::ServiceAccount(account.id);
-        let agents = request.services.agents().list(request.actor()?, AgentScope::Owner(owner)).await?;
-        let newest = KeyQuery { sort: KeySort::LastUsed, direction: Direction::Desc, ..KeyQuery::default() };
-        let mut in_use = request.services.api_keys().list(request.actor()?, owner, &newest).await?.items;
-        let recent = request.services.api_keys().recent_of_owner(request.actor()?, owner).await?;
-        in_use.retain(|key| key.was_used_lately(now));
-        let lately = account.was_used_lately(now);
-        let title = format!("Delete the service account {}?", account.name);
-        let code = request.code(None).await?;
-        let example = AsCode::delete_account(&code, &account.id.to_string());
-        Ok(view! {
-            <div class="card" data-light="">
-                <h1 id="card-title">{title}</h1>
-                <DeleteWords account in_use agents recent now />
-                <FormError error fields=&["confirmation"] />
-                <form method="post">
-                    {lately.then(|| view! { <Field name="confirmation" label="Type the name to confirm" autofocus=true error /> })}
-                    <div class="buttons">
-                        <a class="button" href=PATH data-close="" autofocus=!lately>"Cancel"</a>
-                        <button type="submit" class="button destroy">"Delete"</button>
-                    </div>
-                </form>
-                <CodeFold code=example public_url=code.public_url />
-            </div>
-        }
-        .into_any())
-    })
+pub async fn new_account(request: RequestContext) -> Result<AnyView, ApiError> {
+    // The list's own refusal, for those who may not.
+    list_accounts(ListAccounts::default()).await?;
+    let (name, role) = (request.typed("name"), request.typed("role"));
+    let error = Signal::stored(request.form.error.clone());
+    let (code, confirm) = (request.code(None)?, confirm_fields(&request).await?);
+    let example = AsCode::create_account(&code, &name, role.parse().unwrap_or(Role::TenantAdmin).as_str());
+    let hidden = [("idempotency_key", request.idempotency_key())];
+    let contents = view! {
+        <FormError error fields=&["name", "role", "confirm_password", "confirm_code"] />
+        <Field name="name" label="Name" value=name hint="For example “deployer” or “nightly reports”." autofocus=true error />
+        <RoleField value=role error />
+        {confirm}
+        <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Create"</button></div>
+    };
+    Ok(view! {
+        <div class="card">
+            <h1 id="card-title">"Add a service account"</h1>
+            {act_form::<CreateAccount>(&request, PATH, &hidden, contents.into_any())}
+            <CodeFold code=example public_url=code.public_url />
+        </div>
+    }
+    .into_any())
 }
 
 /// `/team/service-accounts/{account}/keys/new`.
-#[component]
-pub fn NewAccountKey() -> impl IntoView {
-    let (request, id) = (context(), path_id("account"));
-    page("Create an API key", async move {
-        let account = load(&request, id).await?;
-        let back = format!("{PATH}/{}", account.id);
-        if request.form.issued.is_none()
-            && let Some(reason) = unfit_account(Operation::CreateApiKey, &account)
-        {
-            return Ok(unfit_page(&request, &account, reason, &back));
+pub async fn new_key(request: RequestContext) -> Result<AnyView, ApiError> {
+    let account = account_of(&request).await?;
+    let back = format!("{PATH}/{}", account.id);
+    if request.form.reveal.is_none() && account.deleted_at.is_some() {
+        return Ok(unfit_page(&request, &account, AccountUnfit::Deleted, &back));
+    }
+    let code = request.code(Some(account.id))?;
+    new_key_page(&request, &back, Vec::new(), Some(&account), code).await
+}
+
+/// `/team/service-accounts/{account}/{act}`.
+pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
+    let act = AccountAct::from_code(request.param("act")).ok_or_else(ApiError::not_found)?;
+    let account = account_of(&request).await?;
+    if let Err(unfit) = act.fits(&account) {
+        return Ok(unfit_page(&request, &account, unfit, PATH));
+    }
+    let (code, id) = (request.code(None)?, account.id.to_string());
+    let owner = Owner::ServiceAccount(account.id);
+    let recent = request.services.api_keys().recent_of_owner(request.actor()?, owner).await?;
+    let now = request.services.now();
+    let hidden = [("account", id.clone())];
+    Ok(match act {
+        AccountAct::Suspend => Card {
+            title: format!("Suspend “{}”?", account.name),
+            button: Some(act.label()),
+            destroys: true,
+            code: AsCode::change(&code, act.operation().as_str(), &id, None),
+            words: suspend_words(&account, recent, now),
+            fields: ().into_any(),
         }
-        let code = request.code(Some(account.id)).await?;
-        new_key_page(&request, &back, Vec::new(), Some(&account), code).await
+        .view::<SuspendAccount>(&request, &hidden, PATH),
+        AccountAct::Resume => Card {
+            title: format!("Resume “{}”?", account.name),
+            button: Some(act.label()),
+            destroys: false,
+            code: AsCode::change(&code, act.operation().as_str(), &id, None),
+            words: view! { <p>"Its keys work again, except those suspended individually."</p> }.into_any(),
+            fields: ().into_any(),
+        }
+        .view::<ResumeAccount>(&request, &hidden, PATH),
+        AccountAct::Rename => rename_page(&request, &account, &code),
+        AccountAct::ChangeRole => role_page(&request, &account, recent, &code),
+        AccountAct::Delete => delete_page(&request, account, recent, &code).await?,
     })
 }
 
-/// `/team/service-accounts/{account}/{act}`: rename, role, suspend, resume.
-#[component]
-pub fn AccountAct() -> impl IntoView {
-    let (request, id, act) = (context(), path_id("account"), path_word("act"));
-    page("Service account", async move {
-        let account = load(&request, id).await?;
-        if let Some(reason) = operation_of(&act).and_then(|operation| unfit_account(operation, &account)) {
-            return Ok(unfit_page(&request, &account, reason, PATH));
-        }
-        let (code, id) = (request.code(None).await?, account.id.to_string());
-        let owner = Owner::ServiceAccount(account.id);
-        let recent = request.services.api_keys().recent_of_owner(request.actor()?, owner).await?;
-        let now = request.services.now();
-        let url = code.public_url.clone();
-        match act.as_str() {
-            "suspend" => Ok(Card {
-                title: format!("Suspend the service account {}?", account.name),
-                button: Some("Suspend"),
-                destroys: true,
-                code: AsCode::change(&code, "suspend_service_account", &id, None),
-                words: suspend_words(&account, recent, now),
-                fields: ().into_any(),
-            }
-            .view(&request, PATH, url)),
-            "resume" => Ok(Card {
-                title: format!("Resume the service account {}?", account.name),
-                button: Some("Resume"),
-                destroys: false,
-                code: AsCode::change(&code, "resume_service_account", &id, None),
-                words: view! { <p>"Its keys work again from the next request on, but those that are suspended by themselves."</p> }.into_any(),
-                fields: ().into_any(),
-            }
-            .view(&request, PATH, url)),
-            "rename" => Ok(edit_page(&request, &account, None, &code)),
-            "role" => Ok(edit_page(&request, &account, Some(recent), &code)),
-            _ => Err(ApiError::not_found()),
-        }
-    })
-}
-
-/// What a page does, by its word.
-fn operation_of(act: &str) -> Option<Operation> {
-    Some(match act {
-        "rename" => Operation::RenameServiceAccount,
-        "role" => Operation::ChangeServiceAccountRole,
-        "suspend" => Operation::SuspendServiceAccount,
-        "resume" => Operation::ResumeServiceAccount,
-        _ => return None,
-    })
+async fn delete_page(
+    request: &RequestContext,
+    account: ServiceAccount,
+    recent: Recent,
+    code: &CodeContext,
+) -> Result<AnyView, ApiError> {
+    let (now, error) = (request.services.now(), Signal::stored(request.form.error.clone()));
+    let owner = Owner::ServiceAccount(account.id);
+    let agents = get_agents(ListAgents { scope: AgentScope::Owner(owner) }).await?;
+    let query = KeyQuery { sort: KeySort::LastUsed, direction: Direction::Desc, ..KeyQuery::default() };
+    let mut in_use = list_api_keys(ListKeys { owner: Some(owner), query }).await?.items;
+    in_use.retain(|key| key.was_used_lately(now));
+    let lately = account.was_used_lately(now);
+    let hidden = [("account", account.id.to_string())];
+    let example = AsCode::delete_account(code, &account.id.to_string());
+    let title = format!("Delete “{}”?", account.name);
+    let label = format!("Type “{}” to confirm", account.name);
+    let contents = view! {
+        {lately.then(|| view! { <Field name="confirmation" label=label autofocus=true error /> })}
+        <div class="buttons">
+            <a class="button" href=PATH data-close="" autofocus=!lately>"Cancel"</a>
+            <button type="submit" class="button destroy">{AccountAct::Delete.label()}</button>
+        </div>
+    };
+    let contents = contents.into_any();
+    Ok(view! {
+        <div class="card" data-light="">
+            <h1 id="card-title">{title}</h1>
+            <DeleteWords account in_use agents recent now />
+            <FormError error fields=&["confirmation"] />
+            {act_form::<DeleteAccount>(request, PATH, &hidden, contents)}
+            <CodeFold code=example public_url=code.public_url.clone() />
+        </div>
+    }
+    .into_any())
 }
 
 fn suspend_words(account: &ServiceAccount, recent: Recent, now: DateTime<Utc>) -> AnyView {
-    let what = format!(
-        "All its keys ({} active) stop working at once; agents and flows that use them are refused.",
-        account.active_keys
-    );
-    view! { {keys_words(account, recent, now, what)}<p>"It can be resumed later, and its keys work again."</p> }
+    let what = format!("All its keys ({} active) stop working immediately.", account.active_keys);
+    view! { {keys_words(account, recent, now, what)}<p>"You can resume it at any time; its keys stay the same."</p> }
         .into_any()
 }
 
-/// The form for the role or, without `recent`, for the name. `recent`: who used its keys in the last day.
-fn edit_page(
-    request: &RequestContext,
+fn rename_page(request: &RequestContext, account: &ServiceAccount, code: &CodeContext) -> AnyView {
+    let typed = request.typed("name");
+    let name = if typed.is_empty() { account.name.to_string() } else { typed };
+    let id = account.id.to_string();
+    let example = AsCode::change(code, AccountAct::Rename.operation().as_str(), &id, Some(("name", &name)));
+    let error = Signal::stored(request.form.error.clone());
+    let contents = view! {
+        <FormError error fields=&["name"] />
+        <Field name="name" label="Name" value=name autofocus=true error />
+        <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Save"</button></div>
+    };
+    let form = act_form::<RenameAccount>(request, PATH, &[("account", id)], contents.into_any());
+    edit_card("Rename the service account", account, ().into_any(), form, example, code)
+}
+
+/// `recent`: who used the account's keys in the past 24 hours.
+fn role_page(request: &RequestContext, account: &ServiceAccount, recent: Recent, code: &CodeContext) -> AnyView {
+    let typed = request.typed("role");
+    let role = if typed.is_empty() { account.role.as_str().to_owned() } else { typed };
+    let id = account.id.to_string();
+    let example = AsCode::change(code, AccountAct::ChangeRole.operation().as_str(), &id, Some(("role", &role)));
+    let (error, now) = (Signal::stored(request.form.error.clone()), request.services.now());
+    let contents = view! {
+        <FormError error fields=&["role"] />
+        <RoleField value=role error />
+        <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Save"</button></div>
+    };
+    let words = view! { <RoleWords keys="Its keys" recent now /> }.into_any();
+    let form = act_form::<ChangeAccountRole>(request, PATH, &[("account", id)], contents.into_any());
+    edit_card("Change the role of the service account", account, words, form, example, code)
+}
+
+fn edit_card(
+    title: &'static str,
     account: &ServiceAccount,
-    recent: Option<Recent>,
+    words: AnyView,
+    form: AnyView,
+    example: AsCode,
     code: &CodeContext,
 ) -> AnyView {
-    let error = Signal::stored(request.form.error.clone());
-    let typed = |name: &str, before: &str| {
-        let typed = request.form.value(name);
-        if typed.is_empty() { before.to_owned() } else { typed }
-    };
-    let id = account.id.to_string();
-    let (title, field, example) = if let Some(recent) = recent {
-        let role = typed("role", account.role.as_str());
-        let example = AsCode::change(code, "change_service_account_role", &id, Some(("role", &role)));
-        let now = request.services.now();
-        let field = view! { <RoleWords keys="Its keys" recent now /><RoleField value=role /> }.into_any();
-        ("Change the role of the service account", field, example)
-    } else {
-        let name = typed("name", account.name.as_str());
-        let example = AsCode::change(code, "rename_service_account", &id, Some(("name", &name)));
-        let field =
-            view! { <Field name="name" label="Service Account Name" value=name autofocus=true error /> }.into_any();
-        ("Rename the service account", field, example)
-    };
     view! {
         <div class="card">
             <h1 id="card-title">{title}</h1>
             <p class="subject">{account.name.to_string()}</p>
-            <form method="post">
-                <FormError error fields=&["name"] />
-                {field}
-                <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Save"</button></div>
-            </form>
+            {words}
+            {form}
             <CodeFold code=example public_url=code.public_url.clone() />
         </div>
     }

@@ -1,55 +1,48 @@
-//! User > Sessions: where a person is signed in.
+//! User > Sessions: the browsers where a person is signed in.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiError, BrowserSession, SessionId};
+use domain::{
+    ApiError, BrowserSession, SessionId,
+    user::input::{EndOtherSessions, EndSession, ListSessions},
+};
 use leptos::prelude::*;
 
-use super::{key_acts::Card, page, path_id};
 use crate::{
+    api::list_sessions,
     as_code::AsCode,
-    components::{address::from_address, time::Moment, trash_link::TrashLink},
-    request::{RequestContext, context},
+    components::{address::from_address, card::Card, time::Moment, trash_link::TrashLink},
+    request::RequestContext,
 };
 
 const PATH: &str = "/user/sessions";
 
-async fn load(request: &RequestContext) -> Result<Vec<BrowserSession>, ApiError> {
-    let this = request.session.unwrap_or_default();
-    Ok(request.services.users().sessions(request.actor()?, this).await?)
-}
-
 /// `/user/sessions`.
-#[component]
-pub fn Sessions() -> impl IntoView {
-    let request = context();
-    page("Sessions", async move {
-        let sessions = load(&request).await?;
-        let now = request.services.now();
-        let others = (sessions.len() > 1).then(|| {
-            view! { <p><a class="button" href=format!("{PATH}/end-others") data-dialog="">"End all others"</a></p> }
-        });
-        let rows = sessions.into_iter().map(|session| row(session, now)).collect_view();
-        Ok(view! {
-            <h1>"Sessions"</h1>
-            <p class="lead">"Browsers in which you are signed in. A session ends by itself after an hour without use, and after a day in any case."</p>
-            <table class="table" aria-label="Sessions">
-                <thead>
-                    <tr>
-                        <th scope="col">"Browser"</th><th scope="col">"Address"</th><th scope="col">"Signed in"</th><th scope="col">"Last used"</th>
-                        <th scope="col"><span class="visually-hidden">"Actions"</span></th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-            <div class="below-table">{others}</div>
-        }
-        .into_any())
-    })
+pub async fn sessions(request: RequestContext) -> Result<AnyView, ApiError> {
+    let (sessions, now) = (list_sessions(ListSessions {}).await?, request.services.now());
+    let others = (sessions.len() > 1).then(|| {
+        view! { <p><a class="button" href=format!("{PATH}/end-others") data-dialog="">"Sign out everywhere else"</a></p> }
+    });
+    let rows = sessions.into_iter().map(|session| row(session, now)).collect_view();
+    Ok(view! {
+        <h1>"Sessions"</h1>
+        <p class="lead">"Browsers where you are signed in. Sessions expire after 1 hour of inactivity or 24 hours."</p>
+        <table class="table" aria-label="Sessions">
+            <thead>
+                <tr>
+                    <th scope="col">"Browser"</th><th scope="col">"Address"</th><th scope="col">"Signed in"</th><th scope="col">"Last used"</th>
+                    <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+        <div class="below-table">{others}</div>
+    }
+    .into_any())
 }
 
 fn row(session: BrowserSession, now: DateTime<Utc>) -> AnyView {
     let browser = session.browser();
-    let mark = session.is_this.then(|| view! { " "<span class="chip chip-active">"This one"</span> });
+    let mark = session.is_this.then(|| view! { " "<span class="chip chip-active">"This device"</span> });
     let trash = (!session.is_this).then(|| {
         let href = format!("{PATH}/{}/end", session.id);
         view! { <TrashLink href label=format!("End the session of {browser}") /> }
@@ -67,41 +60,37 @@ fn row(session: BrowserSession, now: DateTime<Utc>) -> AnyView {
 }
 
 /// `/user/sessions/{session}/end`.
-#[component]
-pub fn EndSession() -> impl IntoView {
-    let (request, id) = (context(), path_id::<SessionId>("session"));
-    page("End a session", async move {
-        let id = id?;
-        let found = load(&request).await?.into_iter().find(|session| session.id == id);
-        let session = found.ok_or_else(ApiError::not_found)?;
-        let from = from_address(session.address.as_deref());
-        Ok(Card {
-            title: "End this session?".to_owned(),
-            button: Some("End"),
-            destroys: true,
-            code: AsCode::by_session("end_session", &[("id", &id.to_string())], "success"),
-            words: view! { <p>{session.browser()}{from}" is signed out from its next request on."</p> }.into_any(),
-            fields: ().into_any(),
-        }
-        .view(&request, PATH, request.public_url.clone()))
-    })
+pub async fn end(request: RequestContext) -> Result<AnyView, ApiError> {
+    let id = request.id::<SessionId>("session")?;
+    let found = list_sessions(ListSessions {}).await?.into_iter().find(|session| session.id == id);
+    let session = found.ok_or_else(ApiError::not_found)?;
+    let (browser, from) = (session.browser(), from_address(session.address.as_deref()));
+    let card = Card {
+        title: "End this session?".to_owned(),
+        button: Some("End"),
+        destroys: true,
+        code: AsCode::by_session("end_session", &[("id", &id.to_string())], "success"),
+        words: view! { <p>{format!("{browser}{from} is signed out immediately.")}</p> }.into_any(),
+        fields: ().into_any(),
+    };
+    Ok(card.view::<EndSession>(&request, &[("session", id.to_string())], PATH))
 }
 
 /// `/user/sessions/end-others`.
-#[component]
-pub fn EndOthers() -> impl IntoView {
-    let request = context();
-    page("End all other sessions", async move {
-        let others = load(&request).await?.into_iter().filter(|session| !session.is_this).count();
-        Ok(Card {
-            title: "End all other sessions?".to_owned(),
-            button: (others > 0).then_some("End all others"),
-            destroys: true,
-            code: AsCode::by_session("end_other_sessions", &[], "success"),
-            words: view! { <p>{format!("You stay signed in here, and are signed out of {others} other browser{}.", if others == 1 { "" } else { "s" })}</p> }
-                .into_any(),
-            fields: ().into_any(),
-        }
-        .view(&request, PATH, request.public_url.clone()))
-    })
+pub async fn end_others(request: RequestContext) -> Result<AnyView, ApiError> {
+    let others = list_sessions(ListSessions {}).await?.into_iter().filter(|session| !session.is_this).count();
+    let words = match others {
+        0 => "You aren't signed in anywhere else.".to_owned(),
+        1 => "You stay signed in here, and are signed out of 1 other browser.".to_owned(),
+        many => format!("You stay signed in here, and are signed out of {many} other browsers."),
+    };
+    let card = Card {
+        title: "Sign out everywhere else?".to_owned(),
+        button: (others > 0).then_some("Sign out everywhere else"),
+        destroys: true,
+        code: AsCode::by_session("end_other_sessions", &[], "success"),
+        words: view! { <p>{words}</p> }.into_any(),
+        fields: ().into_any(),
+    };
+    Ok(card.view::<EndOtherSessions>(&request, &[], PATH))
 }

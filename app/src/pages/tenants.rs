@@ -1,188 +1,190 @@
-//! The tenant as a whole: its settings, making one, and coming into one by an invitation.
+//! The tenant as a whole: its settings, creating one, and joining one by an invitation.
 
-use domain::{ApiError, Invitation};
+use domain::{
+    ApiError, Invitation, Role,
+    api_key::input::ListKeyPolicies,
+    tenant::input::{CreateTenant, RenameTenant},
+    user::input::GetViewer,
+};
 use leptos::prelude::*;
-use leptos_meta::Title;
 
-use super::{frame::Plain, page, path_word, policies::policy_list, problem};
+use super::policies::policy_list;
 use crate::{
+    api::{get_viewer, list_key_policies},
     as_code::AsCode,
     components::{
+        act_form::act_form,
         as_code::CodeFold,
         confirm_fields::confirm_fields,
         facts::Facts,
         field::{Field, FormError},
-        place::place_field,
         time::Moment,
     },
-    request::{RequestContext, context},
+    list_url::encode,
+    request::RequestContext,
 };
 
 const SETTINGS: &str = "/team/settings";
+const OWN_KEYS: &str = "/user/api-keys";
 
 /// `/team/settings`.
-#[component]
-pub fn Settings() -> impl IntoView {
-    let request = context();
-    page("Settings", async move {
-        let actor = request.actor()?;
-        let tenant = request.services.tenants().get_to_change(actor).await?;
-        let now = request.services.now();
-        let policies = policy_list(&request.services.tenant_policies().list(actor).await?, now);
-        let name = view! { {tenant.name.to_string()}" "<a class="button small" href=format!("{SETTINGS}/rename") data-dialog="">"Rename"</a> };
-        let rows = vec![
-            ("Name", name.into_any()),
-            ("Short name", view! { <code>{tenant.slug.as_str().to_owned()}</code> }.into_any()),
-            ("Created", view! { <Moment at=tenant.created_at now /> }.into_any()),
-            ("Id", view! { <code>{tenant.id.to_string()}</code> }.into_any()),
-        ];
-        Ok(view! {
-            <h1>"Settings"</h1>
-            <p class="lead">"What holds for the whole tenant."</p>
+pub async fn settings(request: RequestContext) -> Result<AnyView, ApiError> {
+    let tenant = request.services.tenants().get_to_change(request.actor()?).await?;
+    let now = request.services.now();
+    let policies = policy_list(&list_key_policies(ListKeyPolicies {}).await?, now);
+    let name = view! { {tenant.name.to_string()}" "<a class="button small" href=format!("{SETTINGS}/rename") data-dialog="">"Rename"</a> };
+    let rows = vec![
+        ("Name", name.into_any()),
+        ("Slug", view! { <code>{tenant.slug.as_str().to_owned()}</code> }.into_any()),
+        ("Created", view! { <Moment at=tenant.created_at now /> }.into_any()),
+        ("ID", view! { <code>{tenant.id.to_string()}</code> }.into_any()),
+    ];
+    Ok(view! {
+        <h1>"Settings"</h1>
+        <section aria-labelledby="general-title">
+            <h2 id="general-title">"General"</h2>
             <Facts rows />
-            {policies}
-            <section class="below-table" aria-labelledby="other-title">
-                <h2 id="other-title">"Another tenant"</h2>
-                <p>"A tenant is a wall: its members, accounts and keys are its own. "<a class="button small" href="/tenants/new" data-dialog="">"Create a tenant"</a></p>
-            </section>
-        }
-        .into_any())
-    })
+        </section>
+        {policies}
+        <section class="below-table" aria-labelledby="other-title">
+            <h2 id="other-title">"Other tenants"</h2>
+            <p>"Tenants are isolated: each has its own members, accounts and keys. "<a class="button small" href="/tenants/new" data-dialog="">"Create a tenant"</a></p>
+        </section>
+    }
+    .into_any())
 }
 
 /// `/team/settings/rename`.
-#[component]
-pub fn RenameTenant() -> impl IntoView {
-    let request = context();
-    page("Rename the tenant", async move {
-        let tenant = request.services.tenants().get_to_change(request.actor()?).await?;
-        let typed = request.form.value("name");
-        let name = if typed.is_empty() { tenant.name.to_string() } else { typed };
-        let code = request.code(None).await?;
-        let example = AsCode::rename_tenant(&code, &name);
-        let error = Signal::stored(request.form.error.clone());
-        Ok(view! {
-            <div class="card">
-                <h1 id="card-title">"Rename the tenant"</h1>
-                <form method="post">
-                    {place_field(&request)}
-                    <FormError error fields=&["name"] />
-                    <Field name="name" label="Tenant name" value=name hint="The short name stays: clients and scripts hold it." autocomplete="organization" autofocus=true error />
-                    <div class="buttons"><a class="button" href=SETTINGS data-close="">"Cancel"</a><button type="submit" class="button primary">"Rename"</button></div>
-                </form>
-                <CodeFold code=example public_url=code.public_url />
-            </div>
-        }
-        .into_any())
-    })
+pub async fn rename(request: RequestContext) -> Result<AnyView, ApiError> {
+    let tenant = request.services.tenants().get_to_change(request.actor()?).await?;
+    let typed = request.typed("name");
+    let name = if typed.is_empty() { tenant.name.to_string() } else { typed };
+    let code = request.code(None)?;
+    let example = AsCode::rename_tenant(&code, &name);
+    let error = Signal::stored(request.form.error.clone());
+    let contents = view! {
+        <FormError error fields=&["name"] />
+        <Field name="name" label="Tenant name" value=name hint="The slug doesn't change, so scripts keep working." autocomplete="organization" autofocus=true error />
+        <div class="buttons"><a class="button" href=SETTINGS data-close="">"Cancel"</a><button type="submit" class="button primary">"Rename"</button></div>
+    };
+    Ok(view! {
+        <div class="card">
+            <h1 id="card-title">"Rename the tenant"</h1>
+            {act_form::<RenameTenant>(&request, SETTINGS, &[], contents.into_any())}
+            <CodeFold code=example public_url=code.public_url />
+        </div>
+    }
+    .into_any())
 }
 
 /// `/tenants/new`.
-#[component]
-pub fn NewTenant() -> impl IntoView {
-    let request = context();
-    page("Create a tenant", async move {
-        request.services.tenants().check_may_create(request.actor()?).await?;
-        let confirm = confirm_fields(&request).await?;
-        let error = Signal::stored(request.form.error.clone());
-        let (name, slug) = (request.form.value("name"), request.form.value("slug"));
-        let example = AsCode::create_tenant(&name, &slug);
-        Ok(view! {
-            <div class="card">
-                <h1 id="card-title">"Create a tenant"</h1>
-                <p>"You become its first administrator, and stand in it from then on."</p>
-                <form method="post">
-                    <FormError error fields=&["name", "slug", "confirm_password", "confirm_code"] />
-                    <Field name="name" label="Tenant name" value=name hint="An organisation, like Acme Robotics." autocomplete="organization" autofocus=true error />
-                    <Field name="slug" label="Tenant short name" value=slug hint="Lower-case letters, digits and hyphens, like acme." error />
-                    {confirm}
-                    <div class="buttons"><a class="button" href=SETTINGS data-close="">"Cancel"</a><button type="submit" class="button primary">"Create tenant"</button></div>
-                </form>
-                <CodeFold code=example public_url=request.public_url.clone() />
-            </div>
-        }
-        .into_any())
-    })
+pub async fn new_tenant(request: RequestContext) -> Result<AnyView, ApiError> {
+    request.services.tenants().check_may_create(request.actor()?).await?;
+    let confirm = confirm_fields(&request).await?;
+    let error = Signal::stored(request.form.error.clone());
+    let (name, slug) = (request.typed("name"), request.typed("slug"));
+    let example = AsCode::create_tenant(&name, &slug);
+    let contents = view! {
+        <FormError error fields=&["name", "slug", "confirm_password", "confirm_code"] />
+        <Field name="name" label="Tenant name" value=name hint="For example “Acme Robotics”." autocomplete="organization" autofocus=true error />
+        <Field name="slug" label="Slug" value=slug hint="Used in scripts and the CLI, e.g. acme." error />
+        {confirm}
+        <div class="buttons"><a class="button" href=SETTINGS data-close="">"Cancel"</a><button type="submit" class="button primary">"Create tenant"</button></div>
+    };
+    Ok(view! {
+        <div class="card">
+            <h1 id="card-title">"Create a tenant"</h1>
+            <p>"You'll be its administrator."</p>
+            {act_form::<CreateTenant>(&request, OWN_KEYS, &[], contents.into_any())}
+            <CodeFold code=example public_url=request.public_url.clone() />
+        </div>
+    }
+    .into_any())
 }
 
-/// `/invitations/{token}`.
-#[component]
-pub fn AcceptInvitation() -> impl IntoView {
-    let (request, secret) = (context(), path_word("token"));
-    view! {
-        <Title text="Invitation" />
-        <Plain>
-            {Suspend::new(async move {
-                match invitation(&request, &secret).await {
-                    Ok(card) => card,
-                    Err(error) => problem::contents(&request, error).await,
-                }
-            })}
-        </Plain>
+/// `/invitations/{token}`: a form for whoever is signed in, for a person with an account and no tenant, or for a new person. It
+/// is a plain form, since its address is the secret.
+pub async fn accept_invitation(request: RequestContext) -> Result<AnyView, ApiError> {
+    let secret = request.param("token");
+    let (invitation, has_account) = request.services.invitations().find(secret).await?;
+    let path = format!("/invitations/{secret}");
+    let form = if request.actor.is_some() {
+        join_signed_in(&request, &invitation, path).await?
+    } else if request.services.invitations().has_no_tenant(&invitation).await? {
+        join_with_password(&request, &invitation, path)
+    } else if has_account {
+        let href = format!("/sign-in?next={}", encode(&path));
+        view! { <p>"You already have an account."</p><div class="buttons"><a class="button primary wide" href=href>"Sign in to join"</a></div> }
+            .into_any()
+    } else {
+        join_with_new_account(&request, &invitation, path)
+    };
+    Ok(view! {
+        <div class="card">
+            <h1>{format!("Join {}", invitation.tenant_name)}</h1>
+            <p>{invited_words(&invitation)}</p>
+            <p class="muted">{format!("This invitation is for {}.", invitation.email.as_str())}</p>
+            {form}
+        </div>
+    }
+    .into_any())
+}
+
+/// Who invited the person, and to which role.
+fn invited_words(invitation: &Invitation) -> String {
+    let Invitation { created_by, tenant_name, .. } = invitation;
+    match invitation.role {
+        Role::TenantAdmin => format!("{created_by} invited you to join {tenant_name} as an Administrator."),
+        Role::User => format!("{created_by} invited you to join {tenant_name} as a User."),
+        Role::ReadOnlyUser => format!("{created_by} invited you to join {tenant_name} as a read-only user."),
     }
 }
 
-async fn invitation(request: &RequestContext, secret: &str) -> Result<AnyView, ApiError> {
-    let (invitation, has_account) = request.services.invitations().find(secret).await?;
-    let path = format!("/invitations/{secret}");
-    let title = format!("Join {}", invitation.tenant_name);
-    let words = format!(
-        "{} invites you ({}) to become a member of {}, as {}.",
-        invitation.created_by,
-        invitation.email.as_str(),
-        invitation.tenant_name,
-        invitation.role.label()
-    );
-    let form = match request.actor() {
-        Ok(actor) => {
-            let viewer = request.services.users().viewer(actor).await?;
-            if viewer.user.email == invitation.email {
-                let error = Signal::stored(request.form.error.clone());
-                view! {
-                    <form method="post" action=path>
-                        <FormError error fields=&[] />
-                        <div class="buttons"><button type="submit" class="button primary wide">{format!("Join as {}", viewer.user.name)}</button></div>
-                    </form>
-                }
-                .into_any()
-            } else {
-                let who =
-                    format!("You are signed in as {}. Sign out, and open the link again.", viewer.user.email.as_str());
-                view! { <p>{who}</p><form method="post" action="/sign-out"><div class="buttons"><button type="submit" class="button primary wide">"Sign out"</button></div></form> }
-                    .into_any()
-            }
+/// For the person who is signed in, if the invitation is theirs.
+async fn join_signed_in(request: &RequestContext, invitation: &Invitation, path: String) -> Result<AnyView, ApiError> {
+    let user = get_viewer(GetViewer {}).await?.user;
+    if user.email != invitation.email {
+        let words = format!("You are signed in as {}. Sign out, and open the link again.", user.email.as_str());
+        return Ok(view! {
+            <p>{words}</p>
+            <form method="post" action="/sign-out"><div class="buttons"><button type="submit" class="button primary wide">"Sign out"</button></div></form>
         }
-        Err(_) if request.services.invitations().has_no_tenant(&invitation).await? => {
-            let error = Signal::stored(request.form.error.clone());
-            view! {
-                <form method="post" action=path>
-                    <FormError error fields=&["password", "code"] />
-                    <p>"You have an account already."</p>
-                    <input type="hidden" autocomplete="username" value=invitation.email.as_str().to_owned() />
-                    <Field name="password" label="Password" kind="password" autocomplete="current-password" autofocus=true error />
-                    <Field name="code" label="Code of your second factor" hint="If you have one: from the app, or a recovery code." autocomplete="one-time-code" required=false error />
-                    <div class="buttons"><button type="submit" class="button primary wide">"Join"</button></div>
-                </form>
-            }
-            .into_any()
-        }
-        Err(_) if has_account => {
-            let href = format!("/sign-in?next={}", crate::list_url::encode(&path));
-            view! { <p>"You have an account already."</p><div class="buttons"><a class="button primary wide" href=href>"Sign in to join"</a></div> }.into_any()
-        }
-        Err(_) => new_person(request, &invitation, path),
-    };
-    Ok(view! { <div class="card"><h1>{title}</h1><p>{words}</p>{form}</div> }.into_any())
+        .into_any());
+    }
+    let error = Signal::stored(request.form.error.clone());
+    Ok(view! {
+        <form method="post" action=path>
+            <FormError error fields=&[] />
+            <div class="buttons"><button type="submit" class="button primary wide">{format!("Join as {}", user.name)}</button></div>
+        </form>
+    }
+    .into_any())
 }
 
-fn new_person(request: &RequestContext, invitation: &Invitation, path: String) -> AnyView {
+/// For a person who has an account, and can't sign in since they belong to no tenant.
+fn join_with_password(request: &RequestContext, invitation: &Invitation, path: String) -> AnyView {
+    let error = Signal::stored(request.form.error.clone());
+    view! {
+        <form method="post" action=path>
+            <FormError error fields=&["password", "code"] />
+            <p>"You already have an account."</p>
+            <input type="hidden" autocomplete="username" value=invitation.email.as_str().to_owned() />
+            <Field name="password" label="Password" kind="password" autocomplete="current-password" autofocus=true error />
+            <Field name="code" label="Two-factor code" hint="If you use two-factor authentication: from the app, or a recovery code." autocomplete="one-time-code" required=false error />
+            <div class="buttons"><button type="submit" class="button primary wide">"Join"</button></div>
+        </form>
+    }
+    .into_any()
+}
+
+fn join_with_new_account(request: &RequestContext, invitation: &Invitation, path: String) -> AnyView {
     let error = Signal::stored(request.form.error.clone());
     view! {
         <form method="post" action=path>
             <FormError error fields=&["name", "password"] />
             <input type="hidden" autocomplete="username" value=invitation.email.as_str().to_owned() />
             <Field name="name" label="Your name" value=request.form.value("name") autocomplete="name" autofocus=true error />
-            <Field name="password" label="Password" kind="password" hint="At least 15 characters. Several words in a row are easy to remember." autocomplete="new-password" error />
+            <Field name="password" label="Password" kind="password" hint="At least 15 characters. Tip: use several unrelated words." autocomplete="new-password" error />
             <div class="buttons"><button type="submit" class="button primary wide">"Join"</button></div>
         </form>
     }

@@ -47,7 +47,7 @@ impl Background {
         if let Err(error) = storage::throttle::delete_before(db, now - throttle::WINDOW).await {
             tracing::warn!(%error, "old attempts could not be removed");
         }
-        if let Err(error) = storage::usage::sweep(db, now - domain::evidence::KEPT_FOR).await {
+        if let Err(error) = storage::usage::sweep(db, now - domain::usage::KEPT_FOR).await {
             tracing::warn!(%error, "old usage could not be removed");
         }
         if let Err(error) = storage::agents::delete_before(db, now - agents::KEPT_FOR).await {

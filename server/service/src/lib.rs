@@ -22,7 +22,6 @@ mod tenants;
 pub mod testing;
 #[cfg(test)]
 mod tests;
-mod unfit;
 
 use std::sync::Arc;
 
@@ -36,11 +35,11 @@ pub use domain;
 pub use error::{Error, OpenError, Result};
 pub use keys::{
     agents::{Agents, MOST_LISTED as MOST_AGENTS, RegisterAgent},
-    api_keys::{ApiKeys, CreateApiKey, KeyAlerts, MOST_ALERTS},
+    api_keys::{ApiKeys, KeyAlerts, MOST_ALERTS},
     expiry_calendar::{Calendar, CalendarFeed},
-    inventory::{BulkAct, Inventory, MOST_AT_ONCE},
-    key_policies::{PolicyPreview, SetPolicy, TenantPolicies},
-    roll::{RollApiKey, Rolls},
+    inventory::{Inventory, MOST_AT_ONCE},
+    key_policies::KeyPolicies,
+    roll::Rolls,
     verification::{Verification, VerifiedKey},
 };
 pub use mail::MailSettings;
@@ -55,11 +54,10 @@ pub use people::{
 pub use random::{new_form_id, new_request_id, new_session_id};
 pub use storage::sessions::{PasswordMark, SessionFacts, StoredSession};
 pub use tenants::{
-    service_accounts::{CreateServiceAccount, ServiceAccounts},
+    service_accounts::ServiceAccounts,
     set_up::{SetUp, SetUpInput},
     tenant::Tenants,
 };
-pub use unfit::{unfit_account, unfit_key};
 
 /// What the services need to know.
 #[derive(Clone, Debug)]
@@ -198,8 +196,8 @@ impl Services {
     }
 
     /// A tenant's policies on keys.
-    pub fn tenant_policies(&self) -> TenantPolicies<'_> {
-        TenantPolicies { context: &self.0.context, usage: &self.0.usage }
+    pub fn tenant_policies(&self) -> KeyPolicies<'_> {
+        KeyPolicies { context: &self.0.context, usage: &self.0.usage }
     }
 
     /// Every key of a tenant.

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use chrono::{DateTime, Utc};
 use domain::{
     ApiError, Email, ErrorCode, IssuedKey, KeyId, Operation, Owner, Role, Secret, ServiceAccountId, Slug, Tenant,
-    TenantId, UserId,
+    TenantId, UserId, api_key::input::CreateKey, service_account::input::CreateAccount,
 };
 use uuid::Uuid;
 
@@ -14,10 +14,7 @@ use crate::{
     context::Context,
     error::Result,
     input,
-    keys::{
-        api_keys::{ApiKeys, CreateApiKey},
-        usage::UsageBuffer,
-    },
+    keys::{api_keys::ApiKeys, usage::UsageBuffer},
     people::{
         members,
         passwords::{self, Hasher},
@@ -25,10 +22,7 @@ use crate::{
         users::new_user,
     },
     storage::{self, audit::Entry},
-    tenants::{
-        service_accounts::{CreateServiceAccount, ServiceAccounts},
-        tenant::new_tenant,
-    },
+    tenants::{service_accounts::ServiceAccounts, tenant::new_tenant},
 };
 
 /// For whom the operator makes a key.
@@ -130,9 +124,10 @@ impl Admin<'_> {
         name: &str,
         role: Option<&str>,
     ) -> Result<ServiceAccountId> {
+        let refuse = |error: domain::tenant::RoleError| ApiError::field("role", error.to_string());
+        let role = role.map(|role| role.trim().parse().map_err(refuse)).transpose()?;
         let operator = self.operator(tenant_slug).await?;
-        let input =
-            CreateServiceAccount { name: name.to_owned(), role: role.map(str::to_owned), idempotency_key: None };
+        let input = CreateAccount { name: name.to_owned(), role, idempotency_key: None };
         Ok(ServiceAccounts { context: self.context, usage: self.usage }.create(&operator, &input).await?.id)
     }
 
@@ -162,12 +157,12 @@ impl Admin<'_> {
                 (actor, Owner::User(user))
             }
         };
-        let input = CreateApiKey {
-            owner,
+        let input = CreateKey {
+            owner: Some(owner),
             tenant_id: Some(tenant.id),
             name: name.to_owned(),
             expires_at: expires_at.map(str::to_owned),
-            idempotency_key: None,
+            ..CreateKey::default()
         };
         ApiKeys { context: self.context, usage: self.usage }.create(&actor, &input).await
     }
@@ -200,7 +195,9 @@ impl Admin<'_> {
         self.context
             .db()
             .write(move |tx| {
-                Box::pin(async move { members::remove(tx, &permit, user, now, OPERATOR, |_| entry.clone()).await })
+                Box::pin(
+                    async move { members::remove(tx, &permit, user, now, OPERATOR, |_| entry.clone()).await.map(drop) },
+                )
             })
             .await
     }
@@ -281,7 +278,7 @@ impl Admin<'_> {
     /// When the database fails.
     pub async fn refusals(&self) -> Result<Vec<(DateTime<Utc>, String, u64)>> {
         self.usage.flush_before_read(self.context).await;
-        storage::usage::list_refusals(self.context.db(), self.context.now() - domain::evidence::KEPT_FOR).await
+        storage::usage::list_refusals(self.context.db(), self.context.now() - domain::usage::KEPT_FOR).await
     }
 
     async fn tenant(&self, slug: &str) -> Result<Tenant> {
@@ -346,7 +343,7 @@ impl Admin<'_> {
             at: self.context.now(),
             tenant_id: Some(tenant.0),
             operation,
-            outcome: domain::Outcome::Done,
+            outcome: domain::audit::Outcome::Done,
             actor_kind: "operator",
             actor_id: None,
             actor_name: OPERATOR.to_owned(),

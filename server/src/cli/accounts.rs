@@ -1,7 +1,7 @@
 //! What the operator does with service accounts.
 
 use clap::Subcommand;
-use domain::ApiError;
+use domain::{ApiError, tenant::RoleError};
 use service::Services;
 
 use super::input::operator_and_id;
@@ -71,7 +71,8 @@ pub(super) async fn run(services: &Services, command: AccountCommand) -> Result<
         }
         AccountCommand::ChangeServiceAccountRole { id, tenant, role } => {
             let (operator, id) = operator_and_id(&admin, &tenant, &id).await?;
-            services.service_accounts().change_role(&operator, id, &role).await?;
+            let role = role.parse().map_err(|error: RoleError| ApiError::field("role", error.to_string()))?;
+            services.service_accounts().change_role(&operator, id, role).await?;
         }
         AccountCommand::SuspendServiceAccount { id, tenant } => {
             let (operator, id) = operator_and_id(&admin, &tenant, &id).await?;

@@ -1,8 +1,8 @@
 //! What the operator does with keys.
 
 use clap::Subcommand;
-use domain::ApiError;
-use service::{AdminOwner, BulkAct, RollApiKey, Services};
+use domain::{ApiError, KeyId, api_key::input::RollKey};
+use service::{Actor, AdminOwner, Services};
 
 use super::input::operator_and_id;
 
@@ -123,7 +123,7 @@ pub(super) async fn run(services: &Services, command: KeyCommand) -> Result<(), 
         }
         KeyCommand::RollKey { id, tenant, overlap, deadline } => {
             let (actor, key) = admin.on_key(&tenant, &id).await?;
-            let input = RollApiKey { key, overlap, deadline, idempotency_key: None };
+            let input = RollKey { key, overlap, deadline, ..RollKey::default() };
             println!("{}", services.rolls().roll(&actor, &input).await?.token.expose());
         }
         KeyCommand::FinishRoll { id, tenant } => {
@@ -155,15 +155,19 @@ pub(super) async fn run(services: &Services, command: KeyCommand) -> Result<(), 
             services.api_keys().revoke_with(&operator, id, and_created).await?;
         }
         KeyCommand::SuspendKeys { ids, tenant } => {
-            println!("{}", bulk(services, BulkAct::Suspend, &tenant, &ids).await?);
+            let (operator, keys) = chosen(services, &tenant, &ids).await?;
+            println!("{}", services.inventory().suspend(&operator, &keys).await?.changed);
         }
-        KeyCommand::RevokeKeys { ids, tenant } => println!("{}", bulk(services, BulkAct::Revoke, &tenant, &ids).await?),
+        KeyCommand::RevokeKeys { ids, tenant } => {
+            let (operator, keys) = chosen(services, &tenant, &ids).await?;
+            println!("{}", services.inventory().revoke(&operator, &keys).await?.changed);
+        }
     }
     Ok(())
 }
 
-async fn bulk(services: &Services, act: BulkAct, tenant: &str, ids: &[String]) -> Result<u32, ApiError> {
+async fn chosen(services: &Services, tenant: &str, ids: &[String]) -> Result<(Actor, Vec<KeyId>), ApiError> {
     let operator = services.admin().operator(tenant).await?;
     let keys = ids.iter().map(|id| id.parse().map_err(|_| ApiError::not_found())).collect::<Result<Vec<_>, _>>()?;
-    Ok(services.inventory().act(&operator, act, &keys).await?)
+    Ok((operator, keys))
 }

@@ -1,7 +1,7 @@
 //! What the operator does with people and their memberships.
 
 use clap::Subcommand;
-use domain::ApiError;
+use domain::{ApiError, tenant::RoleError};
 use service::Services;
 
 use super::input::{operator_and_id, read_password};
@@ -85,7 +85,8 @@ pub(super) async fn run(services: &Services, command: PeopleCommand) -> Result<(
             println!("{}", admin.create_user(&email, name.as_deref(), &tenant, &role, &password).await?);
         }
         PeopleCommand::InviteMember { tenant, email, role } => {
-            let issued = services.invitations().invite(&admin.operator(&tenant).await?, &email, &role).await?;
+            let role = role.parse().map_err(|error: RoleError| ApiError::field("role", error.to_string()))?;
+            let issued = services.invitations().invite(&admin.operator(&tenant).await?, &email, role).await?;
             println!("{}", issued.secret.expose());
         }
         PeopleCommand::CancelInvitation { id, tenant } => {

@@ -1,8 +1,8 @@
 //! What the operator does with tenants.
 
 use clap::Subcommand;
-use domain::ApiError;
-use service::{Services, SetPolicy};
+use domain::{ApiError, api_key::input::SetKeyPolicy};
+use service::Services;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TenantCommand {
@@ -53,7 +53,9 @@ pub(super) async fn run(services: &Services, command: TenantCommand) -> Result<(
         }
         TenantCommand::SetPolicy { tenant, policy, days, from } => {
             let operator = admin.operator(&tenant).await?;
-            services.tenant_policies().set(&operator, &SetPolicy { policy, days, from }).await?;
+            let days = days.map(|days| days.to_string()).unwrap_or_default();
+            let input = SetKeyPolicy { policy, days, from: from.unwrap_or_default(), ..SetKeyPolicy::default() };
+            services.tenant_policies().set(&operator, &input).await?;
         }
         TenantCommand::ClearPolicy { tenant, policy } => {
             services.tenant_policies().clear(&admin.operator(&tenant).await?, &policy).await?;

@@ -1,8 +1,11 @@
 //! What can be changed.
 
 use async_graphql::{Context, Object, Result};
-use domain::{ApiError, ErrorCode, Secret};
-use service::{BulkAct, CreateApiKey, CreateServiceAccount, RollApiKey};
+use domain::{
+    ApiError, ErrorCode, KeyId, Secret,
+    api_key::input::{CreateKey, RollKey},
+    service_account::input::CreateAccount,
+};
 
 use super::{
     context::{actor, id, owner, public_url, services, session, session_digest},
@@ -25,12 +28,12 @@ impl ProductMutation {
     /// Makes a key for oneself or a service account. The answer holds the token, this once.
     async fn create_api_key(&self, context: &Context<'_>, input: CreateApiKeyInput) -> Result<CreateApiKeyPayload> {
         let actor = actor(context)?;
-        let input = CreateApiKey {
-            owner: owner(actor, &input.user_id)?,
+        let input = CreateKey {
+            owner: Some(owner(actor, &input.user_id)?),
             tenant_id: input.default_tenant_id.as_deref().map(id).transpose()?,
             name: input.name,
             expires_at: input.expires_at,
-            idempotency_key: None,
+            ..CreateKey::default()
         };
         let issued = services(context)?.api_keys().create(actor, &input).await.map_err(refuse)?;
         Ok(issued.into())
@@ -43,12 +46,8 @@ impl ProductMutation {
 
     /// Makes a key that takes another's place. The answer holds its token, this once; `id` is the new key's.
     async fn roll_api_key(&self, context: &Context<'_>, input: RollApiKeyInput) -> Result<CreateApiKeyPayload> {
-        let input = RollApiKey {
-            key: id(&input.key_id)?,
-            overlap: input.overlap,
-            deadline: input.deadline,
-            idempotency_key: None,
-        };
+        let input =
+            RollKey { key: id(&input.key_id)?, overlap: input.overlap, deadline: input.deadline, ..RollKey::default() };
         Ok(services(context)?.rolls().roll(actor(context)?, &input).await.map_err(refuse)?.into())
     }
 
@@ -121,7 +120,7 @@ impl ProductMutation {
         role: Role,
     ) -> Result<ServiceAccount> {
         let (accounts, role) = (services(context)?.service_accounts(), domain::Role::from(role));
-        Ok(accounts.change_role(actor(context)?, self::id(&id)?, role.as_str()).await.map_err(refuse)?.into())
+        Ok(accounts.change_role(actor(context)?, self::id(&id)?, role).await.map_err(refuse)?.into())
     }
 
     /// Stops a service account and all its keys for now.
@@ -142,8 +141,8 @@ impl ProductMutation {
         context: &Context<'_>,
         input: CreateServiceAccountInput,
     ) -> Result<ServiceAccount> {
-        let role = input.role.map(|role| domain::Role::from(role).as_str().to_owned());
-        let input = CreateServiceAccount { name: input.name, role, idempotency_key: None };
+        let role = input.role.map(domain::Role::from);
+        let input = CreateAccount { name: input.name, role, idempotency_key: None };
         let account = services(context)?.service_accounts().create(actor(context)?, &input).await.map_err(refuse)?;
         Ok(account.into())
     }
@@ -170,7 +169,7 @@ impl ProductMutation {
 
     /// Invites a person by a link that works once. The answer holds the link, this once.
     async fn invite_member(&self, context: &Context<'_>, email: String, role: Role) -> Result<InviteMemberPayload> {
-        let role = domain::Role::from(role).as_str();
+        let role = domain::Role::from(role);
         let issued = services(context)?.invitations().invite(actor(context)?, &email, role).await.map_err(refuse)?;
         let link = format!("{}/invitations/{}", public_url(context)?, issued.secret.expose());
         Ok(InviteMemberPayload { id: issued.invitation.id.to_string(), link, mailed: issued.is_mailed })
@@ -203,12 +202,16 @@ impl ProductMutation {
 
     /// Stops many keys for now, in one go: all or none. Those that are stopped or over are left as they are.
     async fn suspend_api_keys(&self, context: &Context<'_>, key_ids: Vec<String>) -> Result<CountPayload> {
-        act(context, BulkAct::Suspend, &key_ids).await
+        let keys = ids(&key_ids)?;
+        let done = services(context)?.inventory().suspend(actor(context)?, &keys).await.map_err(refuse)?;
+        Ok(CountPayload { count: done.changed })
     }
 
     /// Ends many keys for good, in one go: all or none. Those that are over are left as they are.
     async fn revoke_api_keys(&self, context: &Context<'_>, key_ids: Vec<String>) -> Result<CountPayload> {
-        act(context, BulkAct::Revoke, &key_ids).await
+        let keys = ids(&key_ids)?;
+        let done = services(context)?.inventory().revoke(actor(context)?, &keys).await.map_err(refuse)?;
+        Ok(CountPayload { count: done.changed })
     }
 
     /// Turns a policy on keys on, or sets it anew.
@@ -323,10 +326,8 @@ impl ProductMutation {
     }
 }
 
-async fn act(context: &Context<'_>, act: BulkAct, key_ids: &[String]) -> Result<CountPayload> {
-    let keys = key_ids.iter().map(|text| id(text)).collect::<Result<Vec<_>>>()?;
-    let count = services(context)?.inventory().act(actor(context)?, act, &keys).await.map_err(refuse)?;
-    Ok(CountPayload { count })
+fn ids(texts: &[String]) -> Result<Vec<KeyId>> {
+    texts.iter().map(|text| id(text)).collect()
 }
 
 /// Revokes a key. A text that is no id is a key that isn't there.

@@ -4,8 +4,7 @@ use async_graphql::{Context, Object, Result};
 use chrono::{DateTime, Utc};
 use domain::{
     AccountFilter, AccountQuery, AccountSort, ApiError, AuditQuery, Cursor, Direction, InventoryFilter, InventoryQuery,
-    KeyFilter, KeyId, KeyQuery, KeySort, MemberQuery, Outcome, OwnerKind, PageRequest, Role, UserId,
-    page::DEFAULT_LIMIT,
+    KeyFilter, KeyId, KeyQuery, KeySort, MemberQuery, OwnerKind, PageRequest, Role, UserId, audit, page::DEFAULT_LIMIT,
 };
 use service::Actor;
 
@@ -44,7 +43,7 @@ fn word<T: Copy>(field: &str, text: Option<&str>, all: &[T], name: fn(T) -> &'st
 
 /// An instant as RFC 3339.
 pub(super) fn instant(field: &str, text: Option<&str>) -> Result<Option<DateTime<Utc>>> {
-    let malformed = |_| refuse(ApiError::field(field, domain::time::ExpiryError::Malformed.to_string()));
+    let malformed = |_| refuse(ApiError::field(field, domain::api_key::expiry::ExpiryError::Malformed.to_string()));
     text.map(|text| DateTime::parse_from_rfc3339(text.trim()).map_err(malformed))
         .transpose()
         .map(|at| at.map(Into::into))
@@ -183,7 +182,13 @@ impl ProductQuery {
     ) -> Result<PageOf<AuditLine>> {
         let outcome = match result.as_deref() {
             None => None,
-            Some(_) => Some(word("result", result.as_deref(), &Outcome::ALL, Outcome::as_str, Outcome::Done)?),
+            Some(_) => Some(word(
+                "result",
+                result.as_deref(),
+                &audit::Outcome::ALL,
+                audit::Outcome::as_str,
+                audit::Outcome::Done,
+            )?),
         };
         let query = AuditQuery {
             actor: actor.unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use async_graphql::{Enum, InputObject, OutputType, SimpleObject};
 use chrono::{DateTime, SecondsFormat, Utc};
-use domain::{AccountState, IssuedKey, OwnerKind};
+use domain::{AccountState, IssuedKey, OwnerKind, api_key::input::SetKeyPolicy};
 
 /// A time: RFC 3339 in UTC, whole seconds.
 pub(super) fn time(at: DateTime<Utc>) -> String {
@@ -123,11 +123,11 @@ impl ApiKey {
             replacement_revoked: key.replaced_by.as_ref().is_some_and(|new| new.is_revoked),
             replaced_by: key.replaced_by.map(|new| new.id.to_string()),
             last_refused: key.last_refused.map(LastUse::from),
-            suspended_at: key.suspended_at.map(time),
-            suspended_by: key.suspended_by,
-            revoked_at: key.revoked_at.map(time),
-            revoked_by: key.revoked_by,
-            revoke_reason: key.revoke_reason,
+            suspended_at: key.suspension.as_ref().map(|suspension| time(suspension.at)),
+            suspended_by: key.suspension.map(|suspension| suspension.by),
+            revoked_at: key.revocation.as_ref().map(|revocation| time(revocation.at)),
+            revoked_by: key.revocation.as_ref().map(|revocation| revocation.by.clone()),
+            revoke_reason: key.revocation.map(|revocation| revocation.reason).filter(|reason| !reason.is_empty()),
             against_policies: key.against.iter().map(|against| against.kind.as_str().to_owned()).collect(),
             last_used: key.last_used.map(LastUse::from),
         }
@@ -612,8 +612,8 @@ pub struct TenantPolicy {
     pub set_by: String,
 }
 
-impl From<domain::TenantPolicy> for TenantPolicy {
-    fn from(policy: domain::TenantPolicy) -> Self {
+impl From<domain::KeyPolicy> for TenantPolicy {
+    fn from(policy: domain::KeyPolicy) -> Self {
         Self {
             policy: policy.kind.as_str().to_owned(),
             days: policy.days,
@@ -636,9 +636,10 @@ pub struct TenantPolicyInput {
     pub from: Option<String>,
 }
 
-impl From<TenantPolicyInput> for service::SetPolicy {
+impl From<TenantPolicyInput> for SetKeyPolicy {
     fn from(input: TenantPolicyInput) -> Self {
-        Self { policy: input.policy, days: input.days, from: input.from }
+        let days = input.days.map(|days| days.to_string()).unwrap_or_default();
+        Self { policy: input.policy, days, from: input.from.unwrap_or_default(), ..Self::default() }
     }
 }
 

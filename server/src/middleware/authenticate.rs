@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use domain::{ApiError, ErrorCode, audit::Channel, secret::without_tokens};
-use http::{Extensions, HeaderMap, Uri, header};
+use http::{Extensions, HeaderMap, header};
 use service::{Actor, Client, Services};
 use tower_sessions::Session;
 
@@ -139,26 +139,17 @@ pub(crate) async fn require_person(request: Request, next: Next) -> Response {
     if known {
         return next.run(request).await;
     }
-    Redirect::to(&format!("/sign-in?next={}", app::list_url::encode(page_of(request.uri())))).into_response()
+    redirect_to_sign_in(request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str))
 }
 
-/// Addresses of forms without a page: none at all, or none without the form's fields.
-const WITHOUT_PAGE: [&str; 5] =
-    ["/switch-tenant", "/sign-out", "/preferences/theme", "/team/keys/suspend", "/team/keys/revoke"];
-
-/// The page at a request's address; most forms are sent to the address of their page.
-fn page_of(uri: &Uri) -> &str {
-    if WITHOUT_PAGE.contains(&uri.path()) {
-        return "/";
-    }
-    uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
+/// To the sign-in page, which leads back to `page`.
+pub(crate) fn redirect_to_sign_in(page: &str) -> Response {
+    Redirect::to(&format!("/sign-in?next={}", app::list_url::encode(page))).into_response()
 }
 
 #[cfg(test)]
 mod tests {
-    use http::Uri;
-
-    use super::{bearer, page_of};
+    use super::bearer;
 
     #[test]
     fn a_bearer_header_has_a_scheme_and_a_token() {
@@ -167,12 +158,5 @@ mod tests {
         assert_eq!(bearer("Basic abc"), None);
         assert_eq!(bearer("Bearer "), None);
         assert_eq!(bearer("Bearer"), None);
-    }
-
-    #[test]
-    fn a_form_leads_back_to_its_page_if_it_has_one() {
-        let form = Uri::from_static("/user/api-keys/new?name=ci");
-        assert_eq!(page_of(&form), "/user/api-keys/new?name=ci");
-        assert_eq!(page_of(&Uri::from_static("/switch-tenant")), "/");
     }
 }

@@ -3,9 +3,9 @@
 use axum::body::Body;
 use http::{Request, StatusCode};
 
-use crate::support::{Stage, on_both, on_https, token_in};
+use crate::support::{Form, Stage, on_both, on_https, token_in};
 
-const NEW_KEY: &str = "name=laptop&expiry=30d&idempotency_key=00000000-0000-4000-8000-000000000001";
+const NEW_KEY: &str = "name=laptop&expiry=30d";
 
 #[test]
 fn pages_send_strangers_to_the_sign_in_and_back() {
@@ -75,7 +75,7 @@ fn behind_a_trusted_proxy_each_client_has_an_address_of_its_own_and_elsewhere_it
 fn a_key_is_made_shown_once_and_revoked_by_plain_forms() {
     on_both(async |stage: Stage| {
         let cookie = stage.sign_in().await;
-        let made = stage.post_form("/user/api-keys/new", &cookie, NEW_KEY).await;
+        let made = stage.submit("/user/api-keys/new", &cookie, NEW_KEY).await;
         assert_eq!((made.status, made.header("cache-control")), (StatusCode::OK, "no-store"));
         let token = token_in(&made.text).expect("the token is shown");
         assert!(stage.is_valid(&token).await);
@@ -85,12 +85,16 @@ fn a_key_is_made_shown_once_and_revoked_by_plain_forms() {
         let end = list.text.find("/revoke\"").unwrap() + "/revoke".len();
         let revoke = list.text[..end].rsplit('"').next().unwrap().to_owned();
         let details = stage.get(revoke.trim_end_matches("/revoke"), &cookie).await;
-        assert!(details.text.contains("<h1>laptop</h1>") && details.text.contains("No agent has started with it yet."));
-        assert!(stage.get(&revoke, &cookie).await.text.contains("Revoke the API key laptop?"));
-        let done = stage.post_form(&revoke, &cookie, "").await;
+        assert!(details.text.contains("<h1>laptop</h1>") && details.text.contains("No agents have used this key."));
+        assert!(stage.get(&revoke, &cookie).await.text.contains("Revoke “laptop”?"));
+        let id = revoke.split('/').nth(3).unwrap();
+        let again = format!("key={id}&page={revoke}&then=/user/api-keys");
+        let done = stage.submit(&revoke, &cookie, "").await;
         assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, "/user/api-keys"));
         assert!(!stage.is_valid(&token).await);
-        assert_eq!(stage.post_form(&revoke, &cookie, "").await.status, StatusCode::CONFLICT);
+        let refused = stage.post_form("/fn/delete_api_key", &cookie, &again).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT);
+        assert!(refused.text.contains("This key was revoked on 1 Jan 2027."), "{}", refused.text);
     });
 }
 
@@ -98,9 +102,8 @@ fn a_key_is_made_shown_once_and_revoked_by_plain_forms() {
 fn a_wrong_form_comes_back_with_what_was_typed_and_the_error_at_its_field() {
     on_both(async |stage: Stage| {
         let cookie = stage.sign_in().await;
-        let body =
-            "name=kept&expiry=custom&date=2020-01-01T00%3A00&idempotency_key=00000000-0000-4000-8000-000000000002";
-        let answer = stage.post_form("/user/api-keys/new", &cookie, body).await;
+        let answer =
+            stage.submit("/user/api-keys/new", &cookie, "name=kept&expiry=custom&date=2020-01-01T00%3A00").await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(
             answer.text.contains("value=\"kept\"") && answer.text.contains("at least a minute ahead"),
@@ -123,7 +126,7 @@ fn another_sites_page_changes_nothing() {
             ("origin", "null"),
         ] {
             let request =
-                Request::post("/user/api-keys/new").header("content-type", "application/x-www-form-urlencoded");
+                Request::post("/fn/create_api_key").header("content-type", "application/x-www-form-urlencoded");
             let answer = stage
                 .send(request.header("cookie", &cookie).header(name, value).body(Body::from(NEW_KEY)).unwrap())
                 .await;
@@ -133,7 +136,7 @@ fn another_sites_page_changes_nothing() {
             .header("content-type", "application/x-www-form-urlencoded")
             .header("cookie", &cookie);
         assert_eq!(stage.send(silent.body(Body::empty()).unwrap()).await.status, StatusCode::FORBIDDEN);
-        let own = Request::post("/user/api-keys/new").header("content-type", "application/x-www-form-urlencoded");
+        let own = Request::post("/fn/create_api_key").header("content-type", "application/x-www-form-urlencoded");
         let own =
             own.header("cookie", &cookie).header("origin", "http://127.0.0.1:3000").body(Body::from(NEW_KEY)).unwrap();
         assert_eq!(stage.send(own).await.status, StatusCode::OK);
@@ -227,27 +230,41 @@ fn a_form_of_another_tenant_than_the_present_one_changes_nothing_and_says_so() {
         let from = shown.find("name=\"in_tenant\"").expect("the form says where it is");
         let here = shown[from..].split("value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
         let there = stage.services.admin().create_tenant("Third", "third").await.unwrap().to_string();
-        for (path, body) in [
+        for (page, body) in [
             ("/team/settings/rename", "name=Stolen"),
             ("/team/settings/policies/expiry_required", "days=&from="),
             ("/team/members/invite", "email=eve%40example.org&role=TENANT_ADMIN"),
-            ("/team/service-accounts/new", "name=bot&role=USER&idempotency_key=00000000-0000-4000-8000-000000000009"),
+            ("/team/service-accounts/new", "name=bot&role=USER"),
         ] {
-            let answer = stage.post_form(path, &cookie, &format!("{body}&in_tenant={there}")).await;
-            assert_eq!(answer.status, StatusCode::CONFLICT, "{path}");
-            assert!(answer.text.contains("You stand in another tenant"), "{path}: {}", answer.text);
+            let answer = stage.submit(page, &cookie, &format!("{body}&in_tenant={there}")).await;
+            assert_eq!(answer.status, StatusCode::CONFLICT, "{page}");
+            assert!(answer.text.contains("You switched tenants in another tab"), "{page}: {}", answer.text);
         }
+        let called = Request::post("/fn/rename_tenant")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin")
+            .header("cookie", &cookie)
+            .header("x-latchkey-tenant", &there)
+            .body(Body::from("name=Stolen"));
+        assert_eq!(stage.send(called.unwrap()).await.status, StatusCode::CONFLICT, "by the script");
         assert!(stage.get("/team/settings", &cookie).await.text.contains("Acme"));
-        let renamed = stage.post_form("/team/settings/rename", &cookie, &format!("name=Acme+2&in_tenant={here}")).await;
+        let renamed = stage.submit("/team/settings/rename", &cookie, &format!("name=Acme+2&in_tenant={here}")).await;
         assert_eq!(renamed.status, StatusCode::SEE_OTHER);
-        for (keys, status) in [
-            ("", StatusCode::UNPROCESSABLE_ENTITY),
-            ("junk", StatusCode::UNPROCESSABLE_ENTITY),
-            ("00000000-0000-7000-8000-000000000000", StatusCode::CONFLICT),
-        ] {
-            let answer = stage.post_form("/team/keys/revoke", &cookie, &format!("keys={keys}&act=revoke")).await;
-            assert_eq!(answer.status, status, "{keys}");
+    });
+}
+
+#[test]
+fn what_is_done_with_no_key_at_all_says_so() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        for keys in ["", "junk"] {
+            let answer = stage.call("/fn/revoke_api_keys", &cookie, &format!("keys={keys}")).await;
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{keys}: {}", answer.text);
         }
+        let nobodys = "keys=00000000-0000-7000-8000-000000000000";
+        let answer = stage.call("/fn/revoke_api_keys", &cookie, nobodys).await;
+        assert_eq!(answer.status, StatusCode::CONFLICT);
+        assert_eq!(answer.json()["message"], "All selected keys are already inactive.");
     });
 }
 
@@ -255,12 +272,12 @@ fn a_form_of_another_tenant_than_the_present_one_changes_nothing_and_says_so() {
 fn a_keys_page_shows_its_whole_history_page_by_page_at_its_own_place_alone() {
     on_both(async |stage: Stage| {
         let cookie = stage.sign_in().await;
-        stage.post_form("/user/api-keys/new", &cookie, NEW_KEY).await;
+        stage.submit("/user/api-keys/new", &cookie, NEW_KEY).await;
         let list = stage.get("/user/api-keys", &cookie).await.text;
         let end = list.find("/revoke\"").unwrap();
         let path = list[..end].rsplit('"').next().unwrap().to_owned();
         for n in 0..11 {
-            stage.post_form(&format!("{path}/rename"), &cookie, &format!("name=name+{n}")).await;
+            stage.submit(&format!("{path}/rename"), &cookie, &format!("name=name+{n}")).await;
         }
         let first = stage.get(&path, &cookie).await.text;
         assert!(first.contains("now name 10") && !first.contains("now name 0<"), "the newest ten");
@@ -283,18 +300,23 @@ fn a_policy_is_set_by_the_values_alone_whose_effect_was_shown() {
     on_both(async |stage: Stage| {
         let cookie = stage.sign_in().await;
         let path = "/team/settings/policies/max_lifetime";
-        for (body, days) in [("days=30&from=&seen_days=90&seen_from=", "30"), ("days=90&from=&seen_days=45", "90")] {
-            let unseen = stage.post_form(path, &cookie, body).await;
-            let shown = format!("{path}?days={days}&from=&preview=yes");
-            assert_eq!((unseen.status, unseen.header("location")), (StatusCode::SEE_OTHER, shown.as_str()), "{body}");
-            let preview = stage.get(&shown, &cookie).await.text;
-            assert!(preview.contains(&format!("value=\"{days}\"")) && preview.contains("seen_days"), "{preview}");
+        for (body, days) in
+            [("days=30&from=&seen_days=90&seen_from=at_once", "30"), ("days=90&from=&seen_days=45", "90")]
+        {
+            let unseen = stage.submit(path, &cookie, body).await;
+            assert_eq!(unseen.status, StatusCode::CONFLICT, "{body}: {}", unseen.text);
+            assert!(unseen.text.contains("The values changed since the preview."), "{body}");
+            let again = Form::all(&unseen.text);
+            let seen = ("seen_days".to_owned(), days.to_owned());
+            assert!(again.iter().any(|form| form.hidden.contains(&seen)), "{body}: {again:?}");
             assert!(!stage.get("/team/settings", &cookie).await.text.contains(&format!("{days} days")), "{body}");
         }
-        let other_day = stage.post_form(path, &cookie, "days=30&from=2030-01-31&seen_days=30&seen_from=").await;
-        assert_eq!(other_day.header("location"), format!("{path}?days=30&from=2030-01-31&preview=yes"));
-        for (body, days) in [("days=+30+&from=&seen_days=30&seen_from=", "30"), ("days=60&from=", "60")] {
-            let set = stage.post_form(path, &cookie, body).await;
+        let other_day = stage.submit(path, &cookie, "days=30&from=2030-01-31&seen_days=30&seen_from=at_once").await;
+        assert_eq!(other_day.status, StatusCode::CONFLICT);
+        for (body, days) in
+            [("days=+30+&from=&seen_days=30&seen_from=at_once", "30"), ("days=60&from=&seen_days=&seen_from=", "60")]
+        {
+            let set = stage.submit(path, &cookie, body).await;
             assert_eq!((set.status, set.header("location")), (StatusCode::SEE_OTHER, "/team/settings"), "{body}");
             assert!(stage.get("/team/settings", &cookie).await.text.contains(&format!("{days} days")), "{body}");
         }
@@ -305,7 +327,7 @@ fn a_policy_is_set_by_the_values_alone_whose_effect_was_shown() {
 fn what_is_done_with_many_keys_leads_back_to_the_list_with_its_filter_and_nowhere_else() {
     on_both(async |stage: Stage| {
         let cookie = stage.sign_in().await;
-        stage.post_form("/user/api-keys/new", &cookie, NEW_KEY).await;
+        stage.submit("/user/api-keys/new", &cookie, NEW_KEY).await;
         let list = stage.get("/team/keys?q=laptop&state=all", &cookie).await.text.replace("&amp;", "&");
         let field = list.split("name=\"back\"").nth(1).expect("the form says where it is");
         assert!(field.split('>').next().unwrap().contains("value=\"/team/keys?q=laptop&state=all\""), "{field}");
@@ -322,13 +344,13 @@ fn what_is_done_with_many_keys_leads_back_to_the_list_with_its_filter_and_nowher
             assert!(!page.contains("href=\"//evil") && !page.contains("href=\"/team/keys-of"), "{back}");
         }
         let none = stage.get("/team/keys/bulk?back=/team/keys%3Fq%3Dlap&act=revoke", &cookie).await.text;
-        assert!(none.contains("Choose keys in the list first.") && none.contains("href=\"/team/keys?q=lap\""));
+        assert!(none.contains("Select at least one key.") && none.contains("href=\"/team/keys?q=lap\""));
         assert!(!none.contains("Revoke 0"));
 
-        let body = format!("keys={id}&act=suspend&back=/team/keys%3Fq%3Da%2526b%26state%3Dall");
-        let done = stage.post_form("/team/keys/suspend", &cookie, &body).await;
+        let bulk = |back: &str, act: &str| format!("/team/keys/bulk?back={back}&key={id}&act={act}");
+        let done = stage.submit(&bulk("/team/keys%3Fq%3Da%2526b%26state%3Dall", "suspend"), &cookie, "").await;
         assert_eq!(done.header("location"), "/team/keys?q=a%26b&state=all");
-        let done = stage.post_form("/team/keys/revoke", &cookie, &format!("keys={id}&back=//evil.example")).await;
-        assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, "/team/keys"));
+        let done = stage.submit(&bulk("//evil.example", "revoke"), &cookie, "then=//evil.example").await;
+        assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, "/user/api-keys"));
     });
 }

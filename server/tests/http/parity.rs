@@ -28,13 +28,19 @@ fn every_operation_has_a_graphql_field() {
     }
 }
 
+/// The operations that the dashboard doesn't offer, and why.
+const NOT_OF_THE_DASHBOARD: [(Operation, &str); 2] =
+    [(Operation::RegisterAgent, "agents do, by key"), (Operation::PollQueue, "agents do, by key")];
+
 #[test]
-fn every_form_of_the_browser_is_an_operation_that_graphql_has() {
-    let schema = server::graphql::schema::sdl();
-    let mutations = schema.split("type Mutation {").nth(1).unwrap().split("\n}").next().unwrap();
-    for (path, operation) in server::router::form_operations() {
-        let word = operation.as_str();
-        let is_field = ["(", ":"].iter().any(|end| mutations.contains(&format!("\t{word}{end}")));
-        assert!(is_field, "{path} does {word}, which is no mutation");
+fn the_server_functions_and_the_plain_forms_together_are_the_operations_of_the_dashboard() {
+    let functions: Vec<&str> = server::act::functions().collect();
+    for operation in Operation::ALL {
+        let is_function = functions.contains(&operation.as_str());
+        let is_plain = server::router::PLAIN_FORMS.contains(operation);
+        let is_elsewhere = NOT_OF_THE_DASHBOARD.iter().any(|(other, _)| other == operation);
+        let ways = [is_function, is_plain, is_elsewhere].into_iter().filter(|way| *way).count();
+        assert_eq!(ways, 1, "{operation:?}");
     }
+    assert!(functions.iter().all(|name| Operation::from_word(name).is_some()), "{functions:?}");
 }

@@ -150,9 +150,30 @@ impl Stage {
         answer.json()["valid"] == true
     }
 
+    /// Sends the form that a page shows, as a browser without script does: its hidden fields, and what is typed over them.
+    /// `typed`: urlencoded.
+    pub async fn submit(&self, page: &str, cookie: &str, typed: &str) -> Answer {
+        let shown = self.get(page, cookie).await;
+        let form = Form::all(&shown.text).into_iter().find(|form| form.action.starts_with("/fn/"));
+        let form = form.unwrap_or_else(|| panic!("{page} shows no form: {}", shown.text));
+        let hidden = serde_urlencoded::to_string(&form.hidden).unwrap();
+        self.post_form(&form.action, cookie, &format!("{hidden}&{typed}")).await
+    }
+
+    /// Calls a server function as the script does.
+    pub async fn call(&self, path: &str, cookie: &str, body: &str) -> Answer {
+        let request = Request::post(path)
+            .header("accept", "application/json")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin")
+            .header("cookie", cookie);
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
     /// Sends a form from the site's own page. `cookie`: what the browser holds.
     pub async fn post_form(&self, path: &str, cookie: &str, body: &str) -> Answer {
         let request = Request::post(path)
+            .header("accept", "text/html,application/xhtml+xml")
             .header("content-type", "application/x-www-form-urlencoded")
             .header("sec-fetch-site", "same-origin")
             .header("cookie", cookie);
@@ -171,6 +192,52 @@ impl Stage {
         let cookies = answer.cookies();
         cookies[0].split(';').next().unwrap().to_owned()
     }
+}
+
+/// A form in a page's main part.
+#[derive(Clone, Debug)]
+pub struct Form {
+    pub action: String,
+    /// Names and values of its hidden fields.
+    pub hidden: Vec<(String, String)>,
+    /// The names of all its fields.
+    pub fields: Vec<String>,
+}
+
+impl Form {
+    /// The forms of a page that are posted.
+    pub fn all(page: &str) -> Vec<Self> {
+        let main = page.split("<main").nth(1).unwrap_or_default();
+        main.split("<form ").skip(1).filter(|form| form.contains("method=\"post\"")).map(Self::read).collect()
+    }
+
+    fn read(text: &str) -> Self {
+        let form = text.split("</form>").next().unwrap_or_default();
+        let controls =
+            form.split('<').filter(|tag| ["input ", "select ", "textarea "].iter().any(|name| tag.starts_with(name)));
+        let controls: Vec<&str> = controls.collect();
+        let named = controls.iter().filter_map(|tag| attribute(tag, "name"));
+        let hidden = controls.iter().filter(|tag| tag.contains("type=\"hidden\""));
+        Self {
+            action: attribute(form, "action").unwrap_or_default(),
+            hidden: hidden
+                .filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value").unwrap_or_default())))
+                .collect(),
+            fields: named.collect(),
+        }
+    }
+}
+
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let value = tag.split(&format!("{name}=\"")).nth(1)?.split('"').next()?;
+    Some(
+        value
+            .replace("&quot;", "\"")
+            .replace("&#x27;", "'")
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&amp;", "&"),
+    )
 }
 
 /// The token that stands in a page or an answer.

@@ -301,12 +301,12 @@ fn an_old_sign_in_is_confirmed_in_the_form_itself_and_nothing_typed_is_lost() {
     on_both(async |stage: Stage| {
         let cookie = stage.sign_in().await;
         stage.clock.set(stage.services.now() + TimeDelta::minutes(11));
-        let form = "name=laptop&expiry=30d&idempotency_key=00000000-0000-4000-8000-000000000001";
-        let asked = stage.post_form("/user/api-keys/new", &cookie, form).await;
+        let form = "name=laptop&expiry=30d";
+        let asked = stage.submit("/user/api-keys/new", &cookie, form).await;
         assert_eq!(asked.status, StatusCode::FORBIDDEN);
         assert!(asked.text.contains("confirm_password") && asked.text.contains("value=\"laptop\""), "{}", asked.text);
         let wrong =
-            stage.post_form("/user/api-keys/new", &cookie, &format!("{form}&confirm_password=wrong-wrong-wrong")).await;
+            stage.submit("/user/api-keys/new", &cookie, &format!("{form}&confirm_password=wrong-wrong-wrong")).await;
         assert!(
             wrong.text.contains("This isn&#x27;t your password.") || wrong.text.contains("This isn't your password."),
             "{}",
@@ -314,13 +314,13 @@ fn an_old_sign_in_is_confirmed_in_the_form_itself_and_nothing_typed_is_lost() {
         );
         assert!(!wrong.text.contains("wrong-wrong-wrong"));
         let made = stage
-            .post_form("/user/api-keys/new", &cookie, &format!("{form}&confirm_password=seven+lamps+under+the+pier"))
+            .submit("/user/api-keys/new", &cookie, &format!("{form}&confirm_password=seven+lamps+under+the+pier"))
             .await;
         assert!(made.status == StatusCode::OK && token_in(&made.text).is_some(), "{}", made.text);
         let fresh = stage.get("/user/api-keys/new", &cookie).await;
         assert!(!fresh.text.contains("confirm_password"), "the session remembers");
         let again =
-            stage.post_form("/user/api-keys/new", &cookie, &format!("{form}&confirm_password=wrong-wrong-wrong")).await;
+            stage.submit("/user/api-keys/new", &cookie, &format!("{form}&confirm_password=wrong-wrong-wrong")).await;
         assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(
             again.text.contains("name=\"confirm_password\"") && again.text.contains("your password."),
@@ -337,7 +337,7 @@ fn a_calendar_is_read_by_its_secret_link_alone() {
         let admin = stage.services.admin();
         let owner = service::AdminOwner::User("ada@example.org".to_owned());
         admin.create_key("acme", owner, "Küche; a, b", Some("2027-03-01T12:00:00Z")).await.unwrap();
-        let shown = stage.post_form("/user/calendar/create", &cookie, "").await;
+        let shown = stage.submit("/user/calendar/create", &cookie, "").await;
         let link = shown
             .text
             .split("http://127.0.0.1:3000/calendar/")
@@ -357,7 +357,7 @@ fn a_calendar_is_read_by_its_secret_link_alone() {
         );
         assert!(token_in(&feed.text).is_none());
         assert_eq!(stage.get("/calendar/guess.ics", "").await.status, StatusCode::NOT_FOUND);
-        stage.post_form("/user/calendar/revoke", &cookie, "").await;
+        stage.submit("/user/calendar/revoke", &cookie, "").await;
         assert_eq!(stage.get(&format!("/calendar/{link}.ics"), "").await.status, StatusCode::NOT_FOUND);
     });
 }

@@ -62,7 +62,9 @@ pub fn offers_in(actor: &Actor, membership: &Membership, operation: Operation) -
 /// tenants is judged there, when it is done.
 pub(crate) fn is_offered(actor: &Actor, operation: Operation, key: &ApiKey) -> bool {
     let elsewhere = Some(key.owner) == actor.owner() && key.tenant_id != actor.tenant_id();
-    let stays_stopped = operation == Operation::ResumeApiKey && !key.suspended_by_owner && !may_lift(actor);
+    let stays_stopped = operation == Operation::ResumeApiKey
+        && !key.suspension.as_ref().is_some_and(|suspension| suspension.owner_may_resume)
+        && !may_lift(actor);
     let target = Target::Owner(key.tenant_id, key.owner);
     elsewhere || (!stays_stopped && authorize(actor, operation, target).is_ok())
 }

@@ -8,8 +8,9 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ApiError, ApiKey, AuditLine, AuditQuery, ErrorCode, Expiry, InventoryQuery, IssuedKey, KeyId, KeyQuery, KeyState,
-    Name, Operation, Owner, Page, Recent, TenantId, Usage, api_key::EXPIRING_SOON, policy::Against,
+    ApiError, ApiKey, AuditLine, AuditQuery, ErrorCode, InventoryQuery, IssuedKey, KeyAct, KeyId, KeyQuery, KeyState,
+    Name, Operation, Owner, Page, Recent, SuspendedBy, Usage,
+    api_key::{input::CreateKey, key::EXPIRING_SOON, policy::Against},
 };
 
 use super::{
@@ -27,7 +28,6 @@ use crate::{
         key_list::{Alert, Asked, Scope},
         usage::Of,
     },
-    unfit::refuse_key,
 };
 
 /// How many keys `auth_api_key` shows at most.
@@ -39,21 +39,6 @@ pub const MOST_ALERTS: u32 = 5;
 const TRIED_LATELY: TimeDelta = TimeDelta::days(7);
 /// How many clients the usage of a key shows at most.
 const MOST_CLIENTS: u32 = 100;
-
-/// What someone typed to make a key.
-#[derive(Clone, Debug)]
-pub struct CreateApiKey {
-    /// For whom.
-    pub owner: Owner,
-    /// Where; the actor's tenant, when `None`. Only a person's session may name another of its tenants.
-    pub tenant_id: Option<TenantId>,
-    /// What to call it: see [`domain::Name`].
-    pub name: String,
-    /// RFC 3339 with an offset; empty or `None`: never.
-    pub expires_at: Option<String>,
-    /// The form's UUID: the same form twice makes one key.
-    pub idempotency_key: Option<String>,
-}
 
 /// What an owner or an administrator should see to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -180,21 +165,20 @@ impl ApiKeys<'_> {
     /// # Errors
     /// `BAD_USER_INPUT` with the fields `name`, `expires_at`, `tenant_id`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`; `NOT_FOUND` for an owner
     /// that isn't in the tenant; `CONFLICT` when the same form made its key more than a minute ago.
-    pub async fn create(&self, actor: &Actor, input: &CreateApiKey) -> Result<IssuedKey> {
+    pub async fn create(&self, actor: &Actor, input: &CreateKey) -> Result<IssuedKey> {
         let actor = self.context.in_tenant(actor, input.tenant_id.unwrap_or_else(|| actor.tenant_id())).await?;
-        let permit = self
-            .context
-            .permit_write(&actor, Operation::CreateApiKey, Target::Owner(actor.tenant_id(), input.owner))
-            .await?;
+        let owner = input.owner.map_or_else(|| actor.require_owner(), Ok)?;
+        let permit =
+            self.context.permit_write(&actor, Operation::CreateApiKey, Target::Owner(actor.tenant_id(), owner)).await?;
         self.context.require_fresh(&actor)?;
-        let (key, token) = issue::draft(&actor, input.owner.kind(), self.check(input)?, self.context.now())?;
+        let (key, token) = issue::draft(&actor, owner.kind(), self.check(input)?, self.context.now())?;
         let (usage, maker) = (Arc::clone(self.usage), actor.clone());
         let made = self
             .context
             .db()
             .write(move |tx| Box::pin(async move { issue::insert(tx, &usage, &maker, &permit, key).await }))
             .await;
-        let record = self.context.audit().record_if_refused(made, &actor, Operation::CreateApiKey, input.owner).await?;
+        let record = self.context.audit().record_if_refused(made, &actor, Operation::CreateApiKey, owner).await?;
         Ok(IssuedKey { key: record, token })
     }
 
@@ -205,7 +189,7 @@ impl ApiKeys<'_> {
     pub async fn usage(&self, actor: &Actor, id: KeyId) -> Result<Usage> {
         let (_, permit) = self.permit(actor, Operation::GetApiKeyUsage, id).await?;
         self.usage.flush_before_read(self.context).await;
-        let since = self.context.now() - domain::evidence::KEPT_FOR;
+        let since = self.context.now() - domain::usage::KEPT_FOR;
         Ok(Usage {
             clients: storage::usage::list_clients(self.context.db(), &permit, id, MOST_CLIENTS).await?,
             hours: storage::usage::list_hours(self.context.db(), &permit, id, since).await?,
@@ -285,10 +269,10 @@ impl ApiKeys<'_> {
                     if and_created {
                         storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
                     }
-                    let revoked = storage::keys::revoke(tx, &permit, id, now, actor.name(), "revoked by hand").await?;
+                    let revoked = storage::keys::revoke(tx, &permit, id, now, actor.name(), "").await?;
                     let key = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
                     if !revoked {
-                        return Err(refuse_key(Operation::RevokeApiKey, &key, now).into());
+                        return Err(refusal(KeyAct::Revoke, &key, now).into());
                     }
                     let entry_of = |key: &ApiKey| {
                         Entry::by(&actor, Operation::RevokeApiKey, now, ("api_key", key.id.0, key.name.as_str()))
@@ -431,16 +415,24 @@ impl ApiKeys<'_> {
         Ok((actor, Target::Owner(tenant, owner)))
     }
 
-    fn check(&self, input: &CreateApiKey) -> Result<Checked> {
+    fn check(&self, input: &CreateKey) -> Result<Checked> {
         let mut wrong = input::Fields::default();
         let name = wrong.take("name", input::name(&input.name));
-        let text = input.expires_at.as_deref().map(str::trim).filter(|text| !text.is_empty());
-        let expires_at = wrong.take("expires_at", text.map(|text| Expiry::parse(text, self.context.now())).transpose());
+        let expires_at = wrong.take("expires_at", input.expiry(self.context.now()));
         let idempotency_key = input::idempotency_key(input.idempotency_key.as_deref())?;
         match (name, expires_at) {
             (Some(name), Some(expires_at)) => Ok(Checked { name, expires_at, idempotency_key }),
             _ => Err(wrong.into_error().into()),
         }
+    }
+}
+
+/// The refusal of an act that a key's row didn't allow.
+pub(crate) fn refusal(act: KeyAct, key: &ApiKey, now: DateTime<Utc>) -> ApiError {
+    match act.fits(key, now) {
+        Err(unfit) => unfit.into(),
+        // Another change came first.
+        Ok(()) => ApiError::new(ErrorCode::Conflict, "This key was changed in the meantime. Try again."),
     }
 }
 
@@ -488,19 +480,20 @@ impl Change {
     }
 
     fn refusal(&self, key: &ApiKey, now: DateTime<Utc>) -> ApiError {
-        let is_suspended = matches!(key.state(now), KeyState::Suspended { .. }) && key.suspended_at.is_some();
-        if matches!(self, Self::Resume) && is_suspended {
-            let by = key.suspended_by.as_deref().unwrap_or_default();
-            let message = format!(
-                "This key was suspended by {by}, an administrator of the tenant. Ask them to let it work again."
-            );
+        let act = match self {
+            Self::Rename(_) => KeyAct::Rename,
+            Self::Suspend => KeyAct::Suspend,
+            Self::Resume => KeyAct::Resume,
+        };
+        if let (Self::Resume, KeyState::Suspended { by: SuspendedBy::Name(by), .. }) = (self, key.state(now)) {
+            let message = format!("This key was suspended by {by}. Only an administrator can resume it.");
             return ApiError::new(ErrorCode::Conflict, message);
         }
-        refuse_key(self.operation(), key, now)
+        refusal(act, key, now)
     }
 }
 
-/// How many keys ended with their owner, in words.
+/// The detail of an audit entry about what revoked an owner's keys.
 pub(crate) fn keys_revoked(count: u64) -> String {
     format!("{count} key{} revoked", if count == 1 { "" } else { "s" })
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use domain::{ApiError, ApiKey, InventoryQuery, KeyId, KeyQuery, Operation, Page, policy::PolicyKind};
+use domain::{
+    ApiError, ApiKey, InventoryQuery, KeyId, KeyQuery, Operation, Page, PolicyKind, api_key::input::BulkOutcome,
+};
 
 use super::{api_keys::ApiKeys, usage::UsageBuffer};
 use crate::{
@@ -23,10 +25,8 @@ pub const MOST_AT_ONCE: usize = 200;
 
 /// What is done with many keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BulkAct {
-    /// Stop them for now.
+enum BulkAct {
     Suspend,
-    /// End them for good.
     Revoke,
 }
 
@@ -56,7 +56,7 @@ impl BulkAct {
     ) -> Result<bool> {
         match self {
             Self::Suspend => storage::keys::suspend(tx, permit, key, now, (actor.name(), actor.id())).await,
-            Self::Revoke => storage::keys::revoke(tx, permit, key, now, actor.name(), "revoked in the inventory").await,
+            Self::Revoke => storage::keys::revoke(tx, permit, key, now, actor.name(), "with other keys").await,
         }
     }
 }
@@ -102,16 +102,28 @@ impl Inventory<'_> {
         Ok(found)
     }
 
-    /// Does the same with many keys, in one transaction: all or none. Those that are over, or done already, are left as they
-    /// are. Gives how many were changed.
+    /// Suspends several keys in one transaction: all or none. Those that are inactive already are left as they are.
     ///
     /// # Errors
     /// A field error at `key_ids` for too many; `FORBIDDEN`.
-    pub async fn act(&self, actor: &Actor, act: BulkAct, keys: &[KeyId]) -> Result<u32> {
+    pub async fn suspend(&self, actor: &Actor, keys: &[KeyId]) -> Result<BulkOutcome> {
+        self.act(actor, BulkAct::Suspend, keys).await
+    }
+
+    /// Revokes several keys in one transaction: all or none. Those that are revoked already are left as they are.
+    ///
+    /// # Errors
+    /// As [`Inventory::suspend`].
+    pub async fn revoke(&self, actor: &Actor, keys: &[KeyId]) -> Result<BulkOutcome> {
+        self.act(actor, BulkAct::Revoke, keys).await
+    }
+
+    async fn act(&self, actor: &Actor, act: BulkAct, chosen: &[KeyId]) -> Result<BulkOutcome> {
         self.context.permit_write(actor, act.operation(), Target::Tenant(actor.tenant_id())).await?;
-        let keys = self.find(actor, keys, |target| authorize_write(actor, act.each(), target)).await?;
+        let keys = self.find(actor, chosen, |target| authorize_write(actor, act.each(), target)).await?;
         let (actor, now) = (actor.clone(), self.context.now());
-        self.context
+        let changed = self
+            .context
             .db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -126,10 +138,12 @@ impl Inventory<'_> {
                     for entry in &entries {
                         storage::audit::insert(tx, entry).await?;
                     }
-                    Ok(u32::try_from(entries.len()).unwrap_or(u32::MAX))
+                    Ok(entries.len())
                 })
             })
-            .await
+            .await?;
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Ok(BulkOutcome { changed: count(changed), unchanged: count(chosen.len().saturating_sub(changed)) })
     }
 
     fn api_keys(&self) -> ApiKeys<'_> {

@@ -1,7 +1,9 @@
 //! A key is made: drawn, and written under its owner's row.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ApiError, ApiKey, ErrorCode, Expiry, KeyId, Name, Operation, Owner, OwnerKind, Secret, policy::Proposed};
+use domain::{
+    ApiError, ApiKey, ErrorCode, Expiry, KeyId, Name, Operation, Owner, OwnerKind, Secret, api_key::policy::Proposed,
+};
 use uuid::Uuid;
 
 use super::{token, usage::UsageBuffer};
@@ -91,7 +93,7 @@ pub(crate) async fn insert_or_repeat(
     let policies = storage::key_policies::list_in(tx, permit.tenant_id(), key.created_at).await?;
     let owner = permit.owner().map_or(OwnerKind::User, Owner::kind);
     let proposed = Proposed { owner, expires_at: key.expires_at, by_key: key.created_by_key.is_some() };
-    domain::policy::check(&policies, proposed, key.created_at).map_err(Error::Rule)?;
+    domain::api_key::policy::check(&policies, proposed, key.created_at).map_err(Error::Rule)?;
     storage::keys::insert(tx, permit, key).await?;
     Ok(storage::keys::find_in(tx, permit, key.id).await?.ok_or_else(ApiError::not_found)?)
 }

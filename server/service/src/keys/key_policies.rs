@@ -4,8 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, ApiKey, ErrorCode, Operation, TenantPolicy,
-    policy::{MOST_DAYS, PolicyKind},
+    ApiError, ErrorCode, KeyPolicy, Operation, PolicyKind,
+    api_key::{
+        expiry::{ExpiryError, first_instant},
+        input::SetKeyPolicy,
+        policy::{MOST_DAYS, PolicyPreview},
+    },
 };
 
 use super::{api_keys::ApiKeys, usage::UsageBuffer};
@@ -25,40 +29,18 @@ const AT_ONCE: u32 = 200;
 /// How long others come first between two of them.
 const BREATH: Duration = Duration::from_millis(200);
 
-/// A policy that somebody thinks of, or sets.
-#[derive(Clone, Debug)]
-pub struct SetPolicy {
-    /// Its word.
-    pub policy: String,
-    /// How many days, where it counts some.
-    pub days: Option<u32>,
-    /// From when on it holds, as RFC 3339; from now on, when `None` or empty.
-    pub from: Option<String>,
-}
-
-/// What a policy would touch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyPreview {
-    /// The policy as it would be.
-    pub policy: TenantPolicy,
-    /// Some of the living keys that it would touch, those made first.
-    pub keys: Vec<ApiKey>,
-    /// How many there are; at most 10,000 are counted.
-    pub count: u32,
-}
-
 /// Use cases of a tenant's policies.
-pub struct TenantPolicies<'a> {
+pub struct KeyPolicies<'a> {
     pub(crate) context: &'a Context,
     pub(crate) usage: &'a Arc<UsageBuffer>,
 }
 
-impl TenantPolicies<'_> {
+impl KeyPolicies<'_> {
     /// Those that are on. All members may know what holds for them.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn list(&self, actor: &Actor) -> Result<Vec<TenantPolicy>> {
+    pub async fn list(&self, actor: &Actor) -> Result<Vec<KeyPolicy>> {
         let permit = self.context.permit(actor, Operation::ListPolicies, Target::Tenant(actor.tenant_id())).await?;
         storage::key_policies::list(self.context.db(), permit.tenant_id(), self.context.now()).await
     }
@@ -75,7 +57,7 @@ impl TenantPolicies<'_> {
     ///
     /// # Errors
     /// Field errors at `policy`, `days`, `from`; `FORBIDDEN`.
-    pub async fn preview(&self, actor: &Actor, input: &SetPolicy) -> Result<PolicyPreview> {
+    pub async fn preview(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<PolicyPreview> {
         let permit = self.context.permit(actor, Operation::PreviewPolicy, Target::Tenant(actor.tenant_id())).await?;
         let policy = self.check(actor, input)?;
         let now = self.context.now();
@@ -88,9 +70,10 @@ impl TenantPolicies<'_> {
     /// Turns a policy on, or sets it anew; where it is to hold from later on, the one that holds goes on until then.
     ///
     /// # Errors
-    /// As [`TenantPolicies::preview`].
-    pub async fn set(&self, actor: &Actor, input: &SetPolicy) -> Result<TenantPolicy> {
+    /// As [`KeyPolicies::preview`].
+    pub async fn set(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<KeyPolicy> {
         let permit = self.context.permit_write(actor, Operation::SetPolicy, Target::Tenant(actor.tenant_id())).await?;
+        input.check_previewed()?;
         let policy = self.check(actor, input)?;
         let subject = ("tenant", actor.tenant_id().0, policy.kind.label());
         let days = policy.days.map(|days| format!("{days} days, ")).unwrap_or_default();
@@ -134,18 +117,17 @@ impl TenantPolicies<'_> {
             .await
     }
 
-    fn check(&self, actor: &Actor, input: &SetPolicy) -> Result<TenantPolicy> {
+    fn check(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<KeyPolicy> {
         let (kind, now) = (kind_of(&input.policy)?, self.context.now());
-        let days = match (kind.has_days(), input.days) {
+        let days = match (kind.has_days(), input.days.trim().parse::<u32>().ok()) {
             (true, Some(days)) if (1..=MOST_DAYS).contains(&days) => Some(days),
             (true, _) => return Err(ApiError::field("days", "Choose 1 to 3,650 days.").into()),
             (false, _) => None,
         };
-        let from = input.from.as_deref().map(str::trim).filter(|text| !text.is_empty());
-        let from = from.map(DateTime::parse_from_rfc3339).transpose();
-        let malformed = |_| ApiError::field("from", domain::time::ExpiryError::Malformed.to_string());
+        let from = first_instant(&input.from).map(|text| DateTime::parse_from_rfc3339(&text)).transpose();
+        let malformed = |_| ApiError::field("from", ExpiryError::Malformed.to_string());
         let holds_from = from.map_err(malformed)?.map_or(now, |at| at.with_timezone(&Utc).max(now));
-        Ok(TenantPolicy { kind, days, holds_from, set_at: now, set_by: actor.name().to_owned() })
+        Ok(KeyPolicy { kind, days, holds_from, set_at: now, set_by: actor.name().to_owned() })
     }
 }
 

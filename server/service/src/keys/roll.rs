@@ -7,11 +7,13 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ApiError, ApiKey, ErrorCode, Expiry, IssuedKey, KeyId, KeyState, Operation, Overlap, policy::Bounds};
-use uuid::Uuid;
+use domain::{
+    ApiError, ApiKey, ErrorCode, Expiry, GracePeriod, IssuedKey, KeyAct, KeyId, KeyState, Operation, Unfit,
+    api_key::{input::RollKey, policy::Bounds},
+};
 
 use super::{
-    api_keys::ApiKeys,
+    api_keys::{ApiKeys, refusal},
     issue::{self, Checked},
     usage::UsageBuffer,
 };
@@ -25,24 +27,10 @@ use crate::{
         audit::Entry,
         keys::{Candidate, NewKey},
     },
-    unfit::{NO_OVERLAP, refuse_key},
 };
 
 /// Why a key that was rolled is revoked, in its record.
 const REASON: &str = "rolled";
-
-/// What someone chose to roll a key.
-#[derive(Clone, Debug)]
-pub struct RollApiKey {
-    /// Which.
-    pub key: KeyId,
-    /// How long the old token still works: a word of [`Overlap::CHOICES`].
-    pub overlap: String,
-    /// RFC 3339, for the word `first_use`: when the old token ends at the latest. A week from now, when `None`.
-    pub deadline: Option<String>,
-    /// The form's UUID: the same form twice rolls once.
-    pub idempotency_key: Option<String>,
-}
 
 /// Use cases of rolling a key.
 pub struct Rolls<'a> {
@@ -60,11 +48,11 @@ impl Rolls<'_> {
     /// # Errors
     /// Field errors at `overlap`, `deadline`; `CONFIRMATION_REQUIRED`; `CONFLICT` when the key is over, suspended or rolled already; `NOT_FOUND`,
     /// `FORBIDDEN`.
-    pub async fn roll(&self, actor: &Actor, input: &RollApiKey) -> Result<IssuedKey> {
+    pub async fn roll(&self, actor: &Actor, input: &RollKey) -> Result<IssuedKey> {
         let (actor, permit) = self.api_keys().permit_write(actor, Operation::RollApiKey, input.key).await?;
         self.context.require_fresh(&actor)?;
         let now = self.context.now();
-        let overlap = check(input, now)?;
+        let overlap = input.grace_period(now)?;
         let old = storage::keys::find(self.context.db(), &permit, input.key).await?.ok_or_else(ApiError::not_found)?;
         let checked = Checked {
             name: old.name.clone(),
@@ -72,7 +60,7 @@ impl Rolls<'_> {
             idempotency_key: input::idempotency_key(input.idempotency_key.as_deref())?,
         };
         let (key, token) = issue::draft(&actor, old.owner.kind(), checked, now)?;
-        let ends_on_use = matches!(overlap, Overlap::FirstUse { .. });
+        let ends_on_use = matches!(overlap, GracePeriod::FirstUse { .. });
         let key = NewKey { replaces: Some(old.id), ends_on_use, ..key };
         let (usage, maker) = (Arc::clone(self.usage), actor.clone());
         let rolled = self
@@ -116,8 +104,8 @@ impl Rolls<'_> {
     /// isn't in its overlap; `NOT_FOUND`, `FORBIDDEN`.
     pub async fn extend(&self, actor: &Actor, id: KeyId, overlap: &str) -> Result<ApiKey> {
         let now = self.context.now();
-        let parsed = Overlap::parse(overlap, None, now);
-        let until = parsed.ok().filter(|overlap| !matches!(overlap, Overlap::FirstUse { .. }));
+        let parsed = GracePeriod::parse(overlap, None, now);
+        let until = parsed.ok().filter(|overlap| !matches!(overlap, GracePeriod::FirstUse { .. }));
         let until = until.and_then(|overlap| overlap.until(now));
         let until = until.ok_or_else(|| ApiError::field("overlap", "Choose 1h, 24h or 7d."))?;
         self.change(actor, id, Change::Extend(until)).await
@@ -147,7 +135,7 @@ impl Rolls<'_> {
                     let old = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
                     let in_overlap = old.overlap_until(now).is_some();
                     if !in_overlap || !change.make(tx, &actor, &permit, &old, now).await? {
-                        return Err(ApiError::new(ErrorCode::Conflict, NO_OVERLAP).into());
+                        return Err(ApiError::from(Unfit::NotRotating).into());
                     }
                     let after = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
                     let subject = ("api_key", id.0, old.name.as_str());
@@ -248,24 +236,13 @@ async fn check_last(tx: &mut Tx, permit: &WritePermit, old: &ApiKey, now: DateTi
     Ok(())
 }
 
-fn check(input: &RollApiKey, now: DateTime<Utc>) -> Result<Overlap> {
-    let deadline = input.deadline.as_deref().map(str::trim).filter(|text| !text.is_empty());
-    let deadline = deadline.map(DateTime::parse_from_rfc3339).transpose();
-    let malformed = |_| ApiError::field("deadline", domain::time::ExpiryError::Malformed.to_string());
-    let deadline = deadline.map_err(malformed)?.map(|at| at.with_timezone(&Utc));
-    Overlap::parse(input.overlap.trim(), deadline, now).map_err(|error| {
-        let field = if error == domain::roll::OverlapError::Deadline { "deadline" } else { "overlap" };
-        ApiError::field(field, error.to_string()).into()
-    })
-}
-
 async fn roll(
     tx: &mut Tx,
     usage: &UsageBuffer,
     actor: &Actor,
     permit: &WritePermit,
     key: NewKey,
-    overlap: Overlap,
+    overlap: GracePeriod,
 ) -> Result<ApiKey> {
     let (old_id, now, new_id) = (key.replaces.unwrap_or_default(), key.created_at, key.id);
     let hint = key.hint.clone();
@@ -277,19 +254,19 @@ async fn roll(
     }
     let old = storage::keys::find_in(tx, permit, old_id).await?.ok_or_else(ApiError::not_found)?;
     if !old.state(now).is_good() {
-        return Err(refuse_key(Operation::RollApiKey, &old, now).into());
+        return Err(refusal(KeyAct::Roll, &old, now).into());
     }
     // With no overlap the old key is marked with an instant just ahead, and revoked at once.
     let until = overlap.until(now).unwrap_or(now + TimeDelta::seconds(1));
     if !storage::rolls::replace(tx, permit, old_id, new_id, now, until).await? {
-        return Err(refuse_key(Operation::RollApiKey, &old, now).into());
+        return Err(refusal(KeyAct::Roll, &old, now).into());
     }
     storage::rolls::hand_on_ends_key(tx, old_id, new_id).await?;
-    if overlap == Overlap::None {
+    if overlap == GracePeriod::None {
         storage::keys::revoke(tx, permit, old_id, now, actor.name(), REASON).await?;
     }
     let entry = Entry::by(actor, Operation::RollApiKey, now, ("api_key", old_id.0, old.name.as_str()));
-    storage::audit::insert(tx, &entry.with(format!("replaced by {hint}, {}", overlap.words()))).await?;
+    storage::audit::insert(tx, &entry.with(format!("replaced by {hint}, {}", overlap.audit_text()))).await?;
     let entry = Entry::by(actor, Operation::CreateApiKey, now, ("api_key", new_id.0, old.name.as_str()));
     storage::audit::insert(tx, &entry.with(format!("hint {hint}, replaces {}", old.hint))).await?;
     Ok(storage::keys::find_in(tx, permit, new_id).await?.ok_or_else(ApiError::not_found)?)
@@ -354,10 +331,4 @@ async fn end(context: &Context, permit: &WritePermit, (old, new): (KeyId, KeyId)
             })
         })
         .await
-}
-
-impl Default for RollApiKey {
-    fn default() -> Self {
-        Self { key: KeyId(Uuid::nil()), overlap: "24h".to_owned(), deadline: None, idempotency_key: None }
-    }
 }

@@ -1,7 +1,9 @@
 //! Use cases of invitations: a person becomes a member by a link that works once.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ApiError, Email, ErrorCode, Invitation, InvitationId, Operation, Outcome, Role, Secret, TenantId, User};
+use domain::{
+    ApiError, Email, ErrorCode, Invitation, InvitationId, Operation, Role, Secret, TenantId, User, audit::Outcome,
+};
 
 use super::{
     passwords::{self, Hasher},
@@ -56,13 +58,11 @@ impl Invitations<'_> {
     ///
     /// # Errors
     /// Field errors at `email`, `role`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`.
-    pub async fn invite(&self, actor: &Actor, email: &str, role: &str) -> Result<IssuedInvitation> {
+    pub async fn invite(&self, actor: &Actor, email: &str, role: Role) -> Result<IssuedInvitation> {
         let permit =
             self.context.permit_write(actor, Operation::InviteMember, Target::Tenant(actor.tenant_id())).await?;
         self.context.require_fresh(actor)?;
-        let mut wrong = input::Fields::default();
-        let (email, role) = (wrong.take("email", Email::parse(email)), wrong.take("role", role.trim().parse::<Role>()));
-        let (Some(email), Some(role)) = (email, role) else { return Err(wrong.into_error().into()) };
+        let email = Email::parse(email).map_err(|error| ApiError::field("email", error.to_string()))?;
         if storage::tenants::has_member(self.context.db(), &permit, &email).await? {
             return Err(ApiError::field("email", "This person is a member of the tenant already.").into());
         }

@@ -74,7 +74,7 @@ impl Members<'_> {
     ///
     /// # Errors
     /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
-    pub async fn remove(&self, actor: &Actor, user: UserId) -> Result<()> {
+    pub async fn remove(&self, actor: &Actor, user: UserId) -> Result<Member> {
         let permit =
             self.context.permit_write(actor, Operation::RemoveMember, Target::Tenant(actor.tenant_id())).await?;
         let (by, now) = (actor.clone(), self.context.now());
@@ -122,7 +122,7 @@ pub(crate) async fn remove(
     now: DateTime<Utc>,
     by: &str,
     entry: impl Fn(&Member) -> Entry,
-) -> Result<()> {
+) -> Result<Member> {
     storage::tenants::lock_tenant_for_long(tx, permit.tenant_id()).await?;
     let member = storage::tenants::find_member_in(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
     if !storage::tenants::delete_member(tx, permit, user).await? {
@@ -132,7 +132,8 @@ pub(crate) async fn remove(
     storage::invitations::close_all_for(tx, permit.tenant_id(), &member.email, now).await?;
     let keys = storage::keys::revoke_all(tx, permit, Owner::User(user), now, by, "member removed").await?;
     storage::keys::mark_orphans(tx, permit.tenant_id(), user, Some(now)).await?;
-    storage::audit::insert(tx, &entry(&member).with(keys_revoked(keys))).await
+    storage::audit::insert(tx, &entry(&member).with(keys_revoked(keys))).await?;
+    Ok(member)
 }
 
 /// `before`: whose role or membership ends. In a tenant without administrators, as only the command line can make one,

@@ -1,6 +1,6 @@
 //! Signing in, and the rows behind the browser's sessions.
 
-use domain::{ApiError, Email, ErrorCode, Outcome, Secret, TenantId, User, UserId};
+use domain::{ApiError, Email, ErrorCode, Secret, TenantId, User, UserId, audit::Outcome};
 use uuid::Uuid;
 
 use super::{passwords::Hasher, second_factor::SecondFactors, throttle::Throttle};

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write};
 
 use chrono::{DateTime, Utc};
-use domain::{AuditId, AuditLine, AuditQuery, Direction, KeyId, Operation, Outcome, Page, TenantId};
+use domain::{AuditId, AuditLine, AuditQuery, Direction, KeyId, Operation, Page, TenantId, audit::Outcome};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 

@@ -6,9 +6,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ApiKey, InventoryQuery, KeyFilter, KeyQuery, KeySort, Owner, OwnerKind, Page, TenantId, TenantPolicy,
-    api_key::EXPIRING_SOON,
-    policy::{InventoryFilter, PolicyKind, lifetime},
+    ApiKey, InventoryFilter, InventoryQuery, KeyFilter, KeyPolicy, KeyQuery, KeySort, Owner, OwnerKind, Page,
+    PolicyKind, TenantId,
+    api_key::{key::EXPIRING_SOON, policy::lifetime},
 };
 
 use super::{
@@ -77,7 +77,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) query: &'a KeyQuery,
     pub(crate) inventory: InventoryQuery,
     /// For "against policy".
-    pub(crate) policies: &'a [TenantPolicy],
+    pub(crate) policies: &'a [KeyPolicy],
     pub(crate) now: DateTime<Utc>,
 }
 
@@ -304,7 +304,7 @@ fn inventory(asked: &Asked<'_>, columns: Columns, conditions: &mut Conditions) -
 }
 
 /// What a policy wouldn't let be made.
-fn against(policy: &TenantPolicy, now: DateTime<Utc>, columns: Columns, conditions: &mut Conditions) -> String {
+fn against(policy: &KeyPolicy, now: DateTime<Utc>, columns: Columns, conditions: &mut Conditions) -> String {
     let Columns { end, used, created, .. } = columns;
     let micros_of = |days: Option<u32>| i64::from(days.unwrap_or(0)) * DAY;
     match policy.kind {
@@ -392,11 +392,11 @@ async fn is_branch_few(db: &Db, asked: &Asked<'_>, branch: Branch) -> Result<boo
 /// choose that, and no further than it takes to see that they aren't few.
 fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> String {
     let end = Columns::FEW.end;
-    let orders: Vec<(Option<&TenantPolicy>, String)> = match (branch.ends, asked.inventory.filter) {
+    let orders: Vec<(Option<&KeyPolicy>, String)> = match (branch.ends, asked.inventory.filter) {
         (Ends::Over | Ends::Soon, _) => vec![(None, end.to_owned())],
         (_, InventoryFilter::Unused) => vec![(None, Columns::FEW.used.to_owned())],
         (_, InventoryFilter::AgainstPolicy) => {
-            let order = |policy: &TenantPolicy| match policy.kind {
+            let order = |policy: &KeyPolicy| match policy.kind {
                 PolicyKind::MaxLifetime => format!("({end} - k.created_at) DESC"),
                 PolicyKind::SuspendUnused => Columns::FEW.used.to_owned(),
                 PolicyKind::ExpiryRequired | PolicyKind::ServiceAccountsOnly | PolicyKind::NoKeysByKeys => {
@@ -474,7 +474,7 @@ fn place_of(row: &KeyRow, sort: KeySort) -> Place {
 pub(crate) async fn list_against(
     db: &Db,
     permit: &ReadPermit,
-    policy: &TenantPolicy,
+    policy: &KeyPolicy,
     now: DateTime<Utc>,
     limit: u32,
     most_counted: u32,

@@ -1,10 +1,7 @@
 //! Tenants' policies on keys.
 
 use chrono::{DateTime, Utc};
-use domain::{
-    KeyId, Owner, ServiceAccountId, TenantId, TenantPolicy, UserId,
-    policy::{PolicyKind, counting},
-};
+use domain::{KeyId, KeyPolicy, Owner, PolicyKind, ServiceAccountId, TenantId, UserId, api_key::policy::counting};
 use uuid::Uuid;
 
 use super::{
@@ -24,8 +21,8 @@ struct Row {
 }
 
 impl Row {
-    fn into_policy(self) -> Option<TenantPolicy> {
-        Some(TenantPolicy {
+    fn into_policy(self) -> Option<KeyPolicy> {
+        Some(KeyPolicy {
             kind: PolicyKind::from_word(&self.policy)?,
             days: self.days.and_then(|days| u32::try_from(days).ok()),
             holds_from: instant(self.holds_from),
@@ -37,20 +34,20 @@ impl Row {
 
 const SELECT: &str = "SELECT policy, days, holds_from, set_at, set_by FROM tenant_policies WHERE tenant_id = $1 ORDER BY policy, holds_from";
 
-/// Those of a tenant that are on, see [`domain::policy::counting`].
-pub(crate) async fn list(db: &Db, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<TenantPolicy>> {
+/// Those of a tenant that are on, see [`domain::api_key::policy::counting`].
+pub(crate) async fn list(db: &Db, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<KeyPolicy>> {
     let rows: Vec<Row> = read!(db, c => sqlx::query_as(SELECT).bind(tenant.0).fetch_all(c))?;
     Ok(counting(rows.into_iter().filter_map(Row::into_policy).collect(), now))
 }
 
 /// The same, inside a transaction.
-pub(crate) async fn list_in(tx: &mut Tx, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<TenantPolicy>> {
+pub(crate) async fn list_in(tx: &mut Tx, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<KeyPolicy>> {
     let rows: Vec<Row> = run!(tx, c => sqlx::query_as(SELECT).bind(tenant.0).fetch_all(c))?;
     Ok(counting(rows.into_iter().filter_map(Row::into_policy).collect(), now))
 }
 
 /// Turns one on, or sets it anew: one that holds goes on until then.
-pub(crate) async fn set(tx: &mut Tx, permit: &WritePermit, policy: &TenantPolicy) -> Result<()> {
+pub(crate) async fn set(tx: &mut Tx, permit: &WritePermit, policy: &KeyPolicy) -> Result<()> {
     // Of one that holds at once, nothing earlier is left; of a later one, no other that was to come.
     let kept = if policy.holds_from > policy.set_at { micros(policy.set_at) } else { -1 };
     change!(

@@ -1,7 +1,10 @@
 //! API keys: one at a time. Lists live in `key_list.rs`.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, KeyId, LastUse, Name, Owner, Role, ServiceAccountId, Slug, Successor, TenantId, UserId};
+use domain::{
+    ApiKey, KeyId, LastUse, Name, Owner, Revocation, Role, ServiceAccountId, Slug, Successor, Suspension, TenantId,
+    UserId,
+};
 use uuid::Uuid;
 
 use super::{
@@ -131,14 +134,18 @@ impl From<KeyRow> for ApiKey {
             created_at: instant(row.created_at),
             created_by: row.created_by,
             expires_at: row.expires_at.map(instant),
-            suspended_at: row.suspended_at.map(instant),
-            suspended_by: row.suspended_by,
-            suspended_by_owner: row.suspended_by_id.is_some()
-                && row.suspended_by_id == row.user_id.or(row.service_account_id),
+            suspension: row.suspended_at.map(|at| Suspension {
+                at: instant(at),
+                by: row.suspended_by.unwrap_or_default(),
+                owner_may_resume: row.suspended_by_id.is_some()
+                    && row.suspended_by_id == row.user_id.or(row.service_account_id),
+            }),
             owner_suspended_at: row.owner_suspended_at.map(instant),
-            revoked_at: row.revoked_at.map(instant),
-            revoked_by: row.revoked_by,
-            revoke_reason: row.revoke_reason,
+            revocation: row.revoked_at.map(|at| Revocation {
+                at: instant(at),
+                by: row.revoked_by.unwrap_or_default(),
+                reason: row.revoke_reason.unwrap_or_default(),
+            }),
             against: Vec::new(),
             created_channel: row.created_channel,
             created_by_key: row.created_by_key.map(KeyId),

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AccountQuery, ApiError, IssuedKey, Name, Operation, Owner, OwnerKind, Page, Role, ServiceAccount, ServiceAccountId,
+    AccountAct, AccountQuery, ApiError, ErrorCode, IssuedKey, Name, Operation, Owner, OwnerKind, Page, Role,
+    ServiceAccount, ServiceAccountId,
+    service_account::input::{CreateAccount, DeleteAccount},
 };
 use uuid::Uuid;
 
@@ -20,19 +22,7 @@ use crate::{
     },
     random,
     storage::{self, Tx, audit::Entry},
-    unfit::refuse_account,
 };
-
-/// What someone typed to make a service account.
-#[derive(Clone, Debug)]
-pub struct CreateServiceAccount {
-    /// What to call it: see [`Name`]; unique among the tenant's living accounts.
-    pub name: String,
-    /// A role's word; Administrator, when `None` or empty.
-    pub role: Option<String>,
-    /// The form's UUID: the same form twice makes one account.
-    pub idempotency_key: Option<String>,
-}
 
 /// Use cases of service accounts.
 pub struct ServiceAccounts<'a> {
@@ -67,7 +57,7 @@ impl ServiceAccounts<'_> {
     ///
     /// # Errors
     /// `BAD_USER_INPUT` with the fields `name`, `role`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`.
-    pub async fn create(&self, actor: &Actor, input: &CreateServiceAccount) -> Result<ServiceAccount> {
+    pub async fn create(&self, actor: &Actor, input: &CreateAccount) -> Result<ServiceAccount> {
         let permit = self
             .context
             .permit_write(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id()))
@@ -85,7 +75,7 @@ impl ServiceAccounts<'_> {
     ///
     /// # Errors
     /// As [`ServiceAccounts::create`].
-    pub async fn create_with_key(&self, actor: &Actor, input: &CreateServiceAccount) -> Result<IssuedKey> {
+    pub async fn create_with_key(&self, actor: &Actor, input: &CreateAccount) -> Result<IssuedKey> {
         let permit = self
             .context
             .permit_write(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id()))
@@ -122,13 +112,11 @@ impl ServiceAccounts<'_> {
         self.change(actor, id, Change::Rename(name)).await
     }
 
-    /// Gives an account, and all its keys, another role from the next request on. `role`: its word.
+    /// Gives an account, and all its keys, another role from the next request on.
     ///
     /// # Errors
     /// A field error at `role`, above one's own too; `CONFLICT` for a deleted one; `NOT_FOUND`, `FORBIDDEN`.
-    pub async fn change_role(&self, actor: &Actor, id: ServiceAccountId, role: &str) -> Result<ServiceAccount> {
-        let role =
-            role.parse().map_err(|error: domain::tenant::RoleError| ApiError::field("role", error.to_string()))?;
+    pub async fn change_role(&self, actor: &Actor, id: ServiceAccountId, role: Role) -> Result<ServiceAccount> {
         self.change(actor, id, Change::Role(role)).await
     }
 
@@ -165,7 +153,7 @@ impl ServiceAccounts<'_> {
                     let before = storage::service_accounts::find_in(tx, &permit, id, now).await?;
                     let before = before.ok_or_else(ApiError::not_found)?;
                     if !change.make(tx, &permit, id, (now, actor.name())).await? {
-                        return Err(refuse_account(change.operation(), &before).into());
+                        return Err(refusal(change.act(), &before).into());
                     }
                     let subject = ("service_account", id.0, before.name.as_str());
                     let entry = Entry::by(&actor, change.operation(), now, subject).with(change.detail());
@@ -175,6 +163,19 @@ impl ServiceAccounts<'_> {
                 })
             })
             .await
+    }
+
+    /// The same, for a person who had to type the account's name because it was used in the past 24 hours.
+    ///
+    /// # Errors
+    /// As [`ServiceAccounts::delete`]; a field error at `confirmation` when the name doesn't match.
+    pub async fn delete_confirmed(&self, actor: &Actor, input: &DeleteAccount) -> Result<ServiceAccount> {
+        let account = self.get(actor, input.account).await?;
+        let typed = input.confirmation.as_deref().unwrap_or_default();
+        if account.was_used_lately(self.context.now()) && typed.trim() != account.name.as_str() {
+            return Err(ApiError::field("confirmation", "The name doesn't match.").into());
+        }
+        self.delete(actor, input.account).await
     }
 
     /// Ends an account and revokes all its keys, in one transaction.
@@ -198,13 +199,17 @@ enum Change {
 }
 
 impl Change {
-    fn operation(&self) -> Operation {
+    fn act(&self) -> AccountAct {
         match self {
-            Self::Rename(_) => Operation::RenameServiceAccount,
-            Self::Role(_) => Operation::ChangeServiceAccountRole,
-            Self::Suspend => Operation::SuspendServiceAccount,
-            Self::Resume => Operation::ResumeServiceAccount,
+            Self::Rename(_) => AccountAct::Rename,
+            Self::Role(_) => AccountAct::ChangeRole,
+            Self::Suspend => AccountAct::Suspend,
+            Self::Resume => AccountAct::Resume,
         }
+    }
+
+    fn operation(&self) -> Operation {
+        self.act().operation()
     }
 
     fn detail(&self) -> String {
@@ -241,8 +246,17 @@ impl Change {
     }
 }
 
+/// The refusal of an act that an account's row didn't allow.
+fn refusal(act: AccountAct, account: &ServiceAccount) -> ApiError {
+    match act.fits(account) {
+        Err(unfit) => unfit.into(),
+        // Another change came first.
+        Ok(()) => ApiError::new(ErrorCode::Conflict, "This service account was changed in the meantime. Try again."),
+    }
+}
+
 /// An account about to be, and its form's UUID.
-fn draft(actor: &Actor, input: &CreateServiceAccount, now: DateTime<Utc>) -> Result<(ServiceAccount, Option<Uuid>)> {
+fn draft(actor: &Actor, input: &CreateAccount, now: DateTime<Utc>) -> Result<(ServiceAccount, Option<Uuid>)> {
     let (name, role, key) = check(input)?;
     check_grant(actor, role)?;
     let account = ServiceAccount {
@@ -262,15 +276,13 @@ fn draft(actor: &Actor, input: &CreateServiceAccount, now: DateTime<Utc>) -> Res
     Ok((account, key))
 }
 
-fn check(input: &CreateServiceAccount) -> Result<(Name, Role, Option<Uuid>)> {
+fn check(input: &CreateAccount) -> Result<(Name, Role, Option<Uuid>)> {
     let mut wrong = input::Fields::default();
     let name = wrong.take("name", input::name(&input.name));
-    let word = input.role.as_deref().map(str::trim).filter(|word| !word.is_empty());
-    let role = wrong.take("role", word.map_or(Ok(Role::TenantAdmin), str::parse));
     let key = input::idempotency_key(input.idempotency_key.as_deref())?;
-    match (name, role) {
-        (Some(name), Some(role)) => Ok((name, role, key)),
-        _ => Err(wrong.into_error().into()),
+    match name {
+        Some(name) => Ok((name, input.role.unwrap_or(Role::TenantAdmin), key)),
+        None => Err(wrong.into_error().into()),
     }
 }
 
@@ -323,7 +335,7 @@ async fn delete(
     let deleted = storage::service_accounts::delete(tx, permit, id, now, actor.name()).await?;
     let account = storage::service_accounts::find_in(tx, permit, id, now).await?.ok_or_else(ApiError::not_found)?;
     if !deleted {
-        return Err(refuse_account(Operation::DeleteServiceAccount, &account).into());
+        return Err(refusal(AccountAct::Delete, &account).into());
     }
     let keys =
         storage::keys::revoke_all(tx, permit, Owner::ServiceAccount(id), now, actor.name(), "service account deleted")

@@ -125,7 +125,7 @@ async fn insert(tx: &mut Tx, tenant: &Tenant, user: &User, hash: &str) -> Result
         at: tenant.created_at,
         tenant_id: Some(tenant.id.0),
         operation: "set_up",
-        outcome: domain::Outcome::Done,
+        outcome: domain::audit::Outcome::Done,
         actor_kind: "user",
         actor_id: Some(user.id.0),
         actor_name: user.name.as_str().to_owned(),

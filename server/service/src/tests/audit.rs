@@ -1,6 +1,6 @@
 //! The audit log: what is written, who may read it, and that no other hand can change it unseen.
 
-use domain::{AuditQuery, ErrorCode, Outcome, Owner, PageRequest, Role, Secret};
+use domain::{AuditQuery, ErrorCode, Owner, PageRequest, Role, Secret, audit::Outcome};
 
 use crate::{AdminOwner, ChainReport, RollApiKey, storage::Db, tests::stage::*};
 

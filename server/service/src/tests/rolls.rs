@@ -248,7 +248,7 @@ fn evidence_is_kept_ninety_days() {
         assert!(stage.is_good(&key).await);
         stage.services.0.usage.flush(stage.services.db(), stage.services.now()).await.unwrap();
         let later = stage.advance(TimeDelta::days(91));
-        storage::usage::sweep(stage.services.db(), later - domain::evidence::KEPT_FOR).await.unwrap();
+        storage::usage::sweep(stage.services.db(), later - domain::usage::KEPT_FOR).await.unwrap();
         let usage = stage.services.api_keys().usage(&ada, key.key.id).await.unwrap();
         assert!(usage.clients.is_empty() && usage.hours.is_empty());
     });

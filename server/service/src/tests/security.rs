@@ -1,7 +1,7 @@
 //! A person's sessions, second factor, and the fresh sign-in that lasting things ask for.
 
 use chrono::TimeDelta;
-use domain::{AuditQuery, ErrorCode, Outcome, Secret, SessionId, UserId};
+use domain::{AuditQuery, ErrorCode, Secret, SessionId, UserId, audit::Outcome};
 
 use crate::{SessionFacts, SignedIn, StoredSession, people::second_factor::code_at, tests::stage::*};
 

@@ -2,8 +2,8 @@
 
 use async_graphql::{Context, Object, Result};
 use chrono::TimeDelta;
-use domain::{ApiError, Role, TenantId};
-use service::{CreateApiKey, CreateServiceAccount, RegisterAgent};
+use domain::{ApiError, Role, TenantId, api_key::input::CreateKey, service_account::input::CreateAccount};
+use service::RegisterAgent;
 
 use super::types::{
     CreateApiTokenInput, CreateApiTokenPayload, DeleteApiTokenInput, IdPayload, QueueInput, QueuePayload,
@@ -54,20 +54,11 @@ impl ClientMutation {
         input: CreateApiTokenInput,
     ) -> Result<CreateApiTokenPayload> {
         let (services, actor) = (services(context)?, actor(context)?);
-        let account = |role: Role| CreateServiceAccount {
-            name: input.name.clone(),
-            role: Some(role.as_str().to_owned()),
-            idempotency_key: None,
-        };
+        let account =
+            |role: Role| CreateAccount { name: input.name.clone(), role: Some(role), ..CreateAccount::default() };
         let issued = match input.scope.trim().to_uppercase().as_str() {
             "USER" => {
-                let key = CreateApiKey {
-                    owner: actor.require_owner().map_err(refuse)?,
-                    tenant_id: None,
-                    name: input.name.clone(),
-                    expires_at: None,
-                    idempotency_key: None,
-                };
+                let key = CreateKey { name: input.name.clone(), ..CreateKey::default() };
                 services.api_keys().create(actor, &key).await
             }
             "RUNNER" => services.service_accounts().create_with_key(actor, &account(Role::User)).await,

@@ -1,0 +1,265 @@
+//! When a key ends: the instant, and the choices that a form offers for it. No clock: `now` is an argument.
+
+use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::policy::Bounds;
+
+/// The shortest time between now and an expiry.
+pub const MIN_LIFETIME: TimeDelta = TimeDelta::minutes(1);
+/// The longest time between now and an expiry, in days (100 years of 365.25 days).
+pub const MAX_LIFETIME_DAYS: i64 = 36_525;
+
+/// When a key ends: UTC, whole seconds, between a minute and 100 years ahead of the instant it was checked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Expiry(DateTime<Utc>);
+
+/// Why an expiry is refused. The text says what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExpiryError {
+    /// Not RFC 3339, or without an offset.
+    #[error("Enter a date and time with its offset from UTC, like 2027-01-31T09:00:00+01:00.")]
+    Malformed,
+    /// Before now + [`MIN_LIFETIME`].
+    #[error("Choose a time that is at least a minute ahead.")]
+    TooSoon,
+    /// After now + [`MAX_LIFETIME_DAYS`].
+    #[error("Choose a time within the next 100 years, or no expiration.")]
+    TooLate,
+}
+
+impl Expiry {
+    /// Reads RFC 3339 with an offset, and checks it against `now`.
+    ///
+    /// # Errors
+    /// When the text is malformed, too soon or too late.
+    pub fn parse(text: &str, now: DateTime<Utc>) -> Result<Self, ExpiryError> {
+        let at = DateTime::parse_from_rfc3339(text.trim()).map_err(|_| ExpiryError::Malformed)?;
+        Self::at(at.with_timezone(&Utc), now)
+    }
+
+    /// Cuts `at` to the second and checks it against `now`.
+    ///
+    /// # Errors
+    /// When the instant is too soon or too late.
+    pub fn at(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<Self, ExpiryError> {
+        if at < now + MIN_LIFETIME {
+            return Err(ExpiryError::TooSoon);
+        }
+        let at = at.trunc_subsecs(0);
+        if at > now + TimeDelta::days(MAX_LIFETIME_DAYS) {
+            return Err(ExpiryError::TooLate);
+        }
+        Ok(Self(at))
+    }
+
+    /// The first instant at which the key is refused.
+    pub fn instant(self) -> DateTime<Utc> {
+        self.0
+    }
+}
+
+/// One radio button.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExpiryChoice {
+    /// In a week.
+    #[serde(rename = "7d")]
+    Week,
+    /// In 30 days.
+    #[serde(rename = "30d")]
+    Month,
+    /// In 90 days.
+    #[serde(rename = "90d")]
+    #[default]
+    Quarter,
+    /// In 365 days.
+    #[serde(rename = "1y")]
+    Year,
+    /// At a date and time.
+    #[serde(rename = "custom")]
+    Custom,
+    /// Not by itself.
+    #[serde(rename = "never")]
+    Never,
+}
+
+impl ExpiryChoice {
+    /// All choices in the order they are offered.
+    pub const ALL: [Self; 6] = [Self::Week, Self::Month, Self::Quarter, Self::Year, Self::Custom, Self::Never];
+
+    /// The word in forms.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Week => "7d",
+            Self::Month => "30d",
+            Self::Quarter => "90d",
+            Self::Year => "1y",
+            Self::Custom => "custom",
+            Self::Never => "never",
+        }
+    }
+
+    /// The word on the screen.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Week => "7 days",
+            Self::Month => "30 days",
+            Self::Quarter => "90 days",
+            Self::Year => "1 year",
+            Self::Custom => "Date and time",
+            Self::Never => "No expiration",
+        }
+    }
+
+    /// The choice of a form's word; the default for none or an unknown one.
+    pub fn from_word(word: &str) -> Self {
+        Self::ALL.into_iter().find(|choice| choice.word() == word).unwrap_or_default()
+    }
+
+    /// What the choice means, as the service takes it: RFC 3339, or `None` for never. `date` counts with
+    /// [`ExpiryChoice::Custom`] alone.
+    ///
+    /// # Errors
+    /// When a custom date is missing.
+    pub fn expires_at(self, date: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<Option<String>, ExpiryError> {
+        Ok(self.instant(date, now)?.map(text))
+    }
+
+    /// The same as an instant.
+    ///
+    /// # Errors
+    /// When a custom date is missing.
+    pub fn instant(
+        self,
+        date: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<DateTime<Utc>>, ExpiryError> {
+        match (self, self.length()) {
+            (Self::Never, _) => Ok(None),
+            (_, Some(length)) => Ok(Some(now + length)),
+            (_, None) => date.map(Some).ok_or(ExpiryError::Malformed),
+        }
+    }
+
+    /// Whether a key can be made with it within bounds. A date can always be chosen: whether it is too late is seen when it is
+    /// there.
+    pub fn fits(self, bounds: Bounds) -> bool {
+        match (self, self.length()) {
+            (Self::Never, _) => bounds == Bounds::default(),
+            (_, Some(length)) => bounds.longest.is_none_or(|longest| length <= longest),
+            (_, None) => true,
+        }
+    }
+
+    /// The choice that is made at first: the default or, where it doesn't fit, the longest that does.
+    pub fn first(bounds: Bounds) -> Self {
+        let choices = [Self::Quarter, Self::Month, Self::Week];
+        choices.into_iter().find(|choice| choice.fits(bounds)).unwrap_or(Self::Custom)
+    }
+
+    /// How long a key lives by it; `None` where the choice alone doesn't say.
+    fn length(self) -> Option<TimeDelta> {
+        let days = match self {
+            Self::Week => 7,
+            Self::Month => 30,
+            Self::Quarter => 90,
+            Self::Year => 365,
+            Self::Custom | Self::Never => return None,
+        };
+        Some(TimeDelta::days(days))
+    }
+}
+
+/// The first instant of a day like `2027-01-31` as RFC 3339; any other text as it is. Nothing for an empty one.
+pub fn first_instant(day: &str) -> Option<String> {
+    let day = day.trim();
+    let is_day = day.len() == 10 && day.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    (!day.is_empty()).then(|| if is_day { format!("{day}T00:00:00Z") } else { day.to_owned() })
+}
+
+/// Until when the old token of a rolled key waits for the first use of the new one. `wait`: 1 to 90 days; 7 without any.
+pub fn roll_deadline(wait: &str, now: DateTime<Utc>) -> String {
+    text(now + TimeDelta::days(wait.parse::<i64>().unwrap_or(7).clamp(1, 90)))
+}
+
+fn text(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// The instant of a form's date: RFC 3339, or the browser's `datetime-local` text, which then means UTC.
+pub fn utc_date(date: &str) -> Option<DateTime<Utc>> {
+    let date = date.trim();
+    // A `datetime-local` text leaves out the offset, and the seconds too unless they matter.
+    let forms = [date.to_owned(), format!("{date}Z"), format!("{date}:00Z")];
+    forms.iter().find_map(|form| DateTime::parse_from_rfc3339(form).ok()).map(|at| at.with_timezone(&Utc))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_count_from_now_and_never_is_no_date() {
+        let now = DateTime::UNIX_EPOCH;
+        assert_eq!(ExpiryChoice::Week.expires_at(None, now), Ok(Some("1970-01-08T00:00:00Z".to_owned())));
+        assert_eq!(ExpiryChoice::Never.expires_at(utc_date("2027-01-01T00:00"), now), Ok(None));
+    }
+
+    #[test]
+    fn a_custom_date_is_rfc_3339_or_plain_utc() {
+        let now = DateTime::UNIX_EPOCH;
+        let custom = |date| ExpiryChoice::Custom.expires_at(utc_date(date), now);
+        assert_eq!(custom("2027-03-14T02:30"), Ok(Some("2027-03-14T02:30:00Z".to_owned())));
+        assert_eq!(custom("2027-03-14T02:30:00+01:00"), Ok(Some("2027-03-14T01:30:00Z".to_owned())));
+        assert_eq!(custom(""), Err(ExpiryError::Malformed));
+        assert_eq!(custom("soon"), Err(ExpiryError::Malformed));
+    }
+
+    #[test]
+    fn only_what_can_be_made_fits_and_the_longest_of_it_comes_first() {
+        let fitting = |days: Option<i64>, needs_end| {
+            let bounds = Bounds { longest: days.map(TimeDelta::days), needs_end };
+            ExpiryChoice::ALL.into_iter().filter(|choice| choice.fits(bounds)).collect::<Vec<_>>()
+        };
+        assert_eq!(fitting(None, false), ExpiryChoice::ALL);
+        assert_eq!(fitting(None, true), ExpiryChoice::ALL[..5]);
+        assert_eq!(fitting(Some(30), false), [ExpiryChoice::Week, ExpiryChoice::Month, ExpiryChoice::Custom]);
+        let within = |days: i64| Bounds { longest: Some(TimeDelta::days(days)), needs_end: false };
+        let first = |days: i64| ExpiryChoice::first(within(days));
+        assert_eq!(ExpiryChoice::first(Bounds::default()), ExpiryChoice::default());
+        assert_eq!(
+            [first(365), first(89), first(6)],
+            [ExpiryChoice::Quarter, ExpiryChoice::Month, ExpiryChoice::Custom]
+        );
+    }
+
+    #[test]
+    fn words_lead_back_to_their_choices() {
+        for choice in ExpiryChoice::ALL {
+            assert_eq!(ExpiryChoice::from_word(choice.word()), choice);
+        }
+        assert_eq!(ExpiryChoice::from_word("x"), ExpiryChoice::Quarter);
+    }
+
+    fn at(text: &str) -> DateTime<Utc> {
+        DateTime::parse_from_rfc3339(text).unwrap().with_timezone(&Utc)
+    }
+
+    #[test]
+    fn an_expiry_keeps_the_instant_to_the_second_whatever_the_offset() {
+        let expiry = Expiry::parse("2027-01-31T09:00:00.999+02:00", at("2027-01-01T00:00:00Z")).unwrap();
+        assert_eq!(expiry.instant(), at("2027-01-31T07:00:00Z"));
+    }
+
+    #[test]
+    fn past_near_far_and_offsetless_expiries_are_refused() {
+        let now = at("2027-01-01T00:00:00Z");
+        assert_eq!(Expiry::parse("2026-12-31T23:59:59Z", now), Err(ExpiryError::TooSoon));
+        assert_eq!(Expiry::parse("2027-01-01T00:00:30Z", now), Err(ExpiryError::TooSoon));
+        assert!(Expiry::parse("2027-01-01T00:01:00Z", now).is_ok());
+        assert_eq!(Expiry::parse("2227-01-01T00:00:00Z", now), Err(ExpiryError::TooLate));
+        assert_eq!(Expiry::parse("2027-02-01T00:00:00", now), Err(ExpiryError::Malformed));
+        assert_eq!(Expiry::parse("tomorrow", now), Err(ExpiryError::Malformed));
+    }
+}

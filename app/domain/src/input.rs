@@ -1,0 +1,222 @@
+//! The arguments of the operations, as every adapter fills them: forms and server functions, GraphQL and the command line.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{ApiError, KeyId, Operation, outcome::Outcome};
+
+/// The arguments of one operation.
+pub trait Input: Clone + Default + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The operation.
+    const OPERATION: Operation;
+    /// What a success answers.
+    type Output: Serialize + DeserializeOwned + Send + Sync + 'static;
+}
+
+/// Arguments that a form posts, as urlencoded fields.
+pub trait Fields: Input {
+    /// The names of the fields.
+    const FIELDS: &'static [&'static str];
+
+    /// Reads the fields. `get`: the text of a field, empty for one that wasn't posted. `None` when a text isn't of its field's
+    /// type: no page sends it.
+    fn from_fields(get: &dyn Fn(&str) -> String) -> Option<Self>;
+
+    /// The fields that aren't empty.
+    fn to_fields(&self) -> Vec<(&'static str, String)>;
+}
+
+/// The arguments of an operation that changes something.
+pub trait Act: Fields {
+    /// Checks what can be judged without the database; the use case checks it again.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` with a message at each field that is wrong.
+    fn check(&self, now: DateTime<Utc>) -> Result<(), ApiError> {
+        let _ = now;
+        Ok(())
+    }
+
+    /// What a success means for whoever asked: the notice, and what is shown once.
+    fn outcome(output: &Self::Output) -> Outcome;
+}
+
+/// A value that a form's field holds. Not serde's: the text formats that go with it weigh more in the browser than all
+/// operations together.
+pub trait FieldValue: Sized {
+    /// Reads a field's text; an empty one was not filled in.
+    fn from_text(text: &str) -> Option<Self>;
+    /// The field's text; empty for nothing.
+    fn to_text(&self) -> String;
+}
+
+impl FieldValue for String {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.to_owned())
+    }
+
+    fn to_text(&self) -> String {
+        self.clone()
+    }
+}
+
+impl FieldValue for bool {
+    fn from_text(text: &str) -> Option<Self> {
+        match text {
+            "" | "false" => Some(false),
+            "true" => Some(true),
+            _ => None,
+        }
+    }
+
+    fn to_text(&self) -> String {
+        if *self { "true".to_owned() } else { String::new() }
+    }
+}
+
+impl<T: FieldValue> FieldValue for Option<T> {
+    fn from_text(text: &str) -> Option<Self> {
+        if text.is_empty() { Some(None) } else { T::from_text(text).map(Some) }
+    }
+
+    fn to_text(&self) -> String {
+        self.as_ref().map(T::to_text).unwrap_or_default()
+    }
+}
+
+impl FieldValue for u16 {
+    fn from_text(text: &str) -> Option<Self> {
+        text.trim().parse().ok()
+    }
+
+    fn to_text(&self) -> String {
+        self.to_string()
+    }
+}
+
+macro_rules! id_fields {
+    ($($id:ident),*) => {$(
+        impl FieldValue for crate::$id {
+            /// An absent id is the nil id, which nothing has.
+            fn from_text(text: &str) -> Option<Self> {
+                if text.is_empty() { Some(Self::default()) } else { text.parse().ok() }
+            }
+
+            fn to_text(&self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+
+id_fields!(KeyId, ServiceAccountId, UserId, TenantId, SessionId, InvitationId);
+
+impl FieldValue for crate::Role {
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn to_text(&self) -> String {
+        self.as_str().to_owned()
+    }
+}
+
+impl FieldValue for crate::Owner {
+    fn from_text(text: &str) -> Option<Self> {
+        text.to_owned().try_into().ok()
+    }
+
+    fn to_text(&self) -> String {
+        (*self).into()
+    }
+}
+
+impl FieldValue for crate::api_key::expiry::ExpiryChoice {
+    fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|choice| choice.word() == text)
+    }
+
+    fn to_text(&self) -> String {
+        self.word().to_owned()
+    }
+}
+
+/// Defines structs of arguments, and which operation each is for.
+macro_rules! inputs {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident for $operation:ident -> $output:ty { $( $(#[$field_doc:meta])* $field:ident : $type:ty ),* $(,)? }
+    )*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[serde(default)]
+        pub struct $name { $( $(#[$field_doc])* pub $field: $type, )* }
+
+        impl $crate::input::Input for $name {
+            const OPERATION: $crate::Operation = $crate::Operation::$operation;
+            type Output = $output;
+        }
+    )*};
+}
+pub(crate) use inputs;
+
+/// The same for arguments that a form posts.
+macro_rules! forms {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident for $operation:ident -> $output:ty { $( $(#[$field_doc:meta])* $field:ident : $type:ty ),* $(,)? }
+    )*) => {
+        $crate::input::inputs! {$(
+            $(#[$doc])* $name for $operation -> $output { $( $(#[$field_doc])* $field: $type, )* }
+        )*}
+        $(
+            impl $crate::input::Fields for $name {
+                const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+
+                fn from_fields(get: &dyn Fn(&str) -> String) -> Option<Self> {
+                    let _ = get;
+                    Some(Self { $( $field: $crate::input::FieldValue::from_text(&get(stringify!($field)))?, )* })
+                }
+
+                fn to_fields(&self) -> Vec<(&'static str, String)> {
+                    let all: Vec<(&'static str, String)> =
+                        vec![$( (stringify!($field), $crate::input::FieldValue::to_text(&self.$field)) ),*];
+                    all.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+                }
+            }
+        )*
+    };
+}
+pub(crate) use forms;
+
+/// What an act changed: enough to speak of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// The thing's id, as text.
+    pub id: String,
+    /// The thing's name.
+    pub name: String,
+}
+
+impl Changed {
+    /// A thing with an id and a name.
+    pub fn new(id: impl std::fmt::Display, name: impl std::fmt::Display) -> Self {
+        Self { id: id.to_string(), name: name.to_string() }
+    }
+}
+
+/// Several keys; on the wire their ids with commas between them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyIds(pub Vec<KeyId>);
+
+impl FieldValue for KeyIds {
+    fn from_text(text: &str) -> Option<Self> {
+        let ids = text.split(',').filter(|id| !id.trim().is_empty()).map(|id| id.parse().ok());
+        ids.collect::<Option<_>>().map(Self)
+    }
+
+    fn to_text(&self) -> String {
+        let ids: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        ids.join(",")
+    }
+}

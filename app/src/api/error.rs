@@ -1,0 +1,50 @@
+//! What a server function answers instead of its value.
+
+use domain::ApiError;
+use leptos::server_fn::{
+    codec::JsonEncoding,
+    error::{FromServerFnError, ServerFnErrorErr},
+};
+use serde::{Deserialize, Serialize};
+
+/// A refusal by the service, or no answer at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AppError {
+    /// The service refused.
+    Api(ApiError),
+    /// No answer came, or none that can be read. Whether the change was made isn't known.
+    Transport,
+}
+
+impl From<ApiError> for AppError {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
+}
+
+#[cfg(feature = "ssr")]
+impl From<service::Error> for AppError {
+    fn from(error: service::Error) -> Self {
+        Self::Api(error.into())
+    }
+}
+
+impl From<AppError> for ApiError {
+    fn from(error: AppError) -> Self {
+        match error {
+            AppError::Api(error) => error,
+            AppError::Transport => Self::new(
+                domain::ErrorCode::Unavailable,
+                "Can't reach the server. Check your connection and try again. You won't create a duplicate.",
+            ),
+        }
+    }
+}
+
+impl FromServerFnError for AppError {
+    type Encoder = JsonEncoding;
+
+    fn from_server_fn_error(_: ServerFnErrorErr) -> Self {
+        Self::Transport
+    }
+}

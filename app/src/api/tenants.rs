@@ -1,0 +1,48 @@
+//! Server functions about the tenant as a whole.
+
+use domain::{
+    Tenant,
+    input::Changed,
+    tenant::input::{CreateTenant, GetTenant, RenameTenant},
+};
+use leptos::prelude::*;
+
+use super::{
+    error::AppError,
+    protocol::{Acts, Reads},
+};
+#[cfg(feature = "ssr")]
+use crate::request::context;
+
+/// The selected tenant.
+///
+/// # Errors
+/// As the use case.
+#[server(name = GetTenantCall, prefix = "/fn", endpoint = "tenant", protocol = Reads<GetTenant>)]
+pub async fn get_tenant(input: GetTenant) -> Result<Tenant, AppError> {
+    let GetTenant {} = input;
+    let request = context();
+    Ok(request.services.tenants().get(request.actor()?).await?)
+}
+
+/// Creates a tenant, with its creator as the administrator; the session selects it.
+///
+/// # Errors
+/// As the use case.
+#[server(name = CreateTenantCall, prefix = "/fn", endpoint = "create_tenant", protocol = Acts<CreateTenant>)]
+pub async fn create_tenant(input: CreateTenant) -> Result<Changed, AppError> {
+    let request = context();
+    let tenant = request.services.tenants().create(request.actor()?, &input.name, &input.slug).await?;
+    Ok(Changed::new(tenant.id, tenant.name))
+}
+
+/// Gives the tenant another name.
+///
+/// # Errors
+/// As the use case.
+#[server(name = RenameTenantCall, prefix = "/fn", endpoint = "rename_tenant", protocol = Acts<RenameTenant>)]
+pub async fn rename_tenant(input: RenameTenant) -> Result<Changed, AppError> {
+    let request = context();
+    let tenant = request.services.tenants().rename(request.actor()?, &input.name).await?;
+    Ok(Changed::new(tenant.id, tenant.name))
+}

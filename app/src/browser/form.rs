@@ -1,0 +1,217 @@
+//! Forms of server functions: checked at their fields, sent to the typed function, and its outcome shown.
+
+use domain::{ApiError, ErrorCode, Outcome, outcome::Reveal};
+use leptos::{prelude::*, task::spawn_local};
+use wasm_bindgen::JsCast;
+use web_sys::{
+    Element, FormData, HtmlDialogElement, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlTemplateElement,
+    UrlSearchParams,
+};
+
+use super::{dates, fetch, page};
+use crate::api::{
+    AppError, acts, client,
+    wire::{SECRET_PLACEHOLDER, field},
+};
+
+/// Marks the forms of server functions.
+pub const ACT: &str = "data-act";
+
+/// Sends a form to its function; a second press while the first is on its way does nothing. `over`: the dialog that shows it.
+pub fn send(over: Option<HtmlDialogElement>, form: HtmlFormElement) {
+    if form.has_attribute("aria-busy") {
+        return;
+    }
+    let Some(fields) = fields_of(&form) else { return };
+    let action = form.get_attribute("action").unwrap_or_default();
+    clear_errors(&form);
+    form.set_attribute("aria-busy", "true").ok();
+    let fields = UrlSearchParams::new_with_str(&fields).ok();
+    // The later of two fields of a name counts.
+    let get =
+        |name: &str| fields.as_ref().and_then(|fields| fields.get_all(name).pop().as_string()).unwrap_or_default();
+    let call = acts::prepare(&action, &get, dates::now());
+    let confirmation = confirmation_of(&form);
+    spawn_local(async move {
+        let answer = match (call, confirmation) {
+            (Some(Ok(call)), None) => Some(call.make().await),
+            (Some(Ok(call)), Some(fields)) => match client::confirm(&fields).await {
+                Ok(()) => Some(call.make().await),
+                Err(error) => Some(Err(error)),
+            },
+            (Some(Err(error)), _) => Some(Err(error)),
+            (None, _) => None,
+        };
+        form.remove_attribute("aria-busy").ok();
+        match answer {
+            Some(Ok(outcome)) => show(over, &form, outcome).await,
+            Some(Err(AppError::Api(error))) => refuse(over.as_ref(), &form, error).await,
+            Some(Err(AppError::Transport)) => complain(&form, &ApiError::from(AppError::Transport).message),
+            None => complain(&form, "Something went wrong. Reload the page and try again."),
+        }
+    });
+}
+
+/// Shows what an act came to.
+async fn show(over: Option<HtmlDialogElement>, form: &HtmlFormElement, outcome: Outcome) {
+    let then = value_of(form, field::THEN);
+    if let Some(reveal) = outcome.reveal {
+        let place =
+            over.as_ref().map(|dialog| dialog.clone().unchecked_into()).or_else(|| card_of(form)?.parent_element());
+        if let Some(place) = place {
+            put_reveal(&place, &reveal);
+        }
+        if let Some(dialog) = over {
+            page::ensure_open(&dialog);
+            // Something was created: the list under the dialog shows it.
+            page::renew().await;
+        }
+        return;
+    }
+    if let Some(id) = outcome.created {
+        return page::leave_for(&format!("{then}/{id}"));
+    }
+    match over {
+        Some(dialog) if outcome.selects.is_none() && (page::is_here(&then) || page::is_over_inventory()) => {
+            page::renew().await;
+            dialog.close();
+            if let Some(sentence) = outcome.notice.sentence() {
+                page::toast(&sentence);
+            }
+        }
+        _ => page::leave_for(&then),
+    }
+}
+
+/// Shows what is revealed once, in the place of what was there: the page's own template with the secret in it.
+fn put_reveal(place: &Element, reveal: &Reveal) {
+    let Some(template) = find::<HtmlTemplateElement>(place, "template[data-reveal]") else { return };
+    let secret = match reveal {
+        Reveal::Key(created) => created.token.expose(),
+        Reveal::Link(issued) => issued.link.expose(),
+    };
+    let Ok(filled) = document().create_element("div") else { return };
+    filled.append_child(&template.content()).ok();
+    for field in page::all(&filled, "input").into_iter().filter_map(|field| field.dyn_into::<HtmlInputElement>().ok()) {
+        field.set_value(&field.value().replace(SECRET_PLACEHOLDER, secret));
+    }
+    if let Reveal::Link(issued) = reveal {
+        let other = format!("[data-mailed={}]", !issued.is_mailed);
+        for words in page::all(&filled, &other) {
+            words.remove();
+        }
+    }
+    for text in page::all(&filled, "pre") {
+        let filled = text.text_content().unwrap_or_default().replace(SECRET_PLACEHOLDER, secret);
+        text.set_text_content(Some(&filled));
+    }
+    if let Some(card) = filled.first_element_child() {
+        place.replace_children_with_node_1(&card);
+    }
+    if let Some(title) = find::<HtmlElement>(place, "#card-title") {
+        title.set_attribute("tabindex", "-1").ok();
+        title.focus().ok();
+    }
+}
+
+/// Shows why an act was refused: at the fields that are wrong, and above the form what isn't about one of them.
+async fn refuse(over: Option<&HtmlDialogElement>, form: &HtmlFormElement, error: ApiError) {
+    if error.code == ErrorCode::Unauthenticated {
+        return page::leave_for(&value_of(form, field::PAGE));
+    }
+    if error.code == ErrorCode::ConfirmationRequired {
+        ask_to_confirm(form).await;
+    }
+    let mut elsewhere = error.fields.is_empty();
+    for wrong in &error.fields {
+        let shown = put_error(form, &wrong.field, &wrong.message);
+        elsewhere |= !shown;
+    }
+    if elsewhere {
+        let reference = error.reference.map(|reference| format!(" Reference: {reference}")).unwrap_or_default();
+        complain(form, &format!("{}{reference}", error.message));
+    }
+    let root: &Element = over.map_or(form.as_ref(), |dialog| dialog.as_ref());
+    if let Some(field) = find::<HtmlElement>(root, "[aria-invalid]") {
+        field.focus().ok();
+    }
+}
+
+/// Puts a message at a field; `false` when the form has no such field.
+fn put_error(form: &HtmlFormElement, name: &str, message: &str) -> bool {
+    let Some(place) = find::<Element>(form, &format!("#error-{name}")) else { return false };
+    let Ok(text) = document().create_element("p") else { return false };
+    text.set_class_name("error");
+    text.set_attribute("role", "alert").ok();
+    text.set_text_content(Some(message));
+    place.replace_children_with_node_1(&text);
+    if let Some(input) = find::<Element>(form, &format!("[name={name}]")) {
+        input.set_attribute("aria-invalid", "true").ok();
+    }
+    true
+}
+
+fn clear_errors(form: &HtmlFormElement) {
+    let root = card_of(form).unwrap_or_else(|| form.clone().unchecked_into());
+    for message in page::all(&root, ".error, .error-box") {
+        message.remove();
+    }
+    for input in page::all(&root, "[aria-invalid]") {
+        input.remove_attribute("aria-invalid").ok();
+    }
+}
+
+/// The sign-in is older than this act allows: the server's own fields come into the form, and everything typed stays.
+async fn ask_to_confirm(form: &HtmlFormElement) {
+    let Some(newest) = fetch::page(&value_of(form, field::PAGE)).await else { return };
+    let fields = newest.query_selector("#main .card fieldset.confirm").ok().flatten();
+    if let (Some(fields), Some(buttons)) = (fields, find::<Element>(form, ".buttons"))
+        && find::<Element>(form, "fieldset.confirm").is_none()
+    {
+        buttons.insert_adjacent_element("beforebegin", &fields).ok();
+    }
+}
+
+/// Says above the form what is wrong with it as a whole.
+pub fn complain(form: &HtmlFormElement, text: &str) {
+    let Ok(place) = document().create_element("p") else { return };
+    place.set_class_name("error-box");
+    place.set_attribute("role", "alert").ok();
+    place.set_text_content(Some(text));
+    form.prepend_with_node_1(&place).ok();
+}
+
+/// A form's urlencoded fields, a date as the instant that the person means.
+pub fn fields_of(form: &HtmlFormElement) -> Option<String> {
+    // A form's data lists its pairs, which is what the constructor takes.
+    let data = FormData::new_with_form(form).ok()?;
+    let fields = UrlSearchParams::new_with_str_sequence_sequence(&data).ok()?;
+    if let Some((name, value)) = dates::value_of(form) {
+        fields.set(&name, &value);
+    }
+    Some(String::from(fields.to_string()))
+}
+
+/// The fields that confirm who is signed in; none, where the form has none or nothing was typed.
+fn confirmation_of(form: &HtmlFormElement) -> Option<String> {
+    let fields = UrlSearchParams::new().ok()?;
+    for name in ["confirm_password", "confirm_code"] {
+        let value = value_of(form, name);
+        if !value.is_empty() {
+            fields.set(name, &value);
+        }
+    }
+    Some(String::from(fields.to_string())).filter(|fields| !fields.is_empty())
+}
+
+fn value_of(form: &HtmlFormElement, name: &str) -> String {
+    find::<HtmlInputElement>(form, &format!("input[name={name}]")).map(|input| input.value()).unwrap_or_default()
+}
+
+fn card_of(form: &HtmlFormElement) -> Option<Element> {
+    form.closest(".card").ok().flatten()
+}
+
+fn find<T: JsCast>(root: &Element, selector: &str) -> Option<T> {
+    root.query_selector(selector).ok().flatten()?.dyn_into().ok()
+}

@@ -1,0 +1,17 @@
+//! A text to copy, folded under its name.
+
+use leptos::prelude::*;
+
+/// The text with its button, which copies what follows it.
+pub fn copied_text(name: &'static str, text: String) -> AnyView {
+    view! {
+        <details name="snippet">
+            <summary>{name}</summary>
+            <div class="copied-text">
+                <button type="button" class="button small script-only" data-copy="" aria-label=format!("Copy as {name}")>"Copy"</button>
+                <pre tabindex="0">{text}</pre>
+            </div>
+        </details>
+    }
+    .into_any()
+}

@@ -1,0 +1,79 @@
+//! The route table: each page's path, title and contents, once. The server's router is made from it.
+
+use crate::{
+    pages::{
+        api_keys, audit_log, entry, graphiql, inventory, key_acts, key_details, members, policies, profile,
+        second_factor, service_accounts, sessions, tenants,
+    },
+    route::{Access, Route},
+};
+
+macro_rules! routes {
+    ($($access:ident { $($path:literal $title:literal $page:path;)* })*) => {
+        /// Every page.
+        pub const ROUTES: &[Route] = &[$($(
+            Route {
+                path: $path,
+                title: $title,
+                access: Access::$access,
+                load: |request| Box::pin($page(request)),
+            },
+        )*)*];
+    };
+}
+
+routes! {
+    Anyone {
+        "/sign-in" "Sign in" entry::sign_in;
+        "/sign-in/code" "Sign in" entry::code;
+        "/set-up/{token}" "Set up" entry::set_up;
+        "/invitations/{token}" "Invitation" tenants::accept_invitation;
+    }
+    Person {
+        "/user/api-keys" "API Keys" api_keys::own_keys;
+        "/user/api-keys/new" "Create an API key" api_keys::new_own_key;
+        "/user/api-keys/{key}" "API key" key_details::own_key;
+        "/user/api-keys/{key}/{act}" "API key" key_acts::own_key_act;
+        "/user/profile" "Profile" profile::profile;
+        "/user/profile/{act}" "Profile" profile::act;
+        "/user/calendar/{act}" "Expiry calendar" profile::calendar_act;
+        "/user/second-factor/{act}" "Two-factor authentication" second_factor::act;
+        "/user/sessions" "Sessions" sessions::sessions;
+        "/user/sessions/end-others" "Sign out everywhere else" sessions::end_others;
+        "/user/sessions/{session}/end" "End a session" sessions::end;
+        "/team/service-accounts" "Service Accounts" service_accounts::accounts;
+        "/team/service-accounts/new" "Add a service account" service_accounts::new_account;
+        "/team/service-accounts/{account}" "Service account" service_accounts::one_account;
+        "/team/service-accounts/{account}/{act}" "Service account" service_accounts::act;
+        "/team/service-accounts/{account}/keys/new" "Create an API key" service_accounts::new_key;
+        "/team/service-accounts/{account}/keys/{key}" "API key" key_details::account_key;
+        "/team/service-accounts/{account}/keys/{key}/{act}" "API key" key_acts::account_key_act;
+        "/team/keys" "All keys" inventory::all_keys;
+        "/team/keys/bulk" "Selected keys" inventory::bulk;
+        "/team/members" "Members" members::members;
+        "/team/members/invite" "Invite a member" members::invite;
+        "/team/members/{user}/{act}" "Member" members::act;
+        "/team/members/invitations/{invitation}/cancel" "Cancel an invitation" members::cancel_invitation;
+        "/team/settings" "Settings" tenants::settings;
+        "/team/settings/rename" "Rename the tenant" tenants::rename;
+        "/team/settings/policies/{policy}" "Key policy" policies::policy;
+        "/team/settings/policies/{policy}/off" "Turn a key policy off" policies::off;
+        "/team/audit-log" "Audit log" audit_log::log;
+        "/team/audit-log/{line}" "Audit entry" audit_log::entry;
+        "/tenants/new" "Create a tenant" tenants::new_tenant;
+        "/graphiql" "GraphiQL" graphiql::graphiql;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_stands_in_the_table_once() {
+        for route in ROUTES {
+            assert_eq!(ROUTES.iter().filter(|other| other.path == route.path).count(), 1, "{}", route.path);
+            assert!(!route.title.is_empty() && !route.path.ends_with('/'), "{}", route.path);
+        }
+    }
+}

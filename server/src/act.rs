@@ -1,0 +1,136 @@
+//! The server functions' two mouths: the script's typed call, and a browser's plain form. Both run the same function once; a
+//! form's outcome becomes a page.
+
+use app::api::{
+    PREFIX,
+    protocol::{Answer, AsPage},
+    wire::TENANT_HEADER,
+};
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use domain::{ApiError, ErrorCode, Notice, Operation, Outcome};
+use http::{Method, StatusCode, Uri, header, request::Parts};
+use leptos::prelude::provide_context;
+use tower_sessions::Session;
+
+use crate::{
+    compression::Uncompressed,
+    form::{Form, START, check_tenant, redirect_with_notice},
+    headers,
+    middleware::{
+        authenticate::{self, Caller},
+        sessions,
+    },
+    pages::PageRenderer,
+    problem,
+};
+
+/// The names of the registered server functions; for the parity test.
+pub fn functions() -> impl Iterator<Item = &'static str> {
+    leptos::server_fn::axum::server_fn_paths().filter_map(|(path, _)| path.strip_prefix(PREFIX)?.strip_prefix('/'))
+}
+
+/// `POST /fn/{operation}`.
+pub(crate) async fn call(State(renderer): State<PageRenderer>, session: Session, request: Request) -> Response {
+    let wants_page = headers::text(request.headers(), header::ACCEPT).is_some_and(|kinds| kinds.contains("text/html"));
+    if wants_page {
+        from_form(&renderer, &session, request).await
+    } else {
+        from_script(&renderer, &session, request).await
+    }
+}
+
+/// The script's call: the function's own answer, JSON.
+async fn from_script(renderer: &PageRenderer, session: &Session, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    if let Err(error) = check_caller(&parts) {
+        return problem::json(&error);
+    }
+    let mut response = run(renderer, &parts, body, None).await;
+    if let Some(Answer(Ok(outcome))) = response.extensions_mut().remove::<Answer>() {
+        if let Err(error) = select(session, &outcome).await {
+            return problem::json(&error);
+        }
+        // The page that comes next may be another one.
+        headers::set_notice(&mut response, &outcome.notice);
+    }
+    response.extensions_mut().insert(Uncompressed);
+    response
+}
+
+/// Somebody is signed in, and the tenant of the script's page is still the selected one.
+fn check_caller(parts: &Parts) -> Result<(), ApiError> {
+    parts.extensions.get::<Caller>().ok_or_else(ApiError::unauthenticated)?.require()?;
+    check_tenant(parts, headers::text(&parts.headers, TENANT_HEADER).unwrap_or_default())
+}
+
+/// A browser's form: its outcome as a page.
+async fn from_form(renderer: &PageRenderer, session: &Session, request: Request) -> Response {
+    let mut form = match Form::read(request, renderer.clone()).await {
+        Ok(form) => form,
+        Err(response) => return response,
+    };
+    if form.find_actor().is_none() {
+        return authenticate::redirect_to_sign_in(form.page());
+    }
+    if let Err(error) = form.check_tenant() {
+        let page = form.show_again(error).await;
+        // What the form was about may not be in the selected tenant.
+        let is_shown = page.status() == StatusCode::CONFLICT;
+        return if is_shown { page } else { redirect_with_notice(START, &Notice::tenant_switched_elsewhere()) };
+    }
+    match run_form(renderer, session, &mut form).await {
+        Ok(outcome) => lead_on(form, outcome).await,
+        Err(error) if error.code == ErrorCode::NotFound && form.is_of(Operation::SwitchTenant) => {
+            redirect_with_notice(form.then(), &Notice::not_a_member())
+        }
+        Err(error) => form.show_again(error).await,
+    }
+}
+
+async fn run_form(renderer: &PageRenderer, session: &Session, form: &mut Form) -> Result<Outcome, ApiError> {
+    form.confirm(renderer.services(), session).await?;
+    let mut response = run(renderer, form.parts(), Body::from(form.arguments()), Some(AsPage)).await;
+    let Answer(outcome) = response.extensions_mut().remove::<Answer>().ok_or_else(ApiError::not_found)?;
+    let outcome = outcome?;
+    select(session, &outcome).await?;
+    Ok(outcome)
+}
+
+/// What follows a success: what is shown once, on the form's own page; or the page where the form leads.
+async fn lead_on(form: Form, outcome: Outcome) -> Response {
+    let Outcome { notice, reveal, created, .. } = outcome;
+    if let Some(reveal) = reveal {
+        return form.show_reveal(reveal).await;
+    }
+    let then = form.then();
+    let to = created.map_or_else(|| then.to_owned(), |id| format!("{then}/{id}"));
+    redirect_with_notice(&to, &notice)
+}
+
+/// Runs the function of the request's path.
+async fn run(renderer: &PageRenderer, parts: &Parts, body: Body, as_page: Option<AsPage>) -> Response {
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = Uri::clone(&parts.uri);
+    *request.headers_mut() = parts.headers.clone();
+    // With it the stock handler would answer a redirect to the form's page, and drop the value.
+    request.headers_mut().remove(header::ACCEPT);
+    if let Some(mark) = as_page {
+        request.extensions_mut().insert(mark);
+    }
+    let context = renderer.context(parts);
+    let provide = move || provide_context(context.clone());
+    leptos_axum::handle_server_fns_with_context(provide, request).await.into_response()
+}
+
+/// The session selects the tenant that the act was about.
+async fn select(session: &Session, outcome: &Outcome) -> Result<(), ApiError> {
+    match outcome.selects {
+        Some(tenant) => sessions::select_tenant(session, tenant).await,
+        None => Ok(()),
+    }
+}
