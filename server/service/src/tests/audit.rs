@@ -1,8 +1,12 @@
 //! The audit log: what is written, who may read it, and that no other hand can change it unseen.
 
-use domain::{AuditQuery, ErrorCode, Owner, PageRequest, Role, Secret, audit::Outcome};
+use domain::{
+    AuditQuery, ErrorCode, Owner, PageRequest, Role, Secret,
+    api_key::input::{RollKey, SetKeyPolicy},
+    audit::Outcome,
+};
 
-use crate::{AdminOwner, ChainReport, RollApiKey, storage::Db, tests::stage::*};
+use crate::{AdminOwner, ChainReport, storage::Db, tests::stage::*};
 
 async fn run(stage: &Stage, sql: &'static str) {
     match stage.services.db() {
@@ -146,14 +150,14 @@ fn what_a_rule_or_a_wrong_password_refuses_is_a_line() {
         let wrong = Secret::new("not the password at all");
         assert_eq!(code(stage.services.users().confirm(&ada, &wrong, "").await), ErrorCode::BadUserInput);
         stage.services.users().confirm(&ada, &Secret::new(PASSWORD), "").await.unwrap();
-        let policy = crate::SetPolicy { policy: "service_accounts_only".to_owned(), days: None, from: None };
+        let policy = SetKeyPolicy { policy: "service_accounts_only".to_owned(), ..SetKeyPolicy::default() };
         stage.services.tenant_policies().set(&ada, &policy).await.unwrap();
         let refused = stage.services.api_keys().create(&ada, &new_key(own(&ada), "mine")).await;
         assert_eq!(code(refused), ErrorCode::Forbidden);
-        let roll = RollApiKey { key: before.key.id, ..RollApiKey::default() };
+        let roll = RollKey { key: before.key.id, ..RollKey::default() };
         assert_eq!(code(stage.services.rolls().roll(&ada, &roll).await), ErrorCode::Forbidden);
         let account = stage.add_account(&ada, "bot").await;
-        let policy = crate::SetPolicy { policy: "expiry_required".to_owned(), days: None, from: None };
+        let policy = SetKeyPolicy { policy: "expiry_required".to_owned(), ..SetKeyPolicy::default() };
         stage.services.tenant_policies().set(&ada, &policy).await.unwrap();
         let endless = new_key(domain::Owner::ServiceAccount(account), "endless");
         assert_eq!(code(stage.services.api_keys().create(&ada, &endless).await), ErrorCode::BadUserInput);
@@ -310,7 +314,7 @@ fn what_the_operator_does_with_a_persons_key_names_the_operator_and_the_person()
         let owner = AdminOwner::User("ada@example.org".to_owned());
         let key = admin.create_key("acme", owner, "laptop", None).await.unwrap();
         let (operator, id) = admin.on_key("acme", &key.key.id.to_string()).await.unwrap();
-        let roll = RollApiKey { key: id, ..RollApiKey::default() };
+        let roll = RollKey { key: id, ..RollKey::default() };
         let new = stage.services.rolls().roll(&operator, &roll).await.unwrap();
         assert_eq!((key.key.created_by.as_str(), key.key.owner), ("Operator", Owner::User(stage.admin)));
         let ada = stage.session(stage.admin).await;
@@ -320,7 +324,7 @@ fn what_the_operator_does_with_a_persons_key_names_the_operator_and_the_person()
         let told: Vec<_> = of_keys.map(|entry| (entry.operation.as_str(), entry.detail.as_str())).collect();
         let expected = [
             ("create_api_key", format!("for Ada, hint {}, replaces {}", new.key.hint, key.key.hint)),
-            ("roll_api_key", format!("for Ada, replaced by {}, overlap 24 hours", new.key.hint)),
+            ("roll_api_key", format!("for Ada, replaced by {}, grace period 24 hours", new.key.hint)),
             ("create_api_key", format!("for Ada, hint {}", key.key.hint)),
         ];
         assert_eq!(told, expected.each_ref().map(|(operation, detail)| (*operation, detail.as_str())));

@@ -3,11 +3,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ApiKey, Direction, InventoryFilter, InventoryQuery, KeyFilter, KeyQuery, KeySort, PageRequest, page::MAX_LIMIT,
+    ApiKey, Direction, InventoryFilter, InventoryQuery, KeyFilter, KeyQuery, KeySort, PageRequest,
+    api_key::input::SetKeyPolicy, page::MAX_LIMIT,
 };
 
 use crate::{
-    Actor, SetPolicy,
+    Actor,
     testing::{Crowd, fill},
     tests::stage::*,
 };
@@ -76,7 +77,7 @@ fn however_many_keys_there_are_a_list_holds_what_a_plain_filter_leaves() {
     on_both(async |stage| {
         fill(&stage.services, "acme", CROWD).await.unwrap();
         let ada = stage.session(stage.admin).await;
-        let policy = SetPolicy { policy: "expiry_required".to_owned(), days: None, from: None };
+        let policy = SetKeyPolicy { policy: "expiry_required".to_owned(), ..SetKeyPolicy::default() };
         stage.services.tenant_policies().set(&ada, &policy).await.unwrap();
         let now = stage.services.now();
         let all = list(&stage, &ada, &every_key(), InventoryQuery::default()).await;

@@ -1,16 +1,16 @@
 //! Lists of keys: filters, search, order and pages.
 
 use chrono::TimeDelta;
-use domain::{Direction, KeyFilter, KeyQuery, KeySort, PageRequest};
+use domain::{Direction, KeyFilter, KeyQuery, KeySort, PageRequest, api_key::input::CreateKey};
 
-use crate::{Actor, CreateApiKey, tests::stage::*};
+use crate::{Actor, tests::stage::*};
 
 async fn fill(stage: &Stage, actor: &Actor) {
     let in_days = |days: i64| Some((stage.services.now() + TimeDelta::days(days)).to_rfc3339());
     for (name, expires_at) in
         [("alpha", None), ("Beta", in_days(400)), ("gamma_1", in_days(10)), ("delta", in_days(2)), ("%odd%", None)]
     {
-        let input = CreateApiKey { expires_at, ..new_key(own(actor), name) };
+        let input = CreateKey { expires_at, ..new_key(own(actor), name) };
         let key = stage.services.api_keys().create(actor, &input).await.unwrap();
         if name == "%odd%" {
             stage.services.api_keys().revoke(actor, key.key.id).await.unwrap();

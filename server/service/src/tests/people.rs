@@ -155,7 +155,7 @@ fn who_was_demoted_since_the_request_began_makes_no_key() {
         let account = stage.add_account(&ada, "bot").await;
         let key = stage.add_key(&ada, Owner::ServiceAccount(account), "bot's").await;
         let bot = stage.by_key(&key).await;
-        stage.services.service_accounts().change_role(&ada, account, "READ_ONLY_USER").await.unwrap();
+        stage.services.service_accounts().change_role(&ada, account, Role::ReadOnlyUser).await.unwrap();
         let late = stage.services.api_keys().create(&bot, &new_key(own(&bot), "late")).await;
         assert_eq!(refusal(late).code, ErrorCode::Forbidden);
     });

@@ -1,12 +1,15 @@
 //! Rolling keys, the evidence of their use, and the keys that keys make.
 
 use chrono::TimeDelta;
-use domain::{ErrorCode, IssuedKey, KeyId, KeyState, Owner, Role};
+use domain::{
+    ErrorCode, IssuedKey, KeyId, KeyState, Owner, Role,
+    api_key::input::{CreateKey, RollKey},
+};
 
-use crate::{Actor, BulkAct, Client, Clock, CreateApiKey, RollApiKey, storage, storage::Db, tests::stage::*};
+use crate::{Actor, Client, Clock, storage, storage::Db, tests::stage::*};
 
-fn roll(key: KeyId, overlap: &str) -> RollApiKey {
-    RollApiKey { key, overlap: overlap.to_owned(), ..RollApiKey::default() }
+fn roll(key: KeyId, overlap: &str) -> RollKey {
+    RollKey { key, overlap: overlap.to_owned(), ..RollKey::default() }
 }
 
 async fn rolled(stage: &Stage, by: &Actor, key: &IssuedKey, overlap: &str) -> IssuedKey {
@@ -17,7 +20,7 @@ async fn rolled(stage: &Stage, by: &Actor, key: &IssuedKey, overlap: &str) -> Is
 fn a_rolled_key_and_the_new_one_both_work_until_the_overlap_ends() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let input = CreateApiKey { expires_at: Some("2027-01-31T00:00:00Z".to_owned()), ..new_key(own(&ada), "ci") };
+        let input = CreateKey { expires_at: Some("2027-01-31T00:00:00Z".to_owned()), ..new_key(own(&ada), "ci") };
         let old = stage.services.api_keys().create(&ada, &input).await.unwrap();
         stage.advance(TimeDelta::days(10));
         let ada = stage.session(stage.admin).await;
@@ -50,7 +53,7 @@ fn no_overlap_stops_the_old_token_at_once_and_an_overlap_never_prolongs_a_life()
         let new = rolled(&stage, &ada, &old, "now").await;
         assert!(!stage.is_good(&old).await && stage.is_good(&new).await);
         assert_eq!(new.key.expires_at, None);
-        let input = CreateApiKey { expires_at: Some("2027-01-01T06:00:00Z".to_owned()), ..new_key(own(&ada), "b") };
+        let input = CreateKey { expires_at: Some("2027-01-01T06:00:00Z".to_owned()), ..new_key(own(&ada), "b") };
         let short = stage.services.api_keys().create(&ada, &input).await.unwrap();
         rolled(&stage, &ada, &short, "7d").await;
         let seen = stage.services.api_keys().get(&ada, short.key.id).await.unwrap();
@@ -90,14 +93,14 @@ fn the_first_use_of_the_new_key_ends_the_old_one_once_whoever_uses_it_at_once() 
         let ada = stage.session(stage.admin).await;
         let unused = stage.add_key(&ada, own(&ada), "unused").await;
         let deadline = Some("2027-01-08T00:00:00Z".to_owned());
-        let input = RollApiKey { deadline, ..roll(unused.key.id, "first_use") };
+        let input = RollKey { deadline, ..roll(unused.key.id, "first_use") };
         stage.services.rolls().roll(&ada, &input).await.unwrap();
         stage.advance(TimeDelta::days(1) - TimeDelta::seconds(1));
         assert!(stage.is_good(&unused).await);
         stage.advance(TimeDelta::seconds(1));
         assert!(!stage.is_good(&unused).await, "the deadline ends it all the same");
         let ada = stage.session(stage.admin).await;
-        let past = RollApiKey { deadline: Some("2026-01-08T00:00:00Z".to_owned()), ..roll(new.key.id, "first_use") };
+        let past = RollKey { deadline: Some("2026-01-08T00:00:00Z".to_owned()), ..roll(new.key.id, "first_use") };
         assert_eq!(code(stage.services.rolls().roll(&ada, &past).await), ErrorCode::BadUserInput);
     });
 }
@@ -121,7 +124,7 @@ fn a_first_use_that_comes_after_the_roll_was_taken_back_leaves_the_old_key_alone
 fn a_key_that_was_seen_to_be_over_stays_so_when_the_clock_is_stepped_back() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let input = CreateApiKey { expires_at: Some("2027-01-02T00:00:00Z".to_owned()), ..new_key(own(&ada), "ci") };
+        let input = CreateKey { expires_at: Some("2027-01-02T00:00:00Z".to_owned()), ..new_key(own(&ada), "ci") };
         let key = stage.services.api_keys().create(&ada, &input).await.unwrap();
         let begun = stage.services.now();
         stage.advance(TimeDelta::days(1));
@@ -168,8 +171,7 @@ fn the_same_form_twice_rolls_once_and_many_at_once_leave_one_successor() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let old = stage.add_key(&ada, own(&ada), "ci").await;
-        let form =
-            RollApiKey { idempotency_key: Some(uuid::Uuid::from_u128(3).to_string()), ..roll(old.key.id, "24h") };
+        let form = RollKey { idempotency_key: Some(uuid::Uuid::from_u128(3).to_string()), ..roll(old.key.id, "24h") };
         let first = stage.services.rolls().roll(&ada, &form).await.unwrap();
         let second = stage.services.rolls().roll(&ada, &form).await.unwrap();
         assert_eq!(first.key.id, second.key.id);
@@ -328,10 +330,10 @@ fn a_form_that_made_a_key_rolls_none() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let form = Some(uuid::Uuid::from_u128(9).to_string());
-        let input = CreateApiKey { idempotency_key: form.clone(), ..new_key(own(&ada), "made") };
+        let input = CreateKey { idempotency_key: form.clone(), ..new_key(own(&ada), "made") };
         stage.services.api_keys().create(&ada, &input).await.unwrap();
         let old = stage.add_key(&ada, own(&ada), "old").await;
-        let input = RollApiKey { idempotency_key: form, ..roll(old.key.id, "1h") };
+        let input = RollKey { idempotency_key: form, ..roll(old.key.id, "1h") };
         assert_eq!(code(stage.services.rolls().roll(&ada, &input).await), ErrorCode::Conflict);
     });
 }
@@ -351,7 +353,7 @@ fn an_overlap_is_only_made_longer_and_a_suspended_key_can_still_leave_it() {
             assert_eq!(code(rolls.extend(&ada, old.key.id, shorter).await), ErrorCode::BadUserInput, "{shorter}");
         }
         assert_eq!(until().await, Some(TimeDelta::days(1)));
-        let input = CreateApiKey { expires_at: Some("2027-01-01T06:00:00Z".to_owned()), ..new_key(own(&ada), "b") };
+        let input = CreateKey { expires_at: Some("2027-01-01T06:00:00Z".to_owned()), ..new_key(own(&ada), "b") };
         let short = stage.services.api_keys().create(&ada, &input).await.unwrap();
         rolled(&stage, &ada, &short, "24h").await;
         assert_eq!(code(rolls.extend(&ada, short.key.id, "7d").await), ErrorCode::BadUserInput, "it ends by itself");
@@ -362,7 +364,7 @@ fn an_overlap_is_only_made_longer_and_a_suspended_key_can_still_leave_it() {
         assert!(!stage.is_good(&old).await);
         rolls.cancel(&ada, old.key.id).await.unwrap();
         let back = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();
-        assert!(back.suspended_at.is_some() && back.replaced_by.is_none(), "as it was but for the suspension");
+        assert!(back.suspension.is_some() && back.replaced_by.is_none(), "as it was but for the suspension");
         stage.services.api_keys().resume(&ada, old.key.id).await.unwrap();
         let new = rolled(&stage, &ada, &old, "24h").await;
         stage.services.api_keys().suspend(&ada, old.key.id).await.unwrap();
@@ -474,8 +476,7 @@ fn changes_of_several_keys_at_once_wait_for_each_other_and_none_is_lost() {
             let bot = stage.by_key(&maker).await;
             let ids: Vec<KeyId> = keys.iter().map(|key| key.key.id).chain([maker.key.id]).collect();
             let (services, by) = (stage.services.clone(), ada.clone());
-            let bulk =
-                tokio::spawn(async move { services.inventory().act(&by, BulkAct::Revoke, &ids).await.map(drop) });
+            let bulk = tokio::spawn(async move { services.inventory().revoke(&by, &ids).await.map(drop) });
             let (services, by) = (stage.services.clone(), ada.clone());
             let deletion =
                 tokio::spawn(async move { services.service_accounts().delete(&by, account).await.map(drop) });

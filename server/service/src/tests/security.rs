@@ -1,7 +1,10 @@
 //! A person's sessions, second factor, and the fresh sign-in that lasting things ask for.
 
 use chrono::TimeDelta;
-use domain::{AuditQuery, ErrorCode, Secret, SessionId, UserId, audit::Outcome};
+use domain::{
+    AuditQuery, ErrorCode, Role, Secret, SessionId, UserId, api_key::input::RollKey, audit::Outcome,
+    service_account::input::CreateAccount,
+};
 
 use crate::{SessionFacts, SignedIn, StoredSession, people::second_factor::code_at, tests::stage::*};
 
@@ -62,14 +65,14 @@ fn what_lasts_asks_for_a_sign_in_of_the_last_ten_minutes_and_a_key_needs_none() 
         stage.advance(TimeDelta::seconds(1));
         let keys = stage.services.api_keys();
         assert_eq!(code(keys.create(&ada, &new_key(own(&ada), "late")).await), ErrorCode::ConfirmationRequired);
-        let roll = crate::RollApiKey { key: key.key.id, ..crate::RollApiKey::default() };
+        let roll = RollKey { key: key.key.id, ..RollKey::default() };
         assert_eq!(code(stage.services.rolls().roll(&ada, &roll).await), ErrorCode::ConfirmationRequired);
         assert_eq!(code(stage.services.second_factors().begin(&ada).await), ErrorCode::ConfirmationRequired);
         assert_eq!(code(stage.services.tenants().create(&ada, "New", "new").await), ErrorCode::ConfirmationRequired);
         assert_eq!(code(stage.services.calendar().create(&ada).await), ErrorCode::ConfirmationRequired);
-        let invited = stage.services.invitations().invite(&ada, "eve@example.org", "USER").await;
+        let invited = stage.services.invitations().invite(&ada, "eve@example.org", Role::User).await;
         assert_eq!(code(invited), ErrorCode::ConfirmationRequired);
-        let account = crate::CreateServiceAccount { name: "bot".to_owned(), role: None, idempotency_key: None };
+        let account = CreateAccount { name: "bot".to_owned(), ..CreateAccount::default() };
         let accounts = stage.services.service_accounts();
         assert_eq!(code(accounts.create(&ada, &account).await), ErrorCode::ConfirmationRequired);
         assert_eq!(code(accounts.create_with_key(&ada, &account).await), ErrorCode::ConfirmationRequired);

@@ -5,10 +5,10 @@ use std::future::Future;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     ApiKey, IssuedKey, KeyFilter, KeyQuery, Owner, PageRequest, Role, Secret, ServiceAccountId, TenantId, UserId,
-    audit::Channel,
+    api_key::input::CreateKey, audit::Channel, service_account::input::CreateAccount,
 };
 
-use crate::{Actor, Client, Clock, CreateApiKey, CreateServiceAccount, Services, Settings};
+use crate::{Actor, Client, Clock, Services, Settings};
 
 /// A password that the rules accept.
 pub(crate) const PASSWORD: &str = "seven lamps under the pier";
@@ -81,7 +81,7 @@ impl Stage {
     }
 
     pub(crate) async fn add_account(&self, by: &Actor, name: &str) -> ServiceAccountId {
-        let input = CreateServiceAccount { name: name.to_owned(), role: None, idempotency_key: None };
+        let input = CreateAccount { name: name.to_owned(), ..CreateAccount::default() };
         self.services.service_accounts().create(by, &input).await.unwrap().id
     }
 
@@ -124,8 +124,8 @@ pub(crate) fn own(actor: &Actor) -> Owner {
 }
 
 /// What makes a key without expiry.
-pub(crate) fn new_key(owner: Owner, name: &str) -> CreateApiKey {
-    CreateApiKey { owner, tenant_id: None, name: name.to_owned(), expires_at: None, idempotency_key: None }
+pub(crate) fn new_key(owner: Owner, name: &str) -> CreateKey {
+    CreateKey { owner: Some(owner), name: name.to_owned(), ..CreateKey::default() }
 }
 
 /// A query for every key.

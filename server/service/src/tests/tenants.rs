@@ -1,13 +1,13 @@
 //! Tenants, invitations, and what is told ahead of a key's end: mails and the calendar.
 
 use chrono::TimeDelta;
-use domain::{AuditQuery, ErrorCode, Owner, Role, Secret};
+use domain::{AuditQuery, ErrorCode, Owner, Role, Secret, api_key::input::CreateKey};
 use tokio::sync::mpsc::error::TryRecvError;
 
 use super::smtp;
 use crate::{
-    AcceptSignedOut, CalendarFeed, CreateApiKey, MailSettings, Services, Settings, keys::expiry_mail,
-    people::second_factor::code_at, storage, tests::stage::*,
+    AcceptSignedOut, CalendarFeed, MailSettings, Services, Settings, keys::expiry_mail, people::second_factor::code_at,
+    storage, tests::stage::*,
 };
 
 #[test]
@@ -34,13 +34,13 @@ fn an_invitation_lets_one_new_person_in_once() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let invitations = stage.services.invitations();
-        assert_eq!(code(invitations.invite(&ada, "nobody", "KING").await), ErrorCode::BadUserInput);
+        assert_eq!(code(invitations.invite(&ada, "nobody", Role::User).await), ErrorCode::BadUserInput);
         assert_eq!(
-            code(invitations.invite(&ada, "ada@example.org", "USER").await),
+            code(invitations.invite(&ada, "ada@example.org", Role::User).await),
             ErrorCode::BadUserInput,
             "a member"
         );
-        let issued = invitations.invite(&ada, "Eve@example.org", "USER").await.unwrap();
+        let issued = invitations.invite(&ada, "Eve@example.org", Role::User).await.unwrap();
         assert!(!issued.is_mailed);
         assert_eq!(invitations.list(&ada).await.unwrap(), std::slice::from_ref(&issued.invitation));
         let (found, has_account) = invitations.find(issued.secret.expose()).await.unwrap();
@@ -71,7 +71,7 @@ fn one_who_was_removed_everywhere_comes_back_with_a_code_of_their_second_factor_
         let ada = stage.session(stage.admin).await;
         stage.services.members().remove(&ada, bob_id).await.unwrap();
         let invitations = stage.services.invitations();
-        let issued = invitations.invite(&ada, "bob@example.org", "USER").await.unwrap();
+        let issued = invitations.invite(&ada, "bob@example.org", Role::User).await.unwrap();
         let later = stage.advance(TimeDelta::seconds(30));
         let come = async |text: &str| {
             let typed = AcceptSignedOut { name: "", password: Secret::new(PASSWORD), code: text };
@@ -88,7 +88,7 @@ fn one_who_was_removed_everywhere_comes_back_with_a_code_of_their_second_factor_
 fn of_many_who_hold_a_link_one_comes_in() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
-        let issued = stage.services.invitations().invite(&ada, "eve@example.org", "USER").await.unwrap();
+        let issued = stage.services.invitations().invite(&ada, "eve@example.org", Role::User).await.unwrap();
         let came_in = at_once(6, |n| {
             let (services, secret) = (stage.services.clone(), issued.secret.clone());
             async move {
@@ -112,8 +112,8 @@ fn an_invitation_of_a_known_person_is_for_them_alone_and_ends_when_old_taken_bac
         let ada = stage.session(stage.admin).await;
         let (bob, eve) = (stage.session(bob_id).await, stage.session(eve_id).await);
         let invitations = stage.services.invitations();
-        let first = invitations.invite(&ada, "bob@example.org", "USER").await.unwrap();
-        let second = invitations.invite(&ada, "bob@example.org", "TENANT_ADMIN").await.unwrap();
+        let first = invitations.invite(&ada, "bob@example.org", Role::User).await.unwrap();
+        let second = invitations.invite(&ada, "bob@example.org", Role::TenantAdmin).await.unwrap();
         assert_eq!(code(invitations.accept(&bob, first.secret.expose()).await), ErrorCode::NotFound, "replaced");
         assert_eq!(code(invitations.accept(&eve, second.secret.expose()).await), ErrorCode::Forbidden, "not hers");
         let stranger =
@@ -122,11 +122,11 @@ fn an_invitation_of_a_known_person_is_for_them_alone_and_ends_when_old_taken_bac
         assert_eq!(invitations.accept(&bob, second.secret.expose()).await.unwrap(), stage.tenant);
         assert_eq!(stage.session(bob_id).await.role(), Role::TenantAdmin);
 
-        let taken_back = invitations.invite(&ada, "eve@example.org", "USER").await.unwrap();
+        let taken_back = invitations.invite(&ada, "eve@example.org", Role::User).await.unwrap();
         invitations.cancel(&ada, taken_back.invitation.id).await.unwrap();
         assert_eq!(code(invitations.cancel(&ada, taken_back.invitation.id).await), ErrorCode::NotFound);
         assert_eq!(code(invitations.accept(&eve, taken_back.secret.expose()).await), ErrorCode::NotFound);
-        let old = invitations.invite(&ada, "eve@example.org", "USER").await.unwrap();
+        let old = invitations.invite(&ada, "eve@example.org", Role::User).await.unwrap();
         stage.advance(TimeDelta::hours(72));
         assert_eq!(code(invitations.accept(&eve, old.secret.expose()).await), ErrorCode::NotFound);
     });
@@ -139,7 +139,7 @@ fn a_person_who_was_removed_everywhere_comes_back_by_an_invitation_and_their_pas
         let ada = stage.session(stage.admin).await;
         stage.services.members().remove(&ada, bob).await.unwrap();
         let invitations = stage.services.invitations();
-        let issued = invitations.invite(&ada, "bob@example.org", "READ_ONLY_USER").await.unwrap();
+        let issued = invitations.invite(&ada, "bob@example.org", Role::ReadOnlyUser).await.unwrap();
         let secret = issued.secret.expose();
         let (invitation, has_account) = invitations.find(secret).await.unwrap();
         assert!(has_account && invitations.has_no_tenant(&invitation).await.unwrap());
@@ -168,7 +168,7 @@ fn an_invitation_is_mailed_where_mail_is_configured() {
         let (url, mut mails) = smtp::listen(false).await;
         let services = with_mail(&stage, url).await;
         let ada = stage.session(stage.admin).await;
-        let issued = services.invitations().invite(&ada, "eve@example.org", "USER").await.unwrap();
+        let issued = services.invitations().invite(&ada, "eve@example.org", Role::User).await.unwrap();
         assert!(issued.is_mailed);
         let mail = mails.recv().await.unwrap();
         assert_eq!(mail.to, "eve@example.org");
@@ -187,7 +187,7 @@ fn the_end_of_a_key_is_mailed_thirty_fourteen_seven_and_one_days_ahead_each_once
         stage.add_user("grace@example.org", "acme", Role::TenantAdmin).await;
         let account = stage.add_account(&ada, "bot").await;
         let until = async |owner, name: &str, at: &str| {
-            let input = CreateApiKey { expires_at: Some(at.to_owned()), ..new_key(owner, name) };
+            let input = CreateKey { expires_at: Some(at.to_owned()), ..new_key(owner, name) };
             stage.services.api_keys().create(&ada, &input).await.unwrap()
         };
         until(own(&ada), "mine", "2027-04-01T00:00:00Z").await;
@@ -221,7 +221,7 @@ fn the_end_of_a_key_is_mailed_thirty_fourteen_seven_and_one_days_ahead_each_once
         assert_eq!(told, expected.map(|(day, subject)| (day, subject.to_owned())));
 
         let ada = stage.session(stage.admin).await;
-        let input = CreateApiKey {
+        let input = CreateKey {
             expires_at: Some("2027-05-01T00:00:00Z".to_owned()),
             ..new_key(Owner::ServiceAccount(account), "bot's")
         };
@@ -246,7 +246,7 @@ fn a_mail_that_no_server_took_is_sent_later() {
         let (free, mut mails) = smtp::listen(false).await;
         let (refused, taken) = (with_mail(&stage, busy).await, with_mail(&stage, free).await);
         let ada = stage.session(stage.admin).await;
-        let input = CreateApiKey { expires_at: Some("2027-01-10T00:00:00Z".to_owned()), ..new_key(own(&ada), "ci") };
+        let input = CreateKey { expires_at: Some("2027-01-10T00:00:00Z".to_owned()), ..new_key(own(&ada), "ci") };
         stage.services.api_keys().create(&ada, &input).await.unwrap();
         stage.advance(TimeDelta::days(3));
         expiry_mail::send_due(&refused.0.context).await.unwrap();
@@ -265,7 +265,7 @@ fn a_calendar_link_shows_what_its_owner_may_see_until_it_is_revoked() {
         for (by, owner, name) in
             [(&ada, own(&ada), "ada's"), (&ada, Owner::ServiceAccount(account), "bot's"), (&bob, own(&bob), "bob's")]
         {
-            let input = CreateApiKey { expires_at: Some("2027-02-01T00:00:00Z".to_owned()), ..new_key(owner, name) };
+            let input = CreateKey { expires_at: Some("2027-02-01T00:00:00Z".to_owned()), ..new_key(owner, name) };
             stage.services.api_keys().create(by, &input).await.unwrap();
         }
         stage.add_key(&ada, own(&ada), "never").await;
@@ -297,7 +297,7 @@ fn a_feed_that_a_key_made_reaches_as_far_as_the_key_and_ends_with_it() {
         let bob = stage.add_user("bob@example.org", "other", Role::User).await;
         let there = stage.session(bob).await;
         let ada = stage.session(stage.admin).await;
-        let invitation = stage.services.invitations().invite(&ada, "bob@example.org", "USER").await.unwrap();
+        let invitation = stage.services.invitations().invite(&ada, "bob@example.org", Role::User).await.unwrap();
         let key = stage.add_key(&there, own(&there), "other's").await;
         let by_key = stage.by_key(&key).await;
         stage.services.invitations().accept(&by_key, invitation.secret.expose()).await.unwrap();
@@ -307,8 +307,7 @@ fn a_feed_that_a_key_made_reaches_as_far_as_the_key_and_ends_with_it() {
 
         let here = stage.session(bob).await;
         for (actor, name) in [(&here, "in Acme"), (&there, "in Other")] {
-            let input =
-                CreateApiKey { expires_at: Some("2027-02-01T00:00:00Z".to_owned()), ..new_key(own(actor), name) };
+            let input = CreateKey { expires_at: Some("2027-02-01T00:00:00Z".to_owned()), ..new_key(own(actor), name) };
             stage.services.api_keys().create(actor, &input).await.unwrap();
         }
         stage.advance(TimeDelta::days(20));
@@ -385,7 +384,7 @@ fn of_many_invitations_at_once_one_stays_open() {
         let ada = stage.session(stage.admin).await;
         let invited = at_once(8, |_| {
             let (services, ada) = (stage.services.clone(), ada.clone());
-            async move { services.invitations().invite(&ada, "eve@example.org", "USER").await.is_ok() }
+            async move { services.invitations().invite(&ada, "eve@example.org", Role::User).await.is_ok() }
         })
         .await;
         assert!(invited.into_iter().all(|is_invited| is_invited));
@@ -400,7 +399,7 @@ fn an_invitation_counts_while_its_inviter_administers_and_its_person_was_not_rem
         let grace_id = stage.add_user("grace@example.org", "acme", Role::TenantAdmin).await;
         let grace = stage.session(grace_id).await;
         let (invitations, members) = (stage.services.invitations(), stage.services.members());
-        let issued = invitations.invite(&grace, "eve@example.org", "TENANT_ADMIN").await.unwrap();
+        let issued = invitations.invite(&grace, "eve@example.org", Role::TenantAdmin).await.unwrap();
         let come =
             async || invitations.accept_as_new(issued.secret.expose(), "Eve", &Secret::new(PASSWORD), &browser()).await;
         members.change_role(&ada, grace_id, Role::User).await.unwrap();
@@ -414,7 +413,7 @@ fn an_invitation_counts_while_its_inviter_administers_and_its_person_was_not_rem
         come().await.unwrap();
 
         let bob_id = stage.add_user("bob@example.org", "acme", Role::User).await;
-        let spare = invitations.invite(&ada, "rob@example.org", "USER").await.unwrap();
+        let spare = invitations.invite(&ada, "rob@example.org", Role::User).await.unwrap();
         stage
             .services
             .admin()
@@ -434,7 +433,7 @@ fn an_invitation_counts_while_its_inviter_administers_and_its_person_was_not_rem
         let bot = stage.add_account(&ada, "bot").await;
         let key = stage.add_key(&ada, Owner::ServiceAccount(bot), "bot's").await;
         let by_bot = stage.by_key(&key).await;
-        let issued = invitations.invite(&by_bot, "kay@example.org", "USER").await.unwrap();
+        let issued = invitations.invite(&by_bot, "kay@example.org", Role::User).await.unwrap();
         invitations.find(issued.secret.expose()).await.unwrap();
         stage.services.service_accounts().delete(&ada, bot).await.unwrap();
         assert_eq!(code(invitations.find(issued.secret.expose()).await), ErrorCode::NotFound);
