@@ -83,6 +83,17 @@ impl Error {
         }
     }
 
+    /// Whether the database ended the transaction because of another one, so that the same work can succeed when it is
+    /// repeated: serialization failure, deadlock.
+    pub(crate) fn is_serialization_failure(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(cause)) => {
+                cause.code().is_some_and(|code| ["40001", "40P01"].contains(&code.as_ref()))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a unique constraint refused the write.
     pub(crate) fn is_unique_violation(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(cause)) if cause.kind() == sqlx::error::ErrorKind::UniqueViolation)

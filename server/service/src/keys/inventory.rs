@@ -16,6 +16,7 @@ use crate::{
     storage::{
         self, Tx,
         audit::Entry,
+        db::retry,
         key_list::{Asked, Scope},
     },
 };
@@ -121,27 +122,21 @@ impl Inventory<'_> {
     async fn act(&self, actor: &Actor, act: BulkAct, chosen: &[KeyId]) -> Result<BulkOutcome> {
         self.context.permit_write(actor, act.operation(), Target::Tenant(actor.tenant_id())).await?;
         let keys = self.find(actor, chosen, |target| authorize_write(actor, act.each(), target)).await?;
-        let (actor, now) = (actor.clone(), self.context.now());
-        let changed = self
-            .context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    storage::tenants::lock_tenant(tx, actor.tenant_id()).await?;
-                    let mut entries = Vec::new();
-                    for (permit, key) in &keys {
-                        if act.make(tx, &actor, permit, key.id, now).await? {
-                            let subject = ("api_key", key.id.0, key.name.as_str());
-                            entries.push(Entry::by(&actor, act.each(), now, subject).with("in the inventory"));
-                        }
-                    }
-                    for entry in &entries {
-                        storage::audit::insert(tx, entry).await?;
-                    }
-                    Ok(entries.len())
-                })
-            })
-            .await?;
+        let now = self.context.now();
+        let changed = retry!(self.context.db(), tx => {
+            storage::tenants::lock_tenant(tx, actor.tenant_id()).await?;
+            let mut entries = Vec::new();
+            for (permit, key) in &keys {
+                if act.make(tx, actor, permit, key.id, now).await? {
+                    let subject = ("api_key", key.id.0, key.name.as_str());
+                    entries.push(Entry::by(actor, act.each(), now, subject).with("in the inventory"));
+                }
+            }
+            for entry in &entries {
+                storage::audit::insert(tx, entry).await?;
+            }
+            Ok(entries.len())
+        })?;
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Ok(BulkOutcome { changed: count(changed), unchanged: count(chosen.len().saturating_sub(changed)) })
     }

@@ -19,7 +19,10 @@ pub(crate) enum Db {
     Postgres(PgPool),
 }
 
-/// An open transaction on either.
+/// An open transaction on either. One that is dropped without [`Tx::commit`] is rolled back, also where the future that
+/// holds it is dropped in the middle of a statement.
+///
+/// NOTE: whoever holds one doesn't wait for another: `SQLite` has one writer, which both would wait for.
 pub(crate) enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
@@ -78,12 +81,63 @@ macro_rules! change {
 }
 pub(crate) use change;
 
+/// Runs work in a transaction and commits it: `retry!(db, tx => { …; Ok(value) })`, where `tx` is a `&mut Tx`. When the
+/// database ends the transaction because of a deadlock or a serialization failure, the work runs again in a new one, at
+/// most [`MOST_RUNS`] times in all. For work that locks several rows which another transaction may lock in another order.
+///
+/// The work must be able to run again: it changes nothing outside of the transaction.
+///
+/// NOTE: a macro, because the compiler doesn't see that the future of a generic `AsyncFn(&mut Tx)` with borrowed captures
+/// is `Send`.
+macro_rules! retry {
+    ($db:expr, $tx:ident => $work:expr) => {{
+        let mut runs = $crate::storage::db::Runs::default();
+        loop {
+            let outcome = match $db.begin().await {
+                Ok(mut transaction) => {
+                    let $tx = &mut transaction;
+                    let outcome = async { $work }.await;
+                    transaction.end(outcome).await
+                }
+                Err(error) => Err(error),
+            };
+            if let Some(outcome) = runs.last(outcome).await {
+                break outcome;
+            }
+        }
+    }};
+}
+pub(crate) use retry;
+
+/// How often the work of [`retry`] has been run again.
+#[derive(Debug, Default)]
+pub(crate) struct Runs(u32);
+
+impl Runs {
+    /// What came of the work; none, after a pause, when it is to run again.
+    pub(crate) async fn last<T>(&mut self, outcome: Result<T>) -> Option<Result<T>> {
+        match outcome {
+            Err(error) if error.is_serialization_failure() && self.0 + 1 < MOST_RUNS => {
+                self.0 += 1;
+                tracing::debug!(runs = self.0, ?error, "a transaction runs again");
+                tokio::time::sleep(PAUSE * self.0).await;
+                None
+            }
+            outcome => Some(outcome),
+        }
+    }
+}
+
 const READERS: u32 = 8;
 const LISTERS: u32 = 4;
 /// So many bytes of the file, the most that there can be, listers see through memory instead of copying page by page: where
 /// the rows of a list lie far apart, that is four times as fast.
 const MAPPED: &str = "2147418112";
 const POSTGRES_CONNECTIONS: u32 = 20;
+/// How often [`retry`] runs its work at most.
+const MOST_RUNS: u32 = 5;
+/// The pause before the second run; each later one is longer by as much.
+const PAUSE: Duration = Duration::from_millis(10);
 
 impl Db {
     /// Connects. Creates an `SQLite` file that isn't there.
@@ -107,24 +161,22 @@ impl Db {
         let db = self.clone();
         let task = tokio::spawn(async move {
             let mut tx = db.begin().await?;
-            match work(&mut tx).await {
-                Ok(value) => tx.commit().await.map(|()| value),
-                Err(error) => {
-                    if let Err(cause) = tx.rollback().await {
-                        tracing::warn!(?cause, "a transaction could not be rolled back");
-                    }
-                    Err(error)
-                }
-            }
+            let outcome = work(&mut tx).await;
+            tx.end(outcome).await
         });
         task.await.map_err(|cause| Error::Fault(format!("a unit of work did not end: {cause}")))?
     }
 
-    async fn begin(&self) -> Result<Tx> {
-        Ok(match self {
-            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+    /// Begins a transaction. On `SQLite` it holds the write lock from the beginning.
+    pub(crate) async fn begin(&self) -> Result<Tx> {
+        let db = self.clone();
+        to_completion(async move {
+            Ok(match db {
+                Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+                Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            })
         })
+        .await
     }
 
     /// Closes all connections.
@@ -141,21 +193,52 @@ impl Db {
 }
 
 impl Tx {
-    async fn commit(self) -> Result<()> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
+    /// Keeps what the transaction changed.
+    pub(crate) async fn commit(self) -> Result<()> {
+        let committed = to_completion(async move {
+            match self {
+                Self::Sqlite(tx) => tx.commit().await,
+                Self::Postgres(tx) => tx.commit().await,
+            }
+            .map_err(Error::from)
+        });
+        committed.await
+    }
+
+    /// Commits after a success, rolls back after a failure, and gives what came of it. Where a refusal is recorded in
+    /// another transaction, this one must have ended before.
+    pub(crate) async fn end<T>(self, outcome: Result<T>) -> Result<T> {
+        match outcome {
+            Ok(value) => self.commit().await.map(|()| value),
+            Err(error) => {
+                if let Err(cause) = self.rollback().await {
+                    tracing::warn!(?cause, "a transaction could not be rolled back");
+                }
+                Err(error)
+            }
         }
-        .map_err(Error::from)
     }
 
     async fn rollback(self) -> Result<()> {
-        match self {
-            Self::Sqlite(tx) => tx.rollback().await,
-            Self::Postgres(tx) => tx.rollback().await,
-        }
-        .map_err(Error::from)
+        let rolled_back = to_completion(async move {
+            match self {
+                Self::Sqlite(tx) => tx.rollback().await,
+                Self::Postgres(tx) => tx.rollback().await,
+            }
+            .map_err(Error::from)
+        });
+        rolled_back.await
     }
+}
+
+/// Runs a future to its end even when the caller goes away: one that is dropped during BEGIN or COMMIT would leave a
+/// connection in a state that its pool doesn't know (sqlx issue 4393).
+pub(crate) async fn to_completion<T>(future: impl Future<Output = Result<T>> + Send + 'static) -> Result<T>
+where
+    T: Send + 'static,
+{
+    let task = tokio::spawn(future);
+    task.await.map_err(|cause| Error::Fault(format!("a task of the database did not end: {cause}")))?
 }
 
 async fn open_sqlite(url: &str) -> std::result::Result<Db, OpenError> {
