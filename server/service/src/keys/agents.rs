@@ -53,21 +53,15 @@ impl Agents<'_> {
     pub async fn register(&self, actor: &Actor, input: &RegisterAgent) -> Result<AgentId> {
         let permit = authorize_write(actor, Operation::RegisterAgent, Self::own(actor, input.tenant_id)?)?;
         let agent = self.check(actor, input)?;
-        let actor = actor.clone();
-        let entry = Entry::by(&actor, Operation::RegisterAgent, agent.at, ("agent", agent.id.0, agent.name.as_str()));
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    let id = storage::agents::upsert(tx, &permit, &agent).await?;
-                    if id == agent.id {
-                        storage::agents::delete_beyond(tx, agent.key, MOST_OF_A_KEY).await?;
-                        storage::audit::insert(tx, &entry).await?;
-                    }
-                    Ok(id)
-                })
-            })
-            .await
+        let entry = Entry::by(actor, Operation::RegisterAgent, agent.at, ("agent", agent.id.0, agent.name.as_str()));
+        let mut tx = self.context.db().begin().await?;
+        let id = storage::agents::upsert(&mut tx, &permit, &agent).await?;
+        if id == agent.id {
+            storage::agents::delete_beyond(&mut tx, agent.key, MOST_OF_A_KEY).await?;
+            storage::audit::insert(&mut tx, &entry).await?;
+        }
+        tx.commit().await?;
+        Ok(id)
     }
 
     /// An agent asks for runs. There are none: Latchkey schedules nothing. That it asked was recorded with its key.

@@ -25,6 +25,7 @@ use crate::{
     storage::{
         self, Tx,
         audit::Entry,
+        db::retry,
         key_list::{Alert, Asked, Scope},
         usage::Of,
     },
@@ -172,12 +173,9 @@ impl ApiKeys<'_> {
             self.context.permit_write(&actor, Operation::CreateApiKey, Target::Owner(actor.tenant_id(), owner)).await?;
         self.context.require_fresh(&actor)?;
         let (key, token) = issue::draft(&actor, owner.kind(), self.check(input)?, self.context.now())?;
-        let (usage, maker) = (Arc::clone(self.usage), actor.clone());
-        let made = self
-            .context
-            .db()
-            .write(move |tx| Box::pin(async move { issue::insert(tx, &usage, &maker, &permit, key).await }))
-            .await;
+        let mut tx = self.context.db().begin().await?;
+        let made = issue::insert(&mut tx, self.usage, &actor, &permit, key).await;
+        let made = tx.end(made).await;
         let record = self.context.audit().record_if_refused(made, &actor, Operation::CreateApiKey, owner).await?;
         Ok(IssuedKey { key: record, token })
     }
@@ -261,42 +259,35 @@ impl ApiKeys<'_> {
     pub async fn revoke_with(&self, actor: &Actor, id: KeyId, and_created: bool) -> Result<ApiKey> {
         let (actor, permit) = self.permit_write(actor, Operation::RevokeApiKey, id).await?;
         let now = self.context.now();
-        let key = self
-            .context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    if and_created {
-                        storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
-                    }
-                    let revoked = storage::keys::revoke(tx, &permit, id, now, actor.name(), "").await?;
-                    let key = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
-                    if !revoked {
-                        return Err(refusal(KeyAct::Revoke, &key, now).into());
-                    }
-                    let entry_of = |key: &ApiKey| {
-                        Entry::by(&actor, Operation::RevokeApiKey, now, ("api_key", key.id.0, key.name.as_str()))
-                    };
-                    let mut entries = vec![entry_of(&key)];
-                    // Read behind the revocation: what it was making meanwhile is there, and it makes no more.
-                    let offspring = if and_created {
-                        storage::keys::list_living_offspring_in(tx, &permit, id, now).await?
-                    } else {
-                        Vec::new()
-                    };
-                    for (permit, made) in &revocable(&actor, offspring).collect::<Vec<_>>() {
-                        let reason = "the key that made it was revoked";
-                        if storage::keys::revoke(tx, permit, made.id, now, actor.name(), reason).await? {
-                            entries.push(entry_of(made).with(format!("along with {}, which had made it", key.hint)));
-                        }
-                    }
-                    for entry in &entries {
-                        storage::audit::insert(tx, entry).await?;
-                    }
-                    Ok(key)
-                })
-            })
-            .await?;
+        let key = retry!(self.context.db(), tx => {
+            if and_created {
+                storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
+            }
+            let revoked = storage::keys::revoke(tx, &permit, id, now, actor.name(), "").await?;
+            let key = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
+            if !revoked {
+                return Err(refusal(KeyAct::Revoke, &key, now).into());
+            }
+            let entry_of =
+                |key: &ApiKey| Entry::by(&actor, Operation::RevokeApiKey, now, ("api_key", key.id.0, key.name.as_str()));
+            let mut entries = vec![entry_of(&key)];
+            // Read behind the revocation: what it was making meanwhile is there, and it makes no more.
+            let offspring = if and_created {
+                storage::keys::list_living_offspring_in(tx, &permit, id, now).await?
+            } else {
+                Vec::new()
+            };
+            for (permit, made) in &revocable(&actor, offspring).collect::<Vec<_>>() {
+                let reason = "the key that made it was revoked";
+                if storage::keys::revoke(tx, permit, made.id, now, actor.name(), reason).await? {
+                    entries.push(entry_of(made).with(format!("along with {}, which had made it", key.hint)));
+                }
+            }
+            for entry in &entries {
+                storage::audit::insert(tx, entry).await?;
+            }
+            Ok(key)
+        })?;
         Ok(self.completed(key).await)
     }
 
@@ -328,24 +319,17 @@ impl ApiKeys<'_> {
     async fn change(&self, actor: &Actor, id: KeyId, change: Change) -> Result<ApiKey> {
         let (actor, permit) = self.permit_write(actor, change.operation(), id).await?;
         let now = self.context.now();
-        let key = self
-            .context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    let before = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
-                    if !change.make(tx, &actor, &permit, id, now).await? {
-                        return Err(change.refusal(&before, now).into());
-                    }
-                    let subject = ("api_key", id.0, before.name.as_str());
-                    let entry = Entry::by(&actor, change.operation(), now, subject);
-                    let entry =
-                        if let Change::Rename(name) = &change { entry.with(format!("now {name}")) } else { entry };
-                    storage::audit::insert(tx, &entry).await?;
-                    Ok(storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?)
-                })
-            })
-            .await?;
+        let mut tx = self.context.db().begin().await?;
+        let before = storage::keys::find_in(&mut tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
+        if !change.make(&mut tx, &actor, &permit, id, now).await? {
+            return Err(change.refusal(&before, now).into());
+        }
+        let subject = ("api_key", id.0, before.name.as_str());
+        let entry = Entry::by(&actor, change.operation(), now, subject);
+        let entry = if let Change::Rename(name) = &change { entry.with(format!("now {name}")) } else { entry };
+        storage::audit::insert(&mut tx, &entry).await?;
+        let key = storage::keys::find_in(&mut tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
+        tx.commit().await?;
         Ok(self.completed(key).await)
     }
 

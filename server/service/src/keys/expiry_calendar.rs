@@ -49,15 +49,10 @@ impl Calendar<'_> {
         self.context.require_fresh(actor)?;
         let (secret, now, key) = (random::draw_link_secret(), self.context.now(), actor.key_id());
         let digest = sha256(secret.expose().as_bytes());
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    storage::reminders::set_feed(tx, user, key, &digest, now).await?;
-                    storage::audit::insert(tx, &entry).await
-                })
-            })
-            .await?;
+        let mut tx = self.context.db().begin().await?;
+        storage::reminders::set_feed(&mut tx, user, key, &digest, now).await?;
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await?;
         Ok(secret)
     }
 
@@ -68,17 +63,12 @@ impl Calendar<'_> {
     pub async fn revoke(&self, actor: &Actor) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::RevokeCalendarFeed).await?;
         let key = actor.key_id();
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    if !storage::reminders::delete_feeds(tx, user, key).await? {
-                        return Err(ApiError::new(ErrorCode::Conflict, "There is no calendar feed.").into());
-                    }
-                    storage::audit::insert(tx, &entry).await
-                })
-            })
-            .await
+        let mut tx = self.context.db().begin().await?;
+        if !storage::reminders::delete_feeds(&mut tx, user, key).await? {
+            return Err(ApiError::new(ErrorCode::Conflict, "There is no calendar feed.").into());
+        }
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await
     }
 
     /// What a feed holds: the keys of its owner that will end, by the rights that they have now. For who holds the link.

@@ -17,7 +17,7 @@ use crate::{
     access::{Actor, Target},
     context::Context,
     error::Result,
-    storage::{self, audit::Entry, key_policies::Unused},
+    storage::{self, audit::Entry, db::retry, key_policies::Unused},
 };
 
 /// How many keys a preview names.
@@ -79,18 +79,12 @@ impl KeyPolicies<'_> {
         let days = policy.days.map(|days| format!("{days} days, ")).unwrap_or_default();
         let detail = format!("{days}from {} on", domain::time::utc_text(policy.holds_from));
         let entry = Entry::by(actor, Operation::SetPolicy, self.context.now(), subject).with(detail);
-        let set = policy.clone();
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
-                    storage::key_policies::set(tx, &permit, &policy).await?;
-                    storage::audit::insert(tx, &entry).await
-                })
-            })
-            .await?;
-        Ok(set)
+        let mut tx = self.context.db().begin().await?;
+        storage::tenants::lock_tenant(&mut tx, permit.tenant_id()).await?;
+        storage::key_policies::set(&mut tx, &permit, &policy).await?;
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await?;
+        Ok(policy)
     }
 
     /// Turns a policy off.
@@ -103,18 +97,13 @@ impl KeyPolicies<'_> {
         let kind = kind_of(policy)?;
         let entry =
             Entry::by(actor, Operation::ClearPolicy, self.context.now(), ("tenant", actor.tenant_id().0, kind.label()));
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
-                    if !storage::key_policies::clear(tx, &permit, kind).await? {
-                        return Err(ApiError::new(ErrorCode::Conflict, "This policy is off.").into());
-                    }
-                    storage::audit::insert(tx, &entry).await
-                })
-            })
-            .await
+        let mut tx = self.context.db().begin().await?;
+        storage::tenants::lock_tenant(&mut tx, permit.tenant_id()).await?;
+        if !storage::key_policies::clear(&mut tx, &permit, kind).await? {
+            return Err(ApiError::new(ErrorCode::Conflict, "This policy is off.").into());
+        }
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await
     }
 
     fn check(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<KeyPolicy> {
@@ -148,7 +137,7 @@ pub(crate) async fn suspend_unused(context: &Context, usage: &UsageBuffer) -> Re
         }
         let mut suspended = 0;
         for of_tenant in unused.chunk_by(|one, next| one.tenant_id == next.tenant_id) {
-            match suspend(context, of_tenant.to_vec(), now).await {
+            match suspend(context, of_tenant, now).await {
                 Ok(count) => suspended += count,
                 // The other tenants' come all the same; these, with the next round.
                 Err(error) => tracing::warn!(%error, "unused keys of a tenant could not be suspended; trying again"),
@@ -162,27 +151,22 @@ pub(crate) async fn suspend_unused(context: &Context, usage: &UsageBuffer) -> Re
 }
 
 /// Suspends keys of one tenant that are still unused, and gives how many those were.
-async fn suspend(context: &Context, keys: Vec<Unused>, now: DateTime<Utc>) -> Result<usize> {
-    context
-        .db()
-        .write(move |tx| {
-            Box::pin(async move {
-                if let Some(key) = keys.first() {
-                    storage::tenants::lock_tenant(tx, key.tenant_id).await?;
-                }
-                let mut entries = Vec::new();
-                for key in &keys {
-                    if storage::key_policies::suspend_unused(tx, key, now).await? {
-                        let subject = ("api_key", key.id.0, key.name.as_str());
-                        let entry = Entry::by_itself(key.tenant_id, Operation::SuspendApiKey, now, subject);
-                        entries.push(entry.with(format!("unused for {} days", key.days)));
-                    }
-                }
-                for entry in &entries {
-                    storage::audit::insert(tx, entry).await?;
-                }
-                Ok(entries.len())
-            })
-        })
-        .await
+async fn suspend(context: &Context, keys: &[Unused], now: DateTime<Utc>) -> Result<usize> {
+    retry!(context.db(), tx => {
+        if let Some(key) = keys.first() {
+            storage::tenants::lock_tenant(tx, key.tenant_id).await?;
+        }
+        let mut entries = Vec::new();
+        for key in keys {
+            if storage::key_policies::suspend_unused(tx, key, now).await? {
+                let subject = ("api_key", key.id.0, key.name.as_str());
+                let entry = Entry::by_itself(key.tenant_id, Operation::SuspendApiKey, now, subject);
+                entries.push(entry.with(format!("unused for {} days", key.days)));
+            }
+        }
+        for entry in &entries {
+            storage::audit::insert(tx, entry).await?;
+        }
+        Ok(entries.len())
+    })
 }

@@ -25,6 +25,7 @@ use crate::{
     storage::{
         self, Tx,
         audit::Entry,
+        db::retry,
         keys::{Candidate, NewKey},
     },
 };
@@ -62,12 +63,9 @@ impl Rolls<'_> {
         let (key, token) = issue::draft(&actor, old.owner.kind(), checked, now)?;
         let ends_on_use = matches!(overlap, GracePeriod::FirstUse { .. });
         let key = NewKey { replaces: Some(old.id), ends_on_use, ..key };
-        let (usage, maker) = (Arc::clone(self.usage), actor.clone());
-        let rolled = self
-            .context
-            .db()
-            .write(move |tx| Box::pin(async move { roll(tx, &usage, &maker, &permit, key, overlap).await }))
-            .await;
+        let mut tx = self.context.db().begin().await?;
+        let rolled = roll(&mut tx, self.usage, &actor, &permit, key, overlap).await;
+        let rolled = tx.end(rolled).await;
         let record = self.context.audit().record_if_refused(rolled, &actor, Operation::RollApiKey, old.owner).await?;
         Ok(IssuedKey { key: record, token })
     }
@@ -126,26 +124,19 @@ impl Rolls<'_> {
             self.context.require_fresh(&actor)?;
         }
         let now = self.context.now();
-        let key = self
-            .context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
-                    let old = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
-                    let in_overlap = old.overlap_until(now).is_some();
-                    if !in_overlap || !change.make(tx, &actor, &permit, &old, now).await? {
-                        return Err(ApiError::from(Unfit::NotRotating).into());
-                    }
-                    let after = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
-                    let subject = ("api_key", id.0, old.name.as_str());
-                    let entry = Entry::by(&actor, change.operation(), now, subject).with(change.detail(&old, &after));
-                    storage::audit::insert(tx, &entry).await?;
-                    Ok(after)
-                })
-            })
-            .await?;
-        Ok(self.api_keys().completed(key).await)
+        let mut tx = self.context.db().begin().await?;
+        storage::tenants::lock_tenant(&mut tx, permit.tenant_id()).await?;
+        let old = storage::keys::find_in(&mut tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
+        let in_overlap = old.overlap_until(now).is_some();
+        if !in_overlap || !change.make(&mut tx, &actor, &permit, &old, now).await? {
+            return Err(ApiError::from(Unfit::NotRotating).into());
+        }
+        let after = storage::keys::find_in(&mut tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
+        let subject = ("api_key", id.0, old.name.as_str());
+        let entry = Entry::by(&actor, change.operation(), now, subject).with(change.detail(&old, &after));
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await?;
+        Ok(self.api_keys().completed(after).await)
     }
 }
 
@@ -306,29 +297,24 @@ pub(crate) async fn end_predecessor(context: &Context, endings: &Arc<Predecessor
 }
 
 async fn end(context: &Context, permit: &WritePermit, (old, new): (KeyId, KeyId), name: &str) -> Result<()> {
-    let (permit, name, now) = (*permit, name.to_owned(), context.now());
-    context
-        .db()
-        .write(move |tx| {
-            Box::pin(async move {
-                storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
-                let (mut next, mut ended) = (Some(old), Vec::new());
-                while let Some(key) = next {
-                    // A roll that was taken back meanwhile has given the old key its own life again.
-                    let replaced = storage::rolls::lock_replaced(tx, key, new).await?;
-                    if replaced && storage::keys::revoke(tx, &permit, key, now, "Latchkey", REASON).await? {
-                        ended.push(key);
-                    }
-                    next = storage::rolls::find_ends_key(tx, key).await?;
-                }
-                storage::rolls::clear_ends_key(tx, new).await?;
-                for key in ended {
-                    let subject = ("api_key", key.0, name.as_str());
-                    let entry = Entry::by_itself(permit.tenant_id(), Operation::FinishRoll, now, subject);
-                    storage::audit::insert(tx, &entry.with("the new key was used")).await?;
-                }
-                Ok(())
-            })
-        })
-        .await
+    let now = context.now();
+    retry!(context.db(), tx => {
+        storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
+        let (mut next, mut ended) = (Some(old), Vec::new());
+        while let Some(key) = next {
+            // A roll that was taken back meanwhile has given the old key its own life again.
+            let replaced = storage::rolls::lock_replaced(tx, key, new).await?;
+            if replaced && storage::keys::revoke(tx, permit, key, now, "Latchkey", REASON).await? {
+                ended.push(key);
+            }
+            next = storage::rolls::find_ends_key(tx, key).await?;
+        }
+        storage::rolls::clear_ends_key(tx, new).await?;
+        for key in ended {
+            let subject = ("api_key", key.0, name);
+            let entry = Entry::by_itself(permit.tenant_id(), Operation::FinishRoll, now, subject);
+            storage::audit::insert(tx, &entry.with("the new key was used")).await?;
+        }
+        Ok(())
+    })
 }

@@ -20,6 +20,7 @@ use crate::{
     error::Result,
     storage::{
         self, Db, Tx,
+        db::{retry, to_completion},
         usage::{ClientUsage, hour_of},
     },
 };
@@ -217,8 +218,10 @@ impl UsageBuffer {
         if batch.is_empty() && malformed == 0 {
             return Ok(());
         }
-        let written =
-            db.write(move |tx| Box::pin(async move { write(tx, &batch, malformed, hour_of(now)).await })).await;
+        // To its end: whoever goes away meanwhile takes no usage along.
+        let (db, hour) = (db.clone(), hour_of(now));
+        let written = to_completion(async move { retry!(db, tx => write(tx, &batch, malformed, hour).await) });
+        let written = written.await;
         let [mut last, mut writing, mut fresh] = self.batches();
         let batch = std::mem::take(&mut *writing);
         if written.is_err() {

@@ -14,3 +14,4 @@ mod security;
 mod smtp;
 pub(crate) mod stage;
 mod tenants;
+mod transactions;

@@ -1,0 +1,164 @@
+//! Transactions: what a caller leaves behind who goes away, and what is repeated after a deadlock.
+
+use std::{
+    collections::BTreeSet,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::atomic::{AtomicU32, Ordering},
+    task::Poll,
+    time::Duration,
+};
+
+use domain::{AuditQuery, PageRequest, TenantId, page::MAX_LIMIT};
+use sqlx::Connection;
+use tokio::{sync::Barrier, time::timeout};
+
+use crate::{
+    Actor, Error, Result,
+    storage::{
+        Db, Tx,
+        db::{change, retry},
+    },
+    tests::stage::*,
+};
+
+/// Longer than any write takes, and shorter than any wait for a connection or a lock.
+const AT_ONCE: Duration = Duration::from_millis(1_500);
+
+/// Polls a future so many times at most, and drops it where it waits then. None: it was dropped.
+async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+    let (mut future, mut left) = (pin!(future), polls);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if left == 1 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+async fn rename(tx: &mut Tx, tenant: TenantId, name: &str) -> Result<()> {
+    let renamed = change!(tx, sqlx::query("UPDATE tenants SET name = $2 WHERE id = $1").bind(tenant.0).bind(name))?;
+    assert_eq!(renamed, 1);
+    Ok(())
+}
+
+/// The ids of the keys that the audit log says were created, and of those that are there.
+async fn created(stage: &Stage, actor: &Actor) -> [BTreeSet<uuid::Uuid>; 2] {
+    let page = PageRequest { limit: MAX_LIMIT, ..PageRequest::default() };
+    let mut query = AuditQuery { operation: "create_api_key".to_owned(), page, ..AuditQuery::default() };
+    let mut told = BTreeSet::new();
+    loop {
+        let page = stage.services.audit_log().list(actor, &query).await.unwrap();
+        told.extend(page.items.iter().filter_map(|entry| entry.subject_id));
+        let Some(next) = page.next else { break };
+        query.page.after = Some(next);
+    }
+    let keys = stage.walk(actor, own(actor), &every_key()).await;
+    [told, keys.iter().map(|key| key.id.0).collect()]
+}
+
+/// Waits until no connection of the pool is in a transaction that nobody goes on with.
+async fn all_ended(stage: &Stage) {
+    let Db::Postgres(_) = stage.services.db() else { return };
+    // Not of the pool: a connection that is asked by itself isn't idle.
+    let mut watcher = sqlx::PgConnection::connect(&stage.database_url).await.unwrap();
+    let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'";
+    while sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut watcher).await.unwrap() > 0 {
+        tokio::task::yield_now().await;
+    }
+    watcher.close().await.unwrap();
+}
+
+#[test]
+fn a_transaction_that_is_dropped_leaves_nothing_and_holds_nobody_up() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let mut tx = stage.services.db().begin().await.unwrap();
+        rename(&mut tx, stage.tenant, "Dropped").await.unwrap();
+        drop(tx);
+        let next = async {
+            let mut tx = stage.services.db().begin().await.unwrap();
+            let name: String = match &mut tx {
+                Tx::Sqlite(tx) => sqlx::query_scalar("SELECT name FROM tenants").fetch_one(&mut **tx).await.unwrap(),
+                Tx::Postgres(tx) => sqlx::query_scalar("SELECT name FROM tenants").fetch_one(&mut **tx).await.unwrap(),
+            };
+            rename(&mut tx, stage.tenant, "Kept").await.unwrap();
+            tx.commit().await.unwrap();
+            name
+        };
+        assert_eq!(timeout(AT_ONCE, next).await.unwrap(), "Acme");
+        assert_eq!(stage.services.tenants().get(&ada).await.unwrap().name.as_str(), "Kept");
+    });
+}
+
+#[test]
+fn a_caller_that_goes_away_at_any_moment_leaves_all_or_nothing_and_holds_nobody_up() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let keys = stage.services.api_keys();
+        let mut dropped = 0;
+        for polls in (0..80).map(|round| round % 20 + 1) {
+            let outcome = dropped_after(polls, keys.create(&ada, &new_key(own(&ada), &format!("k{polls}")))).await;
+            let ended = timeout(AT_ONCE, all_ended(&stage)).await;
+            ended.unwrap_or_else(|_| panic!("a transaction is open after {polls} polls"));
+            // It waits for the same rows, and so for a commit that is still on its way.
+            let next = async { keys.create(&ada, &new_key(own(&ada), "next")).await };
+            timeout(AT_ONCE, next).await.unwrap_or_else(|_| panic!("after {polls} polls")).unwrap();
+            let [told, there] = created(&stage, &ada).await;
+            assert_eq!(told, there, "after {polls} polls");
+            match outcome {
+                None => dropped += 1,
+                Some(outcome) => drop(outcome.unwrap()),
+            }
+        }
+        assert!(dropped > 20, "it was dropped {dropped} times only");
+    });
+}
+
+#[test]
+fn what_a_deadlock_ends_is_run_again() {
+    on_both(async |stage| {
+        if matches!(stage.services.db(), Db::Sqlite { .. }) {
+            // There is one writer, so that nobody waits for it while they hold a row.
+            return;
+        }
+        let other = stage.services.admin().create_tenant("Other", "other").await.unwrap();
+        let (runs, both_hold_one) = (AtomicU32::new(0), Barrier::new(2));
+        let rename_both = async |name: &str, first, second| {
+            let has_run = AtomicU32::new(0);
+            retry!(stage.services.db(), tx => {
+                runs.fetch_add(1, Ordering::Relaxed);
+                rename(tx, first, name).await?;
+                if has_run.fetch_add(1, Ordering::Relaxed) == 0 {
+                    both_hold_one.wait().await;
+                }
+                rename(tx, second, name).await
+            })
+        };
+        let (one, two) = tokio::join!(rename_both("One", stage.tenant, other), rename_both("Two", other, stage.tenant));
+        one.unwrap();
+        two.unwrap();
+        assert_eq!(runs.into_inner(), 3, "one of them was run again");
+    });
+}
+
+#[test]
+fn what_fails_again_and_again_is_run_five_times_and_another_failure_once() {
+    on_both(async |stage| {
+        let Db::Postgres(_) = stage.services.db() else { return };
+        for (code, most) in [("40001", 5), ("40P01", 5), ("55P03", 1), ("23505", 1)] {
+            let runs = AtomicU32::new(0);
+            let sql = format!("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$");
+            let outcome = retry!(stage.services.db(), tx => {
+                runs.fetch_add(1, Ordering::Relaxed);
+                change!(tx, sqlx::query(sqlx::AssertSqlSafe(sql.as_str())))?;
+                Ok(())
+            });
+            assert!(matches!(outcome, Err(Error::Database(_))));
+            assert_eq!(runs.into_inner(), most, "{code}");
+        }
+    });
+}
