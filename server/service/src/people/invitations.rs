@@ -91,16 +91,11 @@ impl Invitations<'_> {
         };
         let entry = Entry::by(actor, Operation::InviteMember, now, ("invitation", new.id.0, invitation.email.as_str()))
             .with(format!("role {}", role.as_str()));
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
-                    storage::invitations::insert(tx, &permit, &new).await?;
-                    storage::audit::insert(tx, &entry).await
-                })
-            })
-            .await?;
+        let mut tx = self.context.db().begin().await?;
+        storage::tenants::lock_tenant(&mut tx, permit.tenant_id()).await?;
+        storage::invitations::insert(&mut tx, &permit, &new).await?;
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await?;
         let is_mailed = self.context.mail().invite(&invitation, &secret);
         Ok(IssuedInvitation { invitation, secret, is_mailed })
     }
@@ -132,17 +127,12 @@ impl Invitations<'_> {
         let (now, tenant) = (self.context.now(), permit.tenant_id());
         let subject = ("invitation", id.0, invitation.email.as_str());
         let entry = Entry::by(actor, Operation::CancelInvitation, now, subject);
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    if !storage::invitations::close(tx, tenant, id, now).await? {
-                        return Err(ApiError::not_found().into());
-                    }
-                    storage::audit::insert(tx, &entry).await
-                })
-            })
-            .await
+        let mut tx = self.context.db().begin().await?;
+        if !storage::invitations::close(&mut tx, tenant, id, now).await? {
+            return Err(ApiError::not_found().into());
+        }
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await
     }
 
     /// The open invitation behind a link, and whether its address has an account already. For who holds the link.
@@ -176,10 +166,9 @@ impl Invitations<'_> {
         let tenant = invitation.tenant_id;
         let now = self.context.now();
         let entry = Entry { key_id: actor.key_id().map(|id| id.0), ..entry(&invitation, &user, actor.client(), now) };
-        self.context
-            .db()
-            .write(move |tx| Box::pin(async move { join(tx, &invitation, &user, now, &entry).await }))
-            .await?;
+        let mut tx = self.context.db().begin().await?;
+        join(&mut tx, &invitation, &user, now, &entry).await?;
+        tx.commit().await?;
         Ok(tenant)
     }
 
@@ -237,15 +226,10 @@ impl Invitations<'_> {
         let (tenant_id, password) = (invitation.tenant_id, mark_of(&hash));
         let done = SignedIn { user_id: user.id, tenant_id, needs_code: false, password };
         let entry = entry(&invitation, &user, client, now);
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    storage::users::insert(tx, &user, &hash).await?;
-                    join(tx, &invitation, &user, now, &entry).await
-                })
-            })
-            .await?;
+        let mut tx = self.context.db().begin().await?;
+        storage::users::insert(&mut tx, &user, &hash).await?;
+        join(&mut tx, &invitation, &user, now, &entry).await?;
+        tx.commit().await?;
         Ok(done)
     }
 
@@ -286,10 +270,9 @@ impl Invitations<'_> {
         let (tenant, now) = (invitation.tenant_id, self.context.now());
         let done = SignedIn { user_id: user.id, tenant_id: tenant, needs_code: false, password: mark };
         let entry = entry(&invitation, &user, client, now);
-        self.context
-            .db()
-            .write(move |tx| Box::pin(async move { join(tx, &invitation, &user, now, &entry).await }))
-            .await?;
+        let mut tx = self.context.db().begin().await?;
+        join(&mut tx, &invitation, &user, now, &entry).await?;
+        tx.commit().await?;
         Ok(done)
     }
 }

@@ -57,16 +57,10 @@ impl Members<'_> {
     pub async fn change_role(&self, actor: &Actor, user: UserId, role: Role) -> Result<Member> {
         let permit =
             self.context.permit_write(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
-        let (by, now) = (actor.clone(), self.context.now());
-        let changed = self
-            .context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    change_role(tx, &permit, user, role, |member| entry(&by, &permit, now, member)).await
-                })
-            })
-            .await;
+        let now = self.context.now();
+        let mut tx = self.context.db().begin().await?;
+        let changed = change_role(&mut tx, &permit, user, role, |member| entry(actor, &permit, now, member)).await;
+        let changed = tx.end(changed).await;
         self.context.audit().record_if_refused(changed, actor, Operation::ChangeMemberRole, Owner::User(user)).await
     }
 
@@ -77,16 +71,11 @@ impl Members<'_> {
     pub async fn remove(&self, actor: &Actor, user: UserId) -> Result<Member> {
         let permit =
             self.context.permit_write(actor, Operation::RemoveMember, Target::Tenant(actor.tenant_id())).await?;
-        let (by, now) = (actor.clone(), self.context.now());
-        let removed = self
-            .context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    remove(tx, &permit, user, now, by.name(), |member| entry(&by, &permit, now, member)).await
-                })
-            })
-            .await;
+        let now = self.context.now();
+        let mut tx = self.context.db().begin().await?;
+        let entry = |member: &Member| entry(actor, &permit, now, member);
+        let removed = remove(&mut tx, &permit, user, now, actor.name(), entry).await;
+        let removed = tx.end(removed).await;
         self.context.audit().record_if_refused(removed, actor, Operation::RemoveMember, Owner::User(user)).await
     }
 }

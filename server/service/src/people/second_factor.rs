@@ -66,17 +66,12 @@ impl SecondFactors<'_> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::BeginSecondFactor).await?;
         self.context.require_fresh(actor)?;
         let (secret, now) = (random::draw_seed(), self.context.now());
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    if !storage::second_factors::begin(tx, user, &secret, now).await? {
-                        return Err(there_already().into());
-                    }
-                    storage::audit::insert(tx, &entry).await
-                })
-            })
-            .await?;
+        let mut tx = self.context.db().begin().await?;
+        if !storage::second_factors::begin(&mut tx, user, &secret, now).await? {
+            return Err(there_already().into());
+        }
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await?;
         self.enrolment(user, &secret).await
     }
 
@@ -125,18 +120,13 @@ impl SecondFactors<'_> {
         let Some(step) = step_of(&stored, code, now)? else { return Err(wrong_code().into()) };
         self.throttle.give_back(self.context, attempt).await?;
         let (codes, digests) = draw_codes();
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    if !storage::second_factors::enable(tx, user, &stored.secret, now, step).await? {
-                        return Err(changed_meanwhile().into());
-                    }
-                    storage::second_factors::replace_codes(tx, user, &digests).await?;
-                    storage::audit::insert(tx, &entry).await
-                })
-            })
-            .await?;
+        let mut tx = self.context.db().begin().await?;
+        if !storage::second_factors::enable(&mut tx, user, &stored.secret, now, step).await? {
+            return Err(changed_meanwhile().into());
+        }
+        storage::second_factors::replace_codes(&mut tx, user, &digests).await?;
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await?;
         Ok(codes)
     }
 
@@ -147,7 +137,9 @@ impl SecondFactors<'_> {
     pub async fn disable(&self, actor: &Actor) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::DisableSecondFactor).await?;
         self.context.require_fresh(actor)?;
-        self.context.db().write(move |tx| Box::pin(async move { disable(tx, user, &entry).await })).await
+        let mut tx = self.context.db().begin().await?;
+        disable(&mut tx, user, &entry).await?;
+        tx.commit().await
     }
 
     /// New recovery codes; the earlier ones count no more. The answer holds them, this once.
@@ -161,15 +153,10 @@ impl SecondFactors<'_> {
             return Err(not_there().into());
         }
         let (codes, digests) = draw_codes();
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    storage::second_factors::replace_codes(tx, user, &digests).await?;
-                    storage::audit::insert(tx, &entry).await
-                })
-            })
-            .await?;
+        let mut tx = self.context.db().begin().await?;
+        storage::second_factors::replace_codes(&mut tx, user, &digests).await?;
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await?;
         Ok(codes)
     }
 
@@ -191,18 +178,12 @@ impl SecondFactors<'_> {
         let Some(stored) = stored.filter(|stored| stored.enabled_at.is_some()) else { return Err(wrong_code().into()) };
         let step = step_of(&stored, code, now)?;
         let digest = sha256(plain(code).as_bytes());
-        let good = self
-            .context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    match step {
-                        Some(step) => storage::second_factors::use_step(tx, user, step).await,
-                        None => storage::second_factors::use_code(tx, user, &digest).await,
-                    }
-                })
-            })
-            .await?;
+        let mut tx = self.context.db().begin().await?;
+        let good = match step {
+            Some(step) => storage::second_factors::use_step(&mut tx, user, step).await?,
+            None => storage::second_factors::use_code(&mut tx, user, &digest).await?,
+        };
+        tx.commit().await?;
         if !good {
             return Err(wrong_code().into());
         }

@@ -9,7 +9,12 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, ErrorCode};
 
-use crate::{context::Context, digest::sha256, error::Result, storage};
+use crate::{
+    context::Context,
+    digest::sha256,
+    error::Result,
+    storage::{self, Tx},
+};
 
 /// Failures allowed within [`WINDOW`].
 const MOST: usize = 10;
@@ -52,28 +57,9 @@ impl Throttle {
         if let Some(until) = names.iter().find_map(|name| self.find(name, at)) {
             return Err(refusal(until - at).into());
         }
-        let taken = names.clone();
-        let full = context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    let mut counted = Vec::with_capacity(taken.len());
-                    for name in taken {
-                        let mut times = storage::throttle::lock(tx, &name, at).await?;
-                        times.retain(|time| at - *time < WINDOW);
-                        if times.len() >= MOST {
-                            return Ok(Some((name, times[0] + WINDOW)));
-                        }
-                        times.push(at);
-                        counted.push((name, times));
-                    }
-                    for (name, times) in counted {
-                        storage::throttle::update(tx, &name, &times).await?;
-                    }
-                    Ok(None)
-                })
-            })
-            .await?;
+        let mut tx = context.db().begin().await?;
+        let full = count(&mut tx, &names, at).await?;
+        tx.commit().await?;
         match full {
             None => Ok(Attempt { names, at }),
             Some((name, until)) => {
@@ -86,21 +72,15 @@ impl Throttle {
     /// Gives an attempt back: it was a success, or was never tried.
     pub(crate) async fn give_back(&self, context: &Context, attempt: Attempt) -> Result<()> {
         self.forget(&attempt.names);
-        context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    for name in attempt.names {
-                        let mut times = storage::throttle::lock(tx, &name, attempt.at).await?;
-                        if let Some(place) = times.iter().position(|time| *time == attempt.at) {
-                            times.remove(place);
-                        }
-                        storage::throttle::update(tx, &name, &times).await?;
-                    }
-                    Ok(())
-                })
-            })
-            .await
+        let mut tx = context.db().begin().await?;
+        for name in attempt.names {
+            let mut times = storage::throttle::lock(&mut tx, &name, attempt.at).await?;
+            if let Some(place) = times.iter().position(|time| *time == attempt.at) {
+                times.remove(place);
+            }
+            storage::throttle::update(&mut tx, &name, &times).await?;
+        }
+        tx.commit().await
     }
 
     fn find(&self, name: &Digest, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -123,6 +103,24 @@ impl Throttle {
             all.remove(name);
         }
     }
+}
+
+/// Counts an attempt for each of the names, unless one of them has none left: gives that one, and when its next is free.
+async fn count(tx: &mut Tx, names: &[Digest], at: DateTime<Utc>) -> Result<Option<(Digest, DateTime<Utc>)>> {
+    let mut counted = Vec::with_capacity(names.len());
+    for name in names {
+        let mut times = storage::throttle::lock(tx, name, at).await?;
+        times.retain(|time| at - *time < WINDOW);
+        if times.len() >= MOST {
+            return Ok(Some((*name, times[0] + WINDOW)));
+        }
+        times.push(at);
+        counted.push((name, times));
+    }
+    for (name, times) in counted {
+        storage::throttle::update(tx, name, &times).await?;
+    }
+    Ok(None)
 }
 
 fn refusal(wait: TimeDelta) -> ApiError {

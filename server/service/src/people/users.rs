@@ -62,17 +62,12 @@ impl Users<'_> {
     pub async fn rename(&self, actor: &Actor, name: &str) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::UpdateProfile).await?;
         let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    if !storage::users::rename(tx, user, &name).await? {
-                        return Err(ApiError::unauthenticated().into());
-                    }
-                    storage::audit::insert(tx, &entry.with(format!("now {name}"))).await
-                })
-            })
-            .await
+        let mut tx = self.context.db().begin().await?;
+        if !storage::users::rename(&mut tx, user, &name).await? {
+            return Err(ApiError::unauthenticated().into());
+        }
+        storage::audit::insert(&mut tx, &entry.with(format!("now {name}"))).await?;
+        tx.commit().await
     }
 
     /// Changes one's own password and ends one's other sessions. `session`: the digest of the one that stays.
@@ -92,16 +87,11 @@ impl Users<'_> {
         let person = storage::users::find(self.context.db(), user).await?.ok_or_else(ApiError::unauthenticated)?;
         passwords::check_new(new, &[person.email.as_str(), person.name.as_str()])?;
         let hash = self.hasher.hash(new.clone()).await?;
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    storage::users::update_password(tx, user, &hash).await?;
-                    storage::sessions::delete_others_of_user(tx, user, &session).await?;
-                    storage::audit::insert(tx, &entry).await
-                })
-            })
-            .await
+        let mut tx = self.context.db().begin().await?;
+        storage::users::update_password(&mut tx, user, &hash).await?;
+        storage::sessions::delete_others_of_user(&mut tx, user, &session).await?;
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await
     }
 
     /// `entry`: what it is checked for, recorded when it is wrong.
@@ -162,17 +152,12 @@ impl Users<'_> {
     /// `NOT_FOUND`; `FORBIDDEN` for a key.
     pub async fn end_session(&self, actor: &Actor, id: SessionId) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::EndSession).await?;
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    if !storage::sessions::delete_one_of_user(tx, user, id).await? {
-                        return Err(ApiError::not_found().into());
-                    }
-                    storage::audit::insert(tx, &entry).await
-                })
-            })
-            .await
+        let mut tx = self.context.db().begin().await?;
+        if !storage::sessions::delete_one_of_user(&mut tx, user, id).await? {
+            return Err(ApiError::not_found().into());
+        }
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await
     }
 
     /// Ends all of one's own sessions but the one that asks, whose digest is `this`.
@@ -181,15 +166,10 @@ impl Users<'_> {
     /// `FORBIDDEN` for a key.
     pub async fn end_other_sessions(&self, actor: &Actor, this: [u8; 32]) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::EndOtherSessions).await?;
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    storage::sessions::delete_others_of_user(tx, user, &this).await?;
-                    storage::audit::insert(tx, &entry).await
-                })
-            })
-            .await
+        let mut tx = self.context.db().begin().await?;
+        storage::sessions::delete_others_of_user(&mut tx, user, &this).await?;
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await
     }
 
     /// Checks that a person may stand in another tenant; the session then remembers it.
