@@ -64,11 +64,10 @@ impl ServiceAccounts<'_> {
             .await?;
         self.context.require_fresh(actor)?;
         let (account, key) = draft(actor, input, self.context.now())?;
-        let actor = actor.clone();
-        self.context
-            .db()
-            .write(move |tx| Box::pin(async move { insert(tx, &actor, &permit, &account, key).await }))
-            .await
+        let mut tx = self.context.db().begin().await?;
+        let made = insert(&mut tx, actor, &permit, &account, key).await?;
+        tx.commit().await?;
+        Ok(made)
     }
 
     /// Makes an account and a key of it, both of the same name and without expiry: both or none.
@@ -86,21 +85,13 @@ impl ServiceAccounts<'_> {
         let key_permit = self.context.permit_write(actor, Operation::CreateApiKey, owner).await?;
         let checked = Checked { name: account.name.clone(), expires_at: None, idempotency_key: None };
         let (key, token) = issue::draft(actor, OwnerKind::ServiceAccount, checked, account.created_at)?;
-        let (usage, actor) = (Arc::clone(self.usage), actor.clone());
-        let key = self
-            .context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    insert_or_repeat(tx, &permit, &account, repeat).await?;
-                    let made = issue::insert_or_repeat(tx, &usage, &key_permit, &key).await?;
-                    storage::audit::insert(tx, &entry_of(&actor, &permit, &account)).await?;
-                    storage::audit::insert(tx, &issue::entry_of(&actor, &key)).await?;
-                    Ok(made)
-                })
-            })
-            .await?;
-        Ok(IssuedKey { key, token })
+        let mut tx = self.context.db().begin().await?;
+        insert_or_repeat(&mut tx, &permit, &account, repeat).await?;
+        let made = issue::insert_or_repeat(&mut tx, self.usage, &key_permit, &key).await?;
+        storage::audit::insert(&mut tx, &entry_of(actor, &permit, &account)).await?;
+        storage::audit::insert(&mut tx, &issue::entry_of(actor, &key)).await?;
+        tx.commit().await?;
+        Ok(IssuedKey { key: made, token })
     }
 
     /// Calls an account by another name.
@@ -142,27 +133,23 @@ impl ServiceAccounts<'_> {
         if let Change::Role(role) = &change {
             check_grant(actor, *role)?;
         }
-        let (now, actor) = (self.context.now(), actor.clone());
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    if matches!(change, Change::Suspend | Change::Resume) {
-                        storage::tenants::lock_tenant_for_long(tx, permit.tenant_id()).await?;
-                    }
-                    let before = storage::service_accounts::find_in(tx, &permit, id, now).await?;
-                    let before = before.ok_or_else(ApiError::not_found)?;
-                    if !change.make(tx, &permit, id, (now, actor.name())).await? {
-                        return Err(refusal(change.act(), &before).into());
-                    }
-                    let subject = ("service_account", id.0, before.name.as_str());
-                    let entry = Entry::by(&actor, change.operation(), now, subject).with(change.detail());
-                    storage::audit::insert(tx, &entry).await?;
-                    let after = storage::service_accounts::find_in(tx, &permit, id, now).await?;
-                    Ok(after.ok_or_else(ApiError::not_found)?)
-                })
-            })
-            .await
+        let now = self.context.now();
+        let mut tx = self.context.db().begin().await?;
+        if matches!(change, Change::Suspend | Change::Resume) {
+            storage::tenants::lock_tenant_for_long(&mut tx, permit.tenant_id()).await?;
+        }
+        let before = storage::service_accounts::find_in(&mut tx, &permit, id, now).await?;
+        let before = before.ok_or_else(ApiError::not_found)?;
+        if !change.make(&mut tx, &permit, id, (now, actor.name())).await? {
+            return Err(refusal(change.act(), &before).into());
+        }
+        let subject = ("service_account", id.0, before.name.as_str());
+        let entry = Entry::by(actor, change.operation(), now, subject).with(change.detail());
+        storage::audit::insert(&mut tx, &entry).await?;
+        let after = storage::service_accounts::find_in(&mut tx, &permit, id, now).await?;
+        let after = after.ok_or_else(ApiError::not_found)?;
+        tx.commit().await?;
+        Ok(after)
     }
 
     /// The same, for a person who had to type the account's name because it was used in the past 24 hours.
@@ -185,8 +172,10 @@ impl ServiceAccounts<'_> {
     pub async fn delete(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
         let target = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(id));
         let permit = self.context.permit_write(actor, Operation::DeleteServiceAccount, target).await?;
-        let (now, actor) = (self.context.now(), actor.clone());
-        self.context.db().write(move |tx| Box::pin(async move { delete(tx, &actor, &permit, id, now).await })).await
+        let mut tx = self.context.db().begin().await?;
+        let deleted = delete(&mut tx, actor, &permit, id, self.context.now()).await?;
+        tx.commit().await?;
+        Ok(deleted)
     }
 }
 

@@ -91,7 +91,9 @@ impl SetUp<'_> {
         let hash = self.hasher.hash(input.password.clone()).await?;
         let password = mark_of(&hash);
         let done = SignedIn { user_id: user.id, tenant_id: tenant.id, needs_code: false, password };
-        self.context.db().write(move |tx| Box::pin(async move { insert(tx, &tenant, &user, &hash).await })).await?;
+        let mut tx = self.context.db().begin().await?;
+        insert(&mut tx, &tenant, &user, &hash).await?;
+        tx.commit().await?;
         self.link.set(None);
         Ok(done)
     }

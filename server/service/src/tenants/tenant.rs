@@ -56,23 +56,17 @@ impl Tenants<'_> {
         let parsed = (wrong.take("name", input::name(name)), wrong.take("slug", Slug::parse(slug)));
         let (Some(name), Some(slug)) = parsed else { return Err(wrong.into_error().into()) };
         let tenant = new_tenant(self.context.now(), name, slug);
-        let made = tenant.clone();
         let subject = ("tenant", tenant.id.0, tenant.name.as_str());
         let entry = Entry::by(actor, Operation::CreateTenant, tenant.created_at, subject);
         // It is the first entry of the new tenant's own log.
         let entry = Entry { tenant_id: Some(tenant.id.0), ..entry };
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    storage::tenants::insert(tx, &tenant).await?;
-                    let at = storage::micros(tenant.created_at);
-                    storage::tenants::insert_member(tx, tenant.id, user, Role::TenantAdmin, at).await?;
-                    storage::audit::insert(tx, &entry).await
-                })
-            })
-            .await?;
-        Ok(made)
+        let mut tx = self.context.db().begin().await?;
+        storage::tenants::insert(&mut tx, &tenant).await?;
+        let at = storage::micros(tenant.created_at);
+        storage::tenants::insert_member(&mut tx, tenant.id, user, Role::TenantAdmin, at).await?;
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await?;
+        Ok(tenant)
     }
 
     /// Calls the tenant by another name. Its short name stays: clients and scripts hold it.
@@ -87,15 +81,10 @@ impl Tenants<'_> {
         let subject = ("tenant", before.id.0, before.name.as_str());
         let entry = Entry::by(actor, Operation::RenameTenant, self.context.now(), subject).with(format!("now {name}"));
         let after = Tenant { name: name.clone(), ..before.clone() };
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    storage::tenants::rename(tx, &permit, &name).await?;
-                    storage::audit::insert(tx, &entry).await
-                })
-            })
-            .await?;
+        let mut tx = self.context.db().begin().await?;
+        storage::tenants::rename(&mut tx, &permit, &name).await?;
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await?;
         Ok(after)
     }
 }
