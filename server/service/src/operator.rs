@@ -53,15 +53,10 @@ impl Admin<'_> {
         let tenant = new_tenant(self.context.now(), name, slug);
         let id = tenant.id;
         let entry = self.entry(tenant.id, "create_tenant", ("tenant", id.0, tenant.name.as_str()));
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    storage::tenants::insert(tx, &tenant).await?;
-                    storage::audit::insert(tx, &entry).await
-                })
-            })
-            .await?;
+        let mut tx = self.context.db().begin().await?;
+        storage::tenants::insert(&mut tx, &tenant).await?;
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await?;
         Ok(id)
     }
 
@@ -98,19 +93,14 @@ impl Admin<'_> {
             .entry(tenant.id, "create_user", ("user", user.id.0, user.name.as_str()))
             .with(format!("role {}", role.as_str()));
         let (id, at) = (user.id, storage::micros(self.context.now()));
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    storage::tenants::lock_tenant_for_long(tx, tenant.id).await?;
-                    if fresh {
-                        storage::users::insert(tx, &user, &hash).await?;
-                    }
-                    storage::tenants::insert_member(tx, tenant.id, user.id, role, at).await?;
-                    storage::audit::insert(tx, &entry).await
-                })
-            })
-            .await?;
+        let mut tx = self.context.db().begin().await?;
+        storage::tenants::lock_tenant_for_long(&mut tx, tenant.id).await?;
+        if fresh {
+            storage::users::insert(&mut tx, &user, &hash).await?;
+        }
+        storage::tenants::insert_member(&mut tx, tenant.id, user.id, role, at).await?;
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await?;
         Ok(id)
     }
 
@@ -175,14 +165,9 @@ impl Admin<'_> {
         let (permit, user, entry) = self.on_member(tenant_slug, email, Operation::ChangeMemberRole).await?;
         let role: Role =
             role.parse().map_err(|error: domain::tenant::RoleError| ApiError::field("role", error.to_string()))?;
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(
-                    async move { members::change_role(tx, &permit, user, role, |_| entry.clone()).await.map(drop) },
-                )
-            })
-            .await
+        let mut tx = self.context.db().begin().await?;
+        members::change_role(&mut tx, &permit, user, role, |_| entry.clone()).await?;
+        tx.commit().await
     }
 
     /// Ends a membership, with the member's keys in the tenant.
@@ -192,14 +177,9 @@ impl Admin<'_> {
     pub async fn remove_member(&self, tenant_slug: &str, email: &str) -> Result<()> {
         let (permit, user, entry) = self.on_member(tenant_slug, email, Operation::RemoveMember).await?;
         let now = self.context.now();
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(
-                    async move { members::remove(tx, &permit, user, now, OPERATOR, |_| entry.clone()).await.map(drop) },
-                )
-            })
-            .await
+        let mut tx = self.context.db().begin().await?;
+        members::remove(&mut tx, &permit, user, now, OPERATOR, |_| entry.clone()).await?;
+        tx.commit().await
     }
 
     /// Gives a person another name.
@@ -211,15 +191,10 @@ impl Admin<'_> {
         let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
         let operation = Operation::UpdateProfile.as_str();
         let entry = Entry { tenant_id: None, ..self.entry(TenantId(Uuid::nil()), operation, ("user", user.0, email)) };
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    storage::users::rename(tx, user, &name).await?;
-                    storage::audit::insert(tx, &entry.with(format!("now {name}"))).await
-                })
-            })
-            .await
+        let mut tx = self.context.db().begin().await?;
+        storage::users::rename(&mut tx, user, &name).await?;
+        storage::audit::insert(&mut tx, &entry.with(format!("now {name}"))).await?;
+        tx.commit().await
     }
 
     /// Sets a new password and ends all of the person's sessions.
@@ -232,16 +207,11 @@ impl Admin<'_> {
         let hash = self.hasher.hash(password.clone()).await?;
         let entry =
             Entry { tenant_id: None, ..self.entry(TenantId(Uuid::nil()), "change_password", ("user", user.0, email)) };
-        self.context
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    storage::users::update_password(tx, user, &hash).await?;
-                    storage::sessions::delete_of_user(tx, user).await?;
-                    storage::audit::insert(tx, &entry).await
-                })
-            })
-            .await
+        let mut tx = self.context.db().begin().await?;
+        storage::users::update_password(&mut tx, user, &hash).await?;
+        storage::sessions::delete_of_user(&mut tx, user).await?;
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await
     }
 
     /// Ends a person's second factor: for one who has lost the app and the recovery codes.
@@ -252,7 +222,9 @@ impl Admin<'_> {
         let user = self.user(email).await?;
         let operation = Operation::DisableSecondFactor.as_str();
         let entry = Entry { tenant_id: None, ..self.entry(TenantId(Uuid::nil()), operation, ("user", user.0, email)) };
-        self.context.db().write(move |tx| Box::pin(async move { second_factor::disable(tx, user, &entry).await })).await
+        let mut tx = self.context.db().begin().await?;
+        second_factor::disable(&mut tx, user, &entry).await?;
+        tx.commit().await
     }
 
     /// Copies an embedded database into a new file, while it is in use.

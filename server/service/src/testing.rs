@@ -47,43 +47,31 @@ pub async fn fill(services: &Services, slug: &str, crowd: Crowd) -> Result<()> {
     let accounts: Vec<ServiceAccountId> =
         (0..crowd.accounts).map(|_| ServiceAccountId(random::new_id(services.now()))).collect();
     for first in (0..crowd.accounts).step_by(AT_ONCE as usize) {
-        let (tenant, accounts, now) = (tenant.clone(), accounts.clone(), services.now());
+        let now = services.now();
         let last = crowd.accounts.min(first + AT_ONCE);
-        services
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    let target = Target::Tenant(tenant.tenant_id());
-                    let permit = authorize_write(&tenant, Operation::CreateServiceAccount, target)?;
-                    for number in first..last {
-                        let account = account(&permit, accounts[number as usize], number, now);
-                        storage::service_accounts::insert(tx, &permit, &account, None).await?;
-                        if number % 50 == 49 {
-                            storage::service_accounts::delete(tx, &permit, account.id, now, "Bench").await?;
-                        }
-                    }
-                    Ok(())
-                })
-            })
-            .await?;
+        let mut tx = services.db().begin().await?;
+        let target = Target::Tenant(tenant.tenant_id());
+        let permit = authorize_write(&tenant, Operation::CreateServiceAccount, target)?;
+        for number in first..last {
+            let account = account(&permit, accounts[number as usize], number, now);
+            storage::service_accounts::insert(&mut tx, &permit, &account, None).await?;
+            if number % 50 == 49 {
+                storage::service_accounts::delete(&mut tx, &permit, account.id, now, "Bench").await?;
+            }
+        }
+        tx.commit().await?;
     }
     for first in (0..crowd.keys).step_by(AT_ONCE as usize) {
-        let (tenant, accounts, now) = (tenant.clone(), accounts.clone(), services.now());
+        let now = services.now();
         let last = crowd.keys.min(first + AT_ONCE);
-        services
-            .db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    for number in first..last {
-                        let owner = Owner::ServiceAccount(accounts[(number % crowd.accounts) as usize]);
-                        let target = Target::Owner(tenant.tenant_id(), owner);
-                        let permit = authorize_write(&tenant, Operation::CreateApiKey, target)?;
-                        insert_key(tx, &permit, number, now).await?;
-                    }
-                    Ok(())
-                })
-            })
-            .await?;
+        let mut tx = services.db().begin().await?;
+        for number in first..last {
+            let owner = Owner::ServiceAccount(accounts[(number % crowd.accounts) as usize]);
+            let target = Target::Owner(tenant.tenant_id(), owner);
+            let permit = authorize_write(&tenant, Operation::CreateApiKey, target)?;
+            insert_key(&mut tx, &permit, number, now).await?;
+        }
+        tx.commit().await?;
     }
     storage::keys::mark_expired(services.db(), services.now()).await?;
     if let Db::Postgres(pool) = services.db() {

@@ -52,7 +52,9 @@ impl AuditLog<'_> {
         let subject = ("tenant", permit.tenant_id().0, "");
         let entry =
             Entry::by(actor, Operation::ListAuditLog, self.audit.now(), subject).with(format!("exported as {form}"));
-        self.audit.db().write(move |tx| Box::pin(async move { storage::audit::insert(tx, &entry).await })).await?;
+        let mut tx = self.audit.db().begin().await?;
+        storage::audit::insert(&mut tx, &entry).await?;
+        tx.commit().await?;
         let mut query = readable(query);
         query.page = domain::PageRequest { limit: domain::page::MAX_LIMIT, ..domain::PageRequest::default() };
         Ok(Export { permit, query })

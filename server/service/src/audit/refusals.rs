@@ -13,7 +13,7 @@ use crate::{
     access::{Actor, ReadPermit, Target, WritePermit, authorize, authorize_write},
     clock::Clock,
     error::{Error, Result},
-    storage::{self, Db, audit::Entry},
+    storage::{self, Db, audit::Entry, db::to_completion},
 };
 
 /// How many refusals of one actor and operation get an entry each in a minute; the rest of that minute share one, which says
@@ -228,9 +228,16 @@ impl Audit {
         outcome
     }
 
-    /// Writes an entry that goes with no change.
+    /// Writes an entry that goes with no change; also when the caller goes away meanwhile, so that nobody keeps a refusal
+    /// out of the log by closing the connection.
     pub(crate) async fn record(&self, entry: Entry) -> Result<()> {
-        self.db.write(move |tx| Box::pin(async move { storage::audit::insert(tx, &entry).await })).await
+        let db = self.db.clone();
+        let recorded = to_completion(async move {
+            let mut tx = db.begin().await?;
+            storage::audit::insert(&mut tx, &entry).await?;
+            tx.commit().await
+        });
+        recorded.await
     }
 
     /// Has an entry written beside the request, within a second; a process that is killed loses it.
