@@ -101,13 +101,9 @@ pub(crate) async fn delete_beyond(tx: &mut Tx, key: KeyId, most: u32) -> Result<
 
 /// Removes agents that were last heard of before an instant.
 pub(crate) async fn delete_before(db: &Db, instant: DateTime<Utc>) -> Result<()> {
-    db.write(move |tx| {
-        Box::pin(async move {
-            change!(tx, sqlx::query("DELETE FROM agents WHERE last_seen_at < $1").bind(micros(instant)))?;
-            Ok(())
-        })
-    })
-    .await
+    let mut tx = db.begin().await?;
+    change!(&mut tx, sqlx::query("DELETE FROM agents WHERE last_seen_at < $1").bind(micros(instant)))?;
+    tx.commit().await
 }
 
 /// Records that an agent was heard of, unless that is known already. An id under another key than its own changes nothing.

@@ -1,6 +1,6 @@
 //! The two databases behind one type, and the macros that run one text of SQL on either.
 
-use std::{future::Future, pin::Pin, str::FromStr, time::Duration};
+use std::{future::Future, str::FromStr, time::Duration};
 
 use sqlx::{
     PgPool, Postgres, Sqlite, SqlitePool, Transaction,
@@ -27,9 +27,6 @@ pub(crate) enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
 }
-
-/// What a unit of work returns.
-pub(crate) type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// Runs a statement on a [`Db`] outside any transaction: `read!(db, c => sqlx::query(…).fetch_all(c))`.
 macro_rules! read {
@@ -149,22 +146,6 @@ impl Db {
         } else {
             Err(OpenError::Url)
         }
-    }
-
-    /// Does a unit of work in a transaction: all of it is kept, or nothing. It goes on to its end even when the
-    /// caller goes away, because a future dropped between BEGIN and COMMIT leaves a connection half-way.
-    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T> + Send + 'static,
-    {
-        let db = self.clone();
-        let task = tokio::spawn(async move {
-            let mut tx = db.begin().await?;
-            let outcome = work(&mut tx).await;
-            tx.end(outcome).await
-        });
-        task.await.map_err(|cause| Error::Fault(format!("a unit of work did not end: {cause}")))?
     }
 
     /// Begins a transaction. On `SQLite` it holds the write lock from the beginning.

@@ -557,21 +557,18 @@ pub(crate) async fn mark_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
             .fetch_one(c))?;
     let mut is_more = due > 0;
     while is_more {
-        let settled = db.write(move |tx| {
-            Box::pin(async move {
-                super::usage::yield_to_others(tx).await?;
-                let rows = change!(
-                    tx,
-                    sqlx::query(
-                        "UPDATE api_keys SET standing = 3 WHERE standing < 2 AND id IN (SELECT id FROM api_keys \
-                         WHERE expires_at IS NOT NULL AND standing < 2 AND expires_at <= $1 LIMIT 1000)"
-                    )
-                    .bind(micros(now))
-                )?;
-                Ok(rows)
-            })
-        });
-        is_more = settled.await? > 0;
+        let mut tx = db.begin().await?;
+        super::usage::yield_to_others(&mut tx).await?;
+        let rows = change!(
+            &mut tx,
+            sqlx::query(
+                "UPDATE api_keys SET standing = 3 WHERE standing < 2 AND id IN (SELECT id FROM api_keys \
+                 WHERE expires_at IS NOT NULL AND standing < 2 AND expires_at <= $1 LIMIT 1000)"
+            )
+            .bind(micros(now))
+        )?;
+        tx.commit().await?;
+        is_more = rows > 0;
     }
     Ok(())
 }

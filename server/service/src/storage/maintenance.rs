@@ -1,6 +1,6 @@
 //! Migrations, health, backup and checks of the database as a whole.
 
-use std::path::Path;
+use std::{future::Future, path::Path, pin::Pin};
 
 use domain::ApiError;
 use sqlx::{Connection, SqlitePool, migrate::MigrateError};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{Work, change, read},
+    db::{change, read},
 };
 use crate::error::{Error, OpenError, Result};
 
@@ -52,6 +52,9 @@ async fn name_audit_lines(db: &Db) -> std::result::Result<(), OpenError> {
     .await
 }
 
+/// What a round of pending work returns.
+type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
 /// Does pending work by the order of ids, a transaction for each round. `step`: a round behind an id; it gives the last id that
 /// it came to, and none when nothing is left. `failed`: what is said when it can't be done.
 async fn in_rounds<F>(
@@ -65,18 +68,18 @@ where
 {
     let mut after = Uuid::nil();
     while work.is_there(db).await? {
-        let round = db.write(move |tx| {
-            Box::pin(async move {
-                if !work.lock(tx).await? {
-                    return Ok(None);
-                }
-                let last = step(tx, after).await?;
-                if last.is_none() {
-                    work.end(tx).await?;
-                }
-                Ok(last)
-            })
-        });
+        let round = async {
+            let mut tx = db.begin().await?;
+            if !work.lock(&mut tx).await? {
+                return Ok(None);
+            }
+            let last = step(&mut tx, after).await?;
+            if last.is_none() {
+                work.end(&mut tx).await?;
+            }
+            tx.commit().await?;
+            Ok(last)
+        };
         match round.await {
             Ok(Some(last)) => after = last,
             Ok(None) => return Ok(()),
@@ -131,12 +134,13 @@ async fn index_names(db: &Db) -> std::result::Result<(), OpenError> {
     for kind in [super::name_search::Kind::Key, super::name_search::Kind::Account] {
         let mut after = Uuid::nil();
         loop {
-            let round = db.write(move |tx| {
-                Box::pin(async move {
-                    Pending::Names.lock(tx).await?;
-                    super::name_search::index_more(tx, kind, after, 500).await
-                })
-            });
+            let round = async {
+                let mut tx = db.begin().await?;
+                Pending::Names.lock(&mut tx).await?;
+                let last = super::name_search::index_more(&mut tx, kind, after, 500).await?;
+                tx.commit().await?;
+                Ok(last)
+            };
             match round.await {
                 Ok(Some(last)) => after = last,
                 Ok(None) => break,
@@ -145,8 +149,12 @@ async fn index_names(db: &Db) -> std::result::Result<(), OpenError> {
             }
         }
     }
-    let ended = db.write(|tx| Box::pin(async move { Pending::Names.end(tx).await })).await;
-    ended.map_err(|error| OpenError::Names(format!("{error:?}")))
+    let end = async {
+        let mut tx = db.begin().await?;
+        Pending::Names.end(&mut tx).await?;
+        tx.commit().await
+    };
+    end.await.map_err(|error: Error| OpenError::Names(format!("{error:?}")))
 }
 
 /// The numbers that have been applied; none on an empty database.

@@ -40,33 +40,23 @@ pub(crate) async fn list_due(
 
 /// Takes a reminder for oneself. False when another server has it.
 pub(crate) async fn claim(db: &Db, key: KeyId, days: i64, at: DateTime<Utc>) -> Result<bool> {
-    db.write(move |tx| {
-        Box::pin(async move {
-            let rows = change!(
-                tx,
-                sqlx::query("INSERT INTO expiry_notices (key_id, days, sent_at) VALUES ($1, $2, $3) ON CONFLICT (key_id, days) DO NOTHING")
-                    .bind(key.0)
-                    .bind(days)
-                    .bind(micros(at))
-            )?;
-            Ok(rows == 1)
-        })
-    })
-    .await
+    let mut tx = db.begin().await?;
+    let rows = change!(
+        &mut tx,
+        sqlx::query("INSERT INTO expiry_notices (key_id, days, sent_at) VALUES ($1, $2, $3) ON CONFLICT (key_id, days) DO NOTHING")
+            .bind(key.0)
+            .bind(days)
+            .bind(micros(at))
+    )?;
+    tx.commit().await?;
+    Ok(rows == 1)
 }
 
 /// Gives a reminder back that could not be sent.
 pub(crate) async fn give_back(db: &Db, key: KeyId, days: i64) -> Result<()> {
-    db.write(move |tx| {
-        Box::pin(async move {
-            change!(
-                tx,
-                sqlx::query("DELETE FROM expiry_notices WHERE key_id = $1 AND days = $2").bind(key.0).bind(days)
-            )?;
-            Ok(())
-        })
-    })
-    .await
+    let mut tx = db.begin().await?;
+    change!(&mut tx, sqlx::query("DELETE FROM expiry_notices WHERE key_id = $1 AND days = $2").bind(key.0).bind(days))?;
+    tx.commit().await
 }
 
 /// The addresses of a tenant's administrators.

@@ -100,24 +100,23 @@ pub(crate) async fn find(db: &Db, digest: &[u8; 32], now: i64) -> Result<Option<
 pub(crate) async fn insert(db: &Db, digest: [u8; 32], session: StoredSession) -> Result<()> {
     const SQL: &str = "INSERT INTO sessions (digest, user_id, data, expires_at, id, signed_in_at, seen_at, address, user_agent) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    db.write(move |tx| {
-        Box::pin(async move {
-            if let (Some(user), Some(mark)) = (session.user_id, session.begun_by)
-                && super::users::lock_password(tx, user).await?.is_none_or(|hash| mark_of(&hash) != mark)
-            {
-                return Ok(());
-            }
-            write(tx, SQL, digest, &session).await
-        })
-    })
-    .await
+    let mut tx = db.begin().await?;
+    if let (Some(user), Some(mark)) = (session.user_id, session.begun_by)
+        && super::users::lock_password(&mut tx, user).await?.is_none_or(|hash| mark_of(&hash) != mark)
+    {
+        return Ok(());
+    }
+    write(&mut tx, SQL, digest, &session).await?;
+    tx.commit().await
 }
 
 /// Changes one, if it is still there: one that was ended stays so, whatever request of it is still on its way.
 pub(crate) async fn update(db: &Db, digest: [u8; 32], session: StoredSession) -> Result<()> {
     const SQL: &str = "UPDATE sessions SET user_id = $2, data = $3, expires_at = $4, id = $5, signed_in_at = $6, seen_at = $7, \
          address = $8, user_agent = $9 WHERE digest = $1";
-    db.write(move |tx| Box::pin(async move { write(tx, SQL, digest, &session).await })).await
+    let mut tx = db.begin().await?;
+    write(&mut tx, SQL, digest, &session).await?;
+    tx.commit().await
 }
 
 async fn write(tx: &mut Tx, sql: &'static str, digest: [u8; 32], session: &StoredSession) -> Result<()> {
@@ -140,13 +139,9 @@ async fn write(tx: &mut Tx, sql: &'static str, digest: [u8; 32], session: &Store
 
 /// Ends one.
 pub(crate) async fn delete(db: &Db, digest: [u8; 32]) -> Result<()> {
-    db.write(move |tx| {
-        Box::pin(async move {
-            change!(tx, sqlx::query("DELETE FROM sessions WHERE digest = $1").bind(digest.as_slice()))?;
-            Ok(())
-        })
-    })
-    .await
+    let mut tx = db.begin().await?;
+    change!(&mut tx, sqlx::query("DELETE FROM sessions WHERE digest = $1").bind(digest.as_slice()))?;
+    tx.commit().await
 }
 
 /// A person's sessions that aren't over, the last used first. `this`: the digest of the one that asks.
@@ -202,11 +197,7 @@ pub(crate) async fn delete_others_of_user(tx: &mut Tx, user: UserId, kept: &[u8;
 
 /// Removes those that are over.
 pub(crate) async fn delete_expired(db: &Db, now: i64) -> Result<()> {
-    db.write(move |tx| {
-        Box::pin(async move {
-            change!(tx, sqlx::query("DELETE FROM sessions WHERE expires_at <= $1").bind(now))?;
-            Ok(())
-        })
-    })
-    .await
+    let mut tx = db.begin().await?;
+    change!(&mut tx, sqlx::query("DELETE FROM sessions WHERE expires_at <= $1").bind(now))?;
+    tx.commit().await
 }

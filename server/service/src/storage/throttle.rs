@@ -33,11 +33,7 @@ pub(crate) async fn update(tx: &mut Tx, name: &[u8; 32], times: &[DateTime<Utc>]
 
 /// Removes the names that were last tried before an instant.
 pub(crate) async fn delete_before(db: &super::Db, at: DateTime<Utc>) -> Result<()> {
-    db.write(move |tx| {
-        Box::pin(async move {
-            change!(tx, sqlx::query("DELETE FROM attempts WHERE last_at < $1").bind(micros(at)))?;
-            Ok(())
-        })
-    })
-    .await
+    let mut tx = db.begin().await?;
+    change!(&mut tx, sqlx::query("DELETE FROM attempts WHERE last_at < $1").bind(micros(at)))?;
+    tx.commit().await
 }

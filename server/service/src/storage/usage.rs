@@ -235,31 +235,29 @@ pub(crate) async fn recent(db: &Db, permit: &ReadPermit, of: Of, since: DateTime
 pub(crate) async fn sweep(db: &Db, before: DateTime<Utc>) -> Result<()> {
     let many: Vec<(Uuid,)> = read!(db, c =>
         sqlx::query_as("SELECT key_id FROM key_clients GROUP BY key_id HAVING COUNT(*) > $1").bind(MOST_CLIENTS).fetch_all(c))?;
-    db.write(move |tx| {
-        Box::pin(async move {
-            change!(tx, sqlx::query("DELETE FROM key_hours WHERE hour < $1").bind(hour_of(before)))?;
-            change!(tx, sqlx::query("DELETE FROM refusal_hours WHERE hour < $1").bind(hour_of(before)))?;
-            change!(
-                tx,
-                sqlx::query("DELETE FROM key_clients WHERE COALESCE(last_used_at, 0) < $1 AND COALESCE(last_refused_at, 0) < $1")
-                    .bind(micros(before))
-            )?;
-            for (key,) in many {
-                change!(
-                    tx,
-                    sqlx::query(
-                        "DELETE FROM key_clients WHERE key_id = $1 AND (address, user_agent, agent_id) NOT IN \
-                         (SELECT address, user_agent, agent_id FROM key_clients WHERE key_id = $1 ORDER BY \
-                         CASE WHEN COALESCE(last_refused_at, 0) > COALESCE(last_used_at, 0) THEN last_refused_at ELSE last_used_at END DESC LIMIT $2)"
-                    )
-                    .bind(key)
-                    .bind(MOST_CLIENTS)
-                )?;
-            }
-            Ok(())
-        })
-    })
-    .await
+    let mut tx = db.begin().await?;
+    change!(&mut tx, sqlx::query("DELETE FROM key_hours WHERE hour < $1").bind(hour_of(before)))?;
+    change!(&mut tx, sqlx::query("DELETE FROM refusal_hours WHERE hour < $1").bind(hour_of(before)))?;
+    change!(
+        &mut tx,
+        sqlx::query(
+            "DELETE FROM key_clients WHERE COALESCE(last_used_at, 0) < $1 AND COALESCE(last_refused_at, 0) < $1"
+        )
+        .bind(micros(before))
+    )?;
+    for (key,) in many {
+        change!(
+            &mut tx,
+            sqlx::query(
+                "DELETE FROM key_clients WHERE key_id = $1 AND (address, user_agent, agent_id) NOT IN \
+                 (SELECT address, user_agent, agent_id FROM key_clients WHERE key_id = $1 ORDER BY \
+                 CASE WHEN COALESCE(last_refused_at, 0) > COALESCE(last_used_at, 0) THEN last_refused_at ELSE last_used_at END DESC LIMIT $2)"
+            )
+            .bind(key)
+            .bind(MOST_CLIENTS)
+        )?;
+    }
+    tx.commit().await
 }
 
 /// Refused tokens that no key stands behind, by hour and reason, the latest first.
