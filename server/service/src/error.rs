@@ -47,12 +47,6 @@ pub enum OpenError {
     /// A migration failed, or was changed after it had been applied.
     #[error("the migration failed: {0}")]
     Migration(sqlx::migrate::MigrateError),
-    /// The audit log's entries of an earlier version can't be chained.
-    #[error("the audit log can't be chained: {0}")]
-    Chain(String),
-    /// The names of an earlier version can't be indexed.
-    #[error("names can't be indexed: {0}")]
-    Names(String),
     /// Passwords can't be hashed here.
     #[error("passwords can't be hashed: {0}")]
     Hasher(String),

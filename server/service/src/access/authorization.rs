@@ -100,7 +100,7 @@ pub(crate) fn may_lift(actor: &Actor) -> bool {
 /// Who sent an invitation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Inviter {
-    /// The operator, or somebody whom an earlier version kept without an id.
+    /// The operator, who has no id.
     Unnamed,
     /// A person or a service account, with their role in the tenant now.
     Named(Option<Role>),

@@ -1,6 +1,6 @@
 //! The audit log: rows are added in the transaction of the change that they tell of, each chained to the one before.
 
-use std::{collections::BTreeSet, fmt::Write};
+use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 use domain::{AuditId, AuditLine, AuditQuery, Direction, KeyId, Operation, Page, TenantId, audit::Outcome};
@@ -285,20 +285,6 @@ async fn add_name(tx: &mut Tx, chain: Uuid, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Remembers the names of up to `limit` entries after an id that were written before names were remembered. Gives the last
-/// entry's id; none, when none was left.
-pub(crate) async fn add_earlier_names(tx: &mut Tx, after: Uuid, limit: u32) -> Result<Option<Uuid>> {
-    let sql = format!("SELECT id, tenant_id, actor_name FROM audit_log WHERE id > $1 ORDER BY id LIMIT {limit}");
-    let entries: Vec<(Uuid, Option<Uuid>, String)> =
-        run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(after).fetch_all(c))?;
-    let last = entries.last().map(|(id, ..)| *id);
-    let names: BTreeSet<_> = entries.into_iter().map(|(_, tenant, name)| (chain_of(tenant), name)).collect();
-    for (chain, name) in names {
-        add_name(tx, chain, &name).await?;
-    }
-    Ok(last)
-}
-
 fn chain_of(tenant: Option<Uuid>) -> Uuid {
     tenant.unwrap_or_default()
 }
@@ -325,28 +311,6 @@ async fn set_head(tx: &mut Tx, chain: Uuid, hash: &Hash) -> Result<()> {
         sqlx::query("UPDATE audit_heads SET hash = $2 WHERE tenant_id = $1").bind(chain).bind(hash.as_slice())
     )?;
     Ok(())
-}
-
-/// Chains up to `limit` entries after an id that were written before there were chains, the oldest first. Gives the last one's
-/// id; none, when none was left.
-pub(crate) async fn chain_earlier(tx: &mut Tx, after: Uuid, limit: u32) -> Result<Option<Uuid>> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM audit_log a WHERE a.id > $1 AND a.seq IS NULL ORDER BY a.id LIMIT {limit}");
-    let rows: Vec<EntryRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(after).fetch_all(c))?;
-    for row in &rows {
-        let (seq, previous) = next_place(tx, chain_of(row.tenant_id)).await?;
-        let hash = row.digest(&previous, seq);
-        change!(
-            tx,
-            sqlx::query("UPDATE audit_log SET seq = $2, previous = $3, hash = $4 WHERE id = $1")
-                .bind(row.id)
-                .bind(seq)
-                .bind(previous.as_slice())
-                .bind(hash.as_slice())
-        )?;
-        set_head(tx, chain_of(row.tenant_id), &hash).await?;
-    }
-    Ok(rows.last().map(|row| row.id))
 }
 
 /// Where a chain ends, as its head says.

@@ -1,15 +1,11 @@
 //! Migrations, health, backup and checks of the database as a whole.
 
-use std::{future::Future, path::Path, pin::Pin};
+use std::path::Path;
 
 use domain::ApiError;
 use sqlx::{Connection, SqlitePool, migrate::MigrateError};
-use uuid::Uuid;
 
-use super::{
-    Db, Tx,
-    db::{change, read},
-};
+use super::{Db, db::read};
 use crate::error::{Error, OpenError, Result};
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/sqlite");
@@ -33,128 +29,6 @@ async fn migrate(db: &Db) -> std::result::Result<(), OpenError> {
         MigrateError::VersionMissing(number) => OpenError::NewerDatabase(number),
         other => OpenError::Migration(other),
     })
-}
-
-/// Chains the audit entries of earlier versions, some at a time, so that no transaction takes long.
-async fn chain_audit_log(db: &Db) -> std::result::Result<(), OpenError> {
-    in_rounds(db, Pending::Chains, |tx, after| Box::pin(super::audit::chain_earlier(tx, after, 500)), OpenError::Chain)
-        .await
-}
-
-/// Remembers the names in the audit entries of earlier versions, some at a time.
-async fn name_audit_lines(db: &Db) -> std::result::Result<(), OpenError> {
-    in_rounds(
-        db,
-        Pending::AuditNames,
-        |tx, after| Box::pin(super::audit::add_earlier_names(tx, after, 5_000)),
-        OpenError::Names,
-    )
-    .await
-}
-
-/// What a round of pending work returns.
-type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
-
-/// Does pending work by the order of ids, a transaction for each round. `step`: a round behind an id; it gives the last id that
-/// it came to, and none when nothing is left. `failed`: what is said when it can't be done.
-async fn in_rounds<F>(
-    db: &Db,
-    work: Pending,
-    step: F,
-    failed: fn(String) -> OpenError,
-) -> std::result::Result<(), OpenError>
-where
-    F: for<'t> Fn(&'t mut Tx, Uuid) -> Work<'t, Option<Uuid>> + Copy + Send + Sync + 'static,
-{
-    let mut after = Uuid::nil();
-    while work.is_there(db).await? {
-        let round = async {
-            let mut tx = db.begin().await?;
-            if !work.lock(&mut tx).await? {
-                return Ok(None);
-            }
-            let last = step(&mut tx, after).await?;
-            if last.is_none() {
-                work.end(&mut tx).await?;
-            }
-            tx.commit().await?;
-            Ok(last)
-        };
-        match round.await {
-            Ok(Some(last)) => after = last,
-            Ok(None) => return Ok(()),
-            Err(Error::Database(cause)) => return Err(cause.into()),
-            Err(other) => return Err(failed(format!("{other:?}"))),
-        }
-    }
-    Ok(())
-}
-
-/// What is still to be done with the rows of earlier versions. Its row stands until it is done, also when a server ends
-/// half-way; who has locked it works alone.
-#[derive(Clone, Copy, Debug)]
-enum Pending {
-    Chains,
-    Names,
-    AuditNames,
-}
-
-impl Pending {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Chains => "chain_audit_log",
-            Self::Names => "index_names",
-            Self::AuditNames => "audit_names",
-        }
-    }
-
-    async fn is_there(self, db: &Db) -> std::result::Result<bool, OpenError> {
-        let rows: i64 = read!(db, c => sqlx::query_scalar("SELECT COUNT(*) FROM pending_work WHERE name = $1")
-            .bind(self.as_str()).fetch_one(c))?;
-        Ok(rows == 1)
-    }
-
-    /// Takes the row for the transaction. False when the work is done.
-    async fn lock(self, tx: &mut Tx) -> Result<bool> {
-        let sql = "UPDATE pending_work SET name = name WHERE name = $1";
-        Ok(change!(tx, sqlx::query(sql).bind(self.as_str()))? == 1)
-    }
-
-    async fn end(self, tx: &mut Tx) -> Result<()> {
-        change!(tx, sqlx::query("DELETE FROM pending_work WHERE name = $1").bind(self.as_str()))?;
-        Ok(())
-    }
-}
-
-/// Makes the terms of the names of earlier versions, some at a time.
-async fn index_names(db: &Db) -> std::result::Result<(), OpenError> {
-    if !Pending::Names.is_there(db).await? {
-        return Ok(());
-    }
-    for kind in [super::name_search::Kind::Key, super::name_search::Kind::Account] {
-        let mut after = Uuid::nil();
-        loop {
-            let round = async {
-                let mut tx = db.begin().await?;
-                Pending::Names.lock(&mut tx).await?;
-                let last = super::name_search::index_more(&mut tx, kind, after, 500).await?;
-                tx.commit().await?;
-                Ok(last)
-            };
-            match round.await {
-                Ok(Some(last)) => after = last,
-                Ok(None) => break,
-                Err(Error::Database(cause)) => return Err(cause.into()),
-                Err(other) => return Err(OpenError::Names(format!("{other:?}"))),
-            }
-        }
-    }
-    let end = async {
-        let mut tx = db.begin().await?;
-        Pending::Names.end(&mut tx).await?;
-        tx.commit().await
-    };
-    end.await.map_err(|error: Error| OpenError::Names(format!("{error:?}")))
 }
 
 /// The numbers that have been applied; none on an empty database.
@@ -186,16 +60,13 @@ fn known(db: &Db) -> Vec<i64> {
     migrator.iter().map(|migration| migration.version).collect()
 }
 
-/// Applies the migrations that are missing, with the work that belongs to them, and gives their numbers.
+/// Applies the migrations that are missing, and gives their numbers.
 ///
 /// # Errors
 /// When the database is newer than this binary, or a migration fails.
 pub(crate) async fn apply_missing(db: &Db) -> std::result::Result<Vec<i64>, OpenError> {
     let before = applied(db).await?;
     migrate(db).await?;
-    chain_audit_log(db).await?;
-    index_names(db).await?;
-    name_audit_lines(db).await?;
     let after = applied(db).await?;
     Ok(after.into_iter().filter(|number| !before.contains(number)).collect())
 }

@@ -226,20 +226,6 @@ pub(crate) async fn are_few(db: &Db, ids: &str, conditions: &Conditions, few: i6
     Ok(count <= few)
 }
 
-/// Makes the terms of names that were there before there were terms; `after`: the last id of the round before. Gives the
-/// last id of this round, or none when there was nothing left.
-pub(crate) async fn index_more(tx: &mut Tx, kind: Kind, after: Uuid, limit: u32) -> Result<Option<Uuid>> {
-    let table = kind.table();
-    let sql = format!("SELECT id, tenant_id, name FROM {table} WHERE id > $1 ORDER BY id LIMIT {limit}");
-    let rows: Vec<(Uuid, Uuid, String)> =
-        run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(after).fetch_all(c))?;
-    for (id, tenant, name) in &rows {
-        delete(tx, TenantId(*tenant), kind, *id).await?;
-        insert(tx, TenantId(*tenant), kind, *id, name).await?;
-    }
-    Ok(rows.last().map(|row| row.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

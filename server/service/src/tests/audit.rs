@@ -6,12 +6,50 @@ use domain::{
     audit::Outcome,
 };
 
-use crate::{AdminOwner, ChainReport, storage::Db, tests::stage::*};
+use crate::{
+    AdminOwner, ChainReport,
+    storage::{Db, audit},
+    tests::stage::*,
+};
 
 async fn run(stage: &Stage, sql: &'static str) {
     match stage.services.db() {
         Db::Sqlite { writer, .. } => drop(sqlx::query(sql).execute(writer).await.unwrap()),
         Db::Postgres(pool) => drop(sqlx::query(sql).execute(pool).await.unwrap()),
+    }
+}
+
+/// Numbers and hashes every entry again, and moves the heads: what somebody who can write everything would do.
+async fn rechain(stage: &Stage) {
+    macro_rules! execute {
+        ($query:expr) => {
+            match stage.services.db() {
+                Db::Sqlite { writer, .. } => drop($query.execute(writer).await.unwrap()),
+                Db::Postgres(pool) => drop($query.execute(pool).await.unwrap()),
+            }
+        };
+    }
+    let db = stage.services.db();
+    for head in audit::list_heads(db).await.unwrap() {
+        let (mut seq, mut previous) = (0, [0; 32]);
+        for row in audit::list_chain(db, head.tenant_id, 0, 100).await.unwrap() {
+            seq += 1;
+            let hash = row.digest(&previous, seq);
+            execute!(
+                sqlx::query("UPDATE audit_log SET seq = $2, previous = $3, hash = $4 WHERE id = $1")
+                    .bind(row.id)
+                    .bind(seq)
+                    .bind(previous.as_slice())
+                    .bind(hash.as_slice())
+            );
+            previous = hash;
+        }
+        execute!(
+            sqlx::query("UPDATE audit_heads SET seq = $2, hash = $3 WHERE tenant_id = $1")
+                .bind(head.tenant_id)
+                .bind(seq)
+                .bind(previous.as_slice())
+        );
     }
 }
 
@@ -105,10 +143,7 @@ fn a_cut_off_end_is_found_by_the_head_and_a_rewritten_chain_by_what_was_printed_
         assert!(problems(&stage, std::slice::from_ref(&printed)).await.is_empty());
         // Somebody who can write everything leaves out a line, and chains the others anew.
         run(&stage, "DELETE FROM audit_log WHERE seq = 3").await;
-        run(&stage, "UPDATE audit_log SET seq = NULL, previous = NULL, hash = NULL").await;
-        run(&stage, "DELETE FROM audit_heads").await;
-        run(&stage, "INSERT INTO pending_work (name) VALUES ('chain_audit_log')").await;
-        stage.services.migrate().await.unwrap();
+        rechain(&stage).await;
         assert!(problems(&stage, &[]).await.is_empty());
         let ada = stage.session(stage.admin).await;
         stage.add_key(&ada, own(&ada), "e").await;
@@ -271,7 +306,7 @@ fn lines_are_found_by_actor_operation_key_and_time_and_paged() {
 }
 
 #[test]
-fn lines_are_found_by_a_name_in_any_script_and_case_those_of_earlier_versions_too() {
+fn lines_are_found_by_a_name_in_any_script_and_case() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         stage.services.users().rename(&ada, "Ähre_Öz").await.unwrap();
@@ -282,10 +317,6 @@ fn lines_are_found_by_a_name_in_any_script_and_case_those_of_earlier_versions_to
             stage.services.audit_log().list(&ada, &query).await.unwrap().items.len()
         };
         assert_eq!((found("äHRE_ö").await, found("ähreö").await, found("Ähre%").await), (1, 0, 0));
-        run(&stage, "DELETE FROM audit_names").await;
-        assert_eq!(found("äHRE").await, 0);
-        run(&stage, "INSERT INTO pending_work (name) VALUES ('audit_names')").await;
-        stage.services.migrate().await.unwrap();
         assert_eq!((found("äHRE").await, found("operator").await), (1, 2));
     });
 }

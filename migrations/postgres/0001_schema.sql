@@ -1,0 +1,319 @@
+-- Times are microseconds since 1970-01-01 UTC, from the service's clock. Text that is sorted compares by code point, as on SQLite.
+CREATE TABLE tenants (
+    id UUID NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    slug TEXT NOT NULL UNIQUE,
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE users (
+    id UUID NOT NULL PRIMARY KEY,
+    email TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+-- TOTP (RFC 6238). The secret must be readable to check a code with it. No step at or before `last_step` is accepted again.
+CREATE TABLE second_factors (
+    user_id UUID NOT NULL PRIMARY KEY REFERENCES users (id),
+    secret BYTEA NOT NULL,
+    begun_at BIGINT NOT NULL,
+    enabled_at BIGINT,
+    last_step BIGINT NOT NULL
+);
+
+-- SHA-256 of each code. A used code is deleted.
+CREATE TABLE recovery_codes (
+    user_id UUID NOT NULL REFERENCES users (id),
+    digest BYTEA NOT NULL,
+    PRIMARY KEY (user_id, digest)
+);
+
+-- Browser sessions. `digest` is the SHA-256 of the cookie's secret; the columns from `id` on are set after sign-in.
+CREATE TABLE sessions (
+    digest BYTEA NOT NULL PRIMARY KEY,
+    user_id UUID REFERENCES users (id),
+    data TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    id UUID,
+    signed_in_at BIGINT,
+    seen_at BIGINT,
+    address TEXT,
+    user_agent TEXT
+);
+CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+CREATE INDEX sessions_by_user ON sessions (user_id);
+
+-- Failed and current authentication attempts, under the SHA-256 of the account or address that they count against. Times are
+-- in microseconds, the oldest first, separated by spaces.
+CREATE TABLE attempts (
+    name BYTEA NOT NULL PRIMARY KEY,
+    times TEXT NOT NULL,
+    last_at BIGINT NOT NULL
+);
+CREATE INDEX attempts_by_last ON attempts (last_at);
+
+-- `revision` grows with every write that depends on the row, so that such writes wait for each other.
+CREATE TABLE memberships (
+    tenant_id UUID NOT NULL REFERENCES tenants (id),
+    user_id UUID NOT NULL REFERENCES users (id),
+    role TEXT NOT NULL CHECK (role IN ('TENANT_ADMIN', 'USER', 'READ_ONLY_USER')),
+    created_at BIGINT NOT NULL,
+    revision BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (user_id, tenant_id)
+);
+CREATE INDEX memberships_by_tenant ON memberships (tenant_id);
+
+-- `digest` is the SHA-256 of the secret in the invitation's link. `closed_at`: when it was accepted, cancelled or replaced.
+CREATE TABLE invitations (
+    id UUID NOT NULL PRIMARY KEY,
+    tenant_id UUID NOT NULL REFERENCES tenants (id),
+    email TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('TENANT_ADMIN', 'USER', 'READ_ONLY_USER')),
+    digest BYTEA NOT NULL UNIQUE,
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
+    -- The user or service account. NULL: the operator.
+    created_by_id UUID,
+    expires_at BIGINT NOT NULL,
+    closed_at BIGINT
+);
+CREATE INDEX invitations_by_tenant ON invitations (tenant_id, created_at);
+CREATE UNIQUE INDEX invitations_open ON invitations (tenant_id, email) WHERE closed_at IS NULL;
+
+CREATE TABLE service_accounts (
+    id UUID NOT NULL PRIMARY KEY,
+    tenant_id UUID NOT NULL REFERENCES tenants (id),
+    name TEXT NOT NULL,
+    name_folded TEXT COLLATE "C" NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('TENANT_ADMIN', 'USER', 'READ_ONLY_USER')),
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
+    suspended_at BIGINT,
+    suspended_by TEXT,
+    deleted_at BIGINT,
+    deleted_by TEXT,
+    idempotency_key UUID,
+    revision BIGINT NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX service_accounts_living_name ON service_accounts (tenant_id, name) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX service_accounts_idempotency ON service_accounts (tenant_id, idempotency_key);
+CREATE INDEX service_accounts_by_name ON service_accounts (tenant_id, name_folded, id);
+CREATE INDEX service_accounts_by_created ON service_accounts (tenant_id, created_at, id);
+CREATE INDEX service_accounts_living_by_name ON service_accounts (tenant_id, name_folded, id) WHERE deleted_at IS NULL;
+CREATE INDEX service_accounts_living_by_created ON service_accounts (tenant_id, created_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX service_accounts_deleted_by_name ON service_accounts (tenant_id, name_folded, id) WHERE deleted_at IS NOT NULL;
+CREATE INDEX service_accounts_deleted_by_created ON service_accounts (tenant_id, created_at, id) WHERE deleted_at IS NOT NULL;
+
+CREATE TABLE api_keys (
+    id UUID NOT NULL PRIMARY KEY,
+    -- SHA-256 of the whole token.
+    digest BYTEA NOT NULL UNIQUE,
+    hint TEXT NOT NULL,
+    tenant_id UUID NOT NULL REFERENCES tenants (id),
+    user_id UUID REFERENCES users (id),
+    service_account_id UUID REFERENCES service_accounts (id),
+    name TEXT NOT NULL,
+    name_folded TEXT COLLATE "C" NOT NULL,
+    -- Lists are indexed by this number: 0 active, 1 suspended (itself or with its account), 2 revoked, 3 expired. The service
+    -- marks expired keys within a second; statements therefore compare the expiry with the time too.
+    standing BIGINT NOT NULL DEFAULT 0,
+    -- To the millisecond, as the id (UUID v7) holds it: ids sort by creation.
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
+    created_by_id UUID NOT NULL,
+    created_by_key UUID,
+    created_channel TEXT NOT NULL,
+    expires_at BIGINT,
+    suspended_at BIGINT,
+    suspended_by TEXT,
+    suspended_by_id UUID,
+    -- When it was last resumed; it counts as unused only from then on.
+    resumed_at BIGINT,
+    revoked_at BIGINT,
+    revoked_by TEXT,
+    revoke_reason TEXT,
+    -- When its owner or creator left the tenant.
+    orphaned_at BIGINT,
+    -- Rotation: the key before, the key after and when, and the expiry that this key had before. `ends_key` is set in the new
+    -- key: its first use expires that key.
+    replaces UUID,
+    replaced_by UUID,
+    rolled_at BIGINT,
+    expires_before_roll BIGINT,
+    ends_key UUID,
+    last_used_at BIGINT,
+    last_used_address TEXT,
+    last_used_agent TEXT,
+    last_refused_at BIGINT,
+    last_refused_address TEXT,
+    last_refused_agent TEXT,
+    idempotency_key UUID,
+    CHECK ((user_id IS NULL) <> (service_account_id IS NULL))
+);
+CREATE UNIQUE INDEX api_keys_user_idempotency ON api_keys (user_id, idempotency_key);
+CREATE UNIQUE INDEX api_keys_account_idempotency ON api_keys (service_account_id, idempotency_key);
+CREATE INDEX api_keys_user_created ON api_keys (user_id, standing, created_at, id);
+CREATE INDEX api_keys_user_name ON api_keys (user_id, standing, name_folded, id);
+CREATE INDEX api_keys_user_expires ON api_keys (user_id, standing, COALESCE(expires_at, 9223372036854775807), id);
+CREATE INDEX api_keys_user_used ON api_keys (user_id, standing, COALESCE(last_used_at, 0), id);
+CREATE INDEX api_keys_account_created ON api_keys (service_account_id, standing, created_at, id);
+CREATE INDEX api_keys_account_name ON api_keys (service_account_id, standing, name_folded, id);
+CREATE INDEX api_keys_account_expires ON api_keys (service_account_id, standing, COALESCE(expires_at, 9223372036854775807), id);
+CREATE INDEX api_keys_account_used ON api_keys (service_account_id, standing, COALESCE(last_used_at, 0), id);
+-- These hold the expiry too, so that a walk along them tells expired keys without reading the rows.
+CREATE INDEX api_keys_tenant_created ON api_keys (tenant_id, standing, created_at, id, expires_at);
+CREATE INDEX api_keys_tenant_name ON api_keys (tenant_id, standing, name_folded, id, expires_at);
+CREATE INDEX api_keys_tenant_expires ON api_keys (tenant_id, standing, COALESCE(expires_at, 9223372036854775807), id);
+CREATE INDEX api_keys_tenant_used ON api_keys (tenant_id, standing, COALESCE(last_used_at, 0), id, expires_at, created_at);
+-- What a search needs of each key that it finds.
+CREATE INDEX api_keys_found ON api_keys (id, tenant_id, standing, created_at, name_folded, expires_at);
+CREATE INDEX api_keys_by_expiry ON api_keys (expires_at) WHERE expires_at IS NOT NULL AND standing < 2;
+CREATE INDEX api_keys_by_hint ON api_keys (tenant_id, hint);
+CREATE INDEX api_keys_by_creator ON api_keys (tenant_id, created_by_id);
+CREATE INDEX api_keys_by_creating_key ON api_keys (created_by_key) WHERE created_by_key IS NOT NULL;
+CREATE INDEX api_keys_rolled ON api_keys (tenant_id, last_refused_at) WHERE replaced_by IS NOT NULL;
+-- Key policies: ownerless keys, the lifetime, and users' keys.
+CREATE INDEX api_keys_orphaned ON api_keys (tenant_id, standing, orphaned_at) WHERE orphaned_at IS NOT NULL;
+CREATE INDEX api_keys_tenant_lifetime ON api_keys (tenant_id, standing, (COALESCE(expires_at, 9223372036854775807) - created_at));
+CREATE INDEX api_keys_tenant_users ON api_keys (tenant_id, standing, user_id) WHERE user_id IS NOT NULL;
+
+-- Search by a part of a name: every suffix of every word, folded, so that a part of a word is a prefix of a row.
+CREATE TABLE name_terms (
+    tenant_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    term TEXT COLLATE "C" NOT NULL,
+    subject_id UUID NOT NULL,
+    -- The whole name, for lists that are sorted by it.
+    name_folded TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (tenant_id, kind, term, subject_id) INCLUDE (name_folded)
+);
+
+-- A tenant's key policies: a row for each time from which one is effective.
+CREATE TABLE tenant_policies (
+    tenant_id UUID NOT NULL REFERENCES tenants (id),
+    policy TEXT NOT NULL,
+    days BIGINT,
+    holds_from BIGINT NOT NULL,
+    set_at BIGINT NOT NULL,
+    set_by TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, policy, holds_from)
+);
+
+-- Long-running clients of keys. `identity` is a digest of kind, name, labels and address: what makes two starts the same agent.
+-- Labels are a JSON list of strings.
+CREATE TABLE agents (
+    id UUID NOT NULL PRIMARY KEY,
+    tenant_id UUID NOT NULL REFERENCES tenants (id),
+    key_id UUID NOT NULL REFERENCES api_keys (id),
+    identity BYTEA NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    version TEXT,
+    address TEXT,
+    first_seen_at BIGINT NOT NULL,
+    last_seen_at BIGINT NOT NULL,
+    UNIQUE (key_id, identity)
+);
+CREATE INDEX agents_by_tenant ON agents (tenant_id, last_seen_at);
+CREATE INDEX agents_by_key ON agents (key_id, last_seen_at);
+
+-- Usage of keys by client: an address, a user agent and an agent. What isn't known is the empty string or the nil id.
+CREATE TABLE key_clients (
+    key_id UUID NOT NULL REFERENCES api_keys (id),
+    address TEXT NOT NULL,
+    user_agent TEXT NOT NULL,
+    agent_id UUID NOT NULL,
+    first_seen_at BIGINT NOT NULL,
+    last_used_at BIGINT,
+    last_refused_at BIGINT,
+    uses BIGINT NOT NULL,
+    refusals BIGINT NOT NULL,
+    PRIMARY KEY (key_id, address, user_agent, agent_id)
+);
+CREATE INDEX key_clients_by_use ON key_clients (key_id, last_used_at);
+
+-- Usage of keys by hour, counted since 1970-01-01 UTC.
+CREATE TABLE key_hours (
+    key_id UUID NOT NULL REFERENCES api_keys (id),
+    hour BIGINT NOT NULL,
+    uses BIGINT NOT NULL,
+    refusals BIGINT NOT NULL,
+    PRIMARY KEY (key_id, hour)
+);
+CREATE INDEX key_hours_by_hour ON key_hours (hour);
+
+-- Refused tokens that belong to no key.
+CREATE TABLE refusal_hours (
+    hour BIGINT NOT NULL,
+    reason TEXT NOT NULL,
+    refusals BIGINT NOT NULL,
+    PRIMARY KEY (hour, reason)
+);
+
+-- Reminders of a key's expiry, so that each is sent once: the row is inserted before the mail is sent.
+CREATE TABLE expiry_notices (
+    key_id UUID NOT NULL REFERENCES api_keys (id),
+    days BIGINT NOT NULL,
+    sent_at BIGINT NOT NULL,
+    PRIMARY KEY (key_id, days)
+);
+
+-- Calendar feeds, under the SHA-256 of the secret in their link. A feed with a key shows that key's tenant only, and ends with
+-- the key.
+CREATE TABLE calendar_feeds (
+    digest BYTEA NOT NULL PRIMARY KEY,
+    user_id UUID NOT NULL REFERENCES users (id),
+    key_id UUID REFERENCES api_keys (id),
+    created_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX calendar_feeds_by_user ON calendar_feeds (user_id) WHERE key_id IS NULL;
+CREATE UNIQUE INDEX calendar_feeds_by_key ON calendar_feeds (key_id) WHERE key_id IS NOT NULL;
+CREATE INDEX calendar_feeds_of_user ON calendar_feeds (user_id);
+
+-- Each entry has a number, the hash of the entry before it and its own: one chain for each tenant, and one for the entries of
+-- no tenant.
+CREATE TABLE audit_log (
+    id UUID NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    tenant_id UUID,
+    operation TEXT NOT NULL,
+    result TEXT NOT NULL,
+    actor_kind TEXT NOT NULL,
+    actor_id UUID,
+    actor_name TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    key_id UUID,
+    address TEXT,
+    user_agent TEXT,
+    subject_kind TEXT NOT NULL,
+    subject_id UUID,
+    subject_name TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    seq BIGINT,
+    previous BYTEA,
+    hash BYTEA
+);
+CREATE UNIQUE INDEX audit_log_chain ON audit_log (tenant_id, seq);
+CREATE INDEX audit_log_by_operation ON audit_log (tenant_id, operation, seq);
+CREATE INDEX audit_log_by_subject ON audit_log (tenant_id, subject_id, seq);
+CREATE INDEX audit_log_by_actor ON audit_log (tenant_id, actor_id, seq);
+CREATE INDEX audit_log_by_name ON audit_log (tenant_id, actor_name, seq);
+CREATE INDEX audit_log_by_time ON audit_log (tenant_id, at);
+
+-- The last number and hash of each chain, so that a chain that was cut off is noticed. The nil id: entries of no tenant.
+CREATE TABLE audit_heads (
+    tenant_id UUID NOT NULL PRIMARY KEY,
+    seq BIGINT NOT NULL,
+    hash BYTEA NOT NULL
+);
+
+-- The actors' names of each chain, folded by the service, so that search ignores case in any script.
+CREATE TABLE audit_names (
+    tenant_id UUID NOT NULL,
+    name TEXT NOT NULL,
+    folded TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, name)
+);
