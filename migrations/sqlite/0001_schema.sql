@@ -45,14 +45,14 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 CREATE INDEX sessions_by_user ON sessions (user_id);
 
--- Failed and current authentication attempts, under the SHA-256 of the account or address that they count against. Times are
--- in microseconds, the oldest first, separated by spaces.
-CREATE TABLE attempts (
-    name BLOB NOT NULL PRIMARY KEY,
-    times TEXT NOT NULL,
-    last_at INTEGER NOT NULL
+-- Failed and current authentication attempts. `bucket` is the SHA-256 of the account or address that they count against;
+-- `attempts` are their times in microseconds, the oldest first, separated by spaces.
+CREATE TABLE throttle (
+    bucket BLOB NOT NULL PRIMARY KEY,
+    attempts TEXT NOT NULL,
+    last_attempt_at INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX attempts_by_last ON attempts (last_at);
+CREATE INDEX throttle_by_last_attempt ON throttle (last_attempt_at);
 
 -- `revision` grows with every write that depends on the row, so that such writes wait for each other.
 CREATE TABLE memberships (
@@ -97,12 +97,12 @@ CREATE TABLE service_accounts (
     idempotency_key BLOB,
     revision INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE UNIQUE INDEX service_accounts_living_name ON service_accounts (tenant_id, name) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX service_accounts_active_name ON service_accounts (tenant_id, name) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX service_accounts_idempotency ON service_accounts (tenant_id, idempotency_key);
 CREATE INDEX service_accounts_by_name ON service_accounts (tenant_id, name_folded, id);
 CREATE INDEX service_accounts_by_created ON service_accounts (tenant_id, created_at, id);
-CREATE INDEX service_accounts_living_by_name ON service_accounts (tenant_id, name_folded, id) WHERE deleted_at IS NULL;
-CREATE INDEX service_accounts_living_by_created ON service_accounts (tenant_id, created_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX service_accounts_active_by_name ON service_accounts (tenant_id, name_folded, id) WHERE deleted_at IS NULL;
+CREATE INDEX service_accounts_active_by_created ON service_accounts (tenant_id, created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX service_accounts_deleted_by_name ON service_accounts (tenant_id, name_folded, id) WHERE deleted_at IS NOT NULL;
 CREATE INDEX service_accounts_deleted_by_created ON service_accounts (tenant_id, created_at, id) WHERE deleted_at IS NOT NULL;
 
@@ -118,7 +118,7 @@ CREATE TABLE api_keys (
     name_folded TEXT NOT NULL,
     -- Lists are indexed by this number: 0 active, 1 suspended (itself or with its account), 2 revoked, 3 expired. The service
     -- marks expired keys within a second; statements therefore compare the expiry with the time too.
-    standing INTEGER NOT NULL DEFAULT 0,
+    lifecycle INTEGER NOT NULL CHECK (lifecycle IN (0, 1, 2, 3)),
     -- To the millisecond, as the id (UUID v7) holds it: ids sort by creation.
     created_at INTEGER NOT NULL,
     created_by TEXT NOT NULL,
@@ -150,55 +150,56 @@ CREATE TABLE api_keys (
     last_refused_address TEXT,
     last_refused_agent TEXT,
     idempotency_key BLOB,
-    CHECK ((user_id IS NULL) <> (service_account_id IS NULL))
+    CHECK ((user_id IS NULL) <> (service_account_id IS NULL)),
+    CHECK ((lifecycle = 2) = (revoked_at IS NOT NULL))
 ) STRICT;
 CREATE UNIQUE INDEX api_keys_user_idempotency ON api_keys (user_id, idempotency_key);
 CREATE UNIQUE INDEX api_keys_account_idempotency ON api_keys (service_account_id, idempotency_key);
-CREATE INDEX api_keys_user_created ON api_keys (user_id, standing, created_at, id);
-CREATE INDEX api_keys_user_name ON api_keys (user_id, standing, name_folded, id);
-CREATE INDEX api_keys_user_expires ON api_keys (user_id, standing, COALESCE(expires_at, 9223372036854775807), id);
-CREATE INDEX api_keys_user_used ON api_keys (user_id, standing, COALESCE(last_used_at, 0), id);
-CREATE INDEX api_keys_account_created ON api_keys (service_account_id, standing, created_at, id);
-CREATE INDEX api_keys_account_name ON api_keys (service_account_id, standing, name_folded, id);
-CREATE INDEX api_keys_account_expires ON api_keys (service_account_id, standing, COALESCE(expires_at, 9223372036854775807), id);
-CREATE INDEX api_keys_account_used ON api_keys (service_account_id, standing, COALESCE(last_used_at, 0), id);
+CREATE INDEX api_keys_user_created ON api_keys (user_id, lifecycle, created_at, id);
+CREATE INDEX api_keys_user_name ON api_keys (user_id, lifecycle, name_folded, id);
+CREATE INDEX api_keys_user_expires ON api_keys (user_id, lifecycle, COALESCE(expires_at, 9223372036854775807), id);
+CREATE INDEX api_keys_user_used ON api_keys (user_id, lifecycle, COALESCE(last_used_at, 0), id);
+CREATE INDEX api_keys_account_created ON api_keys (service_account_id, lifecycle, created_at, id);
+CREATE INDEX api_keys_account_name ON api_keys (service_account_id, lifecycle, name_folded, id);
+CREATE INDEX api_keys_account_expires ON api_keys (service_account_id, lifecycle, COALESCE(expires_at, 9223372036854775807), id);
+CREATE INDEX api_keys_account_used ON api_keys (service_account_id, lifecycle, COALESCE(last_used_at, 0), id);
 -- These hold the expiry too, so that a walk along them tells expired keys without reading the rows.
-CREATE INDEX api_keys_tenant_created ON api_keys (tenant_id, standing, created_at, id, expires_at);
-CREATE INDEX api_keys_tenant_name ON api_keys (tenant_id, standing, name_folded, id, expires_at);
-CREATE INDEX api_keys_tenant_expires ON api_keys (tenant_id, standing, COALESCE(expires_at, 9223372036854775807), id);
-CREATE INDEX api_keys_tenant_used ON api_keys (tenant_id, standing, COALESCE(last_used_at, 0), id, expires_at, created_at);
+CREATE INDEX api_keys_tenant_created ON api_keys (tenant_id, lifecycle, created_at, id, expires_at);
+CREATE INDEX api_keys_tenant_name ON api_keys (tenant_id, lifecycle, name_folded, id, expires_at);
+CREATE INDEX api_keys_tenant_expires ON api_keys (tenant_id, lifecycle, COALESCE(expires_at, 9223372036854775807), id);
+CREATE INDEX api_keys_tenant_used ON api_keys (tenant_id, lifecycle, COALESCE(last_used_at, 0), id, expires_at, created_at);
 -- What a search needs of each key that it finds.
-CREATE INDEX api_keys_found ON api_keys (id, tenant_id, standing, created_at, name_folded, expires_at);
-CREATE INDEX api_keys_by_expiry ON api_keys (expires_at) WHERE expires_at IS NOT NULL AND standing < 2;
+CREATE INDEX api_keys_found ON api_keys (id, tenant_id, lifecycle, created_at, name_folded, expires_at);
+CREATE INDEX api_keys_by_expiry ON api_keys (expires_at) WHERE expires_at IS NOT NULL AND lifecycle < 2;
 CREATE INDEX api_keys_by_hint ON api_keys (tenant_id, hint);
 CREATE INDEX api_keys_by_creator ON api_keys (tenant_id, created_by_id);
 CREATE INDEX api_keys_by_creating_key ON api_keys (created_by_key) WHERE created_by_key IS NOT NULL;
 CREATE INDEX api_keys_rolled ON api_keys (tenant_id, last_refused_at) WHERE replaced_by IS NOT NULL;
 -- Key policies: ownerless keys, the lifetime, and users' keys.
-CREATE INDEX api_keys_orphaned ON api_keys (tenant_id, standing, orphaned_at) WHERE orphaned_at IS NOT NULL;
-CREATE INDEX api_keys_tenant_lifetime ON api_keys (tenant_id, standing, (COALESCE(expires_at, 9223372036854775807) - created_at));
-CREATE INDEX api_keys_tenant_users ON api_keys (tenant_id, standing, user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX api_keys_orphaned ON api_keys (tenant_id, lifecycle, orphaned_at) WHERE orphaned_at IS NOT NULL;
+CREATE INDEX api_keys_tenant_lifetime ON api_keys (tenant_id, lifecycle, (COALESCE(expires_at, 9223372036854775807) - created_at));
+CREATE INDEX api_keys_tenant_users ON api_keys (tenant_id, lifecycle, user_id) WHERE user_id IS NOT NULL;
 
 -- Search by a part of a name: every suffix of every word, folded, so that a part of a word is a prefix of a row.
-CREATE TABLE name_terms (
+CREATE TABLE name_search (
     tenant_id BLOB NOT NULL,
-    kind TEXT NOT NULL,
-    term TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('key', 'account')),
+    suffix TEXT NOT NULL,
     subject_id BLOB NOT NULL,
     -- The whole name, for lists that are sorted by it.
     name_folded TEXT NOT NULL,
-    PRIMARY KEY (tenant_id, kind, term, subject_id)
+    PRIMARY KEY (tenant_id, kind, suffix, subject_id)
 ) STRICT, WITHOUT ROWID;
 
 -- A tenant's key policies: a row for each time from which one is effective.
-CREATE TABLE tenant_policies (
+CREATE TABLE key_policies (
     tenant_id BLOB NOT NULL REFERENCES tenants (id),
-    policy TEXT NOT NULL,
+    kind TEXT NOT NULL,
     days INTEGER,
-    holds_from INTEGER NOT NULL,
+    effective_from INTEGER NOT NULL,
     set_at INTEGER NOT NULL,
     set_by TEXT NOT NULL,
-    PRIMARY KEY (tenant_id, policy, holds_from)
+    PRIMARY KEY (tenant_id, kind, effective_from)
 ) STRICT;
 
 -- Long-running clients of keys. `identity` is a digest of kind, name, labels and address: what makes two starts the same agent.
@@ -221,7 +222,7 @@ CREATE INDEX agents_by_tenant ON agents (tenant_id, last_seen_at);
 CREATE INDEX agents_by_key ON agents (key_id, last_seen_at);
 
 -- Usage of keys by client: an address, a user agent and an agent. What isn't known is the empty string or the nil id.
-CREATE TABLE key_clients (
+CREATE TABLE key_usage_clients (
     key_id BLOB NOT NULL REFERENCES api_keys (id),
     address TEXT NOT NULL,
     user_agent TEXT NOT NULL,
@@ -229,36 +230,36 @@ CREATE TABLE key_clients (
     first_seen_at INTEGER NOT NULL,
     last_used_at INTEGER,
     last_refused_at INTEGER,
-    uses INTEGER NOT NULL,
-    refusals INTEGER NOT NULL,
+    use_count INTEGER NOT NULL,
+    refusal_count INTEGER NOT NULL,
     PRIMARY KEY (key_id, address, user_agent, agent_id)
 ) STRICT;
-CREATE INDEX key_clients_by_use ON key_clients (key_id, last_used_at);
+CREATE INDEX key_usage_clients_by_use ON key_usage_clients (key_id, last_used_at);
 
 -- Usage of keys by hour, counted since 1970-01-01 UTC.
-CREATE TABLE key_hours (
+CREATE TABLE key_usage_hours (
     key_id BLOB NOT NULL REFERENCES api_keys (id),
     hour INTEGER NOT NULL,
-    uses INTEGER NOT NULL,
-    refusals INTEGER NOT NULL,
+    use_count INTEGER NOT NULL,
+    refusal_count INTEGER NOT NULL,
     PRIMARY KEY (key_id, hour)
 ) STRICT;
-CREATE INDEX key_hours_by_hour ON key_hours (hour);
+CREATE INDEX key_usage_hours_by_hour ON key_usage_hours (hour);
 
 -- Refused tokens that belong to no key.
 CREATE TABLE refusal_hours (
     hour INTEGER NOT NULL,
     reason TEXT NOT NULL,
-    refusals INTEGER NOT NULL,
+    refusal_count INTEGER NOT NULL,
     PRIMARY KEY (hour, reason)
 ) STRICT;
 
 -- Reminders of a key's expiry, so that each is sent once: the row is inserted before the mail is sent.
-CREATE TABLE expiry_notices (
+CREATE TABLE expiry_reminders (
     key_id BLOB NOT NULL REFERENCES api_keys (id),
-    days INTEGER NOT NULL,
+    days_before INTEGER NOT NULL,
     sent_at INTEGER NOT NULL,
-    PRIMARY KEY (key_id, days)
+    PRIMARY KEY (key_id, days_before)
 ) STRICT;
 
 -- Calendar feeds, under the SHA-256 of the secret in their link. A feed with a key shows that key's tenant only, and ends with
@@ -280,7 +281,7 @@ CREATE TABLE audit_log (
     at INTEGER NOT NULL,
     tenant_id BLOB,
     operation TEXT NOT NULL,
-    result TEXT NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('done', 'refused')),
     actor_kind TEXT NOT NULL,
     actor_id BLOB,
     actor_name TEXT NOT NULL,
@@ -292,9 +293,9 @@ CREATE TABLE audit_log (
     subject_id BLOB,
     subject_name TEXT NOT NULL,
     detail TEXT NOT NULL,
-    seq INTEGER,
-    previous BLOB,
-    hash BLOB
+    seq INTEGER NOT NULL,
+    previous_hash BLOB NOT NULL,
+    hash BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX audit_log_chain ON audit_log (tenant_id, seq);
 CREATE INDEX audit_log_by_operation ON audit_log (tenant_id, operation, seq);
@@ -311,9 +312,9 @@ CREATE TABLE audit_heads (
 ) STRICT;
 
 -- The actors' names of each chain, folded by the service, so that search ignores case in any script.
-CREATE TABLE audit_names (
+CREATE TABLE audit_actor_names (
     tenant_id BLOB NOT NULL,
     name TEXT NOT NULL,
-    folded TEXT NOT NULL,
+    name_folded TEXT NOT NULL,
     PRIMARY KEY (tenant_id, name)
 ) STRICT;

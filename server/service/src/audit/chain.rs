@@ -65,10 +65,10 @@ impl AuditLog<'_> {
         let is_longer = loop {
             let rows = storage::audit::list_chain(self.audit.db(), head.tenant_id, walk.number, AT_ONCE).await?;
             // What was written since the head was read is the next walk's.
-            for row in rows.iter().filter(|row| row.seq.is_some_and(|number| number <= head.seq)) {
+            for row in rows.iter().filter(|row| row.seq <= head.seq) {
                 walk.step(row);
             }
-            let is_longer = rows.iter().any(|row| row.seq > Some(head.seq));
+            let is_longer = rows.iter().any(|row| row.seq > head.seq);
             if is_longer || rows.len() < AT_ONCE as usize {
                 break is_longer;
             }
@@ -117,18 +117,17 @@ struct Walk {
 
 impl Walk {
     fn step(&mut self, row: &EntryRow) {
-        let number = row.seq.unwrap_or(0);
-        let (previous, hash) = (row.previous.clone().unwrap_or_default(), row.hash.clone().unwrap_or_default());
+        let (number, hash) = (row.seq, row.hash.clone());
         let expected = self.hash.clone().unwrap_or_else(|| vec![0; 32]);
         match number - self.number {
-            1 if previous != expected => {
+            1 if row.previous_hash != expected => {
                 self.problems.push(format!("line {number} doesn't follow the one before it"));
             }
             1 => {}
             2 => self.problems.push(format!("line {} is missing", number - 1)),
             _ => self.problems.push(format!("lines {} to {} are missing", self.number + 1, number - 1)),
         }
-        if row.digest(&previous, number).as_slice() != hash.as_slice() {
+        if row.digest().as_slice() != hash.as_slice() {
             self.problems.push(format!("line {number} was changed"));
         }
         let text = hex(&hash);

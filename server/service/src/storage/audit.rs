@@ -27,7 +27,7 @@ type Hash = [u8; 32];
 /// What stands before the first entry of a chain.
 const BEGINNING: Hash = [0; 32];
 
-const COLUMNS: &str = "a.id, a.seq, a.previous, a.hash, a.at, a.tenant_id, a.operation, a.result, a.actor_kind, a.actor_id, a.actor_name, \
+const COLUMNS: &str = "a.id, a.seq, a.previous_hash, a.hash, a.at, a.tenant_id, a.operation, a.outcome, a.actor_kind, a.actor_id, a.actor_name, \
     a.channel, a.key_id, a.address, a.user_agent, a.subject_kind, a.subject_id, a.subject_name, a.detail";
 
 /// One entry.
@@ -119,13 +119,13 @@ impl Entry {
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct EntryRow {
     pub(crate) id: Uuid,
-    pub(crate) seq: Option<i64>,
-    pub(crate) previous: Option<Vec<u8>>,
-    pub(crate) hash: Option<Vec<u8>>,
+    pub(crate) seq: i64,
+    pub(crate) previous_hash: Vec<u8>,
+    pub(crate) hash: Vec<u8>,
     at: i64,
     tenant_id: Option<Uuid>,
     operation: String,
-    result: String,
+    outcome: String,
     actor_kind: String,
     actor_id: Option<Uuid>,
     actor_name: String,
@@ -142,15 +142,15 @@ pub(crate) struct EntryRow {
 impl EntryRow {
     /// SHA-256 over the hash before, the number and every fact. Each part goes in behind its length, and an absent one
     /// as another length than an empty one, so that no two entries have the same bytes.
-    pub(crate) fn digest(&self, previous: &[u8], seq: i64) -> Hash {
+    pub(crate) fn digest(&self) -> Hash {
         fn add(hash: &mut Sha256, part: Option<&[u8]>) {
             let length = part.map_or(u64::MAX, |part| part.len() as u64);
             hash.update(length.to_be_bytes());
             hash.update(part.unwrap_or_default());
         }
         let mut hash = Sha256::new();
-        add(&mut hash, Some(previous));
-        for number in [seq, self.at] {
+        add(&mut hash, Some(&self.previous_hash));
+        for number in [self.seq, self.at] {
             add(&mut hash, Some(&number.to_be_bytes()));
         }
         add(&mut hash, Some(self.id.as_bytes()));
@@ -159,7 +159,7 @@ impl EntryRow {
         }
         let texts = [
             &self.operation,
-            &self.result,
+            &self.outcome,
             &self.actor_kind,
             &self.actor_name,
             &self.channel,
@@ -176,16 +176,17 @@ impl EntryRow {
         hash.finalize().into()
     }
 
-    fn of(entry: &Entry) -> Self {
+    /// An entry behind the last of its chain; without its own hash yet.
+    fn of(entry: &Entry, seq: i64, previous_hash: Vec<u8>) -> Self {
         Self {
             id: random::new_id(entry.at),
-            seq: None,
-            previous: None,
-            hash: None,
+            seq,
+            previous_hash,
+            hash: Vec::new(),
             at: micros(entry.at),
             tenant_id: entry.tenant_id,
             operation: entry.operation.to_owned(),
-            result: entry.outcome.as_str().to_owned(),
+            outcome: entry.outcome.as_str().to_owned(),
             actor_kind: entry.actor_kind.to_owned(),
             actor_id: entry.actor_id,
             actor_name: entry.actor_name.clone(),
@@ -205,10 +206,10 @@ impl From<EntryRow> for AuditLine {
     fn from(row: EntryRow) -> Self {
         Self {
             id: AuditId(row.id),
-            number: row.seq.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0),
+            number: u64::try_from(row.seq).unwrap_or(0),
             at: instant(row.at),
             operation: row.operation,
-            outcome: Outcome::from_word(&row.result).unwrap_or(Outcome::Done),
+            outcome: Outcome::from_word(&row.outcome).unwrap_or(Outcome::Done),
             actor_kind: row.actor_kind,
             actor_id: row.actor_id,
             actor_name: row.actor_name,
@@ -220,7 +221,7 @@ impl From<EntryRow> for AuditLine {
             subject_id: row.subject_id,
             subject_name: row.subject_name,
             detail: row.detail,
-            hash: hex(&row.hash.unwrap_or_default()),
+            hash: hex(&row.hash),
         }
     }
 }
@@ -239,21 +240,21 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// NOTE: the chain's head stays locked until the transaction ends, so that a tenant's changes come one after the other.
 /// A use case therefore takes every other lock first, and adds its entries last.
 pub(crate) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<()> {
-    let row = EntryRow::of(entry);
-    let (seq, previous) = next_place(tx, chain_of(row.tenant_id)).await?;
-    let hash = row.digest(&previous, seq);
+    let (seq, previous_hash) = next_place(tx, chain_of(entry.tenant_id)).await?;
+    let row = EntryRow::of(entry, seq, previous_hash);
+    let hash = row.digest();
     change!(
         tx,
         sqlx::query(
-            "INSERT INTO audit_log (id, at, tenant_id, operation, result, actor_kind, actor_id, actor_name, channel, key_id, \
-             address, user_agent, subject_kind, subject_id, subject_name, detail, seq, previous, hash) \
+            "INSERT INTO audit_log (id, at, tenant_id, operation, outcome, actor_kind, actor_id, actor_name, channel, key_id, \
+             address, user_agent, subject_kind, subject_id, subject_name, detail, seq, previous_hash, hash) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
         )
         .bind(row.id)
         .bind(row.at)
         .bind(row.tenant_id)
         .bind(row.operation.as_str())
-        .bind(row.result.as_str())
+        .bind(row.outcome.as_str())
         .bind(row.actor_kind.as_str())
         .bind(row.actor_id)
         .bind(row.actor_name.as_str())
@@ -265,8 +266,8 @@ pub(crate) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<()> {
         .bind(row.subject_id)
         .bind(row.subject_name.as_str())
         .bind(row.detail.as_str())
-        .bind(seq)
-        .bind(previous.as_slice())
+        .bind(row.seq)
+        .bind(row.previous_hash.as_slice())
         .bind(hash.as_slice())
     )?;
     add_name(tx, chain_of(row.tenant_id), &row.actor_name).await?;
@@ -277,10 +278,12 @@ pub(crate) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<()> {
 async fn add_name(tx: &mut Tx, chain: Uuid, name: &str) -> Result<()> {
     change!(
         tx,
-        sqlx::query("INSERT INTO audit_names (tenant_id, name, folded) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-            .bind(chain)
-            .bind(name)
-            .bind(fold(name))
+        sqlx::query(
+            "INSERT INTO audit_actor_names (tenant_id, name, name_folded) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+        )
+        .bind(chain)
+        .bind(name)
+        .bind(fold(name))
     )?;
     Ok(())
 }
@@ -331,7 +334,7 @@ pub(crate) async fn list_heads(db: &Db) -> Result<Vec<Head>> {
         .fetch_all(c))?)
 }
 
-/// Up to `limit` entries of a chain after a number, in their order; those without a number aren't in any chain.
+/// Up to `limit` entries of a chain after a number, in their order.
 pub(crate) async fn list_chain(db: &Db, chain: Uuid, after: i64, limit: u32) -> Result<Vec<EntryRow>> {
     let owner = if chain.is_nil() { "a.tenant_id IS NULL AND $1 = $1" } else { "a.tenant_id = $1" };
     let sql =
@@ -339,11 +342,11 @@ pub(crate) async fn list_chain(db: &Db, chain: Uuid, after: i64, limit: u32) -> 
     Ok(read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(chain).bind(after).fetch_all(c))?)
 }
 
-/// How many entries stand in no chain: without a number, or of a tenant whose chain has no head.
+/// How many entries are in no chain: with a number that no chain has, or of a tenant whose chain has no head.
 pub(crate) async fn count_strays(db: &Db) -> Result<i64> {
     Ok(read!(db, c =>
         sqlx::query_scalar(
-            "SELECT COUNT(*) FROM audit_log a WHERE a.seq IS NULL OR a.seq < 1 \
+            "SELECT COUNT(*) FROM audit_log a WHERE a.seq < 1 \
              OR NOT EXISTS (SELECT 1 FROM audit_heads h WHERE h.tenant_id = COALESCE(a.tenant_id, $1))",
         )
         .bind(Uuid::nil())
@@ -378,7 +381,7 @@ pub(crate) async fn list(db: &Db, tenant: TenantId, query: &AuditQuery) -> Resul
     let rows: Vec<EntryRow> = read_list!(db, c => {
         bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, keyset.place()).fetch_all(c)
     })?;
-    Ok(keyset.page(rows, |row| Place(SortValue::Number(row.seq.unwrap_or(0)), row.id), AuditLine::from))
+    Ok(keyset.page(rows, |row| Place(SortValue::Number(row.seq), row.id), AuditLine::from))
 }
 
 fn conditions_of(tenant: TenantId, query: &AuditQuery) -> Conditions {
@@ -392,7 +395,7 @@ fn conditions_of(tenant: TenantId, query: &AuditQuery) -> Conditions {
     } else if !actor.is_empty() {
         let pattern = conditions.bind(Value::Text(containing(&fold(actor))));
         conditions.and(&format!(
-            "a.actor_name IN (SELECT n.name FROM audit_names n WHERE n.tenant_id = {id} AND n.folded LIKE {pattern} ESCAPE '\\')"
+            "a.actor_name IN (SELECT n.name FROM audit_actor_names n WHERE n.tenant_id = {id} AND n.name_folded LIKE {pattern} ESCAPE '\\')"
         ));
     }
     if !query.operation.is_empty() {
@@ -400,8 +403,8 @@ fn conditions_of(tenant: TenantId, query: &AuditQuery) -> Conditions {
         conditions.and(&format!("a.operation = {word}"));
     }
     if let Some(outcome) = query.outcome {
-        let word = conditions.bind(Value::Text(outcome.as_str().to_owned()));
-        conditions.and(&format!("a.result = {word}"));
+        let outcome = conditions.bind(Value::Text(outcome.as_str().to_owned()));
+        conditions.and(&format!("a.outcome = {outcome}"));
     }
     if let Some(subject) = query.subject {
         let id = conditions.bind(Value::Id(subject));

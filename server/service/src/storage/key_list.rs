@@ -17,12 +17,15 @@ use super::{
     filter::{Conditions, Value},
     fold,
     keys::{COLUMNS, FROM, KeyRow, NOT_REPLACED},
+    lifecycle::{self, ACTIVE, EXPIRED, NEVER, REVOKED, SUSPENDED, expiry, last_use},
     listing::{Keyset, Place, SortValue, bind_all, containing},
     micros, name_search,
 };
 use crate::{access::ReadPermit, error::Result};
 
-const NEVER: &str = "9223372036854775807";
+/// The expressions that have indexes, of `api_keys k`.
+const EXPIRY: &str = expiry!("k.expires_at");
+const LAST_USE: &str = last_use!("k.last_used_at");
 /// After this time without use a key counts as unused in an inventory.
 const UNUSED_AFTER: TimeDelta = TimeDelta::days(90);
 
@@ -174,10 +177,10 @@ fn state(asked: &Asked<'_>, conditions: &mut Conditions) -> String {
     format!("({})", parts.join(" OR "))
 }
 
-/// Keys of one number, and when they end.
+/// Keys of one lifecycle state, and when they expire.
 #[derive(Clone, Copy)]
 struct Branch {
-    standing: u8,
+    lifecycle: i64,
     ends: Ends,
 }
 
@@ -193,24 +196,19 @@ enum Ends {
 /// reading by the index of a condition, instead of by the order's: that would read all that the condition leaves, and sort.
 #[derive(Clone, Copy)]
 struct Columns {
-    standing: &'static str,
+    lifecycle: &'static str,
     end: &'static str,
     used: &'static str,
     created: &'static str,
 }
 
 impl Columns {
-    const PLAIN: Self = Self {
-        standing: "k.standing",
-        end: "COALESCE(k.expires_at, 9223372036854775807)",
-        used: "COALESCE(k.last_used_at, 0)",
-        created: "k.created_at",
-    };
+    const PLAIN: Self = Self { lifecycle: "k.lifecycle", end: EXPIRY, used: LAST_USE, created: "k.created_at" };
     /// Where no index is to be read by.
     const HIDDEN: Self = Self {
-        standing: "+k.standing",
-        end: "COALESCE(+k.expires_at, 9223372036854775807)",
-        used: "COALESCE(+k.last_used_at, 0)",
+        lifecycle: "+k.lifecycle",
+        end: expiry!("+k.expires_at"),
+        used: last_use!("+k.last_used_at"),
         created: "+k.created_at",
     };
     /// For few, in the order of a filter's own index: which is never that of the making.
@@ -219,7 +217,7 @@ impl Columns {
     /// For a walk in an order: its own column's index is the right one.
     fn of_walk(sort: KeySort) -> Self {
         match sort {
-            KeySort::Name => Self { standing: Self::PLAIN.standing, ..Self::HIDDEN },
+            KeySort::Name => Self { lifecycle: Self::PLAIN.lifecycle, ..Self::HIDDEN },
             KeySort::Created => Self { end: Self::HIDDEN.end, used: Self::HIDDEN.used, ..Self::PLAIN },
             KeySort::Expires => Self { created: Self::HIDDEN.created, used: Self::HIDDEN.used, ..Self::PLAIN },
             KeySort::LastUsed => Self { created: Self::HIDDEN.created, end: Self::HIDDEN.end, ..Self::PLAIN },
@@ -229,30 +227,32 @@ impl Columns {
 
 impl Branch {
     fn sql(self, now: DateTime<Utc>, columns: Columns, conditions: &mut Conditions) -> String {
-        let (standing, end) = (format!("{} = {}", columns.standing, self.standing), columns.end);
+        let (state, end) = (format!("{} = {}", columns.lifecycle, self.lifecycle), columns.end);
         let mut at = |instant: DateTime<Utc>| conditions.bind(Value::Number(micros(instant)));
         match self.ends {
-            Ends::Anyhow => format!("({standing})"),
-            Ends::Over => format!("({standing} AND {end} <= {})", at(now)),
-            Ends::Later => format!("({standing} AND {end} > {})", at(now)),
+            Ends::Anyhow => format!("({state})"),
+            Ends::Over => format!("({state} AND {end} <= {})", at(now)),
+            Ends::Later => format!("({state} AND {end} > {})", at(now)),
             Ends::Soon => {
                 let (now, soon) = (at(now), at(now + EXPIRING_SOON));
-                format!("({standing} AND {end} > {now} AND {end} <= {soon})")
+                format!("({state} AND {end} > {now} AND {end} <= {soon})")
             }
         }
     }
 }
 
 fn branches(asked: &Asked<'_>) -> Vec<Branch> {
-    let branch = |standing, ends| Branch { standing, ends };
+    let branch = |lifecycle, ends| Branch { lifecycle, ends };
     match asked.query.filter {
-        KeyFilter::Active => vec![branch(0, Ends::Later)],
-        KeyFilter::ExpiringSoon => vec![branch(0, Ends::Soon)],
-        // Those that the service hasn't looked at yet are few.
-        KeyFilter::Expired => vec![branch(3, Ends::Anyhow), branch(0, Ends::Over), branch(1, Ends::Over)],
-        KeyFilter::Suspended => vec![branch(1, Ends::Later)],
-        KeyFilter::Revoked => vec![branch(2, Ends::Anyhow)],
-        KeyFilter::All => (0..=3).map(|standing| branch(standing, Ends::Anyhow)).collect(),
+        KeyFilter::Active => vec![branch(ACTIVE, Ends::Later)],
+        KeyFilter::ExpiringSoon => vec![branch(ACTIVE, Ends::Soon)],
+        // Those that aren't marked yet are few.
+        KeyFilter::Expired => {
+            vec![branch(EXPIRED, Ends::Anyhow), branch(ACTIVE, Ends::Over), branch(SUSPENDED, Ends::Over)]
+        }
+        KeyFilter::Suspended => vec![branch(SUSPENDED, Ends::Later)],
+        KeyFilter::Revoked => vec![branch(REVOKED, Ends::Anyhow)],
+        KeyFilter::All => lifecycle::ALL.into_iter().map(|state| branch(state, Ends::Anyhow)).collect(),
     }
 }
 
@@ -425,7 +425,7 @@ fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> Str
                 None => inventory(asked, Columns::FEW, conditions),
             };
             let order = if order.is_empty() { String::new() } else { format!(" ORDER BY {order}") };
-            let name = format!("f{}_{index}", branch.standing);
+            let name = format!("f{}_{index}", branch.lifecycle);
             format!(
                 "SELECT {name}.id FROM (SELECT k.id FROM api_keys k WHERE {scope} AND {state} AND {filter}{order} LIMIT {most}) {name}"
             )
@@ -454,8 +454,8 @@ fn sort_value(sort: KeySort) -> &'static str {
     match sort {
         KeySort::Name => "k.name_folded",
         KeySort::Created => "k.created_at",
-        KeySort::Expires => "COALESCE(k.expires_at, 9223372036854775807)",
-        KeySort::LastUsed => "COALESCE(k.last_used_at, 0)",
+        KeySort::Expires => EXPIRY,
+        KeySort::LastUsed => LAST_USE,
     }
 }
 
@@ -463,13 +463,13 @@ fn place_of(row: &KeyRow, sort: KeySort) -> Place {
     let value = match sort {
         KeySort::Name => SortValue::Text(row.name_folded.clone()),
         KeySort::Created => SortValue::Number(row.created_at),
-        KeySort::Expires => SortValue::Number(row.expires_at.unwrap_or(i64::MAX)),
+        KeySort::Expires => SortValue::Number(row.expires_at.unwrap_or(NEVER)),
         KeySort::LastUsed => SortValue::Number(row.last_used_at.unwrap_or(0)),
     };
     Place(value, row.id)
 }
 
-/// The living keys of a tenant that a policy would touch, those of the longest standing first, and how many there are;
+/// The active keys of a tenant that a policy would affect, the oldest first, and how many there are;
 /// the count stops at `most_counted`.
 pub(crate) async fn list_against(
     db: &Db,
@@ -483,8 +483,7 @@ pub(crate) async fn list_against(
     let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
     let end = conditions.bind(Value::Number(micros(now)));
     let part = against(policy, now, Columns::PLAIN, &mut conditions);
-    let condition =
-        format!("k.tenant_id = {tenant} AND k.standing = 0 AND COALESCE(k.expires_at, {NEVER}) > {end} AND {part}");
+    let condition = format!("k.tenant_id = {tenant} AND k.lifecycle = {ACTIVE} AND {EXPIRY} > {end} AND {part}");
     let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE {condition} ORDER BY k.created_at, k.id LIMIT {limit}");
     let rows: Vec<KeyRow> = read_list!(db, c => {
         bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_all(c)
@@ -524,9 +523,9 @@ pub(crate) async fn list_alerts(
     let (condition, order) = match alert {
         Alert::EndsBefore(at) => {
             let (now, at) = (conditions.bind(Value::Number(micros(now))), conditions.bind(Value::Number(micros(at))));
-            let end = format!("COALESCE(k.expires_at, {NEVER})");
-            let condition = format!("k.standing = 0 AND {NOT_REPLACED} AND {end} > {now} AND {end} <= {at}");
-            (condition, format!("{end}, k.id"))
+            let condition =
+                format!("k.lifecycle = {ACTIVE} AND {NOT_REPLACED} AND {EXPIRY} > {now} AND {EXPIRY} <= {at}");
+            (condition, format!("{EXPIRY}, k.id"))
         }
         Alert::TriedSince(at) => {
             let at = conditions.bind(Value::Number(micros(at)));
@@ -566,16 +565,16 @@ pub(crate) async fn list_visible(
     let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
     let whose = whose(permit, and_accounts, &mut conditions);
     let end = conditions.bind(Value::Number(micros(now)));
-    let walk = |standing: u8| {
+    let walk = |state: i64| {
         format!(
-            "SELECT w{standing}.id FROM (SELECT k.id FROM api_keys k WHERE k.tenant_id = {tenant} AND {whose} AND k.standing = {standing} \
-             AND COALESCE(k.expires_at, {NEVER}) > {end} ORDER BY k.created_at DESC, k.id DESC LIMIT {limit}) w{standing}"
+            "SELECT w{state}.id FROM (SELECT k.id FROM api_keys k WHERE k.tenant_id = {tenant} AND {whose} AND k.lifecycle = {state} \
+             AND {EXPIRY} > {end} ORDER BY k.created_at DESC, k.id DESC LIMIT {limit}) w{state}"
         )
     };
     let sql = format!(
         "SELECT {COLUMNS} FROM ({} UNION ALL {}) hits CROSS JOIN {FROM} WHERE k.id = hits.id ORDER BY k.created_at DESC, k.id DESC LIMIT {limit}",
-        walk(0),
-        walk(1)
+        walk(ACTIVE),
+        walk(SUSPENDED)
     );
     let rows: Vec<KeyRow> = read_list!(db, c => {
         bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_all(c)

@@ -5,17 +5,19 @@ use domain::{KeyId, KeyPolicy, Owner, PolicyKind, ServiceAccountId, TenantId, Us
 use uuid::Uuid;
 
 use super::{
-    Db, Tx,
+    DAY, Db, Tx,
     db::{change, read, run},
-    instant, micros,
+    instant,
+    lifecycle::{ACTIVE, expiry, last_use, lifecycle},
+    micros,
 };
 use crate::{access::WritePermit, error::Result};
 
 #[derive(sqlx::FromRow)]
 struct Row {
-    policy: String,
+    kind: String,
     days: Option<i64>,
-    holds_from: i64,
+    effective_from: i64,
     set_at: i64,
     set_by: String,
 }
@@ -23,16 +25,16 @@ struct Row {
 impl Row {
     fn into_policy(self) -> Option<KeyPolicy> {
         Some(KeyPolicy {
-            kind: PolicyKind::from_word(&self.policy)?,
+            kind: PolicyKind::from_word(&self.kind)?,
             days: self.days.and_then(|days| u32::try_from(days).ok()),
-            holds_from: instant(self.holds_from),
+            holds_from: instant(self.effective_from),
             set_at: instant(self.set_at),
             set_by: self.set_by,
         })
     }
 }
 
-const SELECT: &str = "SELECT policy, days, holds_from, set_at, set_by FROM tenant_policies WHERE tenant_id = $1 ORDER BY policy, holds_from";
+const SELECT: &str = "SELECT kind, days, effective_from, set_at, set_by FROM key_policies WHERE tenant_id = $1 ORDER BY kind, effective_from";
 
 /// Those of a tenant that are on, see [`domain::api_key::policy::counting`].
 pub(crate) async fn list(db: &Db, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<KeyPolicy>> {
@@ -52,7 +54,7 @@ pub(crate) async fn set(tx: &mut Tx, permit: &WritePermit, policy: &KeyPolicy) -
     let kept = if policy.holds_from > policy.set_at { micros(policy.set_at) } else { -1 };
     change!(
         tx,
-        sqlx::query("DELETE FROM tenant_policies WHERE tenant_id = $1 AND policy = $2 AND holds_from > $3")
+        sqlx::query("DELETE FROM key_policies WHERE tenant_id = $1 AND kind = $2 AND effective_from > $3")
             .bind(permit.tenant_id().0)
             .bind(policy.kind.as_str())
             .bind(kept)
@@ -60,7 +62,7 @@ pub(crate) async fn set(tx: &mut Tx, permit: &WritePermit, policy: &KeyPolicy) -
     change!(
         tx,
         sqlx::query(
-            "INSERT INTO tenant_policies (tenant_id, policy, days, holds_from, set_at, set_by) VALUES ($1, $2, $3, $4, $5, $6)"
+            "INSERT INTO key_policies (tenant_id, kind, days, effective_from, set_at, set_by) VALUES ($1, $2, $3, $4, $5, $6)"
         )
         .bind(permit.tenant_id().0)
         .bind(policy.kind.as_str())
@@ -76,7 +78,7 @@ pub(crate) async fn set(tx: &mut Tx, permit: &WritePermit, policy: &KeyPolicy) -
 pub(crate) async fn clear(tx: &mut Tx, permit: &WritePermit, kind: PolicyKind) -> Result<bool> {
     let rows = change!(
         tx,
-        sqlx::query("DELETE FROM tenant_policies WHERE tenant_id = $1 AND policy = $2")
+        sqlx::query("DELETE FROM key_policies WHERE tenant_id = $1 AND kind = $2")
             .bind(permit.tenant_id().0)
             .bind(kind.as_str())
     )?;
@@ -107,14 +109,16 @@ struct UnusedRow {
 
 /// Living keys that their tenant's policy wants suspended now, tenant by tenant.
 pub(crate) async fn list_unused(db: &Db, now: DateTime<Utc>, limit: u32) -> Result<Vec<Unused>> {
+    const EXPIRY: &str = expiry!("k.expires_at");
+    const LAST_USE: &str = last_use!("k.last_used_at");
+    let kind = PolicyKind::SuspendUnused.as_str();
     let sql = format!(
-        "SELECT k.id, k.name, k.tenant_id, k.user_id, k.service_account_id, p.days FROM tenant_policies p \
-         JOIN api_keys k ON k.tenant_id = p.tenant_id AND k.standing = 0 \
-         WHERE p.policy = 'suspend_unused' AND p.holds_from <= $1 AND NOT EXISTS (SELECT 1 FROM tenant_policies q \
-         WHERE q.tenant_id = p.tenant_id AND q.policy = p.policy AND q.holds_from > p.holds_from AND q.holds_from <= $1) \
-         AND COALESCE(k.expires_at, 9223372036854775807) > $1 \
-         AND COALESCE(k.last_used_at, 0) < $1 - p.days * 86400000000 AND k.created_at < $1 - p.days * 86400000000 \
-         AND COALESCE(k.resumed_at, 0) < $1 - p.days * 86400000000 ORDER BY k.tenant_id, k.id LIMIT {limit}"
+        "SELECT k.id, k.name, k.tenant_id, k.user_id, k.service_account_id, p.days FROM key_policies p \
+         JOIN api_keys k ON k.tenant_id = p.tenant_id AND k.lifecycle = {ACTIVE} \
+         WHERE p.kind = '{kind}' AND p.effective_from <= $1 AND NOT EXISTS (SELECT 1 FROM key_policies q \
+         WHERE q.tenant_id = p.tenant_id AND q.kind = p.kind AND q.effective_from > p.effective_from AND q.effective_from <= $1) \
+         AND {EXPIRY} > $1 AND {LAST_USE} < $1 - p.days * {DAY} AND k.created_at < $1 - p.days * {DAY} \
+         AND COALESCE(k.resumed_at, 0) < $1 - p.days * {DAY} ORDER BY k.tenant_id, k.id LIMIT {limit}"
     );
     let rows: Vec<UnusedRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(micros(now)).fetch_all(c))?;
     let unused = |row: UnusedRow| Unused {
@@ -126,7 +130,7 @@ pub(crate) async fn list_unused(db: &Db, now: DateTime<Utc>, limit: u32) -> Resu
             (None, id) => Owner::ServiceAccount(ServiceAccountId(id.unwrap_or_default())),
         },
         days: row.days,
-        cut: micros(now) - row.days * 86_400_000_000,
+        cut: micros(now) - row.days * DAY,
     };
     Ok(rows.into_iter().map(unused).collect())
 }
@@ -140,18 +144,24 @@ pub(crate) async fn suspend_unused(tx: &mut Tx, key: &Unused, at: DateTime<Utc>)
     };
     let rows = change!(
         tx,
-        sqlx::query(
-            "UPDATE api_keys SET suspended_at = $2, suspended_by = 'Latchkey, because it was unused', suspended_by_id = $3, standing = 1 \
-             WHERE id = $1 AND standing = 0 AND COALESCE(expires_at, 9223372036854775807) > $2 \
-             AND COALESCE(last_used_at, 0) < $4 AND COALESCE(resumed_at, 0) < $4 \
-             AND EXISTS (SELECT 1 FROM tenant_policies p WHERE p.tenant_id = api_keys.tenant_id AND p.policy = 'suspend_unused' \
-             AND p.days = $5 AND p.holds_from <= $2)"
-        )
+        sqlx::query(concat!(
+            "UPDATE api_keys SET suspended_at = $2, suspended_by = 'Latchkey, because it was unused', suspended_by_id = $3, lifecycle = ",
+            lifecycle!(suspended),
+            " WHERE id = $1 AND lifecycle = ",
+            lifecycle!(active),
+            " AND ",
+            expiry!("expires_at"),
+            " > $2 AND ",
+            last_use!("last_used_at"),
+            " < $4 AND COALESCE(resumed_at, 0) < $4 AND EXISTS (SELECT 1 FROM key_policies p \
+             WHERE p.tenant_id = api_keys.tenant_id AND p.kind = $6 AND p.days = $5 AND p.effective_from <= $2)"
+        ))
         .bind(key.id.0)
         .bind(micros(at))
         .bind(owner)
         .bind(key.cut)
         .bind(key.days)
+        .bind(PolicyKind::SuspendUnused.as_str())
     )?;
     Ok(rows == 1)
 }

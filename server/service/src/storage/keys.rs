@@ -10,7 +10,9 @@ use uuid::Uuid;
 use super::{
     Db, Tx,
     db::{change, read, read_list, run},
-    fold, instant, micros, name_search, role_of, stored_name,
+    fold, instant,
+    lifecycle::{self, expiry, lifecycle, not_ended},
+    micros, name_search, role_of, stored_name,
 };
 use crate::{
     access::{ReadPermit, WritePermit},
@@ -20,13 +22,13 @@ use crate::{
 /// SHA-256 of a whole token: what the database keeps of it.
 pub(crate) type TokenDigest = [u8; 32];
 
-/// Of a key `n` that is over because it was rolled in its turn: whether all that came after it are over too.
-macro_rules! line_is_over {
+/// The condition that every key which replaced `n`, directly or through others, is revoked.
+macro_rules! successors_are_inactive {
     () => {
-        "NOT EXISTS (WITH RECURSIVE line (next, revoked_at) AS (\
+        "NOT EXISTS (WITH RECURSIVE successors (next, revoked_at) AS (\
          SELECT l.replaced_by, l.revoked_at FROM api_keys l WHERE l.id = n.replaced_by UNION ALL \
-         SELECT l.replaced_by, l.revoked_at FROM api_keys l JOIN line ON l.id = line.next) \
-         SELECT 1 FROM line WHERE line.revoked_at IS NULL)"
+         SELECT l.replaced_by, l.revoked_at FROM api_keys l JOIN successors ON l.id = successors.next) \
+         SELECT 1 FROM successors WHERE successors.revoked_at IS NULL)"
     };
 }
 
@@ -38,7 +40,7 @@ pub(crate) const COLUMNS: &str = concat!(
     k.created_channel, k.created_by_key, k.replaces, k.replaced_by, k.rolled_at, n.hint AS successor_hint, n.ends_key, \
     k.last_refused_at, k.last_refused_address, k.last_refused_agent, \
     CASE WHEN n.replaced_by IS NULL OR (k.revoked_at IS NULL AND n.revoked_at IS NOT NULL AND ",
-    line_is_over!(),
+    successors_are_inactive!(),
     ") THEN n.revoked_at END AS successor_revoked_at"
 );
 
@@ -49,7 +51,7 @@ pub(crate) const FROM: &str = "api_keys k JOIN tenants t ON t.id = k.tenant_id L
 /// Of the same: nothing that still lives takes the key's place, so that its end is news.
 pub(crate) const NOT_REPLACED: &str = concat!(
     "(k.replaced_by IS NULL OR (n.revoked_at IS NOT NULL AND (n.replaced_by IS NULL OR ",
-    line_is_over!(),
+    successors_are_inactive!(),
     ")))"
 );
 
@@ -178,6 +180,21 @@ pub(crate) struct NewKey {
     pub(crate) ends_on_use: bool,
 }
 
+/// The lifecycle state of a key that isn't suspended itself: that of its account, if it has one.
+macro_rules! active_unless_suspended {
+    ($account:literal) => {
+        concat!(
+            "CASE WHEN EXISTS (SELECT 1 FROM service_accounts s WHERE s.id = ",
+            $account,
+            " AND s.suspended_at IS NOT NULL) THEN ",
+            lifecycle!(suspended),
+            " ELSE ",
+            lifecycle!(active),
+            " END"
+        )
+    };
+}
+
 /// What a column that can't be NULL holds of who did something: the operator, who has no id, as the nil id.
 fn id_or_nil(id: Option<Uuid>) -> Uuid {
     id.unwrap_or_default()
@@ -189,12 +206,13 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, key: &NewKey) -> R
     let (user_id, account_id) = ids_of(owner);
     change!(
         tx,
-        sqlx::query(
+        sqlx::query(concat!(
             "INSERT INTO api_keys (id, digest, hint, tenant_id, user_id, service_account_id, name, name_folded, created_at, created_by, \
-             created_by_id, created_by_key, created_channel, expires_at, idempotency_key, replaces, ends_key, standing) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-             CASE WHEN EXISTS (SELECT 1 FROM service_accounts s WHERE s.id = $6 AND s.suspended_at IS NOT NULL) THEN 1 ELSE 0 END)"
-        )
+             created_by_id, created_by_key, created_channel, expires_at, idempotency_key, replaces, ends_key, lifecycle) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, ",
+            active_unless_suspended!("$6"),
+            ")"
+        ))
         .bind(key.id.0)
         .bind(key.digest.as_slice())
         .bind(key.hint.as_str())
@@ -288,7 +306,8 @@ fn living_offspring() -> String {
          UNION SELECT k.id, k.replaced_by FROM made JOIN api_keys k ON k.created_by_key = made.id OR k.id = made.next \
          WHERE k.tenant_id = $2 AND k.id <> $1) \
          SELECT {COLUMNS} FROM {FROM} WHERE k.id IN (SELECT made.id FROM made) AND k.revoked_at IS NULL \
-         AND COALESCE(k.expires_at, 9223372036854775807) > $3 ORDER BY k.id"
+         AND {} > $3 ORDER BY k.id",
+        expiry!("k.expires_at")
     )
 }
 
@@ -350,10 +369,11 @@ pub(crate) async fn revoke(
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
     let rows = change!(
         tx,
-        sqlx::query(
-            "UPDATE api_keys SET revoked_at = $5, revoked_by = $6, revoke_reason = $7, standing = 2 WHERE id = $1 AND tenant_id = $2 \
-             AND (user_id = $3 OR service_account_id = $4) AND revoked_at IS NULL"
-        )
+        sqlx::query(concat!(
+            "UPDATE api_keys SET revoked_at = $5, revoked_by = $6, revoke_reason = $7, lifecycle = ",
+            lifecycle!(revoked),
+            " WHERE id = $1 AND tenant_id = $2 AND (user_id = $3 OR service_account_id = $4) AND revoked_at IS NULL"
+        ))
         .bind(id.0)
         .bind(permit.tenant_id().0)
         .bind(user_id)
@@ -397,11 +417,16 @@ pub(crate) async fn suspend(
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
     let rows = change!(
         tx,
-        sqlx::query(
-            "UPDATE api_keys SET suspended_at = $5, suspended_by = $6, suspended_by_id = $7, standing = 1 WHERE id = $1 AND tenant_id = $2 \
-             AND (user_id = $3 OR service_account_id = $4) AND revoked_at IS NULL AND suspended_at IS NULL AND standing < 2 \
-             AND COALESCE(expires_at, 9223372036854775807) > $5"
-        )
+        sqlx::query(concat!(
+            "UPDATE api_keys SET suspended_at = $5, suspended_by = $6, suspended_by_id = $7, lifecycle = ",
+            lifecycle!(suspended),
+            " WHERE id = $1 AND tenant_id = $2 AND (user_id = $3 OR service_account_id = $4) \
+             AND revoked_at IS NULL AND suspended_at IS NULL AND ",
+            not_ended!("lifecycle"),
+            " AND ",
+            expiry!("expires_at"),
+            " > $5"
+        ))
         .bind(id.0)
         .bind(permit.tenant_id().0)
         .bind(user_id)
@@ -425,13 +450,16 @@ pub(crate) async fn resume(
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
     let rows = change!(
         tx,
-        sqlx::query(
-            "UPDATE api_keys SET suspended_at = NULL, suspended_by = NULL, suspended_by_id = NULL, resumed_at = $5, \
-             standing = CASE WHEN EXISTS (SELECT 1 FROM service_accounts s WHERE s.id = service_account_id AND s.suspended_at IS NOT NULL) THEN 1 ELSE 0 END \
-             WHERE id = $1 AND tenant_id = $2 \
-             AND (user_id = $3 OR service_account_id = $4) AND revoked_at IS NULL AND suspended_at IS NOT NULL AND standing < 2 \
-             AND COALESCE(expires_at, 9223372036854775807) > $5 AND COALESCE($6, suspended_by_id) = suspended_by_id"
-        )
+        sqlx::query(concat!(
+            "UPDATE api_keys SET suspended_at = NULL, suspended_by = NULL, suspended_by_id = NULL, resumed_at = $5, lifecycle = ",
+            active_unless_suspended!("service_account_id"),
+            " WHERE id = $1 AND tenant_id = $2 AND (user_id = $3 OR service_account_id = $4) \
+             AND revoked_at IS NULL AND suspended_at IS NOT NULL AND ",
+            not_ended!("lifecycle"),
+            " AND ",
+            expiry!("expires_at"),
+            " > $5 AND COALESCE($6, suspended_by_id) = suspended_by_id"
+        ))
         .bind(id.0)
         .bind(permit.tenant_id().0)
         .bind(user_id)
@@ -454,10 +482,11 @@ pub(crate) async fn revoke_all(
     let (user_id, account_id) = ids_of(owner);
     Ok(change!(
         tx,
-        sqlx::query(
-            "UPDATE api_keys SET revoked_at = $4, revoked_by = $5, revoke_reason = $6, standing = 2, orphaned_at = $4 WHERE tenant_id = $1 \
-             AND (user_id = $2 OR service_account_id = $3) AND revoked_at IS NULL"
-        )
+        sqlx::query(concat!(
+            "UPDATE api_keys SET revoked_at = $4, revoked_by = $5, revoke_reason = $6, orphaned_at = $4, lifecycle = ",
+            lifecycle!(revoked),
+            " WHERE tenant_id = $1 AND (user_id = $2 OR service_account_id = $3) AND revoked_at IS NULL"
+        ))
         .bind(permit.tenant_id().0)
         .bind(user_id)
         .bind(account_id)
@@ -480,7 +509,7 @@ struct CandidateRow {
     expires_at: Option<i64>,
     suspended_at: Option<i64>,
     revoked_at: Option<i64>,
-    standing: i64,
+    lifecycle: i64,
     ends_key: Option<Uuid>,
 }
 
@@ -510,15 +539,12 @@ pub(crate) struct Bearer {
     pub(crate) role: Role,
 }
 
-/// The standing of a key that was seen to be over by time.
-const EXPIRED: i64 = 3;
-
-/// The key of a token, with its owner's standing now.
+/// The key of a token, with its owner's role now.
 pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Option<Candidate>> {
     let row: Option<CandidateRow> = read!(db, c =>
         sqlx::query_as(
             "SELECT k.id, k.name, k.tenant_id, t.slug AS tenant_slug, k.user_id, k.service_account_id, \
-             COALESCE(u.name, s.name) AS owner_name, COALESCE(m.role, s.role) AS role, k.expires_at, COALESCE(k.suspended_at, s.suspended_at) AS suspended_at, k.revoked_at, k.standing, k.ends_key \
+             COALESCE(u.name, s.name) AS owner_name, COALESCE(m.role, s.role) AS role, k.expires_at, COALESCE(k.suspended_at, s.suspended_at) AS suspended_at, k.revoked_at, k.lifecycle, k.ends_key \
              FROM api_keys k JOIN tenants t ON t.id = k.tenant_id \
              LEFT JOIN memberships m ON m.user_id = k.user_id AND m.tenant_id = k.tenant_id \
              LEFT JOIN users u ON u.id = m.user_id \
@@ -544,7 +570,7 @@ pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Opti
         expires_at: row.expires_at.map(instant),
         is_suspended: row.suspended_at.is_some(),
         is_revoked: row.revoked_at.is_some(),
-        is_marked_expired: row.standing == EXPIRED,
+        is_marked_expired: row.lifecycle == lifecycle::EXPIRED,
         ends_key: row.ends_key.map(KeyId),
     }))
 }
@@ -552,7 +578,11 @@ pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Opti
 /// Marks the keys that have expired. Cheap when there are none.
 pub(crate) async fn mark_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
     let due: i64 = read!(db, c =>
-        sqlx::query_scalar("SELECT COUNT(*) FROM (SELECT id FROM api_keys WHERE expires_at IS NOT NULL AND standing < 2 AND expires_at <= $1 LIMIT 1) one")
+        sqlx::query_scalar(concat!(
+            "SELECT COUNT(*) FROM (SELECT id FROM api_keys WHERE expires_at IS NOT NULL AND ",
+            not_ended!("lifecycle"),
+            " AND expires_at <= $1 LIMIT 1) one"
+        ))
             .bind(micros(now))
             .fetch_one(c))?;
     let mut is_more = due > 0;
@@ -562,8 +592,15 @@ pub(crate) async fn mark_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
         let rows = change!(
             &mut tx,
             sqlx::query(
-                "UPDATE api_keys SET standing = 3 WHERE standing < 2 AND id IN (SELECT id FROM api_keys \
-                 WHERE expires_at IS NOT NULL AND standing < 2 AND expires_at <= $1 LIMIT 1000)"
+                concat!(
+                    "UPDATE api_keys SET lifecycle = ",
+                    lifecycle!(expired),
+                    " WHERE ",
+                    not_ended!("lifecycle"),
+                    " AND id IN (SELECT id FROM api_keys WHERE expires_at IS NOT NULL AND ",
+                    not_ended!("lifecycle"),
+                    " AND expires_at <= $1 LIMIT 1000)"
+                )
             )
             .bind(micros(now))
         )?;
@@ -573,18 +610,19 @@ pub(crate) async fn mark_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
     Ok(())
 }
 
-/// Numbers an account's living keys anew when it is suspended or resumed.
+/// Suspends or resumes the active keys of an account with it; keys that were suspended themselves stay so.
 pub(crate) async fn follow_account(
     tx: &mut Tx,
     permit: &WritePermit,
     account: ServiceAccountId,
     suspended: bool,
 ) -> Result<()> {
-    let (before, after, only) = if suspended { (0, 1, "1 = 1") } else { (1, 0, "suspended_at IS NULL") };
-    let sql = format!(
-        "UPDATE api_keys SET standing = {after} WHERE service_account_id = $1 AND tenant_id = $2 AND standing = {before} AND {only}"
-    );
-    change!(tx, sqlx::query(sqlx::AssertSqlSafe(sql.as_str())).bind(account.0).bind(permit.tenant_id().0))?;
+    let (before, after) =
+        if suspended { (lifecycle::ACTIVE, lifecycle::SUSPENDED) } else { (lifecycle::SUSPENDED, lifecycle::ACTIVE) };
+    // $3 and $4 are the states before and after. An active key isn't suspended itself, so that the last condition is for resuming.
+    let sql = "UPDATE api_keys SET lifecycle = $4 WHERE service_account_id = $1 AND tenant_id = $2 AND lifecycle = $3 \
+         AND suspended_at IS NULL";
+    change!(tx, sqlx::query(sql).bind(account.0).bind(permit.tenant_id().0).bind(before).bind(after))?;
     Ok(())
 }
 

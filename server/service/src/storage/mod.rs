@@ -11,6 +11,7 @@ pub(crate) mod invitations;
 pub(crate) mod key_list;
 pub(crate) mod key_policies;
 pub(crate) mod keys;
+pub(crate) mod lifecycle;
 pub(crate) mod listing;
 pub(crate) mod maintenance;
 pub(crate) mod name_search;

@@ -1,5 +1,5 @@
-//! Search by a part of a name, on an index that both databases have: every end of every word is a term, so that a part of
-//! a word is the beginning of one. Names are at most 100 characters, so a name has at most as many terms.
+//! Search by a part of a name, on an index that both databases have: every suffix of every word, so that a part of a word is
+//! the prefix of one. Names are at most 100 characters, so a name has at most as many suffixes.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::error::Result;
 
-/// The longest term, in characters; a longer word is found by its parts up to here.
+/// The longest suffix, in characters: a longer one is cut off, and found by its beginning.
 const MOST_CHARS: usize = 24;
 /// So many hits are few: they are read by themselves and sorted. With more of them, the list is walked in its own order,
 /// where hits are close together.
@@ -25,7 +25,7 @@ pub(crate) const FEW_FOUND: i64 = 2_000;
 /// For so many times a page's rows the first hits are read, some of which the list's other conditions leave out.
 const ROOM: u32 = 5;
 
-/// What a term belongs to.
+/// What a suffix belongs to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Key,
@@ -52,64 +52,66 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
-fn terms(name: &str) -> BTreeSet<String> {
+fn suffixes(name: &str) -> BTreeSet<String> {
     let folded = fold(name);
-    let mut terms = BTreeSet::new();
+    let mut suffixes = BTreeSet::new();
     for word in words(&folded) {
         let chars: Vec<char> = word.chars().collect();
         for start in 0..chars.len() {
-            terms.insert(chars[start..].iter().take(MOST_CHARS).collect());
+            suffixes.insert(chars[start..].iter().take(MOST_CHARS).collect());
         }
     }
-    terms
+    suffixes
 }
 
-/// Removes the terms of the name that something has, before it gets another. Nobody else names it until the transaction ends.
+/// Removes the suffixes of the name that something has, before it gets another. Nobody else names it until the transaction ends.
 pub(crate) async fn delete(tx: &mut Tx, tenant: TenantId, kind: Kind, id: Uuid) -> Result<()> {
     // The write locks the row: a name that was only read could be another one's by now.
     let sql = format!("UPDATE {} SET name = name WHERE id = $1 AND tenant_id = $2 RETURNING name", kind.table());
     let name: Option<String> = run!(tx, c =>
         sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(id).bind(tenant.0).fetch_optional(c))?;
-    let terms = terms(&name.unwrap_or_default());
-    if terms.is_empty() {
+    let suffixes = suffixes(&name.unwrap_or_default());
+    if suffixes.is_empty() {
         return Ok(());
     }
-    let places: Vec<String> = (0..terms.len()).map(|index| format!("${}", index + 4)).collect();
+    let places: Vec<String> = (0..suffixes.len()).map(|index| format!("${}", index + 4)).collect();
     let sql = format!(
-        "DELETE FROM name_terms WHERE tenant_id = $1 AND kind = $2 AND subject_id = $3 AND term IN ({})",
+        "DELETE FROM name_search WHERE tenant_id = $1 AND kind = $2 AND subject_id = $3 AND suffix IN ({})",
         places.join(", ")
     );
-    write_terms(tx, sql, tenant, kind, id, &terms, None).await
+    write_suffixes(tx, sql, tenant, kind, id, &suffixes, None).await
 }
 
-/// Adds a name's terms, in one statement.
+/// Adds a name's suffixes, in one statement.
 pub(crate) async fn insert(tx: &mut Tx, tenant: TenantId, kind: Kind, id: Uuid, name: &str) -> Result<()> {
-    let terms = terms(name);
-    if terms.is_empty() {
+    let suffixes = suffixes(name);
+    if suffixes.is_empty() {
         return Ok(());
     }
-    let last = terms.len() + 4;
-    let rows: Vec<String> = (4..last).map(|term| format!("($1, $2, ${term}, $3, ${last})")).collect();
-    let sql =
-        format!("INSERT INTO name_terms (tenant_id, kind, term, subject_id, name_folded) VALUES {}", rows.join(", "));
-    write_terms(tx, sql, tenant, kind, id, &terms, Some(&fold(name))).await
+    let last = suffixes.len() + 4;
+    let rows: Vec<String> = (4..last).map(|suffix| format!("($1, $2, ${suffix}, $3, ${last})")).collect();
+    let sql = format!(
+        "INSERT INTO name_search (tenant_id, kind, suffix, subject_id, name_folded) VALUES {}",
+        rows.join(", ")
+    );
+    write_suffixes(tx, sql, tenant, kind, id, &suffixes, Some(&fold(name))).await
 }
 
-/// Runs a statement about the terms of one thing: tenant, kind, id, then the terms, then the name if it asks for it.
-async fn write_terms(
+/// Runs a statement about the suffixes of one thing: tenant, kind, id, then the suffixes, then the name if it asks for it.
+async fn write_suffixes(
     tx: &mut Tx,
     sql: String,
     tenant: TenantId,
     kind: Kind,
     id: Uuid,
-    terms: &BTreeSet<String>,
+    suffixes: &BTreeSet<String>,
     name: Option<&str>,
 ) -> Result<()> {
     macro_rules! write {
         ($tx:expr) => {{
             let mut statement = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(tenant.0).bind(kind.as_str()).bind(id);
-            for term in terms {
-                statement = statement.bind(term.as_str());
+            for suffix in suffixes {
+                statement = statement.bind(suffix.as_str());
             }
             if let Some(name) = name {
                 statement = statement.bind(name);
@@ -124,12 +126,12 @@ async fn write_terms(
     Ok(())
 }
 
-/// The terms that a search may mean: those that begin with its longest word. The other words are left to the conditions of
+/// The suffixes that a search may mean: those that begin with its longest word. The other words are left to the conditions of
 /// the list.
 #[derive(Clone, Debug)]
 pub(crate) struct Span {
     from: String,
-    /// Whether `from` is the only such term.
+    /// Whether `from` is the only such suffix.
     only: bool,
     /// How many entries it has, once they are counted.
     count: i64,
@@ -143,9 +145,9 @@ impl Span {
         Some(Self { from: longest.chars().take(MOST_CHARS).collect(), only: false, count: 0 })
     }
 
-    /// The statement of the ids that have such a term, each once.
+    /// The statement of the ids that have such a suffix, each once.
     pub(crate) fn ids(&self, conditions: &mut Conditions, tenant: TenantId, kind: Kind) -> String {
-        let ids = format!("SELECT subject_id AS id FROM name_terms WHERE {}", self.sql(conditions, tenant, kind));
+        let ids = format!("SELECT subject_id AS id FROM name_search WHERE {}", self.sql(conditions, tenant, kind));
         if self.only { ids } else { once(&ids) }
     }
 
@@ -167,7 +169,7 @@ impl Span {
         let order = keyset.order_up_to("name_folded", "subject_id", most);
         let once = if self.only { "" } else { "DISTINCT " };
         Some(format!(
-            "SELECT first.subject_id AS id FROM (SELECT {once}subject_id, name_folded FROM name_terms \
+            "SELECT first.subject_id AS id FROM (SELECT {once}subject_id, name_folded FROM name_search \
              WHERE {which}{place}{order}) first"
         ))
     }
@@ -176,26 +178,26 @@ impl Span {
         let (tenant, kind) = (conditions.bind(Value::Id(tenant.0)), kind.as_str());
         let from = conditions.bind(Value::Text(self.from.clone()));
         let which = if self.only {
-            format!("term = {from}")
+            format!("suffix = {from}")
         } else {
-            format!("term >= {from} AND term < {}", conditions.bind(Value::Text(after(&self.from))))
+            format!("suffix >= {from} AND suffix < {}", conditions.bind(Value::Text(after(&self.from))))
         };
         format!("tenant_id = {tenant} AND kind = '{kind}' AND {which}")
     }
 
-    /// The span, narrowed to its one term if it has but one; none when it finds more than are few.
+    /// The span, narrowed to its one suffix if it has but one; none when it finds more than are few.
     pub(crate) async fn narrow(self, db: &Db, tenant: TenantId, kind: Kind) -> Result<Option<Self>> {
         let mut conditions = Conditions::default();
         let which = self.sql(&mut conditions, tenant, kind);
         let sql = format!(
-            "SELECT COUNT(*), MIN(term), MAX(term) FROM (SELECT term FROM name_terms WHERE {which} LIMIT {}) few",
+            "SELECT COUNT(*), MIN(suffix), MAX(suffix) FROM (SELECT suffix FROM name_search WHERE {which} LIMIT {}) few",
             FEW_FOUND + 1
         );
         let (count, first, last): (i64, Option<String>, Option<String>) = read_list!(db, c => {
             bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_one(c)
         })?;
         Ok((count <= FEW_FOUND).then(|| match first {
-            Some(term) if Some(&term) == last.as_ref() => Self { from: term, only: true, count },
+            Some(suffix) if Some(&suffix) == last.as_ref() => Self { from: suffix, only: true, count },
             _ => Self { count, ..self },
         }))
     }
@@ -206,7 +208,7 @@ pub(crate) fn once(ids: &str) -> String {
     format!("SELECT DISTINCT id FROM ({ids}) found")
 }
 
-/// Whether the hits of a search are those of its terms, so that nobody has to look at the names.
+/// Whether the hits of a search are those of its suffixes, so that nobody has to look at the names.
 pub(crate) fn is_exact(search: &str) -> bool {
     let folded = fold(search);
     folded.chars().all(char::is_alphanumeric) && folded.chars().count() <= MOST_CHARS
@@ -232,10 +234,10 @@ mod tests {
 
     #[test]
     fn every_end_of_every_word_is_a_term_once() {
-        let found = terms("CI, ci-Bot");
+        let found = suffixes("CI, ci-Bot");
         assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), ["bot", "ci", "i", "ot", "t"]);
-        assert!(terms("—").is_empty());
-        assert_eq!(terms(&"x".repeat(100)).len(), MOST_CHARS);
+        assert!(suffixes("—").is_empty());
+        assert_eq!(suffixes(&"x".repeat(100)).len(), MOST_CHARS);
         assert!(is_exact("Bot") && !is_exact("ci-bot") && !is_exact(&"x".repeat(MOST_CHARS + 1)));
     }
 }

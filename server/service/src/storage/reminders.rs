@@ -25,7 +25,7 @@ pub(crate) async fn list_due(
     let sql = format!(
         "SELECT {COLUMNS} FROM {FROM} WHERE (k.expires_at, k.id) > ($1, $5) AND k.expires_at <= $2 AND k.expires_at IS NOT NULL AND k.revoked_at IS NULL \
          AND k.suspended_at IS NULL AND s.suspended_at IS NULL AND {NOT_REPLACED} AND k.created_at < k.expires_at - $3 \
-         AND NOT EXISTS (SELECT 1 FROM expiry_notices e WHERE e.key_id = k.id AND e.days = $4) \
+         AND NOT EXISTS (SELECT 1 FROM expiry_reminders e WHERE e.key_id = k.id AND e.days_before = $4) \
          ORDER BY k.expires_at, k.id LIMIT {limit}"
     );
     let rows: Vec<KeyRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql))
@@ -43,7 +43,7 @@ pub(crate) async fn claim(db: &Db, key: KeyId, days: i64, at: DateTime<Utc>) -> 
     let mut tx = db.begin().await?;
     let rows = change!(
         &mut tx,
-        sqlx::query("INSERT INTO expiry_notices (key_id, days, sent_at) VALUES ($1, $2, $3) ON CONFLICT (key_id, days) DO NOTHING")
+        sqlx::query("INSERT INTO expiry_reminders (key_id, days_before, sent_at) VALUES ($1, $2, $3) ON CONFLICT (key_id, days_before) DO NOTHING")
             .bind(key.0)
             .bind(days)
             .bind(micros(at))
@@ -55,7 +55,7 @@ pub(crate) async fn claim(db: &Db, key: KeyId, days: i64, at: DateTime<Utc>) -> 
 /// Gives a reminder back that could not be sent.
 pub(crate) async fn give_back(db: &Db, key: KeyId, days: i64) -> Result<()> {
     let mut tx = db.begin().await?;
-    change!(&mut tx, sqlx::query("DELETE FROM expiry_notices WHERE key_id = $1 AND days = $2").bind(key.0).bind(days))?;
+    change!(&mut tx, sqlx::query("DELETE FROM expiry_reminders WHERE key_id = $1 AND days_before = $2").bind(key.0).bind(days))?;
     tx.commit().await
 }
 

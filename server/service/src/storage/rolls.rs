@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{
     Tx,
     db::{change, run},
+    lifecycle::{expiry, not_ended},
     micros,
 };
 use crate::{access::WritePermit, error::Result};
@@ -23,12 +24,15 @@ pub(crate) async fn replace(
 ) -> Result<bool> {
     let rows = change!(
         tx,
-        sqlx::query(
+        sqlx::query(concat!(
             "UPDATE api_keys SET replaced_by = $3, rolled_at = $4, expires_before_roll = expires_at, \
              expires_at = CASE WHEN expires_at IS NULL OR expires_at > $5 THEN $5 ELSE expires_at END \
-             WHERE id = $1 AND tenant_id = $2 AND replaced_by IS NULL AND revoked_at IS NULL AND suspended_at IS NULL AND standing < 2 \
-             AND COALESCE(expires_at, 9223372036854775807) > $4"
-        )
+             WHERE id = $1 AND tenant_id = $2 AND replaced_by IS NULL AND revoked_at IS NULL AND suspended_at IS NULL AND ",
+            not_ended!("lifecycle"),
+            " AND ",
+            expiry!("expires_at"),
+            " > $4"
+        ))
         .bind(old.0)
         .bind(permit.tenant_id().0)
         .bind(new.0)
@@ -48,11 +52,13 @@ pub(crate) async fn extend(
 ) -> Result<bool> {
     let rows = change!(
         tx,
-        sqlx::query(
+        sqlx::query(concat!(
             "UPDATE api_keys SET expires_at = CASE WHEN expires_before_roll IS NULL OR expires_before_roll > $4 THEN $4 \
              ELSE expires_before_roll END \
-             WHERE id = $1 AND tenant_id = $2 AND replaced_by IS NOT NULL AND revoked_at IS NULL AND standing < 2 AND expires_at > $3"
-        )
+             WHERE id = $1 AND tenant_id = $2 AND replaced_by IS NOT NULL AND revoked_at IS NULL AND ",
+            not_ended!("lifecycle"),
+            " AND expires_at > $3"
+        ))
         .bind(old.0)
         .bind(permit.tenant_id().0)
         .bind(micros(at))
@@ -65,10 +71,12 @@ pub(crate) async fn extend(
 pub(crate) async fn take_back(tx: &mut Tx, permit: &WritePermit, old: KeyId, at: DateTime<Utc>) -> Result<bool> {
     let rows = change!(
         tx,
-        sqlx::query(
+        sqlx::query(concat!(
             "UPDATE api_keys SET expires_at = expires_before_roll, expires_before_roll = NULL, replaced_by = NULL, rolled_at = NULL \
-             WHERE id = $1 AND tenant_id = $2 AND replaced_by IS NOT NULL AND revoked_at IS NULL AND standing < 2 AND expires_at > $3"
-        )
+             WHERE id = $1 AND tenant_id = $2 AND replaced_by IS NOT NULL AND revoked_at IS NULL AND ",
+            not_ended!("lifecycle"),
+            " AND expires_at > $3"
+        ))
         .bind(old.0)
         .bind(permit.tenant_id().0)
         .bind(micros(at))
@@ -83,9 +91,9 @@ pub(crate) async fn lock_replaced(tx: &mut Tx, old: KeyId, new: KeyId) -> Result
         tx,
         sqlx::query(
             "UPDATE api_keys SET replaced_by = replaced_by WHERE id = $1 AND revoked_at IS NULL AND EXISTS (\
-             WITH RECURSIVE line (next) AS (SELECT l.replaced_by FROM api_keys l WHERE l.id = $1 \
-             UNION ALL SELECT l.replaced_by FROM api_keys l JOIN line ON l.id = line.next) \
-             SELECT 1 FROM line WHERE line.next = $2)"
+             WITH RECURSIVE successors (next) AS (SELECT l.replaced_by FROM api_keys l WHERE l.id = $1 \
+             UNION ALL SELECT l.replaced_by FROM api_keys l JOIN successors ON l.id = successors.next) \
+             SELECT 1 FROM successors WHERE successors.next = $2)"
         )
         .bind(old.0)
         .bind(new.0)

@@ -11,6 +11,7 @@ use super::{
     db::{change, read, read_list, run},
     filter::{Conditions, Value},
     fold, instant,
+    lifecycle::{expiry, last_use, lifecycle},
     listing::{Keyset, Place, SortValue, bind_all, containing},
     micros, name_search, role_of, stored_name,
 };
@@ -20,21 +21,42 @@ use crate::{
 };
 
 /// The last use of any key is read as one row: the correlated subqueries each touch one index entry.
-const COLUMNS: &str = "s.id, s.tenant_id, s.name, s.name_folded, s.role, s.created_at, s.created_by, s.suspended_at, s.suspended_by, s.deleted_at, \
+const COLUMNS: &str = concat!(
+    "s.id, s.tenant_id, s.name, s.name_folded, s.role, s.created_at, s.created_by, s.suspended_at, s.suspended_by, s.deleted_at, \
     (SELECT COUNT(*) FROM api_keys k WHERE k.service_account_id = s.id) AS all_keys, \
-    (SELECT COUNT(*) FROM api_keys k WHERE k.service_account_id = s.id AND k.standing = 0 \
-     AND COALESCE(k.expires_at, 9223372036854775807) > $1) AS active_keys, \
-    l.last_used_at, l.last_used_address, l.last_used_agent";
+    (SELECT COUNT(*) FROM api_keys k WHERE k.service_account_id = s.id AND k.lifecycle = ",
+    lifecycle!(active),
+    " AND ",
+    expiry!("k.expires_at"),
+    " > $1) AS active_keys, l.last_used_at, l.last_used_address, l.last_used_agent"
+);
 
-const FROM: &str = "service_accounts s LEFT JOIN api_keys l ON l.id = (SELECT k.id FROM (\
-    SELECT a.id, a.used FROM (SELECT x.id, COALESCE(x.last_used_at, 0) AS used FROM api_keys x WHERE x.service_account_id = s.id AND x.standing = 0 \
-    ORDER BY COALESCE(x.last_used_at, 0) DESC, x.id DESC LIMIT 1) a UNION ALL \
-    SELECT b.id, b.used FROM (SELECT x.id, COALESCE(x.last_used_at, 0) AS used FROM api_keys x WHERE x.service_account_id = s.id AND x.standing = 1 \
-    ORDER BY COALESCE(x.last_used_at, 0) DESC, x.id DESC LIMIT 1) b UNION ALL \
-    SELECT c.id, c.used FROM (SELECT x.id, COALESCE(x.last_used_at, 0) AS used FROM api_keys x WHERE x.service_account_id = s.id AND x.standing = 2 \
-    ORDER BY COALESCE(x.last_used_at, 0) DESC, x.id DESC LIMIT 1) c UNION ALL \
-    SELECT d.id, d.used FROM (SELECT x.id, COALESCE(x.last_used_at, 0) AS used FROM api_keys x WHERE x.service_account_id = s.id AND x.standing = 3 \
-    ORDER BY COALESCE(x.last_used_at, 0) DESC, x.id DESC LIMIT 1) d) k ORDER BY k.used DESC, k.id DESC LIMIT 1)";
+/// The key of an account in a lifecycle state that was used last.
+macro_rules! last_used_in {
+    ($state:ident) => {
+        concat!(
+            "SELECT x.id, x.used FROM (SELECT k.id, ",
+            last_use!("k.last_used_at"),
+            " AS used FROM api_keys k WHERE k.service_account_id = s.id AND k.lifecycle = ",
+            lifecycle!($state),
+            " ORDER BY ",
+            last_use!("k.last_used_at"),
+            " DESC, k.id DESC LIMIT 1) x"
+        )
+    };
+}
+
+const FROM: &str = concat!(
+    "service_accounts s LEFT JOIN api_keys l ON l.id = (SELECT k.id FROM (",
+    last_used_in!(active),
+    " UNION ALL ",
+    last_used_in!(suspended),
+    " UNION ALL ",
+    last_used_in!(revoked),
+    " UNION ALL ",
+    last_used_in!(expired),
+    ") k ORDER BY k.used DESC, k.id DESC LIMIT 1)"
+);
 
 #[derive(sqlx::FromRow)]
 struct AccountRow {

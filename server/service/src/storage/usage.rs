@@ -48,9 +48,9 @@ pub(crate) async fn add_client(tx: &mut Tx, key: KeyId, client: &ClientUsage) ->
     change!(
         tx,
         sqlx::query(
-            "INSERT INTO key_clients AS c (key_id, address, user_agent, agent_id, first_seen_at, last_used_at, last_refused_at, uses, refusals) \
+            "INSERT INTO key_usage_clients AS c (key_id, address, user_agent, agent_id, first_seen_at, last_used_at, last_refused_at, use_count, refusal_count) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (key_id, address, user_agent, agent_id) DO UPDATE SET \
-             uses = c.uses + excluded.uses, refusals = c.refusals + excluded.refusals, \
+             use_count = c.use_count + excluded.use_count, refusal_count = c.refusal_count + excluded.refusal_count, \
              last_used_at = CASE WHEN COALESCE(c.last_used_at, 0) > COALESCE(excluded.last_used_at, 0) THEN c.last_used_at \
              ELSE excluded.last_used_at END, \
              last_refused_at = CASE WHEN COALESCE(c.last_refused_at, 0) > COALESCE(excluded.last_refused_at, 0) THEN c.last_refused_at \
@@ -74,8 +74,8 @@ pub(crate) async fn add_hour(tx: &mut Tx, key: KeyId, hour: i64, uses: i64, refu
     change!(
         tx,
         sqlx::query(
-            "INSERT INTO key_hours AS h (key_id, hour, uses, refusals) VALUES ($1, $2, $3, $4) ON CONFLICT (key_id, hour) \
-             DO UPDATE SET uses = h.uses + excluded.uses, refusals = h.refusals + excluded.refusals"
+            "INSERT INTO key_usage_hours AS h (key_id, hour, use_count, refusal_count) VALUES ($1, $2, $3, $4) ON CONFLICT (key_id, hour) \
+             DO UPDATE SET use_count = h.use_count + excluded.use_count, refusal_count = h.refusal_count + excluded.refusal_count"
         )
         .bind(key.0)
         .bind(hour)
@@ -90,8 +90,8 @@ pub(crate) async fn add_refusals(tx: &mut Tx, hour: i64, reason: &str, refusals:
     change!(
         tx,
         sqlx::query(
-            "INSERT INTO refusal_hours AS h (hour, reason, refusals) VALUES ($1, $2, $3) ON CONFLICT (hour, reason) \
-             DO UPDATE SET refusals = h.refusals + excluded.refusals"
+            "INSERT INTO refusal_hours AS h (hour, reason, refusal_count) VALUES ($1, $2, $3) ON CONFLICT (hour, reason) \
+             DO UPDATE SET refusal_count = h.refusal_count + excluded.refusal_count"
         )
         .bind(hour)
         .bind(reason)
@@ -141,8 +141,8 @@ struct ClientRow {
     first_seen_at: i64,
     last_used_at: Option<i64>,
     last_refused_at: Option<i64>,
-    uses: i64,
-    refusals: i64,
+    use_count: i64,
+    refusal_count: i64,
 }
 
 impl From<ClientRow> for KeyClient {
@@ -156,8 +156,8 @@ impl From<ClientRow> for KeyClient {
             first_seen_at: instant(row.first_seen_at),
             last_used_at: row.last_used_at.map(instant),
             last_refused_at: row.last_refused_at.map(instant),
-            uses: count(row.uses),
-            refusals: count(row.refusals),
+            uses: count(row.use_count),
+            refusals: count(row.refusal_count),
         }
     }
 }
@@ -169,8 +169,8 @@ fn count(number: i64) -> u64 {
 /// The clients of a key that was permitted, the last heard of first.
 pub(crate) async fn list_clients(db: &Db, permit: &ReadPermit, key: KeyId, limit: u32) -> Result<Vec<KeyClient>> {
     let sql = format!(
-        "SELECT c.address, c.user_agent, c.agent_id, a.name AS agent_name, c.first_seen_at, c.last_used_at, c.last_refused_at, c.uses, c.refusals \
-         FROM key_clients c JOIN api_keys k ON k.id = c.key_id LEFT JOIN agents a ON a.id = c.agent_id AND a.key_id = c.key_id \
+        "SELECT c.address, c.user_agent, c.agent_id, a.name AS agent_name, c.first_seen_at, c.last_used_at, c.last_refused_at, c.use_count, c.refusal_count \
+         FROM key_usage_clients c JOIN api_keys k ON k.id = c.key_id LEFT JOIN agents a ON a.id = c.agent_id AND a.key_id = c.key_id \
          WHERE c.key_id = $1 AND k.tenant_id = $2 \
          ORDER BY CASE WHEN COALESCE(c.last_used_at, 0) > COALESCE(c.last_refused_at, 0) THEN c.last_used_at ELSE c.last_refused_at END DESC \
          LIMIT {limit}"
@@ -189,7 +189,7 @@ pub(crate) async fn list_hours(
 ) -> Result<Vec<HourCount>> {
     let rows: Vec<(i64, i64, i64)> = read!(db, c =>
         sqlx::query_as(
-            "SELECT h.hour, h.uses, h.refusals FROM key_hours h JOIN api_keys k ON k.id = h.key_id \
+            "SELECT h.hour, h.use_count, h.refusal_count FROM key_usage_hours h JOIN api_keys k ON k.id = h.key_id \
              WHERE h.key_id = $1 AND k.tenant_id = $2 AND h.hour >= $3 ORDER BY h.hour",
         )
         .bind(key.0)
@@ -222,7 +222,7 @@ pub(crate) async fn recent(db: &Db, permit: &ReadPermit, of: Of, since: DateTime
         "SELECT MAX(k.last_used_at), COUNT(DISTINCT CASE WHEN c.last_used_at >= $3 THEN k.id END), \
          COUNT(DISTINCT CASE WHEN c.last_used_at >= $3 THEN NULLIF(c.address, '') END), \
          COUNT(DISTINCT CASE WHEN c.last_used_at >= $3 THEN a.id END) \
-         FROM api_keys k LEFT JOIN key_clients c ON c.key_id = k.id LEFT JOIN agents a ON a.id = c.agent_id AND a.key_id = k.id \
+         FROM api_keys k LEFT JOIN key_usage_clients c ON c.key_id = k.id LEFT JOIN agents a ON a.id = c.agent_id AND a.key_id = k.id \
          WHERE {column} = $1 AND k.tenant_id = $2 AND k.revoked_at IS NULL"
     );
     let row: (Option<i64>, i64, i64, i64) = read!(db, c =>
@@ -234,14 +234,14 @@ pub(crate) async fn recent(db: &Db, permit: &ReadPermit, of: Of, since: DateTime
 /// Removes hours and clients that are older than `before`, and of a key with very many clients those heard of first.
 pub(crate) async fn sweep(db: &Db, before: DateTime<Utc>) -> Result<()> {
     let many: Vec<(Uuid,)> = read!(db, c =>
-        sqlx::query_as("SELECT key_id FROM key_clients GROUP BY key_id HAVING COUNT(*) > $1").bind(MOST_CLIENTS).fetch_all(c))?;
+        sqlx::query_as("SELECT key_id FROM key_usage_clients GROUP BY key_id HAVING COUNT(*) > $1").bind(MOST_CLIENTS).fetch_all(c))?;
     let mut tx = db.begin().await?;
-    change!(&mut tx, sqlx::query("DELETE FROM key_hours WHERE hour < $1").bind(hour_of(before)))?;
+    change!(&mut tx, sqlx::query("DELETE FROM key_usage_hours WHERE hour < $1").bind(hour_of(before)))?;
     change!(&mut tx, sqlx::query("DELETE FROM refusal_hours WHERE hour < $1").bind(hour_of(before)))?;
     change!(
         &mut tx,
         sqlx::query(
-            "DELETE FROM key_clients WHERE COALESCE(last_used_at, 0) < $1 AND COALESCE(last_refused_at, 0) < $1"
+            "DELETE FROM key_usage_clients WHERE COALESCE(last_used_at, 0) < $1 AND COALESCE(last_refused_at, 0) < $1"
         )
         .bind(micros(before))
     )?;
@@ -249,8 +249,8 @@ pub(crate) async fn sweep(db: &Db, before: DateTime<Utc>) -> Result<()> {
         change!(
             &mut tx,
             sqlx::query(
-                "DELETE FROM key_clients WHERE key_id = $1 AND (address, user_agent, agent_id) NOT IN \
-                 (SELECT address, user_agent, agent_id FROM key_clients WHERE key_id = $1 ORDER BY \
+                "DELETE FROM key_usage_clients WHERE key_id = $1 AND (address, user_agent, agent_id) NOT IN \
+                 (SELECT address, user_agent, agent_id FROM key_usage_clients WHERE key_id = $1 ORDER BY \
                  CASE WHEN COALESCE(last_refused_at, 0) > COALESCE(last_used_at, 0) THEN last_refused_at ELSE last_used_at END DESC LIMIT $2)"
             )
             .bind(key)
@@ -263,7 +263,7 @@ pub(crate) async fn sweep(db: &Db, before: DateTime<Utc>) -> Result<()> {
 /// Refused tokens that no key stands behind, by hour and reason, the latest first.
 pub(crate) async fn list_refusals(db: &Db, since: DateTime<Utc>) -> Result<Vec<(DateTime<Utc>, String, u64)>> {
     let rows: Vec<(i64, String, i64)> = read!(db, c =>
-        sqlx::query_as("SELECT hour, reason, refusals FROM refusal_hours WHERE hour >= $1 ORDER BY hour DESC, reason")
+        sqlx::query_as("SELECT hour, reason, refusal_count FROM refusal_hours WHERE hour >= $1 ORDER BY hour DESC, reason")
             .bind(hour_of(since))
             .fetch_all(c))?;
     Ok(rows
