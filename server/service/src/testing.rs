@@ -20,7 +20,7 @@ use crate::{
 pub async fn new_postgres(server: &str) -> String {
     let name = format!("t{}", random::new_id(DateTime::UNIX_EPOCH).simple());
     let pool = sqlx::PgPool::connect(server).await.expect("the test server answers");
-    let made = sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&pool).await;
+    let made = sqlx::query(storage::query::assembled(format!("CREATE DATABASE {name}"))).execute(&pool).await;
     made.expect("the test server lets databases be made");
     pool.close().await;
     let (base, _) = server.rsplit_once('/').expect("the URL names a database");

@@ -9,7 +9,9 @@ use super::{
     db::{change, read, run},
     instant,
     keys::{COLUMNS, FROM, KeyRow},
-    micros, stored_name,
+    micros,
+    query::assembled,
+    stored_name,
 };
 use crate::{
     access::{ReadPermit, WritePermit},
@@ -132,7 +134,7 @@ pub(crate) async fn list(db: &Db, permit: &ReadPermit, scope: AgentScope, limit:
          a.address AS agent_address, a.first_seen_at, a.last_seen_at, {COLUMNS} FROM {FROM} JOIN agents a ON a.key_id = k.id \
          WHERE a.tenant_id = $1 AND {condition} ORDER BY a.last_seen_at DESC, a.id DESC LIMIT $3"
     );
-    let rows: Vec<AgentRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql))
+    let rows: Vec<AgentRow> = read!(db, c => sqlx::query_as(assembled(sql))
         .bind(permit.tenant_id().0)
         .bind(id)
         .bind(i64::from(limit))

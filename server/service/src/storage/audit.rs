@@ -10,10 +10,8 @@ use uuid::Uuid;
 use super::{
     Db, Tx,
     db::{change, read, read_list, run},
-    filter::{Conditions, Value},
-    fold, instant,
-    listing::{Keyset, Place, SortValue, bind_all, containing},
-    micros,
+    fold, instant, micros,
+    query::{Conditions, Keyset, Place, SortValue, Value, assembled, containing, statement},
 };
 use crate::{
     access::{Actor, Client, Principal},
@@ -339,7 +337,7 @@ pub(crate) async fn list_chain(db: &Db, chain: Uuid, after: i64, limit: u32) -> 
     let owner = if chain.is_nil() { "a.tenant_id IS NULL AND $1 = $1" } else { "a.tenant_id = $1" };
     let sql =
         format!("SELECT {COLUMNS} FROM audit_log a WHERE {owner} AND a.seq > $2 ORDER BY a.seq, a.id LIMIT {limit}");
-    Ok(read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(chain).bind(after).fetch_all(c))?)
+    Ok(read!(db, c => sqlx::query_as(assembled(sql)).bind(chain).bind(after).fetch_all(c))?)
 }
 
 /// How many entries are in no chain: with a number that no chain has, or of a tenant whose chain has no head.
@@ -371,15 +369,12 @@ pub(crate) async fn list_headless(db: &Db) -> Result<Vec<String>> {
 /// One page of a tenant's entries, the newest first.
 pub(crate) async fn list(db: &Db, tenant: TenantId, query: &AuditQuery) -> Result<Page<AuditLine>> {
     let keyset = Keyset::of(&query.page, Direction::Desc, false)?;
-    let conditions = conditions_of(tenant, query);
-    let sql = format!(
-        "SELECT {COLUMNS} FROM audit_log a WHERE {}{}{}",
-        conditions.sql(),
-        keyset.clause("a.seq", "a.id", conditions.next()),
-        keyset.order("a.seq", "a.id"),
-    );
+    let mut conditions = conditions_of(tenant, query);
+    let place = keyset.clause("a.seq", "a.id", &mut conditions);
+    let order = keyset.order("a.seq", "a.id");
+    let sql = format!("SELECT {COLUMNS} FROM audit_log a WHERE {}{place}{order}", conditions.sql());
     let rows: Vec<EntryRow> = read_list!(db, c => {
-        bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, keyset.place()).fetch_all(c)
+        statement!(db, query_as, sql, conditions).fetch_all(c)
     })?;
     Ok(keyset.page(rows, |row| Place(SortValue::Number(row.seq), row.id), AuditLine::from))
 }
@@ -423,7 +418,7 @@ fn conditions_of(tenant: TenantId, query: &AuditQuery) -> Conditions {
 pub(crate) async fn find(db: &Db, tenant: TenantId, id: AuditId) -> Result<Option<AuditLine>> {
     let sql = format!("SELECT {COLUMNS} FROM audit_log a WHERE a.tenant_id = $1 AND a.id = $2");
     let row: Option<EntryRow> =
-        read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant.0).bind(id.0).fetch_optional(c))?;
+        read!(db, c => sqlx::query_as(assembled(sql)).bind(tenant.0).bind(id.0).fetch_optional(c))?;
     Ok(row.map(AuditLine::from))
 }
 

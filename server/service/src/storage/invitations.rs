@@ -7,7 +7,9 @@ use uuid::Uuid;
 use super::{
     Db, Tx,
     db::{change, read, run},
-    instant, micros, role_of, stored_name,
+    instant, micros,
+    query::assembled,
+    role_of, stored_name,
 };
 use crate::{
     access::{Inviter, ReadPermit, WritePermit},
@@ -108,7 +110,7 @@ pub(crate) async fn list(db: &Db, permit: &ReadPermit, now: DateTime<Utc>) -> Re
          WHERE i.tenant_id = $1 AND i.closed_at IS NULL AND i.expires_at > $2 ORDER BY i.created_at DESC, i.id"
     );
     let rows: Vec<Found> = read!(db, c =>
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(permit.tenant_id().0).bind(micros(now)).fetch_all(c))?;
+        sqlx::query_as(assembled(sql)).bind(permit.tenant_id().0).bind(micros(now)).fetch_all(c))?;
     rows.into_iter().map(Found::into_parts).collect()
 }
 
@@ -137,7 +139,7 @@ pub(crate) async fn find_by_digest(
          WHERE i.digest = $1 AND i.closed_at IS NULL AND i.expires_at > $2"
     );
     let found: Option<Found> = read!(db, c =>
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(digest.as_slice()).bind(micros(now)).fetch_optional(c))?;
+        sqlx::query_as(assembled(sql)).bind(digest.as_slice()).bind(micros(now)).fetch_optional(c))?;
     found.map(Found::into_parts).transpose()
 }
 
@@ -145,7 +147,7 @@ pub(crate) async fn find_by_digest(
 pub(crate) async fn find_inviter(tx: &mut Tx, tenant: TenantId, id: InvitationId) -> Result<Option<Inviter>> {
     let sql = format!("SELECT i.created_by_id, {INVITER_ROLE} FROM invitations i WHERE i.id = $1 AND i.tenant_id = $2");
     let row: Option<InviterRow> = run!(tx, c =>
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.0).bind(tenant.0).fetch_optional(c))?;
+        sqlx::query_as(assembled(sql)).bind(id.0).bind(tenant.0).fetch_optional(c))?;
     row.map(InviterRow::into_inviter).transpose()
 }
 

@@ -14,12 +14,11 @@ use domain::{
 use super::{
     DAY, Db,
     db::read_list,
-    filter::{Conditions, Value},
     fold,
     keys::{COLUMNS, FROM, KeyRow, NOT_REPLACED},
     lifecycle::{self, ACTIVE, EXPIRED, NEVER, REVOKED, SUSPENDED, expiry, last_use},
-    listing::{Keyset, Place, SortValue, bind_all, containing},
     micros, name_search,
+    query::{Conditions, Keyset, Place, SortValue, Value, containing, statement},
 };
 use crate::{access::ReadPermit, error::Result};
 
@@ -144,7 +143,7 @@ async fn read_page(
     let (place, hits_order) = if is_by_id {
         (keyset.clause_by_id("hits.id", &mut conditions), keyset.order_by_id("hits.id"))
     } else {
-        (keyset.clause_bound(value, "k.id", &mut conditions), order.clone())
+        (keyset.clause(value, "k.id", &mut conditions), order.clone())
     };
     // The page is found first; whose its keys are, and the like, is read for its rows alone. CROSS JOIN keeps SQLite from
     // beginning with all keys; for PostgreSQL it is a join like any other.
@@ -153,7 +152,7 @@ async fn read_page(
          WHERE k.id = hits.id AND {wall}{place}{hits_order}) page CROSS JOIN {FROM} WHERE k.id = page.id{order}"
     );
     let rows: Vec<KeyRow> = read_list!(db, c => {
-        bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_all(c)
+        statement!(db, query_as, sql, conditions).fetch_all(c)
     })?;
     Ok(rows)
 }
@@ -442,7 +441,7 @@ fn walk(asked: &Asked<'_>, index: usize, branch: Branch, keyset: &Keyset, condit
     let state = branch.sql(asked.now, columns, conditions);
     let named = named(asked.query.search.trim(), conditions);
     let rest = rest(asked, columns, conditions);
-    let place = keyset.clause_bound(value, "k.id", conditions);
+    let place = keyset.clause(value, "k.id", conditions);
     let order = keyset.order(value, "k.id");
     format!(
         "SELECT w{index}.id FROM (SELECT k.id FROM api_keys k WHERE {scope} AND {state}{named} AND {rest}{place}{order}) w{index}"
@@ -486,11 +485,11 @@ pub(crate) async fn list_against(
     let condition = format!("k.tenant_id = {tenant} AND k.lifecycle = {ACTIVE} AND {EXPIRY} > {end} AND {part}");
     let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE {condition} ORDER BY k.created_at, k.id LIMIT {limit}");
     let rows: Vec<KeyRow> = read_list!(db, c => {
-        bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_all(c)
+        statement!(db, query_as, sql, conditions).fetch_all(c)
     })?;
     let sql = format!("SELECT COUNT(*) FROM (SELECT k.id FROM api_keys k WHERE {condition} LIMIT {most_counted}) few");
     let count: i64 = read_list!(db, c => {
-        bind_all!(db, sqlx::query_scalar(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_one(c)
+        statement!(db, query_scalar, sql, conditions).fetch_one(c)
     })?;
     Ok((rows.into_iter().map(ApiKey::from).collect(), u32::try_from(count).unwrap_or(u32::MAX)))
 }
@@ -538,7 +537,7 @@ pub(crate) async fn list_alerts(
         "SELECT {COLUMNS} FROM {FROM} WHERE k.tenant_id = {tenant} AND {whose} AND {condition} ORDER BY {order} LIMIT {limit}"
     );
     let rows: Vec<KeyRow> = read_list!(db, c => {
-        bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_all(c)
+        statement!(db, query_as, sql, conditions).fetch_all(c)
     })?;
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
@@ -577,7 +576,7 @@ pub(crate) async fn list_visible(
         walk(SUSPENDED)
     );
     let rows: Vec<KeyRow> = read_list!(db, c => {
-        bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_all(c)
+        statement!(db, query_as, sql, conditions).fetch_all(c)
     })?;
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }

@@ -10,6 +10,7 @@ use super::{
     instant,
     lifecycle::{ACTIVE, expiry, last_use, lifecycle},
     micros,
+    query::assembled,
 };
 use crate::{access::WritePermit, error::Result};
 
@@ -120,7 +121,7 @@ pub(crate) async fn list_unused(db: &Db, now: DateTime<Utc>, limit: u32) -> Resu
          AND {EXPIRY} > $1 AND {LAST_USE} < $1 - p.days * {DAY} AND k.created_at < $1 - p.days * {DAY} \
          AND COALESCE(k.resumed_at, 0) < $1 - p.days * {DAY} ORDER BY k.tenant_id, k.id LIMIT {limit}"
     );
-    let rows: Vec<UnusedRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(micros(now)).fetch_all(c))?;
+    let rows: Vec<UnusedRow> = read!(db, c => sqlx::query_as(assembled(sql)).bind(micros(now)).fetch_all(c))?;
     let unused = |row: UnusedRow| Unused {
         id: KeyId(row.id),
         name: row.name,

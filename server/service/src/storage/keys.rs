@@ -12,7 +12,9 @@ use super::{
     db::{change, read, read_list, run},
     fold, instant,
     lifecycle::{self, expiry, lifecycle, not_ended},
-    micros, name_search, role_of, stored_name,
+    micros, name_search,
+    query::assembled,
+    role_of, stored_name,
 };
 use crate::{
     access::{ReadPermit, WritePermit},
@@ -240,7 +242,7 @@ pub(crate) async fn find_repeated(tx: &mut Tx, permit: &ReadPermit, idempotency_
     let sql = format!(
         "SELECT {COLUMNS} FROM {FROM} WHERE k.idempotency_key = $1 AND k.tenant_id = $2 AND (k.user_id = $3 OR k.service_account_id = $4)"
     );
-    let row: Option<KeyRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(sql))
+    let row: Option<KeyRow> = run!(tx, c => sqlx::query_as(assembled(sql))
         .bind(idempotency_key)
         .bind(permit.tenant_id().0)
         .bind(user_id)
@@ -284,7 +286,7 @@ pub(crate) async fn list_created_by(db: &Db, permit: &ReadPermit, key: KeyId, li
          ORDER BY k.created_at DESC, k.id LIMIT {limit}"
     );
     let rows: Vec<KeyRow> = read!(db, c =>
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(key.0).bind(permit.tenant_id().0).fetch_all(c))?;
+        sqlx::query_as(assembled(sql)).bind(key.0).bind(permit.tenant_id().0).fetch_all(c))?;
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
@@ -318,7 +320,7 @@ pub(crate) async fn list_living_offspring(
     key: KeyId,
     now: DateTime<Utc>,
 ) -> Result<Vec<ApiKey>> {
-    let rows: Vec<KeyRow> = read_list!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(living_offspring()))
+    let rows: Vec<KeyRow> = read_list!(db, c => sqlx::query_as(assembled(living_offspring()))
         .bind(key.0).bind(permit.tenant_id().0).bind(micros(now)).fetch_all(c))?;
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
@@ -330,7 +332,7 @@ pub(crate) async fn list_living_offspring_in(
     key: KeyId,
     now: DateTime<Utc>,
 ) -> Result<Vec<ApiKey>> {
-    let rows: Vec<KeyRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(living_offspring()))
+    let rows: Vec<KeyRow> = run!(tx, c => sqlx::query_as(assembled(living_offspring()))
         .bind(key.0).bind(permit.tenant_id().0).bind(micros(now)).fetch_all(c))?;
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
@@ -344,7 +346,7 @@ fn one_of_permit() -> String {
 /// One key of the permit's owner.
 pub(crate) async fn find(db: &Db, permit: &ReadPermit, id: KeyId) -> Result<Option<ApiKey>> {
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
-    let row: Option<KeyRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(one_of_permit()))
+    let row: Option<KeyRow> = read!(db, c => sqlx::query_as(assembled(one_of_permit()))
         .bind(id.0).bind(permit.tenant_id().0).bind(user_id).bind(account_id).fetch_optional(c))?;
     Ok(row.map(ApiKey::from))
 }
@@ -352,7 +354,7 @@ pub(crate) async fn find(db: &Db, permit: &ReadPermit, id: KeyId) -> Result<Opti
 /// The same, inside a transaction.
 pub(crate) async fn find_in(tx: &mut Tx, permit: &ReadPermit, id: KeyId) -> Result<Option<ApiKey>> {
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
-    let row: Option<KeyRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(one_of_permit()))
+    let row: Option<KeyRow> = run!(tx, c => sqlx::query_as(assembled(one_of_permit()))
         .bind(id.0).bind(permit.tenant_id().0).bind(user_id).bind(account_id).fetch_optional(c))?;
     Ok(row.map(ApiKey::from))
 }

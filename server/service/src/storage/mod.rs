@@ -6,15 +6,14 @@
 pub(crate) mod agents;
 pub(crate) mod audit;
 pub(crate) mod db;
-pub(crate) mod filter;
 pub(crate) mod invitations;
 pub(crate) mod key_list;
 pub(crate) mod key_policies;
 pub(crate) mod keys;
 pub(crate) mod lifecycle;
-pub(crate) mod listing;
 pub(crate) mod maintenance;
 pub(crate) mod name_search;
+pub(crate) mod query;
 pub(crate) mod reminders;
 pub(crate) mod rolls;
 pub(crate) mod second_factors;

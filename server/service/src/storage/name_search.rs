@@ -9,9 +9,8 @@ use uuid::Uuid;
 use super::{
     Db, Tx,
     db::{read_list, run},
-    filter::{Conditions, Value},
     fold,
-    listing::{Keyset, Place, bind_all},
+    query::{Conditions, Keyset, Value, assembled, statement},
 };
 use crate::error::Result;
 
@@ -69,7 +68,7 @@ pub(crate) async fn delete(tx: &mut Tx, tenant: TenantId, kind: Kind, id: Uuid) 
     // The write locks the row: a name that was only read could be another one's by now.
     let sql = format!("UPDATE {} SET name = name WHERE id = $1 AND tenant_id = $2 RETURNING name", kind.table());
     let name: Option<String> = run!(tx, c =>
-        sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(id).bind(tenant.0).fetch_optional(c))?;
+        sqlx::query_scalar(assembled(sql)).bind(id).bind(tenant.0).fetch_optional(c))?;
     let suffixes = suffixes(&name.unwrap_or_default());
     if suffixes.is_empty() {
         return Ok(());
@@ -109,7 +108,7 @@ async fn write_suffixes(
 ) -> Result<()> {
     macro_rules! write {
         ($tx:expr) => {{
-            let mut statement = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(tenant.0).bind(kind.as_str()).bind(id);
+            let mut statement = sqlx::query(assembled(sql)).bind(tenant.0).bind(kind.as_str()).bind(id);
             for suffix in suffixes {
                 statement = statement.bind(suffix.as_str());
             }
@@ -165,7 +164,7 @@ impl Span {
             return None;
         }
         let which = self.sql(conditions, tenant, kind);
-        let place = keyset.clause_bound("name_folded", "subject_id", conditions);
+        let place = keyset.clause("name_folded", "subject_id", conditions);
         let order = keyset.order_up_to("name_folded", "subject_id", most);
         let once = if self.only { "" } else { "DISTINCT " };
         Some(format!(
@@ -194,7 +193,7 @@ impl Span {
             FEW_FOUND + 1
         );
         let (count, first, last): (i64, Option<String>, Option<String>) = read_list!(db, c => {
-            bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_one(c)
+            statement!(db, query_as, sql, conditions).fetch_one(c)
         })?;
         Ok((count <= FEW_FOUND).then(|| match first {
             Some(suffix) if Some(&suffix) == last.as_ref() => Self { from: suffix, only: true, count },
@@ -223,7 +222,7 @@ pub(crate) fn after(text: &str) -> String {
 pub(crate) async fn are_few(db: &Db, ids: &str, conditions: &Conditions, few: i64) -> Result<bool> {
     let sql = format!("SELECT COUNT(*) FROM (SELECT id FROM ({ids}) c LIMIT {}) few", few + 1);
     let count: i64 = read_list!(db, c => {
-        bind_all!(db, sqlx::query_scalar(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_one(c)
+        statement!(db, query_scalar, sql, conditions).fetch_one(c)
     })?;
     Ok(count <= few)
 }

@@ -10,6 +10,7 @@ use super::{
     db::{change, read},
     keys::{COLUMNS, FROM, KeyRow, NOT_REPLACED},
     micros,
+    query::assembled,
 };
 use crate::error::{Error, Result};
 
@@ -28,7 +29,7 @@ pub(crate) async fn list_due(
          AND NOT EXISTS (SELECT 1 FROM expiry_reminders e WHERE e.key_id = k.id AND e.days_before = $4) \
          ORDER BY k.expires_at, k.id LIMIT {limit}"
     );
-    let rows: Vec<KeyRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql))
+    let rows: Vec<KeyRow> = read!(db, c => sqlx::query_as(assembled(sql))
         .bind(micros(after.0))
         .bind(micros(until))
         .bind(days * DAY)
@@ -86,7 +87,7 @@ pub(crate) async fn list_for_calendar(
          AND (k.user_id = $1 OR (k.service_account_id IS NOT NULL AND m.role = 'TENANT_ADMIN')) \
          ORDER BY k.expires_at, k.id LIMIT {limit}"
     );
-    let rows: Vec<KeyRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(sql))
+    let rows: Vec<KeyRow> = read!(db, c => sqlx::query_as(assembled(sql))
         .bind(user.0)
         .bind(micros(now))
         .bind(tenant.map(|id| id.0))
@@ -109,7 +110,7 @@ pub(crate) async fn set_feed(
     );
     change!(
         tx,
-        sqlx::query(sqlx::AssertSqlSafe(sql.as_str()))
+        sqlx::query(assembled(sql.as_str()))
             .bind(digest.as_slice())
             .bind(user.0)
             .bind(key.map(|id| id.0))

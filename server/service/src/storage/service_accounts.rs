@@ -9,11 +9,11 @@ use uuid::Uuid;
 use super::{
     Db, Tx,
     db::{change, read, read_list, run},
-    filter::{Conditions, Value},
     fold, instant,
     lifecycle::{expiry, last_use, lifecycle},
-    listing::{Keyset, Place, SortValue, bind_all, containing},
-    micros, name_search, role_of, stored_name,
+    micros, name_search,
+    query::{Conditions, Keyset, Place, SortValue, Value, assembled, containing, statement},
+    role_of, stored_name,
 };
 use crate::{
     access::{ReadPermit, WritePermit},
@@ -135,7 +135,7 @@ pub(crate) async fn find_repeated(
     now: DateTime<Utc>,
 ) -> Result<Option<ServiceAccount>> {
     let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE s.tenant_id = $2 AND s.idempotency_key = $3");
-    let row: Option<AccountRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(sql))
+    let row: Option<AccountRow> = run!(tx, c => sqlx::query_as(assembled(sql))
         .bind(micros(now)).bind(permit.tenant_id().0).bind(key).fetch_optional(c))?;
     Ok(row.map(ServiceAccount::from))
 }
@@ -151,7 +151,7 @@ pub(crate) async fn find(
     id: ServiceAccountId,
     now: DateTime<Utc>,
 ) -> Result<Option<ServiceAccount>> {
-    let row: Option<AccountRow> = read!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(one_of_permit()))
+    let row: Option<AccountRow> = read!(db, c => sqlx::query_as(assembled(one_of_permit()))
         .bind(micros(now)).bind(permit.tenant_id().0).bind(id.0).fetch_optional(c))?;
     Ok(row.map(ServiceAccount::from))
 }
@@ -163,7 +163,7 @@ pub(crate) async fn find_in(
     id: ServiceAccountId,
     now: DateTime<Utc>,
 ) -> Result<Option<ServiceAccount>> {
-    let row: Option<AccountRow> = run!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(one_of_permit()))
+    let row: Option<AccountRow> = run!(tx, c => sqlx::query_as(assembled(one_of_permit()))
         .bind(micros(now)).bind(permit.tenant_id().0).bind(id.0).fetch_optional(c))?;
     Ok(row.map(ServiceAccount::from))
 }
@@ -325,12 +325,12 @@ pub(crate) async fn list(
     let sql = format!(
         "SELECT {COLUMNS} FROM (SELECT s.id FROM {from}s.tenant_id = {tenant} AND {state} AND {named}{}{}) hits \
          CROSS JOIN {FROM} WHERE s.id = hits.id AND {at} = {at}{}",
-        keyset.clause_bound(value, "s.id", &mut conditions),
+        keyset.clause(value, "s.id", &mut conditions),
         keyset.order(value, "s.id"),
         keyset.order(value, "s.id"),
     );
     let rows: Vec<AccountRow> = read_list!(db, c => {
-        bind_all!(db, sqlx::query_as(sqlx::AssertSqlSafe(sql)), conditions, None::<&Place>).fetch_all(c)
+        statement!(db, query_as, sql, conditions).fetch_all(c)
     })?;
     let place_of = |row: &AccountRow| {
         let value = if by_name { SortValue::Text(row.name_folded.clone()) } else { SortValue::Number(row.created_at) };

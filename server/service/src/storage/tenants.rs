@@ -6,9 +6,9 @@ use uuid::Uuid;
 use super::{
     Db, Tx,
     db::{change, read, read_list, run},
-    fold, instant,
-    listing::{Keyset, Place, SortValue},
-    micros, role_of, stored_name,
+    fold, instant, micros,
+    query::{Keyset, Place, SortValue},
+    role_of, stored_name,
 };
 use crate::{
     access::{ReadPermit, WritePermit},

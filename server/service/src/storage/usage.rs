@@ -7,7 +7,9 @@ use uuid::Uuid;
 use super::{
     Db, Tx,
     db::{change, read},
-    instant, micros, stored_name,
+    instant, micros,
+    query::assembled,
+    stored_name,
 };
 use crate::{access::ReadPermit, error::Result};
 
@@ -176,7 +178,7 @@ pub(crate) async fn list_clients(db: &Db, permit: &ReadPermit, key: KeyId, limit
          LIMIT {limit}"
     );
     let rows: Vec<ClientRow> = read!(db, c =>
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(key.0).bind(permit.tenant_id().0).fetch_all(c))?;
+        sqlx::query_as(assembled(sql)).bind(key.0).bind(permit.tenant_id().0).fetch_all(c))?;
     Ok(rows.into_iter().map(KeyClient::from).collect())
 }
 
@@ -226,7 +228,7 @@ pub(crate) async fn recent(db: &Db, permit: &ReadPermit, of: Of, since: DateTime
          WHERE {column} = $1 AND k.tenant_id = $2 AND k.revoked_at IS NULL"
     );
     let row: (Option<i64>, i64, i64, i64) = read!(db, c =>
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id).bind(permit.tenant_id().0).bind(micros(since)).fetch_one(c))?;
+        sqlx::query_as(assembled(sql)).bind(id).bind(permit.tenant_id().0).bind(micros(since)).fetch_one(c))?;
     let small = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
     Ok(Recent { last_used_at: row.0.map(instant), keys: small(row.1), addresses: small(row.2), agents: small(row.3) })
 }

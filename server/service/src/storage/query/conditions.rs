@@ -39,9 +39,27 @@ impl Conditions {
     pub(crate) fn values(&self) -> &[Value] {
         &self.values
     }
+}
 
-    /// The number of the next parameter.
-    pub(crate) fn next(&self) -> usize {
-        self.values.len() + 1
+/// The pattern of a search for a part of a text, for `LIKE … ESCAPE '\'`.
+pub(crate) fn containing(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_in_a_search_are_plain_characters() {
+        assert_eq!(containing(r"50%_\"), r"%50\%\_\\%");
     }
 }

@@ -1,11 +1,11 @@
-//! Keyset pages: what a cursor holds, and the clauses that every list shares.
+//! Keyset pages: what a cursor holds, and the clauses that every list shares. A page begins behind a row value, `(value, id)`.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{ApiError, Cursor, Direction, Page, PageRequest, page::MAX_LIMIT};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::filter::{Conditions, Value};
+use super::{Conditions, Value};
 use crate::error::Result;
 
 /// The value that a list is sorted by, of one row.
@@ -61,17 +61,8 @@ impl Keyset {
         (self.direction == Direction::Asc) != self.backwards
     }
 
-    /// `AND (value, id) > ($m, $n)`, or nothing on the first page.
-    pub(crate) fn clause(&self, value: &str, id: &str, first_parameter: usize) -> String {
-        if self.place.is_none() {
-            return String::new();
-        }
-        let sign = self.sign();
-        format!(" AND ({value}, {id}) {sign} (${first_parameter}, ${})", first_parameter + 1)
-    }
-
-    /// The same clause with its values bound among other conditions, for a statement in which it stands several times.
-    pub(crate) fn clause_bound(&self, value: &str, id: &str, conditions: &mut Conditions) -> String {
+    /// ` AND (value, id) > ($m, $n)`, with its values bound; nothing on the first page.
+    pub(crate) fn clause(&self, value: &str, id: &str, conditions: &mut Conditions) -> String {
         let Some(Place(at, last)) = &self.place else { return String::new() };
         let sign = self.sign();
         let at = conditions.bind(match at {
@@ -98,7 +89,7 @@ impl Keyset {
         self.limit + 1
     }
 
-    /// [`Keyset::clause_bound`] where ids are in the order of the values.
+    /// [`Keyset::clause`] where ids are in the order of the values.
     pub(crate) fn clause_by_id(&self, id: &str, conditions: &mut Conditions) -> String {
         let Some(Place(_, last)) = &self.place else { return String::new() };
         format!(" AND {id} {} {}", self.sign(), conditions.bind(Value::Id(*last)))
@@ -115,11 +106,6 @@ impl Keyset {
 
     fn word(&self) -> &'static str {
         if self.ascending() { "ASC" } else { "DESC" }
-    }
-
-    /// What to bind for [`Keyset::clause`].
-    pub(crate) fn place(&self) -> Option<&Place> {
-        self.place.as_ref()
     }
 
     /// The rows that a statement with [`Keyset::clause`] and [`Keyset::order`] would read, out of all.
@@ -161,44 +147,6 @@ impl Keyset {
     }
 }
 
-/// Binds the values of [`Conditions`] to a statement, and the place of a keyset page behind them.
-macro_rules! bind_all {
-    ($db:expr, $statement:expr, $conditions:expr, $place:expr) => {{
-        // On PostgreSQL not kept prepared: it then plans with the values, and it depends on them what is few.
-        let mut statement = $statement.persistent(matches!($db, $crate::storage::Db::Sqlite { .. }));
-        for value in $conditions.values() {
-            statement = match value {
-                $crate::storage::filter::Value::Text(text) => statement.bind(text.as_str()),
-                $crate::storage::filter::Value::Number(number) => statement.bind(*number),
-                $crate::storage::filter::Value::Id(id) => statement.bind(*id),
-            };
-        }
-        match $place {
-            None => statement,
-            Some($crate::storage::listing::Place($crate::storage::listing::SortValue::Number(number), id)) => {
-                statement.bind(*number).bind(*id)
-            }
-            Some($crate::storage::listing::Place($crate::storage::listing::SortValue::Text(text), id)) => {
-                statement.bind(text.as_str()).bind(*id)
-            }
-        }
-    }};
-}
-pub(crate) use bind_all;
-
-/// The pattern of a search for a part of a text, for `LIKE … ESCAPE '\'`.
-pub(crate) fn containing(text: &str) -> String {
-    let mut pattern = String::from("%");
-    for c in text.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,10 +159,5 @@ mod tests {
         assert!(Keyset::of(&page, Direction::Asc, true).is_err());
         let garbage = PageRequest { after: Some(Cursor("%%%".to_owned())), ..PageRequest::default() };
         assert!(Keyset::of(&garbage, Direction::Asc, true).is_err());
-    }
-
-    #[test]
-    fn wildcards_in_a_search_are_plain_characters() {
-        assert_eq!(containing(r"50%_\"), r"%50\%\_\\%");
     }
 }
