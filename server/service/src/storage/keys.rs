@@ -593,17 +593,15 @@ pub(crate) async fn mark_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
         super::usage::yield_to_others(&mut tx).await?;
         let rows = change!(
             &mut tx,
-            sqlx::query(
-                concat!(
-                    "UPDATE api_keys SET lifecycle = ",
-                    lifecycle!(expired),
-                    " WHERE ",
-                    not_ended!("lifecycle"),
-                    " AND id IN (SELECT id FROM api_keys WHERE expires_at IS NOT NULL AND ",
-                    not_ended!("lifecycle"),
-                    " AND expires_at <= $1 LIMIT 1000)"
-                )
-            )
+            sqlx::query(concat!(
+                "UPDATE api_keys SET lifecycle = ",
+                lifecycle!(expired),
+                " WHERE ",
+                not_ended!("lifecycle"),
+                " AND id IN (SELECT id FROM api_keys WHERE expires_at IS NOT NULL AND ",
+                not_ended!("lifecycle"),
+                " AND expires_at <= $1 LIMIT 1000)"
+            ))
             .bind(micros(now))
         )?;
         tx.commit().await?;

@@ -56,7 +56,10 @@ pub(crate) async fn claim(db: &Db, key: KeyId, days: i64, at: DateTime<Utc>) -> 
 /// Gives a reminder back that could not be sent.
 pub(crate) async fn give_back(db: &Db, key: KeyId, days: i64) -> Result<()> {
     let mut tx = db.begin().await?;
-    change!(&mut tx, sqlx::query("DELETE FROM expiry_reminders WHERE key_id = $1 AND days_before = $2").bind(key.0).bind(days))?;
+    change!(
+        &mut tx,
+        sqlx::query("DELETE FROM expiry_reminders WHERE key_id = $1 AND days_before = $2").bind(key.0).bind(days)
+    )?;
     tx.commit().await
 }
 
