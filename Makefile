@@ -6,8 +6,9 @@ tools := end2end/bin/tools
 
 .PHONY: help
 help:
-	@echo 'make run          build, and serve at http://$(LISTEN) on $(DATABASE)'
+	@echo 'make run          build for this machine, and serve at http://$(LISTEN) on $(DATABASE)'
 	@echo 'make demo         the same on a temporary database with a made-up tenant'
+	@echo 'make release      the fully optimised binary, target/release/latchkey'
 	@echo 'make test         everything: format, lints, tests on both databases, browser tests'
 	@echo 'make test-clients  the part of it with the real Prefect clients (needs Python 3.8 to 3.10)'
 	@echo 'make check        the quick part of it: format, arrows between crates, dependencies, lints'
@@ -32,13 +33,20 @@ release:
 	@$(MAKE) --no-print-directory bundle
 	cargo build --locked --release --package server
 
+.PHONY: quick
+quick:
+	@test -e target/quick/latchkey || echo 'The first build takes about eight minutes on two cores; the following ones take seconds.'
+	@$(tools) rust bundle
+	@$(MAKE) --no-print-directory bundle
+	cargo build --locked --profile quick --package server
+
 .PHONY: run
-run: release
-	target/release/latchkey serve --listen $(LISTEN) --database-url $(DATABASE)
+run: quick
+	target/quick/latchkey serve --listen $(LISTEN) --database-url $(DATABASE)
 
 .PHONY: demo
-demo: release
-	@end2end/bin/demo target/release/latchkey $(LISTEN)
+demo: quick
+	@end2end/bin/demo target/quick/latchkey $(LISTEN)
 
 # --- check ---
 

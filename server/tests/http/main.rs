@@ -3,6 +3,7 @@
 
 mod browser;
 mod clients;
+mod forms;
 mod graphql;
 mod parity;
 mod rest;

@@ -1,0 +1,157 @@
+//! The contract of the forms: what a page's form posts is what the function behind it reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    Operation,
+    api_key::input::{
+        CancelRoll, ClearKeyPolicy, CreateKey, ExtendRoll, FinishRoll, RenameKey, ResumeKey, RevokeKey, RevokeKeys,
+        RollKey, SetKeyPolicy, SuspendKey, SuspendKeys,
+    },
+    input::Act,
+    service_account::input::{
+        ChangeAccountRole, CreateAccount, DeleteAccount, RenameAccount, ResumeAccount, SuspendAccount,
+    },
+    tenant::input::{CancelInvitation, CreateTenant, InviteMember, RenameTenant},
+    user::input::{
+        ChangeMemberRole, CreateCalendarFeed, EndOtherSessions, EndSession, RemoveMember, RevokeCalendarFeed,
+        SwitchTenant, UpdateProfile,
+    },
+};
+use http::StatusCode;
+
+use crate::support::{Form, PASSWORD, Stage, on_both};
+
+/// What a form sends beside the arguments of its function.
+const OF_THE_FORM: [&str; 5] = ["page", "then", "in_tenant", "confirm_password", "confirm_code"];
+
+/// What programs send in place of a form's choices: instants.
+const FOR_PROGRAMS: [&str; 2] = ["expires_at", "deadline"];
+
+/// The most pages that the test opens: more than the site of the test has.
+const MOST_PAGES: usize = 400;
+
+fn field_names<I: Act>() -> (Operation, &'static [&'static str]) {
+    (I::OPERATION, I::FIELDS)
+}
+
+/// The operations that a form asks for, with the fields that each reads.
+fn operations() -> Vec<(Operation, &'static [&'static str])> {
+    vec![
+        field_names::<CreateKey>(),
+        field_names::<RollKey>(),
+        field_names::<RenameKey>(),
+        field_names::<SuspendKey>(),
+        field_names::<ResumeKey>(),
+        field_names::<RevokeKey>(),
+        field_names::<FinishRoll>(),
+        field_names::<ExtendRoll>(),
+        field_names::<CancelRoll>(),
+        field_names::<SuspendKeys>(),
+        field_names::<RevokeKeys>(),
+        field_names::<SetKeyPolicy>(),
+        field_names::<ClearKeyPolicy>(),
+        field_names::<CreateAccount>(),
+        field_names::<RenameAccount>(),
+        field_names::<ChangeAccountRole>(),
+        field_names::<SuspendAccount>(),
+        field_names::<ResumeAccount>(),
+        field_names::<DeleteAccount>(),
+        field_names::<ChangeMemberRole>(),
+        field_names::<RemoveMember>(),
+        field_names::<InviteMember>(),
+        field_names::<CancelInvitation>(),
+        field_names::<CreateTenant>(),
+        field_names::<RenameTenant>(),
+        field_names::<UpdateProfile>(),
+        field_names::<EndSession>(),
+        field_names::<EndOtherSessions>(),
+        field_names::<CreateCalendarFeed>(),
+        field_names::<RevokeCalendarFeed>(),
+        field_names::<SwitchTenant>(),
+    ]
+}
+
+/// The paths that a page links to.
+fn links(page: &str) -> impl Iterator<Item = String> {
+    page.split("href=\"/").skip(1).filter_map(|rest| {
+        let path = rest.split(['"', '#']).next()?.replace("&amp;", "&");
+        Some(format!("/{path}"))
+    })
+}
+
+/// A tenant with something in each state in which a page offers something; gives the pages that no link leads to.
+async fn fill(stage: &Stage, cookie: &str) -> Vec<String> {
+    let post = async |path: &str, body: &str| {
+        let answer = stage.call(path, cookie, body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text);
+        answer.json()
+    };
+    let id_of = |created: &serde_json::Value| created["key"]["id"].as_str().expect("a key with an id").to_owned();
+    let admin = stage.services.admin();
+    let password = domain::Secret::new(PASSWORD);
+    admin.create_tenant("Other", "other").await.unwrap();
+    for (email, tenant) in [("ada@example.org", "other"), ("bob@example.org", "acme")] {
+        admin.create_user(email, None, tenant, "TENANT_ADMIN", &password).await.unwrap();
+    }
+    let active = id_of(&post("/fn/create_api_key", "name=active&expiry=never").await);
+    let suspended = id_of(&post("/fn/create_api_key", "name=suspended&expiry=30d").await);
+    post("/fn/suspend_api_key", &format!("key={suspended}")).await;
+    let rolled = id_of(&post("/fn/create_api_key", "name=rolled&expiry=never").await);
+    post("/fn/roll_api_key", &format!("key={rolled}&overlap=1d")).await;
+    stage.key_of_account("active bot").await;
+    let (account, _) = stage.key_of_account("suspended bot").await;
+    post("/fn/suspend_service_account", &format!("account={account}")).await;
+    post("/fn/invite_member", "email=eve%40example.org&role=USER").await;
+    post("/fn/create_calendar_feed", "").await;
+    post("/fn/set_policy", "policy=expiry_required").await;
+    stage.sign_in().await;
+    let bulk = |act: &str| format!("/team/keys/bulk?act={act}&key={active}");
+    vec![
+        "/user/api-keys".to_owned(),
+        bulk("suspend"),
+        bulk("revoke"),
+        "/team/settings/policies/expiry_required?days=&from=2027-02-01".to_owned(),
+    ]
+}
+
+#[test]
+fn every_form_posts_what_its_function_reads() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        let mut to_open = fill(&stage, &cookie).await;
+        let mut opened = BTreeSet::new();
+        let mut posted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        while let Some(path) = to_open.pop() {
+            if !opened.insert(path.clone()) {
+                continue;
+            }
+            assert!(opened.len() < MOST_PAGES, "{opened:?}");
+            let page = stage.get(&path, &cookie).await;
+            assert!(page.status.is_success(), "{path}: {}", page.status);
+            if !page.header("content-type").starts_with("text/html") {
+                continue;
+            }
+            to_open.extend(links(&page.text).filter(|link| !opened.contains(link)));
+            for form in Form::all(&page.text) {
+                let Some(operation) = form.action.strip_prefix("/fn/") else { continue };
+                let missing = OF_THE_FORM.iter().take(3).find(|name| !form.fields.iter().any(|field| field == *name));
+                assert!(missing.is_none(), "{path}: {operation} lacks {missing:?}");
+                posted.entry(operation.to_owned()).or_default().extend(form.fields);
+            }
+        }
+        for (operation, read) in operations() {
+            let posted = posted.remove(operation.as_str()).unwrap_or_default();
+            assert!(!posted.is_empty(), "no page has a form for {operation:?}");
+            let not_read: Vec<&String> = posted
+                .iter()
+                .filter(|name| !read.contains(&name.as_str()) && !OF_THE_FORM.contains(&name.as_str()))
+                .collect();
+            assert!(not_read.is_empty(), "{operation:?} doesn't read {not_read:?}");
+            let not_posted: Vec<&&str> =
+                read.iter().filter(|name| !posted.contains(**name) && !FOR_PROGRAMS.contains(name)).collect();
+            assert!(not_posted.is_empty(), "no form of {operation:?} posts {not_posted:?}");
+        }
+        assert!(posted.is_empty(), "forms of no operation: {posted:?}");
+    });
+}
