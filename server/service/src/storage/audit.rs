@@ -236,9 +236,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// Adds an entry at the end of its chain. When it can't be written, the change that it tells of fails with it.
 ///
 /// NOTE: the chain's head stays locked until the transaction ends, so that a tenant's changes come one after the other.
-/// A use case therefore takes every other lock first, and adds its entries last.
+/// A use case therefore takes every other lock first, and adds its entries last. Three statements; a fourth for the first
+/// entry of an actor's name in a chain.
 pub(crate) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<()> {
-    let (seq, previous_hash) = next_place(tx, chain_of(entry.tenant_id)).await?;
+    let chain = chain_of(entry.tenant_id);
+    let (seq, previous_hash, is_name_known) = next_place(tx, chain, &entry.actor_name).await?;
     let row = EntryRow::of(entry, seq, previous_hash);
     let hash = row.digest();
     change!(
@@ -268,8 +270,10 @@ pub(crate) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<()> {
         .bind(row.previous_hash.as_slice())
         .bind(hash.as_slice())
     )?;
-    add_name(tx, chain_of(row.tenant_id), &row.actor_name).await?;
-    set_head(tx, chain_of(row.tenant_id), &hash).await
+    if !is_name_known {
+        add_name(tx, chain, &row.actor_name).await?;
+    }
+    set_head(tx, chain, &hash).await
 }
 
 /// Remembers that a name stands in a chain.
@@ -290,20 +294,19 @@ fn chain_of(tenant: Option<Uuid>) -> Uuid {
     tenant.unwrap_or_default()
 }
 
-/// The number of a chain's next entry and the hash of its last; the head is locked from here on.
-async fn next_place(tx: &mut Tx, chain: Uuid) -> Result<(i64, Vec<u8>)> {
-    change!(
-        tx,
-        sqlx::query(
-            "INSERT INTO audit_heads (tenant_id, seq, hash) VALUES ($1, 0, $2) ON CONFLICT (tenant_id) DO NOTHING"
+/// The number of a chain's next entry, the hash of its last, and whether the name stands in the chain already; the head is
+/// locked from here on. A name that another transaction has just added may be missed.
+async fn next_place(tx: &mut Tx, chain: Uuid, name: &str) -> Result<(i64, Vec<u8>, bool)> {
+    Ok(run!(tx, c =>
+        sqlx::query_as(
+            "INSERT INTO audit_heads (tenant_id, seq, hash) VALUES ($1, 1, $2) \
+             ON CONFLICT (tenant_id) DO UPDATE SET seq = audit_heads.seq + 1 \
+             RETURNING seq, hash, EXISTS (SELECT 1 FROM audit_names n WHERE n.tenant_id = $1 AND n.name = $3)",
         )
         .bind(chain)
         .bind(BEGINNING.as_slice())
-    )?;
-    Ok(run!(tx, c =>
-        sqlx::query_as("UPDATE audit_heads SET seq = seq + 1 WHERE tenant_id = $1 RETURNING seq, hash")
-            .bind(chain)
-            .fetch_one(c))?)
+        .bind(name)
+        .fetch_one(c))?)
 }
 
 async fn set_head(tx: &mut Tx, chain: Uuid, hash: &Hash) -> Result<()> {
