@@ -48,18 +48,6 @@ impl WritePermit {
     }
 }
 
-impl AsRef<ReadPermit> for ReadPermit {
-    fn as_ref(&self) -> &ReadPermit {
-        self
-    }
-}
-
-impl AsRef<ReadPermit> for WritePermit {
-    fn as_ref(&self) -> &ReadPermit {
-        &self.0
-    }
-}
-
 impl Deref for WritePermit {
     type Target = ReadPermit;
 

@@ -92,13 +92,9 @@ impl Inventory<'_> {
     /// # Errors
     /// A field error at `key_ids` for too many; `FORBIDDEN`.
     pub async fn get(&self, actor: &Actor, keys: &[KeyId]) -> Result<Vec<ApiKey>> {
-        self.context.permit(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).await?;
-        let mut found: Vec<ApiKey> = self
-            .find(actor, keys, |target| authorize(actor, Operation::GetApiKey, target))
-            .await?
-            .into_iter()
-            .map(|(_, key)| key)
-            .collect();
+        let permit = self.context.permit(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).await?;
+        let found = self.find(&permit, keys, |target| authorize(actor, Operation::GetApiKey, target)).await?;
+        let mut found: Vec<ApiKey> = found.into_iter().map(|(_, key)| key).collect();
         self.api_keys().complete(&mut found).await?;
         Ok(found)
     }
@@ -120,8 +116,8 @@ impl Inventory<'_> {
     }
 
     async fn act(&self, actor: &Actor, act: BulkAct, chosen: &[KeyId]) -> Result<BulkOutcome> {
-        self.context.permit_write(actor, act.operation(), Target::Tenant(actor.tenant_id())).await?;
-        let keys = self.find(actor, chosen, |target| authorize_write(actor, act.each(), target)).await?;
+        let permit = self.context.permit_write(actor, act.operation(), Target::Tenant(actor.tenant_id())).await?;
+        let keys = self.find(&permit, chosen, |target| authorize_write(actor, act.each(), target)).await?;
         let now = self.context.now();
         let changed = retry!(self.context.db(), tx => {
             storage::tenants::lock_tenant(tx, actor.tenant_id()).await?;
@@ -145,27 +141,25 @@ impl Inventory<'_> {
         ApiKeys { context: self.context, usage: self.usage }
     }
 
-    /// The keys of the actor's tenant with the permit for each, in the order of their ids, as every transaction takes them.
+    /// The keys of the permit's tenant with the permit for each, in the order of their ids, as every transaction takes them.
     /// `authorize`: asks for the permit.
-    async fn find<P: AsRef<ReadPermit>>(
+    async fn find<P>(
         &self,
-        actor: &Actor,
+        permit: &ReadPermit,
         keys: &[KeyId],
         authorize: impl Fn(Target) -> std::result::Result<P, ApiError>,
     ) -> Result<Vec<(P, ApiKey)>> {
         if keys.len() > MOST_AT_ONCE {
             return Err(ApiError::field("key_ids", "Choose at most 200 keys at once.").into());
         }
-        let mut ids = keys.to_vec();
-        ids.sort_unstable();
-        ids.dedup();
-        let mut found = Vec::new();
-        for id in ids {
-            let place = storage::keys::find_place(self.context.db(), id).await?;
-            let Some((tenant, owner)) = place.filter(|(tenant, _)| *tenant == actor.tenant_id()) else { continue };
-            let permit = authorize(Target::Owner(tenant, owner))?;
-            found.extend(storage::keys::find(self.context.db(), permit.as_ref(), id).await?.map(|key| (permit, key)));
+        if keys.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(found)
+        let found = storage::keys::list_by_ids(self.context.db(), permit, keys).await?;
+        let permitted = found.into_iter().map(|key| {
+            let permit = authorize(Target::Owner(key.tenant_id, key.owner))?;
+            Ok((permit, key))
+        });
+        permitted.collect()
     }
 }

@@ -13,7 +13,7 @@ use super::{
     fold, instant,
     lifecycle::{self, expiry, lifecycle, not_ended},
     micros, name_search,
-    query::assembled,
+    query::{Conditions, Value, assembled, statement},
     role_of, stored_name,
 };
 use crate::{
@@ -341,6 +341,17 @@ fn one_of_permit() -> String {
     format!(
         "SELECT {COLUMNS} FROM {FROM} WHERE k.id = $1 AND k.tenant_id = $2 AND (k.user_id = $3 OR k.service_account_id = $4)"
     )
+}
+
+/// Keys of the permit's tenant, whoever owns them, in the order of their ids. Those that aren't there are left out.
+pub(crate) async fn list_by_ids(db: &Db, permit: &ReadPermit, ids: &[KeyId]) -> Result<Vec<ApiKey>> {
+    let mut conditions = Conditions::default();
+    let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
+    let ids: Vec<String> = ids.iter().map(|id| conditions.bind(Value::Id(id.0))).collect();
+    let ids = ids.join(", ");
+    let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE k.tenant_id = {tenant} AND k.id IN ({ids}) ORDER BY k.id");
+    let rows: Vec<KeyRow> = read_list!(db, c => statement!(db, query_as, sql, conditions).fetch_all(c))?;
+    Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
 /// One key of the permit's owner.

@@ -153,6 +153,13 @@ fn many_keys_are_suspended_and_revoked_at_once_with_a_line_each() {
                 crate::storage::audit::count(stage.services.db(), "delete_api_key", key.key.id.0).await.unwrap();
             assert_eq!(lines, 1);
         }
+        stage.services.admin().create_tenant("Other", "other").await.unwrap();
+        let eve = stage.add_user("eve@example.org", "other", Role::TenantAdmin).await;
+        let eve = stage.session(eve).await;
+        let foreign = stage.add_key(&eve, own(&eve), "foreign").await;
+        assert!(inventory.get(&ada, &[foreign.key.id]).await.unwrap().is_empty());
+        assert_eq!(inventory.revoke(&ada, &[foreign.key.id]).await.unwrap().unchanged, 1);
+        assert!(stage.is_good(&foreign).await);
         let strange = domain::KeyId(uuid::Uuid::from_u128(9));
         assert_eq!(inventory.revoke(&ada, &[strange]).await.unwrap().changed, 0);
         assert_eq!(code(inventory.revoke(&ada, &vec![strange; 201]).await), ErrorCode::BadUserInput);
