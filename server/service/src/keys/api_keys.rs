@@ -26,7 +26,7 @@ use crate::{
         self, Tx,
         audit::Entry,
         db::retry,
-        key_list::{Alert, Asked, Scope},
+        key_list::{Alert, AlertScope, Asked, Scope},
         usage::Of,
     },
 };
@@ -36,6 +36,8 @@ const VISIBLE_LIMIT: u32 = 1_000;
 
 /// How many keys of a kind [`KeyAlerts`] names; one more tells that there are others.
 pub const MOST_ALERTS: u32 = 5;
+/// In how many tenants one statement looks for them: `SQLite` joins at most 500 SELECTs.
+const SCOPES_AT_ONCE: usize = 100;
 /// How long the use of a rolled-out key is spoken of.
 const TRIED_LATELY: TimeDelta = TimeDelta::days(7);
 /// How many clients the usage of a key shows at most.
@@ -101,25 +103,23 @@ impl ApiKeys<'_> {
         let own = Target::Owner(actor.tenant_id(), actor.require_owner()?);
         let permit = self.context.permit(actor, Operation::ListApiKeys, own).await?;
         let administers = authorize(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).is_ok();
-        let mut places = vec![(permit, administers)];
+        let mut scopes = vec![AlertScope { permit, administers }];
         if let (Some(user), true) = (actor.user_id(), actor.is_session()) {
             for membership in storage::users::list_membership_roles(self.context.db(), user).await? {
                 let (tenant, role) = (membership.tenant_id, membership.role);
                 if tenant != actor.tenant_id() {
                     let (own, there) =
                         (Target::Owner(tenant, actor.require_owner()?), actor.with_membership(tenant, role));
-                    places.push((authorize(&there, Operation::ListApiKeys, own)?, false));
+                    let permit = authorize(&there, Operation::ListApiKeys, own)?;
+                    scopes.push(AlertScope { permit, administers: false });
                 }
             }
         }
         let now = self.context.now();
         self.usage.flush_before_read(self.context).await;
         let (mut expiring, mut tried) = (Vec::new(), Vec::new());
-        for (permit, administers) in &places {
-            let list = async |alert| {
-                let most = MOST_ALERTS + 1;
-                storage::key_list::list_alerts(self.context.db(), permit, *administers, alert, now, most).await
-            };
+        for scopes in scopes.chunks(SCOPES_AT_ONCE) {
+            let list = |alert| storage::key_list::list_alerts(self.context.db(), scopes, alert, now, MOST_ALERTS + 1);
             expiring.extend(list(Alert::EndsBefore(now + EXPIRING_SOON)).await?);
             tried.extend(list(Alert::TriedSince(now - TRIED_LATELY)).await?);
         }

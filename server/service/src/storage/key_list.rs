@@ -494,7 +494,7 @@ pub(crate) async fn list_against(
     Ok((rows.into_iter().map(ApiKey::from).collect(), u32::try_from(count).unwrap_or(u32::MAX)))
 }
 
-/// What asks for an owner's attention, in the permit's tenant and, if asked, of all its service accounts.
+/// What asks for attention.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Alert {
     /// Good keys that end before the instant; the first to end first.
@@ -503,22 +503,34 @@ pub(crate) enum Alert {
     TriedSince(DateTime<Utc>),
 }
 
-/// Keys that ask for attention, at most `limit`. `administers`: of the whole tenant those that end, and of service accounts too
-/// those that are still tried.
+/// Where keys are looked for that ask for attention: the permit's owner in the permit's tenant and, if they administer it, of
+/// the whole tenant the keys that end, and of its service accounts those that are still tried.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AlertScope {
+    pub(crate) permit: ReadPermit,
+    pub(crate) administers: bool,
+}
+
+impl AlertScope {
+    /// The condition, on `k`.
+    fn sql(&self, alert: Alert, conditions: &mut Conditions) -> String {
+        let tenant = conditions.bind(Value::Id(self.permit.tenant_id().0));
+        match alert {
+            Alert::EndsBefore(_) if self.administers => format!("k.tenant_id = {tenant}"),
+            _ => format!("k.tenant_id = {tenant} AND {}", whose(&self.permit, self.administers, conditions)),
+        }
+    }
+}
+
+/// Keys that ask for attention in any of the scopes, at most `limit`.
 pub(crate) async fn list_alerts(
     db: &Db,
-    permit: &ReadPermit,
-    administers: bool,
+    scopes: &[AlertScope],
     alert: Alert,
     now: DateTime<Utc>,
     limit: u32,
 ) -> Result<Vec<ApiKey>> {
     let mut conditions = Conditions::default();
-    let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
-    let whose = match alert {
-        Alert::EndsBefore(_) if administers => "1 = 1".to_owned(),
-        _ => whose(permit, administers, &mut conditions),
-    };
     let (condition, order) = match alert {
         Alert::EndsBefore(at) => {
             let (now, at) = (conditions.bind(Value::Number(micros(now))), conditions.bind(Value::Number(micros(at))));
@@ -533,8 +545,17 @@ pub(crate) async fn list_alerts(
             (condition, "k.last_refused_at DESC, k.id".to_owned())
         }
     };
+    // Each scope by its own index, as far as the limit.
+    let walks = scopes.iter().enumerate().map(|(index, scope)| {
+        let scope = scope.sql(alert, &mut conditions);
+        format!(
+            "SELECT s{index}.id FROM (SELECT k.id FROM api_keys k LEFT JOIN api_keys n ON n.id = k.replaced_by \
+             WHERE {scope} AND {condition} ORDER BY {order} LIMIT {limit}) s{index}"
+        )
+    });
+    let walks = walks.collect::<Vec<_>>().join(" UNION ALL ");
     let sql = format!(
-        "SELECT {COLUMNS} FROM {FROM} WHERE k.tenant_id = {tenant} AND {whose} AND {condition} ORDER BY {order} LIMIT {limit}"
+        "SELECT {COLUMNS} FROM ({walks}) hits CROSS JOIN {FROM} WHERE k.id = hits.id ORDER BY {order} LIMIT {limit}"
     );
     let rows: Vec<KeyRow> = read_list!(db, c => {
         statement!(db, query_as, sql, conditions).fetch_all(c)

@@ -1,7 +1,10 @@
 //! The life of a key.
 
 use chrono::TimeDelta;
-use domain::{ApiKey, ErrorCode, KeyState, Operation, Owner, Role, api_key::input::CreateKey};
+use domain::{
+    ApiKey, ErrorCode, KeyState, Operation, Owner, Role,
+    api_key::input::{CreateKey, RollKey},
+};
 
 use crate::{Actor, ApiKeys, Error, storage, tests::stage::*};
 
@@ -262,5 +265,48 @@ fn a_key_is_renamed_and_found_under_its_new_name() {
         assert!(stage.is_good(&key).await);
         keys.revoke(&ada, key.key.id).await.unwrap();
         assert_eq!(code(keys.rename(&ada, key.key.id, "late").await), ErrorCode::Conflict);
+    });
+}
+
+#[test]
+fn alerts_come_from_all_of_a_persons_tenants_the_first_to_end_first() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let bob = stage.session(stage.add_user("bob@example.org", "acme", Role::User).await).await;
+        let ending = async |by: &Actor, tenant, name: &str, days| {
+            let expires_at = Some((stage.services.now() + TimeDelta::days(days)).to_rfc3339());
+            let input = CreateKey { tenant_id: Some(tenant), expires_at, ..new_key(own(by), name) };
+            stage.services.api_keys().create(by, &input).await.unwrap()
+        };
+        let names = async |by: &Actor| {
+            let alerts = stage.services.api_keys().alerts(by).await.unwrap();
+            let names = |keys: &[ApiKey]| keys.iter().map(|key| key.name.to_string()).collect::<Vec<_>>();
+            (names(&alerts.expiring), names(&alerts.tried))
+        };
+        ending(&bob, stage.tenant, "bob's here", 3).await;
+        ending(&ada, stage.tenant, "here", 4).await;
+        ending(&ada, stage.tenant, "later", 40).await;
+        for (slug, days) in [("second", 2), ("third", 5)] {
+            let tenant = stage.services.admin().create_tenant(slug, slug).await.unwrap();
+            stage.add_user("ada@example.org", slug, Role::TenantAdmin).await;
+            stage.add_user("bob@example.org", slug, Role::User).await;
+            ending(&ada, tenant, slug, days).await;
+            ending(&bob, tenant, &format!("bob's {slug}"), days).await;
+        }
+        let old = stage.add_key(&ada, own(&ada), "rolled").await;
+        let roll = RollKey { key: old.key.id, overlap: "now".to_owned(), ..RollKey::default() };
+        stage.services.rolls().roll(&ada, &roll).await.unwrap();
+        assert!(!stage.is_good(&old).await);
+
+        let (expiring, tried) = names(&ada).await;
+        assert_eq!(expiring, ["second", "bob's here", "here", "third"], "of others only where she stands");
+        assert_eq!(tried, ["rolled"]);
+        let (expiring, tried) = names(&bob).await;
+        assert_eq!(expiring, ["bob's second", "bob's here", "bob's third"]);
+        assert!(tried.is_empty());
+        for days in 6..10 {
+            ending(&bob, stage.tenant, &format!("in {days} days"), days).await;
+        }
+        assert_eq!(names(&bob).await.0.len(), 6, "five, and one more that tells of others");
     });
 }
