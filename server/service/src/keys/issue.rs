@@ -16,7 +16,7 @@ use crate::{
 
 /// How long a repeated form (a double click, a lost answer) may still be answered with the key that it made.
 const REPEAT_WITHIN: TimeDelta = TimeDelta::seconds(60);
-/// A checked [`crate::CreateApiKey`].
+/// A checked [`domain::api_key::input::CreateKey`].
 pub(crate) struct Checked {
     pub(crate) name: Name,
     pub(crate) expires_at: Option<Expiry>,
