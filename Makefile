@@ -13,7 +13,7 @@ help:
 	@echo 'make test-clients  the part of it with the real Prefect clients (needs Python 3.8 to 3.10)'
 	@echo 'make check        the quick part of it: format, arrows between crates, dependencies, lints'
 	@echo 'make fmt          format the code'
-	@echo 'make bench        the figures of the README'
+	@echo 'make bench        the figures of server/docs/benchmarks.md'
 	@echo 'make screenshots  pictures of each page, in end2end/screenshots'
 	@echo 'make tools        find or install what all this needs'
 
