@@ -301,7 +301,7 @@ async fn next_place(tx: &mut Tx, chain: Uuid, name: &str) -> Result<(i64, Vec<u8
         sqlx::query_as(
             "INSERT INTO audit_heads (tenant_id, seq, hash) VALUES ($1, 1, $2) \
              ON CONFLICT (tenant_id) DO UPDATE SET seq = audit_heads.seq + 1 \
-             RETURNING seq, hash, EXISTS (SELECT 1 FROM audit_names n WHERE n.tenant_id = $1 AND n.name = $3)",
+             RETURNING seq, hash, EXISTS (SELECT 1 FROM audit_actor_names n WHERE n.tenant_id = $1 AND n.name = $3)",
         )
         .bind(chain)
         .bind(BEGINNING.as_slice())
