@@ -374,7 +374,8 @@ pub(crate) async fn list(db: &Db, tenant: TenantId, query: &AuditQuery) -> Resul
     let keyset = Keyset::of(&query.page, Direction::Desc, false)?;
     let mut conditions = conditions_of(tenant, query);
     let place = keyset.clause("a.seq", "a.id", &mut conditions);
-    let order = keyset.order("a.seq", "a.id");
+    // A number is unique in its chain: with the id behind it, no index but the chain's would have this order.
+    let order = keyset.order_by_unique("a.seq");
     let sql = format!("SELECT {COLUMNS} FROM audit_log a WHERE {}{place}{order}", conditions.sql());
     let rows: Vec<EntryRow> = read_list!(db, c => {
         statement!(db, query_as, sql, conditions).fetch_all(c)

@@ -18,7 +18,7 @@ use super::{
     keys::{COLUMNS, FROM, KeyRow, NOT_REPLACED},
     lifecycle::{self, ACTIVE, EXPIRED, NEVER, REVOKED, SUSPENDED, expiry, last_use},
     micros, name_search,
-    query::{Conditions, Keyset, Place, SortValue, Value, containing, statement},
+    query::{Conditions, Keyset, Place, SortValue, Value, containing, in_tenant, statement},
 };
 use crate::{access::ReadPermit, error::Result};
 
@@ -50,13 +50,13 @@ impl Scope {
             Self::Here(owner, tenant) => {
                 let (column, id) = column(owner);
                 let (id, tenant) = (conditions.bind(Value::Id(id)), conditions.bind(Value::Id(tenant.0)));
-                format!("{column} = {id} AND k.tenant_id = {tenant}")
+                format!("{column} = {id} AND {}", in_tenant(&tenant))
             }
             Self::Everywhere(owner) => {
                 let (column, id) = column(owner);
                 let id = conditions.bind(Value::Id(id));
                 format!(
-                    "{column} = {id} AND k.tenant_id IN (SELECT m.tenant_id FROM memberships m WHERE m.user_id = {id})"
+                    "{column} = {id} AND NOT (k.tenant_id NOT IN (SELECT m.tenant_id FROM memberships m WHERE m.user_id = {id}))"
                 )
             }
             Self::Tenant(tenant) => format!("k.tenant_id = {}", conditions.bind(Value::Id(tenant.0))),
@@ -141,7 +141,7 @@ async fn read_page(
     // Ids are in the order of making, and so are the hits of a search in their index: they are read as far as the page needs.
     let is_by_id = is_found && query.sort == KeySort::Created;
     let (place, hits_order) = if is_by_id {
-        (keyset.clause_by_id("hits.id", &mut conditions), keyset.order_by_id("hits.id"))
+        (keyset.clause_by_id("hits.id", &mut conditions), keyset.order_by_unique("hits.id"))
     } else {
         (keyset.clause(value, "k.id", &mut conditions), order.clone())
     };
@@ -210,8 +210,15 @@ impl Columns {
         used: last_use!("+k.last_used_at"),
         created: "+k.created_at",
     };
-    /// For few, in the order of a filter's own index: which is never that of the making.
-    const FEW: Self = Self { created: Self::HIDDEN.created, ..Self::PLAIN };
+    /// For few, by the index of a filter: which is never that of the creation.
+    fn of_few(ends: Ends, filter: InventoryFilter) -> Self {
+        let plain = Self { created: Self::HIDDEN.created, ..Self::PLAIN };
+        match (ends, filter) {
+            (Ends::Over | Ends::Soon, _) => Self { used: Self::HIDDEN.used, ..plain },
+            (_, InventoryFilter::Unused | InventoryFilter::OwnerGone) => Self { end: Self::HIDDEN.end, ..plain },
+            _ => plain,
+        }
+    }
 
     /// For a walk in an order: its own column's index is the right one.
     fn of_walk(sort: KeySort) -> Self {
@@ -288,7 +295,8 @@ fn rest(asked: &Asked<'_>, columns: Columns, conditions: &mut Conditions) -> Str
 fn inventory(asked: &Asked<'_>, columns: Columns, conditions: &mut Conditions) -> String {
     match asked.inventory.filter {
         InventoryFilter::All => "1 = 1".to_owned(),
-        InventoryFilter::NeverExpires => format!("{} = {NEVER}", columns.end),
+        // Not an equality: SQLite would sort by what is the same in all.
+        InventoryFilter::NeverExpires => format!("{} >= {NEVER}", columns.end),
         InventoryFilter::Unused => {
             let cut = conditions.bind(Value::Number(micros(asked.now - UNUSED_AFTER)));
             format!("{} < {cut} AND {} < {cut}", columns.used, columns.created)
@@ -312,7 +320,7 @@ fn against(policy: &KeyPolicy, now: DateTime<Utc>, columns: Columns, conditions:
             let length = conditions.bind(Value::Number(length));
             format!("({end} - k.created_at) > {length}")
         }
-        PolicyKind::ExpiryRequired => format!("{end} = {NEVER}"),
+        PolicyKind::ExpiryRequired => format!("{end} >= {NEVER}"),
         PolicyKind::ServiceAccountsOnly => "k.user_id IS NOT NULL".to_owned(),
         PolicyKind::NoKeysByKeys => "k.created_by_key IS NOT NULL".to_owned(),
         PolicyKind::SuspendUnused => {
@@ -390,14 +398,21 @@ async fn is_branch_few(db: &Db, asked: &Asked<'_>, branch: Branch) -> Result<boo
 /// The statement of a branch's keys when they are few: read in the order of the filter's own index, so that both databases
 /// choose that, and no further than it takes to see that they aren't few.
 fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> String {
-    let end = Columns::FEW.end;
+    let columns = Columns::of_few(branch.ends, asked.inventory.filter);
+    // What the filter asks for besides: not the index to read by, where the state has one.
+    let beside = match branch.ends {
+        Ends::Over | Ends::Soon => Columns::HIDDEN,
+        Ends::Anyhow | Ends::Later => columns,
+    };
+    let end = columns.end;
     let orders: Vec<(Option<&KeyPolicy>, String)> = match (branch.ends, asked.inventory.filter) {
         (Ends::Over | Ends::Soon, _) => vec![(None, end.to_owned())],
-        (_, InventoryFilter::Unused) => vec![(None, Columns::FEW.used.to_owned())],
+        (_, InventoryFilter::Unused) => vec![(None, columns.used.to_owned())],
+        (_, InventoryFilter::OwnerGone) => vec![(None, "k.orphaned_at".to_owned())],
         (_, InventoryFilter::AgainstPolicy) => {
             let order = |policy: &KeyPolicy| match policy.kind {
                 PolicyKind::MaxLifetime => format!("({end} - k.created_at) DESC"),
-                PolicyKind::SuspendUnused => Columns::FEW.used.to_owned(),
+                PolicyKind::SuspendUnused => columns.used.to_owned(),
                 PolicyKind::ExpiryRequired | PolicyKind::ServiceAccountsOnly | PolicyKind::NoKeysByKeys => {
                     String::new()
                 }
@@ -405,9 +420,7 @@ fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> Str
             asked.policies.iter().map(|policy| (Some(policy), order(policy))).collect()
         }
         // Those that never end have the same end; SQLite would sort them by it all the same.
-        (_, InventoryFilter::NeverExpires | InventoryFilter::OwnerGone | InventoryFilter::All) => {
-            vec![(None, String::new())]
-        }
+        (_, InventoryFilter::NeverExpires | InventoryFilter::All) => vec![(None, String::new())],
     };
     if orders.is_empty() {
         return "SELECT k.id FROM api_keys k WHERE 1 = 0".to_owned();
@@ -418,10 +431,10 @@ fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> Str
         .enumerate()
         .map(|(index, (policy, order))| {
             let scope = asked.scope.sql(conditions);
-            let state = branch.sql(asked.now, Columns::FEW, conditions);
+            let state = branch.sql(asked.now, columns, conditions);
             let filter = match policy {
-                Some(policy) => against(policy, asked.now, Columns::FEW, conditions),
-                None => inventory(asked, Columns::FEW, conditions),
+                Some(policy) => against(policy, asked.now, beside, conditions),
+                None => inventory(asked, beside, conditions),
             };
             let order = if order.is_empty() { String::new() } else { format!(" ORDER BY {order}") };
             let name = format!("f{}_{index}", branch.lifecycle);
@@ -481,8 +494,9 @@ pub(crate) async fn list_against(
     let mut conditions = Conditions::default();
     let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
     let end = conditions.bind(Value::Number(micros(now)));
-    let part = against(policy, now, Columns::PLAIN, &mut conditions);
-    let condition = format!("k.tenant_id = {tenant} AND k.lifecycle = {ACTIVE} AND {EXPIRY} > {end} AND {part}");
+    let columns = Columns::of_walk(KeySort::Created);
+    let part = against(policy, now, columns, &mut conditions);
+    let condition = format!("k.tenant_id = {tenant} AND k.lifecycle = {ACTIVE} AND {} > {end} AND {part}", columns.end);
     let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE {condition} ORDER BY k.created_at, k.id LIMIT {limit}");
     let rows: Vec<KeyRow> = read_list!(db, c => {
         statement!(db, query_as, sql, conditions).fetch_all(c)
@@ -584,11 +598,13 @@ pub(crate) async fn list_visible(
     let mut conditions = Conditions::default();
     let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
     let whose = whose(permit, and_accounts, &mut conditions);
-    let end = conditions.bind(Value::Number(micros(now)));
+    let tenant = if and_accounts { format!("k.tenant_id = {tenant}") } else { in_tenant(&tenant) };
+    let now = conditions.bind(Value::Number(micros(now)));
+    let end = Columns::HIDDEN.end;
     let walk = |state: i64| {
         format!(
-            "SELECT w{state}.id FROM (SELECT k.id FROM api_keys k WHERE k.tenant_id = {tenant} AND {whose} AND k.lifecycle = {state} \
-             AND {EXPIRY} > {end} ORDER BY k.created_at DESC, k.id DESC LIMIT {limit}) w{state}"
+            "SELECT w{state}.id FROM (SELECT k.id FROM api_keys k WHERE {tenant} AND {whose} AND k.lifecycle = {state} \
+             AND {end} > {now} ORDER BY k.created_at DESC, k.id DESC LIMIT {limit}) w{state}"
         )
     };
     let sql = format!(

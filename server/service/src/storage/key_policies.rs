@@ -110,7 +110,8 @@ struct UnusedRow {
 
 /// Living keys that their tenant's policy wants suspended now, tenant by tenant.
 pub(crate) async fn list_unused(db: &Db, now: DateTime<Utc>, limit: u32) -> Result<Vec<Unused>> {
-    const EXPIRY: &str = expiry!("k.expires_at");
+    // With a plus, so that the index of the last use is read and not that of the expiry.
+    const EXPIRY: &str = expiry!("+k.expires_at");
     const LAST_USE: &str = last_use!("k.last_used_at");
     let kind = PolicyKind::SuspendUnused.as_str();
     let sql = format!(
@@ -118,7 +119,7 @@ pub(crate) async fn list_unused(db: &Db, now: DateTime<Utc>, limit: u32) -> Resu
          JOIN api_keys k ON k.tenant_id = p.tenant_id AND k.lifecycle = {ACTIVE} \
          WHERE p.kind = '{kind}' AND p.effective_from <= $1 AND NOT EXISTS (SELECT 1 FROM key_policies q \
          WHERE q.tenant_id = p.tenant_id AND q.kind = p.kind AND q.effective_from > p.effective_from AND q.effective_from <= $1) \
-         AND {EXPIRY} > $1 AND {LAST_USE} < $1 - p.days * {DAY} AND k.created_at < $1 - p.days * {DAY} \
+         AND {EXPIRY} > $1 AND {LAST_USE} < $1 - p.days * {DAY} AND +k.created_at < $1 - p.days * {DAY} \
          AND COALESCE(k.resumed_at, 0) < $1 - p.days * {DAY} ORDER BY k.tenant_id, k.id LIMIT {limit}"
     );
     let rows: Vec<UnusedRow> = read!(db, c => sqlx::query_as(assembled(sql)).bind(micros(now)).fetch_all(c))?;

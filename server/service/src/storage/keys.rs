@@ -13,7 +13,7 @@ use super::{
     fold, instant,
     lifecycle::{self, expiry, lifecycle, not_ended},
     micros, name_search,
-    query::{Conditions, Value, assembled, statement},
+    query::{Conditions, Value, assembled, in_tenant, statement},
     role_of, stored_name,
 };
 use crate::{
@@ -240,7 +240,8 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, key: &NewKey) -> R
 pub(crate) async fn find_repeated(tx: &mut Tx, permit: &ReadPermit, idempotency_key: Uuid) -> Result<Option<ApiKey>> {
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
     let sql = format!(
-        "SELECT {COLUMNS} FROM {FROM} WHERE k.idempotency_key = $1 AND k.tenant_id = $2 AND (k.user_id = $3 OR k.service_account_id = $4)"
+        "SELECT {COLUMNS} FROM {FROM} WHERE k.idempotency_key = $1 AND {} AND (k.user_id = $3 OR k.service_account_id = $4)",
+        in_tenant("$2")
     );
     let row: Option<KeyRow> = run!(tx, c => sqlx::query_as(assembled(sql))
         .bind(idempotency_key)
@@ -282,8 +283,9 @@ pub(crate) async fn find_place(db: &Db, id: KeyId) -> Result<Option<(TenantId, O
 /// All keys that were made with a key, in the permit's tenant, the newest first; at most `limit`.
 pub(crate) async fn list_created_by(db: &Db, permit: &ReadPermit, key: KeyId, limit: u32) -> Result<Vec<ApiKey>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM {FROM} WHERE k.created_by_key = $1 AND k.tenant_id = $2 AND (k.replaces IS NULL OR k.replaces <> $1) \
-         ORDER BY k.created_at DESC, k.id LIMIT {limit}"
+        "SELECT {COLUMNS} FROM {FROM} WHERE k.created_by_key = $1 AND {} AND (k.replaces IS NULL OR k.replaces <> $1) \
+         ORDER BY k.created_at DESC, k.id LIMIT {limit}",
+        in_tenant("$2")
     );
     let rows: Vec<KeyRow> = read!(db, c =>
         sqlx::query_as(assembled(sql)).bind(key.0).bind(permit.tenant_id().0).fetch_all(c))?;
@@ -302,11 +304,12 @@ pub(crate) async fn lock(tx: &mut Tx, id: KeyId) -> Result<bool> {
 /// The living keys of a tenant that come of a key: made with it, made with those, and so on, also through keys that are over;
 /// and what took such a key's place. Not the one that took its own place: that is no other key's maker for it.
 fn living_offspring() -> String {
+    let in_tenant = in_tenant("$2");
     format!(
         "WITH RECURSIVE made (id, next) AS (\
-         SELECT k.id, k.replaced_by FROM api_keys k WHERE k.created_by_key = $1 AND k.tenant_id = $2 AND (k.replaces IS NULL OR k.replaces <> $1) \
+         SELECT k.id, k.replaced_by FROM api_keys k WHERE k.created_by_key = $1 AND {in_tenant} AND (k.replaces IS NULL OR k.replaces <> $1) \
          UNION SELECT k.id, k.replaced_by FROM made JOIN api_keys k ON k.created_by_key = made.id OR k.id = made.next \
-         WHERE k.tenant_id = $2 AND k.id <> $1) \
+         WHERE {in_tenant} AND k.id <> $1) \
          SELECT {COLUMNS} FROM {FROM} WHERE k.id IN (SELECT made.id FROM made) AND k.revoked_at IS NULL \
          AND {} > $3 ORDER BY k.id",
         expiry!("k.expires_at")
@@ -498,7 +501,7 @@ pub(crate) async fn revoke_all(
         sqlx::query(concat!(
             "UPDATE api_keys SET revoked_at = $4, revoked_by = $5, revoke_reason = $6, orphaned_at = $4, lifecycle = ",
             lifecycle!(revoked),
-            " WHERE tenant_id = $1 AND (user_id = $2 OR service_account_id = $3) AND revoked_at IS NULL"
+            " WHERE NOT (tenant_id <> $1) AND (user_id = $2 OR service_account_id = $3) AND revoked_at IS NULL"
         ))
         .bind(permit.tenant_id().0)
         .bind(user_id)
@@ -631,7 +634,7 @@ pub(crate) async fn follow_account(
     let (before, after) =
         if suspended { (lifecycle::ACTIVE, lifecycle::SUSPENDED) } else { (lifecycle::SUSPENDED, lifecycle::ACTIVE) };
     // $3 and $4 are the states before and after. An active key isn't suspended itself, so that the last condition is for resuming.
-    let sql = "UPDATE api_keys SET lifecycle = $4 WHERE service_account_id = $1 AND tenant_id = $2 AND lifecycle = $3 \
+    let sql = "UPDATE api_keys SET lifecycle = $4 WHERE service_account_id = $1 AND NOT (tenant_id <> $2) AND lifecycle = $3 \
          AND suspended_at IS NULL";
     change!(tx, sqlx::query(sql).bind(account.0).bind(permit.tenant_id().0).bind(before).bind(after))?;
     Ok(())

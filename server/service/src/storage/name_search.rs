@@ -220,7 +220,7 @@ pub(crate) fn after(text: &str) -> String {
 
 /// Whether a statement gives at most `few` ids, without reading more of them than it takes to know.
 pub(crate) async fn are_few(db: &Db, ids: &str, conditions: &Conditions, few: i64) -> Result<bool> {
-    let sql = format!("SELECT COUNT(*) FROM (SELECT id FROM ({ids}) c LIMIT {}) few", few + 1);
+    let sql = format!("SELECT COUNT(*) FROM (SELECT id FROM ({ids}) counted LIMIT {}) few", few + 1);
     let count: i64 = read_list!(db, c => {
         statement!(db, query_scalar, sql, conditions).fetch_one(c)
     })?;

@@ -9,10 +9,14 @@ use super::{
     DAY, Db, Tx,
     db::{change, read},
     keys::{COLUMNS, FROM, KeyRow, NOT_REPLACED},
+    lifecycle::{ACTIVE, NEVER, SUSPENDED, expiry, not_ended},
     micros,
     query::assembled,
 };
 use crate::error::{Error, Result};
+
+const EXPIRY: &str = expiry!("k.expires_at");
+const NOT_ENDED: &str = not_ended!("k.lifecycle");
 
 /// Good keys behind `after`, in the order of their ends and ids, that end at `until` at the latest, were made more than `days` before their end, aren't being
 /// replaced by a living one, and of whose end in `days` nobody was told.
@@ -24,7 +28,7 @@ pub(crate) async fn list_due(
     limit: u32,
 ) -> Result<Vec<ApiKey>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM {FROM} WHERE (k.expires_at, k.id) > ($1, $5) AND k.expires_at <= $2 AND k.expires_at IS NOT NULL AND k.revoked_at IS NULL \
+        "SELECT {COLUMNS} FROM {FROM} WHERE (k.expires_at, k.id) > ($1, $5) AND k.expires_at <= $2 AND k.expires_at IS NOT NULL AND {NOT_ENDED} \
          AND k.suspended_at IS NULL AND s.suspended_at IS NULL AND {NOT_REPLACED} AND k.created_at < k.expires_at - $3 \
          AND NOT EXISTS (SELECT 1 FROM expiry_reminders e WHERE e.key_id = k.id AND e.days_before = $4) \
          ORDER BY k.expires_at, k.id LIMIT {limit}"
@@ -85,8 +89,8 @@ pub(crate) async fn list_for_calendar(
 ) -> Result<Vec<ApiKey>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM {FROM} JOIN memberships m ON m.tenant_id = k.tenant_id AND m.user_id = $1 \
-         WHERE k.expires_at > $2 AND k.expires_at IS NOT NULL AND k.revoked_at IS NULL AND {NOT_REPLACED} \
-         AND ($3 IS NULL OR k.tenant_id = $3) \
+         WHERE k.lifecycle IN ({ACTIVE}, {SUSPENDED}) AND {EXPIRY} > $2 AND {EXPIRY} < {NEVER} AND {NOT_REPLACED} \
+         AND (k.tenant_id = $3 OR $3 IS NULL) \
          AND (k.user_id = $1 OR (k.service_account_id IS NOT NULL AND m.role = 'TENANT_ADMIN')) \
          ORDER BY k.expires_at, k.id LIMIT {limit}"
     );

@@ -47,7 +47,7 @@ macro_rules! last_used_in {
 }
 
 const FROM: &str = concat!(
-    "service_accounts s LEFT JOIN api_keys l ON l.id = (SELECT k.id FROM (",
+    "service_accounts s LEFT JOIN api_keys l ON l.id = (SELECT used.id FROM (",
     last_used_in!(active),
     " UNION ALL ",
     last_used_in!(suspended),
@@ -55,7 +55,7 @@ const FROM: &str = concat!(
     last_used_in!(revoked),
     " UNION ALL ",
     last_used_in!(expired),
-    ") k ORDER BY k.used DESC, k.id DESC LIMIT 1)"
+    ") used ORDER BY used.used DESC, used.id DESC LIMIT 1)"
 );
 
 #[derive(sqlx::FromRow)]

@@ -8,7 +8,7 @@ use super::{
     Db, Tx,
     db::{change, read},
     instant, micros,
-    query::assembled,
+    query::{assembled, in_tenant},
     stored_name,
 };
 use crate::{access::ReadPermit, error::Result};
@@ -225,7 +225,8 @@ pub(crate) async fn recent(db: &Db, permit: &ReadPermit, of: Of, since: DateTime
          COUNT(DISTINCT CASE WHEN c.last_used_at >= $3 THEN NULLIF(c.address, '') END), \
          COUNT(DISTINCT CASE WHEN c.last_used_at >= $3 THEN a.id END) \
          FROM api_keys k LEFT JOIN key_usage_clients c ON c.key_id = k.id LEFT JOIN agents a ON a.id = c.agent_id AND a.key_id = k.id \
-         WHERE {column} = $1 AND k.tenant_id = $2 AND k.revoked_at IS NULL"
+         WHERE {column} = $1 AND {} AND k.revoked_at IS NULL",
+        in_tenant("$2")
     );
     let row: (Option<i64>, i64, i64, i64) = read!(db, c =>
         sqlx::query_as(assembled(sql)).bind(id).bind(permit.tenant_id().0).bind(micros(since)).fetch_one(c))?;

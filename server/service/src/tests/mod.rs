@@ -9,6 +9,7 @@ mod inventory;
 mod keys;
 mod lists;
 mod people;
+mod plans;
 mod rolls;
 mod security;
 mod smtp;

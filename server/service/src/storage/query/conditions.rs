@@ -41,6 +41,12 @@ impl Conditions {
     }
 }
 
+/// The condition that `k` is in a tenant, where another index than the tenant's is the right one: `SQLite` doesn't take it as
+/// an equality to enter an index by; for `PostgreSQL` it is one.
+pub(crate) fn in_tenant(parameter: &str) -> String {
+    format!("NOT (k.tenant_id <> {parameter})")
+}
+
 /// The pattern of a search for a part of a text, for `LIKE … ESCAPE '\'`.
 pub(crate) fn containing(text: &str) -> String {
     let mut pattern = String::from("%");

@@ -5,7 +5,7 @@ use domain::{ApiError, Cursor, Direction, Page, PageRequest, page::MAX_LIMIT};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Conditions, Value};
+use super::conditions::{Conditions, Value};
 use crate::error::Result;
 
 /// The value that a list is sorted by, of one row.
@@ -96,7 +96,7 @@ impl Keyset {
     }
 
     /// [`Keyset::order`] where ids are in the order of the values.
-    pub(crate) fn order_by_id(&self, id: &str) -> String {
+    pub(crate) fn order_by_unique(&self, id: &str) -> String {
         format!(" ORDER BY {id} {} LIMIT {}", self.word(), self.wanted())
     }
 

@@ -3,14 +3,17 @@
 mod conditions;
 mod keyset;
 
-pub(crate) use conditions::{Conditions, Value, containing};
+pub(crate) use conditions::{Conditions, Value, containing, in_tenant};
 pub(crate) use keyset::{Keyset, Place, SortValue};
 
 /// The text of a statement that was put together at run time. It consists of this crate's own pieces: values are bound.
 ///
 /// NOTE: the only place of the crate that asserts to sqlx that a text is safe.
 pub(crate) fn assembled(text: impl Into<String>) -> sqlx::AssertSqlSafe<String> {
-    sqlx::AssertSqlSafe(text.into())
+    let text = text.into();
+    #[cfg(test)]
+    let _ = ASSEMBLED.try_with(|texts| texts.borrow_mut().push(text.clone()));
+    sqlx::AssertSqlSafe(text)
 }
 
 /// A statement with the values of its [`Conditions`]: `statement!(db, query_as, text, conditions).fetch_all(c)`.
@@ -30,3 +33,19 @@ macro_rules! statement {
     }};
 }
 pub(crate) use statement;
+
+#[cfg(test)]
+tokio::task_local! {
+    /// The texts that [`assembled`] gave to a test.
+    static ASSEMBLED: std::cell::RefCell<Vec<String>>;
+}
+
+/// Does a thing, and gives the texts that were assembled for it.
+#[cfg(test)]
+pub(crate) async fn assembled_for<T>(act: impl Future<Output = T>) -> Vec<String> {
+    let texts = async {
+        drop(act.await);
+        ASSEMBLED.with(std::cell::RefCell::take)
+    };
+    ASSEMBLED.scope(std::cell::RefCell::default(), texts).await
+}

@@ -1,0 +1,521 @@
+//! The plans of the lists. On `SQLite`, which plans without statistics, each list enters an index by what it belongs to, and
+//! sorts no more rows than a page or a bounded search has. `PostgreSQL` plans by statistics, and may well sort the few rows of
+//! a test: there, no list reads a whole table. Every expectation is tried without its indexes too, and must fail then.
+//!
+//! How quick a list is, the benchmark `lists` measures.
+
+use std::{collections::BTreeSet, str::FromStr};
+
+use chrono::TimeDelta;
+use domain::{
+    AccountFilter, AccountQuery, AccountSort, AgentScope, AuditQuery, Direction, InventoryFilter, InventoryQuery,
+    KeyFilter, KeyQuery, KeySort, Owner, OwnerKind, PageRequest, PolicyKind, api_key::input::SetKeyPolicy,
+    audit::Outcome,
+};
+use sqlx::{ConnectOptions, Connection, PgConnection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
+
+use crate::{
+    Actor, storage,
+    storage::query::{assembled, assembled_for},
+    testing::{Crowd, fill},
+    tests::stage::*,
+};
+
+/// More keys in each state than are read by a filter's own index.
+const CROWD: Crowd = Crowd { accounts: 20, keys: 2_300 };
+/// The tables that grow without end, and the names that statements give them.
+const LARGE: [&str; 14] = [
+    "k",
+    "n",
+    "l",
+    "s",
+    "a",
+    "c",
+    "h",
+    "api_keys",
+    "service_accounts",
+    "audit_log",
+    "agents",
+    "name_search",
+    "key_usage_clients",
+    "key_usage_hours",
+];
+
+/// A list, and the statements that it consists of.
+struct List {
+    name: String,
+    /// The column that each index must be entered by.
+    by: &'static str,
+    /// The index that it reads.
+    index: &'static str,
+    /// Whether it may sort all that it reads: not a list that a person waits for.
+    sorts: bool,
+    /// Whether `PostgreSQL` may read the few rows of a test's table for a join.
+    joins: bool,
+    /// Whether its plan is a bad one without that index; else another one is as good for few rows.
+    needs_it: bool,
+    statements: Vec<String>,
+}
+
+/// One step of a plan.
+#[derive(Debug)]
+struct Step {
+    depth: usize,
+    kind: Kind,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    /// A large table is read. `by`: the conditions that its index is entered with; none for the whole of it.
+    Read {
+        index: String,
+        by: String,
+    },
+    Sort,
+    /// What it reads is no more than a page.
+    Limit,
+    Other,
+}
+
+/// A connection of its own, on which an index can be away for a moment.
+enum Planner {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Planner {
+    async fn of(stage: &Stage) -> Self {
+        if stage.database_url.starts_with("sqlite:") {
+            let options = SqliteConnectOptions::from_str(&stage.database_url).unwrap();
+            return Self::Sqlite(options.connect().await.unwrap());
+        }
+        let mut connection = PgConnection::connect(&stage.database_url).await.unwrap();
+        let settings = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan";
+        sqlx::raw_sql(settings).execute(&mut connection).await.unwrap();
+        Self::Postgres(connection)
+    }
+
+    fn is_sqlite(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
+    /// Whether a list is tried without its index.
+    fn tries(&self, list: &List) -> bool {
+        self.is_sqlite() || !list.joins
+    }
+
+    /// Takes away, until [`Planner::restore`], an index: on `PostgreSQL`, where another would do, all that there are.
+    async fn drop_index(&mut self, index: &str) {
+        const ALL: &str = "SELECT string_agg(i.relname, ', ') FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid \
+             JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace AND n.nspname = 'public' \
+             WHERE NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.oid)";
+        let indexes = match self {
+            Self::Sqlite(_) => index.to_owned(),
+            Self::Postgres(connection) => sqlx::query_scalar(ALL).fetch_one(connection).await.unwrap(),
+        };
+        self.execute(format!("BEGIN; DROP INDEX {indexes}")).await;
+    }
+
+    async fn restore(&mut self) {
+        self.execute("ROLLBACK".to_owned()).await;
+    }
+
+    async fn execute(&mut self, sql: String) {
+        match self {
+            Self::Sqlite(connection) => sqlx::raw_sql(assembled(sql)).execute(connection).await.map(drop),
+            Self::Postgres(connection) => sqlx::raw_sql(assembled(sql)).execute(connection).await.map(drop),
+        }
+        .unwrap();
+    }
+
+    async fn plan(&mut self, statement: &str) -> Vec<Step> {
+        match self {
+            Self::Sqlite(connection) => {
+                let sql = format!("EXPLAIN QUERY PLAN {statement}");
+                let rows = sqlx::raw_sql(assembled(sql)).fetch_all(connection).await.unwrap();
+                let rows = rows.iter().map(|row| (row.get("id"), row.get("parent"), row.get("detail")));
+                sqlite_steps(&rows.collect::<Vec<(i64, i64, String)>>())
+            }
+            Self::Postgres(connection) => {
+                let most = (1..100).rev().find(|number| statement.contains(&format!("${number}"))).unwrap_or(0);
+                let values = if most == 0 { String::new() } else { format!("({})", vec!["NULL"; most].join(", ")) };
+                let prepared =
+                    sqlx::raw_sql(assembled(format!("PREPARE list AS {statement}"))).execute(&mut *connection);
+                prepared.await.unwrap_or_else(|error| panic!("{error}: {statement}"));
+                let sql = format!("EXPLAIN EXECUTE list{values}");
+                let rows = sqlx::raw_sql(assembled(sql)).fetch_all(&mut *connection).await.unwrap();
+                sqlx::raw_sql("DEALLOCATE list").execute(connection).await.unwrap();
+                postgres_steps(&rows.iter().map(|row| row.get(0)).collect::<Vec<String>>())
+            }
+        }
+    }
+
+    /// What is wrong with the plans of a list, and the indexes that they read.
+    async fn judge(&mut self, list: &List) -> (Vec<String>, BTreeSet<String>) {
+        let (mut problems, mut indexes) = (Vec::new(), BTreeSet::new());
+        for statement in &list.statements {
+            let steps = self.plan(statement).await;
+            let found = match self {
+                Self::Sqlite(_) => problems_of(&steps, list),
+                Self::Postgres(_) => whole_reads(&steps, list),
+            };
+            problems.extend(found.into_iter().map(|problem| format!("{problem}: {statement}")));
+            for step in steps {
+                if let Kind::Read { index, .. } = step.kind {
+                    indexes.insert(index);
+                }
+            }
+        }
+        (problems, indexes)
+    }
+}
+
+/// `id`, `parent`, `detail`. A sort stands behind what it sorts, below the same step: it is put before it, and that below it.
+fn sqlite_steps(rows: &[(i64, i64, String)]) -> Vec<Step> {
+    let depth_of = |mut id: i64| {
+        let mut depth = 0;
+        while let Some((_, parent, _)) = rows.iter().find(|row| row.0 == id) {
+            (id, depth) = (*parent, depth + 2);
+        }
+        depth
+    };
+    let mut steps: Vec<Step> = Vec::new();
+    for (id, parent, detail) in rows {
+        let depth = depth_of(*id);
+        let words: Vec<&str> = detail.split_whitespace().collect();
+        let kind = match words.as_slice() {
+            ["SCAN" | "SEARCH", table, rest @ ..] if LARGE.contains(table) => {
+                let by = detail.split_once('(').map_or("", |(_, by)| by).to_owned();
+                let index = rest.iter().position(|word| matches!(*word, "INDEX" | "KEY"));
+                let index = index.and_then(|at| rest.get(at + 1)).map_or("", |word| *word).to_owned();
+                Kind::Read { index, by }
+            }
+            ["USE", "TEMP", "B-TREE", "FOR", "ORDER", "BY"] => {
+                let first = rows.iter().position(|row| row.1 == *parent).unwrap_or(0);
+                for step in &mut steps[first..] {
+                    step.depth += 1;
+                }
+                steps.insert(first, Step { depth, kind: Kind::Sort });
+                continue;
+            }
+            // A subquery is read as far as its own LIMIT, or holds what a search found.
+            ["CO-ROUTINE" | "MATERIALIZE" | "COMPOUND" | "CORRELATED" | "SCALAR" | "LIST", ..] => Kind::Limit,
+            _ => Kind::Other,
+        };
+        steps.push(Step { depth, kind });
+    }
+    steps
+}
+
+fn postgres_steps(lines: &[String]) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for line in lines {
+        let text = line.trim_start();
+        let depth = line.len() - text.len();
+        let text = text.trim_start_matches("->").trim_start();
+        if let Some(conditions) = text.strip_prefix("Index Cond:") {
+            if let Some(Step { kind: Kind::Read { by, .. }, .. }) = steps.last_mut() {
+                conditions.clone_into(by);
+            }
+            continue;
+        }
+        let Some((node, _)) = text.split_once("  (cost=") else {
+            if text.starts_with("SubPlan") || text.starts_with("InitPlan") {
+                steps.push(Step { depth, kind: Kind::Limit });
+            }
+            continue;
+        };
+        let words: Vec<&str> = node.split_whitespace().collect();
+        let table = words.iter().position(|word| *word == "on").and_then(|at| words.get(at + 1));
+        let is_large = table.is_some_and(|table| LARGE.contains(table));
+        let kind = match words.as_slice() {
+            ["Index", .., "using", index, "on", _] | ["Index", .., "using", index, "on", _, _] if is_large => {
+                Kind::Read { index: (*index).to_owned(), by: String::new() }
+            }
+            ["Bitmap", "Index", "Scan", "on", index] => Kind::Read { index: (*index).to_owned(), by: String::new() },
+            ["Seq", "Scan", ..] if is_large => Kind::Read { index: String::new(), by: String::new() },
+            ["Sort"] => Kind::Sort,
+            ["Limit"] => Kind::Limit,
+            _ => Kind::Other,
+        };
+        steps.push(Step { depth, kind });
+    }
+    steps
+}
+
+/// Whether a table is entered by an id, or by what has few rows: one key, a hint, a search.
+fn is_bounded(index: &str, by: &str) -> bool {
+    let by_id = ["(id = ", "(id=?", "id=?", "(key_id = ", "key_id=?", "(created_by_key = ", "created_by_key=?"];
+    by_id
+        .iter()
+        .any(|text| by.starts_with(text) || by.trim_start_matches([' ', '(']).starts_with(text.trim_start_matches('(')))
+        || index.starts_with("name_search")
+        || by.starts_with("tenant_id=? AND kind=?")
+        || index == "api_keys_by_hint"
+        // A period is as long as it is; its entries are sorted by their numbers.
+        || (index == "audit_log_by_time" && (by.contains("AND at") || by.contains("(at ")))
+}
+
+fn problems_of(steps: &[Step], list: &List) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (at, step) in steps.iter().enumerate() {
+        match &step.kind {
+            Kind::Read { index, by: entered } if !is_bounded(index, entered) && !entered.contains(list.by) => {
+                problems.push(format!("{index:?} is read by {entered:?}"));
+            }
+            Kind::Sort if !list.sorts => {
+                let mut below = steps[at + 1..].iter().take_while(|other| other.depth > step.depth).peekable();
+                while let Some(other) = below.next() {
+                    if other.kind == Kind::Limit {
+                        while below.peek().is_some_and(|inner| inner.depth > other.depth) {
+                            below.next();
+                        }
+                    } else if let Kind::Read { index, by } = &other.kind
+                        && !is_bounded(index, by)
+                    {
+                        problems.push(format!("what {index:?} gives is sorted"));
+                    }
+                }
+            }
+            Kind::Read { .. } | Kind::Sort | Kind::Limit | Kind::Other => {}
+        }
+    }
+    problems
+}
+
+/// The whole tables that a plan reads, with or without an index.
+fn whole_reads(steps: &[Step], list: &List) -> Vec<String> {
+    let is_whole = |step: &&Step| match &step.kind {
+        Kind::Read { index, by } => index.is_empty() || (by.is_empty() && !list.joins),
+        _ => false,
+    };
+    steps.iter().filter(is_whole).map(|step| format!("a whole table is read by {:?}", step.kind)).collect()
+}
+
+struct Lists<'a> {
+    stage: &'a Stage,
+    ada: Actor,
+    all: Vec<List>,
+}
+
+impl Lists<'_> {
+    fn add(&mut self, name: impl Into<String>, by: &'static str, index: &'static str, statements: Vec<String>) {
+        let name = name.into();
+        assert!(!statements.is_empty(), "{name}");
+        let sorts = ["calendar", "unused keys"].contains(&name.as_str());
+        let joins = ["NoKeysByKeys", "visible", "alerts", "offspring", "usage", "reminders", "calendar"];
+        let joins = joins.iter().any(|part| name.contains(part));
+        let needs_it = !index.starts_with("service_accounts_active")
+            && !index.starts_with("service_accounts_deleted")
+            && index != "api_keys_by_hint";
+        self.all.push(List { name, by, index, sorts, joins, needs_it, statements });
+    }
+
+    async fn inventory(&mut self, index: &'static str, query: KeyQuery, inventory: InventoryQuery) {
+        let services = &self.stage.services;
+        let page = services.inventory().list(&self.ada, &query, inventory).await.unwrap();
+        let next = KeyQuery { page: PageRequest { after: page.next, ..query.page.clone() }, ..query.clone() };
+        for query in [&query, &next] {
+            let statements = assembled_for(services.inventory().list(&self.ada, query, inventory)).await;
+            self.add(format!("inventory, {query:?}, {inventory:?}"), "tenant_id", index, statements);
+        }
+    }
+
+    async fn keys_of(&mut self, owner: Owner) {
+        let (by, indexes) = match owner {
+            Owner::User(_) => (
+                "user_id",
+                ["api_keys_user_name", "api_keys_user_created", "api_keys_user_expires", "api_keys_user_used"],
+            ),
+            Owner::ServiceAccount(_) => (
+                "service_account_id",
+                [
+                    "api_keys_account_name",
+                    "api_keys_account_created",
+                    "api_keys_account_expires",
+                    "api_keys_account_used",
+                ],
+            ),
+        };
+        for filter in KeyFilter::ALL {
+            for sort in KeySort::ALL {
+                for search in ["", "lapt"] {
+                    let query = KeyQuery { filter, sort, search: search.to_owned(), ..KeyQuery::default() };
+                    let index = match sort {
+                        // A search, and what isn't marked yet, is few: they are read by other indexes.
+                        _ if !search.is_empty() || filter == KeyFilter::Expired => "",
+                        KeySort::Name => indexes[0],
+                        KeySort::Created => indexes[1],
+                        KeySort::Expires => indexes[2],
+                        KeySort::LastUsed => indexes[3],
+                    };
+                    let statements = assembled_for(self.stage.services.api_keys().list(&self.ada, owner, &query)).await;
+                    self.add(format!("keys of {owner:?}, {query:?}"), by, index, statements);
+                }
+            }
+        }
+    }
+
+    async fn accounts(&mut self) {
+        for filter in [AccountFilter::Active, AccountFilter::Deleted, AccountFilter::All] {
+            for sort in AccountSort::ALL {
+                for search in ["", "zebra"] {
+                    let index = match (filter, sort) {
+                        _ if !search.is_empty() => "",
+                        (AccountFilter::Active, AccountSort::Name) => "service_accounts_active_by_name",
+                        (AccountFilter::Active, AccountSort::Created) => "service_accounts_active_by_created",
+                        (AccountFilter::Deleted, AccountSort::Name) => "service_accounts_deleted_by_name",
+                        (AccountFilter::Deleted, AccountSort::Created) => "service_accounts_deleted_by_created",
+                        (AccountFilter::All, AccountSort::Name) => "service_accounts_by_name",
+                        (AccountFilter::All, AccountSort::Created) => "service_accounts_by_created",
+                    };
+                    let query = AccountQuery { filter, sort, search: search.to_owned(), ..AccountQuery::default() };
+                    let statements =
+                        assembled_for(self.stage.services.service_accounts().list(&self.ada, &query)).await;
+                    self.add(format!("service accounts, {query:?}"), "", index, statements);
+                }
+            }
+        }
+    }
+
+    async fn audit(&mut self) {
+        let (id, now) = (self.stage.admin.0, self.stage.services.now());
+        let with = |set: fn(&mut AuditQuery)| {
+            let mut query = AuditQuery::default();
+            set(&mut query);
+            query
+        };
+        for (by, index, query) in [
+            ("tenant_id", "audit_log_chain", AuditQuery::default()),
+            ("tenant_id", "audit_log_chain", with(|query| query.outcome = Some(Outcome::Refused))),
+            ("operation", "audit_log_by_operation", with(|query| query.operation = "create_api_key".to_owned())),
+            ("actor_id", "audit_log_by_actor", AuditQuery { actor: id.to_string(), ..AuditQuery::default() }),
+            ("tenant_id", "", with(|query| query.actor = "ada".to_owned())),
+            ("tenant_id", "", AuditQuery { subject: Some(id), ..AuditQuery::default() }),
+            (
+                "tenant_id",
+                "",
+                AuditQuery { from: Some(now - TimeDelta::days(1)), until: Some(now), ..AuditQuery::default() },
+            ),
+        ] {
+            let statements = assembled_for(self.stage.services.audit_log().list(&self.ada, &query)).await;
+            self.add(format!("audit log, {query:?}"), by, index, statements);
+        }
+    }
+}
+
+async fn lists(stage: &Stage) -> Vec<List> {
+    let ada = stage.session(stage.admin).await;
+    fill(&stage.services, "acme", CROWD).await.unwrap();
+    let account = stage.add_account(&ada, "bot").await;
+    stage.add_key(&ada, Owner::ServiceAccount(account), "bot").await;
+    let key = stage.add_key(&ada, own(&ada), "laptop").await.key.id;
+    let policy = SetKeyPolicy { policy: "expiry_required".to_owned(), ..SetKeyPolicy::default() };
+    stage.services.tenant_policies().set(&ada, &policy).await.unwrap();
+    let mut lists = Lists { stage, ada: ada.clone(), all: Vec::new() };
+    for (sort, index) in [
+        (KeySort::Name, "api_keys_tenant_name"),
+        (KeySort::Created, "api_keys_tenant_created"),
+        (KeySort::Expires, "api_keys_tenant_expires"),
+        (KeySort::LastUsed, "api_keys_tenant_used"),
+    ] {
+        for filter in KeyFilter::ALL {
+            let accounts = InventoryQuery { kind: Some(OwnerKind::ServiceAccount), ..InventoryQuery::default() };
+            for (direction, inventory) in [(Direction::Asc, accounts), (Direction::Desc, InventoryQuery::default())] {
+                lists.inventory(index, KeyQuery { filter, sort, direction, ..KeyQuery::default() }, inventory).await;
+            }
+            for shown in [
+                InventoryFilter::NeverExpires,
+                InventoryFilter::Unused,
+                InventoryFilter::OwnerGone,
+                InventoryFilter::AgainstPolicy,
+            ] {
+                let query = KeyQuery { filter, sort, ..KeyQuery::default() };
+                let index = if shown == InventoryFilter::OwnerGone && filter != KeyFilter::ExpiringSoon {
+                    "api_keys_orphaned"
+                } else {
+                    ""
+                };
+                lists.inventory(index, query, InventoryQuery { filter: shown, ..InventoryQuery::default() }).await;
+            }
+            for search in ["zebra", "frankfurt", "lku_abcd", "-"] {
+                let query = KeyQuery { filter, sort, search: search.to_owned(), ..KeyQuery::default() };
+                let index = if search == "lku_abcd" { "api_keys_by_hint" } else { "" };
+                lists.inventory(index, query, InventoryQuery::default()).await;
+            }
+        }
+    }
+    stage.services.tenant_policies().clear(&ada, "expiry_required").await.unwrap();
+    let policy = SetKeyPolicy { policy: "max_lifetime".to_owned(), days: "30".to_owned(), ..SetKeyPolicy::default() };
+    stage.services.tenant_policies().set(&ada, &policy).await.unwrap();
+    let against = InventoryQuery { filter: InventoryFilter::AgainstPolicy, ..InventoryQuery::default() };
+    lists.inventory("api_keys_tenant_lifetime", KeyQuery::default(), against).await;
+    lists.keys_of(own(&ada)).await;
+    lists.keys_of(Owner::ServiceAccount(account)).await;
+    lists.accounts().await;
+    lists.audit().await;
+    let (services, keys) = (&stage.services, stage.services.api_keys());
+    for kind in PolicyKind::ALL {
+        let days = if kind.has_days() { "30".to_owned() } else { String::new() };
+        let policy = SetKeyPolicy { policy: kind.as_str().to_owned(), days, ..SetKeyPolicy::default() };
+        let preview = assembled_for(services.tenant_policies().preview(&ada, &policy)).await;
+        lists.add(format!("affected by {kind:?}"), "tenant_id", "", preview);
+    }
+    lists.add("visible keys", "tenant_id", "", assembled_for(keys.visible(&ada)).await);
+    lists.add("alerts", "tenant_id", "api_keys_rolled", assembled_for(keys.alerts(&ada)).await);
+    lists.add(
+        "created by a key",
+        "tenant_id",
+        "api_keys_by_creating_key",
+        assembled_for(keys.created_by(&ada, key)).await,
+    );
+    lists.add("offspring", "tenant_id", "api_keys_by_creating_key", assembled_for(keys.offspring(&ada, key)).await);
+    lists.add("usage", "key_id", "", assembled_for(keys.usage(&ada, key)).await);
+    lists.add("usage of an owner", "user_id", "", assembled_for(keys.recent_of_owner(&ada, own(&ada))).await);
+    lists.add(
+        "agents",
+        "tenant_id",
+        "agents_by_tenant",
+        assembled_for(services.agents().list(&ada, AgentScope::Tenant)).await,
+    );
+    lists.add("agents of a key", "", "", assembled_for(services.agents().list(&ada, AgentScope::Key(key))).await);
+    let (db, now) = (services.db(), services.now());
+    let calendar = assembled_for(storage::reminders::list_for_calendar(db, stage.admin, None, now, 100)).await;
+    lists.add("calendar", "", "", calendar);
+    let due = storage::reminders::list_due(db, (now, key), now + TimeDelta::days(7), 7, 100);
+    lists.add("due reminders", "expires_at", "api_keys_by_expiry", assembled_for(due).await);
+    lists.add("unused keys", "tenant_id", "", assembled_for(storage::key_policies::list_unused(db, now, 100)).await);
+    lists.all
+}
+
+#[test]
+fn every_list_reads_by_an_index_and_sorts_no_more_than_a_page() {
+    on_both(async |stage| {
+        let lists = lists(&stage).await;
+        let mut planner = Planner::of(&stage).await;
+        let mut failures = Vec::new();
+        for list in &lists {
+            let (problems, indexes) = planner.judge(list).await;
+            failures.extend(problems.into_iter().map(|problem| format!("{}: {problem}", list.name)));
+            if planner.is_sqlite() && !list.index.is_empty() && !indexes.contains(list.index) {
+                failures.push(format!("{}: reads {indexes:?}", list.name));
+            }
+        }
+        let needed = lists.iter().filter(|list| list.needs_it && !list.index.is_empty() && planner.tries(list));
+        let needed: BTreeSet<&str> = needed.map(|list| list.index).collect();
+        for index in &needed {
+            planner.drop_index(index).await;
+            for list in lists.iter().filter(|list| list.index == *index) {
+                if !planner.tries(list) {
+                    continue;
+                }
+                if planner.judge(list).await.0.is_empty() {
+                    failures.push(format!("{}: nothing is wrong without {index}", list.name));
+                }
+            }
+            planner.restore().await;
+        }
+        assert!(needed.len() > 20, "{needed:?}");
+        assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    });
+}
