@@ -36,7 +36,13 @@ pub fn send(over: Option<HtmlDialogElement>, form: HtmlFormElement) {
         let answer = match (call, confirmation) {
             (Some(Ok(call)), None) => Some(call.make().await),
             (Some(Ok(call)), Some(fields)) => match client::confirm(&fields).await {
-                Ok(()) => Some(call.make().await),
+                Ok(()) => {
+                    // A code counts once; the act itself can still be refused.
+                    if let Some(fields) = find::<Element>(&form, "fieldset.confirm") {
+                        fields.remove();
+                    }
+                    Some(call.make().await)
+                }
                 Err(error) => Some(Err(error)),
             },
             (Some(Err(error)), _) => Some(Err(error)),
@@ -56,10 +62,14 @@ pub fn send(over: Option<HtmlDialogElement>, form: HtmlFormElement) {
 async fn show(over: Option<HtmlDialogElement>, form: &HtmlFormElement, outcome: Outcome) {
     let then = value_of(form, field::THEN);
     if let Some(reveal) = outcome.reveal {
-        let place =
-            over.as_ref().map(|dialog| dialog.clone().unchecked_into()).or_else(|| card_of(form)?.parent_element());
-        if let Some(place) = place {
-            put_reveal(&place, &reveal);
+        // A dialog that was closed meanwhile is empty; the card is still the form's.
+        let card = card_of(form);
+        let place = over
+            .as_ref()
+            .map(|dialog| dialog.clone().unchecked_into())
+            .or_else(|| card.as_ref().and_then(|card| card.parent_element()));
+        if let (Some(card), Some(place)) = (card, place) {
+            put_reveal(&card, &place, &reveal);
         }
         if let Some(dialog) = over {
             page::ensure_open(&dialog);
@@ -83,9 +93,9 @@ async fn show(over: Option<HtmlDialogElement>, form: &HtmlFormElement, outcome: 
     }
 }
 
-/// Shows what is revealed once, in the place of what was there: the page's own template with the secret in it.
-fn put_reveal(place: &Element, reveal: &Reveal) {
-    let Some(template) = find::<HtmlTemplateElement>(place, "template[data-reveal]") else { return };
+/// Shows what is revealed once, in the place of what was there: the template in the form's `card` with the secret in it.
+fn put_reveal(card: &Element, place: &Element, reveal: &Reveal) {
+    let Some(template) = find::<HtmlTemplateElement>(card, "template[data-reveal]") else { return };
     let secret = match reveal {
         Reveal::Key(created) => created.token.expose(),
         Reveal::Link(issued) => issued.link.expose(),
@@ -147,6 +157,10 @@ fn put_error(form: &HtmlFormElement, name: &str, message: &str) -> bool {
     place.replace_children_with_node_1(&text);
     if let Some(input) = find::<Element>(form, &format!("[name={name}]")) {
         input.set_attribute("aria-invalid", "true").ok();
+        // A wrong password or code is typed again as a whole.
+        if let Some(input) = input.dyn_ref::<HtmlInputElement>().filter(|_| name.starts_with("confirm_")) {
+            input.set_value("");
+        }
     }
     true
 }
