@@ -21,7 +21,10 @@ pub(crate) async fn accept(
     session: Session,
     form: Form,
 ) -> Response {
-    form.redirect_after(START, &Notice::of(Operation::AcceptInvitation), async |form| match form.find_actor() {
+    let found = services.invitations().find(&token).await;
+    let tenant_name = found.map(|(invitation, _)| invitation.tenant_name.to_string()).unwrap_or_default();
+    let notice = Notice::named(Operation::AcceptInvitation, tenant_name);
+    form.redirect_after(START, &notice, async |form| match form.find_actor() {
         Some(actor) => {
             let tenant = services.invitations().accept(actor, &token).await?;
             sessions::select_tenant(&session, tenant).await
