@@ -42,10 +42,10 @@ tokio::task_local! {
 
 /// Does a thing, and gives the texts that were assembled for it.
 #[cfg(test)]
-pub(crate) async fn assembled_for<T>(act: impl Future<Output = T>) -> Vec<String> {
+pub(crate) fn assembled_for<T>(act: impl Future<Output = T>) -> std::pin::Pin<Box<impl Future<Output = Vec<String>>>> {
     let texts = async {
         drop(act.await);
         ASSEMBLED.with(std::cell::RefCell::take)
     };
-    ASSEMBLED.scope(std::cell::RefCell::default(), texts).await
+    Box::pin(ASSEMBLED.scope(std::cell::RefCell::default(), texts))
 }
