@@ -71,6 +71,7 @@ bench:
 	@$(tools) rust
 	cargo bench --locked --package server --bench requests
 	end2end/bin/postgres cargo bench --locked --package server --bench lists
+	end2end/bin/postgres cargo bench --locked --package service --features testing --bench creates
 
 .PHONY: screenshots
 screenshots:

@@ -153,16 +153,17 @@ CREATE TABLE api_keys (
     CHECK ((user_id IS NULL) <> (service_account_id IS NULL)),
     CHECK ((lifecycle = 2) = (revoked_at IS NOT NULL))
 );
-CREATE UNIQUE INDEX api_keys_user_idempotency ON api_keys (user_id, idempotency_key);
-CREATE UNIQUE INDEX api_keys_account_idempotency ON api_keys (service_account_id, idempotency_key);
-CREATE INDEX api_keys_user_created ON api_keys (user_id, lifecycle, created_at, id);
-CREATE INDEX api_keys_user_name ON api_keys (user_id, lifecycle, name_folded, id);
-CREATE INDEX api_keys_user_expires ON api_keys (user_id, lifecycle, COALESCE(expires_at, 9223372036854775807), id);
-CREATE INDEX api_keys_user_used ON api_keys (user_id, lifecycle, COALESCE(last_used_at, 0), id);
-CREATE INDEX api_keys_account_created ON api_keys (service_account_id, lifecycle, created_at, id);
-CREATE INDEX api_keys_account_name ON api_keys (service_account_id, lifecycle, name_folded, id);
-CREATE INDEX api_keys_account_expires ON api_keys (service_account_id, lifecycle, COALESCE(expires_at, 9223372036854775807), id);
-CREATE INDEX api_keys_account_used ON api_keys (service_account_id, lifecycle, COALESCE(last_used_at, 0), id);
+CREATE UNIQUE INDEX api_keys_user_idempotency ON api_keys (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE UNIQUE INDEX api_keys_account_idempotency ON api_keys (service_account_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+-- A key has one owner: each of these holds the keys of one kind of owner only.
+CREATE INDEX api_keys_user_created ON api_keys (user_id, lifecycle, created_at, id) WHERE user_id IS NOT NULL;
+CREATE INDEX api_keys_user_name ON api_keys (user_id, lifecycle, name_folded, id) WHERE user_id IS NOT NULL;
+CREATE INDEX api_keys_user_expires ON api_keys (user_id, lifecycle, COALESCE(expires_at, 9223372036854775807), id) WHERE user_id IS NOT NULL;
+CREATE INDEX api_keys_user_used ON api_keys (user_id, lifecycle, COALESCE(last_used_at, 0), id) WHERE user_id IS NOT NULL;
+CREATE INDEX api_keys_account_created ON api_keys (service_account_id, lifecycle, created_at, id) WHERE service_account_id IS NOT NULL;
+CREATE INDEX api_keys_account_name ON api_keys (service_account_id, lifecycle, name_folded, id) WHERE service_account_id IS NOT NULL;
+CREATE INDEX api_keys_account_expires ON api_keys (service_account_id, lifecycle, COALESCE(expires_at, 9223372036854775807), id) WHERE service_account_id IS NOT NULL;
+CREATE INDEX api_keys_account_used ON api_keys (service_account_id, lifecycle, COALESCE(last_used_at, 0), id) WHERE service_account_id IS NOT NULL;
 -- These hold the expiry too, so that a walk along them tells expired keys without reading the rows.
 CREATE INDEX api_keys_tenant_created ON api_keys (tenant_id, lifecycle, created_at, id, expires_at);
 CREATE INDEX api_keys_tenant_name ON api_keys (tenant_id, lifecycle, name_folded, id, expires_at);
@@ -172,7 +173,6 @@ CREATE INDEX api_keys_tenant_used ON api_keys (tenant_id, lifecycle, COALESCE(la
 CREATE INDEX api_keys_found ON api_keys (id, tenant_id, lifecycle, created_at, name_folded, expires_at);
 CREATE INDEX api_keys_by_expiry ON api_keys (expires_at) WHERE expires_at IS NOT NULL AND lifecycle < 2;
 CREATE INDEX api_keys_by_hint ON api_keys (tenant_id, hint);
-CREATE INDEX api_keys_by_creator ON api_keys (tenant_id, created_by_id);
 CREATE INDEX api_keys_by_creating_key ON api_keys (created_by_key) WHERE created_by_key IS NOT NULL;
 CREATE INDEX api_keys_rolled ON api_keys (tenant_id, last_refused_at) WHERE replaced_by IS NOT NULL;
 -- Key policies: ownerless keys, the lifetime, and users' keys.
@@ -299,7 +299,6 @@ CREATE TABLE audit_log (
 );
 CREATE UNIQUE INDEX audit_log_chain ON audit_log (tenant_id, seq);
 CREATE INDEX audit_log_by_operation ON audit_log (tenant_id, operation, seq);
-CREATE INDEX audit_log_by_subject ON audit_log (tenant_id, subject_id, seq);
 CREATE INDEX audit_log_by_actor ON audit_log (tenant_id, actor_id, seq);
 CREATE INDEX audit_log_by_name ON audit_log (tenant_id, actor_name, seq);
 CREATE INDEX audit_log_by_time ON audit_log (tenant_id, at);
