@@ -1,0 +1,396 @@
+//! Random sequences of acts on a tenant's keys, and after each of them the question whether exactly those tokens verify that
+//! should by the model in `rules.rs`.
+//!
+//! `LATCHKEY_MODEL_CASES` sets the number of sequences, `PROPTEST_RNG_SEED` which ones: a failure tells its seed.
+
+use std::{
+    env,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use domain::{
+    AccountAct, IssuedKey, KeyAct, Owner, Role, ServiceAccountId, TenantId, UserId,
+    api_key::input::{CreateKey, RollKey},
+    service_account::input::CreateAccount,
+};
+use proptest::{
+    prelude::*,
+    sample::select,
+    test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner},
+};
+
+use super::rules::{Act, Caller, Model, Party};
+use crate::{
+    Actor, Error,
+    keys::{token, verification::tenant_of_good},
+    storage,
+    tests::stage::*,
+};
+
+type Checked<T = ()> = Result<T, TestCaseError>;
+
+/// The most steps of a sequence.
+const MOST_STEPS: usize = 25;
+/// The seed, unless `PROPTEST_RNG_SEED` gives another.
+const SEED: u64 = 42;
+/// One service account of each of these roles.
+const ACCOUNT_ROLES: [Role; 2] = [Role::TenantAdmin, Role::User];
+/// How often it is looked whether the first use of a key has ended the old one.
+const MOST_LOOKS: u32 = 10_000;
+
+/// By whom a step is done.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Admin,
+    Member,
+    /// The bearer of a key. Positions count modulo the number of keys.
+    Key(usize),
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Create {
+        by: By,
+        owner: Party,
+        lifetime: Option<TimeDelta>,
+    },
+    Act {
+        by: By,
+        act: Act,
+        key: usize,
+    },
+    Use {
+        key: usize,
+    },
+    Wait(TimeDelta),
+    SetBack(TimeDelta),
+    Account {
+        by: By,
+        act: AccountAct,
+        account: usize,
+    },
+    /// `None`: remove the member.
+    Member {
+        by: By,
+        role: Option<Role>,
+    },
+    ReadmitMember,
+}
+
+fn by() -> impl Strategy<Value = By> {
+    prop_oneof![4 => Just(By::Admin), 3 => Just(By::Member), 3 => key().prop_map(By::Key)]
+}
+
+fn key() -> impl Strategy<Value = usize> {
+    0..12_usize
+}
+
+fn owner() -> impl Strategy<Value = Party> {
+    select(vec![Party::Admin, Party::Member, Party::Account(0), Party::Account(1)])
+}
+
+fn span() -> impl Strategy<Value = TimeDelta> {
+    select(vec![TimeDelta::hours(1), TimeDelta::days(1), TimeDelta::days(7), TimeDelta::days(30)])
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        4 => select(vec!["now", "1h", "24h", "7d", "first_use", "first_use"]).prop_map(Act::Roll),
+        2 => select(vec!["1h", "24h", "7d"]).prop_map(Act::Extend),
+        2 => Just(Act::Cancel),
+        2 => Just(Act::Finish),
+        2 => Just(Act::Suspend),
+        2 => Just(Act::Resume),
+        1 => any::<bool>().prop_map(|and_created| Act::Revoke { and_created }),
+        1 => Just(Act::Rename),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let account_act = select(vec![AccountAct::Suspend, AccountAct::Resume, AccountAct::Resume, AccountAct::Delete]);
+    let role = select(vec![Some(Role::ReadOnlyUser), Some(Role::User), None]);
+    prop_oneof![
+        6 => (by(), owner(), proptest::option::of(span()))
+            .prop_map(|(by, owner, lifetime)| Step::Create { by, owner, lifetime }),
+        14 => (by(), act(), key()).prop_map(|(by, act, key)| Step::Act { by, act, key }),
+        3 => key().prop_map(|key| Step::Use { key }),
+        3 => span().prop_map(Step::Wait),
+        1 => span().prop_map(Step::SetBack),
+        2 => (by(), account_act, 0..ACCOUNT_ROLES.len())
+            .prop_map(|(by, act, account)| Step::Account { by, act, account }),
+        1 => (by(), role).prop_map(|(by, role)| Step::Member { by, role }),
+        1 => Just(Step::ReadmitMember),
+    ]
+}
+
+/// A tenant of its own for one sequence, beside the model of it.
+struct Play<'a> {
+    stage: &'a Stage,
+    slug: String,
+    tenant: TenantId,
+    admin: UserId,
+    member: UserId,
+    accounts: Vec<ServiceAccountId>,
+    issued: Vec<IssuedKey>,
+    model: Model,
+}
+
+impl<'a> Play<'a> {
+    async fn begin(stage: &'a Stage, number: u32) -> Self {
+        let slug = format!("model-{number}");
+        let tenant = stage.services.admin().create_tenant("Model", &slug).await.unwrap();
+        let admin = stage.add_user(&format!("admin-{number}@example.org"), &slug, Role::TenantAdmin).await;
+        let member = stage.add_user(&member_email(&slug), &slug, Role::User).await;
+        let operator = stage.services.admin().operator(&slug).await.unwrap();
+        let mut accounts = Vec::new();
+        for role in ACCOUNT_ROLES {
+            let input = CreateAccount { name: role.as_str().to_owned(), role: Some(role), ..CreateAccount::default() };
+            accounts.push(stage.services.service_accounts().create(&operator, &input).await.unwrap().id);
+        }
+        let model = Model::new(stage.services.now(), &ACCOUNT_ROLES);
+        Self { stage, slug, tenant, admin, member, accounts, issued: Vec::new(), model }
+    }
+
+    /// The caller of a step, in the service and in the model; none, when both refuse to know them.
+    async fn caller(&mut self, by: By) -> Checked<Option<(Actor, Caller)>> {
+        let actors = self.stage.services.actors();
+        let session = |user| actors.from_session(user, self.tenant, self.model.now, browser());
+        let (actor, caller) = match by {
+            By::Admin => (session(self.admin).await, self.model.session(Party::Admin)),
+            By::Member => (session(self.member).await, self.model.session(Party::Member)),
+            By::Key(key) => {
+                let Some(key) = self.position(key) else { return Ok(None) };
+                let actor = actors.from_bearer(self.issued[key].token.expose(), browser()).await;
+                self.await_ending(key).await?;
+                (actor, self.model.present(key))
+            }
+        };
+        let actor = accepted(actor)?;
+        prop_assert_eq!(actor.as_ref().map(Actor::role), caller.map(|caller| caller.role), "the caller's role");
+        Ok(actor.zip(caller))
+    }
+
+    fn position(&self, key: usize) -> Option<usize> {
+        key.checked_rem(self.issued.len())
+    }
+
+    fn owner(&self, party: Party) -> Owner {
+        match party {
+            Party::Admin => Owner::User(self.admin),
+            Party::Member => Owner::User(self.member),
+            Party::Account(position) => Owner::ServiceAccount(self.accounts[position]),
+        }
+    }
+
+    /// What the first use of a key ends, is ended beside the request when that takes long.
+    async fn await_ending(&self, key: usize) -> Checked {
+        if !self.model.is_good(key) {
+            return Ok(());
+        }
+        for _ in 0..MOST_LOOKS {
+            let found = storage::keys::find_by_digest(self.stage.services.db(), &self.digest(key)).await;
+            if found.unwrap().is_none_or(|candidate| candidate.ends_key.is_none()) {
+                return Ok(());
+            }
+        }
+        Err(TestCaseError::fail("the first use of a key hasn't ended the old one"))
+    }
+
+    fn digest(&self, key: usize) -> [u8; 32] {
+        token::digest_of(self.issued[key].token.expose()).unwrap()
+    }
+
+    async fn take(&mut self, step: &Step) -> Checked {
+        match *step {
+            Step::Create { by, owner, lifetime } => self.create(by, owner, lifetime).await,
+            Step::Act { by, act, key } => self.act(by, act, key).await,
+            Step::Use { key } => self.caller(By::Key(key)).await.map(drop),
+            Step::Wait(by) => {
+                self.set_clock(self.model.now + by);
+                // As it is done every second beside the requests.
+                storage::keys::mark_expired(self.stage.services.db(), self.model.now).await.unwrap();
+                Ok(())
+            }
+            Step::SetBack(by) => {
+                self.set_clock(self.model.now - by);
+                Ok(())
+            }
+            Step::Account { by, act, account } => self.act_on_account(by, act, account).await,
+            Step::Member { by, role } => self.change_member(by, role).await,
+            Step::ReadmitMember => {
+                if self.model.readmit_member() {
+                    self.stage.add_user(&member_email(&self.slug), &self.slug, Role::User).await;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn set_clock(&mut self, now: DateTime<Utc>) {
+        self.stage.clock.set(now);
+        self.model.set_clock(now);
+    }
+
+    async fn create(&mut self, by: By, owner: Party, lifetime: Option<TimeDelta>) -> Checked {
+        let Some((actor, caller)) = self.caller(by).await? else { return Ok(()) };
+        let expires_at =
+            lifetime.map(|lifetime| (self.model.now + lifetime).to_rfc3339_opts(SecondsFormat::Secs, true));
+        let input = CreateKey { expires_at, ..new_key(self.owner(owner), "model") };
+        let issued = accepted(self.stage.services.api_keys().create(&actor, &input).await)?;
+        prop_assert_eq!(issued.is_some(), self.model.create(caller, owner, lifetime), "create");
+        self.issued.extend(issued);
+        Ok(())
+    }
+
+    async fn act(&mut self, by: By, act: Act, key: usize) -> Checked {
+        let (Some(key), Some((actor, caller))) = (self.position(key), self.caller(by).await?) else { return Ok(()) };
+        self.check_record(key).await?;
+        let (services, id) = (&self.stage.services, self.issued[key].key.id);
+        let (keys, rolls) = (services.api_keys(), services.rolls());
+        let mut issued = None;
+        let changed = match act {
+            Act::Rename => keys.rename(&actor, id, "renamed").await,
+            Act::Roll(overlap) => {
+                let input = RollKey { key: id, overlap: overlap.to_owned(), ..RollKey::default() };
+                rolls.roll(&actor, &input).await.map(|new| issued.insert(new).key.clone())
+            }
+            Act::Extend(overlap) => rolls.extend(&actor, id, overlap).await,
+            Act::Cancel => rolls.cancel(&actor, id).await,
+            Act::Finish => rolls.finish(&actor, id).await,
+            Act::Suspend => keys.suspend(&actor, id).await,
+            Act::Resume => keys.resume(&actor, id).await,
+            Act::Revoke { and_created } => keys.revoke_with(&actor, id, and_created).await,
+        };
+        prop_assert_eq!(accepted(changed)?.is_some(), self.model.act(caller, act, key), "{:?} of key {}", act, key);
+        self.issued.extend(issued);
+        Ok(())
+    }
+
+    async fn act_on_account(&mut self, by: By, act: AccountAct, account: usize) -> Checked {
+        let Some((actor, caller)) = self.caller(by).await? else { return Ok(()) };
+        let (accounts, id) = (self.stage.services.service_accounts(), self.accounts[account]);
+        let changed = match act {
+            AccountAct::Suspend => accounts.suspend(&actor, id).await,
+            AccountAct::Resume => accounts.resume(&actor, id).await,
+            _ => accounts.delete(&actor, id).await,
+        };
+        let expected = self.model.act_on_account(caller, act, account);
+        prop_assert_eq!(accepted(changed)?.is_some(), expected, "{:?} of service account {}", act, account);
+        Ok(())
+    }
+
+    async fn change_member(&mut self, by: By, role: Option<Role>) -> Checked {
+        let Some((actor, caller)) = self.caller(by).await? else { return Ok(()) };
+        let members = self.stage.services.members();
+        let changed = match role {
+            Some(role) => members.change_role(&actor, self.member, role).await,
+            None => members.remove(&actor, self.member).await,
+        };
+        prop_assert_eq!(accepted(changed)?.is_some(), self.model.change_member(caller, role), "member {:?}", role);
+        Ok(())
+    }
+
+    /// The record of a key says what can be done with it, as an Administrator's menu shows it.
+    async fn check_record(&self, key: usize) -> Checked {
+        let operator = self.stage.services.admin().operator(&self.slug).await.unwrap();
+        let record = self.stage.services.api_keys().get(&operator, self.issued[key].key.id).await.unwrap();
+        let now = self.model.now;
+        prop_assert_eq!(record.state(now).is_good(), self.model.is_good(key), "the record of key {}", key);
+        prop_assert_eq!(record.expires_at, self.model.keys[key].expires_at, "the expiry of key {}", key);
+        for act in KeyAct::ALL {
+            let fits = act.fits(&record, now).is_ok();
+            prop_assert_eq!(fits, self.model.fits(act, key), "whether {:?} fits key {}", act, key);
+        }
+        Ok(())
+    }
+
+    /// Exactly those tokens verify that should, with the role of their owner. One whose first use would end another key isn't
+    /// used for that.
+    async fn check_tokens(&self) -> Checked {
+        let services = &self.stage.services;
+        for (key, (issued, expected)) in self.issued.iter().zip(&self.model.keys).enumerate() {
+            let (is_good, role) = if expected.ends.is_some() {
+                let tenant = tenant_of_good(&services.0.context, &self.digest(key)).await.unwrap();
+                (tenant == Some(self.tenant), None)
+            } else {
+                let verified = services.verification().verify(issued.token.expose(), &browser()).await.unwrap();
+                (verified.is_some(), verified.map(|verified| (verified.role, verified.expires_at)))
+            };
+            prop_assert_eq!(is_good, self.model.is_good(key), "whether key {} verifies", key);
+            if let Some((role, expires_at)) = role {
+                prop_assert_eq!(Some(role), self.model.role(expected.owner), "the role of key {}", key);
+                prop_assert_eq!(expires_at, expected.expires_at, "the expiry of key {}", key);
+            }
+        }
+        Ok(())
+    }
+
+    /// The list of good keys holds those that verify.
+    async fn check_list(&self) -> Checked {
+        let admin = self.stage.services.actors().from_session(self.admin, self.tenant, self.model.now, browser()).await;
+        let mut listed: Vec<_> = self.stage.services.api_keys().visible(&admin.unwrap()).await.unwrap();
+        listed.sort_by_key(|key| key.id);
+        let visible = |key: &usize| self.model.is_good(*key) && self.model.keys[*key].owner != Party::Member;
+        let mut expected: Vec<_> = (0..self.issued.len()).filter(visible).map(|key| self.issued[key].key.id).collect();
+        expected.sort_unstable();
+        prop_assert_eq!(listed.into_iter().map(|key| key.id).collect::<Vec<_>>(), expected, "the list of good keys");
+        Ok(())
+    }
+}
+
+/// What was accepted, or nothing for a refusal. A fault of the service fails the test.
+fn accepted<T>(outcome: crate::Result<T>) -> Checked<Option<T>> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::Api(_) | Error::Rule(_)) => Ok(None),
+        Err(fault) => Err(TestCaseError::fail(fault.to_string())),
+    }
+}
+
+fn member_email(slug: &str) -> String {
+    format!("member-{slug}@example.org")
+}
+
+async fn play(stage: &Stage, number: u32, steps: &[Step]) -> Checked {
+    stage.clock.set("2027-01-01T00:00:00Z".parse().unwrap());
+    let mut play = Play::begin(stage, number).await;
+    for step in steps {
+        play.take(step).await?;
+        play.check_tokens().await?;
+    }
+    play.check_list().await
+}
+
+/// The number of sequences, and which.
+fn config(default_cases: u32) -> Config {
+    let cases = env::var("LATCHKEY_MODEL_CASES").ok().map(|text| text.parse().expect("LATCHKEY_MODEL_CASES: a number"));
+    let config = Config::default();
+    let rng_seed = if config.rng_seed == RngSeed::Random { RngSeed::Fixed(SEED) } else { config.rng_seed };
+    Config {
+        cases: cases.unwrap_or(default_cases),
+        rng_seed,
+        failure_persistence: None,
+        max_shrink_iters: 1_000,
+        ..config
+    }
+}
+
+#[test]
+fn a_key_lives_by_the_rules_whatever_is_done_in_whatever_order() {
+    on_both(async |stage| {
+        let config = config(if stage.database_url.starts_with("sqlite:") { 24 } else { 8 });
+        let seed = config.rng_seed;
+        let number = AtomicU32::new(0);
+        let outcome = tokio::task::block_in_place(|| {
+            TestRunner::new(config).run(&proptest::collection::vec(step(), 1..=MOST_STEPS), |steps| {
+                let number = number.fetch_add(1, Ordering::Relaxed);
+                tokio::runtime::Handle::current().block_on(play(&stage, number, &steps))
+            })
+        });
+        if let Err(TestError::Fail(reason, steps)) = outcome {
+            panic!("{reason}\nwith the seed {seed:?} after the steps {steps:#?}");
+        }
+        outcome.unwrap();
+    });
+}
