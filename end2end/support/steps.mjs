@@ -1,6 +1,9 @@
 // What a person does again and again, in the words of the pages.
 import { TOKEN, alive, expect, isValid } from './test.mjs';
 
+/** The field for the name of a key or an account; other labels may contain the word. */
+export const nameField = (page) => page.getByLabel('Name', { exact: true });
+
 /** The row of a key or an account. */
 export const row = (page, name) => page.getByRole('row').filter({ hasText: name });
 
@@ -19,7 +22,7 @@ export async function press(page, name, scripted) {
 export async function createKey(page, watch, scripted, name, choose = async () => {}) {
   await press(page, 'Create an API key', scripted);
   await expect(page.getByRole('heading', { name: 'Create an API key' })).toBeVisible();
-  await page.getByLabel('API Key Name').fill(name);
+  await nameField(page).fill(name);
   await choose();
   await page.getByRole('button', { name: 'Create', exact: true }).click();
   return revealed(page, watch);
@@ -47,7 +50,7 @@ export async function storeIt(page, scripted) {
 /** Revokes a key by its trash bin. */
 export async function revoke(page, scripted, name) {
   await press(page, `Revoke API key ${name}`, scripted);
-  await expect(page.getByRole('heading', { name: `Revoke the API key ${name}?` })).toBeVisible();
+  await expect(page.getByRole('heading', { name: `Revoke “${name}”?` })).toBeVisible();
   await page.getByRole('button', { name: 'Revoke', exact: true }).click();
-  await expect(page.getByRole('status').filter({ hasText: /revoked/i })).toBeVisible();
+  await expect(page.getByRole('status').filter({ hasText: `“${name}” revoked.` })).toBeVisible();
 }

@@ -9,22 +9,22 @@ test('an administrator reads, filters and opens the lines of the tenant @both', 
   team.account('deployer');
   await signIn(ada, '/team/audit-log');
   await expect(row(page, 'Create API key')).toContainText('laptop');
-  await page.getByLabel('What').selectOption({ label: 'Create service account' });
+  await page.getByLabel('Action', { exact: true }).selectOption({ label: 'Create service account' });
   await page.getByRole('button', { name: 'Filter' }).click();
   await expect(page).toHaveURL(/operation=create_service_account/);
   await expect(row(page, 'deployer')).toBeVisible();
   await expect(row(page, 'laptop')).toHaveCount(0);
-  await page.getByLabel('By whom').fill('nobody');
+  await page.getByLabel('Actor', { exact: true }).fill('nobody');
   await page.getByRole('button', { name: 'Filter' }).click();
-  await expect(page.getByText('No line matches this filter.')).toBeVisible();
-  await page.getByRole('link', { name: 'Clear the filter' }).click();
+  await expect(page.getByText('No entries match this filter.')).toBeVisible();
+  await page.getByRole('link', { name: 'Clear filters' }).click();
 
   await open('/team/audit-log');
   await row(page, 'laptop').getByRole('link').click();
   await expect(page.getByRole('heading', { name: 'Create API key' })).toBeVisible();
   await expect(page.getByText(/^[0-9a-f]{64}$/)).toBeVisible();
   if (scripted) await expectAccessible(page, 'a line');
-  await page.getByRole('link', { name: 'All about it' }).click();
+  await page.getByRole('link', { name: 'Related activity' }).click();
   await expect(page).toHaveURL(/about=/);
   await expect(row(page, 'laptop')).toBeVisible();
 });

@@ -2,7 +2,7 @@
 // a sign-in is old after a few seconds: time enough for a form and the page after it on a slow machine.
 import { expectAccessible } from '../support/accessible.mjs';
 import { start } from '../support/server.mjs';
-import { revealed, row, press, storeIt } from '../support/steps.mjs';
+import { nameField, revealed, row, press, storeIt } from '../support/steps.mjs';
 import { PASSWORD, expect, isValid, test as base } from '../support/test.mjs';
 import { codeAt } from '../support/totp.mjs';
 
@@ -29,15 +29,21 @@ test('an old sign-in is confirmed before a key is made or rolled, and nothing ty
   const ada = team.person('USER');
   await signIn(ada);
   await press(page, 'Create an API key', scripted);
-  await page.getByLabel('API Key Name').fill('made after all');
+  await page.evaluate(() => (window.isSamePage = true));
+  await nameField(page).fill('made after all');
   await page.getByLabel('90 days').check();
   await untilOld(page, '/user/api-keys/new');
   const create = page.getByRole('button', { name: 'Create', exact: true });
   const expectAsked = async () => {
     await expect(confirmation(page)).toBeVisible();
-    await expect(page.getByLabel('API Key Name')).toHaveValue('made after all');
+    await expect(nameField(page)).toHaveValue('made after all');
     await expect(page.getByLabel('90 days')).toBeChecked();
     await expect(password(page)).toHaveValue('');
+    if (!scripted) return;
+    // In the same dialog, over the page that stays.
+    await expect(page.getByRole('dialog').and(page.locator(':has(fieldset.confirm)'))).toBeVisible();
+    expect(await page.evaluate(() => window.isSamePage)).toBe(true);
+    expect(new URL(page.url()).pathname).toBe('/user/api-keys');
   };
   await create.click();
   await expectAsked();
@@ -54,23 +60,40 @@ test('an old sign-in is confirmed before a key is made or rolled, and nothing ty
   const details = await row(page, 'made after all').getByRole('link', { name: 'made after all', exact: true }).getAttribute('href');
   await untilOld(page, `${details}/roll`);
   await page.goto(`${details}/roll`);
-  await page.getByLabel('None: the old token stops now').check();
+  await page.getByLabel('Stop it now').check();
   await password(page).fill(PASSWORD);
-  await page.getByRole('button', { name: 'Roll', exact: true }).click();
-  await expect(page.getByRole('heading', { name: 'The API key has been rolled' })).toBeVisible();
+  await page.getByRole('button', { name: 'Rotate', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Your API key has been rotated' })).toBeVisible();
   expect(await isValid(token)).toBe(false);
+});
+
+test('who has confirmed is not asked again by a form that is refused for another reason @both', async ({ page, team, signIn, scripted, watch }) => {
+  watch.expect(/status of 4\d\d/);
+  team.account('deployer');
+  await signIn(team.person(), '/team/service-accounts');
+  await untilOld(page, '/team/service-accounts/new');
+  await press(page, 'Add Service Account', scripted);
+  await nameField(page).fill('deployer');
+  await page.getByLabel('Role', { exact: true }).selectOption({ label: 'User' });
+  await password(page).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Create', exact: true }).click();
+  await expect(nameField(page)).toHaveAttribute('aria-invalid', 'true');
+  await expect(nameField(page)).toHaveValue('deployer');
+  await expect(confirmation(page)).toHaveCount(0);
 });
 
 test('a service account and a tenant are made after a confirmation too @both', async ({ page, team, signIn }) => {
   await signIn(team.person());
   for (const [path, field, button] of [
-    ['/team/service-accounts/new', 'Service Account Name', 'Create'],
+    ['/team/service-accounts/new', 'Name', 'Create'],
     ['/tenants/new', 'Tenant name', 'Create tenant'],
   ]) {
     await untilOld(page, path);
     await page.goto(path);
     await page.getByLabel(field, { exact: true }).fill('made by Ada');
-    const slug = page.getByLabel('Tenant short name');
+    const role = page.getByLabel('Role', { exact: true });
+    if (await role.count()) await role.selectOption({ label: 'Administrator' });
+    const slug = page.getByLabel('Slug');
     if (await slug.count()) await slug.fill(`${team.slug}-2`);
     await password(page).fill(PASSWORD);
     await page.getByRole('button', { name: button, exact: true }).click();
@@ -85,7 +108,7 @@ test('a second factor is turned on though the app took longer than the sign-in i
   await untilOld(page, '/user/second-factor/begin');
   await page.goto('/user/second-factor/begin');
   await password(page).fill(PASSWORD);
-  await page.getByRole('button', { name: 'Begin' }).click();
+  await page.getByRole('button', { name: 'Continue' }).click();
   const shown = page.getByText(/^Secret: /);
   await expect(shown).toBeVisible();
   const secret = (await shown.innerText()).replace('Secret: ', '').replaceAll(' ', '');
@@ -105,6 +128,6 @@ test('what only ends something needs no confirmation @both', async ({ page, team
   await untilOld(page, '/user/api-keys/new');
   await press(page, 'Revoke API key ci', scripted);
   await page.getByRole('button', { name: 'Revoke', exact: true }).click();
-  await expect(page.getByRole('status').filter({ hasText: /revoked/i })).toBeVisible();
+  await expect(page.getByRole('status').filter({ hasText: '“ci” revoked.' })).toBeVisible();
   expect(await isValid(token)).toBe(false);
 });

@@ -1,6 +1,6 @@
 // All keys of a tenant in one list, many at once, and the tenant's policies.
 import { expect, isValid, test } from '../support/test.mjs';
-import { press, row } from '../support/steps.mjs';
+import { nameField, press, row, said } from '../support/steps.mjs';
 
 test('an administrator finds keys by filter and search, and the address keeps both @both', async ({ page, open, team, signIn }) => {
   const ada = team.person();
@@ -44,27 +44,27 @@ test('chosen keys are revoked at once, after a look at what that stops @both', a
   expect(await isValid(one)).toBe(true);
   await signIn(ada, '/team/keys?kind=service_account&show=never_expires');
   await page.getByRole('button', { name: 'Suspend…' }).click();
-  await expect(page.getByRole('heading', { name: 'Choose keys in the list first.' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Select at least one key.' })).toBeVisible();
   await page.getByRole('link', { name: 'Back to the list' }).click();
   await expect(page).toHaveURL(/\/team\/keys\?kind=service_account&show=never_expires$/);
-  await page.getByLabel('Choose one').check();
+  await page.getByLabel('Select one').check();
   await page.getByRole('button', { name: 'Revoke…' }).click();
   await page.getByRole('link', { name: 'Cancel' }).click();
   await expect(page).toHaveURL(/\/team\/keys\?kind=service_account&show=never_expires$/);
-  await page.getByLabel('Choose one').check();
-  await page.getByLabel('Choose two').check();
+  await page.getByLabel('Select one').check();
+  await page.getByLabel('Select two').check();
   await page.getByRole('button', { name: 'Revoke…' }).click();
   await expect(page.getByRole('heading', { name: 'Revoke 2 API keys?' })).toBeVisible();
   const chosen = page.locator('li').filter({ has: page.getByRole('link', { name: 'one', exact: true }) });
   await expect(chosen.locator('code')).toHaveText(`${one.slice(0, 8)}…`);
-  await expect(page.getByText('1 of them was used in the last day.')).toBeVisible();
+  await expect(page.getByText(/1 of them was used in the past 24 hours\./)).toBeVisible();
   await page.getByRole('button', { name: 'Revoke', exact: true }).click();
-  await expect(page.getByRole('status').filter({ hasText: 'revoked' })).toBeVisible();
+  await said(page, '2 keys revoked.');
   await expect(page).toHaveURL(/\/team\/keys\?kind=service_account&show=never_expires$/);
   expect(await Promise.all([one, two, kept].map(isValid))).toEqual([false, false, true]);
   await open('/team/keys?state=revoked');
   await expect(row(page, 'one')).toContainText('Revoked');
-  await expect(page.getByLabel('Choose one')).toHaveCount(0);
+  await expect(page.getByLabel('Select one')).toHaveCount(0);
 });
 
 test('a policy shows what it touches, holds for new keys, and is turned off @both', async ({ page, open, team, signIn, scripted, watch }) => {
@@ -72,13 +72,13 @@ test('a policy shows what it touches, holds for new keys, and is turned off @bot
   const ada = team.person();
   team.key(ada, 'endless');
   await signIn(ada, '/team/settings');
-  await page.getByRole('link', { name: 'Set the policy Maximum lifetime' }).click();
+  await page.getByRole('link', { name: 'Configure the policy Maximum lifetime' }).click();
   await page.getByLabel('Days').fill('0');
-  await page.getByRole('button', { name: 'Show what it touches' }).click();
+  await page.getByRole('button', { name: 'Preview' }).click();
   await expect(page.getByRole('alert').first()).toContainText('Choose 1 to 3,650 days.');
   await page.getByLabel('Days').fill('30');
-  await page.getByRole('button', { name: 'Show what it touches' }).click();
-  await expect(page.getByText('1 key that lives now')).toBeVisible();
+  await page.getByRole('button', { name: 'Preview' }).click();
+  await expect(page.getByText('1 existing key would be flagged:')).toBeVisible();
   await expect(page.getByRole('link', { name: 'endless' })).toBeVisible();
   await page.getByRole('button', { name: 'Turn on' }).click();
   await expect(row(page, 'Maximum lifetime')).toContainText('On 30 days');
@@ -86,14 +86,14 @@ test('a policy shows what it touches, holds for new keys, and is turned off @bot
   await open('/user/api-keys');
   await press(page, 'Create an API key', scripted);
   await expect(page.getByText('Keys of this tenant must end within 30 days.')).toBeVisible();
-  await page.getByLabel('API Key Name').fill('too long');
+  await nameField(page).fill('too long');
   await expect(page.getByLabel('90 days')).toHaveCount(0);
   await expect(page.getByLabel('30 days')).toBeChecked();
   await page.getByLabel('Date and time').check();
-  await page.getByLabel(/^Expires at/).fill('2100-01-01T00:00');
+  await page.getByLabel(/^Expiry date/).fill('2100-01-01T00:00');
   await page.getByRole('button', { name: 'Create', exact: true }).click();
   await expect(page.getByRole('alert').first()).toContainText('requires an expiry within 30 days');
-  await expect(page.getByLabel('API Key Name')).toHaveValue('too long');
+  await expect(nameField(page)).toHaveValue('too long');
   await open('/team/keys?show=against_policy');
   await expect(row(page, 'endless')).toContainText('Against policy: Maximum lifetime');
 
@@ -104,7 +104,7 @@ test('a policy shows what it touches, holds for new keys, and is turned off @bot
 
   await open('/team/settings/policies/service_accounts_only?from=2100-01-01');
   await page.getByRole('button', { name: 'Turn on' }).click();
-  await expect(row(page, 'Service accounts only')).toContainText('Holds');
+  await expect(row(page, 'Service accounts only')).toContainText('From 1 Jan 2100');
   await open('/user/api-keys');
   await expect(row(page, 'endless')).toContainText('Against a policy to come: Service accounts only, from 2100-01-01');
 });
@@ -113,7 +113,7 @@ test('a list whose keys are all revoked says so, and leads to them @both', async
   const ada = team.person();
   team.key(ada, 'gone');
   await signIn(ada, '/team/keys');
-  await page.getByLabel('Choose gone').check();
+  await page.getByLabel('Select gone').check();
   await page.getByRole('button', { name: 'Revoke…' }).click();
   await page.getByRole('button', { name: 'Revoke', exact: true }).click();
   await expect(page.getByText('No API keys in the state “Active”.')).toBeVisible();
@@ -121,25 +121,35 @@ test('a list whose keys are all revoked says so, and leads to them @both', async
   await expect(row(page, 'gone')).toContainText('Revoked');
 });
 
-test('a policy is never set with values whose effect was not shown @both', async ({ page, open, team, signIn }) => {
+test('a policy is never set with values whose effect was not shown @both', async ({ page, open, team, signIn, watch }) => {
+  watch.expect(/status of 409/);
   const ada = team.person();
   team.key(ada, 'endless');
   await signIn(ada, '/team/settings/policies/max_lifetime');
   await expect(page.getByLabel('Days')).toHaveValue('90');
   await page.getByLabel('Days').fill('45');
   await page.getByRole('button', { name: 'Turn on' }).click();
-  await expect(page).toHaveURL(/\?days=45&from=&preview=yes$/);
+  await expect(page.getByRole('alert')).toContainText('The values changed since the preview.');
   await expect(page.getByLabel('Days')).toHaveValue('45');
-  await expect(page.getByText('1 key that lives now')).toBeVisible();
+  await open('/team/settings');
+  await expect(row(page, 'Maximum lifetime')).toContainText('Off');
+
+  await open('/team/settings/policies/max_lifetime');
+  await page.getByLabel('Days').fill('45');
+  await page.getByRole('button', { name: 'Preview' }).click();
+  await expect(page).toHaveURL(/[?&]days=45&from=&preview=yes/);
+  await expect(page.getByLabel('Days')).toHaveValue('45');
+  await expect(page.getByText('1 existing key would be flagged:')).toBeVisible();
   const address = page.url();
   await open('/team/settings');
   await expect(row(page, 'Maximum lifetime')).toContainText('Off');
 
   await open(address);
   await page.getByRole('button', { name: 'Turn on' }).click();
+  await said(page, 'Policy “Maximum lifetime” turned on.');
   await expect(row(page, 'Maximum lifetime')).toContainText('On 45 days');
 
-  // Enter shows, and sets nothing.
+  // Enter previews, and sets nothing.
   await page.getByRole('link', { name: 'Change the policy Maximum lifetime' }).click();
   await page.getByLabel('Days').fill('60');
   await page.getByLabel('Days').press('Enter');

@@ -1,6 +1,6 @@
 // The whole life of a key, with JavaScript and without.
 import { alive, expect, expectNowhere, isValid, test } from '../support/test.mjs';
-import { createKey, press, revealed, revoke, row, storeIt } from '../support/steps.mjs';
+import { createKey, nameField, press, revealed, revoke, row, said, storeIt } from '../support/steps.mjs';
 
 test('a person makes, uses and revokes a key of their own @both @life', async ({ page, open, team, signIn, scripted, watch }) => {
   await signIn(team.person('USER'));
@@ -31,10 +31,11 @@ test('a person makes, uses and revokes a key of their own @both @life', async ({
 test('an administrator makes a service account, its key, and deletes it @both @life', async ({ page, open, team, signIn, scripted, watch }) => {
   await signIn(team.person(), '/team/service-accounts');
   await press(page, 'Add Service Account', scripted);
-  await page.getByLabel('Service Account Name').fill('deployer');
-  await expect(page.getByLabel('Role')).toHaveValue('TENANT_ADMIN');
+  await nameField(page).fill('deployer');
+  await page.getByLabel('Role', { exact: true }).selectOption({ label: 'Administrator' });
   await page.getByRole('button', { name: 'Create', exact: true }).click();
-  await expect(page.getByRole('link', { name: 'deployer' }).or(page.getByRole('heading', { level: 1, name: 'deployer' })).first()).toBeVisible();
+  await expect(page.getByRole('heading', { level: 1, name: 'deployer' })).toBeVisible();
+  await said(page, '“deployer” created.');
 
   await open('/team/service-accounts');
   await page.getByRole('link', { name: 'deployer', exact: true }).click();
@@ -58,12 +59,12 @@ test('an administrator makes a service account, its key, and deletes it @both @l
   await open('/team/service-accounts');
   await expect(row(page, 'deployer')).toContainText('Administrator');
   await press(page, 'Delete service account deployer', scripted);
-  await expect(page.getByRole('heading', { name: 'Delete the service account deployer?' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Delete “deployer”?' })).toBeVisible();
   // The key was used a moment ago, so the name must be typed.
-  const confirmation = page.getByLabel('Type the name to confirm');
+  const confirmation = page.getByLabel('Type “deployer” to confirm');
   if (await confirmation.isVisible()) await confirmation.fill('deployer');
   await page.getByRole('button', { name: 'Delete', exact: true }).click();
-  await expect(page.getByRole('status').filter({ hasText: /deleted/i })).toBeVisible();
+  await said(page, '“deployer” deleted and its keys revoked.');
   expect(await isValid(kept)).toBe(false);
   await open('/team/service-accounts');
   await expect(row(page, 'deployer')).toHaveCount(0);
@@ -96,13 +97,13 @@ test('a wrong value stands at its field and nothing typed is lost @both', async 
   watch.expect(/status of 4\d\d/);
   await signIn(team.person('USER'));
   await press(page, 'Create an API key', scripted);
-  await page.getByLabel('API Key Name').fill('too late');
+  await nameField(page).fill('too late');
   await page.getByLabel('Date and time').check();
-  await page.getByLabel('Expires at').fill('2020-01-01T00:00');
+  await page.getByLabel(/^Expiry date/).fill('2020-01-01T00:00');
   await page.getByRole('button', { name: 'Create', exact: true }).click();
   await expect(page.getByRole('alert').first()).toBeVisible();
-  await expect(page.getByLabel('API Key Name')).toHaveValue('too late');
-  await expect(page.getByLabel('Expires at')).toHaveValue('2020-01-01T00:00');
+  await expect(nameField(page)).toHaveValue('too late');
+  await expect(page.getByLabel(/^Expiry date/)).toHaveValue('2020-01-01T00:00');
   await page.getByLabel('7 days', { exact: true }).check();
   await page.getByRole('button', { name: 'Create', exact: true }).click();
   await revealed(page, watch);
@@ -122,7 +123,7 @@ test('a date and time is taken in the zone of its own day @both', async ({ page,
     await open('/user/api-keys');
     await createKey(page, watch, scripted, name, async () => {
       await page.getByLabel('Date and time').check();
-      await page.getByLabel('Expires at').fill(typed);
+      await page.getByLabel(/^Expiry date/).fill(typed);
     });
     await storeIt(page, scripted);
     await open('/user/api-keys');

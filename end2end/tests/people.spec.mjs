@@ -15,11 +15,11 @@ async function invite(page, scripted, email, role = 'User') {
   await page.getByLabel('E-mail').fill(email);
   await page.getByLabel('Role', { exact: true }).selectOption({ label: role });
   await page.getByRole('button', { name: 'Invite', exact: true }).click();
-  await expect(page.getByRole('heading', { name: 'The invitation is made' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Invitation created' })).toBeVisible();
   const link = await page.getByLabel('Link', { exact: true }).inputValue();
   expect(link).toMatch(new RegExp(`^${process.env.LATCHKEY_URL}/invitations/[0-9A-Za-z_-]{20,}$`));
-  await page.getByRole('link', { name: 'I have it' }).click();
-  await expect(page.getByRole('heading', { name: 'The invitation is made' })).toHaveCount(0);
+  await page.getByRole('link', { name: "I've saved it" }).click();
+  await expect(page.getByRole('heading', { name: 'Invitation created' })).toHaveCount(0);
   await expect(async () => expect(await page.content()).not.toContain(secretOf(link))).toPass({ timeout: 7_000 });
   return link;
 }
@@ -46,7 +46,8 @@ test('a new person is invited, and joins by the link, once @both', async ({ page
   const guest = await elsewhere();
   await guest.goto(link);
   await expect(guest.getByRole('heading', { name: `Join ${team.name}` })).toBeVisible();
-  await expect(guest.getByRole('main')).toContainText(`Ada Lovelace invites you (${email}) to become a member of ${team.name}, as User`);
+  await expect(guest.getByRole('main')).toContainText(`Ada Lovelace invited you to join ${team.name} as a User.`);
+  await expect(guest.getByRole('main')).toContainText(`This invitation is for ${email}.`);
   const password = guest.getByLabel('Password', { exact: true });
   await guest.getByLabel('Your name').fill('Grace Hopper');
   await password.fill('too short');
@@ -58,7 +59,7 @@ test('a new person is invited, and joins by the link, once @both', async ({ page
   await password.fill(PASSWORD);
   await guest.getByRole('button', { name: 'Join', exact: true }).click();
   await expect(guest).toHaveURL(/\/user\/api-keys$/);
-  await said(guest, 'You are a member now');
+  await said(guest, `Welcome to ${team.name}.`);
   await expect(guest.getByRole('banner')).toContainText(team.name);
   await expect(guest.getByRole('banner')).toContainText('Grace Hopper');
 
@@ -154,10 +155,10 @@ test('an invitation is taken back, and its link is dead @both', async ({ page, t
   const link = await invite(page, scripted, email);
   const guest = await elsewhere();
   expect((await guest.goto(link)).status()).toBe(200);
-  await press(page, `Take the invitation of ${email} back`, scripted);
-  await expect(page.getByRole('heading', { name: `Take the invitation of ${email} back?` })).toBeVisible();
-  await page.getByRole('button', { name: 'Take back', exact: true }).click();
-  await said(page, 'The invitation is taken back');
+  await press(page, `Cancel the invitation for ${email}`, scripted);
+  await expect(page.getByRole('heading', { name: `Cancel the invitation for ${email}?` })).toBeVisible();
+  await page.getByRole('button', { name: 'Cancel invitation', exact: true }).click();
+  await said(page, 'Invitation canceled.');
   await expect(openInvitations(page)).toHaveCount(0);
   // The form was open already when the invitation was taken back.
   await guest.getByLabel('Your name').fill('Too Late');
@@ -199,7 +200,7 @@ test('an administrator renames the tenant @both', async ({ page, team, signIn, s
   await expect(field).toHaveAttribute('aria-invalid', 'true');
   await field.fill(`Acme ${team.slug}`);
   await page.getByRole('button', { name: 'Rename', exact: true }).click();
-  await said(page, 'The tenant has another name now');
+  await said(page, `Tenant renamed to “Acme ${team.slug}”.`);
   await expect(page.getByRole('main')).toContainText(`Acme ${team.slug}`);
   await expect(page.getByRole('banner')).toContainText(`Acme ${team.slug}`);
 });
@@ -208,7 +209,7 @@ test('an administrator makes another tenant, and stands in it @both', async ({ p
   watch.expect(/status of 4(09|22)/);
   await signIn(team.person(), '/team/settings');
   await press(page, 'Create a tenant', scripted);
-  const [name, slug] = [page.getByLabel('Tenant name', { exact: true }), page.getByLabel('Tenant short name')];
+  const [name, slug] = [page.getByLabel('Tenant name', { exact: true }), page.getByLabel('Slug')];
   await name.fill('Bolt Works');
   await slug.fill(team.slug);
   await page.getByRole('button', { name: 'Create tenant', exact: true }).click();
@@ -218,7 +219,7 @@ test('an administrator makes another tenant, and stands in it @both', async ({ p
   await expect(slug).toHaveValue(team.slug);
   await slug.fill(`${team.slug}-2`);
   await page.getByRole('button', { name: 'Create tenant', exact: true }).click();
-  await said(page, 'you stand in it');
+  await said(page, 'Tenant “Bolt Works” created.');
   await expect(page).toHaveURL(/\/user\/api-keys$/);
   if (scripted) await alive(page);
   const switcher = page.getByRole('banner').getByLabel('Tenant');
@@ -233,10 +234,10 @@ test('in a dialog the field that is wrong gets the focus', async ({ page, team, 
   await signIn(team.person(), '/team/settings');
   await press(page, 'Create a tenant', true);
   await page.getByLabel('Tenant name', { exact: true }).fill('Bolt Works');
-  await page.getByLabel('Tenant short name').fill(team.slug);
+  await page.getByLabel('Slug').fill(team.slug);
   await page.getByRole('button', { name: 'Create tenant', exact: true }).click();
-  await expect(page.getByLabel('Tenant short name')).toHaveAttribute('aria-invalid', 'true');
-  await expect(page.getByLabel('Tenant short name')).toBeFocused();
+  await expect(page.getByLabel('Slug')).toHaveAttribute('aria-invalid', 'true');
+  await expect(page.getByLabel('Slug')).toBeFocused();
 });
 
 test('the settings are for administrators alone @both', async ({ page, open, team, signIn, watch }) => {
@@ -246,9 +247,16 @@ test('the settings are for administrators alone @both', async ({ page, open, tea
   await expect(page.getByRole('banner').getByRole('link', { name: 'Settings' })).toHaveCount(0);
   expect((await open('/team/settings')).status()).toBe(403);
   await expect(page.getByRole('main')).toContainText('made by its administrators');
-  for (const [path, form] of [['/team/settings/rename', { name: 'Mine' }], ['/tenants/new', { name: 'Mine', slug: `${team.slug}-2` }]]) {
-    const answer = await page.request.post(path, { form, maxRedirects: 0 });
-    expect(answer.status(), path).toBe(403);
+  const origin = process.env.LATCHKEY_URL;
+  for (const [operation, form] of [
+    ['rename_tenant', { name: 'Mine', page: '/team/settings/rename' }],
+    ['create_tenant', { name: 'Mine', slug: `${team.slug}-2`, page: '/tenants/new' }],
+  ]) {
+    for (const accept of ['text/html', 'application/json']) {
+      const answer = await page.request.post(`/fn/${operation}`, { form, headers: { accept, origin }, maxRedirects: 0 });
+      expect(answer.status(), `${operation}, ${accept}`).toBe(403);
+      expect(await answer.text(), `${operation}, ${accept}`).toMatch(/administrators|administer/);
+    }
   }
 });
 
@@ -270,7 +278,7 @@ async function walk({ page, open, team, newTeam, signIn, elsewhere, scripted, lo
     await open('/team/members');
   }
   await look(page, '/team/members');
-  const cancel = await page.getByRole('link', { name: `Take the invitation of ${eve.email} back` }).getAttribute('href');
+  const cancel = await page.getByRole('link', { name: `Cancel the invitation for ${eve.email}` }).getAttribute('href');
   for (const path of ['/team/members/invite', cancel, '/team/settings', '/team/settings/rename', '/tenants/new', links[1]]) {
     await open(path);
     await look(page, path);

@@ -1,6 +1,6 @@
 // What the dashboard does, done by program: GraphiQL, and the texts to take along.
 import { expect, test } from '../support/test.mjs';
-import { press } from '../support/steps.mjs';
+import { nameField, press } from '../support/steps.mjs';
 
 test('GraphiQL asks with the rights of the person, and examples replace what stands there', async ({ page, open, team, signIn }) => {
   const ada = team.person('TENANT_ADMIN', 'Ada Lovelace');
@@ -35,9 +35,9 @@ test('a dialog says in three languages what it would do, with what is typed', as
   const ada = team.person('USER');
   await signIn(ada);
   await press(page, 'Create an API key', true);
-  await page.getByLabel('API Key Name').fill("Ada's key");
+  await nameField(page).fill("Ada's key");
   await page.getByLabel(/^No expiration/).check();
-  await page.getByText('The same by program').click();
+  await page.getByText('Use the API instead').click();
   const fold = page.getByRole('dialog').locator('.as-code');
   await fold.locator('summary').getByText('GraphQL', { exact: true }).click();
   await expect(fold.locator('pre').first()).toContainText(`user_id: "${ada.id}", name: "Ada's key" }`);
@@ -62,7 +62,7 @@ test('each page that asks says in three languages what it would do @both', async
     [`/team/service-accounts/${account}/delete`, 'delete_service_account'],
   ]) {
     await open(path);
-    await page.getByText('The same by program').click();
+    await page.getByText('Use the API instead').click();
     for (const language of ['GraphQL', 'curl']) {
       await page.locator('.as-code summary').getByText(language, { exact: true }).click();
       await expect(page.locator('.as-code details[open] pre').filter({ visible: true }), path).toContainText(word);

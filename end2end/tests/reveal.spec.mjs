@@ -1,6 +1,6 @@
 // The dialogs of the hydrated page: nothing is lost or done by accident.
 import { alive, expect, expectNowhere, isValid, test } from '../support/test.mjs';
-import { createKey, press, revealed, row, storeIt } from '../support/steps.mjs';
+import { createKey, nameField, press, revealed, row, storeIt } from '../support/steps.mjs';
 
 const corner = { x: 5, y: 5 };
 const dialog = (page) => page.getByRole('dialog').or(page.getByRole('alertdialog'));
@@ -8,7 +8,7 @@ const dialog = (page) => page.getByRole('dialog').or(page.getByRole('alertdialog
 test('a double click on Create makes one key', async ({ page, open, team, signIn, watch }) => {
   await signIn(team.person('USER'));
   await press(page, 'Create an API key', true);
-  await page.getByLabel('API Key Name').fill('twice');
+  await nameField(page).fill('twice');
   await page.getByRole('button', { name: 'Create', exact: true }).dblclick();
   const token = await revealed(page, watch);
   await storeIt(page, true);
@@ -20,11 +20,11 @@ test('a double click on Create makes one key', async ({ page, open, team, signIn
 test('the same form sent twice makes one key @plain', async ({ page, open, team, signIn, watch }) => {
   await signIn(team.person('USER'));
   await press(page, 'Create an API key', false);
-  await page.getByLabel('API Key Name').fill('twice');
+  await nameField(page).fill('twice');
   // Sent once beside the page, as by a click whose answer got lost.
   const form = await page.locator('form:has([name=idempotency_key])').evaluate((form) => Object.fromEntries(new FormData(form)));
-  const headers = { origin: process.env.LATCHKEY_URL };
-  expect((await page.request.post('/user/api-keys/new', { form, headers })).status()).toBe(200);
+  const headers = { origin: process.env.LATCHKEY_URL, accept: 'text/html' };
+  expect((await page.request.post('/fn/create_api_key', { form, headers })).status()).toBe(200);
   await page.getByRole('button', { name: 'Create', exact: true }).click();
   await revealed(page, watch);
   await storeIt(page, false);
@@ -91,15 +91,15 @@ test('the name has the focus, and a failed request keeps what was typed', async 
   watch.expect(/Failed to load resource/);
   await signIn(team.person('USER'));
   await press(page, 'Create an API key', true);
-  await expect(page.getByLabel('API Key Name')).toBeFocused();
-  await page.getByLabel('API Key Name').fill('kept');
+  await expect(nameField(page)).toBeFocused();
+  await nameField(page).fill('kept');
   const broken = (route) => (route.request().method() === 'POST' ? route.abort() : route.continue());
-  await page.route('**/user/api-keys/new', broken);
+  await page.route('**/fn/create_api_key', broken);
   await page.getByRole('button', { name: 'Create', exact: true }).click();
   await expect(page.getByRole('alert').first()).toBeVisible();
-  await expect(page.getByLabel('API Key Name')).toHaveValue('kept');
+  await expect(nameField(page)).toHaveValue('kept');
   await expect(page.getByRole('button', { name: 'Create', exact: true })).toBeEnabled();
-  await page.unroute('**/user/api-keys/new', broken);
+  await page.unroute('**/fn/create_api_key', broken);
   await page.getByRole('button', { name: 'Create', exact: true }).click();
   await revealed(page, watch);
   await storeIt(page, true);
@@ -111,7 +111,7 @@ test('the keyboard alone makes and revokes a key', async ({ page, team, signIn, 
   await signIn(team.person('USER'));
   await page.getByRole('link', { name: 'Create an API key' }).or(page.getByRole('button', { name: 'Create an API key' })).first().focus();
   await page.keyboard.press('Enter');
-  await expect(page.getByLabel('API Key Name')).toBeFocused();
+  await expect(nameField(page)).toBeFocused();
   await page.keyboard.type('typed');
   await page.keyboard.press('Enter');
   const token = await revealed(page, watch);
@@ -124,6 +124,6 @@ test('the keyboard alone makes and revokes a key', async ({ page, team, signIn, 
   await expect(page.getByRole('button', { name: 'Cancel' }).or(page.getByRole('link', { name: 'Cancel' }))).toBeFocused();
   await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
-  await expect(page.getByRole('status').filter({ hasText: /revoked/i })).toBeVisible();
+  await expect(page.getByRole('status').filter({ hasText: '“typed” revoked.' })).toBeVisible();
   expect(await isValid(token)).toBe(false);
 });

@@ -20,19 +20,19 @@ async function choose(page, scripted, name, word) {
 
 /** Rolls the key whose page is open; returns the new token. */
 async function roll(page, watch, scripted, name, overlap) {
-  await choose(page, scripted, name, 'Roll');
+  await choose(page, scripted, name, 'Rotate');
   await page.getByLabel(overlap).check();
-  await page.getByRole('button', { name: 'Roll', exact: true }).click();
-  await expect(page.getByRole('heading', { name: 'The API key has been rolled' })).toBeVisible();
+  await page.getByRole('button', { name: 'Rotate', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Your API key has been rotated' })).toBeVisible();
   const token = await page.getByLabel('API key', { exact: true }).inputValue();
   expect(token).toMatch(TOKEN);
   watch.shown(token);
   await page.getByRole('link', { name: 'I have stored it' }).click();
-  await expect(page.getByRole('heading', { name: 'The API key has been rolled' })).toHaveCount(0);
+  await expect(page.getByRole('heading', { name: 'Your API key has been rotated' })).toHaveCount(0);
   return token;
 }
 
-const roles = (page) => page.getByRole('region', { name: 'Roll' });
+const rotation = (page) => page.getByRole('region', { name: 'Rotation' });
 
 test('a key is rolled with an overlap, seen in use, and finished @both', async ({ page, open, team, signIn, scripted, watch }) => {
   const ada = team.person('USER');
@@ -42,29 +42,29 @@ test('a key is rolled with an overlap, seen in use, and finished @both', async (
   const token = await roll(page, watch, scripted, 'ci', '24 hours');
   expect([await isValid(old), await isValid(token)]).toEqual([true, true]);
   await open('/user/api-keys');
-  await expect(page.getByText('is being replaced by')).toBeVisible();
+  await expect(page.getByText('Being replaced by')).toBeVisible();
   await open(path);
-  await expect(roles(page)).toContainText('Both tokens work.');
-  await expect(roles(page)).toContainText('from 127.0.0.1');
+  await expect(rotation(page)).toContainText('Both keys work.');
+  await expect(rotation(page)).toContainText('from 127.0.0.1');
   if (scripted) await expectAccessible(page, 'a key in its overlap');
   await expectNowhere(page, token);
 
   await press(page, 'Extend', scripted);
   await page.getByLabel('7 days').check();
   await page.getByRole('button', { name: 'Extend', exact: true }).click();
-  await said(page, 'The old token works longer');
+  await said(page, 'Grace period of “ci” extended.');
   await open(path);
-  await expect(roles(page)).toContainText(/in (6|7) days/);
-  await press(page, 'Finish now', scripted);
+  await expect(rotation(page)).toContainText(/in (6|7) days/);
+  await press(page, 'End old key now', scripted);
   await expect(page.getByText('from 1 address').first()).toBeVisible();
-  await page.getByRole('button', { name: 'Finish now' }).click();
-  await said(page, 'The roll is finished');
+  await page.getByRole('button', { name: 'End old key now' }).click();
+  await said(page, 'Rotation complete: the old “ci” key no longer works.');
   expect([await isValid(old), await isValid(token)]).toEqual([false, true]);
 
   await open('/user/api-keys');
   await expect(page.getByText('Something still uses a token that was rolled out.')).toBeVisible();
   await open(path);
-  await expect(roles(page)).toContainText('Still tried');
+  await expect(rotation(page)).toContainText('Rejected');
 });
 
 test('without overlap the old token stops at once, and with the first use of the new one it stops then @both', async ({ page, open, team, signIn, scripted, watch }) => {
@@ -72,10 +72,10 @@ test('without overlap the old token stops at once, and with the first use of the
   const [abrupt, patient] = ['abrupt', 'patient'].map((name) => team.key(ada, name));
   await signIn(ada);
   await keyPage(page, open, 'abrupt');
-  await roll(page, watch, scripted, 'abrupt', 'None: the old token stops now');
+  await roll(page, watch, scripted, 'abrupt', 'Stop it now');
   expect(await isValid(abrupt)).toBe(false);
   await keyPage(page, open, 'patient');
-  const token = await roll(page, watch, scripted, 'patient', 'Until the new one is first used');
+  const token = await roll(page, watch, scripted, 'patient', 'Until the new key is first used');
   expect(await isValid(patient)).toBe(true);
   expect(await isValid(token)).toBe(true);
   expect(await isValid(patient)).toBe(false);
@@ -88,9 +88,9 @@ test('a roll is taken back: the new token stops, the old one is as it was @both'
   const path = await keyPage(page, open, 'ci');
   const token = await roll(page, watch, scripted, 'ci', '1 hour');
   await open(path);
-  await press(page, 'Take back', scripted);
-  await page.getByRole('button', { name: 'Take back' }).click();
-  await said(page, 'The roll is taken back');
+  await press(page, 'Undo rotation', scripted);
+  await page.getByRole('button', { name: 'Undo rotation' }).click();
+  await said(page, 'Rotation of “ci” undone.');
   expect([await isValid(old), await isValid(token)]).toEqual([true, false]);
   await open(path);
   await expect(page.getByText('Never', { exact: true })).toBeVisible();
@@ -107,7 +107,7 @@ test('a key tells who used it, what it made, and takes that along when it is rev
   await expect(clients).toContainText('127.0.0.1');
   await page.getByText('Hour by hour').click();
   await expect(page.getByRole('table', { name: 'Hours' })).toBeVisible();
-  await expect(page.getByRole('table', { name: 'Keys that it made' })).toContainText('made');
+  await expect(page.getByRole('table', { name: 'Keys created with this key' })).toContainText('made');
   await expect(page.getByRole('table', { name: 'History' })).toContainText('Create API key');
   await open(`/user/api-keys/${child.id}`);
   await expect(page.getByText('GraphQL, with the key')).toBeVisible();
@@ -115,8 +115,8 @@ test('a key tells who used it, what it made, and takes that along when it is rev
   await open('/user/api-keys');
   await press(page, 'Revoke API key maker', scripted);
   await expect(page.getByText('from 1 address').first()).toBeVisible();
-  await page.getByLabel('Revoke the key that it made along: made').check();
+  await page.getByLabel('Also revoke the key it created: made').check();
   await page.getByRole('button', { name: 'Revoke', exact: true }).click();
-  await said(page, 'has been revoked');
+  await said(page, '“maker” revoked.');
   expect([await isValid(maker), await isValid(child.token)]).toEqual([false, false]);
 });

@@ -10,9 +10,9 @@ const sessionRows = (page) => page.getByRole('table', { name: 'Sessions' }).loca
 async function begin(page, open) {
   await open('/user/profile');
   await page.getByRole('link', { name: 'Set up' }).click();
-  await expect(page.getByRole('heading', { name: 'Set up a second factor' })).toBeVisible();
-  await page.getByRole('button', { name: 'Begin' }).click();
-  await expect(page.getByRole('heading', { name: 'Add it to your app' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Set up two-factor authentication' })).toBeVisible();
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await expect(page.getByRole('heading', { name: 'Scan the QR code' })).toBeVisible();
   const words = await page.getByText(/^Secret: /).innerText();
   expect(words).toMatch(/^Secret: ([A-Z2-7]{4} ?)+$/);
   return words.replace('Secret: ', '').replaceAll(' ', '');
@@ -33,7 +33,7 @@ async function enrol(page, open) {
   await page.getByLabel('Code', { exact: true }).fill(code);
   await page.getByRole('button', { name: 'Turn on' }).click();
   const codes = await shownCodes(page);
-  await page.getByRole('link', { name: 'I have stored them' }).click();
+  await page.getByRole('link', { name: "I've saved them" }).click();
   await expect(page).toHaveURL(/\/user\/profile$/);
   return { secret, code, codes };
 }
@@ -46,7 +46,7 @@ async function givePassword(page, person) {
 }
 
 async function giveCode(page, code) {
-  await expect(page.getByRole('heading', { name: 'Your second factor' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Enter your code' })).toBeVisible();
   await page.getByLabel('Code', { exact: true }).fill(code);
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
@@ -85,8 +85,8 @@ test('a second factor is turned on, and asked for after the password @both', asy
   await page.getByLabel('Code', { exact: true }).fill(used);
   await page.getByRole('button', { name: 'Turn on' }).click();
   for (const code of await shownCodes(page)) watch.shown(code);
-  await page.getByRole('link', { name: 'I have stored them' }).click();
-  await expect(page.getByRole('main')).toContainText(/On since .*, 10 recovery codes left/);
+  await page.getByRole('link', { name: "I've saved them" }).click();
+  await expect(page.getByRole('main')).toContainText(/On \(set up .*\) · 10 recovery codes left/);
   await signOut(page);
 
   await givePassword(page, ada);
@@ -133,10 +133,10 @@ test('a recovery code signs in once, new ones take the place of the old, and all
   await expect(page.getByRole('main')).toContainText('9 recovery codes left');
 
   await press(page, 'New recovery codes', scripted);
-  await page.getByRole('button', { name: 'Draw new codes' }).click();
+  await page.getByRole('button', { name: 'Generate new codes' }).click();
   const fresh = await shownCodes(page);
   expect(fresh.filter((code) => old.includes(code))).toEqual([]);
-  await page.getByRole('link', { name: 'I have stored them' }).click();
+  await page.getByRole('link', { name: "I've saved them" }).click();
   await expect(page.getByRole('main')).toContainText('10 recovery codes left');
   await expect(page.getByRole('heading', { name: 'Your recovery codes' })).toHaveCount(0);
   await signOut(page);
@@ -157,9 +157,9 @@ test('a recovery code signs in once, new ones take the place of the old, and all
 
   await open('/user/profile');
   await press(page, 'Turn off', scripted);
-  await expect(page.getByRole('heading', { name: 'Turn the second factor off?' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Turn off two-factor authentication?' })).toBeVisible();
   await page.getByRole('button', { name: 'Turn off', exact: true }).click();
-  await said(page, 'The second factor is off');
+  await said(page, 'Two-factor authentication turned off.');
   await expect(page.getByRole('link', { name: 'Set up' })).toBeVisible();
   await signOut(page);
   await givePassword(page, ada);
@@ -170,14 +170,14 @@ test('a person sees where they are signed in, and ends it there @both', async ({
   const ada = team.person('USER');
   await signIn(ada, '/user/sessions');
   await expect(sessionRows(page)).toHaveCount(1);
-  await expect(page.getByRole('link', { name: 'End all others' })).toHaveCount(0);
+  await expect(page.getByRole('link', { name: 'Sign out everywhere else' })).toHaveCount(0);
 
   const other = await elsewhere();
   await givePassword(other, ada);
   await expectIn(other);
   await open('/user/sessions');
   await expect(sessionRows(page)).toHaveCount(2);
-  const own = sessionRows(page).filter({ hasText: 'This one' });
+  const own = sessionRows(page).filter({ hasText: 'This device' });
   await expect(own).toHaveCount(1);
   await expect(own.getByRole('link')).toHaveCount(0);
   await expect(sessionRows(page).filter({ hasText: '127.0.0.1' })).toHaveCount(2);
@@ -185,7 +185,7 @@ test('a person sees where they are signed in, and ends it there @both', async ({
   await press(page, /^End the session of /, scripted);
   await expect(page.getByRole('heading', { name: 'End this session?' })).toBeVisible();
   await page.getByRole('button', { name: 'End', exact: true }).click();
-  await said(page, 'The session has ended');
+  await said(page, 'Session ended.');
   await expect(sessionRows(page)).toHaveCount(1);
   await other.goto('/user/profile');
   await expect(other).toHaveURL(/\/sign-in\?next=/);
@@ -203,10 +203,10 @@ test('all other sessions end at once, and the own one stays @both', async ({ pag
   await expectIn(stranger);
   await signIn(ada, '/user/sessions');
   await expect(sessionRows(page)).toHaveCount(3);
-  await press(page, 'End all others', scripted);
+  await press(page, 'Sign out everywhere else', scripted);
   await expect(page.getByText('signed out of 2 other browsers')).toBeVisible();
-  await page.getByRole('button', { name: 'End all others', exact: true }).click();
-  await said(page, 'Your other sessions have ended');
+  await page.getByRole('button', { name: 'Sign out everywhere else', exact: true }).click();
+  await said(page, 'Signed out everywhere else.');
   await expect(sessionRows(page)).toHaveCount(1);
   for (const other of others) {
     await other.goto('/user/api-keys');
@@ -221,13 +221,13 @@ test('all other sessions end at once, and the own one stays @both', async ({ pag
 /** Draws a link by the profile's button of that name, and returns it. */
 async function calendarLink(page, name, scripted) {
   await press(page, name, scripted);
-  await page.getByRole('button', { name: 'Get the link' }).click();
-  await expect(page.getByRole('heading', { name: "Your calendar's link" })).toBeVisible();
+  await page.getByRole('button', { name: 'Create link', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Calendar link created' })).toBeVisible();
   const link = await page.getByLabel('Link', { exact: true }).inputValue();
   expect(link).toMatch(/^http:.*\.ics$/);
-  await page.getByRole('link', { name: 'I have it' }).click();
-  await expect(page.getByRole('heading', { name: "Your calendar's link" })).toHaveCount(0);
-  await expect(page.getByRole('main')).toContainText('On since');
+  await page.getByRole('link', { name: "I've saved it" }).click();
+  await expect(page.getByRole('heading', { name: 'Calendar link created' })).toHaveCount(0);
+  await expect(page.getByRole('main')).toContainText('On (set up');
   await expect(async () => expect(await page.content()).not.toContain(link)).toPass({ timeout: 7_000 });
   return link;
 }
@@ -237,7 +237,7 @@ test('the calendar shows when keys end, to who holds its link @both', async ({ p
   team.key(ada, 'ci', '2040-01-15T11:00:00Z');
   team.key(team.person('USER', 'Eve'), 'of another', '2040-01-15T11:00:00Z');
   await signIn(ada, '/user/profile');
-  const first = await calendarLink(page, 'Get a link', scripted);
+  const first = await calendarLink(page, 'Create link', scripted);
   const answer = await fetch(first);
   expect(answer.status).toBe(200);
   expect(answer.headers.get('content-type')).toMatch(/^text\/calendar/);
@@ -246,19 +246,19 @@ test('the calendar shows when keys end, to who holds its link @both', async ({ p
   expect(calendar).toContain('SUMMARY:API key ci expires');
   expect(calendar).toContain('DTSTART:20400115T110000Z');
 
-  const second = await calendarLink(page, 'Get another link', scripted);
+  const second = await calendarLink(page, 'Create new link', scripted);
   expect((await fetch(first)).status).toBe(404);
   expect((await fetch(second)).status).toBe(200);
   await press(page, 'Turn off', scripted);
   await page.getByRole('button', { name: 'Turn off', exact: true }).click();
-  await said(page, "The calendar's link works no more");
-  await expect(page.getByRole('link', { name: 'Get a link' })).toBeVisible();
+  await said(page, 'Expiry calendar turned off.');
+  await expect(page.getByRole('link', { name: 'Create link', exact: true })).toBeVisible();
   expect((await fetch(second)).status).toBe(404);
 });
 
 test('the log and the database hold no secret of a calendar that was read @both', async ({ page, team, signIn, scripted, watch }) => {
   await signIn(team.person('USER'), '/user/profile');
-  const link = await calendarLink(page, 'Get a link', scripted);
+  const link = await calendarLink(page, 'Create link', scripted);
   watch.shown(/([^/]+)\.ics$/.exec(link)[1]);
   expect((await fetch(link)).status).toBe(200);
 });
@@ -288,7 +288,7 @@ async function walk({ page, open, team, signIn, elsewhere, look }) {
   // On narrow screens the button to sign out is folded away.
   await page.context().clearCookies();
   await givePassword(page, ada);
-  await expect(page.getByRole('heading', { name: 'Your second factor' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Enter your code' })).toBeVisible();
   await look('/sign-in/code');
   await giveCode(page, 'AAAA-AAAA-AAAA-AAAA');
   await expectWrong(page);

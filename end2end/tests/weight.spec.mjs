@@ -1,9 +1,9 @@
 // What a first visit costs, and that the page is of use before any script.
 import { expect, test } from '../support/test.mjs';
-import { row } from '../support/steps.mjs';
+import { nameField, row } from '../support/steps.mjs';
 
 // Over the wire, compressed, in all.
-const MOST_BYTES = 100_000;
+const MOST_BYTES = 110_000;
 
 /** A browser that has never been here, with the session of one that has. */
 async function fresh(browser, context, options = {}) {
@@ -13,7 +13,7 @@ async function fresh(browser, context, options = {}) {
   return other;
 }
 
-test('the first visit of the keys page weighs at most 100 kB', async ({ browser, context, team, signIn }) => {
+test('the first visit of the keys page weighs at most 110 kB', async ({ browser, context, team, signIn }) => {
   const ada = team.person();
   for (const name of ['laptop', 'server', 'notebook']) team.key(ada, name);
   await signIn(ada);
@@ -57,7 +57,7 @@ test('the page is of use before any script arrives', async ({ browser, context, 
   await page.goto('/user/api-keys');
   await expect(row(page, 'laptop')).toContainText('Active');
   await page.getByRole('link', { name: 'Create an API key' }).click();
-  await page.getByLabel('API Key Name').fill('early');
+  await nameField(page).fill('early');
   await page.getByRole('button', { name: 'Create', exact: true }).click();
   await expect(page.getByRole('heading', { name: 'Your API key has been created' })).toBeVisible();
   await other.close();

@@ -98,7 +98,7 @@ async fn fill(stage: &Stage, cookie: &str) -> Vec<String> {
     let suspended = id_of(&post("/fn/create_api_key", "name=suspended&expiry=30d").await);
     post("/fn/suspend_api_key", &format!("key={suspended}")).await;
     let rolled = id_of(&post("/fn/create_api_key", "name=rolled&expiry=never").await);
-    post("/fn/roll_api_key", &format!("key={rolled}&overlap=1d")).await;
+    post("/fn/roll_api_key", &format!("key={rolled}&overlap=24h")).await;
     stage.key_of_account("active bot").await;
     let (account, _) = stage.key_of_account("suspended bot").await;
     post("/fn/suspend_service_account", &format!("account={account}")).await;

@@ -139,7 +139,8 @@ impl Model {
         !self.has_ended(key) && self.keys[key].suspended_by.is_none() && !self.is_suspended_with_account(key)
     }
 
-    fn has_ended(&self, key: usize) -> bool {
+    /// Whether a key is revoked or has expired.
+    pub(crate) fn has_ended(&self, key: usize) -> bool {
         self.keys[key].is_revoked || self.keys[key].has_expired
     }
 
