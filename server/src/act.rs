@@ -13,7 +13,7 @@ use axum::{
 };
 use domain::{ApiError, ErrorCode, Notice, Operation, Outcome};
 use http::{Method, StatusCode, Uri, header, request::Parts};
-use leptos::prelude::provide_context;
+use leptos::{prelude::provide_context, server_fn::axum::server_fn_paths};
 use tower_sessions::Session;
 
 use crate::{
@@ -30,11 +30,14 @@ use crate::{
 
 /// The names of the registered server functions; for the parity test.
 pub fn functions() -> impl Iterator<Item = &'static str> {
-    leptos::server_fn::axum::server_fn_paths().filter_map(|(path, _)| path.strip_prefix(PREFIX)?.strip_prefix('/'))
+    server_fn_paths().filter_map(|(path, _)| path.strip_prefix(PREFIX)?.strip_prefix('/'))
 }
 
-/// `POST /fn/{operation}`.
+/// `POST /fn/{operation}`. Another path is nothing: the stock handler would answer with advice to whoever wrote the function.
 pub(crate) async fn call(State(renderer): State<PageRenderer>, session: Session, request: Request) -> Response {
+    if !server_fn_paths().any(|(path, _)| path == request.uri().path()) {
+        return problem::of(&ApiError::not_found());
+    }
     let wants_page = headers::text(request.headers(), header::ACCEPT).is_some_and(|kinds| kinds.contains("text/html"));
     if wants_page {
         from_form(&renderer, &session, request).await

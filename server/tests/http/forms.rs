@@ -104,7 +104,7 @@ async fn fill(stage: &Stage, cookie: &str) -> Vec<String> {
     post("/fn/suspend_service_account", &format!("account={account}")).await;
     post("/fn/invite_member", "email=eve%40example.org&role=USER").await;
     post("/fn/create_calendar_feed", "").await;
-    post("/fn/set_policy", "policy=expiry_required").await;
+    post("/fn/set_tenant_policy", "policy=expiry_required").await;
     stage.sign_in().await;
     let bulk = |act: &str| format!("/team/keys/bulk?act={act}&key={active}");
     vec![

@@ -111,6 +111,8 @@ pub struct ApiKey {
     pub replaced_by: Option<Successor>,
     /// When it ends by itself; never, when `None`.
     pub expires_at: Option<DateTime<Utc>>,
+    /// Whether it is marked as expired: that holds, also when the clock is stepped back.
+    pub has_expired: bool,
     /// The key's own suspension. It stays when the key is revoked.
     pub suspension: Option<Suspension>,
     /// Since when its owner, a service account, is suspended: then the key is too.
@@ -245,7 +247,7 @@ impl ApiKey {
             .map(|suspension| (suspension.at, SuspendedBy::Name(&suspension.by)))
             .or(self.owner_suspended_at.map(|at| (at, SuspendedBy::ServiceAccount)));
         match (self.expires_at, suspended) {
-            (Some(at), _) if now >= at => KeyState::Expired { at },
+            (Some(at), _) if self.has_expired || now >= at => KeyState::Expired { at },
             (_, Some((at, by))) => KeyState::Suspended { at, by },
             (Some(at), None) if at - now <= EXPIRING_SOON => KeyState::ExpiringSoon { at },
             _ => KeyState::Active,
@@ -257,7 +259,8 @@ impl ApiKey {
     /// Until when a key that was rolled works beside the new one, unless it is suspended; `None` for one that isn't in its
     /// overlap.
     pub fn overlap_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.expires_at.filter(|at| self.replaced_by.is_some() && self.revocation.is_none() && now < *at)
+        let is_living = |at: &DateTime<Utc>| self.revocation.is_none() && !self.has_expired && now < *at;
+        self.expires_at.filter(|at| self.replaced_by.is_some() && is_living(at))
     }
 
     /// When a key that was rolled out, and is over by that, was last tried all the same.
@@ -317,6 +320,7 @@ pub(crate) mod tests {
             replaces: None,
             replaced_by: None,
             expires_at: None,
+            has_expired: false,
             suspension: None,
             owner_suspended_at: None,
             revocation: None,
@@ -332,6 +336,18 @@ pub(crate) mod tests {
         let key = ApiKey { expires_at: Some(at), ..key() };
         assert!(key.state(at - TimeDelta::nanoseconds(1)).is_good());
         assert_eq!(key.state(at), KeyState::Expired { at });
+    }
+
+    #[test]
+    fn a_clock_stepped_back_does_not_revive_a_key_that_is_marked_as_expired() {
+        let at = DateTime::UNIX_EPOCH + TimeDelta::days(100);
+        let before = at - TimeDelta::days(1);
+        let new =
+            Successor { id: key().id, hint: "lku_new1".into(), at: before, ends_on_use: false, is_revoked: false };
+        let rotating = ApiKey { expires_at: Some(at), replaced_by: Some(new), ..key() };
+        assert_eq!(rotating.overlap_until(before), Some(at));
+        let marked = ApiKey { has_expired: true, ..rotating };
+        assert_eq!((marked.state(before), marked.overlap_until(before)), (KeyState::Expired { at }, None));
     }
 
     #[test]

@@ -37,7 +37,7 @@ macro_rules! successors_are_inactive {
 /// The columns of [`KeyRow`], of `api_keys k` joined as in [`FROM`].
 pub(crate) const COLUMNS: &str = concat!(
     "k.id, k.tenant_id, t.name AS tenant_name, k.user_id, k.service_account_id, \
-    COALESCE(u.name, s.name) AS owner_name, k.name, k.name_folded, k.hint, k.created_at, k.created_by, k.expires_at, k.suspended_at, \
+    COALESCE(u.name, s.name) AS owner_name, k.name, k.name_folded, k.hint, k.created_at, k.created_by, k.expires_at, k.lifecycle, k.suspended_at, \
     k.suspended_by, k.suspended_by_id, s.suspended_at AS owner_suspended_at, k.revoked_at, k.revoked_by, k.revoke_reason, k.last_used_at, k.last_used_address, k.last_used_agent, \
     k.created_channel, k.created_by_key, k.replaces, k.replaced_by, k.rolled_at, n.hint AS successor_hint, n.ends_key, \
     k.last_refused_at, k.last_refused_address, k.last_refused_agent, \
@@ -71,6 +71,7 @@ pub(crate) struct KeyRow {
     pub(crate) created_at: i64,
     created_by: String,
     pub(crate) expires_at: Option<i64>,
+    lifecycle: i64,
     suspended_at: Option<i64>,
     suspended_by: Option<String>,
     suspended_by_id: Option<Uuid>,
@@ -138,6 +139,7 @@ impl From<KeyRow> for ApiKey {
             created_at: instant(row.created_at),
             created_by: row.created_by,
             expires_at: row.expires_at.map(instant),
+            has_expired: row.lifecycle == lifecycle::EXPIRED,
             suspension: row.suspended_at.map(|at| Suspension {
                 at: instant(at),
                 by: row.suspended_by.unwrap_or_default(),
@@ -310,8 +312,9 @@ fn living_offspring() -> String {
          SELECT k.id, k.replaced_by FROM api_keys k WHERE k.created_by_key = $1 AND {in_tenant} AND (k.replaces IS NULL OR k.replaces <> $1) \
          UNION SELECT k.id, k.replaced_by FROM made JOIN api_keys k ON k.created_by_key = made.id OR k.id = made.next \
          WHERE {in_tenant} AND k.id <> $1) \
-         SELECT {COLUMNS} FROM {FROM} WHERE k.id IN (SELECT made.id FROM made) AND k.revoked_at IS NULL \
+         SELECT {COLUMNS} FROM {FROM} WHERE k.id IN (SELECT made.id FROM made) AND {} \
          AND {} > $3 ORDER BY k.id",
+        not_ended!("k.lifecycle"),
         expiry!("k.expires_at")
     )
 }
@@ -422,7 +425,8 @@ pub(crate) async fn rename(tx: &mut Tx, permit: &WritePermit, id: KeyId, name: &
     Ok(rows == 1)
 }
 
-/// Suspends one key of the permit's owner. False when it is suspended or over already, or isn't there.
+/// Suspends one key of the permit's owner. False when it is suspended, itself or with its account, or has ended, or isn't
+/// there.
 pub(crate) async fn suspend(
     tx: &mut Tx,
     permit: &WritePermit,
@@ -437,8 +441,8 @@ pub(crate) async fn suspend(
             "UPDATE api_keys SET suspended_at = $5, suspended_by = $6, suspended_by_id = $7, lifecycle = ",
             lifecycle!(suspended),
             " WHERE id = $1 AND tenant_id = $2 AND (user_id = $3 OR service_account_id = $4) \
-             AND revoked_at IS NULL AND suspended_at IS NULL AND ",
-            not_ended!("lifecycle"),
+             AND lifecycle = ",
+            lifecycle!(active),
             " AND ",
             expiry!("expires_at"),
             " > $5"
