@@ -1,0 +1,162 @@
+// The forms of server functions where scripts run: checked at their fields before anything is sent, sent once, and answered
+// in place.
+import { expect, isValid, test } from '../support/test.mjs';
+import { createKey, nameField, press, revealed, row, said, storeIt } from '../support/steps.mjs';
+
+const dialog = (page) => page.getByRole('dialog').or(page.getByRole('alertdialog'));
+const create = (page) => page.getByRole('button', { name: 'Create', exact: true });
+
+/** Collects the paths of the requests that a page sends from now on. */
+function sent(page, method = /./) {
+  const paths = [];
+  page.on('request', (request) => method.test(request.method()) && paths.push(new URL(request.url()).pathname));
+  return paths;
+}
+
+/** Lets the requests to a function wait until `go` is called. */
+async function hold(page, path) {
+  let go;
+  const gate = new Promise((done) => (go = done));
+  await page.route(`**${path}`, async (route) => {
+    await gate;
+    await route.continue();
+  });
+  return go;
+}
+
+/** The middle of an element that is in view. */
+async function middle(locator) {
+  const { x, y, width, height } = await locator.boundingBox();
+  return [x + width / 2, y + height / 2];
+}
+
+test('a value that breaks a rule is refused at its field without a request', async ({ page, open, team, signIn, watch }) => {
+  await signIn(team.person('USER'));
+  await press(page, 'Create an API key', true);
+  const requests = sent(page);
+  for (const [name, message] of [['   ', 'Enter a name.'], ['x'.repeat(101), 'Use at most 100 characters.']]) {
+    await nameField(page).fill(name);
+    await create(page).click();
+    await expect(page.getByRole('alert')).toHaveText(message);
+    await expect(nameField(page)).toHaveAttribute('aria-invalid', 'true');
+    await expect(nameField(page)).toHaveAccessibleDescription(new RegExp(message));
+    await expect(nameField(page)).toBeFocused();
+    await expect(nameField(page)).toHaveValue(name);
+  }
+
+  await page.getByLabel('Date and time').check();
+  await page.getByLabel(/^Expiry date/).fill('2020-01-01T00:00');
+  await create(page).click();
+  await expect(page.getByRole('alert')).toHaveCount(2);
+  await nameField(page).fill('good');
+  await create(page).click();
+  await expect(page.getByRole('alert')).toHaveCount(1);
+  await expect(page.getByRole('group', { name: 'Expires' }).getByRole('alert')).toBeVisible();
+  await expect(nameField(page)).not.toHaveAttribute('aria-invalid');
+  await expect(page.getByLabel(/^Expiry date/)).toHaveValue('2020-01-01T00:00');
+  expect(requests).toEqual([]);
+
+  await page.getByLabel('7 days', { exact: true }).check();
+  await create(page).click();
+  await revealed(page, watch);
+  expect(requests.filter((path) => path === '/fn/create_api_key')).toHaveLength(1);
+  await storeIt(page, true);
+  await open('/user/api-keys?state=all');
+  await expect(row(page, 'good')).toHaveCount(1);
+});
+
+test('Create that is pressed again and again while it works makes one key', async ({ page, open, team, signIn, watch }) => {
+  await signIn(team.person('USER'));
+  await press(page, 'Create an API key', true);
+  await nameField(page).fill('twice');
+  const posts = sent(page, /POST/);
+  const go = await hold(page, '/fn/create_api_key');
+  await create(page).click();
+  await create(page).click();
+  await nameField(page).press('Enter');
+  await create(page).dblclick();
+  go();
+  const token = await revealed(page, watch);
+  expect(posts).toEqual(['/fn/create_api_key']);
+  await storeIt(page, true);
+  await open('/user/api-keys?state=all');
+  await expect(row(page, 'twice')).toHaveCount(1);
+  expect(await isValid(token)).toBe(true);
+});
+
+test('a token that comes after its dialog was closed is shown all the same', async ({ page, team, signIn, watch }) => {
+  await signIn(team.person('USER'));
+  await press(page, 'Create an API key', true);
+  await nameField(page).fill('late');
+  const go = await hold(page, '/fn/create_api_key');
+  await create(page).click();
+  await page.keyboard.press('Escape');
+  await expect(dialog(page)).toHaveCount(0);
+  go();
+  await revealed(page, watch);
+  await storeIt(page, true);
+  await expect(row(page, 'late')).toBeVisible();
+});
+
+test('what the server refuses stands at its field, in the dialog as it is', async ({ page, team, signIn, watch }) => {
+  watch.expect(/status of 4(09|22)/);
+  team.account('deployer');
+  await signIn(team.person(), '/team/service-accounts');
+  await press(page, 'Add Service Account', true);
+  await nameField(page).fill('deployer');
+  await page.getByLabel('Role', { exact: true }).selectOption({ label: 'Read only' });
+  await create(page).click();
+  await expect(nameField(page)).toHaveAttribute('aria-invalid', 'true');
+  await expect(nameField(page)).toHaveAccessibleDescription(/already|taken/);
+  await expect(nameField(page)).toBeFocused();
+  await expect(page.getByLabel('Role', { exact: true })).toHaveValue('READ_ONLY_USER');
+  await expect(page).toHaveURL(/\/team\/service-accounts$/);
+  await nameField(page).fill('reports');
+  await create(page).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'reports' })).toBeVisible();
+  await said(page, '“reports” created.');
+});
+
+test('who is signed out meanwhile is sent to the sign-in, and back to the form', async ({ page, context, team, signIn, watch }) => {
+  watch.expect(/status of 401/);
+  const ada = team.person('USER');
+  await signIn(ada);
+  await press(page, 'Create an API key', true);
+  await nameField(page).fill('late');
+  await context.clearCookies();
+  await create(page).click();
+  await expect(page).toHaveURL(/\/sign-in\?next=/);
+  await signIn(ada, '/user/api-keys/new');
+  await expect(page.getByRole('heading', { level: 1, name: 'Create an API key' })).toBeVisible();
+});
+
+test('the preview of a policy previews, and sets nothing', async ({ page, open, team, signIn }) => {
+  const ada = team.person();
+  team.key(ada, 'endless');
+  await signIn(ada, '/team/settings/policies/max_lifetime');
+  const posts = sent(page, /POST/);
+  await page.getByLabel('Days').fill('30');
+  await page.getByRole('button', { name: 'Preview' }).click();
+  await expect(page).toHaveURL(/[?&]days=30&/);
+  await expect(page.getByRole('heading', { name: 'Affected keys' })).toBeVisible();
+  await expect(page.getByRole('link', { name: 'endless' })).toBeVisible();
+  await page.getByLabel('Days').press('Enter');
+  await expect(page.getByRole('heading', { name: 'Affected keys' })).toBeVisible();
+  expect(posts).toEqual([]);
+  await open('/team/settings');
+  await expect(row(page, 'Maximum lifetime')).toContainText('Off');
+});
+
+test('one click of the mouse on the trash bin and one on the button revoke a key', async ({ page, team, signIn, watch }) => {
+  await signIn(team.person('USER'));
+  const token = await createKey(page, watch, true, 'clicked');
+  await storeIt(page, true);
+  await expect(row(page, 'clicked')).toBeVisible();
+  await page.mouse.click(...(await middle(page.getByRole('link', { name: 'Revoke API key clicked' }))));
+  await expect(page.getByRole('heading', { name: 'Revoke “clicked”?' })).toBeVisible();
+  await page.mouse.click(...(await middle(page.getByRole('button', { name: 'Revoke', exact: true }))));
+  await said(page, '“clicked” revoked.');
+  await expect(dialog(page)).toHaveCount(0);
+  await expect(row(page, 'clicked')).toHaveCount(0);
+  expect(await isValid(token)).toBe(false);
+});
