@@ -29,7 +29,7 @@ async function account(page) {
 async function create(page) {
   await page.goto('/user/api-keys', { waitUntil: 'networkidle' });
   await byName(page, 'Create an API key').click();
-  await page.getByLabel('API Key Name').fill('Release robot');
+  await page.getByLabel('Name', { exact: true }).fill('Release robot');
 }
 
 /** How to come to what a picture shows. */
@@ -50,7 +50,7 @@ const PAGES = {
   revoke: async (page) => {
     await page.goto('/user/api-keys', { waitUntil: 'networkidle' });
     await byName(page, 'Revoke API key Laptop').click();
-    await page.getByRole('heading', { name: 'Revoke the API key Laptop?' }).waitFor();
+    await page.getByRole('heading', { name: 'Revoke “Laptop”?' }).waitFor();
   },
   key: async (page) => {
     await account(page);
@@ -61,13 +61,13 @@ const PAGES = {
   'add-account': async (page) => {
     await page.goto('/team/service-accounts', { waitUntil: 'networkidle' });
     await byName(page, 'Add Service Account').click();
-    await page.getByLabel('Service Account Name').waitFor();
+    await page.getByLabel('Name', { exact: true }).waitFor();
   },
   account,
   'delete-account': async (page) => {
     await page.goto('/team/service-accounts', { waitUntil: 'networkidle' });
     await byName(page, 'Delete service account Deployer').click();
-    await page.getByRole('heading', { name: 'Delete the service account Deployer?' }).waitFor();
+    await page.getByRole('heading', { name: 'Delete “Deployer”?' }).waitFor();
   },
   members: (page) => page.goto('/team/members', { waitUntil: 'networkidle' }),
   profile: (page) => page.goto('/user/profile', { waitUntil: 'networkidle' }),
@@ -85,15 +85,15 @@ const PAGES = {
   rolled: async (page) => {
     await account(page);
     await page.getByRole('link', { name: 'Agent, Oregon' }).first().click();
-    await page.getByRole('region', { name: 'Roll' }).waitFor();
+    await page.getByRole('region', { name: /^Rotat/ }).waitFor();
   },
   roll: async (page) => {
     await account(page);
     await page.getByRole('link', { name: 'Agent, Frankfurt' }).first().click();
     await page.getByRole('heading', { level: 1, name: 'Agent, Frankfurt' }).waitFor();
     await page.locator('summary[aria-label="More for Agent, Frankfurt"]').click();
-    await byName(page, 'Roll').click();
-    await page.getByRole('heading', { name: 'Roll the API key Agent, Frankfurt' }).waitFor();
+    await byName(page, 'Rotate').click();
+    await page.getByRole('heading', { name: 'Rotate “Agent, Frankfurt”' }).waitFor();
   },
   'extend-roll': async (page) => {
     await account(page);
