@@ -194,7 +194,7 @@ impl Stage {
     }
 }
 
-/// A form in a page's main part.
+/// A form in a page.
 #[derive(Clone, Debug)]
 pub struct Form {
     pub action: String,
@@ -205,10 +205,14 @@ pub struct Form {
 }
 
 impl Form {
-    /// The forms of a page that are posted.
+    /// The forms of a page's main part that are posted.
     pub fn all(page: &str) -> Vec<Self> {
-        let main = page.split("<main").nth(1).unwrap_or_default();
-        main.split("<form ").skip(1).filter(|form| form.contains("method=\"post\"")).map(Self::read).collect()
+        Self::everywhere(page.split("<main").nth(1).unwrap_or_default())
+    }
+
+    /// The forms of a page that are posted, those of its header too.
+    pub fn everywhere(page: &str) -> Vec<Self> {
+        page.split("<form ").skip(1).filter(|form| form.contains("method=\"post\"")).map(Self::read).collect()
     }
 
     fn read(text: &str) -> Self {
