@@ -11,6 +11,7 @@ help:
 	@echo 'make release      the fully optimised binary, target/release/latchkey'
 	@echo 'make test         everything: format, lints, tests on both databases, browser tests'
 	@echo 'make test-clients  the part of it with the real Prefect clients (needs Python 3.8 to 3.10)'
+	@echo 'make soak         2,000 random lives of keys on each database (CASES=…, SEED=…)'
 	@echo 'make check        the quick part of it: format, arrows between crates, dependencies, lints'
 	@echo 'make fmt          format the code'
 	@echo 'make bench        the figures of server/docs/benchmarks.md'
@@ -57,6 +58,15 @@ test:
 .PHONY: test-clients
 test-clients:
 	@end2end/bin/test --clients
+
+# The seed changes from run to run; a failure prints it.
+CASES ?= 2000
+SEED ?= $(shell date +%s)
+.PHONY: soak
+soak:
+	@$(tools) rust
+	LATCHKEY_MODEL_CASES=$(CASES) PROPTEST_RNG_SEED=$(SEED) end2end/bin/postgres \
+	  cargo test --locked --package service --lib tests::model
 
 .PHONY: check
 check:

@@ -10,8 +10,10 @@ use std::{
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use domain::{
-    AccountAct, IssuedKey, KeyAct, Owner, Role, ServiceAccountId, TenantId, UserId,
+    AccountAct, InventoryQuery, IssuedKey, KeyAct, KeyFilter, KeyQuery, Owner, PageRequest, Role, ServiceAccountId,
+    TenantId, UserId,
     api_key::input::{CreateKey, RollKey},
+    page::MAX_LIMIT,
     service_account::input::CreateAccount,
 };
 use proptest::{
@@ -326,15 +328,20 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    /// The list of usable keys holds those that haven't ended, suspended ones too.
-    async fn check_list(&self) -> Checked {
-        let admin = self.stage.services.actors().from_session(self.admin, self.tenant, self.model.now, browser()).await;
-        let mut listed: Vec<_> = self.stage.services.api_keys().visible(&admin.unwrap()).await.unwrap();
-        listed.sort_by_key(|key| key.id);
-        let visible = |key: &usize| !self.model.has_ended(*key) && self.model.keys[*key].owner != Party::Member;
-        let mut expected: Vec<_> = (0..self.issued.len()).filter(visible).map(|key| self.issued[key].key.id).collect();
-        expected.sort_unstable();
-        prop_assert_eq!(listed.into_iter().map(|key| key.id).collect::<Vec<_>>(), expected, "the list of usable keys");
+    /// Every key is in the list of its state, and in no other.
+    async fn check_lists(&self) -> Checked {
+        let operator = self.stage.services.admin().operator(&self.slug).await.unwrap();
+        for filter in [KeyFilter::Active, KeyFilter::Suspended, KeyFilter::Expired, KeyFilter::Revoked] {
+            let page = PageRequest { limit: MAX_LIMIT, ..PageRequest::default() };
+            let query = KeyQuery { filter, page, ..KeyQuery::default() };
+            let listed = self.stage.services.inventory().list(&operator, &query, InventoryQuery::default()).await;
+            let mut listed: Vec<_> = listed.unwrap().items.into_iter().map(|key| key.id).collect();
+            listed.sort_unstable();
+            let keys = self.issued.iter().enumerate().filter(|(key, _)| self.model.filter(*key) == filter);
+            let mut expected: Vec<_> = keys.map(|(_, issued)| issued.key.id).collect();
+            expected.sort_unstable();
+            prop_assert_eq!(listed, expected, "the list {:?}", filter);
+        }
         Ok(())
     }
 }
@@ -359,7 +366,7 @@ async fn play(stage: &Stage, number: u32, steps: &[Step]) -> Checked {
         play.take(step).await?;
         play.check_tokens().await?;
     }
-    play.check_list().await
+    play.check_lists().await
 }
 
 /// The number of sequences, and which.

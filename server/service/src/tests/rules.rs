@@ -2,7 +2,7 @@
 //! the use cases and of storage; `model.rs` compares them with it.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{AccountAct, KeyAct, Role};
+use domain::{AccountAct, KeyAct, KeyFilter, Role};
 
 /// Who owns keys, and who acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,8 +139,17 @@ impl Model {
         !self.has_ended(key) && self.keys[key].suspended_by.is_none() && !self.is_suspended_with_account(key)
     }
 
-    /// Whether a key is revoked or has expired.
-    pub(crate) fn has_ended(&self, key: usize) -> bool {
+    /// The list that a key is in.
+    pub(crate) fn filter(&self, key: usize) -> KeyFilter {
+        match &self.keys[key] {
+            Key { is_revoked: true, .. } => KeyFilter::Revoked,
+            Key { has_expired: true, .. } => KeyFilter::Expired,
+            _ if self.is_good(key) => KeyFilter::Active,
+            _ => KeyFilter::Suspended,
+        }
+    }
+
+    fn has_ended(&self, key: usize) -> bool {
         self.keys[key].is_revoked || self.keys[key].has_expired
     }
 
