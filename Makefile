@@ -36,7 +36,7 @@ release:
 
 .PHONY: quick
 quick:
-	@test -e target/quick/latchkey || echo 'The first build takes about eight minutes on two cores; the following ones take seconds.'
+	@test -e target/quick/latchkey || echo 'The first build takes some ten minutes on two cores; later ones build only what changed.'
 	@$(tools) rust bundle
 	@$(MAKE) --no-print-directory bundle
 	cargo build --locked --profile quick --package server
