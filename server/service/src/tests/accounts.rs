@@ -194,6 +194,7 @@ fn a_suspended_account_suspends_its_keys_and_a_changed_role_holds_at_once() {
         assert!(!stage.is_good(&key).await);
         assert_eq!(code(accounts.suspend(&ada, id).await), ErrorCode::Conflict);
         assert_eq!(code(keys.resume(&ada, key.key.id).await), ErrorCode::Conflict, "the account is what is suspended");
+        assert_eq!(code(keys.suspend(&ada, key.key.id).await), ErrorCode::Conflict, "it is suspended with the account");
         let suspended = domain::KeyQuery { filter: domain::KeyFilter::Suspended, ..domain::KeyQuery::default() };
         assert_eq!(stage.walk(&ada, owner, &suspended).await.len(), 2);
 
