@@ -12,7 +12,7 @@ use axum::{
     extract::{FromRef, FromRequest, Request},
     response::{IntoResponse, Redirect, Response},
 };
-use domain::{ApiError, ErrorCode, Notice, Operation, Secret, audit::Channel, outcome::Reveal};
+use domain::{ApiError, ErrorCode, Notice, Operation, Secret, audit::Channel, outcome::Reveal, user::input::confirm};
 use http::{StatusCode, request::Parts};
 use service::{Actor, Client, Services};
 use tower_sessions::Session;
@@ -80,10 +80,6 @@ pub(crate) struct Form {
     renderer: PageRenderer,
 }
 
-/// The fields that confirm who is signed in.
-const CONFIRM_PASSWORD: &str = "confirm_password";
-const CONFIRM_CODE: &str = "confirm_code";
-
 impl<S: Send + Sync> FromRequest<S> for Form
 where
     PageRenderer: FromRef<S>,
@@ -117,7 +113,7 @@ impl Form {
 
     /// The arguments of a server function, urlencoded: all fields but those of the form itself and of the confirmation.
     pub(crate) fn arguments(&self) -> String {
-        let beside = [field::PAGE, field::THEN, field::TENANT, CONFIRM_PASSWORD, CONFIRM_CODE];
+        let beside = [field::PAGE, field::THEN, field::TENANT, confirm::PASSWORD, confirm::CODE];
         let arguments: Vec<_> = self.fields.0.iter().filter(|(name, _)| !beside.contains(&name.as_str())).collect();
         serde_urlencoded::to_string(arguments).unwrap_or_default()
     }
@@ -172,11 +168,11 @@ impl Form {
     /// # Errors
     /// When nobody is signed in, or the password or code is wrong.
     pub(crate) async fn confirm(&mut self, services: &Services, session: &Session) -> Result<Actor, ApiError> {
-        if self.get(CONFIRM_PASSWORD).is_empty() {
+        if self.get(confirm::PASSWORD).is_empty() {
             return self.actor().cloned();
         }
-        let password = self.secret(CONFIRM_PASSWORD);
-        let actor = services.users().confirm(self.actor()?, &password, self.get(CONFIRM_CODE)).await?;
+        let password = self.secret(confirm::PASSWORD);
+        let actor = services.users().confirm(self.actor()?, &password, self.get(confirm::CODE)).await?;
         sessions::record_confirmation(session, services.now()).await?;
         self.parts.extensions.insert(Caller::Known(Box::new(actor.clone())));
         Ok(actor)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use app::route::Access;
+use app::{api::wire::CONFIRM_PATH, route::Access};
 use axum::{
     Router,
     extract::FromRef,
@@ -94,7 +94,7 @@ fn browser(state: &AppState) -> Router<AppState> {
         .layer(from_fn_with_state(state.services.clone(), sign_in::require_password_first));
     let others = Router::new()
         .route("/fn/{operation}", post(act::call))
-        .route("/user/confirm", post(sign_in::confirm))
+        .route(CONFIRM_PATH, post(sign_in::confirm))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/preferences/theme", post(preferences::set_theme))
         .fallback(pages::not_found);

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{ApiError, KeyId, Operation, outcome::Outcome};
+use crate::{ApiError, FieldError, KeyId, Operation, outcome::Outcome};
 
 /// The arguments of one operation.
 pub trait Input: Clone + Default + Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -39,6 +39,17 @@ pub trait Act: Fields {
 
     /// What a success means for whoever asked: the notice, and what is shown once.
     fn outcome(output: &Self::Output) -> Outcome;
+}
+
+/// What is wrong with a field, if anything.
+pub(crate) fn wrong<T, E: std::fmt::Display>(field: &str, parsed: Result<T, E>) -> Option<FieldError> {
+    parsed.err().map(|error| FieldError { field: field.to_owned(), message: error.to_string() })
+}
+
+/// Refuses all the wrong fields together.
+pub(crate) fn refuse<const N: usize>(wrong: [Option<FieldError>; N]) -> Result<(), ApiError> {
+    let wrong: Vec<_> = wrong.into_iter().flatten().collect();
+    if wrong.is_empty() { Ok(()) } else { Err(ApiError::fields(wrong)) }
 }
 
 /// A value that a form's field holds. Not serde's: the text formats that go with it weigh more in the browser than all

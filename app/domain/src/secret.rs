@@ -21,7 +21,7 @@ pub fn without_tokens(text: &str) -> Cow<'_, str> {
     if kept.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(kept + rest) }
 }
 
-/// Whether an API key's token stands in the text.
+/// Whether the text contains an API key's token.
 pub fn holds_token(text: &str) -> bool {
     first_token(text).is_some()
 }

@@ -1,43 +1,12 @@
 //! From a form's path to the typed function behind it, for the script.
 
 use chrono::{DateTime, Utc};
-use domain::{
-    Outcome,
-    api_key::input::{
-        CancelRoll, ClearKeyPolicy, CreateKey, ExtendRoll, FinishRoll, RenameKey, ResumeKey, RevokeKey, RevokeKeys,
-        RollKey, SetKeyPolicy, SuspendKey, SuspendKeys,
-    },
-    input::Act,
-    service_account::input::{
-        ChangeAccountRole, CreateAccount, DeleteAccount, RenameAccount, ResumeAccount, SuspendAccount,
-    },
-    tenant::input::{CancelInvitation, CreateTenant, InviteMember, RenameTenant},
-    user::input::{
-        ChangeMemberRole, CreateCalendarFeed, EndOtherSessions, EndSession, RemoveMember, RevokeCalendarFeed,
-        SwitchTenant, UpdateProfile,
-    },
-};
-
+use domain::{Outcome, input::Act};
 use leptos::server_fn::ServerFn;
 
 use super::{
     AppError,
     client::{self, Received},
-    key_policies::{ClearKeyPolicyCall, SetKeyPolicyCall},
-    keys::{
-        CancelRollCall, CreateKeyCall, ExtendRollCall, FinishRollCall, RenameKeyCall, ResumeKeyCall, RevokeKeyCall,
-        RevokeKeysCall, RollKeyCall, SuspendKeyCall, SuspendKeysCall,
-    },
-    members::{CancelInvitationCall, ChangeMemberRoleCall, InviteMemberCall, RemoveMemberCall},
-    profile::{
-        CreateCalendarFeedCall, EndOtherSessionsCall, EndSessionCall, RevokeCalendarFeedCall, SwitchTenantCall,
-        UpdateProfileCall,
-    },
-    service_accounts::{
-        ChangeAccountRoleCall, CreateAccountCall, DeleteAccountCall, RenameAccountCall, ResumeAccountCall,
-        SuspendAccountCall,
-    },
-    tenants::{CreateTenantCall, RenameTenantCall},
 };
 
 /// A call that is ready to be made.
@@ -72,7 +41,7 @@ impl Call {
 }
 
 macro_rules! acts {
-    ($($function:ident($input:ty)),* $(,)?) => {
+    ($($input:ty => $function:ty),* $(,)?) => {
         /// Reads a form's fields, checks them with the domain's own rules, and gives the call of its function. `action`: the form's
         /// path; `None` for one that belongs to no function. `get`: the text of a field, empty when it isn't there.
         pub fn prepare(
@@ -94,36 +63,4 @@ fn checked<I: Act>(get: &dyn Fn(&str) -> String, now: DateTime<Utc>) -> Result<I
     Ok(input)
 }
 
-acts! {
-    CreateKeyCall(CreateKey),
-    RollKeyCall(RollKey),
-    RenameKeyCall(RenameKey),
-    SuspendKeyCall(SuspendKey),
-    ResumeKeyCall(ResumeKey),
-    RevokeKeyCall(RevokeKey),
-    FinishRollCall(FinishRoll),
-    ExtendRollCall(ExtendRoll),
-    CancelRollCall(CancelRoll),
-    SuspendKeysCall(SuspendKeys),
-    RevokeKeysCall(RevokeKeys),
-    SetKeyPolicyCall(SetKeyPolicy),
-    ClearKeyPolicyCall(ClearKeyPolicy),
-    CreateAccountCall(CreateAccount),
-    RenameAccountCall(RenameAccount),
-    ChangeAccountRoleCall(ChangeAccountRole),
-    SuspendAccountCall(SuspendAccount),
-    ResumeAccountCall(ResumeAccount),
-    DeleteAccountCall(DeleteAccount),
-    ChangeMemberRoleCall(ChangeMemberRole),
-    RemoveMemberCall(RemoveMember),
-    InviteMemberCall(InviteMember),
-    CancelInvitationCall(CancelInvitation),
-    CreateTenantCall(CreateTenant),
-    RenameTenantCall(RenameTenant),
-    UpdateProfileCall(UpdateProfile),
-    SwitchTenantCall(SwitchTenant),
-    EndSessionCall(EndSession),
-    EndOtherSessionsCall(EndOtherSessions),
-    CreateCalendarFeedCall(CreateCalendarFeed),
-    RevokeCalendarFeedCall(RevokeCalendarFeed),
-}
+with_acts!(acts);

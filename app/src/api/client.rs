@@ -7,7 +7,11 @@ use send_wrapper::SendWrapper;
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::JsValue;
 
-use super::{error::AppError, json, wire::TENANT_HEADER};
+use super::{
+    error::AppError,
+    json,
+    wire::{CONFIRM_PATH, TENANT_HEADER},
+};
 use crate::transport;
 
 /// An answer's JSON.
@@ -42,7 +46,7 @@ pub fn read<I: Serialize>(path: &str, input: &I) -> Answer {
 /// # Errors
 /// The service's refusal; [`AppError::Transport`] when no answer came.
 pub async fn confirm(fields: &str) -> Result<(), AppError> {
-    post("/user/confirm", transport::FORM, fields.to_owned()).await.map(drop)
+    post(CONFIRM_PATH, transport::FORM, fields.to_owned()).await.map(drop)
 }
 
 fn post(path: &str, kind: &'static str, body: String) -> Answer {

@@ -4,6 +4,46 @@
 //! same functions on the server; the script calls them through `client`; a browser without script posts its forms to
 //! them. What holds secrets (passwords, codes, the tokens of links) stays a plain form.
 
+/// Gives a macro every act: its input, and the function that takes it. The script finds the function of a form by this list.
+#[macro_export]
+macro_rules! with_acts {
+    ($give:ident) => {
+        $give! {
+            domain::api_key::input::CreateKey => $crate::api::keys::CreateKeyCall,
+            domain::api_key::input::RollKey => $crate::api::keys::RollKeyCall,
+            domain::api_key::input::RenameKey => $crate::api::keys::RenameKeyCall,
+            domain::api_key::input::SuspendKey => $crate::api::keys::SuspendKeyCall,
+            domain::api_key::input::ResumeKey => $crate::api::keys::ResumeKeyCall,
+            domain::api_key::input::RevokeKey => $crate::api::keys::RevokeKeyCall,
+            domain::api_key::input::FinishRoll => $crate::api::keys::FinishRollCall,
+            domain::api_key::input::ExtendRoll => $crate::api::keys::ExtendRollCall,
+            domain::api_key::input::CancelRoll => $crate::api::keys::CancelRollCall,
+            domain::api_key::input::SuspendKeys => $crate::api::keys::SuspendKeysCall,
+            domain::api_key::input::RevokeKeys => $crate::api::keys::RevokeKeysCall,
+            domain::api_key::input::SetKeyPolicy => $crate::api::key_policies::SetKeyPolicyCall,
+            domain::api_key::input::ClearKeyPolicy => $crate::api::key_policies::ClearKeyPolicyCall,
+            domain::service_account::input::CreateAccount => $crate::api::service_accounts::CreateAccountCall,
+            domain::service_account::input::RenameAccount => $crate::api::service_accounts::RenameAccountCall,
+            domain::service_account::input::ChangeAccountRole => $crate::api::service_accounts::ChangeAccountRoleCall,
+            domain::service_account::input::SuspendAccount => $crate::api::service_accounts::SuspendAccountCall,
+            domain::service_account::input::ResumeAccount => $crate::api::service_accounts::ResumeAccountCall,
+            domain::service_account::input::DeleteAccount => $crate::api::service_accounts::DeleteAccountCall,
+            domain::user::input::ChangeMemberRole => $crate::api::members::ChangeMemberRoleCall,
+            domain::user::input::RemoveMember => $crate::api::members::RemoveMemberCall,
+            domain::tenant::input::InviteMember => $crate::api::members::InviteMemberCall,
+            domain::tenant::input::CancelInvitation => $crate::api::members::CancelInvitationCall,
+            domain::tenant::input::CreateTenant => $crate::api::tenants::CreateTenantCall,
+            domain::tenant::input::RenameTenant => $crate::api::tenants::RenameTenantCall,
+            domain::user::input::UpdateProfile => $crate::api::profile::UpdateProfileCall,
+            domain::user::input::SwitchTenant => $crate::api::profile::SwitchTenantCall,
+            domain::user::input::EndSession => $crate::api::profile::EndSessionCall,
+            domain::user::input::EndOtherSessions => $crate::api::profile::EndOtherSessionsCall,
+            domain::user::input::CreateCalendarFeed => $crate::api::profile::CreateCalendarFeedCall,
+            domain::user::input::RevokeCalendarFeed => $crate::api::profile::RevokeCalendarFeedCall,
+        }
+    };
+}
+
 mod audit_log;
 mod key_policies;
 mod keys;

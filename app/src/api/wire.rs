@@ -10,8 +10,12 @@ pub mod field {
     pub const TENANT: &str = "in_tenant";
 }
 
-/// Stands in a page for a secret that the page doesn't know yet: the script puts in what an act reveals. No secret holds it.
+/// A page's placeholder for a secret that isn't known yet: the script replaces it with what an act reveals. No secret contains
+/// these characters.
 pub const SECRET_PLACEHOLDER: &str = "{secret}";
+
+/// Where the script confirms who is signed in, before it calls a function.
+pub const CONFIRM_PATH: &str = "/user/confirm";
 
 /// The header in which the script names the tenant that its page shows.
 pub const TENANT_HEADER: &str = "x-latchkey-tenant";

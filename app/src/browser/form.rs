@@ -1,6 +1,6 @@
 //! Forms of server functions: checked at their fields, sent to the typed function, and its outcome shown.
 
-use domain::{ApiError, ErrorCode, Outcome, outcome::Reveal};
+use domain::{ApiError, ErrorCode, Outcome, outcome::Reveal, user::input::confirm};
 use leptos::{prelude::*, task::spawn_local};
 use wasm_bindgen::JsCast;
 use web_sys::{
@@ -158,7 +158,7 @@ fn put_error(form: &HtmlFormElement, name: &str, message: &str) -> bool {
     if let Some(input) = find::<Element>(form, &format!("[name={name}]")) {
         input.set_attribute("aria-invalid", "true").ok();
         // A wrong password or code is typed again as a whole.
-        if let Some(input) = input.dyn_ref::<HtmlInputElement>().filter(|_| name.starts_with("confirm_")) {
+        if let Some(input) = input.dyn_ref::<HtmlInputElement>().filter(|_| confirm::FIELDS.contains(&name)) {
             input.set_value("");
         }
     }
@@ -209,7 +209,7 @@ pub fn fields_of(form: &HtmlFormElement) -> Option<String> {
 /// The fields that confirm who is signed in; none, where the form has none or nothing was typed.
 fn confirmation_of(form: &HtmlFormElement) -> Option<String> {
     let fields = UrlSearchParams::new().ok()?;
-    for name in ["confirm_password", "confirm_code"] {
+    for name in confirm::FIELDS {
         let value = value_of(form, name);
         if !value.is_empty() {
             fields.set(name, &value);

@@ -1,9 +1,9 @@
 //! A page that asks before something is done, and the page in its place when it can't be done.
 
-use domain::{ErrorCode, input::Act};
+use domain::{ErrorCode, input::Act, user::input::confirm};
 use leptos::prelude::*;
 
-use super::{act_form::act_form, as_code::CodeFold, confirm_fields::CONFIRM_FIELDS, field::FormError};
+use super::{act_form::act_form, as_code::CodeFold, field::FormError};
 use crate::{as_code::AsCode, request::RequestContext};
 
 /// A question with a button.
@@ -47,7 +47,7 @@ impl Card {
             <div class="card" data-light="">
                 <h1 id="card-title">{self.title}</h1>
                 {self.words}
-                <FormError error fields=&CONFIRM_FIELDS />
+                <FormError error fields=&confirm::FIELDS />
                 {form(contents.into_any())}
                 <CodeFold code=self.code public_url=request.public_url.clone() />
             </div>

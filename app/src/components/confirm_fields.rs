@@ -1,13 +1,10 @@
 //! "Confirm that it is you": where something is made or revealed that lasts, and the sign-in is old.
 
-use domain::ApiError;
+use domain::{ApiError, user::input::confirm};
 use leptos::prelude::*;
 
 use super::field::Field;
 use crate::request::RequestContext;
-
-/// The names of the fields, for those who show what is wrong at none of them.
-pub const CONFIRM_FIELDS: [&str; 2] = ["confirm_password", "confirm_code"];
 
 /// The fields; nothing while the sign-in is fresh, unless what came in them was wrong all the same.
 ///
@@ -16,7 +13,7 @@ pub const CONFIRM_FIELDS: [&str; 2] = ["confirm_password", "confirm_code"];
 pub async fn confirm_fields(request: &RequestContext) -> Result<AnyView, ApiError> {
     let actor = request.actor()?;
     let (is_fresh, error) = (request.services.is_fresh(actor), request.form.error.clone());
-    let is_wrong = error.as_ref().is_some_and(|error| CONFIRM_FIELDS.iter().any(|field| error.at(field).is_some()));
+    let is_wrong = error.as_ref().is_some_and(|error| confirm::FIELDS.iter().any(|field| error.at(field).is_some()));
     if is_fresh && !is_wrong {
         return Ok(().into_any());
     }
@@ -29,12 +26,12 @@ pub async fn confirm_fields(request: &RequestContext) -> Result<AnyView, ApiErro
     let has_second_factor = request.services.second_factors().state(actor).await?.enabled_at.is_some();
     let error = Signal::stored(error);
     let code = has_second_factor.then(|| {
-        view! { <Field name="confirm_code" label="Code of your second factor" hint="From the app, or a recovery code." autocomplete="one-time-code" required=required error /> }
+        view! { <Field name=confirm::CODE label="Code of your second factor" hint="From the app, or a recovery code." autocomplete="one-time-code" required=required error /> }
     });
     Ok(view! {
         <fieldset class="confirm">
             <legend>"Confirm that it is you"</legend>
-            <Field name="confirm_password" label="Your password" kind="password" hint=hint autocomplete="current-password" required=required error />
+            <Field name=confirm::PASSWORD label="Your password" kind="password" hint=hint autocomplete="current-password" required=required error />
             {code}
         </fieldset>
     }

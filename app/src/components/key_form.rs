@@ -1,6 +1,6 @@
 //! The fields that make a key.
 
-use domain::{ApiError, TenantId, api_key::expiry::ExpiryChoice};
+use domain::{ApiError, TenantId, api_key::expiry::ExpiryChoice, user::input::confirm};
 use leptos::prelude::*;
 
 use super::{
@@ -51,7 +51,7 @@ pub fn KeyFields(
         }
     });
     view! {
-        <FormError error fields=&["name", "expires_at", "tenant_id", "confirm_password", "confirm_code"] />
+        <FormError error fields=&["name", "expires_at", "tenant_id", confirm::PASSWORD, confirm::CODE] />
         <Field name="name" label="Name" value=typed.name hint="For example “GitHub Actions, production”." autofocus=true error />
         <ExpiryField choices choice=typed.expiry date=typed.date error />
         {choose}

@@ -17,7 +17,6 @@ pub mod icon;
 pub mod key_form;
 pub mod key_table;
 pub mod last_use;
-pub mod place;
 pub mod reveal;
 pub mod revealed_link;
 pub mod revoke_key;

@@ -10,6 +10,7 @@ use domain::{
     },
     service_account::input::GetAccount,
     time::date_text,
+    user::input::confirm,
 };
 use leptos::prelude::*;
 
@@ -22,7 +23,7 @@ use crate::{
         address::from_address,
         as_code::CodeFold,
         card::{Card, unfit_card},
-        confirm_fields::{CONFIRM_FIELDS, confirm_fields},
+        confirm_fields::confirm_fields,
         field::{Field, FormError},
         reveal::{reveal_card, reveal_template},
         revoke_key::{RevokeWords, STOPS, UseWords, stop_words, subject},
@@ -243,7 +244,7 @@ fn roll_page(
     let life = new_life(key, end, now);
     let hidden = [("key", key.id.to_string()), ("idempotency_key", request.idempotency_key())];
     let contents = view! {
-        <FormError error fields=&CONFIRM_FIELDS />
+        <FormError error fields=&confirm::FIELDS />
         {overlap_field(&GracePeriod::CHOICES, chosen)}
         <div class="field first-use"><label for="wait">"But no longer than"</label><select id="wait" name="wait">{options.into_iter().collect_view()}</select></div>
         {confirm}

@@ -6,7 +6,7 @@ use domain::{
     Recent, Role, UserId,
     api_key::input::ListTenantKeys,
     tenant::input::{CancelInvitation, InviteMember, ListInvitations},
-    user::input::{ChangeMemberRole, ListMembers, RemoveMember},
+    user::input::{ChangeMemberRole, ListMembers, RemoveMember, confirm},
 };
 use leptos::prelude::*;
 use service::offers;
@@ -165,7 +165,7 @@ pub async fn invite(request: RequestContext) -> Result<AnyView, ApiError> {
     let code = request.code(None)?;
     let example = AsCode::invite(&code, &email, if role.is_empty() { Role::User.as_str() } else { &role });
     let contents = view! {
-        <FormError error fields=&["email", "role", "confirm_password", "confirm_code"] />
+        <FormError error fields=&["email", "role", confirm::PASSWORD, confirm::CODE] />
         <Field name="email" label="E-mail" kind="email" value=email hint="Only this person can use the link." autofocus=true error />
         <RoleField value=role error />
         {confirm_fields(&request).await?}

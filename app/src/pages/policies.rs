@@ -244,8 +244,8 @@ fn preview_view(
     });
     let seen_from = if input.from.is_empty() { PREVIEWED_AT_ONCE.to_owned() } else { input.from.clone() };
     view! {
-        <section class="roll" aria-labelledby="touches-title">
-            <h2 id="touches-title">"Affected keys"</h2>
+        <section class="roll" aria-labelledby="affected-title">
+            <h2 id="affected-title">"Affected keys"</h2>
             <p>{affected_words(policy.kind, count)}</p>
             <ul class="plain-list">{rows.collect_view()}{more}</ul>
             <p>{effect_words(&policy, now)}</p>

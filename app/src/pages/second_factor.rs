@@ -2,14 +2,14 @@
 //! plain forms.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use domain::{ApiError, ErrorCode, Secret};
+use domain::{ApiError, ErrorCode, Secret, user::input::confirm};
 use leptos::prelude::*;
 use service::Enrolment;
 
 use crate::{
     components::{
         card::unfit_card,
-        confirm_fields::{CONFIRM_FIELDS, confirm_fields},
+        confirm_fields::confirm_fields,
         field::{Field, FormError},
     },
     request::RequestContext,
@@ -73,7 +73,7 @@ async fn ask(
             <h1 id="card-title">{title}</h1>
             <p>{words}</p>
             <form method="post" action=action>
-                <FormError error fields=&CONFIRM_FIELDS />
+                <FormError error fields=&confirm::FIELDS />
                 {confirm}
                 <div class="buttons"><a class="button" href=PROFILE data-close="">"Cancel"</a><button type="submit" class=class>{button}</button></div>
             </form>
@@ -100,7 +100,7 @@ async fn enable(request: &RequestContext) -> Result<AnyView, ApiError> {
             <h1 id="card-title">{title}</h1>
             {secret}
             <form method="post" action=format!("{PATH}/enable")>
-                <FormError error fields=&["code", "confirm_password", "confirm_code"] />
+                <FormError error fields=&["code", confirm::PASSWORD, confirm::CODE] />
                 <Field name="code" label="Code" hint="Six digits." autocomplete="one-time-code" autofocus=true error />
                 {confirm}
                 <div class="buttons"><a class="button" href=PROFILE data-close="">"Cancel"</a><button type="submit" class="button primary">"Turn on"</button></div>

@@ -12,6 +12,7 @@ use domain::{
             SuspendAccount,
         },
     },
+    user::input::confirm,
 };
 use leptos::prelude::*;
 
@@ -125,7 +126,7 @@ pub async fn new_account(request: RequestContext) -> Result<AnyView, ApiError> {
     let example = AsCode::create_account(&code, &name, role.parse().unwrap_or(Role::TenantAdmin).as_str());
     let hidden = [("idempotency_key", request.idempotency_key())];
     let contents = view! {
-        <FormError error fields=&["name", "role", "confirm_password", "confirm_code"] />
+        <FormError error fields=&["name", "role", confirm::PASSWORD, confirm::CODE] />
         <Field name="name" label="Name" value=name hint="For example “deployer” or “nightly reports”." autofocus=true error />
         <RoleField value=role error />
         {confirm}

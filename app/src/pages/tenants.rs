@@ -4,7 +4,7 @@ use domain::{
     ApiError, Invitation, Role,
     api_key::input::ListKeyPolicies,
     tenant::input::{CreateTenant, RenameTenant},
-    user::input::GetViewer,
+    user::input::{GetViewer, confirm},
 };
 use leptos::prelude::*;
 
@@ -85,7 +85,7 @@ pub async fn new_tenant(request: RequestContext) -> Result<AnyView, ApiError> {
     let (name, slug) = (request.typed("name"), request.typed("slug"));
     let example = AsCode::create_tenant(&name, &slug);
     let contents = view! {
-        <FormError error fields=&["name", "slug", "confirm_password", "confirm_code"] />
+        <FormError error fields=&["name", "slug", confirm::PASSWORD, confirm::CODE] />
         <Field name="name" label="Tenant name" value=name hint="For example “Acme Robotics”." autocomplete="organization" autofocus=true error />
         <Field name="slug" label="Slug" value=slug hint="Used in scripts and the CLI, e.g. acme." error />
         {confirm}

@@ -2,28 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use app::api::wire::field;
 use domain::{
     Operation,
-    api_key::input::{
-        CancelRoll, ClearKeyPolicy, CreateKey, ExtendRoll, FinishRoll, RenameKey, ResumeKey, RevokeKey, RevokeKeys,
-        RollKey, SetKeyPolicy, SuspendKey, SuspendKeys,
-    },
-    input::Act,
-    service_account::input::{
-        ChangeAccountRole, CreateAccount, DeleteAccount, RenameAccount, ResumeAccount, SuspendAccount,
-    },
-    tenant::input::{CancelInvitation, CreateTenant, InviteMember, RenameTenant},
-    user::input::{
-        ChangeMemberRole, CreateCalendarFeed, EndOtherSessions, EndSession, RemoveMember, RevokeCalendarFeed,
-        SwitchTenant, UpdateProfile,
-    },
+    input::{Fields, Input},
+    user::input::confirm,
 };
 use http::StatusCode;
 
 use crate::support::{Form, PASSWORD, Stage, on_both};
 
 /// What a form sends beside the arguments of its function.
-const OF_THE_FORM: [&str; 5] = ["page", "then", "in_tenant", "confirm_password", "confirm_code"];
+const OF_THE_FORM: [&str; 5] = [field::PAGE, field::THEN, field::TENANT, confirm::PASSWORD, confirm::CODE];
 
 /// What no form of this test's site posts: the instants that programs send in place of a form's choices, and the name that
 /// confirms the deletion of an account which was used lately.
@@ -32,45 +22,15 @@ const NOT_POSTED: [&str; 3] = ["expires_at", "deadline", "confirmation"];
 /// The most pages that the test opens: more than the site of the test has.
 const MOST_PAGES: usize = 400;
 
-fn field_names<I: Act>() -> (Operation, &'static [&'static str]) {
-    (I::OPERATION, I::FIELDS)
+macro_rules! fields_of {
+    ($($input:ty => $function:ty),* $(,)?) => {
+        vec![$((<$input as Input>::OPERATION, <$input as Fields>::FIELDS)),*]
+    };
 }
 
 /// The operations that a form asks for, with the fields that each reads.
 fn operations() -> Vec<(Operation, &'static [&'static str])> {
-    vec![
-        field_names::<CreateKey>(),
-        field_names::<RollKey>(),
-        field_names::<RenameKey>(),
-        field_names::<SuspendKey>(),
-        field_names::<ResumeKey>(),
-        field_names::<RevokeKey>(),
-        field_names::<FinishRoll>(),
-        field_names::<ExtendRoll>(),
-        field_names::<CancelRoll>(),
-        field_names::<SuspendKeys>(),
-        field_names::<RevokeKeys>(),
-        field_names::<SetKeyPolicy>(),
-        field_names::<ClearKeyPolicy>(),
-        field_names::<CreateAccount>(),
-        field_names::<RenameAccount>(),
-        field_names::<ChangeAccountRole>(),
-        field_names::<SuspendAccount>(),
-        field_names::<ResumeAccount>(),
-        field_names::<DeleteAccount>(),
-        field_names::<ChangeMemberRole>(),
-        field_names::<RemoveMember>(),
-        field_names::<InviteMember>(),
-        field_names::<CancelInvitation>(),
-        field_names::<CreateTenant>(),
-        field_names::<RenameTenant>(),
-        field_names::<UpdateProfile>(),
-        field_names::<EndSession>(),
-        field_names::<EndOtherSessions>(),
-        field_names::<CreateCalendarFeed>(),
-        field_names::<RevokeCalendarFeed>(),
-        field_names::<SwitchTenant>(),
-    ]
+    app::with_acts!(fields_of)
 }
 
 /// The paths that a page links to, without the filters of its own lists.

@@ -1,11 +1,10 @@
 //! The arguments of the operations on keys.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use uuid::Uuid;
 
 use super::{
     act::KeyAct,
-    expiry::{Expiry, ExpiryChoice, utc_date},
+    expiry::{Expiry, ExpiryChoice, ExpiryError, utc_date},
     key::ApiKey,
     policy::{KeyPolicy, PolicyPreview},
     query::{InventoryQuery, KeyQuery},
@@ -13,8 +12,8 @@ use super::{
     view::CreatedKey,
 };
 use crate::{
-    ApiError, ErrorCode, FieldError, KeyId, Name, Owner, Page, TenantId, Usage,
-    input::{Act, Changed, KeyIds, forms, inputs},
+    ApiError, ErrorCode, KeyId, Name, Owner, Page, TenantId, Usage,
+    input::{Act, Changed, KeyIds, forms, inputs, refuse, wrong},
     outcome::{Notice, Outcome, Reveal},
 };
 
@@ -176,34 +175,27 @@ impl BulkOutcome {
     }
 }
 
-/// Collects the messages of the fields that are wrong.
-fn all<const N: usize>(checks: [(&str, Option<String>); N]) -> Result<(), ApiError> {
-    let wrong = checks
-        .into_iter()
-        .filter_map(|(field, message)| Some(FieldError { field: field.to_owned(), message: message? }));
-    let wrong: Vec<_> = wrong.collect();
-    if wrong.is_empty() { Ok(()) } else { Err(ApiError::fields(wrong)) }
-}
-
 impl CreateKey {
     /// When the key will expire; never, when `None`.
     ///
     /// # Errors
     /// A field error at `expires_at`.
     pub fn expiry(&self, now: DateTime<Utc>) -> Result<Option<Expiry>, ApiError> {
-        let refuse = |error: super::expiry::ExpiryError| ApiError::field("expires_at", error.to_string());
+        self.parse_expiry(now).map_err(|error| ApiError::field("expires_at", error.to_string()))
+    }
+
+    fn parse_expiry(&self, now: DateTime<Utc>) -> Result<Option<Expiry>, ExpiryError> {
         if let Some(choice) = self.expiry {
-            let at = choice.instant(utc_date(&self.date), now).map_err(refuse)?;
-            return at.map(|at| Expiry::at(at, now)).transpose().map_err(refuse);
+            let at = choice.instant(utc_date(&self.date), now)?;
+            return at.map(|at| Expiry::at(at, now)).transpose();
         }
-        self.expires_at.as_deref().map(|text| Expiry::parse(text, now)).transpose().map_err(refuse)
+        self.expires_at.as_deref().map(|text| Expiry::parse(text, now)).transpose()
     }
 }
 
 impl Act for CreateKey {
     fn check(&self, now: DateTime<Utc>) -> Result<(), ApiError> {
-        let name = Name::parse(&self.name).err().map(|error| error.to_string());
-        all([("name", name), ("expires_at", self.expiry(now).err().map(|error| error.message))])
+        refuse([wrong("name", Name::parse(&self.name)), wrong("expires_at", self.parse_expiry(now))])
     }
 
     fn outcome(created: &CreatedKey) -> Outcome {
@@ -224,7 +216,7 @@ impl RollKey {
     /// A field error at `overlap` or `deadline`.
     pub fn grace_period(&self, now: DateTime<Utc>) -> Result<GracePeriod, ApiError> {
         let code = if self.overlap.is_empty() { GracePeriod::DEFAULT } else { &self.overlap };
-        let malformed = |_| ApiError::field("deadline", super::expiry::ExpiryError::Malformed.to_string());
+        let malformed = |_| ApiError::field("deadline", ExpiryError::Malformed.to_string());
         let deadline = match (self.wait, self.deadline.as_deref()) {
             (Some(days), _) => Some(now + TimeDelta::days(i64::from(days.clamp(1, 90)))),
             (None, Some(text)) => {
@@ -251,7 +243,7 @@ impl Act for RollKey {
 
 impl Act for RenameKey {
     fn check(&self, _: DateTime<Utc>) -> Result<(), ApiError> {
-        all([("name", Name::parse(&self.name).err().map(|error| error.to_string()))])
+        refuse([wrong("name", Name::parse(&self.name))])
     }
 
     fn outcome(key: &Changed) -> Outcome {
@@ -346,15 +338,6 @@ impl Act for ClearKeyPolicy {
     fn outcome(policy: &Changed) -> Outcome {
         Notice::named(crate::Operation::ClearPolicy, policy.name.clone()).into()
     }
-}
-
-/// The UUID of an idempotency key; none for an absent one.
-///
-/// # Errors
-/// `BAD_USER_INPUT` when the text is no UUID.
-pub fn idempotency_uuid(text: Option<&str>) -> Result<Option<Uuid>, ApiError> {
-    let malformed = |_| ApiError::new(ErrorCode::BadUserInput, "This form has expired. Reload and try again.");
-    text.filter(|text| !text.is_empty()).map(Uuid::try_parse).transpose().map_err(malformed)
 }
 
 #[cfg(test)]

@@ -14,11 +14,11 @@ pub enum KeyFilter {
     Active,
     /// Those that verify now, and end within [`EXPIRING_SOON`].
     ExpiringSoon,
-    /// Over by time.
+    /// Past their expiry.
     Expired,
-    /// Stopped for now.
+    /// Stopped until they are resumed.
     Suspended,
-    /// Over for good.
+    /// Stopped permanently.
     Revoked,
     /// Every one.
     All,

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::{account::ServiceAccount, act::AccountAct, query::AccountQuery};
 use crate::{
     ApiError, Name, Operation, Page, Role, ServiceAccountId,
-    input::{Act, Changed, forms, inputs},
+    input::{Act, Changed, forms, inputs, refuse, wrong},
     outcome::{Notice, Outcome},
 };
 
@@ -65,17 +65,13 @@ inputs! {
     }
 }
 
-fn check_name(name: &str) -> Result<(), ApiError> {
-    Name::parse(name).map(drop).map_err(|error| ApiError::field("name", error.to_string()))
-}
-
 fn noticed(act: AccountAct, account: &Changed) -> Outcome {
     Notice::named(act.operation(), account.name.clone()).into()
 }
 
 impl Act for CreateAccount {
     fn check(&self, _: DateTime<Utc>) -> Result<(), ApiError> {
-        check_name(&self.name)
+        refuse([wrong("name", Name::parse(&self.name))])
     }
 
     fn outcome(account: &Changed) -> Outcome {
@@ -86,7 +82,7 @@ impl Act for CreateAccount {
 
 impl Act for RenameAccount {
     fn check(&self, _: DateTime<Utc>) -> Result<(), ApiError> {
-        check_name(&self.name)
+        refuse([wrong("name", Name::parse(&self.name))])
     }
 
     fn outcome(account: &Changed) -> Outcome {

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::{Slug, Tenant, chosen_role, invitation::Invitation};
 use crate::{
-    ApiError, Email, FieldError, InvitationId, Name, Operation, Role,
-    input::{Act, Changed, forms, inputs},
+    ApiError, Email, InvitationId, Name, Operation, Role,
+    input::{Act, Changed, forms, inputs, refuse, wrong},
     outcome::{IssuedLink, Notice, Outcome, Reveal},
 };
 
@@ -43,20 +43,9 @@ inputs! {
     ListInvitations for ListInvitations -> Vec<Invitation> {}
 }
 
-fn field(name: &str, error: Option<String>) -> Option<FieldError> {
-    error.map(|message| FieldError { field: name.to_owned(), message })
-}
-
-fn all(wrong: [Option<FieldError>; 2]) -> Result<(), ApiError> {
-    let wrong: Vec<_> = wrong.into_iter().flatten().collect();
-    if wrong.is_empty() { Ok(()) } else { Err(ApiError::fields(wrong)) }
-}
-
 impl Act for CreateTenant {
     fn check(&self, _: DateTime<Utc>) -> Result<(), ApiError> {
-        let name = Name::parse(&self.name).err().map(|error| error.to_string());
-        let slug = Slug::parse(&self.slug).err().map(|error| error.to_string());
-        all([field("name", name), field("slug", slug)])
+        refuse([wrong("name", Name::parse(&self.name)), wrong("slug", Slug::parse(&self.slug))])
     }
 
     fn outcome(tenant: &Changed) -> Outcome {
@@ -67,7 +56,7 @@ impl Act for CreateTenant {
 
 impl Act for RenameTenant {
     fn check(&self, _: DateTime<Utc>) -> Result<(), ApiError> {
-        all([field("name", Name::parse(&self.name).err().map(|error| error.to_string())), None])
+        refuse([wrong("name", Name::parse(&self.name))])
     }
 
     fn outcome(tenant: &Changed) -> Outcome {
@@ -77,8 +66,7 @@ impl Act for RenameTenant {
 
 impl Act for InviteMember {
     fn check(&self, _: DateTime<Utc>) -> Result<(), ApiError> {
-        let email = Email::parse(&self.email).err().map(|error| error.to_string());
-        all([field("email", email), field("role", chosen_role(self.role).err().map(|error| error.message))])
+        refuse([wrong("email", Email::parse(&self.email)), wrong("role", chosen_role(self.role))])
     }
 
     fn outcome(issued: &IssuedLink) -> Outcome {

@@ -5,9 +5,20 @@ use chrono::{DateTime, Utc};
 use super::{Member, MemberQuery, Viewer, act::MemberAct, session::BrowserSession};
 use crate::{
     ApiError, Name, Operation, Page, Role, SessionId, TenantId, UserId,
-    input::{Act, Changed, forms, inputs},
+    input::{Act, Changed, forms, inputs, refuse, wrong},
     outcome::{IssuedLink, Notice, Outcome, Reveal},
 };
+
+/// The names of the fields that confirm who is signed in. They come beside the arguments of what asks for it, and its errors
+/// stand at them.
+pub mod confirm {
+    /// The password.
+    pub const PASSWORD: &str = "confirm_password";
+    /// The code of the second factor, or a recovery code.
+    pub const CODE: &str = "confirm_code";
+    /// All of them.
+    pub const FIELDS: [&str; 2] = [PASSWORD, CODE];
+}
 
 forms! {
     /// Give a member another role.
@@ -83,7 +94,7 @@ impl Act for RemoveMember {
 
 impl Act for UpdateProfile {
     fn check(&self, _: DateTime<Utc>) -> Result<(), ApiError> {
-        Name::parse(&self.name).map(drop).map_err(|error| ApiError::field("name", error.to_string()))
+        refuse([wrong("name", Name::parse(&self.name))])
     }
 
     fn outcome(profile: &Changed) -> Outcome {

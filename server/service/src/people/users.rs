@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::{
     ApiError, BrowserSession, Email, Name, Operation, Secret, SessionId, Tenant, TenantId, User, UserId, Viewer,
+    user::input::confirm,
 };
 
 use super::{
@@ -119,7 +120,7 @@ impl Users<'_> {
     /// for a key.
     pub async fn confirm(&self, actor: &Actor, password: &Secret, code: &str) -> Result<Actor> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::ConfirmSignIn).await?;
-        self.check_password(user, password, "confirm_password", &entry).await?;
+        self.check_password(user, password, confirm::PASSWORD, &entry).await?;
         if self.second_factors().is_enabled(user).await?
             && let Err(error) = self.second_factors().check(user, code).await
         {
@@ -128,7 +129,7 @@ impl Users<'_> {
             }
             return Err(match error {
                 Error::Api(refusal) if refusal.at("code").is_some() => {
-                    ApiError::field("confirm_code", refusal.message).into()
+                    ApiError::field(confirm::CODE, refusal.message).into()
                 }
                 other => other,
             });

@@ -102,35 +102,42 @@ pub(crate) async fn add_refusals(tx: &mut Tx, hour: i64, reason: &str, refusals:
     Ok(())
 }
 
+/// Sets the three columns of a key's last use or last refusal, unless they hold a later one.
+macro_rules! update_last {
+    ($tx:expr, $id:expr, $last:expr, $what:literal) => {
+        change!(
+            $tx,
+            sqlx::query(concat!(
+                "UPDATE api_keys SET last_",
+                $what,
+                "_at = $2, last_",
+                $what,
+                "_address = $3, last_",
+                $what,
+                "_agent = $4 \
+                 WHERE id = $1 AND (last_",
+                $what,
+                "_at IS NULL OR last_",
+                $what,
+                "_at < $2)"
+            ))
+            .bind($id.0)
+            .bind(micros($last.at))
+            .bind($last.address.as_deref())
+            .bind($last.user_agent.as_deref())
+        )?
+    };
+}
+
 /// Records a key's last use, unless a later one is recorded already.
 pub(crate) async fn update_last_use(tx: &mut Tx, id: KeyId, last: &LastUse) -> Result<()> {
-    change!(
-        tx,
-        sqlx::query(
-            "UPDATE api_keys SET last_used_at = $2, last_used_address = $3, last_used_agent = $4 \
-             WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)"
-        )
-        .bind(id.0)
-        .bind(micros(last.at))
-        .bind(last.address.as_deref())
-        .bind(last.user_agent.as_deref())
-    )?;
+    update_last!(tx, id, last, "used");
     Ok(())
 }
 
 /// Records a key's last refusal, unless a later one is recorded already.
 pub(crate) async fn update_last_refusal(tx: &mut Tx, id: KeyId, last: &LastUse) -> Result<()> {
-    change!(
-        tx,
-        sqlx::query(
-            "UPDATE api_keys SET last_refused_at = $2, last_refused_address = $3, last_refused_agent = $4 \
-             WHERE id = $1 AND (last_refused_at IS NULL OR last_refused_at < $2)"
-        )
-        .bind(id.0)
-        .bind(micros(last.at))
-        .bind(last.address.as_deref())
-        .bind(last.user_agent.as_deref())
-    )?;
+    update_last!(tx, id, last, "refused");
     Ok(())
 }
 
