@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{KeyId, LastUse, Operation, Owner, ServiceAccount, ServiceAccountId};
 
+pub use crate::access::rights;
 use crate::{
     Services,
     access::{Target, WritePermit, authorize_write},

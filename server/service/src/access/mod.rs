@@ -4,6 +4,8 @@ mod actor;
 mod authorization;
 mod fresh_sign_in;
 mod permit;
+#[cfg(any(test, feature = "testing"))]
+pub mod rights;
 
 pub(crate) use actor::OPERATOR;
 pub use actor::{Actor, Client, Principal};
