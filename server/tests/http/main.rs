@@ -7,5 +7,6 @@ mod forms;
 mod graphql;
 mod parity;
 mod rest;
+mod rights;
 mod support;
 mod tenant;

@@ -1,0 +1,379 @@
+//! Rights through every adapter: each act by each kind of actor and role, as a server function's call, as a form and by GraphQL.
+//! What is expected stands in the table that holds the rule itself.
+
+use domain::{Operation, Owner, Role, Secret, ServiceAccountId, UserId, input::Input};
+use http::StatusCode;
+use serde_json::{Value, json};
+use service::{AdminOwner, testing::rights};
+
+use crate::support::{PASSWORD, Stage, on_both};
+
+macro_rules! operations_of {
+    ($($input:ty => $function:ty),* $(,)?) => {
+        [$(<$input as Input>::OPERATION),*]
+    };
+}
+
+/// How a request comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Adapter {
+    Script,
+    Form,
+    GraphQl,
+}
+
+/// What an act is about.
+struct Subject {
+    is_there: bool,
+    owner: Owner,
+    /// Keys for acts of which each needs one that isn't revoked, and one for the others.
+    keys: Vec<String>,
+}
+
+/// Who asks.
+struct Caller {
+    who: &'static str,
+    role: Role,
+    cookie: String,
+    token: String,
+}
+
+/// The site with everybody in it.
+struct House {
+    stage: Stage,
+    tenant: String,
+    /// Counts what needs a name that nobody has.
+    names: u32,
+    /// A member and an account that stay.
+    member: UserId,
+    account: ServiceAccountId,
+    /// Those of another tenant.
+    member_there: UserId,
+    account_there: ServiceAccountId,
+}
+
+impl House {
+    async fn person(&self, name: &str, tenant: &str, role: Role) -> UserId {
+        let admin = self.stage.services.admin();
+        let (email, password) = (format!("{name}@example.org"), Secret::new(PASSWORD));
+        admin.create_user(&email, Some(name), tenant, role.as_str(), &password).await.unwrap()
+    }
+
+    async fn account(&self, name: &str, tenant: &str, role: Role) -> ServiceAccountId {
+        self.stage.services.admin().create_service_account(tenant, name, Some(role.as_str())).await.unwrap()
+    }
+
+    /// A key of an account, or of the person with that name: its id, and its token.
+    async fn key(&self, owner: Owner, name: &str, tenant: &str) -> (String, String) {
+        let owner = match owner {
+            Owner::User(_) => AdminOwner::User(format!("{name}@example.org")),
+            Owner::ServiceAccount(id) => AdminOwner::ServiceAccount(id.to_string()),
+        };
+        let issued = self.stage.services.admin().create_key(tenant, owner, "key", None).await.unwrap();
+        (issued.key.id.to_string(), issued.token.expose().to_owned())
+    }
+
+    async fn subject(&self, owner: Owner, name: &str, tenant: &str) -> Subject {
+        let mut keys = Vec::new();
+        // One for the acts that revoke none, and one for each adapter by which a key may be revoked.
+        for _ in 0..8 {
+            keys.push(self.key(owner, name, tenant).await.0);
+        }
+        Subject { is_there: tenant == "other", owner, keys }
+    }
+
+    fn next_name(&mut self) -> String {
+        self.names += 1;
+        format!("n{}", self.names)
+    }
+}
+
+/// The arguments of an act about a subject, as a form's fields and as GraphQL's.
+async fn arguments(house: &mut House, operation: Operation, subject: &mut Subject, may: bool) -> (String, String) {
+    use Operation as O;
+    let is_there = subject.is_there;
+    let key = subject.keys[0].clone();
+    let name = house.next_name();
+    let member = if is_there { house.member_there } else { house.member };
+    let account = if is_there { house.account_there } else { house.account };
+    let of_key = |more: &str| (format!("key={key}{more}"), format!("(id: \"{key}\")"));
+    match operation {
+        O::SuspendApiKey | O::ResumeApiKey | O::FinishRoll | O::CancelRoll => of_key(""),
+        O::RevokeApiKey => {
+            let key = if may && subject.keys.len() > 1 { subject.keys.pop().unwrap() } else { key };
+            (format!("key={key}"), format!("(input: {{key_id: \"{key}\"}})"))
+        }
+        O::RenameApiKey => (format!("key={key}&name={name}"), format!("(id: \"{key}\", name: \"{name}\")")),
+        O::ExtendRoll => (format!("key={key}&overlap=7d"), format!("(id: \"{key}\", overlap: \"7d\")")),
+        O::RollApiKey => (format!("key={key}&overlap=24h"), format!("(input: {{key_id: \"{key}\"}})")),
+        O::CreateApiKey => {
+            let owner = String::from(subject.owner).replace(':', "%3A");
+            let id = match subject.owner {
+                Owner::User(id) => id.to_string(),
+                Owner::ServiceAccount(id) => id.to_string(),
+            };
+            (
+                format!("owner={owner}&name={name}&expiry=never"),
+                format!("(input: {{user_id: \"{id}\", name: \"{name}\"}})"),
+            )
+        }
+        O::SuspendApiKeys | O::RevokeApiKeys => {
+            let key = if may { house.key(Owner::ServiceAccount(house.account), "", "acme").await.0 } else { key };
+            (format!("keys={key}"), format!("(key_ids: [\"{key}\"])"))
+        }
+        O::SetPolicy => (
+            "policy=suspend_unused&days=3650".to_owned(),
+            "(input: {policy: \"suspend_unused\", days: 3650})".to_owned(),
+        ),
+        O::ClearPolicy => ("policy=suspend_unused".to_owned(), "(policy: \"suspend_unused\")".to_owned()),
+        O::CreateServiceAccount => {
+            (format!("name={name}&role=USER"), format!("(input: {{name: \"{name}\", role: USER}})"))
+        }
+        O::RenameServiceAccount => {
+            (format!("account={account}&name={name}"), format!("(id: \"{account}\", name: \"{name}\")"))
+        }
+        O::ChangeServiceAccountRole => {
+            (format!("account={account}&role=USER"), format!("(id: \"{account}\", role: USER)"))
+        }
+        O::SuspendServiceAccount | O::ResumeServiceAccount => {
+            (format!("account={account}"), format!("(id: \"{account}\")"))
+        }
+        O::DeleteServiceAccount => {
+            let account = if may { house.account(&name, "acme", Role::User).await } else { account };
+            (format!("account={account}"), format!("(id: \"{account}\")"))
+        }
+        O::ChangeMemberRole => (format!("user={member}&role=USER"), format!("(user_id: \"{member}\", role: USER)")),
+        O::RemoveMember => {
+            let member = if may { house.person(&name, "acme", Role::User).await } else { member };
+            (format!("user={member}"), format!("(user_id: \"{member}\")"))
+        }
+        O::InviteMember => {
+            (format!("email={name}%40example.org&role=USER"), format!("(email: \"{name}@example.org\", role: USER)"))
+        }
+        O::CreateTenant => (format!("name={name}&slug={name}"), format!("(name: \"{name}\", slug: \"{name}\")")),
+        O::RenameTenant | O::UpdateProfile => (format!("name={name}"), format!("(name: \"{name}\")")),
+        O::SwitchTenant => (format!("tenant_id={}", house.tenant), format!("(tenant_id: \"{}\")", house.tenant)),
+        // Nobody's: who may is told that it isn't there.
+        O::EndSession => (format!("session={NOBODYS}"), format!("(id: \"{NOBODYS}\")")),
+        O::CancelInvitation => (format!("invitation={NOBODYS}"), format!("(id: \"{NOBODYS}\")")),
+        O::EndOtherSessions | O::CreateCalendarFeed | O::RevokeCalendarFeed => (String::new(), String::new()),
+        other => panic!("no arguments for {other:?}"),
+    }
+}
+
+/// An id of nothing.
+const NOBODYS: &str = "00000000-0000-7000-8000-000000000000";
+
+/// The code of what was refused; none for what wasn't.
+async fn refusal(
+    house: &House,
+    caller: &Caller,
+    adapter: Adapter,
+    operation: Operation,
+    (fields, graphql): (String, String),
+) -> Option<String> {
+    let word = operation.as_str();
+    let path = format!("/fn/{word}");
+    match adapter {
+        Adapter::Script => {
+            let answer = house.stage.call(&path, &caller.cookie, &fields).await;
+            (answer.status != StatusCode::OK).then(|| answer.json()["code"].as_str().unwrap_or_default().to_owned())
+        }
+        Adapter::Form => {
+            let place = "/user/api-keys";
+            let body = format!("page={place}&then={place}&in_tenant={}&{fields}", house.tenant);
+            let answer = house.stage.post_form(&path, &caller.cookie, &body).await;
+            match answer.status {
+                StatusCode::FORBIDDEN => Some("FORBIDDEN".to_owned()),
+                StatusCode::NOT_FOUND => Some("NOT_FOUND".to_owned()),
+                status if status.is_server_error() => panic!("{operation:?}: {}", answer.text),
+                _ => None,
+            }
+        }
+        Adapter::GraphQl => {
+            let text = mutation(word, &graphql);
+            let answer = if caller.who == "session" {
+                let body = json!({"query": text}).to_string();
+                let request = http::Request::post("/graphql")
+                    .header("content-type", "application/json")
+                    .header("sec-fetch-site", "same-origin")
+                    .header("cookie", &caller.cookie);
+                house.stage.send(request.body(body.into()).unwrap()).await
+            } else {
+                house.stage.graphql(&caller.token, &text, Value::Null).await
+            };
+            let answer = answer.json();
+            let code = &answer["errors"][0]["extensions"]["code"];
+            assert_ne!(code, "GRAPHQL_VALIDATION_FAILED", "{text}: {answer}");
+            if answer["data"][word]["success"] == json!(false) {
+                // The answer that old clients know for a key that isn't there.
+                return Some("NOT_FOUND".to_owned());
+            }
+            code.as_str().map(str::to_owned)
+        }
+    }
+}
+
+/// A mutation with the smallest selection that its type has.
+fn mutation(word: &str, arguments: &str) -> String {
+    format!(
+        "mutation {{ {word}{arguments} {{ __typename{} }} }}",
+        if word == "delete_api_key" { " success" } else { "" }
+    )
+}
+
+fn is_refused(code: Option<&str>) -> bool {
+    matches!(code, Some("FORBIDDEN" | "NOT_FOUND" | "UNAUTHENTICATED"))
+}
+
+fn is_of_keys(operation: Operation) -> bool {
+    use Operation as O;
+    matches!(
+        operation,
+        O::CreateApiKey
+            | O::RenameApiKey
+            | O::SuspendApiKey
+            | O::ResumeApiKey
+            | O::RollApiKey
+            | O::ExtendRoll
+            | O::FinishRoll
+            | O::CancelRoll
+            | O::RevokeApiKey
+    )
+}
+
+/// Whether an act is about one thing that another tenant could have.
+fn is_of_one(operation: Operation) -> bool {
+    use Operation as O;
+    is_of_keys(operation)
+        || matches!(
+            operation,
+            O::RenameServiceAccount
+                | O::ChangeServiceAccountRole
+                | O::SuspendServiceAccount
+                | O::ResumeServiceAccount
+                | O::DeleteServiceAccount
+                | O::ChangeMemberRole
+                | O::RemoveMember
+        )
+}
+
+/// The persons and the service accounts of each role, who ask; and the subjects that aren't theirs.
+struct Cast {
+    callers: Vec<Caller>,
+    persons: Vec<Subject>,
+    bots: Vec<Subject>,
+    other: Subject,
+    other_bot: Subject,
+    there: Subject,
+}
+
+async fn cast(house: &House) -> Cast {
+    let admin = house.stage.key_of_ada().await;
+    let (mut callers, mut persons, mut bots) = (Vec::new(), Vec::new(), Vec::new());
+    for role in rights::ROLES {
+        let name = role.as_str().to_lowercase();
+        // Who only reads is given no key: the role comes after them.
+        let id = house.person(&name, "acme", Role::User).await;
+        let owner = Owner::User(id);
+        persons.push(house.subject(owner, &name, "acme").await);
+        let (_, token) = house.key(owner, &name, "acme").await;
+        let change = format!("(user_id: \"{id}\", role: {})", role.as_str());
+        let changed = house.stage.graphql(&admin, &mutation("change_member_role", &change), Value::Null).await;
+        assert!(changed.json()["errors"].is_null(), "{}", changed.text);
+        let typed = format!("email={name}%40example.org&password={}", PASSWORD.replace(' ', "+"));
+        let signed_in = house.stage.post_form("/sign-in", "", &typed).await;
+        let cookie = signed_in.cookies()[0].split(';').next().unwrap().to_owned();
+        for who in ["session", "key"] {
+            callers.push(Caller { who, role, cookie: cookie.clone(), token: token.clone() });
+        }
+        let owner = Owner::ServiceAccount(house.account(&format!("bot {name}"), "acme", role).await);
+        bots.push(house.subject(owner, "", "acme").await);
+        let (_, token) = house.key(owner, "", "acme").await;
+        callers.push(Caller { who: "bot", role, cookie: String::new(), token });
+    }
+    let other = Owner::User(house.person("other", "acme", Role::User).await);
+    Cast {
+        callers,
+        persons,
+        bots,
+        other: house.subject(other, "other", "acme").await,
+        other_bot: house.subject(Owner::ServiceAccount(house.account), "", "acme").await,
+        there: house.subject(Owner::User(house.member_there), "there", "other").await,
+    }
+}
+
+impl Cast {
+    /// The subject of a column for who asks.
+    fn subject(&mut self, caller: usize, column: &str) -> &mut Subject {
+        let Caller { who, role, .. } = self.callers[caller];
+        let place = rights::ROLES.iter().position(|other| *other == role).unwrap();
+        match column {
+            "ME" if who != "bot" => &mut self.persons[place],
+            "BOT" if who == "bot" => &mut self.bots[place],
+            "BOT" => self.bots.last_mut().unwrap(),
+            "OTHER_BOT" => &mut self.other_bot,
+            "THERE" => &mut self.there,
+            // No bot is a person: one is as good as another.
+            _ => &mut self.other,
+        }
+    }
+}
+
+#[test]
+fn every_act_has_the_same_answer_through_every_adapter_and_it_is_the_tables() {
+    on_both(async |stage: Stage| {
+        stage.services.admin().create_tenant("Other", "other").await.unwrap();
+        let cookie = stage.sign_in().await;
+        let page = stage.get("/user/profile", &cookie).await.text;
+        let tenant = page.split("data-tenant=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
+        let nobody: UserId = NOBODYS.parse().unwrap();
+        let no_account: ServiceAccountId = NOBODYS.parse().unwrap();
+        let mut house = House {
+            stage,
+            tenant,
+            names: 0,
+            member: nobody,
+            account: no_account,
+            member_there: nobody,
+            account_there: no_account,
+        };
+        house.member = house.person("member", "acme", Role::User).await;
+        house.account = house.account("staying", "acme", Role::User).await;
+        house.member_there = house.person("there", "other", Role::User).await;
+        house.account_there = house.account("there", "other", Role::User).await;
+        let mut cast = cast(&house).await;
+        let mut cells = 0;
+        for operation in app::with_acts!(operations_of) {
+            let mut columns: Vec<&str> =
+                if is_of_keys(operation) { rights::COLUMNS[1..].to_vec() } else { vec!["tenant"] };
+            if is_of_one(operation) {
+                columns.push("THERE");
+            }
+            for caller in 0..cast.callers.len() {
+                for column in &columns {
+                    let Caller { who, role, .. } = cast.callers[caller];
+                    let adapters: &[Adapter] = match who {
+                        "session" => &[Adapter::Script, Adapter::Form, Adapter::GraphQl],
+                        _ => &[Adapter::GraphQl],
+                    };
+                    let may = *column != "THERE" && rights::allows(operation, who, column, role);
+                    for adapter in adapters {
+                        let arguments = arguments(&mut house, operation, cast.subject(caller, column), may).await;
+                        let code = refusal(&house, &cast.callers[caller], *adapter, operation, arguments).await;
+                        let is_nobodys = matches!(operation, Operation::EndSession | Operation::CancelInvitation);
+                        let cell = format!("{operation:?} of {column} by {who} as {role:?}, {adapter:?}: {code:?}");
+                        match (may, is_nobodys) {
+                            (true, true) => assert_eq!(code.as_deref(), Some("NOT_FOUND"), "{cell}"),
+                            (true, false) => assert!(!is_refused(code.as_deref()), "{cell}"),
+                            (false, true) => assert_eq!(code.as_deref(), Some("FORBIDDEN"), "{cell}"),
+                            (false, false) => assert!(is_refused(code.as_deref()), "{cell}"),
+                        }
+                        cells += 1;
+                    }
+                }
+            }
+        }
+        assert!(cells > 1_000, "{cells}");
+    });
+}
