@@ -134,7 +134,7 @@ impl AsCode {
         let more: String =
             in_graphql.into_iter().filter_map(|(name, value)| Some(format!(", {name}: {}", value?))).collect();
         let graphql = format!(
-            "mutation {{\n  set_tenant_policy(input: {{ policy: {}{more} }}) {{\n    policy\n    holds_from\n  }}\n}}",
+            "mutation {{\n  set_tenant_policy(input: {{ policy: {}{more} }}) {{\n    policy\n    effective_from\n  }}\n}}",
             quoted(policy)
         );
         let mut words = vec!["--policy", policy];

@@ -112,7 +112,7 @@ test('accounts, members, policies, the inventory and the audit log are kept by a
   const policy = { p: { policy: 'max_lifetime', days: 90 } };
   const preview = ask('query($p: tenant_policy_input!) { policy_preview(input: $p) { count keys { name } } }', policy).policy_preview;
   expect(preview).toEqual({ count: 2, keys: expect.arrayContaining([{ name: 'root' }, { name: 'runs' }]) });
-  ask('mutation($p: tenant_policy_input!) { set_tenant_policy(input: $p) { holds_from } }', policy);
+  ask('mutation($p: tenant_policy_input!) { set_tenant_policy(input: $p) { effective_from } }', policy);
   const forever = 'mutation($o: String!) { create_api_key(input: { user_id: $o, name: "forever" }) { id } }';
   expect(ask(forever, { o: made.id })).toEqual(['BAD_USER_INPUT']);
   createKey(ask, made.id, 'for a month', inDays(30));

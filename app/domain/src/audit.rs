@@ -9,7 +9,7 @@ use crate::{AuditId, KeyId, Operation, PageRequest};
 /// The words of lines that tell of no [`Operation`]: what is done before somebody is known, or by the command line alone.
 pub const BESIDE_OPERATIONS: [&str; 3] = ["sign_in", "set_up", "create_user"];
 
-/// Every word that a line can bear in [`AuditLine::operation`], in the order they are offered. Each has a label, see
+/// Every word that a line can bear in [`AuditEntry::operation`], in the order they are offered. Each has a label, see
 /// [`crate::operation::label_of`].
 pub fn words() -> impl Iterator<Item = &'static str> {
     // What an agent asks for every few seconds stands in the keys' usage instead.
@@ -96,7 +96,7 @@ impl Outcome {
 
 /// One line of a tenant's audit log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditLine {
+pub struct AuditEntry {
     /// Its id.
     pub id: AuditId,
     /// Its place in the tenant's chain, from 1 on, without gaps.
@@ -154,7 +154,7 @@ pub struct AuditQuery {
 
 crate::input::inputs! {
     /// One page of the tenant's audit log.
-    GetAuditLog for ListAuditLog -> crate::Page<AuditLine> {
+    GetAuditLog for ListAuditLog -> crate::Page<AuditEntry> {
         /// Which entries.
         query: AuditQuery,
     }

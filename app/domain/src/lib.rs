@@ -29,7 +29,7 @@ pub use api_key::{
     query::{InventoryFilter, InventoryQuery, KeyFilter, KeyQuery, KeySort},
     rotation::GracePeriod,
 };
-pub use audit::{AuditLine, AuditQuery};
+pub use audit::{AuditEntry, AuditQuery};
 pub use error::{ApiError, ErrorCode, FieldError};
 pub use id::{AgentId, AuditId, InvitationId, KeyId, ServiceAccountId, SessionId, TenantId, UserId};
 pub use name::Name;

@@ -3,7 +3,7 @@
 use domain::{
     Agent, Page,
     agent::ListAgents,
-    audit::{AuditLine, GetAuditLog},
+    audit::{AuditEntry, GetAuditLog},
 };
 use leptos::prelude::*;
 
@@ -16,7 +16,7 @@ use crate::request::context;
 /// # Errors
 /// As the use case.
 #[server(name = GetAuditLogCall, prefix = "/fn", endpoint = "audit_log", protocol = Reads<GetAuditLog>)]
-pub async fn get_audit_log(input: GetAuditLog) -> Result<Page<AuditLine>, AppError> {
+pub async fn get_audit_log(input: GetAuditLog) -> Result<Page<AuditEntry>, AppError> {
     let request = context();
     Ok(request.services.audit_log().list(request.actor()?, &input.query).await?)
 }

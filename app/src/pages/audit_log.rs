@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, AuditId, AuditLine, AuditQuery, Cursor, Page, PageRequest,
+    ApiError, AuditEntry, AuditId, AuditQuery, Cursor, Page, PageRequest,
     audit::{self, Channel, GetAuditLog, Outcome},
     operation::label_of,
     time::utc_text,
@@ -83,7 +83,7 @@ fn wrong_filter(error: ApiError) -> AnyView {
     view! { <div class="error-box" role="alert">{words.collect_view()}</div> }.into_any()
 }
 
-fn pager(params: &AuditParams, entries: &Page<AuditLine>) -> AnyView {
+fn pager(params: &AuditParams, entries: &Page<AuditEntry>) -> AnyView {
     let link = |name: &'static str, cursor: &Option<Cursor>, label: &'static str| {
         let cursor = cursor.as_ref()?;
         Some(view! { <a class="button" href=params.url(PATH, Some((name, cursor)))>{label}</a> })
@@ -119,7 +119,7 @@ fn filter_form(params: &AuditParams) -> AnyView {
     .into_any()
 }
 
-fn entry_table(entries: Vec<AuditLine>, now: DateTime<Utc>) -> AnyView {
+fn entry_table(entries: Vec<AuditEntry>, now: DateTime<Utc>) -> AnyView {
     let rows = entries.into_iter().map(|entry| {
         let href = format!("{PATH}/{}", entry.id);
         let by_key = entry.key_id.is_some().then_some(" by key");
@@ -190,7 +190,7 @@ pub async fn entry(request: RequestContext) -> Result<AnyView, ApiError> {
 }
 
 /// Some entries about a key, for its page at `path`. `all`: the address of the full history, for an administrator.
-pub fn history(entries: Page<AuditLine>, path: &str, all: Option<String>, now: DateTime<Utc>) -> AnyView {
+pub fn history(entries: Page<AuditEntry>, path: &str, all: Option<String>, now: DateTime<Utc>) -> AnyView {
     let has_more = entries.next.is_some() || entries.previous.is_some();
     let all = all.filter(|_| has_more).map(|href| view! { <a href=href>"Full history"</a> });
     let link = |name: &str, cursor: Option<Cursor>, label: &'static str| {

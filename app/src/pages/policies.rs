@@ -68,14 +68,14 @@ fn policy_state(policy: &KeyPolicy, now: DateTime<Utc>) -> AnyView {
     let (class, start) = if policy.holds(now) {
         ("chip chip-active", "On".to_owned())
     } else {
-        ("chip chip-suspended", format!("From {}", date_text(policy.holds_from)))
+        ("chip chip-suspended", format!("From {}", date_text(policy.effective_from)))
     };
     let words = match policy.days {
         None => start,
         Some(1) => format!("{start} 1 day"),
         Some(days) => format!("{start} {days} days"),
     };
-    view! { <div><span class=class title=utc_text(policy.holds_from)>{words}</span><span class="sub">{format!("set by {}", policy.set_by)}</span></div> }
+    view! { <div><span class=class title=utc_text(policy.effective_from)>{words}</span><span class="sub">{format!("set by {}", policy.set_by)}</span></div> }
         .into_any()
 }
 
@@ -156,7 +156,7 @@ fn shown_values(
     if let Some(policy) = planned
         && from.is_empty()
     {
-        from = policy.holds_from.format("%Y-%m-%d").to_string();
+        from = policy.effective_from.format("%Y-%m-%d").to_string();
     }
     if !kind.has_days() {
         days = String::new();
@@ -214,7 +214,7 @@ fn affected_words(kind: PolicyKind, count: u32) -> String {
 
 /// From when on the policy applies, and to which keys.
 fn effect_words(policy: &KeyPolicy, now: DateTime<Utc>) -> String {
-    let from = utc_text(policy.holds_from);
+    let from = utc_text(policy.effective_from);
     match (policy.kind, policy.holds(now)) {
         (PolicyKind::SuspendUnused, true) => "Applies immediately to all keys.".to_owned(),
         (PolicyKind::SuspendUnused, false) => format!("Applies to all keys from {from}."),

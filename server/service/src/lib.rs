@@ -43,7 +43,7 @@ pub use keys::{
     verification::{Verification, VerifiedKey},
 };
 pub use mail::MailSettings;
-pub use operator::{Admin, AdminOwner};
+pub use operator::{Admin, OwnerRef};
 pub use people::{
     invitations::{AcceptSignedOut, Invitations, IssuedInvitation},
     members::Members,

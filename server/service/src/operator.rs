@@ -25,10 +25,10 @@ use crate::{
     tenants::{service_accounts::ServiceAccounts, tenant::new_tenant},
 };
 
-/// For whom the operator makes a key.
+/// The owner of a new key, as the operator names it.
 #[derive(Clone, Debug)]
-pub enum AdminOwner {
-    /// A member, by address.
+pub enum OwnerRef {
+    /// A member, by email address.
     User(String),
     /// A service account, by id.
     ServiceAccount(String),
@@ -129,19 +129,19 @@ impl Admin<'_> {
     pub async fn create_key(
         &self,
         tenant_slug: &str,
-        owner: AdminOwner,
+        owner: OwnerRef,
         name: &str,
         expires_at: Option<&str>,
     ) -> Result<IssuedKey> {
         let tenant = self.tenant(tenant_slug).await?;
         let (actor, owner) = match owner {
-            AdminOwner::ServiceAccount(id) => {
+            OwnerRef::ServiceAccount(id) => {
                 let id = id
                     .parse::<ServiceAccountId>()
                     .map_err(|_| ApiError::field("service_account", "Give the account's id."))?;
                 (self.operator(tenant_slug).await?, Owner::ServiceAccount(id))
             }
-            AdminOwner::User(email) => {
+            OwnerRef::User(email) => {
                 let user = self.user(&email).await?;
                 let actor = self.acting_for(user, tenant.id).await?;
                 (actor, Owner::User(user))

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use domain::{ApiError, KeyId, api_key::input::RollKey};
-use service::{Actor, AdminOwner, Services};
+use service::{Actor, OwnerRef, Services};
 
 use super::input::operator_and_id;
 
@@ -115,8 +115,8 @@ pub(super) async fn run(services: &Services, command: KeyCommand) -> Result<(), 
     match command {
         KeyCommand::CreateKey { tenant, user, service_account, name, expires_at } => {
             let owner = match (user, service_account) {
-                (Some(email), _) => AdminOwner::User(email),
-                (None, id) => AdminOwner::ServiceAccount(id.unwrap_or_default()),
+                (Some(email), _) => OwnerRef::User(email),
+                (None, id) => OwnerRef::ServiceAccount(id.unwrap_or_default()),
             };
             let issued = admin.create_key(&tenant, owner, &name, expires_at.as_deref()).await?;
             println!("{}", issued.token.expose());

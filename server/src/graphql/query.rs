@@ -12,7 +12,7 @@ use super::{
     context::{actor, id, owner, services, session_digest},
     error::refuse,
     types::{
-        ApiKey, AuditLine, BrowserSession, Invitation, Member, PageOf, PolicyPreview, ServiceAccount, TenantPolicy,
+        ApiKey, AuditEntry, BrowserSession, Invitation, Member, PageOf, PolicyPreview, ServiceAccount, TenantPolicy,
         TenantPolicyInput, Usage,
     },
     viewer::Viewer,
@@ -179,7 +179,7 @@ impl ProductQuery {
         after: Option<String>,
         before: Option<String>,
         #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
-    ) -> Result<PageOf<AuditLine>> {
+    ) -> Result<PageOf<AuditEntry>> {
         let outcome = match result.as_deref() {
             None => None,
             Some(_) => Some(word(
@@ -200,7 +200,7 @@ impl ProductQuery {
             page: page(after, before, limit),
         };
         let page = services(context)?.audit_log().list(actor_of(context)?, &query).await.map_err(refuse)?;
-        Ok(PageOf::of(page, AuditLine::from))
+        Ok(PageOf::of(page, AuditEntry::from))
     }
 
     /// What was done to a key, and with it, the newest first: for all who may see the key.
@@ -211,11 +211,11 @@ impl ProductQuery {
         after: Option<String>,
         before: Option<String>,
         #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
-    ) -> Result<PageOf<AuditLine>> {
+    ) -> Result<PageOf<AuditEntry>> {
         let (actor, id) = (actor(context)?, self::id(&id)?);
         let query = AuditQuery { page: page(after, before, limit), ..AuditQuery::default() };
         let page = services(context)?.api_keys().history(actor, id, &query).await.map_err(refuse)?;
-        Ok(PageOf::of(page, AuditLine::from))
+        Ok(PageOf::of(page, AuditEntry::from))
     }
 
     /// The tenant's open invitations, the newest first.

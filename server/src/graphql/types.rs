@@ -218,7 +218,7 @@ impl From<domain::ServiceAccount> for ServiceAccount {
     concrete(name = "api_key_page", params(ApiKey)),
     concrete(name = "service_account_page", params(ServiceAccount)),
     concrete(name = "member_page", params(Member)),
-    concrete(name = "audit_page", params(AuditLine))
+    concrete(name = "audit_page", params(AuditEntry))
 )]
 pub struct PageOf<T: OutputType> {
     /// The rows.
@@ -422,8 +422,8 @@ pub struct CreateServiceAccountInput {
 
 /// One line of the audit log.
 #[derive(Clone, Debug, SimpleObject)]
-#[graphql(name = "audit_line", rename_fields = "snake_case")]
-pub struct AuditLine {
+#[graphql(name = "audit_entry", rename_fields = "snake_case")]
+pub struct AuditEntry {
     /// The line's id.
     pub id: String,
     /// Its place in the tenant's chain, from 1 on.
@@ -460,8 +460,8 @@ pub struct AuditLine {
     pub hash: String,
 }
 
-impl From<domain::AuditLine> for AuditLine {
-    fn from(line: domain::AuditLine) -> Self {
+impl From<domain::AuditEntry> for AuditEntry {
+    fn from(line: domain::AuditEntry) -> Self {
         Self {
             id: line.id.to_string(),
             number: line.number,
@@ -604,7 +604,10 @@ pub struct TenantPolicy {
     pub policy: String,
     /// How many days, where it counts some.
     pub days: Option<u32>,
-    /// From when on it holds.
+    /// When it takes effect.
+    pub effective_from: String,
+    /// When it takes effect.
+    #[graphql(deprecation = "Use effective_from.")]
     pub holds_from: String,
     /// When it was set.
     pub set: String,
@@ -617,7 +620,8 @@ impl From<domain::KeyPolicy> for TenantPolicy {
         Self {
             policy: policy.kind.as_str().to_owned(),
             days: policy.days,
-            holds_from: time(policy.holds_from),
+            effective_from: time(policy.effective_from),
+            holds_from: time(policy.effective_from),
             set: time(policy.set_at),
             set_by: policy.set_by,
         }

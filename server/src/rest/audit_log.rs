@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, Query, State, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
-use domain::{ApiError, AuditLine, AuditQuery, PageRequest};
+use domain::{ApiError, AuditEntry, AuditQuery, PageRequest};
 use futures::stream::{self, Stream, StreamExt};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
@@ -57,8 +57,8 @@ const COLUMNS: [&str; 17] = [
     "hash",
 ];
 
-impl From<AuditLine> for Row {
-    fn from(line: AuditLine) -> Self {
+impl From<AuditEntry> for Row {
+    fn from(line: AuditEntry) -> Self {
         Self {
             number: line.number,
             id: line.id.to_string(),
@@ -118,7 +118,7 @@ impl Format {
         }
     }
 
-    fn write(self, entries: Vec<AuditLine>) -> Vec<u8> {
+    fn write(self, entries: Vec<AuditEntry>) -> Vec<u8> {
         let mut text = Vec::new();
         for row in entries.into_iter().map(Row::from) {
             match self {

@@ -4,7 +4,7 @@
 use domain::{Operation, Owner, Role, Secret, ServiceAccountId, UserId, input::Input};
 use http::StatusCode;
 use serde_json::{Value, json};
-use service::{AdminOwner, testing::rights};
+use service::{OwnerRef, testing::rights};
 
 use crate::support::{PASSWORD, Stage, on_both};
 
@@ -66,8 +66,8 @@ impl House {
     /// A key of an account, or of the person with that name: its id, and its token.
     async fn key(&self, owner: Owner, name: &str, tenant: &str) -> (String, String) {
         let owner = match owner {
-            Owner::User(_) => AdminOwner::User(format!("{name}@example.org")),
-            Owner::ServiceAccount(id) => AdminOwner::ServiceAccount(id.to_string()),
+            Owner::User(_) => OwnerRef::User(format!("{name}@example.org")),
+            Owner::ServiceAccount(id) => OwnerRef::ServiceAccount(id.to_string()),
         };
         let issued = self.stage.services.admin().create_key(tenant, owner, "key", None).await.unwrap();
         (issued.key.id.to_string(), issued.token.expose().to_owned())

@@ -8,7 +8,7 @@ use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use server::{Site, accept::Peer, assets::Assets, router};
-use service::{AdminOwner, Clock, Services, Settings};
+use service::{Clock, OwnerRef, Services, Settings};
 use tower::ServiceExt;
 
 /// Where requests seem to come from.
@@ -109,18 +109,14 @@ impl Stage {
     }
 
     pub async fn key_of_ada(&self) -> String {
-        let issued = self
-            .services
-            .admin()
-            .create_key("acme", AdminOwner::User("ada@example.org".to_owned()), "ada's", None)
-            .await;
+        let issued =
+            self.services.admin().create_key("acme", OwnerRef::User("ada@example.org".to_owned()), "ada's", None).await;
         issued.unwrap().token.expose().to_owned()
     }
 
     pub async fn key_of_account(&self, name: &str) -> (String, String) {
         let id = self.services.admin().create_service_account("acme", name, None).await.unwrap().to_string();
-        let issued =
-            self.services.admin().create_key("acme", AdminOwner::ServiceAccount(id.clone()), "main", None).await;
+        let issued = self.services.admin().create_key("acme", OwnerRef::ServiceAccount(id.clone()), "main", None).await;
         (id, issued.unwrap().token.expose().to_owned())
     }
 

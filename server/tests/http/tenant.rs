@@ -92,7 +92,7 @@ fn a_key_invites_sets_policies_and_looks_through_all_keys() {
 
         let preview = "query { policy_preview(input: {policy: \"expiry_required\"}) { count keys { name } } }";
         assert_eq!(ask(&stage, &root, preview, json!({})).await["policy_preview"]["count"], 2);
-        let set = "mutation { set_tenant_policy(input: {policy: \"max_lifetime\", days: 30}) { days holds_from } }";
+        let set = "mutation { set_tenant_policy(input: {policy: \"max_lifetime\", days: 30}) { days effective_from } }";
         assert_eq!(ask(&stage, &root, set, json!({})).await["set_tenant_policy"]["days"], 30);
         let create = "mutation($id: String!) { create_api_key(input: {user_id: $id, name: \"endless\"}) { id } }";
         let answer = stage.graphql(&ada, create, json!({"id": stage.ada.to_string()})).await.json();
@@ -201,7 +201,7 @@ fn the_audit_log_is_read_and_taken_out_by_key_and_by_session_and_not_by_others()
         let issued = stage
             .services
             .admin()
-            .create_key("acme", service::AdminOwner::ServiceAccount(reader.to_string()), "r", None)
+            .create_key("acme", service::OwnerRef::ServiceAccount(reader.to_string()), "r", None)
             .await
             .unwrap();
         assert_eq!(
@@ -257,7 +257,7 @@ fn the_history_of_a_key_is_for_all_who_may_see_the_key() {
         let admin = stage.services.admin();
         let password = domain::Secret::new(PASSWORD);
         admin.create_user("eve@example.org", Some("Eve"), "acme", "USER", &password).await.unwrap();
-        let owner = |email: &str| service::AdminOwner::User(email.to_owned());
+        let owner = |email: &str| service::OwnerRef::User(email.to_owned());
         let own = admin.create_key("acme", owner("eve@example.org"), "own", None).await.unwrap();
         let foreign = admin.create_key("acme", owner("ada@example.org"), "foreign", None).await.unwrap();
         let (eve, ada, id) = (own.token.expose(), foreign.token.expose(), own.key.id.to_string());
@@ -335,7 +335,7 @@ fn a_calendar_is_read_by_its_secret_link_alone() {
     on_both(async |stage: Stage| {
         let cookie = stage.sign_in().await;
         let admin = stage.services.admin();
-        let owner = service::AdminOwner::User("ada@example.org".to_owned());
+        let owner = service::OwnerRef::User("ada@example.org".to_owned());
         admin.create_key("acme", owner, "Küche; a, b", Some("2027-03-01T12:00:00Z")).await.unwrap();
         let shown = stage.submit("/user/calendar/create", &cookie, "").await;
         let link = shown

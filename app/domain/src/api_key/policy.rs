@@ -94,7 +94,7 @@ pub struct KeyPolicy {
     /// How many days, where it counts some.
     pub days: Option<u32>,
     /// From when on it holds.
-    pub holds_from: DateTime<Utc>,
+    pub effective_from: DateTime<Utc>,
     /// When it was set.
     pub set_at: DateTime<Utc>,
     /// The name of who set it.
@@ -142,7 +142,7 @@ impl KeyPolicy {
 
     /// Whether it holds at `now`.
     pub fn holds(&self, now: DateTime<Utc>) -> bool {
-        now >= self.holds_from
+        now >= self.effective_from
     }
 }
 
@@ -163,7 +163,7 @@ pub struct Against {
     /// What the policy is about.
     pub kind: PolicyKind,
     /// From when on it holds.
-    pub holds_from: DateTime<Utc>,
+    pub effective_from: DateTime<Utc>,
 }
 
 impl Against {
@@ -171,7 +171,7 @@ impl Against {
     pub fn words(self, now: DateTime<Utc>) -> String {
         let label = self.kind.label();
         if self.is_to_come(now) {
-            format!("{label}, from {}", crate::time::utc_text(self.holds_from))
+            format!("{label}, from {}", crate::time::utc_text(self.effective_from))
         } else {
             label.to_owned()
         }
@@ -179,7 +179,7 @@ impl Against {
 
     /// Whether it doesn't hold yet.
     pub fn is_to_come(self, now: DateTime<Utc>) -> bool {
-        now < self.holds_from
+        now < self.effective_from
     }
 }
 
@@ -225,7 +225,7 @@ pub fn counting(policies: Vec<KeyPolicy>, now: DateTime<Utc>) -> Vec<KeyPolicy> 
     let is_over = |policy: &KeyPolicy| {
         policies
             .iter()
-            .any(|other| other.kind == policy.kind && other.holds(now) && other.holds_from > policy.holds_from)
+            .any(|other| other.kind == policy.kind && other.holds(now) && other.effective_from > policy.effective_from)
     };
     policies.iter().filter(|policy| !is_over(policy)).cloned().collect()
 }
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn policies_hold_from_their_instant_and_say_what_to_do() {
         let now = DateTime::UNIX_EPOCH + TimeDelta::days(100);
-        let policy = |kind, days| KeyPolicy { kind, days, holds_from: now, set_at: now, set_by: "Ada".to_owned() };
+        let policy = |kind, days| KeyPolicy { kind, days, effective_from: now, set_at: now, set_by: "Ada".to_owned() };
         let proposed = |days: Option<i64>| Proposed {
             owner: OwnerKind::User,
             expires_at: days.map(|days| now + TimeDelta::days(days)),
@@ -298,7 +298,7 @@ mod tests {
         assert!(check(&[policy(PolicyKind::SuspendUnused, Some(1))], proposed(None), now).is_ok());
 
         let later = |days, hours| KeyPolicy {
-            holds_from: now + TimeDelta::hours(hours),
+            effective_from: now + TimeDelta::hours(hours),
             ..policy(PolicyKind::MaxLifetime, Some(days))
         };
         let set = vec![later(90, 0), later(30, 5), policy(PolicyKind::ExpiryRequired, None)];

@@ -1,6 +1,6 @@
 //! Use cases of the audit log: reading it, and taking entries out.
 
-use domain::{ApiError, AuditId, AuditLine, AuditQuery, Operation, Page};
+use domain::{ApiError, AuditEntry, AuditId, AuditQuery, Operation, Page};
 
 use super::refusals::Audit;
 use crate::{
@@ -27,7 +27,7 @@ impl AuditLog<'_> {
     ///
     /// # Errors
     /// `FORBIDDEN` for anyone but an Administrator; `BAD_USER_INPUT` for a foreign cursor.
-    pub async fn list(&self, actor: &Actor, query: &AuditQuery) -> Result<Page<AuditLine>> {
+    pub async fn list(&self, actor: &Actor, query: &AuditQuery) -> Result<Page<AuditEntry>> {
         let permit = self.audit.permit(actor, Operation::ListAuditLog, Target::Tenant(actor.tenant_id())).await?;
         self.audit.write_deferred(Some(self.audit.now())).await;
         storage::audit::list(self.audit.db(), permit.tenant_id(), &readable(query)).await
@@ -37,7 +37,7 @@ impl AuditLog<'_> {
     ///
     /// # Errors
     /// `NOT_FOUND`, `FORBIDDEN`.
-    pub async fn get(&self, actor: &Actor, id: AuditId) -> Result<AuditLine> {
+    pub async fn get(&self, actor: &Actor, id: AuditId) -> Result<AuditEntry> {
         let permit = self.audit.permit(actor, Operation::ListAuditLog, Target::Tenant(actor.tenant_id())).await?;
         let entry = storage::audit::find(self.audit.db(), permit.tenant_id(), id).await?;
         Ok(entry.ok_or_else(ApiError::not_found)?)
@@ -64,7 +64,7 @@ impl AuditLog<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn export_page(&self, export: Export) -> Result<(Vec<AuditLine>, Option<Export>)> {
+    pub async fn export_page(&self, export: Export) -> Result<(Vec<AuditEntry>, Option<Export>)> {
         let page = storage::audit::list(self.audit.db(), export.permit.tenant_id(), &export.query).await?;
         let rest = page.next.map(|next| {
             let mut rest = export;

@@ -8,7 +8,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ApiError, ApiKey, AuditLine, AuditQuery, ErrorCode, InventoryQuery, IssuedKey, KeyAct, KeyId, KeyQuery, KeyState,
+    ApiError, ApiKey, AuditEntry, AuditQuery, ErrorCode, InventoryQuery, IssuedKey, KeyAct, KeyId, KeyQuery, KeyState,
     Name, Operation, Owner, Page, Recent, SuspendedBy, Usage,
     api_key::{input::CreateKey, key::EXPIRING_SOON, policy::Against},
 };
@@ -146,7 +146,7 @@ impl ApiKeys<'_> {
     ///
     /// # Errors
     /// As [`ApiKeys::get`].
-    pub async fn history(&self, actor: &Actor, id: KeyId, query: &AuditQuery) -> Result<Page<AuditLine>> {
+    pub async fn history(&self, actor: &Actor, id: KeyId, query: &AuditQuery) -> Result<Page<AuditEntry>> {
         let key = self.get(actor, id).await?;
         let query = AuditQuery { subject: Some(id.0), ..query.clone() };
         storage::audit::list(self.context.db(), key.tenant_id, &query).await
@@ -350,7 +350,7 @@ impl ApiKeys<'_> {
                 }
             };
             let against = of_tenant.iter().filter(|policy| policy.is_against(key));
-            let against = against.map(|policy| Against { kind: policy.kind, holds_from: policy.holds_from });
+            let against = against.map(|policy| Against { kind: policy.kind, effective_from: policy.effective_from });
             key.against = against.collect();
             // Of one that holds and will be changed, the one that holds is said.
             key.against.dedup_by_key(|against| against.kind);

@@ -77,7 +77,7 @@ impl KeyPolicies<'_> {
         let policy = self.check(actor, input)?;
         let subject = ("tenant", actor.tenant_id().0, policy.kind.label());
         let days = policy.days.map(|days| format!("{days} days, ")).unwrap_or_default();
-        let detail = format!("{days}from {} on", domain::time::utc_text(policy.holds_from));
+        let detail = format!("{days}from {} on", domain::time::utc_text(policy.effective_from));
         let entry = Entry::by(actor, Operation::SetPolicy, self.context.now(), subject).with(detail);
         let mut tx = self.context.db().begin().await?;
         storage::tenants::lock_tenant(&mut tx, permit.tenant_id()).await?;
@@ -115,8 +115,8 @@ impl KeyPolicies<'_> {
         };
         let from = first_instant(&input.from).map(|text| DateTime::parse_from_rfc3339(&text)).transpose();
         let malformed = |_| ApiError::field("from", ExpiryError::Malformed.to_string());
-        let holds_from = from.map_err(malformed)?.map_or(now, |at| at.with_timezone(&Utc).max(now));
-        Ok(KeyPolicy { kind, days, holds_from, set_at: now, set_by: actor.name().to_owned() })
+        let effective_from = from.map_err(malformed)?.map_or(now, |at| at.with_timezone(&Utc).max(now));
+        Ok(KeyPolicy { kind, days, effective_from, set_at: now, set_by: actor.name().to_owned() })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
-use domain::{AuditId, AuditLine, AuditQuery, Direction, KeyId, Operation, Page, TenantId, audit::Outcome};
+use domain::{AuditEntry, AuditId, AuditQuery, Direction, KeyId, Operation, Page, TenantId, audit::Outcome};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -200,7 +200,7 @@ impl EntryRow {
     }
 }
 
-impl From<EntryRow> for AuditLine {
+impl From<EntryRow> for AuditEntry {
     fn from(row: EntryRow) -> Self {
         Self {
             id: AuditId(row.id),
@@ -370,7 +370,7 @@ pub(crate) async fn list_headless(db: &Db) -> Result<Vec<String>> {
 }
 
 /// One page of a tenant's entries, the newest first.
-pub(crate) async fn list(db: &Db, tenant: TenantId, query: &AuditQuery) -> Result<Page<AuditLine>> {
+pub(crate) async fn list(db: &Db, tenant: TenantId, query: &AuditQuery) -> Result<Page<AuditEntry>> {
     let keyset = Keyset::of(&query.page, Direction::Desc, false)?;
     let mut conditions = conditions_of(tenant, query);
     let place = keyset.clause("a.seq", "a.id", &mut conditions);
@@ -380,7 +380,7 @@ pub(crate) async fn list(db: &Db, tenant: TenantId, query: &AuditQuery) -> Resul
     let rows: Vec<EntryRow> = read_list!(db, c => {
         statement!(db, query_as, sql, conditions).fetch_all(c)
     })?;
-    Ok(keyset.page(rows, |row| Place(SortValue::Number(row.seq), row.id), AuditLine::from))
+    Ok(keyset.page(rows, |row| Place(SortValue::Number(row.seq), row.id), AuditEntry::from))
 }
 
 fn conditions_of(tenant: TenantId, query: &AuditQuery) -> Conditions {
@@ -419,11 +419,11 @@ fn conditions_of(tenant: TenantId, query: &AuditQuery) -> Conditions {
 }
 
 /// One entry of a tenant.
-pub(crate) async fn find(db: &Db, tenant: TenantId, id: AuditId) -> Result<Option<AuditLine>> {
+pub(crate) async fn find(db: &Db, tenant: TenantId, id: AuditId) -> Result<Option<AuditEntry>> {
     let sql = format!("SELECT {COLUMNS} FROM audit_log a WHERE a.tenant_id = $1 AND a.id = $2");
     let row: Option<EntryRow> =
         read!(db, c => sqlx::query_as(assembled(sql)).bind(tenant.0).bind(id.0).fetch_optional(c))?;
-    Ok(row.map(AuditLine::from))
+    Ok(row.map(AuditEntry::from))
 }
 
 /// How many entries there are of an operation on a subject.

@@ -324,7 +324,7 @@ fn against(policy: &KeyPolicy, now: DateTime<Utc>, columns: Columns, conditions:
         PolicyKind::ServiceAccountsOnly => "k.user_id IS NOT NULL".to_owned(),
         PolicyKind::NoKeysByKeys => "k.created_by_key IS NOT NULL".to_owned(),
         PolicyKind::SuspendUnused => {
-            let cut = micros(now.max(policy.holds_from)) - micros_of(policy.days);
+            let cut = micros(now.max(policy.effective_from)) - micros_of(policy.days);
             let cut = conditions.bind(Value::Number(cut));
             format!("({used} < {cut} AND {created} < {cut} AND COALESCE(k.resumed_at, 0) < {cut})")
         }

@@ -28,7 +28,7 @@ impl Row {
         Some(KeyPolicy {
             kind: PolicyKind::from_word(&self.kind)?,
             days: self.days.and_then(|days| u32::try_from(days).ok()),
-            holds_from: instant(self.effective_from),
+            effective_from: instant(self.effective_from),
             set_at: instant(self.set_at),
             set_by: self.set_by,
         })
@@ -52,7 +52,7 @@ pub(crate) async fn list_in(tx: &mut Tx, tenant: TenantId, now: DateTime<Utc>) -
 /// Turns one on, or sets it anew: one that holds goes on until then.
 pub(crate) async fn set(tx: &mut Tx, permit: &WritePermit, policy: &KeyPolicy) -> Result<()> {
     // Of one that holds at once, nothing earlier is left; of a later one, no other that was to come.
-    let kept = if policy.holds_from > policy.set_at { micros(policy.set_at) } else { -1 };
+    let kept = if policy.effective_from > policy.set_at { micros(policy.set_at) } else { -1 };
     change!(
         tx,
         sqlx::query("DELETE FROM key_policies WHERE tenant_id = $1 AND kind = $2 AND effective_from > $3")
@@ -68,7 +68,7 @@ pub(crate) async fn set(tx: &mut Tx, permit: &WritePermit, policy: &KeyPolicy) -
         .bind(permit.tenant_id().0)
         .bind(policy.kind.as_str())
         .bind(policy.days.map(i64::from))
-        .bind(micros(policy.holds_from))
+        .bind(micros(policy.effective_from))
         .bind(micros(policy.set_at))
         .bind(policy.set_by.as_str())
     )?;

@@ -7,7 +7,7 @@ use domain::{
 };
 
 use crate::{
-    AdminOwner, ChainReport,
+    ChainReport, OwnerRef,
     storage::{Db, audit},
     tests::stage::*,
 };
@@ -343,7 +343,7 @@ fn what_the_operator_does_with_a_persons_key_names_the_operator_and_the_person()
     on_both(async |stage| {
         let admin = stage.services.admin();
         admin.rename_user("ada@example.org", "Ada").await.unwrap();
-        let owner = AdminOwner::User("ada@example.org".to_owned());
+        let owner = OwnerRef::User("ada@example.org".to_owned());
         let key = admin.create_key("acme", owner, "laptop", None).await.unwrap();
         let (operator, id) = admin.on_key("acme", &key.key.id.to_string()).await.unwrap();
         let roll = RollKey { key: id, ..RollKey::default() };

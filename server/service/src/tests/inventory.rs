@@ -305,7 +305,7 @@ fn a_key_says_which_policies_it_is_against() {
             (PolicyKind::MaxLifetime, now),
             (PolicyKind::ServiceAccountsOnly, later),
         ];
-        let against = against.map(|(kind, holds_from)| Against { kind, holds_from });
+        let against = against.map(|(kind, effective_from)| Against { kind, effective_from });
         assert_eq!(against.map(|against| against.is_to_come(now)), [false, false, true]);
         assert_eq!(against[2].words(now), "Service accounts only, from 2027-01-08 00:00 UTC");
         let seen = stage.services.api_keys().get(&ada, endless.key.id).await.unwrap();

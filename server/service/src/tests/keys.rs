@@ -146,7 +146,7 @@ fn a_use_is_shown_at_once_and_kept_when_the_service_closes() {
 }
 
 #[test]
-fn fifty_revocations_at_once_make_one_success_and_one_audit_line() {
+fn fifty_revocations_at_once_make_one_success_and_one_audit_entry() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, own(&ada), "contended").await;

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::{ErrorCode, Member, MemberQuery, Owner, PageRequest, Role, Secret};
 
-use crate::{AdminOwner, Error, Services, SetUpInput, Settings, StoredSession, tests::stage::*};
+use crate::{Error, OwnerRef, Services, SetUpInput, Settings, StoredSession, tests::stage::*};
 
 fn refusal<T>(result: crate::Result<T>) -> domain::ApiError {
     match result {
@@ -166,7 +166,7 @@ fn the_operator_makes_no_key_for_a_person_of_another_tenant() {
     on_both(async |stage| {
         stage.services.admin().create_tenant("Other", "other").await.unwrap();
         stage.add_user("bob@example.org", "other", Role::User).await;
-        let owner = crate::AdminOwner::User("bob@example.org".to_owned());
+        let owner = crate::OwnerRef::User("bob@example.org".to_owned());
         let made = stage.services.admin().create_key("acme", owner, "stray", None).await;
         assert_eq!(refusal(made).code, ErrorCode::NotFound);
     });
@@ -301,7 +301,7 @@ fn where_nobody_administers_members_still_change_and_go() {
         // The command line makes tenants without administrators too.
         let lone = stage.services.admin().create_tenant("Lone", "lone").await.unwrap();
         let account = stage.services.admin().create_service_account("lone", "bot", None).await.unwrap();
-        let owner = AdminOwner::ServiceAccount(account.to_string());
+        let owner = OwnerRef::ServiceAccount(account.to_string());
         let issued = stage.services.admin().create_key("lone", owner, "k", None).await.unwrap();
         let bot = stage.by_key(&issued).await;
         let eve = stage.add_user("eve@example.org", "lone", Role::User).await;
