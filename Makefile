@@ -1,4 +1,4 @@
-# `make run` builds and serves; `make test` is everything that a change must pass. See README.md.
+# `make run` builds and serves the site; `make test` runs everything that a change must pass. See README.md.
 
 LISTEN ?= 127.0.0.1:3000
 DATABASE ?= sqlite:latchkey.db
@@ -6,17 +6,17 @@ tools := end2end/bin/tools
 
 .PHONY: help
 help:
-	@echo 'make run          build for this machine, and serve at http://$(LISTEN) on $(DATABASE)'
-	@echo 'make demo         the same on a temporary database with a made-up tenant'
-	@echo 'make release      the fully optimised binary, target/release/latchkey'
-	@echo 'make test         everything: format, lints, tests on both databases, browser tests'
-	@echo 'make test-clients  the part of it with the real Prefect clients (needs Python 3.8 to 3.10)'
-	@echo 'make soak         2,000 random lives of keys on each database (CASES=…, SEED=…)'
-	@echo 'make check        the quick part of it: format, arrows between crates, dependencies, lints'
+	@echo 'make run          build for this machine, and serve $(DATABASE) at http://$(LISTEN)'
+	@echo 'make demo         the same with a temporary database and made-up tenants'
+	@echo 'make release      build the fully optimized binary, target/release/latchkey'
+	@echo 'make test         run everything: format, lints, tests on both databases, browser tests'
+	@echo 'make test-clients run only the tests with the real Prefect clients (needs Python 3.8 to 3.10)'
+	@echo 'make soak         test 2,000 random key histories on each database (CASES=…, SEED=…)'
+	@echo 'make check        run only the quick checks: format, crate boundaries, dependencies, lints'
 	@echo 'make fmt          format the code'
-	@echo 'make bench        the figures of server/docs/benchmarks.md'
-	@echo 'make screenshots  pictures of each page, in end2end/screenshots'
-	@echo 'make tools        find or install what all this needs'
+	@echo 'make bench        measure requests, lists and key creation (see server/docs/benchmarks.md)'
+	@echo 'make screenshots  take screenshots of the pages, in end2end/screenshots'
+	@echo 'make tools        find or install the tools that these commands need'
 
 .PHONY: tools
 tools:
@@ -36,7 +36,7 @@ release:
 
 .PHONY: quick
 quick:
-	@test -e target/quick/latchkey || echo 'The first build takes some ten minutes on two cores; later ones build only what changed.'
+	@test -e target/quick/latchkey || echo 'The first build takes about ten minutes on two cores. Later builds compile only what changed.'
 	@$(tools) rust bundle
 	@$(MAKE) --no-print-directory bundle
 	cargo build --locked --profile quick --package server
@@ -59,7 +59,7 @@ test:
 test-clients:
 	@end2end/bin/test --clients
 
-# The seed changes from run to run; a failure prints it.
+# The default seed differs in every run. A failure prints its seed.
 CASES ?= 2000
 SEED ?= $(shell date +%s)
 .PHONY: soak

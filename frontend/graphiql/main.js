@@ -1,12 +1,12 @@
-// GraphiQL over Latchkey's own schema, with the rights of the person who is signed in: requests go with the session's
-// cookie, from the same origin.
+// GraphiQL for Latchkey's API, with the permissions of the signed-in person: requests are sent to the same origin, with
+// the session cookie.
 import { GraphiQL } from 'graphiql';
 import { setNonce } from 'get-nonce';
 import { createElement } from 'react';
 import { createRoot } from 'react-dom/client';
 import 'graphiql/style.css';
 
-// The stylesheets that its menus write carry the page's nonce, without which they are refused.
+// GraphiQL's menus add stylesheets, which the page's Content-Security-Policy allows only with its nonce.
 setNonce(document.querySelector('script[nonce]').nonce);
 
 const place = document.getElementById('graphiql');
@@ -21,7 +21,7 @@ async function fetcher({ query, variables, operationName }) {
   return answer.json();
 }
 
-/** The example that the address names after `#`: never sent to the server, and kept by a reload. */
+/** The example in the URL's fragment, which isn't sent to the server and survives a reload. */
 function example() {
   const chosen = new URLSearchParams(location.hash.slice(1));
   return { query: chosen.get('query') ?? undefined, variables: chosen.get('variables') ?? undefined };
@@ -31,7 +31,7 @@ const theme = () => document.documentElement.dataset.theme ?? null;
 
 function render() {
   const { query, variables } = example();
-  // Another key makes another editor: an example replaces what stood there.
+  // A new key creates a new editor, so that an example replaces the previous contents.
   root.render(createElement(GraphiQL, { key: location.hash, fetcher, query, variables, defaultQuery: place.dataset.query, forcedTheme: theme() ?? undefined }));
 }
 

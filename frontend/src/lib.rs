@@ -1,10 +1,10 @@
-//! The entry point of the browser's WASM.
+//! The entry point of the WASM module in the browser.
 
-// Links the islands in.
+// Links the crate with the islands.
 use app as _;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Called by the page's script: makes the islands live.
+/// Hydrates the islands. Called by the page's script.
 #[wasm_bindgen]
 pub fn hydrate() {
     leptos::mount::hydrate_islands();

@@ -1,8 +1,8 @@
-//! Builds what the browser downloads into `target/site`: WASM and its glue, one stylesheet, content hashes in the
-//! names, brotli and gzip beside each file, and `assets.json`, where the server reads the names; GraphiQL, where npm has
-//! put its package.
+//! Builds the files that the browser downloads into `target/site`: the WASM module with its JavaScript glue, one
+//! stylesheet and, if its npm package is installed, GraphiQL. The file names contain content hashes; the server reads
+//! them from `assets.json`. Each file is also written with Brotli and gzip compression.
 //!
-//! `cargo run -p bundle` does it all; `cargo run -p bundle -- --profile dev` builds quicker and bigger.
+//! `cargo run -p bundle` builds a release; `cargo run -p bundle -- --profile dev` is faster, and its files are larger.
 
 mod module;
 mod output;
@@ -17,7 +17,7 @@ use std::{
 
 use crate::output::Site;
 
-/// Any failure ends the program, so a message is all that is needed of it.
+/// Every error ends the program with its message, so its type doesn't matter.
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "Usage: bundle [--profile wasm-release|dev]";
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The cargo profile out of the arguments.
+/// The cargo profile in the command-line arguments.
 fn profile(mut arguments: impl Iterator<Item = String>) -> Result<String> {
     match (arguments.next().as_deref(), arguments.next(), arguments.next()) {
         (None, None, None) => Ok(SHIPPED.to_owned()),
@@ -85,32 +85,32 @@ fn bundle(profile: &str) -> Result<()> {
         None => None,
     };
     if is_shipped && graphiql.is_none() {
-        eprintln!("bundle: no esbuild or GraphiQL in end2end/node_modules, so the dashboard goes without GraphiQL");
+        eprintln!("bundle: no esbuild or GraphiQL in end2end/node_modules, so the dashboard is built without GraphiQL");
         eprintln!("bundle: `make tools` installs them");
     }
     site.write(&bound, &css, &icon, graphiql.as_ref(), is_shipped)?;
     site.keep(&stamp)
 }
 
-/// The workspace's folder: two above this crate's.
+/// The folder of the workspace, two levels above this crate's.
 fn root() -> Result<PathBuf> {
     let own =
         std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    Ok(own.ancestors().nth(2).ok_or("the crate isn't in frontend/bundle any more")?.to_owned())
+    Ok(own.ancestors().nth(2).ok_or("this crate is no longer in frontend/bundle")?.to_owned())
 }
 
-/// This program's bytes, so that a change to it makes the site stale.
+/// The bytes of this program, so that a change to it makes the site outdated.
 fn own_program() -> Result<Vec<u8>> {
     Ok(std::fs::read(std::env::current_exe()?)?)
 }
 
-/// One digest over all inputs.
+/// One digest of all inputs.
 fn stamp(inputs: &[&[u8]]) -> String {
     let digests: Vec<String> = inputs.iter().map(|input| output::digest(input)).collect();
     output::digest(digests.concat().as_bytes())
 }
 
-/// A path as it stands in a message.
+/// A path for a message.
 fn shown(path: &Path) -> String {
     path.display().to_string()
 }

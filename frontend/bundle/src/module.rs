@@ -1,4 +1,4 @@
-//! From the `frontend` crate to WASM and its JavaScript glue.
+//! Builds the `frontend` crate into a WASM module and its JavaScript glue.
 
 use std::{
     collections::HashMap,
@@ -10,17 +10,18 @@ use wasm_bindgen_cli_support::Bindgen;
 
 use crate::{Result, shown};
 
-/// What wasm-bindgen makes of the compiled crate.
+/// The output of wasm-bindgen.
 pub struct Bound {
     /// The module that the browser runs.
     pub wasm: Vec<u8>,
-    /// The ES module that loads it; it takes the WASM's address as an argument and names none itself.
+    /// The ES module that loads the WASM module. It takes the URL as an argument and contains none itself.
     pub js: String,
-    /// Files that the glue imports, by their path under `snippets/`.
+    /// The files that the ES module imports, by their path under `snippets/`.
     pub snippets: HashMap<String, String>,
 }
 
-/// Only what every browser of the last years has; the compiler uses no more by default.
+/// The flags of wasm-opt. They enable only WASM features that browsers have had for years and that the compiler uses by
+/// default.
 const OPTIMISE: [&str; 10] = [
     "-Oz",
     "--enable-bulk-memory",
@@ -34,8 +35,8 @@ const OPTIMISE: [&str; 10] = [
     "--strip-target-features",
 ];
 
-/// Compiles `frontend` and returns the file that cargo says it wrote (`CARGO_TARGET_DIR` and configuration files may
-/// place it anywhere).
+/// Compiles `frontend` and returns the path of the WASM file, which cargo reports: `CARGO_TARGET_DIR` and configuration
+/// files may place it anywhere.
 pub fn build(root: &Path, profile: &str) -> Result<PathBuf> {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(root)
@@ -57,7 +58,8 @@ pub fn build(root: &Path, profile: &str) -> Result<PathBuf> {
         .ok_or_else(|| "cargo named no .wasm file".into())
 }
 
-/// Panic messages hold source paths: shortened, they cost fewer bytes and say nothing of the machine that built them.
+/// Cargo options that shorten the source paths in panic messages. This saves bytes and reveals nothing about the build
+/// machine.
 fn paths_left_out(root: &Path) -> Vec<String> {
     let home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
@@ -88,7 +90,8 @@ pub fn bind(built: Vec<u8>) -> Result<Bound> {
     Ok(Bound { js: output.js().to_owned(), snippets, wasm: output.wasm_mut().emit_wasm() })
 }
 
-/// wasm-opt on PATH, else npm's. Debian's, which is too old for today's modules, is passed over.
+/// The path of wasm-opt: on PATH, otherwise npm's. Versions that are too old for the module, such as Debian's, are
+/// skipped.
 pub fn find_optimiser(root: &Path) -> Option<PathBuf> {
     let on_path = std::env::var_os("PATH")
         .map(|path| std::env::split_paths(&path).collect::<Vec<_>>())
@@ -98,7 +101,7 @@ pub fn find_optimiser(root: &Path) -> Option<PathBuf> {
     on_path.chain([root.join("end2end/node_modules/.bin/wasm-opt")]).find(|program| is_recent(program))
 }
 
-/// Whether the program is there, runs, and is at least the version that the flags were tried with.
+/// Whether the program exists, runs, and has at least the version that [`OPTIMISE`] was tested with.
 fn is_recent(program: &Path) -> bool {
     const OLDEST: u32 = 116;
     let Ok(output) = Command::new(program).arg("--version").stderr(Stdio::null()).output() else { return false };
@@ -108,7 +111,7 @@ fn is_recent(program: &Path) -> bool {
         .is_some_and(|version| version >= OLDEST)
 }
 
-/// Runs wasm-opt over the module.
+/// Optimises the module with wasm-opt.
 pub fn optimise(program: &Path, wasm: Vec<u8>) -> Result<Vec<u8>> {
     let folder = std::env::temp_dir().join(format!("latchkey-bundle-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;

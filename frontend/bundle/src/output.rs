@@ -14,26 +14,26 @@ use sha2::{Digest, Sha256};
 use crate::{Result, module::Bound, script::Graphiql};
 
 const NAME: &str = "latchkey";
-/// Digits of a hash: 64 bits tell the builds of one product apart.
+/// The hexadecimal digits of a hash in a file name: 64 bits are enough to tell builds apart.
 const HASH_DIGITS: usize = 16;
 
-/// The folder that the server serves.
+/// The folder whose files the server serves.
 pub struct Site {
     path: PathBuf,
 }
 
 impl Site {
-    /// The site at a path, there or not.
+    /// The site at a path, which doesn't have to exist.
     pub fn new(path: PathBuf) -> Self {
         Self { path }
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether the inputs are those of the last time.
+    /// Whether the site was built from the same inputs. `stamp`: the digest of the inputs.
     pub fn is_fresh(&self, stamp: &str) -> bool {
         fs::read_to_string(self.stamp()).is_ok_and(|old| old == stamp)
     }
@@ -42,12 +42,12 @@ impl Site {
         self.path.join("stamp.txt")
     }
 
-    /// Notes the inputs that the site was made of.
+    /// Records the digest of the inputs that the site was built from.
     pub fn keep(&self, stamp: &str) -> Result<()> {
         Ok(fs::write(self.stamp(), stamp)?)
     }
 
-    /// Writes everything, takes away what was there before, and prints the sizes.
+    /// Writes all files, removes those of earlier builds, and prints the sizes.
     pub fn write(
         &self,
         bound: &Bound,
@@ -58,7 +58,7 @@ impl Site {
     ) -> Result<()> {
         let mut package = Package::new(self.path.join("pkg"), is_shipped);
         println!("{:<36}{:>10}{:>10}{:>10}", "bytes", "plain", "gzip", "brotli");
-        // One hash for the two: Leptos makes both names out of one, and neither works with another's other.
+        // One hash for both files: Leptos derives both names from one, and they only work together.
         let both = digest(&[bound.js.as_bytes(), &bound.wasm].concat());
         let page = format!("{NAME}.{}", &both[..HASH_DIGITS]);
         package.add(&format!("{page}.js"), bound.js.as_bytes())?;
@@ -100,7 +100,7 @@ impl Package {
         self.put(&format!("{name}.gz"), &gzip)
     }
 
-    /// Adds a file under a name with its hash in it; gives the name.
+    /// Adds a file under a name that contains its hash, and returns that name.
     fn add_hashed(&mut self, name: &str, extension: &str, content: &[u8]) -> Result<String> {
         let name = format!("{name}.{}.{extension}", &digest(content)[..HASH_DIGITS]);
         self.add(&name, content)?;
@@ -117,7 +117,7 @@ impl Package {
         Ok(())
     }
 
-    /// Files of an earlier build would be served for ever.
+    /// Removes the files of earlier builds, which would otherwise still be served.
     fn remove_others(&self) -> Result<()> {
         let mut folders = vec![self.folder.clone()];
         while let Some(folder) = folders.pop() {
@@ -134,7 +134,7 @@ impl Package {
     }
 }
 
-/// Brotli at its best (quality 11, seconds) for what ships, quick otherwise.
+/// Compresses with Brotli: at the best quality (11, which takes seconds) for a shipped build, otherwise quickly.
 fn brotli(content: &[u8], is_shipped: bool) -> Result<Vec<u8>> {
     let quality = if is_shipped { 11 } else { 4 };
     let parameters = BrotliEncoderParams { quality, size_hint: content.len(), ..BrotliEncoderParams::default() };

@@ -1,4 +1,4 @@
-//! What esbuild (npm's) does: GraphiQL out of its package, and the WASM's glue without what only people read.
+//! Runs npm's esbuild: bundles GraphiQL, and minifies the JavaScript glue of the WASM module.
 
 use std::{
     io::Write,
@@ -8,11 +8,11 @@ use std::{
 
 use crate::Result;
 
-/// The program, where npm put it.
+/// The esbuild that npm installed.
 #[derive(Debug)]
 pub struct Esbuild {
     program: PathBuf,
-    /// Where packages are found.
+    /// The folder with npm's packages.
     modules: PathBuf,
 }
 
@@ -23,7 +23,7 @@ pub struct Graphiql {
 }
 
 impl Esbuild {
-    /// Looks in `end2end/node_modules`.
+    /// Finds esbuild in `end2end/node_modules`; `None` when it isn't installed or doesn't run.
     pub fn find(root: &Path) -> Option<Self> {
         let modules = root.join("end2end/node_modules");
         let program = modules.join(".bin/esbuild");
@@ -31,7 +31,7 @@ impl Esbuild {
         runs.is_ok_and(|status| status.success()).then_some(Self { program, modules })
     }
 
-    /// Takes the air out of an ES module.
+    /// Minifies an ES module.
     pub fn minify(&self, js: &str) -> Result<String> {
         let mut child = Command::new(&self.program)
             .args(["--minify", "--format=esm", "--target=es2022", "--loader=js", "--log-level=warning"])
@@ -40,7 +40,7 @@ impl Esbuild {
             .spawn()?;
         let mut input = child.stdin.take().ok_or("esbuild has no standard input")?;
         let text = js.to_owned();
-        // Beside the reading, so that neither waits for the other.
+        // In another thread, so that reading and writing don't wait for each other.
         let writing = std::thread::spawn(move || input.write_all(text.as_bytes()));
         let output = child.wait_with_output()?;
         writing.join().map_err(|_| "esbuild could not be written to")??;
@@ -50,7 +50,7 @@ impl Esbuild {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Bundles `frontend/graphiql` with its package; `None` when npm hasn't installed that.
+    /// Bundles `frontend/graphiql` with its npm package; `None` when the package isn't installed.
     pub fn graphiql(&self, root: &Path) -> Result<Option<Graphiql>> {
         if !self.modules.join("graphiql/package.json").exists() {
             return Ok(None);
@@ -74,14 +74,14 @@ impl Esbuild {
     }
 }
 
-/// A stylesheet without its `@font-face` rules: GraphiQL brings 250 kB of fonts in it, and the product has one typeface,
+/// Removes the `@font-face` rules from a stylesheet. GraphiQL's contains 250 kB of fonts, and the dashboard uses only
 /// the system's.
 fn without_fonts(css: &str) -> String {
     let mut rest = css;
     let mut kept = String::with_capacity(css.len());
     while let Some(start) = rest.find("@font-face") {
         kept.push_str(&rest[..start]);
-        // The rule holds no braces but its own.
+        // The rule contains no other braces.
         rest = rest[start..].find('}').map_or("", |end| &rest[start + end + 1..]);
     }
     kept + rest
@@ -92,7 +92,7 @@ mod tests {
     use super::without_fonts;
 
     #[test]
-    fn font_rules_are_left_out_and_nothing_else() {
+    fn only_font_rules_are_removed() {
         assert_eq!(without_fonts("a{b:c}@font-face{src:url(data:x)}d{e:f}@font-face{}"), "a{b:c}d{e:f}");
         assert_eq!(without_fonts("a{b:c}"), "a{b:c}");
     }

@@ -1,11 +1,11 @@
-//! From `style/main.css` and what it imports to one small stylesheet.
+//! Bundles `style/main.css` and the files it imports into one minified stylesheet.
 
 use std::path::Path;
 
 use crate::{Result, shown};
 
-/// Reads a stylesheet, puts the files of its `@import "…"` and `@import "…" layer(x)` lines in their place, and takes
-/// comments and needless whitespace out.
+/// Reads a stylesheet, replaces its `@import "…"` and `@import "…" layer(x)` lines with the imported files, and removes
+/// comments and unnecessary whitespace.
 pub fn bundle(main: &Path) -> Result<String> {
     Ok(minify(&inline(main)?))
 }
@@ -33,7 +33,7 @@ struct Import<'a> {
 }
 
 impl<'a> Import<'a> {
-    /// What follows `@import` on its line: `"path" layer(name);`.
+    /// Parses the part of a line after `@import`, such as `"path" layer(name);`.
     fn parse(rest: &'a str) -> Option<Self> {
         let (path, rest) = rest.trim().strip_prefix('"')?.split_once('"')?;
         let condition = rest.split_once(';')?.0.trim();
@@ -49,8 +49,8 @@ impl<'a> Import<'a> {
     }
 }
 
-/// Takes comments out and whitespace where no meaning hangs on it: around `{ } ; ,` and after `:`. Strings stay as they
-/// are; so do spaces before `:` (`a :hover` is not `a:hover`) and around operators (`calc(1px + 2px)`).
+/// Removes comments, and whitespace where it has no meaning: around `{ } ; ,` and after `:`. Strings are kept, and so
+/// are spaces before `:` (`a :hover` is not `a:hover`) and around operators (`calc(1px + 2px)`).
 fn minify(text: &str) -> String {
     let mut small = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
@@ -80,14 +80,14 @@ fn minify(text: &str) -> String {
     small
 }
 
-/// One space, unless what stands before makes it needless.
+/// Appends a space, unless the preceding character makes it unnecessary.
 fn space(small: &mut String) {
     if !small.is_empty() && !small.ends_with([' ', '{', '}', ';', ',', ':']) {
         small.push(' ');
     }
 }
 
-/// Drops the space before a separator, and the semicolon before a closing brace.
+/// Removes a space before a separator, and a semicolon before a closing brace.
 fn close_up(small: &mut String, next: char) {
     if small.ends_with(' ') {
         small.pop();
@@ -99,7 +99,7 @@ fn close_up(small: &mut String, next: char) {
 
 fn skip_comment(rest: &mut impl Iterator<Item = char>) {
     let mut before = None;
-    // The star that opens the comment can't close it.
+    // The star that opens the comment must not be taken for the one that closes it.
     rest.next();
     for character in rest {
         if before == Some('*') && character == '/' {
