@@ -1,4 +1,4 @@
--- Times are microseconds since 1970-01-01 UTC, from the service's clock. Ids are UUIDs as 16 bytes.
+-- Times are microseconds since 1970-01-01 UTC, from the service's clock. Ids are UUIDs, stored as 16 bytes.
 CREATE TABLE tenants (
     id BLOB NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
@@ -14,7 +14,8 @@ CREATE TABLE users (
     created_at INTEGER NOT NULL
 ) STRICT;
 
--- TOTP (RFC 6238). The secret must be readable to check a code with it. No step at or before `last_step` is accepted again.
+-- TOTP (RFC 6238). The secret isn't hashed, because checking a code needs it. No time step up to `last_step` is
+-- accepted again.
 CREATE TABLE second_factors (
     user_id BLOB NOT NULL PRIMARY KEY REFERENCES users (id),
     secret BLOB NOT NULL,
@@ -23,14 +24,14 @@ CREATE TABLE second_factors (
     last_step INTEGER NOT NULL
 ) STRICT;
 
--- SHA-256 of each code. A used code is deleted.
+-- `digest` is the SHA-256 of a recovery code. A used code is deleted.
 CREATE TABLE recovery_codes (
     user_id BLOB NOT NULL REFERENCES users (id),
     digest BLOB NOT NULL,
     PRIMARY KEY (user_id, digest)
 ) STRICT;
 
--- Browser sessions. `digest` is the SHA-256 of the cookie's secret; the columns from `id` on are set after sign-in.
+-- Browser sessions. `digest` is the SHA-256 of the cookie's secret. The columns from `id` on are set after sign-in.
 CREATE TABLE sessions (
     digest BLOB NOT NULL PRIMARY KEY,
     user_id BLOB REFERENCES users (id),
@@ -45,8 +46,8 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 CREATE INDEX sessions_by_user ON sessions (user_id);
 
--- Failed and current authentication attempts. `bucket` is the SHA-256 of the account or address that they count against;
--- `attempts` are their times in microseconds, the oldest first, separated by spaces.
+-- Failed and current authentication attempts. `bucket` is the SHA-256 of the account or address that they count
+-- against; `attempts` holds their times in microseconds, oldest first, separated by spaces.
 CREATE TABLE throttle (
     bucket BLOB NOT NULL PRIMARY KEY,
     attempts TEXT NOT NULL,
@@ -54,7 +55,7 @@ CREATE TABLE throttle (
 ) STRICT;
 CREATE INDEX throttle_by_last_attempt ON throttle (last_attempt_at);
 
--- `revision` grows with every write that depends on the row, so that such writes wait for each other.
+-- Every transaction that depends on the row increments `revision`, so that such transactions wait for each other.
 CREATE TABLE memberships (
     tenant_id BLOB NOT NULL REFERENCES tenants (id),
     user_id BLOB NOT NULL REFERENCES users (id),
@@ -65,7 +66,8 @@ CREATE TABLE memberships (
 ) STRICT;
 CREATE INDEX memberships_by_tenant ON memberships (tenant_id);
 
--- `digest` is the SHA-256 of the secret in the invitation's link. `closed_at`: when it was accepted, cancelled or replaced.
+-- `digest` is the SHA-256 of the secret in the invitation's link. `closed_at` is when it was accepted, cancelled or
+-- replaced.
 CREATE TABLE invitations (
     id BLOB NOT NULL PRIMARY KEY,
     tenant_id BLOB NOT NULL REFERENCES tenants (id),
@@ -74,7 +76,7 @@ CREATE TABLE invitations (
     digest BLOB NOT NULL UNIQUE,
     created_at INTEGER NOT NULL,
     created_by TEXT NOT NULL,
-    -- The user or service account. NULL: the operator.
+    -- The user or service account; NULL for the operator.
     created_by_id BLOB,
     expires_at INTEGER NOT NULL,
     closed_at INTEGER
@@ -116,10 +118,10 @@ CREATE TABLE api_keys (
     service_account_id BLOB REFERENCES service_accounts (id),
     name TEXT NOT NULL,
     name_folded TEXT NOT NULL,
-    -- Lists are indexed by this number: 0 active, 1 suspended (itself or with its account), 2 revoked, 3 expired. The service
-    -- marks expired keys within a second; statements therefore compare the expiry with the time too.
+    -- Lists are indexed by this number: 0 active, 1 suspended (itself or with its account), 2 revoked, 3 expired. The
+    -- service marks a key up to a second after it expires, so statements also compare `expires_at` with the time.
     lifecycle INTEGER NOT NULL CHECK (lifecycle IN (0, 1, 2, 3)),
-    -- To the millisecond, as the id (UUID v7) holds it: ids sort by creation.
+    -- Precise to the millisecond, like the id (UUID v7), so that ids sort by creation.
     created_at INTEGER NOT NULL,
     created_by TEXT NOT NULL,
     created_by_id BLOB NOT NULL,
@@ -129,15 +131,15 @@ CREATE TABLE api_keys (
     suspended_at INTEGER,
     suspended_by TEXT,
     suspended_by_id BLOB,
-    -- When it was last resumed; it counts as unused only from then on.
+    -- When it was last resumed. Time before that doesn't count as unused.
     resumed_at INTEGER,
     revoked_at INTEGER,
     revoked_by TEXT,
     revoke_reason TEXT,
-    -- When its owner or creator left the tenant.
+    -- When its owner or creator left the tenant or was deleted.
     orphaned_at INTEGER,
-    -- Rotation: the key before, the key after and when, and the expiry that this key had before. `ends_key` is set in the new
-    -- key: its first use expires that key.
+    -- Rotation: the key that this one replaces, the key that replaces it and since when, and its expiry before the
+    -- rotation. `ends_key` is set on the new key: its first use expires that key.
     replaces BLOB,
     replaced_by BLOB,
     rolled_at INTEGER,
@@ -155,7 +157,7 @@ CREATE TABLE api_keys (
 ) STRICT;
 CREATE UNIQUE INDEX api_keys_user_idempotency ON api_keys (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE UNIQUE INDEX api_keys_account_idempotency ON api_keys (service_account_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
--- A key has one owner: each of these holds the keys of one kind of owner only.
+-- A key has one owner, so each of these contains only the keys of one kind of owner.
 CREATE INDEX api_keys_user_created ON api_keys (user_id, lifecycle, created_at, id) WHERE user_id IS NOT NULL;
 CREATE INDEX api_keys_user_name ON api_keys (user_id, lifecycle, name_folded, id) WHERE user_id IS NOT NULL;
 CREATE INDEX api_keys_user_expires ON api_keys (user_id, lifecycle, COALESCE(expires_at, 9223372036854775807), id) WHERE user_id IS NOT NULL;
@@ -164,34 +166,35 @@ CREATE INDEX api_keys_account_created ON api_keys (service_account_id, lifecycle
 CREATE INDEX api_keys_account_name ON api_keys (service_account_id, lifecycle, name_folded, id) WHERE service_account_id IS NOT NULL;
 CREATE INDEX api_keys_account_expires ON api_keys (service_account_id, lifecycle, COALESCE(expires_at, 9223372036854775807), id) WHERE service_account_id IS NOT NULL;
 CREATE INDEX api_keys_account_used ON api_keys (service_account_id, lifecycle, COALESCE(last_used_at, 0), id) WHERE service_account_id IS NOT NULL;
--- These hold the expiry too, so that a walk along them tells expired keys without reading the rows.
+-- These include the expiry, so that a list can skip expired keys without reading their rows.
 CREATE INDEX api_keys_tenant_created ON api_keys (tenant_id, lifecycle, created_at, id, expires_at);
 CREATE INDEX api_keys_tenant_name ON api_keys (tenant_id, lifecycle, name_folded, id, expires_at);
 CREATE INDEX api_keys_tenant_expires ON api_keys (tenant_id, lifecycle, COALESCE(expires_at, 9223372036854775807), id);
 CREATE INDEX api_keys_tenant_used ON api_keys (tenant_id, lifecycle, COALESCE(last_used_at, 0), id, expires_at, created_at);
--- What a search needs of each key that it finds.
+-- Covers the columns that a search reads of each key that it finds.
 CREATE INDEX api_keys_found ON api_keys (id, tenant_id, lifecycle, created_at, name_folded, expires_at);
 CREATE INDEX api_keys_by_expiry ON api_keys (expires_at) WHERE expires_at IS NOT NULL AND lifecycle < 2;
 CREATE INDEX api_keys_by_hint ON api_keys (tenant_id, hint);
 CREATE INDEX api_keys_by_creating_key ON api_keys (created_by_key) WHERE created_by_key IS NOT NULL;
 CREATE INDEX api_keys_rolled ON api_keys (tenant_id, last_refused_at) WHERE replaced_by IS NOT NULL;
--- Key policies: ownerless keys, the lifetime, and users' keys.
+-- Inventory filters and key policies: orphaned keys, lifetimes, and users' keys.
 CREATE INDEX api_keys_orphaned ON api_keys (tenant_id, lifecycle, orphaned_at) WHERE orphaned_at IS NOT NULL;
 CREATE INDEX api_keys_tenant_lifetime ON api_keys (tenant_id, lifecycle, (COALESCE(expires_at, 9223372036854775807) - created_at));
 CREATE INDEX api_keys_tenant_users ON api_keys (tenant_id, lifecycle, user_id) WHERE user_id IS NOT NULL;
 
--- Search by a part of a name: every suffix of every word, folded, so that a part of a word is a prefix of a row.
+-- Search by part of a name: every suffix of every word, case-folded, so that any part of a word is the prefix of a
+-- suffix.
 CREATE TABLE name_search (
     tenant_id BLOB NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('key', 'account')),
     suffix TEXT NOT NULL,
     subject_id BLOB NOT NULL,
-    -- The whole name, for lists that are sorted by it.
+    -- The whole name, for lists that are sorted by name.
     name_folded TEXT NOT NULL,
     PRIMARY KEY (tenant_id, kind, suffix, subject_id)
 ) STRICT, WITHOUT ROWID;
 
--- A tenant's key policies: a row for each time from which one is effective.
+-- Key policies of tenants: one row per policy and time from which it is effective.
 CREATE TABLE key_policies (
     tenant_id BLOB NOT NULL REFERENCES tenants (id),
     kind TEXT NOT NULL,
@@ -202,8 +205,8 @@ CREATE TABLE key_policies (
     PRIMARY KEY (tenant_id, kind, effective_from)
 ) STRICT;
 
--- Long-running clients of keys. `identity` is a digest of kind, name, labels and address: what makes two starts the same agent.
--- Labels are a JSON list of strings.
+-- Long-running clients of keys. `identity` is a digest of kind, name, labels and address: starts with the same identity
+-- are the same agent. `labels` is a JSON array of strings.
 CREATE TABLE agents (
     id BLOB NOT NULL PRIMARY KEY,
     tenant_id BLOB NOT NULL REFERENCES tenants (id),
@@ -221,7 +224,7 @@ CREATE TABLE agents (
 CREATE INDEX agents_by_tenant ON agents (tenant_id, last_seen_at);
 CREATE INDEX agents_by_key ON agents (key_id, last_seen_at);
 
--- Usage of keys by client: an address, a user agent and an agent. What isn't known is the empty string or the nil id.
+-- Usage of keys by client: an address, a user agent and an agent. An unknown value is the empty string or the nil id.
 CREATE TABLE key_usage_clients (
     key_id BLOB NOT NULL REFERENCES api_keys (id),
     address TEXT NOT NULL,
@@ -236,7 +239,7 @@ CREATE TABLE key_usage_clients (
 ) STRICT;
 CREATE INDEX key_usage_clients_by_use ON key_usage_clients (key_id, last_used_at);
 
--- Usage of keys by hour, counted since 1970-01-01 UTC.
+-- Usage of keys by hour. Hours are counted from 1970-01-01 UTC.
 CREATE TABLE key_usage_hours (
     key_id BLOB NOT NULL REFERENCES api_keys (id),
     hour INTEGER NOT NULL,
@@ -246,7 +249,7 @@ CREATE TABLE key_usage_hours (
 ) STRICT;
 CREATE INDEX key_usage_hours_by_hour ON key_usage_hours (hour);
 
--- Refused tokens that belong to no key.
+-- Refused tokens that belong to no key, by hour and reason.
 CREATE TABLE refusal_hours (
     hour INTEGER NOT NULL,
     reason TEXT NOT NULL,
@@ -254,7 +257,7 @@ CREATE TABLE refusal_hours (
     PRIMARY KEY (hour, reason)
 ) STRICT;
 
--- Reminders of a key's expiry, so that each is sent once: the row is inserted before the mail is sent.
+-- Expiry reminders. The row is inserted before the mail is sent, so that each is sent only once.
 CREATE TABLE expiry_reminders (
     key_id BLOB NOT NULL REFERENCES api_keys (id),
     days_before INTEGER NOT NULL,
@@ -262,8 +265,8 @@ CREATE TABLE expiry_reminders (
     PRIMARY KEY (key_id, days_before)
 ) STRICT;
 
--- Calendar feeds, under the SHA-256 of the secret in their link. A feed with a key shows that key's tenant only, and ends with
--- the key.
+-- Calendar feeds. `digest` is the SHA-256 of the secret in the link. A feed with a key shows only that key's tenant,
+-- and stops working when the key does.
 CREATE TABLE calendar_feeds (
     digest BLOB NOT NULL PRIMARY KEY,
     user_id BLOB NOT NULL REFERENCES users (id),
@@ -274,8 +277,8 @@ CREATE UNIQUE INDEX calendar_feeds_by_user ON calendar_feeds (user_id) WHERE key
 CREATE UNIQUE INDEX calendar_feeds_by_key ON calendar_feeds (key_id) WHERE key_id IS NOT NULL;
 CREATE INDEX calendar_feeds_of_user ON calendar_feeds (user_id);
 
--- Each entry has a number, the hash of the entry before it and its own: one chain for each tenant, and one for the entries of
--- no tenant.
+-- Each entry has a number, the hash of the entry before it and its own hash. There is one chain for each tenant, and
+-- one for entries without a tenant.
 CREATE TABLE audit_log (
     id BLOB NOT NULL PRIMARY KEY,
     at INTEGER NOT NULL,
@@ -303,14 +306,15 @@ CREATE INDEX audit_log_by_actor ON audit_log (tenant_id, actor_id, seq);
 CREATE INDEX audit_log_by_name ON audit_log (tenant_id, actor_name, seq);
 CREATE INDEX audit_log_by_time ON audit_log (tenant_id, at);
 
--- The last number and hash of each chain, so that a chain that was cut off is noticed. The nil id: entries of no tenant.
+-- The last number and hash of each chain, so that a truncated chain is detected. The nil id is the chain of entries
+-- without a tenant.
 CREATE TABLE audit_heads (
     tenant_id BLOB NOT NULL PRIMARY KEY,
     seq INTEGER NOT NULL,
     hash BLOB NOT NULL
 ) STRICT;
 
--- The actors' names of each chain, folded by the service, so that search ignores case in any script.
+-- Actor names in each chain, case-folded by the service, so that search ignores case in any script.
 CREATE TABLE audit_actor_names (
     tenant_id BLOB NOT NULL,
     name TEXT NOT NULL,

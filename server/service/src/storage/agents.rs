@@ -1,4 +1,4 @@
-//! Agents.
+//! Agents: long-running clients of keys.
 
 use chrono::{DateTime, Utc};
 use domain::{Agent, AgentId, AgentScope, ApiKey, KeyId, Label, Name, Owner};
@@ -18,12 +18,12 @@ use crate::{
     error::{Error, Result},
 };
 
-/// An agent that starts.
+/// An agent that has started.
 #[derive(Clone, Debug)]
 pub(crate) struct NewAgent {
     pub(crate) id: AgentId,
     pub(crate) key: KeyId,
-    /// Two starts with the same identity and key are one agent.
+    /// Starts with the same identity and key belong to one agent.
     pub(crate) identity: [u8; 32],
     pub(crate) name: Name,
     pub(crate) kind: Name,
@@ -64,7 +64,7 @@ impl From<AgentRow> for Agent {
     }
 }
 
-/// Adds an agent of the permit's tenant, or records that it started again. Gives its id.
+/// Inserts an agent of the permit's tenant, or records that it has started again. Returns its id.
 pub(crate) async fn upsert(tx: &mut Tx, permit: &WritePermit, agent: &NewAgent) -> Result<AgentId> {
     let labels: Vec<&str> = agent.labels.iter().map(Label::as_str).collect();
     let labels = serde_json::to_string(&labels).map_err(|error| Error::Fault(error.to_string()))?;
@@ -87,7 +87,7 @@ pub(crate) async fn upsert(tx: &mut Tx, permit: &WritePermit, agent: &NewAgent) 
     Ok(AgentId(id))
 }
 
-/// Removes a key's agents beyond the `most` that were heard of last.
+/// Deletes all agents of a key except the `most` that were seen last.
 pub(crate) async fn delete_beyond(tx: &mut Tx, key: KeyId, most: u32) -> Result<()> {
     change!(
         tx,
@@ -101,14 +101,15 @@ pub(crate) async fn delete_beyond(tx: &mut Tx, key: KeyId, most: u32) -> Result<
     Ok(())
 }
 
-/// Removes agents that were last heard of before an instant.
+/// Deletes agents that were last seen before an instant.
 pub(crate) async fn delete_before(db: &Db, instant: DateTime<Utc>) -> Result<()> {
     let mut tx = db.begin().await?;
     change!(&mut tx, sqlx::query("DELETE FROM agents WHERE last_seen_at < $1").bind(micros(instant)))?;
     tx.commit().await
 }
 
-/// Records that an agent was heard of, unless that is known already. An id under another key than its own changes nothing.
+/// Records when an agent was last seen, unless a later time is recorded. Changes nothing if the agent belongs to
+/// another key.
 pub(crate) async fn update_last_seen(tx: &mut Tx, id: AgentId, key: KeyId, at: DateTime<Utc>) -> Result<()> {
     change!(
         tx,
@@ -120,10 +121,10 @@ pub(crate) async fn update_last_seen(tx: &mut Tx, id: AgentId, key: KeyId, at: D
     Ok(())
 }
 
-/// Agents of the permit's tenant, the last heard of first.
+/// Returns agents of the permit's tenant, last seen first, at most `limit`.
 pub(crate) async fn list(db: &Db, permit: &ReadPermit, scope: AgentScope, limit: u32) -> Result<Vec<Agent>> {
     let (condition, id) = match scope {
-        // $2 is bound in each text, so that the parameters keep their numbers.
+        // Each condition uses $2, so that the parameters keep their numbers.
         AgentScope::Tenant => ("$2 = $2", Uuid::nil()),
         AgentScope::Owner(Owner::User(id)) => ("k.user_id = $2", id.0),
         AgentScope::Owner(Owner::ServiceAccount(id)) => ("k.service_account_id = $2", id.0),

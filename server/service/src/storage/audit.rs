@@ -1,4 +1,5 @@
-//! The audit log: rows are added in the transaction of the change that they tell of, each chained to the one before.
+//! The audit log. An entry is written in the transaction of the change that it records, and contains the hash of the
+//! entry before it.
 
 use std::fmt::Write;
 
@@ -19,16 +20,16 @@ use crate::{
     random,
 };
 
-/// A SHA-256.
+/// A SHA-256 hash.
 type Hash = [u8; 32];
 
-/// What stands before the first entry of a chain.
+/// The previous hash of the first entry of a chain.
 const BEGINNING: Hash = [0; 32];
 
 const COLUMNS: &str = "a.id, a.seq, a.previous_hash, a.hash, a.at, a.tenant_id, a.operation, a.outcome, a.actor_kind, a.actor_id, a.actor_name, \
     a.channel, a.key_id, a.address, a.user_agent, a.subject_kind, a.subject_id, a.subject_name, a.detail";
 
-/// One entry.
+/// An entry to write.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) at: DateTime<Utc>,
@@ -47,7 +48,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// What `actor` did to a subject.
+    /// Creates an entry for an operation that `actor` performed on a subject: its kind, id and name.
     pub(crate) fn by(
         actor: &Actor,
         operation: Operation,
@@ -76,7 +77,7 @@ impl Entry {
         }
     }
 
-    /// What the service did by itself to a subject.
+    /// Creates an entry for an operation that the service performed on its own.
     pub(crate) fn by_itself(
         tenant: TenantId,
         operation: Operation,
@@ -100,12 +101,12 @@ impl Entry {
         }
     }
 
-    /// The same, when it was refused.
+    /// Marks the operation as refused.
     pub(crate) fn refused(self) -> Self {
         Self { outcome: Outcome::Refused, ..self }
     }
 
-    /// With a fact more.
+    /// Appends to the detail, after a comma.
     pub(crate) fn with(self, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         let separator = if self.detail.is_empty() || detail.is_empty() { "" } else { ", " };
@@ -113,7 +114,7 @@ impl Entry {
     }
 }
 
-/// An entry as it is stored.
+/// An entry as stored.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct EntryRow {
     pub(crate) id: Uuid,
@@ -138,8 +139,8 @@ pub(crate) struct EntryRow {
 }
 
 impl EntryRow {
-    /// SHA-256 over the hash before, the number and every fact. Each part goes in behind its length, and an absent one
-    /// as another length than an empty one, so that no two entries have the same bytes.
+    /// Returns the SHA-256 over the previous hash, the number and all other columns. Each part is preceded by its
+    /// length, and an absent part has a different length than an empty one, so that no two entries hash the same bytes.
     pub(crate) fn digest(&self) -> Hash {
         fn add(hash: &mut Sha256, part: Option<&[u8]>) {
             let length = part.map_or(u64::MAX, |part| part.len() as u64);
@@ -174,7 +175,7 @@ impl EntryRow {
         hash.finalize().into()
     }
 
-    /// An entry behind the last of its chain; without its own hash yet.
+    /// Creates the row that follows the last one of its chain. Its own hash is still empty.
     fn of(entry: &Entry, seq: i64, previous_hash: Vec<u8>) -> Self {
         Self {
             id: random::new_id(entry.at),
@@ -224,20 +225,20 @@ impl From<EntryRow> for AuditEntry {
     }
 }
 
-/// Bytes as hexadecimal digits.
+/// Encodes bytes as lowercase hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a text can't fail.
+        // Writing to a `String` can't fail.
         let _ = write!(text, "{byte:02x}");
         text
     })
 }
 
-/// Adds an entry at the end of its chain. When it can't be written, the change that it tells of fails with it.
+/// Appends an entry to its chain. If this fails, the change that it records fails too.
 ///
-/// NOTE: the chain's head stays locked until the transaction ends, so that a tenant's changes come one after the other.
-/// A use case therefore takes every other lock first, and adds its entries last. Three statements; a fourth for the first
-/// entry of an actor's name in a chain.
+/// NOTE: the chain's head stays locked until the transaction ends, so a tenant's changes run one after the other. A use
+/// case therefore takes every other lock first and writes its entries last. Runs three statements, and a fourth if the
+/// actor's name is new in the chain.
 pub(crate) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<()> {
     let chain = chain_of(entry.tenant_id);
     let (seq, previous_hash, is_name_known) = next_place(tx, chain, &entry.actor_name).await?;
@@ -276,7 +277,7 @@ pub(crate) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<()> {
     set_head(tx, chain, &hash).await
 }
 
-/// Remembers that a name stands in a chain.
+/// Records that an actor's name occurs in a chain.
 async fn add_name(tx: &mut Tx, chain: Uuid, name: &str) -> Result<()> {
     change!(
         tx,
@@ -294,8 +295,8 @@ fn chain_of(tenant: Option<Uuid>) -> Uuid {
     tenant.unwrap_or_default()
 }
 
-/// The number of a chain's next entry, the hash of its last, and whether the name stands in the chain already; the head is
-/// locked from here on. A name that another transaction has just added may be missed.
+/// Locks the head of a chain. Returns the number of the next entry, the hash of the last one, and whether the name
+/// already occurs in the chain. May miss a name that another transaction has just added.
 async fn next_place(tx: &mut Tx, chain: Uuid, name: &str) -> Result<(i64, Vec<u8>, bool)> {
     Ok(run!(tx, c =>
         sqlx::query_as(
@@ -317,7 +318,7 @@ async fn set_head(tx: &mut Tx, chain: Uuid, hash: &Hash) -> Result<()> {
     Ok(())
 }
 
-/// Where a chain ends, as its head says.
+/// The head of a chain: the number and hash of its last entry.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct Head {
     pub(crate) tenant_id: Uuid,
@@ -326,7 +327,7 @@ pub(crate) struct Head {
     pub(crate) hash: Vec<u8>,
 }
 
-/// The heads of all chains.
+/// Returns the heads of all chains.
 pub(crate) async fn list_heads(db: &Db) -> Result<Vec<Head>> {
     Ok(read!(db, c =>
         sqlx::query_as(
@@ -335,7 +336,7 @@ pub(crate) async fn list_heads(db: &Db) -> Result<Vec<Head>> {
         .fetch_all(c))?)
 }
 
-/// Up to `limit` entries of a chain after a number, in their order.
+/// Returns up to `limit` entries of a chain with numbers above `after`, in order.
 pub(crate) async fn list_chain(db: &Db, chain: Uuid, after: i64, limit: u32) -> Result<Vec<EntryRow>> {
     let owner = if chain.is_nil() { "a.tenant_id IS NULL AND $1 = $1" } else { "a.tenant_id = $1" };
     let sql =
@@ -343,7 +344,7 @@ pub(crate) async fn list_chain(db: &Db, chain: Uuid, after: i64, limit: u32) -> 
     Ok(read!(db, c => sqlx::query_as(assembled(sql)).bind(chain).bind(after).fetch_all(c))?)
 }
 
-/// How many entries are in no chain: with a number that no chain has, or of a tenant whose chain has no head.
+/// Counts the entries that are in no chain: their number is below 1, or their chain has no head.
 pub(crate) async fn count_strays(db: &Db) -> Result<i64> {
     Ok(read!(db, c =>
         sqlx::query_scalar(
@@ -354,13 +355,14 @@ pub(crate) async fn count_strays(db: &Db) -> Result<i64> {
         .fetch_one(c))?)
 }
 
-/// Where a chain ends now, as its head says.
+/// Finds the number of a chain's last entry, according to its head.
 pub(crate) async fn find_head(db: &Db, chain: Uuid) -> Result<Option<i64>> {
     Ok(read!(db, c =>
         sqlx::query_scalar("SELECT seq FROM audit_heads WHERE tenant_id = $1").bind(chain).fetch_optional(c))?)
 }
 
-/// The tenants without a head: each has one from its first entry on, and that is its own making.
+/// Returns the slugs of tenants whose chain has no head. Every tenant should have one, because its creation is its
+/// first entry.
 pub(crate) async fn list_headless(db: &Db) -> Result<Vec<String>> {
     Ok(read!(db, c =>
         sqlx::query_scalar(
@@ -369,12 +371,12 @@ pub(crate) async fn list_headless(db: &Db) -> Result<Vec<String>> {
         .fetch_all(c))?)
 }
 
-/// One page of a tenant's entries, the newest first.
+/// Returns one page of a tenant's entries, newest first.
 pub(crate) async fn list(db: &Db, tenant: TenantId, query: &AuditQuery) -> Result<Page<AuditEntry>> {
     let keyset = Keyset::of(&query.page, Direction::Desc, false)?;
     let mut conditions = conditions_of(tenant, query);
     let place = keyset.clause("a.seq", "a.id", &mut conditions);
-    // A number is unique in its chain: with the id behind it, no index but the chain's would have this order.
+    // A number is unique in its chain. With the id in the order too, only the chain's own index would have that order.
     let order = keyset.order_by_unique("a.seq");
     let sql = format!("SELECT {COLUMNS} FROM audit_log a WHERE {}{place}{order}", conditions.sql());
     let rows: Vec<EntryRow> = read_list!(db, c => {
@@ -418,7 +420,7 @@ fn conditions_of(tenant: TenantId, query: &AuditQuery) -> Conditions {
     conditions
 }
 
-/// One entry of a tenant.
+/// Finds an entry of a tenant.
 pub(crate) async fn find(db: &Db, tenant: TenantId, id: AuditId) -> Result<Option<AuditEntry>> {
     let sql = format!("SELECT {COLUMNS} FROM audit_log a WHERE a.tenant_id = $1 AND a.id = $2");
     let row: Option<EntryRow> =
@@ -426,7 +428,7 @@ pub(crate) async fn find(db: &Db, tenant: TenantId, id: AuditId) -> Result<Optio
     Ok(row.map(AuditEntry::from))
 }
 
-/// How many entries there are of an operation on a subject.
+/// Counts the entries of an operation on a subject.
 #[cfg(test)]
 pub(crate) async fn count(db: &Db, operation: &str, subject: Uuid) -> Result<i64> {
     Ok(read!(db, c => sqlx::query_scalar("SELECT COUNT(*) FROM audit_log WHERE operation = $1 AND subject_id = $2")

@@ -1,4 +1,4 @@
-//! The two databases behind one type, and the macros that run one text of SQL on either.
+//! Both databases behind one type, and the macros that run the same SQL on either.
 
 use std::{future::Future, str::FromStr, time::Duration};
 
@@ -13,22 +13,24 @@ use crate::error::{Error, OpenError, Result};
 /// A database, chosen by its URL.
 #[derive(Clone, Debug)]
 pub(crate) enum Db {
-    /// Embedded: one writer, several readers (WAL lets them work beside it), and some for what touches many rows.
+    /// Embedded: one writer, several readers that WAL lets work at the same time, and separate ones (`lister`) for
+    /// statements that read many rows.
     Sqlite { reader: SqlitePool, lister: SqlitePool, writer: SqlitePool },
-    /// A server.
+    /// A `PostgreSQL` server.
     Postgres(PgPool),
 }
 
-/// An open transaction on either. One that is dropped without [`Tx::commit`] is rolled back, also where the future that
+/// An open transaction on either database. Dropping it without [`Tx::commit`] rolls it back, even if the future that
 /// holds it is dropped in the middle of a statement.
 ///
-/// NOTE: whoever holds one doesn't wait for another: `SQLite` has one writer, which both would wait for.
+/// NOTE: code that holds a transaction must not begin another: `SQLite` has one writer, so the second would wait for
+/// the first.
 pub(crate) enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
 }
 
-/// Runs a statement on a [`Db`] outside any transaction: `read!(db, c => sqlx::query(…).fetch_all(c))`.
+/// Runs a statement on a [`Db`] outside of any transaction: `read!(db, c => sqlx::query(…).fetch_all(c))`.
 macro_rules! read {
     ($db:expr, $c:ident => $body:expr) => {
         match $db {
@@ -39,7 +41,7 @@ macro_rules! read {
 }
 pub(crate) use read;
 
-/// The same for a statement that touches many rows: a page of a list.
+/// Like `read!`, for a statement that reads many rows, such as a page of a list.
 macro_rules! read_list {
     ($db:expr, $c:ident => $body:expr) => {
         match $db {
@@ -67,7 +69,7 @@ macro_rules! run {
 }
 pub(crate) use run;
 
-/// Runs a change in a [`Tx`] and gives the number of rows that it touched.
+/// Runs a write in a [`Tx`] and returns the number of affected rows.
 macro_rules! change {
     ($tx:expr, $query:expr) => {
         match $tx {
@@ -78,13 +80,14 @@ macro_rules! change {
 }
 pub(crate) use change;
 
-/// Runs work in a transaction and commits it: `retry!(db, tx => { …; Ok(value) })`, where `tx` is a `&mut Tx`. When the
-/// database ends the transaction because of a deadlock or a serialization failure, the work runs again in a new one, at
-/// most [`MOST_RUNS`] times in all. For work that locks several rows which another transaction may lock in another order.
+/// Runs work in a transaction and commits it: `retry!(db, tx => { …; Ok(value) })`, where `tx` is a `&mut Tx`. If the
+/// database aborts the transaction because of a deadlock or a serialization failure, the work runs again in a new one,
+/// at most [`MOST_RUNS`] times in total. For work that locks several rows that another transaction may lock in a
+/// different order.
 ///
-/// The work must be able to run again: it changes nothing outside of the transaction.
+/// The work must be repeatable: it changes nothing outside of the transaction.
 ///
-/// NOTE: a macro, because the compiler doesn't see that the future of a generic `AsyncFn(&mut Tx)` with borrowed captures
+/// NOTE: a macro, because the compiler can't see that the future of a generic `AsyncFn(&mut Tx)` with borrowed captures
 /// is `Send`.
 macro_rules! retry {
     ($db:expr, $tx:ident => $work:expr) => {{
@@ -106,17 +109,17 @@ macro_rules! retry {
 }
 pub(crate) use retry;
 
-/// How often the work of [`retry`] has been run again.
+/// Counts how often [`retry`] has repeated its work.
 #[derive(Debug, Default)]
 pub(crate) struct Runs(u32);
 
 impl Runs {
-    /// What came of the work; none, after a pause, when it is to run again.
+    /// Returns the outcome, or `None`, after a pause, if the work has to run again.
     pub(crate) async fn last<T>(&mut self, outcome: Result<T>) -> Option<Result<T>> {
         match outcome {
             Err(error) if error.is_serialization_failure() && self.0 + 1 < MOST_RUNS => {
                 self.0 += 1;
-                tracing::debug!(runs = self.0, ?error, "a transaction runs again");
+                tracing::debug!(runs = self.0, ?error, "retrying a transaction");
                 tokio::time::sleep(PAUSE * self.0).await;
                 None
             }
@@ -127,17 +130,17 @@ impl Runs {
 
 const READERS: u32 = 8;
 const LISTERS: u32 = 4;
-/// So many bytes of the file, the most that there can be, listers see through memory instead of copying page by page: where
-/// the rows of a list lie far apart, that is four times as fast.
+/// How many bytes of the file the list readers map into memory instead of copying page by page: the maximum of
+/// `SQLite`. Four times as fast for lists whose rows are far apart in the file.
 const MAPPED: &str = "2147418112";
 const POSTGRES_CONNECTIONS: u32 = 20;
-/// How often [`retry`] runs its work at most.
+/// The maximum number of times that [`retry`] runs its work.
 const MOST_RUNS: u32 = 5;
-/// The pause before the second run; each later one is longer by as much.
+/// The pause before the second run. Each later pause is longer by this amount.
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl Db {
-    /// Connects. Creates an `SQLite` file that isn't there.
+    /// Connects to the database. Creates a missing `SQLite` file.
     pub(crate) async fn open(url: &str) -> std::result::Result<Self, OpenError> {
         if url.starts_with("sqlite:") {
             open_sqlite(url).await
@@ -148,7 +151,7 @@ impl Db {
         }
     }
 
-    /// Begins a transaction. On `SQLite` it holds the write lock from the beginning.
+    /// Begins a transaction. On `SQLite` it takes the write lock immediately.
     pub(crate) async fn begin(&self) -> Result<Tx> {
         let db = self.clone();
         to_completion(async move {
@@ -174,7 +177,7 @@ impl Db {
 }
 
 impl Tx {
-    /// Keeps what the transaction changed.
+    /// Commits the transaction.
     pub(crate) async fn commit(self) -> Result<()> {
         let committed = to_completion(async move {
             match self {
@@ -186,14 +189,14 @@ impl Tx {
         committed.await
     }
 
-    /// Commits after a success, rolls back after a failure, and gives what came of it. Where a refusal is recorded in
-    /// another transaction, this one must have ended before.
+    /// Commits after a success, rolls back after a failure, and returns the outcome. If the refusal is to be recorded
+    /// in another transaction, this one has to end first.
     pub(crate) async fn end<T>(self, outcome: Result<T>) -> Result<T> {
         match outcome {
             Ok(value) => self.commit().await.map(|()| value),
             Err(error) => {
                 if let Err(cause) = self.rollback().await {
-                    tracing::warn!(?cause, "a transaction could not be rolled back");
+                    tracing::warn!(?cause, "failed to roll back a transaction");
                 }
                 Err(error)
             }
@@ -212,14 +215,14 @@ impl Tx {
     }
 }
 
-/// Runs a future to its end even when the caller goes away: one that is dropped during BEGIN or COMMIT would leave a
+/// Runs a future to completion even if the caller is dropped. Dropping it during BEGIN or COMMIT would leave a
 /// connection in a state that its pool doesn't know (sqlx issue 4393).
 pub(crate) async fn to_completion<T>(future: impl Future<Output = Result<T>> + Send + 'static) -> Result<T>
 where
     T: Send + 'static,
 {
     let task = tokio::spawn(future);
-    task.await.map_err(|cause| Error::Fault(format!("a task of the database did not end: {cause}")))?
+    task.await.map_err(|cause| Error::Fault(format!("a database task failed: {cause}")))?
 }
 
 async fn open_sqlite(url: &str) -> std::result::Result<Db, OpenError> {
@@ -229,7 +232,7 @@ async fn open_sqlite(url: &str) -> std::result::Result<Db, OpenError> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5));
-    // One writer: SQLite has one anyway, and a queue in the process is fairer than retries on a lock.
+    // SQLite allows one writer anyway, and a queue in the process is fairer than retries on a lock.
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(Duration::from_secs(30))

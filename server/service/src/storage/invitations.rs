@@ -19,7 +19,7 @@ use crate::{
 const COLUMNS: &str =
     "i.id, i.tenant_id, t.name AS tenant_name, i.email, i.role, i.created_at, i.created_by, i.expires_at";
 
-/// The role that whoever invited has in the tenant now: as a member, or as a service account that isn't stopped.
+/// The inviter's current role in the tenant, as a member or as a service account that is neither suspended nor deleted.
 const INVITER_ROLE: &str = "COALESCE( \
      (SELECT m.role FROM memberships m WHERE m.tenant_id = i.tenant_id AND m.user_id = i.created_by_id), \
      (SELECT s.role FROM service_accounts s WHERE s.id = i.created_by_id AND s.tenant_id = i.tenant_id \
@@ -53,7 +53,7 @@ struct Row {
 impl Row {
     fn into_invitation(self) -> Result<Invitation> {
         let email =
-            Email::parse(&self.email).map_err(|_| Error::Fault(format!("invitation {} has a bad address", self.id)))?;
+            Email::parse(&self.email).map_err(|_| Error::Fault(format!("invitation {}: invalid email", self.id)))?;
         Ok(Invitation {
             id: InvitationId(self.id),
             tenant_id: TenantId(self.tenant_id),
@@ -68,7 +68,7 @@ impl Row {
     }
 }
 
-/// An invitation about to be.
+/// An invitation to insert.
 #[derive(Clone, Debug)]
 pub(crate) struct NewInvitation {
     pub(crate) id: InvitationId,
@@ -81,7 +81,7 @@ pub(crate) struct NewInvitation {
     pub(crate) expires_at: DateTime<Utc>,
 }
 
-/// Adds one to the permit's tenant; an open one for the same address is closed.
+/// Inserts an invitation to the permit's tenant, and closes an open one for the same email address.
 pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, invitation: &NewInvitation) -> Result<()> {
     close_all_for(tx, permit.tenant_id(), &invitation.email, invitation.created_at).await?;
     change!(
@@ -103,7 +103,7 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, invitation: &NewIn
     Ok(())
 }
 
-/// The open ones of the permit's tenant, the newest first, and whose word each is.
+/// Returns the open invitations to the permit's tenant with their inviters, newest first.
 pub(crate) async fn list(db: &Db, permit: &ReadPermit, now: DateTime<Utc>) -> Result<Vec<(Invitation, Inviter)>> {
     let sql = format!(
         "SELECT {COLUMNS}, i.created_by_id, {INVITER_ROLE} FROM invitations i JOIN tenants t ON t.id = i.tenant_id \
@@ -128,7 +128,7 @@ impl Found {
     }
 }
 
-/// The open one of a link's secret, and who sent it.
+/// Finds the open invitation with the digest of a link's secret, and its inviter.
 pub(crate) async fn find_by_digest(
     db: &Db,
     digest: &[u8; 32],
@@ -143,7 +143,7 @@ pub(crate) async fn find_by_digest(
     found.map(Found::into_parts).transpose()
 }
 
-/// Whose word an invitation is, inside a transaction; `None` when it isn't there.
+/// Finds the inviter of an invitation, inside a transaction.
 pub(crate) async fn find_inviter(tx: &mut Tx, tenant: TenantId, id: InvitationId) -> Result<Option<Inviter>> {
     let sql = format!("SELECT i.created_by_id, {INVITER_ROLE} FROM invitations i WHERE i.id = $1 AND i.tenant_id = $2");
     let row: Option<InviterRow> = run!(tx, c =>
@@ -151,7 +151,7 @@ pub(crate) async fn find_inviter(tx: &mut Tx, tenant: TenantId, id: InvitationId
     row.map(InviterRow::into_inviter).transpose()
 }
 
-/// Closes one that is open: by whoever comes first. False when it is over.
+/// Closes an open invitation; only the first attempt succeeds. Returns false if it is already closed or has expired.
 pub(crate) async fn close(tx: &mut Tx, tenant: TenantId, id: InvitationId, at: DateTime<Utc>) -> Result<bool> {
     let rows = change!(
         tx,
@@ -165,7 +165,7 @@ pub(crate) async fn close(tx: &mut Tx, tenant: TenantId, id: InvitationId, at: D
     Ok(rows == 1)
 }
 
-/// Closes all that are open for an address.
+/// Closes all open invitations for an email address.
 pub(crate) async fn close_all_for(tx: &mut Tx, tenant: TenantId, email: &Email, at: DateTime<Utc>) -> Result<()> {
     change!(
         tx,

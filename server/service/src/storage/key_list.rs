@@ -1,8 +1,9 @@
-//! Lists of API keys: filter, search, order and keyset pages, all in the database.
+//! Lists of API keys. Filtering, search, sorting and pagination all happen in the database.
 //!
-//! A list is read in one of two ways, so that it takes as long with 100,000 keys as with 100. If a filter or a search leaves
-//! few keys, those are read by their own index and sorted. If not, each state that is shown is walked in the list's order on
-//! an index that begins with it, as far as the page needs, and the walks are merged: where hits are many, they are near.
+//! A list is read in one of two ways, so that it takes as long with 100,000 keys as with 100. If a filter or a search
+//! leaves few keys, they are read through the index of the filter or search, and sorted. Otherwise each lifecycle state
+//! of the list is walked in the list's order, on an index that begins with the state, until the page is full, and the
+//! walks are merged. Many keys match then, so a walk is short.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
@@ -22,25 +23,25 @@ use super::{
 };
 use crate::{access::ReadPermit, error::Result};
 
-/// The expressions that have indexes, of `api_keys k`.
+/// Expressions on `api_keys k` that have indexes.
 const EXPIRY: &str = expiry!("k.expires_at");
 const LAST_USE: &str = last_use!("k.last_used_at");
-/// After this time without use a key counts as unused in an inventory.
+/// The inventory shows a key as unused after this time without use.
 const UNUSED_AFTER: TimeDelta = TimeDelta::days(90);
 
-/// Whose keys, and behind which wall.
+/// Whose keys are listed, and in which tenants.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Scope {
-    /// An owner, in one tenant.
+    /// An owner's keys in one tenant.
     Here(Owner, TenantId),
-    /// A person, in every tenant that they belong to.
+    /// A user's keys in every tenant that the user is a member of.
     Everywhere(Owner),
-    /// A whole tenant.
+    /// All keys of a tenant.
     Tenant(TenantId),
 }
 
 impl Scope {
-    /// The condition, on `k`.
+    /// Returns the condition on `k`.
     fn sql(self, conditions: &mut Conditions) -> String {
         let column = |owner: Owner| match owner {
             Owner::User(id) => ("k.user_id", id.0),
@@ -63,7 +64,7 @@ impl Scope {
         }
     }
 
-    /// The one tenant, if it is one.
+    /// Returns the tenant, if the scope is a single one.
     fn tenant(self) -> Option<TenantId> {
         match self {
             Self::Here(_, tenant) | Self::Tenant(tenant) => Some(tenant),
@@ -72,18 +73,18 @@ impl Scope {
     }
 }
 
-/// What a list is asked for.
+/// A request for a page of keys.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
     pub(crate) scope: Scope,
     pub(crate) query: &'a KeyQuery,
     pub(crate) inventory: InventoryQuery,
-    /// For "against policy".
+    /// The tenant's policies, for [`InventoryFilter::AgainstPolicy`].
     pub(crate) policies: &'a [KeyPolicy],
     pub(crate) now: DateTime<Utc>,
 }
 
-/// One page.
+/// Returns one page of a list.
 pub(crate) async fn list(db: &Db, asked: Asked<'_>) -> Result<Page<ApiKey>> {
     let query = asked.query;
     let keyset = Keyset::of(&query.page, query.direction, query.sort == KeySort::Name)?;
@@ -125,7 +126,8 @@ fn page_of(keyset: &Keyset, sort: KeySort, rows: Vec<KeyRow>) -> Page<ApiKey> {
     keyset.page(rows, |row| place_of(row, sort), ApiKey::from)
 }
 
-/// The rows of a page, out of the keys that a statement names. `is_found`: they are hits of the search.
+/// Reads the rows of a page. The statement `ids` selects the candidate keys; `is_found` says whether they are search
+/// hits.
 async fn read_page(
     db: &Db,
     asked: &Asked<'_>,
@@ -138,15 +140,15 @@ async fn read_page(
     let wall = all_conditions(asked, is_found, &mut conditions);
     let value = sort_value(query.sort);
     let order = keyset.order(value, "k.id");
-    // Ids are in the order of making, and so are the hits of a search in their index: they are read as far as the page needs.
+    // Ids sort by creation, and so do the hits of a search in their index: reading can stop when the page is full.
     let is_by_id = is_found && query.sort == KeySort::Created;
     let (place, hits_order) = if is_by_id {
         (keyset.clause_by_id("hits.id", &mut conditions), keyset.order_by_unique("hits.id"))
     } else {
         (keyset.clause(value, "k.id", &mut conditions), order.clone())
     };
-    // The page is found first; whose its keys are, and the like, is read for its rows alone. CROSS JOIN keeps SQLite from
-    // beginning with all keys; for PostgreSQL it is a join like any other.
+    // The page is found first; owners, tenants and replacements are joined for its rows only. CROSS JOIN keeps SQLite
+    // from starting with all keys; for PostgreSQL it is a join like any other.
     let sql = format!(
         "SELECT {COLUMNS} FROM (SELECT k.id FROM ({ids}) hits CROSS JOIN api_keys k \
          WHERE k.id = hits.id AND {wall}{place}{hits_order}) page CROSS JOIN {FROM} WHERE k.id = page.id{order}"
@@ -157,7 +159,7 @@ async fn read_page(
     Ok(rows)
 }
 
-/// Everything that a key of the list must be. `is_found`: the keys at hand are hits of the search.
+/// Returns all conditions of a list. `is_found` says whether the candidate keys are search hits.
 fn all_conditions(asked: &Asked<'_>, is_found: bool, conditions: &mut Conditions) -> String {
     let scope = asked.scope.sql(conditions);
     let state = state(asked, conditions);
@@ -166,7 +168,7 @@ fn all_conditions(asked: &Asked<'_>, is_found: bool, conditions: &mut Conditions
     format!("{scope} AND {state}{named} AND {}", rest(asked, Columns::PLAIN, conditions))
 }
 
-/// The state: `domain::ApiKey::state`, in SQL.
+/// Returns the condition on the state: `domain::ApiKey::state` in SQL.
 fn state(asked: &Asked<'_>, conditions: &mut Conditions) -> String {
     if asked.query.filter == KeyFilter::All {
         return "1 = 1".to_owned();
@@ -176,7 +178,7 @@ fn state(asked: &Asked<'_>, conditions: &mut Conditions) -> String {
     format!("({})", parts.join(" OR "))
 }
 
-/// Keys of one lifecycle state, and when they expire.
+/// Keys in one lifecycle state, limited by when they expire.
 #[derive(Clone, Copy)]
 struct Branch {
     lifecycle: i64,
@@ -191,8 +193,8 @@ enum Ends {
     Soon,
 }
 
-/// How conditions name the columns that have indexes of their own. In a walk an unary plus keeps both databases from
-/// reading by the index of a condition, instead of by the order's: that would read all that the condition leaves, and sort.
+/// How conditions refer to indexed columns. In a walk, a unary plus keeps both databases from using the index of a
+/// condition instead of the index of the order: they would read and sort all keys that meet the condition.
 #[derive(Clone, Copy)]
 struct Columns {
     lifecycle: &'static str,
@@ -203,14 +205,14 @@ struct Columns {
 
 impl Columns {
     const PLAIN: Self = Self { lifecycle: "k.lifecycle", end: EXPIRY, used: LAST_USE, created: "k.created_at" };
-    /// Where no index is to be read by.
+    /// For conditions that must not choose the index.
     const HIDDEN: Self = Self {
         lifecycle: "+k.lifecycle",
         end: expiry!("+k.expires_at"),
         used: last_use!("+k.last_used_at"),
         created: "+k.created_at",
     };
-    /// For few, by the index of a filter: which is never that of the creation.
+    /// For few keys, read through the index of a filter, which is never the index of the creation time.
     fn of_few(ends: Ends, filter: InventoryFilter) -> Self {
         let plain = Self { created: Self::HIDDEN.created, ..Self::PLAIN };
         match (ends, filter) {
@@ -220,7 +222,7 @@ impl Columns {
         }
     }
 
-    /// For a walk in an order: its own column's index is the right one.
+    /// For a walk in the order of `sort`, through the index of that column.
     fn of_walk(sort: KeySort) -> Self {
         match sort {
             KeySort::Name => Self { lifecycle: Self::PLAIN.lifecycle, ..Self::HIDDEN },
@@ -252,7 +254,7 @@ fn branches(asked: &Asked<'_>) -> Vec<Branch> {
     match asked.query.filter {
         KeyFilter::Active => vec![branch(ACTIVE, Ends::Later)],
         KeyFilter::ExpiringSoon => vec![branch(ACTIVE, Ends::Soon)],
-        // Those that aren't marked yet are few.
+        // Only few expired keys aren't marked yet.
         KeyFilter::Expired => {
             vec![branch(EXPIRED, Ends::Anyhow), branch(ACTIVE, Ends::Over), branch(SUSPENDED, Ends::Over)]
         }
@@ -262,7 +264,7 @@ fn branches(asked: &Asked<'_>) -> Vec<Branch> {
     }
 }
 
-/// ` AND …`: a name that contains the search, or a hint that begins with it. Nothing without a search.
+/// Returns ` AND …`: the name contains the search text or the hint begins with it. Empty without a search.
 fn named(search: &str, conditions: &mut Conditions) -> String {
     if search.is_empty() {
         return String::new();
@@ -275,7 +277,7 @@ fn named(search: &str, conditions: &mut Conditions) -> String {
     format!(" AND (k.name_folded LIKE {pattern} ESCAPE '\\'{})", hint.unwrap_or_default())
 }
 
-/// What is asked beside the state and the search.
+/// Returns the conditions other than the state and the search.
 fn rest(asked: &Asked<'_>, columns: Columns, conditions: &mut Conditions) -> String {
     let mut parts = Vec::new();
     match asked.inventory.kind {
@@ -291,11 +293,11 @@ fn rest(asked: &Asked<'_>, columns: Columns, conditions: &mut Conditions) -> Str
     parts.join(" AND ")
 }
 
-/// The inventory's filter.
+/// Returns the condition of the inventory's filter.
 fn inventory(asked: &Asked<'_>, columns: Columns, conditions: &mut Conditions) -> String {
     match asked.inventory.filter {
         InventoryFilter::All => "1 = 1".to_owned(),
-        // Not an equality: SQLite would sort by what is the same in all.
+        // Not an equality: SQLite would then sort by a value that is the same in all rows.
         InventoryFilter::NeverExpires => format!("{} >= {NEVER}", columns.end),
         InventoryFilter::Unused => {
             let cut = conditions.bind(Value::Number(micros(asked.now - UNUSED_AFTER)));
@@ -310,7 +312,7 @@ fn inventory(asked: &Asked<'_>, columns: Columns, conditions: &mut Conditions) -
     }
 }
 
-/// What a policy wouldn't let be made.
+/// Returns the condition that a policy affects a key.
 fn against(policy: &KeyPolicy, now: DateTime<Utc>, columns: Columns, conditions: &mut Conditions) -> String {
     let Columns { end, used, created, .. } = columns;
     let micros_of = |days: Option<u32>| i64::from(days.unwrap_or(0)) * DAY;
@@ -335,16 +337,16 @@ fn is_hint(search: &str) -> bool {
     search.starts_with("lku_") || search.starts_with("lks_")
 }
 
-/// The keys that a search may mean: more than the list's perhaps, never fewer; few enough to be read and sorted.
+/// The keys that may match a search: all that match and perhaps some more, few enough to be read and sorted.
 struct Hits {
     tenant: TenantId,
-    /// What a hint begins with.
+    /// The beginning of the hint, if the search is for one.
     hint: Option<String>,
     named: name_search::Span,
 }
 
 impl Hits {
-    /// The statement of the first of them in the order of the names, if that spares reading all.
+    /// Returns a statement that selects the ids of the first keys by name, if that avoids reading all of them.
     fn first_ids(&self, conditions: &mut Conditions, keyset: &Keyset) -> Option<String> {
         if self.hint.is_some() {
             return None;
@@ -352,7 +354,7 @@ impl Hits {
         self.named.first_ids(conditions, self.tenant, name_search::Kind::Key, keyset)
     }
 
-    /// The statement of their ids, each once.
+    /// Returns a statement that selects each id once.
     fn ids(&self, conditions: &mut Conditions) -> String {
         let named = self.named.ids(conditions, self.tenant, name_search::Kind::Key);
         let Some(hint) = &self.hint else { return named };
@@ -366,7 +368,7 @@ impl Hits {
     }
 }
 
-/// What a search finds, if it is few. None without a search, and where there is no one tenant to search.
+/// Returns the hits of a search if they are few. `None` without a search, or if the scope isn't a single tenant.
 async fn few_hits(db: &Db, asked: &Asked<'_>) -> Result<Option<Hits>> {
     let (Some(tenant), search) = (asked.scope.tenant(), asked.query.search.trim()) else { return Ok(None) };
     let Some(span) = name_search::Span::of(search) else { return Ok(None) };
@@ -380,7 +382,7 @@ async fn few_hits(db: &Db, asked: &Asked<'_>) -> Result<Option<Hits>> {
     Ok(name_search::are_few(db, &ids, &conditions, name_search::FEW_FOUND).await?.then_some(hits))
 }
 
-/// Whether a branch's keys are few by a filter that has an index of its own.
+/// Whether a filter that has an index of its own leaves few keys of a branch.
 async fn is_branch_few(db: &Db, asked: &Asked<'_>, branch: Branch) -> Result<bool> {
     let has_index = match branch.ends {
         Ends::Over => return Ok(true),
@@ -395,11 +397,11 @@ async fn is_branch_few(db: &Db, asked: &Asked<'_>, branch: Branch) -> Result<boo
     name_search::are_few(db, &ids, &conditions, name_search::FEW).await
 }
 
-/// The statement of a branch's keys when they are few: read in the order of the filter's own index, so that both databases
-/// choose that, and no further than it takes to see that they aren't few.
+/// Returns a statement that selects the keys of a branch if they are few. It reads in the order of the filter's own
+/// index, so that both databases choose that index, and stops once there are more than few.
 fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> String {
     let columns = Columns::of_few(branch.ends, asked.inventory.filter);
-    // What the filter asks for besides: not the index to read by, where the state has one.
+    // If the branch is read through the index of the expiry, the filter's condition must not choose another.
     let beside = match branch.ends {
         Ends::Over | Ends::Soon => Columns::HIDDEN,
         Ends::Anyhow | Ends::Later => columns,
@@ -419,7 +421,7 @@ fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> Str
             };
             asked.policies.iter().map(|policy| (Some(policy), order(policy))).collect()
         }
-        // Those that never end have the same end; SQLite would sort them by it all the same.
+        // Keys that never expire have the same sort value, but SQLite would sort by it nevertheless.
         (_, InventoryFilter::NeverExpires | InventoryFilter::All) => vec![(None, String::new())],
     };
     if orders.is_empty() {
@@ -446,7 +448,7 @@ fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> Str
     parts.join(" UNION ALL ")
 }
 
-/// A walk along the list's order through a branch, as far as the page needs.
+/// Returns a statement that walks through a branch in the list's order until the page is full.
 fn walk(asked: &Asked<'_>, index: usize, branch: Branch, keyset: &Keyset, conditions: &mut Conditions) -> String {
     let value = sort_value(asked.query.sort);
     let columns = Columns::of_walk(asked.query.sort);
@@ -461,7 +463,7 @@ fn walk(asked: &Asked<'_>, index: usize, branch: Branch, keyset: &Keyset, condit
     )
 }
 
-/// The expression that a column sorts by; each has an index.
+/// Returns the expression to sort by. Each one has an index.
 fn sort_value(sort: KeySort) -> &'static str {
     match sort {
         KeySort::Name => "k.name_folded",
@@ -481,8 +483,8 @@ fn place_of(row: &KeyRow, sort: KeySort) -> Place {
     Place(value, row.id)
 }
 
-/// The active keys of a tenant that a policy would affect, the oldest first, and how many there are;
-/// the count stops at `most_counted`.
+/// Returns the active keys of a tenant that a policy would affect, oldest first, at most `limit`, and the number of all
+/// of them, counted up to `most_counted`.
 pub(crate) async fn list_against(
     db: &Db,
     permit: &ReadPermit,
@@ -508,17 +510,17 @@ pub(crate) async fn list_against(
     Ok((rows.into_iter().map(ApiKey::from).collect(), u32::try_from(count).unwrap_or(u32::MAX)))
 }
 
-/// What asks for attention.
+/// A reason for an alert about a key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Alert {
-    /// Good keys that end before the instant; the first to end first.
+    /// Active keys that expire by this instant, soonest first.
     EndsBefore(DateTime<Utc>),
-    /// Keys that were rolled out and were tried all the same since the instant; the last tried first.
+    /// Rotated keys that somebody tried to use since this instant and that were refused, latest attempt first.
     TriedSince(DateTime<Utc>),
 }
 
-/// Where keys are looked for that ask for attention: the permit's owner in the permit's tenant and, if they administer it, of
-/// the whole tenant the keys that end, and of its service accounts those that are still tried.
+/// The keys to check for alerts: those of the permit's owner in the permit's tenant. An administrator is also alerted
+/// to every expiring key of the tenant, and to rotated keys of its service accounts that are still tried.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AlertScope {
     pub(crate) permit: ReadPermit,
@@ -526,7 +528,7 @@ pub(crate) struct AlertScope {
 }
 
 impl AlertScope {
-    /// The condition, on `k`.
+    /// Returns the condition on `k`.
     fn sql(&self, alert: Alert, conditions: &mut Conditions) -> String {
         let tenant = conditions.bind(Value::Id(self.permit.tenant_id().0));
         match alert {
@@ -536,7 +538,7 @@ impl AlertScope {
     }
 }
 
-/// Keys that ask for attention in any of the scopes, at most `limit`.
+/// Returns the keys with an alert in any of the scopes, at most `limit`.
 pub(crate) async fn list_alerts(
     db: &Db,
     scopes: &[AlertScope],
@@ -559,7 +561,7 @@ pub(crate) async fn list_alerts(
             (condition, "k.last_refused_at DESC, k.id".to_owned())
         }
     };
-    // Each scope by its own index, as far as the limit.
+    // Each scope is read through its own index, up to the limit.
     let walks = scopes.iter().enumerate().map(|(index, scope)| {
         let scope = scope.sql(alert, &mut conditions);
         format!(
@@ -577,7 +579,7 @@ pub(crate) async fn list_alerts(
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
-/// The permit's owner and, if asked, all service accounts.
+/// Returns the condition that the key belongs to the permit's owner or, with `and_accounts`, to any service account.
 fn whose(permit: &ReadPermit, and_accounts: bool, conditions: &mut Conditions) -> String {
     let own = match permit.owner() {
         Some(Owner::User(id)) => format!("k.user_id = {}", conditions.bind(Value::Id(id.0))),
@@ -587,7 +589,8 @@ fn whose(permit: &ReadPermit, and_accounts: bool, conditions: &mut Conditions) -
     if and_accounts { format!("({own} OR k.service_account_id IS NOT NULL)") } else { own }
 }
 
-/// The good keys that `auth_api_key` shows: the owner's own in the tenant and, if asked, all service accounts' keys.
+/// Returns the keys that `auth_api_key` shows: those of the permit's owner in the tenant and, with `and_accounts`,
+/// those of all service accounts. Active and suspended keys only, newest first, at most `limit`.
 pub(crate) async fn list_visible(
     db: &Db,
     permit: &ReadPermit,

@@ -1,4 +1,4 @@
-//! Tenants' policies on keys.
+//! The key policies of tenants.
 
 use chrono::{DateTime, Utc};
 use domain::{KeyId, KeyPolicy, Owner, PolicyKind, ServiceAccountId, TenantId, UserId, api_key::policy::counting};
@@ -37,21 +37,21 @@ impl Row {
 
 const SELECT: &str = "SELECT kind, days, effective_from, set_at, set_by FROM key_policies WHERE tenant_id = $1 ORDER BY kind, effective_from";
 
-/// Those of a tenant that are on, see [`domain::api_key::policy::counting`].
+/// Returns a tenant's policies that are in effect or will be, see [`domain::api_key::policy::counting`].
 pub(crate) async fn list(db: &Db, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<KeyPolicy>> {
     let rows: Vec<Row> = read!(db, c => sqlx::query_as(SELECT).bind(tenant.0).fetch_all(c))?;
     Ok(counting(rows.into_iter().filter_map(Row::into_policy).collect(), now))
 }
 
-/// The same, inside a transaction.
+/// Like [`list`], inside a transaction.
 pub(crate) async fn list_in(tx: &mut Tx, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<KeyPolicy>> {
     let rows: Vec<Row> = run!(tx, c => sqlx::query_as(SELECT).bind(tenant.0).fetch_all(c))?;
     Ok(counting(rows.into_iter().filter_map(Row::into_policy).collect(), now))
 }
 
-/// Turns one on, or sets it anew: one that holds goes on until then.
+/// Turns a policy on or changes it. One that is in effect stays so until the new one is effective.
 pub(crate) async fn set(tx: &mut Tx, permit: &WritePermit, policy: &KeyPolicy) -> Result<()> {
-    // Of one that holds at once, nothing earlier is left; of a later one, no other that was to come.
+    // A policy that applies now replaces all rows of its kind; a later one only those that aren't effective yet.
     let kept = if policy.effective_from > policy.set_at { micros(policy.set_at) } else { -1 };
     change!(
         tx,
@@ -75,7 +75,7 @@ pub(crate) async fn set(tx: &mut Tx, permit: &WritePermit, policy: &KeyPolicy) -
     Ok(())
 }
 
-/// Turns one off. False when it was off.
+/// Turns a policy off. Returns false if it was off.
 pub(crate) async fn clear(tx: &mut Tx, permit: &WritePermit, kind: PolicyKind) -> Result<bool> {
     let rows = change!(
         tx,
@@ -86,7 +86,7 @@ pub(crate) async fn clear(tx: &mut Tx, permit: &WritePermit, kind: PolicyKind) -
     Ok(rows > 0)
 }
 
-/// A key that was unused for too long.
+/// A key that has been unused for too long.
 #[derive(Clone, Debug)]
 pub(crate) struct Unused {
     pub(crate) id: KeyId,
@@ -94,7 +94,7 @@ pub(crate) struct Unused {
     pub(crate) tenant_id: TenantId,
     pub(crate) owner: Owner,
     pub(crate) days: i64,
-    /// The instant since which it wasn't used.
+    /// The instant since which it hasn't been used, in microseconds.
     pub(crate) cut: i64,
 }
 
@@ -108,9 +108,9 @@ struct UnusedRow {
     days: i64,
 }
 
-/// Living keys that their tenant's policy wants suspended now, tenant by tenant.
+/// Returns active keys that are to be suspended now by their tenant's policy, ordered by tenant, at most `limit`.
 pub(crate) async fn list_unused(db: &Db, now: DateTime<Utc>, limit: u32) -> Result<Vec<Unused>> {
-    // With a plus, so that the index of the last use is read and not that of the expiry.
+    // The unary plus makes the databases use the index of the last use, not the one of the expiry.
     const EXPIRY: &str = expiry!("+k.expires_at");
     const LAST_USE: &str = last_use!("k.last_used_at");
     let kind = PolicyKind::SuspendUnused.as_str();
@@ -137,8 +137,8 @@ pub(crate) async fn list_unused(db: &Db, now: DateTime<Utc>, limit: u32) -> Resu
     Ok(rows.into_iter().map(unused).collect())
 }
 
-/// Suspends a key that is still unused, if the policy still says so. Its owner may let it work again. False when it was used or
-/// resumed, or is over, or the policy is another.
+/// Suspends a key if it is still unused and the policy still requires it. Its owner may resume it. Returns false if the
+/// key was used or resumed or has ended, or if the policy has changed.
 pub(crate) async fn suspend_unused(tx: &mut Tx, key: &Unused, at: DateTime<Utc>) -> Result<bool> {
     let owner = match key.owner {
         Owner::User(id) => id.0,

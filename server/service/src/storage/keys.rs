@@ -1,4 +1,4 @@
-//! API keys: one at a time. Lists live in `key_list.rs`.
+//! API keys. Filtered and paginated lists are in `key_list.rs`.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -21,10 +21,10 @@ use crate::{
     error::{Error, Result},
 };
 
-/// SHA-256 of a whole token: what the database keeps of it.
+/// The SHA-256 of a whole token. The database stores this instead of the token.
 pub(crate) type TokenDigest = [u8; 32];
 
-/// The condition that every key which replaced `n`, directly or through others, is revoked.
+/// The condition that every key that replaced `n`, directly or through other keys, is revoked.
 macro_rules! successors_are_inactive {
     () => {
         "NOT EXISTS (WITH RECURSIVE successors (next, revoked_at) AS (\
@@ -34,7 +34,7 @@ macro_rules! successors_are_inactive {
     };
 }
 
-/// The columns of [`KeyRow`], of `api_keys k` joined as in [`FROM`].
+/// The columns of a [`KeyRow`], selected from [`FROM`].
 pub(crate) const COLUMNS: &str = concat!(
     "k.id, k.tenant_id, t.name AS tenant_name, k.user_id, k.service_account_id, \
     COALESCE(u.name, s.name) AS owner_name, k.name, k.name_folded, k.hint, k.created_at, k.created_by, k.expires_at, k.lifecycle, k.suspended_at, \
@@ -46,11 +46,11 @@ pub(crate) const COLUMNS: &str = concat!(
     ") THEN n.revoked_at END AS successor_revoked_at"
 );
 
-/// Where [`COLUMNS`] come from.
+/// The tables that [`COLUMNS`] are selected from.
 pub(crate) const FROM: &str = "api_keys k JOIN tenants t ON t.id = k.tenant_id LEFT JOIN users u ON u.id = k.user_id \
     LEFT JOIN service_accounts s ON s.id = k.service_account_id LEFT JOIN api_keys n ON n.id = k.replaced_by";
 
-/// Of the same: nothing that still lives takes the key's place, so that its end is news.
+/// The condition, on [`FROM`], that no unrevoked key replaces the key, so that its owner has to know when it expires.
 pub(crate) const NOT_REPLACED: &str = concat!(
     "(k.replaced_by IS NULL OR (n.revoked_at IS NOT NULL AND (n.replaced_by IS NULL OR ",
     successors_are_inactive!(),
@@ -163,7 +163,7 @@ impl From<KeyRow> for ApiKey {
     }
 }
 
-/// A key about to be.
+/// A key to insert.
 #[derive(Clone, Debug)]
 pub(crate) struct NewKey {
     pub(crate) id: KeyId,
@@ -172,19 +172,19 @@ pub(crate) struct NewKey {
     pub(crate) name: Name,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) created_by: String,
-    /// None: the operator.
+    /// `None` if the operator creates it.
     pub(crate) created_by_id: Option<Uuid>,
     pub(crate) created_by_key: Option<Uuid>,
     pub(crate) created_channel: &'static str,
     pub(crate) expires_at: Option<DateTime<Utc>>,
     pub(crate) idempotency_key: Option<Uuid>,
-    /// The key whose place it takes.
+    /// The key that this one replaces.
     pub(crate) replaces: Option<KeyId>,
-    /// Whether its first use ends that one.
+    /// Whether the first use of this key ends the replaced one.
     pub(crate) ends_on_use: bool,
 }
 
-/// The lifecycle state of a key that isn't suspended itself: that of its account, if it has one.
+/// The lifecycle state of a key that isn't suspended itself: suspended if its service account is, else active.
 macro_rules! active_unless_suspended {
     ($account:literal) => {
         concat!(
@@ -199,14 +199,14 @@ macro_rules! active_unless_suspended {
     };
 }
 
-/// What a column that can't be NULL holds of who did something: the operator, who has no id, as the nil id.
+/// Returns an actor's id for a NOT NULL column. The operator has no id and is stored as the nil id.
 fn id_or_nil(id: Option<Uuid>) -> Uuid {
     id.unwrap_or_default()
 }
 
-/// Adds a key for the permit's owner.
+/// Inserts a key for the permit's owner.
 pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, key: &NewKey) -> Result<()> {
-    let owner = permit.owner().ok_or_else(|| Error::Fault("a key needs an owner".to_owned()))?;
+    let owner = permit.owner().ok_or_else(|| Error::Fault("a key can't be created without an owner".to_owned()))?;
     let (user_id, account_id) = ids_of(owner);
     change!(
         tx,
@@ -238,7 +238,7 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, key: &NewKey) -> R
     name_search::insert(tx, permit.tenant_id(), name_search::Kind::Key, key.id.0, key.name.as_str()).await
 }
 
-/// The key that an earlier request with the same idempotency key made for the permit's owner.
+/// Finds the key that an earlier request with the same idempotency key created for the permit's owner.
 pub(crate) async fn find_repeated(tx: &mut Tx, permit: &ReadPermit, idempotency_key: Uuid) -> Result<Option<ApiKey>> {
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
     let sql = format!(
@@ -254,7 +254,8 @@ pub(crate) async fn find_repeated(tx: &mut Tx, permit: &ReadPermit, idempotency_
     Ok(row.map(ApiKey::from))
 }
 
-/// Gives a key that was never used another token; the earlier one dies with it. False when it was used or revoked.
+/// Replaces the token of a key that was never used; the old token stops working. Returns false if the key was used or
+/// revoked.
 pub(crate) async fn replace_unused_token(
     tx: &mut Tx,
     permit: &WritePermit,
@@ -275,14 +276,16 @@ pub(crate) async fn replace_unused_token(
     Ok(rows == 1)
 }
 
-/// Where a key belongs, to ask the policy with. Not for showing: the wall comes after.
+/// Finds a key's tenant and owner in any tenant, as the input of an authorization check. Must not be shown before that
+/// check.
 pub(crate) async fn find_place(db: &Db, id: KeyId) -> Result<Option<(TenantId, Owner)>> {
     let row: Option<(Uuid, Option<Uuid>, Option<Uuid>)> = read!(db, c =>
         sqlx::query_as("SELECT tenant_id, user_id, service_account_id FROM api_keys WHERE id = $1").bind(id.0).fetch_optional(c))?;
     Ok(row.map(|(tenant, user, account)| (TenantId(tenant), owner_of(user, account))))
 }
 
-/// All keys that were made with a key, in the permit's tenant, the newest first; at most `limit`.
+/// Returns the keys that were created with a key, in the permit's tenant, newest first, at most `limit`. Its own
+/// replacement isn't one of them.
 pub(crate) async fn list_created_by(db: &Db, permit: &ReadPermit, key: KeyId, limit: u32) -> Result<Vec<ApiKey>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM {FROM} WHERE k.created_by_key = $1 AND {} AND (k.replaces IS NULL OR k.replaces <> $1) \
@@ -294,7 +297,8 @@ pub(crate) async fn list_created_by(db: &Db, permit: &ReadPermit, key: KeyId, li
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
-/// Locks a living key, so that its revocation and what it makes can't pass each other. False when it is revoked.
+/// Locks a key until the transaction ends, so that it can't be revoked while it creates something. Returns false if it
+/// is revoked.
 pub(crate) async fn lock(tx: &mut Tx, id: KeyId) -> Result<bool> {
     let rows = change!(
         tx,
@@ -303,8 +307,9 @@ pub(crate) async fn lock(tx: &mut Tx, id: KeyId) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// The living keys of a tenant that come of a key: made with it, made with those, and so on, also through keys that are over;
-/// and what took such a key's place. Not the one that took its own place: that is no other key's maker for it.
+/// Returns a statement that selects the keys of a tenant that haven't ended and were created with a key, directly or
+/// through other keys (even ended ones), or replace such a key. The key's own replacement isn't included: a rotation
+/// continues a key instead of creating another.
 fn living_offspring() -> String {
     let in_tenant = in_tenant("$2");
     format!(
@@ -319,7 +324,8 @@ fn living_offspring() -> String {
     )
 }
 
-/// The living keys that come of a key, in the order of their ids.
+/// Returns the keys that were created with a key, directly or through other keys, and haven't ended, in the order of
+/// their ids.
 pub(crate) async fn list_living_offspring(
     db: &Db,
     permit: &ReadPermit,
@@ -331,7 +337,7 @@ pub(crate) async fn list_living_offspring(
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
-/// The same, inside a transaction.
+/// Like [`list_living_offspring`], inside a transaction.
 pub(crate) async fn list_living_offspring_in(
     tx: &mut Tx,
     permit: &ReadPermit,
@@ -349,7 +355,7 @@ fn one_of_permit() -> String {
     )
 }
 
-/// Keys of the permit's tenant, whoever owns them, in the order of their ids. Those that aren't there are left out.
+/// Returns keys of the permit's tenant, whoever owns them, in the order of their ids. Unknown ids are left out.
 pub(crate) async fn list_by_ids(db: &Db, permit: &ReadPermit, ids: &[KeyId]) -> Result<Vec<ApiKey>> {
     let mut conditions = Conditions::default();
     let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
@@ -360,7 +366,7 @@ pub(crate) async fn list_by_ids(db: &Db, permit: &ReadPermit, ids: &[KeyId]) -> 
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
-/// One key of the permit's owner.
+/// Finds a key of the permit's owner.
 pub(crate) async fn find(db: &Db, permit: &ReadPermit, id: KeyId) -> Result<Option<ApiKey>> {
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
     let row: Option<KeyRow> = read!(db, c => sqlx::query_as(assembled(one_of_permit()))
@@ -368,7 +374,7 @@ pub(crate) async fn find(db: &Db, permit: &ReadPermit, id: KeyId) -> Result<Opti
     Ok(row.map(ApiKey::from))
 }
 
-/// The same, inside a transaction.
+/// Like [`find`], inside a transaction.
 pub(crate) async fn find_in(tx: &mut Tx, permit: &ReadPermit, id: KeyId) -> Result<Option<ApiKey>> {
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
     let row: Option<KeyRow> = run!(tx, c => sqlx::query_as(assembled(one_of_permit()))
@@ -376,7 +382,7 @@ pub(crate) async fn find_in(tx: &mut Tx, permit: &ReadPermit, id: KeyId) -> Resu
     Ok(row.map(ApiKey::from))
 }
 
-/// Revokes one key of the permit's owner. False when it was revoked already, or isn't there.
+/// Revokes a key of the permit's owner. Returns false if it is already revoked or doesn't exist.
 pub(crate) async fn revoke(
     tx: &mut Tx,
     permit: &WritePermit,
@@ -404,7 +410,7 @@ pub(crate) async fn revoke(
     Ok(rows == 1)
 }
 
-/// Gives one key of the permit's owner another name. False when it is revoked, or isn't there.
+/// Renames a key of the permit's owner. Returns false if it is revoked or doesn't exist.
 pub(crate) async fn rename(tx: &mut Tx, permit: &WritePermit, id: KeyId, name: &Name) -> Result<bool> {
     let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
     name_search::delete(tx, permit.tenant_id(), name_search::Kind::Key, id.0).await?;
@@ -425,8 +431,8 @@ pub(crate) async fn rename(tx: &mut Tx, permit: &WritePermit, id: KeyId, name: &
     Ok(rows == 1)
 }
 
-/// Suspends one key of the permit's owner. False when it is suspended, itself or with its account, or has ended, or isn't
-/// there.
+/// Suspends a key of the permit's owner. Returns false if it is already suspended, itself or with its account, has
+/// ended or doesn't exist.
 pub(crate) async fn suspend(
     tx: &mut Tx,
     permit: &WritePermit,
@@ -458,8 +464,8 @@ pub(crate) async fn suspend(
     Ok(rows == 1)
 }
 
-/// Lets one suspended key of the permit's owner work again; `only_by`: only if that one suspended it. False when it
-/// isn't suspended, is over, was suspended by somebody else, or isn't there.
+/// Resumes a suspended key of the permit's owner; with `only_by`, only if that user or service account suspended it.
+/// Returns false if it isn't suspended, has ended, was suspended by another actor or doesn't exist.
 pub(crate) async fn resume(
     tx: &mut Tx,
     permit: &WritePermit,
@@ -490,7 +496,8 @@ pub(crate) async fn resume(
     Ok(rows == 1)
 }
 
-/// Revokes all live keys of an owner who goes from the permit's tenant, and marks them so. Gives how many there were.
+/// Revokes all keys of an owner who leaves the permit's tenant, and marks them as orphaned. Returns how many were
+/// revoked.
 pub(crate) async fn revoke_all(
     tx: &mut Tx,
     permit: &WritePermit,
@@ -533,33 +540,33 @@ struct CandidateRow {
     ends_key: Option<Uuid>,
 }
 
-/// What the database says of a token, before time is asked.
+/// The stored state of a token's key, not yet compared with the time.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) key_id: KeyId,
     pub(crate) name: Name,
     pub(crate) owner: Owner,
-    /// Who bears it now; none, when the owner is gone from the tenant.
+    /// The owner as of now; `None` if the owner has left the tenant.
     pub(crate) bearer: Option<Bearer>,
     pub(crate) tenant_id: TenantId,
     pub(crate) tenant_slug: Slug,
     pub(crate) expires_at: Option<DateTime<Utc>>,
     pub(crate) is_suspended: bool,
     pub(crate) is_revoked: bool,
-    /// It was seen to be over by time: that holds, also when a clock is stepped back.
+    /// Whether it has been marked as expired. The mark stays even if the clock is set back.
     pub(crate) is_marked_expired: bool,
-    /// The key that its first use ends.
+    /// The key that the first use of this one ends.
     pub(crate) ends_key: Option<KeyId>,
 }
 
-/// A key's owner at this moment.
+/// The current name and role of a key's owner.
 #[derive(Clone, Debug)]
 pub(crate) struct Bearer {
     pub(crate) name: String,
     pub(crate) role: Role,
 }
 
-/// The key of a token, with its owner's role now.
+/// Finds the key of a token, with its owner's current role.
 pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Option<Candidate>> {
     let row: Option<CandidateRow> = read!(db, c =>
         sqlx::query_as(
@@ -579,7 +586,7 @@ pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Opti
         _ => None,
     };
     let slug =
-        Slug::parse(&row.tenant_slug).map_err(|_| Error::Fault(format!("tenant {} has a bad slug", row.tenant_id)))?;
+        Slug::parse(&row.tenant_slug).map_err(|_| Error::Fault(format!("tenant {}: invalid slug", row.tenant_id)))?;
     Ok(Some(Candidate {
         key_id: KeyId(row.id),
         name: stored_name(&row.name),
@@ -595,7 +602,7 @@ pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Opti
     }))
 }
 
-/// Marks the keys that have expired. Cheap when there are none.
+/// Marks keys as expired once their expiry has passed. Cheap if there are none.
 pub(crate) async fn mark_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
     let due: i64 = read!(db, c =>
         sqlx::query_scalar(concat!(
@@ -628,7 +635,7 @@ pub(crate) async fn mark_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
     Ok(())
 }
 
-/// Suspends or resumes the active keys of an account with it; keys that were suspended themselves stay so.
+/// Suspends or resumes an account's keys together with it. Keys that were suspended individually stay suspended.
 pub(crate) async fn follow_account(
     tx: &mut Tx,
     permit: &WritePermit,
@@ -637,14 +644,16 @@ pub(crate) async fn follow_account(
 ) -> Result<()> {
     let (before, after) =
         if suspended { (lifecycle::ACTIVE, lifecycle::SUSPENDED) } else { (lifecycle::SUSPENDED, lifecycle::ACTIVE) };
-    // $3 and $4 are the states before and after. An active key isn't suspended itself, so that the last condition is for resuming.
+    // $3 and $4 are the states before and after. The last condition only matters when resuming: an active key is never
+    // suspended itself.
     let sql = "UPDATE api_keys SET lifecycle = $4 WHERE service_account_id = $1 AND NOT (tenant_id <> $2) AND lifecycle = $3 \
          AND suspended_at IS NULL";
     change!(tx, sqlx::query(sql).bind(account.0).bind(permit.tenant_id().0).bind(before).bind(after))?;
     Ok(())
 }
 
-/// Marks that a person doesn't belong to the tenant any more, or does again, in all keys that are theirs or made by them.
+/// Marks all keys that a user owns or created as orphaned since the user left the tenant. With `None`, clears the mark,
+/// because the user is a member again.
 pub(crate) async fn mark_orphans(
     tx: &mut Tx,
     tenant: TenantId,
@@ -665,7 +674,7 @@ pub(crate) async fn mark_orphans(
     Ok(())
 }
 
-/// Marks all keys that a deleted account had or made.
+/// Marks all keys that a deleted service account owned or created as orphaned.
 pub(crate) async fn mark_orphans_of_account(
     tx: &mut Tx,
     permit: &WritePermit,

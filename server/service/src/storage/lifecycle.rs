@@ -1,12 +1,13 @@
-//! The numbers that SQL keeps and compares: a key's lifecycle state, and what stands for an expiry or a last use that isn't
-//! there. As macros, so that constant texts can hold them; the migrations' CHECK constraints and indexes hold them too.
+//! Numbers that SQL stores and compares: a key's lifecycle state, and the values that replace a missing expiry or last
+//! use. They are macros, so that constant SQL can contain them. The migrations repeat them in CHECK constraints and
+//! indexes.
 
 /// The number of a lifecycle state, as a literal.
 macro_rules! lifecycle {
     (active) => {
         0
     };
-    // Suspended itself, or with its service account.
+    // Individually, or with its service account.
     (suspended) => {
         1
     };
@@ -22,12 +23,13 @@ pub(crate) use lifecycle;
 pub(crate) const ACTIVE: i64 = lifecycle!(active);
 pub(crate) const SUSPENDED: i64 = lifecycle!(suspended);
 pub(crate) const REVOKED: i64 = lifecycle!(revoked);
-/// Marked as expired: that holds, also when a clock is stepped back.
+/// Marked as expired. The mark stays even if the clock is set back.
 pub(crate) const EXPIRED: i64 = lifecycle!(expired);
-/// All of them, in their order.
+/// All lifecycle states, in numerical order.
 pub(crate) const ALL: [i64; 4] = [ACTIVE, SUSPENDED, REVOKED, EXPIRED];
 
-/// The condition that a column holds no final state: not revoked, not marked as expired. Written as in the partial index.
+/// The condition that a column holds no final state: neither revoked nor marked as expired. Has the text of the partial
+/// index.
 macro_rules! not_ended {
     ($column:literal) => {
         concat!($column, " < ", $crate::storage::lifecycle::lifecycle!(revoked))
@@ -46,7 +48,7 @@ pub(crate) use never;
 /// [`never!`] as a value.
 pub(crate) const NEVER: i64 = never!();
 
-/// The expression that lists sort a key's expiry by.
+/// The expression that lists sort expiries by: [`never!`] for a key that never expires.
 macro_rules! expiry {
     ($column:literal) => {
         concat!("COALESCE(", $column, ", ", $crate::storage::lifecycle::never!(), ")")
@@ -54,7 +56,7 @@ macro_rules! expiry {
 }
 pub(crate) use expiry;
 
-/// The expression that lists sort a key's last use by: 0 for a key that was never used.
+/// The expression that lists sort last uses by: 0 for a key that was never used.
 macro_rules! last_use {
     ($column:literal) => {
         concat!("COALESCE(", $column, ", 0)")

@@ -1,4 +1,4 @@
-//! Migrations, health, backup and checks of the database as a whole.
+//! Migrations, health, backups and integrity checks of the whole database.
 
 use std::path::Path;
 
@@ -11,12 +11,12 @@ use crate::error::{Error, OpenError, Result};
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/sqlite");
 static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/postgres");
 
-/// Applies what is missing.
+/// Applies missing migrations.
 async fn migrate(db: &Db) -> std::result::Result<(), OpenError> {
     let outcome = match db {
         Db::Sqlite { writer, .. } => SQLITE.run(writer).await,
         Db::Postgres(pool) => {
-            // Its own connection, without the limits of the others: what rewrites a large table takes its time, and a second
+            // A connection of its own, without the usual timeouts: rewriting a large table takes time, and a second
             // server waits until it is done.
             let mut connection = pool.acquire().await?.detach();
             sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut connection).await?;
@@ -31,7 +31,7 @@ async fn migrate(db: &Db) -> std::result::Result<(), OpenError> {
     })
 }
 
-/// The numbers that have been applied; none on an empty database.
+/// Returns the numbers of the applied migrations; none for an empty database.
 async fn applied(db: &Db) -> std::result::Result<Vec<i64>, OpenError> {
     let there: i64 = match db {
         Db::Sqlite { reader, .. } => {
@@ -51,7 +51,7 @@ async fn applied(db: &Db) -> std::result::Result<Vec<i64>, OpenError> {
     Ok(read!(db, c => sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version").fetch_all(c))?)
 }
 
-/// The numbers that this binary knows.
+/// Returns the numbers of the migrations that this binary contains.
 fn known(db: &Db) -> Vec<i64> {
     let migrator = match db {
         Db::Sqlite { .. } => &SQLITE,
@@ -60,10 +60,10 @@ fn known(db: &Db) -> Vec<i64> {
     migrator.iter().map(|migration| migration.version).collect()
 }
 
-/// Applies the migrations that are missing, and gives their numbers.
+/// Applies missing migrations and returns their numbers.
 ///
 /// # Errors
-/// When the database is newer than this binary, or a migration fails.
+/// If the database is newer than this binary, or a migration fails.
 pub(crate) async fn apply_missing(db: &Db) -> std::result::Result<Vec<i64>, OpenError> {
     let before = applied(db).await?;
     migrate(db).await?;
@@ -71,10 +71,10 @@ pub(crate) async fn apply_missing(db: &Db) -> std::result::Result<Vec<i64>, Open
     Ok(after.into_iter().filter(|number| !before.contains(number)).collect())
 }
 
-/// The migrations that this binary knows and the database hasn't.
+/// Returns the numbers of the migrations that this binary contains and the database lacks.
 ///
 /// # Errors
-/// When the database is newer than this binary, or can't answer.
+/// If the database is newer than this binary, or can't be read.
 pub(crate) async fn missing(db: &Db) -> std::result::Result<Vec<i64>, OpenError> {
     let (known, applied) = (known(db), applied(db).await?);
     match applied.iter().find(|number| !known.contains(number)) {
@@ -88,20 +88,21 @@ pub(crate) async fn is_healthy(db: &Db) -> bool {
     read!(db, c => sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(c)).is_ok()
 }
 
-/// Copies an embedded database into a new file, while it is in use.
+/// Copies an `SQLite` database into a new file, even while it is in use. An existing file or a `PostgreSQL` database is
+/// a field error.
 pub(crate) async fn backup(db: &Db, path: &Path) -> Result<()> {
     let Db::Sqlite { writer, .. } = db else {
-        return Err(ApiError::field("database_url", "Back a PostgreSQL database up with pg_dump.").into());
+        return Err(ApiError::field("database_url", "Use pg_dump to back up a PostgreSQL database.").into());
     };
     if path.exists() {
-        return Err(ApiError::field("file", "The file is there already. Choose a new name.").into());
+        return Err(ApiError::field("file", "This file already exists. Choose another name.").into());
     }
     let target = path.to_str().ok_or_else(|| Error::from(ApiError::field("file", "The path must be UTF-8.")))?;
     sqlx::query("VACUUM INTO $1").bind(target).execute(writer).await?;
     Ok(())
 }
 
-/// What is wrong with the file or the rows; nothing, when all is well.
+/// Checks the file and the rows. Returns the problems found, none if all is well.
 pub(crate) async fn check(db: &Db) -> Result<Vec<String>> {
     let mut problems = match db {
         Db::Sqlite { reader, .. } => check_file(reader).await?,
@@ -113,7 +114,7 @@ pub(crate) async fn check(db: &Db) -> Result<Vec<String>> {
          (SELECT 1 FROM service_accounts s WHERE s.id = k.service_account_id AND s.deleted_at IS NULL)"
     ).fetch_one(c))?;
     if orphans > 0 {
-        problems.push(format!("{orphans} live keys have no living owner"));
+        problems.push(format!("unrevoked keys without an active owner: {orphans}"));
     }
     Ok(problems)
 }
@@ -123,7 +124,7 @@ async fn check_file(reader: &SqlitePool) -> Result<Vec<String>> {
     let mut problems: Vec<String> = integrity.into_iter().filter(|line| line != "ok").collect();
     let strays = sqlx::query("PRAGMA foreign_key_check").fetch_all(reader).await?.len();
     if strays > 0 {
-        problems.push(format!("{strays} rows point at rows that are not there"));
+        problems.push(format!("rows that reference a missing row: {strays}"));
     }
     Ok(problems)
 }

@@ -1,7 +1,9 @@
-//! SQL, and nothing else: one file per noun, each statement's text once for both databases. Private to the crate.
+//! All SQL of the crate, and nothing else: one file per noun. Each statement is written once and runs on both
+//! databases. Private to the crate.
 //!
-//! Times are microseconds since the epoch, ids native UUIDs. A function that touches a tenant's rows takes a
-//! [`crate::access::ReadPermit`], or a [`crate::access::WritePermit`] to change them, or was reached from one, and puts its tenant and owner in the WHERE clause.
+//! Times are microseconds since the Unix epoch; ids are native UUIDs. A function that reads a tenant's rows takes a
+//! [`crate::access::ReadPermit`], one that changes them a [`crate::access::WritePermit`], or its caller holds one. The
+//! permit's tenant and owner go into the WHERE clause.
 
 pub(crate) mod agents;
 pub(crate) mod audit;
@@ -33,28 +35,29 @@ use crate::error::{Error, Result};
 /// Microseconds in a day.
 pub(crate) const DAY: i64 = 86_400_000_000;
 
-/// An instant as the databases keep it.
+/// Converts an instant to microseconds since the Unix epoch, as the databases store it.
 pub(crate) fn micros(at: DateTime<Utc>) -> i64 {
     at.timestamp_micros()
 }
 
-/// An instant as the databases gave it.
+/// Converts stored microseconds to an instant. A value out of range becomes the epoch.
 pub(crate) fn instant(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(micros).unwrap_or(DateTime::UNIX_EPOCH)
 }
 
-/// A stored name; rows were checked when written, so a foreign hand's text shows as a placeholder.
+/// Parses a stored name. Names are checked when they are written; an invalid one, from a change outside of the service,
+/// becomes a placeholder.
 pub(crate) fn stored_name(text: &str) -> domain::Name {
     domain::Name::parse(text)
         .unwrap_or_else(|_| domain::Name::parse("(unreadable name)").expect("a constant name is valid"))
 }
 
-/// A stored role.
+/// Parses a stored role. An unknown one is a fault.
 pub(crate) fn role_of(text: &str) -> Result<Role> {
     text.parse().map_err(|_| Error::Fault(format!("unknown role {text}")))
 }
 
-/// Case folded, for search and order alike on both databases.
+/// Folds case, so that search and order are the same on both databases.
 pub(crate) fn fold(text: &str) -> String {
     text.to_lowercase()
 }

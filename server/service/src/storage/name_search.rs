@@ -1,5 +1,5 @@
-//! Search by a part of a name, on an index that both databases have: every suffix of every word, so that a part of a word is
-//! the prefix of one. Names are at most 100 characters, so a name has at most as many suffixes.
+//! Search by part of a name, with an index that works on both databases: it holds every suffix of every word, so that
+//! any part of a word is the prefix of a suffix. Names have at most 100 characters, so a name has at most 100 suffixes.
 
 use std::collections::BTreeSet;
 
@@ -14,17 +14,18 @@ use super::{
 };
 use crate::error::Result;
 
-/// The longest suffix, in characters: a longer one is cut off, and found by its beginning.
+/// The maximum length of a suffix, in characters. A longer one is truncated, and found by its beginning.
 const MOST_CHARS: usize = 24;
-/// So many hits are few: they are read by themselves and sorted. With more of them, the list is walked in its own order,
-/// where hits are close together.
+/// Up to this many hits are few: they are read and sorted. With more, the list is walked in its own order, where hits
+/// are close together.
 pub(crate) const FEW: i64 = 200;
-/// The same for a search: what it finds is counted by its index alone, but a walk has to look at the name of every row.
+/// The same limit for a search. It is higher, because hits are counted on the index alone, while a walk compares the
+/// name of every row.
 pub(crate) const FEW_FOUND: i64 = 2_000;
-/// For so many times a page's rows the first hits are read, some of which the list's other conditions leave out.
+/// How many times the rows of a page are read as first hits, because the list's other conditions exclude some of them.
 const ROOM: u32 = 5;
 
-/// What a suffix belongs to.
+/// The kind of record that a suffix belongs to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Key,
@@ -63,9 +64,10 @@ fn suffixes(name: &str) -> BTreeSet<String> {
     suffixes
 }
 
-/// Removes the suffixes of the name that something has, before it gets another. Nobody else names it until the transaction ends.
+/// Deletes the suffixes of a record's current name, before it is renamed. Until the transaction ends, no other one can
+/// rename it.
 pub(crate) async fn delete(tx: &mut Tx, tenant: TenantId, kind: Kind, id: Uuid) -> Result<()> {
-    // The write locks the row: a name that was only read could be another one's by now.
+    // The write locks the row. A name that was only read could have changed since.
     let sql = format!("UPDATE {} SET name = name WHERE id = $1 AND tenant_id = $2 RETURNING name", kind.table());
     let name: Option<String> = run!(tx, c =>
         sqlx::query_scalar(assembled(sql)).bind(id).bind(tenant.0).fetch_optional(c))?;
@@ -81,7 +83,7 @@ pub(crate) async fn delete(tx: &mut Tx, tenant: TenantId, kind: Kind, id: Uuid) 
     write_suffixes(tx, sql, tenant, kind, id, &suffixes, None).await
 }
 
-/// Adds a name's suffixes, in one statement.
+/// Inserts a name's suffixes in one statement.
 pub(crate) async fn insert(tx: &mut Tx, tenant: TenantId, kind: Kind, id: Uuid, name: &str) -> Result<()> {
     let suffixes = suffixes(name);
     if suffixes.is_empty() {
@@ -96,7 +98,8 @@ pub(crate) async fn insert(tx: &mut Tx, tenant: TenantId, kind: Kind, id: Uuid, 
     write_suffixes(tx, sql, tenant, kind, id, &suffixes, Some(&fold(name))).await
 }
 
-/// Runs a statement about the suffixes of one thing: tenant, kind, id, then the suffixes, then the name if it asks for it.
+/// Runs a statement on the suffixes of one record. Binds tenant, kind and id, then the suffixes, then the name if there
+/// is one.
 async fn write_suffixes(
     tx: &mut Tx,
     sql: String,
@@ -125,33 +128,33 @@ async fn write_suffixes(
     Ok(())
 }
 
-/// The suffixes that a search may mean: those that begin with its longest word. The other words are left to the conditions of
-/// the list.
+/// The suffixes that may match a search: those that begin with its longest word. The list's conditions check the other
+/// words.
 #[derive(Clone, Debug)]
 pub(crate) struct Span {
     from: String,
     /// Whether `from` is the only such suffix.
     only: bool,
-    /// How many entries it has, once they are counted.
+    /// The number of index rows, once [`Span::narrow`] has counted them.
     count: i64,
 }
 
 impl Span {
-    /// None for a search without a letter or digit.
+    /// Returns the span of a search, or `None` if it has no letter or digit.
     pub(crate) fn of(search: &str) -> Option<Self> {
         let folded = fold(search);
         let longest = words(&folded).max_by_key(|word| word.len())?;
         Some(Self { from: longest.chars().take(MOST_CHARS).collect(), only: false, count: 0 })
     }
 
-    /// The statement of the ids that have such a suffix, each once.
+    /// Returns a statement that selects the ids with such a suffix, each once.
     pub(crate) fn ids(&self, conditions: &mut Conditions, tenant: TenantId, kind: Kind) -> String {
         let ids = format!("SELECT subject_id AS id FROM name_search WHERE {}", self.sql(conditions, tenant, kind));
         if self.only { ids } else { once(&ids) }
     }
 
-    /// The statement of the first of them in the order of the names, behind the page's place: some more than fill a page.
-    /// None if that would be all of them.
+    /// Returns a statement that selects the first of these ids by name, from the position of the page on: more than
+    /// fill a page. `None` if that would be all of them.
     pub(crate) fn first_ids(
         &self,
         conditions: &mut Conditions,
@@ -184,7 +187,8 @@ impl Span {
         format!("tenant_id = {tenant} AND kind = '{kind}' AND {which}")
     }
 
-    /// The span, narrowed to its one suffix if it has but one; none when it finds more than are few.
+    /// Counts the span's index rows, and narrows it to a single suffix if it has only one. `None` for more than
+    /// [`FEW_FOUND`] rows.
     pub(crate) async fn narrow(self, db: &Db, tenant: TenantId, kind: Kind) -> Result<Option<Self>> {
         let mut conditions = Conditions::default();
         let which = self.sql(&mut conditions, tenant, kind);
@@ -202,23 +206,23 @@ impl Span {
     }
 }
 
-/// Each id of a statement once.
+/// Returns a statement that selects each id of another statement once.
 pub(crate) fn once(ids: &str) -> String {
     format!("SELECT DISTINCT id FROM ({ids}) found")
 }
 
-/// Whether the hits of a search are those of its suffixes, so that nobody has to look at the names.
+/// Whether the index alone decides what a search matches, so that names don't have to be compared.
 pub(crate) fn is_exact(search: &str) -> bool {
     let folded = fold(search);
     folded.chars().all(char::is_alphanumeric) && folded.chars().count() <= MOST_CHARS
 }
 
-/// The first text behind all that begin with another.
+/// Returns a text that sorts after all texts that begin with `text`.
 pub(crate) fn after(text: &str) -> String {
     format!("{text}{}", char::MAX)
 }
 
-/// Whether a statement gives at most `few` ids, without reading more of them than it takes to know.
+/// Whether a statement selects at most `few` ids. Reads at most one more.
 pub(crate) async fn are_few(db: &Db, ids: &str, conditions: &Conditions, few: i64) -> Result<bool> {
     let sql = format!("SELECT COUNT(*) FROM (SELECT id FROM ({ids}) counted LIMIT {}) few", few + 1);
     let count: i64 = read_list!(db, c => {
@@ -232,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_end_of_every_word_is_a_term_once() {
+    fn every_suffix_of_every_word_is_indexed_once() {
         let found = suffixes("CI, ci-Bot");
         assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), ["bot", "ci", "i", "ot", "t"]);
         assert!(suffixes("—").is_empty());

@@ -1,4 +1,4 @@
-//! Which keys end soon, and who was told.
+//! Expiry reminders and calendar feeds: which keys expire soon, and which reminders were sent.
 
 use chrono::{DateTime, Utc};
 use domain::{ApiKey, Email, KeyId, TenantId, UserId};
@@ -18,8 +18,9 @@ use crate::error::{Error, Result};
 const EXPIRY: &str = expiry!("k.expires_at");
 const NOT_ENDED: &str = not_ended!("k.lifecycle");
 
-/// Good keys behind `after`, in the order of their ends and ids, that end at `until` at the latest, were made more than `days` before their end, aren't being
-/// replaced by a living one, and of whose end in `days` nobody was told.
+/// Returns keys whose reminder `days` before expiry hasn't been sent, after `after` in the order of expiry and id, at
+/// most `limit`. They are active, expire no later than `until`, were created more than `days` before their expiry, and
+/// no unrevoked key replaces them.
 pub(crate) async fn list_due(
     db: &Db,
     after: (DateTime<Utc>, KeyId),
@@ -43,7 +44,7 @@ pub(crate) async fn list_due(
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
-/// Takes a reminder for oneself. False when another server has it.
+/// Claims a reminder, so that no other server sends it. Returns false if another server has claimed it.
 pub(crate) async fn claim(db: &Db, key: KeyId, days: i64, at: DateTime<Utc>) -> Result<bool> {
     let mut tx = db.begin().await?;
     let rows = change!(
@@ -57,7 +58,7 @@ pub(crate) async fn claim(db: &Db, key: KeyId, days: i64, at: DateTime<Utc>) -> 
     Ok(rows == 1)
 }
 
-/// Gives a reminder back that could not be sent.
+/// Releases the claim on a reminder that couldn't be sent.
 pub(crate) async fn give_back(db: &Db, key: KeyId, days: i64) -> Result<()> {
     let mut tx = db.begin().await?;
     change!(
@@ -67,7 +68,7 @@ pub(crate) async fn give_back(db: &Db, key: KeyId, days: i64) -> Result<()> {
     tx.commit().await
 }
 
-/// The addresses of a tenant's administrators.
+/// Returns the email addresses of a tenant's administrators.
 pub(crate) async fn list_administrators(db: &Db, tenant: TenantId) -> Result<Vec<Email>> {
     let rows: Vec<(String,)> = read!(db, c =>
         sqlx::query_as(
@@ -78,8 +79,9 @@ pub(crate) async fn list_administrators(db: &Db, tenant: TenantId) -> Result<Vec
     Ok(rows.into_iter().filter_map(|(text,)| Email::parse(&text).ok()).collect())
 }
 
-/// Keys that end after `now`, for a person's calendar: their own in all their tenants or in the one, and the service
-/// accounts' where they administer; the first to end first.
+/// Returns the keys for a user's calendar that expire after `now`, soonest first, at most `limit`: the user's own and,
+/// where the user is an administrator, those of service accounts. From all of the user's tenants, or only from
+/// `tenant`.
 pub(crate) async fn list_for_calendar(
     db: &Db,
     user: UserId,
@@ -102,7 +104,7 @@ pub(crate) async fn list_for_calendar(
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
-/// Puts a calendar feed under a new secret: the person's or, with `key`, that key's.
+/// Creates a calendar feed or replaces its secret: the user's own feed or, with `key`, the feed of that key.
 pub(crate) async fn set_feed(
     tx: &mut Tx,
     user: UserId,
@@ -126,7 +128,7 @@ pub(crate) async fn set_feed(
     Ok(())
 }
 
-/// Ends all calendar feeds of a person or, with `key`, that key's. False when there was none.
+/// Deletes all calendar feeds of a user or, with `key`, only that key's. Returns false if there was none.
 pub(crate) async fn delete_feeds(tx: &mut Tx, user: UserId, key: Option<KeyId>) -> Result<bool> {
     let rows = change!(
         tx,
@@ -145,7 +147,7 @@ pub(crate) struct FeedRow {
     pub(crate) key_name: Option<String>,
 }
 
-/// A person's calendar feeds: their own first, then those of their keys that aren't over, the latest first.
+/// Returns a user's calendar feeds, at most 100: their own first, then those of keys that haven't ended, newest first.
 pub(crate) async fn list_feeds(db: &Db, user: UserId, now: DateTime<Utc>) -> Result<Vec<FeedRow>> {
     Ok(read!(db, c =>
         sqlx::query_as(
@@ -158,7 +160,7 @@ pub(crate) async fn list_feeds(db: &Db, user: UserId, now: DateTime<Utc>) -> Res
         .fetch_all(c))?)
 }
 
-/// Whose calendar feed a secret opens, and the digest of the key that the feed hangs on.
+/// Finds the user whose calendar feed has a secret and, for the feed of a key, the digest of the key's token.
 pub(crate) async fn find_feed_owner(db: &Db, digest: &[u8; 32]) -> Result<Option<(UserId, Option<TokenDigest>)>> {
     let row: Option<(Uuid, Option<Vec<u8>>)> = read!(db, c =>
         sqlx::query_as(
@@ -168,5 +170,5 @@ pub(crate) async fn find_feed_owner(db: &Db, digest: &[u8; 32]) -> Result<Option
         .fetch_optional(c))?;
     let Some((id, key)) = row else { return Ok(None) };
     let key = key.map(TokenDigest::try_from).transpose();
-    Ok(Some((UserId(id), key.map_err(|_| Error::Fault(format!("a key of user {id} has a bad digest")))?)))
+    Ok(Some((UserId(id), key.map_err(|_| Error::Fault(format!("user {id}: a key has an invalid digest")))?)))
 }

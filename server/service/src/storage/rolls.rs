@@ -1,4 +1,4 @@
-//! Keys that take another's place.
+//! Rotation: keys that replace other keys.
 
 use chrono::{DateTime, Utc};
 use domain::KeyId;
@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{access::WritePermit, error::Result};
 
-/// Marks a living key as replaced, and lets it end at `until` or at its own expiry, whichever comes first. False when it is
-/// over, or replaced already.
+/// Marks a key as replaced and moves its expiry to `until`, unless it expires before that. Returns false if it has
+/// ended, is suspended itself or is already replaced.
 pub(crate) async fn replace(
     tx: &mut Tx,
     permit: &WritePermit,
@@ -42,7 +42,8 @@ pub(crate) async fn replace(
     Ok(rows == 1)
 }
 
-/// Lets a key in its overlap end at `until`, or at the expiry that it had of its own. False when it isn't in its overlap.
+/// Ends the grace period of a rotated key at `until`, but no later than the key's expiry before the rotation. Returns
+/// false if the key isn't in its grace period.
 pub(crate) async fn extend(
     tx: &mut Tx,
     permit: &WritePermit,
@@ -67,7 +68,7 @@ pub(crate) async fn extend(
     Ok(rows == 1)
 }
 
-/// Gives a key in its overlap back what it was before. False when it isn't in its overlap.
+/// Undoes the rotation of an old key and restores its expiry. Returns false if the key isn't in its grace period.
 pub(crate) async fn take_back(tx: &mut Tx, permit: &WritePermit, old: KeyId, at: DateTime<Utc>) -> Result<bool> {
     let rows = change!(
         tx,
@@ -84,8 +85,8 @@ pub(crate) async fn take_back(tx: &mut Tx, permit: &WritePermit, old: KeyId, at:
     Ok(rows == 1)
 }
 
-/// Whether a living key is being replaced by another, or by one that was rolled into that; until the transaction ends that
-/// stays so.
+/// Locks a key that `new` replaces, directly or through further rotations, until the transaction ends. Returns false if
+/// the key is revoked or `new` doesn't replace it.
 pub(crate) async fn lock_replaced(tx: &mut Tx, old: KeyId, new: KeyId) -> Result<bool> {
     let rows = change!(
         tx,
@@ -101,7 +102,8 @@ pub(crate) async fn lock_replaced(tx: &mut Tx, old: KeyId, new: KeyId) -> Result
     Ok(rows == 1)
 }
 
-/// A key that is rolled before its first use hands on what that use would end.
+/// Passes on to `new` the key that the first use of `old` would have ended. For a key that is rotated before its first
+/// use.
 pub(crate) async fn hand_on_ends_key(tx: &mut Tx, old: KeyId, new: KeyId) -> Result<()> {
     change!(
         tx,
@@ -114,14 +116,14 @@ pub(crate) async fn hand_on_ends_key(tx: &mut Tx, old: KeyId, new: KeyId) -> Res
     Ok(())
 }
 
-/// The key that a key's first use would end.
+/// Finds the key that the first use of `key` ends.
 pub(crate) async fn find_ends_key(tx: &mut Tx, key: KeyId) -> Result<Option<KeyId>> {
     let ends: Option<Option<Uuid>> =
         run!(tx, c => sqlx::query_scalar("SELECT ends_key FROM api_keys WHERE id = $1").bind(key.0).fetch_optional(c))?;
     Ok(ends.flatten().map(KeyId))
 }
 
-/// The first use of the new key has been seen to.
+/// Records that the first use of the new key has been handled.
 pub(crate) async fn clear_ends_key(tx: &mut Tx, new: KeyId) -> Result<()> {
     change!(tx, sqlx::query("UPDATE api_keys SET ends_key = NULL WHERE id = $1").bind(new.0))?;
     Ok(())

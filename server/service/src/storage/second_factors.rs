@@ -1,4 +1,4 @@
-//! Second factors and recovery codes.
+//! Two-factor authentication: TOTP secrets and recovery codes.
 
 use chrono::{DateTime, Utc};
 use domain::UserId;
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::error::Result;
 
-/// A second factor as it is stored; it counts once it is enabled.
+/// A second factor as stored. Sign-in requires it only once it is enabled.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) secret: Vec<u8>,
@@ -19,7 +19,7 @@ pub(crate) struct Stored {
     pub(crate) last_step: i64,
 }
 
-/// A person's.
+/// Finds a user's second factor, enabled or not.
 pub(crate) async fn find(db: &Db, user: UserId) -> Result<Option<Stored>> {
     let row: Option<(Vec<u8>, i64, Option<i64>, i64)> = read!(db, c =>
         sqlx::query_as("SELECT secret, begun_at, enabled_at, last_step FROM second_factors WHERE user_id = $1")
@@ -33,7 +33,7 @@ pub(crate) async fn find(db: &Db, user: UserId) -> Result<Option<Stored>> {
     }))
 }
 
-/// Begins one, in the place of one that was only begun. False when one counts already.
+/// Stores a new secret, replacing one that isn't enabled yet. Returns false if a second factor is already enabled.
 pub(crate) async fn begin(tx: &mut Tx, user: UserId, secret: &[u8], at: DateTime<Utc>) -> Result<bool> {
     let rows = change!(
         tx,
@@ -49,7 +49,8 @@ pub(crate) async fn begin(tx: &mut Tx, user: UserId, secret: &[u8], at: DateTime
     Ok(rows == 1)
 }
 
-/// Lets the one of a secret count. False when one does already, or another was begun meanwhile.
+/// Enables the second factor with this secret. Returns false if one is already enabled or another secret was stored
+/// meanwhile.
 pub(crate) async fn enable(tx: &mut Tx, user: UserId, secret: &[u8], at: DateTime<Utc>, step: i64) -> Result<bool> {
     let rows = change!(
         tx,
@@ -64,7 +65,7 @@ pub(crate) async fn enable(tx: &mut Tx, user: UserId, secret: &[u8], at: DateTim
     Ok(rows == 1)
 }
 
-/// Uses a step up. False when it, or a later one, was used already.
+/// Marks a TOTP time step as used. Returns false if it or a later one was already used.
 pub(crate) async fn use_step(tx: &mut Tx, user: UserId, step: i64) -> Result<bool> {
     let rows = change!(
         tx,
@@ -75,7 +76,7 @@ pub(crate) async fn use_step(tx: &mut Tx, user: UserId, step: i64) -> Result<boo
     Ok(rows == 1)
 }
 
-/// Uses a recovery code up. False when there is none of it.
+/// Uses up a recovery code. Returns false if there is no such code.
 pub(crate) async fn use_code(tx: &mut Tx, user: UserId, digest: &[u8; 32]) -> Result<bool> {
     let rows = change!(
         tx,
@@ -86,7 +87,7 @@ pub(crate) async fn use_code(tx: &mut Tx, user: UserId, digest: &[u8; 32]) -> Re
     Ok(rows == 1)
 }
 
-/// Puts new recovery codes in the place of the earlier ones.
+/// Replaces a user's recovery codes.
 pub(crate) async fn replace_codes(tx: &mut Tx, user: UserId, digests: &[[u8; 32]]) -> Result<()> {
     change!(tx, sqlx::query("DELETE FROM recovery_codes WHERE user_id = $1").bind(user.0))?;
     for digest in digests {
@@ -100,14 +101,14 @@ pub(crate) async fn replace_codes(tx: &mut Tx, user: UserId, digests: &[[u8; 32]
     Ok(())
 }
 
-/// How many recovery codes are left.
+/// Counts a user's unused recovery codes.
 pub(crate) async fn count_codes(db: &Db, user: UserId) -> Result<u32> {
     let count: i64 = read!(db, c =>
         sqlx::query_scalar("SELECT COUNT(*) FROM recovery_codes WHERE user_id = $1").bind(user.0).fetch_one(c))?;
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// Ends one. False when there was none that counts.
+/// Deletes an enabled second factor. Returns false if there was none.
 pub(crate) async fn delete(tx: &mut Tx, user: UserId) -> Result<bool> {
     let rows = change!(
         tx,

@@ -20,7 +20,8 @@ use crate::{
     error::{Error, Result},
 };
 
-/// The last use of any key is read as one row: the correlated subqueries each touch one index entry.
+/// The last use of an account is that of one of its keys, found by [`FROM`], whose subqueries read one index entry
+/// each.
 const COLUMNS: &str = concat!(
     "s.id, s.tenant_id, s.name, s.name_folded, s.role, s.created_at, s.created_by, s.suspended_at, s.suspended_by, s.deleted_at, \
     (SELECT COUNT(*) FROM api_keys k WHERE k.service_account_id = s.id) AS all_keys, \
@@ -31,7 +32,7 @@ const COLUMNS: &str = concat!(
     " > $1) AS active_keys, l.last_used_at, l.last_used_address, l.last_used_agent"
 );
 
-/// The key of an account in a lifecycle state that was used last.
+/// Selects the key of an account that was used last, among those in one lifecycle state.
 macro_rules! last_used_in {
     ($state:ident) => {
         concat!(
@@ -101,7 +102,7 @@ impl From<AccountRow> for ServiceAccount {
     }
 }
 
-/// Adds an account to the permit's tenant. A taken name is a field error.
+/// Inserts an account into the permit's tenant. A taken name is a field error.
 pub(crate) async fn insert(
     tx: &mut Tx,
     permit: &WritePermit,
@@ -127,7 +128,7 @@ pub(crate) async fn insert(
     name_search::insert(tx, permit.tenant_id(), name_search::Kind::Account, account.id.0, account.name.as_str()).await
 }
 
-/// The account that an earlier request with the same idempotency key made.
+/// Finds the account that an earlier request with the same idempotency key created.
 pub(crate) async fn find_repeated(
     tx: &mut Tx,
     permit: &ReadPermit,
@@ -144,7 +145,7 @@ fn one_of_permit() -> String {
     format!("SELECT {COLUMNS} FROM {FROM} WHERE s.tenant_id = $2 AND s.id = $3")
 }
 
-/// One account of the permit's tenant, deleted ones too.
+/// Finds an account of the permit's tenant, even a deleted one.
 pub(crate) async fn find(
     db: &Db,
     permit: &ReadPermit,
@@ -156,7 +157,7 @@ pub(crate) async fn find(
     Ok(row.map(ServiceAccount::from))
 }
 
-/// The same, inside a transaction.
+/// Like [`find`], inside a transaction.
 pub(crate) async fn find_in(
     tx: &mut Tx,
     permit: &ReadPermit,
@@ -168,7 +169,7 @@ pub(crate) async fn find_in(
     Ok(row.map(ServiceAccount::from))
 }
 
-/// Marks an account as deleted. False when it was already, or isn't there.
+/// Marks an account as deleted. Returns false if it is already deleted or doesn't exist.
 pub(crate) async fn delete(
     tx: &mut Tx,
     permit: &WritePermit,
@@ -190,7 +191,7 @@ pub(crate) async fn delete(
     Ok(rows == 1)
 }
 
-/// Gives a living account another name. False when it is gone. A taken name is a field error.
+/// Renames an account. Returns false if it is deleted. A taken name is a field error.
 pub(crate) async fn rename(
     tx: &mut Tx,
     permit: &WritePermit,
@@ -214,7 +215,7 @@ pub(crate) async fn rename(
     Ok(renamed)
 }
 
-/// Gives a living account another role. False when it is gone.
+/// Changes an account's role. Returns false if the account is deleted.
 pub(crate) async fn update_role(
     tx: &mut Tx,
     permit: &WritePermit,
@@ -233,7 +234,7 @@ pub(crate) async fn update_role(
     Ok(rows == 1)
 }
 
-/// Suspends a living account. False when it is suspended already, or gone.
+/// Suspends an account. Returns false if it is already suspended or deleted.
 pub(crate) async fn suspend(
     tx: &mut Tx,
     permit: &WritePermit,
@@ -255,7 +256,7 @@ pub(crate) async fn suspend(
     Ok(rows == 1)
 }
 
-/// Lets a suspended account work again. False when it isn't suspended, or is gone.
+/// Resumes a suspended account. Returns false if it isn't suspended or is deleted.
 pub(crate) async fn resume(tx: &mut Tx, permit: &WritePermit, id: ServiceAccountId) -> Result<bool> {
     let rows = change!(
         tx,
@@ -271,13 +272,13 @@ pub(crate) async fn resume(tx: &mut Tx, permit: &WritePermit, id: ServiceAccount
 
 fn name_taken(error: Error) -> Error {
     if error.is_unique_violation() {
-        ApiError::field("name", "A service account of this name is there already. Choose another name.").into()
+        ApiError::field("name", "This name is already taken. Choose another one.").into()
     } else {
         error
     }
 }
 
-/// Touches a living account, so that its deletion and this write can't pass each other. False when it is gone.
+/// Locks an account until the transaction ends, so that it can't be deleted meanwhile. Returns false if it is deleted.
 pub(crate) async fn lock(tx: &mut Tx, permit: &WritePermit, id: ServiceAccountId) -> Result<bool> {
     let rows = change!(
         tx,
@@ -288,7 +289,7 @@ pub(crate) async fn lock(tx: &mut Tx, permit: &WritePermit, id: ServiceAccountId
     Ok(rows == 1)
 }
 
-/// One page of the tenant's accounts.
+/// Returns one page of the tenant's accounts.
 pub(crate) async fn list(
     db: &Db,
     permit: &ReadPermit,
@@ -321,7 +322,7 @@ pub(crate) async fn list(
         format!("({ids}) few CROSS JOIN service_accounts s WHERE s.id = few.id AND ")
     });
     let from = narrow.unwrap_or_else(|| "service_accounts s WHERE ".to_owned());
-    // The page is found first; what has to be counted is counted for its rows alone. $1 is the now of the counts.
+    // The page is found first; keys are counted for its rows only. $1 is the current time for the counts.
     let sql = format!(
         "SELECT {COLUMNS} FROM (SELECT s.id FROM {from}s.tenant_id = {tenant} AND {state} AND {named}{}{}) hits \
          CROSS JOIN {FROM} WHERE s.id = hits.id AND {at} = {at}{}",

@@ -1,4 +1,5 @@
-//! Browser sessions, under the SHA-256 of the cookie's secret: who reads the table can't take one over.
+//! Browser sessions. Each is stored under the SHA-256 of its cookie's secret, so that nobody can take one over by
+//! reading the table.
 
 use chrono::{DateTime, Utc};
 use domain::{BrowserSession, SessionId, UserId};
@@ -11,42 +12,43 @@ use super::{
 };
 use crate::{digest::sha256, error::Result};
 
-/// By which password somebody signed in: the first half of the SHA-256 of its stored hash.
+/// Identifies the password that a user signed in with: the first half of the SHA-256 of its stored hash.
 pub type PasswordMark = [u8; 16];
 
-/// The mark of a password, by its stored hash.
+/// Returns the mark of a password from its stored hash.
 pub(crate) fn mark_of(password_hash: &str) -> PasswordMark {
     let digest = sha256(password_hash.as_bytes());
     std::array::from_fn(|at| digest[at])
 }
 
-/// What a person may see of a session.
+/// What a user may see of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionFacts {
-    /// Its id.
+    /// The public id. The cookie holds a separate secret.
     pub id: SessionId,
-    /// When the person signed in.
+    /// When the user signed in.
     pub signed_in_at: DateTime<Utc>,
     /// When it was last used.
     pub seen_at: DateTime<Utc>,
-    /// From where.
+    /// The IP address that it was last used from.
     pub address: Option<String>,
-    /// With which browser.
+    /// The `User-Agent` that it was last used with.
     pub user_agent: Option<String>,
 }
 
-/// A session's row. What is in `data` is the session layer's business.
+/// A session as stored. Only the session layer interprets `data`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredSession {
-    /// JSON.
+    /// The session layer's data, as JSON.
     pub data: String,
-    /// Whose it is, once signed in.
+    /// The user, after sign-in.
     pub user_id: Option<UserId>,
-    /// When it ends by itself.
+    /// When it expires.
     pub expires_at: DateTime<Utc>,
-    /// What its owner may see of it, once signed in.
+    /// What its user may see of it, after sign-in.
     pub facts: Option<SessionFacts>,
-    /// For a new one: the password that it begins by. When it was changed meanwhile, no session begins.
+    /// For a new session, the password that the user signed in with. If it has changed meanwhile, the session isn't
+    /// created.
     pub begun_by: Option<PasswordMark>,
 }
 
@@ -80,7 +82,7 @@ impl FactsRow {
     }
 }
 
-/// One that is good at `now`.
+/// Finds a session that hasn't expired at `now`, in microseconds.
 pub(crate) async fn find(db: &Db, digest: &[u8; 32], now: i64) -> Result<Option<StoredSession>> {
     let row: Option<SessionRow> = read!(db, c =>
         sqlx::query_as("SELECT user_id, data, expires_at, id, signed_in_at, seen_at, address, user_agent FROM sessions WHERE digest = $1 AND expires_at > $2")
@@ -96,7 +98,7 @@ pub(crate) async fn find(db: &Db, digest: &[u8; 32], now: i64) -> Result<Option<
     }))
 }
 
-/// Adds a new one, unless the password that it begins by isn't the person's any more.
+/// Inserts a new session, unless the user's password has changed since they entered it.
 pub(crate) async fn insert(db: &Db, digest: [u8; 32], session: StoredSession) -> Result<()> {
     const SQL: &str = "INSERT INTO sessions (digest, user_id, data, expires_at, id, signed_in_at, seen_at, address, user_agent) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -110,7 +112,7 @@ pub(crate) async fn insert(db: &Db, digest: [u8; 32], session: StoredSession) ->
     tx.commit().await
 }
 
-/// Changes one, if it is still there: one that was ended stays so, whatever request of it is still on its way.
+/// Updates a session if it still exists. One that was ended stays ended, even if one of its requests is still running.
 pub(crate) async fn update(db: &Db, digest: [u8; 32], session: StoredSession) -> Result<()> {
     const SQL: &str = "UPDATE sessions SET user_id = $2, data = $3, expires_at = $4, id = $5, signed_in_at = $6, seen_at = $7, \
          address = $8, user_agent = $9 WHERE digest = $1";
@@ -137,14 +139,14 @@ async fn write(tx: &mut Tx, sql: &'static str, digest: [u8; 32], session: &Store
     Ok(())
 }
 
-/// Ends one.
+/// Deletes a session.
 pub(crate) async fn delete(db: &Db, digest: [u8; 32]) -> Result<()> {
     let mut tx = db.begin().await?;
     change!(&mut tx, sqlx::query("DELETE FROM sessions WHERE digest = $1").bind(digest.as_slice()))?;
     tx.commit().await
 }
 
-/// A person's sessions that aren't over, the last used first. `this`: the digest of the one that asks.
+/// Returns a user's sessions that haven't expired, last used first. `this` is the digest of the caller's own session.
 pub(crate) async fn list_of_user(db: &Db, user: UserId, this: &[u8; 32], now: i64) -> Result<Vec<BrowserSession>> {
     #[derive(sqlx::FromRow)]
     struct Row {
@@ -174,19 +176,19 @@ pub(crate) async fn list_of_user(db: &Db, user: UserId, this: &[u8; 32], now: i6
     Ok(rows.into_iter().filter_map(session).collect())
 }
 
-/// Ends one of a person's. False when it isn't there.
+/// Deletes one of a user's sessions. Returns false if it doesn't exist.
 pub(crate) async fn delete_one_of_user(tx: &mut Tx, user: UserId, id: SessionId) -> Result<bool> {
     let rows = change!(tx, sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id = $2").bind(user.0).bind(id.0))?;
     Ok(rows == 1)
 }
 
-/// Ends all of a person's.
+/// Deletes all sessions of a user.
 pub(crate) async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<()> {
     change!(tx, sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(user.0))?;
     Ok(())
 }
 
-/// Ends all of a person's but one.
+/// Deletes all sessions of a user except the one with the digest `kept`.
 pub(crate) async fn delete_others_of_user(tx: &mut Tx, user: UserId, kept: &[u8; 32]) -> Result<()> {
     change!(
         tx,
@@ -195,7 +197,7 @@ pub(crate) async fn delete_others_of_user(tx: &mut Tx, user: UserId, kept: &[u8;
     Ok(())
 }
 
-/// Removes those that are over.
+/// Deletes all sessions that have expired at `now`, in microseconds.
 pub(crate) async fn delete_expired(db: &Db, now: i64) -> Result<()> {
     let mut tx = db.begin().await?;
     change!(&mut tx, sqlx::query("DELETE FROM sessions WHERE expires_at <= $1").bind(now))?;

@@ -25,7 +25,7 @@ pub(crate) struct TenantRow {
 
 impl TenantRow {
     pub(crate) fn into_tenant(self) -> Result<Tenant> {
-        let slug = Slug::parse(&self.slug).map_err(|_| Error::Fault(format!("tenant {} has a bad slug", self.id)))?;
+        let slug = Slug::parse(&self.slug).map_err(|_| Error::Fault(format!("tenant {}: invalid slug", self.id)))?;
         Ok(Tenant { id: TenantId(self.id), name: stored_name(&self.name), slug, created_at: instant(self.created_at) })
     }
 }
@@ -41,12 +41,12 @@ struct MemberRow {
 impl MemberRow {
     fn into_member(self) -> Result<Member> {
         let email =
-            Email::parse(&self.email).map_err(|_| Error::Fault(format!("user {} has a bad address", self.user_id)))?;
+            Email::parse(&self.email).map_err(|_| Error::Fault(format!("user {}: invalid email", self.user_id)))?;
         Ok(Member { user_id: UserId(self.user_id), name: stored_name(&self.name), email, role: role_of(&self.role)? })
     }
 }
 
-/// Adds a tenant. A taken slug is a field error.
+/// Inserts a tenant. A taken slug is a field error.
 pub(crate) async fn insert(tx: &mut Tx, tenant: &Tenant) -> Result<()> {
     let done = change!(
         tx,
@@ -58,13 +58,13 @@ pub(crate) async fn insert(tx: &mut Tx, tenant: &Tenant) -> Result<()> {
     );
     match done.map_err(Error::from) {
         Err(error) if error.is_unique_violation() => {
-            Err(ApiError::field("slug", "This short name is taken. Choose another.").into())
+            Err(ApiError::field("slug", "This slug is already taken. Choose another one.").into())
         }
         other => other.map(drop),
     }
 }
 
-/// The permit's tenant.
+/// Finds the permit's tenant.
 pub(crate) async fn find(db: &Db, permit: &ReadPermit) -> Result<Option<Tenant>> {
     let row: Option<TenantRow> = read!(db, c => sqlx::query_as("SELECT id, name, slug, created_at FROM tenants WHERE id = $1")
         .bind(permit.tenant_id().0)
@@ -72,7 +72,7 @@ pub(crate) async fn find(db: &Db, permit: &ReadPermit) -> Result<Option<Tenant>>
     row.map(TenantRow::into_tenant).transpose()
 }
 
-/// Whether there is any tenant yet.
+/// Whether any tenant exists.
 pub(crate) async fn is_any(db: &Db) -> Result<bool> {
     Ok(
         read!(db, c => sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM (SELECT id FROM tenants LIMIT 1) AS one").fetch_one(c))?
@@ -80,7 +80,7 @@ pub(crate) async fn is_any(db: &Db) -> Result<bool> {
     )
 }
 
-/// The same inside a transaction.
+/// Like [`is_any`], inside a transaction.
 pub(crate) async fn is_any_in(tx: &mut Tx) -> Result<bool> {
     Ok(
         run!(tx, c => sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM (SELECT id FROM tenants LIMIT 1) AS one").fetch_one(c))?
@@ -88,14 +88,14 @@ pub(crate) async fn is_any_in(tx: &mut Tx) -> Result<bool> {
     )
 }
 
-/// By slug.
+/// Finds a tenant by its slug.
 pub(crate) async fn find_by_slug(db: &Db, slug: &str) -> Result<Option<Tenant>> {
     let row: Option<TenantRow> = read!(db, c =>
         sqlx::query_as("SELECT id, name, slug, created_at FROM tenants WHERE slug = $1").bind(slug).fetch_optional(c))?;
     row.map(TenantRow::into_tenant).transpose()
 }
 
-/// Adds a member. One who is there already is a conflict.
+/// Inserts a membership at `at`, in microseconds. An existing membership is a field error.
 pub(crate) async fn insert_member(tx: &mut Tx, tenant: TenantId, user: UserId, role: Role, at: i64) -> Result<()> {
     let done = change!(
         tx,
@@ -107,16 +107,17 @@ pub(crate) async fn insert_member(tx: &mut Tx, tenant: TenantId, user: UserId, r
     );
     match done.map_err(Error::from) {
         Err(error) if error.is_unique_violation() => {
-            Err(ApiError::field("email", "This person is a member of the tenant already.").into())
+            Err(ApiError::field("email", "This person is already a member of this tenant.").into())
         }
         Err(error) => Err(error),
         Ok(_) => super::keys::mark_orphans(tx, tenant, user, None).await,
     }
 }
 
-/// One page of the members of the permit's tenant, by name in any script and case.
+/// Returns one page of the members of the permit's tenant, sorted by name without regard to case, in any script.
 ///
-/// NOTE: all are read, and sorted and searched here, alike on both databases: a tenant has thousands of people at most.
+/// NOTE: reads all members, and searches and sorts them here, so that both databases give the same result. A tenant has
+/// a few thousand members at most.
 pub(crate) async fn list_members(db: &Db, permit: &ReadPermit, query: &MemberQuery) -> Result<Page<Member>> {
     let keyset = Keyset::of(&query.page, Direction::Asc, true)?;
     let rows: Vec<MemberRow> = read_list!(db, c =>
@@ -135,14 +136,14 @@ pub(crate) async fn list_members(db: &Db, permit: &ReadPermit, query: &MemberQue
     Ok(keyset.page(keyset.pick(members, place_of), place_of, |member| member))
 }
 
-/// One member of the permit's tenant.
+/// Finds a member of the permit's tenant.
 pub(crate) async fn find_member(db: &Db, permit: &ReadPermit, user: UserId) -> Result<Option<Member>> {
     let row: Option<MemberRow> =
         read!(db, c => sqlx::query_as(MEMBER).bind(permit.tenant_id().0).bind(user.0).fetch_optional(c))?;
     row.map(MemberRow::into_member).transpose()
 }
 
-/// Whether somebody with an address is a member of the permit's tenant.
+/// Whether a user with this email address is a member of the permit's tenant.
 pub(crate) async fn has_member(db: &Db, permit: &ReadPermit, email: &Email) -> Result<bool> {
     let members: i64 = read!(db, c =>
         sqlx::query_scalar(
@@ -157,7 +158,7 @@ pub(crate) async fn has_member(db: &Db, permit: &ReadPermit, email: &Email) -> R
 const MEMBER: &str = "SELECT m.user_id, u.name, u.email, m.role FROM memberships m JOIN users u ON u.id = m.user_id \
     WHERE m.tenant_id = $1 AND m.user_id = $2";
 
-/// The same, inside a transaction.
+/// Like [`find_member`], inside a transaction.
 pub(crate) async fn find_member_in(tx: &mut Tx, permit: &ReadPermit, user: UserId) -> Result<Option<Member>> {
     let row: Option<MemberRow> = run!(tx, c =>
         sqlx::query_as(MEMBER)
@@ -167,10 +168,11 @@ pub(crate) async fn find_member_in(tx: &mut Tx, permit: &ReadPermit, user: UserI
     row.map(MemberRow::into_member).transpose()
 }
 
-/// Locks the tenant until the transaction ends; waits for whoever holds the lock.
+/// Locks the tenant until the transaction ends. Waits for a transaction that holds the lock.
 ///
-/// NOTE: a transaction that writes to several keys, accounts or members of a tenant locks the tenant first, so that no two of
-/// them hold what the other waits for; one that counts rows and leans on the count does too. `SQLite` has one writer.
+/// NOTE: a transaction that writes to several keys, accounts or members of a tenant locks the tenant first, so that two
+/// of them can't deadlock. So does one that counts rows and relies on the count. `SQLite` needs no lock, because it has
+/// one writer.
 pub(crate) async fn lock_tenant(tx: &mut Tx, tenant: TenantId) -> Result<()> {
     if let Tx::Postgres(tx) = tx {
         sqlx::query("UPDATE tenants SET name = name WHERE id = $1").bind(tenant.0).execute(&mut **tx).await?;
@@ -178,7 +180,8 @@ pub(crate) async fn lock_tenant(tx: &mut Tx, tenant: TenantId) -> Result<()> {
     Ok(())
 }
 
-/// The same, for what may touch each of an owner's keys, 100,000 perhaps: its statements may take two minutes.
+/// Like [`lock_tenant`], for a transaction that may change all keys of an owner, perhaps 100,000: its statements may
+/// run for two minutes.
 pub(crate) async fn lock_tenant_for_long(tx: &mut Tx, tenant: TenantId) -> Result<()> {
     if let Tx::Postgres(tx) = tx {
         sqlx::query("SET LOCAL statement_timeout = '120s'").execute(&mut **tx).await?;
@@ -186,7 +189,7 @@ pub(crate) async fn lock_tenant_for_long(tx: &mut Tx, tenant: TenantId) -> Resul
     lock_tenant(tx, tenant).await
 }
 
-/// How many administrators the tenant has.
+/// Counts the tenant's administrators.
 pub(crate) async fn count_administrators(tx: &mut Tx, permit: &ReadPermit) -> Result<i64> {
     Ok(run!(tx, c =>
         sqlx::query_scalar("SELECT COUNT(*) FROM memberships WHERE tenant_id = $1 AND role = 'TENANT_ADMIN'")
@@ -194,7 +197,7 @@ pub(crate) async fn count_administrators(tx: &mut Tx, permit: &ReadPermit) -> Re
             .fetch_one(c))?)
 }
 
-/// Changes a role. False when the person is no member.
+/// Changes a member's role. Returns false if the user isn't a member.
 pub(crate) async fn update_role(tx: &mut Tx, permit: &WritePermit, user: UserId, role: Role) -> Result<bool> {
     let rows = change!(
         tx,
@@ -206,7 +209,7 @@ pub(crate) async fn update_role(tx: &mut Tx, permit: &WritePermit, user: UserId,
     Ok(rows == 1)
 }
 
-/// Ends a membership. False when there was none.
+/// Deletes a membership. Returns false if there was none.
 pub(crate) async fn delete_member(tx: &mut Tx, permit: &WritePermit, user: UserId) -> Result<bool> {
     let rows = change!(
         tx,
@@ -217,7 +220,8 @@ pub(crate) async fn delete_member(tx: &mut Tx, permit: &WritePermit, user: UserI
     Ok(rows == 1)
 }
 
-/// Touches a membership, so that its end and this write can't pass each other. `None` when it is gone.
+/// Locks a membership until the transaction ends, so that it can't be deleted meanwhile. Returns its role; `None` if
+/// there is none.
 pub(crate) async fn lock_membership(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<Option<Role>> {
     let row: Option<String> = run!(tx, c =>
         sqlx::query_scalar("UPDATE memberships SET revision = revision + 1 WHERE tenant_id = $1 AND user_id = $2 RETURNING role")
@@ -227,7 +231,7 @@ pub(crate) async fn lock_membership(tx: &mut Tx, tenant: TenantId, user: UserId)
     row.as_deref().map(role_of).transpose()
 }
 
-/// Gives the permit's tenant another name.
+/// Renames the permit's tenant.
 pub(crate) async fn rename(tx: &mut Tx, permit: &WritePermit, name: &domain::Name) -> Result<()> {
     change!(
         tx,

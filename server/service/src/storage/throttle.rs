@@ -1,4 +1,5 @@
-//! The times of attempts that count as failures, a row for each bucket: an account or address, as its digest.
+//! The times of authentication attempts that count as failures. Each row is a bucket: the digest of an account or
+//! address.
 
 use chrono::{DateTime, Utc};
 
@@ -9,7 +10,7 @@ use super::{
 };
 use crate::error::Result;
 
-/// The times in a bucket. Until the transaction ends nobody else changes them.
+/// Returns the times in a bucket and locks it until the transaction ends.
 pub(crate) async fn lock(tx: &mut Tx, bucket: &[u8; 32], now: DateTime<Utc>) -> Result<Vec<DateTime<Utc>>> {
     let times: String = run!(tx, c => sqlx::query_scalar(
         "INSERT INTO throttle (bucket, attempts, last_attempt_at) VALUES ($1, '', $2) \
@@ -33,7 +34,7 @@ pub(crate) async fn update(tx: &mut Tx, bucket: &[u8; 32], times: &[DateTime<Utc
     Ok(())
 }
 
-/// Removes the buckets whose last attempt was before an instant.
+/// Deletes the buckets whose last attempt was before an instant.
 pub(crate) async fn delete_before(db: &super::Db, at: DateTime<Utc>) -> Result<()> {
     let mut tx = db.begin().await?;
     change!(&mut tx, sqlx::query("DELETE FROM throttle WHERE last_attempt_at < $1").bind(micros(at)))?;

@@ -1,4 +1,4 @@
-//! Usage of keys: clients, hours, last uses. Written in batches, beside the requests.
+//! Usage of keys: by client, by hour, and the last use. Written in batches, apart from the requests.
 
 use chrono::{DateTime, Utc};
 use domain::{AgentId, HourCount, KeyClient, KeyId, LastUse, Owner, Recent};
@@ -15,15 +15,15 @@ use crate::{access::ReadPermit, error::Result};
 
 /// Microseconds in an hour.
 const HOUR: i64 = 3_600_000_000;
-/// How many clients of one key are kept: those heard of last.
+/// The maximum number of clients stored for a key: the most recent ones.
 const MOST_CLIENTS: i64 = 1_000;
 
-/// The hour of an instant, counted since the epoch.
+/// Returns the hour of an instant, counted from the Unix epoch.
 pub(crate) fn hour_of(at: DateTime<Utc>) -> i64 {
     micros(at).div_euclid(HOUR)
 }
 
-/// What came from one client of a key since the last batch.
+/// How one client used a key since the last batch.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientUsage {
     pub(crate) address: String,
@@ -36,8 +36,8 @@ pub(crate) struct ClientUsage {
     pub(crate) refusals: i64,
 }
 
-/// Lets a batch give up early when it waits for another writer: it can be tried again, a person's request can't. So of two
-/// that wait for each other it is the batch that ends.
+/// Makes a batch give up after waiting 300 ms for another writer on `PostgreSQL`. A batch can be retried, a user's
+/// request can't, so in a deadlock between them the batch is the one to fail.
 pub(crate) async fn yield_to_others(tx: &mut Tx) -> Result<()> {
     if let Tx::Postgres(tx) = tx {
         sqlx::query("SET LOCAL lock_timeout = '300ms'").execute(&mut **tx).await?;
@@ -45,7 +45,7 @@ pub(crate) async fn yield_to_others(tx: &mut Tx) -> Result<()> {
     Ok(())
 }
 
-/// Adds to what is known of a client. Another server may have written of it too: counts add up, times keep the latest.
+/// Adds to the usage of a client. Another server may have written it too: counts add up, and the latest times are kept.
 pub(crate) async fn add_client(tx: &mut Tx, key: KeyId, client: &ClientUsage) -> Result<()> {
     change!(
         tx,
@@ -71,7 +71,7 @@ pub(crate) async fn add_client(tx: &mut Tx, key: KeyId, client: &ClientUsage) ->
     Ok(())
 }
 
-/// Adds to an hour's counts of a key.
+/// Adds to a key's counts of an hour.
 pub(crate) async fn add_hour(tx: &mut Tx, key: KeyId, hour: i64, uses: i64, refusals: i64) -> Result<()> {
     change!(
         tx,
@@ -87,7 +87,7 @@ pub(crate) async fn add_hour(tx: &mut Tx, key: KeyId, hour: i64, uses: i64, refu
     Ok(())
 }
 
-/// Adds to an hour's count of refused tokens that no key stands behind.
+/// Adds to an hour's count of refused tokens that belong to no key.
 pub(crate) async fn add_refusals(tx: &mut Tx, hour: i64, reason: &str, refusals: i64) -> Result<()> {
     change!(
         tx,
@@ -102,7 +102,7 @@ pub(crate) async fn add_refusals(tx: &mut Tx, hour: i64, reason: &str, refusals:
     Ok(())
 }
 
-/// Sets the three columns of a key's last use or last refusal, unless they hold a later one.
+/// Sets the three columns of a key's last use or last refusal, unless a later one is already recorded.
 macro_rules! update_last {
     ($tx:expr, $id:expr, $last:expr, $what:literal) => {
         change!(
@@ -129,13 +129,13 @@ macro_rules! update_last {
     };
 }
 
-/// Records a key's last use, unless a later one is recorded already.
+/// Records a key's last use, unless a later one is already recorded.
 pub(crate) async fn update_last_use(tx: &mut Tx, id: KeyId, last: &LastUse) -> Result<()> {
     update_last!(tx, id, last, "used");
     Ok(())
 }
 
-/// Records a key's last refusal, unless a later one is recorded already.
+/// Records a key's last refusal, unless a later one is already recorded.
 pub(crate) async fn update_last_refusal(tx: &mut Tx, id: KeyId, last: &LastUse) -> Result<()> {
     update_last!(tx, id, last, "refused");
     Ok(())
@@ -175,7 +175,7 @@ fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// The clients of a key that was permitted, the last heard of first.
+/// Returns the clients of a key in the permit's tenant, most recent first, at most `limit`.
 pub(crate) async fn list_clients(db: &Db, permit: &ReadPermit, key: KeyId, limit: u32) -> Result<Vec<KeyClient>> {
     let sql = format!(
         "SELECT c.address, c.user_agent, c.agent_id, a.name AS agent_name, c.first_seen_at, c.last_used_at, c.last_refused_at, c.use_count, c.refusal_count \
@@ -189,7 +189,7 @@ pub(crate) async fn list_clients(db: &Db, permit: &ReadPermit, key: KeyId, limit
     Ok(rows.into_iter().map(KeyClient::from).collect())
 }
 
-/// The hours of a key that was permitted, from `since` on.
+/// Returns the hourly counts of a key in the permit's tenant, from the hour of `since` on.
 pub(crate) async fn list_hours(
     db: &Db,
     permit: &ReadPermit,
@@ -213,14 +213,15 @@ pub(crate) async fn list_hours(
     Ok(rows.into_iter().map(hour).collect())
 }
 
-/// Whose recent use is asked for.
+/// Whose recent usage is requested.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Of {
     Key(KeyId),
     Owner(Owner),
 }
 
-/// Who was accepted since an instant, of those living keys of the permit's tenant.
+/// Returns how unrevoked keys of the permit's tenant were used: when last, and how many keys, addresses and agents
+/// since an instant.
 pub(crate) async fn recent(db: &Db, permit: &ReadPermit, of: Of, since: DateTime<Utc>) -> Result<Recent> {
     let (column, id) = match of {
         Of::Key(id) => ("k.id", id.0),
@@ -241,7 +242,8 @@ pub(crate) async fn recent(db: &Db, permit: &ReadPermit, of: Of, since: DateTime
     Ok(Recent { last_used_at: row.0.map(instant), keys: small(row.1), addresses: small(row.2), agents: small(row.3) })
 }
 
-/// Removes hours and clients that are older than `before`, and of a key with very many clients those heard of first.
+/// Deletes hours and clients that are older than `before`, and the least recent clients beyond [`MOST_CLIENTS`] of a
+/// key.
 pub(crate) async fn sweep(db: &Db, before: DateTime<Utc>) -> Result<()> {
     let many: Vec<(Uuid,)> = read!(db, c =>
         sqlx::query_as("SELECT key_id FROM key_usage_clients GROUP BY key_id HAVING COUNT(*) > $1").bind(MOST_CLIENTS).fetch_all(c))?;
@@ -270,7 +272,7 @@ pub(crate) async fn sweep(db: &Db, before: DateTime<Utc>) -> Result<()> {
     tx.commit().await
 }
 
-/// Refused tokens that no key stands behind, by hour and reason, the latest first.
+/// Returns the counts of refused tokens that belong to no key, by hour and reason, latest first.
 pub(crate) async fn list_refusals(db: &Db, since: DateTime<Utc>) -> Result<Vec<(DateTime<Utc>, String, u64)>> {
     let rows: Vec<(i64, String, i64)> = read!(db, c =>
         sqlx::query_as("SELECT hour, reason, refusal_count FROM refusal_hours WHERE hour >= $1 ORDER BY hour DESC, reason")

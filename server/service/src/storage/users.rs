@@ -1,4 +1,4 @@
-//! People and their memberships.
+//! Users and their memberships.
 
 use domain::{ApiError, Email, Membership, Role, TenantId, User, UserId};
 use uuid::Uuid;
@@ -19,7 +19,7 @@ struct UserRow {
     created_at: i64,
 }
 
-/// A user with the hash of the password, for signing in.
+/// A user with the hash of their password, for sign-in.
 pub(crate) struct Credentials {
     pub(crate) user: User,
     pub(crate) password_hash: String,
@@ -27,15 +27,14 @@ pub(crate) struct Credentials {
 
 impl UserRow {
     fn into_credentials(self) -> Result<Credentials> {
-        let email =
-            Email::parse(&self.email).map_err(|_| Error::Fault(format!("user {} has a bad address", self.id)))?;
+        let email = Email::parse(&self.email).map_err(|_| Error::Fault(format!("user {}: invalid email", self.id)))?;
         let user =
             User { id: UserId(self.id), email, name: stored_name(&self.name), created_at: instant(self.created_at) };
         Ok(Credentials { user, password_hash: self.password_hash })
     }
 }
 
-/// One membership of a user, as an actor needs it.
+/// A user's membership of a tenant, with what an actor needs.
 #[derive(Clone, Debug)]
 pub(crate) struct MembershipRole {
     pub(crate) tenant_id: TenantId,
@@ -43,7 +42,7 @@ pub(crate) struct MembershipRole {
     pub(crate) user_name: String,
 }
 
-/// Adds a person. A taken address is a field error.
+/// Inserts a user. A taken email address is a field error.
 pub(crate) async fn insert(tx: &mut Tx, user: &User, password_hash: &str) -> Result<()> {
     let done = change!(
         tx,
@@ -56,13 +55,13 @@ pub(crate) async fn insert(tx: &mut Tx, user: &User, password_hash: &str) -> Res
     );
     match done.map_err(Error::from) {
         Err(error) if error.is_unique_violation() => {
-            Err(ApiError::field("email", "This address has an account already.").into())
+            Err(ApiError::field("email", "There is already an account with this email address.").into())
         }
         other => other.map(drop),
     }
 }
 
-/// By address.
+/// Finds a user by email address.
 pub(crate) async fn find_by_email(db: &Db, email: &Email) -> Result<Option<Credentials>> {
     let row: Option<UserRow> = read!(db, c =>
         sqlx::query_as("SELECT id, email, name, password_hash, created_at FROM users WHERE email = $1")
@@ -71,7 +70,7 @@ pub(crate) async fn find_by_email(db: &Db, email: &Email) -> Result<Option<Crede
     row.map(UserRow::into_credentials).transpose()
 }
 
-/// By id.
+/// Finds a user by id.
 pub(crate) async fn find(db: &Db, id: UserId) -> Result<Option<User>> {
     let row: Option<UserRow> = read!(db, c =>
         sqlx::query_as("SELECT id, email, name, password_hash, created_at FROM users WHERE id = $1")
@@ -80,7 +79,7 @@ pub(crate) async fn find(db: &Db, id: UserId) -> Result<Option<User>> {
     row.map(|row| row.into_credentials().map(|credentials| credentials.user)).transpose()
 }
 
-/// Sets the hash of a new password.
+/// Sets the hash of a new password. Returns false if the user doesn't exist.
 pub(crate) async fn update_password(tx: &mut Tx, id: UserId, hash: &str) -> Result<bool> {
     let rows = change!(tx, sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1").bind(id.0).bind(hash))?;
     Ok(rows == 1)
@@ -93,7 +92,7 @@ struct MembershipRoleRow {
     user_name: String,
 }
 
-/// All memberships of a user, by the tenants' short names.
+/// Returns all memberships of a user with their roles, sorted by tenant name.
 pub(crate) async fn list_membership_roles(db: &Db, user: UserId) -> Result<Vec<MembershipRole>> {
     let rows: Vec<MembershipRoleRow> = read!(db, c =>
         sqlx::query_as(
@@ -120,7 +119,7 @@ struct MembershipRow {
     role: String,
 }
 
-/// All memberships of a user with their tenants, by tenant name.
+/// Returns all memberships of a user with their tenants, sorted by tenant name.
 pub(crate) async fn list_memberships(db: &Db, user: UserId) -> Result<Vec<Membership>> {
     let rows: Vec<MembershipRow> = read!(db, c =>
         sqlx::query_as(
@@ -134,20 +133,21 @@ pub(crate) async fn list_memberships(db: &Db, user: UserId) -> Result<Vec<Member
         .collect()
 }
 
-/// Gives a person another name.
+/// Renames a user. Returns false if the user doesn't exist.
 pub(crate) async fn rename(tx: &mut Tx, id: UserId, name: &domain::Name) -> Result<bool> {
     let rows = change!(tx, sqlx::query("UPDATE users SET name = $2 WHERE id = $1").bind(id.0).bind(name.as_str()))?;
     Ok(rows == 1)
 }
 
-/// A person's password, hashed.
+/// Finds the hash of a user's password.
 pub(crate) async fn find_password_hash(db: &Db, id: UserId) -> Result<Option<String>> {
     Ok(
         read!(db, c => sqlx::query_scalar("SELECT password_hash FROM users WHERE id = $1").bind(id.0).fetch_optional(c))?,
     )
 }
 
-/// The same, and its change waits until this transaction is over: so that it and a sign-in can't pass each other.
+/// Like [`find_password_hash`], and makes a password change wait until this transaction ends, so that no sign-in with
+/// the old password can slip past it.
 pub(crate) async fn lock_password(tx: &mut Tx, id: UserId) -> Result<Option<String>> {
     Ok(run!(tx, c =>
         sqlx::query_scalar("UPDATE users SET password_hash = password_hash WHERE id = $1 RETURNING password_hash")

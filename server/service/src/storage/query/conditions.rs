@@ -1,4 +1,4 @@
-//! Conditions that are put together at run time: the text from our own pieces, the values bound.
+//! Conditions that are assembled at run time. Their text consists of this crate's own strings; values are always bound.
 
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ pub(crate) enum Value {
     Id(Uuid),
 }
 
-/// A WHERE clause in the making. Its parameters are numbered in the order in which they are added.
+/// Builds a WHERE clause. Its parameters are numbered in the order in which they are bound.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Conditions {
     sql: String,
@@ -18,36 +18,36 @@ pub(crate) struct Conditions {
 }
 
 impl Conditions {
-    /// Adds a value; gives the parameter that stands for it: `$3`.
+    /// Binds a value and returns its parameter, such as `$3`.
     pub(crate) fn bind(&mut self, value: Value) -> String {
         self.values.push(value);
         format!("${}", self.values.len())
     }
 
-    /// Adds a condition that must hold too.
+    /// Adds a condition, joined with `AND`.
     pub(crate) fn and(&mut self, condition: &str) {
         self.sql.push_str(if self.sql.is_empty() { "" } else { " AND " });
         self.sql.push_str(condition);
     }
 
-    /// The clause, without the word WHERE.
+    /// Returns the clause without the keyword `WHERE`.
     pub(crate) fn sql(&self) -> &str {
         &self.sql
     }
 
-    /// The values, in the order of their parameters.
+    /// Returns the values in the order of their parameters.
     pub(crate) fn values(&self) -> &[Value] {
         &self.values
     }
 }
 
-/// The condition that `k` is in a tenant, where another index than the tenant's is the right one: `SQLite` doesn't take it as
-/// an equality to enter an index by; for `PostgreSQL` it is one.
+/// Returns the condition that `k` is in a tenant, for statements that should use an index other than the tenant's.
+/// `SQLite` doesn't search an index by a double negation; `PostgreSQL` treats it as an equality.
 pub(crate) fn in_tenant(parameter: &str) -> String {
     format!("NOT (k.tenant_id <> {parameter})")
 }
 
-/// The pattern of a search for a part of a text, for `LIKE … ESCAPE '\'`.
+/// Returns the pattern that matches any text containing `text`, for `LIKE … ESCAPE '\'`.
 pub(crate) fn containing(text: &str) -> String {
     let mut pattern = String::from("%");
     for c in text.chars() {

@@ -1,4 +1,5 @@
-//! Keyset pages: what a cursor holds, and the clauses that every list shares. A page begins behind a row value, `(value, id)`.
+//! Keyset pagination: the content of a cursor, and the clauses that all lists share. A page starts after a row value,
+//! `(value, id)`.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{ApiError, Cursor, Direction, Page, PageRequest, page::MAX_LIMIT};
@@ -8,7 +9,7 @@ use uuid::Uuid;
 use super::conditions::{Conditions, Value};
 use crate::error::Result;
 
-/// The value that a list is sorted by, of one row.
+/// The value of one row that a list is sorted by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum SortValue {
@@ -16,7 +17,7 @@ pub(crate) enum SortValue {
     Text(String),
 }
 
-/// The place of a row in a list.
+/// The position of a row in a list: its sort value and its id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Place(pub SortValue, pub Uuid);
 
@@ -40,7 +41,7 @@ impl Place {
     }
 }
 
-/// How one page is read.
+/// Which page of a list to read, and in which direction.
 pub(crate) struct Keyset {
     place: Option<Place>,
     backwards: bool,
@@ -49,7 +50,8 @@ pub(crate) struct Keyset {
 }
 
 impl Keyset {
-    /// Checks a request. `text_wanted`: whether the list is sorted by a text.
+    /// Parses a page request. `text_wanted` says whether the list is sorted by text. A cursor that doesn't fit the list
+    /// is a field error at `cursor`.
     pub(crate) fn of(page: &PageRequest, direction: Direction, text_wanted: bool) -> Result<Self> {
         let backwards = page.before.is_some();
         let cursor = page.before.as_ref().or(page.after.as_ref());
@@ -61,7 +63,7 @@ impl Keyset {
         (self.direction == Direction::Asc) != self.backwards
     }
 
-    /// ` AND (value, id) > ($m, $n)`, with its values bound; nothing on the first page.
+    /// Returns ` AND (value, id) > ($m, $n)` and binds its values. Empty on the first page.
     pub(crate) fn clause(&self, value: &str, id: &str, conditions: &mut Conditions) -> String {
         let Some(Place(at, last)) = &self.place else { return String::new() };
         let sign = self.sign();
@@ -73,29 +75,29 @@ impl Keyset {
         format!(" AND ({value}, {id}) {sign} ({at}, {last})")
     }
 
-    /// `ORDER BY … LIMIT …`, with one row more than the page to see whether there is a next one.
+    /// Returns `ORDER BY … LIMIT …`, with one more row than the page, to see whether there is a next page.
     pub(crate) fn order(&self, value: &str, id: &str) -> String {
         self.order_up_to(value, id, self.wanted())
     }
 
-    /// `ORDER BY … LIMIT …`, with so many rows.
+    /// Returns `ORDER BY … LIMIT …` for at most `most` rows.
     pub(crate) fn order_up_to(&self, value: &str, id: &str, most: u32) -> String {
         let word = self.word();
         format!(" ORDER BY {value} {word}, {id} {word} LIMIT {most}")
     }
 
-    /// How many rows fill the page and tell that there is a next one.
+    /// The number of rows to read: a full page and one more, to see whether there is a next page.
     pub(crate) fn wanted(&self) -> u32 {
         self.limit + 1
     }
 
-    /// [`Keyset::clause`] where ids are in the order of the values.
+    /// Like [`Keyset::clause`], for lists in which ids have the same order as the sort values.
     pub(crate) fn clause_by_id(&self, id: &str, conditions: &mut Conditions) -> String {
         let Some(Place(_, last)) = &self.place else { return String::new() };
         format!(" AND {id} {} {}", self.sign(), conditions.bind(Value::Id(*last)))
     }
 
-    /// [`Keyset::order`] where ids are in the order of the values.
+    /// Like [`Keyset::order`], for a unique column that has the same order as the sort values.
     pub(crate) fn order_by_unique(&self, id: &str) -> String {
         format!(" ORDER BY {id} {} LIMIT {}", self.word(), self.wanted())
     }
@@ -108,7 +110,7 @@ impl Keyset {
         if self.ascending() { "ASC" } else { "DESC" }
     }
 
-    /// The rows that a statement with [`Keyset::clause`] and [`Keyset::order`] would read, out of all.
+    /// Selects from all rows those that a statement with [`Keyset::clause`] and [`Keyset::order`] would return.
     pub(crate) fn pick<R>(&self, mut rows: Vec<R>, place_of: impl Fn(&R) -> Place) -> Vec<R> {
         if let Some(place) = &self.place {
             let ascending = self.ascending();
@@ -122,7 +124,7 @@ impl Keyset {
         rows
     }
 
-    /// Makes a page of the rows that were read.
+    /// Builds a page from the rows that were read.
     pub(crate) fn page<R, T>(
         &self,
         mut rows: Vec<R>,

@@ -1,4 +1,4 @@
-//! Statements that are put together at run time: their text, their conditions and the clauses of a page.
+//! Statements that are assembled at run time: their text, their conditions and the clauses of a page.
 
 mod conditions;
 mod keyset;
@@ -6,9 +6,10 @@ mod keyset;
 pub(crate) use conditions::{Conditions, Value, containing, in_tenant};
 pub(crate) use keyset::{Keyset, Place, SortValue};
 
-/// The text of a statement that was put together at run time. It consists of this crate's own pieces: values are bound.
+/// Marks the text of an assembled statement as safe for sqlx. It consists of this crate's own strings; values are
+/// bound.
 ///
-/// NOTE: the only place of the crate that asserts to sqlx that a text is safe.
+/// NOTE: outside of tests, nothing else in the crate asserts to sqlx that SQL is safe.
 pub(crate) fn assembled(text: impl Into<String>) -> sqlx::AssertSqlSafe<String> {
     let text = text.into();
     #[cfg(test)]
@@ -16,11 +17,12 @@ pub(crate) fn assembled(text: impl Into<String>) -> sqlx::AssertSqlSafe<String> 
     sqlx::AssertSqlSafe(text)
 }
 
-/// A statement with the values of its [`Conditions`]: `statement!(db, query_as, text, conditions).fetch_all(c)`.
+/// Builds a statement with bound [`Conditions`]: `statement!(db, query_as, text, conditions).fetch_all(c)`.
 macro_rules! statement {
     ($db:expr, $function:ident, $text:expr, $conditions:expr) => {{
         let mut statement = sqlx::$function($crate::storage::query::assembled($text))
-            // On PostgreSQL not kept prepared: it then plans with the values, and it depends on them what is few.
+            // Not kept prepared on PostgreSQL, so that it plans with the actual values: which condition leaves few rows
+            // depends on them.
             .persistent(matches!($db, $crate::storage::Db::Sqlite { .. }));
         for value in $conditions.values() {
             statement = match value {
@@ -36,11 +38,11 @@ pub(crate) use statement;
 
 #[cfg(test)]
 tokio::task_local! {
-    /// The texts that [`assembled`] gave to a test.
+    /// The texts that were passed to [`assembled`] during a test.
     static ASSEMBLED: std::cell::RefCell<Vec<String>>;
 }
 
-/// Does a thing, and gives the texts that were assembled for it.
+/// Runs a future and returns the text of every statement that it assembled.
 #[cfg(test)]
 pub(crate) fn assembled_for<T>(act: impl Future<Output = T>) -> std::pin::Pin<Box<impl Future<Output = Vec<String>>>> {
     let texts = async {
