@@ -1,4 +1,4 @@
-//! A session or a bearer key becomes an [`Actor`].
+//! Authentication: turns a session or a bearer token into an [`Actor`].
 
 use chrono::{DateTime, Utc};
 use domain::{ApiError, Owner, TenantId, UserId};
@@ -10,17 +10,17 @@ use crate::{
     storage,
 };
 
-/// Makes actors.
+/// Authenticates callers.
 pub struct Actors<'a> {
     pub(crate) verification: Verification<'a>,
 }
 
 impl Actors<'_> {
-    /// The person of a session, in the tenant that the session stands in, or in the first of their tenants when
-    /// that one is theirs no more. `confirmed_at`: when they last gave their password there.
+    /// Returns the user of a session, in the tenant that the session has selected or, if they are no longer a member of
+    /// it, in the first of their tenants. `confirmed_at`: when they last entered their password in this session.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` when the person belongs to no tenant.
+    /// `UNAUTHENTICATED` if the user isn't a member of any tenant.
     pub async fn from_session(
         &self,
         user: UserId,
@@ -35,10 +35,10 @@ impl Actors<'_> {
         Ok(Actor::of_session(principal, membership.tenant_id, membership.role, confirmed_at, client))
     }
 
-    /// The owner of a key, with the rights of this moment. Records the usage.
+    /// Returns the owner of a key, with its current role. Records the usage.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` for a text that is no good key, whatever the reason.
+    /// `UNAUTHENTICATED` if the token isn't valid, whatever the reason.
     pub async fn from_bearer(&self, token: &str, client: Client) -> Result<Actor> {
         let verified = self.verification.verify(token, &client).await?;
         let Some(key) = verified else { return Err(ApiError::unauthenticated().into()) };

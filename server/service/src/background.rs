@@ -1,4 +1,4 @@
-//! What goes on beside the requests: writing usage and deferred audit entries, mails, unused keys, removing what is over.
+//! Background tasks: writing usage and deferred audit entries, sending expiry mails, suspending unused keys, cleanup.
 
 use std::{
     sync::{Arc, Weak},
@@ -14,14 +14,14 @@ use crate::{
 
 /// How often recorded usage is written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
-/// How often it is looked whether a mail is due.
+/// How often due expiry mails are sent.
 const REMIND_EVERY: Duration = Duration::from_mins(1);
-/// How often it is looked whether keys were unused for too long.
+/// How often keys that were unused for too long are suspended.
 const SUSPEND_EVERY: Duration = Duration::from_mins(10);
-/// How many flushes pass between two removals of what is over.
+/// How many flushes there are between two cleanups: about ten minutes.
 const SWEEP_EVERY: u32 = 600;
 
-/// The loops beside the requests. They end when this is dropped.
+/// The background tasks. They stop when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Background {
     context: Context,
@@ -29,7 +29,7 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Starts the loops.
+    /// Starts the tasks.
     pub(crate) fn start(context: Context, usage: Arc<UsageBuffer>) -> Arc<Self> {
         let background = Arc::new(Self { context, usage });
         tokio::spawn(keep_house(Arc::downgrade(&background)));
@@ -38,25 +38,25 @@ impl Background {
         background
     }
 
-    /// Removes what nobody needs any more.
+    /// Deletes expired sessions, and failed attempts, usage and agents that are no longer needed.
     async fn sweep(&self) {
         let (db, now) = (self.context.db(), self.context.now());
         if let Err(error) = storage::sessions::delete_expired(db, storage::micros(now)).await {
-            tracing::warn!(%error, "sessions that are over could not be removed");
+            tracing::warn!(%error, "expired sessions could not be deleted");
         }
         if let Err(error) = storage::throttle::delete_before(db, now - throttle::WINDOW).await {
-            tracing::warn!(%error, "old attempts could not be removed");
+            tracing::warn!(%error, "old failed attempts could not be deleted");
         }
         if let Err(error) = storage::usage::sweep(db, now - domain::usage::KEPT_FOR).await {
-            tracing::warn!(%error, "old usage could not be removed");
+            tracing::warn!(%error, "old usage could not be deleted");
         }
         if let Err(error) = storage::agents::delete_before(db, now - agents::KEPT_FOR).await {
-            tracing::warn!(%error, "agents that are gone could not be removed");
+            tracing::warn!(%error, "inactive agents could not be deleted");
         }
     }
 }
 
-/// Writes recorded usage and deferred entries, marks expired keys, and now and then removes what is over.
+/// Writes recorded usage and deferred audit entries, marks expired keys, and cleans up every [`SWEEP_EVERY`] flushes.
 async fn keep_house(background: Weak<Background>) {
     let mut turn: u32 = 0;
     loop {
@@ -77,18 +77,19 @@ async fn keep_house(background: Weak<Background>) {
     }
 }
 
-/// Sends the mails that are due. Not with the housekeeping, because a mail server may be slow.
+/// Sends due expiry mails. Separate from the housekeeping, because a mail server may be slow.
 async fn remind(background: Weak<Background>) {
     loop {
         tokio::time::sleep(REMIND_EVERY).await;
         let Some(background) = background.upgrade() else { return };
         if let Err(error) = expiry_mail::send_due(&background.context).await {
-            tracing::warn!(%error, "reminders could not be sent; trying again");
+            tracing::warn!(%error, "expiry mails could not be sent; trying again");
         }
     }
 }
 
-/// Suspends what policies want suspended. Not with the housekeeping, because 100,000 keys take minutes.
+/// Suspends unused keys where a key policy requires it. Separate from the housekeeping, because 100,000 keys take
+/// minutes.
 async fn suspend_unused(background: Weak<Background>) {
     loop {
         tokio::time::sleep(SUSPEND_EVERY).await;

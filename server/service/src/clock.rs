@@ -1,4 +1,4 @@
-//! The only reader of the clock.
+//! The clock. No other module reads the time.
 
 use std::sync::{
     Arc, Mutex,
@@ -7,34 +7,35 @@ use std::sync::{
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-/// Where the time comes from: the machine, or a test's hand.
+/// The source of the current time.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The machine's clock, never going back within the process: a key that was seen expired stays so.
+    /// The system clock. Never goes back within the process, so that an expired key stays expired. Holds the latest
+    /// time returned, in microseconds since the Unix epoch.
     System(Arc<AtomicI64>),
-    /// A time that stands still until it is set.
+    /// A time that only changes when it is set, for tests.
     Fixed(Arc<Mutex<DateTime<Utc>>>),
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// Returns the system clock.
     pub fn system() -> Self {
         Self::System(Arc::default())
     }
 
-    /// A clock that stands at `at`.
+    /// Returns a clock that is fixed at `at`.
     pub fn fixed(at: DateTime<Utc>) -> Self {
         Self::Fixed(Arc::new(Mutex::new(at)))
     }
 
-    /// Moves a fixed clock; the machine's cannot be moved.
+    /// Sets a fixed clock. Does nothing to the system clock.
     pub fn set(&self, at: DateTime<Utc>) {
         if let Self::Fixed(time) = self {
             *time.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = at;
         }
     }
 
-    /// Now, cut to microseconds, which is what both databases keep.
+    /// Returns the current time, truncated to microseconds, the precision of both databases.
     pub fn now(&self) -> DateTime<Utc> {
         match self {
             Self::System(latest) => {

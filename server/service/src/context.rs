@@ -1,4 +1,4 @@
-//! What every use case works with: the database, the clock, the audit log, mail, and the questions about rights.
+//! The dependencies of all use cases: the database, the clock, the audit log, mail and authorization.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     storage::{self, Db, audit::Entry},
 };
 
-/// What every use case works with. Cheap to clone.
+/// The dependencies of all use cases. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     db: Db,
@@ -34,7 +34,7 @@ impl Context {
         &self.db
     }
 
-    /// Now, by the services' clock.
+    /// Returns the current time of the services' clock.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
@@ -50,7 +50,7 @@ impl Context {
     /// See [`Audit::permit`].
     ///
     /// # Errors
-    /// `NOT_FOUND` for anything of another tenant, `FORBIDDEN` inside one's own without the right.
+    /// `NOT_FOUND` for a target in another tenant; `FORBIDDEN` without the right.
     pub(crate) async fn permit(&self, actor: &Actor, operation: Operation, target: Target) -> Result<ReadPermit> {
         self.audit.permit(actor, operation, target).await
     }
@@ -58,7 +58,7 @@ impl Context {
     /// See [`Audit::permit_write`].
     ///
     /// # Errors
-    /// `NOT_FOUND` for anything of another tenant, `FORBIDDEN` inside one's own without the right.
+    /// `NOT_FOUND` for a target in another tenant; `FORBIDDEN` without the right.
     pub(crate) async fn permit_write(
         &self,
         actor: &Actor,
@@ -68,22 +68,22 @@ impl Context {
         self.audit.permit_write(actor, operation, target).await
     }
 
-    /// A person about themselves: their id, and the entry for what they do.
+    /// Authorizes an operation on the user's own account. Returns their id and the audit entry for the operation.
     ///
     /// # Errors
-    /// `FORBIDDEN` for a service account, and for a key where the operation asks for a session.
+    /// `FORBIDDEN` for a service account, and for a key if the operation requires a session.
     pub(crate) async fn permit_oneself(&self, actor: &Actor, operation: Operation) -> Result<(UserId, Entry)> {
         self.permit(actor, operation, Target::Tenant(actor.tenant_id())).await?;
         let user = actor.user_id().ok_or_else(ApiError::unauthenticated)?;
         Ok((user, Entry::by(actor, operation, self.now(), ("user", user.0, actor.name()))))
     }
 
-    /// Whether the person signed in, or confirmed that it is them, recently enough. A key always is fresh.
+    /// Whether the user signed in, or entered their password again, recently enough. Always true for a key.
     pub(crate) fn is_fresh(&self, actor: &Actor) -> bool {
         self.fresh_sign_in.is_fresh(actor, self.now())
     }
 
-    /// Refuses to create or reveal what lasts after an old sign-in.
+    /// Requires a recent sign-in before something lasting is created or revealed.
     ///
     /// # Errors
     /// `CONFIRMATION_REQUIRED`.
@@ -91,11 +91,11 @@ impl Context {
         Ok(self.fresh_sign_in.require(actor, self.now())?)
     }
 
-    /// The same person in another of their tenants, with the role there. A key stays in its own.
+    /// Returns the same user in another of their tenants, with their role there. A key stays in its tenant.
     ///
     /// # Errors
-    /// `NOT_FOUND` when the tenant isn't theirs, or a key asks for another than its own; `UNAUTHENTICATED` when the person
-    /// belongs to no tenant any more.
+    /// `NOT_FOUND` if the user isn't a member of the tenant, or for a key of another tenant; `UNAUTHENTICATED` if the
+    /// user is no longer a member of any tenant.
     pub(crate) async fn in_tenant(&self, actor: &Actor, tenant: TenantId) -> Result<Actor> {
         if actor.tenant_id() == tenant {
             return Ok(actor.clone());

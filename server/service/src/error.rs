@@ -1,4 +1,4 @@
-//! What can go wrong inside, and what of it a caller may know.
+//! The errors of the service, and what a caller may know of them.
 
 use domain::{ApiError, ErrorCode};
 use uuid::Uuid;
@@ -6,13 +6,13 @@ use uuid::Uuid;
 /// The result of a use case.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A refusal that the caller may read, or a fault whose cause stays inside.
+/// A refusal that the caller may see, or a fault whose cause is only logged.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The caller's matter.
+    /// A refusal, with what the caller can do about it.
     #[error("{0}")]
     Api(#[from] ApiError),
-    /// The same, where a rule of the tenant says no to what was asked in order: that stands in the audit log.
+    /// A valid request that a rule of the tenant refuses, such as a key policy. Recorded in the audit log.
     #[error("{0}")]
     Rule(ApiError),
     /// The database failed or refused.
@@ -24,16 +24,16 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the caller is to wait, and nothing was tried.
+    /// Whether the caller has to wait. Nothing was attempted then.
     pub(crate) fn is_rate_limit(&self) -> bool {
         matches!(self, Self::Api(refusal) if refusal.code == domain::ErrorCode::RateLimited)
     }
 }
 
-/// Why the service can't be opened.
+/// Why the services can't be opened or migrated.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The URL names no database that is known here.
+    /// The URL's scheme isn't supported.
     #[error("the database URL must begin with sqlite: or postgres:")]
     Url,
     /// The bundled `SQLite` is too old to be safe.
@@ -41,16 +41,16 @@ pub enum OpenError {
     SqliteVersion(String),
     /// A migration that this binary does not know has been applied.
     #[error(
-        "the database is newer than this binary (it has migration {0}); run the newer latchkey, or restore a backup made by this one"
+        "the database is newer than this binary (migration {0}); run a newer latchkey, or restore an earlier backup"
     )]
     NewerDatabase(i64),
     /// A migration failed, or was changed after it had been applied.
     #[error("the migration failed: {0}")]
     Migration(sqlx::migrate::MigrateError),
-    /// Passwords can't be hashed here.
+    /// The password hasher can't be set up.
     #[error("passwords can't be hashed: {0}")]
     Hasher(String),
-    /// Mail is configured, but wrongly.
+    /// The mail settings are wrong.
     #[error("mail can't be sent: {0}")]
     Mail(String),
     /// The database can't be reached.
@@ -65,8 +65,8 @@ impl From<sqlx::Error> for Error {
 }
 
 impl Error {
-    /// Whether the same work may well succeed a moment later: no connection was free, or another transaction held a row for
-    /// too long. (`PostgreSQL`'s codes: serialization failure, deadlock, lock not available, statement timeout; `SQLite`'s: busy.)
+    /// Whether a retry may succeed in a moment: no connection was free, or another transaction held a lock for too
+    /// long. (`PostgreSQL`: serialization failure, deadlock, lock not available, statement timeout; `SQLite`: busy.)
     pub(crate) fn is_busy(&self) -> bool {
         match self {
             Self::Database(sqlx::Error::PoolTimedOut) => true,
@@ -77,8 +77,8 @@ impl Error {
         }
     }
 
-    /// Whether the database ended the transaction because of another one, so that the same work can succeed when it is
-    /// repeated: serialization failure, deadlock.
+    /// Whether the database aborted the transaction because of a concurrent one, so that a retry can succeed:
+    /// serialization failure, deadlock.
     pub(crate) fn is_serialization_failure(&self) -> bool {
         match self {
             Self::Database(sqlx::Error::Database(cause)) => {
@@ -94,7 +94,7 @@ impl Error {
     }
 }
 
-/// The edge: the cause is logged once, under a reference that the caller gets too.
+/// Logs the cause once, under a reference that the caller gets too.
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let busy = error.is_busy();
@@ -110,8 +110,9 @@ impl From<Error> for ApiError {
         } else {
             (
                 ErrorCode::Internal,
-                // Not "nothing was changed": the answer to a COMMIT can be lost, and some steps follow one.
-                "Something went wrong on our side. Look whether it was done before you try again, or quote the reference.",
+                // Doesn't say that nothing was changed: the answer to a COMMIT can be lost, and some steps follow one.
+                "Something went wrong. Check whether your change was saved before trying again. If it keeps happening, \
+                 quote the reference.",
             )
         };
         Self { reference: Some(reference), retry_after: busy.then_some(2), ..Self::new(code, message) }

@@ -1,15 +1,15 @@
-//! Reading what was typed: collects every wrong field, so that a person hears of all at once.
+//! Validation of input. Collects all wrong fields, so that the user sees every error at once.
 
 use domain::{ApiError, FieldError, Name};
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
-/// The wrong fields so far.
+/// The wrong fields found so far.
 #[derive(Default)]
 pub(crate) struct Fields(Vec<FieldError>);
 
 impl Fields {
-    /// Gives a good value, collects a bad one.
+    /// Returns a valid value, or records the error under the field's name.
     pub(crate) fn take<T, E: std::fmt::Display>(&mut self, field: &str, parsed: Result<T, E>) -> Option<T> {
         match parsed {
             Ok(value) => Some(value),
@@ -20,14 +20,14 @@ impl Fields {
         }
     }
 
-    /// The refusal of all the wrong fields.
+    /// Returns one error for all recorded fields.
     pub(crate) fn into_error(self) -> ApiError {
         ApiError::fields(self.0)
     }
 }
 
-/// A name as typed, in Unicode's composed form (NFC), so that equal looks compare equal. A token is no name: it would be shown to
-/// everybody who sees the name.
+/// Parses a name and normalizes it to Unicode's composed form (NFC), so that names that look the same compare equal.
+/// Refuses a text that contains a token, because everyone who sees the name would see the token.
 pub(crate) fn name(text: &str) -> Result<Name, domain::name::NameError> {
     if domain::secret::holds_token(text) {
         return Err(domain::name::NameError::Token);
@@ -35,17 +35,17 @@ pub(crate) fn name(text: &str) -> Result<Name, domain::name::NameError> {
     Name::parse(&text.nfc().collect::<String>())
 }
 
-/// The longest text that is searched for, in characters: no name is longer.
+/// The longest search text, in characters. No name is longer.
 const LONGEST_SEARCH: usize = 100;
 
-/// What is searched for: without what no name can hold, and no longer than one.
+/// Cleans a search text: trims it, removes control characters, and cuts it to [`LONGEST_SEARCH`].
 pub(crate) fn search(text: &str) -> String {
     text.trim().chars().filter(|c| !c.is_control()).take(LONGEST_SEARCH).collect()
 }
 
-/// A form's idempotency key; none when the field is empty.
+/// Parses a form's idempotency key. `None` if the field is empty.
 pub(crate) fn idempotency_key(text: Option<&str>) -> Result<Option<Uuid>, ApiError> {
     let text = text.map(str::trim).filter(|text| !text.is_empty());
-    let refused = || ApiError::field("idempotency_key", "This form is damaged. Reload the page and try again.");
+    let refused = || ApiError::field("idempotency_key", "This form has expired. Reload and try again.");
     text.map(|text| Uuid::try_parse(text).map_err(|_| refused())).transpose()
 }

@@ -1,6 +1,6 @@
-//! What Latchkey does, without any adapter: use cases, rights, storage. No HTTP and no pages.
+//! Latchkey's use cases, authorization and storage. No adapters: no HTTP and no pages.
 //!
-//! [`Services`] is the only way in. Every use case begins with the question whether the actor may, and storage is private.
+//! [`Services`] is the only entry point. Every use case authorizes the actor first, and storage is private.
 
 mod access;
 mod audit;
@@ -59,19 +59,20 @@ pub use tenants::{
     tenant::Tenants,
 };
 
-/// What the services need to know.
+/// The configuration of [`Services`].
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `sqlite:FILE` or `postgres://…`.
     pub database_url: String,
-    /// How mail is sent; not at all, when `None`.
+    /// How mail is sent; `None` sends no mail.
     pub mail: Option<MailSettings>,
-    /// How old a sign-in may be when something is made or revealed that lasts; at most [`CONFIRM_AFTER`].
+    /// How old a sign-in may be when the user creates or reveals something lasting, such as a key; at most
+    /// [`CONFIRM_AFTER`].
     pub confirm_after: TimeDelta,
 }
 
 impl Settings {
-    /// A database, no mail, and [`CONFIRM_AFTER`].
+    /// Returns settings for a database, without mail and with [`CONFIRM_AFTER`].
     pub fn new(database_url: impl Into<String>) -> Self {
         Self { database_url: database_url.into(), mail: None, confirm_after: CONFIRM_AFTER }
     }
@@ -90,15 +91,15 @@ struct Inner {
     hasher: people::passwords::Hasher,
     throttle: people::throttle::Throttle,
     link: tenants::set_up::Link,
-    /// The loops beside the requests, which end with this.
+    /// The background tasks, which stop when this is dropped.
     _background: Arc<background::Background>,
 }
 
 impl Services {
-    /// Connects. Doesn't migrate.
+    /// Connects to the database and starts the background tasks. Doesn't run migrations.
     ///
     /// # Errors
-    /// When the database can't be reached or is of a version that isn't safe, or mail is configured wrongly.
+    /// When the database can't be opened or its version isn't safe, or the mail settings are wrong.
     pub async fn open(settings: &Settings, clock: Clock) -> std::result::Result<Self, OpenError> {
         let db = storage::Db::open(&settings.database_url).await?;
         let hasher = people::passwords::Hasher::new().map_err(|cause| OpenError::Hasher(cause.to_string()))?;
@@ -118,7 +119,7 @@ impl Services {
         })))
     }
 
-    /// Applies the migrations that are missing, and gives their numbers.
+    /// Applies the missing migrations and returns their numbers.
     ///
     /// # Errors
     /// When the database is newer than this binary, or a migration fails.
@@ -126,41 +127,41 @@ impl Services {
         storage::maintenance::apply_missing(self.0.context.db()).await
     }
 
-    /// The migrations that this binary knows and the database hasn't.
+    /// Returns the numbers of the migrations that this binary has and the database lacks.
     ///
     /// # Errors
-    /// When the database is newer than this binary, or can't answer.
+    /// When the database is newer than this binary, or fails.
     pub async fn missing_migrations(&self) -> std::result::Result<Vec<i64>, OpenError> {
         storage::maintenance::missing(self.0.context.db()).await
     }
 
-    /// Now, by the services' clock.
+    /// Returns the current time of the services' clock.
     pub fn now(&self) -> DateTime<Utc> {
         self.0.context.now()
     }
 
-    /// Whether the database answers.
+    /// Returns whether the database responds.
     pub async fn is_healthy(&self) -> bool {
         storage::maintenance::is_healthy(self.0.context.db()).await
     }
 
-    /// Whether the person signed in, or confirmed it, no longer ago than [`Settings::confirm_after`]. A key is always good
-    /// for what it may do: that was decided when it was created.
+    /// Returns whether the user signed in, or entered their password again, within [`Settings::confirm_after`]. Always
+    /// true for a key, whose rights were decided when it was created.
     pub fn is_fresh(&self, actor: &Actor) -> bool {
         self.0.context.is_fresh(actor)
     }
 
-    /// Writes what is still recorded in memory and closes the connections.
+    /// Writes the usage and the audit entries that are still in memory, then closes the connections.
     pub async fn close(&self) {
         let context = &self.0.context;
         if let Err(error) = self.0.usage.flush(context.db(), context.now()).await {
-            tracing::error!(%error, "the last usage could not be written");
+            tracing::error!(%error, "usage could not be written before closing");
         }
         context.audit().write_deferred(None).await;
         context.db().close().await;
     }
 
-    /// Who is asking.
+    /// Authentication: turns a session or a key into an [`Actor`].
     pub fn actors(&self) -> Actors<'_> {
         Actors { verification: self.verification() }
     }
@@ -170,7 +171,7 @@ impl Services {
         ApiKeys { context: &self.0.context, usage: &self.0.usage }
     }
 
-    /// Rolling API keys.
+    /// Rotation of API keys.
     pub fn rolls(&self) -> Rolls<'_> {
         Rolls { context: &self.0.context, usage: &self.0.usage }
     }
@@ -190,17 +191,17 @@ impl Services {
         Agents { context: &self.0.context, usage: &self.0.usage }
     }
 
-    /// Tenants as a whole.
+    /// Tenants.
     pub fn tenants(&self) -> Tenants<'_> {
         Tenants { context: &self.0.context }
     }
 
-    /// A tenant's policies on keys.
+    /// A tenant's key policies.
     pub fn tenant_policies(&self) -> KeyPolicies<'_> {
         KeyPolicies { context: &self.0.context, usage: &self.0.usage }
     }
 
-    /// Every key of a tenant.
+    /// The inventory: all keys of a tenant.
     pub fn inventory(&self) -> Inventory<'_> {
         Inventory { context: &self.0.context, usage: &self.0.usage }
     }
@@ -210,7 +211,7 @@ impl Services {
         Invitations { context: &self.0.context, hasher: &self.0.hasher, throttle: &self.0.throttle }
     }
 
-    /// The calendar feed.
+    /// The feed of key expiries for calendar apps.
     pub fn calendar(&self) -> Calendar<'_> {
         Calendar { context: &self.0.context }
     }
@@ -220,27 +221,27 @@ impl Services {
         Members { context: &self.0.context }
     }
 
-    /// A person about themselves.
+    /// A user's own account: profile, password and sessions.
     pub fn users(&self) -> Users<'_> {
         Users { context: &self.0.context, hasher: &self.0.hasher, throttle: &self.0.throttle }
     }
 
-    /// A person's second factor.
+    /// A user's two-factor authentication.
     pub fn second_factors(&self) -> SecondFactors<'_> {
         SecondFactors { context: &self.0.context, throttle: &self.0.throttle }
     }
 
-    /// Signing in.
+    /// Signing in, and the stored browser sessions.
     pub fn sessions(&self) -> Sessions<'_> {
         Sessions { context: &self.0.context, hasher: &self.0.hasher, throttle: &self.0.throttle }
     }
 
-    /// The first tenant.
+    /// Initial setup: the first tenant and its administrator.
     pub fn set_up(&self) -> SetUp<'_> {
         SetUp { context: &self.0.context, hasher: &self.0.hasher, link: &self.0.link }
     }
 
-    /// Is this key good?
+    /// Verification of keys.
     pub fn verification(&self) -> Verification<'_> {
         let inner = &self.0;
         Verification {
@@ -251,7 +252,7 @@ impl Services {
         }
     }
 
-    /// The operator's command line. Nothing else may call it.
+    /// Use cases of the operator. Only the command line may call this.
     pub fn admin(&self) -> Admin<'_> {
         Admin { context: &self.0.context, usage: &self.0.usage, hasher: &self.0.hasher }
     }

@@ -1,4 +1,4 @@
-//! E-mail, where an SMTP server is configured. What is sent follows a commit, or is claimed by one before.
+//! Email, if an SMTP server is configured. A mail is sent after the transaction that causes or claims it has committed.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use lettre::{
 
 use crate::error::OpenError;
 
-/// How mail is sent.
+/// The SMTP server and the values that every mail needs.
 #[derive(Clone, Debug)]
 pub struct MailSettings {
-    /// `smtps://user:password@host`, `smtp://…?tls=required`, or plain `smtp://host:port` on one machine.
+    /// `smtps://user:password@host`, `smtp://…?tls=required`, or unencrypted `smtp://host:port` on the same machine.
     pub smtp_url: Secret,
-    /// The sender: `Latchkey <keys@example.org>`.
+    /// The sender, such as `Latchkey <keys@example.org>`.
     pub from: String,
-    /// Scheme and host of the site, for links.
+    /// Scheme and host of the site, for links in mails.
     pub public_url: String,
 }
 
-/// The way out; none, where nothing is configured.
+/// The SMTP client; `None` if mail isn't configured.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mail(Option<Arc<Mailer>>);
 
@@ -35,34 +35,36 @@ struct Mailer {
 impl Mail {
     pub(crate) fn open(settings: Option<&MailSettings>) -> Result<Self, OpenError> {
         let Some(settings) = settings else { return Ok(Self::default()) };
-        let from = settings.from.parse().map_err(|_| OpenError::Mail("the sender is no e-mail address".to_owned()))?;
-        // The cause could hold the URL, and with it a password.
-        let bad_url = |_| OpenError::Mail("the SMTP URL is not of the form smtps://user:password@host".to_owned());
+        let from =
+            settings.from.parse().map_err(|_| OpenError::Mail("the sender isn't an email address".to_owned()))?;
+        // The cause may contain the URL, and with it the password.
+        let bad_url = |_| OpenError::Mail("the SMTP URL must have the form smtps://user:password@host".to_owned());
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(settings.smtp_url.expose()).map_err(bad_url)?;
         let public_url = settings.public_url.trim_end_matches('/').to_owned();
         Ok(Self(Some(Arc::new(Mailer { transport: transport.build(), from, public_url }))))
     }
 
-    /// Whether mail is sent at all.
+    /// Whether mail is configured.
     pub(crate) fn is_on(&self) -> bool {
         self.0.is_some()
     }
 
-    /// The address of a page of the site.
+    /// Returns the URL of a page of the site; empty if mail isn't configured.
     pub(crate) fn link(&self, path: &str) -> String {
         self.0.as_ref().map_or_else(String::new, |mailer| format!("{}{path}", mailer.public_url))
     }
 
-    /// Sends an invitation's link, beside the request. False where nothing is configured: the inviter hands it on.
+    /// Sends an invitation's link in the background. Returns false if mail isn't configured: the inviter then has to
+    /// pass the link on.
     pub(crate) fn invite(&self, invitation: &Invitation, secret: &Secret) -> bool {
         if !self.is_on() {
             return false;
         }
         let (mail, to) = (self.clone(), invitation.email.clone());
-        let subject = format!("{} invites you to {}", invitation.created_by, invitation.tenant_name);
+        let subject = format!("{} invited you to join {}", invitation.created_by, invitation.tenant_name);
         let text = format!(
-            "{} invites you to become a member of {} ({}).\n\nTo accept, open this link. It works once, until {}:\n\n{}\n\n\
-             If you don't expect this, you need do nothing.\n",
+            "{} invited you to join {}. Your role: {}.\n\nTo accept, open this link. It can be used once and \
+             expires on {}:\n\n{}\n\nIf you weren't expecting this invitation, you can ignore this email.\n",
             invitation.created_by,
             invitation.tenant_name,
             invitation.role.label(),
@@ -71,16 +73,16 @@ impl Mail {
         );
         tokio::spawn(async move {
             if let Err(error) = mail.send(&to, &subject, text).await {
-                tracing::warn!(error, "an invitation could not be sent");
+                tracing::warn!(error, "an invitation mail could not be sent");
             }
         });
         true
     }
 
-    /// Sends one mail; the server has taken it when this returns.
+    /// Sends one mail, and returns once the SMTP server has accepted it.
     pub(crate) async fn send(&self, to: &Email, subject: &str, text: String) -> Result<(), String> {
-        let Some(mailer) = &self.0 else { return Err("no mail is configured".to_owned()) };
-        let to: Mailbox = to.as_str().parse().map_err(|_| "not a mail address".to_owned())?;
+        let Some(mailer) = &self.0 else { return Err("mail isn't configured".to_owned()) };
+        let to: Mailbox = to.as_str().parse().map_err(|_| "not an email address".to_owned())?;
         let message = Message::builder()
             .from(mailer.from.clone())
             .to(to)

@@ -1,4 +1,5 @@
-//! What the operator does at the server's command line: trusted as the owner of the database, and audited as "cli".
+//! Use cases of the operator at the server's command line, who is trusted like the owner of the database and audited as
+//! "cli".
 
 use std::{path::Path, sync::Arc};
 
@@ -25,7 +26,7 @@ use crate::{
     tenants::{service_accounts::ServiceAccounts, tenant::new_tenant},
 };
 
-/// The owner of a new key, as the operator names it.
+/// The owner of a new key, as given on the command line.
 #[derive(Clone, Debug)]
 pub enum OwnerRef {
     /// A member, by email address.
@@ -42,7 +43,7 @@ pub struct Admin<'a> {
 }
 
 impl Admin<'_> {
-    /// Makes a tenant.
+    /// Creates a tenant without members.
     ///
     /// # Errors
     /// Field errors at `name`, `slug`.
@@ -60,7 +61,8 @@ impl Admin<'_> {
         Ok(id)
     }
 
-    /// Makes a person a member, and makes the person first when the address is new (then with the password).
+    /// Adds a user to a tenant. For a new email address, creates the user with the name and the password; otherwise
+    /// both are ignored.
     ///
     /// # Errors
     /// Field errors at `email`, `name`, `role`, `password`; `NOT_FOUND` for the tenant.
@@ -104,7 +106,7 @@ impl Admin<'_> {
         Ok(id)
     }
 
-    /// Makes a service account.
+    /// Creates a service account.
     ///
     /// # Errors
     /// Field errors at `name`, `role`; `NOT_FOUND` for the tenant.
@@ -121,11 +123,11 @@ impl Admin<'_> {
         Ok(ServiceAccounts { context: self.context, usage: self.usage }.create(&operator, &input).await?.id)
     }
 
-    /// Makes a key.
+    /// Creates a key.
     ///
     /// # Errors
-    /// Field errors at `name`, `expires_at`, `owner`; `NOT_FOUND` for the tenant or the owner; `FORBIDDEN` for a member
-    /// with the role Read only.
+    /// Field errors at `name`, `expires_at`, `email`, `service_account`; `NOT_FOUND` for the tenant or the owner;
+    /// `FORBIDDEN` for a member with the role Read only.
     pub async fn create_key(
         &self,
         tenant_slug: &str,
@@ -138,7 +140,7 @@ impl Admin<'_> {
             OwnerRef::ServiceAccount(id) => {
                 let id = id
                     .parse::<ServiceAccountId>()
-                    .map_err(|_| ApiError::field("service_account", "Give the account's id."))?;
+                    .map_err(|_| ApiError::field("service_account", "Enter the service account's id."))?;
                 (self.operator(tenant_slug).await?, Owner::ServiceAccount(id))
             }
             OwnerRef::User(email) => {
@@ -170,7 +172,7 @@ impl Admin<'_> {
         tx.commit().await
     }
 
-    /// Ends a membership, with the member's keys in the tenant.
+    /// Removes a member and revokes their keys in the tenant.
     ///
     /// # Errors
     /// `CONFLICT` for the last administrator; `NOT_FOUND`.
@@ -182,7 +184,7 @@ impl Admin<'_> {
         tx.commit().await
     }
 
-    /// Gives a person another name.
+    /// Renames a user.
     ///
     /// # Errors
     /// Field errors at `email`, `name`.
@@ -193,11 +195,11 @@ impl Admin<'_> {
         let entry = Entry { tenant_id: None, ..self.entry(TenantId(Uuid::nil()), operation, ("user", user.0, email)) };
         let mut tx = self.context.db().begin().await?;
         storage::users::rename(&mut tx, user, &name).await?;
-        storage::audit::insert(&mut tx, &entry.with(format!("now {name}"))).await?;
+        storage::audit::insert(&mut tx, &entry.with(format!("renamed to {name}"))).await?;
         tx.commit().await
     }
 
-    /// Sets a new password and ends all of the person's sessions.
+    /// Sets a user's password and ends all their sessions.
     ///
     /// # Errors
     /// Field errors at `email`, `password`.
@@ -214,10 +216,10 @@ impl Admin<'_> {
         tx.commit().await
     }
 
-    /// Ends a person's second factor: for one who has lost the app and the recovery codes.
+    /// Turns off two-factor authentication for a user who lost the app and the recovery codes.
     ///
     /// # Errors
-    /// A field error at `email`; `CONFLICT` when there is none.
+    /// A field error at `email`; `CONFLICT` if it is already off.
     pub async fn disable_second_factor(&self, email: &str) -> Result<()> {
         let user = self.user(email).await?;
         let operation = Operation::DisableSecondFactor.as_str();
@@ -227,24 +229,24 @@ impl Admin<'_> {
         tx.commit().await
     }
 
-    /// Copies an embedded database into a new file, while it is in use.
+    /// Copies an `SQLite` database into a new file, even while it is in use.
     ///
     /// # Errors
-    /// A field error at `file` when it is there already; on `PostgreSQL`, which has tools of its own.
+    /// A field error at `file` if the file already exists; on `PostgreSQL`, which has its own backup tools.
     pub async fn backup(&self, path: &Path) -> Result<()> {
         storage::maintenance::backup(self.context.db(), path).await
     }
 
-    /// What is wrong with the database; nothing, when all is well.
+    /// Checks the database. Returns the problems found; empty if there are none.
     ///
     /// # Errors
-    /// When the database can't answer.
+    /// When the database fails.
     pub async fn check(&self) -> Result<Vec<String>> {
         storage::maintenance::check(self.context.db()).await
     }
 
-    /// How often tokens were refused that no key stands behind, by hour and reason (`malformed`, `unknown`), the latest
-    /// first. Those of keys are in the keys' usage.
+    /// Returns how often tokens that belong to no key were refused, by hour and reason (`malformed`, `unknown`), latest
+    /// first. Refusals of keys are part of their usage.
     ///
     /// # Errors
     /// When the database fails.
@@ -255,19 +257,18 @@ impl Admin<'_> {
 
     async fn tenant(&self, slug: &str) -> Result<Tenant> {
         let tenant = storage::tenants::find_by_slug(self.context.db(), slug.trim()).await?;
-        Ok(tenant.ok_or_else(|| {
-            ApiError::new(ErrorCode::NotFound, format!("There is no tenant with the short name {slug}."))
-        })?)
+        Ok(tenant
+            .ok_or_else(|| ApiError::new(ErrorCode::NotFound, format!("There is no tenant with the slug {slug}.")))?)
     }
 
     async fn user(&self, email: &str) -> Result<UserId> {
         let email = Email::parse(email).map_err(|error| ApiError::field("email", error.to_string()))?;
         let found = storage::users::find_by_email(self.context.db(), &email).await?;
-        let missing = || ApiError::new(ErrorCode::NotFound, format!("Nobody has the address {}.", email.as_str()));
+        let missing = || ApiError::new(ErrorCode::NotFound, format!("There is no user {}.", email.as_str()));
         Ok(found.ok_or_else(missing)?.user.id)
     }
 
-    /// The operator, with an administrator's rights in a tenant.
+    /// Returns the operator, with an administrator's rights in a tenant.
     ///
     /// # Errors
     /// `NOT_FOUND` for the tenant.
@@ -276,7 +277,8 @@ impl Admin<'_> {
         Ok(Actor::operator(tenant.id))
     }
 
-    /// The operator with the rights to roll a key: for a person's key, acting for the person, whose keys nobody else rolls.
+    /// Returns the operator with the right to rotate a key, and the key's id. For a user's key, the operator acts for
+    /// the user, because nobody else may rotate it.
     ///
     /// # Errors
     /// `NOT_FOUND` for the tenant or the key.
@@ -292,10 +294,11 @@ impl Admin<'_> {
         Ok((actor, id))
     }
 
-    /// The operator who does what only a member of the tenant may. Records name the operator, and the person as a detail.
+    /// Returns the operator acting for a member of a tenant. Audit entries name the operator as actor and the member in
+    /// the details.
     ///
     /// # Errors
-    /// `NOT_FOUND` for a person who is no member of the tenant.
+    /// `NOT_FOUND` for a user who isn't a member of the tenant.
     async fn acting_for(&self, user: UserId, tenant: TenantId) -> Result<Actor> {
         let memberships = storage::users::list_membership_roles(self.context.db(), user).await?;
         let membership = memberships.into_iter().find(|membership| membership.tenant_id == tenant);

@@ -1,4 +1,4 @@
-//! The only user of randomness: ids, and what secrets and tokens are drawn from.
+//! Randomness for ids, secrets and tokens. No other module uses a random number generator.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use domain::{Secret, SessionId};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 pub(crate) const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const LINK_CHARS: usize = 43;
 
-/// Adds characters of base62, each as likely as any other, until the text has so many bytes.
+/// Appends uniformly random base62 characters until `text` is `length` bytes long.
 pub(crate) fn extend_base62(text: &mut String, length: usize) {
     while text.len() < length {
         let mut bytes = [0; 32];
@@ -19,33 +19,34 @@ pub(crate) fn extend_base62(text: &mut String, length: usize) {
     }
 }
 
-/// A random secret of 256 bits, 43 characters of base62, for links: set-up, invitations, calendar feeds.
+/// Returns a random secret of 256 bits, as 43 base62 characters, for the links of setup, invitations and calendar
+/// feeds.
 pub(crate) fn draw_link_secret() -> Secret {
     let mut secret = String::with_capacity(LINK_CHARS);
     extend_base62(&mut secret, LINK_CHARS);
     Secret::new(secret)
 }
 
-/// A random seed of 160 bits, as RFC 4226 §4 recommends it for one-time codes.
+/// Returns a random seed of 160 bits, as RFC 4226 §4 recommends for one-time codes.
 pub(crate) fn draw_seed() -> [u8; 20] {
     let mut bytes = [0; 20];
     fill(&mut bytes);
     bytes
 }
 
-/// Sixteen random bytes: a password's salt, recovery codes, and the ids of requests, references and forms.
+/// Returns 16 random bytes, for password salts, recovery codes, and the ids of requests, error references and forms.
 pub(crate) fn draw_bytes() -> [u8; 16] {
     let mut bytes = [0; 16];
     fill(&mut bytes);
     bytes
 }
 
-/// An instant as exactly as a UUID v7 holds it, to the millisecond: what was created then is in the order of its ids.
+/// Truncates a time to milliseconds, the precision of a UUID v7, so that keys sort the same by creation time and by id.
 pub(crate) fn to_id_precision(now: DateTime<Utc>) -> DateTime<Utc> {
     now.trunc_subsecs(3)
 }
 
-/// A new UUID v7 (RFC 9562 §5.7) of the instant.
+/// Returns a new UUID v7 (RFC 9562 §5.7) for the given time.
 pub(crate) fn new_id(now: DateTime<Utc>) -> Uuid {
     let mut random = [0; 10];
     fill(&mut random);
@@ -53,24 +54,24 @@ pub(crate) fn new_id(now: DateTime<Utc>) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
-/// A fresh UUID for a form, so that the same form sent twice makes one thing.
+/// Returns a new random UUID for a form, so that a form that is submitted twice creates only one thing.
 pub fn new_form_id() -> String {
     uuid::Builder::from_random_bytes(draw_bytes()).into_uuid().to_string()
 }
 
-/// An id for a session that begins now.
+/// Returns a new id for a session that begins at `now`.
 pub fn new_session_id(now: DateTime<Utc>) -> SessionId {
     SessionId(new_id(now))
 }
 
-/// A fresh id for a request, by which its entries in the process's log are found: 32 hexadecimal digits.
+/// Returns a new random id for a request, 32 hexadecimal digits. It marks the request's entries in the process's log.
 pub fn new_request_id() -> String {
     Uuid::from_bytes(draw_bytes()).simple().to_string()
 }
 
-/// NOTE: panics when the operating system has no randomness, because going on without would be worse.
+/// NOTE: panics if the operating system provides no randomness, because continuing without it would be worse.
 fn fill(bytes: &mut [u8]) {
-    getrandom::fill(bytes).expect("the operating system gives randomness");
+    getrandom::fill(bytes).expect("the operating system provides randomness");
 }
 
 #[cfg(test)]

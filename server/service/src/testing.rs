@@ -1,4 +1,4 @@
-//! For the tests of the crates above, which know of no database.
+//! Support for tests and benchmarks of dependent crates, which have no access to the database.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{KeyId, LastUse, Operation, Owner, ServiceAccount, ServiceAccountId};
@@ -14,34 +14,35 @@ use crate::{
     storage::{self, Db, Tx, keys::NewKey},
 };
 
-/// Makes a database of its own on a throw-away server, and gives its URL.
+/// Creates a new database on a test server and returns its URL.
 ///
 /// # Panics
-/// When the server can't be reached: the test can't go on.
+/// If the server can't be reached, or refuses to create it.
 pub async fn new_postgres(server: &str) -> String {
     let name = format!("t{}", random::new_id(DateTime::UNIX_EPOCH).simple());
     let pool = sqlx::PgPool::connect(server).await.expect("the test server answers");
     let made = sqlx::query(storage::query::assembled(format!("CREATE DATABASE {name}"))).execute(&pool).await;
-    made.expect("the test server lets databases be made");
+    made.expect("the test server allows creating databases");
     pool.close().await;
     let (base, _) = server.rsplit_once('/').expect("the URL names a database");
     format!("{base}/{name}")
 }
 
-/// How many accounts and keys a made-up tenant has.
+/// How many service accounts and keys [`fill`] creates.
 #[derive(Clone, Copy, Debug)]
 pub struct Crowd {
     /// Service accounts, at least one.
     pub accounts: u32,
-    /// Their keys: of every five one never ends, one ends soon, one is over by time, one suspended, one revoked.
+    /// Their keys. Of every five, one never expires, one expires soon, one has expired, one is suspended, one is
+    /// revoked.
     pub keys: u32,
 }
 
-/// Fills a tenant by the same statements as the use cases, but many to a transaction, and without audit entries: for
-/// benchmarks. The first hundred keys' names hold a word that the others' don't.
+/// Fills a tenant for benchmarks, with the same statements as the use cases, but many per transaction and without audit
+/// entries. The names of the first 120 keys contain a word that the other names don't.
 ///
 /// # Errors
-/// When the tenant isn't there, or the database fails.
+/// When the tenant doesn't exist, or the database fails.
 pub async fn fill(services: &Services, slug: &str, crowd: Crowd) -> Result<()> {
     const AT_ONCE: u32 = 1_000;
     let tenant = services.admin().operator(slug).await?;
@@ -76,7 +77,7 @@ pub async fn fill(services: &Services, slug: &str, crowd: Crowd) -> Result<()> {
     }
     storage::keys::mark_expired(services.db(), services.now()).await?;
     if let Db::Postgres(pool) = services.db() {
-        // As its own housekeeping does within a minute.
+        // As autovacuum does within a minute.
         sqlx::query("VACUUM ANALYZE").execute(pool).await?;
     }
     Ok(())
@@ -105,7 +106,7 @@ async fn insert_key(tx: &mut Tx, permit: &WritePermit, number: u32, now: DateTim
     let kind = number % 5;
     let rare = if number < 120 { "zebra " } else { "" };
     let some = if number < 20 || number.is_multiple_of(100) { "berlin " } else { "" };
-    // Of every age up to 400 days, whatever its kind.
+    // Every age up to 400 days, independent of the kind.
     let age = TimeDelta::days(i64::from(number * 37 % 400)) + TimeDelta::seconds(i64::from(number));
     let created_at = random::to_id_precision(now - age);
     let key = NewKey {
@@ -129,7 +130,7 @@ async fn insert_key(tx: &mut Tx, permit: &WritePermit, number: u32, now: DateTim
         ends_on_use: false,
     };
     storage::keys::insert(tx, permit, &key).await?;
-    // Half of them are in use: any, whatever their kind and age.
+    // Half of the keys were used in the past 24 hours, independent of kind and age.
     let ago = match (number.wrapping_mul(2_654_435_761) >> 16) % 4 {
         0 | 1 => Some(TimeDelta::minutes(i64::from(number % 1_440))),
         2 => Some((now - created_at) / 2),

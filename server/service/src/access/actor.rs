@@ -1,13 +1,13 @@
-//! Who is asking. How a session or a key becomes an [`Actor`] stands in `authentication.rs`.
+//! The actor: the caller of a use case. `authentication.rs` turns a session or a key into an [`Actor`].
 
 use chrono::{DateTime, Utc};
 use domain::{AgentId, ApiError, KeyId, Owner, Role, ServiceAccountId, TenantId, UserId, audit::Channel};
 use uuid::Uuid;
 
-/// How records name the operator.
+/// The operator's name in audit entries, and in records of who created something.
 pub(crate) const OPERATOR: &str = "Operator";
 
-/// From where a request came.
+/// Where a request came from.
 #[derive(Clone, Debug)]
 pub struct Client {
     /// Which API the request came through.
@@ -16,7 +16,7 @@ pub struct Client {
     pub address: Option<String>,
     /// The `User-Agent`, at most 200 characters.
     pub user_agent: Option<String>,
-    /// The agent that it says it is. Counts only together with the key that the agent registered with.
+    /// The agent that the client claims to be. Counts only together with the key that the agent registered with.
     pub agent_id: Option<AgentId>,
 }
 
@@ -27,44 +27,45 @@ impl Client {
     }
 }
 
-/// A person, a service account, or the operator.
+/// A user, a service account, or the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {
-    /// A person.
+    /// A user.
     User {
         /// The id.
         id: UserId,
-        /// The name, for records.
+        /// The name, for audit entries and records.
         name: String,
     },
     /// A service account.
     ServiceAccount {
         /// The id.
         id: ServiceAccountId,
-        /// The name, for records.
+        /// The name, for audit entries and records.
         name: String,
     },
     /// The operator at the server's command line.
     Operator {
-        /// The person whose rights and keys the operator uses, with their name; none: the operator acts as an administrator.
+        /// The user whose rights and keys the operator uses, and their name; `None` if the operator acts as an
+        /// administrator.
         acting_for: Option<(UserId, String)>,
     },
 }
 
-/// Who is asking, in one tenant, with the role that holds there now. Only this module makes one.
+/// The caller of a use case, in one tenant, with its current role there. Only this module creates one.
 #[derive(Clone, Debug)]
 pub struct Actor {
     principal: Principal,
     tenant_id: TenantId,
     role: Role,
     key_id: Option<KeyId>,
-    /// When the person last showed that it is them.
+    /// When the user last entered their password; the Unix epoch for a key and for the operator.
     confirmed_at: DateTime<Utc>,
     client: Client,
 }
 
 impl Actor {
-    /// A person at a browser. `confirmed_at`: when they last gave their password there.
+    /// Creates the actor of a browser session. `confirmed_at`: when the user last entered their password in it.
     pub(crate) fn of_session(
         principal: Principal,
         tenant_id: TenantId,
@@ -75,17 +76,17 @@ impl Actor {
         Self { principal, tenant_id, role, key_id: None, confirmed_at, client }
     }
 
-    /// Whoever presented a key that was verified.
+    /// Creates the actor of a verified key.
     pub(crate) fn of_key(principal: Principal, tenant_id: TenantId, role: Role, key_id: KeyId, client: Client) -> Self {
         Self { principal, tenant_id, role, key_id: Some(key_id), confirmed_at: DateTime::UNIX_EPOCH, client }
     }
 
-    /// The operator at the command line, with an administrator's rights in one tenant.
+    /// Creates the operator, with an administrator's rights in one tenant.
     pub(crate) fn operator(tenant_id: TenantId) -> Self {
         Self::of_command_line(None, tenant_id, Role::TenantAdmin)
     }
 
-    /// The operator at the command line, who does in a tenant what only this person may, by the person's role there.
+    /// Creates the operator acting for a user, with the user's rights and role in one tenant.
     pub(crate) fn operator_for(person: (UserId, String), tenant_id: TenantId, role: Role) -> Self {
         Self::of_command_line(Some(person), tenant_id, role)
     }
@@ -101,47 +102,47 @@ impl Actor {
         }
     }
 
-    /// Who it is.
+    /// The identity of the caller.
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
 
-    /// The tenant that the request stands in.
+    /// The tenant that the request acts in.
     pub fn tenant_id(&self) -> TenantId {
         self.tenant_id
     }
 
-    /// The role there.
+    /// The role in that tenant.
     pub fn role(&self) -> Role {
         self.role
     }
 
-    /// The key that was presented; none for a session.
+    /// The key of the request; `None` for a session and for the operator.
     pub fn key_id(&self) -> Option<KeyId> {
         self.key_id
     }
 
-    /// Whether a person sits at a browser.
+    /// Whether the caller is a user in a browser session.
     pub fn is_session(&self) -> bool {
         self.key_id.is_none() && matches!(self.principal, Principal::User { .. })
     }
 
-    /// When the person last signed in, or confirmed that it is them.
+    /// When the user last signed in or entered their password again.
     pub(crate) fn confirmed_at(&self) -> DateTime<Utc> {
         self.confirmed_at
     }
 
-    /// The same person, who has just shown that it is them.
+    /// Returns the same user, who entered their password again at `at`.
     pub(crate) fn confirmed(self, at: DateTime<Utc>) -> Self {
         Self { confirmed_at: at, ..self }
     }
 
-    /// The same person in another of their tenants.
+    /// Returns the same user in another of their tenants.
     pub(crate) fn with_membership(&self, tenant_id: TenantId, role: Role) -> Self {
         Self { tenant_id, role, ..self.clone() }
     }
 
-    /// The person's id, if it is a person.
+    /// The user's id; `None` for a service account and for the operator.
     pub fn user_id(&self) -> Option<UserId> {
         match self.principal {
             Principal::User { id, .. } => Some(id),
@@ -149,7 +150,7 @@ impl Actor {
         }
     }
 
-    /// The id of the person or service account; none for the operator.
+    /// The id of the user or service account; `None` for the operator.
     pub(crate) fn id(&self) -> Option<Uuid> {
         match self.principal {
             Principal::User { id, .. } => Some(id.0),
@@ -158,7 +159,7 @@ impl Actor {
         }
     }
 
-    /// The owner that "own keys" means. The operator has none but those of the person whom it acts for.
+    /// The owner of the actor's own keys: the user or service account or, for the operator, the user it acts for.
     pub fn owner(&self) -> Option<Owner> {
         match &self.principal {
             Principal::User { id, .. } => Some(Owner::User(*id)),
@@ -167,15 +168,15 @@ impl Actor {
         }
     }
 
-    /// The same, for what makes no sense without own keys.
+    /// Like [`Actor::owner`], for operations that need own keys.
     ///
     /// # Errors
     /// `FORBIDDEN` for the operator.
     pub fn require_owner(&self) -> Result<Owner, ApiError> {
-        self.owner().ok_or_else(|| ApiError::forbidden("The operator has no keys."))
+        self.owner().ok_or_else(|| ApiError::forbidden("The operator has no keys of its own."))
     }
 
-    /// The name, for records.
+    /// The name, for audit entries and records.
     pub fn name(&self) -> &str {
         match &self.principal {
             Principal::User { name, .. } | Principal::ServiceAccount { name, .. } => name,
@@ -183,7 +184,7 @@ impl Actor {
         }
     }
 
-    /// The name of the person whom the operator acts for.
+    /// The name of the user that the operator acts for.
     pub(crate) fn acting_for(&self) -> Option<&str> {
         match &self.principal {
             Principal::Operator { acting_for: Some((_, name)) } => Some(name),
@@ -191,7 +192,7 @@ impl Actor {
         }
     }
 
-    /// From where the request came.
+    /// Where the request came from.
     pub fn client(&self) -> &Client {
         &self.client
     }

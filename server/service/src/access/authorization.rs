@@ -1,4 +1,4 @@
-//! Who may do what: the only yes or no. No I/O, so that the whole table is tested cell by cell.
+//! Authorization: who may do what. Does no I/O, so that the whole rights table can be tested cell by cell.
 
 use domain::{ApiError, ApiKey, ErrorCode, Membership, Operation, Owner, Role, TenantId};
 
@@ -7,19 +7,20 @@ use super::{
     permit::{ReadPermit, WritePermit},
 };
 
-/// What an operation is about.
+/// What an operation acts on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The tenant as a whole, or its rows of a kind.
+    /// The tenant as a whole, or all its records of one kind.
     Tenant(TenantId),
-    /// What an owner has in a tenant.
+    /// An owner's keys, or the owner itself, in a tenant.
     Owner(TenantId, Owner),
 }
 
-/// Decides. Whoever may change something may look at it: the permit opens what reads, whatever the operation.
+/// Decides whether an actor may perform an operation. The permit allows reading the target, whatever the operation,
+/// because anyone who may change something may also read it.
 ///
 /// # Errors
-/// `NOT_FOUND` for anything of another tenant, `FORBIDDEN` inside one's own without the right.
+/// `NOT_FOUND` for a target in another tenant; `FORBIDDEN` without the right.
 pub fn authorize(actor: &Actor, operation: Operation, target: Target) -> Result<ReadPermit, ApiError> {
     let (tenant_id, owner) = match target {
         Target::Tenant(tenant) => (tenant, None),
@@ -36,30 +37,30 @@ pub fn authorize(actor: &Actor, operation: Operation, target: Target) -> Result<
     }
 }
 
-/// Decides about an operation that changes something.
+/// Like [`authorize`], for an operation that changes something.
 ///
 /// # Errors
-/// As [`authorize`]; `INTERNAL` for an operation that only reads, which is a fault of the code that asks.
+/// As [`authorize`]; `INTERNAL` for an operation that only reads, which is a bug in the calling code.
 pub fn authorize_write(actor: &Actor, operation: Operation, target: Target) -> Result<WritePermit, ApiError> {
     WritePermit::new(authorize(actor, operation, target)?)
-        .ok_or_else(|| ApiError::new(ErrorCode::Internal, "This operation changes nothing."))
+        .ok_or_else(|| ApiError::new(ErrorCode::Internal, "This operation only reads."))
 }
 
-/// Whether to offer an operation, on the tenant that the actor stands in or on what is the actor's own: a question for menus
-/// and pages, never a right.
+/// Whether pages and menus should offer an operation on the actor's tenant or on the actor's own keys. Only for
+/// display: grants nothing.
 pub fn offers(actor: &Actor, operation: Operation) -> bool {
     let own = actor.owner().map(|owner| Target::Owner(actor.tenant_id(), owner));
     let targets = [Some(Target::Tenant(actor.tenant_id())), own];
     targets.into_iter().flatten().any(|target| authorize(actor, operation, target).is_ok())
 }
 
-/// The same in a tenant that the person belongs to, by their role there.
+/// Like [`offers`], in another tenant of the user, with their role there.
 pub fn offers_in(actor: &Actor, membership: &Membership, operation: Operation) -> bool {
     offers(&actor.with_membership(membership.tenant.id, membership.role), operation)
 }
 
-/// Whether to offer an operation on a key: a question for menus, never a right. A person's own key in another of their
-/// tenants is judged there, when it is done.
+/// Whether menus should offer an operation on a key. Only for display: grants nothing. Always true for a user's own key
+/// in another of their tenants, where authorization is only decided when the operation is performed.
 pub(crate) fn is_offered(actor: &Actor, operation: Operation, key: &ApiKey) -> bool {
     let elsewhere = Some(key.owner) == actor.owner() && key.tenant_id != actor.tenant_id();
     let stays_stopped = operation == Operation::ResumeApiKey
@@ -69,7 +70,7 @@ pub(crate) fn is_offered(actor: &Actor, operation: Operation, key: &ApiKey) -> b
     elsewhere || (!stays_stopped && authorize(actor, operation, target).is_ok())
 }
 
-/// Nobody grants a role above their own.
+/// Refuses to grant a role above the actor's own.
 ///
 /// # Errors
 /// A field error at `role`.
@@ -80,8 +81,8 @@ pub(crate) fn check_grant(actor: &Actor, role: Role) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Whether an owner may still make the key that the permit is for, by the role that it has now: it may have been lowered
-/// since. Only for who makes a key of its own.
+/// Checks that an owner may still create the key that the permit is for. `role`: its current role, which may have been
+/// lowered since the permit was issued. Only for owners that create a key for themselves.
 ///
 /// # Errors
 /// `FORBIDDEN`.
@@ -92,7 +93,7 @@ pub(crate) fn check_still_makes(permit: &ReadPermit, role: Role) -> Result<(), A
     Err(ApiError::forbidden(refusal(permit.operation(), permit.owner(), true)))
 }
 
-/// Whether an actor may let a key work again that another hand than its owner's has stopped.
+/// Whether an actor may resume a key that was suspended by someone other than its owner.
 pub(crate) fn may_lift(actor: &Actor) -> bool {
     actor.role() == Role::TenantAdmin
 }
@@ -102,16 +103,16 @@ pub(crate) fn may_lift(actor: &Actor) -> bool {
 pub(crate) enum Inviter {
     /// The operator, who has no id.
     Unnamed,
-    /// A person or a service account, with their role in the tenant now.
+    /// A user or a service account, with its current role in the tenant; `None` if it no longer has one.
     Named(Option<Role>),
 }
 
-/// Whether an invitation is still valid: whoever sent it may still send one.
+/// Whether an invitation is still valid: only while its inviter may send invitations.
 pub(crate) fn inviter_may_still_invite(inviter: Inviter) -> bool {
     matches!(inviter, Inviter::Unnamed | Inviter::Named(Some(Role::TenantAdmin)))
 }
 
-/// Whether who has the role may make keys of its own, and what is as good as that.
+/// Whether an owner with the role may create keys for itself, or do something equivalent.
 fn makes_keys(role: Role) -> bool {
     role >= Role::User
 }
@@ -128,7 +129,8 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
         | Operation::AcceptInvitation
         | Operation::CreateCalendarFeed
         | Operation::RevokeCalendarFeed => actor.user_id().is_some(),
-        // A key that could take over its owner's sign-in would outlive its own revocation; and it stays in its tenant.
+        // A key that could take over its owner's account would outlive its own revocation. And a key stays in its
+        // tenant.
         Operation::SwitchTenant
         | Operation::ChangePassword
         | Operation::ConfirmSignIn
@@ -138,7 +140,7 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
         | Operation::EnableSecondFactor
         | Operation::DisableSecondFactor
         | Operation::RenewRecoveryCodes => actor.is_session(),
-        // Who administers nothing here makes no tenants either: an installation is its administrators' matter.
+        // Only administrators create tenants, because they are responsible for the installation.
         Operation::CreateTenant => actor.user_id().is_some() && administers,
         Operation::ListApiKeys
         | Operation::GetApiKey
@@ -146,7 +148,7 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
         | Operation::RevokeApiKey
         | Operation::SuspendApiKey
         | Operation::ListAgents => own || administers,
-        // Making a roll last longer, or giving the old key its own life back, is as good as making a key.
+        // Extending a grace period, or giving the old key its own expiry back, is as good as creating a key.
         Operation::RollApiKey | Operation::ExtendRoll | Operation::CancelRoll => {
             makes_own || (administers && of_account)
         }
@@ -156,7 +158,7 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
             None => false,
         },
         Operation::ListMembers | Operation::GetTenant | Operation::ListPolicies => true,
-        // Ending a roll stops a token, and makes none.
+        // Finishing a rotation stops a token and creates none.
         Operation::RenameApiKey | Operation::FinishRoll => own || (administers && of_account),
         Operation::ResumeApiKey => makes_own || administers,
         Operation::RegisterAgent | Operation::PollQueue => own && actor.key_id().is_some(),
@@ -184,10 +186,10 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
     }
 }
 
-/// What is said of service accounts and of their keys.
-const OF_ACCOUNTS: &str = "Service accounts are managed by the tenant's administrators.";
+/// The refusal for service accounts and their keys.
+const OF_ACCOUNTS: &str = "Ask an administrator to manage service accounts.";
 
-/// `own`: whether the owner is who asks.
+/// `own`: whether the actor is the owner.
 fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static str {
     match operation {
         Operation::ViewSelf
@@ -195,7 +197,7 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
         | Operation::ListSessions
         | Operation::AcceptInvitation
         | Operation::CreateCalendarFeed
-        | Operation::RevokeCalendarFeed => "This is a person's own, and not for a service account.",
+        | Operation::RevokeCalendarFeed => "Service accounts can't do this. Use a personal key.",
         Operation::SwitchTenant
         | Operation::ChangePassword
         | Operation::ConfirmSignIn
@@ -204,12 +206,10 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
         | Operation::BeginSecondFactor
         | Operation::EnableSecondFactor
         | Operation::DisableSecondFactor
-        | Operation::RenewRecoveryCodes => "This is for a person in a browser, not for a key.",
+        | Operation::RenewRecoveryCodes => "API keys can't do this. Sign in to the dashboard.",
         Operation::CreateApiKey => match owner {
-            _ if own => "With the role Read only you can't create keys. Ask an administrator of the tenant.",
-            Some(Owner::User(_)) => {
-                "You can create keys for yourself only, and not with the role Read only. Ask an administrator of the tenant."
-            }
+            _ if own => "You can't create keys with the role Read only. Ask an administrator to change it.",
+            Some(Owner::User(_)) => "You can't create keys for another user. They have to create their own.",
             _ => OF_ACCOUNTS,
         },
         Operation::ListApiKeys
@@ -223,29 +223,27 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
         | Operation::RenameApiKey
         | Operation::SuspendApiKey
         | Operation::ResumeApiKey => match owner {
-            Some(Owner::User(_)) => "You can't do this with this key. Ask its owner or an administrator of the tenant.",
+            Some(Owner::User(_)) => "You can't do this with this key. Ask its owner or an administrator.",
             _ => OF_ACCOUNTS,
         },
-        Operation::RegisterAgent | Operation::PollQueue => {
-            "This is for an agent with a key, not for a person in a browser."
-        }
-        Operation::ListAgents => "The tenant's agents are shown to its administrators; yours, under your keys.",
-        Operation::ListAuditLog => "The audit log is shown to the tenant's administrators.",
-        Operation::CreateTenant => "Tenants are made by people who administer one already.",
+        Operation::RegisterAgent | Operation::PollQueue => "Only an agent can do this, with its API key.",
+        Operation::ListAgents => "Only administrators can view all agents. Yours are listed with your keys.",
+        Operation::ListAuditLog => "Only administrators can view the audit log.",
+        Operation::CreateTenant => "Only users with the role Administrator can create tenants.",
         Operation::ListTenantKeys | Operation::SuspendApiKeys | Operation::RevokeApiKeys => {
-            "The inventory of all keys is shown to the tenant's administrators."
+            "Only administrators can view and manage all keys in the tenant."
         }
         Operation::RenameTenant | Operation::PreviewPolicy | Operation::SetPolicy | Operation::ClearPolicy => {
-            "The tenant's settings are made by its administrators."
+            "Only administrators can manage the tenant's settings."
         }
         Operation::ChangeMemberRole
         | Operation::RemoveMember
         | Operation::InviteMember
         | Operation::ListInvitations
-        | Operation::CancelInvitation => "Members are managed by the tenant's administrators.",
-        // Nobody in the tenant is refused these.
+        | Operation::CancelInvitation => "Ask an administrator to manage members.",
+        // Never refused inside the tenant.
         Operation::GetTenant | Operation::ListMembers | Operation::ListPolicies => {
-            "This is for the members of the tenant."
+            "Only members of the tenant can view this."
         }
         Operation::ListServiceAccounts
         | Operation::GetServiceAccount
@@ -296,7 +294,7 @@ mod tests {
         }
     }
 
-    /// What is answered, as a cell's letters.
+    /// The answers for all roles, as the letters of a cell.
     fn answers(operation: Operation, who: &str, owner: Option<Owner>) -> String {
         let target = owner.map_or(Target::Tenant(HERE), |owner| Target::Owner(HERE, owner));
         let letter = |role| match authorize(&cell(who, role), operation, target) {
@@ -323,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_stands_in_the_table_once() {
+    fn every_operation_is_in_the_table_once() {
         for operation in Operation::ALL {
             let places = TABLE.iter().flat_map(|(operations, _)| operations.iter()).filter(|one| *one == operation);
             assert_eq!(places.count(), 1, "{operation:?}");
@@ -336,7 +334,7 @@ mod tests {
             for who in ACTORS {
                 for role in ROLES {
                     for target in [Target::Tenant(THERE), Target::Owner(THERE, ME), Target::Owner(THERE, BOT)] {
-                        let error = authorize(&cell(who, role), *operation, target).expect_err("a wall");
+                        let error = authorize(&cell(who, role), *operation, target).expect_err("another tenant");
                         assert_eq!(error, ApiError::not_found());
                     }
                 }
@@ -356,15 +354,15 @@ mod tests {
                     let allowed = authorize(&operator, *operation, target).is_ok();
                     assert_eq!(allowed, administrator && !is_personal, "{operation:?} on {owner:?}");
                 }
-                let there = authorize(&operator, *operation, Target::Tenant(THERE)).expect_err("a wall");
+                let there = authorize(&operator, *operation, Target::Tenant(THERE)).expect_err("another tenant");
                 assert_eq!(there, ApiError::not_found());
             }
         }
     }
 
     #[test]
-    fn the_operator_who_acts_for_a_person_has_the_persons_rights_to_their_keys() {
-        let Owner::User(me) = ME else { unreachable!("a person") };
+    fn the_operator_acting_for_a_user_has_the_users_rights_to_their_keys() {
+        let Owner::User(me) = ME else { unreachable!("a user") };
         let own = [Operation::CreateApiKey, Operation::RollApiKey, Operation::RevokeApiKey, Operation::RegisterAgent];
         for (role, expected) in
             [(Role::ReadOnlyUser, [false, false, true, false]), (Role::User, [true, true, true, false])]
@@ -410,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_only_read_by_now_makes_no_key_and_hears_why() {
+    fn a_role_lowered_to_read_only_creates_no_key_and_says_why() {
         for (who, owner) in [("session", ME), ("bot", BOT)] {
             let target = Target::Owner(HERE, owner);
             let permit = authorize(&cell(who, Role::User), Operation::CreateApiKey, target).unwrap();

@@ -1,4 +1,4 @@
-//! Who is asking, and the only yes or no: pure values and rules, without I/O.
+//! Actors and authorization: pure values and rules, without I/O.
 
 mod actor;
 mod authorization;

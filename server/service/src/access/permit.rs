@@ -1,11 +1,11 @@
-//! The proof that an operation was allowed: [`ReadPermit`] for looking, [`WritePermit`] for changing.
+//! The proof that an operation was authorized: [`ReadPermit`] to read, [`WritePermit`] to change.
 
 use std::ops::Deref;
 
 use domain::{Operation, Owner, TenantId};
 
-/// That an operation was allowed, with the tenant and the owner that storage puts in every WHERE clause. It opens only what
-/// reads. Made by [`super::authorization`] alone.
+/// Proof that an operation was authorized, with the tenant and the owner that storage puts in every WHERE clause. Gives
+/// access only to storage functions that read. Only [`super::authorization`] creates one.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadPermit {
     tenant_id: TenantId,
@@ -13,8 +13,9 @@ pub struct ReadPermit {
     operation: Operation,
 }
 
-/// The same for an operation that changes something: it opens what writes too. Made by [`super::authorization`] alone, and by
-/// [`WritePermit::of_key`] for what the service does by itself. Nothing turns a permit to read into one to write.
+/// Like [`ReadPermit`], for an operation that changes something. Also gives access to storage functions that write.
+/// Created only by [`super::authorization`] and, for changes that the service makes by itself, by
+/// [`WritePermit::of_key`]. A read permit can't be converted into a write permit.
 #[derive(Clone, Copy, Debug)]
 pub struct WritePermit(ReadPermit);
 
@@ -37,12 +38,13 @@ impl ReadPermit {
 }
 
 impl WritePermit {
-    /// None for an operation that only reads.
+    /// Returns `None` for an operation that only reads.
     pub(super) fn new(permit: ReadPermit) -> Option<Self> {
         (!is_read(permit.operation)).then_some(Self(permit))
     }
 
-    /// For what the service itself does with a key after the key has been verified: a use is the right to it.
+    /// Creates the permit for a change that the service itself makes when a key is used. The verified key authorizes
+    /// it.
     pub(crate) fn of_key(tenant_id: TenantId, owner: Owner, operation: Operation) -> Self {
         Self(ReadPermit { tenant_id, owner: Some(owner), operation })
     }
@@ -124,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_operation_that_reads_gives_no_permit_to_write() {
+    fn an_operation_that_only_reads_gives_no_write_permit() {
         for operation in Operation::ALL {
             let permit = ReadPermit::new(TenantId(Uuid::nil()), None, *operation);
             assert_eq!(WritePermit::new(permit).is_some(), !is_read(*operation), "{operation:?}");
@@ -132,10 +134,10 @@ mod tests {
         assert!(is_read(Operation::GetApiKey) && !is_read(Operation::RevokeApiKey));
     }
 
-    /// Compiles only while a permit to read is neither convertible to one to write nor dereferences to it: with such a
-    /// conversion the compiler could not tell which of the two implementations is meant.
+    /// Compiles only while a read permit neither converts nor dereferences to a write permit: with such a conversion,
+    /// two implementations would apply and the call would be ambiguous.
     #[test]
-    fn a_permit_to_read_never_becomes_one_to_write() {
+    fn a_read_permit_never_becomes_a_write_permit() {
         trait AmbiguousIfConvertible<Way> {
             fn check() {}
         }

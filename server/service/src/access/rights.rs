@@ -1,25 +1,25 @@
-//! The rights table of the design, as the tests of each adapter hold it.
+//! The rights table of the design, which the tests of authorization and of each adapter check.
 
 use domain::{Operation, Role};
 
-/// The kinds of actor: a person by session, a person by key, a service account by key. The rows of a [`Grid`].
+/// The kinds of actor: a user with a session, a user with a key, a service account with a key. The rows of a [`Grid`].
 pub const ACTORS: [&str; 3] = ["session", "key", "bot"];
-/// Whose it is: the tenant's, or an owner's; of an actor's own there are a person's, `ME`, and a service account's, `BOT`. The
-/// columns of a [`Grid`].
+/// The targets: the tenant, or an owner. `ME` is the acting user, `BOT` the acting service account. The columns of a
+/// [`Grid`].
 pub const COLUMNS: [&str; 5] = ["tenant", "ME", "OTHER", "BOT", "OTHER_BOT"];
-/// The roles in the order of a cell's letters.
+/// The roles, in the order of a cell's letters.
 pub const ROLES: [Role; 3] = [Role::ReadOnlyUser, Role::User, Role::TenantAdmin];
 
-/// A cell's letters are for [`ROLES`]: `y` yes, `-` forbidden.
+/// Each cell has one letter for each of [`ROLES`]: `y` allowed, `-` forbidden.
 pub type Grid = [[&'static str; 5]; 3];
 
-/// The rights table of the design, complete: operations with the same rights share a grid. A person is `ME` and a service
-/// account `BOT`. A cell that no adapter asks for, as a tenant's matter with an owner, says what is answered all the same.
+/// The complete rights table of the design. Operations with the same rights share a grid. A cell that no adapter needs,
+/// such as an operation on the tenant with an owner as its target, states the actual answer too.
 #[rustfmt::skip]
 pub const TABLE: &[(&[Operation], Grid)] = {
     use Operation as O;
     &[
-        // A person's own, by session or key.
+        // A user's own account, with a session or a key.
         (&[
             O::ViewSelf, O::UpdateProfile, O::ListSessions, O::AcceptInvitation,
             O::CreateCalendarFeed, O::RevokeCalendarFeed,
@@ -29,7 +29,7 @@ pub const TABLE: &[(&[Operation], Grid)] = {
             /* key     */ ["yyy", "yyy", "yyy", "yyy", "yyy"],
             /* bot     */ ["---", "---", "---", "---", "---"],
         ]),
-        // A person's own, by session alone.
+        // A user's own account, only with a session.
         (&[
             O::SwitchTenant, O::ChangePassword, O::ConfirmSignIn, O::EndSession, O::EndOtherSessions,
             O::BeginSecondFactor, O::EnableSecondFactor, O::DisableSecondFactor, O::RenewRecoveryCodes,
@@ -39,14 +39,14 @@ pub const TABLE: &[(&[Operation], Grid)] = {
             /* key     */ ["---", "---", "---", "---", "---"],
             /* bot     */ ["---", "---", "---", "---", "---"],
         ]),
-        // For a person who administers.
+        // For users who are administrators.
         (&[O::CreateTenant], [
             //             tenant ME     OTHER  BOT    OTHER_BOT
             /* session */ ["--y", "--y", "--y", "--y", "--y"],
             /* key     */ ["--y", "--y", "--y", "--y", "--y"],
             /* bot     */ ["---", "---", "---", "---", "---"],
         ]),
-        // To see a key and to stop it: its owner, and who administers.
+        // To view a key and to stop it: its owner and administrators.
         (&[
             O::ListApiKeys, O::GetApiKey, O::GetApiKeyUsage, O::ListAgents, O::SuspendApiKey, O::RevokeApiKey,
         ], [
@@ -55,42 +55,42 @@ pub const TABLE: &[(&[Operation], Grid)] = {
             /* key     */ ["--y", "yyy", "--y", "--y", "--y"],
             /* bot     */ ["--y", "--y", "--y", "yyy", "--y"],
         ]),
-        // To let it work again: the same, but not an owner that may only read.
+        // To resume a key: the same, except owners with the role Read only.
         (&[O::ResumeApiKey], [
             //             tenant ME     OTHER  BOT    OTHER_BOT
             /* session */ ["--y", "-yy", "--y", "--y", "--y"],
             /* key     */ ["--y", "-yy", "--y", "--y", "--y"],
             /* bot     */ ["--y", "--y", "--y", "-yy", "--y"],
         ]),
-        // What changes nothing of how long a token works, or shortens it: the owner, and of accounts who administers.
+        // Changes that don't make a token work longer: the owner and, for service accounts, administrators.
         (&[O::RenameApiKey, O::FinishRoll], [
             //             tenant ME     OTHER  BOT    OTHER_BOT
             /* session */ ["---", "yyy", "---", "--y", "--y"],
             /* key     */ ["---", "yyy", "---", "--y", "--y"],
             /* bot     */ ["---", "---", "---", "yyy", "--y"],
         ]),
-        // What makes a token, or lets one live longer: the same, but not an owner that may only read.
+        // Changes that create a token or make one work longer: the same, except owners with the role Read only.
         (&[O::CreateApiKey, O::RollApiKey, O::ExtendRoll, O::CancelRoll], [
             //             tenant ME     OTHER  BOT    OTHER_BOT
             /* session */ ["---", "-yy", "---", "--y", "--y"],
             /* key     */ ["---", "-yy", "---", "--y", "--y"],
             /* bot     */ ["---", "---", "---", "-yy", "--y"],
         ]),
-        // An agent's, by its own key.
+        // For agents, with their own key.
         (&[O::RegisterAgent, O::PollQueue], [
             //             tenant ME     OTHER  BOT    OTHER_BOT
             /* session */ ["---", "---", "---", "---", "---"],
             /* key     */ ["---", "yyy", "---", "---", "---"],
             /* bot     */ ["---", "---", "---", "yyy", "---"],
         ]),
-        // For everybody in the tenant.
+        // For everyone in the tenant.
         (&[O::GetTenant, O::ListMembers, O::ListPolicies], [
             //             tenant ME     OTHER  BOT    OTHER_BOT
             /* session */ ["yyy", "yyy", "yyy", "yyy", "yyy"],
             /* key     */ ["yyy", "yyy", "yyy", "yyy", "yyy"],
             /* bot     */ ["yyy", "yyy", "yyy", "yyy", "yyy"],
         ]),
-        // For who administers, a service account too.
+        // For administrators, including service accounts.
         (&[
             O::ListServiceAccounts, O::GetServiceAccount, O::CreateServiceAccount, O::RenameServiceAccount,
             O::ChangeServiceAccountRole, O::SuspendServiceAccount, O::ResumeServiceAccount, O::DeleteServiceAccount,
@@ -106,10 +106,10 @@ pub const TABLE: &[(&[Operation], Grid)] = {
     ]
 };
 
-/// Whether the table allows an operation. `who`: of [`ACTORS`]; `whose`: of [`COLUMNS`].
+/// Whether the table allows an operation. `who`: one of [`ACTORS`]; `whose`: one of [`COLUMNS`].
 ///
 /// # Panics
-/// When the table has no such cell.
+/// If the table has no such cell.
 pub fn allows(operation: Operation, who: &str, whose: &str, role: Role) -> bool {
     let place =
         |names: &[&str], name: &str| names.iter().position(|other| *other == name).expect("a name of the table");

@@ -1,4 +1,4 @@
-//! The chain of the audit log: proving that nobody has changed it.
+//! Verification of the audit log's hash chains, which reveal whether entries were changed.
 
 use domain::ApiError;
 
@@ -11,25 +11,26 @@ use crate::{
     },
 };
 
-/// How many entries are read at once where all are read.
+/// How many entries one query reads.
 const AT_ONCE: u32 = 500;
 
-/// What was found in the chain of one tenant.
+/// The result of verifying one tenant's chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainReport {
-    /// The tenant's short name; none for the entries of no tenant.
+    /// The tenant's slug; `None` for entries that belong to no tenant.
     pub slug: Option<String>,
-    /// How many entries the chain has.
+    /// The number of entries in the chain.
     pub entries: i64,
-    /// The hash of the last, in hexadecimal digits: kept elsewhere, it shows later that nothing up to here was changed.
+    /// The hash of the last entry, in hexadecimal. Stored elsewhere, it proves later that no entry up to this one was
+    /// changed.
     pub head: String,
-    /// What is wrong with it; nothing, when all is well.
+    /// The problems found; empty if the chain is intact.
     pub problems: Vec<String>,
 }
 
 impl AuditLog<'_> {
-    /// Walks all chains: finds every entry that was changed, taken out, put in or moved, and an end that was cut off.
-    /// `expected`: what an earlier walk said of a chain, `SLUG:NUMBER:HASH`; that entry must be the same still.
+    /// Verifies all chains. Finds entries that were changed, removed, inserted or moved, and a truncated end.
+    /// `expected`: results of earlier verifications, each as `SLUG:NUMBER:HASH`; those entries must not have changed.
     ///
     /// # Errors
     /// A field error at `expect`; when the database fails.
@@ -43,18 +44,18 @@ impl AuditLog<'_> {
             reports.push(self.verify_chain(head, own).await?);
         }
         for pin in pins {
-            let problems = vec!["the whole chain is gone".to_owned()];
+            let problems = vec!["the whole chain is missing".to_owned()];
             reports.push(ChainReport { slug: Some(pin.slug), entries: 0, head: String::new(), problems });
         }
         let headless = storage::audit::list_headless(self.audit.db()).await?;
         for slug in headless.into_iter().filter(|slug| expected.iter().all(|pin| !pin.starts_with(&format!("{slug}:"))))
         {
-            let problems = vec!["the whole chain is gone, its head too".to_owned()];
+            let problems = vec!["the whole chain is missing, including its head".to_owned()];
             reports.push(ChainReport { slug: Some(slug), entries: 0, head: String::new(), problems });
         }
         let strays = storage::audit::count_strays(self.audit.db()).await?;
         if strays > 0 {
-            let problems = vec![format!("{strays} lines stand in no chain: they were put in by another hand")];
+            let problems = vec![format!("{strays} entries outside any chain: they were not written by Latchkey")];
             reports.push(ChainReport { slug: None, entries: strays, head: String::new(), problems });
         }
         Ok(reports)
@@ -64,7 +65,7 @@ impl AuditLog<'_> {
         let mut walk = Walk { pins, ..Walk::default() };
         let is_longer = loop {
             let rows = storage::audit::list_chain(self.audit.db(), head.tenant_id, walk.number, AT_ONCE).await?;
-            // What was written since the head was read is the next walk's.
+            // Entries written since the head was read are left to the next verification.
             for row in rows.iter().filter(|row| row.seq <= head.seq) {
                 walk.step(row);
             }
@@ -74,16 +75,16 @@ impl AuditLog<'_> {
             }
         };
         walk.end(&head);
-        // A head moves with its entry, in one transaction: entries behind one that stands still are another hand's.
+        // A head changes in the same transaction as its entry, so entries after an unchanged head aren't Latchkey's.
         if is_longer && storage::audit::find_head(self.audit.db(), head.tenant_id).await? == Some(head.seq) {
             walk.problems
-                .push(format!("there are lines behind line {}, where the chain's head says it ends", head.seq));
+                .push(format!("there are entries after entry {}, where the chain's head says it ends", head.seq));
         }
         Ok(ChainReport { slug: head.slug, entries: head.seq, head: hex(&head.hash), problems: walk.problems })
     }
 }
 
-/// What is known of an entry from elsewhere.
+/// An entry's hash from an earlier verification.
 struct Pin {
     slug: String,
     number: i64,
@@ -100,13 +101,13 @@ impl Pin {
             }
             _ => Err(ApiError::field(
                 "expect",
-                "Give SLUG:NUMBER:HASH, as an earlier `latchkey audit verify` printed it.",
+                "Enter SLUG:NUMBER:HASH, as printed by an earlier `latchkey audit verify`.",
             )),
         }
     }
 }
 
-/// What a walk along a chain has seen.
+/// The state of verifying one chain.
 #[derive(Default)]
 struct Walk {
     number: i64,
@@ -121,18 +122,18 @@ impl Walk {
         let expected = self.hash.clone().unwrap_or_else(|| vec![0; 32]);
         match number - self.number {
             1 if row.previous_hash != expected => {
-                self.problems.push(format!("line {number} doesn't follow the one before it"));
+                self.problems.push(format!("entry {number} doesn't follow the one before it"));
             }
             1 => {}
-            2 => self.problems.push(format!("line {} is missing", number - 1)),
-            _ => self.problems.push(format!("lines {} to {} are missing", self.number + 1, number - 1)),
+            2 => self.problems.push(format!("entry {} is missing", number - 1)),
+            _ => self.problems.push(format!("entries {} to {} are missing", self.number + 1, number - 1)),
         }
         if row.digest().as_slice() != hash.as_slice() {
-            self.problems.push(format!("line {number} was changed"));
+            self.problems.push(format!("entry {number} was changed"));
         }
         let text = hex(&hash);
         if self.pins.iter().any(|pin| pin.number == number && pin.hash != text) {
-            self.problems.push(format!("line {number} isn't the one that was expected"));
+            self.problems.push(format!("entry {number} isn't the expected one"));
         }
         self.pins.retain(|pin| pin.number != number);
         self.number = number;
@@ -141,12 +142,12 @@ impl Walk {
 
     fn end(&mut self, head: &Head) {
         for pin in std::mem::take(&mut self.pins).into_iter().filter(|pin| pin.number > 0) {
-            self.problems.push(format!("line {}, which was expected, is missing", pin.number));
+            self.problems.push(format!("entry {}, which was expected, is missing", pin.number));
         }
         if self.number != head.seq {
-            self.problems.push(format!("the chain ends with line {}; its head says {}", self.number, head.seq));
+            self.problems.push(format!("the chain ends with entry {}; its head says {}", self.number, head.seq));
         } else if head.seq > 0 && self.hash.as_deref() != Some(head.hash.as_slice()) {
-            self.problems.push(format!("line {} isn't the one that the chain's head names", head.seq));
+            self.problems.push(format!("entry {} isn't the one named by the chain's head", head.seq));
         }
     }
 }

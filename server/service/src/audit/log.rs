@@ -1,4 +1,4 @@
-//! Use cases of the audit log: reading it, and taking entries out.
+//! Use cases of the audit log: reading and exporting entries.
 
 use domain::{ApiError, AuditEntry, AuditId, AuditQuery, Operation, Page};
 
@@ -15,7 +15,7 @@ pub struct AuditLog<'a> {
     pub(crate) audit: &'a Audit,
 }
 
-/// The right to read all entries that a query means, page by page.
+/// An export in progress: the right to read all entries that match a query, page by page.
 #[derive(Clone, Debug)]
 pub struct Export {
     permit: ReadPermit,
@@ -23,17 +23,17 @@ pub struct Export {
 }
 
 impl AuditLog<'_> {
-    /// One page of the tenant's entries, the newest first.
+    /// Returns one page of the tenant's entries, newest first.
     ///
     /// # Errors
-    /// `FORBIDDEN` for anyone but an Administrator; `BAD_USER_INPUT` for a foreign cursor.
+    /// `FORBIDDEN` for anyone but an administrator; `BAD_USER_INPUT` for a cursor of another kind of list.
     pub async fn list(&self, actor: &Actor, query: &AuditQuery) -> Result<Page<AuditEntry>> {
         let permit = self.audit.permit(actor, Operation::ListAuditLog, Target::Tenant(actor.tenant_id())).await?;
         self.audit.write_deferred(Some(self.audit.now())).await;
         storage::audit::list(self.audit.db(), permit.tenant_id(), &readable(query)).await
     }
 
-    /// One entry.
+    /// Returns one entry.
     ///
     /// # Errors
     /// `NOT_FOUND`, `FORBIDDEN`.
@@ -43,10 +43,10 @@ impl AuditLog<'_> {
         Ok(entry.ok_or_else(ApiError::not_found)?)
     }
 
-    /// Begins to take entries out, which is itself an entry. `form`: the format's name, for that entry.
+    /// Starts an export, and records that in the audit log. `form`: the format's name, for that entry.
     ///
     /// # Errors
-    /// `FORBIDDEN` for anyone but an Administrator.
+    /// `FORBIDDEN` for anyone but an administrator.
     pub async fn export(&self, actor: &Actor, query: &AuditQuery, form: &str) -> Result<Export> {
         let permit = self.audit.permit(actor, Operation::ListAuditLog, Target::Tenant(actor.tenant_id())).await?;
         let subject = ("tenant", permit.tenant_id().0, "");
@@ -60,7 +60,7 @@ impl AuditLog<'_> {
         Ok(Export { permit, query })
     }
 
-    /// The next page of an export, the newest first, and what is left of it.
+    /// Returns the next page of an export, newest first, and the rest of the export; `None` after the last page.
     ///
     /// # Errors
     /// When the database fails.
@@ -75,7 +75,7 @@ impl AuditLog<'_> {
     }
 }
 
-/// A filter without what no entry can hold.
+/// Cleans the search texts of a query, see [`input::search`].
 fn readable(query: &AuditQuery) -> AuditQuery {
     AuditQuery { actor: input::search(&query.actor), operation: input::search(&query.operation), ..query.clone() }
 }

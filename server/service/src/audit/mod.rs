@@ -1,4 +1,4 @@
-//! The audit log: what is added beside a change, reading it, and proving that nobody has changed it.
+//! The audit log: entries that aren't written with a change, such as refusals; reading, exporting and verification.
 
 mod chain;
 mod log;

@@ -1,4 +1,4 @@
-//! The answer about rights, with a memory: what is refused stands in the audit log. And entries that go with no change.
+//! Authorization that records refusals in the audit log, and audit entries that aren't part of a change's transaction.
 
 use std::{
     collections::HashMap,
@@ -16,30 +16,30 @@ use crate::{
     storage::{self, Db, audit::Entry, db::to_completion},
 };
 
-/// How many refusals of one actor and operation get an entry each in a minute; the rest of that minute share one, which says
-/// how many they are. A program that asks again and again for what it may not would otherwise fill the log, and hide in it
-/// what others did.
+/// How many refusals of one actor and operation get their own entry in a minute. The others of that minute share one
+/// entry with their count. Otherwise a program that repeats a forbidden request would fill the log and hide other
+/// entries.
 const MOST_A_MINUTE: u32 = 30;
-/// How many counts are kept; when there are more, what they hold is written before its minute is over.
+/// How many counts are kept. When there are more, pending entries are written before their minute has ended.
 const MOST_COUNTS: usize = 10_000;
 
-/// What a refused request was about.
+/// The kind and the id of what a refused request was about.
 pub(crate) type Subject = (&'static str, Uuid);
 
-/// Who was refused what.
+/// The tenant, the actor and the operation of a refusal.
 type Refused = (TenantId, Option<Uuid>, &'static str);
 
-/// The audit log beside the changes: [`authorize`] with a memory of what it refused, and entries of their own.
+/// Authorization that records refusals, and audit entries that aren't part of a change's transaction.
 #[derive(Debug)]
 pub(crate) struct Audit {
     db: Db,
     clock: Clock,
     refusals: RefusalCounts,
-    /// Entries that are written beside the requests.
+    /// Entries to write in the background.
     deferred: Mutex<Vec<Entry>>,
 }
 
-/// How often each actor was refused each operation in the present minute.
+/// How often each actor was refused each operation in the current minute.
 #[derive(Debug, Default)]
 struct RefusalCounts(Mutex<HashMap<Refused, Count>>);
 
@@ -50,7 +50,7 @@ struct Count {
     held: Option<Held>,
 }
 
-/// Refusals that wait for their common entry.
+/// Refusals that will share one entry.
 #[derive(Debug)]
 struct Held {
     last: Entry,
@@ -62,12 +62,12 @@ impl Held {
         if self.count == 1 {
             return self.last;
         }
-        self.last.with(format!("the last of {} within a minute, in one line", self.count))
+        self.last.with(format!("the last of {} further denied attempts in this minute", self.count))
     }
 }
 
 impl RefusalCounts {
-    /// Takes a refusal in, and gives the entries that are to be written now: its own, if it gets one, and those that are due.
+    /// Counts a refusal. Returns the entries to write now: its own, if it gets one, and those that are due.
     fn take(&self, actor: &Actor, entry: Entry) -> Vec<Entry> {
         let minute = minute_of(entry.at);
         let mut counts = self.lock();
@@ -88,7 +88,7 @@ impl RefusalCounts {
         due
     }
 
-    /// Gives the entries of the minutes that are over at `now`, or of all.
+    /// Returns the shared entries of all minutes that have ended at `now`; all shared entries if `None`.
     fn due(&self, now: Option<DateTime<Utc>>) -> Vec<Entry> {
         Self::drain(&mut self.lock(), |count| now.is_none_or(|now| count.minute < minute_of(now)))
     }
@@ -121,7 +121,7 @@ fn subject_of_owner(owner: Owner) -> Subject {
 }
 
 impl Audit {
-    /// An audit log of a database, with the times of a clock.
+    /// Creates the audit log of a database. The clock provides the times of the entries.
     pub(crate) fn new(db: Db, clock: Clock) -> Self {
         Self { db, clock, refusals: RefusalCounts::default(), deferred: Mutex::default() }
     }
@@ -134,7 +134,7 @@ impl Audit {
         self.clock.now()
     }
 
-    /// [`authorize`], and an entry when it says no inside the actor's tenant.
+    /// Calls [`authorize`], and records a refusal inside the actor's tenant.
     ///
     /// # Errors
     /// As [`authorize`].
@@ -142,7 +142,7 @@ impl Audit {
         self.recorded(authorize(actor, operation, target), actor, operation, subject_of(target)).await
     }
 
-    /// The same, about a thing that isn't the target itself.
+    /// Like [`Audit::permit`], for a subject that isn't the target itself, such as a key of the target.
     ///
     /// # Errors
     /// As [`authorize`].
@@ -156,7 +156,7 @@ impl Audit {
         self.recorded(authorize(actor, operation, target), actor, operation, subject).await
     }
 
-    /// [`authorize_write`], and an entry when it says no inside the actor's tenant.
+    /// Calls [`authorize_write`], and records a refusal inside the actor's tenant.
     ///
     /// # Errors
     /// As [`authorize_write`].
@@ -169,7 +169,7 @@ impl Audit {
         self.recorded(authorize_write(actor, operation, target), actor, operation, subject_of(target)).await
     }
 
-    /// The same, about a thing that isn't the target itself.
+    /// Like [`Audit::permit_write`], for a subject that isn't the target itself, such as a key of the target.
     ///
     /// # Errors
     /// As [`authorize_write`].
@@ -183,7 +183,7 @@ impl Audit {
         self.recorded(authorize_write(actor, operation, target), actor, operation, subject).await
     }
 
-    /// Passes an answer on, with an entry when it is no.
+    /// Returns `answer`, and records it if it is `FORBIDDEN`.
     async fn recorded<P>(
         &self,
         answer: std::result::Result<P, ApiError>,
@@ -197,9 +197,9 @@ impl Audit {
         Ok(answer?)
     }
 
-    /// Records a refusal. When its own entry can't be written, the caller hears of that instead. One that is held for its
-    /// common entry is written once its minute is over, see [`Audit::write_deferred`]: a failure to write it is told in the
-    /// process's own log alone, and a process that is killed loses what it held.
+    /// Records a refusal. If its own entry can't be written, the caller gets that error instead of the refusal. A
+    /// shared entry is written once its minute has ended, see [`Audit::write_deferred`]: if that fails, only the
+    /// process's log says so, and a process that is killed loses the entry.
     async fn record_refusal(&self, actor: &Actor, operation: Operation, subject: Subject) -> Result<()> {
         let entry = Entry::by(actor, operation, self.now(), (subject.0, subject.1, "")).refused();
         for due in self.refusals.take(actor, entry) {
@@ -208,8 +208,8 @@ impl Audit {
         Ok(())
     }
 
-    /// Passes an outcome on; when it is a refusal that came up in the work itself, as by a key policy or because of the last
-    /// administrator, with an entry in the audit log.
+    /// Returns `outcome`, and records it if it is a refusal that was only found during the change, such as a violation
+    /// of a key policy or the removal of the last administrator.
     pub(crate) async fn record_if_refused<T>(
         &self,
         outcome: Result<T>,
@@ -228,8 +228,8 @@ impl Audit {
         outcome
     }
 
-    /// Writes an entry that goes with no change; also when the caller goes away meanwhile, so that nobody keeps a refusal
-    /// out of the log by closing the connection.
+    /// Writes an entry in its own transaction. Continues if the caller goes away, so that nobody can keep a refusal out
+    /// of the log by closing the connection.
     pub(crate) async fn record(&self, entry: Entry) -> Result<()> {
         let db = self.db.clone();
         let recorded = to_completion(async move {
@@ -240,13 +240,13 @@ impl Audit {
         recorded.await
     }
 
-    /// Has an entry written beside the request, within a second; a process that is killed loses it.
+    /// Queues an entry to be written in the background within a second. A process that is killed loses it.
     pub(crate) fn defer(&self, entry: Entry) {
         self.deferred.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
     }
 
-    /// Writes what was deferred: entries beside the requests, and the common entries of the minutes that are over at `now`,
-    /// or of all. What can't be written stands in the process's own log.
+    /// Writes the queued entries, and the shared entries of all minutes that have ended at `now`; all shared entries if
+    /// `None`. Entries that can't be written are reported in the process's log.
     pub(crate) async fn write_deferred(&self, now: Option<DateTime<Utc>>) {
         let mut entries = std::mem::take(&mut *self.deferred.lock().unwrap_or_else(PoisonError::into_inner));
         entries.extend(self.refusals.due(now));

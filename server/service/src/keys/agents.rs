@@ -1,4 +1,4 @@
-//! Use cases of agents: long-running clients that tell of themselves when they start, and poll.
+//! Use cases of agents: long-running clients that register when they start, and poll for runs.
 
 use std::sync::Arc;
 
@@ -15,25 +15,25 @@ use crate::{
     storage::{self, agents::NewAgent, audit::Entry},
 };
 
-/// How many agents a list shows at most.
+/// The most agents that a list returns.
 pub const MOST_LISTED: u32 = 100;
-/// How many agents of one key are kept: those heard of last.
+/// How many agents of one key are kept: those seen last.
 const MOST_OF_A_KEY: u32 = 1_000;
-/// How long an agent that isn't heard of is kept.
+/// How long an agent is kept after it was last seen.
 pub(crate) const KEPT_FOR: TimeDelta = TimeDelta::days(90);
 
-/// What an agent tells of itself.
+/// The registration of an agent.
 #[derive(Clone, Debug)]
 pub struct RegisterAgent {
-    /// What kind it is: see [`domain::Name`].
+    /// The kind of agent, a [`domain::Name`].
     pub kind: String,
-    /// What it calls itself; `agent`, when `None` or empty.
+    /// The agent's name; `agent` if `None` or empty.
     pub name: Option<String>,
-    /// The labels of the runs that it takes: see [`Label`].
+    /// The labels of the runs that it accepts, see [`Label`].
     pub labels: Vec<String>,
-    /// The tenant that it means; its key's, when `None`.
+    /// The tenant to register in; `None` means the key's tenant.
     pub tenant_id: Option<TenantId>,
-    /// The client's version, cut to 50 characters.
+    /// The client's version, truncated to 50 characters.
     pub version: Option<String>,
 }
 
@@ -44,12 +44,12 @@ pub struct Agents<'a> {
 }
 
 impl Agents<'_> {
-    /// Records that an agent started with the actor's key. One that starts again as it was, at the same address, is the
-    /// same agent.
+    /// Records that an agent started with the actor's key. An agent that starts again with the same kind, name and
+    /// labels, at the same address, is the same agent.
     ///
     /// # Errors
     /// `BAD_USER_INPUT` with the fields `type`, `name`, `labels`; `UNAUTHENTICATED` for another tenant than the key's,
-    /// as the clients expect it; `FORBIDDEN` without a key.
+    /// as the clients expect; `FORBIDDEN` without a key.
     pub async fn register(&self, actor: &Actor, input: &RegisterAgent) -> Result<AgentId> {
         let permit = authorize_write(actor, Operation::RegisterAgent, Self::own(actor, input.tenant_id)?)?;
         let agent = self.check(actor, input)?;
@@ -64,7 +64,8 @@ impl Agents<'_> {
         Ok(id)
     }
 
-    /// An agent asks for runs. There are none: Latchkey schedules nothing. That it asked was recorded with its key.
+    /// Answers an agent that polls for runs. There are none: Latchkey schedules nothing. The poll was recorded with the
+    /// key.
     ///
     /// # Errors
     /// As [`Agents::register`].
@@ -72,10 +73,10 @@ impl Agents<'_> {
         Ok(authorize(actor, Operation::PollQueue, Self::own(actor, tenant_id)?).map(drop)?)
     }
 
-    /// Agents, the last heard of first; at most [`MOST_LISTED`].
+    /// Lists agents, last seen first; at most [`MOST_LISTED`].
     ///
     /// # Errors
-    /// `FORBIDDEN` for others' without the right, `NOT_FOUND` for a key that isn't there.
+    /// `FORBIDDEN` for agents of others without the right; `NOT_FOUND` for a key that doesn't exist.
     pub async fn list(&self, actor: &Actor, scope: AgentScope) -> Result<Vec<Agent>> {
         let target = match scope {
             AgentScope::Tenant => Target::Tenant(actor.tenant_id()),
@@ -85,7 +86,7 @@ impl Agents<'_> {
                 Target::Owner(key.tenant_id, key.owner)
             }
         };
-        // A person's own key may be in another of their tenants than the one that they stand in.
+        // A user's own key may be in another of their tenants than the selected one.
         let actor = match target {
             Target::Owner(tenant, owner) if Some(owner) == actor.owner() => {
                 self.context.in_tenant(actor, tenant).await?
@@ -99,7 +100,7 @@ impl Agents<'_> {
         Ok(agents)
     }
 
-    /// All agents that an actor may see: the tenant's, or those of its own keys.
+    /// Returns the scope of all agents that an actor may see: the tenant's, or those of its own keys.
     pub fn widest_scope(&self, actor: &Actor) -> AgentScope {
         let all = authorize(actor, Operation::ListAgents, Target::Tenant(actor.tenant_id()));
         match actor.owner() {
@@ -108,7 +109,7 @@ impl Agents<'_> {
         }
     }
 
-    /// The actor itself, in the tenant that it means.
+    /// Returns the actor as a target. `tenant_id`: the tenant that the agent expects.
     fn own(actor: &Actor, tenant_id: Option<TenantId>) -> Result<Target> {
         if tenant_id.is_some_and(|id| id != actor.tenant_id()) {
             return Err(ApiError::unauthenticated().into());
@@ -135,7 +136,7 @@ impl Agents<'_> {
         let mut identity = Sha256::new();
         let parts = [kind.as_str(), name.as_str(), address.as_deref().unwrap_or_default()];
         for part in parts.into_iter().chain(labels.iter().map(Label::as_str)) {
-            // No part holds a control character, so this one parts them.
+            // No part contains a control character, so a NUL separates them.
             identity.update(part);
             identity.update([0]);
         }

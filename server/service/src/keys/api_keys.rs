@@ -31,24 +31,24 @@ use crate::{
     },
 };
 
-/// How many keys `auth_api_key` shows at most.
+/// The most keys that [`ApiKeys::visible`] and [`ApiKeys::created_by`] return.
 const VISIBLE_LIMIT: u32 = 1_000;
 
-/// How many keys of a kind [`KeyAlerts`] names; one more tells that there are others.
+/// How many keys of each kind [`KeyAlerts`] is meant to show. It contains one more if there are others.
 pub const MOST_ALERTS: u32 = 5;
-/// In how many tenants one statement looks for them: `SQLite` joins at most 500 SELECTs.
+/// How many tenants one statement searches for alerts: `SQLite` combines at most 500 SELECTs.
 const SCOPES_AT_ONCE: usize = 100;
-/// How long the use of a rolled-out key is spoken of.
+/// How long a refused request with a rotated key causes an alert.
 const TRIED_LATELY: TimeDelta = TimeDelta::days(7);
-/// How many clients the usage of a key shows at most.
+/// The most clients that the usage of a key returns.
 const MOST_CLIENTS: u32 = 100;
 
-/// What an owner or an administrator should see to.
+/// Keys that need attention from their owner or an administrator.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyAlerts {
-    /// Good keys that end within [`EXPIRING_SOON`] and that nothing living replaces, the first to end first.
+    /// Valid keys that expire within [`EXPIRING_SOON`] and have no unrevoked replacement, soonest first.
     pub expiring: Vec<ApiKey>,
-    /// Keys that were rolled out and were tried all the same in the last week, the last tried first.
+    /// Rotated keys that were still tried in the past 7 days, last tried first.
     pub tried: Vec<ApiKey>,
 }
 
@@ -59,10 +59,10 @@ pub struct ApiKeys<'a> {
 }
 
 impl ApiKeys<'_> {
-    /// One page of an owner's keys. A person at a browser sees their own keys of all their tenants.
+    /// Returns one page of an owner's keys. In a browser session, a user sees their own keys in all their tenants.
     ///
     /// # Errors
-    /// `FORBIDDEN` for someone else's, without the right; `BAD_USER_INPUT` for a foreign cursor.
+    /// `FORBIDDEN` for another owner's keys without the right; `BAD_USER_INPUT` for a cursor of another kind of list.
     pub async fn list(&self, actor: &Actor, owner: Owner, query: &KeyQuery) -> Result<Page<ApiKey>> {
         let permit =
             self.context.permit(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), owner)).await?;
@@ -76,8 +76,8 @@ impl ApiKeys<'_> {
         Ok(page)
     }
 
-    /// The good keys that the actor may know of: its own in the tenant and, for an Administrator, those of all
-    /// service accounts; the newest first, at most 1,000.
+    /// Returns the valid keys that the actor may see: its own in the tenant and, for an administrator, those of all
+    /// service accounts. Newest first, at most 1,000.
     ///
     /// # Errors
     /// When the database fails.
@@ -94,8 +94,9 @@ impl ApiKeys<'_> {
         Ok(keys)
     }
 
-    /// What the actor should see to among its own keys, a person's in all their tenants, and for an Administrator among those
-    /// of the tenant: at most [`MOST_ALERTS`] of each kind, and one more when there are more.
+    /// Returns the keys that need attention: the actor's own (in a browser session, in all the user's tenants) and, for
+    /// an administrator, the tenant's expiring keys and its service accounts' rotated keys. At most [`MOST_ALERTS`] of
+    /// each kind, and one more if there are others.
     ///
     /// # Errors
     /// When the database fails.
@@ -131,10 +132,10 @@ impl ApiKeys<'_> {
         Ok(KeyAlerts { expiring, tried })
     }
 
-    /// One key.
+    /// Returns one key.
     ///
     /// # Errors
-    /// `NOT_FOUND` outside the tenant, `FORBIDDEN` inside it without the right.
+    /// `NOT_FOUND` for a key in another tenant; `FORBIDDEN` without the right.
     pub async fn get(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
         let (_, permit) = self.permit(actor, Operation::GetApiKey, id).await?;
         let mut key = storage::keys::find(self.context.db(), &permit, id).await?.ok_or_else(ApiError::not_found)?;
@@ -142,7 +143,7 @@ impl ApiKeys<'_> {
         Ok(key)
     }
 
-    /// What was done to a key, and with it, the newest first: for all who may see the key.
+    /// Returns what was done to a key, and with it, newest first. Available to everyone who may see the key.
     ///
     /// # Errors
     /// As [`ApiKeys::get`].
@@ -152,7 +153,7 @@ impl ApiKeys<'_> {
         storage::audit::list(self.context.db(), key.tenant_id, &query).await
     }
 
-    /// Whether the actor may make keys of its own where it stands.
+    /// Checks that the actor may create keys for itself in its tenant.
     ///
     /// # Errors
     /// `FORBIDDEN`.
@@ -161,11 +162,12 @@ impl ApiKeys<'_> {
         self.context.permit_write(actor, Operation::CreateApiKey, own).await.map(drop)
     }
 
-    /// Makes a key. The answer holds its token; nothing ever will again.
+    /// Creates a key. Only this response contains its token.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` with the fields `name`, `expires_at`, `tenant_id`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`; `NOT_FOUND` for an owner
-    /// that isn't in the tenant; `CONFLICT` when the same form made its key more than a minute ago.
+    /// `BAD_USER_INPUT` with the fields `name`, `expires_at`, `tenant_id`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`;
+    /// `NOT_FOUND` for an owner that isn't in the tenant; `CONFLICT` if the same form created its key more than a
+    /// minute ago, or that key was already used.
     pub async fn create(&self, actor: &Actor, input: &CreateKey) -> Result<IssuedKey> {
         let actor = self.context.in_tenant(actor, input.tenant_id.unwrap_or_else(|| actor.tenant_id())).await?;
         let owner = input.owner.map_or_else(|| actor.require_owner(), Ok)?;
@@ -180,10 +182,10 @@ impl ApiKeys<'_> {
         Ok(IssuedKey { key: record, token })
     }
 
-    /// Who used a key, from where and how often, as far as it is kept.
+    /// Returns who used a key, from where and how often, as far back as usage is kept.
     ///
     /// # Errors
-    /// `NOT_FOUND` outside the tenant, `FORBIDDEN` inside it without the right.
+    /// `NOT_FOUND` for a key in another tenant; `FORBIDDEN` without the right.
     pub async fn usage(&self, actor: &Actor, id: KeyId) -> Result<Usage> {
         let (_, permit) = self.permit(actor, Operation::GetApiKeyUsage, id).await?;
         self.usage.flush_before_read(self.context).await;
@@ -194,7 +196,7 @@ impl ApiKeys<'_> {
         })
     }
 
-    /// What stopping a key would cut off now.
+    /// Returns the usage of a key in the past 24 hours, which stopping it would interrupt.
     ///
     /// # Errors
     /// As [`ApiKeys::usage`].
@@ -203,10 +205,10 @@ impl ApiKeys<'_> {
         self.recent_of(&permit, Of::Key(id)).await
     }
 
-    /// What stopping all of an owner's keys in the tenant would cut off now.
+    /// Like [`ApiKeys::recent`], for all keys of an owner in the tenant.
     ///
     /// # Errors
-    /// `FORBIDDEN` for someone else's, without the right.
+    /// `FORBIDDEN` for another owner's keys without the right.
     pub async fn recent_of_owner(&self, actor: &Actor, owner: Owner) -> Result<Recent> {
         let target = Target::Owner(actor.tenant_id(), owner);
         let permit = self.context.permit(actor, Operation::GetApiKeyUsage, target).await?;
@@ -218,7 +220,7 @@ impl ApiKeys<'_> {
         storage::usage::recent(self.context.db(), permit, of, self.context.now() - TimeDelta::days(1)).await
     }
 
-    /// The keys that were made with a key, as far as the actor may see them, the newest first; at most 1,000.
+    /// Returns the keys that were created with a key and that the actor may see, newest first; at most 1,000.
     ///
     /// # Errors
     /// As [`ApiKeys::get`].
@@ -230,7 +232,7 @@ impl ApiKeys<'_> {
         Ok(keys)
     }
 
-    /// The living keys that [`ApiKeys::revoke_with`] would revoke along with a key.
+    /// Returns the keys that [`ApiKeys::revoke_with`] would also revoke: those that are neither revoked nor expired.
     ///
     /// # Errors
     /// As [`ApiKeys::get`].
@@ -243,16 +245,16 @@ impl ApiKeys<'_> {
         Ok(keys)
     }
 
-    /// Ends a key for good; it is refused from the next request on.
+    /// Revokes a key permanently. It is refused from the next request.
     ///
     /// # Errors
-    /// `CONFLICT` when it was revoked already, `NOT_FOUND`, `FORBIDDEN`.
+    /// `CONFLICT` if it is already revoked; `NOT_FOUND`, `FORBIDDEN`.
     pub async fn revoke(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
         self.revoke_with(actor, id, false).await
     }
 
-    /// The same, and with it, if `and_created`, every key that was made with it, by those keys, and so on: those that the
-    /// actor may revoke.
+    /// Revokes a key and, if `and_created`, all keys that were created with it, with those keys, and so on, as far as
+    /// the actor may revoke them.
     ///
     /// # Errors
     /// As [`ApiKeys::revoke`].
@@ -271,16 +273,16 @@ impl ApiKeys<'_> {
             let entry_of =
                 |key: &ApiKey| Entry::by(&actor, Operation::RevokeApiKey, now, ("api_key", key.id.0, key.name.as_str()));
             let mut entries = vec![entry_of(&key)];
-            // Read behind the revocation: what it was making meanwhile is there, and it makes no more.
+            // Read after the revocation: a key that it was just creating is included, and it can't create more.
             let offspring = if and_created {
                 storage::keys::list_living_offspring_in(tx, &permit, id, now).await?
             } else {
                 Vec::new()
             };
             for (permit, made) in &revocable(&actor, offspring).collect::<Vec<_>>() {
-                let reason = "the key that made it was revoked";
+                let reason = "the key that created it was revoked";
                 if storage::keys::revoke(tx, permit, made.id, now, actor.name(), reason).await? {
-                    entries.push(entry_of(made).with(format!("along with {}, which had made it", key.hint)));
+                    entries.push(entry_of(made).with(format!("along with {}, which created it", key.hint)));
                 }
             }
             for entry in &entries {
@@ -291,7 +293,7 @@ impl ApiKeys<'_> {
         Ok(self.completed(key).await)
     }
 
-    /// Calls a key by another name.
+    /// Renames a key.
     ///
     /// # Errors
     /// A field error at `name`; `CONFLICT` for a revoked key; `NOT_FOUND`, `FORBIDDEN`.
@@ -300,18 +302,19 @@ impl ApiKeys<'_> {
         self.change(actor, id, Change::Rename(name)).await
     }
 
-    /// Stops a key for now; it is refused from the next request on.
+    /// Suspends a key. It is refused from the next request until it is resumed.
     ///
     /// # Errors
-    /// `CONFLICT` when it is suspended or over already; `NOT_FOUND`, `FORBIDDEN`.
+    /// `CONFLICT` if it is already suspended, revoked or expired; `NOT_FOUND`, `FORBIDDEN`.
     pub async fn suspend(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
         self.change(actor, id, Change::Suspend).await
     }
 
-    /// Lets a suspended key work again. What an administrator has suspended only an administrator resumes.
+    /// Resumes a suspended key. Only an administrator can resume a key that was suspended by an administrator.
     ///
     /// # Errors
-    /// `CONFLICT` when it isn't suspended, is over, or was suspended by an administrator; `NOT_FOUND`, `FORBIDDEN`.
+    /// `CONFLICT` if it isn't suspended, is revoked or expired, or was suspended by an administrator; `NOT_FOUND`,
+    /// `FORBIDDEN`.
     pub async fn resume(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
         self.change(actor, id, Change::Resume).await
     }
@@ -326,15 +329,14 @@ impl ApiKeys<'_> {
         }
         let subject = ("api_key", id.0, before.name.as_str());
         let entry = Entry::by(&actor, change.operation(), now, subject);
-        let entry = if let Change::Rename(name) = &change { entry.with(format!("now {name}")) } else { entry };
+        let entry = if let Change::Rename(name) = &change { entry.with(format!("renamed to {name}")) } else { entry };
         storage::audit::insert(&mut tx, &entry).await?;
         let key = storage::keys::find_in(&mut tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
         tx.commit().await?;
         Ok(self.completed(key).await)
     }
 
-    /// Adds to keys that were read what doesn't stand in their rows: usage that isn't written yet, and which policies they
-    /// are against.
+    /// Adds what isn't in the rows of the keys: usage that isn't written yet, and the key policies that they violate.
     pub(crate) async fn complete(&self, keys: &mut [ApiKey]) -> Result<()> {
         self.usage.overlay(keys.iter_mut());
         let now = self.context.now();
@@ -352,33 +354,35 @@ impl ApiKeys<'_> {
             let against = of_tenant.iter().filter(|policy| policy.is_against(key));
             let against = against.map(|policy| Against { kind: policy.kind, effective_from: policy.effective_from });
             key.against = against.collect();
-            // Of one that holds and will be changed, the one that holds is said.
+            // For a policy that is in effect and will change, only the current one is reported.
             key.against.dedup_by_key(|against| against.kind);
         }
         Ok(())
     }
 
-    /// The same with one that was just changed: the change is done, whatever becomes of this.
+    /// Like [`ApiKeys::complete`], for a key that was just changed. A failure is only logged: the change is already
+    /// done.
     pub(crate) async fn completed(&self, mut key: ApiKey) -> ApiKey {
         if let Err(error) = self.complete(std::slice::from_mut(&mut key)).await {
-            tracing::warn!(%error, "a changed key's policies could not be read");
+            tracing::warn!(%error, "the key policies of a changed key could not be read");
         }
         key
     }
 
-    /// Whether to offer an actor to do something with a key: a question for menus, never a right.
+    /// Whether menus should offer an actor an operation on a key. Only for display: grants nothing.
     pub fn may(actor: &Actor, operation: Operation, key: &ApiKey) -> bool {
         is_offered(actor, operation, key)
     }
 
-    /// The permit to read about a key: in the actor's tenant or, for a person's own key, in the key's.
+    /// Authorizes reading a key, in the actor's tenant or, for a user's own key, in the key's. Returns the actor in
+    /// that tenant, and the permit.
     async fn permit(&self, actor: &Actor, operation: Operation, id: KeyId) -> Result<(Actor, ReadPermit)> {
         let (actor, target) = self.place(actor, id).await?;
         let permit = self.context.audit().permit_about(&actor, operation, target, ("api_key", id.0)).await?;
         Ok((actor, permit))
     }
 
-    /// The permit to change a key: as [`ApiKeys::permit`].
+    /// Like [`ApiKeys::permit`], for changing a key.
     pub(crate) async fn permit_write(
         &self,
         actor: &Actor,
@@ -390,7 +394,7 @@ impl ApiKeys<'_> {
         Ok((actor, permit))
     }
 
-    /// Whose key it is, and the actor where that is to be judged.
+    /// Returns the owner of a key as a target, and the actor in the tenant where authorization is decided.
     async fn place(&self, actor: &Actor, id: KeyId) -> Result<(Actor, Target)> {
         let place = storage::keys::find_place(self.context.db(), id).await?;
         let (tenant, owner) = place.ok_or_else(ApiError::not_found)?;
@@ -411,16 +415,16 @@ impl ApiKeys<'_> {
     }
 }
 
-/// The refusal of an act that a key's row didn't allow.
+/// Returns the error for an act that the key's state didn't allow.
 pub(crate) fn refusal(act: KeyAct, key: &ApiKey, now: DateTime<Utc>) -> ApiError {
     match act.fits(key, now) {
         Err(unfit) => unfit.into(),
-        // Another change came first.
+        // A concurrent change came first.
         Ok(()) => ApiError::new(ErrorCode::Conflict, "This key was changed in the meantime. Try again."),
     }
 }
 
-/// Of keys, those that the actor may revoke, with the permit for each.
+/// Returns those keys that the actor may revoke, each with a permit.
 fn revocable(actor: &Actor, offspring: Vec<ApiKey>) -> impl Iterator<Item = (WritePermit, ApiKey)> {
     offspring.into_iter().filter_map(move |key| {
         let may = authorize_write(actor, Operation::RevokeApiKey, Target::Owner(key.tenant_id, key.owner));
@@ -428,7 +432,7 @@ fn revocable(actor: &Actor, offspring: Vec<ApiKey>) -> impl Iterator<Item = (Wri
     })
 }
 
-/// A change of a key that can be taken back.
+/// A reversible change to a key.
 enum Change {
     Rename(Name),
     Suspend,
@@ -444,7 +448,7 @@ impl Change {
         }
     }
 
-    /// False when the key's state doesn't let it.
+    /// Returns false if the key's state doesn't allow the change.
     async fn make(
         &self,
         tx: &mut Tx,
@@ -477,7 +481,7 @@ impl Change {
     }
 }
 
-/// The detail of an audit entry about what revoked an owner's keys.
+/// Returns the detail of an audit entry for an act that revoked an owner's keys.
 pub(crate) fn keys_revoked(count: u64) -> String {
     format!("{count} key{} revoked", if count == 1 { "" } else { "s" })
 }

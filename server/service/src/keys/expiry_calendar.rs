@@ -1,4 +1,4 @@
-//! The calendar feed: the ends of a person's keys, for the calendar that they look at anyway.
+//! The calendar feed: when a user's keys expire, for their calendar app.
 
 use chrono::{DateTime, Utc};
 use domain::{ApiError, ApiKey, ErrorCode, KeyId, Operation, Secret};
@@ -6,15 +6,16 @@ use domain::{ApiError, ApiKey, ErrorCode, KeyId, Operation, Secret};
 use super::verification;
 use crate::{access::Actor, context::Context, digest::sha256, error::Result, random, storage};
 
-/// How many ends a feed holds.
+/// The most keys in a feed.
 const MOST: u32 = 500;
 
 /// A calendar feed, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CalendarFeed {
-    /// Since when its link works.
+    /// When its link was created.
     pub created_at: DateTime<Utc>,
-    /// The key that made it, and with which it ends, with that key's name; none for one made in the dashboard.
+    /// The id and the name of the key that created the feed, which only works while the key does; `None` for a feed
+    /// created in the dashboard.
     pub key: Option<(KeyId, String)>,
 }
 
@@ -24,7 +25,8 @@ pub struct Calendar<'a> {
 }
 
 impl Calendar<'_> {
-    /// The feeds that the actor may end: a person's own first, then those of their keys; a key's own alone.
+    /// Lists the feeds that the actor may revoke: in a session, the user's own first, then those of their keys; with a
+    /// key, only that key's own.
     ///
     /// # Errors
     /// `FORBIDDEN` for a service account.
@@ -39,8 +41,9 @@ impl Calendar<'_> {
         Ok(feeds.filter(|feed| actor.is_session() || is_its(feed)).collect())
     }
 
-    /// Draws the secret of the feed's link, this once; an earlier link stops working. A session's feed tells of all the
-    /// person's tenants; a key's of its own tenant, for as long as the key is good: it reaches no further than the key.
+    /// Creates a feed. Only this response contains the secret of its link; the previous link stops working. A feed
+    /// created in a session covers all the user's tenants. A feed created with a key covers the key's tenant, for as
+    /// long as the key is valid: it never reveals more than the key.
     ///
     /// # Errors
     /// `CONFIRMATION_REQUIRED` for a session; `FORBIDDEN` for a service account.
@@ -56,25 +59,27 @@ impl Calendar<'_> {
         Ok(secret)
     }
 
-    /// Ends the feed: its link works no more. A session ends the person's own and those of all their keys, a key its own.
+    /// Revokes the link of a feed. In a session, revokes the user's own feed and those of all their keys; with a key,
+    /// only that key's own.
     ///
     /// # Errors
-    /// `CONFLICT` when there is none; `FORBIDDEN` for a service account.
+    /// `CONFLICT` if there is none; `FORBIDDEN` for a service account.
     pub async fn revoke(&self, actor: &Actor) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::RevokeCalendarFeed).await?;
         let key = actor.key_id();
         let mut tx = self.context.db().begin().await?;
         if !storage::reminders::delete_feeds(&mut tx, user, key).await? {
-            return Err(ApiError::new(ErrorCode::Conflict, "There is no calendar feed.").into());
+            return Err(ApiError::new(ErrorCode::Conflict, "The expiry calendar is already turned off.").into());
         }
         storage::audit::insert(&mut tx, &entry).await?;
         tx.commit().await
     }
 
-    /// What a feed holds: the keys of its owner that will end, by the rights that they have now. For who holds the link.
+    /// Returns the keys in a feed: those that will expire and that its user may currently see. For anyone with the
+    /// link.
     ///
     /// # Errors
-    /// `NOT_FOUND` for a wrong or revoked link, and for that of a key that isn't good now.
+    /// `NOT_FOUND` for an invalid or revoked link, and for the link of a key that isn't currently valid.
     pub async fn read(&self, secret: &str) -> Result<Vec<ApiKey>> {
         let digest = sha256(secret.as_bytes());
         let (db, now) = (self.context.db(), self.context.now());

@@ -1,26 +1,27 @@
-//! No surprise expiry: mails before a key ends, 30, 14, 7 and 1 days ahead, each once.
+//! Expiry mails: sent 30, 14, 7 and 1 days before a key expires, each once.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiKey, Email, Owner, time::utc_text};
 
 use crate::{context::Context, error::Result, mail::Mail, storage};
 
-/// How many days ahead, the shortest first.
+/// How many days before a key's expiry a mail is sent, shortest first.
 const DAYS: [i64; 4] = [1, 7, 14, 30];
-/// How many keys are read at once.
+/// How many keys one query reads.
 const MOST: u32 = 100;
 
-/// Sends what is due. A key that was made within the days isn't spoken of: who made it knows.
+/// Sends due mails. Sends none about a key that was created fewer than those days before its expiry: its creator knows.
 pub(crate) async fn send_due(context: &Context) -> Result<()> {
     if !context.mail().is_on() {
         return Ok(());
     }
     let now = context.now();
     for (place, days) in DAYS.into_iter().enumerate() {
-        // A key that ends tomorrow gets the mail of tomorrow alone, also when the others couldn't be sent in time.
+        // A key that expires within a day only gets the mail for that, even if the earlier ones couldn't be sent in
+        // time.
         let from = now + place.checked_sub(1).map_or(TimeDelta::zero(), |before| TimeDelta::days(DAYS[before]));
         let mut from = (from, domain::KeyId(uuid::Uuid::max()));
-        // Past those that no server takes, so that they keep nobody else's waiting.
+        // Moves on past mails that no server accepts, so that they don't block the others.
         loop {
             let due = storage::reminders::list_due(context.db(), from, now + TimeDelta::days(days), days, MOST).await?;
             for key in &due {
@@ -35,7 +36,7 @@ pub(crate) async fn send_due(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Claims the mail, sends it, and gives the claim back when no server took it: then a later round tries again.
+/// Claims a mail and sends it. Gives the claim back if no server accepted the mail, so that a later round tries again.
 async fn remind(context: &Context, key: &ApiKey, days: i64, now: DateTime<Utc>) -> Result<()> {
     if !storage::reminders::claim(context.db(), key.id, days, now).await? {
         return Ok(());
@@ -50,7 +51,7 @@ async fn remind(context: &Context, key: &ApiKey, days: i64, now: DateTime<Utc>) 
     for person in &people {
         match send(context.mail(), key, person, now).await {
             Ok(()) => is_sent = true,
-            Err(error) => tracing::warn!(error, api_key.id = %key.id, "a reminder could not be sent"),
+            Err(error) => tracing::warn!(error, api_key.id = %key.id, "an expiry mail could not be sent"),
         }
     }
     if is_sent { Ok(()) } else { storage::reminders::give_back(context.db(), key.id, days).await }
@@ -59,21 +60,24 @@ async fn remind(context: &Context, key: &ApiKey, days: i64, now: DateTime<Utc>) 
 async fn send(mail: &Mail, key: &ApiKey, to: &Email, now: DateTime<Utc>) -> std::result::Result<(), String> {
     let Some(at) = key.expires_at else { return Ok(()) };
     let when = domain::time::relative_text(at, now);
-    let (whose, path) = match key.owner {
-        Owner::User(_) => ("your API key".to_owned(), format!("/user/api-keys/{}", key.id)),
-        Owner::ServiceAccount(id) => {
-            let whose = format!("the API key of the service account {}", key.owner_name);
-            (whose, format!("/team/service-accounts/{id}/keys/{}", key.id))
+    let date = utc_text(at);
+    let (tenant, owner) = (&key.tenant_name, &key.owner_name);
+    let first_sentence = match key.owner {
+        Owner::User(_) => format!("Your API key in {tenant} expires {when}, on {date}."),
+        Owner::ServiceAccount(_) => {
+            format!("An API key of the service account {owner} in {tenant} expires {when}, on {date}.")
         }
+    };
+    let path = match key.owner {
+        Owner::User(_) => format!("/user/api-keys/{}", key.id),
+        Owner::ServiceAccount(id) => format!("/team/service-accounts/{id}/keys/{}", key.id),
     };
     let subject = format!("API key {} expires {when}", key.name);
     let text = format!(
-        "In {}, {whose}\n\n    {} ({}…)\n\nexpires {when}, on {}. From then on it is refused.\n\nTo go on without a break, roll it: \
-         while both tokens work, put the new one where the old one is used.\n\n{}\n",
-        key.tenant_name,
+        "{first_sentence}\n\n    {} ({}…)\n\nIt stops working then. Rotate it now; both keys work during the grace \
+         period.\n\n{}\n",
         key.name,
         key.hint,
-        utc_text(at),
         mail.link(&path),
     );
     mail.send(to, &subject, text).await

@@ -1,4 +1,4 @@
-//! Use cases of the inventory: every key of a tenant in one list, and what can be done with many at once.
+//! Use cases of the inventory: all keys of a tenant in one list, and bulk actions.
 
 use std::sync::Arc;
 
@@ -21,10 +21,10 @@ use crate::{
     },
 };
 
-/// How many keys one request may act on.
+/// The most keys that one request may act on.
 pub const MOST_AT_ONCE: usize = 200;
 
-/// What is done with many keys.
+/// A bulk action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BulkAct {
     Suspend,
@@ -39,7 +39,7 @@ impl BulkAct {
         }
     }
 
-    /// What is done with each, in the audit log.
+    /// The operation on each key, which is authorized and appears in the audit log.
     fn each(self) -> Operation {
         match self {
             Self::Suspend => Operation::SuspendApiKey,
@@ -57,7 +57,7 @@ impl BulkAct {
     ) -> Result<bool> {
         match self {
             Self::Suspend => storage::keys::suspend(tx, permit, key, now, (actor.name(), actor.id())).await,
-            Self::Revoke => storage::keys::revoke(tx, permit, key, now, actor.name(), "with other keys").await,
+            Self::Revoke => storage::keys::revoke(tx, permit, key, now, actor.name(), "bulk action").await,
         }
     }
 }
@@ -69,16 +69,16 @@ pub struct Inventory<'a> {
 }
 
 impl Inventory<'_> {
-    /// One page of the tenant's keys.
+    /// Returns one page of the tenant's keys.
     ///
     /// # Errors
-    /// `FORBIDDEN` for anyone but an Administrator; `BAD_USER_INPUT` for a foreign cursor.
+    /// `FORBIDDEN` for anyone but an administrator; `BAD_USER_INPUT` for a cursor of another kind of list.
     pub async fn list(&self, actor: &Actor, query: &KeyQuery, inventory: InventoryQuery) -> Result<Page<ApiKey>> {
         let permit = self.context.permit(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).await?;
         let query = &KeyQuery { search: input::search(&query.search), ..query.clone() };
         let mut policies =
             storage::key_policies::list(self.context.db(), permit.tenant_id(), self.context.now()).await?;
-        // What isn't used is a filter of its own, and no matter of how a key was made.
+        // Unused keys have a filter of their own. This one is about how keys were created.
         policies.retain(|policy| policy.kind != PolicyKind::SuspendUnused);
         let scope = Scope::Tenant(permit.tenant_id());
         let asked = Asked { scope, query, inventory, policies: &policies, now: self.context.now() };
@@ -87,7 +87,7 @@ impl Inventory<'_> {
         Ok(page)
     }
 
-    /// The named keys, for a preview of what will be done with them. Those of other tenants are left out.
+    /// Returns the given keys, to preview a bulk action. Leaves out keys of other tenants.
     ///
     /// # Errors
     /// A field error at `key_ids` for too many; `FORBIDDEN`.
@@ -99,7 +99,7 @@ impl Inventory<'_> {
         Ok(found)
     }
 
-    /// Suspends several keys in one transaction: all or none. Those that are inactive already are left as they are.
+    /// Suspends several keys in one transaction. Keys that are already inactive don't change.
     ///
     /// # Errors
     /// A field error at `key_ids` for too many; `FORBIDDEN`.
@@ -107,7 +107,7 @@ impl Inventory<'_> {
         self.act(actor, BulkAct::Suspend, keys).await
     }
 
-    /// Revokes several keys in one transaction: all or none. Those that are revoked already are left as they are.
+    /// Revokes several keys in one transaction. Keys that are already revoked don't change.
     ///
     /// # Errors
     /// As [`Inventory::suspend`].
@@ -125,7 +125,7 @@ impl Inventory<'_> {
             for (permit, key) in &keys {
                 if act.make(tx, actor, permit, key.id, now).await? {
                     let subject = ("api_key", key.id.0, key.name.as_str());
-                    entries.push(Entry::by(actor, act.each(), now, subject).with("in the inventory"));
+                    entries.push(Entry::by(actor, act.each(), now, subject).with("bulk action"));
                 }
             }
             for entry in &entries {
@@ -141,8 +141,8 @@ impl Inventory<'_> {
         ApiKeys { context: self.context, usage: self.usage }
     }
 
-    /// The keys of the permit's tenant with the permit for each, in the order of their ids, as every transaction takes them.
-    /// `authorize`: asks for the permit.
+    /// Returns those keys that are in the permit's tenant, each with its own permit, in the order of their ids, which
+    /// is the lock order of every transaction. `authorize`: returns the permit for a target.
     async fn find<P>(
         &self,
         permit: &ReadPermit,
@@ -150,7 +150,7 @@ impl Inventory<'_> {
         authorize: impl Fn(Target) -> std::result::Result<P, ApiError>,
     ) -> Result<Vec<(P, ApiKey)>> {
         if keys.len() > MOST_AT_ONCE {
-            return Err(ApiError::field("key_ids", "Choose at most 200 keys at once.").into());
+            return Err(ApiError::field("key_ids", "Select at most 200 keys.").into());
         }
         if keys.is_empty() {
             return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! A key is made: drawn, and written under its owner's row.
+//! Creating a key: generating its token, and inserting it while its owner's row is locked.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
@@ -14,16 +14,17 @@ use crate::{
     storage::{self, Tx, audit::Entry, keys::NewKey},
 };
 
-/// How long a repeated form (a double click, a lost answer) may still be answered with the key that it made.
+/// How long a form that is submitted again (a double click, a lost response) still gets the key that it created.
 const REPEAT_WITHIN: TimeDelta = TimeDelta::seconds(60);
-/// A checked [`domain::api_key::input::CreateKey`].
+
+/// A validated [`domain::api_key::input::CreateKey`].
 pub(crate) struct Checked {
     pub(crate) name: Name,
     pub(crate) expires_at: Option<Expiry>,
     pub(crate) idempotency_key: Option<Uuid>,
 }
 
-/// A key about to be, and its token.
+/// Returns a key to insert, and its token.
 pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateTime<Utc>) -> Result<(NewKey, Secret)> {
     let token = token::draw(kind);
     let digest =
@@ -47,8 +48,8 @@ pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateT
     Ok((key, token))
 }
 
-/// Inserts, or answers a repeated form: the row that it made gets the new token, so that one form makes one key and
-/// the token in the answer that somebody reads is the one that works.
+/// Inserts a key, or answers a form that is submitted again: the key that it created gets the new token, so that a form
+/// creates only one key, and the token in the response that the user sees is the one that works.
 pub(crate) async fn insert(
     tx: &mut Tx,
     usage: &UsageBuffer,
@@ -63,13 +64,13 @@ pub(crate) async fn insert(
     Ok(made)
 }
 
-/// The audit entry of a key that was made.
+/// Returns the audit entry for a created key.
 pub(crate) fn entry_of(actor: &Actor, key: &NewKey) -> Entry {
     let subject = ("api_key", key.id.0, key.name.as_str());
     Entry::by(actor, Operation::CreateApiKey, key.created_at, subject).with(format!("hint {}", key.hint))
 }
 
-/// The same as [`insert`] without the audit entry, for who makes the key along with something else.
+/// Like [`insert`], but without the audit entry, for callers that create the key together with something else.
 pub(crate) async fn insert_or_repeat(
     tx: &mut Tx,
     usage: &UsageBuffer,
@@ -89,7 +90,7 @@ pub(crate) async fn insert_or_repeat(
     if let Some(earlier) = repeated {
         return answer_again(tx, usage, permit, &earlier, key).await;
     }
-    // Read in the transaction: a policy that was set before the key is made holds for it.
+    // Read in the transaction: a policy that was set before the key is created applies to it.
     let policies = storage::key_policies::list_in(tx, permit.tenant_id(), key.created_at).await?;
     let owner = permit.owner().map_or(OwnerKind::User, Owner::kind);
     let proposed = Proposed { owner, expires_at: key.expires_at, by_key: key.created_by_key.is_some() };
@@ -110,14 +111,14 @@ async fn answer_again(
         return Ok(storage::keys::find_in(tx, permit, earlier.id).await?.ok_or_else(ApiError::not_found)?);
     }
     let message = format!(
-        "This form has made the key \"{}\" already. Its token was shown then; to make another, open the form anew.",
+        "This form already created the key “{}”, and its token was shown then. To create another key, start again.",
         earlier.name
     );
     Err(ApiError::new(ErrorCode::Conflict, message).into())
 }
 
-/// Locks the owner's row: the owner's end and this key can't pass each other, nor can a lower role of one that makes the key
-/// for itself.
+/// Locks the owner's row, so that the key can't be created while the owner is being removed, or while the role of an
+/// owner that creates a key for itself is being lowered.
 async fn lock_owner(tx: &mut Tx, permit: &WritePermit, key: &NewKey) -> Result<()> {
     let role = match permit.owner() {
         Some(Owner::User(id)) => storage::tenants::lock_membership(tx, permit.tenant_id(), id).await?,
@@ -126,10 +127,10 @@ async fn lock_owner(tx: &mut Tx, permit: &WritePermit, key: &NewKey) -> Result<(
                 return Err(ApiError::not_found().into());
             }
             if key.created_by_id != Some(id.0) {
-                // An administrator's hand: the account's own role isn't asked.
+                // An administrator creates the key, so the account's own role doesn't matter.
                 return Ok(());
             }
-            // NOTE: counts the account's keys too, because what locks the row doesn't give its role.
+            // NOTE: also counts the account's keys, because the statement that locks the row doesn't return its role.
             storage::service_accounts::find_in(tx, permit, id, key.created_at).await?.map(|account| account.role)
         }
         None => None,

@@ -1,4 +1,4 @@
-//! Use cases of a tenant's policies on keys.
+//! Use cases of a tenant's key policies.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,23 +20,23 @@ use crate::{
     storage::{self, audit::Entry, db::retry, key_policies::Unused},
 };
 
-/// How many keys a preview names.
+/// The most keys that a preview lists.
 const MOST_NAMED: u32 = 50;
-/// Where a preview's count stops.
+/// The number of keys at which a preview stops counting.
 const MOST_COUNTED: u32 = 10_000;
 /// How many unused keys are suspended in one transaction.
 const AT_ONCE: u32 = 200;
-/// How long others come first between two of them.
+/// The pause between two such transactions, which lets other transactions proceed.
 const BREATH: Duration = Duration::from_millis(200);
 
-/// Use cases of a tenant's policies.
+/// Use cases of a tenant's key policies.
 pub struct KeyPolicies<'a> {
     pub(crate) context: &'a Context,
     pub(crate) usage: &'a Arc<UsageBuffer>,
 }
 
 impl KeyPolicies<'_> {
-    /// Those that are on. All members may know what holds for them.
+    /// Lists the key policies that are in effect or will be. Every member may view them.
     ///
     /// # Errors
     /// When the database fails.
@@ -45,7 +45,7 @@ impl KeyPolicies<'_> {
         storage::key_policies::list(self.context.db(), permit.tenant_id(), self.context.now()).await
     }
 
-    /// Whether the actor may set policies.
+    /// Checks that the actor may set key policies.
     ///
     /// # Errors
     /// `FORBIDDEN`.
@@ -53,7 +53,8 @@ impl KeyPolicies<'_> {
         self.context.permit(actor, Operation::PreviewPolicy, Target::Tenant(actor.tenant_id())).await.map(drop)
     }
 
-    /// Which living keys a policy would touch: mark as against it or, for unused ones, suspend when it begins to hold.
+    /// Returns the existing keys that a key policy would affect: keys that would be flagged or, for the policy about
+    /// unused keys, suspended once it takes effect.
     ///
     /// # Errors
     /// Field errors at `policy`, `days`, `from`; `FORBIDDEN`.
@@ -67,7 +68,7 @@ impl KeyPolicies<'_> {
         Ok(PolicyPreview { policy, keys, count })
     }
 
-    /// Turns a policy on, or sets it anew; where it is to hold from later on, the one that holds goes on until then.
+    /// Turns a key policy on or changes it. If it takes effect later, the current one stays in effect until then.
     ///
     /// # Errors
     /// As [`KeyPolicies::preview`].
@@ -77,7 +78,7 @@ impl KeyPolicies<'_> {
         let policy = self.check(actor, input)?;
         let subject = ("tenant", actor.tenant_id().0, policy.kind.label());
         let days = policy.days.map(|days| format!("{days} days, ")).unwrap_or_default();
-        let detail = format!("{days}from {} on", domain::time::utc_text(policy.effective_from));
+        let detail = format!("{days}effective from {}", domain::time::utc_text(policy.effective_from));
         let entry = Entry::by(actor, Operation::SetPolicy, self.context.now(), subject).with(detail);
         let mut tx = self.context.db().begin().await?;
         storage::tenants::lock_tenant(&mut tx, permit.tenant_id()).await?;
@@ -87,10 +88,10 @@ impl KeyPolicies<'_> {
         Ok(policy)
     }
 
-    /// Turns a policy off.
+    /// Turns a key policy off.
     ///
     /// # Errors
-    /// A field error at `policy`; `CONFLICT` when it was off; `FORBIDDEN`.
+    /// A field error at `policy`; `CONFLICT` if it is already off; `FORBIDDEN`.
     pub async fn clear(&self, actor: &Actor, policy: &str) -> Result<()> {
         let permit =
             self.context.permit_write(actor, Operation::ClearPolicy, Target::Tenant(actor.tenant_id())).await?;
@@ -100,7 +101,7 @@ impl KeyPolicies<'_> {
         let mut tx = self.context.db().begin().await?;
         storage::tenants::lock_tenant(&mut tx, permit.tenant_id()).await?;
         if !storage::key_policies::clear(&mut tx, &permit, kind).await? {
-            return Err(ApiError::new(ErrorCode::Conflict, "This policy is off.").into());
+            return Err(ApiError::new(ErrorCode::Conflict, "This policy is already turned off.").into());
         }
         storage::audit::insert(&mut tx, &entry).await?;
         tx.commit().await
@@ -126,7 +127,7 @@ fn kind_of(word: &str) -> Result<PolicyKind> {
         .ok_or_else(|| ApiError::field("policy", format!("Choose one of {}.", words())))?)
 }
 
-/// Suspends all that policies want suspended. Usage that isn't written yet is written first.
+/// Suspends all keys that the key policies of any tenant require to be suspended. Writes pending usage first.
 pub(crate) async fn suspend_unused(context: &Context, usage: &UsageBuffer) -> Result<()> {
     loop {
         let now = context.now();
@@ -139,7 +140,7 @@ pub(crate) async fn suspend_unused(context: &Context, usage: &UsageBuffer) -> Re
         for of_tenant in unused.chunk_by(|one, next| one.tenant_id == next.tenant_id) {
             match suspend(context, of_tenant, now).await {
                 Ok(count) => suspended += count,
-                // The other tenants' come all the same; these, with the next round.
+                // Continues with the other tenants; this one is tried again in the next round.
                 Err(error) => tracing::warn!(%error, "unused keys of a tenant could not be suspended; trying again"),
             }
         }
@@ -150,7 +151,7 @@ pub(crate) async fn suspend_unused(context: &Context, usage: &UsageBuffer) -> Re
     }
 }
 
-/// Suspends keys of one tenant that are still unused, and gives how many those were.
+/// Suspends those keys of one tenant that are still unused, and returns how many.
 async fn suspend(context: &Context, keys: &[Unused], now: DateTime<Utc>) -> Result<usize> {
     retry!(context.db(), tx => {
         if let Some(key) = keys.first() {

@@ -1,4 +1,4 @@
-//! API keys: creating, rotating, verifying and ending them, the tenant's rules for them, and how they are used.
+//! API keys: creation, rotation, verification, revocation, key policies, usage and agents.
 
 pub(crate) mod agents;
 pub(crate) mod api_keys;

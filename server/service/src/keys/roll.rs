@@ -1,4 +1,4 @@
-//! Use cases of rolling a key: a new token for the same thing, with an overlap, without fear.
+//! Use cases of rotating a key: a new key replaces it, and both work during a grace period.
 
 use std::{
     collections::HashSet,
@@ -30,10 +30,10 @@ use crate::{
     },
 };
 
-/// Why a key that was rolled is revoked, in its record.
-const REASON: &str = "rolled";
+/// The revocation reason of a rotated key.
+const REASON: &str = "rotated";
 
-/// Use cases of rolling a key.
+/// Use cases of rotating a key.
 pub struct Rolls<'a> {
     pub(crate) context: &'a Context,
     pub(crate) usage: &'a Arc<UsageBuffer>,
@@ -44,11 +44,12 @@ impl Rolls<'_> {
         ApiKeys { context: self.context, usage: self.usage }
     }
 
-    /// Makes a key of the same name, owner and length of life, which takes the old one's place. The answer holds its token.
+    /// Creates a key that replaces the old one, with the same name, owner and lifetime. Only this response contains its
+    /// token.
     ///
     /// # Errors
-    /// Field errors at `overlap`, `deadline`; `CONFIRMATION_REQUIRED`; `CONFLICT` when the key is over, suspended or rolled already; `NOT_FOUND`,
-    /// `FORBIDDEN`.
+    /// Field errors at `overlap`, `deadline`; `CONFIRMATION_REQUIRED`; `CONFLICT` if the key is revoked, expired,
+    /// suspended or already rotated; `NOT_FOUND`, `FORBIDDEN`.
     pub async fn roll(&self, actor: &Actor, input: &RollKey) -> Result<IssuedKey> {
         let (actor, permit) = self.api_keys().permit_write(actor, Operation::RollApiKey, input.key).await?;
         self.context.require_fresh(&actor)?;
@@ -70,8 +71,8 @@ impl Rolls<'_> {
         Ok(IssuedKey { key: record, token })
     }
 
-    /// When the key that would take another's place now would end; never, when `None`. As long after its making as that one, but
-    /// no longer than the tenant's policies allow.
+    /// Returns when the replacement of a key would expire if the key were rotated now; `None` means never. The
+    /// replacement gets the same lifetime, but no longer than the tenant's key policies allow.
     ///
     /// # Errors
     /// As [`crate::ApiKeys::get`].
@@ -87,19 +88,19 @@ impl Rolls<'_> {
         Ok(length.and_then(|length| Expiry::at(now + length, now).ok()))
     }
 
-    /// Ends the overlap: the old token is refused from the next request on.
+    /// Ends the grace period: the old token is refused from the next request.
     ///
     /// # Errors
-    /// `CONFLICT` when the key isn't in its overlap; `NOT_FOUND`, `FORBIDDEN`.
+    /// `CONFLICT` if the key isn't in its grace period; `NOT_FOUND`, `FORBIDDEN`.
     pub async fn finish(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
         self.change(actor, id, Change::Finish).await
     }
 
-    /// Lets the old token work longer: until `overlap` from now, but no longer than it would have without the roll.
+    /// Extends the grace period to `overlap` from now, but never past the old key's own expiry.
     ///
     /// # Errors
-    /// A field error at `overlap`, also for an end that wouldn't be later; `CONFIRMATION_REQUIRED`; `CONFLICT` when the key
-    /// isn't in its overlap; `NOT_FOUND`, `FORBIDDEN`.
+    /// A field error at `overlap`, also if the grace period wouldn't get longer; `CONFIRMATION_REQUIRED`; `CONFLICT` if
+    /// the key isn't in its grace period; `NOT_FOUND`, `FORBIDDEN`.
     pub async fn extend(&self, actor: &Actor, id: KeyId, overlap: &str) -> Result<ApiKey> {
         let now = self.context.now();
         let parsed = GracePeriod::parse(overlap, None, now);
@@ -109,11 +110,11 @@ impl Rolls<'_> {
         self.change(actor, id, Change::Extend(until)).await
     }
 
-    /// Takes a roll back: the new token is refused from the next request on, the old one is as it was.
+    /// Undoes a rotation: the new token is refused from the next request, and the old key keeps its original expiry.
     ///
     /// # Errors
-    /// `CONFIRMATION_REQUIRED`; `CONFLICT` when the key isn't in its overlap, or the new one was rolled in its turn;
-    /// `NOT_FOUND`, `FORBIDDEN`.
+    /// `CONFIRMATION_REQUIRED`; `CONFLICT` if the key isn't in its grace period, or the new key has itself been
+    /// rotated; `NOT_FOUND`, `FORBIDDEN`.
     pub async fn cancel(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
         self.change(actor, id, Change::Cancel).await
     }
@@ -140,7 +141,7 @@ impl Rolls<'_> {
     }
 }
 
-/// A change of a roll.
+/// A change to a rotation.
 enum Change {
     Finish,
     Extend(DateTime<Utc>),
@@ -178,7 +179,7 @@ impl Change {
             Self::Extend(until) => {
                 if let Some(end) = old.overlap_until(now).filter(|end| end >= until) {
                     let message = format!(
-                        "It works until {} already. Choose a later end, or finish the roll.",
+                        "The old key already works until {}. Choose a longer time, or end the old key now.",
                         domain::time::utc_text(end)
                     );
                     return Err(ApiError::field("overlap", message).into());
@@ -187,7 +188,7 @@ impl Change {
                 let after = storage::keys::find_in(tx, permit, old.id).await?;
                 if extended && after.is_some_and(|after| after.expires_at == old.expires_at) {
                     let message =
-                        "It ends then by itself: the old token never works longer than it would have without the roll.";
+                        "The old key expires then anyway. A grace period never extends past the old key's own expiry.";
                     return Err(ApiError::field("overlap", message).into());
                 }
                 Ok(extended)
@@ -196,7 +197,7 @@ impl Change {
                 check_last(tx, permit, old, now).await?;
                 let taken_back = storage::rolls::take_back(tx, permit, old.id, now).await?;
                 if let (true, Some(new)) = (taken_back, &old.replaced_by) {
-                    storage::keys::revoke(tx, permit, new.id, now, actor.name(), "roll taken back").await?;
+                    storage::keys::revoke(tx, permit, new.id, now, actor.name(), "rotation undone").await?;
                 }
                 Ok(taken_back)
             }
@@ -204,7 +205,7 @@ impl Change {
     }
 }
 
-/// A new key that was rolled in its turn has a successor of its own, which would be left alone with a live token.
+/// Refuses to undo a rotation whose new key has itself been rotated, because the successor's token would keep working.
 async fn check_last(tx: &mut Tx, permit: &WritePermit, old: &ApiKey, now: DateTime<Utc>) -> Result<()> {
     let mut key = match &old.replaced_by {
         Some(new) => storage::keys::find_in(tx, permit, new.id).await?,
@@ -217,11 +218,12 @@ async fn check_last(tx: &mut Tx, permit: &WritePermit, old: &ApiKey, now: DateTi
         if key.as_ref().is_none_or(is_over) {
             continue;
         }
-        let what = if rolls_on { "Take that roll back first" } else { "Revoke that one first" };
-        let message = format!(
-            "The new key was rolled in its turn, and {}… works in its place. {what}, or finish this roll.",
-            next.hint
-        );
+        let hint = &next.hint;
+        let message = if rolls_on {
+            format!("The new key is being replaced by {hint}…. Undo that rotation first, or end the old key now.")
+        } else {
+            format!("The new key was replaced by {hint}…. Revoke that key first, or end the old key now.")
+        };
         return Err(ApiError::new(ErrorCode::Conflict, message).into());
     }
     Ok(())
@@ -240,14 +242,14 @@ async fn roll(
     storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
     let made = issue::insert_or_repeat(tx, usage, permit, &key).await?;
     if made.id != new_id {
-        let other = || ApiError::new(ErrorCode::Conflict, "This form has made another key already. Open it anew.");
+        let other = || ApiError::new(ErrorCode::Conflict, "This form was already used. Start again.");
         return if made.replaces == Some(old_id) { Ok(made) } else { Err(other().into()) };
     }
     let old = storage::keys::find_in(tx, permit, old_id).await?.ok_or_else(ApiError::not_found)?;
     if !old.state(now).is_good() {
         return Err(refusal(KeyAct::Roll, &old, now).into());
     }
-    // With no overlap the old key is marked with an instant just ahead, and revoked at once.
+    // Without a grace period, the old key gets an end that is just ahead, and is revoked immediately.
     let until = overlap.until(now).unwrap_or(now + TimeDelta::seconds(1));
     if !storage::rolls::replace(tx, permit, old_id, new_id, now, until).await? {
         return Err(refusal(KeyAct::Roll, &old, now).into());
@@ -263,11 +265,11 @@ async fn roll(
     Ok(storage::keys::find_in(tx, permit, new_id).await?.ok_or_else(ApiError::not_found)?)
 }
 
-/// How long a request waits for the end of the key that it ends: where somebody else's change has locked the tenant, it is
-/// ended beside the request.
+/// How long a request waits until the old key has been ended. If another transaction has locked the tenant for longer,
+/// the old key is ended in the background.
 const WAIT: Duration = Duration::from_millis(300);
 
-/// The keys that are being ended by the first use of another.
+/// The old keys that are being ended because their replacement was first used.
 #[derive(Debug, Default)]
 pub(crate) struct PredecessorEndings(Mutex<HashSet<KeyId>>);
 
@@ -277,8 +279,8 @@ impl PredecessorEndings {
     }
 }
 
-/// The first use of a key that waited for it ends the one that it replaces. Only the first of many requests does it, and
-/// while it does the others go on.
+/// Ends the old key when its replacement is first used. Only the first of several concurrent requests does it; the
+/// others continue meanwhile.
 pub(crate) async fn end_predecessor(context: &Context, endings: &Arc<PredecessorEndings>, new: &Candidate, old: KeyId) {
     if !endings.lock().insert(old) {
         return;
@@ -288,8 +290,8 @@ pub(crate) async fn end_predecessor(context: &Context, endings: &Arc<Predecessor
     let permit = WritePermit::of_key(new.tenant_id, new.owner, Operation::FinishRoll);
     let task = tokio::spawn(async move {
         if let Err(error) = end(&context, &permit, (old, new_id), name.as_str()).await {
-            // The new key is good all the same; its next use tries again.
-            tracing::warn!(%error, "a rolled key could not be ended");
+            // The new key is valid anyway. Its next use tries again.
+            tracing::warn!(%error, "a rotated key could not be ended");
         }
         endings.lock().remove(&old);
     });
@@ -302,7 +304,7 @@ async fn end(context: &Context, permit: &WritePermit, (old, new): (KeyId, KeyId)
         storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
         let (mut next, mut ended) = (Some(old), Vec::new());
         while let Some(key) = next {
-            // A roll that was taken back meanwhile has given the old key its own life again.
+            // If the rotation was undone meanwhile, the old key stays active.
             let replaced = storage::rolls::lock_replaced(tx, key, new).await?;
             if replaced && storage::keys::revoke(tx, permit, key, now, "Latchkey", REASON).await? {
                 ended.push(key);

@@ -1,4 +1,4 @@
-//! Tokens: how they are drawn, checked without a database, and kept as digests.
+//! Tokens: generation, validation without a database, and digests.
 
 use domain::{OwnerKind, Secret};
 
@@ -14,7 +14,7 @@ const PREFIX_CHARS: usize = 4;
 /// The length of every token, in bytes.
 pub const TOKEN_CHARS: usize = PREFIX_CHARS + BODY_CHARS + CHECK_CHARS;
 
-/// The prefix of a kind of owner's tokens.
+/// Returns the prefix of the tokens of a kind of owner.
 pub fn prefix(kind: OwnerKind) -> &'static str {
     match kind {
         OwnerKind::User => "lku_",
@@ -22,7 +22,7 @@ pub fn prefix(kind: OwnerKind) -> &'static str {
     }
 }
 
-/// Draws a new token (190 bits from the operating system) for a kind of owner.
+/// Generates a token for a kind of owner, with 190 random bits from the operating system.
 pub fn draw(kind: OwnerKind) -> Secret {
     let mut token = String::with_capacity(TOKEN_CHARS);
     token.push_str(prefix(kind));
@@ -32,7 +32,7 @@ pub fn draw(kind: OwnerKind) -> Secret {
     Secret::new(token)
 }
 
-/// The digest of a well-formed token; `None` for any text that no `draw` ever made, found without a database.
+/// Returns the digest of a well-formed token, and `None` for any text that [`draw`] can't return. Needs no database.
 pub fn digest_of(token: &str) -> Option<TokenDigest> {
     let bytes = token.as_bytes();
     let known_prefix = bytes.starts_with(b"lku_") || bytes.starts_with(b"lks_");
@@ -44,7 +44,7 @@ pub fn digest_of(token: &str) -> Option<TokenDigest> {
     (clean && checksum(text) == check).then(|| sha256(bytes))
 }
 
-/// Prefix and the first four characters of the body: enough to recognise, too little to guess.
+/// Returns the prefix and the first four characters of the body: enough to recognise a token, too little to guess it.
 pub fn hint_of(token: &Secret) -> String {
     token.expose().chars().take(PREFIX_CHARS + 4).collect()
 }

@@ -1,4 +1,4 @@
-//! Usage of keys: recorded in memory by the request, written in batches beside it, and once more when the service closes.
+//! Usage of keys: recorded in memory by the request, written in batches in the background, and when the service closes.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -25,24 +25,24 @@ use crate::{
     },
 };
 
-/// How long a reader of usage waits for what isn't written yet.
+/// How long a reader of usage waits for pending usage to be written.
 const WRITE_WITHIN: Duration = Duration::from_secs(1);
-/// How many clients and how many agents of one key a batch holds: both are what a request says of itself, and made-up ones
-/// shall fill neither the memory nor the tables.
+/// How many clients and how many agents of one key a batch contains. Requests claim both themselves, and invented ones
+/// must not fill the memory or the tables.
 const MOST_PENDING: usize = 100;
 
-/// What is not in the database yet.
+/// Usage that is not in the database yet.
 #[derive(Debug, Default)]
 pub(crate) struct UsageBuffer {
-    /// What came since the last batch.
+    /// Usage recorded since the last batch.
     fresh: Mutex<Batch>,
-    /// The batch that was written last: who read a row just before sees its usage here.
+    /// The batch that was written last, for a reader that read a row just before.
     written: Mutex<Batch>,
     /// The batch that is being written.
     writing: Mutex<Batch>,
-    /// Only one writes at a time.
+    /// Held while writing, so that only one batch is written at a time.
     writer: tokio::sync::Mutex<()>,
-    /// Texts that are no token at all: many, where somebody guesses.
+    /// How many malformed tokens were refused. There are many if somebody guesses.
     malformed: AtomicI64,
 }
 
@@ -56,7 +56,7 @@ struct Batch {
 struct KeyUsage {
     last_used: Option<LastUse>,
     last_refused: Option<LastUse>,
-    /// Uses and refusals of each hour.
+    /// Uses and refusals by hour, see [`hour_of`].
     hours: HashMap<i64, (i64, i64)>,
     clients: HashMap<ClientName, ClientUsage>,
     agents: HashMap<AgentId, DateTime<Utc>>,
@@ -64,7 +64,7 @@ struct KeyUsage {
 
 type ClientName = (Option<String>, Option<String>, Option<AgentId>);
 
-/// What became of a token.
+/// The result of verifying a key's token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Accepted,
@@ -76,7 +76,7 @@ impl Batch {
         self.keys.is_empty() && self.unknown == 0
     }
 
-    /// Takes up what a batch that couldn't be written held; it is older than what is here.
+    /// Merges a batch that couldn't be written, which is older than this one.
     fn take_back(&mut self, older: Self) {
         for (key, usage) in older.keys {
             self.keys.entry(key).or_default().take_back(usage);
@@ -142,7 +142,7 @@ impl KeyUsage {
     }
 }
 
-/// Whether a batch has room for one more, or holds it already.
+/// Whether a batch has room for `name`, or already contains it.
 fn has_room<N: Eq + Hash, V>(pending: &HashMap<N, V>, name: &N) -> bool {
     pending.len() < MOST_PENDING || pending.contains_key(name)
 }
@@ -161,28 +161,28 @@ fn new_client(at: DateTime<Utc>, client: &Client) -> ClientUsage {
 }
 
 impl UsageBuffer {
-    /// Records what became of a key's token. Never waits for anything but the map.
+    /// Records the result of verifying a key's token. Waits for nothing but the lock of the batch.
     pub(crate) fn record(&self, key: KeyId, verdict: Verdict, at: DateTime<Utc>, client: &Client) {
         lock(&self.fresh).keys.entry(key).or_default().record(verdict, at, client);
     }
 
-    /// Counts a well-formed token that was never drawn.
+    /// Counts a well-formed token that was never issued.
     pub(crate) fn record_unknown(&self) {
         lock(&self.fresh).unknown += 1;
     }
 
-    /// Counts a text that is no token.
+    /// Counts a malformed token.
     pub(crate) fn record_malformed(&self) {
         self.malformed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether the key was used and that is not written yet.
+    /// Whether the key was used, and that use is not written yet.
     pub(crate) fn is_pending(&self, key: KeyId) -> bool {
         let [_written, unwritten @ ..] = self.batches();
         unwritten.iter().any(|batch| batch.keys.get(&key).is_some_and(|usage| usage.last_used.is_some()))
     }
 
-    /// Shows usage that is not written yet, or was not when the keys were read.
+    /// Adds usage to keys that is not written yet, or was not when the keys were read.
     pub(crate) fn overlay<'k>(&self, keys: impl IntoIterator<Item = &'k mut ApiKey>) {
         let batches = self.batches();
         for key in keys {
@@ -193,7 +193,7 @@ impl UsageBuffer {
         }
     }
 
-    /// Shows polls that are not written yet.
+    /// Adds polls to agents that are not written yet, or were not when the agents were read.
     pub(crate) fn overlay_agents(&self, agents: &mut [Agent]) {
         let batches = self.batches();
         for agent in agents {
@@ -204,8 +204,8 @@ impl UsageBuffer {
         }
     }
 
-    /// Writes what is there, in one transaction. What can't be written is tried again with the next batch. `now`: the hour
-    /// in which tokens without a key are counted.
+    /// Writes the recorded usage in one transaction. If that fails, it is tried again with the next batch. `now`: the
+    /// time in whose hour tokens without a key are counted.
     pub(crate) async fn flush(&self, db: &Db, now: DateTime<Utc>) -> Result<()> {
         let _writer = self.writer.lock().await;
         *lock(&self.written) = Batch::default();
@@ -218,7 +218,7 @@ impl UsageBuffer {
         if batch.is_empty() && malformed == 0 {
             return Ok(());
         }
-        // To its end: whoever goes away meanwhile takes no usage along.
+        // Runs to completion, so that a caller that goes away loses no usage.
         let (db, hour) = (db.clone(), hour_of(now));
         let written = to_completion(async move { retry!(db, tx => write(tx, &batch, malformed, hour).await) });
         let written = written.await;
@@ -233,8 +233,9 @@ impl UsageBuffer {
         written
     }
 
-    /// Writes what is there before usage is read; waits for at most [`WRITE_WITHIN`]. Where somebody else's change takes longer
-    /// it is written after that, and what is shown is older, as the usage seen by another server is.
+    /// Writes the recorded usage before usage is read. Waits for at most [`WRITE_WITHIN`]: if another transaction takes
+    /// longer, the usage is written later and the reader sees an older state, as it does for usage recorded by other
+    /// servers.
     pub(crate) async fn flush_before_read(self: &Arc<Self>, context: &Context) {
         let (usage, context) = (Arc::clone(self), context.clone());
         let task = tokio::spawn(async move {
@@ -245,7 +246,7 @@ impl UsageBuffer {
         tokio::time::timeout(WRITE_WITHIN, task).await.ok();
     }
 
-    /// What was written last and what isn't written yet, the older first. The order of the locks is the same everywhere.
+    /// Locks the batch that was written last and the pending ones, oldest first. The lock order is the same everywhere.
     fn batches(&self) -> [MutexGuard<'_, Batch>; 3] {
         [lock(&self.written), lock(&self.writing), lock(&self.fresh)]
     }
@@ -259,7 +260,7 @@ fn show_later(shown: &mut Option<LastUse>, recorded: Option<&LastUse>) {
     }
 }
 
-/// The keys come in their order, so that two servers that write at once wait for each other and never in a circle.
+/// Writes keys in the order of their ids, so that servers that write at the same time don't deadlock.
 async fn write(tx: &mut Tx, batch: &Batch, malformed: i64, hour: i64) -> Result<()> {
     storage::usage::yield_to_others(tx).await?;
     for (key, usage) in &batch.keys {

@@ -1,4 +1,4 @@
-//! Is this key good, for what, until when: one core behind every adapter.
+//! Verification: whether a key is valid, what it may do, and until when. Shared by all adapters.
 
 use std::{
     collections::HashMap,
@@ -23,29 +23,29 @@ use crate::{
     },
 };
 
-/// A good key: what its bearer may be told to be.
+/// A valid key, with what its bearer may know about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedKey {
-    /// The key.
+    /// The key's id.
     pub key_id: KeyId,
-    /// Its name.
+    /// The key's name.
     pub name: Name,
-    /// Whose it is.
+    /// The key's owner.
     pub owner: Owner,
     /// The owner's name.
     pub owner_name: String,
-    /// Where it works.
+    /// The key's tenant.
     pub tenant_id: TenantId,
-    /// That tenant's short name.
+    /// The tenant's slug.
     pub tenant_slug: Slug,
-    /// What it may do there now.
+    /// The owner's current role in the tenant.
     pub role: Role,
-    /// When it ends; never, when `None`.
+    /// When the key expires; `None` means never.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
 impl Candidate {
-    /// The bearer, while the key is good. It is refused at the expiry instant, not after it.
+    /// Returns the bearer if the key is valid at `now`. At the instant of its expiry, it no longer is.
     fn bearer_at(&self, now: DateTime<Utc>) -> Option<&Bearer> {
         let is_over = self.is_revoked || self.is_marked_expired || self.expires_at.is_some_and(|at| now >= at);
         self.bearer.as_ref().filter(|_| !is_over && !self.is_suspended)
@@ -55,18 +55,18 @@ impl Candidate {
 /// How many refused tokens are remembered.
 const MOST_REFUSALS: usize = 10_000;
 
-/// Tokens that will never be good: unknown ones (a token is drawn, not chosen, so nobody will get one that was asked
-/// for before) and revoked ones. Cut-off clients ask again and again, some 40 times a second; remembered, that costs no
-/// database read. An owner's end revokes the keys, so nothing here ever has to be forgotten.
+/// Tokens that will never be valid: unknown ones (tokens are random, so one that was tried before won't be issued
+/// later) and revoked ones. Clients whose key was revoked retry about 40 times a second; remembering the token saves a
+/// database read each time. Removing an owner revokes its keys, so an entry never becomes wrong.
 #[derive(Debug, Default)]
 pub(crate) struct RefusedTokens(Mutex<HashMap<TokenDigest, Refused>>);
 
-/// What is known of a token that will never be good.
+/// Why a token will never be valid.
 #[derive(Clone, Copy, Debug)]
 enum Refused {
-    /// Nobody ever drew it.
+    /// It was never issued.
     Unknown,
-    /// It was this key's.
+    /// It belongs to this key, which is revoked.
     Key(KeyId),
 }
 
@@ -75,7 +75,7 @@ impl RefusedTokens {
         self.lock().get(digest).copied()
     }
 
-    /// Remembers one; all the others are forgotten when there are too many, which costs them one read each.
+    /// Remembers a token. If there are too many, forgets all others, which costs each of them one database read.
     fn keep(&self, digest: TokenDigest, refused_as: Refused) {
         let mut refused = self.lock();
         if refused.len() >= MOST_REFUSALS {
@@ -89,7 +89,7 @@ impl RefusedTokens {
     }
 }
 
-/// Verifies.
+/// Verifies tokens.
 pub struct Verification<'a> {
     pub(crate) context: &'a Context,
     pub(crate) usage: &'a Arc<UsageBuffer>,
@@ -98,11 +98,11 @@ pub struct Verification<'a> {
 }
 
 impl Verification<'_> {
-    /// The key behind a token, when it is good now; `None` for whatever reason it isn't. Records the usage, off the
-    /// request's path. A text with a wrong form or checksum costs no database read.
+    /// Returns the key of a token if it is valid now, and `None` if it isn't, whatever the reason. Records the usage,
+    /// to be written in the background. A token with a wrong format or checksum costs no database read.
     ///
     /// # Errors
-    /// Only when the database can't answer: then nobody is let in.
+    /// Only when the database fails. No token is accepted then.
     pub async fn verify(&self, token: &str, client: &Client) -> Result<Option<VerifiedKey>> {
         let Some(digest) = token::digest_of(token) else {
             self.usage.record_malformed();
@@ -150,10 +150,10 @@ impl Verification<'_> {
     }
 }
 
-/// The tenant of a key that is good now, by the digest of its token. This is no use of it.
+/// Returns the tenant of a key that is valid now, by the digest of its token. Doesn't record usage.
 ///
 /// # Errors
-/// When the database can't answer.
+/// When the database fails.
 pub(crate) async fn tenant_of_good(context: &Context, digest: &TokenDigest) -> Result<Option<TenantId>> {
     let candidate = storage::keys::find_by_digest(context.db(), digest).await?;
     Ok(candidate.filter(|key| key.bearer_at(context.now()).is_some()).map(|key| key.tenant_id))

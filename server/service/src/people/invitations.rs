@@ -1,4 +1,4 @@
-//! Use cases of invitations: a person becomes a member by a link that works once.
+//! Use cases of invitations: a user joins a tenant through a link that works once.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
@@ -21,28 +21,28 @@ use crate::{
     storage::{self, Tx, audit::Entry, invitations::NewInvitation, sessions::mark_of},
 };
 
-/// How long a link works.
+/// How long an invitation's link works.
 pub const OPEN_FOR: TimeDelta = TimeDelta::hours(72);
 
-/// An invitation with its link's secret, this once.
+/// A new invitation with the secret of its link, which is only available now.
 #[derive(Clone, Debug)]
 pub struct IssuedInvitation {
     /// The invitation.
     pub invitation: Invitation,
     /// The last part of the link's path.
     pub secret: Secret,
-    /// Whether the link is on its way by e-mail too.
+    /// Whether the link is also being sent by email.
     pub is_mailed: bool,
 }
 
-/// What somebody types who isn't signed in: a name for a new account, a code for one that is there.
+/// The input of someone who accepts an invitation without being signed in, with a new or an existing account.
 #[derive(Clone, Debug)]
 pub struct AcceptSignedOut<'a> {
-    /// The name of a new person.
+    /// The name of a new account; ignored for an existing one.
     pub name: &'a str,
-    /// A new password, or the account's.
+    /// The password of the existing account, or a new one.
     pub password: Secret,
-    /// Of the account's second factor, if it has one.
+    /// The two-factor code, if the existing account has two-factor authentication.
     pub code: &'a str,
 }
 
@@ -54,7 +54,8 @@ pub struct Invitations<'a> {
 }
 
 impl Invitations<'_> {
-    /// Invites an address. An earlier invitation of the same address is closed. Where mail is configured, the link is sent.
+    /// Invites an email address. Cancels an earlier invitation for the same address. Sends the link if mail is
+    /// configured.
     ///
     /// # Errors
     /// Field errors at `email`, `role`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`.
@@ -64,7 +65,7 @@ impl Invitations<'_> {
         self.context.require_fresh(actor)?;
         let email = Email::parse(email).map_err(|error| ApiError::field("email", error.to_string()))?;
         if storage::tenants::has_member(self.context.db(), &permit, &email).await? {
-            return Err(ApiError::field("email", "This person is a member of the tenant already.").into());
+            return Err(ApiError::field("email", "This person is already a member of this tenant.").into());
         }
         let tenant = storage::tenants::find(self.context.db(), &permit).await?.ok_or_else(ApiError::not_found)?;
         let (secret, now) = (random::draw_link_secret(), self.context.now());
@@ -100,7 +101,7 @@ impl Invitations<'_> {
         Ok(IssuedInvitation { invitation, secret, is_mailed })
     }
 
-    /// The tenant's open invitations, the newest first.
+    /// Lists the tenant's open invitations, newest first.
     ///
     /// # Errors
     /// `FORBIDDEN`.
@@ -115,10 +116,10 @@ impl Invitations<'_> {
         Ok(open.into_iter().map(seen).collect())
     }
 
-    /// Closes an invitation: its link works no more.
+    /// Cancels an invitation. Its link stops working.
     ///
     /// # Errors
-    /// `NOT_FOUND` when it is over, or another tenant's; `FORBIDDEN`.
+    /// `NOT_FOUND` if it isn't open, or belongs to another tenant; `FORBIDDEN`.
     pub async fn cancel(&self, actor: &Actor, id: InvitationId) -> Result<()> {
         let permit =
             self.context.permit_write(actor, Operation::CancelInvitation, Target::Tenant(actor.tenant_id())).await?;
@@ -135,10 +136,10 @@ impl Invitations<'_> {
         tx.commit().await
     }
 
-    /// The open invitation behind a link, and whether its address has an account already. For who holds the link.
+    /// Returns the open invitation of a link, and whether its address already has an account. For anyone with the link.
     ///
     /// # Errors
-    /// `NOT_FOUND` for a wrong, used, cancelled or old link, and while who sent it isn't an administrator.
+    /// `NOT_FOUND` for an invalid, used, cancelled or expired link, and while the inviter isn't an administrator.
     pub async fn find(&self, secret: &str) -> Result<(Invitation, bool)> {
         let digest = sha256(secret.as_bytes());
         let invitation = storage::invitations::find_by_digest(self.context.db(), &digest, self.context.now()).await?;
@@ -149,11 +150,11 @@ impl Invitations<'_> {
         Ok((invitation, has_account))
     }
 
-    /// A person who is known already, by a session or a key, becomes a member.
+    /// Accepts an invitation as the actor, with a session or a key.
     ///
     /// # Errors
-    /// `NOT_FOUND` for a link that doesn't work any more; `FORBIDDEN` for a service account, and for another person than
-    /// the one that was invited; a field error at `email` for one who is a member already.
+    /// `NOT_FOUND` for a link that no longer works; `FORBIDDEN` for a service account, and for a user with another
+    /// address than the invited one; a field error at `email` for a user who is already a member.
     pub async fn accept(&self, actor: &Actor, secret: &str) -> Result<TenantId> {
         self.context.permit_write(actor, Operation::AcceptInvitation, Target::Tenant(actor.tenant_id())).await?;
         let (invitation, _) = self.find(secret).await?;
@@ -172,7 +173,8 @@ impl Invitations<'_> {
         Ok(tenant)
     }
 
-    /// Somebody who isn't signed in becomes a member: with the account that they can't sign in to before, or with a new one.
+    /// Accepts an invitation without a session: with an existing account that has no tenant and so can't sign in, or
+    /// with a new account.
     ///
     /// # Errors
     /// As [`Invitations::accept_by_password`], [`Invitations::accept_as_new`].
@@ -198,10 +200,10 @@ impl Invitations<'_> {
         Sessions { context: self.context, hasher: self.hasher, throttle: self.throttle }
     }
 
-    /// A person who has no account yet makes one, and becomes a member.
+    /// Accepts an invitation with a new account.
     ///
     /// # Errors
-    /// `NOT_FOUND` for a link that doesn't work any more; `CONFLICT` for an address that has an account; field errors at
+    /// `NOT_FOUND` for a link that no longer works; `CONFLICT` for an address that has an account; field errors at
     /// `name`, `password`.
     pub(crate) async fn accept_as_new(
         &self,
@@ -212,7 +214,7 @@ impl Invitations<'_> {
     ) -> Result<SignedIn> {
         let (invitation, has_account) = self.find(secret).await?;
         if has_account {
-            let message = "This address has an account. Sign in, and open the link again.";
+            let message = "This address already has an account. Sign in, then open the link again.";
             return Err(ApiError::new(ErrorCode::Conflict, message).into());
         }
         let mut wrong = input::Fields::default();
@@ -233,8 +235,8 @@ impl Invitations<'_> {
         Ok(done)
     }
 
-    /// Whether somebody has an account at the invited address and belongs to no tenant any more, so that they can't sign in
-    /// before they have joined.
+    /// Returns whether the invited address has an account that isn't a member of any tenant, and so can't sign in
+    /// before it has joined one.
     ///
     /// # Errors
     /// When the database fails.
@@ -245,10 +247,11 @@ impl Invitations<'_> {
         Ok(storage::users::list_membership_roles(self.context.db(), found.user.id).await?.is_empty())
     }
 
-    /// Such a person becomes a member: by their password and, if they have one, a code of their second factor.
+    /// Accepts an invitation with an existing account that has no tenant, by its password and, if it has two-factor
+    /// authentication, a code.
     ///
     /// # Errors
-    /// `NOT_FOUND` for a link that doesn't work any more; field errors at `password`, `code`; `RATE_LIMITED`.
+    /// `NOT_FOUND` for a link that no longer works; field errors at `password`, `code`; `RATE_LIMITED`.
     pub(crate) async fn accept_by_password(
         &self,
         secret: &str,
@@ -260,7 +263,7 @@ impl Invitations<'_> {
         let found = self.sessions().recognise(invitation.email.as_str(), password, client).await;
         let (user, mark) = found.map_err(|error| match error {
             Error::Api(refusal) if refusal.code == ErrorCode::Unauthenticated => {
-                ApiError::field("password", "This isn't your password.").into()
+                ApiError::field("password", "Incorrect password.").into()
             }
             other => other,
         })?;
@@ -277,12 +280,12 @@ impl Invitations<'_> {
     }
 }
 
-const GONE: &str = "This invitation doesn't work any more: it was used or taken back, is older than 72 hours, or who sent it isn't an \
-     administrator any more. Ask for a new one.";
+const GONE: &str = "This invitation is no longer valid. It was used or cancelled, it expired after 72 hours, or the \
+     inviter is no longer an administrator. Ask for a new one.";
 
-/// Only the first of several who have the link joins.
+/// Adds the user to the tenant and closes the invitation, so that a link works only once.
 async fn join(tx: &mut Tx, invitation: &Invitation, user: &User, now: DateTime<Utc>, entry: &Entry) -> Result<()> {
-    // Waits for those who remove or demote whoever invited.
+    // Waits for transactions that remove or demote the inviter.
     storage::tenants::lock_tenant_for_long(tx, invitation.tenant_id).await?;
     let (tenant, id) = (invitation.tenant_id, invitation.id);
     let counts = storage::invitations::find_inviter(tx, tenant, id).await?.is_some_and(inviter_may_still_invite);

@@ -20,17 +20,17 @@ pub struct Members<'a> {
 }
 
 impl Members<'_> {
-    /// One page of the members, by name.
+    /// Returns one page of the members, by name.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` for a foreign cursor.
+    /// `BAD_USER_INPUT` for a cursor of another kind of list.
     pub async fn list(&self, actor: &Actor, query: &MemberQuery) -> Result<Page<Member>> {
         let permit = self.context.permit(actor, Operation::ListMembers, Target::Tenant(actor.tenant_id())).await?;
         let query = MemberQuery { search: input::search(&query.search), ..query.clone() };
         storage::tenants::list_members(self.context.db(), &permit, &query).await
     }
 
-    /// One member, for someone who may change them.
+    /// Returns one member, for an actor who may change their role.
     ///
     /// # Errors
     /// `NOT_FOUND`, `FORBIDDEN`.
@@ -40,7 +40,7 @@ impl Members<'_> {
         Ok(storage::tenants::find_member(self.context.db(), &permit, user).await?.ok_or_else(ApiError::not_found)?)
     }
 
-    /// Those who administer the tenant, by name; at most 100.
+    /// Lists the tenant's administrators by name; at most 100.
     ///
     /// # Errors
     /// When the database fails.
@@ -50,7 +50,7 @@ impl Members<'_> {
         Ok(self.list(actor, &query).await?.items)
     }
 
-    /// Gives a member another role; it holds from their next request on.
+    /// Changes a member's role. It applies from their next request.
     ///
     /// # Errors
     /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
@@ -64,7 +64,7 @@ impl Members<'_> {
         self.context.audit().record_if_refused(changed, actor, Operation::ChangeMemberRole, Owner::User(user)).await
     }
 
-    /// Ends a membership and revokes the member's keys in the tenant.
+    /// Removes a member and revokes their keys in the tenant.
     ///
     /// # Errors
     /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
@@ -84,7 +84,7 @@ fn entry(actor: &Actor, permit: &WritePermit, now: DateTime<Utc>, member: &Membe
     Entry::by(actor, permit.operation(), now, ("user", member.user_id.0, member.name.as_str()))
 }
 
-/// Changes a role and keeps an administrator. `entry` makes the audit entry.
+/// Changes a role, unless that would leave the tenant without administrators. `entry` returns the audit entry.
 pub(crate) async fn change_role(
     tx: &mut Tx,
     permit: &WritePermit,
@@ -103,7 +103,7 @@ pub(crate) async fn change_role(
     Ok(member)
 }
 
-/// Removes a member, revokes their keys here, and keeps an administrator.
+/// Removes a member and revokes their keys in the tenant, unless that would leave it without administrators.
 pub(crate) async fn remove(
     tx: &mut Tx,
     permit: &WritePermit,
@@ -125,8 +125,8 @@ pub(crate) async fn remove(
     Ok(member)
 }
 
-/// `before`: whose role or membership ends. In a tenant without administrators, as only the command line can make one,
-/// others may still go.
+/// Refuses a change that removes the last administrator. `before`: the member before the change. In a tenant without
+/// administrators, which only the command line can create, members can still be changed and removed.
 async fn keep_an_administrator(tx: &mut Tx, permit: &WritePermit, before: &Member) -> Result<()> {
     if before.role < Role::TenantAdmin || storage::tenants::count_administrators(tx, permit).await? > 0 {
         return Ok(());

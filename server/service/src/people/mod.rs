@@ -1,4 +1,4 @@
-//! People: signing in, themselves, and their memberships.
+//! Users: signing in, their own accounts, memberships and invitations.
 
 pub(crate) mod invitations;
 pub(crate) mod members;

@@ -1,4 +1,4 @@
-//! Passwords: argon2id behind a semaphore, and which ones are refused (OWASP ASVS 5.0, V6.2; NIST SP 800-63B §3.1.1.2).
+//! Passwords: argon2id behind a semaphore, and the rules for new ones (OWASP ASVS 5.0, V6.2; NIST SP 800-63B §3.1.1.2).
 
 use argon2::{
     Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version,
@@ -14,28 +14,25 @@ use crate::{
 
 /// The shortest password, in characters.
 pub const MIN_CHARS: usize = 15;
-/// The longest password that is read, in bytes: far beyond the 128 characters that must fit.
+/// The longest accepted password, in bytes. Far more than the 128 characters that must be accepted.
 pub const MAX_BYTES: usize = 1_024;
 /// Memory of one hash in KiB, and its passes (OWASP Password Storage: argon2id, m=19 MiB, t=2, p=1).
 const MEMORY_KIB: u32 = 19 * 1_024;
 const PASSES: u32 = 2;
-/// How many may wait, for each core.
+/// How many passwords per core may wait to be hashed.
 const QUEUE_PER_CORE: usize = 8;
 
-/// Words that make a long password an easy one.
+/// Common passwords of at least [`MIN_CHARS`] characters, one per line.
 const COMMON: &str = include_str!("common_passwords.txt");
 
-/// Checks a new password. `related` are the person's own words: name, address, tenant.
+/// Checks a new password. `related`: texts that it must not consist of, such as the user's name, address and tenant.
 ///
 /// # Errors
 /// A field error at `password`.
 pub fn check_new(password: &Secret, related: &[&str]) -> std::result::Result<(), ApiError> {
     let text = password.expose();
     if text.chars().count() < MIN_CHARS {
-        return Err(ApiError::field(
-            "password",
-            "Use at least 15 characters. Several words in a row are easy to remember.",
-        ));
+        return Err(ApiError::field("password", "Use at least 15 characters. Tip: use several unrelated words."));
     }
     if text.len() > MAX_BYTES {
         return Err(ApiError::field("password", "Use at most 1,024 bytes."));
@@ -51,7 +48,7 @@ pub fn check_new(password: &Secret, related: &[&str]) -> std::result::Result<(),
     Ok(())
 }
 
-/// One short piece over and over, or a run like 123456… .
+/// Whether a text repeats a short piece, or mostly consists of runs like 123456.
 fn is_monotonous(text: &str) -> bool {
     let chars: Vec<char> = text.chars().collect();
     let repeats = (1..=5).any(|period| chars.iter().zip(chars.iter().skip(period)).all(|(a, b)| a == b));
@@ -60,7 +57,7 @@ fn is_monotonous(text: &str) -> bool {
     repeats || even_steps * 10 >= chars.len() * 8
 }
 
-/// Hashes and verifies, a few at a time.
+/// Hashes and verifies passwords, a limited number at a time.
 #[derive(Debug)]
 pub(crate) struct Hasher {
     running: Semaphore,
@@ -69,19 +66,19 @@ pub(crate) struct Hasher {
 }
 
 impl Hasher {
-    /// With one hash at a time for each core.
+    /// Creates a hasher that runs one hash per core at a time.
     pub(crate) fn new() -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let decoy = hash_now(&Secret::new("a password that nobody has"))?;
         Ok(Self { running: Semaphore::new(cores), queue: Semaphore::new(cores * (1 + QUEUE_PER_CORE)), decoy })
     }
 
-    /// Hashes.
+    /// Hashes a password.
     pub(crate) async fn hash(&self, password: Secret) -> Result<String> {
         self.in_queue(move || hash_now(&password)).await
     }
 
-    /// Compares. Without a hash (nobody has that address) it takes the same time and says no.
+    /// Compares a password with a hash. Without a hash (unknown address), takes the same time and returns false.
     pub(crate) async fn verify(&self, password: Secret, hash: Option<String>) -> Result<bool> {
         let there = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.decoy.clone());
@@ -100,7 +97,7 @@ impl Hasher {
         let _running = self.running.acquire().await.map_err(|_| Error::Fault("the hasher is closed".to_owned()))?;
         tokio::task::spawn_blocking(work)
             .await
-            .map_err(|cause| Error::Fault(format!("hashing did not end: {cause}")))?
+            .map_err(|cause| Error::Fault(format!("hashing didn't complete: {cause}")))?
     }
 }
 

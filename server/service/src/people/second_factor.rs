@@ -1,4 +1,4 @@
-//! The second factor: one-time codes from an app (TOTP, RFC 6238), and recovery codes for the day the app is lost.
+//! Two-factor authentication: one-time codes from an app (TOTP, RFC 6238), and recovery codes in case the app is lost.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, ErrorCode, Operation, Secret, UserId};
@@ -14,37 +14,37 @@ use crate::{
     storage::{self, Tx, audit::Entry, second_factors::Stored},
 };
 
-/// How long a begun enrolment may be ended.
+/// How long after its start an enrolment can be completed.
 const ENROL_WITHIN: TimeDelta = TimeDelta::minutes(30);
-/// How many recovery codes there are.
+/// How many recovery codes a user gets.
 const CODES: usize = 10;
 
-/// What an app needs to be enrolled, this once.
+/// What an authenticator app needs to be enrolled.
 #[derive(Clone, Debug)]
 pub struct Enrolment {
-    /// The secret in base32, to be typed.
+    /// The secret in base32, for typing.
     pub secret: Secret,
-    /// The same as a URL (`otpauth://totp/…`), to be shown as a QR code.
+    /// The secret as a URL (`otpauth://totp/…`), for a QR code.
     pub url: Secret,
 }
 
-/// Whether a person has a second factor.
+/// Whether a user has two-factor authentication.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SecondFactorState {
-    /// Since when; none, when there is none.
+    /// When it was turned on; `None` if it is off.
     pub enabled_at: Option<DateTime<Utc>>,
-    /// How many recovery codes are left.
+    /// How many recovery codes are unused.
     pub codes_left: u32,
 }
 
-/// Use cases of a person's second factor. All but [`SecondFactors::state`] are a session's matter.
+/// Use cases of a user's two-factor authentication. All but [`SecondFactors::state`] require a browser session.
 pub struct SecondFactors<'a> {
     pub(crate) context: &'a Context,
     pub(crate) throttle: &'a Throttle,
 }
 
 impl SecondFactors<'_> {
-    /// Whether the person has one. Their keys may ask too.
+    /// Returns whether the user has two-factor authentication. Also available with a key.
     ///
     /// # Errors
     /// `FORBIDDEN` for a service account.
@@ -58,10 +58,11 @@ impl SecondFactors<'_> {
         Ok(SecondFactorState { enabled_at: Some(enabled_at), codes_left })
     }
 
-    /// Draws a new secret for an app. It counts from the first right code on, see [`SecondFactors::enable`].
+    /// Starts an enrolment with a new secret. It takes effect with the first correct code, see
+    /// [`SecondFactors::enable`].
     ///
     /// # Errors
-    /// `CONFLICT` when there is a second factor already; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
+    /// `CONFLICT` if two-factor authentication is already on; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
     pub async fn begin(&self, actor: &Actor) -> Result<Enrolment> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::BeginSecondFactor).await?;
         self.context.require_fresh(actor)?;
@@ -75,7 +76,7 @@ impl SecondFactors<'_> {
         self.enrolment(user, &secret).await
     }
 
-    /// The enrolment that was begun and not ended yet, for the page that asks for the first code.
+    /// Returns the enrolment that was started and not yet completed, for the page that asks for the first code.
     ///
     /// # Errors
     /// `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
@@ -89,7 +90,8 @@ impl SecondFactors<'_> {
         }
     }
 
-    /// Whether an enrolment was begun and not ended yet. It shows no secret, so an old sign-in may ask.
+    /// Returns whether an enrolment was started and not yet completed. Reveals no secret, so it needs no recent
+    /// sign-in.
     ///
     /// # Errors
     /// `FORBIDDEN` for a key.
@@ -97,23 +99,23 @@ impl SecondFactors<'_> {
         Ok(self.begun(actor).await?.is_some())
     }
 
-    /// Ends an enrolment with the app's first code. From now on signing in asks for one. The answer holds the recovery
-    /// codes, this once.
+    /// Completes an enrolment with the app's first code. From then on, signing in requires a code. Only this response
+    /// contains the recovery codes.
     ///
     /// # Errors
-    /// A field error at `code`; `CONFLICT` when nothing was begun, or too long ago; `CONFIRMATION_REQUIRED`; `RATE_LIMITED`;
-    /// `FORBIDDEN` for a key.
+    /// A field error at `code`; `CONFLICT` if no enrolment was started, it has timed out, or it is already completed;
+    /// `CONFIRMATION_REQUIRED`; `RATE_LIMITED`; `FORBIDDEN` for a key.
     pub async fn enable(&self, actor: &Actor, code: &str) -> Result<Vec<Secret>> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::EnableSecondFactor).await?;
         self.context.require_fresh(actor)?;
         let now = self.context.now();
         let stored = storage::second_factors::find(self.context.db(), user).await?;
         if stored.as_ref().is_some_and(|stored| stored.enabled_at.is_some()) {
-            let message = "Your second factor is on already, and its recovery codes were shown then. Make new ones, if you need them.";
+            let message = "Two-factor authentication is already on. Generate new recovery codes if you need them.";
             return Err(ApiError::new(ErrorCode::Conflict, message).into());
         }
         let Some(stored) = stored.filter(|stored| stored.is_pending(now)) else {
-            let message = "Nothing was begun, or too long ago. Begin anew.";
+            let message = "Setup timed out. Start again from your profile.";
             return Err(ApiError::new(ErrorCode::Conflict, message).into());
         };
         let attempt = self.throttle.take(self.context, &[format!("code of {user}")]).await?;
@@ -130,10 +132,10 @@ impl SecondFactors<'_> {
         Ok(codes)
     }
 
-    /// Signing in asks for the password alone again.
+    /// Turns two-factor authentication off. Signing in then only requires the password.
     ///
     /// # Errors
-    /// `CONFLICT` when there is none; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
+    /// `CONFLICT` if it is already off; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
     pub async fn disable(&self, actor: &Actor) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::DisableSecondFactor).await?;
         self.context.require_fresh(actor)?;
@@ -142,10 +144,10 @@ impl SecondFactors<'_> {
         tx.commit().await
     }
 
-    /// New recovery codes; the earlier ones count no more. The answer holds them, this once.
+    /// Generates new recovery codes. The old ones stop working. Only this response contains the new ones.
     ///
     /// # Errors
-    /// `CONFLICT` when there is no second factor; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
+    /// `CONFLICT` if two-factor authentication is off; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
     pub async fn renew_codes(&self, actor: &Actor) -> Result<Vec<Secret>> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::RenewRecoveryCodes).await?;
         self.context.require_fresh(actor)?;
@@ -160,17 +162,17 @@ impl SecondFactors<'_> {
         Ok(codes)
     }
 
-    /// Whether a person has a second factor, so that signing in has to ask for it.
+    /// Whether the user has two-factor authentication, so that signing in requires a code.
     pub(crate) async fn is_enabled(&self, user: UserId) -> Result<bool> {
         let stored = storage::second_factors::find(self.context.db(), user).await?;
         Ok(stored.is_some_and(|stored| stored.enabled_at.is_some()))
     }
 
-    /// Checks a code of the app, or a recovery code. Each counts once, whoever sends it at once. At most ten wrong ones in
-    /// five minutes.
+    /// Checks a code from the app, or a recovery code. Each works once, even in concurrent requests. Allows ten wrong
+    /// codes in five minutes.
     pub(crate) async fn check(&self, user: UserId, code: &str) -> Result<()> {
         if plain(code).is_empty() {
-            return Err(ApiError::field("code", "Enter the code that the app shows, or a recovery code.").into());
+            return Err(ApiError::field("code", "Enter the code from your app, or a recovery code.").into());
         }
         let now = self.context.now();
         let attempt = self.throttle.take(self.context, &[format!("code of {user}")]).await?;
@@ -211,7 +213,7 @@ impl Stored {
     }
 }
 
-/// Ends a second factor; in the operator's hand too.
+/// Turns two-factor authentication off. Also for the operator.
 pub(crate) async fn disable(tx: &mut Tx, user: UserId, entry: &Entry) -> Result<()> {
     if !storage::second_factors::delete(tx, user).await? {
         return Err(not_there().into());
@@ -220,27 +222,27 @@ pub(crate) async fn disable(tx: &mut Tx, user: UserId, entry: &Entry) -> Result<
     storage::audit::insert(tx, entry).await
 }
 
-/// Six digits, SHA-1, 30 seconds, one step of delay: what every app knows.
+/// Six digits, SHA-1, 30 seconds, a tolerance of one step: what every authenticator app supports.
 fn totp_of(secret: &[u8], account: &str) -> Result<Totp> {
-    // The account's part of the URL can't hold a colon.
+    // The account part of the URL can't contain a colon.
     let builder = Builder::new().with_secret(secret.to_vec()).with_account_name(account.replace(':', "_"));
     let built = builder.with_issuer(Some("Latchkey")).build();
     built.map_err(|error| Error::Fault(format!("no TOTP: {error:?}")))
 }
 
-/// The step whose code this is, unless it counted already.
+/// Returns the time step that a code belongs to, unless a code of that step or a later one was already used.
 fn step_of(stored: &Stored, code: &str, now: DateTime<Utc>) -> Result<Option<i64>> {
     let time = u64::try_from(now.timestamp()).unwrap_or(0);
     let step = totp_of(&stored.secret, "")?.check(&plain(code), time);
     Ok(step.and_then(|step| i64::try_from(step).ok()).filter(|step| *step > stored.last_step))
 }
 
-/// A code as it was drawn: people put spaces and hyphens into it.
+/// Normalizes a code, because people type it with spaces and hyphens.
 fn plain(code: &str) -> String {
     code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
 }
 
-/// Fresh recovery codes of 80 bits, and what is kept of them.
+/// Generates recovery codes of 80 bits each. Returns them, and the digests to store.
 fn draw_codes() -> (Vec<Secret>, Vec<[u8; 32]>) {
     let draw = |_| {
         let text = totp_rs::Secret::from(random::draw_bytes()[..10].to_vec()).to_base32();
@@ -252,20 +254,20 @@ fn draw_codes() -> (Vec<Secret>, Vec<[u8; 32]>) {
 }
 
 fn wrong_code() -> ApiError {
-    ApiError::field("code", "This code isn't right, or was used already. Wait for the next one.")
+    ApiError::field("code", "Incorrect or already used code. Wait for the next one.")
 }
 
 fn changed_meanwhile() -> ApiError {
-    let message = "You have a second factor already, or have begun anew in another window. Look again.";
+    let message = "Two-factor authentication was changed in another window. Reload the page.";
     ApiError::new(ErrorCode::Conflict, message)
 }
 
 fn there_already() -> ApiError {
-    ApiError::new(ErrorCode::Conflict, "You have a second factor already. Turn it off first.")
+    ApiError::new(ErrorCode::Conflict, "Two-factor authentication is already on. Turn it off first.")
 }
 
 fn not_there() -> ApiError {
-    ApiError::new(ErrorCode::Conflict, "There is no second factor.")
+    ApiError::new(ErrorCode::Conflict, "Two-factor authentication isn't turned on.")
 }
 
 /// The code that an app shows, for tests that enrol one.

@@ -1,4 +1,4 @@
-//! Signing in, and the rows behind the browser's sessions.
+//! Signing in, and the stored browser sessions.
 
 use domain::{ApiError, Email, ErrorCode, Secret, TenantId, User, UserId, audit::Outcome};
 use uuid::Uuid;
@@ -15,16 +15,16 @@ use crate::{
     },
 };
 
-/// Who has signed in, and where they stand first.
+/// The user who has signed in, and the tenant they start in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedIn {
-    /// The person.
+    /// The user's id.
     pub user_id: UserId,
-    /// Their first tenant.
+    /// The first of their tenants.
     pub tenant_id: TenantId,
-    /// Whether a code of the second factor is still to be given, see [`Sessions::check_code`].
+    /// Whether a two-factor code is still required, see [`Sessions::check_code`].
     pub needs_code: bool,
-    /// The password, see [`StoredSession::begun_by`].
+    /// The mark of the password, see [`StoredSession::begun_by`].
     pub password: PasswordMark,
 }
 
@@ -36,16 +36,17 @@ pub struct Sessions<'a> {
 }
 
 impl Sessions<'_> {
-    /// Checks an address and a password. Unknown addresses take as long and answer alike.
+    /// Checks an email address and a password. An unknown address takes the same time and gets the same answer.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED`, always in the same words; `RATE_LIMITED` after ten failures in five minutes for the account
-    /// or the network address, or when too many are signing in at once.
+    /// `UNAUTHENTICATED`, always with the same message; `FORBIDDEN` for a user without a tenant; `RATE_LIMITED` after
+    /// ten failures in five minutes for the account or the network address, or if too many people are signing in at
+    /// once.
     pub async fn sign_in(&self, email: &str, password: &Secret, client: &Client) -> Result<SignedIn> {
         let (user, mark) = self.recognise(email, password, client).await?;
         let memberships = storage::users::list_membership_roles(self.context.db(), user.id).await?;
         let Some(first) = memberships.first() else {
-            let message = "You belong to no tenant any more. Ask an administrator to invite you.";
+            let message = "You're no longer a member of any tenant. Ask an administrator to invite you.";
             return Err(ApiError::new(ErrorCode::Forbidden, message).into());
         };
         let needs_code = self.second_factors().is_enabled(user.id).await?;
@@ -55,7 +56,7 @@ impl Sessions<'_> {
         Ok(SignedIn { user_id: user.id, tenant_id: first.tenant_id, needs_code, password: mark })
     }
 
-    /// The person behind an address and a password, and that password's mark.
+    /// Returns the user with an email address and a password, and the mark of that password.
     ///
     /// # Errors
     /// As [`Sessions::sign_in`].
@@ -83,8 +84,8 @@ impl Sessions<'_> {
             }
         };
         let (Some(user), true) = (user.clone(), good) else {
-            // The same reads for an address that nobody has, and the entry beside the request: who asks shall not tell by the
-            // time whether there is such a person.
+            // An unknown address causes the same reads, and the entry is written in the background, so that the
+            // response time doesn't reveal whether the user exists.
             let of = user.as_ref().map_or(UserId(Uuid::nil()), |user| user.id);
             let first = self.first_tenant(of).await?;
             if let (Some(user), Some(tenant)) = (user, first) {
@@ -96,7 +97,7 @@ impl Sessions<'_> {
         Ok((user, mark))
     }
 
-    /// The second step of signing in: a code of the app, or a recovery code.
+    /// The second step of signing in: checks a code from the app, or a recovery code.
     ///
     /// # Errors
     /// A field error at `code`; `RATE_LIMITED` after ten wrong ones in five minutes.
@@ -105,7 +106,7 @@ impl Sessions<'_> {
             storage::users::find(self.context.db(), signed_in.user_id).await?.ok_or_else(ApiError::unauthenticated)?;
         let checked = self.second_factors().check(user.id, code).await;
         let outcome = if checked.is_ok() { Outcome::Done } else { Outcome::Refused };
-        // What is refused unseen has its entry already: that of the tenth wrong code.
+        // A rate-limited attempt isn't recorded: the tenth wrong code already was.
         if !checked.as_ref().is_err_and(Error::is_rate_limit) {
             self.record(&user, client, outcome).await?;
         }
@@ -116,7 +117,7 @@ impl Sessions<'_> {
         SecondFactors { context: self.context, throttle: self.throttle }
     }
 
-    /// An entry in the audit log of the person's first tenant: who belongs to none has no log to stand in.
+    /// Writes an entry in the audit log of the user's first tenant. A user without a tenant has no audit log.
     async fn record(&self, user: &User, client: &Client, outcome: Outcome) -> Result<()> {
         let Some(tenant) = self.first_tenant(user.id).await? else { return Ok(()) };
         self.context.audit().record(self.entry(user, tenant, client, outcome)).await
@@ -145,7 +146,7 @@ impl Sessions<'_> {
         }
     }
 
-    /// The row of a session that isn't over. `digest`: SHA-256 of the cookie's secret.
+    /// Returns a session that hasn't expired. `digest`: SHA-256 of the cookie's secret.
     ///
     /// # Errors
     /// When the database fails.
@@ -153,8 +154,8 @@ impl Sessions<'_> {
         storage::sessions::find(self.context.db(), digest, storage::micros(self.context.now())).await
     }
 
-    /// Adds a row, unless the password that it begins by isn't the person's any more: a changed password ends what it began,
-    /// even what was only about to begin.
+    /// Stores a new session, unless the user's password has changed since it was checked: changing a password also ends
+    /// sessions that are only about to begin.
     ///
     /// # Errors
     /// When the database fails.
@@ -162,7 +163,7 @@ impl Sessions<'_> {
         storage::sessions::insert(self.context.db(), *digest, session.clone()).await
     }
 
-    /// Changes a row; one that was removed meanwhile stays so.
+    /// Updates a session. A session that was deleted meanwhile stays deleted.
     ///
     /// # Errors
     /// When the database fails.
@@ -170,7 +171,7 @@ impl Sessions<'_> {
         storage::sessions::update(self.context.db(), *digest, session.clone()).await
     }
 
-    /// Removes a row.
+    /// Deletes a session.
     ///
     /// # Errors
     /// When the database fails.
@@ -180,5 +181,5 @@ impl Sessions<'_> {
 }
 
 fn refusal() -> ApiError {
-    ApiError::new(ErrorCode::Unauthenticated, "The e-mail address or the password is not right.")
+    ApiError::new(ErrorCode::Unauthenticated, "Incorrect email or password.")
 }

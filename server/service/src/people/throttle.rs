@@ -1,5 +1,5 @@
-//! How often somebody failed to show who they are: at most ten times in five minutes for an account and for an address,
-//! on all servers of a database together.
+//! Limits failed attempts to sign in or confirm: ten in five minutes for an account and for a network address, on all
+//! servers of a database together.
 
 use std::{
     collections::HashMap,
@@ -18,16 +18,17 @@ use crate::{
 
 /// Failures allowed within [`WINDOW`].
 const MOST: usize = 10;
-/// The time in which failures count.
+/// How long a failure counts.
 pub(crate) const WINDOW: TimeDelta = TimeDelta::minutes(5);
-/// For so long a refusal is repeated without asking the database, so that a flood of attempts doesn't become one of writes.
+/// How long a refusal is repeated without asking the database, so that a flood of attempts doesn't cause a flood of
+/// writes.
 const REPEATED_FOR: TimeDelta = TimeDelta::seconds(2);
-/// When so many refusals are remembered, those whose time is over are forgotten.
+/// The number of remembered refusals above which outdated ones are removed.
 const SWEEP_AT: usize = 10_000;
 
 type Digest = [u8; 32];
 
-/// The limit on failed attempts. Remembers what this server refused a moment ago, and until when it would be refused.
+/// The limit on failed attempts. Remembers what this server refused a moment ago, and when the limit ends.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle(Mutex<HashMap<Digest, Refusal>>);
 
@@ -37,7 +38,7 @@ struct Refusal {
     until: DateTime<Utc>,
 }
 
-/// An attempt that was taken. It stays counted, unless it is given back.
+/// A counted attempt. It stays counted unless it is given back.
 #[derive(Debug)]
 pub(crate) struct Attempt {
     names: Vec<Digest>,
@@ -45,13 +46,13 @@ pub(crate) struct Attempt {
 }
 
 impl Throttle {
-    /// Takes one attempt for each of the names, before it is tried: so that many at once can't all pass.
+    /// Counts an attempt for each name before it is made, so that concurrent attempts can't exceed the limit.
     ///
     /// # Errors
-    /// `RATE_LIMITED` when one of the names has failed ten times in the last five minutes.
+    /// `RATE_LIMITED` if one of the names has failed ten times in the past five minutes.
     pub(crate) async fn take(&self, context: &Context, names: &[String]) -> Result<Attempt> {
         let at = context.now();
-        // One order for all, so that no two wait for each other. Digests, because people type passwords into name fields.
+        // Sorted, so that no two transactions deadlock. Digests, because people type passwords into name fields.
         let mut names: Vec<Digest> = names.iter().map(|name| sha256(name.as_bytes())).collect();
         names.sort_unstable();
         if let Some(until) = names.iter().find_map(|name| self.find(name, at)) {
@@ -69,7 +70,7 @@ impl Throttle {
         }
     }
 
-    /// Gives an attempt back: it was a success, or was never tried.
+    /// Gives an attempt back, because it succeeded or was never made.
     pub(crate) async fn give_back(&self, context: &Context, attempt: Attempt) -> Result<()> {
         self.forget(&attempt.names);
         let mut tx = context.db().begin().await?;
@@ -105,7 +106,8 @@ impl Throttle {
     }
 }
 
-/// Counts an attempt for each of the names, unless one of them has none left: gives that one, and when its next is free.
+/// Counts an attempt for each name. If one has reached the limit, counts none and returns that one, and when it has an
+/// attempt again.
 async fn count(tx: &mut Tx, names: &[Digest], at: DateTime<Utc>) -> Result<Option<(Digest, DateTime<Utc>)>> {
     let mut counted = Vec::with_capacity(names.len());
     for name in names {

@@ -1,4 +1,4 @@
-//! Use cases of a person about themselves.
+//! Use cases of a user's own account.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -19,7 +19,7 @@ use crate::{
     storage::{self, audit::Entry},
 };
 
-/// Use cases of a person about themselves.
+/// Use cases of a user's own account.
 pub struct Users<'a> {
     pub(crate) context: &'a Context,
     pub(crate) hasher: &'a Hasher,
@@ -27,7 +27,7 @@ pub struct Users<'a> {
 }
 
 impl Users<'_> {
-    /// Who is asking, with all their tenants.
+    /// Returns the current user with all their tenants; with a key, only with the key's.
     ///
     /// # Errors
     /// `FORBIDDEN` for a service account.
@@ -43,7 +43,7 @@ impl Users<'_> {
         Ok(Viewer { user, tenant_id: actor.tenant_id(), memberships })
     }
 
-    /// The tenants that the actor may act in: a key's own; all of a person's, with a session.
+    /// Returns the tenants that the actor may act in: with a session, all of the user's; with a key, only the key's.
     ///
     /// # Errors
     /// When the database fails.
@@ -56,7 +56,7 @@ impl Users<'_> {
         Ok(storage::tenants::find(self.context.db(), &permit).await?.into_iter().collect())
     }
 
-    /// Changes one's own name, as others see it from now on.
+    /// Changes the user's name.
     ///
     /// # Errors
     /// A field error at `name`; `FORBIDDEN` for a service account.
@@ -71,7 +71,7 @@ impl Users<'_> {
         tx.commit().await
     }
 
-    /// Changes one's own password and ends one's other sessions. `session`: the digest of the one that stays.
+    /// Changes the user's password and ends their other sessions. `session`: the digest of the session to keep.
     ///
     /// # Errors
     /// Field errors at `current_password`, `password`; `RATE_LIMITED` after ten wrong ones in five minutes; `FORBIDDEN`
@@ -95,7 +95,8 @@ impl Users<'_> {
         tx.commit().await
     }
 
-    /// `entry`: what it is checked for, recorded when it is wrong.
+    /// Checks the user's password. `entry`: the audit entry of the operation, recorded as refused if the password is
+    /// wrong.
     async fn check_password(&self, user: UserId, password: &Secret, field: &str, entry: &Entry) -> Result<()> {
         let attempt = self.throttle.take(self.context, &[format!("password of {user}")]).await?;
         let hash = storage::users::find_password_hash(self.context.db(), user).await?;
@@ -108,16 +109,17 @@ impl Users<'_> {
         };
         if !is_equal {
             self.context.audit().record(entry.clone().refused()).await?;
-            return Err(ApiError::field(field, "This isn't your password.").into());
+            return Err(ApiError::field(field, "Incorrect password.").into());
         }
         self.throttle.give_back(self.context, attempt).await
     }
 
-    /// Shows again that it is oneself, by the password and, where there is one, the second factor.
+    /// Confirms the user's identity again, by their password and, if they have two-factor authentication, a code.
+    /// Returns the actor with a recent sign-in.
     ///
     /// # Errors
-    /// Field errors at `confirm_password`, `confirm_code`; `RATE_LIMITED` after ten wrong ones in five minutes; `FORBIDDEN`
-    /// for a key.
+    /// Field errors at `confirm_password`, `confirm_code`; `RATE_LIMITED` after ten wrong ones in five minutes;
+    /// `FORBIDDEN` for a key.
     pub async fn confirm(&self, actor: &Actor, password: &Secret, code: &str) -> Result<Actor> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::ConfirmSignIn).await?;
         self.check_password(user, password, confirm::PASSWORD, &entry).await?;
@@ -138,7 +140,8 @@ impl Users<'_> {
         Ok(actor.clone().confirmed(self.context.now()))
     }
 
-    /// One's own sessions, the last used first. `this`: the digest of the one that asks; any other bytes for a key.
+    /// Lists the user's sessions, last used first. `this`: the digest of the current session; with a key, bytes that
+    /// match none.
     ///
     /// # Errors
     /// `FORBIDDEN` for a service account.
@@ -147,7 +150,7 @@ impl Users<'_> {
         storage::sessions::list_of_user(self.context.db(), user, &this, storage::micros(self.context.now())).await
     }
 
-    /// Ends one of one's own sessions; it is signed out from the next request on.
+    /// Ends one of the user's sessions. It is signed out with its next request.
     ///
     /// # Errors
     /// `NOT_FOUND`; `FORBIDDEN` for a key.
@@ -161,7 +164,7 @@ impl Users<'_> {
         tx.commit().await
     }
 
-    /// Ends all of one's own sessions but the one that asks, whose digest is `this`.
+    /// Ends all the user's sessions except the current one, whose digest is `this`.
     ///
     /// # Errors
     /// `FORBIDDEN` for a key.
@@ -173,10 +176,10 @@ impl Users<'_> {
         tx.commit().await
     }
 
-    /// Checks that a person may stand in another tenant; the session then remembers it.
+    /// Checks that the user may select another tenant, which the session then remembers.
     ///
     /// # Errors
-    /// `NOT_FOUND` when it isn't one of theirs, `FORBIDDEN` for a key.
+    /// `NOT_FOUND` if they aren't a member of it; `FORBIDDEN` for a key.
     pub async fn switch_tenant(&self, actor: &Actor, to: TenantId) -> Result<TenantId> {
         self.context.permit_write(actor, Operation::SwitchTenant, Target::Tenant(actor.tenant_id())).await?;
         Ok(self.context.in_tenant(actor, to).await?.tenant_id())
@@ -187,7 +190,7 @@ impl Users<'_> {
     }
 }
 
-/// A user with an id of now.
+/// Returns a new user that is created at `now`.
 pub(crate) fn new_user(now: DateTime<Utc>, email: Email, name: Name) -> User {
     User { id: UserId(random::new_id(now)), email, name, created_at: now }
 }

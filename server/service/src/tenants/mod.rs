@@ -1,4 +1,4 @@
-//! Tenants, the first one too, and the service accounts that belong to them.
+//! Tenants, the initial setup, and the service accounts that belong to tenants.
 
 pub(crate) mod service_accounts;
 pub(crate) mod set_up;

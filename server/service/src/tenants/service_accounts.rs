@@ -31,10 +31,10 @@ pub struct ServiceAccounts<'a> {
 }
 
 impl ServiceAccounts<'_> {
-    /// One page of the tenant's accounts.
+    /// Returns one page of the tenant's accounts.
     ///
     /// # Errors
-    /// `FORBIDDEN` for anyone but an Administrator.
+    /// `FORBIDDEN` for anyone but an administrator.
     pub async fn list(&self, actor: &Actor, query: &AccountQuery) -> Result<Page<ServiceAccount>> {
         let permit =
             self.context.permit(actor, Operation::ListServiceAccounts, Target::Tenant(actor.tenant_id())).await?;
@@ -42,7 +42,7 @@ impl ServiceAccounts<'_> {
         storage::service_accounts::list(self.context.db(), &permit, &query, self.context.now()).await
     }
 
-    /// One account, deleted ones too.
+    /// Returns one account, even a deleted one.
     ///
     /// # Errors
     /// `NOT_FOUND`, `FORBIDDEN`.
@@ -53,7 +53,7 @@ impl ServiceAccounts<'_> {
         Ok(account.ok_or_else(ApiError::not_found)?)
     }
 
-    /// Makes an account.
+    /// Creates an account.
     ///
     /// # Errors
     /// `BAD_USER_INPUT` with the fields `name`, `role`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`.
@@ -70,7 +70,7 @@ impl ServiceAccounts<'_> {
         Ok(made)
     }
 
-    /// Makes an account and a key of it, both of the same name and without expiry: both or none.
+    /// Creates an account and a key for it, in one transaction. The key has the same name and no expiry.
     ///
     /// # Errors
     /// As [`ServiceAccounts::create`].
@@ -94,35 +94,36 @@ impl ServiceAccounts<'_> {
         Ok(IssuedKey { key: made, token })
     }
 
-    /// Calls an account by another name.
+    /// Renames an account.
     ///
     /// # Errors
-    /// A field error at `name`; `CONFLICT` for a deleted one; `NOT_FOUND`, `FORBIDDEN`.
+    /// A field error at `name`; `CONFLICT` for a deleted account; `NOT_FOUND`, `FORBIDDEN`.
     pub async fn rename(&self, actor: &Actor, id: ServiceAccountId, name: &str) -> Result<ServiceAccount> {
         let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
         self.change(actor, id, Change::Rename(name)).await
     }
 
-    /// Gives an account, and all its keys, another role from the next request on.
+    /// Changes the role of an account. It applies to all its keys from the next request.
     ///
     /// # Errors
-    /// A field error at `role`, above one's own too; `CONFLICT` for a deleted one; `NOT_FOUND`, `FORBIDDEN`.
+    /// A field error at `role` if it is above the actor's own; `CONFLICT` for a deleted account; `NOT_FOUND`,
+    /// `FORBIDDEN`.
     pub async fn change_role(&self, actor: &Actor, id: ServiceAccountId, role: Role) -> Result<ServiceAccount> {
         self.change(actor, id, Change::Role(role)).await
     }
 
-    /// Stops an account and all its keys for now; they are refused from the next request on.
+    /// Suspends an account. All its keys are refused from the next request.
     ///
     /// # Errors
-    /// `CONFLICT` when it is suspended or deleted already; `NOT_FOUND`, `FORBIDDEN`.
+    /// `CONFLICT` if it is already suspended or deleted; `NOT_FOUND`, `FORBIDDEN`.
     pub async fn suspend(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
         self.change(actor, id, Change::Suspend).await
     }
 
-    /// Lets a suspended account's keys work again, but those that are suspended by themselves.
+    /// Resumes a suspended account. Its keys work again, except those suspended individually.
     ///
     /// # Errors
-    /// `CONFLICT` when it isn't suspended, or is deleted; `NOT_FOUND`, `FORBIDDEN`.
+    /// `CONFLICT` if it isn't suspended, or is deleted; `NOT_FOUND`, `FORBIDDEN`.
     pub async fn resume(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
         self.change(actor, id, Change::Resume).await
     }
@@ -152,10 +153,11 @@ impl ServiceAccounts<'_> {
         Ok(after)
     }
 
-    /// The same, for a person who had to type the account's name because it was used in the past 24 hours.
+    /// Like [`ServiceAccounts::delete`], but requires the account's name as confirmation if it was used in the past 24
+    /// hours.
     ///
     /// # Errors
-    /// As [`ServiceAccounts::delete`]; a field error at `confirmation` when the name doesn't match.
+    /// As [`ServiceAccounts::delete`]; a field error at `confirmation` if the name doesn't match.
     pub async fn delete_confirmed(&self, actor: &Actor, input: &DeleteAccount) -> Result<ServiceAccount> {
         let account = self.get(actor, input.account).await?;
         let typed = input.confirmation.as_deref().unwrap_or_default();
@@ -165,10 +167,10 @@ impl ServiceAccounts<'_> {
         self.delete(actor, input.account).await
     }
 
-    /// Ends an account and revokes all its keys, in one transaction.
+    /// Deletes an account and revokes all its keys, in one transaction.
     ///
     /// # Errors
-    /// `CONFLICT` when it was deleted already, `NOT_FOUND`, `FORBIDDEN`.
+    /// `CONFLICT` if it is already deleted; `NOT_FOUND`, `FORBIDDEN`.
     pub async fn delete(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
         let target = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(id));
         let permit = self.context.permit_write(actor, Operation::DeleteServiceAccount, target).await?;
@@ -179,7 +181,7 @@ impl ServiceAccounts<'_> {
     }
 }
 
-/// A change of an account that can be taken back.
+/// A reversible change to an account.
 enum Change {
     Rename(Name),
     Role(Role),
@@ -203,13 +205,13 @@ impl Change {
 
     fn detail(&self) -> String {
         match self {
-            Self::Rename(name) => format!("now {name}"),
+            Self::Rename(name) => format!("renamed to {name}"),
             Self::Role(role) => format!("role {}", role.as_str()),
             Self::Suspend | Self::Resume => String::new(),
         }
     }
 
-    /// False when the account's state doesn't let it. `stamp`: when, and the name of who does it.
+    /// Returns false if the account's state doesn't allow the change. `stamp`: the time, and the actor's name.
     async fn make(
         &self,
         tx: &mut Tx,
@@ -235,16 +237,16 @@ impl Change {
     }
 }
 
-/// The refusal of an act that an account's row didn't allow.
+/// Returns the error for an act that the account's state didn't allow.
 fn refusal(act: AccountAct, account: &ServiceAccount) -> ApiError {
     match act.fits(account) {
         Err(unfit) => unfit.into(),
-        // Another change came first.
+        // A concurrent change came first.
         Ok(()) => ApiError::new(ErrorCode::Conflict, "This service account was changed in the meantime. Try again."),
     }
 }
 
-/// An account about to be, and its form's UUID.
+/// Returns an account to insert, and the form's idempotency key.
 fn draft(actor: &Actor, input: &CreateAccount, now: DateTime<Utc>) -> Result<(ServiceAccount, Option<Uuid>)> {
     let (name, role, key) = check(input)?;
     check_grant(actor, role)?;
@@ -289,7 +291,7 @@ async fn insert(
     Ok(made)
 }
 
-/// Inserts, or gives the account that the same form has made; the audit entry is the caller's.
+/// Inserts an account, or returns the one that the same form already created. The caller writes the audit entry.
 async fn insert_or_repeat(
     tx: &mut Tx,
     permit: &WritePermit,
@@ -297,7 +299,7 @@ async fn insert_or_repeat(
     key: Option<Uuid>,
 ) -> Result<ServiceAccount> {
     if let Some(key) = key {
-        // Locked: of the same form twice at once, the second finds what the first has made.
+        // Locked, so that of two concurrent submissions of a form, the second finds what the first created.
         storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
         let earlier = storage::service_accounts::find_repeated(tx, permit, key, account.created_at).await?;
         if let Some(earlier) = earlier {

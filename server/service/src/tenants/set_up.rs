@@ -1,4 +1,4 @@
-//! The first tenant and its administrator, through a link that works once.
+//! Initial setup: the first tenant and its administrator, through a link that works once.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -21,22 +21,22 @@ use crate::{
     storage::{self, Tx, audit::Entry, sessions::mark_of},
 };
 
-/// What someone typed on the set-up page.
+/// The input of the setup page.
 #[derive(Clone, Debug)]
 pub struct SetUpInput {
     /// The tenant's name.
     pub tenant_name: String,
-    /// The tenant's short name.
+    /// The tenant's slug.
     pub slug: String,
-    /// The person's name.
+    /// The administrator's name.
     pub name: String,
-    /// The person's address.
+    /// The administrator's email address.
     pub email: String,
-    /// The person's password.
+    /// The administrator's password.
     pub password: Secret,
 }
 
-/// The digest of the link's secret, while a set-up is possible.
+/// The digest of the secret in the setup link; `None` while setup isn't possible.
 #[derive(Debug, Default)]
 pub(crate) struct Link(Mutex<Option<[u8; 32]>>);
 
@@ -51,7 +51,7 @@ impl Link {
     }
 }
 
-/// Use cases of the set-up.
+/// Use cases of the initial setup.
 pub struct SetUp<'a> {
     pub(crate) context: &'a Context,
     pub(crate) hasher: &'a Hasher,
@@ -67,22 +67,22 @@ impl SetUp<'_> {
         Ok(!storage::tenants::is_any(self.context.db()).await?)
     }
 
-    /// Draws the secret of the link that is printed at start; an earlier one stops working.
+    /// Generates the secret of the setup link, which the server prints when it starts. The previous link stops working.
     pub fn issue_token(&self) -> Secret {
         let secret = random::draw_link_secret();
         self.link.set(Some(sha256(secret.expose().as_bytes())));
         secret
     }
 
-    /// Whether a link's secret is the one that was printed.
+    /// Whether `secret` is that of the current setup link.
     pub fn is_token(&self, secret: &str) -> bool {
         self.link.opens(secret)
     }
 
-    /// Makes the first tenant and its administrator; the link stops working.
+    /// Creates the first tenant and its administrator. The link stops working.
     ///
     /// # Errors
-    /// `NOT_FOUND` for a wrong or used link; `BAD_USER_INPUT` with the fields of [`SetUpInput`].
+    /// `NOT_FOUND` for an invalid or used link; `BAD_USER_INPUT` with the fields of [`SetUpInput`].
     pub async fn complete(&self, secret: &str, input: &SetUpInput) -> Result<SignedIn> {
         if !self.is_token(secret) {
             return Err(ApiError::not_found().into());

@@ -1,4 +1,4 @@
-//! Use cases of tenants as a whole: making one, and what it is called.
+//! Use cases of tenants: creating and renaming them.
 
 use chrono::{DateTime, Utc};
 use domain::{ApiError, Name, Operation, Role, Slug, Tenant, TenantId};
@@ -17,7 +17,7 @@ pub struct Tenants<'a> {
 }
 
 impl Tenants<'_> {
-    /// The tenant that the actor stands in.
+    /// Returns the actor's tenant.
     ///
     /// # Errors
     /// When the database fails.
@@ -26,7 +26,7 @@ impl Tenants<'_> {
         Ok(storage::tenants::find(self.context.db(), &permit).await?.ok_or_else(ApiError::not_found)?)
     }
 
-    /// The same, for someone who may change it.
+    /// Like [`Tenants::get`], for an actor who may rename the tenant.
     ///
     /// # Errors
     /// `FORBIDDEN`.
@@ -35,19 +35,19 @@ impl Tenants<'_> {
         self.get(actor).await
     }
 
-    /// Whether the actor may make a tenant.
+    /// Checks that the actor may create a tenant.
     ///
     /// # Errors
-    /// `FORBIDDEN` for a service account, and for who administers no tenant here.
+    /// `FORBIDDEN` for a service account, and for a user who isn't an administrator of the current tenant.
     pub async fn check_may_create(&self, actor: &Actor) -> Result<()> {
         self.context.permit_write(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await.map(drop)
     }
 
-    /// Makes a tenant, with the actor as its administrator.
+    /// Creates a tenant, with the actor as its administrator.
     ///
     /// # Errors
-    /// Field errors at `name`, `slug`; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a service account, and for who
-    /// administers no tenant here.
+    /// Field errors at `name`, `slug`; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a service account, and for a user who
+    /// isn't an administrator of the current tenant.
     pub async fn create(&self, actor: &Actor, name: &str, slug: &str) -> Result<Tenant> {
         self.context.permit_write(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await?;
         self.context.require_fresh(actor)?;
@@ -58,7 +58,7 @@ impl Tenants<'_> {
         let tenant = new_tenant(self.context.now(), name, slug);
         let subject = ("tenant", tenant.id.0, tenant.name.as_str());
         let entry = Entry::by(actor, Operation::CreateTenant, tenant.created_at, subject);
-        // It is the first entry of the new tenant's own log.
+        // The first entry of the new tenant's own log.
         let entry = Entry { tenant_id: Some(tenant.id.0), ..entry };
         let mut tx = self.context.db().begin().await?;
         storage::tenants::insert(&mut tx, &tenant).await?;
@@ -69,7 +69,7 @@ impl Tenants<'_> {
         Ok(tenant)
     }
 
-    /// Calls the tenant by another name. Its short name stays: clients and scripts hold it.
+    /// Renames the tenant. Its slug doesn't change, because clients and scripts use it.
     ///
     /// # Errors
     /// A field error at `name`; `FORBIDDEN`.
@@ -79,7 +79,8 @@ impl Tenants<'_> {
         let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
         let before = self.get(actor).await?;
         let subject = ("tenant", before.id.0, before.name.as_str());
-        let entry = Entry::by(actor, Operation::RenameTenant, self.context.now(), subject).with(format!("now {name}"));
+        let entry =
+            Entry::by(actor, Operation::RenameTenant, self.context.now(), subject).with(format!("renamed to {name}"));
         let after = Tenant { name: name.clone(), ..before.clone() };
         let mut tx = self.context.db().begin().await?;
         storage::tenants::rename(&mut tx, &permit, &name).await?;
@@ -89,7 +90,7 @@ impl Tenants<'_> {
     }
 }
 
-/// A tenant with an id of now.
+/// Returns a new tenant that is created at `now`.
 pub(crate) fn new_tenant(now: DateTime<Utc>, name: Name, slug: Slug) -> Tenant {
     Tenant { id: TenantId(random::new_id(now)), name, slug, created_at: now }
 }
