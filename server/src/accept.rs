@@ -1,4 +1,4 @@
-//! The accept loop: limits the number of connections and the time for a request's head, and shuts down gracefully.
+//! The accept loop: limits connections and the time to receive a request's head, and shuts down gracefully.
 //!
 //! `axum::serve` does none of this.
 
@@ -14,16 +14,16 @@ use hyper_util::{
 use tokio::{net::TcpListener, sync::Semaphore};
 use tower::ServiceExt;
 
-/// How long a client may take to send the head of a request.
+/// The maximum time to receive the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long running requests may take after the shutdown has begun.
+/// The maximum time for running requests after the shutdown has begun.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The client's network address: the connection's peer or, behind a trusted proxy, the address that the proxy names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
-/// Serves until `shutdown` is ready, then waits for the running requests, at most 10 s.
+/// Serves until `shutdown` completes, then waits at most 10 s for running requests.
 pub async fn serve(listener: TcpListener, router: Router, max_connections: usize, shutdown: impl Future<Output = ()>) {
     let permits = Arc::new(Semaphore::new(max_connections));
     let graceful = GracefulShutdown::new();
@@ -41,7 +41,7 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
             Ok(accepted) => accepted,
             Err(error) => {
                 // Most likely out of file descriptors: pause instead of looping busily.
-                tracing::warn!(%error, "accepting failed");
+                tracing::warn!(%error, "can't accept a connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }

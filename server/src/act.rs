@@ -1,5 +1,5 @@
-//! The server functions' two mouths: the script's typed call, and a browser's plain form. Both run the same function once; a
-//! form's outcome becomes a page.
+//! Calls the server functions, in two ways: as a script's typed call, or as a browser's plain form. Both run the same
+//! function once; a form's outcome becomes a page.
 
 use app::api::{
     PREFIX,
@@ -28,12 +28,12 @@ use crate::{
     problem,
 };
 
-/// The names of the registered server functions; for the parity test.
+/// Returns the names of the registered server functions; for the parity test.
 pub fn functions() -> impl Iterator<Item = &'static str> {
     server_fn_paths().filter_map(|(path, _)| path.strip_prefix(PREFIX)?.strip_prefix('/'))
 }
 
-/// `POST /fn/{operation}`. Another path is nothing: the stock handler would answer with advice to whoever wrote the function.
+/// `POST /fn/{operation}`. Any other path is not found: Leptos's own handler would respond with advice for developers.
 pub(crate) async fn call(State(renderer): State<PageRenderer>, session: Session, request: Request) -> Response {
     if !server_fn_paths().any(|(path, _)| path == request.uri().path()) {
         return problem::of(&ApiError::not_found());
@@ -46,7 +46,7 @@ pub(crate) async fn call(State(renderer): State<PageRenderer>, session: Session,
     }
 }
 
-/// The script's call: the function's own answer, JSON.
+/// Handles a script's call: responds with the function's own JSON.
 async fn from_script(renderer: &PageRenderer, session: &Session, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     if let Err(error) = check_caller(&parts) {
@@ -57,20 +57,20 @@ async fn from_script(renderer: &PageRenderer, session: &Session, request: Reques
         if let Err(error) = select(session, &outcome).await {
             return problem::json(&error);
         }
-        // The page that comes next may be another one.
+        // The script may load another page next, which shows the notice.
         headers::set_notice(&mut response, &outcome.notice);
     }
     response.extensions_mut().insert(Uncompressed);
     response
 }
 
-/// Somebody is signed in, and the tenant of the script's page is still the selected one.
+/// Checks that a user is signed in, and that the tenant of the script's page is still selected.
 fn check_caller(parts: &Parts) -> Result<(), ApiError> {
     parts.extensions.get::<Caller>().ok_or_else(ApiError::unauthenticated)?.require()?;
     check_tenant(parts, headers::text(&parts.headers, TENANT_HEADER).unwrap_or_default())
 }
 
-/// A browser's form: its outcome as a page.
+/// Handles a browser's form: responds with a page.
 async fn from_form(renderer: &PageRenderer, session: &Session, request: Request) -> Response {
     let mut form = match Form::read(request, renderer.clone()).await {
         Ok(form) => form,
@@ -81,7 +81,7 @@ async fn from_form(renderer: &PageRenderer, session: &Session, request: Request)
     }
     if let Err(error) = form.check_tenant() {
         let page = form.show_again(error).await;
-        // What the form was about may not be in the selected tenant.
+        // The form's page may not exist in the selected tenant.
         let is_shown = page.status() == StatusCode::CONFLICT;
         return if is_shown { page } else { redirect_with_notice(START, &Notice::tenant_switched_elsewhere()) };
     }
@@ -103,7 +103,7 @@ async fn run_form(renderer: &PageRenderer, session: &Session, form: &mut Form) -
     Ok(outcome)
 }
 
-/// What follows a success: what is shown once, on the form's own page; or the page where the form leads.
+/// Responds to a success: shows what is shown once on the form's own page, or redirects to where the form leads.
 async fn lead_on(form: Form, outcome: Outcome) -> Response {
     let Outcome { notice, reveal, created, .. } = outcome;
     if let Some(reveal) = reveal {
@@ -114,13 +114,13 @@ async fn lead_on(form: Form, outcome: Outcome) -> Response {
     redirect_with_notice(&to, &notice)
 }
 
-/// Runs the function of the request's path.
+/// Runs the function at the request's path.
 async fn run(renderer: &PageRenderer, parts: &Parts, body: Body, as_page: Option<AsPage>) -> Response {
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = Uri::clone(&parts.uri);
     *request.headers_mut() = parts.headers.clone();
-    // With it the stock handler would answer a redirect to the form's page, and drop the value.
+    // With this header, Leptos's handler would redirect to the form's page and drop the value.
     request.headers_mut().remove(header::ACCEPT);
     if let Some(mark) = as_page {
         request.extensions_mut().insert(mark);
@@ -130,7 +130,7 @@ async fn run(renderer: &PageRenderer, parts: &Parts, body: Body, as_page: Option
     leptos_axum::handle_server_fns_with_context(provide, request).await.into_response()
 }
 
-/// The session selects the tenant that the act was about.
+/// Selects the outcome's tenant in the session, if it has one.
 async fn select(session: &Session, outcome: &Outcome) -> Result<(), ApiError> {
     match outcome.selects {
         Some(tenant) => sessions::select_tenant(session, tenant).await,

@@ -1,4 +1,4 @@
-//! The built files: in the binary or in a folder, named by a hash of their contents, compressed by the build.
+//! The built browser files, from the binary or a folder. The build has compressed them and named them by content hash.
 
 use std::{
     borrow::Cow,
@@ -13,13 +13,13 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-/// What `frontend/bundle` wrote: read from there by a debug build, in the binary of a release.
+/// The output of `frontend/bundle`. A debug build reads it from the folder, a release build embeds it in the binary.
 #[derive(rust_embed::Embed)]
 #[folder = "../target/site"]
 #[allow_missing = true]
 struct Built;
 
-/// Where the files are.
+/// Access to the built files.
 #[derive(Clone, Debug)]
 pub struct Assets {
     folder: Option<PathBuf>,
@@ -27,7 +27,7 @@ pub struct Assets {
 }
 
 impl Assets {
-    /// Of a folder that the bundle or cargo-leptos wrote to; without one, what was built in.
+    /// Reads from a folder that the bundle or cargo-leptos wrote or, without one, from the binary.
     pub fn new(folder: Option<PathBuf>) -> Self {
         let mut assets = Self { folder, names: AssetNames::default() };
         if let Some(names) = assets.read("assets.json").and_then(|text| serde_json::from_slice(&text).ok()) {
@@ -36,7 +36,7 @@ impl Assets {
         assets
     }
 
-    /// What the files are called.
+    /// Returns the names of the files.
     pub(crate) fn names(&self) -> &AssetNames {
         &self.names
     }
@@ -69,7 +69,7 @@ pub(crate) async fn serve(State(assets): State<Arc<Assets>>, request: Request) -
         .find_map(|(word, extension)| assets.read(&format!("{path}.{extension}")).map(|content| (content, Some(word))));
     let plain = || assets.read(path).map(|content| (content, None));
     let Some((content, encoding)) = packed.or_else(plain) else { return StatusCode::NOT_FOUND.into_response() };
-    // The icon's name has no hash in it.
+    // The icon's name contains no hash.
     let keep = if path.starts_with("pkg/") { "public, max-age=31536000, immutable" } else { "public, max-age=86400" };
     let mut response = ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep)], content).into_response();
     let headers = response.headers_mut();
@@ -80,7 +80,7 @@ pub(crate) async fn serve(State(assets): State<Arc<Assets>>, request: Request) -
     response
 }
 
-/// Whether a client takes an encoding (RFC 9110 §12.5.3). A weight of nothing refuses it.
+/// Returns whether a client accepts an encoding (RFC 9110 §12.5.3). A weight of 0 means that it doesn't.
 fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
     let lines = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     lines.flat_map(|line| line.split(',')).any(|item| {
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_encoding_is_taken_unless_its_weight_is_nothing() {
+    fn an_encoding_is_accepted_unless_its_weight_is_zero() {
         let accepts = |line: &'static str, word| {
             let headers = [(header::ACCEPT_ENCODING, HeaderValue::from_static(line))].into_iter().collect();
             super::accepts(&headers, word)

@@ -1,15 +1,15 @@
-//! Which answers are compressed.
+//! Decides which responses are compressed.
 
 use axum::body::HttpBody;
 use http::Response;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 
-/// Compresses what `tower-http` compresses by default, except what is marked as [`Uncompressed`].
+/// Compresses what `tower-http` compresses by default, except responses marked as [`Uncompressed`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct UnlessMarked;
 
-/// An extension of an answer that shows a secret beside what the client sent: compressed, its length would tell whether the
-/// two are alike (BREACH).
+/// An extension that marks a response with a secret beside the client's input. Its compressed length would reveal how
+/// similar the two are (BREACH).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Uncompressed;
 

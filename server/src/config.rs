@@ -1,4 +1,4 @@
-//! The server's settings, checked.
+//! Validated settings of the server.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -10,41 +10,39 @@ use ipnet::IpNet;
 
 use crate::assets::Assets;
 
-/// The site's address, and what follows from it.
+/// The site's public URL, and the settings that depend on it.
 #[derive(Clone, Debug)]
 pub struct Site {
     /// Scheme, host and port, without a path: `https://keys.example.org`.
     pub public_url: String,
-    /// Host and port as a `Host` header names them.
+    /// Host and port, as in a `Host` header.
     pub authority: String,
     /// Whether the public URL is `https`.
     pub is_secure: bool,
     /// Whether the host is a loopback address.
     pub is_loopback: bool,
-    /// The built files.
+    /// The built browser files.
     pub assets: Arc<Assets>,
-    /// Proxies whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
 }
 
-/// Why a public URL is refused. The text says what to do.
+/// Why a public URL is rejected. The message says what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SiteError {
-    /// Not of the form `https://host[:port]`.
+    /// The URL isn't of the form `https://host[:port]`.
     #[error("--public-url must be of the form https://host or https://host:port, without a path")]
     Malformed,
-    /// `http` beyond loopback would send tokens and sessions unencrypted.
-    #[error(
-        "--public-url with http is for loopback only; put TLS in front and give the https URL, or say --insecure-http"
-    )]
+    /// The URL is `http` beyond loopback, which would send tokens and sessions unencrypted.
+    #[error("--public-url may use http only for loopback; set the https URL of a TLS proxy, or --insecure-http")]
     Insecure,
 }
 
 impl Site {
-    /// Checks a public URL.
+    /// Validates a public URL.
     ///
     /// # Errors
-    /// When it is malformed, or plain `http` for another machine without `allow_http`.
+    /// When it is malformed, or is `http` on a host other than loopback without `allow_http`.
     pub fn new(public_url: &str, allow_http: bool, assets: Assets) -> Result<Self, SiteError> {
         let uri: Uri = public_url.trim_end_matches('/').parse().map_err(|_| SiteError::Malformed)?;
         let authority =
@@ -69,18 +67,18 @@ impl Site {
         })
     }
 
-    /// The same site behind proxies that name their clients in `X-Forwarded-For`.
+    /// Returns the site behind proxies that send their clients' addresses in `X-Forwarded-For`.
     #[must_use]
     pub fn behind(self, trusted_proxies: Vec<IpNet>) -> Self {
         Self { trusted_proxies, ..self }
     }
 
-    /// Whether an address is a trusted proxy's.
+    /// Returns whether an address belongs to a trusted proxy.
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|proxies| proxies.contains(&address))
     }
 
-    /// Whether a `Host` header names this site. If the site is on loopback, every loopback name does.
+    /// Returns whether a `Host` header names this site. If the site is on loopback, every loopback name does.
     pub fn is_host(&self, host: &str) -> bool {
         let name = |text: &str| {
             text.parse::<http::uri::Authority>().map(|authority| authority.host().to_owned()).unwrap_or_default()
@@ -88,14 +86,14 @@ impl Site {
         host.eq_ignore_ascii_case(&self.authority) || (self.is_loopback && is_loopback_host(&name(host)))
     }
 
-    /// Whether an `Origin` header is this site's own, given the `Host` that the request named.
+    /// Returns whether an `Origin` header is this site's own, given the request's `Host`.
     pub fn is_origin(&self, origin: &str, host: &str) -> bool {
         let scheme = if self.is_secure { "https" } else { "http" };
         origin.eq_ignore_ascii_case(&self.public_url)
             || (self.is_loopback && self.is_host(host) && origin.eq_ignore_ascii_case(&format!("{scheme}://{host}")))
     }
 
-    /// The name of the session's cookie. Without TLS the prefix would be refused (RFC 6265bis §4.1.3.2).
+    /// Returns the name of the session cookie. Without TLS, browsers would reject the prefix (RFC 6265bis §4.1.3.2).
     pub fn session_cookie(&self) -> &'static str {
         if self.is_secure { "__Host-latchkey" } else { "latchkey" }
     }
@@ -107,16 +105,16 @@ fn is_loopback_host(host: &str) -> bool {
         || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Reads a proxy's address, or a network of proxies: `10.0.0.5`, `10.0.0.0/8`, `fd00::/8`.
+/// Parses a proxy's address, or a network of proxies: `10.0.0.5`, `10.0.0.0/8`, `fd00::/8`.
 ///
 /// # Errors
-/// A sentence that says what to give.
+/// A sentence that says what is expected.
 pub fn parse_proxy(text: &str) -> Result<IpNet, String> {
     let address = text.trim().parse::<IpAddr>().map(IpNet::from);
-    address.or_else(|_| text.trim().parse()).map_err(|_| "give an address or a network, like 10.0.0.0/8".to_owned())
+    address.or_else(|_| text.trim().parse()).map_err(|_| "expected an address or network, like 10.0.0.0/8".to_owned())
 }
 
-/// The public URL of a server that was told none: its own address.
+/// Returns the default public URL: the listening address.
 pub fn default_public_url(listen: SocketAddr) -> String {
     format!("http://{listen}")
 }

@@ -1,7 +1,6 @@
-//! A believable tenant for a first look: people, service accounts, and keys in every state that can be reached.
+//! Demo data for a first look: people, service accounts, and keys in every state that can be reached.
 //!
-//! Nothing is put into the database by hand: the use cases run with a clock that begins in the past, so that what
-//! expired has really expired.
+//! The use cases create the data with a clock that starts in the past, so that expired keys have really expired.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
@@ -12,14 +11,14 @@ use domain::{
 };
 use service::{Actor, Client, Clock, RegisterAgent, Services, Settings};
 
-/// The address that the demo signs in with.
+/// The email address to sign in with.
 pub const EMAIL: &str = "ada@example.org";
-/// Its password: no secret, because the demo's database is thrown away.
+/// The password to sign in with. It isn't secret, because the demo's database is thrown away.
 pub const PASSWORD: &str = "seven lamps under the pier";
-/// How long ago the demo's story begins.
+/// How many days ago the demo's history starts.
 const DAYS: i64 = 120;
 
-/// Fills an empty database.
+/// Fills an empty database with the demo data.
 ///
 /// # Errors
 /// When the database can't be opened, or isn't empty.
@@ -33,7 +32,7 @@ pub async fn fill(settings: &Settings, now: DateTime<Utc>) -> Result<(), Box<dyn
     Ok(told?)
 }
 
-/// The keys that the story comes back to.
+/// The keys that later steps use.
 struct Keys {
     laptop: IssuedKey,
     frankfurt: IssuedKey,
@@ -78,7 +77,7 @@ impl Story {
         self.clock.set(self.now - time);
     }
 
-    /// Until a month before the demo's present.
+    /// Creates everything that is older than a month.
     async fn long_ago(&self, ada: &Actor, alan: &Actor) -> service::Result<Keys> {
         self.before(TimeDelta::days(100));
         self.key(ada, ada.require_owner()?, "Old laptop", Some(-20)).await?;
@@ -110,14 +109,14 @@ impl Story {
         Ok(Keys { laptop, frankfurt, oregon, cron })
     }
 
-    /// Two months of requests.
+    /// Records two months of requests.
     async fn uses(&self, keys: &Keys) -> service::Result<()> {
         self.history(&keys.frankfurt, "192.0.2.10", "python-requests/2.31.0", 70, 24).await?;
         self.history(&keys.oregon, "198.51.100.9", "python-requests/2.31.0", 45, 9).await?;
         self.history(&keys.cron, "192.0.2.44", "reports/3.2", 60, 1).await
     }
 
-    /// The last two days.
+    /// Records the last two days.
     async fn lately(&self, ada: &Actor, keys: &Keys) -> service::Result<()> {
         self.before(TimeDelta::hours(30));
         let roll = RollKey { key: keys.oregon.key.id, overlap: "7d".to_owned(), ..RollKey::default() };
@@ -166,14 +165,14 @@ impl Story {
         Ok(Owner::ServiceAccount(self.services.service_accounts().create(actor, &input).await?.id))
     }
 
-    /// `ends`: days from the demo's present; negative for what is over by now.
+    /// Creates a key. `ends`: its expiry in days from the present; negative for a key that has expired by now.
     async fn key(&self, actor: &Actor, owner: Owner, name: &str, ends: Option<i64>) -> service::Result<IssuedKey> {
         let expires_at = ends.map(|days| (self.now + TimeDelta::days(days)).to_rfc3339());
         let input = CreateKey { owner: Some(owner), name: name.to_owned(), expires_at, ..CreateKey::default() };
         self.services.api_keys().create(actor, &input).await
     }
 
-    /// Uses over the last days: more of them on some days than on others, and the latest half a day ago.
+    /// Records requests on each of the last `days` days, more on some than on others, the latest half a day ago.
     async fn history(&self, key: &IssuedKey, address: &str, agent: &str, days: i64, most: i64) -> service::Result<()> {
         for day in (1..days).rev() {
             for turn in 0..=(day * 7 % 11 + 3) * most / 14 {

@@ -1,5 +1,5 @@
-//! HTML forms without script: reading one, and the answers that all of them share. A form that succeeds redirects, except
-//! where a secret must be shown; one that fails shows its page again, with what was typed and what was wrong.
+//! HTML forms without script: reading them, and the responses that they share. A form that succeeds redirects, unless
+//! it shows a secret; one that fails shows its page again, with the input and the errors.
 
 use std::collections::HashMap;
 
@@ -27,24 +27,24 @@ use crate::{
     problem,
 };
 
-/// Where a signed-in person starts.
+/// The first page after sign-in.
 pub(crate) const START: &str = "/user/api-keys";
 
-/// A form's fields, the last of each name. Extracts itself from a request, for forms without a page of their own.
+/// A form's fields; the last one counts if a name occurs twice. An extractor, for forms without a page of their own.
 pub(crate) struct Fields(HashMap<String, String>);
 
 impl Fields {
-    /// A field's text; empty when it wasn't sent.
+    /// Returns a field's text; empty if it wasn't sent.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.find(name).unwrap_or_default()
     }
 
-    /// A field's text, if it was sent.
+    /// Returns a field's text, if it was sent.
     pub(crate) fn find(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// What was typed, to be shown again. Never a password or a code.
+    /// Returns the input, to be shown again; never a password or a code.
     fn typed(&self) -> Vec<(String, String)> {
         let is_secret = |name: &str| name.ends_with("password") || name.ends_with("code");
         let shown = self.0.iter().filter(|(name, _)| !is_secret(name));
@@ -54,12 +54,12 @@ impl Fields {
     async fn split(request: Request) -> Result<(Parts, Self), Response> {
         let (parts, body) = request.into_parts();
         if !headers::is_form(&parts.headers) {
-            let detail = "Send application/x-www-form-urlencoded.";
+            let detail = "Content-Type must be application/x-www-form-urlencoded.";
             return Err(problem::answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
         }
         let bytes = body::bytes(body).await;
         let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(&bytes)
-            .map_err(|_| problem::answer(StatusCode::BAD_REQUEST, "The form is damaged."))?;
+            .map_err(|_| problem::answer(StatusCode::BAD_REQUEST, "The form data is malformed."))?;
         Ok((parts, Self(pairs.into_iter().collect())))
     }
 }
@@ -72,8 +72,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     }
 }
 
-/// A form, and the page that shows it: the one at the form's own address, unless the form names another. Extracts itself from
-/// a request.
+/// A form, and the page that shows it: the one at the form's own URL, unless the form names another. An extractor.
 pub(crate) struct Form {
     fields: Fields,
     parts: Parts,
@@ -86,7 +85,7 @@ where
 {
     type Rejection = Response;
 
-    /// Refuses a form whose page was opened in another tenant than the session's present one.
+    /// Rejects a form whose page was opened in a tenant other than the selected one.
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let form = Self::read(request, PageRenderer::from_ref(state)).await?;
         match form.check_tenant() {
@@ -100,56 +99,57 @@ impl Form {
     /// Reads a form's request.
     ///
     /// # Errors
-    /// With the answer, when the body isn't a form's.
+    /// The response, if the body isn't a form's.
     pub(crate) async fn read(request: Request, renderer: PageRenderer) -> Result<Self, Response> {
         let (parts, fields) = Fields::split(request).await?;
         Ok(Self { fields, parts, renderer })
     }
 
-    /// The request, without its body.
+    /// Returns the request, without its body.
     pub(crate) fn parts(&self) -> &Parts {
         &self.parts
     }
 
-    /// The arguments of a server function, urlencoded: all fields but those of the form itself and of the confirmation.
+    /// Returns a server function's arguments, URL-encoded: all fields but those of the form itself and the
+    /// confirmation.
     pub(crate) fn arguments(&self) -> String {
         let beside = [field::PAGE, field::THEN, field::TENANT, confirm::PASSWORD, confirm::CODE];
         let arguments: Vec<_> = self.fields.0.iter().filter(|(name, _)| !beside.contains(&name.as_str())).collect();
         serde_urlencoded::to_string(arguments).unwrap_or_default()
     }
 
-    /// Where a success leads.
+    /// Returns the path of the page that follows a success.
     pub(crate) fn then(&self) -> &str {
         own_path(self.get(field::THEN))
     }
 
-    /// Whether the form was sent to the function of an operation.
+    /// Returns whether the form was sent to an operation's server function.
     pub(crate) fn is_of(&self, operation: Operation) -> bool {
         self.parts.uri.path() == path_of(operation)
     }
 
-    /// The page that shows the form.
+    /// Returns the path of the page that shows the form.
     pub(crate) fn page(&self) -> &str {
         let own = || self.parts.uri.path_and_query().map_or(START, http::uri::PathAndQuery::as_str);
         self.fields.find(field::PAGE).map_or_else(own, own_path)
     }
 
-    /// A field's text; empty when it wasn't sent.
+    /// Returns a field's text; empty if it wasn't sent.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.fields.get(name)
     }
 
-    /// A field's text, as a secret.
+    /// Returns a field's text, as a secret.
     pub(crate) fn secret(&self, name: &str) -> Secret {
         Secret::new(self.get(name))
     }
 
-    /// The client that sent the form.
+    /// Returns the client that sent the form.
     pub(crate) fn client(&self) -> Client {
         client(&self.parts.headers, &self.parts.extensions, Channel::Browser)
     }
 
-    /// The signed-in person.
+    /// Returns the signed-in user.
     ///
     /// # Errors
     /// `UNAUTHENTICATED` when nobody is signed in.
@@ -157,13 +157,13 @@ impl Form {
         self.parts.extensions.get::<Caller>().ok_or_else(ApiError::unauthenticated)?.require()
     }
 
-    /// The person, if one is signed in.
+    /// Returns the user, if one is signed in.
     pub(crate) fn find_actor(&self) -> Option<&Actor> {
         self.parts.extensions.get::<Caller>().and_then(Caller::actor)
     }
 
-    /// The signed-in person, whose password is checked first if the form has one: the session then counts as freshly
-    /// confirmed, for this request and for those that follow.
+    /// Returns the signed-in user. If the form contains a password, checks it first and marks the session as freshly
+    /// confirmed, for this and later requests.
     ///
     /// # Errors
     /// When nobody is signed in, or the password or code is wrong.
@@ -178,7 +178,7 @@ impl Form {
         Ok(actor)
     }
 
-    /// Does what the form asks, then redirects to `path`, which shows the notice; or shows the form again.
+    /// Runs `act`, then redirects to `path`, which shows the notice; on an error, shows the form again.
     pub(crate) async fn redirect_after(
         mut self,
         path: &str,
@@ -191,8 +191,8 @@ impl Form {
         }
     }
 
-    /// Does what the form asks, then shows its recovery codes on the form's page, which is the only time that they can be seen;
-    /// or shows the form again.
+    /// Runs `act`, then shows its recovery codes on the form's page, which is the only time that they are shown; on an
+    /// error, shows the form again.
     pub(crate) async fn show_codes_after(
         mut self,
         act: impl AsyncFnOnce(&mut Self) -> Result<Vec<Secret>, ApiError>,
@@ -205,12 +205,12 @@ impl Form {
         }
     }
 
-    /// The form's page with what the act reveals, which is the only time that it can be seen.
+    /// Shows the form's page with the new secret, which is the only time that it is shown.
     pub(crate) async fn show_reveal(self, reveal: Reveal) -> Response {
         self.show(FormOutcome { reveal: Some(reveal), ..FormOutcome::default() }, StatusCode::OK).await
     }
 
-    /// The form's page again, with what was typed and the error, at the error's status.
+    /// Shows the form's page again, with the input and the error, at the error's status.
     pub(crate) async fn show_again(self, error: ApiError) -> Response {
         let (status, retry_after) = (problem::status_of(&error), error.retry_after);
         let outcome = FormOutcome { values: self.fields.typed(), error: Some(error), ..FormOutcome::default() };
@@ -224,7 +224,7 @@ impl Form {
         self.renderer.show_form(self.parts, &page, outcome, status).await
     }
 
-    /// Another window may have selected another tenant since the form's page was opened. Then nothing is done.
+    /// Checks that no other window has selected another tenant since the form's page was opened.
     ///
     /// # Errors
     /// `CONFLICT`.
@@ -233,7 +233,7 @@ impl Form {
     }
 }
 
-/// Whether the tenant that a page was opened in is still the selected one.
+/// Checks that the tenant in which a page was opened is still selected.
 ///
 /// # Errors
 /// `CONFLICT`.
@@ -245,14 +245,14 @@ pub(crate) fn check_tenant(parts: &Parts, opened_in: &str) -> Result<(), ApiErro
     Err(ApiError::new(ErrorCode::Conflict, "You switched tenants in another tab, so nothing was changed."))
 }
 
-/// A redirect to a page that shows a notice.
+/// Redirects to a page that shows a notice.
 pub(crate) fn redirect_with_notice(path: &str, notice: &Notice) -> Response {
     let mut response = Redirect::to(path).into_response();
     headers::set_notice(&mut response, notice);
     response
 }
 
-/// A path of this site to return to, or else the start.
+/// Returns a path of this site, or [`START`] if the text isn't one.
 pub(crate) fn own_path(text: &str) -> &str {
     if is_own_path(text) { text } else { START }
 }
@@ -262,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_paths_of_our_own_are_gone_back_to() {
+    fn only_paths_of_this_site_are_redirected_to() {
         assert_eq!(own_path("/team/service-accounts?q=a"), "/team/service-accounts?q=a");
         for foreign in ["https://evil.example", "//evil.example", "/\\evil.example", "/a\r\nb", "evil", "", "/a b"] {
             assert_eq!(own_path(foreign), "/user/api-keys", "{foreign}");

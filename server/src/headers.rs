@@ -1,25 +1,25 @@
-//! Reads headers of requests, and sets the cookies that aren't the session's.
+//! Reads request headers, and sets all cookies except the session's.
 
 use axum::response::Response;
 use domain::Notice;
 use http::{HeaderMap, HeaderValue, header, header::AsHeaderName};
 
-/// The cookie with the chosen colours.
+/// The cookie with the selected theme.
 const THEME: &str = "theme";
 /// The cookie with the notice for the next page.
 const NOTICE: &str = "notice";
 
-/// A header's text; `None` when it is missing or isn't visible ASCII.
+/// Returns a header's text; `None` if it is missing or isn't visible ASCII.
 pub(crate) fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Whether the body is declared as JSON.
+/// Returns whether the body is declared as JSON.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     is_media_type(headers, "application/json")
 }
 
-/// Whether the body is declared as the fields of an HTML form.
+/// Returns whether the body is declared as the fields of an HTML form.
 pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     is_media_type(headers, "application/x-www-form-urlencoded")
 }
@@ -29,7 +29,7 @@ fn is_media_type(headers: &HeaderMap, expected: &str) -> bool {
     declared.is_some_and(|declared| declared.trim().eq_ignore_ascii_case(expected))
 }
 
-/// The name of the theme that the browser has stored.
+/// Returns the name of the theme that the browser has stored.
 pub(crate) fn theme(headers: &HeaderMap) -> Option<&str> {
     cookie(headers, THEME)
 }
@@ -39,17 +39,17 @@ pub(crate) fn set_theme(response: &mut Response, theme: &'static str) {
     set_cookie(response, THEME, theme, 31_536_000);
 }
 
-/// The notice that this page shows.
+/// Returns the notice for this page.
 pub(crate) fn notice(headers: &HeaderMap) -> Option<Notice> {
     serde_urlencoded::from_str(cookie(headers, NOTICE)?).ok()
 }
 
-/// Whether a notice waits, readable or not.
+/// Returns whether there is a notice, even an unreadable one.
 pub(crate) fn has_notice(headers: &HeaderMap) -> bool {
     cookie(headers, NOTICE).is_some()
 }
 
-/// Has the next page show a notice, within a minute.
+/// Makes the next page show a notice, if it is loaded within a minute.
 pub(crate) fn set_notice(response: &mut Response, notice: &Notice) {
     if let Ok(fields) = serde_urlencoded::to_string(notice) {
         set_cookie(response, NOTICE, &fields, 60);
@@ -66,7 +66,7 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     all.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
-/// `max_age` in seconds.
+/// Sets a cookie. `max_age`: in seconds.
 fn set_cookie(response: &mut Response, name: &str, value: &str, max_age: u32) {
     let cookie = format!("{name}={value}; Path=/; Max-Age={max_age}; SameSite=Lax; HttpOnly");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {

@@ -13,8 +13,8 @@ use crate::{
     middleware::sessions,
 };
 
-/// `POST /invitations/{token}`. A person who is signed in joins as themselves. Anyone else signs in with the account that has
-/// no tenant left, or gets a new one.
+/// `POST /invitations/{token}`. A signed-in user joins with their account. Anyone else signs in with their account, if
+/// it has no tenant left, or creates a new one.
 pub(crate) async fn accept(
     State(services): State<Services>,
     Path(token): Path<String>,

@@ -1,7 +1,7 @@
 //! The adapters of Latchkey: browser, GraphQL, REST and the command line.
 //!
-//! An adapter parses, calls a use case of [`service`], and maps the result. It has no permission checks, no SQL and no
-//! transaction.
+//! An adapter parses its input, calls a use case of [`service`], and converts the result. It has no permission checks,
+//! no SQL and no transactions.
 
 pub mod accept;
 pub mod act;

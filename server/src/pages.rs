@@ -29,7 +29,7 @@ use crate::{
     problem,
 };
 
-/// What rendering a page needs.
+/// Renders pages with the services and settings of the site.
 #[derive(Clone)]
 pub(crate) struct PageRenderer {
     services: Services,
@@ -37,7 +37,7 @@ pub(crate) struct PageRenderer {
     leptos: LeptosOptions,
 }
 
-/// What a form came to, in the extensions of the request for the page that shows it.
+/// The outcome of a form, in the extensions of the request for the page that shows it.
 #[derive(Clone, Debug)]
 struct FormAnswer {
     outcome: FormOutcome,
@@ -45,7 +45,7 @@ struct FormAnswer {
 }
 
 impl PageRenderer {
-    /// A renderer of the site's pages.
+    /// Creates a renderer of the site's pages.
     pub(crate) fn new(services: Services, site: Arc<Site>) -> Self {
         let leptos = LeptosOptions::builder()
             .output_name(Arc::from(site.assets.names().page.as_str()))
@@ -54,19 +54,19 @@ impl PageRenderer {
         Self { services, site, leptos }
     }
 
-    /// The pages of the route table that have this access, and no others.
+    /// Returns the routes of the pages in the route table with this access.
     pub(crate) fn routes<S: Clone + Send + Sync + 'static>(&self, access: Access) -> Router<S> {
         let pages = ROUTES.iter().filter(|route| route.access == access);
         pages.fold(Router::new(), |router, route| router.route(route.path, get(render))).with_state(self.clone())
     }
 
-    /// The use cases.
+    /// Returns the use cases.
     pub(crate) fn services(&self) -> &Services {
         &self.services
     }
 
-    /// The page at `page`, a path of this site with its query, with the outcome of a form that it shows. `request`: the form's
-    /// own. `status`: the answer's, unless the page sets another.
+    /// Renders the page at `page`, a path of this site with its query, with the outcome of its form. `request`: the
+    /// form's request. `status`: the response's status, unless the page sets another.
     pub(crate) async fn show_form(
         &self,
         request: Parts,
@@ -79,7 +79,7 @@ impl PageRenderer {
         parts.method = Method::GET;
         parts.uri = uri;
         parts.headers = request.headers;
-        // Not all of them: among them is the route of the form's own request.
+        // Not all of them, because they include the matched route of the form's request.
         copy::<Caller>(&request.extensions, &mut parts.extensions);
         copy::<Session>(&request.extensions, &mut parts.extensions);
         parts.extensions.insert(FormAnswer { outcome, status });
@@ -90,12 +90,12 @@ impl PageRenderer {
             Ok(response) => response,
             Err(never) => match never {},
         };
-        // It may show a token beside what was typed.
+        // The page may show a token beside the user's input.
         response.extensions_mut().insert(Uncompressed);
         response
     }
 
-    /// What a page or a server function finds in its context.
+    /// Returns the context of a page or a server function.
     pub(crate) fn context(&self, request: &Parts) -> RequestContext {
         let site = &self.site;
         let actor = request.extensions.get::<Caller>().and_then(|caller| caller.actor().cloned());
@@ -130,7 +130,7 @@ fn copy<T: Clone + Send + Sync + 'static>(from: &Extensions, to: &mut Extensions
     }
 }
 
-/// A page of the route table.
+/// Renders a page of the route table.
 async fn render(
     State(renderer): State<PageRenderer>,
     path: MatchedPath,
@@ -161,7 +161,7 @@ async fn render(
     response
 }
 
-/// The page for an address that no page has.
+/// Renders the page for a path that no page has.
 pub(crate) async fn not_found(State(renderer): State<PageRenderer>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let context = renderer.context(&parts);

@@ -1,4 +1,4 @@
-//! Changing one's own password.
+//! Changes the user's own password.
 
 use axum::{extract::State, response::Response};
 use domain::{Notice, Operation};
@@ -7,7 +7,7 @@ use tower_sessions::Session;
 
 use crate::{form::Form, middleware::sessions};
 
-/// `POST /user/profile/password`. Ends the person's other sessions.
+/// `POST /user/profile/password`. Ends the user's other sessions.
 pub(crate) async fn change(State(services): State<Services>, session: Session, form: Form) -> Response {
     form.redirect_after("/user/profile", &Notice::of(Operation::ChangePassword), async |form| {
         let (current, new) = (form.secret("current_password"), form.secret("password"));

@@ -1,4 +1,4 @@
-//! What a browser remembers of a person's preferences.
+//! Preferences that the browser stores.
 
 use app::request::Theme;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -8,7 +8,7 @@ use crate::{
     headers,
 };
 
-/// `POST /preferences/theme`. A cookie keeps the theme, so that the server sends the right colours in the first answer.
+/// `POST /preferences/theme`. The theme is in a cookie, so that the server's first response already uses it.
 pub(crate) async fn set_theme(fields: Fields) -> Response {
     let theme = Theme::from_word(fields.get("theme"));
     let mut response = Redirect::to(own_path(fields.get("return_to"))).into_response();

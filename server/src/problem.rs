@@ -1,4 +1,4 @@
-//! Errors over HTTP: problem details (RFC 9457).
+//! HTTP errors as problem details (RFC 9457).
 
 use axum::response::{IntoResponse, Response};
 use domain::{ApiError, FieldError};
@@ -19,12 +19,12 @@ struct Problem<'a> {
     reference: Option<&'a str>,
 }
 
-/// A refusal before any use case: the request isn't what this API takes.
+/// Builds the response to a request that is rejected before any use case.
 pub(crate) fn answer(status: StatusCode, detail: &str) -> Response {
     write(status, &Problem { detail, ..problem(status) })
 }
 
-/// A use case's refusal.
+/// Builds the response for a use case's error.
 pub(crate) fn of(error: &ApiError) -> Response {
     let status = status_of(error);
     let problem = Problem {
@@ -39,7 +39,7 @@ pub(crate) fn of(error: &ApiError) -> Response {
     response
 }
 
-/// A refusal as the browser's script reads it: the error itself.
+/// Builds the response for the browser's script: the error itself, as JSON.
 pub(crate) fn json(error: &ApiError) -> Response {
     let body = serde_json::to_string(error).unwrap_or_default();
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
@@ -48,18 +48,18 @@ pub(crate) fn json(error: &ApiError) -> Response {
     response
 }
 
-/// The answer of a handler that panicked. The panic is logged under a reference, which the client gets too.
+/// Builds the response of a handler that panicked. The panic is logged with a reference, which the client gets too.
 pub(crate) fn panicked(cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
     let text = cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied());
-    of(&service::Error::Fault(format!("a handler panicked: {}", text.unwrap_or("no text"))).into())
+    of(&service::Error::Fault(format!("a handler panicked: {}", text.unwrap_or("no message"))).into())
 }
 
-/// The HTTP status of a refusal.
+/// Returns the HTTP status of an error.
 pub(crate) fn status_of(error: &ApiError) -> StatusCode {
     StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// Sets `Retry-After`, in seconds, where the client should wait.
+/// Sets `Retry-After`, in seconds, if the client should wait.
 pub(crate) fn set_retry_after(response: &mut Response, seconds: Option<u32>) {
     if let Some(seconds) = seconds {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -83,7 +83,7 @@ fn write(status: StatusCode, problem: &Problem<'_>) -> Response {
     let body = serde_json::to_string(problem).unwrap_or_default();
     let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
     if status == StatusCode::UNAUTHORIZED {
-        // RFC 9110 §15.5.2 demands a challenge.
+        // RFC 9110 §15.5.2 requires a challenge.
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Latchkey\""));
     }
     response

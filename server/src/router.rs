@@ -1,4 +1,4 @@
-//! Every route on one screen.
+//! All routes, on one screen.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ use crate::{
     password, preferences, problem, rest, second_factor, set_up, sign_in,
 };
 
-/// What all handlers need together. Each takes the parts that it uses, as its `State`.
+/// The state that the handlers share. Each handler takes the parts that it uses, as its `State`.
 #[derive(Clone, FromRef)]
 struct AppState {
     services: Services,
@@ -52,9 +52,9 @@ impl AppState {
     }
 }
 
-/// The whole site.
+/// Builds the router of the whole site.
 pub fn build(services: Services, site: Site) -> Router {
-    // A second call fails, and needn't do anything.
+    // Fails if it is already initialized, which is harmless.
     any_spawner::Executor::init_tokio().ok();
     let state = AppState::new(services, site);
     let site = browser(&state)
@@ -72,11 +72,12 @@ pub fn build(services: Services, site: Site) -> Router {
         .layer(from_fn_with_state(Arc::clone(&state.site), security_headers::set))
         .layer(from_fn_with_state(Arc::clone(&state.site), forwarded::find_client))
         .with_state(state);
-    // A path with a trailing slash is the same page, and takes the same forms.
+    // A path with a trailing slash is the same page and accepts the same forms.
     Router::new().fallback_service(NormalizePath::trim_trailing_slash(site))
 }
 
-/// The dashboard, by session: the pages of the route table, the server functions, and the forms that hold secrets.
+/// The dashboard, authenticated by session: the pages of the route table, the server functions, and the forms that
+/// contain secrets.
 fn browser(state: &AppState) -> Router<AppState> {
     let renderer = &state.renderer;
     let person = renderer
@@ -105,7 +106,7 @@ fn browser(state: &AppState) -> Router<AppState> {
         .layer(from_fn_with_state(state.services.clone(), authenticate::by_session))
 }
 
-/// APIs by key or session.
+/// The APIs that are authenticated by key or session.
 fn api(state: &AppState) -> Router<AppState> {
     Router::new()
         .route("/graphql", any(graphql::serve))
@@ -114,7 +115,7 @@ fn api(state: &AppState) -> Router<AppState> {
         .layer(from_fn_with_state(state.services.clone(), authenticate::by_key_or_session))
 }
 
-/// APIs that read neither `Authorization` nor a session: the address or the body says what is asked for.
+/// The APIs that read neither `Authorization` nor a session: the secret is in the URL or in the body.
 fn open_apis() -> Router<AppState> {
     Router::new()
         .route("/calendar/{file}", get(rest::calendar::feed))
@@ -122,12 +123,12 @@ fn open_apis() -> Router<AppState> {
         .route("/api/{*rest}", any(rest::not_found))
 }
 
-/// Outside the check of the `Host`: load balancers ask by address.
+/// The health checks, outside the `Host` check: load balancers connect by IP address.
 fn health() -> Router<AppState> {
     Router::new().route("/health/live", get(rest::health::live)).route("/health/ready", get(rest::health::ready))
 }
 
-/// The operations of the forms that hold secrets, and so are no server functions; for the parity test.
+/// The operations whose forms contain secrets and so aren't server functions; for the parity test.
 pub const PLAIN_FORMS: [Operation; 7] = [
     Operation::ConfirmSignIn,
     Operation::ChangePassword,

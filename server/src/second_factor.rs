@@ -1,4 +1,4 @@
-//! A person's second factor, and its recovery codes.
+//! A user's two-factor authentication, and its recovery codes.
 
 use axum::{
     extract::{Path, State},
@@ -26,7 +26,7 @@ pub(crate) async fn act(
     }
 }
 
-/// `POST /user/second-factor/begin`. The page that follows shows the secret.
+/// `POST /user/second-factor/begin`. The next page shows the secret.
 async fn begin(services: Services, session: Session, form: Form) -> Response {
     form.redirect_after("/user/second-factor/enable", &Notice::of(Operation::BeginSecondFactor), async |form| {
         let actor = form.confirm(&services, &session).await?;
@@ -35,7 +35,7 @@ async fn begin(services: Services, session: Session, form: Form) -> Response {
     .await
 }
 
-/// `POST /user/second-factor/enable`. The answer shows the recovery codes, only this once.
+/// `POST /user/second-factor/enable`. The response shows the recovery codes, only this once.
 async fn enable(services: Services, session: Session, form: Form) -> Response {
     form.show_codes_after(async |form| {
         let actor = form.confirm(&services, &session).await?;
@@ -44,7 +44,7 @@ async fn enable(services: Services, session: Session, form: Form) -> Response {
     .await
 }
 
-/// `POST /user/second-factor/codes`. The answer shows the new recovery codes, only this once.
+/// `POST /user/second-factor/codes`. The response shows the new recovery codes, only this once.
 async fn renew_codes(services: Services, session: Session, form: Form) -> Response {
     form.show_codes_after(async |form| {
         let actor = form.confirm(&services, &session).await?;

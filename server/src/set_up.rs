@@ -1,4 +1,4 @@
-//! Setting up an empty database: the first tenant and its administrator.
+//! Sets up an empty database: the first tenant and its administrator.
 
 use axum::{
     extract::{Path, State},

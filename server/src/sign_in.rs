@@ -1,4 +1,4 @@
-//! Signing in, with the second factor's code where there is one, and signing out.
+//! Signing in, with a two-factor code if the user has one, and signing out.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ use crate::{
     problem,
 };
 
-/// Around `GET /sign-in`: redirects a person who is signed in already.
+/// Middleware for `GET /sign-in`: redirects a user who is already signed in.
 pub(crate) async fn skip_if_signed_in(
     Extension(caller): Extension<Caller>,
     Query(query): Query<HashMap<String, String>>,
@@ -41,7 +41,7 @@ pub(crate) async fn sign_in(State(services): State<Services>, session: Session, 
     }
 }
 
-/// Begins the session, or has it wait for a code; the path that follows.
+/// Begins the session, or makes it await a code. Returns the path of the next page.
 async fn check_password(services: &Services, session: &Session, form: &Form) -> Result<String, ApiError> {
     let (client, next) = (form.client(), own_path(form.get("next")));
     let signed_in = services.sessions().sign_in(form.get("email"), &form.secret("password"), &client).await?;
@@ -53,7 +53,7 @@ async fn check_password(services: &Services, session: &Session, form: &Form) -> 
     Ok(next.to_owned())
 }
 
-/// Around `GET /sign-in/code`: redirects a person who hasn't just given a password.
+/// Middleware for `GET /sign-in/code`: redirects a user who hasn't just entered a password.
 pub(crate) async fn require_password_first(
     State(services): State<Services>,
     session: Session,
@@ -88,8 +88,8 @@ pub(crate) async fn check_code(State(services): State<Services>, session: Sessio
     }
 }
 
-/// `POST /user/confirm`: the script confirms who is signed in, before it calls a function. A form without script sends the same
-/// fields with its own.
+/// `POST /user/confirm`: the script confirms the user's password before it calls a server function. A form without
+/// script sends the same fields along with its own.
 pub(crate) async fn confirm(State(services): State<Services>, session: Session, mut form: Form) -> Response {
     match form.confirm(&services, &session).await {
         Ok(_) => StatusCode::NO_CONTENT.into_response(),

@@ -1,4 +1,4 @@
-//! What the operator does with service accounts.
+//! Commands for service accounts.
 
 use clap::Subcommand;
 use domain::{ApiError, tenant::RoleError};
@@ -8,51 +8,51 @@ use super::input::operator_and_id;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AccountCommand {
-    /// Make a service account; prints its id
+    /// Create a service account; prints its id
     CreateServiceAccount {
         #[arg(long)]
         tenant: String,
         #[arg(long)]
         name: String,
-        /// `TENANT_ADMIN` (unless said otherwise), USER or `READ_ONLY_USER`
+        /// `TENANT_ADMIN` (the default), `USER` or `READ_ONLY_USER`
         #[arg(long)]
         role: Option<String>,
     },
-    /// Call a service account by another name
+    /// Rename a service account
     RenameServiceAccount {
-        /// Its id
+        /// The service account's id
         id: String,
         #[arg(long)]
         tenant: String,
         #[arg(long)]
         name: String,
     },
-    /// Give a service account, and all its keys, another role
+    /// Change the role of a service account and all its keys
     ChangeServiceAccountRole {
-        /// Its id
+        /// The service account's id
         id: String,
         #[arg(long)]
         tenant: String,
         #[arg(long)]
         role: String,
     },
-    /// Stop a service account and all its keys for now
+    /// Suspend a service account and all its keys
     SuspendServiceAccount {
-        /// Its id
+        /// The service account's id
         id: String,
         #[arg(long)]
         tenant: String,
     },
-    /// Let a suspended service account's keys work again
+    /// Resume a suspended service account
     ResumeServiceAccount {
-        /// Its id
+        /// The service account's id
         id: String,
         #[arg(long)]
         tenant: String,
     },
-    /// End a service account and all its keys
+    /// Delete a service account and revoke all its keys
     DeleteServiceAccount {
-        /// Its id
+        /// The service account's id
         id: String,
         #[arg(long)]
         tenant: String,

@@ -1,4 +1,4 @@
-//! What the operator does with keys.
+//! Commands for keys.
 
 use clap::Subcommand;
 use domain::{ApiError, KeyId, api_key::input::RollKey};
@@ -8,11 +8,11 @@ use super::input::operator_and_id;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
-    /// Make a key; prints its token, this once
+    /// Create a key; prints its token, which is shown only once
     CreateKey {
         #[arg(long)]
         tenant: String,
-        /// A member's e-mail address
+        /// A member's email address
         #[arg(long, conflicts_with = "service_account", required_unless_present = "service_account")]
         user: Option<String>,
         /// A service account's id
@@ -20,90 +20,90 @@ pub(super) enum KeyCommand {
         service_account: Option<String>,
         #[arg(long)]
         name: String,
-        /// RFC 3339 with an offset; never, when left out
+        /// When the key expires, in RFC 3339 with an offset; never if omitted
         #[arg(long)]
         expires_at: Option<String>,
     },
-    /// Give a key another token; prints the new key's token, this once
+    /// Rotate a key; prints the new key's token, which is shown only once
     RollKey {
         /// The old key's id
         id: String,
         #[arg(long)]
         tenant: String,
-        /// How long the old token still works: now, 1h, 24h, 7d or `first_use`
+        /// How long the old key keeps working: now, 1h, 24h, 7d or `first_use`
         #[arg(long, default_value = "24h")]
         overlap: String,
-        /// RFC 3339, for `first_use`: at the latest until then; a week from now, when left out
+        /// For `first_use`: latest time at which the old key stops working, in RFC 3339; a week from now if omitted
         #[arg(long)]
         deadline: Option<String>,
     },
-    /// End the overlap of a rolled key: the old token stops now
+    /// End the grace period of a rotated key: the old key stops working immediately
     FinishRoll {
         /// The old key's id
         id: String,
         #[arg(long)]
         tenant: String,
     },
-    /// Let the old token of a rolled key work longer
+    /// Extend the grace period of a rotated key
     ExtendRoll {
         /// The old key's id
         id: String,
         #[arg(long)]
         tenant: String,
-        /// From now: 1h, 24h or 7d
+        /// New grace period, from now: 1h, 24h or 7d
         #[arg(long)]
         overlap: String,
     },
-    /// Take a roll back: the new token stops, the old one is as it was
+    /// Undo a rotation: revokes the new key and restores the old key's original expiry
     CancelRoll {
         /// The old key's id
         id: String,
         #[arg(long)]
         tenant: String,
     },
-    /// Call a key by another name
+    /// Rename a key
     RenameKey {
-        /// Its id
+        /// The key's id
         id: String,
         #[arg(long)]
         tenant: String,
         #[arg(long)]
         name: String,
     },
-    /// Stop a key for now
+    /// Suspend a key
     SuspendKey {
-        /// Its id
+        /// The key's id
         id: String,
         #[arg(long)]
         tenant: String,
     },
-    /// Let a suspended key work again
+    /// Resume a suspended key
     ResumeKey {
-        /// Its id
+        /// The key's id
         id: String,
         #[arg(long)]
         tenant: String,
     },
-    /// End a key for good
+    /// Permanently revoke a key
     RevokeKey {
-        /// Its id
+        /// The key's id
         id: String,
         #[arg(long)]
         tenant: String,
-        /// Revoke the keys along that were made with it
+        /// Also revoke the keys that were created with it, and any that those created
         #[arg(long)]
         and_created: bool,
     },
-    /// Stop many keys for now; prints how many
+    /// Suspend several keys; prints how many were changed
     SuspendKeys {
-        /// Their ids
+        /// The keys' ids
         ids: Vec<String>,
         #[arg(long)]
         tenant: String,
     },
-    /// End many keys for good; prints how many
+    /// Permanently revoke several keys; prints how many were changed
     RevokeKeys {
-        /// Their ids
+        /// The keys' ids
         ids: Vec<String>,
         #[arg(long)]
         tenant: String,

@@ -1,5 +1,5 @@
-//! The command line: `serve`, `migrate`, `admin …`, `backup`, `audit …`, `check`. Ids and tokens alone on standard output,
-//! words on standard error.
+//! The command line: `serve`, `migrate`, `admin …`, `backup`, `audit …`, `check`. Ids, tokens and reports go to
+//! standard output, messages to standard error.
 
 mod accounts;
 mod input;
@@ -30,7 +30,7 @@ pub struct Cli {
 
 #[derive(Args, Debug)]
 struct Database {
-    /// sqlite:FILE, or <postgres://user@host/database>
+    /// Database URL: sqlite:FILE, or <postgres://user@host/database>
     #[arg(
         long,
         global = true,
@@ -45,56 +45,56 @@ struct Database {
 enum Command {
     /// Serve the dashboard and the APIs
     Serve(Serve),
-    /// Bring the database up to this version
+    /// Migrate the database to this version
     Migrate,
-    /// Set up and mend without a browser
+    /// Manage tenants, people, service accounts and keys
     #[command(subcommand)]
     Admin(Admin),
-    /// Copy an `SQLite` database into a new file, while it is in use
+    /// Copy an `SQLite` database to a new file while it is in use
     Backup {
-        /// The file to make
+        /// The file to create
         file: PathBuf,
     },
-    /// The audit log
+    /// Inspect the audit log
     #[command(subcommand)]
     Audit(Audit),
-    /// Look for damage; ends with 1 when there is any
+    /// Check the database for damage; exits with 1 if there is any
     Check,
-    /// Fill an empty database with a believable tenant
+    /// Fill an empty database with demo data
     #[command(hide = true)]
     FillDemo,
 }
 
 #[derive(Args, Debug)]
 struct Serve {
-    /// Where to listen
+    /// Address to listen on
     #[arg(long, env = "LATCHKEY_LISTEN", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
-    /// How browsers reach the site [default: http:// and the listening address]
+    /// URL at which browsers reach the site [default: http:// and the listening address]
     #[arg(long, env = "LATCHKEY_PUBLIC_URL")]
     public_url: Option<String>,
-    /// A proxy in front, whose X-Forwarded-For names the clients: an address or a network; several with commas
+    /// Proxy whose X-Forwarded-For is trusted: an address or a network; separate several with commas
     #[arg(long, env = "LATCHKEY_TRUSTED_PROXY", value_delimiter = ',', value_parser = config::parse_proxy)]
     trusted_proxy: Vec<ipnet::IpNet>,
-    /// Allow a public URL with http beyond loopback: tokens travel in clear
+    /// Allow http in the public URL beyond loopback; tokens are then sent unencrypted
     #[arg(long, env = "LATCHKEY_INSECURE_HTTP")]
     insecure_http: bool,
-    /// Refuse to start rather than migrate
+    /// Refuse to start instead of migrating the database
     #[arg(long, env = "LATCHKEY_NO_MIGRATE")]
     no_migrate: bool,
-    /// The mail server: <smtps://user:password@host>, <smtp://host:587?tls=required>; without it no mail is sent
+    /// Mail server: <smtps://user:password@host> or <smtp://host:587?tls=required>; without it, no email is sent
     #[arg(long, env = "LATCHKEY_SMTP_URL", hide_env_values = true, requires = "mail_from", requires = "public_url")]
     smtp_url: Option<String>,
-    /// Who mails come from: `Latchkey <keys@example.org>`
+    /// Sender of emails, such as `Latchkey <keys@example.org>`
     #[arg(long, env = "LATCHKEY_MAIL_FROM")]
     mail_from: Option<String>,
-    /// After how many seconds a person confirms their sign-in, before anything is made or revealed that lasts
+    /// Seconds after sign-in until creating a key or other lasting access requires the password again
     #[arg(long, env = "LATCHKEY_CONFIRM_AFTER", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=600))]
     confirm_after: u32,
-    /// How many connections at once
+    /// Maximum number of concurrent connections
     #[arg(long, env = "LATCHKEY_MAX_CONNECTIONS", default_value_t = 10_000)]
     max_connections: usize,
-    /// A folder with built browser files, instead of those in the binary
+    /// Folder with built browser files, used instead of those in the binary
     #[arg(long, env = "LATCHKEY_SITE_ROOT")]
     site_root: Option<PathBuf>,
 }
@@ -111,14 +111,15 @@ impl Serve {
 
 #[derive(Debug, Subcommand)]
 enum Audit {
-    /// Print how many tokens were refused that no key stands behind: hour, reason and count, tabs between
+    /// Print how many rejected tokens belonged to no key: hour, reason and count, separated by tabs
     Refusals,
-    /// Walk the chains of hashes; ends with 1 when a line was changed, moved, put in or taken out
+    /// Verify the hash chains; exits with 1 if an entry was changed, moved, inserted or removed
     ///
-    /// Prints a line for each tenant: short name, number of lines, hash of the last. Kept elsewhere, it shows later that
-    /// nothing up to that line was changed, even by somebody who could rewrite the whole database.
+    /// Prints a line for each tenant: slug, number of entries, and hash of the last entry. Stored elsewhere and passed
+    /// to `--expect` later, the line proves that no entry up to that one was changed, even by someone who could rewrite
+    /// the whole database.
     Verify {
-        /// What was printed earlier, SLUG:NUMBER:HASH, must still stand there
+        /// Line printed by an earlier run, SLUG:NUMBER:HASH, that must still be true
         #[arg(long)]
         expect: Vec<String>,
     },
@@ -136,7 +137,7 @@ enum Admin {
     Keys(keys::KeyCommand),
 }
 
-/// Runs a command. 0: done; 1: refused or failed (2, from the parser: the words were wrong).
+/// Runs a command. Returns 0 on success, 1 on failure or refusal. (The parser exits with 2 for invalid arguments.)
 pub async fn run(cli: Cli) -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("LATCHKEY_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -197,11 +198,11 @@ async fn check(services: &Services) -> Outcome {
     let problems = if missing.is_empty() {
         services.admin().check().await.map_err(ApiError::from)?
     } else {
-        // The rest asks tables that may not be there yet.
-        missing.iter().map(|number| format!("migration {number} is missing; run latchkey migrate")).collect()
+        // The other checks read tables that may not exist yet.
+        missing.iter().map(|number| format!("migration {number} is missing; run `latchkey migrate`")).collect()
     };
     if problems.is_empty() {
-        eprintln!("No problem found.");
+        eprintln!("No problems found.");
         return Ok(());
     }
     Err(problems.join("\n").into())
@@ -216,7 +217,7 @@ async fn verify_audit_log(services: &Services, expected: &[String]) -> Outcome {
         problems.extend(report.problems.into_iter().map(|problem| format!("{name}: {problem}")));
     }
     if problems.is_empty() {
-        eprintln!("No line was changed, moved, put in or taken out.");
+        eprintln!("No entry was changed, moved, inserted or removed.");
         return Ok(());
     }
     Err(problems.join("\n").into())
@@ -225,7 +226,7 @@ async fn verify_audit_log(services: &Services, expected: &[String]) -> Outcome {
 async fn serve(services: &Services, options: Serve) -> Outcome {
     let missing = services.missing_migrations().await?;
     if options.no_migrate && !missing.is_empty() {
-        return Err("the database needs `latchkey migrate` first".into());
+        return Err("the database is out of date; run `latchkey migrate`".into());
     }
     services.migrate().await?;
     let listener = tokio::net::TcpListener::bind(options.listen)
@@ -236,7 +237,7 @@ async fn serve(services: &Services, options: Serve) -> Outcome {
     let site = config::Site::new(&public_url, options.insecure_http, Assets::new(options.site_root))?;
     if site.is_secure && options.trusted_proxy.is_empty() {
         tracing::warn!(
-            "no --trusted-proxy is given: every client seems to come from the proxy that ends TLS, and they share its limits"
+            "--trusted-proxy isn't set: all clients appear to come from the TLS proxy and share its rate limits"
         );
     }
     let site = site.behind(options.trusted_proxy);
@@ -244,7 +245,7 @@ async fn serve(services: &Services, options: Serve) -> Outcome {
     let router = router::build(services.clone(), site);
     if services.set_up().is_needed().await.map_err(ApiError::from)? {
         let link = services.set_up().issue_token();
-        println!("Set Latchkey up (this link works once): {public_url}/set-up/{}", link.expose());
+        println!("Set up Latchkey (this link works once): {public_url}/set-up/{}", link.expose());
     }
     println!("listening on http://{address}");
     accept::serve(listener, router, options.max_connections, shutdown_requested()).await;

@@ -1,4 +1,4 @@
-//! What the operator does with people and their memberships.
+//! Commands for people and their memberships.
 
 use clap::Subcommand;
 use domain::{ApiError, tenant::RoleError};
@@ -8,7 +8,7 @@ use super::input::{operator_and_id, read_password};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PeopleCommand {
-    /// Make a person a member of a tenant (a new person with a password); prints the id
+    /// Add a person to a tenant, and create them with a password if they are new; prints their id
     CreateUser {
         #[arg(long)]
         email: String,
@@ -16,14 +16,14 @@ pub(super) enum PeopleCommand {
         name: Option<String>,
         #[arg(long)]
         tenant: String,
-        /// `TENANT_ADMIN`, USER or `READ_ONLY_USER`
+        /// `TENANT_ADMIN`, `USER` or `READ_ONLY_USER`
         #[arg(long)]
         role: String,
         /// Read the password from standard input
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Invite a person; prints the secret of the link, SITE/invitations/SECRET, this once
+    /// Invite a person; prints the secret of the link SITE/invitations/SECRET, which is shown only once
     InviteMember {
         #[arg(long)]
         tenant: String,
@@ -32,9 +32,9 @@ pub(super) enum PeopleCommand {
         #[arg(long)]
         role: String,
     },
-    /// Take an invitation back
+    /// Cancel an invitation
     CancelInvitation {
-        /// Its id
+        /// The invitation's id
         id: String,
         #[arg(long)]
         tenant: String,
@@ -48,21 +48,21 @@ pub(super) enum PeopleCommand {
         #[arg(long)]
         role: String,
     },
-    /// End a membership, and with it the member's keys in the tenant
+    /// Remove a member from a tenant and revoke their keys there
     RemoveMember {
         #[arg(long)]
         tenant: String,
         #[arg(long)]
         email: String,
     },
-    /// Give a person another name
+    /// Change a person's name
     RenameUser {
         #[arg(long)]
         email: String,
         #[arg(long)]
         name: String,
     },
-    /// Set a password and end the person's sessions
+    /// Set a person's password and end their sessions
     ChangePassword {
         #[arg(long)]
         email: String,
@@ -70,7 +70,7 @@ pub(super) enum PeopleCommand {
         #[arg(long)]
         password_stdin: bool,
     },
-    /// End a person's second factor: for one who has lost the app and the recovery codes
+    /// Turn off two-factor authentication for a person who lost the app and the recovery codes
     DisableSecondFactor {
         #[arg(long)]
         email: String,

@@ -1,4 +1,4 @@
-//! What the operator does with tenants.
+//! Commands for tenants.
 
 use clap::Subcommand;
 use domain::{ApiError, api_key::input::SetKeyPolicy};
@@ -6,36 +6,36 @@ use service::Services;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TenantCommand {
-    /// Make a tenant; prints its id
+    /// Create a tenant; prints its id
     CreateTenant {
         #[arg(long)]
         name: String,
-        /// Short name: lower-case letters, digits, hyphens
+        /// Lower-case letters, digits and hyphens, such as acme
         #[arg(long)]
         slug: String,
     },
-    /// Call a tenant by another name
+    /// Rename a tenant
     RenameTenant {
         #[arg(long)]
         tenant: String,
         #[arg(long)]
         name: String,
     },
-    /// Turn a policy on keys on, or set it anew
+    /// Turn on a key policy, or change it
     SetPolicy {
         #[arg(long)]
         tenant: String,
         /// `max_lifetime`, `expiry_required`, `service_accounts_only`, `no_keys_by_keys` or `suspend_unused`
         #[arg(long)]
         policy: String,
-        /// For `max_lifetime` and `suspend_unused`
+        /// 1 to 3650, for `max_lifetime` and `suspend_unused`
         #[arg(long)]
         days: Option<u32>,
-        /// RFC 3339: from when on it holds; from now on, when left out
+        /// When the policy takes effect, in RFC 3339; immediately if omitted
         #[arg(long)]
         from: Option<String>,
     },
-    /// Turn a policy on keys off
+    /// Turn off a key policy
     ClearPolicy {
         #[arg(long)]
         tenant: String,

@@ -1,9 +1,9 @@
-//! Refusals as GraphQL errors: `extensions.code`, the wrong fields, the reference.
+//! Converts use cases' errors to GraphQL errors, with `code`, `fields`, `retry_after` and `reference` as extensions.
 
 use async_graphql::{Error, ErrorExtensions, Value};
 use domain::ApiError;
 
-/// A use case's refusal. An `INTERNAL` one has been logged on its way.
+/// Converts a use case's error. The cause of an `INTERNAL` error was already logged.
 pub(super) fn refuse(error: impl Into<ApiError>) -> Error {
     let error = error.into();
     Error::new(error.message.clone()).extend_with(|_, extensions| {

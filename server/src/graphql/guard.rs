@@ -1,5 +1,5 @@
-//! What is refused before the parser and before validation. async-graphql recurses on nested brackets until the
-//! process dies, and expands fragments again for every spread; a few kilobytes would do.
+//! Limits on queries, checked before parsing and before validation. async-graphql recurses on nested brackets until the
+//! process dies, and expands a fragment again for every spread; a query of a few kilobytes would be enough.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,23 +8,23 @@ use async_graphql::{
     parser::types::{ExecutableDocument, FragmentDefinition, OperationType, Selection, SelectionSet},
 };
 
-/// The longest query, in bytes.
+/// The maximum length of a query, in bytes.
 pub const MOST_QUERY_BYTES: usize = 8 * 1_024;
-/// How deep brackets, braces and parentheses may nest.
+/// The maximum nesting depth of brackets, braces and parentheses.
 pub const MOST_NESTING: usize = 24;
-/// How many directives a query may have.
+/// The maximum number of directives in a query.
 pub const MOST_DIRECTIVES: usize = 16;
-/// How many fields a query may come to, all its operations together, when its fragments are expanded.
+/// The maximum number of fields in a query, over all its operations, with fragments expanded.
 pub const MOST_FIELDS: usize = 500;
-/// How many fields an operation may have at its top: each may be a list of a thousand keys.
+/// The maximum number of top-level fields in an operation. Each may return a list of a thousand keys.
 pub const MOST_TOP_FIELDS: u64 = 20;
-/// How many mutations one operation may have.
+/// The maximum number of mutations in an operation.
 pub const MOST_MUTATIONS: u64 = 10;
 
-/// Looks through a query's text once, without a parser: strings and comments are skipped, everything else is counted.
+/// Checks a query's text in one pass, without a parser. Skips strings and comments.
 ///
 /// # Errors
-/// A sentence that says which limit was passed.
+/// A sentence that names the exceeded limit.
 pub fn scan(query: &str) -> Result<(), &'static str> {
     if query.len() > MOST_QUERY_BYTES {
         return Err("The query is longer than 8 KiB.");
@@ -42,7 +42,7 @@ pub fn scan(query: &str) -> Result<(), &'static str> {
             _ => {}
         }
         if nesting > MOST_NESTING {
-            return Err("The query nests brackets more than 24 deep.");
+            return Err("The query nests brackets more than 24 levels deep.");
         }
         if directives > MOST_DIRECTIVES {
             return Err("The query has more than 16 directives.");
@@ -51,7 +51,8 @@ pub fn scan(query: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// What follows a string whose opening quote was just read. A block string ends at `"""`, any other at `"` or a line's end.
+/// Returns what follows a string whose opening quote was just read. A block string ends at `"""`, any other at `"` or
+/// at the end of the line.
 fn after_string(text: &[u8]) -> &[u8] {
     let is_block = text.starts_with(b"\"\"");
     let mut at = if is_block { 2 } else { 0 };
@@ -72,10 +73,10 @@ fn after_string(text: &[u8]) -> &[u8] {
     &[]
 }
 
-/// Counts what a parsed query comes to, each fragment once.
+/// Checks the number of fields in a parsed query. Visits each fragment once.
 ///
 /// # Errors
-/// A sentence that says which limit was passed.
+/// A sentence that names the exceeded limit.
 pub fn count(document: &ExecutableDocument) -> Result<(), &'static str> {
     let mut counter =
         Counter { fragments: &document.fragments, known: HashMap::new(), tops: HashMap::new(), open: HashSet::new() };
@@ -88,10 +89,10 @@ pub fn count(document: &ExecutableDocument) -> Result<(), &'static str> {
             return Err("The operation has more than 10 mutations.");
         }
         if at_top > MOST_TOP_FIELDS {
-            return Err("The operation has more than 20 fields at its top.");
+            return Err("The operation has more than 20 top-level fields.");
         }
         if fields > MOST_FIELDS as u64 {
-            return Err("The query asks for more than 500 fields.");
+            return Err("The query selects more than 500 fields.");
         }
     }
     Ok(())
@@ -122,7 +123,7 @@ impl<'d> Counter<'d> {
         if let Some(count) = self.known.get(name) {
             return Ok(*count);
         }
-        // An unknown fragment is the validation's matter.
+        // Validation reports unknown fragments.
         let Some(fragment) = self.fragments.get(name) else { return Ok(0) };
         if !self.open.insert(name) {
             return Err("A fragment contains itself.");
@@ -133,8 +134,7 @@ impl<'d> Counter<'d> {
         Ok(count)
     }
 
-    /// Fields at the top, through fragments: each fragment's own top is counted once. The guard against circles is
-    /// [`Counter::fields`], which is called before.
+    /// Counts top-level fields, through fragments, each visited once. [`Counter::fields`] has already rejected cycles.
     fn top_level(&mut self, selections: &'d SelectionSet) -> u64 {
         let mut sum = 0_u64;
         for selection in &selections.items {
@@ -192,7 +192,7 @@ mod tests {
         assert!(count(&parse_query("{ viewer { id tenants { id } } }").unwrap()).is_ok());
     }
 
-    /// How deep the brackets of a parsed query nested: selections, arguments, lists and objects.
+    /// Returns how deep the brackets of a parsed query are nested: selections, arguments, lists and objects.
     fn nesting(document: &ExecutableDocument) -> usize {
         fn deep(value: &Value) -> usize {
             match value {
@@ -223,7 +223,7 @@ mod tests {
         operations.chain(fragments).max().unwrap_or(0)
     }
 
-    /// Expands every spread, as a validator does that doesn't remember; `None` in a circle.
+    /// Expands every spread, like a validator without a cache; `None` for a cycle.
     fn expanded(spreads: &[Vec<usize>], fields: &[u64], at: usize, open: &mut Vec<usize>) -> Option<u64> {
         if open.contains(&at) {
             return None;
@@ -234,7 +234,7 @@ mod tests {
         below.map(|below| below + fields[at])
     }
 
-    /// Pieces that make and break GraphQL: every bracket, quote, comment and escape that the scan has to see through.
+    /// Generates valid and broken GraphQL with every bracket, quote, comment and escape that the scan must handle.
     fn soup() -> impl Strategy<Value = String> {
         const PIECES: [&str; 26] = [
             "{",
@@ -268,7 +268,7 @@ mod tests {
             .prop_map(|pieces| pieces.into_iter().map(|piece| PIECES[piece]).collect())
     }
 
-    /// GraphQL that nests values and selections about as deep as the limit, with strings and comments that hold brackets.
+    /// Generates GraphQL that nests values and selections about to the limit, with brackets in strings and comments.
     fn nested() -> impl Strategy<Value = String> {
         let text = "(\"[^\"\\\\\n\r]{0,8}\"|\"\"\"[\\[{(}\\n a]{0,8}\"\"\")";
         let wraps = |kinds: usize| proptest::collection::vec(0..kinds, 0..20);

@@ -1,4 +1,4 @@
-//! The GraphQL API: guard, transport, schema. Snake case throughout, as the clients expect.
+//! The GraphQL API: guard, transport and schema. Names are in snake case throughout, as clients expect.
 
 mod clients;
 mod context;

@@ -1,4 +1,4 @@
-//! What can be changed.
+//! The mutations of Latchkey's own API.
 
 use async_graphql::{Context, Object, Result};
 use domain::{
@@ -19,13 +19,13 @@ use super::{
 };
 use crate::middleware::sessions;
 
-/// The mutations of the product.
+/// The mutations of Latchkey's own API.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProductMutation;
 
 #[Object(rename_fields = "snake_case", rename_args = "snake_case")]
 impl ProductMutation {
-    /// Makes a key for oneself or a service account. The answer holds the token, this once.
+    /// Creates a key for the caller or for a service account. The token is returned once.
     async fn create_api_key(&self, context: &Context<'_>, input: CreateApiKeyInput) -> Result<CreateApiKeyPayload> {
         let actor = actor(context)?;
         let input = CreateKey {
@@ -39,80 +39,80 @@ impl ProductMutation {
         Ok(issued.into())
     }
 
-    /// Revokes a key. `success` is false for a key that isn't there, isn't this tenant's, or was revoked already.
+    /// Revokes a key. `success` is false if the key doesn't exist, is in another tenant, or was already revoked.
     async fn delete_api_key(&self, context: &Context<'_>, input: DeleteApiKeyInput) -> Result<SuccessPayload> {
         revoke(context, &input.key_id, input.and_created).await
     }
 
-    /// Makes a key that takes another's place. The answer holds its token, this once; `id` is the new key's.
+    /// Rotates a key: creates a new key that replaces it. The new key's token is returned once; `id` is the new key's.
     async fn roll_api_key(&self, context: &Context<'_>, input: RollApiKeyInput) -> Result<CreateApiKeyPayload> {
         let input =
             RollKey { key: id(&input.key_id)?, overlap: input.overlap, deadline: input.deadline, ..RollKey::default() };
         Ok(services(context)?.rolls().roll(actor(context)?, &input).await.map_err(refuse)?.into())
     }
 
-    /// Ends the overlap of a rolled key: the old token stops now.
+    /// Ends the grace period of a rotated key. The old key stops working immediately.
     async fn finish_roll(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Of the old key")] id: String,
+        #[graphql(desc = "The old key's id")] id: String,
     ) -> Result<ApiKey> {
         let services = services(context)?;
         let key = services.rolls().finish(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
         Ok(ApiKey::at(key, services.now()))
     }
 
-    /// Lets the old token of a rolled key work longer.
+    /// Extends the grace period of a rotated key.
     async fn extend_roll(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Of the old key")] id: String,
-        #[graphql(desc = "From now: 1h, 24h or 7d")] overlap: String,
+        #[graphql(desc = "The old key's id")] id: String,
+        #[graphql(desc = "The new grace period, from now: 1h, 24h or 7d")] overlap: String,
     ) -> Result<ApiKey> {
         let services = services(context)?;
         let key = services.rolls().extend(actor(context)?, self::id(&id)?, &overlap).await.map_err(refuse)?;
         Ok(ApiKey::at(key, services.now()))
     }
 
-    /// Takes a roll back: the new token stops, the old one is as it was.
+    /// Undoes a rotation: revokes the new key and restores the old key's original expiry.
     async fn cancel_roll(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Of the old key")] id: String,
+        #[graphql(desc = "The old key's id")] id: String,
     ) -> Result<ApiKey> {
         let services = services(context)?;
         let key = services.rolls().cancel(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
         Ok(ApiKey::at(key, services.now()))
     }
 
-    /// Calls a key by another name.
+    /// Renames a key.
     async fn rename_api_key(&self, context: &Context<'_>, id: String, name: String) -> Result<ApiKey> {
         let services = services(context)?;
         let key = services.api_keys().rename(actor(context)?, self::id(&id)?, &name).await.map_err(refuse)?;
         Ok(ApiKey::at(key, services.now()))
     }
 
-    /// Stops a key for now: it is refused from the next request on.
+    /// Suspends a key. It is rejected from the next request on, until it is resumed.
     async fn suspend_api_key(&self, context: &Context<'_>, id: String) -> Result<ApiKey> {
         let services = services(context)?;
         let key = services.api_keys().suspend(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
         Ok(ApiKey::at(key, services.now()))
     }
 
-    /// Lets a suspended key work again.
+    /// Resumes a suspended key.
     async fn resume_api_key(&self, context: &Context<'_>, id: String) -> Result<ApiKey> {
         let services = services(context)?;
         let key = services.api_keys().resume(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
         Ok(ApiKey::at(key, services.now()))
     }
 
-    /// Calls a service account by another name.
+    /// Renames a service account.
     async fn rename_service_account(&self, context: &Context<'_>, id: String, name: String) -> Result<ServiceAccount> {
         let accounts = services(context)?.service_accounts();
         Ok(accounts.rename(actor(context)?, self::id(&id)?, &name).await.map_err(refuse)?.into())
     }
 
-    /// Gives a service account, and all its keys, another role.
+    /// Changes the role of a service account, which applies to all its keys.
     async fn change_service_account_role(
         &self,
         context: &Context<'_>,
@@ -123,19 +123,19 @@ impl ProductMutation {
         Ok(accounts.change_role(actor(context)?, self::id(&id)?, role).await.map_err(refuse)?.into())
     }
 
-    /// Stops a service account and all its keys for now.
+    /// Suspends a service account and all its keys.
     async fn suspend_service_account(&self, context: &Context<'_>, id: String) -> Result<ServiceAccount> {
         let accounts = services(context)?.service_accounts();
         Ok(accounts.suspend(actor(context)?, self::id(&id)?).await.map_err(refuse)?.into())
     }
 
-    /// Lets a suspended service account's keys work again.
+    /// Resumes a suspended service account. Its keys work again, except those suspended individually.
     async fn resume_service_account(&self, context: &Context<'_>, id: String) -> Result<ServiceAccount> {
         let accounts = services(context)?.service_accounts();
         Ok(accounts.resume(actor(context)?, self::id(&id)?).await.map_err(refuse)?.into())
     }
 
-    /// Makes a service account.
+    /// Creates a service account.
     async fn create_service_account(
         &self,
         context: &Context<'_>,
@@ -154,20 +154,20 @@ impl ProductMutation {
         Ok(account.into())
     }
 
-    /// Makes a tenant, with oneself as its administrator. Not by a service account.
+    /// Creates a tenant with the caller as its administrator. Not available to service accounts.
     async fn create_tenant(&self, context: &Context<'_>, name: String, slug: String) -> Result<ViewerTenant> {
         let tenant = services(context)?.tenants().create(actor(context)?, &name, &slug).await.map_err(refuse)?;
         Ok(ViewerTenant::of(tenant, domain::Role::TenantAdmin))
     }
 
-    /// Calls the tenant by another name.
+    /// Renames the tenant.
     async fn rename_tenant(&self, context: &Context<'_>, name: String) -> Result<ViewerTenant> {
         let actor = actor(context)?;
         let tenant = services(context)?.tenants().rename(actor, &name).await.map_err(refuse)?;
         Ok(ViewerTenant::of(tenant, actor.role()))
     }
 
-    /// Invites a person by a link that works once. The answer holds the link, this once.
+    /// Invites a person by a link that can be used once. The link is returned once.
     async fn invite_member(&self, context: &Context<'_>, email: String, role: Role) -> Result<InviteMemberPayload> {
         let role = domain::Role::from(role);
         let issued = services(context)?.invitations().invite(actor(context)?, &email, role).await.map_err(refuse)?;
@@ -175,58 +175,60 @@ impl ProductMutation {
         Ok(InviteMemberPayload { id: issued.invitation.id.to_string(), link, mailed: issued.is_mailed })
     }
 
-    /// Takes an invitation back.
+    /// Cancels an invitation. Its link stops working.
     async fn cancel_invitation(&self, context: &Context<'_>, id: String) -> Result<SuccessPayload> {
         services(context)?.invitations().cancel(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
         Ok(SuccessPayload::done())
     }
 
-    /// Becomes a member, by the last part of an invitation's link. Not by a service account.
+    /// Accepts an invitation: the caller becomes a member. `secret` is the last part of the invitation's link. Not
+    /// available to service accounts.
     async fn accept_invitation(&self, context: &Context<'_>, secret: String) -> Result<SuccessPayload> {
         services(context)?.invitations().accept(actor(context)?, &secret).await.map_err(refuse)?;
         Ok(SuccessPayload::done())
     }
 
-    /// Draws the secret link of one's own calendar feed; an earlier one stops working. A key's feed tells of its tenant
-    /// alone, and works as long as the key does. Not by a service account.
+    /// Creates the secret link of the caller's calendar feed; a previous link stops working. With a key, the feed
+    /// covers only the key's tenant and works as long as the key does. Not available to service accounts.
     async fn create_calendar_feed(&self, context: &Context<'_>) -> Result<LinkPayload> {
         let secret = services(context)?.calendar().create(actor(context)?).await.map_err(refuse)?;
         Ok(LinkPayload { link: format!("{}/calendar/{}.ics", public_url(context)?, secret.expose()) })
     }
 
-    /// Ends one's own calendar feeds: a session all of them, a key its own. Not by a service account.
+    /// Turns off the caller's calendar feeds: all of them with a browser session, only its own with a key. Not
+    /// available to service accounts.
     async fn revoke_calendar_feed(&self, context: &Context<'_>) -> Result<SuccessPayload> {
         services(context)?.calendar().revoke(actor(context)?).await.map_err(refuse)?;
         Ok(SuccessPayload::done())
     }
 
-    /// Stops many keys for now, in one go: all or none. Those that are stopped or over are left as they are.
+    /// Suspends up to 200 keys in one transaction. Keys that are already inactive don't change.
     async fn suspend_api_keys(&self, context: &Context<'_>, key_ids: Vec<String>) -> Result<CountPayload> {
         let keys = ids(&key_ids)?;
         let done = services(context)?.inventory().suspend(actor(context)?, &keys).await.map_err(refuse)?;
         Ok(CountPayload { count: done.changed })
     }
 
-    /// Ends many keys for good, in one go: all or none. Those that are over are left as they are.
+    /// Permanently revokes up to 200 keys in one transaction. Keys that are already revoked don't change.
     async fn revoke_api_keys(&self, context: &Context<'_>, key_ids: Vec<String>) -> Result<CountPayload> {
         let keys = ids(&key_ids)?;
         let done = services(context)?.inventory().revoke(actor(context)?, &keys).await.map_err(refuse)?;
         Ok(CountPayload { count: done.changed })
     }
 
-    /// Turns a policy on keys on, or sets it anew.
+    /// Turns on a key policy, or changes it.
     async fn set_tenant_policy(&self, context: &Context<'_>, input: TenantPolicyInput) -> Result<TenantPolicy> {
         let policies = services(context)?.tenant_policies();
         Ok(policies.set(actor(context)?, &input.into()).await.map_err(refuse)?.into())
     }
 
-    /// Turns a policy on keys off.
+    /// Turns off a key policy.
     async fn clear_tenant_policy(&self, context: &Context<'_>, policy: String) -> Result<SuccessPayload> {
         services(context)?.tenant_policies().clear(actor(context)?, &policy).await.map_err(refuse)?;
         Ok(SuccessPayload::done())
     }
 
-    /// Gives a member another role.
+    /// Changes a member's role.
     async fn change_member_role(&self, context: &Context<'_>, user_id: String, role: Role) -> Result<Member> {
         let member = services(context)?
             .members()
@@ -236,20 +238,20 @@ impl ProductMutation {
         Ok(member.into())
     }
 
-    /// Ends a membership and revokes the member's keys in the tenant.
+    /// Removes a member from the tenant and revokes their keys there.
     async fn remove_member(&self, context: &Context<'_>, user_id: String) -> Result<SuccessPayload> {
         services(context)?.members().remove(actor(context)?, id(&user_id)?).await.map_err(refuse)?;
         Ok(SuccessPayload::done())
     }
 
-    /// Changes one's own name. Not by a service account.
+    /// Changes the caller's name. Not available to service accounts.
     async fn update_profile(&self, context: &Context<'_>, name: String) -> Result<Viewer> {
         let (services, actor) = (services(context)?, actor(context)?);
         services.users().rename(actor, &name).await.map_err(refuse)?;
         Ok(services.users().viewer(actor).await.map_err(refuse)?.into())
     }
 
-    /// Changes one's own password and ends one's other sessions. By the dashboard's session only.
+    /// Changes the caller's password and ends their other sessions. Requires a browser session.
     async fn change_password(
         &self,
         context: &Context<'_>,
@@ -258,19 +260,20 @@ impl ProductMutation {
     ) -> Result<SuccessPayload> {
         let actor = actor(context)?;
         let session = session_digest(context)?;
-        // A key is told that it may not, before it is told that it has no session.
+        // With a key, the error is that it lacks the permission, not that it has no session.
         let session = if actor.is_session() { session.map_err(refuse)? } else { [0; 32] };
         let (current, new) = (Secret::new(current_password), Secret::new(new_password));
         services(context)?.users().change_password(actor, &current, &new, session).await.map_err(refuse)?;
         Ok(SuccessPayload::done())
     }
 
-    /// Shows again that it is oneself, before something is made or revealed that lasts. By the dashboard's session only.
+    /// Confirms the caller's identity with their password. Mutations that create lasting access require this when the
+    /// sign-in is too old (`CONFIRMATION_REQUIRED`). Requires a browser session.
     async fn confirm_sign_in(
         &self,
         context: &Context<'_>,
         password: String,
-        #[graphql(desc = "Of the second factor, where there is one")] code: Option<String>,
+        #[graphql(desc = "The two-factor code, if two-factor authentication is on")] code: Option<String>,
     ) -> Result<SuccessPayload> {
         let (services, actor) = (services(context)?, actor(context)?);
         let code = code.unwrap_or_default();
@@ -279,44 +282,46 @@ impl ProductMutation {
         Ok(SuccessPayload::done())
     }
 
-    /// Ends one of one's own sessions. By the dashboard's session only.
+    /// Ends one of the caller's sessions. Requires a browser session.
     async fn end_session(&self, context: &Context<'_>, id: String) -> Result<SuccessPayload> {
         services(context)?.users().end_session(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
         Ok(SuccessPayload::done())
     }
 
-    /// Ends all of one's own sessions but the one that asks. By the dashboard's session only.
+    /// Ends all of the caller's sessions except the current one. Requires a browser session.
     async fn end_other_sessions(&self, context: &Context<'_>) -> Result<SuccessPayload> {
         let this = session_digest(context)?.unwrap_or_default();
         services(context)?.users().end_other_sessions(actor(context)?, this).await.map_err(refuse)?;
         Ok(SuccessPayload::done())
     }
 
-    /// Draws the secret of a second factor, for an app. By the dashboard's session only.
+    /// Starts two-factor set-up and returns the secret for an authenticator app. Requires a browser session.
     async fn begin_second_factor(&self, context: &Context<'_>) -> Result<Enrolment> {
         let enrolment = services(context)?.second_factors().begin(actor(context)?).await.map_err(refuse)?;
         Ok(Enrolment { secret: enrolment.secret.expose().to_owned(), url: enrolment.url.expose().to_owned() })
     }
 
-    /// Lets the second factor count, by its first code. The answer holds the recovery codes, this once.
+    /// Turns on two-factor authentication with the first code from the app. The recovery codes are returned once.
+    /// Requires a browser session.
     async fn enable_second_factor(&self, context: &Context<'_>, code: String) -> Result<RecoveryCodes> {
         let codes = services(context)?.second_factors().enable(actor(context)?, &code).await.map_err(refuse)?;
         Ok(codes.into())
     }
 
-    /// Ends one's own second factor. By the dashboard's session only.
+    /// Turns off the caller's two-factor authentication. Requires a browser session.
     async fn disable_second_factor(&self, context: &Context<'_>) -> Result<SuccessPayload> {
         services(context)?.second_factors().disable(actor(context)?).await.map_err(refuse)?;
         Ok(SuccessPayload::done())
     }
 
-    /// Draws new recovery codes; the earlier ones count no more. The answer holds them, this once.
+    /// Replaces the recovery codes and returns the new ones once. The old ones stop working. Requires a browser
+    /// session.
     async fn renew_recovery_codes(&self, context: &Context<'_>) -> Result<RecoveryCodes> {
         let codes = services(context)?.second_factors().renew_codes(actor(context)?).await.map_err(refuse)?;
         Ok(codes.into())
     }
 
-    /// Moves the dashboard's session to another of one's tenants.
+    /// Switches the browser session to another of the caller's tenants.
     async fn switch_current_tenant(&self, context: &Context<'_>, tenant_id: String) -> Result<Viewer> {
         let (services, actor) = (services(context)?, actor(context)?);
         let tenant = services.users().switch_tenant(actor, id(&tenant_id)?).await.map_err(refuse)?;
@@ -330,7 +335,7 @@ fn ids(texts: &[String]) -> Result<Vec<KeyId>> {
     texts.iter().map(|text| id(text)).collect()
 }
 
-/// Revokes a key. A text that is no id is a key that isn't there.
+/// Revokes a key. A malformed id is treated as that of a key that doesn't exist.
 pub(super) async fn revoke(context: &Context<'_>, id: &str, and_created: bool) -> Result<SuccessPayload> {
     let Ok(key) = id.parse() else { return Ok(SuccessPayload::refused(ApiError::not_found())) };
     match services(context)?.api_keys().revoke_with(actor(context)?, key, and_created).await.map_err(ApiError::from) {

@@ -1,4 +1,4 @@
-//! What can be asked.
+//! The queries of Latchkey's own API.
 
 use async_graphql::{Context, Object, Result};
 use chrono::{DateTime, Utc};
@@ -31,7 +31,7 @@ fn direction(text: Option<&str>, default: Direction) -> Result<Direction> {
     }
 }
 
-/// A word of a fixed list; a wrong one is told, not ignored.
+/// Parses a code from a fixed list, or returns `default` if there is none. An unknown code is an error.
 fn word<T: Copy>(field: &str, text: Option<&str>, all: &[T], name: fn(T) -> &'static str, default: T) -> Result<T> {
     let Some(text) = text else { return Ok(default) };
     let found = all.iter().copied().find(|value| name(*value) == text);
@@ -41,7 +41,7 @@ fn word<T: Copy>(field: &str, text: Option<&str>, all: &[T], name: fn(T) -> &'st
     })
 }
 
-/// An instant as RFC 3339.
+/// Parses a time in RFC 3339.
 pub(super) fn instant(field: &str, text: Option<&str>) -> Result<Option<DateTime<Utc>>> {
     let malformed = |_| refuse(ApiError::field(field, domain::api_key::expiry::ExpiryError::Malformed.to_string()));
     text.map(|text| DateTime::parse_from_rfc3339(text.trim()).map_err(malformed))
@@ -49,18 +49,19 @@ pub(super) fn instant(field: &str, text: Option<&str>) -> Result<Option<DateTime
         .map(|at| at.map(Into::into))
 }
 
-/// The same as [`actor`], where a field's argument has that name.
+/// [`actor`], for fields that have an argument of that name.
 fn actor_of<'a>(context: &'a Context<'_>) -> Result<&'a Actor> {
     actor(context)
 }
 
-/// The queries of the product.
+/// The queries of Latchkey's own API.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProductQuery;
 
 #[Object(rename_fields = "snake_case", rename_args = "snake_case")]
 impl ProductQuery {
-    /// Own keys that aren't over and, for Administrators, those of all service accounts; the newest first.
+    /// The caller's active and suspended keys and, for administrators, those of all service accounts; newest first, at
+    /// most 1,000.
     async fn auth_api_key(&self, context: &Context<'_>) -> Result<Vec<ApiKey>> {
         let services = services(context)?;
         let keys = services.api_keys().visible(actor(context)?).await.map_err(refuse)?;
@@ -68,13 +69,13 @@ impl ProductQuery {
         Ok(keys.into_iter().map(|key| ApiKey::at(key, now)).collect())
     }
 
-    /// The person who is asking.
+    /// The user of the session or key. Not available to service accounts.
     async fn viewer(&self, context: &Context<'_>) -> Result<Viewer> {
         let viewer = services(context)?.users().viewer(actor(context)?).await.map_err(refuse)?;
         Ok(viewer.into())
     }
 
-    /// One's own sessions, the last used first. Not by a service account.
+    /// The caller's browser sessions, most recently used first. Not available to service accounts.
     async fn sessions(&self, context: &Context<'_>) -> Result<Vec<BrowserSession>> {
         let actor = actor(context)?;
         let this = session_digest(context)?.unwrap_or_default();
@@ -82,7 +83,7 @@ impl ProductQuery {
         Ok(sessions.into_iter().map(BrowserSession::from).collect())
     }
 
-    /// One owner's keys, a page at a time: one's own or, with `owner_id`, a service account's.
+    /// A page of one owner's keys: the caller's or, with `owner_id`, a service account's.
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn api_keys(
         &self,
@@ -94,7 +95,7 @@ impl ProductQuery {
         #[graphql(desc = "asc or desc")] direction: Option<String>,
         after: Option<String>,
         before: Option<String>,
-        #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
+        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<u32>,
     ) -> Result<PageOf<ApiKey>> {
         let (services, actor) = (services(context)?, actor(context)?);
         let owner = owner_id.map_or_else(|| actor.require_owner().map_err(refuse), |text| owner(actor, &text))?;
@@ -110,19 +111,19 @@ impl ProductQuery {
         Ok(PageOf::of(page, |key| ApiKey::at(key, now)))
     }
 
-    /// One key.
+    /// The key with this id.
     async fn api_key(&self, context: &Context<'_>, id: String) -> Result<ApiKey> {
         let services = services(context)?;
         let key = services.api_keys().get(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
         Ok(ApiKey::at(key, services.now()))
     }
 
-    /// Who used a key, from where and how often.
+    /// The clients that used a key, and how often it was used.
     async fn api_key_usage(&self, context: &Context<'_>, id: String) -> Result<Usage> {
         Ok(services(context)?.api_keys().usage(actor(context)?, self::id(&id)?).await.map_err(refuse)?.into())
     }
 
-    /// The keys that were made with a key, the newest first; at most 1,000.
+    /// The keys that were created with a key, newest first; at most 1,000.
     async fn created_api_keys(&self, context: &Context<'_>, id: String) -> Result<Vec<ApiKey>> {
         let services = services(context)?;
         let keys = services.api_keys().created_by(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
@@ -130,7 +131,7 @@ impl ProductQuery {
         Ok(keys.into_iter().map(|key| ApiKey::at(key, now)).collect())
     }
 
-    /// The tenant's service accounts, a page at a time.
+    /// A page of the tenant's service accounts.
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn service_accounts(
         &self,
@@ -141,7 +142,7 @@ impl ProductQuery {
         #[graphql(desc = "asc or desc")] direction: Option<String>,
         after: Option<String>,
         before: Option<String>,
-        #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
+        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<u32>,
     ) -> Result<PageOf<ServiceAccount>> {
         let query = AccountQuery {
             search: search.unwrap_or_default(),
@@ -154,31 +155,27 @@ impl ProductQuery {
         Ok(PageOf::of(page, ServiceAccount::from))
     }
 
-    /// One service account.
+    /// The service account with this id.
     async fn service_account(&self, context: &Context<'_>, id: String) -> Result<ServiceAccount> {
         let account =
             services(context)?.service_accounts().get(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
         Ok(account.into())
     }
 
-    /// What was done in the tenant and what was refused, the newest first.
+    /// A page of the tenant's audit log: changes and denied attempts, newest first.
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn audit_log(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "An id, or a part of a name")] actor: Option<String>,
-        #[graphql(desc = "An operation's name, as in this schema; or sign_in, set_up, create_user")] operation: Option<
-            String,
-        >,
+        #[graphql(desc = "The actor's id, or part of their name")] actor: Option<String>,
+        #[graphql(desc = "A field's name in this schema; or sign_in, set_up or create_user")] operation: Option<String>,
         #[graphql(desc = "done or refused")] result: Option<String>,
-        #[graphql(desc = "The id of a key, an account or a person: what was done to it, and with it")] about: Option<
-            String,
-        >,
-        #[graphql(desc = "RFC 3339: from this instant on")] from: Option<String>,
-        #[graphql(desc = "RFC 3339: before this instant")] until: Option<String>,
+        #[graphql(desc = "The id of a key, account or user: entries about it or made with it")] about: Option<String>,
+        #[graphql(desc = "RFC 3339; only entries at or after this time")] from: Option<String>,
+        #[graphql(desc = "RFC 3339; only entries before this time")] until: Option<String>,
         after: Option<String>,
         before: Option<String>,
-        #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
+        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<u32>,
     ) -> Result<PageOf<AuditEntry>> {
         let outcome = match result.as_deref() {
             None => None,
@@ -203,14 +200,14 @@ impl ProductQuery {
         Ok(PageOf::of(page, AuditEntry::from))
     }
 
-    /// What was done to a key, and with it, the newest first: for all who may see the key.
+    /// A page of the audit entries about a key or made with it, newest first. Available to anyone who can see the key.
     async fn api_key_history(
         &self,
         context: &Context<'_>,
         id: String,
         after: Option<String>,
         before: Option<String>,
-        #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
+        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<u32>,
     ) -> Result<PageOf<AuditEntry>> {
         let (actor, id) = (actor(context)?, self::id(&id)?);
         let query = AuditQuery { page: page(after, before, limit), ..AuditQuery::default() };
@@ -218,13 +215,13 @@ impl ProductQuery {
         Ok(PageOf::of(page, AuditEntry::from))
     }
 
-    /// The tenant's open invitations, the newest first.
+    /// The tenant's open invitations, newest first.
     async fn invitations(&self, context: &Context<'_>) -> Result<Vec<Invitation>> {
         let open = services(context)?.invitations().list(actor(context)?).await.map_err(refuse)?;
         Ok(open.into_iter().map(Invitation::from).collect())
     }
 
-    /// Every key of the tenant, a page at a time.
+    /// A page of all keys in the tenant.
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn tenant_api_keys(
         &self,
@@ -232,13 +229,13 @@ impl ProductQuery {
         search: Option<String>,
         #[graphql(desc = "active, expiring_soon, expired, suspended, revoked or all")] state: Option<String>,
         #[graphql(desc = "all, never_expires, unused, owner_gone or against_policy")] show: Option<String>,
-        #[graphql(desc = "user or service_account; both, when null")] kind: Option<String>,
-        #[graphql(desc = "The id of a user or a service account: their keys alone")] owner_id: Option<String>,
+        #[graphql(desc = "user or service_account; both if null")] kind: Option<String>,
+        #[graphql(desc = "The id of a user or service account; only their keys")] owner_id: Option<String>,
         #[graphql(desc = "name, created, expires or last_used")] sort: Option<String>,
         #[graphql(desc = "asc or desc")] direction: Option<String>,
         after: Option<String>,
         before: Option<String>,
-        #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
+        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<u32>,
     ) -> Result<PageOf<ApiKey>> {
         let (services, actor) = (services(context)?, actor(context)?);
         let kind = match kind.as_deref() {
@@ -256,7 +253,7 @@ impl ProductQuery {
             direction: self::direction(direction.as_deref(), Direction::Desc)?,
             page: page(after, before, limit),
         };
-        // A text that is no id is nobody's.
+        // A malformed id belongs to nobody.
         let owner = owner_id.map(|text| text.parse::<UserId>().unwrap_or_default().0);
         let inventory = InventoryQuery { filter, kind, owner };
         let page = services.inventory().list(actor, &query, inventory).await.map_err(refuse)?;
@@ -264,13 +261,13 @@ impl ProductQuery {
         Ok(PageOf::of(page, |key| ApiKey::at(key, now)))
     }
 
-    /// The tenant's policies on keys that are on. One that is changed for later comes twice: as it holds, and as it will.
+    /// The key policies that are on. A policy with a scheduled change is listed twice: as it is and as it will be.
     async fn tenant_policies(&self, context: &Context<'_>) -> Result<Vec<TenantPolicy>> {
         let on = services(context)?.tenant_policies().list(actor(context)?).await.map_err(refuse)?;
         Ok(on.into_iter().map(TenantPolicy::from).collect())
     }
 
-    /// Which living keys a policy would touch.
+    /// The active keys that a key policy would affect.
     async fn policy_preview(&self, context: &Context<'_>, input: TenantPolicyInput) -> Result<PolicyPreview> {
         let services = services(context)?;
         let preview = services.tenant_policies().preview(actor(context)?, &input.into()).await.map_err(refuse)?;
@@ -281,15 +278,15 @@ impl ProductQuery {
         })
     }
 
-    /// The tenant's members by name, a page at a time.
+    /// A page of the tenant's members, sorted by name.
     async fn members(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Part of the name or of the e-mail address")] search: Option<String>,
-        #[graphql(desc = "TENANT_ADMIN, USER or READ_ONLY_USER; all, when null")] role: Option<String>,
+        #[graphql(desc = "Part of the name or email address")] search: Option<String>,
+        #[graphql(desc = "TENANT_ADMIN, USER or READ_ONLY_USER; all if null")] role: Option<String>,
         after: Option<String>,
         before: Option<String>,
-        #[graphql(desc = "1 to 100; 20, when null")] limit: Option<u32>,
+        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<u32>,
     ) -> Result<PageOf<Member>> {
         let role = role.map(|text| text.parse::<Role>()).transpose();
         let role = role.map_err(|error| refuse(ApiError::field("role", error.to_string())))?;

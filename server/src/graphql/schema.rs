@@ -1,11 +1,11 @@
-//! The schema, put together from the product's operations and those of existing clients.
+//! Builds the schema from Latchkey's own operations and those of existing Prefect clients.
 
 use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema};
 use service::Services;
 
 use super::{clients, context::PublicUrl, guard, mutation, query};
 
-/// How deep selections may nest. Clients' introspection queries nest 15 deep.
+/// The maximum nesting depth of selections. The introspection queries of GraphQL clients nest 15 deep.
 const MAX_DEPTH: usize = 16;
 
 /// All queries.
@@ -18,10 +18,10 @@ pub struct Query(query::ProductQuery, clients::ClientQuery);
 #[graphql(name = "Mutation")]
 pub struct Mutation(mutation::ProductMutation, clients::ClientMutation);
 
-/// The schema with its services, as the transport executes it.
+/// The executable schema.
 pub type ApiSchema = Schema<Query, Mutation, EmptySubscription>;
 
-/// The schema over the services of a site.
+/// Builds the schema. `public_url`: the site's scheme and host, for links in responses.
 pub fn build(services: Services, public_url: String) -> ApiSchema {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .data(services)
@@ -32,7 +32,7 @@ pub fn build(services: Services, public_url: String) -> ApiSchema {
         .finish()
 }
 
-/// The schema's definition, as it is committed.
+/// Returns the schema's definition, as committed in `server/schema.graphql`.
 pub fn sdl() -> String {
     let schema = Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish();
     let text = schema.sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments());

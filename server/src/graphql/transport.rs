@@ -1,5 +1,5 @@
-//! GraphQL over HTTP: only POST with `application/json`, no batches. An invalid key is answered by HTTP 200 with
-//! `UNAUTHENTICATED`, because existing clients read nothing else.
+//! GraphQL over HTTP: only `POST` with `application/json`, no batches. An invalid key gets HTTP 200 with the error
+//! `UNAUTHENTICATED`, because existing clients understand nothing else.
 
 use async_graphql::{
     Request, Variables,
@@ -19,11 +19,11 @@ use tower_sessions::Session;
 use super::{context::ClientVersion, guard, schema::ApiSchema};
 use crate::{body, compression::Uncompressed, headers, middleware::authenticate::Caller};
 
-/// The longest body, in bytes, that is parsed without leaving the request's own task.
+/// The maximum length of a body, in bytes, that is parsed in the request's own task.
 const INLINE_BYTES: usize = 1_024;
-/// The code of a query that doesn't fit the schema, as other GraphQL servers name it.
+/// The code of a query that doesn't match the schema, as in other GraphQL servers.
 const INVALID: &str = "GRAPHQL_VALIDATION_FAILED";
-/// Where Prefect's clients name their version.
+/// The header in which Prefect's clients send their version.
 const VERSION_HEADER: &str = "x-prefect-core-version";
 
 #[derive(Deserialize)]
@@ -42,18 +42,18 @@ struct Body {
 /// `POST /graphql` and `POST /`.
 pub(crate) async fn serve(State(schema): State<ApiSchema>, request: HttpRequest) -> Response {
     if request.method() != Method::POST {
-        let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "Send a POST request.");
+        let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "Use the POST method.");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
     if !headers::is_json(request.headers()) {
-        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json.");
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json.");
     }
     let (parts, body) = request.into_parts();
     let bytes = body::bytes(body).await;
     let read = if bytes.len() > INLINE_BYTES {
-        // Parsing takes up to half a millisecond, even for a query that is refused then, and would delay other requests.
-        tokio::task::spawn_blocking(move || read(&bytes)).await.unwrap_or(Err("The query can't be read."))
+        // Parsing takes up to 0.5 ms, even for a query that is then rejected, and would delay other requests.
+        tokio::task::spawn_blocking(move || read(&bytes)).await.unwrap_or(Err("The query couldn't be parsed."))
     } else {
         read(&bytes)
     };
@@ -77,22 +77,22 @@ pub(crate) async fn serve(State(schema): State<ApiSchema>, request: HttpRequest)
     answer(schema.execute(query).await)
 }
 
-/// The body and its query, once the guard has passed it.
+/// Parses the body and its query. Checks the guard's limits.
 fn read(bytes: &[u8]) -> Result<(Body, ExecutableDocument), &'static str> {
     if bytes.trim_ascii_start().starts_with(b"[") {
-        return Err("Batches are not served. Send one operation a request.");
+        return Err("Batched queries aren't supported. Send one operation per request.");
     }
     let mut body: Body = body::json_object(bytes)
-        .ok_or("Send a JSON object with \"query\" and, if needed, \"variables\" and \"operationName\".")?;
-    // Clients of the Python kind send the variables as a JSON text.
+        .ok_or("The body must be a JSON object with \"query\", and optionally \"variables\" and \"operationName\".")?;
+    // Prefect's clients send the variables as a string of JSON.
     if let Value::String(text) = &body.variables {
-        body.variables = serde_json::from_str(text).map_err(|_| "The variables are not JSON.")?;
+        body.variables = serde_json::from_str(text).map_err(|_| "The variables aren't valid JSON.")?;
     }
     if !matches!(body.variables, Value::Null | Value::Object(_)) {
         return Err("The variables must be an object.");
     }
     guard::scan(&body.query)?;
-    let document = async_graphql::parser::parse_query(&body.query).map_err(|_| "The query is not GraphQL.")?;
+    let document = async_graphql::parser::parse_query(&body.query).map_err(|_| "The query isn't valid GraphQL.")?;
     guard::count(&document)?;
     Ok((body, document))
 }
@@ -105,7 +105,7 @@ fn answer(mut response: async_graphql::Response) -> Response {
     for error in &mut response.errors {
         let extensions = error.extensions.get_or_insert_default();
         if extensions.get("code").is_none() {
-            // The validation's own errors have no code.
+            // Validation errors have no code.
             extensions.set("code", INVALID);
         }
     }
@@ -119,7 +119,7 @@ fn refuse(status: StatusCode, reason: &str) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// The shape that existing clients know. The code tells an invalid key from a database that doesn't answer.
+/// Builds the response that existing clients expect. Its code tells an invalid key from an unavailable database.
 fn unauthenticated(document: &ExecutableDocument, error: &ApiError) -> Response {
     let field = document.operations.iter().next().and_then(|(_, operation)| {
         operation.node.selection_set.node.items.iter().find_map(|selection| match &selection.node {

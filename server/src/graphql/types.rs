@@ -1,23 +1,23 @@
-//! What the schema's types show of the domain's.
+//! The schema's types, converted from those of `domain`.
 
 use async_graphql::{Enum, InputObject, OutputType, SimpleObject};
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{AccountState, IssuedKey, OwnerKind, api_key::input::SetKeyPolicy};
 
-/// A time: RFC 3339 in UTC, whole seconds.
+/// Formats a time as RFC 3339 in UTC, in whole seconds.
 pub(super) fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// What a member or a service account may do.
+/// The permissions of a member or a service account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(name = "role")]
 pub enum Role {
-    /// Everything in the tenant.
+    /// Full access to the tenant, including members, service accounts and all keys.
     TenantAdmin,
-    /// Own keys.
+    /// Can create and manage their own keys.
     User,
-    /// Reads, and stops own keys.
+    /// Can view, suspend and revoke their own keys, but not create any.
     ReadOnlyUser,
 }
 
@@ -41,66 +41,66 @@ impl From<Role> for domain::Role {
     }
 }
 
-/// An API key's record, as the documented `auth_api_key` shows it. Never the token.
+/// An API key's record, named as in Prefect's API. It never contains the token.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "auth_api_key", rename_fields = "snake_case")]
 pub struct ApiKey {
     /// The key's id.
     pub id: String,
-    /// Its name.
+    /// The key's name.
     pub name: String,
-    /// When it ends by itself; never, when null.
+    /// When the key expires; null if never.
     pub expires_at: Option<String>,
-    /// The id of the user or the service account that it stands for.
+    /// The id of the user or service account that owns the key.
     pub user_id: String,
     /// `user` or `service_account`.
     pub owner_kind: String,
     /// The owner's name.
     pub owner_name: String,
-    /// The tenant that it works in.
+    /// The id of the tenant that the key works in.
     pub tenant_id: String,
-    /// Prefix and first four characters of the token.
+    /// The prefix and the first four characters of the token.
     pub hint: String,
     /// `active`, `expiring_soon`, `expired`, `suspended` or `revoked`.
     pub state: String,
-    /// When it was made.
+    /// When the key was created.
     pub created: String,
-    /// Who made it.
+    /// The name of the actor that created the key.
     pub created_by: String,
-    /// Through which door it was made: `browser`, `graphql`, `rest` or `cli`.
+    /// How the key was created: `browser`, `graphql`, `rest` or `cli`.
     pub created_channel: String,
-    /// The id of the key that it was made with.
+    /// The id of the key that was used to create this one.
     pub created_by_key: Option<String>,
-    /// The id of the key whose place it took.
+    /// The id of the key that this one replaced in a rotation.
     pub replaces: Option<String>,
-    /// The id of the key that took its place.
+    /// The id of the key that replaced this one in a rotation.
     pub replaced_by: Option<String>,
-    /// Whether that key was revoked, and every key that it was rolled into as well.
+    /// Whether the replacement was revoked, along with every key that it was rotated into.
     pub replacement_revoked: bool,
-    /// Until when it works beside the key that takes its place.
+    /// The end of the grace period, during which this key and its replacement both work; null outside it.
     pub overlap_until: Option<String>,
-    /// Whether the first use of the key that takes its place, which hasn't come yet, ends it.
+    /// Whether this key will stop working when its replacement is first used. False once that has happened.
     pub ends_on_use: bool,
-    /// When it was last refused.
+    /// The last rejected request with the key.
     pub last_refused: Option<LastUse>,
-    /// Since when it is suspended, by itself.
+    /// When the key itself was suspended; null if only its service account is.
     pub suspended_at: Option<String>,
-    /// Who suspended it.
+    /// The name of the actor that suspended the key.
     pub suspended_by: Option<String>,
-    /// When it was revoked.
+    /// When the key was revoked.
     pub revoked_at: Option<String>,
-    /// Who revoked it.
+    /// The name of the actor that revoked the key.
     pub revoked_by: Option<String>,
-    /// Why it was revoked.
+    /// Why the key was revoked.
     pub revoke_reason: Option<String>,
-    /// Which of the tenant's policies, that hold or will, wouldn't let it be made so.
+    /// The tenant's key policies that the key violates, including policies that take effect later.
     pub against_policies: Vec<String>,
-    /// Its last use.
+    /// The last accepted request with the key.
     pub last_used: Option<LastUse>,
 }
 
 impl ApiKey {
-    /// The record at `now`.
+    /// Returns the record as of `now`.
     pub(super) fn at(key: domain::ApiKey, now: DateTime<Utc>) -> Self {
         let overlap_until = key.overlap_until(now).map(time);
         Self {
@@ -142,13 +142,13 @@ fn kind(kind: OwnerKind) -> String {
     .to_owned()
 }
 
-/// When, from where and by what a key was last accepted.
+/// A request with a key: when, from where and by which client.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "last_use", rename_fields = "snake_case")]
 pub struct LastUse {
-    /// When.
+    /// When the request was made.
     pub at: String,
-    /// The client's network address.
+    /// The client's IP address.
     pub address: Option<String>,
     /// The client's `User-Agent`.
     pub user_agent: Option<String>,
@@ -164,27 +164,27 @@ impl From<domain::LastUse> for LastUse {
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "service_account", rename_fields = "snake_case")]
 pub struct ServiceAccount {
-    /// Its id.
+    /// The account's id.
     pub id: String,
-    /// Its name.
+    /// The account's name.
     pub name: String,
-    /// What its keys may do.
+    /// The role of the account and of all its keys.
     pub role: Role,
     /// `active`, `suspended` or `deleted`.
     pub state: String,
-    /// When it was made.
+    /// When the account was created.
     pub created: String,
-    /// Who made it.
+    /// The name of the actor that created the account.
     pub created_by: String,
-    /// Since when it is suspended, and all its keys with it.
+    /// When the account was suspended, together with all its keys.
     pub suspended_at: Option<String>,
-    /// Who suspended it.
+    /// The name of the actor that suspended the account.
     pub suspended_by: Option<String>,
-    /// Keys that verify now.
+    /// The number of keys that work now.
     pub active_keys: u32,
-    /// Keys ever made.
+    /// The number of keys ever created.
     pub all_keys: u32,
-    /// The last use of any of its keys.
+    /// The last accepted request with any of the account's keys.
     pub last_used: Option<LastUse>,
 }
 
@@ -221,16 +221,16 @@ impl From<domain::ServiceAccount> for ServiceAccount {
     concrete(name = "audit_page", params(AuditEntry))
 )]
 pub struct PageOf<T: OutputType> {
-    /// The rows.
+    /// The items on the page.
     pub items: Vec<T>,
-    /// For `after`, when there is a next page.
+    /// The value of `after` for the next page; null on the last page.
     pub next: Option<String>,
-    /// For `before`, when there is a previous page.
+    /// The value of `before` for the previous page; null on the first page.
     pub previous: Option<String>,
 }
 
 impl<T: OutputType> PageOf<T> {
-    /// The page, each row as `convert` makes it.
+    /// Converts the rows of a page.
     pub(super) fn of<R>(page: domain::Page<R>, convert: impl FnMut(R) -> T) -> Self {
         Self {
             items: page.items.into_iter().map(convert).collect(),
@@ -244,13 +244,13 @@ impl<T: OutputType> PageOf<T> {
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "member", rename_fields = "snake_case")]
 pub struct Member {
-    /// The person's id.
+    /// The user's id.
     pub user_id: String,
-    /// The name.
+    /// The user's name.
     pub name: String,
-    /// The address.
+    /// The user's email address.
     pub email: String,
-    /// The role.
+    /// The user's role in the tenant.
     pub role: Role,
 }
 
@@ -265,29 +265,29 @@ impl From<domain::Member> for Member {
     }
 }
 
-/// What makes a key.
+/// Input for `create_api_key`.
 #[derive(Clone, Debug, InputObject)]
 #[graphql(name = "create_api_key_input", rename_fields = "snake_case")]
 pub struct CreateApiKeyInput {
-    /// The id of the user (oneself) or the service account that the key will stand for.
+    /// The id of the key's owner: the caller or a service account.
     pub user_id: String,
-    /// 1–100 characters.
+    /// The key's name, 1 to 100 characters.
     pub name: String,
-    /// RFC 3339 with an offset, at least a minute ahead; never, when null.
+    /// When the key expires, in RFC 3339 with an offset, at least a minute from now; null for never.
     pub expires_at: Option<String>,
-    /// Another of one's tenants (by the dashboard's session only).
+    /// The id of another of the caller's tenants to create the key in. Requires a browser session.
     pub default_tenant_id: Option<String>,
 }
 
-/// A key that was made.
+/// A new key and its token.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "create_api_key_payload", rename_fields = "snake_case")]
 pub struct CreateApiKeyPayload {
     /// The key's id.
     pub id: String,
-    /// The token, this once.
+    /// The token, returned once.
     pub token: String,
-    /// The token again, under the name that some clients ask for.
+    /// The token again, for clients that select it by this name.
     pub key: String,
 }
 
@@ -298,73 +298,74 @@ impl From<IssuedKey> for CreateApiKeyPayload {
     }
 }
 
-/// Which key to revoke.
+/// Input for `delete_api_key`.
 #[derive(Clone, Debug, InputObject)]
 #[graphql(name = "delete_api_key_input", rename_fields = "snake_case")]
 pub struct DeleteApiKeyInput {
-    /// The key's id.
+    /// The id of the key to revoke.
     pub key_id: String,
-    /// Whether to revoke the keys along that were made with it.
+    /// Whether to also revoke the keys that were created with this key, and any that those created.
     #[graphql(default)]
     pub and_created: bool,
 }
 
-/// How to roll a key.
+/// Input for `roll_api_key`.
 #[derive(Clone, Debug, InputObject)]
 #[graphql(name = "roll_api_key_input", rename_fields = "snake_case")]
 pub struct RollApiKeyInput {
-    /// The key's id.
+    /// The id of the key to rotate.
     pub key_id: String,
-    /// How long the old token still works: `now`, `1h`, `24h`, `7d` or `first_use`.
+    /// The grace period, during which the old key keeps working: `now` (none), `1h`, `24h`, `7d` or `first_use` (until
+    /// the new key is first used).
     #[graphql(default_with = "\"24h\".to_owned()")]
     pub overlap: String,
-    /// RFC 3339, for `first_use`: when the old token ends at the latest; a week from now, when null.
+    /// For `first_use`: the latest time at which the old key stops working, in RFC 3339; a week from now if null.
     pub deadline: Option<String>,
 }
 
-/// One client of a key.
+/// A client that sent requests with a key.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "key_client", rename_fields = "snake_case")]
 pub struct KeyClient {
-    /// Its network address.
+    /// The client's IP address.
     pub address: Option<String>,
-    /// Its `User-Agent`.
+    /// The client's `User-Agent`.
     pub user_agent: Option<String>,
-    /// The agent that it says it is.
+    /// The agent id that the client sent.
     pub agent_id: Option<String>,
-    /// That agent's name.
+    /// The agent's name.
     pub agent_name: Option<String>,
-    /// When it first came with the key.
+    /// When the client first sent the key.
     pub first_seen: String,
-    /// When it was last accepted.
+    /// When a request was last accepted.
     pub last_used: Option<String>,
-    /// When it was last refused.
+    /// When a request was last rejected.
     pub last_refused: Option<String>,
-    /// How often it was accepted.
+    /// The number of accepted requests.
     pub uses: u64,
-    /// How often it was refused.
+    /// The number of rejected requests.
     pub refusals: u64,
 }
 
-/// The counts of an hour.
+/// The requests with a key in one hour.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "hour_count", rename_fields = "snake_case")]
 pub struct HourCount {
-    /// The hour's first instant.
+    /// The start of the hour.
     pub hour: String,
-    /// How often the key was accepted.
+    /// The number of accepted requests.
     pub uses: u64,
-    /// How often it was refused.
+    /// The number of rejected requests.
     pub refusals: u64,
 }
 
-/// Who used a key, from where and how often.
+/// The clients that used a key, and how often it was used.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "key_usage", rename_fields = "snake_case")]
 pub struct Usage {
-    /// Its clients, the last heard of first; at most 100.
+    /// The clients, most recently seen first; at most 100.
     pub clients: Vec<KeyClient>,
-    /// The hours of the last 90 days in which it was used or refused.
+    /// The hours of the last 90 days in which there were requests.
     pub hours: Vec<HourCount>,
 }
 
@@ -390,13 +391,13 @@ impl From<domain::Usage> for Usage {
     }
 }
 
-/// Whether something was done.
+/// The result of a mutation that returns no data.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "success_payload", rename_fields = "snake_case")]
 pub struct SuccessPayload {
-    /// Whether it was.
+    /// Whether the mutation succeeded.
     pub success: bool,
-    /// Why not, in words; null when it was.
+    /// Why the mutation failed, as a sentence; null if it succeeded.
     pub error: Option<String>,
 }
 
@@ -410,53 +411,53 @@ impl SuccessPayload {
     }
 }
 
-/// What makes a service account.
+/// Input for `create_service_account`.
 #[derive(Clone, Debug, InputObject)]
 #[graphql(name = "create_service_account_input", rename_fields = "snake_case")]
 pub struct CreateServiceAccountInput {
-    /// 1–100 characters, unique among the tenant's living accounts.
+    /// The account's name: 1 to 100 characters, unique among the tenant's accounts that aren't deleted.
     pub name: String,
-    /// Administrator, when null.
+    /// The account's role; `TENANT_ADMIN` if null.
     pub role: Option<Role>,
 }
 
-/// One line of the audit log.
+/// An entry in the tenant's audit log.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "audit_entry", rename_fields = "snake_case")]
 pub struct AuditEntry {
-    /// The line's id.
+    /// The entry's id.
     pub id: String,
-    /// Its place in the tenant's chain, from 1 on.
+    /// The entry's position in the tenant's hash chain, starting at 1.
     pub number: u64,
-    /// When.
+    /// When the operation took place.
     pub at: String,
-    /// What was done.
+    /// The operation's code, such as `create_api_key`.
     pub operation: String,
     /// `done` or `refused`.
     pub result: String,
     /// `user`, `service_account`, `operator` or `service`.
     pub actor_kind: String,
-    /// Who.
+    /// The actor's id, if it is a user or a service account.
     pub actor_id: Option<String>,
-    /// The name that they had then.
+    /// The actor's name at that time.
     pub actor_name: String,
     /// `browser`, `graphql`, `rest`, `cli` or `service`.
     pub channel: String,
-    /// With which key.
+    /// The id of the key that authenticated the request.
     pub key_id: Option<String>,
-    /// From which network address.
+    /// The client's IP address.
     pub address: Option<String>,
-    /// With which client.
+    /// The client's `User-Agent`.
     pub user_agent: Option<String>,
-    /// To what kind of thing.
+    /// The kind of the affected resource, such as `api_key`.
     pub subject_kind: String,
-    /// To which.
+    /// The id of the affected resource.
     pub subject_id: Option<String>,
-    /// The name that it had then.
+    /// The name of the affected resource at that time.
     pub subject_name: String,
-    /// More, in words.
+    /// Details, as text.
     pub detail: String,
-    /// SHA-256 over the line and the one before it.
+    /// SHA-256 of this entry and the hash of the previous one, in hexadecimal.
     pub hash: String,
 }
 
@@ -484,23 +485,23 @@ impl From<domain::AuditEntry> for AuditEntry {
     }
 }
 
-/// A browser in which one is signed in.
+/// A browser session of the caller.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "browser_session", rename_fields = "snake_case")]
 pub struct BrowserSession {
-    /// Its id.
+    /// The session's id.
     pub id: String,
     /// The browser's name.
     pub browser: String,
-    /// When one signed in there.
+    /// When the user signed in.
     pub signed_in: String,
-    /// When it was last used, to the minute.
+    /// When the session was last used, to the minute.
     pub last_used: String,
-    /// From which network address.
+    /// The browser's IP address.
     pub address: Option<String>,
     /// The browser's `User-Agent`.
     pub user_agent: Option<String>,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     pub is_this: bool,
 }
 
@@ -518,21 +519,21 @@ impl From<domain::BrowserSession> for BrowserSession {
     }
 }
 
-/// What an app for one-time codes needs, this once.
+/// The secret for an authenticator app, returned once.
 #[derive(Clone, SimpleObject)]
 #[graphql(name = "enrolment", rename_fields = "snake_case")]
 pub struct Enrolment {
     /// The secret in base32.
     pub secret: String,
-    /// The same as an `otpauth` URL.
+    /// The secret as an `otpauth` URL, for a QR code.
     pub url: String,
 }
 
-/// Codes that each let one sign in once without the app.
+/// Recovery codes. Each is valid for one sign-in without the authenticator app.
 #[derive(Clone, SimpleObject)]
 #[graphql(name = "recovery_codes", rename_fields = "snake_case")]
 pub struct RecoveryCodes {
-    /// The codes, this once.
+    /// The codes, returned once.
     pub codes: Vec<String>,
 }
 
@@ -546,19 +547,19 @@ impl From<Vec<domain::Secret>> for RecoveryCodes {
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "invitation", rename_fields = "snake_case")]
 pub struct Invitation {
-    /// Its id.
+    /// The invitation's id.
     pub id: String,
-    /// Who is invited.
+    /// The email address of the invited person.
     pub email: String,
-    /// The role that they will have.
+    /// The role that the person will have.
     pub role: Role,
-    /// When it was made.
+    /// When the invitation was created.
     pub created: String,
-    /// Who made it.
+    /// The name of the inviter.
     pub created_by: String,
-    /// When its link stops working.
+    /// When the link expires.
     pub expires_at: String,
-    /// Whether its link doesn't work now, because who made it isn't an administrator any more.
+    /// Whether the link is inactive because the inviter is no longer an administrator.
     pub is_paused: bool,
 }
 
@@ -576,42 +577,42 @@ impl From<domain::Invitation> for Invitation {
     }
 }
 
-/// An invitation that was made.
+/// A new invitation and its link.
 #[derive(Clone, SimpleObject)]
 #[graphql(name = "invite_member_payload", rename_fields = "snake_case")]
 pub struct InviteMemberPayload {
-    /// Its id.
+    /// The invitation's id.
     pub id: String,
-    /// The link, this once: it works once, for 72 hours.
+    /// The link, returned once. It can be used once within 72 hours.
     pub link: String,
-    /// Whether the link is on its way by e-mail too.
+    /// Whether the link is also being sent by email.
     pub mailed: bool,
 }
 
-/// A link that holds a secret.
+/// A link that contains a secret.
 #[derive(Clone, SimpleObject)]
 #[graphql(name = "link_payload", rename_fields = "snake_case")]
 pub struct LinkPayload {
-    /// The link, this once.
+    /// The link, returned once.
     pub link: String,
 }
 
-/// A policy that is on.
+/// A key policy that is turned on.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "tenant_policy", rename_fields = "snake_case")]
 pub struct TenantPolicy {
     /// `max_lifetime`, `expiry_required`, `service_accounts_only`, `no_keys_by_keys` or `suspend_unused`.
     pub policy: String,
-    /// How many days, where it counts some.
+    /// The number of days, for `max_lifetime` and `suspend_unused`.
     pub days: Option<u32>,
-    /// When it takes effect.
+    /// When the policy takes effect.
     pub effective_from: String,
-    /// When it takes effect.
+    /// When the policy takes effect.
     #[graphql(deprecation = "Use effective_from.")]
     pub holds_from: String,
-    /// When it was set.
+    /// When the policy was set.
     pub set: String,
-    /// Who set it.
+    /// The name of the actor that set the policy.
     pub set_by: String,
 }
 
@@ -628,15 +629,15 @@ impl From<domain::KeyPolicy> for TenantPolicy {
     }
 }
 
-/// A policy to set, or to think of.
+/// A key policy to set or to preview.
 #[derive(Clone, Debug, InputObject)]
 #[graphql(name = "tenant_policy_input", rename_fields = "snake_case")]
 pub struct TenantPolicyInput {
     /// `max_lifetime`, `expiry_required`, `service_accounts_only`, `no_keys_by_keys` or `suspend_unused`.
     pub policy: String,
-    /// 1 to 3650, for `max_lifetime` and `suspend_unused`.
+    /// 1 to 3650; required for `max_lifetime` and `suspend_unused`.
     pub days: Option<u32>,
-    /// RFC 3339: from when on it holds; from now on, when null.
+    /// When the policy takes effect, in RFC 3339; immediately if null.
     pub from: Option<String>,
 }
 
@@ -647,20 +648,20 @@ impl From<TenantPolicyInput> for SetKeyPolicy {
     }
 }
 
-/// What a policy would touch.
+/// The active keys that a key policy would affect.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "policy_preview", rename_fields = "snake_case")]
 pub struct PolicyPreview {
-    /// How many living keys; at most 10,000 are counted.
+    /// The number of affected keys; counting stops at 10,000.
     pub count: u32,
-    /// Some of them, those made first.
+    /// The oldest affected keys, at most 50.
     pub keys: Vec<ApiKey>,
 }
 
-/// How many there were.
+/// The number of changed keys.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "count_payload", rename_fields = "snake_case")]
 pub struct CountPayload {
-    /// How many were changed.
+    /// The number of keys that were changed.
     pub count: u32,
 }

@@ -1,4 +1,4 @@
-//! The signed-in person, as the schema shows them.
+//! The user of a request, as the schema's `viewer`.
 
 use async_graphql::{ComplexObject, Context, Result, SimpleObject};
 
@@ -8,22 +8,22 @@ use super::{
     types::{Role, time},
 };
 
-/// A tenant that one belongs to.
+/// A tenant that the user belongs to.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "viewer_tenant", rename_fields = "snake_case")]
 pub struct ViewerTenant {
-    /// Its id.
+    /// The tenant's id.
     pub id: String,
-    /// Its name.
+    /// The tenant's name.
     pub name: String,
-    /// Its short name.
+    /// The tenant's slug.
     pub slug: String,
-    /// One's role there.
+    /// The user's role in the tenant.
     pub role: Role,
 }
 
 impl ViewerTenant {
-    /// A tenant in which one has a role.
+    /// Converts a tenant, with the user's role in it.
     pub(super) fn of(tenant: domain::Tenant, role: domain::Role) -> Self {
         Self {
             id: tenant.id.to_string(),
@@ -34,39 +34,39 @@ impl ViewerTenant {
     }
 }
 
-/// A person's second factor.
+/// A user's two-factor authentication.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "second_factor", rename_fields = "snake_case")]
 pub struct SecondFactor {
-    /// Since when it counts.
+    /// When it was turned on.
     pub enabled_at: String,
-    /// How many recovery codes are left.
+    /// The number of unused recovery codes.
     pub recovery_codes_left: u32,
 }
 
-/// A calendar feed, without its link.
+/// A calendar feed of key expiries, without its link.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "calendar_feed", rename_fields = "snake_case")]
 pub struct CalendarFeed {
-    /// Since when its link works.
+    /// When the link was created.
     pub created_at: String,
-    /// The key that made it, and with which it ends; null for one made in the dashboard.
+    /// The id of the key that created the feed and limits its lifetime; null if it was created in the dashboard.
     pub key_id: Option<String>,
 }
 
-/// The person who is asking.
+/// The user of the session or key.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(complex, name = "viewer", rename_fields = "snake_case")]
 pub struct Viewer {
-    /// The person's id.
+    /// The user's id.
     pub id: String,
-    /// The name.
+    /// The user's name.
     pub name: String,
-    /// The address.
+    /// The user's email address.
     pub email: String,
-    /// The tenant that the request stands in.
+    /// The id of the current tenant: the key's, or the one selected in the session.
     pub tenant_id: String,
-    /// All tenants that the caller may act in.
+    /// The tenants that the caller can act in.
     pub tenants: Vec<ViewerTenant>,
 }
 
@@ -85,14 +85,14 @@ impl From<domain::Viewer> for Viewer {
 
 #[ComplexObject(rename_fields = "snake_case")]
 impl Viewer {
-    /// One's second factor; null, when there is none.
+    /// The user's two-factor authentication; null if it is off.
     async fn second_factor(&self, context: &Context<'_>) -> Result<Option<SecondFactor>> {
         let state = services(context)?.second_factors().state(actor(context)?).await.map_err(refuse)?;
         let factor = |enabled_at| SecondFactor { enabled_at: time(enabled_at), recovery_codes_left: state.codes_left };
         Ok(state.enabled_at.map(factor))
     }
 
-    /// One's calendar feeds: a session's all, a key's its own.
+    /// The user's calendar feeds: all of them with a browser session, only its own with a key.
     async fn calendar_feeds(&self, context: &Context<'_>) -> Result<Vec<CalendarFeed>> {
         let feeds = services(context)?.calendar().list(actor(context)?).await.map_err(refuse)?;
         let feed = |feed: service::CalendarFeed| CalendarFeed {

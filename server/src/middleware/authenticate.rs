@@ -1,4 +1,4 @@
-//! Authenticates each request once: by its bearer key or, without one, by the browser's session.
+//! Authenticates each request once: by its key or, without one, by the browser's session.
 
 use axum::{
     extract::{Request, State},
@@ -13,17 +13,17 @@ use tower_sessions::Session;
 use super::sessions;
 use crate::{accept::Peer, headers, problem};
 
-/// The longest `User-Agent` that is kept, in characters.
+/// The maximum length of a stored `User-Agent`, in characters.
 const MOST_AGENT_CHARS: usize = 200;
 
-/// The outcome of authentication. Handlers find it in the request's extensions.
+/// The outcome of authentication, in the request's extensions.
 #[derive(Clone, Debug)]
 pub(crate) enum Caller {
-    /// Neither session nor key.
+    /// The request has neither a session nor a key.
     Nobody,
-    /// A person or a service account.
+    /// A user or a service account.
     Known(Box<Actor>),
-    /// The presented key isn't valid, or the header isn't well-formed.
+    /// The key is invalid, or the header is malformed.
     Refused(ApiError),
 }
 
@@ -35,7 +35,7 @@ impl Caller {
         }
     }
 
-    /// The actor, or the refusal to give.
+    /// Returns the actor, or the error for the response.
     pub(crate) fn require(&self) -> Result<&Actor, ApiError> {
         match self {
             Self::Known(actor) => Ok(actor),
@@ -45,7 +45,7 @@ impl Caller {
     }
 }
 
-/// The client that sent a request.
+/// Returns the client that sent a request.
 pub(crate) fn client(headers: &HeaderMap, extensions: &Extensions, channel: Channel) -> Client {
     let user_agent = headers::text(headers, header::USER_AGENT);
     Client {
@@ -98,9 +98,10 @@ pub(crate) async fn by_key_or_session(
     next.run(request).await
 }
 
-/// The tenant that a client expects to act in. Another one than the caller's is refused like an invalid key.
+/// The header with the tenant that a client expects to act in. A tenant other than the caller's is rejected like an
+/// invalid key.
 const TENANT_HEADER: &str = "x-prefect-tenant-id";
-/// The agent that a client says it is.
+/// The header with the agent id that a client claims to have.
 const AGENT_HEADER: &str = "x-prefect-agent-id";
 
 fn in_named_tenant(caller: Caller, headers: &HeaderMap) -> Caller {
@@ -112,7 +113,7 @@ fn in_named_tenant(caller: Caller, headers: &HeaderMap) -> Caller {
     }
 }
 
-/// A header's text; `None` for an empty one. Text that can't be read counts as `?`, which no id is.
+/// Returns a header's text; `None` if it is empty. Unreadable text becomes `?`, which matches no id.
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or("?").trim()).filter(|text| !text.is_empty())
 }
@@ -127,13 +128,13 @@ async fn session_actor(services: &Services, session: &Session, client: Client) -
     }
 }
 
-/// The token of an `Authorization: Bearer` header; the scheme's case doesn't matter (RFC 9110 §11.1).
+/// Returns the token of an `Authorization: Bearer` header. The scheme is case-insensitive (RFC 9110 §11.1).
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
 }
 
-/// Redirects requests without a signed-in person to the sign-in page, which leads back to the page that was asked for.
+/// Redirects requests without a signed-in user to the sign-in page, which leads back to the requested page.
 pub(crate) async fn require_person(request: Request, next: Next) -> Response {
     let known = request.extensions().get::<Caller>().is_some_and(|caller| caller.actor().is_some());
     if known {
@@ -142,7 +143,7 @@ pub(crate) async fn require_person(request: Request, next: Next) -> Response {
     redirect_to_sign_in(request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str))
 }
 
-/// To the sign-in page, which leads back to `page`.
+/// Redirects to the sign-in page, which leads back to `page`.
 pub(crate) fn redirect_to_sign_in(page: &str) -> Response {
     Redirect::to(&format!("/sign-in?next={}", app::list_url::encode(page))).into_response()
 }

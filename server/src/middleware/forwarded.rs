@@ -1,4 +1,4 @@
-//! The client's address behind a proxy.
+//! Finds the client's address behind a proxy.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -16,8 +16,8 @@ use crate::{accept::Peer, config::Site};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Replaces a trusted proxy's address by the client's. When the proxy names no client, the request has no address: with the
-/// proxy's own, a limit on one client would be a limit on all.
+/// Replaces a trusted proxy's address with the client's. If the proxy names no client, the request has no address: with
+/// the proxy's own, the rate limit of one client would apply to all.
 pub(crate) async fn find_client(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
     if let Some(Peer(proxy)) = peer.filter(|peer| site.trusts(peer.0)) {
@@ -25,14 +25,14 @@ pub(crate) async fn find_client(State(site): State<Arc<Site>>, mut request: Requ
         if let Some(client) = client_of(request.headers(), |address| site.trusts(address)) {
             request.extensions_mut().insert(Peer(client));
         } else {
-            tracing::debug!(%proxy, "a trusted proxy names no client");
+            tracing::debug!(%proxy, "trusted proxy sent no client address");
         }
     }
     next.run(request).await
 }
 
-/// The last address in `X-Forwarded-For` that isn't a trusted proxy's. Each proxy appends the address that it was called
-/// from, so what precedes an untrusted address is only that client's claim.
+/// Returns the last address in `X-Forwarded-For` that isn't a trusted proxy's. Each proxy appends the address of its
+/// peer, so whatever precedes an untrusted address is only that client's claim.
 fn client_of(headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
     let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     let mut first = None;
@@ -46,7 +46,7 @@ fn client_of(headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Option<IpA
     first
 }
 
-/// An address, as some proxies write it with a port.
+/// Parses an address, which some proxies write with a port.
 fn parse(text: &str) -> Option<IpAddr> {
     let address = text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
     address.map(|address: IpAddr| address.to_canonical())

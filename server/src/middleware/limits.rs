@@ -1,4 +1,4 @@
-//! How large a request's body may be, and how long it may take.
+//! Limits the size of request bodies and the time to receive them.
 
 use std::{error::Error, time::Duration};
 
@@ -13,10 +13,10 @@ use http_body_util::LengthLimitError;
 
 use crate::{body::MAX_BYTES, headers, problem};
 
-/// How long a body may take.
+/// The maximum time to receive a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Reads the body once, and hands on a request with the body in memory.
+/// Reads the body once, and passes on the request with the body in memory.
 pub(crate) async fn read_body(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let declared =
@@ -27,11 +27,11 @@ pub(crate) async fn read_body(request: Request, next: Next) -> Response {
     match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BYTES)).await {
         Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
         Ok(Err(error)) if error.source().is_some_and(<dyn Error>::is::<LengthLimitError>) => too_large(),
-        Ok(Err(_)) => problem::answer(StatusCode::BAD_REQUEST, "The request's body broke off, or is damaged."),
-        Err(_) => problem::answer(StatusCode::REQUEST_TIMEOUT, "The request's body did not arrive in 30 seconds."),
+        Ok(Err(_)) => problem::answer(StatusCode::BAD_REQUEST, "The request body is incomplete or malformed."),
+        Err(_) => problem::answer(StatusCode::REQUEST_TIMEOUT, "The request body wasn't received within 30 seconds."),
     }
 }
 
 fn too_large() -> Response {
-    problem::answer(StatusCode::PAYLOAD_TOO_LARGE, "The request's body is larger than 64 KiB.")
+    problem::answer(StatusCode::PAYLOAD_TOO_LARGE, "The request body is larger than 64 KiB.")
 }

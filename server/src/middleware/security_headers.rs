@@ -1,4 +1,4 @@
-//! The security headers of every answer (OWASP Secure Headers), and the request's id.
+//! Sets the security headers of every response (OWASP Secure Headers), and the request id.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -22,17 +22,16 @@ const COMMON: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// Paths that continue with a secret. The log has them without it.
+/// Prefixes of paths that continue with a secret. Only the prefix is logged.
 const SECRET_PATHS: [&str; 3] = ["/calendar/", "/invitations/", "/set-up/"];
 
-/// A path as it may be logged.
+/// Returns a path as it may be logged.
 fn without_secret(path: &str) -> Cow<'_, str> {
     let known = SECRET_PATHS.into_iter().find(|prefix| path.starts_with(prefix));
     known.map_or_else(|| without_tokens(path), Cow::Borrowed)
 }
 
-/// Gives the request an id, and sets the security headers of the answer. A page sets its own content security policy, with its
-/// nonce.
+/// Gives the request an id, and sets the response's security headers. A page sets its own CSP, with its nonce.
 pub(crate) async fn set(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let id = service::new_request_id();
     let span =

@@ -1,4 +1,4 @@
-//! Browser sessions: tower-sessions over the service's rows, keyed by the SHA-256 of the cookie's secret.
+//! Browser sessions: tower-sessions on the service's session rows, whose key is the SHA-256 of the cookie's secret.
 
 use std::sync::Arc;
 
@@ -24,18 +24,18 @@ use tower_sessions::{
 
 use crate::config::Site;
 
-/// A session without any request ends after this time.
+/// A session expires after this time without a request.
 const IDLE: time::Duration = time::Duration::minutes(60);
-/// A session ends after this time, whatever happens.
+/// A session expires this long after sign-in, even if it is in use.
 const ABSOLUTE: TimeDelta = TimeDelta::hours(24);
-/// How often a request prolongs its session: not at every click, to spare the writes.
+/// How often a session is extended. Not with every request, to save writes.
 const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(1);
-/// How long a code may take.
+/// How long after the password a two-factor code is accepted.
 const CODE_WITHIN: TimeDelta = TimeDelta::minutes(5);
 const WHO: &str = "who";
 const PENDING: &str = "pending";
 
-/// The signed-in user of a session, as its record has it.
+/// The signed-in user, as stored in the session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct CurrentUser {
     #[serde(rename = "user")]
@@ -43,7 +43,7 @@ pub(crate) struct CurrentUser {
     pub(crate) tenant: TenantId,
     signed_in_at: DateTime<Utc>,
     seen_at: DateTime<Utc>,
-    /// When the person last gave their password here.
+    /// When the user last entered their password in this session.
     #[serde(default)]
     pub(crate) confirmed_at: DateTime<Utc>,
     #[serde(default, rename = "id")]
@@ -52,27 +52,28 @@ pub(crate) struct CurrentUser {
     address: Option<String>,
     #[serde(default)]
     user_agent: Option<String>,
-    /// The password that the session began with.
+    /// The mark of the password with which the session began.
     #[serde(default)]
     password: Option<PasswordMark>,
 }
 
-/// A sign-in whose password was right, and which awaits a code of the second factor.
+/// A sign-in with the correct password that awaits a two-factor code.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Pending {
     user: UserId,
     tenant: TenantId,
     since: DateTime<Utc>,
-    /// The password that was right. Whoever waits since before it was kept has the mark of none, by which no session begins.
+    /// The mark of that password. Records from before this field existed get the default mark, with which no session
+    /// begins.
     #[serde(default)]
     password: PasswordMark,
 }
 
-/// The store behind tower-sessions.
+/// The session store for tower-sessions.
 #[derive(Clone, Debug)]
 pub(crate) struct Store(pub(crate) Services);
 
-/// The layer, with the cookie's flags.
+/// Creates the session layer, with the cookie's flags.
 pub(crate) fn layer(services: Services, site: &Site) -> SessionManagerLayer<Store> {
     SessionManagerLayer::new(Store(services))
         .with_name(site.session_cookie())
@@ -83,7 +84,7 @@ pub(crate) fn layer(services: Services, site: &Site) -> SessionManagerLayer<Stor
         .with_expiry(Expiry::OnInactivity(IDLE))
 }
 
-/// Begins a signed-in session, under a new id (session fixation).
+/// Begins a signed-in session, with a new id against session fixation.
 pub(crate) async fn begin(
     session: &Session,
     signed_in: SignedIn,
@@ -106,7 +107,7 @@ pub(crate) async fn begin(
     session.insert(WHO, user).await.map_err(|error| failed(&error))
 }
 
-/// Keeps a sign-in that awaits a code, under a new session id.
+/// Stores a sign-in that awaits a code, with a new session id.
 pub(crate) async fn await_code(
     session: &Session,
     signed_in: SignedIn,
@@ -118,7 +119,7 @@ pub(crate) async fn await_code(
     session.insert(PENDING, pending).await.map_err(|error| failed(&error))
 }
 
-/// The sign-in that awaits a code, unless it has waited for too long.
+/// Returns the sign-in that awaits a code, unless it is too old.
 pub(crate) async fn find_awaiting_code(
     session: &Session,
     now: DateTime<Utc>,
@@ -132,7 +133,7 @@ pub(crate) async fn find_awaiting_code(
     }))
 }
 
-/// Records that the person has just given their password again.
+/// Records that the user has just entered their password again.
 pub(crate) async fn record_confirmation(session: &Session, now: DateTime<Utc>) -> std::result::Result<(), ApiError> {
     if let Ok(Some(user)) = session.get::<CurrentUser>(WHO).await {
         session.insert(WHO, CurrentUser { confirmed_at: now, ..user }).await.map_err(|error| failed(&error))?;
@@ -145,15 +146,15 @@ pub(crate) async fn end(session: &Session) -> std::result::Result<(), ApiError> 
     session.flush().await.map_err(|error| failed(&error))
 }
 
-/// The key of the session's row.
+/// Returns the digest that identifies the session's row.
 ///
 /// # Errors
-/// When the session was never stored.
+/// `UNAUTHENTICATED` when the session was never stored.
 pub(crate) fn digest_of(session: &Session) -> std::result::Result<[u8; 32], ApiError> {
     session.id().map(digest).ok_or_else(ApiError::unauthenticated)
 }
 
-/// Moves a session to another tenant.
+/// Switches a session to another tenant.
 pub(crate) async fn select_tenant(session: &Session, tenant: TenantId) -> std::result::Result<(), ApiError> {
     if let Ok(Some(user)) = session.get::<CurrentUser>(WHO).await {
         session.insert(WHO, CurrentUser { tenant, ..user }).await.map_err(|error| failed(&error))?;
@@ -161,7 +162,7 @@ pub(crate) async fn select_tenant(session: &Session, tenant: TenantId) -> std::r
     Ok(())
 }
 
-/// The signed-in user, unless the session has ended. Prolongs the session, at most once a minute.
+/// Returns the signed-in user, unless the session has expired. Extends the session, at most once a minute.
 pub(crate) async fn current_user(
     session: &Session,
     client: &Client,
@@ -184,7 +185,7 @@ fn failed(error: &tower_sessions::session::Error) -> ApiError {
     ApiError::from(service::Error::Fault(format!("session: {error}")))
 }
 
-/// Gives the cookie that removes a session the flags of the one that it removes; browsers ignore it otherwise.
+/// Gives the cookie that removes a session the same flags as the session's cookie; otherwise browsers ignore it.
 pub(crate) async fn complete_removal(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let prefix = format!("{}=;", site.session_cookie());
@@ -226,7 +227,7 @@ impl Store {
             user_agent: user.user_agent,
         });
         let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
-        // By our clock, like everything else that ends.
+        // By the service's clock, like every other expiry.
         let expires_at = self.0.now() + TimeDelta::minutes(IDLE.whole_minutes());
         Ok(StoredSession { data, user_id, expires_at, facts, begun_by })
     }
@@ -264,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_waits_for_a_code_since_before_passwords_were_marked_is_still_read() {
+    fn a_pending_sign_in_from_before_password_marks_is_still_read() {
         let (user, tenant) = (UserId::default(), TenantId::default());
         let stored = json!({"user": user, "tenant": tenant, "since": "2027-01-01T00:00:00Z"});
         let pending: Pending = serde_json::from_value(stored).unwrap();

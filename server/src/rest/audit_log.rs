@@ -1,4 +1,4 @@
-//! Exports the audit log as JSON Lines or CSV. Streams it, because the log may be larger than the memory.
+//! Exports the audit log as JSON Lines or CSV. Streams it, because the log may not fit in memory.
 
 use app::list_url::AuditParams;
 use axum::{
@@ -15,7 +15,7 @@ use service::{Export, Services};
 
 use crate::{middleware::authenticate::Caller, problem};
 
-/// An exported entry. The fields are in the order of the columns.
+/// An exported entry. Its fields are in the order of the columns.
 #[derive(Serialize)]
 struct Row {
     number: u64,
@@ -81,7 +81,7 @@ impl From<AuditEntry> for Row {
     }
 }
 
-/// The formats.
+/// The format of an export.
 #[derive(Clone, Copy)]
 enum Format {
     Jsonl,
@@ -135,12 +135,12 @@ impl Format {
 
 fn csv_row(write: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> csv::Result<()>) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-    // Writing into memory fails only for a row with another number of columns than the first.
+    // Writing to memory fails only for a row with a different number of columns than the first.
     write(&mut writer).ok();
     writer.into_inner().unwrap_or_default()
 }
 
-/// Text that people typed may begin like a formula, which a spreadsheet would run (CWE-1236). A leading apostrophe makes it text.
+/// Prefixes text that a spreadsheet would run as a formula with an apostrophe, which makes it plain text (CWE-1236).
 fn harmless(row: Row) -> Row {
     let text =
         |text: String| if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text };
@@ -153,7 +153,7 @@ fn harmless(row: Row) -> Row {
     }
 }
 
-/// `GET /api/v1/audit-log.jsonl` and `.csv`, with the filters of the page. `HEAD` exports nothing, so that it adds no audit entry.
+/// `GET /api/v1/audit-log.jsonl` and `.csv`, with the page's filters. `HEAD` exports nothing and adds no audit entry.
 pub(crate) async fn export(
     State(services): State<Services>,
     Extension(caller): Extension<Caller>,
@@ -167,7 +167,7 @@ pub(crate) async fn export(
         Err(error) => return problem::of(&error),
     };
     let Ok(Query(params)) = params else {
-        return problem::answer(StatusCode::BAD_REQUEST, "Give each parameter of the filter once.");
+        return problem::answer(StatusCode::BAD_REQUEST, "Each filter parameter may be given only once.");
     };
     let query = match params.to_query() {
         Ok(query) => query,
@@ -175,7 +175,7 @@ pub(crate) async fn export(
     };
     let log = services.audit_log();
     let begun = if method == Method::HEAD {
-        // Reading one entry takes the same permission.
+        // Reading one entry requires the same permission.
         let one = PageRequest { limit: 1, ..PageRequest::default() };
         log.list(actor, &AuditQuery { page: one, ..AuditQuery::default() }).await.map(|_| None)
     } else {
@@ -196,20 +196,20 @@ pub(crate) async fn export(
     response
 }
 
-/// Names the parameters that can't be read, each with what it takes.
+/// Lists the invalid parameters, each with what it accepts.
 fn unreadable(error: &ApiError) -> String {
     let fields = error.fields.iter().map(|error| format!("{}: {}", error.field, error.message));
     fields.collect::<Vec<_>>().join(" ")
 }
 
-/// The file. Empty for `HEAD`, but without a known length as well (RFC 9110 §8.6).
+/// Returns the file. It is empty for `HEAD`, but doesn't declare a length either (RFC 9110 §8.6).
 fn body_of(services: Services, export: Option<Export>, format: Format) -> Body {
     let Some(export) = export else { return Body::from_stream(stream::empty::<std::io::Result<Bytes>>()) };
     let head = stream::once(async move { Ok(Bytes::from(format.head())) });
     Body::from_stream(head.chain(pages(services, export, format)))
 }
 
-/// The rows, a page at a time. A failure in between breaks the connection off, so that nobody takes a part for the whole.
+/// Streams the rows, a page at a time. An error aborts the connection, so that nobody mistakes a part for the whole.
 fn pages(services: Services, export: Export, format: Format) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
     stream::try_unfold(Some((services, export)), move |state| async move {
         let Some((services, export)) = state else { return Ok(None) };

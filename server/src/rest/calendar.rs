@@ -1,4 +1,4 @@
-//! The calendar feed: iCalendar (RFC 5545) at a secret address, because calendars can't sign in.
+//! The calendar feed: iCalendar (RFC 5545) at a secret URL, because calendar apps can't sign in.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use service::Services;
 
 use crate::{config::Site, problem};
 
-/// How long before a key's expiry the calendar reminds.
+/// How long before a key's expiry the calendar shows an alarm.
 const REMIND: TimeDelta = TimeDelta::days(7);
 
 /// `GET /calendar/{secret}.ics`.
@@ -30,7 +30,7 @@ pub(crate) async fn feed(
     };
     let now = services.now();
     let mut calendar = icalendar::Calendar::new();
-    calendar.name("API keys that expire");
+    calendar.name("API key expiry dates");
     for key in keys {
         if let Some(event) = event(&key, &site.public_url, now) {
             calendar.push(event);
@@ -49,13 +49,13 @@ fn event(key: &ApiKey, public_url: &str, now: DateTime<Utc>) -> Option<Event> {
         }
     };
     let description = format!(
-        "{} ({}…) in {} is refused from {} on. Roll it before: {public_url}{path}",
+        "{} ({}…) in {} expires on {}. Rotate it before then: {public_url}{path}",
         key.name,
         key.hint,
         key.tenant_name,
         utc_text(at)
     );
-    // Without an id of its own each fetch would bring another alarm (RFC 9074 §4).
+    // Without a stable id, each fetch would add another alarm (RFC 9074 §4).
     let mut alarm = Alarm::display("An API key expires in a week", -REMIND);
     alarm.uid(&format!("{}-alarm@latchkey", key.id));
     let mut event = Event::new();

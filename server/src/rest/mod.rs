@@ -10,7 +10,7 @@ use domain::ApiError;
 
 use crate::problem;
 
-/// Any other path below `/api/`.
+/// Responds to any other path below `/api/`.
 pub(crate) async fn not_found() -> Response {
     problem::of(&ApiError::not_found())
 }

@@ -1,4 +1,4 @@
-//! Verification of API keys, for the services that they open.
+//! Verification of API keys, for the services that accept them.
 
 use axum::{
     Json,
@@ -65,19 +65,19 @@ impl From<VerifiedKey> for Facts {
     }
 }
 
-/// RFC 3339 in UTC, to the second, with `Z`.
+/// Formats a time as RFC 3339 in UTC, to the second, with `Z`.
 fn rfc3339(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// `POST /api/v1/verify`: whether a token is valid and, if so, whose it is. A refusal never says why.
+/// `POST /api/v1/verify`: whether a token is valid and, if so, whose it is. Never says why a token is invalid.
 pub(crate) async fn verify(State(services): State<Services>, request: Request) -> Response {
     if !headers::is_json(request.headers()) {
-        return problem::answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json.");
+        return problem::answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json.");
     }
     let client = client(request.headers(), request.extensions(), Channel::Rest);
     let Some(input) = body::json_object::<VerifyRequest>(&body::bytes(request.into_body()).await) else {
-        return problem::answer(StatusCode::BAD_REQUEST, "Send a JSON object with the member \"token\", a string.");
+        return problem::answer(StatusCode::BAD_REQUEST, "The body must be a JSON object with \"token\", a string.");
     };
     match services.verification().verify(&input.token, &client).await {
         Ok(verified) => {

@@ -1,60 +1,60 @@
-//! The conditions and orders that clients write into their queries (Hasura's, version 1).
+//! The filters and sort orders in clients' queries, in the syntax of Hasura version 1.
 
 use async_graphql::{Enum, InputObject, scalar};
 use domain::Tenant;
 use serde::{Deserialize, Serialize};
 
-/// An id as text. One that is no UUID is equal to none.
+/// An id as text. A malformed UUID equals no id.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct UuidText(String);
 
 scalar!(UuidText, "uuid", "A UUID as text.");
 
-/// A condition on an id. A condition that is null is none.
+/// A condition on an id. Null conditions are ignored.
 #[derive(Clone, Debug, Default, InputObject)]
 #[graphql(name = "uuid_comparison_exp")]
 pub(crate) struct UuidComparison {
-    /// Equal; null is no condition.
+    /// Equal to this value; ignored if null.
     #[graphql(name = "_eq")]
     eq: Option<UuidText>,
-    /// Not equal; null is no condition.
+    /// Not equal to this value; ignored if null.
     #[graphql(name = "_neq")]
     neq: Option<UuidText>,
-    /// One of these.
+    /// Equal to one of these values.
     #[graphql(name = "_in")]
     within: Option<Vec<UuidText>>,
-    /// None of these.
+    /// Equal to none of these values.
     #[graphql(name = "_nin")]
     outside: Option<Vec<UuidText>>,
-    /// Whether there is no value.
+    /// Whether the value is null.
     #[graphql(name = "_is_null")]
     is_null: Option<bool>,
 }
 
-/// A condition on a text. A condition that is null is none.
+/// A condition on a string. Null conditions are ignored.
 #[derive(Clone, Debug, Default, InputObject)]
 #[graphql(name = "String_comparison_exp")]
 pub(crate) struct TextComparison {
-    /// Equal; null is no condition.
+    /// Equal to this value; ignored if null.
     #[graphql(name = "_eq")]
     eq: Option<String>,
-    /// Not equal; null is no condition.
+    /// Not equal to this value; ignored if null.
     #[graphql(name = "_neq")]
     neq: Option<String>,
-    /// One of these.
+    /// Equal to one of these values.
     #[graphql(name = "_in")]
     within: Option<Vec<String>>,
-    /// None of these.
+    /// Equal to none of these values.
     #[graphql(name = "_nin")]
     outside: Option<Vec<String>>,
-    /// Whether there is no value.
+    /// Whether the value is null.
     #[graphql(name = "_is_null")]
     is_null: Option<bool>,
 }
 
 impl TextComparison {
-    /// Whether a value, which is never null, meets all conditions.
+    /// Returns whether a value, which is never null, meets all conditions.
     fn holds(&self, value: &str) -> bool {
         self.eq.as_ref().is_none_or(|eq| eq == value)
             && self.neq.as_ref().is_none_or(|neq| neq != value)
@@ -78,20 +78,20 @@ impl From<UuidComparison> for TextComparison {
     }
 }
 
-/// Which tenants.
+/// A filter for tenants.
 #[derive(Clone, Debug, Default, InputObject)]
 #[graphql(name = "tenant_bool_exp")]
 pub(crate) struct TenantFilter {
-    /// By id.
+    /// A condition on the id.
     id: Option<UuidComparison>,
-    /// By short name.
+    /// A condition on the slug.
     slug: Option<TextComparison>,
-    /// By name.
+    /// A condition on the name.
     name: Option<TextComparison>,
-    /// All of these too.
+    /// Filters that must all match.
     #[graphql(name = "_and")]
     and: Option<Vec<TenantFilter>>,
-    /// And one of these.
+    /// Filters of which at least one must match.
     #[graphql(name = "_or")]
     or: Option<Vec<TenantFilter>>,
 }
@@ -107,7 +107,7 @@ impl TenantFilter {
     }
 }
 
-/// A direction.
+/// A sort direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(name = "order_by", rename_items = "lowercase")]
 pub(crate) enum OrderBy {
@@ -117,20 +117,20 @@ pub(crate) enum OrderBy {
     Desc,
 }
 
-/// In which order tenants come.
+/// A sort order for tenants.
 #[derive(Clone, Debug, Default, InputObject)]
 #[graphql(name = "tenant_order_by")]
 pub(crate) struct TenantOrder {
-    /// By id.
+    /// Sorts by id.
     id: Option<OrderBy>,
-    /// By short name.
+    /// Sorts by slug.
     slug: Option<OrderBy>,
-    /// By name.
+    /// Sorts by name.
     name: Option<OrderBy>,
 }
 
 impl TenantOrder {
-    /// Sorts by the first order last, so that it counts most.
+    /// Sorts by all orders. Applies the first one last, so that it takes precedence.
     pub(crate) fn sort(orders: &[Self], tenants: &mut [Tenant]) {
         for order in orders.iter().rev() {
             let by = |direction: Option<OrderBy>, tenants: &mut [Tenant], key: fn(&Tenant) -> String| match direction {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_that_is_null_is_none() {
+    fn a_null_condition_is_ignored() {
         assert!(by_slug(TextComparison::default()).holds(&tenant("acme")));
     }
 
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_compared_in_any_case_and_a_text_that_is_none_equals_none() {
+    fn an_id_is_compared_in_any_case_and_a_malformed_id_equals_none() {
         let acme = tenant("acme");
         let eq = |id: &str| {
             let id = UuidComparison { eq: Some(UuidText(id.to_owned())), ..UuidComparison::default() };

@@ -1,5 +1,5 @@
-//! What existing clients ask for: the Prefect 0.14 to 1.4 command line and agents, in the shapes that they read. The
-//! operations of tokens, which keys have replaced, are marked as deprecated.
+//! The operations of existing clients: the command line and agents of Prefect 0.14 to 1.4, in the shapes that they
+//! expect. Operations on tokens, which keys have replaced, are marked as deprecated.
 
 mod filters;
 mod mutation;

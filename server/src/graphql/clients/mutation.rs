@@ -1,4 +1,4 @@
-//! What clients change.
+//! The mutations of existing Prefect clients.
 
 use async_graphql::{Context, Object, Result};
 use chrono::TimeDelta;
@@ -16,17 +16,17 @@ use crate::graphql::{
     types::{SuccessPayload, time},
 };
 
-/// How long a client may go on before it asks for a token again.
+/// How long a client waits before it requests a token again.
 const ASK_AGAIN_AFTER: TimeDelta = TimeDelta::hours(1);
 
-/// The mutations of existing clients.
+/// The mutations of existing Prefect clients.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClientMutation;
 
 #[expect(clippy::unused_async, reason = "a field is an async function, whether it waits or not")]
 #[Object(rename_fields = "snake_case", rename_args = "snake_case")]
 impl ClientMutation {
-    /// An agent starts. It is the same agent as before if kind, name, labels, address and key are.
+    /// Registers an agent that starts. An agent with the same type, name, labels, address and key keeps its id.
     async fn register_agent(&self, context: &Context<'_>, input: RegisterAgentInput) -> Result<IdPayload> {
         let input = RegisterAgent {
             kind: input.r#type,
@@ -39,15 +39,15 @@ impl ClientMutation {
         Ok(IdPayload { id: id.to_string() })
     }
 
-    /// An agent asks for runs. There are none: Latchkey doesn't schedule flows.
+    /// Polls for flow runs. Returns none, because Latchkey doesn't schedule flows.
     async fn get_runs_in_queue(&self, context: &Context<'_>, input: QueueInput) -> Result<QueuePayload> {
         let tenant = input.tenant_id.as_deref().map(named_tenant).transpose()?;
         services(context)?.agents().poll(actor(context)?, tenant).map_err(refuse)?;
         Ok(QueuePayload { flow_run_ids: Vec::new() })
     }
 
-    /// Makes a key or, for a runner, a service account and a key of it.
-    #[graphql(deprecation = "Use create_api_key, with create_service_account before it for a runner.")]
+    /// Creates a key for the caller, or a service account with a key.
+    #[graphql(deprecation = "Use create_api_key. For a runner, use create_service_account first.")]
     async fn create_api_token(
         &self,
         context: &Context<'_>,
@@ -75,8 +75,8 @@ impl ClientMutation {
         revoke(context, &input.token_id, false).await
     }
 
-    /// Confirms the key's tenant. Gives no token: the client goes on with its key.
-    #[graphql(deprecation = "A key works in its own tenant; nothing is to be switched.")]
+    /// Confirms the key's tenant. Returns no token; the client continues to use its key.
+    #[graphql(deprecation = "A key works only in its own tenant, so there is nothing to switch.")]
     async fn switch_tenant(&self, context: &Context<'_>, input: SwitchTenantInput) -> Result<TokenPayload> {
         let actor = actor(context)?;
         if named_tenant(&input.tenant_id)? != actor.tenant_id() {
@@ -85,7 +85,7 @@ impl ClientMutation {
         Ok(no_token(services(context)?))
     }
 
-    /// Gives no token: the client goes on with its key.
+    /// Returns no token; the client continues to use its key.
     #[graphql(deprecation = "A key needs no renewal until it expires.")]
     async fn refresh_token(&self, context: &Context<'_>, input: RefreshTokenInput) -> Result<TokenPayload> {
         drop(input.access_token);
@@ -98,7 +98,7 @@ fn no_token(services: &service::Services) -> TokenPayload {
     TokenPayload { access_token: None, expires_at: time(services.now() + ASK_AGAIN_AFTER), refresh_token: None }
 }
 
-/// A tenant that a client names; a text that is no id names one that isn't the key's.
+/// Parses the id of the tenant that a client expects. A malformed id gets the same error as another tenant's.
 fn named_tenant(text: &str) -> Result<TenantId> {
     text.parse().map_err(|_| refuse(ApiError::unauthenticated()))
 }

@@ -1,4 +1,4 @@
-//! What clients ask.
+//! The queries of existing Prefect clients.
 
 use async_graphql::{Context, Object, Result};
 use domain::{AgentScope, OwnerKind};
@@ -13,27 +13,27 @@ use crate::graphql::{
     error::refuse,
 };
 
-/// The queries of existing clients.
+/// The queries of existing Prefect clients.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClientQuery;
 
-/// Which settings.
+/// A filter for agent configurations.
 #[derive(Clone, Debug, Default, async_graphql::InputObject)]
 #[graphql(name = "agent_config_bool_exp")]
 pub(crate) struct AgentConfigFilter {
-    /// By id.
+    /// A condition on the id.
     id: Option<UuidComparison>,
 }
 
 #[expect(clippy::unused_async, reason = "a field is an async function, whether it waits or not")]
 #[Object(rename_fields = "snake_case", rename_args = "snake_case")]
 impl ClientQuery {
-    /// A greeting: the key is good.
+    /// Returns a greeting, if the key or session is valid.
     async fn hello(&self, context: &Context<'_>) -> Result<String> {
         Ok(format!("Hello, {}.", actor(context)?.name()))
     }
 
-    /// Who the presented key or session is.
+    /// The identity of the key or session.
     async fn auth_info(&self, context: &Context<'_>) -> Result<AuthInfo> {
         let actor = actor(context)?;
         let owner = actor.require_owner().map_err(refuse)?;
@@ -48,7 +48,7 @@ impl ClientQuery {
         })
     }
 
-    /// The tenants that the caller may act in: a key's own; all of a person's by the dashboard's session.
+    /// The tenants that the caller can act in: with a key, the key's tenant; with a browser session, all of the user's.
     async fn tenant(
         &self,
         context: &Context<'_>,
@@ -63,11 +63,11 @@ impl ClientQuery {
         Ok(tenants.into_iter().map(Tenant::from).collect())
     }
 
-    /// Agents, the last heard of first; at most 100. Of a service account, of a key or, with neither, all of the tenant's.
+    /// The agents of a key, of an owner or, with neither, of the whole tenant; most recently seen first, at most 100.
     async fn agents(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "A service account's id, or one's own")] owner_id: Option<String>,
+        #[graphql(desc = "A service account's id, or the caller's own")] owner_id: Option<String>,
         api_key_id: Option<String>,
     ) -> Result<Vec<Agent>> {
         let scope = match (api_key_id, owner_id) {
@@ -78,13 +78,13 @@ impl ClientQuery {
         list_agents(services(context)?, actor(context)?, scope).await
     }
 
-    /// The tenant's agents, for those who may see them; else those of one's own keys.
+    /// The agents of the whole tenant if the caller can see them, else those of the caller's own keys.
     async fn agent(&self, context: &Context<'_>) -> Result<Vec<Agent>> {
         let (services, actor) = (services(context)?, actor(context)?);
         list_agents(services, actor, services.agents().widest_scope(actor)).await
     }
 
-    /// Nothing: agents have their settings where they run.
+    /// Always empty: agents are configured where they run.
     async fn agent_config(
         &self,
         context: &Context<'_>,
@@ -95,7 +95,7 @@ impl ClientQuery {
         Ok(Vec::new())
     }
 
-    /// Who is asking: a list of one.
+    /// The caller, as a list of one.
     #[graphql(deprecation = "Use auth_info.")]
     async fn user(&self, context: &Context<'_>) -> Result<Vec<User>> {
         let actor = actor(context)?;
@@ -110,7 +110,7 @@ impl ClientQuery {
             .collect())
     }
 
-    /// The keys that `auth_api_key` shows.
+    /// The same keys as in `auth_api_key`.
     #[graphql(deprecation = "Use auth_api_key.")]
     async fn api_token(&self, context: &Context<'_>) -> Result<Vec<ApiToken>> {
         let keys = services(context)?.api_keys().visible(actor(context)?).await.map_err(refuse)?;

@@ -1,4 +1,4 @@
-//! The shapes that clients read and send.
+//! The types that existing Prefect clients send and receive.
 
 use async_graphql::{InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -6,15 +6,15 @@ use domain::AgentState;
 
 use crate::graphql::types::time;
 
-/// Who the presented key or session is.
+/// The identity of a key or session.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "auth_info", rename_fields = "snake_case")]
 pub struct AuthInfo {
-    /// The tenant that the request stands in.
+    /// The id of the current tenant: the key's, or the one selected in the session.
     pub tenant_id: String,
-    /// The user's or the service account's id.
+    /// The id of the user or service account.
     pub user_id: String,
-    /// What older clients want to know of a token: `RUNNER` (may run agents) for a service account's key, else `USER`.
+    /// The scope that older clients expect: `RUNNER` (may run agents) for a service account, otherwise `USER`.
     pub api_token_scope: String,
 }
 
@@ -22,11 +22,11 @@ pub struct AuthInfo {
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "tenant", rename_fields = "snake_case")]
 pub struct Tenant {
-    /// Its id.
+    /// The tenant's id.
     pub id: String,
-    /// Its name.
+    /// The tenant's name.
     pub name: String,
-    /// Its short name.
+    /// The tenant's slug.
     pub slug: String,
 }
 
@@ -36,40 +36,40 @@ impl From<domain::Tenant> for Tenant {
     }
 }
 
-/// A long-running client of a key.
+/// A long-running client that uses a key.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "agent", rename_fields = "snake_case")]
 pub struct Agent {
-    /// Its id.
+    /// The agent's id.
     pub id: String,
-    /// What it calls itself.
+    /// The agent's name, as it reported it.
     pub name: String,
-    /// What kind of agent it is.
+    /// The agent's type, such as `LocalAgent`.
     pub r#type: String,
-    /// The labels of the runs that it takes.
+    /// The labels of the flow runs that the agent accepts.
     pub labels: Vec<String>,
-    /// The client's version.
+    /// The version of the agent's client.
     pub version: Option<String>,
-    /// Its network address.
+    /// The agent's IP address.
     pub address: Option<String>,
-    /// The id of the key that it uses.
+    /// The id of the key that the agent uses.
     pub api_key_id: String,
-    /// That key's name.
+    /// The name of the key that the agent uses.
     pub api_key_name: String,
-    /// The id of the service account or user that the key stands for.
+    /// The id of the user or service account that owns the key.
     pub user_id: String,
-    /// `polling`, `silent` (three polls missed) or `cut_off` (its key is refused).
+    /// `polling`, `silent` (missed three polls) or `cut_off` (its key is rejected).
     pub state: String,
-    /// Since when it is silent or cut off.
+    /// When the agent became silent or was cut off.
     pub since: Option<String>,
-    /// When it first started.
+    /// When the agent first started.
     pub first_seen: String,
-    /// When it last started or polled.
+    /// When the agent last started or polled.
     pub last_queried: String,
 }
 
 impl Agent {
-    /// The agent at `now`.
+    /// Returns the agent as of `now`.
     pub(super) fn at(agent: domain::Agent, now: DateTime<Utc>) -> Self {
         let state = agent.state(now);
         let since = match state {
@@ -94,51 +94,51 @@ impl Agent {
     }
 }
 
-/// Settings that agents once could read from the server. There are none.
+/// An agent configuration stored on the server. Latchkey has none.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "agent_config", rename_fields = "snake_case")]
 pub struct AgentConfig {
-    /// Its id.
+    /// The configuration's id.
     pub id: String,
 }
 
-/// What an agent tells of itself when it starts.
+/// Input for `register_agent`.
 #[derive(Clone, Debug, InputObject)]
 #[graphql(name = "register_agent_input", rename_fields = "snake_case")]
 pub struct RegisterAgentInput {
-    /// What kind of agent it is.
+    /// The agent's type, such as `LocalAgent`.
     pub r#type: String,
-    /// What it calls itself.
+    /// The agent's name; `agent` if null.
     pub name: Option<String>,
-    /// The labels of the runs that it takes; at most 100.
+    /// The labels of the flow runs that the agent accepts; at most 100.
     pub labels: Option<Vec<String>>,
-    /// The key's tenant; any other is refused.
+    /// The id of the key's tenant. Any other is rejected.
     pub tenant_id: Option<String>,
-    /// Not used.
+    /// Ignored.
     pub agent_config_id: Option<String>,
 }
 
-/// The id of what was made.
+/// The result of `register_agent`.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "id_payload", rename_fields = "snake_case")]
 pub struct IdPayload {
-    /// The id.
+    /// The agent's id.
     pub id: String,
 }
 
-/// Which runs an agent would take.
+/// Input for `get_runs_in_queue`.
 #[derive(Clone, Debug, InputObject)]
 #[graphql(name = "get_runs_in_queue_input", rename_fields = "snake_case")]
 pub struct QueueInput {
-    /// Not used.
+    /// Ignored.
     pub before: Option<String>,
-    /// Not used.
+    /// Ignored.
     pub labels: Option<Vec<String>>,
-    /// The key's tenant; any other is refused.
+    /// The id of the key's tenant. Any other is rejected.
     pub tenant_id: Option<String>,
 }
 
-/// The runs to start.
+/// The flow runs to start.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "runs_in_queue_payload", rename_fields = "snake_case")]
 pub struct QueuePayload {
@@ -146,7 +146,7 @@ pub struct QueuePayload {
     pub flow_run_ids: Vec<String>,
 }
 
-/// Where someone works by default.
+/// The default tenant of the caller.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "membership", rename_fields = "snake_case")]
 pub struct Membership {
@@ -156,17 +156,17 @@ pub struct Membership {
     pub tenant: Tenant,
 }
 
-/// Who is asking, as older clients want it.
+/// The caller, in the shape that older clients expect.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "user", rename_fields = "snake_case")]
 pub struct User {
-    /// The user's or the service account's id.
+    /// The id of the user or service account.
     pub id: String,
-    /// The key's tenant.
+    /// The current tenant: the key's, or the one selected in the session.
     pub default_membership: Membership,
 }
 
-/// A key, as older clients want tokens listed.
+/// A key, in the shape in which older clients list tokens.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "api_token", rename_fields = "snake_case")]
 pub struct ApiToken {
@@ -176,59 +176,59 @@ pub struct ApiToken {
     pub name: String,
 }
 
-/// What made a token.
+/// Input for `create_api_token`.
 #[derive(Clone, Debug, InputObject)]
 #[graphql(name = "create_api_token_input", rename_fields = "snake_case")]
 pub struct CreateApiTokenInput {
     /// The name of the key and, for `RUNNER` and `TENANT`, of its new service account.
     pub name: String,
-    /// `USER`: a key for oneself. `RUNNER`, `TENANT`: a new service account (with the role User, Administrator) and a key
-    /// of it.
+    /// `USER` creates a key for the caller. `RUNNER` and `TENANT` create a service account, with the role User or
+    /// Administrator, and a key for it.
     pub scope: String,
 }
 
-/// A token that was made.
+/// A new key and its token.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "create_api_token_payload", rename_fields = "snake_case")]
 pub struct CreateApiTokenPayload {
     /// The key's id.
     pub id: String,
-    /// The token, this once.
+    /// The token, returned once.
     pub token: String,
 }
 
-/// Which token to revoke.
+/// Input for `delete_api_token`.
 #[derive(Clone, Debug, InputObject)]
 #[graphql(name = "delete_api_token_input", rename_fields = "snake_case")]
 pub struct DeleteApiTokenInput {
-    /// The key's id.
+    /// The id of the key to revoke.
     pub token_id: String,
 }
 
-/// Where to go.
+/// Input for `switch_tenant`.
 #[derive(Clone, Debug, InputObject)]
 #[graphql(name = "switch_tenant_input", rename_fields = "snake_case")]
 pub struct SwitchTenantInput {
-    /// The key's tenant; any other is refused.
+    /// The id of the key's tenant. Any other is rejected.
     pub tenant_id: String,
 }
 
-/// What to renew.
+/// Input for `refresh_token`.
 #[derive(Clone, Debug, InputObject)]
 #[graphql(name = "refresh_token_input", rename_fields = "snake_case")]
 pub struct RefreshTokenInput {
-    /// Not used.
+    /// Ignored.
     pub access_token: String,
 }
 
-/// No token: a client that gets none goes on with the key that it has.
+/// A response without a token, after which clients continue to use their key.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "token_payload", rename_fields = "snake_case")]
 pub struct TokenPayload {
-    /// Null.
+    /// Always null.
     pub access_token: Option<String>,
-    /// When to ask again.
+    /// When the client should request a token again.
     pub expires_at: String,
-    /// Null.
+    /// Always null.
     pub refresh_token: Option<String>,
 }
