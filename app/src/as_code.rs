@@ -1,69 +1,69 @@
-//! What a dialog does, as text for a program: GraphQL, curl and the command line. Everything that the dashboard does can
-//! be done without it.
+//! The action of a dialog as GraphQL, curl and CLI, so that it can be done without the dashboard.
 
-/// A placeholder where a key belongs: the dashboard doesn't know any.
+/// The placeholder for a key's token, which the dashboard doesn't know.
 const KEY: &str = "$LATCHKEY_API_KEY";
 
-/// What the texts need to know of where they are shown.
+/// The values that the texts need besides the action's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodeContext {
-    /// Where the API is.
+    /// The base URL of the API.
     pub public_url: String,
-    /// The tenant's short name.
+    /// The slug of the selected tenant.
     pub slug: String,
-    /// The id of the user or service account whose keys these are.
+    /// The id of the user or service account that owns the keys.
     pub owner_id: String,
-    /// The user's address; none for a service account.
+    /// The owner's email address; `None` for a service account.
     pub email: Option<String>,
 }
 
 impl CodeContext {
-    /// The words of an administrator's command in the tenant.
+    /// An administrator's command in the tenant. `words`: its arguments after `--tenant`.
     pub fn command(&self, command: &str, words: &[&str]) -> Cli {
         admin(self, command, words)
     }
 }
 
-/// How programs do an action, beside the dashboard's own session. The words are arguments; each is quoted when it is shown.
+/// How a program can do an action without a browser session. The arguments of a command are quoted when they are shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cli {
-    /// No key can, and at the command line it has no meaning.
+    /// Neither with a key nor on the command line.
     None,
-    /// With a key; at the command line it has no meaning.
+    /// With a key, but not on the command line.
     KeysAlone,
-    /// At the command line alone: no key can.
+    /// On the command line, but not with a key.
     Alone(Vec<String>),
-    /// At the command line, and with a key.
+    /// On the command line and with a key.
     BesideKeys(Vec<String>),
 }
 
 impl Cli {
+    /// The command as a line for a POSIX shell.
     fn line(&self) -> Option<String> {
         let (Self::Alone(words) | Self::BesideKeys(words)) = self else { return None };
         Some(words.iter().map(|word| in_shell(word)).collect::<Vec<_>>().join(" "))
     }
 }
 
-/// Where another tenant than the session's own is chosen: its id and short name.
+/// A tenant chosen in the form that isn't the session's selected one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Elsewhere {
     /// The tenant's id.
     pub tenant_id: String,
-    /// The tenant's short name.
+    /// The tenant's slug.
     pub slug: String,
 }
 
-/// One action in three languages.
+/// One action as GraphQL, curl and CLI.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AsCode {
-    /// The operation with its values.
+    /// The GraphQL operation with its values.
     pub graphql: String,
-    /// With `latchkey`, and whether a key can too.
+    /// The `latchkey` command, and whether a key can do the action too.
     pub cli: Cli,
 }
 
 impl AsCode {
-    /// Making a key. `elsewhere`: the chosen tenant, if it isn't the session's own.
+    /// Creates a key. `elsewhere`: the chosen tenant, if it isn't the session's selected one.
     pub fn create_key(
         context: &CodeContext,
         name: &str,
@@ -88,14 +88,14 @@ impl AsCode {
         words.extend(["--name", name]);
         words.extend(expires_at.map(|at| ["--expires-at", at]).into_iter().flatten());
         let cli = match elsewhere {
-            // A key makes keys in its own tenant alone.
+            // A key can create keys only in its own tenant.
             Some(chosen) => Cli::Alone(admin_words(&chosen.slug, "create-key", &words)),
             None => admin(context, "create-key", &words),
         };
         Self { graphql, cli }
     }
 
-    /// Ending a key. `and_created`: and those that it made.
+    /// Revokes a key. `and_created`: also the keys created with it.
     pub fn revoke_key(context: &CodeContext, id: &str, and_created: bool) -> Self {
         let more = if and_created { ", and_created: true" } else { "" };
         let graphql = format!(
@@ -106,7 +106,8 @@ impl AsCode {
         Self { graphql, cli: admin(context, "revoke-key", words) }
     }
 
-    /// Rolling a key. `overlap`: its word. `deadline`: of an overlap that ends with the first use.
+    /// Rotates a key. `overlap`: the code of the grace period. `deadline`: when a grace period that ends on first use
+    /// ends at the latest, as RFC 3339.
     pub fn roll_key(context: &CodeContext, id: &str, overlap: &str, deadline: Option<&str>) -> Self {
         let more = deadline.map(|at| format!(", deadline: {}", quoted(at))).unwrap_or_default();
         let graphql = format!(
@@ -119,7 +120,7 @@ impl AsCode {
         Self { graphql, cli: admin(context, "roll-key", &words) }
     }
 
-    /// Doing the same with many keys.
+    /// Changes several keys at once. `mutation`: the operation's code.
     pub fn bulk(context: &CodeContext, mutation: &str, ids: &[String]) -> Self {
         let list: Vec<_> = ids.iter().map(|id| quoted(id)).collect();
         let graphql = format!("mutation {{\n  {mutation}(key_ids: [{}]) {{\n    count\n  }}\n}}", list.join(", "));
@@ -127,7 +128,7 @@ impl AsCode {
         Self { graphql, cli: admin(context, &mutation.replace('_', "-").replace("api-", ""), &words) }
     }
 
-    /// Setting a policy.
+    /// Turns a key policy on, or changes it. `from`: when it takes effect, as RFC 3339.
     pub fn set_policy(context: &CodeContext, policy: &str, days: Option<u32>, from: Option<&str>) -> Self {
         let days = days.map(|days| days.to_string());
         let in_graphql = [("days", days.clone()), ("from", from.map(quoted))];
@@ -143,20 +144,20 @@ impl AsCode {
         Self { graphql, cli: admin(context, "set-policy", &words) }
     }
 
-    /// Turning a policy off.
+    /// Turns a key policy off.
     pub fn clear_policy(context: &CodeContext, policy: &str) -> Self {
         let graphql =
             format!("mutation {{\n  clear_tenant_policy(policy: {}) {{\n    success\n  }}\n}}", quoted(policy));
         Self { graphql, cli: admin(context, "clear-policy", &["--policy", policy]) }
     }
 
-    /// Calling the tenant by another name.
+    /// Renames the tenant.
     pub fn rename_tenant(context: &CodeContext, name: &str) -> Self {
         let graphql = format!("mutation {{\n  rename_tenant(name: {}) {{\n    name\n  }}\n}}", quoted(name));
         Self { graphql, cli: admin(context, "rename-tenant", &["--name", name]) }
     }
 
-    /// Inviting a person. `role`: its word.
+    /// Invites a person. `role`: the role's code.
     pub fn invite(context: &CodeContext, email: &str, role: &str) -> Self {
         let graphql = format!(
             "mutation {{\n  invite_member(email: {}, role: {role}) {{\n    id\n    link\n  }}\n}}",
@@ -165,13 +166,13 @@ impl AsCode {
         Self { graphql, cli: admin(context, "invite-member", &["--email", email, "--role", role]) }
     }
 
-    /// Taking an invitation back.
+    /// Cancels an invitation.
     pub fn cancel_invitation(context: &CodeContext, id: &str) -> Self {
         let graphql = format!("mutation {{\n  cancel_invitation(id: {}) {{\n    success\n  }}\n}}", quoted(id));
         Self { graphql, cli: admin(context, "cancel-invitation", &[id]) }
     }
 
-    /// A change of a key or an account: a mutation of one id and, perhaps, one more argument.
+    /// Changes a key or a service account with a mutation that takes an id. `more`: name and value of another argument.
     pub fn change(context: &CodeContext, mutation: &str, id: &str, more: Option<(&str, &str)>) -> Self {
         let argument = more.map(|(name, value)| {
             let value = if name == "role" { value.to_owned() } else { quoted(value) };
@@ -188,7 +189,7 @@ impl AsCode {
         Self { graphql, cli: admin(context, &command, &words) }
     }
 
-    /// Changing one's own name. A person's key can too.
+    /// Changes the person's own name.
     pub fn update_profile(context: &CodeContext, name: &str) -> Self {
         let graphql = format!("mutation {{\n  update_profile(name: {}) {{\n    name\n  }}\n}}", quoted(name));
         let email = context.email.as_deref().unwrap_or_default();
@@ -196,20 +197,21 @@ impl AsCode {
         Self { graphql, cli: Cli::BesideKeys(words.map(str::to_owned).to_vec()) }
     }
 
-    /// What only the dashboard's own session may do, and has no meaning at the command line. What a person's key can too
-    /// is built on it, with another [`Cli`]. `answer`: the field to ask for.
+    /// A mutation that requires the person's browser session and has no command. Mutations that a person's key can run
+    /// too are built from this one with another [`Cli`]. `answer`: the field to select in the result.
     pub fn by_session(mutation: &str, arguments: &[(&str, &str)], answer: &str) -> Self {
         let arguments: Vec<_> = arguments.iter().map(|(name, value)| format!("{name}: {}", quoted(value))).collect();
         let list = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(", ")) };
         Self { graphql: format!("mutation {{\n  {mutation}{list} {{\n    {answer}\n  }}\n}}"), cli: Cli::None }
     }
 
-    /// What a person's key can too, and at the command line has no meaning. The rest as with [`AsCode::by_session`].
+    /// A mutation that a person's key can run too, without arguments and without a command. `answer`: as in
+    /// [`AsCode::by_session`].
     pub fn by_person(mutation: &str, answer: &str) -> Self {
         Self { cli: Cli::KeysAlone, ..Self::by_session(mutation, &[], answer) }
     }
 
-    /// Making a tenant.
+    /// Creates a tenant.
     pub fn create_tenant(name: &str, slug: &str) -> Self {
         let words = ["latchkey", "admin", "create-tenant", "--name", name, "--slug", slug];
         Self {
@@ -218,7 +220,7 @@ impl AsCode {
         }
     }
 
-    /// Making a service account. `role`: its word.
+    /// Creates a service account. `role`: the role's code.
     pub fn create_account(context: &CodeContext, name: &str, role: &str) -> Self {
         let graphql = format!(
             "mutation {{\n  create_service_account(input: {{ name: {}, role: {role} }}) {{\n    id\n  }}\n}}",
@@ -227,13 +229,13 @@ impl AsCode {
         Self { graphql, cli: admin(context, "create-service-account", &["--name", name, "--role", role]) }
     }
 
-    /// Ending a service account.
+    /// Deletes a service account.
     pub fn delete_account(context: &CodeContext, id: &str) -> Self {
         let graphql = format!("mutation {{\n  delete_service_account(id: {}) {{\n    state\n  }}\n}}", quoted(id));
         Self { graphql, cli: admin(context, "delete-service-account", &[id]) }
     }
 
-    /// Label and text of each language.
+    /// Label and text of each language in which the action can be done. `public_url`: the base URL of the API.
     pub fn texts(&self, public_url: &str) -> Vec<(&'static str, String)> {
         let curl = matches!(self.cli, Cli::BesideKeys(_) | Cli::KeysAlone).then(|| ("curl", self.curl(public_url)));
         let cli = self.cli.line().map(|line| ("CLI", line));
@@ -250,7 +252,7 @@ impl AsCode {
     }
 }
 
-/// The words of an administrator's command.
+/// An administrator's command in the tenant of `context`, for an action that a key can do too.
 fn admin(context: &CodeContext, command: &str, words: &[&str]) -> Cli {
     Cli::BesideKeys(admin_words(&context.slug, command, words))
 }
@@ -260,12 +262,12 @@ fn admin_words(slug: &str, command: &str, words: &[&str]) -> Vec<String> {
     all.map(str::to_owned).collect()
 }
 
-/// A text as a string of JSON, which is one of GraphQL too (October 2021, §2.9.4).
+/// A text as a JSON string, which is also a GraphQL string (October 2021, §2.9.4).
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// A word for a POSIX shell: as it is, when nothing in it means anything, else in single quotes.
+/// An argument for a POSIX shell: in single quotes if it contains characters with a special meaning.
 fn in_shell(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_key_can_has_no_curl() {
+    fn actions_that_no_key_can_do_have_no_curl() {
         let context = context(Some("ada@example.org"));
         let elsewhere = Elsewhere { tenant_id: "2".to_owned(), slug: "other".to_owned() };
         let code = AsCode::create_key(&context, "ci", None, Some(&elsewhere));

@@ -1,8 +1,8 @@
-//! What a person sees. Built twice: for the server (`ssr`), where pages are rendered, and for the browser (`hydrate`),
-//! where the one island runs that makes them quicker.
+//! The dashboard. The crate is built twice: for the server (`ssr`), which renders the pages, and for the browser
+//! (`hydrate`), which runs the only island.
 //!
-//! Every page and every action works with plain links and forms. In the browser the same pages are shown in a dialog, and
-//! the same forms are sent without leaving the page: one way for each action, with script and without.
+//! Every page and every action works with plain links and forms. With JavaScript the island shows the same pages in a
+//! dialog and sends the same forms without leaving the page, so each action is implemented only once.
 
 #![cfg_attr(
     feature = "ssr",

@@ -1,4 +1,4 @@
-//! Lists in the URL: filter, search, order and page stand there, so that a link shows the same list.
+//! The state of a list in its URL: filter, search, order and page, so that a link shows the same list.
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use domain::{
@@ -41,7 +41,7 @@ impl ListParams {
         }
     }
 
-    /// As a list of keys. Unknown words mean the default.
+    /// The query for a list of keys. Unknown values select the default.
     pub fn to_keys(&self) -> KeyQuery {
         KeyQuery {
             search: self.search.clone().unwrap_or_default(),
@@ -52,7 +52,7 @@ impl ListParams {
         }
     }
 
-    /// As a list of service accounts. Unknown words mean the default.
+    /// The query for a list of service accounts. Unknown values select the default.
     pub fn to_accounts(&self) -> AccountQuery {
         AccountQuery {
             search: self.search.clone().unwrap_or_default(),
@@ -63,7 +63,7 @@ impl ListParams {
         }
     }
 
-    /// As a list of members; the state is a role's word. An unknown one means all.
+    /// The query for a list of members. The state is a role's code; an unknown one selects all roles.
     pub fn to_members(&self) -> MemberQuery {
         MemberQuery {
             search: self.search.clone().unwrap_or_default(),
@@ -77,30 +77,30 @@ impl ListParams {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct AuditParams {
-    /// An id or a part of a name.
+    /// The actor's id or a part of their name.
     pub actor: String,
-    /// An operation's word.
+    /// The code of an operation.
     pub operation: String,
     /// `done` or `refused`.
     pub result: String,
-    /// The id of a key, an account or a person.
+    /// The id of a key, a service account or a person.
     pub about: String,
-    /// A day, in UTC, or RFC 3339.
+    /// The first day in UTC, or an RFC 3339 timestamp.
     pub from: String,
-    /// The last day, in UTC; or the first instant that is left out, as RFC 3339.
+    /// The last day in UTC, inclusive; or an RFC 3339 timestamp, exclusive.
     pub until: String,
-    /// A cursor.
+    /// The cursor after which the page starts; empty for none.
     pub after: String,
-    /// A cursor.
+    /// The cursor before which the page ends; empty for none.
     pub before: String,
 }
 
 impl AuditParams {
-    /// As a query.
+    /// The query with these parameters.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` with the fields `result`, `about`, `from`, `until` that can't be read: a filter that is left out
-    /// would show lines that nobody asked for.
+    /// `BAD_USER_INPUT` with those of the fields `result`, `about`, `from` and `until` that can't be parsed. They
+    /// aren't ignored, because then the list would show entries that don't match the filter.
     pub fn to_query(&self) -> Result<AuditQuery, ApiError> {
         let cursor = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty()).map(Cursor);
         let before = cursor(&self.before);
@@ -108,15 +108,10 @@ impl AuditParams {
         let (outcome, subject) = (audit::Outcome::from_word(&self.result), self.about.trim().parse().ok());
         let (from, until) = (instant(&self.from, 0), instant(&self.until, 1));
         let read = [
-            ("result", &self.result, outcome.is_some(), "Choose done or refused as the outcome."),
-            (
-                "about",
-                &self.about,
-                subject.is_some(),
-                "Give the id of a key, an account or a person that the lines are about.",
-            ),
-            ("from", &self.from, from.is_some(), "Give the first day like 2027-01-31, or an instant as RFC 3339."),
-            ("until", &self.until, until.is_some(), "Give the last day like 2027-01-31, or an instant as RFC 3339."),
+            ("result", &self.result, outcome.is_some(), "Set the outcome to done or refused."),
+            ("about", &self.about, subject.is_some(), "Enter the ID of a key, a service account or a person."),
+            ("from", &self.from, from.is_some(), "Enter a first day such as 2027-01-31, or an RFC 3339 timestamp."),
+            ("until", &self.until, until.is_some(), "Enter a last day such as 2027-01-31, or an RFC 3339 timestamp."),
         ];
         let wrong = read.into_iter().filter(|(_, text, is_read, _)| !text.trim().is_empty() && !is_read);
         let wrong: Vec<_> = wrong
@@ -129,7 +124,7 @@ impl AuditParams {
         Ok(AuditQuery { actor, operation, outcome, subject, from, until, page })
     }
 
-    /// The query part of a URL with the same choice: of the first page, or of another one.
+    /// `path` with these parameters: the first page, or the one with the given cursor parameter.
     pub fn url(&self, path: &str, page: Option<(&str, &Cursor)>) -> String {
         let pairs = [
             ("actor", self.actor.as_str()),
@@ -149,7 +144,7 @@ impl AuditParams {
     }
 }
 
-/// A day's first instant, `later` days on; or an instant.
+/// Parses a day, which becomes the start of the day `later` days after it, or an RFC 3339 timestamp.
 fn instant(text: &str, later: u64) -> Option<DateTime<Utc>> {
     if let Ok(day) = text.trim().parse::<NaiveDate>() {
         return Some(day.checked_add_days(Days::new(later))?.and_hms_opt(0, 0, 0)?.and_utc());
@@ -157,31 +152,31 @@ fn instant(text: &str, later: u64) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text.trim()).ok().map(|at| at.with_timezone(&Utc))
 }
 
-/// What is chosen on a list, as words: the common shape of both kinds of list.
+/// The parameters of a list as strings, in a form that is common to all lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListChoice {
-    /// The list's own path.
+    /// The path of the list.
     pub path: String,
-    /// What is searched for.
+    /// The search text; empty for none.
     pub search: String,
-    /// The state's word.
+    /// The code of the filter by state.
     pub state: String,
-    /// The column's word.
+    /// The code of the column that the list is sorted by.
     pub sort: String,
-    /// The direction.
+    /// The direction of the order.
     pub direction: Direction,
-    /// What else is chosen: name and value of each parameter.
+    /// Name and value of further parameters.
     pub extra: Vec<(&'static str, String)>,
 }
 
 impl ListChoice {
-    /// With other choices beside.
+    /// Adds further parameters.
     #[must_use]
     pub fn with_extra(self, extra: Vec<(&'static str, String)>) -> Self {
         Self { extra, ..self }
     }
 
-    /// The first page, with another of the choices beside.
+    /// The URL of the first page with another value for one of the further parameters.
     pub fn with_other(&self, name: &str, value: &str) -> String {
         let other = |(own, chosen): &(&'static str, String)| {
             (*own, if *own == name { value.to_owned() } else { chosen.clone() })
@@ -189,7 +184,7 @@ impl ListChoice {
         Self { extra: self.extra.iter().map(other).collect(), ..self.clone() }.url("", "")
     }
 
-    /// Of a list of keys.
+    /// The parameters of a list of keys.
     pub fn of_keys(path: impl Into<String>, query: &KeyQuery) -> Self {
         Self {
             path: path.into(),
@@ -201,7 +196,7 @@ impl ListChoice {
         }
     }
 
-    /// Of a list of service accounts.
+    /// The parameters of a list of service accounts.
     pub fn of_accounts(path: impl Into<String>, query: &AccountQuery) -> Self {
         Self {
             path: path.into(),
@@ -213,7 +208,7 @@ impl ListChoice {
         }
     }
 
-    /// Of a list of members, which has one order.
+    /// The parameters of the list of members, whose order is fixed.
     pub fn of_members(path: impl Into<String>, query: &MemberQuery) -> Self {
         Self {
             path: path.into(),
@@ -225,23 +220,23 @@ impl ListChoice {
         }
     }
 
-    /// The first page, in another state.
+    /// The URL of the first page in another state.
     pub fn with_state(&self, state: &str) -> String {
         Self { state: state.to_owned(), ..self.clone() }.url("", "")
     }
 
-    /// The first page, sorted by a column; the other way round, if it is sorted by that already.
+    /// The URL of the first page sorted by a column, in the reverse direction if it is already sorted by it.
     pub fn with_sort(&self, sort: &str) -> String {
         let direction = if self.sort == sort { self.direction.reversed() } else { Direction::Asc };
         Self { sort: sort.to_owned(), direction, ..self.clone() }.url("", "")
     }
 
-    /// Another page.
+    /// The URL of the page with a cursor. `name`: `after` or `before`.
     pub fn with_page(&self, name: &str, cursor: &Cursor) -> String {
         self.url(name, &cursor.0)
     }
 
-    /// What a screen reader says of a column.
+    /// The value of a column's `aria-sort` attribute.
     pub fn aria_sort(&self, sort: &str) -> Option<&'static str> {
         (self.sort == sort).then_some(match self.direction {
             Direction::Asc => "ascending",
@@ -264,23 +259,24 @@ impl ListChoice {
     }
 }
 
-/// Whether a text is a path of our own, to go back to: never another site (CWE-601).
+/// Whether a text is a path of this site. Checked before a redirect, so that it can't lead to another site (CWE-601).
 pub fn is_own_path(text: &str) -> bool {
     text.starts_with('/')
         && !text.starts_with("//")
         && !text.chars().any(|c| c == '\\' || c.is_control() || c.is_whitespace())
 }
 
-/// The list at `path` as one came from it, with its filter; the whole list for any other place.
+/// `came_from` if it is the list at `path` with its parameters, otherwise `path`.
 pub fn back_to_list<'a>(path: &'a str, came_from: &'a str) -> &'a str {
     let is_list = is_own_path(came_from) && came_from.strip_prefix(path).is_some_and(|rest| rest.starts_with('?'));
     if is_list { came_from } else { path }
 }
 
-/// What stays as it is in a query's value: RFC 3986 §2.3 (unreserved), and `/`, which §3.4 allows there.
+/// The characters that aren't encoded in a query's value: the unreserved ones of RFC 3986 §2.3, and `/`, which §3.4
+/// allows.
 const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// Percent-encodes a text for a query's value.
+/// Percent-encodes a text for use as a value in a query.
 pub fn encode(text: &str) -> String {
     utf8_percent_encode(text, QUERY_VALUE).to_string()
 }
@@ -301,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_list_itself_is_gone_back_to() {
+    fn back_leads_only_to_the_list_itself() {
         let back = |came_from| back_to_list("/team/keys", came_from).to_owned();
         assert_eq!(back("/team/keys?q=a%26b&state=all"), "/team/keys?q=a%26b&state=all");
         for other in [

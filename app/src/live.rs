@@ -1,8 +1,8 @@
-//! The one island: what makes the pages quicker and livelier where there is script. See `browser`, which does it.
+//! The only island. It starts the code in `browser`, which enhances the pages.
 
 use leptos::{html, prelude::*};
 
-/// The dialog that pages are shown in, and the start of everything that listens.
+/// The dialog in which other pages are shown. On hydration it installs the event listeners.
 #[island]
 pub fn Live() -> impl IntoView {
     let dialog = NodeRef::<html::Dialog>::new();

@@ -1,4 +1,5 @@
-//! The server's side of a request: what a page finds in its context, and what it says of the answer.
+//! The server's side of a request: the context of pages and server functions, and the status and headers of the
+//! response.
 
 use domain::{
     ApiError, ErrorCode, Notice, Secret, ServiceAccountId, Viewer,
@@ -11,23 +12,23 @@ use service::{Actor, Services};
 
 use crate::as_code::CodeContext;
 
-/// The colours that a person chose.
+/// The color theme that a person chose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Theme {
-    /// As the system has it.
+    /// The theme of the operating system.
     #[default]
     System,
-    /// Light.
+    /// Light, whatever the system's theme is.
     Light,
-    /// Dark.
+    /// Dark, whatever the system's theme is.
     Dark,
 }
 
 impl Theme {
-    /// All, in the order they are offered.
+    /// All themes, in the order of their buttons.
     pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
 
-    /// The word in the cookie and the form.
+    /// The code in the cookie and the form.
     pub fn word(self) -> &'static str {
         match self {
             Self::System => "system",
@@ -36,24 +37,24 @@ impl Theme {
         }
     }
 
-    /// The theme of a word; the system's for an unknown one.
+    /// The theme with a code; [`Theme::System`] for an unknown one.
     pub fn from_word(word: &str) -> Self {
         Self::ALL.into_iter().find(|theme| theme.word() == word).unwrap_or_default()
     }
 }
 
-/// What the built files are called.
+/// The names of the built files, which contain a hash of their contents.
 #[derive(Clone, Debug, serde::Deserialize)]
 pub struct AssetNames {
-    /// Of the script and the WASM, without their ends.
+    /// The common part of the names of the script and the WASM: `.js` or `_bg.wasm` follows.
     pub page: String,
-    /// Of the stylesheet.
+    /// The stylesheet.
     pub stylesheet: String,
-    /// GraphiQL's, if it was built.
+    /// GraphiQL's files, if it was built.
     pub graphiql: Option<GraphiqlNames>,
 }
 
-/// What GraphiQL's files are called.
+/// The names of GraphiQL's files.
 #[derive(Clone, Debug, serde::Deserialize)]
 pub struct GraphiqlNames {
     /// The script.
@@ -63,32 +64,32 @@ pub struct GraphiqlNames {
 }
 
 impl Default for AssetNames {
-    /// As cargo-leptos calls them.
+    /// The names that cargo-leptos uses.
     fn default() -> Self {
         Self { page: "latchkey".to_owned(), stylesheet: "latchkey.css".to_owned(), graphiql: None }
     }
 }
 
-/// What a form came to, when it has to be shown on its own page.
+/// The outcome of a submitted form that is shown on the form's own page.
 #[derive(Clone, Debug, Default)]
 pub struct FormOutcome {
-    /// What was typed, without passwords and codes.
+    /// Names and values of the submitted fields, without passwords and codes.
     pub values: Vec<(String, String)>,
-    /// What was wrong.
+    /// Why the form was rejected.
     pub error: Option<ApiError>,
-    /// What the act reveals, this once.
+    /// The token or link that the act created. It is shown only once.
     pub reveal: Option<Reveal>,
-    /// Recovery codes, shown this once.
+    /// New recovery codes, which are shown only once; empty for none.
     pub recovery_codes: Vec<Secret>,
 }
 
 impl FormOutcome {
-    /// What was typed into a field; empty, when nothing was.
+    /// The submitted value of a field; empty when there is none.
     pub fn value(&self, name: &str) -> String {
         self.values.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone()).unwrap_or_default()
     }
 
-    /// The key that was created.
+    /// The key that the form created.
     pub fn created_key(&self) -> Option<&CreatedKey> {
         match &self.reveal {
             Some(Reveal::Key(created)) => Some(created),
@@ -96,7 +97,7 @@ impl FormOutcome {
         }
     }
 
-    /// The link that was created.
+    /// The link that the form created.
     pub fn created_link(&self) -> Option<&IssuedLink> {
         match &self.reveal {
             Some(Reveal::Link(issued)) => Some(issued),
@@ -105,37 +106,37 @@ impl FormOutcome {
     }
 }
 
-/// What a page or a server function knows of its request.
+/// The context of a page or a server function.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
     /// The use cases.
     pub services: Services,
-    /// Who is asking.
+    /// The caller; `None` when nobody is signed in.
     pub actor: Option<Actor>,
-    /// The person who is asking, with their tenants: loaded once, for pages.
+    /// The signed-in person with their tenants. Loaded once per request, for pages only.
     pub viewer: Option<Viewer>,
-    /// The colours.
+    /// The color theme.
     pub theme: Theme,
-    /// What a form came to.
+    /// The outcome of the submitted form, if there was one.
     pub form: FormOutcome,
     /// The request's own path and query.
     pub return_to: String,
-    /// The parameters of the path, by the names in the route table.
+    /// The parameters of the path, with their names from the route table.
     pub params: Vec<(String, String)>,
-    /// The parameters of the query, decoded once.
+    /// The decoded parameters of the query.
     pub query: Vec<(String, String)>,
-    /// What is said once about what was just done.
+    /// A notice about what was just done, shown once.
     pub notice: Option<Notice>,
-    /// What the browser's session is found by.
+    /// The hash of the session cookie's secret, by which the browser session is found.
     pub session: Option<[u8; 32]>,
-    /// Scheme and host of the site.
+    /// The scheme and host of the site.
     pub public_url: String,
-    /// What the built files are called.
+    /// The names of the built files.
     pub assets: AssetNames,
 }
 
 impl RequestContext {
-    /// Of nobody, about nothing.
+    /// A context in which nobody is signed in, for the path `/`.
     pub fn new(services: Services, public_url: String, assets: AssetNames) -> Self {
         Self {
             services,
@@ -153,10 +154,10 @@ impl RequestContext {
         }
     }
 
-    /// What code examples need: for the keys of a service account, or of the person.
+    /// The context of code examples, for the keys of a service account or, without one, of the signed-in person.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` for nobody.
+    /// `UNAUTHENTICATED` when nobody is signed in.
     pub fn code(&self, account: Option<ServiceAccountId>) -> Result<CodeContext, ApiError> {
         let (actor, viewer) = (self.actor()?, self.viewer()?);
         let here = viewer.current();
@@ -168,18 +169,18 @@ impl RequestContext {
         })
     }
 
-    /// Who is asking.
+    /// The caller.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` for nobody.
+    /// `UNAUTHENTICATED` when nobody is signed in.
     pub fn actor(&self) -> Result<&Actor, ApiError> {
         self.actor.as_ref().ok_or_else(signed_out)
     }
 
-    /// The person who is asking, with their tenants.
+    /// The signed-in person with their tenants.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` for nobody.
+    /// `UNAUTHENTICATED` when nobody is signed in.
     pub fn viewer(&self) -> Result<&Viewer, ApiError> {
         self.viewer.as_ref().ok_or_else(signed_out)
     }
@@ -189,7 +190,7 @@ impl RequestContext {
         self.return_to.split('?').next().unwrap_or_default()
     }
 
-    /// A parameter of the path; empty when the route has none of that name.
+    /// A parameter of the path; empty when the route has no such parameter.
     pub fn param(&self, name: &str) -> &str {
         self.params.iter().find(|(param, _)| param == name).map_or("", |(_, value)| value)
     }
@@ -197,28 +198,28 @@ impl RequestContext {
     /// A parameter of the path, as an id.
     ///
     /// # Errors
-    /// `NOT_FOUND` for a text that is no id.
+    /// `NOT_FOUND` when the parameter isn't a valid id.
     pub fn id<T: std::str::FromStr>(&self, name: &str) -> Result<T, ApiError> {
         self.param(name).parse().map_err(|_| ApiError::not_found())
     }
 
-    /// The first value of a parameter of the query; empty when it isn't there.
+    /// The first value of a parameter of the query; empty when it is missing.
     pub fn query<'a>(&'a self, name: &'a str) -> &'a str {
         self.query_all(name).next().unwrap_or_default()
     }
 
-    /// Every value of a parameter of the query.
+    /// All values of a parameter of the query.
     pub fn query_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.query.iter().filter(move |(param, _)| param == name).map(|(_, value)| value.as_str())
     }
 
-    /// What was typed into a field of the refused form or, on a fresh page, what the address fills in.
+    /// The initial value of a field: from the rejected form or, on a new page, from the URL's query.
     pub fn typed(&self, name: &str) -> String {
         let typed = self.form.value(name);
         if typed.is_empty() && self.form.error.is_none() { self.query(name).to_owned() } else { typed }
     }
 
-    /// The idempotency key for a form: the one that was sent with a refused form, or a new one.
+    /// The idempotency key for a form: the one of the rejected form, unless it was already used, or a new one.
     pub fn idempotency_key(&self) -> String {
         let repeated = self.form.value("idempotency_key");
         let is_used = self.form.error.as_ref().is_some_and(|error| error.code == ErrorCode::Conflict);
@@ -230,22 +231,22 @@ fn signed_out() -> ApiError {
     ApiError::new(ErrorCode::Unauthenticated, "Your session ended. Sign in to continue.")
 }
 
-/// The context of this request.
+/// The context of the current request.
 ///
 /// # Panics
-/// Outside a request: the server provides the context for every page and every server function.
+/// Outside a page or a server function, for which the server provides the context.
 pub fn context() -> RequestContext {
     use_context().expect("the server provides it for every page and every server function")
 }
 
-/// Sets the answer's status.
+/// Sets the status of the response.
 pub fn set_status(status: u16) {
     if let (Some(options), Ok(status)) = (use_context::<ResponseOptions>(), axum::http::StatusCode::from_u16(status)) {
         options.set_status(status);
     }
 }
 
-/// Sets a header of the answer.
+/// Sets a header of the response.
 pub fn set_header(name: axum::http::HeaderName, value: &str) {
     if let (Some(options), Ok(value)) = (use_context::<ResponseOptions>(), axum::http::HeaderValue::from_str(value)) {
         options.insert_header(name, value);

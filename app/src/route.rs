@@ -1,36 +1,37 @@
-//! What a page of the route table is. The table itself is in `routes.rs`, above the pages.
+//! The type of an entry in the route table. The table itself is in `routes.rs`, because it depends on the pages.
 
 use domain::ApiError;
 use leptos::prelude::AnyView;
 
 use crate::request::RequestContext;
 
-/// What a page comes to.
+/// The future of a page's contents, or of the error to show instead.
 pub type Contents = std::pin::Pin<Box<dyn Future<Output = Result<AnyView, ApiError>> + Send>>;
 
 /// Who may open a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody; the page stands alone, without the navigation.
+    /// Anyone; the page is shown without the navigation.
     Anyone,
-    /// Somebody who is signed in; everybody else is sent to the sign-in and back.
+    /// Signed-in people; others are redirected to the sign-in page, and back after signing in.
     Person,
 }
 
-/// One page.
+/// A page in the route table.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
-    /// Its path, with axum's parameters.
+    /// The path, with parameters in axum's syntax.
     pub path: &'static str,
-    /// Its title, unless the page says another.
+    /// The title, unless the page sets another one.
     pub title: &'static str,
     /// Who may open it.
     pub access: Access,
-    /// Its contents.
+    /// Loads and renders the contents.
     pub load: fn(RequestContext) -> Contents,
 }
 
-/// Pages that stay open when another tenant is selected; everything else leads to one's own keys.
+/// The pages that exist in every tenant. When another tenant is selected on any other page, the person's keys are
+/// shown.
 const SAME_IN_EVERY_TENANT: [&str; 8] = [
     "/team/service-accounts",
     "/team/members",
@@ -42,7 +43,8 @@ const SAME_IN_EVERY_TENANT: [&str; 8] = [
     "/graphiql",
 ];
 
-/// The page to show in another tenant: the same one, where it isn't about a thing of this tenant.
+/// The page to show after another tenant is selected on the page at `path`: the same page or, if `path` is about a
+/// resource of the previous tenant, its list.
 pub fn in_another_tenant(path: &str) -> &'static str {
     SAME_IN_EVERY_TENANT.into_iter().find(|page| path.starts_with(page)).unwrap_or("/user/api-keys")
 }
@@ -52,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_about_one_thing_gives_way_to_its_list_in_another_tenant() {
+    fn a_page_about_a_resource_becomes_its_list_in_another_tenant() {
         assert_eq!(in_another_tenant("/team/service-accounts/1/keys/2"), "/team/service-accounts");
         assert_eq!(in_another_tenant("/user/api-keys/1"), "/user/api-keys");
         assert_eq!(in_another_tenant("/"), "/user/api-keys");

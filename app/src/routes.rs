@@ -1,4 +1,4 @@
-//! The route table: each page's path, title and contents, once. The server's router is made from it.
+//! The route table: path, title and contents of each page. The server's router is built from it.
 
 use crate::{
     pages::{
@@ -10,7 +10,7 @@ use crate::{
 
 macro_rules! routes {
     ($($access:ident { $($path:literal $title:literal $page:path;)* })*) => {
-        /// Every page.
+        /// All pages.
         pub const ROUTES: &[Route] = &[$($(
             Route {
                 path: $path,
@@ -57,7 +57,7 @@ routes! {
         "/team/settings" "Settings" tenants::settings;
         "/team/settings/rename" "Rename the tenant" tenants::rename;
         "/team/settings/policies/{policy}" "Key policy" policies::policy;
-        "/team/settings/policies/{policy}/off" "Turn a key policy off" policies::off;
+        "/team/settings/policies/{policy}/off" "Turn off a key policy" policies::off;
         "/team/audit-log" "Audit log" audit_log::log;
         "/team/audit-log/{line}" "Audit entry" audit_log::entry;
         "/tenants/new" "Create a tenant" tenants::new_tenant;
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_path_stands_in_the_table_once() {
+    fn every_path_is_in_the_table_once() {
         for route in ROUTES {
             assert_eq!(ROUTES.iter().filter(|other| other.path == route.path).count(), 1, "{}", route.path);
             assert!(!route.title.is_empty() && !route.path.ends_with('/'), "{}", route.path);

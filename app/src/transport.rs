@@ -1,4 +1,5 @@
-//! Requests of the browser, through gloo-net. Knows no function and no type of an answer.
+//! Requests from the browser, through gloo-net. This module knows nothing about server functions and the types of their
+//! results.
 
 use gloo_net::http::Request;
 use js_sys::JSON;
@@ -6,22 +7,22 @@ use leptos::prelude::document;
 use wasm_bindgen::JsValue;
 use web_sys::UrlSearchParams;
 
-/// The body of a form.
+/// The media type of a form's body.
 pub const FORM: &str = "application/x-www-form-urlencoded";
-/// A body in JSON.
+/// The media type of a JSON body.
 pub const JSON_TYPE: &str = "application/json";
 
-/// An answer that came.
+/// A response.
 pub struct Answer {
     /// Whether its status is a success.
     pub is_success: bool,
-    /// Its JSON; null, when it has none.
+    /// The parsed JSON; null when the body is empty.
     pub value: JsValue,
 }
 
-/// Posts a body, and reads the answer's JSON, which the browser parses: a parser of our own would weigh more than all
-/// functions together. `tenant_header`: names the tenant that the page shows. `None` when no answer came, or none that can be
-/// read.
+/// Posts a body and reads the response as JSON. The browser's parser is used because one in WASM would be larger than
+/// all server functions together. `tenant_header`: the header in which the page's tenant is sent. Returns `None` when
+/// there is no response, or when it isn't valid JSON.
 pub async fn post(path: &str, kind: &str, body: &str, tenant_header: &str) -> Option<Answer> {
     let request = Request::post(path).header("content-type", kind).header("accept", JSON_TYPE);
     let request = match tenant() {
@@ -34,7 +35,7 @@ pub async fn post(path: &str, kind: &str, body: &str, tenant_header: &str) -> Op
     Some(Answer { is_success: response.ok(), value })
 }
 
-/// Fields as a form sends them.
+/// Encodes fields as a form's body.
 pub fn urlencoded(fields: &[(&'static str, String)]) -> String {
     let Ok(encoded) = UrlSearchParams::new() else { return String::new() };
     for (name, value) in fields {
@@ -43,7 +44,7 @@ pub fn urlencoded(fields: &[(&'static str, String)]) -> String {
     String::from(encoded.to_string())
 }
 
-/// The tenant that this page shows.
+/// The id of the tenant that this page shows; `None` on a page without a tenant.
 pub fn tenant() -> Option<String> {
     document().query_selector("#main[data-tenant]").ok()??.get_attribute("data-tenant")
 }

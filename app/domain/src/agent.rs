@@ -5,29 +5,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AgentId, ApiKey, KeyId, KeyState, Name};
 
-/// An agent polls every 10 s at the slowest; three polls missed, and it counts as silent.
+/// An agent counts as silent after three missed polls. Agents poll at least every 10 seconds.
 pub const SILENT_AFTER: TimeDelta = TimeDelta::seconds(30);
-/// The most labels that an agent may have.
+/// The maximum number of labels of an agent.
 pub const MOST_LABELS: usize = 100;
-/// The longest label, in characters: a host's name fits.
+/// The maximum length of a label, in characters. Long enough for a host name.
 pub const MOST_LABEL_CHARS: usize = 255;
 
-/// An agent, as it told of itself when it started, and when it was last heard of.
+/// An agent, as it described itself when it started, and when it was last seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agent {
-    /// Its id. An agent that starts again in the same place, with the same key and labels, keeps it.
+    /// The id. An agent keeps it when it restarts in the same place with the same key and labels.
     pub id: AgentId,
     /// The key that it uses.
     pub key: ApiKey,
-    /// What it calls itself.
+    /// The name that the agent reports.
     pub name: Name,
-    /// What kind of agent it is, such as `LocalAgent`.
+    /// The kind of agent, such as `LocalAgent`.
     pub kind: Name,
-    /// The labels of the runs that it takes, sorted.
+    /// The labels of the runs that it accepts, sorted.
     pub labels: Vec<Label>,
     /// The client's version.
     pub version: Option<String>,
-    /// Its network address.
+    /// The IP address that it registered from.
     pub address: Option<String>,
     /// When it first started.
     pub first_seen_at: DateTime<Utc>,
@@ -35,34 +35,34 @@ pub struct Agent {
     pub last_seen_at: DateTime<Utc>,
 }
 
-/// How an agent is, as its key and its polls tell.
+/// The state of an agent, derived from its key and its polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AgentState {
-    /// It polls.
+    /// The agent polls.
     Polling,
-    /// It stopped polling.
+    /// The agent has stopped polling.
     Silent {
-        /// Since when.
+        /// When it last polled.
         since: DateTime<Utc>,
     },
-    /// Its key is refused; it may go on asking, and gets nothing.
+    /// The agent's key is rejected. The agent may keep polling, but receives nothing.
     CutOff {
-        /// Since when.
+        /// When its key stopped working.
         since: DateTime<Utc>,
     },
 }
 
 impl AgentState {
-    /// The word on the screen.
+    /// Returns the label shown to users.
     pub fn label(self) -> &'static str {
         match self {
             Self::Polling => "Polling",
-            Self::Silent { .. } => "Silent",
-            Self::CutOff { .. } => "Cut off",
+            Self::Silent { .. } => "No heartbeat",
+            Self::CutOff { .. } => "Rejected",
         }
     }
 
-    /// The word on the wire.
+    /// Returns the code used in the APIs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Polling => "polling",
@@ -73,7 +73,7 @@ impl AgentState {
 }
 
 impl Agent {
-    /// The state at `now`.
+    /// Returns the state at `now`.
     pub fn state(&self, now: DateTime<Utc>) -> AgentState {
         match self.key.state(now) {
             KeyState::Revoked { at, .. } | KeyState::Expired { at } | KeyState::Suspended { at, .. } => {
@@ -87,21 +87,22 @@ impl Agent {
     }
 }
 
-/// One label: 1–255 characters after trimming, none of them a control character.
+/// A label of 1–255 characters after trimming, without control characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Label(String);
 
-/// A text is no label, or there are too many.
+/// A text isn't a valid label, or there are too many labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Use at most 100 labels of 1 to 255 visible characters.")]
+#[error("Use at most 100 labels, each with 1 to 255 visible characters.")]
 pub struct LabelError;
 
 impl Label {
-    /// Trims and checks each; sorted, without repeats.
+    /// Trims and validates labels. Returns them sorted and without duplicates.
     ///
     /// # Errors
-    /// When one is empty, too long or holds a control character, or there are more than [`MOST_LABELS`].
+    /// If a label is empty, too long, or contains a control character or an API key's token, or if there are more than
+    /// [`MOST_LABELS`].
     pub fn parse_all(texts: &[String]) -> Result<Vec<Self>, LabelError> {
         if texts.len() > MOST_LABELS {
             return Err(LabelError);
@@ -121,29 +122,29 @@ impl Label {
         if fits { Ok(Self(text.to_owned())) } else { Err(LabelError) }
     }
 
-    /// The label's text.
+    /// Returns the label as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Whose agents a list shows.
+/// Selects whose agents a list shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AgentScope {
-    /// All of the tenant's.
+    /// All agents of the tenant.
     #[default]
     Tenant,
-    /// Those of an owner's keys.
+    /// The agents that use a key of this owner.
     Owner(crate::Owner),
-    /// Those of one key.
+    /// The agents that use this key.
     Key(KeyId),
 }
 
 crate::input::inputs! {
-    /// Agents, and when they were last heard of.
+    /// Lists agents and when they were last seen.
     ListAgents for ListAgents -> Vec<Agent> {
-        /// Whose.
+        /// Whose agents to list.
         scope: AgentScope,
     }
 }
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_sorted_and_each_stands_once() {
+    fn labels_are_sorted_and_deduplicated() {
         let labels = Label::parse_all(&texts(&["b", " a ", "b"])).unwrap();
         assert_eq!(labels.iter().map(Label::as_str).collect::<Vec<_>>(), ["a", "b"]);
     }

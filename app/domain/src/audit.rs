@@ -1,4 +1,4 @@
-//! What the audit log keeps of an operation.
+//! The audit log: its entries and how they are filtered.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,18 +6,18 @@ use uuid::Uuid;
 
 use crate::{AuditId, KeyId, Operation, PageRequest};
 
-/// The words of lines that tell of no [`Operation`]: what is done before somebody is known, or by the command line alone.
+/// The codes of actions that aren't an [`Operation`]: those before authentication, and those of the command line alone.
 pub const BESIDE_OPERATIONS: [&str; 3] = ["sign_in", "set_up", "create_user"];
 
-/// Every word that a line can bear in [`AuditEntry::operation`], in the order they are offered. Each has a label, see
+/// Returns every possible code of [`AuditEntry::operation`], in the order filters offer them. For their labels, see
 /// [`crate::operation::label_of`].
 pub fn words() -> impl Iterator<Item = &'static str> {
-    // What an agent asks for every few seconds stands in the keys' usage instead.
+    // Agents poll every few seconds. Polls are counted in the keys' usage, and not logged.
     let operations = Operation::ALL.iter().copied().filter(|operation| *operation != Operation::PollQueue);
     BESIDE_OPERATIONS.into_iter().chain(operations.map(Operation::as_str))
 }
 
-/// The door that a request came through.
+/// The interface that a request came through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
@@ -29,12 +29,12 @@ pub enum Channel {
     Rest,
     /// The command line on the server.
     Cli,
-    /// The service itself, beside all requests.
+    /// The service itself, in a background task.
     Service,
 }
 
 impl Channel {
-    /// The word in the database.
+    /// Returns the code stored in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Browser => "browser",
@@ -45,34 +45,34 @@ impl Channel {
         }
     }
 
-    /// The word on the screen, for a word in the database.
+    /// Returns the label of a code, or the code itself if it is unknown.
     pub fn label_of(word: &str) -> &str {
         match word {
             "browser" => "Dashboard",
             "graphql" => "GraphQL",
             "rest" => "REST",
             "cli" => "Command line",
-            "service" => "Latchkey itself",
+            "service" => "System",
             other => other,
         }
     }
 }
 
-/// What came of an operation.
+/// The outcome of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It was done.
+    /// The operation succeeded.
     Done,
-    /// The rights didn't allow it.
+    /// The actor wasn't allowed to do it.
     Refused,
 }
 
 impl Outcome {
-    /// Both, in the order they are offered.
+    /// Both outcomes, in the order filters offer them.
     pub const ALL: [Self; 2] = [Self::Done, Self::Refused];
 
-    /// The word in the database, on the wire and in URLs.
+    /// Returns the code used in the database, in the APIs and in URLs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -80,82 +80,82 @@ impl Outcome {
         }
     }
 
-    /// The word on the screen.
+    /// Returns the label shown to users.
     pub fn label(self) -> &'static str {
         match self {
-            Self::Done => "Done",
-            Self::Refused => "Refused",
+            Self::Done => "Success",
+            Self::Refused => "Denied",
         }
     }
 
-    /// The outcome of a word.
+    /// Returns the outcome with the given code.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
     }
 }
 
-/// One line of a tenant's audit log.
+/// An entry of a tenant's audit log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
-    /// Its id.
+    /// The entry's id.
     pub id: AuditId,
-    /// Its place in the tenant's chain, from 1 on, without gaps.
+    /// The position in the tenant's chain, starting at 1, without gaps.
     pub number: u64,
-    /// When.
+    /// When it happened.
     pub at: DateTime<Utc>,
-    /// What: one of [`words`].
+    /// The code of the operation: one of [`words`].
     pub operation: String,
-    /// What came of it.
+    /// Whether it succeeded.
     pub outcome: Outcome,
-    /// `user`, `service_account`, `operator` or `service`.
+    /// The kind of actor: `user`, `service_account`, `operator` or `service`.
     pub actor_kind: String,
-    /// Who, when it was a person or a service account.
+    /// The actor's id, if it is a user or a service account.
     pub actor_id: Option<Uuid>,
-    /// The name that they had then.
+    /// The actor's name at that time.
     pub actor_name: String,
-    /// Through which door: a [`Channel`]'s word.
+    /// The code of the [`Channel`] that was used.
     pub channel: String,
-    /// With which key, if it was by key.
+    /// The key that authenticated the request, if any.
     pub key_id: Option<KeyId>,
-    /// From which network address.
+    /// The client's IP address, if known.
     pub address: Option<String>,
-    /// With which client.
+    /// The client's `User-Agent`, if known.
     pub user_agent: Option<String>,
-    /// To what kind of thing.
+    /// The kind of resource.
     pub subject_kind: String,
-    /// To which.
+    /// The resource's id.
     pub subject_id: Option<Uuid>,
-    /// The name that it had then.
+    /// The resource's name at that time.
     pub subject_name: String,
-    /// More, in words.
+    /// Details for people; can be empty.
     pub detail: String,
-    /// SHA-256 over the line and the hash of the one before it, in hexadecimal digits.
+    /// SHA-256 over this entry and the hash of the previous one, in hexadecimal.
     pub hash: String,
 }
 
-/// Which lines, and which page of them; the newest first.
+/// Selects audit entries and a page of them, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditQuery {
-    /// Whose: an id, or a part of the name. Empty: everybody's.
+    /// The actor's id or a part of the name. Empty for all actors.
     pub actor: String,
-    /// Of which operation: one of [`words`]. Empty: of every.
+    /// The code of the operation: one of [`words`]. Empty for all operations.
     pub operation: String,
-    /// What came of it.
+    /// The outcome; any, if `None`.
     pub outcome: Option<Outcome>,
-    /// About which thing: by it, or done to it. A key, an account, a person.
+    /// The id of a key, service account or user that acted or was affected.
     pub subject: Option<Uuid>,
-    /// From this instant on.
+    /// The earliest time, inclusive.
     pub from: Option<DateTime<Utc>>,
-    /// Before this instant.
+    /// The latest time, exclusive.
     pub until: Option<DateTime<Utc>>,
-    /// The page.
+    /// The page to return.
     pub page: PageRequest,
 }
 
 crate::input::inputs! {
-    /// One page of the tenant's audit log.
+    /// Reads one page of the tenant's audit log.
     GetAuditLog for ListAuditLog -> crate::Page<AuditEntry> {
-        /// Which entries.
+        /// Which entries to return.
         query: AuditQuery,
     }
 }
@@ -168,7 +168,7 @@ mod tests {
     use crate::operation::label_of;
 
     #[test]
-    fn every_word_of_the_log_is_offered_once_under_a_label_of_its_own() {
+    fn every_code_has_a_label_of_its_own() {
         let labels: HashSet<_> = words().map(label_of).collect();
         assert_eq!(labels.len(), BESIDE_OPERATIONS.len() + Operation::ALL.len() - 1);
         assert!(labels.contains("Sign in") && labels.contains("Create user"), "{labels:?}");

@@ -1,33 +1,33 @@
-//! What a caller may know of a failure.
+//! Failures, as far as a caller may know about them.
 
 use serde::{Deserialize, Serialize};
 
-/// The kinds of failure. On the wire in capitals, as GraphQL's `extensions.code`.
+/// The kind of a failure. Serialised in upper case, as in GraphQL's `extensions.code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorCode {
-    /// No session, or no good key.
+    /// The request has no session and no valid key.
     Unauthenticated,
-    /// Known, and not allowed.
+    /// The caller is authenticated, but isn't allowed to do this.
     Forbidden,
-    /// Not there, or not in this tenant: the two answer alike.
+    /// The resource doesn't exist or belongs to another tenant. The response is the same in both cases.
     NotFound,
-    /// Allowed, once the person has confirmed that it is them: their sign-in is too old for this.
+    /// The user's sign-in is too old for this operation. It is allowed once they have confirmed their identity.
     ConfirmationRequired,
-    /// A value is wrong; `fields` says which.
+    /// A value is invalid; `fields` says which.
     BadUserInput,
-    /// The state has moved on: revoked already, name taken, last administrator.
+    /// The current state rules it out: already revoked, name taken, last administrator.
     Conflict,
-    /// Too often; wait for `retry_after` seconds.
+    /// Too many requests; wait for `retry_after` seconds.
     RateLimited,
-    /// Too busy now; the same request may work later.
+    /// The server is too busy; the same request may succeed later.
     Unavailable,
-    /// Our fault. `reference` finds the cause in the log.
+    /// The server failed. Look up `reference` in the log to find the cause.
     Internal,
 }
 
 impl ErrorCode {
-    /// The HTTP status of the code (RFC 9110 §15).
+    /// Returns the HTTP status of the code (RFC 9110 §15).
     pub fn status(self) -> u16 {
         match self {
             Self::Unauthenticated => 401,
@@ -41,7 +41,7 @@ impl ErrorCode {
         }
     }
 
-    /// The word on the wire.
+    /// Returns the code as serialised.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unauthenticated => "UNAUTHENTICATED",
@@ -57,65 +57,65 @@ impl ErrorCode {
     }
 }
 
-/// One wrong field and what to do about it.
+/// An invalid field and how to correct it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldError {
-    /// The field's name as in the form and the GraphQL input (`name`, `expires_at`, …).
+    /// The field's name in the form and in the GraphQL input (`name`, `expires_at`, …).
     pub field: String,
-    /// A sentence for the person at the field.
+    /// A sentence to show next to the field.
     pub message: String,
 }
 
-/// A failure as a caller sees it. Holds no cause and no secret.
+/// A failure as the caller sees it. Contains neither the cause nor secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct ApiError {
-    /// The kind.
+    /// The kind of failure.
     pub code: ErrorCode,
     /// A sentence that says what to do.
     pub message: String,
-    /// The fields that are wrong; empty unless `BadUserInput` or `Conflict`.
+    /// The invalid fields; empty unless the code is `BadUserInput` or `Conflict`.
     pub fields: Vec<FieldError>,
-    /// Seconds to wait, with `RateLimited` and `Unavailable`.
+    /// Seconds to wait before retrying, for `RateLimited` and `Unavailable`.
     pub retry_after: Option<u32>,
-    /// What to quote, with `Internal` and `Unavailable`, where a cause stands in the log.
+    /// A reference to the logged cause, for `Internal` and `Unavailable`. Callers quote it when they ask for help.
     pub reference: Option<String>,
 }
 
 impl ApiError {
-    /// A failure with a code and a message.
+    /// Creates a failure with a code and a message.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), fields: Vec::new(), retry_after: None, reference: None }
     }
 
-    /// One wrong field.
+    /// Creates a `BadUserInput` failure for one field.
     pub fn field(field: &str, message: impl Into<String>) -> Self {
         Self::fields(vec![FieldError { field: field.to_owned(), message: message.into() }])
     }
 
-    /// Several wrong fields; the message is the first one's.
+    /// Creates a `BadUserInput` failure for several fields. Its message is that of the first field.
     pub fn fields(fields: Vec<FieldError>) -> Self {
-        let message = fields.first().map_or_else(|| "Check the values.".to_owned(), |first| first.message.clone());
+        let message = fields.first().map_or_else(|| "Check your input.".to_owned(), |first| first.message.clone());
         Self { fields, ..Self::new(ErrorCode::BadUserInput, message) }
     }
 
-    /// "Not found": one wording for absent and foreign rows.
+    /// Creates a `NotFound` failure. The message is the same for missing rows and for rows of other tenants.
     pub fn not_found() -> Self {
-        Self::new(ErrorCode::NotFound, "There is nothing here by that id. It may be gone, or belong to another tenant.")
+        Self::new(ErrorCode::NotFound, "Not found: it may have been deleted or belong to another tenant.")
     }
 
-    /// "Not allowed".
+    /// Creates a `Forbidden` failure.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::Forbidden, message)
     }
 
-    /// "Who are you?" The message is Prefect Cloud's, word for word: its clients go by the code, and print the message to people
-    /// and scripts that know it.
+    /// Creates an `Unauthenticated` failure. The message is exactly Prefect Cloud's: its clients check only the code,
+    /// but print the message, which users and scripts recognise.
     pub fn unauthenticated() -> Self {
         Self::new(ErrorCode::Unauthenticated, "AuthenticationError: Forbidden")
     }
 
-    /// The message at a field, if there is one.
+    /// Returns the message for a field, if there is one.
     pub fn at(&self, field: &str) -> Option<&str> {
         self.fields.iter().find(|error| error.field == field).map(|error| error.message.as_str())
     }

@@ -1,4 +1,4 @@
-//! The arguments of the operations, as every adapter fills them: forms and server functions, GraphQL and the command line.
+//! The arguments of the operations. Every adapter fills them: forms, server functions, GraphQL and the command line.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -9,55 +9,55 @@ use crate::{ApiError, FieldError, KeyId, Operation, outcome::Outcome};
 pub trait Input: Clone + Default + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The operation.
     const OPERATION: Operation;
-    /// What a success answers.
+    /// The result of a success.
     type Output: Serialize + DeserializeOwned + Send + Sync + 'static;
 }
 
-/// Arguments that a form posts, as urlencoded fields.
+/// Arguments that a form posts as URL-encoded fields.
 pub trait Fields: Input {
     /// The names of the fields.
     const FIELDS: &'static [&'static str];
 
-    /// Reads the fields. `get`: the text of a field, empty for one that wasn't posted. `None` when a text isn't of its field's
-    /// type: no page sends it.
+    /// Reads the fields. `get` returns the text of a field, or an empty string if it wasn't posted. Returns `None` if a
+    /// text can't be parsed as its field's type, which our own pages never send.
     fn from_fields(get: &dyn Fn(&str) -> String) -> Option<Self>;
 
-    /// The fields that aren't empty.
+    /// Returns the non-empty fields.
     fn to_fields(&self) -> Vec<(&'static str, String)>;
 }
 
 /// The arguments of an operation that changes something.
 pub trait Act: Fields {
-    /// Checks what can be judged without the database; the use case checks it again.
+    /// Checks the arguments as far as possible without the database. The use case checks them again.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` with a message at each field that is wrong.
+    /// `BAD_USER_INPUT` with a message for each invalid field.
     fn check(&self, now: DateTime<Utc>) -> Result<(), ApiError> {
         let _ = now;
         Ok(())
     }
 
-    /// What a success means for whoever asked: the notice, and what is shown once.
+    /// Turns the result of a success into what an adapter presents.
     fn outcome(output: &Self::Output) -> Outcome;
 }
 
-/// What is wrong with a field, if anything.
+/// Returns the error of a field, if its value is invalid.
 pub(crate) fn wrong<T, E: std::fmt::Display>(field: &str, parsed: Result<T, E>) -> Option<FieldError> {
     parsed.err().map(|error| FieldError { field: field.to_owned(), message: error.to_string() })
 }
 
-/// Refuses all the wrong fields together.
+/// Returns all field errors in one [`ApiError`], or `Ok` if there are none.
 pub(crate) fn refuse<const N: usize>(wrong: [Option<FieldError>; N]) -> Result<(), ApiError> {
     let wrong: Vec<_> = wrong.into_iter().flatten().collect();
     if wrong.is_empty() { Ok(()) } else { Err(ApiError::fields(wrong)) }
 }
 
-/// A value that a form's field holds. Not serde's: the text formats that go with it weigh more in the browser than all
-/// operations together.
+/// A value that is sent in a form field. Doesn't use serde: a serde text format would add more to the WASM bundle than
+/// all operations together.
 pub trait FieldValue: Sized {
-    /// Reads a field's text; an empty one was not filled in.
+    /// Parses a field's text. An empty text means that the field wasn't filled in.
     fn from_text(text: &str) -> Option<Self>;
-    /// The field's text; empty for nothing.
+    /// Returns the field's text; empty for no value.
     fn to_text(&self) -> String;
 }
 
@@ -108,7 +108,7 @@ impl FieldValue for u16 {
 macro_rules! id_fields {
     ($($id:ident),*) => {$(
         impl FieldValue for crate::$id {
-            /// An absent id is the nil id, which nothing has.
+            /// A missing id becomes the nil id, which no resource has.
             fn from_text(text: &str) -> Option<Self> {
                 if text.is_empty() { Some(Self::default()) } else { text.parse().ok() }
             }
@@ -152,7 +152,7 @@ impl FieldValue for crate::api_key::expiry::ExpiryChoice {
     }
 }
 
-/// Defines structs of arguments, and which operation each is for.
+/// Defines argument structs and the operation that each belongs to.
 macro_rules! inputs {
     ($(
         $(#[$doc:meta])*
@@ -171,7 +171,7 @@ macro_rules! inputs {
 }
 pub(crate) use inputs;
 
-/// The same for arguments that a form posts.
+/// Like [`inputs`], for arguments that a form posts.
 macro_rules! forms {
     ($(
         $(#[$doc:meta])*
@@ -200,23 +200,23 @@ macro_rules! forms {
 }
 pub(crate) use forms;
 
-/// What an act changed: enough to speak of it.
+/// Identifies the changed resource in the notice of an act.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changed {
-    /// The thing's id, as text.
+    /// The resource's id, as text.
     pub id: String,
-    /// The thing's name.
+    /// The resource's name.
     pub name: String,
 }
 
 impl Changed {
-    /// A thing with an id and a name.
+    /// Creates the description of a changed resource.
     pub fn new(id: impl std::fmt::Display, name: impl std::fmt::Display) -> Self {
         Self { id: id.to_string(), name: name.to_string() }
     }
 }
 
-/// Several keys; on the wire their ids with commas between them.
+/// Several keys; in a form field, their ids separated by commas.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyIds(pub Vec<KeyId>);
 

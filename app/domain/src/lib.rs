@@ -1,7 +1,7 @@
-//! The words of Latchkey that the server and the browser share.
+//! The domain types that the server and the browser share.
 //!
-//! Types, their invariants, their labels and the arguments of every operation live here. No I/O, no clock and no
-//! randomness: a caller that asks about time passes the time.
+//! Contains the types with their invariants and labels, and the arguments of every operation. There is no I/O, no clock
+//! and no randomness here: functions that depend on the current time take it as an argument.
 
 pub mod agent;
 pub mod api_key;

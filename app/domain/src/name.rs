@@ -1,37 +1,39 @@
-//! The name of a key, an account, a tenant or a person.
+//! The name of a key, service account, tenant or user.
 
 use serde::{Deserialize, Serialize};
 
-/// The longest name, in characters (Unicode scalar values).
+/// The maximum length of a name, in characters (Unicode scalar values).
 pub const MAX_CHARS: usize = 100;
 
-/// 1–100 characters after trimming, any script; no control and no bidi-override characters.
+/// A name of 1–100 characters after trimming, in any script, without control or bidi-override characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
 
-/// Why a text is no name. The text says what to do.
+/// Why a text is not a valid name. The message says what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing is left after trimming.
+    /// The text is empty after trimming.
     #[error("Enter a name.")]
     Empty,
-    /// More than [`MAX_CHARS`].
+    /// The text is longer than [`MAX_CHARS`].
     #[error("Use at most 100 characters.")]
     TooLong,
-    /// A control character, or one that reorders the text around it (Unicode TR36, "bidirectional text spoofing").
-    #[error("Use visible characters only: no line breaks, control or text-direction characters.")]
+    /// The text contains a control character, or one that reorders the text around it (Unicode TR36, "bidirectional
+    /// text spoofing").
+    #[error("Use visible characters only: no line breaks, control characters or text-direction marks.")]
     Forbidden,
-    /// It holds an API key's token. [`Name::parse`] lets it pass: names of earlier versions are read with it.
-    #[error("This holds an API key's token, which is a secret. Choose a name for it.")]
+    /// The text contains an API key's token. [`Name::parse`] doesn't check this, because it also reads names that were
+    /// stored by earlier versions.
+    #[error("This contains an API key, which is a secret. Choose another name.")]
     Token,
 }
 
 impl Name {
-    /// Trims and checks.
+    /// Trims and validates a name.
     ///
     /// # Errors
-    /// When the text is empty, longer than 100 characters or holds a forbidden character.
+    /// If the text is empty, longer than [`MAX_CHARS`] or contains a forbidden character.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let text = text.trim();
         if text.is_empty() {
@@ -46,7 +48,7 @@ impl Name {
         Ok(Self(text.to_owned()))
     }
 
-    /// The name as it is shown and stored.
+    /// Returns the name as shown and stored.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -84,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_trimmed_and_any_script_is_welcome() {
+    fn a_name_is_trimmed_and_can_be_in_any_script() {
         assert_eq!(Name::parse("  ключ 🔑 मेरी  ").unwrap().as_str(), "ключ 🔑 मेरी");
     }
 

@@ -1,27 +1,27 @@
-//! The use cases. One variant each: also the audit action, and the unit of parity between the doors.
+//! The operations: one per use case. Each is also an action in the audit log, and what every API has to offer.
 
 use serde::{Deserialize, Serialize};
 
 macro_rules! operations {
     ($($(#[$doc:meta])* $variant:ident = $word:literal),* $(,)?) => {
-        /// One use case.
+        /// A use case.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Operation {
             $($(#[$doc])* #[serde(rename = $word)] $variant,)*
         }
 
         impl Operation {
-            /// Every use case.
+            /// All operations.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The word in the audit log, and the name of its GraphQL field.
+            /// Returns the operation's code: its name in the audit log and of its GraphQL field.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)*
                 }
             }
 
-            /// The operation of a word.
+            /// Returns the operation with the given code.
             pub fn from_word(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|operation| operation.as_str() == word)
             }
@@ -30,123 +30,148 @@ macro_rules! operations {
 }
 
 operations! {
-    /// Who am I, where, with which role and which other tenants.
+    /// View the caller: who they are, their tenant and role, and the other tenants they belong to.
     ViewSelf = "viewer",
-    /// Stand in another tenant that one belongs to (a session's matter).
+    /// Select another of the user's tenants. Requires a browser session.
     SwitchTenant = "switch_current_tenant",
-    /// Change one's own name (a person's matter, by session or key).
+    /// Change the user's own name. Users only, by session or API key.
     UpdateProfile = "update_profile",
-    /// Change one's own password, and end one's other sessions (a session's matter).
+    /// Change the user's own password and end their other sessions. Requires a browser session.
     ChangePassword = "change_password",
-    /// Show again that it is oneself, before making or revealing what lasts (a session's matter).
+    /// Confirm the user's identity again, before creating or revealing something lasting. Requires a browser session.
     ConfirmSignIn = "confirm_sign_in",
-    /// One's own sessions (a person's matter, by session or key).
+    /// List the user's own sessions. Users only, by session or API key.
     ListSessions = "sessions",
-    /// End one of one's own sessions (a session's matter).
+    /// End one of the user's own sessions. Requires a browser session.
     EndSession = "end_session",
-    /// End all of one's own sessions but the one that asks (a session's matter).
+    /// End all of the user's sessions except the current one. Requires a browser session.
     EndOtherSessions = "end_other_sessions",
-    /// Draw the secret of a second factor (a session's matter).
+    /// Generate a secret for two-factor authentication. Requires a browser session.
     BeginSecondFactor = "begin_second_factor",
-    /// Let a second factor count (a session's matter).
+    /// Turn on two-factor authentication. Requires a browser session.
     EnableSecondFactor = "enable_second_factor",
-    /// End one's own second factor (a session's matter).
+    /// Turn off two-factor authentication. Requires a browser session.
     DisableSecondFactor = "disable_second_factor",
-    /// Draw new recovery codes (a session's matter).
+    /// Generate new recovery codes. Requires a browser session.
     RenewRecoveryCodes = "renew_recovery_codes",
-    /// The keys of one owner.
+    /// List the keys of one owner.
     ListApiKeys = "api_keys",
-    /// One key.
+    /// View one key.
     GetApiKey = "api_key",
-    /// Make a key for oneself or for a service account.
+    /// Create a key for the caller or for a service account.
     CreateApiKey = "create_api_key",
-    /// End a key for good.
+    /// Revoke a key permanently.
     RevokeApiKey = "delete_api_key",
-    /// Call a key by another name.
+    /// Rename a key.
     RenameApiKey = "rename_api_key",
-    /// Stop a key for now.
+    /// Suspend a key until it is resumed.
     SuspendApiKey = "suspend_api_key",
-    /// Let a suspended key work again.
+    /// Resume a suspended key.
     ResumeApiKey = "resume_api_key",
-    /// Who used a key, from where and how often.
+    /// View which clients used a key, from where and how often.
     GetApiKeyUsage = "api_key_usage",
-    /// Give a key another token; for a while both may work.
+    /// Replace a key with a new one; both can work during a grace period.
     RollApiKey = "roll_api_key",
-    /// End the overlap of a rolled key: the old token stops now.
+    /// End the grace period of a rotation: the old key stops working now.
     FinishRoll = "finish_roll",
-    /// Let the old token of a rolled key work longer.
+    /// Extend the grace period of a rotation.
     ExtendRoll = "extend_roll",
-    /// Take a roll back: the new token stops, the old one stays.
+    /// Undo a rotation: the new key stops working, and the old one keeps its expiry.
     CancelRoll = "cancel_roll",
-    /// The tenant's service accounts.
+    /// List the tenant's service accounts.
     ListServiceAccounts = "service_accounts",
-    /// One service account.
+    /// View one service account.
     GetServiceAccount = "service_account",
-    /// Make a service account.
+    /// Create a service account.
     CreateServiceAccount = "create_service_account",
-    /// Call a service account by another name.
+    /// Rename a service account.
     RenameServiceAccount = "rename_service_account",
-    /// Give a service account, and all its keys, another role.
+    /// Change the role of a service account, and so of all its keys.
     ChangeServiceAccountRole = "change_service_account_role",
-    /// Stop a service account and all its keys for now.
+    /// Suspend a service account and all its keys until it is resumed.
     SuspendServiceAccount = "suspend_service_account",
-    /// Let a suspended service account's keys work again.
+    /// Resume a suspended service account and its keys.
     ResumeServiceAccount = "resume_service_account",
-    /// End a service account and all its keys.
+    /// Delete a service account and revoke all its keys.
     DeleteServiceAccount = "delete_service_account",
-    /// Make a tenant and administer it (a person's matter, by session or key).
+    /// Create a tenant and become its administrator. Users only, by session or API key.
     CreateTenant = "create_tenant",
-    /// Call the tenant by another name.
+    /// Rename the tenant.
     RenameTenant = "rename_tenant",
-    /// Invite a person by a link that works once.
+    /// Invite a person with a link that can be used once.
     InviteMember = "invite_member",
-    /// The tenant's open invitations.
+    /// List the tenant's open invitations.
     ListInvitations = "invitations",
-    /// Take an invitation back.
+    /// Cancel an invitation.
     CancelInvitation = "cancel_invitation",
-    /// Become a member by an invitation's link (a person's matter, by session or key).
+    /// Accept an invitation and become a member. Users only, by session or API key.
     AcceptInvitation = "accept_invitation",
-    /// Draw the secret link of one's own calendar feed (a person's matter, by session or key).
+    /// Create the secret link of the user's own expiry calendar. Users only, by session or API key.
     CreateCalendarFeed = "create_calendar_feed",
-    /// End one's own calendar feed (a person's matter, by session or key).
+    /// Turn off the user's own expiry calendar. Users only, by session or API key.
     RevokeCalendarFeed = "revoke_calendar_feed",
-    /// The tenant that one stands in.
+    /// View the selected tenant.
     GetTenant = "tenant",
-    /// A long-running client tells of itself when it starts.
+    /// Register an agent when it starts.
     RegisterAgent = "register_agent",
-    /// An agent asks for work.
+    /// Poll for work, as an agent.
     PollQueue = "get_runs_in_queue",
-    /// Agents, and when they were last heard of.
+    /// List agents and when they were last seen.
     ListAgents = "agents",
-    /// What was done in the tenant, by whom, and what was refused.
+    /// Read the tenant's audit log: who did what, and what was denied.
     ListAuditLog = "audit_log",
-    /// Every key of the tenant.
+    /// List all keys of the tenant.
     ListTenantKeys = "tenant_api_keys",
-    /// Stop many keys for now.
+    /// Suspend several keys until they are resumed.
     SuspendApiKeys = "suspend_api_keys",
-    /// End many keys for good.
+    /// Revoke several keys permanently.
     RevokeApiKeys = "revoke_api_keys",
-    /// The tenant's policies on keys.
+    /// List the tenant's key policies.
     ListPolicies = "tenant_policies",
-    /// Which keys a policy would touch.
+    /// Preview which keys a key policy would affect.
     PreviewPolicy = "policy_preview",
-    /// Turn a policy on, or set it anew.
+    /// Turn on a key policy, or change it.
     SetPolicy = "set_tenant_policy",
-    /// Turn a policy off.
+    /// Turn off a key policy.
     ClearPolicy = "clear_tenant_policy",
-    /// The tenant's members, by name and role.
+    /// List the tenant's members with their names and roles.
     ListMembers = "members",
-    /// Give a member another role.
+    /// Change a member's role.
     ChangeMemberRole = "change_member_role",
-    /// End a membership, and with it the member's keys in the tenant.
+    /// Remove a member and revoke their keys in the tenant.
     RemoveMember = "remove_member",
 }
 
-/// An operation's word, as the audit log keeps it, in words for a person: "Revoke API key".
+/// Returns the label of an operation code from the audit log, like "Revoke API key".
 pub fn label_of(word: &str) -> String {
     let text = match word {
+        "viewer" => "view_own_account",
+        "switch_current_tenant" => "switch_tenant",
+        "sessions" => "list_sessions",
+        "begin_second_factor" => "set_up_two-factor_authentication",
+        "enable_second_factor" => "turn_on_two-factor_authentication",
+        "disable_second_factor" => "turn_off_two-factor_authentication",
+        "renew_recovery_codes" => "generate_recovery_codes",
+        "api_keys" => "list_api_keys",
+        "api_key" => "view_api_key",
         "delete_api_key" => "revoke_api_key",
+        "api_key_usage" => "view_api_key_usage",
+        "roll_api_key" => "rotate_api_key",
+        "finish_roll" => "end_old_api_key",
+        "extend_roll" => "extend_grace_period",
+        "cancel_roll" => "undo_rotation",
+        "service_accounts" => "list_service_accounts",
+        "service_account" => "view_service_account",
+        "invitations" => "list_invitations",
+        "tenant" => "view_tenant",
+        "agents" => "list_agents",
         "audit_log" => "read_audit_log",
+        "tenant_api_keys" => "list_all_api_keys",
+        "tenant_policies" => "list_key_policies",
+        "policy_preview" => "preview_key_policy",
+        "set_tenant_policy" => "turn_on_key_policy",
+        "clear_tenant_policy" => "turn_off_key_policy",
+        "members" => "list_members",
         other => other,
     };
     let text = text.replace("api_key", "API key").replace('_', " ");
@@ -157,8 +182,10 @@ pub fn label_of(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_word_of_the_log_becomes_words_for_a_person() {
+    fn a_label_says_what_was_done() {
         assert_eq!(super::label_of("delete_api_key"), "Revoke API key");
+        assert_eq!(super::label_of("roll_api_key"), "Rotate API key");
+        assert_eq!(super::label_of("enable_second_factor"), "Turn on two-factor authentication");
         assert_eq!(super::label_of("audit_log"), "Read audit log");
         assert_eq!(super::label_of("change_service_account_role"), "Change service account role");
     }

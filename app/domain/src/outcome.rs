@@ -1,4 +1,4 @@
-//! What an act came to, for whoever asked: a notice, and what is shown once.
+//! What the caller gets after a successful act: a notice, and secrets that are shown only once.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,18 +7,18 @@ use crate::{
     user::act::MemberAct,
 };
 
-/// What is said once after an act. Survives a redirect in a cookie, as urlencoded fields.
+/// A message shown once after an act. A cookie carries it across a redirect, as URL-encoded fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// What was done.
+    /// The operation that succeeded.
     pub operation: Operation,
-    /// The name of the thing it was done to; empty where it has none.
+    /// The name of the changed resource; empty if it has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// How many things were changed, where there can be several.
+    /// How many resources were changed, for bulk operations.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub changed: u32,
-    /// How many of the chosen things were left as they were.
+    /// How many of the selected resources were left unchanged.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unchanged: u32,
 }
@@ -29,27 +29,27 @@ fn is_zero(number: &u32) -> bool {
 }
 
 impl Notice {
-    /// A notice about a thing with a name.
+    /// Creates a notice about a named resource.
     pub fn named(operation: Operation, name: impl Into<String>) -> Self {
         Self { operation, name: name.into(), changed: 0, unchanged: 0 }
     }
 
-    /// A notice about what needs no name.
+    /// Creates a notice without a name.
     pub fn of(operation: Operation) -> Self {
         Self::named(operation, "")
     }
 
-    /// That a form wasn't accepted, because another tenant was selected meanwhile.
+    /// Creates the notice that a form was rejected because another tenant has been selected since it was opened.
     pub fn tenant_switched_elsewhere() -> Self {
         Self { unchanged: 1, ..Self::of(Operation::SwitchTenant) }
     }
 
-    /// That a tenant can't be selected, because the person isn't a member any more.
+    /// Creates the notice that a tenant can't be selected because the user is no longer a member.
     pub fn not_a_member() -> Self {
         Self::of(Operation::SwitchTenant)
     }
 
-    /// The sentence; none for an operation that says nothing.
+    /// Returns the sentence to show, or `None` if the operation has no notice.
     pub fn sentence(&self) -> Option<String> {
         let name = &self.name;
         if let Some(act) = KeyAct::of(self.operation) {
@@ -65,7 +65,7 @@ impl Notice {
             Operation::SuspendApiKeys => self.counted("suspended"),
             Operation::RevokeApiKeys => self.counted("revoked"),
             Operation::CreateServiceAccount => format!("“{name}” created."),
-            Operation::CancelInvitation => "Invitation canceled.".to_owned(),
+            Operation::CancelInvitation => "Invitation cancelled.".to_owned(),
             Operation::AcceptInvitation if name.is_empty() => "Welcome.".to_owned(),
             Operation::AcceptInvitation => format!("Welcome to {name}."),
             Operation::RenameTenant => format!("Tenant renamed to “{name}”."),
@@ -87,7 +87,7 @@ impl Notice {
         })
     }
 
-    /// "3 keys suspended, 2 were already inactive."
+    /// Returns a sentence like "3 keys suspended, 2 were already inactive."
     fn counted(&self, done: &str) -> String {
         let keys = if self.changed == 1 { "key" } else { "keys" };
         match self.unchanged {
@@ -98,25 +98,25 @@ impl Notice {
     }
 }
 
-/// What a success means for whoever asked.
+/// The result of a successful act, as an adapter presents it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// What is said.
+    /// The notice to show.
     pub notice: Notice,
-    /// What is shown once, instead of leading on.
+    /// A secret to show once, instead of redirecting.
     pub reveal: Option<Reveal>,
-    /// The id of what was created, where its own page comes next.
+    /// The id of the created resource, if its own page is shown next.
     pub created: Option<String>,
-    /// The tenant that the session selects from now on.
+    /// The tenant to select in the session.
     pub selects: Option<TenantId>,
 }
 
-/// What is shown once.
+/// A secret that is shown only once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reveal {
-    /// A new key's token.
+    /// A new key with its token.
     Key(Box<CreatedKey>),
-    /// A link that works by being known.
+    /// A link that contains a secret.
     Link(IssuedLink),
 }
 
@@ -126,13 +126,13 @@ impl From<Notice> for Outcome {
     }
 }
 
-/// A link that was just created, and is shown once.
+/// A newly created link, which is shown only once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuedLink {
-    /// The whole address.
+    /// The full URL.
     #[serde(with = "crate::secret::exposed")]
     pub link: Secret,
-    /// Whether it was also sent by mail.
+    /// Whether the link was also sent by email.
     pub is_mailed: bool,
 }
 
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bulk_notices_count_what_was_changed_and_what_was_not() {
+    fn bulk_notices_count_changed_and_unchanged_keys() {
         let notice = |changed, unchanged| Notice { changed, unchanged, ..Notice::of(Operation::SuspendApiKeys) };
         let sentence = |changed, unchanged| notice(changed, unchanged).sentence().unwrap();
         assert_eq!(sentence(3, 2), "3 keys suspended, 2 were already inactive.");
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_notice_names_its_thing() {
+    fn a_notice_names_the_resource() {
         assert_eq!(Notice::named(Operation::RevokeApiKey, "Laptop").sentence().unwrap(), "“Laptop” revoked.");
         assert_eq!(Notice::of(Operation::ListApiKeys).sentence(), None);
     }

@@ -1,18 +1,18 @@
-//! Lists in pages, by keyset: a cursor names the last row seen, so that a page costs the same anywhere in the list.
+//! Keyset pagination: a cursor identifies the last row seen, so that every page of a list costs the same.
 
 use serde::{Deserialize, Serialize};
 
 /// The default number of rows on a page.
 pub const DEFAULT_LIMIT: u32 = 20;
-/// The largest number of rows on a page.
+/// The maximum number of rows on a page.
 pub const MAX_LIMIT: u32 = 100;
 
-/// An opaque place in a list. What is inside is the storage's business.
+/// An opaque position in a list. Only the storage layer knows its format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Cursor(pub String);
 
-/// Which way a list is sorted.
+/// The sort direction of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
@@ -24,7 +24,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The other way round.
+    /// Returns the opposite direction.
     #[must_use]
     pub fn reversed(self) -> Self {
         match self {
@@ -33,7 +33,7 @@ impl Direction {
         }
     }
 
-    /// `asc` or `desc`, as in URLs.
+    /// Returns `asc` or `desc`, as used in URLs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Asc => "asc",
@@ -42,14 +42,14 @@ impl Direction {
     }
 }
 
-/// Which page of a list.
+/// Selects a page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageRequest {
-    /// Rows after this place (the next page).
+    /// Start after this position (the next page).
     pub after: Option<Cursor>,
-    /// Rows before this place (the previous page). At most one of the two is set.
+    /// End before this position (the previous page). At most one of `after` and `before` is set.
     pub before: Option<Cursor>,
-    /// Rows on the page, 1–[`MAX_LIMIT`].
+    /// The maximum number of rows on the page, 1–[`MAX_LIMIT`].
     pub limit: u32,
 }
 
@@ -62,10 +62,10 @@ impl Default for PageRequest {
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {
-    /// The rows, in the order asked for.
+    /// The rows, in the requested order.
     pub items: Vec<T>,
-    /// Where the next page begins, when there is one.
+    /// The position after which the next page starts, if there is one.
     pub next: Option<Cursor>,
-    /// Where the previous page ends, when there is one.
+    /// The position before which the previous page ends, if there is one.
     pub previous: Option<Cursor>,
 }

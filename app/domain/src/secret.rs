@@ -1,13 +1,14 @@
-//! Text that must not leave by accident.
+//! Secrets, and text that may contain them by accident.
 
 use std::borrow::Cow;
 
-/// How a token begins: a person's, a service account's.
+/// The prefixes of user tokens and service account tokens.
 const PREFIXES: [&str; 2] = ["lku_", "lks_"];
-/// How many letters and digits follow.
+/// The number of letters and digits after the prefix.
 const TOKEN_BODY: usize = 38;
 
-/// The text without the bodies of the API keys' tokens in it: what is put into the wrong place is neither kept nor logged.
+/// Shortens every API key token in the text to its prefix. A token sent in the wrong place is then neither stored nor
+/// logged.
 pub fn without_tokens(text: &str) -> Cow<'_, str> {
     let mut kept = String::new();
     let mut rest = text;
@@ -21,7 +22,7 @@ pub fn without_tokens(text: &str) -> Cow<'_, str> {
     if kept.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(kept + rest) }
 }
 
-/// Whether the text contains an API key's token.
+/// Returns whether the text contains an API key token.
 pub fn holds_token(text: &str) -> bool {
     first_token(text).is_some()
 }
@@ -34,17 +35,17 @@ fn first_token(text: &str) -> Option<usize> {
     PREFIXES.iter().filter_map(|prefix| text.match_indices(prefix).map(|(at, _)| at).find(is_token)).min()
 }
 
-/// A secret: prints nothing, cannot be serialised, is read only by asking for it by name.
+/// A secret string. Its `Debug` output hides the value, it can't be serialised, and only [`Secret::expose`] reads it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the secret in.
+    /// Wraps a secret.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The secret itself. Every caller of this is a place to review.
+    /// Returns the secret. Review every call of this function.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -56,7 +57,8 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// For the few answers that hold a secret on purpose: `#[serde(with = "exposed")]`. Every use of it is a place to review.
+/// Serialises the secret of the few responses that contain one on purpose: `#[serde(with = "exposed")]`. Review every
+/// use.
 pub(crate) mod exposed {
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -76,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_are_cut_to_their_prefix_wherever_they_stand() {
+    fn tokens_are_cut_to_their_prefix_anywhere_in_a_text() {
         let token = format!("lku_{}", "aB3".repeat(12) + "xy");
         let other = format!("lks_{}", "7".repeat(38));
         assert_eq!(without_tokens(&format!("/api/{token}/x é {other}")), "/api/lku_…/x é lks_…");

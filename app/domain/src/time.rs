@@ -1,20 +1,21 @@
-//! Instants as the product speaks of them. No clock: `now` is always an argument.
+//! Instants as text for people. Uses no clock: `now` is always an argument.
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 
-/// "31 Jan 2027", the day in UTC.
+/// Returns the UTC date, like "31 Jan 2027".
 pub fn date_text(at: DateTime<Utc>) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     format!("{} {} {}", at.day(), MONTHS[at.month0() as usize % 12], at.year())
 }
 
-/// "2027-01-31 09:00 UTC", for places without the reader's time zone.
+/// Returns the UTC date and time, like "2027-01-31 09:00 UTC". Used where the reader's time zone isn't known.
 pub fn utc_text(at: DateTime<Utc>) -> String {
-    // By hand: chrono's formatter of patterns would weigh more than the rest of the page's dates together.
+    // Formatted manually: chrono's pattern formatter would add more to the WASM bundle than all other date code.
     format!("{:04}-{:02}-{:02} {:02}:{:02} UTC", at.year(), at.month(), at.day(), at.hour(), at.minute())
 }
 
-/// "in 5 minutes", "3 hours ago", "just now": the distance from `now` in its largest whole unit.
+/// Returns the time between `now` and `at` in its largest whole unit, like "in 5 minutes" or "3 hours ago". Less than 5
+/// seconds is "just now".
 pub fn relative_text(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let seconds = (at - now).num_seconds();
     let distance = seconds.unsigned_abs();
@@ -38,12 +39,12 @@ mod tests {
     }
 
     #[test]
-    fn utc_text_is_padded() {
+    fn utc_text_is_zero_padded() {
         assert_eq!(utc_text(at("2027-01-02T03:04:59Z")), "2027-01-02 03:04 UTC");
     }
 
     #[test]
-    fn relative_text_names_the_largest_unit() {
+    fn relative_text_uses_the_largest_unit() {
         let now = at("2027-01-01T00:00:00Z");
         assert_eq!(relative_text(at("2027-01-01T00:00:02Z"), now), "just now");
         assert_eq!(relative_text(at("2026-12-31T23:00:00Z"), now), "1 hour ago");

@@ -1,58 +1,59 @@
-//! Evidence of use: who used a key, from where, how often.
+//! Usage of a key: by which clients, from where and how often.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{AgentId, Name};
 
-/// How long hourly counts and clients that aren't heard of are kept.
+/// How long hourly counts are kept, and clients after they were last seen.
 pub const KEPT_FOR: TimeDelta = TimeDelta::days(90);
 
-/// One client of a key: an address, a `User-Agent` and, for an agent, its id.
+/// A client of a key, identified by its IP address, its `User-Agent` and, for an agent, the agent's id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyClient {
-    /// The network address, when it was known.
+    /// The IP address, if known.
     pub address: Option<String>,
-    /// The `User-Agent`, at most 200 characters.
+    /// The `User-Agent`, cut to 200 characters.
     pub user_agent: Option<String>,
-    /// The agent that it says it is.
+    /// The agent id that the client claims.
     pub agent_id: Option<AgentId>,
-    /// That agent's name, when it is an agent of the key.
+    /// The agent's name, if `agent_id` is an agent that uses the key.
     pub agent_name: Option<Name>,
-    /// When it first came with the key.
+    /// When the client first sent the key.
     pub first_seen_at: DateTime<Utc>,
-    /// When it was last accepted.
+    /// When a request was last accepted.
     pub last_used_at: Option<DateTime<Utc>>,
-    /// When it was last refused.
+    /// When a request was last rejected.
     pub last_refused_at: Option<DateTime<Utc>>,
-    /// How often it was accepted.
+    /// The number of accepted requests.
     pub uses: u64,
-    /// How often it was refused.
+    /// The number of rejected requests.
     pub refusals: u64,
 }
 
-/// How often a key was used in an hour.
+/// The usage of a key in one hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HourCount {
-    /// The hour's first instant.
+    /// The start of the hour.
     pub hour: DateTime<Utc>,
-    /// How often it was accepted.
+    /// The number of accepted requests.
     pub uses: u64,
-    /// How often it was refused.
+    /// The number of rejected requests.
     pub refusals: u64,
 }
 
-/// All evidence of a key.
+/// The usage of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Its clients, the last heard of first; at most 100.
+    /// The clients, most recently seen first; at most 100.
     pub clients: Vec<KeyClient>,
-    /// The hours of the last [`KEPT_FOR`] in which it was used or refused, in their order.
+    /// The hours of the last [`KEPT_FOR`] in which the key was used or rejected, earliest first.
     pub hours: Vec<HourCount>,
 }
 
 impl Usage {
-    /// Uses and refusals of each of the last `days` days before `now`, the earliest first; days are counted back from `now`.
+    /// Returns the accepted and rejected requests of each of the last `days` days, earliest first. A day is 24 hours,
+    /// counted back from `now`.
     pub fn daily(&self, days: u32, now: DateTime<Utc>) -> Vec<(u64, u64)> {
         let mut counts = vec![(0, 0); days as usize];
         for hour in &self.hours {
@@ -66,25 +67,25 @@ impl Usage {
     }
 }
 
-/// What would be cut off now: who was accepted in the last day.
+/// The usage in the past 24 hours: what would stop working if the keys were stopped now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recent {
-    /// When somebody was last accepted, ever.
+    /// When a request was last accepted, even if that is longer ago.
     pub last_used_at: Option<DateTime<Utc>>,
-    /// How many keys were used.
+    /// The number of keys used.
     pub keys: u32,
-    /// How many addresses used them.
+    /// The number of IP addresses that used them.
     pub addresses: u32,
-    /// How many agents used them.
+    /// The number of agents that used them.
     pub agents: u32,
 }
 
 impl Recent {
-    /// "by 3 agents from 2 addresses": nothing when nobody was accepted in the last day.
+    /// Returns a phrase like "by 3 agents from 2 IP addresses", or `None` if neither is known for the past 24 hours.
     pub fn words(&self) -> Option<String> {
         let count =
             |number: u32, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { word_end(word) });
-        let from = (self.addresses > 0).then(|| format!("from {}", count(self.addresses, "address")));
+        let from = (self.addresses > 0).then(|| format!("from {}", count(self.addresses, "IP address")));
         let by = (self.agents > 0).then(|| format!("by {}", count(self.agents, "agent")));
         let words: Vec<_> = [by, from].into_iter().flatten().collect();
         (!words.is_empty()).then(|| words.join(" "))
@@ -100,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_counted_back_from_now_and_older_hours_are_left_out() {
+    fn days_are_counted_back_from_now_without_older_hours() {
         let now = DateTime::UNIX_EPOCH + TimeDelta::days(100);
         let hour = |back| HourCount { hour: now - TimeDelta::hours(back), uses: 2, refusals: 1 };
         let usage = Usage { hours: vec![hour(90 * 24), hour(26), hour(25), hour(1)], ..Usage::default() };
@@ -109,10 +110,10 @@ mod tests {
     }
 
     #[test]
-    fn what_will_be_cut_is_said_in_a_phrase() {
+    fn recent_usage_is_described_in_a_phrase() {
         let recent = |agents, addresses| Recent { addresses, agents, ..Recent::default() };
-        assert_eq!(recent(3, 2).words().as_deref(), Some("by 3 agents from 2 addresses"));
-        assert_eq!(recent(0, 1).words().as_deref(), Some("from 1 address"));
+        assert_eq!(recent(3, 2).words().as_deref(), Some("by 3 agents from 2 IP addresses"));
+        assert_eq!(recent(0, 1).words().as_deref(), Some("from 1 IP address"));
         assert_eq!(recent(0, 0).words(), None);
     }
 }

@@ -1,4 +1,4 @@
-//! From a form's path to the typed function behind it, for the script.
+//! Maps a form's path to the server function behind it, for the script.
 
 use chrono::{DateTime, Utc};
 use domain::{Outcome, input::Act};
@@ -9,7 +9,7 @@ use super::{
     client::{self, Received},
 };
 
-/// A call that is ready to be made.
+/// A server function with checked arguments, ready to be called.
 pub struct Call {
     path: &'static str,
     fields: Vec<(&'static str, String)>,
@@ -17,8 +17,8 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call of the function `F`, as [`ServerFn::run_on_client`] makes it; written so that one future serves all functions, where
-    /// theirs would be three for each.
+    /// A call of the function `F`. It does what [`ServerFn::run_on_client`] does, but with one future type for all
+    /// functions instead of three for each, which keeps the WASM small.
     fn of<F, I>(input: &I) -> Self
     where
         I: Act,
@@ -31,10 +31,10 @@ impl Call {
         }
     }
 
-    /// Makes it.
+    /// Calls the function.
     ///
     /// # Errors
-    /// The service's refusal; [`AppError::Transport`] when no answer came that can be read.
+    /// The error from the service, or [`AppError::Transport`] without a readable response.
     pub async fn make(self) -> Result<Outcome, AppError> {
         (self.read)(client::act(self.path, &self.fields).await?)
     }
@@ -42,8 +42,9 @@ impl Call {
 
 macro_rules! acts {
     ($($input:ty => $function:ty),* $(,)?) => {
-        /// Reads a form's fields, checks them with the domain's own rules, and gives the call of its function. `action`: the form's
-        /// path; `None` for one that belongs to no function. `get`: the text of a field, empty when it isn't there.
+        /// Parses and checks a form's fields, and returns the call of its server function; `None` when `action`, the
+        /// form's path, belongs to no server function. `get`: returns the value of a field, empty when the field is
+        /// missing.
         pub fn prepare(
             action: &str,
             get: &dyn Fn(&str) -> String,

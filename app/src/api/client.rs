@@ -1,4 +1,4 @@
-//! The browser's half of the protocol: arguments and answers as types, sent through [`crate::transport`].
+//! The browser's half of the protocol: typed arguments and results, sent through [`crate::transport`].
 
 use std::pin::Pin;
 
@@ -14,37 +14,39 @@ use super::{
 };
 use crate::transport;
 
-/// An answer's JSON.
+/// The JSON of a successful response.
 pub struct Received(SendWrapper<JsValue>);
 
 impl Received {
-    /// The value in it.
+    /// Deserializes the value.
     ///
     /// # Errors
-    /// [`AppError::Transport`] when it isn't of its type.
+    /// [`AppError::Transport`] when the JSON doesn't match the type.
     pub fn value<O: DeserializeOwned>(&self) -> Result<O, AppError> {
         json::read(&self.0).ok_or(AppError::Transport)
     }
 }
 
-/// An answer on its way. Server functions ask for futures that may be sent; the browser's stay in their thread.
+/// A pending response. Server functions require `Send` futures; the browser's futures stay in their thread, so they are
+/// wrapped.
 pub type Answer = Pin<Box<dyn Future<Output = Result<Received, AppError>> + Send>>;
 
-/// Calls an act with its fields.
+/// Calls a function that changes something, with the fields of its form.
 pub fn act(path: &str, fields: &[(&'static str, String)]) -> Answer {
     post(path, transport::FORM, transport::urlencoded(fields))
 }
 
-/// Calls a function that reads.
+/// Calls a function that reads, with its input as JSON.
 pub fn read<I: Serialize>(path: &str, input: &I) -> Answer {
     let body = serde_wasm_bindgen::to_value(input).ok().and_then(|input| JSON::stringify(&input).ok());
     post(path, transport::JSON_TYPE, body.map(String::from).unwrap_or_default())
 }
 
-/// Confirms who is signed in, by the fields of the confirmation: a plain form, since they are secrets.
+/// Confirms the person's identity. `fields`: the urlencoded fields of the confirmation; they are sent as a plain form
+/// because they are secrets.
 ///
 /// # Errors
-/// The service's refusal; [`AppError::Transport`] when no answer came.
+/// The error from the service, or [`AppError::Transport`] without a response.
 pub async fn confirm(fields: &str) -> Result<(), AppError> {
     post(CONFIRM_PATH, transport::FORM, fields.to_owned()).await.map(drop)
 }

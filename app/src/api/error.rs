@@ -1,4 +1,4 @@
-//! What a server function answers instead of its value.
+//! The error type of server functions.
 
 use domain::ApiError;
 use leptos::server_fn::{
@@ -7,12 +7,12 @@ use leptos::server_fn::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A refusal by the service, or no answer at all.
+/// An error from the service, or a failed request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AppError {
-    /// The service refused.
+    /// The service returned this error.
     Api(ApiError),
-    /// No answer came, or none that can be read. Whether the change was made isn't known.
+    /// There was no response, or none that could be read. Whether the change was made is unknown.
     Transport,
 }
 

@@ -1,5 +1,6 @@
-//! Values out of the JSON that the browser has parsed. `serde-wasm-bindgen` would do it too, at ten times the weight: it brings
-//! serde's error texts, and those the formatting of every kind of number. Here a value is read or it isn't.
+//! Deserializes JSON that the browser has parsed. `serde-wasm-bindgen` does the same at ten times the size: it brings
+//! in serde's error messages, and those bring in the formatting of every kind of number. This deserializer has no error
+//! messages.
 
 use std::fmt::Display;
 
@@ -13,12 +14,12 @@ use serde::{
 };
 use wasm_bindgen::{JsCast, JsValue};
 
-/// Reads a value; `None` when the JSON isn't one of its type.
+/// Deserializes a value; `None` when the JSON doesn't match the type.
 pub fn read<T: DeserializeOwned>(value: &JsValue) -> Option<T> {
     T::deserialize(Json(value.clone())).ok()
 }
 
-/// The JSON isn't of the type that is read.
+/// The JSON doesn't match the type.
 #[derive(Debug)]
 struct Mismatch;
 
@@ -44,7 +45,7 @@ impl<'de> Deserializer<'de> for Json {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "JSON's whole numbers, as the server writes them"
+        reason = "the server's JSON contains only whole numbers"
     )]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         let value = self.0;

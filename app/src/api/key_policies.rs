@@ -1,4 +1,4 @@
-//! Server functions about a tenant's key policies.
+//! Server functions for a tenant's key policies.
 
 use domain::{
     KeyPolicy,
@@ -17,10 +17,10 @@ use super::{
 #[cfg(feature = "ssr")]
 use crate::request::context;
 
-/// The tenant's key policies.
+/// Returns the tenant's key policies.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = ListKeyPoliciesCall, prefix = "/fn", endpoint = "tenant_policies", protocol = Reads<ListKeyPolicies>)]
 pub async fn list_key_policies(input: ListKeyPolicies) -> Result<Vec<KeyPolicy>, AppError> {
     let ListKeyPolicies {} = input;
@@ -28,10 +28,10 @@ pub async fn list_key_policies(input: ListKeyPolicies) -> Result<Vec<KeyPolicy>,
     Ok(request.services.tenant_policies().list(request.actor()?).await?)
 }
 
-/// Which keys a policy would affect.
+/// Returns the keys that a policy would affect.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = PreviewKeyPolicyCall, prefix = "/fn", endpoint = "policy_preview", protocol = Reads<PreviewKeyPolicy>)]
 pub async fn preview_key_policy(input: PreviewKeyPolicy) -> Result<PolicyPreview, AppError> {
     let request = context();
@@ -41,7 +41,7 @@ pub async fn preview_key_policy(input: PreviewKeyPolicy) -> Result<PolicyPreview
 /// Turns a key policy on, or changes it.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = SetKeyPolicyCall, prefix = "/fn", endpoint = "set_tenant_policy", protocol = Acts<SetKeyPolicy>)]
 pub async fn set_key_policy(input: SetKeyPolicy) -> Result<Changed, AppError> {
     let request = context();
@@ -52,7 +52,7 @@ pub async fn set_key_policy(input: SetKeyPolicy) -> Result<Changed, AppError> {
 /// Turns a key policy off.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = ClearKeyPolicyCall, prefix = "/fn", endpoint = "clear_tenant_policy", protocol = Acts<ClearKeyPolicy>)]
 pub async fn clear_key_policy(input: ClearKeyPolicy) -> Result<Changed, AppError> {
     let request = context();

@@ -1,4 +1,4 @@
-//! Server functions about API keys.
+//! Server functions for API keys.
 
 use domain::{
     ApiKey, Page, Usage,
@@ -25,30 +25,30 @@ fn changed(key: &ApiKey) -> Changed {
     Changed::new(key.id, &key.name)
 }
 
-/// Creates a key; the answer holds its token, this once.
+/// Creates a key. This response is the only one that contains its token.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = CreateKeyCall, prefix = "/fn", endpoint = "create_api_key", protocol = Acts<CreateKey>)]
 pub async fn create_api_key(input: CreateKey) -> Result<CreatedKey, AppError> {
     let request = context();
     Ok(request.services.api_keys().create(request.actor()?, &input).await?.into())
 }
 
-/// Replaces a key by a new one; the answer holds the new token, this once.
+/// Rotates a key: creates a new one that replaces it. This response is the only one that contains the new token.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = RollKeyCall, prefix = "/fn", endpoint = "roll_api_key", protocol = Acts<RollKey>)]
 pub async fn roll_api_key(input: RollKey) -> Result<CreatedKey, AppError> {
     let request = context();
     Ok(request.services.rolls().roll(request.actor()?, &input).await?.into())
 }
 
-/// Gives a key another name.
+/// Renames a key.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = RenameKeyCall, prefix = "/fn", endpoint = "rename_api_key", protocol = Acts<RenameKey>)]
 pub async fn rename_api_key(input: RenameKey) -> Result<Changed, AppError> {
     let request = context();
@@ -56,30 +56,30 @@ pub async fn rename_api_key(input: RenameKey) -> Result<Changed, AppError> {
     Ok(changed(&key))
 }
 
-/// Stops a key until it is resumed.
+/// Suspends a key until it is resumed.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = SuspendKeyCall, prefix = "/fn", endpoint = "suspend_api_key", protocol = Acts<SuspendKey>)]
 pub async fn suspend_api_key(input: SuspendKey) -> Result<Changed, AppError> {
     let request = context();
     Ok(changed(&request.services.api_keys().suspend(request.actor()?, input.key).await?))
 }
 
-/// Lets a suspended key work again.
+/// Resumes a suspended key.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = ResumeKeyCall, prefix = "/fn", endpoint = "resume_api_key", protocol = Acts<ResumeKey>)]
 pub async fn resume_api_key(input: ResumeKey) -> Result<Changed, AppError> {
     let request = context();
     Ok(changed(&request.services.api_keys().resume(request.actor()?, input.key).await?))
 }
 
-/// Stops a key permanently.
+/// Revokes a key permanently.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = RevokeKeyCall, prefix = "/fn", endpoint = "delete_api_key", protocol = Acts<RevokeKey>)]
 pub async fn revoke_api_key(input: RevokeKey) -> Result<Changed, AppError> {
     let request = context();
@@ -90,17 +90,17 @@ pub async fn revoke_api_key(input: RevokeKey) -> Result<Changed, AppError> {
 /// Ends the grace period of a rotation now.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = FinishRollCall, prefix = "/fn", endpoint = "finish_roll", protocol = Acts<FinishRoll>)]
 pub async fn finish_roll(input: FinishRoll) -> Result<Changed, AppError> {
     let request = context();
     Ok(changed(&request.services.rolls().finish(request.actor()?, input.key).await?))
 }
 
-/// Prolongs the grace period of a rotation.
+/// Extends the grace period of a rotation.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = ExtendRollCall, prefix = "/fn", endpoint = "extend_roll", protocol = Acts<ExtendRoll>)]
 pub async fn extend_roll(input: ExtendRoll) -> Result<Changed, AppError> {
     let request = context();
@@ -110,7 +110,7 @@ pub async fn extend_roll(input: ExtendRoll) -> Result<Changed, AppError> {
 /// Undoes a rotation.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = CancelRollCall, prefix = "/fn", endpoint = "cancel_roll", protocol = Acts<CancelRoll>)]
 pub async fn cancel_roll(input: CancelRoll) -> Result<Changed, AppError> {
     let request = context();
@@ -120,7 +120,7 @@ pub async fn cancel_roll(input: CancelRoll) -> Result<Changed, AppError> {
 /// Suspends several keys of the tenant.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = SuspendKeysCall, prefix = "/fn", endpoint = "suspend_api_keys", protocol = Acts<SuspendKeys>)]
 pub async fn suspend_api_keys(input: SuspendKeys) -> Result<BulkOutcome, AppError> {
     let request = context();
@@ -130,17 +130,17 @@ pub async fn suspend_api_keys(input: SuspendKeys) -> Result<BulkOutcome, AppErro
 /// Revokes several keys of the tenant.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = RevokeKeysCall, prefix = "/fn", endpoint = "revoke_api_keys", protocol = Acts<RevokeKeys>)]
 pub async fn revoke_api_keys(input: RevokeKeys) -> Result<BulkOutcome, AppError> {
     let request = context();
     Ok(request.services.inventory().revoke(request.actor()?, &input.keys.0).await?.require_changed()?)
 }
 
-/// One page of an owner's keys.
+/// Returns one page of an owner's keys; without an owner, of the caller's.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = ListKeysCall, prefix = "/fn", endpoint = "api_keys", protocol = Reads<ListKeys>)]
 pub async fn list_api_keys(input: ListKeys) -> Result<Page<ApiKey>, AppError> {
     let request = context();
@@ -149,30 +149,30 @@ pub async fn list_api_keys(input: ListKeys) -> Result<Page<ApiKey>, AppError> {
     Ok(request.services.api_keys().list(actor, owner, &input.query).await?)
 }
 
-/// One key.
+/// Returns one key.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = GetKeyCall, prefix = "/fn", endpoint = "api_key", protocol = Reads<GetKey>)]
 pub async fn get_api_key(input: GetKey) -> Result<ApiKey, AppError> {
     let request = context();
     Ok(request.services.api_keys().get(request.actor()?, input.key).await?)
 }
 
-/// Who used a key, from where and how often.
+/// Returns by which clients a key was used, and how often.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = GetKeyUsageCall, prefix = "/fn", endpoint = "api_key_usage", protocol = Reads<GetKeyUsage>)]
 pub async fn get_api_key_usage(input: GetKeyUsage) -> Result<Usage, AppError> {
     let request = context();
     Ok(request.services.api_keys().usage(request.actor()?, input.key).await?)
 }
 
-/// One page of all keys of the tenant.
+/// Returns one page of all keys in the tenant.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = ListTenantKeysCall, prefix = "/fn", endpoint = "tenant_api_keys", protocol = Reads<ListTenantKeys>)]
 pub async fn list_tenant_keys(input: ListTenantKeys) -> Result<Page<ApiKey>, AppError> {
     let request = context();

@@ -1,4 +1,4 @@
-//! Server functions about members and invitations.
+//! Server functions for members and invitations.
 
 use domain::{
     Invitation, Member, Page,
@@ -16,20 +16,20 @@ use super::{
 #[cfg(feature = "ssr")]
 use crate::request::context;
 
-/// One page of the tenant's members.
+/// Returns one page of the tenant's members.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = ListMembersCall, prefix = "/fn", endpoint = "members", protocol = Reads<ListMembers>)]
 pub async fn list_members(input: ListMembers) -> Result<Page<Member>, AppError> {
     let request = context();
     Ok(request.services.members().list(request.actor()?, &input.query).await?)
 }
 
-/// Gives a member another role.
+/// Changes a member's role.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = ChangeMemberRoleCall, prefix = "/fn", endpoint = "change_member_role", protocol = Acts<ChangeMemberRole>)]
 pub async fn change_member_role(input: ChangeMemberRole) -> Result<Changed, AppError> {
     let (request, role) = (context(), domain::tenant::chosen_role(input.role)?);
@@ -37,10 +37,10 @@ pub async fn change_member_role(input: ChangeMemberRole) -> Result<Changed, AppE
     Ok(Changed::new(member.user_id, member.name))
 }
 
-/// Ends a membership, and revokes the member's keys in the tenant.
+/// Removes a member from the tenant, and revokes the member's keys in it.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = RemoveMemberCall, prefix = "/fn", endpoint = "remove_member", protocol = Acts<RemoveMember>)]
 pub async fn remove_member(input: RemoveMember) -> Result<Changed, AppError> {
     let request = context();
@@ -48,10 +48,10 @@ pub async fn remove_member(input: RemoveMember) -> Result<Changed, AppError> {
     Ok(Changed::new(member.user_id, member.name))
 }
 
-/// Invites a person; the answer holds the link, this once.
+/// Invites a person. This response is the only one that contains the link.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = InviteMemberCall, prefix = "/fn", endpoint = "invite_member", protocol = Acts<InviteMember>)]
 pub async fn invite_member(input: InviteMember) -> Result<IssuedLink, AppError> {
     let (request, role) = (context(), domain::tenant::chosen_role(input.role)?);
@@ -60,10 +60,10 @@ pub async fn invite_member(input: InviteMember) -> Result<IssuedLink, AppError> 
     Ok(IssuedLink { link, is_mailed: issued.is_mailed })
 }
 
-/// The tenant's open invitations.
+/// Returns the tenant's open invitations.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = ListInvitationsCall, prefix = "/fn", endpoint = "invitations", protocol = Reads<ListInvitations>)]
 pub async fn list_invitations(input: ListInvitations) -> Result<Vec<Invitation>, AppError> {
     let ListInvitations {} = input;
@@ -74,7 +74,7 @@ pub async fn list_invitations(input: ListInvitations) -> Result<Vec<Invitation>,
 /// Cancels an invitation.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = CancelInvitationCall, prefix = "/fn", endpoint = "cancel_invitation", protocol = Acts<CancelInvitation>)]
 pub async fn cancel_invitation(input: CancelInvitation) -> Result<Done, AppError> {
     let request = context();

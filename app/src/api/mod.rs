@@ -1,10 +1,12 @@
-//! The browser's API: server functions, one file a noun, one function an operation. The endpoint is the operation's name.
+//! The browser's API: one server function per operation, in one file per noun. The endpoint is the operation's code.
 //!
-//! A function reads its arguments, calls the use case and maps the answer: no rights, no SQL, no transaction. Pages call the
-//! same functions on the server; the script calls them through `client`; a browser without script posts its forms to
-//! them. What holds secrets (passwords, codes, the tokens of links) stays a plain form.
+//! A server function parses its arguments, calls the use case and maps the result. It checks no rights and contains no
+//! SQL and no transaction. On the server, pages call the same functions. In the browser, the script calls them through
+//! `client`; without JavaScript, forms are posted to them. Forms with secrets (passwords, codes, the tokens of links)
+//! are plain HTML forms.
 
-/// Gives a macro every act: its input, and the function that takes it. The script finds the function of a form by this list.
+/// Passes a macro all operations that change something: the input type and the server function that takes it. The
+/// script looks up the function of a form in this list.
 #[macro_export]
 macro_rules! with_acts {
     ($give:ident) => {
@@ -83,10 +85,10 @@ pub use service_accounts::{
 };
 pub use tenants::{create_tenant, get_tenant, rename_tenant};
 
-/// Where the functions are.
+/// The path of all server functions.
 pub const PREFIX: &str = "/fn";
 
-/// The path of an operation's function.
+/// The path of an operation's server function.
 pub fn path_of(operation: domain::Operation) -> String {
     format!("{PREFIX}/{}", operation.as_str())
 }

@@ -1,4 +1,4 @@
-//! Server functions of a person about themselves.
+//! Server functions for a person's own profile, sessions and expiry calendar.
 
 use domain::{
     BrowserSession, Viewer,
@@ -18,10 +18,10 @@ use super::{
 #[cfg(feature = "ssr")]
 use crate::request::context;
 
-/// Who is asking, with the tenants to choose from.
+/// Returns the caller, with the tenants that they can select.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = GetViewerCall, prefix = "/fn", endpoint = "viewer", protocol = Reads<GetViewer>)]
 pub async fn get_viewer(input: GetViewer) -> Result<Viewer, AppError> {
     let GetViewer {} = input;
@@ -29,10 +29,10 @@ pub async fn get_viewer(input: GetViewer) -> Result<Viewer, AppError> {
     Ok(request.services.users().viewer(request.actor()?).await?)
 }
 
-/// Changes one's own name.
+/// Changes the caller's own name.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = UpdateProfileCall, prefix = "/fn", endpoint = "update_profile", protocol = Acts<UpdateProfile>)]
 pub async fn update_profile(input: UpdateProfile) -> Result<Changed, AppError> {
     let request = context();
@@ -41,10 +41,10 @@ pub async fn update_profile(input: UpdateProfile) -> Result<Changed, AppError> {
     Ok(Changed::new(actor.require_owner()?, &input.name))
 }
 
-/// Selects another of one's tenants for this session.
+/// Selects another of the caller's tenants for this session.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = SwitchTenantCall, prefix = "/fn", endpoint = "switch_current_tenant", protocol = Acts<SwitchTenant>)]
 pub async fn switch_tenant(input: SwitchTenant) -> Result<Changed, AppError> {
     let request = context();
@@ -55,10 +55,10 @@ pub async fn switch_tenant(input: SwitchTenant) -> Result<Changed, AppError> {
     Ok(Changed::new(id, name.map(|membership| membership.tenant.name.to_string()).unwrap_or_default()))
 }
 
-/// One's own sessions.
+/// Returns the caller's own sessions.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = ListSessionsCall, prefix = "/fn", endpoint = "sessions", protocol = Reads<ListSessions>)]
 pub async fn list_sessions(input: ListSessions) -> Result<Vec<BrowserSession>, AppError> {
     let ListSessions {} = input;
@@ -66,10 +66,10 @@ pub async fn list_sessions(input: ListSessions) -> Result<Vec<BrowserSession>, A
     Ok(request.services.users().sessions(request.actor()?, request.session.unwrap_or_default()).await?)
 }
 
-/// Ends one of one's own sessions.
+/// Ends one of the caller's own sessions.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = EndSessionCall, prefix = "/fn", endpoint = "end_session", protocol = Acts<EndSession>)]
 pub async fn end_session(input: EndSession) -> Result<Done, AppError> {
     let request = context();
@@ -77,10 +77,10 @@ pub async fn end_session(input: EndSession) -> Result<Done, AppError> {
     Ok(Done {})
 }
 
-/// Ends all of one's own sessions but this one.
+/// Ends all of the caller's own sessions except this one.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = EndOtherSessionsCall, prefix = "/fn", endpoint = "end_other_sessions", protocol = Acts<EndOtherSessions>)]
 pub async fn end_other_sessions(input: EndOtherSessions) -> Result<Done, AppError> {
     let EndOtherSessions {} = input;
@@ -89,10 +89,10 @@ pub async fn end_other_sessions(input: EndOtherSessions) -> Result<Done, AppErro
     Ok(Done {})
 }
 
-/// Creates the secret link of one's own expiry calendar; the answer holds it, this once.
+/// Creates the secret link of the caller's expiry calendar. This response is the only one that contains it.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = CreateCalendarFeedCall, prefix = "/fn", endpoint = "create_calendar_feed", protocol = Acts<CreateCalendarFeed>)]
 pub async fn create_calendar_feed(input: CreateCalendarFeed) -> Result<IssuedLink, AppError> {
     let CreateCalendarFeed {} = input;
@@ -102,10 +102,10 @@ pub async fn create_calendar_feed(input: CreateCalendarFeed) -> Result<IssuedLin
     Ok(IssuedLink { link, is_mailed: false })
 }
 
-/// Turns one's own expiry calendar off.
+/// Turns the caller's expiry calendar off.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = RevokeCalendarFeedCall, prefix = "/fn", endpoint = "revoke_calendar_feed", protocol = Acts<RevokeCalendarFeed>)]
 pub async fn revoke_calendar_feed(input: RevokeCalendarFeed) -> Result<Done, AppError> {
     let RevokeCalendarFeed {} = input;

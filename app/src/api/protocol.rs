@@ -1,9 +1,10 @@
-//! How a server function's arguments and answer travel. The stock protocol weighs half as much again in the browser, answers
-//! every failure with 500, and redirects forms to their referrer; see decision 0010.
+//! The protocol of server functions. Leptos's own protocol adds half as much again to the size of the WASM, reports
+//! every failure with status 500, and redirects forms to their referrer; see decision 0010.
 //!
-//! An [`Acts`] takes urlencoded fields, as a form without script posts them: the later of two fields of a name counts, and an
-//! empty one is as good as none. A [`Reads`] takes JSON. Both answer JSON, or the error's status with the [`ApiError`].
-//! When the request carries [`AsPage`], the answer stays in the process: see [`Answer`].
+//! [`Acts`] takes urlencoded fields, as a form without JavaScript posts them. If there are two fields of the same name,
+//! the later one counts; an empty field is the same as a missing one. [`Reads`] takes JSON. Both respond with JSON: the
+//! result, or the [`ApiError`] with its status. When the request carries [`AsPage`], the result isn't serialized: see
+//! [`Answer`].
 
 use std::marker::PhantomData;
 
@@ -17,11 +18,11 @@ pub struct Acts<I>(PhantomData<I>);
 /// The protocol of a function that reads.
 pub struct Reads<I>(PhantomData<I>);
 
-/// Marks a request whose answer becomes a page: no JSON is written.
+/// Marks a request whose result is rendered as a page, so that no JSON is written.
 #[derive(Clone, Copy, Debug)]
 pub struct AsPage;
 
-/// What an act came to, in the extensions of its response.
+/// The result of a function that changes something, in the extensions of its response.
 #[derive(Clone, Debug)]
 pub struct Answer(pub Result<Outcome, ApiError>);
 
@@ -40,7 +41,7 @@ mod server {
 
     use super::{Acts, Answer, AppError, AsPage, Reads};
 
-    /// The most bytes that arguments may have; the router allows no more either.
+    /// The maximum size of the arguments in bytes. It is also the router's limit.
     const MOST_BYTES: usize = 64 * 1024;
 
     impl<A, I, C> Protocol<A, I::Output, C, AxumServerFnBackend, AppError> for Acts<I>
@@ -107,7 +108,7 @@ mod server {
         to_bytes(request.into_body(), MOST_BYTES).await.map_err(|_| malformed())
     }
 
-    /// The arguments in urlencoded fields: the later of two of a name counts.
+    /// Parses urlencoded fields. If there are two fields of the same name, the later one counts.
     fn fields<I: Fields>(bytes: &[u8]) -> Result<I, ApiError> {
         let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(bytes).map_err(|_| malformed())?;
         let last = |name: &str| pairs.iter().rev().find(|(field, _)| field == name).map(|(_, value)| value.clone());
@@ -118,7 +119,7 @@ mod server {
         ApiError::new(ErrorCode::BadUserInput, "This form has expired. Reload and try again.")
     }
 
-    /// Never stored: it may hold a token.
+    /// The result as JSON. The response must not be stored, because it may contain a token.
     fn json<T: Serialize>(output: &Result<T, ApiError>) -> Response<Body> {
         let (status, body) = match output {
             Ok(value) => (200, serde_json::to_vec(value)),

@@ -1,4 +1,4 @@
-//! Server functions about the tenant as a whole.
+//! Server functions for tenants.
 
 use domain::{
     Tenant,
@@ -14,10 +14,10 @@ use super::{
 #[cfg(feature = "ssr")]
 use crate::request::context;
 
-/// The selected tenant.
+/// Returns the selected tenant.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = GetTenantCall, prefix = "/fn", endpoint = "tenant", protocol = Reads<GetTenant>)]
 pub async fn get_tenant(input: GetTenant) -> Result<Tenant, AppError> {
     let GetTenant {} = input;
@@ -25,10 +25,10 @@ pub async fn get_tenant(input: GetTenant) -> Result<Tenant, AppError> {
     Ok(request.services.tenants().get(request.actor()?).await?)
 }
 
-/// Creates a tenant, with its creator as the administrator; the session selects it.
+/// Creates a tenant with the caller as its administrator, and selects it for the session.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = CreateTenantCall, prefix = "/fn", endpoint = "create_tenant", protocol = Acts<CreateTenant>)]
 pub async fn create_tenant(input: CreateTenant) -> Result<Changed, AppError> {
     let request = context();
@@ -36,10 +36,10 @@ pub async fn create_tenant(input: CreateTenant) -> Result<Changed, AppError> {
     Ok(Changed::new(tenant.id, tenant.name))
 }
 
-/// Gives the tenant another name.
+/// Renames the tenant.
 ///
 /// # Errors
-/// As the use case.
+/// Returns the errors of the use case.
 #[server(name = RenameTenantCall, prefix = "/fn", endpoint = "rename_tenant", protocol = Acts<RenameTenant>)]
 pub async fn rename_tenant(input: RenameTenant) -> Result<Changed, AppError> {
     let request = context();

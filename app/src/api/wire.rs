@@ -1,21 +1,21 @@
-//! Names that both sides of the browser's API agree on, beside the operations and their arguments.
+//! Names that the server and the browser share, besides the operations and their arguments.
 
-/// The names of the fields that a form sends beside the arguments.
+/// The names of the fields that every form sends in addition to its arguments.
 pub mod field {
     /// The path of the page that shows the form.
     pub const PAGE: &str = "page";
-    /// Where a success leads.
+    /// The path to go to after success.
     pub const THEN: &str = "then";
-    /// The tenant that was selected when the page was opened.
+    /// The id of the tenant that was selected when the page was opened.
     pub const TENANT: &str = "in_tenant";
 }
 
-/// A page's placeholder for a secret that isn't known yet: the script replaces it with what an act reveals. No secret contains
-/// these characters.
+/// The placeholder in a page for a secret that doesn't exist yet. The script replaces it with the new token or link. No
+/// secret contains these characters.
 pub const SECRET_PLACEHOLDER: &str = "{secret}";
 
-/// Where the script confirms who is signed in, before it calls a function.
+/// The path to which the script posts a confirmation of the person's identity before it calls a function.
 pub const CONFIRM_PATH: &str = "/user/confirm";
 
-/// The header in which the script names the tenant that its page shows.
+/// The header with the id of the tenant that the script's page shows.
 pub const TENANT_HEADER: &str = "x-latchkey-tenant";

@@ -1,4 +1,4 @@
-//! Times and dates by the person's own clock and zone.
+//! Times and dates by the person's clock and in their time zone.
 
 use chrono::{DateTime, Utc};
 use domain::time::relative_text;
@@ -9,12 +9,13 @@ use web_sys::{Element, HtmlFormElement, HtmlInputElement};
 
 const FIELD: &str = "input[type=datetime-local]";
 
-/// Now, by the person's clock: for "3 minutes ago", never for a decision.
+/// The current time by the person's clock. Used for texts such as "3 minutes ago" and for checks that the server
+/// repeats.
 pub fn now() -> DateTime<Utc> {
     of_millis(Date::now()).unwrap_or_default()
 }
 
-/// The instant of RFC 3339; or of a `datetime-local` text, by the offset that the person's zone has on that date.
+/// Parses an RFC 3339 timestamp, or the value of a `datetime-local` input in the person's time zone.
 pub fn instant(text: &str) -> Option<DateTime<Utc>> {
     of_millis(Date::parse(text))
 }
@@ -24,7 +25,7 @@ fn of_millis(millis: f64) -> Option<DateTime<Utc>> {
     (!millis.is_nan()).then_some(millis as i64).and_then(DateTime::from_timestamp_millis)
 }
 
-/// An instant in the person's own words and zone.
+/// A time in the person's language and time zone.
 pub fn local_text(at: DateTime<Utc>) -> Option<String> {
     let options = Object::new();
     for (name, value) in [("dateStyle", "full"), ("timeStyle", "short")] {
@@ -38,7 +39,7 @@ fn date(at: DateTime<Utc>) -> Date {
     Date::new(&(at.timestamp_millis() as f64).into())
 }
 
-/// Names the person's zone where a date is asked for: from now on it is read in that.
+/// Labels the field of a custom date with the person's time zone, in which its value is read from then on.
 pub fn name_zone() {
     let format = js_sys::Intl::DateTimeFormat::new(&js_sys::Array::new(), &Object::new());
     let zone = Reflect::get(&format.resolved_options(), &"timeZone".into()).ok().and_then(|zone| zone.as_string());
@@ -46,7 +47,7 @@ pub fn name_zone() {
     place.set_text_content(Some(&format!("({zone})")));
 }
 
-/// Says under a date's field what was typed: "Sunday 14 March 2027 at 02:30, in 3 months".
+/// Shows below a date input the time that was typed, such as "Sunday 14 March 2027 at 02:30, in 3 months".
 pub fn describe(input: &HtmlInputElement) {
     let Some(place) = input.parent_element().and_then(|parent| parent.query_selector(".instant").ok().flatten()) else {
         return;
@@ -54,28 +55,28 @@ pub fn describe(input: &HtmlInputElement) {
     let words = instant(&input.value()).map(|at| {
         let now = now();
         if at <= now {
-            return "This is in the past. Choose a later time.".to_owned();
+            return "Choose a time in the future.".to_owned();
         }
         format!("{}, {}", local_text(at).unwrap_or_default(), relative_text(at, now))
     });
     place.set_text_content(Some(&words.unwrap_or_default()));
 }
 
-/// The value of a form's date as the server reads it: name and instant.
+/// Name and value of a form's date input, with the time in UTC as the server expects it.
 pub fn value_of(form: &HtmlFormElement) -> Option<(String, String)> {
     let input = field(form)?;
     let at = instant(&input.value())?;
     Some((input.name(), date(at).to_iso_string().into()))
 }
 
-/// Puts the instant into a form that the browser itself is about to send.
+/// Adds the date in UTC to a form that the browser itself is about to send.
 pub fn put_into(form: &HtmlFormElement) {
     let (Some((name, value)), Some(input)) = (value_of(form), field(form)) else { return };
     let Ok(hidden) = document().create_element("input") else { return };
     for (attribute, value) in [("type", "hidden"), ("name", &name), ("value", &value)] {
         hidden.set_attribute(attribute, value).ok();
     }
-    // The later of two fields of a name counts.
+    // The server uses the later of two fields with the same name.
     if input.insert_adjacent_element("afterend", &hidden).is_err() {
         input.set_name("");
     }

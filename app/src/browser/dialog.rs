@@ -1,4 +1,4 @@
-//! Other pages' cards in a dialog over this one: opened by links, their forms sent from there.
+//! Shows the cards of other pages in a dialog over the current page, and sends their forms from there.
 
 use leptos::{ev, prelude::*, task::spawn_local};
 use wasm_bindgen::JsCast;
@@ -11,11 +11,11 @@ use super::{
     page,
 };
 
-/// Where the card in the dialog came from.
+/// The attribute with the path of the page whose card is in the dialog.
 const FROM: &str = "data-from";
 
-/// Shows the card of another page. Where it doesn't come, or is another tenant's than this page, the browser goes there, and
-/// says why by itself.
+/// Shows the card of another page. If the page can't be loaded, has no card or belongs to another tenant than the
+/// current page, the browser navigates to it instead.
 pub fn open(dialog: HtmlDialogElement, path: String) {
     spawn_local(async move {
         let came = fetch::page(&path).await.filter(page::is_of_this_tenant);
@@ -30,7 +30,7 @@ pub fn open(dialog: HtmlDialogElement, path: String) {
     });
 }
 
-/// Sends the dialog's plain form, one that holds secrets; a second press while the first is on its way does nothing.
+/// Sends a plain form of the dialog, which contains secrets. Does nothing while an earlier submission is pending.
 pub fn send(dialog: HtmlDialogElement, form: HtmlFormElement) {
     if dialog.has_attribute("aria-busy") {
         return;
@@ -67,7 +67,7 @@ pub fn send(dialog: HtmlDialogElement, form: HtmlFormElement) {
     });
 }
 
-/// What is wrong with the form, or what was created.
+/// Shows the card of a form's response: the form with its errors, or what was created.
 async fn show_answer(dialog: &HtmlDialogElement, card: &Element) {
     put(dialog, card);
     page::ensure_open(dialog);
@@ -77,7 +77,7 @@ async fn show_answer(dialog: &HtmlDialogElement, card: &Element) {
         field.focus().ok();
     }
     if is_firm(dialog) {
-        // Something was made: the list under the dialog shows it.
+        // Something was created, so the list under the dialog is reloaded.
         page::renew().await;
     }
 }
@@ -104,13 +104,13 @@ fn without_secrets(fields: &str) -> String {
     fields.split('&').filter(|pair| !is_secret(pair)).collect::<Vec<_>>().join("&")
 }
 
-/// Asks for the code examples again, with what is in the form by now.
+/// Loads the code examples again, with the current values of the form.
 pub fn renew_code(dialog: &HtmlDialogElement, summary: &Element) {
     let form = summary.closest(".card").ok().flatten().and_then(|card| card.query_selector("form").ok().flatten());
     let fields = form.and_then(|form| form.dyn_into().ok()).and_then(|form| fields_of(&form));
     let from =
         if dialog.contains(Some(summary)) { dialog.get_attribute(FROM) } else { window().location().pathname().ok() };
-    // What confirms who asks has no place in an address.
+    // Passwords and codes must not be in a URL.
     let fields = fields.map(|fields| without_secrets(&fields));
     let (Some(fields), Some(from), Some(fold)) = (fields, from, summary.parent_element()) else { return };
     spawn_local(async move {
@@ -118,7 +118,7 @@ pub fn renew_code(dialog: &HtmlDialogElement, summary: &Element) {
         let (Ok(old), Ok(new)) = (fold.query_selector_all("pre"), came.query_selector_all(".as-code pre")) else {
             return;
         };
-        // The texts alone: what was unfolded meanwhile stays so.
+        // Only the texts are replaced, so that sections that were opened in the meantime stay open.
         for index in 0..old.length().min(new.length()) {
             if let (Some(old), Some(new)) = (old.item(index), new.item(index)) {
                 old.set_text_content(new.text_content().as_deref());
@@ -127,22 +127,23 @@ pub fn renew_code(dialog: &HtmlDialogElement, summary: &Element) {
     });
 }
 
-/// Whether a click outside may close it: nothing is typed there.
+/// Whether a click outside may close the dialog: there is nothing to type in it.
 pub fn is_light(dialog: &HtmlDialogElement) -> bool {
     let has = |selector| dialog.query_selector(selector).ok().flatten().is_some();
     has("[data-light]") && !has(".confirm")
 }
 
-/// Whether only its own button may close it: a token is shown.
+/// Whether only a button in the dialog may close it, because it shows a secret.
 fn is_firm(dialog: &HtmlDialogElement) -> bool {
     dialog.query_selector("[data-firm]").ok().flatten().is_some()
 }
 
-/// Keeps a token from being lost by Escape, and leaves nothing of a closed dialog in the page.
+/// Prevents Escape from closing a dialog that shows a secret, and removes the contents of a closed dialog from the
+/// page.
 pub fn guard(dialog: &HtmlDialogElement) {
     let place = dialog.clone();
     window_event_listener(ev::keydown, move |event| {
-        // Browsers close a dialog at the second Escape whatever its cancel event says.
+        // Browsers close a dialog on the second Escape even if its cancel event was prevented.
         if event.key() == "Escape" && is_firm(&place) {
             event.prevent_default();
         }
@@ -158,14 +159,14 @@ pub fn guard(dialog: &HtmlDialogElement) {
         page::focus();
     });
     dialog.add_event_listener_with_callback("close", closed.as_ref().unchecked_ref()).ok();
-    // It listens for as long as the page lives.
+    // The listener lives as long as the page.
     closed.forget();
 }
 
-/// Closes it, whatever it shows.
+/// Closes the dialog, even one that shows a secret.
 pub fn close(dialog: &HtmlDialogElement) {
     dialog.set_attribute("data-closing", "").ok();
     dialog.close();
-    // Now, and not when its event comes: a token is gone from the page with the click.
+    // Immediately, not in the close event, so that a secret leaves the page with the click.
     dialog.replace_children_with_node_0();
 }

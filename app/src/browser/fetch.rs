@@ -1,28 +1,29 @@
-//! Asking the server for pages, and sending it forms.
+//! Loads pages from the server, and sends plain forms to it.
 
 use gloo_net::http::{Request, Response};
 use wasm_bindgen::JsValue;
 use web_sys::{Document, DomParser, SupportedType};
 
-/// Says that the answer is for a dialog: a redirect comes as [`TO`] instead, so that its page is asked for once.
+/// The request header for a response that is shown in a dialog. The server then sends [`TO`] instead of a redirect, so
+/// that the target page isn't loaded twice.
 const FOR_DIALOG: &str = "x-latchkey-dialog";
-/// Where a form leads.
+/// The response header with the path to go to after success.
 const TO: &str = "x-latchkey-to";
 
-/// What a form's answer is.
+/// The response to a form.
 pub enum Answer {
-    /// It is done; this is the path to go on with.
+    /// Success, with the path to go to.
     Done(String),
-    /// A page: what is wrong, or what was made.
+    /// A page: the form with its errors, or what was created.
     Page(Document),
 }
 
-/// Another page of the site; `None` when it didn't come, or isn't one.
+/// Loads a page of the site; `None` when that fails.
 pub async fn page(path: &str) -> Option<Document> {
     read(Request::get(path).send().await.ok()?).await
 }
 
-/// Sends a form's fields; `None` when no answer came, or none that can be read.
+/// Sends a form's urlencoded fields; `None` without a readable response.
 pub async fn send(path: &str, fields: &str) -> Option<Answer> {
     let request = Request::post(path)
         .header("content-type", "application/x-www-form-urlencoded")
@@ -36,7 +37,7 @@ pub async fn send(path: &str, fields: &str) -> Option<Answer> {
     }
 }
 
-/// Parses a page. Nothing in it runs.
+/// Parses a page, without running its scripts.
 async fn read(response: Response) -> Option<Document> {
     let text = response.text().await.ok()?;
     DomParser::new().ok()?.parse_from_string(&text, SupportedType::TextHtml).ok()

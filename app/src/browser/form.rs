@@ -1,4 +1,4 @@
-//! Forms of server functions: checked at their fields, sent to the typed function, and its outcome shown.
+//! The forms of server functions: checks their fields, calls the function, and shows the outcome.
 
 use domain::{ApiError, ErrorCode, Outcome, outcome::Reveal, user::input::confirm};
 use leptos::{prelude::*, task::spawn_local};
@@ -14,10 +14,11 @@ use crate::api::{
     wire::{SECRET_PLACEHOLDER, field},
 };
 
-/// Marks the forms of server functions.
+/// The attribute that marks the forms of server functions.
 pub const ACT: &str = "data-act";
 
-/// Sends a form to its function; a second press while the first is on its way does nothing. `over`: the dialog that shows it.
+/// Sends a form to its server function. Does nothing while an earlier submission is pending. `over`: the dialog that
+/// contains the form, if any.
 pub fn send(over: Option<HtmlDialogElement>, form: HtmlFormElement) {
     if form.has_attribute("aria-busy") {
         return;
@@ -27,7 +28,7 @@ pub fn send(over: Option<HtmlDialogElement>, form: HtmlFormElement) {
     clear_errors(&form);
     form.set_attribute("aria-busy", "true").ok();
     let fields = UrlSearchParams::new_with_str(&fields).ok();
-    // The later of two fields of a name counts.
+    // As on the server, the later of two fields with the same name counts.
     let get =
         |name: &str| fields.as_ref().and_then(|fields| fields.get_all(name).pop().as_string()).unwrap_or_default();
     let call = acts::prepare(&action, &get, dates::now());
@@ -37,7 +38,7 @@ pub fn send(over: Option<HtmlDialogElement>, form: HtmlFormElement) {
             (Some(Ok(call)), None) => Some(call.make().await),
             (Some(Ok(call)), Some(fields)) => match client::confirm(&fields).await {
                 Ok(()) => {
-                    // A code counts once; the act itself can still be refused.
+                    // A code can be used only once, and the act itself may still be rejected; so it isn't sent again.
                     if let Some(fields) = find::<Element>(&form, "fieldset.confirm") {
                         fields.remove();
                     }
@@ -58,11 +59,11 @@ pub fn send(over: Option<HtmlDialogElement>, form: HtmlFormElement) {
     });
 }
 
-/// Shows what an act came to.
+/// Shows the outcome of an act: what it reveals, the page of what it created, or a notice.
 async fn show(over: Option<HtmlDialogElement>, form: &HtmlFormElement, outcome: Outcome) {
     let then = value_of(form, field::THEN);
     if let Some(reveal) = outcome.reveal {
-        // A dialog that was closed meanwhile is empty; the card is still the form's.
+        // The card is found from the form because the dialog is empty if it was closed in the meantime.
         let card = card_of(form);
         let place = over
             .as_ref()
@@ -73,7 +74,7 @@ async fn show(over: Option<HtmlDialogElement>, form: &HtmlFormElement, outcome: 
         }
         if let Some(dialog) = over {
             page::ensure_open(&dialog);
-            // Something was created: the list under the dialog shows it.
+            // Something was created, so the list under the dialog is reloaded.
             page::renew().await;
         }
         return;
@@ -93,7 +94,8 @@ async fn show(over: Option<HtmlDialogElement>, form: &HtmlFormElement, outcome: 
     }
 }
 
-/// Shows what is revealed once, in the place of what was there: the template in the form's `card` with the secret in it.
+/// Shows a new token or link: fills the secret into the template in `card`, and replaces the contents of `place` with
+/// it.
 fn put_reveal(card: &Element, place: &Element, reveal: &Reveal) {
     let Some(template) = find::<HtmlTemplateElement>(card, "template[data-reveal]") else { return };
     let secret = match reveal {
@@ -124,7 +126,7 @@ fn put_reveal(card: &Element, place: &Element, reveal: &Reveal) {
     }
 }
 
-/// Shows why an act was refused: at the fields that are wrong, and above the form what isn't about one of them.
+/// Shows why an act was rejected: at the fields concerned, and above the form if the error concerns none of them.
 async fn refuse(over: Option<&HtmlDialogElement>, form: &HtmlFormElement, error: ApiError) {
     if error.code == ErrorCode::Unauthenticated {
         return page::leave_for(&value_of(form, field::PAGE));
@@ -157,7 +159,7 @@ fn put_error(form: &HtmlFormElement, name: &str, message: &str) -> bool {
     place.replace_children_with_node_1(&text);
     if let Some(input) = find::<Element>(form, &format!("[name={name}]")) {
         input.set_attribute("aria-invalid", "true").ok();
-        // A wrong password or code is typed again as a whole.
+        // A wrong password or code is cleared, since it has to be typed again.
         if let Some(input) = input.dyn_ref::<HtmlInputElement>().filter(|_| confirm::FIELDS.contains(&name)) {
             input.set_value("");
         }
@@ -175,7 +177,8 @@ fn clear_errors(form: &HtmlFormElement) {
     }
 }
 
-/// The sign-in is older than this act allows: the server's own fields come into the form, and everything typed stays.
+/// Adds the fields that confirm the person's identity to the form, from the server's current page. The typed values
+/// stay.
 async fn ask_to_confirm(form: &HtmlFormElement) {
     let Some(newest) = fetch::page(&value_of(form, field::PAGE)).await else { return };
     let fields = newest.query_selector("#main .card fieldset.confirm").ok().flatten();
@@ -186,7 +189,7 @@ async fn ask_to_confirm(form: &HtmlFormElement) {
     }
 }
 
-/// Says above the form what is wrong with it as a whole.
+/// Shows an error above the form.
 pub fn complain(form: &HtmlFormElement, text: &str) {
     let Ok(place) = document().create_element("p") else { return };
     place.set_class_name("error-box");
@@ -195,9 +198,9 @@ pub fn complain(form: &HtmlFormElement, text: &str) {
     form.prepend_with_node_1(&place).ok();
 }
 
-/// A form's urlencoded fields, a date as the instant that the person means.
+/// A form's urlencoded fields, with a date converted from the person's time zone to UTC.
 pub fn fields_of(form: &HtmlFormElement) -> Option<String> {
-    // A form's data lists its pairs, which is what the constructor takes.
+    // The constructor accepts any sequence of pairs, and form data is one.
     let data = FormData::new_with_form(form).ok()?;
     let fields = UrlSearchParams::new_with_str_sequence_sequence(&data).ok()?;
     if let Some((name, value)) = dates::value_of(form) {
@@ -206,7 +209,7 @@ pub fn fields_of(form: &HtmlFormElement) -> Option<String> {
     Some(String::from(fields.to_string()))
 }
 
-/// The fields that confirm who is signed in; none, where the form has none or nothing was typed.
+/// The urlencoded fields that confirm the person's identity; `None` when the form has none or they are empty.
 fn confirmation_of(form: &HtmlFormElement) -> Option<String> {
     let fields = UrlSearchParams::new().ok()?;
     for name in confirm::FIELDS {

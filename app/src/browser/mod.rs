@@ -1,6 +1,6 @@
-//! All that touches the browser: what listens in a page. Built for the browser alone.
+//! The event listeners that enhance a page, and the changes that they make to it. Compiled only for the browser.
 //!
-//! The listeners are on the window, once for all pages' contents, whether they came with the page or later.
+//! The listeners are on the window, so that they also apply to contents that are added later.
 
 mod dates;
 mod dialog;
@@ -12,10 +12,10 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, HtmlDialogElement, HtmlFormElement, HtmlInputElement, MouseEvent};
 
-/// How often relative times are written anew.
+/// How often relative times are updated.
 const TICK: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// From now on the page listens. `dialog`: where other pages' cards are shown.
+/// Installs the listeners. `dialog`: the dialog in which other pages' cards are shown.
 pub fn come_alive(dialog: &HtmlDialogElement) {
     page::name_times();
     set_interval(page::refresh_times, TICK);
@@ -32,7 +32,7 @@ pub fn come_alive(dialog: &HtmlDialogElement) {
     dialog::guard(dialog);
 }
 
-/// Where an event happened.
+/// The target of an event, if it is a `T`.
 fn target<T: JsCast>(event: &Event) -> Option<T> {
     event.target().and_then(|target| target.dyn_into().ok())
 }
@@ -51,7 +51,7 @@ fn clicked(dialog: &HtmlDialogElement, event: &MouseEvent) {
         event.prevent_default();
         dialog::close(dialog);
     } else if at == ***dialog && dialog::is_light(dialog) {
-        // The dialog itself, and nothing in it, is its backdrop.
+        // A click on the dialog itself, not on something in it, is on its backdrop.
         dialog.close();
     } else if let Some(summary) = within(".as-code > summary") {
         dialog::renew_code(dialog, &summary);
@@ -64,7 +64,7 @@ fn clicked(dialog: &HtmlDialogElement, event: &MouseEvent) {
 fn submitted(dialog: &HtmlDialogElement, event: &web_sys::SubmitEvent) {
     let Some(form) = target::<HtmlFormElement>(event) else { return };
     let over = dialog.contains(Some(&form)).then(|| dialog.clone());
-    // A button with a way of its own, as one that previews, isn't the form's act.
+    // A button with its own method, such as Preview, doesn't submit the form's act.
     if event.submitter().is_some_and(|button| button.has_attribute("formmethod")) {
         return;
     }

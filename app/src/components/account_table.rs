@@ -10,7 +10,7 @@ use super::{
 };
 use crate::list_url::ListChoice;
 
-/// Rows of accounts. `base`: the path below which the accounts' own pages stand.
+/// The table. `base`: the path that precedes an account's id in the paths of its pages.
 #[component]
 pub fn AccountTable(
     accounts: Vec<ServiceAccount>,
@@ -37,9 +37,10 @@ pub fn AccountTable(
     }
 }
 
-/// What can be done with a living account, beside deleting it.
+/// The menu of an account that isn't deleted: path and label of each act, without Delete. `path`: of the account's
+/// page.
 pub fn account_menu(path: &str, account: &ServiceAccount) -> Vec<(String, &'static str)> {
-    // Deleting has the trash bin.
+    // Delete has a button of its own.
     let offered = |act: &AccountAct| *act != AccountAct::Delete && act.fits(account).is_ok();
     AccountAct::ALL.into_iter().filter(offered).map(|act| (format!("{path}/{}", act.code()), act.label())).collect()
 }

@@ -1,5 +1,5 @@
-//! The form of an operation: the only way to write one that is a server function. It can't name an operation that doesn't
-//! exist, and it always says which page shows it, where a success leads and which tenant it was opened in.
+//! The form of a server function. All of them are created here: the form's action is always an existing operation, and
+//! it always sends the page that shows it, the page to show after success, and the tenant in which it was opened.
 
 use domain::input::Act;
 use leptos::prelude::*;
@@ -9,8 +9,8 @@ use crate::{
     request::RequestContext,
 };
 
-/// The form of `I`. `then`: where a success leads. `hidden`: arguments that the person doesn't see, by name. `contents`: the
-/// visible fields and the buttons.
+/// The form for the input `I`. `then`: the path to go to after success. `hidden`: names and values of hidden arguments.
+/// `contents`: the visible fields and the buttons.
 pub fn act_form<I: Act>(
     request: &RequestContext,
     then: &str,

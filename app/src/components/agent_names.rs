@@ -1,14 +1,14 @@
-//! Who runs with a key, in words.
+//! The agents that run with a key, as text.
 
 use domain::{Agent, ApiKey};
 
-/// ", by the agents frankfurt, oregon": who runs with a key; nothing, when no agent does.
-pub fn agent_names(agents: &[Agent], key: &ApiKey) -> String {
+/// "Agents: frankfurt, oregon", for those of `agents` that run with `key`; `None` when none of them does.
+pub fn agent_names(agents: &[Agent], key: &ApiKey) -> Option<String> {
     let names: Vec<&str> =
         agents.iter().filter(|agent| agent.key.id == key.id).map(|agent| agent.name.as_str()).collect();
     match names.as_slice() {
-        [] => String::new(),
-        [one] => format!(", by the agent {one}"),
-        some => format!(", by the agents {}", some.join(", ")),
+        [] => None,
+        [one] => Some(format!("Agent: {one}")),
+        some => Some(format!("Agents: {}", some.join(", "))),
     }
 }

@@ -1,11 +1,12 @@
-//! "Use the API instead": a dialog's action in three languages, folded away under it.
+//! "Use the API instead": the action of a dialog as GraphQL, curl and CLI, in a collapsed section.
 
 use leptos::prelude::*;
 
 use super::copied_text::copied_text;
 use crate::as_code::AsCode;
 
-/// The fold. `public_url`: where the API is. The script asks for it anew, with what was typed, when it is unfolded.
+/// The collapsed section. `public_url`: the base URL of the API. When it is opened, the script loads the texts again
+/// with what is typed in the form.
 #[component]
 pub fn CodeFold(code: AsCode, public_url: String) -> impl IntoView {
     let texts = code.texts(&public_url).into_iter().map(|(name, text)| copied_text(name, text));

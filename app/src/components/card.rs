@@ -1,4 +1,4 @@
-//! A page that asks before something is done, and the page in its place when it can't be done.
+//! A page that asks before something is done, and the page that is shown instead when it can't be done.
 
 use domain::{ErrorCode, input::Act, user::input::confirm};
 use leptos::prelude::*;
@@ -6,30 +6,31 @@ use leptos::prelude::*;
 use super::{act_form::act_form, as_code::CodeFold, field::FormError};
 use crate::{as_code::AsCode, request::RequestContext};
 
-/// A question with a button.
+/// A question with a button that does it.
 pub struct Card {
     /// The question.
     pub title: String,
-    /// The button's label; none when there is nothing to do any more.
+    /// The button's label; `None` when there is nothing left to do.
     pub button: Option<&'static str>,
-    /// Whether something stops working.
+    /// Whether something stops working; the button then looks like a warning.
     pub destroys: bool,
-    /// The same by program.
+    /// The same action as code.
     pub code: AsCode,
-    /// What it will do.
+    /// What the action does.
     pub words: AnyView,
-    /// What can be chosen.
+    /// The visible fields of the form.
     pub fields: AnyView,
 }
 
 impl Card {
-    /// The card of an operation. `hidden`: its arguments that the person doesn't see. `back`: where Cancel and a success lead.
+    /// The card for the input `I`. `hidden`: names and values of hidden arguments. `back`: the path to go to after
+    /// Cancel or success.
     pub fn view<I: Act>(self, request: &RequestContext, hidden: &[(&'static str, String)], back: &str) -> AnyView {
         let back = back.to_owned();
         self.around(request, &back.clone(), |contents| act_form::<I>(request, &back, hidden, contents))
     }
 
-    /// The card of a plain form, posted to `action`: for what isn't a server function.
+    /// The card of a plain HTML form that is posted to `action`, for actions that aren't server functions.
     pub fn plain(self, request: &RequestContext, action: &str, back: &str) -> AnyView {
         let action = action.to_owned();
         self.around(request, back, |contents| view! { <form method="post" action=action>{contents}</form> }.into_any())
@@ -56,8 +57,9 @@ impl Card {
     }
 }
 
-/// In the place of a card whose act can't be done: why, and the way back. A form that was sent all the same has the service's
-/// own message. The way is a plain link in a dialog too, since the page under it is older.
+/// Shown instead of a card when its act can't be done: the reason, and a link back. If the form was submitted anyway,
+/// the service's own message is shown. The link is a plain link in a dialog too, because the page under the dialog is
+/// outdated.
 pub fn unfit_card(
     request: &RequestContext,
     title: String,

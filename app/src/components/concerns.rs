@@ -1,13 +1,13 @@
-//! What an owner or an administrator should see to, above a list.
+//! Banners above a list of keys: alerts for the keys' owner or an administrator.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, Owner, UserId};
+use domain::{ApiKey, Owner, UserId, api_key::key::EXPIRING_SOON};
 use leptos::prelude::*;
 use service::{KeyAlerts, MOST_ALERTS};
 
 use super::{address::from_address, time::Moment};
 
-/// Where a key's own page is.
+/// The path of a key's page.
 pub fn key_path(key: &ApiKey) -> String {
     match key.owner {
         Owner::User(_) => format!("/user/api-keys/{}", key.id),
@@ -15,7 +15,7 @@ pub fn key_path(key: &ApiKey) -> String {
     }
 }
 
-/// The banners; nothing, when all is well. `own`: whose keys need no name beside them.
+/// The banners; nothing without alerts. `own`: the signed-in person, whose name isn't shown with their keys.
 #[component]
 pub fn ConcernBanners(concerns: KeyAlerts, own: Option<UserId>, now: DateTime<Utc>) -> impl IntoView {
     let most = MOST_ALERTS as usize;
@@ -23,19 +23,20 @@ pub fn ConcernBanners(concerns: KeyAlerts, own: Option<UserId>, now: DateTime<Ut
     let name = |key: &ApiKey| {
         let of = match key.owner {
             Owner::User(person) if own == Some(person) => None,
-            Owner::User(_) | Owner::ServiceAccount(_) => Some(format!(" of {}", key.owner_name)),
+            Owner::User(_) | Owner::ServiceAccount(_) => Some(format!(" · {}", key.owner_name)),
         };
         view! { <a href=key_path(key)>{key.name.to_string()}</a>{of} }
     };
     let expiring = (!concerns.expiring.is_empty()).then(|| {
         let rows = concerns.expiring.iter().take(most).map(|key| {
-            let ends = key.expires_at.map(|at| view! { ", " <Moment at now /> });
-            let back = key.replaced_by.is_some().then_some(": its roll's new token was revoked, so take the roll back");
-            view! { <li>{name(key)}{ends}{back}</li> }
+            let expires = key.expires_at.map(|at| view! { " · expires " <Moment at now /> });
+            let undo = key.replaced_by.is_some().then_some(" · the replacement key was revoked; undo the rotation");
+            view! { <li>{name(key)}{expires}{undo}</li> }
         });
+        let (what, advice) = expiring_words(concerns.expiring.len());
         view! {
             <section class="concern" aria-label="Keys that expire soon">
-                <p><strong>"These keys expire soon."</strong>" Roll them before what uses them is refused."</p>
+                <p><strong>{what}</strong>" "{advice}</p>
                 <ul class="plain-list">{rows.collect_view()}{more(&concerns.expiring)}</ul>
             </section>
         }
@@ -44,16 +45,38 @@ pub fn ConcernBanners(concerns: KeyAlerts, own: Option<UserId>, now: DateTime<Ut
         let rows = concerns.tried.iter().take(most).map(|key| {
             let last = key.last_refused.as_ref().map(|last| {
                 let address = from_address(last.address.as_deref());
-                view! { ", tried " <Moment at=last.at now />{address} }
+                view! { " · rejected " <Moment at=last.at now />{address} }
             });
-            view! { <li>{name(key)}" ("<code>{key.hint.clone()}"…"</code>")"{last}</li> }
+            view! { <li>{name(key)}" · "<code>{key.hint.clone()}"…"</code>{last}</li> }
         });
+        let (what, advice) = tried_words(concerns.tried.len());
         view! {
-            <section class="concern" aria-label="Rolled keys that are still tried">
-                <p><strong>"Something still uses a token that was rolled out."</strong>" It is refused until it gets the new one."</p>
+            <section class="concern" aria-label="Rotated keys that are still used">
+                <p><strong>{what}</strong>" "{advice}</p>
                 <ul class="plain-list">{rows.collect_view()}{more(&concerns.tried)}</ul>
             </section>
         }
     });
     view! { {expiring}{tried} }
+}
+
+/// How many keys expire soon, and what to do. `count`: at most one more than [`MOST_ALERTS`].
+fn expiring_words(count: usize) -> (String, &'static str) {
+    let days = EXPIRING_SOON.num_days();
+    if count > MOST_ALERTS as usize {
+        let what = format!("More than {MOST_ALERTS} keys expire within {days} days.");
+        return (what, "Rotate them to avoid failed requests.");
+    }
+    match count {
+        1 => (format!("1 key expires within {days} days."), "Rotate it to avoid failed requests."),
+        many => (format!("{many} keys expire within {days} days."), "Rotate them to avoid failed requests."),
+    }
+}
+
+/// That rotated keys are still being used, and what to do.
+fn tried_words(count: usize) -> (&'static str, &'static str) {
+    match count {
+        1 => ("A rotated key is still being used.", "Its requests are rejected until they use the new key."),
+        _ => ("Rotated keys are still being used.", "Their requests are rejected until they use the new keys."),
+    }
 }

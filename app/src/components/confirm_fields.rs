@@ -1,4 +1,4 @@
-//! "Confirm that it is you": where something is made or revealed that lasts, and the sign-in is old.
+//! "Confirm it's you": the fields that confirm the person's identity before a lasting credential is created or shown.
 
 use domain::{ApiError, user::input::confirm};
 use leptos::prelude::*;
@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::field::Field;
 use crate::request::RequestContext;
 
-/// The fields; nothing while the sign-in is fresh, unless what came in them was wrong all the same.
+/// The fields; nothing while the sign-in is recent, unless the submitted form had errors in them.
 ///
 /// # Errors
 /// When the database fails.
@@ -17,20 +17,16 @@ pub async fn confirm_fields(request: &RequestContext) -> Result<AnyView, ApiErro
     if is_fresh && !is_wrong {
         return Ok(().into_any());
     }
-    let hint = if is_fresh {
-        "Your sign-in is fresh: you may leave this empty."
-    } else {
-        "Your last sign-in was too long ago for this."
-    };
+    let hint = if is_fresh { "Optional: you signed in recently." } else { "For security, enter your password again." };
     let required = !is_fresh;
     let has_second_factor = request.services.second_factors().state(actor).await?.enabled_at.is_some();
     let error = Signal::stored(error);
     let code = has_second_factor.then(|| {
-        view! { <Field name=confirm::CODE label="Code of your second factor" hint="From the app, or a recovery code." autocomplete="one-time-code" required=required error /> }
+        view! { <Field name=confirm::CODE label="Two-factor code" hint="From the app, or a recovery code." autocomplete="one-time-code" required=required error /> }
     });
     Ok(view! {
         <fieldset class="confirm">
-            <legend>"Confirm that it is you"</legend>
+            <legend>"Confirm it's you"</legend>
             <Field name=confirm::PASSWORD label="Your password" kind="password" hint=hint autocomplete="current-password" required=required error />
             {code}
         </fieldset>

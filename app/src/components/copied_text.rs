@@ -1,8 +1,8 @@
-//! A text to copy, folded under its name.
+//! A collapsed text with a button that copies it.
 
 use leptos::prelude::*;
 
-/// The text with its button, which copies what follows it.
+/// The text under its name. The script copies the element after the button.
 pub fn copied_text(name: &'static str, text: String) -> AnyView {
     view! {
         <details name="snippet">

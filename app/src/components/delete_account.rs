@@ -1,4 +1,4 @@
-//! What is said before a service account is deleted.
+//! What deleting a service account stops.
 
 use chrono::{DateTime, Utc};
 use domain::{Agent, ApiKey, Recent, ServiceAccount};
@@ -6,7 +6,8 @@ use leptos::prelude::*;
 
 use super::{address::from_address, agent_names::agent_names, revoke_key::RecentWords, time::Moment};
 
-/// What deleting an account will stop. `in_use`: its keys that were used in the last day. `agents`: those of its keys.
+/// What deleting `account` stops. `in_use`: its keys that were used in the past 24 hours. `agents`: the agents that run
+/// with its keys. `recent`: the use of all its keys.
 #[component]
 pub fn DeleteWords(
     account: ServiceAccount,
@@ -15,15 +16,18 @@ pub fn DeleteWords(
     recent: Recent,
     now: DateTime<Utc>,
 ) -> impl IntoView {
-    let keys = match account.active_keys {
-        1 => "its API key".to_owned(),
-        count => format!("its {count} API keys"),
+    let name = &account.name;
+    let what = match account.active_keys {
+        1 => format!("{name}'s key stops working immediately. Anything using it has to be given a new key."),
+        count => {
+            format!("{name}'s {count} keys stop working immediately. Anything using them has to be given a new key.")
+        }
     };
     let rows = in_use.into_iter().map(|key| {
-        let names = agent_names(&agents, &key);
+        let names = agent_names(&agents, &key).map(|names| format!(" · {names}"));
         let last = key.last_used.map(|last| {
             let address = from_address(last.address.as_deref());
-            view! { ", last used " <Moment at=last.at now />{address} }
+            view! { " · last used " <Moment at=last.at now />{address} }
         });
         view! { <li><strong>{key.name.to_string()}</strong>" "<code>{key.hint}"…"</code>{last}{names}</li> }
     });
@@ -33,8 +37,6 @@ pub fn DeleteWords(
     } else {
         view! { <p>"Used in the past 24 hours:"</p><ul class="plain-list">{rows}</ul> }.into_any()
     };
-    let what =
-        format!("{} and {keys} stop working immediately. Anything using them has to be given a new key.", account.name);
     view! {
         {keys_words(&account, recent, now, what)}
         {used}
@@ -42,14 +44,15 @@ pub fn DeleteWords(
     }
 }
 
-/// What stops with an account; nothing, when none of its keys works. `what`: the sentence about those that do.
+/// What stops working when the account is suspended or deleted. `what`: the sentence about its active keys, used when
+/// it has any. `recent`: their use in the past 24 hours.
 pub fn keys_words(account: &ServiceAccount, recent: Recent, now: DateTime<Utc>, what: String) -> AnyView {
     if account.active_keys == 0 {
         let words = if account.all_keys == 0 { "It has no API keys." } else { "Its keys are already inactive." };
         return view! { <p>{words}</p> }.into_any();
     }
     if recent.last_used_at.is_none() {
-        return view! { <p>{what}</p><p>"None of its active keys was ever used."</p> }.into_any();
+        return view! { <p>{what}</p><p>"None of its active keys has ever been used."</p> }.into_any();
     }
-    view! { <p>{what}</p><RecentWords recent now /> }.into_any()
+    view! { <p>{what}</p><RecentWords recent now then="" /> }.into_any()
 }

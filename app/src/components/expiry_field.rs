@@ -1,11 +1,12 @@
-//! When a key ends: choices, or a date and time.
+//! When a key expires: a choice of durations, or a date and time.
 
 use domain::{ApiError, api_key::expiry::ExpiryChoice};
 use leptos::prelude::*;
 
 use super::field::FieldError;
 
-/// The group of `choices`. The date is in UTC; the script reads it in the person's own zone, and says so.
+/// Radio buttons for `choices`, and the custom date. Without JavaScript the date is in UTC; the script reads it in the
+/// person's time zone and labels the field with that zone.
 #[component]
 pub fn ExpiryField(
     choices: Vec<ExpiryChoice>,

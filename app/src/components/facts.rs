@@ -1,8 +1,8 @@
-//! Facts of one thing: a word and its value each.
+//! The properties of one resource, as a description list.
 
 use leptos::prelude::*;
 
-/// The list. `rows`: word and value.
+/// The list. `rows`: label and value of each property.
 #[component]
 pub fn Facts(rows: Vec<(&'static str, AnyView)>) -> impl IntoView {
     let rows = rows.into_iter().map(|(name, value)| view! { <dt>{name}</dt><dd>{value}</dd> });

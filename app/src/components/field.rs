@@ -1,35 +1,35 @@
-//! A labelled input with its error.
+//! A labelled input with its hint and its error.
 
 use domain::ApiError;
 use leptos::prelude::*;
 
-/// An input of a form. The error stands under it and is read with it.
+/// An input of a form. Hint and error are below it, and screen readers read them with it.
 #[component]
 pub fn Field(
-    /// The name in the form, and in errors.
+    /// The field's name in the form and in errors.
     name: &'static str,
-    /// The word above.
+    /// The label above the input.
     #[prop(into)]
     label: String,
-    /// What was typed before.
+    /// The initial value, such as the one from a rejected submission.
     #[prop(optional, into)]
     value: String,
-    /// A help below.
+    /// The text below the input; empty for none.
     #[prop(optional)]
     hint: &'static str,
-    /// The input's type.
+    /// The `type` attribute.
     #[prop(default = "text")]
     kind: &'static str,
-    /// For the browser's own filling in.
+    /// The `autocomplete` attribute.
     #[prop(default = "off")]
     autocomplete: &'static str,
-    /// Whether the form isn't sent without it.
+    /// Whether the browser requires a value.
     #[prop(default = true)]
     required: bool,
-    /// Whether to stand in it from the start.
+    /// Whether the input has the focus when the page opens.
     #[prop(optional)]
     autofocus: bool,
-    /// What was wrong with the form.
+    /// The form's error; shown if it concerns this field.
     #[prop(into)]
     error: Signal<Option<ApiError>>,
 ) -> impl IntoView {
@@ -57,7 +57,7 @@ pub fn Field(
     }
 }
 
-/// The message at a field.
+/// The error message of the field `name`. `id`: of the element, for `aria-describedby`.
 #[component]
 pub fn FieldError(id: String, name: &'static str, #[prop(into)] error: Signal<Option<ApiError>>) -> impl IntoView {
     let message = move || error.get().and_then(|error| error.at(name).map(str::to_owned));
@@ -66,7 +66,7 @@ pub fn FieldError(id: String, name: &'static str, #[prop(into)] error: Signal<Op
     }
 }
 
-/// What is wrong with the form as a whole: an error that stands at none of its fields.
+/// The error of the form as a whole: one that concerns none of `fields`.
 #[component]
 pub fn FormError(#[prop(into)] error: Signal<Option<ApiError>>, fields: &'static [&'static str]) -> impl IntoView {
     let message = move || {

@@ -1,11 +1,12 @@
-//! The one set of icons: strokes on a 16 px grid, coloured by the text around them, named by their button or link.
+//! The icons: strokes on a 16 px grid, in the color of the text around them. The button or link around an icon has the
+//! label.
 
 use leptos::prelude::*;
 
-/// Which picture.
+/// An icon, named by its shape; each variant's doc says what it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Icon {
-    /// Ends something.
+    /// Delete, revoke, remove or end.
     Trash,
     /// API keys.
     Key,
@@ -15,21 +16,21 @@ pub enum Icon {
     Person,
     /// The API.
     Braces,
-    /// People.
+    /// The members of a tenant.
     People,
-    /// What was done.
+    /// The audit log.
     Log,
     /// Settings.
     Gear,
     /// All keys.
     Keys,
-    /// A browser that is signed in.
+    /// Browser sessions.
     Screen,
-    /// One more.
+    /// Create or invite.
     Plus,
-    /// A menu.
+    /// The menu of further actions.
     More,
-    /// A search.
+    /// The button that searches.
     Search,
     /// The navigation, on small screens.
     Menu,
@@ -66,7 +67,7 @@ impl Icon {
     }
 }
 
-/// Draws one. What it means stands beside it as a text or an `aria-label`.
+/// The icon as SVG, hidden from screen readers: its meaning has to be in a text or an `aria-label` next to it.
 #[component]
 pub fn Picture(icon: Icon) -> impl IntoView {
     view! {

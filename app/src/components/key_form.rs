@@ -1,4 +1,4 @@
-//! The fields that make a key.
+//! The fields of the form that creates a key.
 
 use domain::{ApiError, TenantId, api_key::expiry::ExpiryChoice, user::input::confirm};
 use leptos::prelude::*;
@@ -8,31 +8,31 @@ use super::{
     field::{Field, FieldError, FormError},
 };
 
-/// A tenant to choose.
+/// A tenant in which the person may create a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantChoice {
-    /// Its id.
+    /// The tenant's id.
     pub id: TenantId,
-    /// Its name.
+    /// The tenant's name.
     pub name: String,
-    /// Its short name.
+    /// The tenant's slug.
     pub slug: String,
-    /// Whether it is chosen at first.
+    /// Whether it is selected when the form opens.
     pub chosen: bool,
 }
 
-/// What was typed before, or is chosen at first.
+/// The initial values: those of a rejected submission, or the defaults.
 #[derive(Clone, Debug, Default)]
 pub struct Typed {
-    /// The name.
+    /// The key's name.
     pub name: String,
-    /// The expiry's word.
+    /// The code of the chosen expiry, see [`ExpiryChoice::word`].
     pub expiry: String,
-    /// The date.
+    /// The custom expiry date, as typed.
     pub date: String,
 }
 
-/// The fields. `choices`: of the expiry. `tenants`: empty where there is no choice.
+/// The fields. `choices`: the offered expiries. `tenants`: the tenants to choose from; if empty, the field is left out.
 #[component]
 pub fn KeyFields(
     #[prop(optional)] typed: Typed,

@@ -1,4 +1,4 @@
-//! The table of keys.
+//! The table of one owner's keys, and the menu of a key.
 
 use chrono::{DateTime, Utc};
 use domain::{ApiKey, KeyAct, KeyState};
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::list_url::ListChoice;
 
-/// Rows of keys. `actor`: who reads them. `base`: the path below which a key's own pages stand.
+/// The table. `actor`: who views it. `base`: the path that precedes a key's id in the paths of its pages.
 #[component]
 pub fn KeyTable(
     keys: Vec<ApiKey>,
@@ -50,10 +50,11 @@ pub fn KeyTable(
     }
 }
 
-/// What the actor may do with a key, beside revoking it. `base`: the path below which its own pages stand.
+/// The menu of a key: path and label of each act that fits the key's state and that the actor may do, without Revoke.
+/// `base`: as in [`KeyTable`].
 pub fn key_menu(actor: Option<&Actor>, base: &str, key: &ApiKey, now: DateTime<Utc>) -> Vec<(String, &'static str)> {
     let may = |act: KeyAct| actor.is_some_and(|actor| ApiKeys::may(actor, act.operation(), key));
-    // Revoking has the trash bin.
+    // Revoke has a button of its own.
     let offered = |act: &KeyAct| *act != KeyAct::Revoke && act.is_offered(key, now) && may(*act);
     let path = |act: KeyAct| format!("{base}/{}/{}", key.id, act.code());
     KeyAct::ALL.into_iter().filter(offered).map(|act| (path(act), act.label())).collect()

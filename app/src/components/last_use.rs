@@ -1,4 +1,4 @@
-//! When and from where something was last used, for a table's cell.
+//! A table cell with the last use of a key or a service account.
 
 use chrono::{DateTime, Utc};
 use domain::LastUse;
@@ -6,7 +6,7 @@ use leptos::{either::Either, prelude::*};
 
 use super::time::Moment;
 
-/// The time and the address; "Never" for what was never used.
+/// The time and the IP address; "Never" if it was never used.
 #[component]
 pub fn LastUsed(last: Option<LastUse>, now: DateTime<Utc>) -> impl IntoView {
     match last {

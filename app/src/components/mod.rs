@@ -1,4 +1,4 @@
-//! Widgets, one a file: HTML from the server.
+//! The components of the pages, one per file, rendered to HTML on the server.
 
 pub mod account_table;
 pub mod act_form;

@@ -1,4 +1,4 @@
-//! The token, shown this once.
+//! The card with a new key's token, the only time that it is shown.
 
 use domain::{Secret, api_key::view::CreatedKey};
 use leptos::prelude::*;
@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::copied_text::copied_text;
 use crate::api::wire::SECRET_PLACEHOLDER;
 
-/// A ready piece of text with the token in it.
+/// Name and text of examples that contain the token. `url`: the base URL of the API.
 fn snippets(token: &str, url: &str) -> [(&'static str, String); 5] {
     [
         (
@@ -30,7 +30,7 @@ fn snippets(token: &str, url: &str) -> [(&'static str, String); 5] {
     ]
 }
 
-/// The card that shows a new key's token. `back`: where the button leads.
+/// The card with a new key's token. `back`: the path that the button leads to.
 pub fn reveal_card(created: &CreatedKey, public_url: &str, back: &str) -> AnyView {
     card(created.is_rotation, created.is_suspended, &created.token, public_url, back)
 }
@@ -43,25 +43,25 @@ fn card(is_rotation: bool, is_suspended: bool, secret: &Secret, public_url: &str
             <h1 id="card-title">{title}</h1>
             {suspended}
             {token(secret.expose().to_owned(), public_url)}
-            <div class="buttons"><a class="button primary" href=back.to_owned() data-close="">"I have stored it"</a></div>
+            <div class="buttons"><a class="button primary" href=back.to_owned() data-close="">"I've saved it"</a></div>
         </div>
     }
     .into_any()
 }
 
-/// The same card before there is a key, for the script to fill in.
+/// The same card with a placeholder for the token, which the script replaces after it has created the key.
 pub fn reveal_template(is_rotation: bool, is_suspended: bool, public_url: &str, back: &str) -> AnyView {
     let card = card(is_rotation, is_suspended, &Secret::new(SECRET_PLACEHOLDER), public_url, back);
     view! { <template data-reveal="">{card}</template> }.into_any()
 }
 
-/// That the keys of a suspended service account don't work yet.
+/// States that the keys of a suspended service account are rejected.
 pub fn suspended_account() -> AnyView {
     view! { <p class="concern">"This service account is suspended: its keys are rejected until it is resumed."</p> }
         .into_any()
 }
 
-/// The token's field with Copy and Hide, and the snippets.
+/// The field with the token and its buttons, and the examples.
 fn token(token: String, public_url: &str) -> AnyView {
     let snippets = snippets(&token, public_url).map(|(name, text)| copied_text(name, text));
     view! {

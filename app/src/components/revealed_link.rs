@@ -1,11 +1,12 @@
-//! A link that holds a secret, shown once.
+//! The card with a link that contains a secret, the only time that it is shown.
 
 use domain::{Operation, Secret, outcome::IssuedLink};
 use leptos::prelude::*;
 
 use crate::api::wire::SECRET_PLACEHOLDER;
 
-/// The title of the card and what the link is for, by the operation that created it.
+/// The card's title and the purpose of the link, by the operation that created it. `is_mailed`: whether it was also
+/// sent by email.
 fn title_and_words(operation: Operation, is_mailed: bool) -> (&'static str, &'static str) {
     match (operation, is_mailed) {
         (Operation::CreateCalendarFeed, _) => (
@@ -22,13 +23,14 @@ fn title_and_words(operation: Operation, is_mailed: bool) -> (&'static str, &'st
     }
 }
 
-/// The card of a link that `operation` created. `back`: where the button leads.
+/// The card of a link that `operation` created. `back`: the path that the button leads to.
 pub fn link_card(operation: Operation, issued: &IssuedLink, back: &str) -> AnyView {
     let (title, words) = title_and_words(operation, issued.is_mailed);
     card(title, view! { <p>{words}</p> }.into_any(), &issued.link, back)
 }
 
-/// The same card before there is a link, for the script to fill in. It has the words for both cases.
+/// The same card with a placeholder for the link, which the script replaces. It contains the words for a mailed and an
+/// unmailed link; the script removes those that don't apply.
 pub fn link_template(operation: Operation, back: &str) -> AnyView {
     let words = [false, true].map(|is_mailed| {
         let (_, words) = title_and_words(operation, is_mailed);

@@ -1,17 +1,17 @@
-//! The choice of a role, with the meaning of each.
+//! The field that selects a role, with a description of each role.
 
 use domain::{ApiError, Role};
 use leptos::prelude::*;
 
 use super::field::FieldError;
 
-/// A select of roles. Without a `value` none is selected, and the browser asks for one.
+/// A `<select>` of all roles. Without a `value` none is selected, and the browser requires a choice.
 #[component]
 pub fn RoleField(
-    /// The selected role's word.
+    /// The code of the selected role, such as `TENANT_ADMIN`.
     #[prop(optional, into)]
     value: String,
-    /// What was wrong with the form.
+    /// The form's error.
     #[prop(optional, into)]
     error: Signal<Option<ApiError>>,
 ) -> impl IntoView {

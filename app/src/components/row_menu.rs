@@ -1,10 +1,10 @@
-//! The menu of what else can be done with a row: links to the pages that do it.
+//! The menu of further actions for a row: links to their pages.
 
 use leptos::prelude::*;
 
 use super::icon::{Icon, Picture};
 
-/// `label`: of what it is the menu. `items`: address and word of each.
+/// The menu. `label`: its accessible name. `items`: path and label of each link.
 #[component]
 pub fn RowMenu(label: String, items: Vec<(String, &'static str)>) -> impl IntoView {
     let items = items.into_iter().map(|(href, word)| view! { <li><a href=href data-dialog="">{word}</a></li> });

@@ -1,10 +1,10 @@
-//! A column's head that sorts: a link, with its mark.
+//! A column header that sorts the list: a link, with a mark for the current order.
 
 use leptos::prelude::*;
 
 use crate::list_url::ListChoice;
 
-/// `<th>` with a link to the list in that order.
+/// A `<th>` with a link to the list sorted by `column`, in the reverse order if it is already sorted by it.
 #[component]
 pub fn SortHeader(choice: ListChoice, column: &'static str, label: &'static str) -> impl IntoView {
     let sorted = choice.aria_sort(column);

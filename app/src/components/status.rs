@@ -1,27 +1,35 @@
-//! The state of a thing, as a chip with a word.
+//! States and outcomes as labelled chips.
 
 use chrono::{DateTime, Utc};
-use domain::{AccountState, AgentState, KeyState, api_key::policy, audit::Outcome};
+use domain::{AccountState, AgentState, KeyState, api_key::policy, audit::Outcome, time::date_text};
 use leptos::prelude::*;
 
-/// A key's state.
+/// The state of a key.
 pub fn key_status(state: KeyState<'_>) -> AnyView {
     view! { <span class=format!("chip chip-{}", state.as_str())>{state.label()}</span> }.into_any()
 }
 
-/// The policies that a key is against, or will be; nothing, when there are none.
+/// The key policies that a key violates, or will violate once they take effect; nothing when there are none.
 #[component]
 pub fn Against(policies: Vec<policy::Against>, now: DateTime<Utc>) -> impl IntoView {
     (!policies.is_empty()).then(|| {
         let labels: Vec<_> = policies.iter().map(|against| against.words(now)).collect();
         let (title, labels) = (labels.join("; "), labels.join("; "));
-        let is_to_come = policies.iter().all(|against| against.is_to_come(now));
-        let words = if is_to_come { "Against a policy to come" } else { "Against policy" };
+        let words = violation_words(&policies, now);
         view! { <span class="sub against" title=title>{words}<span class="visually-hidden">": "{labels}</span></span> }
     })
 }
 
-/// An account's state.
+/// "Violates policy"; or, if all policies take effect later, the day on which the first of them does.
+fn violation_words(policies: &[policy::Against], now: DateTime<Utc>) -> String {
+    let is_to_come = policies.iter().all(|against| against.is_to_come(now));
+    match policies.iter().map(|against| against.effective_from).min() {
+        Some(first) if is_to_come => format!("Will violate a policy from {}", date_text(first)),
+        _ => "Violates policy".to_owned(),
+    }
+}
+
+/// The state of a service account.
 #[component]
 pub fn AccountStatus(state: AccountState) -> impl IntoView {
     let (class, label) = match state {
@@ -32,7 +40,7 @@ pub fn AccountStatus(state: AccountState) -> impl IntoView {
     view! { <span class=class>{label}</span> }
 }
 
-/// An agent's state.
+/// The state of an agent.
 #[component]
 pub fn AgentStatus(state: AgentState) -> impl IntoView {
     let class = match state {
@@ -43,7 +51,7 @@ pub fn AgentStatus(state: AgentState) -> impl IntoView {
     view! { <span class=class>{state.label()}</span> }
 }
 
-/// What came of an operation.
+/// The outcome of an operation in the audit log.
 #[component]
 pub fn OutcomeStatus(outcome: Outcome) -> impl IntoView {
     let class = match outcome {

@@ -1,11 +1,11 @@
-//! An instant: relative, with the exact time on hover.
+//! A time relative to now, with the exact time on hover.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::time::{relative_text, utc_text};
 use leptos::prelude::*;
 
-/// An instant as a distance from `now`. The title has the exact time in UTC; where there is script, it keeps both as the
-/// person's clock and zone have it.
+/// The time `at` relative to `now`, such as "3 hours ago". The title is the exact time in UTC. With JavaScript both are
+/// kept current, by the person's clock and time zone.
 #[component]
 pub fn Moment(at: DateTime<Utc>, now: DateTime<Utc>) -> impl IntoView {
     view! {

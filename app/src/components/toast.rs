@@ -1,9 +1,9 @@
-//! A short word on what was just done.
+//! A short message about what was just done.
 
 use leptos::prelude::*;
 
-/// Speaks to screen readers too. The element is always there, because one that appears with its text isn't read; the
-/// script puts new words into it.
+/// The message, which screen readers announce. The element is always in the page, because one that is added together
+/// with its text isn't announced; the script puts later messages into it.
 #[component]
 pub fn Toast(text: Option<String>) -> impl IntoView {
     view! { <div class="toast-place" role="status" id="toast">{text.map(|text| view! { <p class="toast">{text}</p> })}</div> }

@@ -1,10 +1,10 @@
-//! The trash bin: a link to the page that asks, which the script shows as a dialog.
+//! The trash bin: a link to the page that asks before something is ended. The script shows that page as a dialog.
 
 use leptos::prelude::*;
 
 use super::icon::{Icon, Picture};
 
-/// `label`: what it does, to what.
+/// The link. `label`: the action and its object, such as "Revoke API key Laptop".
 #[component]
 pub fn TrashLink(href: String, label: String) -> impl IntoView {
     view! {

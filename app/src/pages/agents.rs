@@ -1,4 +1,4 @@
-//! A table of agents: who uses a key to run things, and whether it is still heard of.
+//! The table of the agents that authenticate with a key, with their last heartbeat.
 
 use chrono::{DateTime, Utc};
 use domain::{Agent, AgentState, Label};
@@ -6,13 +6,14 @@ use leptos::prelude::*;
 
 use crate::components::{status::AgentStatus, time::Moment};
 
-/// The section. `key_base`: the path below which the keys' own pages stand; without it the keys aren't named.
+/// The section of a key's page or a service account's page. `key_base`: the path that precedes a key's id; `None` on a
+/// key's page, where the column with the key is left out.
 pub fn agents(agents: Vec<Agent>, key_base: Option<&str>, now: DateTime<Utc>) -> AnyView {
     let with_key = key_base.is_some();
     let is_cut = agents.len() >= service::MOST_AGENTS as usize;
     let rows = agents.into_iter().map(|agent| row(agent, key_base, now)).collect_view();
     let contents = if rows.is_empty() {
-        let words = if with_key { "No agents have used its keys." } else { "No agents have used this key." };
+        let words = if with_key { "No agents have used this account's keys." } else { "No agents have used this key." };
         view! { <p class="muted">{words}</p> }.into_any()
     } else {
         view! {
@@ -23,7 +24,7 @@ pub fn agents(agents: Vec<Agent>, key_base: Option<&str>, now: DateTime<Utc>) ->
                         <th scope="col">"Status"</th>
                         {with_key.then(|| view! { <th scope="col">"API key"</th> })}
                         <th scope="col">"Labels"</th>
-                        <th scope="col">"Address"</th>
+                        <th scope="col">"IP address"</th>
                         <th scope="col">"First seen"</th>
                         <th scope="col">"Last seen"</th>
                     </tr>
@@ -42,9 +43,10 @@ fn row(agent: Agent, key_base: Option<&str>, now: DateTime<Utc>) -> AnyView {
     let state = agent.state(now);
     let since = match state {
         AgentState::Polling => None,
-        AgentState::Silent { since } | AgentState::CutOff { since } => Some(since),
+        AgentState::Silent { since } => Some(("Last heartbeat ", since)),
+        AgentState::CutOff { since } => Some(("Stopped working ", since)),
     };
-    let since = since.map(|at| view! { <span class="sub">"since " <Moment at now /></span> });
+    let since = since.map(|(words, at)| view! { <span class="sub">{words}<Moment at now /></span> });
     let kind = [Some(agent.kind.to_string()), agent.version].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let key = key_base.map(|base| {
         let href = format!("{base}/{}", agent.key.id);
@@ -57,7 +59,7 @@ fn row(agent: Agent, key_base: Option<&str>, now: DateTime<Utc>) -> AnyView {
             <td data-label="Status"><AgentStatus state />{since}</td>
             {key}
             <td data-label="Labels">{if labels.is_empty() { "–".to_owned() } else { labels }}</td>
-            <td data-label="Address">{agent.address.unwrap_or_else(|| "–".to_owned())}</td>
+            <td data-label="IP address">{agent.address.unwrap_or_else(|| "–".to_owned())}</td>
             <td data-label="First seen"><Moment at=agent.first_seen_at now /></td>
             <td data-label="Last seen"><Moment at=agent.last_seen_at now /></td>
         </tr>

@@ -1,4 +1,4 @@
-//! User > API Keys, and the pages behind its buttons, which dialogs show where there is script.
+//! User > API Keys, and the pages that its buttons open. With JavaScript these pages are shown in a dialog.
 
 use domain::{
     ApiError, KeyFilter, KeyPolicy, KeyQuery, Operation, Owner, Page, PolicyKind, ServiceAccount,
@@ -12,8 +12,9 @@ use leptos::prelude::*;
 use service::{Actor, offers, offers_in};
 
 use super::{
+    empty_list::{EmptyList, no_keys},
     list_params,
-    toolbar::{Empty, Pager, Toolbar},
+    toolbar::{Pager, Toolbar},
 };
 use crate::{
     api::{list_api_keys, list_key_policies},
@@ -56,24 +57,25 @@ pub async fn own_keys(request: RequestContext) -> Result<AnyView, ApiError> {
     .into_any())
 }
 
-/// What differs between the lists of keys.
+/// The differences between a person's list of keys and a service account's.
 pub struct KeyList {
-    /// The list's own path.
+    /// The path of the list.
     pub path: String,
-    /// The path below which the keys' pages stand.
+    /// The path that precedes a key's id in the paths of its pages.
     pub base: String,
-    /// Whose keys; one's own, when `None`.
+    /// The owner of the keys; `None` for the signed-in person.
     pub owner: Option<Owner>,
-    /// Whether to offer making one.
+    /// Whether to show the button that creates a key.
     pub may_create: bool,
 }
 
-/// A list of keys with all that belongs to it.
+/// A list of keys with its toolbar, its button and the links to other pages.
 pub fn key_list(request: &RequestContext, list: KeyList, query: &KeyQuery, keys: Page<domain::ApiKey>) -> AnyView {
     let choice = ListChoice::of_keys(list.path, query);
     let states = KeyFilter::ALL.iter().map(|filter| (filter.as_str(), filter.label())).collect();
-    let hint = if list.may_create { "Create one to call the API from a program." } else { "" };
-    let (bar, empty, head, state_label) = (choice.clone(), choice.clone(), choice.clone(), query.filter.label());
+    let is_first_run = list.may_create && query.filter == KeyFilter::All;
+    let hint = if is_first_run { "Create your first API key." } else { "" };
+    let (bar, empty, head) = (choice.clone(), choice.clone(), choice.clone());
     let show_tenant = list.owner.is_none();
     let (is_empty, now, base) = (keys.items.is_empty(), request.services.now(), list.base);
     let new = list.may_create.then(|| {
@@ -81,8 +83,8 @@ pub fn key_list(request: &RequestContext, list: KeyList, query: &KeyQuery, keys:
         view! { <a class="button primary board-action" href=href data-dialog=""><Picture icon=Icon::Plus />"Create an API key"</a> }
     });
     let rows = if is_empty {
-        let default_state = KeyFilter::Active.as_str();
-        view! { <Empty choice=empty default_state state_label things="API keys" hint /> }.into_any()
+        let (default_state, reason) = (KeyFilter::Active.as_str(), no_keys(&empty, query.filter));
+        view! { <EmptyList choice=empty default_state reason hint show_all="Show all keys" /> }.into_any()
     } else {
         let actor = request.actor.clone();
         view! { <KeyTable keys=keys.items actor choice=head base show_tenant now /> }.into_any()
@@ -98,7 +100,7 @@ pub fn key_list(request: &RequestContext, list: KeyList, query: &KeyQuery, keys:
     .into_any()
 }
 
-/// The tenants where the person may create keys, the selected one chosen.
+/// The tenants in which the person may create keys. The one in the form is chosen; by default the selected tenant.
 fn tenants(request: &RequestContext) -> Result<Vec<TenantChoice>, ApiError> {
     let (actor, viewer) = (request.actor()?, request.viewer()?);
     let asked = request.typed("tenant_id");
@@ -113,7 +115,7 @@ fn tenants(request: &RequestContext) -> Result<Vec<TenantChoice>, ApiError> {
         .collect())
 }
 
-/// The chosen tenant, where it isn't the selected one.
+/// The tenant chosen in the form, if it isn't the selected one.
 fn elsewhere(actor: &Actor, tenants: &[TenantChoice]) -> Option<Elsewhere> {
     let chosen = tenants.iter().find(|tenant| tenant.chosen && tenant.id != actor.tenant_id())?;
     Some(Elsewhere { tenant_id: chosen.id.to_string(), slug: chosen.slug.clone() })
@@ -123,14 +125,15 @@ fn elsewhere(actor: &Actor, tenants: &[TenantChoice]) -> Option<Elsewhere> {
 pub async fn new_own_key(request: RequestContext) -> Result<AnyView, ApiError> {
     let tenants = tenants(&request)?;
     if tenants.is_empty() {
-        // The use case's own refusal, for those who may create keys nowhere.
+        // Returns the use case's own error to a person who may not create keys in any tenant.
         request.services.api_keys().check_may_create(request.actor()?).await?;
     }
     let code = request.code(None)?;
     new_key_page(&request, PATH, tenants, None, code).await
 }
 
-/// The key policies in effect for new keys in the selected tenant; none, when the person may create keys only in others.
+/// The key policies in effect for new keys in the selected tenant; empty if the person may create keys only in other
+/// tenants.
 async fn policies(request: &RequestContext, tenants: &[TenantChoice]) -> Result<Vec<KeyPolicy>, ApiError> {
     let (actor, now) = (request.actor()?, request.services.now());
     if !tenants.is_empty() && tenants.iter().all(|tenant| tenant.id != actor.tenant_id()) {
@@ -141,15 +144,16 @@ async fn policies(request: &RequestContext, tenants: &[TenantChoice]) -> Result<
     Ok(policies)
 }
 
-/// The expiry that is chosen, and those that are offered: what `bounds` allow and, if `has_others`, all, since another tenant
-/// may allow them. `typed`: the form's word, which is kept.
+/// The chosen expiry and the offered ones: those that `bounds` allow or, if `has_others`, all of them, because another
+/// tenant may allow more. `typed`: the value from the submitted form, which stays chosen; empty for a new form.
 fn expiries(typed: &str, bounds: Bounds, has_others: bool) -> (ExpiryChoice, Vec<ExpiryChoice>) {
     let chosen = if typed.is_empty() { ExpiryChoice::first(bounds) } else { ExpiryChoice::from_word(typed) };
     let is_offered = |choice: &ExpiryChoice| has_others || *choice == chosen || choice.fits(bounds);
     (chosen, ExpiryChoice::ALL.into_iter().filter(is_offered).collect())
 }
 
-/// The page of the form; or of the token, when the form has made a key. `account`: whose key it is; one's own, when `None`.
+/// The page with the form or, if the form has just created a key, with its token. `account`: the service account that
+/// will own the key; `None` for the signed-in person.
 pub async fn new_key_page(
     request: &RequestContext,
     back: &str,

@@ -1,4 +1,4 @@
-//! Team > Audit log: what was done in the tenant, by whom, and what was denied.
+//! Team > Audit log: the changes and denied attempts in the tenant, and the history of a single key.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 const PATH: &str = "/team/audit-log";
-/// Where the same entries are exported.
+/// The path of the export, without the extension of its format.
 const EXPORT: &str = "/api/v1/audit-log";
 
 fn params(request: &RequestContext) -> AuditParams {
@@ -66,7 +66,7 @@ pub async fn log(request: RequestContext) -> Result<AnyView, ApiError> {
     .into_any())
 }
 
-/// In the table's place when it has no rows.
+/// Shown instead of a table without rows.
 fn empty(params: &AuditParams) -> AnyView {
     let (after, before) = (params.after.clone(), params.before.clone());
     let is_filtered = *params != AuditParams { after, before, ..AuditParams::default() };
@@ -77,7 +77,7 @@ fn empty(params: &AuditParams) -> AnyView {
         .into_any()
 }
 
-/// Which parts of the filter can't be read.
+/// The messages about filter fields that can't be parsed.
 fn wrong_filter(error: ApiError) -> AnyView {
     let words = error.fields.into_iter().map(|field| view! { <p>{field.message}</p> });
     view! { <div class="error-box" role="alert">{words.collect_view()}</div> }.into_any()
@@ -93,7 +93,7 @@ fn pager(params: &AuditParams, entries: &Page<AuditEntry>) -> AnyView {
 }
 
 fn filter_form(params: &AuditParams) -> AnyView {
-    // A link may ask for an operation that isn't offered, and then the form keeps it.
+    // A link may filter by an operation that isn't in the list; the form keeps it.
     let other =
         Some(params.operation.clone()).filter(|asked| !asked.is_empty() && audit::words().all(|word| word != asked));
     let operations = audit::words().map(str::to_owned).chain(other).map(|word| {
@@ -122,8 +122,8 @@ fn filter_form(params: &AuditParams) -> AnyView {
 fn entry_table(entries: Vec<AuditEntry>, now: DateTime<Utc>) -> AnyView {
     let rows = entries.into_iter().map(|entry| {
         let href = format!("{PATH}/{}", entry.id);
-        let by_key = entry.key_id.is_some().then_some(" by key");
-        let via = format!("{}{}", Channel::label_of(&entry.channel), by_key.unwrap_or_default());
+        let channel = Channel::label_of(&entry.channel);
+        let via = if entry.key_id.is_some() { format!("{channel}, with a key") } else { channel.to_owned() };
         view! {
             <tr>
                 <th scope="row" data-label="When"><a class="name" href=href data-dialog=""><Moment at=entry.at now /></a></th>
@@ -147,13 +147,13 @@ fn entry_table(entries: Vec<AuditEntry>, now: DateTime<Utc>) -> AnyView {
     .into_any()
 }
 
-/// "API key ci".
+/// A resource's kind and name, such as "API key ci".
 fn resource(kind: &str, name: &str) -> String {
     let kind = kind.replace("api_key", "API key").replace('_', " ");
     if name.is_empty() { kind } else { format!("{kind} {name}") }
 }
 
-/// `/team/audit-log/{line}`: all facts of one entry.
+/// `/team/audit-log/{line}`: the details of one entry.
 pub async fn entry(request: RequestContext) -> Result<AnyView, ApiError> {
     let id = request.id::<AuditId>("line")?;
     let entry = request.services.audit_log().get(request.actor()?, id).await?;
@@ -189,7 +189,8 @@ pub async fn entry(request: RequestContext) -> Result<AnyView, ApiError> {
     .into_any())
 }
 
-/// Some entries about a key, for its page at `path`. `all`: the address of the full history, for an administrator.
+/// The history section of a key's page at `path`. `all`: the URL of the full history in the audit log, for an
+/// administrator.
 pub fn history(entries: Page<AuditEntry>, path: &str, all: Option<String>, now: DateTime<Utc>) -> AnyView {
     let has_more = entries.next.is_some() || entries.previous.is_some();
     let all = all.filter(|_| has_more).map(|href| view! { <a href=href>"Full history"</a> });
@@ -226,7 +227,7 @@ pub fn history(entries: Page<AuditEntry>, path: &str, all: Option<String>, now: 
     .into_any()
 }
 
-/// The query for a key's page: its newest entries, or the page of them that the address asks for.
+/// The query for the history on a key's page: the newest 10 entries, or the page that the URL's cursor selects.
 pub fn of_key_page(request: &RequestContext) -> AuditQuery {
     let cursor =
         |name: &str| Some(request.query(name)).filter(|text| !text.is_empty()).map(|text| Cursor(text.to_owned()));
@@ -234,7 +235,7 @@ pub fn of_key_page(request: &RequestContext) -> AuditQuery {
     AuditQuery { page, ..AuditQuery::default() }
 }
 
-/// The address of all entries about a thing.
+/// The URL of the audit log filtered by the resource with this id.
 pub fn all_about(id: &str) -> String {
     AuditParams { about: id.to_owned(), ..AuditParams::default() }.url(PATH, None)
 }

@@ -1,4 +1,4 @@
-//! Sign-in and set-up: plain forms, since they hold secrets. There is nothing for a script to do.
+//! Sign-in and set-up. Their forms are plain HTML forms because they contain secrets; no script handles them.
 
 use std::future::{Ready, ready};
 
@@ -10,7 +10,7 @@ use crate::{
     request::RequestContext,
 };
 
-/// What a page without a database query comes to.
+/// The result of a page that makes no database query.
 type Loaded = Ready<Result<AnyView, ApiError>>;
 
 /// `/sign-in`.
@@ -26,7 +26,7 @@ pub fn sign_in(request: RequestContext) -> Loaded {
             <form method="post" action="/sign-in">
                 <FormError error fields=&[] />
                 <input type="hidden" name="next" value=request.typed("next") />
-                <Field name="email" label="E-mail" kind="email" value=request.form.value("email") autocomplete="username" autofocus=true error />
+                <Field name="email" label="Email" kind="email" value=request.form.value("email") autocomplete="username" autofocus=true error />
                 <Field name="password" label="Password" kind="password" autocomplete="current-password" error />
                 <div class="buttons"><button type="submit" class="button primary wide">"Sign in"</button></div>
             </form>
@@ -72,7 +72,7 @@ pub fn set_up(request: RequestContext) -> Loaded {
                 <Field name="tenant_name" label="Tenant name" value=tenant_name hint="Your organization, for example “Acme Robotics”." autocomplete="organization" autofocus=true error />
                 <Field name="slug" label="Slug" value=slug hint="Used in scripts and the CLI, e.g. acme." error />
                 <Field name="name" label="Your name" value=name autocomplete="name" error />
-                <Field name="email" label="E-mail" kind="email" value=email autocomplete="username" error />
+                <Field name="email" label="Email" kind="email" value=email autocomplete="username" error />
                 <Field name="password" label="Password" kind="password" hint="At least 15 characters. Tip: use several unrelated words." autocomplete="new-password" error />
                 <div class="buttons"><button type="submit" class="button primary wide">"Create tenant"</button></div>
             </form>

@@ -1,4 +1,4 @@
-//! What is around every page: the rail with the tenant, the navigation and the person.
+//! The frame of every page: a rail with the tenant switcher, the navigation and the person.
 
 use domain::{Notice, Operation, Viewer, user::input::SwitchTenant};
 use leptos::prelude::*;
@@ -15,7 +15,7 @@ use crate::{
     route::in_another_tenant,
 };
 
-/// The rail and the page beside it, for a person who is signed in.
+/// The rail with the page next to it, for a signed-in person.
 pub fn frame(request: &RequestContext, contents: AnyView) -> AnyView {
     let (Some(actor), Some(viewer)) = (request.actor.clone(), request.viewer.clone()) else { return plain(contents) };
     let (tenant, path) = (viewer.tenant_id.to_string(), request.path().to_owned());
@@ -42,7 +42,7 @@ pub fn frame(request: &RequestContext, contents: AnyView) -> AnyView {
     .into_any()
 }
 
-/// A page without a rail: for those who aren't signed in.
+/// A page without the rail, for people who aren't signed in.
 pub fn plain(contents: AnyView) -> AnyView {
     view! { <main id="main" class="plain"><a class="brand" href="/">"Latchkey"</a>{contents}</main> }.into_any()
 }
@@ -62,7 +62,7 @@ fn tenant_switcher(request: &RequestContext, viewer: &Viewer) -> AnyView {
         <select id="tenant" name="tenant_id">{options.collect_view()}</select>
         <div class="tenant-row"><span class="sub">{role}</span><button type="submit" class="button small">"Switch"</button></div>
     };
-    // What a page is about may be of this tenant alone.
+    // The resource of the current page may not exist in another tenant.
     let then = in_another_tenant(request.path());
     view! { <div class="tenant">{act_form::<SwitchTenant>(request, then, &[], fields.into_any())}</div> }.into_any()
 }

@@ -1,4 +1,4 @@
-//! API > GraphiQL: an editor for the whole API, with the permissions of the person who is signed in.
+//! API > GraphiQL: an editor for the GraphQL API, with the permissions of the signed-in person.
 
 use std::future::{Ready, ready};
 
@@ -12,7 +12,7 @@ use crate::{
     request::{GraphiqlNames, RequestContext},
 };
 
-/// Examples to start from: name, operation, variables.
+/// Example operations: name, document, and variables as JSON.
 const EXAMPLES: [(&str, &str, &str); 7] = [
     ("Who am I", "{\n  viewer {\n    id\n    name\n    tenants { id name role }\n  }\n}", ""),
     ("All visible keys", "{\n  auth_api_key {\n    id\n    name\n    expires_at\n    user_id\n  }\n}", ""),
@@ -45,7 +45,7 @@ const EXAMPLES: [(&str, &str, &str); 7] = [
 
 /// `/graphiql`.
 pub fn graphiql(request: RequestContext) -> Ready<Result<AnyView, ApiError>> {
-    // Its menus write a stylesheet of their own, with the page's nonce.
+    // GraphiQL's menus add a stylesheet of their own, with the page's nonce.
     set_content_policy(true);
     let editor = match request.assets.graphiql.clone() {
         Some(names) => editor(names).into_any(),

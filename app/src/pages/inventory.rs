@@ -1,4 +1,4 @@
-//! Team > All keys: the inventory of a tenant's keys, and what is done with several at once.
+//! Team > All keys: the inventory of a tenant's keys, and the page that suspends or revokes several of them.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -9,8 +9,9 @@ use leptos::prelude::*;
 use service::Actor;
 
 use super::{
+    empty_list::{EmptyList, no_keys},
     list_params,
-    toolbar::{Empty, Pager, Toolbar},
+    toolbar::{Pager, Toolbar},
 };
 use crate::{
     api::list_tenant_keys,
@@ -36,10 +37,10 @@ use crate::{
 const PATH: &str = "/team/keys";
 const KINDS: [(&str, &str); 3] = [("", "All owners"), ("user", "People"), ("service_account", "Service accounts")];
 
-/// What can be done with several keys at once.
+/// The acts that several keys can be selected for.
 const BULK_ACTS: [KeyAct; 2] = [KeyAct::Suspend, KeyAct::Revoke];
 
-/// The name of the field that holds the address of the list, with its filter.
+/// The form field with the URL of the list, including its filters.
 const BACK: &str = "back";
 
 /// `/team/keys`.
@@ -59,14 +60,14 @@ pub async fn all_keys(request: RequestContext) -> Result<AnyView, ApiError> {
     let states = KeyFilter::ALL.iter().map(|filter| (filter.as_str(), filter.label())).collect();
     let kinds = choices(&choice, "kind", kind, &KINDS, "Filter by owner");
     let shows = InventoryFilter::ALL.map(|one| (word(one), one.label()));
-    let shows = choices(&choice, "show", word(filter), &shows, "Filter by concern");
+    let shows = choices(&choice, "show", word(filter), &shows, "Filter by issue");
     let is_first = query.page.after.is_none() && query.page.before.is_none();
     let (bar, empty, head) = (choice.clone(), choice.clone(), choice.clone());
     let rows = if !keys.items.is_empty() {
         table(&request, keys.items, head)?
     } else if is_first {
-        let (default_state, state_label) = (KeyFilter::Active.as_str(), query.filter.label());
-        view! { <Empty choice=empty default_state state_label things="API keys" hint="" /> }.into_any()
+        let (default_state, reason) = (KeyFilter::Active.as_str(), no_keys(&empty, query.filter));
+        view! { <EmptyList choice=empty default_state reason hint="" show_all="Show all keys" /> }.into_any()
     } else {
         emptied(&empty)
     };
@@ -97,7 +98,7 @@ fn choices(
     view! { <nav aria-label=label class="states"><ul>{links.collect_view()}</ul></nav> }.into_any()
 }
 
-/// A later page whose keys have all left it.
+/// Shown on a page after the first one when its keys no longer match the filters.
 fn emptied(choice: &ListChoice) -> AnyView {
     view! {
         <div class="empty">
@@ -177,7 +178,7 @@ fn row(actor: &Actor, key: ApiKey, now: DateTime<Utc>) -> AnyView {
     .into_any()
 }
 
-/// `/team/keys/bulk`: what will be done with the selected keys.
+/// `/team/keys/bulk`: asks before the selected keys are suspended or revoked.
 pub async fn bulk(request: RequestContext) -> Result<AnyView, ApiError> {
     let selected: Vec<KeyId> = request.query_all("key").filter_map(|id| id.parse().ok()).collect();
     let keys = request.services.inventory().get(request.actor()?, &selected).await?;
@@ -237,7 +238,7 @@ fn bulk_words(act: KeyAct, keys: &[ApiKey], now: DateTime<Utc>) -> String {
     format!("{used} Anything using them stops working immediately. {undone}")
 }
 
-/// How many of the selected keys stay as they are; nothing for none.
+/// How many of the selected keys won't change because they are already inactive; `None` for 0.
 fn unchanged_words(count: usize) -> Option<String> {
     match count {
         0 => None,
@@ -246,21 +247,21 @@ fn unchanged_words(count: usize) -> Option<String> {
     }
 }
 
-/// One of the keys that will be changed: its name, owner and last use.
+/// A key that will be changed: its name, hint, owner and last use.
 fn bulk_row(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
     let last = match &key.last_used {
-        None => ", never used".into_any(),
+        None => " · never used".into_any(),
         Some(last) => {
-            view! { ", last used "<Moment at=last.at now />{from_address(last.address.as_deref())} }.into_any()
+            view! { " · last used "<Moment at=last.at now />{from_address(last.address.as_deref())} }.into_any()
         }
     };
     view! {
-        <li><a href=key_path(key)>{key.name.to_string()}</a>" "<code>{key.hint.clone()}"…"</code>{format!(" of {}", key.owner_name)}{last}</li>
+        <li><a href=key_path(key)>{key.name.to_string()}</a>" "<code>{key.hint.clone()}"…"</code>{format!(" · {}", key.owner_name)}{last}</li>
     }
     .into_any()
 }
 
-/// In the place of the question: why there is none, and the way back to the list.
+/// Shown instead of the question when no selected key can be changed: the reason, and a link back to the list.
 fn nothing_to_do(request: &RequestContext, reason: &'static str, back: &str) -> AnyView {
     let error = Signal::stored(request.form.error.clone());
     view! {

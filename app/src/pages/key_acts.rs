@@ -1,4 +1,4 @@
-//! The pages that do something with one key: revoke, suspend, resume, rename, roll.
+//! The pages that ask before one key is changed: revoke, suspend, resume, rename, rotate, and the steps of a rotation.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
@@ -44,11 +44,11 @@ pub async fn account_key_act(request: RequestContext) -> Result<AnyView, ApiErro
     act_page(&request, &format!("{back}/keys"), &back).await
 }
 
-/// `base`: the path below which the key's own pages are. `back`: where Cancel and a success lead.
+/// `base`: the path that precedes the key's id in the paths of its pages. `back`: the page after Cancel or success.
 async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<AnyView, ApiError> {
     let act = KeyAct::from_code(request.param("act")).ok_or_else(ApiError::not_found)?;
     let (key, now) = (key_at(request.id("key")?, base).await?, request.services.now());
-    // A rotation that was just made doesn't fit a second time; its page shows the token.
+    // A key that was just rotated can't be rotated again, so this comes before the check: the page shows the new token.
     if let Some(created) = request.form.created_key() {
         return Ok(reveal_card(created, &request.public_url, back));
     }
@@ -127,7 +127,7 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
     })
 }
 
-/// `chosen`: the code of the new end. `confirm`: the fields that ask who it is.
+/// `chosen`: the code of the new grace period. `confirm`: the fields that confirm the person's identity.
 fn extend_card(
     key: &ApiKey,
     choices: &[(&'static str, &'static str)],
@@ -149,15 +149,16 @@ fn extend_card(
     }
 }
 
+/// What ending the old key does.
 fn finish_words(old: &ApiKey, now: DateTime<Utc>) -> &'static str {
     if old.state(now).is_good() {
         "It stops working immediately and permanently."
     } else {
-        "It is suspended, and ends permanently."
+        "The old key is suspended. Ending it is permanent."
     }
 }
 
-/// What undoing a rotation does to both keys.
+/// What undoing a rotation does to the old and the new key.
 async fn cancel_words(request: &RequestContext, old: &ApiKey, now: DateTime<Utc>) -> Result<AnyView, ApiError> {
     let Some(new) = &old.replaced_by else { return Ok(().into_any()) };
     let (actor, keys) = (request.actor()?, request.services.api_keys());
@@ -171,13 +172,13 @@ async fn cancel_words(request: &RequestContext, old: &ApiKey, now: DateTime<Utc>
     Ok(view! { {subject(old)}<p>{what}</p><h2>"New key"</h2>{subject(&new)}{stops} }.into_any())
 }
 
-/// That a key which was rotated has a replacement, which isn't revoked with it.
+/// States that the replacement of a rotated key isn't revoked with it.
 fn successor_words(key: &ApiKey) -> Option<AnyView> {
     let new = key.replaced_by.as_ref().filter(|new| !new.is_revoked)?;
     Some(view! { <p>"Its replacement "<code>{new.hint.clone()}"…"</code>" stays active."</p> }.into_any())
 }
 
-/// The choice to revoke also what a key has created, with the last use of each; `keys`: the active ones.
+/// The checkbox that also revokes the keys a key has created, with the last use of each. `keys`: the active ones.
 fn created_field(keys: Vec<ApiKey>, chosen: bool, now: DateTime<Utc>) -> AnyView {
     let used = |key: &ApiKey| view! { {key.name.to_string()}" "<code>{key.hint.clone()}"…"</code>{use_of(key, now)} };
     let (words, list) = match keys.as_slice() {
@@ -197,14 +198,15 @@ fn created_field(keys: Vec<ApiKey>, chosen: bool, now: DateTime<Utc>) -> AnyView
     .into_any()
 }
 
-/// ", last used 3 minutes ago from 192.0.2.1".
+/// " · last used 3 minutes ago from 192.0.2.1".
 fn use_of(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
-    let Some(last) = key.last_used.clone() else { return ", never used".into_any() };
+    let Some(last) = key.last_used.clone() else { return " · never used".into_any() };
     let address = from_address(last.address.as_deref());
-    view! { ", last used "<Moment at=last.at now />{address} }.into_any()
+    view! { " · last used "<Moment at=last.at now />{address} }.into_any()
 }
 
-/// The code that was chosen; the default, when none of them was, or where that isn't offered the first.
+/// The code of the submitted grace period, if it is one of `choices`. Otherwise the default or, where the default isn't
+/// offered, the first choice.
 fn chosen_overlap(request: &RequestContext, choices: &[(&'static str, &'static str)]) -> &'static str {
     let typed = request.typed("overlap");
     let codes = || choices.iter().map(|(code, _)| *code);
@@ -220,7 +222,7 @@ fn overlap_field(choices: &[(&'static str, &'static str)], chosen: &str) -> AnyV
         .into_any()
 }
 
-/// The form that rotates a key. `end`: when the new key expires.
+/// The form that rotates a key. `end`: when the new key expires; `None` for never.
 fn roll_page(
     request: &RequestContext,
     key: &ApiKey,
@@ -263,16 +265,19 @@ fn roll_page(
     .into_any()
 }
 
-/// When the new key expires, and why then.
+/// When the new key expires, and what determines that.
 fn new_life(old: &ApiKey, end: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
     let Some(end) = end else { return "Like this one, the new key never expires.".to_owned() };
     let days = (end - now).num_days();
     let is_as_long = old.expires_at.is_some_and(|at| end + TimeDelta::minutes(1) >= now + (at - old.created_at));
     let day = date_text(end);
-    if is_as_long {
-        format!("The new key expires on {day} ({days} days, like this one).")
-    } else {
-        format!("The new key expires on {day} ({days} days, limited by a key policy of the tenant).")
+    match (is_as_long, days) {
+        (true, ..=0) => format!("The new key expires on {day} (in less than a day, like this one)."),
+        (true, 1) => format!("The new key expires on {day} (1 day, like this one)."),
+        (true, days) => format!("The new key expires on {day} ({days} days, like this one)."),
+        (false, ..=0) => format!("The new key expires on {day} (in less than a day, limited by a tenant policy)."),
+        (false, 1) => format!("The new key expires on {day} (1 day, limited by a tenant policy)."),
+        (false, days) => format!("The new key expires on {day} ({days} days, limited by a tenant policy)."),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The page of one key: its facts, its roll, its use, what it made and what was done to it.
+//! The page of one key: its facts, rotation, usage, agents, the keys created with it, and its history.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -7,6 +7,7 @@ use domain::{
     api_key::input::{GetKey, GetKeyUsage},
     audit::Channel,
     service_account::input::GetAccount,
+    time::date_text,
 };
 use leptos::prelude::*;
 use service::{Actor, ApiKeys, offers};
@@ -41,13 +42,13 @@ pub async fn account_key(request: RequestContext) -> Result<AnyView, ApiError> {
     details(&request, &format!("{path}/keys"), (path, account.name.to_string())).await
 }
 
-/// The key of a page below `base`: no other page shows it.
+/// The key of a page below `base`; not found when the key's own page is below another path.
 pub async fn key_at(key: KeyId, base: &str) -> Result<ApiKey, ApiError> {
     let key = get_api_key(GetKey { key }).await?;
     if key_path(&key) == format!("{base}/{}", key.id) { Ok(key) } else { Err(ApiError::not_found()) }
 }
 
-/// `base`: the path below which the key's own pages are. `up`: address and name of the page above.
+/// `base`: the path that precedes the key's id in the paths of its pages. `up`: path and title of the parent page.
 async fn details(request: &RequestContext, base: &str, up: (String, String)) -> Result<AnyView, ApiError> {
     let (actor, now) = (request.actor()?, request.services.now());
     let key = key_at(request.id("key")?, base).await?;
@@ -57,7 +58,7 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
     let is_in_log = offers(actor, Operation::ListAuditLog) && key.tenant_id == actor.tenant_id();
     let all = is_in_log.then(|| audit_log::all_about(&key.id.to_string()));
     let usage = get_api_key_usage(GetKeyUsage { key: key.id }).await?;
-    let made = request.services.api_keys().created_by(actor, key.id).await?;
+    let created = request.services.api_keys().created_by(actor, key.id).await?;
     let rolls = rolls(request, &key, base, now).await?;
     let origin = origin(request, &key).await?;
     let seen = get_agents(ListAgents { scope: AgentScope::Key(key.id) }).await?;
@@ -77,30 +78,29 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
         {facts(key, origin, now)}
         <UsageSection usage now />
         {agents(seen, None, now)}
-        {created_keys(made, now)}
+        {created_keys(created, now)}
         {audit_log::history(history, &path, all, now)}
     }
     .into_any())
 }
 
-/// Through which door a key was made, and with which key.
+/// Through which interface a key was created, and with which key.
 async fn origin(request: &RequestContext, key: &ApiKey) -> Result<AnyView, ApiError> {
-    let door = Channel::label_of(&key.created_channel).to_owned();
-    let Some(id) = key.created_by_key else { return Ok(door.into_any()) };
-    // The maker's key may be one that the reader must not see.
-    let maker = request.services.api_keys().get(request.actor()?, id).await.ok();
-    let with = match maker {
-        Some(maker) => {
-            view! { <a href=key_path(&maker)>{maker.name.to_string()}</a>" "<code>{maker.hint.clone()}"…"</code> }
-                .into_any()
+    let channel = Channel::label_of(&key.created_channel).to_owned();
+    let Some(id) = key.created_by_key else { return Ok(channel.into_any()) };
+    // The person may not have access to the creating key; then only its id is shown.
+    let creator = request.services.api_keys().get(request.actor()?, id).await.ok();
+    let with = match creator {
+        Some(key) => {
+            view! { <a href=key_path(&key)>{key.name.to_string()}</a>" "<code>{key.hint.clone()}"…"</code> }.into_any()
         }
         None => view! { <code>{id.to_string()}</code> }.into_any(),
     };
-    Ok(view! { {door}", with the key "{with} }.into_any())
+    Ok(view! { {channel}", with the key "{with} }.into_any())
 }
 
-/// Where a key stands in its lineage: the roll that it came from and the one that it went into, and in the overlap who still
-/// uses which.
+/// The rotation that created the key, and the one that replaced it or is replacing it, each with the last use of both
+/// keys.
 async fn rolls(request: &RequestContext, key: &ApiKey, base: &str, now: DateTime<Utc>) -> Result<AnyView, ApiError> {
     let (actor, keys) = (request.actor()?, request.services.api_keys());
     let mut sections = Vec::new();
@@ -113,7 +113,7 @@ async fn rolls(request: &RequestContext, key: &ApiKey, base: &str, now: DateTime
     Ok(sections.into_any())
 }
 
-/// One roll. `title`: what it is to the page's key, with a word for the title's id.
+/// One rotation. `title` and `word`: the heading, and the suffix of its element id.
 fn roll(
     actor: &Actor,
     (title, word): (&'static str, &str),
@@ -129,10 +129,10 @@ fn roll(
             view! { <p class="error">"The replacement key was revoked; undo the rotation. Until then the old key expires "<Moment at now />"."</p> }.into_any()
         }
         (Some(at), _) if suspended => {
-            view! { <p>"The old key is suspended, and expires "<Moment at now />"."</p> }.into_any()
+            view! { <p>"The old key is suspended and expires "<Moment at now />"."</p> }.into_any()
         }
         (Some(at), _) if matches!(new.state(now), KeyState::Suspended { .. }) => {
-            view! { <p>"The new key is suspended, and rejected until it is resumed. The old one expires "<Moment at now />"."</p> }.into_any()
+            view! { <p>"The new key is suspended and rejected until it is resumed. The old one expires "<Moment at now />"."</p> }.into_any()
         }
         (Some(at), _) if !new.state(now).is_good() => {
             view! { <p>"The new key has itself been rotated. The old one expires "<Moment at now />"."</p> }.into_any()
@@ -140,7 +140,10 @@ fn roll(
         (Some(at), Some(new)) if new.ends_on_use => {
             view! { <p>"Both keys work. The old one expires when the new one is first used, but no later than "<Moment at now />"."</p> }.into_any()
         }
-        (Some(at), _) => view! { <p>"Both keys work. The old one expires "<Moment at now />"."</p> }.into_any(),
+        (Some(at), _) => {
+            view! { <p>"Both keys work. The old one expires on "{date_text(at)}" ("<Moment at now />")."</p> }
+                .into_any()
+        }
         (None, Some(_)) => view! { <p>"Rotation complete."</p> }.into_any(),
         (None, None) => view! { <p>"Rotation undone."</p> }.into_any(),
     };
@@ -169,7 +172,7 @@ fn roll(
     .into_any()
 }
 
-/// One of the two keys of a roll.
+/// The old or the new key of a rotation, with its state and last use.
 fn side(key: &ApiKey, title: &'static str, base: &str, now: DateTime<Utc>) -> AnyView {
     let last = match key.last_used.clone() {
         None => view! { <p>"Never used."</p> }.into_any(),
@@ -193,7 +196,7 @@ fn side(key: &ApiKey, title: &'static str, base: &str, now: DateTime<Utc>) -> An
     .into_any()
 }
 
-/// The keys that were made with a key.
+/// The keys that were created with this key; `None` when there are none.
 fn created_keys(keys: Vec<ApiKey>, now: DateTime<Utc>) -> Option<AnyView> {
     if keys.is_empty() {
         return None;
@@ -246,16 +249,18 @@ fn facts(key: ApiKey, origin: AnyView, now: DateTime<Utc>) -> AnyView {
             ("Suspended", view! { {by(at, who)}{hint} }.into_any())
         }),
         key.owner_suspended_at
-            .map(|at| ("Suspended", view! { <Moment at now />", with its service account" }.into_any())),
+            .map(|at| ("Suspended", view! { <Moment at now />", because its service account is" }.into_any())),
         key.revocation.map(|Revocation { at, by: who, reason }| {
             let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
             ("Revoked", by(at, format!("{who}{reason}")))
         }),
         (!key.against.is_empty()).then(|| {
             let labels: Vec<_> = key.against.iter().map(|against| against.words(now)).collect();
-            ("Violates policy", plain(labels.join("; ")))
+            let is_to_come = key.against.iter().all(|against| against.is_to_come(now));
+            let name = if is_to_come { "Will violate policy" } else { "Violates policy" };
+            (name, plain(labels.join("; ")))
         }),
-        Some(("Id", view! { <code>{key.id.to_string()}</code> }.into_any())),
+        Some(("ID", view! { <code>{key.id.to_string()}</code> }.into_any())),
     ];
     view! { <Facts rows=rows.into_iter().flatten().collect() /> }.into_any()
 }

@@ -1,4 +1,4 @@
-//! Team > Members: the tenant's members and their roles, and its open invitations.
+//! Team > Members: the tenant's members with their roles, and its open invitations.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -12,8 +12,9 @@ use leptos::prelude::*;
 use service::offers;
 
 use super::{
+    empty_list::{EmptyList, no_members},
     list_params,
-    toolbar::{Empty, Pager, Toolbar},
+    toolbar::{Pager, Toolbar},
 };
 use crate::{
     api::{list_invitations, list_members, list_tenant_keys},
@@ -26,7 +27,7 @@ use crate::{
         field::{Field, FormError},
         icon::{Icon, Picture},
         revealed_link::{link_card, link_template},
-        revoke_key::{RecentWords, RoleWords},
+        revoke_key::{RecentWords, RoleWords, THEY_STOP},
         role_field::RoleField,
         row_menu::RowMenu,
         time::Moment,
@@ -45,7 +46,6 @@ pub async fn members(request: RequestContext) -> Result<AnyView, ApiError> {
     let choice = ListChoice::of_members(PATH, &query);
     let roles = Role::ALL.iter().map(|role| (role.as_str(), role.label()));
     let states = [("all", "All")].into_iter().chain(roles).collect();
-    let role = query.role.map_or("All", Role::label);
     let may_change = offers(actor, MemberAct::ChangeRole.operation());
     let sees_open = offers(actor, Operation::ListInvitations);
     let open = if sees_open { list_invitations(ListInvitations {}).await? } else { Vec::new() };
@@ -55,7 +55,8 @@ pub async fn members(request: RequestContext) -> Result<AnyView, ApiError> {
     });
     let (bar, empty) = (choice.clone(), choice.clone());
     let table = if members.items.is_empty() {
-        view! { <Empty choice=empty default_state="all" state_label=role things="members" hint="" /> }.into_any()
+        let reason = no_members(&empty, query.role);
+        view! { <EmptyList choice=empty default_state="all" reason hint="" show_all="Show all members" /> }.into_any()
     } else {
         table(members.items, may_change, actor.user_id())
     };
@@ -93,7 +94,7 @@ fn table(members: Vec<Member>, may_change: bool, own: Option<UserId>) -> AnyView
 fn row(member: Member, may_change: bool, own: Option<UserId>) -> AnyView {
     let actions = may_change.then(|| {
         let path = |act: MemberAct| format!("{PATH}/{}/{}", member.user_id, act.code());
-        // Removing has a button of its own.
+        // Remove has a button of its own.
         let in_menu = MemberAct::ALL.into_iter().filter(|act| *act != MemberAct::Remove);
         let items = in_menu.map(|act| (path(act), act.label())).collect();
         view! {
@@ -126,7 +127,7 @@ fn open_invitations(open: Vec<Invitation>, now: DateTime<Utc>) -> Option<AnyView
         });
         view! {
             <tr>
-                <th scope="row" data-label="E-mail"><span class="name">{email.clone()}</span></th>
+                <th scope="row" data-label="Email"><span class="name">{email.clone()}</span></th>
                 <td data-label="Role">{invitation.role.label()}</td>
                 <td data-label="Invited"><Moment at=invitation.created_at now /><span class="sub">{format!("by {}", invitation.created_by)}</span></td>
                 <td data-label="Expires"><Moment at=invitation.expires_at now />{paused}</td>
@@ -141,7 +142,7 @@ fn open_invitations(open: Vec<Invitation>, now: DateTime<Utc>) -> Option<AnyView
                 <table class="table" aria-label="Open invitations">
                     <thead>
                         <tr>
-                            <th scope="col">"E-mail"</th><th scope="col">"Role"</th><th scope="col">"Invited"</th><th scope="col">"Expires"</th>
+                            <th scope="col">"Email"</th><th scope="col">"Role"</th><th scope="col">"Invited"</th><th scope="col">"Expires"</th>
                             <th scope="col"><span class="visually-hidden">"Actions"</span></th>
                         </tr>
                     </thead>
@@ -153,9 +154,9 @@ fn open_invitations(open: Vec<Invitation>, now: DateTime<Utc>) -> Option<AnyView
     )
 }
 
-/// `/team/members/invite`: the form; or the link, when the form has created an invitation.
+/// `/team/members/invite`: the form or, if it has just created an invitation, the link.
 pub async fn invite(request: RequestContext) -> Result<AnyView, ApiError> {
-    // The list's own refusal, for those who may not invite.
+    // Returns the list's own error to people who may not invite anyone.
     list_invitations(ListInvitations {}).await?;
     if let Some(issued) = request.form.created_link() {
         return Ok(link_card(Operation::InviteMember, issued, PATH));
@@ -166,7 +167,7 @@ pub async fn invite(request: RequestContext) -> Result<AnyView, ApiError> {
     let example = AsCode::invite(&code, &email, if role.is_empty() { Role::User.as_str() } else { &role });
     let contents = view! {
         <FormError error fields=&["email", "role", confirm::PASSWORD, confirm::CODE] />
-        <Field name="email" label="E-mail" kind="email" value=email hint="Only this person can use the link." autofocus=true error />
+        <Field name="email" label="Email" kind="email" value=email hint="Only this person can use the link." autofocus=true error />
         <RoleField value=role error />
         {confirm_fields(&request).await?}
         <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Invite"</button></div>
@@ -198,7 +199,7 @@ pub async fn cancel_invitation(request: RequestContext) -> Result<AnyView, ApiEr
     Ok(card.view::<CancelInvitation>(&request, &[("invitation", id.to_string())], PATH))
 }
 
-/// `/team/members/{user}/{act}`: the page of a [`MemberAct`].
+/// `/team/members/{user}/{act}`: asks before a [`MemberAct`].
 pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
     let (actor, user) = (request.actor()?, request.id::<UserId>("user")?);
     let act = MemberAct::from_code(request.param("act")).ok_or_else(ApiError::not_found)?;
@@ -215,7 +216,7 @@ pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
     }
 }
 
-/// The names of a member's active and suspended keys in this tenant, and whether there are more of them.
+/// The names of a member's active and suspended keys in this tenant, one page of each, and whether there are more.
 async fn active_keys(user: UserId) -> Result<(Vec<String>, bool), ApiError> {
     let inventory = InventoryQuery { owner: Some(user.0), ..InventoryQuery::default() };
     let (mut names, mut has_more) = (Vec::new(), false);
@@ -228,7 +229,7 @@ async fn active_keys(user: UserId) -> Result<(Vec<String>, bool), ApiError> {
     Ok((names, has_more))
 }
 
-/// `recent`: who used the member's keys here in the last day.
+/// `recent`: the use of the member's keys in this tenant in the past 24 hours.
 fn role_page(request: &RequestContext, member: &Member, recent: Recent, code: &CodeContext) -> AnyView {
     let (act, now, typed) = (MemberAct::ChangeRole, request.services.now(), request.typed("role"));
     let role = if typed.is_empty() { member.role.as_str().to_owned() } else { typed };
@@ -243,7 +244,7 @@ fn role_page(request: &RequestContext, member: &Member, recent: Recent, code: &C
     let error = Signal::stored(request.form.error.clone());
     let contents = view! {
         <FormError error fields=&["role"] />
-        <RoleWords keys="Their keys" recent now />
+        <RoleWords recent now />
         <RoleField value=role error />
         <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">{act.label()}</button></div>
     };
@@ -257,8 +258,8 @@ fn role_page(request: &RequestContext, member: &Member, recent: Recent, code: &C
     .into_any()
 }
 
-/// `keys`: the names of the member's keys here that are revoked; `has_more`: whether there are others. `recent`: who used them
-/// in the last day.
+/// `keys`: the names of the member's keys that will be revoked. `has_more`: whether there are others. `recent`: the use
+/// of those keys in the past 24 hours.
 fn remove_card(
     member: &Member,
     (keys, has_more): (Vec<String>, bool),
@@ -272,7 +273,7 @@ fn remove_card(
     } else {
         let items = keys.into_iter().map(|name| view! { <li>{name}</li> }).collect_view();
         let more = has_more.then(|| view! { <li>"… and more"</li> });
-        view! { <p>"These keys are revoked immediately:"</p><ul class="plain-list">{items}{more}</ul><RecentWords recent now /> }
+        view! { <p>"These keys are revoked immediately:"</p><ul class="plain-list">{items}{more}</ul><RecentWords recent now then=THEY_STOP /> }
             .into_any()
     };
     Card {

@@ -1,9 +1,10 @@
-//! Pages: HTML from the server. One file a group of pages; `frame.rs` is what is around them. Which page has which path says
-//! `routes.rs`.
+//! The pages, rendered to HTML on the server. Each file holds a group of related pages; `frame.rs` renders the frame
+//! around them. The paths are in `routes.rs`.
 
 pub(crate) mod agents;
 pub(crate) mod api_keys;
 pub(crate) mod audit_log;
+pub(crate) mod empty_list;
 pub(crate) mod entry;
 pub(crate) mod frame;
 pub(crate) mod graphiql;
@@ -30,7 +31,7 @@ use crate::{
     route::{Access, Route},
 };
 
-/// The document of a page; without a route, of the page that says there is none.
+/// The HTML document of a page. Without a route, of the “Page not found” page.
 pub fn shell(options: LeptosOptions, route: Option<Route>) -> impl IntoView {
     provide_meta_context();
     set_content_policy(false);
@@ -75,8 +76,8 @@ fn body(request: RequestContext, route: Option<Route>) -> AnyView {
     view! { <Title text=route.title />{contents} }.into_any()
 }
 
-/// The content policy of a page (W3C CSP3): scripts by nonce alone, WASM allowed, nothing inline. `styles`: whether
-/// stylesheets in the page are allowed too, with the nonce.
+/// Sets the page's Content-Security-Policy (W3C CSP3): scripts only from this origin or with the nonce, WASM allowed,
+/// nothing inline without the nonce. `styles`: whether inline stylesheets with the nonce are allowed too.
 fn set_content_policy(styles: bool) {
     let nonce = use_nonce().map(|nonce| format!("'nonce-{nonce}'")).unwrap_or_default();
     let style_nonce = if styles { nonce.as_str() } else { "" };
@@ -87,7 +88,7 @@ fn set_content_policy(styles: bool) {
     set_header(header::CONTENT_SECURITY_POLICY, &policy);
 }
 
-/// The parameters of the list in the query.
+/// The list parameters in the URL's query.
 fn list_params(request: &RequestContext) -> ListParams {
     let get = |name: &str| Some(request.query(name).to_owned()).filter(|text| !text.is_empty());
     ListParams {

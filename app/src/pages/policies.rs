@@ -1,4 +1,5 @@
-//! Team > Settings > Policies: rules for the tenant's keys, each with the keys that it would affect before it is turned on.
+//! Team > Settings > Policies: the tenant's key policies. Before a policy is turned on, its page previews the affected
+//! keys.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -28,7 +29,7 @@ use crate::{
 
 const SETTINGS: &str = "/team/settings";
 
-/// The list on the settings page.
+/// The table of policies on the settings page. `on`: the policies that are set, in effect or not yet.
 pub fn policy_list(on: &[KeyPolicy], now: DateTime<Utc>) -> AnyView {
     let rows = PolicyKind::ALL.map(|kind| {
         let set: Vec<_> = on.iter().filter(|policy| policy.kind == kind).collect();
@@ -63,7 +64,7 @@ pub fn policy_list(on: &[KeyPolicy], now: DateTime<Utc>) -> AnyView {
     .into_any()
 }
 
-/// "On 30 days" or "From 19 Dec 2026", and who set it.
+/// "On · 30 days" or "From 19 Dec 2026", and who set the policy.
 fn policy_state(policy: &KeyPolicy, now: DateTime<Utc>) -> AnyView {
     let (class, start) = if policy.holds(now) {
         ("chip chip-active", "On".to_owned())
@@ -72,15 +73,15 @@ fn policy_state(policy: &KeyPolicy, now: DateTime<Utc>) -> AnyView {
     };
     let words = match policy.days {
         None => start,
-        Some(1) => format!("{start} 1 day"),
-        Some(days) => format!("{start} {days} days"),
+        Some(1) => format!("{start} · 1 day"),
+        Some(days) => format!("{start} · {days} days"),
     };
     view! { <div><span class=class title=utc_text(policy.effective_from)>{words}</span><span class="sub">{format!("set by {}", policy.set_by)}</span></div> }
         .into_any()
 }
 
-/// `/team/settings/policies/{policy}`. One form with two buttons: the first, which Enter presses too, previews the values; the
-/// second sets them, and sends the values that were previewed.
+/// `/team/settings/policies/{policy}`. One form with two buttons. The first, which Enter activates too, previews the
+/// values. The second sets the policy and also sends the previewed values.
 pub async fn policy(request: RequestContext) -> Result<AnyView, ApiError> {
     let kind = PolicyKind::from_word(request.param("policy")).ok_or_else(ApiError::not_found)?;
     let now = request.services.now();
@@ -92,7 +93,7 @@ pub async fn policy(request: RequestContext) -> Result<AnyView, ApiError> {
     let is_shown = is_typed(&request) || !input.from.is_empty();
     let error = Signal::stored(error.filter(|_| is_shown));
     let path = request.path().to_owned();
-    // The preview's button sends this form's fields in the address, which doesn't belong into the field that names the page.
+    // The preview button sends the form's fields in the URL. They don't belong in the field with the page's path.
     let form_request = RequestContext { return_to: path.clone(), ..request.clone() };
     let from = first_instant(&input.from);
     let code = AsCode::set_policy(&request.code(None)?, &input.policy, input.days.parse().ok(), from.as_deref());
@@ -121,14 +122,14 @@ pub async fn policy(request: RequestContext) -> Result<AnyView, ApiError> {
     .into_any())
 }
 
-/// The preview of the values in the form, and what is wrong with the form: it was refused, or the values can't be read.
+/// The preview of the form's values, and the form's error: of a rejected submission, or because the values are invalid.
 async fn preview_or_error(
     request: &RequestContext,
     input: &SetKeyPolicy,
 ) -> Result<(Option<PolicyPreview>, Option<ApiError>), ApiError> {
     match preview_key_policy(PreviewKeyPolicy { policy: input.clone() }).await.map_err(ApiError::from) {
         Ok(preview) => Ok((Some(preview), request.form.error.clone())),
-        // The service's own message is about an instant; here is a day.
+        // The service's message asks for a timestamp; this field takes a day.
         Err(error) if error.at("from").is_some() => {
             Ok((None, Some(ApiError::field("from", "Enter a date, like 2027-01-31."))))
         }
@@ -137,13 +138,13 @@ async fn preview_or_error(
     }
 }
 
-/// Whether the values of the form were typed: for a preview, or in a form that was refused.
+/// Whether the form's values were typed: for a preview, or in a rejected submission.
 fn is_typed(request: &RequestContext) -> bool {
     request.form.error.is_some() || !request.query("preview").is_empty()
 }
 
-/// The values in the form: those that were typed, or else those of the policy that is `set`. One that isn't in effect yet
-/// shows its day too.
+/// The values to show in the form: the typed ones or, by default, those of the policy that is `set`. The effective date
+/// is filled in only for a policy that isn't in effect yet.
 fn shown_values(
     request: &RequestContext,
     kind: PolicyKind,
@@ -169,7 +170,7 @@ fn shown_values(
     SetKeyPolicy { policy: kind.as_str().to_owned(), days, from, ..SetKeyPolicy::default() }
 }
 
-/// The first day of the policy, with what is wrong with it.
+/// The field for the first day of the policy, with its error.
 fn from_field(from: String, error: Signal<Option<ApiError>>) -> AnyView {
     let is_wrong = move || error.get().and_then(|error| error.at("from").map(|_| "true"));
     view! {
@@ -182,12 +183,13 @@ fn from_field(from: String, error: Signal<Option<ApiError>>) -> AnyView {
     .into_any()
 }
 
-/// The fact about a key that decides besides its age: its last use for a policy on unused keys, else its expiry.
+/// The property by which the policy affects a key, besides its age: the last use for [`PolicyKind::SuspendUnused`],
+/// otherwise the expiry.
 fn deciding_fact(kind: PolicyKind, key: &ApiKey, now: DateTime<Utc>) -> AnyView {
     let (words, never, at) = if kind == PolicyKind::SuspendUnused {
-        (", last used ", ", never used", key.last_used.as_ref().map(|last| last.at))
+        (" · last used ", " · never used", key.last_used.as_ref().map(|last| last.at))
     } else {
-        (", expires ", ", never expires", key.expires_at)
+        (" · expires ", " · never expires", key.expires_at)
     };
     match at {
         None => never.into_any(),
@@ -195,7 +197,7 @@ fn deciding_fact(kind: PolicyKind, key: &ApiKey, now: DateTime<Utc>) -> AnyView 
     }
 }
 
-/// How many existing keys the policy would affect, and how.
+/// How many existing keys the policy would affect, and how. The service counts at most 10,000.
 fn affected_words(kind: PolicyKind, count: u32) -> String {
     match (kind, count) {
         (_, 0) => "No existing keys are affected.".to_owned(),
@@ -212,7 +214,7 @@ fn affected_words(kind: PolicyKind, count: u32) -> String {
     }
 }
 
-/// From when on the policy applies, and to which keys.
+/// When the policy takes effect, and for which keys.
 fn effect_words(policy: &KeyPolicy, now: DateTime<Utc>) -> String {
     let from = utc_text(policy.effective_from);
     match (policy.kind, policy.holds(now)) {
@@ -223,8 +225,9 @@ fn effect_words(policy: &KeyPolicy, now: DateTime<Utc>) -> String {
     }
 }
 
-/// The keys that the previewed values would affect, and the button that sets them. `input`: the previewed values, which are
-/// sent along to tell whether others were typed since.
+/// The keys that the previewed values would affect, and the button that sets the policy. `present`: the policy in
+/// effect now. `input`: the previewed values, which the form sends too, so that the service can reject values typed
+/// after the preview.
 fn preview_view(
     preview: PolicyPreview,
     present: Option<KeyPolicy>,
@@ -236,11 +239,11 @@ fn preview_view(
     let more = (count as usize > keys.len()).then(|| view! { <li>"… and more"</li> });
     let rows = keys.into_iter().map(|key| {
         let fact = deciding_fact(policy.kind, &key, now);
-        view! { <li><a href=key_path(&key)>{key.name.to_string()}</a>" "<code>{key.hint.clone()}"…"</code>{format!(" of {}", key.owner_name)}", created "<Moment at=key.created_at now />{fact}</li> }
+        view! { <li><a href=key_path(&key)>{key.name.to_string()}</a>" "<code>{key.hint.clone()}"…"</code>{format!(" · {}", key.owner_name)}" · created "<Moment at=key.created_at now />{fact}</li> }
     });
     let button = if is_on { "Change" } else { "Turn on" };
     let until = present.filter(|_| !policy.holds(now)).map(|present| {
-        view! { <p>{format!("Until then, the present policy applies: {}", present.sentence())}</p> }
+        view! { <p>{format!("Until then, the current policy applies: {}", present.sentence())}</p> }
     });
     let seen_from = if input.from.is_empty() { PREVIEWED_AT_ONCE.to_owned() } else { input.from.clone() };
     view! {
@@ -264,7 +267,7 @@ pub async fn off(request: RequestContext) -> Result<AnyView, ApiError> {
     request.services.tenant_policies().check_may_set(request.actor()?).await?;
     let on = list_key_policies(ListKeyPolicies {}).await?;
     let words = if kind == PolicyKind::SuspendUnused {
-        "No more keys are suspended. Keys that it suspended stay suspended until someone resumes them."
+        "Unused keys are no longer suspended. Keys already suspended stay suspended until someone resumes them."
     } else {
         "New keys are no longer restricted."
     };

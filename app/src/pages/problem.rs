@@ -1,4 +1,4 @@
-//! Pages of what went wrong: pages of the product, with its status and what to do.
+//! Error pages: an HTTP status, the reason, and what to do next.
 
 use domain::{ApiError, ErrorCode};
 use leptos::prelude::*;
@@ -7,10 +7,10 @@ use leptos_meta::Title;
 use super::frame::plain;
 use crate::request::{RequestContext, set_status};
 
-/// 404, for an address that no page has.
+/// The 404 page, for a path that no page has.
 pub fn not_found(request: &RequestContext) -> AnyView {
     set_status(404);
-    let label = way_on(request);
+    let label = next_label(request);
     let contents = view! {
         <Title text="Page not found" />
         <h1>"Page not found"</h1>
@@ -20,17 +20,18 @@ pub fn not_found(request: &RequestContext) -> AnyView {
     plain(contents.into_any())
 }
 
-fn way_on(request: &RequestContext) -> &'static str {
+/// The label of the link to the start page.
+fn next_label(request: &RequestContext) -> &'static str {
     if request.actor.is_some() { "Go to API keys" } else { "Go to sign-in" }
 }
 
-/// What stands in a page's place when a use case refused or failed.
+/// Shown instead of a page when its use case returns an error.
 pub async fn contents(request: &RequestContext, error: ApiError) -> AnyView {
     set_status(error.code.status());
     let title = match error.code {
         ErrorCode::NotFound => "Not found",
         ErrorCode::Forbidden => "You don't have access",
-        ErrorCode::Unauthenticated => "You are signed out",
+        ErrorCode::Unauthenticated => "You're signed out",
         ErrorCode::BadUserInput => "This link doesn't work",
         _ => "Something went wrong",
     };
@@ -45,14 +46,15 @@ pub async fn contents(request: &RequestContext, error: ApiError) -> AnyView {
         <div class="problem">
             <h1>{title}</h1>
             <p role="alert">{error.message}</p>
-            {error.reference.map(|reference| view! { <p>"Reference to quote: " <code>{reference}</code></p> })}
+            {error.reference.map(|reference| view! { <p>"Reference: " <code>{reference}</code></p> })}
             {people}
-            <p><a class="button" href="/">{way_on(request)}</a></p>
+            <p><a class="button" href="/">{next_label(request)}</a></p>
         </div>
     }
     .into_any()
 }
 
+/// Names and email addresses of the tenant's administrators; empty when they can't be loaded.
 async fn administrators(request: &RequestContext) -> Vec<(String, String)> {
     let Ok(actor) = request.actor() else { return Vec::new() };
     let found = request.services.members().administrators(actor).await.unwrap_or_default();

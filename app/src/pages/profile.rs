@@ -1,4 +1,4 @@
-//! User > Profile: a person's name, password and expiry calendar, and the way to their two-factor authentication.
+//! User > Profile: the person's name, password, two-factor authentication and expiry calendar.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -37,7 +37,7 @@ pub async fn profile(request: RequestContext) -> Result<AnyView, ApiError> {
         <dl class="facts profile">
             <dt>"Name"</dt>
             <dd>{viewer.user.name.to_string()}" " <a class="button small" href=format!("{PATH}/name") data-dialog="">"Change name"</a></dd>
-            <dt>"E-mail"</dt>
+            <dt>"Email"</dt>
             <dd>{viewer.user.email.as_str().to_owned()}</dd>
             <dt>"Password"</dt>
             <dd><a class="button small" href=format!("{PATH}/password") data-dialog="">"Change password"</a></dd>
@@ -54,13 +54,14 @@ pub async fn profile(request: RequestContext) -> Result<AnyView, ApiError> {
     .into_any())
 }
 
+/// The state of the expiry calendar, with its buttons.
 fn calendar(feeds: Vec<CalendarFeed>, now: DateTime<Utc>) -> AnyView {
     let (of_keys, own): (Vec<_>, Vec<_>) = feeds.into_iter().partition(|feed| feed.key.is_some());
     let turn_off = (!own.is_empty() || !of_keys.is_empty())
         .then(|| view! { <a class="button small" href="/user/calendar/revoke" data-dialog="">"Turn off"</a> });
     let (state, label) = match own.first() {
         None if of_keys.is_empty() => ("Off ".into_any(), "Create link"),
-        None => ("Your own link is off; links created with your keys are on ".into_any(), "Create link"),
+        None => ("Off, except for links created with your keys ".into_any(), "Create link"),
         Some(feed) => (view! { "On (set up "<Moment at=feed.created_at now />") " }.into_any(), "Create new link"),
     };
     let created = of_keys.into_iter().filter_map(|feed| {
@@ -80,16 +81,17 @@ fn calendar(feeds: Vec<CalendarFeed>, now: DateTime<Utc>) -> AnyView {
     .into_any()
 }
 
+/// The state of two-factor authentication, with its buttons.
 fn second_factor(state: SecondFactorState, now: DateTime<Utc>) -> AnyView {
     let Some(at) = state.enabled_at else {
         return view! { "Off "<a class="button small" href="/user/second-factor/begin">"Set up"</a> }.into_any();
     };
     let left = match state.codes_left {
-        1 => ") · 1 recovery code left ".to_owned(),
-        count => format!(") · {count} recovery codes left "),
+        1 => "1 recovery code left".to_owned(),
+        count => format!("{count} recovery codes left"),
     };
     view! {
-        "On (set up "<Moment at now />{left}
+        "On (set up "<Moment at now />") · "{left}" "
         <span class="inline-buttons">
             <a class="button small" href="/user/second-factor/codes" data-dialog="">"New recovery codes"</a>
             <a class="button small" href="/user/second-factor/disable" data-dialog="">"Turn off"</a>
@@ -98,7 +100,7 @@ fn second_factor(state: SecondFactorState, now: DateTime<Utc>) -> AnyView {
     .into_any()
 }
 
-/// `/user/calendar/{act}`: create, revoke. Or the link, when the form has created it.
+/// `/user/calendar/{act}`, where the act is `create` or `revoke`; or the link, if the form has just created it.
 pub async fn calendar_act(request: RequestContext) -> Result<AnyView, ApiError> {
     if let Some(issued) = request.form.created_link() {
         return Ok(link_card(Operation::CreateCalendarFeed, issued, PATH));
@@ -133,7 +135,7 @@ pub async fn calendar_act(request: RequestContext) -> Result<AnyView, ApiError> 
     }
 }
 
-/// `/user/profile/{act}`: name, password.
+/// `/user/profile/{act}`, where the act is `name` or `password`.
 pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
     match request.param("act") {
         "name" => name_page(&request),
@@ -163,7 +165,7 @@ fn name_page(request: &RequestContext) -> Result<AnyView, ApiError> {
     .into_any())
 }
 
-/// The form holds passwords, and so is a plain form.
+/// The form contains passwords and is therefore a plain HTML form, not a server function's.
 fn password_page(request: &RequestContext) -> AnyView {
     let error = Signal::stored(request.form.error.clone());
     view! {

@@ -1,5 +1,5 @@
-//! User > Profile > Two-factor authentication: a code from an app beside the password. Its forms hold secrets, and so are
-//! plain forms.
+//! User > Profile > Two-factor authentication: a code from an app in addition to the password. The forms contain
+//! secrets and are therefore plain HTML forms, not those of server functions.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use domain::{ApiError, ErrorCode, Secret, user::input::confirm};
@@ -18,7 +18,8 @@ use crate::{
 const PATH: &str = "/user/second-factor";
 const PROFILE: &str = "/user/profile";
 
-/// `/user/second-factor/{act}`: begin, enable, codes, disable.
+/// `/user/second-factor/{act}`, where the act is `begin`, `enable`, `codes` or `disable`; or the recovery codes, if the
+/// form has just generated them.
 pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
     if !request.form.recovery_codes.is_empty() {
         return Ok(codes(&request.form.recovery_codes));
@@ -47,7 +48,7 @@ pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
     }
 }
 
-/// Why a page doesn't fit, by whether two-factor authentication is on.
+/// Why the act can't be done; `None` when it can. `is_on`: whether two-factor authentication is on.
 fn unfit(act: &str, is_on: bool) -> Option<&'static str> {
     match (act, is_on) {
         ("begin" | "enable", true) => Some("Two-factor authentication is already on."),
@@ -56,7 +57,7 @@ fn unfit(act: &str, is_on: bool) -> Option<&'static str> {
     }
 }
 
-/// A question with the fields that confirm the person; its form is posted to the page's own path.
+/// A question with the fields that confirm the person's identity. The form is posted to the page's own path.
 async fn ask(
     request: &RequestContext,
     title: &'static str,
@@ -82,6 +83,7 @@ async fn ask(
     .into_any())
 }
 
+/// The form for the first code, with the secret while the sign-in is recent.
 async fn enable(request: &RequestContext) -> Result<AnyView, ApiError> {
     let actor = request.actor()?;
     let factors = request.services.second_factors();
@@ -110,7 +112,7 @@ async fn enable(request: &RequestContext) -> Result<AnyView, ApiError> {
     .into_any())
 }
 
-/// The secret for the app, as a QR code and as text.
+/// The secret for the authenticator app, as a QR code and as text in groups of four characters.
 fn secret_view(enrolment: Enrolment) -> AnyView {
     let secret =
         enrolment.secret.expose().as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ");
@@ -122,13 +124,14 @@ fn secret_view(enrolment: Enrolment) -> AnyView {
     .into_any()
 }
 
-/// In the secret's place, when the sign-in isn't recent any more: an app that has the secret still shows a code.
+/// Shown instead of the secret when the sign-in is no longer recent. An app that already has the secret can still show
+/// a code.
 fn hidden_secret() -> AnyView {
     view! { <p>"Enter the 6-digit code from your authenticator app. The QR code is no longer shown. If you haven't scanned it yet, start again from your profile."</p> }
         .into_any()
 }
 
-/// The recovery codes that were just generated, shown once.
+/// The recovery codes that were just generated. They are shown only once.
 fn codes(codes: &[Secret]) -> AnyView {
     let text = codes.iter().map(Secret::expose).collect::<Vec<_>>().join("\n");
     view! {
@@ -145,7 +148,7 @@ fn codes(codes: &[Secret]) -> AnyView {
     .into_any()
 }
 
-/// A QR code as an image in the page itself: no other request carries the secret.
+/// A QR code as a data URL, so that no further request contains the secret.
 fn qr_code(url: &Secret) -> String {
     let Ok(code) = qrcode::QrCode::new(url.expose()) else { return String::new() };
     let svg = code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(200, 200).build();

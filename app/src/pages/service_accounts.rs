@@ -1,4 +1,5 @@
-//! Team > Service Accounts, one account with its keys, and the pages behind the buttons, which dialogs show where there is script.
+//! Team > Service Accounts, the page of one account with its keys, and the pages that their buttons open. With
+//! JavaScript these are shown in a dialog.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -19,8 +20,9 @@ use leptos::prelude::*;
 use super::{
     agents::agents,
     api_keys::{KeyList, key_list, new_key_page},
+    empty_list::{EmptyList, no_accounts},
     list_params,
-    toolbar::{Empty, Pager, Toolbar},
+    toolbar::{Pager, Toolbar},
 };
 use crate::{
     api::{get_account, get_agents, list_accounts, list_api_keys},
@@ -54,12 +56,12 @@ pub async fn accounts(request: RequestContext) -> Result<AnyView, ApiError> {
     let choice = ListChoice::of_accounts(PATH, &query);
     let states = AccountFilter::ALL.iter().map(|filter| (filter.as_str(), filter.label())).collect();
     let hint = "Add one for each job, deployment or agent.";
-    let (bar, empty, head, state_label) = (choice.clone(), choice.clone(), choice.clone(), query.filter.label());
+    let (bar, empty, head) = (choice.clone(), choice.clone(), choice.clone());
     let (is_empty, now) = (accounts.items.is_empty(), request.services.now());
     let concerns = request.services.api_keys().alerts(actor).await?;
     let rows = if is_empty {
-        let default_state = AccountFilter::Active.as_str();
-        view! { <Empty choice=empty default_state state_label things="service accounts" hint /> }.into_any()
+        let (default_state, reason) = (AccountFilter::Active.as_str(), no_accounts(&empty, query.filter));
+        view! { <EmptyList choice=empty default_state reason hint show_all="Show all service accounts" /> }.into_any()
     } else {
         view! { <AccountTable accounts=accounts.items choice=head base=PATH now /> }.into_any()
     };
@@ -77,12 +79,12 @@ pub async fn accounts(request: RequestContext) -> Result<AnyView, ApiError> {
     .into_any())
 }
 
-/// The account that the path names.
+/// The account in the request's path.
 async fn account_of(request: &RequestContext) -> Result<ServiceAccount, ApiError> {
     Ok(get_account(GetAccount { account: request.id("account")? }).await?)
 }
 
-/// The page that says why an act can't be done, and leads `back`.
+/// States why an act can't be done to the account. `back`: the path of the page that its link leads to.
 fn unfit_page(request: &RequestContext, account: &ServiceAccount, unfit: AccountUnfit, back: &str) -> AnyView {
     unfit_card(request, account.name.to_string(), unfit.to_string(), (back, "Back"))
 }
@@ -118,7 +120,7 @@ pub async fn one_account(request: RequestContext) -> Result<AnyView, ApiError> {
 
 /// `/team/service-accounts/new`.
 pub async fn new_account(request: RequestContext) -> Result<AnyView, ApiError> {
-    // The list's own refusal, for those who may not.
+    // Returns the list's own error to people who may not create accounts.
     list_accounts(ListAccounts::default()).await?;
     let (name, role) = (request.typed("name"), request.typed("role"));
     let error = Signal::stored(request.form.error.clone());
@@ -190,6 +192,8 @@ pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
     })
 }
 
+/// Asks before an account is deleted. `recent`: the use of its keys in the past 24 hours; if there was any, the
+/// account's name has to be typed.
 async fn delete_page(
     request: &RequestContext,
     account: ServiceAccount,
@@ -228,7 +232,10 @@ async fn delete_page(
 }
 
 fn suspend_words(account: &ServiceAccount, recent: Recent, now: DateTime<Utc>) -> AnyView {
-    let what = format!("All its keys ({} active) stop working immediately.", account.active_keys);
+    let what = match account.active_keys {
+        1 => "Its 1 active key stops working immediately.".to_owned(),
+        count => format!("Its {count} active keys stop working immediately."),
+    };
     view! { {keys_words(account, recent, now, what)}<p>"You can resume it at any time; its keys stay the same."</p> }
         .into_any()
 }
@@ -248,7 +255,7 @@ fn rename_page(request: &RequestContext, account: &ServiceAccount, code: &CodeCo
     edit_card("Rename the service account", account, ().into_any(), form, example, code)
 }
 
-/// `recent`: who used the account's keys in the past 24 hours.
+/// `recent`: the use of the account's keys in the past 24 hours.
 fn role_page(request: &RequestContext, account: &ServiceAccount, recent: Recent, code: &CodeContext) -> AnyView {
     let typed = request.typed("role");
     let role = if typed.is_empty() { account.role.as_str().to_owned() } else { typed };
@@ -260,11 +267,12 @@ fn role_page(request: &RequestContext, account: &ServiceAccount, recent: Recent,
         <RoleField value=role error />
         <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Save"</button></div>
     };
-    let words = view! { <RoleWords keys="Its keys" recent now /> }.into_any();
+    let words = view! { <RoleWords recent now /> }.into_any();
     let form = act_form::<ChangeAccountRole>(request, PATH, &[("account", id)], contents.into_any());
     edit_card("Change the role of the service account", account, words, form, example, code)
 }
 
+/// A page with a form that changes the account. `words`: shown above the form.
 fn edit_card(
     title: &'static str,
     account: &ServiceAccount,

@@ -1,4 +1,4 @@
-//! User > Sessions: the browsers where a person is signed in.
+//! User > Sessions: the browsers in which the person is signed in.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -25,11 +25,11 @@ pub async fn sessions(request: RequestContext) -> Result<AnyView, ApiError> {
     let rows = sessions.into_iter().map(|session| row(session, now)).collect_view();
     Ok(view! {
         <h1>"Sessions"</h1>
-        <p class="lead">"Browsers where you are signed in. Sessions expire after 1 hour of inactivity or 24 hours."</p>
+        <p class="lead">"Browsers where you're signed in. Sessions expire after 1 hour of inactivity or 24 hours."</p>
         <table class="table" aria-label="Sessions">
             <thead>
                 <tr>
-                    <th scope="col">"Browser"</th><th scope="col">"Address"</th><th scope="col">"Signed in"</th><th scope="col">"Last used"</th>
+                    <th scope="col">"Browser"</th><th scope="col">"IP address"</th><th scope="col">"Signed in"</th><th scope="col">"Last active"</th>
                     <th scope="col"><span class="visually-hidden">"Actions"</span></th>
                 </tr>
             </thead>
@@ -45,14 +45,14 @@ fn row(session: BrowserSession, now: DateTime<Utc>) -> AnyView {
     let mark = session.is_this.then(|| view! { " "<span class="chip chip-active">"This device"</span> });
     let trash = (!session.is_this).then(|| {
         let href = format!("{PATH}/{}/end", session.id);
-        view! { <TrashLink href label=format!("End the session of {browser}") /> }
+        view! { <TrashLink href label=format!("End the session in {browser}") /> }
     });
     view! {
         <tr>
             <th scope="row" data-label="Browser"><span class="name">{browser.clone()}</span>{mark}</th>
-            <td data-label="Address">{session.address.unwrap_or_else(|| "–".to_owned())}</td>
+            <td data-label="IP address">{session.address.unwrap_or_else(|| "–".to_owned())}</td>
             <td data-label="Signed in"><Moment at=session.signed_in_at now /></td>
-            <td data-label="Last used"><Moment at=session.seen_at now /></td>
+            <td data-label="Last active"><Moment at=session.seen_at now /></td>
             <td class="actions">{trash}</td>
         </tr>
     }
@@ -81,8 +81,8 @@ pub async fn end_others(request: RequestContext) -> Result<AnyView, ApiError> {
     let others = list_sessions(ListSessions {}).await?.into_iter().filter(|session| !session.is_this).count();
     let words = match others {
         0 => "You aren't signed in anywhere else.".to_owned(),
-        1 => "You stay signed in here, and are signed out of 1 other browser.".to_owned(),
-        many => format!("You stay signed in here, and are signed out of {many} other browsers."),
+        1 => "You stay signed in here and are signed out of 1 other browser.".to_owned(),
+        many => format!("You stay signed in here and are signed out of {many} other browsers."),
     };
     let card = Card {
         title: "Sign out everywhere else?".to_owned(),

@@ -1,4 +1,4 @@
-//! The tenant as a whole: its settings, creating one, and joining one by an invitation.
+//! The pages about a tenant itself: its settings, creating a tenant, and joining one by invitation.
 
 use domain::{
     ApiError, Invitation, Role,
@@ -102,8 +102,8 @@ pub async fn new_tenant(request: RequestContext) -> Result<AnyView, ApiError> {
     .into_any())
 }
 
-/// `/invitations/{token}`: a form for whoever is signed in, for a person with an account and no tenant, or for a new person. It
-/// is a plain form, since its address is the secret.
+/// `/invitations/{token}`: the form to join, for a signed-in person, for a person whose account has no tenant, or for a
+/// new person. It is a plain HTML form because its URL contains the secret.
 pub async fn accept_invitation(request: RequestContext) -> Result<AnyView, ApiError> {
     let secret = request.param("token");
     let (invitation, has_account) = request.services.invitations().find(secret).await?;
@@ -130,7 +130,7 @@ pub async fn accept_invitation(request: RequestContext) -> Result<AnyView, ApiEr
     .into_any())
 }
 
-/// Who invited the person, and to which role.
+/// Who sent the invitation, and for which role.
 fn invited_words(invitation: &Invitation) -> String {
     let Invitation { created_by, tenant_name, .. } = invitation;
     match invitation.role {
@@ -140,11 +140,11 @@ fn invited_words(invitation: &Invitation) -> String {
     }
 }
 
-/// For the person who is signed in, if the invitation is theirs.
+/// The form for a signed-in person. If the invitation is for another email address, a button to sign out.
 async fn join_signed_in(request: &RequestContext, invitation: &Invitation, path: String) -> Result<AnyView, ApiError> {
     let user = get_viewer(GetViewer {}).await?.user;
     if user.email != invitation.email {
-        let words = format!("You are signed in as {}. Sign out, and open the link again.", user.email.as_str());
+        let words = format!("You're signed in as {}. Sign out and open the link again.", user.email.as_str());
         return Ok(view! {
             <p>{words}</p>
             <form method="post" action="/sign-out"><div class="buttons"><button type="submit" class="button primary wide">"Sign out"</button></div></form>
@@ -161,7 +161,7 @@ async fn join_signed_in(request: &RequestContext, invitation: &Invitation, path:
     .into_any())
 }
 
-/// For a person who has an account, and can't sign in since they belong to no tenant.
+/// The form for a person who has an account but can't sign in because they don't belong to any tenant.
 fn join_with_password(request: &RequestContext, invitation: &Invitation, path: String) -> AnyView {
     let error = Signal::stored(request.form.error.clone());
     view! {
@@ -177,6 +177,7 @@ fn join_with_password(request: &RequestContext, invitation: &Invitation, path: S
     .into_any()
 }
 
+/// The form for a person without an account.
 fn join_with_new_account(request: &RequestContext, invitation: &Invitation, path: String) -> AnyView {
     let error = Signal::stored(request.form.error.clone());
     view! {

@@ -1,4 +1,4 @@
-//! What is above and below a list: search, states, pages; and what is said of an empty one.
+//! What is above and below a list: the search, the filter by state, and the links to other pages.
 
 use domain::Cursor;
 use leptos::prelude::*;
@@ -8,10 +8,7 @@ use crate::{
     list_url::ListChoice,
 };
 
-/// The word of all states together, the same in every list.
-const EVERY_STATE: &str = "all";
-
-/// The search and the states. `states`: word and label of each.
+/// The search and the filter by state. `states`: the code and the label of each state. `label`: of the search field.
 #[component]
 pub fn Toolbar(choice: ListChoice, states: Vec<(&'static str, &'static str)>, label: &'static str) -> impl IntoView {
     let links = states.into_iter().map(|(word, label)| {
@@ -38,45 +35,7 @@ pub fn Toolbar(choice: ListChoice, states: Vec<(&'static str, &'static str)>, la
     }
 }
 
-/// What stands where no row does: an invitation, or which filter hides the rows. `things`: what the rows would be. `hint`: what
-/// to do, or nothing. Where the list begins with one state, nothing is said of the others: they may have rows.
-#[component]
-pub fn Empty(
-    choice: ListChoice,
-    default_state: &'static str,
-    state_label: &'static str,
-    things: &'static str,
-    hint: &'static str,
-) -> impl IntoView {
-    let searched = !choice.search.trim().is_empty();
-    let is_narrowed = choice.extra.iter().any(|(_, value)| !value.is_empty());
-    let is_whole = !searched && !is_narrowed;
-    if is_whole && choice.state == EVERY_STATE {
-        let words = format!("No {things} yet. {hint}");
-        return view! { <div class="empty"><p>{words.trim_end().to_owned()}</p></div> }.into_any();
-    }
-    if is_whole && choice.state == default_state {
-        let words = format!("No {things} in the state “{state_label}”. {hint}");
-        return view! {
-            <div class="empty">
-                <p>{words.trim_end().to_owned()}</p>
-                <p><a class="button" href=choice.with_state(EVERY_STATE)>"Show those in every state"</a></p>
-            </div>
-        }
-        .into_any();
-    }
-    let beside = if is_narrowed { ", with the other filters" } else { "" };
-    let search = if searched { format!(" that matches “{}”", choice.search.trim()) } else { String::new() };
-    view! {
-        <div class="empty">
-            <p>{format!("Nothing in the state “{state_label}”{search}{beside}.")}</p>
-            <p><a class="button" href=choice.path>"Clear search and filter"</a></p>
-        </div>
-    }
-    .into_any()
-}
-
-/// The links to the pages beside this one.
+/// The links to the previous and the next page of the list; nothing when there is only one page.
 #[component]
 pub fn Pager(choice: ListChoice, previous: Option<Cursor>, next: Option<Cursor>) -> impl IntoView {
     (previous.is_some() || next.is_some()).then(|| {

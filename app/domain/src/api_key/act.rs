@@ -1,4 +1,4 @@
-//! What can be done with one key: the only list of these acts. Menus, pages, server functions, refusals and notices read it.
+//! The acts on a single key. Menus, pages, server functions, error messages and notices all use this list.
 
 use chrono::{DateTime, Utc};
 
@@ -8,29 +8,29 @@ use super::{
 };
 use crate::{ApiError, ErrorCode, Operation, time::date_text};
 
-/// Something that is done with one key.
+/// An act on a single key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyAct {
-    /// Give it another name.
+    /// Rename the key.
     Rename,
-    /// Replace it by a new key; both work during the grace period.
+    /// Replace the key with a new one; both work during the grace period.
     Roll,
-    /// Stop it until it is resumed.
+    /// Suspend the key until it is resumed.
     Suspend,
-    /// Let it work again.
+    /// Resume the suspended key.
     Resume,
-    /// Stop it permanently.
+    /// Revoke the key permanently.
     Revoke,
     /// End the grace period of its rotation now.
     FinishRoll,
-    /// Prolong the grace period of its rotation.
+    /// Extend the grace period of its rotation.
     ExtendRoll,
-    /// Undo its rotation: the replacement is revoked.
+    /// Undo its rotation: the new key is revoked.
     CancelRoll,
 }
 
 impl KeyAct {
-    /// Every act, in the order menus offer them.
+    /// All acts, in the order menus offer them.
     pub const ALL: [Self; 8] = [
         Self::Rename,
         Self::Roll,
@@ -42,7 +42,7 @@ impl KeyAct {
         Self::CancelRoll,
     ];
 
-    /// The last part of the page's path.
+    /// Returns the code: the last segment of the act's URL path.
     pub fn code(self) -> &'static str {
         match self {
             Self::Rename => "rename",
@@ -56,12 +56,12 @@ impl KeyAct {
         }
     }
 
-    /// The act with a code.
+    /// Returns the act with the given code.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|act| act.code() == code)
     }
 
-    /// The use case.
+    /// Returns the operation that performs the act.
     pub fn operation(self) -> Operation {
         match self {
             Self::Rename => Operation::RenameApiKey,
@@ -75,12 +75,12 @@ impl KeyAct {
         }
     }
 
-    /// The act of a use case.
+    /// Returns the act that an operation performs.
     pub fn of(operation: Operation) -> Option<Self> {
         Self::ALL.into_iter().find(|act| act.operation() == operation)
     }
 
-    /// The label of its menu entry and button.
+    /// Returns the label of the menu item and button.
     pub fn label(self) -> &'static str {
         match self {
             Self::Rename => "Rename",
@@ -94,12 +94,12 @@ impl KeyAct {
         }
     }
 
-    /// Whether something stops working by it.
+    /// Returns whether a key stops working as a result.
     pub fn stops_something(self) -> bool {
         matches!(self, Self::Suspend | Self::Revoke | Self::FinishRoll | Self::CancelRoll)
     }
 
-    /// What is said after it was done to the key called `name`.
+    /// Returns the notice to show after a success. `name` is the name of the key.
     pub fn notice(self, name: &str) -> String {
         match self {
             Self::Rename => format!("Renamed to “{name}”."),
@@ -113,10 +113,10 @@ impl KeyAct {
         }
     }
 
-    /// Whether it can be done to the key in its state at `now`. What fits can still be refused: another change may come first.
+    /// Checks whether the key's state at `now` allows the act. It can still fail if the key changes in the meantime.
     ///
     /// # Errors
-    /// Why it can't be done.
+    /// The reason why the state doesn't allow it.
     pub fn fits(self, key: &ApiKey, now: DateTime<Utc>) -> Result<(), Unfit> {
         match self {
             Self::FinishRoll | Self::ExtendRoll | Self::CancelRoll if key.overlap_until(now).is_none() => {
@@ -147,54 +147,54 @@ impl KeyAct {
         Err(unfit)
     }
 
-    /// Whether it is offered for the key at `now`.
+    /// Returns whether to offer the act for the key at `now`.
     pub fn is_offered(self, key: &ApiKey, now: DateTime<Utc>) -> bool {
         self.fits(key, now).is_ok()
     }
 }
 
-/// Why an act can't be done to a key in its present state.
+/// Why the current state of a key doesn't allow an act.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// It was revoked; `needs_new`: whether only another key helps.
+    /// The key was revoked.
     #[error("This key was revoked on {}.{}", date_text(*at), if *needs_new { " Create a new one." } else { "" })]
     Revoked {
-        /// When.
+        /// When it was revoked.
         at: DateTime<Utc>,
-        /// Whether the act would have prolonged its life.
+        /// Whether the caller has to create a new key instead.
         needs_new: bool,
     },
-    /// It has expired.
+    /// The key has expired.
     #[error("This key expired on {}. Create a new one.", date_text(*at))]
     Expired {
-        /// When.
+        /// When it expired.
         at: DateTime<Utc>,
     },
-    /// It is suspended by itself.
+    /// The key itself is already suspended.
     #[error("This key is already suspended.")]
     AlreadySuspended,
-    /// It is suspended because its owner is.
+    /// The key is already suspended, because its service account is.
     #[error("This key is suspended because its service account is.")]
     AlreadySuspendedWithAccount,
-    /// Only resuming the service account helps.
+    /// The key is suspended because its service account is, which has to be resumed first.
     #[error("This key is suspended because its service account is. Resume the service account.")]
     AccountSuspended,
-    /// It isn't suspended.
+    /// The key isn't suspended.
     #[error("This key isn't suspended.")]
     NotSuspended,
-    /// A suspended key isn't rotated.
+    /// A suspended key can't be rotated.
     #[error("This key is suspended. Resume it first, or create a new one.")]
     SuspendedBeforeRoll,
-    /// It is in the grace period of a rotation.
+    /// The key is already being rotated.
     #[error("This key is already being replaced by {hint}…. End the old key now or undo that rotation first.")]
     Rotating {
         /// The hint of the key that replaces it.
         hint: String,
     },
-    /// It isn't in the grace period of a rotation.
+    /// The key isn't in the grace period of a rotation.
     #[error("This key isn't being rotated.")]
     NotRotating,
-    /// No later end of the grace period can be chosen.
+    /// The grace period already has its maximum length.
     #[error("It already works for the maximum of 7 days.")]
     LongestGracePeriod,
 }
@@ -227,13 +227,13 @@ mod tests {
         assert_eq!(KeyAct::of(Operation::ListApiKeys), None);
     }
 
-    /// The acts that fit, by their codes.
+    /// Returns the codes of the acts that the state allows.
     fn fitting(key: &ApiKey, now: DateTime<Utc>) -> Vec<&'static str> {
         KeyAct::ALL.into_iter().filter(|act| act.is_offered(key, now)).map(KeyAct::code).collect()
     }
 
     #[test]
-    fn what_fits_follows_from_the_state() {
+    fn the_state_decides_which_acts_are_offered() {
         let now = DateTime::UNIX_EPOCH + TimeDelta::days(100);
         let later = Some(now + TimeDelta::days(1));
         let new = Successor { id: key().id, hint: "lku_new1".into(), at: now, ends_on_use: false, is_revoked: false };
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_what_to_do() {
+    fn an_error_message_says_what_to_do() {
         let now = DateTime::UNIX_EPOCH;
         let revoked = ApiKey { revocation: Some(revocation(now)), ..key() };
         let words = |act: KeyAct| ApiError::from(act.fits(&revoked, now).unwrap_err()).message;

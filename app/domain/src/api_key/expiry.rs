@@ -1,48 +1,51 @@
-//! When a key ends: the instant, and the choices that a form offers for it. No clock: `now` is an argument.
+//! The expiry of a key, and the choices that a form offers for it. Uses no clock: `now` is an argument.
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::policy::Bounds;
 
-/// The shortest time between now and an expiry.
+/// The minimum time from now to an expiry.
 pub const MIN_LIFETIME: TimeDelta = TimeDelta::minutes(1);
-/// The longest time between now and an expiry, in days (100 years of 365.25 days).
+/// The maximum time from now to an expiry, in days: 100 years of 365.25 days.
 pub const MAX_LIFETIME_DAYS: i64 = 36_525;
 
-/// When a key ends: UTC, whole seconds, between a minute and 100 years ahead of the instant it was checked at.
+/// When a key expires: in UTC and whole seconds, and 1 minute to 100 years after the time of the check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Expiry(DateTime<Utc>);
 
-/// Why an expiry is refused. The text says what to do.
+/// Why an expiry is invalid. The message says what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExpiryError {
-    /// Not RFC 3339, or without an offset.
-    #[error("Enter a date and time with its offset from UTC, like 2027-01-31T09:00:00+01:00.")]
+    /// A form's custom date is missing or can't be parsed.
+    #[error("Enter a date and time.")]
+    Missing,
+    /// The text isn't RFC 3339, or has no UTC offset.
+    #[error("Enter a date and time with a UTC offset, for example 2027-01-31T09:00:00+01:00.")]
     Malformed,
-    /// Before now + [`MIN_LIFETIME`].
-    #[error("Choose a time that is at least a minute ahead.")]
+    /// The time is before now + [`MIN_LIFETIME`].
+    #[error("Choose a time in the future.")]
     TooSoon,
-    /// After now + [`MAX_LIFETIME_DAYS`].
+    /// The time is after now + [`MAX_LIFETIME_DAYS`].
     #[error("Choose a time within the next 100 years, or no expiration.")]
     TooLate,
 }
 
 impl Expiry {
-    /// Reads RFC 3339 with an offset, and checks it against `now`.
+    /// Parses RFC 3339 with a UTC offset, and checks the time against `now`.
     ///
     /// # Errors
-    /// When the text is malformed, too soon or too late.
+    /// If the text is malformed, or the time is too soon or too late.
     pub fn parse(text: &str, now: DateTime<Utc>) -> Result<Self, ExpiryError> {
         let at = DateTime::parse_from_rfc3339(text.trim()).map_err(|_| ExpiryError::Malformed)?;
         Self::at(at.with_timezone(&Utc), now)
     }
 
-    /// Cuts `at` to the second and checks it against `now`.
+    /// Truncates `at` to whole seconds and checks it against `now`.
     ///
     /// # Errors
-    /// When the instant is too soon or too late.
+    /// If the time is too soon or too late.
     pub fn at(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<Self, ExpiryError> {
         if at < now + MIN_LIFETIME {
             return Err(ExpiryError::TooSoon);
@@ -54,16 +57,16 @@ impl Expiry {
         Ok(Self(at))
     }
 
-    /// The first instant at which the key is refused.
+    /// Returns the first instant at which the key is rejected.
     pub fn instant(self) -> DateTime<Utc> {
         self.0
     }
 }
 
-/// One radio button.
+/// An expiry choice in a form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExpiryChoice {
-    /// In a week.
+    /// In 7 days.
     #[serde(rename = "7d")]
     Week,
     /// In 30 days.
@@ -76,19 +79,19 @@ pub enum ExpiryChoice {
     /// In 365 days.
     #[serde(rename = "1y")]
     Year,
-    /// At a date and time.
+    /// At a custom date and time.
     #[serde(rename = "custom")]
     Custom,
-    /// Not by itself.
+    /// Never.
     #[serde(rename = "never")]
     Never,
 }
 
 impl ExpiryChoice {
-    /// All choices in the order they are offered.
+    /// All choices, in the order the form offers them.
     pub const ALL: [Self; 6] = [Self::Week, Self::Month, Self::Quarter, Self::Year, Self::Custom, Self::Never];
 
-    /// The word in forms.
+    /// Returns the code used in forms.
     pub fn word(self) -> &'static str {
         match self {
             Self::Week => "7d",
@@ -100,36 +103,36 @@ impl ExpiryChoice {
         }
     }
 
-    /// The word on the screen.
+    /// Returns the label shown to users.
     pub fn label(self) -> &'static str {
         match self {
             Self::Week => "7 days",
             Self::Month => "30 days",
             Self::Quarter => "90 days",
             Self::Year => "1 year",
-            Self::Custom => "Date and time",
+            Self::Custom => "Custom…",
             Self::Never => "No expiration",
         }
     }
 
-    /// The choice of a form's word; the default for none or an unknown one.
+    /// Returns the choice with the given code, or the default if the code is empty or unknown.
     pub fn from_word(word: &str) -> Self {
         Self::ALL.into_iter().find(|choice| choice.word() == word).unwrap_or_default()
     }
 
-    /// What the choice means, as the service takes it: RFC 3339, or `None` for never. `date` counts with
-    /// [`ExpiryChoice::Custom`] alone.
+    /// Returns the expiry as the service accepts it: RFC 3339, or `None` for never. `date` is only used for
+    /// [`ExpiryChoice::Custom`].
     ///
     /// # Errors
-    /// When a custom date is missing.
+    /// If the custom date is missing.
     pub fn expires_at(self, date: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<Option<String>, ExpiryError> {
         Ok(self.instant(date, now)?.map(text))
     }
 
-    /// The same as an instant.
+    /// Like [`ExpiryChoice::expires_at`], but returns an instant.
     ///
     /// # Errors
-    /// When a custom date is missing.
+    /// If the custom date is missing.
     pub fn instant(
         self,
         date: Option<DateTime<Utc>>,
@@ -138,12 +141,12 @@ impl ExpiryChoice {
         match (self, self.length()) {
             (Self::Never, _) => Ok(None),
             (_, Some(length)) => Ok(Some(now + length)),
-            (_, None) => date.map(Some).ok_or(ExpiryError::Malformed),
+            (_, None) => date.map(Some).ok_or(ExpiryError::Missing),
         }
     }
 
-    /// Whether a key can be made with it within bounds. A date can always be chosen: whether it is too late is seen when it is
-    /// there.
+    /// Returns whether the tenant's bounds allow the choice. [`ExpiryChoice::Custom`] is always allowed: its date is
+    /// checked once the user has entered it.
     pub fn fits(self, bounds: Bounds) -> bool {
         match (self, self.length()) {
             (Self::Never, _) => bounds == Bounds::default(),
@@ -152,13 +155,13 @@ impl ExpiryChoice {
         }
     }
 
-    /// The choice that is made at first: the default or, where it doesn't fit, the longest that does.
+    /// Returns the preselected choice: the default or, if the bounds don't allow it, the longest one that they allow.
     pub fn first(bounds: Bounds) -> Self {
         let choices = [Self::Quarter, Self::Month, Self::Week];
         choices.into_iter().find(|choice| choice.fits(bounds)).unwrap_or(Self::Custom)
     }
 
-    /// How long a key lives by it; `None` where the choice alone doesn't say.
+    /// Returns the key's lifetime, or `None` if the choice doesn't determine it.
     fn length(self) -> Option<TimeDelta> {
         let days = match self {
             Self::Week => 7,
@@ -171,14 +174,16 @@ impl ExpiryChoice {
     }
 }
 
-/// The first instant of a day like `2027-01-31` as RFC 3339; any other text as it is. Nothing for an empty one.
+/// Returns the start of a UTC day like `2027-01-31` as RFC 3339. Returns any other text unchanged, and `None` if it is
+/// empty.
 pub fn first_instant(day: &str) -> Option<String> {
     let day = day.trim();
     let is_day = day.len() == 10 && day.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     (!day.is_empty()).then(|| if is_day { format!("{day}T00:00:00Z") } else { day.to_owned() })
 }
 
-/// Until when the old token of a rolled key waits for the first use of the new one. `wait`: 1 to 90 days; 7 without any.
+/// Returns when the old key of a rotation expires if the new one isn't used before. `wait` is the number of days,
+/// limited to 1–90; 7 if it isn't a number.
 pub fn roll_deadline(wait: &str, now: DateTime<Utc>) -> String {
     text(now + TimeDelta::days(wait.parse::<i64>().unwrap_or(7).clamp(1, 90)))
 }
@@ -187,10 +192,10 @@ fn text(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// The instant of a form's date: RFC 3339, or the browser's `datetime-local` text, which then means UTC.
+/// Parses the date of a form: RFC 3339, or the text of a `datetime-local` input, which is taken as UTC.
 pub fn utc_date(date: &str) -> Option<DateTime<Utc>> {
     let date = date.trim();
-    // A `datetime-local` text leaves out the offset, and the seconds too unless they matter.
+    // The text of a `datetime-local` input has no offset, and no seconds if they are zero.
     let forms = [date.to_owned(), format!("{date}Z"), format!("{date}:00Z")];
     forms.iter().find_map(|form| DateTime::parse_from_rfc3339(form).ok()).map(|at| at.with_timezone(&Utc))
 }
@@ -200,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_count_from_now_and_never_is_no_date() {
+    fn days_are_counted_from_now_and_never_is_none() {
         let now = DateTime::UNIX_EPOCH;
         assert_eq!(ExpiryChoice::Week.expires_at(None, now), Ok(Some("1970-01-08T00:00:00Z".to_owned())));
         assert_eq!(ExpiryChoice::Never.expires_at(utc_date("2027-01-01T00:00"), now), Ok(None));
@@ -212,12 +217,12 @@ mod tests {
         let custom = |date| ExpiryChoice::Custom.expires_at(utc_date(date), now);
         assert_eq!(custom("2027-03-14T02:30"), Ok(Some("2027-03-14T02:30:00Z".to_owned())));
         assert_eq!(custom("2027-03-14T02:30:00+01:00"), Ok(Some("2027-03-14T01:30:00Z".to_owned())));
-        assert_eq!(custom(""), Err(ExpiryError::Malformed));
-        assert_eq!(custom("soon"), Err(ExpiryError::Malformed));
+        assert_eq!(custom(""), Err(ExpiryError::Missing));
+        assert_eq!(custom("soon"), Err(ExpiryError::Missing));
     }
 
     #[test]
-    fn only_what_can_be_made_fits_and_the_longest_of_it_comes_first() {
+    fn only_allowed_choices_fit_and_the_longest_of_them_is_preselected() {
         let fitting = |days: Option<i64>, needs_end| {
             let bounds = Bounds { longest: days.map(TimeDelta::days), needs_end };
             ExpiryChoice::ALL.into_iter().filter(|choice| choice.fits(bounds)).collect::<Vec<_>>()
@@ -235,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn words_lead_back_to_their_choices() {
+    fn codes_lead_back_to_their_choices() {
         for choice in ExpiryChoice::ALL {
             assert_eq!(ExpiryChoice::from_word(choice.word()), choice);
         }

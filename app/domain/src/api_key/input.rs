@@ -18,155 +18,156 @@ use crate::{
 };
 
 forms! {
-    /// Create a key for oneself or for a service account.
+    /// Creates a key for the caller or for a service account.
     CreateKey for CreateApiKey -> CreatedKey {
-        /// For whom; for the actor itself, when `None`.
+        /// The key's owner; the actor, if `None`.
         owner: Option<Owner>,
-        /// In which of the actor's tenants; the selected one, when `None`. A key stays in its own.
+        /// One of the actor's tenants; the selected one, if `None`. With a key, only the key's own tenant is allowed.
         tenant_id: Option<TenantId>,
-        /// What to call it: see [`Name`].
+        /// The key's name: see [`Name`].
         name: String,
-        /// When it expires, as a form offers it. Outweighs `expires_at`.
+        /// The choice of a form for the expiry. Takes precedence over `expires_at`.
         expiry: Option<ExpiryChoice>,
         /// The date of [`ExpiryChoice::Custom`].
         date: String,
-        /// When it expires: RFC 3339 with an offset; never, when `None`.
+        /// The expiry: RFC 3339 with a UTC offset; never, if `None`.
         expires_at: Option<String>,
-        /// A UUID: the same one twice makes one key.
+        /// A UUID. Repeating a request with the same one doesn't create another key.
         idempotency_key: Option<String>,
     }
-    /// Replace a key by a new one.
+    /// Rotates a key: creates a new one that replaces it.
     RollKey for RollApiKey -> CreatedKey {
         /// The old key.
         key: KeyId,
-        /// A code of [`GracePeriod::CHOICES`]; empty: [`GracePeriod::DEFAULT`].
+        /// The code of the grace period, from [`GracePeriod::CHOICES`]. Empty for [`GracePeriod::DEFAULT`].
         overlap: String,
-        /// For `first_use`: the days until the old key stops at the latest. Outweighs `deadline`.
+        /// For `first_use`: the days after which the old key expires in any case, limited to 1–90. Takes precedence
+        /// over `deadline`.
         wait: Option<u16>,
-        /// For `first_use`: when the old key stops at the latest, RFC 3339 with an offset.
+        /// For `first_use`: when the old key expires in any case. RFC 3339 with a UTC offset.
         deadline: Option<String>,
-        /// A UUID: the same one twice makes one key.
+        /// A UUID. Repeating a request with the same one doesn't create another key.
         idempotency_key: Option<String>,
     }
-    /// Give a key another name.
+    /// Renames a key.
     RenameKey for RenameApiKey -> Changed {
         /// The key.
         key: KeyId,
         /// The new name: see [`Name`].
         name: String,
     }
-    /// Stop a key until it is resumed.
+    /// Suspends a key until it is resumed.
     SuspendKey for SuspendApiKey -> Changed {
         /// The key.
         key: KeyId,
     }
-    /// Let a suspended key work again.
+    /// Resumes a suspended key.
     ResumeKey for ResumeApiKey -> Changed {
         /// The key.
         key: KeyId,
     }
-    /// Stop a key permanently.
+    /// Revokes a key permanently.
     RevokeKey for RevokeApiKey -> Changed {
         /// The key.
         key: KeyId,
-        /// Whether to revoke also the keys that were created with it, and those created with them.
+        /// Whether to also revoke the keys that were created with this key, and those created with them.
         and_created: bool,
     }
-    /// End the grace period of a rotation now.
+    /// Ends the grace period of a rotation now.
     FinishRoll for FinishRoll -> Changed {
         /// The old key.
         key: KeyId,
     }
-    /// Prolong the grace period of a rotation.
+    /// Extends the grace period of a rotation.
     ExtendRoll for ExtendRoll -> Changed {
         /// The old key.
         key: KeyId,
-        /// How long from now: one of [`GracePeriod::extensions`].
+        /// The new length, counted from now: a code from [`GracePeriod::extensions`].
         overlap: String,
     }
-    /// Undo a rotation.
+    /// Undoes a rotation.
     CancelRoll for CancelRoll -> Changed {
         /// The old key.
         key: KeyId,
     }
-    /// Suspend several keys of the tenant.
+    /// Suspends several keys of the tenant.
     SuspendKeys for SuspendApiKeys -> BulkOutcome {
         /// The keys.
         keys: KeyIds,
     }
-    /// Revoke several keys of the tenant.
+    /// Revokes several keys of the tenant.
     RevokeKeys for RevokeApiKeys -> BulkOutcome {
         /// The keys.
         keys: KeyIds,
     }
-    /// Turn a key policy on, or change it.
+    /// Turns a key policy on, or changes it.
     SetKeyPolicy for SetPolicy -> Changed {
-        /// Which: a code of [`super::policy::PolicyKind`].
+        /// The code of the [`super::policy::PolicyKind`].
         policy: String,
-        /// How many days, where the policy counts some.
+        /// The number of days, for kinds that have one.
         days: String,
-        /// From which day on (UTC), `2027-01-31`; at once, when empty.
+        /// The UTC day that the policy is effective from, like `2027-01-31`. Empty for now.
         from: String,
-        /// The days that a form's preview was shown for; `None` without a preview.
+        /// The value of `days` that the form's preview was for; `None` without a preview.
         seen_days: Option<String>,
-        /// The day that a form's preview was shown for, or [`PREVIEWED_AT_ONCE`]; `None` without a preview.
+        /// The value of `from` that the form's preview was for, or [`PREVIEWED_AT_ONCE`]; `None` without a preview.
         seen_from: Option<String>,
     }
-    /// Turn a key policy off.
+    /// Turns a key policy off.
     ClearKeyPolicy for ClearPolicy -> Changed {
-        /// Which: a code of [`super::policy::PolicyKind`].
+        /// The code of the [`super::policy::PolicyKind`].
         policy: String,
     }
 }
 
 inputs! {
-    /// One page of an owner's keys.
+    /// Lists one page of an owner's keys.
     ListKeys for ListApiKeys -> Page<ApiKey> {
-        /// Whose; the actor's own, when `None`.
+        /// The owner; the actor, if `None`.
         owner: Option<Owner>,
-        /// Which.
+        /// Which keys to return.
         query: KeyQuery,
     }
-    /// One key.
+    /// Returns one key.
     GetKey for GetApiKey -> ApiKey {
         /// The key.
         key: KeyId,
     }
-    /// Who used a key, from where and how often.
+    /// Returns which clients used a key, from where and how often.
     GetKeyUsage for GetApiKeyUsage -> Usage {
         /// The key.
         key: KeyId,
     }
-    /// One page of all keys of the tenant.
+    /// Lists one page of all keys of the tenant.
     ListTenantKeys for ListTenantKeys -> Page<ApiKey> {
-        /// Which.
+        /// Which keys to return.
         query: KeyQuery,
-        /// Which of them.
+        /// The filters that only this list has.
         inventory: InventoryQuery,
     }
-    /// Which keys a policy would affect.
+    /// Returns which keys a policy would affect.
     PreviewKeyPolicy for PreviewPolicy -> PolicyPreview {
-        /// The policy as it would be set.
+        /// The policy to preview.
         policy: SetKeyPolicy,
     }
-    /// The tenant's key policies.
+    /// Lists the tenant's key policies.
     ListKeyPolicies for ListPolicies -> Vec<KeyPolicy> {}
 }
 
-/// What an act on several keys came to.
+/// The result of an act on several keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct BulkOutcome {
     /// How many keys were changed.
     pub changed: u32,
-    /// How many of the chosen keys were left as they were: already inactive, or not the tenant's.
+    /// How many of the selected keys were left unchanged: already inactive, or not in the tenant.
     pub unchanged: u32,
 }
 
 impl BulkOutcome {
-    /// For those who chose keys in order to change them.
+    /// Returns an error if no key was changed, for callers that selected the keys to change.
     ///
     /// # Errors
-    /// `CONFLICT` when none was changed.
+    /// `CONFLICT` if no key was changed.
     pub fn require_changed(self) -> Result<Self, ApiError> {
         if self.changed == 0 {
             return Err(ApiError::new(ErrorCode::Conflict, "All selected keys are already inactive."));
@@ -176,7 +177,7 @@ impl BulkOutcome {
 }
 
 impl CreateKey {
-    /// When the key will expire; never, when `None`.
+    /// Returns the expiry of the new key; never, if `None`.
     ///
     /// # Errors
     /// A field error at `expires_at`.
@@ -210,7 +211,7 @@ fn reveal(created: &CreatedKey) -> Outcome {
 }
 
 impl RollKey {
-    /// How long the old key keeps working.
+    /// Returns how long the old key keeps working.
     ///
     /// # Errors
     /// A field error at `overlap` or `deadline`.
@@ -255,7 +256,7 @@ fn noticed(act: KeyAct, key: &Changed) -> Outcome {
     Notice::named(act.operation(), key.name.clone()).into()
 }
 
-/// The acts that need nothing but the key.
+/// Implements [`Act`] for the inputs that need no check.
 macro_rules! plain_acts {
     ($($input:ident is $act:ident),* $(,)?) => {$(
         impl Act for $input {
@@ -306,15 +307,15 @@ impl Act for RevokeKeys {
     }
 }
 
-/// What a form sends in [`SetKeyPolicy::seen_from`] when the preview was for a policy that applies at once. An empty field
-/// would count as absent.
+/// The value of [`SetKeyPolicy::seen_from`] if the preview was for a policy that applies now. An empty field would
+/// count as missing.
 pub const PREVIEWED_AT_ONCE: &str = "at_once";
 
 impl SetKeyPolicy {
-    /// Checks that the values are those whose effect the form showed. Values without a preview are accepted.
+    /// Checks that the values are the ones that were previewed. Values without a preview are accepted.
     ///
     /// # Errors
-    /// `CONFLICT` when other values were typed since the preview.
+    /// `CONFLICT` if the values were changed after the preview.
     pub fn check_previewed(&self) -> Result<(), ApiError> {
         let is_same = |seen: Option<&str>, typed: &str| {
             let seen = seen.map(str::trim).filter(|seen| !seen.is_empty());
@@ -345,7 +346,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_policy_is_set_with_the_values_that_were_previewed() {
+    fn a_key_policy_is_set_only_with_the_values_that_were_previewed() {
         let check = |days: &str, from: &str, seen: [Option<&str>; 2]| {
             let [seen_days, seen_from] = seen.map(|text| text.map(str::to_owned));
             let (days, from) = (days.to_owned(), from.to_owned());

@@ -1,35 +1,35 @@
-//! The API key's record, its states, and the one carrier of a token.
+//! The API key record, its states, and the only type that carries a token.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{KeyId, Name, Secret, ServiceAccountId, TenantId, UserId, api_key::policy::Against};
 
-/// A key is "expiring soon" when it ends within this time.
+/// A key is "expiring soon" if it expires within this time.
 pub const EXPIRING_SOON: TimeDelta = TimeDelta::days(14);
 
-/// Whose key it is.
+/// The owner of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Owner {
-    /// A person, in the key's tenant.
+    /// A user, as a member of the key's tenant.
     User(UserId),
     /// A service account of the key's tenant.
     ServiceAccount(ServiceAccountId),
 }
 
-/// The two kinds of owner.
+/// The kind of owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OwnerKind {
-    /// A person.
+    /// A user.
     User,
     /// A service account.
     ServiceAccount,
 }
 
 impl Owner {
-    /// Which kind.
+    /// Returns the kind of owner.
     pub fn kind(self) -> OwnerKind {
         match self {
             Self::User(_) => OwnerKind::User,
@@ -39,7 +39,7 @@ impl Owner {
 }
 
 impl From<Owner> for String {
-    /// `user:{id}` or `service_account:{id}`, as a form's field holds it.
+    /// Returns `user:{id}` or `service_account:{id}`, as form fields contain it.
     fn from(owner: Owner) -> Self {
         match owner {
             Owner::User(id) => format!("user:{id}"),
@@ -69,76 +69,77 @@ impl std::fmt::Display for Owner {
     }
 }
 
-/// When, from where and by what a key was last used, or tried.
+/// When, from where and by which client a key was last used or rejected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastUse {
-    /// When.
+    /// When the request was made.
     pub at: DateTime<Utc>,
-    /// The client's address.
+    /// The client's IP address, if known.
     pub address: Option<String>,
-    /// The client's `User-Agent`, at most 200 characters.
+    /// The client's `User-Agent`, cut to 200 characters.
     pub user_agent: Option<String>,
 }
 
-/// An API key's record. The token isn't in it, and can't be had from it.
+/// An API key's record. It doesn't contain the token, which can't be derived from it either.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
-    /// Its id.
+    /// The key's id.
     pub id: KeyId,
-    /// The one tenant that it works in.
+    /// The only tenant in which the key works.
     pub tenant_id: TenantId,
-    /// That tenant's name.
+    /// The tenant's name.
     pub tenant_name: Name,
-    /// Whose it is.
+    /// The owner.
     pub owner: Owner,
     /// The owner's name.
     pub owner_name: String,
-    /// What its owner calls it.
+    /// The key's name.
     pub name: Name,
-    /// Prefix and first four characters of the token, to match a configuration file to a row.
+    /// The prefix and the first 4 characters of the token, so that people can recognise it in a configuration file.
     pub hint: String,
-    /// When it was made, to the millisecond: [`Self::id`] holds the same instant, so that ids are in the order of making.
+    /// When the key was created, to the millisecond. [`Self::id`] contains the same instant, so that ids sort by
+    /// creation.
     pub created_at: DateTime<Utc>,
-    /// The name of who made it.
+    /// The name of the creator.
     pub created_by: String,
-    /// Through which door: an [`crate::audit::Channel`]'s word.
+    /// The code of the [`crate::audit::Channel`] that it was created via.
     pub created_channel: String,
-    /// With which key, if it was made with one.
+    /// The key that authenticated its creation, if any.
     pub created_by_key: Option<KeyId>,
-    /// The key whose place it took.
+    /// The key that it replaces, after a rotation.
     pub replaces: Option<KeyId>,
-    /// The key that took its place.
+    /// The key that replaces it, after a rotation.
     pub replaced_by: Option<Successor>,
-    /// When it ends by itself; never, when `None`.
+    /// When the key expires; never, if `None`.
     pub expires_at: Option<DateTime<Utc>>,
-    /// Whether it is marked as expired: that holds, also when the clock is stepped back.
+    /// Whether the key is marked as expired. It then stays expired even if the clock is set back.
     pub has_expired: bool,
-    /// The key's own suspension. It stays when the key is revoked.
+    /// The suspension of the key itself. A revoked key keeps it.
     pub suspension: Option<Suspension>,
-    /// Since when its owner, a service account, is suspended: then the key is too.
+    /// When its service account was suspended, if it is. The key is then suspended too.
     pub owner_suspended_at: Option<DateTime<Utc>>,
-    /// Its revocation, which is final.
+    /// The revocation, which is permanent.
     pub revocation: Option<Revocation>,
-    /// Which of the tenant's policies, that hold or will, wouldn't let it be made so; none for a key that is over.
+    /// The key policies, in effect or scheduled, that the key violates. Empty for an inactive key.
     pub against: Vec<Against>,
-    /// Its last use.
+    /// The last accepted request.
     pub last_used: Option<LastUse>,
-    /// When, from where and to what it was last refused.
+    /// The last rejected request.
     pub last_refused: Option<LastUse>,
 }
 
-/// The key that took another's place.
+/// The key that replaces another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Successor {
-    /// Its id.
+    /// The new key's id.
     pub id: KeyId,
-    /// The beginning of its token.
+    /// The prefix and the first 4 characters of its token.
     pub hint: String,
-    /// When it was made.
+    /// When it was created.
     pub at: DateTime<Utc>,
-    /// Whether its first use, which hasn't come yet, ends the other.
+    /// Whether its first use, which is still to come, ends the old key.
     pub ends_on_use: bool,
-    /// Whether it was revoked, and every key that it was rolled into as well: then nothing takes the other's place.
+    /// Whether it and all keys that it was later rotated to are revoked, so that nothing replaces the old key.
     pub is_revoked: bool,
 }
 
@@ -147,7 +148,7 @@ pub struct Successor {
 pub struct Suspension {
     /// When the key was suspended.
     pub at: DateTime<Utc>,
-    /// The name of who suspended it.
+    /// The name of the actor that suspended it.
     pub by: String,
     /// Whether the key's owner may resume it: they suspended it themselves, or a key policy did because it was unused.
     pub owner_may_resume: bool,
@@ -158,56 +159,56 @@ pub struct Suspension {
 pub struct Revocation {
     /// When the key was revoked.
     pub at: DateTime<Utc>,
-    /// The name of who revoked it.
+    /// The name of the actor that revoked it.
     pub by: String,
-    /// Why, in a few words; empty when a person revoked it without giving one.
+    /// A short reason; empty if a person revoked it without giving one.
     pub reason: String,
 }
 
 /// Who suspended a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SuspendedBy<'a> {
-    /// Somebody suspended the key itself: their name.
+    /// The key itself was suspended, by the actor with this name.
     Name(&'a str),
-    /// The key's owner, a service account, is suspended, and the key with it.
+    /// The key's service account is suspended, and the key with it.
     ServiceAccount,
 }
 
-/// Where a key is in its life, with the facts of that state. Only `Active` and `ExpiringSoon` verify.
+/// The state of a key. Only `Active` and `ExpiringSoon` keys pass verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState<'a> {
-    /// Good.
+    /// The key works.
     Active,
-    /// Good, and ends within [`EXPIRING_SOON`].
+    /// The key works, but expires within [`EXPIRING_SOON`].
     ExpiringSoon {
-        /// When it ends.
+        /// When it expires.
         at: DateTime<Utc>,
     },
-    /// Its expiry has passed.
+    /// The expiry has passed.
     Expired {
-        /// Since when.
+        /// When it expired.
         at: DateTime<Utc>,
     },
-    /// Stopped until somebody resumes it.
+    /// The key is suspended until it is resumed.
     Suspended {
-        /// Since when.
+        /// When it was suspended.
         at: DateTime<Utc>,
-        /// By whom.
+        /// Who suspended it.
         by: SuspendedBy<'a>,
     },
-    /// Stopped permanently.
+    /// The key is revoked permanently.
     Revoked {
-        /// Since when.
+        /// When it was revoked.
         at: DateTime<Utc>,
-        /// The name of who revoked it.
+        /// The name of the actor that revoked it.
         by: &'a str,
-        /// Why, in a few words.
+        /// A short reason; can be empty.
         reason: &'a str,
     },
 }
 
 impl KeyState<'_> {
-    /// The word on the screen.
+    /// Returns the label shown to users.
     pub fn label(self) -> &'static str {
         match self {
             Self::Active => "Active",
@@ -218,7 +219,7 @@ impl KeyState<'_> {
         }
     }
 
-    /// The word on the wire and in class names.
+    /// Returns the code used in the APIs and in CSS class names.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -229,14 +230,15 @@ impl KeyState<'_> {
         }
     }
 
-    /// Whether a key in this state verifies.
+    /// Returns whether a key in this state passes verification.
     pub fn is_good(self) -> bool {
         matches!(self, Self::Active | Self::ExpiringSoon { .. })
     }
 }
 
 impl ApiKey {
-    /// The state at `now`. Revoked outweighs expired, expired outweighs suspended; expiry counts from its very instant.
+    /// Returns the state at `now`. Revoked takes precedence over expired, and expired over suspended. A key is already
+    /// expired at the instant of its expiry.
     pub fn state(&self, now: DateTime<Utc>) -> KeyState<'_> {
         if let Some(Revocation { at, by, reason }) = &self.revocation {
             return KeyState::Revoked { at: *at, by, reason };
@@ -256,38 +258,38 @@ impl ApiKey {
 }
 
 impl ApiKey {
-    /// Until when a key that was rolled works beside the new one, unless it is suspended; `None` for one that isn't in its
-    /// overlap.
+    /// Returns the end of the grace period, until which the key works beside its successor unless it is suspended.
+    /// Returns `None` if the key isn't in a grace period.
     pub fn overlap_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let is_living = |at: &DateTime<Utc>| self.revocation.is_none() && !self.has_expired && now < *at;
         self.expires_at.filter(|at| self.replaced_by.is_some() && is_living(at))
     }
 
-    /// When a key that was rolled out, and is over by that, was last tried all the same.
+    /// Returns the last rejected request with this key since it was rotated, if there is one.
     pub fn tried_after_roll(&self) -> Option<&LastUse> {
         let rolled_at = self.replaced_by.as_ref()?.at;
         self.last_refused.as_ref().filter(|last| last.at >= rolled_at)
     }
 
-    /// Whether it was used in the day before `now`.
+    /// Returns whether the key was used in the 24 hours before `now`.
     pub fn was_used_lately(&self, now: DateTime<Utc>) -> bool {
         self.last_used.as_ref().is_some_and(|last| last.is_within_a_day(now))
     }
 }
 
 impl LastUse {
-    /// Whether it was in the day before `now`.
+    /// Returns whether it was in the 24 hours before `now`.
     pub fn is_within_a_day(&self, now: DateTime<Utc>) -> bool {
         now - self.at < TimeDelta::days(1)
     }
 }
 
-/// A key that has just been made, with its token: the only type that carries a token out of the process.
+/// A newly created key with its token. The only type that can carry a token out of the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuedKey {
-    /// The record.
+    /// The key's record.
     pub key: ApiKey,
-    /// The token, this once.
+    /// The token. It can't be retrieved later.
     pub token: Secret,
 }
 
@@ -331,7 +333,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_key_is_refused_at_the_expiry_instant_not_after_it() {
+    fn a_key_is_rejected_from_the_expiry_instant_on() {
         let at = DateTime::UNIX_EPOCH + TimeDelta::days(100);
         let key = ApiKey { expires_at: Some(at), ..key() };
         assert!(key.state(at - TimeDelta::nanoseconds(1)).is_good());
@@ -351,7 +353,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn revoked_outweighs_everything_and_expired_outweighs_suspended() {
+    fn revoked_takes_precedence_over_expired_and_expired_over_suspended() {
         let at = DateTime::UNIX_EPOCH;
         let now = at + TimeDelta::days(1);
         let both = ApiKey { expires_at: Some(at), suspension: Some(suspension(at)), ..key() };

@@ -1,4 +1,4 @@
-//! API keys: the record and its life, what can be done with one, the rules of a tenant for them, lists and inputs.
+//! API keys: the record and its states, acts on a key, key policies, list queries and inputs.
 
 pub mod act;
 pub mod expiry;

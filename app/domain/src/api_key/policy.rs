@@ -1,38 +1,38 @@
-//! A tenant's policies on keys.
+//! Key policies: a tenant's rules for its keys.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{ApiError, ApiKey, OwnerKind};
 
-/// The longest lifetime and the longest disuse that a policy can ask for, in days: ten years.
+/// The maximum number of days of a policy: 10 years.
 pub const MOST_DAYS: u32 = 3_650;
 
-/// How long a key lives whose policy asks for an end, and that has none to go by.
+/// The lifetime of the new key when a key without expiry is rotated and a policy now requires one.
 const FOR_WANT_OF_AN_END: TimeDelta = TimeDelta::days(90);
 
-/// What a policy is about.
+/// The kind of a key policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PolicyKind {
-    /// No key lives longer than some days.
+    /// Keys must expire within a number of days.
     MaxLifetime,
-    /// Every key ends some day.
+    /// Keys must have an expiry.
     ExpiryRequired,
-    /// No keys of people: service accounts only.
+    /// Only service accounts can have keys.
     ServiceAccountsOnly,
-    /// No key makes keys.
+    /// Keys can't create keys.
     NoKeysByKeys,
-    /// A key that isn't used for some days is suspended.
+    /// Keys that are unused for a number of days are suspended.
     SuspendUnused,
 }
 
 impl PolicyKind {
-    /// All, in the order they are offered.
+    /// All kinds, in the order the settings list them.
     pub const ALL: [Self; 5] =
         [Self::MaxLifetime, Self::ExpiryRequired, Self::ServiceAccountsOnly, Self::NoKeysByKeys, Self::SuspendUnused];
 
-    /// The word in the database, on the wire and in URLs.
+    /// Returns the code used in the database, in the APIs and in URLs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MaxLifetime => "max_lifetime",
@@ -43,90 +43,88 @@ impl PolicyKind {
         }
     }
 
-    /// The policy of a word.
+    /// Returns the kind with the given code.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
-    /// The name on the screen.
+    /// Returns the name shown to users.
     pub fn label(self) -> &'static str {
         match self {
             Self::MaxLifetime => "Maximum lifetime",
             Self::ExpiryRequired => "Expiry required",
             Self::ServiceAccountsOnly => "Service accounts only",
-            Self::NoKeysByKeys => "Keys may not create keys",
+            Self::NoKeysByKeys => "Keys can't create keys",
             Self::SuspendUnused => "Suspend unused keys",
         }
     }
 
-    /// What it does, in a sentence.
+    /// Returns a description of what the policy does.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::MaxLifetime => {
-                "A new key must end within this many days. Keys that live longer go on, and are marked as against the policy."
+                "New keys must expire within this many days. Existing keys keep working but are flagged."
             }
             Self::ExpiryRequired => {
-                "A new key must have an expiry. Keys without one go on, and are marked as against the policy."
+                "New keys must have an expiry. Existing keys without one keep working but are flagged."
             }
             Self::ServiceAccountsOnly => {
-                "People can't create keys for themselves. Keys of people go on, and are marked as against the policy."
+                "Users can't create personal keys. Existing personal keys keep working but are flagged."
             }
             Self::NoKeysByKeys => {
-                "Keys are created by people only: in the dashboard, or at the server's command line. Keys that a key made go on, and are marked as against the policy."
+                "Only people can create keys, in the dashboard or on the server's command line. \
+                 Existing keys that were created with a key keep working but are flagged."
             }
-            Self::SuspendUnused => {
-                "A key that isn't used for this many days is suspended; its owner can let it work again."
-            }
+            Self::SuspendUnused => "Keys unused for this many days are suspended. Owners can resume them.",
         }
     }
 
-    /// Whether it counts days.
+    /// Returns whether a policy of this kind has a number of days.
     pub fn has_days(self) -> bool {
         matches!(self, Self::MaxLifetime | Self::SuspendUnused)
     }
 }
 
-/// A policy that is on.
+/// A key policy that is turned on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyPolicy {
-    /// What it is about.
+    /// The kind of policy.
     pub kind: PolicyKind,
-    /// How many days, where it counts some.
+    /// The number of days, for kinds that have one.
     pub days: Option<u32>,
-    /// From when on it holds.
+    /// When the policy takes effect.
     pub effective_from: DateTime<Utc>,
     /// When it was set.
     pub set_at: DateTime<Utc>,
-    /// The name of who set it.
+    /// The name of the actor that set it.
     pub set_by: String,
 }
 
 impl KeyPolicy {
-    /// The policy in a sentence, for one who makes a key.
+    /// Returns the policy as a sentence, for someone who is creating a key.
     pub fn sentence(&self) -> String {
-        let days = self.days.unwrap_or(0);
+        let days = days_text(self.days.unwrap_or(0));
         match self.kind {
-            PolicyKind::MaxLifetime => format!("Keys of this tenant must end within {days} days."),
-            PolicyKind::ExpiryRequired => "Keys of this tenant must have an expiry.".to_owned(),
-            PolicyKind::ServiceAccountsOnly => "In this tenant only service accounts have keys.".to_owned(),
-            PolicyKind::NoKeysByKeys => "In this tenant keys may not create keys.".to_owned(),
-            PolicyKind::SuspendUnused => {
-                format!("Keys of this tenant are suspended when they aren't used for {days} days.")
-            }
+            PolicyKind::MaxLifetime => format!("Keys in this tenant must expire within {days}."),
+            PolicyKind::ExpiryRequired => "Keys in this tenant must have an expiry.".to_owned(),
+            PolicyKind::ServiceAccountsOnly => "Only service accounts can have keys in this tenant.".to_owned(),
+            PolicyKind::NoKeysByKeys => "Keys in this tenant can't create keys.".to_owned(),
+            PolicyKind::SuspendUnused => format!("Keys in this tenant are suspended if they are unused for {days}."),
         }
     }
 
-    /// The policy in a sentence, for one who asked for what no value would make right, with what to do instead.
+    /// Returns the error message for a request that the policy forbids whatever its values, with what to do instead.
     pub fn refusal(&self) -> String {
         let instead = match self.kind {
-            PolicyKind::ServiceAccountsOnly => " Ask an administrator for one.",
-            PolicyKind::NoKeysByKeys => " Create it in the dashboard.",
+            PolicyKind::ServiceAccountsOnly => " Ask an administrator for a service account key.",
+            PolicyKind::NoKeysByKeys => " Create the key in the dashboard.",
             PolicyKind::MaxLifetime | PolicyKind::ExpiryRequired | PolicyKind::SuspendUnused => "",
         };
         format!("{}{instead}", self.sentence())
     }
 
-    /// Whether a key that is there wouldn't be let made so. One that isn't used is no matter of its making.
+    /// Returns whether an existing key violates the policy: whether the policy would prevent creating it. Always
+    /// `false` for [`PolicyKind::SuspendUnused`], which says nothing about creating keys.
     pub fn is_against(&self, key: &ApiKey) -> bool {
         match self.kind {
             PolicyKind::MaxLifetime => {
@@ -140,34 +138,34 @@ impl KeyPolicy {
         }
     }
 
-    /// Whether it holds at `now`.
+    /// Returns whether the policy is in effect at `now`.
     pub fn holds(&self, now: DateTime<Utc>) -> bool {
         now >= self.effective_from
     }
 }
 
-/// What a policy would do to the keys that exist.
+/// The effect that a policy would have on existing keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyPreview {
-    /// The policy as it would be.
+    /// The previewed policy.
     pub policy: KeyPolicy,
-    /// Some of the active keys that it would affect, the oldest first.
+    /// Some of the active keys that the policy would affect, oldest first.
     pub keys: Vec<ApiKey>,
-    /// How many there are; at most 10,000 are counted.
+    /// The number of affected active keys, counted up to 10,000.
     pub count: u32,
 }
 
 /// A policy that a key violates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Against {
-    /// What the policy is about.
+    /// The kind of policy.
     pub kind: PolicyKind,
-    /// From when on it holds.
+    /// When the policy takes effect.
     pub effective_from: DateTime<Utc>,
 }
 
 impl Against {
-    /// The policy's name, with the instant for one that doesn't hold yet.
+    /// Returns the policy's name and, if it isn't in effect yet, the time when it takes effect.
     pub fn words(self, now: DateTime<Utc>) -> String {
         let label = self.kind.label();
         if self.is_to_come(now) {
@@ -177,28 +175,29 @@ impl Against {
         }
     }
 
-    /// Whether it doesn't hold yet.
+    /// Returns whether the policy isn't in effect yet at `now`.
     pub fn is_to_come(self, now: DateTime<Utc>) -> bool {
         now < self.effective_from
     }
 }
 
-/// The longest life that a policy's days allow: a minute more, because a form's choice of as many days was a moment ago.
+/// Returns the maximum lifetime for a policy's number of days. It allows one extra minute, because a form counts the
+/// same number of days from a slightly earlier time.
 pub fn lifetime(days: Option<u32>) -> TimeDelta {
     TimeDelta::days(i64::from(days.unwrap_or(0))) + TimeDelta::minutes(1)
 }
 
-/// What the policies that hold leave of a new key's life.
+/// The limits that the policies in effect set for the lifetime of a new key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
-    /// The longest that it may be.
+    /// The maximum lifetime.
     pub longest: Option<TimeDelta>,
-    /// Whether it must end some day.
+    /// Whether the key must expire.
     pub needs_end: bool,
 }
 
 impl Bounds {
-    /// Of a tenant's policies at `now`.
+    /// Returns the limits that a tenant's policies set at `now`.
     pub fn of(policies: &[KeyPolicy], now: DateTime<Utc>) -> Self {
         let holding = || policies.iter().filter(|policy| policy.holds(now));
         let most = holding().filter(|policy| policy.kind == PolicyKind::MaxLifetime);
@@ -208,7 +207,7 @@ impl Bounds {
         }
     }
 
-    /// `wanted`, or less. Never, when `None`.
+    /// Returns the longest allowed lifetime up to `wanted`. `None` stands for a key that never expires.
     pub fn limit(self, wanted: Option<TimeDelta>) -> Option<TimeDelta> {
         let wanted = wanted.or(self.needs_end.then_some(FOR_WANT_OF_AN_END));
         [wanted, self.longest].into_iter().flatten().min()
@@ -219,8 +218,8 @@ fn days_text(days: u32) -> String {
     if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
 }
 
-/// The policies that count: of each kind the one that holds and the one that will. One that a later one has taken the place
-/// of is left out.
+/// Returns the policies that still matter: for each kind, the one in effect and those that take effect later. Leaves
+/// out policies that a later one in effect has replaced.
 pub fn counting(policies: Vec<KeyPolicy>, now: DateTime<Utc>) -> Vec<KeyPolicy> {
     let is_over = |policy: &KeyPolicy| {
         policies
@@ -230,21 +229,21 @@ pub fn counting(policies: Vec<KeyPolicy>, now: DateTime<Utc>) -> Vec<KeyPolicy> 
     policies.iter().filter(|policy| !is_over(policy)).cloned().collect()
 }
 
-/// A key about to be made, as far as policies ask.
+/// The facts about a key to be created that policies check.
 #[derive(Clone, Copy, Debug)]
 pub struct Proposed {
-    /// For what kind of owner.
+    /// The kind of owner.
     pub owner: OwnerKind,
-    /// When it would end.
+    /// When the key would expire; never, if `None`.
     pub expires_at: Option<DateTime<Utc>>,
-    /// Whether a key makes it.
+    /// Whether the key is created with a key.
     pub by_key: bool,
 }
 
-/// Checks a key about to be made.
+/// Checks a key to be created against the policies in effect at `now`.
 ///
 /// # Errors
-/// A field error at `expires_at`; `FORBIDDEN`, where no value would do.
+/// A field error at `expires_at`; `FORBIDDEN` if no value would be allowed.
 pub fn check(policies: &[KeyPolicy], proposed: Proposed, now: DateTime<Utc>) -> Result<(), ApiError> {
     for policy in policies.iter().filter(|policy| policy.holds(now)) {
         match policy.kind {
@@ -252,7 +251,7 @@ pub fn check(policies: &[KeyPolicy], proposed: Proposed, now: DateTime<Utc>) -> 
                 let last = now + lifetime(policy.days);
                 if proposed.expires_at.is_none_or(|at| at > last) {
                     let message = format!(
-                        "This tenant's policy requires an expiry within {}. Choose one that is sooner.",
+                        "This tenant's policy requires an expiry within {}. Choose an earlier date.",
                         days_text(policy.days.unwrap_or(0))
                     );
                     return Err(ApiError::field("expires_at", message));
@@ -279,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn policies_hold_from_their_instant_and_say_what_to_do() {
+    fn policies_apply_from_their_effective_time_and_say_what_to_do() {
         let now = DateTime::UNIX_EPOCH + TimeDelta::days(100);
         let policy = |kind, days| KeyPolicy { kind, days, effective_from: now, set_at: now, set_by: "Ada".to_owned() };
         let proposed = |days: Option<i64>| Proposed {
@@ -303,7 +302,7 @@ mod tests {
         };
         let set = vec![later(90, 0), later(30, 5), policy(PolicyKind::ExpiryRequired, None)];
         let days = |at| counting(set.clone(), at).iter().filter_map(|policy| policy.days).collect::<Vec<_>>();
-        assert_eq!(days(now + TimeDelta::hours(4)), [90, 30], "the one that holds, and the one that will");
+        assert_eq!(days(now + TimeDelta::hours(4)), [90, 30], "the one in effect, and the scheduled one");
         assert_eq!(days(now + TimeDelta::hours(5)), [30]);
     }
 }

@@ -1,35 +1,35 @@
-//! Which keys a list shows, in which order, and which page of them.
+//! Queries for lists of keys: filters, order and page.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{Direction, OwnerKind, PageRequest};
 
-/// Which keys a list shows.
+/// Filters a list of keys by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyFilter {
-    /// Those that verify now (those that expire soon among them).
+    /// Keys that work now, including those that expire soon.
     #[default]
     Active,
-    /// Those that verify now, and end within [`EXPIRING_SOON`].
+    /// Keys that work now but expire within [`EXPIRING_SOON`](crate::api_key::key::EXPIRING_SOON).
     ExpiringSoon,
-    /// Past their expiry.
+    /// Expired keys.
     Expired,
-    /// Stopped until they are resumed.
+    /// Suspended keys.
     Suspended,
-    /// Stopped permanently.
+    /// Revoked keys.
     Revoked,
-    /// Every one.
+    /// Keys in every state.
     All,
 }
 
 impl KeyFilter {
-    /// All filters in the order they are offered.
+    /// All filters, in the order lists offer them.
     pub const ALL: [Self; 6] =
         [Self::Active, Self::ExpiringSoon, Self::Expired, Self::Suspended, Self::Revoked, Self::All];
 
-    /// The word in URLs.
+    /// Returns the code used in URLs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -41,7 +41,7 @@ impl KeyFilter {
         }
     }
 
-    /// The word on the screen.
+    /// Returns the label shown to users.
     pub fn label(self) -> &'static str {
         match self {
             Self::Active => "Active",
@@ -53,7 +53,7 @@ impl KeyFilter {
         }
     }
 
-    /// The filter of a URL's word; the default for none or an unknown one.
+    /// Returns the filter with the given code from a URL, or the default if the code is missing or unknown.
     pub fn from_query(text: Option<&str>) -> Self {
         Self::ALL.into_iter().find(|filter| Some(filter.as_str()) == text).unwrap_or_default()
     }
@@ -65,20 +65,20 @@ impl KeyFilter {
 pub enum KeySort {
     /// By name.
     Name,
-    /// By time of making.
+    /// By creation time.
     #[default]
     Created,
-    /// By end; those that never end count as last of all.
+    /// By expiry; keys that never expire count as the latest.
     Expires,
-    /// By last use; those never used count as first of all.
+    /// By last use; keys that were never used count as the earliest.
     LastUsed,
 }
 
 impl KeySort {
-    /// All columns that sort.
+    /// All sort columns.
     pub const ALL: [Self; 4] = [Self::Name, Self::Created, Self::Expires, Self::LastUsed];
 
-    /// The word in URLs.
+    /// Returns the code used in URLs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Name => "name",
@@ -88,49 +88,49 @@ impl KeySort {
         }
     }
 
-    /// The column of a URL's word; the default for none or an unknown one.
+    /// Returns the column with the given code from a URL, or the default if the code is missing or unknown.
     pub fn from_query(text: Option<&str>) -> Self {
         Self::ALL.into_iter().find(|sort| Some(sort.as_str()) == text).unwrap_or_default()
     }
 }
 
-/// Which keys, in which order, which page.
+/// Selects keys, their order and a page of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyQuery {
-    /// Part of the name or the beginning of the hint, case folded. Empty: all.
+    /// A part of the name or the start of the hint, ignoring case. Empty for all keys.
     pub search: String,
-    /// By state.
+    /// The state filter.
     pub filter: KeyFilter,
-    /// By column.
+    /// The sort column.
     pub sort: KeySort,
-    /// Which way.
+    /// The sort direction.
     pub direction: Direction,
-    /// The page.
+    /// The page to return.
     pub page: PageRequest,
 }
 
-/// Which keys an inventory shows, beside their state.
+/// Filters the list of the tenant's keys by more than their state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InventoryFilter {
-    /// All.
+    /// All keys.
     #[default]
     All,
-    /// Those that never end.
+    /// Keys that never expire.
     NeverExpires,
-    /// Those that weren't used in 90 days.
+    /// Keys that were created and last used more than 90 days ago.
     Unused,
-    /// Those whose owner or maker doesn't belong to the tenant any more.
+    /// Keys whose owner or creator no longer belongs to the tenant.
     OwnerGone,
-    /// Those that a policy wouldn't let be made today.
+    /// Keys that violate a key policy, in effect or scheduled.
     AgainstPolicy,
 }
 
 impl InventoryFilter {
-    /// All, in the order they are offered.
+    /// All filters, in the order the list offers them.
     pub const ALL: [Self; 5] = [Self::All, Self::NeverExpires, Self::Unused, Self::OwnerGone, Self::AgainstPolicy];
 
-    /// The word on the wire and in URLs.
+    /// Returns the code used in the APIs and in URLs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::All => "all",
@@ -141,30 +141,30 @@ impl InventoryFilter {
         }
     }
 
-    /// The word on the screen.
+    /// Returns the label shown to users.
     pub fn label(self) -> &'static str {
         match self {
-            Self::All => "Any",
+            Self::All => "All",
             Self::NeverExpires => "Never expires",
             Self::Unused => "Unused for 90 days",
-            Self::OwnerGone => "Owner or maker gone",
-            Self::AgainstPolicy => "Against policy",
+            Self::OwnerGone => "Owner or creator left",
+            Self::AgainstPolicy => "Violates policy",
         }
     }
 
-    /// The filter of a word; all, for none or an unknown one.
+    /// Returns the filter with the given code; `All` if the code is empty or unknown.
     pub fn from_word(word: &str) -> Self {
         Self::ALL.into_iter().find(|filter| filter.as_str() == word).unwrap_or_default()
     }
 }
 
-/// What an inventory is asked for, beside a [`crate::KeyQuery`].
+/// Selects keys in the list of the tenant's keys, in addition to a [`crate::KeyQuery`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InventoryQuery {
-    /// Which keys.
+    /// The filter.
     pub filter: InventoryFilter,
-    /// Of which kind of owner; both, when `None`.
+    /// The kind of owner; both, if `None`.
     pub kind: Option<OwnerKind>,
-    /// Of one owner alone: a person's or a service account's id.
+    /// The id of a user or service account, to return only its keys.
     pub owner: Option<Uuid>,
 }

@@ -4,40 +4,40 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::key::ApiKey;
 
-/// How long the old key keeps working after the new one was created.
+/// How long the old key keeps working after the new one is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GracePeriod {
-    /// Not at all.
+    /// The old key stops working now.
     None,
-    /// An hour.
+    /// 1 hour.
     Hour,
-    /// A day.
+    /// 24 hours.
     Day,
-    /// A week.
+    /// 7 days.
     Week,
-    /// Until the new key is first used, and at the latest until the instant.
+    /// Until the new key is first used, but no later than `deadline`.
     FirstUse {
-        /// At the latest.
+        /// When the old key expires in any case.
         deadline: DateTime<Utc>,
     },
 }
 
-/// The longest time that an old key may wait for the first use of the new one.
+/// The maximum time that an old key keeps working while the new one isn't used.
 pub const LONGEST_WAIT: TimeDelta = TimeDelta::days(90);
 
-/// A text names no grace period, or a deadline is out of range.
+/// Why a grace period is invalid. The message says what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GracePeriodError {
-    /// No known word.
+    /// The code is unknown.
     #[error("Choose now, 1h, 24h, 7d or first_use.")]
     Unknown,
-    /// Past, or too far.
-    #[error("Choose a deadline between now and 90 days ahead.")]
+    /// The deadline is in the past, or later than [`LONGEST_WAIT`] from now.
+    #[error("Choose a deadline within the next 90 days.")]
     Deadline,
 }
 
 impl GracePeriod {
-    /// The codes on the wire with their labels, in the order they are offered.
+    /// The codes used in the APIs with their labels, in the order forms offer them.
     pub const CHOICES: [(&'static str, &'static str); 5] = [
         ("now", "Stop it now"),
         ("1h", "1 hour"),
@@ -46,10 +46,10 @@ impl GracePeriod {
         ("first_use", "Until the new key is first used"),
     ];
 
-    /// The code that is chosen unless somebody chooses another.
+    /// The code of the default choice.
     pub const DEFAULT: &'static str = "24h";
 
-    /// The choices that prolong the grace period of a key that is being rotated.
+    /// Returns the choices that would extend the current grace period of a key.
     pub fn extensions(key: &ApiKey, now: DateTime<Utc>) -> Vec<(&'static str, &'static str)> {
         let end = key.overlap_until(now);
         let is_later = |code: &str| match Self::parse(code, None, now) {
@@ -59,15 +59,16 @@ impl GracePeriod {
         Self::CHOICES.into_iter().filter(|(code, _)| is_later(code)).collect()
     }
 
-    /// Whether any choice prolongs the grace period of a key.
+    /// Returns whether the grace period of a key can be extended.
     pub fn can_extend(key: &ApiKey, now: DateTime<Utc>) -> bool {
         !Self::extensions(key, now).is_empty()
     }
 
-    /// The grace period with a code. `deadline`: for `first_use`; a week, when `None`.
+    /// Returns the grace period with the given code. `deadline` is only used for `first_use`, and defaults to 7 days
+    /// from `now`.
     ///
     /// # Errors
-    /// For an unknown code, or a deadline that isn't within [`LONGEST_WAIT`] of `now`.
+    /// If the code is unknown, or the deadline isn't within [`LONGEST_WAIT`] after `now`.
     pub fn parse(code: &str, deadline: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<Self, GracePeriodError> {
         Ok(match code {
             "now" => Self::None,
@@ -85,7 +86,7 @@ impl GracePeriod {
         })
     }
 
-    /// When the old key ends at the latest; `None`: at once.
+    /// Returns when the old key expires at the latest, or `None` if it stops working now.
     pub fn until(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self {
             Self::None => None,
@@ -96,7 +97,7 @@ impl GracePeriod {
         }
     }
 
-    /// The text in the audit log.
+    /// Returns the text for the audit log.
     pub fn audit_text(self) -> &'static str {
         match self {
             Self::None => "no grace period",
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_choice_is_a_word_and_a_deadline_is_within_ninety_days() {
+    fn every_choice_has_a_valid_code_and_a_deadline_is_within_ninety_days() {
         let now = DateTime::UNIX_EPOCH;
         for (word, _) in GracePeriod::CHOICES {
             assert!(GracePeriod::parse(word, None, now).is_ok(), "{word}");

@@ -1,18 +1,18 @@
-//! What an adapter answers about a key after an act: little, and never more than the reader of a list sees.
+//! What adapters return about a key after an act: only a few facts, all of which a list of keys shows too.
 
 use serde::{Deserialize, Serialize};
 
 use super::key::{ApiKey, IssuedKey};
 use crate::{KeyId, Name, Secret};
 
-/// A key as an act leaves it.
+/// A key after an act.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyView {
     /// The key's id.
     pub id: KeyId,
-    /// The name that its owner gave it.
+    /// The key's name.
     pub name: Name,
-    /// Prefix and first four characters of the token.
+    /// The prefix and the first 4 characters of the token.
     pub hint: String,
 }
 
@@ -22,16 +22,16 @@ impl From<&ApiKey> for KeyView {
     }
 }
 
-/// An [`IssuedKey`] on its way to whoever asked for it: the only answer that holds a token.
+/// An [`IssuedKey`] as returned to the caller: the only response that contains a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreatedKey {
     /// The key.
     pub key: KeyView,
-    /// Whether it replaces another key.
+    /// Whether the key replaces another one.
     pub is_rotation: bool,
-    /// Whether it is refused for now, because its service account is suspended.
+    /// Whether the key doesn't work yet, because its service account is suspended.
     pub is_suspended: bool,
-    /// The token, this once.
+    /// The token. It can't be retrieved later.
     #[serde(with = "crate::secret::exposed")]
     pub token: Secret,
 }

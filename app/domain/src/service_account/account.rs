@@ -1,58 +1,58 @@
-//! Service accounts: non-persons that belong to exactly one tenant.
+//! The service account record and its states.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{LastUse, Name, Role, ServiceAccountId, TenantId};
 
-/// A service account, with what a list shows of it.
+/// A service account: an identity for automation that belongs to exactly one tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceAccount {
-    /// Its id.
+    /// The account's id.
     pub id: ServiceAccountId,
-    /// The tenant it belongs to.
+    /// The tenant that it belongs to.
     pub tenant_id: TenantId,
-    /// Its name, unique among the tenant's living accounts (compared as typed).
+    /// The account's name. Unique among the tenant's accounts that aren't deleted, compared exactly.
     pub name: Name,
-    /// What its keys may do.
+    /// The role, which all its keys have.
     pub role: Role,
-    /// When it was made.
+    /// When the account was created.
     pub created_at: DateTime<Utc>,
-    /// The name of who made it.
+    /// The name of the creator.
     pub created_by: String,
-    /// Since when it is suspended, and all its keys with it.
+    /// When the account was suspended, if it is. All its keys are then suspended too.
     pub suspended_at: Option<DateTime<Utc>>,
-    /// The name of who suspended it.
+    /// The name of the actor that suspended it.
     pub suspended_by: Option<String>,
-    /// When it was deleted. A deleted account never comes back.
+    /// When the account was deleted, which is permanent.
     pub deleted_at: Option<DateTime<Utc>>,
-    /// Keys that verify now.
+    /// The number of keys that work now.
     pub active_keys: u32,
-    /// Keys ever made.
+    /// The number of keys ever created.
     pub all_keys: u32,
     /// The last use of any of its keys.
     pub last_used: Option<LastUse>,
 }
 
-/// Where an account is in its life.
+/// The state of a service account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccountState {
-    /// Its keys may verify.
+    /// The account is active.
     Active,
-    /// Stopped, with all its keys, for now.
+    /// The account and all its keys are suspended.
     Suspended {
-        /// Since when.
+        /// When it was suspended.
         at: DateTime<Utc>,
     },
-    /// Gone; all its keys are revoked.
+    /// The account is deleted and all its keys are revoked.
     Deleted {
-        /// Since when.
+        /// When it was deleted.
         at: DateTime<Utc>,
     },
 }
 
 impl ServiceAccount {
-    /// The state that the facts amount to.
+    /// Returns the state.
     pub fn state(&self) -> AccountState {
         match (self.deleted_at, self.suspended_at) {
             (Some(at), _) => AccountState::Deleted { at },
@@ -61,7 +61,8 @@ impl ServiceAccount {
         }
     }
 
-    /// Whether a key of it was used in the day before `now`: then deleting it asks for its name.
+    /// Returns whether one of its keys was used in the 24 hours before `now`. The form to delete it then asks for its
+    /// name.
     pub fn was_used_lately(&self, now: DateTime<Utc>) -> bool {
         self.last_used.as_ref().is_some_and(|last| last.is_within_a_day(now))
     }
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_was_used_lately_for_a_day() {
+    fn an_account_was_used_lately_if_used_in_the_past_24_hours() {
         let at = DateTime::UNIX_EPOCH;
         let account = ServiceAccount {
             id: ServiceAccountId(uuid::Uuid::nil()),

@@ -1,28 +1,28 @@
-//! What can be done with one service account: the only list of these acts.
+//! The acts on a single service account.
 
 use super::account::{AccountState, ServiceAccount};
 use crate::{ApiError, ErrorCode, Operation};
 
-/// Something that is done with one service account.
+/// An act on a single service account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AccountAct {
-    /// Give it another name.
+    /// Rename the account.
     Rename,
-    /// Give it, and all its keys, another role.
+    /// Change the role of the account, and so of all its keys.
     ChangeRole,
-    /// Stop it and all its keys until it is resumed.
+    /// Suspend the account and all its keys until it is resumed.
     Suspend,
-    /// Let its keys work again.
+    /// Resume the suspended account and its keys.
     Resume,
-    /// Delete it, and revoke all its keys.
+    /// Delete the account and revoke all its keys.
     Delete,
 }
 
 impl AccountAct {
-    /// Every act, in the order menus offer them.
+    /// All acts, in the order menus offer them.
     pub const ALL: [Self; 5] = [Self::Rename, Self::ChangeRole, Self::Suspend, Self::Resume, Self::Delete];
 
-    /// The last part of the page's path.
+    /// Returns the code: the last segment of the act's URL path.
     pub fn code(self) -> &'static str {
         match self {
             Self::Rename => "rename",
@@ -33,12 +33,12 @@ impl AccountAct {
         }
     }
 
-    /// The act with a code.
+    /// Returns the act with the given code.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|act| act.code() == code)
     }
 
-    /// The use case.
+    /// Returns the operation that performs the act.
     pub fn operation(self) -> Operation {
         match self {
             Self::Rename => Operation::RenameServiceAccount,
@@ -49,12 +49,12 @@ impl AccountAct {
         }
     }
 
-    /// The act of a use case.
+    /// Returns the act that an operation performs.
     pub fn of(operation: Operation) -> Option<Self> {
         Self::ALL.into_iter().find(|act| act.operation() == operation)
     }
 
-    /// The label of its menu entry and button.
+    /// Returns the label of the menu item and button.
     pub fn label(self) -> &'static str {
         match self {
             Self::Rename => "Rename",
@@ -65,7 +65,7 @@ impl AccountAct {
         }
     }
 
-    /// What is said after it was done to the account called `name`.
+    /// Returns the notice to show after a success. `name` is the name of the account.
     pub fn notice(self, name: &str) -> String {
         match self {
             Self::Rename => format!("Renamed to “{name}”."),
@@ -76,10 +76,10 @@ impl AccountAct {
         }
     }
 
-    /// Whether it can be done to the account in its present state.
+    /// Checks whether the account's state allows the act.
     ///
     /// # Errors
-    /// Why it can't be done.
+    /// The reason why the state doesn't allow it.
     pub fn fits(self, account: &ServiceAccount) -> Result<(), AccountUnfit> {
         match (self, account.state()) {
             (_, AccountState::Deleted { .. }) => Err(AccountUnfit::Deleted),
@@ -90,16 +90,16 @@ impl AccountAct {
     }
 }
 
-/// Why an act can't be done to a service account in its present state.
+/// Why the current state of a service account doesn't allow an act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccountUnfit {
-    /// It was deleted.
+    /// The account was deleted.
     #[error("This service account was deleted.")]
     Deleted,
-    /// It is suspended.
+    /// The account is already suspended.
     #[error("This service account is already suspended.")]
     AlreadySuspended,
-    /// It isn't suspended.
+    /// The account isn't suspended.
     #[error("This service account isn't suspended.")]
     NotSuspended,
 }

@@ -10,55 +10,55 @@ use crate::{
 };
 
 forms! {
-    /// Create a service account.
+    /// Creates a service account.
     CreateAccount for CreateServiceAccount -> Changed {
-        /// What to call it: see [`Name`].
+        /// The account's name: see [`Name`].
         name: String,
-        /// The account's role; Administrator, when `None`. A form makes the person choose.
+        /// The account's role; Administrator, if `None`. The form requires a choice.
         role: Option<Role>,
-        /// A UUID: the same one twice makes one account.
+        /// A UUID. Repeating a request with the same one doesn't create another account.
         idempotency_key: Option<String>,
     }
-    /// Give a service account another name.
+    /// Renames a service account.
     RenameAccount for RenameServiceAccount -> Changed {
         /// The account.
         account: ServiceAccountId,
         /// The new name: see [`Name`].
         name: String,
     }
-    /// Give a service account, and all its keys, another role.
+    /// Changes the role of a service account, and so of all its keys.
     ChangeAccountRole for ChangeServiceAccountRole -> Changed {
         /// The account.
         account: ServiceAccountId,
         /// The new role.
         role: Option<Role>,
     }
-    /// Stop a service account and all its keys until it is resumed.
+    /// Suspends a service account and all its keys until it is resumed.
     SuspendAccount for SuspendServiceAccount -> Changed {
         /// The account.
         account: ServiceAccountId,
     }
-    /// Let a suspended service account's keys work again.
+    /// Resumes a suspended service account and its keys.
     ResumeAccount for ResumeServiceAccount -> Changed {
         /// The account.
         account: ServiceAccountId,
     }
-    /// Delete a service account and revoke all its keys.
+    /// Deletes a service account and revokes all its keys.
     DeleteAccount for DeleteServiceAccount -> Changed {
         /// The account.
         account: ServiceAccountId,
-        /// The account's name, as the form asks a person to type it when the account was used in the past 24 hours.
+        /// The account's name, which the form asks the user to type if the account was used in the past 24 hours.
         confirmation: Option<String>,
     }
 }
 
 inputs! {
-    /// One page of the tenant's service accounts.
+    /// Lists one page of the tenant's service accounts.
     ListAccounts for ListServiceAccounts -> Page<ServiceAccount> {
-        /// Which.
+        /// Which accounts to return.
         query: AccountQuery,
     }
-    /// One service account.
+    /// Returns one service account.
     GetAccount for GetServiceAccount -> ServiceAccount {
         /// The account.
         account: ServiceAccountId,

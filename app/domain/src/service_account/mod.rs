@@ -1,4 +1,4 @@
-//! Service accounts: the record and its life, what can be done with one, lists and inputs.
+//! Service accounts: the record and its states, acts on an account, list queries and inputs.
 
 pub mod account;
 pub mod act;

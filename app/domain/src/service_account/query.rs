@@ -1,27 +1,27 @@
-//! Which service accounts a list shows, in which order, and which page of them.
+//! Queries for lists of service accounts: filter, order and page.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Direction, PageRequest};
 
-/// Which accounts a list shows.
+/// Filters a list of service accounts by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountFilter {
-    /// The living ones.
+    /// Accounts that aren't deleted, including suspended ones.
     #[default]
     Active,
-    /// History.
+    /// Deleted accounts.
     Deleted,
-    /// Both.
+    /// All accounts.
     All,
 }
 
 impl AccountFilter {
-    /// All filters in the order they are offered.
+    /// All filters, in the order lists offer them.
     pub const ALL: [Self; 3] = [Self::Active, Self::Deleted, Self::All];
 
-    /// The word in URLs.
+    /// Returns the code used in URLs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -30,7 +30,7 @@ impl AccountFilter {
         }
     }
 
-    /// The word on the screen.
+    /// Returns the label shown to users.
     pub fn label(self) -> &'static str {
         match self {
             Self::Active => "Active",
@@ -39,7 +39,7 @@ impl AccountFilter {
         }
     }
 
-    /// The filter of a URL's word; the default for none or an unknown one.
+    /// Returns the filter with the given code from a URL, or the default if the code is missing or unknown.
     pub fn from_query(text: Option<&str>) -> Self {
         Self::ALL.into_iter().find(|filter| Some(filter.as_str()) == text).unwrap_or_default()
     }
@@ -52,15 +52,15 @@ pub enum AccountSort {
     /// By name.
     #[default]
     Name,
-    /// By time of making.
+    /// By creation time.
     Created,
 }
 
 impl AccountSort {
-    /// All columns that sort.
+    /// All sort columns.
     pub const ALL: [Self; 2] = [Self::Name, Self::Created];
 
-    /// The word in URLs.
+    /// Returns the code used in URLs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Name => "name",
@@ -68,24 +68,24 @@ impl AccountSort {
         }
     }
 
-    /// The column of a URL's word; the default for none or an unknown one.
+    /// Returns the column with the given code from a URL, or the default if the code is missing or unknown.
     pub fn from_query(text: Option<&str>) -> Self {
         Self::ALL.into_iter().find(|sort| Some(sort.as_str()) == text).unwrap_or_default()
     }
 }
 
-/// Which accounts, in which order, which page.
+/// Selects service accounts, their order and a page of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountQuery {
-    /// Part of the name, case folded. Empty: all.
+    /// A part of the name, ignoring case. Empty for all accounts.
     pub search: String,
-    /// By state.
+    /// The state filter.
     pub filter: AccountFilter,
-    /// By column.
+    /// The sort column.
     pub sort: AccountSort,
-    /// Which way.
+    /// The sort direction.
     pub direction: Direction,
-    /// The page.
+    /// The page to return.
     pub page: PageRequest,
 }
 

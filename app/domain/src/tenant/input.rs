@@ -1,4 +1,4 @@
-//! The arguments of the operations on the tenant itself and on its invitations.
+//! The arguments of the operations on tenants and their invitations.
 
 use chrono::{DateTime, Utc};
 
@@ -10,36 +10,36 @@ use crate::{
 };
 
 forms! {
-    /// Create a tenant, with oneself as its administrator.
+    /// Creates a tenant with the user as its administrator.
     CreateTenant for CreateTenant -> Changed {
-        /// What to call it: see [`Name`].
+        /// The tenant's name: see [`Name`].
         name: String,
-        /// Its slug: see [`Slug`].
+        /// The tenant's slug: see [`Slug`].
         slug: String,
     }
-    /// Give the tenant another name.
+    /// Renames the tenant.
     RenameTenant for RenameTenant -> Changed {
         /// The new name: see [`Name`].
         name: String,
     }
-    /// Invite a person by a link that works once.
+    /// Invites a person with a link that can be used once.
     InviteMember for InviteMember -> IssuedLink {
-        /// Whom.
+        /// The invited person's email address.
         email: String,
-        /// The role that they will have.
+        /// The role that they get.
         role: Option<Role>,
     }
-    /// Cancel an invitation.
+    /// Cancels an invitation.
     CancelInvitation for CancelInvitation -> crate::user::input::Done {
-        /// Which.
+        /// The invitation.
         invitation: InvitationId,
     }
 }
 
 inputs! {
-    /// The selected tenant.
+    /// Returns the selected tenant.
     GetTenant for GetTenant -> Tenant {}
-    /// The tenant's open invitations.
+    /// Lists the tenant's open invitations.
     ListInvitations for ListInvitations -> Vec<Invitation> {}
 }
 

@@ -5,25 +5,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Email, InvitationId, Name, Role, TenantId};
 
-/// An open invitation. The secret of its link isn't in it, and can't be had from it.
+/// An open invitation. It doesn't contain the secret of its link, which can't be derived from it either.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
-    /// Its id.
+    /// The invitation's id.
     pub id: InvitationId,
     /// The tenant.
     pub tenant_id: TenantId,
-    /// That tenant's name.
+    /// The tenant's name.
     pub tenant_name: Name,
-    /// Who is invited.
+    /// The invited person's email address.
     pub email: Email,
-    /// The role that they will have.
+    /// The role that they get.
     pub role: Role,
-    /// When it was made.
+    /// When the invitation was created.
     pub created_at: DateTime<Utc>,
-    /// The name of who made it.
+    /// The name of the inviter.
     pub created_by: String,
-    /// When its link stops working.
+    /// When the link expires.
     pub expires_at: DateTime<Utc>,
-    /// Whether its link doesn't work now, because who made it isn't an administrator any more.
+    /// Whether the link doesn't work now, because the inviter is no longer an administrator.
     pub is_paused: bool,
 }

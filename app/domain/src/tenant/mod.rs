@@ -8,23 +8,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Name, TenantId};
 
-/// What a member or a service account may do in a tenant. Ordered: a greater role may do all that a lesser may.
+/// What a member or a service account may do in a tenant. A greater role may do everything that a lesser one may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Role {
-    /// "Read only".
+    /// Read only.
     ReadOnlyUser,
-    /// "User".
+    /// User.
     User,
-    /// "Administrator".
+    /// Administrator.
     TenantAdmin,
 }
 
 impl Role {
-    /// All roles, the greatest first.
+    /// All roles, greatest first.
     pub const ALL: [Self; 3] = [Self::TenantAdmin, Self::User, Self::ReadOnlyUser];
 
-    /// The word on the wire and in the database.
+    /// Returns the code used in the APIs and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::TenantAdmin => "TENANT_ADMIN",
@@ -33,7 +33,7 @@ impl Role {
         }
     }
 
-    /// The word on the screen.
+    /// Returns the label shown to users.
     pub fn label(self) -> &'static str {
         match self {
             Self::TenantAdmin => "Administrator",
@@ -42,12 +42,12 @@ impl Role {
         }
     }
 
-    /// What the role means, in a sentence.
+    /// Returns a description of what the role allows.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::TenantAdmin => "Can do everything in this tenant: members, service accounts, every key.",
-            Self::User => "Can create and manage its own keys, and nothing of others.",
-            Self::ReadOnlyUser => "Can read, and stop its own keys; can create nothing.",
+            Self::TenantAdmin => "Full access, including members, service accounts and all keys.",
+            Self::User => "Can create and manage their own keys.",
+            Self::ReadOnlyUser => "Can view, suspend and revoke their own keys, but not create any.",
         }
     }
 }
@@ -60,34 +60,35 @@ impl std::str::FromStr for Role {
     }
 }
 
-/// The text names no role.
+/// The text is not the code of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Choose TENANT_ADMIN, USER or READ_ONLY_USER.")]
 pub struct RoleError;
 
-/// The role that a form's field names.
+/// Returns the role chosen in a form.
 ///
 /// # Errors
-/// A field error at `role` when none was chosen.
+/// A field error at `role` if none was chosen.
 pub fn chosen_role(role: Option<Role>) -> Result<Role, crate::ApiError> {
     role.ok_or_else(|| crate::ApiError::field("role", "Choose a role."))
 }
 
-/// A tenant's short name in URLs and clients: 1–63 of `a–z`, `0–9` and inner hyphens (as a DNS label, RFC 1035 §2.3.1).
+/// A tenant's identifier in URLs and clients: 1–63 of `a–z`, `0–9` and inner hyphens, like a DNS label (RFC 1035
+/// §2.3.1).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Slug(String);
 
-/// The text is no slug.
+/// The text is not a valid slug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Use 1 to 63 lower-case letters, digits and hyphens, with a letter or digit at both ends.")]
+#[error("Use 1 to 63 lowercase letters, digits and hyphens, starting and ending with a letter or digit.")]
 pub struct SlugError;
 
 impl Slug {
-    /// Checks.
+    /// Trims and validates a slug.
     ///
     /// # Errors
-    /// When the text has another character, a hyphen at an end, or the wrong length.
+    /// If the text contains another character, starts or ends with a hyphen, or has the wrong length.
     pub fn parse(text: &str) -> Result<Self, SlugError> {
         let text = text.trim();
         let inside = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
@@ -95,7 +96,7 @@ impl Slug {
         if inside && ends && (1..=63).contains(&text.len()) { Ok(Self(text.to_owned())) } else { Err(SlugError) }
     }
 
-    /// The slug as text.
+    /// Returns the slug as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -115,25 +116,25 @@ impl From<Slug> for String {
     }
 }
 
-/// An organisation.
+/// An organisation. Tenants are isolated from each other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
-    /// Its id.
+    /// The tenant's id.
     pub id: TenantId,
-    /// Its name.
+    /// The tenant's name.
     pub name: Name,
-    /// Its short name, unique in the installation.
+    /// The tenant's slug, unique in this installation.
     pub slug: Slug,
-    /// When it was made.
+    /// When the tenant was created.
     pub created_at: DateTime<Utc>,
 }
 
-/// A user's place in a tenant.
+/// A user's membership in a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     /// The tenant.
     pub tenant: Tenant,
-    /// The user's role there.
+    /// The user's role in the tenant.
     pub role: Role,
 }
 

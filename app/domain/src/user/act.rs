@@ -1,21 +1,21 @@
-//! What can be done with one member of a tenant: the only list of these acts.
+//! The acts on a single member of a tenant.
 
 use crate::Operation;
 
-/// Something that is done with one member.
+/// An act on a single member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MemberAct {
-    /// Give them another role.
+    /// Change the role of the member.
     ChangeRole,
-    /// End the membership and revoke the member's keys in the tenant.
+    /// Remove the member and revoke their keys in the tenant.
     Remove,
 }
 
 impl MemberAct {
-    /// Every act, in the order menus offer them.
+    /// All acts, in the order menus offer them.
     pub const ALL: [Self; 2] = [Self::ChangeRole, Self::Remove];
 
-    /// The last part of the page's path.
+    /// Returns the code: the last segment of the act's URL path.
     pub fn code(self) -> &'static str {
         match self {
             Self::ChangeRole => "role",
@@ -23,12 +23,12 @@ impl MemberAct {
         }
     }
 
-    /// The act with a code.
+    /// Returns the act with the given code.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|act| act.code() == code)
     }
 
-    /// The use case.
+    /// Returns the operation that performs the act.
     pub fn operation(self) -> Operation {
         match self {
             Self::ChangeRole => Operation::ChangeMemberRole,
@@ -36,12 +36,12 @@ impl MemberAct {
         }
     }
 
-    /// The act of a use case.
+    /// Returns the act that an operation performs.
     pub fn of(operation: Operation) -> Option<Self> {
         Self::ALL.into_iter().find(|act| act.operation() == operation)
     }
 
-    /// The label of its menu entry and button.
+    /// Returns the label of the menu item and button.
     pub fn label(self) -> &'static str {
         match self {
             Self::ChangeRole => "Change role",
@@ -49,7 +49,7 @@ impl MemberAct {
         }
     }
 
-    /// What is said after it was done to the member called `name`.
+    /// Returns the notice to show after a success. `name` is the name of the member.
     pub fn notice(self, name: &str) -> String {
         match self {
             Self::ChangeRole => format!("Role of {name} changed."),

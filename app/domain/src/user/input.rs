@@ -1,4 +1,4 @@
-//! The arguments of the operations on members, and of a person about themselves.
+//! The arguments of the operations on members, and of those on the user themselves.
 
 use chrono::{DateTime, Utc};
 
@@ -9,47 +9,47 @@ use crate::{
     outcome::{IssuedLink, Notice, Outcome, Reveal},
 };
 
-/// The names of the fields that confirm who is signed in. They come beside the arguments of what asks for it, and its errors
-/// stand at them.
+/// The names of the form fields that confirm the user's identity. A form posts them along with the arguments of an
+/// operation that needs the confirmation, and field errors refer to them.
 pub mod confirm {
     /// The password.
     pub const PASSWORD: &str = "confirm_password";
-    /// The code of the second factor, or a recovery code.
+    /// The two-factor authentication code, or a recovery code.
     pub const CODE: &str = "confirm_code";
-    /// All of them.
+    /// All field names.
     pub const FIELDS: [&str; 2] = [PASSWORD, CODE];
 }
 
 forms! {
-    /// Give a member another role.
+    /// Changes the role of a member.
     ChangeMemberRole for ChangeMemberRole -> Changed {
         /// The member.
         user: UserId,
         /// The new role.
         role: Option<Role>,
     }
-    /// End a membership, and with it the member's keys in the tenant.
+    /// Removes a member and revokes their keys in the tenant.
     RemoveMember for RemoveMember -> Changed {
         /// The member.
         user: UserId,
     }
-    /// Change one's own name.
+    /// Changes the user's own name.
     UpdateProfile for UpdateProfile -> Changed {
         /// The new name: see [`Name`].
         name: String,
     }
-    /// End all of one's own sessions but this one.
+    /// Ends all of the user's sessions except the current one.
     EndOtherSessions for EndOtherSessions -> Done {}
-    /// Create the secret link of one's own expiry calendar; an earlier one stops working.
+    /// Creates the secret link of the user's own expiry calendar. An earlier link stops working.
     CreateCalendarFeed for CreateCalendarFeed -> IssuedLink {}
-    /// Turn one's own expiry calendar off.
+    /// Turns off the user's own expiry calendar.
     RevokeCalendarFeed for RevokeCalendarFeed -> Done {}
-    /// Select another of one's tenants for this session.
+    /// Selects another of the user's tenants for this session.
     SwitchTenant for SwitchTenant -> Changed {
         /// The tenant.
         tenant_id: TenantId,
     }
-    /// End one of one's own sessions.
+    /// Ends one of the user's own sessions.
     EndSession for EndSession -> Done {
         /// The session.
         session: SessionId,
@@ -57,18 +57,18 @@ forms! {
 }
 
 inputs! {
-    /// One page of the tenant's members.
+    /// Lists one page of the tenant's members.
     ListMembers for ListMembers -> Page<Member> {
-        /// Which.
+        /// Which members to return.
         query: MemberQuery,
     }
-    /// Who is asking, with the tenants to choose from.
+    /// Returns the signed-in user with the tenants they belong to.
     GetViewer for ViewSelf -> Viewer {}
-    /// One's own sessions.
+    /// Lists the user's own sessions.
     ListSessions for ListSessions -> Vec<BrowserSession> {}
 }
 
-/// A success with nothing to tell.
+/// The result of a success that returns no data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Done {}
 

@@ -1,4 +1,4 @@
-//! People.
+//! Users: their email addresses, accounts and memberships.
 
 pub mod act;
 pub mod input;
@@ -9,21 +9,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Membership, Name, PageRequest, Role, TenantId, UserId};
 
-/// An e-mail address as a sign-in name: kept in lower case, checked for shape only (delivery is the real test).
+/// An email address, used to sign in. Stored in lower case. Only its format is checked, because only delivery can prove
+/// that it exists.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Email(String);
 
-/// The text is no e-mail address.
+/// The text is not an email address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Enter an e-mail address, like name@example.org.")]
+#[error("Enter an email address, for example name@example.org.")]
 pub struct EmailError;
 
 impl Email {
-    /// Trims, lowers and checks: one `@` with text on both sides, no white space, at most 254 bytes (RFC 5321 §4.5.3.1.3).
+    /// Trims, lowercases and validates an address: one `@` with text on both sides, no white space, at most 254 bytes
+    /// (RFC 5321 §4.5.3.1.3).
     ///
     /// # Errors
-    /// When the text has not that shape.
+    /// If the text doesn't have this format.
     pub fn parse(text: &str) -> Result<Self, EmailError> {
         let text = text.trim().to_lowercase();
         let clean = text.len() <= 254 && !text.chars().any(|c| c.is_whitespace() || c.is_control());
@@ -35,7 +37,7 @@ impl Email {
         }
     }
 
-    /// The address as text.
+    /// Returns the address as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -55,61 +57,61 @@ impl From<Email> for String {
     }
 }
 
-/// A person.
+/// A person who can sign in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
-    /// The id.
+    /// The user's id.
     pub id: UserId,
-    /// The sign-in name.
+    /// The email address, which is also the sign-in name.
     pub email: Email,
-    /// What others see.
+    /// The name that others see.
     pub name: Name,
-    /// When the account was made.
+    /// When the account was created.
     pub created_at: DateTime<Utc>,
 }
 
 /// A user as the other members of a tenant see them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// The person.
+    /// The user's id.
     pub user_id: UserId,
-    /// Their name.
+    /// The user's name.
     pub name: Name,
-    /// Their address.
+    /// The user's email address.
     pub email: Email,
-    /// Their role in the tenant.
+    /// The user's role in the tenant.
     pub role: Role,
 }
 
-/// Which members, which page. They come by name.
+/// Selects members and a page of them. Members are sorted by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberQuery {
-    /// Part of the name or of the address, case folded. Empty: all.
+    /// A part of the name or of the email address, ignoring case. Empty for all members.
     pub search: String,
-    /// Those of a role; all, when `None`.
+    /// The role; any, if `None`.
     pub role: Option<Role>,
-    /// Which page.
+    /// The page to return.
     pub page: PageRequest,
 }
 
-/// Who looks at a page: the person, and the tenants to choose from.
+/// The signed-in user, with the tenants they belong to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Viewer {
-    /// The person.
+    /// The user.
     pub user: User,
-    /// The tenant that the session stands in.
+    /// The tenant selected in the session.
     pub tenant_id: TenantId,
-    /// All memberships, by tenant name. Never empty, and `tenant_id` is among them.
+    /// All memberships, sorted by tenant name. Includes the one in `tenant_id`, so it is never empty.
     pub memberships: Vec<Membership>,
 }
 
 impl Viewer {
-    /// The membership that the session stands in.
+    /// Returns the membership in the selected tenant.
     pub fn current(&self) -> Option<&Membership> {
         self.memberships.iter().find(|membership| membership.tenant.id == self.tenant_id)
     }
 
-    /// The role in the current tenant.
+    /// Returns the role in the selected tenant.
     pub fn role(&self) -> Role {
         self.current().map_or(Role::ReadOnlyUser, |membership| membership.role)
     }
@@ -120,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_lowered_and_needs_both_sides_of_one_at() {
+    fn an_address_is_lowercased_and_needs_text_on_both_sides_of_one_at() {
         assert_eq!(Email::parse(" Ada@Example.org ").unwrap().as_str(), "ada@example.org");
         for bad in ["", "ada", "@x", "ada@", "a@b@c", "a b@c"] {
             assert!(Email::parse(bad).is_err(), "{bad}");

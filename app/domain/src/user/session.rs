@@ -1,34 +1,34 @@
-//! Browser sessions, as their owner sees them.
+//! Browser sessions, as shown to their user.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::SessionId;
 
-/// A browser in which a person is signed in.
+/// A browser in which a user is signed in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BrowserSession {
-    /// Its id (not the secret in the cookie).
+    /// The session's id. Not the secret in the cookie.
     pub id: SessionId,
-    /// When the person signed in there.
+    /// When the user signed in.
     pub signed_in_at: DateTime<Utc>,
-    /// When it was last used, to the minute.
+    /// When the session was last used, to the minute.
     pub seen_at: DateTime<Utc>,
-    /// The network address that it was last used from.
+    /// The IP address that it was last used from, if known.
     pub address: Option<String>,
-    /// The browser's `User-Agent`.
+    /// The browser's `User-Agent`, if known.
     pub user_agent: Option<String>,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     pub is_this: bool,
 }
 
 impl BrowserSession {
-    /// "Firefox on Windows": the browser and the system, as far as the `User-Agent` tells.
+    /// Returns the browser and operating system according to the `User-Agent`, like "Firefox on Windows".
     pub fn browser(&self) -> String {
         let Some(agent) = self.user_agent.as_deref() else { return "Unknown browser".to_owned() };
         let find =
             |words: &[(&str, &'static str)]| words.iter().find(|(word, _)| agent.contains(word)).map(|(_, name)| *name);
-        // Edge says that it is Chrome, Chrome says that it is Safari, and iPhones say Mac OS.
+        // The order matters: Edge also claims to be Chrome, Chrome to be Safari, and iPhones to be Mac OS.
         let browser = find(&[
             ("Edg/", "Edge"),
             ("OPR/", "Opera"),
