@@ -1,5 +1,5 @@
-// The real clients against the built binary; no browser. `make test-clients` starts it.
-// Without LATCHKEY_CLIENTS (see bin/clients) only the client that npm has.
+// Tests of the real clients against the built binary, without a browser. `make test-clients` runs them.
+// Without LATCHKEY_CLIENTS (see bin/clients), only the client from npm is tested.
 import { defineConfig } from '@playwright/test';
 
 export default defineConfig({
@@ -11,7 +11,7 @@ export default defineConfig({
   forbidOnly: true,
   workers: 2,
   timeout: 180_000,
-  // A client that starts loads half of Python.
+  // The Python clients take long to start.
   expect: { timeout: 60_000 },
   reporter: [['list']],
 });

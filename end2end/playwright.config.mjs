@@ -1,4 +1,4 @@
-// Browser tests against the built binary: most with JavaScript, the life of a key without it too.
+// Browser tests against the built binary, with JavaScript and, for the main flows, without it.
 import { defineConfig } from '@playwright/test';
 import { launchOptions } from './support/browser.mjs';
 
@@ -14,7 +14,7 @@ export default defineConfig({
   reporter: [['list']],
   use: {
     launchOptions: launchOptions(),
-    // Not UTC, and with summer time, so that a confusion of zones shows.
+    // Not UTC, and with summer time, so that mistakes with time zones show.
     timezoneId: 'Europe/Berlin',
     locale: 'en-GB',
     contextOptions: { reducedMotion: 'reduce' },

@@ -1,4 +1,4 @@
-// One of the real clients, in a home of its own.
+// One of the real clients, with its own home directory.
 import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ export class Client {
       NO_COLOR: '1',
       PYTHONWARNINGS: 'ignore',
       PREFECT__CLOUD__API: url,
-      // Nobody's proxy stands between loopback and loopback.
+      // A proxy must not handle requests on loopback.
       NO_PROXY: '*',
     };
     this.children = [];
@@ -30,12 +30,12 @@ export class Client {
     writeFileSync(join(this.home, '.prefect', 'config.toml'), text);
   }
 
-  /** Runs `prefect ARGS…` to its end: exit code, and all that it said. */
+  /** Runs `prefect ARGS…` until it exits. Returns its exit code, its stdout, and all its output. */
   run(args, env = {}) {
     return this.#finish(join(this.bin, 'prefect'), args, env);
   }
 
-  /** Runs a piece of Python with the client's library. */
+  /** Runs Python code with the client's library. */
   python(code, env = {}) {
     return this.#finish(join(this.bin, 'python'), ['-c', code], env);
   }
@@ -49,7 +49,7 @@ export class Client {
     });
   }
 
-  /** Starts `prefect ARGS…` and leaves it running; `said()` is all that it has said, `ended` its exit code. */
+  /** Starts `prefect ARGS…` in the background. `said()` returns its output, `ended` resolves to its exit code. */
   start(args, env = {}) {
     const child = spawn(join(this.bin, 'prefect'), args, { env: { ...this.env, ...env }, cwd: this.home, stdio: ['ignore', 'pipe', 'pipe'] });
     let text = '';
@@ -59,7 +59,7 @@ export class Client {
     return { said: () => text, ended, isRunning: () => child.exitCode === null && child.signalCode === null };
   }
 
-  /** Ends what was started, by its own id, and removes the home. */
+  /** Kills the processes that were started and removes the home directory. */
   async close() {
     for (const { child, ended } of this.children) {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');

@@ -1,5 +1,5 @@
-// A client library of another language, strict: each operation is checked against the committed schema before it is
-// sent, and each answer is read through the schema, so that a null or a type that it forbids fails.
+// A strict client in another language: each operation is validated against the committed schema before it is sent, and
+// each response is read through the schema, so that a null or a type that the schema forbids fails.
 import { expect, test as base } from '@playwright/test';
 import { readFileSync } from 'node:fs';
 import { buildSchema, execute, parse, validate, validateSchema } from 'graphql';
@@ -8,7 +8,7 @@ import { TOKEN, Team } from '../support/team.mjs';
 
 const schema = buildSchema(readFileSync(new URL('../../server/schema.graphql', import.meta.url), 'utf8'));
 
-/** Under each answer's key, whichever alias or arguments it was asked with. */
+/** Resolves a field by its response key, so that aliases and arguments don't matter. */
 const answerOf = (source, _, __, info) => source[info.path.key];
 
 class Strict {
@@ -25,7 +25,7 @@ class Strict {
     return data;
   }
 
-  /** The code of a refusal. */
+  /** Returns the `extensions` of a refusal, which contain its code. */
   async refusal(text, variables) {
     const error = await this.ask(text, variables).then(
       () => null,
@@ -44,11 +44,11 @@ const CREATE = 'mutation Create($input: create_api_key_input!) { create_api_key(
 const DELETE = 'mutation Delete($input: delete_api_key_input!) { delete_api_key(input: $input) { success } }';
 const KEY = 'id name expires_at user_id owner_kind owner_name tenant_id hint state created created_by revoked_at revoked_by last_used { at address user_agent }';
 
-test('the committed schema is a sound one', () => {
+test('the committed schema is valid', () => {
   expect(validateSchema(schema)).toEqual([]);
 });
 
-test('a key of a person: made, seen, used, revoked', async ({ admin }) => {
+test('a user creates, views, uses and revokes a key', async ({ admin }) => {
   const { auth_info: me } = await admin.ask('{ auth_info { tenant_id user_id api_token_scope } }');
   const input = { user_id: me.user_id, name: 'laptop', expires_at: '2031-01-31T00:00:00Z' };
   const { create_api_key: made } = await admin.ask(CREATE, { input });
@@ -68,7 +68,7 @@ test('a key of a person: made, seen, used, revoked', async ({ admin }) => {
   expect((await admin.ask(DELETE, { input: { key_id: made.id } })).delete_api_key.success).toBe(false);
 });
 
-test('a service account: made, with keys in pages, its agent seen, deleted with all of it', async ({ admin }) => {
+test('an administrator creates a service account, pages through its keys, sees its agent, and deletes all of it', async ({ admin }) => {
   const { create_service_account: account } = await admin.ask(
     'mutation Add($input: create_service_account_input!) { create_service_account(input: $input) { id name role state active_keys all_keys created created_by } }',
     { input: { name: 'deployer', role: 'USER' } },
@@ -99,7 +99,7 @@ test('a service account: made, with keys in pages, its agent seen, deleted with 
   expect(left.items).toMatchObject([{ name: 'deployer', state: 'deleted' }]);
 });
 
-test('a bad value is told with its field', async ({ admin }) => {
+test('an invalid value is reported with its field', async ({ admin }) => {
   const input = { user_id: (await admin.ask('{ auth_info { user_id } }')).auth_info.user_id, name: ' ', expires_at: '2020-01-01T00:00:00Z' };
   const refusal = await admin.refusal(CREATE, { input });
   expect(refusal.code).toBe('BAD_USER_INPUT');

@@ -1,4 +1,4 @@
-// The tests' `test`: a client of the version that the file is about, and a tenant of one's own.
+// The `test` of these tests: a client of the version under test, and a separate tenant.
 import { test as base, expect } from '@playwright/test';
 import { Team } from '../support/team.mjs';
 import { Client } from './client.mjs';
@@ -18,7 +18,7 @@ export const test = base.extend({
 /** The tenant's agents, as an administrator sees them. */
 export const agentsOf = async (team, admin) => (await team.ask(admin, '{ agents { name type labels version state api_key_name } }')).agents;
 
-/** Ends a key, as an administrator. */
+/** Revokes a key as an administrator. */
 async function revoke(team, admin, name) {
   const { auth_api_key: keys } = await team.ask(admin, '{ auth_api_key { id name } }');
   const { id } = keys.find((key) => key.name === name);
@@ -26,7 +26,7 @@ async function revoke(team, admin, name) {
   expect(done.success).toBe(true);
 }
 
-/** An agent that is started with `args` and `env` registers, polls, is cut off with its key, and can't start again. */
+/** Checks that an agent registers and polls, and that it is cut off and can't restart once its key is revoked. */
 async function expectAgent({ client, team, args, env, keyName }) {
   const admin = team.key(team.person(), 'watcher');
   const agent = client.start(args, env);
@@ -48,7 +48,7 @@ const byConfig = (section, name) => (token, client) => {
 const byFlag = (flag) => (token) => ({ args: ['agent', 'local', 'start', flag, token] });
 const byVariable = (name) => (token) => ({ args: ['agent', 'local', 'start'], env: { [name]: token } });
 
-/** The documented ways to give an agent its key. */
+/** The documented ways to pass a key to an agent. */
 const WAYS = {
   '--key': byFlag('--key'),
   '-t': byFlag('-t'),
@@ -58,7 +58,7 @@ const WAYS = {
   '[cloud.agent] auth_token': byConfig('cloud.agent', 'auth_token'),
 };
 
-/** A test for each way that the client knows. */
+/** Defines a test for each of the given ways. */
 export function agentsWorkUntilRevoked(...ways) {
   for (const way of ways) {
     test(`an agent started by ${way} works until its key is revoked`, async ({ client, team }) => {
@@ -76,10 +76,10 @@ const HANDED_ON = [
   'print(json.dumps(LocalAgent().populate_env_vars(run)))',
 ].join('\n');
 
-/** A piece of a flow: prints for whom its client speaks. */
+/** Part of a flow: prints the owner of the key that its client uses. */
 export const WHO = 'from prefect import Client\nprint(Client().graphql("query { auth_info { user_id } }").data.auth_info.user_id)';
 
-/** A flow gets what its agent, started with `variable`, hands on; and is refused when the agent is. */
+/** Checks that a flow gets the key that its agent has from `variable`, and is refused once the key is revoked. */
 export async function expectFlow({ client, team, variable }) {
   const admin = team.key(team.person(), 'admin');
   const account = team.account('runner');

@@ -1,9 +1,9 @@
-// Prefect 0.14.22: tokens alone; keys stand where they were put.
+// Prefect 0.14.22: knows only tokens, so keys are used in their place.
 import { agentsWorkUntilRevoked, expect, test } from './test.mjs';
 
 test.use({ version: '0.14.22' });
 
-test('a key logs in as a token, and the commands for tokens make, list and revoke keys', async ({ client, team }) => {
+test('a key logs in as a token, and the token commands create, list and revoke keys', async ({ client, team }) => {
   const login = await client.run(['auth', 'login', '-t', team.key(team.person(), 'laptop')]);
   expect(login.code, login.all).toBe(0);
   expect(login.all).toMatch(/login successful/i);
@@ -18,7 +18,7 @@ test('a key logs in as a token, and the commands for tokens make, list and revok
   await expect(team.ask(token, '{ hello }')).rejects.toThrow(/UNAUTHENTICATED/);
 });
 
-test('a wrong key is refused in words', async ({ client }) => {
+test('a wrong key is refused with a message', async ({ client }) => {
   const login = await client.run(['auth', 'login', '-t', 'lku_wrong']);
   expect(login.all).toContain('Error attempting to use Prefect API token');
 });

@@ -1,10 +1,10 @@
-// Prefect 0.15.13: keys, and the tokens that keys have replaced.
+// Prefect 0.15.13: keys, and the tokens that they replaced.
 import { TOKEN } from '../support/team.mjs';
 import { WHO, agentsWorkUntilRevoked, expect, expectFlow, test } from './test.mjs';
 
 test.use({ version: '0.15.13' });
 
-test('a person logs in with a key, and makes, lists and revokes keys', async ({ client, team }) => {
+test('a user logs in with a key, and creates, lists and revokes keys', async ({ client, team }) => {
   const token = team.key(team.person(), 'laptop');
   const login = await client.run(['auth', 'login', '--key', token]);
   expect(login.all).toContain(`(${team.slug})`);
@@ -18,20 +18,20 @@ test('a person logs in with a key, and makes, lists and revokes keys', async ({ 
   expect(switched.all).toContain('Tenant switched');
 });
 
-test('a key works where a token was put: login -t', async ({ client, team }) => {
+test('a key works in place of a token: login -t', async ({ client, team }) => {
   const token = team.key(team.person(), 'laptop');
   const login = await client.run(['auth', 'login', '-t', token]);
   expect(login.code, login.all).toBe(0);
   expect((await client.run(['auth', 'list-tenants'])).all).toContain(team.slug);
 });
 
-test('a key works where a token was put: PREFECT__CLOUD__AUTH_TOKEN', async ({ client, team }) => {
+test('a key works in place of a token: PREFECT__CLOUD__AUTH_TOKEN', async ({ client, team }) => {
   const account = team.account('runner');
   const asked = await client.python(WHO, { PREFECT__CLOUD__AUTH_TOKEN: team.key(account, 'old place') });
   expect(asked.out, asked.all).toBe(account);
 });
 
-test('the commands for tokens make, list and revoke keys', async ({ client, team }) => {
+test('the token commands create, list and revoke keys', async ({ client, team }) => {
   await client.run(['auth', 'login', '--key', team.key(team.person(), 'laptop')]);
   const made = await client.run(['auth', 'create-token', '--name', 'my-runner', '--scope', 'RUNNER']);
   const token = /lks_[0-9A-Za-z]{38}/.exec(made.all)?.[0];
@@ -45,12 +45,12 @@ test('the commands for tokens make, list and revoke keys', async ({ client, team
 
 agentsWorkUntilRevoked('--key', '-t', 'PREFECT__CLOUD__API_KEY', 'PREFECT__CLOUD__AGENT__AUTH_TOKEN', '[cloud] api_key', '[cloud.agent] auth_token');
 
-test("a person's key is told that it can't run agents by token", async ({ client, team }) => {
+test("a user's key is refused as an agent token with a message", async ({ client, team }) => {
   const started = await client.run(['agent', 'local', 'start', '-t', team.key(team.person(), 'laptop')]);
   expect(started.code).toBe(1);
   expect(started.all).toContain('RUNNER');
 });
 
-test('a flow gets the token of its agent, and is refused when the agent is', async ({ client, team }) => {
+test('a flow gets the token of its agent, and is refused once the key is revoked', async ({ client, team }) => {
   await expectFlow({ client, team, variable: 'PREFECT__CLOUD__AGENT__AUTH_TOKEN' });
 });

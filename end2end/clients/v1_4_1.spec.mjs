@@ -4,7 +4,7 @@ import { agentsOf, agentsWorkUntilRevoked, expect, expectFlow, test } from './te
 
 test.use({ version: '1.4.1' });
 
-test('a person logs in, makes, lists and revokes keys', async ({ client, team }) => {
+test('a user logs in, and creates, lists and revokes keys', async ({ client, team }) => {
   const token = team.key(team.person(), 'laptop');
   const login = await client.run(['auth', 'login', '--key', token]);
   expect(login.all).toContain(`Logged in to Prefect Cloud tenant '${team.name}' (${team.slug})`);
@@ -34,7 +34,7 @@ test('a person logs in, makes, lists and revokes keys', async ({ client, team })
   expect(refused.code).toBe(1);
 });
 
-test('a wrong, a revoked and another tenant are refused in words', async ({ client, team }) => {
+test('a wrong key, a revoked key and another tenant are refused with a message', async ({ client, team }) => {
   const wrong = await client.run(['auth', 'login', '--key', 'lku_wrong']);
   expect(wrong.all).toContain('Unauthorized. Invalid Prefect Cloud API key.');
   expect(wrong.code).toBe(1);
@@ -72,6 +72,6 @@ test('an agent is cut off with its service account', async ({ client, team }) =>
   expect((await agentsOf(team, admin))[0].state).toBe('cut_off');
 });
 
-test('a flow gets the key of its agent, and is refused when the agent is', async ({ client, team }) => {
+test('a flow gets the key of its agent, and is refused once the key is revoked', async ({ client, team }) => {
   await expectFlow({ client, team, variable: 'PREFECT__CLOUD__API_KEY' });
 });

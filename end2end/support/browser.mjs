@@ -1,10 +1,10 @@
-// Which browser, and how it is started.
+// The browser of the tests and its launch options.
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const finder = fileURLToPath(new URL('../bin/browser', import.meta.url));
 
-/** Playwright's launch options for the browser that is here. */
+/** Returns Playwright's launch options for the installed browser. */
 export function launchOptions() {
   return {
     executablePath: execFileSync(finder, { encoding: 'utf8' }).trim(),

@@ -1,6 +1,6 @@
-// Applies the rules of deny.toml to the crates that `cargo metadata` lists, where cargo-deny isn't installed. It knows the
-// settings that deny.toml uses and refuses any other, so that no rule is skipped silently. It reads the licence that a
-// crate declares, not the texts of its licence files, and knows nothing of advisories.
+// Applies the rules of deny.toml to the crates that `cargo metadata` lists, if cargo-deny isn't installed. Supports
+// only the settings that deny.toml uses and refuses any other, so that no rule is skipped silently. Checks the licence
+// that a crate declares, not the texts of its licence files, and ignores advisories.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -17,7 +17,7 @@ const KNOWN = {
   sources: ['unknown-registry', 'unknown-git', 'allow-registry', 'allow-git'],
 };
 
-/** Parses the text of deny.toml. Throws when it has a setting that this check doesn't know. */
+/** Parses the text of deny.toml. Throws if it has a setting that this check doesn't support. */
 export function readRules(text) {
   const rules = parseToml(text);
   for (const [section, settings] of Object.entries(rules)) {
@@ -28,7 +28,7 @@ export function readRules(text) {
   return rules;
 }
 
-/** Whether an SPDX expression, or one of crates.io's older form `A/B`, can be met by the allowed licences. */
+/** Whether the allowed licences satisfy an SPDX expression, or one in crates.io's older form `A/B`. */
 export function isAllowed(expression, allowed) {
   const meets = (node) => {
     if (node.conjunction === 'or') return meets(node.left) || meets(node.right);
@@ -38,7 +38,7 @@ export function isAllowed(expression, allowed) {
   return meets(parseSpdx(expression.replaceAll('/', ' OR ')));
 }
 
-/** Whether a crate is the one that an entry of deny.toml names: `name`, `name@1.2.3`, `name:^1` or `name:^0.2`. */
+/** Whether an entry of deny.toml matches a crate: `name`, `name@1.2.3`, `name:^1` or `name:^0.2`. */
 function isNamed(entry, { name, version }) {
   const spec = typeof entry === 'string' ? entry : entry.crate;
   const [, wanted, exact, prefix] = /^([\w-]+)(?:@([\w.+-]+)|:\^(\d+|0\.\d+))?$/.exec(spec ?? '') ?? [];
@@ -48,7 +48,7 @@ function isNamed(entry, { name, version }) {
   return exact ? version === exact : !prefix || version.startsWith(`${prefix}.`);
 }
 
-/** What the crates in the answer of `cargo metadata` break: `errors` fail the check, `warnings` don't. */
+/** Checks the crates that `cargo metadata` lists. Only `errors` fail the check, `warnings` don't. */
 export function check(rules, { packages }) {
   const { licenses, bans, sources } = rules;
   const errors = [];
@@ -91,7 +91,7 @@ export function check(rules, { packages }) {
   return { errors, warnings };
 }
 
-/** Asks cargo for the crates of every platform or, when those can't be fetched, of those that are built here. */
+/** Returns cargo's metadata for all platforms or, if crates can't be fetched, only for the host and the browser. */
 function metadata(rules) {
   const cargo = (...more) => {
     const options = ['metadata', '--locked', '--format-version', '1', ...(rules.graph['all-features'] ? ['--all-features'] : []), ...more];
@@ -113,6 +113,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { errors, warnings } = check(rules, found);
   for (const warning of warnings) console.log(`licences: warning: ${warning}`);
   for (const error of errors) console.error(`licences: ${error}`);
-  if (errors.length === 0) console.log(`licences: ${found.packages.length} crates, every rule of deny.toml holds`);
+  if (errors.length === 0) console.log(`licences: ${found.packages.length} crates, no rule of deny.toml is broken`);
   process.exitCode = errors.length === 0 ? 0 : 1;
 }

@@ -7,7 +7,7 @@ import { check, isAllowed, readRules } from './licences.mjs';
 const CRATES_IO = 'registry+https://github.com/rust-lang/crates.io-index';
 const RULES = readRules(readFileSync(new URL('../../deny.toml', import.meta.url), 'utf8'));
 
-/** What is wrong with one crate; `facts` replace those of a crate that breaks no rule. */
+/** Returns the errors for one crate; `facts` override those of a crate that breaks no rule. */
 function errors(facts, deny = RULES.bans.deny) {
   const crate = { name: 'made-up', version: '1.0.0', license: 'MIT', source: CRATES_IO, dependencies: [], publish: null, ...facts };
   return check({ ...RULES, bans: { ...RULES.bans, deny, skip: [] } }, { packages: [crate] }).errors;
@@ -31,7 +31,7 @@ test('an expression is allowed when one of its choices is', () => {
 
 test('a crate that breaks no rule passes', () => assert.deepEqual(errors({}), []));
 
-test('a forbidden, an unknown and a missing licence fail', () => {
+test('forbidden, unknown and missing licences fail', () => {
   assert.match(errors({ license: 'AGPL-3.0-only' })[0], /has the licence AGPL/);
   assert.match(errors({ license: 'Made-Up-1.0' })[0], /no SPDX expression: Made-Up/);
   assert.match(errors({ license: null })[0], /declares no licence/);
@@ -44,7 +44,7 @@ test('a wildcard fails, except for the path of a crate that is never published',
   assert.deepEqual(errors({ publish: [], dependencies: [{ name: 'domain', req: '*', path: '/domain' }] }), []);
 });
 
-test('another registry and git fail', () => {
+test('other registries and git sources fail', () => {
   assert.match(errors({ source: 'registry+https://crates.example.org/index' })[0], /comes from https:\/\/crates\.example\.org/);
   assert.match(errors({ source: 'git+https://example.org/made-up?branch=main#abc' })[0], /comes from https:\/\/example\.org/);
 });
@@ -57,7 +57,7 @@ test('a second version is reported unless it is skipped, and a skip without a cr
   assert.deepEqual(warnings({ crate: 'twice@2.0.0' }, { crate: 'gone:^0.3' }), ['no crate matches the skipped gone:^0.3']);
 });
 
-test('a setting that this check does not know is refused', () => {
+test('an unsupported setting is refused', () => {
   assert.throws(() => readRules('[licenses]\nexceptions = []'), /doesn't know exceptions/);
   assert.throws(() => errors({}, [{ crate: 'made-up', wrappers: ['other'] }]), /can't read/);
 });

@@ -1,4 +1,4 @@
-// Pictures of each page of the made-up tenant, in end2end/screenshots: wide, dark, narrow, and without JavaScript.
+// Takes screenshots of each page with demo data, into end2end/screenshots: wide, dark, narrow, and without JavaScript.
 //
 //     node support/screenshots.mjs [FOLDER]
 import { chromium } from '@playwright/test';
@@ -32,7 +32,7 @@ async function create(page) {
   await page.getByLabel('Name', { exact: true }).fill('Release robot');
 }
 
-/** How to come to what a picture shows. */
+/** The steps to reach what each screenshot shows. */
 const PAGES = {
   keys: (page) => page.goto('/user/api-keys', { waitUntil: 'networkidle' }),
   'keys-all': (page) => page.goto('/user/api-keys?state=all', { waitUntil: 'networkidle' }),
@@ -40,7 +40,7 @@ const PAGES = {
   create,
   'create-date': async (page) => {
     await create(page);
-    await page.getByLabel('Date and time').check();
+    await page.getByLabel('Custom…').check();
   },
   reveal: async (page) => {
     await create(page);
@@ -114,7 +114,7 @@ const PAGES = {
 async function signIn(page, picture) {
   await page.goto('/sign-in', { waitUntil: 'networkidle' });
   await picture('sign-in');
-  await page.getByLabel('E-mail').fill('ada@example.org');
+  await page.getByLabel('Email').fill('ada@example.org');
   await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('heading', { level: 1, name: 'API Keys' }).waitFor();
@@ -146,7 +146,7 @@ const browser = await chromium.launch(launchOptions());
 try {
   let missed = 0;
   for (const [look, options] of Object.entries(LOOKS)) missed += await photograph(browser, server.url, look, options);
-  console.log(`${folder}: ${Object.keys(LOOKS).length * (Object.keys(PAGES).length + 1)} pictures, ${missed} not as meant`);
+  console.log(`${folder}: ${Object.keys(LOOKS).length * (Object.keys(PAGES).length + 1)} screenshots, ${missed} failed`);
   process.exitCode = missed ? 1 : 0;
 } finally {
   await browser.close();

@@ -1,4 +1,4 @@
-// A server of the built binary on a database of its own, and its command line.
+// Runs the built binary as a server with a separate database, and as a command line.
 import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,13 +9,13 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const binary = process.env.LATCHKEY_BINARY ?? join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'debug/latchkey');
 const STARTS_WITHIN_MS = 30_000;
 
-/** Runs `latchkey ARGS…` on a database and returns what it prints, without the line's end. */
+/** Runs `latchkey ARGS…` on a database and returns what it prints, without the trailing newline. */
 export function latchkey(databaseUrl, args, input = '') {
   const env = { ...process.env, LATCHKEY_DATABASE_URL: databaseUrl, LATCHKEY_LOG: 'warn' };
   return execFileSync(binary, args, { env, input, encoding: 'utf8', cwd: root }).trim();
 }
 
-/** Starts a server on an SQLite file of its own, or on the given database; `prepare(databaseUrl)` runs before. */
+/** Starts a server on a new SQLite file or on the given database, after calling `prepare(databaseUrl)`. */
 export async function start({ databaseUrl, prepare = () => {}, log = 'debug', env = {} } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-end2end.'));
   const database = databaseUrl ?? `sqlite:${join(folder, 'latchkey.db')}`;
@@ -49,7 +49,7 @@ export async function start({ databaseUrl, prepare = () => {}, log = 'debug', en
 function address(child, ended) {
   return new Promise((resolve, reject) => {
     let said = '';
-    const late = setTimeout(() => reject(new Error('the server told no address')), STARTS_WITHIN_MS);
+    const late = setTimeout(() => reject(new Error('the server printed no address')), STARTS_WITHIN_MS);
     ended.then((code) => reject(new Error(`the server ended with ${code}`)));
     child.stdout.setEncoding('utf8').on('data', (text) => {
       said += text;

@@ -1,4 +1,4 @@
-// Once for all tests: one server, whose address and files the tests find in the environment.
+// Starts one server for all tests, and puts its address and files into the environment.
 import { start } from './server.mjs';
 
 export default async function setup() {

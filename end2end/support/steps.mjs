@@ -1,16 +1,16 @@
-// What a person does again and again, in the words of the pages.
+// Common steps of a user, with the texts of the pages.
 import { TOKEN, alive, expect, isValid } from './test.mjs';
 
-/** The field for the name of a key or an account; other labels may contain the word. */
+/** The field for the name of a key or an account. Exact, since other labels may contain “Name”. */
 export const nameField = (page) => page.getByLabel('Name', { exact: true });
 
 /** The row of a key or an account. */
 export const row = (page, name) => page.getByRole('row').filter({ hasText: name });
 
-/** Waits for the word on what was done. */
+/** Waits for the status message with this text. */
 export const said = (page, text) => expect(page.getByRole('status').filter({ hasText: text })).toBeVisible();
 
-/** Follows a link or presses a button by its name; in the hydrated page it opens a dialog, else a page. */
+/** Clicks a link or a button by its name. It opens a dialog on a hydrated page, and a page otherwise. */
 export async function press(page, name, scripted) {
   const exact = typeof name === 'string';
   await page.getByRole('link', { name, exact }).or(page.getByRole('button', { name, exact })).first().click();
@@ -18,7 +18,7 @@ export async function press(page, name, scripted) {
   else await page.waitForLoadState('load');
 }
 
-/** Fills and sends the form for a key, and returns the token that is shown. */
+/** Creates a key with the form and returns the token that is shown. */
 export async function createKey(page, watch, scripted, name, choose = async () => {}) {
   await press(page, 'Create an API key', scripted);
   await expect(page.getByRole('heading', { name: 'Create an API key' })).toBeVisible();
@@ -28,7 +28,7 @@ export async function createKey(page, watch, scripted, name, choose = async () =
   return revealed(page, watch);
 }
 
-/** The token on the page that shows it, checked against what the product says tokens look like. */
+/** Returns the token from the page that shows it, after checking its format. */
 export async function revealed(page, watch) {
   await expect(page.getByRole('heading', { name: 'Your API key has been created' })).toBeVisible();
   const token = await page.getByLabel('API key', { exact: true }).inputValue();
@@ -39,15 +39,15 @@ export async function revealed(page, watch) {
   return token;
 }
 
-/** Leaves the page or the dialog that shows a token. */
+/** Closes the page or the dialog that shows a token. */
 export async function storeIt(page, scripted) {
-  const words = { name: 'I have stored it' };
+  const words = { name: "I've saved it" };
   await page.getByRole('button', words).or(page.getByRole('link', words)).click();
   await expect(page.getByRole('heading', { name: 'Your API key has been created' })).toHaveCount(0);
   if (scripted) await alive(page);
 }
 
-/** Revokes a key by its trash bin. */
+/** Revokes a key with the button in its row. */
 export async function revoke(page, scripted, name) {
   await press(page, `Revoke API key ${name}`, scripted);
   await expect(page.getByRole('heading', { name: `Revoke “${name}”?` })).toBeVisible();

@@ -1,4 +1,4 @@
-// A tenant for a test, filled by the command line.
+// A tenant for a test, filled with the command line.
 import { randomBytes } from 'node:crypto';
 import { latchkey } from './server.mjs';
 
@@ -7,7 +7,7 @@ export const TOKEN = /^lk[us]_[0-9A-Za-z]{38}$/;
 
 const cli = (args, input) => latchkey(process.env.LATCHKEY_DATABASE, args, input);
 
-/** A tenant that only one test knows. */
+/** A tenant that only one test uses. */
 export class Team {
   constructor() {
     this.slug = `t${randomBytes(6).toString('hex')}`;
@@ -40,7 +40,7 @@ export class Team {
     return cli(['admin', 'create-key', '--tenant', this.slug, ...whose, '--name', name, ...until]);
   }
 
-  /** Asks by GraphQL with a key, and gives the data. */
+  /** Sends a GraphQL query with a key and returns the data. */
   async ask(token, query, variables = {}) {
     const answer = await fetch(`${process.env.LATCHKEY_URL}/graphql`, {
       method: 'POST',

@@ -1,4 +1,4 @@
-// The tests' `test`: a tenant of one's own for each, and a watch on everything that the browser and the server say.
+// The `test` of the browser tests: a separate tenant for each, and a watch on the output of the browser and the server.
 import { test as base, expect } from '@playwright/test';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { PASSWORD, TOKEN, Team } from './team.mjs';
 
 export { PASSWORD, TOKEN, expect };
 
-/** What the browser says during a test, and where a token has been. */
+/** Records console messages, requests and responses during a test, to find problems and leaked tokens. */
 class Watch {
   constructor(context, url) {
     this.url = url;
@@ -22,26 +22,26 @@ class Watch {
     context.on('request', (request) => {
       this.requests.push(`${request.method()} ${request.url()} ${request.headers().referer ?? ''} ${request.postData() ?? ''}`);
     });
-    // Not at the response: the text of one that the page has left half-way would never come.
+    // Not on 'response': the text of a response that the page has left half-way would never arrive.
     context.on('requestfinished', (request) => {
       if (!request.url().startsWith(url) || request.url().includes('/pkg/')) return;
       this.answers.push(wholeAnswer(request));
     });
   }
 
-  /** Complaints that a test provokes. */
+  /** Declares complaints that a test provokes on purpose. */
   expect(pattern) {
     this.expected.push(pattern);
   }
 
-  /** Remembers a token that was shown, to look for it later. */
+  /** Remembers a token that was shown, to search for it later. */
   shown(token) {
     this.tokens.push(token);
   }
 
   async verdict() {
     const surprising = this.complaints.filter((said) => !this.expected.some((pattern) => pattern.test(said)));
-    expect(surprising, 'what the browser complained of').toEqual([]);
+    expect(surprising, 'complaints of the browser').toEqual([]);
     const answers = await Promise.all(this.answers);
     for (const token of this.tokens) {
       expect(this.requests.filter((request) => request.includes(token)), 'requests with the token').toEqual([]);
@@ -52,13 +52,13 @@ class Watch {
 }
 
 async function wholeAnswer(request) {
-  // A page that was closed meanwhile has nothing to read any more.
+  // A page that has been closed has no response to read.
   const response = await request.response().catch(() => null);
   const headers = JSON.stringify(response?.headers() ?? {});
   return (response?.text() ?? Promise.reject()).then((text) => `${headers} ${text}`, () => headers);
 }
 
-/** The server's log and database, as bytes. */
+/** Returns the names of the server's files (its log and database) that contain a token. */
 function filesWith(folder, token) {
   return readdirSync(folder).filter((name) => {
     const path = join(folder, name);
@@ -74,7 +74,7 @@ export const test = base.extend({
   watch: [
     async ({ context, baseURL, scripted }, use) => {
       const watch = new Watch(context, baseURL);
-      // Without scripts nobody runs the module that the page asks for ahead.
+      // Without JavaScript, nothing runs the module that the page preloads.
       if (!scripted) watch.expect(/preloaded using link preload but not used/);
       await context.addInitScript(noteHydration);
       await use(watch);
@@ -83,7 +83,7 @@ export const test = base.extend({
     { auto: true },
   ],
 
-  /** Makes a page of another browser, like the test's own. */
+  /** Opens a page in another browser context with the same settings. */
   elsewhere: async ({ browser, baseURL, javaScriptEnabled }, use) => {
     const contexts = [];
     await use(async () => {
@@ -94,10 +94,10 @@ export const test = base.extend({
     for (const context of contexts) await context.close();
   },
 
-  /** Whether this project's pages run scripts. */
+  /** Whether this project runs JavaScript. */
   scripted: async ({ javaScriptEnabled }, use) => use(javaScriptEnabled !== false),
 
-  /** Opens a path and waits until the page is as alive as it will be. */
+  /** Opens a path and waits for hydration, if there is any. */
   open: async ({ page, scripted }, use) =>
     use(async (path) => {
       const response = await page.goto(path);
@@ -108,7 +108,7 @@ export const test = base.extend({
   signIn: async ({ page, open, scripted }, use) =>
     use(async (person, path = '/user/api-keys') => {
       await open(path);
-      await page.getByLabel('E-mail').fill(person.email);
+      await page.getByLabel('Email').fill(person.email);
       await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
       await page.getByRole('button', { name: 'Sign in' }).click();
       await expect(page).toHaveURL(new RegExp(`${path.replace(/[?]/g, '\\?')}$`));
@@ -116,7 +116,7 @@ export const test = base.extend({
     }),
 });
 
-/** Runs in the page before anything else: the islands come alive right after the module is there. */
+/** Runs in the page before any other script. The islands are hydrated right after the module is instantiated. */
 function noteHydration() {
   window.unhydrated = true;
   for (const name of ['instantiateStreaming', 'instantiate']) {
@@ -129,13 +129,13 @@ function noteHydration() {
   }
 }
 
-/** Waits until the islands of a page listen. */
+/** Waits until the islands of a page are hydrated. */
 export async function alive(page) {
   await page.waitForLoadState('load');
   await page.waitForFunction(() => !window.unhydrated || !document.querySelector('link[as=fetch][href$=".wasm"]'));
 }
 
-/** Asks the verification service, as an API would: outside the browser. */
+/** Verifies a token as an API would, outside the browser. */
 export async function isValid(token) {
   const answer = await fetch(`${process.env.LATCHKEY_URL}/api/v1/verify`, {
     method: 'POST',
@@ -146,7 +146,7 @@ export async function isValid(token) {
   return (await answer.json()).valid;
 }
 
-/** Looks for a token in everything that a page holds. */
+/** Checks that a token is nowhere in a page: its URL, HTML, fields, storage, cookies or history. */
 export async function expectNowhere(page, token) {
   expect(page.url()).not.toContain(token);
   const held = await page.evaluate(() => [

@@ -1,9 +1,9 @@
-// The audit log: who sees it, what stands in it, and how it is taken out.
+// The audit log: who can see it, what it contains, and how it is exported.
 import { expectAccessible } from '../support/accessible.mjs';
 import { expect, test } from '../support/test.mjs';
 import { row } from '../support/steps.mjs';
 
-test('an administrator reads, filters and opens the lines of the tenant @both', async ({ page, open, team, signIn, scripted }) => {
+test('an administrator reads, filters and opens the audit entries of the tenant @both', async ({ page, open, team, signIn, scripted }) => {
   const ada = team.person('TENANT_ADMIN', 'Ada Lovelace');
   team.key(ada, 'laptop');
   team.account('deployer');
@@ -23,13 +23,13 @@ test('an administrator reads, filters and opens the lines of the tenant @both', 
   await row(page, 'laptop').getByRole('link').click();
   await expect(page.getByRole('heading', { name: 'Create API key' })).toBeVisible();
   await expect(page.getByText(/^[0-9a-f]{64}$/)).toBeVisible();
-  if (scripted) await expectAccessible(page, 'a line');
+  if (scripted) await expectAccessible(page, 'an audit entry');
   await page.getByRole('link', { name: 'Related activity' }).click();
   await expect(page).toHaveURL(/about=/);
   await expect(row(page, 'laptop')).toBeVisible();
 });
 
-test('what is refused is a line, and the log is for administrators alone @both', async ({ page, open, team, signIn, watch }) => {
+test('denied attempts are logged, and only administrators can see the log @both', async ({ page, open, team, signIn, watch }) => {
   watch.expect(/status of 403/);
   const ben = team.person('USER', 'Ben');
   const root = team.key(team.account('root'), 'root');
@@ -46,7 +46,7 @@ test('what is refused is a line, and the log is for administrators alone @both',
   ]);
 });
 
-test('the lines are taken out as JSONL and CSV, by the session and by a key @both', async ({ page, team, signIn }) => {
+test('the log is exported as JSONL and CSV, with a session and with a key @both', async ({ page, team, signIn }) => {
   const ada = team.person();
   const [own, foreign] = [team.key(ada, 'own'), team.key(team.person('USER'), 'foreign')];
   await signIn(ada, '/team/audit-log');

@@ -1,8 +1,8 @@
-// What can be done with a key and an account beside making and ending them, with JavaScript and without.
+// Changes to keys, service accounts, members and profiles, with JavaScript and without.
 import { PASSWORD, alive, expect, isValid, test } from '../support/test.mjs';
 import { nameField, press, row, said } from '../support/steps.mjs';
 
-/** Opens a row's menu and follows one of its words. */
+/** Opens a row's menu and selects one of its items. */
 async function choose(page, name, word, scripted) {
   await page.locator(`summary[aria-label="More for ${name}"]`).click();
   await press(page, word, scripted);
@@ -67,7 +67,7 @@ test('a service account is suspended with its keys, resumed, renamed and given a
   await expect(row(page, 'shipper')).toBeVisible();
 });
 
-test('what an administrator stopped, the owner is told, can not be started by them @both', async ({ page, open, team, signIn, watch }) => {
+test('a key that an administrator suspended can not be resumed by its owner, who is told so @both', async ({ page, open, team, signIn, watch }) => {
   watch.expect(/status of 409/);
   const ben = team.person('USER', 'Ben');
   team.key(ben, 'laptop');
@@ -88,7 +88,7 @@ test('what an administrator stopped, the owner is told, can not be started by th
   await expect(page.getByRole('alert').filter({ hasText: 'This key was suspended by Ada. Only an administrator can resume it.' })).toBeVisible();
 });
 
-test('a member gets another role, and is removed with the keys that are named @both', async ({ page, open, team, signIn, scripted, watch }) => {
+test('a member is given another role, and removed together with the listed keys @both', async ({ page, open, team, signIn, scripted, watch }) => {
   watch.expect(/status of 4(03|09)/);
   const ben = team.person('USER', 'Ben Bitdiddle');
   const token = team.key(ben, 'laptop');
@@ -114,7 +114,7 @@ test('a member gets another role, and is removed with the keys that are named @b
   await expect(page.getByRole('alert').filter({ hasText: 'last administrator' })).toBeVisible();
 });
 
-test('everybody sees the members, and only administrators can change them @both', async ({ page, open, team, signIn, watch }) => {
+test('everyone can see the members, but only administrators can change them @both', async ({ page, open, team, signIn, watch }) => {
   watch.expect(/status of 403/);
   const ada = team.person('TENANT_ADMIN', 'Ada Lovelace');
   await signIn(team.person('READ_ONLY_USER', 'Eve'), '/team/members');
@@ -123,7 +123,7 @@ test('everybody sees the members, and only administrators can change them @both'
   expect((await open(`/team/members/${ada.id}/remove`)).status()).toBe(403);
 });
 
-test('a person changes their name and their password @both', async ({ page, open, team, signIn, watch }) => {
+test('a user changes their name and their password @both', async ({ page, open, team, signIn, watch }) => {
   watch.expect(/status of 4(22|01)/);
   const ada = team.person('USER', 'Ada Lovelace');
   await signIn(ada, '/user/profile');
@@ -139,7 +139,7 @@ test('a person changes their name and their password @both', async ({ page, open
   await page.getByLabel('Current password', { exact: true }).fill('not the password at all');
   await page.getByLabel('New password', { exact: true }).fill(fresh);
   await page.getByRole('button', { name: 'Save', exact: true }).click();
-  await expect(page.getByText("This isn't your password.")).toBeVisible();
+  await expect(page.getByText('Incorrect password.')).toBeVisible();
   await page.getByLabel('Current password', { exact: true }).fill(PASSWORD);
   await page.getByLabel('New password', { exact: true }).fill(fresh);
   await page.getByRole('button', { name: 'Save', exact: true }).click();
@@ -148,19 +148,19 @@ test('a person changes their name and their password @both', async ({ page, open
   await expect(page.getByRole('heading', { level: 1, name: 'Profile' })).toBeVisible();
 });
 
-test('what stops says what it will cut: keys in use, and by which agents @both', async ({ page, team, signIn, scripted }) => {
+test('the forms to delete and revoke list the keys in use and the agents that use them @both', async ({ page, team, signIn, scripted }) => {
   const account = team.account('deployer');
   const token = team.key(account, 'frankfurt key');
   team.key(account, 'spare');
   await team.ask(token, 'mutation { register_agent(input: { type: "DockerAgent", name: "frankfurt" }) { id } }');
   await signIn(team.person(), '/team/service-accounts');
   await press(page, 'Delete service account deployer', scripted);
-  await expect(page.getByRole('listitem').filter({ hasText: 'frankfurt key' })).toContainText('by the agent frankfurt');
+  await expect(page.getByRole('listitem').filter({ hasText: 'frankfurt key' })).toContainText('Agent: frankfurt');
   await expect(page.getByRole('listitem').filter({ hasText: 'spare' })).toHaveCount(0);
   await page.getByRole('link', { name: 'Cancel' }).click();
   await page.getByRole('link', { name: 'deployer', exact: true }).click();
   await expect(page.getByRole('heading', { level: 1, name: 'deployer' })).toBeVisible();
   if (scripted) await alive(page);
   await press(page, 'Revoke API key frankfurt key', scripted);
-  await expect(page.getByText('by the agent frankfurt')).toBeVisible();
+  await expect(page.getByText('Agent: frankfurt')).toBeVisible();
 });

@@ -1,5 +1,5 @@
-// What lasts is made only by somebody who has just shown that it is them. A second server on the tests' database, for which
-// a sign-in is old after a few seconds: time enough for a form and the page after it on a slow machine.
+// Creating keys, accounts and tenants requires a recent sign-in or a confirmation. These tests use a second server on
+// the same database, where a sign-in is old after a few seconds: enough for a form and the next page on a slow machine.
 import { expectAccessible } from '../support/accessible.mjs';
 import { start } from '../support/server.mjs';
 import { nameField, revealed, row, press, storeIt } from '../support/steps.mjs';
@@ -14,17 +14,17 @@ const test = base.extend({
   },
 });
 
-const confirmation = (page) => page.getByRole('group', { name: 'Confirm that it is you' });
+const confirmation = (page) => page.getByRole('group', { name: "Confirm it's you" });
 const password = (page) => page.getByLabel('Your password');
 
-/** Asks beside the page, until the sign-in counts as old. */
+/** Requests a form separately until it asks for confirmation, because the sign-in is old. */
 const untilOld = (page, path) =>
   expect(async () => {
     const form = await page.request.get(path);
     expect(await form.text()).toContain('confirm_password');
   }).toPass();
 
-test('an old sign-in is confirmed before a key is made or rolled, and nothing typed is lost @both', async ({ page, team, signIn, scripted, watch }) => {
+test('an old sign-in is confirmed before a key is created or rolled, and no input is lost @both', async ({ page, team, signIn, scripted, watch }) => {
   watch.expect(/status of 4\d\d/);
   const ada = team.person('USER');
   await signIn(ada);
@@ -40,7 +40,7 @@ test('an old sign-in is confirmed before a key is made or rolled, and nothing ty
     await expect(page.getByLabel('90 days')).toBeChecked();
     await expect(password(page)).toHaveValue('');
     if (!scripted) return;
-    // In the same dialog, over the page that stays.
+    // The same dialog stays open on the same page.
     await expect(page.getByRole('dialog').and(page.locator(':has(fieldset.confirm)'))).toBeVisible();
     expect(await page.evaluate(() => window.isSamePage)).toBe(true);
     expect(new URL(page.url()).pathname).toBe('/user/api-keys');
@@ -67,7 +67,7 @@ test('an old sign-in is confirmed before a key is made or rolled, and nothing ty
   expect(await isValid(token)).toBe(false);
 });
 
-test('who has confirmed is not asked again by a form that is refused for another reason @both', async ({ page, team, signIn, scripted, watch }) => {
+test('a confirmed user is not asked again when the form is refused for another reason @both', async ({ page, team, signIn, scripted, watch }) => {
   watch.expect(/status of 4\d\d/);
   team.account('deployer');
   await signIn(team.person(), '/team/service-accounts');
@@ -82,7 +82,7 @@ test('who has confirmed is not asked again by a form that is refused for another
   await expect(confirmation(page)).toHaveCount(0);
 });
 
-test('a service account and a tenant are made after a confirmation too @both', async ({ page, team, signIn }) => {
+test('creating a service account or a tenant requires confirmation too @both', async ({ page, team, signIn }) => {
   await signIn(team.person());
   for (const [path, field, button] of [
     ['/team/service-accounts/new', 'Name', 'Create'],
@@ -102,7 +102,7 @@ test('a service account and a tenant are made after a confirmation too @both', a
   await expect(page.locator('option:checked', { hasText: 'made by Ada' }).first()).toBeAttached();
 });
 
-test('a second factor is turned on though the app took longer than the sign-in is fresh @both', async ({ page, team, signIn, watch }) => {
+test('two-factor authentication is turned on even if the sign-in is no longer recent @both', async ({ page, team, signIn, watch }) => {
   watch.expect(/status of 4\d\d/);
   await signIn(team.person('USER'));
   await untilOld(page, '/user/second-factor/begin');
@@ -121,7 +121,7 @@ test('a second factor is turned on though the app took longer than the sign-in i
   await expect(page.getByRole('heading', { name: 'Your recovery codes' })).toBeVisible();
 });
 
-test('what only ends something needs no confirmation @both', async ({ page, team, signIn, scripted }) => {
+test('revoking a key requires no confirmation @both', async ({ page, team, signIn, scripted }) => {
   const ada = team.person('USER');
   const token = team.key(ada, 'ci');
   await signIn(ada);

@@ -1,11 +1,11 @@
-// A tenant is run by a script: nothing but `curl` and a service account's key, and never a browser.
+// A script manages a tenant with only `curl` and a service account's key, without a browser.
 import { execFileSync } from 'node:child_process';
 import { TOKEN, expect, test } from '../support/test.mjs';
 
 const url = process.env.LATCHKEY_URL;
 const curl = (...args) => execFileSync('curl', ['--silent', '--show-error', ...args], { encoding: 'utf8' });
 
-/** Asks by GraphQL; gives the data, or the errors' codes. */
+/** Returns a function that sends a GraphQL query with the key and returns the data, or the codes of the errors. */
 function asker(key) {
   return (query, variables = {}) => {
     const body = JSON.stringify({ query, variables });
@@ -18,7 +18,7 @@ function asker(key) {
 const verify = (token) =>
   JSON.parse(curl(`${url}/api/v1/verify`, '-A', 'curl/of-the-test', '-H', 'Content-Type: application/json', '-d', JSON.stringify({ token })));
 
-/** Creates a key; gives its id and token. */
+/** Creates a key and returns its id and token. */
 function createKey(ask, owner, name, expiresAt = null) {
   const query = 'mutation($o: String!, $n: String!, $e: String) { create_api_key(input: { user_id: $o, name: $n, expires_at: $e }) { id token } }';
   const made = ask(query, { o: owner, n: name, e: expiresAt }).create_api_key;
@@ -28,7 +28,7 @@ function createKey(ask, owner, name, expiresAt = null) {
 
 const inDays = (days) => new Date(Date.now() + days * 86_400_000).toISOString();
 
-test('a key is rolled, watched, suspended, renamed and revoked with what it made', ({ team }) => {
+test('a key is rolled, viewed, suspended, renamed, and revoked with the key that it created', ({ team }) => {
   const account = team.account('deployer');
   const ask = asker(team.key(account, 'root'));
   const old = createKey(ask, account, 'ci', inDays(5));
@@ -67,24 +67,24 @@ test('a key is rolled, watched, suspended, renamed and revoked with what it made
   });
 });
 
-test('evidence tells by which client and address a key is used', async ({ team }) => {
+test('usage shows the client and the address that use a key', async ({ team }) => {
   const account = team.account('deployer');
   const ask = asker(team.key(account, 'root'));
   const key = createKey(ask, account, 'ci');
   verify(key.token);
   verify(key.token);
-  // It is written within a second, beside the requests.
+  // A background task writes the usage within a second.
   const query = 'query($k: String!) { api_key_usage(id: $k) { clients { address user_agent uses } hours { uses } } }';
   await expect
     .poll(() => {
       const { clients, hours } = ask(query, { k: key.id }).api_key_usage;
-      // Of two hours perhaps.
+      // The two uses may fall into different hours.
       return { clients, inHours: hours.reduce((sum, { uses }) => sum + uses, 0) };
     })
     .toEqual({ clients: [{ address: '127.0.0.1', user_agent: 'curl/of-the-test', uses: 2 }], inHours: 2 });
 });
 
-test('accounts, members, policies, the inventory and the audit log are kept by a script', ({ team }) => {
+test('a script manages accounts, members, policies and keys, and reads the audit log', ({ team }) => {
   const root = team.account('root');
   const ask = asker(team.key(root, 'root'));
 
@@ -135,7 +135,7 @@ test('accounts, members, policies, the inventory and the audit log are kept by a
   ]);
 });
 
-test('a person does by their key what is their own, and joins another tenant', async ({ team, newTeam }) => {
+test('a user manages their own profile and tenants with a key, and joins another tenant', async ({ team, newTeam }) => {
   const ada = team.person('TENANT_ADMIN');
   const ask = asker(team.key(ada, 'mine'));
   expect(ask('mutation { update_profile(name: "Ada by curl") { name } }').update_profile.name).toBe('Ada by curl');

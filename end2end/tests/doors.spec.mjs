@@ -1,9 +1,9 @@
-// Who gets in, what they may see, and what the answers carry.
+// Access: signing in, what each role may see, tenants, and security headers.
 import { PASSWORD, alive, expect, test } from '../support/test.mjs';
 import { start } from '../support/server.mjs';
 import { createKey, press, row, storeIt } from '../support/steps.mjs';
 
-test('sign-in refuses alike, leads back to where one was, and sign-out ends it @both', async ({ page, open, team, signIn, watch }) => {
+test('sign-in gives the same error for all failures and returns to the requested page, and sign-out ends the session @both', async ({ page, open, team, signIn, watch }) => {
   watch.expect(/status of 401/);
   const ada = team.person();
   await open('/team/service-accounts');
@@ -11,12 +11,12 @@ test('sign-in refuses alike, leads back to where one was, and sign-out ends it @
   await expect(page.getByRole('heading', { name: 'Sign in to Latchkey' })).toBeVisible();
   const words = [];
   for (const email of [ada.email, 'nobody@example.org']) {
-    await page.getByLabel('E-mail').fill(email);
+    await page.getByLabel('Email').fill(email);
     await page.getByLabel('Password', { exact: true }).fill('not the password at all');
     await page.getByRole('button', { name: 'Sign in' }).click();
     await expect(page.getByRole('alert')).toBeVisible();
     words.push(await page.getByRole('alert').innerText());
-    await expect(page.getByLabel('E-mail')).toHaveValue(email);
+    await expect(page.getByLabel('Email')).toHaveValue(email);
     await expect(page.getByLabel('Password', { exact: true })).toHaveValue('');
   }
   expect(words[0]).toBe(words[1]);
@@ -27,19 +27,19 @@ test('sign-in refuses alike, leads back to where one was, and sign-out ends it @
   await expect(page).toHaveURL(/\/sign-in\?next=/);
 });
 
-test('next leads to own pages only @both', async ({ page, open, team }) => {
+test('next leads only to pages of this site @both', async ({ page, open, team }) => {
   const ada = team.person();
   for (const next of ['https://example.com/', '//example.com/', '/\\example.com', 'javascript:alert(1)']) {
     await page.context().clearCookies();
     await open(`/sign-in?next=${encodeURIComponent(next)}`);
-    await page.getByLabel('E-mail').fill(ada.email);
+    await page.getByLabel('Email').fill(ada.email);
     await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
     await page.getByRole('button', { name: 'Sign in' }).click();
     await expect(page, next).toHaveURL(/^http:\/\/127\.0\.0\.1:\d+\/user\/api-keys$/);
   }
 });
 
-test('who may not manage service accounts is told so, and who may @both', async ({ page, open, team, signIn, watch }) => {
+test('a user who may not manage service accounts is told so, and who can @both', async ({ page, open, team, signIn, watch }) => {
   watch.expect(/status of 403/);
   team.person('TENANT_ADMIN', 'Grace Hopper');
   const account = team.account('deployer');
@@ -48,13 +48,13 @@ test('who may not manage service accounts is told so, and who may @both', async 
   for (const path of ['/team/service-accounts', '/team/service-accounts/new', `/team/service-accounts/${account}`]) {
     const answer = await open(path);
     expect(answer.status(), path).toBe(403);
-    await expect(page.getByRole('main')).toContainText("Service accounts are managed by the tenant's administrators");
+    await expect(page.getByRole('main')).toContainText('Ask an administrator to manage service accounts.');
     await expect(page.getByRole('main')).toContainText('Grace Hopper');
     await expect(page.getByRole('main')).not.toContainText('deployer');
   }
 });
 
-test('who may only read sees no way to create @both', async ({ page, open, team, signIn, watch }) => {
+test('a read-only user sees no way to create a key @both', async ({ page, open, team, signIn, watch }) => {
   watch.expect(/status of 403/);
   const mary = team.person('READ_ONLY_USER');
   team.key(team.person('USER'), 'of another');
@@ -65,7 +65,7 @@ test('who may only read sees no way to create @both', async ({ page, open, team,
   expect((await open('/user/api-keys/new')).status()).toBe(403);
 });
 
-test('another tenant is not there @both', async ({ page, open, team, newTeam, signIn, watch }) => {
+test('records of another tenant are not found @both', async ({ page, open, team, newTeam, signIn, watch }) => {
   watch.expect(/status of 404/);
   const foreign = newTeam().account('foreign');
   const nothing = '019a0000-0000-7000-8000-000000000000';
@@ -79,7 +79,7 @@ test('another tenant is not there @both', async ({ page, open, team, newTeam, si
   expect(bodies[0]).toBe(bodies[1]);
 });
 
-test('the tenant can be switched, and a key goes to the chosen one @both', async ({ page, open, team, newTeam, signIn, scripted, watch }) => {
+test('the tenant can be switched, and a key is created in the selected one @both', async ({ page, open, team, newTeam, signIn, scripted, watch }) => {
   const second = newTeam();
   const ada = team.person();
   second.join(ada, 'USER');
@@ -99,7 +99,7 @@ test('the tenant can be switched, and a key goes to the chosen one @both', async
   }
 });
 
-test('the page brings a strict policy, and the cookie is guarded', async ({ page, open, team, signIn, context }) => {
+test('the page has a strict content security policy, and the cookie is protected', async ({ page, open, team, signIn, context }) => {
   await signIn(team.person());
   const answer = await open('/user/api-keys');
   const headers = answer.headers();
@@ -146,7 +146,7 @@ test('a request from another site changes nothing', async ({ team, signIn, conte
   await expect(row(page, 'forged')).toHaveCount(0);
 });
 
-test('the first tenant is made by the printed link, once @both', async ({ page, watch }) => {
+test('the printed link creates the first tenant, and works once @both', async ({ page, watch }) => {
   watch.expect(/status of 404/);
   const server = await start();
   try {
@@ -156,7 +156,7 @@ test('the first tenant is made by the printed link, once @both', async ({ page, 
     await page.getByLabel('Tenant name', { exact: true }).fill('Acme');
     await page.getByLabel('Slug').fill('acme');
     await page.getByLabel('Your name').fill('Ada Lovelace');
-    await page.getByLabel('E-mail').fill('ada@example.org');
+    await page.getByLabel('Email').fill('ada@example.org');
     await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
     await page.getByRole('button', { name: 'Create tenant' }).click();
     await expect(page.getByRole('heading', { level: 1, name: 'API Keys' })).toBeVisible();
@@ -166,7 +166,7 @@ test('the first tenant is made by the printed link, once @both', async ({ page, 
   }
 });
 
-test('what is opened in one tenant changes nothing in another that was switched to meanwhile @both', async ({ page, context, open, team, newTeam, signIn, scripted, watch }) => {
+test('a form opened in one tenant changes nothing after switching to another @both', async ({ page, context, open, team, newTeam, signIn, scripted, watch }) => {
   watch.expect(/status of 409/);
   const second = newTeam();
   const ada = team.person('TENANT_ADMIN');
@@ -189,7 +189,7 @@ test('what is opened in one tenant changes nothing in another that was switched 
   await open('/team/settings');
   await expect(here).toHaveValue(team.id);
 
-  // The form is open, and the switch comes before it is sent: the form stays, with what was typed.
+  // The tenant is switched after the form was opened and before it is sent: the form stays, with its input.
   await press(page, 'Rename', scripted);
   await page.getByLabel('Tenant name').fill('Renamed by mistake');
   await stand(second.id);
@@ -203,7 +203,7 @@ test('what is opened in one tenant changes nothing in another that was switched 
     await expect(page.getByRole('main')).not.toContainText('Renamed by mistake');
   }
 
-  // The page is open, and the switch comes before its dialog is.
+  // The tenant is switched after the page was opened and before its dialog is.
   await open('/team/settings');
   await expect(here).toHaveValue(second.id);
   await stand(team.id);

@@ -1,5 +1,5 @@
-// The forms of server functions where scripts run: checked at their fields before anything is sent, sent once, and answered
-// in place.
+// The forms of server functions with JavaScript: validated at their fields before anything is sent, sent once, and
+// answered without leaving the page.
 import { expect, isValid, test } from '../support/test.mjs';
 import { createKey, nameField, press, revealed, row, said, storeIt } from '../support/steps.mjs';
 
@@ -13,7 +13,7 @@ function sent(page, method = /./) {
   return paths;
 }
 
-/** Lets the requests to a function wait until `go` is called. */
+/** Holds the requests to a server function back until the returned function is called. */
 async function hold(page, path) {
   let go;
   const gate = new Promise((done) => (go = done));
@@ -24,13 +24,13 @@ async function hold(page, path) {
   return go;
 }
 
-/** The middle of an element that is in view. */
+/** Returns the centre of a visible element. */
 async function middle(locator) {
   const { x, y, width, height } = await locator.boundingBox();
   return [x + width / 2, y + height / 2];
 }
 
-test('a value that breaks a rule is refused at its field without a request', async ({ page, open, team, signIn, watch }) => {
+test('an invalid value is refused at its field without a request', async ({ page, open, team, signIn, watch }) => {
   await signIn(team.person('USER'));
   await press(page, 'Create an API key', true);
   const requests = sent(page);
@@ -44,7 +44,7 @@ test('a value that breaks a rule is refused at its field without a request', asy
     await expect(nameField(page)).toHaveValue(name);
   }
 
-  await page.getByLabel('Date and time').check();
+  await page.getByLabel('Custom…').check();
   await page.getByLabel(/^Expiry date/).fill('2020-01-01T00:00');
   await create(page).click();
   await expect(page.getByRole('alert')).toHaveCount(2);
@@ -65,7 +65,7 @@ test('a value that breaks a rule is refused at its field without a request', asy
   await expect(row(page, 'good')).toHaveCount(1);
 });
 
-test('Create that is pressed again and again while it works makes one key', async ({ page, open, team, signIn, watch }) => {
+test('pressing Create repeatedly while the request is pending creates one key', async ({ page, open, team, signIn, watch }) => {
   await signIn(team.person('USER'));
   await press(page, 'Create an API key', true);
   await nameField(page).fill('twice');
@@ -84,7 +84,7 @@ test('Create that is pressed again and again while it works makes one key', asyn
   expect(await isValid(token)).toBe(true);
 });
 
-test('a token that comes after its dialog was closed is shown all the same', async ({ page, team, signIn, watch }) => {
+test('a token that arrives after its dialog was closed is shown anyway', async ({ page, team, signIn, watch }) => {
   await signIn(team.person('USER'));
   await press(page, 'Create an API key', true);
   await nameField(page).fill('late');
@@ -98,7 +98,7 @@ test('a token that comes after its dialog was closed is shown all the same', asy
   await expect(row(page, 'late')).toBeVisible();
 });
 
-test('what the server refuses stands at its field, in the dialog as it is', async ({ page, team, signIn, watch }) => {
+test('an error from the server is shown at its field, in the same dialog', async ({ page, team, signIn, watch }) => {
   watch.expect(/status of 4(09|22)/);
   team.account('deployer');
   await signIn(team.person(), '/team/service-accounts');
@@ -117,7 +117,7 @@ test('what the server refuses stands at its field, in the dialog as it is', asyn
   await said(page, '“reports” created.');
 });
 
-test('who is signed out meanwhile is sent to the sign-in, and back to the form', async ({ page, context, team, signIn, watch }) => {
+test('a user who is signed out meanwhile is sent to the sign-in and back to the form', async ({ page, context, team, signIn, watch }) => {
   watch.expect(/status of 401/);
   const ada = team.person('USER');
   await signIn(ada);
@@ -130,7 +130,7 @@ test('who is signed out meanwhile is sent to the sign-in, and back to the form',
   await expect(page.getByRole('heading', { level: 1, name: 'Create an API key' })).toBeVisible();
 });
 
-test('the preview of a policy previews, and sets nothing', async ({ page, open, team, signIn }) => {
+test('previewing a policy changes nothing', async ({ page, open, team, signIn }) => {
   const ada = team.person();
   team.key(ada, 'endless');
   await signIn(ada, '/team/settings/policies/max_lifetime');
@@ -147,7 +147,7 @@ test('the preview of a policy previews, and sets nothing', async ({ page, open, 
   await expect(row(page, 'Maximum lifetime')).toContainText('Off');
 });
 
-test('one click of the mouse on the trash bin and one on the button revoke a key', async ({ page, team, signIn, watch }) => {
+test('one mouse click on the trash bin and one on the button revoke a key', async ({ page, team, signIn, watch }) => {
   await signIn(team.person('USER'));
   const token = await createKey(page, watch, true, 'clicked');
   await storeIt(page, true);

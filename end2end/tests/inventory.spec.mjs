@@ -1,8 +1,8 @@
-// All keys of a tenant in one list, many at once, and the tenant's policies.
+// The list of all keys of a tenant, bulk actions, and the tenant's key policies.
 import { expect, isValid, test } from '../support/test.mjs';
 import { nameField, press, row, said } from '../support/steps.mjs';
 
-test('an administrator finds keys by filter and search, and the address keeps both @both', async ({ page, open, team, signIn }) => {
+test('an administrator finds keys by filter and search, and the URL keeps both @both', async ({ page, open, team, signIn }) => {
   const ada = team.person();
   const ben = team.person('USER', 'Ben');
   const account = team.account('deployer');
@@ -32,12 +32,12 @@ test('an administrator finds keys by filter and search, and the address keeps bo
   await expect(row(page, 'laptop of Ada')).toHaveCount(0);
   await page.getByLabel('Search all keys').fill('zebra');
   await page.getByRole('button', { name: 'Search' }).click();
-  await expect(page.getByText('with the other filters')).toBeVisible();
-  await page.getByRole('link', { name: 'Clear search and filter' }).click();
+  await expect(page.getByText('No keys match “zebra” and these filters.')).toBeVisible();
+  await page.getByRole('link', { name: 'Clear filters' }).click();
   await expect(row(page, 'agent')).toBeVisible();
 });
 
-test('chosen keys are revoked at once, after a look at what that stops @both', async ({ page, open, team, signIn }) => {
+test('selected keys are revoked together, after a page that shows the effect @both', async ({ page, open, team, signIn }) => {
   const ada = team.person();
   const account = team.account('deployer');
   const [one, two, kept] = ['one', 'two', 'kept'].map((name) => team.key(account, name));
@@ -67,7 +67,7 @@ test('chosen keys are revoked at once, after a look at what that stops @both', a
   await expect(page.getByLabel('Select one')).toHaveCount(0);
 });
 
-test('a policy shows what it touches, holds for new keys, and is turned off @both', async ({ page, open, team, signIn, scripted, watch }) => {
+test('a policy lists the affected keys, applies to new keys, and is turned off @both', async ({ page, open, team, signIn, scripted, watch }) => {
   watch.expect(/status of 4\d\d/);
   const ada = team.person();
   team.key(ada, 'endless');
@@ -81,21 +81,21 @@ test('a policy shows what it touches, holds for new keys, and is turned off @bot
   await expect(page.getByText('1 existing key would be flagged:')).toBeVisible();
   await expect(page.getByRole('link', { name: 'endless' })).toBeVisible();
   await page.getByRole('button', { name: 'Turn on' }).click();
-  await expect(row(page, 'Maximum lifetime')).toContainText('On 30 days');
+  await expect(row(page, 'Maximum lifetime')).toContainText('On · 30 days');
 
   await open('/user/api-keys');
   await press(page, 'Create an API key', scripted);
-  await expect(page.getByText('Keys of this tenant must end within 30 days.')).toBeVisible();
+  await expect(page.getByText('Keys in this tenant must expire within 30 days.')).toBeVisible();
   await nameField(page).fill('too long');
   await expect(page.getByLabel('90 days')).toHaveCount(0);
   await expect(page.getByLabel('30 days')).toBeChecked();
-  await page.getByLabel('Date and time').check();
+  await page.getByLabel('Custom…').check();
   await page.getByLabel(/^Expiry date/).fill('2100-01-01T00:00');
   await page.getByRole('button', { name: 'Create', exact: true }).click();
   await expect(page.getByRole('alert').first()).toContainText('requires an expiry within 30 days');
   await expect(nameField(page)).toHaveValue('too long');
   await open('/team/keys?show=against_policy');
-  await expect(row(page, 'endless')).toContainText('Against policy: Maximum lifetime');
+  await expect(row(page, 'endless')).toContainText('Violates policy: Maximum lifetime');
 
   await open('/team/settings');
   await press(page, 'Turn off', scripted);
@@ -106,22 +106,22 @@ test('a policy shows what it touches, holds for new keys, and is turned off @bot
   await page.getByRole('button', { name: 'Turn on' }).click();
   await expect(row(page, 'Service accounts only')).toContainText('From 1 Jan 2100');
   await open('/user/api-keys');
-  await expect(row(page, 'endless')).toContainText('Against a policy to come: Service accounts only, from 2100-01-01');
+  await expect(row(page, 'endless')).toContainText('Will violate a policy from 1 Jan 2100: Service accounts only');
 });
 
-test('a list whose keys are all revoked says so, and leads to them @both', async ({ page, team, signIn }) => {
+test('a list whose keys are all revoked says so and links to them @both', async ({ page, team, signIn }) => {
   const ada = team.person();
   team.key(ada, 'gone');
   await signIn(ada, '/team/keys');
   await page.getByLabel('Select gone').check();
   await page.getByRole('button', { name: 'Revoke…' }).click();
   await page.getByRole('button', { name: 'Revoke', exact: true }).click();
-  await expect(page.getByText('No API keys in the state “Active”.')).toBeVisible();
-  await page.getByRole('link', { name: 'Show those in every state' }).click();
+  await expect(page.getByText('No active keys.')).toBeVisible();
+  await page.getByRole('link', { name: 'Show all keys' }).click();
   await expect(row(page, 'gone')).toContainText('Revoked');
 });
 
-test('a policy is never set with values whose effect was not shown @both', async ({ page, open, team, signIn, watch }) => {
+test('a policy can not be set with values that were not previewed @both', async ({ page, open, team, signIn, watch }) => {
   watch.expect(/status of 409/);
   const ada = team.person();
   team.key(ada, 'endless');
@@ -147,18 +147,18 @@ test('a policy is never set with values whose effect was not shown @both', async
   await open(address);
   await page.getByRole('button', { name: 'Turn on' }).click();
   await said(page, 'Policy “Maximum lifetime” turned on.');
-  await expect(row(page, 'Maximum lifetime')).toContainText('On 45 days');
+  await expect(row(page, 'Maximum lifetime')).toContainText('On · 45 days');
 
-  // Enter previews, and sets nothing.
+  // Enter only previews.
   await page.getByRole('link', { name: 'Change the policy Maximum lifetime' }).click();
   await page.getByLabel('Days').fill('60');
   await page.getByLabel('Days').press('Enter');
   await expect(page).toHaveURL(/[?&]days=60&/);
   await open('/team/settings');
-  await expect(row(page, 'Maximum lifetime')).toContainText('On 45 days');
+  await expect(row(page, 'Maximum lifetime')).toContainText('On · 45 days');
 });
 
-test('those who administer nothing see neither all keys nor settings @both', async ({ page, open, team, signIn, watch }) => {
+test('only administrators see all keys and the settings @both', async ({ page, open, team, signIn, watch }) => {
   watch.expect(/status of 403/);
   await signIn(team.person('USER'));
   for (const [path, name, words] of [

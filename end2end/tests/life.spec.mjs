@@ -1,8 +1,8 @@
-// The whole life of a key, with JavaScript and without.
+// The complete lifecycle of a key, with JavaScript and without.
 import { alive, expect, expectNowhere, isValid, test } from '../support/test.mjs';
 import { createKey, nameField, press, revealed, revoke, row, said, storeIt } from '../support/steps.mjs';
 
-test('a person makes, uses and revokes a key of their own @both @life', async ({ page, open, team, signIn, scripted, watch }) => {
+test('a user creates, uses and revokes their own key @both @life', async ({ page, open, team, signIn, scripted, watch }) => {
   await signIn(team.person('USER'));
   await expect(page.getByRole('heading', { level: 1, name: 'API Keys' })).toBeVisible();
 
@@ -28,7 +28,7 @@ test('a person makes, uses and revokes a key of their own @both @life', async ({
   await expect(page.getByRole('button', { name: 'Revoke API key laptop' })).toHaveCount(0);
 });
 
-test('an administrator makes a service account, its key, and deletes it @both @life', async ({ page, open, team, signIn, scripted, watch }) => {
+test('an administrator creates a service account and its keys, and deletes it @both @life', async ({ page, open, team, signIn, scripted, watch }) => {
   await signIn(team.person(), '/team/service-accounts');
   await press(page, 'Add Service Account', scripted);
   await nameField(page).fill('deployer');
@@ -71,9 +71,9 @@ test('an administrator makes a service account, its key, and deletes it @both @l
   await expectNowhere(page, kept);
 });
 
-test('after it was stored, a token is in no later page, tab, history or storage @both @life', async ({ page, context, open, team, signIn, scripted, watch }) => {
+test('once saved, a token is in no later page, tab, history or storage @both @life', async ({ page, context, open, team, signIn, scripted, watch }) => {
   await signIn(team.person('USER'));
-  // Going back to the answer of a form is refused by the browser, in the console too.
+  // The browser refuses to go back to the response of a form, and logs that to the console.
   watch.expect(/ERR_CACHE_MISS/);
   const token = await createKey(page, watch, scripted, 'once');
   await storeIt(page, scripted);
@@ -93,12 +93,12 @@ test('after it was stored, a token is in no later page, tab, history or storage 
   await expectNowhere(page, token);
 });
 
-test('a wrong value stands at its field and nothing typed is lost @both', async ({ page, open, team, signIn, scripted, watch }) => {
+test('an error is shown at its field, and no input is lost @both', async ({ page, open, team, signIn, scripted, watch }) => {
   watch.expect(/status of 4\d\d/);
   await signIn(team.person('USER'));
   await press(page, 'Create an API key', scripted);
   await nameField(page).fill('too late');
-  await page.getByLabel('Date and time').check();
+  await page.getByLabel('Custom…').check();
   await page.getByLabel(/^Expiry date/).fill('2020-01-01T00:00');
   await page.getByRole('button', { name: 'Create', exact: true }).click();
   await expect(page.getByRole('alert').first()).toBeVisible();
@@ -112,9 +112,9 @@ test('a wrong value stands at its field and nothing typed is lost @both', async 
   await expect(row(page, 'too late')).toHaveCount(1);
 });
 
-test('a date and time is taken in the zone of its own day @both', async ({ page, open, team, signIn, scripted, watch }) => {
+test('a date and time is read in the UTC offset of that day @both', async ({ page, open, team, signIn, scripted, watch }) => {
   await signIn(team.person('USER'));
-  // Without JavaScript nobody knows the reader's zone: the page says UTC.
+  // Without JavaScript, the user's time zone is unknown, so the page uses UTC.
   const instants = scripted
     ? { '2031-01-15T12:00': '2031-01-15T11:00:00', '2031-07-15T12:00': '2031-07-15T10:00:00' }
     : { '2031-07-15T12:00': '2031-07-15T12:00:00' };
@@ -122,7 +122,7 @@ test('a date and time is taken in the zone of its own day @both', async ({ page,
     const name = `until ${typed}`;
     await open('/user/api-keys');
     await createKey(page, watch, scripted, name, async () => {
-      await page.getByLabel('Date and time').check();
+      await page.getByLabel('Custom…').check();
       await page.getByLabel(/^Expiry date/).fill(typed);
     });
     await storeIt(page, scripted);

@@ -1,10 +1,10 @@
-// Lists: search, state, sort and page live in the URL, and a failure is never an empty list.
+// Lists: the search, state, sort order and page are in the URL, and a failure never looks like an empty list.
 import { expect, test } from '../support/test.mjs';
 import { row } from '../support/steps.mjs';
 
 const rows = (page) => page.getByRole('table').getByRole('row').filter({ has: page.getByRole('cell') });
 
-test('search, state and sort live in the URL @both', async ({ page, open, team, signIn }) => {
+test('search, state and sort order are in the URL @both', async ({ page, open, team, signIn }) => {
   const ada = team.person('USER');
   for (const name of ['beta', 'alpha', 'gamma']) team.key(ada, name);
   await signIn(ada);
@@ -30,7 +30,7 @@ test('search, state and sort live in the URL @both', async ({ page, open, team, 
   await expect(rows(page).filter({ hasText: 'alpha' })).toHaveCount(0);
 });
 
-test('what can not be found says which search is on, and clears it @both', async ({ page, open, team, signIn }) => {
+test('an empty search result names the search and can clear it @both', async ({ page, open, team, signIn }) => {
   const ada = team.person('USER');
   team.key(ada, 'alpha');
   await signIn(ada);
@@ -40,14 +40,14 @@ test('what can not be found says which search is on, and clears it @both', async
   await expect(row(page, 'alpha')).toBeVisible();
 });
 
-test('pages follow each other without a gap or a repeat @both', async ({ page, team, signIn }) => {
+test('pages follow each other without gaps or repetitions @both', async ({ page, team, signIn }) => {
   const ada = team.person('USER');
   const names = Array.from({ length: 23 }, (_, index) => `key-${String(index).padStart(2, '0')}`);
   for (const name of names) team.key(ada, name);
   await signIn(ada);
   const seen = [];
   for (;;) {
-    // The page is read once, so it must be there whole.
+    // The rows are read once, so the page must be complete.
     await page.waitForLoadState();
     await expect(rows(page).first()).toBeVisible();
     seen.push(...(await rows(page).allInnerTexts()).map((text) => /key-\d\d/.exec(text)[0]));
@@ -75,9 +75,9 @@ test('a list that failed to load never looks empty', async ({ page, team, signIn
     await page.route((url) => url.searchParams.get('q') === 'alp', fail);
     await page.getByLabel('Search keys').fill('alp');
     await page.getByLabel('Search keys').press('Enter').catch(() => {});
-    // The browser's own page comes after the failure; it would interrupt what follows.
+    // Waits for the browser's error page, which would otherwise interrupt the next step.
     await expect.poll(() => page.url()).toMatch(where);
-    await expect(page.getByText(/no (api )?keys/i)).toHaveCount(0);
+    await expect(page.getByText(/no (active |api )?keys/i)).toHaveCount(0);
     await page.unrouteAll();
     await page.goto('/user/api-keys');
     await expect(row(page, 'alpha')).toBeVisible();

@@ -1,9 +1,9 @@
-// Every page: quiet in the console, usable for everybody, no wider than the screen.
+// Every page: no console errors, accessible, and no wider than the screen.
 import { expectAccessible } from '../support/accessible.mjs';
 import { alive, expect, test } from '../support/test.mjs';
 import { createKey, press } from '../support/steps.mjs';
 
-/** A team with something on each page; returns the paths. */
+/** Fills a team so that each page shows something. Returns the paths. */
 async function furnish(team) {
   const ada = team.person();
   team.person('USER', 'Alan Turing');
@@ -56,7 +56,7 @@ async function revokePath(page) {
   return page.getByRole('link', { name: 'Revoke API key laptop' }).getAttribute('href');
 }
 
-test('a walk through all pages: no console error, no hydration warning', async ({ page, open, team, signIn, watch }) => {
+test('no page causes a console error or a hydration warning', async ({ page, open, team, signIn, watch }) => {
   watch.expect(/status of 404/);
   const { ada, paths } = await furnish(team);
   await open('/sign-in');
@@ -74,7 +74,7 @@ for (const colorScheme of ['light', 'dark']) {
   test.describe(colorScheme, () => {
     test.use({ colorScheme });
 
-    test(`axe finds nothing on any page, ${colorScheme}`, async ({ page, open, team, signIn, watch }) => {
+    test(`axe finds no problem on any page, ${colorScheme}`, async ({ page, open, team, signIn, watch }) => {
       test.slow();
       watch.expect(/status of 404/);
       const { ada, paths } = await furnish(team);
@@ -87,7 +87,7 @@ for (const colorScheme of ['light', 'dark']) {
       }
     });
 
-    test(`axe finds nothing in any dialog, ${colorScheme}`, async ({ page, open, team, signIn, watch }) => {
+    test(`axe finds no problem in any dialog, ${colorScheme}`, async ({ page, open, team, signIn, watch }) => {
       test.slow();
       const { ada, account } = await furnish(team);
       await signIn(ada);
@@ -134,7 +134,7 @@ test.describe('390 px', () => {
   });
 });
 
-/** Holds the module back until the page stands still, and adds up what moves from then on. */
+/** Holds the module back until the page has settled, and adds up the layout shifts from then on. */
 function holdHydration() {
   let moved = 0;
   let go;
@@ -176,7 +176,7 @@ test('nothing moves at hydration', async ({ page, team, signIn }) => {
   }
 });
 
-test('the theme is chosen, kept and on the first paint @both', async ({ page, open, team, signIn }) => {
+test('the selected theme is kept and applied on the first paint @both', async ({ page, open, team, signIn }) => {
   await signIn(team.person('USER'));
   const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
   const light = await background();

@@ -1,4 +1,4 @@
-// How people come into a tenant, and what a tenant is: invitations and settings, with JavaScript and without.
+// How people join a tenant, and its settings: invitations, renaming and new tenants, with JavaScript and without.
 import { randomBytes } from 'node:crypto';
 import { expectAccessible } from '../support/accessible.mjs';
 import { PASSWORD, alive, expect, test } from '../support/test.mjs';
@@ -8,11 +8,11 @@ const freshEmail = () => `${randomBytes(6).toString('hex')}@example.org`;
 const openInvitations = (page) => page.getByRole('table', { name: 'Open invitations' });
 const secretOf = (link) => new URL(link).pathname.split('/').pop();
 
-/** Invites an address from the page of the members; returns the link that is shown. */
+/** Invites an address from the members page and returns the link that is shown. */
 async function invite(page, scripted, email, role = 'User') {
   await press(page, 'Invite a member', scripted);
   await expect(page.getByRole('heading', { name: 'Invite a member' })).toBeVisible();
-  await page.getByLabel('E-mail').fill(email);
+  await page.getByLabel('Email').fill(email);
   await page.getByLabel('Role', { exact: true }).selectOption({ label: role });
   await page.getByRole('button', { name: 'Invite', exact: true }).click();
   await expect(page.getByRole('heading', { name: 'Invitation created' })).toBeVisible();
@@ -24,19 +24,19 @@ async function invite(page, scripted, email, role = 'User') {
   return link;
 }
 
-/** Signs in by the form that is shown. */
+/** Signs in with the form that is shown. */
 async function enter(page, person) {
-  await page.getByLabel('E-mail').fill(person.email);
+  await page.getByLabel('Email').fill(person.email);
   await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
 
 async function expectDead(page, link) {
   expect((await page.goto(link)).status()).toBe(404);
-  await expect(page.getByRole('alert')).toContainText("doesn't work any more");
+  await expect(page.getByRole('alert')).toContainText('This invitation is no longer valid');
 }
 
-test('a new person is invited, and joins by the link, once @both', async ({ page, open, team, signIn, elsewhere, scripted }) => {
+test('a new user is invited and joins with the link, which works once @both', async ({ page, open, team, signIn, elsewhere, scripted }) => {
   const email = freshEmail();
   await signIn(team.person('TENANT_ADMIN', 'Ada Lovelace'), '/team/members');
   await expect(openInvitations(page)).toHaveCount(0);
@@ -76,28 +76,28 @@ test('a new person is invited, and joins by the link, once @both', async ({ page
   await expect(again.getByRole('heading', { level: 1, name: 'API Keys' })).toBeVisible();
 });
 
-test('who is invited is an address, and no member yet @both', async ({ page, team, signIn, scripted, watch }) => {
+test('an existing member can not be invited @both', async ({ page, team, signIn, scripted, watch }) => {
   watch.expect(/status of 422/);
   const ben = team.person('USER', 'Ben');
   await signIn(team.person(), '/team/members');
   await press(page, 'Invite a member', scripted);
-  const field = page.getByLabel('E-mail');
+  const field = page.getByLabel('Email');
   await field.fill(ben.email);
   await page.getByLabel('Role', { exact: true }).selectOption({ label: 'Read only' });
   await page.getByRole('button', { name: 'Invite', exact: true }).click();
-  await expect(field).toHaveAccessibleDescription(/This person is a member of the tenant already/);
+  await expect(field).toHaveAccessibleDescription(/This person is already a member of this tenant/);
   await expect(field).toHaveValue(ben.email);
   await expect(page.getByLabel('Role', { exact: true })).toHaveValue('READ_ONLY_USER');
 });
 
-test('only administrators invite @both', async ({ page, open, team, signIn, watch }) => {
+test('only administrators can invite @both', async ({ page, open, team, signIn, watch }) => {
   watch.expect(/status of 403/);
   await signIn(team.person('USER'), '/team/members');
   await expect(page.getByRole('link', { name: 'Invite a member' })).toHaveCount(0);
   expect((await open('/team/members/invite')).status()).toBe(403);
 });
 
-test('a person of another tenant joins with the account that they have @both', async ({ page, team, newTeam, signIn, elsewhere, scripted, watch }) => {
+test('a user of another tenant joins with their existing account @both', async ({ page, team, newTeam, signIn, elsewhere, scripted, watch }) => {
   watch.expect(/status of 404/);
   const second = newTeam();
   const eve = second.person('USER', 'Eve');
@@ -106,7 +106,7 @@ test('a person of another tenant joins with the account that they have @both', a
   const link = await invite(page, scripted, eve.email, 'Read only');
 
   await page.goto(link);
-  await expect(page.getByRole('main')).toContainText(`You are signed in as ${ada.email}. Sign out, and open the link again.`);
+  await expect(page.getByRole('main')).toContainText(`You're signed in as ${ada.email}. Sign out and open the link again.`);
   await expect(page.getByRole('button', { name: /^Join/ })).toHaveCount(0);
   const answer = await page.request.post(link, { form: {}, maxRedirects: 0 });
   expect(answer.status()).toBe(403);
@@ -128,7 +128,7 @@ test('a person of another tenant joins with the account that they have @both', a
   await expectDead(page, link);
 });
 
-test('who was removed from their only tenant comes back by an invitation and their password @both', async ({ page, team, signIn, elsewhere, scripted, watch }) => {
+test('a user removed from their only tenant rejoins with an invitation and their password @both', async ({ page, team, signIn, elsewhere, scripted, watch }) => {
   watch.expect(/status of 4\d\d/);
   const [ada, ben] = [team.person(), team.person('USER', 'Ben')];
   team.remove(ben);
@@ -137,7 +137,7 @@ test('who was removed from their only tenant comes back by an invitation and the
   const guest = await elsewhere();
   await guest.goto('/sign-in');
   await enter(guest, ben);
-  await expect(guest.getByRole('alert')).toContainText('You belong to no tenant any more');
+  await expect(guest.getByRole('alert')).toContainText("You're no longer a member of any tenant");
   await guest.goto(link);
   const password = guest.getByLabel('Password', { exact: true });
   await password.fill('not the password of Ben');
@@ -149,7 +149,7 @@ test('who was removed from their only tenant comes back by an invitation and the
   await expect(guest.getByRole('heading', { level: 1, name: 'API Keys' })).toBeVisible();
 });
 
-test('an invitation is taken back, and its link is dead @both', async ({ page, team, signIn, elsewhere, scripted }) => {
+test('an invitation is cancelled, and its link stops working @both', async ({ page, team, signIn, elsewhere, scripted }) => {
   const email = freshEmail();
   await signIn(team.person(), '/team/members');
   const link = await invite(page, scripted, email);
@@ -158,17 +158,17 @@ test('an invitation is taken back, and its link is dead @both', async ({ page, t
   await press(page, `Cancel the invitation for ${email}`, scripted);
   await expect(page.getByRole('heading', { name: `Cancel the invitation for ${email}?` })).toBeVisible();
   await page.getByRole('button', { name: 'Cancel invitation', exact: true }).click();
-  await said(page, 'Invitation canceled.');
+  await said(page, 'Invitation cancelled.');
   await expect(openInvitations(page)).toHaveCount(0);
-  // The form was open already when the invitation was taken back.
+  // The form was already open when the invitation was cancelled.
   await guest.getByLabel('Your name').fill('Too Late');
   await guest.getByLabel('Password', { exact: true }).fill(PASSWORD);
   await guest.getByRole('button', { name: 'Join', exact: true }).click();
-  await expect(guest.getByRole('alert')).toContainText("doesn't work any more");
+  await expect(guest.getByRole('alert')).toContainText('This invitation is no longer valid');
   await expectDead(guest, link);
 });
 
-test('the log and the database hold no secret of an invitation that was opened @both', async ({ page, team, signIn, elsewhere, scripted, watch }) => {
+test('the log and the database never contain the secret of an opened invitation @both', async ({ page, team, signIn, elsewhere, scripted, watch }) => {
   await signIn(team.person(), '/team/members');
   const link = await invite(page, scripted, freshEmail());
   watch.shown(secretOf(link));
@@ -176,7 +176,7 @@ test('the log and the database hold no secret of an invitation that was opened @
   expect((await guest.goto(link)).status()).toBe(200);
 });
 
-test('a later invitation of an address closes the earlier one @both', async ({ page, team, signIn, elsewhere, scripted }) => {
+test('a later invitation for an address replaces the earlier one @both', async ({ page, team, signIn, elsewhere, scripted }) => {
   const email = freshEmail();
   await signIn(team.person(), '/team/members');
   const first = await invite(page, scripted, email);
@@ -205,7 +205,7 @@ test('an administrator renames the tenant @both', async ({ page, team, signIn, s
   await expect(page.getByRole('banner')).toContainText(`Acme ${team.slug}`);
 });
 
-test('an administrator makes another tenant, and stands in it @both', async ({ page, team, signIn, scripted, watch }) => {
+test('an administrator creates another tenant and is switched to it @both', async ({ page, team, signIn, scripted, watch }) => {
   watch.expect(/status of 4(09|22)/);
   await signIn(team.person(), '/team/settings');
   await press(page, 'Create a tenant', scripted);
@@ -229,7 +229,7 @@ test('an administrator makes another tenant, and stands in it @both', async ({ p
   await expect(row(page, '(you)')).toContainText('Administrator');
 });
 
-test('in a dialog the field that is wrong gets the focus', async ({ page, team, signIn, watch }) => {
+test('an invalid field in a dialog gets the focus', async ({ page, team, signIn, watch }) => {
   watch.expect(/status of 4(09|22)/);
   await signIn(team.person(), '/team/settings');
   await press(page, 'Create a tenant', true);
@@ -240,7 +240,7 @@ test('in a dialog the field that is wrong gets the focus', async ({ page, team, 
   await expect(page.getByLabel('Slug')).toBeFocused();
 });
 
-test('the settings are for administrators alone @both', async ({ page, open, team, signIn, watch }) => {
+test('only administrators can see the settings @both', async ({ page, open, team, signIn, watch }) => {
   watch.expect(/status of 403/);
   await signIn(team.person('USER'));
   await expect(page.getByRole('banner').getByRole('link', { name: 'Members' })).toBeVisible();
@@ -261,14 +261,14 @@ test('the settings are for administrators alone @both', async ({ page, open, tea
 });
 
 for (const path of ['/team/settings/rename', '/tenants/new']) {
-  test(`who may not send the form of ${path} isn't shown it @both`, async ({ open, team, signIn, watch }) => {
+  test(`a user who may not submit the form of ${path} can't open it @both`, async ({ open, team, signIn, watch }) => {
     watch.expect(/status of 403/);
     await signIn(team.person('USER'));
     expect((await open(path)).status()).toBe(403);
   });
 }
 
-/** Walks through the pages of this file, and calls `look` with the name of each. */
+/** Visits the pages that this file tests, and calls `look` with the name of each. */
 async function walk({ page, open, team, newTeam, signIn, elsewhere, scripted, look }) {
   const eve = newTeam().person('USER', 'Eve');
   await signIn(team.person('TENANT_ADMIN', 'Ada Lovelace'), '/team/members');
@@ -294,14 +294,14 @@ async function walk({ page, open, team, newTeam, signIn, elsewhere, scripted, lo
   await expect(guest.getByLabel('Password', { exact: true })).toHaveAttribute('aria-invalid', 'true');
   await look(guest, 'an invitation, refused');
   await guest.goto('/invitations/nothing');
-  await look(guest, 'an invitation that is none');
+  await look(guest, 'an unknown invitation');
 }
 
 for (const colorScheme of ['light', 'dark']) {
   test.describe(colorScheme, () => {
     test.use({ colorScheme });
 
-    test(`axe finds nothing on the pages of people, ${colorScheme}`, async ({ page, open, team, newTeam, signIn, elsewhere, scripted }) => {
+    test(`axe finds no problem on the members and settings pages, ${colorScheme}`, async ({ page, open, team, newTeam, signIn, elsewhere, scripted }) => {
       test.slow();
       await walk({ page, open, team, newTeam, signIn, elsewhere, scripted, look: expectAccessible });
     });
@@ -311,7 +311,7 @@ for (const colorScheme of ['light', 'dark']) {
 test.describe('390 px', () => {
   test.use({ viewport: { width: 390, height: 844 } });
 
-  test('no page of people scrolls sideways @both', async ({ page, open, team, newTeam, signIn, elsewhere, scripted }) => {
+  test('no members or settings page scrolls sideways @both', async ({ page, open, team, newTeam, signIn, elsewhere, scripted }) => {
     const look = async (page, what) => {
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       expect.soft(overflow, what).toBeLessThanOrEqual(0);

@@ -1,15 +1,15 @@
-// What the dashboard does, done by program: GraphiQL, and the texts to take along.
+// Using the API instead of the dashboard: GraphiQL, and the code snippets of the forms.
 import { expect, test } from '../support/test.mjs';
 import { nameField, press } from '../support/steps.mjs';
 
-test('GraphiQL asks with the rights of the person, and examples replace what stands there', async ({ page, open, team, signIn }) => {
+test('GraphiQL queries with the rights of the user, and examples replace the current query', async ({ page, open, team, signIn }) => {
   const ada = team.person('TENANT_ADMIN', 'Ada Lovelace');
   team.account('deployer');
   await signIn(ada);
   await page.getByRole('link', { name: 'GraphiQL' }).first().click();
   await expect(page.locator('#graphiql .graphiql-container')).toBeVisible();
   const answer = page.locator('#graphiql .result-window');
-  // Before its editors are there, its button does nothing.
+  // The button does nothing until the editors are loaded.
   await expect(answer.locator('.CodeMirror')).toBeVisible();
   await page.getByRole('button', { name: /Execute query/ }).click();
   await expect(answer).toContainText('"name": "Ada Lovelace"');
@@ -17,7 +17,7 @@ test('GraphiQL asks with the rights of the person, and examples replace what sta
   await expect(page.locator('#graphiql .graphiql-query-editor')).toContainText('service_accounts');
   await page.getByRole('button', { name: /Execute query/ }).click();
   await expect(answer).toContainText('"name": "deployer"');
-  // Its menus open under the page's policy; what the console says fails the test.
+  // Its menus must open despite the page's content security policy; a console error would fail the test.
   await page.getByRole('button', { name: /settings/i }).click();
   await expect(page.getByRole('dialog')).toBeVisible();
 });
@@ -30,7 +30,7 @@ test('without JavaScript GraphiQL says so and shows its examples @plain', async 
   await expect(page.locator('details[open] pre')).toContainText('create_api_key');
 });
 
-test('a dialog says in three languages what it would do, with what is typed', async ({ page, context, team, signIn }) => {
+test('a dialog shows code in three languages with the values of the form', async ({ page, context, team, signIn }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   const ada = team.person('USER');
   await signIn(ada);
@@ -46,12 +46,12 @@ test('a dialog says in three languages what it would do, with what is typed', as
   await expect(fold.getByRole('button', { name: 'Copy as CLI' })).toHaveText('Copied');
   const copied = await page.evaluate(() => navigator.clipboard.readText());
   expect(copied).toBe(`latchkey admin create-key --tenant ${team.slug} --user ${ada.email} --name 'Ada'\\''s key'`);
-  // Nothing was made by looking.
+  // Viewing the snippets created nothing.
   await page.getByRole('link', { name: 'Cancel' }).click();
-  await expect(page.getByText('No API keys in the state “Active”')).toBeVisible();
+  await expect(page.getByText('No active keys.')).toBeVisible();
 });
 
-test('each page that asks says in three languages what it would do @both', async ({ page, open, team, signIn }) => {
+test('each form page shows code for what it does @both', async ({ page, open, team, signIn }) => {
   const ada = team.person();
   const account = team.account('deployer');
   await signIn(ada);

@@ -1,11 +1,11 @@
-// The dialogs of the hydrated page: nothing is lost or done by accident.
+// The dialogs of a hydrated page: nothing is lost or done by accident.
 import { alive, expect, expectNowhere, isValid, test } from '../support/test.mjs';
 import { createKey, nameField, press, revealed, row, storeIt } from '../support/steps.mjs';
 
 const corner = { x: 5, y: 5 };
 const dialog = (page) => page.getByRole('dialog').or(page.getByRole('alertdialog'));
 
-test('a double click on Create makes one key', async ({ page, open, team, signIn, watch }) => {
+test('a double click on Create creates one key', async ({ page, open, team, signIn, watch }) => {
   await signIn(team.person('USER'));
   await press(page, 'Create an API key', true);
   await nameField(page).fill('twice');
@@ -17,11 +17,11 @@ test('a double click on Create makes one key', async ({ page, open, team, signIn
   expect(await isValid(token)).toBe(true);
 });
 
-test('the same form sent twice makes one key @plain', async ({ page, open, team, signIn, watch }) => {
+test('submitting the same form twice creates one key @plain', async ({ page, open, team, signIn, watch }) => {
   await signIn(team.person('USER'));
   await press(page, 'Create an API key', false);
   await nameField(page).fill('twice');
-  // Sent once beside the page, as by a click whose answer got lost.
+  // Sent once outside the page, like a click whose response was lost.
   const form = await page.locator('form:has([name=idempotency_key])').evaluate((form) => Object.fromEntries(new FormData(form)));
   const headers = { origin: process.env.LATCHKEY_URL, accept: 'text/html' };
   expect((await page.request.post('/fn/create_api_key', { form, headers })).status()).toBe(200);
@@ -65,7 +65,7 @@ test('Escape and a click outside never revoke a key', async ({ page, open, team,
   await expect(row(page, 'alive')).toContainText('Active');
 });
 
-test('a copied token is what was shown, and the snippets hold it', async ({ page, context, team, signIn, watch }) => {
+test('the copied token is the one shown, and the snippets contain it', async ({ page, context, team, signIn, watch }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await signIn(team.person('USER'));
   const token = await createKey(page, watch, true, 'copied');
@@ -87,7 +87,7 @@ test('a hidden token can be shown', async ({ page, team, signIn, watch }) => {
   expect(await field.getAttribute('type')).not.toBe(before);
 });
 
-test('the name has the focus, and a failed request keeps what was typed', async ({ page, team, signIn, watch }) => {
+test('the name field has the focus, and a failed request keeps the input', async ({ page, team, signIn, watch }) => {
   watch.expect(/Failed to load resource/);
   await signIn(team.person('USER'));
   await press(page, 'Create an API key', true);
@@ -107,7 +107,7 @@ test('the name has the focus, and a failed request keeps what was typed', async 
   await expect(row(page, 'kept')).toHaveCount(1);
 });
 
-test('the keyboard alone makes and revokes a key', async ({ page, team, signIn, watch }) => {
+test('a key can be created and revoked with only the keyboard', async ({ page, team, signIn, watch }) => {
   await signIn(team.person('USER'));
   await page.getByRole('link', { name: 'Create an API key' }).or(page.getByRole('button', { name: 'Create an API key' })).first().focus();
   await page.keyboard.press('Enter');
@@ -115,7 +115,7 @@ test('the keyboard alone makes and revokes a key', async ({ page, team, signIn, 
   await page.keyboard.type('typed');
   await page.keyboard.press('Enter');
   const token = await revealed(page, watch);
-  await page.getByRole('link', { name: 'I have stored it' }).focus();
+  await page.getByRole('link', { name: "I've saved it" }).focus();
   await page.keyboard.press('Enter');
   await expect(row(page, 'typed')).toBeVisible();
   const trash = page.getByRole('link', { name: 'Revoke API key typed' }).or(page.getByRole('button', { name: 'Revoke API key typed' }));

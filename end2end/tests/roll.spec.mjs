@@ -1,9 +1,9 @@
-// Rolling a key, the evidence of its use, and the keys that a key has made.
+// Rotating a key, its usage, and the keys that were created with it.
 import { expectAccessible } from '../support/accessible.mjs';
 import { TOKEN, expect, expectNowhere, isValid, test } from '../support/test.mjs';
 import { press, row, said } from '../support/steps.mjs';
 
-/** Opens the page of a key of one's own; returns its path. */
+/** Opens the page of one of the user's own keys and returns its path. */
 async function keyPage(page, open, name) {
   await open('/user/api-keys');
   const path = await row(page, name).first().getByRole('link', { name, exact: true }).getAttribute('href');
@@ -12,13 +12,13 @@ async function keyPage(page, open, name) {
   return path;
 }
 
-/** Follows a word of the menu of the key's page. */
+/** Selects an item of the menu on a key's page. */
 async function choose(page, scripted, name, word) {
   await page.locator(`summary[aria-label="More for ${name}"]`).first().click();
   await press(page, word, scripted);
 }
 
-/** Rolls the key whose page is open; returns the new token. */
+/** Rotates the key whose page is open and returns the new token. */
 async function roll(page, watch, scripted, name, overlap) {
   await choose(page, scripted, name, 'Rotate');
   await page.getByLabel(overlap).check();
@@ -27,14 +27,14 @@ async function roll(page, watch, scripted, name, overlap) {
   const token = await page.getByLabel('API key', { exact: true }).inputValue();
   expect(token).toMatch(TOKEN);
   watch.shown(token);
-  await page.getByRole('link', { name: 'I have stored it' }).click();
+  await page.getByRole('link', { name: "I've saved it" }).click();
   await expect(page.getByRole('heading', { name: 'Your API key has been rotated' })).toHaveCount(0);
   return token;
 }
 
 const rotation = (page) => page.getByRole('region', { name: 'Rotation' });
 
-test('a key is rolled with an overlap, seen in use, and finished @both', async ({ page, open, team, signIn, scripted, watch }) => {
+test('a key is rotated with a grace period, which is extended and ended early @both', async ({ page, open, team, signIn, scripted, watch }) => {
   const ada = team.person('USER');
   const old = team.key(ada, 'ci');
   await signIn(ada);
@@ -46,7 +46,7 @@ test('a key is rolled with an overlap, seen in use, and finished @both', async (
   await open(path);
   await expect(rotation(page)).toContainText('Both keys work.');
   await expect(rotation(page)).toContainText('from 127.0.0.1');
-  if (scripted) await expectAccessible(page, 'a key in its overlap');
+  if (scripted) await expectAccessible(page, 'a key in its grace period');
   await expectNowhere(page, token);
 
   await press(page, 'Extend', scripted);
@@ -56,18 +56,18 @@ test('a key is rolled with an overlap, seen in use, and finished @both', async (
   await open(path);
   await expect(rotation(page)).toContainText(/in (6|7) days/);
   await press(page, 'End old key now', scripted);
-  await expect(page.getByText('from 1 address').first()).toBeVisible();
+  await expect(page.getByText('from 1 IP address').first()).toBeVisible();
   await page.getByRole('button', { name: 'End old key now' }).click();
   await said(page, 'Rotation complete: the old “ci” key no longer works.');
   expect([await isValid(old), await isValid(token)]).toEqual([false, true]);
 
   await open('/user/api-keys');
-  await expect(page.getByText('Something still uses a token that was rolled out.')).toBeVisible();
+  await expect(page.getByText('A rotated key is still being used.')).toBeVisible();
   await open(path);
   await expect(rotation(page)).toContainText('Rejected');
 });
 
-test('without overlap the old token stops at once, and with the first use of the new one it stops then @both', async ({ page, open, team, signIn, scripted, watch }) => {
+test('the old key stops immediately, or when the new key is first used, as selected @both', async ({ page, open, team, signIn, scripted, watch }) => {
   const ada = team.person('USER');
   const [abrupt, patient] = ['abrupt', 'patient'].map((name) => team.key(ada, name));
   await signIn(ada);
@@ -81,7 +81,7 @@ test('without overlap the old token stops at once, and with the first use of the
   expect(await isValid(patient)).toBe(false);
 });
 
-test('a roll is taken back: the new token stops, the old one is as it was @both', async ({ page, open, team, signIn, scripted, watch }) => {
+test('undoing a rotation revokes the new key and restores the old one @both', async ({ page, open, team, signIn, scripted, watch }) => {
   const ada = team.person('USER');
   const old = team.key(ada, 'ci');
   await signIn(ada);
@@ -96,7 +96,7 @@ test('a roll is taken back: the new token stops, the old one is as it was @both'
   await expect(page.getByText('Never', { exact: true })).toBeVisible();
 });
 
-test('a key tells who used it, what it made, and takes that along when it is revoked @both', async ({ page, open, team, signIn, scripted }) => {
+test('a key page shows its clients and created keys, which can be revoked with it @both', async ({ page, open, team, signIn, scripted }) => {
   const ada = team.person();
   const maker = team.key(ada, 'maker');
   const made = 'mutation($id: String!) { create_api_key(input: { user_id: $id, name: "made" }) { id token } }';
@@ -105,7 +105,7 @@ test('a key tells who used it, what it made, and takes that along when it is rev
   await keyPage(page, open, 'maker');
   const clients = page.getByRole('table', { name: 'Clients' });
   await expect(clients).toContainText('127.0.0.1');
-  await page.getByText('Hour by hour').click();
+  await page.getByText('Hourly').click();
   await expect(page.getByRole('table', { name: 'Hours' })).toBeVisible();
   await expect(page.getByRole('table', { name: 'Keys created with this key' })).toContainText('made');
   await expect(page.getByRole('table', { name: 'History' })).toContainText('Create API key');
@@ -114,7 +114,7 @@ test('a key tells who used it, what it made, and takes that along when it is rev
 
   await open('/user/api-keys');
   await press(page, 'Revoke API key maker', scripted);
-  await expect(page.getByText('from 1 address').first()).toBeVisible();
+  await expect(page.getByText('from 1 IP address').first()).toBeVisible();
   await page.getByLabel('Also revoke the key it created: made').check();
   await page.getByRole('button', { name: 'Revoke', exact: true }).click();
   await said(page, '“maker” revoked.');

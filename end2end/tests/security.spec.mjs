@@ -1,4 +1,4 @@
-// How a person guards what is theirs: the second factor, the sessions, the calendar's link; with JavaScript and without.
+// Account security: two-factor authentication, sessions and the calendar link, with JavaScript and without.
 import { expectAccessible } from '../support/accessible.mjs';
 import { PASSWORD, expect, test } from '../support/test.mjs';
 import { press, said } from '../support/steps.mjs';
@@ -6,7 +6,7 @@ import { STEP_MS, codeAt } from '../support/totp.mjs';
 
 const sessionRows = (page) => page.getByRole('table', { name: 'Sessions' }).locator('tbody').getByRole('row');
 
-/** Goes from the profile to the page with the secret; returns that. */
+/** Goes from the profile to the page with the secret and returns the secret. */
 async function begin(page, open) {
   await open('/user/profile');
   await page.getByRole('link', { name: 'Set up' }).click();
@@ -18,7 +18,7 @@ async function begin(page, open) {
   return words.replace('Secret: ', '').replaceAll(' ', '');
 }
 
-/** The recovery codes that stand on the page. */
+/** Returns the recovery codes that the page shows. */
 async function shownCodes(page) {
   await expect(page.getByRole('heading', { name: 'Your recovery codes' })).toBeVisible();
   const codes = (await page.locator('.recovery-codes').innerText()).trim().split('\n');
@@ -26,7 +26,7 @@ async function shownCodes(page) {
   return codes;
 }
 
-/** Turns a second factor on; returns its secret, the code that did it, and the recovery codes. */
+/** Turns on two-factor authentication. Returns its secret, the code used, and the recovery codes. */
 async function enrol(page, open) {
   const secret = await begin(page, open);
   const code = codeAt(secret, Date.now());
@@ -40,7 +40,7 @@ async function enrol(page, open) {
 
 async function givePassword(page, person) {
   await page.goto('/sign-in');
-  await page.getByLabel('E-mail').fill(person.email);
+  await page.getByLabel('Email').fill(person.email);
   await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
@@ -56,11 +56,11 @@ async function signOut(page) {
   await expect(page.getByRole('heading', { name: 'Sign in to Latchkey' })).toBeVisible();
 }
 
-/** The message at the code's field. */
+/** Expects the error message at the code field. */
 async function expectWrong(page) {
   const field = page.getByLabel('Code', { exact: true });
   await expect(field).toHaveAttribute('aria-invalid', 'true');
-  await expect(field).toHaveAccessibleDescription(/This code isn't right, or was used already/);
+  await expect(field).toHaveAccessibleDescription(/Incorrect or already used code/);
   await expect(field).toHaveValue('');
 }
 
@@ -68,7 +68,7 @@ async function expectIn(page) {
   await expect(page.getByRole('heading', { level: 1, name: 'API Keys' })).toBeVisible();
 }
 
-test('a second factor is turned on, and asked for after the password @both', async ({ page, open, team, signIn, watch }) => {
+test('two-factor authentication is turned on, and requires a code after the password @both', async ({ page, open, team, signIn, watch }) => {
   watch.expect(/status of 422/);
   const ada = team.person('USER');
   await signIn(ada, '/user/profile');
@@ -78,7 +78,7 @@ test('a second factor is turned on, and asked for after the password @both', asy
   await page.getByLabel('Code', { exact: true }).fill(codeAt(secret, Date.now() - 100 * STEP_MS));
   await page.getByRole('button', { name: 'Turn on' }).click();
   await expectWrong(page);
-  // The wrong code costs nothing: the same secret stands there still.
+  // A wrong code changes nothing: the page still shows the same secret.
   await expect(page.getByText(/^Secret: /)).toHaveText(`Secret: ${secret.match(/.{1,4}/g).join(' ')}`);
 
   const used = codeAt(secret, Date.now());
@@ -91,13 +91,13 @@ test('a second factor is turned on, and asked for after the password @both', asy
 
   await givePassword(page, ada);
   await open('/user/api-keys');
-  await expect(page, 'the password alone opens nothing').toHaveURL(/\/sign-in\?next=/);
+  await expect(page, 'the password alone gives no access').toHaveURL(/\/sign-in\?next=/);
   await givePassword(page, ada);
   for (const wrong of [used, codeAt(secret, Date.now() + 100 * STEP_MS), 'AAAA-AAAA-AAAA-AAAA']) {
     await giveCode(page, wrong);
     await expectWrong(page);
   }
-  // A code counts once, and this step's was used for the enrolment; the next one's is within the skew.
+  // A code works once, and the current one was used for the enrolment. The next one is within the allowed clock skew.
   const next = codeAt(secret, Date.now() + STEP_MS);
   await giveCode(page, next);
   await expectIn(page);
@@ -107,20 +107,20 @@ test('a second factor is turned on, and asked for after the password @both', asy
   await expectWrong(page);
 });
 
-test('the sign-in by a code leads back to where one was @both', async ({ page, open, team, signIn }) => {
+test('signing in with a code returns to the requested page @both', async ({ page, open, team, signIn }) => {
   const ada = team.person('USER');
   await signIn(ada);
   const { codes } = await enrol(page, open);
   await signOut(page);
   await open('/team/members');
-  await page.getByLabel('E-mail').fill(ada.email);
+  await page.getByLabel('Email').fill(ada.email);
   await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await giveCode(page, codes[0]);
   await expect(page).toHaveURL(/\/team\/members$/);
 });
 
-test('a recovery code signs in once, new ones take the place of the old, and all can be turned off @both', async ({ page, open, team, signIn, scripted, watch }) => {
+test('a recovery code works once, new codes replace the old ones, and two-factor authentication can be turned off @both', async ({ page, open, team, signIn, scripted, watch }) => {
   watch.expect(/status of 422/);
   const ada = team.person('USER');
   await signIn(ada);
@@ -166,7 +166,7 @@ test('a recovery code signs in once, new ones take the place of the old, and all
   await expectIn(page);
 });
 
-test('a person sees where they are signed in, and ends it there @both', async ({ page, open, team, signIn, elsewhere, scripted }) => {
+test('a user sees their sessions and ends one @both', async ({ page, open, team, signIn, elsewhere, scripted }) => {
   const ada = team.person('USER');
   await signIn(ada, '/user/sessions');
   await expect(sessionRows(page)).toHaveCount(1);
@@ -182,7 +182,7 @@ test('a person sees where they are signed in, and ends it there @both', async ({
   await expect(own.getByRole('link')).toHaveCount(0);
   await expect(sessionRows(page).filter({ hasText: '127.0.0.1' })).toHaveCount(2);
 
-  await press(page, /^End the session of /, scripted);
+  await press(page, /^End the session in /, scripted);
   await expect(page.getByRole('heading', { name: 'End this session?' })).toBeVisible();
   await page.getByRole('button', { name: 'End', exact: true }).click();
   await said(page, 'Session ended.');
@@ -191,7 +191,7 @@ test('a person sees where they are signed in, and ends it there @both', async ({
   await expect(other).toHaveURL(/\/sign-in\?next=/);
 });
 
-test('all other sessions end at once, and the own one stays @both', async ({ page, open, team, signIn, elsewhere, scripted }) => {
+test('all other sessions are ended together, and the current one stays @both', async ({ page, open, team, signIn, elsewhere, scripted }) => {
   const ada = team.person('USER');
   const others = [await elsewhere(), await elsewhere()];
   for (const other of others) {
@@ -218,7 +218,7 @@ test('all other sessions end at once, and the own one stays @both', async ({ pag
   await expectIn(page);
 });
 
-/** Draws a link by the profile's button of that name, and returns it. */
+/** Creates a calendar link with the button of that name and returns it. */
 async function calendarLink(page, name, scripted) {
   await press(page, name, scripted);
   await page.getByRole('button', { name: 'Create link', exact: true }).click();
@@ -232,7 +232,7 @@ async function calendarLink(page, name, scripted) {
   return link;
 }
 
-test('the calendar shows when keys end, to who holds its link @both', async ({ page, team, signIn, scripted }) => {
+test('the calendar shows when keys expire to anyone with the link @both', async ({ page, team, signIn, scripted }) => {
   const ada = team.person('USER');
   team.key(ada, 'ci', '2040-01-15T11:00:00Z');
   team.key(team.person('USER', 'Eve'), 'of another', '2040-01-15T11:00:00Z');
@@ -256,14 +256,14 @@ test('the calendar shows when keys end, to who holds its link @both', async ({ p
   expect((await fetch(second)).status).toBe(404);
 });
 
-test('the log and the database hold no secret of a calendar that was read @both', async ({ page, team, signIn, scripted, watch }) => {
+test('the log and the database never contain the secret of a calendar that was read @both', async ({ page, team, signIn, scripted, watch }) => {
   await signIn(team.person('USER'), '/user/profile');
   const link = await calendarLink(page, 'Create link', scripted);
   watch.shown(/([^/]+)\.ics$/.exec(link)[1]);
   expect((await fetch(link)).status).toBe(200);
 });
 
-/** Walks through the pages of this file, and calls `look` with the name of each. */
+/** Visits the pages that this file tests, and calls `look` with the name of each. */
 async function walk({ page, open, team, signIn, elsewhere, look }) {
   const ada = team.person('USER');
   const other = await elsewhere();
@@ -283,9 +283,9 @@ async function walk({ page, open, team, signIn, elsewhere, look }) {
   await look('the recovery codes');
   for (const path of ['/user/profile', '/user/second-factor/disable']) {
     await open(path);
-    await look(`${path} with a second factor`);
+    await look(`${path} with two-factor authentication`);
   }
-  // On narrow screens the button to sign out is folded away.
+  // Narrow screens hide the sign-out button in a menu.
   await page.context().clearCookies();
   await givePassword(page, ada);
   await expect(page.getByRole('heading', { name: 'Enter your code' })).toBeVisible();
@@ -299,7 +299,7 @@ for (const colorScheme of ['light', 'dark']) {
   test.describe(colorScheme, () => {
     test.use({ colorScheme });
 
-    test(`axe finds nothing on the pages of security, ${colorScheme}`, async ({ page, open, team, signIn, elsewhere, watch }) => {
+    test(`axe finds no problem on the security pages, ${colorScheme}`, async ({ page, open, team, signIn, elsewhere, watch }) => {
       test.slow();
       watch.expect(/status of 422/);
       const look = async (what) => {
@@ -313,7 +313,7 @@ for (const colorScheme of ['light', 'dark']) {
 test.describe('390 px', () => {
   test.use({ viewport: { width: 390, height: 844 } });
 
-  test('no page of security scrolls sideways @both', async ({ page, open, team, signIn, elsewhere, watch }) => {
+  test('no security page scrolls sideways @both', async ({ page, open, team, signIn, elsewhere, watch }) => {
     watch.expect(/status of 422/);
     const look = async (what) => {
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
@@ -322,7 +322,7 @@ test.describe('390 px', () => {
     await walk({ page, open, team, signIn, elsewhere, look });
   });
 
-  test('each recovery code can be read @both', async ({ page, open, team, signIn }) => {
+  test('every recovery code is readable @both', async ({ page, open, team, signIn }) => {
     await signIn(team.person('USER'));
     const secret = await begin(page, open);
     await page.getByLabel('Code', { exact: true }).fill(codeAt(secret, Date.now()));

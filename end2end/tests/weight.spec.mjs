@@ -1,11 +1,11 @@
-// What a first visit costs, and that the page is of use before any script.
+// The size of a first visit, and that the page works before any script is loaded.
 import { expect, test } from '../support/test.mjs';
 import { nameField, row } from '../support/steps.mjs';
 
-// Over the wire, compressed, in all.
+// The total over the wire, compressed.
 const MOST_BYTES = 110_000;
 
-/** A browser that has never been here, with the session of one that has. */
+/** Creates a browser context with an empty cache and the session of another context. */
 async function fresh(browser, context, options = {}) {
   const cookies = await context.cookies();
   const other = await browser.newContext({ baseURL: process.env.LATCHKEY_URL, ...options });
@@ -13,7 +13,7 @@ async function fresh(browser, context, options = {}) {
   return other;
 }
 
-test('the first visit of the keys page weighs at most 110 kB', async ({ browser, context, team, signIn }) => {
+test('the first visit to the keys page transfers at most 110 kB', async ({ browser, context, team, signIn }) => {
   const ada = team.person();
   for (const name of ['laptop', 'server', 'notebook']) team.key(ada, name);
   await signIn(ada);
@@ -39,15 +39,15 @@ test('the first visit of the keys page weighs at most 110 kB', async ({ browser,
   }
   const all = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
   const shown = Object.entries(weights).map(([kind, weight]) => `${kind} ${weight}`);
-  console.log(`first visit of /user/api-keys, bytes over the wire: ${shown.join(', ')}; in all ${all}`);
+  console.log(`first visit of /user/api-keys, bytes over the wire: ${shown.join(', ')}; total ${all}`);
   expect(weights.HTML).toBeGreaterThan(0);
-  expect(seen.length, 'each file comes once').toBe(new Set(seen).size);
+  expect(seen.length, 'each file is loaded once').toBe(new Set(seen).size);
   expect(seen.length).toBeGreaterThanOrEqual(3);
   expect(all).toBeLessThanOrEqual(MOST_BYTES);
   await other.close();
 });
 
-test('the page is of use before any script arrives', async ({ browser, context, team, signIn }) => {
+test('the page works before any script is loaded', async ({ browser, context, team, signIn }) => {
   const ada = team.person();
   team.key(ada, 'laptop');
   await signIn(ada);

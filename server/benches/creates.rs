@@ -1,7 +1,8 @@
-//! How many keys a second can be created durably: 64 at once, by the use case, each with its audit entry.
+//! Measures how many keys a second are created durably: 64 at a time, by the use case, each with its audit entry.
 //!
-//! `SQLite` runs as in production (WAL, `synchronous=FULL`). `LATCHKEY_TEST_POSTGRES` names a `PostgreSQL` server; what it does
-//! to make a commit durable is its own setting. Run with the number of keys that are there before, 20,000 if none is given:
+//! `SQLite` runs as in production (WAL, `synchronous=FULL`). `LATCHKEY_TEST_POSTGRES` names a `PostgreSQL` server,
+//! whose settings decide how durable a commit is. The argument is the number of keys to create first (20,000 by
+//! default):
 //!
 //!     end2end/bin/postgres cargo bench --locked --package service --features testing --bench creates -- 20000
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark fails by panicking and speaks by printing")]
@@ -27,7 +28,7 @@ const ROUND: Duration = Duration::from_secs(3);
 fn main() {
     let keys = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(20_000);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    println!("| database | creates/s, of {ROUNDS} rounds the median | slowest | quickest |\n|---|---:|---:|---:|");
+    println!("| database | creates/s (median of {ROUNDS} rounds) | slowest | fastest |\n|---|---:|---:|---:|");
     runtime.block_on(async {
         let folder = tempfile::tempdir().unwrap();
         measure("SQLite", &format!("sqlite:{}", folder.path().join("bench.db").display()), keys).await;

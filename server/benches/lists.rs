@@ -1,13 +1,14 @@
-//! Whether lists take as long with 100,000 keys and 10,000 service accounts in a tenant as with 100 and 20.
+//! Measures whether lists take as long with 100,000 keys and 10,000 service accounts in a tenant as with 100 and 20.
 //!
-//! Fills a small and a large tenant on each database, serves both with the built `latchkey`, and asks each page of both
-//! in turn over one connection; prints the medians and their ratio. Only loopback. `LATCHKEY_TEST_POSTGRES` names a
-//! `PostgreSQL` server; without it only `SQLite` is measured. The measured pages show a full page of rows on both sides.
+//! Fills a small and a large tenant on each database, serves both with the built `latchkey`, and requests each page
+//! from both in turn over one connection each. Prints the medians and their ratio. Uses loopback only.
+//! `LATCHKEY_TEST_POSTGRES` names a `PostgreSQL` server; without it, only `SQLite` is measured. Each page must show all
+//! of its rows on both sides.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark fails by panicking and speaks by printing")]
 
 mod measuring;
 #[path = "../tests/process/support.rs"]
-#[expect(dead_code, reason = "the other benchmark needs the rest")]
+#[expect(dead_code, reason = "the benchmark `requests` uses the rest")]
 mod support;
 
 use std::{net::SocketAddr, time::Instant};
@@ -22,11 +23,11 @@ use support::{Connection, admin, connect, request, send, serve, sign_in};
 
 const SMALL: Crowd = Crowd { accounts: 20, keys: 100 };
 const LARGE: Crowd = Crowd { accounts: 10_000, keys: 100_000 };
-/// How often each page is asked for on each side.
+/// How many times each page is requested from each server.
 const TIMES: usize = 60;
 const DATABASES: [&str; 2] = ["SQLite", "PostgreSQL"];
 
-/// What is measured: name, and path below the site.
+/// The pages to measure: name and path.
 const PAGES: [(&str, &str); 28] = [
     ("inventory", "/team/keys"),
     ("inventory, by name", "/team/keys?sort=name&dir=asc"),
@@ -40,26 +41,26 @@ const PAGES: [(&str, &str); 28] = [
     ("inventory, all states", "/team/keys?state=all"),
     ("inventory, never expires", "/team/keys?show=never_expires"),
     ("inventory, unused", "/team/keys?show=unused&state=all"),
-    ("inventory, unused, first made first", "/team/keys?show=unused&state=all&sort=created&dir=asc"),
+    ("inventory, unused, oldest first", "/team/keys?show=unused&state=all&sort=created&dir=asc"),
     ("inventory, unused, by last use", "/team/keys?show=unused&state=all&sort=last_used&dir=desc"),
     ("inventory, unused, by name", "/team/keys?show=unused&state=all&sort=name&dir=asc"),
-    ("inventory, owner gone", "/team/keys?show=owner_gone&state=all"),
-    ("inventory, against policy", "/team/keys?show=against_policy"),
+    ("inventory, owner left", "/team/keys?show=owner_gone&state=all"),
+    ("inventory, violates policy", "/team/keys?show=against_policy"),
     ("inventory, service accounts' keys", "/team/keys?kind=service_account"),
     ("inventory, search for a common word", "/team/keys?q=frank"),
-    ("inventory, search for a word of one in 100", "/team/keys?q=berlin&state=all"),
-    ("inventory, the same by name", "/team/keys?q=berlin&state=all&sort=name&dir=asc"),
+    ("inventory, search for a word in 1% of names", "/team/keys?q=berlin&state=all"),
+    ("inventory, search for a word in 1% of names, by name", "/team/keys?q=berlin&state=all&sort=name&dir=asc"),
     ("inventory, search for a rare word", "/team/keys?q=zebra"),
     ("inventory, search by name in all states", "/team/keys?q=zeb&state=all&sort=name"),
     ("service accounts", "/team/service-accounts"),
-    ("service accounts, by making", "/team/service-accounts?sort=created&dir=desc"),
+    ("service accounts, newest first", "/team/service-accounts?sort=created&dir=desc"),
     ("service accounts, all", "/team/service-accounts?state=all"),
     ("service accounts, search for a common word", "/team/service-accounts?q=deploy"),
     ("service accounts, search for a rare word", "/team/service-accounts?q=zebra"),
 ];
 
 fn main() {
-    // `-- PostgreSQL`, `-- search`: that database, those pages alone.
+    // `-- PostgreSQL` measures only that database, `-- search` only pages with that word in their name.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let (databases, words): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|word| DATABASES.contains(&word.as_str()));
     let is_wanted = |name: &str| databases.is_empty() || databases.iter().any(|wanted| wanted == name);
@@ -96,7 +97,7 @@ fn measure(database: &str, small: &str, large: &str, pages: &[(&str, &str)]) {
     });
 }
 
-/// Puts the accounts and keys in; a policy, and a person whose keys are left behind.
+/// Fills the tenant with accounts and keys, a key policy, and keys of a removed member.
 async fn crowd_in(url: &str, crowd: Crowd) {
     let settings = Settings::new(url);
     let services = Services::open(&settings, Clock::system()).await.unwrap();
@@ -129,7 +130,7 @@ impl Side {
         Self { address, connection: connect(address).await, cookie }
     }
 
-    /// How long a page takes, in milliseconds; it must have a full page of rows.
+    /// Returns how long a page takes, in milliseconds. Panics unless it has a full page of rows.
     async fn time(&mut self, path: &str) -> f64 {
         let begun = Instant::now();
         let request = request(self.address, "GET", path, &[("cookie", self.cookie.clone())], String::new());

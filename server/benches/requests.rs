@@ -1,7 +1,7 @@
-//! How fast requests are answered, against an empty axum handler in the same run.
+//! Measures how fast requests are answered, compared to an empty axum handler in the same run.
 //!
-//! Starts the built `latchkey` and, in a process of its own, a server that answers every request with nothing; loads
-//! both from here over 64 connections in interleaved rounds, and prints the medians of the ratios. Only loopback.
+//! Starts the built `latchkey` and, in a separate process, a server that answers every request with an empty response.
+//! Loads both over 64 connections in interleaved rounds, and prints the medians of the ratios. Uses loopback only.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark fails by panicking and speaks by printing")]
 
 mod measuring;
@@ -22,7 +22,7 @@ const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
 const KEYS: usize = 25;
 
-/// One request that is sent over and over.
+/// A request that is sent repeatedly.
 #[derive(Clone)]
 struct Case {
     name: &'static str,
@@ -84,9 +84,9 @@ async fn cases(empty: SocketAddr, latchkey: SocketAddr, token: &str, cut_off: &s
     let query = r#"{"query":"query { auth_api_key { id name expires_at } }","variables":"null"}"#.to_owned();
     vec![
         case("empty axum handler", empty, "POST", "/", vec![json()], "{}".to_owned()),
-        case("verify, good key", latchkey, "POST", "/api/v1/verify", vec![json()], format!(r#"{{"token":"{token}"}}"#)),
+        case("verify valid key", latchkey, "POST", "/api/v1/verify", vec![json()], format!(r#"{{"token":"{token}"}}"#)),
         case(
-            "verify, garbage",
+            "verify malformed token",
             latchkey,
             "POST",
             "/api/v1/verify",
@@ -94,7 +94,7 @@ async fn cases(empty: SocketAddr, latchkey: SocketAddr, token: &str, cut_off: &s
             r#"{"token":"lku_garbage"}"#.to_owned(),
         ),
         case(
-            "GraphQL, an agent that was cut off",
+            "GraphQL, agent with a revoked key",
             latchkey,
             "POST",
             "/",
@@ -114,7 +114,7 @@ async fn cases(empty: SocketAddr, latchkey: SocketAddr, token: &str, cut_off: &s
     ]
 }
 
-/// Requests a second over one round.
+/// Returns the requests per second over one round.
 async fn rate(case: &Case) -> f64 {
     let mut tasks = tokio::task::JoinSet::new();
     let start = Instant::now();
@@ -150,16 +150,16 @@ async fn measure(cases: &[Case]) {
     }
 }
 
-/// How long a healthy request takes: alone, beside harmless queries, and beside as many that the guard refuses.
+/// Measures how long a healthy request takes alone, beside harmless queries, and beside queries that the guard refuses.
 async fn measure_bombs(healthy: &Case, address: SocketAddr, token: &str) {
     let body = |query: String| format!("{{\"query\":{}}}", serde_json::Value::from(query));
     let bombs: Vec<String> = support::bombs().into_iter().map(|(_, query)| body(query)).collect();
     let loads: [(&str, u64, Vec<String>); 5] = [
         ("alone", 100, Vec::new()),
-        ("beside 100 harmless queries/s", 100, vec![body("{ hello }".to_owned())]),
-        ("beside 100 bombs/s", 100, bombs.clone()),
-        ("beside 400 harmless queries/s", 400, vec![body("{ hello }".to_owned())]),
-        ("beside 400 bombs/s", 400, bombs),
+        ("with 100 harmless queries/s", 100, vec![body("{ hello }".to_owned())]),
+        ("with 100 harmful queries/s", 100, bombs.clone()),
+        ("with 400 harmless queries/s", 400, vec![body("{ hello }".to_owned())]),
+        ("with 400 harmful queries/s", 400, bombs),
     ];
     let mut times = vec![Vec::new(); loads.len()];
     for _ in 0..ROUNDS {
@@ -169,14 +169,14 @@ async fn measure_bombs(healthy: &Case, address: SocketAddr, token: &str) {
             sending.abort();
         }
     }
-    println!("\n| verify, good key, 2,000/s | p99 (median of {ROUNDS} rounds) | × alone |\n|---|---:|---:|");
+    println!("\n| verify valid key, 2,000/s | p99 (median of {ROUNDS} rounds) | × alone |\n|---|---:|---:|");
     for ((name, ..), own) in loads.iter().zip(&times) {
         let ratios = own.iter().zip(&times[0]).map(|(own, alone)| own / alone).collect();
         println!("| {name} | {:.2} ms | {:.2} |", median(own.clone()), median(ratios));
     }
 }
 
-/// The slowest hundredth of 2,000 requests a second, in milliseconds.
+/// Returns the 99th percentile of the response times at 2,000 requests per second, in milliseconds.
 async fn p99(case: &Case) -> f64 {
     let mut tasks = tokio::task::JoinSet::new();
     let start = Instant::now();
@@ -200,7 +200,7 @@ async fn p99(case: &Case) -> f64 {
     times[times.len() * 99 / 100]
 }
 
-/// Sends the bodies one after the other, `rate` a second over 8 connections, until it is aborted.
+/// Sends the bodies in turn, `rate` per second over 8 connections, until it is aborted.
 async fn send_beside(address: SocketAddr, token: String, rate: u64, bodies: Vec<String>) {
     let mut tasks = tokio::task::JoinSet::new();
     for connection in 0..8 {
@@ -210,7 +210,7 @@ async fn send_beside(address: SocketAddr, token: String, rate: u64, bodies: Vec<
         tasks.spawn(async move {
             let mut sender = connect(address).await;
             let mut pace = tokio::time::interval(Duration::from_micros(8_000_000 / rate));
-            // Each begins at another body, so that all kinds come at any time.
+            // Each connection starts with a different body, so that all kinds are mixed at any time.
             for body in bodies.iter().cycle().skip(connection) {
                 pace.tick().await;
                 send(&mut sender, request(address, "POST", "/graphql", &headers, body.clone())).await;

@@ -1,11 +1,11 @@
-//! What both benchmarks need to measure by.
+//! Helpers that both benchmarks use.
 
-/// A runtime of the benchmark's own.
+/// Creates a multi-threaded runtime.
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Runtime::new().unwrap()
 }
 
-/// The value in the middle; of an even number, the upper of the two.
+/// Returns the median; for an even number of values, the upper of the middle two.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]

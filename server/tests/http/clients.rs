@@ -1,4 +1,4 @@
-//! What the Prefect clients ask, word for word where the words matter, and how they have to be answered.
+//! The requests of the Prefect clients, verbatim where the exact text matters, and the responses that they expect.
 
 use axum::body::Body;
 use http::{Request, StatusCode};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Stage, on_both};
 
-/// Sends as those clients do: to the bare host, variables as a text, with their headers.
+/// Sends a query as those clients do: to the root path, with the variables as a string and the clients' headers.
 async fn ask(stage: &Stage, token: &str, query: &str, variables: Value, headers: &[(&str, &str)]) -> Value {
     let body = json!({"query": query, "variables": variables.to_string()}).to_string();
     let mut request = Request::post("/")
@@ -18,7 +18,7 @@ async fn ask(stage: &Stage, token: &str, query: &str, variables: Value, headers:
     }
     let answer = stage.send(request.body(Body::from(body)).unwrap()).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-    assert!(!answer.text.contains("API_ERROR"), "clients would send it again");
+    assert!(!answer.text.contains("API_ERROR"), "clients would retry");
     answer.json()
 }
 
@@ -119,7 +119,7 @@ fn an_agent_registers_polls_and_is_cut_off() {
         assert_eq!(ask(&stage, &admin, &list, Value::Null, &[]).await["data"]["agents"][0]["state"], "cut_off");
         let cookie = stage.sign_in().await;
         let page = stage.get(&format!("/team/service-accounts/{account}"), &cookie).await;
-        assert!(page.text.contains("Cut off") && page.text.contains("192.0.2.7"), "the page shows it");
+        assert!(page.text.contains(">Rejected<") && page.text.contains("192.0.2.7"), "the page shows it");
     });
 }
 
@@ -137,7 +137,7 @@ fn a_foreign_tenant_in_the_input_is_unauthenticated() {
 }
 
 #[test]
-fn the_older_operations_of_tokens_make_list_and_revoke_keys() {
+fn the_older_token_operations_create_list_and_revoke_keys() {
     on_both(async |stage: Stage| {
         let admin = stage.key_of_ada().await;
         let who = "query { user { id default_membership { tenant_id tenant { slug } } } }";
@@ -182,7 +182,7 @@ fn the_older_operations_of_tokens_make_list_and_revoke_keys() {
 }
 
 #[test]
-fn the_schema_can_be_asked_for_by_the_tools_that_ask_for_it() {
+fn the_schema_answers_the_introspection_query_of_tools() {
     on_both(async |stage: Stage| {
         let admin = stage.key_of_ada().await;
         let kinds = "kind name ofType { ".repeat(9) + "kind name" + &" }".repeat(9);

@@ -1,4 +1,4 @@
-//! The contract of the forms: what a page's form posts is what the function behind it reads.
+//! The contract of the forms: the fields that a page's form posts are those that its server function reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,14 +12,14 @@ use http::StatusCode;
 
 use crate::support::{Form, PASSWORD, Stage, on_both};
 
-/// What a form sends beside the arguments of its function.
+/// The fields that a form posts in addition to the arguments of its function.
 const OF_THE_FORM: [&str; 5] = [field::PAGE, field::THEN, field::TENANT, confirm::PASSWORD, confirm::CODE];
 
-/// What no form of this test's site posts: the instants that programs send in place of a form's choices, and the name that
-/// confirms the deletion of an account which was used lately.
+/// The fields that no form in this test posts: the timestamps that programs send instead of a form's choices, and the
+/// name that confirms the deletion of a recently used account.
 const NOT_POSTED: [&str; 3] = ["expires_at", "deadline", "confirmation"];
 
-/// The most pages that the test opens: more than the site of the test has.
+/// The limit of pages to open, higher than the number of pages in this test.
 const MOST_PAGES: usize = 400;
 
 macro_rules! fields_of {
@@ -28,12 +28,12 @@ macro_rules! fields_of {
     };
 }
 
-/// The operations that a form asks for, with the fields that each reads.
+/// Returns the operations that have a form, with the fields that each reads.
 fn operations() -> Vec<(Operation, &'static [&'static str])> {
     app::with_acts!(fields_of)
 }
 
-/// The paths that a page links to, without the filters of its own lists.
+/// Returns the paths that a page links to, without links that have a query string.
 fn links(page: &str) -> impl Iterator<Item = String> {
     page.split("<a ").skip(1).filter_map(|rest| {
         let href = rest.split('>').next()?.split("href=\"").nth(1)?;
@@ -42,7 +42,7 @@ fn links(page: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// A tenant with something in each state in which a page offers something; gives the pages that no link leads to.
+/// Fills the tenant with records in each state that has forms of its own. Returns the pages that no link leads to.
 async fn fill(stage: &Stage, cookie: &str) -> Vec<String> {
     let post = async |path: &str, body: &str| {
         let answer = stage.call(path, cookie, body).await;
@@ -120,6 +120,6 @@ fn every_form_posts_what_its_function_reads() {
                 read.iter().filter(|name| !posted.contains(**name) && !NOT_POSTED.contains(name)).collect();
             assert!(not_posted.is_empty(), "no form of {operation:?} posts {not_posted:?}");
         }
-        assert!(posted.is_empty(), "forms of no operation: {posted:?}");
+        assert!(posted.is_empty(), "forms without an operation: {posted:?}");
     });
 }

@@ -1,4 +1,4 @@
-//! The GraphQL API: the documented shapes, the answers to invalid keys, the guard.
+//! The GraphQL API: the documented shapes, the responses to invalid keys, and the query guard.
 
 use axum::body::Body;
 use http::{Request, StatusCode};
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use crate::support::{Stage, on_both};
 
 #[test]
-fn the_documented_operations_make_list_and_revoke_a_key() {
+fn the_documented_operations_create_list_and_revoke_a_key() {
     on_both(async |stage: Stage| {
         let admin = stage.key_of_ada().await;
         let create = "mutation($input: create_api_key_input!) { create_api_key(input: $input) { id token key } }";
         let variables = json!({"input": {"user_id": stage.ada.to_string(), "name": "my-api-key", "expires_at": "2027-01-31T00:00:00Z"}});
-        // As the Python clients send them: a text in the JSON.
+        // As the Python clients send them: a string inside the JSON.
         let made = stage.graphql(&admin, create, Value::String(variables.to_string())).await.json();
         assert!(made.get("errors").is_none(), "{made}");
         let made = &made["data"]["create_api_key"];
@@ -48,7 +48,7 @@ fn the_documented_operations_make_list_and_revoke_a_key() {
 }
 
 #[test]
-fn a_bad_key_is_200_with_unauthenticated_in_the_known_shape() {
+fn an_invalid_key_gets_status_200_with_unauthenticated_in_the_documented_shape() {
     on_both(async |stage: Stage| {
         for token in ["", "lku_garbage", "lku_00000000000000000000000000000000000000"] {
             let answer = stage.graphql(token, "{ auth_api_key { id } }", Value::Null).await;
@@ -61,7 +61,7 @@ fn a_bad_key_is_200_with_unauthenticated_in_the_known_shape() {
 }
 
 #[test]
-fn bad_input_names_its_fields_and_nothing_is_made() {
+fn invalid_input_names_its_fields_and_creates_nothing() {
     on_both(async |stage: Stage| {
         let admin = stage.key_of_ada().await;
         let create = "mutation($input: create_api_key_input!) { create_api_key(input: $input) { id } }";
@@ -84,7 +84,7 @@ fn bad_input_names_its_fields_and_nothing_is_made() {
 }
 
 #[test]
-fn the_bare_host_answers_like_the_graphql_path() {
+fn the_root_path_answers_like_the_graphql_path() {
     on_both(async |stage: Stage| {
         let token = stage.key_of_ada().await;
         let request = Request::post("/")
@@ -96,7 +96,7 @@ fn the_bare_host_answers_like_the_graphql_path() {
 }
 
 #[test]
-fn other_methods_kinds_sizes_batches_and_bombs_are_refused() {
+fn other_methods_and_content_types_large_bodies_batches_and_bombs_are_refused() {
     on_both(async |stage: Stage| {
         let token = stage.key_of_ada().await;
         let send = async |method: &str, kind: &str, body: String| {

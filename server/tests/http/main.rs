@@ -1,4 +1,4 @@
-//! HTTP tests through the whole router, on both databases.
+//! HTTP tests through the complete router, on both databases.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod browser;

@@ -1,4 +1,4 @@
-//! What the dashboard can, GraphQL can; and the committed schema is the one that is served.
+//! GraphQL can do everything that the dashboard can, and the committed schema is the one that is served.
 
 use domain::Operation;
 
@@ -12,7 +12,7 @@ fn the_committed_schema_is_the_one_that_is_served() {
     let committed = std::fs::read_to_string(path).unwrap();
     assert!(
         committed == served,
-        "the schema has changed: UPDATE_SCHEMA=1 cargo test -p server --test http, and read the difference"
+        "the schema has changed: run UPDATE_SCHEMA=1 cargo test -p server --test http and review the diff"
     );
 }
 
@@ -24,13 +24,13 @@ fn every_operation_has_a_graphql_field() {
         let found = schema.lines().any(|line| {
             line.trim_start().starts_with(&format!("{word}(")) || line.trim_start().starts_with(&format!("{word}:"))
         });
-        assert!(found, "{word} is no field");
+        assert!(found, "no field {word}");
     }
 }
 
-/// The operations that the dashboard doesn't offer, and why.
+/// The operations that the dashboard doesn't offer, with the reason.
 const NOT_OF_THE_DASHBOARD: [(Operation, &str); 2] =
-    [(Operation::RegisterAgent, "agents do, by key"), (Operation::PollQueue, "agents do, by key")];
+    [(Operation::RegisterAgent, "by agents, with a key"), (Operation::PollQueue, "by agents, with a key")];
 
 #[test]
 fn the_server_functions_and_the_plain_forms_together_are_the_operations_of_the_dashboard() {

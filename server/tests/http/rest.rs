@@ -1,4 +1,4 @@
-//! Verification and health.
+//! The verification and health endpoints.
 
 use axum::body::Body;
 use chrono::TimeDelta;
@@ -12,7 +12,7 @@ fn verify(body: &str, kind: &str) -> Request<Body> {
 }
 
 #[test]
-fn a_good_key_is_told_whose_it_is_and_a_bad_one_only_that_it_is_not_valid() {
+fn verifying_a_good_key_names_its_owner_and_a_bad_one_is_only_called_invalid() {
     on_both(async |stage: Stage| {
         let (id, token) = stage.key_of_account("deployer").await;
         let answer = stage.send(verify(&format!(r#"{{"token":"{token}"}}"#), "application/json")).await;
@@ -27,7 +27,7 @@ fn a_good_key_is_told_whose_it_is_and_a_bad_one_only_that_it_is_not_valid() {
 }
 
 #[test]
-fn malformed_requests_are_problems_and_show_no_token() {
+fn malformed_requests_get_a_problem_response_without_the_token() {
     on_both(async |stage: Stage| {
         let token = stage.key_of_ada().await;
         for (body, kind, status) in [
@@ -48,7 +48,7 @@ fn malformed_requests_are_problems_and_show_no_token() {
 }
 
 #[test]
-fn keys_are_refused_from_the_next_request_on_when_what_they_stand_on_goes() {
+fn keys_are_refused_from_the_next_request_when_their_owner_rights_or_lifetime_end() {
     on_both(async |stage: Stage| {
         let (id, of_account) = stage.key_of_account("gone").await;
         assert!(stage.is_valid(&of_account).await);
@@ -68,7 +68,7 @@ fn keys_are_refused_from_the_next_request_on_when_what_they_stand_on_goes() {
             .to_owned();
         assert!(stage.is_valid(&token).await);
         stage.clock.set(stage.services.now() + TimeDelta::hours(1));
-        assert!(!stage.is_valid(&token).await, "at the instant of its expiry");
+        assert!(!stage.is_valid(&token).await, "from the instant of its expiry");
 
         stage
             .services
@@ -91,11 +91,11 @@ fn keys_are_refused_from_the_next_request_on_when_what_they_stand_on_goes() {
 }
 
 #[test]
-fn health_answers_without_a_key() {
+fn the_health_endpoints_need_no_key() {
     on_both(async |stage: Stage| {
         assert_eq!(stage.get("/health/live", "").await.status, StatusCode::OK);
         assert_eq!(stage.get("/health/ready", "").await.status, StatusCode::OK);
         let by_address = Request::get("/health/ready").header("host", "10.1.2.3:3000").body(Body::empty()).unwrap();
-        assert_eq!(stage.send(by_address).await.status, StatusCode::OK, "a prober knows no name");
+        assert_eq!(stage.send(by_address).await.status, StatusCode::OK, "health checks address the server by IP");
     });
 }

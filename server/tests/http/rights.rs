@@ -1,5 +1,5 @@
-//! Rights through every adapter: each act by each kind of actor and role, as a server function's call, as a form and by GraphQL.
-//! What is expected stands in the table that holds the rule itself.
+//! Rights through every adapter: each operation by each kind of actor and role, as a server function call, as a form
+//! and by GraphQL. The expected results come from the same table of rights that the service's own tests use.
 
 use domain::{Operation, Owner, Role, Secret, ServiceAccountId, UserId, input::Input};
 use http::StatusCode;
@@ -14,7 +14,7 @@ macro_rules! operations_of {
     };
 }
 
-/// How a request comes.
+/// How a request reaches the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Adapter {
     Script,
@@ -22,15 +22,15 @@ enum Adapter {
     GraphQl,
 }
 
-/// What an act is about.
+/// The target of an operation.
 struct Subject {
     is_there: bool,
     owner: Owner,
-    /// Keys for acts of which each needs one that isn't revoked, and one for the others.
+    /// The first is for the operations that don't revoke a key; each revocation takes one of the others.
     keys: Vec<String>,
 }
 
-/// Who asks.
+/// Who sends a request.
 struct Caller {
     who: &'static str,
     role: Role,
@@ -38,16 +38,16 @@ struct Caller {
     token: String,
 }
 
-/// The site with everybody in it.
+/// The server, its tenants and their members.
 struct House {
     stage: Stage,
     tenant: String,
-    /// Counts what needs a name that nobody has.
+    /// The number of unique names handed out so far.
     names: u32,
-    /// A member and an account that stay.
+    /// A member and an account that no test removes.
     member: UserId,
     account: ServiceAccountId,
-    /// Those of another tenant.
+    /// The same in another tenant.
     member_there: UserId,
     account_there: ServiceAccountId,
 }
@@ -63,7 +63,7 @@ impl House {
         self.stage.services.admin().create_service_account(tenant, name, Some(role.as_str())).await.unwrap()
     }
 
-    /// A key of an account, or of the person with that name: its id, and its token.
+    /// Creates a key of an account or of the user with that name. Returns its id and its token.
     async fn key(&self, owner: Owner, name: &str, tenant: &str) -> (String, String) {
         let owner = match owner {
             Owner::User(_) => OwnerRef::User(format!("{name}@example.org")),
@@ -75,7 +75,7 @@ impl House {
 
     async fn subject(&self, owner: Owner, name: &str, tenant: &str) -> Subject {
         let mut keys = Vec::new();
-        // One for the acts that revoke none, and one for each adapter by which a key may be revoked.
+        // One for the operations that revoke none, and one for each request that may revoke a key.
         for _ in 0..8 {
             keys.push(self.key(owner, name, tenant).await.0);
         }
@@ -88,7 +88,7 @@ impl House {
     }
 }
 
-/// The arguments of an act about a subject, as a form's fields and as GraphQL's.
+/// Returns the arguments of an operation on a subject, as form fields and as GraphQL arguments.
 async fn arguments(house: &mut House, operation: Operation, subject: &mut Subject, may: bool) -> (String, String) {
     use Operation as O;
     let is_there = subject.is_there;
@@ -153,7 +153,7 @@ async fn arguments(house: &mut House, operation: Operation, subject: &mut Subjec
         O::CreateTenant => (format!("name={name}&slug={name}"), format!("(name: \"{name}\", slug: \"{name}\")")),
         O::RenameTenant | O::UpdateProfile => (format!("name={name}"), format!("(name: \"{name}\")")),
         O::SwitchTenant => (format!("tenant_id={}", house.tenant), format!("(tenant_id: \"{}\")", house.tenant)),
-        // Nobody's: who may is told that it isn't there.
+        // An id that doesn't exist: callers with the right get NOT_FOUND.
         O::EndSession => (format!("session={NOBODYS}"), format!("(id: \"{NOBODYS}\")")),
         O::CancelInvitation => (format!("invitation={NOBODYS}"), format!("(id: \"{NOBODYS}\")")),
         O::EndOtherSessions | O::CreateCalendarFeed | O::RevokeCalendarFeed => (String::new(), String::new()),
@@ -161,10 +161,10 @@ async fn arguments(house: &mut House, operation: Operation, subject: &mut Subjec
     }
 }
 
-/// An id of nothing.
+/// An id that doesn't exist.
 const NOBODYS: &str = "00000000-0000-7000-8000-000000000000";
 
-/// The code of what was refused; none for what wasn't.
+/// Sends a request. Returns the error code of a refusal, or `None` if it wasn't refused.
 async fn refusal(
     house: &House,
     caller: &Caller,
@@ -206,7 +206,7 @@ async fn refusal(
             let code = &answer["errors"][0]["extensions"]["code"];
             assert_ne!(code, "GRAPHQL_VALIDATION_FAILED", "{text}: {answer}");
             if answer["data"][word]["success"] == json!(false) {
-                // The answer that old clients know for a key that isn't there.
+                // What older clients expect for a key that doesn't exist.
                 return Some("NOT_FOUND".to_owned());
             }
             code.as_str().map(str::to_owned)
@@ -214,7 +214,7 @@ async fn refusal(
     }
 }
 
-/// A mutation with the smallest selection that its type has.
+/// Returns a mutation with the smallest selection that its type allows.
 fn mutation(word: &str, arguments: &str) -> String {
     format!(
         "mutation {{ {word}{arguments} {{ __typename{} }} }}",
@@ -242,7 +242,7 @@ fn is_of_keys(operation: Operation) -> bool {
     )
 }
 
-/// Whether an act is about one thing that another tenant could have.
+/// Whether an operation targets a record that could belong to another tenant.
 fn is_of_one(operation: Operation) -> bool {
     use Operation as O;
     is_of_keys(operation)
@@ -258,7 +258,7 @@ fn is_of_one(operation: Operation) -> bool {
         )
 }
 
-/// The persons and the service accounts of each role, who ask; and the subjects that aren't theirs.
+/// The callers, a user and a service account for each role, and the subjects that the operations target.
 struct Cast {
     callers: Vec<Caller>,
     persons: Vec<Subject>,
@@ -273,7 +273,7 @@ async fn cast(house: &House) -> Cast {
     let (mut callers, mut persons, mut bots) = (Vec::new(), Vec::new(), Vec::new());
     for role in rights::ROLES {
         let name = role.as_str().to_lowercase();
-        // Who only reads is given no key: the role comes after them.
+        // A read-only user can't be given keys, so the role is set afterwards.
         let id = house.person(&name, "acme", Role::User).await;
         let owner = Owner::User(id);
         persons.push(house.subject(owner, &name, "acme").await);
@@ -304,7 +304,7 @@ async fn cast(house: &House) -> Cast {
 }
 
 impl Cast {
-    /// The subject of a column for who asks.
+    /// Returns the subject that a column of the table means for a caller.
     fn subject(&mut self, caller: usize, column: &str) -> &mut Subject {
         let Caller { who, role, .. } = self.callers[caller];
         let place = rights::ROLES.iter().position(|other| *other == role).unwrap();
@@ -314,14 +314,14 @@ impl Cast {
             "BOT" => self.bots.last_mut().unwrap(),
             "OTHER_BOT" => &mut self.other_bot,
             "THERE" => &mut self.there,
-            // No bot is a person: one is as good as another.
+            // A bot isn't a user, so any other user will do.
             _ => &mut self.other,
         }
     }
 }
 
 #[test]
-fn every_act_has_the_same_answer_through_every_adapter_and_it_is_the_tables() {
+fn every_operation_has_the_rights_of_the_table_through_every_adapter() {
     on_both(async |stage: Stage| {
         stage.services.admin().create_tenant("Other", "other").await.unwrap();
         let cookie = stage.sign_in().await;

@@ -1,4 +1,4 @@
-//! A site for a test: a fresh database, a clock that stands still, a tenant, and clients of each kind.
+//! The setup of a test: a new database, a fixed clock, a tenant, and clients of each kind.
 
 use std::{future::Future, net::IpAddr};
 
@@ -11,7 +11,7 @@ use server::{Site, accept::Peer, assets::Assets, router};
 use service::{Clock, OwnerRef, Services, Settings};
 use tower::ServiceExt;
 
-/// Where requests seem to come from.
+/// The address that requests appear to come from.
 const PEER: [u8; 4] = [192, 0, 2, 7];
 
 pub const PASSWORD: &str = "seven lamps under the pier";
@@ -24,7 +24,7 @@ pub struct Stage {
     folder: tempfile::TempDir,
 }
 
-/// An answer, read whole.
+/// A response with its complete body.
 pub struct Answer {
     pub status: StatusCode,
     pub headers: http::HeaderMap,
@@ -45,7 +45,7 @@ impl Answer {
     }
 }
 
-/// Plays a story on the embedded database and, when `LATCHKEY_TEST_POSTGRES` names a server, there too.
+/// Runs a story on `SQLite` and, if `LATCHKEY_TEST_POSTGRES` names a server, on `PostgreSQL`.
 pub fn on_both<F, Fut>(story: F)
 where
     F: Fn(Stage) -> Fut,
@@ -60,7 +60,7 @@ where
     }
 }
 
-/// Plays a story behind an https public URL.
+/// Runs a story with an https public URL.
 pub fn on_https<F, Fut>(story: F)
 where
     F: Fn(Stage) -> Fut,
@@ -101,7 +101,7 @@ impl Stage {
         Self { services, clock, ada, router, folder }
     }
 
-    /// The same site behind a proxy that it trusts.
+    /// Returns the same site behind a trusted proxy.
     pub fn behind_proxy(self) -> Self {
         let assets = Assets::new(Some(self.folder.path().join("site")));
         let site = Site::new("http://127.0.0.1:3000", false, assets).unwrap().behind(vec![IpAddr::from(PEER).into()]);
@@ -146,8 +146,8 @@ impl Stage {
         answer.json()["valid"] == true
     }
 
-    /// Sends the form that a page shows, as a browser without script does: its hidden fields, and what is typed over them.
-    /// `typed`: urlencoded.
+    /// Submits the form of a page as a browser without JavaScript does, with its hidden fields. `typed`: the urlencoded
+    /// values, which override the hidden ones.
     pub async fn submit(&self, page: &str, cookie: &str, typed: &str) -> Answer {
         let shown = self.get(page, cookie).await;
         let form = Form::all(&shown.text).into_iter().find(|form| form.action.starts_with("/fn/"));
@@ -156,7 +156,7 @@ impl Stage {
         self.post_form(&form.action, cookie, &format!("{hidden}&{typed}")).await
     }
 
-    /// Calls a server function as the script does.
+    /// Calls a server function as the dashboard's JavaScript does.
     pub async fn call(&self, path: &str, cookie: &str, body: &str) -> Answer {
         let request = Request::post(path)
             .header("accept", "application/json")
@@ -166,7 +166,7 @@ impl Stage {
         self.send(request.body(Body::from(body.to_owned())).unwrap()).await
     }
 
-    /// Sends a form from the site's own page. `cookie`: what the browser holds.
+    /// Posts a form from a page of the same site. `cookie`: the browser's cookies.
     pub async fn post_form(&self, path: &str, cookie: &str, body: &str) -> Answer {
         let request = Request::post(path)
             .header("accept", "text/html,application/xhtml+xml")
@@ -180,7 +180,7 @@ impl Stage {
         self.send(Request::get(path).header("cookie", cookie).body(Body::empty()).unwrap()).await
     }
 
-    /// Signs Ada in; gives the cookie.
+    /// Signs Ada in. Returns the session cookie.
     pub async fn sign_in(&self) -> String {
         let answer =
             self.post_form("/sign-in", "", "email=ada%40example.org&password=seven+lamps+under+the+pier").await;
@@ -190,7 +190,7 @@ impl Stage {
     }
 }
 
-/// A form in a page.
+/// A form on a page.
 #[derive(Clone, Debug)]
 pub struct Form {
     pub action: String,
@@ -201,12 +201,12 @@ pub struct Form {
 }
 
 impl Form {
-    /// The forms of a page's main part that are posted.
+    /// Returns the forms with method POST in a page's `<main>`.
     pub fn all(page: &str) -> Vec<Self> {
         Self::everywhere(page.split("<main").nth(1).unwrap_or_default())
     }
 
-    /// The forms of a page that are posted, those of its header too.
+    /// Returns the forms with method POST in a page, including its header.
     pub fn everywhere(page: &str) -> Vec<Self> {
         page.split("<form ").skip(1).filter(|form| form.contains("method=\"post\"")).map(Self::read).collect()
     }
@@ -240,7 +240,7 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
     )
 }
 
-/// The token that stands in a page or an answer.
+/// Returns the first token in a page or a response.
 pub fn token_in(text: &str) -> Option<String> {
     let start = text.find("lku_").into_iter().chain(text.find("lks_")).find(|at| {
         let token = text.get(*at..*at + 42);

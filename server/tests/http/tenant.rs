@@ -1,4 +1,4 @@
-//! Running a tenant by GraphQL with nothing but a key, and by plain forms.
+//! Managing a tenant by GraphQL with only a key, and by plain forms.
 
 use axum::body::Body;
 use chrono::TimeDelta;
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, Stage, on_both, token_in};
 
-/// Asks, and gives the data.
+/// Sends a query and returns its data.
 async fn ask(stage: &Stage, token: &str, query: &str, variables: Value) -> Value {
     let answer = stage.graphql(token, query, variables).await.json();
     assert_eq!(answer["errors"], Value::Null, "{query}: {answer}");
     answer["data"].clone()
 }
 
-/// The code of a refusal.
+/// Sends a query and returns the error code of its refusal.
 async fn refused(stage: &Stage, token: &str, query: &str) -> String {
     let answer = stage.graphql(token, query, json!({})).await.json();
     answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_default().to_owned()
@@ -26,7 +26,7 @@ async fn with_bearer(stage: &Stage, path: &str, token: &str) -> crate::support::
 }
 
 #[test]
-fn a_key_rolls_a_key_and_sees_who_uses_which() {
+fn a_key_can_roll_a_key_and_see_its_usage() {
     on_both(async |stage: Stage| {
         let (_, root) = stage.key_of_account("root").await;
         let (account, old) = stage.key_of_account("bot").await;
@@ -73,7 +73,7 @@ fn a_key_rolls_a_key_and_sees_who_uses_which() {
 }
 
 #[test]
-fn a_key_invites_sets_policies_and_looks_through_all_keys() {
+fn a_key_can_invite_set_policies_and_list_all_keys() {
     on_both(async |stage: Stage| {
         let (_, root) = stage.key_of_account("root").await;
         let ada = stage.key_of_ada().await;
@@ -122,7 +122,7 @@ fn a_key_invites_sets_policies_and_looks_through_all_keys() {
 }
 
 #[test]
-fn a_person_s_key_does_what_is_the_person_s_but_for_what_guards_their_sign_in() {
+fn a_users_key_can_do_what_the_user_can_except_change_how_they_sign_in() {
     on_both(async |stage: Stage| {
         let ada = stage.key_of_ada().await;
         stage.sign_in().await;
@@ -163,7 +163,7 @@ fn a_person_s_key_does_what_is_the_person_s_but_for_what_guards_their_sign_in() 
 }
 
 #[test]
-fn the_audit_log_is_read_and_taken_out_by_key_and_by_session_and_not_by_others() {
+fn the_audit_log_is_read_and_exported_by_key_and_by_session_but_only_by_administrators() {
     on_both(async |stage: Stage| {
         let (_, root) = stage.key_of_account("root").await;
         let lines = ask(
@@ -216,7 +216,7 @@ fn the_audit_log_is_read_and_taken_out_by_key_and_by_session_and_not_by_others()
 }
 
 #[test]
-fn who_asks_for_the_head_of_an_export_takes_nothing_out() {
+fn a_head_request_for_an_export_exports_nothing() {
     on_both(async |stage: Stage| {
         let (_, root) = stage.key_of_account("root").await;
         let head = async |authorization: String| {
@@ -227,7 +227,7 @@ fn who_asks_for_the_head_of_an_export_takes_nothing_out() {
         assert_eq!((answer.status, answer.text.as_str()), (StatusCode::OK, ""));
         assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8; header=present");
         assert_eq!(answer.header("content-disposition"), "attachment; filename=\"audit-log.csv\"");
-        assert!(!answer.headers.contains_key("content-length"), "the length isn't known: {:?}", answer.headers);
+        assert!(!answer.headers.contains_key("content-length"), "the length is unknown: {:?}", answer.headers);
         assert_eq!(head("Bearer nobody".to_owned()).await.status, StatusCode::UNAUTHORIZED);
         let exports = ask(&stage, &root, "{ audit_log(operation: \"audit_log\") { items { id } } }", json!({})).await;
         assert_eq!(exports["audit_log"]["items"], json!([]));
@@ -235,7 +235,7 @@ fn who_asks_for_the_head_of_an_export_takes_nothing_out() {
 }
 
 #[test]
-fn every_word_of_the_log_is_one_that_its_page_offers() {
+fn every_operation_in_the_log_is_an_option_of_the_pages_filter() {
     on_both(async |stage: Stage| {
         let (_, root) = stage.key_of_account("root").await;
         let cookie = stage.sign_in().await;
@@ -252,7 +252,7 @@ fn every_word_of_the_log_is_one_that_its_page_offers() {
 }
 
 #[test]
-fn the_history_of_a_key_is_for_all_who_may_see_the_key() {
+fn the_history_of_a_key_is_visible_to_everyone_who_may_see_the_key() {
     on_both(async |stage: Stage| {
         let admin = stage.services.admin();
         let password = domain::Secret::new(PASSWORD);
@@ -280,7 +280,7 @@ fn the_history_of_a_key_is_for_all_who_may_see_the_key() {
 }
 
 #[test]
-fn a_long_audit_log_is_taken_out_whole() {
+fn a_long_audit_log_is_exported_completely() {
     on_both(async |stage: Stage| {
         let (_, root) = stage.key_of_account("root").await;
         for n in 0..250 {
@@ -297,7 +297,7 @@ fn a_long_audit_log_is_taken_out_whole() {
 }
 
 #[test]
-fn an_old_sign_in_is_confirmed_in_the_form_itself_and_nothing_typed_is_lost() {
+fn an_old_sign_in_is_confirmed_in_the_form_itself_and_no_input_is_lost() {
     on_both(async |stage: Stage| {
         let cookie = stage.sign_in().await;
         stage.clock.set(stage.services.now() + TimeDelta::minutes(11));
@@ -307,31 +307,27 @@ fn an_old_sign_in_is_confirmed_in_the_form_itself_and_nothing_typed_is_lost() {
         assert!(asked.text.contains("confirm_password") && asked.text.contains("value=\"laptop\""), "{}", asked.text);
         let wrong =
             stage.submit("/user/api-keys/new", &cookie, &format!("{form}&confirm_password=wrong-wrong-wrong")).await;
-        assert!(
-            wrong.text.contains("This isn&#x27;t your password.") || wrong.text.contains("This isn't your password."),
-            "{}",
-            wrong.text
-        );
+        assert!(wrong.text.contains("Incorrect password."), "{}", wrong.text);
         assert!(!wrong.text.contains("wrong-wrong-wrong"));
         let made = stage
             .submit("/user/api-keys/new", &cookie, &format!("{form}&confirm_password=seven+lamps+under+the+pier"))
             .await;
         assert!(made.status == StatusCode::OK && token_in(&made.text).is_some(), "{}", made.text);
         let fresh = stage.get("/user/api-keys/new", &cookie).await;
-        assert!(!fresh.text.contains("confirm_password"), "the session remembers");
+        assert!(!fresh.text.contains("confirm_password"), "the session is confirmed");
         let again =
             stage.submit("/user/api-keys/new", &cookie, &format!("{form}&confirm_password=wrong-wrong-wrong")).await;
         assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(
-            again.text.contains("name=\"confirm_password\"") && again.text.contains("your password."),
-            "what is wrong is told, though the sign-in is fresh: {}",
+            again.text.contains("name=\"confirm_password\"") && again.text.contains("Incorrect password."),
+            "the wrong password is reported although the sign-in is recent: {}",
             again.text
         );
     });
 }
 
 #[test]
-fn a_calendar_is_read_by_its_secret_link_alone() {
+fn a_calendar_can_be_read_only_by_its_secret_link() {
     on_both(async |stage: Stage| {
         let cookie = stage.sign_in().await;
         let admin = stage.services.admin();

@@ -1,4 +1,4 @@
-//! What holds of the whole process only: many connections at once, and a sudden end.
+//! Tests that need a whole process: many concurrent connections, and a killed server.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 const CONNECTIONS: usize = 64;
 const CREATES: usize = 1_000;
 
-/// Plays a story on a database file and, when `LATCHKEY_TEST_POSTGRES` names a server, there too.
+/// Runs a story on a database file and, if `LATCHKEY_TEST_POSTGRES` names a server, on `PostgreSQL`.
 fn on_both<F, Fut>(story: F)
 where
     F: Fn(String) -> Fut,
@@ -40,7 +40,7 @@ fn json_headers(token: &str) -> Vec<(&'static str, String)> {
     vec![("content-type", "application/json".to_owned()), ("authorization", format!("Bearer {token}"))]
 }
 
-/// Makes a key; its token, when the server acknowledged it. `None` when the connection broke.
+/// Creates a key. Returns its token once the server has acknowledged it, or `None` if the connection broke.
 async fn create(
     connection: &mut Connection,
     address: SocketAddr,
@@ -57,7 +57,8 @@ async fn create(
     Some(answer["data"]["create_api_key"]["token"].as_str().unwrap().to_owned())
 }
 
-/// Makes keys over many connections at once until `most` are made or the server is gone; the acknowledged tokens.
+/// Creates keys over many connections at once until there are `most` or the server is gone. Returns the tokens that it
+/// acknowledged.
 async fn create_many(
     address: SocketAddr,
     token: &str,
@@ -98,12 +99,12 @@ async fn assert_all_verify(address: SocketAddr, tokens: &[String]) {
 }
 
 #[test]
-fn a_thousand_creates_over_64_connections_all_verify() {
+fn a_thousand_keys_created_over_64_connections_all_verify() {
     on_both(async |database| {
         let (account, token) = fill(&database);
         let server = serve(&database);
         let tokens = create_many(server.address, &token, &account, CREATES, &Arc::default()).await;
-        assert_eq!(tokens.len(), CREATES, "each was acknowledged");
+        assert_eq!(tokens.len(), CREATES, "all creations were acknowledged");
         assert_all_verify(server.address, &tokens).await;
     });
 }
@@ -121,7 +122,7 @@ fn acknowledged_keys_survive_a_killed_server() {
         while made.load(Ordering::SeqCst) < 100 {
             tokio::task::yield_now().await;
         }
-        // SIGKILL, in the middle of it.
+        // Sends SIGKILL while requests are in progress.
         drop(server);
         let tokens = creating.await.unwrap();
         assert!(tokens.len() >= 100);
@@ -131,7 +132,7 @@ fn acknowledged_keys_survive_a_killed_server() {
 }
 
 #[test]
-fn pages_hold_under_many_connections() {
+fn pages_are_served_over_many_connections() {
     on_both(async |database| {
         fill(&database);
         let server = serve(&database);
@@ -144,7 +145,7 @@ fn pages_hold_under_many_connections() {
                 let mut connection = connect(address).await;
                 for _ in 0..5 {
                     let page = request(address, "GET", path, &[("cookie", cookie.clone())], String::new());
-                    let (status, text) = send(&mut connection, page).await.expect("the connection holds");
+                    let (status, text) = send(&mut connection, page).await.expect("the connection stays open");
                     assert!(status == 200 && text.contains("</main>"), "{status}, {} bytes", text.len());
                 }
             });
@@ -162,11 +163,11 @@ fn every_bomb_is_refused_in_less_than_a_tenth_of_a_second() {
         for (name, query) in support::bombs() {
             let body = json!({ "query": query }).to_string();
             let mut quickest = Duration::MAX;
-            // The quickest of three: what else the machine does isn't the bomb's doing.
+            // The fastest of three attempts, because other load on the machine may slow one down.
             for _ in 0..3 {
                 let begun = Instant::now();
                 let request = request(server.address, "POST", "/graphql", &json_headers(&token), body.clone());
-                let (status, text) = send(&mut connection, request).await.expect("the server lives");
+                let (status, text) = send(&mut connection, request).await.expect("the server is running");
                 assert!(status == 400 || text.contains("\"errors\""), "{name}: {status} {text}");
                 quickest = quickest.min(begun.elapsed());
             }

@@ -1,4 +1,4 @@
-//! The built `latchkey` as a process, filled by its command line, and HTTP over real connections. Only loopback.
+//! Runs the built `latchkey` as a process, fills it by its command line, and talks HTTP to it. Uses loopback only.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 pub const PASSWORD: &str = "seven lamps under the pier";
 pub const EMAIL: &str = "bench@example.org";
 
-/// A server that ends with its value.
+/// A server process that is killed when its value is dropped.
 pub struct Server {
     process: Child,
     pub address: SocketAddr,
@@ -35,7 +35,7 @@ pub fn serve(database: &str) -> Server {
     start(latchkey().args(["serve", "--listen", "127.0.0.1:0", "--database-url", database]))
 }
 
-/// Starts a server and reads where it listens.
+/// Starts a server and reads its address from its output.
 pub fn start(command: &mut Command) -> Server {
     let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -45,7 +45,7 @@ pub fn start(command: &mut Command) -> Server {
     Server { process, address }
 }
 
-/// Runs `latchkey admin …` and gives what it prints.
+/// Runs `latchkey admin …` and returns what it prints.
 pub fn admin(database: &str, arguments: &[&str], input: &str) -> String {
     let mut child = latchkey()
         .arg("admin")
@@ -62,7 +62,7 @@ pub fn admin(database: &str, arguments: &[&str], input: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// A tenant with an administrator and a service account; gives the account's id and a token of it.
+/// Creates a tenant with an administrator and a service account. Returns the account's id and a token of it.
 pub fn fill(database: &str) -> (String, String) {
     let migrate = ["migrate", "--database-url", database];
     assert!(latchkey().args(migrate).stderr(Stdio::null()).status().unwrap().success());
@@ -72,7 +72,7 @@ pub fn fill(database: &str) -> (String, String) {
     account(database, "Bench")
 }
 
-/// A service account with a key: its id, and the token.
+/// Creates a service account with a key. Returns its id and the token.
 pub fn account(database: &str, name: &str) -> (String, String) {
     let account = admin(database, &["create-service-account", "--tenant", "bench", "--name", name], "");
     let key = ["create-key", "--tenant", "bench", "--service-account", &account, "--name", "first"];
@@ -80,7 +80,7 @@ pub fn account(database: &str, name: &str) -> (String, String) {
     (account, token)
 }
 
-/// One connection.
+/// An open HTTP/1.1 connection.
 pub type Connection = http1::SendRequest<Full<Bytes>>;
 
 pub async fn connect(address: SocketAddr) -> Connection {
@@ -105,7 +105,7 @@ pub fn request(
     request.body(Full::from(body)).unwrap()
 }
 
-/// Sends a request; status and body, or `None` when the connection broke.
+/// Sends a request. Returns the status and the body, or `None` if the connection broke.
 pub async fn send(connection: &mut Connection, request: Request<Full<Bytes>>) -> Option<(u16, String)> {
     let answer = connection.send_request(request).await.ok()?;
     let status = answer.status().as_u16();
@@ -114,7 +114,7 @@ pub async fn send(connection: &mut Connection, request: Request<Full<Bytes>>) ->
     Some((status, String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// Signs the administrator in; the cookies, as a header's value.
+/// Signs the administrator in. Returns the cookies as a header value.
 pub async fn sign_in(address: SocketAddr) -> String {
     let body = format!("email={}&password={}", EMAIL.replace('@', "%40"), PASSWORD.replace(' ', "+"));
     let headers =
@@ -126,7 +126,7 @@ pub async fn sign_in(address: SocketAddr) -> String {
     cookies.map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap()).collect::<Vec<_>>().join("; ")
 }
 
-/// Queries that would keep a server busy, or kill it, if it took them.
+/// Returns named queries that would overload or crash a server that executed them.
 pub fn bombs() -> Vec<(&'static str, String)> {
     let chain = |last: usize, spreads: usize| {
         let fragment = |n: usize| {
@@ -144,7 +144,7 @@ pub fn bombs() -> Vec<(&'static str, String)> {
         ("objects", format!("{{ a(b: {}", "{k: ".repeat(2_000))),
         ("fragments, doubled", format!("{{ ...f0 }} {}", chain(30, 2))),
         ("fragments, tenfold", format!("{{ ...f0 }} {}", chain(12, 10))),
-        ("a circle of fragments", "{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }".to_owned()),
+        ("cyclic fragments", "{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }".to_owned()),
         ("directives", format!("{{ hello {} }}", "@skip(if: false) ".repeat(400))),
         ("aliases", format!("{{ {} }}", &wide[..7_000])),
         (

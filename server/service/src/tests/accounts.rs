@@ -7,7 +7,7 @@ use domain::{
 use crate::{Error, tests::stage::*};
 
 #[test]
-fn a_deleted_account_takes_all_its_keys_along_and_stays_as_history() {
+fn deleting_an_account_revokes_all_its_keys_and_keeps_its_record() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let id = stage.add_account(&ada, "deployer").await;
@@ -35,7 +35,7 @@ fn a_deleted_account_takes_all_its_keys_along_and_stays_as_history() {
 }
 
 #[test]
-fn an_account_is_an_administrator_unless_said_otherwise_and_its_key_sees_all_account_keys() {
+fn an_account_is_an_administrator_by_default_and_its_key_sees_all_account_keys() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let bot = stage.add_account(&ada, "bot").await;
@@ -60,7 +60,7 @@ fn an_account_is_an_administrator_unless_said_otherwise_and_its_key_sees_all_acc
 }
 
 #[test]
-fn names_are_unique_among_the_living_and_the_same_form_makes_one_account() {
+fn names_of_existing_accounts_are_unique_and_submitting_a_form_twice_creates_one_account() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let accounts = stage.services.service_accounts();
@@ -70,17 +70,17 @@ fn names_are_unique_among_the_living_and_the_same_form_makes_one_account() {
         assert_eq!(accounts.create(&ada, &input).await.unwrap().id, first.id);
         let Err(Error::Api(refusal)) = accounts.create(&ada, &CreateAccount { idempotency_key: None, ..input }).await
         else {
-            panic!("two of one name")
+            panic!("two accounts have the same name")
         };
         assert!(refusal.at("name").is_some());
         let odd = stage.services.admin().create_service_account("acme", "two", Some("KING")).await;
-        let Err(Error::Api(refusal)) = odd else { panic!("a king") };
+        let Err(Error::Api(refusal)) = odd else { panic!("the role was accepted") };
         assert!(refusal.at("role").is_some());
     });
 }
 
 #[test]
-fn the_same_form_many_times_at_once_makes_one_account() {
+fn submitting_a_form_concurrently_creates_one_account() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let form = Some(uuid::Uuid::from_u128(7).to_string());
@@ -96,7 +96,7 @@ fn the_same_form_many_times_at_once_makes_one_account() {
 }
 
 #[test]
-fn only_administrators_see_and_make_accounts_and_other_tenants_find_nothing() {
+fn only_administrators_manage_accounts_and_other_tenants_find_nothing() {
     on_both(async |stage| {
         stage.services.admin().create_tenant("Other", "other").await.unwrap();
         let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
@@ -115,7 +115,7 @@ fn only_administrators_see_and_make_accounts_and_other_tenants_find_nothing() {
 }
 
 #[test]
-fn accounts_are_listed_in_pages_by_name_in_both_directions() {
+fn accounts_are_listed_by_name_page_by_page() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         for name in ["Beta", "alpha", "delta", "Gamma", "épsilon"] {
@@ -137,7 +137,7 @@ fn accounts_are_listed_in_pages_by_name_in_both_directions() {
 }
 
 #[test]
-fn no_live_key_is_left_without_a_living_account_when_creating_races_deleting() {
+fn no_active_key_outlives_its_account_when_creation_races_deletion() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let mut came_first = [0, 0];
@@ -156,13 +156,13 @@ fn no_live_key_is_left_without_a_living_account_when_creating_races_deleting() {
                 assert!(!stage.is_good(&key).await);
             }
         }
-        assert!(came_first.iter().all(|count| *count > 0), "both came first at times: {came_first:?}");
+        assert!(came_first.iter().all(|count| *count > 0), "each came first at least once: {came_first:?}");
         assert_eq!(stage.services.admin().check().await.unwrap(), Vec::<String>::new());
     });
 }
 
 #[test]
-fn an_account_with_its_key_is_made_whole_or_not_at_all() {
+fn an_account_and_its_key_are_created_together_or_not_at_all() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let input =
@@ -182,7 +182,7 @@ fn an_account_with_its_key_is_made_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_suspended_account_suspends_its_keys_and_a_changed_role_holds_at_once() {
+fn suspending_an_account_suspends_its_keys_and_a_role_change_applies_immediately() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let id = stage.add_account(&ada, "bot").await;
@@ -193,7 +193,7 @@ fn a_suspended_account_suspends_its_keys_and_a_changed_role_holds_at_once() {
         assert_eq!(accounts.suspend(&ada, id).await.unwrap().active_keys, 0);
         assert!(!stage.is_good(&key).await);
         assert_eq!(code(accounts.suspend(&ada, id).await), ErrorCode::Conflict);
-        assert_eq!(code(keys.resume(&ada, key.key.id).await), ErrorCode::Conflict, "the account is what is suspended");
+        assert_eq!(code(keys.resume(&ada, key.key.id).await), ErrorCode::Conflict, "its account is suspended");
         assert_eq!(code(keys.suspend(&ada, key.key.id).await), ErrorCode::Conflict, "it is suspended with the account");
         let suspended = domain::KeyQuery { filter: domain::KeyFilter::Suspended, ..domain::KeyQuery::default() };
         assert_eq!(stage.walk(&ada, owner, &suspended).await.len(), 2);

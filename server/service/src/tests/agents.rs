@@ -1,4 +1,4 @@
-//! Agents: who they are, when they were heard of, and that they are cut off with their key.
+//! Agents: their identity, when they were last seen, and that they are cut off with their key.
 
 use chrono::TimeDelta;
 use domain::{AgentId, AgentScope, AgentState, ErrorCode, IssuedKey, Owner, Role};
@@ -21,7 +21,7 @@ async fn bearer(stage: &Stage, key: &IssuedKey, agent_id: Option<AgentId>) -> Ac
 }
 
 #[test]
-fn an_agent_that_starts_again_is_the_same_and_another_is_not() {
+fn a_restarted_agent_keeps_its_id_and_another_agent_gets_its_own() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let bot = Owner::ServiceAccount(stage.add_account(&ada, "bot").await);
@@ -42,12 +42,12 @@ fn an_agent_that_starts_again_is_the_same_and_another_is_not() {
             assert_eq!((found.version.as_deref(), found.address.as_deref()), (Some("1.4.1"), Some("192.0.2.7")));
         }
         let lines = storage::audit::count(stage.services.db(), "register_agent", first.0).await.unwrap();
-        assert_eq!(lines, 1, "a start is noted once");
+        assert_eq!(lines, 1, "the agent is registered once");
     });
 }
 
 #[test]
-fn a_poll_counts_for_the_agent_of_that_key_alone() {
+fn a_poll_counts_only_for_the_agent_of_that_key() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let bot = Owner::ServiceAccount(stage.add_account(&ada, "bot").await);
@@ -59,7 +59,7 @@ fn a_poll_counts_for_the_agent_of_that_key_alone() {
         let polled_at = stage.advance(TimeDelta::minutes(5));
         assert!(matches!(seen().await.state(polled_at), AgentState::Silent { .. }));
         agents.poll(&bearer(&stage, &other, Some(id)).await, None).unwrap();
-        assert!(matches!(seen().await.state(polled_at), AgentState::Silent { .. }), "under another key it is another");
+        assert!(matches!(seen().await.state(polled_at), AgentState::Silent { .. }), "another key, another agent");
         agents.poll(&bearer(&stage, &key, Some(id)).await, None).unwrap();
         assert_eq!(seen().await.last_seen_at, polled_at, "shown before it is written");
         stage.services.0.usage.flush(stage.services.db(), stage.services.now()).await.unwrap();
@@ -87,7 +87,7 @@ fn an_agent_is_cut_off_with_its_key_and_with_its_account() {
         };
         stage.services.api_keys().revoke(&ada, key.key.id).await.unwrap();
         assert_eq!(states().await, [("main".to_owned(), "cut_off"), ("other".to_owned(), "polling")]);
-        // Refused again and again, at no cost and with no change.
+        // Repeated refusals change nothing.
         for _ in 0..3 {
             assert!(!stage.is_good(&key).await);
         }
@@ -119,7 +119,7 @@ fn agents_are_shown_to_administrators_and_to_the_keys_owner() {
 }
 
 #[test]
-fn bad_agents_are_told_their_fields_and_other_tenants_and_sessions_are_refused() {
+fn registration_reports_invalid_fields_and_refuses_other_tenants_and_sessions() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, own(&ada), "laptop").await;
@@ -139,7 +139,7 @@ fn bad_agents_are_told_their_fields_and_other_tenants_and_sessions_are_refused()
 }
 
 #[test]
-fn agents_that_are_long_gone_are_forgotten() {
+fn agents_not_seen_for_a_long_time_are_deleted() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, own(&ada), "laptop").await;

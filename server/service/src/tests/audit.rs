@@ -1,4 +1,4 @@
-//! The audit log: what is written, who may read it, and that no other hand can change it unseen.
+//! The audit log: what it records, who may read it, and that tampering with it is detected.
 
 use domain::{
     AuditQuery, ErrorCode, Owner, PageRequest, Role, Secret,
@@ -19,7 +19,7 @@ async fn run(stage: &Stage, sql: &'static str) {
     }
 }
 
-/// Numbers and hashes every entry again, and moves the heads: what somebody who can write everything would do.
+/// Renumbers and rehashes every entry and updates the heads, as an attacker with full write access would.
 async fn rechain(stage: &Stage) {
     macro_rules! execute {
         ($query:expr) => {
@@ -64,7 +64,7 @@ async fn report(stage: &Stage) -> ChainReport {
     reports.into_iter().find(|report| report.slug.as_deref() == Some("acme")).unwrap()
 }
 
-/// Six lines in Acme's chain, and what `audit verify` says of it.
+/// Writes entries until Acme's chain has six. Returns the chain's head as `audit verify` prints it.
 async fn six_lines(stage: &Stage) -> String {
     let ada = stage.session(stage.admin).await;
     for name in ["a", "b", "c", "d"] {
@@ -76,7 +76,7 @@ async fn six_lines(stage: &Stage) -> String {
 }
 
 #[test]
-fn a_changed_line_is_found() {
+fn a_changed_entry_is_detected() {
     for sql in [
         "UPDATE audit_log SET actor_name = 'Eve' WHERE seq = 3",
         "UPDATE audit_log SET detail = '' WHERE seq = 3",
@@ -88,18 +88,18 @@ fn a_changed_line_is_found() {
         on_both(async |stage| {
             six_lines(&stage).await;
             run(&stage, sql).await;
-            assert_eq!(problems(&stage, &[]).await, ["line 3 was changed"], "{sql}");
+            assert_eq!(problems(&stage, &[]).await, ["entry 3 was changed"], "{sql}");
         });
     }
 }
 
 #[test]
-fn a_deleted_a_moved_and_an_added_line_are_found() {
+fn deleted_moved_and_added_entries_are_detected() {
     on_both(async |stage| {
         six_lines(&stage).await;
         run(&stage, "DELETE FROM audit_log WHERE seq = 3").await;
         let found = problems(&stage, &[]).await;
-        assert_eq!(found, ["line 3 is missing"]);
+        assert_eq!(found, ["entry 3 is missing"]);
     });
     on_both(async |stage| {
         six_lines(&stage).await;
@@ -111,24 +111,24 @@ fn a_deleted_a_moved_and_an_added_line_are_found() {
             run(&stage, sql).await;
         }
         let found = problems(&stage, &[]).await;
-        assert!(found.contains(&"line 3 was changed".to_owned()), "{found:?}");
-        assert!(found.contains(&"line 4 doesn't follow the one before it".to_owned()), "{found:?}");
+        assert!(found.contains(&"entry 3 was changed".to_owned()), "{found:?}");
+        assert!(found.contains(&"entry 4 doesn't follow the one before it".to_owned()), "{found:?}");
     });
     on_both(async |stage| {
         six_lines(&stage).await;
         run(&stage, "UPDATE audit_log SET seq = 0 WHERE seq = 3").await;
         let found = problems(&stage, &[]).await;
-        assert!(found.iter().any(|problem| problem.contains("stand in no chain")), "{found:?}");
-        assert!(found.contains(&"line 3 is missing".to_owned()), "{found:?}");
+        assert!(found.iter().any(|problem| problem.contains("outside any chain")), "{found:?}");
+        assert!(found.contains(&"entry 3 is missing".to_owned()), "{found:?}");
     });
 }
 
 #[test]
-fn a_cut_off_end_is_found_by_the_head_and_a_rewritten_chain_by_what_was_printed_before() {
+fn a_truncated_chain_is_detected_by_its_head_and_a_rewritten_one_by_an_earlier_printout() {
     on_both(async |stage| {
         six_lines(&stage).await;
         run(&stage, "DELETE FROM audit_log WHERE seq > 4").await;
-        assert_eq!(problems(&stage, &[]).await, ["the chain ends with line 4; its head says 6"]);
+        assert_eq!(problems(&stage, &[]).await, ["the chain ends with entry 4; its head says 6"]);
     });
     on_both(async |stage| {
         six_lines(&stage).await;
@@ -137,25 +137,25 @@ fn a_cut_off_end_is_found_by_the_head_and_a_rewritten_chain_by_what_was_printed_
         let sql = format!("UPDATE audit_heads SET seq = 4, hash = {hash} WHERE tenant_id = {acme}");
         run(&stage, sql.leak()).await;
         let found = problems(&stage, &[]).await;
-        assert_eq!(found, ["there are lines behind line 4, where the chain's head says it ends"]);
+        assert_eq!(found, ["there are entries after entry 4, where the chain's head says it ends"]);
     });
     on_both(async |stage| {
         let printed = six_lines(&stage).await;
         assert!(problems(&stage, std::slice::from_ref(&printed)).await.is_empty());
-        // Somebody who can write everything leaves out a line, and chains the others anew.
+        // An attacker with full write access removes an entry and rebuilds the chain from the others.
         run(&stage, "DELETE FROM audit_log WHERE seq = 3").await;
         rechain(&stage).await;
         assert!(problems(&stage, &[]).await.is_empty());
         let ada = stage.session(stage.admin).await;
         stage.add_key(&ada, own(&ada), "e").await;
-        assert_eq!(problems(&stage, &[printed]).await, ["line 6 isn't the one that was expected"]);
-        assert_eq!(problems(&stage, &["gone:1:00".to_owned()]).await, ["the whole chain is gone"]);
+        assert_eq!(problems(&stage, &[printed]).await, ["entry 6 isn't the expected one"]);
+        assert_eq!(problems(&stage, &["gone:1:00".to_owned()]).await, ["the whole chain is missing"]);
         assert_eq!(code(stage.services.audit_log().verify(&["x".to_owned()]).await), ErrorCode::BadUserInput);
     });
 }
 
 #[test]
-fn a_chain_that_is_gone_with_its_head_is_found_and_one_that_grows_meanwhile_is_no_alarm() {
+fn a_chain_deleted_with_its_head_is_detected_and_one_that_grows_meanwhile_raises_no_alarm() {
     on_both(async |stage| {
         six_lines(&stage).await;
         let growing = {
@@ -172,14 +172,14 @@ fn a_chain_that_is_gone_with_its_head_is_found_and_one_that_grows_meanwhile_is_n
         growing.await.unwrap();
         run(&stage, "DELETE FROM audit_heads").await;
         let found = problems(&stage, &[]).await.join("; ");
-        assert!(found.contains("stand in no chain") && found.contains("its head too"), "{found}");
+        assert!(found.contains("outside any chain") && found.contains("including its head"), "{found}");
         run(&stage, "DELETE FROM audit_log").await;
-        assert_eq!(problems(&stage, &[]).await, ["the whole chain is gone, its head too"]);
+        assert_eq!(problems(&stage, &[]).await, ["the whole chain is missing, including its head"]);
     });
 }
 
 #[test]
-fn what_a_rule_or_a_wrong_password_refuses_is_a_line() {
+fn refusals_by_a_rule_or_for_a_wrong_password_are_audited() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let before = stage.add_key(&ada, own(&ada), "before").await;
@@ -218,7 +218,7 @@ fn what_a_rule_or_a_wrong_password_refuses_is_a_line() {
 }
 
 #[test]
-fn what_is_refused_is_a_line_too_but_no_flood_of_them() {
+fn refusals_are_audited_but_cannot_flood_the_log() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
@@ -244,14 +244,14 @@ fn what_is_refused_is_a_line_too_but_no_flood_of_them() {
                 .map(|line| line.detail)
                 .collect::<Vec<_>>()
         };
-        assert_eq!(accounts().await, [""; 30], "each has its line");
+        assert_eq!(accounts().await, [""; 30], "each has its own entry");
         stage.services.0.context.audit().write_deferred(Some(stage.services.now())).await;
         assert_eq!(accounts().await.len(), 30, "the minute isn't over");
         let later = stage.advance(chrono::TimeDelta::minutes(1));
         stage.services.0.context.audit().write_deferred(Some(later)).await;
         stage.services.0.context.audit().write_deferred(Some(later)).await;
         let lines = accounts().await;
-        assert_eq!((lines.len(), lines[0].as_str()), (31, "the last of 70 within a minute, in one line"));
+        assert_eq!((lines.len(), lines[0].as_str()), (31, "the last of 70 further denied attempts in this minute"));
 
         let bob = stage.session(bob.user_id().unwrap()).await;
         for _ in 0..31 {
@@ -259,13 +259,13 @@ fn what_is_refused_is_a_line_too_but_no_flood_of_them() {
         }
         assert_eq!(accounts().await.len(), 61);
         stage.services.0.context.audit().write_deferred(None).await;
-        assert_eq!(accounts().await.len(), 62, "a server that stops owes nothing");
+        assert_eq!(accounts().await.len(), 62, "a server writes what it deferred before it stops");
         assert!(problems(&stage, &[]).await.is_empty());
     });
 }
 
 #[test]
-fn lines_are_found_by_actor_operation_key_and_time_and_paged() {
+fn entries_are_found_by_actor_operation_key_and_time_and_paginated() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
@@ -307,7 +307,7 @@ fn lines_are_found_by_actor_operation_key_and_time_and_paged() {
 }
 
 #[test]
-fn lines_are_found_by_a_name_in_any_script_and_case() {
+fn entries_are_found_by_a_name_in_any_script_and_case() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         stage.services.users().rename(&ada, "Ähre_Öz").await.unwrap();
@@ -323,7 +323,7 @@ fn lines_are_found_by_a_name_in_any_script_and_case() {
 }
 
 #[test]
-fn changes_at_once_make_one_unbroken_chain() {
+fn concurrent_changes_form_one_unbroken_chain() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let made = at_once(100, |n| {
@@ -339,7 +339,7 @@ fn changes_at_once_make_one_unbroken_chain() {
 }
 
 #[test]
-fn what_the_operator_does_with_a_persons_key_names_the_operator_and_the_person() {
+fn entries_for_the_operators_changes_to_a_users_key_name_the_operator_and_the_user() {
     on_both(async |stage| {
         let admin = stage.services.admin();
         admin.rename_user("ada@example.org", "Ada").await.unwrap();

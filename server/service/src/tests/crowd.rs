@@ -1,5 +1,5 @@
-//! Lists of many keys: however they are read, by a filter's own index or along the list's order, they hold what a plain
-//! filter over all keys leaves, in its order.
+//! Lists of many keys. Whether a list is read by a filter's own index or in sort order, it contains what a plain filter
+//! over all keys finds, in the same order.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
@@ -13,12 +13,12 @@ use crate::{
     tests::stage::*,
 };
 
-/// More than are read by an index of their own, of each kind.
+/// So many keys that each filter matches more of them than are read by its own index.
 const CROWD: Crowd = Crowd { accounts: 20, keys: 2_300 };
 
 async fn list(stage: &Stage, by: &Actor, query: &KeyQuery, inventory: InventoryQuery) -> Vec<ApiKey> {
     let (mut all, mut query) = (Vec::new(), query.clone());
-    // Where pages are short, only the first of what a search finds is read for each.
+    // Short pages, for each of which only the first matches of the search are read.
     let limit = if query.search == "zebra" { 20 } else { MAX_LIMIT };
     query.page = PageRequest { limit, ..PageRequest::default() };
     loop {
@@ -42,7 +42,7 @@ fn is_in(key: &ApiKey, query: &KeyQuery, filter: InventoryFilter, now: DateTime<
     let long_ago = now - TimeDelta::days(90);
     let is_shown = match filter {
         InventoryFilter::All => true,
-        // The one policy is that an expiry is required.
+        // The only policy of this test requires an expiry.
         InventoryFilter::NeverExpires | InventoryFilter::AgainstPolicy => key.expires_at.is_none(),
         InventoryFilter::Unused => {
             key.created_at < long_ago && key.last_used.as_ref().is_none_or(|last| last.at < long_ago)
@@ -52,7 +52,7 @@ fn is_in(key: &ApiKey, query: &KeyQuery, filter: InventoryFilter, now: DateTime<
     in_state && is_shown && key.name.as_str().contains(&query.search)
 }
 
-/// The ids of what a list must hold, in its order.
+/// Returns the ids of the keys that a list must contain, in its order.
 fn expected(keys: &[ApiKey], query: &KeyQuery, filter: InventoryFilter, now: DateTime<Utc>) -> Vec<String> {
     let mut left: Vec<&ApiKey> = keys.iter().filter(|key| is_in(key, query, filter, now)).collect();
     let number = |at: Option<DateTime<Utc>>, none: i64| at.map_or(none, |at| at.timestamp_micros());
@@ -73,7 +73,7 @@ fn expected(keys: &[ApiKey], query: &KeyQuery, filter: InventoryFilter, now: Dat
 }
 
 #[test]
-fn however_many_keys_there_are_a_list_holds_what_a_plain_filter_leaves() {
+fn a_list_of_many_keys_contains_what_a_plain_filter_finds() {
     on_both(async |stage| {
         fill(&stage.services, "acme", CROWD).await.unwrap();
         let ada = stage.session(stage.admin).await;
@@ -92,7 +92,7 @@ fn however_many_keys_there_are_a_list_holds_what_a_plain_filter_leaves() {
         for (n, sort) in KeySort::ALL.into_iter().enumerate() {
             for filter in KeyFilter::ALL {
                 for (m, shown) in filters.into_iter().enumerate() {
-                    // All words with all states, and each other state with one of them.
+                    // The filter for all states with every search term, the other filters with one term each.
                     let words = ["", "zebra", "berlin", "frankfurt", "00001", "rt 0000", "001", "000"];
                     let some = if filter == KeyFilter::All { &words[..] } else { &words[(n + m) % 5..=(n + m) % 5] };
                     for word in some {
@@ -108,6 +108,6 @@ fn however_many_keys_there_are_a_list_holds_what_a_plain_filter_leaves() {
                 }
             }
         }
-        assert!(lists > 80, "{lists} lists with keys in them");
+        assert!(lists > 80, "only {lists} lists contain keys");
     });
 }

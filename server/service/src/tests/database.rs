@@ -1,4 +1,4 @@
-//! Migrations, sessions' rows, backup and check.
+//! Migrations, session rows, backups and the integrity check.
 
 use chrono::TimeDelta;
 
@@ -19,7 +19,7 @@ fn migrating_twice_changes_nothing_and_a_newer_database_is_refused() {
 }
 
 #[test]
-fn a_sessions_row_is_saved_replaced_ended_and_gone_at_its_time() {
+fn a_session_row_is_saved_replaced_and_deleted_and_expires() {
     on_both(async |stage| {
         let sessions = stage.services.sessions();
         let row = StoredSession {
@@ -36,7 +36,7 @@ fn a_sessions_row_is_saved_replaced_ended_and_gone_at_its_time() {
         assert_eq!(sessions.load(&[1; 32]).await.unwrap(), Some(later.clone()));
         sessions.create(&[2; 32], &later).await.unwrap();
         sessions.delete(&[2; 32]).await.unwrap();
-        // A request of it that was on its way doesn't bring it back.
+        // A request of that session that was still in progress doesn't restore it.
         sessions.save(&[2; 32], &later).await.unwrap();
         assert_eq!(sessions.load(&[2; 32]).await.unwrap(), None);
         stage.advance(TimeDelta::hours(1));
@@ -45,7 +45,7 @@ fn a_sessions_row_is_saved_replaced_ended_and_gone_at_its_time() {
 }
 
 #[test]
-fn a_backup_is_a_whole_database_and_never_overwrites() {
+fn a_backup_is_a_complete_database_and_never_overwrites_a_file() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, own(&ada), "kept").await;

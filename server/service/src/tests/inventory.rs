@@ -1,4 +1,4 @@
-//! The inventory of a tenant's keys, and its policies.
+//! The inventory of a tenant's keys, and the tenant's key policies.
 
 use chrono::TimeDelta;
 use domain::{
@@ -35,7 +35,7 @@ fn set(policy: &str, days: Option<u32>) -> SetKeyPolicy {
 }
 
 #[test]
-fn the_inventory_shows_every_key_of_the_tenant_by_state_kind_search_and_filter() {
+fn the_inventory_lists_every_key_of_the_tenant_by_state_owner_kind_search_and_filter() {
     on_both(async |stage| {
         stage.services.admin().create_tenant("Other", "other").await.unwrap();
         let eve = stage.add_user("eve@example.org", "other", Role::TenantAdmin).await;
@@ -78,10 +78,10 @@ fn the_inventory_shows_every_key_of_the_tenant_by_state_kind_search_and_filter()
         assert_eq!(
             names(&stage, &ada, state(KeyFilter::Expired), any).await,
             ["soon"],
-            "before the service has looked"
+            "before it is marked as expired"
         );
         crate::storage::keys::mark_expired(stage.services.db(), stage.services.now()).await.unwrap();
-        assert_eq!(names(&stage, &ada, state(KeyFilter::Expired), any).await, ["soon"], "and after");
+        assert_eq!(names(&stage, &ada, state(KeyFilter::Expired), any).await, ["soon"], "and afterwards");
         assert_eq!(
             names(&stage, &ada, active.clone(), only(InventoryFilter::NeverExpires)).await,
             ["Ada's laptop", "Bob's laptop", "deploy"]
@@ -103,7 +103,7 @@ fn the_inventory_shows_every_key_of_the_tenant_by_state_kind_search_and_filter()
 }
 
 #[test]
-fn what_a_person_made_is_marked_when_they_leave_and_not_when_they_are_back() {
+fn keys_are_flagged_while_their_owner_or_creator_is_gone() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let bob_id = stage.add_user("bob@example.org", "acme", Role::TenantAdmin).await;
@@ -127,12 +127,12 @@ fn what_a_person_made_is_marked_when_they_leave_and_not_when_they_are_back() {
         stage.services.members().remove(&ada, bob_id).await.unwrap();
         stage.add_user("bob@example.org", "acme", Role::User).await;
         let all = KeyQuery { filter: KeyFilter::All, ..KeyQuery::default() };
-        assert_eq!(names(&stage, &ada, all, gone).await, ["made by bob", "made by maker", "maker's"], "their owners");
+        assert_eq!(names(&stage, &ada, all, gone).await, ["made by bob", "made by maker", "maker's"], "owner gone");
     });
 }
 
 #[test]
-fn many_keys_are_suspended_and_revoked_at_once_with_a_line_each() {
+fn bulk_suspension_and_revocation_write_an_audit_entry_for_each_key() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let mut keys = Vec::new();
@@ -144,7 +144,7 @@ fn many_keys_are_suspended_and_revoked_at_once_with_a_line_each() {
         let inventory = stage.services.inventory();
         assert_eq!(inventory.get(&ada, &ids).await.unwrap().len(), 5);
         let suspended = inventory.suspend(&ada, &ids[..3]).await.unwrap();
-        assert_eq!((suspended.changed, suspended.unchanged), (2, 1), "one is over");
+        assert_eq!((suspended.changed, suspended.unchanged), (2, 1), "one is already inactive");
         assert_eq!(inventory.suspend(&ada, &ids[..3]).await.unwrap().changed, 0);
         assert_eq!(inventory.revoke(&ada, &ids).await.unwrap().changed, 4);
         for key in &keys {
@@ -170,7 +170,7 @@ fn many_keys_are_suspended_and_revoked_at_once_with_a_line_each() {
 }
 
 #[test]
-fn policies_show_what_they_touch_and_hold_for_new_keys_from_their_instant() {
+fn policies_preview_the_affected_keys_and_apply_to_new_keys_from_their_effective_date() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let account = Owner::ServiceAccount(stage.add_account(&ada, "bot").await);
@@ -192,7 +192,7 @@ fn policies_show_what_they_touch_and_hold_for_new_keys_from_their_instant() {
         let until = |at: &str| CreateKey { expires_at: Some(at.to_owned()), ..new_key(account, "short") };
         assert_eq!(code(keys.create(&ada, &until("2027-02-02T00:00:00Z")).await), ErrorCode::BadUserInput);
         let short = keys.create(&ada, &until("2027-02-01T00:00:00Z")).await.unwrap();
-        assert!(stage.is_good(&old).await, "those that are there go on");
+        assert!(stage.is_good(&old).await, "existing keys keep working");
         assert_eq!(
             names(&stage, &ada, KeyQuery::default(), only(InventoryFilter::AgainstPolicy)).await,
             ["before it holds", "endless"]
@@ -201,7 +201,7 @@ fn policies_show_what_they_touch_and_hold_for_new_keys_from_their_instant() {
         let told = stage.services.rolls().renewed_expiry(&ada, old.key.id).await.unwrap();
         let rolled = stage.services.rolls().roll(&ada, &roll).await.unwrap();
         let at_the_latest = stage.services.now() + TimeDelta::days(30);
-        assert_eq!((told, rolled.key.expires_at), (Some(at_the_latest), Some(at_the_latest)), "a roll makes a key too");
+        assert_eq!((told, rolled.key.expires_at), (Some(at_the_latest), Some(at_the_latest)), "for a rolled key too");
 
         policies.set(&ada, &set("no_keys_by_keys", None)).await.unwrap();
         let bot = stage.by_key(&short).await;
@@ -223,7 +223,7 @@ fn policies_show_what_they_touch_and_hold_for_new_keys_from_their_instant() {
 }
 
 #[test]
-fn keys_that_nobody_uses_are_suspended_by_policy_and_their_owner_may_resume_them() {
+fn unused_keys_are_suspended_by_policy_and_their_owner_can_resume_them() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
@@ -245,19 +245,19 @@ fn keys_that_nobody_uses_are_suspended_by_policy_and_their_owner_may_resume_them
         );
         stage.services.api_keys().resume(&bob, idle.key.id).await.unwrap();
         key_policies::suspend_unused(&stage.services.0.context, &stage.services.0.usage).await.unwrap();
-        assert_eq!(state(&idle).await, "active", "thirty days begin anew");
+        assert_eq!(state(&idle).await, "active", "the thirty days start again");
     });
 }
 
 #[test]
-fn a_policy_that_is_changed_for_later_holds_as_it_is_until_then() {
+fn a_policy_keeps_its_value_until_a_planned_change_takes_effect() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let policies = stage.services.tenant_policies();
         policies.set(&ada, &set("max_lifetime", Some(90))).await.unwrap();
         let later = SetKeyPolicy { from: "2027-02-01T00:00:00Z".to_owned(), ..set("max_lifetime", Some(30)) };
         policies.set(&ada, &later).await.unwrap();
-        policies.set(&ada, &later).await.expect("the same again takes its own place");
+        policies.set(&ada, &later).await.expect("setting the same policy again replaces it");
         let days = async || {
             let on = stage.services.tenant_policies().list(&ada).await.unwrap();
             on.iter().map(|policy| policy.days.unwrap()).collect::<Vec<_>>()
@@ -277,14 +277,14 @@ fn a_policy_that_is_changed_for_later_holds_as_it_is_until_then() {
         assert_eq!(code(ends_after(60).await), ErrorCode::BadUserInput);
         ends_after(30).await.unwrap();
         policies.set(&ada, &set("max_lifetime", Some(365))).await.unwrap();
-        assert_eq!(days().await, [365], "at once, so that nothing else is left");
+        assert_eq!(days().await, [365], "it applies immediately, so no other is left");
         policies.clear(&ada, "max_lifetime").await.unwrap();
         assert!(days().await.is_empty());
     });
 }
 
 #[test]
-fn a_key_says_which_policies_it_is_against() {
+fn a_key_lists_the_policies_that_it_violates() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let endless = stage.add_key(&ada, own(&ada), "endless").await;
@@ -310,10 +310,10 @@ fn a_key_says_which_policies_it_is_against() {
         assert_eq!(against[2].words(now), "Service accounts only, from 2027-01-08 00:00 UTC");
         let seen = stage.services.api_keys().get(&ada, endless.key.id).await.unwrap();
         assert_eq!(seen.against, against);
-        assert!(stage.services.api_keys().get(&ada, over.key.id).await.unwrap().against.is_empty(), "it is over");
+        assert!(stage.services.api_keys().get(&ada, over.key.id).await.unwrap().against.is_empty(), "it is revoked");
         let filter = only(InventoryFilter::AgainstPolicy);
         let listed = stage.services.inventory().list(&ada, &KeyQuery::default(), filter).await.unwrap().items;
-        assert!(listed.len() == 1 && listed[0].against == against, "the filter and the mark agree");
+        assert!(listed.len() == 1 && listed[0].against == against, "the filter and the flag agree");
         let renamed = stage.services.api_keys().rename(&ada, endless.key.id, "other").await.unwrap();
         assert_eq!(renamed.against, against);
         for policy in ["max_lifetime", "expiry_required", "service_accounts_only"] {
@@ -321,12 +321,12 @@ fn a_key_says_which_policies_it_is_against() {
         }
         stage.advance(TimeDelta::days(40));
         let listed = stage.services.inventory().list(&ada, &KeyQuery::default(), filter).await.unwrap().items;
-        assert!(listed.is_empty(), "what isn't used is no matter of how it was made");
+        assert!(listed.is_empty(), "the policy on unused keys flags no key");
     });
 }
 
 #[test]
-fn more_unused_keys_than_one_transaction_takes_are_all_suspended() {
+fn more_unused_keys_than_fit_in_one_transaction_are_all_suspended() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         stage.services.admin().create_tenant("Other", "other").await.unwrap();
@@ -349,7 +349,7 @@ fn more_unused_keys_than_one_transaction_takes_are_all_suspended() {
 }
 
 #[test]
-fn a_policy_that_is_set_twice_at_once_is_set_once() {
+fn a_policy_that_is_set_concurrently_is_set_once() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let outcomes = at_once(8, |n| {

@@ -1,4 +1,4 @@
-//! The life of a key.
+//! The lifecycle of a key.
 
 use chrono::TimeDelta;
 use domain::{
@@ -9,7 +9,7 @@ use domain::{
 use crate::{Actor, ApiKeys, Error, storage, tests::stage::*};
 
 #[test]
-fn a_key_verifies_until_it_is_revoked_and_its_second_revocation_is_a_conflict() {
+fn a_key_verifies_until_it_is_revoked_and_revoking_it_again_is_a_conflict() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, own(&ada), "ci").await;
@@ -44,7 +44,7 @@ fn a_key_is_refused_from_the_instant_of_its_expiry() {
 }
 
 #[test]
-fn all_wrong_fields_are_told_at_once_and_nothing_is_made() {
+fn all_invalid_fields_are_reported_together_and_nothing_is_created() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let input = CreateKey { expires_at: Some("yesterday".to_owned()), ..new_key(own(&ada), " \u{202E} ") };
@@ -59,7 +59,7 @@ fn all_wrong_fields_are_told_at_once_and_nothing_is_made() {
 }
 
 #[test]
-fn the_same_form_twice_makes_one_key_and_the_last_answer_holds_its_token() {
+fn submitting_a_form_twice_creates_one_key_and_the_last_response_has_its_token() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let form = uuid::Uuid::from_u128(7).to_string();
@@ -69,12 +69,12 @@ fn the_same_form_twice_makes_one_key_and_the_last_answer_holds_its_token() {
         assert_eq!(first.key.id, second.key.id);
         assert_eq!(stage.walk(&ada, own(&ada), &every_key()).await.len(), 1);
         assert!(!stage.is_good(&first).await && stage.is_good(&second).await);
-        assert_eq!(code(stage.services.api_keys().create(&ada, &input).await), ErrorCode::Conflict, "it is in use");
+        assert_eq!(code(stage.services.api_keys().create(&ada, &input).await), ErrorCode::Conflict, "key in use");
     });
 }
 
 #[test]
-fn a_form_that_comes_back_after_a_minute_is_told_so() {
+fn a_form_that_is_resubmitted_after_a_minute_is_refused() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let form = uuid::Uuid::from_u128(8).to_string();
@@ -105,7 +105,7 @@ fn another_persons_key_is_forbidden_and_another_tenants_is_not_found() {
 }
 
 #[test]
-fn a_person_makes_and_sees_keys_in_all_their_tenants_by_session_and_in_one_by_key() {
+fn users_create_and_see_keys_in_all_their_tenants_by_session_and_in_one_by_key() {
     on_both(async |stage| {
         let other = stage.services.admin().create_tenant("Other", "other").await.unwrap();
         stage.add_user("ada@example.org", "other", Role::User).await;
@@ -126,7 +126,7 @@ fn a_person_makes_and_sees_keys_in_all_their_tenants_by_session_and_in_one_by_ke
 }
 
 #[test]
-fn a_use_is_shown_at_once_and_kept_when_the_service_closes() {
+fn the_last_use_is_shown_before_and_after_it_is_stored() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, own(&ada), "used").await;
@@ -139,14 +139,14 @@ fn a_use_is_shown_at_once_and_kept_when_the_service_closes() {
         assert!(!stage.services.0.usage.is_pending(key.key.id));
         let kept = stage.services.api_keys().get(&ada, key.key.id).await.unwrap().last_used.unwrap();
         assert_eq!(kept, shown);
-        // Who read the row before the batch was written, and looks for unwritten uses after it.
+        // A reader that loads the row before the batch is written may look for unwritten usage afterwards.
         stage.services.0.usage.overlay([&mut read_before]);
         assert_eq!(read_before.last_used, Some(kept));
     });
 }
 
 #[test]
-fn fifty_revocations_at_once_make_one_success_and_one_audit_entry() {
+fn fifty_concurrent_revocations_cause_one_success_and_one_audit_entry() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, own(&ada), "contended").await;
@@ -172,7 +172,7 @@ fn fifty_revocations_at_once_make_one_success_and_one_audit_entry() {
 }
 
 #[test]
-fn a_thousand_creates_by_64_at_a_time_all_verify() {
+fn a_thousand_keys_created_64_at_a_time_all_verify() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let mut tasks = tokio::task::JoinSet::new();
@@ -195,7 +195,7 @@ fn a_thousand_creates_by_64_at_a_time_all_verify() {
 }
 
 #[test]
-fn read_only_people_stop_their_keys_and_make_none() {
+fn read_only_users_can_revoke_their_keys_but_not_create_any() {
     on_both(async |stage| {
         let rob = stage.add_user("rob@example.org", "acme", Role::User).await;
         let rob_session = stage.session(rob).await;
@@ -227,7 +227,7 @@ fn a_suspended_key_is_refused_and_works_again_when_it_is_resumed() {
         assert!(offers(&ben, &suspended) && offers(&ada, &suspended));
         let stopped = keys.suspend(&ada, key.key.id).await.unwrap();
         assert!(!offers(&ben, &stopped) && offers(&ada, &stopped));
-        assert_eq!(code(keys.resume(&ben, key.key.id).await), ErrorCode::Conflict, "an administrator stopped it");
+        assert_eq!(code(keys.resume(&ben, key.key.id).await), ErrorCode::Conflict, "an administrator suspended it");
         assert!(!stage.is_good(&key).await);
         keys.resume(&ada, key.key.id).await.unwrap();
         keys.revoke(&ben, key.key.id).await.unwrap();
@@ -237,7 +237,7 @@ fn a_suspended_key_is_refused_and_works_again_when_it_is_resumed() {
 }
 
 #[test]
-fn a_token_is_no_name() {
+fn a_token_is_refused_as_a_name() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, own(&ada), "ci").await;
@@ -269,7 +269,7 @@ fn a_key_is_renamed_and_found_under_its_new_name() {
 }
 
 #[test]
-fn alerts_come_from_all_of_a_persons_tenants_the_first_to_end_first() {
+fn alerts_cover_all_of_a_users_tenants_in_order_of_expiry() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let bob = stage.session(stage.add_user("bob@example.org", "acme", Role::User).await).await;
@@ -299,7 +299,7 @@ fn alerts_come_from_all_of_a_persons_tenants_the_first_to_end_first() {
         assert!(!stage.is_good(&old).await);
 
         let (expiring, tried) = names(&ada).await;
-        assert_eq!(expiring, ["second", "bob's here", "here", "third"], "of others only where she stands");
+        assert_eq!(expiring, ["second", "bob's here", "here", "third"], "others' keys only in the current tenant");
         assert_eq!(tried, ["rolled"]);
         let (expiring, tried) = names(&bob).await;
         assert_eq!(expiring, ["bob's second", "bob's here", "bob's third"]);
@@ -307,6 +307,6 @@ fn alerts_come_from_all_of_a_persons_tenants_the_first_to_end_first() {
         for days in 6..10 {
             ending(&bob, stage.tenant, &format!("in {days} days"), days).await;
         }
-        assert_eq!(names(&bob).await.0.len(), 6, "five, and one more that tells of others");
+        assert_eq!(names(&bob).await.0.len(), 6, "five, and one more to show that the list goes on");
     });
 }

@@ -1,4 +1,4 @@
-//! Lists of keys: filters, search, order and pages.
+//! Lists of keys: filters, search, sort order and pagination.
 
 use chrono::TimeDelta;
 use domain::{Direction, KeyFilter, KeyQuery, KeySort, PageRequest, api_key::input::CreateKey};
@@ -24,7 +24,7 @@ async fn names(stage: &Stage, actor: &Actor, query: &KeyQuery) -> Vec<String> {
 }
 
 #[test]
-fn filters_show_what_the_states_say() {
+fn each_filter_lists_the_keys_in_its_state() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         fill(&stage, &ada).await;
@@ -51,7 +51,7 @@ fn filters_show_what_the_states_say() {
 }
 
 #[test]
-fn every_order_walks_all_rows_once_forwards_and_backwards() {
+fn every_sort_order_pages_through_all_rows_once_in_both_directions() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         fill(&stage, &ada).await;
@@ -77,7 +77,7 @@ fn every_order_walks_all_rows_once_forwards_and_backwards() {
 }
 
 #[test]
-fn sorting_means_what_the_column_says() {
+fn keys_are_sorted_by_name_creation_and_expiry() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         fill(&stage, &ada).await;
@@ -91,7 +91,7 @@ fn sorting_means_what_the_column_says() {
 }
 
 #[test]
-fn search_finds_parts_of_names_and_beginnings_of_hints_and_takes_wildcards_literally() {
+fn search_matches_parts_of_names_and_prefixes_of_hints_and_treats_wildcards_literally() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         fill(&stage, &ada).await;

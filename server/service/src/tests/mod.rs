@@ -1,4 +1,4 @@
-//! Stories of the use cases, each played on both databases.
+//! Tests of the use cases. Each runs on both databases.
 
 mod accounts;
 mod agents;

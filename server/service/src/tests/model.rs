@@ -1,8 +1,8 @@
-//! Random sequences of acts on a tenant's keys, and after each of them the question whether exactly those tokens verify that
-//! should by the model in `rules.rs`.
+//! Runs random sequences of acts on a tenant's keys, and checks after each step that exactly those tokens verify that
+//! should according to the model in `rules.rs`.
 //!
-//! `LATCHKEY_MODEL_CASES` sets the number of sequences, `PROPTEST_RNG_SEED` chooses them; a failure prints its seed. `make soak`
-//! runs many.
+//! `LATCHKEY_MODEL_CASES` sets the number of sequences, `PROPTEST_RNG_SEED` selects them. A failure prints its seed.
+//! `make soak` runs many sequences.
 
 use std::{
     env,
@@ -34,23 +34,23 @@ use crate::{
 
 type Checked<T = ()> = Result<T, TestCaseError>;
 
-/// The most steps of a sequence.
+/// The maximum number of steps in a sequence.
 const MOST_STEPS: usize = 25;
-/// The seed, unless `PROPTEST_RNG_SEED` gives another.
+/// The seed, unless `PROPTEST_RNG_SEED` sets another.
 const SEED: u64 = 42;
-/// One service account of each of these roles.
+/// The roles of the service accounts, one account each.
 const ACCOUNT_ROLES: [Role; 2] = [Role::TenantAdmin, Role::User];
-/// How often it is looked whether the first use of a key has ended the old one.
+/// How many times to check whether the first use of a new key has ended the old one.
 const MOST_LOOKS: u32 = 10_000;
 
-/// By whom a step is done.
+/// Who performs a step.
 #[derive(Clone, Copy, Debug)]
 enum By {
-    /// The key's owner or, for a service account's key, the Administrator.
+    /// The key's owner or, for a service account's key, the administrator.
     Entitled,
     Admin,
     Member,
-    /// The bearer of a key. Positions count modulo the number of keys.
+    /// A caller who presents a key. The position is taken modulo the number of keys.
     Key(usize),
 }
 
@@ -61,7 +61,7 @@ enum Step {
         owner: Party,
         lifetime: Option<TimeDelta>,
     },
-    /// `fits`: choose among the keys that the act fits, if there are any.
+    /// `fits`: choose among the keys whose state allows the act, if there are any.
     Act {
         by: By,
         act: Act,
@@ -78,7 +78,7 @@ enum Step {
         act: AccountAct,
         account: usize,
     },
-    /// `None`: remove the member.
+    /// `role`: the new role, or `None` to remove the member.
     Member {
         by: By,
         role: Option<Role>,
@@ -132,13 +132,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Sequences of [`MOST_STEPS`], from which shrinking can take any step.
+/// Generates sequences of up to [`MOST_STEPS`] steps. Shrinking can remove any step.
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let steps = proptest::collection::vec(proptest::option::weighted(0.97, step()), MOST_STEPS);
     steps.prop_map(|steps| steps.into_iter().flatten().collect())
 }
 
-/// A tenant of its own for one sequence, beside the model of it.
+/// The tenant of one sequence, and the model of that tenant.
 struct Play<'a> {
     stage: &'a Stage,
     slug: String,
@@ -166,8 +166,8 @@ impl<'a> Play<'a> {
         Self { stage, slug, tenant, admin, member, accounts, issued: Vec::new(), model }
     }
 
-    /// The caller of a step, in the service and in the model; none, when both refuse to know them.
-    /// `owner`: of what the step is about.
+    /// Returns the caller of a step in the service and in the model, or `None` if both refuse to authenticate them.
+    /// `owner`: the owner of the key that the step is about.
     async fn caller(&mut self, by: By, owner: Party) -> Checked<Option<(Actor, Caller)>> {
         let actors = self.stage.services.actors();
         let person = async |person| {
@@ -195,7 +195,7 @@ impl<'a> Play<'a> {
         key.checked_rem(self.issued.len())
     }
 
-    /// The key that an act is done to.
+    /// Returns the position of the key to act on.
     fn target(&self, act: Act, key: usize, fits: bool) -> Option<usize> {
         let fitting: Vec<_> = (0..self.issued.len()).filter(|it| fits && self.model.fits(act.kind(), *it)).collect();
         key.checked_rem(fitting.len()).map(|position| fitting[position]).or_else(|| self.position(key))
@@ -209,7 +209,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// What the first use of a key ends, is ended beside the request when that takes long.
+    /// Waits until the first use of a key has ended the old one, which the service may do after it has responded.
     async fn await_ending(&self, key: usize) -> Checked {
         if !self.model.is_good(key) {
             return Ok(());
@@ -237,7 +237,7 @@ impl<'a> Play<'a> {
             Step::Use { key } => self.caller(By::Key(key), Party::Admin).await.map(drop),
             Step::Wait(by) => {
                 self.set_clock(self.model.now + by);
-                // As it is done every second beside the requests.
+                // A background task of the server does this every second.
                 storage::keys::mark_expired(self.stage.services.db(), self.model.now).await.unwrap();
                 Ok(())
             }
@@ -320,7 +320,7 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    /// The record of a key says what can be done with it, as an Administrator's menu shows it.
+    /// Checks that a key's record has the expected state and expiry, and allows the expected acts to an administrator.
     async fn check_record(&self, key: usize) -> Checked {
         let operator = self.stage.services.admin().operator(&self.slug).await.unwrap();
         let record = self.stage.services.api_keys().get(&operator, self.issued[key].key.id).await.unwrap();
@@ -334,8 +334,8 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    /// Exactly those tokens verify that should, with the role of their owner. One whose first use would end another key isn't
-    /// used for that.
+    /// Checks that exactly those tokens verify that should, with the role of their owner. A token whose first use would
+    /// end another key isn't used for the check.
     async fn check_tokens(&self) -> Checked {
         let services = &self.stage.services;
         for (key, (issued, expected)) in self.issued.iter().zip(&self.model.keys).enumerate() {
@@ -355,7 +355,7 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    /// Every key is in the list of its state, and in no other.
+    /// Checks that every key is in the list for its state and in no other.
     async fn check_lists(&self) -> Checked {
         let operator = self.stage.services.admin().operator(&self.slug).await.unwrap();
         for filter in [KeyFilter::Active, KeyFilter::Suspended, KeyFilter::Expired, KeyFilter::Revoked] {
@@ -373,7 +373,7 @@ impl<'a> Play<'a> {
     }
 }
 
-/// What was accepted, or nothing for a refusal. A fault of the service fails the test.
+/// Returns the value of an accepted call, or `None` for a refusal. Any other error fails the test.
 fn accepted<T>(outcome: crate::Result<T>) -> Checked<Option<T>> {
     match outcome {
         Ok(value) => Ok(Some(value)),
@@ -396,7 +396,7 @@ async fn play(stage: &Stage, number: u32, steps: &[Step]) -> Checked {
     play.check_lists().await
 }
 
-/// The number of sequences, and which.
+/// Returns the configuration that sets the number of sequences and the seed.
 fn config(default_cases: u32) -> Config {
     let cases = env::var("LATCHKEY_MODEL_CASES").ok().map(|text| text.parse().expect("LATCHKEY_MODEL_CASES: a number"));
     let config = Config::default();
@@ -411,7 +411,7 @@ fn config(default_cases: u32) -> Config {
 }
 
 #[test]
-fn a_key_lives_by_the_rules_whatever_is_done_in_whatever_order() {
+fn keys_follow_the_model_through_any_sequence_of_acts() {
     on_both(async |stage| {
         let config = config(if stage.database_url.starts_with("sqlite:") { 24 } else { 8 });
         let seed = config.rng_seed;

@@ -1,4 +1,4 @@
-//! Signing in, standing in tenants, and losing rights.
+//! Signing in, switching tenants, and losing rights.
 
 use chrono::TimeDelta;
 use domain::{ErrorCode, Member, MemberQuery, Owner, PageRequest, Role, Secret};
@@ -13,7 +13,7 @@ fn refusal<T>(result: crate::Result<T>) -> domain::ApiError {
 }
 
 #[test]
-fn wrong_addresses_and_wrong_passwords_are_told_in_the_same_words() {
+fn unknown_addresses_and_wrong_passwords_get_the_same_error() {
     on_both(async |stage| {
         let sessions = stage.services.sessions();
         let done = sessions.sign_in("ADA@example.org ", &Secret::new(PASSWORD), &browser()).await.unwrap();
@@ -26,7 +26,7 @@ fn wrong_addresses_and_wrong_passwords_are_told_in_the_same_words() {
 }
 
 #[test]
-fn after_ten_failures_even_the_right_password_waits() {
+fn after_ten_failures_even_the_right_password_must_wait() {
     on_both(async |stage| {
         let sessions = stage.services.sessions();
         for _ in 0..10 {
@@ -41,7 +41,7 @@ fn after_ten_failures_even_the_right_password_waits() {
 }
 
 #[test]
-fn attempts_count_on_all_servers_together_and_many_at_once_do_not_slip_through() {
+fn attempts_are_limited_across_servers_even_when_concurrent() {
     on_both(async |stage| {
         let open = async || Services::open(&Settings::new(&stage.database_url), stage.clock.clone()).await.unwrap();
         let servers = [open().await, open().await];
@@ -65,7 +65,7 @@ fn attempts_count_on_all_servers_together_and_many_at_once_do_not_slip_through()
 }
 
 #[test]
-fn a_demoted_members_key_acts_with_the_lower_role_from_the_next_request_on() {
+fn a_demoted_members_key_has_the_lower_role_from_the_next_request() {
     on_both(async |stage| {
         let bob = stage.add_user("bob@example.org", "acme", Role::TenantAdmin).await;
         let session = stage.session(bob).await;
@@ -78,7 +78,7 @@ fn a_demoted_members_key_acts_with_the_lower_role_from_the_next_request_on() {
 }
 
 #[test]
-fn a_removed_members_keys_and_sessions_are_refused_from_the_next_request_on() {
+fn a_removed_members_keys_and_sessions_are_refused_from_the_next_request() {
     on_both(async |stage| {
         let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
         let session = stage.session(bob).await;
@@ -101,12 +101,12 @@ fn a_removed_members_keys_and_sessions_are_refused_from_the_next_request_on() {
             .create_user("bob@example.org", None, "acme", "USER", &Secret::new(PASSWORD))
             .await
             .unwrap();
-        assert!(!stage.is_good(&key).await, "coming back revives nothing");
+        assert!(!stage.is_good(&key).await, "rejoining restores no keys");
     });
 }
 
 #[test]
-fn members_come_by_name_in_any_case_a_page_at_a_time_and_are_found_by_name_address_and_role() {
+fn members_are_listed_by_name_page_by_page_and_found_by_name_address_and_role() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         for (address, name) in [("zo", "zoë"), ("oz", "Özlem"), ("bo", "bob"), ("al", "Alan"), ("ze", "ZED")] {
@@ -143,7 +143,7 @@ fn members_come_by_name_in_any_case_a_page_at_a_time_and_are_found_by_name_addre
 }
 
 #[test]
-fn who_was_demoted_since_the_request_began_makes_no_key() {
+fn an_actor_demoted_during_a_request_cannot_create_a_key() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let bob_id = stage.add_user("bob@example.org", "acme", Role::User).await;
@@ -162,7 +162,7 @@ fn who_was_demoted_since_the_request_began_makes_no_key() {
 }
 
 #[test]
-fn the_operator_makes_no_key_for_a_person_of_another_tenant() {
+fn the_operator_cannot_create_a_key_for_a_user_of_another_tenant() {
     on_both(async |stage| {
         stage.services.admin().create_tenant("Other", "other").await.unwrap();
         stage.add_user("bob@example.org", "other", Role::User).await;
@@ -173,7 +173,7 @@ fn the_operator_makes_no_key_for_a_person_of_another_tenant() {
 }
 
 #[test]
-fn two_administrators_who_demote_each_other_leave_one() {
+fn two_administrators_who_demote_each_other_leave_one_administrator() {
     on_both(async |stage| {
         for n in 0..20 {
             let email = format!("bob{n}@example.org");
@@ -197,7 +197,7 @@ fn two_administrators_who_demote_each_other_leave_one() {
 }
 
 #[test]
-fn a_person_stands_only_in_their_own_tenants_and_a_key_in_one() {
+fn users_can_switch_only_to_their_own_tenants_and_keys_cannot_switch() {
     on_both(async |stage| {
         let other = stage.services.admin().create_tenant("Other", "other").await.unwrap();
         let strange = stage.services.admin().create_tenant("Strange", "strange").await.unwrap();
@@ -215,7 +215,7 @@ fn a_person_stands_only_in_their_own_tenants_and_a_key_in_one() {
 }
 
 #[test]
-fn the_set_up_link_makes_one_tenant_and_only_on_an_empty_database() {
+fn the_set_up_link_works_only_on_an_empty_database() {
     on_both(async |stage| {
         let secret = stage.services.set_up().issue_token();
         assert!(stage.services.set_up().is_token(secret.expose()) && !stage.services.set_up().is_token("guess"));
@@ -236,7 +236,7 @@ fn the_set_up_link_makes_one_tenant_and_only_on_an_empty_database() {
 }
 
 #[test]
-fn a_changed_password_ends_the_other_sessions_and_a_key_can_not_change_it() {
+fn changing_the_password_ends_other_sessions_and_keys_cannot_change_it() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let users = stage.services.users();
@@ -262,15 +262,15 @@ fn a_changed_password_ends_the_other_sessions_and_a_key_can_not_change_it() {
         );
         assert!(sessions.load(&[2; 32]).await.unwrap().is_some());
         users.change_password(&ada, &old, &new, [1; 32]).await.unwrap();
-        assert!(sessions.load(&[1; 32]).await.unwrap().is_some(), "the one that changed it stays");
+        assert!(sessions.load(&[1; 32]).await.unwrap().is_some(), "the session that changed it stays");
         assert!(sessions.load(&[2; 32]).await.unwrap().is_none());
-        assert!(sessions.load(&[3; 32]).await.unwrap().is_some(), "another person's stays");
+        assert!(sessions.load(&[3; 32]).await.unwrap().is_some(), "another user's session stays");
         assert!(sessions.sign_in("ada@example.org", &new, &browser()).await.is_ok());
         assert!(sessions.sign_in("ada@example.org", &old, &browser()).await.is_err());
 
         let late = StoredSession { begun_by: Some(before.password), ..row(stage.admin) };
         sessions.create(&[4; 32], &late).await.unwrap();
-        assert!(sessions.load(&[4; 32]).await.unwrap().is_none(), "the password that it began by was changed");
+        assert!(sessions.load(&[4; 32]).await.unwrap().is_none(), "the password of its sign-in was changed");
         let now = sessions.sign_in("ada@example.org", &new, &browser()).await.unwrap();
         let good = StoredSession { begun_by: Some(now.password), ..row(stage.admin) };
         sessions.create(&[5; 32], &good).await.unwrap();
@@ -286,7 +286,7 @@ fn a_changed_password_ends_the_other_sessions_and_a_key_can_not_change_it() {
 }
 
 #[test]
-fn where_nobody_administers_members_still_change_and_go() {
+fn members_of_a_tenant_without_administrators_can_still_be_changed_and_removed() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let account = stage.add_account(&ada, "bot").await;
@@ -298,7 +298,7 @@ fn where_nobody_administers_members_still_change_and_go() {
         members.change_role(&bot, bob, Role::ReadOnlyUser).await.unwrap();
         members.remove(&bot, bob).await.unwrap();
 
-        // The command line makes tenants without administrators too.
+        // The command line can create tenants without administrators.
         let lone = stage.services.admin().create_tenant("Lone", "lone").await.unwrap();
         let account = stage.services.admin().create_service_account("lone", "bot", None).await.unwrap();
         let owner = OwnerRef::ServiceAccount(account.to_string());

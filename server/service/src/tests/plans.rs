@@ -1,8 +1,9 @@
-//! The plans of the lists. On `SQLite`, which plans without statistics, each list enters an index by what it belongs to, and
-//! sorts no more rows than a page or a bounded search has. `PostgreSQL` plans by statistics, and may well sort the few rows of
-//! a test: there, no list reads a whole table. Every expectation is tried without its indexes too, and must fail then.
+//! The query plans of the lists. `SQLite` plans without statistics: there, each list must search an index by its tenant
+//! or owner, and sort no more rows than a page or a bounded search has. `PostgreSQL` plans by statistics and may sort
+//! the few rows of a test: there, no list may read a whole table. Each expectation is also checked without its indexes,
+//! and must fail then.
 //!
-//! How quick a list is, the benchmark `lists` measures.
+//! The benchmark `lists` measures how fast a list is.
 
 use std::{collections::BTreeSet, str::FromStr};
 
@@ -21,9 +22,9 @@ use crate::{
     tests::stage::*,
 };
 
-/// More keys in each state than are read by a filter's own index.
+/// So many keys that each filter matches more of them than are read by its own index.
 const CROWD: Crowd = Crowd { accounts: 20, keys: 2_300 };
-/// The tables that grow without end, and the names that statements give them.
+/// The tables that grow without bound, and their aliases in the statements.
 const LARGE: [&str; 14] = [
     "k",
     "n",
@@ -41,18 +42,18 @@ const LARGE: [&str; 14] = [
     "key_usage_hours",
 ];
 
-/// A list, and the statements that it consists of.
+/// A list and its SQL statements.
 struct List {
     name: String,
-    /// The column that each index must be entered by.
+    /// The column that each index must be searched by.
     by: &'static str,
-    /// The index that it reads.
+    /// The index that the list must read; empty if it may read any.
     index: &'static str,
-    /// Whether it may sort all that it reads: not a list that a person waits for.
+    /// Whether the list may sort all rows that it reads, because no user waits for it.
     sorts: bool,
-    /// Whether `PostgreSQL` may read the few rows of a test's table for a join.
+    /// Whether `PostgreSQL` may read a whole table for a join, since the tables of a test are small.
     joins: bool,
-    /// Whether its plan is a bad one without that index; else another one is as good for few rows.
+    /// Whether the plan is bad without that index. If not, another index does as well for few rows.
     needs_it: bool,
     statements: Vec<String>,
 }
@@ -66,18 +67,18 @@ struct Step {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Kind {
-    /// A large table is read. `by`: the conditions that its index is entered with; none for the whole of it.
+    /// Reads a large table. `by`: the conditions of the index search; empty if the whole index is read.
     Read {
         index: String,
         by: String,
     },
     Sort,
-    /// What it reads is no more than a page.
+    /// Reads no more than a page.
     Limit,
     Other,
 }
 
-/// A connection of its own, on which an index can be away for a moment.
+/// A separate connection, on which an index can be dropped temporarily.
 enum Planner {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
@@ -99,12 +100,12 @@ impl Planner {
         matches!(self, Self::Sqlite(_))
     }
 
-    /// Whether a list is tried without its index.
+    /// Whether a list is also checked without its index.
     fn tries(&self, list: &List) -> bool {
         self.is_sqlite() || !list.joins
     }
 
-    /// Takes away, until [`Planner::restore`], an index: on `PostgreSQL`, where another would do, all that there are.
+    /// Drops an index until [`Planner::restore`]. On `PostgreSQL`, where another index would do, drops all of them.
     async fn drop_index(&mut self, index: &str) {
         const ALL: &str = "SELECT string_agg(i.relname, ', ') FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid \
              JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace AND n.nspname = 'public' \
@@ -150,7 +151,7 @@ impl Planner {
         }
     }
 
-    /// What is wrong with the plans of a list, and the indexes that they read.
+    /// Returns the problems of the plans of a list, and the indexes that they read.
     async fn judge(&mut self, list: &List) -> (Vec<String>, BTreeSet<String>) {
         let (mut problems, mut indexes) = (Vec::new(), BTreeSet::new());
         for statement in &list.statements {
@@ -170,7 +171,8 @@ impl Planner {
     }
 }
 
-/// `id`, `parent`, `detail`. A sort stands behind what it sorts, below the same step: it is put before it, and that below it.
+/// Parses rows of `id`, `parent` and `detail`. `SQLite` lists a sort after the steps that it sorts, as their sibling.
+/// Here it comes before them, as their parent.
 fn sqlite_steps(rows: &[(i64, i64, String)]) -> Vec<Step> {
     let depth_of = |mut id: i64| {
         let mut depth = 0;
@@ -198,7 +200,7 @@ fn sqlite_steps(rows: &[(i64, i64, String)]) -> Vec<Step> {
                 steps.insert(first, Step { depth, kind: Kind::Sort });
                 continue;
             }
-            // A subquery is read as far as its own LIMIT, or holds what a search found.
+            // A subquery is read up to its own LIMIT, or contains only what a search found.
             ["CO-ROUTINE" | "MATERIALIZE" | "COMPOUND" | "CORRELATED" | "SCALAR" | "LIST", ..] => Kind::Limit,
             _ => Kind::Other,
         };
@@ -243,7 +245,7 @@ fn postgres_steps(lines: &[String]) -> Vec<Step> {
     steps
 }
 
-/// Whether a table is entered by an id, or by what has few rows: one key, a hint, a search.
+/// Whether an index is searched by an id, or by something that matches few rows: one key, a hint, a name.
 fn is_bounded(index: &str, by: &str) -> bool {
     let by_id = ["(id = ", "(id=?", "id=?", "(key_id = ", "key_id=?", "(created_by_key = ", "created_by_key=?"];
     by_id
@@ -252,7 +254,7 @@ fn is_bounded(index: &str, by: &str) -> bool {
         || index.starts_with("name_search")
         || by.starts_with("tenant_id=? AND kind=?")
         || index == "api_keys_by_hint"
-        // A period is as long as it is; its entries are sorted by their numbers.
+        // The caller chooses the length of the period; its entries are sorted by number.
         || (index == "audit_log_by_time" && (by.contains("AND at") || by.contains("(at ")))
 }
 
@@ -273,7 +275,7 @@ fn problems_of(steps: &[Step], list: &List) -> Vec<String> {
                     } else if let Kind::Read { index, by } = &other.kind
                         && !is_bounded(index, by)
                     {
-                        problems.push(format!("what {index:?} gives is sorted"));
+                        problems.push(format!("the rows of {index:?} are sorted"));
                     }
                 }
             }
@@ -283,7 +285,7 @@ fn problems_of(steps: &[Step], list: &List) -> Vec<String> {
     problems
 }
 
-/// The whole tables that a plan reads, with or without an index.
+/// Returns the steps of a plan that read a whole table, with or without an index.
 fn whole_reads(steps: &[Step], list: &List) -> Vec<String> {
     let is_whole = |step: &&Step| match &step.kind {
         Kind::Read { index, by } => index.is_empty() || (by.is_empty() && !list.joins),
@@ -342,7 +344,7 @@ impl Lists<'_> {
                 for search in ["", "lapt"] {
                     let query = KeyQuery { filter, sort, search: search.to_owned(), ..KeyQuery::default() };
                     let index = match sort {
-                        // A search, and what isn't marked yet, is few: they are read by other indexes.
+                        // Few keys match a search or aren't marked as expired yet: these are read by other indexes.
                         _ if !search.is_empty() || filter == KeyFilter::Expired => "",
                         KeySort::Name => indexes[0],
                         KeySort::Created => indexes[1],
@@ -489,7 +491,7 @@ async fn lists(stage: &Stage) -> Vec<List> {
 }
 
 #[test]
-fn every_list_reads_by_an_index_and_sorts_no_more_than_a_page() {
+fn every_list_reads_an_index_and_sorts_no_more_than_a_page() {
     on_both(async |stage| {
         let lists = lists(&stage).await;
         let mut planner = Planner::of(&stage).await;
@@ -510,7 +512,7 @@ fn every_list_reads_by_an_index_and_sorts_no_more_than_a_page() {
                     continue;
                 }
                 if planner.judge(list).await.0.is_empty() {
-                    failures.push(format!("{}: nothing is wrong without {index}", list.name));
+                    failures.push(format!("{}: no problem without {index}", list.name));
                 }
             }
             planner.restore().await;

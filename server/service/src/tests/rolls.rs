@@ -1,4 +1,4 @@
-//! Rolling keys, the evidence of their use, and the keys that keys make.
+//! Rolling keys, their usage, and the keys that were created with a key.
 
 use chrono::TimeDelta;
 use domain::{
@@ -17,7 +17,7 @@ async fn rolled(stage: &Stage, by: &Actor, key: &IssuedKey, overlap: &str) -> Is
 }
 
 #[test]
-fn a_rolled_key_and_the_new_one_both_work_until_the_overlap_ends() {
+fn a_rolled_key_and_the_new_one_both_work_until_the_grace_period_ends() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let input = CreateKey { expires_at: Some("2027-01-31T00:00:00Z".to_owned()), ..new_key(own(&ada), "ci") };
@@ -28,7 +28,7 @@ fn a_rolled_key_and_the_new_one_both_work_until_the_overlap_ends() {
         assert_ne!(old.token, new.token);
         assert_eq!((new.key.name.as_str(), new.key.owner, new.key.replaces), ("ci", own(&ada), Some(old.key.id)));
         let life = TimeDelta::days(30);
-        assert_eq!(new.key.expires_at, Some(stage.services.now() + life), "as long as the old one's life was");
+        assert_eq!(new.key.expires_at, Some(stage.services.now() + life), "the same lifetime as the old key");
         let seen = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();
         assert_eq!(seen.overlap_until(stage.services.now()), Some(stage.services.now() + TimeDelta::days(1)));
         assert_eq!(seen.replaced_by.as_ref().map(|new| new.hint.clone()), Some(new.key.hint.clone()));
@@ -40,13 +40,13 @@ fn a_rolled_key_and_the_new_one_both_work_until_the_overlap_ends() {
         assert_eq!(
             tried.tried_after_roll().map(|last| last.at),
             Some(stage.services.now()),
-            "that somebody still tries it is noted"
+            "attempts to use the old key are recorded"
         );
     });
 }
 
 #[test]
-fn no_overlap_stops_the_old_token_at_once_and_an_overlap_never_prolongs_a_life() {
+fn without_a_grace_period_the_old_key_ends_immediately_and_none_outlasts_its_expiry() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let old = stage.add_key(&ada, own(&ada), "a").await;
@@ -74,13 +74,13 @@ fn no_overlap_stops_the_old_token_at_once_and_an_overlap_never_prolongs_a_life()
 }
 
 #[test]
-fn the_first_use_of_the_new_key_ends_the_old_one_once_whoever_uses_it_at_once() {
+fn the_first_use_of_the_new_key_ends_the_old_one_once_even_when_used_concurrently() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let old = stage.add_key(&ada, own(&ada), "ci").await;
         let new = rolled(&stage, &ada, &old, "first_use").await;
         stage.advance(TimeDelta::days(6));
-        assert!(stage.is_good(&old).await, "the new one wasn't used yet");
+        assert!(stage.is_good(&old).await, "the new key hasn't been used yet");
         let accepted = at_once(20, |_| {
             let (services, token) = (stage.services.clone(), new.token.clone());
             async move { services.verification().verify(token.expose(), &browser()).await.unwrap().is_some() }
@@ -98,7 +98,7 @@ fn the_first_use_of_the_new_key_ends_the_old_one_once_whoever_uses_it_at_once() 
         stage.advance(TimeDelta::days(1) - TimeDelta::seconds(1));
         assert!(stage.is_good(&unused).await);
         stage.advance(TimeDelta::seconds(1));
-        assert!(!stage.is_good(&unused).await, "the deadline ends it all the same");
+        assert!(!stage.is_good(&unused).await, "the deadline ends it anyway");
         let ada = stage.session(stage.admin).await;
         let past = RollKey { deadline: Some("2026-01-08T00:00:00Z".to_owned()), ..roll(new.key.id, "first_use") };
         assert_eq!(code(stage.services.rolls().roll(&ada, &past).await), ErrorCode::BadUserInput);
@@ -106,7 +106,7 @@ fn the_first_use_of_the_new_key_ends_the_old_one_once_whoever_uses_it_at_once() 
 }
 
 #[test]
-fn a_first_use_that_comes_after_the_roll_was_taken_back_leaves_the_old_key_alone() {
+fn a_first_use_after_the_roll_was_undone_leaves_the_old_key_active() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let old = stage.add_key(&ada, own(&ada), "ci").await;
@@ -121,7 +121,7 @@ fn a_first_use_that_comes_after_the_roll_was_taken_back_leaves_the_old_key_alone
 }
 
 #[test]
-fn a_key_that_was_seen_to_be_over_stays_so_when_the_clock_is_stepped_back() {
+fn an_expired_key_stays_expired_when_the_clock_is_set_back() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let input = CreateKey { expires_at: Some("2027-01-02T00:00:00Z".to_owned()), ..new_key(own(&ada), "ci") };
@@ -129,7 +129,7 @@ fn a_key_that_was_seen_to_be_over_stays_so_when_the_clock_is_stepped_back() {
         let begun = stage.services.now();
         stage.advance(TimeDelta::days(1));
         storage::keys::mark_expired(stage.services.db(), stage.services.now()).await.unwrap();
-        // Another server, which has seen nothing yet, and whose clock is late.
+        // Another server, which hasn't seen the key yet and whose clock is slow.
         let late =
             crate::Services::open(&crate::Settings::new(&stage.database_url), Clock::fixed(begun)).await.unwrap();
         assert!(late.verification().verify(key.token.expose(), &browser()).await.unwrap().is_none());
@@ -138,7 +138,7 @@ fn a_key_that_was_seen_to_be_over_stays_so_when_the_clock_is_stepped_back() {
 }
 
 #[test]
-fn a_roll_is_finished_extended_and_taken_back() {
+fn a_roll_is_finished_extended_and_undone() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let rolls = stage.services.rolls();
@@ -161,13 +161,13 @@ fn a_roll_is_finished_extended_and_taken_back() {
         stage.advance(TimeDelta::hours(2));
         assert_eq!(code(rolls.cancel(&ada, second.key.id).await), ErrorCode::ConfirmationRequired);
         let ada = stage.session(stage.admin).await;
-        assert_eq!(code(rolls.extend(&ada, second.key.id, "7d").await), ErrorCode::Conflict, "what is over stays over");
+        assert_eq!(code(rolls.extend(&ada, second.key.id, "7d").await), ErrorCode::Conflict, "it has expired");
         assert!(!stage.is_good(&second).await);
     });
 }
 
 #[test]
-fn the_same_form_twice_rolls_once_and_many_at_once_leave_one_successor() {
+fn submitting_a_form_twice_rolls_once_and_concurrent_rolls_leave_one_successor() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let old = stage.add_key(&ada, own(&ada), "ci").await;
@@ -177,7 +177,7 @@ fn the_same_form_twice_rolls_once_and_many_at_once_leave_one_successor() {
         assert_eq!(first.key.id, second.key.id);
         assert!(
             !stage.is_good(&first).await && stage.is_good(&second).await,
-            "the answer that is read last holds the token"
+            "the last response has the working token"
         );
 
         let contended = stage.add_key(&ada, own(&ada), "contended").await;
@@ -193,7 +193,7 @@ fn the_same_form_twice_rolls_once_and_many_at_once_leave_one_successor() {
 }
 
 #[test]
-fn evidence_tells_of_each_address_client_and_agent_and_counts_hours() {
+fn usage_lists_each_address_and_client_and_is_counted_by_hour() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, own(&ada), "ci").await;
@@ -243,7 +243,7 @@ fn evidence_tells_of_each_address_client_and_agent_and_counts_hours() {
 }
 
 #[test]
-fn evidence_is_kept_ninety_days() {
+fn usage_is_kept_for_ninety_days() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, own(&ada), "ci").await;
@@ -257,7 +257,7 @@ fn evidence_is_kept_ninety_days() {
 }
 
 #[test]
-fn keys_that_a_key_has_made_are_shown_and_revoked_along_by_choice() {
+fn keys_created_with_a_key_are_listed_and_optionally_revoked_with_it() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let account = stage.add_account(&ada, "bot").await;
@@ -284,7 +284,7 @@ fn keys_that_a_key_has_made_are_shown_and_revoked_along_by_choice() {
 }
 
 #[test]
-fn what_comes_of_a_key_is_found_through_rolls_and_through_keys_that_are_over() {
+fn offspring_are_found_through_rolled_and_ended_keys() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let account = Owner::ServiceAccount(stage.add_account(&ada, "bot").await);
@@ -307,14 +307,14 @@ fn what_comes_of_a_key_is_found_through_rolls_and_through_keys_that_are_over() {
 }
 
 #[test]
-fn a_key_that_waits_for_a_first_use_ends_also_with_the_first_use_of_what_the_new_one_was_rolled_into() {
+fn the_first_use_of_a_later_successor_also_ends_the_old_key() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         for (overlap, is_second_good) in [("now", false), ("24h", true), ("first_use", false)] {
             let first = stage.add_key(&ada, own(&ada), "ci").await;
             let second = rolled(&stage, &ada, &first, "first_use").await;
             let third = rolled(&stage, &ada, &second, overlap).await;
-            assert!(stage.is_good(&first).await, "{overlap}: nothing new was used yet");
+            assert!(stage.is_good(&first).await, "{overlap}: no new key has been used yet");
             assert!(stage.is_good(&third).await);
             assert_eq!(
                 (stage.is_good(&first).await, stage.is_good(&second).await),
@@ -326,7 +326,7 @@ fn a_key_that_waits_for_a_first_use_ends_also_with_the_first_use_of_what_the_new
 }
 
 #[test]
-fn a_form_that_made_a_key_rolls_none() {
+fn a_form_that_created_a_key_cannot_roll_one() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let form = Some(uuid::Uuid::from_u128(9).to_string());
@@ -339,7 +339,7 @@ fn a_form_that_made_a_key_rolls_none() {
 }
 
 #[test]
-fn an_overlap_is_only_made_longer_and_a_suspended_key_can_still_leave_it() {
+fn a_grace_period_can_only_be_extended_and_a_suspended_key_can_still_leave_it() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let rolls = stage.services.rolls();
@@ -356,7 +356,7 @@ fn an_overlap_is_only_made_longer_and_a_suspended_key_can_still_leave_it() {
         let input = CreateKey { expires_at: Some("2027-01-01T06:00:00Z".to_owned()), ..new_key(own(&ada), "b") };
         let short = stage.services.api_keys().create(&ada, &input).await.unwrap();
         rolled(&stage, &ada, &short, "24h").await;
-        assert_eq!(code(rolls.extend(&ada, short.key.id, "7d").await), ErrorCode::BadUserInput, "it ends by itself");
+        assert_eq!(code(rolls.extend(&ada, short.key.id, "7d").await), ErrorCode::BadUserInput, "it expires before");
         rolls.extend(&ada, old.key.id, "7d").await.unwrap();
         assert_eq!(until().await, Some(TimeDelta::days(7)));
 
@@ -364,7 +364,7 @@ fn an_overlap_is_only_made_longer_and_a_suspended_key_can_still_leave_it() {
         assert!(!stage.is_good(&old).await);
         rolls.cancel(&ada, old.key.id).await.unwrap();
         let back = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();
-        assert!(back.suspension.is_some() && back.replaced_by.is_none(), "as it was but for the suspension");
+        assert!(back.suspension.is_some() && back.replaced_by.is_none(), "restored except for the suspension");
         stage.services.api_keys().resume(&ada, old.key.id).await.unwrap();
         let new = rolled(&stage, &ada, &old, "24h").await;
         stage.services.api_keys().suspend(&ada, old.key.id).await.unwrap();
@@ -375,7 +375,7 @@ fn an_overlap_is_only_made_longer_and_a_suspended_key_can_still_leave_it() {
 }
 
 #[test]
-fn of_two_rolls_in_a_row_the_later_is_taken_back_first() {
+fn of_two_rolls_in_a_row_the_later_must_be_undone_first() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let first = stage.add_key(&ada, own(&ada), "ci").await;
@@ -391,9 +391,9 @@ fn of_two_rolls_in_a_row_the_later_is_taken_back_first() {
         let second = rolled(&stage, &ada, &first, "7d").await;
         let third = rolled(&stage, &ada, &second, "now").await;
         let seen = stage.services.api_keys().get(&ada, first.key.id).await.unwrap();
-        assert!(seen.replaced_by.is_some_and(|new| !new.is_revoked), "it was rolled in its turn, not taken away");
+        assert!(seen.replaced_by.is_some_and(|new| !new.is_revoked), "the new key was rolled, not revoked by a user");
         assert!(stage.services.api_keys().alerts(&ada).await.unwrap().expiring.is_empty());
-        assert_eq!(code(rolls.cancel(&ada, first.key.id).await), ErrorCode::Conflict, "the third works");
+        assert_eq!(code(rolls.cancel(&ada, first.key.id).await), ErrorCode::Conflict, "the third key still works");
         stage.services.api_keys().revoke(&ada, third.key.id).await.unwrap();
         rolls.cancel(&ada, first.key.id).await.unwrap();
         assert!(stage.is_good(&first).await);
@@ -401,7 +401,7 @@ fn of_two_rolls_in_a_row_the_later_is_taken_back_first() {
 }
 
 #[test]
-fn a_key_whose_successor_was_revoked_ends_as_loudly_as_any_other() {
+fn a_key_whose_successor_was_revoked_raises_expiry_alerts_again() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let feed = stage.services.calendar().create(&ada).await.unwrap();
@@ -415,10 +415,10 @@ fn a_key_whose_successor_was_revoked_ends_as_loudly_as_any_other() {
             let old = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();
             old.replaced_by.unwrap().is_revoked
         };
-        assert_eq!((warned().await, is_alone().await), ((0, 0), false), "a successor is there");
+        assert_eq!((warned().await, is_alone().await), ((0, 0), false), "it has a successor");
         let third = rolled(&stage, &ada, &new, "now").await;
         let fourth = rolled(&stage, &ada, &third, "now").await;
-        assert_eq!((warned().await, is_alone().await), ((0, 0), false), "and its successors");
+        assert_eq!((warned().await, is_alone().await), ((0, 0), false), "and that has successors");
         stage.services.api_keys().revoke(&ada, fourth.key.id).await.unwrap();
         assert_eq!((warned().await, is_alone().await), ((1, 1), true));
         stage.services.rolls().cancel(&ada, old.key.id).await.unwrap();
@@ -429,7 +429,7 @@ fn a_key_whose_successor_was_revoked_ends_as_loudly_as_any_other() {
 }
 
 #[test]
-fn a_key_that_rolled_itself_does_not_take_its_successor_along() {
+fn revoking_a_key_that_rolled_itself_keeps_its_successor() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let account = Owner::ServiceAccount(stage.add_account(&ada, "bot").await);
@@ -443,12 +443,12 @@ fn a_key_that_rolled_itself_does_not_take_its_successor_along() {
         let childs = rolled(&stage, &by_child, &child, "24h").await;
         stage.services.api_keys().revoke_with(&ada, old.key.id, true).await.unwrap();
         assert!(stage.is_good(&new).await && !stage.is_good(&child).await);
-        assert!(!stage.is_good(&childs).await, "what takes a made key's place was made too");
+        assert!(!stage.is_good(&childs).await, "the successor of a created key counts as created");
     });
 }
 
 #[test]
-fn no_key_of_a_suspended_account_is_rolled() {
+fn keys_of_a_suspended_account_cannot_be_rolled() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let account = stage.add_account(&ada, "bot").await;
@@ -460,9 +460,9 @@ fn no_key_of_a_suspended_account_is_rolled() {
     });
 }
 
-/// Each of these writes to several keys; on `PostgreSQL` two of them could wait for each other.
+/// Each of these calls writes to several keys; on `PostgreSQL` two of them could deadlock.
 #[test]
-fn changes_of_several_keys_at_once_wait_for_each_other_and_none_is_lost() {
+fn concurrent_changes_to_several_keys_wait_for_each_other_and_none_is_lost() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         for round in 0..10 {
@@ -497,7 +497,7 @@ fn changes_of_several_keys_at_once_wait_for_each_other_and_none_is_lost() {
 }
 
 #[test]
-fn a_verification_does_not_wait_for_the_end_of_the_key_that_it_ends() {
+fn a_verification_does_not_wait_until_the_old_key_has_ended() {
     on_both(async |stage| {
         let Db::Postgres(pool) = stage.services.db().clone() else { return };
         let ada = stage.session(stage.admin).await;

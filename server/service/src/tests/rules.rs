@@ -1,36 +1,36 @@
-//! The rules of a key's life as a pure model: one tenant, its people, its service accounts and their keys. It knows nothing of
-//! the use cases and of storage; `model.rs` compares them with it.
+//! The rules of a key's lifecycle as a pure model: one tenant, its users, its service accounts and their keys. The
+//! model is independent of the use cases and the storage; `model.rs` compares them with it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{AccountAct, KeyAct, KeyFilter, Role};
 
-/// Who owns keys, and who acts.
+/// An owner of keys, who also performs acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Party {
-    /// An Administrator, who stays one.
+    /// An administrator whose role never changes.
     Admin,
-    /// A member, whose role changes and who may be removed.
+    /// A member whose role changes, and who may be removed.
     Member,
     /// A service account, by its position.
     Account(usize),
 }
 
-/// Who asks for an act.
+/// Who requests an act.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Caller {
     pub(crate) party: Party,
     pub(crate) role: Role,
-    /// The position of the key that was presented; none for a session.
+    /// The position of the key that the caller presented; `None` for a session.
     key: Option<usize>,
 }
 
-/// What is done to one key, with its arguments.
+/// An act on one key, with its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     Rename,
-    /// With the code of a grace period.
+    /// The code of the grace period.
     Roll(&'static str),
-    /// With the code of a grace period.
+    /// The code of the grace period.
     Extend(&'static str),
     Cancel,
     Finish,
@@ -68,9 +68,9 @@ pub(crate) struct Key {
     pub(crate) owner: Party,
     created_at: DateTime<Utc>,
     pub(crate) expires_at: Option<DateTime<Utc>>,
-    /// The key's own expiry, while it is replaced.
+    /// The key's own expiry while another key replaces it.
     expires_before_roll: Option<DateTime<Utc>>,
-    /// Whether the clock has passed the expiry once.
+    /// Whether the clock has ever passed the expiry.
     has_expired: bool,
     is_revoked: bool,
     suspended_by: Option<Party>,
@@ -81,24 +81,24 @@ pub(crate) struct Key {
     pub(crate) ends: Option<usize>,
 }
 
-/// A tenant as it should be.
+/// The expected state of a tenant.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
     pub(crate) now: DateTime<Utc>,
-    /// None: removed.
+    /// The member's role; `None` while they are removed.
     member: Option<Role>,
     accounts: Vec<Account>,
     pub(crate) keys: Vec<Key>,
 }
 
 impl Model {
-    /// A tenant with an Administrator, a member with the role User, and a service account of each role.
+    /// Creates a tenant with an administrator, a member with the role User, and a service account for each role.
     pub(crate) fn new(now: DateTime<Utc>, account_roles: &[Role]) -> Self {
         let account = |role: &Role| Account { role: *role, is_suspended: false, is_deleted: false };
         Self { now, member: Some(Role::User), accounts: account_roles.iter().map(account).collect(), keys: Vec::new() }
     }
 
-    /// The role of someone, unless they have left the tenant.
+    /// Returns the role of a party, or `None` if they have left the tenant.
     pub(crate) fn role(&self, party: Party) -> Option<Role> {
         match party {
             Party::Admin => Some(Role::TenantAdmin),
@@ -107,12 +107,12 @@ impl Model {
         }
     }
 
-    /// A person at a browser.
+    /// Returns the caller of a browser session, or `None` if they have left the tenant.
     pub(crate) fn session(&self, person: Party) -> Option<Caller> {
         Some(Caller { party: person, role: self.role(person)?, key: None })
     }
 
-    /// Sets the clock. A key whose expiry it passes has expired, and stays so when the clock is set back.
+    /// Sets the clock. A key whose expiry it passes expires, and stays expired if the clock is set back.
     pub(crate) fn set_clock(&mut self, now: DateTime<Utc>) {
         self.now = now;
         for key in &mut self.keys {
@@ -120,7 +120,7 @@ impl Model {
         }
     }
 
-    /// Uses a key: its owner, if it verifies. The first use may end other keys.
+    /// Uses a key and returns the caller, or `None` if the key doesn't verify. The first use may end other keys.
     pub(crate) fn present(&mut self, key: usize) -> Option<Caller> {
         if !self.is_good(key) {
             return None;
@@ -139,7 +139,7 @@ impl Model {
         !self.has_ended(key) && self.keys[key].suspended_by.is_none() && !self.is_suspended_with_account(key)
     }
 
-    /// The list that a key is in.
+    /// Returns the filter of the list that contains a key.
     pub(crate) fn filter(&self, key: usize) -> KeyFilter {
         match &self.keys[key] {
             Key { is_revoked: true, .. } => KeyFilter::Revoked,
@@ -161,13 +161,13 @@ impl Model {
         !self.has_ended(key) && self.keys[key].replaced_by.is_some()
     }
 
-    /// The keys that replaced a key, one after the other.
+    /// Returns the keys that replaced a key, in order.
     fn successors(&self, key: usize) -> Vec<usize> {
         std::iter::successors(self.keys[key].replaced_by, |next| self.keys[*next].replaced_by).collect()
     }
 
-    /// The living keys that were created with a key, with those, and so on, and what replaced them; but not the key's own
-    /// successor.
+    /// Returns the keys that haven't ended and were created with a key, with one of those, and so on, and the keys that
+    /// replaced them; but not the key's own successor.
     fn offspring(&self, key: usize) -> Vec<usize> {
         let is_child = |of: usize, child: &usize| self.keys[*child].created_with == Some(of);
         let all = 0..self.keys.len();
@@ -183,7 +183,7 @@ impl Model {
         found.into_iter().filter(|it| !self.has_ended(*it)).collect()
     }
 
-    /// Whether an act can be done to a key in its state: what [`KeyAct::fits`] should say.
+    /// Whether the state of a key allows an act: what [`KeyAct::fits`] should return.
     pub(crate) fn fits(&self, act: KeyAct, key: usize) -> bool {
         let record = &self.keys[key];
         match act {
@@ -196,7 +196,7 @@ impl Model {
         }
     }
 
-    /// Whether a caller has the right to do an act to a key.
+    /// Whether a caller is authorized to perform an act on a key.
     fn may(&self, caller: Caller, act: KeyAct, key: usize) -> bool {
         let owner = self.keys[key].owner;
         let administers = caller.role == Role::TenantAdmin;
@@ -214,7 +214,7 @@ impl Model {
         }
     }
 
-    /// Creates a key, and says whether that is accepted.
+    /// Creates a key. Returns whether that is accepted.
     pub(crate) fn create(&mut self, caller: Caller, owner: Party, lifetime: Option<TimeDelta>) -> bool {
         let makes_own = caller.party == owner && caller.role != Role::ReadOnlyUser;
         let for_account = matches!(owner, Party::Account(_)) && caller.role == Role::TenantAdmin;
@@ -242,7 +242,7 @@ impl Model {
         self.keys.last_mut().unwrap()
     }
 
-    /// Does an act to a key, and says whether it is accepted.
+    /// Performs an act on a key. Returns whether that is accepted.
     pub(crate) fn act(&mut self, caller: Caller, act: Act, key: usize) -> bool {
         if !self.may(caller, act.kind(), key) || !self.fits(act.kind(), key) {
             return false;
@@ -281,7 +281,7 @@ impl Model {
         record.is_revoked = code == "now";
     }
 
-    /// The grace period only gets longer, and never longer than the key's own life.
+    /// Extends a grace period. It can't become shorter, and never ends after the key's own expiry.
     fn extend(&mut self, until: DateTime<Utc>, key: usize) -> bool {
         let record = &mut self.keys[key];
         let longest = record.expires_before_roll.map_or(until, |own| own.min(until));
@@ -292,7 +292,7 @@ impl Model {
         is_longer
     }
 
-    /// Refused while what replaced the new key is living.
+    /// Undoes a roll. Refused until the keys that replaced the new key have ended.
     fn cancel(&mut self, key: usize) -> bool {
         let successors = self.successors(key);
         if successors[1..].iter().any(|later| !self.has_ended(*later)) {
@@ -305,7 +305,7 @@ impl Model {
         true
     }
 
-    /// Changes a service account, and says whether that is accepted. Only for the acts that concern its keys.
+    /// Changes a service account. Returns whether that is accepted. Only for the acts that affect its keys.
     pub(crate) fn act_on_account(&mut self, caller: Caller, act: AccountAct, position: usize) -> bool {
         let account = &mut self.accounts[position];
         if caller.role != Role::TenantAdmin || account.is_deleted {
@@ -323,7 +323,7 @@ impl Model {
         true
     }
 
-    /// Gives the member a role, or removes them with `None`; says whether that is accepted.
+    /// Changes the member's role, or removes them with `None`. Returns whether that is accepted.
     pub(crate) fn change_member(&mut self, caller: Caller, role: Option<Role>) -> bool {
         if caller.role != Role::TenantAdmin || self.member.is_none() {
             return false;
@@ -335,7 +335,7 @@ impl Model {
         true
     }
 
-    /// Makes a removed member a member again; false when they are one.
+    /// Readmits a removed member. Returns `false` if they weren't removed.
     pub(crate) fn readmit_member(&mut self) -> bool {
         let was_removed = self.member.is_none();
         self.member = self.member.or(Some(Role::User));
@@ -349,10 +349,10 @@ impl Model {
     }
 }
 
-/// The length of a grace period. A week, where the first use ends it and nothing else is asked for.
+/// Returns the length of a grace period. It is a week if the first use ends it and no deadline is set.
 fn grace(code: &str) -> TimeDelta {
     match code {
-        // The old key is revoked; its record holds an instant just ahead.
+        // The old key is revoked; its recorded expiry is just ahead.
         "now" => TimeDelta::seconds(1),
         "1h" => TimeDelta::hours(1),
         "24h" => TimeDelta::days(1),

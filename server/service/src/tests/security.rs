@@ -1,4 +1,4 @@
-//! A person's sessions, second factor, and the fresh sign-in that lasting things ask for.
+//! A user's sessions, two-factor authentication, and the recent sign-in that some operations require.
 
 use chrono::TimeDelta;
 use domain::{
@@ -26,7 +26,7 @@ fn row(stage: &Stage, user: UserId, id: u128) -> StoredSession {
 }
 
 #[test]
-fn a_person_sees_and_ends_their_own_sessions_and_nobody_elses() {
+fn users_can_list_and_end_their_own_sessions_only() {
     on_both(async |stage| {
         let ben = stage.add_user("ben@example.org", "acme", domain::Role::TenantAdmin).await;
         let (sessions, users) = (stage.services.sessions(), stage.services.users());
@@ -49,13 +49,13 @@ fn a_person_sees_and_ends_their_own_sessions_and_nobody_elses() {
         assert!(sessions.load(&[4; 32]).await.unwrap().is_some());
         let key = stage.add_key(&ada, own(&ada), "ci").await;
         let by_key = stage.by_key(&key).await;
-        assert_eq!(users.sessions(&by_key, [0; 32]).await.unwrap().len(), 1, "a key sees them, and ends none");
+        assert_eq!(users.sessions(&by_key, [0; 32]).await.unwrap().len(), 1, "a key can list them, but not end any");
         assert_eq!(code(users.end_session(&by_key, id(1)).await), ErrorCode::Forbidden);
     });
 }
 
 #[test]
-fn what_lasts_asks_for_a_sign_in_of_the_last_ten_minutes_and_a_key_needs_none() {
+fn creating_access_requires_a_sign_in_within_ten_minutes_unless_a_key_is_used() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, own(&ada), "ci").await;
@@ -76,7 +76,7 @@ fn what_lasts_asks_for_a_sign_in_of_the_last_ten_minutes_and_a_key_needs_none() 
         let accounts = stage.services.service_accounts();
         assert_eq!(code(accounts.create(&ada, &account).await), ErrorCode::ConfirmationRequired);
         assert_eq!(code(accounts.create_with_key(&ada, &account).await), ErrorCode::ConfirmationRequired);
-        keys.suspend(&ada, key.key.id).await.expect("stopping asks for nothing");
+        keys.suspend(&ada, key.key.id).await.expect("suspending requires no confirmation");
         keys.resume(&ada, key.key.id).await.unwrap();
         stage.add_key(&by_key, own(&by_key), "by key").await;
 
@@ -88,7 +88,7 @@ fn what_lasts_asks_for_a_sign_in_of_the_last_ten_minutes_and_a_key_needs_none() 
     });
 }
 
-/// Turns Ada's second factor on; gives its secret and the recovery codes.
+/// Turns on two-factor authentication for Ada. Returns its secret and the recovery codes.
 async fn enrol(stage: &Stage) -> (Secret, Vec<Secret>) {
     let ada = stage.session(stage.admin).await;
     let factors = stage.services.second_factors();
@@ -109,7 +109,7 @@ async fn sign_in(stage: &Stage) -> SignedIn {
 }
 
 #[test]
-fn with_a_second_factor_signing_in_needs_a_code_that_counts_once() {
+fn two_factor_sign_in_requires_a_code_that_works_once() {
     on_both(async |stage| {
         assert!(!sign_in(&stage).await.needs_code);
         let (secret, _) = enrol(&stage).await;
@@ -118,12 +118,12 @@ fn with_a_second_factor_signing_in_needs_a_code_that_counts_once() {
         assert!(half.needs_code);
         let check = async |text: &str| sessions.check_code(half, text, &browser()).await;
         let now = stage.services.now();
-        assert_eq!(code(check(&code_at(&secret, now)).await), ErrorCode::BadUserInput, "the enrolment used it up");
+        assert_eq!(code(check(&code_at(&secret, now)).await), ErrorCode::BadUserInput, "it was used for the enrolment");
         let later = stage.advance(TimeDelta::seconds(30));
         let fresh = code_at(&secret, later);
         assert!(!check(&fresh).await.unwrap().needs_code);
-        assert_eq!(code(check(&fresh).await), ErrorCode::BadUserInput, "a second time");
-        assert_eq!(code(check(&code_at(&secret, now)).await), ErrorCode::BadUserInput, "an earlier one");
+        assert_eq!(code(check(&fresh).await), ErrorCode::BadUserInput, "used twice");
+        assert_eq!(code(check(&code_at(&secret, now)).await), ErrorCode::BadUserInput, "an earlier code");
         let later = stage.advance(TimeDelta::seconds(90));
         assert_eq!(
             code(check(&code_at(&secret, later - TimeDelta::seconds(60))).await),
@@ -131,7 +131,7 @@ fn with_a_second_factor_signing_in_needs_a_code_that_counts_once() {
             "too old"
         );
         let ahead = code_at(&secret, later + TimeDelta::seconds(30));
-        check(&format!(" {} {} ", &ahead[..3], &ahead[3..])).await.expect("a clock that is fast, and a space");
+        check(&format!(" {} {} ", &ahead[..3], &ahead[3..])).await.expect("a fast clock, and spaces");
         let query = AuditQuery { operation: "sign_in".to_owned(), ..AuditQuery::default() };
         let ada = stage.session(stage.admin).await;
         let lines = stage.services.audit_log().list(&ada, &query).await.unwrap().items;
@@ -141,7 +141,7 @@ fn with_a_second_factor_signing_in_needs_a_code_that_counts_once() {
 }
 
 #[test]
-fn an_enrolment_ends_with_its_half_hour_and_with_a_newer_one() {
+fn an_enrolment_ends_after_half_an_hour_or_when_a_newer_one_begins() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let factors = stage.services.second_factors();
@@ -158,7 +158,7 @@ fn an_enrolment_ends_with_its_half_hour_and_with_a_newer_one() {
 }
 
 #[test]
-fn a_recovery_code_counts_once_and_nine_at_once_let_one_in() {
+fn a_recovery_code_works_once_even_when_used_concurrently() {
     on_both(async |stage| {
         let (_, codes) = enrol(&stage).await;
         let half = sign_in(&stage).await;
@@ -187,7 +187,7 @@ fn ten_wrong_codes_in_five_minutes_are_the_limit() {
         let half = sign_in(&stage).await;
         let sessions = stage.services.sessions();
         let later = stage.advance(TimeDelta::seconds(30));
-        // The enrolment's wrong code was the first.
+        // The wrong code during the enrolment was the first.
         for _ in 0..9 {
             assert_eq!(code(sessions.check_code(half, "000000", &browser()).await), ErrorCode::BadUserInput);
         }
@@ -197,7 +197,7 @@ fn ten_wrong_codes_in_five_minutes_are_the_limit() {
 }
 
 #[test]
-fn confirming_needs_the_code_too_and_turning_off_needs_a_fresh_sign_in() {
+fn confirming_requires_the_code_and_turning_off_two_factor_requires_a_recent_sign_in() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let (secret, _) = enrol(&stage).await;

@@ -1,4 +1,4 @@
-//! A mail server for tests: speaks as much SMTP (RFC 5321) as is needed to take a mail, and hands it on.
+//! A mail server for tests. It implements just enough SMTP (RFC 5321) to accept a mail and pass it to the test.
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -6,15 +6,15 @@ use tokio::{
     sync::mpsc,
 };
 
-/// A mail that was taken.
+/// An accepted mail.
 #[derive(Debug)]
 pub(super) struct Mail {
     pub(super) to: String,
-    /// Head and body, as they came.
+    /// The headers and the body, as received.
     pub(super) text: String,
 }
 
-/// A listener on loopback. `refuses`: whether it takes no mail.
+/// Listens on loopback. Returns the URL of the server and the mails that it accepts. `refuses`: whether it refuses all.
 pub(super) async fn listen(refuses: bool) -> (String, mpsc::UnboundedReceiver<Mail>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("smtp://{}", listener.local_addr().unwrap());

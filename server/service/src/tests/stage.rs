@@ -1,4 +1,4 @@
-//! What the service's tests play on: a fresh database of either kind, a clock that stands still, a tenant with people.
+//! The setup of the service's tests: a new database of either kind, a fixed clock, and a tenant with an administrator.
 
 use std::future::Future;
 
@@ -10,10 +10,10 @@ use domain::{
 
 use crate::{Actor, Client, Clock, Services, Settings};
 
-/// A password that the rules accept.
+/// A password that complies with the rules.
 pub(crate) const PASSWORD: &str = "seven lamps under the pier";
 
-/// A database with one tenant, ready to play on.
+/// A database with one tenant, and the service that uses it.
 pub(crate) struct Stage {
     pub(crate) services: Services,
     pub(crate) clock: Clock,
@@ -23,7 +23,7 @@ pub(crate) struct Stage {
     _folder: tempfile::TempDir,
 }
 
-/// Plays a story on `SQLite` and, when `LATCHKEY_TEST_POSTGRES` names a server, on `PostgreSQL`.
+/// Runs a story on `SQLite` and, if `LATCHKEY_TEST_POSTGRES` names a server, on `PostgreSQL`.
 pub(crate) fn on_both<F, Fut>(story: F)
 where
     F: Fn(Stage) -> Fut,
@@ -41,7 +41,7 @@ where
     });
 }
 
-/// A browser's client.
+/// Returns the client of a browser request.
 pub(crate) fn browser() -> Client {
     Client {
         channel: Channel::Browser,
@@ -75,7 +75,7 @@ impl Stage {
         self.services.actors().from_session(user, self.tenant, self.services.now(), browser()).await.unwrap()
     }
 
-    /// The owner of a key, by the key.
+    /// Returns the actor that authenticates with a key.
     pub(crate) async fn by_key(&self, key: &IssuedKey) -> Actor {
         self.services.actors().from_bearer(key.token.expose(), browser()).await.unwrap()
     }
@@ -93,7 +93,7 @@ impl Stage {
         self.services.verification().verify(key.token.expose(), &browser()).await.unwrap().is_some()
     }
 
-    /// All pages of a list, one after the other.
+    /// Returns the keys of all pages of a list.
     pub(crate) async fn walk(&self, actor: &Actor, owner: Owner, query: &KeyQuery) -> Vec<ApiKey> {
         let (mut all, mut query) = (Vec::new(), query.clone());
         loop {
@@ -105,7 +105,7 @@ impl Stage {
     }
 }
 
-/// Does a thing so many times at once, on all threads, and gives what came of each. `act`: the thing, of a number from 0 on.
+/// Runs `act` concurrently on all threads, once for each number below `times`, and returns the results.
 pub(crate) async fn at_once<Fut>(times: usize, act: impl Fn(usize) -> Fut) -> Vec<Fut::Output>
 where
     Fut: Future<Output: Send> + Send + 'static,
@@ -118,17 +118,17 @@ where
     outcomes
 }
 
-/// The owner of an actor's own keys.
+/// Returns the owner of an actor's own keys.
 pub(crate) fn own(actor: &Actor) -> Owner {
     actor.require_owner().unwrap()
 }
 
-/// What makes a key without expiry.
+/// Returns the input for a key without an expiry.
 pub(crate) fn new_key(owner: Owner, name: &str) -> CreateKey {
     CreateKey { owner: Some(owner), name: name.to_owned(), ..CreateKey::default() }
 }
 
-/// A query for every key.
+/// Returns a query for every key.
 pub(crate) fn every_key() -> KeyQuery {
     KeyQuery { filter: KeyFilter::All, ..KeyQuery::default() }
 }
@@ -137,7 +137,7 @@ async fn add_user(services: &Services, email: &str, slug: &str, role: Role) -> U
     services.admin().create_user(email, None, slug, role.as_str(), &Secret::new(PASSWORD)).await.unwrap()
 }
 
-/// The code of a refusal.
+/// Returns the error code of a refusal.
 pub(crate) fn code<T>(result: crate::Result<T>) -> domain::ErrorCode {
     match result {
         Err(crate::Error::Api(refusal) | crate::Error::Rule(refusal)) => refusal.code,

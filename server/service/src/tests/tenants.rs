@@ -1,4 +1,4 @@
-//! Tenants, invitations, and what is told ahead of a key's end: mails and the calendar.
+//! Tenants, invitations, and the notices before a key expires: mails and the calendar.
 
 use chrono::TimeDelta;
 use domain::{AuditQuery, ErrorCode, Owner, Role, Secret, api_key::input::CreateKey};
@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[test]
-fn an_administrator_makes_and_renames_tenants_and_stands_in_several() {
+fn administrators_can_create_and_rename_tenants_and_belong_to_several() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let tenants = stage.services.tenants();
@@ -30,7 +30,7 @@ fn an_administrator_makes_and_renames_tenants_and_stands_in_several() {
 }
 
 #[test]
-fn an_invitation_lets_one_new_person_in_once() {
+fn an_invitation_lets_one_new_user_join_once() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let invitations = stage.services.invitations();
@@ -54,14 +54,14 @@ fn an_invitation_lets_one_new_person_in_once() {
         let done = accept(PASSWORD).await.unwrap();
         let eve = stage.session(done.user_id).await;
         assert_eq!((eve.tenant_id(), eve.role()), (stage.tenant, Role::User));
-        assert_eq!(code(accept(PASSWORD).await), ErrorCode::NotFound, "a second time");
+        assert_eq!(code(accept(PASSWORD).await), ErrorCode::NotFound, "used twice");
         assert!(invitations.list(&ada).await.unwrap().is_empty());
         assert_eq!(code(invitations.list(&eve).await), ErrorCode::Forbidden);
     });
 }
 
 #[test]
-fn one_who_was_removed_everywhere_comes_back_with_a_code_of_their_second_factor_too() {
+fn rejoining_after_being_removed_everywhere_requires_the_two_factor_code_too() {
     on_both(async |stage| {
         let bob_id = stage.add_user("bob@example.org", "acme", Role::User).await;
         let bob = stage.session(bob_id).await;
@@ -85,7 +85,7 @@ fn one_who_was_removed_everywhere_comes_back_with_a_code_of_their_second_factor_
 }
 
 #[test]
-fn of_many_who_hold_a_link_one_comes_in() {
+fn only_one_of_many_people_with_the_same_link_can_join() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let issued = stage.services.invitations().invite(&ada, "eve@example.org", Role::User).await.unwrap();
@@ -104,7 +104,7 @@ fn of_many_who_hold_a_link_one_comes_in() {
 }
 
 #[test]
-fn an_invitation_of_a_known_person_is_for_them_alone_and_ends_when_old_taken_back_or_replaced() {
+fn an_invitation_for_an_existing_user_is_for_them_only_and_ends_when_expired_cancelled_or_replaced() {
     on_both(async |stage| {
         stage.services.admin().create_tenant("Other", "other").await.unwrap();
         let bob_id = stage.add_user("bob@example.org", "other", Role::User).await;
@@ -133,7 +133,7 @@ fn an_invitation_of_a_known_person_is_for_them_alone_and_ends_when_old_taken_bac
 }
 
 #[test]
-fn a_person_who_was_removed_everywhere_comes_back_by_an_invitation_and_their_password() {
+fn a_user_removed_everywhere_can_rejoin_with_an_invitation_and_their_password() {
     on_both(async |stage| {
         let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
         let ada = stage.session(stage.admin).await;
@@ -163,7 +163,7 @@ async fn with_mail(stage: &Stage, smtp_url: String) -> Services {
 }
 
 #[test]
-fn an_invitation_is_mailed_where_mail_is_configured() {
+fn an_invitation_is_mailed_if_mail_is_configured() {
     on_both(async |stage| {
         let (url, mut mails) = smtp::listen(false).await;
         let services = with_mail(&stage, url).await;
@@ -174,12 +174,12 @@ fn an_invitation_is_mailed_where_mail_is_configured() {
         assert_eq!(mail.to, "eve@example.org");
         let text = mail.text.replace("=\r\n", "");
         assert!(text.contains(&format!("https://keys.example.org/invitations/{}", issued.secret.expose())), "{text}");
-        assert!(mail.text.contains("Subject: ada invites you to Acme"), "{}", mail.text);
+        assert!(mail.text.contains("Subject: ada invited you to join Acme"), "{}", mail.text);
     });
 }
 
 #[test]
-fn the_end_of_a_key_is_mailed_thirty_fourteen_seven_and_one_days_ahead_each_once() {
+fn expiry_mails_are_sent_once_each_30_14_7_and_1_days_ahead() {
     on_both(async |stage| {
         let (url, mut mails) = smtp::listen(false).await;
         let (first, second) = (with_mail(&stage, url.clone()).await, with_mail(&stage, url).await);
@@ -199,7 +199,7 @@ fn the_end_of_a_key_is_mailed_thirty_fourteen_seven_and_one_days_ahead_each_once
             stage
                 .clock
                 .set("2027-01-01T00:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().unwrap() + TimeDelta::days(day));
-            // Two servers look at once, and one of them twice.
+            // Two servers check concurrently, and one of them twice.
             let (one, two) =
                 tokio::join!(expiry_mail::send_due(&first.0.context), expiry_mail::send_due(&second.0.context));
             one.unwrap();
@@ -233,14 +233,14 @@ fn the_end_of_a_key_is_mailed_thirty_fourteen_seven_and_one_days_ahead_each_once
         assert_eq!(
             people,
             ["ada@example.org", "grace@example.org"],
-            "an account's key: all administrators, and only the latest mail"
+            "for an account's key: to all administrators, and only the latest mail"
         );
         assert_eq!(mails.try_recv().unwrap_err(), TryRecvError::Empty);
     });
 }
 
 #[test]
-fn a_mail_that_no_server_took_is_sent_later() {
+fn a_mail_that_the_mail_server_refused_is_sent_later() {
     on_both(async |stage| {
         let (busy, _) = smtp::listen(true).await;
         let (free, mut mails) = smtp::listen(false).await;
@@ -256,7 +256,7 @@ fn a_mail_that_no_server_took_is_sent_later() {
 }
 
 #[test]
-fn a_calendar_link_shows_what_its_owner_may_see_until_it_is_revoked() {
+fn a_calendar_link_shows_the_keys_that_its_owner_may_see_until_it_is_revoked() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
@@ -291,7 +291,7 @@ fn a_calendar_link_shows_what_its_owner_may_see_until_it_is_revoked() {
 }
 
 #[test]
-fn a_feed_that_a_key_made_reaches_as_far_as_the_key_and_ends_with_it() {
+fn a_feed_created_with_a_key_covers_what_the_key_may_see_and_ends_with_it() {
     on_both(async |stage| {
         stage.services.admin().create_tenant("Other", "other").await.unwrap();
         let bob = stage.add_user("bob@example.org", "other", Role::User).await;
@@ -315,7 +315,7 @@ fn a_feed_that_a_key_made_reaches_as_far_as_the_key_and_ends_with_it() {
             let alerts = stage.services.api_keys().alerts(actor).await.unwrap().expiring;
             let mut names: Vec<_> = alerts.iter().map(|key| key.name.to_string()).collect();
             names.sort();
-            assert_eq!(names, ["in Acme", "in Other"], "a person's banner is of all their tenants");
+            assert_eq!(names, ["in Acme", "in Other"], "a session's alerts cover all tenants of the user");
         }
         assert_eq!(stage.services.api_keys().alerts(&by_key).await.unwrap().expiring.len(), 1);
         let here = stage.session(bob).await;
@@ -330,7 +330,7 @@ fn a_feed_that_a_key_made_reaches_as_far_as_the_key_and_ends_with_it() {
         };
         let (of_bob, of_key) = (calendar.create(&here).await.unwrap(), calendar.create(&by_key).await.unwrap());
         assert_eq!(names(&of_bob).await, ["in Acme", "in Other"]);
-        assert_eq!(names(&of_key).await, ["in Other"], "a key knows of no other tenant");
+        assert_eq!(names(&of_key).await, ["in Other"], "a key can't access other tenants");
         let seen: Vec<_> = calendar.list(&here).await.unwrap().into_iter().map(|feed| feed.key).collect();
         assert_eq!(seen, [None, Some((key.key.id, "other's".to_owned()))]);
         assert_eq!(calendar.list(&by_key).await.unwrap().len(), 1);
@@ -339,7 +339,7 @@ fn a_feed_that_a_key_made_reaches_as_far_as_the_key_and_ends_with_it() {
         assert_eq!(code(calendar.read(of_key.expose()).await), ErrorCode::NotFound, "replaced");
         calendar.revoke(&by_key).await.unwrap();
         assert_eq!(code(calendar.revoke(&by_key).await), ErrorCode::Conflict);
-        assert_eq!(names(&of_bob).await.len(), 2, "not the key's to end");
+        assert_eq!(names(&of_bob).await.len(), 2, "the key can't revoke it");
 
         let of_key = calendar.create(&by_key).await.unwrap();
         stage.services.api_keys().suspend(&there, key.key.id).await.unwrap();
@@ -355,13 +355,13 @@ fn a_feed_that_a_key_made_reaches_as_far_as_the_key_and_ends_with_it() {
         let of_key = calendar.create(&by_key).await.unwrap();
         calendar.revoke(&here).await.unwrap();
         for secret in [&of_bob, &of_key] {
-            assert_eq!(code(calendar.read(secret.expose()).await), ErrorCode::NotFound, "the person ends them all");
+            assert_eq!(code(calendar.read(secret.expose()).await), ErrorCode::NotFound, "the user revokes all of them");
         }
     });
 }
 
 #[test]
-fn a_persons_key_makes_a_tenant_and_stays_in_its_own() {
+fn a_users_key_can_create_a_tenant_but_stays_in_its_own() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, own(&ada), "mine").await;
@@ -379,7 +379,7 @@ fn a_persons_key_makes_a_tenant_and_stays_in_its_own() {
 }
 
 #[test]
-fn of_many_invitations_at_once_one_stays_open() {
+fn of_many_concurrent_invitations_one_stays_open() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let invited = at_once(8, |_| {
@@ -393,7 +393,7 @@ fn of_many_invitations_at_once_one_stays_open() {
 }
 
 #[test]
-fn an_invitation_counts_while_its_inviter_administers_and_its_person_was_not_removed() {
+fn an_invitation_works_while_the_inviter_is_an_administrator_and_the_invitee_was_not_removed() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let grace_id = stage.add_user("grace@example.org", "acme", Role::TenantAdmin).await;
@@ -403,11 +403,11 @@ fn an_invitation_counts_while_its_inviter_administers_and_its_person_was_not_rem
         let come =
             async || invitations.accept_as_new(issued.secret.expose(), "Eve", &Secret::new(PASSWORD), &browser()).await;
         members.change_role(&ada, grace_id, Role::User).await.unwrap();
-        assert_eq!(code(invitations.find(issued.secret.expose()).await), ErrorCode::NotFound, "nobody's word by now");
+        assert_eq!(code(invitations.find(issued.secret.expose()).await), ErrorCode::NotFound, "inviter demoted");
         assert_eq!(code(come().await), ErrorCode::NotFound);
         let is_paused =
             async || invitations.list(&ada).await.unwrap().iter().map(|open| open.is_paused).collect::<Vec<_>>();
-        assert_eq!(is_paused().await, [true], "it can be taken back all the same");
+        assert_eq!(is_paused().await, [true], "it can still be cancelled");
         members.change_role(&ada, grace_id, Role::TenantAdmin).await.unwrap();
         assert_eq!(is_paused().await, [false]);
         come().await.unwrap();
@@ -428,7 +428,7 @@ fn an_invitation_counts_while_its_inviter_administers_and_its_person_was_not_rem
             .into_iter()
             .find(|member| member.email.as_str() == "rob@example.org");
         members.remove(&ada, rob.unwrap().user_id).await.unwrap();
-        assert_eq!(code(invitations.find(spare.secret.expose()).await), ErrorCode::NotFound, "no way back");
+        assert_eq!(code(invitations.find(spare.secret.expose()).await), ErrorCode::NotFound, "the member was removed");
         members.remove(&ada, bob_id).await.unwrap();
         let bot = stage.add_account(&ada, "bot").await;
         let key = stage.add_key(&ada, Owner::ServiceAccount(bot), "bot's").await;
@@ -441,7 +441,7 @@ fn an_invitation_counts_while_its_inviter_administers_and_its_person_was_not_rem
 }
 
 #[test]
-fn a_feed_asked_for_many_times_at_once_is_one() {
+fn a_feed_that_is_created_concurrently_is_created_once() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let made = at_once(10, |_| {

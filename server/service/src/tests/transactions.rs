@@ -1,4 +1,4 @@
-//! Transactions: what a caller leaves behind who goes away, and what is repeated after a deadlock.
+//! Transactions: what remains of a cancelled call, and what is retried after a deadlock.
 
 use std::{
     collections::BTreeSet,
@@ -22,10 +22,10 @@ use crate::{
     tests::stage::*,
 };
 
-/// Longer than any write takes, and shorter than any wait for a connection or a lock.
+/// Longer than any write takes, and shorter than every timeout for a connection or a lock.
 const AT_ONCE: Duration = Duration::from_millis(1_500);
 
-/// Polls a future so many times at most, and drops it where it waits then. None: it was dropped.
+/// Polls a future at most `polls` times, then drops it. Returns `None` if it was dropped.
 async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let (mut future, mut left) = (pin!(future), polls);
     poll_fn(|context| match future.as_mut().poll(context) {
@@ -45,7 +45,7 @@ async fn rename(tx: &mut Tx, tenant: TenantId, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The ids of the keys that the audit log says were created, and of those that are there.
+/// Returns the ids of the keys that were created according to the audit log, and of those that exist.
 async fn created(stage: &Stage, actor: &Actor) -> [BTreeSet<uuid::Uuid>; 2] {
     let page = PageRequest { limit: MAX_LIMIT, ..PageRequest::default() };
     let mut query = AuditQuery { operation: "create_api_key".to_owned(), page, ..AuditQuery::default() };
@@ -60,10 +60,10 @@ async fn created(stage: &Stage, actor: &Actor) -> [BTreeSet<uuid::Uuid>; 2] {
     [told, keys.iter().map(|key| key.id.0).collect()]
 }
 
-/// Waits until no connection of the pool is in a transaction that nobody goes on with.
+/// Waits until no connection of the pool is idle in a transaction.
 async fn all_ended(stage: &Stage) {
     let Db::Postgres(_) = stage.services.db() else { return };
-    // Not of the pool: a connection that is asked by itself isn't idle.
+    // A separate connection: one from the pool would be active while it runs the query itself.
     let mut watcher = sqlx::PgConnection::connect(&stage.database_url).await.unwrap();
     let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'";
     while sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut watcher).await.unwrap() > 0 {
@@ -73,7 +73,7 @@ async fn all_ended(stage: &Stage) {
 }
 
 #[test]
-fn a_transaction_that_is_dropped_leaves_nothing_and_holds_nobody_up() {
+fn a_dropped_transaction_changes_nothing_and_blocks_nobody() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let mut tx = stage.services.db().begin().await.unwrap();
@@ -95,7 +95,7 @@ fn a_transaction_that_is_dropped_leaves_nothing_and_holds_nobody_up() {
 }
 
 #[test]
-fn a_caller_that_goes_away_at_any_moment_leaves_all_or_nothing_and_holds_nobody_up() {
+fn a_call_cancelled_at_any_moment_has_all_or_no_effect_and_blocks_nobody() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let keys = stage.services.api_keys();
@@ -104,7 +104,7 @@ fn a_caller_that_goes_away_at_any_moment_leaves_all_or_nothing_and_holds_nobody_
             let outcome = dropped_after(polls, keys.create(&ada, &new_key(own(&ada), &format!("k{polls}")))).await;
             let ended = timeout(AT_ONCE, all_ended(&stage)).await;
             ended.unwrap_or_else(|_| panic!("a transaction is open after {polls} polls"));
-            // It waits for the same rows, and so for a commit that is still on its way.
+            // This call locks the same rows, so it also waits for a commit that is still in progress.
             let next = async { keys.create(&ada, &new_key(own(&ada), "next")).await };
             timeout(AT_ONCE, next).await.unwrap_or_else(|_| panic!("after {polls} polls")).unwrap();
             let [told, there] = created(&stage, &ada).await;
@@ -114,15 +114,15 @@ fn a_caller_that_goes_away_at_any_moment_leaves_all_or_nothing_and_holds_nobody_
                 Some(outcome) => drop(outcome.unwrap()),
             }
         }
-        assert!(dropped > 10, "it was dropped {dropped} times only");
+        assert!(dropped > 10, "only {dropped} calls were dropped");
     });
 }
 
 #[test]
-fn what_a_deadlock_ends_is_run_again() {
+fn a_transaction_aborted_by_a_deadlock_is_retried() {
     on_both(async |stage| {
         if matches!(stage.services.db(), Db::Sqlite { .. }) {
-            // There is one writer, so that nobody waits for it while they hold a row.
+            // SQLite has a single writer, so transactions never wait for each other while they hold a row.
             return;
         }
         let other = stage.services.admin().create_tenant("Other", "other").await.unwrap();
@@ -141,12 +141,12 @@ fn what_a_deadlock_ends_is_run_again() {
         let (one, two) = tokio::join!(rename_both("One", stage.tenant, other), rename_both("Two", other, stage.tenant));
         one.unwrap();
         two.unwrap();
-        assert_eq!(runs.into_inner(), 3, "one of them was run again");
+        assert_eq!(runs.into_inner(), 3, "one of them was retried");
     });
 }
 
 #[test]
-fn what_fails_again_and_again_is_run_five_times_and_another_failure_once() {
+fn a_retryable_failure_is_tried_five_times_and_any_other_once() {
     on_both(async |stage| {
         let Db::Postgres(_) = stage.services.db() else { return };
         for (code, most) in [("40001", 5), ("40P01", 5), ("55P03", 1), ("23505", 1)] {
