@@ -29,17 +29,17 @@ pub enum Cli {
     /// Neither with a key nor on the command line.
     None,
     /// With a key, but not on the command line.
-    KeysAlone,
+    KeyOnly,
     /// On the command line, but not with a key.
     Alone(Vec<String>),
     /// On the command line and with a key.
-    BesideKeys(Vec<String>),
+    KeyOrCommand(Vec<String>),
 }
 
 impl Cli {
     /// The command as a line for a POSIX shell.
     fn line(&self) -> Option<String> {
-        let (Self::Alone(words) | Self::BesideKeys(words)) = self else { return None };
+        let (Self::Alone(words) | Self::KeyOrCommand(words)) = self else { return None };
         Some(words.iter().map(|word| in_shell(word)).collect::<Vec<_>>().join(" "))
     }
 }
@@ -194,12 +194,12 @@ impl AsCode {
         let graphql = format!("mutation {{\n  update_profile(name: {}) {{\n    name\n  }}\n}}", quoted(name));
         let email = context.email.as_deref().unwrap_or_default();
         let words = ["latchkey", "admin", "rename-user", "--email", email, "--name", name];
-        Self { graphql, cli: Cli::BesideKeys(words.map(str::to_owned).to_vec()) }
+        Self { graphql, cli: Cli::KeyOrCommand(words.map(str::to_owned).to_vec()) }
     }
 
     /// A mutation that requires the person's browser session and has no command. Mutations that a person's key can run
     /// too are built from this one with another [`Cli`]. `answer`: the field to select in the result.
-    pub fn by_session(mutation: &str, arguments: &[(&str, &str)], answer: &str) -> Self {
+    pub fn session_only(mutation: &str, arguments: &[(&str, &str)], answer: &str) -> Self {
         let arguments: Vec<_> = arguments.iter().map(|(name, value)| format!("{name}: {}", quoted(value))).collect();
         let list = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(", ")) };
         Self { graphql: format!("mutation {{\n  {mutation}{list} {{\n    {answer}\n  }}\n}}"), cli: Cli::None }
@@ -207,16 +207,16 @@ impl AsCode {
 
     /// A mutation that a person's key can run too, without arguments and without a command. `answer`: as in
     /// [`AsCode::by_session`].
-    pub fn by_person(mutation: &str, answer: &str) -> Self {
-        Self { cli: Cli::KeysAlone, ..Self::by_session(mutation, &[], answer) }
+    pub fn session_or_key(mutation: &str, answer: &str) -> Self {
+        Self { cli: Cli::KeyOnly, ..Self::session_only(mutation, &[], answer) }
     }
 
     /// Creates a tenant.
     pub fn create_tenant(name: &str, slug: &str) -> Self {
         let words = ["latchkey", "admin", "create-tenant", "--name", name, "--slug", slug];
         Self {
-            cli: Cli::BesideKeys(words.map(str::to_owned).to_vec()),
-            ..Self::by_session("create_tenant", &[("name", name), ("slug", slug)], "id")
+            cli: Cli::KeyOrCommand(words.map(str::to_owned).to_vec()),
+            ..Self::session_only("create_tenant", &[("name", name), ("slug", slug)], "id")
         }
     }
 
@@ -237,7 +237,7 @@ impl AsCode {
 
     /// Label and text of each language in which the action can be done. `public_url`: the base URL of the API.
     pub fn texts(&self, public_url: &str) -> Vec<(&'static str, String)> {
-        let curl = matches!(self.cli, Cli::BesideKeys(_) | Cli::KeysAlone).then(|| ("curl", self.curl(public_url)));
+        let curl = matches!(self.cli, Cli::KeyOrCommand(_) | Cli::KeyOnly).then(|| ("curl", self.curl(public_url)));
         let cli = self.cli.line().map(|line| ("CLI", line));
         std::iter::once(("GraphQL", self.graphql.clone())).chain(curl).chain(cli).collect()
     }
@@ -254,7 +254,7 @@ impl AsCode {
 
 /// An administrator's command in the tenant of `context`, for an action that a key can do too.
 fn admin(context: &CodeContext, command: &str, words: &[&str]) -> Cli {
-    Cli::BesideKeys(admin_words(&context.slug, command, words))
+    Cli::KeyOrCommand(admin_words(&context.slug, command, words))
 }
 
 fn admin_words(slug: &str, command: &str, words: &[&str]) -> Vec<String> {
@@ -301,8 +301,8 @@ mod tests {
         let names = |code: AsCode| code.texts("").into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names(AsCode::update_profile(&context, "Ada")), ["GraphQL", "curl", "CLI"]);
         assert_eq!(names(AsCode::create_tenant("Acme", "acme")), ["GraphQL", "curl", "CLI"]);
-        assert_eq!(names(AsCode::by_person("revoke_calendar_feed", "success")), ["GraphQL", "curl"]);
-        assert_eq!(names(AsCode::by_session("end_other_sessions", &[], "success")), ["GraphQL"]);
+        assert_eq!(names(AsCode::session_or_key("revoke_calendar_feed", "success")), ["GraphQL", "curl"]);
+        assert_eq!(names(AsCode::session_only("end_other_sessions", &[], "success")), ["GraphQL"]);
     }
 
     #[test]

@@ -105,7 +105,7 @@ impl AuditParams {
         let cursor = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty()).map(Cursor);
         let before = cursor(&self.before);
         let page = PageRequest { after: cursor(&self.after).filter(|_| before.is_none()), before, limit: 50 };
-        let (outcome, subject) = (audit::Outcome::from_word(&self.result), self.about.trim().parse().ok());
+        let (outcome, subject) = (audit::Outcome::from_code(&self.result), self.about.trim().parse().ok());
         let (from, until) = (instant(&self.from, 0), instant(&self.until, 1));
         let read = [
             ("result", &self.result, outcome.is_some(), "Set the outcome to done or refused."),

@@ -9,7 +9,7 @@ pub fn Live() -> impl IntoView {
     #[cfg(feature = "hydrate")]
     Effect::new(move |_| {
         if let Some(dialog) = dialog.get() {
-            crate::browser::come_alive(&dialog);
+            crate::browser::install_listeners(&dialog);
         }
     });
     view! { <dialog node_ref=dialog class="modal" aria-labelledby="card-title"></dialog> }

@@ -29,7 +29,7 @@ impl Theme {
     pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
 
     /// The code in the cookie and the form.
-    pub fn word(self) -> &'static str {
+    pub fn code(self) -> &'static str {
         match self {
             Self::System => "system",
             Self::Light => "light",
@@ -38,8 +38,8 @@ impl Theme {
     }
 
     /// The theme with a code; [`Theme::System`] for an unknown one.
-    pub fn from_word(word: &str) -> Self {
-        Self::ALL.into_iter().find(|theme| theme.word() == word).unwrap_or_default()
+    pub fn from_code(word: &str) -> Self {
+        Self::ALL.into_iter().find(|theme| theme.code() == word).unwrap_or_default()
     }
 }
 

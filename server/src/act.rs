@@ -86,7 +86,7 @@ async fn from_form(renderer: &PageRenderer, session: &Session, request: Request)
         return if is_shown { page } else { redirect_with_notice(START, &Notice::tenant_switched_elsewhere()) };
     }
     match run_form(renderer, session, &mut form).await {
-        Ok(outcome) => lead_on(form, outcome).await,
+        Ok(outcome) => respond_to_success(form, outcome).await,
         Err(error) if error.code == ErrorCode::NotFound && form.is_of(Operation::SwitchTenant) => {
             redirect_with_notice(form.then(), &Notice::not_a_member())
         }
@@ -104,7 +104,7 @@ async fn run_form(renderer: &PageRenderer, session: &Session, form: &mut Form) -
 }
 
 /// Responds to a success: shows what is shown once on the form's own page, or redirects to where the form leads.
-async fn lead_on(form: Form, outcome: Outcome) -> Response {
+async fn respond_to_success(form: Form, outcome: Outcome) -> Response {
     let Outcome { notice, reveal, created, .. } = outcome;
     if let Some(reveal) = reveal {
         return form.show_reveal(reveal).await;

@@ -10,8 +10,8 @@ use crate::{
 
 /// `POST /preferences/theme`. The theme is in a cookie, so that the server's first response already uses it.
 pub(crate) async fn set_theme(fields: Fields) -> Response {
-    let theme = Theme::from_word(fields.get("theme"));
+    let theme = Theme::from_code(fields.get("theme"));
     let mut response = Redirect::to(own_path(fields.get("return_to"))).into_response();
-    headers::set_theme(&mut response, theme.word());
+    headers::set_theme(&mut response, theme.code());
     response
 }

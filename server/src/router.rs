@@ -103,7 +103,7 @@ fn browser(state: &AppState) -> Router<AppState> {
         .merge(anyone)
         .merge(others)
         .layer(from_fn(dialogs::name_redirects))
-        .layer(from_fn_with_state(state.services.clone(), authenticate::by_session))
+        .layer(from_fn_with_state(state.services.clone(), authenticate::session_only))
 }
 
 /// The APIs that are authenticated by key or session.

@@ -8,9 +8,9 @@ use crate::{AgentId, ApiKey, KeyId, KeyState, Name};
 /// An agent counts as silent after three missed polls. Agents poll at least every 10 seconds.
 pub const SILENT_AFTER: TimeDelta = TimeDelta::seconds(30);
 /// The maximum number of labels of an agent.
-pub const MOST_LABELS: usize = 100;
+pub const MAX_LABELS: usize = 100;
 /// The maximum length of a label, in characters. Long enough for a host name.
-pub const MOST_LABEL_CHARS: usize = 255;
+pub const MAX_LABEL_CHARS: usize = 255;
 
 /// An agent, as it described itself when it started, and when it was last seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,9 +102,9 @@ impl Label {
     ///
     /// # Errors
     /// If a label is empty, too long, or contains a control character or an API key's token, or if there are more than
-    /// [`MOST_LABELS`].
+    /// [`MAX_LABELS`].
     pub fn parse_all(texts: &[String]) -> Result<Vec<Self>, LabelError> {
-        if texts.len() > MOST_LABELS {
+        if texts.len() > MAX_LABELS {
             return Err(LabelError);
         }
         let mut labels = texts.iter().map(|text| Self::parse(text)).collect::<Result<Vec<_>, _>>()?;
@@ -115,9 +115,9 @@ impl Label {
 
     fn parse(text: &str) -> Result<Self, LabelError> {
         let text = text.trim();
-        let fits = !crate::secret::holds_token(text)
+        let fits = !crate::secret::contains_token(text)
             && !text.is_empty()
-            && text.chars().count() <= MOST_LABEL_CHARS
+            && text.chars().count() <= MAX_LABEL_CHARS
             && !text.chars().any(char::is_control);
         if fits { Ok(Self(text.to_owned())) } else { Err(LabelError) }
     }

@@ -7,14 +7,14 @@ use uuid::Uuid;
 use crate::{AuditId, KeyId, Operation, PageRequest};
 
 /// The codes of actions that aren't an [`Operation`]: those before authentication, and those of the command line alone.
-pub const BESIDE_OPERATIONS: [&str; 3] = ["sign_in", "set_up", "create_user"];
+pub const OTHER_ACTIONS: [&str; 3] = ["sign_in", "set_up", "create_user"];
 
 /// Returns every possible code of [`AuditEntry::operation`], in the order filters offer them. For their labels, see
 /// [`crate::operation::label_of`].
-pub fn words() -> impl Iterator<Item = &'static str> {
+pub fn operation_codes() -> impl Iterator<Item = &'static str> {
     // Agents poll every few seconds. Polls are counted in the keys' usage, and not logged.
     let operations = Operation::ALL.iter().copied().filter(|operation| *operation != Operation::PollQueue);
-    BESIDE_OPERATIONS.into_iter().chain(operations.map(Operation::as_str))
+    OTHER_ACTIONS.into_iter().chain(operations.map(Operation::as_str))
 }
 
 /// The interface that a request came through.
@@ -89,7 +89,7 @@ impl Outcome {
     }
 
     /// Returns the outcome with the given code.
-    pub fn from_word(word: &str) -> Option<Self> {
+    pub fn from_code(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
     }
 }
@@ -103,7 +103,7 @@ pub struct AuditEntry {
     pub number: u64,
     /// When it happened.
     pub at: DateTime<Utc>,
-    /// The code of the operation: one of [`words`].
+    /// The code of the operation: one of [`operation_codes`].
     pub operation: String,
     /// Whether it succeeded.
     pub outcome: Outcome,
@@ -138,7 +138,7 @@ pub struct AuditEntry {
 pub struct AuditQuery {
     /// The actor's id or a part of the name. Empty for all actors.
     pub actor: String,
-    /// The code of the operation: one of [`words`]. Empty for all operations.
+    /// The code of the operation: one of [`operation_codes`]. Empty for all operations.
     pub operation: String,
     /// The outcome; any, if `None`.
     pub outcome: Option<Outcome>,
@@ -169,8 +169,8 @@ mod tests {
 
     #[test]
     fn every_code_has_a_label_of_its_own() {
-        let labels: HashSet<_> = words().map(label_of).collect();
-        assert_eq!(labels.len(), BESIDE_OPERATIONS.len() + Operation::ALL.len() - 1);
+        let labels: HashSet<_> = operation_codes().map(label_of).collect();
+        assert_eq!(labels.len(), OTHER_ACTIONS.len() + Operation::ALL.len() - 1);
         assert!(labels.contains("Sign in") && labels.contains("Create user"), "{labels:?}");
     }
 }

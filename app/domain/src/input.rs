@@ -144,11 +144,11 @@ impl FieldValue for crate::Owner {
 
 impl FieldValue for crate::api_key::expiry::ExpiryChoice {
     fn from_text(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|choice| choice.word() == text)
+        Self::ALL.into_iter().find(|choice| choice.code() == text)
     }
 
     fn to_text(&self) -> String {
-        self.word().to_owned()
+        self.code().to_owned()
     }
 }
 

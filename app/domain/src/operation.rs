@@ -22,7 +22,7 @@ macro_rules! operations {
             }
 
             /// Returns the operation with the given code.
-            pub fn from_word(word: &str) -> Option<Self> {
+            pub fn from_code(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|operation| operation.as_str() == word)
             }
         }

@@ -23,7 +23,7 @@ pub fn without_tokens(text: &str) -> Cow<'_, str> {
 }
 
 /// Returns whether the text contains an API key token.
-pub fn holds_token(text: &str) -> bool {
+pub fn contains_token(text: &str) -> bool {
     first_token(text).is_some()
 }
 

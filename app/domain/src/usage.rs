@@ -82,7 +82,7 @@ pub struct Recent {
 
 impl Recent {
     /// Returns a phrase like "by 3 agents from 2 IP addresses", or `None` if neither is known for the past 24 hours.
-    pub fn words(&self) -> Option<String> {
+    pub fn text(&self) -> Option<String> {
         let count =
             |number: u32, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { word_end(word) });
         let from = (self.addresses > 0).then(|| format!("from {}", count(self.addresses, "IP address")));
@@ -112,8 +112,8 @@ mod tests {
     #[test]
     fn recent_usage_is_described_in_a_phrase() {
         let recent = |agents, addresses| Recent { addresses, agents, ..Recent::default() };
-        assert_eq!(recent(3, 2).words().as_deref(), Some("by 3 agents from 2 IP addresses"));
-        assert_eq!(recent(0, 1).words().as_deref(), Some("from 1 IP address"));
-        assert_eq!(recent(0, 0).words(), None);
+        assert_eq!(recent(3, 2).text().as_deref(), Some("by 3 agents from 2 IP addresses"));
+        assert_eq!(recent(0, 1).text().as_deref(), Some("from 1 IP address"));
+        assert_eq!(recent(0, 0).text(), None);
     }
 }

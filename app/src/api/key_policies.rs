@@ -57,6 +57,6 @@ pub async fn set_key_policy(input: SetKeyPolicy) -> Result<Changed, AppError> {
 pub async fn clear_key_policy(input: ClearKeyPolicy) -> Result<Changed, AppError> {
     let request = context();
     request.services.tenant_policies().clear(request.actor()?, &input.policy).await?;
-    let label = domain::PolicyKind::from_word(&input.policy).map(domain::PolicyKind::label);
+    let label = domain::PolicyKind::from_code(&input.policy).map(domain::PolicyKind::label);
     Ok(Changed::new(&input.policy, label.unwrap_or_default()))
 }

@@ -42,7 +42,7 @@ mod server {
     use super::{Acts, Answer, AppError, AsPage, Reads};
 
     /// The maximum size of the arguments in bytes. It is also the router's limit.
-    const MOST_BYTES: usize = 64 * 1024;
+    const MAX_BYTES: usize = 64 * 1024;
 
     impl<A, I, C> Protocol<A, I::Output, C, AxumServerFnBackend, AppError> for Acts<I>
     where
@@ -105,7 +105,7 @@ mod server {
     }
 
     async fn read(request: Request<Body>) -> Result<axum::body::Bytes, ApiError> {
-        to_bytes(request.into_body(), MOST_BYTES).await.map_err(|_| malformed())
+        to_bytes(request.into_body(), MAX_BYTES).await.map_err(|_| malformed())
     }
 
     /// Parses urlencoded fields. If there are two fields of the same name, the later one counts.

@@ -40,7 +40,7 @@ fn date(at: DateTime<Utc>) -> Date {
 }
 
 /// Labels the field of a custom date with the person's time zone, in which its value is read from then on.
-pub fn name_zone() {
+pub fn label_time_zone() {
     let format = js_sys::Intl::DateTimeFormat::new(&js_sys::Array::new(), &Object::new());
     let zone = Reflect::get(&format.resolved_options(), &"timeZone".into()).ok().and_then(|zone| zone.as_string());
     let (Some(zone), Ok(Some(place))) = (zone, document().query_selector(".zone")) else { return };

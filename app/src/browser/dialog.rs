@@ -7,7 +7,7 @@ use web_sys::{Element, HtmlDialogElement, HtmlElement, HtmlFormElement};
 use super::{
     dates,
     fetch::{self, Answer},
-    form::{complain, fields_of},
+    form::{fields_of, show_error},
     page,
 };
 
@@ -56,13 +56,13 @@ pub fn send(dialog: HtmlDialogElement, form: HtmlFormElement) {
                 } else {
                     let said =
                         answer.query_selector("[role=alert]").ok().flatten().and_then(|said| said.text_content());
-                    complain(
+                    show_error(
                         &form,
                         &said.unwrap_or_else(|| "Something went wrong. Reload the page and try again.".to_owned()),
                     );
                 }
             }
-            None => complain(&form, "Can't reach the server. Check your connection and try again."),
+            None => show_error(&form, "Can't reach the server. Check your connection and try again."),
         }
     });
 }
@@ -76,7 +76,7 @@ async fn show_answer(dialog: &HtmlDialogElement, card: &Element) {
     if let Some(field) = wrong.and_then(|field| field.dyn_into::<HtmlElement>().ok()) {
         field.focus().ok();
     }
-    if is_firm(dialog) {
+    if closes_by_button_only(dialog) {
         // Something was created, so the list under the dialog is reloaded.
         page::renew().await;
     }
@@ -84,8 +84,8 @@ async fn show_answer(dialog: &HtmlDialogElement, card: &Element) {
 
 fn put(dialog: &HtmlDialogElement, card: &Element) {
     dialog.replace_children_with_node_1(card);
-    dates::name_zone();
-    page::name_times();
+    dates::label_time_zone();
+    page::set_time_titles();
 }
 
 fn set_busy(dialog: &HtmlDialogElement, is_busy: bool) {
@@ -128,13 +128,13 @@ pub fn renew_code(dialog: &HtmlDialogElement, summary: &Element) {
 }
 
 /// Whether a click outside may close the dialog: there is nothing to type in it.
-pub fn is_light(dialog: &HtmlDialogElement) -> bool {
+pub fn closes_on_backdrop(dialog: &HtmlDialogElement) -> bool {
     let has = |selector| dialog.query_selector(selector).ok().flatten().is_some();
     has("[data-light]") && !has(".confirm")
 }
 
 /// Whether only a button in the dialog may close it, because it shows a secret.
-fn is_firm(dialog: &HtmlDialogElement) -> bool {
+fn closes_by_button_only(dialog: &HtmlDialogElement) -> bool {
     dialog.query_selector("[data-firm]").ok().flatten().is_some()
 }
 
@@ -144,13 +144,13 @@ pub fn guard(dialog: &HtmlDialogElement) {
     let place = dialog.clone();
     window_event_listener(ev::keydown, move |event| {
         // Browsers close a dialog on the second Escape even if its cancel event was prevented.
-        if event.key() == "Escape" && is_firm(&place) {
+        if event.key() == "Escape" && closes_by_button_only(&place) {
             event.prevent_default();
         }
     });
     let place = dialog.clone();
     let closed = wasm_bindgen::closure::Closure::<dyn Fn()>::new(move || {
-        if is_firm(&place) && !place.has_attribute("data-closing") {
+        if closes_by_button_only(&place) && !place.has_attribute("data-closing") {
             place.show_modal().ok();
             return;
         }

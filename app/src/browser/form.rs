@@ -53,8 +53,8 @@ pub fn send(over: Option<HtmlDialogElement>, form: HtmlFormElement) {
         match answer {
             Some(Ok(outcome)) => show(over, &form, outcome).await,
             Some(Err(AppError::Api(error))) => refuse(over.as_ref(), &form, error).await,
-            Some(Err(AppError::Transport)) => complain(&form, &ApiError::from(AppError::Transport).message),
-            None => complain(&form, "Something went wrong. Reload the page and try again."),
+            Some(Err(AppError::Transport)) => show_error(&form, &ApiError::from(AppError::Transport).message),
+            None => show_error(&form, "Something went wrong. Reload the page and try again."),
         }
     });
 }
@@ -141,7 +141,7 @@ async fn refuse(over: Option<&HtmlDialogElement>, form: &HtmlFormElement, error:
     }
     if elsewhere {
         let reference = error.reference.map(|reference| format!(" Reference: {reference}")).unwrap_or_default();
-        complain(form, &format!("{}{reference}", error.message));
+        show_error(form, &format!("{}{reference}", error.message));
     }
     let root: &Element = over.map_or(form.as_ref(), |dialog| dialog.as_ref());
     if let Some(field) = find::<HtmlElement>(root, "[aria-invalid]") {
@@ -190,7 +190,7 @@ async fn ask_to_confirm(form: &HtmlFormElement) {
 }
 
 /// Shows an error above the form.
-pub fn complain(form: &HtmlFormElement, text: &str) {
+pub fn show_error(form: &HtmlFormElement, text: &str) {
     let Ok(place) = document().create_element("p") else { return };
     place.set_class_name("error-box");
     place.set_attribute("role", "alert").ok();

@@ -16,10 +16,10 @@ use web_sys::{Element, Event, HtmlDialogElement, HtmlFormElement, HtmlInputEleme
 const TICK: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Installs the listeners. `dialog`: the dialog in which other pages' cards are shown.
-pub fn come_alive(dialog: &HtmlDialogElement) {
-    page::name_times();
+pub fn install_listeners(dialog: &HtmlDialogElement) {
+    page::set_time_titles();
     set_interval(page::refresh_times, TICK);
-    dates::name_zone();
+    dates::label_time_zone();
     let place = dialog.clone();
     window_event_listener(leptos::ev::click, move |event| clicked(&place, &event));
     let place = dialog.clone();
@@ -50,7 +50,7 @@ fn clicked(dialog: &HtmlDialogElement, event: &MouseEvent) {
     } else if within("[data-close]").is_some() && dialog.contains(Some(&at)) {
         event.prevent_default();
         dialog::close(dialog);
-    } else if at == ***dialog && dialog::is_light(dialog) {
+    } else if at == ***dialog && dialog::closes_on_backdrop(dialog) {
         // A click on the dialog itself, not on something in it, is on its backdrop.
         dialog.close();
     } else if let Some(summary) = within(".as-code > summary") {

@@ -14,7 +14,7 @@ const TOAST_FOR: std::time::Duration = std::time::Duration::from_secs(8);
 
 /// Sets the title of every `<time datetime>` to the exact time in the person's time zone. The relative times stay as
 /// the server just wrote them, so that nothing moves.
-pub fn name_times() {
+pub fn set_time_titles() {
     for (time, at) in times() {
         time.set_attribute("title", &dates::local_text(at).unwrap_or_default()).ok();
     }
@@ -100,7 +100,7 @@ async fn renewed() -> Option<Document> {
             old.replace_with_with_node_1(&new).ok();
         }
     }
-    name_times();
+    set_time_titles();
     Some(newest)
 }
 

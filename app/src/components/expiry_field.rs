@@ -14,7 +14,7 @@ pub fn ExpiryField(
     #[prop(optional, into)] date: String,
     #[prop(into)] error: Signal<Option<ApiError>>,
 ) -> impl IntoView {
-    let chosen = ExpiryChoice::from_word(&choice);
+    let chosen = ExpiryChoice::from_code(&choice);
     view! {
         <fieldset class="field expiry" aria-describedby="error-expires_at">
             <legend>"Expires"</legend>
@@ -25,7 +25,7 @@ pub fn ExpiryField(
                         let class = if choice == ExpiryChoice::Custom { "choice choice-custom" } else { "choice" };
                         view! {
                             <label class=class>
-                                <input type="radio" name="expiry" value=choice.word() checked=choice == chosen />
+                                <input type="radio" name="expiry" value=choice.code() checked=choice == chosen />
                                 <span>{choice.label()}</span>
                             </label>
                         }

@@ -9,7 +9,7 @@ use super::{
     last_use::LastUsed,
     row_menu::RowMenu,
     sort_header::SortHeader,
-    status::{Against, key_status},
+    status::{PolicyViolations, key_status},
     time::Moment,
     trash_link::TrashLink,
 };
@@ -89,7 +89,7 @@ fn KeyRow(
         <tr class:row-over=is_over>
             <th scope="row" data-label="Name"><a class="name" href=format!("{base}/{}", key.id)>{key.name.to_string()}</a><code class="sub">{key.hint.clone()}"…"</code></th>
             {show_tenant.then(|| view! { <td data-label="Tenant">{key.tenant_name.to_string()}</td> })}
-            <td data-label="Status">{key_status(state)}{rolled}<Against policies=key.against.clone() now /></td>
+            <td data-label="Status">{key_status(state)}{rolled}<PolicyViolations policies=key.violations.clone() now /></td>
             <td data-label="Created"><Moment at=key.created_at now /><span class="sub">{creator}</span></td>
             <td data-label="Expires">{expires}</td>
             <td data-label="Last used"><LastUsed last=key.last_used.clone() now /></td>

@@ -57,7 +57,7 @@ pub fn reveal_template(is_rotation: bool, is_suspended: bool, public_url: &str, 
 
 /// States that the keys of a suspended service account are rejected.
 pub fn suspended_account() -> AnyView {
-    view! { <p class="concern">"This service account is suspended: its keys are rejected until it is resumed."</p> }
+    view! { <p class="alert">"This service account is suspended: its keys are rejected until it is resumed."</p> }
         .into_any()
 }
 

@@ -22,11 +22,11 @@ pub fn UseWords(
     now: DateTime<Utc>,
     #[prop(default = STOPS)] then: &'static str,
 ) -> impl IntoView {
-    let is_good = key.state(now).is_good();
+    let is_valid = key.state(now).is_valid();
     let agents = agent_names(&agents, &key).map(|names| view! { <p class="muted">{names}</p> });
     let (subject, stops) = (subject(&key), stop_words(&key, recent, now, then));
     let last = key.last_used.and_then(|last| {
-        if is_good {
+        if is_valid {
             last_request(&last).map(|words| view! { <p class="muted">{words}</p> }.into_any())
         } else {
             // One text node: an empty one would be sent as a space.
@@ -51,7 +51,7 @@ pub const THEY_STOP: &str = "Anything using them stops working immediately.";
 
 /// What stops working with a key, unless it is already inactive. `then`: as in [`RecentWords`].
 pub fn stop_words(key: &ApiKey, recent: Recent, now: DateTime<Utc>, then: &'static str) -> AnyView {
-    if !key.state(now).is_good() {
+    if !key.state(now).is_valid() {
         return view! { <p>"Already inactive."</p> }.into_any();
     }
     // The key's record may have a use that `recent` doesn't have, because the two are read one after the other.
@@ -68,7 +68,7 @@ pub fn RecentWords(recent: Recent, now: DateTime<Utc>, #[prop(default = STOPS)] 
     let Some(at) = recent.last_used_at else {
         return view! { <p>"Never used."</p> }.into_any();
     };
-    match recent.words() {
+    match recent.text() {
         // The address isn't known.
         None if now - at < TimeDelta::days(1) => {
             let end = format!(". {then}").trim_end().to_owned();
@@ -86,7 +86,7 @@ pub fn RecentWords(recent: Recent, now: DateTime<Utc>, #[prop(default = STOPS)] 
 /// is changed. Nothing when they weren't used in the past 24 hours.
 #[component]
 pub fn RoleWords(recent: Recent, now: DateTime<Utc>) -> impl IntoView {
-    recent.last_used_at.zip(recent.words()).map(|(at, words)| {
+    recent.last_used_at.zip(recent.text()).map(|(at, words)| {
         view! { <p>"Keys last used "<strong><Moment at now /></strong>", "<strong>{words}</strong>" in the past 24 hours. The new role applies from the next request."</p> }
     })
 }

@@ -11,9 +11,9 @@ pub fn key_status(state: KeyState<'_>) -> AnyView {
 
 /// The key policies that a key violates, or will violate once they take effect; nothing when there are none.
 #[component]
-pub fn Against(policies: Vec<policy::Against>, now: DateTime<Utc>) -> impl IntoView {
+pub fn PolicyViolations(policies: Vec<policy::PolicyViolation>, now: DateTime<Utc>) -> impl IntoView {
     (!policies.is_empty()).then(|| {
-        let labels: Vec<_> = policies.iter().map(|against| against.words(now)).collect();
+        let labels: Vec<_> = policies.iter().map(|violation| violation.text(now)).collect();
         let (title, labels) = (labels.join("; "), labels.join("; "));
         let words = violation_words(&policies, now);
         view! { <span class="sub against" title=title>{words}<span class="visually-hidden">": "{labels}</span></span> }
@@ -21,10 +21,10 @@ pub fn Against(policies: Vec<policy::Against>, now: DateTime<Utc>) -> impl IntoV
 }
 
 /// "Violates policy"; or, if all policies take effect later, the day on which the first of them does.
-fn violation_words(policies: &[policy::Against], now: DateTime<Utc>) -> String {
-    let is_to_come = policies.iter().all(|against| against.is_to_come(now));
-    match policies.iter().map(|against| against.effective_from).min() {
-        Some(first) if is_to_come => format!("Will violate a policy from {}", date_text(first)),
+fn violation_words(policies: &[policy::PolicyViolation], now: DateTime<Utc>) -> String {
+    let is_scheduled = policies.iter().all(|violation| violation.is_scheduled(now));
+    match policies.iter().map(|violation| violation.effective_from).min() {
+        Some(first) if is_scheduled => format!("Will violate a policy from {}", date_text(first)),
         _ => "Violates policy".to_owned(),
     }
 }

@@ -15,7 +15,7 @@ const STEP: usize = 8;
 /// The width of a bar, in SVG units.
 const WIDTH: usize = 6;
 /// The most hours that the table lists: a week.
-const MOST_HOURS: usize = 168;
+const MAX_HOURS: usize = 168;
 
 /// The usage section of a key's page.
 #[component]
@@ -106,7 +106,7 @@ fn Clients(clients: Vec<KeyClient>, now: DateTime<Utc>) -> impl IntoView {
 
 /// The collapsed table of hourly counts, newest first.
 fn hours(usage: &Usage) -> AnyView {
-    let rows = usage.hours.iter().rev().take(MOST_HOURS).map(|hour| {
+    let rows = usage.hours.iter().rev().take(MAX_HOURS).map(|hour| {
         view! { <tr><th scope="row">{utc_text(hour.hour)}</th><td>{hour.uses.to_string()}</td><td>{hour.refusals.to_string()}</td></tr> }
     });
     view! {

@@ -10,7 +10,7 @@ use crate::components::{status::AgentStatus, time::Moment};
 /// key's page, where the column with the key is left out.
 pub fn agents(agents: Vec<Agent>, key_base: Option<&str>, now: DateTime<Utc>) -> AnyView {
     let with_key = key_base.is_some();
-    let is_cut = agents.len() >= service::MOST_AGENTS as usize;
+    let is_cut = agents.len() >= service::MAX_AGENTS as usize;
     let rows = agents.into_iter().map(|agent| row(agent, key_base, now)).collect_view();
     let contents = if rows.is_empty() {
         let words = if with_key { "No agents have used this account's keys." } else { "No agents have used this key." };
@@ -31,7 +31,7 @@ pub fn agents(agents: Vec<Agent>, key_base: Option<&str>, now: DateTime<Utc>) ->
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-            {is_cut.then(|| view! { <p class="muted">{format!("Showing the {} most recent agents.", service::MOST_AGENTS)}</p> })}
+            {is_cut.then(|| view! { <p class="muted">{format!("Showing the {} most recent agents.", service::MAX_AGENTS)}</p> })}
         }
         .into_any()
     };

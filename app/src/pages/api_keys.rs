@@ -21,9 +21,9 @@ use crate::{
     as_code::{AsCode, CodeContext, Elsewhere},
     components::{
         act_form::act_form,
+        alerts::AlertBanners,
         as_code::CodeFold,
         card::unfit_card,
-        concerns::ConcernBanners,
         confirm_fields::confirm_fields,
         icon::{Icon, Picture},
         key_form::{KeyFields, TenantChoice, Typed},
@@ -40,7 +40,7 @@ const PATH: &str = "/user/api-keys";
 pub async fn own_keys(request: RequestContext) -> Result<AnyView, ApiError> {
     let (actor, query) = (request.actor()?, list_params(&request).to_keys());
     let keys = list_api_keys(ListKeys { owner: None, query: query.clone() }).await?;
-    let (concerns, now) = (request.services.api_keys().alerts(actor).await?, request.services.now());
+    let (alerts, now) = (request.services.api_keys().alerts(actor).await?, request.services.now());
     let may_create = !tenants(&request)?.is_empty();
     let list = KeyList { path: PATH.to_owned(), base: PATH.to_owned(), owner: None, may_create };
     let accounts = if offers(actor, Operation::ListServiceAccounts) {
@@ -51,7 +51,7 @@ pub async fn own_keys(request: RequestContext) -> Result<AnyView, ApiError> {
     Ok(view! {
         <h1>"API Keys"</h1>
         <p class="lead">"Personal keys act with your permissions in a tenant. For CI and other automation, use a " {accounts} "."</p>
-        <ConcernBanners concerns own=actor.user_id() now />
+        <AlertBanners alerts own=actor.user_id() now />
         {key_list(&request, list, &query, keys)}
     }
     .into_any())
@@ -140,14 +140,14 @@ async fn policies(request: &RequestContext, tenants: &[TenantChoice]) -> Result<
         return Ok(Vec::new());
     }
     let mut policies = list_key_policies(ListKeyPolicies {}).await?;
-    policies.retain(|policy| policy.holds(now));
+    policies.retain(|policy| policy.is_in_effect(now));
     Ok(policies)
 }
 
 /// The chosen expiry and the offered ones: those that `bounds` allow or, if `has_others`, all of them, because another
 /// tenant may allow more. `typed`: the value from the submitted form, which stays chosen; empty for a new form.
 fn expiries(typed: &str, bounds: Bounds, has_others: bool) -> (ExpiryChoice, Vec<ExpiryChoice>) {
-    let chosen = if typed.is_empty() { ExpiryChoice::first(bounds) } else { ExpiryChoice::from_word(typed) };
+    let chosen = if typed.is_empty() { ExpiryChoice::first(bounds) } else { ExpiryChoice::from_code(typed) };
     let is_offered = |choice: &ExpiryChoice| has_others || *choice == chosen || choice.fits(bounds);
     (chosen, ExpiryChoice::ALL.into_iter().filter(is_offered).collect())
 }
@@ -173,7 +173,7 @@ pub async fn new_key_page(
     let value = |name: &str| request.typed(name);
     let bounds = Bounds::of(&policies, request.services.now());
     let (chosen, choices) = expiries(&value("expiry"), bounds, has_others);
-    let typed = Typed { name: value("name"), expiry: chosen.word().to_owned(), date: value("date") };
+    let typed = Typed { name: value("name"), expiry: chosen.code().to_owned(), date: value("date") };
     let error = Signal::stored(request.form.error.clone());
     let expires_at = chosen.expires_at(utc_date(&typed.date), request.services.now());
     let elsewhere = elsewhere(actor, &tenants);

@@ -94,9 +94,9 @@ fn pager(params: &AuditParams, entries: &Page<AuditEntry>) -> AnyView {
 
 fn filter_form(params: &AuditParams) -> AnyView {
     // A link may filter by an operation that isn't in the list; the form keeps it.
-    let other =
-        Some(params.operation.clone()).filter(|asked| !asked.is_empty() && audit::words().all(|word| word != asked));
-    let operations = audit::words().map(str::to_owned).chain(other).map(|word| {
+    let other = Some(params.operation.clone())
+        .filter(|asked| !asked.is_empty() && audit::operation_codes().all(|word| word != asked));
+    let operations = audit::operation_codes().map(str::to_owned).chain(other).map(|word| {
         let (label, chosen) = (label_of(&word), params.operation == word);
         view! { <option value=word selected=chosen>{label}</option> }
     });

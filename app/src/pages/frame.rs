@@ -99,7 +99,7 @@ fn Person(name: String, return_to: String, theme: Theme) -> impl IntoView {
             Theme::Dark => "Dark",
         };
         let pressed = if choice == theme { "true" } else { "false" };
-        view! { <button type="submit" name="theme" value=choice.word() aria-pressed=pressed>{label}</button> }
+        view! { <button type="submit" name="theme" value=choice.code() aria-pressed=pressed>{label}</button> }
     });
     view! {
         <div class="person">

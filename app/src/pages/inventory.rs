@@ -19,14 +19,14 @@ use crate::{
     components::{
         act_form::act_form,
         address::from_address,
+        alerts::key_path,
         as_code::CodeFold,
-        concerns::key_path,
         field::FormError,
         key_table::key_menu,
         last_use::LastUsed,
         row_menu::RowMenu,
         sort_header::SortHeader,
-        status::{Against, key_status},
+        status::{PolicyViolations, key_status},
         time::Moment,
         trash_link::TrashLink,
     },
@@ -46,7 +46,7 @@ const BACK: &str = "back";
 /// `/team/keys`.
 pub async fn all_keys(request: RequestContext) -> Result<AnyView, ApiError> {
     let (query, kind) = (list_params(&request).to_keys(), request.query("kind"));
-    let filter = InventoryFilter::from_word(request.query("show"));
+    let filter = InventoryFilter::from_code(request.query("show"));
     let (kind, owner_kind) = match kind {
         "user" => (kind, Some(OwnerKind::User)),
         "service_account" => (kind, Some(OwnerKind::ServiceAccount)),
@@ -168,7 +168,7 @@ fn row(actor: &Actor, key: ApiKey, now: DateTime<Utc>) -> AnyView {
             <td class="choose">{select}</td>
             <th scope="row" data-label="Name"><a class="name" href=path>{key.name.to_string()}</a><code class="sub">{key.hint.clone()}"…"</code></th>
             <td data-label="Owner">{key.owner_name.clone()}<span class="sub">{kind}</span></td>
-            <td data-label="Status">{key_status(state)}<Against policies=key.against.clone() now /></td>
+            <td data-label="Status">{key_status(state)}<PolicyViolations policies=key.violations.clone() now /></td>
             <td data-label="Created"><Moment at=key.created_at now /><span class="sub">{format!("by {}", key.created_by)}</span></td>
             <td data-label="Expires">{expires}</td>
             <td data-label="Last used"><LastUsed last=key.last_used.clone() now /></td>

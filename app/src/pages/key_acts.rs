@@ -63,7 +63,7 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
     let change = || AsCode::change(&code, act.operation().as_str(), &id, None);
     Ok(match act {
         KeyAct::Revoke => {
-            let created = request.services.api_keys().offspring(request.actor()?, key.id).await?;
+            let created = request.services.api_keys().created_keys(request.actor()?, key.id).await?;
             let and_created = request.typed("and_created") == "true";
             Card {
                 title: format!("Revoke “{}”?", key.name),
@@ -151,7 +151,7 @@ fn extend_card(
 
 /// What ending the old key does.
 fn finish_words(old: &ApiKey, now: DateTime<Utc>) -> &'static str {
-    if old.state(now).is_good() {
+    if old.state(now).is_valid() {
         "It stops working immediately and permanently."
     } else {
         "The old key is suspended. Ending it is permanent."
@@ -210,8 +210,8 @@ fn use_of(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
 fn chosen_overlap(request: &RequestContext, choices: &[(&'static str, &'static str)]) -> &'static str {
     let typed = request.typed("overlap");
     let codes = || choices.iter().map(|(code, _)| *code);
-    let by_itself = codes().find(|code| *code == GracePeriod::DEFAULT).or(codes().next());
-    codes().find(|code| *code == typed).or(by_itself).unwrap_or(GracePeriod::DEFAULT)
+    let by_service = codes().find(|code| *code == GracePeriod::DEFAULT).or(codes().next());
+    codes().find(|code| *code == typed).or(by_service).unwrap_or(GracePeriod::DEFAULT)
 }
 
 fn overlap_field(choices: &[(&'static str, &'static str)], chosen: &str) -> AnyView {

@@ -17,7 +17,7 @@ use crate::{
     api::{get_account, get_agents, get_api_key, get_api_key_usage},
     components::{
         address::{from_address, from_client},
-        concerns::key_path,
+        alerts::key_path,
         facts::Facts,
         key_table::key_menu,
         row_menu::RowMenu,
@@ -134,7 +134,7 @@ fn roll(
         (Some(at), _) if matches!(new.state(now), KeyState::Suspended { .. }) => {
             view! { <p>"The new key is suspended and rejected until it is resumed. The old one expires "<Moment at now />"."</p> }.into_any()
         }
-        (Some(at), _) if !new.state(now).is_good() => {
+        (Some(at), _) if !new.state(now).is_valid() => {
             view! { <p>"The new key has itself been rotated. The old one expires "<Moment at now />"."</p> }.into_any()
         }
         (Some(at), Some(new)) if new.ends_on_use => {
@@ -181,7 +181,7 @@ fn side(key: &ApiKey, title: &'static str, base: &str, now: DateTime<Utc>) -> An
             view! { <p>"Last used "<Moment at=last.at now />{client}</p> }.into_any()
         }
     };
-    let tried = key.tried_after_roll().map(|last| {
+    let tried = key.rejected_after_rotation().map(|last| {
         let address = from_address(last.address.as_deref());
         view! { <p class="error">"Rejected "<Moment at=last.at now />{address}</p> }
     });
@@ -254,10 +254,10 @@ fn facts(key: ApiKey, origin: AnyView, now: DateTime<Utc>) -> AnyView {
             let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
             ("Revoked", by(at, format!("{who}{reason}")))
         }),
-        (!key.against.is_empty()).then(|| {
-            let labels: Vec<_> = key.against.iter().map(|against| against.words(now)).collect();
-            let is_to_come = key.against.iter().all(|against| against.is_to_come(now));
-            let name = if is_to_come { "Will violate policy" } else { "Violates policy" };
+        (!key.violations.is_empty()).then(|| {
+            let labels: Vec<_> = key.violations.iter().map(|violation| violation.text(now)).collect();
+            let is_scheduled = key.violations.iter().all(|violation| violation.is_scheduled(now));
+            let name = if is_scheduled { "Will violate policy" } else { "Violates policy" };
             (name, plain(labels.join("; ")))
         }),
         Some(("ID", view! { <code>{key.id.to_string()}</code> }.into_any())),

@@ -38,7 +38,7 @@ pub fn shell(options: LeptosOptions, route: Option<Route>) -> impl IntoView {
     let request = context();
     let theme = match request.theme {
         Theme::System => None,
-        chosen => Some(chosen.word()),
+        chosen => Some(chosen.code()),
     };
     let stylesheet = format!("/pkg/{}", request.assets.stylesheet);
     view! {

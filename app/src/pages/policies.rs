@@ -18,9 +18,9 @@ use crate::{
     as_code::AsCode,
     components::{
         act_form::act_form,
+        alerts::key_path,
         as_code::CodeFold,
         card::Card,
-        concerns::key_path,
         field::{Field, FieldError, FormError},
         time::Moment,
     },
@@ -66,7 +66,7 @@ pub fn policy_list(on: &[KeyPolicy], now: DateTime<Utc>) -> AnyView {
 
 /// "On · 30 days" or "From 19 Dec 2026", and who set the policy.
 fn policy_state(policy: &KeyPolicy, now: DateTime<Utc>) -> AnyView {
-    let (class, start) = if policy.holds(now) {
+    let (class, start) = if policy.is_in_effect(now) {
         ("chip chip-active", "On".to_owned())
     } else {
         ("chip chip-suspended", format!("From {}", date_text(policy.effective_from)))
@@ -83,11 +83,11 @@ fn policy_state(policy: &KeyPolicy, now: DateTime<Utc>) -> AnyView {
 /// `/team/settings/policies/{policy}`. One form with two buttons. The first, which Enter activates too, previews the
 /// values. The second sets the policy and also sends the previewed values.
 pub async fn policy(request: RequestContext) -> Result<AnyView, ApiError> {
-    let kind = PolicyKind::from_word(request.param("policy")).ok_or_else(ApiError::not_found)?;
+    let kind = PolicyKind::from_code(request.param("policy")).ok_or_else(ApiError::not_found)?;
     let now = request.services.now();
     let set = list_key_policies(ListKeyPolicies {}).await?.into_iter().filter(|policy| policy.kind == kind);
     let set: Vec<_> = set.collect();
-    let present = set.iter().find(|policy| policy.holds(now)).cloned();
+    let present = set.iter().find(|policy| policy.is_in_effect(now)).cloned();
     let input = shown_values(&request, kind, set.last(), now);
     let (preview, error) = preview_or_error(&request, &input).await?;
     let is_shown = is_typed(&request) || !input.from.is_empty();
@@ -153,7 +153,7 @@ fn shown_values(
 ) -> SetKeyPolicy {
     let typed = |name| request.typed(name).trim().to_owned();
     let (mut days, mut from) = (typed("days"), typed("from"));
-    let planned = set.filter(|policy| !policy.holds(now) && !is_typed(request));
+    let planned = set.filter(|policy| !policy.is_in_effect(now) && !is_typed(request));
     if let Some(policy) = planned
         && from.is_empty()
     {
@@ -217,7 +217,7 @@ fn affected_words(kind: PolicyKind, count: u32) -> String {
 /// When the policy takes effect, and for which keys.
 fn effect_words(policy: &KeyPolicy, now: DateTime<Utc>) -> String {
     let from = utc_text(policy.effective_from);
-    match (policy.kind, policy.holds(now)) {
+    match (policy.kind, policy.is_in_effect(now)) {
         (PolicyKind::SuspendUnused, true) => "Applies immediately to all keys.".to_owned(),
         (PolicyKind::SuspendUnused, false) => format!("Applies to all keys from {from}."),
         (_, true) => "Applies immediately to new and rotated keys.".to_owned(),
@@ -242,7 +242,7 @@ fn preview_view(
         view! { <li><a href=key_path(&key)>{key.name.to_string()}</a>" "<code>{key.hint.clone()}"…"</code>{format!(" · {}", key.owner_name)}" · created "<Moment at=key.created_at now />{fact}</li> }
     });
     let button = if is_on { "Change" } else { "Turn on" };
-    let until = present.filter(|_| !policy.holds(now)).map(|present| {
+    let until = present.filter(|_| !policy.is_in_effect(now)).map(|present| {
         view! { <p>{format!("Until then, the current policy applies: {}", present.sentence())}</p> }
     });
     let seen_from = if input.from.is_empty() { PREVIEWED_AT_ONCE.to_owned() } else { input.from.clone() };
@@ -263,7 +263,7 @@ fn preview_view(
 
 /// `/team/settings/policies/{policy}/off`.
 pub async fn off(request: RequestContext) -> Result<AnyView, ApiError> {
-    let kind = PolicyKind::from_word(request.param("policy")).ok_or_else(ApiError::not_found)?;
+    let kind = PolicyKind::from_code(request.param("policy")).ok_or_else(ApiError::not_found)?;
     request.services.tenant_policies().check_may_set(request.actor()?).await?;
     let on = list_key_policies(ListKeyPolicies {}).await?;
     let words = if kind == PolicyKind::SuspendUnused {

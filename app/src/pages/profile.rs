@@ -113,7 +113,7 @@ pub async fn calendar_act(request: RequestContext) -> Result<AnyView, ApiError> 
                 title: "Create a calendar link".to_owned(),
                 button: Some("Create link"),
                 destroys: false,
-                code: AsCode::by_person(Operation::CreateCalendarFeed.as_str(), "link"),
+                code: AsCode::session_or_key(Operation::CreateCalendarFeed.as_str(), "link"),
                 words: view! { <p>{words}</p> }.into_any(),
                 fields: view! { {confirm}{link_template(Operation::CreateCalendarFeed, PATH)} }.into_any(),
             };
@@ -125,7 +125,7 @@ pub async fn calendar_act(request: RequestContext) -> Result<AnyView, ApiError> 
                 title: "Turn off the expiry calendar?".to_owned(),
                 button: Some("Turn off"),
                 destroys: true,
-                code: AsCode::by_person(Operation::RevokeCalendarFeed.as_str(), "success"),
+                code: AsCode::session_or_key(Operation::RevokeCalendarFeed.as_str(), "success"),
                 words: view! { <p>{words}</p> }.into_any(),
                 fields: ().into_any(),
             };

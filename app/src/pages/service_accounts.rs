@@ -30,9 +30,9 @@ use crate::{
     components::{
         account_table::{AccountTable, account_menu},
         act_form::act_form,
+        alerts::AlertBanners,
         as_code::CodeFold,
         card::{Card, unfit_card},
-        concerns::ConcernBanners,
         confirm_fields::confirm_fields,
         delete_account::{DeleteWords, keys_words},
         field::{Field, FormError},
@@ -58,7 +58,7 @@ pub async fn accounts(request: RequestContext) -> Result<AnyView, ApiError> {
     let hint = "Add one for each job, deployment or agent.";
     let (bar, empty, head) = (choice.clone(), choice.clone(), choice.clone());
     let (is_empty, now) = (accounts.items.is_empty(), request.services.now());
-    let concerns = request.services.api_keys().alerts(actor).await?;
+    let alerts = request.services.api_keys().alerts(actor).await?;
     let rows = if is_empty {
         let (default_state, reason) = (AccountFilter::Active.as_str(), no_accounts(&empty, query.filter));
         view! { <EmptyList choice=empty default_state reason hint show_all="Show all service accounts" /> }.into_any()
@@ -68,7 +68,7 @@ pub async fn accounts(request: RequestContext) -> Result<AnyView, ApiError> {
     Ok(view! {
         <h1>"Service Accounts"</h1>
         <p class="lead">"Identities for automation. They belong to the tenant, so their keys keep working when people leave."</p>
-        <ConcernBanners concerns own=actor.user_id() now />
+        <AlertBanners alerts own=actor.user_id() now />
         <div class="board">
             <a class="button primary board-action" href=format!("{PATH}/new") data-dialog=""><Picture icon=Icon::Plus />"Add Service Account"</a>
             <Toolbar choice=bar states label="Search service accounts" />

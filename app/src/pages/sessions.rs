@@ -69,7 +69,7 @@ pub async fn end(request: RequestContext) -> Result<AnyView, ApiError> {
         title: "End this session?".to_owned(),
         button: Some("End"),
         destroys: true,
-        code: AsCode::by_session("end_session", &[("id", &id.to_string())], "success"),
+        code: AsCode::session_only("end_session", &[("id", &id.to_string())], "success"),
         words: view! { <p>{format!("{browser}{from} is signed out immediately.")}</p> }.into_any(),
         fields: ().into_any(),
     };
@@ -88,7 +88,7 @@ pub async fn end_others(request: RequestContext) -> Result<AnyView, ApiError> {
         title: "Sign out everywhere else?".to_owned(),
         button: (others > 0).then_some("Sign out everywhere else"),
         destroys: true,
-        code: AsCode::by_session("end_other_sessions", &[], "success"),
+        code: AsCode::session_only("end_other_sessions", &[], "success"),
         words: view! { <p>{words}</p> }.into_any(),
         fields: ().into_any(),
     };

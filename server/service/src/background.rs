@@ -32,7 +32,7 @@ impl Background {
     /// Starts the tasks.
     pub(crate) fn start(context: Context, usage: Arc<UsageBuffer>) -> Arc<Self> {
         let background = Arc::new(Self { context, usage });
-        tokio::spawn(keep_house(Arc::downgrade(&background)));
+        tokio::spawn(run_housekeeping(Arc::downgrade(&background)));
         tokio::spawn(remind(Arc::downgrade(&background)));
         tokio::spawn(suspend_unused(Arc::downgrade(&background)));
         background
@@ -57,7 +57,7 @@ impl Background {
 }
 
 /// Writes recorded usage and deferred audit entries, marks expired keys, and cleans up every [`SWEEP_EVERY`] flushes.
-async fn keep_house(background: Weak<Background>) {
+async fn run_housekeeping(background: Weak<Background>) {
     let mut turn: u32 = 0;
     loop {
         tokio::time::sleep(FLUSH_EVERY).await;

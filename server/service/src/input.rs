@@ -29,7 +29,7 @@ impl Fields {
 /// Parses a name and normalizes it to Unicode's composed form (NFC), so that names that look the same compare equal.
 /// Refuses a text that contains a token, because everyone who sees the name would see the token.
 pub(crate) fn name(text: &str) -> Result<Name, domain::name::NameError> {
-    if domain::secret::holds_token(text) {
+    if domain::secret::contains_token(text) {
         return Err(domain::name::NameError::Token);
     }
     Name::parse(&text.nfc().collect::<String>())

@@ -34,10 +34,10 @@ pub use clock::Clock;
 pub use domain;
 pub use error::{Error, OpenError, Result};
 pub use keys::{
-    agents::{Agents, MOST_LISTED as MOST_AGENTS, RegisterAgent},
-    api_keys::{ApiKeys, KeyAlerts, MOST_ALERTS},
+    agents::{Agents, MAX_LISTED as MAX_AGENTS, RegisterAgent},
+    api_keys::{ApiKeys, KeyAlerts, MAX_ALERTS},
     expiry_calendar::{Calendar, CalendarFeed},
-    inventory::{Inventory, MOST_AT_ONCE},
+    inventory::{Inventory, MAX_AT_ONCE},
     key_policies::KeyPolicies,
     roll::Rolls,
     verification::{Verification, VerifiedKey},

@@ -164,7 +164,7 @@ impl Admin<'_> {
     /// # Errors
     /// `CONFLICT` for the last administrator; `NOT_FOUND`.
     pub async fn set_role(&self, tenant_slug: &str, email: &str, role: &str) -> Result<()> {
-        let (permit, user, entry) = self.on_member(tenant_slug, email, Operation::ChangeMemberRole).await?;
+        let (permit, user, entry) = self.member_context(tenant_slug, email, Operation::ChangeMemberRole).await?;
         let role: Role =
             role.parse().map_err(|error: domain::tenant::RoleError| ApiError::field("role", error.to_string()))?;
         let mut tx = self.context.db().begin().await?;
@@ -177,7 +177,7 @@ impl Admin<'_> {
     /// # Errors
     /// `CONFLICT` for the last administrator; `NOT_FOUND`.
     pub async fn remove_member(&self, tenant_slug: &str, email: &str) -> Result<()> {
-        let (permit, user, entry) = self.on_member(tenant_slug, email, Operation::RemoveMember).await?;
+        let (permit, user, entry) = self.member_context(tenant_slug, email, Operation::RemoveMember).await?;
         let now = self.context.now();
         let mut tx = self.context.db().begin().await?;
         members::remove(&mut tx, &permit, user, now, OPERATOR, |_| entry.clone()).await?;
@@ -282,10 +282,11 @@ impl Admin<'_> {
     ///
     /// # Errors
     /// `NOT_FOUND` for the tenant or the key.
-    pub async fn on_key(&self, slug: &str, id: &str) -> Result<(Actor, KeyId)> {
+    pub async fn key_context(&self, slug: &str, id: &str) -> Result<(Actor, KeyId)> {
         let tenant = self.tenant(slug).await?;
         let id: KeyId = id.parse().map_err(|_| ApiError::not_found())?;
-        let place = storage::keys::find_place(self.context.db(), id).await?.filter(|(place, _)| *place == tenant.id);
+        let place =
+            storage::keys::find_tenant_and_owner(self.context.db(), id).await?.filter(|(place, _)| *place == tenant.id);
         let (_, owner) = place.ok_or_else(ApiError::not_found)?;
         let actor = match owner {
             Owner::ServiceAccount(_) => Actor::operator(tenant.id),
@@ -306,7 +307,12 @@ impl Admin<'_> {
         Ok(Actor::operator_for((user, membership.user_name), tenant, membership.role))
     }
 
-    async fn on_member(&self, slug: &str, email: &str, operation: Operation) -> Result<(WritePermit, UserId, Entry)> {
+    async fn member_context(
+        &self,
+        slug: &str,
+        email: &str,
+        operation: Operation,
+    ) -> Result<(WritePermit, UserId, Entry)> {
         let operator = self.operator(slug).await?;
         let permit = self.context.permit_write(&operator, operation, Target::Tenant(operator.tenant_id())).await?;
         let user = self.user(email).await?;

@@ -122,20 +122,20 @@ pub(super) async fn run(services: &Services, command: KeyCommand) -> Result<(), 
             println!("{}", issued.token.expose());
         }
         KeyCommand::RollKey { id, tenant, overlap, deadline } => {
-            let (actor, key) = admin.on_key(&tenant, &id).await?;
+            let (actor, key) = admin.key_context(&tenant, &id).await?;
             let input = RollKey { key, overlap, deadline, ..RollKey::default() };
             println!("{}", services.rolls().roll(&actor, &input).await?.token.expose());
         }
         KeyCommand::FinishRoll { id, tenant } => {
-            let (actor, id) = admin.on_key(&tenant, &id).await?;
+            let (actor, id) = admin.key_context(&tenant, &id).await?;
             services.rolls().finish(&actor, id).await?;
         }
         KeyCommand::ExtendRoll { id, tenant, overlap } => {
-            let (actor, id) = admin.on_key(&tenant, &id).await?;
+            let (actor, id) = admin.key_context(&tenant, &id).await?;
             services.rolls().extend(&actor, id, &overlap).await?;
         }
         KeyCommand::CancelRoll { id, tenant } => {
-            let (actor, id) = admin.on_key(&tenant, &id).await?;
+            let (actor, id) = admin.key_context(&tenant, &id).await?;
             services.rolls().cancel(&actor, id).await?;
         }
         KeyCommand::RenameKey { id, tenant, name } => {

@@ -9,24 +9,24 @@ use async_graphql::{
 };
 
 /// The maximum length of a query, in bytes.
-pub const MOST_QUERY_BYTES: usize = 8 * 1_024;
+pub const MAX_QUERY_BYTES: usize = 8 * 1_024;
 /// The maximum nesting depth of brackets, braces and parentheses.
-pub const MOST_NESTING: usize = 24;
+pub const MAX_NESTING: usize = 24;
 /// The maximum number of directives in a query.
-pub const MOST_DIRECTIVES: usize = 16;
+pub const MAX_DIRECTIVES: usize = 16;
 /// The maximum number of fields in a query, over all its operations, with fragments expanded.
-pub const MOST_FIELDS: usize = 500;
+pub const MAX_FIELDS: usize = 500;
 /// The maximum number of top-level fields in an operation. Each may return a list of a thousand keys.
-pub const MOST_TOP_FIELDS: u64 = 20;
+pub const MAX_TOP_FIELDS: u64 = 20;
 /// The maximum number of mutations in an operation.
-pub const MOST_MUTATIONS: u64 = 10;
+pub const MAX_MUTATIONS: u64 = 10;
 
 /// Checks a query's text in one pass, without a parser. Skips strings and comments.
 ///
 /// # Errors
 /// A sentence that names the exceeded limit.
 pub fn scan(query: &str) -> Result<(), &'static str> {
-    if query.len() > MOST_QUERY_BYTES {
+    if query.len() > MAX_QUERY_BYTES {
         return Err("The query is longer than 8 KiB.");
     }
     let (mut nesting, mut directives) = (0_usize, 0_usize);
@@ -41,10 +41,10 @@ pub fn scan(query: &str) -> Result<(), &'static str> {
             b'@' => directives += 1,
             _ => {}
         }
-        if nesting > MOST_NESTING {
+        if nesting > MAX_NESTING {
             return Err("The query nests brackets more than 24 levels deep.");
         }
-        if directives > MOST_DIRECTIVES {
+        if directives > MAX_DIRECTIVES {
             return Err("The query has more than 16 directives.");
         }
     }
@@ -85,13 +85,13 @@ pub fn count(document: &ExecutableDocument) -> Result<(), &'static str> {
         let selections = &operation.node.selection_set.node;
         fields = fields.saturating_add(counter.fields(selections)?);
         let at_top = counter.top_level(selections);
-        if operation.node.ty == OperationType::Mutation && at_top > MOST_MUTATIONS {
+        if operation.node.ty == OperationType::Mutation && at_top > MAX_MUTATIONS {
             return Err("The operation has more than 10 mutations.");
         }
-        if at_top > MOST_TOP_FIELDS {
+        if at_top > MAX_TOP_FIELDS {
             return Err("The operation has more than 20 top-level fields.");
         }
-        if fields > MOST_FIELDS as u64 {
+        if fields > MAX_FIELDS as u64 {
             return Err("The query selects more than 500 fields.");
         }
     }
@@ -296,7 +296,7 @@ mod tests {
             if scan(&query).is_ok()
                 && let Ok(document) = parse_query(&query)
             {
-                prop_assert!(nesting(&document) <= MOST_NESTING);
+                prop_assert!(nesting(&document) <= MAX_NESTING);
                 count(&document).ok();
             }
         }
@@ -304,7 +304,7 @@ mod tests {
         #[test]
         fn the_scan_refuses_no_query_that_nests_little(query in nested()) {
             let document = parse_query(&query).expect("the generator writes GraphQL");
-            if query.len() <= MOST_QUERY_BYTES && nesting(&document) <= MOST_NESTING {
+            if query.len() <= MAX_QUERY_BYTES && nesting(&document) <= MAX_NESTING {
                 prop_assert_eq!(scan(&query), Ok(()));
             }
         }
@@ -320,7 +320,7 @@ mod tests {
             };
             let fragments = joined(5, |at| format!("fragment f{at} on Query {{ {} }} ", body(at)));
             let counted = count(&parse_query(format!("{{ a {{ ...f0 }} }} {fragments}")).unwrap());
-            let expected = expanded(&spreads, &fields, 0, &mut Vec::new()).is_some_and(|sum| sum < MOST_FIELDS as u64);
+            let expected = expanded(&spreads, &fields, 0, &mut Vec::new()).is_some_and(|sum| sum < MAX_FIELDS as u64);
             prop_assert_eq!(counted.is_ok(), expected);
         }
     }

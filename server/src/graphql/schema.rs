@@ -27,7 +27,7 @@ pub fn build(services: Services, public_url: String) -> ApiSchema {
         .data(services)
         .data(PublicUrl(public_url))
         .limit_depth(MAX_DEPTH)
-        .limit_complexity(guard::MOST_FIELDS)
+        .limit_complexity(guard::MAX_FIELDS)
         .disable_suggestions()
         .finish()
 }

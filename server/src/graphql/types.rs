@@ -128,7 +128,7 @@ impl ApiKey {
             revoked_at: key.revocation.as_ref().map(|revocation| time(revocation.at)),
             revoked_by: key.revocation.as_ref().map(|revocation| revocation.by.clone()),
             revoke_reason: key.revocation.map(|revocation| revocation.reason).filter(|reason| !reason.is_empty()),
-            against_policies: key.against.iter().map(|against| against.kind.as_str().to_owned()).collect(),
+            against_policies: key.violations.iter().map(|violation| violation.kind.as_str().to_owned()).collect(),
             last_used: key.last_used.map(LastUse::from),
         }
     }

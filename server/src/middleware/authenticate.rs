@@ -14,7 +14,7 @@ use super::sessions;
 use crate::{accept::Peer, headers, problem};
 
 /// The maximum length of a stored `User-Agent`, in characters.
-const MOST_AGENT_CHARS: usize = 200;
+const MAX_AGENT_CHARS: usize = 200;
 
 /// The outcome of authentication, in the request's extensions.
 #[derive(Clone, Debug)]
@@ -51,13 +51,13 @@ pub(crate) fn client(headers: &HeaderMap, extensions: &Extensions, channel: Chan
     Client {
         channel,
         address: extensions.get::<Peer>().map(|peer| peer.0.to_string()),
-        user_agent: user_agent.map(|agent| without_tokens(agent).chars().take(MOST_AGENT_CHARS).collect()),
+        user_agent: user_agent.map(|agent| without_tokens(agent).chars().take(MAX_AGENT_CHARS).collect()),
         agent_id: None,
     }
 }
 
 /// Authenticates the browser's routes, by session only.
-pub(crate) async fn by_session(
+pub(crate) async fn session_only(
     State(services): State<Services>,
     session: Session,
     mut request: Request,

@@ -29,7 +29,7 @@ const IDLE: time::Duration = time::Duration::minutes(60);
 /// A session expires this long after sign-in, even if it is in use.
 const ABSOLUTE: TimeDelta = TimeDelta::hours(24);
 /// How often a session is extended. Not with every request, to save writes.
-const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(1);
+const EXTEND_EVERY: TimeDelta = TimeDelta::minutes(1);
 /// How long after the password a two-factor code is accepted.
 const CODE_WITHIN: TimeDelta = TimeDelta::minutes(5);
 const WHO: &str = "who";
@@ -173,7 +173,7 @@ pub(crate) async fn current_user(
         end(session).await?;
         return Ok(None);
     }
-    if now - user.seen_at >= TOUCH_EVERY {
+    if now - user.seen_at >= EXTEND_EVERY {
         let (address, user_agent) = (client.address.clone(), client.user_agent.clone());
         let seen = CurrentUser { seen_at: now, address, user_agent, ..user.clone() };
         session.insert(WHO, seen).await.map_err(|error| failed(&error))?;
@@ -218,7 +218,8 @@ fn backend(error: impl std::fmt::Display) -> Error {
 impl Store {
     fn row(&self, record: &Record) -> Result<StoredSession> {
         let user = record.data.get(WHO).and_then(|user| serde_json::from_value::<CurrentUser>(user.clone()).ok());
-        let (user_id, begun_by) = (user.as_ref().map(|user| user.id), user.as_ref().and_then(|user| user.password));
+        let (user_id, password_mark) =
+            (user.as_ref().map(|user| user.id), user.as_ref().and_then(|user| user.password));
         let facts = user.map(|user| SessionFacts {
             id: user.session,
             signed_in_at: user.signed_in_at,
@@ -229,7 +230,7 @@ impl Store {
         let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
         // By the service's clock, like every other expiry.
         let expires_at = self.0.now() + TimeDelta::minutes(IDLE.whole_minutes());
-        Ok(StoredSession { data, user_id, expires_at, facts, begun_by })
+        Ok(StoredSession { data, user_id, expires_at, facts, password_mark })
     }
 }
 

@@ -126,7 +126,7 @@ impl Format {
                     text.extend(serde_json::to_vec(&row).unwrap_or_default());
                     text.push(b'\n');
                 }
-                Self::Csv => text.extend(csv_row(|writer| writer.serialize(harmless(row)))),
+                Self::Csv => text.extend(csv_row(|writer| writer.serialize(without_formulas(row)))),
             }
         }
         text
@@ -141,7 +141,7 @@ fn csv_row(write: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> csv::Result<()>) -> 
 }
 
 /// Prefixes text that a spreadsheet would run as a formula with an apostrophe, which makes it plain text (CWE-1236).
-fn harmless(row: Row) -> Row {
+fn without_formulas(row: Row) -> Row {
     let text =
         |text: String| if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text };
     Row {
@@ -244,7 +244,7 @@ mod tests {
             detail: String::new(),
             hash: String::new(),
         };
-        let text = String::from_utf8(csv_row(|writer| writer.serialize(harmless(row)))).unwrap();
+        let text = String::from_utf8(csv_row(|writer| writer.serialize(without_formulas(row)))).unwrap();
         assert!(
             text.contains(r#""'=HYPERLINK(""https://evil.example"")""#) && text.contains(r#""a, ""b""""#),
             "{text}"

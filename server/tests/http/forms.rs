@@ -20,7 +20,7 @@ const OF_THE_FORM: [&str; 5] = [field::PAGE, field::THEN, field::TENANT, confirm
 const NOT_POSTED: [&str; 3] = ["expires_at", "deadline", "confirmation"];
 
 /// The limit of pages to open, higher than the number of pages in this test.
-const MOST_PAGES: usize = 400;
+const MAX_PAGES: usize = 400;
 
 macro_rules! fields_of {
     ($($input:ty => $function:ty),* $(,)?) => {
@@ -94,7 +94,7 @@ fn every_form_posts_what_its_function_reads() {
             if !opened.insert(path.clone()) {
                 continue;
             }
-            assert!(opened.len() < MOST_PAGES, "{opened:?}");
+            assert!(opened.len() < MAX_PAGES, "{opened:?}");
             let page = stage.get(&path, &cookie).await;
             assert!(page.status.as_u16() < 400, "{path}: {}", page.status);
             if page.status != StatusCode::OK || !page.header("content-type").starts_with("text/html") {

@@ -42,5 +42,5 @@ fn the_server_functions_and_the_plain_forms_together_are_the_operations_of_the_d
         let ways = [is_function, is_plain, is_elsewhere].into_iter().filter(|way| *way).count();
         assert_eq!(ways, 1, "{operation:?}");
     }
-    assert!(functions.iter().all(|name| Operation::from_word(name).is_some()), "{functions:?}");
+    assert!(functions.iter().all(|name| Operation::from_code(name).is_some()), "{functions:?}");
 }

@@ -92,7 +92,7 @@ impl ExpiryChoice {
     pub const ALL: [Self; 6] = [Self::Week, Self::Month, Self::Quarter, Self::Year, Self::Custom, Self::Never];
 
     /// Returns the code used in forms.
-    pub fn word(self) -> &'static str {
+    pub fn code(self) -> &'static str {
         match self {
             Self::Week => "7d",
             Self::Month => "30d",
@@ -116,8 +116,8 @@ impl ExpiryChoice {
     }
 
     /// Returns the choice with the given code, or the default if the code is empty or unknown.
-    pub fn from_word(word: &str) -> Self {
-        Self::ALL.into_iter().find(|choice| choice.word() == word).unwrap_or_default()
+    pub fn from_code(word: &str) -> Self {
+        Self::ALL.into_iter().find(|choice| choice.code() == word).unwrap_or_default()
     }
 
     /// Returns the expiry as the service accepts it: RFC 3339, or `None` for never. `date` is only used for
@@ -223,14 +223,14 @@ mod tests {
 
     #[test]
     fn only_allowed_choices_fit_and_the_longest_of_them_is_preselected() {
-        let fitting = |days: Option<i64>, needs_end| {
-            let bounds = Bounds { longest: days.map(TimeDelta::days), needs_end };
+        let fitting = |days: Option<i64>, requires_expiry| {
+            let bounds = Bounds { longest: days.map(TimeDelta::days), requires_expiry };
             ExpiryChoice::ALL.into_iter().filter(|choice| choice.fits(bounds)).collect::<Vec<_>>()
         };
         assert_eq!(fitting(None, false), ExpiryChoice::ALL);
         assert_eq!(fitting(None, true), ExpiryChoice::ALL[..5]);
         assert_eq!(fitting(Some(30), false), [ExpiryChoice::Week, ExpiryChoice::Month, ExpiryChoice::Custom]);
-        let within = |days: i64| Bounds { longest: Some(TimeDelta::days(days)), needs_end: false };
+        let within = |days: i64| Bounds { longest: Some(TimeDelta::days(days)), requires_expiry: false };
         let first = |days: i64| ExpiryChoice::first(within(days));
         assert_eq!(ExpiryChoice::first(Bounds::default()), ExpiryChoice::default());
         assert_eq!(
@@ -242,9 +242,9 @@ mod tests {
     #[test]
     fn codes_lead_back_to_their_choices() {
         for choice in ExpiryChoice::ALL {
-            assert_eq!(ExpiryChoice::from_word(choice.word()), choice);
+            assert_eq!(ExpiryChoice::from_code(choice.code()), choice);
         }
-        assert_eq!(ExpiryChoice::from_word("x"), ExpiryChoice::Quarter);
+        assert_eq!(ExpiryChoice::from_code("x"), ExpiryChoice::Quarter);
     }
 
     fn at(text: &str) -> DateTime<Utc> {

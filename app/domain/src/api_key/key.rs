@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{KeyId, Name, Secret, ServiceAccountId, TenantId, UserId, api_key::policy::Against};
+use crate::{KeyId, Name, Secret, ServiceAccountId, TenantId, UserId, api_key::policy::PolicyViolation};
 
 /// A key is "expiring soon" if it expires within this time.
 pub const EXPIRING_SOON: TimeDelta = TimeDelta::days(14);
@@ -121,7 +121,7 @@ pub struct ApiKey {
     /// The revocation, which is permanent.
     pub revocation: Option<Revocation>,
     /// The key policies, in effect or scheduled, that the key violates. Empty for an inactive key.
-    pub against: Vec<Against>,
+    pub violations: Vec<PolicyViolation>,
     /// The last accepted request.
     pub last_used: Option<LastUse>,
     /// The last rejected request.
@@ -231,7 +231,7 @@ impl KeyState<'_> {
     }
 
     /// Returns whether a key in this state passes verification.
-    pub fn is_good(self) -> bool {
+    pub fn is_valid(self) -> bool {
         matches!(self, Self::Active | Self::ExpiringSoon { .. })
     }
 }
@@ -266,7 +266,7 @@ impl ApiKey {
     }
 
     /// Returns the last rejected request with this key since it was rotated, if there is one.
-    pub fn tried_after_roll(&self) -> Option<&LastUse> {
+    pub fn rejected_after_rotation(&self) -> Option<&LastUse> {
         let rolled_at = self.replaced_by.as_ref()?.at;
         self.last_refused.as_ref().filter(|last| last.at >= rolled_at)
     }
@@ -328,7 +328,7 @@ pub(crate) mod tests {
             revocation: None,
             last_used: None,
             last_refused: None,
-            against: Vec::new(),
+            violations: Vec::new(),
         }
     }
 
@@ -336,7 +336,7 @@ pub(crate) mod tests {
     fn a_key_is_rejected_from_the_expiry_instant_on() {
         let at = DateTime::UNIX_EPOCH + TimeDelta::days(100);
         let key = ApiKey { expires_at: Some(at), ..key() };
-        assert!(key.state(at - TimeDelta::nanoseconds(1)).is_good());
+        assert!(key.state(at - TimeDelta::nanoseconds(1)).is_valid());
         assert_eq!(key.state(at), KeyState::Expired { at });
     }
 
@@ -367,7 +367,7 @@ pub(crate) mod tests {
         let far = DateTime::UNIX_EPOCH + TimeDelta::days(365_000);
         assert_eq!(key().state(far), KeyState::Active);
         let suspended = ApiKey { suspension: Some(suspension(DateTime::UNIX_EPOCH)), ..key() };
-        assert!(!suspended.state(far).is_good());
+        assert!(!suspended.state(far).is_valid());
     }
 
     #[test]

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::{ApiError, ApiKey, OwnerKind};
 
 /// The maximum number of days of a policy: 10 years.
-pub const MOST_DAYS: u32 = 3_650;
+pub const MAX_DAYS: u32 = 3_650;
 
 /// The lifetime of the new key when a key without expiry is rotated and a policy now requires one.
-const FOR_WANT_OF_AN_END: TimeDelta = TimeDelta::days(90);
+const DEFAULT_REQUIRED_LIFETIME: TimeDelta = TimeDelta::days(90);
 
 /// The kind of a key policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ impl PolicyKind {
     }
 
     /// Returns the kind with the given code.
-    pub fn from_word(word: &str) -> Option<Self> {
+    pub fn from_code(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
@@ -125,7 +125,7 @@ impl KeyPolicy {
 
     /// Returns whether an existing key violates the policy: whether the policy would prevent creating it. Always
     /// `false` for [`PolicyKind::SuspendUnused`], which says nothing about creating keys.
-    pub fn is_against(&self, key: &ApiKey) -> bool {
+    pub fn is_violated_by(&self, key: &ApiKey) -> bool {
         match self.kind {
             PolicyKind::MaxLifetime => {
                 let longest = lifetime(self.days);
@@ -139,7 +139,7 @@ impl KeyPolicy {
     }
 
     /// Returns whether the policy is in effect at `now`.
-    pub fn holds(&self, now: DateTime<Utc>) -> bool {
+    pub fn is_in_effect(&self, now: DateTime<Utc>) -> bool {
         now >= self.effective_from
     }
 }
@@ -157,18 +157,18 @@ pub struct PolicyPreview {
 
 /// A policy that a key violates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Against {
+pub struct PolicyViolation {
     /// The kind of policy.
     pub kind: PolicyKind,
     /// When the policy takes effect.
     pub effective_from: DateTime<Utc>,
 }
 
-impl Against {
+impl PolicyViolation {
     /// Returns the policy's name and, if it isn't in effect yet, the time when it takes effect.
-    pub fn words(self, now: DateTime<Utc>) -> String {
+    pub fn text(self, now: DateTime<Utc>) -> String {
         let label = self.kind.label();
-        if self.is_to_come(now) {
+        if self.is_scheduled(now) {
             format!("{label}, from {}", crate::time::utc_text(self.effective_from))
         } else {
             label.to_owned()
@@ -176,7 +176,7 @@ impl Against {
     }
 
     /// Returns whether the policy isn't in effect yet at `now`.
-    pub fn is_to_come(self, now: DateTime<Utc>) -> bool {
+    pub fn is_scheduled(self, now: DateTime<Utc>) -> bool {
         now < self.effective_from
     }
 }
@@ -193,23 +193,23 @@ pub struct Bounds {
     /// The maximum lifetime.
     pub longest: Option<TimeDelta>,
     /// Whether the key must expire.
-    pub needs_end: bool,
+    pub requires_expiry: bool,
 }
 
 impl Bounds {
     /// Returns the limits that a tenant's policies set at `now`.
     pub fn of(policies: &[KeyPolicy], now: DateTime<Utc>) -> Self {
-        let holding = || policies.iter().filter(|policy| policy.holds(now));
+        let holding = || policies.iter().filter(|policy| policy.is_in_effect(now));
         let most = holding().filter(|policy| policy.kind == PolicyKind::MaxLifetime);
         Self {
             longest: most.map(|policy| TimeDelta::days(i64::from(policy.days.unwrap_or(0)))).min(),
-            needs_end: holding().any(|policy| policy.kind == PolicyKind::ExpiryRequired),
+            requires_expiry: holding().any(|policy| policy.kind == PolicyKind::ExpiryRequired),
         }
     }
 
     /// Returns the longest allowed lifetime up to `wanted`. `None` stands for a key that never expires.
     pub fn limit(self, wanted: Option<TimeDelta>) -> Option<TimeDelta> {
-        let wanted = wanted.or(self.needs_end.then_some(FOR_WANT_OF_AN_END));
+        let wanted = wanted.or(self.requires_expiry.then_some(DEFAULT_REQUIRED_LIFETIME));
         [wanted, self.longest].into_iter().flatten().min()
     }
 }
@@ -220,11 +220,11 @@ fn days_text(days: u32) -> String {
 
 /// Returns the policies that still matter: for each kind, the one in effect and those that take effect later. Leaves
 /// out policies that a later one in effect has replaced.
-pub fn counting(policies: Vec<KeyPolicy>, now: DateTime<Utc>) -> Vec<KeyPolicy> {
+pub fn current_and_scheduled(policies: Vec<KeyPolicy>, now: DateTime<Utc>) -> Vec<KeyPolicy> {
     let is_over = |policy: &KeyPolicy| {
-        policies
-            .iter()
-            .any(|other| other.kind == policy.kind && other.holds(now) && other.effective_from > policy.effective_from)
+        policies.iter().any(|other| {
+            other.kind == policy.kind && other.is_in_effect(now) && other.effective_from > policy.effective_from
+        })
     };
     policies.iter().filter(|policy| !is_over(policy)).cloned().collect()
 }
@@ -245,7 +245,7 @@ pub struct Proposed {
 /// # Errors
 /// A field error at `expires_at`; `FORBIDDEN` if no value would be allowed.
 pub fn check(policies: &[KeyPolicy], proposed: Proposed, now: DateTime<Utc>) -> Result<(), ApiError> {
-    for policy in policies.iter().filter(|policy| policy.holds(now)) {
+    for policy in policies.iter().filter(|policy| policy.is_in_effect(now)) {
         match policy.kind {
             PolicyKind::MaxLifetime => {
                 let last = now + lifetime(policy.days);
@@ -301,7 +301,8 @@ mod tests {
             ..policy(PolicyKind::MaxLifetime, Some(days))
         };
         let set = vec![later(90, 0), later(30, 5), policy(PolicyKind::ExpiryRequired, None)];
-        let days = |at| counting(set.clone(), at).iter().filter_map(|policy| policy.days).collect::<Vec<_>>();
+        let days =
+            |at| current_and_scheduled(set.clone(), at).iter().filter_map(|policy| policy.days).collect::<Vec<_>>();
         assert_eq!(days(now + TimeDelta::hours(4)), [90, 30], "the one in effect, and the scheduled one");
         assert_eq!(days(now + TimeDelta::hours(5)), [30]);
     }

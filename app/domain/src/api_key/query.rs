@@ -153,7 +153,7 @@ impl InventoryFilter {
     }
 
     /// Returns the filter with the given code; `All` if the code is empty or unknown.
-    pub fn from_word(word: &str) -> Self {
+    pub fn from_code(word: &str) -> Self {
         Self::ALL.into_iter().find(|filter| filter.as_str() == word).unwrap_or_default()
     }
 }

@@ -65,7 +65,7 @@ pub(crate) fn is_offered(actor: &Actor, operation: Operation, key: &ApiKey) -> b
     let elsewhere = Some(key.owner) == actor.owner() && key.tenant_id != actor.tenant_id();
     let stays_stopped = operation == Operation::ResumeApiKey
         && !key.suspension.as_ref().is_some_and(|suspension| suspension.owner_may_resume)
-        && !may_lift(actor);
+        && !may_resume_for_others(actor);
     let target = Target::Owner(key.tenant_id, key.owner);
     elsewhere || (!stays_stopped && authorize(actor, operation, target).is_ok())
 }
@@ -86,15 +86,15 @@ pub(crate) fn check_grant(actor: &Actor, role: Role) -> Result<(), ApiError> {
 ///
 /// # Errors
 /// `FORBIDDEN`.
-pub(crate) fn check_still_makes(permit: &ReadPermit, role: Role) -> Result<(), ApiError> {
-    if makes_keys(role) {
+pub(crate) fn check_still_creates(permit: &ReadPermit, role: Role) -> Result<(), ApiError> {
+    if may_create_keys(role) {
         return Ok(());
     }
     Err(ApiError::forbidden(refusal(permit.operation(), permit.owner(), true)))
 }
 
 /// Whether an actor may resume a key that was suspended by someone other than its owner.
-pub(crate) fn may_lift(actor: &Actor) -> bool {
+pub(crate) fn may_resume_for_others(actor: &Actor) -> bool {
     actor.role() == Role::TenantAdmin
 }
 
@@ -113,14 +113,14 @@ pub(crate) fn inviter_may_still_invite(inviter: Inviter) -> bool {
 }
 
 /// Whether an owner with the role may create keys for itself, or do something equivalent.
-fn makes_keys(role: Role) -> bool {
+fn may_create_keys(role: Role) -> bool {
     role >= Role::User
 }
 
 fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool {
     let administers = actor.role() == Role::TenantAdmin;
     let own = owner.is_some() && owner == actor.owner();
-    let makes_own = own && makes_keys(actor.role());
+    let makes_own = own && may_create_keys(actor.role());
     let of_account = matches!(owner, Some(Owner::ServiceAccount(_)));
     match operation {
         Operation::ViewSelf
@@ -412,9 +412,9 @@ mod tests {
         for (who, owner) in [("session", ME), ("bot", BOT)] {
             let target = Target::Owner(HERE, owner);
             let permit = authorize(&cell(who, Role::User), Operation::CreateApiKey, target).unwrap();
-            assert_eq!(ROLES.map(|role| check_still_makes(&permit, role).is_ok()), [false, true, true]);
+            assert_eq!(ROLES.map(|role| check_still_creates(&permit, role).is_ok()), [false, true, true]);
             let refused = authorize(&cell(who, Role::ReadOnlyUser), Operation::CreateApiKey, target).unwrap_err();
-            assert_eq!(check_still_makes(&permit, Role::ReadOnlyUser), Err(refused));
+            assert_eq!(check_still_creates(&permit, Role::ReadOnlyUser), Err(refused));
         }
     }
 }

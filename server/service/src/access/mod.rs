@@ -10,7 +10,7 @@ pub mod rights;
 pub(crate) use actor::OPERATOR;
 pub use actor::{Actor, Client, Principal};
 pub(crate) use authorization::{
-    Inviter, check_grant, check_still_makes, inviter_may_still_invite, is_offered, may_lift,
+    Inviter, check_grant, check_still_creates, inviter_may_still_invite, is_offered, may_resume_for_others,
 };
 pub use authorization::{Target, authorize, authorize_write, offers, offers_in};
 pub use fresh_sign_in::CONFIRM_AFTER;

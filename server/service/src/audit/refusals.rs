@@ -19,9 +19,9 @@ use crate::{
 /// How many refusals of one actor and operation get their own entry in a minute. The others of that minute share one
 /// entry with their count. Otherwise a program that repeats a forbidden request would fill the log and hide other
 /// entries.
-const MOST_A_MINUTE: u32 = 30;
+const MAX_A_MINUTE: u32 = 30;
 /// How many counts are kept. When there are more, pending entries are written before their minute has ended.
-const MOST_COUNTS: usize = 10_000;
+const MAX_COUNTS: usize = 10_000;
 
 /// The kind and the id of what a refused request was about.
 pub(crate) type Subject = (&'static str, Uuid);
@@ -71,14 +71,14 @@ impl RefusalCounts {
     fn take(&self, actor: &Actor, entry: Entry) -> Vec<Entry> {
         let minute = minute_of(entry.at);
         let mut counts = self.lock();
-        let mut due = if counts.len() >= MOST_COUNTS { Self::drain(&mut counts, |_| true) } else { Vec::new() };
+        let mut due = if counts.len() >= MAX_COUNTS { Self::drain(&mut counts, |_| true) } else { Vec::new() };
         let of = (actor.tenant_id(), actor.id(), entry.operation);
         let count = counts.entry(of).or_insert(Count { minute, written: 0, held: None });
         if count.minute != minute {
             due.extend(count.held.take().map(Held::into_entry));
             *count = Count { minute, written: 0, held: None };
         }
-        if count.written < MOST_A_MINUTE {
+        if count.written < MAX_A_MINUTE {
             count.written += 1;
             due.push(entry);
         } else {

@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// The most agents that a list returns.
-pub const MOST_LISTED: u32 = 100;
+pub const MAX_LISTED: u32 = 100;
 /// How many agents of one key are kept: those seen last.
-const MOST_OF_A_KEY: u32 = 1_000;
+const MAX_OF_A_KEY: u32 = 1_000;
 /// How long an agent is kept after it was last seen.
 pub(crate) const KEPT_FOR: TimeDelta = TimeDelta::days(90);
 
@@ -57,7 +57,7 @@ impl Agents<'_> {
         let mut tx = self.context.db().begin().await?;
         let id = storage::agents::upsert(&mut tx, &permit, &agent).await?;
         if id == agent.id {
-            storage::agents::delete_beyond(&mut tx, agent.key, MOST_OF_A_KEY).await?;
+            storage::agents::delete_beyond(&mut tx, agent.key, MAX_OF_A_KEY).await?;
             storage::audit::insert(&mut tx, &entry).await?;
         }
         tx.commit().await?;
@@ -73,7 +73,7 @@ impl Agents<'_> {
         Ok(authorize(actor, Operation::PollQueue, Self::own(actor, tenant_id)?).map(drop)?)
     }
 
-    /// Lists agents, last seen first; at most [`MOST_LISTED`].
+    /// Lists agents, last seen first; at most [`MAX_LISTED`].
     ///
     /// # Errors
     /// `FORBIDDEN` for agents of others without the right; `NOT_FOUND` for a key that doesn't exist.
@@ -94,7 +94,7 @@ impl Agents<'_> {
             _ => actor.clone(),
         };
         let permit = self.context.permit(&actor, Operation::ListAgents, target).await?;
-        let mut agents = storage::agents::list(self.context.db(), &permit, scope, MOST_LISTED).await?;
+        let mut agents = storage::agents::list(self.context.db(), &permit, scope, MAX_LISTED).await?;
         self.usage.overlay_agents(&mut agents);
         agents.sort_by_key(|agent| std::cmp::Reverse(agent.last_seen_at));
         Ok(agents)

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     ApiError, ApiKey, AuditEntry, AuditQuery, ErrorCode, InventoryQuery, IssuedKey, KeyAct, KeyId, KeyQuery, KeyState,
     Name, Operation, Owner, Page, Recent, SuspendedBy, Usage,
-    api_key::{input::CreateKey, key::EXPIRING_SOON, policy::Against},
+    api_key::{input::CreateKey, key::EXPIRING_SOON, policy::PolicyViolation},
 };
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
     usage::UsageBuffer,
 };
 use crate::{
-    access::{Actor, ReadPermit, Target, WritePermit, authorize, authorize_write, is_offered, may_lift},
+    access::{Actor, ReadPermit, Target, WritePermit, authorize, authorize_write, is_offered, may_resume_for_others},
     context::Context,
     error::Result,
     input,
@@ -35,13 +35,13 @@ use crate::{
 const VISIBLE_LIMIT: u32 = 1_000;
 
 /// How many keys of each kind [`KeyAlerts`] is meant to show. It contains one more if there are others.
-pub const MOST_ALERTS: u32 = 5;
+pub const MAX_ALERTS: u32 = 5;
 /// How many tenants one statement searches for alerts: `SQLite` combines at most 500 SELECTs.
 const SCOPES_AT_ONCE: usize = 100;
 /// How long a refused request with a rotated key causes an alert.
 const TRIED_LATELY: TimeDelta = TimeDelta::days(7);
 /// The most clients that the usage of a key returns.
-const MOST_CLIENTS: u32 = 100;
+const MAX_CLIENTS: u32 = 100;
 
 /// Keys that need attention from their owner or an administrator.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl ApiKeys<'_> {
     }
 
     /// Returns the keys that need attention: the actor's own (in a browser session, in all the user's tenants) and, for
-    /// an administrator, the tenant's expiring keys and its service accounts' rotated keys. At most [`MOST_ALERTS`] of
+    /// an administrator, the tenant's expiring keys and its service accounts' rotated keys. At most [`MAX_ALERTS`] of
     /// each kind, and one more if there are others.
     ///
     /// # Errors
@@ -120,14 +120,14 @@ impl ApiKeys<'_> {
         self.usage.flush_before_read(self.context).await;
         let (mut expiring, mut tried) = (Vec::new(), Vec::new());
         for scopes in scopes.chunks(SCOPES_AT_ONCE) {
-            let list = |alert| storage::key_list::list_alerts(self.context.db(), scopes, alert, now, MOST_ALERTS + 1);
+            let list = |alert| storage::key_list::list_alerts(self.context.db(), scopes, alert, now, MAX_ALERTS + 1);
             expiring.extend(list(Alert::EndsBefore(now + EXPIRING_SOON)).await?);
             tried.extend(list(Alert::TriedSince(now - TRIED_LATELY)).await?);
         }
         expiring.sort_by_key(|key| (key.expires_at, key.id));
         tried.sort_by_key(|key| (Reverse(key.last_refused.as_ref().map(|last| last.at)), key.id));
         for keys in [&mut expiring, &mut tried] {
-            keys.truncate(MOST_ALERTS as usize + 1);
+            keys.truncate(MAX_ALERTS as usize + 1);
         }
         Ok(KeyAlerts { expiring, tried })
     }
@@ -191,7 +191,7 @@ impl ApiKeys<'_> {
         self.usage.flush_before_read(self.context).await;
         let since = self.context.now() - domain::usage::KEPT_FOR;
         Ok(Usage {
-            clients: storage::usage::list_clients(self.context.db(), &permit, id, MOST_CLIENTS).await?,
+            clients: storage::usage::list_clients(self.context.db(), &permit, id, MAX_CLIENTS).await?,
             hours: storage::usage::list_hours(self.context.db(), &permit, id, since).await?,
         })
     }
@@ -236,11 +236,11 @@ impl ApiKeys<'_> {
     ///
     /// # Errors
     /// As [`ApiKeys::get`].
-    pub async fn offspring(&self, actor: &Actor, id: KeyId) -> Result<Vec<ApiKey>> {
+    pub async fn created_keys(&self, actor: &Actor, id: KeyId) -> Result<Vec<ApiKey>> {
         let (actor, permit) = self.permit(actor, Operation::GetApiKey, id).await?;
-        let offspring =
-            storage::keys::list_living_offspring(self.context.db(), &permit, id, self.context.now()).await?;
-        let mut keys: Vec<ApiKey> = revocable(&actor, offspring).map(|(_, key)| key).collect();
+        let created_keys =
+            storage::keys::list_active_descendants(self.context.db(), &permit, id, self.context.now()).await?;
+        let mut keys: Vec<ApiKey> = revocable(&actor, created_keys).map(|(_, key)| key).collect();
         self.complete(&mut keys).await?;
         Ok(keys)
     }
@@ -274,12 +274,12 @@ impl ApiKeys<'_> {
                 |key: &ApiKey| Entry::by(&actor, Operation::RevokeApiKey, now, ("api_key", key.id.0, key.name.as_str()));
             let mut entries = vec![entry_of(&key)];
             // Read after the revocation: a key that it was just creating is included, and it can't create more.
-            let offspring = if and_created {
-                storage::keys::list_living_offspring_in(tx, &permit, id, now).await?
+            let created_keys = if and_created {
+                storage::keys::list_active_descendants_in(tx, &permit, id, now).await?
             } else {
                 Vec::new()
             };
-            for (permit, made) in &revocable(&actor, offspring).collect::<Vec<_>>() {
+            for (permit, made) in &revocable(&actor, created_keys).collect::<Vec<_>>() {
                 let reason = "the key that created it was revoked";
                 if storage::keys::revoke(tx, permit, made.id, now, actor.name(), reason).await? {
                     entries.push(entry_of(made).with(format!("along with {}, which created it", key.hint)));
@@ -351,11 +351,12 @@ impl ApiKeys<'_> {
                     unknown.insert(storage::key_policies::list(self.context.db(), key.tenant_id, now).await?)
                 }
             };
-            let against = of_tenant.iter().filter(|policy| policy.is_against(key));
-            let against = against.map(|policy| Against { kind: policy.kind, effective_from: policy.effective_from });
-            key.against = against.collect();
+            let violated = of_tenant.iter().filter(|policy| policy.is_violated_by(key));
+            let violated =
+                violated.map(|policy| PolicyViolation { kind: policy.kind, effective_from: policy.effective_from });
+            key.violations = violated.collect();
             // For a policy that is in effect and will change, only the current one is reported.
-            key.against.dedup_by_key(|against| against.kind);
+            key.violations.dedup_by_key(|violation| violation.kind);
         }
         Ok(())
     }
@@ -396,7 +397,7 @@ impl ApiKeys<'_> {
 
     /// Returns the owner of a key as a target, and the actor in the tenant where authorization is decided.
     async fn place(&self, actor: &Actor, id: KeyId) -> Result<(Actor, Target)> {
-        let place = storage::keys::find_place(self.context.db(), id).await?;
+        let place = storage::keys::find_tenant_and_owner(self.context.db(), id).await?;
         let (tenant, owner) = place.ok_or_else(ApiError::not_found)?;
         let own = Some(owner) == actor.owner();
         let actor = if own { self.context.in_tenant(actor, tenant).await? } else { actor.clone() };
@@ -425,8 +426,8 @@ pub(crate) fn refusal(act: KeyAct, key: &ApiKey, now: DateTime<Utc>) -> ApiError
 }
 
 /// Returns those keys that the actor may revoke, each with a permit.
-fn revocable(actor: &Actor, offspring: Vec<ApiKey>) -> impl Iterator<Item = (WritePermit, ApiKey)> {
-    offspring.into_iter().filter_map(move |key| {
+fn revocable(actor: &Actor, created_keys: Vec<ApiKey>) -> impl Iterator<Item = (WritePermit, ApiKey)> {
+    created_keys.into_iter().filter_map(move |key| {
         let may = authorize_write(actor, Operation::RevokeApiKey, Target::Owner(key.tenant_id, key.owner));
         may.ok().map(|permit| (permit, key))
     })
@@ -461,7 +462,7 @@ impl Change {
             Self::Rename(name) => storage::keys::rename(tx, permit, id, name).await,
             Self::Suspend => storage::keys::suspend(tx, permit, id, now, (actor.name(), actor.id())).await,
             Self::Resume => {
-                let only_by = (!may_lift(actor)).then(|| actor.id().unwrap_or_default());
+                let only_by = (!may_resume_for_others(actor)).then(|| actor.id().unwrap_or_default());
                 storage::keys::resume(tx, permit, id, now, only_by).await
             }
         }

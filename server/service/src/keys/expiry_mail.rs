@@ -54,7 +54,7 @@ async fn remind(context: &Context, key: &ApiKey, days: i64, now: DateTime<Utc>) 
             Err(error) => tracing::warn!(error, api_key.id = %key.id, "an expiry mail could not be sent"),
         }
     }
-    if is_sent { Ok(()) } else { storage::reminders::give_back(context.db(), key.id, days).await }
+    if is_sent { Ok(()) } else { storage::reminders::release(context.db(), key.id, days).await }
 }
 
 async fn send(mail: &Mail, key: &ApiKey, to: &Email, now: DateTime<Utc>) -> std::result::Result<(), String> {

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The most keys that one request may act on.
-pub const MOST_AT_ONCE: usize = 200;
+pub const MAX_AT_ONCE: usize = 200;
 
 /// A bulk action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +149,7 @@ impl Inventory<'_> {
         keys: &[KeyId],
         authorize: impl Fn(Target) -> std::result::Result<P, ApiError>,
     ) -> Result<Vec<(P, ApiKey)>> {
-        if keys.len() > MOST_AT_ONCE {
+        if keys.len() > MAX_AT_ONCE {
             return Err(ApiError::field("key_ids", "Select at most 200 keys.").into());
         }
         if keys.is_empty() {

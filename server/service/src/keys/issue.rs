@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{token, usage::UsageBuffer};
 use crate::{
-    access::{Actor, WritePermit, check_still_makes},
+    access::{Actor, WritePermit, check_still_creates},
     error::{Error, Result},
     random,
     storage::{self, Tx, audit::Entry, keys::NewKey},
@@ -135,5 +135,5 @@ async fn lock_owner(tx: &mut Tx, permit: &WritePermit, key: &NewKey) -> Result<(
         }
         None => None,
     };
-    Ok(check_still_makes(permit, role.ok_or_else(ApiError::not_found)?)?)
+    Ok(check_still_creates(permit, role.ok_or_else(ApiError::not_found)?)?)
 }

@@ -8,7 +8,7 @@ use domain::{
     api_key::{
         expiry::{ExpiryError, first_instant},
         input::SetKeyPolicy,
-        policy::{MOST_DAYS, PolicyPreview},
+        policy::{MAX_DAYS, PolicyPreview},
     },
 };
 
@@ -21,13 +21,13 @@ use crate::{
 };
 
 /// The most keys that a preview lists.
-const MOST_NAMED: u32 = 50;
+const MAX_NAMED: u32 = 50;
 /// The number of keys at which a preview stops counting.
-const MOST_COUNTED: u32 = 10_000;
+const MAX_COUNTED: u32 = 10_000;
 /// How many unused keys are suspended in one transaction.
 const AT_ONCE: u32 = 200;
 /// The pause between two such transactions, which lets other transactions proceed.
-const BREATH: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Use cases of a tenant's key policies.
 pub struct KeyPolicies<'a> {
@@ -63,7 +63,7 @@ impl KeyPolicies<'_> {
         let policy = self.check(actor, input)?;
         let now = self.context.now();
         let (mut keys, count) =
-            storage::key_list::list_against(self.context.db(), &permit, &policy, now, MOST_NAMED, MOST_COUNTED).await?;
+            storage::key_list::list_against(self.context.db(), &permit, &policy, now, MAX_NAMED, MAX_COUNTED).await?;
         ApiKeys { context: self.context, usage: self.usage }.complete(&mut keys).await?;
         Ok(PolicyPreview { policy, keys, count })
     }
@@ -110,7 +110,7 @@ impl KeyPolicies<'_> {
     fn check(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<KeyPolicy> {
         let (kind, now) = (kind_of(&input.policy)?, self.context.now());
         let days = match (kind.has_days(), input.days.trim().parse::<u32>().ok()) {
-            (true, Some(days)) if (1..=MOST_DAYS).contains(&days) => Some(days),
+            (true, Some(days)) if (1..=MAX_DAYS).contains(&days) => Some(days),
             (true, _) => return Err(ApiError::field("days", "Choose 1 to 3,650 days.").into()),
             (false, _) => None,
         };
@@ -123,7 +123,7 @@ impl KeyPolicies<'_> {
 
 fn kind_of(word: &str) -> Result<PolicyKind> {
     let words = || PolicyKind::ALL.map(PolicyKind::as_str).join(", ");
-    Ok(PolicyKind::from_word(word.trim())
+    Ok(PolicyKind::from_code(word.trim())
         .ok_or_else(|| ApiError::field("policy", format!("Choose one of {}.", words())))?)
 }
 
@@ -147,7 +147,7 @@ pub(crate) async fn suspend_unused(context: &Context, usage: &UsageBuffer) -> Re
         if suspended == 0 {
             return Ok(());
         }
-        tokio::time::sleep(BREATH).await;
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -161,7 +161,7 @@ async fn suspend(context: &Context, keys: &[Unused], now: DateTime<Utc>) -> Resu
         for key in keys {
             if storage::key_policies::suspend_unused(tx, key, now).await? {
                 let subject = ("api_key", key.id.0, key.name.as_str());
-                let entry = Entry::by_itself(key.tenant_id, Operation::SuspendApiKey, now, subject);
+                let entry = Entry::by_service(key.tenant_id, Operation::SuspendApiKey, now, subject);
                 entries.push(entry.with(format!("unused for {} days", key.days)));
             }
         }

@@ -195,11 +195,11 @@ impl Change {
             }
             Self::Cancel => {
                 check_last(tx, permit, old, now).await?;
-                let taken_back = storage::rolls::take_back(tx, permit, old.id, now).await?;
-                if let (true, Some(new)) = (taken_back, &old.replaced_by) {
+                let undone = storage::rolls::undo(tx, permit, old.id, now).await?;
+                if let (true, Some(new)) = (undone, &old.replaced_by) {
                     storage::keys::revoke(tx, permit, new.id, now, actor.name(), "rotation undone").await?;
                 }
-                Ok(taken_back)
+                Ok(undone)
             }
         }
     }
@@ -246,7 +246,7 @@ async fn roll(
         return if made.replaces == Some(old_id) { Ok(made) } else { Err(other().into()) };
     }
     let old = storage::keys::find_in(tx, permit, old_id).await?.ok_or_else(ApiError::not_found)?;
-    if !old.state(now).is_good() {
+    if !old.state(now).is_valid() {
         return Err(refusal(KeyAct::Roll, &old, now).into());
     }
     // Without a grace period, the old key gets an end that is just ahead, and is revoked immediately.
@@ -254,7 +254,7 @@ async fn roll(
     if !storage::rolls::replace(tx, permit, old_id, new_id, now, until).await? {
         return Err(refusal(KeyAct::Roll, &old, now).into());
     }
-    storage::rolls::hand_on_ends_key(tx, old_id, new_id).await?;
+    storage::rolls::transfer_ends_key(tx, old_id, new_id).await?;
     if overlap == GracePeriod::None {
         storage::keys::revoke(tx, permit, old_id, now, actor.name(), REASON).await?;
     }
@@ -314,7 +314,7 @@ async fn end(context: &Context, permit: &WritePermit, (old, new): (KeyId, KeyId)
         storage::rolls::clear_ends_key(tx, new).await?;
         for key in ended {
             let subject = ("api_key", key.0, name);
-            let entry = Entry::by_itself(permit.tenant_id(), Operation::FinishRoll, now, subject);
+            let entry = Entry::by_service(permit.tenant_id(), Operation::FinishRoll, now, subject);
             storage::audit::insert(tx, &entry.with("the new key was used")).await?;
         }
         Ok(())

@@ -29,7 +29,7 @@ use crate::{
 const WRITE_WITHIN: Duration = Duration::from_secs(1);
 /// How many clients and how many agents of one key a batch contains. Requests claim both themselves, and invented ones
 /// must not fill the memory or the tables.
-const MOST_PENDING: usize = 100;
+const MAX_PENDING: usize = 100;
 
 /// Usage that is not in the database yet.
 #[derive(Debug, Default)]
@@ -77,9 +77,9 @@ impl Batch {
     }
 
     /// Merges a batch that couldn't be written, which is older than this one.
-    fn take_back(&mut self, older: Self) {
+    fn merge_older(&mut self, older: Self) {
         for (key, usage) in older.keys {
-            self.keys.entry(key).or_default().take_back(usage);
+            self.keys.entry(key).or_default().merge_older(usage);
         }
         self.unknown += older.unknown;
     }
@@ -115,7 +115,7 @@ impl KeyUsage {
         }
     }
 
-    fn take_back(&mut self, older: Self) {
+    fn merge_older(&mut self, older: Self) {
         self.last_used = self.last_used.take().or(older.last_used);
         self.last_refused = self.last_refused.take().or(older.last_refused);
         for (hour, counts) in older.hours {
@@ -144,7 +144,7 @@ impl KeyUsage {
 
 /// Whether a batch has room for `name`, or already contains it.
 fn has_room<N: Eq + Hash, V>(pending: &HashMap<N, V>, name: &N) -> bool {
-    pending.len() < MOST_PENDING || pending.contains_key(name)
+    pending.len() < MAX_PENDING || pending.contains_key(name)
 }
 
 fn new_client(at: DateTime<Utc>, client: &Client) -> ClientUsage {
@@ -225,7 +225,7 @@ impl UsageBuffer {
         let [mut last, mut writing, mut fresh] = self.batches();
         let batch = std::mem::take(&mut *writing);
         if written.is_err() {
-            fresh.take_back(batch);
+            fresh.merge_older(batch);
             self.malformed.fetch_add(malformed, Ordering::Relaxed);
         } else {
             *last = batch;
@@ -305,7 +305,7 @@ mod tests {
         older.keys.entry(key).or_default().record(Verdict::Accepted, at, &client);
         older.keys.entry(key).or_default().record(Verdict::Refused, at, &client);
         newer.keys.entry(key).or_default().record(Verdict::Accepted, later, &client);
-        newer.take_back(older);
+        newer.merge_older(older);
         let usage = &newer.keys[&key];
         assert_eq!(usage.last_used.as_ref().map(|last| last.at), Some(later));
         assert_eq!(usage.last_refused.as_ref().map(|last| last.at), Some(at));
@@ -328,9 +328,9 @@ mod tests {
             newer.keys.entry(key).or_default().record(Verdict::Accepted, at, &made_up(n + 5_000));
         }
         newer.keys.entry(other).or_default().record(Verdict::Accepted, at, &made_up(1));
-        newer.take_back(older);
+        newer.merge_older(older);
         let held = |key| (newer.keys[&key].clients.len(), newer.keys[&key].agents.len());
-        assert_eq!((held(key), held(other)), ((MOST_PENDING, MOST_PENDING), (1, 1)));
+        assert_eq!((held(key), held(other)), ((MAX_PENDING, MAX_PENDING), (1, 1)));
         assert_eq!(newer.keys[&key].hours[&0], (2_000, 0), "all are counted");
     }
 }

@@ -53,7 +53,7 @@ impl Candidate {
 }
 
 /// How many refused tokens are remembered.
-const MOST_REFUSALS: usize = 10_000;
+const MAX_REFUSALS: usize = 10_000;
 
 /// Tokens that will never be valid: unknown ones (tokens are random, so one that was tried before won't be issued
 /// later) and revoked ones. Clients whose key was revoked retry about 40 times a second; remembering the token saves a
@@ -78,7 +78,7 @@ impl RefusedTokens {
     /// Remembers a token. If there are too many, forgets all others, which costs each of them one database read.
     fn keep(&self, digest: TokenDigest, refused_as: Refused) {
         let mut refused = self.lock();
-        if refused.len() >= MOST_REFUSALS {
+        if refused.len() >= MAX_REFUSALS {
             refused.clear();
         }
         refused.insert(digest, refused_as);

@@ -69,7 +69,7 @@ impl SecondFactors<'_> {
         let (secret, now) = (random::draw_seed(), self.context.now());
         let mut tx = self.context.db().begin().await?;
         if !storage::second_factors::begin(&mut tx, user, &secret, now).await? {
-            return Err(there_already().into());
+            return Err(already_on().into());
         }
         storage::audit::insert(&mut tx, &entry).await?;
         tx.commit().await?;
@@ -120,7 +120,7 @@ impl SecondFactors<'_> {
         };
         let attempt = self.throttle.take(self.context, &[format!("code of {user}")]).await?;
         let Some(step) = step_of(&stored, code, now)? else { return Err(wrong_code().into()) };
-        self.throttle.give_back(self.context, attempt).await?;
+        self.throttle.release(self.context, attempt).await?;
         let (codes, digests) = draw_codes();
         let mut tx = self.context.db().begin().await?;
         if !storage::second_factors::enable(&mut tx, user, &stored.secret, now, step).await? {
@@ -189,7 +189,7 @@ impl SecondFactors<'_> {
         if !good {
             return Err(wrong_code().into());
         }
-        self.throttle.give_back(self.context, attempt).await?;
+        self.throttle.release(self.context, attempt).await?;
         Ok(())
     }
 
@@ -262,7 +262,7 @@ fn changed_meanwhile() -> ApiError {
     ApiError::new(ErrorCode::Conflict, message)
 }
 
-fn there_already() -> ApiError {
+fn already_on() -> ApiError {
     ApiError::new(ErrorCode::Conflict, "Two-factor authentication is already on. Turn it off first.")
 }
 

@@ -24,7 +24,7 @@ pub struct SignedIn {
     pub tenant_id: TenantId,
     /// Whether a two-factor code is still required, see [`Sessions::check_code`].
     pub needs_code: bool,
-    /// The mark of the password, see [`StoredSession::begun_by`].
+    /// The mark of the password, see [`StoredSession::password_mark`].
     pub password: PasswordMark,
 }
 
@@ -79,7 +79,7 @@ impl Sessions<'_> {
         let good = match equal {
             Ok(equal) => equal,
             Err(error) => {
-                self.throttle.give_back(self.context, attempt).await?;
+                self.throttle.release(self.context, attempt).await?;
                 return Err(error);
             }
         };
@@ -93,7 +93,7 @@ impl Sessions<'_> {
             }
             return Err(refusal().into());
         };
-        self.throttle.give_back(self.context, attempt).await?;
+        self.throttle.release(self.context, attempt).await?;
         Ok((user, mark))
     }
 

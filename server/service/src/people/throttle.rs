@@ -71,7 +71,7 @@ impl Throttle {
     }
 
     /// Gives an attempt back, because it succeeded or was never made.
-    pub(crate) async fn give_back(&self, context: &Context, attempt: Attempt) -> Result<()> {
+    pub(crate) async fn release(&self, context: &Context, attempt: Attempt) -> Result<()> {
         self.forget(&attempt.names);
         let mut tx = context.db().begin().await?;
         for name in attempt.names {

@@ -103,7 +103,7 @@ impl Users<'_> {
         let is_equal = match self.hasher.verify(password.clone(), hash).await {
             Ok(is_equal) => is_equal,
             Err(error) => {
-                self.throttle.give_back(self.context, attempt).await?;
+                self.throttle.release(self.context, attempt).await?;
                 return Err(error);
             }
         };
@@ -111,7 +111,7 @@ impl Users<'_> {
             self.context.audit().record(entry.clone().refused()).await?;
             return Err(ApiError::field(field, "Incorrect password.").into());
         }
-        self.throttle.give_back(self.context, attempt).await
+        self.throttle.release(self.context, attempt).await
     }
 
     /// Confirms the user's identity again, by their password and, if they have two-factor authentication, a code.

@@ -78,7 +78,7 @@ impl Entry {
     }
 
     /// Creates an entry for an operation that the service performed on its own.
-    pub(crate) fn by_itself(
+    pub(crate) fn by_service(
         tenant: TenantId,
         operation: Operation,
         at: DateTime<Utc>,
@@ -208,7 +208,7 @@ impl From<EntryRow> for AuditEntry {
             number: u64::try_from(row.seq).unwrap_or(0),
             at: instant(row.at),
             operation: row.operation,
-            outcome: Outcome::from_word(&row.outcome).unwrap_or(Outcome::Done),
+            outcome: Outcome::from_code(&row.outcome).unwrap_or(Outcome::Done),
             actor_kind: row.actor_kind,
             actor_id: row.actor_id,
             actor_name: row.actor_name,
@@ -241,7 +241,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// actor's name is new in the chain.
 pub(crate) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<()> {
     let chain = chain_of(entry.tenant_id);
-    let (seq, previous_hash, is_name_known) = next_place(tx, chain, &entry.actor_name).await?;
+    let (seq, previous_hash, is_name_known) = lock_head(tx, chain, &entry.actor_name).await?;
     let row = EntryRow::of(entry, seq, previous_hash);
     let hash = row.digest();
     change!(
@@ -297,7 +297,7 @@ fn chain_of(tenant: Option<Uuid>) -> Uuid {
 
 /// Locks the head of a chain. Returns the number of the next entry, the hash of the last one, and whether the name
 /// already occurs in the chain. May miss a name that another transaction has just added.
-async fn next_place(tx: &mut Tx, chain: Uuid, name: &str) -> Result<(i64, Vec<u8>, bool)> {
+async fn lock_head(tx: &mut Tx, chain: Uuid, name: &str) -> Result<(i64, Vec<u8>, bool)> {
     Ok(run!(tx, c =>
         sqlx::query_as(
             "INSERT INTO audit_heads (tenant_id, seq, hash) VALUES ($1, 1, $2) \

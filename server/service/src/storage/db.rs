@@ -82,7 +82,7 @@ pub(crate) use change;
 
 /// Runs work in a transaction and commits it: `retry!(db, tx => { …; Ok(value) })`, where `tx` is a `&mut Tx`. If the
 /// database aborts the transaction because of a deadlock or a serialization failure, the work runs again in a new one,
-/// at most [`MOST_RUNS`] times in total. For work that locks several rows that another transaction may lock in a
+/// at most [`MAX_RUNS`] times in total. For work that locks several rows that another transaction may lock in a
 /// different order.
 ///
 /// The work must be repeatable: it changes nothing outside of the transaction.
@@ -117,7 +117,7 @@ impl Runs {
     /// Returns the outcome, or `None`, after a pause, if the work has to run again.
     pub(crate) async fn last<T>(&mut self, outcome: Result<T>) -> Option<Result<T>> {
         match outcome {
-            Err(error) if error.is_serialization_failure() && self.0 + 1 < MOST_RUNS => {
+            Err(error) if error.is_serialization_failure() && self.0 + 1 < MAX_RUNS => {
                 self.0 += 1;
                 tracing::debug!(runs = self.0, ?error, "retrying a transaction");
                 tokio::time::sleep(PAUSE * self.0).await;
@@ -135,7 +135,7 @@ const LISTERS: u32 = 4;
 const MAPPED: &str = "2147418112";
 const POSTGRES_CONNECTIONS: u32 = 20;
 /// The maximum number of times that [`retry`] runs its work.
-const MOST_RUNS: u32 = 5;
+const MAX_RUNS: u32 = 5;
 /// The pause before the second run. Each later pause is longer by this amount.
 const PAUSE: Duration = Duration::from_millis(10);
 

@@ -123,7 +123,7 @@ pub(crate) async fn list(db: &Db, asked: Asked<'_>) -> Result<Page<ApiKey>> {
 }
 
 fn page_of(keyset: &Keyset, sort: KeySort, rows: Vec<KeyRow>) -> Page<ApiKey> {
-    keyset.page(rows, |row| place_of(row, sort), ApiKey::from)
+    keyset.page(rows, |row| position_of(row, sort), ApiKey::from)
 }
 
 /// Reads the rows of a page. The statement `ids` selects the candidate keys; `is_found` says whether they are search
@@ -187,7 +187,7 @@ struct Branch {
 
 #[derive(Clone, Copy)]
 enum Ends {
-    Anyhow,
+    Any,
     Over,
     Later,
     Soon,
@@ -238,7 +238,7 @@ impl Branch {
         let (state, end) = (format!("{} = {}", columns.lifecycle, self.lifecycle), columns.end);
         let mut at = |instant: DateTime<Utc>| conditions.bind(Value::Number(micros(instant)));
         match self.ends {
-            Ends::Anyhow => format!("({state})"),
+            Ends::Any => format!("({state})"),
             Ends::Over => format!("({state} AND {end} <= {})", at(now)),
             Ends::Later => format!("({state} AND {end} > {})", at(now)),
             Ends::Soon => {
@@ -256,11 +256,11 @@ fn branches(asked: &Asked<'_>) -> Vec<Branch> {
         KeyFilter::ExpiringSoon => vec![branch(ACTIVE, Ends::Soon)],
         // Only few expired keys aren't marked yet.
         KeyFilter::Expired => {
-            vec![branch(EXPIRED, Ends::Anyhow), branch(ACTIVE, Ends::Over), branch(SUSPENDED, Ends::Over)]
+            vec![branch(EXPIRED, Ends::Any), branch(ACTIVE, Ends::Over), branch(SUSPENDED, Ends::Over)]
         }
         KeyFilter::Suspended => vec![branch(SUSPENDED, Ends::Later)],
-        KeyFilter::Revoked => vec![branch(REVOKED, Ends::Anyhow)],
-        KeyFilter::All => lifecycle::ALL.into_iter().map(|state| branch(state, Ends::Anyhow)).collect(),
+        KeyFilter::Revoked => vec![branch(REVOKED, Ends::Any)],
+        KeyFilter::All => lifecycle::ALL.into_iter().map(|state| branch(state, Ends::Any)).collect(),
     }
 }
 
@@ -305,15 +305,15 @@ fn inventory(asked: &Asked<'_>, columns: Columns, conditions: &mut Conditions) -
         }
         InventoryFilter::OwnerGone => "k.orphaned_at IS NOT NULL".to_owned(),
         InventoryFilter::AgainstPolicy => {
-            let against: Vec<String> =
-                asked.policies.iter().map(|policy| against(policy, asked.now, columns, conditions)).collect();
-            if against.is_empty() { "1 = 0".to_owned() } else { format!("({})", against.join(" OR ")) }
+            let parts: Vec<String> =
+                asked.policies.iter().map(|policy| policy_condition(policy, asked.now, columns, conditions)).collect();
+            if parts.is_empty() { "1 = 0".to_owned() } else { format!("({})", parts.join(" OR ")) }
         }
     }
 }
 
 /// Returns the condition that a policy affects a key.
-fn against(policy: &KeyPolicy, now: DateTime<Utc>, columns: Columns, conditions: &mut Conditions) -> String {
+fn policy_condition(policy: &KeyPolicy, now: DateTime<Utc>, columns: Columns, conditions: &mut Conditions) -> String {
     let Columns { end, used, created, .. } = columns;
     let micros_of = |days: Option<u32>| i64::from(days.unwrap_or(0)) * DAY;
     match policy.kind {
@@ -387,7 +387,7 @@ async fn is_branch_few(db: &Db, asked: &Asked<'_>, branch: Branch) -> Result<boo
     let has_index = match branch.ends {
         Ends::Over => return Ok(true),
         Ends::Soon => true,
-        Ends::Anyhow | Ends::Later => asked.inventory.filter != InventoryFilter::All,
+        Ends::Any | Ends::Later => asked.inventory.filter != InventoryFilter::All,
     };
     if !has_index || !matches!(asked.scope, Scope::Tenant(_)) {
         return Ok(false);
@@ -404,7 +404,7 @@ fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> Str
     // If the branch is read through the index of the expiry, the filter's condition must not choose another.
     let beside = match branch.ends {
         Ends::Over | Ends::Soon => Columns::HIDDEN,
-        Ends::Anyhow | Ends::Later => columns,
+        Ends::Any | Ends::Later => columns,
     };
     let end = columns.end;
     let orders: Vec<(Option<&KeyPolicy>, String)> = match (branch.ends, asked.inventory.filter) {
@@ -435,7 +435,7 @@ fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> Str
             let scope = asked.scope.sql(conditions);
             let state = branch.sql(asked.now, columns, conditions);
             let filter = match policy {
-                Some(policy) => against(policy, asked.now, beside, conditions),
+                Some(policy) => policy_condition(policy, asked.now, beside, conditions),
                 None => inventory(asked, beside, conditions),
             };
             let order = if order.is_empty() { String::new() } else { format!(" ORDER BY {order}") };
@@ -473,7 +473,7 @@ fn sort_value(sort: KeySort) -> &'static str {
     }
 }
 
-fn place_of(row: &KeyRow, sort: KeySort) -> Place {
+fn position_of(row: &KeyRow, sort: KeySort) -> Place {
     let value = match sort {
         KeySort::Name => SortValue::Text(row.name_folded.clone()),
         KeySort::Created => SortValue::Number(row.created_at),
@@ -497,7 +497,7 @@ pub(crate) async fn list_against(
     let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
     let end = conditions.bind(Value::Number(micros(now)));
     let columns = Columns::of_walk(KeySort::Created);
-    let part = against(policy, now, columns, &mut conditions);
+    let part = policy_condition(policy, now, columns, &mut conditions);
     let condition = format!("k.tenant_id = {tenant} AND k.lifecycle = {ACTIVE} AND {} > {end} AND {part}", columns.end);
     let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE {condition} ORDER BY k.created_at, k.id LIMIT {limit}");
     let rows: Vec<KeyRow> = read_list!(db, c => {

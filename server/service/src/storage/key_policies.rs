@@ -1,7 +1,9 @@
 //! The key policies of tenants.
 
 use chrono::{DateTime, Utc};
-use domain::{KeyId, KeyPolicy, Owner, PolicyKind, ServiceAccountId, TenantId, UserId, api_key::policy::counting};
+use domain::{
+    KeyId, KeyPolicy, Owner, PolicyKind, ServiceAccountId, TenantId, UserId, api_key::policy::current_and_scheduled,
+};
 use uuid::Uuid;
 
 use super::{
@@ -26,7 +28,7 @@ struct Row {
 impl Row {
     fn into_policy(self) -> Option<KeyPolicy> {
         Some(KeyPolicy {
-            kind: PolicyKind::from_word(&self.kind)?,
+            kind: PolicyKind::from_code(&self.kind)?,
             days: self.days.and_then(|days| u32::try_from(days).ok()),
             effective_from: instant(self.effective_from),
             set_at: instant(self.set_at),
@@ -37,16 +39,16 @@ impl Row {
 
 const SELECT: &str = "SELECT kind, days, effective_from, set_at, set_by FROM key_policies WHERE tenant_id = $1 ORDER BY kind, effective_from";
 
-/// Returns a tenant's policies that are in effect or will be, see [`domain::api_key::policy::counting`].
+/// Returns a tenant's policies that are in effect or will be, see [`domain::api_key::policy::current_and_scheduled`].
 pub(crate) async fn list(db: &Db, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<KeyPolicy>> {
     let rows: Vec<Row> = read!(db, c => sqlx::query_as(SELECT).bind(tenant.0).fetch_all(c))?;
-    Ok(counting(rows.into_iter().filter_map(Row::into_policy).collect(), now))
+    Ok(current_and_scheduled(rows.into_iter().filter_map(Row::into_policy).collect(), now))
 }
 
 /// Like [`list`], inside a transaction.
 pub(crate) async fn list_in(tx: &mut Tx, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<KeyPolicy>> {
     let rows: Vec<Row> = run!(tx, c => sqlx::query_as(SELECT).bind(tenant.0).fetch_all(c))?;
-    Ok(counting(rows.into_iter().filter_map(Row::into_policy).collect(), now))
+    Ok(current_and_scheduled(rows.into_iter().filter_map(Row::into_policy).collect(), now))
 }
 
 /// Turns a policy on or changes it. One that is in effect stays so until the new one is effective.

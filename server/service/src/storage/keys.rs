@@ -152,7 +152,7 @@ impl From<KeyRow> for ApiKey {
                 by: row.revoked_by.unwrap_or_default(),
                 reason: row.revoke_reason.unwrap_or_default(),
             }),
-            against: Vec::new(),
+            violations: Vec::new(),
             created_channel: row.created_channel,
             created_by_key: row.created_by_key.map(KeyId),
             replaces: row.replaces.map(KeyId),
@@ -278,7 +278,7 @@ pub(crate) async fn replace_unused_token(
 
 /// Finds a key's tenant and owner in any tenant, as the input of an authorization check. Must not be shown before that
 /// check.
-pub(crate) async fn find_place(db: &Db, id: KeyId) -> Result<Option<(TenantId, Owner)>> {
+pub(crate) async fn find_tenant_and_owner(db: &Db, id: KeyId) -> Result<Option<(TenantId, Owner)>> {
     let row: Option<(Uuid, Option<Uuid>, Option<Uuid>)> = read!(db, c =>
         sqlx::query_as("SELECT tenant_id, user_id, service_account_id FROM api_keys WHERE id = $1").bind(id.0).fetch_optional(c))?;
     Ok(row.map(|(tenant, user, account)| (TenantId(tenant), owner_of(user, account))))
@@ -310,7 +310,7 @@ pub(crate) async fn lock(tx: &mut Tx, id: KeyId) -> Result<bool> {
 /// Returns a statement that selects the keys of a tenant that haven't ended and were created with a key, directly or
 /// through other keys (even ended ones), or replace such a key. The key's own replacement isn't included: a rotation
 /// continues a key instead of creating another.
-fn living_offspring() -> String {
+fn active_descendants() -> String {
     let in_tenant = in_tenant("$2");
     format!(
         "WITH RECURSIVE made (id, next) AS (\
@@ -326,25 +326,25 @@ fn living_offspring() -> String {
 
 /// Returns the keys that were created with a key, directly or through other keys, and haven't ended, in the order of
 /// their ids.
-pub(crate) async fn list_living_offspring(
+pub(crate) async fn list_active_descendants(
     db: &Db,
     permit: &ReadPermit,
     key: KeyId,
     now: DateTime<Utc>,
 ) -> Result<Vec<ApiKey>> {
-    let rows: Vec<KeyRow> = read_list!(db, c => sqlx::query_as(assembled(living_offspring()))
+    let rows: Vec<KeyRow> = read_list!(db, c => sqlx::query_as(assembled(active_descendants()))
         .bind(key.0).bind(permit.tenant_id().0).bind(micros(now)).fetch_all(c))?;
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
-/// Like [`list_living_offspring`], inside a transaction.
-pub(crate) async fn list_living_offspring_in(
+/// Like [`list_active_descendants`], inside a transaction.
+pub(crate) async fn list_active_descendants_in(
     tx: &mut Tx,
     permit: &ReadPermit,
     key: KeyId,
     now: DateTime<Utc>,
 ) -> Result<Vec<ApiKey>> {
-    let rows: Vec<KeyRow> = run!(tx, c => sqlx::query_as(assembled(living_offspring()))
+    let rows: Vec<KeyRow> = run!(tx, c => sqlx::query_as(assembled(active_descendants()))
         .bind(key.0).bind(permit.tenant_id().0).bind(micros(now)).fetch_all(c))?;
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::error::Result;
 
 /// The maximum length of a suffix, in characters. A longer one is truncated, and found by its beginning.
-const MOST_CHARS: usize = 24;
+const MAX_CHARS: usize = 24;
 /// Up to this many hits are few: they are read and sorted. With more, the list is walked in its own order, where hits
 /// are close together.
 pub(crate) const FEW: i64 = 200;
@@ -58,7 +58,7 @@ fn suffixes(name: &str) -> BTreeSet<String> {
     for word in words(&folded) {
         let chars: Vec<char> = word.chars().collect();
         for start in 0..chars.len() {
-            suffixes.insert(chars[start..].iter().take(MOST_CHARS).collect());
+            suffixes.insert(chars[start..].iter().take(MAX_CHARS).collect());
         }
     }
     suffixes
@@ -144,7 +144,7 @@ impl Span {
     pub(crate) fn of(search: &str) -> Option<Self> {
         let folded = fold(search);
         let longest = words(&folded).max_by_key(|word| word.len())?;
-        Some(Self { from: longest.chars().take(MOST_CHARS).collect(), only: false, count: 0 })
+        Some(Self { from: longest.chars().take(MAX_CHARS).collect(), only: false, count: 0 })
     }
 
     /// Returns a statement that selects the ids with such a suffix, each once.
@@ -214,7 +214,7 @@ pub(crate) fn once(ids: &str) -> String {
 /// Whether the index alone decides what a search matches, so that names don't have to be compared.
 pub(crate) fn is_exact(search: &str) -> bool {
     let folded = fold(search);
-    folded.chars().all(char::is_alphanumeric) && folded.chars().count() <= MOST_CHARS
+    folded.chars().all(char::is_alphanumeric) && folded.chars().count() <= MAX_CHARS
 }
 
 /// Returns a text that sorts after all texts that begin with `text`.
@@ -240,7 +240,7 @@ mod tests {
         let found = suffixes("CI, ci-Bot");
         assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), ["bot", "ci", "i", "ot", "t"]);
         assert!(suffixes("—").is_empty());
-        assert_eq!(suffixes(&"x".repeat(100)).len(), MOST_CHARS);
-        assert!(is_exact("Bot") && !is_exact("ci-bot") && !is_exact(&"x".repeat(MOST_CHARS + 1)));
+        assert_eq!(suffixes(&"x".repeat(100)).len(), MAX_CHARS);
+        assert!(is_exact("Bot") && !is_exact("ci-bot") && !is_exact(&"x".repeat(MAX_CHARS + 1)));
     }
 }

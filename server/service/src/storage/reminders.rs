@@ -59,7 +59,7 @@ pub(crate) async fn claim(db: &Db, key: KeyId, days: i64, at: DateTime<Utc>) -> 
 }
 
 /// Releases the claim on a reminder that couldn't be sent.
-pub(crate) async fn give_back(db: &Db, key: KeyId, days: i64) -> Result<()> {
+pub(crate) async fn release(db: &Db, key: KeyId, days: i64) -> Result<()> {
     let mut tx = db.begin().await?;
     change!(
         &mut tx,

@@ -69,7 +69,7 @@ pub(crate) async fn extend(
 }
 
 /// Undoes the rotation of an old key and restores its expiry. Returns false if the key isn't in its grace period.
-pub(crate) async fn take_back(tx: &mut Tx, permit: &WritePermit, old: KeyId, at: DateTime<Utc>) -> Result<bool> {
+pub(crate) async fn undo(tx: &mut Tx, permit: &WritePermit, old: KeyId, at: DateTime<Utc>) -> Result<bool> {
     let rows = change!(
         tx,
         sqlx::query(concat!(
@@ -104,7 +104,7 @@ pub(crate) async fn lock_replaced(tx: &mut Tx, old: KeyId, new: KeyId) -> Result
 
 /// Passes on to `new` the key that the first use of `old` would have ended. For a key that is rotated before its first
 /// use.
-pub(crate) async fn hand_on_ends_key(tx: &mut Tx, old: KeyId, new: KeyId) -> Result<()> {
+pub(crate) async fn transfer_ends_key(tx: &mut Tx, old: KeyId, new: KeyId) -> Result<()> {
     change!(
         tx,
         sqlx::query(

@@ -333,9 +333,9 @@ pub(crate) async fn list(
     let rows: Vec<AccountRow> = read_list!(db, c => {
         statement!(db, query_as, sql, conditions).fetch_all(c)
     })?;
-    let place_of = |row: &AccountRow| {
+    let position_of = |row: &AccountRow| {
         let value = if by_name { SortValue::Text(row.name_folded.clone()) } else { SortValue::Number(row.created_at) };
         Place(value, row.id)
     };
-    Ok(keyset.page(rows, place_of, ServiceAccount::from))
+    Ok(keyset.page(rows, position_of, ServiceAccount::from))
 }

@@ -49,7 +49,7 @@ pub struct StoredSession {
     pub facts: Option<SessionFacts>,
     /// For a new session, the password that the user signed in with. If it has changed meanwhile, the session isn't
     /// created.
-    pub begun_by: Option<PasswordMark>,
+    pub password_mark: Option<PasswordMark>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -94,7 +94,7 @@ pub(crate) async fn find(db: &Db, digest: &[u8; 32], now: i64) -> Result<Option<
         user_id: row.user_id.map(UserId),
         expires_at: instant(row.expires_at),
         facts: row.facts.into_facts(),
-        begun_by: None,
+        password_mark: None,
     }))
 }
 
@@ -103,7 +103,7 @@ pub(crate) async fn insert(db: &Db, digest: [u8; 32], session: StoredSession) ->
     const SQL: &str = "INSERT INTO sessions (digest, user_id, data, expires_at, id, signed_in_at, seen_at, address, user_agent) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let mut tx = db.begin().await?;
-    if let (Some(user), Some(mark)) = (session.user_id, session.begun_by)
+    if let (Some(user), Some(mark)) = (session.user_id, session.password_mark)
         && super::users::lock_password(&mut tx, user).await?.is_none_or(|hash| mark_of(&hash) != mark)
     {
         return Ok(());

@@ -132,8 +132,8 @@ pub(crate) async fn list_members(db: &Db, permit: &ReadPermit, query: &MemberQue
     let members: Result<Vec<Member>> = rows.into_iter().map(MemberRow::into_member).collect();
     let mut members = members?;
     members.retain(|member| fold(member.name.as_str()).contains(&wanted) || member.email.as_str().contains(&wanted));
-    let place_of = |member: &Member| Place(SortValue::Text(fold(member.name.as_str())), member.user_id.0);
-    Ok(keyset.page(keyset.pick(members, place_of), place_of, |member| member))
+    let position_of = |member: &Member| Place(SortValue::Text(fold(member.name.as_str())), member.user_id.0);
+    Ok(keyset.page(keyset.pick(members, position_of), position_of, |member| member))
 }
 
 /// Finds a member of the permit's tenant.

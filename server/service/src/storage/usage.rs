@@ -16,7 +16,7 @@ use crate::{access::ReadPermit, error::Result};
 /// Microseconds in an hour.
 const HOUR: i64 = 3_600_000_000;
 /// The maximum number of clients stored for a key: the most recent ones.
-const MOST_CLIENTS: i64 = 1_000;
+const MAX_CLIENTS: i64 = 1_000;
 
 /// Returns the hour of an instant, counted from the Unix epoch.
 pub(crate) fn hour_of(at: DateTime<Utc>) -> i64 {
@@ -242,11 +242,11 @@ pub(crate) async fn recent(db: &Db, permit: &ReadPermit, of: Of, since: DateTime
     Ok(Recent { last_used_at: row.0.map(instant), keys: small(row.1), addresses: small(row.2), agents: small(row.3) })
 }
 
-/// Deletes hours and clients that are older than `before`, and the least recent clients beyond [`MOST_CLIENTS`] of a
+/// Deletes hours and clients that are older than `before`, and the least recent clients beyond [`MAX_CLIENTS`] of a
 /// key.
 pub(crate) async fn sweep(db: &Db, before: DateTime<Utc>) -> Result<()> {
     let many: Vec<(Uuid,)> = read!(db, c =>
-        sqlx::query_as("SELECT key_id FROM key_usage_clients GROUP BY key_id HAVING COUNT(*) > $1").bind(MOST_CLIENTS).fetch_all(c))?;
+        sqlx::query_as("SELECT key_id FROM key_usage_clients GROUP BY key_id HAVING COUNT(*) > $1").bind(MAX_CLIENTS).fetch_all(c))?;
     let mut tx = db.begin().await?;
     change!(&mut tx, sqlx::query("DELETE FROM key_usage_hours WHERE hour < $1").bind(hour_of(before)))?;
     change!(&mut tx, sqlx::query("DELETE FROM refusal_hours WHERE hour < $1").bind(hour_of(before)))?;
@@ -266,7 +266,7 @@ pub(crate) async fn sweep(db: &Db, before: DateTime<Utc>) -> Result<()> {
                  CASE WHEN COALESCE(last_refused_at, 0) > COALESCE(last_used_at, 0) THEN last_refused_at ELSE last_used_at END DESC LIMIT $2)"
             )
             .bind(key)
-            .bind(MOST_CLIENTS)
+            .bind(MAX_CLIENTS)
         )?;
     }
     tx.commit().await

@@ -15,12 +15,12 @@ fn deleting_an_account_revokes_all_its_keys_and_keeps_its_record() {
             stage.add_key(&ada, Owner::ServiceAccount(id), "a").await,
             stage.add_key(&ada, Owner::ServiceAccount(id), "b").await,
         ];
-        assert!(stage.is_good(&keys[0]).await && stage.is_good(&keys[1]).await);
+        assert!(stage.is_valid(&keys[0]).await && stage.is_valid(&keys[1]).await);
         assert_eq!(stage.services.service_accounts().get(&ada, id).await.unwrap().active_keys, 2);
 
         let deleted = stage.services.service_accounts().delete(&ada, id).await.unwrap();
         assert_eq!((deleted.active_keys, deleted.all_keys), (0, 2));
-        assert!(!stage.is_good(&keys[0]).await && !stage.is_good(&keys[1]).await);
+        assert!(!stage.is_valid(&keys[0]).await && !stage.is_valid(&keys[1]).await);
         let usage = stage.services.api_keys().usage(&ada, keys[0].key.id).await.unwrap();
         assert_eq!(usage.hours.iter().map(|hour| (hour.uses, hour.refusals)).collect::<Vec<_>>(), [(1, 1)]);
         assert_eq!(code(stage.services.service_accounts().delete(&ada, id).await), ErrorCode::Conflict);
@@ -153,7 +153,7 @@ fn no_active_key_outlives_its_account_when_creation_races_deletion() {
             deleted.unwrap();
             came_first[usize::from(created.is_ok())] += 1;
             if let Ok(key) = created {
-                assert!(!stage.is_good(&key).await);
+                assert!(!stage.is_valid(&key).await);
             }
         }
         assert!(came_first.iter().all(|count| *count > 0), "each came first at least once: {came_first:?}");
@@ -168,7 +168,7 @@ fn an_account_and_its_key_are_created_together_or_not_at_all() {
         let input =
             |name: &str| CreateAccount { name: name.to_owned(), role: Some(Role::User), ..CreateAccount::default() };
         let issued = stage.services.service_accounts().create_with_key(&ada, &input("runner")).await.unwrap();
-        assert!(stage.is_good(&issued).await);
+        assert!(stage.is_valid(&issued).await);
         assert_eq!(issued.key.owner_name, "runner");
         let again = stage.services.service_accounts().create_with_key(&ada, &input("runner")).await;
         assert_eq!(code(again), ErrorCode::BadUserInput);
@@ -191,7 +191,7 @@ fn suspending_an_account_suspends_its_keys_and_a_role_change_applies_immediately
         let (accounts, keys) = (stage.services.service_accounts(), stage.services.api_keys());
         keys.suspend(&ada, own.key.id).await.unwrap();
         assert_eq!(accounts.suspend(&ada, id).await.unwrap().active_keys, 0);
-        assert!(!stage.is_good(&key).await);
+        assert!(!stage.is_valid(&key).await);
         assert_eq!(code(accounts.suspend(&ada, id).await), ErrorCode::Conflict);
         assert_eq!(code(keys.resume(&ada, key.key.id).await), ErrorCode::Conflict, "its account is suspended");
         assert_eq!(code(keys.suspend(&ada, key.key.id).await), ErrorCode::Conflict, "it is suspended with the account");
@@ -199,7 +199,7 @@ fn suspending_an_account_suspends_its_keys_and_a_role_change_applies_immediately
         assert_eq!(stage.walk(&ada, owner, &suspended).await.len(), 2);
 
         assert_eq!(accounts.resume(&ada, id).await.unwrap().active_keys, 1);
-        assert!(stage.is_good(&key).await && !stage.is_good(&own).await);
+        assert!(stage.is_valid(&key).await && !stage.is_valid(&own).await);
         assert_eq!(code(accounts.resume(&ada, id).await), ErrorCode::Conflict);
 
         accounts.change_role(&ada, id, Role::User).await.unwrap();

@@ -89,11 +89,11 @@ fn an_agent_is_cut_off_with_its_key_and_with_its_account() {
         assert_eq!(states().await, [("main".to_owned(), "cut_off"), ("other".to_owned(), "polling")]);
         // Repeated refusals change nothing.
         for _ in 0..3 {
-            assert!(!stage.is_good(&key).await);
+            assert!(!stage.is_valid(&key).await);
         }
         stage.services.service_accounts().delete(&ada, account).await.unwrap();
         assert_eq!(states().await, [("main".to_owned(), "cut_off"), ("other".to_owned(), "cut_off")]);
-        assert!(!stage.is_good(&other).await);
+        assert!(!stage.is_valid(&other).await);
     });
 }
 

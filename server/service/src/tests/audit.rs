@@ -65,7 +65,7 @@ async fn report(stage: &Stage) -> ChainReport {
 }
 
 /// Writes entries until Acme's chain has six. Returns the chain's head as `audit verify` prints it.
-async fn six_lines(stage: &Stage) -> String {
+async fn six_entries(stage: &Stage) -> String {
     let ada = stage.session(stage.admin).await;
     for name in ["a", "b", "c", "d"] {
         stage.add_key(&ada, own(&ada), name).await;
@@ -86,7 +86,7 @@ fn a_changed_entry_is_detected() {
         "UPDATE audit_log SET subject_id = actor_id WHERE seq = 3",
     ] {
         on_both(async |stage| {
-            six_lines(&stage).await;
+            six_entries(&stage).await;
             run(&stage, sql).await;
             assert_eq!(problems(&stage, &[]).await, ["entry 3 was changed"], "{sql}");
         });
@@ -96,13 +96,13 @@ fn a_changed_entry_is_detected() {
 #[test]
 fn deleted_moved_and_added_entries_are_detected() {
     on_both(async |stage| {
-        six_lines(&stage).await;
+        six_entries(&stage).await;
         run(&stage, "DELETE FROM audit_log WHERE seq = 3").await;
         let found = problems(&stage, &[]).await;
         assert_eq!(found, ["entry 3 is missing"]);
     });
     on_both(async |stage| {
-        six_lines(&stage).await;
+        six_entries(&stage).await;
         for sql in [
             "UPDATE audit_log SET seq = 99 WHERE seq = 3",
             "UPDATE audit_log SET seq = 3 WHERE seq = 4",
@@ -115,7 +115,7 @@ fn deleted_moved_and_added_entries_are_detected() {
         assert!(found.contains(&"entry 4 doesn't follow the one before it".to_owned()), "{found:?}");
     });
     on_both(async |stage| {
-        six_lines(&stage).await;
+        six_entries(&stage).await;
         run(&stage, "UPDATE audit_log SET seq = 0 WHERE seq = 3").await;
         let found = problems(&stage, &[]).await;
         assert!(found.iter().any(|problem| problem.contains("outside any chain")), "{found:?}");
@@ -126,12 +126,12 @@ fn deleted_moved_and_added_entries_are_detected() {
 #[test]
 fn a_truncated_chain_is_detected_by_its_head_and_a_rewritten_one_by_an_earlier_printout() {
     on_both(async |stage| {
-        six_lines(&stage).await;
+        six_entries(&stage).await;
         run(&stage, "DELETE FROM audit_log WHERE seq > 4").await;
         assert_eq!(problems(&stage, &[]).await, ["the chain ends with entry 4; its head says 6"]);
     });
     on_both(async |stage| {
-        six_lines(&stage).await;
+        six_entries(&stage).await;
         let acme = "(SELECT id FROM tenants WHERE slug = 'acme')";
         let hash = format!("(SELECT a.hash FROM audit_log a WHERE a.seq = 4 AND a.tenant_id = {acme})");
         let sql = format!("UPDATE audit_heads SET seq = 4, hash = {hash} WHERE tenant_id = {acme}");
@@ -140,7 +140,7 @@ fn a_truncated_chain_is_detected_by_its_head_and_a_rewritten_one_by_an_earlier_p
         assert_eq!(found, ["there are entries after entry 4, where the chain's head says it ends"]);
     });
     on_both(async |stage| {
-        let printed = six_lines(&stage).await;
+        let printed = six_entries(&stage).await;
         assert!(problems(&stage, std::slice::from_ref(&printed)).await.is_empty());
         // An attacker with full write access removes an entry and rebuilds the chain from the others.
         run(&stage, "DELETE FROM audit_log WHERE seq = 3").await;
@@ -157,7 +157,7 @@ fn a_truncated_chain_is_detected_by_its_head_and_a_rewritten_one_by_an_earlier_p
 #[test]
 fn a_chain_deleted_with_its_head_is_detected_and_one_that_grows_meanwhile_raises_no_alarm() {
     on_both(async |stage| {
-        six_lines(&stage).await;
+        six_entries(&stage).await;
         let growing = {
             let (services, ada) = (stage.services.clone(), stage.session(stage.admin).await);
             tokio::spawn(async move {
@@ -345,7 +345,7 @@ fn entries_for_the_operators_changes_to_a_users_key_name_the_operator_and_the_us
         admin.rename_user("ada@example.org", "Ada").await.unwrap();
         let owner = OwnerRef::User("ada@example.org".to_owned());
         let key = admin.create_key("acme", owner, "laptop", None).await.unwrap();
-        let (operator, id) = admin.on_key("acme", &key.key.id.to_string()).await.unwrap();
+        let (operator, id) = admin.key_context("acme", &key.key.id.to_string()).await.unwrap();
         let roll = RollKey { key: id, ..RollKey::default() };
         let new = stage.services.rolls().roll(&operator, &roll).await.unwrap();
         assert_eq!((key.key.created_by.as_str(), key.key.owner), ("Operator", Owner::User(stage.admin)));

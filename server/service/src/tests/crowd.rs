@@ -32,7 +32,7 @@ async fn list(stage: &Stage, by: &Actor, query: &KeyQuery, inventory: InventoryQ
 fn is_in(key: &ApiKey, query: &KeyQuery, filter: InventoryFilter, now: DateTime<Utc>) -> bool {
     let state = key.state(now);
     let in_state = match query.filter {
-        KeyFilter::Active => state.is_good(),
+        KeyFilter::Active => state.is_valid(),
         KeyFilter::ExpiringSoon => state.as_str() == "expiring_soon",
         KeyFilter::Expired => state.as_str() == "expired",
         KeyFilter::Suspended => state.as_str() == "suspended",

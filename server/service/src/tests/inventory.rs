@@ -6,7 +6,7 @@ use domain::{
     PolicyKind, Role,
     api_key::{
         input::{CreateKey, RollKey, SetKeyPolicy},
-        policy::Against,
+        policy::PolicyViolation,
     },
 };
 
@@ -87,7 +87,7 @@ fn the_inventory_lists_every_key_of_the_tenant_by_state_owner_kind_search_and_fi
             ["Ada's laptop", "Bob's laptop", "deploy"]
         );
         stage.advance(TimeDelta::days(81));
-        assert!(stage.is_good(&deploy).await);
+        assert!(stage.is_valid(&deploy).await);
         stage.services.0.usage.flush(stage.services.db(), stage.services.now()).await.unwrap();
         assert_eq!(
             names(&stage, &ada, active.clone(), only(InventoryFilter::Unused)).await,
@@ -148,7 +148,7 @@ fn bulk_suspension_and_revocation_write_an_audit_entry_for_each_key() {
         assert_eq!(inventory.suspend(&ada, &ids[..3]).await.unwrap().changed, 0);
         assert_eq!(inventory.revoke(&ada, &ids).await.unwrap().changed, 4);
         for key in &keys {
-            assert!(!stage.is_good(key).await);
+            assert!(!stage.is_valid(key).await);
             let lines =
                 crate::storage::audit::count(stage.services.db(), "delete_api_key", key.key.id.0).await.unwrap();
             assert_eq!(lines, 1);
@@ -159,7 +159,7 @@ fn bulk_suspension_and_revocation_write_an_audit_entry_for_each_key() {
         let foreign = stage.add_key(&eve, own(&eve), "foreign").await;
         assert!(inventory.get(&ada, &[foreign.key.id]).await.unwrap().is_empty());
         assert_eq!(inventory.revoke(&ada, &[foreign.key.id]).await.unwrap().unchanged, 1);
-        assert!(stage.is_good(&foreign).await);
+        assert!(stage.is_valid(&foreign).await);
         let strange = domain::KeyId(uuid::Uuid::from_u128(9));
         assert_eq!(inventory.revoke(&ada, &[strange]).await.unwrap().changed, 0);
         assert_eq!(code(inventory.revoke(&ada, &vec![strange; 201]).await), ErrorCode::BadUserInput);
@@ -192,7 +192,7 @@ fn policies_preview_the_affected_keys_and_apply_to_new_keys_from_their_effective
         let until = |at: &str| CreateKey { expires_at: Some(at.to_owned()), ..new_key(account, "short") };
         assert_eq!(code(keys.create(&ada, &until("2027-02-02T00:00:00Z")).await), ErrorCode::BadUserInput);
         let short = keys.create(&ada, &until("2027-02-01T00:00:00Z")).await.unwrap();
-        assert!(stage.is_good(&old).await, "existing keys keep working");
+        assert!(stage.is_valid(&old).await, "existing keys keep working");
         assert_eq!(
             names(&stage, &ada, KeyQuery::default(), only(InventoryFilter::AgainstPolicy)).await,
             ["before it holds", "endless"]
@@ -231,7 +231,7 @@ fn unused_keys_are_suspended_by_policy_and_their_owner_can_resume_them() {
         let (idle, busy) = (stage.add_key(&bob, own(&bob), "idle").await, stage.add_key(&bob, own(&bob), "busy").await);
         stage.services.tenant_policies().set(&ada, &set("suspend_unused", Some(30))).await.unwrap();
         stage.advance(TimeDelta::days(29));
-        assert!(stage.is_good(&busy).await);
+        assert!(stage.is_valid(&busy).await);
         key_policies::suspend_unused(&stage.services.0.context, &stage.services.0.usage).await.unwrap();
         stage.advance(TimeDelta::days(2));
         key_policies::suspend_unused(&stage.services.0.context, &stage.services.0.usage).await.unwrap();
@@ -300,22 +300,22 @@ fn a_key_lists_the_policies_that_it_violates() {
         let stricter = SetKeyPolicy { from: later.to_rfc3339(), ..set("max_lifetime", Some(7)) };
         policies.set(&ada, &stricter).await.unwrap();
         let now = stage.services.now();
-        let against = [
+        let violations = [
             (PolicyKind::ExpiryRequired, now),
             (PolicyKind::MaxLifetime, now),
             (PolicyKind::ServiceAccountsOnly, later),
         ];
-        let against = against.map(|(kind, effective_from)| Against { kind, effective_from });
-        assert_eq!(against.map(|against| against.is_to_come(now)), [false, false, true]);
-        assert_eq!(against[2].words(now), "Service accounts only, from 2027-01-08 00:00 UTC");
+        let violations = violations.map(|(kind, effective_from)| PolicyViolation { kind, effective_from });
+        assert_eq!(violations.map(|violations| violations.is_scheduled(now)), [false, false, true]);
+        assert_eq!(violations[2].text(now), "Service accounts only, from 2027-01-08 00:00 UTC");
         let seen = stage.services.api_keys().get(&ada, endless.key.id).await.unwrap();
-        assert_eq!(seen.against, against);
-        assert!(stage.services.api_keys().get(&ada, over.key.id).await.unwrap().against.is_empty(), "it is revoked");
+        assert_eq!(seen.violations, violations);
+        assert!(stage.services.api_keys().get(&ada, over.key.id).await.unwrap().violations.is_empty(), "it is revoked");
         let filter = only(InventoryFilter::AgainstPolicy);
         let listed = stage.services.inventory().list(&ada, &KeyQuery::default(), filter).await.unwrap().items;
-        assert!(listed.len() == 1 && listed[0].against == against, "the filter and the flag agree");
+        assert!(listed.len() == 1 && listed[0].violations == violations, "the filter and the flag agree");
         let renamed = stage.services.api_keys().rename(&ada, endless.key.id, "other").await.unwrap();
-        assert_eq!(renamed.against, against);
+        assert_eq!(renamed.violations, violations);
         for policy in ["max_lifetime", "expiry_required", "service_accounts_only"] {
             stage.services.tenant_policies().clear(&ada, policy).await.unwrap();
         }

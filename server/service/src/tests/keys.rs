@@ -22,7 +22,7 @@ fn a_key_verifies_until_it_is_revoked_and_revoking_it_again_is_a_conflict() {
         let revoked = stage.services.api_keys().revoke(&ada, key.key.id).await.unwrap();
         assert!(matches!(revoked.state(stage.services.now()), KeyState::Revoked { .. }));
         assert_eq!(revoked.revocation.map(|revocation| revocation.by).as_deref(), Some("ada"));
-        assert!(!stage.is_good(&key).await);
+        assert!(!stage.is_valid(&key).await);
         assert_eq!(code(stage.services.api_keys().revoke(&ada, key.key.id).await), ErrorCode::Conflict);
         assert_eq!(storage::audit::count(stage.services.db(), "delete_api_key", key.key.id.0).await.unwrap(), 1);
     });
@@ -37,9 +37,9 @@ fn a_key_is_refused_from_the_instant_of_its_expiry() {
         let input = CreateKey { expires_at: Some("2027-01-01T02:00:00+01:00".to_owned()), ..input };
         let key = stage.services.api_keys().create(&ada, &input).await.unwrap();
         stage.advance(TimeDelta::hours(1) - TimeDelta::microseconds(1));
-        assert!(stage.is_good(&key).await);
+        assert!(stage.is_valid(&key).await);
         stage.advance(TimeDelta::microseconds(1));
-        assert!(!stage.is_good(&key).await);
+        assert!(!stage.is_valid(&key).await);
     });
 }
 
@@ -68,7 +68,7 @@ fn submitting_a_form_twice_creates_one_key_and_the_last_response_has_its_token()
         let second = stage.services.api_keys().create(&ada, &input).await.unwrap();
         assert_eq!(first.key.id, second.key.id);
         assert_eq!(stage.walk(&ada, own(&ada), &every_key()).await.len(), 1);
-        assert!(!stage.is_good(&first).await && stage.is_good(&second).await);
+        assert!(!stage.is_valid(&first).await && stage.is_valid(&second).await);
         assert_eq!(code(stage.services.api_keys().create(&ada, &input).await), ErrorCode::Conflict, "key in use");
     });
 }
@@ -98,7 +98,7 @@ fn another_persons_key_is_forbidden_and_another_tenants_is_not_found() {
         assert_eq!(code(keys.revoke(&eve, key.key.id).await), ErrorCode::NotFound);
         assert_eq!(code(keys.get(&eve, key.key.id).await), ErrorCode::NotFound);
         assert_eq!(code(keys.get(&eve, domain::KeyId(uuid::Uuid::nil())).await), ErrorCode::NotFound);
-        assert!(stage.is_good(&key).await);
+        assert!(stage.is_valid(&key).await);
         let bobs = stage.add_key(&bob, own(&bob), "bob's").await;
         keys.revoke(&ada, bobs.key.id).await.expect("an administrator may");
     });
@@ -132,7 +132,7 @@ fn the_last_use_is_shown_before_and_after_it_is_stored() {
         let key = stage.add_key(&ada, own(&ada), "used").await;
         let mut read_before = stage.services.api_keys().get(&ada, key.key.id).await.unwrap();
         assert!(read_before.last_used.is_none());
-        assert!(stage.is_good(&key).await);
+        assert!(stage.is_valid(&key).await);
         let shown = stage.services.api_keys().get(&ada, key.key.id).await.unwrap().last_used.unwrap();
         assert_eq!((shown.at, shown.address.as_deref()), (stage.services.now(), Some("192.0.2.7")));
         stage.services.0.usage.flush(stage.services.db(), stage.services.now()).await.unwrap();
@@ -189,7 +189,7 @@ fn a_thousand_keys_created_64_at_a_time_all_verify() {
         issued.extend(tasks.join_all().await);
         assert_eq!(issued.len(), 1_000);
         for key in &issued {
-            assert!(stage.is_good(key).await);
+            assert!(stage.is_valid(key).await);
         }
     });
 }
@@ -216,10 +216,10 @@ fn a_suspended_key_is_refused_and_works_again_when_it_is_resumed() {
         let keys = stage.services.api_keys();
         let suspended = keys.suspend(&ben, key.key.id).await.unwrap();
         assert!(matches!(suspended.state(stage.services.now()), KeyState::Suspended { .. }));
-        assert!(!stage.is_good(&key).await);
+        assert!(!stage.is_valid(&key).await);
         assert_eq!(code(keys.suspend(&ben, key.key.id).await), ErrorCode::Conflict);
-        assert!(keys.resume(&ben, key.key.id).await.unwrap().state(stage.services.now()).is_good());
-        assert!(stage.is_good(&key).await, "with the same token");
+        assert!(keys.resume(&ben, key.key.id).await.unwrap().state(stage.services.now()).is_valid());
+        assert!(stage.is_valid(&key).await, "with the same token");
         assert_eq!(code(keys.resume(&ben, key.key.id).await), ErrorCode::Conflict);
 
         let ada = stage.session(stage.admin).await;
@@ -228,7 +228,7 @@ fn a_suspended_key_is_refused_and_works_again_when_it_is_resumed() {
         let stopped = keys.suspend(&ada, key.key.id).await.unwrap();
         assert!(!offers(&ben, &stopped) && offers(&ada, &stopped));
         assert_eq!(code(keys.resume(&ben, key.key.id).await), ErrorCode::Conflict, "an administrator suspended it");
-        assert!(!stage.is_good(&key).await);
+        assert!(!stage.is_valid(&key).await);
         keys.resume(&ada, key.key.id).await.unwrap();
         keys.revoke(&ben, key.key.id).await.unwrap();
         assert_eq!(code(keys.suspend(&ben, key.key.id).await), ErrorCode::Conflict);
@@ -262,7 +262,7 @@ fn a_key_is_renamed_and_found_under_its_new_name() {
             let page = stage.services.inventory().list(&ada, &query, domain::InventoryQuery::default()).await.unwrap();
             assert_eq!(page.items.len(), hits, "{word}");
         }
-        assert!(stage.is_good(&key).await);
+        assert!(stage.is_valid(&key).await);
         keys.revoke(&ada, key.key.id).await.unwrap();
         assert_eq!(code(keys.rename(&ada, key.key.id, "late").await), ErrorCode::Conflict);
     });
@@ -296,7 +296,7 @@ fn alerts_cover_all_of_a_users_tenants_in_order_of_expiry() {
         let old = stage.add_key(&ada, own(&ada), "rolled").await;
         let roll = RollKey { key: old.key.id, overlap: "now".to_owned(), ..RollKey::default() };
         stage.services.rolls().roll(&ada, &roll).await.unwrap();
-        assert!(!stage.is_good(&old).await);
+        assert!(!stage.is_valid(&old).await);
 
         let (expiring, tried) = names(&ada).await;
         assert_eq!(expiring, ["second", "bob's here", "here", "third"], "others' keys only in the current tenant");

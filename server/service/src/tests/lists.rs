@@ -40,7 +40,7 @@ fn each_filter_lists_the_keys_in_its_state() {
                     let state = key.state(now);
                     match filter {
                         KeyFilter::All => true,
-                        KeyFilter::Active => state.is_good(),
+                        KeyFilter::Active => state.is_valid(),
                         other => state.as_str() == other.as_str(),
                     }
                 })

@@ -35,13 +35,13 @@ use crate::{
 type Checked<T = ()> = Result<T, TestCaseError>;
 
 /// The maximum number of steps in a sequence.
-const MOST_STEPS: usize = 25;
+const MAX_STEPS: usize = 25;
 /// The seed, unless `PROPTEST_RNG_SEED` sets another.
 const SEED: u64 = 42;
 /// The roles of the service accounts, one account each.
 const ACCOUNT_ROLES: [Role; 2] = [Role::TenantAdmin, Role::User];
 /// How many times to check whether the first use of a new key has ended the old one.
-const MOST_LOOKS: u32 = 10_000;
+const MAX_LOOKS: u32 = 10_000;
 
 /// Who performs a step.
 #[derive(Clone, Copy, Debug)]
@@ -132,9 +132,9 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Generates sequences of up to [`MOST_STEPS`] steps. Shrinking can remove any step.
+/// Generates sequences of up to [`MAX_STEPS`] steps. Shrinking can remove any step.
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let steps = proptest::collection::vec(proptest::option::weighted(0.97, step()), MOST_STEPS);
+    let steps = proptest::collection::vec(proptest::option::weighted(0.97, step()), MAX_STEPS);
     steps.prop_map(|steps| steps.into_iter().flatten().collect())
 }
 
@@ -211,10 +211,10 @@ impl<'a> Play<'a> {
 
     /// Waits until the first use of a key has ended the old one, which the service may do after it has responded.
     async fn await_ending(&self, key: usize) -> Checked {
-        if !self.model.is_good(key) {
+        if !self.model.is_valid(key) {
             return Ok(());
         }
-        for _ in 0..MOST_LOOKS {
+        for _ in 0..MAX_LOOKS {
             let found = storage::keys::find_by_digest(self.stage.services.db(), &self.digest(key)).await;
             if found.unwrap().is_none_or(|candidate| candidate.ends_key.is_none()) {
                 return Ok(());
@@ -325,7 +325,7 @@ impl<'a> Play<'a> {
         let operator = self.stage.services.admin().operator(&self.slug).await.unwrap();
         let record = self.stage.services.api_keys().get(&operator, self.issued[key].key.id).await.unwrap();
         let now = self.model.now;
-        prop_assert_eq!(record.state(now).is_good(), self.model.is_good(key), "the record of key {}", key);
+        prop_assert_eq!(record.state(now).is_valid(), self.model.is_valid(key), "the record of key {}", key);
         prop_assert_eq!(record.expires_at, self.model.keys[key].expires_at, "the expiry of key {}", key);
         for act in KeyAct::ALL {
             let fits = act.fits(&record, now).is_ok();
@@ -339,14 +339,14 @@ impl<'a> Play<'a> {
     async fn check_tokens(&self) -> Checked {
         let services = &self.stage.services;
         for (key, (issued, expected)) in self.issued.iter().zip(&self.model.keys).enumerate() {
-            let (is_good, role) = if expected.ends.is_some() {
+            let (is_valid, role) = if expected.ends.is_some() {
                 let tenant = tenant_of_good(&services.0.context, &self.digest(key)).await.unwrap();
                 (tenant == Some(self.tenant), None)
             } else {
                 let verified = services.verification().verify(issued.token.expose(), &browser()).await.unwrap();
                 (verified.is_some(), verified.map(|verified| (verified.role, verified.expires_at)))
             };
-            prop_assert_eq!(is_good, self.model.is_good(key), "whether key {} verifies", key);
+            prop_assert_eq!(is_valid, self.model.is_valid(key), "whether key {} verifies", key);
             if let Some((role, expires_at)) = role {
                 prop_assert_eq!(Some(role), self.model.role(expected.owner), "the role of key {}", key);
                 prop_assert_eq!(expires_at, expected.expires_at, "the expiry of key {}", key);

@@ -56,7 +56,7 @@ fn attempts_are_limited_across_servers_even_when_concurrent() {
         stage.advance(TimeDelta::minutes(5));
         for n in 0..30 {
             let attempt = servers[n % 2].0.throttle.take(&servers[n % 2].0.context, &["ada".to_owned()]).await.unwrap();
-            servers[n % 2].0.throttle.give_back(&servers[n % 2].0.context, attempt).await.unwrap();
+            servers[n % 2].0.throttle.release(&servers[n % 2].0.context, attempt).await.unwrap();
         }
         for server in servers {
             server.close().await;
@@ -85,7 +85,7 @@ fn a_removed_members_keys_and_sessions_are_refused_from_the_next_request() {
         let key = stage.add_key(&session, Owner::User(bob), "bob's").await;
         let ada = stage.session(stage.admin).await;
         stage.services.members().remove(&ada, bob).await.unwrap();
-        assert!(!stage.is_good(&key).await);
+        assert!(!stage.is_valid(&key).await);
         assert_eq!(
             refusal(stage.services.actors().from_bearer(key.token.expose(), browser()).await).code,
             ErrorCode::Unauthenticated
@@ -101,7 +101,7 @@ fn a_removed_members_keys_and_sessions_are_refused_from_the_next_request() {
             .create_user("bob@example.org", None, "acme", "USER", &Secret::new(PASSWORD))
             .await
             .unwrap();
-        assert!(!stage.is_good(&key).await, "rejoining restores no keys");
+        assert!(!stage.is_valid(&key).await, "rejoining restores no keys");
     });
 }
 
@@ -247,7 +247,7 @@ fn changing_the_password_ends_other_sessions_and_keys_cannot_change_it() {
             user_id: Some(user),
             expires_at: stage.services.now() + chrono::TimeDelta::hours(1),
             facts: None,
-            begun_by: None,
+            password_mark: None,
         };
         let ben = stage.add_user("ben@example.org", "acme", Role::User).await;
         for (digest, user) in [([1; 32], stage.admin), ([2; 32], stage.admin), ([3; 32], ben)] {
@@ -268,11 +268,11 @@ fn changing_the_password_ends_other_sessions_and_keys_cannot_change_it() {
         assert!(sessions.sign_in("ada@example.org", &new, &browser()).await.is_ok());
         assert!(sessions.sign_in("ada@example.org", &old, &browser()).await.is_err());
 
-        let late = StoredSession { begun_by: Some(before.password), ..row(stage.admin) };
+        let late = StoredSession { password_mark: Some(before.password), ..row(stage.admin) };
         sessions.create(&[4; 32], &late).await.unwrap();
         assert!(sessions.load(&[4; 32]).await.unwrap().is_none(), "the password of its sign-in was changed");
         let now = sessions.sign_in("ada@example.org", &new, &browser()).await.unwrap();
-        let good = StoredSession { begun_by: Some(now.password), ..row(stage.admin) };
+        let good = StoredSession { password_mark: Some(now.password), ..row(stage.admin) };
         sessions.create(&[5; 32], &good).await.unwrap();
         assert!(sessions.load(&[5; 32]).await.unwrap().is_some());
 

@@ -471,7 +471,7 @@ async fn lists(stage: &Stage) -> Vec<List> {
         "api_keys_by_creating_key",
         assembled_for(keys.created_by(&ada, key)).await,
     );
-    lists.add("offspring", "tenant_id", "api_keys_by_creating_key", assembled_for(keys.offspring(&ada, key)).await);
+    lists.add("offspring", "tenant_id", "api_keys_by_creating_key", assembled_for(keys.created_keys(&ada, key)).await);
     lists.add("usage", "key_id", "", assembled_for(keys.usage(&ada, key)).await);
     lists.add("usage of an owner", "user_id", "", assembled_for(keys.recent_of_owner(&ada, own(&ada))).await);
     lists.add(

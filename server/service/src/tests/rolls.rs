@@ -32,13 +32,13 @@ fn a_rolled_key_and_the_new_one_both_work_until_the_grace_period_ends() {
         let seen = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();
         assert_eq!(seen.overlap_until(stage.services.now()), Some(stage.services.now() + TimeDelta::days(1)));
         assert_eq!(seen.replaced_by.as_ref().map(|new| new.hint.clone()), Some(new.key.hint.clone()));
-        assert!(stage.is_good(&old).await && stage.is_good(&new).await);
+        assert!(stage.is_valid(&old).await && stage.is_valid(&new).await);
         assert_eq!(code(stage.services.rolls().roll(&ada, &roll(old.key.id, "1h")).await), ErrorCode::Conflict);
         stage.advance(TimeDelta::days(1));
-        assert!(!stage.is_good(&old).await && stage.is_good(&new).await);
+        assert!(!stage.is_valid(&old).await && stage.is_valid(&new).await);
         let tried = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();
         assert_eq!(
-            tried.tried_after_roll().map(|last| last.at),
+            tried.rejected_after_rotation().map(|last| last.at),
             Some(stage.services.now()),
             "attempts to use the old key are recorded"
         );
@@ -51,7 +51,7 @@ fn without_a_grace_period_the_old_key_ends_immediately_and_none_outlasts_its_exp
         let ada = stage.session(stage.admin).await;
         let old = stage.add_key(&ada, own(&ada), "a").await;
         let new = rolled(&stage, &ada, &old, "now").await;
-        assert!(!stage.is_good(&old).await && stage.is_good(&new).await);
+        assert!(!stage.is_valid(&old).await && stage.is_valid(&new).await);
         assert_eq!(new.key.expires_at, None);
         let input = CreateKey { expires_at: Some("2027-01-01T06:00:00Z".to_owned()), ..new_key(own(&ada), "b") };
         let short = stage.services.api_keys().create(&ada, &input).await.unwrap();
@@ -80,14 +80,14 @@ fn the_first_use_of_the_new_key_ends_the_old_one_once_even_when_used_concurrentl
         let old = stage.add_key(&ada, own(&ada), "ci").await;
         let new = rolled(&stage, &ada, &old, "first_use").await;
         stage.advance(TimeDelta::days(6));
-        assert!(stage.is_good(&old).await, "the new key hasn't been used yet");
+        assert!(stage.is_valid(&old).await, "the new key hasn't been used yet");
         let accepted = at_once(20, |_| {
             let (services, token) = (stage.services.clone(), new.token.clone());
             async move { services.verification().verify(token.expose(), &browser()).await.unwrap().is_some() }
         })
         .await;
         assert!(accepted.into_iter().all(|is_accepted| is_accepted));
-        assert!(!stage.is_good(&old).await);
+        assert!(!stage.is_valid(&old).await);
         assert_eq!(storage::audit::count(stage.services.db(), "finish_roll", old.key.id.0).await.unwrap(), 1);
 
         let ada = stage.session(stage.admin).await;
@@ -96,9 +96,9 @@ fn the_first_use_of_the_new_key_ends_the_old_one_once_even_when_used_concurrentl
         let input = RollKey { deadline, ..roll(unused.key.id, "first_use") };
         stage.services.rolls().roll(&ada, &input).await.unwrap();
         stage.advance(TimeDelta::days(1) - TimeDelta::seconds(1));
-        assert!(stage.is_good(&unused).await);
+        assert!(stage.is_valid(&unused).await);
         stage.advance(TimeDelta::seconds(1));
-        assert!(!stage.is_good(&unused).await, "the deadline ends it anyway");
+        assert!(!stage.is_valid(&unused).await, "the deadline ends it anyway");
         let ada = stage.session(stage.admin).await;
         let past = RollKey { deadline: Some("2026-01-08T00:00:00Z".to_owned()), ..roll(new.key.id, "first_use") };
         assert_eq!(code(stage.services.rolls().roll(&ada, &past).await), ErrorCode::BadUserInput);
@@ -116,7 +116,7 @@ fn a_first_use_after_the_roll_was_undone_leaves_the_old_key_active() {
         stage.services.rolls().cancel(&ada, old.key.id).await.unwrap();
         crate::keys::roll::end_predecessor(&stage.services.0.context, &stage.services.0.endings, &seen, old.key.id)
             .await;
-        assert!(stage.is_good(&old).await && !stage.is_good(&new).await);
+        assert!(stage.is_valid(&old).await && !stage.is_valid(&new).await);
     });
 }
 
@@ -145,7 +145,7 @@ fn a_roll_is_finished_extended_and_undone() {
         let first = stage.add_key(&ada, own(&ada), "a").await;
         let second = rolled(&stage, &ada, &first, "1h").await;
         rolls.finish(&ada, first.key.id).await.unwrap();
-        assert!(!stage.is_good(&first).await && stage.is_good(&second).await);
+        assert!(!stage.is_valid(&first).await && stage.is_valid(&second).await);
         assert_eq!(code(rolls.finish(&ada, first.key.id).await), ErrorCode::Conflict);
         assert_eq!(code(rolls.cancel(&ada, first.key.id).await), ErrorCode::Conflict);
 
@@ -155,14 +155,14 @@ fn a_roll_is_finished_extended_and_undone() {
         assert_eq!(code(rolls.extend(&ada, second.key.id, "now").await), ErrorCode::BadUserInput);
         let back = rolls.cancel(&ada, second.key.id).await.unwrap();
         assert_eq!((back.expires_at, back.replaced_by), (None, None));
-        assert!(stage.is_good(&second).await && !stage.is_good(&third).await);
+        assert!(stage.is_valid(&second).await && !stage.is_valid(&third).await);
         let again = rolled(&stage, &ada, &second, "1h").await;
-        assert!(stage.is_good(&again).await);
+        assert!(stage.is_valid(&again).await);
         stage.advance(TimeDelta::hours(2));
         assert_eq!(code(rolls.cancel(&ada, second.key.id).await), ErrorCode::ConfirmationRequired);
         let ada = stage.session(stage.admin).await;
         assert_eq!(code(rolls.extend(&ada, second.key.id, "7d").await), ErrorCode::Conflict, "it has expired");
-        assert!(!stage.is_good(&second).await);
+        assert!(!stage.is_valid(&second).await);
     });
 }
 
@@ -176,7 +176,7 @@ fn submitting_a_form_twice_rolls_once_and_concurrent_rolls_leave_one_successor()
         let second = stage.services.rolls().roll(&ada, &form).await.unwrap();
         assert_eq!(first.key.id, second.key.id);
         assert!(
-            !stage.is_good(&first).await && stage.is_good(&second).await,
+            !stage.is_valid(&first).await && stage.is_valid(&second).await,
             "the last response has the working token"
         );
 
@@ -247,7 +247,7 @@ fn usage_is_kept_for_ninety_days() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let key = stage.add_key(&ada, own(&ada), "ci").await;
-        assert!(stage.is_good(&key).await);
+        assert!(stage.is_valid(&key).await);
         stage.services.0.usage.flush(stage.services.db(), stage.services.now()).await.unwrap();
         let later = stage.advance(TimeDelta::days(91));
         storage::usage::sweep(stage.services.db(), later - domain::usage::KEPT_FOR).await.unwrap();
@@ -275,7 +275,7 @@ fn keys_created_with_a_key_are_listed_and_optionally_revoked_with_it() {
         stage.services.api_keys().revoke(&ada, spare.key.id).await.unwrap();
         stage.services.api_keys().revoke_with(&ada, root.key.id, true).await.unwrap();
         for key in [&root, &child, &grandchild] {
-            assert!(!stage.is_good(key).await);
+            assert!(!stage.is_valid(key).await);
             assert_eq!(storage::audit::count(stage.services.db(), "delete_api_key", key.key.id.0).await.unwrap(), 1);
         }
         let record = stage.services.api_keys().get(&ada, grandchild.key.id).await.unwrap();
@@ -294,15 +294,15 @@ fn offspring_are_found_through_rolled_and_ended_keys() {
         let second = rolled(&stage, &ada, &child, "now").await;
         let third = rolled(&stage, &ada, &second, "now").await;
         let own_successor = rolled(&stage, &ada, &root, "24h").await;
-        let along = stage.services.api_keys().offspring(&ada, root.key.id).await.unwrap();
+        let along = stage.services.api_keys().created_keys(&ada, root.key.id).await.unwrap();
         let mut along: Vec<_> = along.iter().map(|key| key.id).collect();
         let mut expected = [grandchild.key.id, third.key.id];
         along.sort_unstable();
         expected.sort_unstable();
         assert_eq!(along, expected);
         stage.services.api_keys().revoke_with(&ada, root.key.id, true).await.unwrap();
-        assert!(!stage.is_good(&third).await && !stage.is_good(&grandchild).await);
-        assert!(stage.is_good(&own_successor).await);
+        assert!(!stage.is_valid(&third).await && !stage.is_valid(&grandchild).await);
+        assert!(stage.is_valid(&own_successor).await);
     });
 }
 
@@ -314,10 +314,10 @@ fn the_first_use_of_a_later_successor_also_ends_the_old_key() {
             let first = stage.add_key(&ada, own(&ada), "ci").await;
             let second = rolled(&stage, &ada, &first, "first_use").await;
             let third = rolled(&stage, &ada, &second, overlap).await;
-            assert!(stage.is_good(&first).await, "{overlap}: no new key has been used yet");
-            assert!(stage.is_good(&third).await);
+            assert!(stage.is_valid(&first).await, "{overlap}: no new key has been used yet");
+            assert!(stage.is_valid(&third).await);
             assert_eq!(
-                (stage.is_good(&first).await, stage.is_good(&second).await),
+                (stage.is_valid(&first).await, stage.is_valid(&second).await),
                 (false, is_second_good),
                 "{overlap}"
             );
@@ -361,7 +361,7 @@ fn a_grace_period_can_only_be_extended_and_a_suspended_key_can_still_leave_it() 
         assert_eq!(until().await, Some(TimeDelta::days(7)));
 
         stage.services.api_keys().suspend(&ada, old.key.id).await.unwrap();
-        assert!(!stage.is_good(&old).await);
+        assert!(!stage.is_valid(&old).await);
         rolls.cancel(&ada, old.key.id).await.unwrap();
         let back = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();
         assert!(back.suspension.is_some() && back.replaced_by.is_none(), "restored except for the suspension");
@@ -370,7 +370,7 @@ fn a_grace_period_can_only_be_extended_and_a_suspended_key_can_still_leave_it() 
         stage.services.api_keys().suspend(&ada, old.key.id).await.unwrap();
         rolls.finish(&ada, old.key.id).await.unwrap();
         assert_eq!(code(rolls.finish(&ada, old.key.id).await), ErrorCode::Conflict);
-        assert!(!stage.is_good(&old).await && stage.is_good(&new).await);
+        assert!(!stage.is_valid(&old).await && stage.is_valid(&new).await);
     });
 }
 
@@ -383,10 +383,10 @@ fn of_two_rolls_in_a_row_the_later_must_be_undone_first() {
         let third = rolled(&stage, &ada, &second, "24h").await;
         let rolls = stage.services.rolls();
         assert_eq!(code(rolls.cancel(&ada, first.key.id).await), ErrorCode::Conflict);
-        assert!(stage.is_good(&first).await && stage.is_good(&second).await && stage.is_good(&third).await);
+        assert!(stage.is_valid(&first).await && stage.is_valid(&second).await && stage.is_valid(&third).await);
         rolls.cancel(&ada, second.key.id).await.unwrap();
         rolls.cancel(&ada, first.key.id).await.unwrap();
-        assert!(stage.is_good(&first).await && !stage.is_good(&second).await && !stage.is_good(&third).await);
+        assert!(stage.is_valid(&first).await && !stage.is_valid(&second).await && !stage.is_valid(&third).await);
 
         let second = rolled(&stage, &ada, &first, "7d").await;
         let third = rolled(&stage, &ada, &second, "now").await;
@@ -396,7 +396,7 @@ fn of_two_rolls_in_a_row_the_later_must_be_undone_first() {
         assert_eq!(code(rolls.cancel(&ada, first.key.id).await), ErrorCode::Conflict, "the third key still works");
         stage.services.api_keys().revoke(&ada, third.key.id).await.unwrap();
         rolls.cancel(&ada, first.key.id).await.unwrap();
-        assert!(stage.is_good(&first).await);
+        assert!(stage.is_valid(&first).await);
     });
 }
 
@@ -442,8 +442,8 @@ fn revoking_a_key_that_rolled_itself_keeps_its_successor() {
         let by_child = stage.by_key(&child).await;
         let childs = rolled(&stage, &by_child, &child, "24h").await;
         stage.services.api_keys().revoke_with(&ada, old.key.id, true).await.unwrap();
-        assert!(stage.is_good(&new).await && !stage.is_good(&child).await);
-        assert!(!stage.is_good(&childs).await, "the successor of a created key counts as created");
+        assert!(stage.is_valid(&new).await && !stage.is_valid(&child).await);
+        assert!(!stage.is_valid(&childs).await, "the successor of a created key counts as created");
     });
 }
 
@@ -490,7 +490,7 @@ fn concurrent_changes_to_several_keys_wait_for_each_other_and_none_is_lost() {
                 assert!(matches!(&outcome, Ok(()) | Err(crate::Error::Api(_))), "round {round}: {outcome:?}");
             }
             for key in keys.iter().chain([&maker]) {
-                assert!(!stage.is_good(key).await);
+                assert!(!stage.is_valid(key).await);
             }
         }
     });
@@ -506,12 +506,12 @@ fn a_verification_does_not_wait_until_the_old_key_has_ended() {
         let mut turn = pool.begin().await.unwrap();
         sqlx::query("UPDATE tenants SET name = name").execute(&mut *turn).await.unwrap();
         let begun = std::time::Instant::now();
-        assert!(stage.is_good(&new).await);
+        assert!(stage.is_valid(&new).await);
         assert!(begun.elapsed() < std::time::Duration::from_millis(1_500), "{:?}", begun.elapsed());
-        assert!(stage.is_good(&old).await, "not yet");
+        assert!(stage.is_valid(&old).await, "not yet");
         turn.commit().await.unwrap();
-        while stage.is_good(&old).await {
-            assert!(stage.is_good(&new).await);
+        while stage.is_valid(&old).await {
+            assert!(stage.is_valid(&new).await);
             tokio::task::yield_now().await;
         }
     });

@@ -122,7 +122,7 @@ impl Model {
 
     /// Uses a key and returns the caller, or `None` if the key doesn't verify. The first use may end other keys.
     pub(crate) fn present(&mut self, key: usize) -> Option<Caller> {
-        if !self.is_good(key) {
+        if !self.is_valid(key) {
             return None;
         }
         let mut next = self.keys[key].ends.take();
@@ -135,7 +135,7 @@ impl Model {
     }
 
     /// Whether a key verifies.
-    pub(crate) fn is_good(&self, key: usize) -> bool {
+    pub(crate) fn is_valid(&self, key: usize) -> bool {
         !self.has_ended(key) && self.keys[key].suspended_by.is_none() && !self.is_suspended_with_account(key)
     }
 
@@ -144,7 +144,7 @@ impl Model {
         match &self.keys[key] {
             Key { is_revoked: true, .. } => KeyFilter::Revoked,
             Key { has_expired: true, .. } => KeyFilter::Expired,
-            _ if self.is_good(key) => KeyFilter::Active,
+            _ if self.is_valid(key) => KeyFilter::Active,
             _ => KeyFilter::Suspended,
         }
     }
@@ -168,7 +168,7 @@ impl Model {
 
     /// Returns the keys that haven't ended and were created with a key, with one of those, and so on, and the keys that
     /// replaced them; but not the key's own successor.
-    fn offspring(&self, key: usize) -> Vec<usize> {
+    fn created_keys(&self, key: usize) -> Vec<usize> {
         let is_child = |of: usize, child: &usize| self.keys[*child].created_with == Some(of);
         let all = 0..self.keys.len();
         let mut found: Vec<usize> =
@@ -188,9 +188,9 @@ impl Model {
         let record = &self.keys[key];
         match act {
             KeyAct::Rename | KeyAct::Revoke => !record.is_revoked,
-            KeyAct::Suspend => self.is_good(key),
+            KeyAct::Suspend => self.is_valid(key),
             KeyAct::Resume => !self.has_ended(key) && record.suspended_by.is_some(),
-            KeyAct::Roll => self.is_good(key) && record.replaced_by.is_none(),
+            KeyAct::Roll => self.is_valid(key) && record.replaced_by.is_none(),
             KeyAct::FinishRoll | KeyAct::CancelRoll => self.is_rotating(key),
             KeyAct::ExtendRoll => self.is_rotating(key) && record.expires_at < Some(self.now + grace("7d")),
         }
@@ -256,7 +256,7 @@ impl Model {
             Act::Suspend => self.keys[key].suspended_by = Some(caller.party),
             Act::Resume => self.keys[key].suspended_by = None,
             Act::Revoke { and_created } => {
-                let along = if and_created { self.offspring(key) } else { Vec::new() };
+                let along = if and_created { self.created_keys(key) } else { Vec::new() };
                 let along: Vec<_> = along.into_iter().filter(|it| self.may(caller, KeyAct::Revoke, *it)).collect();
                 for revoked in along.into_iter().chain([key]) {
                     self.keys[revoked].is_revoked = true;

@@ -21,7 +21,7 @@ fn row(stage: &Stage, user: UserId, id: u128) -> StoredSession {
             address: Some("192.0.2.7".to_owned()),
             user_agent: None,
         }),
-        begun_by: None,
+        password_mark: None,
     }
 }
 

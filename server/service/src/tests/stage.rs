@@ -89,7 +89,7 @@ impl Stage {
         self.services.api_keys().create(by, &new_key(owner, name)).await.unwrap()
     }
 
-    pub(crate) async fn is_good(&self, key: &IssuedKey) -> bool {
+    pub(crate) async fn is_valid(&self, key: &IssuedKey) -> bool {
         self.services.verification().verify(key.token.expose(), &browser()).await.unwrap().is_some()
     }
 

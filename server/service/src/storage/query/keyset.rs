@@ -26,14 +26,14 @@ impl Place {
         Cursor(BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default()))
     }
 
-    fn from_cursor(cursor: &Cursor, text_wanted: bool) -> Result<Self> {
+    fn from_cursor(cursor: &Cursor, by_text: bool) -> Result<Self> {
         let place = BASE64_URL_SAFE_NO_PAD
             .decode(&cursor.0)
             .ok()
             .and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok())
             .filter(|place| match &place.0 {
-                SortValue::Text(text) => text_wanted && !text.contains('\0'),
-                SortValue::Number(_) => !text_wanted,
+                SortValue::Text(text) => by_text && !text.contains('\0'),
+                SortValue::Number(_) => !by_text,
             });
         place.ok_or_else(|| {
             ApiError::field("cursor", "This page link is not valid for this list. Start from the first page.").into()
@@ -50,12 +50,12 @@ pub(crate) struct Keyset {
 }
 
 impl Keyset {
-    /// Parses a page request. `text_wanted` says whether the list is sorted by text. A cursor that doesn't fit the list
+    /// Parses a page request. `by_text` says whether the list is sorted by text. A cursor that doesn't fit the list
     /// is a field error at `cursor`.
-    pub(crate) fn of(page: &PageRequest, direction: Direction, text_wanted: bool) -> Result<Self> {
+    pub(crate) fn of(page: &PageRequest, direction: Direction, by_text: bool) -> Result<Self> {
         let backwards = page.before.is_some();
         let cursor = page.before.as_ref().or(page.after.as_ref());
-        let place = cursor.map(|cursor| Place::from_cursor(cursor, text_wanted)).transpose()?;
+        let place = cursor.map(|cursor| Place::from_cursor(cursor, by_text)).transpose()?;
         Ok(Self { place, backwards, limit: page.limit.clamp(1, MAX_LIMIT), direction })
     }
 
@@ -111,12 +111,12 @@ impl Keyset {
     }
 
     /// Selects from all rows those that a statement with [`Keyset::clause`] and [`Keyset::order`] would return.
-    pub(crate) fn pick<R>(&self, mut rows: Vec<R>, place_of: impl Fn(&R) -> Place) -> Vec<R> {
+    pub(crate) fn pick<R>(&self, mut rows: Vec<R>, position_of: impl Fn(&R) -> Place) -> Vec<R> {
         if let Some(place) = &self.place {
             let ascending = self.ascending();
-            rows.retain(|row| if ascending { place_of(row) > *place } else { place_of(row) < *place });
+            rows.retain(|row| if ascending { position_of(row) > *place } else { position_of(row) < *place });
         }
-        rows.sort_by_cached_key(&place_of);
+        rows.sort_by_cached_key(&position_of);
         if !self.ascending() {
             rows.reverse();
         }
@@ -128,7 +128,7 @@ impl Keyset {
     pub(crate) fn page<R, T>(
         &self,
         mut rows: Vec<R>,
-        place_of: impl Fn(&R) -> Place,
+        position_of: impl Fn(&R) -> Place,
         convert: impl Fn(R) -> T,
     ) -> Page<T> {
         let limit = self.limit as usize;
@@ -137,8 +137,8 @@ impl Keyset {
         if self.backwards {
             rows.reverse();
         }
-        let first = rows.first().map(|row| place_of(row).to_cursor());
-        let last = rows.last().map(|row| place_of(row).to_cursor());
+        let first = rows.first().map(|row| position_of(row).to_cursor());
+        let last = rows.last().map(|row| position_of(row).to_cursor());
         let has_previous = if self.backwards { more } else { self.place.is_some() };
         let has_next = if self.backwards { true } else { more };
         Page {

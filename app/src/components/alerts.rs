@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::{ApiKey, Owner, UserId, api_key::key::EXPIRING_SOON};
 use leptos::prelude::*;
-use service::{KeyAlerts, MOST_ALERTS};
+use service::{KeyAlerts, MAX_ALERTS};
 
 use super::{address::from_address, time::Moment};
 
@@ -17,8 +17,8 @@ pub fn key_path(key: &ApiKey) -> String {
 
 /// The banners; nothing without alerts. `own`: the signed-in person, whose name isn't shown with their keys.
 #[component]
-pub fn ConcernBanners(concerns: KeyAlerts, own: Option<UserId>, now: DateTime<Utc>) -> impl IntoView {
-    let most = MOST_ALERTS as usize;
+pub fn AlertBanners(alerts: KeyAlerts, own: Option<UserId>, now: DateTime<Utc>) -> impl IntoView {
+    let most = MAX_ALERTS as usize;
     let more = |keys: &[ApiKey]| (keys.len() > most).then(|| view! { <li>"… and more"</li> });
     let name = |key: &ApiKey| {
         let of = match key.owner {
@@ -27,44 +27,44 @@ pub fn ConcernBanners(concerns: KeyAlerts, own: Option<UserId>, now: DateTime<Ut
         };
         view! { <a href=key_path(key)>{key.name.to_string()}</a>{of} }
     };
-    let expiring = (!concerns.expiring.is_empty()).then(|| {
-        let rows = concerns.expiring.iter().take(most).map(|key| {
+    let expiring = (!alerts.expiring.is_empty()).then(|| {
+        let rows = alerts.expiring.iter().take(most).map(|key| {
             let expires = key.expires_at.map(|at| view! { " · expires " <Moment at now /> });
             let undo = key.replaced_by.is_some().then_some(" · the replacement key was revoked; undo the rotation");
             view! { <li>{name(key)}{expires}{undo}</li> }
         });
-        let (what, advice) = expiring_words(concerns.expiring.len());
+        let (what, advice) = expiring_words(alerts.expiring.len());
         view! {
-            <section class="concern" aria-label="Keys that expire soon">
+            <section class="alert" aria-label="Keys that expire soon">
                 <p><strong>{what}</strong>" "{advice}</p>
-                <ul class="plain-list">{rows.collect_view()}{more(&concerns.expiring)}</ul>
+                <ul class="plain-list">{rows.collect_view()}{more(&alerts.expiring)}</ul>
             </section>
         }
     });
-    let tried = (!concerns.tried.is_empty()).then(|| {
-        let rows = concerns.tried.iter().take(most).map(|key| {
+    let tried = (!alerts.tried.is_empty()).then(|| {
+        let rows = alerts.tried.iter().take(most).map(|key| {
             let last = key.last_refused.as_ref().map(|last| {
                 let address = from_address(last.address.as_deref());
                 view! { " · rejected " <Moment at=last.at now />{address} }
             });
             view! { <li>{name(key)}" · "<code>{key.hint.clone()}"…"</code>{last}</li> }
         });
-        let (what, advice) = tried_words(concerns.tried.len());
+        let (what, advice) = tried_words(alerts.tried.len());
         view! {
-            <section class="concern" aria-label="Rotated keys that are still used">
+            <section class="alert" aria-label="Rotated keys that are still used">
                 <p><strong>{what}</strong>" "{advice}</p>
-                <ul class="plain-list">{rows.collect_view()}{more(&concerns.tried)}</ul>
+                <ul class="plain-list">{rows.collect_view()}{more(&alerts.tried)}</ul>
             </section>
         }
     });
     view! { {expiring}{tried} }
 }
 
-/// How many keys expire soon, and what to do. `count`: at most one more than [`MOST_ALERTS`].
+/// How many keys expire soon, and what to do. `count`: at most one more than [`MAX_ALERTS`].
 fn expiring_words(count: usize) -> (String, &'static str) {
     let days = EXPIRING_SOON.num_days();
-    if count > MOST_ALERTS as usize {
-        let what = format!("More than {MOST_ALERTS} keys expire within {days} days.");
+    if count > MAX_ALERTS as usize {
+        let what = format!("More than {MAX_ALERTS} keys expire within {days} days.");
         return (what, "Rotate them to avoid failed requests.");
     }
     match count {
