@@ -3,6 +3,7 @@
 //! Contains the types with their invariants and labels, and the arguments of every operation. There is no I/O, no clock
 //! and no randomness here: functions that depend on the current time take it as an argument.
 
+mod act;
 pub mod agent;
 pub mod api_key;
 pub mod audit;

@@ -42,7 +42,7 @@ pub fn AccountTable(
 pub fn account_menu(path: &str, account: &ServiceAccount) -> Vec<(String, &'static str)> {
     // Delete has a button of its own.
     let offered = |act: &AccountAct| *act != AccountAct::Delete && act.fits(account).is_ok();
-    AccountAct::ALL.into_iter().filter(offered).map(|act| (format!("{path}/{}", act.code()), act.label())).collect()
+    AccountAct::ALL.iter().copied().filter(offered).map(|act| (format!("{path}/{}", act.code()), act.label())).collect()
 }
 
 #[component]

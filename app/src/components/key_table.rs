@@ -57,7 +57,7 @@ pub fn key_menu(actor: Option<&Actor>, base: &str, key: &ApiKey, now: DateTime<U
     // Revoke has a button of its own.
     let offered = |act: &KeyAct| *act != KeyAct::Revoke && act.is_offered(key, now) && may(*act);
     let path = |act: KeyAct| format!("{base}/{}/{}", key.id, act.code());
-    KeyAct::ALL.into_iter().filter(offered).map(|act| (path(act), act.label())).collect()
+    KeyAct::ALL.iter().copied().filter(offered).map(|act| (path(act), act.label())).collect()
 }
 
 #[component]

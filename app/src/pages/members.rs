@@ -95,7 +95,7 @@ fn row(member: Member, may_change: bool, own: Option<UserId>) -> AnyView {
     let actions = may_change.then(|| {
         let path = |act: MemberAct| format!("{PATH}/{}/{}", member.user_id, act.code());
         // Remove has a button of its own.
-        let in_menu = MemberAct::ALL.into_iter().filter(|act| *act != MemberAct::Remove);
+        let in_menu = MemberAct::ALL.iter().copied().filter(|act| *act != MemberAct::Remove);
         let items = in_menu.map(|act| (path(act), act.label())).collect();
         view! {
             <td class="actions">

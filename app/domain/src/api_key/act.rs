@@ -6,111 +6,35 @@ use super::{
     key::{ApiKey, KeyState, SuspendedBy},
     rotation::GracePeriod,
 };
-use crate::{ApiError, ErrorCode, Operation, time::date_text};
+use crate::{ApiError, ErrorCode, act::acts, time::date_text};
 
-/// An act on a single key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KeyAct {
-    /// Rename the key.
-    Rename,
-    /// Replace the key with a new one; both work during the grace period.
-    Roll,
-    /// Suspend the key until it is resumed.
-    Suspend,
-    /// Resume the suspended key.
-    Resume,
-    /// Revoke the key permanently.
-    Revoke,
-    /// End the grace period of its rotation now.
-    FinishRoll,
-    /// Extend the grace period of its rotation.
-    ExtendRoll,
-    /// Undo its rotation: the new key is revoked.
-    CancelRoll,
+acts! {
+    /// An act on a single key.
+    KeyAct {
+        /// Rename the key.
+        Rename = "rename" does RenameApiKey, "Rename", "Renamed to “{name}”.";
+        /// Replace the key with a new one; both work during the grace period.
+        Roll = "roll" does RollApiKey, "Rotate", "“{name}” rotated.";
+        /// Suspend the key until it is resumed.
+        Suspend = "suspend" does SuspendApiKey, "Suspend", "“{name}” suspended.";
+        /// Resume the suspended key.
+        Resume = "resume" does ResumeApiKey, "Resume", "“{name}” resumed.";
+        /// Revoke the key permanently.
+        Revoke = "revoke" does RevokeApiKey, "Revoke", "“{name}” revoked.";
+        /// End the grace period of its rotation now.
+        FinishRoll = "finish-roll" does FinishRoll, "End old key now",
+            "Rotation complete: the old “{name}” key no longer works.";
+        /// Extend the grace period of its rotation.
+        ExtendRoll = "extend-roll" does ExtendRoll, "Extend", "Grace period of “{name}” extended.";
+        /// Undo its rotation: the new key is revoked.
+        CancelRoll = "cancel-roll" does CancelRoll, "Undo rotation", "Rotation of “{name}” undone.";
+    }
 }
 
 impl KeyAct {
-    /// All acts, in the order menus offer them.
-    pub const ALL: [Self; 8] = [
-        Self::Rename,
-        Self::Roll,
-        Self::Suspend,
-        Self::Resume,
-        Self::Revoke,
-        Self::FinishRoll,
-        Self::ExtendRoll,
-        Self::CancelRoll,
-    ];
-
-    /// Returns the code: the last segment of the act's URL path.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Rename => "rename",
-            Self::Roll => "roll",
-            Self::Suspend => "suspend",
-            Self::Resume => "resume",
-            Self::Revoke => "revoke",
-            Self::FinishRoll => "finish-roll",
-            Self::ExtendRoll => "extend-roll",
-            Self::CancelRoll => "cancel-roll",
-        }
-    }
-
-    /// Returns the act with the given code.
-    pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|act| act.code() == code)
-    }
-
-    /// Returns the operation that performs the act.
-    pub fn operation(self) -> Operation {
-        match self {
-            Self::Rename => Operation::RenameApiKey,
-            Self::Roll => Operation::RollApiKey,
-            Self::Suspend => Operation::SuspendApiKey,
-            Self::Resume => Operation::ResumeApiKey,
-            Self::Revoke => Operation::RevokeApiKey,
-            Self::FinishRoll => Operation::FinishRoll,
-            Self::ExtendRoll => Operation::ExtendRoll,
-            Self::CancelRoll => Operation::CancelRoll,
-        }
-    }
-
-    /// Returns the act that an operation performs.
-    pub fn of(operation: Operation) -> Option<Self> {
-        Self::ALL.into_iter().find(|act| act.operation() == operation)
-    }
-
-    /// Returns the label of the menu item and button.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Rename => "Rename",
-            Self::Roll => "Rotate",
-            Self::Suspend => "Suspend",
-            Self::Resume => "Resume",
-            Self::Revoke => "Revoke",
-            Self::FinishRoll => "End old key now",
-            Self::ExtendRoll => "Extend",
-            Self::CancelRoll => "Undo rotation",
-        }
-    }
-
     /// Returns whether a key stops working as a result.
     pub fn stops_something(self) -> bool {
         matches!(self, Self::Suspend | Self::Revoke | Self::FinishRoll | Self::CancelRoll)
-    }
-
-    /// Returns the notice to show after a success. `name` is the name of the key.
-    pub fn notice(self, name: &str) -> String {
-        match self {
-            Self::Rename => format!("Renamed to “{name}”."),
-            Self::Roll => format!("“{name}” rotated."),
-            Self::Suspend => format!("“{name}” suspended."),
-            Self::Resume => format!("“{name}” resumed."),
-            Self::Revoke => format!("“{name}” revoked."),
-            Self::FinishRoll => format!("Rotation complete: the old “{name}” key no longer works."),
-            Self::ExtendRoll => format!("Grace period of “{name}” extended."),
-            Self::CancelRoll => format!("Rotation of “{name}” undone."),
-        }
     }
 
     /// Checks whether the key's state at `now` allows the act. It can still fail if the key changes in the meantime.
@@ -217,19 +141,19 @@ mod tests {
 
     #[test]
     fn codes_labels_and_operations_are_distinct() {
-        for act in KeyAct::ALL {
+        for &act in KeyAct::ALL {
             assert_eq!(KeyAct::from_code(act.code()), Some(act));
             assert_eq!(KeyAct::of(act.operation()), Some(act));
             assert!(KeyAct::ALL.iter().all(|other| other == &act || other.label() != act.label()));
             assert!(act.notice("Laptop").contains("“Laptop”"));
         }
         assert_eq!(KeyAct::from_code("delete"), None);
-        assert_eq!(KeyAct::of(Operation::ListApiKeys), None);
+        assert_eq!(KeyAct::of(crate::Operation::ListApiKeys), None);
     }
 
     /// Returns the codes of the acts that the state allows.
     fn fitting(key: &ApiKey, now: DateTime<Utc>) -> Vec<&'static str> {
-        KeyAct::ALL.into_iter().filter(|act| act.is_offered(key, now)).map(KeyAct::code).collect()
+        KeyAct::ALL.iter().copied().filter(|act| act.is_offered(key, now)).map(KeyAct::code).collect()
     }
 
     #[test]

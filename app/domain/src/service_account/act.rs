@@ -1,81 +1,25 @@
 //! The acts on a single service account.
 
 use super::account::{AccountState, ServiceAccount};
-use crate::{ApiError, ErrorCode, Operation};
+use crate::{ApiError, ErrorCode, act::acts};
 
-/// An act on a single service account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AccountAct {
-    /// Rename the account.
-    Rename,
-    /// Change the role of the account, and so of all its keys.
-    ChangeRole,
-    /// Suspend the account and all its keys until it is resumed.
-    Suspend,
-    /// Resume the suspended account and its keys.
-    Resume,
-    /// Delete the account and revoke all its keys.
-    Delete,
+acts! {
+    /// An act on a single service account.
+    AccountAct {
+        /// Rename the account.
+        Rename = "rename" does RenameServiceAccount, "Rename", "Renamed to “{name}”.";
+        /// Change the role of the account, and so of all its keys.
+        ChangeRole = "role" does ChangeServiceAccountRole, "Change role", "Role of “{name}” changed.";
+        /// Suspend the account and all its keys until it is resumed.
+        Suspend = "suspend" does SuspendServiceAccount, "Suspend", "“{name}” and its keys suspended.";
+        /// Resume the suspended account and its keys.
+        Resume = "resume" does ResumeServiceAccount, "Resume", "“{name}” and its keys resumed.";
+        /// Delete the account and revoke all its keys.
+        Delete = "delete" does DeleteServiceAccount, "Delete", "“{name}” deleted and its keys revoked.";
+    }
 }
 
 impl AccountAct {
-    /// All acts, in the order menus offer them.
-    pub const ALL: [Self; 5] = [Self::Rename, Self::ChangeRole, Self::Suspend, Self::Resume, Self::Delete];
-
-    /// Returns the code: the last segment of the act's URL path.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Rename => "rename",
-            Self::ChangeRole => "role",
-            Self::Suspend => "suspend",
-            Self::Resume => "resume",
-            Self::Delete => "delete",
-        }
-    }
-
-    /// Returns the act with the given code.
-    pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|act| act.code() == code)
-    }
-
-    /// Returns the operation that performs the act.
-    pub fn operation(self) -> Operation {
-        match self {
-            Self::Rename => Operation::RenameServiceAccount,
-            Self::ChangeRole => Operation::ChangeServiceAccountRole,
-            Self::Suspend => Operation::SuspendServiceAccount,
-            Self::Resume => Operation::ResumeServiceAccount,
-            Self::Delete => Operation::DeleteServiceAccount,
-        }
-    }
-
-    /// Returns the act that an operation performs.
-    pub fn of(operation: Operation) -> Option<Self> {
-        Self::ALL.into_iter().find(|act| act.operation() == operation)
-    }
-
-    /// Returns the label of the menu item and button.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Rename => "Rename",
-            Self::ChangeRole => "Change role",
-            Self::Suspend => "Suspend",
-            Self::Resume => "Resume",
-            Self::Delete => "Delete",
-        }
-    }
-
-    /// Returns the notice to show after a success. `name` is the name of the account.
-    pub fn notice(self, name: &str) -> String {
-        match self {
-            Self::Rename => format!("Renamed to “{name}”."),
-            Self::ChangeRole => format!("Role of “{name}” changed."),
-            Self::Suspend => format!("“{name}” and its keys suspended."),
-            Self::Resume => format!("“{name}” and its keys resumed."),
-            Self::Delete => format!("“{name}” deleted and its keys revoked."),
-        }
-    }
-
     /// Checks whether the account's state allows the act.
     ///
     /// # Errors
@@ -116,7 +60,7 @@ mod tests {
 
     #[test]
     fn codes_and_operations_lead_back_to_their_acts() {
-        for act in AccountAct::ALL {
+        for &act in AccountAct::ALL {
             assert_eq!(AccountAct::from_code(act.code()), Some(act));
             assert_eq!(AccountAct::of(act.operation()), Some(act));
         }

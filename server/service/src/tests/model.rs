@@ -327,7 +327,7 @@ impl<'a> Play<'a> {
         let now = self.model.now;
         prop_assert_eq!(record.state(now).is_valid(), self.model.is_valid(key), "the record of key {}", key);
         prop_assert_eq!(record.expires_at, self.model.keys[key].expires_at, "the expiry of key {}", key);
-        for act in KeyAct::ALL {
+        for &act in KeyAct::ALL {
             let fits = act.fits(&record, now).is_ok();
             prop_assert_eq!(fits, self.model.fits(act, key), "whether {:?} fits key {}", act, key);
         }
