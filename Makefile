@@ -36,10 +36,7 @@ release:
 
 .PHONY: quick
 quick:
-	@test -e target/quick/latchkey || echo 'The first build takes about ten minutes on two cores. Later builds compile only what changed.'
-	@$(tools) rust bundle
-	@$(MAKE) --no-print-directory bundle
-	cargo build --locked --profile quick --package server
+	@end2end/bin/quick
 
 .PHONY: run
 run: quick

@@ -13,23 +13,30 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-/// The output of `frontend/bundle`. A debug build reads it from the folder, a release build embeds it in the binary.
-#[derive(rust_embed::Embed)]
-#[folder = "../target/site"]
-#[allow_missing = true]
-struct Built;
+/// Returns an embedded file by its path. The binary embeds the files, so that this crate compiles without them, and a
+/// change to them compiles only the binary.
+pub type Embedded = fn(&str) -> Option<Cow<'static, [u8]>>;
+
+/// Where the built files are.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// In the binary.
+    Embedded(Embedded),
+    /// In a folder that the bundle or cargo-leptos wrote.
+    Folder(PathBuf),
+}
 
 /// Access to the built files.
 #[derive(Clone, Debug)]
 pub struct Assets {
-    folder: Option<PathBuf>,
+    source: Source,
     names: AssetNames,
 }
 
 impl Assets {
-    /// Reads from a folder that the bundle or cargo-leptos wrote or, without one, from the binary.
-    pub fn new(folder: Option<PathBuf>) -> Self {
-        let mut assets = Self { folder, names: AssetNames::default() };
+    /// Reads the names of the files from their source.
+    pub fn new(source: Source) -> Self {
+        let mut assets = Self { source, names: AssetNames::default() };
         if let Some(names) = assets.read("assets.json").and_then(|text| serde_json::from_slice(&text).ok()) {
             assets.names = names;
         }
@@ -42,9 +49,9 @@ impl Assets {
     }
 
     fn read(&self, path: &str) -> Option<Cow<'static, [u8]>> {
-        match &self.folder {
-            None => Built::get(path).map(|file| file.data),
-            Some(folder) => {
+        match &self.source {
+            Source::Embedded(find) => find(path),
+            Source::Folder(folder) => {
                 let path = Path::new(path);
                 let is_inside = path.components().all(|part| matches!(part, Component::Normal(_)));
                 is_inside.then(|| std::fs::read(folder.join(path)).ok()).flatten().map(Cow::Owned)
@@ -109,9 +116,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("outside.css"), "x").expect("a file");
         std::fs::create_dir(folder.path().join("site")).expect("a folder");
-        let assets = Assets::new(Some(folder.path().join("site")));
+        let assets = Assets::new(Source::Folder(folder.path().join("site")));
         assert!(assets.read("../outside.css").is_none() && assets.read("/etc/hostname").is_none());
-        let outer = Assets::new(Some(folder.path().to_owned()));
+        let outer = Assets::new(Source::Folder(folder.path().to_owned()));
         assert!(outer.read("outside.css").is_some());
     }
 }

@@ -122,9 +122,10 @@ pub fn default_public_url(listen: SocketAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::assets::Source;
 
     fn site(url: &str) -> Result<Site, SiteError> {
-        Site::new(url, false, Assets::new(None))
+        Site::new(url, false, Assets::new(Source::Embedded(|_| None)))
     }
 
     #[test]
@@ -135,7 +136,7 @@ mod tests {
                 && site("http://[::1]:3000").is_ok()
         );
         assert_eq!(site("http://keys.example.org").err(), Some(SiteError::Insecure));
-        assert!(Site::new("http://keys.example.org", true, Assets::new(None)).is_ok());
+        assert!(Site::new("http://keys.example.org", true, Assets::new(Source::Embedded(|_| None))).is_ok());
         assert_eq!(site("https://keys.example.org/path").err(), Some(SiteError::Malformed));
         assert_eq!(site("ftp://keys.example.org").err(), Some(SiteError::Malformed));
     }

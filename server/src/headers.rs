@@ -1,8 +1,14 @@
 //! Reads request headers, and sets all cookies except the session's.
 
 use axum::response::Response;
+use axum_extra::{
+    extract::cookie::{Cookie, CookieJar, SameSite},
+    headers::{ContentType, HeaderMapExt},
+};
 use domain::Notice;
 use http::{HeaderMap, HeaderValue, header, header::AsHeaderName};
+use mime::Mime;
+use time::Duration;
 
 /// The cookie with the selected theme.
 const THEME: &str = "theme";
@@ -25,23 +31,22 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
 }
 
 fn is_media_type(headers: &HeaderMap, expected: &str) -> bool {
-    let declared = text(headers, header::CONTENT_TYPE).and_then(|value| value.split(';').next());
-    declared.is_some_and(|declared| declared.trim().eq_ignore_ascii_case(expected))
+    headers.typed_get::<ContentType>().is_some_and(|declared| Mime::from(declared).essence_str() == expected)
 }
 
 /// Returns the name of the theme that the browser has stored.
-pub(crate) fn theme(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn theme(headers: &HeaderMap) -> Option<String> {
     cookie(headers, THEME)
 }
 
 /// Stores a theme's name for a year.
 pub(crate) fn set_theme(response: &mut Response, theme: &'static str) {
-    set_cookie(response, THEME, theme, 31_536_000);
+    set_cookie(response, THEME, theme, Duration::days(365));
 }
 
 /// Returns the notice for this page.
 pub(crate) fn notice(headers: &HeaderMap) -> Option<Notice> {
-    serde_urlencoded::from_str(cookie(headers, NOTICE)?).ok()
+    serde_urlencoded::from_str(&cookie(headers, NOTICE)?).ok()
 }
 
 /// Returns whether there is a notice, even an unreadable one.
@@ -52,24 +57,23 @@ pub(crate) fn has_notice(headers: &HeaderMap) -> bool {
 /// Makes the next page show a notice, if it is loaded within a minute.
 pub(crate) fn set_notice(response: &mut Response, notice: &Notice) {
     if let Ok(fields) = serde_urlencoded::to_string(notice) {
-        set_cookie(response, NOTICE, &fields, 60);
+        set_cookie(response, NOTICE, &fields, Duration::MINUTE);
     }
 }
 
 /// Removes a notice that has been shown.
 pub(crate) fn remove_notice(response: &mut Response) {
-    set_cookie(response, NOTICE, "", 0);
+    set_cookie(response, NOTICE, "", Duration::ZERO);
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    all.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    CookieJar::from_headers(headers).get(name).map(|cookie| cookie.value().to_owned())
 }
 
-/// Sets a cookie. `max_age`: in seconds.
-fn set_cookie(response: &mut Response, name: &str, value: &str, max_age: u32) {
-    let cookie = format!("{name}={value}; Path=/; Max-Age={max_age}; SameSite=Lax; HttpOnly");
-    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+fn set_cookie(response: &mut Response, name: &str, value: &str, max_age: Duration) {
+    let cookie =
+        Cookie::build((name, value)).path("/").max_age(max_age).same_site(SameSite::Lax).http_only(true).build();
+    if let Ok(cookie) = HeaderValue::from_str(&cookie.to_string()) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
 }
@@ -81,7 +85,7 @@ mod tests {
     #[test]
     fn a_cookie_is_found_by_its_whole_name() {
         let headers = [(header::COOKIE, HeaderValue::from_static("my_theme=light; theme=dark"))].into_iter().collect();
-        assert_eq!(theme(&headers), Some("dark"));
+        assert_eq!(theme(&headers).as_deref(), Some("dark"));
         assert_eq!(notice(&headers), None);
     }
 

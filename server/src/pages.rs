@@ -104,7 +104,7 @@ impl PageRenderer {
         RequestContext {
             actor,
             session,
-            theme: Theme::from_code(headers::theme(&request.headers).unwrap_or_default()),
+            theme: Theme::from_code(headers::theme(&request.headers).as_deref().unwrap_or_default()),
             notice: headers::notice(&request.headers),
             return_to: request.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned(),
             query: serde_urlencoded::from_str(query).unwrap_or_default(),

@@ -5,14 +5,19 @@ use std::sync::Arc;
 use app::{api::wire::CONFIRM_PATH, route::Access};
 use axum::{
     Router,
+    body::Body,
     extract::FromRef,
-    middleware::{from_fn, from_fn_with_state},
+    middleware::{from_fn, from_fn_with_state, map_response_with_state},
     response::Redirect,
     routing::{any, get, post},
 };
 use domain::Operation;
 use service::Services;
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, normalize_path::NormalizePath};
+use tower::ServiceBuilder;
+use tower_http::{
+    catch_panic::CatchPanicLayer, compression::CompressionLayer, normalize_path::NormalizePath,
+    request_id::PropagateRequestIdLayer, set_header::SetRequestHeaderLayer, trace::TraceLayer,
+};
 
 use crate::{
     act,
@@ -24,7 +29,7 @@ use crate::{
         transport as graphql,
     },
     invitation,
-    middleware::{authenticate, dialogs, forwarded, limits, origin, security_headers, sessions},
+    middleware::{authenticate, dialogs, forwarded, limits, origin, security_headers, sessions, trace},
     pages::{self, PageRenderer},
     password, preferences, problem, rest, second_factor, set_up, sign_in,
 };
@@ -69,7 +74,13 @@ pub fn build(services: Services, site: Site) -> Router {
         .route("/pkg/{*file}", get(assets::serve))
         .route("/favicon.svg", get(assets::serve))
         .layer(CatchPanicLayer::custom(problem::panicked))
-        .layer(from_fn_with_state(Arc::clone(&state.site), security_headers::set))
+        .layer(
+            ServiceBuilder::new()
+                .layer(SetRequestHeaderLayer::overriding(trace::REQUEST_ID, trace::new_id::<Body>))
+                .layer(PropagateRequestIdLayer::new(trace::REQUEST_ID))
+                .layer(TraceLayer::new_for_http().make_span_with(trace::span::<Body>).on_failure(()))
+                .layer(map_response_with_state(Arc::clone(&state.site), security_headers::set)),
+        )
         .layer(from_fn_with_state(Arc::clone(&state.site), forwarded::find_client))
         .with_state(state);
     // A path with a trailing slash is the same page and accepts the same forms.

@@ -7,7 +7,6 @@
 mod module;
 mod output;
 mod script;
-mod style;
 
 use std::{
     error::Error,
@@ -46,12 +45,12 @@ fn bundle(profile: &str) -> Result<()> {
     let root = root()?;
     let is_shipped = profile == SHIPPED;
     let built = std::fs::read(module::build(&root, profile)?)?;
-    let css = style::bundle(&root.join("style/main.css"))?;
+    let esbuild = script::Esbuild::find(&root)?;
+    let css = esbuild.stylesheet(&root.join("style/main.css"))?;
     let icon = std::fs::read(root.join("style/favicon.svg"))?;
     let optimiser = if is_shipped { module::find_optimiser(&root) } else { None };
 
     let site = Site::new(root.join("target/site"));
-    let esbuild = if is_shipped { script::Esbuild::find(&root) } else { None };
     let editor = std::fs::read(root.join("frontend/graphiql/main.js"))?;
     let packages = std::fs::read(root.join("end2end/package-lock.json"))?;
     let stamp = stamp(&[
@@ -60,7 +59,7 @@ fn bundle(profile: &str) -> Result<()> {
         &built,
         css.as_bytes(),
         &icon,
-        format!("{profile} {optimiser:?} {esbuild:?}").as_bytes(),
+        format!("{profile} {optimiser:?}").as_bytes(),
         &own_program()?,
     ]);
     if site.is_fresh(&stamp) {
@@ -77,16 +76,13 @@ fn bundle(profile: &str) -> Result<()> {
         }
         None => {}
     }
-    let graphiql = match &esbuild {
-        Some(esbuild) => {
-            bound.js = esbuild.minify(&bound.js)?;
-            esbuild.graphiql(&root)?
+    let graphiql = if is_shipped { esbuild.graphiql(&root)? } else { None };
+    if is_shipped {
+        bound.js = esbuild.minify(&bound.js)?;
+        if graphiql.is_none() {
+            eprintln!("bundle: no GraphiQL in end2end/node_modules, so the dashboard goes without it");
+            eprintln!("bundle: `make tools` installs it");
         }
-        None => None,
-    };
-    if is_shipped && graphiql.is_none() {
-        eprintln!("bundle: no esbuild or GraphiQL in end2end/node_modules, so the dashboard is built without GraphiQL");
-        eprintln!("bundle: `make tools` installs them");
     }
     site.write(&bound, &css, &icon, graphiql.as_ref(), is_shipped)?;
     site.keep(&stamp)

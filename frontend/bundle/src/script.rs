@@ -1,4 +1,4 @@
-//! Runs npm's esbuild: bundles GraphiQL, and minifies the JavaScript glue of the WASM module.
+//! Runs npm's esbuild: bundles the stylesheet and GraphiQL, and minifies the JavaScript glue of the WASM module.
 
 use std::{
     io::Write,
@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::Result;
+use crate::{Result, shown};
 
 /// The esbuild that npm installed.
 #[derive(Debug)]
@@ -23,12 +23,28 @@ pub struct Graphiql {
 }
 
 impl Esbuild {
-    /// Finds esbuild in `end2end/node_modules`; `None` when it isn't installed or doesn't run.
-    pub fn find(root: &Path) -> Option<Self> {
+    /// Finds esbuild in `end2end/node_modules`.
+    pub fn find(root: &Path) -> Result<Self> {
         let modules = root.join("end2end/node_modules");
         let program = modules.join(".bin/esbuild");
         let runs = Command::new(&program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        runs.is_ok_and(|status| status.success()).then_some(Self { program, modules })
+        if runs.is_ok_and(|status| status.success()) {
+            return Ok(Self { program, modules });
+        }
+        Err(format!("{} doesn't run: `make tools` installs it (npm's esbuild)", shown(&program)).into())
+    }
+
+    /// Bundles a stylesheet with the files that it imports, and minifies it.
+    pub fn stylesheet(&self, main: &Path) -> Result<String> {
+        let output = Command::new(&self.program)
+            .arg(main)
+            .args(["--bundle", "--minify", "--log-level=warning"])
+            .stderr(Stdio::inherit())
+            .output()?;
+        if !output.status.success() {
+            return Err(format!("esbuild could not bundle {}", shown(main)).into());
+        }
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     /// Minifies an ES module.

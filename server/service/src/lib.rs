@@ -86,7 +86,7 @@ pub struct Services(Arc<Inner>);
 struct Inner {
     context: context::Context,
     usage: Arc<keys::usage::UsageBuffer>,
-    refused_tokens: keys::verification::RefusedTokens,
+    revoked_tokens: keys::verification::RevokedTokens,
     endings: Arc<keys::roll::PredecessorEndings>,
     hasher: people::passwords::Hasher,
     throttle: people::throttle::Throttle,
@@ -111,7 +111,7 @@ impl Services {
             _background: background::Background::start(context.clone(), Arc::clone(&usage)),
             context,
             usage,
-            refused_tokens: keys::verification::RefusedTokens::default(),
+            revoked_tokens: keys::verification::RevokedTokens::default(),
             endings: Arc::default(),
             hasher,
             throttle: people::throttle::Throttle::default(),
@@ -247,7 +247,7 @@ impl Services {
         Verification {
             context: &inner.context,
             usage: &inner.usage,
-            refused_tokens: &inner.refused_tokens,
+            revoked_tokens: &inner.revoked_tokens,
             endings: &inner.endings,
         }
     }

@@ -47,6 +47,7 @@ impl Admin<'_> {
     ///
     /// # Errors
     /// Field errors at `name`, `slug`.
+    #[tracing::instrument(skip_all)]
     pub async fn create_tenant(&self, name: &str, slug: &str) -> Result<TenantId> {
         let mut wrong = input::Fields::default();
         let parsed = (wrong.take("name", input::name(name)), wrong.take("slug", Slug::parse(slug)));
@@ -66,6 +67,7 @@ impl Admin<'_> {
     ///
     /// # Errors
     /// Field errors at `email`, `name`, `role`, `password`; `NOT_FOUND` for the tenant.
+    #[tracing::instrument(skip_all)]
     pub async fn create_user(
         &self,
         email: &str,
@@ -110,6 +112,7 @@ impl Admin<'_> {
     ///
     /// # Errors
     /// Field errors at `name`, `role`; `NOT_FOUND` for the tenant.
+    #[tracing::instrument(skip_all)]
     pub async fn create_service_account(
         &self,
         tenant_slug: &str,
@@ -128,6 +131,7 @@ impl Admin<'_> {
     /// # Errors
     /// Field errors at `name`, `expires_at`, `email`, `service_account`; `NOT_FOUND` for the tenant or the owner;
     /// `FORBIDDEN` for a member with the role Read only.
+    #[tracing::instrument(skip_all)]
     pub async fn create_key(
         &self,
         tenant_slug: &str,
@@ -163,6 +167,7 @@ impl Admin<'_> {
     ///
     /// # Errors
     /// `CONFLICT` for the last administrator; `NOT_FOUND`.
+    #[tracing::instrument(skip_all)]
     pub async fn set_role(&self, tenant_slug: &str, email: &str, role: &str) -> Result<()> {
         let (permit, user, entry) = self.member_context(tenant_slug, email, Operation::ChangeMemberRole).await?;
         let role: Role =
@@ -176,6 +181,7 @@ impl Admin<'_> {
     ///
     /// # Errors
     /// `CONFLICT` for the last administrator; `NOT_FOUND`.
+    #[tracing::instrument(skip_all)]
     pub async fn remove_member(&self, tenant_slug: &str, email: &str) -> Result<()> {
         let (permit, user, entry) = self.member_context(tenant_slug, email, Operation::RemoveMember).await?;
         let now = self.context.now();
@@ -188,6 +194,7 @@ impl Admin<'_> {
     ///
     /// # Errors
     /// Field errors at `email`, `name`.
+    #[tracing::instrument(skip_all)]
     pub async fn rename_user(&self, email: &str, name: &str) -> Result<()> {
         let user = self.user(email).await?;
         let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
@@ -203,6 +210,7 @@ impl Admin<'_> {
     ///
     /// # Errors
     /// Field errors at `email`, `password`.
+    #[tracing::instrument(skip_all)]
     pub async fn change_password(&self, email: &str, password: &Secret) -> Result<()> {
         let user = self.user(email).await?;
         passwords::check_new(password, &[email])?;
@@ -220,6 +228,7 @@ impl Admin<'_> {
     ///
     /// # Errors
     /// A field error at `email`; `CONFLICT` if it is already off.
+    #[tracing::instrument(skip_all)]
     pub async fn disable_second_factor(&self, email: &str) -> Result<()> {
         let user = self.user(email).await?;
         let operation = Operation::DisableSecondFactor.as_str();
@@ -233,6 +242,7 @@ impl Admin<'_> {
     ///
     /// # Errors
     /// A field error at `file` if the file already exists; on `PostgreSQL`, which has its own backup tools.
+    #[tracing::instrument(skip_all)]
     pub async fn backup(&self, path: &Path) -> Result<()> {
         storage::maintenance::backup(self.context.db(), path).await
     }

@@ -14,7 +14,11 @@ use clap::{Args, Parser, Subcommand};
 use domain::{ApiError, Secret};
 use service::{Clock, MailSettings, Services, Settings};
 
-use crate::{accept, assets::Assets, config, demo, router};
+use crate::{
+    accept,
+    assets::{Assets, Embedded, Source},
+    config, demo, router,
+};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -138,10 +142,11 @@ enum Admin {
 }
 
 /// Runs a command. Returns 0 on success, 1 on failure or refusal. (The parser exits with 2 for invalid arguments.)
-pub async fn run(cli: Cli) -> ExitCode {
+/// `embedded`: the browser files that `serve` serves unless it is given a folder.
+pub async fn run(cli: Cli, embedded: Embedded) -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("LATCHKEY_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match dispatch(cli).await {
+    match dispatch(cli, embedded).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("latchkey: {error}");
@@ -150,7 +155,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     }
 }
 
-async fn dispatch(cli: Cli) -> Outcome {
+async fn dispatch(cli: Cli, embedded: Embedded) -> Outcome {
     let mut settings = Settings::new(cli.database.database_url);
     if let Command::Serve(options) = &cli.command {
         settings.mail = options.mail();
@@ -162,7 +167,7 @@ async fn dispatch(cli: Cli) -> Outcome {
     }
     let services = Services::open(&settings, clock).await?;
     let outcome = match cli.command {
-        Command::Serve(options) => serve(&services, options).await,
+        Command::Serve(options) => serve(&services, options, embedded).await,
         Command::Migrate => migrate(&services).await,
         Command::Admin(command) => administer(&services, command).await,
         Command::Backup { file } => Ok(services.admin().backup(&file).await.map_err(ApiError::from)?),
@@ -223,7 +228,7 @@ async fn verify_audit_log(services: &Services, expected: &[String]) -> Outcome {
     Err(problems.join("\n").into())
 }
 
-async fn serve(services: &Services, options: Serve) -> Outcome {
+async fn serve(services: &Services, options: Serve, embedded: Embedded) -> Outcome {
     let missing = services.missing_migrations().await?;
     if options.no_migrate && !missing.is_empty() {
         return Err("the database is out of date; run `latchkey migrate`".into());
@@ -234,7 +239,8 @@ async fn serve(services: &Services, options: Serve) -> Outcome {
         .map_err(|error| format!("can't listen on {}: {error}", options.listen))?;
     let address = listener.local_addr()?;
     let public_url = options.public_url.unwrap_or_else(|| config::default_public_url(address));
-    let site = config::Site::new(&public_url, options.insecure_http, Assets::new(options.site_root))?;
+    let files = options.site_root.map_or(Source::Embedded(embedded), Source::Folder);
+    let site = config::Site::new(&public_url, options.insecure_http, Assets::new(files))?;
     if site.is_secure && options.trusted_proxy.is_empty() {
         tracing::warn!(
             "--trusted-proxy isn't set: all clients appear to come from the TLS proxy and share its rate limits"

@@ -5,6 +5,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
+use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
 use domain::{ApiError, ErrorCode, audit::Channel, secret::without_tokens};
 use http::{Extensions, HeaderMap, header};
 use service::{Actor, Client, Services};
@@ -82,18 +83,22 @@ pub(crate) async fn by_key_or_session(
     let channel = if request.uri().path().starts_with("/api/") { Channel::Rest } else { Channel::Graphql };
     let mut client = client(request.headers(), request.extensions(), channel);
     client.agent_id = text(request.headers(), AGENT_HEADER).and_then(|id| id.parse().ok());
-    let caller = match request.headers().get(header::AUTHORIZATION) {
-        Some(value) => match bearer(value.to_str().unwrap_or_default()) {
-            Some(token) => services.actors().from_bearer(token, client).await.map_err(ApiError::from),
-            None => Err(ApiError::unauthenticated()),
-        }
-        .map_or_else(Caller::Refused, |actor| Caller::Known(Box::new(actor))),
-        None => match session_actor(&services, &session, client).await {
+    let caller = match request.headers().typed_try_get::<Authorization<Bearer>>() {
+        Ok(Some(bearer)) => services
+            .actors()
+            .from_bearer(bearer.token().trim_end(), client)
+            .await
+            .map_or_else(|error| Caller::Refused(error.into()), |actor| Caller::Known(Box::new(actor))),
+        Err(_) => Caller::Refused(ApiError::unauthenticated()),
+        Ok(None) => match session_actor(&services, &session, client).await {
             Ok(caller) => caller,
             Err(error) => Caller::Refused(error),
         },
     };
     let caller = in_named_tenant(caller, request.headers());
+    if let Some(key) = caller.actor().and_then(Actor::key_id) {
+        tracing::Span::current().record("api_key.id", tracing::field::display(key));
+    }
     request.extensions_mut().insert(caller);
     next.run(request).await
 }
@@ -128,12 +133,6 @@ async fn session_actor(services: &Services, session: &Session, client: Client) -
     }
 }
 
-/// Returns the token of an `Authorization: Bearer` header. The scheme is case-insensitive (RFC 9110 §11.1).
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
-}
-
 /// Redirects requests without a signed-in user to the sign-in page, which leads back to the requested page.
 pub(crate) async fn require_person(request: Request, next: Next) -> Response {
     let known = request.extensions().get::<Caller>().is_some_and(|caller| caller.actor().is_some());
@@ -146,18 +145,4 @@ pub(crate) async fn require_person(request: Request, next: Next) -> Response {
 /// Redirects to the sign-in page, which leads back to `page`.
 pub(crate) fn redirect_to_sign_in(page: &str) -> Response {
     Redirect::to(&format!("/sign-in?next={}", app::list_url::encode(page))).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::bearer;
-
-    #[test]
-    fn a_bearer_header_has_a_scheme_and_a_token() {
-        assert_eq!(bearer("Bearer abc"), Some("abc"));
-        assert_eq!(bearer("bearer  abc "), Some("abc"));
-        assert_eq!(bearer("Basic abc"), None);
-        assert_eq!(bearer("Bearer "), None);
-        assert_eq!(bearer("Bearer"), None);
-    }
 }

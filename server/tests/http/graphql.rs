@@ -96,6 +96,36 @@ fn the_root_path_answers_like_the_graphql_path() {
 }
 
 #[test]
+fn the_scheme_of_a_key_is_case_insensitive_and_no_other_scheme_is_accepted() {
+    on_both(async |stage: Stage| {
+        let token = stage.key_of_ada().await;
+        let hello = async |authorization: String| {
+            let request = Request::post("/graphql")
+                .header("content-type", "application/json; charset=utf-8")
+                .header("authorization", authorization);
+            let answer = stage.send(request.body(Body::from(r#"{"query":"{ hello }"}"#)).unwrap()).await;
+            answer.json()["data"]["hello"].as_str().map(str::to_owned)
+        };
+        for accepted in [format!("Bearer {token}"), format!("bearer  {token} "), format!("BEARER {token}")] {
+            assert_eq!(hello(accepted).await.as_deref(), Some("Hello, Ada."));
+        }
+        for rejected in [format!("Basic {token}"), "Bearer ".to_owned(), "Bearer".to_owned(), token.clone()] {
+            assert_eq!(hello(rejected).await, None);
+        }
+    });
+}
+
+#[test]
+fn a_client_cant_choose_the_id_of_its_request() {
+    on_both(async |stage: Stage| {
+        let request = Request::get("/health/live").header("x-request-id", "chosen");
+        let answer = stage.send(request.body(Body::empty()).unwrap()).await;
+        let id = answer.header("x-request-id");
+        assert!(id.len() == 32 && id.chars().all(|digit| digit.is_ascii_hexdigit()), "{id}");
+    });
+}
+
+#[test]
 fn other_methods_and_content_types_large_bodies_batches_and_bombs_are_refused() {
     on_both(async |stage: Stage| {
         let token = stage.key_of_ada().await;

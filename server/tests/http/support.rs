@@ -7,7 +7,12 @@ use domain::{Secret, UserId};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use server::{Site, accept::Peer, assets::Assets, router};
+use server::{
+    Site,
+    accept::Peer,
+    assets::{Assets, Source},
+    router,
+};
 use service::{Clock, OwnerRef, Services, Settings};
 use tower::ServiceExt;
 
@@ -96,14 +101,14 @@ impl Stage {
             .create_user("ada@example.org", Some("Ada"), "acme", "TENANT_ADMIN", &Secret::new(PASSWORD))
             .await
             .unwrap();
-        let site = Site::new(public_url, false, Assets::new(Some(folder.path().join("site")))).unwrap();
+        let site = Site::new(public_url, false, Assets::new(Source::Folder(folder.path().join("site")))).unwrap();
         let router = router::build(services.clone(), site);
         Self { services, clock, ada, router, folder }
     }
 
     /// Returns the same site behind a trusted proxy.
     pub fn behind_proxy(self) -> Self {
-        let assets = Assets::new(Some(self.folder.path().join("site")));
+        let assets = Assets::new(Source::Folder(self.folder.path().join("site")));
         let site = Site::new("http://127.0.0.1:3000", false, assets).unwrap().behind(vec![IpAddr::from(PEER).into()]);
         Self { router: router::build(self.services.clone(), site), ..self }
     }

@@ -50,6 +50,7 @@ impl Agents<'_> {
     /// # Errors
     /// `BAD_USER_INPUT` with the fields `type`, `name`, `labels`; `UNAUTHENTICATED` for another tenant than the key's,
     /// as the clients expect; `FORBIDDEN` without a key.
+    #[tracing::instrument(skip_all)]
     pub async fn register(&self, actor: &Actor, input: &RegisterAgent) -> Result<AgentId> {
         let permit = authorize_write(actor, Operation::RegisterAgent, Self::own(actor, input.tenant_id)?)?;
         let agent = self.check(actor, input)?;

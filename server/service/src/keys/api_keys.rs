@@ -168,6 +168,7 @@ impl ApiKeys<'_> {
     /// `BAD_USER_INPUT` with the fields `name`, `expires_at`, `tenant_id`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`;
     /// `NOT_FOUND` for an owner that isn't in the tenant; `CONFLICT` if the same form created its key more than a
     /// minute ago, or that key was already used.
+    #[tracing::instrument(skip_all, fields(api_key.id))]
     pub async fn create(&self, actor: &Actor, input: &CreateKey) -> Result<IssuedKey> {
         let actor = self.context.in_tenant(actor, input.tenant_id.unwrap_or_else(|| actor.tenant_id())).await?;
         let owner = input.owner.map_or_else(|| actor.require_owner(), Ok)?;
@@ -179,6 +180,7 @@ impl ApiKeys<'_> {
         let made = issue::insert(&mut tx, self.usage, &actor, &permit, key).await;
         let made = tx.end(made).await;
         let record = self.context.audit().record_if_refused(made, &actor, Operation::CreateApiKey, owner).await?;
+        tracing::Span::current().record("api_key.id", tracing::field::display(record.id));
         Ok(IssuedKey { key: record, token })
     }
 
@@ -258,6 +260,7 @@ impl ApiKeys<'_> {
     ///
     /// # Errors
     /// As [`ApiKeys::revoke`].
+    #[tracing::instrument(skip_all, fields(api_key.id = %id))]
     pub async fn revoke_with(&self, actor: &Actor, id: KeyId, and_created: bool) -> Result<ApiKey> {
         let (actor, permit) = self.permit_write(actor, Operation::RevokeApiKey, id).await?;
         let now = self.context.now();
@@ -297,6 +300,7 @@ impl ApiKeys<'_> {
     ///
     /// # Errors
     /// A field error at `name`; `CONFLICT` for a revoked key; `NOT_FOUND`, `FORBIDDEN`.
+    #[tracing::instrument(skip_all, fields(api_key.id = %id))]
     pub async fn rename(&self, actor: &Actor, id: KeyId, name: &str) -> Result<ApiKey> {
         let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
         self.change(actor, id, Change::Rename(name)).await
@@ -306,6 +310,7 @@ impl ApiKeys<'_> {
     ///
     /// # Errors
     /// `CONFLICT` if it is already suspended, revoked or expired; `NOT_FOUND`, `FORBIDDEN`.
+    #[tracing::instrument(skip_all, fields(api_key.id = %id))]
     pub async fn suspend(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
         self.change(actor, id, Change::Suspend).await
     }
@@ -315,6 +320,7 @@ impl ApiKeys<'_> {
     /// # Errors
     /// `CONFLICT` if it isn't suspended, is revoked or expired, or was suspended by an administrator; `NOT_FOUND`,
     /// `FORBIDDEN`.
+    #[tracing::instrument(skip_all, fields(api_key.id = %id))]
     pub async fn resume(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
         self.change(actor, id, Change::Resume).await
     }

@@ -47,6 +47,7 @@ impl Calendar<'_> {
     ///
     /// # Errors
     /// `CONFIRMATION_REQUIRED` for a session; `FORBIDDEN` for a service account.
+    #[tracing::instrument(skip_all)]
     pub async fn create(&self, actor: &Actor) -> Result<Secret> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::CreateCalendarFeed).await?;
         self.context.require_fresh(actor)?;
@@ -64,6 +65,7 @@ impl Calendar<'_> {
     ///
     /// # Errors
     /// `CONFLICT` if there is none; `FORBIDDEN` for a service account.
+    #[tracing::instrument(skip_all)]
     pub async fn revoke(&self, actor: &Actor) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::RevokeCalendarFeed).await?;
         let key = actor.key_id();

@@ -103,6 +103,7 @@ impl Inventory<'_> {
     ///
     /// # Errors
     /// A field error at `key_ids` for too many; `FORBIDDEN`.
+    #[tracing::instrument(skip_all, fields(keys = keys.len()))]
     pub async fn suspend(&self, actor: &Actor, keys: &[KeyId]) -> Result<BulkOutcome> {
         self.act(actor, BulkAct::Suspend, keys).await
     }
@@ -111,6 +112,7 @@ impl Inventory<'_> {
     ///
     /// # Errors
     /// As [`Inventory::suspend`].
+    #[tracing::instrument(skip_all, fields(keys = keys.len()))]
     pub async fn revoke(&self, actor: &Actor, keys: &[KeyId]) -> Result<BulkOutcome> {
         self.act(actor, BulkAct::Revoke, keys).await
     }

@@ -72,6 +72,7 @@ impl KeyPolicies<'_> {
     ///
     /// # Errors
     /// As [`KeyPolicies::preview`].
+    #[tracing::instrument(skip_all)]
     pub async fn set(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<KeyPolicy> {
         let permit = self.context.permit_write(actor, Operation::SetPolicy, Target::Tenant(actor.tenant_id())).await?;
         input.check_previewed()?;
@@ -92,6 +93,7 @@ impl KeyPolicies<'_> {
     ///
     /// # Errors
     /// A field error at `policy`; `CONFLICT` if it is already off; `FORBIDDEN`.
+    #[tracing::instrument(skip_all)]
     pub async fn clear(&self, actor: &Actor, policy: &str) -> Result<()> {
         let permit =
             self.context.permit_write(actor, Operation::ClearPolicy, Target::Tenant(actor.tenant_id())).await?;

@@ -50,6 +50,7 @@ impl Rolls<'_> {
     /// # Errors
     /// Field errors at `overlap`, `deadline`; `CONFIRMATION_REQUIRED`; `CONFLICT` if the key is revoked, expired,
     /// suspended or already rotated; `NOT_FOUND`, `FORBIDDEN`.
+    #[tracing::instrument(skip_all, fields(api_key.id = %input.key))]
     pub async fn roll(&self, actor: &Actor, input: &RollKey) -> Result<IssuedKey> {
         let (actor, permit) = self.api_keys().permit_write(actor, Operation::RollApiKey, input.key).await?;
         self.context.require_fresh(&actor)?;
@@ -92,6 +93,7 @@ impl Rolls<'_> {
     ///
     /// # Errors
     /// `CONFLICT` if the key isn't in its grace period; `NOT_FOUND`, `FORBIDDEN`.
+    #[tracing::instrument(skip_all, fields(api_key.id = %id))]
     pub async fn finish(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
         self.change(actor, id, Change::Finish).await
     }
@@ -101,6 +103,7 @@ impl Rolls<'_> {
     /// # Errors
     /// A field error at `overlap`, also if the grace period wouldn't get longer; `CONFIRMATION_REQUIRED`; `CONFLICT` if
     /// the key isn't in its grace period; `NOT_FOUND`, `FORBIDDEN`.
+    #[tracing::instrument(skip_all, fields(api_key.id = %id))]
     pub async fn extend(&self, actor: &Actor, id: KeyId, overlap: &str) -> Result<ApiKey> {
         let now = self.context.now();
         let parsed = GracePeriod::parse(overlap, None, now);
@@ -115,6 +118,7 @@ impl Rolls<'_> {
     /// # Errors
     /// `CONFIRMATION_REQUIRED`; `CONFLICT` if the key isn't in its grace period, or the new key has itself been
     /// rotated; `NOT_FOUND`, `FORBIDDEN`.
+    #[tracing::instrument(skip_all, fields(api_key.id = %id))]
     pub async fn cancel(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
         self.change(actor, id, Change::Cancel).await
     }

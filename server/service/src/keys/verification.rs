@@ -1,12 +1,10 @@
 //! Verification: whether a key is valid, what it may do, and until when. Shared by all adapters.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::{KeyId, Name, Owner, Role, Slug, TenantId};
+use moka::{policy::EvictionPolicy, sync::Cache};
 
 use super::{
     roll::{self, PredecessorEndings},
@@ -52,40 +50,18 @@ impl Candidate {
     }
 }
 
-/// How many refused tokens are remembered.
-const MAX_REFUSALS: usize = 10_000;
+/// How many revoked tokens are remembered.
+const MAX_REVOKED: u64 = 10_000;
 
-/// Tokens that will never be valid: unknown ones (tokens are random, so one that was tried before won't be issued
-/// later) and revoked ones. Clients whose key was revoked retry about 40 times a second; remembering the token saves a
-/// database read each time. Removing an owner revokes its keys, so an entry never becomes wrong.
-#[derive(Debug, Default)]
-pub(crate) struct RefusedTokens(Mutex<HashMap<TokenDigest, Refused>>);
+/// The tokens of revoked keys that were tried most recently. Clients whose key was revoked retry about 40 times a
+/// second; remembering the token saves a database read each time. A revocation is permanent (removing an owner revokes
+/// its keys), so an entry never becomes wrong. Unknown tokens aren't remembered: another server may import them.
+#[derive(Debug)]
+pub(crate) struct RevokedTokens(Cache<TokenDigest, KeyId>);
 
-/// Why a token will never be valid.
-#[derive(Clone, Copy, Debug)]
-enum Refused {
-    /// It was never issued.
-    Unknown,
-    /// It belongs to this key, which is revoked.
-    Key(KeyId),
-}
-
-impl RefusedTokens {
-    fn find(&self, digest: &TokenDigest) -> Option<Refused> {
-        self.lock().get(digest).copied()
-    }
-
-    /// Remembers a token. If there are too many, forgets all others, which costs each of them one database read.
-    fn keep(&self, digest: TokenDigest, refused_as: Refused) {
-        let mut refused = self.lock();
-        if refused.len() >= MAX_REFUSALS {
-            refused.clear();
-        }
-        refused.insert(digest, refused_as);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<TokenDigest, Refused>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Default for RevokedTokens {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(MAX_REVOKED).eviction_policy(EvictionPolicy::lru()).build())
     }
 }
 
@@ -93,7 +69,7 @@ impl RefusedTokens {
 pub struct Verification<'a> {
     pub(crate) context: &'a Context,
     pub(crate) usage: &'a Arc<UsageBuffer>,
-    pub(crate) refused_tokens: &'a RefusedTokens,
+    pub(crate) revoked_tokens: &'a RevokedTokens,
     pub(crate) endings: &'a Arc<PredecessorEndings>,
 }
 
@@ -103,27 +79,27 @@ impl Verification<'_> {
     ///
     /// # Errors
     /// Only when the database fails. No token is accepted then.
+    #[tracing::instrument(level = "debug", skip_all, fields(api_key.id))]
     pub async fn verify(&self, token: &str, client: &Client) -> Result<Option<VerifiedKey>> {
         let Some(digest) = token::digest_of(token) else {
             self.usage.record_malformed();
             return Ok(None);
         };
-        if let Some(known) = self.refused_tokens.find(&digest) {
-            self.record_refusal(known, client);
+        if let Some(revoked) = self.revoked_tokens.0.get(&digest) {
+            self.usage.record(revoked, Verdict::Refused, self.context.now(), client);
             return Ok(None);
         }
         let Some(candidate) = storage::keys::find_by_digest(self.context.db(), &digest).await? else {
-            self.refused_tokens.keep(digest, Refused::Unknown);
-            self.record_refusal(Refused::Unknown, client);
+            self.usage.record_unknown();
             return Ok(None);
         };
+        tracing::Span::current().record("api_key.id", tracing::field::display(candidate.key_id));
         let now = self.context.now();
         let Some(bearer) = candidate.bearer_at(now).cloned() else {
-            let refused = Refused::Key(candidate.key_id);
             if candidate.is_revoked {
-                self.refused_tokens.keep(digest, refused);
+                self.revoked_tokens.0.insert(digest, candidate.key_id);
             }
-            self.record_refusal(refused, client);
+            self.usage.record(candidate.key_id, Verdict::Refused, now, client);
             return Ok(None);
         };
         self.usage.record(candidate.key_id, Verdict::Accepted, now, client);
@@ -140,13 +116,6 @@ impl Verification<'_> {
             role: bearer.role,
             expires_at: candidate.expires_at,
         }))
-    }
-
-    fn record_refusal(&self, refused: Refused, client: &Client) {
-        match refused {
-            Refused::Key(key) => self.usage.record(key, Verdict::Refused, self.context.now(), client),
-            Refused::Unknown => self.usage.record_unknown(),
-        }
     }
 }
 

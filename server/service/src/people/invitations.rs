@@ -59,6 +59,7 @@ impl Invitations<'_> {
     ///
     /// # Errors
     /// Field errors at `email`, `role`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`.
+    #[tracing::instrument(skip_all)]
     pub async fn invite(&self, actor: &Actor, email: &str, role: Role) -> Result<IssuedInvitation> {
         let permit =
             self.context.permit_write(actor, Operation::InviteMember, Target::Tenant(actor.tenant_id())).await?;
@@ -120,6 +121,7 @@ impl Invitations<'_> {
     ///
     /// # Errors
     /// `NOT_FOUND` if it isn't open, or belongs to another tenant; `FORBIDDEN`.
+    #[tracing::instrument(skip_all, fields(invitation.id = %id))]
     pub async fn cancel(&self, actor: &Actor, id: InvitationId) -> Result<()> {
         let permit =
             self.context.permit_write(actor, Operation::CancelInvitation, Target::Tenant(actor.tenant_id())).await?;
@@ -155,6 +157,7 @@ impl Invitations<'_> {
     /// # Errors
     /// `NOT_FOUND` for a link that no longer works; `FORBIDDEN` for a service account, and for a user with another
     /// address than the invited one; a field error at `email` for a user who is already a member.
+    #[tracing::instrument(skip_all)]
     pub async fn accept(&self, actor: &Actor, secret: &str) -> Result<TenantId> {
         self.context.permit_write(actor, Operation::AcceptInvitation, Target::Tenant(actor.tenant_id())).await?;
         let (invitation, _) = self.find(secret).await?;
@@ -178,6 +181,7 @@ impl Invitations<'_> {
     ///
     /// # Errors
     /// As [`Invitations::accept_by_password`], [`Invitations::accept_as_new`].
+    #[tracing::instrument(skip_all)]
     pub async fn accept_signed_out(
         &self,
         secret: &str,

@@ -54,6 +54,7 @@ impl Members<'_> {
     ///
     /// # Errors
     /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
+    #[tracing::instrument(skip_all, fields(user.id = %user))]
     pub async fn change_role(&self, actor: &Actor, user: UserId, role: Role) -> Result<Member> {
         let permit =
             self.context.permit_write(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
@@ -68,6 +69,7 @@ impl Members<'_> {
     ///
     /// # Errors
     /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
+    #[tracing::instrument(skip_all, fields(user.id = %user))]
     pub async fn remove(&self, actor: &Actor, user: UserId) -> Result<Member> {
         let permit =
             self.context.permit_write(actor, Operation::RemoveMember, Target::Tenant(actor.tenant_id())).await?;

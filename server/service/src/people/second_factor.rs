@@ -63,6 +63,7 @@ impl SecondFactors<'_> {
     ///
     /// # Errors
     /// `CONFLICT` if two-factor authentication is already on; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
+    #[tracing::instrument(skip_all)]
     pub async fn begin(&self, actor: &Actor) -> Result<Enrolment> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::BeginSecondFactor).await?;
         self.context.require_fresh(actor)?;
@@ -105,6 +106,7 @@ impl SecondFactors<'_> {
     /// # Errors
     /// A field error at `code`; `CONFLICT` if no enrolment was started, it has timed out, or it is already completed;
     /// `CONFIRMATION_REQUIRED`; `RATE_LIMITED`; `FORBIDDEN` for a key.
+    #[tracing::instrument(skip_all)]
     pub async fn enable(&self, actor: &Actor, code: &str) -> Result<Vec<Secret>> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::EnableSecondFactor).await?;
         self.context.require_fresh(actor)?;
@@ -136,6 +138,7 @@ impl SecondFactors<'_> {
     ///
     /// # Errors
     /// `CONFLICT` if it is already off; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
+    #[tracing::instrument(skip_all)]
     pub async fn disable(&self, actor: &Actor) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::DisableSecondFactor).await?;
         self.context.require_fresh(actor)?;
@@ -148,6 +151,7 @@ impl SecondFactors<'_> {
     ///
     /// # Errors
     /// `CONFLICT` if two-factor authentication is off; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a key.
+    #[tracing::instrument(skip_all)]
     pub async fn renew_codes(&self, actor: &Actor) -> Result<Vec<Secret>> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::RenewRecoveryCodes).await?;
         self.context.require_fresh(actor)?;

@@ -42,6 +42,7 @@ impl Sessions<'_> {
     /// `UNAUTHENTICATED`, always with the same message; `FORBIDDEN` for a user without a tenant; `RATE_LIMITED` after
     /// ten failures in five minutes for the account or the network address, or if too many people are signing in at
     /// once.
+    #[tracing::instrument(skip_all)]
     pub async fn sign_in(&self, email: &str, password: &Secret, client: &Client) -> Result<SignedIn> {
         let (user, mark) = self.recognise(email, password, client).await?;
         let memberships = storage::users::list_membership_roles(self.context.db(), user.id).await?;
@@ -101,6 +102,7 @@ impl Sessions<'_> {
     ///
     /// # Errors
     /// A field error at `code`; `RATE_LIMITED` after ten wrong ones in five minutes.
+    #[tracing::instrument(skip_all)]
     pub async fn check_code(&self, signed_in: SignedIn, code: &str, client: &Client) -> Result<SignedIn> {
         let user =
             storage::users::find(self.context.db(), signed_in.user_id).await?.ok_or_else(ApiError::unauthenticated)?;

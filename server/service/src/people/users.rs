@@ -60,6 +60,7 @@ impl Users<'_> {
     ///
     /// # Errors
     /// A field error at `name`; `FORBIDDEN` for a service account.
+    #[tracing::instrument(skip_all)]
     pub async fn rename(&self, actor: &Actor, name: &str) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::UpdateProfile).await?;
         let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
@@ -76,6 +77,7 @@ impl Users<'_> {
     /// # Errors
     /// Field errors at `current_password`, `password`; `RATE_LIMITED` after ten wrong ones in five minutes; `FORBIDDEN`
     /// for a key.
+    #[tracing::instrument(skip_all)]
     pub async fn change_password(
         &self,
         actor: &Actor,
@@ -120,6 +122,7 @@ impl Users<'_> {
     /// # Errors
     /// Field errors at `confirm_password`, `confirm_code`; `RATE_LIMITED` after ten wrong ones in five minutes;
     /// `FORBIDDEN` for a key.
+    #[tracing::instrument(skip_all)]
     pub async fn confirm(&self, actor: &Actor, password: &Secret, code: &str) -> Result<Actor> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::ConfirmSignIn).await?;
         self.check_password(user, password, confirm::PASSWORD, &entry).await?;
@@ -154,6 +157,7 @@ impl Users<'_> {
     ///
     /// # Errors
     /// `NOT_FOUND`; `FORBIDDEN` for a key.
+    #[tracing::instrument(skip_all, fields(session.id = %id))]
     pub async fn end_session(&self, actor: &Actor, id: SessionId) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::EndSession).await?;
         let mut tx = self.context.db().begin().await?;
@@ -168,6 +172,7 @@ impl Users<'_> {
     ///
     /// # Errors
     /// `FORBIDDEN` for a key.
+    #[tracing::instrument(skip_all)]
     pub async fn end_other_sessions(&self, actor: &Actor, this: [u8; 32]) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::EndOtherSessions).await?;
         let mut tx = self.context.db().begin().await?;
@@ -180,6 +185,7 @@ impl Users<'_> {
     ///
     /// # Errors
     /// `NOT_FOUND` if they aren't a member of it; `FORBIDDEN` for a key.
+    #[tracing::instrument(skip_all, fields(tenant.id = %to))]
     pub async fn switch_tenant(&self, actor: &Actor, to: TenantId) -> Result<TenantId> {
         self.context.permit_write(actor, Operation::SwitchTenant, Target::Tenant(actor.tenant_id())).await?;
         Ok(self.context.in_tenant(actor, to).await?.tenant_id())

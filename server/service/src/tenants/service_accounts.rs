@@ -57,6 +57,7 @@ impl ServiceAccounts<'_> {
     ///
     /// # Errors
     /// `BAD_USER_INPUT` with the fields `name`, `role`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`.
+    #[tracing::instrument(skip_all)]
     pub async fn create(&self, actor: &Actor, input: &CreateAccount) -> Result<ServiceAccount> {
         let permit = self
             .context
@@ -74,6 +75,7 @@ impl ServiceAccounts<'_> {
     ///
     /// # Errors
     /// As [`ServiceAccounts::create`].
+    #[tracing::instrument(skip_all)]
     pub async fn create_with_key(&self, actor: &Actor, input: &CreateAccount) -> Result<IssuedKey> {
         let permit = self
             .context
@@ -98,6 +100,7 @@ impl ServiceAccounts<'_> {
     ///
     /// # Errors
     /// A field error at `name`; `CONFLICT` for a deleted account; `NOT_FOUND`, `FORBIDDEN`.
+    #[tracing::instrument(skip_all, fields(service_account.id = %id))]
     pub async fn rename(&self, actor: &Actor, id: ServiceAccountId, name: &str) -> Result<ServiceAccount> {
         let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
         self.change(actor, id, Change::Rename(name)).await
@@ -108,6 +111,7 @@ impl ServiceAccounts<'_> {
     /// # Errors
     /// A field error at `role` if it is above the actor's own; `CONFLICT` for a deleted account; `NOT_FOUND`,
     /// `FORBIDDEN`.
+    #[tracing::instrument(skip_all, fields(service_account.id = %id))]
     pub async fn change_role(&self, actor: &Actor, id: ServiceAccountId, role: Role) -> Result<ServiceAccount> {
         self.change(actor, id, Change::Role(role)).await
     }
@@ -116,6 +120,7 @@ impl ServiceAccounts<'_> {
     ///
     /// # Errors
     /// `CONFLICT` if it is already suspended or deleted; `NOT_FOUND`, `FORBIDDEN`.
+    #[tracing::instrument(skip_all, fields(service_account.id = %id))]
     pub async fn suspend(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
         self.change(actor, id, Change::Suspend).await
     }
@@ -124,6 +129,7 @@ impl ServiceAccounts<'_> {
     ///
     /// # Errors
     /// `CONFLICT` if it isn't suspended, or is deleted; `NOT_FOUND`, `FORBIDDEN`.
+    #[tracing::instrument(skip_all, fields(service_account.id = %id))]
     pub async fn resume(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
         self.change(actor, id, Change::Resume).await
     }
@@ -171,6 +177,7 @@ impl ServiceAccounts<'_> {
     ///
     /// # Errors
     /// `CONFLICT` if it is already deleted; `NOT_FOUND`, `FORBIDDEN`.
+    #[tracing::instrument(skip_all, fields(service_account.id = %id))]
     pub async fn delete(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
         let target = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(id));
         let permit = self.context.permit_write(actor, Operation::DeleteServiceAccount, target).await?;

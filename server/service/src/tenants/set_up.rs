@@ -83,6 +83,7 @@ impl SetUp<'_> {
     ///
     /// # Errors
     /// `NOT_FOUND` for an invalid or used link; `BAD_USER_INPUT` with the fields of [`SetUpInput`].
+    #[tracing::instrument(skip_all)]
     pub async fn complete(&self, secret: &str, input: &SetUpInput) -> Result<SignedIn> {
         if !self.is_token(secret) {
             return Err(ApiError::not_found().into());

@@ -48,6 +48,7 @@ impl Tenants<'_> {
     /// # Errors
     /// Field errors at `name`, `slug`; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a service account, and for a user who
     /// isn't an administrator of the current tenant.
+    #[tracing::instrument(skip_all)]
     pub async fn create(&self, actor: &Actor, name: &str, slug: &str) -> Result<Tenant> {
         self.context.permit_write(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await?;
         self.context.require_fresh(actor)?;
@@ -73,6 +74,7 @@ impl Tenants<'_> {
     ///
     /// # Errors
     /// A field error at `name`; `FORBIDDEN`.
+    #[tracing::instrument(skip_all)]
     pub async fn rename(&self, actor: &Actor, name: &str) -> Result<Tenant> {
         let permit =
             self.context.permit_write(actor, Operation::RenameTenant, Target::Tenant(actor.tenant_id())).await?;

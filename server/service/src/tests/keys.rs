@@ -6,7 +6,11 @@ use domain::{
     api_key::input::{CreateKey, RollKey},
 };
 
-use crate::{Actor, ApiKeys, Error, storage, tests::stage::*};
+use crate::{
+    Actor, ApiKeys, Error,
+    storage::{self, Db},
+    tests::stage::*,
+};
 
 #[test]
 fn a_key_verifies_until_it_is_revoked_and_revoking_it_again_is_a_conflict() {
@@ -308,5 +312,25 @@ fn alerts_cover_all_of_a_users_tenants_in_order_of_expiry() {
             ending(&bob, stage.tenant, &format!("in {days} days"), days).await;
         }
         assert_eq!(names(&bob).await.0.len(), 6, "five, and one more to show that the list goes on");
+    });
+}
+
+#[test]
+fn a_token_that_was_unknown_is_valid_as_soon_as_its_key_is_imported() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let key = stage.add_key(&ada, own(&ada), "imported").await;
+        let store = async |digest: Vec<u8>| {
+            let query = "UPDATE api_keys SET digest = $1";
+            match stage.services.db() {
+                Db::Sqlite { writer, .. } => drop(sqlx::query(query).bind(digest).execute(writer).await.unwrap()),
+                Db::Postgres(pool) => drop(sqlx::query(query).bind(digest).execute(pool).await.unwrap()),
+            }
+        };
+        store(vec![0; 32]).await;
+        assert!(!stage.is_valid(&key).await, "no key has this token");
+        let digest = crate::keys::token::digest_of(key.token.expose()).unwrap();
+        store(digest.to_vec()).await;
+        assert!(stage.is_valid(&key).await, "the rejection isn't remembered");
     });
 }

@@ -151,6 +151,36 @@ impl Planner {
         }
     }
 
+    /// Returns the tables of which a statement reads every row; `None` if the text isn't a whole statement.
+    async fn whole_tables(&mut self, statement: &str) -> Option<Vec<String>> {
+        let second = |line: &str, word: &str| line.split_once(word)?.1.split(' ').next().map(str::to_owned);
+        match self {
+            Self::Sqlite(connection) => {
+                let sql = format!("EXPLAIN QUERY PLAN {statement}");
+                let rows = sqlx::raw_sql(assembled(sql)).fetch_all(connection).await.ok()?;
+                let details = rows.iter().map(|row| row.get::<String, _>("detail"));
+                // No table; and the rows of a common table expression, which were found by a search.
+                Some(
+                    details
+                        .filter_map(|text| second(&text, "SCAN "))
+                        .filter(|table| !["CONSTANT", "successors"].contains(&table.as_str()))
+                        .collect(),
+                )
+            }
+            Self::Postgres(connection) => {
+                let most = (1..100).rev().find(|number| statement.contains(&format!("${number}"))).unwrap_or(0);
+                let values = if most == 0 { String::new() } else { format!("({})", vec!["NULL"; most].join(", ")) };
+                let sql = assembled(format!("PREPARE list AS {statement}"));
+                sqlx::raw_sql(sql).execute(&mut *connection).await.ok()?;
+                let sql = format!("EXPLAIN EXECUTE list{values}");
+                let rows = sqlx::raw_sql(assembled(sql)).fetch_all(&mut *connection).await.unwrap();
+                sqlx::raw_sql("DEALLOCATE list").execute(connection).await.unwrap();
+                let lines = rows.iter().map(|row| row.get::<String, _>(0));
+                Some(lines.filter_map(|text| second(&text, "Seq Scan on ")).collect())
+            }
+        }
+    }
+
     /// Returns the problems of the plans of a list, and the indexes that they read.
     async fn judge(&mut self, list: &List) -> (Vec<String>, BTreeSet<String>) {
         let (mut problems, mut indexes) = (Vec::new(), BTreeSet::new());
@@ -519,5 +549,66 @@ fn every_list_reads_an_index_and_sorts_no_more_than_a_page() {
         }
         assert!(needed.len() > 20, "{needed:?}");
         assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    });
+}
+
+/// Statements that read a whole table on purpose, by their beginning: checks of the whole database that the operator
+/// starts, and the deletion of old records in the background.
+const WHOLE_TABLES: [&str; 9] = [
+    "DELETE FROM agents WHERE last_seen_at",
+    "DELETE FROM key_usage_clients WHERE COALESCE",
+    "SELECT key_id FROM key_usage_clients GROUP BY",
+    "SELECT h.tenant_id, t.slug, h.seq, h.hash FROM audit_heads",
+    "SELECT COUNT(*) FROM audit_log",
+    "SELECT t.slug FROM tenants t WHERE NOT EXISTS",
+    "SELECT COUNT(*) FROM api_keys k WHERE k.revoked_at IS NULL AND NOT EXISTS",
+    // No more than a row of it.
+    "SELECT COUNT(*) FROM (SELECT id FROM tenants LIMIT 1)",
+    "SELECT k.id FROM api_keys k WHERE 1 = 0",
+];
+
+/// Returns the literals in the source of `storage` that are whole statements.
+fn constant_statements() -> Vec<String> {
+    fn collect(folder: &std::path::Path, statements: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, statements);
+                continue;
+            }
+            let source = std::fs::read_to_string(path).unwrap();
+            for begin in ["\"SELECT ", "\"UPDATE ", "\"DELETE FROM "] {
+                for (at, _) in source.match_indices(begin) {
+                    let text = source[at + 1..].split('"').next().unwrap();
+                    // A backslash at the end of a line joins it to the next.
+                    let text = text.split("\\\n").map(str::trim_start).collect::<String>();
+                    if !text.contains(['{', '\\']) {
+                        statements.push(text);
+                    }
+                }
+            }
+        }
+    }
+    let mut statements = Vec::new();
+    collect(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/storage")), &mut statements);
+    statements
+}
+
+#[test]
+fn no_constant_statement_reads_a_whole_table() {
+    on_both(async |stage| {
+        let mut planner = Planner::of(&stage).await;
+        let (mut checked, mut whole) = (0, Vec::new());
+        for statement in constant_statements() {
+            if WHOLE_TABLES.iter().any(|begin| statement.starts_with(begin)) || statement.contains("_sqlx_migrations") {
+                continue;
+            }
+            // A part of a statement that `concat!` completes can't be planned. The tests run those.
+            let Some(tables) = planner.whole_tables(&statement).await else { continue };
+            checked += 1;
+            whole.extend(tables.into_iter().map(|table| format!("{table}: {statement}")));
+        }
+        assert!(checked >= 60, "only {checked} statements were found");
+        assert!(whole.is_empty(), "whole tables are read:\n{}", whole.join("\n"));
     });
 }
