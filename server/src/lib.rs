@@ -3,6 +3,9 @@
 //! An adapter parses its input, calls a use case of [`service`], and converts the result. It has no permission checks,
 //! no SQL and no transactions.
 
+// The futures of the handlers nest deeply: a layer, a use case and its span each add to the type.
+#![recursion_limit = "256"]
+
 pub mod accept;
 pub mod act;
 pub mod assets;
