@@ -206,7 +206,7 @@ impl AsCode {
     }
 
     /// A mutation that a person's key can run too, without arguments and without a command. `answer`: as in
-    /// [`AsCode::by_session`].
+    /// [`AsCode::session_only`].
     pub fn session_or_key(mutation: &str, answer: &str) -> Self {
         Self { cli: Cli::KeyOnly, ..Self::session_only(mutation, &[], answer) }
     }

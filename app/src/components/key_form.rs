@@ -26,7 +26,7 @@ pub struct TenantChoice {
 pub struct Typed {
     /// The key's name.
     pub name: String,
-    /// The code of the chosen expiry, see [`ExpiryChoice::word`].
+    /// The code of the chosen expiry, see [`ExpiryChoice::code`].
     pub expiry: String,
     /// The custom expiry date, as typed.
     pub date: String,

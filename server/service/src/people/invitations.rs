@@ -180,7 +180,7 @@ impl Invitations<'_> {
     /// with a new account.
     ///
     /// # Errors
-    /// As [`Invitations::accept_by_password`], [`Invitations::accept_as_new`].
+    /// As `accept_by_password`, `accept_as_new`.
     #[tracing::instrument(skip_all)]
     pub async fn accept_signed_out(
         &self,
