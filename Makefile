@@ -72,6 +72,7 @@ check:
 .PHONY: fmt
 fmt:
 	cargo fmt --all
+	leptosfmt --quiet --config-file leptosfmt.toml app/src
 
 .PHONY: bench
 bench:

@@ -12,5 +12,5 @@ pub fn Live() -> impl IntoView {
             crate::browser::install_listeners(&dialog);
         }
     });
-    view! { <dialog node_ref=dialog class="modal" aria-labelledby="card-title"></dialog> }
+    view! { <dialog node_ref=dialog class="modal" aria-labelledby="card-title" /> }
 }

@@ -29,7 +29,9 @@ pub fn AccountTable(
                     <th scope="col">"Keys"</th>
                     <th scope="col">"Last used"</th>
                     <SortHeader choice column="created" label="Created" />
-                    <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                    <th scope="col">
+                        <span class="visually-hidden">"Actions"</span>
+                    </th>
                 </tr>
             </thead>
             <tbody>{rows}</tbody>
@@ -59,12 +61,23 @@ fn AccountRow(account: ServiceAccount, base: &'static str, now: DateTime<Utc>) -
         (format!("{} / {}", account.active_keys, account.all_keys), format!("by {}", account.created_by));
     view! {
         <tr class:row-over=is_over>
-            <th scope="row" data-label="Name"><a class="name" href=path>{account.name.to_string()}</a></th>
+            <th scope="row" data-label="Name">
+                <a class="name" href=path>
+                    {account.name.to_string()}
+                </a>
+            </th>
             <td data-label="Role">{account.role.label()}</td>
-            <td data-label="Status"><AccountStatus state=account.state() /></td>
+            <td data-label="Status">
+                <AccountStatus state=account.state() />
+            </td>
             <td data-label="Keys (active / all)">{keys}</td>
-            <td data-label="Last used"><LastUsed last=account.last_used.clone() now /></td>
-            <td data-label="Created"><Moment at=account.created_at now /><span class="sub">{creator}</span></td>
+            <td data-label="Last used">
+                <LastUsed last=account.last_used.clone() now />
+            </td>
+            <td data-label="Created">
+                <Moment at=account.created_at now />
+                <span class="sub">{creator}</span>
+            </td>
             <td class="actions">{menu}{trash}</td>
         </tr>
     }

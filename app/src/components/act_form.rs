@@ -23,6 +23,11 @@ pub fn act_form<I: Act>(
     let hidden = about.iter().chain(hidden).map(|(name, value)| {
         view! { <input type="hidden" name=*name value=value.clone() /> }
     });
-    view! { <form method="post" action=path_of(I::OPERATION) data-act="">{hidden.collect_view()}{contents}</form> }
-        .into_any()
+    view! {
+        <form method="post" action=path_of(I::OPERATION) data-act="">
+            {hidden.collect_view()}
+            {contents}
+        </form>
+    }
+    .into_any()
 }

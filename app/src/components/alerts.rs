@@ -25,18 +25,30 @@ pub fn AlertBanners(alerts: KeyAlerts, own: Option<UserId>, now: DateTime<Utc>) 
             Owner::User(person) if own == Some(person) => None,
             Owner::User(_) | Owner::ServiceAccount(_) => Some(format!(" · {}", key.owner_name)),
         };
-        view! { <a href=key_path(key)>{key.name.to_string()}</a>{of} }
+        view! {
+            <a href=key_path(key)>{key.name.to_string()}</a>
+            {of}
+        }
     };
     let expiring = (!alerts.expiring.is_empty()).then(|| {
         let rows = alerts.expiring.iter().take(most).map(|key| {
-            let expires = key.expires_at.map(|at| view! { " · expires " <Moment at now /> });
+            let expires = key.expires_at.map(|at| {
+                view! {
+                    " · expires "
+                    <Moment at now />
+                }
+            });
             let undo = key.replaced_by.is_some().then_some(" · the replacement key was revoked; undo the rotation");
             view! { <li>{name(key)}{expires}{undo}</li> }
         });
         let (what, advice) = expiring_words(alerts.expiring.len());
         view! {
             <section class="alert" aria-label="Keys that expire soon">
-                <p><strong>{what}</strong>" "{advice}</p>
+                <p>
+                    <strong>{what}</strong>
+                    " "
+                    {advice}
+                </p>
                 <ul class="plain-list">{rows.collect_view()}{more(&alerts.expiring)}</ul>
             </section>
         }
@@ -45,19 +57,30 @@ pub fn AlertBanners(alerts: KeyAlerts, own: Option<UserId>, now: DateTime<Utc>) 
         let rows = alerts.tried.iter().take(most).map(|key| {
             let last = key.last_refused.as_ref().map(|last| {
                 let address = from_address(last.address.as_deref());
-                view! { " · rejected " <Moment at=last.at now />{address} }
+                view! {
+                    " · rejected "
+                    <Moment at=last.at now />
+                    {address}
+                }
             });
             view! { <li>{name(key)}" · "<code>{key.hint.clone()}"…"</code>{last}</li> }
         });
         let (what, advice) = tried_words(alerts.tried.len());
         view! {
             <section class="alert" aria-label="Rotated keys that are still used">
-                <p><strong>{what}</strong>" "{advice}</p>
+                <p>
+                    <strong>{what}</strong>
+                    " "
+                    {advice}
+                </p>
                 <ul class="plain-list">{rows.collect_view()}{more(&alerts.tried)}</ul>
             </section>
         }
     });
-    view! { {expiring}{tried} }
+    view! {
+        {expiring}
+        {tried}
+    }
 }
 
 /// How many keys expire soon, and what to do. `count`: at most one more than [`MAX_ALERTS`].

@@ -33,16 +33,34 @@ impl Card {
     /// The card of a plain HTML form that is posted to `action`, for actions that aren't server functions.
     pub fn plain(self, request: &RequestContext, action: &str, back: &str) -> AnyView {
         let action = action.to_owned();
-        self.around(request, back, |contents| view! { <form method="post" action=action>{contents}</form> }.into_any())
+        self.around(request, back, |contents| {
+            view! {
+                <form method="post" action=action>
+                    {contents}
+                </form>
+            }
+            .into_any()
+        })
     }
 
     fn around(self, request: &RequestContext, back: &str, form: impl FnOnce(AnyView) -> AnyView) -> AnyView {
         let error = Signal::stored(request.form.error.clone());
         let class = if self.destroys { "button destroy" } else { "button primary" };
-        let button = self.button.map(|label| view! { <button type="submit" class=class>{label}</button> });
+        let button = self.button.map(|label| {
+            view! {
+                <button type="submit" class=class>
+                    {label}
+                </button>
+            }
+        });
         let contents = view! {
             {self.fields}
-            <div class="buttons"><a class="button" href=back.to_owned() data-close="" autofocus>"Cancel"</a>{button}</div>
+            <div class="buttons">
+                <a class="button" href=back.to_owned() data-close="" autofocus>
+                    "Cancel"
+                </a>
+                {button}
+            </div>
         };
         view! {
             <div class="card" data-light="">
@@ -73,7 +91,11 @@ pub fn unfit_card(
         <div class="card" data-light="">
             <h1 id="card-title">{title}</h1>
             <p role=role>{words}</p>
-            <div class="buttons"><a class="button" href=back.to_owned() autofocus>{label}</a></div>
+            <div class="buttons">
+                <a class="button" href=back.to_owned() autofocus>
+                    {label}
+                </a>
+            </div>
         </div>
     }
     .into_any()

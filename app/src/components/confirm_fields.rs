@@ -22,12 +22,29 @@ pub async fn confirm_fields(request: &RequestContext) -> Result<AnyView, ApiErro
     let has_second_factor = request.services.second_factors().state(actor).await?.enabled_at.is_some();
     let error = Signal::stored(error);
     let code = has_second_factor.then(|| {
-        view! { <Field name=confirm::CODE label="Two-factor code" hint="From the app, or a recovery code." autocomplete="one-time-code" required=required error /> }
+        view! {
+            <Field
+                name=confirm::CODE
+                label="Two-factor code"
+                hint="From the app, or a recovery code."
+                autocomplete="one-time-code"
+                required=required
+                error
+            />
+        }
     });
     Ok(view! {
         <fieldset class="confirm">
             <legend>"Confirm it's you"</legend>
-            <Field name=confirm::PASSWORD label="Your password" kind="password" hint=hint autocomplete="current-password" required=required error />
+            <Field
+                name=confirm::PASSWORD
+                label="Your password"
+                kind="password"
+                hint=hint
+                autocomplete="current-password"
+                required=required
+                error
+            />
             {code}
         </fieldset>
     }

@@ -8,7 +8,14 @@ pub fn copied_text(name: &'static str, text: String) -> AnyView {
         <details name="snippet">
             <summary>{name}</summary>
             <div class="copied-text">
-                <button type="button" class="button small script-only" data-copy="" aria-label=format!("Copy as {name}")>"Copy"</button>
+                <button
+                    type="button"
+                    class="button small script-only"
+                    data-copy=""
+                    aria-label=format!("Copy as {name}")
+                >
+                    "Copy"
+                </button>
                 <pre tabindex="0">{text}</pre>
             </div>
         </details>

@@ -27,15 +27,31 @@ pub fn DeleteWords(
         let names = agent_names(&agents, &key).map(|names| format!(" · {names}"));
         let last = key.last_used.map(|last| {
             let address = from_address(last.address.as_deref());
-            view! { " · last used " <Moment at=last.at now />{address} }
+            view! {
+                " · last used "
+                <Moment at=last.at now />
+                {address}
+            }
         });
-        view! { <li><strong>{key.name.to_string()}</strong>" "<code>{key.hint}"…"</code>{last}{names}</li> }
+        view! {
+            <li>
+                <strong>{key.name.to_string()}</strong>
+                " "
+                <code>{key.hint}"…"</code>
+                {last}
+                {names}
+            </li>
+        }
     });
     let rows = rows.collect_view();
     let used = if rows.is_empty() {
         ().into_any()
     } else {
-        view! { <p>"Used in the past 24 hours:"</p><ul class="plain-list">{rows}</ul> }.into_any()
+        view! {
+            <p>"Used in the past 24 hours:"</p>
+            <ul class="plain-list">{rows}</ul>
+        }
+        .into_any()
     };
     view! {
         {keys_words(&account, recent, now, what)}
@@ -52,7 +68,15 @@ pub fn keys_words(account: &ServiceAccount, recent: Recent, now: DateTime<Utc>, 
         return view! { <p>{words}</p> }.into_any();
     }
     if recent.last_used_at.is_none() {
-        return view! { <p>{what}</p><p>"None of its active keys has ever been used."</p> }.into_any();
+        return view! {
+            <p>{what}</p>
+            <p>"None of its active keys has ever been used."</p>
+        }
+        .into_any();
     }
-    view! { <p>{what}</p><RecentWords recent now then="" /> }.into_any()
+    view! {
+        <p>{what}</p>
+        <RecentWords recent now then="" />
+    }
+    .into_any()
 }

@@ -35,7 +35,7 @@ pub fn ExpiryField(
             <div class="custom-date">
                 <label for="field-date">"Expiry date " <span class="zone">"(UTC)"</span></label>
                 <input id="field-date" name="date" type="datetime-local" value=date />
-                <p class="hint instant" aria-live="polite"></p>
+                <p class="hint instant" aria-live="polite" />
             </div>
             <p class="hint never-hint">"This key works until someone revokes it."</p>
             <FieldError id="error-expires_at".to_owned() name="expires_at" error=error />

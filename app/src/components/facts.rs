@@ -5,6 +5,11 @@ use leptos::prelude::*;
 /// The list. `rows`: label and value of each property.
 #[component]
 pub fn Facts(rows: Vec<(&'static str, AnyView)>) -> impl IntoView {
-    let rows = rows.into_iter().map(|(name, value)| view! { <dt>{name}</dt><dd>{value}</dd> });
+    let rows = rows.into_iter().map(|(name, value)| {
+        view! {
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+        }
+    });
     view! { <dl class="facts">{rows.collect_view()}</dl> }
 }

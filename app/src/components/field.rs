@@ -36,7 +36,13 @@ pub fn Field(
     let message = move || error.get().and_then(|error| error.at(name).map(str::to_owned));
     let (id, hint_id, error_id) = (format!("field-{name}"), format!("hint-{name}"), format!("error-{name}"));
     let described = if hint.is_empty() { error_id.clone() } else { format!("{hint_id} {error_id}") };
-    let hint = (!hint.is_empty()).then(|| view! { <p class="hint" id=hint_id>{hint}</p> });
+    let hint = (!hint.is_empty()).then(|| {
+        view! {
+            <p class="hint" id=hint_id>
+                {hint}
+            </p>
+        }
+    });
     view! {
         <div class="field">
             <label for=id.clone()>{label}</label>
@@ -62,7 +68,18 @@ pub fn Field(
 pub fn FieldError(id: String, name: &'static str, #[prop(into)] error: Signal<Option<ApiError>>) -> impl IntoView {
     let message = move || error.get().and_then(|error| error.at(name).map(str::to_owned));
     view! {
-        <div id=id>{move || message().map(|text| view! { <p class="error" role="alert">{text}</p> })}</div>
+        <div id=id>
+            {move || {
+                message()
+                    .map(|text| {
+                        view! {
+                            <p class="error" role="alert">
+                                {text}
+                            </p>
+                        }
+                    })
+            }}
+        </div>
     }
 }
 
@@ -77,14 +94,15 @@ pub fn FormError(#[prop(into)] error: Signal<Option<ApiError>>, fields: &'static
     view! {
         <div>
             {move || {
-                message().map(|(text, reference)| {
-                    view! {
-                        <div class="error-box" role="alert">
-                            <p>{text}</p>
-                            {reference.map(|reference| view! { <p>"Reference: " <code>{reference}</code></p> })}
-                        </div>
-                    }
-                })
+                message()
+                    .map(|(text, reference)| {
+                        view! {
+                            <div class="error-box" role="alert">
+                                <p>{text}</p>
+                                {reference.map(|reference| view! { <p>"Reference: " <code>{reference}</code></p> })}
+                            </div>
+                        }
+                    })
             }}
         </div>
     }

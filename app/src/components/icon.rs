@@ -72,7 +72,7 @@ impl Icon {
 pub fn Picture(icon: Icon) -> impl IntoView {
     view! {
         <svg class="icon" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" focusable="false">
-            <path d=icon.path()></path>
+            <path d=icon.path() />
         </svg>
     }
 }

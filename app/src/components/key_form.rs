@@ -41,18 +41,33 @@ pub fn KeyFields(
     #[prop(into)] error: Signal<Option<ApiError>>,
 ) -> impl IntoView {
     let choose = (!tenants.is_empty()).then(|| {
-        let options = tenants.into_iter().map(|tenant| view! { <option value=tenant.id.to_string() selected=tenant.chosen>{tenant.name}</option> });
+        let options = tenants.into_iter().map(|tenant| {
+            view! {
+                <option value=tenant.id.to_string() selected=tenant.chosen>
+                    {tenant.name}
+                </option>
+            }
+        });
         view! {
             <div class="field">
                 <label for="field-tenant_id">"Tenant"</label>
-                <select id="field-tenant_id" name="tenant_id" aria-describedby="error-tenant_id">{options.collect_view()}</select>
+                <select id="field-tenant_id" name="tenant_id" aria-describedby="error-tenant_id">
+                    {options.collect_view()}
+                </select>
                 <FieldError id="error-tenant_id".to_owned() name="tenant_id" error=error />
             </div>
         }
     });
     view! {
         <FormError error fields=&["name", "expires_at", "tenant_id", confirm::PASSWORD, confirm::CODE] />
-        <Field name="name" label="Name" value=typed.name hint="For example “GitHub Actions, production”." autofocus=true error />
+        <Field
+            name="name"
+            label="Name"
+            value=typed.name
+            hint="For example “GitHub Actions, production”."
+            autofocus=true
+            error
+        />
         <ExpiryField choices choice=typed.expiry date=typed.date error />
         {choose}
     }

@@ -40,12 +40,12 @@ pub fn KeyTable(
                     <SortHeader choice=choice.clone() column="created" label="Created" />
                     <SortHeader choice=choice.clone() column="expires" label="Expires" />
                     <SortHeader choice=choice column="last_used" label="Last used" />
-                    <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                    <th scope="col">
+                        <span class="visually-hidden">"Actions"</span>
+                    </th>
                 </tr>
             </thead>
-            <tbody>
-                {rows}
-            </tbody>
+            <tbody>{rows}</tbody>
         </table>
     }
 }
@@ -87,12 +87,24 @@ fn KeyRow(
     let menu = (!menu.is_empty()).then(|| view! { <RowMenu label=format!("More for {}", key.name) items=menu /> });
     view! {
         <tr class:row-over=is_over>
-            <th scope="row" data-label="Name"><a class="name" href=format!("{base}/{}", key.id)>{key.name.to_string()}</a><code class="sub">{key.hint.clone()}"…"</code></th>
+            <th scope="row" data-label="Name">
+                <a class="name" href=format!("{base}/{}", key.id)>
+                    {key.name.to_string()}
+                </a>
+                <code class="sub">{key.hint.clone()}"…"</code>
+            </th>
             {show_tenant.then(|| view! { <td data-label="Tenant">{key.tenant_name.to_string()}</td> })}
-            <td data-label="Status">{key_status(state)}{rolled}<PolicyViolations policies=key.violations.clone() now /></td>
-            <td data-label="Created"><Moment at=key.created_at now /><span class="sub">{creator}</span></td>
+            <td data-label="Status">
+                {key_status(state)}{rolled}<PolicyViolations policies=key.violations.clone() now />
+            </td>
+            <td data-label="Created">
+                <Moment at=key.created_at now />
+                <span class="sub">{creator}</span>
+            </td>
             <td data-label="Expires">{expires}</td>
-            <td data-label="Last used"><LastUsed last=key.last_used.clone() now /></td>
+            <td data-label="Last used">
+                <LastUsed last=key.last_used.clone() now />
+            </td>
             <td class="actions">{menu}{trash}</td>
         </tr>
     }

@@ -13,7 +13,10 @@ pub fn LastUsed(last: Option<LastUse>, now: DateTime<Utc>) -> impl IntoView {
         None => Either::Left(view! { <span class="muted">"Never"</span> }),
         Some(last) => {
             let address = last.address.map(|address| view! { <span class="sub">{address}</span> });
-            Either::Right(view! { <Moment at=last.at now /> {address} })
+            Either::Right(view! {
+                <Moment at=last.at now />
+                {address}
+            })
         }
     }
 }

@@ -43,7 +43,11 @@ fn card(is_rotation: bool, is_suspended: bool, secret: &Secret, public_url: &str
             <h1 id="card-title">{title}</h1>
             {suspended}
             {token(secret.expose().to_owned(), public_url)}
-            <div class="buttons"><a class="button primary" href=back.to_owned() data-close="">"I've saved it"</a></div>
+            <div class="buttons">
+                <a class="button primary" href=back.to_owned() data-close="">
+                    "I've saved it"
+                </a>
+            </div>
         </div>
     }
     .into_any()
@@ -69,9 +73,21 @@ fn token(token: String, public_url: &str) -> AnyView {
         <div class="field">
             <label for="revealed-token">"API key"</label>
             <div class="token-row">
-                <input id="revealed-token" class="token" type="text" readonly autocomplete="off" spellcheck="false" value=token />
-                <button type="button" class="button script-only" data-copy="#revealed-token">"Copy"</button>
-                <button type="button" class="button script-only" data-hide="#revealed-token">"Hide"</button>
+                <input
+                    id="revealed-token"
+                    class="token"
+                    type="text"
+                    readonly
+                    autocomplete="off"
+                    spellcheck="false"
+                    value=token
+                />
+                <button type="button" class="button script-only" data-copy="#revealed-token">
+                    "Copy"
+                </button>
+                <button type="button" class="button script-only" data-hide="#revealed-token">
+                    "Hide"
+                </button>
             </div>
         </div>
         <div class="snippets">{snippets.into_iter().collect_view()}</div>

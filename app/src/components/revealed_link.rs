@@ -49,11 +49,25 @@ fn card(title: &'static str, words: AnyView, link: &Secret, back: &str) -> AnyVi
             <div class="field">
                 <label for="revealed-link">"Link"</label>
                 <div class="token-row">
-                    <input id="revealed-link" class="token" type="text" readonly autocomplete="off" spellcheck="false" value=link.expose().to_owned() />
-                    <button type="button" class="button script-only" data-copy="#revealed-link">"Copy"</button>
+                    <input
+                        id="revealed-link"
+                        class="token"
+                        type="text"
+                        readonly
+                        autocomplete="off"
+                        spellcheck="false"
+                        value=link.expose().to_owned()
+                    />
+                    <button type="button" class="button script-only" data-copy="#revealed-link">
+                        "Copy"
+                    </button>
                 </div>
             </div>
-            <div class="buttons"><a class="button primary" href=back.to_owned() data-close="">"I've saved it"</a></div>
+            <div class="buttons">
+                <a class="button primary" href=back.to_owned() data-close="">
+                    "I've saved it"
+                </a>
+            </div>
         </div>
     }
     .into_any()

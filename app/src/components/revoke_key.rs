@@ -34,7 +34,12 @@ pub fn UseWords(
             Some(view! { <p class="muted">"Last used "<Moment at=last.at now />{client}</p> }.into_any())
         }
     });
-    view! { {subject}{stops}{last}{agents} }
+    view! {
+        {subject}
+        {stops}
+        {last}
+        {agents}
+    }
 }
 
 /// "Last request: 203.0.113.7, curl/8.5.0"; `None` when neither the address nor the client is known.
@@ -72,12 +77,33 @@ pub fn RecentWords(recent: Recent, now: DateTime<Utc>, #[prop(default = STOPS)] 
         // The address isn't known.
         None if now - at < TimeDelta::days(1) => {
             let end = format!(". {then}").trim_end().to_owned();
-            view! { <p>"Last used "<strong><Moment at now /></strong>{end}</p> }.into_any()
+            view! {
+                <p>
+                    "Last used "<strong>
+                        <Moment at now />
+                    </strong>{end}
+                </p>
+            }
+            .into_any()
         }
-        None => view! { <p>"Last used "<strong><Moment at now /></strong>"."</p> }.into_any(),
+        None => view! {
+            <p>
+                "Last used "<strong>
+                    <Moment at now />
+                </strong>"."
+            </p>
+        }
+        .into_any(),
         Some(words) => {
             let end = format!(" in the past 24 hours. {then}").trim_end().to_owned();
-            view! { <p>"Last used "<strong><Moment at now /></strong>", "<strong>{words}</strong>{end}</p> }.into_any()
+            view! {
+                <p>
+                    "Last used "<strong>
+                        <Moment at now />
+                    </strong>", "<strong>{words}</strong>{end}
+                </p>
+            }
+            .into_any()
         }
     }
 }
@@ -87,7 +113,14 @@ pub fn RecentWords(recent: Recent, now: DateTime<Utc>, #[prop(default = STOPS)] 
 #[component]
 pub fn RoleWords(recent: Recent, now: DateTime<Utc>) -> impl IntoView {
     recent.last_used_at.zip(recent.text()).map(|(at, words)| {
-        view! { <p>"Keys last used "<strong><Moment at now /></strong>", "<strong>{words}</strong>" in the past 24 hours. The new role applies from the next request."</p> }
+        view! {
+            <p>
+                "Keys last used "<strong>
+                    <Moment at now />
+                </strong>", "<strong>{words}</strong>
+                " in the past 24 hours. The new role applies from the next request."
+            </p>
+        }
     })
 }
 

@@ -15,7 +15,14 @@ pub fn SortHeader(choice: ListChoice, column: &'static str, label: &'static str)
     };
     view! {
         <th scope="col" aria-sort=sorted>
-            <a href=choice.with_sort(column)>{label}<span class="sort-mark" aria-hidden="true">{mark}</span></a>
+            <a href=choice
+                .with_sort(
+                    column,
+                )>
+                {label}<span class="sort-mark" aria-hidden="true">
+                    {mark}
+                </span>
+            </a>
         </th>
     }
 }

@@ -16,7 +16,12 @@ pub fn PolicyViolations(policies: Vec<policy::PolicyViolation>, now: DateTime<Ut
         let labels: Vec<_> = policies.iter().map(|violation| violation.text(now)).collect();
         let (title, labels) = (labels.join("; "), labels.join("; "));
         let words = violation_words(&policies, now);
-        view! { <span class="sub against" title=title>{words}<span class="visually-hidden">": "{labels}</span></span> }
+        view! {
+            <span class="sub against" title=title>
+                {words}
+                <span class="visually-hidden">": "{labels}</span>
+            </span>
+        }
     })
 }
 

@@ -9,6 +9,8 @@ use leptos::prelude::*;
 #[component]
 pub fn Moment(at: DateTime<Utc>, now: DateTime<Utc>) -> impl IntoView {
     view! {
-        <time datetime=at.to_rfc3339_opts(SecondsFormat::Secs, true) title=utc_text(at)>{relative_text(at, now)}</time>
+        <time datetime=at.to_rfc3339_opts(SecondsFormat::Secs, true) title=utc_text(at)>
+            {relative_text(at, now)}
+        </time>
     }
 }

@@ -6,5 +6,9 @@ use leptos::prelude::*;
 /// with its text isn't announced; the script puts later messages into it.
 #[component]
 pub fn Toast(text: Option<String>) -> impl IntoView {
-    view! { <div class="toast-place" role="status" id="toast">{text.map(|text| view! { <p class="toast">{text}</p> })}</div> }
+    view! {
+        <div class="toast-place" role="status" id="toast">
+            {text.map(|text| view! { <p class="toast">{text}</p> })}
+        </div>
+    }
 }

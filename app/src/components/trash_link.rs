@@ -8,6 +8,8 @@ use super::icon::{Icon, Picture};
 #[component]
 pub fn TrashLink(href: String, label: String) -> impl IntoView {
     view! {
-        <a class="icon-button danger" href=href title=label.clone() aria-label=label data-dialog=""><Picture icon=Icon::Trash /></a>
+        <a class="icon-button danger" href=href title=label.clone() aria-label=label data-dialog="">
+            <Picture icon=Icon::Trash />
+        </a>
     }
 }

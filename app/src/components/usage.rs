@@ -23,9 +23,19 @@ pub fn UsageSection(usage: Usage, now: DateTime<Utc>) -> impl IntoView {
     let contents = if usage.clients.is_empty() && usage.hours.is_empty() {
         view! { <p class="muted">"No requests in the last 90 days."</p> }.into_any()
     } else {
-        view! { {chart(&usage, now)} <Clients clients=usage.clients.clone() now /> {hours(&usage)} }.into_any()
+        view! {
+            {chart(&usage, now)}
+            <Clients clients=usage.clients.clone() now />
+            {hours(&usage)}
+        }
+        .into_any()
     };
-    view! { <section class="usage" aria-labelledby="usage-title"><h2 id="usage-title">"Usage"</h2>{contents}</section> }
+    view! {
+        <section class="usage" aria-labelledby="usage-title">
+            <h2 id="usage-title">"Usage"</h2>
+            {contents}
+        </section>
+    }
 }
 
 /// The bar chart of accepted and rejected requests per day.
@@ -47,8 +57,14 @@ fn chart(usage: &Usage, now: DateTime<Utc>) -> AnyView {
         view! {
             <g>
                 <title>{words}</title>
-                <rect class="bar" x=x y=HEIGHT.saturating_sub(used_height) width=WIDTH height=used_height></rect>
-                <rect class="bar-refused" x=x y=HEIGHT.saturating_sub(used_height + refused_height) width=WIDTH height=refused_height></rect>
+                <rect class="bar" x=x y=HEIGHT.saturating_sub(used_height) width=WIDTH height=used_height />
+                <rect
+                    class="bar-refused"
+                    x=x
+                    y=HEIGHT.saturating_sub(used_height + refused_height)
+                    width=WIDTH
+                    height=refused_height
+                />
             </g>
         }
     });
@@ -56,8 +72,14 @@ fn chart(usage: &Usage, now: DateTime<Utc>) -> AnyView {
     let bounds = format!("0 0 {} {HEIGHT}", DAYS as usize * STEP);
     view! {
         <figure class="chart">
-            <svg viewBox=bounds preserveAspectRatio="none" role="img" aria-label=label.clone()>{bars.collect_view()}</svg>
-            <figcaption><span>"90 days ago"</span><span>{format!("{uses} accepted · {refusals} rejected")}</span><span>"Today"</span></figcaption>
+            <svg viewBox=bounds preserveAspectRatio="none" role="img" aria-label=label.clone()>
+                {bars.collect_view()}
+            </svg>
+            <figcaption>
+                <span>"90 days ago"</span>
+                <span>{format!("{uses} accepted · {refusals} rejected")}</span>
+                <span>"Today"</span>
+            </figcaption>
         </figure>
     }
     .into_any()
@@ -77,14 +99,27 @@ fn Clients(clients: Vec<KeyClient>, now: DateTime<Utc>) -> impl IntoView {
             None => "–".into_any(),
         };
         let refused = match client.last_refused_at {
-            Some(at) => view! { {client.refusals.to_string()}<span class="sub"><Moment at now /></span> }.into_any(),
+            Some(at) => view! {
+                {client.refusals.to_string()}
+                <span class="sub">
+                    <Moment at now />
+                </span>
+            }
+            .into_any(),
             None => "–".into_any(),
         };
         view! {
             <tr>
-                <th scope="row" data-label="IP address">{client.address.unwrap_or_else(|| "Unknown".to_owned())}{who.map(|who| view! { <span class="sub">{who}</span> })}</th>
-                <td data-label="Client" class="client">{client.user_agent.unwrap_or_else(|| "–".to_owned())}</td>
-                <td data-label="First seen"><Moment at=client.first_seen_at now /></td>
+                <th scope="row" data-label="IP address">
+                    {client.address.unwrap_or_else(|| "Unknown".to_owned())}
+                    {who.map(|who| view! { <span class="sub">{who}</span> })}
+                </th>
+                <td data-label="Client" class="client">
+                    {client.user_agent.unwrap_or_else(|| "–".to_owned())}
+                </td>
+                <td data-label="First seen">
+                    <Moment at=client.first_seen_at now />
+                </td>
                 <td data-label="Last used">{moment(client.last_used_at)}</td>
                 <td data-label="Accepted">{client.uses.to_string()}</td>
                 <td data-label="Rejected">{refused}</td>
@@ -95,8 +130,12 @@ fn Clients(clients: Vec<KeyClient>, now: DateTime<Utc>) -> impl IntoView {
         <table class="table" aria-label="Clients">
             <thead>
                 <tr>
-                    <th scope="col">"IP address"</th><th scope="col">"Client"</th><th scope="col">"First seen"</th><th scope="col">"Last used"</th>
-                    <th scope="col">"Accepted"</th><th scope="col">"Rejected"</th>
+                    <th scope="col">"IP address"</th>
+                    <th scope="col">"Client"</th>
+                    <th scope="col">"First seen"</th>
+                    <th scope="col">"Last used"</th>
+                    <th scope="col">"Accepted"</th>
+                    <th scope="col">"Rejected"</th>
                 </tr>
             </thead>
             <tbody>{rows.collect_view()}</tbody>
@@ -107,13 +146,25 @@ fn Clients(clients: Vec<KeyClient>, now: DateTime<Utc>) -> impl IntoView {
 /// The collapsed table of hourly counts, newest first.
 fn hours(usage: &Usage) -> AnyView {
     let rows = usage.hours.iter().rev().take(MAX_HOURS).map(|hour| {
-        view! { <tr><th scope="row">{utc_text(hour.hour)}</th><td>{hour.uses.to_string()}</td><td>{hour.refusals.to_string()}</td></tr> }
+        view! {
+            <tr>
+                <th scope="row">{utc_text(hour.hour)}</th>
+                <td>{hour.uses.to_string()}</td>
+                <td>{hour.refusals.to_string()}</td>
+            </tr>
+        }
     });
     view! {
         <details class="hours">
             <summary>"Hourly"</summary>
             <table class="plain-table" aria-label="Hours">
-                <thead><tr><th scope="col">"Hour"</th><th scope="col">"Accepted"</th><th scope="col">"Rejected"</th></tr></thead>
+                <thead>
+                    <tr>
+                        <th scope="col">"Hour"</th>
+                        <th scope="col">"Accepted"</th>
+                        <th scope="col">"Rejected"</th>
+                    </tr>
+                </thead>
                 <tbody>{rows.collect_view()}</tbody>
             </table>
         </details>

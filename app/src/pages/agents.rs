@@ -31,12 +31,20 @@ pub fn agents(agents: Vec<Agent>, key_base: Option<&str>, now: DateTime<Utc>) ->
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-            {is_cut.then(|| view! { <p class="muted">{format!("Showing the {} most recent agents.", service::MAX_AGENTS)}</p> })}
+            {is_cut
+                .then(|| {
+                    view! { <p class="muted">{format!("Showing the {} most recent agents.", service::MAX_AGENTS)}</p> }
+                })}
         }
         .into_any()
     };
-    view! { <section class="agents" aria-labelledby="agents-title"><h2 id="agents-title">"Agents"</h2>{contents}</section> }
-        .into_any()
+    view! {
+        <section class="agents" aria-labelledby="agents-title">
+            <h2 id="agents-title">"Agents"</h2>
+            {contents}
+        </section>
+    }
+    .into_any()
 }
 
 fn row(agent: Agent, key_base: Option<&str>, now: DateTime<Utc>) -> AnyView {
@@ -50,18 +58,32 @@ fn row(agent: Agent, key_base: Option<&str>, now: DateTime<Utc>) -> AnyView {
     let kind = [Some(agent.kind.to_string()), agent.version].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let key = key_base.map(|base| {
         let href = format!("{base}/{}", agent.key.id);
-        view! { <td data-label="API key"><a href=href>{agent.key.name.to_string()}</a></td> }
+        view! {
+            <td data-label="API key">
+                <a href=href>{agent.key.name.to_string()}</a>
+            </td>
+        }
     });
     let labels = agent.labels.iter().map(Label::as_str).collect::<Vec<_>>().join(", ");
     view! {
         <tr>
-            <th scope="row" data-label="Name"><span class="name">{agent.name.to_string()}</span><span class="sub">{kind}</span></th>
-            <td data-label="Status"><AgentStatus state />{since}</td>
+            <th scope="row" data-label="Name">
+                <span class="name">{agent.name.to_string()}</span>
+                <span class="sub">{kind}</span>
+            </th>
+            <td data-label="Status">
+                <AgentStatus state />
+                {since}
+            </td>
             {key}
             <td data-label="Labels">{if labels.is_empty() { "–".to_owned() } else { labels }}</td>
             <td data-label="IP address">{agent.address.unwrap_or_else(|| "–".to_owned())}</td>
-            <td data-label="First seen"><Moment at=agent.first_seen_at now /></td>
-            <td data-label="Last seen"><Moment at=agent.last_seen_at now /></td>
+            <td data-label="First seen">
+                <Moment at=agent.first_seen_at now />
+            </td>
+            <td data-label="Last seen">
+                <Moment at=agent.last_seen_at now />
+            </td>
         </tr>
     }
     .into_any()

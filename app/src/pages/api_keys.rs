@@ -50,7 +50,9 @@ pub async fn own_keys(request: RequestContext) -> Result<AnyView, ApiError> {
     };
     Ok(view! {
         <h1>"API Keys"</h1>
-        <p class="lead">"Personal keys act with your permissions in a tenant. For CI and other automation, use a " {accounts} "."</p>
+        <p class="lead">
+            "Personal keys act with your permissions in a tenant. For CI and other automation, use a " {accounts} "."
+        </p>
         <AlertBanners alerts own=actor.user_id() now />
         {key_list(&request, list, &query, keys)}
     }
@@ -80,7 +82,12 @@ pub fn key_list(request: &RequestContext, list: KeyList, query: &KeyQuery, keys:
     let (is_empty, now, base) = (keys.items.is_empty(), request.services.now(), list.base);
     let new = list.may_create.then(|| {
         let href = format!("{base}/new");
-        view! { <a class="button primary board-action" href=href data-dialog=""><Picture icon=Icon::Plus />"Create an API key"</a> }
+        view! {
+            <a class="button primary board-action" href=href data-dialog="">
+                <Picture icon=Icon::Plus />
+                "Create an API key"
+            </a>
+        }
     });
     let rows = if is_empty {
         let (default_state, reason) = (KeyFilter::Active.as_str(), no_keys(&empty, query.filter));
@@ -91,9 +98,7 @@ pub fn key_list(request: &RequestContext, list: KeyList, query: &KeyQuery, keys:
     };
     view! {
         <div class="board">
-            {new}
-            <Toolbar choice=bar states label="Search keys" />
-            <div class="table-place">{rows}</div>
+            {new} <Toolbar choice=bar states label="Search keys" /> <div class="table-place">{rows}</div>
         </div>
         <Pager choice previous=keys.previous next=keys.next />
     }
@@ -188,7 +193,14 @@ pub async fn new_key_page(
     let contents = view! {
         <KeyFields typed choices tenants error />
         {confirm}
-        <div class="buttons"><a class="button" href=back.to_owned() data-close="">"Cancel"</a><button type="submit" class="button primary">"Create"</button></div>
+        <div class="buttons">
+            <a class="button" href=back.to_owned() data-close="">
+                "Cancel"
+            </a>
+            <button type="submit" class="button primary">
+                "Create"
+            </button>
+        </div>
     };
     Ok(view! {
         <div class="card">

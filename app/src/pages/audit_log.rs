@@ -55,10 +55,18 @@ pub async fn log(request: RequestContext) -> Result<AnyView, ApiError> {
         <p class="lead">"Every change and every denied attempt, newest first."</p>
         <details>
             <summary>"How this log is protected"</summary>
-            <p>"Each entry carries a hash over itself and the entry before it. Repeated denials of the same kind within a minute are counted in one entry."</p>
+            <p>
+                "Each entry carries a hash over itself and the entry before it. Repeated denials of the same kind within a minute are counted in one entry."
+            </p>
         </details>
         {filter_form(&params)}
-        <p class="exports">"Export "<a href=export("jsonl") download="">"JSONL"</a>" · "<a href=export("csv") download="">"CSV"</a></p>
+        <p class="exports">
+            "Export "<a href=export("jsonl") download="">
+                "JSONL"
+            </a>" · "<a href=export("csv") download="">
+                "CSV"
+            </a>
+        </p>
         {wrong.map(wrong_filter)}
         <div class="table-place">{rows}</div>
         {pager}
@@ -71,25 +79,54 @@ fn empty(params: &AuditParams) -> AnyView {
     let (after, before) = (params.after.clone(), params.before.clone());
     let is_filtered = *params != AuditParams { after, before, ..AuditParams::default() };
     if !is_filtered {
-        return view! { <div class="empty"><p>"No entries yet."</p></div> }.into_any();
+        return view! {
+            <div class="empty">
+                <p>"No entries yet."</p>
+            </div>
+        }
+        .into_any();
     }
-    view! { <div class="empty"><p>"No entries match this filter."</p><p><a class="button" href=PATH>"Clear filters"</a></p></div> }
-        .into_any()
+    view! {
+        <div class="empty">
+            <p>"No entries match this filter."</p>
+            <p>
+                <a class="button" href=PATH>
+                    "Clear filters"
+                </a>
+            </p>
+        </div>
+    }
+    .into_any()
 }
 
 /// The messages about filter fields that can't be parsed.
 fn wrong_filter(error: ApiError) -> AnyView {
     let words = error.fields.into_iter().map(|field| view! { <p>{field.message}</p> });
-    view! { <div class="error-box" role="alert">{words.collect_view()}</div> }.into_any()
+    view! {
+        <div class="error-box" role="alert">
+            {words.collect_view()}
+        </div>
+    }
+    .into_any()
 }
 
 fn pager(params: &AuditParams, entries: &Page<AuditEntry>) -> AnyView {
     let link = |name: &'static str, cursor: &Option<Cursor>, label: &'static str| {
         let cursor = cursor.as_ref()?;
-        Some(view! { <a class="button" href=params.url(PATH, Some((name, cursor)))>{label}</a> })
+        Some(view! {
+            <a class="button" href=params.url(PATH, Some((name, cursor)))>
+                {label}
+            </a>
+        })
     };
     let (newer, older) = (link("before", &entries.previous, "Newer"), link("after", &entries.next, "Older"));
-    view! { <nav class="pager" aria-label="Pages">{newer}{older}</nav> }.into_any()
+    view! {
+        <nav class="pager" aria-label="Pages">
+            {newer}
+            {older}
+        </nav>
+    }
+    .into_any()
 }
 
 fn filter_form(params: &AuditParams) -> AnyView {
@@ -98,22 +135,60 @@ fn filter_form(params: &AuditParams) -> AnyView {
         .filter(|asked| !asked.is_empty() && audit::operation_codes().all(|word| word != asked));
     let operations = audit::operation_codes().map(str::to_owned).chain(other).map(|word| {
         let (label, chosen) = (label_of(&word), params.operation == word);
-        view! { <option value=word selected=chosen>{label}</option> }
+        view! {
+            <option value=word selected=chosen>
+                {label}
+            </option>
+        }
     });
     let outcomes = Outcome::ALL.map(|outcome| {
-        view! { <option value=outcome.as_str() selected=params.result == outcome.as_str()>{outcome.label()}</option> }
+        view! {
+            <option value=outcome.as_str() selected=params.result == outcome.as_str()>
+                {outcome.label()}
+            </option>
+        }
     });
     view! {
         <form method="get" action=PATH class="filters" role="search" aria-label="Filter the audit log">
-            <div class="field"><label for="actor">"Actor"</label><input id="actor" name="actor" value=params.actor.clone() placeholder="Name or ID" autocomplete="off" /></div>
-            <div class="field"><label for="operation">"Action"</label>
-                <select id="operation" name="operation"><option value="">"All"</option>{operations.collect_view()}</select></div>
-            <div class="field"><label for="result">"Outcome"</label>
-                <select id="result" name="result"><option value="">"All"</option>{outcomes.into_iter().collect_view()}</select></div>
-            <div class="field"><label for="about">"Key or resource"</label><input id="about" name="about" value=params.about.clone() placeholder="ID of a key, account or person" autocomplete="off" /></div>
-            <div class="field"><label for="from">"From (UTC)"</label><input id="from" name="from" type="date" value=params.from.clone() /></div>
-            <div class="field"><label for="until">"To (UTC)"</label><input id="until" name="until" type="date" value=params.until.clone() /></div>
-            <button type="submit" class="button">"Filter"</button>
+            <div class="field">
+                <label for="actor">"Actor"</label>
+                <input id="actor" name="actor" value=params.actor.clone() placeholder="Name or ID" autocomplete="off" />
+            </div>
+            <div class="field">
+                <label for="operation">"Action"</label>
+                <select id="operation" name="operation">
+                    <option value="">"All"</option>
+                    {operations.collect_view()}
+                </select>
+            </div>
+            <div class="field">
+                <label for="result">"Outcome"</label>
+                <select id="result" name="result">
+                    <option value="">"All"</option>
+                    {outcomes.into_iter().collect_view()}
+                </select>
+            </div>
+            <div class="field">
+                <label for="about">"Key or resource"</label>
+                <input
+                    id="about"
+                    name="about"
+                    value=params.about.clone()
+                    placeholder="ID of a key, account or person"
+                    autocomplete="off"
+                />
+            </div>
+            <div class="field">
+                <label for="from">"From (UTC)"</label>
+                <input id="from" name="from" type="date" value=params.from.clone() />
+            </div>
+            <div class="field">
+                <label for="until">"To (UTC)"</label>
+                <input id="until" name="until" type="date" value=params.until.clone() />
+            </div>
+            <button type="submit" class="button">
+                "Filter"
+            </button>
         </form>
     }
     .into_any()
@@ -126,11 +201,17 @@ fn entry_table(entries: Vec<AuditEntry>, now: DateTime<Utc>) -> AnyView {
         let via = if entry.key_id.is_some() { format!("{channel}, with a key") } else { channel.to_owned() };
         view! {
             <tr>
-                <th scope="row" data-label="When"><a class="name" href=href data-dialog=""><Moment at=entry.at now /></a></th>
+                <th scope="row" data-label="When">
+                    <a class="name" href=href data-dialog="">
+                        <Moment at=entry.at now />
+                    </a>
+                </th>
                 <td data-label="Actor">{entry.actor_name}<span class="sub">{via}</span></td>
                 <td data-label="Action">{label_of(&entry.operation)}<span class="sub">{entry.detail}</span></td>
                 <td data-label="Resource">{resource(&entry.subject_kind, &entry.subject_name)}</td>
-                <td data-label="Outcome"><OutcomeStatus outcome=entry.outcome /></td>
+                <td data-label="Outcome">
+                    <OutcomeStatus outcome=entry.outcome />
+                </td>
             </tr>
         }
     });
@@ -138,7 +219,11 @@ fn entry_table(entries: Vec<AuditEntry>, now: DateTime<Utc>) -> AnyView {
         <table class="table" aria-label="Audit log">
             <thead>
                 <tr>
-                    <th scope="col">"When"</th><th scope="col">"Actor"</th><th scope="col">"Action"</th><th scope="col">"Resource"</th><th scope="col">"Outcome"</th>
+                    <th scope="col">"When"</th>
+                    <th scope="col">"Actor"</th>
+                    <th scope="col">"Action"</th>
+                    <th scope="col">"Resource"</th>
+                    <th scope="col">"Outcome"</th>
                 </tr>
             </thead>
             <tbody>{rows.collect_view()}</tbody>
@@ -162,7 +247,15 @@ pub async fn entry(request: RequestContext) -> Result<AnyView, ApiError> {
     let code = |text: String| view! { <code>{text}</code> }.into_any();
     let related = entry.subject_id.map(|id| all_about(&id.to_string()));
     let rows = [
-        Some(("When", view! { <Moment at=entry.at now />" · "{utc_text(entry.at)} }.into_any())),
+        Some((
+            "When",
+            view! {
+                <Moment at=entry.at now />
+                " · "
+                {utc_text(entry.at)}
+            }
+            .into_any(),
+        )),
         Some(("Outcome", view! { <OutcomeStatus outcome=entry.outcome /> }.into_any())),
         Some(("Actor", text(format!("{} ({})", entry.actor_name, entry.actor_kind.replace('_', " "))))),
         entry.actor_id.map(|id| ("Actor ID", code(id.to_string()))),
@@ -181,8 +274,16 @@ pub async fn entry(request: RequestContext) -> Result<AnyView, ApiError> {
             <h1 id="card-title">{label_of(&entry.operation)}</h1>
             <Facts rows=rows.into_iter().flatten().collect() />
             <div class="buttons">
-                {related.map(|href| view! { <a class="button" href=href>"Related activity"</a> })}
-                <a class="button primary" href=PATH data-close="" autofocus>"Close"</a>
+                {related
+                    .map(|href| {
+                        view! {
+                            <a class="button" href=href>
+                                "Related activity"
+                            </a>
+                        }
+                    })} <a class="button primary" href=PATH data-close="" autofocus>
+                    "Close"
+                </a>
             </div>
         </div>
     }
@@ -197,7 +298,11 @@ pub fn history(entries: Page<AuditEntry>, path: &str, all: Option<String>, now: 
     let link = |name: &str, cursor: Option<Cursor>, label: &'static str| {
         cursor.map(|cursor| {
             let href = format!("{path}?{name}={}#history-title", encode(&cursor.0));
-            view! { <a class="button small" href=href>{label}</a> }
+            view! {
+                <a class="button small" href=href>
+                    {label}
+                </a>
+            }
         })
     };
     let (newer, older) = (link("before", entries.previous, "Newer"), link("after", entries.next, "Older"));
@@ -207,10 +312,14 @@ pub fn history(entries: Page<AuditEntry>, path: &str, all: Option<String>, now: 
         let via = format!("{}{from}", Channel::label_of(&entry.channel));
         view! {
             <tr>
-                <th scope="row" data-label="When"><Moment at=entry.at now /></th>
+                <th scope="row" data-label="When">
+                    <Moment at=entry.at now />
+                </th>
                 <td data-label="Action">{label_of(&entry.operation)}<span class="sub">{entry.detail}</span></td>
                 <td data-label="Actor">{entry.actor_name}<span class="sub">{via}</span></td>
-                <td data-label="Outcome"><OutcomeStatus outcome=entry.outcome /></td>
+                <td data-label="Outcome">
+                    <OutcomeStatus outcome=entry.outcome />
+                </td>
             </tr>
         }
     });
@@ -218,7 +327,14 @@ pub fn history(entries: Page<AuditEntry>, path: &str, all: Option<String>, now: 
         <section class="history" aria-labelledby="history-title">
             <h2 id="history-title">"History"</h2>
             <table class="table" aria-label="History">
-                <thead><tr><th scope="col">"When"</th><th scope="col">"Action"</th><th scope="col">"Actor"</th><th scope="col">"Outcome"</th></tr></thead>
+                <thead>
+                    <tr>
+                        <th scope="col">"When"</th>
+                        <th scope="col">"Action"</th>
+                        <th scope="col">"Actor"</th>
+                        <th scope="col">"Outcome"</th>
+                    </tr>
+                </thead>
                 <tbody>{rows.collect_view()}</tbody>
             </table>
             {more}

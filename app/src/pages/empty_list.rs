@@ -23,12 +23,33 @@ pub fn EmptyList(
     if is_unfiltered && (choice.state == EVERY_STATE || choice.state == default_state) {
         let words = format!("{reason} {hint}");
         let all = (choice.state != EVERY_STATE).then(|| {
-            view! { <p><a class="button" href=choice.with_state(EVERY_STATE)>{show_all}</a></p> }
+            view! {
+                <p>
+                    <a class="button" href=choice.with_state(EVERY_STATE)>
+                        {show_all}
+                    </a>
+                </p>
+            }
         });
-        return view! { <div class="empty"><p>{words.trim_end().to_owned()}</p>{all}</div> }.into_any();
+        return view! {
+            <div class="empty">
+                <p>{words.trim_end().to_owned()}</p>
+                {all}
+            </div>
+        }
+        .into_any();
     }
-    view! { <div class="empty"><p>{reason}</p><p><a class="button" href=choice.path>"Clear filters"</a></p></div> }
-        .into_any()
+    view! {
+        <div class="empty">
+            <p>{reason}</p>
+            <p>
+                <a class="button" href=choice.path>
+                    "Clear filters"
+                </a>
+            </p>
+        </div>
+    }
+    .into_any()
 }
 
 /// Whether the list has filters besides its state and its search.

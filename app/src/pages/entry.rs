@@ -22,13 +22,32 @@ pub fn sign_in(request: RequestContext) -> Loaded {
     let contents = view! {
         <div class="card">
             <h1>"Sign in to Latchkey"</h1>
-            {notice.map(|text| view! { <p role="status" class="notice">{text}</p> })}
+            {notice
+                .map(|text| {
+                    view! {
+                        <p role="status" class="notice">
+                            {text}
+                        </p>
+                    }
+                })}
             <form method="post" action="/sign-in">
                 <FormError error fields=&[] />
                 <input type="hidden" name="next" value=request.typed("next") />
-                <Field name="email" label="Email" kind="email" value=request.form.value("email") autocomplete="username" autofocus=true error />
+                <Field
+                    name="email"
+                    label="Email"
+                    kind="email"
+                    value=request.form.value("email")
+                    autocomplete="username"
+                    autofocus=true
+                    error
+                />
                 <Field name="password" label="Password" kind="password" autocomplete="current-password" error />
-                <div class="buttons"><button type="submit" class="button primary wide">"Sign in"</button></div>
+                <div class="buttons">
+                    <button type="submit" class="button primary wide">
+                        "Sign in"
+                    </button>
+                </div>
             </form>
         </div>
     };
@@ -44,10 +63,23 @@ pub fn code(request: RequestContext) -> Loaded {
             <form method="post" action="/sign-in/code">
                 <FormError error fields=&["code"] />
                 <input type="hidden" name="next" value=request.typed("next") />
-                <Field name="code" label="Code" hint="The 6-digit code from your app, or a recovery code." autocomplete="one-time-code" autofocus=true error />
-                <div class="buttons"><button type="submit" class="button primary wide">"Sign in"</button></div>
+                <Field
+                    name="code"
+                    label="Code"
+                    hint="The 6-digit code from your app, or a recovery code."
+                    autocomplete="one-time-code"
+                    autofocus=true
+                    error
+                />
+                <div class="buttons">
+                    <button type="submit" class="button primary wide">
+                        "Sign in"
+                    </button>
+                </div>
             </form>
-            <p><a href="/sign-in">"Use another account"</a></p>
+            <p>
+                <a href="/sign-in">"Use another account"</a>
+            </p>
         </div>
     };
     ready(Ok(contents.into_any()))
@@ -69,12 +101,31 @@ pub fn set_up(request: RequestContext) -> Loaded {
             <p>"Create the first tenant and its administrator."</p>
             <form method="post" action=format!("/set-up/{token}")>
                 <FormError error fields=&["tenant_name", "slug", "name", "email", "password"] />
-                <Field name="tenant_name" label="Tenant name" value=tenant_name hint="Your organization, for example “Acme Robotics”." autocomplete="organization" autofocus=true error />
+                <Field
+                    name="tenant_name"
+                    label="Tenant name"
+                    value=tenant_name
+                    hint="Your organization, for example “Acme Robotics”."
+                    autocomplete="organization"
+                    autofocus=true
+                    error
+                />
                 <Field name="slug" label="Slug" value=slug hint="Used in scripts and the CLI, e.g. acme." error />
                 <Field name="name" label="Your name" value=name autocomplete="name" error />
                 <Field name="email" label="Email" kind="email" value=email autocomplete="username" error />
-                <Field name="password" label="Password" kind="password" hint="At least 15 characters. Tip: use several unrelated words." autocomplete="new-password" error />
-                <div class="buttons"><button type="submit" class="button primary wide">"Create tenant"</button></div>
+                <Field
+                    name="password"
+                    label="Password"
+                    kind="password"
+                    hint="At least 15 characters. Tip: use several unrelated words."
+                    autocomplete="new-password"
+                    error
+                />
+                <div class="buttons">
+                    <button type="submit" class="button primary wide">
+                        "Create tenant"
+                    </button>
+                </div>
             </form>
         </div>
     };

@@ -50,19 +50,28 @@ pub fn graphiql(request: RequestContext) -> Ready<Result<AnyView, ApiError>> {
     let editor = match request.assets.graphiql.clone() {
         Some(names) => editor(names).into_any(),
         None => view! {
-            <p class="error-box">"This build doesn't include GraphiQL, because npm wasn't available. The API is at " <code>{format!("{}/graphql", request.public_url)}</code>"."</p>
+            <p class="error-box">
+                "This build doesn't include GraphiQL, because npm wasn't available. The API is at "
+                <code>{format!("{}/graphql", request.public_url)}</code>"."
+            </p>
         }
         .into_any(),
     };
     let examples = EXAMPLES.map(|(name, query, variables)| {
         let href = format!("#query={}&variables={}", encode(query), encode(variables));
-        view! { <li><a href=href>{name}</a></li> }
+        view! {
+            <li>
+                <a href=href>{name}</a>
+            </li>
+        }
     });
     let snippets = EXAMPLES.map(|(name, query, _)| copied_text(name, query.to_owned()));
     let contents = view! {
         <h1>"GraphiQL"</h1>
         <p class="lead">"Explore the API with your permissions. Mutations change live data."</p>
-        <nav aria-label="Examples" class="states examples"><ul>{examples.into_iter().collect_view()}</ul></nav>
+        <nav aria-label="Examples" class="states examples">
+            <ul>{examples.into_iter().collect_view()}</ul>
+        </nav>
         {editor}
         <div class="without-script">
             <p class="notice">"GraphiQL needs JavaScript. The same operations work with curl and an API key:"</p>
@@ -75,7 +84,7 @@ pub fn graphiql(request: RequestContext) -> Ready<Result<AnyView, ApiError>> {
 fn editor(names: GraphiqlNames) -> impl IntoView {
     view! {
         <link rel="stylesheet" href=format!("/pkg/{}", names.stylesheet) />
-        <div id="graphiql" class="graphiql-place script-only" data-query=EXAMPLES[0].1></div>
-        <script type="module" src=format!("/pkg/{}", names.script)></script>
+        <div id="graphiql" class="graphiql-place script-only" data-query=EXAMPLES[0].1 />
+        <script type="module" src=format!("/pkg/{}", names.script) />
     }
 }

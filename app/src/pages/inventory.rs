@@ -93,9 +93,20 @@ fn choices(
 ) -> AnyView {
     let links = all.iter().map(|(word, text)| {
         let here = *word == chosen;
-        view! { <li><a href=choice.with_other(name, word) aria-current=here.then_some("true")>{*text}</a></li> }
+        view! {
+            <li>
+                <a href=choice.with_other(name, word) aria-current=here.then_some("true")>
+                    {*text}
+                </a>
+            </li>
+        }
     });
-    view! { <nav aria-label=label class="states"><ul>{links.collect_view()}</ul></nav> }.into_any()
+    view! {
+        <nav aria-label=label class="states">
+            <ul>{links.collect_view()}</ul>
+        </nav>
+    }
+    .into_any()
 }
 
 /// Shown on a page after the first one when its keys no longer match the filters.
@@ -103,7 +114,11 @@ fn emptied(choice: &ListChoice) -> AnyView {
     view! {
         <div class="empty">
             <p>"This page is empty now."</p>
-            <p><a class="button" href=choice.with_state(&choice.state)>"Back to first page"</a></p>
+            <p>
+                <a class="button" href=choice.with_state(&choice.state)>
+                    "Back to first page"
+                </a>
+            </p>
         </div>
     }
     .into_any()
@@ -113,7 +128,11 @@ fn table(request: &RequestContext, keys: Vec<ApiKey>, choice: ListChoice) -> Res
     let (actor, now) = (request.actor()?, request.services.now());
     let rows = keys.into_iter().map(|key| row(actor, key, now)).collect_view();
     let acts = BULK_ACTS.map(|act| {
-        view! { <button type="submit" name="act" value=act.code() class="button small">{format!("{}…", act.label())}</button> }
+        view! {
+            <button type="submit" name="act" value=act.code() class="button small">
+                {format!("{}…", act.label())}
+            </button>
+        }
     });
     Ok(view! {
         <form method="get" action=format!("{PATH}/bulk")>
@@ -121,14 +140,18 @@ fn table(request: &RequestContext, keys: Vec<ApiKey>, choice: ListChoice) -> Res
             <table class="table" aria-label="All keys">
                 <thead>
                     <tr>
-                        <th scope="col"><span class="visually-hidden">"Select"</span></th>
+                        <th scope="col">
+                            <span class="visually-hidden">"Select"</span>
+                        </th>
                         <SortHeader choice=choice.clone() column="name" label="Name" />
                         <th scope="col">"Owner"</th>
                         <th scope="col">"Status"</th>
                         <SortHeader choice=choice.clone() column="created" label="Created" />
                         <SortHeader choice=choice.clone() column="expires" label="Expires" />
                         <SortHeader choice=choice column="last_used" label="Last used" />
-                        <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                        <th scope="col">
+                            <span class="visually-hidden">"Actions"</span>
+                        </th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -166,12 +189,22 @@ fn row(actor: &Actor, key: ApiKey, now: DateTime<Utc>) -> AnyView {
     view! {
         <tr class:row-over=is_over>
             <td class="choose">{select}</td>
-            <th scope="row" data-label="Name"><a class="name" href=path>{key.name.to_string()}</a><code class="sub">{key.hint.clone()}"…"</code></th>
+            <th scope="row" data-label="Name">
+                <a class="name" href=path>
+                    {key.name.to_string()}
+                </a>
+                <code class="sub">{key.hint.clone()}"…"</code>
+            </th>
             <td data-label="Owner">{key.owner_name.clone()}<span class="sub">{kind}</span></td>
             <td data-label="Status">{key_status(state)}<PolicyViolations policies=key.violations.clone() now /></td>
-            <td data-label="Created"><Moment at=key.created_at now /><span class="sub">{format!("by {}", key.created_by)}</span></td>
+            <td data-label="Created">
+                <Moment at=key.created_at now />
+                <span class="sub">{format!("by {}", key.created_by)}</span>
+            </td>
             <td data-label="Expires">{expires}</td>
-            <td data-label="Last used"><LastUsed last=key.last_used.clone() now /></td>
+            <td data-label="Last used">
+                <LastUsed last=key.last_used.clone() now />
+            </td>
             <td class="actions">{menu}{trash}</td>
         </tr>
     }
@@ -203,7 +236,14 @@ pub async fn bulk(request: RequestContext) -> Result<AnyView, ApiError> {
     };
     let rows = fitting.into_iter().map(|key| bulk_row(&key, now)).collect_view();
     let buttons = view! {
-        <div class="buttons"><a class="button" href=back.to_owned()>"Cancel"</a><button type="submit" class="button destroy">{act.label()}</button></div>
+        <div class="buttons">
+            <a class="button" href=back.to_owned()>
+                "Cancel"
+            </a>
+            <button type="submit" class="button destroy">
+                {act.label()}
+            </button>
+        </div>
     };
     let (buttons, hidden) = (buttons.into_any(), [("keys", ids.join(","))]);
     let (form, operation) = if act == KeyAct::Revoke {
@@ -251,12 +291,21 @@ fn unchanged_words(count: usize) -> Option<String> {
 fn bulk_row(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
     let last = match &key.last_used {
         None => " · never used".into_any(),
-        Some(last) => {
-            view! { " · last used "<Moment at=last.at now />{from_address(last.address.as_deref())} }.into_any()
+        Some(last) => view! {
+            " · last used "
+            <Moment at=last.at now />
+            {from_address(last.address.as_deref())}
         }
+        .into_any(),
     };
     view! {
-        <li><a href=key_path(key)>{key.name.to_string()}</a>" "<code>{key.hint.clone()}"…"</code>{format!(" · {}", key.owner_name)}{last}</li>
+        <li>
+            <a href=key_path(key)>{key.name.to_string()}</a>
+            " "
+            <code>{key.hint.clone()}"…"</code>
+            {format!(" · {}", key.owner_name)}
+            {last}
+        </li>
     }
     .into_any()
 }
@@ -268,7 +317,11 @@ fn nothing_to_do(request: &RequestContext, reason: &'static str, back: &str) -> 
         <div class="card wide-card">
             <h1 id="card-title">{reason}</h1>
             <FormError error fields=&[] />
-            <div class="buttons"><a class="button" href=back.to_owned()>"Back to the list"</a></div>
+            <div class="buttons">
+                <a class="button" href=back.to_owned()>
+                    "Back to the list"
+                </a>
+            </div>
         </div>
     }
     .into_any()

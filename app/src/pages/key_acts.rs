@@ -70,7 +70,11 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
                 button: Some(act.label()),
                 destroys: act.stops_something(),
                 code: AsCode::revoke_key(&code, &id, and_created),
-                words: view! { {successor_words(&key)}<RevokeWords key agents recent now /> }.into_any(),
+                words: view! {
+                    {successor_words(&key)}
+                    <RevokeWords key agents recent now />
+                }
+                .into_any(),
                 fields: created_field(created, and_created, now),
             }
             .view::<RevokeKey>(request, &hidden, back)
@@ -80,8 +84,11 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
             button: Some(act.label()),
             destroys: act.stops_something(),
             code: change(),
-            words: view! { <UseWords key=key.clone() agents recent now /><p>"You can resume it at any time; the key stays the same."</p> }
-                .into_any(),
+            words: view! {
+                <UseWords key=key.clone() agents recent now />
+                <p>"You can resume it at any time; the key stays the same."</p>
+            }
+            .into_any(),
             fields: ().into_any(),
         }
         .view::<SuspendKey>(request, &hidden, back),
@@ -104,7 +111,11 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
             button: Some(act.label()),
             destroys: act.stops_something(),
             code: change(),
-            words: view! { <p>{finish_words(&key, now)}</p><UseWords key agents recent now /> }.into_any(),
+            words: view! {
+                <p>{finish_words(&key, now)}</p>
+                <UseWords key agents recent now />
+            }
+            .into_any(),
             fields: ().into_any(),
         }
         .view::<FinishRoll>(request, &hidden, back),
@@ -143,9 +154,17 @@ fn extend_card(
         button: Some(KeyAct::ExtendRoll.label()),
         destroys: false,
         code: AsCode::change(code, "extend_roll", &key.id.to_string(), Some(("overlap", chosen))),
-        words: view! { {subject(key)}{words}<p>"Counted from now, but never past the old key's own expiry."</p> }
-            .into_any(),
-        fields: view! { {overlap_field(choices, chosen)}{confirm} }.into_any(),
+        words: view! {
+            {subject(key)}
+            {words}
+            <p>"Counted from now, but never past the old key's own expiry."</p>
+        }
+        .into_any(),
+        fields: view! {
+            {overlap_field(choices, chosen)}
+            {confirm}
+        }
+        .into_any(),
     }
 }
 
@@ -169,7 +188,14 @@ async fn cancel_words(request: &RequestContext, old: &ApiKey, now: DateTime<Utc>
         "The new key is revoked and the old one keeps its original expiry."
     };
     let stops = stop_words(&new, recent, now, STOPS);
-    Ok(view! { {subject(old)}<p>{what}</p><h2>"New key"</h2>{subject(&new)}{stops} }.into_any())
+    Ok(view! {
+        {subject(old)}
+        <p>{what}</p>
+        <h2>"New key"</h2>
+        {subject(&new)}
+        {stops}
+    }
+    .into_any())
 }
 
 /// States that the replacement of a rotated key isn't revoked with it.
@@ -180,19 +206,43 @@ fn successor_words(key: &ApiKey) -> Option<AnyView> {
 
 /// The checkbox that also revokes the keys a key has created, with the last use of each. `keys`: the active ones.
 fn created_field(keys: Vec<ApiKey>, chosen: bool, now: DateTime<Utc>) -> AnyView {
-    let used = |key: &ApiKey| view! { {key.name.to_string()}" "<code>{key.hint.clone()}"…"</code>{use_of(key, now)} };
+    let used = |key: &ApiKey| {
+        view! {
+            {key.name.to_string()}
+            " "
+            <code>{key.hint.clone()}"…"</code>
+            {use_of(key, now)}
+        }
+    };
     let (words, list) = match keys.as_slice() {
         [] => return ().into_any(),
-        [one] => (view! { "Also revoke the key it created: "{used(one)} }.into_any(), None),
+        [one] => (
+            view! {
+                "Also revoke the key it created: "
+                {used(one)}
+            }
+            .into_any(),
+            None,
+        ),
         some => {
             let words = format!("Also revoke the {} keys it created, and any they created:", some.len());
             let items = some.iter().map(|key| view! { <li>{used(key)}</li> }).collect_view();
-            (words.into_any(), Some(view! { <ul id="made-keys" class="plain-list">{items}</ul> }))
+            (
+                words.into_any(),
+                Some(view! {
+                    <ul id="made-keys" class="plain-list">
+                        {items}
+                    </ul>
+                }),
+            )
         }
     };
     let described = list.is_some().then_some("made-keys");
     view! {
-        <label class="check"><input type="checkbox" name="and_created" value="true" checked=chosen aria-describedby=described /><span>{words}</span></label>
+        <label class="check">
+            <input type="checkbox" name="and_created" value="true" checked=chosen aria-describedby=described />
+            <span>{words}</span>
+        </label>
         {list}
     }
     .into_any()
@@ -202,7 +252,12 @@ fn created_field(keys: Vec<ApiKey>, chosen: bool, now: DateTime<Utc>) -> AnyView
 fn use_of(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
     let Some(last) = key.last_used.clone() else { return " · never used".into_any() };
     let address = from_address(last.address.as_deref());
-    view! { " · last used "<Moment at=last.at now />{address} }.into_any()
+    view! {
+        " · last used "
+        <Moment at=last.at now />
+        {address}
+    }
+    .into_any()
 }
 
 /// The code of the submitted grace period, if it is one of `choices`. Otherwise the default or, where the default isn't
@@ -216,10 +271,20 @@ fn chosen_overlap(request: &RequestContext, choices: &[(&'static str, &'static s
 
 fn overlap_field(choices: &[(&'static str, &'static str)], chosen: &str) -> AnyView {
     let choices = choices.iter().map(|(word, label)| {
-        view! { <label class="choice"><input type="radio" name="overlap" value=*word checked=*word == chosen /><span>{*label}</span></label> }
+        view! {
+            <label class="choice">
+                <input type="radio" name="overlap" value=*word checked=*word == chosen />
+                <span>{*label}</span>
+            </label>
+        }
     });
-    view! { <fieldset class="field"><legend>"Keep the old key working for"</legend><div class="choices">{choices.collect_view()}</div></fieldset> }
-        .into_any()
+    view! {
+        <fieldset class="field">
+            <legend>"Keep the old key working for"</legend>
+            <div class="choices">{choices.collect_view()}</div>
+        </fieldset>
+    }
+    .into_any()
 }
 
 /// The form that rotates a key. `end`: when the new key expires; `None` for never.
@@ -239,7 +304,11 @@ fn roll_page(
     let wait = request.typed("wait");
     let options = waits.map(|(days, label)| {
         let chosen = if wait.is_empty() { days == "7" } else { days == wait };
-        view! { <option value=days selected=chosen>{label}</option> }
+        view! {
+            <option value=days selected=chosen>
+                {label}
+            </option>
+        }
     });
     let deadline = (chosen == "first_use").then(|| roll_deadline(&wait, now));
     let example = AsCode::roll_key(code, &key.id.to_string(), chosen, deadline.as_deref());
@@ -248,14 +317,28 @@ fn roll_page(
     let contents = view! {
         <FormError error fields=&confirm::FIELDS />
         {overlap_field(&GracePeriod::CHOICES, chosen)}
-        <div class="field first-use"><label for="wait">"But no longer than"</label><select id="wait" name="wait">{options.into_iter().collect_view()}</select></div>
+        <div class="field first-use">
+            <label for="wait">"But no longer than"</label>
+            <select id="wait" name="wait">
+                {options.into_iter().collect_view()}
+            </select>
+        </div>
         {confirm}
-        <div class="buttons"><a class="button" href=back.to_owned() data-close="">"Cancel"</a><button type="submit" class="button primary">{KeyAct::Roll.label()}</button></div>
+        <div class="buttons">
+            <a class="button" href=back.to_owned() data-close="">
+                "Cancel"
+            </a>
+            <button type="submit" class="button primary">
+                {KeyAct::Roll.label()}
+            </button>
+        </div>
     };
     view! {
         <div class="card">
             <h1 id="card-title">{format!("Rotate “{}”", key.name)}</h1>
-            <p>"You'll get a new key with the same name and permissions. Both work until the old one expires. "{life}</p>
+            <p>
+                "You'll get a new key with the same name and permissions. Both work until the old one expires. "{life}
+            </p>
             <UseWords key=key.clone() agents recent now then="Update everything that uses it before then." />
             {act_form::<RollKey>(request, back, &hidden, contents.into_any())}
             {reveal_template(true, false, &request.public_url, back)}
@@ -288,7 +371,12 @@ fn resume_words(key: &ApiKey) -> AnyView {
         "The key works again immediately."
     };
     let by = key.suspension.as_ref().map(|suspension| format!("It was suspended by {}.", suspension.by));
-    view! { {subject(key)}<p>{words}</p>{by.map(|by| view! { <p>{by}</p> })} }.into_any()
+    view! {
+        {subject(key)}
+        <p>{words}</p>
+        {by.map(|by| view! { <p>{by}</p> })}
+    }
+    .into_any()
 }
 
 fn rename_page(request: &RequestContext, key: &ApiKey, back: &str, code: &CodeContext) -> AnyView {
@@ -300,7 +388,14 @@ fn rename_page(request: &RequestContext, key: &ApiKey, back: &str, code: &CodeCo
     let contents = view! {
         <FormError error fields=&["name"] />
         <Field name="name" label="Name" value=name hint="Renaming doesn't change the key." autofocus=true error />
-        <div class="buttons"><a class="button" href=back.to_owned() data-close="">"Cancel"</a><button type="submit" class="button primary">{KeyAct::Rename.label()}</button></div>
+        <div class="buttons">
+            <a class="button" href=back.to_owned() data-close="">
+                "Cancel"
+            </a>
+            <button type="submit" class="button primary">
+                {KeyAct::Rename.label()}
+            </button>
+        </div>
     };
     view! {
         <div class="card">

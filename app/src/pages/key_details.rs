@@ -71,8 +71,14 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
         view! { <TrashLink href label /> }
     });
     Ok(view! {
-        <p class="crumb"><a href=up.0>{up.1}</a></p>
-        <div class="title-row"><h1>{key.name.to_string()}</h1>{menu}{revoke}</div>
+        <p class="crumb">
+            <a href=up.0>{up.1}</a>
+        </p>
+        <div class="title-row">
+            <h1>{key.name.to_string()}</h1>
+            {menu}
+            {revoke}
+        </div>
         <p class="lead">{key_status(state)}" " <code>{key.hint.clone()}"…"</code></p>
         {rolls}
         {facts(key, origin, now)}
@@ -91,12 +97,20 @@ async fn origin(request: &RequestContext, key: &ApiKey) -> Result<AnyView, ApiEr
     // The person may not have access to the creating key; then only its id is shown.
     let creator = request.services.api_keys().get(request.actor()?, id).await.ok();
     let with = match creator {
-        Some(key) => {
-            view! { <a href=key_path(&key)>{key.name.to_string()}</a>" "<code>{key.hint.clone()}"…"</code> }.into_any()
+        Some(key) => view! {
+            <a href=key_path(&key)>{key.name.to_string()}</a>
+            " "
+            <code>{key.hint.clone()}"…"</code>
         }
+        .into_any(),
         None => view! { <code>{id.to_string()}</code> }.into_any(),
     };
-    Ok(view! { {channel}", with the key "{with} }.into_any())
+    Ok(view! {
+        {channel}
+        ", with the key "
+        {with}
+    }
+    .into_any())
 }
 
 /// The rotation that created the key, and the one that replaced it or is replacing it, each with the last use of both
@@ -126,7 +140,12 @@ fn roll(
     let suspended = matches!(old.state(now), KeyState::Suspended { .. });
     let words = match (until, successor) {
         (Some(at), Some(new)) if new.is_revoked => {
-            view! { <p class="error">"The replacement key was revoked; undo the rotation. Until then the old key expires "<Moment at now />"."</p> }.into_any()
+            view! {
+                <p class="error">
+                    "The replacement key was revoked; undo the rotation. Until then the old key expires "
+                    <Moment at now />"."
+                </p>
+            }.into_any()
         }
         (Some(at), _) if suspended => {
             view! { <p>"The old key is suspended and expires "<Moment at now />"."</p> }.into_any()
@@ -138,7 +157,12 @@ fn roll(
             view! { <p>"The new key has itself been rotated. The old one expires "<Moment at now />"."</p> }.into_any()
         }
         (Some(at), Some(new)) if new.ends_on_use => {
-            view! { <p>"Both keys work. The old one expires when the new one is first used, but no later than "<Moment at now />"."</p> }.into_any()
+            view! {
+                <p>
+                    "Both keys work. The old one expires when the new one is first used, but no later than "
+                    <Moment at now />"."
+                </p>
+            }.into_any()
         }
         (Some(at), _) => {
             view! { <p>"Both keys work. The old one expires on "{date_text(at)}" ("<Moment at now />")."</p> }
@@ -155,7 +179,11 @@ fn roll(
         .filter(is_offered)
         .map(|act| {
             let href = format!("{base}/{}/{}", old.id, act.code());
-            view! { <a class="button" href=href data-dialog="">{act.label()}</a> }
+            view! {
+                <a class="button" href=href data-dialog="">
+                    {act.label()}
+                </a>
+            }
         })
         .collect();
     let buttons = (!buttons.is_empty()).then(|| view! { <div class="buttons">{buttons}</div> });
@@ -188,9 +216,14 @@ fn side(key: &ApiKey, title: &'static str, base: &str, now: DateTime<Utc>) -> An
     let href = format!("{base}/{}", key.id);
     view! {
         <div>
-            <h3>{title}" "<a href=href><code>{key.hint.clone()}"…"</code></a></h3>
+            <h3>
+                {title}" "<a href=href>
+                    <code>{key.hint.clone()}"…"</code>
+                </a>
+            </h3>
             <p>{key_status(key.state(now))}</p>
-            {last}{tried}
+            {last}
+            {tried}
         </div>
     }
     .into_any()
@@ -205,10 +238,17 @@ fn created_keys(keys: Vec<ApiKey>, now: DateTime<Utc>) -> Option<AnyView> {
         let state = key.state(now);
         view! {
             <tr>
-                <th scope="row" data-label="Name"><a class="name" href=key_path(&key)>{key.name.to_string()}</a><code class="sub">{key.hint.clone()}"…"</code></th>
+                <th scope="row" data-label="Name">
+                    <a class="name" href=key_path(&key)>
+                        {key.name.to_string()}
+                    </a>
+                    <code class="sub">{key.hint.clone()}"…"</code>
+                </th>
                 <td data-label="Owner">{key.owner_name.clone()}</td>
                 <td data-label="Status">{key_status(state)}</td>
-                <td data-label="Created"><Moment at=key.created_at now /></td>
+                <td data-label="Created">
+                    <Moment at=key.created_at now />
+                </td>
             </tr>
         }
     });
@@ -217,7 +257,14 @@ fn created_keys(keys: Vec<ApiKey>, now: DateTime<Utc>) -> Option<AnyView> {
             <section class="agents" aria-labelledby="made-title">
                 <h2 id="made-title">"Keys created with this key"</h2>
                 <table class="table" aria-label="Keys created with this key">
-                    <thead><tr><th scope="col">"Name"</th><th scope="col">"Owner"</th><th scope="col">"Status"</th><th scope="col">"Created"</th></tr></thead>
+                    <thead>
+                        <tr>
+                            <th scope="col">"Name"</th>
+                            <th scope="col">"Owner"</th>
+                            <th scope="col">"Status"</th>
+                            <th scope="col">"Created"</th>
+                        </tr>
+                    </thead>
                     <tbody>{rows.collect_view()}</tbody>
                 </table>
             </section>
@@ -229,12 +276,23 @@ fn created_keys(keys: Vec<ApiKey>, now: DateTime<Utc>) -> Option<AnyView> {
 fn facts(key: ApiKey, origin: AnyView, now: DateTime<Utc>) -> AnyView {
     let moment = |at: DateTime<Utc>| view! { <Moment at now /> }.into_any();
     let plain = |text: String| view! { {text} }.into_any();
-    let by = |at, who: String| view! { <Moment at now />" by "{who} }.into_any();
+    let by = |at, who: String| {
+        view! {
+            <Moment at now />
+            " by "
+            {who}
+        }
+        .into_any()
+    };
     let last = key.last_used.map_or_else(
         || plain("Never".to_owned()),
         |last| {
             let client = from_client(&last);
-            view! { <Moment at=last.at now />{client} }.into_any()
+            view! {
+                <Moment at=last.at now />
+                {client}
+            }
+            .into_any()
         },
     );
     let rows = [
@@ -246,10 +304,25 @@ fn facts(key: ApiKey, origin: AnyView, now: DateTime<Utc>) -> AnyView {
         Some(("Last used", last)),
         key.suspension.map(|Suspension { at, by: who, owner_may_resume }| {
             let hint = (!owner_may_resume).then(|| view! { <p>"Only an administrator can resume it."</p> });
-            ("Suspended", view! { {by(at, who)}{hint} }.into_any())
+            (
+                "Suspended",
+                view! {
+                    {by(at, who)}
+                    {hint}
+                }
+                .into_any(),
+            )
         }),
-        key.owner_suspended_at
-            .map(|at| ("Suspended", view! { <Moment at now />", because its service account is" }.into_any())),
+        key.owner_suspended_at.map(|at| {
+            (
+                "Suspended",
+                view! {
+                    <Moment at now />
+                    ", because its service account is"
+                }
+                .into_any(),
+            )
+        }),
         key.revocation.map(|Revocation { at, by: who, reason }| {
             let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
             ("Revoked", by(at, format!("{who}{reason}")))

@@ -51,7 +51,12 @@ pub async fn members(request: RequestContext) -> Result<AnyView, ApiError> {
     let open = if sees_open { list_invitations(ListInvitations {}).await? } else { Vec::new() };
     let open = open_invitations(open, request.services.now());
     let invite = offers(actor, Operation::InviteMember).then(|| {
-        view! { <a class="button primary board-action" href=format!("{PATH}/invite") data-dialog=""><Picture icon=Icon::Plus />"Invite a member"</a> }
+        view! {
+            <a class="button primary board-action" href=format!("{PATH}/invite") data-dialog="">
+                <Picture icon=Icon::Plus />
+                "Invite a member"
+            </a>
+        }
     });
     let (bar, empty) = (choice.clone(), choice.clone());
     let table = if members.items.is_empty() {
@@ -64,9 +69,7 @@ pub async fn members(request: RequestContext) -> Result<AnyView, ApiError> {
         <h1>"Members"</h1>
         <p class="lead">"People in this tenant and their roles."</p>
         <div class="board">
-            {invite}
-            <Toolbar choice=bar states label="Search members" />
-            <div class="table-place">{table}</div>
+            {invite} <Toolbar choice=bar states label="Search members" /> <div class="table-place">{table}</div>
         </div>
         <Pager choice previous=members.previous next=members.next />
         {open}
@@ -82,7 +85,14 @@ fn table(members: Vec<Member>, may_change: bool, own: Option<UserId>) -> AnyView
                 <tr>
                     <th scope="col">"Name"</th>
                     <th scope="col">"Role"</th>
-                    {may_change.then(|| view! { <th scope="col"><span class="visually-hidden">"Actions"</span></th> })}
+                    {may_change
+                        .then(|| {
+                            view! {
+                                <th scope="col">
+                                    <span class="visually-hidden">"Actions"</span>
+                                </th>
+                            }
+                        })}
                 </tr>
             </thead>
             <tbody>{rows}</tbody>
@@ -107,7 +117,11 @@ fn row(member: Member, may_change: bool, own: Option<UserId>) -> AnyView {
     let you = (own == Some(member.user_id)).then_some(" (you)");
     view! {
         <tr>
-            <th scope="row" data-label="Name"><span class="name">{member.name.to_string()}</span>{you}<span class="sub">{member.email.as_str().to_owned()}</span></th>
+            <th scope="row" data-label="Name">
+                <span class="name">{member.name.to_string()}</span>
+                {you}
+                <span class="sub">{member.email.as_str().to_owned()}</span>
+            </th>
             <td data-label="Role">{member.role.label()}</td>
             {actions}
         </tr>
@@ -127,11 +141,21 @@ fn open_invitations(open: Vec<Invitation>, now: DateTime<Utc>) -> Option<AnyView
         });
         view! {
             <tr>
-                <th scope="row" data-label="Email"><span class="name">{email.clone()}</span></th>
+                <th scope="row" data-label="Email">
+                    <span class="name">{email.clone()}</span>
+                </th>
                 <td data-label="Role">{invitation.role.label()}</td>
-                <td data-label="Invited"><Moment at=invitation.created_at now /><span class="sub">{format!("by {}", invitation.created_by)}</span></td>
-                <td data-label="Expires"><Moment at=invitation.expires_at now />{paused}</td>
-                <td class="actions"><TrashLink href label=format!("Cancel the invitation for {email}") /></td>
+                <td data-label="Invited">
+                    <Moment at=invitation.created_at now />
+                    <span class="sub">{format!("by {}", invitation.created_by)}</span>
+                </td>
+                <td data-label="Expires">
+                    <Moment at=invitation.expires_at now />
+                    {paused}
+                </td>
+                <td class="actions">
+                    <TrashLink href label=format!("Cancel the invitation for {email}") />
+                </td>
             </tr>
         }
     });
@@ -142,8 +166,13 @@ fn open_invitations(open: Vec<Invitation>, now: DateTime<Utc>) -> Option<AnyView
                 <table class="table" aria-label="Open invitations">
                     <thead>
                         <tr>
-                            <th scope="col">"Email"</th><th scope="col">"Role"</th><th scope="col">"Invited"</th><th scope="col">"Expires"</th>
-                            <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                            <th scope="col">"Email"</th>
+                            <th scope="col">"Role"</th>
+                            <th scope="col">"Invited"</th>
+                            <th scope="col">"Expires"</th>
+                            <th scope="col">
+                                <span class="visually-hidden">"Actions"</span>
+                            </th>
                         </tr>
                     </thead>
                     <tbody>{rows.collect_view()}</tbody>
@@ -167,10 +196,25 @@ pub async fn invite(request: RequestContext) -> Result<AnyView, ApiError> {
     let example = AsCode::invite(&code, &email, if role.is_empty() { Role::User.as_str() } else { &role });
     let contents = view! {
         <FormError error fields=&["email", "role", confirm::PASSWORD, confirm::CODE] />
-        <Field name="email" label="Email" kind="email" value=email hint="Only this person can use the link." autofocus=true error />
+        <Field
+            name="email"
+            label="Email"
+            kind="email"
+            value=email
+            hint="Only this person can use the link."
+            autofocus=true
+            error
+        />
         <RoleField value=role error />
         {confirm_fields(&request).await?}
-        <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Invite"</button></div>
+        <div class="buttons">
+            <a class="button" href=PATH data-close="">
+                "Cancel"
+            </a>
+            <button type="submit" class="button primary">
+                "Invite"
+            </button>
+        </div>
     };
     Ok(view! {
         <div class="card">
@@ -246,7 +290,14 @@ fn role_page(request: &RequestContext, member: &Member, recent: Recent, code: &C
         <FormError error fields=&["role"] />
         <RoleWords recent now />
         <RoleField value=role error />
-        <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">{act.label()}</button></div>
+        <div class="buttons">
+            <a class="button" href=PATH data-close="">
+                "Cancel"
+            </a>
+            <button type="submit" class="button primary">
+                {act.label()}
+            </button>
+        </div>
     };
     view! {
         <div class="card">
@@ -273,8 +324,12 @@ fn remove_card(
     } else {
         let items = keys.into_iter().map(|name| view! { <li>{name}</li> }).collect_view();
         let more = has_more.then(|| view! { <li>"… and more"</li> });
-        view! { <p>"These keys are revoked immediately:"</p><ul class="plain-list">{items}{more}</ul><RecentWords recent now then=THEY_STOP /> }
-            .into_any()
+        view! {
+            <p>"These keys are revoked immediately:"</p>
+            <ul class="plain-list">{items}{more}</ul>
+            <RecentWords recent now then=THEY_STOP />
+        }
+        .into_any()
     };
     Card {
         title: format!("Remove {} from the tenant?", member.name),
@@ -287,7 +342,11 @@ fn remove_card(
             ),
             cli: code.command("remove-member", &["--email", member.email.as_str()]),
         },
-        words: view! { {stops}<p>"Service accounts they created keep working."</p> }.into_any(),
+        words: view! {
+            {stops}
+            <p>"Service accounts they created keep working."</p>
+        }
+        .into_any(),
         fields: ().into_any(),
     }
 }

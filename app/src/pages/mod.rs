@@ -54,7 +54,9 @@ pub fn shell(options: LeptosOptions, route: Option<Route>) -> impl IntoView {
                 <MetaTags />
             </head>
             <body>
-                <Title formatter=|title: String| if title.is_empty() { "Latchkey".to_owned() } else { format!("{title} · Latchkey") } />
+                <Title formatter=|title: String| {
+                    if title.is_empty() { "Latchkey".to_owned() } else { format!("{title} · Latchkey") }
+                } />
                 {body(request, route)}
             </body>
         </html>
@@ -73,7 +75,11 @@ fn body(request: RequestContext, route: Option<Route>) -> AnyView {
             _ => frame::plain(contents),
         }
     });
-    view! { <Title text=route.title />{contents} }.into_any()
+    view! {
+        <Title text=route.title />
+        {contents}
+    }
+    .into_any()
 }
 
 /// Sets the page's Content-Security-Policy (W3C CSP3): scripts only from this origin or with the nonce, WASM allowed,

@@ -38,7 +38,13 @@ pub fn policy_list(on: &[KeyPolicy], now: DateTime<Utc>) -> AnyView {
             [] => view! { <span class="chip">"Off"</span> }.into_any(),
             some => some.iter().map(|policy| policy_state(policy, now)).collect_view().into_any(),
         };
-        let off = (!set.is_empty()).then(|| view! { <a class="button small" href=format!("{path}/off") data-dialog="">"Turn off"</a> });
+        let off = (!set.is_empty()).then(|| {
+            view! {
+                <a class="button small" href=format!("{path}/off") data-dialog="">
+                    "Turn off"
+                </a>
+            }
+        });
         let (label, name) = if set.is_empty() {
             ("Configure", format!("Configure the policy {}", kind.label()))
         } else {
@@ -46,9 +52,18 @@ pub fn policy_list(on: &[KeyPolicy], now: DateTime<Utc>) -> AnyView {
         };
         view! {
             <tr>
-                <th scope="row" data-label="Policy"><span class="name">{kind.label()}</span><span class="sub">{kind.meaning()}</span></th>
+                <th scope="row" data-label="Policy">
+                    <span class="name">{kind.label()}</span>
+                    <span class="sub">{kind.meaning()}</span>
+                </th>
                 <td data-label="State">{state}</td>
-                <td class="actions wide-actions"><a class="button small" href=path aria-label=name>{label}</a>" "{off}</td>
+                <td class="actions wide-actions">
+                    <a class="button small" href=path aria-label=name>
+                        {label}
+                    </a>
+                    " "
+                    {off}
+                </td>
             </tr>
         }
     });
@@ -56,7 +71,15 @@ pub fn policy_list(on: &[KeyPolicy], now: DateTime<Utc>) -> AnyView {
         <section aria-labelledby="policies-title">
             <h2 id="policies-title">"Policies"</h2>
             <table class="table" aria-label="Policies">
-                <thead><tr><th scope="col">"Policy"</th><th scope="col">"State"</th><th scope="col"><span class="visually-hidden">"Actions"</span></th></tr></thead>
+                <thead>
+                    <tr>
+                        <th scope="col">"Policy"</th>
+                        <th scope="col">"State"</th>
+                        <th scope="col">
+                            <span class="visually-hidden">"Actions"</span>
+                        </th>
+                    </tr>
+                </thead>
                 <tbody>{rows.into_iter().collect_view()}</tbody>
             </table>
         </section>
@@ -76,8 +99,15 @@ fn policy_state(policy: &KeyPolicy, now: DateTime<Utc>) -> AnyView {
         Some(1) => format!("{start} · 1 day"),
         Some(days) => format!("{start} · {days} days"),
     };
-    view! { <div><span class=class title=utc_text(policy.effective_from)>{words}</span><span class="sub">{format!("set by {}", policy.set_by)}</span></div> }
-        .into_any()
+    view! {
+        <div>
+            <span class=class title=utc_text(policy.effective_from)>
+                {words}
+            </span>
+            <span class="sub">{format!("set by {}", policy.set_by)}</span>
+        </div>
+    }
+    .into_any()
 }
 
 /// `/team/settings/policies/{policy}`. One form with two buttons. The first, which Enter activates too, previews the
@@ -106,14 +136,20 @@ pub async fn policy(request: RequestContext) -> Result<AnyView, ApiError> {
             <FormError error fields=&["days", "from"] />
             {days_field}
             {from_field(input.from.clone(), error)}
-            <button type="submit" name="preview" value="yes" formmethod="get" formaction=path class="button">"Preview"</button>
+            <button type="submit" name="preview" value="yes" formmethod="get" formaction=path class="button">
+                "Preview"
+            </button>
         </div>
-        <p class="hint" id="from-hint">"Leave empty to apply now."</p>
+        <p class="hint" id="from-hint">
+            "Leave empty to apply now."
+        </p>
         {below}
     };
     let hidden = [("policy", input.policy.clone())];
     Ok(view! {
-        <p class="crumb"><a href=SETTINGS>"Settings"</a></p>
+        <p class="crumb">
+            <a href=SETTINGS>"Settings"</a>
+        </p>
         <h1>{kind.label()}</h1>
         <p class="lead">{kind.meaning()}</p>
         {act_form::<SetKeyPolicy>(&form_request, SETTINGS, &hidden, contents.into_any())}
@@ -176,7 +212,14 @@ fn from_field(from: String, error: Signal<Option<ApiError>>) -> AnyView {
     view! {
         <div class="field">
             <label for="from">"Effective from (UTC)"</label>
-            <input id="from" name="from" type="date" value=from aria-describedby="from-hint error-from" aria-invalid=is_wrong />
+            <input
+                id="from"
+                name="from"
+                type="date"
+                value=from
+                aria-describedby="from-hint error-from"
+                aria-invalid=is_wrong
+            />
             <FieldError id="error-from".to_owned() name="from" error />
         </div>
     }
@@ -193,7 +236,11 @@ fn deciding_fact(kind: PolicyKind, key: &ApiKey, now: DateTime<Utc>) -> AnyView 
     };
     match at {
         None => never.into_any(),
-        Some(at) => view! { {words}<Moment at now /> }.into_any(),
+        Some(at) => view! {
+            {words}
+            <Moment at now />
+        }
+        .into_any(),
     }
 }
 
@@ -239,7 +286,17 @@ fn preview_view(
     let more = (count as usize > keys.len()).then(|| view! { <li>"… and more"</li> });
     let rows = keys.into_iter().map(|key| {
         let fact = deciding_fact(policy.kind, &key, now);
-        view! { <li><a href=key_path(&key)>{key.name.to_string()}</a>" "<code>{key.hint.clone()}"…"</code>{format!(" · {}", key.owner_name)}" · created "<Moment at=key.created_at now />{fact}</li> }
+        view! {
+            <li>
+                <a href=key_path(&key)>{key.name.to_string()}</a>
+                " "
+                <code>{key.hint.clone()}"…"</code>
+                {format!(" · {}", key.owner_name)}
+                " · created "
+                <Moment at=key.created_at now />
+                {fact}
+            </li>
+        }
     });
     let button = if is_on { "Change" } else { "Turn on" };
     let until = present.filter(|_| !policy.is_in_effect(now)).map(|present| {
@@ -255,7 +312,14 @@ fn preview_view(
             {until}
             <input type="hidden" name="seen_days" value=input.days.clone() />
             <input type="hidden" name="seen_from" value=seen_from />
-            <div class="buttons"><button type="submit" class="button primary">{button}</button><a class="button" href=SETTINGS>"Cancel"</a></div>
+            <div class="buttons">
+                <button type="submit" class="button primary">
+                    {button}
+                </button>
+                <a class="button" href=SETTINGS>
+                    "Cancel"
+                </a>
+            </div>
         </section>
     }
     .into_any()

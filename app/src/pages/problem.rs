@@ -15,7 +15,11 @@ pub fn not_found(request: &RequestContext) -> AnyView {
         <Title text="Page not found" />
         <h1>"Page not found"</h1>
         <p>"Check the address or go back to your keys."</p>
-        <p><a class="button" href="/">{label}</a></p>
+        <p>
+            <a class="button" href="/">
+                {label}
+            </a>
+        </p>
     };
     plain(contents.into_any())
 }
@@ -40,7 +44,10 @@ pub async fn contents(request: &RequestContext, error: ApiError) -> AnyView {
         let people = who
             .into_iter()
             .map(|(name, email)| view! { <li>{name}" — "<a href=format!("mailto:{email}")>{email.clone()}</a></li> });
-        view! { <h2>"The tenant's administrators"</h2><ul>{people.collect_view()}</ul> }
+        view! {
+            <h2>"The tenant's administrators"</h2>
+            <ul>{people.collect_view()}</ul>
+        }
     });
     view! {
         <div class="problem">
@@ -48,7 +55,11 @@ pub async fn contents(request: &RequestContext, error: ApiError) -> AnyView {
             <p role="alert">{error.message}</p>
             {error.reference.map(|reference| view! { <p>"Reference: " <code>{reference}</code></p> })}
             {people}
-            <p><a class="button" href="/">{next_label(request)}</a></p>
+            <p>
+                <a class="button" href="/">
+                    {next_label(request)}
+                </a>
+            </p>
         </div>
     }
     .into_any()

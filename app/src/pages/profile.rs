@@ -36,19 +36,31 @@ pub async fn profile(request: RequestContext) -> Result<AnyView, ApiError> {
         <h1>"Profile"</h1>
         <dl class="facts profile">
             <dt>"Name"</dt>
-            <dd>{viewer.user.name.to_string()}" " <a class="button small" href=format!("{PATH}/name") data-dialog="">"Change name"</a></dd>
+            <dd>
+                {viewer.user.name.to_string()}" " <a class="button small" href=format!("{PATH}/name") data-dialog="">
+                    "Change name"
+                </a>
+            </dd>
             <dt>"Email"</dt>
             <dd>{viewer.user.email.as_str().to_owned()}</dd>
             <dt>"Password"</dt>
-            <dd><a class="button small" href=format!("{PATH}/password") data-dialog="">"Change password"</a></dd>
+            <dd>
+                <a class="button small" href=format!("{PATH}/password") data-dialog="">
+                    "Change password"
+                </a>
+            </dd>
             <dt>"Two-factor authentication"</dt>
             <dd>{second_factor(factor, now)}</dd>
             <dt>"Expiry calendar"</dt>
             <dd>{calendar(feeds, now)}</dd>
             <dt>"Tenants"</dt>
-            <dd><ul>{tenants.collect_view()}</ul></dd>
+            <dd>
+                <ul>{tenants.collect_view()}</ul>
+            </dd>
             <dt>"ID"</dt>
-            <dd><code>{viewer.user.id.to_string()}</code></dd>
+            <dd>
+                <code>{viewer.user.id.to_string()}</code>
+            </dd>
         </dl>
     }
     .into_any())
@@ -57,12 +69,25 @@ pub async fn profile(request: RequestContext) -> Result<AnyView, ApiError> {
 /// The state of the expiry calendar, with its buttons.
 fn calendar(feeds: Vec<CalendarFeed>, now: DateTime<Utc>) -> AnyView {
     let (of_keys, own): (Vec<_>, Vec<_>) = feeds.into_iter().partition(|feed| feed.key.is_some());
-    let turn_off = (!own.is_empty() || !of_keys.is_empty())
-        .then(|| view! { <a class="button small" href="/user/calendar/revoke" data-dialog="">"Turn off"</a> });
+    let turn_off = (!own.is_empty() || !of_keys.is_empty()).then(|| {
+        view! {
+            <a class="button small" href="/user/calendar/revoke" data-dialog="">
+                "Turn off"
+            </a>
+        }
+    });
     let (state, label) = match own.first() {
         None if of_keys.is_empty() => ("Off ".into_any(), "Create link"),
         None => ("Off, except for links created with your keys ".into_any(), "Create link"),
-        Some(feed) => (view! { "On (set up "<Moment at=feed.created_at now />") " }.into_any(), "Create new link"),
+        Some(feed) => (
+            view! {
+                "On (set up "
+                <Moment at=feed.created_at now />
+                ") "
+            }
+            .into_any(),
+            "Create new link",
+        ),
     };
     let created = of_keys.into_iter().filter_map(|feed| {
         let (id, name) = feed.key?;
@@ -73,7 +98,9 @@ fn calendar(feeds: Vec<CalendarFeed>, now: DateTime<Utc>) -> AnyView {
     view! {
         {state}
         <span class="inline-buttons">
-            <a class="button small" href="/user/calendar/create" data-dialog="">{label}</a>
+            <a class="button small" href="/user/calendar/create" data-dialog="">
+                {label}
+            </a>
             {turn_off}
         </span>
         {(!created.is_empty()).then(|| view! { <ul>{created}</ul> })}
@@ -84,17 +111,31 @@ fn calendar(feeds: Vec<CalendarFeed>, now: DateTime<Utc>) -> AnyView {
 /// The state of two-factor authentication, with its buttons.
 fn second_factor(state: SecondFactorState, now: DateTime<Utc>) -> AnyView {
     let Some(at) = state.enabled_at else {
-        return view! { "Off "<a class="button small" href="/user/second-factor/begin">"Set up"</a> }.into_any();
+        return view! {
+            "Off "
+            <a class="button small" href="/user/second-factor/begin">
+                "Set up"
+            </a>
+        }
+        .into_any();
     };
     let left = match state.codes_left {
         1 => "1 recovery code left".to_owned(),
         count => format!("{count} recovery codes left"),
     };
     view! {
-        "On (set up "<Moment at now />") · "{left}" "
+        "On (set up "
+        <Moment at now />
+        ") · "
+        {left}
+        " "
         <span class="inline-buttons">
-            <a class="button small" href="/user/second-factor/codes" data-dialog="">"New recovery codes"</a>
-            <a class="button small" href="/user/second-factor/disable" data-dialog="">"Turn off"</a>
+            <a class="button small" href="/user/second-factor/codes" data-dialog="">
+                "New recovery codes"
+            </a>
+            <a class="button small" href="/user/second-factor/disable" data-dialog="">
+                "Turn off"
+            </a>
         </span>
     }
     .into_any()
@@ -115,7 +156,11 @@ pub async fn calendar_act(request: RequestContext) -> Result<AnyView, ApiError> 
                 destroys: false,
                 code: AsCode::session_or_key(Operation::CreateCalendarFeed.as_str(), "link"),
                 words: view! { <p>{words}</p> }.into_any(),
-                fields: view! { {confirm}{link_template(Operation::CreateCalendarFeed, PATH)} }.into_any(),
+                fields: view! {
+                    {confirm}
+                    {link_template(Operation::CreateCalendarFeed, PATH)}
+                }
+                .into_any(),
             };
             Ok(card.view::<CreateCalendarFeed>(&request, &[], PATH))
         }
@@ -173,8 +218,22 @@ fn password_page(request: &RequestContext) -> AnyView {
             <h1 id="card-title">"Change your password"</h1>
             <form method="post" action=format!("{PATH}/password")>
                 <FormError error fields=&["current_password", "password"] />
-                <Field name="current_password" label="Current password" kind="password" autocomplete="current-password" autofocus=true error />
-                <Field name="password" label="New password" kind="password" hint="At least 15 characters. Tip: use several unrelated words. You'll be signed out everywhere else." autocomplete="new-password" error />
+                <Field
+                    name="current_password"
+                    label="Current password"
+                    kind="password"
+                    autocomplete="current-password"
+                    autofocus=true
+                    error
+                />
+                <Field
+                    name="password"
+                    label="New password"
+                    kind="password"
+                    hint="At least 15 characters. Tip: use several unrelated words. You'll be signed out everywhere else."
+                    autocomplete="new-password"
+                    error
+                />
                 {save_buttons()}
             </form>
         </div>
@@ -184,6 +243,13 @@ fn password_page(request: &RequestContext) -> AnyView {
 
 fn save_buttons() -> impl IntoView {
     view! {
-        <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Save"</button></div>
+        <div class="buttons">
+            <a class="button" href=PATH data-close="">
+                "Cancel"
+            </a>
+            <button type="submit" class="button primary">
+                "Save"
+            </button>
+        </div>
     }
 }

@@ -76,7 +76,14 @@ async fn ask(
             <form method="post" action=action>
                 <FormError error fields=&confirm::FIELDS />
                 {confirm}
-                <div class="buttons"><a class="button" href=PROFILE data-close="">"Cancel"</a><button type="submit" class=class>{button}</button></div>
+                <div class="buttons">
+                    <a class="button" href=PROFILE data-close="">
+                        "Cancel"
+                    </a>
+                    <button type="submit" class=class>
+                        {button}
+                    </button>
+                </div>
             </form>
         </div>
     }
@@ -105,7 +112,14 @@ async fn enable(request: &RequestContext) -> Result<AnyView, ApiError> {
                 <FormError error fields=&["code", confirm::PASSWORD, confirm::CODE] />
                 <Field name="code" label="Code" hint="Six digits." autocomplete="one-time-code" autofocus=true error />
                 {confirm}
-                <div class="buttons"><a class="button" href=PROFILE data-close="">"Cancel"</a><button type="submit" class="button primary">"Turn on"</button></div>
+                <div class="buttons">
+                    <a class="button" href=PROFILE data-close="">
+                        "Cancel"
+                    </a>
+                    <button type="submit" class="button primary">
+                        "Turn on"
+                    </button>
+                </div>
             </form>
         </div>
     }
@@ -127,7 +141,11 @@ fn secret_view(enrolment: Enrolment) -> AnyView {
 /// Shown instead of the secret when the sign-in is no longer recent. An app that already has the secret can still show
 /// a code.
 fn hidden_secret() -> AnyView {
-    view! { <p>"Enter the 6-digit code from your authenticator app. The QR code is no longer shown. If you haven't scanned it yet, start again from your profile."</p> }
+    view! {
+        <p>
+            "Enter the 6-digit code from your authenticator app. The QR code is no longer shown. If you haven't scanned it yet, start again from your profile."
+        </p>
+    }
         .into_any()
 }
 
@@ -139,10 +157,18 @@ fn codes(codes: &[Secret]) -> AnyView {
             <h1 id="card-title">"Your recovery codes"</h1>
             <p>"Each code works once if you lose your phone. Save them somewhere safe; they won't be shown again."</p>
             <div class="copied-text snippets">
-                <button type="button" class="button small script-only" data-copy="" aria-label="Copy the codes">"Copy"</button>
-                <pre tabindex="0" class="recovery-codes">{text}</pre>
+                <button type="button" class="button small script-only" data-copy="" aria-label="Copy the codes">
+                    "Copy"
+                </button>
+                <pre tabindex="0" class="recovery-codes">
+                    {text}
+                </pre>
             </div>
-            <div class="buttons"><a class="button primary" href=PROFILE data-close="">"I've saved them"</a></div>
+            <div class="buttons">
+                <a class="button primary" href=PROFILE data-close="">
+                    "I've saved them"
+                </a>
+            </div>
         </div>
     }
     .into_any()

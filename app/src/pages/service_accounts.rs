@@ -67,10 +67,15 @@ pub async fn accounts(request: RequestContext) -> Result<AnyView, ApiError> {
     };
     Ok(view! {
         <h1>"Service Accounts"</h1>
-        <p class="lead">"Identities for automation. They belong to the tenant, so their keys keep working when people leave."</p>
+        <p class="lead">
+            "Identities for automation. They belong to the tenant, so their keys keep working when people leave."
+        </p>
         <AlertBanners alerts own=actor.user_id() now />
         <div class="board">
-            <a class="button primary board-action" href=format!("{PATH}/new") data-dialog=""><Picture icon=Icon::Plus />"Add Service Account"</a>
+            <a class="button primary board-action" href=format!("{PATH}/new") data-dialog="">
+                <Picture icon=Icon::Plus />
+                "Add Service Account"
+            </a>
             <Toolbar choice=bar states label="Search service accounts" />
             <div class="table-place">{rows}</div>
         </div>
@@ -106,13 +111,27 @@ pub async fn one_account(request: RequestContext) -> Result<AnyView, ApiError> {
         view! { <TrashLink href=format!("{path}/{}", AccountAct::Delete.code()) label /> }
     });
     Ok(view! {
-        <p class="crumb"><a href=PATH>"Service Accounts"</a></p>
-        <div class="title-row"><h1>{account.name.to_string()}</h1>{menu}{delete}</div>
-        <p class="lead">
-            <AccountStatus state=account.state() />" "{account.role.label()}" · created by "{account.created_by.clone()}
-            " · " <code>{account.id.to_string()}</code>
+        <p class="crumb">
+            <a href=PATH>"Service Accounts"</a>
         </p>
-        <section aria-labelledby="keys-title"><h2 id="keys-title">"API keys"</h2>{key_list(&request, list, &query, keys)}</section>
+        <div class="title-row">
+            <h1>{account.name.to_string()}</h1>
+            {menu}
+            {delete}
+        </div>
+        <p class="lead">
+            <AccountStatus state=account.state() />
+            " "
+            {account.role.label()}
+            " · created by "
+            {account.created_by.clone()}
+            " · "
+            <code>{account.id.to_string()}</code>
+        </p>
+        <section aria-labelledby="keys-title">
+            <h2 id="keys-title">"API keys"</h2>
+            {key_list(&request, list, &query, keys)}
+        </section>
         {agents(seen, Some(&key_base), request.services.now())}
     }
     .into_any())
@@ -129,10 +148,24 @@ pub async fn new_account(request: RequestContext) -> Result<AnyView, ApiError> {
     let hidden = [("idempotency_key", request.idempotency_key())];
     let contents = view! {
         <FormError error fields=&["name", "role", confirm::PASSWORD, confirm::CODE] />
-        <Field name="name" label="Name" value=name hint="For example “deployer” or “nightly reports”." autofocus=true error />
+        <Field
+            name="name"
+            label="Name"
+            value=name
+            hint="For example “deployer” or “nightly reports”."
+            autofocus=true
+            error
+        />
         <RoleField value=role error />
         {confirm}
-        <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Create"</button></div>
+        <div class="buttons">
+            <a class="button" href=PATH data-close="">
+                "Cancel"
+            </a>
+            <button type="submit" class="button primary">
+                "Create"
+            </button>
+        </div>
     };
     Ok(view! {
         <div class="card">
@@ -214,8 +247,12 @@ async fn delete_page(
     let contents = view! {
         {lately.then(|| view! { <Field name="confirmation" label=label autofocus=true error /> })}
         <div class="buttons">
-            <a class="button" href=PATH data-close="" autofocus=!lately>"Cancel"</a>
-            <button type="submit" class="button destroy">{AccountAct::Delete.label()}</button>
+            <a class="button" href=PATH data-close="" autofocus=!lately>
+                "Cancel"
+            </a>
+            <button type="submit" class="button destroy">
+                {AccountAct::Delete.label()}
+            </button>
         </div>
     };
     let contents = contents.into_any();
@@ -236,8 +273,11 @@ fn suspend_words(account: &ServiceAccount, recent: Recent, now: DateTime<Utc>) -
         1 => "Its 1 active key stops working immediately.".to_owned(),
         count => format!("Its {count} active keys stop working immediately."),
     };
-    view! { {keys_words(account, recent, now, what)}<p>"You can resume it at any time; its keys stay the same."</p> }
-        .into_any()
+    view! {
+        {keys_words(account, recent, now, what)}
+        <p>"You can resume it at any time; its keys stay the same."</p>
+    }
+    .into_any()
 }
 
 fn rename_page(request: &RequestContext, account: &ServiceAccount, code: &CodeContext) -> AnyView {
@@ -249,7 +289,14 @@ fn rename_page(request: &RequestContext, account: &ServiceAccount, code: &CodeCo
     let contents = view! {
         <FormError error fields=&["name"] />
         <Field name="name" label="Name" value=name autofocus=true error />
-        <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Save"</button></div>
+        <div class="buttons">
+            <a class="button" href=PATH data-close="">
+                "Cancel"
+            </a>
+            <button type="submit" class="button primary">
+                "Save"
+            </button>
+        </div>
     };
     let form = act_form::<RenameAccount>(request, PATH, &[("account", id)], contents.into_any());
     edit_card("Rename the service account", account, ().into_any(), form, example, code)
@@ -265,7 +312,14 @@ fn role_page(request: &RequestContext, account: &ServiceAccount, recent: Recent,
     let contents = view! {
         <FormError error fields=&["role"] />
         <RoleField value=role error />
-        <div class="buttons"><a class="button" href=PATH data-close="">"Cancel"</a><button type="submit" class="button primary">"Save"</button></div>
+        <div class="buttons">
+            <a class="button" href=PATH data-close="">
+                "Cancel"
+            </a>
+            <button type="submit" class="button primary">
+                "Save"
+            </button>
+        </div>
     };
     let words = view! { <RoleWords recent now /> }.into_any();
     let form = act_form::<ChangeAccountRole>(request, PATH, &[("account", id)], contents.into_any());

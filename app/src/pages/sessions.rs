@@ -20,7 +20,13 @@ const PATH: &str = "/user/sessions";
 pub async fn sessions(request: RequestContext) -> Result<AnyView, ApiError> {
     let (sessions, now) = (list_sessions(ListSessions {}).await?, request.services.now());
     let others = (sessions.len() > 1).then(|| {
-        view! { <p><a class="button" href=format!("{PATH}/end-others") data-dialog="">"Sign out everywhere else"</a></p> }
+        view! {
+            <p>
+                <a class="button" href=format!("{PATH}/end-others") data-dialog="">
+                    "Sign out everywhere else"
+                </a>
+            </p>
+        }
     });
     let rows = sessions.into_iter().map(|session| row(session, now)).collect_view();
     Ok(view! {
@@ -29,8 +35,13 @@ pub async fn sessions(request: RequestContext) -> Result<AnyView, ApiError> {
         <table class="table" aria-label="Sessions">
             <thead>
                 <tr>
-                    <th scope="col">"Browser"</th><th scope="col">"IP address"</th><th scope="col">"Signed in"</th><th scope="col">"Last active"</th>
-                    <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                    <th scope="col">"Browser"</th>
+                    <th scope="col">"IP address"</th>
+                    <th scope="col">"Signed in"</th>
+                    <th scope="col">"Last active"</th>
+                    <th scope="col">
+                        <span class="visually-hidden">"Actions"</span>
+                    </th>
                 </tr>
             </thead>
             <tbody>{rows}</tbody>
@@ -42,17 +53,29 @@ pub async fn sessions(request: RequestContext) -> Result<AnyView, ApiError> {
 
 fn row(session: BrowserSession, now: DateTime<Utc>) -> AnyView {
     let browser = session.browser();
-    let mark = session.is_this.then(|| view! { " "<span class="chip chip-active">"This device"</span> });
+    let mark = session.is_this.then(|| {
+        view! {
+            " "
+            <span class="chip chip-active">"This device"</span>
+        }
+    });
     let trash = (!session.is_this).then(|| {
         let href = format!("{PATH}/{}/end", session.id);
         view! { <TrashLink href label=format!("End the session in {browser}") /> }
     });
     view! {
         <tr>
-            <th scope="row" data-label="Browser"><span class="name">{browser.clone()}</span>{mark}</th>
+            <th scope="row" data-label="Browser">
+                <span class="name">{browser.clone()}</span>
+                {mark}
+            </th>
             <td data-label="IP address">{session.address.unwrap_or_else(|| "–".to_owned())}</td>
-            <td data-label="Signed in"><Moment at=session.signed_in_at now /></td>
-            <td data-label="Last active"><Moment at=session.seen_at now /></td>
+            <td data-label="Signed in">
+                <Moment at=session.signed_in_at now />
+            </td>
+            <td data-label="Last active">
+                <Moment at=session.seen_at now />
+            </td>
             <td class="actions">{trash}</td>
         </tr>
     }

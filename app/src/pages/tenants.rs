@@ -32,7 +32,13 @@ pub async fn settings(request: RequestContext) -> Result<AnyView, ApiError> {
     let tenant = request.services.tenants().get_to_change(request.actor()?).await?;
     let now = request.services.now();
     let policies = policy_list(&list_key_policies(ListKeyPolicies {}).await?, now);
-    let name = view! { {tenant.name.to_string()}" "<a class="button small" href=format!("{SETTINGS}/rename") data-dialog="">"Rename"</a> };
+    let name = view! {
+        {tenant.name.to_string()}
+        " "
+        <a class="button small" href=format!("{SETTINGS}/rename") data-dialog="">
+            "Rename"
+        </a>
+    };
     let rows = vec![
         ("Name", name.into_any()),
         ("Slug", view! { <code>{tenant.slug.as_str().to_owned()}</code> }.into_any()),
@@ -48,7 +54,12 @@ pub async fn settings(request: RequestContext) -> Result<AnyView, ApiError> {
         {policies}
         <section class="below-table" aria-labelledby="other-title">
             <h2 id="other-title">"Other tenants"</h2>
-            <p>"Tenants are isolated: each has its own members, accounts and keys. "<a class="button small" href="/tenants/new" data-dialog="">"Create a tenant"</a></p>
+            <p>
+                "Tenants are isolated: each has its own members, accounts and keys. "
+                <a class="button small" href="/tenants/new" data-dialog="">
+                    "Create a tenant"
+                </a>
+            </p>
         </section>
     }
     .into_any())
@@ -64,8 +75,23 @@ pub async fn rename(request: RequestContext) -> Result<AnyView, ApiError> {
     let error = Signal::stored(request.form.error.clone());
     let contents = view! {
         <FormError error fields=&["name"] />
-        <Field name="name" label="Tenant name" value=name hint="The slug doesn't change, so scripts keep working." autocomplete="organization" autofocus=true error />
-        <div class="buttons"><a class="button" href=SETTINGS data-close="">"Cancel"</a><button type="submit" class="button primary">"Rename"</button></div>
+        <Field
+            name="name"
+            label="Tenant name"
+            value=name
+            hint="The slug doesn't change, so scripts keep working."
+            autocomplete="organization"
+            autofocus=true
+            error
+        />
+        <div class="buttons">
+            <a class="button" href=SETTINGS data-close="">
+                "Cancel"
+            </a>
+            <button type="submit" class="button primary">
+                "Rename"
+            </button>
+        </div>
     };
     Ok(view! {
         <div class="card">
@@ -86,10 +112,25 @@ pub async fn new_tenant(request: RequestContext) -> Result<AnyView, ApiError> {
     let example = AsCode::create_tenant(&name, &slug);
     let contents = view! {
         <FormError error fields=&["name", "slug", confirm::PASSWORD, confirm::CODE] />
-        <Field name="name" label="Tenant name" value=name hint="For example “Acme Robotics”." autocomplete="organization" autofocus=true error />
+        <Field
+            name="name"
+            label="Tenant name"
+            value=name
+            hint="For example “Acme Robotics”."
+            autocomplete="organization"
+            autofocus=true
+            error
+        />
         <Field name="slug" label="Slug" value=slug hint="Used in scripts and the CLI, e.g. acme." error />
         {confirm}
-        <div class="buttons"><a class="button" href=SETTINGS data-close="">"Cancel"</a><button type="submit" class="button primary">"Create tenant"</button></div>
+        <div class="buttons">
+            <a class="button" href=SETTINGS data-close="">
+                "Cancel"
+            </a>
+            <button type="submit" class="button primary">
+                "Create tenant"
+            </button>
+        </div>
     };
     Ok(view! {
         <div class="card">
@@ -114,8 +155,15 @@ pub async fn accept_invitation(request: RequestContext) -> Result<AnyView, ApiEr
         join_with_password(&request, &invitation, path)
     } else if has_account {
         let href = format!("/sign-in?next={}", encode(&path));
-        view! { <p>"You already have an account."</p><div class="buttons"><a class="button primary wide" href=href>"Sign in to join"</a></div> }
-            .into_any()
+        view! {
+            <p>"You already have an account."</p>
+            <div class="buttons">
+                <a class="button primary wide" href=href>
+                    "Sign in to join"
+                </a>
+            </div>
+        }
+        .into_any()
     } else {
         join_with_new_account(&request, &invitation, path)
     };
@@ -147,7 +195,13 @@ async fn join_signed_in(request: &RequestContext, invitation: &Invitation, path:
         let words = format!("You're signed in as {}. Sign out and open the link again.", user.email.as_str());
         return Ok(view! {
             <p>{words}</p>
-            <form method="post" action="/sign-out"><div class="buttons"><button type="submit" class="button primary wide">"Sign out"</button></div></form>
+            <form method="post" action="/sign-out">
+                <div class="buttons">
+                    <button type="submit" class="button primary wide">
+                        "Sign out"
+                    </button>
+                </div>
+            </form>
         }
         .into_any());
     }
@@ -155,7 +209,11 @@ async fn join_signed_in(request: &RequestContext, invitation: &Invitation, path:
     Ok(view! {
         <form method="post" action=path>
             <FormError error fields=&[] />
-            <div class="buttons"><button type="submit" class="button primary wide">{format!("Join as {}", user.name)}</button></div>
+            <div class="buttons">
+                <button type="submit" class="button primary wide">
+                    {format!("Join as {}", user.name)}
+                </button>
+            </div>
         </form>
     }
     .into_any())
@@ -169,9 +227,27 @@ fn join_with_password(request: &RequestContext, invitation: &Invitation, path: S
             <FormError error fields=&["password", "code"] />
             <p>"You already have an account."</p>
             <input type="hidden" autocomplete="username" value=invitation.email.as_str().to_owned() />
-            <Field name="password" label="Password" kind="password" autocomplete="current-password" autofocus=true error />
-            <Field name="code" label="Two-factor code" hint="If you use two-factor authentication: from the app, or a recovery code." autocomplete="one-time-code" required=false error />
-            <div class="buttons"><button type="submit" class="button primary wide">"Join"</button></div>
+            <Field
+                name="password"
+                label="Password"
+                kind="password"
+                autocomplete="current-password"
+                autofocus=true
+                error
+            />
+            <Field
+                name="code"
+                label="Two-factor code"
+                hint="If you use two-factor authentication: from the app, or a recovery code."
+                autocomplete="one-time-code"
+                required=false
+                error
+            />
+            <div class="buttons">
+                <button type="submit" class="button primary wide">
+                    "Join"
+                </button>
+            </div>
         </form>
     }
     .into_any()
@@ -184,9 +260,27 @@ fn join_with_new_account(request: &RequestContext, invitation: &Invitation, path
         <form method="post" action=path>
             <FormError error fields=&["name", "password"] />
             <input type="hidden" autocomplete="username" value=invitation.email.as_str().to_owned() />
-            <Field name="name" label="Your name" value=request.form.value("name") autocomplete="name" autofocus=true error />
-            <Field name="password" label="Password" kind="password" hint="At least 15 characters. Tip: use several unrelated words." autocomplete="new-password" error />
-            <div class="buttons"><button type="submit" class="button primary wide">"Join"</button></div>
+            <Field
+                name="name"
+                label="Your name"
+                value=request.form.value("name")
+                autocomplete="name"
+                autofocus=true
+                error
+            />
+            <Field
+                name="password"
+                label="Password"
+                kind="password"
+                hint="At least 15 characters. Tip: use several unrelated words."
+                autocomplete="new-password"
+                error
+            />
+            <div class="buttons">
+                <button type="submit" class="button primary wide">
+                    "Join"
+                </button>
+            </div>
         </form>
     }
     .into_any()

@@ -13,7 +13,13 @@ use crate::{
 pub fn Toolbar(choice: ListChoice, states: Vec<(&'static str, &'static str)>, label: &'static str) -> impl IntoView {
     let links = states.into_iter().map(|(word, label)| {
         let here = word == choice.state;
-        view! { <li><a href=choice.with_state(word) aria-current=here.then_some("true")>{label}</a></li> }
+        view! {
+            <li>
+                <a href=choice.with_state(word) aria-current=here.then_some("true")>
+                    {label}
+                </a>
+            </li>
+        }
     });
     let extra = choice.extra.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| {
         view! { <input type="hidden" name=*name value=value.clone() /> }
@@ -22,15 +28,28 @@ pub fn Toolbar(choice: ListChoice, states: Vec<(&'static str, &'static str)>, la
     view! {
         <div class="toolbar">
             <form role="search" method="get" action=choice.path.clone() class="search">
-                <label for="search" class="visually-hidden">{label}</label>
-                <input id="search" name="q" type="search" value=choice.search.clone() placeholder=label autocomplete="off" />
+                <label for="search" class="visually-hidden">
+                    {label}
+                </label>
+                <input
+                    id="search"
+                    name="q"
+                    type="search"
+                    value=choice.search.clone()
+                    placeholder=label
+                    autocomplete="off"
+                />
                 <input type="hidden" name="state" value=choice.state.clone() />
                 <input type="hidden" name="sort" value=choice.sort.clone() />
                 <input type="hidden" name="dir" value=choice.direction.as_str() />
                 {extra}
-                <button type="submit" class="icon-button" aria-label="Search"><Picture icon=Icon::Search /></button>
+                <button type="submit" class="icon-button" aria-label="Search">
+                    <Picture icon=Icon::Search />
+                </button>
             </form>
-            <nav aria-label="Filter by state" class="states"><ul>{links.collect_view()}</ul></nav>
+            <nav aria-label="Filter by state" class="states">
+                <ul>{links.collect_view()}</ul>
+            </nav>
         </div>
     }
 }
@@ -40,10 +59,19 @@ pub fn Toolbar(choice: ListChoice, states: Vec<(&'static str, &'static str)>, la
 pub fn Pager(choice: ListChoice, previous: Option<Cursor>, next: Option<Cursor>) -> impl IntoView {
     (previous.is_some() || next.is_some()).then(|| {
         let link = |name: &'static str, cursor: Option<Cursor>, label: &'static str| {
-            cursor.map(|cursor| view! { <a class="button" href=choice.with_page(name, &cursor)>{label}</a> })
+            cursor.map(|cursor| {
+                view! {
+                    <a class="button" href=choice.with_page(name, &cursor)>
+                        {label}
+                    </a>
+                }
+            })
         };
         view! {
-            <nav class="pager" aria-label="Pages">{link("before", previous, "Previous")}{link("after", next, "Next")}</nav>
+            <nav class="pager" aria-label="Pages">
+                {link("before", previous, "Previous")}
+                {link("after", next, "Next")}
+            </nav>
         }
     })
 }
