@@ -92,7 +92,10 @@ test('the tenant can be switched, and a key is created in the selected one @both
   const rail = page.getByRole('banner');
   for (const [tenant, pagesOfTeam] of [[team, 1], [second, 0]]) {
     await rail.getByLabel('Tenant').selectOption({ value: tenant.id });
+    // The page looks the same before and after a switch to the selected tenant, so the next step waits for the new one.
+    const loaded = page.waitForEvent('load');
     await rail.getByRole('button', { name: 'Switch' }).click();
+    await loaded;
     await expect(rail.getByRole('link', { name: 'Service Accounts' })).toHaveCount(pagesOfTeam);
     await expect(rail.getByLabel('Tenant')).toHaveValue(tenant.id);
     await expect(page).toHaveURL(/\/user\/api-keys$/);

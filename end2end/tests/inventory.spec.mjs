@@ -162,8 +162,8 @@ test('only administrators see all keys and the settings @both', async ({ page, o
   watch.expect(/status of 403/);
   await signIn(team.person('USER'));
   for (const [path, name, words] of [
-    ['/team/keys', 'All keys', "shown to the tenant's administrators"],
-    ['/team/settings', 'Settings', 'made by its administrators'],
+    ['/team/keys', 'All keys', 'Only administrators can view and manage all keys in the tenant.'],
+    ['/team/settings', 'Settings', "Only administrators can manage the tenant's settings."],
   ]) {
     await expect(page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name })).toHaveCount(0);
     const answer = await open(path);

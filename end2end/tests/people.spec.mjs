@@ -246,7 +246,7 @@ test('only administrators can see the settings @both', async ({ page, open, team
   await expect(page.getByRole('banner').getByRole('link', { name: 'Members' })).toBeVisible();
   await expect(page.getByRole('banner').getByRole('link', { name: 'Settings' })).toHaveCount(0);
   expect((await open('/team/settings')).status()).toBe(403);
-  await expect(page.getByRole('main')).toContainText('made by its administrators');
+  await expect(page.getByRole('main')).toContainText("Only administrators can manage the tenant's settings.");
   const origin = process.env.LATCHKEY_URL;
   for (const [operation, form] of [
     ['rename_tenant', { name: 'Mine', page: '/team/settings/rename' }],
@@ -255,7 +255,7 @@ test('only administrators can see the settings @both', async ({ page, open, team
     for (const accept of ['text/html', 'application/json']) {
       const answer = await page.request.post(`/fn/${operation}`, { form, headers: { accept, origin }, maxRedirects: 0 });
       expect(answer.status(), `${operation}, ${accept}`).toBe(403);
-      expect(await answer.text(), `${operation}, ${accept}`).toMatch(/administrators|administer/);
+      expect(await answer.text(), `${operation}, ${accept}`).toMatch(/administrator/i);
     }
   }
 });
