@@ -98,6 +98,21 @@ test('a token that arrives after its dialog was closed is shown anyway', async (
   await expect(row(page, 'late')).toBeVisible();
 });
 
+test('an error that arrives after its dialog was closed is shown as a toast', async ({ page, team, signIn, watch }) => {
+  watch.expect(/status of 4(09|22)/);
+  team.account('deployer');
+  await signIn(team.person(), '/team/service-accounts');
+  await press(page, 'Add Service Account', true);
+  await nameField(page).fill('deployer');
+  await page.getByLabel('Role', { exact: true }).selectOption({ label: 'Read only' });
+  const go = await hold(page, '/fn/create_service_account');
+  await create(page).click();
+  await page.keyboard.press('Escape');
+  await expect(dialog(page)).toHaveCount(0);
+  go();
+  await expect(page.locator('#toast')).toContainText('This name is already taken.');
+});
+
 test('an error from the server is shown at its field, in the same dialog', async ({ page, team, signIn, watch }) => {
   watch.expect(/status of 4(09|22)/);
   team.account('deployer');

@@ -104,6 +104,9 @@ test('an error is shown at its field, and no input is lost @both', async ({ page
   await expect(page.getByRole('alert').first()).toBeVisible();
   await expect(nameField(page)).toHaveValue('too late');
   await expect(page.getByLabel(/^Expiry date/)).toHaveValue('2020-01-01T00:00');
+  await expect(page.getByLabel(/^Expiry date/)).toHaveAttribute('aria-invalid', 'true');
+  await expect(page.getByLabel(/^Expiry date/)).toHaveAccessibleDescription(/time in the future/);
+  if (scripted) await expect(page.getByLabel(/^Expiry date/)).toBeFocused();
   await page.getByLabel('7 days', { exact: true }).check();
   await page.getByRole('button', { name: 'Create', exact: true }).click();
   await revealed(page, watch);

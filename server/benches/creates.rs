@@ -21,9 +21,8 @@ use std::{
 use service::{
     Actor, Clock, Services, Settings,
     domain::{Owner, ServiceAccountId, api_key::input::CreateKey, service_account::input::CreateAccount},
-    testing::{Crowd, fill, new_postgres},
+    testing::{Crowd, execute, fill, new_postgres},
 };
-use sqlx::{Connection, PgConnection, SqliteConnection};
 
 const AT_ONCE: u32 = 64;
 const ROUNDS: usize = 5;
@@ -94,7 +93,7 @@ impl Bench {
                 let name = index.rsplit(' ').next().unwrap();
                 write!(sql, "DROP INDEX {name}; CREATE {index} ON api_keys ({columns});").unwrap();
             }
-            execute(url, sql).await;
+            execute(&services, &sql).await;
         }
         services.admin().create_tenant("Bench", "bench").await.unwrap();
         fill(&services, "bench", Crowd { accounts: 100, keys }).await.unwrap();
@@ -125,16 +124,5 @@ impl Bench {
             task.await.unwrap();
         }
         f64::from(self.number.load(Ordering::Relaxed) - before) / begun.elapsed().as_secs_f64()
-    }
-}
-
-async fn execute(url: &str, sql: String) {
-    let sql = sqlx::AssertSqlSafe(sql);
-    if url.starts_with("sqlite:") {
-        let mut connection = SqliteConnection::connect(url).await.unwrap();
-        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-    } else {
-        let mut connection = PgConnection::connect(url).await.unwrap();
-        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     }
 }

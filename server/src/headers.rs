@@ -1,13 +1,9 @@
 //! Reads request headers, and sets all cookies except the session's.
 
 use axum::response::Response;
-use axum_extra::{
-    extract::cookie::{Cookie, CookieJar, SameSite},
-    headers::{ContentType, HeaderMapExt},
-};
+use axum_extra::extract::cookie::{Cookie, SameSite};
 use domain::Notice;
 use http::{HeaderMap, HeaderValue, header, header::AsHeaderName};
-use mime::Mime;
 use time::Duration;
 
 /// The cookie with the selected theme.
@@ -31,7 +27,9 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
 }
 
 fn is_media_type(headers: &HeaderMap, expected: &str) -> bool {
-    headers.typed_get::<ContentType>().is_some_and(|declared| Mime::from(declared).essence_str() == expected)
+    // Not axum-extra's typed header, which rejects a space before the semicolon (RFC 9110 §5.6.6 allows it).
+    let declared = text(headers, header::CONTENT_TYPE).and_then(|value| value.split(';').next());
+    declared.is_some_and(|declared| declared.trim().eq_ignore_ascii_case(expected))
 }
 
 /// Returns the name of the theme that the browser has stored.
@@ -66,8 +64,11 @@ pub(crate) fn remove_notice(response: &mut Response) {
     set_cookie(response, NOTICE, "", Duration::ZERO);
 }
 
+/// Returns the value of a cookie as it was sent. `CookieJar` would decode percent signs, which a notice contains.
 fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    CookieJar::from_headers(headers).get(name).map(|cookie| cookie.value().to_owned())
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut cookies = lines.flat_map(Cookie::split_parse).filter_map(Result::ok);
+    cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }
 
 fn set_cookie(response: &mut Response, name: &str, value: &str, max_age: Duration) {
@@ -91,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_notice_survives_its_cookie() {
-        let sent = Notice::named(domain::Operation::RenameApiKey, "Ünï; \"x\", 50%");
+        let sent = Notice::named(domain::Operation::RenameApiKey, "Ünï; \"x\", R&D, a+b, 50%41");
         let mut response = Response::default();
         set_notice(&mut response, &sent);
         let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
@@ -103,6 +104,7 @@ mod tests {
     fn a_media_type_may_have_parameters() {
         let json = |value| is_json(&[(header::CONTENT_TYPE, HeaderValue::from_static(value))].into_iter().collect());
         assert!(json("application/json") && json("Application/JSON; charset=utf-8"));
+        assert!(json("application/json ;charset=utf-8"));
         assert!(!json("application/jsonl") && !json("text/plain") && !is_json(&HeaderMap::new()));
     }
 }

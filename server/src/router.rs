@@ -79,6 +79,7 @@ pub fn build(services: Services, site: Site) -> Router {
                 .layer(SetRequestHeaderLayer::overriding(trace::REQUEST_ID, trace::new_id::<Body>))
                 .layer(PropagateRequestIdLayer::new(trace::REQUEST_ID))
                 .layer(TraceLayer::new_for_http().make_span_with(trace::span::<Body>).on_failure(()))
+                .layer(from_fn(trace::keep_span))
                 .layer(map_response_with_state(Arc::clone(&state.site), security_headers::set)),
         )
         .layer(from_fn_with_state(Arc::clone(&state.site), forwarded::find_client))

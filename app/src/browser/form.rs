@@ -126,10 +126,15 @@ fn put_reveal(card: &Element, place: &Element, reveal: &Reveal) {
     }
 }
 
-/// Shows why an act was rejected: at the fields concerned, and above the form if the error concerns none of them.
+/// Shows why an act was rejected: at the fields concerned, and above the form if the error concerns none of them. If the
+/// dialog of the form was closed in the meantime, a toast shows it.
 async fn refuse(over: Option<&HtmlDialogElement>, form: &HtmlFormElement, error: ApiError) {
     if error.code == ErrorCode::Unauthenticated {
         return page::leave_for(&value_of(form, field::PAGE));
+    }
+    if !form.is_connected() {
+        let at_field = error.fields.first().map(|wrong| wrong.message.as_str());
+        return page::toast(at_field.unwrap_or(&error.message));
     }
     if error.code == ErrorCode::ConfirmationRequired {
         ask_to_confirm(form).await;
@@ -157,7 +162,9 @@ fn put_error(form: &HtmlFormElement, name: &str, message: &str) -> bool {
     text.set_attribute("role", "alert").ok();
     text.set_text_content(Some(message));
     place.replace_children_with_node_1(&text);
-    if let Some(input) = find::<Element>(form, &format!("[name={name}]")) {
+    // The error of an expiry belongs to an input with another name, which it describes.
+    let input = find::<Element>(form, &format!("[name={name}]"));
+    if let Some(input) = input.or_else(|| find(form, &format!("input[aria-describedby~=error-{name}]"))) {
         input.set_attribute("aria-invalid", "true").ok();
         // A wrong password or code is cleared, since it has to be typed again.
         if let Some(input) = input.dyn_ref::<HtmlInputElement>().filter(|_| confirm::FIELDS.contains(&name)) {
@@ -189,8 +196,11 @@ async fn ask_to_confirm(form: &HtmlFormElement) {
     }
 }
 
-/// Shows an error above the form.
+/// Shows an error above the form or, if its dialog was closed in the meantime, as a toast.
 pub fn show_error(form: &HtmlFormElement, text: &str) {
+    if !form.is_connected() {
+        return page::toast(text);
+    }
     let Ok(place) = document().create_element("p") else { return };
     place.set_class_name("error-box");
     place.set_attribute("role", "alert").ok();

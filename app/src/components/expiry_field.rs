@@ -15,6 +15,7 @@ pub fn ExpiryField(
     #[prop(into)] error: Signal<Option<ApiError>>,
 ) -> impl IntoView {
     let chosen = ExpiryChoice::from_code(&choice);
+    let is_wrong = move || error.get().is_some_and(|error| error.at("expires_at").is_some());
     view! {
         <fieldset class="field expiry" aria-describedby="error-expires_at">
             <legend>"Expires"</legend>
@@ -34,7 +35,14 @@ pub fn ExpiryField(
             </div>
             <div class="custom-date">
                 <label for="field-date">"Expiry date " <span class="zone">"(UTC)"</span></label>
-                <input id="field-date" name="date" type="datetime-local" value=date />
+                <input
+                    id="field-date"
+                    name="date"
+                    type="datetime-local"
+                    value=date
+                    aria-describedby="error-expires_at"
+                    aria-invalid=move || is_wrong().then_some("true")
+                />
                 <p class="hint instant" aria-live="polite" />
             </div>
             <p class="hint never-hint">"This key works until someone revokes it."</p>

@@ -269,13 +269,23 @@ pub async fn bulk(request: RequestContext) -> Result<AnyView, ApiError> {
 
 /// What stops working, and whether it can be undone. `keys`: those that will be changed.
 fn bulk_words(act: KeyAct, keys: &[ApiKey], now: DateTime<Utc>) -> String {
-    let used = match keys.iter().filter(|key| key.was_used_lately(now)).count() {
-        0 => "None of them was used in the past 24 hours.".to_owned(),
-        1 => "1 of them was used in the past 24 hours.".to_owned(),
-        many => format!("{many} of them were used in the past 24 hours."),
+    let used = match (keys.len(), keys.iter().filter(|key| key.was_used_lately(now)).count()) {
+        (1, 0) => "It wasn't used in the past 24 hours. Anything using it stops working immediately.".to_owned(),
+        (1, _) => "It was used in the past 24 hours. Anything using it stops working immediately.".to_owned(),
+        (_, 0) => {
+            "None of them was used in the past 24 hours. Anything using them stops working immediately.".to_owned()
+        }
+        (_, 1) => "1 of them was used in the past 24 hours. Anything using them stops working immediately.".to_owned(),
+        (_, many) => {
+            format!("{many} of them were used in the past 24 hours. Anything using them stops working immediately.")
+        }
     };
-    let undone = if act == KeyAct::Revoke { "This can't be undone." } else { "You can resume them at any time." };
-    format!("{used} Anything using them stops working immediately. {undone}")
+    let undone = match (act, keys.len()) {
+        (KeyAct::Revoke, _) => "This can't be undone.",
+        (_, 1) => "You can resume it at any time.",
+        _ => "You can resume them at any time.",
+    };
+    format!("{used} {undone}")
 }
 
 /// How many of the selected keys won't change because they are already inactive; `None` for 0.

@@ -351,7 +351,8 @@ fn roll_page(
 /// When the new key expires, and what determines that.
 fn new_life(old: &ApiKey, end: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
     let Some(end) = end else { return "Like this one, the new key never expires.".to_owned() };
-    let days = (end - now).num_days();
+    // An expiry has whole seconds, so the difference is less than the lifetime by up to one.
+    let days = (end - now + TimeDelta::seconds(1)).num_days();
     let is_as_long = old.expires_at.is_some_and(|at| end + TimeDelta::minutes(1) >= now + (at - old.created_at));
     let day = date_text(end);
     match (is_as_long, days) {

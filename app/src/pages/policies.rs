@@ -261,10 +261,10 @@ fn affected_words(kind: PolicyKind, count: u32) -> String {
     }
 }
 
-/// When the policy takes effect, and for which keys.
-fn effect_words(policy: &KeyPolicy, now: DateTime<Utc>) -> String {
+/// When the policy takes effect, and for which keys. `at_once`: no later day was chosen.
+fn effect_words(policy: &KeyPolicy, at_once: bool) -> String {
     let from = utc_text(policy.effective_from);
-    match (policy.kind, policy.is_in_effect(now)) {
+    match (policy.kind, at_once) {
         (PolicyKind::SuspendUnused, true) => "Applies immediately to all keys.".to_owned(),
         (PolicyKind::SuspendUnused, false) => format!("Applies to all keys from {from}."),
         (_, true) => "Applies immediately to new and rotated keys.".to_owned(),
@@ -299,7 +299,9 @@ fn preview_view(
         }
     });
     let button = if is_on { "Change" } else { "Turn on" };
-    let until = present.filter(|_| !policy.is_in_effect(now)).map(|present| {
+    // The service took the time of the preview after this page took `now`, so the two can't be compared.
+    let at_once = input.from.is_empty() || policy.is_in_effect(now);
+    let until = present.filter(|_| !at_once).map(|present| {
         view! { <p>{format!("Until then, the current policy applies: {}", present.sentence())}</p> }
     });
     let seen_from = if input.from.is_empty() { PREVIEWED_AT_ONCE.to_owned() } else { input.from.clone() };
@@ -308,7 +310,7 @@ fn preview_view(
             <h2 id="affected-title">"Affected keys"</h2>
             <p>{affected_words(policy.kind, count)}</p>
             <ul class="plain-list">{rows.collect_view()}{more}</ul>
-            <p>{effect_words(&policy, now)}</p>
+            <p>{effect_words(&policy, at_once)}</p>
             {until}
             <input type="hidden" name="seen_days" value=input.days.clone() />
             <input type="hidden" name="seen_from" value=seen_from />

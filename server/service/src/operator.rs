@@ -16,12 +16,7 @@ use crate::{
     error::Result,
     input,
     keys::{api_keys::ApiKeys, usage::UsageBuffer},
-    people::{
-        members,
-        passwords::{self, Hasher},
-        second_factor,
-        users::new_user,
-    },
+    people::{members, passwords::Hasher, second_factor, users::new_user},
     storage::{self, audit::Entry},
     tenants::{service_accounts::ServiceAccounts, tenant::new_tenant},
 };
@@ -89,7 +84,7 @@ impl Admin<'_> {
             let local = email.as_str().split('@').next().unwrap_or_default().to_owned();
             let name =
                 input::name(name.unwrap_or(&local)).map_err(|error| ApiError::field("name", error.to_string()))?;
-            passwords::check_new(password, &[email.as_str(), name.as_str(), tenant_slug])?;
+            self.hasher.check_new(password, &[email.as_str(), name.as_str(), tenant_slug]).await??;
             new_user(self.context.now(), email, name)
         };
         let hash = if fresh { self.hasher.hash(password.clone()).await? } else { String::new() };
@@ -213,7 +208,7 @@ impl Admin<'_> {
     #[tracing::instrument(skip_all)]
     pub async fn change_password(&self, email: &str, password: &Secret) -> Result<()> {
         let user = self.user(email).await?;
-        passwords::check_new(password, &[email])?;
+        self.hasher.check_new(password, &[email]).await??;
         let hash = self.hasher.hash(password.clone()).await?;
         let entry =
             Entry { tenant_id: None, ..self.entry(TenantId(Uuid::nil()), "change_password", ("user", user.0, email)) };

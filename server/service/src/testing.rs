@@ -28,6 +28,18 @@ pub async fn new_postgres(server: &str) -> String {
     format!("{base}/{name}")
 }
 
+/// Executes SQL statements on the database of the services.
+///
+/// # Panics
+/// If the database rejects a statement.
+pub async fn execute(services: &Services, sql: &str) {
+    let sql = sqlx::raw_sql(storage::query::assembled(sql));
+    match services.db() {
+        Db::Sqlite { writer, .. } => drop(sql.execute(writer).await.expect("valid SQL")),
+        Db::Postgres(pool) => drop(sql.execute(pool).await.expect("valid SQL")),
+    }
+}
+
 /// How many service accounts and keys [`fill`] creates.
 #[derive(Clone, Copy, Debug)]
 pub struct Crowd {

@@ -11,7 +11,7 @@ use http::{Extensions, HeaderMap, header};
 use service::{Actor, Client, Services};
 use tower_sessions::Session;
 
-use super::sessions;
+use super::{sessions, trace::RequestSpan};
 use crate::{accept::Peer, headers, problem};
 
 /// The maximum length of a stored `User-Agent`, in characters.
@@ -96,8 +96,9 @@ pub(crate) async fn by_key_or_session(
         },
     };
     let caller = in_named_tenant(caller, request.headers());
-    if let Some(key) = caller.actor().and_then(Actor::key_id) {
-        tracing::Span::current().record("api_key.id", tracing::field::display(key));
+    if let (Some(span), Some(key)) = (request.extensions().get::<RequestSpan>(), caller.actor().and_then(Actor::key_id))
+    {
+        span.record_key(key);
     }
     request.extensions_mut().insert(caller);
     next.run(request).await

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use domain::secret::without_tokens;
+use axum::{middleware::Next, response::Response};
+use domain::{KeyId, secret::without_tokens};
 use http::{HeaderName, HeaderValue, Request};
 use tracing::Span;
 
@@ -16,6 +17,23 @@ const SECRET_PATHS: [&str; 3] = ["/calendar/", "/invitations/", "/set-up/"];
 fn without_secret(path: &str) -> Cow<'_, str> {
     let known = SECRET_PATHS.into_iter().find(|prefix| path.starts_with(prefix));
     known.map_or_else(|| without_tokens(path), Cow::Borrowed)
+}
+
+/// The span of a request, in its extensions: the layers between it and a handler have spans of their own.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestSpan(Span);
+
+impl RequestSpan {
+    /// Adds the id of the key that authenticated the request.
+    pub(crate) fn record_key(&self, key: KeyId) {
+        self.0.record("api_key.id", tracing::field::display(key));
+    }
+}
+
+/// Keeps the span for the handlers.
+pub(crate) async fn keep_span(mut request: axum::extract::Request, next: Next) -> Response {
+    request.extensions_mut().insert(RequestSpan(Span::current()));
+    next.run(request).await
 }
 
 /// Returns a new id. A client's own isn't used: it could imitate another request's entries in the log.

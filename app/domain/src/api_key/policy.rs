@@ -214,7 +214,8 @@ impl Bounds {
     }
 }
 
-fn days_text(days: u32) -> String {
+/// Returns "1 day" or "90 days".
+pub fn days_text(days: u32) -> String {
     if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
 }
 

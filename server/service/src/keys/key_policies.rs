@@ -8,7 +8,7 @@ use domain::{
     api_key::{
         expiry::{ExpiryError, first_instant},
         input::SetKeyPolicy,
-        policy::{MAX_DAYS, PolicyPreview},
+        policy::{MAX_DAYS, PolicyPreview, days_text},
     },
 };
 
@@ -78,7 +78,7 @@ impl KeyPolicies<'_> {
         input.check_previewed()?;
         let policy = self.check(actor, input)?;
         let subject = ("tenant", actor.tenant_id().0, policy.kind.label());
-        let days = policy.days.map(|days| format!("{days} days, ")).unwrap_or_default();
+        let days = policy.days.map(|days| format!("{}, ", days_text(days))).unwrap_or_default();
         let detail = format!("{days}effective from {}", domain::time::utc_text(policy.effective_from));
         let entry = Entry::by(actor, Operation::SetPolicy, self.context.now(), subject).with(detail);
         let mut tx = self.context.db().begin().await?;
@@ -164,7 +164,7 @@ async fn suspend(context: &Context, keys: &[Unused], now: DateTime<Utc>) -> Resu
             if storage::key_policies::suspend_unused(tx, key, now).await? {
                 let subject = ("api_key", key.id.0, key.name.as_str());
                 let entry = Entry::by_service(key.tenant_id, Operation::SuspendApiKey, now, subject);
-                entries.push(entry.with(format!("unused for {} days", key.days)));
+                entries.push(entry.with(format!("unused for {}", days_text(u32::try_from(key.days).unwrap_or(0)))));
             }
         }
         for entry in &entries {

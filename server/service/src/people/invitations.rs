@@ -6,7 +6,7 @@ use domain::{
 };
 
 use super::{
-    passwords::{self, Hasher},
+    passwords::Hasher,
     second_factor::SecondFactors,
     sign_in::{Sessions, SignedIn},
     throttle::Throttle,
@@ -224,7 +224,7 @@ impl Invitations<'_> {
         let mut wrong = input::Fields::default();
         let parsed = wrong.take("name", input::name(name));
         let related = [invitation.email.as_str(), name, invitation.tenant_name.as_str()];
-        let good = wrong.take("password", passwords::check_new(password, &related));
+        let good = wrong.take("password", self.hasher.check_new(password, &related).await?);
         let (Some(name), Some(())) = (parsed, good) else { return Err(wrong.into_error().into()) };
         let hash = self.hasher.hash(password.clone()).await?;
         let now = self.context.now();

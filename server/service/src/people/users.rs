@@ -6,11 +6,7 @@ use domain::{
     user::input::confirm,
 };
 
-use super::{
-    passwords::{self, Hasher},
-    second_factor::SecondFactors,
-    throttle::Throttle,
-};
+use super::{passwords::Hasher, second_factor::SecondFactors, throttle::Throttle};
 use crate::{
     access::{Actor, Target},
     context::Context,
@@ -88,7 +84,7 @@ impl Users<'_> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::ChangePassword).await?;
         self.check_password(user, current, "current_password", &entry).await?;
         let person = storage::users::find(self.context.db(), user).await?.ok_or_else(ApiError::unauthenticated)?;
-        passwords::check_new(new, &[person.email.as_str(), person.name.as_str()])?;
+        self.hasher.check_new(new, &[person.email.as_str(), person.name.as_str()]).await??;
         let hash = self.hasher.hash(new.clone()).await?;
         let mut tx = self.context.db().begin().await?;
         storage::users::update_password(&mut tx, user, &hash).await?;

@@ -12,11 +12,7 @@ use crate::{
     digest::sha256,
     error::Result,
     input,
-    people::{
-        passwords::{self, Hasher},
-        sign_in::SignedIn,
-        users::new_user,
-    },
+    people::{passwords::Hasher, sign_in::SignedIn, users::new_user},
     random,
     storage::{self, Tx, audit::Entry, sessions::mark_of},
 };
@@ -88,7 +84,7 @@ impl SetUp<'_> {
         if !self.is_token(secret) {
             return Err(ApiError::not_found().into());
         }
-        let (tenant, user) = self.check(input)?;
+        let (tenant, user) = self.check(input).await?;
         let hash = self.hasher.hash(input.password.clone()).await?;
         let password = mark_of(&hash);
         let done = SignedIn { user_id: user.id, tenant_id: tenant.id, needs_code: false, password };
@@ -99,14 +95,14 @@ impl SetUp<'_> {
         Ok(done)
     }
 
-    fn check(&self, input: &SetUpInput) -> Result<(Tenant, User)> {
+    async fn check(&self, input: &SetUpInput) -> Result<(Tenant, User)> {
         let mut wrong = input::Fields::default();
         let tenant_name = wrong.take("tenant_name", input::name(&input.tenant_name));
         let slug = wrong.take("slug", Slug::parse(&input.slug));
         let name = wrong.take("name", input::name(&input.name));
         let email = wrong.take("email", Email::parse(&input.email));
         let related = [input.email.as_str(), input.name.as_str(), input.tenant_name.as_str(), input.slug.as_str()];
-        let good = wrong.take("password", passwords::check_new(&input.password, &related));
+        let good = wrong.take("password", self.hasher.check_new(&input.password, &related).await?);
         let (Some(tenant_name), Some(slug), Some(name), Some(email), Some(())) = (tenant_name, slug, name, email, good)
         else {
             return Err(wrong.into_error().into());

@@ -38,6 +38,8 @@ type Checked<T = ()> = Result<T, TestCaseError>;
 const MAX_STEPS: usize = 25;
 /// The seed, unless `PROPTEST_RNG_SEED` sets another.
 const SEED: u64 = 42;
+/// A key's position from here on counts from the newest key backwards.
+const NEWEST: usize = 1_000;
 /// The roles of the service accounts, one account each.
 const ACCOUNT_ROLES: [Role; 2] = [Role::TenantAdmin, Role::User];
 /// How many times to check whether the first use of a new key has ended the old one.
@@ -132,10 +134,41 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Generates sequences of up to [`MAX_STEPS`] steps. Shrinking can remove any step.
+/// Acts that depend on each other, which independent steps would rarely combine: a caller resumes what another one
+/// suspended, and a key that a key rotated or created is revoked with what was created.
+fn scene() -> impl Strategy<Value = Vec<Step>> {
+    let create = |by, owner| Step::Create { by, owner, lifetime: None };
+    let act = |by, act, key| Step::Act { by, act, key, fits: true };
+    let first = select(vec![By::Entitled, By::Admin, By::Key(NEWEST)]);
+    let second = select(vec![By::Entitled, By::Member, By::Key(NEWEST + 1)]);
+    let resumed = (owner(), first, second).prop_map(move |(owner, first, second)| {
+        let create = create(By::Entitled, owner);
+        vec![create.clone(), create, act(first, Act::Suspend, NEWEST), act(second, Act::Resume, NEWEST)]
+    });
+    let overlap = select(vec!["1h", "24h", "first_use"]);
+    let revoked = (owner(), overlap, any::<bool>()).prop_map(move |(owner, overlap, creates_too)| {
+        let root = create(By::Entitled, owner);
+        let rotated = act(By::Key(NEWEST), Act::Roll(overlap), NEWEST);
+        let child = creates_too.then(|| create(By::Key(NEWEST), owner));
+        let revoked = act(By::Entitled, Act::Revoke { and_created: true }, NEWEST + 1 + usize::from(creates_too));
+        [root, rotated].into_iter().chain(child).chain([revoked]).collect()
+    });
+    prop_oneof![resumed, revoked]
+}
+
+/// Generates sequences of about [`MAX_STEPS`] steps, some of them in scenes. Shrinking can remove any step or scene.
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let steps = proptest::collection::vec(proptest::option::weighted(0.97, step()), MAX_STEPS);
-    steps.prop_map(|steps| steps.into_iter().flatten().collect())
+    let parts = prop_oneof![9 => step().prop_map(|step| vec![step]), 1 => scene()];
+    let parts = proptest::collection::vec(proptest::option::weighted(0.97, parts), MAX_STEPS);
+    parts.prop_map(|parts| parts.into_iter().flatten().flatten().collect())
+}
+
+/// Returns the position among `count` keys that a step means; `None` if there are no keys.
+fn pick(key: usize, count: usize) -> Option<usize> {
+    match key.checked_sub(NEWEST) {
+        Some(back) => count.checked_sub(1).map(|last| last.saturating_sub(back)),
+        None => key.checked_rem(count),
+    }
 }
 
 /// The tenant of one sequence, and the model of that tenant.
@@ -192,13 +225,13 @@ impl<'a> Play<'a> {
     }
 
     fn position(&self, key: usize) -> Option<usize> {
-        key.checked_rem(self.issued.len())
+        pick(key, self.issued.len())
     }
 
     /// Returns the position of the key to act on.
     fn target(&self, act: Act, key: usize, fits: bool) -> Option<usize> {
         let fitting: Vec<_> = (0..self.issued.len()).filter(|it| fits && self.model.fits(act.kind(), *it)).collect();
-        key.checked_rem(fitting.len()).map(|position| fitting[position]).or_else(|| self.position(key))
+        pick(key, fitting.len()).map(|position| fitting[position]).or_else(|| self.position(key))
     }
 
     fn owner(&self, party: Party) -> Owner {
