@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 
-/// An icon, named by its shape; each variant's doc says what it stands for.
+/// An icon, named by its shape; each variant's doc says what it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Icon {
     /// Delete, revoke, remove or end.

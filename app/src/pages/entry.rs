@@ -6,7 +6,10 @@ use domain::{ApiError, ErrorCode, Notice};
 use leptos::prelude::*;
 
 use crate::{
-    components::field::{Field, FormError},
+    components::{
+        field::{Field, FormError},
+        new_password::NewPassword,
+    },
     request::RequestContext,
 };
 
@@ -113,14 +116,7 @@ pub fn set_up(request: RequestContext) -> Loaded {
                 <Field name="slug" label="Slug" value=slug hint="Used in scripts and the CLI, e.g. acme." error />
                 <Field name="name" label="Your name" value=name autocomplete="name" error />
                 <Field name="email" label="Email" kind="email" value=email autocomplete="username" error />
-                <Field
-                    name="password"
-                    label="Password"
-                    kind="password"
-                    hint="At least 15 characters. Tip: use several unrelated words."
-                    autocomplete="new-password"
-                    error
-                />
+                <NewPassword error />
                 <div class="buttons">
                     <button type="submit" class="button primary wide">
                         "Create tenant"

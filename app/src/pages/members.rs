@@ -25,6 +25,7 @@ use crate::{
         card::Card,
         confirm_fields::confirm_fields,
         field::{Field, FormError},
+        form_buttons::FormButtons,
         icon::{Icon, Picture},
         revealed_link::{link_card, link_template},
         revoke_key::{RecentWords, RoleWords, THEY_STOP},
@@ -207,14 +208,7 @@ pub async fn invite(request: RequestContext) -> Result<AnyView, ApiError> {
         />
         <RoleField value=role error />
         {confirm_fields(&request).await?}
-        <div class="buttons">
-            <a class="button" href=PATH data-close="">
-                "Cancel"
-            </a>
-            <button type="submit" class="button primary">
-                "Invite"
-            </button>
-        </div>
+        <FormButtons cancel=PATH label="Invite" />
     };
     Ok(view! {
         <div class="card">

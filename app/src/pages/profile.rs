@@ -16,6 +16,7 @@ use crate::{
         card::Card,
         confirm_fields::confirm_fields,
         field::{Field, FormError},
+        form_buttons::FormButtons,
         revealed_link::{link_card, link_template},
         time::Moment,
     },
@@ -198,7 +199,7 @@ fn name_page(request: &RequestContext) -> Result<AnyView, ApiError> {
     let contents = view! {
         <FormError error fields=&["name"] />
         <Field name="name" label="Your name" value=name autocomplete="name" autofocus=true error />
-        {save_buttons()}
+        <FormButtons cancel=PATH label="Save" />
     };
     Ok(view! {
         <div class="card">
@@ -234,22 +235,9 @@ fn password_page(request: &RequestContext) -> AnyView {
                     autocomplete="new-password"
                     error
                 />
-                {save_buttons()}
+                <FormButtons cancel=PATH label="Save" />
             </form>
         </div>
     }
     .into_any()
-}
-
-fn save_buttons() -> impl IntoView {
-    view! {
-        <div class="buttons">
-            <a class="button" href=PATH data-close="">
-                "Cancel"
-            </a>
-            <button type="submit" class="button primary">
-                "Save"
-            </button>
-        </div>
-    }
 }

@@ -11,6 +11,7 @@ use crate::{
         card::unfit_card,
         confirm_fields::confirm_fields,
         field::{Field, FormError},
+        form_buttons::FormButtons,
     },
     request::RequestContext,
 };
@@ -112,14 +113,7 @@ async fn enable(request: &RequestContext) -> Result<AnyView, ApiError> {
                 <FormError error fields=&["code", confirm::PASSWORD, confirm::CODE] />
                 <Field name="code" label="Code" hint="Six digits." autocomplete="one-time-code" autofocus=true error />
                 {confirm}
-                <div class="buttons">
-                    <a class="button" href=PROFILE data-close="">
-                        "Cancel"
-                    </a>
-                    <button type="submit" class="button primary">
-                        "Turn on"
-                    </button>
-                </div>
+                <FormButtons cancel=PROFILE label="Turn on" />
             </form>
         </div>
     }

@@ -36,6 +36,7 @@ use crate::{
         confirm_fields::confirm_fields,
         delete_account::{DeleteWords, keys_words},
         field::{Field, FormError},
+        form_buttons::FormButtons,
         icon::{Icon, Picture},
         revoke_key::RoleWords,
         role_field::RoleField,
@@ -158,14 +159,7 @@ pub async fn new_account(request: RequestContext) -> Result<AnyView, ApiError> {
         />
         <RoleField value=role error />
         {confirm}
-        <div class="buttons">
-            <a class="button" href=PATH data-close="">
-                "Cancel"
-            </a>
-            <button type="submit" class="button primary">
-                "Create"
-            </button>
-        </div>
+        <FormButtons cancel=PATH label="Create" />
     };
     Ok(view! {
         <div class="card">
@@ -289,14 +283,7 @@ fn rename_page(request: &RequestContext, account: &ServiceAccount, code: &CodeCo
     let contents = view! {
         <FormError error fields=&["name"] />
         <Field name="name" label="Name" value=name autofocus=true error />
-        <div class="buttons">
-            <a class="button" href=PATH data-close="">
-                "Cancel"
-            </a>
-            <button type="submit" class="button primary">
-                "Save"
-            </button>
-        </div>
+        <FormButtons cancel=PATH label="Save" />
     };
     let form = act_form::<RenameAccount>(request, PATH, &[("account", id)], contents.into_any());
     edit_card("Rename the service account", account, ().into_any(), form, example, code)
@@ -312,14 +299,7 @@ fn role_page(request: &RequestContext, account: &ServiceAccount, recent: Recent,
     let contents = view! {
         <FormError error fields=&["role"] />
         <RoleField value=role error />
-        <div class="buttons">
-            <a class="button" href=PATH data-close="">
-                "Cancel"
-            </a>
-            <button type="submit" class="button primary">
-                "Save"
-            </button>
-        </div>
+        <FormButtons cancel=PATH label="Save" />
     };
     let words = view! { <RoleWords recent now /> }.into_any();
     let form = act_form::<ChangeAccountRole>(request, PATH, &[("account", id)], contents.into_any());

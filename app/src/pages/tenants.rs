@@ -18,6 +18,8 @@ use crate::{
         confirm_fields::confirm_fields,
         facts::Facts,
         field::{Field, FormError},
+        form_buttons::FormButtons,
+        new_password::NewPassword,
         time::Moment,
     },
     list_url::encode,
@@ -84,14 +86,7 @@ pub async fn rename(request: RequestContext) -> Result<AnyView, ApiError> {
             autofocus=true
             error
         />
-        <div class="buttons">
-            <a class="button" href=SETTINGS data-close="">
-                "Cancel"
-            </a>
-            <button type="submit" class="button primary">
-                "Rename"
-            </button>
-        </div>
+        <FormButtons cancel=SETTINGS label="Rename" />
     };
     Ok(view! {
         <div class="card">
@@ -123,14 +118,7 @@ pub async fn new_tenant(request: RequestContext) -> Result<AnyView, ApiError> {
         />
         <Field name="slug" label="Slug" value=slug hint="Used in scripts and the CLI, e.g. acme." error />
         {confirm}
-        <div class="buttons">
-            <a class="button" href=SETTINGS data-close="">
-                "Cancel"
-            </a>
-            <button type="submit" class="button primary">
-                "Create tenant"
-            </button>
-        </div>
+        <FormButtons cancel=SETTINGS label="Create tenant" />
     };
     Ok(view! {
         <div class="card">
@@ -268,14 +256,7 @@ fn join_with_new_account(request: &RequestContext, invitation: &Invitation, path
                 autofocus=true
                 error
             />
-            <Field
-                name="password"
-                label="Password"
-                kind="password"
-                hint="At least 15 characters. Tip: use several unrelated words."
-                autocomplete="new-password"
-                error
-            />
+            <NewPassword error />
             <div class="buttons">
                 <button type="submit" class="button primary wide">
                     "Join"

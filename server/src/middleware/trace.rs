@@ -41,7 +41,8 @@ pub(crate) fn new_id<B>(_: &Request<B>) -> Option<HeaderValue> {
     HeaderValue::from_str(&service::new_request_id()).ok()
 }
 
-/// Returns the span of a request. Authentication and verification add the key's id. The span never contains the query, nor the secret of a link.
+/// Returns the span of a request. Authentication and verification add the key's id. The span never contains the query or
+/// the secret of a link.
 pub(crate) fn span<B>(request: &Request<B>) -> Span {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
     let path = &*without_secret(request.uri().path());

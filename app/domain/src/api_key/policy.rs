@@ -207,7 +207,7 @@ impl Bounds {
         }
     }
 
-    /// Returns the longest allowed lifetime up to `wanted`. `None` stands for a key that never expires.
+    /// Returns the longest allowed lifetime up to `wanted`. `None` means a key that never expires.
     pub fn limit(self, wanted: Option<TimeDelta>) -> Option<TimeDelta> {
         let wanted = wanted.or(self.requires_expiry.then_some(DEFAULT_REQUIRED_LIFETIME));
         [wanted, self.longest].into_iter().flatten().min()

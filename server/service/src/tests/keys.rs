@@ -311,7 +311,7 @@ fn alerts_cover_all_of_a_users_tenants_in_order_of_expiry() {
         for days in 6..10 {
             ending(&bob, stage.tenant, &format!("in {days} days"), days).await;
         }
-        assert_eq!(names(&bob).await.0.len(), 6, "five, and one more to show that the list goes on");
+        assert_eq!(names(&bob).await.0.len(), 6, "five, and one more to show that there are more");
     });
 }
 

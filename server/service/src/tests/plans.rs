@@ -138,15 +138,8 @@ impl Planner {
                 sqlite_steps(&rows.collect::<Vec<(i64, i64, String)>>())
             }
             Self::Postgres(connection) => {
-                let most = (1..100).rev().find(|number| statement.contains(&format!("${number}"))).unwrap_or(0);
-                let values = if most == 0 { String::new() } else { format!("({})", vec!["NULL"; most].join(", ")) };
-                let prepared =
-                    sqlx::raw_sql(assembled(format!("PREPARE list AS {statement}"))).execute(&mut *connection);
-                prepared.await.unwrap_or_else(|error| panic!("{error}: {statement}"));
-                let sql = format!("EXPLAIN EXECUTE list{values}");
-                let rows = sqlx::raw_sql(assembled(sql)).fetch_all(&mut *connection).await.unwrap();
-                sqlx::raw_sql("DEALLOCATE list").execute(connection).await.unwrap();
-                postgres_steps(&rows.iter().map(|row| row.get(0)).collect::<Vec<String>>())
+                let lines = explain(connection, statement).await;
+                postgres_steps(&lines.unwrap_or_else(|error| panic!("{error}: {statement}")))
             }
         }
     }
@@ -168,15 +161,8 @@ impl Planner {
                 )
             }
             Self::Postgres(connection) => {
-                let most = (1..100).rev().find(|number| statement.contains(&format!("${number}"))).unwrap_or(0);
-                let values = if most == 0 { String::new() } else { format!("({})", vec!["NULL"; most].join(", ")) };
-                let sql = assembled(format!("PREPARE list AS {statement}"));
-                sqlx::raw_sql(sql).execute(&mut *connection).await.ok()?;
-                let sql = format!("EXPLAIN EXECUTE list{values}");
-                let rows = sqlx::raw_sql(assembled(sql)).fetch_all(&mut *connection).await.unwrap();
-                sqlx::raw_sql("DEALLOCATE list").execute(connection).await.unwrap();
-                let lines = rows.iter().map(|row| row.get::<String, _>(0));
-                Some(lines.filter_map(|text| second(&text, "Seq Scan on ")).collect())
+                let lines = explain(connection, statement).await.ok()?;
+                Some(lines.iter().filter_map(|text| second(text, "Seq Scan on ")).collect())
             }
         }
     }
@@ -199,6 +185,17 @@ impl Planner {
         }
         (problems, indexes)
     }
+}
+
+/// Returns `PostgreSQL`'s generic plan of a statement, line by line.
+async fn explain(connection: &mut PgConnection, statement: &str) -> sqlx::Result<Vec<String>> {
+    let most = (1..100).rev().find(|number| statement.contains(&format!("${number}"))).unwrap_or(0);
+    let values = if most == 0 { String::new() } else { format!("({})", vec!["NULL"; most].join(", ")) };
+    sqlx::raw_sql(assembled(format!("PREPARE list AS {statement}"))).execute(&mut *connection).await?;
+    let sql = format!("EXPLAIN EXECUTE list{values}");
+    let rows = sqlx::raw_sql(assembled(sql)).fetch_all(&mut *connection).await?;
+    sqlx::raw_sql("DEALLOCATE list").execute(connection).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Parses rows of `id`, `parent` and `detail`. `SQLite` lists a sort after the steps that it sorts, as their sibling.
