@@ -26,6 +26,10 @@ pub async fn fill(settings: &Settings, now: DateTime<Utc>) -> Result<(), Box<dyn
     let clock = Clock::fixed(now - TimeDelta::days(DAYS));
     let services = Services::open(settings, clock.clone()).await?;
     services.migrate().await?;
+    if !services.set_up().is_needed().await.map_err(ApiError::from)? {
+        services.close().await;
+        return Err("The database isn't empty. The demo data needs a new database.".into());
+    }
     let story = Story { services, clock, now };
     let told = story.tell().await.map_err(ApiError::from);
     story.services.close().await;

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 /// The output of `frontend/bundle`. A debug build reads it from the folder, a release build embeds it in the binary.
 #[derive(rust_embed::Embed)]
 #[folder = "../target/site"]
@@ -12,5 +10,5 @@ struct Built;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    server::cli::run(server::cli::Cli::parse(), |path| Built::get(path).map(|file| file.data)).await
+    server::cli::run(server::cli::Cli::from_process(), |path| Built::get(path).map(|file| file.data)).await
 }

@@ -34,27 +34,68 @@ impl Error {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The URL's scheme isn't supported.
-    #[error("the database URL must begin with sqlite: or postgres:")]
+    #[error("The database URL must begin with sqlite: or postgres:.")]
     Url,
+    /// There is no `SQLite` file at this path, and this command doesn't create one.
+    #[error("No database at {0}. Check the path, or run latchkey migrate to create it.")]
+    NoDatabase(String),
+    /// The `SQLite` file can't be created.
+    #[error("{path} can't be created: {cause}")]
+    Create {
+        /// The file.
+        path: String,
+        /// Why not.
+        cause: std::io::Error,
+    },
+    /// The file exists, but `SQLite` can't open it; or the server can't be reached.
+    #[error("Can't open the database {name}: {cause}")]
+    Unreachable {
+        /// The file, or the server's host and port.
+        name: String,
+        /// Why not.
+        cause: sqlx::Error,
+    },
+    /// The file isn't in `SQLite`'s format.
+    #[error("{0} isn't an SQLite database.")]
+    NotSqlite(String),
+    /// The database can't be written to.
+    #[error("The database is read-only. Check the permissions of its file and folder, or the role of its server.")]
+    ReadOnly,
+    /// The database has no tables.
+    #[error("This database isn't set up. Run latchkey migrate.")]
+    NotSetUp,
+    /// The database lacks a migration of this binary.
+    #[error("This database is out of date. Run latchkey migrate.")]
+    OutOfDate,
+    /// The database has tables, but not those of Latchkey.
+    #[error("This database belongs to another program. Use a database of its own for Latchkey.")]
+    Foreign,
+    /// The database's first migration isn't that of a release (decision 0014).
+    #[error(
+        "This database was created by a development version of Latchkey from before the first release, or by another \
+         program. It can't be migrated. Use a new database."
+    )]
+    Development,
     /// The bundled `SQLite` is too old to be safe.
     #[error("SQLite {0} can corrupt a write-ahead log; 3.51.3 or newer is needed")]
     SqliteVersion(String),
     /// A migration that this binary does not know has been applied.
     #[error(
-        "the database is newer than this binary (migration {0}); run a newer latchkey, or restore an earlier backup"
+        "This database was migrated by a newer version of Latchkey (migration {0}). Run that version, or restore an \
+         earlier backup."
     )]
     NewerDatabase(i64),
     /// A migration failed, or was changed after it had been applied.
-    #[error("the migration failed: {0}")]
+    #[error("The migration failed: {0}")]
     Migration(sqlx::migrate::MigrateError),
     /// The password hasher can't be set up.
-    #[error("passwords can't be hashed: {0}")]
+    #[error("Passwords can't be hashed: {0}")]
     Hasher(String),
     /// The mail settings are wrong.
-    #[error("mail can't be sent: {0}")]
+    #[error("Email can't be sent: {0}")]
     Mail(String),
-    /// The database can't be reached.
-    #[error("the database can't be opened: {0}")]
+    /// The database failed, or its URL is malformed.
+    #[error("Can't open the database: {0}")]
     Database(#[from] sqlx::Error),
 }
 

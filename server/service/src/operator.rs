@@ -38,6 +38,14 @@ pub struct Admin<'a> {
 }
 
 impl Admin<'_> {
+    /// Returns all tenants, sorted by slug.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list_tenants(&self) -> Result<Vec<Tenant>> {
+        storage::tenants::list_all(self.context.db()).await
+    }
+
     /// Creates a tenant without members.
     ///
     /// # Errors
@@ -90,7 +98,7 @@ impl Admin<'_> {
         let hash = if fresh { self.hasher.hash(password.clone()).await? } else { String::new() };
         let entry = self
             .entry(tenant.id, "create_user", ("user", user.id.0, user.name.as_str()))
-            .with(format!("role {}", role.as_str()));
+            .with(format!("role {}", role.label()));
         let (id, at) = (user.id, storage::micros(self.context.now()));
         let mut tx = self.context.db().begin().await?;
         storage::tenants::lock_tenant_for_long(&mut tx, tenant.id).await?;
@@ -266,7 +274,11 @@ impl Admin<'_> {
             .ok_or_else(|| ApiError::new(ErrorCode::NotFound, format!("There is no tenant with the slug {slug}.")))?)
     }
 
-    async fn user(&self, email: &str) -> Result<UserId> {
+    /// Returns the id of a user.
+    ///
+    /// # Errors
+    /// A field error at `email`; `NOT_FOUND`.
+    pub async fn user(&self, email: &str) -> Result<UserId> {
         let email = Email::parse(email).map_err(|error| ApiError::field("email", error.to_string()))?;
         let found = storage::users::find_by_email(self.context.db(), &email).await?;
         let missing = || ApiError::new(ErrorCode::NotFound, format!("There is no user {}.", email.as_str()));
@@ -287,9 +299,8 @@ impl Admin<'_> {
     ///
     /// # Errors
     /// `NOT_FOUND` for the tenant or the key.
-    pub async fn key_context(&self, slug: &str, id: &str) -> Result<(Actor, KeyId)> {
+    pub async fn key_context(&self, slug: &str, id: KeyId) -> Result<(Actor, KeyId)> {
         let tenant = self.tenant(slug).await?;
-        let id: KeyId = id.parse().map_err(|_| ApiError::not_found())?;
         let place =
             storage::keys::find_tenant_and_owner(self.context.db(), id).await?.filter(|(place, _)| *place == tenant.id);
         let (_, owner) = place.ok_or_else(ApiError::not_found)?;

@@ -40,6 +40,26 @@ pub async fn execute(services: &Services, sql: &str) {
     }
 }
 
+/// Makes the database look as if a newer version had migrated it.
+///
+/// # Panics
+/// If the database fails.
+#[cfg(feature = "testing")]
+pub async fn disguise_as_newer(services: &Services) {
+    execute(services, storage::maintenance::disguises::NEWER).await;
+}
+
+/// Makes the database look as if a development version had created it.
+///
+/// # Panics
+/// If the database fails.
+#[cfg(feature = "testing")]
+pub async fn disguise_as_development(services: &Services) {
+    use storage::maintenance::disguises::{DEVELOPMENT_ON_POSTGRES, DEVELOPMENT_ON_SQLITE};
+    let is_sqlite = matches!(services.db(), Db::Sqlite { .. });
+    execute(services, if is_sqlite { DEVELOPMENT_ON_SQLITE } else { DEVELOPMENT_ON_POSTGRES }).await;
+}
+
 /// How many service accounts and keys [`fill`] creates.
 #[derive(Clone, Copy, Debug)]
 pub struct Crowd {

@@ -1,173 +1,241 @@
 //! Commands for keys.
 
-use clap::Subcommand;
-use domain::{ApiError, KeyId, api_key::input::RollKey};
-use service::{Actor, OwnerRef, Services};
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValue, PossibleValuesParser},
+};
+use domain::{
+    ApiError, InventoryQuery, KeyFilter, KeyId, KeyQuery, ServiceAccountId,
+    api_key::{input::RollKey, rotation::GracePeriod},
+};
+use service::{OwnerRef, Services};
 
-use super::input::operator_and_id;
+use super::{
+    input::{Format, InTenant, id},
+    key_row::KeyRow,
+    list::{self, List},
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
+    /// List the keys of a tenant, newest first
+    ///
+    /// Columns: id, state, first characters of the token, name, owner, creation time, expiry, last use.
+    ListKeys(ListKeys),
     /// Create a key; prints its token, which is shown only once
-    CreateKey {
-        #[arg(long)]
-        tenant: String,
-        /// A member's email address
-        #[arg(long, conflicts_with = "service_account", required_unless_present = "service_account")]
-        user: Option<String>,
-        /// A service account's id
-        #[arg(long)]
-        service_account: Option<String>,
-        #[arg(long)]
-        name: String,
-        /// When the key expires, in RFC 3339 with an offset; never if omitted
-        #[arg(long)]
-        expires_at: Option<String>,
-    },
+    ///
+    /// The token is the only text on standard output. The new key's id goes to standard error.
+    CreateKey(CreateKey),
     /// Rotate a key; prints the new key's token, which is shown only once
+    ///
+    /// The token is the only text on standard output. The new key's id goes to standard error.
     RollKey {
-        /// The old key's id
-        id: String,
-        #[arg(long)]
-        tenant: String,
-        /// How long the old key keeps working: now, 1h, 24h, 7d or `first_use`
-        #[arg(long, default_value = "24h")]
+        #[command(flatten)]
+        key: OldKey,
+        /// How long the old key keeps working
+        #[arg(long, value_parser = overlaps(|_| true), default_value = GracePeriod::DEFAULT)]
         overlap: String,
-        /// For `first_use`: latest time at which the old key stops working, in RFC 3339; a week from now if omitted
-        #[arg(long)]
+        #[arg(
+            long,
+            value_name = "TIME",
+            help = "Latest end of the old key if --overlap is first_use, such as \
+              2027-01-31T09:00:00+01:00 [default: in 7 days]"
+        )]
         deadline: Option<String>,
     },
     /// End the grace period of a rotated key: the old key stops working immediately
-    FinishRoll {
-        /// The old key's id
-        id: String,
-        #[arg(long)]
-        tenant: String,
-    },
+    FinishRoll(OldKey),
     /// Extend the grace period of a rotated key
     ExtendRoll {
-        /// The old key's id
-        id: String,
-        #[arg(long)]
-        tenant: String,
-        /// New grace period, from now: 1h, 24h or 7d
-        #[arg(long)]
+        #[command(flatten)]
+        key: OldKey,
+        /// New grace period, from now
+        #[arg(long, value_parser = overlaps(|code| !["now", "first_use"].contains(&code)))]
         overlap: String,
     },
     /// Undo a rotation: revokes the new key and restores the old key's original expiry
-    CancelRoll {
-        /// The old key's id
-        id: String,
-        #[arg(long)]
-        tenant: String,
-    },
+    CancelRoll(OldKey),
     /// Rename a key
     RenameKey {
-        /// The key's id
-        id: String,
-        #[arg(long)]
-        tenant: String,
+        #[command(flatten)]
+        key: Key,
+        /// New name
         #[arg(long)]
         name: String,
     },
     /// Suspend a key
-    SuspendKey {
-        /// The key's id
-        id: String,
-        #[arg(long)]
-        tenant: String,
-    },
+    SuspendKey(Key),
     /// Resume a suspended key
-    ResumeKey {
-        /// The key's id
-        id: String,
-        #[arg(long)]
-        tenant: String,
-    },
+    ResumeKey(Key),
     /// Permanently revoke a key
     RevokeKey {
-        /// The key's id
-        id: String,
-        #[arg(long)]
-        tenant: String,
+        #[command(flatten)]
+        key: Key,
         /// Also revoke the keys that were created with it, and any that those created
         #[arg(long)]
         and_created: bool,
     },
     /// Suspend several keys; prints how many were changed
-    SuspendKeys {
-        /// The keys' ids
-        ids: Vec<String>,
-        #[arg(long)]
-        tenant: String,
-    },
+    SuspendKeys(Keys),
     /// Permanently revoke several keys; prints how many were changed
-    RevokeKeys {
-        /// The keys' ids
-        ids: Vec<String>,
-        #[arg(long)]
-        tenant: String,
-    },
+    RevokeKeys(Keys),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ListKeys {
+    #[command(flatten)]
+    place: InTenant,
+    /// List only the keys of this person
+    #[arg(long, value_name = "EMAIL", conflicts_with = "service_account")]
+    user: Option<String>,
+    /// List only the keys of the service account with this id
+    #[arg(long, value_name = "ID", value_parser = id::<ServiceAccountId>)]
+    service_account: Option<ServiceAccountId>,
+    /// List only the keys in this state
+    #[arg(long, value_parser = PossibleValuesParser::new(KeyFilter::ALL.map(KeyFilter::as_str)), default_value = "all")]
+    state: String,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CreateKey {
+    #[command(flatten)]
+    place: InTenant,
+    /// Create a personal key of the member with this email address
+    #[arg(long, value_name = "EMAIL", conflicts_with = "service_account", required_unless_present = "service_account")]
+    user: Option<String>,
+    /// Create a key of the service account with this id
+    #[arg(long, value_name = "ID", value_parser = id::<ServiceAccountId>)]
+    service_account: Option<ServiceAccountId>,
+    /// Name of the new key
+    #[arg(long)]
+    name: String,
+    /// When the key expires, such as 2027-01-31T09:00:00+01:00 [default: never]
+    #[arg(long, value_name = "TIME")]
+    expires_at: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Key {
+    /// Id of the key
+    #[arg(value_parser = id::<KeyId>)]
+    id: KeyId,
+    #[command(flatten)]
+    place: InTenant,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct OldKey {
+    /// Id of the old key
+    #[arg(value_parser = id::<KeyId>)]
+    id: KeyId,
+    #[command(flatten)]
+    place: InTenant,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Keys {
+    /// Ids of the keys, at most 200
+    #[arg(value_name = "ID", value_parser = id::<KeyId>, required = true)]
+    ids: Vec<KeyId>,
+    #[command(flatten)]
+    place: InTenant,
+}
+
+fn overlaps(accepts: fn(&str) -> bool) -> PossibleValuesParser {
+    let choices = GracePeriod::CHOICES.into_iter().filter(|(code, _)| accepts(code));
+    PossibleValuesParser::new(choices.map(|(code, label)| PossibleValue::new(code).help(label)))
 }
 
 pub(super) async fn run(services: &Services, command: KeyCommand) -> Result<(), ApiError> {
-    let admin = services.admin();
+    let (admin, keys) = (services.admin(), services.api_keys());
     match command {
-        KeyCommand::CreateKey { tenant, user, service_account, name, expires_at } => {
-            let owner = match (user, service_account) {
-                (Some(email), _) => OwnerRef::User(email),
-                (None, id) => OwnerRef::ServiceAccount(id.unwrap_or_default()),
-            };
-            let issued = admin.create_key(&tenant, owner, &name, expires_at.as_deref()).await?;
-            println!("{}", issued.token.expose());
-        }
-        KeyCommand::RollKey { id, tenant, overlap, deadline } => {
-            let (actor, key) = admin.key_context(&tenant, &id).await?;
-            let input = RollKey { key, overlap, deadline, ..RollKey::default() };
-            println!("{}", services.rolls().roll(&actor, &input).await?.token.expose());
-        }
-        KeyCommand::FinishRoll { id, tenant } => {
-            let (actor, id) = admin.key_context(&tenant, &id).await?;
+        KeyCommand::ListKeys(list) => list_keys(services, list).await?,
+        KeyCommand::CreateKey(create) => create_key(services, create).await?,
+        KeyCommand::RollKey { key, overlap, deadline } => roll_key(services, &key, overlap, deadline).await?,
+        KeyCommand::FinishRoll(OldKey { id, place }) => {
+            let (actor, id) = admin.key_context(&place.tenant, id).await?;
             services.rolls().finish(&actor, id).await?;
         }
-        KeyCommand::ExtendRoll { id, tenant, overlap } => {
-            let (actor, id) = admin.key_context(&tenant, &id).await?;
+        KeyCommand::ExtendRoll { key: OldKey { id, place }, overlap } => {
+            let (actor, id) = admin.key_context(&place.tenant, id).await?;
             services.rolls().extend(&actor, id, &overlap).await?;
         }
-        KeyCommand::CancelRoll { id, tenant } => {
-            let (actor, id) = admin.key_context(&tenant, &id).await?;
+        KeyCommand::CancelRoll(OldKey { id, place }) => {
+            let (actor, id) = admin.key_context(&place.tenant, id).await?;
             services.rolls().cancel(&actor, id).await?;
         }
-        KeyCommand::RenameKey { id, tenant, name } => {
-            let (operator, id) = operator_and_id(&admin, &tenant, &id).await?;
-            services.api_keys().rename(&operator, id, &name).await?;
+        KeyCommand::RenameKey { key: Key { id, place }, name } => {
+            keys.rename(&admin.operator(&place.tenant).await?, id, &name).await?;
         }
-        KeyCommand::SuspendKey { id, tenant } => {
-            let (operator, id) = operator_and_id(&admin, &tenant, &id).await?;
-            services.api_keys().suspend(&operator, id).await?;
+        KeyCommand::SuspendKey(Key { id, place }) => {
+            keys.suspend(&admin.operator(&place.tenant).await?, id).await?;
         }
-        KeyCommand::ResumeKey { id, tenant } => {
-            let (operator, id) = operator_and_id(&admin, &tenant, &id).await?;
-            services.api_keys().resume(&operator, id).await?;
+        KeyCommand::ResumeKey(Key { id, place }) => {
+            keys.resume(&admin.operator(&place.tenant).await?, id).await?;
         }
-        KeyCommand::RevokeKey { id, tenant, and_created } => {
-            let (operator, id) = operator_and_id(&admin, &tenant, &id).await?;
-            services.api_keys().revoke_with(&operator, id, and_created).await?;
+        KeyCommand::RevokeKey { key: Key { id, place }, and_created } => {
+            keys.revoke_with(&admin.operator(&place.tenant).await?, id, and_created).await?;
         }
-        KeyCommand::SuspendKeys { ids, tenant } => {
-            let (operator, keys) = chosen(services, &tenant, &ids).await?;
-            println!("{}", services.inventory().suspend(&operator, &keys).await?.changed);
+        KeyCommand::SuspendKeys(Keys { ids, place }) => {
+            let operator = admin.operator(&place.tenant).await?;
+            println!("{}", services.inventory().suspend(&operator, &ids).await?.changed);
         }
-        KeyCommand::RevokeKeys { ids, tenant } => {
-            let (operator, keys) = chosen(services, &tenant, &ids).await?;
-            println!("{}", services.inventory().revoke(&operator, &keys).await?.changed);
+        KeyCommand::RevokeKeys(Keys { ids, place }) => {
+            let operator = admin.operator(&place.tenant).await?;
+            println!("{}", services.inventory().revoke(&operator, &ids).await?.changed);
         }
     }
     Ok(())
 }
 
-async fn chosen(services: &Services, tenant: &str, ids: &[String]) -> Result<(Actor, Vec<KeyId>), ApiError> {
-    let operator = services.admin().operator(tenant).await?;
-    let keys = ids.iter().map(|id| id.parse().map_err(|_| ApiError::not_found())).collect::<Result<Vec<_>, _>>()?;
-    Ok((operator, keys))
+async fn list_keys(services: &Services, list: ListKeys) -> Result<(), ApiError> {
+    let admin = services.admin();
+    let operator = admin.operator(&list.place.tenant).await?;
+    let owner = match (&list.user, list.service_account) {
+        (Some(email), _) => Some(admin.user(email).await?.0),
+        (None, Some(id)) => Some(services.service_accounts().get(&operator, id).await?.id.0),
+        (None, None) => None,
+    };
+    let inventory = InventoryQuery { owner, ..InventoryQuery::default() };
+    let filter = KeyFilter::from_query(Some(&list.state));
+    let now = services.now();
+    let (mut out, mut page) = (List::new(list.format), Some(list::first_page()));
+    while let Some(request) = page {
+        let query = KeyQuery { filter, page: request, ..KeyQuery::default() };
+        let keys = services.inventory().list(&operator, &query, inventory).await?;
+        page = out.write_page(keys, |key| KeyRow::new(key, now));
+    }
+    out.end("There are no such keys.");
+    Ok(())
+}
+
+async fn create_key(services: &Services, create: CreateKey) -> Result<(), ApiError> {
+    let owner = match (create.user, create.service_account) {
+        (Some(email), _) => OwnerRef::User(email),
+        (None, id) => OwnerRef::ServiceAccount(id.unwrap_or_default().to_string()),
+    };
+    let (tenant, expires_at) = (&create.place.tenant, create.expires_at.as_deref());
+    let issued = services.admin().create_key(tenant, owner, &create.name, expires_at).await?;
+    println!("{}", issued.token.expose());
+    eprintln!("Created key {}.", issued.key.id);
+    Ok(())
+}
+
+async fn roll_key(
+    services: &Services,
+    old: &OldKey,
+    overlap: String,
+    deadline: Option<String>,
+) -> Result<(), ApiError> {
+    if deadline.is_some() && overlap != "first_use" {
+        return Err(ApiError::field("deadline", "--deadline requires --overlap first_use."));
+    }
+    let (actor, key) = services.admin().key_context(&old.place.tenant, old.id).await?;
+    let input = RollKey { key, overlap, deadline, ..RollKey::default() };
+    let issued = services.rolls().roll(&actor, &input).await?;
+    println!("{}", issued.token.expose());
+    eprintln!("Created key {}, which replaces key {key}.", issued.key.id);
+    Ok(())
 }

@@ -1,30 +1,31 @@
-//! The command line: `serve`, `migrate`, `admin …`, `backup`, `audit …`, `check`. Ids, tokens and reports go to
+//! The command line: `serve`, `migrate`, `admin …`, `backup`, `audit …`, `check`. Ids, tokens, lists and reports go to
 //! standard output, messages to standard error.
 
 mod accounts;
+mod database;
+mod help;
 mod input;
+mod key_row;
 mod keys;
+mod list;
+mod outcome;
 mod people;
+mod serve;
 mod tenants;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use chrono::TimeDelta;
-use clap::{Args, Parser, Subcommand};
-use domain::{ApiError, Secret};
-use service::{Clock, MailSettings, Services, Settings};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use domain::ApiError;
+use service::{Clock, Services, Settings};
 
-use crate::{
-    accept,
-    assets::{Assets, Embedded, Source},
-    config, demo, router,
-};
-
-type Outcome = Result<(), Box<dyn std::error::Error>>;
+use self::outcome::Outcome;
+use crate::{assets::Embedded, demo};
 
 /// API keys for people and service accounts: dashboard, GraphQL API and verification.
 #[derive(Debug, Parser)]
-#[command(name = "latchkey", version)]
+#[command(name = "latchkey", version, after_help = help::EXAMPLES)]
 pub struct Cli {
     #[command(flatten)]
     database: Database,
@@ -32,15 +33,26 @@ pub struct Cli {
     command: Command,
 }
 
+impl Cli {
+    /// Reads the arguments and environment variables of the process. Exits with 2 if they are invalid, and with 0 after
+    /// printing a help text.
+    pub fn from_process() -> Self {
+        let command = help::without_empty_variables(help::with_groups(Self::command()));
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+}
+
 #[derive(Args, Debug)]
 struct Database {
-    /// Database URL: sqlite:FILE, or <postgres://user@host/database>
     #[arg(
         long,
         global = true,
         env = "LATCHKEY_DATABASE_URL",
         default_value = "sqlite:latchkey.db",
-        hide_env_values = true
+        hide_env_values = true,
+        value_name = "URL",
+        help = "Database: sqlite:FILE, or postgres://user@host/database",
+        help_heading = "Database"
     )]
     database_url: String,
 }
@@ -48,85 +60,25 @@ struct Database {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the dashboard and the APIs
-    Serve(Serve),
-    /// Migrate the database to this version
+    Serve(serve::Serve),
+    /// Create the database, or migrate it to this version
     Migrate,
     /// Manage tenants, people, service accounts and keys
     #[command(subcommand)]
     Admin(Admin),
-    /// Copy an `SQLite` database to a new file while it is in use
+    #[command(about = "Copy an SQLite database to a new file, even while it is in use")]
     Backup {
-        /// The file to create
+        /// The file to create; an existing file is never overwritten
         file: PathBuf,
     },
     /// Inspect the audit log
     #[command(subcommand)]
-    Audit(Audit),
+    Audit(database::Audit),
     /// Check the database for damage; exits with 1 if there is any
     Check,
     /// Fill an empty database with demo data
     #[command(hide = true)]
     FillDemo,
-}
-
-#[derive(Args, Debug)]
-struct Serve {
-    /// Address to listen on
-    #[arg(long, env = "LATCHKEY_LISTEN", default_value = "127.0.0.1:3000")]
-    listen: SocketAddr,
-    /// URL at which browsers reach the site [default: http:// and the listening address]
-    #[arg(long, env = "LATCHKEY_PUBLIC_URL")]
-    public_url: Option<String>,
-    /// Proxy whose X-Forwarded-For is trusted: an address or a network; separate several with commas
-    #[arg(long, env = "LATCHKEY_TRUSTED_PROXY", value_delimiter = ',', value_parser = config::parse_proxy)]
-    trusted_proxy: Vec<ipnet::IpNet>,
-    /// Allow http in the public URL beyond loopback; tokens are then sent unencrypted
-    #[arg(long, env = "LATCHKEY_INSECURE_HTTP")]
-    insecure_http: bool,
-    /// Refuse to start instead of migrating the database
-    #[arg(long, env = "LATCHKEY_NO_MIGRATE")]
-    no_migrate: bool,
-    /// Mail server: <smtps://user:password@host> or <smtp://host:587?tls=required>; without it, no email is sent
-    #[arg(long, env = "LATCHKEY_SMTP_URL", hide_env_values = true, requires = "mail_from", requires = "public_url")]
-    smtp_url: Option<String>,
-    /// Sender of emails, such as `Latchkey <keys@example.org>`
-    #[arg(long, env = "LATCHKEY_MAIL_FROM")]
-    mail_from: Option<String>,
-    /// Seconds after sign-in until creating a key or other lasting access requires the password again
-    #[arg(long, env = "LATCHKEY_CONFIRM_AFTER", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=600))]
-    confirm_after: u32,
-    /// Maximum number of concurrent connections
-    #[arg(long, env = "LATCHKEY_MAX_CONNECTIONS", default_value_t = 10_000)]
-    max_connections: usize,
-    /// Folder with built browser files, used instead of those in the binary
-    #[arg(long, env = "LATCHKEY_SITE_ROOT")]
-    site_root: Option<PathBuf>,
-}
-
-impl Serve {
-    fn mail(&self) -> Option<MailSettings> {
-        Some(MailSettings {
-            smtp_url: Secret::new(self.smtp_url.clone()?),
-            from: self.mail_from.clone()?,
-            public_url: self.public_url.clone()?,
-        })
-    }
-}
-
-#[derive(Debug, Subcommand)]
-enum Audit {
-    /// Print how many rejected tokens belonged to no key: hour, reason and count, separated by tabs
-    Refusals,
-    /// Verify the hash chains; exits with 1 if an entry was changed, moved, inserted or removed
-    ///
-    /// Prints a line for each tenant: slug, number of entries, and hash of the last entry. Stored elsewhere and passed
-    /// to `--expect` later, the line proves that no entry up to that one was changed, even by someone who could rewrite
-    /// the whole database.
-    Verify {
-        /// Line printed by an earlier run, SLUG:NUMBER:HASH, that must still be true
-        #[arg(long)]
-        expect: Vec<String>,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -141,22 +93,45 @@ enum Admin {
     Keys(keys::KeyCommand),
 }
 
-/// Runs a command. Returns 0 on success, 1 on failure or refusal. (The parser exits with 2 for invalid arguments.)
-/// `embedded`: the browser files that `serve` serves unless it is given a folder.
+impl Command {
+    /// Whether the command creates a missing database. For any other, a missing database is a mistyped URL.
+    fn creates_database(&self) -> bool {
+        match self {
+            Self::Serve(options) => options.migrates(),
+            Self::Migrate | Self::FillDemo => true,
+            Self::Admin(_) | Self::Backup { .. } | Self::Audit(_) | Self::Check => false,
+        }
+    }
+}
+
+/// Runs a command. Returns 0 on success, 1 on failure or refusal. `embedded`: the browser files that `serve` serves
+/// unless it is given a folder.
 pub async fn run(cli: Cli, embedded: Embedded) -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("LATCHKEY_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match dispatch(cli, embedded).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("latchkey: {error}");
+            eprintln!("latchkey: {}", text_of(error.as_ref()));
             ExitCode::FAILURE
         }
     }
 }
 
+/// Returns the message of an error. If several values are invalid, it names each of them.
+fn text_of(error: &(dyn std::error::Error + 'static)) -> String {
+    match error.downcast_ref::<ApiError>() {
+        Some(error) if error.fields.len() > 1 => {
+            let fields = error.fields.iter().map(|field| format!("{}: {}", field.field, field.message));
+            fields.collect::<Vec<_>>().join("\n")
+        }
+        _ => error.to_string(),
+    }
+}
+
 async fn dispatch(cli: Cli, embedded: Embedded) -> Outcome {
-    let mut settings = Settings::new(cli.database.database_url);
+    let create_missing = cli.command.creates_database();
+    let mut settings = Settings { create_missing, ..Settings::new(cli.database.database_url) };
     if let Command::Serve(options) = &cli.command {
         settings.mail = options.mail();
         settings.confirm_after = TimeDelta::seconds(options.confirm_after.into());
@@ -167,116 +142,21 @@ async fn dispatch(cli: Cli, embedded: Embedded) -> Outcome {
     }
     let services = Services::open(&settings, clock).await?;
     let outcome = match cli.command {
-        Command::Serve(options) => serve(&services, options, embedded).await,
-        Command::Migrate => migrate(&services).await,
+        Command::Serve(options) => serve::run(&services, options, embedded).await,
+        Command::Migrate => database::migrate(&services).await,
         Command::Admin(command) => administer(&services, command).await,
-        Command::Backup { file } => Ok(services.admin().backup(&file).await.map_err(ApiError::from)?),
-        Command::Audit(Audit::Refusals) => {
-            for (hour, reason, count) in services.admin().refusals().await.map_err(ApiError::from)? {
-                println!("{}\t{reason}\t{count}", hour.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
-            }
-            Ok(())
-        }
-        Command::Audit(Audit::Verify { expect }) => verify_audit_log(&services, &expect).await,
-        Command::Check => check(&services).await,
+        Command::Backup { file } => database::backup(&services, &file).await,
+        Command::Audit(command) => database::audit(&services, command).await,
+        Command::Check => database::check(&services).await,
         Command::FillDemo => Ok(()),
     };
     services.close().await;
     outcome
 }
 
-async fn migrate(services: &Services) -> Outcome {
-    let applied = services.migrate().await?;
-    eprintln!(
-        "{}",
-        if applied.is_empty() {
-            "The database is up to date.".to_owned()
-        } else {
-            format!("Applied migrations {applied:?}.")
-        }
-    );
-    Ok(())
-}
-
-async fn check(services: &Services) -> Outcome {
-    let missing = services.missing_migrations().await?;
-    let problems = if missing.is_empty() {
-        services.admin().check().await.map_err(ApiError::from)?
-    } else {
-        // The other checks read tables that may not exist yet.
-        missing.iter().map(|number| format!("migration {number} is missing; run `latchkey migrate`")).collect()
-    };
-    if problems.is_empty() {
-        eprintln!("No problems found.");
-        return Ok(());
-    }
-    Err(problems.join("\n").into())
-}
-
-async fn verify_audit_log(services: &Services, expected: &[String]) -> Outcome {
-    let reports = services.audit_log().verify(expected).await.map_err(ApiError::from)?;
-    let mut problems = Vec::new();
-    for report in reports {
-        let name = report.slug.as_deref().unwrap_or("-");
-        println!("{name}:{}:{}", report.entries, report.head);
-        problems.extend(report.problems.into_iter().map(|problem| format!("{name}: {problem}")));
-    }
-    if problems.is_empty() {
-        eprintln!("No entry was changed, moved, inserted or removed.");
-        return Ok(());
-    }
-    Err(problems.join("\n").into())
-}
-
-async fn serve(services: &Services, options: Serve, embedded: Embedded) -> Outcome {
-    let missing = services.missing_migrations().await?;
-    if options.no_migrate && !missing.is_empty() {
-        return Err("the database is out of date; run `latchkey migrate`".into());
-    }
-    services.migrate().await?;
-    let listener = tokio::net::TcpListener::bind(options.listen)
-        .await
-        .map_err(|error| format!("can't listen on {}: {error}", options.listen))?;
-    let address = listener.local_addr()?;
-    let public_url = options.public_url.unwrap_or_else(|| config::default_public_url(address));
-    let files = options.site_root.map_or(Source::Embedded(embedded), Source::Folder);
-    let site = config::Site::new(&public_url, options.insecure_http, Assets::new(files))?;
-    if site.is_secure && options.trusted_proxy.is_empty() {
-        tracing::warn!(
-            "--trusted-proxy isn't set: all clients appear to come from the TLS proxy and share its rate limits"
-        );
-    }
-    let site = site.behind(options.trusted_proxy);
-    let public_url = site.public_url.clone();
-    let router = router::build(services.clone(), site);
-    if services.set_up().is_needed().await.map_err(ApiError::from)? {
-        let link = services.set_up().issue_token();
-        println!("Set up Latchkey (this link works once): {public_url}/set-up/{}", link.expose());
-    }
-    println!("listening on http://{address}");
-    accept::serve(listener, router, options.max_connections, shutdown_requested()).await;
-    Ok(())
-}
-
-/// Waits for Ctrl+C or SIGTERM.
-async fn shutdown_requested() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        match terminate {
-            Ok(mut terminate) => tokio::select! { _ = interrupt => (), _ = terminate.recv() => () },
-            Err(_) => drop(interrupt.await),
-        }
-    }
-    #[cfg(not(unix))]
-    interrupt.await.ok();
-}
-
 async fn administer(services: &Services, command: Admin) -> Outcome {
-    if !services.missing_migrations().await?.is_empty() {
-        services.migrate().await?;
-    }
+    services.require_migrated().await?;
+    services.require_writable().await?;
     Ok(answer(services, command).await?)
 }
 
@@ -286,5 +166,41 @@ async fn answer(services: &Services, command: Admin) -> Result<(), ApiError> {
         Admin::People(command) => people::run(services, command).await,
         Admin::Accounts(command) => accounts::run(services, command).await,
         Admin::Keys(command) => keys::run(services, command).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{help::with_groups, *};
+
+    fn all_arguments(command: &clap::Command) -> Vec<(String, String)> {
+        let own = command.get_arguments().map(|arg| {
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            (format!("{} {}", command.get_name(), arg.get_id()), help)
+        });
+        own.chain(command.get_subcommands().flat_map(all_arguments)).collect()
+    }
+
+    #[test]
+    fn every_argument_has_a_help_text_without_markup() {
+        let command = with_groups(Cli::command());
+        command.clone().debug_assert();
+        let arguments = all_arguments(&command);
+        assert!(arguments.len() > 50);
+        for (name, help) in arguments {
+            assert!(!help.is_empty(), "{name} has no help text");
+            assert!(!help.contains('`') && !help.contains("&lt;"), "{name}: {help}");
+        }
+    }
+
+    #[test]
+    fn the_help_of_admin_lists_every_command() {
+        let mut command = with_groups(Cli::command());
+        let admin = command.find_subcommand_mut("admin").unwrap();
+        let help = admin.render_long_help().to_string();
+        // Clap adds `help` itself.
+        for name in admin.get_subcommands().map(clap::Command::get_name).filter(|name| *name != "help") {
+            assert!(help.contains(&format!("\n  {name} ")), "{name}: {help}");
+        }
     }
 }

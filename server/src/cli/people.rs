@@ -1,105 +1,219 @@
 //! Commands for people and their memberships.
 
-use clap::Subcommand;
-use domain::{ApiError, tenant::RoleError};
+use clap::{Args, Subcommand};
+use domain::{ApiError, Invitation, InvitationId, Member, MemberQuery, Role};
+use serde::Serialize;
 use service::Services;
 
-use super::input::{operator_and_id, read_password};
+use super::{
+    input::{Format, InTenant, id, read_password, role},
+    list::{self, List, Row, time},
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PeopleCommand {
+    /// List the members of a tenant
+    ///
+    /// Columns: email address, id, role, name.
+    ListMembers {
+        #[command(flatten)]
+        place: InTenant,
+        #[command(flatten)]
+        format: Format,
+    },
     /// Add a person to a tenant, and create them with a password if they are new; prints their id
     CreateUser {
+        /// Email address
         #[arg(long)]
         email: String,
+        /// Name of a new person [default: the part of the email address before the @]
         #[arg(long)]
         name: Option<String>,
-        #[arg(long)]
-        tenant: String,
-        /// `TENANT_ADMIN`, `USER` or `READ_ONLY_USER`
-        #[arg(long)]
-        role: String,
-        /// Read the password from standard input
+        #[command(flatten)]
+        place: InTenant,
+        /// Role in the tenant
+        #[arg(long, value_parser = role())]
+        role: Role,
+        /// Read the password of a new person from standard input
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Invite a person; prints the secret of the link SITE/invitations/SECRET, which is shown only once
-    InviteMember {
-        #[arg(long)]
-        tenant: String,
-        #[arg(long)]
-        email: String,
-        #[arg(long)]
-        role: String,
-    },
-    /// Cancel an invitation
-    CancelInvitation {
-        /// The invitation's id
-        id: String,
-        #[arg(long)]
-        tenant: String,
-    },
     /// Change a member's role
     SetRole {
-        #[arg(long)]
-        tenant: String,
-        #[arg(long)]
-        email: String,
-        #[arg(long)]
-        role: String,
+        #[command(flatten)]
+        member: MemberArgs,
+        /// New role
+        #[arg(long, value_parser = role())]
+        role: Role,
     },
     /// Remove a member from a tenant and revoke their keys there
-    RemoveMember {
-        #[arg(long)]
-        tenant: String,
-        #[arg(long)]
-        email: String,
-    },
+    RemoveMember(MemberArgs),
     /// Change a person's name
     RenameUser {
+        /// Email address of the person
         #[arg(long)]
         email: String,
+        /// New name
         #[arg(long)]
         name: String,
     },
     /// Set a person's password and end their sessions
     ChangePassword {
+        /// Email address of the person
         #[arg(long)]
         email: String,
-        /// Read the password from standard input
-        #[arg(long)]
+        /// Read the new password from standard input, which is the only way to pass it
+        #[arg(long, required = true)]
         password_stdin: bool,
     },
     /// Turn off two-factor authentication for a person who lost the app and the recovery codes
     DisableSecondFactor {
+        /// Email address of the person
         #[arg(long)]
         email: String,
     },
+    /// List the open invitations of a tenant
+    ///
+    /// Columns: id, email address, role, expiry.
+    ListInvitations {
+        #[command(flatten)]
+        place: InTenant,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Invite a person; prints the secret of the link SITE/invitations/SECRET, which is shown only once
+    InviteMember {
+        #[command(flatten)]
+        member: MemberArgs,
+        /// Role that the person will have
+        #[arg(long, value_parser = role())]
+        role: Role,
+    },
+    /// Cancel an invitation
+    CancelInvitation {
+        /// Id of the invitation
+        #[arg(value_parser = id::<InvitationId>)]
+        id: InvitationId,
+        #[command(flatten)]
+        place: InTenant,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct MemberArgs {
+    #[command(flatten)]
+    place: InTenant,
+    /// Email address of the person
+    #[arg(long)]
+    email: String,
+}
+
+#[derive(Serialize)]
+struct MemberRow {
+    email: String,
+    id: String,
+    role: Role,
+    name: String,
+}
+
+impl From<Member> for MemberRow {
+    fn from(member: Member) -> Self {
+        Self {
+            email: member.email.as_str().to_owned(),
+            id: member.user_id.to_string(),
+            role: member.role,
+            name: member.name.to_string(),
+        }
+    }
+}
+
+impl Row for MemberRow {
+    fn columns(&self) -> Vec<String> {
+        vec![self.email.clone(), self.id.clone(), self.role.as_str().to_owned(), self.name.clone()]
+    }
+}
+
+#[derive(Serialize)]
+struct InvitationRow {
+    id: String,
+    email: String,
+    role: Role,
+    created_at: String,
+    created_by: String,
+    expires_at: String,
+}
+
+impl From<Invitation> for InvitationRow {
+    fn from(invitation: Invitation) -> Self {
+        Self {
+            id: invitation.id.to_string(),
+            email: invitation.email.as_str().to_owned(),
+            role: invitation.role,
+            created_at: time(invitation.created_at),
+            created_by: invitation.created_by,
+            expires_at: time(invitation.expires_at),
+        }
+    }
+}
+
+impl Row for InvitationRow {
+    fn columns(&self) -> Vec<String> {
+        vec![self.id.clone(), self.email.clone(), self.role.as_str().to_owned(), self.expires_at.clone()]
+    }
 }
 
 pub(super) async fn run(services: &Services, command: PeopleCommand) -> Result<(), ApiError> {
     let admin = services.admin();
     match command {
-        PeopleCommand::CreateUser { email, name, tenant, role, password_stdin } => {
+        PeopleCommand::ListMembers { place, format } => list_members(services, &place.tenant, format).await?,
+        PeopleCommand::CreateUser { email, name, place, role, password_stdin } => {
             let password = read_password(password_stdin)?;
-            println!("{}", admin.create_user(&email, name.as_deref(), &tenant, &role, &password).await?);
+            let created = admin.create_user(&email, name.as_deref(), &place.tenant, role.as_str(), &password).await;
+            let id = created.map_err(|error| match ApiError::from(error) {
+                error if !password_stdin && error.at("password").is_some() => no_password(&email),
+                error => error,
+            })?;
+            println!("{id}");
         }
-        PeopleCommand::InviteMember { tenant, email, role } => {
-            let role = role.parse().map_err(|error: RoleError| ApiError::field("role", error.to_string()))?;
-            let issued = services.invitations().invite(&admin.operator(&tenant).await?, &email, role).await?;
-            println!("{}", issued.secret.expose());
+        PeopleCommand::SetRole { member, role } => {
+            admin.set_role(&member.place.tenant, &member.email, role.as_str()).await?;
         }
-        PeopleCommand::CancelInvitation { id, tenant } => {
-            let (operator, id) = operator_and_id(&admin, &tenant, &id).await?;
-            services.invitations().cancel(&operator, id).await?;
-        }
-        PeopleCommand::SetRole { tenant, email, role } => admin.set_role(&tenant, &email, &role).await?,
-        PeopleCommand::RemoveMember { tenant, email } => admin.remove_member(&tenant, &email).await?,
+        PeopleCommand::RemoveMember(member) => admin.remove_member(&member.place.tenant, &member.email).await?,
         PeopleCommand::RenameUser { email, name } => admin.rename_user(&email, &name).await?,
         PeopleCommand::ChangePassword { email, password_stdin } => {
             admin.change_password(&email, &read_password(password_stdin)?).await?;
         }
         PeopleCommand::DisableSecondFactor { email } => admin.disable_second_factor(&email).await?,
+        PeopleCommand::ListInvitations { place, format } => {
+            let invitations = services.invitations().list(&admin.operator(&place.tenant).await?).await?;
+            let mut out = List::new(format);
+            out.write(invitations.into_iter().map(InvitationRow::from));
+            out.end("The tenant has no open invitations.");
+        }
+        PeopleCommand::InviteMember { member: MemberArgs { place, email }, role } => {
+            let issued = services.invitations().invite(&admin.operator(&place.tenant).await?, &email, role).await?;
+            println!("{}", issued.secret.expose());
+            eprintln!("Created invitation {}.", issued.invitation.id);
+        }
+        PeopleCommand::CancelInvitation { id, place } => {
+            services.invitations().cancel(&admin.operator(&place.tenant).await?, id).await?;
+        }
     }
+    Ok(())
+}
+
+fn no_password(email: &str) -> ApiError {
+    let message = format!("{email} is new and needs a password. Pass it on standard input, with --password-stdin.");
+    ApiError::field("password", message)
+}
+
+async fn list_members(services: &Services, tenant: &str, format: Format) -> Result<(), ApiError> {
+    let operator = services.admin().operator(tenant).await?;
+    let (mut out, mut page) = (List::new(format), Some(list::first_page()));
+    while let Some(request) = page {
+        let query = MemberQuery { page: request, ..MemberQuery::default() };
+        page = out.write_page(services.members().list(&operator, &query).await?, MemberRow::from);
+    }
+    out.end("The tenant has no members.");
     Ok(())
 }

@@ -1,64 +1,120 @@
 //! Commands for tenants.
 
-use clap::Subcommand;
-use domain::{ApiError, api_key::input::SetKeyPolicy};
+use clap::{
+    Subcommand,
+    builder::{PossibleValue, PossibleValuesParser},
+};
+use domain::{
+    ApiError, PolicyKind, Tenant,
+    api_key::{input::SetKeyPolicy, policy::MAX_DAYS},
+};
+use serde::Serialize;
 use service::Services;
+
+use super::{
+    input::{Format, InTenant},
+    list::{List, Row, time},
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TenantCommand {
+    /// List all tenants
+    ///
+    /// Columns: slug, id, name, creation time.
+    ListTenants {
+        #[command(flatten)]
+        format: Format,
+    },
     /// Create a tenant; prints its id
     CreateTenant {
+        /// Name of the new tenant
         #[arg(long)]
         name: String,
-        /// Lower-case letters, digits and hyphens, such as acme
+        /// Slug: 1 to 63 lowercase letters, digits and hyphens, such as acme; it can't be changed later
         #[arg(long)]
         slug: String,
     },
     /// Rename a tenant
     RenameTenant {
-        #[arg(long)]
-        tenant: String,
+        #[command(flatten)]
+        place: InTenant,
+        /// New name
         #[arg(long)]
         name: String,
     },
     /// Turn on a key policy, or change it
     SetPolicy {
-        #[arg(long)]
-        tenant: String,
-        /// `max_lifetime`, `expiry_required`, `service_accounts_only`, `no_keys_by_keys` or `suspend_unused`
-        #[arg(long)]
+        #[command(flatten)]
+        place: InTenant,
+        /// Key policy to turn on
+        #[arg(long, value_parser = policies())]
         policy: String,
-        /// 1 to 3650, for `max_lifetime` and `suspend_unused`
-        #[arg(long)]
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_DAYS)),
+              help = "Number of days, 1 to 3650; required for max_lifetime and suspend_unused")]
         days: Option<u32>,
-        /// When the policy takes effect, in RFC 3339; immediately if omitted
-        #[arg(long)]
+        /// When the policy takes effect, such as 2027-01-31T09:00:00+01:00 [default: now]
+        #[arg(long, value_name = "TIME")]
         from: Option<String>,
     },
     /// Turn off a key policy
     ClearPolicy {
-        #[arg(long)]
-        tenant: String,
-        #[arg(long)]
+        #[command(flatten)]
+        place: InTenant,
+        /// Key policy to turn off
+        #[arg(long, value_parser = policies())]
         policy: String,
     },
+}
+
+fn policies() -> PossibleValuesParser {
+    PossibleValuesParser::new(PolicyKind::ALL.map(|kind| PossibleValue::new(kind.as_str()).help(kind.meaning())))
+}
+
+#[derive(Serialize)]
+struct TenantRow {
+    slug: String,
+    id: String,
+    name: String,
+    created_at: String,
+}
+
+impl From<Tenant> for TenantRow {
+    fn from(tenant: Tenant) -> Self {
+        Self {
+            slug: tenant.slug.as_str().to_owned(),
+            id: tenant.id.to_string(),
+            name: tenant.name.to_string(),
+            created_at: time(tenant.created_at),
+        }
+    }
+}
+
+impl Row for TenantRow {
+    fn columns(&self) -> Vec<String> {
+        vec![self.slug.clone(), self.id.clone(), self.name.clone(), self.created_at.clone()]
+    }
 }
 
 pub(super) async fn run(services: &Services, command: TenantCommand) -> Result<(), ApiError> {
     let admin = services.admin();
     match command {
-        TenantCommand::CreateTenant { name, slug } => println!("{}", admin.create_tenant(&name, &slug).await?),
-        TenantCommand::RenameTenant { tenant, name } => {
-            services.tenants().rename(&admin.operator(&tenant).await?, &name).await?;
+        TenantCommand::ListTenants { format } => {
+            let mut out = List::new(format);
+            out.write(admin.list_tenants().await?.into_iter().map(TenantRow::from));
+            out.end("There are no tenants.");
         }
-        TenantCommand::SetPolicy { tenant, policy, days, from } => {
-            let operator = admin.operator(&tenant).await?;
+        TenantCommand::CreateTenant { name, slug } => println!("{}", admin.create_tenant(&name, &slug).await?),
+        TenantCommand::RenameTenant { place, name } => {
+            services.tenants().rename(&admin.operator(&place.tenant).await?, &name).await?;
+        }
+        TenantCommand::SetPolicy { place, policy, days, from } => {
+            let operator = admin.operator(&place.tenant).await?;
             let days = days.map(|days| days.to_string()).unwrap_or_default();
-            let input = SetKeyPolicy { policy, days, from: from.unwrap_or_default(), ..SetKeyPolicy::default() };
+            let input = SetKeyPolicy { policy, days, from: from.unwrap_or_default() };
             services.tenant_policies().set(&operator, &input).await?;
         }
-        TenantCommand::ClearPolicy { tenant, policy } => {
-            services.tenant_policies().clear(&admin.operator(&tenant).await?, &policy).await?;
+        TenantCommand::ClearPolicy { place, policy } => {
+            services.tenant_policies().clear(&admin.operator(&place.tenant).await?, &policy).await?;
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
-//! Tests that need a whole process: many concurrent connections, and a killed server.
+//! Tests that need a whole process: the command line, many concurrent connections, and a killed server.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod command_line;
 mod support;
 
 use std::{
@@ -120,6 +121,8 @@ fn acknowledged_keys_survive_a_killed_server() {
             tokio::spawn(async move { create_many(address, &token, &account, usize::MAX, &made).await })
         };
         while made.load(Ordering::SeqCst) < 100 {
+            assert!(!creating.is_finished(), "every connection failed");
+            assert!(!creating.is_finished(), "a key could not be created before the server was killed");
             tokio::task::yield_now().await;
         }
         // Sends SIGKILL while requests are in progress.

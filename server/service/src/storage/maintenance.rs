@@ -1,11 +1,15 @@
 //! Migrations, health, backups and integrity checks of the whole database.
 
-use std::path::Path;
+use std::{io::ErrorKind, path::Path};
 
 use domain::ApiError;
 use sqlx::{Connection, SqlitePool, migrate::MigrateError};
 
-use super::{Db, db::read};
+use super::{
+    Db,
+    db::{MIGRATIONS, read},
+    file,
+};
 use crate::error::{Error, OpenError, Result};
 
 static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/sqlite");
@@ -31,56 +35,131 @@ async fn migrate(db: &Db) -> std::result::Result<(), OpenError> {
     })
 }
 
-/// Returns the numbers of the applied migrations; none for an empty database.
-async fn applied(db: &Db) -> std::result::Result<Vec<i64>, OpenError> {
-    let there: i64 = match db {
+/// A migration as the database records it.
+#[derive(sqlx::FromRow)]
+struct Applied {
+    version: i64,
+    checksum: Vec<u8>,
+}
+
+/// Returns the applied migrations; none for an empty database.
+///
+/// # Errors
+/// If the database has tables of another program.
+async fn applied(db: &Db) -> std::result::Result<Vec<Applied>, OpenError> {
+    // The SQLite file was checked when it was opened. PostgreSQL's extensions may have tables of their own.
+    let (ours, foreign): (i64, i64) = match db {
         Db::Sqlite { reader, .. } => {
-            sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'")
-                .fetch_one(reader)
+            sqlx::query_as("SELECT COUNT(*), 0 FROM sqlite_master WHERE name = $1").bind(MIGRATIONS).fetch_one(reader)
                 .await?
         }
         Db::Postgres(pool) => {
-            sqlx::query_scalar("SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')")
-                .fetch_one(pool)
-                .await?
+            sqlx::query_as(
+                "SELECT COUNT(*) FILTER (WHERE relname = $1), COUNT(*) FILTER (WHERE relname IN ('users', 'tenants', 'api_keys')) \
+                 FROM pg_class WHERE relkind = 'r' AND pg_table_is_visible(oid)",
+            )
+            .bind(MIGRATIONS)
+            .fetch_one(pool)
+            .await?
         }
     };
-    if there == 0 {
-        return Ok(Vec::new());
+    match (ours, foreign) {
+        (0, 0) => Ok(Vec::new()),
+        (0, _) => Err(OpenError::Foreign),
+        _ => Ok(
+            read!(db, c => sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations ORDER BY version").fetch_all(c))?,
+        ),
     }
-    Ok(read!(db, c => sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version").fetch_all(c))?)
 }
 
-/// Returns the numbers of the migrations that this binary contains.
-fn known(db: &Db) -> Vec<i64> {
-    let migrator = match db {
+/// Returns the migrations that this binary contains.
+fn known(db: &Db) -> &'static sqlx::migrate::Migrator {
+    match db {
         Db::Sqlite { .. } => &SQLITE,
         Db::Postgres(_) => &POSTGRES,
-    };
-    migrator.iter().map(|migration| migration.version).collect()
+    }
 }
 
 /// Applies missing migrations and returns their numbers.
 ///
 /// # Errors
-/// If the database is newer than this binary, or a migration fails.
+/// As [`missing`], or if a migration fails.
 pub(crate) async fn apply_missing(db: &Db) -> std::result::Result<Vec<i64>, OpenError> {
-    let before = applied(db).await?;
+    missing(db).await?;
+    let before: Vec<i64> = applied(db).await?.iter().map(|migration| migration.version).collect();
     migrate(db).await?;
     let after = applied(db).await?;
-    Ok(after.into_iter().filter(|number| !before.contains(number)).collect())
+    Ok(after.iter().map(|migration| migration.version).filter(|number| !before.contains(number)).collect())
 }
 
 /// Returns the numbers of the migrations that this binary contains and the database lacks.
 ///
 /// # Errors
-/// If the database is newer than this binary, or can't be read.
+/// If the database is newer than this binary, isn't that of a released version, or can't be read.
 pub(crate) async fn missing(db: &Db) -> std::result::Result<Vec<i64>, OpenError> {
     let (known, applied) = (known(db), applied(db).await?);
-    match applied.iter().find(|number| !known.contains(number)) {
-        Some(newer) => Err(OpenError::NewerDatabase(*newer)),
-        None => Ok(known.into_iter().filter(|number| !applied.contains(number)).collect()),
+    // A released migration is never edited, so another text under a known number isn't a release's.
+    let is_other = |migration: &sqlx::migrate::Migration| {
+        applied.iter().any(|row| row.version == migration.version && row.checksum != *migration.checksum)
+    };
+    if known.iter().any(is_other) {
+        return Err(OpenError::Development);
     }
+    if let Some(newer) = applied.iter().find(|row| !known.version_exists(row.version)) {
+        return Err(OpenError::NewerDatabase(newer.version));
+    }
+    let versions = known.iter().map(|migration| migration.version);
+    Ok(versions.filter(|number| applied.iter().all(|row| row.version != *number)).collect())
+}
+
+/// Statements that make a database look as if another version had migrated it.
+#[cfg(feature = "testing")]
+pub(crate) mod disguises {
+    /// As if a newer version had applied migration 999.
+    pub(crate) const NEWER: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         SELECT 999, 'later', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1";
+    /// As if a development version had applied another text of migration 1, on `SQLite`.
+    pub(crate) const DEVELOPMENT_ON_SQLITE: &str = "UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 1";
+    /// The same on `PostgreSQL`.
+    pub(crate) const DEVELOPMENT_ON_POSTGRES: &str = "UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 1";
+}
+
+/// Checks that some version has migrated the database.
+///
+/// # Errors
+/// If it has no tables, is another program's, or can't be read.
+pub(crate) async fn require_set_up(db: &Db) -> std::result::Result<(), OpenError> {
+    if applied(db).await?.is_empty() { Err(OpenError::NotSetUp) } else { Ok(()) }
+}
+
+/// Checks that the database can be written to.
+///
+/// # Errors
+/// If it is read-only, or fails.
+pub(crate) async fn require_writable(db: &Db) -> std::result::Result<(), OpenError> {
+    match db {
+        // Without the right to write, SQLite opens a file for reading, and fails only with the first change.
+        Db::Sqlite { writer, .. } => {
+            let mut tx = writer.begin().await?;
+            let changed = sqlx::query("PRAGMA user_version = 0").execute(&mut *tx).await;
+            tx.rollback().await?;
+            match changed {
+                Err(cause) if is_read_only(&cause) => Err(OpenError::ReadOnly),
+                // Another error means that another process is writing.
+                _ => Ok(()),
+            }
+        }
+        Db::Postgres(pool) => {
+            let read_only: String = sqlx::query_scalar("SHOW transaction_read_only").fetch_one(pool).await?;
+            if read_only == "on" { Err(OpenError::ReadOnly) } else { Ok(()) }
+        }
+    }
+}
+
+/// Whether the cause is `SQLITE_READONLY`, whose extended codes have it in the lowest byte.
+fn is_read_only(cause: &sqlx::Error) -> bool {
+    let code = cause.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 8)
 }
 
 /// Whether the database answers.
@@ -88,18 +167,31 @@ pub(crate) async fn is_healthy(db: &Db) -> bool {
     read!(db, c => sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(c)).is_ok()
 }
 
-/// Copies an `SQLite` database into a new file, even while it is in use. An existing file or a `PostgreSQL` database is
-/// a field error.
+/// Copies an `SQLite` database into a new file that only its owner may read, even while the database is in use. An
+/// existing file or a `PostgreSQL` database is a field error.
 pub(crate) async fn backup(db: &Db, path: &Path) -> Result<()> {
     let Db::Sqlite { writer, .. } = db else {
         return Err(ApiError::field("database_url", "Use pg_dump to back up a PostgreSQL database.").into());
     };
-    if path.exists() {
-        return Err(ApiError::field("file", "This file already exists. Choose another name.").into());
-    }
     let target = path.to_str().ok_or_else(|| Error::from(ApiError::field("file", "The path must be UTF-8.")))?;
-    sqlx::query("VACUUM INTO $1").bind(target).execute(writer).await?;
-    Ok(())
+    // SQLite writes into an empty file, and leaves its mode as it is.
+    let file = file::create_private(path).map_err(|cause| {
+        ApiError::field(
+            "file",
+            match cause.kind() {
+                ErrorKind::AlreadyExists => format!("{target} already exists. Choose another name."),
+                _ => format!("{target} can't be created: {cause}"),
+            },
+        )
+    })?;
+    let copied = sqlx::query("VACUUM INTO $1").bind(target).execute(writer).await.map_err(Error::from);
+    let stored = copied.and_then(|_| {
+        file.sync_all().map_err(|cause| Error::Fault(format!("the backup couldn't be written to disk: {cause}")))
+    });
+    if stored.is_err() {
+        std::fs::remove_file(path).ok();
+    }
+    stored
 }
 
 /// Checks the file and the rows. Returns the problems found, none if all is well.

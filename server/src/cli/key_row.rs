@@ -1,0 +1,61 @@
+//! A key in a list.
+
+use chrono::{DateTime, Utc};
+use domain::{ApiKey, OwnerKind};
+use serde::Serialize;
+
+use super::list::{self, Row, time};
+
+#[derive(Serialize)]
+struct OwnerColumns {
+    kind: OwnerKind,
+    id: String,
+    name: String,
+}
+
+/// A key as the command line shows it.
+#[derive(Serialize)]
+pub(super) struct KeyRow {
+    id: String,
+    state: &'static str,
+    hint: String,
+    name: String,
+    owner: OwnerColumns,
+    created_at: String,
+    created_by: String,
+    expires_at: Option<String>,
+    last_used_at: Option<String>,
+    replaced_by: Option<String>,
+}
+
+impl KeyRow {
+    pub(super) fn new(key: ApiKey, now: DateTime<Utc>) -> Self {
+        Self {
+            id: key.id.to_string(),
+            state: key.state(now).as_str(),
+            owner: OwnerColumns { kind: key.owner.kind(), id: key.owner.to_string(), name: key.owner_name },
+            hint: key.hint,
+            name: key.name.to_string(),
+            created_at: time(key.created_at),
+            created_by: key.created_by,
+            expires_at: key.expires_at.map(time),
+            last_used_at: key.last_used.map(|last| time(last.at)),
+            replaced_by: key.replaced_by.map(|new| new.id.to_string()),
+        }
+    }
+}
+
+impl Row for KeyRow {
+    fn columns(&self) -> Vec<String> {
+        vec![
+            self.id.clone(),
+            self.state.to_owned(),
+            self.hint.clone(),
+            self.name.clone(),
+            self.owner.name.clone(),
+            self.created_at.clone(),
+            list::or_dash(self.expires_at.as_ref()),
+            list::or_dash(self.last_used_at.as_ref()),
+        ]
+    }
+}
