@@ -249,6 +249,18 @@ CREATE TABLE key_usage_hours (
 ) STRICT;
 CREATE INDEX key_usage_hours_by_hour ON key_usage_hours (hour);
 
+-- The sums of `key_usage_hours` by day, for lists and for the sums of a tenant. Days are counted from 1970-01-01 UTC.
+CREATE TABLE key_usage_days (
+    key_id BLOB NOT NULL REFERENCES api_keys (id),
+    day INTEGER NOT NULL,
+    tenant_id BLOB NOT NULL,
+    use_count INTEGER NOT NULL,
+    refusal_count INTEGER NOT NULL,
+    PRIMARY KEY (key_id, day)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX key_usage_days_by_tenant ON key_usage_days (tenant_id, day);
+CREATE INDEX key_usage_days_by_day ON key_usage_days (day);
+
 -- Refused tokens that belong to no key, by hour and reason.
 CREATE TABLE refusal_hours (
     hour INTEGER NOT NULL,
@@ -304,7 +316,10 @@ CREATE UNIQUE INDEX audit_log_chain ON audit_log (tenant_id, seq);
 CREATE INDEX audit_log_by_operation ON audit_log (tenant_id, operation, seq);
 CREATE INDEX audit_log_by_actor ON audit_log (tenant_id, actor_id, seq);
 CREATE INDEX audit_log_by_name ON audit_log (tenant_id, actor_name, seq);
-CREATE INDEX audit_log_by_time ON audit_log (tenant_id, at);
+-- Includes the outcome, so that the entries of each day are counted without reading the table.
+CREATE INDEX audit_log_by_time ON audit_log (tenant_id, at, outcome);
+CREATE INDEX audit_log_by_subject ON audit_log (tenant_id, subject_id, seq);
+CREATE INDEX audit_log_by_key ON audit_log (tenant_id, key_id, seq) WHERE key_id IS NOT NULL;
 
 -- The last number and hash of each chain, so that a truncated chain is detected. The nil id is the chain of entries
 -- without a tenant.

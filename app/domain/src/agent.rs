@@ -79,10 +79,13 @@ impl Agent {
             KeyState::Revoked { at, .. } | KeyState::Expired { at } | KeyState::Suspended { at, .. } => {
                 AgentState::CutOff { since: at }
             }
-            KeyState::Active | KeyState::ExpiringSoon { .. } if now - self.last_seen_at > SILENT_AFTER => {
-                AgentState::Silent { since: self.last_seen_at }
+            KeyState::Active | KeyState::ExpiringSoon { .. } | KeyState::Rotating { .. } => {
+                if now - self.last_seen_at > SILENT_AFTER {
+                    AgentState::Silent { since: self.last_seen_at }
+                } else {
+                    AgentState::Polling
+                }
             }
-            KeyState::Active | KeyState::ExpiringSoon { .. } => AgentState::Polling,
         }
     }
 }

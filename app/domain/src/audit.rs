@@ -1,20 +1,88 @@
 //! The audit log: its entries and how they are filtered.
 
-use chrono::{DateTime, Utc};
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{AuditId, KeyId, Operation, PageRequest};
+use crate::{AuditId, KeyId, Operation, PageRequest, ServiceAccountId, UserId, operation::Action};
 
-/// The codes of actions that aren't an [`Operation`]: those before authentication, and those of the command line alone.
-pub const OTHER_ACTIONS: [&str; 3] = ["sign_in", "set_up", "create_user"];
+/// A group of actions in filters. The order is that of the filters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ActionGroup {
+    /// API keys, except their rotation.
+    Keys,
+    /// Rotations of keys.
+    Rotation,
+    /// Service accounts.
+    ServiceAccounts,
+    /// Members and their accounts.
+    Members,
+    /// Invitations.
+    Invitations,
+    /// Tenants.
+    Tenants,
+    /// Key policies.
+    KeyPolicies,
+    /// Signing in, and sessions.
+    Sessions,
+    /// Passwords and two-factor authentication.
+    Credentials,
+    /// Agents.
+    Agents,
+    /// Expiry calendars.
+    Calendar,
+    /// The audit log itself.
+    AuditLog,
+}
 
-/// Returns every possible code of [`AuditEntry::operation`], in the order filters offer them. For their labels, see
-/// [`crate::operation::label_of`].
-pub fn operation_codes() -> impl Iterator<Item = &'static str> {
-    // Agents poll every few seconds. Polls are counted in the keys' usage, and not logged.
-    let operations = Operation::ALL.iter().copied().filter(|operation| *operation != Operation::PollQueue);
-    OTHER_ACTIONS.into_iter().chain(operations.map(Operation::as_str))
+impl ActionGroup {
+    /// All groups, in the order of the filters.
+    pub const ALL: [Self; 12] = [
+        Self::Keys,
+        Self::Rotation,
+        Self::ServiceAccounts,
+        Self::Members,
+        Self::Invitations,
+        Self::Tenants,
+        Self::KeyPolicies,
+        Self::Sessions,
+        Self::Credentials,
+        Self::Agents,
+        Self::Calendar,
+        Self::AuditLog,
+    ];
+
+    /// Returns the label shown to users.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Keys => "Keys",
+            Self::Rotation => "Rotation",
+            Self::ServiceAccounts => "Service accounts",
+            Self::Members => "Members",
+            Self::Invitations => "Invitations",
+            Self::Tenants => "Tenants",
+            Self::KeyPolicies => "Key policies",
+            Self::Sessions => "Sessions",
+            Self::Credentials => "Password and two-factor authentication",
+            Self::Agents => "Agents",
+            Self::Calendar => "Calendar",
+            Self::AuditLog => "Audit log",
+        }
+    }
+
+    /// Returns the actions to offer in a filter that also selects `outcome`, in the order of the table. Those that only
+    /// read are offered together with denied attempts, because otherwise they aren't in the log. The exception is the
+    /// audit log itself, whose export is an entry.
+    pub fn offered(self, outcome: Option<Outcome>) -> impl Iterator<Item = &'static Action> {
+        let with_reads = outcome == Some(Outcome::Refused) || self == Self::AuditLog;
+        Action::ALL
+            .iter()
+            .filter(move |action| action.group == self && (with_reads || !action.is_read))
+            // Agents poll every few seconds. Polls are counted in the keys' usage, and not logged.
+            .filter(|action| action.code != Operation::PollQueue.as_str())
+    }
 }
 
 /// The interface that a request came through.
@@ -103,7 +171,7 @@ pub struct AuditEntry {
     pub number: u64,
     /// When it happened.
     pub at: DateTime<Utc>,
-    /// The code of the operation: one of [`operation_codes`].
+    /// The code of the operation: that of an [`Action`].
     pub operation: String,
     /// Whether it succeeded.
     pub outcome: Outcome,
@@ -133,12 +201,107 @@ pub struct AuditEntry {
     pub hash: String,
 }
 
+/// A part of an entry's sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// Text of the sentence.
+    Text(&'a str),
+    /// The actor's name.
+    Actor(&'a str),
+    /// The resource's name.
+    Subject(&'a str),
+}
+
+impl<'a> Part<'a> {
+    /// Returns the part as text.
+    pub fn text(self) -> &'a str {
+        match self {
+            Self::Text(text) | Self::Actor(text) | Self::Subject(text) => text,
+        }
+    }
+}
+
+impl AuditEntry {
+    /// Returns the entry as a sentence, like "Ada created the key “Laptop”."
+    pub fn sentence(&self) -> String {
+        self.parts().into_iter().map(Part::text).collect()
+    }
+
+    /// Returns the parts of the entry's sentence, in order.
+    pub fn parts(&self) -> Vec<Part<'_>> {
+        let Some(action) = Action::from_code(&self.operation) else {
+            // Written by a later version.
+            let code = Part::Text(&self.operation);
+            return vec![Part::Actor(&self.actor_name), Part::Text(" performed the action “"), code, Part::Text("”.")];
+        };
+        let subject = if self.subject_name.is_empty() { "unknown" } else { &self.subject_name };
+        let pieces = action.sentence(self.outcome).split(['{', '}']).filter(|piece| !piece.is_empty());
+        pieces
+            .map(|piece| match piece {
+                "actor" => Part::Actor(&self.actor_name),
+                "subject" => Part::Subject(subject),
+                text => Part::Text(text),
+            })
+            .collect()
+    }
+}
+
+/// The number of entries on one day in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayActivity {
+    /// The day.
+    pub day: NaiveDate,
+    /// The number of successful operations.
+    pub done: u64,
+    /// The number of denied attempts.
+    pub denied: u64,
+}
+
+/// The activity of a tenant: the number of entries per day, up to today.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activity {
+    /// The days in order, including those without entries.
+    pub days: Vec<DayActivity>,
+    /// Whether older entries weren't counted, because there are too many.
+    pub is_capped: bool,
+}
+
+/// A resource that an entry is about, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// A key of a user.
+    UserKey(KeyId),
+    /// A key of a service account.
+    AccountKey(ServiceAccountId, KeyId),
+    /// A service account.
+    Account(ServiceAccountId),
+    /// A member of the tenant.
+    Member(UserId),
+}
+
+/// The resources that still exist of those that some entries are about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resources(HashMap<Uuid, Resource>);
+
+impl Resources {
+    /// Returns what an entry is about, if that still exists.
+    pub fn of(&self, entry: &AuditEntry) -> Option<&Resource> {
+        self.0.get(&entry.subject_id?)
+    }
+}
+
+impl FromIterator<(Uuid, Resource)> for Resources {
+    fn from_iter<T: IntoIterator<Item = (Uuid, Resource)>>(resources: T) -> Self {
+        Self(resources.into_iter().collect())
+    }
+}
+
 /// Selects audit entries and a page of them, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditQuery {
     /// The actor's id or a part of the name. Empty for all actors.
     pub actor: String,
-    /// The code of the operation: one of [`operation_codes`]. Empty for all operations.
+    /// The code of an [`Action`]. Empty for all operations.
     pub operation: String,
     /// The outcome; any, if `None`.
     pub outcome: Option<Outcome>,
@@ -162,15 +325,58 @@ crate::input::inputs! {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
-    use crate::operation::label_of;
+
+    fn entry(operation: &str, outcome: Outcome, subject: &str) -> AuditEntry {
+        AuditEntry {
+            id: AuditId(Uuid::nil()),
+            number: 1,
+            at: DateTime::UNIX_EPOCH,
+            operation: operation.to_owned(),
+            outcome,
+            actor_kind: "user".to_owned(),
+            actor_id: None,
+            actor_name: "Ada {subject}".to_owned(),
+            channel: Channel::Browser.as_str().to_owned(),
+            key_id: None,
+            address: None,
+            user_agent: None,
+            subject_kind: "api_key".to_owned(),
+            subject_id: None,
+            subject_name: subject.to_owned(),
+            detail: String::new(),
+            hash: String::new(),
+        }
+    }
 
     #[test]
-    fn every_code_has_a_label_of_its_own() {
-        let labels: HashSet<_> = operation_codes().map(label_of).collect();
-        assert_eq!(labels.len(), OTHER_ACTIONS.len() + Operation::ALL.len() - 1);
-        assert!(labels.contains("Sign in") && labels.contains("Create user"), "{labels:?}");
+    fn an_entry_reads_as_a_sentence_and_names_are_taken_literally() {
+        let sentence = |operation: &str, outcome, subject: &str| entry(operation, outcome, subject).sentence();
+        assert_eq!(sentence("create_api_key", Outcome::Done, "{actor}"), "Ada {subject} created the key “{actor}”.");
+        assert_eq!(
+            sentence("delete_api_key", Outcome::Refused, "Laptop"),
+            "Ada {subject} tried to revoke the key “Laptop” and was denied."
+        );
+        assert_eq!(sentence("sign_in", Outcome::Refused, ""), "A sign-in as Ada {subject} was denied.");
+        assert_eq!(sentence("new_one", Outcome::Done, ""), "Ada {subject} performed the action “new_one”.");
+    }
+
+    #[test]
+    fn no_placeholder_is_left_in_any_sentence() {
+        for action in Action::ALL {
+            for outcome in Outcome::ALL {
+                let entry = AuditEntry { actor_name: "Ada".to_owned(), ..entry(action.code, outcome, "") };
+                let sentence = entry.sentence();
+                assert!(sentence.contains("Ada") && !sentence.contains(['{', '}']), "{sentence}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_action_is_offered_in_one_group_with_denied_attempts() {
+        let offered = |outcome| ActionGroup::ALL.into_iter().flat_map(move |group| group.offered(outcome));
+        assert_eq!(offered(Some(Outcome::Refused)).count(), Action::ALL.len() - 1, "all except polls");
+        let reads: Vec<_> = offered(None).filter(|action| action.is_read).map(|action| action.code).collect();
+        assert_eq!(reads, ["audit_log"]);
     }
 }

@@ -36,13 +36,13 @@ pub use id::{AgentId, AuditId, InvitationId, KeyId, ServiceAccountId, SessionId,
 pub use name::Name;
 pub use operation::Operation;
 pub use outcome::{Notice, Outcome};
-pub use page::{Cursor, Direction, Page, PageRequest};
+pub use page::{Cursor, Direction, Page, PageRequest, Total};
 pub use secret::Secret;
 pub use service_account::{
     account::{AccountState, ServiceAccount},
     act::AccountAct,
     query::{AccountFilter, AccountQuery, AccountSort},
 };
-pub use tenant::{Membership, Role, Slug, Tenant, invitation::Invitation};
-pub use usage::{HourCount, KeyClient, Recent, Usage};
+pub use tenant::{Membership, Role, Slug, Tenant, invitation::Invitation, overview::Overview};
+pub use usage::{DayCount, HourCount, KeyClient, Recent, Usage};
 pub use user::{Email, Member, MemberQuery, User, Viewer, act::MemberAct, session::BrowserSession};

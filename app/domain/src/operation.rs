@@ -2,22 +2,78 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::{ActionGroup, Outcome};
+
+/// An action of the audit log: an [`Operation`], or one of the few things that aren't an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// The code in the audit log, in the APIs and in URLs.
+    pub code: &'static str,
+    /// Whether it only reads. Then usually only denied attempts are in the audit log.
+    pub is_read: bool,
+    /// The group of the action in filters.
+    pub group: ActionGroup,
+    /// The label in filters, like "Revoke API key".
+    pub label: &'static str,
+    /// The sentence of an entry about a success, with the placeholders `{actor}` and `{subject}`.
+    pub done: &'static str,
+    /// The sentence of an entry about a denied attempt, with the same placeholders.
+    pub denied: &'static str,
+}
+
+impl Action {
+    /// Returns the action with the given code.
+    pub fn from_code(code: &str) -> Option<&'static Self> {
+        Self::ALL.iter().find(|action| action.code == code)
+    }
+
+    /// Returns the sentence of an entry with the given outcome.
+    pub fn sentence(&self, outcome: Outcome) -> &'static str {
+        match outcome {
+            Outcome::Done => self.done,
+            Outcome::Refused => self.denied,
+        }
+    }
+}
+
+/// Whether an operation only reads, by the word in its row.
+macro_rules! is_read {
+    (reads) => {
+        true
+    };
+    (writes) => {
+        false
+    };
+}
+
+/// Defines the operations and the other actions of the audit log. Each row is
+/// `Variant = "code" reads|writes Group "Label", "Sentence after a success.", "Sentence after a denied attempt.";`.
+/// A sentence about a resource names it by `{subject}`. After a denied attempt, only a key, a service account or a
+/// member has a name, because nothing was created.
 macro_rules! operations {
-    ($($(#[$doc:meta])* $variant:ident = $word:literal),* $(,)?) => {
+    (
+        Operation {
+            $($(#[$doc:meta])* $variant:ident = $code:literal $access:ident $group:ident $label:literal,
+                $done:literal, $denied:literal;)+
+        }
+        others {
+            $($other:literal $other_group:ident $other_label:literal, $other_done:literal, $other_denied:literal;)+
+        }
+    ) => {
         /// A use case.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Operation {
-            $($(#[$doc])* #[serde(rename = $word)] $variant,)*
+            $($(#[$doc])* #[serde(rename = $code)] $variant,)+
         }
 
         impl Operation {
             /// All operations.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// Returns the operation's code: its name in the audit log and of its GraphQL field.
             pub fn as_str(self) -> &'static str {
                 match self {
-                    $(Self::$variant => $word,)*
+                    $(Self::$variant => $code,)+
                 }
             }
 
@@ -25,168 +81,324 @@ macro_rules! operations {
             pub fn from_code(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|operation| operation.as_str() == word)
             }
+
+            /// Returns whether the operation only reads.
+            pub fn is_read(self) -> bool {
+                match self {
+                    $(Self::$variant => is_read!($access),)+
+                }
+            }
+        }
+
+        impl Action {
+            /// All actions: the operations, and then those before authentication and of the command line alone.
+            pub const ALL: &'static [Self] = &[
+                $(Self {
+                    code: $code,
+                    is_read: is_read!($access),
+                    group: ActionGroup::$group,
+                    label: $label,
+                    done: $done,
+                    denied: $denied,
+                },)+
+                $(Self {
+                    code: $other,
+                    is_read: false,
+                    group: ActionGroup::$other_group,
+                    label: $other_label,
+                    done: $other_done,
+                    denied: $other_denied,
+                },)+
+            ];
         }
     };
 }
 
 operations! {
-    /// View the caller: who they are, their tenant and role, and the other tenants they belong to.
-    ViewSelf = "viewer",
-    /// Select another of the user's tenants. Requires a browser session.
-    SwitchTenant = "switch_current_tenant",
-    /// Change the user's own name. Users only, by session or API key.
-    UpdateProfile = "update_profile",
-    /// Change the user's own password and end their other sessions. Requires a browser session.
-    ChangePassword = "change_password",
-    /// Confirm the user's identity again, before creating or revealing something lasting. Requires a browser session.
-    ConfirmSignIn = "confirm_sign_in",
-    /// List the user's own sessions. Users only, by session or API key.
-    ListSessions = "sessions",
-    /// End one of the user's own sessions. Requires a browser session.
-    EndSession = "end_session",
-    /// End all of the user's sessions except the current one. Requires a browser session.
-    EndOtherSessions = "end_other_sessions",
-    /// Generate a secret for two-factor authentication. Requires a browser session.
-    BeginSecondFactor = "begin_second_factor",
-    /// Turn on two-factor authentication. Requires a browser session.
-    EnableSecondFactor = "enable_second_factor",
-    /// Turn off two-factor authentication. Requires a browser session.
-    DisableSecondFactor = "disable_second_factor",
-    /// Generate new recovery codes. Requires a browser session.
-    RenewRecoveryCodes = "renew_recovery_codes",
-    /// List the keys of one owner.
-    ListApiKeys = "api_keys",
-    /// View one key.
-    GetApiKey = "api_key",
-    /// Create a key for the caller or for a service account.
-    CreateApiKey = "create_api_key",
-    /// Revoke a key permanently.
-    RevokeApiKey = "delete_api_key",
-    /// Rename a key.
-    RenameApiKey = "rename_api_key",
-    /// Suspend a key until it is resumed.
-    SuspendApiKey = "suspend_api_key",
-    /// Resume a suspended key.
-    ResumeApiKey = "resume_api_key",
-    /// View which clients used a key, from where and how often.
-    GetApiKeyUsage = "api_key_usage",
-    /// Replace a key with a new one; both can work during a grace period.
-    RollApiKey = "roll_api_key",
-    /// End the grace period of a rotation: the old key stops working now.
-    FinishRoll = "finish_roll",
-    /// Extend the grace period of a rotation.
-    ExtendRoll = "extend_roll",
-    /// Undo a rotation: the new key stops working, and the old one keeps its expiry.
-    CancelRoll = "cancel_roll",
-    /// List the tenant's service accounts.
-    ListServiceAccounts = "service_accounts",
-    /// View one service account.
-    GetServiceAccount = "service_account",
-    /// Create a service account.
-    CreateServiceAccount = "create_service_account",
-    /// Rename a service account.
-    RenameServiceAccount = "rename_service_account",
-    /// Change the role of a service account, and so of all its keys.
-    ChangeServiceAccountRole = "change_service_account_role",
-    /// Suspend a service account and all its keys until it is resumed.
-    SuspendServiceAccount = "suspend_service_account",
-    /// Resume a suspended service account and its keys.
-    ResumeServiceAccount = "resume_service_account",
-    /// Delete a service account and revoke all its keys.
-    DeleteServiceAccount = "delete_service_account",
-    /// Create a tenant and become its administrator. Users only, by session or API key.
-    CreateTenant = "create_tenant",
-    /// Rename the tenant.
-    RenameTenant = "rename_tenant",
-    /// Invite a person with a link that can be used once.
-    InviteMember = "invite_member",
-    /// List the tenant's open invitations.
-    ListInvitations = "invitations",
-    /// Cancel an invitation.
-    CancelInvitation = "cancel_invitation",
-    /// Accept an invitation and become a member. Users only, by session or API key.
-    AcceptInvitation = "accept_invitation",
-    /// Create the secret link of the user's own expiry calendar. Users only, by session or API key.
-    CreateCalendarFeed = "create_calendar_feed",
-    /// Turn off the user's own expiry calendar. Users only, by session or API key.
-    RevokeCalendarFeed = "revoke_calendar_feed",
-    /// View the selected tenant.
-    GetTenant = "tenant",
-    /// Register an agent when it starts.
-    RegisterAgent = "register_agent",
-    /// Poll for work, as an agent.
-    PollQueue = "get_runs_in_queue",
-    /// List agents and when they were last seen.
-    ListAgents = "agents",
-    /// Read the tenant's audit log: who did what, and what was denied.
-    ListAuditLog = "audit_log",
-    /// List all keys of the tenant.
-    ListTenantKeys = "tenant_api_keys",
-    /// Suspend several keys until they are resumed.
-    SuspendApiKeys = "suspend_api_keys",
-    /// Revoke several keys permanently.
-    RevokeApiKeys = "revoke_api_keys",
-    /// List the tenant's key policies.
-    ListPolicies = "tenant_policies",
-    /// Preview which keys a key policy would affect.
-    PreviewPolicy = "policy_preview",
-    /// Turn on a key policy, or change it.
-    SetPolicy = "set_tenant_policy",
-    /// Turn off a key policy.
-    ClearPolicy = "clear_tenant_policy",
-    /// List the tenant's members with their names and roles.
-    ListMembers = "members",
-    /// Change a member's role.
-    ChangeMemberRole = "change_member_role",
-    /// Remove a member and revoke their keys in the tenant.
-    RemoveMember = "remove_member",
+    Operation {
+        /// View the caller: who they are, their tenant and role, and the other tenants they belong to.
+        ViewSelf = "viewer" reads Members "View own account",
+            "{actor} viewed their account.",
+            "{actor} tried to view a user account and was denied.";
+        /// Select another of the user's tenants. Requires a browser session.
+        SwitchTenant = "switch_current_tenant" writes Sessions "Switch tenant",
+            "{actor} switched tenants.",
+            "{actor} tried to switch tenants and was denied.";
+        /// Change the user's own name. Users only, by session or API key.
+        UpdateProfile = "update_profile" writes Members "Change own name",
+            "{actor} changed their name.",
+            "{actor} tried to change a user's name and was denied.";
+        /// Change the user's own password and end their other sessions. Requires a browser session.
+        ChangePassword = "change_password" writes Credentials "Change password",
+            "{actor} changed their password.",
+            "{actor} tried to change their password and was denied.";
+        /// Confirm the user's identity again, before creating or revealing something lasting. Requires a browser
+        /// session.
+        ConfirmSignIn = "confirm_sign_in" writes Sessions "Confirm sign-in",
+            "{actor} confirmed their identity.",
+            "{actor} tried to confirm their identity and was denied.";
+        /// List the user's own sessions. Users only, by session or API key.
+        ListSessions = "sessions" reads Sessions "List sessions",
+            "{actor} listed their sessions.",
+            "{actor} tried to list sessions and was denied.";
+        /// End one of the user's own sessions. Requires a browser session.
+        EndSession = "end_session" writes Sessions "End session",
+            "{actor} ended one of their sessions.",
+            "{actor} tried to end a session and was denied.";
+        /// End all of the user's sessions except the current one. Requires a browser session.
+        EndOtherSessions = "end_other_sessions" writes Sessions "End other sessions",
+            "{actor} signed out everywhere else.",
+            "{actor} tried to end other sessions and was denied.";
+        /// Generate a secret for two-factor authentication. Requires a browser session.
+        BeginSecondFactor = "begin_second_factor" writes Credentials "Set up two-factor authentication",
+            "{actor} started to set up two-factor authentication.",
+            "{actor} tried to set up two-factor authentication and was denied.";
+        /// Turn on two-factor authentication. Requires a browser session.
+        EnableSecondFactor = "enable_second_factor" writes Credentials "Turn on two-factor authentication",
+            "{actor} turned on two-factor authentication.",
+            "{actor} tried to turn on two-factor authentication and was denied.";
+        /// Turn off two-factor authentication. Requires a browser session.
+        DisableSecondFactor = "disable_second_factor" writes Credentials "Turn off two-factor authentication",
+            "{actor} turned off two-factor authentication.",
+            "{actor} tried to turn off two-factor authentication and was denied.";
+        /// Generate new recovery codes. Requires a browser session.
+        RenewRecoveryCodes = "renew_recovery_codes" writes Credentials "Generate recovery codes",
+            "{actor} generated new recovery codes.",
+            "{actor} tried to generate new recovery codes and was denied.";
+        /// List the keys of one owner.
+        ListApiKeys = "api_keys" reads Keys "List API keys",
+            "{actor} listed the keys of {subject}.",
+            "{actor} tried to list the keys of {subject} and was denied.";
+        /// View one key.
+        GetApiKey = "api_key" reads Keys "View API key",
+            "{actor} viewed the key “{subject}”.",
+            "{actor} tried to view the key “{subject}” and was denied.";
+        /// Create a key for the caller or for a service account.
+        CreateApiKey = "create_api_key" writes Keys "Create API key",
+            "{actor} created the key “{subject}”.",
+            "{actor} tried to create a key for {subject} and was denied.";
+        /// Revoke a key permanently.
+        RevokeApiKey = "delete_api_key" writes Keys "Revoke API key",
+            "{actor} revoked the key “{subject}”.",
+            "{actor} tried to revoke the key “{subject}” and was denied.";
+        /// Rename a key.
+        RenameApiKey = "rename_api_key" writes Keys "Rename API key",
+            "{actor} renamed the key “{subject}”.",
+            "{actor} tried to rename the key “{subject}” and was denied.";
+        /// Suspend a key until it is resumed.
+        SuspendApiKey = "suspend_api_key" writes Keys "Suspend API key",
+            "{actor} suspended the key “{subject}”.",
+            "{actor} tried to suspend the key “{subject}” and was denied.";
+        /// Resume a suspended key.
+        ResumeApiKey = "resume_api_key" writes Keys "Resume API key",
+            "{actor} resumed the key “{subject}”.",
+            "{actor} tried to resume the key “{subject}” and was denied.";
+        /// View which clients used a key, from where and how often.
+        GetApiKeyUsage = "api_key_usage" reads Keys "View API key usage",
+            "{actor} viewed the usage of “{subject}”.",
+            "{actor} tried to view the usage of “{subject}” and was denied.";
+        /// Replace a key with a new one; both can work during a grace period.
+        RollApiKey = "roll_api_key" writes Rotation "Rotate API key",
+            "{actor} rotated the key “{subject}”.",
+            "{actor} tried to rotate the key “{subject}” and was denied.";
+        /// End the grace period of a rotation: the old key stops working now.
+        FinishRoll = "finish_roll" writes Rotation "End old API key",
+            "{actor} ended the old key “{subject}”.",
+            "{actor} tried to end the old key “{subject}” and was denied.";
+        /// Extend the grace period of a rotation.
+        ExtendRoll = "extend_roll" writes Rotation "Extend grace period",
+            "{actor} extended the grace period of the key “{subject}”.",
+            "{actor} tried to extend the grace period of the key “{subject}” and was denied.";
+        /// Undo a rotation: the new key stops working, and the old one keeps its expiry.
+        CancelRoll = "cancel_roll" writes Rotation "Undo rotation",
+            "{actor} undid the rotation of the key “{subject}”.",
+            "{actor} tried to undo the rotation of the key “{subject}” and was denied.";
+        /// List the tenant's service accounts.
+        ListServiceAccounts = "service_accounts" reads ServiceAccounts "List service accounts",
+            "{actor} listed the service accounts.",
+            "{actor} tried to list the service accounts and was denied.";
+        /// View one service account.
+        GetServiceAccount = "service_account" reads ServiceAccounts "View service account",
+            "{actor} viewed a service account.",
+            "{actor} tried to view a service account and was denied.";
+        /// Create a service account.
+        CreateServiceAccount = "create_service_account" writes ServiceAccounts "Create service account",
+            "{actor} created the service account “{subject}”.",
+            "{actor} tried to create a service account and was denied.";
+        /// Rename a service account.
+        RenameServiceAccount = "rename_service_account" writes ServiceAccounts "Rename service account",
+            "{actor} renamed the service account “{subject}”.",
+            "{actor} tried to rename the service account “{subject}” and was denied.";
+        /// Change the role of a service account, and so of all its keys.
+        ChangeServiceAccountRole = "change_service_account_role" writes ServiceAccounts "Change service account role",
+            "{actor} changed the role of the service account “{subject}”.",
+            "{actor} tried to change the role of the service account “{subject}” and was denied.";
+        /// Suspend a service account and all its keys until it is resumed.
+        SuspendServiceAccount = "suspend_service_account" writes ServiceAccounts "Suspend service account",
+            "{actor} suspended the service account “{subject}”.",
+            "{actor} tried to suspend the service account “{subject}” and was denied.";
+        /// Resume a suspended service account and its keys.
+        ResumeServiceAccount = "resume_service_account" writes ServiceAccounts "Resume service account",
+            "{actor} resumed the service account “{subject}”.",
+            "{actor} tried to resume the service account “{subject}” and was denied.";
+        /// Delete a service account and revoke all its keys.
+        DeleteServiceAccount = "delete_service_account" writes ServiceAccounts "Delete service account",
+            "{actor} deleted the service account “{subject}”.",
+            "{actor} tried to delete the service account “{subject}” and was denied.";
+        /// Create a tenant and become its administrator. Users only, by session or API key.
+        CreateTenant = "create_tenant" writes Tenants "Create tenant",
+            "{actor} created the tenant “{subject}”.",
+            "{actor} tried to create a tenant and was denied.";
+        /// Rename the tenant.
+        RenameTenant = "rename_tenant" writes Tenants "Rename tenant",
+            "{actor} renamed the tenant “{subject}”.",
+            "{actor} tried to rename the tenant and was denied.";
+        /// Invite a person with a link that can be used once.
+        InviteMember = "invite_member" writes Invitations "Invite member",
+            "{actor} invited {subject}.",
+            "{actor} tried to invite a member and was denied.";
+        /// List the tenant's open invitations.
+        ListInvitations = "invitations" reads Invitations "List invitations",
+            "{actor} listed the invitations.",
+            "{actor} tried to list the invitations and was denied.";
+        /// Cancel an invitation.
+        CancelInvitation = "cancel_invitation" writes Invitations "Cancel invitation",
+            "{actor} cancelled the invitation for {subject}.",
+            "{actor} tried to cancel an invitation and was denied.";
+        /// Accept an invitation and become a member. Users only, by session or API key.
+        AcceptInvitation = "accept_invitation" writes Invitations "Accept invitation",
+            "{actor} accepted the invitation for {subject}.",
+            "{actor} tried to accept an invitation and was denied.";
+        /// Create the secret link of the user's own expiry calendar. Users only, by session or API key.
+        CreateCalendarFeed = "create_calendar_feed" writes Calendar "Create calendar link",
+            "{actor} created a link for their expiry calendar.",
+            "{actor} tried to create a link for an expiry calendar and was denied.";
+        /// Turn off the user's own expiry calendar. Users only, by session or API key.
+        RevokeCalendarFeed = "revoke_calendar_feed" writes Calendar "Turn off expiry calendar",
+            "{actor} turned off their expiry calendar.",
+            "{actor} tried to turn off an expiry calendar and was denied.";
+        /// View the selected tenant.
+        GetTenant = "tenant" reads Tenants "View tenant",
+            "{actor} viewed the tenant.",
+            "{actor} tried to view the tenant and was denied.";
+        /// View the overview of the tenant: counts of keys, requests and the last audit entries.
+        GetOverview = "tenant_overview" reads Tenants "View overview",
+            "{actor} viewed the tenant's overview.",
+            "{actor} tried to view the tenant's overview and was denied.";
+        /// Register an agent when it starts.
+        RegisterAgent = "register_agent" writes Agents "Register agent",
+            "{actor} registered the agent “{subject}”.",
+            "{actor} tried to register an agent and was denied.";
+        /// Poll for work, as an agent.
+        PollQueue = "get_runs_in_queue" reads Agents "Poll for work",
+            "{actor} polled for work.",
+            "{actor} tried to poll for work and was denied.";
+        /// List agents and when they were last seen.
+        ListAgents = "agents" reads Agents "List agents",
+            "{actor} listed the agents.",
+            "{actor} tried to list agents and was denied.";
+        /// Read the tenant's audit log: who did what, and what was denied.
+        ListAuditLog = "audit_log" reads AuditLog "Read audit log",
+            "{actor} exported the audit log.",
+            "{actor} tried to view the audit log and was denied.";
+        /// List all keys of the tenant.
+        ListTenantKeys = "tenant_api_keys" reads Keys "List all API keys",
+            "{actor} listed all keys of the tenant.",
+            "{actor} tried to list all keys of the tenant and was denied.";
+        /// Suspend several keys until they are resumed.
+        SuspendApiKeys = "suspend_api_keys" writes Keys "Suspend several API keys",
+            "{actor} suspended several keys.",
+            "{actor} tried to suspend several keys and was denied.";
+        /// Revoke several keys permanently.
+        RevokeApiKeys = "revoke_api_keys" writes Keys "Revoke several API keys",
+            "{actor} revoked several keys.",
+            "{actor} tried to revoke several keys and was denied.";
+        /// List the tenant's key policies.
+        ListPolicies = "tenant_policies" reads KeyPolicies "List key policies",
+            "{actor} listed the key policies.",
+            "{actor} tried to list the key policies and was denied.";
+        /// Preview which keys a key policy would affect.
+        PreviewPolicy = "policy_preview" reads KeyPolicies "Preview key policy",
+            "{actor} previewed a key policy.",
+            "{actor} tried to preview a key policy and was denied.";
+        /// Turn on a key policy, or change it.
+        SetPolicy = "set_tenant_policy" writes KeyPolicies "Turn on key policy",
+            "{actor} turned on the key policy “{subject}”.",
+            "{actor} tried to turn on a key policy and was denied.";
+        /// Turn off a key policy.
+        ClearPolicy = "clear_tenant_policy" writes KeyPolicies "Turn off key policy",
+            "{actor} turned off the key policy “{subject}”.",
+            "{actor} tried to turn off a key policy and was denied.";
+        /// List the tenant's members with their names and roles.
+        ListMembers = "members" reads Members "List members",
+            "{actor} listed the members.",
+            "{actor} tried to list the members and was denied.";
+        /// Change a member's role.
+        ChangeMemberRole = "change_member_role" writes Members "Change member role",
+            "{actor} changed the role of {subject}.",
+            "{actor} tried to change the role of {subject} and was denied.";
+        /// Remove a member and revoke their keys in the tenant.
+        RemoveMember = "remove_member" writes Members "Remove member",
+            "{actor} removed {subject} from the tenant.",
+            "{actor} tried to remove {subject} from the tenant and was denied.";
+    }
+    others {
+        "sign_in" Sessions "Sign in",
+            "{actor} signed in.",
+            "A sign-in as {actor} was denied.";
+        "set_up" Tenants "Set up",
+            "{actor} set up the tenant “{subject}”.",
+            "{actor} tried to set up the tenant “{subject}” and was denied.";
+        "create_user" Members "Create user",
+            "{actor} added {subject} to the tenant.",
+            "{actor} tried to add {subject} to the tenant and was denied.";
+    }
 }
 
-/// Returns the label of an operation code from the audit log, like "Revoke API key".
-pub fn label_of(word: &str) -> String {
-    let text = match word {
-        "viewer" => "view_own_account",
-        "switch_current_tenant" => "switch_tenant",
-        "sessions" => "list_sessions",
-        "begin_second_factor" => "set_up_two-factor_authentication",
-        "enable_second_factor" => "turn_on_two-factor_authentication",
-        "disable_second_factor" => "turn_off_two-factor_authentication",
-        "renew_recovery_codes" => "generate_recovery_codes",
-        "api_keys" => "list_api_keys",
-        "api_key" => "view_api_key",
-        "delete_api_key" => "revoke_api_key",
-        "api_key_usage" => "view_api_key_usage",
-        "roll_api_key" => "rotate_api_key",
-        "finish_roll" => "end_old_api_key",
-        "extend_roll" => "extend_grace_period",
-        "cancel_roll" => "undo_rotation",
-        "service_accounts" => "list_service_accounts",
-        "service_account" => "view_service_account",
-        "invitations" => "list_invitations",
-        "tenant" => "view_tenant",
-        "agents" => "list_agents",
-        "audit_log" => "read_audit_log",
-        "tenant_api_keys" => "list_all_api_keys",
-        "tenant_policies" => "list_key_policies",
-        "policy_preview" => "preview_key_policy",
-        "set_tenant_policy" => "turn_on_key_policy",
-        "clear_tenant_policy" => "turn_off_key_policy",
-        "members" => "list_members",
-        other => other,
-    };
-    let text = text.replace("api_key", "API key").replace('_', " ");
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+/// Returns the label of an action's code, like "Revoke API key"; the code itself if it is unknown.
+pub fn label_of(code: &str) -> &str {
+    Action::from_code(code).map_or(code, |action| action.label)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
     #[test]
-    fn a_label_says_what_was_done() {
-        assert_eq!(super::label_of("delete_api_key"), "Revoke API key");
-        assert_eq!(super::label_of("roll_api_key"), "Rotate API key");
-        assert_eq!(super::label_of("enable_second_factor"), "Turn on two-factor authentication");
-        assert_eq!(super::label_of("audit_log"), "Read audit log");
-        assert_eq!(super::label_of("change_service_account_role"), "Change service account role");
+    fn every_action_has_a_label_and_sentences_of_its_own() {
+        let count = Action::ALL.len();
+        assert!(count > Operation::ALL.len());
+        let of = |field: fn(&Action) -> &'static str| Action::ALL.iter().map(field).collect::<HashSet<_>>().len();
+        assert_eq!(of(|action| action.code), count);
+        assert_eq!(of(|action| action.label), count);
+        assert_eq!(of(|action| action.done), count);
+        assert_eq!(of(|action| action.denied), count);
+    }
+
+    #[test]
+    fn every_sentence_is_whole_and_names_the_actor() {
+        for action in Action::ALL {
+            for sentence in [action.done, action.denied] {
+                assert!(sentence.ends_with('.') && !sentence.contains("  "), "{sentence}");
+                assert_eq!(sentence.matches("{actor}").count(), 1, "{sentence}");
+                assert!(sentence.matches("{subject}").count() <= 1, "{sentence}");
+                let rest = sentence.replace("{actor}", "").replace("{subject}", "");
+                assert!(!rest.contains(['{', '}']), "{sentence}");
+            }
+            assert!(action.denied.ends_with("was denied."), "{}", action.denied);
+            assert!(action.label.starts_with(char::is_uppercase), "{}", action.label);
+        }
+    }
+
+    #[test]
+    fn every_operation_is_an_action() {
+        for operation in Operation::ALL {
+            let action = Action::from_code(operation.as_str()).expect("a row of the table");
+            assert_eq!(action.is_read, operation.is_read(), "{operation:?}");
+        }
+        assert_eq!(label_of("delete_api_key"), "Revoke API key");
+        assert_eq!(label_of("from_elsewhere"), "from_elsewhere");
     }
 }

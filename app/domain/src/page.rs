@@ -59,6 +59,25 @@ impl Default for PageRequest {
     }
 }
 
+/// How many rows a list has on all its pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Total {
+    /// The number of rows, or a lower limit of it.
+    pub count: u32,
+    /// Whether the list has exactly that many rows. Counting stops where it would become slow.
+    pub is_exact: bool,
+}
+
+impl Total {
+    /// The most rows that are counted.
+    pub const MAX: u32 = 1_000;
+
+    /// Returns the total for a count that stopped after `limit` rows.
+    pub fn up_to(limit: u32, counted: u32) -> Self {
+        Self { count: counted.min(limit), is_exact: counted <= limit }
+    }
+}
+
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {
@@ -68,4 +87,7 @@ pub struct Page<T> {
     pub next: Option<Cursor>,
     /// The position before which the previous page ends, if there is one.
     pub previous: Option<Cursor>,
+    /// The number of rows on all pages, for lists that count them.
+    #[serde(default)]
+    pub total: Option<Total>,
 }

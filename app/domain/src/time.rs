@@ -8,30 +8,39 @@ pub fn date_text(at: DateTime<Utc>) -> String {
     format!("{} {} {}", at.day(), MONTHS[at.month0() as usize % 12], at.year())
 }
 
-/// Returns the UTC date and time, like "2027-01-31 09:00 UTC". Used where the reader's time zone isn't known.
+/// Returns the UTC date and time, like "31 Jan 2027, 09:00 UTC". Used where the reader's time zone isn't known.
 pub fn utc_text(at: DateTime<Utc>) -> String {
     // Formatted manually: chrono's pattern formatter would add more to the WASM bundle than all other date code.
-    format!("{:04}-{:02}-{:02} {:02}:{:02} UTC", at.year(), at.month(), at.day(), at.hour(), at.minute())
+    format!("{}, {:02}:{:02} UTC", date_text(at), at.hour(), at.minute())
 }
 
-/// Returns the time between `now` and `at` in its largest whole unit, like "in 5 minutes" or "3 hours ago". Less than 5
-/// seconds is "just now".
-pub fn relative_text(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+/// Returns the time between `now` and `at`, rounded to its largest unit, like "in 5 minutes" or "3 hours ago". Less than
+/// 5 seconds is "just now". Up to 2 years it is counted in days: months have no fixed length, so that "in 90 days" can
+/// be checked against a setting, and "in 3 months" can't.
+pub fn distance_text(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    /// The length of each unit in seconds, with the count from which the next unit is used.
+    const UNITS: [(u64, u64, &str); 5] = [
+        (1, 60, "second"),
+        (60, 60, "minute"),
+        (3_600, 24, "hour"),
+        (86_400, 730, "day"),
+        (31_557_600, u64::MAX, "year"),
+    ];
     let seconds = (at - now).num_seconds();
     let distance = seconds.unsigned_abs();
     if distance < 5 {
         return "just now".to_owned();
     }
-    let units =
-        [(31_557_600, "year"), (2_629_800, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
-    let (length, unit) = units.into_iter().find(|(length, _)| distance >= *length).unwrap_or((1, "second"));
-    let count = distance / length;
+    let mut units = UNITS.into_iter().map(|(length, limit, unit)| ((distance + length / 2) / length, limit, unit));
+    let (count, _, unit) = units.find(|(count, limit, _)| count < limit).unwrap_or((distance, 0, "second"));
     let plural = if count == 1 { "" } else { "s" };
     if seconds > 0 { format!("in {count} {unit}{plural}") } else { format!("{count} {unit}{plural} ago") }
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -40,14 +49,30 @@ mod tests {
 
     #[test]
     fn utc_text_is_zero_padded() {
-        assert_eq!(utc_text(at("2027-01-02T03:04:59Z")), "2027-01-02 03:04 UTC");
+        assert_eq!(utc_text(at("2027-01-02T03:04:59Z")), "2 Jan 2027, 03:04 UTC");
     }
 
     #[test]
-    fn relative_text_uses_the_largest_unit() {
+    fn a_distance_is_rounded_and_never_cut() {
         let now = at("2027-01-01T00:00:00Z");
-        assert_eq!(relative_text(at("2027-01-01T00:00:02Z"), now), "just now");
-        assert_eq!(relative_text(at("2026-12-31T23:00:00Z"), now), "1 hour ago");
-        assert_eq!(relative_text(at("2027-01-15T01:00:00Z"), now), "in 14 days");
+        let text = |seconds: i64| distance_text(now + TimeDelta::seconds(seconds), now);
+        for (seconds, expected) in [
+            (2, "just now"),
+            (59, "in 59 seconds"),
+            (-89, "1 minute ago"),
+            (-3_600, "1 hour ago"),
+            (59 * 60 + 30, "in 1 hour"),
+            (23 * 3_600 + 1_800, "in 1 day"),
+            // A few seconds after creation, an expiry still shows the chosen number of days.
+            (7 * 86_400 - 9, "in 7 days"),
+            (30 * 86_400 - 9, "in 30 days"),
+            (90 * 86_400 - 9, "in 90 days"),
+            (365 * 86_400 - 9, "in 365 days"),
+            (72 * 3_600 - 1, "in 3 days"),
+            (-60 * 86_400, "60 days ago"),
+            (3 * 31_557_600, "in 3 years"),
+        ] {
+            assert_eq!(text(seconds), expected, "{seconds} s");
+        }
     }
 }

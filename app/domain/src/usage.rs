@@ -1,4 +1,4 @@
-//! Usage of a key: by which clients, from where and how often.
+//! Usage of keys: by which clients, from where and how often, by hour and by day.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,17 @@ pub struct HourCount {
     pub refusals: u64,
 }
 
+/// The usage of a key, or of several keys, on one day in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayCount {
+    /// The start of the day.
+    pub day: DateTime<Utc>,
+    /// The number of accepted requests.
+    pub uses: u64,
+    /// The number of rejected requests.
+    pub refusals: u64,
+}
+
 /// The usage of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
@@ -52,19 +63,62 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Returns the accepted and rejected requests of each of the last `days` days, earliest first. A day is 24 hours,
-    /// counted back from `now`.
-    pub fn daily(&self, days: u32, now: DateTime<Utc>) -> Vec<(u64, u64)> {
-        let mut counts = vec![(0, 0); days as usize];
+    /// Returns the counts of each of the last `hours` hours, earliest first. The last one is the current hour.
+    pub fn by_hour(&self, hours: u32, now: DateTime<Utc>) -> Vec<HourCount> {
+        let current = start_of(HOUR, now);
+        let empty = |back: u32| HourCount { hour: current - HOUR * back.cast_signed(), uses: 0, refusals: 0 };
+        let mut counts: Vec<_> = (0..hours).rev().map(empty).collect();
         for hour in &self.hours {
-            let back = usize::try_from((now - hour.hour).num_days()).unwrap_or(usize::MAX);
-            if let Some(day) = counts.len().checked_sub(back + 1).and_then(|index| counts.get_mut(index)) {
-                day.0 += hour.uses;
-                day.1 += hour.refusals;
+            if let Ok(at) = counts.binary_search_by_key(&hour.hour, |count| count.hour) {
+                counts[at] = *hour;
             }
         }
         counts
     }
+
+    /// Returns the counts of each of the last `days` days in UTC, earliest first. The last one is today.
+    pub fn by_day(&self, days: u32, now: DateTime<Utc>) -> Vec<DayCount> {
+        let of_day =
+            |hour: &HourCount| DayCount { day: start_of(DAY, hour.hour), uses: hour.uses, refusals: hour.refusals };
+        each_day(self.hours.iter().map(of_day), days, now)
+    }
+}
+
+const HOUR: TimeDelta = TimeDelta::hours(1);
+const DAY: TimeDelta = TimeDelta::days(1);
+
+/// Returns the start of the hour or the day in UTC that contains `at`.
+fn start_of(length: TimeDelta, at: DateTime<Utc>) -> DateTime<Utc> {
+    let since_start = at.timestamp().rem_euclid(length.num_seconds());
+    DateTime::from_timestamp(at.timestamp() - since_start, 0).unwrap_or(at)
+}
+
+/// Returns one count for each of the last `days` days in UTC, earliest first, the last one being today. Adds up the
+/// given counts, each of which starts at midnight in UTC, and leaves out those of other days.
+pub fn each_day(counts: impl IntoIterator<Item = DayCount>, days: u32, now: DateTime<Utc>) -> Vec<DayCount> {
+    let today = start_of(DAY, now);
+    let empty = |back: u32| DayCount { day: today - DAY * back.cast_signed(), uses: 0, refusals: 0 };
+    let mut sums: Vec<_> = (0..days).rev().map(empty).collect();
+    for count in counts {
+        if let Ok(at) = sums.binary_search_by_key(&count.day, |sum| sum.day) {
+            sums[at].uses += count.uses;
+            sums[at].refusals += count.refusals;
+        }
+    }
+    sums
+}
+
+/// Returns a number with separators between the thousands, like "12,345".
+pub fn number_text(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// The usage in the past 24 hours: what would stop working if the keys were stopped now.
@@ -101,12 +155,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_counted_back_from_now_without_older_hours() {
-        let now = DateTime::UNIX_EPOCH + TimeDelta::days(100);
-        let hour = |back| HourCount { hour: now - TimeDelta::hours(back), uses: 2, refusals: 1 };
-        let usage = Usage { hours: vec![hour(90 * 24), hour(26), hour(25), hour(1)], ..Usage::default() };
-        let days = usage.daily(90, now);
-        assert_eq!((days.len(), days[89], days[88], days[0]), (90, (2, 1), (4, 2), (0, 0)));
+    fn days_are_calendar_days_in_utc_and_every_day_is_there() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(100) + TimeDelta::minutes(90);
+        let hour = |back| HourCount { hour: start_of(HOUR, now) - TimeDelta::hours(back), uses: 2, refusals: 1 };
+        let usage = Usage { hours: vec![hour(90 * 24), hour(26), hour(25), hour(2), hour(1)], ..Usage::default() };
+        let days = usage.by_day(90, now);
+        let counts = |back: usize| (days[89 - back].uses, days[89 - back].refusals);
+        assert_eq!((days.len(), counts(0), counts(1), counts(2), counts(89)), (90, (2, 1), (4, 2), (2, 1), (0, 0)));
+        assert_eq!(days[89].day, DateTime::UNIX_EPOCH + TimeDelta::days(100));
+        assert!(usage.by_day(0, now).is_empty());
+    }
+
+    #[test]
+    fn hours_without_requests_are_zero() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::minutes(24 * 60 + 30);
+        let usage = Usage {
+            hours: vec![HourCount { hour: DateTime::UNIX_EPOCH + TimeDelta::hours(23), uses: 4, refusals: 0 }],
+            ..Usage::default()
+        };
+        let hours = usage.by_hour(3, now);
+        assert_eq!(hours.iter().map(|hour| hour.uses).collect::<Vec<_>>(), [0, 4, 0]);
+        assert_eq!(hours[2].hour, DateTime::UNIX_EPOCH + TimeDelta::hours(24));
+    }
+
+    #[test]
+    fn thousands_are_separated() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345, "12,345"), (1_234_567, "1,234,567")] {
+            assert_eq!(number_text(number), text);
+        }
     }
 
     #[test]

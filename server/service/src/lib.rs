@@ -36,6 +36,7 @@ pub use error::{Error, OpenError, Result};
 pub use keys::{
     agents::{Agents, MAX_LISTED as MAX_AGENTS, RegisterAgent},
     api_keys::{ApiKeys, KeyAlerts, MAX_ALERTS},
+    expiring::{EXPIRY_PERIOD, ExpiringKeys},
     expiry_calendar::{Calendar, CalendarFeed},
     inventory::{Inventory, MAX_AT_ONCE},
     key_policies::KeyPolicies,
@@ -47,13 +48,17 @@ pub use operator::{Admin, OwnerRef};
 pub use people::{
     invitations::{AcceptSignedOut, Invitations, IssuedInvitation},
     members::Members,
+    passwords::MIN_CHARS as MIN_PASSWORD_CHARS,
     second_factor::{Enrolment, SecondFactorState, SecondFactors},
     sign_in::{Sessions, SignedIn},
     users::Users,
 };
 pub use random::{new_form_id, new_request_id, new_session_id};
+pub use storage::key_list::AlertsAbout;
 pub use storage::sessions::{PasswordMark, SessionFacts, StoredSession};
+pub use storage::tenants::MemberFacts;
 pub use tenants::{
+    overview::Overviews,
     service_accounts::ServiceAccounts,
     set_up::{SetUp, SetUpInput},
     tenant::Tenants,
@@ -64,6 +69,8 @@ pub use tenants::{
 pub struct Settings {
     /// `sqlite:FILE` or `postgres://…`.
     pub database_url: String,
+    /// Whether a missing `SQLite` file is created. Otherwise, opening it fails.
+    pub create_missing: bool,
     /// How mail is sent; `None` sends no mail.
     pub mail: Option<MailSettings>,
     /// How old a sign-in may be when the user creates or reveals something lasting, such as a key; at most
@@ -72,9 +79,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Returns settings for a database, without mail and with [`CONFIRM_AFTER`].
+    /// Returns settings for a database that is created if it is missing, without mail and with [`CONFIRM_AFTER`].
     pub fn new(database_url: impl Into<String>) -> Self {
-        Self { database_url: database_url.into(), mail: None, confirm_after: CONFIRM_AFTER }
+        Self { database_url: database_url.into(), create_missing: true, mail: None, confirm_after: CONFIRM_AFTER }
     }
 }
 
@@ -101,7 +108,7 @@ impl Services {
     /// # Errors
     /// When the database can't be opened or its version isn't safe, or the mail settings are wrong.
     pub async fn open(settings: &Settings, clock: Clock) -> std::result::Result<Self, OpenError> {
-        let db = storage::Db::open(&settings.database_url).await?;
+        let db = storage::Db::open(&settings.database_url, settings.create_missing).await?;
         let hasher = people::passwords::Hasher::new().map_err(|cause| OpenError::Hasher(cause.to_string()))?;
         let mail = mail::Mail::open(settings.mail.as_ref())?;
         let fresh_sign_in = access::FreshSignIn::within(settings.confirm_after);
@@ -130,9 +137,34 @@ impl Services {
     /// Returns the numbers of the migrations that this binary has and the database lacks.
     ///
     /// # Errors
-    /// When the database is newer than this binary, or fails.
+    /// When the database is newer than this binary, isn't Latchkey's, or fails.
     pub async fn missing_migrations(&self) -> std::result::Result<Vec<i64>, OpenError> {
         storage::maintenance::missing(self.0.context.db()).await
+    }
+
+    /// Checks that the database has been set up and has every migration of this binary, as most use cases require.
+    ///
+    /// # Errors
+    /// When it isn't set up, or is older or newer than this binary, isn't Latchkey's, or fails.
+    pub async fn require_migrated(&self) -> std::result::Result<(), OpenError> {
+        self.require_set_up().await?;
+        if self.missing_migrations().await?.is_empty() { Ok(()) } else { Err(OpenError::OutOfDate) }
+    }
+
+    /// Checks that the database can be written to.
+    ///
+    /// # Errors
+    /// When it is read-only, or fails.
+    pub async fn require_writable(&self) -> std::result::Result<(), OpenError> {
+        storage::maintenance::require_writable(self.0.context.db()).await
+    }
+
+    /// Checks that the database has been set up by this or any other version.
+    ///
+    /// # Errors
+    /// When it has no tables, isn't Latchkey's, or fails.
+    pub async fn require_set_up(&self) -> std::result::Result<(), OpenError> {
+        storage::maintenance::require_set_up(self.0.context.db()).await
     }
 
     /// Returns the current time of the services' clock.
@@ -194,6 +226,11 @@ impl Services {
     /// Tenants.
     pub fn tenants(&self) -> Tenants<'_> {
         Tenants { context: &self.0.context }
+    }
+
+    /// The overview of a tenant.
+    pub fn overviews(&self) -> Overviews<'_> {
+        Overviews { context: &self.0.context, usage: &self.0.usage }
     }
 
     /// A tenant's key policies.

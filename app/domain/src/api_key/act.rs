@@ -61,11 +61,15 @@ impl KeyAct {
                 Unfit::AccountSuspended
             }
             (Self::Roll, KeyState::Suspended { by: SuspendedBy::Name(_), .. }) => Unfit::SuspendedBeforeRoll,
-            (Self::Resume, KeyState::Active | KeyState::ExpiringSoon { .. }) => Unfit::NotSuspended,
-            (Self::Roll, KeyState::Active | KeyState::ExpiringSoon { .. }) => match &key.replaced_by {
-                Some(new) => Unfit::Rotating { hint: new.hint.clone() },
-                None => return Ok(()),
-            },
+            (Self::Resume, KeyState::Active | KeyState::ExpiringSoon { .. } | KeyState::Rotating { .. }) => {
+                Unfit::NotSuspended
+            }
+            (Self::Roll, KeyState::Active | KeyState::ExpiringSoon { .. } | KeyState::Rotating { .. }) => {
+                match &key.replaced_by {
+                    Some(new) => Unfit::Rotating { hint: new.hint.clone() },
+                    None => return Ok(()),
+                }
+            }
             _ => return Ok(()),
         };
         Err(unfit)

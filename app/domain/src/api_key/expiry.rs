@@ -1,6 +1,6 @@
 //! The expiry of a key, and the choices that a form offers for it. Uses no clock: `now` is an argument.
 
-use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::policy::Bounds;
@@ -24,8 +24,11 @@ pub enum ExpiryError {
     /// The text isn't RFC 3339, or has no UTC offset.
     #[error("Enter a date and time with a UTC offset, for example 2027-01-31T09:00:00+01:00.")]
     Malformed,
-    /// The time is before now + [`MIN_LIFETIME`].
+    /// The time is now or in the past.
     #[error("Choose a time in the future.")]
+    Past,
+    /// The time is in the future, but before now + [`MIN_LIFETIME`].
+    #[error("Choose a time at least a minute from now.")]
     TooSoon,
     /// The time is after now + [`MAX_LIFETIME_DAYS`].
     #[error("Choose a time within the next 100 years, or no expiration.")]
@@ -36,7 +39,7 @@ impl Expiry {
     /// Parses RFC 3339 with a UTC offset, and checks the time against `now`.
     ///
     /// # Errors
-    /// If the text is malformed, or the time is too soon or too late.
+    /// If the text is malformed, or the time is in the past, too soon or too late.
     pub fn parse(text: &str, now: DateTime<Utc>) -> Result<Self, ExpiryError> {
         let at = DateTime::parse_from_rfc3339(text.trim()).map_err(|_| ExpiryError::Malformed)?;
         Self::at(at.with_timezone(&Utc), now)
@@ -45,8 +48,11 @@ impl Expiry {
     /// Truncates `at` to whole seconds and checks it against `now`.
     ///
     /// # Errors
-    /// If the time is too soon or too late.
+    /// If the time is in the past, too soon or too late.
     pub fn at(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<Self, ExpiryError> {
+        if at <= now {
+            return Err(ExpiryError::Past);
+        }
         if at < now + MIN_LIFETIME {
             return Err(ExpiryError::TooSoon);
         }
@@ -145,6 +151,11 @@ impl ExpiryChoice {
         }
     }
 
+    /// Returns when a key created at `now` expires; `None` if the choice doesn't determine it.
+    pub fn end(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.length().map(|length| now + length)
+    }
+
     /// Returns whether the tenant's bounds allow the choice. [`ExpiryChoice::Custom`] is always allowed: its date is
     /// checked once the user has entered it.
     pub fn fits(self, bounds: Bounds) -> bool {
@@ -172,6 +183,22 @@ impl ExpiryChoice {
         };
         Some(TimeDelta::days(days))
     }
+}
+
+/// Returns the date that a form suggests for [`ExpiryChoice::Custom`]: 31 days from now at noon, so that it stays the
+/// same day in most time zones. If the bounds don't allow that, half of the longest lifetime that they allow.
+pub fn suggested_date(bounds: Bounds, now: DateTime<Utc>) -> DateTime<Utc> {
+    let month = TimeDelta::days(31);
+    // The day around noon must be within the bounds too.
+    if let Some(longest) = bounds.longest.filter(|longest| *longest < month + TimeDelta::days(1)) {
+        return now + longest / 2;
+    }
+    (now + month).with_time(NaiveTime::MIN).single().map_or(now + month, |day| day + TimeDelta::hours(12))
+}
+
+/// Formats a time as the value of a `datetime-local` input, in UTC: `2027-01-31T12:00`.
+pub fn local_input_text(at: DateTime<Utc>) -> String {
+    text(at).chars().take(16).collect()
 }
 
 /// Returns the start of a UTC day like `2027-01-31` as RFC 3339. Returns any other text unchanged, and `None` if it is
@@ -247,6 +274,27 @@ mod tests {
         assert_eq!(ExpiryChoice::from_code("x"), ExpiryChoice::Quarter);
     }
 
+    #[test]
+    fn a_choice_with_a_length_has_an_end_and_the_others_have_none() {
+        let now = at("2026-11-29T18:40:00Z");
+        assert_eq!(ExpiryChoice::Quarter.end(now), Some(at("2027-02-27T18:40:00Z")));
+        assert_eq!([ExpiryChoice::Custom.end(now), ExpiryChoice::Never.end(now)], [None, None]);
+    }
+
+    #[test]
+    fn the_suggested_date_is_allowed_and_fits_into_the_field() {
+        let now = at("2026-11-29T18:40:00Z");
+        let suggested = |days: Option<i64>| {
+            suggested_date(Bounds { longest: days.map(TimeDelta::days), requires_expiry: false }, now)
+        };
+        assert_eq!(local_input_text(suggested(None)), "2026-12-30T12:00");
+        assert_eq!(utc_date(&local_input_text(suggested(None))), Some(suggested(None)));
+        assert_eq!(local_input_text(suggested(Some(32))), "2026-12-30T12:00");
+        for days in [1, 7, 31, 32, 90] {
+            assert!(suggested(Some(days)) > now && suggested(Some(days)) <= now + TimeDelta::days(days), "{days}");
+        }
+    }
+
     fn at(text: &str) -> DateTime<Utc> {
         DateTime::parse_from_rfc3339(text).unwrap().with_timezone(&Utc)
     }
@@ -260,7 +308,7 @@ mod tests {
     #[test]
     fn past_near_far_and_offsetless_expiries_are_refused() {
         let now = at("2027-01-01T00:00:00Z");
-        assert_eq!(Expiry::parse("2026-12-31T23:59:59Z", now), Err(ExpiryError::TooSoon));
+        assert_eq!(Expiry::parse("2026-12-31T23:59:59Z", now), Err(ExpiryError::Past));
         assert_eq!(Expiry::parse("2027-01-01T00:00:30Z", now), Err(ExpiryError::TooSoon));
         assert!(Expiry::parse("2027-01-01T00:01:00Z", now).is_ok());
         assert_eq!(Expiry::parse("2227-01-01T00:00:00Z", now), Err(ExpiryError::TooLate));

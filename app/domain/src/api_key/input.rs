@@ -108,10 +108,6 @@ forms! {
         days: String,
         /// The UTC day that the policy is effective from, like `2027-01-31`. Empty for now.
         from: String,
-        /// The value of `days` that the form's preview was for; `None` without a preview.
-        seen_days: Option<String>,
-        /// The value of `from` that the form's preview was for, or [`PREVIEWED_AT_ONCE`]; `None` without a preview.
-        seen_from: Option<String>,
     }
     /// Turns a key policy off.
     ClearKeyPolicy for ClearPolicy -> Changed {
@@ -307,28 +303,6 @@ impl Act for RevokeKeys {
     }
 }
 
-/// The value of [`SetKeyPolicy::seen_from`] if the preview was for a policy that applies now. An empty field would
-/// count as missing.
-pub const PREVIEWED_AT_ONCE: &str = "at_once";
-
-impl SetKeyPolicy {
-    /// Checks that the values are the ones that were previewed. Values without a preview are accepted.
-    ///
-    /// # Errors
-    /// `CONFLICT` if the values were changed after the preview.
-    pub fn check_previewed(&self) -> Result<(), ApiError> {
-        let is_same = |seen: Option<&str>, typed: &str| {
-            let seen = seen.map(str::trim).filter(|seen| !seen.is_empty());
-            seen.is_none_or(|seen| seen == typed.trim() || (seen == PREVIEWED_AT_ONCE && typed.trim().is_empty()))
-        };
-        if is_same(self.seen_days.as_deref(), &self.days) && is_same(self.seen_from.as_deref(), &self.from) {
-            return Ok(());
-        }
-        let message = "The values changed since the preview. Check the preview again, then turn the policy on.";
-        Err(ApiError::new(ErrorCode::Conflict, message))
-    }
-}
-
 impl Act for SetKeyPolicy {
     fn outcome(policy: &Changed) -> Outcome {
         Notice::named(crate::Operation::SetPolicy, policy.name.clone()).into()
@@ -338,25 +312,5 @@ impl Act for SetKeyPolicy {
 impl Act for ClearKeyPolicy {
     fn outcome(policy: &Changed) -> Outcome {
         Notice::named(crate::Operation::ClearPolicy, policy.name.clone()).into()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_policy_is_set_only_with_the_values_that_were_previewed() {
-        let check = |days: &str, from: &str, seen: [Option<&str>; 2]| {
-            let [seen_days, seen_from] = seen.map(|text| text.map(str::to_owned));
-            let (days, from) = (days.to_owned(), from.to_owned());
-            SetKeyPolicy { days, from, seen_days, seen_from, ..SetKeyPolicy::default() }.check_previewed().is_ok()
-        };
-        let at_once = Some(PREVIEWED_AT_ONCE);
-        assert!(check("90", "", [None, None]) && check("90", "2027-01-31", [Some(""), Some(" ")]), "no preview");
-        assert!(check("90", "", [Some("90"), at_once]) && check(" 90 ", "", [Some("90"), None]));
-        assert!(check("", "2027-01-31", [None, Some("2027-01-31")]));
-        assert!(!check("45", "", [Some("90"), at_once]) && !check("", "", [Some("90"), at_once]));
-        assert!(!check("90", "2027-01-31", [Some("90"), at_once]) && !check("", "", [None, Some("2027-01-31")]));
     }
 }

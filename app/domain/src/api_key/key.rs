@@ -5,8 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{KeyId, Name, Secret, ServiceAccountId, TenantId, UserId, api_key::policy::PolicyViolation};
 
-/// A key is "expiring soon" if it expires within this time.
+/// The longest time before its expiry in which a key is "expiring soon"; see [`expires_soon_within`].
 pub const EXPIRING_SOON: TimeDelta = TimeDelta::days(14);
+
+/// Returns how long before its expiry a key with the given lifetime is "expiring soon": for the last fifth of its
+/// lifetime, and at most [`EXPIRING_SOON`]. So a key for 7 days isn't flagged from its creation on.
+pub fn expires_soon_within(lifetime: TimeDelta) -> TimeDelta {
+    // In whole microseconds, as the database counts.
+    let fifth = lifetime.num_microseconds().map_or(EXPIRING_SOON, |micros| TimeDelta::microseconds(micros / 5));
+    fifth.min(EXPIRING_SOON)
+}
 
 /// The owner of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -174,15 +182,20 @@ pub enum SuspendedBy<'a> {
     ServiceAccount,
 }
 
-/// The state of a key. Only `Active` and `ExpiringSoon` keys pass verification.
+/// The state of a key. Only `Active`, `ExpiringSoon` and `Rotating` keys pass verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState<'a> {
     /// The key works.
     Active,
-    /// The key works, but expires within [`EXPIRING_SOON`].
+    /// The key works, but expires soon; see [`expires_soon_within`].
     ExpiringSoon {
         /// When it expires.
         at: DateTime<Utc>,
+    },
+    /// The key works beside the one that replaces it.
+    Rotating {
+        /// When its grace period ends.
+        until: DateTime<Utc>,
     },
     /// The expiry has passed.
     Expired {
@@ -213,6 +226,7 @@ impl KeyState<'_> {
         match self {
             Self::Active => "Active",
             Self::ExpiringSoon { .. } => "Expiring soon",
+            Self::Rotating { .. } => "Rotating",
             Self::Expired { .. } => "Expired",
             Self::Suspended { .. } => "Suspended",
             Self::Revoked { .. } => "Revoked",
@@ -224,6 +238,7 @@ impl KeyState<'_> {
         match self {
             Self::Active => "active",
             Self::ExpiringSoon { .. } => "expiring_soon",
+            Self::Rotating { .. } => "rotating",
             Self::Expired { .. } => "expired",
             Self::Suspended { .. } => "suspended",
             Self::Revoked { .. } => "revoked",
@@ -232,7 +247,7 @@ impl KeyState<'_> {
 
     /// Returns whether a key in this state passes verification.
     pub fn is_valid(self) -> bool {
-        matches!(self, Self::Active | Self::ExpiringSoon { .. })
+        matches!(self, Self::Active | Self::ExpiringSoon { .. } | Self::Rotating { .. })
     }
 }
 
@@ -251,13 +266,22 @@ impl ApiKey {
         match (self.expires_at, suspended) {
             (Some(at), _) if self.has_expired || now >= at => KeyState::Expired { at },
             (_, Some((at, by))) => KeyState::Suspended { at, by },
-            (Some(at), None) if at - now <= EXPIRING_SOON => KeyState::ExpiringSoon { at },
+            (Some(until), None) if self.replaced_by.as_ref().is_some_and(|new| !new.is_revoked) => {
+                KeyState::Rotating { until }
+            }
+            (Some(at), None) if at - now <= self.expires_soon_within(at) => KeyState::ExpiringSoon { at },
             _ => KeyState::Active,
         }
     }
 }
 
 impl ApiKey {
+    /// Returns how long before its expiry `at` the key is "expiring soon". A rotation shortens the life of a key, so that
+    /// the share of its life that is left says nothing.
+    fn expires_soon_within(&self, at: DateTime<Utc>) -> TimeDelta {
+        if self.replaced_by.is_some() { EXPIRING_SOON } else { expires_soon_within(at - self.created_at) }
+    }
+
     /// Returns the end of the grace period, until which the key works beside its successor unless it is suspended.
     /// Returns `None` if the key isn't in a grace period.
     pub fn overlap_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -338,6 +362,33 @@ pub(crate) mod tests {
         let key = ApiKey { expires_at: Some(at), ..key() };
         assert!(key.state(at - TimeDelta::nanoseconds(1)).is_valid());
         assert_eq!(key.state(at), KeyState::Expired { at });
+    }
+
+    #[test]
+    fn a_key_expires_soon_in_the_last_fifth_of_its_life_and_at_most_14_days_before_the_end() {
+        let with = |days| ApiKey { expires_at: Some(DateTime::UNIX_EPOCH + TimeDelta::days(days)), ..key() };
+        let state = |days, left: TimeDelta| {
+            let key = with(days);
+            key.state(key.expires_at.unwrap() - left).as_str()
+        };
+        assert_eq!(state(7, TimeDelta::days(7)), "active");
+        assert_eq!(state(7, TimeDelta::hours(34)), "active");
+        assert_eq!(state(7, TimeDelta::hours(33)), "expiring_soon");
+        assert_eq!(state(365, TimeDelta::days(15)), "active");
+        assert_eq!(state(365, TimeDelta::days(14)), "expiring_soon");
+    }
+
+    #[test]
+    fn a_replaced_key_is_rotating_until_its_replacement_is_revoked() {
+        let until = DateTime::UNIX_EPOCH + TimeDelta::days(1);
+        let now = DateTime::UNIX_EPOCH + TimeDelta::hours(23);
+        let new = Successor { id: key().id, hint: "lku_new1".into(), at: now, ends_on_use: false, is_revoked: false };
+        let old = ApiKey { expires_at: Some(until), replaced_by: Some(new.clone()), ..key() };
+        assert_eq!(old.state(now), KeyState::Rotating { until });
+        assert!(old.state(now).is_valid());
+        assert_eq!(old.state(until), KeyState::Expired { at: until });
+        let alone = ApiKey { replaced_by: Some(Successor { is_revoked: true, ..new }), ..old };
+        assert_eq!(alone.state(now), KeyState::ExpiringSoon { at: until });
     }
 
     #[test]

@@ -12,7 +12,8 @@ pub enum KeyFilter {
     /// Keys that work now, including those that expire soon.
     #[default]
     Active,
-    /// Keys that work now but expire within [`EXPIRING_SOON`](crate::api_key::key::EXPIRING_SOON).
+    /// Keys that work now but expire soon: see [`expires_soon_within`](crate::api_key::key::expires_soon_within).
+    /// Includes keys that are being rotated.
     ExpiringSoon,
     /// Expired keys.
     Expired,

@@ -2,6 +2,7 @@
 
 pub mod input;
 pub mod invitation;
+pub mod overview;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -96,10 +97,59 @@ impl Slug {
         if inside && ends && (1..=63).contains(&text.len()) { Ok(Self(text.to_owned())) } else { Err(SlugError) }
     }
 
+    /// Validates the slug in a form or, if it was left empty, makes one from the tenant's name.
+    ///
+    /// # Errors
+    /// As [`Slug::parse`], also if the name has no letters or digits for a slug.
+    pub fn chosen(text: &str, name: &str) -> Result<Self, SlugError> {
+        if text.trim().is_empty() { Self::parse(&slug_text(name)) } else { Self::parse(text) }
+    }
+
     /// Returns the slug as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The letters and digits of a name in ASCII, at most 63, with a hyphen for whatever separates them. Letters without
+/// ASCII equivalent are left out.
+fn slug_text(name: &str) -> String {
+    let mut slug = String::new();
+    let mut is_separated = false;
+    for c in name.chars().flat_map(char::to_lowercase) {
+        let plain = match c {
+            'a'..='z' | '0'..='9' => "",
+            'à'..='ã' | 'å' | 'ā' => "a",
+            'ä' | 'æ' => "ae",
+            'ç' | 'ć' | 'č' => "c",
+            'è'..='ë' | 'ę' => "e",
+            'ì'..='ï' => "i",
+            'ł' => "l",
+            'ñ' | 'ń' => "n",
+            'ò'..='õ' | 'ø' | 'ō' => "o",
+            'ö' | 'œ' => "oe",
+            'ś' | 'š' => "s",
+            'ß' => "ss",
+            'ù'..='û' | 'ū' => "u",
+            'ü' => "ue",
+            'ý' | 'ÿ' => "y",
+            'ź' | 'ż' | 'ž' => "z",
+            // An apostrophe is inside a word.
+            '\'' | '’' => continue,
+            c if c.is_alphanumeric() => continue,
+            _ => {
+                is_separated = true;
+                continue;
+            }
+        };
+        if is_separated && !slug.is_empty() {
+            slug.push('-');
+        }
+        is_separated = false;
+        if plain.is_empty() { slug.push(c) } else { slug.push_str(plain) }
+    }
+    slug.truncate(63);
+    slug.trim_end_matches('-').to_owned()
 }
 
 impl TryFrom<String> for Slug {
@@ -141,6 +191,24 @@ pub struct Membership {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_slug_is_made_from_the_name() {
+        for (name, slug) in [
+            ("Acme Robotics", "acme-robotics"),
+            ("  Zebra Quarry & Söhne (GmbH) ", "zebra-quarry-soehne-gmbh"),
+            ("O'Brien’s 2nd—Yard", "obriens-2nd-yard"),
+            ("Łódź Café", "lodz-cafe"),
+            ("東京 Lab", "lab"),
+        ] {
+            assert_eq!(Slug::chosen(" ", name).unwrap().as_str(), slug, "{name}");
+        }
+        let long = "word ".repeat(30);
+        assert!(Slug::chosen("", &long).is_ok_and(|slug| slug.as_str().len() <= 63));
+        assert!(Slug::chosen("", "東京").is_err(), "nothing is left");
+        assert_eq!(Slug::chosen("mine", "Acme").unwrap().as_str(), "mine");
+        assert!(Slug::chosen("Not a slug", "Acme").is_err());
+    }
 
     #[test]
     fn roles_are_ordered_by_what_they_may_do() {

@@ -172,6 +172,7 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
         | Operation::DeleteServiceAccount
         | Operation::ListAuditLog
         | Operation::RenameTenant
+        | Operation::GetOverview
         | Operation::ListTenantKeys
         | Operation::SuspendApiKeys
         | Operation::RevokeApiKeys
@@ -230,7 +231,7 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
         Operation::ListAgents => "Only administrators can view all agents. Yours are listed with your keys.",
         Operation::ListAuditLog => "Only administrators can view the audit log.",
         Operation::CreateTenant => "Only users with the role Administrator can create tenants.",
-        Operation::ListTenantKeys | Operation::SuspendApiKeys | Operation::RevokeApiKeys => {
+        Operation::GetOverview | Operation::ListTenantKeys | Operation::SuspendApiKeys | Operation::RevokeApiKeys => {
             "Only administrators can view and manage all keys in the tenant."
         }
         Operation::RenameTenant | Operation::PreviewPolicy | Operation::SetPolicy | Operation::ClearPolicy => {

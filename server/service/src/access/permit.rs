@@ -40,7 +40,7 @@ impl ReadPermit {
 impl WritePermit {
     /// Returns `None` for an operation that only reads.
     pub(super) fn new(permit: ReadPermit) -> Option<Self> {
-        (!is_read(permit.operation)).then_some(Self(permit))
+        (!permit.operation.is_read()).then_some(Self(permit))
     }
 
     /// Creates the permit for a change that the service itself makes when a key is used. The verified key authorizes
@@ -58,67 +58,6 @@ impl Deref for WritePermit {
     }
 }
 
-/// Whether an operation only reads.
-fn is_read(operation: Operation) -> bool {
-    match operation {
-        Operation::ViewSelf
-        | Operation::ListSessions
-        | Operation::ListApiKeys
-        | Operation::GetApiKey
-        | Operation::GetApiKeyUsage
-        | Operation::ListServiceAccounts
-        | Operation::GetServiceAccount
-        | Operation::ListInvitations
-        | Operation::GetTenant
-        | Operation::PollQueue
-        | Operation::ListAgents
-        | Operation::ListAuditLog
-        | Operation::ListTenantKeys
-        | Operation::ListPolicies
-        | Operation::PreviewPolicy
-        | Operation::ListMembers => true,
-        Operation::SwitchTenant
-        | Operation::UpdateProfile
-        | Operation::ChangePassword
-        | Operation::ConfirmSignIn
-        | Operation::EndSession
-        | Operation::EndOtherSessions
-        | Operation::BeginSecondFactor
-        | Operation::EnableSecondFactor
-        | Operation::DisableSecondFactor
-        | Operation::RenewRecoveryCodes
-        | Operation::CreateApiKey
-        | Operation::RevokeApiKey
-        | Operation::RenameApiKey
-        | Operation::SuspendApiKey
-        | Operation::ResumeApiKey
-        | Operation::RollApiKey
-        | Operation::FinishRoll
-        | Operation::ExtendRoll
-        | Operation::CancelRoll
-        | Operation::CreateServiceAccount
-        | Operation::RenameServiceAccount
-        | Operation::ChangeServiceAccountRole
-        | Operation::SuspendServiceAccount
-        | Operation::ResumeServiceAccount
-        | Operation::DeleteServiceAccount
-        | Operation::CreateTenant
-        | Operation::RenameTenant
-        | Operation::InviteMember
-        | Operation::CancelInvitation
-        | Operation::AcceptInvitation
-        | Operation::CreateCalendarFeed
-        | Operation::RevokeCalendarFeed
-        | Operation::RegisterAgent
-        | Operation::SuspendApiKeys
-        | Operation::RevokeApiKeys
-        | Operation::SetPolicy
-        | Operation::ClearPolicy
-        | Operation::ChangeMemberRole
-        | Operation::RemoveMember => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -129,9 +68,9 @@ mod tests {
     fn an_operation_that_only_reads_gives_no_write_permit() {
         for operation in Operation::ALL {
             let permit = ReadPermit::new(TenantId(Uuid::nil()), None, *operation);
-            assert_eq!(WritePermit::new(permit).is_some(), !is_read(*operation), "{operation:?}");
+            assert_eq!(WritePermit::new(permit).is_some(), !operation.is_read(), "{operation:?}");
         }
-        assert!(is_read(Operation::GetApiKey) && !is_read(Operation::RevokeApiKey));
+        assert!(Operation::GetApiKey.is_read() && !Operation::RevokeApiKey.is_read());
     }
 
     /// Compiles only while a read permit neither converts nor dereferences to a write permit: with such a conversion,

@@ -96,7 +96,7 @@ pub const TABLE: &[(&[Operation], Grid)] = {
             O::ChangeServiceAccountRole, O::SuspendServiceAccount, O::ResumeServiceAccount, O::DeleteServiceAccount,
             O::InviteMember, O::ListInvitations, O::CancelInvitation, O::ChangeMemberRole, O::RemoveMember,
             O::RenameTenant, O::PreviewPolicy, O::SetPolicy, O::ClearPolicy,
-            O::ListTenantKeys, O::SuspendApiKeys, O::RevokeApiKeys, O::ListAuditLog,
+            O::GetOverview, O::ListTenantKeys, O::SuspendApiKeys, O::RevokeApiKeys, O::ListAuditLog,
         ], [
             //             tenant ME     OTHER  BOT    OTHER_BOT
             /* session */ ["--y", "--y", "--y", "--y", "--y"],

@@ -1,6 +1,10 @@
-//! Use cases of the audit log: reading and exporting entries.
+//! Use cases of the audit log: reading, counting and exporting entries.
 
-use domain::{ApiError, AuditEntry, AuditId, AuditQuery, Operation, Page};
+use chrono::{Days, NaiveDate};
+use domain::{
+    ApiError, AuditEntry, AuditId, AuditQuery, Operation, Page,
+    audit::{Activity, DayActivity, Outcome, Resources},
+};
 
 use super::refusals::Audit;
 use crate::{
@@ -9,6 +13,9 @@ use crate::{
     input,
     storage::{self, audit::Entry},
 };
+
+/// The most entries that [`AuditLog::activity`] counts.
+const MAX_COUNTED: u32 = 20_000;
 
 /// Use cases of the audit log.
 pub struct AuditLog<'a> {
@@ -41,6 +48,41 @@ impl AuditLog<'_> {
         let permit = self.audit.permit(actor, Operation::ListAuditLog, Target::Tenant(actor.tenant_id())).await?;
         let entry = storage::audit::find(self.audit.db(), permit.tenant_id(), id).await?;
         Ok(entry.ok_or_else(ApiError::not_found)?)
+    }
+
+    /// Returns the resources that entries are about and that still exist in the tenant.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` for anyone but an administrator.
+    pub async fn resources(&self, actor: &Actor, entries: &[AuditEntry]) -> Result<Resources> {
+        let permit = self.audit.permit(actor, Operation::ListAuditLog, Target::Tenant(actor.tenant_id())).await?;
+        let mut ids: Vec<_> = entries.iter().filter_map(|entry| entry.subject_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let subjects = storage::audit::list_subjects(self.audit.db(), permit.tenant_id(), &ids).await?;
+        Ok(subjects.into_iter().map(|subject| (subject.id, subject.resource)).collect())
+    }
+
+    /// Counts the entries of each of the last `days` days in UTC, including today. Of a busy tenant, only the newest
+    /// 20,000 entries are counted.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` for anyone but an administrator.
+    pub async fn activity(&self, actor: &Actor, days: u32) -> Result<Activity> {
+        let permit = self.audit.permit(actor, Operation::ListAuditLog, Target::Tenant(actor.tenant_id())).await?;
+        let today = self.audit.now().date_naive();
+        let first = today.checked_sub_days(Days::new(u64::from(days.saturating_sub(1)))).unwrap_or(today);
+        let from = first.and_time(chrono::NaiveTime::MIN).and_utc();
+        let counts = storage::audit::count_by_day(self.audit.db(), permit.tenant_id(), from, MAX_COUNTED).await?;
+        let count = |day: NaiveDate, outcome: Outcome| {
+            let of = (i64::from(day.to_epoch_days()), outcome.as_str());
+            let found = counts.iter().find(|row| (row.day, row.outcome.as_str()) == of);
+            found.map_or(0, |row| u64::try_from(row.entries).unwrap_or(0))
+        };
+        let on = |day| DayActivity { day, done: count(day, Outcome::Done), denied: count(day, Outcome::Refused) };
+        let days = first.iter_days().take_while(|day| *day <= today).map(on).collect();
+        let counted: i64 = counts.iter().map(|row| row.entries).sum();
+        Ok(Activity { days, is_capped: counted >= i64::from(MAX_COUNTED) })
     }
 
     /// Starts an export, and records that in the audit log. `form`: the format's name, for that entry.

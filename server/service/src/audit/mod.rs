@@ -6,4 +6,4 @@ mod refusals;
 
 pub use chain::ChainReport;
 pub use log::{AuditLog, Export};
-pub(crate) use refusals::Audit;
+pub(crate) use refusals::{Audit, subject_of_owner};

@@ -113,7 +113,8 @@ fn subject_of(target: Target) -> Subject {
     }
 }
 
-fn subject_of_owner(owner: Owner) -> Subject {
+/// Returns an owner as the subject of an entry.
+pub(crate) fn subject_of_owner(owner: Owner) -> Subject {
     match owner {
         Owner::User(user) => ("user", user.0),
         Owner::ServiceAccount(account) => ("service_account", account.0),
@@ -203,9 +204,19 @@ impl Audit {
     async fn record_refusal(&self, actor: &Actor, operation: Operation, subject: Subject) -> Result<()> {
         let entry = Entry::by(actor, operation, self.now(), (subject.0, subject.1, "")).refused();
         for due in self.refusals.take(actor, entry) {
+            let due = self.named(actor.tenant_id(), due).await?;
             self.record(due).await?;
         }
         Ok(())
+    }
+
+    /// Returns the entry with the name of its subject, if that is a key, a service account or a member of the tenant.
+    /// Only entries that are written need it, so that repeated refusals don't cost more reads.
+    async fn named(&self, tenant: TenantId, entry: Entry) -> Result<Entry> {
+        let Some(id) = entry.subject_id.filter(|_| entry.subject_kind != "tenant") else { return Ok(entry) };
+        let found = storage::audit::list_subjects(&self.db, tenant, &[id]).await?;
+        let subject_name = found.into_iter().next().map_or_else(String::new, |subject| subject.name);
+        Ok(Entry { subject_name, ..entry })
     }
 
     /// Returns `outcome`, and records it if it is a refusal that was only found during the change, such as a violation
@@ -215,7 +226,7 @@ impl Audit {
         outcome: Result<T>,
         actor: &Actor,
         operation: Operation,
-        owner: Owner,
+        subject: Subject,
     ) -> Result<T> {
         let is_refusal = match &outcome {
             Err(Error::Rule(_)) => true,
@@ -223,7 +234,7 @@ impl Audit {
             _ => false,
         };
         if is_refusal {
-            self.record_refusal(actor, operation, subject_of_owner(owner)).await?;
+            self.record_refusal(actor, operation, subject).await?;
         }
         outcome
     }

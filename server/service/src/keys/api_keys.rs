@@ -1,7 +1,6 @@
 //! Use cases of API keys.
 
 use std::{
-    cmp::Reverse,
     collections::{HashMap, hash_map},
     sync::Arc,
 };
@@ -9,8 +8,8 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     ApiError, ApiKey, AuditEntry, AuditQuery, ErrorCode, InventoryQuery, IssuedKey, KeyAct, KeyId, KeyQuery, KeyState,
-    Name, Operation, Owner, Page, Recent, SuspendedBy, Usage,
-    api_key::{input::CreateKey, key::EXPIRING_SOON, policy::PolicyViolation},
+    Name, Operation, Owner, Page, Recent, SuspendedBy, Total, Usage,
+    api_key::{input::CreateKey, policy::PolicyViolation},
 };
 
 use super::{
@@ -19,6 +18,7 @@ use super::{
 };
 use crate::{
     access::{Actor, ReadPermit, Target, WritePermit, authorize, authorize_write, is_offered, may_resume_for_others},
+    audit::subject_of_owner,
     context::Context,
     error::Result,
     input,
@@ -26,7 +26,7 @@ use crate::{
         self, Tx,
         audit::Entry,
         db::retry,
-        key_list::{Alert, AlertScope, Asked, Scope},
+        key_list::{Alert, AlertsAbout, Asked, Scope},
         usage::Of,
     },
 };
@@ -36,8 +36,8 @@ const VISIBLE_LIMIT: u32 = 1_000;
 
 /// How many keys of each kind [`KeyAlerts`] is meant to show. It contains one more if there are others.
 pub const MAX_ALERTS: u32 = 5;
-/// How many tenants one statement searches for alerts: `SQLite` combines at most 500 SELECTs.
-const SCOPES_AT_ONCE: usize = 100;
+/// An expiring key that wasn't used for this time causes no alert: nothing would fail.
+const IN_USE: TimeDelta = TimeDelta::days(30);
 /// How long a refused request with a rotated key causes an alert.
 const TRIED_LATELY: TimeDelta = TimeDelta::days(7);
 /// The most clients that the usage of a key returns.
@@ -46,7 +46,7 @@ const MAX_CLIENTS: u32 = 100;
 /// Keys that need attention from their owner or an administrator.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyAlerts {
-    /// Valid keys that expire within [`EXPIRING_SOON`] and have no unrevoked replacement, soonest first.
+    /// Valid keys that expire soon, were used in the past 30 days and have no unrevoked replacement, soonest first.
     pub expiring: Vec<ApiKey>,
     /// Rotated keys that were still tried in the past 7 days, last tried first.
     pub tried: Vec<ApiKey>,
@@ -59,7 +59,7 @@ pub struct ApiKeys<'a> {
 }
 
 impl ApiKeys<'_> {
-    /// Returns one page of an owner's keys. In a browser session, a user sees their own keys in all their tenants.
+    /// Returns one page of an owner's keys in the actor's tenant.
     ///
     /// # Errors
     /// `FORBIDDEN` for another owner's keys without the right; `BAD_USER_INPUT` for a cursor of another kind of list.
@@ -67,13 +67,24 @@ impl ApiKeys<'_> {
         let permit =
             self.context.permit(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), owner)).await?;
         let query = &KeyQuery { search: input::search(&query.search), ..query.clone() };
-        let own_session = actor.is_session() && Some(owner) == actor.owner();
-        let scope = if own_session { Scope::Everywhere(owner) } else { Scope::Here(owner, permit.tenant_id()) };
+        let scope = Scope::Here(owner, permit.tenant_id());
         let asked =
             Asked { scope, query, inventory: InventoryQuery::default(), policies: &[], now: self.context.now() };
         let mut page = storage::key_list::list(self.context.db(), asked).await?;
         self.complete(&mut page.items).await?;
         Ok(page)
+    }
+
+    /// Counts the actor's own working or suspended keys in the user's other tenants. 0 for a key or a service account,
+    /// which belong to one tenant.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_elsewhere(&self, actor: &Actor) -> Result<Total> {
+        let own = Target::Owner(actor.tenant_id(), actor.require_owner()?);
+        self.context.permit(actor, Operation::ListApiKeys, own).await?;
+        let Some(user) = actor.user_id().filter(|_| actor.is_session()) else { return Ok(Total::up_to(0, 0)) };
+        storage::key_list::count_elsewhere(self.context.db(), user, actor.tenant_id(), self.context.now()).await
     }
 
     /// Returns the valid keys that the actor may see: its own in the tenant and, for an administrator, those of all
@@ -94,41 +105,26 @@ impl ApiKeys<'_> {
         Ok(keys)
     }
 
-    /// Returns the keys that need attention: the actor's own (in a browser session, in all the user's tenants) and, for
-    /// an administrator, the tenant's expiring keys and its service accounts' rotated keys. At most [`MAX_ALERTS`] of
-    /// each kind, and one more if there are others.
+    /// Returns the keys in the actor's tenant that need attention. At most [`MAX_ALERTS`] of each kind, and one more if
+    /// there are others.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn alerts(&self, actor: &Actor) -> Result<KeyAlerts> {
-        let own = Target::Owner(actor.tenant_id(), actor.require_owner()?);
-        let permit = self.context.permit(actor, Operation::ListApiKeys, own).await?;
-        let administers = authorize(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).is_ok();
-        let mut scopes = vec![AlertScope { permit, administers }];
-        if let (Some(user), true) = (actor.user_id(), actor.is_session()) {
-            for membership in storage::users::list_membership_roles(self.context.db(), user).await? {
-                let (tenant, role) = (membership.tenant_id, membership.role);
-                if tenant != actor.tenant_id() {
-                    let (own, there) =
-                        (Target::Owner(tenant, actor.require_owner()?), actor.with_membership(tenant, role));
-                    let permit = authorize(&there, Operation::ListApiKeys, own)?;
-                    scopes.push(AlertScope { permit, administers: false });
-                }
-            }
-        }
+    /// `FORBIDDEN` for other keys than the actor's own without the right.
+    pub async fn alerts(&self, actor: &Actor, about: AlertsAbout) -> Result<KeyAlerts> {
+        let (operation, target) = match about {
+            AlertsAbout::Own => (Operation::ListApiKeys, Target::Owner(actor.tenant_id(), actor.require_owner()?)),
+            AlertsAbout::ServiceAccounts => (Operation::ListServiceAccounts, Target::Tenant(actor.tenant_id())),
+            AlertsAbout::Tenant => (Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())),
+        };
+        let permit = self.context.permit(actor, operation, target).await?;
         let now = self.context.now();
         self.usage.flush_before_read(self.context).await;
-        let (mut expiring, mut tried) = (Vec::new(), Vec::new());
-        for scopes in scopes.chunks(SCOPES_AT_ONCE) {
-            let list = |alert| storage::key_list::list_alerts(self.context.db(), scopes, alert, now, MAX_ALERTS + 1);
-            expiring.extend(list(Alert::EndsBefore(now + EXPIRING_SOON)).await?);
-            tried.extend(list(Alert::TriedSince(now - TRIED_LATELY)).await?);
-        }
-        expiring.sort_by_key(|key| (key.expires_at, key.id));
-        tried.sort_by_key(|key| (Reverse(key.last_refused.as_ref().map(|last| last.at)), key.id));
-        for keys in [&mut expiring, &mut tried] {
-            keys.truncate(MAX_ALERTS as usize + 1);
-        }
+        let list =
+            |alert| storage::key_list::list_alerts(self.context.db(), &permit, about, alert, now, MAX_ALERTS + 1);
+        let (expiring, tried) = (
+            list(Alert::ExpiringAndUsedSince(now - IN_USE)).await?,
+            list(Alert::TriedSince(now - TRIED_LATELY)).await?,
+        );
         Ok(KeyAlerts { expiring, tried })
     }
 
@@ -179,7 +175,8 @@ impl ApiKeys<'_> {
         let mut tx = self.context.db().begin().await?;
         let made = issue::insert(&mut tx, self.usage, &actor, &permit, key).await;
         let made = tx.end(made).await;
-        let record = self.context.audit().record_if_refused(made, &actor, Operation::CreateApiKey, owner).await?;
+        let subject = subject_of_owner(owner);
+        let record = self.context.audit().record_if_refused(made, &actor, Operation::CreateApiKey, subject).await?;
         tracing::Span::current().record("api_key.id", tracing::field::display(record.id));
         Ok(IssuedKey { key: record, token })
     }
@@ -285,7 +282,7 @@ impl ApiKeys<'_> {
             for (permit, made) in &revocable(&actor, created_keys).collect::<Vec<_>>() {
                 let reason = "the key that created it was revoked";
                 if storage::keys::revoke(tx, permit, made.id, now, actor.name(), reason).await? {
-                    entries.push(entry_of(made).with(format!("along with {}, which created it", key.hint)));
+                    entries.push(entry_of(made).with(format!("along with {}…, which created it", key.hint)));
                 }
             }
             for entry in &entries {

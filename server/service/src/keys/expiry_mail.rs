@@ -59,7 +59,7 @@ async fn remind(context: &Context, key: &ApiKey, days: i64, now: DateTime<Utc>) 
 
 async fn send(mail: &Mail, key: &ApiKey, to: &Email, now: DateTime<Utc>) -> std::result::Result<(), String> {
     let Some(at) = key.expires_at else { return Ok(()) };
-    let when = domain::time::relative_text(at, now);
+    let when = domain::time::distance_text(at, now);
     let date = utc_text(at);
     let (tenant, owner) = (&key.tenant_name, &key.owner_name);
     let first_sentence = match key.owner {

@@ -67,7 +67,7 @@ pub(crate) async fn insert(
 /// Returns the audit entry for a created key.
 pub(crate) fn entry_of(actor: &Actor, key: &NewKey) -> Entry {
     let subject = ("api_key", key.id.0, key.name.as_str());
-    Entry::by(actor, Operation::CreateApiKey, key.created_at, subject).with(format!("hint {}", key.hint))
+    Entry::by(actor, Operation::CreateApiKey, key.created_at, subject).with(format!("key {}…", key.hint))
 }
 
 /// Like [`insert`], but without the audit entry, for callers that create the key together with something else.

@@ -75,7 +75,6 @@ impl KeyPolicies<'_> {
     #[tracing::instrument(skip_all)]
     pub async fn set(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<KeyPolicy> {
         let permit = self.context.permit_write(actor, Operation::SetPolicy, Target::Tenant(actor.tenant_id())).await?;
-        input.check_previewed()?;
         let policy = self.check(actor, input)?;
         let subject = ("tenant", actor.tenant_id().0, policy.kind.label());
         let days = policy.days.map(|days| format!("{}, ", days_text(days))).unwrap_or_default();

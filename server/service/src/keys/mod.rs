@@ -2,6 +2,8 @@
 
 pub(crate) mod agents;
 pub(crate) mod api_keys;
+pub(crate) mod daily_usage;
+pub(crate) mod expiring;
 pub(crate) mod expiry_calendar;
 pub(crate) mod expiry_mail;
 pub(crate) mod inventory;

@@ -8,8 +8,11 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ApiError, ApiKey, ErrorCode, Expiry, GracePeriod, IssuedKey, KeyAct, KeyId, KeyState, Operation, Unfit,
-    api_key::{input::RollKey, policy::Bounds},
+    ApiError, ApiKey, ErrorCode, Expiry, GracePeriod, IssuedKey, KeyAct, KeyId, KeyPolicy, KeyState, Operation, Unfit,
+    api_key::{
+        input::RollKey,
+        policy::{self, Bounds, Proposed},
+    },
 };
 
 use super::{
@@ -57,9 +60,10 @@ impl Rolls<'_> {
         let now = self.context.now();
         let overlap = input.grace_period(now)?;
         let old = storage::keys::find(self.context.db(), &permit, input.key).await?.ok_or_else(ApiError::not_found)?;
+        let policies = storage::key_policies::list(self.context.db(), old.tenant_id, now).await?;
         let checked = Checked {
             name: old.name.clone(),
-            expires_at: self.renewed(&old, now).await?,
+            expires_at: renewed(&old, &policies, now),
             idempotency_key: input::idempotency_key(input.idempotency_key.as_deref())?,
         };
         let (key, token) = issue::draft(&actor, old.owner.kind(), checked, now)?;
@@ -68,7 +72,8 @@ impl Rolls<'_> {
         let mut tx = self.context.db().begin().await?;
         let rolled = roll(&mut tx, self.usage, &actor, &permit, key, overlap).await;
         let rolled = tx.end(rolled).await;
-        let record = self.context.audit().record_if_refused(rolled, &actor, Operation::RollApiKey, old.owner).await?;
+        let subject = ("api_key", old.id.0);
+        let record = self.context.audit().record_if_refused(rolled, &actor, Operation::RollApiKey, subject).await?;
         Ok(IssuedKey { key: record, token })
     }
 
@@ -76,17 +81,14 @@ impl Rolls<'_> {
     /// replacement gets the same lifetime, but no longer than the tenant's key policies allow.
     ///
     /// # Errors
-    /// As [`crate::ApiKeys::get`].
+    /// As [`crate::ApiKeys::get`]; `FORBIDDEN` if a key policy forbids the rotation.
     pub async fn renewed_expiry(&self, actor: &Actor, id: KeyId) -> Result<Option<DateTime<Utc>>> {
-        let old = self.api_keys().get(actor, id).await?;
-        Ok(self.renewed(&old, self.context.now()).await?.map(Expiry::instant))
-    }
-
-    async fn renewed(&self, old: &ApiKey, now: DateTime<Utc>) -> Result<Option<Expiry>> {
-        let length = old.expires_at.map(|at| (at - old.created_at).max(TimeDelta::minutes(2)));
+        let (old, now) = (self.api_keys().get(actor, id).await?, self.context.now());
         let policies = storage::key_policies::list(self.context.db(), old.tenant_id, now).await?;
-        let length = Bounds::of(&policies, now).limit(length);
-        Ok(length.and_then(|length| Expiry::at(now + length, now).ok()))
+        let expires_at = renewed(&old, &policies, now).map(Expiry::instant);
+        let by_key = actor.key_id().is_some();
+        policy::check(&policies, Proposed { owner: old.owner.kind(), expires_at, by_key }, now)?;
+        Ok(expires_at)
     }
 
     /// Ends the grace period: the old token is refused from the next request.
@@ -164,9 +166,9 @@ impl Change {
     fn detail(&self, old: &ApiKey, after: &ApiKey) -> String {
         let new = old.replaced_by.as_ref().map(|new| new.hint.as_str()).unwrap_or_default();
         match self {
-            Self::Finish => format!("replaced by {new}"),
+            Self::Finish => format!("replaced by {new}…"),
             Self::Extend(until) => format!("until {}", domain::time::utc_text(after.expires_at.unwrap_or(*until))),
-            Self::Cancel => format!("{new} revoked"),
+            Self::Cancel => format!("{new}… revoked"),
         }
     }
 
@@ -233,6 +235,13 @@ async fn check_last(tx: &mut Tx, permit: &WritePermit, old: &ApiKey, now: DateTi
     Ok(())
 }
 
+/// The expiry of the replacement of a key: the same lifetime, within the limits of the tenant's key policies.
+fn renewed(old: &ApiKey, policies: &[KeyPolicy], now: DateTime<Utc>) -> Option<Expiry> {
+    let length = old.expires_at.map(|at| (at - old.created_at).max(TimeDelta::minutes(2)));
+    let length = Bounds::of(policies, now).limit(length);
+    length.and_then(|length| Expiry::at(now + length, now).ok())
+}
+
 async fn roll(
     tx: &mut Tx,
     usage: &UsageBuffer,
@@ -263,9 +272,9 @@ async fn roll(
         storage::keys::revoke(tx, permit, old_id, now, actor.name(), REASON).await?;
     }
     let entry = Entry::by(actor, Operation::RollApiKey, now, ("api_key", old_id.0, old.name.as_str()));
-    storage::audit::insert(tx, &entry.with(format!("replaced by {hint}, {}", overlap.audit_text()))).await?;
+    storage::audit::insert(tx, &entry.with(format!("replaced by {hint}…, {}", overlap.audit_text()))).await?;
     let entry = Entry::by(actor, Operation::CreateApiKey, now, ("api_key", new_id.0, old.name.as_str()));
-    storage::audit::insert(tx, &entry.with(format!("hint {hint}, replaces {}", old.hint))).await?;
+    storage::audit::insert(tx, &entry.with(format!("key {hint}…, replaces {}…", old.hint))).await?;
     Ok(storage::keys::find_in(tx, permit, new_id).await?.ok_or_else(ApiError::not_found)?)
 }
 

@@ -1,9 +1,7 @@
 //! Use cases of invitations: a user joins a tenant through a link that works once.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{
-    ApiError, Email, ErrorCode, Invitation, InvitationId, Operation, Role, Secret, TenantId, User, audit::Outcome,
-};
+use domain::{ApiError, Email, ErrorCode, Invitation, InvitationId, Operation, Role, Secret, User, audit::Outcome};
 
 use super::{
     passwords::Hasher,
@@ -92,7 +90,7 @@ impl Invitations<'_> {
             is_paused: false,
         };
         let entry = Entry::by(actor, Operation::InviteMember, now, ("invitation", new.id.0, invitation.email.as_str()))
-            .with(format!("role {}", role.as_str()));
+            .with(format!("role {}", role.label()));
         let mut tx = self.context.db().begin().await?;
         storage::tenants::lock_tenant(&mut tx, permit.tenant_id()).await?;
         storage::invitations::insert(&mut tx, &permit, &new).await?;
@@ -152,13 +150,13 @@ impl Invitations<'_> {
         Ok((invitation, has_account))
     }
 
-    /// Accepts an invitation as the actor, with a session or a key.
+    /// Accepts an invitation as the actor, with a session or a key. Returns the accepted invitation.
     ///
     /// # Errors
     /// `NOT_FOUND` for a link that no longer works; `FORBIDDEN` for a service account, and for a user with another
     /// address than the invited one; a field error at `email` for a user who is already a member.
     #[tracing::instrument(skip_all)]
-    pub async fn accept(&self, actor: &Actor, secret: &str) -> Result<TenantId> {
+    pub async fn accept(&self, actor: &Actor, secret: &str) -> Result<Invitation> {
         self.context.permit_write(actor, Operation::AcceptInvitation, Target::Tenant(actor.tenant_id())).await?;
         let (invitation, _) = self.find(secret).await?;
         let user = actor.user_id().ok_or_else(ApiError::unauthenticated)?;
@@ -167,33 +165,37 @@ impl Invitations<'_> {
             let message = format!("This invitation is for {}. Sign in with that address.", invitation.email.as_str());
             return Err(ApiError::forbidden(message).into());
         }
-        let tenant = invitation.tenant_id;
         let now = self.context.now();
         let entry = Entry { key_id: actor.key_id().map(|id| id.0), ..entry(&invitation, &user, actor.client(), now) };
         let mut tx = self.context.db().begin().await?;
         join(&mut tx, &invitation, &user, now, &entry).await?;
         tx.commit().await?;
-        Ok(tenant)
+        Ok(invitation)
     }
 
     /// Accepts an invitation without a session: with an existing account that has no tenant and so can't sign in, or
-    /// with a new account.
+    /// with a new account. Returns the accepted invitation too.
     ///
     /// # Errors
-    /// As `accept_by_password`, `accept_as_new`.
+    /// `NOT_FOUND` for a link that no longer works; `CONFLICT` for an address with an account that has a tenant; field
+    /// errors at `name`, `password`, `code`; `RATE_LIMITED`.
     #[tracing::instrument(skip_all)]
     pub async fn accept_signed_out(
         &self,
         secret: &str,
         typed: &AcceptSignedOut<'_>,
         client: &Client,
-    ) -> Result<SignedIn> {
-        let (invitation, _) = self.find(secret).await?;
-        if self.has_no_tenant(&invitation).await? {
-            self.accept_by_password(secret, &typed.password, typed.code, client).await
+    ) -> Result<(SignedIn, Invitation)> {
+        let (invitation, has_account) = self.find(secret).await?;
+        let signed_in = if self.has_no_tenant(&invitation).await? {
+            self.accept_by_password(&invitation, typed, client).await?
+        } else if has_account {
+            let message = "This address already has an account. Sign in, then open the link again.";
+            return Err(ApiError::new(ErrorCode::Conflict, message).into());
         } else {
-            self.accept_as_new(secret, typed.name, &typed.password, client).await
-        }
+            self.accept_as_new(&invitation, typed, client).await?
+        };
+        Ok((signed_in, invitation))
     }
 
     fn second_factors(&self) -> SecondFactors<'_> {
@@ -204,23 +206,13 @@ impl Invitations<'_> {
         Sessions { context: self.context, hasher: self.hasher, throttle: self.throttle }
     }
 
-    /// Accepts an invitation with a new account.
-    ///
-    /// # Errors
-    /// `NOT_FOUND` for a link that no longer works; `CONFLICT` for an address that has an account; field errors at
-    /// `name`, `password`.
-    pub(crate) async fn accept_as_new(
+    async fn accept_as_new(
         &self,
-        secret: &str,
-        name: &str,
-        password: &Secret,
+        invitation: &Invitation,
+        typed: &AcceptSignedOut<'_>,
         client: &Client,
     ) -> Result<SignedIn> {
-        let (invitation, has_account) = self.find(secret).await?;
-        if has_account {
-            let message = "This address already has an account. Sign in, then open the link again.";
-            return Err(ApiError::new(ErrorCode::Conflict, message).into());
-        }
+        let AcceptSignedOut { name, password, .. } = typed;
         let mut wrong = input::Fields::default();
         let parsed = wrong.take("name", input::name(name));
         let related = [invitation.email.as_str(), name, invitation.tenant_name.as_str()];
@@ -231,10 +223,10 @@ impl Invitations<'_> {
         let user = new_user(now, invitation.email.clone(), name);
         let (tenant_id, password) = (invitation.tenant_id, mark_of(&hash));
         let done = SignedIn { user_id: user.id, tenant_id, needs_code: false, password };
-        let entry = entry(&invitation, &user, client, now);
+        let entry = entry(invitation, &user, client, now);
         let mut tx = self.context.db().begin().await?;
         storage::users::insert(&mut tx, &user, &hash).await?;
-        join(&mut tx, &invitation, &user, now, &entry).await?;
+        join(&mut tx, invitation, &user, now, &entry).await?;
         tx.commit().await?;
         Ok(done)
     }
@@ -251,20 +243,14 @@ impl Invitations<'_> {
         Ok(storage::users::list_membership_roles(self.context.db(), found.user.id).await?.is_empty())
     }
 
-    /// Accepts an invitation with an existing account that has no tenant, by its password and, if it has two-factor
-    /// authentication, a code.
-    ///
-    /// # Errors
-    /// `NOT_FOUND` for a link that no longer works; field errors at `password`, `code`; `RATE_LIMITED`.
-    pub(crate) async fn accept_by_password(
+    /// Checks the password and, if the account has two-factor authentication, a code.
+    async fn accept_by_password(
         &self,
-        secret: &str,
-        password: &Secret,
-        code: &str,
+        invitation: &Invitation,
+        typed: &AcceptSignedOut<'_>,
         client: &Client,
     ) -> Result<SignedIn> {
-        let (invitation, _) = self.find(secret).await?;
-        let found = self.sessions().recognise(invitation.email.as_str(), password, client).await;
+        let found = self.sessions().recognise(invitation.email.as_str(), &typed.password, client).await;
         let (user, mark) = found.map_err(|error| match error {
             Error::Api(refusal) if refusal.code == ErrorCode::Unauthenticated => {
                 ApiError::field("password", "Incorrect password.").into()
@@ -272,13 +258,13 @@ impl Invitations<'_> {
             other => other,
         })?;
         if self.second_factors().is_enabled(user.id).await? {
-            self.second_factors().check(user.id, code).await?;
+            self.second_factors().check(user.id, typed.code).await?;
         }
         let (tenant, now) = (invitation.tenant_id, self.context.now());
         let done = SignedIn { user_id: user.id, tenant_id: tenant, needs_code: false, password: mark };
-        let entry = entry(&invitation, &user, client, now);
+        let entry = entry(invitation, &user, client, now);
         let mut tx = self.context.db().begin().await?;
-        join(&mut tx, &invitation, &user, now, &entry).await?;
+        join(&mut tx, invitation, &user, now, &entry).await?;
         tx.commit().await?;
         Ok(done)
     }
@@ -315,6 +301,6 @@ fn entry(invitation: &Invitation, user: &User, client: &Client, at: DateTime<Utc
         subject_kind: "invitation",
         subject_id: Some(invitation.id.0),
         subject_name: invitation.email.as_str().to_owned(),
-        detail: format!("role {}", invitation.role.as_str()),
+        detail: format!("role {}", invitation.role.label()),
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     input,
     keys::api_keys::keys_revoked,
-    storage::{self, Tx, audit::Entry},
+    storage::{self, Tx, audit::Entry, tenants::MemberFacts},
 };
 
 /// Use cases of a tenant's members.
@@ -35,9 +35,18 @@ impl Members<'_> {
     /// # Errors
     /// `NOT_FOUND`, `FORBIDDEN`.
     pub async fn get_to_change(&self, actor: &Actor, user: UserId) -> Result<Member> {
-        let permit =
-            self.context.permit_write(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
+        let permit = self.permit(actor, Operation::ChangeMemberRole, user).await?;
         Ok(storage::tenants::find_member(self.context.db(), &permit, user).await?.ok_or_else(ApiError::not_found)?)
+    }
+
+    /// Returns what administrators see of members besides name and role, for those of `users` that are members.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`.
+    pub async fn facts(&self, actor: &Actor, users: &[UserId]) -> Result<Vec<MemberFacts>> {
+        let permit = self.context.permit(actor, Operation::ListTenantKeys, Target::Tenant(actor.tenant_id())).await?;
+        let now = storage::micros(self.context.now());
+        storage::tenants::list_member_facts(self.context.db(), &permit, users, now).await
     }
 
     /// Lists the tenant's administrators by name; at most 100.
@@ -56,13 +65,12 @@ impl Members<'_> {
     /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
     #[tracing::instrument(skip_all, fields(user.id = %user))]
     pub async fn change_role(&self, actor: &Actor, user: UserId, role: Role) -> Result<Member> {
-        let permit =
-            self.context.permit_write(actor, Operation::ChangeMemberRole, Target::Tenant(actor.tenant_id())).await?;
+        let permit = self.permit(actor, Operation::ChangeMemberRole, user).await?;
         let now = self.context.now();
         let mut tx = self.context.db().begin().await?;
         let changed = change_role(&mut tx, &permit, user, role, |member| entry(actor, &permit, now, member)).await;
         let changed = tx.end(changed).await;
-        self.context.audit().record_if_refused(changed, actor, Operation::ChangeMemberRole, Owner::User(user)).await
+        self.context.audit().record_if_refused(changed, actor, Operation::ChangeMemberRole, ("user", user.0)).await
     }
 
     /// Removes a member and revokes their keys in the tenant.
@@ -71,14 +79,18 @@ impl Members<'_> {
     /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
     #[tracing::instrument(skip_all, fields(user.id = %user))]
     pub async fn remove(&self, actor: &Actor, user: UserId) -> Result<Member> {
-        let permit =
-            self.context.permit_write(actor, Operation::RemoveMember, Target::Tenant(actor.tenant_id())).await?;
+        let permit = self.permit(actor, Operation::RemoveMember, user).await?;
         let now = self.context.now();
         let mut tx = self.context.db().begin().await?;
         let entry = |member: &Member| entry(actor, &permit, now, member);
         let removed = remove(&mut tx, &permit, user, now, actor.name(), entry).await;
         let removed = tx.end(removed).await;
-        self.context.audit().record_if_refused(removed, actor, Operation::RemoveMember, Owner::User(user)).await
+        self.context.audit().record_if_refused(removed, actor, Operation::RemoveMember, ("user", user.0)).await
+    }
+
+    async fn permit(&self, actor: &Actor, operation: Operation, user: UserId) -> Result<WritePermit> {
+        let tenant = Target::Tenant(actor.tenant_id());
+        self.context.audit().permit_write_about(actor, operation, tenant, ("user", user.0)).await
     }
 }
 
@@ -101,7 +113,7 @@ pub(crate) async fn change_role(
     }
     keep_an_administrator(tx, permit, &before).await?;
     let member = storage::tenants::find_member_in(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
-    storage::audit::insert(tx, &entry(&member).with(format!("role {}", role.as_str()))).await?;
+    storage::audit::insert(tx, &entry(&member).with(format!("role {}", role.label()))).await?;
     Ok(member)
 }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{change, read, run},
+    db::{change, read, read_list, run},
     instant,
     keys::{COLUMNS, FROM, KeyRow},
     micros,
@@ -17,6 +17,9 @@ use crate::{
     access::{ReadPermit, WritePermit},
     error::{Error, Result},
 };
+
+/// How many old agents one transaction deletes.
+const DELETED_AT_ONCE: usize = 1_000;
 
 /// An agent that has started.
 #[derive(Clone, Debug)]
@@ -101,11 +104,23 @@ pub(crate) async fn delete_beyond(tx: &mut Tx, key: KeyId, most: u32) -> Result<
     Ok(())
 }
 
-/// Deletes agents that were last seen before an instant.
+/// Deletes agents that were last seen before an instant. Finds them outside of the transaction, see
+/// [`super::usage::sweep`].
 pub(crate) async fn delete_before(db: &Db, instant: DateTime<Utc>) -> Result<()> {
-    let mut tx = db.begin().await?;
-    change!(&mut tx, sqlx::query("DELETE FROM agents WHERE last_seen_at < $1").bind(micros(instant)))?;
-    tx.commit().await
+    let old: Vec<Uuid> = read_list!(db, c =>
+        sqlx::query_scalar("SELECT id FROM agents WHERE last_seen_at < $1").bind(micros(instant)).fetch_all(c))?;
+    for ids in old.chunks(DELETED_AT_ONCE) {
+        let mut tx = db.begin().await?;
+        for id in ids {
+            // Unless it was seen since.
+            change!(
+                &mut tx,
+                sqlx::query("DELETE FROM agents WHERE id = $1 AND last_seen_at < $2").bind(*id).bind(micros(instant))
+            )?;
+        }
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 /// Records when an agent was last seen, unless a later time is recorded. Changes nothing if the agent belongs to

@@ -4,7 +4,10 @@
 use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
-use domain::{AuditEntry, AuditId, AuditQuery, Direction, KeyId, Operation, Page, TenantId, audit::Outcome};
+use domain::{
+    AuditEntry, AuditId, AuditQuery, Direction, KeyId, Operation, Page, ServiceAccountId, TenantId, UserId,
+    audit::{Outcome, Resource},
+};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -387,8 +390,8 @@ pub(crate) async fn list(db: &Db, tenant: TenantId, query: &AuditQuery) -> Resul
 
 fn conditions_of(tenant: TenantId, query: &AuditQuery) -> Conditions {
     let mut conditions = Conditions::default();
-    let id = conditions.bind(Value::Id(tenant.0));
-    conditions.and(&format!("a.tenant_id = {id}"));
+    let tenant = conditions.bind(Value::Id(tenant.0));
+    conditions.and(&format!("a.tenant_id = {tenant}"));
     let actor = query.actor.trim();
     if let Ok(id) = Uuid::try_parse(actor) {
         let id = conditions.bind(Value::Id(id));
@@ -396,7 +399,7 @@ fn conditions_of(tenant: TenantId, query: &AuditQuery) -> Conditions {
     } else if !actor.is_empty() {
         let pattern = conditions.bind(Value::Text(containing(&fold(actor))));
         conditions.and(&format!(
-            "a.actor_name IN (SELECT n.name FROM audit_actor_names n WHERE n.tenant_id = {id} AND n.name_folded LIKE {pattern} ESCAPE '\\')"
+            "a.actor_name IN (SELECT n.name FROM audit_actor_names n WHERE n.tenant_id = {tenant} AND n.name_folded LIKE {pattern} ESCAPE '\\')"
         ));
     }
     if !query.operation.is_empty() {
@@ -409,7 +412,11 @@ fn conditions_of(tenant: TenantId, query: &AuditQuery) -> Conditions {
     }
     if let Some(subject) = query.subject {
         let id = conditions.bind(Value::Id(subject));
-        conditions.and(&format!("(a.subject_id = {id} OR a.key_id = {id})"));
+        // As a list of numbers, so that SQLite searches both indexes instead of reading the whole chain.
+        conditions.and(&format!(
+            "a.seq IN (SELECT s.seq FROM audit_log s WHERE s.tenant_id = {tenant} AND s.subject_id = {id} \
+             UNION SELECT s.seq FROM audit_log s WHERE s.tenant_id = {tenant} AND s.key_id = {id})"
+        ));
     }
     for (instant, sign) in [(query.from, ">="), (query.until, "<")] {
         if let Some(instant) = instant {
@@ -426,6 +433,74 @@ pub(crate) async fn find(db: &Db, tenant: TenantId, id: AuditId) -> Result<Optio
     let row: Option<EntryRow> =
         read!(db, c => sqlx::query_as(assembled(sql)).bind(tenant.0).bind(id.0).fetch_optional(c))?;
     Ok(row.map(AuditEntry::from))
+}
+
+/// The number of a tenant's entries on one day with one outcome. The day is counted from the Unix epoch.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct DayCounts {
+    pub(crate) day: i64,
+    pub(crate) outcome: String,
+    pub(crate) entries: i64,
+}
+
+/// Counts a tenant's entries since `from` by day in UTC and outcome, of the newest `limit` entries. Reads nothing but
+/// the index by time, which contains the outcome for this.
+pub(crate) async fn count_by_day(db: &Db, tenant: TenantId, from: DateTime<Utc>, limit: u32) -> Result<Vec<DayCounts>> {
+    let sql = format!(
+        "SELECT newest.at / 86400000000 AS day, newest.outcome, COUNT(*) AS entries FROM (\
+           SELECT a.at, a.outcome FROM audit_log a WHERE a.tenant_id = $1 AND a.at >= $2 ORDER BY a.at DESC LIMIT {limit}\
+         ) newest GROUP BY newest.at / 86400000000, newest.outcome"
+    );
+    Ok(read_list!(db, c => sqlx::query_as(assembled(sql)).bind(tenant.0).bind(micros(from)).fetch_all(c))?)
+}
+
+/// What an entry is about, as it is now.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(crate) id: Uuid,
+    pub(crate) name: String,
+    pub(crate) resource: Resource,
+}
+
+#[derive(sqlx::FromRow)]
+struct SubjectRow {
+    kind: String,
+    id: Uuid,
+    name: String,
+    account_id: Option<Uuid>,
+}
+
+impl From<SubjectRow> for Subject {
+    fn from(row: SubjectRow) -> Self {
+        let resource = match (row.kind.as_str(), row.account_id) {
+            ("api_key", Some(account)) => Resource::AccountKey(ServiceAccountId(account), KeyId(row.id)),
+            ("api_key", None) => Resource::UserKey(KeyId(row.id)),
+            ("service_account", _) => Resource::Account(ServiceAccountId(row.id)),
+            _ => Resource::Member(UserId(row.id)),
+        };
+        Self { id: row.id, name: row.name, resource }
+    }
+}
+
+/// Returns those of the ids that are keys, service accounts or members of the tenant.
+pub(crate) async fn list_subjects(db: &Db, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Subject>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut conditions = Conditions::default();
+    let tenant = conditions.bind(Value::Id(tenant.0));
+    let ids: Vec<_> = ids.iter().map(|id| conditions.bind(Value::Id(*id))).collect();
+    let ids = ids.join(", ");
+    let sql = format!(
+        "SELECT 'api_key' AS kind, k.id, k.name, k.service_account_id AS account_id FROM api_keys k \
+         WHERE k.id IN ({ids}) AND k.tenant_id = {tenant} \
+         UNION ALL SELECT 'service_account', s.id, s.name, NULL FROM service_accounts s \
+         WHERE s.id IN ({ids}) AND s.tenant_id = {tenant} \
+         UNION ALL SELECT 'user', u.id, u.name, NULL FROM memberships m JOIN users u ON u.id = m.user_id \
+         WHERE m.user_id IN ({ids}) AND m.tenant_id = {tenant}"
+    );
+    let rows: Vec<SubjectRow> = read!(db, c => statement!(db, query_as, sql, conditions).fetch_all(c))?;
+    Ok(rows.into_iter().map(Subject::from).collect())
 }
 
 /// Counts the entries of an operation on a subject.

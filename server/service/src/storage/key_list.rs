@@ -8,7 +8,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     ApiKey, InventoryFilter, InventoryQuery, KeyFilter, KeyPolicy, KeyQuery, KeySort, Owner, OwnerKind, Page,
-    PolicyKind, TenantId,
+    PolicyKind, TenantId, Total, UserId,
     api_key::{key::EXPIRING_SOON, policy::lifetime},
 };
 
@@ -34,8 +34,6 @@ const UNUSED_AFTER: TimeDelta = TimeDelta::days(90);
 pub(crate) enum Scope {
     /// An owner's keys in one tenant.
     Here(Owner, TenantId),
-    /// A user's keys in every tenant that the user is a member of.
-    Everywhere(Owner),
     /// All keys of a tenant.
     Tenant(TenantId),
 }
@@ -53,22 +51,13 @@ impl Scope {
                 let (id, tenant) = (conditions.bind(Value::Id(id)), conditions.bind(Value::Id(tenant.0)));
                 format!("{column} = {id} AND {}", in_tenant(&tenant))
             }
-            Self::Everywhere(owner) => {
-                let (column, id) = column(owner);
-                let id = conditions.bind(Value::Id(id));
-                format!(
-                    "{column} = {id} AND NOT (k.tenant_id NOT IN (SELECT m.tenant_id FROM memberships m WHERE m.user_id = {id}))"
-                )
-            }
             Self::Tenant(tenant) => format!("k.tenant_id = {}", conditions.bind(Value::Id(tenant.0))),
         }
     }
 
-    /// Returns the tenant, if the scope is a single one.
-    fn tenant(self) -> Option<TenantId> {
+    fn tenant(self) -> TenantId {
         match self {
-            Self::Here(_, tenant) | Self::Tenant(tenant) => Some(tenant),
-            Self::Everywhere(_) => None,
+            Self::Here(_, tenant) | Self::Tenant(tenant) => tenant,
         }
     }
 }
@@ -88,38 +77,115 @@ pub(crate) struct Asked<'a> {
 pub(crate) async fn list(db: &Db, asked: Asked<'_>) -> Result<Page<ApiKey>> {
     let query = asked.query;
     let keyset = Keyset::of(&query.page, query.direction, query.sort == KeySort::Name)?;
-    let hits = few_hits(db, &asked).await?;
-    if let Some(hits) = &hits
+    let plan = Plan::of(db, &asked).await?;
+    let total = count(db, &asked, &plan).await?;
+    let page = |rows| Page { total, ..page_of(&keyset, query.sort, rows) };
+    if let Plan::Hits(hits) = &plan
         && query.sort == KeySort::Name
     {
         let mut conditions = Conditions::default();
         if let Some(ids) = hits.first_ids(&mut conditions, &keyset) {
             let rows = read_page(db, &asked, &keyset, &ids, true, conditions).await?;
             if rows.len() >= keyset.wanted() as usize {
-                return Ok(page_of(&keyset, query.sort, rows));
+                return Ok(page(rows));
             }
         }
     }
-    let mut ways = Vec::new();
-    for branch in branches(&asked) {
-        let is_few = hits.is_none() && is_branch_few(db, &asked, branch).await?;
-        ways.push((branch, is_few));
-    }
     let mut conditions = Conditions::default();
-    let ids = if let Some(hits) = &hits {
-        hits.ids(&mut conditions)
-    } else {
-        let parts = ways.into_iter().enumerate().map(|(index, (branch, is_few))| {
-            if is_few {
-                few_of(&asked, branch, &mut conditions)
-            } else {
-                walk(&asked, index, branch, &keyset, &mut conditions)
-            }
+    let ids = plan.ids(&asked, &keyset, &mut conditions);
+    Ok(page(read_page(db, &asked, &keyset, &ids, plan.is_found(), conditions).await?))
+}
+
+/// How the candidates of a list are read.
+enum Plan {
+    /// A search leaves few keys.
+    Hits(Hits),
+    /// Each branch, and whether a filter leaves few keys of it.
+    Branches(Vec<(Branch, bool)>),
+}
+
+impl Plan {
+    async fn of(db: &Db, asked: &Asked<'_>) -> Result<Self> {
+        if let Some(hits) = few_hits(db, asked).await? {
+            return Ok(Self::Hits(hits));
+        }
+        let mut ways = Vec::new();
+        for branch in branches(asked) {
+            ways.push((branch, is_branch_few(db, asked, branch).await?));
+        }
+        Ok(Self::Branches(ways))
+    }
+
+    /// Whether the candidates are search hits.
+    fn is_found(&self) -> bool {
+        matches!(self, Self::Hits(_))
+    }
+
+    /// Returns a statement that selects the ids of the candidates. Those of a walk end with the page.
+    fn ids(&self, asked: &Asked<'_>, keyset: &Keyset, conditions: &mut Conditions) -> String {
+        let ways = match self {
+            Self::Hits(hits) => return hits.ids(conditions),
+            Self::Branches(ways) => ways,
+        };
+        let parts = ways.iter().enumerate().map(|(index, (branch, is_few))| {
+            if *is_few { few_of(asked, *branch, conditions) } else { walk(asked, index, *branch, keyset, conditions) }
         });
         name_search::once(&parts.collect::<Vec<_>>().join(" UNION ALL "))
+    }
+}
+
+/// Counts the keys of a list, as far as that is about as cheap as reading a page: the candidates if they are few, or
+/// [`Total::MAX`] keys of a walk on which every key belongs to the list. Otherwise the result is what the plan already
+/// knows: that a filter leaves more than a few, or `None`.
+async fn count(db: &Db, asked: &Asked<'_>, plan: &Plan) -> Result<Option<Total>> {
+    if let Plan::Branches(ways) = plan
+        && let Some((branch, _)) = ways.iter().find(|(_, is_few)| !is_few)
+    {
+        let InventoryQuery { filter, kind, owner } = asked.inventory;
+        if kind.is_some() || owner.is_some() || !asked.query.search.trim().is_empty() {
+            return Ok(None);
+        }
+        let is_tenant = matches!(asked.scope, Scope::Tenant(_));
+        if is_tenant && (filter != InventoryFilter::All || matches!(branch.ends, Ends::Soon)) {
+            return Ok(Some(Total { count: u32::try_from(name_search::FEW).unwrap_or(u32::MAX), is_exact: false }));
+        }
+    }
+    let first = Keyset::first(asked.query.direction, Total::MAX);
+    let mut conditions = Conditions::default();
+    let ids = plan.ids(asked, &first, &mut conditions);
+    let wall = all_conditions(asked, plan.is_found(), &mut conditions);
+    let sql = format!(
+        "SELECT COUNT(*) FROM (SELECT k.id FROM ({ids}) hits CROSS JOIN api_keys k WHERE k.id = hits.id AND {wall} \
+         LIMIT {}) counted",
+        Total::MAX + 1
+    );
+    let counted: i64 = read_list!(db, c => {
+        statement!(db, query_scalar, sql, conditions).fetch_one(c)
+    })?;
+    Ok(Some(Total::up_to(Total::MAX, u32::try_from(counted).unwrap_or(u32::MAX))))
+}
+
+/// Counts a user's unrevoked, unexpired keys in the user's tenants other than `tenant`, up to [`Total::MAX`].
+pub(crate) async fn count_elsewhere(db: &Db, user: UserId, tenant: TenantId, now: DateTime<Utc>) -> Result<Total> {
+    let mut conditions = Conditions::default();
+    let (id, here) = (conditions.bind(Value::Id(user.0)), conditions.bind(Value::Id(tenant.0)));
+    let now = conditions.bind(Value::Number(micros(now)));
+    let branch = |state: i64| {
+        format!(
+            "SELECT k.id FROM api_keys k WHERE k.user_id = {id} AND k.lifecycle = {state} AND {EXPIRY} > {now} \
+             AND k.tenant_id <> {here} AND k.tenant_id IN (SELECT m.tenant_id FROM memberships m WHERE m.user_id = {id})"
+        )
     };
-    let rows = read_page(db, &asked, &keyset, &ids, hits.is_some(), conditions).await?;
-    Ok(page_of(&keyset, query.sort, rows))
+    let sql = format!(
+        "SELECT COUNT(*) FROM (SELECT e.id FROM ({} UNION ALL {}) e LIMIT {}) counted",
+        branch(ACTIVE),
+        branch(SUSPENDED),
+        Total::MAX + 1
+    );
+    let counted: i64 = read_list!(db, c => {
+        statement!(db, query_scalar, sql, conditions).fetch_one(c)
+    })?;
+    Ok(Total::up_to(Total::MAX, u32::try_from(counted).unwrap_or(u32::MAX)))
 }
 
 fn page_of(keyset: &Keyset, sort: KeySort, rows: Vec<KeyRow>) -> Page<ApiKey> {
@@ -243,10 +309,20 @@ impl Branch {
             Ends::Later => format!("({state} AND {end} > {})", at(now)),
             Ends::Soon => {
                 let (now, soon) = (at(now), at(now + EXPIRING_SOON));
-                format!("({state} AND {end} > {now} AND {end} <= {soon})")
+                format!(
+                    "({state} AND {end} > {now} AND {end} <= {soon} AND {})",
+                    last_fifth(end, columns.created, &now)
+                )
             }
         }
     }
+}
+
+/// Returns the condition that a key is in the last fifth of its lifetime at `now`, or was rotated:
+/// `domain::ApiKey::expires_soon_within` in SQL. Not multiplied by 5, which would overflow for a key that never
+/// expires.
+fn last_fifth(end: &str, created: &str, now: &str) -> String {
+    format!("({end} - ({end} - {created}) / 5 <= {now} OR k.replaced_by IS NOT NULL)")
 }
 
 fn branches(asked: &Asked<'_>) -> Vec<Branch> {
@@ -368,9 +444,9 @@ impl Hits {
     }
 }
 
-/// Returns the hits of a search if they are few. `None` without a search, or if the scope isn't a single tenant.
+/// Returns the hits of a search if they are few. `None` without a search.
 async fn few_hits(db: &Db, asked: &Asked<'_>) -> Result<Option<Hits>> {
-    let (Some(tenant), search) = (asked.scope.tenant(), asked.query.search.trim()) else { return Ok(None) };
+    let (tenant, search) = (asked.scope.tenant(), asked.query.search.trim());
     let Some(span) = name_search::Span::of(search) else { return Ok(None) };
     let Some(span) = span.narrow(db, tenant, name_search::Kind::Key).await? else { return Ok(None) };
     let hits = Hits { tenant, hint: is_hint(search).then(|| search.to_owned()), named: span };
@@ -513,45 +589,50 @@ pub(crate) async fn list_against(
 /// A reason for an alert about a key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Alert {
-    /// Active keys that expire by this instant, soonest first.
-    EndsBefore(DateTime<Utc>),
+    /// Active keys that expire soon and were used since this instant, soonest first.
+    ExpiringAndUsedSince(DateTime<Utc>),
     /// Rotated keys that somebody tried to use since this instant and that were refused, latest attempt first.
     TriedSince(DateTime<Utc>),
 }
 
-/// The keys to check for alerts: those of the permit's owner in the permit's tenant. An administrator is also alerted
-/// to every expiring key of the tenant, and to rotated keys of its service accounts that are still tried.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct AlertScope {
-    pub(crate) permit: ReadPermit,
-    pub(crate) administers: bool,
+/// Whose keys alerts are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlertsAbout {
+    /// The actor's own keys.
+    Own,
+    /// The keys of all service accounts of the tenant.
+    ServiceAccounts,
+    /// All keys of the tenant.
+    Tenant,
 }
 
-impl AlertScope {
-    /// Returns the condition on `k`.
-    fn sql(&self, alert: Alert, conditions: &mut Conditions) -> String {
-        let tenant = conditions.bind(Value::Id(self.permit.tenant_id().0));
-        match alert {
-            Alert::EndsBefore(_) if self.administers => format!("k.tenant_id = {tenant}"),
-            _ => format!("k.tenant_id = {tenant} AND {}", whose(&self.permit, self.administers, conditions)),
-        }
-    }
-}
-
-/// Returns the keys with an alert in any of the scopes, at most `limit`.
+/// Returns the keys in the permit's tenant with an alert, at most `limit`.
 pub(crate) async fn list_alerts(
     db: &Db,
-    scopes: &[AlertScope],
+    permit: &ReadPermit,
+    about: AlertsAbout,
     alert: Alert,
     now: DateTime<Utc>,
     limit: u32,
 ) -> Result<Vec<ApiKey>> {
     let mut conditions = Conditions::default();
+    let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
+    let scope = match about {
+        AlertsAbout::Own => whose(permit, false, &mut conditions),
+        AlertsAbout::ServiceAccounts => "k.service_account_id IS NOT NULL".to_owned(),
+        AlertsAbout::Tenant => "1 = 1".to_owned(),
+    };
     let (condition, order) = match alert {
-        Alert::EndsBefore(at) => {
-            let (now, at) = (conditions.bind(Value::Number(micros(now))), conditions.bind(Value::Number(micros(at))));
-            let condition =
-                format!("k.lifecycle = {ACTIVE} AND {NOT_REPLACED} AND {EXPIRY} > {now} AND {EXPIRY} <= {at}");
+        Alert::ExpiringAndUsedSince(used) => {
+            let soon = conditions.bind(Value::Number(micros(now + EXPIRING_SOON)));
+            let (now, used) =
+                (conditions.bind(Value::Number(micros(now))), conditions.bind(Value::Number(micros(used))));
+            let last_fifth = last_fifth(EXPIRY, Columns::HIDDEN.created, &now);
+            let condition = format!(
+                "k.lifecycle = {ACTIVE} AND {NOT_REPLACED} AND {EXPIRY} > {now} AND {EXPIRY} <= {soon} AND {last_fifth} \
+                 AND {} >= {used}",
+                Columns::HIDDEN.used
+            );
             (condition, format!("{EXPIRY}, k.id"))
         }
         Alert::TriedSince(at) => {
@@ -561,17 +642,10 @@ pub(crate) async fn list_alerts(
             (condition, "k.last_refused_at DESC, k.id".to_owned())
         }
     };
-    // Each scope is read through its own index, up to the limit.
-    let walks = scopes.iter().enumerate().map(|(index, scope)| {
-        let scope = scope.sql(alert, &mut conditions);
-        format!(
-            "SELECT s{index}.id FROM (SELECT k.id FROM api_keys k LEFT JOIN api_keys n ON n.id = k.replaced_by \
-             WHERE {scope} AND {condition} ORDER BY {order} LIMIT {limit}) s{index}"
-        )
-    });
-    let walks = walks.collect::<Vec<_>>().join(" UNION ALL ");
     let sql = format!(
-        "SELECT {COLUMNS} FROM ({walks}) hits CROSS JOIN {FROM} WHERE k.id = hits.id ORDER BY {order} LIMIT {limit}"
+        "SELECT {COLUMNS} FROM (SELECT k.id FROM api_keys k LEFT JOIN api_keys n ON n.id = k.replaced_by \
+         WHERE k.tenant_id = {tenant} AND {scope} AND {condition} ORDER BY {order} LIMIT {limit}) hits CROSS JOIN {FROM} \
+         WHERE k.id = hits.id ORDER BY {order} LIMIT {limit}"
     );
     let rows: Vec<KeyRow> = read_list!(db, c => {
         statement!(db, query_as, sql, conditions).fetch_all(c)

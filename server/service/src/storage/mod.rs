@@ -8,6 +8,8 @@
 pub(crate) mod agents;
 pub(crate) mod audit;
 pub(crate) mod db;
+pub(crate) mod expiring;
+pub(crate) mod file;
 pub(crate) mod invitations;
 pub(crate) mod key_list;
 pub(crate) mod key_policies;
@@ -15,6 +17,7 @@ pub(crate) mod keys;
 pub(crate) mod lifecycle;
 pub(crate) mod maintenance;
 pub(crate) mod name_search;
+pub(crate) mod overview;
 pub(crate) mod query;
 pub(crate) mod reminders;
 pub(crate) mod rolls;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::{
     AccountFilter, AccountQuery, AccountSort, ApiError, LastUse, Page, ServiceAccount, ServiceAccountId, TenantId,
+    Total,
 };
 use uuid::Uuid;
 
@@ -307,24 +308,10 @@ pub(crate) async fn list(
     let mut conditions = Conditions::default();
     let at = conditions.bind(Value::Number(micros(now)));
     let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
-    let named = if search.is_empty() {
-        "1 = 1".to_owned()
-    } else {
-        format!("s.name_folded LIKE {} ESCAPE '\\'", conditions.bind(Value::Text(containing(&fold(search)))))
-    };
-    let state = match query.filter {
-        AccountFilter::Active => "s.deleted_at IS NULL",
-        AccountFilter::Deleted => "s.deleted_at IS NOT NULL",
-        AccountFilter::All => "1 = 1",
-    };
-    let narrow = hits.map(|span| {
-        let ids = span.ids(&mut conditions, permit.tenant_id(), name_search::Kind::Account);
-        format!("({ids}) few CROSS JOIN service_accounts s WHERE s.id = few.id AND ")
-    });
-    let from = narrow.unwrap_or_else(|| "service_accounts s WHERE ".to_owned());
+    let from = candidates(query, permit, hits.as_ref(), &tenant, &mut conditions);
     // The page is found first; keys are counted for its rows only. $1 is the current time for the counts.
     let sql = format!(
-        "SELECT {COLUMNS} FROM (SELECT s.id FROM {from}s.tenant_id = {tenant} AND {state} AND {named}{}{}) hits \
+        "SELECT {COLUMNS} FROM (SELECT s.id FROM {from}{}{}) hits \
          CROSS JOIN {FROM} WHERE s.id = hits.id AND {at} = {at}{}",
         keyset.clause(value, "s.id", &mut conditions),
         keyset.order(value, "s.id"),
@@ -337,5 +324,48 @@ pub(crate) async fn list(
         let value = if by_name { SortValue::Text(row.name_folded.clone()) } else { SortValue::Number(row.created_at) };
         Place(value, row.id)
     };
-    Ok(keyset.page(rows, position_of, ServiceAccount::from))
+    // Deleted accounts have no index, and a search that finds many compares names.
+    let is_cheap = hits.is_some() || (search.is_empty() && query.filter != AccountFilter::Deleted);
+    let total = if is_cheap { Some(count(db, permit, query, hits.as_ref()).await?) } else { None };
+    Ok(Page { total, ..keyset.page(rows, position_of, ServiceAccount::from) })
+}
+
+/// Counts the accounts of a list, up to [`Total::MAX`].
+async fn count(db: &Db, permit: &ReadPermit, query: &AccountQuery, hits: Option<&name_search::Span>) -> Result<Total> {
+    let mut conditions = Conditions::default();
+    let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
+    let from = candidates(query, permit, hits, &tenant, &mut conditions);
+    let sql = format!("SELECT COUNT(*) FROM (SELECT s.id FROM {from} LIMIT {}) counted", Total::MAX + 1);
+    let counted: i64 = read_list!(db, c => {
+        statement!(db, query_scalar, sql, conditions).fetch_one(c)
+    })?;
+    Ok(Total::up_to(Total::MAX, u32::try_from(counted).unwrap_or(u32::MAX)))
+}
+
+/// Returns the tables and conditions of a list's accounts `s`. `hits`: the few that a search leaves. `tenant`: the
+/// parameter of the tenant.
+fn candidates(
+    query: &AccountQuery,
+    permit: &ReadPermit,
+    hits: Option<&name_search::Span>,
+    tenant: &str,
+    conditions: &mut Conditions,
+) -> String {
+    let search = query.search.trim();
+    let named = if search.is_empty() {
+        "1 = 1".to_owned()
+    } else {
+        format!("s.name_folded LIKE {} ESCAPE '\\'", conditions.bind(Value::Text(containing(&fold(search)))))
+    };
+    let state = match query.filter {
+        AccountFilter::Active => "s.deleted_at IS NULL",
+        AccountFilter::Deleted => "s.deleted_at IS NOT NULL",
+        AccountFilter::All => "1 = 1",
+    };
+    let narrow = hits.map(|span| {
+        let ids = span.ids(conditions, permit.tenant_id(), name_search::Kind::Account);
+        format!("({ids}) few CROSS JOIN service_accounts s WHERE s.id = few.id AND ")
+    });
+    let from = narrow.unwrap_or_else(|| "service_accounts s WHERE ".to_owned());
+    format!("{from}s.tenant_id = {tenant} AND {state} AND {named}")
 }

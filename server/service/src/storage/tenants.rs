@@ -1,13 +1,16 @@
 //! Tenants and memberships.
 
+use chrono::{DateTime, Utc};
 use domain::{ApiError, Direction, Email, Member, MemberQuery, Page, Role, Slug, Tenant, TenantId, UserId};
 use uuid::Uuid;
 
 use super::{
     Db, Tx,
     db::{change, read, read_list, run},
-    fold, instant, micros,
-    query::{Keyset, Place, SortValue},
+    fold, instant,
+    lifecycle::{ACTIVE, expiry},
+    micros,
+    query::{Conditions, Keyset, Place, SortValue, Value, in_tenant, statement},
     role_of, stored_name,
 };
 use crate::{
@@ -72,6 +75,13 @@ pub(crate) async fn find(db: &Db, permit: &ReadPermit) -> Result<Option<Tenant>>
     row.map(TenantRow::into_tenant).transpose()
 }
 
+/// Returns all tenants, sorted by slug. Only for the operator, whom no permit restricts.
+pub(crate) async fn list_all(db: &Db) -> Result<Vec<Tenant>> {
+    let rows: Vec<TenantRow> = read_list!(db, c =>
+        sqlx::query_as("SELECT id, name, slug, created_at FROM tenants ORDER BY slug").fetch_all(c))?;
+    rows.into_iter().map(TenantRow::into_tenant).collect()
+}
+
 /// Whether any tenant exists.
 pub(crate) async fn is_any(db: &Db) -> Result<bool> {
     Ok(
@@ -134,6 +144,73 @@ pub(crate) async fn list_members(db: &Db, permit: &ReadPermit, query: &MemberQue
     members.retain(|member| fold(member.name.as_str()).contains(&wanted) || member.email.as_str().contains(&wanted));
     let position_of = |member: &Member| Place(SortValue::Text(fold(member.name.as_str())), member.user_id.0);
     Ok(keyset.page(keyset.pick(members, position_of), position_of, |member| member))
+}
+
+/// What administrators see of a member, besides the name and the role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberFacts {
+    /// The member.
+    pub user_id: UserId,
+    /// When they joined the tenant.
+    pub joined_at: DateTime<Utc>,
+    /// Whether two-factor authentication is on.
+    pub has_second_factor: bool,
+    /// How many of their keys in this tenant are active.
+    pub active_keys: u32,
+    /// When one of these keys was last used.
+    pub keys_last_used_at: Option<DateTime<Utc>>,
+}
+
+#[derive(sqlx::FromRow)]
+struct MemberFactsRow {
+    user_id: Uuid,
+    joined_at: i64,
+    second_factor_at: Option<i64>,
+    active_keys: i64,
+    last_used_at: Option<i64>,
+}
+
+impl From<MemberFactsRow> for MemberFacts {
+    fn from(row: MemberFactsRow) -> Self {
+        Self {
+            user_id: UserId(row.user_id),
+            joined_at: instant(row.joined_at),
+            has_second_factor: row.second_factor_at.is_some(),
+            active_keys: u32::try_from(row.active_keys).unwrap_or(u32::MAX),
+            keys_last_used_at: row.last_used_at.map(instant),
+        }
+    }
+}
+
+/// Returns the facts of those of the users that are members of the permit's tenant. Says nothing about what they do in
+/// other tenants. `now`: in microseconds.
+pub(crate) async fn list_member_facts(
+    db: &Db,
+    permit: &ReadPermit,
+    users: &[UserId],
+    now: i64,
+) -> Result<Vec<MemberFacts>> {
+    if users.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut conditions = Conditions::default();
+    let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
+    let now = conditions.bind(Value::Number(now));
+    let users: Vec<_> = users.iter().map(|user| conditions.bind(Value::Id(user.0))).collect();
+    let active = format!(
+        "FROM api_keys k WHERE k.user_id = m.user_id AND k.lifecycle = {ACTIVE} AND {} > {now} AND {}",
+        expiry!("k.expires_at"),
+        in_tenant(&tenant),
+    );
+    let sql = format!(
+        "SELECT m.user_id, m.created_at AS joined_at, \
+         (SELECT f.enabled_at FROM second_factors f WHERE f.user_id = m.user_id) AS second_factor_at, \
+         (SELECT COUNT(*) {active}) AS active_keys, (SELECT MAX(k.last_used_at) {active}) AS last_used_at \
+         FROM memberships m WHERE m.tenant_id = {tenant} AND m.user_id IN ({})",
+        users.join(", ")
+    );
+    let rows: Vec<MemberFactsRow> = read!(db, c => statement!(db, query_as, sql, conditions).fetch_all(c))?;
+    Ok(rows.into_iter().map(MemberFacts::from).collect())
 }
 
 /// Finds a member of the permit's tenant.

@@ -1,22 +1,27 @@
 //! Usage of keys: by client, by hour, and the last use. Written in batches, apart from the requests.
 
 use chrono::{DateTime, Utc};
-use domain::{AgentId, HourCount, KeyClient, KeyId, LastUse, Owner, Recent};
+use domain::{AgentId, DayCount, HourCount, KeyClient, KeyId, LastUse, Owner, Recent};
 use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{change, read},
+    db::{change, read, read_list},
     instant, micros,
-    query::{assembled, in_tenant},
+    query::{Conditions, Value, assembled, in_tenant, statement},
     stored_name,
 };
 use crate::{access::ReadPermit, error::Result};
 
 /// Microseconds in an hour.
 const HOUR: i64 = 3_600_000_000;
+const HOURS_A_DAY: i64 = 24;
+/// The most rows that the sums of a tenant read: those of 3,000 keys that are used every day for a month.
+const MAX_DAYS: i64 = 100_000;
 /// The maximum number of clients stored for a key: the most recent ones.
 const MAX_CLIENTS: i64 = 1_000;
+/// How many old clients one transaction deletes.
+const SWEPT_AT_ONCE: usize = 1_000;
 
 /// Returns the hour of an instant, counted from the Unix epoch.
 pub(crate) fn hour_of(at: DateTime<Utc>) -> i64 {
@@ -71,7 +76,7 @@ pub(crate) async fn add_client(tx: &mut Tx, key: KeyId, client: &ClientUsage) ->
     Ok(())
 }
 
-/// Adds to a key's counts of an hour.
+/// Adds to a key's counts of an hour, and of its day.
 pub(crate) async fn add_hour(tx: &mut Tx, key: KeyId, hour: i64, uses: i64, refusals: i64) -> Result<()> {
     change!(
         tx,
@@ -81,6 +86,18 @@ pub(crate) async fn add_hour(tx: &mut Tx, key: KeyId, hour: i64, uses: i64, refu
         )
         .bind(key.0)
         .bind(hour)
+        .bind(uses)
+        .bind(refusals)
+    )?;
+    change!(
+        tx,
+        sqlx::query(
+            "INSERT INTO key_usage_days AS d (key_id, day, tenant_id, use_count, refusal_count) \
+             SELECT k.id, $2, k.tenant_id, $3, $4 FROM api_keys k WHERE k.id = $1 ON CONFLICT (key_id, day) \
+             DO UPDATE SET use_count = d.use_count + excluded.use_count, refusal_count = d.refusal_count + excluded.refusal_count"
+        )
+        .bind(key.0)
+        .bind(hour.div_euclid(HOURS_A_DAY))
         .bind(uses)
         .bind(refusals)
     )?;
@@ -213,6 +230,118 @@ pub(crate) async fn list_hours(
     Ok(rows.into_iter().map(hour).collect())
 }
 
+/// Returns the start of a day that is counted from the Unix epoch.
+fn start_of_day(day: i64) -> DateTime<Utc> {
+    instant(day.saturating_mul(HOURS_A_DAY * HOUR))
+}
+
+/// Returns the day in UTC of an instant, counted from the Unix epoch.
+fn day_of(at: DateTime<Utc>) -> i64 {
+    hour_of(at).div_euclid(HOURS_A_DAY)
+}
+
+/// Returns the daily counts of several keys from the day of `since` on, for those that belong to the tenant and owner
+/// of one of the permits. Days without requests are missing.
+pub(crate) async fn list_days(
+    db: &Db,
+    permits: &[ReadPermit],
+    keys: &[KeyId],
+    since: DateTime<Utc>,
+) -> Result<Vec<(KeyId, DayCount)>> {
+    if permits.is_empty() || keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut conditions = Conditions::default();
+    let since = conditions.bind(Value::Number(day_of(since)));
+    let ids: Vec<String> = keys.iter().map(|key| conditions.bind(Value::Id(key.0))).collect();
+    let walls: Vec<String> = permits
+        .iter()
+        .map(|permit| {
+            let tenant = in_tenant(&conditions.bind(Value::Id(permit.tenant_id().0)));
+            match permit.owner() {
+                Some(Owner::User(id)) => {
+                    format!("({tenant} AND NOT (k.user_id <> {}))", conditions.bind(Value::Id(id.0)))
+                }
+                Some(Owner::ServiceAccount(id)) => {
+                    format!("({tenant} AND NOT (k.service_account_id <> {}))", conditions.bind(Value::Id(id.0)))
+                }
+                None => format!("({tenant})"),
+            }
+        })
+        .collect();
+    // CROSS JOIN and the double negations, see `in_tenant`: SQLite finds the given keys by their ids, then their days.
+    let sql = format!(
+        "SELECT d.key_id, d.day, d.use_count, d.refusal_count FROM api_keys k CROSS JOIN key_usage_days d \
+         WHERE k.id IN ({}) AND ({}) AND d.key_id = k.id AND d.day >= {since}",
+        ids.join(", "),
+        walls.join(" OR ")
+    );
+    let rows: Vec<(Uuid, i64, i64, i64)> = read_list!(db, c => {
+        statement!(db, query_as, sql, conditions).fetch_all(c)
+    })?;
+    let count = |(key, day, uses, refusals): (Uuid, i64, i64, i64)| {
+        (KeyId(key), DayCount { day: start_of_day(day), uses: count(uses), refusals: count(refusals) })
+    };
+    Ok(rows.into_iter().map(count).collect())
+}
+
+/// Returns the daily counts of all keys in the permit's tenant from the day of `since` on, earliest first, and whether
+/// they are complete. If not, the tenant has so many used keys that the earliest days are missing, and the first of the
+/// returned days isn't whole. Days without requests are missing.
+pub(crate) async fn list_tenant_days(
+    db: &Db,
+    permit: &ReadPermit,
+    since: DateTime<Utc>,
+) -> Result<(Vec<DayCount>, bool)> {
+    let sql = format!(
+        "SELECT t.day, CAST(SUM(t.use_count) AS BIGINT), CAST(SUM(t.refusal_count) AS BIGINT), COUNT(*) FROM \
+         (SELECT d.day, d.use_count, d.refusal_count FROM key_usage_days d WHERE d.tenant_id = $1 AND d.day >= $2 \
+         ORDER BY d.day DESC LIMIT {MAX_DAYS}) t GROUP BY t.day ORDER BY t.day"
+    );
+    let rows: Vec<(i64, i64, i64, i64)> = read_list!(db, c =>
+        sqlx::query_as(assembled(sql)).bind(permit.tenant_id().0).bind(day_of(since)).fetch_all(c))?;
+    let is_complete = rows.iter().map(|row| row.3).sum::<i64>() < MAX_DAYS;
+    let day = |(day, uses, refusals, _): (i64, i64, i64, i64)| DayCount {
+        day: start_of_day(day),
+        uses: count(uses),
+        refusals: count(refusals),
+    };
+    Ok((rows.into_iter().map(day).collect(), is_complete))
+}
+
+/// What [`list_busiest`] orders keys by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Busiest {
+    /// The number of accepted requests.
+    ByUses,
+    /// The number of rejected requests.
+    ByRefusals,
+}
+
+/// Returns the keys in the permit's tenant with the most requests from the day of `since` on, with their accepted and
+/// rejected requests, at most `limit`.
+pub(crate) async fn list_busiest(
+    db: &Db,
+    permit: &ReadPermit,
+    by: Busiest,
+    since: DateTime<Utc>,
+    limit: u32,
+) -> Result<Vec<(KeyId, u64, u64)>> {
+    let column = match by {
+        Busiest::ByUses => "use_count",
+        Busiest::ByRefusals => "refusal_count",
+    };
+    let sql = format!(
+        "SELECT t.key_id, CAST(SUM(t.use_count) AS BIGINT), CAST(SUM(t.refusal_count) AS BIGINT) FROM \
+         (SELECT d.key_id, d.use_count, d.refusal_count FROM key_usage_days d WHERE d.tenant_id = $1 AND d.day >= $2 \
+         ORDER BY d.day DESC LIMIT {MAX_DAYS}) t GROUP BY t.key_id HAVING SUM(t.{column}) > 0 \
+         ORDER BY SUM(t.{column}) DESC, t.key_id LIMIT {limit}"
+    );
+    let rows: Vec<(Uuid, i64, i64)> = read_list!(db, c =>
+        sqlx::query_as(assembled(sql)).bind(permit.tenant_id().0).bind(day_of(since)).fetch_all(c))?;
+    Ok(rows.into_iter().map(|(key, uses, refusals)| (KeyId(key), count(uses), count(refusals))).collect())
+}
+
 /// Whose recent usage is requested.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Of {
@@ -249,14 +378,8 @@ pub(crate) async fn sweep(db: &Db, before: DateTime<Utc>) -> Result<()> {
         sqlx::query_as("SELECT key_id FROM key_usage_clients GROUP BY key_id HAVING COUNT(*) > $1").bind(MAX_CLIENTS).fetch_all(c))?;
     let mut tx = db.begin().await?;
     change!(&mut tx, sqlx::query("DELETE FROM key_usage_hours WHERE hour < $1").bind(hour_of(before)))?;
+    change!(&mut tx, sqlx::query("DELETE FROM key_usage_days WHERE day < $1").bind(day_of(before)))?;
     change!(&mut tx, sqlx::query("DELETE FROM refusal_hours WHERE hour < $1").bind(hour_of(before)))?;
-    change!(
-        &mut tx,
-        sqlx::query(
-            "DELETE FROM key_usage_clients WHERE COALESCE(last_used_at, 0) < $1 AND COALESCE(last_refused_at, 0) < $1"
-        )
-        .bind(micros(before))
-    )?;
     for (key,) in many {
         change!(
             &mut tx,
@@ -269,7 +392,44 @@ pub(crate) async fn sweep(db: &Db, before: DateTime<Utc>) -> Result<()> {
             .bind(MAX_CLIENTS)
         )?;
     }
-    tx.commit().await
+    tx.commit().await?;
+    while delete_old_clients(db, before).await? == SWEPT_AT_ONCE {}
+    Ok(())
+}
+
+/// Deletes at most [`SWEPT_AT_ONCE`] clients that were last seen before an instant. Returns how many it found.
+///
+/// No index has this time, because it changes with every request. So the rows are found outside of the transaction:
+/// `SQLite` has one writer, which would wait for the scan.
+async fn delete_old_clients(db: &Db, before: DateTime<Utc>) -> Result<usize> {
+    let old: Vec<(Uuid, String, String, Uuid)> = read_list!(db, c => sqlx::query_as(
+            "SELECT key_id, address, user_agent, agent_id FROM key_usage_clients \
+             WHERE COALESCE(last_used_at, 0) < $1 AND COALESCE(last_refused_at, 0) < $1 LIMIT $2"
+        )
+        .bind(micros(before))
+        .bind(i64::try_from(SWEPT_AT_ONCE).unwrap_or(i64::MAX))
+        .fetch_all(c))?;
+    if old.is_empty() {
+        return Ok(0);
+    }
+    let mut tx = db.begin().await?;
+    for (key, address, user_agent, agent) in &old {
+        // Unless it was seen since.
+        change!(
+            &mut tx,
+            sqlx::query(
+                "DELETE FROM key_usage_clients WHERE key_id = $1 AND address = $2 AND user_agent = $3 AND agent_id = $4 \
+                 AND COALESCE(last_used_at, 0) < $5 AND COALESCE(last_refused_at, 0) < $5"
+            )
+            .bind(key)
+            .bind(address.as_str())
+            .bind(user_agent.as_str())
+            .bind(agent)
+            .bind(micros(before))
+        )?;
+    }
+    tx.commit().await?;
+    Ok(old.len())
 }
 
 /// Returns the counts of refused tokens that belong to no key, by hour and reason, latest first.

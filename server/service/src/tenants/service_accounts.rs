@@ -213,7 +213,7 @@ impl Change {
     fn detail(&self) -> String {
         match self {
             Self::Rename(name) => format!("renamed to {name}"),
-            Self::Role(role) => format!("role {}", role.as_str()),
+            Self::Role(role) => format!("role {}", role.label()),
             Self::Suspend | Self::Resume => String::new(),
         }
     }
@@ -319,7 +319,7 @@ async fn insert_or_repeat(
 
 fn entry_of(actor: &Actor, permit: &WritePermit, account: &ServiceAccount) -> Entry {
     let subject = ("service_account", account.id.0, account.name.as_str());
-    Entry::by(actor, permit.operation(), account.created_at, subject).with(format!("role {}", account.role.as_str()))
+    Entry::by(actor, permit.operation(), account.created_at, subject).with(format!("role {}", account.role.label()))
 }
 
 async fn delete(

@@ -22,7 +22,7 @@ use crate::{
 pub struct SetUpInput {
     /// The tenant's name.
     pub tenant_name: String,
-    /// The tenant's slug.
+    /// The tenant's slug; if empty, one is made from the name.
     pub slug: String,
     /// The administrator's name.
     pub name: String,
@@ -98,7 +98,7 @@ impl SetUp<'_> {
     async fn check(&self, input: &SetUpInput) -> Result<(Tenant, User)> {
         let mut wrong = input::Fields::default();
         let tenant_name = wrong.take("tenant_name", input::name(&input.tenant_name));
-        let slug = wrong.take("slug", Slug::parse(&input.slug));
+        let slug = wrong.take("slug", Slug::chosen(&input.slug, &input.tenant_name));
         let name = wrong.take("name", input::name(&input.name));
         let email = wrong.take("email", Email::parse(&input.email));
         let related = [input.email.as_str(), input.name.as_str(), input.tenant_name.as_str(), input.slug.as_str()];

@@ -43,7 +43,7 @@ impl Tenants<'_> {
         self.context.permit_write(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await.map(drop)
     }
 
-    /// Creates a tenant, with the actor as its administrator.
+    /// Creates a tenant, with the actor as its administrator. An empty `slug` is made from the name.
     ///
     /// # Errors
     /// Field errors at `name`, `slug`; `CONFIRMATION_REQUIRED`; `FORBIDDEN` for a service account, and for a user who
@@ -54,7 +54,7 @@ impl Tenants<'_> {
         self.context.require_fresh(actor)?;
         let user = actor.user_id().ok_or_else(ApiError::unauthenticated)?;
         let mut wrong = input::Fields::default();
-        let parsed = (wrong.take("name", input::name(name)), wrong.take("slug", Slug::parse(slug)));
+        let parsed = (wrong.take("name", input::name(name)), wrong.take("slug", Slug::chosen(slug, name)));
         let (Some(name), Some(slug)) = parsed else { return Err(wrong.into_error().into()) };
         let tenant = new_tenant(self.context.now(), name, slug);
         let subject = ("tenant", tenant.id.0, tenant.name.as_str());

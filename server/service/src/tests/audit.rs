@@ -3,7 +3,7 @@
 use domain::{
     AuditQuery, ErrorCode, Owner, PageRequest, Role, Secret,
     api_key::input::{RollKey, SetKeyPolicy},
-    audit::Outcome,
+    audit::{Outcome, Resource},
 };
 
 use crate::{
@@ -345,7 +345,7 @@ fn entries_for_the_operators_changes_to_a_users_key_name_the_operator_and_the_us
         admin.rename_user("ada@example.org", "Ada").await.unwrap();
         let owner = OwnerRef::User("ada@example.org".to_owned());
         let key = admin.create_key("acme", owner, "laptop", None).await.unwrap();
-        let (operator, id) = admin.key_context("acme", &key.key.id.to_string()).await.unwrap();
+        let (operator, id) = admin.key_context("acme", key.key.id).await.unwrap();
         let roll = RollKey { key: id, ..RollKey::default() };
         let new = stage.services.rolls().roll(&operator, &roll).await.unwrap();
         assert_eq!((key.key.created_by.as_str(), key.key.owner), ("Operator", Owner::User(stage.admin)));
@@ -355,14 +355,89 @@ fn entries_for_the_operators_changes_to_a_users_key_name_the_operator_and_the_us
         let of_keys = entries.iter().filter(|entry| entry.subject_kind == "api_key");
         let told: Vec<_> = of_keys.map(|entry| (entry.operation.as_str(), entry.detail.as_str())).collect();
         let expected = [
-            ("create_api_key", format!("for Ada, hint {}, replaces {}", new.key.hint, key.key.hint)),
-            ("roll_api_key", format!("for Ada, replaced by {}, grace period 24 hours", new.key.hint)),
-            ("create_api_key", format!("for Ada, hint {}", key.key.hint)),
+            ("create_api_key", format!("for Ada, key {}…, replaces {}…", new.key.hint, key.key.hint)),
+            ("roll_api_key", format!("for Ada, replaced by {}…, grace period 24 hours", new.key.hint)),
+            ("create_api_key", format!("for Ada, key {}…", key.key.hint)),
         ];
         assert_eq!(told, expected.each_ref().map(|(operation, detail)| (*operation, detail.as_str())));
         for entry in &entries {
             assert_eq!((entry.actor_kind.as_str(), entry.actor_id), ("operator", None));
             assert_eq!((entry.actor_name.as_str(), entry.channel.as_str()), ("Operator", "cli"));
         }
+    });
+}
+
+#[test]
+fn a_denied_attempt_names_what_it_was_about() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let bob = stage.session(bob).await;
+        let laptop = stage.add_key(&ada, own(&ada), "Laptop").await.key.id;
+        let account = stage.add_account(&ada, "Deployer").await;
+        let services = &stage.services;
+        assert_eq!(code(services.api_keys().revoke(&bob, laptop).await), ErrorCode::Forbidden);
+        assert_eq!(code(services.service_accounts().delete(&bob, account).await), ErrorCode::Forbidden);
+        assert_eq!(code(services.members().remove(&bob, stage.admin).await), ErrorCode::Forbidden);
+        let theirs = new_key(Owner::ServiceAccount(account), "mine");
+        assert_eq!(code(services.api_keys().create(&bob, &theirs).await), ErrorCode::Forbidden);
+        assert_eq!(code(services.audit_log().list(&bob, &AuditQuery::default()).await), ErrorCode::Forbidden);
+        // A user of another tenant isn't named: an administrator here must not learn who they are.
+        services.admin().create_tenant("Other", "other").await.unwrap();
+        let eve = stage.add_user("eve@example.org", "other", Role::User).await;
+        assert_eq!(code(services.members().remove(&bob, eve).await), ErrorCode::Forbidden);
+
+        let refused = AuditQuery { outcome: Some(Outcome::Refused), ..AuditQuery::default() };
+        let entries = services.audit_log().list(&ada, &refused).await.unwrap().items;
+        let sentences: Vec<_> = entries.iter().map(domain::AuditEntry::sentence).collect();
+        let expected = [
+            "bob tried to remove unknown from the tenant and was denied.",
+            "bob tried to view the audit log and was denied.",
+            "bob tried to create a key for Deployer and was denied.",
+            "bob tried to remove ada from the tenant and was denied.",
+            "bob tried to delete the service account “Deployer” and was denied.",
+            "bob tried to revoke the key “Laptop” and was denied.",
+        ];
+        assert_eq!(sentences, expected);
+
+        let resources = services.audit_log().resources(&ada, &entries).await.unwrap();
+        let found: Vec<_> = entries.iter().map(|entry| resources.of(entry).cloned()).collect();
+        let expected = [
+            None,
+            None,
+            Some(Resource::Account(account)),
+            Some(Resource::Member(stage.admin)),
+            Some(Resource::Account(account)),
+            Some(Resource::UserKey(laptop)),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(code(services.audit_log().resources(&bob, &entries).await), ErrorCode::Forbidden);
+    });
+}
+
+#[test]
+fn activity_counts_the_entries_of_each_day_in_the_own_tenant() {
+    on_both(async |stage| {
+        let first = stage.services.now().date_naive();
+        let count = async |stage: &Stage| {
+            let ada = stage.session(stage.admin).await;
+            stage.services.audit_log().activity(&ada, 3).await.unwrap()
+        };
+        let before = count(&stage).await;
+        assert_eq!(before.days.iter().map(|day| (day.done, day.denied)).collect::<Vec<_>>(), [(0, 0), (0, 0), (2, 0)]);
+        stage.services.admin().create_tenant("Other", "other").await.unwrap();
+        let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
+        stage.advance(chrono::TimeDelta::days(2));
+        let bob = stage.session(bob).await;
+        let ada = stage.session(stage.admin).await;
+        for name in ["a", "b"] {
+            stage.add_key(&ada, own(&ada), name).await;
+        }
+        assert_eq!(code(stage.services.audit_log().activity(&bob, 3).await), ErrorCode::Forbidden);
+        let after = count(&stage).await;
+        assert_eq!(after.days.iter().map(|day| (day.done, day.denied)).collect::<Vec<_>>(), [(3, 0), (0, 0), (2, 1)]);
+        assert_eq!((after.days[0].day, after.is_capped), (first, false));
+        stage.advance(chrono::TimeDelta::days(1));
+        assert_eq!(count(&stage).await.days[0].done, 0, "older days are left out");
     });
 }

@@ -24,7 +24,14 @@ async fn list(stage: &Stage, by: &Actor, query: &KeyQuery, inventory: InventoryQ
     loop {
         let page = stage.services.inventory().list(by, &query, inventory).await.unwrap();
         all.extend(page.items);
-        let Some(next) = page.next else { return all };
+        let Some(next) = page.next else {
+            if let Some(total) = page.total {
+                let is_right =
+                    if total.is_exact { total.count as usize == all.len() } else { total.count as usize <= all.len() };
+                assert!(is_right, "{total:?}, but {} keys: {query:?} {inventory:?}", all.len());
+            }
+            return all;
+        };
         query.page.after = Some(next);
     }
 }

@@ -7,7 +7,7 @@ use domain::{
 };
 
 use crate::{
-    Actor, ApiKeys, Error,
+    Actor, AlertsAbout, ApiKeys, Error,
     storage::{self, Db},
     tests::stage::*,
 };
@@ -109,7 +109,7 @@ fn another_persons_key_is_forbidden_and_another_tenants_is_not_found() {
 }
 
 #[test]
-fn users_create_and_see_keys_in_all_their_tenants_by_session_and_in_one_by_key() {
+fn users_create_keys_in_all_their_tenants_and_see_those_of_the_selected_one() {
     on_both(async |stage| {
         let other = stage.services.admin().create_tenant("Other", "other").await.unwrap();
         stage.add_user("ada@example.org", "other", Role::User).await;
@@ -118,7 +118,9 @@ fn users_create_and_see_keys_in_all_their_tenants_by_session_and_in_one_by_key()
         let there = CreateKey { tenant_id: Some(other), ..new_key(own(&ada), "there") };
         let there = stage.services.api_keys().create(&ada, &there).await.unwrap();
         assert_eq!(there.key.tenant_id, other);
-        assert_eq!(stage.walk(&ada, own(&ada), &every_key()).await.len(), 2);
+        let seen = stage.walk(&ada, own(&ada), &every_key()).await;
+        assert_eq!(seen.iter().map(|key| key.id).collect::<Vec<_>>(), [here.key.id]);
+        assert_eq!(stage.services.api_keys().count_elsewhere(&ada).await.unwrap().count, 1);
 
         let by_key = stage.by_key(&there).await;
         assert_eq!((by_key.tenant_id(), by_key.role()), (other, Role::User));
@@ -273,45 +275,54 @@ fn a_key_is_renamed_and_found_under_its_new_name() {
 }
 
 #[test]
-fn alerts_cover_all_of_a_users_tenants_in_order_of_expiry() {
+fn alerts_are_about_keys_in_use_that_expire_soon_in_one_tenant() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
         let bob = stage.session(stage.add_user("bob@example.org", "acme", Role::User).await).await;
         let ending = async |by: &Actor, tenant, name: &str, days| {
             let expires_at = Some((stage.services.now() + TimeDelta::days(days)).to_rfc3339());
             let input = CreateKey { tenant_id: Some(tenant), expires_at, ..new_key(own(by), name) };
-            stage.services.api_keys().create(by, &input).await.unwrap()
+            let key = stage.services.api_keys().create(by, &input).await.unwrap();
+            assert!(name == "never used" || stage.is_valid(&key).await);
         };
-        let names = async |by: &Actor| {
-            let alerts = stage.services.api_keys().alerts(by).await.unwrap();
+        let names = async |by: &Actor, about| {
+            let alerts = stage.services.api_keys().alerts(by, about).await.unwrap();
             let names = |keys: &[ApiKey]| keys.iter().map(|key| key.name.to_string()).collect::<Vec<_>>();
             (names(&alerts.expiring), names(&alerts.tried))
         };
-        ending(&bob, stage.tenant, "bob's here", 3).await;
-        ending(&ada, stage.tenant, "here", 4).await;
-        ending(&ada, stage.tenant, "later", 40).await;
-        for (slug, days) in [("second", 2), ("third", 5)] {
-            let tenant = stage.services.admin().create_tenant(slug, slug).await.unwrap();
-            stage.add_user("ada@example.org", slug, Role::TenantAdmin).await;
-            stage.add_user("bob@example.org", slug, Role::User).await;
-            ending(&ada, tenant, slug, days).await;
-            ending(&bob, tenant, &format!("bob's {slug}"), days).await;
-        }
+        ending(&bob, stage.tenant, "bob's", 23).await;
+        ending(&ada, stage.tenant, "here", 24).await;
+        ending(&ada, stage.tenant, "never used", 22).await;
+        ending(&ada, stage.tenant, "later", 60).await;
+        let tenant = stage.services.admin().create_tenant("second", "second").await.unwrap();
+        stage.add_user("ada@example.org", "second", Role::TenantAdmin).await;
+        ending(&ada, tenant, "elsewhere", 22).await;
+        let account = Owner::ServiceAccount(stage.add_account(&ada, "bot").await);
+        let expires_at = Some((stage.services.now() + TimeDelta::days(25)).to_rfc3339());
+        let of_bot = CreateKey { expires_at, ..new_key(account, "bot's") };
+        let of_bot = stage.services.api_keys().create(&ada, &of_bot).await.unwrap();
+        assert!(stage.is_valid(&of_bot).await);
         let old = stage.add_key(&ada, own(&ada), "rolled").await;
         let roll = RollKey { key: old.key.id, overlap: "now".to_owned(), ..RollKey::default() };
         stage.services.rolls().roll(&ada, &roll).await.unwrap();
         assert!(!stage.is_valid(&old).await);
+        assert_eq!(stage.services.api_keys().count_elsewhere(&ada).await.unwrap().count, 1);
+        assert_eq!(stage.services.api_keys().count_elsewhere(&bob).await.unwrap().count, 0);
 
-        let (expiring, tried) = names(&ada).await;
-        assert_eq!(expiring, ["second", "bob's here", "here", "third"], "others' keys only in the current tenant");
-        assert_eq!(tried, ["rolled"]);
-        let (expiring, tried) = names(&bob).await;
-        assert_eq!(expiring, ["bob's second", "bob's here", "bob's third"]);
-        assert!(tried.is_empty());
-        for days in 6..10 {
-            ending(&bob, stage.tenant, &format!("in {days} days"), days).await;
-        }
-        assert_eq!(names(&bob).await.0.len(), 6, "five, and one more to show that there are more");
+        stage.advance(TimeDelta::days(1));
+        let ada = stage.session(stage.admin).await;
+        let bob = stage.session(bob.user_id().unwrap()).await;
+        assert!(names(&ada, AlertsAbout::Own).await.0.is_empty(), "none is in the last 14 days or fifth of its life");
+        stage.advance(TimeDelta::days(19));
+        let ada = stage.session(stage.admin).await;
+        let own_names = names(&ada, AlertsAbout::Own).await;
+        assert_eq!(own_names, (vec!["here".to_owned()], vec![]), "the rolled key was tried more than 7 days ago");
+        assert_eq!(names(&ada, AlertsAbout::ServiceAccounts).await.0, ["bot's"]);
+        assert_eq!(names(&ada, AlertsAbout::Tenant).await.0, ["bob's", "here", "bot's"]);
+        let bob = stage.session(bob.user_id().unwrap()).await;
+        assert_eq!(names(&bob, AlertsAbout::Own).await.0, ["bob's"]);
+        let denied = stage.services.api_keys().alerts(&bob, AlertsAbout::Tenant).await;
+        assert_eq!(code(denied), ErrorCode::Forbidden);
     });
 }
 

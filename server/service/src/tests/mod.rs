@@ -10,6 +10,7 @@ mod keys;
 mod lists;
 mod model;
 mod people;
+mod pictures;
 mod plans;
 mod rolls;
 mod rules;

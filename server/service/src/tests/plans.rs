@@ -16,7 +16,7 @@ use domain::{
 use sqlx::{ConnectOptions, Connection, PgConnection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{
-    Actor, storage,
+    Actor, AlertsAbout, storage,
     storage::query::{assembled, assembled_for},
     testing::{Crowd, fill},
     tests::stage::*,
@@ -25,7 +25,7 @@ use crate::{
 /// So many keys that each filter matches more of them than are read by its own index.
 const CROWD: Crowd = Crowd { accounts: 20, keys: 2_300 };
 /// The tables that grow without bound, and their aliases in the statements.
-const LARGE: [&str; 14] = [
+const LARGE: [&str; 16] = [
     "k",
     "n",
     "l",
@@ -40,6 +40,8 @@ const LARGE: [&str; 14] = [
     "name_search",
     "key_usage_clients",
     "key_usage_hours",
+    "d",
+    "key_usage_days",
 ];
 
 /// A list and its SQL statements.
@@ -189,7 +191,7 @@ impl Planner {
 
 /// Returns `PostgreSQL`'s generic plan of a statement, line by line.
 async fn explain(connection: &mut PgConnection, statement: &str) -> sqlx::Result<Vec<String>> {
-    let most = (1..100).rev().find(|number| statement.contains(&format!("${number}"))).unwrap_or(0);
+    let most = (1..200).rev().find(|number| statement.contains(&format!("${number}"))).unwrap_or(0);
     let values = if most == 0 { String::new() } else { format!("({})", vec!["NULL"; most].join(", ")) };
     sqlx::raw_sql(assembled(format!("PREPARE list AS {statement}"))).execute(&mut *connection).await?;
     let sql = format!("EXPLAIN EXECUTE list{values}");
@@ -420,7 +422,9 @@ impl Lists<'_> {
             ("operation", "audit_log_by_operation", with(|query| query.operation = "create_api_key".to_owned())),
             ("actor_id", "audit_log_by_actor", AuditQuery { actor: id.to_string(), ..AuditQuery::default() }),
             ("tenant_id", "", with(|query| query.actor = "ada".to_owned())),
-            ("tenant_id", "", AuditQuery { subject: Some(id), ..AuditQuery::default() }),
+            // By the numbers of the entries that two further indexes find.
+            ("tenant_id=? AND", "audit_log_by_subject", AuditQuery { subject: Some(id), ..AuditQuery::default() }),
+            ("tenant_id=? AND", "audit_log_by_key", AuditQuery { subject: Some(id), ..AuditQuery::default() }),
             (
                 "tenant_id",
                 "",
@@ -430,6 +434,12 @@ impl Lists<'_> {
             let statements = assembled_for(self.stage.services.audit_log().list(&self.ada, &query)).await;
             self.add(format!("audit log, {query:?}"), by, index, statements);
         }
+        let log = self.stage.services.audit_log();
+        let activity = assembled_for(log.activity(&self.ada, 30)).await;
+        self.add("audit log, activity", "at", "audit_log_by_time", activity);
+        let entries = log.list(&self.ada, &AuditQuery::default()).await.unwrap().items;
+        let resources = assembled_for(log.resources(&self.ada, &entries)).await;
+        self.add("audit log, resources", "id", "", resources);
     }
 }
 
@@ -491,7 +501,12 @@ async fn lists(stage: &Stage) -> Vec<List> {
         lists.add(format!("affected by {kind:?}"), "tenant_id", "", preview);
     }
     lists.add("visible keys", "tenant_id", "", assembled_for(keys.visible(&ada)).await);
-    lists.add("alerts", "tenant_id", "api_keys_rolled", assembled_for(keys.alerts(&ada)).await);
+    let alerts = assembled_for(keys.alerts(&ada, AlertsAbout::Tenant)).await;
+    lists.add("alerts", "tenant_id", "api_keys_rolled", alerts);
+    lists.add("own alerts", "", "", assembled_for(keys.alerts(&ada, AlertsAbout::Own)).await);
+    let alerts = assembled_for(keys.alerts(&ada, AlertsAbout::ServiceAccounts)).await;
+    lists.add("alerts about service accounts", "tenant_id", "", alerts);
+    lists.add("keys elsewhere", "user_id", "", assembled_for(keys.count_elsewhere(&ada)).await);
     lists.add(
         "created by a key",
         "tenant_id",
@@ -501,6 +516,16 @@ async fn lists(stage: &Stage) -> Vec<List> {
     lists.add("offspring", "tenant_id", "api_keys_by_creating_key", assembled_for(keys.created_keys(&ada, key)).await);
     lists.add("usage", "key_id", "", assembled_for(keys.usage(&ada, key)).await);
     lists.add("usage of an owner", "user_id", "", assembled_for(keys.recent_of_owner(&ada, own(&ada))).await);
+    let listed = keys.list(&ada, own(&ada), &KeyQuery::default()).await.unwrap().items;
+    lists.add("daily usage", "key_id", "", assembled_for(keys.daily(&ada, &listed, 30)).await);
+    let expiring = assembled_for(services.inventory().expiring(&ada, None)).await;
+    lists.add("expiring", "tenant_id", "api_keys_tenant_expires", expiring);
+    lists.add(
+        "usage in the overview",
+        "tenant_id",
+        "key_usage_days_by_tenant",
+        assembled_for(services.overviews().get(&ada)).await,
+    );
     lists.add(
         "agents",
         "tenant_id",
@@ -549,11 +574,15 @@ fn every_list_reads_an_index_and_sorts_no_more_than_a_page() {
     });
 }
 
-/// Statements that read a whole table on purpose, by their beginning: checks of the whole database that the operator
-/// starts, and the deletion of old records in the background.
-const WHOLE_TABLES: [&str; 9] = [
-    "DELETE FROM agents WHERE last_seen_at",
-    "DELETE FROM key_usage_clients WHERE COALESCE",
+/// Statements that read a whole table on purpose, by their beginning: checks of the whole database and lists of all
+/// tenants that the operator asks for, and the search for old records in the background.
+const WHOLE_TABLES: [&str; 13] = [
+    "SELECT COUNT(*) FILTER (WHERE relname",
+    "SELECT id FROM agents WHERE last_seen_at",
+    "SELECT key_id, address, user_agent, agent_id FROM key_usage_clients WHERE COALESCE",
+    "SELECT id, name, slug, created_at FROM tenants ORDER BY slug",
+    "SELECT COUNT(*), 0 FROM sqlite_master",
+    "SELECT name FROM sqlite_master",
     "SELECT key_id FROM key_usage_clients GROUP BY",
     "SELECT h.tenant_id, t.slug, h.seq, h.hash FROM audit_heads",
     "SELECT COUNT(*) FROM audit_log",

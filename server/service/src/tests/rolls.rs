@@ -6,7 +6,7 @@ use domain::{
     api_key::input::{CreateKey, RollKey},
 };
 
-use crate::{Actor, Client, Clock, storage, storage::Db, tests::stage::*};
+use crate::{Actor, AlertsAbout, Client, Clock, storage, storage::Db, tests::stage::*};
 
 fn roll(key: KeyId, overlap: &str) -> RollKey {
     RollKey { key, overlap: overlap.to_owned(), ..RollKey::default() }
@@ -392,7 +392,7 @@ fn of_two_rolls_in_a_row_the_later_must_be_undone_first() {
         let third = rolled(&stage, &ada, &second, "now").await;
         let seen = stage.services.api_keys().get(&ada, first.key.id).await.unwrap();
         assert!(seen.replaced_by.is_some_and(|new| !new.is_revoked), "the new key was rolled, not revoked by a user");
-        assert!(stage.services.api_keys().alerts(&ada).await.unwrap().expiring.is_empty());
+        assert!(stage.services.api_keys().alerts(&ada, AlertsAbout::Own).await.unwrap().expiring.is_empty());
         assert_eq!(code(rolls.cancel(&ada, first.key.id).await), ErrorCode::Conflict, "the third key still works");
         stage.services.api_keys().revoke(&ada, third.key.id).await.unwrap();
         rolls.cancel(&ada, first.key.id).await.unwrap();
@@ -406,9 +406,10 @@ fn a_key_whose_successor_was_revoked_raises_expiry_alerts_again() {
         let ada = stage.session(stage.admin).await;
         let feed = stage.services.calendar().create(&ada).await.unwrap();
         let old = stage.add_key(&ada, own(&ada), "ci").await;
+        assert!(stage.is_valid(&old).await, "it is in use");
         let new = rolled(&stage, &ada, &old, "7d").await;
         let warned = async || {
-            let alerts = stage.services.api_keys().alerts(&ada).await.unwrap().expiring.len();
+            let alerts = stage.services.api_keys().alerts(&ada, AlertsAbout::Own).await.unwrap().expiring.len();
             (alerts, stage.services.calendar().read(feed.expose()).await.unwrap().len())
         };
         let is_alone = async || {

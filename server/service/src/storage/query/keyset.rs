@@ -59,6 +59,12 @@ impl Keyset {
         Ok(Self { place, backwards, limit: page.limit.clamp(1, MAX_LIMIT), direction })
     }
 
+    /// The first page in the same order, with another number of rows. Not limited to [`MAX_LIMIT`], which applies to
+    /// requests.
+    pub(crate) fn first(direction: Direction, limit: u32) -> Self {
+        Self { place: None, backwards: false, limit, direction }
+    }
+
     fn ascending(&self) -> bool {
         (self.direction == Direction::Asc) != self.backwards
     }
@@ -145,6 +151,7 @@ impl Keyset {
             items: rows.into_iter().map(convert).collect(),
             next: last.filter(|_| has_next),
             previous: first.filter(|_| has_previous),
+            total: None,
         }
     }
 }
