@@ -2,13 +2,15 @@
 
 use leptos::prelude::*;
 
-/// The list. `rows`: label and value of each property.
+/// The list, in two columns where they fit. `rows`: label and value of each property.
 #[component]
 pub fn Facts(rows: Vec<(&'static str, AnyView)>) -> impl IntoView {
     let rows = rows.into_iter().map(|(name, value)| {
         view! {
-            <dt>{name}</dt>
-            <dd>{value}</dd>
+            <div>
+                <dt>{name}</dt>
+                <dd>{value}</dd>
+            </div>
         }
     });
     view! { <dl class="facts">{rows.collect_view()}</dl> }

@@ -34,6 +34,16 @@ pub enum Icon {
     Search,
     /// The navigation, on small screens.
     Menu,
+    /// Close or dismiss.
+    Close,
+    /// The selected entry of a menu.
+    Check,
+    /// A button that opens a menu to choose from.
+    Choose,
+    /// The overview of a tenant.
+    Overview,
+    /// The documentation.
+    Book,
 }
 
 impl Icon {
@@ -56,13 +66,24 @@ impl Icon {
             }
             Self::Log => "M3.500 2.500h9v11h-9zM6 5.500h4M6 8h4M6 10.500h2.500",
             Self::Gear => {
-                "M2.500 4.500h6M11.500 4.500h2M10 3v3M2.500 8h2M7.500 8h6M6 6.500v3M2.500 11.500h5M10.500 11.500h3M9 10v3"
+                "M8 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM8 9.300a1.300 1.300 0 1 0 0-2.600 1.300 1.300 0 0 0 0 2.600zM8 4V2M8 14v-2M4 8H2M14 8h-2M5.200 5.200 3.800 3.800M12.200 12.200l-1.400-1.400M5.200 10.800l-1.400 1.400M12.200 3.800l-1.400 1.400"
             }
-            Self::Keys => "M2.500 3.500h11M2.500 8h11M2.500 12.500h11M4.500 2v3M8 6.500v3M11.500 11v3",
+            Self::Keys => {
+                "M6 4.500a2 2 0 1 1-4 0 2 2 0 0 1 4 0zM6 4.500h8v2M11 4.500V6M6 11.500a2 2 0 1 1-4 0 2 2 0 0 1 4 0zM6 11.500h8v2M11 11.500V13"
+            }
             Self::Screen => "M2 3h12v8H2zM6 13.500h4M8 11v2.500",
             Self::Plus => "M8 3v10M3 8h10",
             Self::Search => "M7 11.500a4.500 4.500 0 1 0 0-9 4.500 4.500 0 0 0 0 9zM10.500 10.500 14 14",
             Self::Menu => "M2.500 4.500h11M2.500 8h11M2.500 11.500h11",
+            Self::Close => "M4 4l8 8M12 4l-8 8",
+            Self::Check => "M3 8.500 6.500 12 13 4.500",
+            Self::Choose => "M5 6l3-3 3 3M5 10l3 3 3-3",
+            Self::Overview => {
+                "M2.500 2.500h4.500V7H2.500zM9 2.500h4.500V7H9zM2.500 9h4.500v4.500H2.500zM9 9h4.500v4.500H9z"
+            }
+            Self::Book => {
+                "M8 4C6.500 2.800 4.500 2.500 2 2.500v10c2.500 0 4.500.300 6 1.500 1.500-1.200 3.500-1.500 6-1.500v-10c-2.500 0-4.500.300-6 1.500zM8 4v10"
+            }
         }
     }
 }
@@ -73,6 +94,18 @@ pub fn Picture(icon: Icon) -> impl IntoView {
     view! {
         <svg class="icon" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" focusable="false">
             <path d=icon.path() />
+        </svg>
+    }
+}
+
+/// The mark of the product, the same drawing as the favicon, in the accent color.
+#[component]
+pub fn Mark() -> impl IntoView {
+    view! {
+        <svg class="mark" viewBox="0 0 16 16" width="20" height="20" aria-hidden="true" focusable="false">
+            <rect width="16" height="16" rx="4" />
+            <circle cx="10" cy="6" r="2.6" />
+            <path d="M8 8 3.8 12.2M5.2 10.8l1.4 1.4" />
         </svg>
     }
 }

@@ -51,7 +51,7 @@ pub fn AgentStatus(state: AgentState) -> impl IntoView {
     let class = match state {
         AgentState::Polling => "chip chip-active",
         AgentState::Silent { .. } => "chip chip-suspended",
-        AgentState::CutOff { .. } => "chip chip-revoked",
+        AgentState::CutOff { .. } => "chip chip-denied",
     };
     view! { <span class=class>{state.label()}</span> }
 }
@@ -61,7 +61,7 @@ pub fn AgentStatus(state: AgentState) -> impl IntoView {
 pub fn OutcomeStatus(outcome: Outcome) -> impl IntoView {
     let class = match outcome {
         Outcome::Done => "chip chip-active",
-        Outcome::Refused => "chip chip-revoked",
+        Outcome::Refused => "chip chip-denied",
     };
     view! { <span class=class>{outcome.label()}</span> }
 }

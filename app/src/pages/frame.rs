@@ -7,7 +7,7 @@ use service::{Actor, offers};
 use crate::{
     components::{
         act_form::act_form,
-        icon::{Icon, Picture},
+        icon::{Icon, Mark, Picture},
         toast::Toast,
     },
     live::Live,
@@ -15,29 +15,50 @@ use crate::{
     route::in_another_tenant,
 };
 
-/// The rail with the page next to it, for a signed-in person.
+/// The rail with the page next to it, for a signed-in person. On narrow screens the rail is a drawer: a popover, which
+/// works without script.
 pub fn frame(request: &RequestContext, contents: AnyView) -> AnyView {
     let (Some(actor), Some(viewer)) = (request.actor.clone(), request.viewer.clone()) else { return plain(contents) };
     let (tenant, path) = (viewer.tenant_id.to_string(), request.path().to_owned());
+    let tenant_name = viewer.current().map(|membership| membership.tenant.name.to_string());
     let notice = request.notice.as_ref().and_then(Notice::sentence);
     view! {
         <a class="skip" href="#main">
             "Skip to content"
         </a>
         <div class="frame">
-            <header class="rail">
-                <input type="checkbox" id="rail-open" class="rail-toggle visually-hidden" aria-label="Menu" />
-                <div class="rail-top">
-                    <a class="brand" href="/">
-                        "Latchkey"
-                    </a>
-                    <label for="rail-open" class="icon-button rail-button" aria-hidden="true">
+            <header class="head">
+                <div class="top-bar" id="bar">
+                    <button type="button" class="icon-button" popovertarget="rail" aria-label="Menu">
                         <Picture icon=Icon::Menu />
-                    </label>
+                    </button>
+                    <Brand />
+                    <span class="top-tenant" translate="no">
+                        {tenant_name}
+                    </span>
                 </div>
-                <div class="rail-body" id="rail">
-                    {tenant_switcher(request, &viewer)}
-                    <Navigation actor return_to=path />
+                <div class="rail" id="rail" popover="auto">
+                    <div class="rail-top">
+                        <Brand />
+                        <button
+                            type="button"
+                            class="icon-button rail-close"
+                            popovertarget="rail"
+                            popovertargetaction="hide"
+                            aria-label="Close menu"
+                        >
+                            <Picture icon=Icon::Close />
+                        </button>
+                    </div>
+                    {tenant_menu(request, &viewer)}
+                    <a class="rail-search" href="/search" data-dialog="">
+                        <Picture icon=Icon::Search />
+                        "Search…"
+                        <kbd class="script-only" title="Ctrl+K or ⌘K" aria-hidden="true">
+                            "⌘K"
+                        </kbd>
+                    </a>
+                    <Navigation actor path />
                     <Person name=viewer.user.name.to_string() return_to=request.return_to.clone() theme=request.theme />
                 </div>
             </header>
@@ -55,69 +76,93 @@ pub fn frame(request: &RequestContext, contents: AnyView) -> AnyView {
 pub fn plain(contents: AnyView) -> AnyView {
     view! {
         <main id="main" class="plain">
-            <a class="brand" href="/">
-                "Latchkey"
-            </a>
+            <Brand />
             {contents}
         </main>
     }
     .into_any()
 }
 
-fn tenant_switcher(request: &RequestContext, viewer: &Viewer) -> AnyView {
+#[component]
+fn Brand() -> impl IntoView {
+    view! {
+        <a class="brand" href="/">
+            <Mark />
+            "Latchkey"
+        </a>
+    }
+}
+
+/// The selected tenant with the person's role; for a person with several tenants, the button of a menu in which one
+/// press selects another. Each entry is a form of its own, because the script doesn't send a button's value.
+fn tenant_menu(request: &RequestContext, viewer: &Viewer) -> AnyView {
     let current = viewer.current().map(|membership| (membership.tenant.name.to_string(), membership.role.label()));
     let (name, role) = current.unwrap_or_default();
     if viewer.memberships.len() < 2 {
         return view! {
             <div class="tenant">
-                <strong>{name}</strong>
+                <strong translate="no">{name}</strong>
                 <span class="sub">{role}</span>
             </div>
         }
         .into_any();
     }
-    let options = viewer.memberships.iter().map(|membership| {
-        let chosen = membership.tenant.id == viewer.tenant_id;
-        view! {
-            <option value=membership.tenant.id.to_string() selected=chosen>
-                {membership.tenant.name.to_string()}
-            </option>
-        }
-    });
-    let fields = view! {
-        <label for="tenant" class="visually-hidden">
-            "Tenant"
-        </label>
-        <select id="tenant" name="tenant_id">
-            {options.collect_view()}
-        </select>
-        <div class="tenant-row">
-            <span class="sub">{role}</span>
-            <button type="submit" class="button small">
-                "Switch"
-            </button>
-        </div>
-    };
     // The resource of the current page may not exist in another tenant.
     let then = in_another_tenant(request.path());
-    view! { <div class="tenant">{act_form::<SwitchTenant>(request, then, &[], fields.into_any())}</div> }.into_any()
+    let entries = viewer.memberships.iter().map(|membership| {
+        let id = membership.tenant.id;
+        let label = view! {
+            <span>
+                <span translate="no">{membership.tenant.name.to_string()}</span>
+                <span class="sub">{membership.role.label()}</span>
+            </span>
+        };
+        let entry = if id == viewer.tenant_id {
+            view! {
+                <div class="here" aria-current="true">
+                    {label}
+                    <Picture icon=Icon::Check />
+                </div>
+            }
+            .into_any()
+        } else {
+            let button = view! { <button type="submit">{label}</button> };
+            act_form::<SwitchTenant>(request, then, &[("tenant_id", id.to_string())], button.into_any())
+        };
+        view! { <li>{entry}</li> }
+    });
+    view! {
+        <div class="menu">
+            <button type="button" class="tenant" popovertarget="tenants">
+                <span class="visually-hidden">"Tenant: "</span>
+                <strong translate="no">{name}</strong>
+                <span class="sub">{role}</span>
+                <Picture icon=Icon::Choose />
+            </button>
+            <ul class="menu-list tenant-list" id="tenants" popover="auto">
+                {entries.collect_view()}
+            </ul>
+        </div>
+    }
+    .into_any()
 }
 
 #[component]
-fn Navigation(actor: Actor, return_to: String) -> impl IntoView {
-    let link = |path: &'static str, label: &'static str, icon: Icon| {
-        let here = return_to.starts_with(path);
+fn Navigation(actor: Actor, path: String) -> impl IntoView {
+    let link = |target: &'static str, label: &'static str, icon: Icon| {
+        let is_here = path.strip_prefix(target).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         view! {
             <li>
-                <a href=path aria-current=here.then_some("page")>
+                <a href=target aria-current=is_here.then_some("page")>
                     <Picture icon />
                     {label}
                 </a>
             </li>
         }
     };
-    let offered = |operation, path, label, icon| offers(&actor, operation).then(|| link(path, label, icon));
-    let accounts = offered(Operation::ListServiceAccounts, "/team/service-accounts", "Service Accounts", Icon::Robot);
+    let offered = |operation, target, label, icon| offers(&actor, operation).then(|| link(target, label, icon));
+    let overview = offered(Operation::ListTenantKeys, "/team/overview", "Overview", Icon::Overview);
+    let accounts = offered(Operation::ListServiceAccounts, "/team/service-accounts", "Service accounts", Icon::Robot);
     let log = offered(Operation::ListAuditLog, "/team/audit-log", "Audit log", Icon::Log);
     let settings = offered(Operation::RenameTenant, "/team/settings", "Settings", Icon::Gear);
     let keys = offered(Operation::ListTenantKeys, "/team/keys", "All keys", Icon::Keys);
@@ -125,13 +170,13 @@ fn Navigation(actor: Actor, return_to: String) -> impl IntoView {
         <nav aria-label="Main">
             <h2 class="nav-title">"User"</h2>
             <ul>
-                {link("/user/api-keys", "API Keys", Icon::Key)}{link("/user/profile", "Profile", Icon::Person)}
+                {link("/user/api-keys", "API keys", Icon::Key)}{link("/user/profile", "Profile", Icon::Person)}
                 {link("/user/sessions", "Sessions", Icon::Screen)}
             </ul>
             <h2 class="nav-title">"Team"</h2>
-            <ul>{accounts}{keys}{link("/team/members", "Members", Icon::People)}{log}{settings}</ul>
+            <ul>{overview}{accounts}{keys}{link("/team/members", "Members", Icon::People)}{log}{settings}</ul>
             <h2 class="nav-title">"API"</h2>
-            <ul>{link("/graphiql", "GraphiQL", Icon::Braces)}</ul>
+            <ul>{link("/docs", "Documentation", Icon::Book)}{link("/graphiql", "GraphiQL", Icon::Braces)}</ul>
         </nav>
     }
 }
@@ -153,18 +198,17 @@ fn Person(name: String, return_to: String, theme: Theme) -> impl IntoView {
     });
     view! {
         <div class="person">
-            <p class="person-name">
-                <Picture icon=Icon::Person />
-                {name}
-            </p>
+            <div class="person-name">
+                <span translate="no">{name}</span>
+                <form method="post" action="/sign-out">
+                    <button type="submit" class="button small">
+                        "Sign out"
+                    </button>
+                </form>
+            </div>
             <form class="themes" method="post" action="/preferences/theme" aria-label="Theme">
                 <input type="hidden" name="return_to" value=return_to />
                 {themes.into_iter().collect_view()}
-            </form>
-            <form method="post" action="/sign-out">
-                <button type="submit" class="button small">
-                    "Sign out"
-                </button>
             </form>
         </div>
     }
