@@ -83,7 +83,7 @@ pub use service_accounts::{
     change_account_role, create_account, delete_account, get_account, list_accounts, rename_account, resume_account,
     suspend_account,
 };
-pub use tenants::{create_tenant, get_tenant, rename_tenant};
+pub use tenants::{create_tenant, get_overview, get_tenant, rename_tenant};
 
 /// The path of all server functions.
 pub const PREFIX: &str = "/fn";

@@ -1,9 +1,12 @@
 //! Server functions for tenants.
 
 use domain::{
-    Tenant,
+    Overview, Tenant,
     input::Changed,
-    tenant::input::{CreateTenant, GetTenant, RenameTenant},
+    tenant::{
+        input::{CreateTenant, GetTenant, RenameTenant},
+        overview::GetOverview,
+    },
 };
 use leptos::prelude::*;
 
@@ -23,6 +26,17 @@ pub async fn get_tenant(input: GetTenant) -> Result<Tenant, AppError> {
     let GetTenant {} = input;
     let request = context();
     Ok(request.services.tenants().get(request.actor()?).await?)
+}
+
+/// Returns the overview of the selected tenant.
+///
+/// # Errors
+/// Returns the errors of the use case.
+#[server(name = GetOverviewCall, prefix = "/fn", endpoint = "tenant_overview", protocol = Reads<GetOverview>)]
+pub async fn get_overview(input: GetOverview) -> Result<Overview, AppError> {
+    let GetOverview {} = input;
+    let request = context();
+    Ok(request.services.overviews().get(request.actor()?).await?)
 }
 
 /// Creates a tenant with the caller as its administrator, and selects it for the session.

@@ -14,6 +14,9 @@ pub mod field {
 /// secret contains these characters.
 pub const SECRET_PLACEHOLDER: &str = "{secret}";
 
+/// The placeholder in a page for the id of a key that doesn't exist yet, in the path that the page polls.
+pub const KEY_PLACEHOLDER: &str = "{key}";
+
 /// The path to which the script posts a confirmation of the person's identity before it calls a function.
 pub const CONFIRM_PATH: &str = "/user/confirm";
 

@@ -1,13 +1,30 @@
-//! Times and dates by the person's clock and in their time zone.
+//! Times and dates by the person's clock and in their time zone. The words are English, in the order that is usual in
+//! the person's region.
 
 use chrono::{DateTime, Utc};
-use domain::time::relative_text;
-use js_sys::{Date, Object, Reflect};
-use leptos::prelude::document;
-use wasm_bindgen::JsCast;
+use domain::time::distance_text;
+use js_sys::{Array, Date, Intl, Object, Reflect};
+use leptos::prelude::{document, window};
 use web_sys::{Element, HtmlFormElement, HtmlInputElement};
 
+use super::dom::{all, attribute, create, find, first, set};
+
 const FIELD: &str = "input[type=datetime-local]";
+
+/// The parts of a date in a table.
+const DATE: &[(&str, &str)] = &[("dateStyle", "medium")];
+/// The parts of a time in a row that shows its seconds.
+const SHORT: &[(&str, &str)] =
+    &[("day", "numeric"), ("month", "short"), ("hour", "2-digit"), ("minute", "2-digit"), ("second", "2-digit")];
+/// The parts of an exact time.
+const EXACT: &[(&str, &str)] = &[
+    ("day", "numeric"),
+    ("month", "short"),
+    ("year", "numeric"),
+    ("hour", "2-digit"),
+    ("minute", "2-digit"),
+    ("timeZoneName", "short"),
+];
 
 /// The current time by the person's clock. Used for texts such as "3 minutes ago" and for checks that the server
 /// repeats.
@@ -16,7 +33,7 @@ pub fn now() -> DateTime<Utc> {
 }
 
 /// Parses an RFC 3339 timestamp, or the value of a `datetime-local` input in the person's time zone.
-pub fn instant(text: &str) -> Option<DateTime<Utc>> {
+fn instant(text: &str) -> Option<DateTime<Utc>> {
     of_millis(Date::parse(text))
 }
 
@@ -25,13 +42,51 @@ fn of_millis(millis: f64) -> Option<DateTime<Utc>> {
     (!millis.is_nan()).then_some(millis as i64).and_then(DateTime::from_timestamp_millis)
 }
 
-/// A time in the person's language and time zone.
-pub fn local_text(at: DateTime<Utc>) -> Option<String> {
-    let options = Object::new();
-    for (name, value) in [("dateStyle", "full"), ("timeStyle", "short")] {
-        Reflect::set(&options, &name.into(), &value.into()).ok()?;
+/// Shows the times below `root` in the person's time zone. The exact time is in the title of those that don't show it.
+pub fn localise(root: &Element) {
+    let locale = locale();
+    for time in all(root, "time[data-as]") {
+        let Some(at) = instant(&attribute(&time, "datetime")) else { continue };
+        let form = attribute(&time, "data-as");
+        let parts = match form.as_str() {
+            "date" => DATE,
+            "short" => SHORT,
+            "exact" => EXACT,
+            _ => &[],
+        };
+        if !parts.is_empty() {
+            time.set_text_content(Some(&local_text(at, &locale, parts)));
+        }
+        if form != "exact" {
+            set(&time, "title", &local_text(at, &locale, EXACT));
+        }
     }
-    date(at).to_locale_string("default", &options).as_string()
+}
+
+/// Updates the distances from now, such as "3 minutes ago".
+pub fn refresh() {
+    let Some(root) = document().document_element() else { return };
+    let now = now();
+    for time in all(&root, "time[data-as=distance]") {
+        if let Some(at) = instant(&attribute(&time, "datetime")) {
+            time.set_text_content(Some(&distance_text(at, now)));
+        }
+    }
+}
+
+/// English with the region of the browser's language, such as `en-DE` for `de-DE`.
+fn locale() -> String {
+    let language = window().navigator().language().unwrap_or_default();
+    let region = language.rsplit('-').next().filter(|region| region.bytes().all(|letter| letter.is_ascii_uppercase()));
+    format!("en-{}", region.unwrap_or("GB"))
+}
+
+fn local_text(at: DateTime<Utc>, locale: &str, parts: &[(&str, &str)]) -> String {
+    let options = Object::new();
+    for (name, value) in parts {
+        Reflect::set(&options, &(*name).into(), &(*value).into()).ok();
+    }
+    date(at).to_locale_string(locale, &options).into()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of any date are exact")]
@@ -41,47 +96,41 @@ fn date(at: DateTime<Utc>) -> Date {
 
 /// Labels the field of a custom date with the person's time zone, in which its value is read from then on.
 pub fn label_time_zone() {
-    let format = js_sys::Intl::DateTimeFormat::new(&js_sys::Array::new(), &Object::new());
+    let Some(place) = first::<Element>(".zone") else { return };
+    let format = Intl::DateTimeFormat::new(&Array::new(), &Object::new());
     let zone = Reflect::get(&format.resolved_options(), &"timeZone".into()).ok().and_then(|zone| zone.as_string());
-    let (Some(zone), Ok(Some(place))) = (zone, document().query_selector(".zone")) else { return };
-    place.set_text_content(Some(&format!("({zone})")));
+    place.set_text_content(zone.map(|zone| format!("({zone})")).as_deref());
 }
 
-/// Shows below a date input the time that was typed, such as "Sunday 14 March 2027 at 02:30, in 3 months".
+/// Shows below a date input the time that was typed, such as "14 Mar 2027, 02:30 CET, in 104 days".
 pub fn describe(input: &HtmlInputElement) {
-    let Some(place) = input.parent_element().and_then(|parent| parent.query_selector(".instant").ok().flatten()) else {
-        return;
-    };
+    let Some(place) = input.parent_element().and_then(|parent| find::<Element>(&parent, ".instant")) else { return };
     let words = instant(&input.value()).map(|at| {
         let now = now();
         if at <= now {
             return "Choose a time in the future.".to_owned();
         }
-        format!("{}, {}", local_text(at).unwrap_or_default(), relative_text(at, now))
+        format!("{}, {}", local_text(at, &locale(), EXACT), distance_text(at, now))
     });
-    place.set_text_content(Some(&words.unwrap_or_default()));
+    place.set_text_content(words.as_deref());
 }
 
 /// Name and value of a form's date input, with the time in UTC as the server expects it.
 pub fn value_of(form: &HtmlFormElement) -> Option<(String, String)> {
-    let input = field(form)?;
+    let input = find::<HtmlInputElement>(form, FIELD)?;
     let at = instant(&input.value())?;
     Some((input.name(), date(at).to_iso_string().into()))
 }
 
 /// Adds the date in UTC to a form that the browser itself is about to send.
 pub fn put_into(form: &HtmlFormElement) {
-    let (Some((name, value)), Some(input)) = (value_of(form), field(form)) else { return };
-    let Ok(hidden) = document().create_element("input") else { return };
+    let (Some((name, value)), Some(input)) = (value_of(form), find::<HtmlInputElement>(form, FIELD)) else { return };
+    let Some(hidden) = create("input", "", "") else { return };
     for (attribute, value) in [("type", "hidden"), ("name", &name), ("value", &value)] {
-        hidden.set_attribute(attribute, value).ok();
+        set(&hidden, attribute, value);
     }
     // The server uses the later of two fields with the same name.
     if input.insert_adjacent_element("afterend", &hidden).is_err() {
         input.set_name("");
     }
-}
-
-fn field(root: &Element) -> Option<HtmlInputElement> {
-    root.query_selector(FIELD).ok().flatten()?.dyn_into().ok()
 }

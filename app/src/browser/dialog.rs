@@ -1,99 +1,214 @@
 //! Shows the cards of other pages in a dialog over the current page, and sends their forms from there.
 
-use leptos::{ev, prelude::*, task::spawn_local};
-use wasm_bindgen::JsCast;
-use web_sys::{Element, HtmlDialogElement, HtmlElement, HtmlFormElement};
+use leptos::{prelude::document, task::spawn_local};
+use web_sys::{Element, Event, HtmlDialogElement, HtmlElement, HtmlFormElement};
 
 use super::{
     dates,
+    dom::{attribute, closest, create, find, first, focus as focus_element, path, set, unset},
     fetch::{self, Answer},
-    form::{fields_of, show_error},
-    page,
+    fields::{card_of, fields_of, set_busy, show_error},
+    focus, page, toasts,
 };
 
+/// The dialog of the page.
+pub const DIALOG: &str = "dialog.modal";
 /// The attribute with the path of the page whose card is in the dialog.
 const FROM: &str = "data-from";
+/// The attribute of a form that is sent again after the person has signed in again.
+const RESEND: &str = "data-resend";
+/// The attribute of a dialog that may close although it shows a secret.
+const CLOSING: &str = "data-closing";
 
-/// Shows the card of another page. If the page can't be loaded, has no card or belongs to another tenant than the
-/// current page, the browser navigates to it instead.
-pub fn open(dialog: HtmlDialogElement, path: String) {
+const CARD: &str = "#main .card";
+
+/// Shows the card of another page. If the page has no card or belongs to another tenant than the current page, the
+/// browser navigates to it instead. `title`: the heading until the card has been loaded. `opener`: what gets the focus
+/// back; by default what has it now.
+pub fn open(dialog: &HtmlDialogElement, path: &str, title: &str, opener: Option<Element>) {
+    if is_held(dialog) {
+        return;
+    }
+    if !dialog.open()
+        && let Some(opener) = opener.or_else(|| document().active_element())
+    {
+        focus::remember(opener);
+    }
+    set(dialog, FROM, path);
+    if let Some(card) = skeleton(title) {
+        dialog.replace_children_with_node_1(&card);
+    }
+    show(dialog);
+    let (dialog, path) = (dialog.clone(), path.to_owned());
     spawn_local(async move {
-        let came = fetch::page(&path).await.filter(page::is_of_this_tenant);
-        match came.and_then(|came| came.query_selector("#main .card").ok().flatten()) {
+        let came = fetch::page(&path).await;
+        // The person may have closed the dialog or opened another card.
+        if !dialog.open() || attribute(&dialog, FROM) != path {
+            return;
+        }
+        let Some(came) = came else {
+            dialog.close();
+            return toasts::show_unreachable();
+        };
+        let card = find::<Element>(&came, CARD).filter(|_| page::is_of_this_tenant(&came));
+        match card {
+            Some(card) if is_sign_in(&card) => put_sign_in(&dialog, &card),
             Some(card) => {
-                dialog.set_attribute(FROM, &path).ok();
-                put(&dialog, &card);
-                dialog.show_modal().ok();
+                dialog.replace_children_with_node_1(&card);
+                present(&dialog, &dialog);
             }
             None => page::leave_for(&path),
         }
     });
 }
 
+fn show(dialog: &HtmlDialogElement) {
+    if !dialog.open() {
+        dialog.show_modal().ok();
+    }
+}
+
+/// A card that is shown until the real one has been loaded.
+fn skeleton(title: &str) -> Option<Element> {
+    let (card, heading) = (create("div", "card skeleton", "")?, create("h1", "", title)?);
+    set(&card, "aria-busy", "true");
+    heading.set_id("card-title");
+    card.append_child(&heading).ok()?;
+    Some(card)
+}
+
+/// Prepares a card that was just put into `place`: its times, its beginning in sight, and the focus in it. The focus
+/// goes to the heading of a secret, so that it is read.
+pub fn present(dialog: &Element, place: &Element) {
+    dates::localise(place);
+    dates::label_time_zone();
+    dialog.set_scroll_top(0);
+    let title = find::<Element>(place, "[data-firm] h1");
+    if let Some(title) = &title {
+        set(title, "tabindex", "-1");
+    }
+    let first = ["[aria-invalid]", "[autofocus]", "input:not([type=hidden])", "a, button"];
+    let field = title.or_else(|| first.iter().find_map(|selector| find(place, selector)));
+    if let Some(field) = field {
+        focus_element(&field);
+    }
+}
+
 /// Sends a plain form of the dialog, which contains secrets. Does nothing while an earlier submission is pending.
-pub fn send(dialog: HtmlDialogElement, form: HtmlFormElement) {
-    if dialog.has_attribute("aria-busy") {
+/// `button`: the one that was pressed.
+pub fn send(dialog: HtmlDialogElement, form: HtmlFormElement, button: Option<HtmlElement>) {
+    let Some(fields) = fields_of(&form, button.as_ref()) else { return };
+    if !set_busy(&form, Some(&dialog), button.as_ref(), true) {
         return;
     }
-    let path = form.get_attribute("action").or_else(|| dialog.get_attribute(FROM)).unwrap_or_default();
-    let Some(fields) = fields_of(&form) else { return };
-    set_busy(&dialog, true);
+    let path = form.get_attribute("action").unwrap_or_else(|| attribute(&dialog, FROM));
     spawn_local(async move {
         let answer = fetch::send(&path, &fields).await;
-        set_busy(&dialog, false);
+        set_busy(&form, Some(&dialog), button.as_ref(), false);
+        let signs_in = path.starts_with("/sign-in");
         match answer {
+            Some(Answer::Done(to)) if signs_in && to.starts_with("/sign-in/code") => {
+                if let Some(card) = fetch::page(&to).await.and_then(|came| find::<Element>(&came, CARD)) {
+                    replace_card(&dialog, &form, &card);
+                }
+            }
+            Some(Answer::Done(_)) if signs_in => resume(&dialog, &form),
             Some(Answer::Done(to)) if page::is_here(&to) => {
-                page::renew_with_notice().await;
-                dialog.close();
+                let notice = page::renew_with_notice().await;
+                close(&dialog);
+                if let Some(notice) = notice {
+                    toasts::show(&notice, None);
+                }
             }
             Some(Answer::Done(to)) => page::leave_for(&to),
-            Some(Answer::Page(answer)) if !page::is_of_this_tenant(&answer) => {
-                page::leave_for(&dialog.get_attribute(FROM).unwrap_or(path));
-            }
-            Some(Answer::Page(answer)) => {
-                if let Some(card) = answer.query_selector("#main .card").ok().flatten() {
-                    show_answer(&dialog, &card).await;
-                } else {
-                    let said =
-                        answer.query_selector("[role=alert]").ok().flatten().and_then(|said| said.text_content());
+            Some(Answer::Page(came)) => match find::<Element>(&came, CARD) {
+                Some(_) if !page::is_of_this_tenant(&came) => page::leave_for(&attribute(&dialog, FROM)),
+                Some(card) if !signs_in && is_sign_in(&card) => ask_to_sign_in(&dialog, &form).await,
+                Some(card) => {
+                    replace_card(&dialog, &form, &card);
+                    if find::<Element>(&dialog, "[data-firm]").is_some() {
+                        // Something was created, so the list under the dialog is reloaded.
+                        page::renew().await;
+                    }
+                }
+                None => {
+                    let said = find::<Element>(&came, "[role=alert]").and_then(|said| said.text_content());
                     show_error(
                         &form,
                         &said.unwrap_or_else(|| "Something went wrong. Reload the page and try again.".to_owned()),
                     );
                 }
-            }
-            None => show_error(&form, "Can't reach the server. Check your connection and try again."),
+            },
+            None => show_error(&form, toasts::unreachable()),
         }
     });
 }
 
-/// Shows the card of a form's response: the form with its errors, or what was created.
-async fn show_answer(dialog: &HtmlDialogElement, card: &Element) {
-    put(dialog, card);
-    page::ensure_open(dialog);
-    let find = |selector| dialog.query_selector(selector).ok().flatten();
-    let wrong = find("[aria-invalid]").or_else(|| find("[autofocus]"));
-    if let Some(field) = wrong.and_then(|field| field.dyn_into::<HtmlElement>().ok()) {
-        field.focus().ok();
+/// Shows the card of a form's response in place of the form's card.
+fn replace_card(dialog: &HtmlDialogElement, form: &HtmlFormElement, card: &Element) {
+    let Some(old) = card_of(form) else { return };
+    if attribute(form, "action").starts_with("/sign-in") {
+        entitle(card);
     }
-    if closes_by_button_only(dialog) {
-        // Something was created, so the list under the dialog is reloaded.
-        page::renew().await;
+    old.replace_with_with_node_1(card).ok();
+    present(dialog, card);
+}
+
+fn is_sign_in(card: &Element) -> bool {
+    find::<Element>(card, "form[action='/sign-in']").is_some()
+}
+
+fn entitle(card: &Element) {
+    if let Some(title) = find::<Element>(card, "h1") {
+        title.set_id("card-title");
+        title.set_text_content(Some("Your session ended. Sign in to continue."));
     }
 }
 
-fn put(dialog: &HtmlDialogElement, card: &Element) {
-    dialog.replace_children_with_node_1(card);
-    dates::label_time_zone();
-    page::set_time_titles();
+/// Shows the sign-in form in front of what is in the dialog.
+fn put_sign_in(dialog: &HtmlDialogElement, card: &Element) {
+    entitle(card);
+    if let Some(skeleton) = find::<Element>(dialog, ".skeleton") {
+        skeleton.remove();
+    }
+    dialog.prepend_with_node_1(card).ok();
+    show(dialog);
+    present(dialog, card);
 }
 
-fn set_busy(dialog: &HtmlDialogElement, is_busy: bool) {
-    if is_busy {
-        dialog.set_attribute("aria-busy", "true").ok();
-    } else {
-        dialog.remove_attribute("aria-busy").ok();
+/// Asks a person whose session has ended to sign in, and keeps the form to send it again. What was typed into it stays,
+/// except for secrets.
+pub async fn ask_to_sign_in(dialog: &HtmlDialogElement, form: &HtmlFormElement) {
+    let came = fetch::page("/sign-in").await;
+    let Some(card) = came.and_then(|came| find::<Element>(&came, CARD)) else { return toasts::show_unreachable() };
+    if let Some(fields) = find::<Element>(form, "fieldset.confirm") {
+        fields.remove();
     }
+    set(form, RESEND, "");
+    // A form of the page stays there. One of the dialog is hidden, and returns if the dialog was closed.
+    if let Some(kept) = card_of(form).filter(|kept| closest::<Element>(kept, "#page").is_none()) {
+        set(&kept, "hidden", "");
+        dialog.replace_children_with_node_1(&kept);
+    }
+    put_sign_in(dialog, &card);
+}
+
+/// Goes on after the person has signed in again: sends the kept form, or opens the card that was asked for.
+fn resume(dialog: &HtmlDialogElement, sign_in: &HtmlFormElement) {
+    if let Some(card) = card_of(sign_in) {
+        card.remove();
+    }
+    let Some(form) = first::<HtmlFormElement>(&format!("form[{RESEND}]")) else {
+        return open(dialog, &attribute(dialog, FROM), "", None);
+    };
+    unset(&form, RESEND);
+    if let Some(card) = card_of(&form) {
+        unset(&card, "hidden");
+    }
+    if !dialog.contains(Some(&form)) {
+        close(dialog);
+    }
+    form.request_submit().ok();
 }
 
 fn without_secrets(fields: &str) -> String {
@@ -106,13 +221,11 @@ fn without_secrets(fields: &str) -> String {
 
 /// Loads the code examples again, with the current values of the form.
 pub fn renew_code(dialog: &HtmlDialogElement, summary: &Element) {
-    let form = summary.closest(".card").ok().flatten().and_then(|card| card.query_selector("form").ok().flatten());
-    let fields = form.and_then(|form| form.dyn_into().ok()).and_then(|form| fields_of(&form));
-    let from =
-        if dialog.contains(Some(summary)) { dialog.get_attribute(FROM) } else { window().location().pathname().ok() };
+    let form = closest::<Element>(summary, ".card").and_then(|card| find::<HtmlFormElement>(&card, "form"));
+    let from = if dialog.contains(Some(summary)) { attribute(dialog, FROM) } else { path() };
     // Passwords and codes must not be in a URL.
-    let fields = fields.map(|fields| without_secrets(&fields));
-    let (Some(fields), Some(from), Some(fold)) = (fields, from, summary.parent_element()) else { return };
+    let fields = form.and_then(|form| fields_of(&form, None)).map(|fields| without_secrets(&fields));
+    let (Some(fields), Some(fold)) = (fields, summary.parent_element()) else { return };
     spawn_local(async move {
         let Some(came) = fetch::page(&format!("{from}?{fields}")).await else { return };
         let (Ok(old), Ok(new)) = (fold.query_selector_all("pre"), came.query_selector_all(".as-code pre")) else {
@@ -129,44 +242,39 @@ pub fn renew_code(dialog: &HtmlDialogElement, summary: &Element) {
 
 /// Whether a click outside may close the dialog: there is nothing to type in it.
 pub fn closes_on_backdrop(dialog: &HtmlDialogElement) -> bool {
-    let has = |selector| dialog.query_selector(selector).ok().flatten().is_some();
-    has("[data-light]") && !has(".confirm")
+    let has = |selector| find::<Element>(dialog, selector).is_some();
+    has("[data-light]") && !has(".confirm") && !is_held(dialog)
 }
 
-/// Whether only a button in the dialog may close it, because it shows a secret.
-fn closes_by_button_only(dialog: &HtmlDialogElement) -> bool {
-    dialog.query_selector("[data-firm]").ok().flatten().is_some()
+/// Whether the person can't close the dialog now, except by a button that is meant for it: it shows a secret, or a form
+/// is being sent.
+pub fn is_held(dialog: &HtmlDialogElement) -> bool {
+    dialog.has_attribute("aria-busy") || find::<Element>(dialog, "[data-firm]").is_some()
 }
 
-/// Prevents Escape from closing a dialog that shows a secret, and removes the contents of a closed dialog from the
-/// page.
-pub fn guard(dialog: &HtmlDialogElement) {
-    let place = dialog.clone();
-    window_event_listener(ev::keydown, move |event| {
-        // Browsers close a dialog on the second Escape even if its cancel event was prevented.
-        if event.key() == "Escape" && closes_by_button_only(&place) {
+/// Handles that the browser has closed the dialog, or is about to.
+pub fn closing(dialog: &HtmlDialogElement, event: &Event) {
+    let is_held = is_held(dialog) && !dialog.has_attribute(CLOSING);
+    if event.type_() == "cancel" {
+        if is_held {
             event.prevent_default();
         }
-    });
-    let place = dialog.clone();
-    let closed = wasm_bindgen::closure::Closure::<dyn Fn()>::new(move || {
-        if closes_by_button_only(&place) && !place.has_attribute("data-closing") {
-            place.show_modal().ok();
-            return;
-        }
-        place.remove_attribute("data-closing").ok();
-        place.replace_children_with_node_0();
-        page::focus();
-    });
-    dialog.add_event_listener_with_callback("close", closed.as_ref().unchecked_ref()).ok();
-    // The listener lives as long as the page.
-    closed.forget();
+    } else if is_held {
+        show(dialog);
+    } else if !dialog.open() {
+        unset(dialog, CLOSING);
+        dialog.replace_children_with_node_0();
+        focus::give_back();
+    }
 }
 
 /// Closes the dialog, even one that shows a secret.
 pub fn close(dialog: &HtmlDialogElement) {
-    dialog.set_attribute("data-closing", "").ok();
-    dialog.close();
-    // Immediately, not in the close event, so that a secret leaves the page with the click.
-    dialog.replace_children_with_node_0();
+    if dialog.open() {
+        set(dialog, CLOSING, "");
+        dialog.close();
+        // Immediately, not in the close event, so that a secret leaves the page with the click.
+        dialog.replace_children_with_node_0();
+        focus::give_back();
+    }
 }

@@ -1,79 +1,162 @@
-//! The event listeners that enhance a page, and the changes that they make to it. Compiled only for the browser.
+//! The event listener that enhances a page, and the changes that it makes to it. Compiled only for the browser.
 //!
-//! The listeners are on the window, so that they also apply to contents that are added later.
+//! It is on the window, so that it also applies to contents that are added later.
 
+mod copying;
 mod dates;
 mod dialog;
+mod dom;
 mod fetch;
+mod fields;
+mod focus;
 mod form;
+mod keyboard;
 mod page;
+mod rows;
+mod selection;
+mod toasts;
+mod updates;
 
-use leptos::prelude::*;
-use wasm_bindgen::JsCast;
-use web_sys::{Element, Event, HtmlDialogElement, HtmlFormElement, HtmlInputElement, MouseEvent};
+use std::{cell::Cell, time::Duration};
 
-/// How often relative times are updated.
-const TICK: std::time::Duration = std::time::Duration::from_secs(30);
+use leptos::prelude::{document, set_interval, window};
+use wasm_bindgen::{JsCast, closure::Closure};
+use web_sys::{
+    Element, Event, HtmlDialogElement, HtmlElement, HtmlFormElement, HtmlInputElement, MouseEvent, SubmitEvent,
+};
 
-/// Installs the listeners. `dialog`: the dialog in which other pages' cards are shown.
-pub fn install_listeners(dialog: &HtmlDialogElement) {
-    page::set_time_titles();
-    set_interval(page::refresh_times, TICK);
-    dates::label_time_zone();
-    let place = dialog.clone();
-    window_event_listener(leptos::ev::click, move |event| clicked(&place, &event));
-    let place = dialog.clone();
-    window_event_listener(leptos::ev::submit, move |event| submitted(&place, &event));
-    window_event_listener(leptos::ev::input, |event| {
-        if let Some(input) = target::<HtmlInputElement>(&event) {
-            dates::describe(&input);
-        }
-    });
-    dialog::guard(dialog);
+use dom::{attribute, closest, first, target};
+
+/// The events to listen to.
+const EVENTS: [&str; 11] = [
+    "beforeunload",
+    "cancel",
+    "change",
+    "click",
+    "close",
+    "focusin",
+    "input",
+    "keydown",
+    "offline",
+    "online",
+    "submit",
+];
+
+/// How often something that changes by itself is loaded again.
+const TICK: Duration = Duration::from_secs(2);
+/// After how many ticks relative times are updated.
+const TICKS_PER_REFRESH: u32 = 15;
+
+thread_local! {
+    static TICKS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// The target of an event, if it is a `T`.
-fn target<T: JsCast>(event: &Event) -> Option<T> {
-    event.target().and_then(|target| target.dyn_into().ok())
+/// Installs the listener. Does nothing on a page without a dialog.
+pub fn install_listener() {
+    let Some(dialog) = first::<HtmlDialogElement>(dialog::DIALOG) else { return };
+    if let Some(root) = document().document_element() {
+        dates::localise(&root);
+    }
+    dates::label_time_zone();
+    toasts::expire_first();
+    let listener = Closure::<dyn Fn(Event)>::new(move |event| handle(&dialog, &event));
+    for name in EVENTS {
+        // While the event is on its way down, because some of them don't come up again.
+        let function = listener.as_ref().unchecked_ref();
+        window().add_event_listener_with_callback_and_bool(name, function, true).ok();
+    }
+    // The listener lives as long as the page.
+    listener.forget();
+    set_interval(tick, TICK);
+}
+
+fn tick() {
+    TICKS.set(TICKS.get() + 1);
+    if TICKS.get().is_multiple_of(TICKS_PER_REFRESH) {
+        dates::refresh();
+    }
+    updates::poll();
+}
+
+fn handle(dialog: &HtmlDialogElement, event: &Event) {
+    match event.type_().as_str() {
+        "click" => clicked(dialog, event.unchecked_ref()),
+        "submit" => submitted(dialog, event.unchecked_ref()),
+        "keydown" => keyboard::pressed(dialog, event.unchecked_ref()),
+        "focusin" => drop(target(event).map(|at| keyboard::close_menus(&at))),
+        "cancel" | "close" if target::<Element>(event).as_ref() == Some(dialog) => dialog::closing(dialog, event),
+        "beforeunload" if copying::is_secret_unsaved() => event.prevent_default(),
+        "offline" => toasts::set_offline(true),
+        "online" => toasts::set_offline(false),
+        kind @ ("input" | "change") => typed(event, kind == "input"),
+        _ => {}
+    }
+}
+
+fn typed(event: &Event, is_input: bool) {
+    if let Some(input) = target::<HtmlInputElement>(event).filter(|_| is_input) {
+        dates::describe(&input);
+    }
+    if let Some(form) = target::<Element>(event).and_then(|at| closest(&at, "form[data-live]")) {
+        updates::load_soon(form);
+    }
 }
 
 fn clicked(dialog: &HtmlDialogElement, event: &MouseEvent) {
     let Some(at) = target::<Element>(event) else { return };
-    page::close_menus(&at);
-    let within = |selector: &str| at.closest(selector).ok().flatten();
+    keyboard::close_menus(&at);
+    let within = |selector: &str| closest::<Element>(&at, selector);
     let is_plain =
         event.button() == 0 && !event.ctrl_key() && !event.meta_key() && !event.shift_key() && !event.alt_key();
     if let Some(button) = within("[data-copy]") {
-        page::copy_from(button);
+        copying::copy_from(button);
     } else if let Some(button) = within("[data-hide]") {
-        page::hide_or_show(&button);
-    } else if within("[data-close]").is_some() && dialog.contains(Some(&at)) {
-        event.prevent_default();
-        dialog::close(dialog);
+        copying::hide_or_show(&button);
+    } else if let Some(button) = within("[data-dismiss]") {
+        toasts::dismiss(&button);
+    } else if let Some(button) = within("[data-close]") {
+        copying::mark_as_safe(&button);
+        if dialog.contains(Some(&at)) {
+            event.prevent_default();
+            dialog::close(dialog);
+        }
     } else if at == ***dialog && dialog::closes_on_backdrop(dialog) {
         // A click on the dialog itself, not on something in it, is on its backdrop.
         dialog.close();
     } else if let Some(summary) = within(".as-code > summary") {
         dialog::renew_code(dialog, &summary);
+    } else if let Some(input) = at.dyn_ref::<HtmlInputElement>().filter(|input| input.type_() == "checkbox") {
+        selection::clicked(input.clone(), event.shift_key());
     } else if let Some(link) = within("a[data-dialog]").filter(|_| is_plain) {
         event.prevent_default();
-        dialog::open(dialog.clone(), link.get_attribute("href").unwrap_or_default());
+        let label = link.get_attribute("aria-label").or_else(|| link.text_content()).unwrap_or_default();
+        // The text after an ellipsis is a shortcut.
+        let title = label.split('…').next().unwrap_or_default().trim();
+        dialog::open(dialog, &attribute(&link, "href"), title, Some(link));
     }
 }
 
-fn submitted(dialog: &HtmlDialogElement, event: &web_sys::SubmitEvent) {
+fn submitted(dialog: &HtmlDialogElement, event: &SubmitEvent) {
     let Some(form) = target::<HtmlFormElement>(event) else { return };
     let over = dialog.contains(Some(&form)).then(|| dialog.clone());
-    // A button with its own method, such as Preview, doesn't submit the form's act.
-    if event.submitter().is_some_and(|button| button.has_attribute("formmethod")) {
-        return;
-    }
-    if form.has_attribute(form::ACT) {
+    let button = event.submitter().and_then(|button| button.dyn_into::<HtmlElement>().ok());
+    if form.has_attribute(updates::LIVE) && attribute(&form, "method") != "post" {
         event.prevent_default();
-        form::send(over, form);
+        match first::<HtmlElement>("dialog [data-results] a") {
+            Some(result) if over.is_some() => result.click(),
+            _ => updates::load(form),
+        }
+    } else if button.as_ref().is_some_and(|button| button.has_attribute("formmethod")) {
+        // A button with its own method, such as Preview, doesn't submit the form's act.
+    } else if let (page::THEMES, Some(button)) = (attribute(&form, "action").as_str(), &button) {
+        event.prevent_default();
+        page::set_theme(&form, button);
+    } else if form.has_attribute(form::ACT) {
+        event.prevent_default();
+        form::send(over, form, button);
     } else if let Some(dialog) = over {
         event.prevent_default();
-        dialog::send(dialog, form);
+        dialog::send(dialog, form, button);
     } else {
         dates::put_into(&form);
     }

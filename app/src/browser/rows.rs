@@ -1,0 +1,85 @@
+//! The row of a list that an act changes: at once, before the server has answered, and in its place, even when the
+//! list's filter no longer matches it.
+
+use js_sys::encode_uri_component;
+use web_sys::{Element, HtmlInputElement};
+
+use super::{
+    dates,
+    dom::{by_id, find, path},
+    fetch, fields, page,
+};
+use crate::api::PREFIX;
+
+/// A row that was changed before the server has answered.
+pub struct Change {
+    row: Element,
+    before: Element,
+}
+
+impl Change {
+    /// Shows in its row what a form is about to do; `None` when that isn't certain, or when the page has no such row.
+    pub fn ahead(action: &str, form: &Element) -> Option<Self> {
+        let (verb, _) = action.strip_prefix(PREFIX)?.strip_prefix('/')?.split_once('_')?;
+        let row = by_id(&id_of(form)?)?;
+        let before = row.clone_node_with_deep(true).ok().map(wasm_bindgen::JsCast::unchecked_into)?;
+        let cell = |name: &str| find::<Element>(&row, &format!("[data-cell={name}]"));
+        match verb {
+            "rename" => cell("name")?.set_text_content(Some(fields::value_of(form, "name").trim())),
+            "suspend" => show_status(&cell("status")?, "chip chip-suspended", "Suspended"),
+            "resume" => show_status(&cell("status")?, "chip chip-active", "Active"),
+            _ => return None,
+        }
+        Some(Self { row, before })
+    }
+
+    /// Shows the row as it was, because the server rejected the change.
+    pub fn take_back(&self) {
+        self.row.replace_with_with_node_1(&self.before).ok();
+    }
+}
+
+fn show_status(cell: &Element, class: &str, label: &str) {
+    if let Some(chip) = find::<Element>(cell, ".chip") {
+        chip.set_class_name(class);
+        chip.set_text_content(Some(label));
+    }
+}
+
+/// The id of the row with the key or the account that a form changes.
+pub fn id_of(form: &Element) -> Option<String> {
+    Some(format!("row-{}", find::<HtmlInputElement>(form, "[name=key], [name=account]")?.value()))
+}
+
+/// Loads the page again after an act on the thing in a row. If the list no longer contains the row, the row stays where
+/// it is, in its new state.
+pub async fn renew(id: &str) {
+    let (Some(newest), old) = (page::newest().await, by_id(id)) else { return };
+    if let (Some(old), None) = (old, find::<Element>(&newest, &format!("#{id}")))
+        && let Some(changed) = changed(&old, id).await
+        && !put_in_place(&newest, &old, &changed)
+    {
+        dates::localise(&changed);
+        old.replace_with_with_node_1(&changed).ok();
+        return;
+    }
+    page::put(&newest);
+}
+
+/// The row in its new state, from the list of all states.
+async fn changed(old: &Element, id: &str) -> Option<Element> {
+    let name = find::<Element>(old, "[data-cell=name]")?.text_content()?;
+    let url = format!("{}?state=all&q={}", path(), encode_uri_component(&name));
+    find(&fetch::page(&url).await?, &format!("#{id}"))
+}
+
+/// Puts the row into a list, next to the rows that were next to it. Returns `false` when the list has no rows.
+fn put_in_place(newest: &Element, old: &Element, changed: &Element) -> bool {
+    let same = |row: Option<Element>| find::<Element>(newest, &format!("#{}", row?.id()));
+    let (next, previous) = (same(old.next_element_sibling()), same(old.previous_element_sibling()));
+    match (next, previous) {
+        (Some(next), _) => next.before_with_node_1(changed).is_ok(),
+        (None, Some(previous)) => previous.after_with_node_1(changed).is_ok(),
+        (None, None) => false,
+    }
+}

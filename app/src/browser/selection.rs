@@ -1,0 +1,53 @@
+//! The checkboxes of a list: a range with Shift, all at once, and how many are selected.
+
+use std::cell::RefCell;
+
+use wasm_bindgen::JsCast;
+use web_sys::{Element, HtmlInputElement};
+
+use super::dom::{all, closest, first};
+
+/// The checkbox that selects the whole page of the list.
+const ALL: &str = "[data-select-all]";
+
+thread_local! {
+    /// The checkbox that was clicked last.
+    static LAST: RefCell<Option<HtmlInputElement>> = const { RefCell::new(None) };
+}
+
+fn boxes(table: &Element) -> Vec<HtmlInputElement> {
+    all(table, "tbody input[type=checkbox]").into_iter().map(JsCast::unchecked_into).collect()
+}
+
+/// Handles a click on a checkbox of a list. `is_range`: whether Shift was held.
+pub fn clicked(input: HtmlInputElement, is_range: bool) {
+    let Some(table) = closest::<Element>(&input, "table") else { return };
+    let boxes = boxes(&table);
+    if input.matches(ALL).unwrap_or_default() {
+        for one in boxes {
+            one.set_checked(input.checked());
+        }
+        return show_count();
+    }
+    let place = |input: &HtmlInputElement| boxes.iter().position(|one| one == input);
+    if let (true, Some(from), Some(to)) = (is_range, LAST.with_borrow(|last| place(last.as_ref()?)), place(&input)) {
+        for one in &boxes[from.min(to)..=from.max(to)] {
+            one.set_checked(input.checked());
+        }
+    }
+    LAST.set(Some(input));
+    show_count();
+}
+
+/// Shows how many rows of the list are selected.
+pub fn show_count() {
+    let Some(place) = first::<Element>("[data-selected-count]") else { return };
+    let Some(table) = first::<Element>("table:has(tbody input[type=checkbox])") else { return };
+    let boxes = boxes(&table);
+    let count = boxes.iter().filter(|one| one.checked()).count();
+    place.set_text_content(Some(&format!("{count} selected")));
+    if let Some(all) = first::<HtmlInputElement>(ALL) {
+        all.set_checked(count > 0 && count == boxes.len());
+        all.set_indeterminate(count > 0 && count < boxes.len());
+    }
+}

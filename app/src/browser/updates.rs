@@ -1,0 +1,111 @@
+//! Parts of a page that are replaced by those of a page that is loaded in the background: the results of a search or a
+//! filter while it is typed, and the state of something that changes by itself.
+
+use std::{cell::Cell, time::Duration};
+
+use leptos::{
+    prelude::{document, set_timeout, window},
+    task::spawn_local,
+};
+use wasm_bindgen::JsValue;
+use web_sys::{Element, HtmlFormElement};
+
+use super::{
+    dates,
+    dom::{attribute, closest, find, first, set},
+    fetch,
+    fields::fields_of,
+    page, selection, toasts,
+};
+
+/// The attribute of a form with the ids of the elements that its page replaces, separated by spaces.
+pub const LIVE: &str = "data-live";
+/// The attribute of an element with the path of the page that has its next state.
+const POLL: &str = "data-poll";
+/// The attribute of a form with the URL that was loaded last.
+const LOADED: &str = "data-loaded";
+
+/// How long the person must have stopped typing.
+const PAUSE: Duration = Duration::from_millis(150);
+/// The maximum number of requests for the state of one thing: one every 2 seconds for 5 minutes.
+const MAX_POLLS: u32 = 150;
+
+thread_local! {
+    /// The number of the latest change in a form; results of earlier ones are dropped.
+    static LATEST: Cell<u32> = const { Cell::new(0) };
+    static POLLS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Loads the results of a form soon after a change in it. `data-now`: without waiting for the person to stop typing.
+pub fn load_soon(form: HtmlFormElement) {
+    let number = LATEST.get() + 1;
+    LATEST.set(number);
+    if form.has_attribute("data-now") {
+        return load(form);
+    }
+    let load = move || {
+        if LATEST.get() == number {
+            load(form);
+        }
+    };
+    set_timeout(load, PAUSE);
+}
+
+/// Loads the results of a form, unless they are those that it shows.
+pub fn load(form: HtmlFormElement) {
+    let Some(fields) = fields_of(&form, None) else { return };
+    let url = format!("{}?{fields}", attribute(&form, "action"));
+    if attribute(&form, LOADED) == url {
+        return;
+    }
+    set(&form, LOADED, &url);
+    let number = LATEST.get();
+    spawn_local(async move {
+        let came = fetch::page(&url).await;
+        if LATEST.get() != number || !form.is_connected() {
+            return;
+        }
+        let Some(came) = came else {
+            // The next attempt isn't skipped.
+            set(&form, LOADED, "");
+            return toasts::show_unreachable();
+        };
+        if !replace(&came, &attribute(&form, LIVE)) {
+            return page::leave_for(&url);
+        }
+        if closest::<Element>(&form, "dialog").is_none()
+            && let Ok(history) = window().history()
+        {
+            history.replace_state_with_url(&JsValue::NULL, "", Some(&url)).ok();
+        }
+    });
+}
+
+/// Replaces the elements with these ids, separated by spaces, by those of another page. Returns whether there was one.
+fn replace(came: &Element, ids: &str) -> bool {
+    let mut is_any = false;
+    for id in ids.split_whitespace().map(|id| format!("#{id}")) {
+        if let (Some(old), Some(new)) = (first::<Element>(&id), find::<Element>(came, &id)) {
+            dates::localise(&new);
+            old.replace_with_with_node_1(&new).ok();
+            is_any = true;
+        }
+    }
+    selection::show_count();
+    is_any
+}
+
+/// Loads the next state of the element that waits for it, if there is one. Called every 2 seconds.
+pub fn poll() {
+    let Some(waiting) = first::<Element>("[data-poll]") else { return POLLS.set(0) };
+    if document().hidden() || POLLS.get() >= MAX_POLLS {
+        return;
+    }
+    POLLS.set(POLLS.get() + 1);
+    let (url, id) = (attribute(&waiting, POLL), waiting.id());
+    spawn_local(async move {
+        if let Some(came) = fetch::page(&url).await {
+            replace(&came, &id);
+        }
+    });
+}

@@ -1,0 +1,182 @@
+//! The search over everything: pages, acts, keys and service accounts. With JavaScript it is shown in a dialog (Ctrl+K)
+//! and lists the results while the person types.
+
+use domain::{
+    AccountFilter, AccountQuery, ApiError, InventoryQuery, KeyFilter, KeyQuery, Operation, PageRequest,
+    api_key::input::{ListKeys, ListTenantKeys},
+    service_account::input::ListAccounts,
+};
+use leptos::prelude::*;
+use service::{Actor, offers};
+
+use crate::{
+    api::{list_accounts, list_api_keys, list_tenant_keys},
+    components::alerts::key_path,
+    request::RequestContext,
+};
+
+const PATH: &str = "/search";
+/// The id of the list of results, which the script replaces.
+const RESULTS: &str = "search-results";
+/// How many keys, and how many service accounts, are listed at most.
+const MAX_OF_EACH: u32 = 5;
+
+/// The pages: path, title, and the operation that a person must be allowed to do; `None` for everyone's.
+const PAGES: [(&str, &str, Option<Operation>); 11] = [
+    ("/user/api-keys", "API keys", None),
+    ("/user/profile", "Profile", None),
+    ("/user/sessions", "Sessions", None),
+    ("/team/overview", "Overview", Some(Operation::ListTenantKeys)),
+    ("/team/service-accounts", "Service accounts", Some(Operation::ListServiceAccounts)),
+    ("/team/keys", "All keys", Some(Operation::ListTenantKeys)),
+    ("/team/members", "Members", None),
+    ("/team/audit-log", "Audit log", Some(Operation::ListAuditLog)),
+    ("/team/settings", "Settings", Some(Operation::RenameTenant)),
+    ("/docs", "Documentation", None),
+    ("/graphiql", "GraphiQL", None),
+];
+
+/// The acts that have a form of their own: path, title and operation. They are shown in the dialog.
+const ACTS: [(&str, &str, Operation); 8] = [
+    ("/user/api-keys/new", "Create an API key", Operation::CreateApiKey),
+    ("/team/service-accounts/new", "Add a service account", Operation::CreateServiceAccount),
+    ("/team/members/invite", "Invite a member", Operation::InviteMember),
+    ("/team/settings/rename", "Rename the tenant", Operation::RenameTenant),
+    ("/user/profile/name", "Change your name", Operation::UpdateProfile),
+    ("/user/profile/password", "Change your password", Operation::ChangePassword),
+    ("/user/sessions/end-others", "Sign out everywhere else", Operation::EndOtherSessions),
+    ("/tenants/new", "Create a tenant", Operation::CreateTenant),
+];
+
+/// A result.
+struct Found {
+    path: String,
+    label: String,
+    /// What it is, and what tells it apart from others of the same name.
+    kind: String,
+    /// Whether the script shows it in the dialog.
+    is_card: bool,
+}
+
+/// `/search`.
+pub async fn search(request: RequestContext) -> Result<AnyView, ApiError> {
+    let (actor, text) = (request.actor()?, request.query("q").trim().to_owned());
+    let mut found = if text.is_empty() { Vec::new() } else { things(&request, actor, &text).await? };
+    found.extend(pages_and_acts(actor, &text));
+    let is_empty = found.is_empty();
+    let rows = found.into_iter().map(|found| {
+        let dialog = found.is_card.then_some("");
+        view! {
+            <li>
+                <a href=found.path data-dialog=dialog>
+                    <span dir="auto">{found.label}</span>
+                    <span class="sub">{found.kind}</span>
+                </a>
+            </li>
+        }
+    });
+    let rows = rows.collect_view();
+    let results = if is_empty {
+        view! {
+            <p class="muted" role="status">
+                {format!("Nothing matches “{text}”.")}
+            </p>
+        }
+        .into_any()
+    } else {
+        view! { <ul class="results">{rows}</ul> }.into_any()
+    };
+    Ok(view! {
+        <div class="card" data-light="" data-arrows="">
+            <h1 id="card-title">"Search"</h1>
+            <form role="search" method="get" action=PATH class="palette" data-live=RESULTS data-now="">
+                <label for="palette" class="visually-hidden">
+                    "Search pages, keys and service accounts"
+                </label>
+                <input
+                    id="palette"
+                    name="q"
+                    type="search"
+                    value=text
+                    placeholder="Search pages, keys and service accounts"
+                    autocomplete="off"
+                    spellcheck="false"
+                    autofocus
+                />
+                <button type="submit" class="button without-script">
+                    "Search"
+                </button>
+            </form>
+            <div id=RESULTS data-results="">
+                {results}
+            </div>
+        </div>
+    }
+    .into_any())
+}
+
+/// The pages and acts whose title contains every word of the text, as far as the person may open them.
+fn pages_and_acts(actor: &Actor, text: &str) -> Vec<Found> {
+    let pages =
+        PAGES.into_iter().filter(|(_, _, operation)| operation.is_none_or(|operation| offers(actor, operation)));
+    let pages = pages.map(|(path, label, _)| (path, label, "Page", false));
+    let acts = ACTS.into_iter().filter(|(_, _, operation)| offers(actor, *operation));
+    let acts = acts.map(|(path, label, _)| (path, label, "Action", true));
+    let shortcuts = [("/shortcuts", "Keyboard shortcuts", "Help", true)];
+    let all = pages.chain(acts).chain(shortcuts).filter(|(_, label, _, _)| contains_words(label, text));
+    all.map(|(path, label, kind, is_card)| Found {
+        path: path.to_owned(),
+        label: label.to_owned(),
+        kind: kind.to_owned(),
+        is_card,
+    })
+    .collect()
+}
+
+/// Whether a label contains every word of a text, ignoring case.
+fn contains_words(label: &str, text: &str) -> bool {
+    let label = label.to_lowercase();
+    text.split_whitespace().all(|word| label.contains(&word.to_lowercase()))
+}
+
+/// The service accounts and keys that match the text.
+async fn things(request: &RequestContext, actor: &Actor, text: &str) -> Result<Vec<Found>, ApiError> {
+    let (search, page) = (text.to_owned(), PageRequest { limit: MAX_OF_EACH, ..PageRequest::default() });
+    let mut found = Vec::new();
+    if offers(actor, Operation::ListServiceAccounts) {
+        let filter = AccountFilter::All;
+        let query = AccountQuery { search: search.clone(), filter, page: page.clone(), ..AccountQuery::default() };
+        found.extend(list_accounts(ListAccounts { query }).await?.items.into_iter().map(|account| Found {
+            path: format!("/team/service-accounts/{}", account.id),
+            label: account.name.to_string(),
+            kind: format!("Service account · {}", account.role.label()),
+            is_card: false,
+        }));
+    }
+    let query = KeyQuery { search, filter: KeyFilter::All, page, ..KeyQuery::default() };
+    let keys = if offers(actor, Operation::ListTenantKeys) {
+        list_tenant_keys(ListTenantKeys { query, inventory: InventoryQuery::default() }).await?
+    } else {
+        list_api_keys(ListKeys { owner: None, query }).await?
+    };
+    let now = request.services.now();
+    found.extend(keys.items.into_iter().map(|key| Found {
+        path: key_path(&key),
+        label: key.name.to_string(),
+        kind: format!("API key · {}… · {} · {}", key.hint, key.owner_name, key.state(now).label()),
+        is_card: false,
+    }));
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_matches_by_all_words_in_any_order() {
+        assert!(contains_words("Create an API key", "key create"));
+        assert!(contains_words("Create an API key", ""));
+        assert!(!contains_words("Create an API key", "create account"));
+    }
+}
