@@ -2,18 +2,18 @@
 
 use leptos::prelude::*;
 
-use super::copied_text::copied_text;
+use super::tabs::{Tab, tabs};
 use crate::as_code::AsCode;
 
 /// The collapsed section. `public_url`: the base URL of the API. When it is opened, the script loads the texts again
 /// with what is typed in the form.
 #[component]
 pub fn CodeFold(code: AsCode, public_url: String) -> impl IntoView {
-    let texts = code.texts(&public_url).into_iter().map(|(name, text)| copied_text(name, text));
+    let texts = code.texts(&public_url).into_iter().map(|(label, text)| Tab { label, hint: "", text });
     view! {
         <details class="as-code">
             <summary>"Use the API instead"</summary>
-            <div class="snippets">{texts.collect_view()}</div>
+            {tabs("code", "The same action as code", texts.collect())}
         </details>
     }
 }

@@ -1,38 +1,31 @@
 //! When a key expires: a choice of durations, or a date and time.
 
-use domain::{ApiError, api_key::expiry::ExpiryChoice};
+use chrono::{DateTime, SecondsFormat, Utc};
+use domain::{ApiError, api_key::expiry::ExpiryChoice, time::date_text};
 use leptos::prelude::*;
 
-use super::field::FieldError;
+use super::{field::FieldError, time::ExactMoment};
 
-/// Radio buttons for `choices`, and the custom date. Without JavaScript the date is in UTC; the script reads it in the
-/// person's time zone and labels the field with that zone.
+/// Radio buttons for `choices`, each with its day, and the custom date. `now`: the time from which the durations count.
+/// Without JavaScript the date is in UTC; the script reads it in the person's time zone and labels the field with that
+/// zone.
 #[component]
 pub fn ExpiryField(
     choices: Vec<ExpiryChoice>,
     #[prop(optional, into)] choice: String,
     #[prop(optional, into)] date: String,
+    now: DateTime<Utc>,
     #[prop(into)] error: Signal<Option<ApiError>>,
 ) -> impl IntoView {
     let chosen = ExpiryChoice::from_code(&choice);
     let is_wrong = move || error.get().is_some_and(|error| error.at("expires_at").is_some());
+    let ends = choices.iter().filter_map(|choice| end(*choice, now)).collect_view();
+    let choices = choices.into_iter().map(|choice| tile(choice, choice == chosen, now)).collect_view();
     view! {
         <fieldset class="field expiry" aria-describedby="error-expires_at">
             <legend>"Expires"</legend>
-            <div class="choices">
-                {choices
-                    .into_iter()
-                    .map(|choice| {
-                        let class = if choice == ExpiryChoice::Custom { "choice choice-custom" } else { "choice" };
-                        view! {
-                            <label class=class>
-                                <input type="radio" name="expiry" value=choice.code() checked=choice == chosen />
-                                <span>{choice.label()}</span>
-                            </label>
-                        }
-                    })
-                    .collect_view()}
-            </div>
+            <div class="choices">{choices}</div>
+            {ends}
             <div class="custom-date">
                 <label for="field-date">"Expiry date " <span class="zone">"(UTC)"</span></label>
                 <input
@@ -49,4 +42,52 @@ pub fn ExpiryField(
             <FieldError id="error-expires_at".to_owned() name="expires_at" error=error />
         </fieldset>
     }
+}
+
+/// The radio button of a choice with its day, if the choice determines it.
+fn tile(choice: ExpiryChoice, is_chosen: bool, now: DateTime<Utc>) -> AnyView {
+    let (label_id, day_id) = (format!("expiry-{}", choice.code()), format!("expiry-day-{}", choice.code()));
+    let day = choice.end(now).map(|at| {
+        view! {
+            <time id=day_id.clone() class="sub" datetime=rfc3339(at) data-as="date">
+                {date_text(at)}
+            </time>
+        }
+    });
+    let described = day.is_some().then_some(day_id);
+    view! {
+        <label class="choice">
+            <input
+                type="radio"
+                name="expiry"
+                value=choice.code()
+                checked=is_chosen
+                aria-labelledby=label_id.clone()
+                aria-describedby=described
+            />
+            <span>
+                <span id=label_id>{choice.label()}</span>
+                {day}
+            </span>
+        </label>
+    }
+    .into_any()
+}
+
+/// The line with the exact end of a choice. The stylesheet shows the line of the chosen one.
+fn end(choice: ExpiryChoice, now: DateTime<Utc>) -> Option<AnyView> {
+    let at = choice.end(now)?;
+    Some(
+        view! {
+            <p class="hint expires-at" data-choice=choice.code()>
+                "Expires "
+                <ExactMoment at now />
+            </p>
+        }
+        .into_any(),
+    )
+}
+
+fn rfc3339(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

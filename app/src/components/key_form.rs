@@ -1,5 +1,6 @@
 //! The fields of the form that creates a key.
 
+use chrono::{DateTime, Utc};
 use domain::{ApiError, TenantId, api_key::expiry::ExpiryChoice, user::input::confirm};
 use leptos::prelude::*;
 
@@ -32,32 +33,16 @@ pub struct Typed {
     pub date: String,
 }
 
-/// The fields. `choices`: the offered expiries. `tenants`: the tenants to choose from; if empty, the field is left out.
+/// The fields. `choices`: the offered expiries. `tenants`: the tenants to choose from. If there is only one, the field is
+/// hidden; if there is none, it is left out. `now`: the time from which the expiries count.
 #[component]
 pub fn KeyFields(
     #[prop(optional)] typed: Typed,
     choices: Vec<ExpiryChoice>,
     tenants: Vec<TenantChoice>,
+    now: DateTime<Utc>,
     #[prop(into)] error: Signal<Option<ApiError>>,
 ) -> impl IntoView {
-    let choose = (!tenants.is_empty()).then(|| {
-        let options = tenants.into_iter().map(|tenant| {
-            view! {
-                <option value=tenant.id.to_string() selected=tenant.chosen>
-                    {tenant.name}
-                </option>
-            }
-        });
-        view! {
-            <div class="field">
-                <label for="field-tenant_id">"Tenant"</label>
-                <select id="field-tenant_id" name="tenant_id" aria-describedby="error-tenant_id">
-                    {options.collect_view()}
-                </select>
-                <FieldError id="error-tenant_id".to_owned() name="tenant_id" error=error />
-            </div>
-        }
-    });
     view! {
         <FormError error fields=&["name", "expires_at", "tenant_id", confirm::PASSWORD, confirm::CODE] />
         <Field
@@ -68,7 +53,36 @@ pub fn KeyFields(
             autofocus=true
             error
         />
-        <ExpiryField choices choice=typed.expiry date=typed.date error />
-        {choose}
+        <ExpiryField choices choice=typed.expiry date=typed.date now error />
+        {tenant_field(tenants, error)}
     }
+}
+
+fn tenant_field(tenants: Vec<TenantChoice>, error: Signal<Option<ApiError>>) -> Option<AnyView> {
+    if let [only] = tenants.as_slice() {
+        let id = only.id.to_string();
+        return Some(view! { <input type="hidden" name="tenant_id" value=id /> }.into_any());
+    }
+    if tenants.is_empty() {
+        return None;
+    }
+    let options = tenants.into_iter().map(|tenant| {
+        view! {
+            <option value=tenant.id.to_string() selected=tenant.chosen>
+                {tenant.name}
+            </option>
+        }
+    });
+    Some(
+        view! {
+            <div class="field">
+                <label for="field-tenant_id">"Tenant"</label>
+                <select id="field-tenant_id" name="tenant_id" aria-describedby="error-tenant_id">
+                    {options.collect_view()}
+                </select>
+                <FieldError id="error-tenant_id".to_owned() name="tenant_id" error=error />
+            </div>
+        }
+        .into_any(),
+    )
 }

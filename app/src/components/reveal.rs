@@ -3,60 +3,63 @@
 use domain::{Secret, api_key::view::CreatedKey};
 use leptos::prelude::*;
 
-use super::copied_text::copied_text;
-use crate::api::wire::SECRET_PLACEHOLDER;
+use super::{
+    first_request::{first_request, first_request_path},
+    key_snippets::key_snippets,
+    tabs::tabs,
+};
+use crate::api::wire::{KEY_PLACEHOLDER, SECRET_PLACEHOLDER};
 
-/// Name and text of examples that contain the token. `url`: the base URL of the API.
-fn snippets(token: &str, url: &str) -> [(&'static str, String); 5] {
-    [
-        (
-            "curl",
-            format!(
-                "curl {url}/graphql \\\n  -H 'Authorization: Bearer {token}' \\\n  -H 'Content-Type: application/json' \\\n  -d '{{\"query\": \"{{ auth_api_key {{ id name expires_at }} }}\"}}'"
-            ),
-        ),
-        (
-            "GraphQL",
-            format!(
-                "# {url}/graphql\n# Authorization: Bearer {token}\nquery {{\n  auth_api_key {{ id name expires_at user_id }}\n}}"
-            ),
-        ),
-        (".env", format!("LATCHKEY_API={url}\nLATCHKEY_API_KEY={token}")),
-        (
-            "Kubernetes",
-            format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: api-key\nstringData:\n  API_KEY: {token}"),
-        ),
-        ("Agent", format!("export PREFECT__CLOUD__API={url}\nprefect agent local start --key {token}")),
-    ]
+/// Where a new key belongs.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyHome<'a> {
+    /// The path that precedes the key's id in the paths of its pages.
+    pub base: &'a str,
+    /// The path of the list that shows the key.
+    pub list: &'a str,
+    /// The base URL of the API.
+    pub public_url: &'a str,
 }
 
-/// The card with a new key's token. `back`: the path that the button leads to.
-pub fn reveal_card(created: &CreatedKey, public_url: &str, back: &str) -> AnyView {
-    card(created.is_rotation, created.is_suspended, &created.token, public_url, back)
+impl KeyHome<'_> {
+    /// Whether the key's owner is a service account: its keys have a path below the account's.
+    fn is_account(&self) -> bool {
+        self.base != self.list
+    }
 }
 
-fn card(is_rotation: bool, is_suspended: bool, secret: &Secret, public_url: &str, back: &str) -> AnyView {
+/// The card with a new key's token.
+pub fn reveal_card(created: &CreatedKey, home: KeyHome) -> AnyView {
+    card(created.is_rotation, created.is_suspended, &created.token, &created.key.id.to_string(), home)
+}
+
+/// The same card with placeholders for the token and the key's id, which the script replaces after it has created the
+/// key.
+pub fn reveal_template(is_rotation: bool, is_suspended: bool, home: KeyHome) -> AnyView {
+    let card = card(is_rotation, is_suspended, &Secret::new(SECRET_PLACEHOLDER), KEY_PLACEHOLDER, home);
+    view! { <template data-reveal="">{card}</template> }.into_any()
+}
+
+fn card(is_rotation: bool, is_suspended: bool, secret: &Secret, key: &str, home: KeyHome) -> AnyView {
     let title = if is_rotation { "Your API key has been rotated" } else { "Your API key has been created" };
-    let suspended = is_suspended.then(suspended_account);
+    // The key of a suspended service account can't be verified until the account is resumed.
+    let state = if is_suspended { suspended_account() } else { live_sign(key, home) };
+    let snippets = key_snippets(secret.expose(), home.public_url, home.is_account());
     view! {
         <div class="card" data-firm="">
             <h1 id="card-title">{title}</h1>
-            {suspended}
-            {token(secret.expose().to_owned(), public_url)}
+            <p>"Copy it now. You won't be able to see it again."</p>
+            {token_field(secret.expose().to_owned())}
+            {tabs("snippet", "How to use this key", snippets)}
+            {state}
             <div class="buttons">
-                <a class="button primary" href=back.to_owned() data-close="">
-                    "I've saved it"
+                <a class="button" href=home.list.to_owned() data-close="" data-after-copy="">
+                    "Done"
                 </a>
             </div>
         </div>
     }
     .into_any()
-}
-
-/// The same card with a placeholder for the token, which the script replaces after it has created the key.
-pub fn reveal_template(is_rotation: bool, is_suspended: bool, public_url: &str, back: &str) -> AnyView {
-    let card = card(is_rotation, is_suspended, &Secret::new(SECRET_PLACEHOLDER), public_url, back);
-    view! { <template data-reveal="">{card}</template> }.into_any()
 }
 
 /// States that the keys of a suspended service account are rejected.
@@ -65,11 +68,22 @@ pub fn suspended_account() -> AnyView {
         .into_any()
 }
 
-/// The field with the token and its buttons, and the examples.
-fn token(token: String, public_url: &str) -> AnyView {
-    let snippets = snippets(&token, public_url).map(|(name, text)| copied_text(name, text));
+/// Whether the key has been verified yet, and where to read how to do it.
+fn live_sign(key: &str, home: KeyHome) -> AnyView {
     view! {
-        <p>"Copy it now. You won't be able to see it again."</p>
+        <div class="live-sign">
+            {first_request(&first_request_path(home.base, key), None)} <p class="hint">
+                <a href="/docs/verify" target="_blank">
+                    "How to verify keys in your API"
+                </a>
+            </p>
+        </div>
+    }
+    .into_any()
+}
+
+fn token_field(token: String) -> AnyView {
+    view! {
         <div class="field">
             <label for="revealed-token">"API key"</label>
             <div class="token-row">
@@ -80,9 +94,10 @@ fn token(token: String, public_url: &str) -> AnyView {
                     readonly
                     autocomplete="off"
                     spellcheck="false"
+                    translate="no"
                     value=token
                 />
-                <button type="button" class="button script-only" data-copy="#revealed-token">
+                <button type="button" class="button primary script-only" data-copy="#revealed-token">
                     "Copy"
                 </button>
                 <button type="button" class="button script-only" data-hide="#revealed-token">
@@ -90,7 +105,6 @@ fn token(token: String, public_url: &str) -> AnyView {
                 </button>
             </div>
         </div>
-        <div class="snippets">{snippets.into_iter().collect_view()}</div>
     }
     .into_any()
 }

@@ -56,16 +56,17 @@ fn card(title: &'static str, words: AnyView, link: &Secret, back: &str) -> AnyVi
                         readonly
                         autocomplete="off"
                         spellcheck="false"
+                        translate="no"
                         value=link.expose().to_owned()
                     />
-                    <button type="button" class="button script-only" data-copy="#revealed-link">
+                    <button type="button" class="button primary script-only" data-copy="#revealed-link">
                         "Copy"
                     </button>
                 </div>
             </div>
             <div class="buttons">
-                <a class="button primary" href=back.to_owned() data-close="">
-                    "I've saved it"
+                <a class="button" href=back.to_owned() data-close="" data-after-copy="">
+                    "Done"
                 </a>
             </div>
         </div>

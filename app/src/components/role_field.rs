@@ -5,7 +5,8 @@ use leptos::prelude::*;
 
 use super::field::FieldError;
 
-/// A `<select>` of all roles. Without a `value` none is selected, and the browser requires a choice.
+/// Radio buttons for all roles, each with what it allows. Without a `value` none is selected, and the browser requires a
+/// choice.
 #[component]
 pub fn RoleField(
     /// The code of the selected role, such as `TENANT_ADMIN`.
@@ -16,36 +17,35 @@ pub fn RoleField(
     error: Signal<Option<ApiError>>,
 ) -> impl IntoView {
     let chosen: Option<Role> = value.parse().ok();
-    let options = Role::ALL.map(|role| {
-        view! {
-            <option value=role.as_str() selected=chosen == Some(role)>
-                {role.label()}
-            </option>
-        }
-    });
-    let meanings = Role::ALL.map(|role| {
-        view! {
-            <li>
-                <strong>{role.label()}</strong>
-                " — "
-                {role.meaning()}
-            </li>
-        }
-    });
     let is_wrong = move || error.get().and_then(|error| error.at("role").map(|_| "true"));
+    let cards = Role::ALL.map(|role| {
+        let (name, meaning) = (format!("role-{}", role.as_str()), format!("meaning-{}", role.as_str()));
+        view! {
+            <label class="choice">
+                <input
+                    type="radio"
+                    name="role"
+                    value=role.as_str()
+                    checked=chosen == Some(role)
+                    required
+                    aria-labelledby=name.clone()
+                    aria-describedby=format!("{meaning} error-role")
+                    aria-invalid=is_wrong
+                />
+                <span>
+                    <strong id=name>{role.label()}</strong>
+                    <span class="sub" id=meaning>
+                        {role.meaning()}
+                    </span>
+                </span>
+            </label>
+        }
+    });
     view! {
-        <div class="field">
-            <label for="field-role">"Role"</label>
-            <select id="field-role" name="role" required aria-describedby="hint-role error-role" aria-invalid=is_wrong>
-                <option value="" selected=chosen.is_none()>
-                    "Choose a role"
-                </option>
-                {options.into_iter().collect_view()}
-            </select>
-            <ul class="hint" id="hint-role">
-                {meanings.into_iter().collect_view()}
-            </ul>
+        <fieldset class="field roles">
+            <legend>"Role"</legend>
+            <div class="choices">{cards.into_iter().collect_view()}</div>
             <FieldError id="error-role".to_owned() name="role" error />
-        </div>
+        </fieldset>
     }
 }

@@ -1,0 +1,66 @@
+//! Whether a new key has been used yet, shown below its token.
+
+use chrono::{DateTime, SecondsFormat, Timelike, Utc};
+use domain::LastUse;
+use leptos::prelude::*;
+
+/// The state of the key whose page of the first request is at `path`. While the key hasn't been used, the script
+/// replaces the paragraph with the one of that page every few seconds.
+pub fn first_request(path: &str, last: Option<&LastUse>) -> AnyView {
+    let Some(last) = last else {
+        return view! {
+            <p id="first-request" class="first-request script-only" role="status" data-poll=path.to_owned()>
+                "Waiting for the first verification…"
+            </p>
+        }
+        .into_any();
+    };
+    let time = view! { <time datetime=last.at.to_rfc3339_opts(SecondsFormat::Secs, true)>{clock_text(last.at)}</time> };
+    let words = match &last.address {
+        Some(address) => view! {
+            "✓ Verified "
+            {time}
+            " from "
+            <code>{address.clone()}</code>
+        }
+        .into_any(),
+        None => view! {
+            "✓ Verified "
+            {time}
+        }
+        .into_any(),
+    };
+    view! {
+        <p id="first-request" class="first-request is-verified" role="status">
+            {words}
+        </p>
+    }
+    .into_any()
+}
+
+/// The path of the page with the state of a key. `base`: the path that precedes the key's id in the paths of its pages.
+pub fn first_request_path(base: &str, key: &str) -> String {
+    format!("{base}/{key}/first-request")
+}
+
+/// The time of day to the second, like "12:04:31 UTC".
+fn clock_text(at: DateTime<Utc>) -> String {
+    format!("{:02}:{:02}:{:02} UTC", at.hour(), at.minute(), at.second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_used_key_is_no_longer_polled() {
+        let path = first_request_path("/user/api-keys", "1");
+        let waiting = first_request(&path, None).to_html();
+        assert!(waiting.contains(r#"data-poll="/user/api-keys/1/first-request""#), "{waiting}");
+        let at = DateTime::parse_from_rfc3339("2027-01-01T12:04:31Z").unwrap().with_timezone(&Utc);
+        let last = LastUse { at, address: Some("203.0.113.7".to_owned()), user_agent: None };
+        let verified = first_request(&path, Some(&last)).to_html();
+        assert!(verified.contains("12:04:31 UTC") && verified.contains("203.0.113.7"), "{verified}");
+        assert!(!verified.contains("data-poll"), "{verified}");
+    }
+}
