@@ -20,6 +20,8 @@ mod browser;
 #[cfg(feature = "ssr")]
 pub mod components;
 #[cfg(feature = "ssr")]
+pub mod guides;
+#[cfg(feature = "ssr")]
 pub mod list_url;
 pub mod live;
 #[cfg(feature = "ssr")]

@@ -23,14 +23,21 @@ pub struct ListParams {
     pub after: Option<String>,
     /// `before`.
     pub before: Option<String>,
+    /// `size`: one of [`PAGE_SIZES`].
+    pub size: Option<String>,
 }
+
+/// The numbers of rows on a page that lists offer. The first is the default.
+pub const PAGE_SIZES: [u32; 3] = [20, 50, 100];
 
 impl ListParams {
     fn page(&self) -> PageRequest {
         let cursor = |text: &Option<String>| text.clone().filter(|text| !text.is_empty()).map(Cursor);
         let before = cursor(&self.before);
         let after = cursor(&self.after).filter(|_| before.is_none());
-        PageRequest { after, before, ..PageRequest::default() }
+        let size = self.size.as_ref().and_then(|text| text.parse().ok());
+        let limit = size.filter(|size| PAGE_SIZES.contains(size)).unwrap_or(PAGE_SIZES[0]);
+        PageRequest { after, before, limit }
     }
 
     fn direction(&self, default: Direction) -> Direction {
@@ -85,6 +92,9 @@ pub struct AuditParams {
     pub result: String,
     /// The id of a key, a service account or a person.
     pub about: String,
+    /// The code of a [`Period`], which counts instead of `from` and `until`; `all` for no limit, and empty or `custom`
+    /// for those two.
+    pub period: String,
     /// The first day in UTC, or an RFC 3339 timestamp.
     pub from: String,
     /// The last day in UTC, inclusive; or an RFC 3339 timestamp, exclusive.
@@ -95,21 +105,87 @@ pub struct AuditParams {
     pub before: String,
 }
 
+/// A period up to now, as a choice of the audit log's filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// The past 24 hours.
+    Day,
+    /// The past 7 days.
+    Week,
+    /// The past 30 days.
+    Month,
+}
+
+impl Period {
+    /// All periods, in the order of the filter.
+    pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
+
+    /// The code in the URL.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Day => "24h",
+            Self::Week => "7d",
+            Self::Month => "30d",
+        }
+    }
+
+    /// The label of the choice.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Day => "24 hours",
+            Self::Week => "7 days",
+            Self::Month => "30 days",
+        }
+    }
+
+    /// The period with a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|period| period.code() == code)
+    }
+
+    fn start(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let days = match self {
+            Self::Day => 1,
+            Self::Week => 7,
+            Self::Month => 30,
+        };
+        now.checked_sub_days(Days::new(days)).unwrap_or(DateTime::UNIX_EPOCH)
+    }
+}
+
 impl AuditParams {
-    /// The query with these parameters.
+    /// The parameters in their shortest form: a period other than the days `from` and `until` removes those.
+    #[must_use]
+    pub fn normalized(self) -> Self {
+        match self.period.as_str() {
+            "" => self,
+            "custom" => Self { period: String::new(), ..self },
+            "all" => Self { period: String::new(), from: String::new(), until: String::new(), ..self },
+            _ => Self { from: String::new(), until: String::new(), ..self },
+        }
+    }
+
+    /// The query with these parameters at `now`.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` with those of the fields `result`, `about`, `from` and `until` that can't be parsed. They
-    /// aren't ignored, because then the list would show entries that don't match the filter.
-    pub fn to_query(&self) -> Result<AuditQuery, ApiError> {
+    /// `BAD_USER_INPUT` with those of the fields `result`, `about`, `period`, `from` and `until` that can't be parsed.
+    /// They aren't ignored, because then the list would show entries that don't match the filter.
+    pub fn to_query(&self, now: DateTime<Utc>) -> Result<AuditQuery, ApiError> {
+        let this = self.clone().normalized();
+        this.query(now)
+    }
+
+    fn query(&self, now: DateTime<Utc>) -> Result<AuditQuery, ApiError> {
         let cursor = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty()).map(Cursor);
         let before = cursor(&self.before);
         let page = PageRequest { after: cursor(&self.after).filter(|_| before.is_none()), before, limit: 50 };
         let (outcome, subject) = (audit::Outcome::from_code(&self.result), self.about.trim().parse().ok());
         let (from, until) = (instant(&self.from, 0), instant(&self.until, 1));
+        let period = Period::from_code(&self.period);
         let read = [
             ("result", &self.result, outcome.is_some(), "Set the outcome to done or refused."),
             ("about", &self.about, subject.is_some(), "Enter the ID of a key, a service account or a person."),
+            ("period", &self.period, period.is_some(), "Set the period to 24h, 7d, 30d, all or custom."),
             ("from", &self.from, from.is_some(), "Enter a first day such as 2027-01-31, or an RFC 3339 timestamp."),
             ("until", &self.until, until.is_some(), "Enter a last day such as 2027-01-31, or an RFC 3339 timestamp."),
         ];
@@ -121,6 +197,7 @@ impl AuditParams {
             return Err(ApiError::fields(wrong));
         }
         let (actor, operation) = (self.actor.clone(), self.operation.clone());
+        let from = period.map(|period| period.start(now)).or(from);
         Ok(AuditQuery { actor, operation, outcome, subject, from, until, page })
     }
 
@@ -131,6 +208,7 @@ impl AuditParams {
             ("operation", &self.operation),
             ("result", &self.result),
             ("about", &self.about),
+            ("period", &self.period),
             ("from", &self.from),
             ("until", &self.until),
             page.map_or(("", ""), |(name, cursor)| (name, cursor.0.as_str())),
@@ -165,6 +243,8 @@ pub struct ListChoice {
     pub sort: String,
     /// The direction of the order.
     pub direction: Direction,
+    /// The number of rows on a page.
+    pub size: u32,
     /// Name and value of further parameters.
     pub extra: Vec<(&'static str, String)>,
 }
@@ -192,6 +272,7 @@ impl ListChoice {
             state: query.filter.as_str().to_owned(),
             sort: query.sort.as_str().to_owned(),
             direction: query.direction,
+            size: query.page.limit,
             extra: Vec::new(),
         }
     }
@@ -204,6 +285,7 @@ impl ListChoice {
             state: query.filter.as_str().to_owned(),
             sort: query.sort.as_str().to_owned(),
             direction: query.direction,
+            size: query.page.limit,
             extra: Vec::new(),
         }
     }
@@ -216,6 +298,7 @@ impl ListChoice {
             state: query.role.map_or("all", Role::as_str).to_owned(),
             sort: String::new(),
             direction: Direction::Asc,
+            size: query.page.limit,
             extra: Vec::new(),
         }
     }
@@ -225,9 +308,22 @@ impl ListChoice {
         Self { state: state.to_owned(), ..self.clone() }.url("", "")
     }
 
-    /// The URL of the first page sorted by a column, in the reverse direction if it is already sorted by it.
+    /// The URL of the first page without search and filters, in the same order.
+    pub fn cleared(&self, default_state: &str) -> String {
+        let extra = self.extra.iter().map(|(name, _)| (*name, String::new())).collect();
+        Self { search: String::new(), state: default_state.to_owned(), extra, ..self.clone() }.url("", "")
+    }
+
+    /// The URL of the first page with another number of rows.
+    pub fn with_size(&self, size: u32) -> String {
+        Self { size, ..self.clone() }.url("", "")
+    }
+
+    /// The URL of the first page sorted by a column, in the reverse direction if it is already sorted by it. Past times
+    /// are first sorted with the latest at the top, which is what people look for.
     pub fn with_sort(&self, sort: &str) -> String {
-        let direction = if self.sort == sort { self.direction.reversed() } else { Direction::Asc };
+        let first = if ["created", "last_used"].contains(&sort) { Direction::Desc } else { Direction::Asc };
+        let direction = if self.sort == sort { self.direction.reversed() } else { first };
         Self { sort: sort.to_owned(), direction, ..self.clone() }.url("", "")
     }
 
@@ -245,11 +341,13 @@ impl ListChoice {
     }
 
     fn url(&self, page: &str, cursor: &str) -> String {
+        let size = if self.size == PAGE_SIZES[0] { String::new() } else { self.size.to_string() };
         let mut pairs = vec![
             ("q", self.search.as_str()),
             ("state", self.state.as_str()),
             ("sort", self.sort.as_str()),
             ("dir", self.direction.as_str()),
+            ("size", &size),
             (page, cursor),
         ];
         pairs.extend(self.extra.iter().map(|(name, value)| (*name, value.as_str())));
@@ -291,6 +389,12 @@ mod tests {
             ListChoice::of_keys("/user/api-keys", &KeyQuery { search: "a&b ü".to_owned(), ..KeyQuery::default() });
         assert_eq!(choice.with_state("all"), "/user/api-keys?q=a%26b%20%C3%BC&state=all&sort=created&dir=desc");
         assert_eq!(choice.with_sort("created"), "/user/api-keys?q=a%26b%20%C3%BC&state=active&sort=created&dir=asc");
+        assert_eq!(
+            choice.with_sort("last_used"),
+            "/user/api-keys?q=a%26b%20%C3%BC&state=active&sort=last_used&dir=desc"
+        );
+        assert_eq!(choice.with_size(50), "/user/api-keys?q=a%26b%20%C3%BC&state=active&sort=created&dir=desc&size=50");
+        assert_eq!(choice.cleared("active"), "/user/api-keys?state=active&sort=created&dir=desc");
         assert_eq!(choice.with_sort("name"), "/user/api-keys?q=a%26b%20%C3%BC&state=active&sort=name&dir=asc");
         assert_eq!(choice.aria_sort("created"), Some("descending"));
         assert_eq!(choice.aria_sort("name"), None);
@@ -317,7 +421,7 @@ mod tests {
     #[test]
     fn a_day_of_the_audit_log_ends_where_the_next_begins() {
         let params = AuditParams { from: "2027-01-31".into(), until: "2027-01-31".into(), ..AuditParams::default() };
-        let query = params.to_query().unwrap();
+        let query = params.to_query(DateTime::UNIX_EPOCH).unwrap();
         assert_eq!(query.from.unwrap().to_rfc3339(), "2027-01-31T00:00:00+00:00");
         assert_eq!(query.until.unwrap().to_rfc3339(), "2027-02-01T00:00:00+00:00");
         assert_eq!(params.url("/x", None), "/x?from=2027-01-31&until=2027-01-31");
@@ -333,9 +437,31 @@ mod tests {
             until: " ".into(),
             ..AuditParams::default()
         };
-        let fields = wrong.to_query().unwrap_err().fields;
+        let fields = wrong.to_query(DateTime::UNIX_EPOCH).unwrap_err().fields;
         assert_eq!(fields.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(), ["result", "about", "from"]);
-        assert!(AuditParams::default().to_query().is_ok());
+        assert!(AuditParams::default().to_query(DateTime::UNIX_EPOCH).is_ok());
+    }
+
+    #[test]
+    fn a_period_of_the_audit_log_counts_from_now_and_replaces_the_days() {
+        let now = DateTime::UNIX_EPOCH + chrono::TimeDelta::days(40);
+        let of = |period: &str| AuditParams {
+            period: period.into(),
+            from: "1970-01-05".into(),
+            until: "1970-01-06".into(),
+            ..AuditParams::default()
+        };
+        let days = |period: &str| {
+            let query = of(period).to_query(now).unwrap();
+            [query.from, query.until].map(|at| at.map(|at| (at - DateTime::UNIX_EPOCH).num_days()))
+        };
+        assert_eq!(days("24h"), [Some(39), None]);
+        assert_eq!(days("30d"), [Some(10), None]);
+        assert_eq!(days("all"), [None, None]);
+        assert_eq!(days("custom"), [Some(4), Some(6)]);
+        assert_eq!(of("7d").normalized().url("/x", None), "/x?period=7d");
+        assert_eq!(of("custom").normalized().url("/x", None), "/x?from=1970-01-05&until=1970-01-06");
+        assert_eq!(of("year").to_query(now).unwrap_err().fields[0].field, "period");
     }
 
     #[test]

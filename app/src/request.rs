@@ -1,6 +1,8 @@
 //! The server's side of a request: the context of pages and server functions, and the status and headers of the
 //! response.
 
+use std::sync::{Arc, OnceLock};
+
 use domain::{
     ApiError, ErrorCode, Notice, Secret, ServiceAccountId, Viewer,
     api_key::view::CreatedKey,
@@ -81,6 +83,8 @@ pub struct FormOutcome {
     pub reveal: Option<Reveal>,
     /// New recovery codes, which are shown only once; empty for none.
     pub recovery_codes: Vec<Secret>,
+    /// The response of the verification endpoint to the tested key, as JSON; `None` when no key was tested.
+    pub verification: Option<String>,
 }
 
 impl FormOutcome {
@@ -133,6 +137,19 @@ pub struct RequestContext {
     pub public_url: String,
     /// The names of the built files.
     pub assets: AssetNames,
+    /// The title of the page in the browser's tab, once the page has set it; see [`RequestContext::set_title`].
+    pub title: PageTitle,
+}
+
+/// The title that a page sets for itself. All copies of a request's context share it.
+#[derive(Clone, Debug, Default)]
+pub struct PageTitle(Arc<OnceLock<String>>);
+
+impl PageTitle {
+    /// The title, if the page has set one.
+    pub fn get(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
 }
 
 impl RequestContext {
@@ -151,7 +168,25 @@ impl RequestContext {
             session: None,
             public_url,
             assets,
+            title: PageTitle::default(),
         }
+    }
+
+    /// Sets the page's title: what the page is about, followed by the selected tenant, like "Settings · Acme". The
+    /// first title counts, so that a page can choose a more specific one than its components would.
+    pub fn set_title(&self, title: &str) {
+        let tenant = self.viewer.as_ref().and_then(Viewer::current).map(|membership| membership.tenant.name.as_str());
+        match tenant {
+            Some(tenant) => self.set_title_in(tenant, title),
+            None => {
+                self.title.0.set(title.to_owned()).ok();
+            }
+        }
+    }
+
+    /// Like [`RequestContext::set_title`], for a page about something in a tenant that may not be the selected one.
+    pub fn set_title_in(&self, tenant: &str, title: &str) {
+        self.title.0.set(format!("{title} · {tenant}")).ok();
     }
 
     /// The context of code examples, for the keys of a service account or, without one, of the signed-in person.

@@ -13,6 +13,8 @@ pub type Contents = std::pin::Pin<Box<dyn Future<Output = Result<AnyView, ApiErr
 pub enum Access {
     /// Anyone; the page is shown without the navigation.
     Anyone,
+    /// Anyone; signed-in people see the page with the navigation.
+    Public,
     /// Signed-in people; others are redirected to the sign-in page, and back after signing in.
     Person,
 }
@@ -32,7 +34,7 @@ pub struct Route {
 
 /// The pages that exist in every tenant. When another tenant is selected on any other page, the person's keys are
 /// shown.
-const SAME_IN_EVERY_TENANT: [&str; 8] = [
+const SAME_IN_EVERY_TENANT: [&str; 9] = [
     "/team/service-accounts",
     "/team/members",
     "/team/settings",
@@ -41,11 +43,16 @@ const SAME_IN_EVERY_TENANT: [&str; 8] = [
     "/user/profile",
     "/user/sessions",
     "/graphiql",
+    "/docs",
 ];
 
 /// The page to show after another tenant is selected on the page at `path`: the same page or, if `path` is about a
 /// resource of the previous tenant, its list.
 pub fn in_another_tenant(path: &str) -> &'static str {
+    // Not everyone may see it: the first page depends on the role in the other tenant.
+    if path.starts_with("/team/overview") {
+        return "/";
+    }
     SAME_IN_EVERY_TENANT.into_iter().find(|page| path.starts_with(page)).unwrap_or("/user/api-keys")
 }
 
@@ -58,5 +65,6 @@ mod tests {
         assert_eq!(in_another_tenant("/team/service-accounts/1/keys/2"), "/team/service-accounts");
         assert_eq!(in_another_tenant("/user/api-keys/1"), "/user/api-keys");
         assert_eq!(in_another_tenant("/"), "/user/api-keys");
+        assert_eq!(in_another_tenant("/team/overview"), "/");
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::{
     pages::{
-        api_keys, audit_log, entry, graphiql, inventory, key_acts, key_details, members, policies, profile,
-        second_factor, service_accounts, sessions, tenants,
+        account_details, api_keys, audit_log, docs, entry, first_request, graphiql, inventory, key_acts, key_details,
+        members, new_key, overview, policies, profile, search, second_factor, service_accounts, sessions, shortcuts,
+        tenants, test_key,
     },
     route::{Access, Route},
 };
@@ -29,10 +30,16 @@ routes! {
         "/set-up/{token}" "Set up" entry::set_up;
         "/invitations/{token}" "Invitation" tenants::accept_invitation;
     }
+    Public {
+        "/docs" "Documentation" docs::index;
+        "/docs/{guide}" "Documentation" docs::guide;
+    }
     Person {
-        "/user/api-keys" "API Keys" api_keys::own_keys;
-        "/user/api-keys/new" "Create an API key" api_keys::new_own_key;
+        "/user/api-keys" "API keys" api_keys::own_keys;
+        "/user/api-keys/new" "Create an API key" new_key::new_own_key;
+        "/user/api-keys/test" "Test an API key" test_key::test_key;
         "/user/api-keys/{key}" "API key" key_details::own_key;
+        "/user/api-keys/{key}/first-request" "First request" first_request::own_key;
         "/user/api-keys/{key}/{act}" "API key" key_acts::own_key_act;
         "/user/profile" "Profile" profile::profile;
         "/user/profile/{act}" "Profile" profile::act;
@@ -41,12 +48,14 @@ routes! {
         "/user/sessions" "Sessions" sessions::sessions;
         "/user/sessions/end-others" "Sign out everywhere else" sessions::end_others;
         "/user/sessions/{session}/end" "End a session" sessions::end;
-        "/team/service-accounts" "Service Accounts" service_accounts::accounts;
-        "/team/service-accounts/new" "Add a service account" service_accounts::new_account;
-        "/team/service-accounts/{account}" "Service account" service_accounts::one_account;
-        "/team/service-accounts/{account}/{act}" "Service account" service_accounts::act;
-        "/team/service-accounts/{account}/keys/new" "Create an API key" service_accounts::new_key;
+        "/team/overview" "Overview" overview::overview;
+        "/team/service-accounts" "Service accounts" service_accounts::accounts;
+        "/team/service-accounts/new" "Add a service account" account_details::new_account;
+        "/team/service-accounts/{account}" "Service account" account_details::one_account;
+        "/team/service-accounts/{account}/{act}" "Service account" account_details::act;
+        "/team/service-accounts/{account}/keys/new" "Create an API key" account_details::new_key;
         "/team/service-accounts/{account}/keys/{key}" "API key" key_details::account_key;
+        "/team/service-accounts/{account}/keys/{key}/first-request" "First request" first_request::account_key;
         "/team/service-accounts/{account}/keys/{key}/{act}" "API key" key_acts::account_key_act;
         "/team/keys" "All keys" inventory::all_keys;
         "/team/keys/bulk" "Selected keys" inventory::bulk;
@@ -60,6 +69,8 @@ routes! {
         "/team/settings/policies/{policy}/off" "Turn off a key policy" policies::off;
         "/team/audit-log" "Audit log" audit_log::log;
         "/team/audit-log/{line}" "Audit entry" audit_log::entry;
+        "/search" "Search" search::search;
+        "/shortcuts" "Keyboard shortcuts" shortcuts::shortcuts;
         "/tenants/new" "Create a tenant" tenants::new_tenant;
         "/graphiql" "GraphiQL" graphiql::graphiql;
     }
@@ -68,12 +79,24 @@ routes! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guides::{GUIDES, Reader};
 
     #[test]
     fn every_path_is_in_the_table_once() {
         for route in ROUTES {
             assert_eq!(ROUTES.iter().filter(|other| other.path == route.path).count(), 1, "{}", route.path);
             assert!(!route.title.is_empty() && !route.path.ends_with('/'), "{}", route.path);
+        }
+    }
+
+    #[test]
+    fn every_link_of_a_guide_to_this_server_leads_to_a_page() {
+        for guide in GUIDES {
+            let html = guide.html(&Reader::default());
+            let links = html.split("href=\"").skip(1).filter_map(|rest| rest.split(['"', '#']).next());
+            for link in links.filter(|link| link.starts_with('/') && !link.starts_with("/docs/")) {
+                assert!(ROUTES.iter().any(|route| route.path == link), "{}: {link}", guide.slug);
+            }
         }
     }
 }

@@ -27,8 +27,8 @@ use crate::{
     problem,
 };
 
-/// The first page after sign-in.
-pub(crate) const START: &str = "/user/api-keys";
+/// Leads to the first page after sign-in.
+pub(crate) const START: &str = "/";
 
 /// A form's fields; the last one counts if a name occurs twice. An extractor, for forms without a page of their own.
 pub(crate) struct Fields(HashMap<String, String>);
@@ -44,9 +44,9 @@ impl Fields {
         self.0.get(name).map(String::as_str)
     }
 
-    /// Returns the input, to be shown again; never a password or a code.
+    /// Returns the input, to be shown again; never a password, a code or a token.
     fn typed(&self) -> Vec<(String, String)> {
-        let is_secret = |name: &str| name.ends_with("password") || name.ends_with("code");
+        let is_secret = |name: &str| ["password", "code", "token"].iter().any(|kind| name.ends_with(kind));
         let shown = self.0.iter().filter(|(name, _)| !is_secret(name));
         shown.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
@@ -210,6 +210,11 @@ impl Form {
         self.show(FormOutcome { reveal: Some(reveal), ..FormOutcome::default() }, StatusCode::OK).await
     }
 
+    /// Shows the form's page with the response of the verification endpoint, as JSON.
+    pub(crate) async fn show_verification(self, answer: String) -> Response {
+        self.show(FormOutcome { verification: Some(answer), ..FormOutcome::default() }, StatusCode::OK).await
+    }
+
     /// Shows the form's page again, with the input and the error, at the error's status.
     pub(crate) async fn show_again(self, error: ApiError) -> Response {
         let (status, retry_after) = (problem::status_of(&error), error.retry_after);
@@ -265,7 +270,7 @@ mod tests {
     fn only_paths_of_this_site_are_redirected_to() {
         assert_eq!(own_path("/team/service-accounts?q=a"), "/team/service-accounts?q=a");
         for foreign in ["https://evil.example", "//evil.example", "/\\evil.example", "/a\r\nb", "evil", "", "/a b"] {
-            assert_eq!(own_path(foreign), "/user/api-keys", "{foreign}");
+            assert_eq!(own_path(foreign), "/", "{foreign}");
         }
     }
 }

@@ -4,12 +4,12 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use domain::{ApiError, Notice, Operation};
+use domain::{ApiError, Invitation, Notice, Operation};
 use service::{AcceptSignedOut, Services};
 use tower_sessions::Session;
 
 use crate::{
-    form::{Form, START},
+    form::{Form, START, redirect_with_notice},
     middleware::sessions,
 };
 
@@ -21,22 +21,25 @@ pub(crate) async fn accept(
     session: Session,
     form: Form,
 ) -> Response {
-    let found = services.invitations().find(&token).await;
-    let tenant_name = found.map(|(invitation, _)| invitation.tenant_name.to_string()).unwrap_or_default();
-    let notice = Notice::named(Operation::AcceptInvitation, tenant_name);
-    form.redirect_after(START, &notice, async |form| match form.find_actor() {
-        Some(actor) => {
-            let tenant = services.invitations().accept(actor, &token).await?;
-            sessions::select_tenant(&session, tenant).await
+    match join(&services, &token, &session, &form).await {
+        Ok(invitation) => {
+            let notice = Notice::named(Operation::AcceptInvitation, invitation.tenant_name.to_string());
+            redirect_with_notice(START, &notice)
         }
-        None => accept_signed_out(&services, &token, &session, form).await,
-    })
-    .await
+        Err(error) => form.show_again(error).await,
+    }
 }
 
-async fn accept_signed_out(services: &Services, token: &str, session: &Session, form: &Form) -> Result<(), ApiError> {
+/// Accepts the invitation, and selects its tenant in the session.
+async fn join(services: &Services, token: &str, session: &Session, form: &Form) -> Result<Invitation, ApiError> {
+    if let Some(actor) = form.find_actor() {
+        let invitation = services.invitations().accept(actor, token).await?;
+        sessions::select_tenant(session, invitation.tenant_id).await?;
+        return Ok(invitation);
+    }
     let client = form.client();
     let typed = AcceptSignedOut { name: form.get("name"), password: form.secret("password"), code: form.get("code") };
-    let signed_in = services.invitations().accept_signed_out(token, &typed, &client).await?;
-    sessions::begin(session, signed_in, &client, services.now()).await
+    let (signed_in, invitation) = services.invitations().accept_signed_out(token, &typed, &client).await?;
+    sessions::begin(session, signed_in, &client, services.now()).await?;
+    Ok(invitation)
 }

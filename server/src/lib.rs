@@ -28,5 +28,7 @@ pub mod router;
 mod second_factor;
 mod set_up;
 mod sign_in;
+mod start;
+mod test_key;
 
 pub use config::Site;

@@ -11,12 +11,14 @@ use axum::{
     Router,
     body::Body,
     extract::{MatchedPath, RawPathParams, Request, State},
+    middleware::Next,
     response::Response,
     routing::get,
 };
 use domain::ApiError;
 use http::{Extensions, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
 use leptos::{config::LeptosOptions, prelude::provide_context};
+use percent_encoding::percent_decode_str;
 use service::Services;
 use tower::ServiceExt;
 use tower_sessions::Session;
@@ -83,7 +85,7 @@ impl PageRenderer {
         copy::<Caller>(&request.extensions, &mut parts.extensions);
         copy::<Session>(&request.extensions, &mut parts.extensions);
         parts.extensions.insert(FormAnswer { outcome, status });
-        let pages = self.routes(Access::Anyone).merge(self.routes(Access::Person));
+        let pages = self.routes(Access::Anyone).merge(self.routes(Access::Public)).merge(self.routes(Access::Person));
         let pages: Router = pages.fallback(not_found).with_state(self.clone());
         let request = Request::from_parts(parts, Body::empty());
         let mut response = match pages.oneshot(request).await {
@@ -110,6 +112,15 @@ impl PageRenderer {
             query: serde_urlencoded::from_str(query).unwrap_or_default(),
             ..RequestContext::new(self.services.clone(), site.public_url.clone(), site.assets.names().clone())
         }
+    }
+
+    /// Returns the context of a page, which includes the signed-in user with their tenants.
+    async fn page_context(&self, request: &Parts) -> Result<RequestContext, ApiError> {
+        let mut context = self.context(request);
+        if let Some(actor) = &context.actor {
+            context.viewer = Some(self.services.users().viewer(actor).await?);
+        }
+        Ok(context)
     }
 
     async fn render(&self, route: Option<Route>, context: RequestContext) -> Response {
@@ -139,19 +150,21 @@ async fn render(
 ) -> Response {
     let (mut parts, _) = request.into_parts();
     let answer = parts.extensions.remove::<FormAnswer>();
-    let has_notice = headers::has_notice(&parts.headers) && answer.is_none();
-    let mut context = renderer.context(&parts);
+    let mut context = match renderer.page_context(&parts).await {
+        Ok(context) => context,
+        Err(error) => return problem::of(&error),
+    };
     context.params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    if let Some(actor) = &context.actor {
-        match renderer.services.users().viewer(actor).await {
-            Ok(viewer) => context.viewer = Some(viewer),
-            Err(error) => return problem::of(&error.into()),
-        }
-    }
     let status = answer.as_ref().map(|answer| answer.status);
-    context.form = answer.map(|answer| answer.outcome).unwrap_or_default();
+    if let Some(answer) = answer {
+        // The notice is about what was done before. It waits for the next page.
+        context.notice = None;
+        context.form = answer.outcome;
+    }
     let route = ROUTES.iter().copied().find(|route| route.path == path.as_str());
+    let may_show_notice = status.is_none() && route.is_some_and(shows_notices);
     let mut response = renderer.render(route, context).await;
+    let has_notice = may_show_notice && headers::has_notice(&parts.headers) && response.status() == StatusCode::OK;
     if let Some(status) = status.filter(|_| response.status() == StatusCode::OK) {
         *response.status_mut() = status;
     }
@@ -161,9 +174,25 @@ async fn render(
     response
 }
 
+/// Whether a page shows the notice about what was just done: every page inside the navigation, and the sign-in page. On
+/// other pages, the notice waits.
+fn shows_notices(route: Route) -> bool {
+    route.access == Access::Person || route.path == "/sign-in"
+}
+
 /// Renders the page for a path that no page has.
 pub(crate) async fn not_found(State(renderer): State<PageRenderer>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    let context = renderer.context(&parts);
-    renderer.render(None, context).await
+    match renderer.page_context(&parts).await {
+        Ok(context) => renderer.render(None, context).await,
+        Err(error) => problem::of(&error),
+    }
+}
+
+/// Middleware: no page has a path that isn't UTF-8. axum would respond with a text of its own.
+pub(crate) async fn require_utf8_path(State(renderer): State<PageRenderer>, request: Request, next: Next) -> Response {
+    if percent_decode_str(request.uri().path()).decode_utf8().is_err() {
+        return not_found(State(renderer), request).await;
+    }
+    next.run(request).await
 }

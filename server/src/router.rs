@@ -8,7 +8,6 @@ use axum::{
     body::Body,
     extract::FromRef,
     middleware::{from_fn, from_fn_with_state, map_response_with_state},
-    response::Redirect,
     routing::{any, get, post},
 };
 use domain::Operation;
@@ -31,7 +30,7 @@ use crate::{
     invitation,
     middleware::{authenticate, dialogs, forwarded, limits, origin, security_headers, sessions, trace},
     pages::{self, PageRenderer},
-    password, preferences, problem, rest, second_factor, set_up, sign_in,
+    password, preferences, problem, rest, second_factor, set_up, sign_in, start, test_key,
 };
 
 /// The state that the handlers share. Each handler takes the parts that it uses, as its `State`.
@@ -95,6 +94,7 @@ fn browser(state: &AppState) -> Router<AppState> {
     let person = renderer
         .routes(Access::Person)
         .route("/user/profile/{act}", post(password::change))
+        .route("/user/api-keys/test", post(test_key::test))
         .route("/user/second-factor/{act}", post(second_factor::act))
         .layer(from_fn(authenticate::require_person));
     let anyone = renderer
@@ -113,7 +113,9 @@ fn browser(state: &AppState) -> Router<AppState> {
         .fallback(pages::not_found);
     person
         .merge(anyone)
+        .merge(renderer.routes(Access::Public))
         .merge(others)
+        .layer(from_fn_with_state(renderer.clone(), pages::require_utf8_path))
         .layer(from_fn(dialogs::name_redirects))
         .layer(from_fn_with_state(state.services.clone(), authenticate::session_only))
 }
@@ -122,7 +124,7 @@ fn browser(state: &AppState) -> Router<AppState> {
 fn api(state: &AppState) -> Router<AppState> {
     Router::new()
         .route("/graphql", any(graphql::serve))
-        .route("/", get(Redirect::to("/user/api-keys")).fallback(graphql::serve))
+        .route("/", get(start::first_page).fallback(graphql::serve))
         .route("/api/v1/{file}", get(rest::audit_log::export))
         .layer(from_fn_with_state(state.services.clone(), authenticate::by_key_or_session))
 }

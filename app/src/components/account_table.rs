@@ -5,10 +5,17 @@ use domain::{AccountAct, ServiceAccount};
 use leptos::prelude::*;
 
 use super::{
-    last_use::LastUsed, row_menu::RowMenu, sort_header::SortHeader, status::AccountStatus, time::Moment,
+    last_use::LastUsed,
+    row_menu::RowMenu,
+    sort_header::{SortHeader, SortMenu},
+    status::AccountStatus,
+    time::Moment,
     trash_link::TrashLink,
 };
 use crate::list_url::ListChoice;
+
+/// The columns that the list can be sorted by, with their labels.
+const SORTED: [(&str, &str); 2] = [("name", "Name"), ("created", "Created")];
 
 /// The table. `base`: the path that precedes an account's id in the paths of its pages.
 #[component]
@@ -20,7 +27,8 @@ pub fn AccountTable(
 ) -> impl IntoView {
     let rows = accounts.into_iter().map(|account| view! { <AccountRow account base now /> }).collect_view();
     view! {
-        <table class="table" aria-label="Service accounts">
+        <SortMenu choice=choice.clone() columns=&SORTED />
+        <table class="table account-table" aria-label="Service accounts">
             <thead>
                 <tr>
                     <SortHeader choice=choice.clone() column="name" label="Name" />
@@ -55,26 +63,31 @@ fn AccountRow(account: ServiceAccount, base: &'static str, now: DateTime<Utc>) -
         let (href, label) = (format!("{path}/delete"), format!("Delete service account {}", account.name));
         view! { <TrashLink href label /> }
     });
-    let menu = (!is_over)
-        .then(|| view! { <RowMenu label=format!("More for {}", account.name) items=account_menu(&path, &account) /> });
+    let mut items = vec![(path.clone(), "Details")];
+    if !is_over {
+        items.extend(account_menu(&path, &account));
+    }
+    let menu = view! { <RowMenu label=format!("More for {}", account.name) items /> };
     let (keys, creator) =
         (format!("{} / {}", account.active_keys, account.all_keys), format!("by {}", account.created_by));
     view! {
-        <tr class:row-over=is_over>
+        <tr id=format!("row-{}", account.id) class:row-over=is_over>
             <th scope="row" data-label="Name">
-                <a class="name" href=path>
+                <a class="name" href=path data-cell="name" dir="auto" translate="no">
                     {account.name.to_string()}
                 </a>
             </th>
             <td data-label="Role">{account.role.label()}</td>
             <td data-label="Status">
-                <AccountStatus state=account.state() />
+                <span data-cell="status">
+                    <AccountStatus state=account.state() />
+                </span>
             </td>
             <td data-label="Keys (active / all)">{keys}</td>
             <td data-label="Last used">
                 <LastUsed last=account.last_used.clone() now />
             </td>
-            <td data-label="Created">
+            <td data-label="Created" class="col-created">
                 <Moment at=account.created_at now />
                 <span class="sub">{creator}</span>
             </td>

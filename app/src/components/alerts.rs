@@ -1,11 +1,9 @@
 //! Banners above a list of keys: alerts for the keys' owner or an administrator.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, Owner, UserId, api_key::key::EXPIRING_SOON};
+use domain::{ApiKey, Owner, api_key::key::EXPIRING_SOON, time::distance_text};
 use leptos::prelude::*;
 use service::{KeyAlerts, MAX_ALERTS};
-
-use super::{address::from_address, time::Moment};
 
 /// The path of a key's page.
 pub fn key_path(key: &ApiKey) -> String {
@@ -15,67 +13,16 @@ pub fn key_path(key: &ApiKey) -> String {
     }
 }
 
-/// The banners; nothing without alerts. `own`: the signed-in person, whose name isn't shown with their keys.
+/// The banners; nothing without alerts. `review`: the URL of the list with the keys that expire soon.
 #[component]
-pub fn AlertBanners(alerts: KeyAlerts, own: Option<UserId>, now: DateTime<Utc>) -> impl IntoView {
-    let most = MAX_ALERTS as usize;
-    let more = |keys: &[ApiKey]| (keys.len() > most).then(|| view! { <li>"… and more"</li> });
-    let name = |key: &ApiKey| {
-        let of = match key.owner {
-            Owner::User(person) if own == Some(person) => None,
-            Owner::User(_) | Owner::ServiceAccount(_) => Some(format!(" · {}", key.owner_name)),
-        };
-        view! {
-            <a href=key_path(key)>{key.name.to_string()}</a>
-            {of}
-        }
-    };
+pub fn AlertBanners(alerts: KeyAlerts, review: String, now: DateTime<Utc>) -> impl IntoView {
     let expiring = (!alerts.expiring.is_empty()).then(|| {
-        let rows = alerts.expiring.iter().take(most).map(|key| {
-            let expires = key.expires_at.map(|at| {
-                view! {
-                    " · expires "
-                    <Moment at now />
-                }
-            });
-            let undo = key.replaced_by.is_some().then_some(" · the replacement key was revoked; undo the rotation");
-            view! { <li>{name(key)}{expires}{undo}</li> }
-        });
-        let (what, advice) = expiring_words(alerts.expiring.len());
-        view! {
-            <section class="alert" aria-label="Keys that expire soon">
-                <p>
-                    <strong>{what}</strong>
-                    " "
-                    {advice}
-                </p>
-                <ul class="plain-list">{rows.collect_view()}{more(&alerts.expiring)}</ul>
-            </section>
-        }
+        let (what, advice) = expiring_words(&alerts.expiring, now);
+        banner("Keys that expire soon", what, advice, review, "Review")
     });
-    let tried = (!alerts.tried.is_empty()).then(|| {
-        let rows = alerts.tried.iter().take(most).map(|key| {
-            let last = key.last_refused.as_ref().map(|last| {
-                let address = from_address(last.address.as_deref());
-                view! {
-                    " · rejected "
-                    <Moment at=last.at now />
-                    {address}
-                }
-            });
-            view! { <li>{name(key)}" · "<code>{key.hint.clone()}"…"</code>{last}</li> }
-        });
-        let (what, advice) = tried_words(alerts.tried.len());
-        view! {
-            <section class="alert" aria-label="Rotated keys that are still used">
-                <p>
-                    <strong>{what}</strong>
-                    " "
-                    {advice}
-                </p>
-                <ul class="plain-list">{rows.collect_view()}{more(&alerts.tried)}</ul>
-            </section>
-        }
+    let tried = alerts.tried.first().map(|key| {
+        let (what, advice) = tried_words(&alerts.tried);
+        banner("Rotated keys that are still used", what, advice, key_path(key), "Show key")
     });
     view! {
         {expiring}
@@ -83,23 +30,51 @@ pub fn AlertBanners(alerts: KeyAlerts, own: Option<UserId>, now: DateTime<Utc>) 
     }
 }
 
-/// How many keys expire soon, and what to do. `count`: at most one more than [`MAX_ALERTS`].
-fn expiring_words(count: usize) -> (String, &'static str) {
-    let days = EXPIRING_SOON.num_days();
-    if count > MAX_ALERTS as usize {
-        let what = format!("More than {MAX_ALERTS} keys expire within {days} days.");
-        return (what, "Rotate them to avoid failed requests.");
+/// A line with a button. `label`: the accessible name of the section.
+fn banner(label: &'static str, what: String, advice: &'static str, href: String, button: &'static str) -> AnyView {
+    view! {
+        <section class="banner" aria-label=label>
+            <p>
+                <strong>{what}</strong>
+                " "
+                {advice}
+            </p>
+            <a class="button small" href=href>
+                {button}
+            </a>
+        </section>
     }
-    match count {
-        1 => (format!("1 key expires within {days} days."), "Rotate it to avoid failed requests."),
-        many => (format!("{many} keys expire within {days} days."), "Rotate them to avoid failed requests."),
+    .into_any()
+}
+
+/// Which keys expire soon, and what to do. `keys`: at most one more than [`MAX_ALERTS`].
+fn expiring_words(keys: &[ApiKey], now: DateTime<Utc>) -> (String, &'static str) {
+    let days = EXPIRING_SOON.num_days();
+    match keys {
+        [ApiKey { name, expires_at: Some(at), .. }] => {
+            (format!("“{name}” expires {}.", distance_text(*at, now)), "Rotate it to avoid failed requests.")
+        }
+        keys if keys.len() > MAX_ALERTS as usize => {
+            (format!("More than {MAX_ALERTS} keys expire within {days} days."), "Rotate them to avoid failed requests.")
+        }
+        keys => (format!("{} keys expire within {days} days.", keys.len()), "Rotate them to avoid failed requests."),
     }
 }
 
-/// That rotated keys are still being used, and what to do.
-fn tried_words(count: usize) -> (&'static str, &'static str) {
-    match count {
-        1 => ("A rotated key is still being used.", "Its requests are rejected until they use the new key."),
-        _ => ("Rotated keys are still being used.", "Their requests are rejected until they use the new keys."),
+/// Which rotated keys are still being used, and what that means.
+fn tried_words(keys: &[ApiKey]) -> (String, &'static str) {
+    match keys {
+        [key] => (
+            format!("The rotated key “{}” ({}…) is still being used.", key.name, key.hint),
+            "Its requests are rejected until they use the new key.",
+        ),
+        keys => {
+            let names: Vec<_> = keys.iter().take(MAX_ALERTS as usize).map(|key| format!("“{}”", key.name)).collect();
+            let names = names.join(", ");
+            (
+                format!("Rotated keys are still being used: {names}."),
+                "Their requests are rejected until they use the new keys.",
+            )
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! A page that asks before something is done, and the page that is shown instead when it can't be done.
+//! A page that asks before something is done, and the page that is shown instead when it can't be done. The question is
+//! also the page's title in the browser, unless the page has set another one.
 
 use domain::{ErrorCode, input::Act, user::input::confirm};
 use leptos::prelude::*;
@@ -12,7 +13,7 @@ pub struct Card {
     pub title: String,
     /// The button's label; `None` when there is nothing left to do.
     pub button: Option<&'static str>,
-    /// Whether something stops working; the button then looks like a warning.
+    /// Whether it can't be undone; the button then looks like a warning.
     pub destroys: bool,
     /// The same action as code.
     pub code: AsCode,
@@ -44,6 +45,7 @@ impl Card {
     }
 
     fn around(self, request: &RequestContext, back: &str, form: impl FnOnce(AnyView) -> AnyView) -> AnyView {
+        request.set_title(self.title.trim_end_matches('?'));
         let error = Signal::stored(request.form.error.clone());
         let class = if self.destroys { "button destroy" } else { "button primary" };
         let button = self.button.map(|label| {
@@ -84,6 +86,7 @@ pub fn unfit_card(
     reason: String,
     (back, label): (&str, &'static str),
 ) -> AnyView {
+    request.set_title(&title);
     let refusal = request.form.error.as_ref().filter(|error| error.code == ErrorCode::Conflict);
     let role = refusal.map(|_| "alert");
     let words = refusal.map_or(reason, |error| error.message.clone());

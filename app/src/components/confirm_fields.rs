@@ -3,7 +3,7 @@
 use domain::{ApiError, user::input::confirm};
 use leptos::prelude::*;
 
-use super::field::Field;
+use super::{field::Field, password_field::PasswordField};
 use crate::request::RequestContext;
 
 /// The fields; nothing while the sign-in is recent, unless the submitted form had errors in them.
@@ -26,7 +26,8 @@ pub async fn confirm_fields(request: &RequestContext) -> Result<AnyView, ApiErro
             <Field
                 name=confirm::CODE
                 label="Two-factor code"
-                hint="From the app, or a recovery code."
+                hint="The 6-digit code from your app. To use a recovery code instead, sign in again."
+                inputmode="numeric"
                 autocomplete="one-time-code"
                 required=required
                 error
@@ -36,15 +37,7 @@ pub async fn confirm_fields(request: &RequestContext) -> Result<AnyView, ApiErro
     Ok(view! {
         <fieldset class="confirm">
             <legend>"Confirm it's you"</legend>
-            <Field
-                name=confirm::PASSWORD
-                label="Your password"
-                kind="password"
-                hint=hint
-                autocomplete="current-password"
-                required=required
-                error
-            />
+            <PasswordField name=confirm::PASSWORD label="Your password" hint required error />
             {code}
         </fieldset>
     }

@@ -1,10 +1,10 @@
-//! What deleting a service account stops.
+//! What suspending or deleting a service account stops.
 
 use chrono::{DateTime, Utc};
 use domain::{Agent, ApiKey, Recent, ServiceAccount};
 use leptos::prelude::*;
 
-use super::{address::from_address, agent_names::agent_names, revoke_key::RecentWords, time::Moment};
+use super::{address::from_address, agent_names::agents_text, time::Distance, use_facts::UseFacts};
 
 /// What deleting `account` stops. `in_use`: its keys that were used in the past 24 hours. `agents`: the agents that run
 /// with its keys. `recent`: the use of all its keys.
@@ -16,67 +16,71 @@ pub fn DeleteWords(
     recent: Recent,
     now: DateTime<Utc>,
 ) -> impl IntoView {
-    let name = &account.name;
-    let what = match account.active_keys {
-        1 => format!("{name}'s key stops working immediately. Anything using it has to be given a new key."),
-        count => {
-            format!("{name}'s {count} keys stop working immediately. Anything using them has to be given a new key.")
-        }
-    };
     let rows = in_use.into_iter().map(|key| {
-        let names = agent_names(&agents, &key).map(|names| format!(" · {names}"));
+        let names = agents_text(&agents, &key).map(|text| format!(" · {text}"));
         let last = key.last_used.map(|last| {
             let address = from_address(last.address.as_deref());
             view! {
                 " · last used "
-                <Moment at=last.at now />
+                <Distance at=last.at now />
                 {address}
             }
         });
         view! {
             <li>
-                <strong>{key.name.to_string()}</strong>
+                <strong translate="no">{key.name.to_string()}</strong>
                 " "
-                <code>{key.hint}"…"</code>
+                <code translate="no">{key.hint}"…"</code>
                 {last}
                 {names}
             </li>
         }
     });
     let rows = rows.collect_view();
-    let used = if rows.is_empty() {
-        ().into_any()
-    } else {
+    let used = (!rows.is_empty()).then(|| {
         view! {
             <p>"Used in the past 24 hours:"</p>
             <ul class="plain-list">{rows}</ul>
         }
-        .into_any()
-    };
+    });
     view! {
-        {keys_words(&account, recent, now, what)}
+        {account_facts(&account, recent, now)}
         {used}
-        <p>"This can't be undone."</p>
+        <p>{delete_words(&account)}</p>
     }
 }
 
-/// What stops working when the account is suspended or deleted. `what`: the sentence about its active keys, used when
-/// it has any. `recent`: their use in the past 24 hours.
-pub fn keys_words(account: &ServiceAccount, recent: Recent, now: DateTime<Utc>, what: String) -> AnyView {
-    if account.active_keys == 0 {
-        let words = if account.all_keys == 0 { "It has no API keys." } else { "Its keys are already inactive." };
-        return view! { <p>{words}</p> }.into_any();
+/// The recent use of an account's active keys; nothing when it has none.
+pub fn account_facts(account: &ServiceAccount, recent: Recent, now: DateTime<Utc>) -> Option<AnyView> {
+    let last = account.last_used.clone();
+    (account.active_keys > 0).then(|| view! { <UseFacts last recent now /> }.into_any())
+}
+
+/// What deleting an account does.
+fn delete_words(account: &ServiceAccount) -> String {
+    let name = &account.name;
+    match (account.active_keys, account.all_keys) {
+        (0, 0) => "It has no API keys. Deleting it can't be undone.".to_owned(),
+        (0, _) => "Its keys are already inactive. Deleting it can't be undone.".to_owned(),
+        (1, _) => format!(
+            "{name}'s key stops working immediately. Anything using it has to be given a new key. This can't be undone."
+        ),
+        (count, _) => format!(
+            "{name}'s {count} keys stop working immediately. Anything using them has to be given a new key. \
+             This can't be undone."
+        ),
     }
-    if recent.last_used_at.is_none() {
-        return view! {
-            <p>{what}</p>
-            <p>"None of its active keys has ever been used."</p>
-        }
-        .into_any();
+}
+
+/// What suspending an account does.
+pub fn suspend_words(account: &ServiceAccount) -> String {
+    match (account.active_keys, account.all_keys) {
+        (0, 0) => "It has no API keys. You can resume it at any time.".to_owned(),
+        (0, _) => "Its keys are already inactive. You can resume it at any time.".to_owned(),
+        (1, _) => "Its active key stops working immediately. You can resume it at any time; the key stays the same."
+            .to_owned(),
+        (count, _) => format!(
+            "Its {count} active keys stop working immediately. You can resume it at any time; its keys stay the same."
+        ),
     }
-    view! {
-        <p>{what}</p>
-        <RecentWords recent now then="" />
-    }
-    .into_any()
 }

@@ -1,6 +1,6 @@
 //! A labelled input with its hint and its error.
 
-use domain::ApiError;
+use domain::{ApiError, name::MAX_CHARS};
 use leptos::prelude::*;
 
 /// An input of a form. Hint and error are below it, and screen readers read them with it.
@@ -15,14 +15,23 @@ pub fn Field(
     #[prop(optional, into)]
     value: String,
     /// The text below the input; empty for none.
-    #[prop(optional)]
-    hint: &'static str,
+    #[prop(optional, into)]
+    hint: String,
     /// The `type` attribute.
     #[prop(default = "text")]
     kind: &'static str,
     /// The `autocomplete` attribute.
     #[prop(default = "off")]
     autocomplete: &'static str,
+    /// The `inputmode` attribute: which keyboard a phone shows.
+    #[prop(optional)]
+    inputmode: Option<&'static str>,
+    /// The shortest value that the browser accepts, in UTF-16 units.
+    #[prop(optional)]
+    minlength: Option<usize>,
+    /// A button beside the input.
+    #[prop(optional)]
+    button: Option<AnyView>,
     /// Whether the browser requires a value.
     #[prop(default = true)]
     required: bool,
@@ -34,6 +43,8 @@ pub fn Field(
     error: Signal<Option<ApiError>>,
 ) -> impl IntoView {
     let message = move || error.get().and_then(|error| error.at(name).map(str::to_owned));
+    // Browsers count UTF-16 code units, so a name of rare characters may be cut earlier than the server would.
+    let max_length = ["name", "tenant_name"].contains(&name).then_some(MAX_CHARS);
     let (id, hint_id, error_id) = (format!("field-{name}"), format!("hint-{name}"), format!("error-{name}"));
     let described = if hint.is_empty() { error_id.clone() } else { format!("{hint_id} {error_id}") };
     let hint = (!hint.is_empty()).then(|| {
@@ -43,20 +54,31 @@ pub fn Field(
             </p>
         }
     });
+    let input_id = id.clone();
+    let input = view! {
+        <input
+            id=input_id
+            name=name
+            type=kind
+            value=value
+            inputmode=inputmode
+            minlength=minlength
+            autocomplete=autocomplete
+            autofocus=autofocus
+            required=required
+            maxlength=max_length
+            aria-describedby=described
+            aria-invalid=move || message().map(|_| "true")
+        />
+    };
+    let input = match button {
+        None => input.into_any(),
+        Some(button) => view! { <div class="input-row">{input}{button}</div> }.into_any(),
+    };
     view! {
         <div class="field">
-            <label for=id.clone()>{label}</label>
-            <input
-                id=id
-                name=name
-                type=kind
-                value=value
-                autocomplete=autocomplete
-                autofocus=autofocus
-                required=required
-                aria-describedby=described
-                aria-invalid=move || message().map(|_| "true")
-            />
+            <label for=id>{label}</label>
+            {input}
             {hint}
             <FieldError id=error_id error=error name=name />
         </div>

@@ -1,46 +1,64 @@
-//! The table of one owner's keys, and the menu of a key.
+//! The table of keys, and the menu of a key.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, KeyAct, KeyState};
-use leptos::{either::Either, prelude::*};
+use domain::{ApiKey, KeyAct, KeyState, Owner};
+use leptos::prelude::*;
 use service::{Actor, ApiKeys};
 
 use super::{
+    alerts::key_path,
     last_use::LastUsed,
     row_menu::RowMenu,
-    sort_header::SortHeader,
+    sort_header::{SortHeader, SortMenu},
     status::{PolicyViolations, key_status},
-    time::Moment,
+    time::{Distance, Moment},
     trash_link::TrashLink,
 };
 use crate::list_url::ListChoice;
 
-/// The table. `actor`: who views it. `base`: the path that precedes a key's id in the paths of its pages.
+/// The columns that the list can be sorted by, with their labels.
+const SORTED: [(&str, &str); 4] =
+    [("name", "Name"), ("created", "Created"), ("expires", "Expires"), ("last_used", "Last used")];
+
+/// The table. `actor`: who views it. `sparks`: for each key in its order, the picture of its requests. `is_inventory`:
+/// whether keys of several owners are listed, with their owners and with boxes to select them.
 #[component]
 pub fn KeyTable(
     keys: Vec<ApiKey>,
     actor: Option<Actor>,
     choice: ListChoice,
-    base: String,
-    show_tenant: bool,
+    sparks: Vec<AnyView>,
+    is_inventory: bool,
     now: DateTime<Utc>,
 ) -> impl IntoView {
-    let rows = keys.into_iter().map(|key| {
-        let menu = key_menu(actor.as_ref(), &base, &key, now);
-        view! { <KeyRow key menu base=base.clone() show_tenant now /> }
-    });
+    let rows = keys.into_iter().zip(sparks).map(|(key, spark)| row(actor.as_ref(), &key, spark, is_inventory, now));
     let rows = rows.collect_view();
+    let select = is_inventory.then(|| {
+        view! {
+            <th scope="col" class="choose">
+                <input
+                    type="checkbox"
+                    class="script-only"
+                    data-select-all=""
+                    aria-label="Select all keys on this page"
+                />
+                <span class="visually-hidden without-script">"Select"</span>
+            </th>
+        }
+    });
+    let header = |column: &'static str, label: &'static str| {
+        view! { <SortHeader choice=choice.clone() column label /> }.into_any()
+    };
+    let [name, created, expires, last_used] = SORTED.map(|(column, label)| header(column, label));
     view! {
-        <table class="table" aria-label="API keys">
+        <SortMenu choice=choice.clone() columns=&SORTED />
+        <table class="table key-table" aria-label=if is_inventory { "All keys" } else { "API keys" }>
             <thead>
                 <tr>
-                    <SortHeader choice=choice.clone() column="name" label="Name" />
-                    {show_tenant.then(|| view! { <th scope="col">"Tenant"</th> })}
-                    <th scope="col">"Status"</th>
-                    <SortHeader choice=choice.clone() column="created" label="Created" />
-                    <SortHeader choice=choice.clone() column="expires" label="Expires" />
-                    <SortHeader choice=choice column="last_used" label="Last used" />
-                    <th scope="col">
+                    {select} {name} {is_inventory.then(|| view! { <th scope="col">"Owner"</th> })}
+                    <th scope="col">"Status"</th> <th scope="col" class="col-spark">
+                        "30 days"
+                    </th> {created} {expires} {last_used} <th scope="col">
                         <span class="visually-hidden">"Actions"</span>
                     </th>
                 </tr>
@@ -51,7 +69,7 @@ pub fn KeyTable(
 }
 
 /// The menu of a key: path and label of each act that fits the key's state and that the actor may do, without Revoke.
-/// `base`: as in [`KeyTable`].
+/// `base`: the path that precedes a key's id in the paths of its pages.
 pub fn key_menu(actor: Option<&Actor>, base: &str, key: &ApiKey, now: DateTime<Utc>) -> Vec<(String, &'static str)> {
     let may = |act: KeyAct| actor.is_some_and(|actor| ApiKeys::may(actor, act.operation(), key));
     // Revoke has a button of its own.
@@ -60,52 +78,91 @@ pub fn key_menu(actor: Option<&Actor>, base: &str, key: &ApiKey, now: DateTime<U
     KeyAct::ALL.iter().copied().filter(offered).map(|act| (path(act), act.label())).collect()
 }
 
-#[component]
-fn KeyRow(
-    key: ApiKey,
-    menu: Vec<(String, &'static str)>,
-    base: String,
-    show_tenant: bool,
-    now: DateTime<Utc>,
-) -> impl IntoView {
+fn row(actor: Option<&Actor>, key: &ApiKey, spark: AnyView, is_inventory: bool, now: DateTime<Utc>) -> AnyView {
     let state = key.state(now);
-    let is_over = matches!(state, KeyState::Revoked { .. });
-    let expires = match key.expires_at {
-        None => Either::Left(view! { <span class="never">"Never"</span> }),
-        Some(at) => Either::Right(view! { <Moment at now /> }),
-    };
-    let creator = format!("by {}", key.created_by);
-    let rolled = key.replaced_by.as_ref().map(|new| {
-        let words = if key.overlap_until(now).is_some() { "Being replaced by " } else { "Replaced by " };
-        view! { <span class="sub">{words}<code>{new.hint.clone()}"…"</code></span> }
+    let is_revoked = matches!(state, KeyState::Revoked { .. });
+    let is_over = is_revoked || matches!(state, KeyState::Expired { .. });
+    let path = key_path(key);
+    let base = path.rsplit_once('/').map(|(base, _)| base.to_owned()).unwrap_or_default();
+    let select = is_inventory.then(|| {
+        let checkbox = (!is_revoked).then(|| {
+            let label = format!("Select {}", key.name);
+            view! { <input type="checkbox" name="key" value=key.id.to_string() aria-label=label /> }
+        });
+        view! { <td class="choose">{checkbox}</td> }
     });
-    let trash = (!is_over).then(|| {
-        let (href, label) =
-            (format!("{base}/{}/{}", key.id, KeyAct::Revoke.code()), format!("Revoke API key {}", key.name));
+    let owner = is_inventory.then(|| {
+        let kind = match key.owner {
+            Owner::User(_) => "Person",
+            Owner::ServiceAccount(_) => "Service account",
+        };
+        view! { <td data-label="Owner">{key.owner_name.clone()}<span class="sub">{kind}</span></td> }
+    });
+    // Nothing to learn on one's own rows.
+    let creator = (key.created_by != key.owner_name).then(|| format!("by {}", key.created_by));
+    let creator = creator.map(|words| view! { <span class="sub">{words}</span> });
+    let mut items = vec![(path.clone(), "Details")];
+    items.extend(key_menu(actor, &base, key, now));
+    let may_revoke = !is_revoked && actor.is_some_and(|actor| ApiKeys::may(actor, KeyAct::Revoke.operation(), key));
+    let trash = may_revoke.then(|| {
+        let (href, label) = (format!("{path}/{}", KeyAct::Revoke.code()), format!("Revoke API key {}", key.name));
         view! { <TrashLink href label /> }
     });
-    let menu = (!menu.is_empty()).then(|| view! { <RowMenu label=format!("More for {}", key.name) items=menu /> });
     view! {
-        <tr class:row-over=is_over>
+        <tr id=format!("row-{}", key.id) class:row-over=is_over>
+            {select}
             <th scope="row" data-label="Name">
-                <a class="name" href=format!("{base}/{}", key.id)>
+                <a class="name" href=path.clone() data-cell="name" dir="auto" translate="no">
                     {key.name.to_string()}
                 </a>
-                <code class="sub">{key.hint.clone()}"…"</code>
+                <code class="sub" translate="no">
+                    {key.hint.clone()}
+                    "…"
+                </code>
             </th>
-            {show_tenant.then(|| view! { <td data-label="Tenant">{key.tenant_name.to_string()}</td> })}
+            {owner}
             <td data-label="Status">
-                {key_status(state)}{rolled}<PolicyViolations policies=key.violations.clone() now />
+                <span data-cell="status">{key_status(state)}</span>
+                {replacement(key, now)}
+                <PolicyViolations policies=key.violations.clone() now />
             </td>
-            <td data-label="Created">
+            <td class="col-spark" data-label="30 days">
+                {spark}
+            </td>
+            <td data-label="Created" class="col-created">
                 <Moment at=key.created_at now />
-                <span class="sub">{creator}</span>
+                {creator}
             </td>
-            <td data-label="Expires">{expires}</td>
+            <td data-label="Expires">{end(key, now)}</td>
             <td data-label="Last used">
                 <LastUsed last=key.last_used.clone() now />
             </td>
-            <td class="actions">{menu}{trash}</td>
+            <td class="actions">
+                <RowMenu label=format!("More for {}", key.name) items />
+                {trash}
+            </td>
         </tr>
+    }
+    .into_any()
+}
+
+/// By which key the key is or was replaced.
+fn replacement(key: &ApiKey, now: DateTime<Utc>) -> Option<AnyView> {
+    let new = key.replaced_by.as_ref()?;
+    let words = if key.overlap_until(now).is_some() { "Being replaced by " } else { "Replaced by " };
+    Some(view! { <span class="sub">{words}<code translate="no">{new.hint.clone()}"…"</code></span> }.into_any())
+}
+
+/// When the key stops working, or stopped. The expiry of a revoked key no longer matters.
+fn end(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
+    match (key.state(now), key.expires_at) {
+        (KeyState::Revoked { at, by, .. }, _) => view! {
+            "Revoked "
+            <Distance at now />
+            <span class="sub">{format!("by {by}")}</span>
+        }
+        .into_any(),
+        (_, Some(at)) => view! { <Moment at now /> }.into_any(),
+        (_, None) => view! { <span class="never">"Never"</span> }.into_any(),
     }
 }

@@ -2,19 +2,31 @@
 
 use domain::ApiError;
 use leptos::prelude::*;
+use service::MIN_PASSWORD_CHARS;
 
-use super::field::Field;
+use super::password_field::PasswordField;
 
 /// A new password, with its rule as the hint.
 #[component]
-pub fn NewPassword(#[prop(into)] error: Signal<Option<ApiError>>) -> impl IntoView {
+pub fn NewPassword(
+    /// The label above the input.
+    #[prop(default = "Password")]
+    label: &'static str,
+    /// A further sentence of the hint; empty for none.
+    #[prop(optional)]
+    then: &'static str,
+    /// The form's error; shown if it concerns this field.
+    #[prop(into)]
+    error: Signal<Option<ApiError>>,
+) -> impl IntoView {
+    let rule = format!("At least {MIN_PASSWORD_CHARS} characters. Tip: use several unrelated words. {then}");
     view! {
-        <Field
+        <PasswordField
             name="password"
-            label="Password"
-            kind="password"
-            hint="At least 15 characters. Tip: use several unrelated words."
+            label
+            hint=rule.trim_end()
             autocomplete="new-password"
+            minlength=MIN_PASSWORD_CHARS
             error
         />
     }

@@ -1,32 +1,24 @@
-//! The usage of a key: a chart by day, its clients, and counts by hour.
+//! The usage of a key: a chart, and its clients.
 
 use chrono::{DateTime, Utc};
-use domain::{KeyClient, Usage, time::utc_text};
+use domain::{KeyClient, Usage, usage::number_text};
 use leptos::prelude::*;
 
-use super::time::Moment;
+use super::{
+    key_chart::{ChartRange, KeyChart},
+    time::{Distance, Moment},
+};
 
-/// How many days the chart shows.
-const DAYS: u32 = 90;
-/// The height of the chart, in SVG units.
-const HEIGHT: u64 = 56;
-/// The distance between the left edges of two bars, in SVG units.
-const STEP: usize = 8;
-/// The width of a bar, in SVG units.
-const WIDTH: usize = 6;
-/// The most hours that the table lists: a week.
-const MAX_HOURS: usize = 168;
-
-/// The usage section of a key's page.
+/// The usage section of a key's page. `range`: of the chart. `path`: the path of the page.
 #[component]
-pub fn UsageSection(usage: Usage, now: DateTime<Utc>) -> impl IntoView {
+pub fn UsageSection(usage: Usage, range: ChartRange, path: String, now: DateTime<Utc>) -> impl IntoView {
     let contents = if usage.clients.is_empty() && usage.hours.is_empty() {
         view! { <p class="muted">"No requests in the last 90 days."</p> }.into_any()
     } else {
+        let clients = usage.clients.clone();
         view! {
-            {chart(&usage, now)}
-            <Clients clients=usage.clients.clone() now />
-            {hours(&usage)}
+            <KeyChart usage range path now />
+            <Clients clients now />
         }
         .into_any()
     };
@@ -36,53 +28,6 @@ pub fn UsageSection(usage: Usage, now: DateTime<Utc>) -> impl IntoView {
             {contents}
         </section>
     }
-}
-
-/// The bar chart of accepted and rejected requests per day.
-fn chart(usage: &Usage, now: DateTime<Utc>) -> AnyView {
-    let days = usage.daily(DAYS, now);
-    let most = days.iter().map(|(uses, refusals)| uses + refusals).max().unwrap_or(0).max(1);
-    let (uses, refusals) = days.iter().fold((0, 0), |sum, day| (sum.0 + day.0, sum.1 + day.1));
-    let bars = days.iter().enumerate().filter(|(_, day)| day.0 + day.1 > 0).map(|(index, (used, refused))| {
-        // At least two units, so that a single request next to a day with thousands is visible.
-        let height = |count: u64| if count == 0 { 0 } else { (count * HEIGHT / most).max(2) };
-        let (used_height, refused_height) = (height(*used), height(*refused));
-        let back = DAYS as usize - 1 - index;
-        let words = match back {
-            0 => format!("Past 24 hours: {used} accepted, {refused} rejected"),
-            1 => format!("1 day ago: {used} accepted, {refused} rejected"),
-            days => format!("{days} days ago: {used} accepted, {refused} rejected"),
-        };
-        let x = index * STEP;
-        view! {
-            <g>
-                <title>{words}</title>
-                <rect class="bar" x=x y=HEIGHT.saturating_sub(used_height) width=WIDTH height=used_height />
-                <rect
-                    class="bar-refused"
-                    x=x
-                    y=HEIGHT.saturating_sub(used_height + refused_height)
-                    width=WIDTH
-                    height=refused_height
-                />
-            </g>
-        }
-    });
-    let label = format!("Requests per day in the last {DAYS} days, in total {uses} accepted and {refusals} rejected");
-    let bounds = format!("0 0 {} {HEIGHT}", DAYS as usize * STEP);
-    view! {
-        <figure class="chart">
-            <svg viewBox=bounds preserveAspectRatio="none" role="img" aria-label=label.clone()>
-                {bars.collect_view()}
-            </svg>
-            <figcaption>
-                <span>"90 days ago"</span>
-                <span>{format!("{uses} accepted · {refusals} rejected")}</span>
-                <span>"Today"</span>
-            </figcaption>
-        </figure>
-    }
-    .into_any()
 }
 
 /// The table of clients: one row for each IP address, `User-Agent` and agent.
@@ -100,9 +45,9 @@ fn Clients(clients: Vec<KeyClient>, now: DateTime<Utc>) -> impl IntoView {
         };
         let refused = match client.last_refused_at {
             Some(at) => view! {
-                {client.refusals.to_string()}
+                {number_text(client.refusals)}
                 <span class="sub">
-                    <Moment at now />
+                    <Distance at now />
                 </span>
             }
             .into_any(),
@@ -117,11 +62,11 @@ fn Clients(clients: Vec<KeyClient>, now: DateTime<Utc>) -> impl IntoView {
                 <td data-label="Client" class="client">
                     {client.user_agent.unwrap_or_else(|| "–".to_owned())}
                 </td>
-                <td data-label="First seen">
+                <td data-label="First seen" class="col-created">
                     <Moment at=client.first_seen_at now />
                 </td>
                 <td data-label="Last used">{moment(client.last_used_at)}</td>
-                <td data-label="Accepted">{client.uses.to_string()}</td>
+                <td data-label="Accepted">{number_text(client.uses)}</td>
                 <td data-label="Rejected">{refused}</td>
             </tr>
         }
@@ -132,7 +77,9 @@ fn Clients(clients: Vec<KeyClient>, now: DateTime<Utc>) -> impl IntoView {
                 <tr>
                     <th scope="col">"IP address"</th>
                     <th scope="col">"Client"</th>
-                    <th scope="col">"First seen"</th>
+                    <th scope="col" class="col-created">
+                        "First seen"
+                    </th>
                     <th scope="col">"Last used"</th>
                     <th scope="col">"Accepted"</th>
                     <th scope="col">"Rejected"</th>
@@ -141,33 +88,4 @@ fn Clients(clients: Vec<KeyClient>, now: DateTime<Utc>) -> impl IntoView {
             <tbody>{rows.collect_view()}</tbody>
         </table>
     }
-}
-
-/// The collapsed table of hourly counts, newest first.
-fn hours(usage: &Usage) -> AnyView {
-    let rows = usage.hours.iter().rev().take(MAX_HOURS).map(|hour| {
-        view! {
-            <tr>
-                <th scope="row">{utc_text(hour.hour)}</th>
-                <td>{hour.uses.to_string()}</td>
-                <td>{hour.refusals.to_string()}</td>
-            </tr>
-        }
-    });
-    view! {
-        <details class="hours">
-            <summary>"Hourly"</summary>
-            <table class="plain-table" aria-label="Hours">
-                <thead>
-                    <tr>
-                        <th scope="col">"Hour"</th>
-                        <th scope="col">"Accepted"</th>
-                        <th scope="col">"Rejected"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows.collect_view()}</tbody>
-            </table>
-        </details>
-    }
-    .into_any()
 }

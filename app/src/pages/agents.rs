@@ -4,47 +4,53 @@ use chrono::{DateTime, Utc};
 use domain::{Agent, AgentState, Label};
 use leptos::prelude::*;
 
-use crate::components::{status::AgentStatus, time::Moment};
+use crate::components::{
+    status::AgentStatus,
+    time::{Distance, Moment},
+};
 
-/// The section of a key's page or a service account's page. `key_base`: the path that precedes a key's id; `None` on a
-/// key's page, where the column with the key is left out.
-pub fn agents(agents: Vec<Agent>, key_base: Option<&str>, now: DateTime<Utc>) -> AnyView {
+/// The section of a key's page or a service account's page; `None` where no agent was ever seen. `key_base`: the path
+/// that precedes a key's id; `None` on a key's page, where the column with the key is left out.
+pub fn agents(agents: Vec<Agent>, key_base: Option<&str>, now: DateTime<Utc>) -> Option<AnyView> {
+    if agents.is_empty() {
+        return None;
+    }
     let with_key = key_base.is_some();
     let is_cut = agents.len() >= service::MAX_AGENTS as usize;
     let rows = agents.into_iter().map(|agent| row(agent, key_base, now)).collect_view();
-    let contents = if rows.is_empty() {
-        let words = if with_key { "No agents have used this account's keys." } else { "No agents have used this key." };
-        view! { <p class="muted">{words}</p> }.into_any()
-    } else {
-        view! {
-            <table class="table" aria-label="Agents">
-                <thead>
-                    <tr>
-                        <th scope="col">"Name"</th>
-                        <th scope="col">"Status"</th>
-                        {with_key.then(|| view! { <th scope="col">"API key"</th> })}
-                        <th scope="col">"Labels"</th>
-                        <th scope="col">"IP address"</th>
-                        <th scope="col">"First seen"</th>
-                        <th scope="col">"Last seen"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-            {is_cut
-                .then(|| {
-                    view! { <p class="muted">{format!("Showing the {} most recent agents.", service::MAX_AGENTS)}</p> }
-                })}
-        }
-        .into_any()
+    let contents = view! {
+        <table class="table" aria-label="Agents">
+            <thead>
+                <tr>
+                    <th scope="col">"Name"</th>
+                    <th scope="col">"Status"</th>
+                    {with_key.then(|| view! { <th scope="col">"API key"</th> })}
+                    <th scope="col">"Labels"</th>
+                    <th scope="col" class="col-extra">
+                        "IP address"
+                    </th>
+                    <th scope="col" class="col-created">
+                        "First seen"
+                    </th>
+                    <th scope="col">"Last seen"</th>
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+        {is_cut
+            .then(|| {
+                view! { <p class="muted">{format!("Showing the {} most recent agents.", service::MAX_AGENTS)}</p> }
+            })}
     };
-    view! {
-        <section class="agents" aria-labelledby="agents-title">
-            <h2 id="agents-title">"Agents"</h2>
-            {contents}
-        </section>
-    }
-    .into_any()
+    Some(
+        view! {
+            <section class="agents" aria-labelledby="agents-title">
+                <h2 id="agents-title">"Agents"</h2>
+                {contents}
+            </section>
+        }
+        .into_any(),
+    )
 }
 
 fn row(agent: Agent, key_base: Option<&str>, now: DateTime<Utc>) -> AnyView {
@@ -54,13 +60,15 @@ fn row(agent: Agent, key_base: Option<&str>, now: DateTime<Utc>) -> AnyView {
         AgentState::Silent { since } => Some(("Last heartbeat ", since)),
         AgentState::CutOff { since } => Some(("Stopped working ", since)),
     };
-    let since = since.map(|(words, at)| view! { <span class="sub">{words}<Moment at now /></span> });
+    let since = since.map(|(words, at)| view! { <span class="sub">{words}<Distance at now /></span> });
     let kind = [Some(agent.kind.to_string()), agent.version].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let key = key_base.map(|base| {
         let href = format!("{base}/{}", agent.key.id);
         view! {
             <td data-label="API key">
-                <a href=href>{agent.key.name.to_string()}</a>
+                <a href=href translate="no">
+                    {agent.key.name.to_string()}
+                </a>
             </td>
         }
     });
@@ -68,7 +76,9 @@ fn row(agent: Agent, key_base: Option<&str>, now: DateTime<Utc>) -> AnyView {
     view! {
         <tr>
             <th scope="row" data-label="Name">
-                <span class="name">{agent.name.to_string()}</span>
+                <span class="name" translate="no" dir="auto">
+                    {agent.name.to_string()}
+                </span>
                 <span class="sub">{kind}</span>
             </th>
             <td data-label="Status">
@@ -77,8 +87,10 @@ fn row(agent: Agent, key_base: Option<&str>, now: DateTime<Utc>) -> AnyView {
             </td>
             {key}
             <td data-label="Labels">{if labels.is_empty() { "–".to_owned() } else { labels }}</td>
-            <td data-label="IP address">{agent.address.unwrap_or_else(|| "–".to_owned())}</td>
-            <td data-label="First seen">
+            <td data-label="IP address" class="col-extra">
+                {agent.address.unwrap_or_else(|| "–".to_owned())}
+            </td>
+            <td data-label="First seen" class="col-created">
                 <Moment at=agent.first_seen_at now />
             </td>
             <td data-label="Last seen">

@@ -1,17 +1,23 @@
 //! Team > Audit log: the changes and denied attempts in the tenant, and the history of a single key.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Timelike, Utc};
 use domain::{
     ApiError, AuditEntry, AuditId, AuditQuery, Cursor, Page, PageRequest,
-    audit::{self, Channel, GetAuditLog, Outcome},
-    operation::label_of,
-    time::utc_text,
+    audit::{Channel, GetAuditLog, Resource, Resources},
+    time::date_text,
 };
 use leptos::prelude::*;
 
 use crate::{
     api::get_audit_log,
-    components::{address::from_address, facts::Facts, status::OutcomeStatus, time::Moment},
+    components::{
+        activity_strip::ActivityStrip,
+        audit_filter::{AuditFilter, filter_chips},
+        audit_sentence::{audit_sentence, audit_source, resource_path},
+        facts::Facts,
+        status::OutcomeStatus,
+        time::{Exact, ExactMoment},
+    },
     list_url::{AuditParams, encode},
     request::RequestContext,
 };
@@ -19,47 +25,72 @@ use crate::{
 const PATH: &str = "/team/audit-log";
 /// The path of the export, without the extension of its format.
 const EXPORT: &str = "/api/v1/audit-log";
+/// How many days the activity strip shows.
+const STRIP_DAYS: u32 = 30;
 
 fn params(request: &RequestContext) -> AuditParams {
     let get = |name: &str| request.query(name).to_owned();
-    AuditParams {
+    let params = AuditParams {
         actor: get("actor"),
         operation: get("operation"),
         result: get("result"),
         about: get("about"),
+        period: get("period"),
         from: get("from"),
         until: get("until"),
         after: get("after"),
         before: get("before"),
-    }
+    };
+    params.normalized()
 }
 
 /// `/team/audit-log`.
 pub async fn log(request: RequestContext) -> Result<AnyView, ApiError> {
-    let params = params(&request);
-    let (query, wrong) = match params.to_query() {
+    let (params, now) = (params(&request), request.services.now());
+    let (query, wrong) = match params.to_query(now) {
         Ok(query) => (query, None),
         Err(error) => (AuditQuery::default(), Some(error)),
     };
     let mut entries = get_audit_log(GetAuditLog { query }).await?;
     if wrong.is_some() {
         // Entries that don't match the filter would mislead.
-        entries = Page { items: Vec::new(), next: None, previous: None };
+        entries = Page { items: Vec::new(), next: None, previous: None, total: None };
     }
-    let export = |format: &str| params.url(&format!("{EXPORT}.{format}"), None);
-    let pager = pager(&params, &entries);
-    let rows =
-        if entries.items.is_empty() { empty(&params) } else { entry_table(entries.items, request.services.now()) };
+    let (log, actor) = (request.services.audit_log(), request.actor()?);
+    let activity = log.activity(actor, STRIP_DAYS).await?;
+    let resources = log.resources(actor, &entries.items).await?;
     Ok(view! {
         <h1>"Audit log"</h1>
         <p class="lead">"Every change and every denied attempt, newest first."</p>
-        <details>
+        <ActivityStrip activity params=params.clone() path=PATH />
+        <AuditFilter params=params.clone() path=PATH live="audit-activity audit-entries" />
+        <div id="audit-entries">
+            {filter_chips(&params, &entries.items, PATH)} {exports(&params)} {wrong.map(wrong_filter)}
+            <div class="table-place">{rows(&params, &entries.items, &resources)}</div> {pager(&params, &entries)}
+        </div>
+        {protection()}
+    }
+    .into_any())
+}
+
+/// How tampering is detected.
+fn protection() -> AnyView {
+    view! {
+        <details class="protection">
             <summary>"How this log is protected"</summary>
             <p>
-                "Each entry carries a hash over itself and the entry before it. Repeated denials of the same kind within a minute are counted in one entry."
+                "Each entry contains a hash of itself and of the entry before it, so a changed or deleted entry breaks the chain. The server's operator checks the chain with "
+                <code>"latchkey audit verify"</code>
+                ". Repeated denials of the same kind within a minute are counted in one entry."
             </p>
         </details>
-        {filter_form(&params)}
+    }
+    .into_any()
+}
+
+fn exports(params: &AuditParams) -> AnyView {
+    let export = |format: &str| params.url(&format!("{EXPORT}.{format}"), None);
+    view! {
         <p class="exports">
             "Export "<a href=export("jsonl") download="">
                 "JSONL"
@@ -67,11 +98,12 @@ pub async fn log(request: RequestContext) -> Result<AnyView, ApiError> {
                 "CSV"
             </a>
         </p>
-        {wrong.map(wrong_filter)}
-        <div class="table-place">{rows}</div>
-        {pager}
     }
-    .into_any())
+    .into_any()
+}
+
+fn rows(params: &AuditParams, entries: &[AuditEntry], resources: &Resources) -> AnyView {
+    if entries.is_empty() { empty(params) } else { entry_table(entries, resources) }
 }
 
 /// Shown instead of a table without rows.
@@ -129,159 +161,98 @@ fn pager(params: &AuditParams, entries: &Page<AuditEntry>) -> AnyView {
     .into_any()
 }
 
-fn filter_form(params: &AuditParams) -> AnyView {
-    // A link may filter by an operation that isn't in the list; the form keeps it.
-    let other = Some(params.operation.clone())
-        .filter(|asked| !asked.is_empty() && audit::operation_codes().all(|word| word != asked));
-    let operations = audit::operation_codes().map(str::to_owned).chain(other).map(|word| {
-        let (label, chosen) = (label_of(&word), params.operation == word);
+/// The entries, grouped by day.
+fn entry_table(entries: &[AuditEntry], resources: &Resources) -> AnyView {
+    let days = entries.chunk_by(|one, next| one.at.date_naive() == next.at.date_naive());
+    let days = days.map(|of_day| {
+        let day = of_day.first().map(|entry| entry.at.format("%A, %-d %B %Y").to_string());
+        let rows = of_day.iter().map(|entry| entry_row(entry, resources)).collect_view();
         view! {
-            <option value=word selected=chosen>
-                {label}
-            </option>
-        }
-    });
-    let outcomes = Outcome::ALL.map(|outcome| {
-        view! {
-            <option value=outcome.as_str() selected=params.result == outcome.as_str()>
-                {outcome.label()}
-            </option>
-        }
-    });
-    view! {
-        <form method="get" action=PATH class="filters" role="search" aria-label="Filter the audit log">
-            <div class="field">
-                <label for="actor">"Actor"</label>
-                <input id="actor" name="actor" value=params.actor.clone() placeholder="Name or ID" autocomplete="off" />
-            </div>
-            <div class="field">
-                <label for="operation">"Action"</label>
-                <select id="operation" name="operation">
-                    <option value="">"All"</option>
-                    {operations.collect_view()}
-                </select>
-            </div>
-            <div class="field">
-                <label for="result">"Outcome"</label>
-                <select id="result" name="result">
-                    <option value="">"All"</option>
-                    {outcomes.into_iter().collect_view()}
-                </select>
-            </div>
-            <div class="field">
-                <label for="about">"Key or resource"</label>
-                <input
-                    id="about"
-                    name="about"
-                    value=params.about.clone()
-                    placeholder="ID of a key, account or person"
-                    autocomplete="off"
-                />
-            </div>
-            <div class="field">
-                <label for="from">"From (UTC)"</label>
-                <input id="from" name="from" type="date" value=params.from.clone() />
-            </div>
-            <div class="field">
-                <label for="until">"To (UTC)"</label>
-                <input id="until" name="until" type="date" value=params.until.clone() />
-            </div>
-            <button type="submit" class="button">
-                "Filter"
-            </button>
-        </form>
-    }
-    .into_any()
-}
-
-fn entry_table(entries: Vec<AuditEntry>, now: DateTime<Utc>) -> AnyView {
-    let rows = entries.into_iter().map(|entry| {
-        let href = format!("{PATH}/{}", entry.id);
-        let channel = Channel::label_of(&entry.channel);
-        let via = if entry.key_id.is_some() { format!("{channel}, with a key") } else { channel.to_owned() };
-        view! {
-            <tr>
-                <th scope="row" data-label="When">
-                    <a class="name" href=href data-dialog="">
-                        <Moment at=entry.at now />
-                    </a>
-                </th>
-                <td data-label="Actor">{entry.actor_name}<span class="sub">{via}</span></td>
-                <td data-label="Action">{label_of(&entry.operation)}<span class="sub">{entry.detail}</span></td>
-                <td data-label="Resource">{resource(&entry.subject_kind, &entry.subject_name)}</td>
-                <td data-label="Outcome">
-                    <OutcomeStatus outcome=entry.outcome />
-                </td>
-            </tr>
+            <tbody>
+                <tr class="day">
+                    <th scope="rowgroup" colspan="3">
+                        {day}
+                    </th>
+                </tr>
+                {rows}
+            </tbody>
         }
     });
     view! {
-        <table class="table" aria-label="Audit log">
+        <table class="table audit-table" aria-label="Audit log">
             <thead>
                 <tr>
-                    <th scope="col">"When"</th>
-                    <th scope="col">"Actor"</th>
-                    <th scope="col">"Action"</th>
-                    <th scope="col">"Resource"</th>
-                    <th scope="col">"Outcome"</th>
+                    <th scope="col">"Time (UTC)"</th>
+                    <th scope="col">"Event"</th>
+                    <th scope="col">"Source"</th>
                 </tr>
             </thead>
-            <tbody>{rows.collect_view()}</tbody>
+            {days.collect_view()}
         </table>
     }
     .into_any()
 }
 
+fn entry_row(entry: &AuditEntry, resources: &Resources) -> AnyView {
+    view! {
+        <tr id=format!("row-{}", entry.id)>
+            <th scope="row" data-label="Time">
+                <a class="name" href=format!("{PATH}/{}", entry.id) data-dialog="">
+                    <time datetime=entry.at.to_rfc3339_opts(SecondsFormat::Secs, true)>{time_text(entry.at)}</time>
+                </a>
+            </th>
+            <td data-label="Event">{audit_sentence(entry, resources.of(entry))}</td>
+            <td data-label="Source" class="source">
+                {audit_source(entry)}
+            </td>
+        </tr>
+    }
+    .into_any()
+}
+
+/// A time in a table whose headings name the year, like "29 Nov 18:42:07". Always in UTC, as the days of the filter and
+/// of the headings are.
+fn time_text(at: DateTime<Utc>) -> String {
+    let date = date_text(at);
+    let day = date.rsplit_once(' ').map_or(date.as_str(), |(day, _)| day);
+    format!("{day} {:02}:{:02}:{:02}", at.hour(), at.minute(), at.second())
+}
+
 /// A resource's kind and name, such as "API key ci".
-fn resource(kind: &str, name: &str) -> String {
-    let kind = kind.replace("api_key", "API key").replace('_', " ");
-    if name.is_empty() { kind } else { format!("{kind} {name}") }
+fn resource_text(kind: &str, name: &str) -> String {
+    let kind = match kind {
+        "api_key" => "API key",
+        "service_account" => "Service account",
+        "user" => "User",
+        "tenant" => "Tenant",
+        "invitation" => "Invitation",
+        "agent" => "Agent",
+        other => other,
+    };
+    if name.is_empty() { kind.to_owned() } else { format!("{kind} {name}") }
 }
 
 /// `/team/audit-log/{line}`: the details of one entry.
 pub async fn entry(request: RequestContext) -> Result<AnyView, ApiError> {
     let id = request.id::<AuditId>("line")?;
-    let entry = request.services.audit_log().get(request.actor()?, id).await?;
-    let now = request.services.now();
-    let text = |text: String| view! { {text} }.into_any();
-    let code = |text: String| view! { <code>{text}</code> }.into_any();
+    let (log, actor, now) = (request.services.audit_log(), request.actor()?, request.services.now());
+    let entry = log.get(actor, id).await?;
+    let resources = log.resources(actor, std::slice::from_ref(&entry)).await?;
+    request.set_title(&format!("Entry {} · Audit log", entry.number));
     let related = entry.subject_id.map(|id| all_about(&id.to_string()));
-    let rows = [
-        Some((
-            "When",
-            view! {
-                <Moment at=entry.at now />
-                " · "
-                {utc_text(entry.at)}
-            }
-            .into_any(),
-        )),
-        Some(("Outcome", view! { <OutcomeStatus outcome=entry.outcome /> }.into_any())),
-        Some(("Actor", text(format!("{} ({})", entry.actor_name, entry.actor_kind.replace('_', " "))))),
-        entry.actor_id.map(|id| ("Actor ID", code(id.to_string()))),
-        Some(("Via", text(Channel::label_of(&entry.channel).to_owned()))),
-        entry.key_id.map(|id| ("Key ID", code(id.to_string()))),
-        entry.address.map(|address| ("IP address", text(address))),
-        entry.user_agent.map(|agent| ("Client", text(agent))),
-        Some(("Resource", text(resource(&entry.subject_kind, &entry.subject_name)))),
-        entry.subject_id.map(|id| ("Resource ID", code(id.to_string()))),
-        (!entry.detail.is_empty()).then(|| ("Details", text(entry.detail))),
-        Some(("Entry", text(entry.number.to_string()))),
-        Some(("Hash", code(entry.hash))),
-    ];
+    let related = related.map(|href| {
+        view! {
+            <a class="button" href=href>
+                "Related activity"
+            </a>
+        }
+    });
     Ok(view! {
-        <div class="card" data-light="">
-            <h1 id="card-title">{label_of(&entry.operation)}</h1>
-            <Facts rows=rows.into_iter().flatten().collect() />
+        <div class="card wide-card audit-entry" data-light="">
+            <h1 id="card-title">{entry.sentence()}</h1>
+            <Facts rows=facts(&entry, resources.of(&entry), now) />
             <div class="buttons">
-                {related
-                    .map(|href| {
-                        view! {
-                            <a class="button" href=href>
-                                "Related activity"
-                            </a>
-                        }
-                    })} <a class="button primary" href=PATH data-close="" autofocus>
+                {related} <a class="button primary" href=PATH data-close="" autofocus>
                     "Close"
                 </a>
             </div>
@@ -290,9 +261,44 @@ pub async fn entry(request: RequestContext) -> Result<AnyView, ApiError> {
     .into_any())
 }
 
+fn facts(entry: &AuditEntry, resource: Option<&Resource>, now: DateTime<Utc>) -> Vec<(&'static str, AnyView)> {
+    let text = |text: &str| text.to_owned().into_any();
+    let code = |text: String| view! { <code>{text}</code> }.into_any();
+    let name = resource_text(&entry.subject_kind, &entry.subject_name);
+    let about = match resource.map(|resource| resource_path(resource, &entry.subject_name)) {
+        Some(path) => view! { <a href=path>{name}</a> }.into_any(),
+        None => name.into_any(),
+    };
+    let actor_kind = match entry.actor_kind.as_str() {
+        "user" => "User",
+        "service_account" => "Service account",
+        "operator" => "Operator of the server",
+        "service" => "Background task",
+        other => other,
+    };
+    let rows = [
+        Some(("Time", view! { <ExactMoment at=entry.at now /> }.into_any())),
+        Some(("Time (UTC)", text(&entry.at.to_rfc3339_opts(SecondsFormat::Micros, true)))),
+        Some(("Outcome", view! { <OutcomeStatus outcome=entry.outcome /> }.into_any())),
+        Some(("Actor", text(&entry.actor_name))),
+        Some(("Actor type", text(actor_kind))),
+        entry.actor_id.map(|id| ("Actor ID", code(id.to_string()))),
+        Some(("Via", text(Channel::label_of(&entry.channel)))),
+        entry.key_id.map(|id| ("Key ID", code(id.to_string()))),
+        entry.address.as_deref().map(|address| ("IP address", text(address))),
+        entry.user_agent.as_deref().map(|agent| ("Client", text(agent))),
+        Some(("Resource", about)),
+        entry.subject_id.map(|id| ("Resource ID", code(id.to_string()))),
+        Some(("Details", text(&entry.detail))).filter(|_| !entry.detail.is_empty()),
+        Some(("Entry", text(&entry.number.to_string()))),
+        Some(("Hash", code(entry.hash.clone()))),
+    ];
+    rows.into_iter().flatten().collect()
+}
+
 /// The history section of a key's page at `path`. `all`: the URL of the full history in the audit log, for an
 /// administrator.
-pub fn history(entries: Page<AuditEntry>, path: &str, all: Option<String>, now: DateTime<Utc>) -> AnyView {
+pub fn history(entries: Page<AuditEntry>, path: &str, all: Option<String>) -> AnyView {
     let has_more = entries.next.is_some() || entries.previous.is_some();
     let all = all.filter(|_| has_more).map(|href| view! { <a href=href>"Full history"</a> });
     let link = |name: &str, cursor: Option<Cursor>, label: &'static str| {
@@ -307,18 +313,15 @@ pub fn history(entries: Page<AuditEntry>, path: &str, all: Option<String>, now: 
     };
     let (newer, older) = (link("before", entries.previous, "Newer"), link("after", entries.next, "Older"));
     let more = has_more.then(|| view! { <p class="inline-buttons">{newer}{older}{all}</p> });
-    let rows = entries.items.into_iter().map(|entry| {
-        let from = from_address(entry.address.as_deref());
-        let via = format!("{}{from}", Channel::label_of(&entry.channel));
+    let rows = entries.items.iter().map(|entry| {
         view! {
             <tr>
-                <th scope="row" data-label="When">
-                    <Moment at=entry.at now />
+                <th scope="row" data-label="Time">
+                    <Exact at=entry.at />
                 </th>
-                <td data-label="Action">{label_of(&entry.operation)}<span class="sub">{entry.detail}</span></td>
-                <td data-label="Actor">{entry.actor_name}<span class="sub">{via}</span></td>
-                <td data-label="Outcome">
-                    <OutcomeStatus outcome=entry.outcome />
+                <td data-label="Event">{audit_sentence(entry, None)}</td>
+                <td data-label="Source" class="source">
+                    {audit_source(entry)}
                 </td>
             </tr>
         }
@@ -326,13 +329,12 @@ pub fn history(entries: Page<AuditEntry>, path: &str, all: Option<String>, now: 
     view! {
         <section class="history" aria-labelledby="history-title">
             <h2 id="history-title">"History"</h2>
-            <table class="table" aria-label="History">
+            <table class="table audit-table" aria-label="History">
                 <thead>
                     <tr>
-                        <th scope="col">"When"</th>
-                        <th scope="col">"Action"</th>
-                        <th scope="col">"Actor"</th>
-                        <th scope="col">"Outcome"</th>
+                        <th scope="col">"Time"</th>
+                        <th scope="col">"Event"</th>
+                        <th scope="col">"Source"</th>
                     </tr>
                 </thead>
                 <tbody>{rows.collect_view()}</tbody>

@@ -43,7 +43,7 @@ pub fn EmptyList(
         <div class="empty">
             <p>{reason}</p>
             <p>
-                <a class="button" href=choice.path>
+                <a class="button" href=choice.cleared(default_state)>
                     "Clear filters"
                 </a>
             </p>
@@ -55,6 +55,23 @@ pub fn EmptyList(
 /// Whether the list has filters besides its state and its search.
 fn is_narrowed(choice: &ListChoice) -> bool {
     choice.extra.iter().any(|(_, value)| !value.is_empty())
+}
+
+/// Shown instead of a list that never had a row: what a first one is for, and how to create it.
+pub fn first_run(title: &'static str, sentence: &'static str, action: Option<AnyView>) -> AnyView {
+    view! {
+        <div class="empty first-run">
+            <h2>{title}</h2>
+            <p>{sentence}</p>
+            {action}
+            <p>
+                <a href="/docs/get-started">"Get started"</a>
+                " · "
+                <a href="/docs/verify">"Verify keys from your API"</a>
+            </p>
+        </div>
+    }
+    .into_any()
 }
 
 /// Why a list of keys is empty.

@@ -2,16 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, ApiKey, InventoryFilter, InventoryQuery, KeyAct, KeyFilter, KeyId, KeyState, Operation, Owner, OwnerKind,
+    ApiError, ApiKey, InventoryFilter, InventoryQuery, KeyAct, KeyFilter, KeyId, Operation, OwnerKind,
     api_key::input::{ListTenantKeys, RevokeKeys, SuspendKeys},
 };
 use leptos::prelude::*;
-use service::Actor;
+use service::AlertsAbout;
 
 use super::{
+    api_keys::{expiring_soon, sparks},
     empty_list::{EmptyList, no_keys},
     list_params,
-    toolbar::{Pager, Toolbar},
+    toolbar::{FilterMenu, ListBoard, Noun, Pages},
 };
 use crate::{
     api::list_tenant_keys,
@@ -19,16 +20,12 @@ use crate::{
     components::{
         act_form::act_form,
         address::from_address,
-        alerts::key_path,
+        alerts::{AlertBanners, key_path},
         as_code::CodeFold,
+        expiry_timeline::ExpiryTimeline,
         field::FormError,
-        key_table::key_menu,
-        last_use::LastUsed,
-        row_menu::RowMenu,
-        sort_header::SortHeader,
-        status::{PolicyViolations, key_status},
-        time::Moment,
-        trash_link::TrashLink,
+        key_table::KeyTable,
+        time::Distance,
     },
     list_url::{ListChoice, back_to_list},
     request::RequestContext,
@@ -45,8 +42,8 @@ const BACK: &str = "back";
 
 /// `/team/keys`.
 pub async fn all_keys(request: RequestContext) -> Result<AnyView, ApiError> {
-    let (query, kind) = (list_params(&request).to_keys(), request.query("kind"));
-    let filter = InventoryFilter::from_code(request.query("show"));
+    let (actor, query, kind) = (request.actor()?, list_params(&request).to_keys(), request.query("kind"));
+    let (filter, now) = (InventoryFilter::from_code(request.query("show")), request.services.now());
     let (kind, owner_kind) = match kind {
         "user" => (kind, Some(OwnerKind::User)),
         "service_account" => (kind, Some(OwnerKind::ServiceAccount)),
@@ -54,59 +51,37 @@ pub async fn all_keys(request: RequestContext) -> Result<AnyView, ApiError> {
     };
     let inventory = InventoryQuery { filter, kind: owner_kind, owner: None };
     let keys = list_tenant_keys(ListTenantKeys { query: query.clone(), inventory }).await?;
-    let word = |filter: InventoryFilter| if filter == InventoryFilter::All { "" } else { filter.as_str() };
-    let extra = vec![("kind", kind.to_owned()), ("show", word(filter).to_owned())];
-    let choice = ListChoice::of_keys(PATH, &query).with_extra(extra);
+    let code = |filter: InventoryFilter| if filter == InventoryFilter::All { "" } else { filter.as_str() };
+    let extra = vec![("kind", kind.to_owned()), ("show", code(filter).to_owned())];
+    let (choice, pages) = (ListChoice::of_keys(PATH, &query).with_extra(extra), Pages::from(&keys));
     let states = KeyFilter::ALL.iter().map(|filter| (filter.as_str(), filter.label())).collect();
-    let kinds = choices(&choice, "kind", kind, &KINDS, "Filter by owner");
-    let shows = InventoryFilter::ALL.map(|one| (word(one), one.label()));
-    let shows = choices(&choice, "show", word(filter), &shows, "Filter by issue");
+    let issues = InventoryFilter::ALL.map(|filter| (code(filter), filter.label())).to_vec();
+    let filters = vec![
+        FilterMenu { name: "kind", label: "Owner", values: KINDS.to_vec() },
+        FilterMenu { name: "show", label: "Issue", values: issues },
+    ];
     let is_first = query.page.after.is_none() && query.page.before.is_none();
-    let (bar, empty, head) = (choice.clone(), choice.clone(), choice.clone());
     let rows = if !keys.items.is_empty() {
-        table(&request, keys.items, head)?
+        table(&request, keys.items, &choice).await?
     } else if is_first {
-        let (default_state, reason) = (KeyFilter::Active.as_str(), no_keys(&empty, query.filter));
-        view! { <EmptyList choice=empty default_state reason hint="" show_all="Show all keys" /> }.into_any()
+        let (default_state, reason) = (KeyFilter::Active.as_str(), no_keys(&choice, query.filter));
+        view! { <EmptyList choice=choice.clone() default_state reason hint="" show_all="Show all keys" /> }.into_any()
     } else {
-        emptied(&empty)
+        emptied(&choice)
     };
+    let alerts = request.services.api_keys().alerts(actor, AlertsAbout::Tenant).await?;
+    let expiring = request.services.inventory().expiring(actor, owner_kind).await?;
+    let timeline = is_first.then(|| view! { <ExpiryTimeline expiring now /> });
+    let review = expiring_soon(PATH);
+    let board = ListBoard { choice, noun: Noun::Keys, states, filters, action: None, is_first_run: false, rows, pages };
     Ok(view! {
         <h1>"All keys"</h1>
         <p class="lead">"All keys in this tenant."</p>
-        <div class="board">
-            <Toolbar choice=bar states label="Search all keys" />
-            <div class="more-filters">{kinds}{shows}</div>
-            <div class="table-place">{rows}</div>
-        </div>
-        <Pager choice previous=keys.previous next=keys.next />
+        <AlertBanners alerts review now />
+        {timeline}
+        {board.view()}
     }
     .into_any())
-}
-
-fn choices(
-    choice: &ListChoice,
-    name: &'static str,
-    chosen: &str,
-    all: &[(&'static str, &'static str)],
-    label: &'static str,
-) -> AnyView {
-    let links = all.iter().map(|(word, text)| {
-        let here = *word == chosen;
-        view! {
-            <li>
-                <a href=choice.with_other(name, word) aria-current=here.then_some("true")>
-                    {*text}
-                </a>
-            </li>
-        }
-    });
-    view! {
-        <nav aria-label=label class="states">
-            <ul>{links.collect_view()}</ul>
-        </nav>
-    }
-    .into_any()
 }
 
 /// Shown on a page after the first one when its keys no longer match the filters.
@@ -124,9 +99,10 @@ fn emptied(choice: &ListChoice) -> AnyView {
     .into_any()
 }
 
-fn table(request: &RequestContext, keys: Vec<ApiKey>, choice: ListChoice) -> Result<AnyView, ApiError> {
-    let (actor, now) = (request.actor()?, request.services.now());
-    let rows = keys.into_iter().map(|key| row(actor, key, now)).collect_view();
+/// The table in the form that opens the page for several keys.
+async fn table(request: &RequestContext, keys: Vec<ApiKey>, choice: &ListChoice) -> Result<AnyView, ApiError> {
+    let sparks = sparks(request, &keys).await?;
+    let (actor, now) = (request.actor.clone(), request.services.now());
     let acts = BULK_ACTS.map(|act| {
         view! {
             <button type="submit" name="act" value=act.code() class="button small">
@@ -137,78 +113,17 @@ fn table(request: &RequestContext, keys: Vec<ApiKey>, choice: ListChoice) -> Res
     Ok(view! {
         <form method="get" action=format!("{PATH}/bulk")>
             <input type="hidden" name=BACK value=request.return_to.clone() />
-            <table class="table" aria-label="All keys">
-                <thead>
-                    <tr>
-                        <th scope="col">
-                            <span class="visually-hidden">"Select"</span>
-                        </th>
-                        <SortHeader choice=choice.clone() column="name" label="Name" />
-                        <th scope="col">"Owner"</th>
-                        <th scope="col">"Status"</th>
-                        <SortHeader choice=choice.clone() column="created" label="Created" />
-                        <SortHeader choice=choice.clone() column="expires" label="Expires" />
-                        <SortHeader choice=choice column="last_used" label="Last used" />
-                        <th scope="col">
-                            <span class="visually-hidden">"Actions"</span>
-                        </th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
+            <KeyTable keys actor choice=choice.clone() sparks is_inventory=true now />
             <div class="bulk">
-                <span class="muted">"Selected keys:"</span>
+                <span data-selected-count="">"Selected keys:"</span>
                 {acts.into_iter().collect_view()}
+                <button type="reset" class="button small">
+                    "Clear"
+                </button>
             </div>
         </form>
     }
     .into_any())
-}
-
-fn row(actor: &Actor, key: ApiKey, now: DateTime<Utc>) -> AnyView {
-    let state = key.state(now);
-    let is_over = matches!(state, KeyState::Revoked { .. });
-    let path = key_path(&key);
-    let base = path.rsplit_once('/').map(|(base, _)| base.to_owned()).unwrap_or_default();
-    let select = (!is_over).then(|| {
-        view! { <input type="checkbox" name="key" value=key.id.to_string() aria-label=format!("Select {}", key.name) /> }
-    });
-    let kind = match key.owner {
-        Owner::User(_) => "person",
-        Owner::ServiceAccount(_) => "service account",
-    };
-    let expires = match key.expires_at {
-        None => view! { <span class="never">"Never"</span> }.into_any(),
-        Some(at) => view! { <Moment at now /> }.into_any(),
-    };
-    let menu = key_menu(Some(actor), &base, &key, now);
-    let menu = (!menu.is_empty()).then(|| view! { <RowMenu label=format!("More for {}", key.name) items=menu /> });
-    let trash = (!is_over).then(|| {
-        view! { <TrashLink href=format!("{path}/revoke") label=format!("Revoke API key {}", key.name) /> }
-    });
-    view! {
-        <tr class:row-over=is_over>
-            <td class="choose">{select}</td>
-            <th scope="row" data-label="Name">
-                <a class="name" href=path>
-                    {key.name.to_string()}
-                </a>
-                <code class="sub">{key.hint.clone()}"…"</code>
-            </th>
-            <td data-label="Owner">{key.owner_name.clone()}<span class="sub">{kind}</span></td>
-            <td data-label="Status">{key_status(state)}<PolicyViolations policies=key.violations.clone() now /></td>
-            <td data-label="Created">
-                <Moment at=key.created_at now />
-                <span class="sub">{format!("by {}", key.created_by)}</span>
-            </td>
-            <td data-label="Expires">{expires}</td>
-            <td data-label="Last used">
-                <LastUsed last=key.last_used.clone() now />
-            </td>
-            <td class="actions">{menu}{trash}</td>
-        </tr>
-    }
-    .into_any()
 }
 
 /// `/team/keys/bulk`: asks before the selected keys are suspended or revoked.
@@ -222,6 +137,9 @@ pub async fn bulk(request: RequestContext) -> Result<AnyView, ApiError> {
     let act = if request.query("act") == KeyAct::Revoke.code() { KeyAct::Revoke } else { KeyAct::Suspend };
     let now = request.services.now();
     let (fitting, unfit): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| act.is_offered(key, now));
+    if fitting.is_empty() && unfit.is_empty() {
+        return Ok(nothing_to_do(&request, "The selected keys weren't found in this tenant.", back));
+    }
     if fitting.is_empty() {
         return Ok(nothing_to_do(&request, "All selected keys are already inactive.", back));
     }
@@ -303,7 +221,7 @@ fn bulk_row(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
         None => " · never used".into_any(),
         Some(last) => view! {
             " · last used "
-            <Moment at=last.at now />
+            <Distance at=last.at now />
             {from_address(last.address.as_deref())}
         }
         .into_any(),

@@ -9,12 +9,11 @@ use domain::{
         input::{CancelRoll, ExtendRoll, FinishRoll, RenameKey, ResumeKey, RevokeKey, RollKey, SuspendKey},
     },
     service_account::input::GetAccount,
-    time::date_text,
     user::input::confirm,
 };
 use leptos::prelude::*;
 
-use super::key_details::key_at;
+use super::key_details::{key_at, title_hint};
 use crate::{
     api::{get_account, get_agents},
     as_code::{AsCode, CodeContext},
@@ -25,9 +24,9 @@ use crate::{
         card::{Card, unfit_card},
         confirm_fields::confirm_fields,
         field::{Field, FormError},
-        reveal::{reveal_card, reveal_template},
-        revoke_key::{RevokeWords, STOPS, UseWords, stop_words, subject},
-        time::Moment,
+        reveal::{KeyHome, reveal_card, reveal_template},
+        revoke_key::{key_facts, revoke_words, rotate_words, subject, suspend_words},
+        time::{Distance, Exact},
     },
     request::RequestContext,
 };
@@ -48,9 +47,12 @@ pub async fn account_key_act(request: RequestContext) -> Result<AnyView, ApiErro
 async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<AnyView, ApiError> {
     let act = KeyAct::from_code(request.param("act")).ok_or_else(ApiError::not_found)?;
     let (key, now) = (key_at(request.id("key")?, base).await?, request.services.now());
+    let home = KeyHome { base, list: back, public_url: &request.public_url };
+    let title = format!("{}{}", act_title(act, key.name.as_str()), title_hint(&key));
+    request.set_title_in(key.tenant_name.as_str(), &title);
     // A key that was just rotated can't be rotated again, so this comes before the check: the page shows the new token.
     if let Some(created) = request.form.created_key() {
-        return Ok(reveal_card(created, &request.public_url, back));
+        return Ok(reveal_card(created, home));
     }
     if let Err(unfit) = act.fits(&key, now) {
         let title = format!("{} ({}…)", key.name, key.hint);
@@ -68,11 +70,12 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
             Card {
                 title: format!("Revoke “{}”?", key.name),
                 button: Some(act.label()),
-                destroys: act.stops_something(),
+                destroys: true,
                 code: AsCode::revoke_key(&code, &id, and_created),
                 words: view! {
+                    {key_facts(&key, &agents, recent.clone(), now)}
                     {successor_words(&key)}
-                    <RevokeWords key agents recent now />
+                    <p>{revoke_words(&key, &recent, now)}</p>
                 }
                 .into_any(),
                 fields: created_field(created, and_created, now),
@@ -82,11 +85,11 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
         KeyAct::Suspend => Card {
             title: format!("Suspend “{}”?", key.name),
             button: Some(act.label()),
-            destroys: act.stops_something(),
+            destroys: false,
             code: change(),
             words: view! {
-                <UseWords key=key.clone() agents recent now />
-                <p>"You can resume it at any time; the key stays the same."</p>
+                {key_facts(&key, &agents, recent.clone(), now)}
+                <p>{suspend_words(&key, &recent, now)}</p>
             }
             .into_any(),
             fields: ().into_any(),
@@ -95,7 +98,7 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
         KeyAct::Resume => Card {
             title: format!("Resume “{}”?", key.name),
             button: Some(act.label()),
-            destroys: act.stops_something(),
+            destroys: false,
             code: change(),
             words: resume_words(&key),
             fields: ().into_any(),
@@ -104,16 +107,16 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
         KeyAct::Roll => {
             let confirm = confirm_fields(request).await?;
             let end = request.services.rolls().renewed_expiry(request.actor()?, key.id).await?;
-            roll_page(request, &key, (agents, recent), end, back, &code, confirm)
+            roll_page(request, &key, (agents, recent), end, home, &code, confirm)
         }
         KeyAct::FinishRoll => Card {
             title: format!("End the old “{}” key now?", key.name),
             button: Some(act.label()),
-            destroys: act.stops_something(),
+            destroys: true,
             code: change(),
             words: view! {
+                {key_facts(&key, &agents, recent, now)}
                 <p>{finish_words(&key, now)}</p>
-                <UseWords key agents recent now />
             }
             .into_any(),
             fields: ().into_any(),
@@ -128,7 +131,7 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
         KeyAct::CancelRoll => Card {
             title: "Undo this rotation?".to_owned(),
             button: Some(act.label()),
-            destroys: act.stops_something(),
+            destroys: true,
             code: change(),
             words: cancel_words(request, &key, now).await?,
             fields: confirm_fields(request).await?,
@@ -136,6 +139,20 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
         .view::<CancelRoll>(request, &hidden, back),
         KeyAct::Rename => rename_page(request, &key, back, &code),
     })
+}
+
+/// The title of the page of an act on the key `name`.
+fn act_title(act: KeyAct, name: &str) -> String {
+    match act {
+        KeyAct::Rename => format!("Rename “{name}”"),
+        KeyAct::Roll => format!("Rotate “{name}”"),
+        KeyAct::Suspend => format!("Suspend “{name}”"),
+        KeyAct::Resume => format!("Resume “{name}”"),
+        KeyAct::Revoke => format!("Revoke “{name}”"),
+        KeyAct::FinishRoll => format!("End the old “{name}” key"),
+        KeyAct::ExtendRoll => format!("Extend the grace period of “{name}”"),
+        KeyAct::CancelRoll => format!("Undo the rotation of “{name}”"),
+    }
 }
 
 /// `chosen`: the code of the new grace period. `confirm`: the fields that confirm the person's identity.
@@ -148,7 +165,14 @@ fn extend_card(
     now: DateTime<Utc>,
 ) -> Card {
     let until = key.overlap_until(now);
-    let words = until.map(|at| view! { <p>"The old key expires "<Moment at now />"."</p> });
+    let words = until.map(|at| {
+        view! {
+            <p>
+                "The old key expires on "<Exact at />
+                ". A longer time is counted from now, but never past the old key's own expiry."
+            </p>
+        }
+    });
     Card {
         title: format!("Extend the grace period of “{}”?", key.name),
         button: Some(KeyAct::ExtendRoll.label()),
@@ -157,7 +181,6 @@ fn extend_card(
         words: view! {
             {subject(key)}
             {words}
-            <p>"Counted from now, but never past the old key's own expiry."</p>
         }
         .into_any(),
         fields: view! {
@@ -187,13 +210,11 @@ async fn cancel_words(request: &RequestContext, old: &ApiKey, now: DateTime<Utc>
     } else {
         "The new key is revoked and the old one keeps its original expiry."
     };
-    let stops = stop_words(&new, recent, now, STOPS);
     Ok(view! {
         {subject(old)}
         <p>{what}</p>
         <h2>"New key"</h2>
-        {subject(&new)}
-        {stops}
+        {key_facts(&new, &[], recent, now)}
     }
     .into_any())
 }
@@ -254,7 +275,7 @@ fn use_of(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
     let address = from_address(last.address.as_deref());
     view! {
         " · last used "
-        <Moment at=last.at now />
+        <Distance at=last.at now />
         {address}
     }
     .into_any()
@@ -293,10 +314,11 @@ fn roll_page(
     key: &ApiKey,
     (agents, recent): (Vec<Agent>, Recent),
     end: Option<DateTime<Utc>>,
-    back: &str,
+    home: KeyHome,
     code: &CodeContext,
     confirm: AnyView,
 ) -> AnyView {
+    let back = home.list;
     let error = Signal::stored(request.form.error.clone());
     let now = request.services.now();
     let chosen = chosen_overlap(request, &GracePeriod::CHOICES);
@@ -336,12 +358,11 @@ fn roll_page(
     view! {
         <div class="card">
             <h1 id="card-title">{format!("Rotate “{}”", key.name)}</h1>
-            <p>
-                "You'll get a new key with the same name and permissions. Both work until the old one expires. "{life}
-            </p>
-            <UseWords key=key.clone() agents recent now then="Update everything that uses it before then." />
+            {key_facts(key, &agents, recent.clone(), now)}
+            <p>{rotate_words(key, &recent, now)}</p>
+            <p>{life}</p>
             {act_form::<RollKey>(request, back, &hidden, contents.into_any())}
-            {reveal_template(true, false, &request.public_url, back)}
+            {reveal_template(true, false, home)}
             <CodeFold code=example public_url=code.public_url.clone() />
         </div>
     }
@@ -349,20 +370,25 @@ fn roll_page(
 }
 
 /// When the new key expires, and what determines that.
-fn new_life(old: &ApiKey, end: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
-    let Some(end) = end else { return "Like this one, the new key never expires.".to_owned() };
+fn new_life(old: &ApiKey, end: Option<DateTime<Utc>>, now: DateTime<Utc>) -> AnyView {
+    let Some(end) = end else { return "Like this one, the new key never expires.".into_any() };
     // An expiry has whole seconds, so the difference is less than the lifetime by up to one.
     let days = (end - now + TimeDelta::seconds(1)).num_days();
     let is_as_long = old.expires_at.is_some_and(|at| end + TimeDelta::minutes(1) >= now + (at - old.created_at));
-    let day = date_text(end);
-    match (is_as_long, days) {
-        (true, ..=0) => format!("The new key expires on {day} (in less than a day, like this one)."),
-        (true, 1) => format!("The new key expires on {day} (1 day, like this one)."),
-        (true, days) => format!("The new key expires on {day} ({days} days, like this one)."),
-        (false, ..=0) => format!("The new key expires on {day} (in less than a day, limited by a tenant policy)."),
-        (false, 1) => format!("The new key expires on {day} (1 day, limited by a tenant policy)."),
-        (false, days) => format!("The new key expires on {day} ({days} days, limited by a tenant policy)."),
+    let why = match (is_as_long, days) {
+        (true, ..=0) => " (in less than a day, like this one).".to_owned(),
+        (true, 1) => " (1 day, like this one).".to_owned(),
+        (true, days) => format!(" ({days} days, like this one)."),
+        (false, ..=0) => " (in less than a day, limited by a tenant policy).".to_owned(),
+        (false, 1) => " (1 day, limited by a tenant policy).".to_owned(),
+        (false, days) => format!(" ({days} days, limited by a tenant policy)."),
+    };
+    view! {
+        "The new key expires on "
+        <Exact at=end />
+        {why}
     }
+    .into_any()
 }
 
 fn resume_words(key: &ApiKey) -> AnyView {
@@ -400,7 +426,7 @@ fn rename_page(request: &RequestContext, key: &ApiKey, back: &str, code: &CodeCo
     };
     view! {
         <div class="card">
-            <h1 id="card-title">"Rename the API key"</h1>
+            <h1 id="card-title">{format!("Rename “{}”", key.name)}</h1>
             {subject(key)}
             {act_form::<RenameKey>(request, back, &[("key", id)], contents.into_any())}
             <CodeFold code=example public_url=code.public_url.clone() />

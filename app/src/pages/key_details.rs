@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AgentScope, ApiError, ApiKey, KeyAct, KeyId, KeyState, Operation, Revocation, Suspension,
+    AgentScope, ApiError, ApiKey, KeyAct, KeyId, KeyState, Operation, Revocation, Suspension, Usage,
     agent::ListAgents,
     api_key::input::{GetKey, GetKeyUsage},
     audit::Channel,
@@ -19,10 +19,13 @@ use crate::{
         address::{from_address, from_client},
         alerts::key_path,
         facts::Facts,
+        key_chart::ChartRange,
         key_table::key_menu,
+        rotation_lanes::Rotation,
         row_menu::RowMenu,
         status::key_status,
-        time::Moment,
+        test_key::TestKey,
+        time::{Distance, ExactMoment, Moment},
         trash_link::TrashLink,
         usage::UsageSection,
     },
@@ -32,7 +35,7 @@ use crate::{
 /// `/user/api-keys/{key}`.
 pub async fn own_key(request: RequestContext) -> Result<AnyView, ApiError> {
     let base = "/user/api-keys";
-    details(&request, base, (base.to_owned(), "API Keys".to_owned())).await
+    details(&request, base, (base.to_owned(), "API keys".to_owned())).await
 }
 
 /// `/team/service-accounts/{account}/keys/{key}`.
@@ -52,6 +55,7 @@ pub async fn key_at(key: KeyId, base: &str) -> Result<ApiKey, ApiError> {
 async fn details(request: &RequestContext, base: &str, up: (String, String)) -> Result<AnyView, ApiError> {
     let (actor, now) = (request.actor()?, request.services.now());
     let key = key_at(request.id("key")?, base).await?;
+    request.set_title_in(key.tenant_name.as_str(), &format!("{}{} · API key", key.name, title_hint(&key)));
     let path = key_path(&key);
     let history = audit_log::of_key_page(request);
     let history = request.services.api_keys().history(actor, key.id, &history).await?;
@@ -59,35 +63,62 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
     let all = is_in_log.then(|| audit_log::all_about(&key.id.to_string()));
     let usage = get_api_key_usage(GetKeyUsage { key: key.id }).await?;
     let created = request.services.api_keys().created_by(actor, key.id).await?;
-    let rolls = rolls(request, &key, base, now).await?;
+    let rolls = rolls(request, &key, &usage, base, now).await?;
     let origin = origin(request, &key).await?;
     let seen = get_agents(ListAgents { scope: AgentScope::Key(key.id) }).await?;
     let state = key.state(now);
-    let menu = key_menu(Some(actor), base, &key, now);
-    let menu = (!menu.is_empty()).then(|| view! { <RowMenu label=format!("More for {}", key.name) items=menu /> });
-    let revoke = (!matches!(state, KeyState::Revoked { .. })).then(|| {
-        let label = format!("Revoke API key {}", key.name);
-        let href = format!("{base}/{}/{}", key.id, KeyAct::Revoke.code());
-        view! { <TrashLink href label /> }
-    });
+    let actions = actions(request, &key, base, now).await?;
     Ok(view! {
         <p class="crumb">
-            <a href=up.0>{up.1}</a>
+            <a href=up.0 translate="no">
+                {up.1}
+            </a>
         </p>
         <div class="title-row">
-            <h1>{key.name.to_string()}</h1>
-            {menu}
-            {revoke}
+            <h1 translate="no" dir="auto">
+                {key.name.to_string()}
+            </h1>
+            {actions}
         </div>
-        <p class="lead">{key_status(state)}" " <code>{key.hint.clone()}"…"</code></p>
+        <p class="lead">{key_status(state)}" " <code translate="no">{key.hint.clone()}"…"</code></p>
         {rolls}
         {facts(key, origin, now)}
-        <UsageSection usage now />
+        <UsageSection usage range=ChartRange::from_code(request.query("range")) path=path.clone() now />
         {agents(seen, None, now)}
         {created_keys(created, now)}
-        {audit_log::history(history, &path, all, now)}
+        {audit_log::history(history, &path, all)}
     }
     .into_any())
+}
+
+/// The key's hint, for the titles of its pages, if another key of the same name is its rotation's other key.
+pub fn title_hint(key: &ApiKey) -> String {
+    if key.replaces.is_some() || key.replaced_by.is_some() { format!(" ({}…)", key.hint) } else { String::new() }
+}
+
+/// The buttons beside the title, and the menu of further actions.
+async fn actions(request: &RequestContext, key: &ApiKey, base: &str, now: DateTime<Utc>) -> Result<AnyView, ApiError> {
+    let actor = request.actor()?;
+    let path = |act: KeyAct| format!("{base}/{}/{}", key.id, act.code());
+    let is_offered = |act: KeyAct| act.is_offered(key, now) && ApiKeys::may(actor, act.operation(), key);
+    // A key policy may forbid the new key.
+    let may_rotate = is_offered(KeyAct::Roll) && request.services.rolls().renewed_expiry(actor, key.id).await.is_ok();
+    let rotate = may_rotate.then(|| {
+        view! {
+            <a class="button" href=path(KeyAct::Roll) data-dialog="">
+                {KeyAct::Roll.label()}
+            </a>
+        }
+    });
+    let test = key.state(now).is_valid().then(|| view! { <TestKey /> });
+    // Rotate has a button of its own.
+    let roll = path(KeyAct::Roll);
+    let menu: Vec<_> = key_menu(Some(actor), base, key, now).into_iter().filter(|(path, _)| *path != roll).collect();
+    let menu = (!menu.is_empty()).then(|| view! { <RowMenu label=format!("More for {}", key.name) items=menu /> });
+    let revoke = is_offered(KeyAct::Revoke).then(|| {
+        view! { <TrashLink href=path(KeyAct::Revoke) label=format!("Revoke API key {}", key.name) /> }
+    });
+    Ok(view! { <div class="title-actions">{test} {rotate} {menu} {revoke}</div> }.into_any())
 }
 
 /// Through which interface a key was created, and with which key.
@@ -113,60 +144,73 @@ async fn origin(request: &RequestContext, key: &ApiKey) -> Result<AnyView, ApiEr
     .into_any())
 }
 
-/// The rotation that created the key, and the one that replaced it or is replacing it, each with the last use of both
-/// keys.
-async fn rolls(request: &RequestContext, key: &ApiKey, base: &str, now: DateTime<Utc>) -> Result<AnyView, ApiError> {
+/// The rotation that created the key, and the one that replaced it or is replacing it.
+async fn rolls(
+    request: &RequestContext,
+    key: &ApiKey,
+    usage: &Usage,
+    base: &str,
+    now: DateTime<Utc>,
+) -> Result<AnyView, ApiError> {
     let (actor, keys) = (request.actor()?, request.services.api_keys());
+    let usage_of = async |key| get_api_key_usage(GetKeyUsage { key }).await;
     let mut sections = Vec::new();
     if let Some(old) = key.replaces {
-        sections.push(roll(actor, ("Rotated from", "made"), (&keys.get(actor, old).await?, key), base, now));
+        let (old, old_usage) = (keys.get(actor, old).await?, usage_of(old).await?);
+        sections.push(roll(actor, "made", (&old, &old_usage), (key, usage), base, now));
     }
     if let Some(new) = &key.replaced_by {
-        sections.push(roll(actor, ("Rotation", "own"), (key, &keys.get(actor, new.id).await?), base, now));
+        let (new, new_usage) = (keys.get(actor, new.id).await?, usage_of(new.id).await?);
+        sections.push(roll(actor, "own", (key, usage), (&new, &new_usage), base, now));
     }
     Ok(sections.into_any())
 }
 
-/// One rotation. `title` and `word`: the heading, and the suffix of its element id.
+/// One rotation. `word`: the suffix of its heading's element id.
 fn roll(
     actor: &Actor,
-    (title, word): (&'static str, &str),
-    (old, new): (&ApiKey, &ApiKey),
+    word: &str,
+    (old, old_usage): (&ApiKey, &Usage),
+    (new, new_usage): (&ApiKey, &Usage),
     base: &str,
     now: DateTime<Utc>,
 ) -> AnyView {
     let successor = old.replaced_by.as_ref().filter(|next| next.id == new.id);
     let until = old.overlap_until(now).filter(|_| successor.is_some());
+    let title = match (until, successor) {
+        (Some(_), _) => "Rotation in progress".to_owned(),
+        (None, Some(new)) => format!("Rotated on {}", date_text(new.at)),
+        (None, None) => "Rotation".to_owned(),
+    };
     let suspended = matches!(old.state(now), KeyState::Suspended { .. });
     let words = match (until, successor) {
         (Some(at), Some(new)) if new.is_revoked => {
             view! {
                 <p class="error">
                     "The replacement key was revoked; undo the rotation. Until then the old key expires "
-                    <Moment at now />"."
+                    <Distance at now />"."
                 </p>
             }.into_any()
         }
         (Some(at), _) if suspended => {
-            view! { <p>"The old key is suspended and expires "<Moment at now />"."</p> }.into_any()
+            view! { <p>"The old key is suspended and expires "<Distance at now />"."</p> }.into_any()
         }
         (Some(at), _) if matches!(new.state(now), KeyState::Suspended { .. }) => {
-            view! { <p>"The new key is suspended and rejected until it is resumed. The old one expires "<Moment at now />"."</p> }.into_any()
+            view! { <p>"The new key is suspended and rejected until it is resumed. The old one expires "<Distance at now />"."</p> }.into_any()
         }
         (Some(at), _) if !new.state(now).is_valid() => {
-            view! { <p>"The new key has itself been rotated. The old one expires "<Moment at now />"."</p> }.into_any()
+            view! { <p>"The new key has itself been rotated. The old one expires "<Distance at now />"."</p> }.into_any()
         }
         (Some(at), Some(new)) if new.ends_on_use => {
             view! {
                 <p>
                     "Both keys work. The old one expires when the new one is first used, but no later than "
-                    <Moment at now />"."
+                    <Distance at now />"."
                 </p>
             }.into_any()
         }
         (Some(at), _) => {
-            view! { <p>"Both keys work. The old one expires on "{date_text(at)}" ("<Moment at now />")."</p> }
-                .into_any()
+            view! { <p>"Both keys work. The old one expires on "<ExactMoment at now />"."</p> }.into_any()
         }
         (None, Some(_)) => view! { <p>"Rotation complete."</p> }.into_any(),
         (None, None) => view! { <p>"Rotation undone."</p> }.into_any(),
@@ -174,13 +218,23 @@ fn roll(
     let acts = [KeyAct::FinishRoll, KeyAct::ExtendRoll, KeyAct::CancelRoll];
     let is_offered =
         |act: &KeyAct| until.is_some() && act.is_offered(old, now) && ApiKeys::may(actor, act.operation(), old);
+    let rotation = Rotation {
+        old: old_usage,
+        new: new_usage,
+        old_last_used_at: old.last_used.as_ref().map(|last| last.at),
+        began_at: new.created_at,
+    };
+    // The old key can go once nothing uses it any more.
+    let is_ready = rotation.is_quiet(now) && new.last_used.is_some();
+    let lanes = until.is_some().then(|| rotation.view(now));
     let buttons: Vec<_> = acts
         .into_iter()
         .filter(is_offered)
         .map(|act| {
             let href = format!("{base}/{}/{}", old.id, act.code());
+            let class = if is_ready && act == KeyAct::FinishRoll { "button primary" } else { "button" };
             view! {
-                <a class="button" href=href data-dialog="">
+                <a class=class href=href data-dialog="">
                     {act.label()}
                 </a>
             }
@@ -194,6 +248,7 @@ fn roll(
             <h2 id=id.clone()>{title}</h2>
             {words}
             <div class="roll-sides">{old}{new}</div>
+            {lanes}
             {buttons}
         </section>
     }
@@ -206,12 +261,12 @@ fn side(key: &ApiKey, title: &'static str, base: &str, now: DateTime<Utc>) -> An
         None => view! { <p>"Never used."</p> }.into_any(),
         Some(last) => {
             let client = from_client(&last);
-            view! { <p>"Last used "<Moment at=last.at now />{client}</p> }.into_any()
+            view! { <p>"Last used "<Distance at=last.at now />{client}</p> }.into_any()
         }
     };
     let tried = key.rejected_after_rotation().map(|last| {
         let address = from_address(last.address.as_deref());
-        view! { <p class="error">"Rejected "<Moment at=last.at now />{address}</p> }
+        view! { <p class="error">"Rejected "<Distance at=last.at now />{address}</p> }
     });
     let href = format!("{base}/{}", key.id);
     view! {
@@ -239,12 +294,17 @@ fn created_keys(keys: Vec<ApiKey>, now: DateTime<Utc>) -> Option<AnyView> {
         view! {
             <tr>
                 <th scope="row" data-label="Name">
-                    <a class="name" href=key_path(&key)>
+                    <a class="name" href=key_path(&key) translate="no" dir="auto">
                         {key.name.to_string()}
                     </a>
-                    <code class="sub">{key.hint.clone()}"…"</code>
+                    <code class="sub" translate="no">
+                        {key.hint.clone()}
+                        "…"
+                    </code>
                 </th>
-                <td data-label="Owner">{key.owner_name.clone()}</td>
+                <td data-label="Owner">
+                    <bdi translate="no">{key.owner_name.clone()}</bdi>
+                </td>
                 <td data-label="Status">{key_status(state)}</td>
                 <td data-label="Created">
                     <Moment at=key.created_at now />
@@ -274,11 +334,11 @@ fn created_keys(keys: Vec<ApiKey>, now: DateTime<Utc>) -> Option<AnyView> {
 }
 
 fn facts(key: ApiKey, origin: AnyView, now: DateTime<Utc>) -> AnyView {
-    let moment = |at: DateTime<Utc>| view! { <Moment at now /> }.into_any();
+    let moment = |at: DateTime<Utc>| view! { <ExactMoment at now /> }.into_any();
     let plain = |text: String| view! { {text} }.into_any();
     let by = |at, who: String| {
         view! {
-            <Moment at now />
+            <ExactMoment at now />
             " by "
             {who}
         }
@@ -289,7 +349,7 @@ fn facts(key: ApiKey, origin: AnyView, now: DateTime<Utc>) -> AnyView {
         |last| {
             let client = from_client(&last);
             view! {
-                <Moment at=last.at now />
+                <ExactMoment at=last.at now />
                 {client}
             }
             .into_any()
@@ -317,7 +377,7 @@ fn facts(key: ApiKey, origin: AnyView, now: DateTime<Utc>) -> AnyView {
             (
                 "Suspended",
                 view! {
-                    <Moment at now />
+                    <ExactMoment at now />
                     ", because its service account is"
                 }
                 .into_any(),

@@ -9,12 +9,12 @@ use domain::{
     user::input::{ChangeMemberRole, ListMembers, RemoveMember, confirm},
 };
 use leptos::prelude::*;
-use service::offers;
+use service::{MemberFacts, offers};
 
 use super::{
     empty_list::{EmptyList, no_members},
     list_params,
-    toolbar::{Pager, Toolbar},
+    toolbar::{ListBoard, Noun, Pages},
 };
 use crate::{
     api::{list_invitations, list_members, list_tenant_keys},
@@ -28,17 +28,20 @@ use crate::{
         form_buttons::FormButtons,
         icon::{Icon, Picture},
         revealed_link::{link_card, link_template},
-        revoke_key::{RecentWords, RoleWords, THEY_STOP},
+        revoke_key::RoleWords,
         role_field::RoleField,
         row_menu::RowMenu,
-        time::Moment,
+        time::{Distance, Moment},
         trash_link::TrashLink,
+        use_facts::UseFacts,
     },
-    list_url::ListChoice,
+    list_url::{ListChoice, encode},
     request::RequestContext,
 };
 
 const PATH: &str = "/team/members";
+/// The page after the person has left the tenant.
+const OWN_KEYS: &str = "/user/api-keys";
 
 /// `/team/members`.
 pub async fn members(request: RequestContext) -> Result<AnyView, ApiError> {
@@ -51,81 +54,133 @@ pub async fn members(request: RequestContext) -> Result<AnyView, ApiError> {
     let sees_open = offers(actor, Operation::ListInvitations);
     let open = if sees_open { list_invitations(ListInvitations {}).await? } else { Vec::new() };
     let open = open_invitations(open, request.services.now());
-    let invite = offers(actor, Operation::InviteMember).then(|| {
-        view! {
-            <a class="button primary board-action" href=format!("{PATH}/invite") data-dialog="">
+    let action = offers(actor, Operation::InviteMember).then(|| {
+        let button = view! {
+            <a class="button primary board-action" href=format!("{PATH}/invite") data-dialog="" data-shortcut="c">
                 <Picture icon=Icon::Plus />
                 "Invite a member"
             </a>
-        }
+        };
+        button.into_any()
     });
-    let (bar, empty) = (choice.clone(), choice.clone());
-    let table = if members.items.is_empty() {
-        let reason = no_members(&empty, query.role);
-        view! { <EmptyList choice=empty default_state="all" reason hint="" show_all="Show all members" /> }.into_any()
+    let pages = Pages::from(&members);
+    let rows = if members.items.is_empty() {
+        let reason = no_members(&choice, query.role);
+        let show_all = "Show all members";
+        view! { <EmptyList choice=choice.clone() default_state="all" reason hint="" show_all /> }.into_any()
     } else {
-        table(members.items, may_change, actor.user_id())
+        let ids: Vec<UserId> = members.items.iter().map(|member| member.user_id).collect();
+        let facts = if may_change { request.services.members().facts(actor, &ids).await? } else { Vec::new() };
+        let view = MembersView { may_change, own: actor.user_id(), now: request.services.now() };
+        table(members.items, &facts, view)
     };
+    let noun = Noun::Members;
+    let board = ListBoard { choice, noun, states, filters: Vec::new(), action, is_first_run: false, rows, pages };
     Ok(view! {
         <h1>"Members"</h1>
         <p class="lead">"People in this tenant and their roles."</p>
-        <div class="board">
-            {invite} <Toolbar choice=bar states label="Search members" /> <div class="table-place">{table}</div>
-        </div>
-        <Pager choice previous=members.previous next=members.next />
+        {board.view()}
         {open}
     }
     .into_any())
 }
 
-fn table(members: Vec<Member>, may_change: bool, own: Option<UserId>) -> AnyView {
-    let rows = members.into_iter().map(|member| row(member, may_change, own)).collect_view();
+/// Who views the list, and when.
+#[derive(Clone, Copy)]
+struct MembersView {
+    /// Whether the viewer may change members, and sees more of them.
+    may_change: bool,
+    own: Option<UserId>,
+    now: DateTime<Utc>,
+}
+
+fn table(members: Vec<Member>, facts: &[MemberFacts], view: MembersView) -> AnyView {
+    let rows = members.into_iter().map(|member| {
+        let facts = facts.iter().find(|facts| facts.user_id == member.user_id);
+        row(member, facts, view)
+    });
+    let more = view.may_change.then(|| {
+        view! {
+            <th scope="col">"Two-factor"</th>
+            <th scope="col">"Active keys"</th>
+            <th scope="col" class="col-created">
+                "Joined"
+            </th>
+            <th scope="col">
+                <span class="visually-hidden">"Actions"</span>
+            </th>
+        }
+    });
     view! {
         <table class="table" aria-label="Members">
             <thead>
                 <tr>
                     <th scope="col">"Name"</th>
                     <th scope="col">"Role"</th>
-                    {may_change
-                        .then(|| {
-                            view! {
-                                <th scope="col">
-                                    <span class="visually-hidden">"Actions"</span>
-                                </th>
-                            }
-                        })}
+                    {more}
                 </tr>
             </thead>
-            <tbody>{rows}</tbody>
+            <tbody>{rows.collect_view()}</tbody>
         </table>
     }
     .into_any()
 }
 
-fn row(member: Member, may_change: bool, own: Option<UserId>) -> AnyView {
-    let actions = may_change.then(|| {
-        let path = |act: MemberAct| format!("{PATH}/{}/{}", member.user_id, act.code());
-        // Remove has a button of its own.
-        let in_menu = MemberAct::ALL.iter().copied().filter(|act| *act != MemberAct::Remove);
-        let items = in_menu.map(|act| (path(act), act.label())).collect();
-        view! {
-            <td class="actions">
-                <RowMenu label=format!("More for {}", member.name) items />
-                <TrashLink href=path(MemberAct::Remove) label=format!("Remove member {}", member.name) />
-            </td>
-        }
-    });
-    let you = (own == Some(member.user_id)).then_some(" (you)");
+fn row(member: Member, facts: Option<&MemberFacts>, view: MembersView) -> AnyView {
+    let is_own = view.own == Some(member.user_id);
+    let you = is_own.then_some(" (you)");
+    let actions = view.may_change.then(|| actions(&member, is_own));
     view! {
-        <tr>
+        <tr id=format!("row-{}", member.user_id)>
             <th scope="row" data-label="Name">
-                <span class="name">{member.name.to_string()}</span>
+                <span class="name" translate="no" dir="auto">
+                    {member.name.to_string()}
+                </span>
                 {you}
-                <span class="sub">{member.email.as_str().to_owned()}</span>
+                <span class="sub" translate="no">
+                    {member.email.as_str().to_owned()}
+                </span>
             </th>
             <td data-label="Role">{member.role.label()}</td>
+            {facts.map(|facts| fact_cells(facts, view.now))}
             {actions}
         </tr>
+    }
+    .into_any()
+}
+
+/// The cells that only administrators see.
+fn fact_cells(facts: &MemberFacts, now: DateTime<Utc>) -> AnyView {
+    let second_factor = if facts.has_second_factor { "On" } else { "Off" };
+    let last = facts.keys_last_used_at.map(|at| {
+        view! { <span class="sub">"last used " <Distance at now /></span> }
+    });
+    view! {
+        <td data-label="Two-factor">{second_factor}</td>
+        <td data-label="Active keys">{facts.active_keys} {last}</td>
+        <td data-label="Joined" class="col-created">
+            <Moment at=facts.joined_at now />
+        </td>
+    }
+    .into_any()
+}
+
+/// The menu of a member, and the button that removes them; on one's own row, the button that leaves the tenant.
+fn actions(member: &Member, is_own: bool) -> AnyView {
+    let path = |act: MemberAct| format!("{PATH}/{}/{}", member.user_id, act.code());
+    let mut items: Vec<_> = [MemberAct::ChangeRole].map(|act| (path(act), act.label())).into();
+    let remove = path(MemberAct::Remove);
+    let trash = if is_own {
+        items.push((remove, "Leave tenant"));
+        None
+    } else {
+        Some(view! { <TrashLink href=remove label=format!("Remove member {}", member.name) /> })
+    };
+    view! {
+        <td class="actions">
+            <RowMenu label=format!("More for {}", member.name) items />
+            {trash}
+        </td>
     }
     .into_any()
 }
@@ -137,13 +192,17 @@ fn open_invitations(open: Vec<Invitation>, now: DateTime<Utc>) -> Option<AnyView
     let rows = open.into_iter().map(|invitation| {
         let href = format!("{PATH}/invitations/{}/cancel", invitation.id);
         let email = invitation.email.as_str().to_owned();
+        // A link is shown once. Inviting again replaces it.
+        let again = format!("{PATH}/invite?email={}&role={}", encode(&email), invitation.role.as_str());
         let paused = invitation.is_paused.then(|| {
             view! { <span class="sub">"Inactive: the inviter is no longer an administrator."</span> }
         });
         view! {
             <tr>
                 <th scope="row" data-label="Email">
-                    <span class="name">{email.clone()}</span>
+                    <span class="name" translate="no">
+                        {email.clone()}
+                    </span>
                 </th>
                 <td data-label="Role">{invitation.role.label()}</td>
                 <td data-label="Invited">
@@ -154,7 +213,10 @@ fn open_invitations(open: Vec<Invitation>, now: DateTime<Utc>) -> Option<AnyView
                     <Moment at=invitation.expires_at now />
                     {paused}
                 </td>
-                <td class="actions">
+                <td class="actions wide-actions">
+                    <a class="button small" href=again data-dialog="" aria-label=format!("New link for {email}")>
+                        "New link"
+                    </a>
                     <TrashLink href label=format!("Cancel the invitation for {email}") />
                 </td>
             </tr>
@@ -193,6 +255,11 @@ pub async fn invite(request: RequestContext) -> Result<AnyView, ApiError> {
     }
     let error = Signal::stored(request.form.error.clone());
     let (email, role) = (request.typed("email"), request.typed("role"));
+    let is_again = !request.query("email").is_empty();
+    let title =
+        if is_again { format!("New link for {}", request.query("email")) } else { "Invite a member".to_owned() };
+    request.set_title(&title);
+    let replaces = is_again.then(|| view! { <p>"The earlier link stops working."</p> });
     let code = request.code(None)?;
     let example = AsCode::invite(&code, &email, if role.is_empty() { Role::User.as_str() } else { &role });
     let contents = view! {
@@ -212,7 +279,8 @@ pub async fn invite(request: RequestContext) -> Result<AnyView, ApiError> {
     };
     Ok(view! {
         <div class="card">
-            <h1 id="card-title">"Invite a member"</h1>
+            <h1 id="card-title">{title}</h1>
+            {replaces}
             {act_form::<InviteMember>(&request, PATH, &[], contents.into_any())}
             {link_template(Operation::InviteMember, PATH)}
             <CodeFold code=example public_url=code.public_url />
@@ -248,8 +316,10 @@ pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
         MemberAct::ChangeRole => Ok(role_page(&request, &member, recent, &code)),
         MemberAct::Remove => {
             let keys = active_keys(user).await?;
-            let card = remove_card(&member, keys, recent, &code, request.services.now());
-            Ok(card.view::<RemoveMember>(&request, &[("user", user.to_string())], PATH))
+            let card = remove_card(&request, &member, keys, recent, &code)?;
+            let is_own = actor.user_id() == Some(user);
+            let back = if is_own { OWN_KEYS } else { PATH };
+            Ok(card.view::<RemoveMember>(&request, &[("user", user.to_string())], back))
         }
     }
 }
@@ -293,6 +363,7 @@ fn role_page(request: &RequestContext, member: &Member, recent: Recent, code: &C
             </button>
         </div>
     };
+    request.set_title(&format!("Change the role of {}", member.name));
     view! {
         <div class="card">
             <h1 id="card-title">{format!("Change the role of {}", member.name)}</h1>
@@ -306,28 +377,39 @@ fn role_page(request: &RequestContext, member: &Member, recent: Recent, code: &C
 /// `keys`: the names of the member's keys that will be revoked. `has_more`: whether there are others. `recent`: the use
 /// of those keys in the past 24 hours.
 fn remove_card(
+    request: &RequestContext,
     member: &Member,
     (keys, has_more): (Vec<String>, bool),
     recent: Recent,
     code: &CodeContext,
-    now: DateTime<Utc>,
-) -> Card {
-    let (act, id) = (MemberAct::Remove, member.user_id);
+) -> Result<Card, ApiError> {
+    let (act, id, now) = (MemberAct::Remove, member.user_id, request.services.now());
+    let is_own = request.actor()?.user_id() == Some(id);
     let stops = if keys.is_empty() {
-        view! { <p>"They have no active keys here."</p> }.into_any()
+        let words = if is_own { "You have no active keys here." } else { "They have no active keys here." };
+        view! { <p>{words}</p> }.into_any()
     } else {
-        let items = keys.into_iter().map(|name| view! { <li>{name}</li> }).collect_view();
+        let words =
+            if is_own { "Your keys here are revoked immediately:" } else { "These keys are revoked immediately:" };
+        let items = keys.into_iter().map(|name| view! { <li translate="no">{name}</li> }).collect_view();
         let more = has_more.then(|| view! { <li>"… and more"</li> });
         view! {
-            <p>"These keys are revoked immediately:"</p>
+            <UseFacts last=None recent now />
+            <p>{words}</p>
             <ul class="plain-list">{items}{more}</ul>
-            <RecentWords recent now then=THEY_STOP />
         }
         .into_any()
     };
-    Card {
-        title: format!("Remove {} from the tenant?", member.name),
-        button: Some(act.label()),
+    let tenant = request.viewer()?.current().map(|here| here.tenant.name.to_string()).unwrap_or_default();
+    let (title, button, keep) = if is_own {
+        let keep = "Service accounts you created keep working. To come back, you need a new invitation.";
+        (format!("Leave {tenant}?"), "Leave tenant", keep)
+    } else {
+        (format!("Remove {} from the tenant?", member.name), act.label(), "Service accounts they created keep working.")
+    };
+    Ok(Card {
+        title,
+        button: Some(button),
         destroys: true,
         code: AsCode {
             graphql: format!(
@@ -338,9 +420,9 @@ fn remove_card(
         },
         words: view! {
             {stops}
-            <p>"Service accounts they created keep working."</p>
+            <p>{keep}</p>
         }
         .into_any(),
         fields: ().into_any(),
-    }
+    })
 }

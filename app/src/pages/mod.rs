@@ -1,24 +1,32 @@
 //! The pages, rendered to HTML on the server. Each file holds a group of related pages; `frame.rs` renders the frame
 //! around them. The paths are in `routes.rs`.
 
+pub(crate) mod account_details;
 pub(crate) mod agents;
 pub(crate) mod api_keys;
 pub(crate) mod audit_log;
+pub(crate) mod docs;
 pub(crate) mod empty_list;
 pub(crate) mod entry;
+pub(crate) mod first_request;
 pub(crate) mod frame;
 pub(crate) mod graphiql;
 pub(crate) mod inventory;
 pub(crate) mod key_acts;
 pub(crate) mod key_details;
 pub(crate) mod members;
+pub(crate) mod new_key;
+pub(crate) mod overview;
 pub(crate) mod policies;
 pub(crate) mod problem;
 pub(crate) mod profile;
+pub(crate) mod search;
 pub(crate) mod second_factor;
 pub(crate) mod service_accounts;
 pub(crate) mod sessions;
+pub(crate) mod shortcuts;
 pub(crate) mod tenants;
+pub(crate) mod test_key;
 pub(crate) mod toolbar;
 
 use axum::http::header;
@@ -65,21 +73,39 @@ pub fn shell(options: LeptosOptions, route: Option<Route>) -> impl IntoView {
 
 fn body(request: RequestContext, route: Option<Route>) -> AnyView {
     let Some(route) = route else { return problem::not_found(&request) };
+    let default_title = page_title(&request, route);
     let contents = Suspend::new(async move {
-        let contents = match (route.load)(request.clone()).await {
-            Ok(contents) => contents,
-            Err(error) => problem::contents(&request, error).await,
+        let loaded = (route.load)(request.clone()).await;
+        let is_framed = route.access != Access::Anyone;
+        let contents = match loaded {
+            Ok(contents) => {
+                let title = request.title.get().map(|title| view! { <Title text=title.to_owned() /> });
+                view! {
+                    {title}
+                    {contents}
+                }
+                .into_any()
+            }
+            Err(error) => return problem::page(&request, error, is_framed).await,
         };
-        match (route.access, &request.actor, &request.viewer) {
-            (Access::Person, Some(_), Some(_)) => frame::frame(&request, contents),
+        match (is_framed, &request.actor, &request.viewer) {
+            (true, Some(_), Some(_)) => frame::frame(&request, contents),
             _ => frame::plain(contents),
         }
     });
     view! {
-        <Title text=route.title />
+        <Title text=default_title />
         {contents}
     }
     .into_any()
+}
+
+/// The title of a page that sets none of its own: that of the route, in the selected tenant.
+fn page_title(request: &RequestContext, route: Route) -> String {
+    match request.viewer.as_ref().and_then(|viewer| viewer.current()) {
+        Some(here) if route.access == Access::Person => format!("{} · {}", route.title, here.tenant.name),
+        _ => route.title.to_owned(),
+    }
 }
 
 /// Sets the page's Content-Security-Policy (W3C CSP3): scripts only from this origin or with the nonce, WASM allowed,
@@ -104,5 +130,6 @@ fn list_params(request: &RequestContext) -> ListParams {
         direction: get("dir"),
         after: get("after"),
         before: get("before"),
+        size: get("size"),
     }
 }

@@ -1,12 +1,12 @@
 //! Team > Settings > Policies: the tenant's key policies. Before a policy is turned on, its page previews the affected
 //! keys.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     ApiError, ApiKey, ErrorCode, KeyPolicy, PolicyKind,
     api_key::{
         expiry::first_instant,
-        input::{ClearKeyPolicy, ListKeyPolicies, PREVIEWED_AT_ONCE, PreviewKeyPolicy, SetKeyPolicy},
+        input::{ClearKeyPolicy, ListKeyPolicies, PreviewKeyPolicy, SetKeyPolicy},
         policy::PolicyPreview,
     },
     time::{date_text, utc_text},
@@ -20,10 +20,11 @@ use crate::{
         act_form::act_form,
         alerts::key_path,
         as_code::CodeFold,
-        card::Card,
+        card::{Card, unfit_card},
         field::{Field, FieldError, FormError},
-        time::Moment,
+        time::Distance,
     },
+    list_url::encode,
     request::RequestContext,
 };
 
@@ -110,8 +111,9 @@ fn policy_state(policy: &KeyPolicy, now: DateTime<Utc>) -> AnyView {
     .into_any()
 }
 
-/// `/team/settings/policies/{policy}`. One form with two buttons. The first, which Enter activates too, previews the
-/// values. The second sets the policy and also sends the previewed values.
+/// `/team/settings/policies/{policy}`. The values are a form of their own, which only previews them: the script does so
+/// with every change, and without script a button does. The form that sets the policy is part of the preview and sends
+/// the previewed values.
 pub async fn policy(request: RequestContext) -> Result<AnyView, ApiError> {
     let kind = PolicyKind::from_code(request.param("policy")).ok_or_else(ApiError::not_found)?;
     let now = request.services.now();
@@ -119,52 +121,98 @@ pub async fn policy(request: RequestContext) -> Result<AnyView, ApiError> {
     let set: Vec<_> = set.collect();
     let present = set.iter().find(|policy| policy.is_in_effect(now)).cloned();
     let input = shown_values(&request, kind, set.last(), now);
-    let (preview, error) = preview_or_error(&request, &input).await?;
-    let is_shown = is_typed(&request) || !input.from.is_empty();
-    let error = Signal::stored(error.filter(|_| is_shown));
-    let path = request.path().to_owned();
-    // The preview button sends the form's fields in the URL. They don't belong in the field with the page's path.
-    let form_request = RequestContext { return_to: path.clone(), ..request.clone() };
+    let (preview, error) = preview_or_error(&input).await?;
+    request.set_title(&format!("{} · Key policy", kind.label()));
     let from = first_instant(&input.from);
     let code = AsCode::set_policy(&request.code(None)?, &input.policy, input.days.parse().ok(), from.as_deref());
-    let days_field = kind.has_days().then(|| {
-        view! { <Field name="days" label="Days" kind="number" value=input.days.clone() error /> }
-    });
-    let below = preview.map(|preview| preview_view(preview, present, &input, !set.is_empty(), now));
-    let contents = view! {
-        <div class="filters">
-            <FormError error fields=&["days", "from"] />
-            {days_field}
-            {from_field(input.from.clone(), error)}
-            <button type="submit" name="preview" value="yes" formmethod="get" formaction=path class="button">
-                "Preview"
-            </button>
-        </div>
-        <p class="hint" id="from-hint">
-            "Leave empty to apply now."
-        </p>
-        {below}
+    let is_asked = is_asked(&request);
+    let is_previewed = preview.is_some() && is_asked;
+    let below = match preview {
+        Some(preview) => preview_view(&request, preview, present, &input, !set.is_empty(), now),
+        // The script replaces the preview only. Without script, the error is at its field.
+        None => error.as_ref().filter(|_| !is_asked).map(invalid_words).into_any(),
     };
-    let hidden = [("policy", input.policy.clone())];
+    let error = error.filter(|_| is_asked);
     Ok(view! {
         <p class="crumb">
             <a href=SETTINGS>"Settings"</a>
         </p>
         <h1>{kind.label()}</h1>
         <p class="lead">{kind.meaning()}</p>
-        {act_form::<SetKeyPolicy>(&form_request, SETTINGS, &hidden, contents.into_any())}
-        <CodeFold code public_url=request.public_url.clone() />
+        {values_form(&request, kind, &input, is_previewed, error)}
+        <div id="policy-preview" aria-live="polite">
+            {below}
+            <CodeFold code public_url=request.public_url.clone() />
+        </div>
     }
     .into_any())
 }
 
-/// The preview of the form's values, and the form's error: of a rejected submission, or because the values are invalid.
-async fn preview_or_error(
+/// The form with the policy's values. Without script, the values that are previewed can't be edited below their own
+/// preview, so that nobody sets others than they see. `is_previewed`: whether the preview of typed values is shown.
+fn values_form(
     request: &RequestContext,
+    kind: PolicyKind,
     input: &SetKeyPolicy,
-) -> Result<(Option<PolicyPreview>, Option<ApiError>), ApiError> {
+    is_previewed: bool,
+    error: Option<ApiError>,
+) -> AnyView {
+    let error = Signal::stored(error);
+    let days = kind.has_days().then(|| {
+        view! {
+            <Field
+                name="days"
+                label="Days"
+                kind="number"
+                value=input.days.clone()
+                hint="1 to 3,650."
+                inputmode="numeric"
+                error
+            />
+        }
+    });
+    let path = request.path().to_owned();
+    let change = format!("{path}?days={}&from={}", encode(&input.days), encode(&input.from));
+    let class = if is_previewed { "filters script-only" } else { "filters" };
+    let shown = is_previewed.then(|| {
+        view! {
+            <p class="without-script">
+                {shown_words(input)} " " <a class="button small" href=change>
+                    "Change"
+                </a>
+            </p>
+        }
+    });
+    view! {
+        <form method="get" action=path class=class data-live="policy-preview">
+            <FormError error fields=&["days", "from"] />
+            {days}
+            {from_field(input.from.clone(), error)}
+            <button type="submit" name="preview" value="yes" class="button without-script">
+                "Preview"
+            </button>
+        </form>
+        {shown}
+    }
+    .into_any()
+}
+
+/// The previewed values: "90 days, effective from 2027-01-31 (UTC)."
+fn shown_words(input: &SetKeyPolicy) -> String {
+    match (input.days.as_str(), input.from.as_str()) {
+        ("", "") => "Effective immediately.".to_owned(),
+        ("", from) => format!("Effective from {from} (UTC)."),
+        ("1", "") => "1 day, effective immediately.".to_owned(),
+        (days, "") => format!("{days} days, effective immediately."),
+        ("1", from) => format!("1 day, effective from {from} (UTC)."),
+        (days, from) => format!("{days} days, effective from {from} (UTC)."),
+    }
+}
+
+/// The preview of the form's values, or why they are invalid.
+async fn preview_or_error(input: &SetKeyPolicy) -> Result<(Option<PolicyPreview>, Option<ApiError>), ApiError> {
     match preview_key_policy(PreviewKeyPolicy { policy: input.clone() }).await.map_err(ApiError::from) {
-        Ok(preview) => Ok((Some(preview), request.form.error.clone())),
+        Ok(preview) => Ok((Some(preview), None)),
         // The service's message asks for a timestamp; this field takes a day.
         Err(error) if error.at("from").is_some() => {
             Ok((None, Some(ApiError::field("from", "Enter a date, like 2027-01-31."))))
@@ -174,9 +222,20 @@ async fn preview_or_error(
     }
 }
 
-/// Whether the form's values were typed: for a preview, or in a rejected submission.
+/// Whether the preview was asked for with the button, as without script.
+fn is_asked(request: &RequestContext) -> bool {
+    !request.query("preview").is_empty()
+}
+
+/// Whether the values come from the form.
 fn is_typed(request: &RequestContext) -> bool {
-    request.form.error.is_some() || !request.query("preview").is_empty()
+    ["days", "from"].iter().any(|field| request.query_all(field).next().is_some())
+}
+
+/// Why there is no preview.
+fn invalid_words(error: &ApiError) -> AnyView {
+    let message = ["days", "from"].iter().find_map(|field| error.at(field)).unwrap_or(&error.message);
+    view! { <p class="error">{message.to_owned()}</p> }.into_any()
 }
 
 /// The values to show in the form: the typed ones or, by default, those of the policy that is `set`. The effective date
@@ -197,13 +256,13 @@ fn shown_values(
     }
     if !kind.has_days() {
         days = String::new();
-    } else if days.is_empty() {
+    } else if days.is_empty() && !is_typed(request) {
         days = match set {
             Some(policy) => policy.days.map(|days| days.to_string()).unwrap_or_default(),
             None => "90".to_owned(),
         };
     }
-    SetKeyPolicy { policy: kind.as_str().to_owned(), days, from, ..SetKeyPolicy::default() }
+    SetKeyPolicy { policy: kind.as_str().to_owned(), days, from }
 }
 
 /// The field for the first day of the policy, with its error.
@@ -220,27 +279,41 @@ fn from_field(from: String, error: Signal<Option<ApiError>>) -> AnyView {
                 aria-describedby="from-hint error-from"
                 aria-invalid=is_wrong
             />
+            <p class="hint" id="from-hint">
+                "Leave empty to apply now."
+            </p>
             <FieldError id="error-from".to_owned() name="from" error />
         </div>
     }
     .into_any()
 }
 
-/// The property by which the policy affects a key, besides its age: the last use for [`PolicyKind::SuspendUnused`],
-/// otherwise the expiry.
+/// The property by which the policy affects a key.
 fn deciding_fact(kind: PolicyKind, key: &ApiKey, now: DateTime<Utc>) -> AnyView {
-    let (words, never, at) = if kind == PolicyKind::SuspendUnused {
-        (" · last used ", " · never used", key.last_used.as_ref().map(|last| last.at))
-    } else {
-        (" · expires ", " · never expires", key.expires_at)
-    };
-    match at {
-        None => never.into_any(),
-        Some(at) => view! {
-            {words}
-            <Moment at now />
+    match kind {
+        PolicyKind::MaxLifetime | PolicyKind::ExpiryRequired => {
+            let life = key.expires_at.map(|at| lifetime_words(at - key.created_at));
+            life.unwrap_or_else(|| " · never expires".to_owned()).into_any()
         }
-        .into_any(),
+        PolicyKind::ServiceAccountsOnly => " · personal key".into_any(),
+        PolicyKind::NoKeysByKeys => " · created with a key".into_any(),
+        PolicyKind::SuspendUnused => match &key.last_used {
+            None => " · never used".into_any(),
+            Some(last) => view! {
+                " · last used "
+                <Distance at=last.at now />
+            }
+            .into_any(),
+        },
+    }
+}
+
+/// " · lives 150 days". An expiry has whole seconds, so the difference is less than the lifetime by up to one.
+fn lifetime_words(life: TimeDelta) -> String {
+    match (life + TimeDelta::hours(12)).num_days() {
+        ..=0 => " · lives less than a day".to_owned(),
+        1 => " · lives 1 day".to_owned(),
+        many => format!(" · lives {many} days"),
     }
 }
 
@@ -272,10 +345,10 @@ fn effect_words(policy: &KeyPolicy, at_once: bool) -> String {
     }
 }
 
-/// The keys that the previewed values would affect, and the button that sets the policy. `present`: the policy in
-/// effect now. `input`: the previewed values, which the form sends too, so that the service can reject values typed
-/// after the preview.
+/// The keys that the previewed values would affect, and the form that sets the policy. `present`: the policy in effect
+/// now. `input`: the previewed values, which the form sends.
 fn preview_view(
+    request: &RequestContext,
     preview: PolicyPreview,
     present: Option<KeyPolicy>,
     input: &SetKeyPolicy,
@@ -288,23 +361,37 @@ fn preview_view(
         let fact = deciding_fact(policy.kind, &key, now);
         view! {
             <li>
-                <a href=key_path(&key)>{key.name.to_string()}</a>
+                <a href=key_path(&key) translate="no">
+                    {key.name.to_string()}
+                </a>
                 " "
-                <code>{key.hint.clone()}"…"</code>
+                <code translate="no">{key.hint.clone()}"…"</code>
                 {format!(" · {}", key.owner_name)}
-                " · created "
-                <Moment at=key.created_at now />
                 {fact}
             </li>
         }
     });
-    let button = if is_on { "Change" } else { "Turn on" };
     // The service took the time of the preview after this page took `now`, so the two can't be compared.
     let at_once = input.from.is_empty() || policy.is_in_effect(now);
     let until = present.filter(|_| !at_once).map(|present| {
         view! { <p>{format!("Until then, the current policy applies: {}", present.sentence())}</p> }
     });
-    let seen_from = if input.from.is_empty() { PREVIEWED_AT_ONCE.to_owned() } else { input.from.clone() };
+    let button = if is_on { "Change" } else { "Turn on" };
+    let hidden = [("policy", input.policy.clone()), ("days", input.days.clone()), ("from", input.from.clone())];
+    let error = Signal::stored(request.form.error.clone());
+    let buttons = view! {
+        <FormError error fields=&[] />
+        <div class="buttons">
+            <button type="submit" class="button primary">
+                {button}
+            </button>
+            <a class="button" href=SETTINGS>
+                "Cancel"
+            </a>
+        </div>
+    };
+    // Without script, the preview comes first. The values could still be edited above this button.
+    let class = if is_asked(request) { "" } else { "script-only" };
     view! {
         <section class="roll" aria-labelledby="affected-title">
             <h2 id="affected-title">"Affected keys"</h2>
@@ -312,16 +399,7 @@ fn preview_view(
             <ul class="plain-list">{rows.collect_view()}{more}</ul>
             <p>{effect_words(&policy, at_once)}</p>
             {until}
-            <input type="hidden" name="seen_days" value=input.days.clone() />
-            <input type="hidden" name="seen_from" value=seen_from />
-            <div class="buttons">
-                <button type="submit" class="button primary">
-                    {button}
-                </button>
-                <a class="button" href=SETTINGS>
-                    "Cancel"
-                </a>
-            </div>
+            <div class=class>{act_form::<SetKeyPolicy>(request, SETTINGS, &hidden, buttons.into_any())}</div>
         </section>
     }
     .into_any()
@@ -331,7 +409,16 @@ fn preview_view(
 pub async fn off(request: RequestContext) -> Result<AnyView, ApiError> {
     let kind = PolicyKind::from_code(request.param("policy")).ok_or_else(ApiError::not_found)?;
     request.services.tenant_policies().check_may_set(request.actor()?).await?;
-    let on = list_key_policies(ListKeyPolicies {}).await?;
+    let is_on = list_key_policies(ListKeyPolicies {}).await?.iter().any(|policy| policy.kind == kind);
+    if !is_on {
+        let title = format!("Turn off the policy “{}”", kind.label());
+        return Ok(unfit_card(
+            &request,
+            title,
+            "This policy is already off.".to_owned(),
+            (SETTINGS, "Back to settings"),
+        ));
+    }
     let words = if kind == PolicyKind::SuspendUnused {
         "Unused keys are no longer suspended. Keys already suspended stay suspended until someone resumes them."
     } else {
@@ -339,7 +426,7 @@ pub async fn off(request: RequestContext) -> Result<AnyView, ApiError> {
     };
     let card = Card {
         title: format!("Turn off the policy “{}”?", kind.label()),
-        button: on.iter().any(|policy| policy.kind == kind).then_some("Turn off"),
+        button: Some("Turn off"),
         destroys: false,
         code: AsCode::clear_policy(&request.code(None)?, kind.as_str()),
         words: view! { <p>{words}</p> }.into_any(),

@@ -4,33 +4,23 @@ use domain::{ApiError, ErrorCode};
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-use super::frame::plain;
+use super::frame;
 use crate::request::{RequestContext, set_status};
 
-/// The 404 page, for a path that no page has.
+/// The page for a path that no page has.
 pub fn not_found(request: &RequestContext) -> AnyView {
     set_status(404);
-    let label = next_label(request);
-    let contents = view! {
-        <Title text="Page not found" />
-        <h1>"Page not found"</h1>
-        <p>"Check the address or go back to your keys."</p>
-        <p>
-            <a class="button" href="/">
-                {label}
-            </a>
-        </p>
+    let message = if request.actor.is_some() {
+        "Check the address or go back to your keys."
+    } else {
+        "Check the address or go to the sign-in page."
     };
-    plain(contents.into_any())
+    let contents = problem(request, "Page not found", view! { <p>{message}</p> }.into_any(), (), request.path());
+    in_frame(request, "Page not found", contents, true)
 }
 
-/// The label of the link to the start page.
-fn next_label(request: &RequestContext) -> &'static str {
-    if request.actor.is_some() { "Go to API keys" } else { "Go to sign-in" }
-}
-
-/// Shown instead of a page when its use case returns an error.
-pub async fn contents(request: &RequestContext, error: ApiError) -> AnyView {
+/// Shown instead of a page when its use case returns an error. `is_framed`: whether the page has the navigation.
+pub async fn page(request: &RequestContext, error: ApiError, is_framed: bool) -> AnyView {
     set_status(error.code.status());
     let title = match error.code {
         ErrorCode::NotFound => "Not found",
@@ -41,23 +31,47 @@ pub async fn contents(request: &RequestContext, error: ApiError) -> AnyView {
     };
     let who = if error.code == ErrorCode::Forbidden { administrators(request).await } else { Vec::new() };
     let people = (!who.is_empty()).then(|| {
-        let people = who
-            .into_iter()
-            .map(|(name, email)| view! { <li>{name}" — "<a href=format!("mailto:{email}")>{email.clone()}</a></li> });
+        let people = who.into_iter().map(|(name, email)| {
+            view! {
+                <li>
+                    <span translate="no">{name}</span>
+                    " — "
+                    <a href=format!("mailto:{email}")>{email.clone()}</a>
+                </li>
+            }
+        });
         view! {
             <h2>"The tenant's administrators"</h2>
             <ul>{people.collect_view()}</ul>
         }
     });
+    let message = view! {
+        <p role="alert">{error.message}</p>
+        {error.reference.map(|reference| view! { <p>"Reference: " <code>{reference}</code></p> })}
+    };
+    // The page above a forbidden one may be forbidden too.
+    let path = if error.code == ErrorCode::Forbidden { "" } else { request.path() };
+    let contents = problem(request, title, message.into_any(), people, path);
+    in_frame(request, title, contents, is_framed)
+}
+
+/// The contents of every error page. `below`: shown between the message and the link. `path`: see [`next`].
+fn problem(
+    request: &RequestContext,
+    title: &'static str,
+    message: AnyView,
+    below: impl IntoView,
+    path: &str,
+) -> AnyView {
+    let (href, label) = next(path, request.actor.is_some());
     view! {
         <div class="problem">
             <h1>{title}</h1>
-            <p role="alert">{error.message}</p>
-            {error.reference.map(|reference| view! { <p>"Reference: " <code>{reference}</code></p> })}
-            {people}
+            {message}
+            {below.into_any()}
             <p>
-                <a class="button" href="/">
-                    {next_label(request)}
+                <a class="button" href=href>
+                    {label}
                 </a>
             </p>
         </div>
@@ -65,9 +79,57 @@ pub async fn contents(request: &RequestContext, error: ApiError) -> AnyView {
     .into_any()
 }
 
+/// The page with its title, inside the navigation for a signed-in person. A notice about what was done before isn't
+/// shown beside an error; the next page shows it.
+fn in_frame(request: &RequestContext, title: &'static str, contents: AnyView, is_framed: bool) -> AnyView {
+    let contents = view! {
+        <Title text=title />
+        {contents}
+    }
+    .into_any();
+    if is_framed && request.actor.is_some() && request.viewer.is_some() {
+        frame::frame(&RequestContext { notice: None, ..request.clone() }, contents)
+    } else {
+        frame::plain(contents)
+    }
+}
+
+/// The link of an error page: to the page above the missing one or, on that page itself, to the person's keys.
+fn next(path: &str, is_signed_in: bool) -> (&'static str, &'static str) {
+    const PARENTS: [(&str, &str, &str); 7] = [
+        ("/team/service-accounts/", "/team/service-accounts", "Go to service accounts"),
+        ("/team/keys/", "/team/keys", "Go to all keys"),
+        ("/team/members/", "/team/members", "Go to members"),
+        ("/team/settings/", "/team/settings", "Go to settings"),
+        ("/team/audit-log/", "/team/audit-log", "Go to the audit log"),
+        ("/user/second-factor/", "/user/profile", "Back to profile"),
+        ("/user/sessions/", "/user/sessions", "Go to sessions"),
+    ];
+    if !is_signed_in {
+        return ("/sign-in", "Go to sign-in");
+    }
+    let parent = PARENTS.iter().find(|(prefix, _, _)| path.starts_with(prefix));
+    parent.map_or(("/user/api-keys", "Go to API keys"), |(_, href, label)| (href, label))
+}
+
 /// Names and email addresses of the tenant's administrators; empty when they can't be loaded.
 async fn administrators(request: &RequestContext) -> Vec<(String, String)> {
     let Ok(actor) = request.actor() else { return Vec::new() };
     let found = request.services.members().administrators(actor).await.unwrap_or_default();
     found.into_iter().map(|member| (member.name.to_string(), member.email.as_str().to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_page_leads_to_the_list_above_and_never_to_itself() {
+        assert_eq!(next("/team/service-accounts/1/keys/2", true).0, "/team/service-accounts");
+        assert_eq!(next("/user/second-factor/enable", true).1, "Back to profile");
+        for path in ["/team/service-accounts", "/team/settings", "/user/api-keys/1", "/nothing"] {
+            assert_eq!(next(path, true).0, "/user/api-keys", "{path}");
+        }
+        assert_eq!(next("/set-up/used", false), ("/sign-in", "Go to sign-in"));
+    }
 }

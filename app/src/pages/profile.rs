@@ -17,8 +17,10 @@ use crate::{
         confirm_fields::confirm_fields,
         field::{Field, FormError},
         form_buttons::FormButtons,
+        new_password::NewPassword,
+        password_field::PasswordField,
         revealed_link::{link_card, link_template},
-        time::Moment,
+        time::Distance,
     },
     request::RequestContext,
 };
@@ -38,7 +40,9 @@ pub async fn profile(request: RequestContext) -> Result<AnyView, ApiError> {
         <dl class="facts profile">
             <dt>"Name"</dt>
             <dd>
-                {viewer.user.name.to_string()}" " <a class="button small" href=format!("{PATH}/name") data-dialog="">
+                <bdi translate="no">{viewer.user.name.to_string()}</bdi>
+                " "
+                <a class="button small" href=format!("{PATH}/name") data-dialog="">
                     "Change name"
                 </a>
             </dd>
@@ -83,7 +87,7 @@ fn calendar(feeds: Vec<CalendarFeed>, now: DateTime<Utc>) -> AnyView {
         Some(feed) => (
             view! {
                 "On (set up "
-                <Moment at=feed.created_at now />
+                <Distance at=feed.created_at now />
                 ") "
             }
             .into_any(),
@@ -93,7 +97,7 @@ fn calendar(feeds: Vec<CalendarFeed>, now: DateTime<Utc>) -> AnyView {
     let created = of_keys.into_iter().filter_map(|feed| {
         let (id, name) = feed.key?;
         let href = format!("/user/api-keys/{id}");
-        Some(view! { <li>"Created with the key "<a href=href>{name}</a>" "<Moment at=feed.created_at now /></li> })
+        Some(view! { <li>"Created with the key "<a href=href>{name}</a>" "<Distance at=feed.created_at now /></li> })
     });
     let created = created.collect_view();
     view! {
@@ -126,7 +130,7 @@ fn second_factor(state: SecondFactorState, now: DateTime<Utc>) -> AnyView {
     };
     view! {
         "On (set up "
-        <Moment at now />
+        <Distance at now />
         ") · "
         {left}
         " "
@@ -184,8 +188,14 @@ pub async fn calendar_act(request: RequestContext) -> Result<AnyView, ApiError> 
 /// `/user/profile/{act}`, where the act is `name` or `password`.
 pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
     match request.param("act") {
-        "name" => name_page(&request),
-        "password" => Ok(password_page(&request)),
+        "name" => {
+            request.set_title("Change your name");
+            name_page(&request)
+        }
+        "password" => {
+            request.set_title("Change your password");
+            Ok(password_page(&request))
+        }
         _ => Err(ApiError::not_found()),
     }
 }
@@ -219,22 +229,8 @@ fn password_page(request: &RequestContext) -> AnyView {
             <h1 id="card-title">"Change your password"</h1>
             <form method="post" action=format!("{PATH}/password")>
                 <FormError error fields=&["current_password", "password"] />
-                <Field
-                    name="current_password"
-                    label="Current password"
-                    kind="password"
-                    autocomplete="current-password"
-                    autofocus=true
-                    error
-                />
-                <Field
-                    name="password"
-                    label="New password"
-                    kind="password"
-                    hint="At least 15 characters. Tip: use several unrelated words. You'll be signed out everywhere else."
-                    autocomplete="new-password"
-                    error
-                />
+                <PasswordField name="current_password" label="Current password" autofocus=true error />
+                <NewPassword label="New password" then="You'll be signed out everywhere else." error />
                 <FormButtons cancel=PATH label="Save" />
             </form>
         </div>

@@ -13,6 +13,7 @@ use crate::{
         field::{Field, FormError},
         form_buttons::FormButtons,
     },
+    list_url::encode,
     request::RequestContext,
 };
 
@@ -23,6 +24,7 @@ const PROFILE: &str = "/user/profile";
 /// form has just generated them.
 pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
     if !request.form.recovery_codes.is_empty() {
+        request.set_title("Your recovery codes");
         return Ok(codes(&request.form.recovery_codes));
     }
     let act = request.param("act");
@@ -66,6 +68,7 @@ async fn ask(
     button: &'static str,
     destroys: bool,
 ) -> Result<AnyView, ApiError> {
+    request.set_title(title.trim_end_matches('?'));
     let action = format!("{PATH}/{}", request.param("act"));
     let error = Signal::stored(request.form.error.clone());
     let confirm = confirm_fields(request).await?;
@@ -103,6 +106,7 @@ async fn enable(request: &RequestContext) -> Result<AnyView, ApiError> {
     let Some((title, secret)) = pending else {
         return Err(ApiError::new(ErrorCode::Conflict, "Setup timed out. Start again from your profile."));
     };
+    request.set_title(title);
     let error = Signal::stored(request.form.error.clone());
     let confirm = confirm_fields(request).await?;
     Ok(view! {
@@ -111,7 +115,15 @@ async fn enable(request: &RequestContext) -> Result<AnyView, ApiError> {
             {secret}
             <form method="post" action=format!("{PATH}/enable")>
                 <FormError error fields=&["code", confirm::PASSWORD, confirm::CODE] />
-                <Field name="code" label="Code" hint="Six digits." autocomplete="one-time-code" autofocus=true error />
+                <Field
+                    name="code"
+                    label="Code"
+                    hint="Six digits."
+                    inputmode="numeric"
+                    autocomplete="one-time-code"
+                    autofocus=true
+                    error
+                />
                 {confirm}
                 <FormButtons cancel=PROFILE label="Turn on" />
             </form>
@@ -143,9 +155,11 @@ fn hidden_secret() -> AnyView {
         .into_any()
 }
 
-/// The recovery codes that were just generated. They are shown only once.
+/// The recovery codes that were just generated. They are shown only once. The file to download is a data URL, so that no
+/// further request contains them.
 fn codes(codes: &[Secret]) -> AnyView {
     let text = codes.iter().map(Secret::expose).collect::<Vec<_>>().join("\n");
+    let file = format!("data:text/plain;charset=utf-8,{}", encode(&format!("Latchkey recovery codes\n\n{text}\n")));
     view! {
         <div class="card" data-firm="">
             <h1 id="card-title">"Your recovery codes"</h1>
@@ -154,11 +168,14 @@ fn codes(codes: &[Secret]) -> AnyView {
                 <button type="button" class="button small script-only" data-copy="" aria-label="Copy the codes">
                     "Copy"
                 </button>
-                <pre tabindex="0" class="recovery-codes">
+                <pre tabindex="0" class="recovery-codes" translate="no">
                     {text}
                 </pre>
             </div>
             <div class="buttons">
+                <a class="button" href=file download="latchkey-recovery-codes.txt">
+                    "Download"
+                </a>
                 <a class="button primary" href=PROFILE data-close="">
                     "I've saved them"
                 </a>

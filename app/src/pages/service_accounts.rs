@@ -1,48 +1,22 @@
-//! Team > Service Accounts, the page of one account with its keys, and the pages that their buttons open. With
-//! JavaScript these are shown in a dialog.
+//! Team > Service accounts: the list. The page of one account is in `account_details`.
 
-use chrono::{DateTime, Utc};
-use domain::{
-    AccountAct, AccountFilter, AgentScope, ApiError, Direction, KeyQuery, KeySort, Owner, Recent, Role, ServiceAccount,
-    agent::ListAgents,
-    api_key::input::ListKeys,
-    service_account::{
-        act::AccountUnfit,
-        input::{
-            ChangeAccountRole, CreateAccount, DeleteAccount, GetAccount, ListAccounts, RenameAccount, ResumeAccount,
-            SuspendAccount,
-        },
-    },
-    user::input::confirm,
-};
+use domain::{AccountFilter, AccountQuery, ApiError, OwnerKind, service_account::input::ListAccounts};
 use leptos::prelude::*;
+use service::AlertsAbout;
 
 use super::{
-    agents::agents,
-    api_keys::{KeyList, key_list, new_key_page},
-    empty_list::{EmptyList, no_accounts},
+    api_keys::expiring_soon,
+    empty_list::{EmptyList, first_run, no_accounts},
     list_params,
-    toolbar::{Pager, Toolbar},
+    toolbar::{ListBoard, Noun, Pages},
 };
 use crate::{
-    api::{get_account, get_agents, list_accounts, list_api_keys},
-    as_code::{AsCode, CodeContext},
+    api::list_accounts,
     components::{
-        account_table::{AccountTable, account_menu},
-        act_form::act_form,
+        account_table::AccountTable,
         alerts::AlertBanners,
-        as_code::CodeFold,
-        card::{Card, unfit_card},
-        confirm_fields::confirm_fields,
-        delete_account::{DeleteWords, keys_words},
-        field::{Field, FormError},
-        form_buttons::FormButtons,
+        expiry_timeline::ExpiryTimeline,
         icon::{Icon, Picture},
-        revoke_key::RoleWords,
-        role_field::RoleField,
-        row_menu::RowMenu,
-        status::AccountStatus,
-        trash_link::TrashLink,
     },
     list_url::ListChoice,
     request::RequestContext,
@@ -52,277 +26,54 @@ const PATH: &str = "/team/service-accounts";
 
 /// `/team/service-accounts`.
 pub async fn accounts(request: RequestContext) -> Result<AnyView, ApiError> {
-    let (query, actor) = (list_params(&request).to_accounts(), request.actor()?);
+    let (query, actor, now) = (list_params(&request).to_accounts(), request.actor()?, request.services.now());
     let accounts = list_accounts(ListAccounts { query: query.clone() }).await?;
-    let choice = ListChoice::of_accounts(PATH, &query);
+    let (choice, pages) = (ListChoice::of_accounts(PATH, &query), Pages::from(&accounts));
     let states = AccountFilter::ALL.iter().map(|filter| (filter.as_str(), filter.label())).collect();
-    let hint = "Add one for each job, deployment or agent.";
-    let (bar, empty, head) = (choice.clone(), choice.clone(), choice.clone());
-    let (is_empty, now) = (accounts.items.is_empty(), request.services.now());
-    let alerts = request.services.api_keys().alerts(actor).await?;
-    let rows = if is_empty {
-        let (default_state, reason) = (AccountFilter::Active.as_str(), no_accounts(&empty, query.filter));
-        view! { <EmptyList choice=empty default_state reason hint show_all="Show all service accounts" /> }.into_any()
+    let alerts = request.services.api_keys().alerts(actor, AlertsAbout::ServiceAccounts).await?;
+    let expiring = request.services.inventory().expiring(actor, Some(OwnerKind::ServiceAccount)).await?;
+    let is_first_run = accounts.items.is_empty() && has_none(&query).await?;
+    let rows = if is_first_run {
+        let sentence = "Add one for each job, deployment or agent. Its keys keep working when people leave.";
+        first_run("Add your first service account", sentence, Some(add_button()))
+    } else if accounts.items.is_empty() {
+        let (default_state, reason) = (AccountFilter::Active.as_str(), no_accounts(&choice, query.filter));
+        let show_all = "Show all service accounts";
+        view! { <EmptyList choice=choice.clone() default_state reason hint="" show_all /> }.into_any()
     } else {
-        view! { <AccountTable accounts=accounts.items choice=head base=PATH now /> }.into_any()
+        view! { <AccountTable accounts=accounts.items choice=choice.clone() base=PATH now /> }.into_any()
     };
+    let action = Some(add_button());
+    let review = format!("{}&kind=service_account", expiring_soon("/team/keys"));
+    let noun = Noun::ServiceAccounts;
+    let board = ListBoard { choice, noun, states, filters: Vec::new(), action, is_first_run, rows, pages };
     Ok(view! {
-        <h1>"Service Accounts"</h1>
+        <h1>"Service accounts"</h1>
         <p class="lead">
             "Identities for automation. They belong to the tenant, so their keys keep working when people leave."
         </p>
-        <AlertBanners alerts own=actor.user_id() now />
-        <div class="board">
-            <a class="button primary board-action" href=format!("{PATH}/new") data-dialog="">
-                <Picture icon=Icon::Plus />
-                "Add Service Account"
-            </a>
-            <Toolbar choice=bar states label="Search service accounts" />
-            <div class="table-place">{rows}</div>
-        </div>
-        <Pager choice previous=accounts.previous next=accounts.next />
+        <AlertBanners alerts review now />
+        <ExpiryTimeline expiring now />
+        {board.view()}
     }
     .into_any())
 }
 
-/// The account in the request's path.
-async fn account_of(request: &RequestContext) -> Result<ServiceAccount, ApiError> {
-    Ok(get_account(GetAccount { account: request.id("account")? }).await?)
-}
-
-/// States why an act can't be done to the account. `back`: the path of the page that its link leads to.
-fn unfit_page(request: &RequestContext, account: &ServiceAccount, unfit: AccountUnfit, back: &str) -> AnyView {
-    unfit_card(request, account.name.to_string(), unfit.to_string(), (back, "Back"))
-}
-
-/// `/team/service-accounts/{account}`.
-pub async fn one_account(request: RequestContext) -> Result<AnyView, ApiError> {
-    let (account, query) = (account_of(&request).await?, list_params(&request).to_keys());
-    let owner = Owner::ServiceAccount(account.id);
-    let keys = list_api_keys(ListKeys { owner: Some(owner), query: query.clone() }).await?;
-    let seen = get_agents(ListAgents { scope: AgentScope::Owner(owner) }).await?;
-    let path = format!("{PATH}/{}", account.id);
-    let key_base = format!("{path}/keys");
-    let exists = account.deleted_at.is_none();
-    let list = KeyList { base: key_base.clone(), path: path.clone(), owner: Some(owner), may_create: exists };
-    let label = format!("Delete service account {}", account.name);
-    let menu = exists
-        .then(|| view! { <RowMenu label=format!("More for {}", account.name) items=account_menu(&path, &account) /> });
-    let delete = exists.then(|| {
-        view! { <TrashLink href=format!("{path}/{}", AccountAct::Delete.code()) label /> }
-    });
-    Ok(view! {
-        <p class="crumb">
-            <a href=PATH>"Service Accounts"</a>
-        </p>
-        <div class="title-row">
-            <h1>{account.name.to_string()}</h1>
-            {menu}
-            {delete}
-        </div>
-        <p class="lead">
-            <AccountStatus state=account.state() />
-            " "
-            {account.role.label()}
-            " · created by "
-            {account.created_by.clone()}
-            " · "
-            <code>{account.id.to_string()}</code>
-        </p>
-        <section aria-labelledby="keys-title">
-            <h2 id="keys-title">"API keys"</h2>
-            {key_list(&request, list, &query, keys)}
-        </section>
-        {agents(seen, Some(&key_base), request.services.now())}
+/// Whether the tenant never had a service account. `query`: the one of the list, which found none.
+async fn has_none(query: &AccountQuery) -> Result<bool, ApiError> {
+    if !query.search.trim().is_empty() {
+        return Ok(false);
     }
-    .into_any())
+    let any = AccountQuery { filter: AccountFilter::All, ..AccountQuery::default() };
+    Ok(list_accounts(ListAccounts { query: any }).await?.items.is_empty())
 }
 
-/// `/team/service-accounts/new`.
-pub async fn new_account(request: RequestContext) -> Result<AnyView, ApiError> {
-    // Returns the list's own error to people who may not create accounts.
-    list_accounts(ListAccounts::default()).await?;
-    let (name, role) = (request.typed("name"), request.typed("role"));
-    let error = Signal::stored(request.form.error.clone());
-    let (code, confirm) = (request.code(None)?, confirm_fields(&request).await?);
-    let example = AsCode::create_account(&code, &name, role.parse().unwrap_or(Role::TenantAdmin).as_str());
-    let hidden = [("idempotency_key", request.idempotency_key())];
-    let contents = view! {
-        <FormError error fields=&["name", "role", confirm::PASSWORD, confirm::CODE] />
-        <Field
-            name="name"
-            label="Name"
-            value=name
-            hint="For example “deployer” or “nightly reports”."
-            autofocus=true
-            error
-        />
-        <RoleField value=role error />
-        {confirm}
-        <FormButtons cancel=PATH label="Create" />
-    };
-    Ok(view! {
-        <div class="card">
-            <h1 id="card-title">"Add a service account"</h1>
-            {act_form::<CreateAccount>(&request, PATH, &hidden, contents.into_any())}
-            <CodeFold code=example public_url=code.public_url />
-        </div>
-    }
-    .into_any())
-}
-
-/// `/team/service-accounts/{account}/keys/new`.
-pub async fn new_key(request: RequestContext) -> Result<AnyView, ApiError> {
-    let account = account_of(&request).await?;
-    let back = format!("{PATH}/{}", account.id);
-    if request.form.reveal.is_none() && account.deleted_at.is_some() {
-        return Ok(unfit_page(&request, &account, AccountUnfit::Deleted, &back));
-    }
-    let code = request.code(Some(account.id))?;
-    new_key_page(&request, &back, Vec::new(), Some(&account), code).await
-}
-
-/// `/team/service-accounts/{account}/{act}`.
-pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
-    let act = AccountAct::from_code(request.param("act")).ok_or_else(ApiError::not_found)?;
-    let account = account_of(&request).await?;
-    if let Err(unfit) = act.fits(&account) {
-        return Ok(unfit_page(&request, &account, unfit, PATH));
-    }
-    let (code, id) = (request.code(None)?, account.id.to_string());
-    let owner = Owner::ServiceAccount(account.id);
-    let recent = request.services.api_keys().recent_of_owner(request.actor()?, owner).await?;
-    let now = request.services.now();
-    let hidden = [("account", id.clone())];
-    Ok(match act {
-        AccountAct::Suspend => Card {
-            title: format!("Suspend “{}”?", account.name),
-            button: Some(act.label()),
-            destroys: true,
-            code: AsCode::change(&code, act.operation().as_str(), &id, None),
-            words: suspend_words(&account, recent, now),
-            fields: ().into_any(),
-        }
-        .view::<SuspendAccount>(&request, &hidden, PATH),
-        AccountAct::Resume => Card {
-            title: format!("Resume “{}”?", account.name),
-            button: Some(act.label()),
-            destroys: false,
-            code: AsCode::change(&code, act.operation().as_str(), &id, None),
-            words: view! { <p>"Its keys work again, except those suspended individually."</p> }.into_any(),
-            fields: ().into_any(),
-        }
-        .view::<ResumeAccount>(&request, &hidden, PATH),
-        AccountAct::Rename => rename_page(&request, &account, &code),
-        AccountAct::ChangeRole => role_page(&request, &account, recent, &code),
-        AccountAct::Delete => delete_page(&request, account, recent, &code).await?,
-    })
-}
-
-/// Asks before an account is deleted. `recent`: the use of its keys in the past 24 hours; if there was any, the
-/// account's name has to be typed.
-async fn delete_page(
-    request: &RequestContext,
-    account: ServiceAccount,
-    recent: Recent,
-    code: &CodeContext,
-) -> Result<AnyView, ApiError> {
-    let (now, error) = (request.services.now(), Signal::stored(request.form.error.clone()));
-    let owner = Owner::ServiceAccount(account.id);
-    let agents = get_agents(ListAgents { scope: AgentScope::Owner(owner) }).await?;
-    let query = KeyQuery { sort: KeySort::LastUsed, direction: Direction::Desc, ..KeyQuery::default() };
-    let mut in_use = list_api_keys(ListKeys { owner: Some(owner), query }).await?.items;
-    in_use.retain(|key| key.was_used_lately(now));
-    let lately = account.was_used_lately(now);
-    let hidden = [("account", account.id.to_string())];
-    let example = AsCode::delete_account(code, &account.id.to_string());
-    let title = format!("Delete “{}”?", account.name);
-    let label = format!("Type “{}” to confirm", account.name);
-    let contents = view! {
-        {lately.then(|| view! { <Field name="confirmation" label=label autofocus=true error /> })}
-        <div class="buttons">
-            <a class="button" href=PATH data-close="" autofocus=!lately>
-                "Cancel"
-            </a>
-            <button type="submit" class="button destroy">
-                {AccountAct::Delete.label()}
-            </button>
-        </div>
-    };
-    let contents = contents.into_any();
-    Ok(view! {
-        <div class="card" data-light="">
-            <h1 id="card-title">{title}</h1>
-            <DeleteWords account in_use agents recent now />
-            <FormError error fields=&["confirmation"] />
-            {act_form::<DeleteAccount>(request, PATH, &hidden, contents)}
-            <CodeFold code=example public_url=code.public_url.clone() />
-        </div>
-    }
-    .into_any())
-}
-
-fn suspend_words(account: &ServiceAccount, recent: Recent, now: DateTime<Utc>) -> AnyView {
-    let what = match account.active_keys {
-        1 => "Its 1 active key stops working immediately.".to_owned(),
-        count => format!("Its {count} active keys stop working immediately."),
-    };
+fn add_button() -> AnyView {
     view! {
-        {keys_words(account, recent, now, what)}
-        <p>"You can resume it at any time; its keys stay the same."</p>
-    }
-    .into_any()
-}
-
-fn rename_page(request: &RequestContext, account: &ServiceAccount, code: &CodeContext) -> AnyView {
-    let typed = request.typed("name");
-    let name = if typed.is_empty() { account.name.to_string() } else { typed };
-    let id = account.id.to_string();
-    let example = AsCode::change(code, AccountAct::Rename.operation().as_str(), &id, Some(("name", &name)));
-    let error = Signal::stored(request.form.error.clone());
-    let contents = view! {
-        <FormError error fields=&["name"] />
-        <Field name="name" label="Name" value=name autofocus=true error />
-        <FormButtons cancel=PATH label="Save" />
-    };
-    let form = act_form::<RenameAccount>(request, PATH, &[("account", id)], contents.into_any());
-    edit_card("Rename the service account", account, ().into_any(), form, example, code)
-}
-
-/// `recent`: the use of the account's keys in the past 24 hours.
-fn role_page(request: &RequestContext, account: &ServiceAccount, recent: Recent, code: &CodeContext) -> AnyView {
-    let typed = request.typed("role");
-    let role = if typed.is_empty() { account.role.as_str().to_owned() } else { typed };
-    let id = account.id.to_string();
-    let example = AsCode::change(code, AccountAct::ChangeRole.operation().as_str(), &id, Some(("role", &role)));
-    let (error, now) = (Signal::stored(request.form.error.clone()), request.services.now());
-    let contents = view! {
-        <FormError error fields=&["role"] />
-        <RoleField value=role error />
-        <FormButtons cancel=PATH label="Save" />
-    };
-    let words = view! { <RoleWords recent now /> }.into_any();
-    let form = act_form::<ChangeAccountRole>(request, PATH, &[("account", id)], contents.into_any());
-    edit_card("Change the role of the service account", account, words, form, example, code)
-}
-
-/// A page with a form that changes the account. `words`: shown above the form.
-fn edit_card(
-    title: &'static str,
-    account: &ServiceAccount,
-    words: AnyView,
-    form: AnyView,
-    example: AsCode,
-    code: &CodeContext,
-) -> AnyView {
-    view! {
-        <div class="card">
-            <h1 id="card-title">{title}</h1>
-            <p class="subject">{account.name.to_string()}</p>
-            {words}
-            {form}
-            <CodeFold code=example public_url=code.public_url.clone() />
-        </div>
+        <a class="button primary board-action" href=format!("{PATH}/new") data-dialog="" data-shortcut="c">
+            <Picture icon=Icon::Plus />
+            "Add service account"
+        </a>
     }
     .into_any()
 }

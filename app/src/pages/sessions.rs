@@ -88,6 +88,7 @@ pub async fn end(request: RequestContext) -> Result<AnyView, ApiError> {
     let found = list_sessions(ListSessions {}).await?.into_iter().find(|session| session.id == id);
     let session = found.ok_or_else(ApiError::not_found)?;
     let (browser, from) = (session.browser(), from_address(session.address.as_deref()));
+    request.set_title(&format!("End the session in {browser}{from}"));
     let card = Card {
         title: "End this session?".to_owned(),
         button: Some("End"),

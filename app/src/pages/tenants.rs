@@ -20,7 +20,8 @@ use crate::{
         field::{Field, FormError},
         form_buttons::FormButtons,
         new_password::NewPassword,
-        time::Moment,
+        password_field::PasswordField,
+        time::ExactMoment,
     },
     list_url::encode,
     request::RequestContext,
@@ -44,7 +45,7 @@ pub async fn settings(request: RequestContext) -> Result<AnyView, ApiError> {
     let rows = vec![
         ("Name", name.into_any()),
         ("Slug", view! { <code>{tenant.slug.as_str().to_owned()}</code> }.into_any()),
-        ("Created", view! { <Moment at=tenant.created_at now /> }.into_any()),
+        ("Created", view! { <ExactMoment at=tenant.created_at now /> }.into_any()),
         ("ID", view! { <code>{tenant.id.to_string()}</code> }.into_any()),
     ];
     Ok(view! {
@@ -116,7 +117,14 @@ pub async fn new_tenant(request: RequestContext) -> Result<AnyView, ApiError> {
             autofocus=true
             error
         />
-        <Field name="slug" label="Slug" value=slug hint="Used in scripts and the CLI, e.g. acme." error />
+        <Field
+            name="slug"
+            label="Slug"
+            value=slug
+            hint="Used in scripts and the CLI, e.g. acme. Leave empty to make it from the name."
+            required=false
+            error
+        />
         {confirm}
         <FormButtons cancel=SETTINGS label="Create tenant" />
     };
@@ -136,6 +144,7 @@ pub async fn new_tenant(request: RequestContext) -> Result<AnyView, ApiError> {
 pub async fn accept_invitation(request: RequestContext) -> Result<AnyView, ApiError> {
     let secret = request.param("token");
     let (invitation, has_account) = request.services.invitations().find(secret).await?;
+    request.set_title(&format!("Join {}", invitation.tenant_name));
     let path = format!("/invitations/{secret}");
     let form = if request.actor.is_some() {
         join_signed_in(&request, &invitation, path).await?
@@ -215,18 +224,11 @@ fn join_with_password(request: &RequestContext, invitation: &Invitation, path: S
             <FormError error fields=&["password", "code"] />
             <p>"You already have an account."</p>
             <input type="hidden" autocomplete="username" value=invitation.email.as_str().to_owned() />
-            <Field
-                name="password"
-                label="Password"
-                kind="password"
-                autocomplete="current-password"
-                autofocus=true
-                error
-            />
+            <PasswordField name="password" autofocus=true error />
             <Field
                 name="code"
                 label="Two-factor code"
-                hint="If you use two-factor authentication: from the app, or a recovery code."
+                hint="If you use two-factor authentication: the code from your app, or a recovery code."
                 autocomplete="one-time-code"
                 required=false
                 error

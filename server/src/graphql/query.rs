@@ -12,8 +12,8 @@ use super::{
     context::{actor, id, owner, services, session_digest},
     error::refuse,
     types::{
-        ApiKey, AuditEntry, BrowserSession, Invitation, Member, PageOf, PolicyPreview, ServiceAccount, TenantPolicy,
-        TenantPolicyInput, Usage,
+        ApiKey, AuditEntry, BrowserSession, Invitation, Member, Overview, PageOf, PolicyPreview, ServiceAccount,
+        TenantPolicy, TenantPolicyInput, Usage,
     },
     viewer::Viewer,
 };
@@ -219,6 +219,13 @@ impl ProductQuery {
     async fn invitations(&self, context: &Context<'_>) -> Result<Vec<Invitation>> {
         let open = services(context)?.invitations().list(actor(context)?).await.map_err(refuse)?;
         Ok(open.into_iter().map(Invitation::from).collect())
+    }
+
+    /// The overview of the tenant: numbers of keys, the requests of the last 30 days, and the last audit entries.
+    async fn tenant_overview(&self, context: &Context<'_>) -> Result<Overview> {
+        let services = services(context)?;
+        let overview = services.overviews().get(actor(context)?).await.map_err(refuse)?;
+        Ok(Overview::at(overview, services.now()))
     }
 
     /// A page of all keys in the tenant.

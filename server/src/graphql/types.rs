@@ -61,7 +61,7 @@ pub struct ApiKey {
     pub tenant_id: String,
     /// The prefix and the first four characters of the token.
     pub hint: String,
-    /// `active`, `expiring_soon`, `expired`, `suspended` or `revoked`.
+    /// `active`, `expiring_soon`, `rotating`, `expired`, `suspended` or `revoked`.
     pub state: String,
     /// When the key was created.
     pub created: String,
@@ -227,6 +227,10 @@ pub struct PageOf<T: OutputType> {
     pub next: Option<String>,
     /// The value of `before` for the previous page; null on the first page.
     pub previous: Option<String>,
+    /// The number of items on all pages, or a lower limit of it; null for lists that aren't counted.
+    pub total_count: Option<u32>,
+    /// Whether `total_count` is exact. Counting stops at 1,000, and where it would be slow.
+    pub is_total_exact: bool,
 }
 
 impl<T: OutputType> PageOf<T> {
@@ -236,6 +240,8 @@ impl<T: OutputType> PageOf<T> {
             items: page.items.into_iter().map(convert).collect(),
             next: page.next.map(|cursor| cursor.0),
             previous: page.previous.map(|cursor| cursor.0),
+            total_count: page.total.map(|total| total.count),
+            is_total_exact: page.total.is_some_and(|total| total.is_exact),
         }
     }
 }
@@ -387,6 +393,103 @@ impl From<domain::Usage> for Usage {
         Self {
             clients: usage.clients.into_iter().map(client).collect(),
             hours: usage.hours.into_iter().map(hour).collect(),
+        }
+    }
+}
+
+/// The requests on one day in UTC.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "day_count", rename_fields = "snake_case")]
+pub struct DayCount {
+    /// The start of the day.
+    pub day: String,
+    /// The number of accepted requests.
+    pub uses: u64,
+    /// The number of rejected requests.
+    pub refusals: u64,
+}
+
+/// A number of rows that stops where counting would become slow.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "total", rename_fields = "snake_case")]
+pub struct Total {
+    /// The number, or a lower limit of it.
+    pub count: u32,
+    /// Whether there are exactly that many.
+    pub is_exact: bool,
+}
+
+impl From<domain::page::Total> for Total {
+    fn from(total: domain::page::Total) -> Self {
+        Self { count: total.count, is_exact: total.is_exact }
+    }
+}
+
+/// A key with its requests in a period.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "key_requests", rename_fields = "snake_case")]
+pub struct KeyRequests {
+    /// The key.
+    pub key: ApiKey,
+    /// The number of accepted requests.
+    pub uses: u64,
+    /// The number of rejected requests.
+    pub refusals: u64,
+}
+
+/// The overview of a tenant.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "tenant_overview", rename_fields = "snake_case")]
+pub struct Overview {
+    /// The number of active keys. This and the other totals are null where counting would be slow.
+    pub active: Option<Total>,
+    /// The number of active keys that expire within 30 days and aren't being replaced.
+    pub expiring: Option<Total>,
+    /// The number of active keys that were created and last used more than 90 days ago.
+    pub unused: Option<Total>,
+    /// The number of active keys that violate a key policy, in effect or scheduled.
+    pub violating: Option<Total>,
+    /// The requests on each of the last 30 days in UTC, earliest first.
+    pub days: Vec<DayCount>,
+    /// The keys with the most accepted requests in the last 7 days, at most 5.
+    pub most_used: Vec<KeyRequests>,
+    /// The keys with the most rejected requests in the last 7 days, at most 5.
+    pub most_rejected: Vec<KeyRequests>,
+    /// The last 10 entries of the audit log, newest first.
+    pub recent: Vec<AuditEntry>,
+    /// Whether a key exists, in any state.
+    pub has_key: bool,
+    /// Whether a key was used.
+    pub has_used_key: bool,
+    /// Whether there is more than one member, or an open invitation.
+    pub has_team: bool,
+}
+
+impl Overview {
+    /// Returns the overview as of `now`.
+    pub(super) fn at(overview: domain::Overview, now: DateTime<Utc>) -> Self {
+        let day =
+            |count: domain::DayCount| DayCount { day: time(count.day), uses: count.uses, refusals: count.refusals };
+        let busiest = |keys: Vec<domain::tenant::overview::KeyRequests>| {
+            let one = |one: domain::tenant::overview::KeyRequests| KeyRequests {
+                key: ApiKey::at(one.key, now),
+                uses: one.uses,
+                refusals: one.refusals,
+            };
+            keys.into_iter().map(one).collect()
+        };
+        Self {
+            active: overview.active.map(Total::from),
+            expiring: overview.expiring.map(Total::from),
+            unused: overview.unused.map(Total::from),
+            violating: overview.violating.map(Total::from),
+            days: overview.days.into_iter().map(day).collect(),
+            most_used: busiest(overview.most_used),
+            most_rejected: busiest(overview.most_rejected),
+            recent: overview.recent.into_iter().map(AuditEntry::from).collect(),
+            has_key: overview.steps.has_key,
+            has_used_key: overview.steps.has_used_key,
+            has_team: overview.steps.has_team,
         }
     }
 }
@@ -644,7 +747,7 @@ pub struct TenantPolicyInput {
 impl From<TenantPolicyInput> for SetKeyPolicy {
     fn from(input: TenantPolicyInput) -> Self {
         let days = input.days.map(|days| days.to_string()).unwrap_or_default();
-        Self { policy: input.policy, days, from: input.from.unwrap_or_default(), ..Self::default() }
+        Self { policy: input.policy, days, from: input.from.unwrap_or_default() }
     }
 }
 

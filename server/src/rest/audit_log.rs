@@ -162,14 +162,14 @@ pub(crate) async fn export(
     Path(file): Path<String>,
 ) -> Response {
     let Some(format) = Format::of_file(&file) else { return problem::of(&ApiError::not_found()) };
-    let actor = match caller.require() {
+    let actor = match super::require_actor(&caller) {
         Ok(actor) => actor,
-        Err(error) => return problem::of(&error),
+        Err(response) => return *response,
     };
     let Ok(Query(params)) = params else {
         return problem::answer(StatusCode::BAD_REQUEST, "Each filter parameter may be given only once.");
     };
-    let query = match params.to_query() {
+    let query = match params.to_query(services.now()) {
         Ok(query) => query,
         Err(error) => return problem::answer(StatusCode::BAD_REQUEST, &unreadable(&error)),
     };

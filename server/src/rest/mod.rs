@@ -6,11 +6,36 @@ pub(crate) mod health;
 pub(crate) mod verification;
 
 use axum::response::Response;
-use domain::ApiError;
+use domain::{ApiError, ErrorCode};
+use http::{HeaderValue, header};
+use service::Actor;
 
-use crate::problem;
+use crate::{middleware::authenticate::Caller, problem};
 
 /// Responds to any other path below `/api/`.
 pub(crate) async fn not_found() -> Response {
     problem::of(&ApiError::not_found())
+}
+
+/// Returns the actor, or the response to a request that isn't authenticated: a challenge (RFC 6750 §3), with an error
+/// code only if the request contained a key.
+pub(crate) fn require_actor(caller: &Caller) -> Result<&Actor, Box<Response>> {
+    match caller {
+        Caller::Known(actor) => Ok(actor),
+        Caller::Nobody => Err(Box::new(challenge(
+            "This request needs an API key. Send it in the header \"Authorization: Bearer KEY\".",
+            "Bearer realm=\"Latchkey\"",
+        ))),
+        Caller::Refused(error) if error.code == ErrorCode::Unauthenticated => Err(Box::new(challenge(
+            "This API key isn't valid here. It may be mistyped, expired, suspended or revoked, or belong to another tenant.",
+            "Bearer realm=\"Latchkey\", error=\"invalid_token\"",
+        ))),
+        Caller::Refused(error) => Err(Box::new(problem::of(error))),
+    }
+}
+
+fn challenge(detail: &str, challenge: &'static str) -> Response {
+    let mut response = problem::of(&ApiError::new(ErrorCode::Unauthenticated, detail));
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response
 }

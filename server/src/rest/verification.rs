@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{ApiError, OwnerKind, audit::Channel};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use service::{Services, VerifiedKey};
+use service::{Client, Services, VerifiedKey};
 
 use crate::{body, headers, middleware::authenticate::client, problem};
 
@@ -37,8 +37,9 @@ struct TenantAnswer {
     slug: String,
 }
 
+/// The response.
 #[derive(Serialize)]
-struct VerifyAnswer {
+pub(crate) struct VerifyAnswer {
     valid: bool,
     #[serde(flatten)]
     facts: Option<Facts>,
@@ -79,10 +80,17 @@ pub(crate) async fn verify(State(services): State<Services>, request: Request) -
     let Some(input) = body::json_object::<VerifyRequest>(&body::bytes(request.into_body()).await) else {
         return problem::answer(StatusCode::BAD_REQUEST, "The body must be a JSON object with \"token\", a string.");
     };
-    match services.verification().verify(&input.token, &client).await {
-        Ok(verified) => {
-            Json(VerifyAnswer { valid: verified.is_some(), facts: verified.map(Facts::from) }).into_response()
-        }
-        Err(error) => problem::of(&ApiError::from(error)),
+    match answer(&services, &input.token, &client).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(error) => problem::of(&error),
     }
+}
+
+/// Verifies a token for `client`, and records the request as usage of its key.
+///
+/// # Errors
+/// When the token can't be checked.
+pub(crate) async fn answer(services: &Services, token: &str, client: &Client) -> Result<VerifyAnswer, ApiError> {
+    let verified = services.verification().verify(token, client).await?;
+    Ok(VerifyAnswer { valid: verified.is_some(), facts: verified.map(Facts::from) })
 }

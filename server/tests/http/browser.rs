@@ -1,9 +1,10 @@
 //! The dashboard without JavaScript: sessions, forms, headers, and requests from other sites.
 
 use axum::body::Body;
+use domain::Secret;
 use http::{Request, StatusCode};
 
-use crate::support::{Form, Stage, on_both, on_https, token_in};
+use crate::support::{Form, PASSWORD, Stage, on_both, on_https, token_in};
 
 const NEW_KEY: &str = "name=laptop&expiry=30d";
 
@@ -18,7 +19,31 @@ fn pages_redirect_signed_out_visitors_to_the_sign_in_and_back() {
         let body = "email=ada%40example.org&password=seven+lamps+under+the+pier&next=/team/service-accounts?q=a";
         assert_eq!(stage.post_form("/sign-in", "", body).await.header("location"), "/team/service-accounts?q=a");
         let evil = "email=ada%40example.org&password=seven+lamps+under+the+pier&next=//evil.example";
-        assert_eq!(stage.post_form("/sign-in", "", evil).await.header("location"), "/user/api-keys");
+        assert_eq!(stage.post_form("/sign-in", "", evil).await.header("location"), "/");
+    });
+}
+
+#[test]
+fn the_first_page_depends_on_the_role() {
+    on_both(async |stage: Stage| {
+        let to = async |cookie: &str| {
+            let answer = stage.get("/", cookie).await;
+            assert_eq!(answer.status, StatusCode::SEE_OTHER);
+            answer.header("location").to_owned()
+        };
+        assert_eq!(to("").await, "/sign-in");
+        let cookie = stage.sign_in().await;
+        assert_eq!(to(&cookie).await, "/team/overview");
+        let overview = stage.get("/team/overview", &cookie).await;
+        assert!(overview.text.contains("Three steps to protect your API"), "{}", overview.text);
+        let password = Secret::new(PASSWORD);
+        let admin = stage.services.admin();
+        admin.create_user("bob@example.org", Some("Bob"), "acme", "USER", &password).await.unwrap();
+        let typed = format!("email=bob%40example.org&password={}", PASSWORD.replace(' ', "+"));
+        let signed_in = stage.post_form("/sign-in", "", &typed).await;
+        let bob = signed_in.cookies()[0].split(';').next().unwrap().to_owned();
+        assert_eq!(to(&bob).await, "/user/api-keys");
+        assert_eq!(stage.get("/team/overview", &bob).await.status, StatusCode::FORBIDDEN);
     });
 }
 
@@ -82,7 +107,7 @@ fn a_key_is_created_shown_once_and_revoked_by_plain_forms() {
         let end = list.text.find("/revoke\"").unwrap() + "/revoke".len();
         let revoke = list.text[..end].rsplit('"').next().unwrap().to_owned();
         let details = stage.get(revoke.trim_end_matches("/revoke"), &cookie).await;
-        assert!(details.text.contains("<h1>laptop<") && details.text.contains("No agents have used this key."));
+        assert!(details.text.contains(">laptop<") && !details.text.contains(">Agents<"));
         assert!(stage.get(&revoke, &cookie).await.text.contains("Revoke “laptop”?"));
         let id = revoke.split('/').nth(3).unwrap();
         let again = format!("key={id}&page={revoke}&then=/user/api-keys");
@@ -290,30 +315,72 @@ fn a_keys_page_shows_its_history_page_by_page_and_exists_only_under_its_owner() 
 }
 
 #[test]
-fn a_policy_is_set_only_with_the_values_that_were_previewed() {
+fn a_policy_is_set_with_the_values_that_its_page_previews() {
     on_both(async |stage: Stage| {
         let cookie = stage.sign_in().await;
         let path = "/team/settings/policies/max_lifetime";
-        for (body, days) in
-            [("days=30&from=&seen_days=90&seen_from=at_once", "30"), ("days=90&from=&seen_days=45", "90")]
-        {
-            let unseen = stage.submit(path, &cookie, body).await;
-            assert_eq!(unseen.status, StatusCode::CONFLICT, "{body}: {}", unseen.text);
-            assert!(unseen.text.contains("The values changed since the preview."), "{body}");
-            let again = Form::all(&unseen.text);
-            let seen = ("seen_days".to_owned(), days.to_owned());
-            assert!(again.iter().any(|form| form.hidden.contains(&seen)), "{body}: {again:?}");
-            assert!(!stage.get("/team/settings", &cookie).await.text.contains(&format!("{days} days")), "{body}");
+        let shown = stage.get(path, &cookie).await.text;
+        let values = shown.split("<form").find(|form| form.contains("data-live")).expect("a form with the values");
+        assert!(
+            values.contains("method=\"get\"") && !values.contains("type=\"hidden\""),
+            "only values get into the URL"
+        );
+        for (query, days) in [("days=30&from=&preview=yes", "30"), ("days=60&from=", "60")] {
+            let page = format!("{path}?{query}");
+            let set = stage.submit(&page, &cookie, "").await;
+            assert_eq!((set.status, set.header("location")), (StatusCode::SEE_OTHER, "/team/settings"), "{query}");
+            assert!(stage.get("/team/settings", &cookie).await.text.contains(&format!("{days} days")), "{query}");
         }
-        let other_day = stage.submit(path, &cookie, "days=30&from=2030-01-31&seen_days=30&seen_from=at_once").await;
-        assert_eq!(other_day.status, StatusCode::CONFLICT);
-        for (body, days) in
-            [("days=+30+&from=&seen_days=30&seen_from=at_once", "30"), ("days=60&from=&seen_days=&seen_from=", "60")]
-        {
-            let set = stage.submit(path, &cookie, body).await;
-            assert_eq!((set.status, set.header("location")), (StatusCode::SEE_OTHER, "/team/settings"), "{body}");
-            assert!(stage.get("/team/settings", &cookie).await.text.contains(&format!("{days} days")), "{body}");
+        for (query, message) in [("days=&from=", "Choose 1 to 3,650 days."), ("days=1&from=x", "Enter a date, like")] {
+            let invalid = stage.get(&format!("{path}?{query}"), &cookie).await.text;
+            assert!(invalid.contains(message), "{query}");
+            assert!(!Form::all(&invalid).iter().any(|form| form.action.starts_with("/fn/")), "{query}: nothing to set");
         }
+        assert_eq!(stage.get("/team/settings/policies/no_such_policy", &cookie).await.status, StatusCode::NOT_FOUND);
+        let off = stage.get("/team/settings/policies/expiry_required/off", &cookie).await;
+        assert!(off.text.contains("This policy is already off."));
+    });
+}
+
+#[test]
+fn a_title_names_the_thing_and_its_tenant() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        stage.submit("/user/api-keys/new", &cookie, NEW_KEY).await;
+        let list = stage.get("/user/api-keys", &cookie).await.text;
+        let end = list.find("/revoke\"").unwrap();
+        let path = list[..end].rsplit('"').next().unwrap().to_owned();
+        for (path, title) in [
+            ("/user/api-keys".to_owned(), "API keys · Acme"),
+            (path.clone(), "laptop · API key · Acme"),
+            (format!("{path}/roll"), "Rotate “laptop” · Acme"),
+            (format!("{path}/revoke"), "Revoke “laptop” · Acme"),
+            ("/team/settings/policies/max_lifetime".to_owned(), "Maximum lifetime · Key policy · Acme"),
+            ("/user/api-keys/00000000-0000-7000-8000-000000000000".to_owned(), "Not found"),
+            ("/no-such-page".to_owned(), "Page not found"),
+        ] {
+            let page = stage.get(&path, &cookie).await.text;
+            assert!(page.contains(&format!("<title>{title} · Latchkey</title>")), "{path}: {title}");
+        }
+        assert!(stage.get("/sign-in", "").await.text.contains("<title>Sign in · Latchkey</title>"));
+    });
+}
+
+#[test]
+fn an_error_page_keeps_the_navigation_and_the_notice_waits_for_the_next_page() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        let notice = "notice=operation=rename_api_key&name=Laptop";
+        let both = format!("{cookie}; {notice}");
+        for path in ["/no-such-page", "/user/%FF", "/team/members/%FF/role", "/user/api-keys/none"] {
+            let lost = stage.get(path, &both).await;
+            assert_eq!(lost.status, StatusCode::NOT_FOUND, "{path}");
+            assert!(lost.text.contains("aria-label=\"Main\""), "{path}: inside the navigation");
+            assert!(lost.text.contains("ot found<"), "{path}");
+            assert!(!lost.text.contains("Renamed to") && !lost.header("set-cookie").contains("notice"), "{path}");
+        }
+        let shown = stage.get("/user/api-keys", &both).await;
+        assert!(shown.text.contains("Renamed to “Laptop”.") && shown.header("set-cookie").contains("notice="));
     });
 }
 
@@ -345,6 +412,6 @@ fn bulk_actions_return_to_the_filtered_list_and_nowhere_else() {
         let done = stage.submit(&bulk("/team/keys%3Fq%3Da%2526b%26state%3Dall", "suspend"), &cookie, "").await;
         assert_eq!(done.header("location"), "/team/keys?q=a%26b&state=all");
         let done = stage.submit(&bulk("//evil.example", "revoke"), &cookie, "then=//evil.example").await;
-        assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, "/user/api-keys"));
+        assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, "/"));
     });
 }

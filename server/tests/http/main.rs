@@ -7,6 +7,7 @@ mod forms;
 mod graphql;
 mod parity;
 mod rest;
+mod reveal;
 mod rights;
 mod support;
 mod tenant;

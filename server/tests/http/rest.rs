@@ -99,3 +99,24 @@ fn the_health_endpoints_need_no_key() {
         assert_eq!(stage.send(by_address).await.status, StatusCode::OK, "health checks address the server by IP");
     });
 }
+
+#[test]
+fn a_request_without_a_valid_key_is_challenged_and_told_what_is_missing() {
+    on_both(async |stage: Stage| {
+        let path = "/api/v1/audit-log.jsonl";
+        let none = stage.get(path, "").await;
+        assert_eq!(
+            (none.status, none.header("www-authenticate")),
+            (StatusCode::UNAUTHORIZED, "Bearer realm=\"Latchkey\"")
+        );
+        assert!(none.text.contains("This request needs an API key."), "{}", none.text);
+        let wrong = Request::get(path).header("authorization", "Bearer lku_wrong").body(Body::empty()).unwrap();
+        let wrong = stage.send(wrong).await;
+        let challenge = "Bearer realm=\"Latchkey\", error=\"invalid_token\"";
+        assert_eq!((wrong.status, wrong.header("www-authenticate")), (StatusCode::UNAUTHORIZED, challenge));
+        assert_eq!(
+            (&wrong.json()["code"], wrong.text.contains("This API key isn't valid here.")),
+            (&"UNAUTHENTICATED".into(), true)
+        );
+    });
+}

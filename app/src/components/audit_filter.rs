@@ -1,0 +1,217 @@
+//! The filter of the audit log: the form, and what is set as chips that remove it.
+
+use chrono::{NaiveDate, NaiveTime};
+use domain::{
+    AuditEntry,
+    audit::{ActionGroup, Outcome},
+    operation::label_of,
+    time::date_text,
+};
+use leptos::prelude::*;
+
+use crate::list_url::{AuditParams, Period};
+
+/// The form. With JavaScript, a change replaces the elements with the ids `live` without reloading the page.
+#[component]
+pub fn AuditFilter(params: AuditParams, path: &'static str, live: &'static str) -> impl IntoView {
+    let outcomes = Outcome::ALL.map(|outcome| {
+        view! {
+            <option value=outcome.as_str() selected=params.result == outcome.as_str()>
+                {outcome.label()}
+            </option>
+        }
+    });
+    let groups = (0..ActionGroup::ALL.len()).map(group_id).collect::<Vec<_>>().join(" ");
+    let live = format!("{live} {groups}");
+    view! {
+        <form
+            method="get"
+            action=path
+            class="filters audit-filter"
+            role="search"
+            aria-label="Filter the audit log"
+            data-live=live
+        >
+            {periods(&params)}
+            <div class="field">
+                <label for="actor">"Actor"</label>
+                <input
+                    id="actor"
+                    name="actor"
+                    value=params.actor.clone()
+                    placeholder="Name or ID"
+                    autocomplete="off"
+                    maxlength="100"
+                    data-shortcut="/"
+                />
+            </div>
+            <div class="field">
+                <label for="operation">"Action"</label>
+                <select id="operation" name="operation">
+                    <option value="">"All"</option>
+                    {actions(&params)}
+                </select>
+            </div>
+            <div class="field">
+                <label for="about">"Key or resource"</label>
+                <input
+                    id="about"
+                    name="about"
+                    value=params.about.clone()
+                    placeholder="ID"
+                    autocomplete="off"
+                    maxlength="100"
+                />
+            </div>
+            <div class="field">
+                <label for="result">"Outcome"</label>
+                <select id="result" name="result">
+                    <option value="">"All"</option>
+                    {outcomes.into_iter().collect_view()}
+                </select>
+            </div>
+            <button type="submit" class="button without-script">
+                "Filter"
+            </button>
+        </form>
+    }
+}
+
+/// The id of a group of actions by its position. What it offers depends on the outcome.
+fn group_id(index: usize) -> String {
+    format!("actions-{index}")
+}
+
+/// The actions by group, as options.
+fn actions(params: &AuditParams) -> AnyView {
+    let outcome = Outcome::from_code(&params.result);
+    let mut is_offered = params.operation.is_empty();
+    let groups: Vec<_> = ActionGroup::ALL
+        .into_iter()
+        .enumerate()
+        .map(|(index, group)| {
+            let options: Vec<_> = group
+                .offered(outcome)
+                .map(|action| {
+                    let selected = params.operation == action.code;
+                    is_offered |= selected;
+                    view! {
+                        <option value=action.code selected=selected>
+                            {action.label}
+                        </option>
+                    }
+                })
+                .collect();
+            view! {
+                <optgroup id=group_id(index) label=group.label()>
+                    {options}
+                </optgroup>
+            }
+        })
+        .collect();
+    // A link may filter by an action that isn't offered; the form keeps it.
+    let other = (!is_offered).then(|| {
+        let code = params.operation.clone();
+        let label = label_of(&code).to_owned();
+        view! {
+            <option value=code selected>
+                {label}
+            </option>
+        }
+    });
+    view! {
+        {other}
+        {groups}
+    }
+    .into_any()
+}
+
+/// The choice of a period, and the days of a custom one.
+fn periods(params: &AuditParams) -> AnyView {
+    let has_days = !params.from.is_empty() || !params.until.is_empty();
+    let chosen = match (params.period.as_str(), has_days) {
+        ("", true) => "custom",
+        ("", false) => "all",
+        (period, _) => period,
+    };
+    let presets = Period::ALL.map(|period| (period.code(), period.label()));
+    let choices = [("all", "All time")].into_iter().chain(presets).chain([("custom", "Custom")]);
+    let choices = choices.map(|(code, label)| {
+        view! {
+            <label class="segment">
+                <input type="radio" name="period" value=code checked=code == chosen />
+                <span>{label}</span>
+            </label>
+        }
+    });
+    view! {
+        <fieldset class="segments">
+            <legend class="visually-hidden">"Period"</legend>
+            {choices.collect_view()}
+        </fieldset>
+        <div class="custom-period">
+            <div class="field">
+                <label for="from">"From (UTC)"</label>
+                <input id="from" name="from" type="date" value=day_of(&params.from) />
+            </div>
+            <div class="field">
+                <label for="until">"To (UTC)"</label>
+                <input id="until" name="until" type="date" value=day_of(&params.until) />
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+/// The day of a timestamp, for a date input; a day stays as it is.
+fn day_of(text: &str) -> String {
+    text.trim().split('T').next().unwrap_or_default().to_owned()
+}
+
+/// A day as in the table, like "29 Nov 2026"; a timestamp as it is.
+fn day_text(text: &str) -> String {
+    match text.trim().parse::<NaiveDate>() {
+        Ok(day) => date_text(day.and_time(NaiveTime::MIN).and_utc()),
+        Err(_) => text.to_owned(),
+    }
+}
+
+/// What is set, as links that remove it. `entries`: those that match, from which the name of a resource is taken.
+pub fn filter_chips(params: &AuditParams, entries: &[AuditEntry], path: &str) -> AnyView {
+    let first = || AuditParams { after: String::new(), before: String::new(), ..params.clone() };
+    let none = String::new;
+    let about = entries.iter().find(|entry| entry.subject_id.is_some_and(|id| id.to_string() == params.about));
+    let about = about.map_or(&params.about, |entry| &entry.subject_name);
+    let result = match Outcome::from_code(&params.result) {
+        Some(outcome) => outcome.label(),
+        None => &params.result,
+    };
+    let period = match Period::from_code(&params.period) {
+        Some(period) => period.label(),
+        None => &params.period,
+    };
+    let action = label_of(&params.operation);
+    let chips = [
+        (&params.period, format!("Past {period}"), AuditParams { period: none(), ..first() }),
+        (&params.from, format!("From {}", day_text(&params.from)), AuditParams { from: none(), ..first() }),
+        (&params.until, format!("To {}", day_text(&params.until)), AuditParams { until: none(), ..first() }),
+        (&params.actor, format!("Actor: {}", params.actor), AuditParams { actor: none(), ..first() }),
+        (&params.operation, format!("Action: {action}"), AuditParams { operation: none(), ..first() }),
+        (&params.about, format!("Resource: {about}"), AuditParams { about: none(), ..first() }),
+        (&params.result, format!("Outcome: {result}"), AuditParams { result: none(), ..first() }),
+    ];
+    let chips: Vec<_> = chips
+        .into_iter()
+        .filter(|(value, _, _)| !value.is_empty())
+        .map(|(_, text, without)| {
+            let label = format!("Remove filter {text}");
+            view! {
+                <a class="chip-filter" href=without.url(path, None) aria-label=label>
+                    {text}
+                    <span aria-hidden="true">" ×"</span>
+                </a>
+            }
+        })
+        .collect();
+    (!chips.is_empty()).then(|| view! { <p class="chip-filters">{chips}</p> }).into_any()
+}

@@ -1,0 +1,219 @@
+//! Team > Overview: the first page for administrators.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    ApiError, AuditEntry, Operation, Overview,
+    audit::{Channel, Outcome},
+    page::Total,
+    tenant::overview::{EXPIRING_WITHIN, GetOverview, KeyRequests, WEEK},
+    usage::number_text,
+};
+use leptos::prelude::*;
+use service::offers;
+
+use crate::{
+    api::get_overview,
+    components::{
+        address::from_address,
+        alerts::key_path,
+        first_steps::FirstSteps,
+        key_chart::day_chart,
+        status::OutcomeStatus,
+        time::{Distance, Exact},
+    },
+    request::RequestContext,
+};
+
+/// Every seventh day is named below the chart.
+const TICKS: usize = 7;
+
+/// `/team/overview`.
+pub async fn overview(request: RequestContext) -> Result<AnyView, ApiError> {
+    let (overview, now) = (get_overview(GetOverview {}).await?, request.services.now());
+    let contents = if overview.steps.has_key && overview.steps.has_used_key {
+        contents(overview, now)
+    } else {
+        let may_invite = offers(request.actor()?, Operation::InviteMember);
+        view! {
+            <p class="lead">"Three steps to protect your API with keys."</p>
+            <FirstSteps steps=overview.steps may_invite />
+        }
+        .into_any()
+    };
+    Ok(view! {
+        <h1>"Overview"</h1>
+        {contents}
+    }
+    .into_any())
+}
+
+fn contents(overview: Overview, now: DateTime<Utc>) -> AnyView {
+    let numbers = numbers(&overview);
+    let chart = day_chart(&overview.days, TICKS);
+    let title = chart.title.clone();
+    let (used, rejected) = (most_used(&overview.most_used), most_rejected(&overview.most_rejected, now));
+    view! {
+        {numbers}
+        <section class="overview-requests" aria-labelledby="requests-title">
+            <h2 id="requests-title">"Requests"</h2>
+            <p class="muted">{title}</p>
+            {chart.view()}
+        </section>
+        <div class="overview-tops">{used}{rejected}</div>
+        {recent(overview.recent)}
+    }
+    .into_any()
+}
+
+/// The four numbers, each a link to the list that it counts.
+fn numbers(overview: &Overview) -> AnyView {
+    // The second label is for one key.
+    let number = |total: Option<Total>, href: &'static str, labels: [String; 2], is_warning: bool| {
+        let count = total.map_or(0, |total| total.count);
+        let [many, one] = labels;
+        let warns = is_warning && count > 0;
+        view! {
+            <li>
+                <a href=href class:warns=warns>
+                    <strong>{total_text(total)}</strong>
+                    " "
+                    {if count == 1 { one } else { many }}
+                </a>
+            </li>
+        }
+    };
+    let labels = |many: &str, one: &str| [many.to_owned(), one.to_owned()];
+    let expiring =
+        [format!("keys expire within {EXPIRING_WITHIN} days"), format!("key expires within {EXPIRING_WITHIN} days")];
+    let unused = labels("keys unused for 90 days", "key unused for 90 days");
+    let violating = labels("keys violate a policy", "key violates a policy");
+    view! {
+        <ul class="numbers">
+            {number(overview.active, "/team/keys", labels("active keys", "active key"), false)}
+            {number(overview.expiring, "/team/keys?sort=expires&dir=asc", expiring, true)}
+            {number(overview.unused, "/team/keys?show=unused", unused, true)}
+            {number(overview.violating, "/team/keys?show=against_policy", violating, true)}
+        </ul>
+    }
+    .into_any()
+}
+
+/// A number like "1,000+"; a dash if it isn't known.
+fn total_text(total: Option<Total>) -> String {
+    match total {
+        None => "–".to_owned(),
+        Some(Total { count, is_exact: true }) => number_text(u64::from(count)),
+        Some(Total { count, is_exact: false }) => format!("{}+", number_text(u64::from(count))),
+    }
+}
+
+fn key_cell(one: &KeyRequests) -> AnyView {
+    view! {
+        <th scope="row">
+            <a class="name" href=key_path(&one.key)>
+                {one.key.name.to_string()}
+            </a>
+            <span class="sub">{one.key.owner_name.clone()}</span>
+        </th>
+    }
+    .into_any()
+}
+
+fn most_used(keys: &[KeyRequests]) -> AnyView {
+    let rows = keys.iter().map(|one| {
+        view! { <tr>{key_cell(one)} <td class="number">{number_text(one.uses)}</td></tr> }
+    });
+    view! {
+        <section aria-labelledby="used-title">
+            <h2 id="used-title">"Most used keys"</h2>
+            {busiest("Most used keys", ["Key", "Accepted"], rows.collect_view().into_any(), keys.is_empty())}
+        </section>
+    }
+    .into_any()
+}
+
+fn most_rejected(keys: &[KeyRequests], now: DateTime<Utc>) -> AnyView {
+    let rows = keys.iter().map(|one| {
+        // The reason: a key that is valid now was rejected before it was resumed or rotated back.
+        let state = one.key.state(now).label();
+        let last = one.key.last_refused.as_ref().map(|last| {
+            view! { <span class="sub">"Last "<Distance at=last.at now />{from_address(last.address.as_deref())}</span> }
+        });
+        view! { <tr>{key_cell(one)} <td>{state}{last}</td> <td class="number">{number_text(one.refusals)}</td></tr> }
+    });
+    view! {
+        <section aria-labelledby="rejected-title">
+            <h2 id="rejected-title">"Most rejected keys"</h2>
+            {busiest(
+                "Most rejected keys",
+                ["Key", "State now", "Rejected"],
+                rows.collect_view().into_any(),
+                keys.is_empty(),
+            )}
+        </section>
+    }
+    .into_any()
+}
+
+/// A table of the busiest keys of the week, or the sentence that there are none.
+fn busiest<const N: usize>(name: &'static str, heads: [&'static str; N], rows: AnyView, is_empty: bool) -> AnyView {
+    if is_empty {
+        return view! { <p class="muted">{format!("None in the last {WEEK} days.")}</p> }.into_any();
+    }
+    let heads = heads.map(|head| view! { <th scope="col">{head}</th> });
+    view! {
+        <p class="muted">{format!("In the last {WEEK} days.")}</p>
+        <table class="overview-table" aria-label=name>
+            <thead>
+                <tr>{heads.into_iter().collect_view()}</tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+    .into_any()
+}
+
+/// The last entries of the audit log.
+fn recent(entries: Vec<AuditEntry>) -> AnyView {
+    let rows = entries.into_iter().map(|entry| {
+        let denied = (entry.outcome == Outcome::Refused).then(|| view! { <OutcomeStatus outcome=entry.outcome /> });
+        let via = format!("{}{}", Channel::label_of(&entry.channel), from_address(entry.address.as_deref()));
+        view! {
+            <li>
+                <a href=format!("/team/audit-log/{}", entry.id) data-dialog="">
+                    {entry.sentence()}
+                </a>
+                " "
+                {denied}
+                <span class="sub">
+                    <Exact at=entry.at />
+                    " · "
+                    {via}
+                </span>
+            </li>
+        }
+    });
+    view! {
+        <section class="overview-recent" aria-labelledby="recent-title">
+            <h2 id="recent-title">"Recent activity"</h2>
+            <ul>{rows.collect_view()}</ul>
+            <p>
+                <a href="/team/audit-log">"Open the audit log"</a>
+            </p>
+        </section>
+    }
+    .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_say_where_counting_stopped() {
+        let total = |count, is_exact| Some(Total { count, is_exact });
+        assert_eq!(total_text(total(1_000, true)), "1,000");
+        assert_eq!(total_text(total(1_000, false)), "1,000+");
+        assert_eq!(total_text(None), "–");
+    }
+}
