@@ -1,4 +1,5 @@
-// Takes screenshots of each page with demo data, into end2end/screenshots: wide, dark, narrow, and without JavaScript.
+// Takes screenshots of each page and dialog with demo data, into end2end/screenshots: in four widths, each light and
+// dark, and without JavaScript. The names begin with the page, so that its looks are next to each other.
 //
 //     node support/screenshots.mjs [FOLDER]
 import { chromium } from '@playwright/test';
@@ -11,12 +12,21 @@ import { latchkey, start } from './server.mjs';
 const folder = process.argv[2] ?? fileURLToPath(new URL('../screenshots', import.meta.url));
 const PASSWORD = 'seven lamps under the pier';
 
-const LOOKS = {
-  wide: { viewport: { width: 1280, height: 800 } },
-  dark: { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' },
-  narrow: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 },
-  plain: { viewport: { width: 1280, height: 800 }, javaScriptEnabled: false },
+const SCREENS = {
+  wide: { viewport: { width: 1440, height: 900 } },
+  medium: { viewport: { width: 1024, height: 768 } },
+  small: { viewport: { width: 780, height: 1024 } },
+  narrow: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true },
 };
+
+/** The name and the browser options of each look. */
+const LOOKS = Object.fromEntries([
+  ...Object.entries(SCREENS).flatMap(([name, options]) => [
+    [name, options],
+    [`${name}-dark`, { ...options, colorScheme: 'dark' }],
+  ]),
+  ['plain', { ...SCREENS.wide, javaScriptEnabled: false }],
+]);
 
 const byName = (page, name) => page.getByRole('link', { name }).or(page.getByRole('button', { name })).first();
 
@@ -60,7 +70,7 @@ const PAGES = {
   accounts: (page) => page.goto('/team/service-accounts', { waitUntil: 'networkidle' }),
   'add-account': async (page) => {
     await page.goto('/team/service-accounts', { waitUntil: 'networkidle' });
-    await byName(page, 'Add Service Account').click();
+    await byName(page, 'Add service account').click();
     await page.getByLabel('Name', { exact: true }).waitFor();
   },
   account,
@@ -91,7 +101,7 @@ const PAGES = {
     await account(page);
     await page.getByRole('link', { name: 'Agent, Frankfurt' }).first().click();
     await page.getByRole('heading', { level: 1, name: 'Agent, Frankfurt' }).waitFor();
-    await page.locator('summary[aria-label="More for Agent, Frankfurt"]').click();
+    await page.locator('button[aria-label="More for Agent, Frankfurt"]').click();
     await byName(page, 'Rotate').click();
     await page.getByRole('heading', { name: 'Rotate “Agent, Frankfurt”' }).waitFor();
   },
@@ -106,7 +116,40 @@ const PAGES = {
   },
   menu: async (page) => {
     await page.goto('/user/api-keys', { waitUntil: 'networkidle' });
-    await page.locator('summary[aria-label="More for Laptop"]').click();
+    await page.locator('button[aria-label="More for Laptop"]').click();
+  },
+  overview: (page) => page.goto('/team/overview', { waitUntil: 'networkidle' }),
+  docs: (page) => page.goto('/docs/verify', { waitUntil: 'networkidle' }),
+  search: async (page) => {
+    await page.goto('/search?q=agent', { waitUntil: 'networkidle' });
+  },
+  shortcuts: (page) => page.goto('/shortcuts', { waitUntil: 'networkidle' }),
+  navigation: async (page) => {
+    await page.goto('/user/api-keys', { waitUntil: 'networkidle' });
+    const button = page.locator('.rail-button');
+    if (await button.isVisible()) await button.click();
+  },
+  'slow-dialog': async (page) => {
+    await page.goto('/user/api-keys', { waitUntil: 'networkidle' });
+    await page.route('**/new', () => {});
+    await byName(page, 'Create an API key').click();
+    await page.waitForTimeout(200);
+    await page.unroute('**/new');
+  },
+  offline: async (page) => {
+    await page.goto('/user/api-keys', { waitUntil: 'networkidle' });
+    await page.context().setOffline(true);
+    await byName(page, 'Create an API key').click();
+    await page.waitForTimeout(500);
+    await page.context().setOffline(false);
+  },
+  'ended-session': async (page) => {
+    await page.goto('/user/api-keys', { waitUntil: 'networkidle' });
+    const cookies = await page.context().cookies();
+    await page.context().clearCookies();
+    await byName(page, 'Create an API key').click();
+    await page.getByLabel('Email').waitFor();
+    await page.context().addCookies(cookies);
   },
   'not-found': (page) => page.goto('/no-such-page', { waitUntil: 'networkidle' }),
 };
@@ -117,7 +160,7 @@ async function signIn(page, picture) {
   await page.getByLabel('Email').fill('ada@example.org');
   await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByRole('heading', { level: 1, name: 'API Keys' }).waitFor();
+  await page.waitForURL(/overview/);
 }
 
 async function photograph(browser, url, look, options) {

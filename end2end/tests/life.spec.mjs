@@ -30,9 +30,9 @@ test('a user creates, uses and revokes their own key @both @life', async ({ page
 
 test('an administrator creates a service account and its keys, and deletes it @both @life', async ({ page, open, team, signIn, scripted, watch }) => {
   await signIn(team.person(), '/team/service-accounts');
-  await press(page, 'Add Service Account', scripted);
+  await press(page, 'Add service account', scripted);
   await nameField(page).fill('deployer');
-  await page.getByLabel('Role', { exact: true }).selectOption({ label: 'Administrator' });
+  await page.getByRole('radio', { name: 'Administrator', exact: true }).check();
   await page.getByRole('button', { name: 'Create', exact: true }).click();
   await expect(page.getByRole('heading', { level: 1, name: 'deployer' })).toBeVisible();
   await said(page, '“deployer” created.');
@@ -130,6 +130,6 @@ test('a date and time is read in the UTC offset of that day @both', async ({ pag
     });
     await storeIt(page, scripted);
     await open('/user/api-keys');
-    await expect(row(page, name).locator(`time[datetime^="${instant}"]`)).toHaveCount(1);
+    await expect(row(page, name).locator(`time[data-as=date][datetime^="${instant}"]`)).toHaveCount(1);
   }
 });

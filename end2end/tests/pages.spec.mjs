@@ -1,55 +1,8 @@
 // Every page: no console errors, accessible, and no wider than the screen.
 import { expectAccessible } from '../support/accessible.mjs';
 import { alive, expect, test } from '../support/test.mjs';
+import { furnish } from '../support/site.mjs';
 import { createKey, press } from '../support/steps.mjs';
-
-/** Fills a team so that each page shows something. Returns the paths. */
-async function furnish(team) {
-  const ada = team.person();
-  team.person('USER', 'Alan Turing');
-  team.key(ada, 'laptop', '2090-01-01T00:00:00Z');
-  team.key(ada, 'a name that is as long as names of keys are wont to be in practice, or somewhat longer');
-  const account = team.account('deployer');
-  const token = team.key(account, 'agent');
-  await team.ask(token, 'mutation { register_agent(input: { type: "LocalAgent", name: "night", labels: ["a", "b"] }) { id } }');
-  const { auth_api_key: keys } = await team.ask(token, '{ auth_api_key { id name } }');
-  const key = keys.find(({ name }) => name === 'agent').id;
-  team.account('reports', 'READ_ONLY_USER');
-  const paths = [
-    '/user/api-keys',
-    '/user/api-keys?state=revoked',
-    '/user/api-keys?q=nothing-has-this-name',
-    '/user/api-keys/new',
-    '/team/service-accounts',
-    '/team/service-accounts/new',
-    `/team/service-accounts/${account}`,
-    `/team/service-accounts/${account}/keys/new`,
-    `/team/service-accounts/${account}/delete`,
-    `/team/service-accounts/${account}/keys/${key}`,
-    '/team/members',
-    '/team/keys',
-    '/team/keys?state=all&show=never_expires&kind=user',
-    '/team/audit-log',
-    '/team/audit-log?actor=nobody-of-this-name',
-    '/team/settings',
-    '/team/settings/rename',
-    '/team/settings/policies/max_lifetime',
-    '/team/members/invite',
-    '/tenants/new',
-    '/user/sessions',
-    '/user/calendar/create',
-    '/user/second-factor/begin',
-    `/team/service-accounts/${account}/keys/${key}/roll`,
-    '/user/profile',
-    '/user/profile/name',
-    '/user/profile/password',
-    `/team/members/${ada.id}/role`,
-    `/team/members/${ada.id}/remove`,
-    '/graphiql',
-    '/no-such-page',
-  ];
-  return { ada, account, paths };
-}
 
 async function revokePath(page) {
   await page.goto('/user/api-keys');
@@ -94,7 +47,7 @@ for (const colorScheme of ['light', 'dark']) {
       for (const [path, name] of [
         ['/user/api-keys', 'Create an API key'],
         ['/user/api-keys', 'Revoke API key laptop'],
-        ['/team/service-accounts', 'Add Service Account'],
+        ['/team/service-accounts', 'Add service account'],
         ['/team/service-accounts', 'Delete service account reports'],
         [`/team/service-accounts/${account}`, 'Create an API key'],
         [`/team/service-accounts/${account}`, 'Revoke API key agent'],
@@ -176,11 +129,14 @@ test('nothing moves at hydration', async ({ page, team, signIn }) => {
   }
 });
 
-test('the selected theme is kept and applied on the first paint @both', async ({ page, open, team, signIn }) => {
+test('the selected theme is kept and applied on the first paint @both', async ({ page, open, team, signIn, scripted }) => {
   await signIn(team.person('USER'));
   const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
   const light = await background();
+  // With a script, the choice is stored in the background.
+  const stored = scripted ? page.waitForResponse(/preferences\/theme/) : null;
   await page.getByRole('button', { name: /dark/i }).click();
+  await stored;
   await expect(async () => expect(await background()).not.toBe(light)).toPass({ timeout: 7_000 });
   const answer = await open('/user/api-keys');
   expect(await background()).not.toBe(light);

@@ -39,16 +39,15 @@ test('a dialog shows code in three languages with the values of the form', async
   await page.getByLabel(/^No expiration/).check();
   await page.getByText('Use the API instead').click();
   const fold = page.getByRole('dialog').locator('.as-code');
-  await fold.locator('summary').getByText('GraphQL', { exact: true }).click();
   await expect(fold.locator('pre').first()).toContainText(`user_id: "${ada.id}", name: "Ada's key" }`);
-  await fold.locator('summary').getByText('CLI', { exact: true }).click();
+  await fold.getByText('CLI', { exact: true }).click();
   await fold.getByRole('button', { name: 'Copy as CLI' }).click();
-  await expect(fold.getByRole('button', { name: 'Copy as CLI' })).toHaveText('Copied');
-  const copied = await page.evaluate(() => navigator.clipboard.readText());
-  expect(copied).toBe(`latchkey admin create-key --tenant ${team.slug} --user ${ada.email} --name 'Ada'\\''s key'`);
+  const copied = () => page.evaluate(() => navigator.clipboard.readText());
+  await expect.poll(copied).toBe(`latchkey admin create-key --tenant ${team.slug} --user ${ada.email} --name 'Ada'\\''s key'`);
   // Viewing the snippets created nothing.
   await page.getByRole('link', { name: 'Cancel' }).click();
-  await expect(page.getByText('No active keys.')).toBeVisible();
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+  await expect(page.getByRole('row')).toHaveCount(0);
 });
 
 test('each form page shows code for what it does @both', async ({ page, open, team, signIn }) => {
@@ -64,8 +63,8 @@ test('each form page shows code for what it does @both', async ({ page, open, te
     await open(path);
     await page.getByText('Use the API instead').click();
     for (const language of ['GraphQL', 'curl']) {
-      await page.locator('.as-code summary').getByText(language, { exact: true }).click();
-      await expect(page.locator('.as-code details[open] pre').filter({ visible: true }), path).toContainText(word);
+      await page.locator('.as-code').getByText(language, { exact: true }).click();
+      await expect(page.locator('.as-code pre').filter({ visible: true }), path).toContainText(word);
     }
   }
 });

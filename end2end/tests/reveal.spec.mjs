@@ -1,8 +1,22 @@
 // The dialogs of a hydrated page: nothing is lost or done by accident.
-import { alive, expect, expectNowhere, isValid, test } from '../support/test.mjs';
+import { execFileSync } from 'node:child_process';
+import { TOKEN, alive, expect, expectNowhere, isValid, test } from '../support/test.mjs';
 import { createKey, nameField, press, revealed, row, storeIt } from '../support/steps.mjs';
 
 const corner = { x: 5, y: 5 };
+
+/** Creates a key and returns the token that is shown, without using it. */
+async function createToken(page, name, watch) {
+  await press(page, 'Create an API key', true);
+  await nameField(page).fill(name);
+  await page.getByRole('button', { name: 'Create', exact: true }).click();
+  const field = page.getByLabel('API key', { exact: true });
+  await expect(field).toHaveValue(TOKEN);
+  const token = await field.inputValue();
+  watch.shown(token);
+  return token;
+}
+
 const dialog = (page) => page.getByRole('dialog').or(page.getByRole('alertdialog'));
 
 test('a double click on Create creates one key', async ({ page, open, team, signIn, watch }) => {
@@ -65,17 +79,43 @@ test('Escape and a click outside never revoke a key', async ({ page, open, team,
   await expect(row(page, 'alive')).toContainText('Active');
 });
 
-test('the copied token is the one shown, and the snippets contain it', async ({ page, context, team, signIn, watch }) => {
+test('the copied token is the one shown, and every example contains it', async ({ page, context, team, signIn, watch }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await signIn(team.person('USER'));
   const token = await createKey(page, watch, true, 'copied');
   await page.getByRole('button', { name: 'Copy', exact: true }).first().click();
-  await expect(page.getByRole('button', { name: 'Copied' }).first()).toBeVisible();
-  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(token);
-  for (const name of ['curl', 'GraphQL', '.env', 'Kubernetes', 'Agent']) {
-    await page.locator('summary').getByText(name, { exact: true }).click();
-    await expect(page.locator('details[open] pre').filter({ visible: true })).toContainText(token);
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(token);
+  const examples = page.getByRole('group', { name: 'How to use this key' });
+  const shown = examples.locator('pre').filter({ visible: true });
+  await expect(examples.getByRole('radio', { name: 'Verify' })).toBeChecked();
+  for (const name of ['Verify', 'Header', 'Node.js', 'Python', 'Go', 'Rust', '.env', 'Kubernetes']) {
+    await examples.getByText(name, { exact: true }).click();
+    await expect(shown).toHaveCount(1);
+    await expect(shown).toContainText(token);
   }
+  await expect(examples.getByText('Agent', { exact: true }), 'a personal key is not for agents').toHaveCount(0);
+});
+
+test('the examples have tabs without JavaScript too @plain', async ({ page, team, signIn, watch }) => {
+  await signIn(team.person('USER'));
+  const token = await createKey(page, watch, false, 'plain');
+  const examples = page.getByRole('group', { name: 'How to use this key' });
+  await examples.getByText('Python', { exact: true }).click();
+  await expect(examples.locator('pre').filter({ visible: true })).toContainText(`{"token": "${token}"}`);
+  await expect(page.getByText('Waiting for the first verification…')).toBeHidden();
+});
+
+test('the example verifies the key, and the card says so', async ({ page, team, signIn, watch }) => {
+  await signIn(team.person('USER'));
+  const token = await createToken(page, 'verified', watch);
+  const sign = page.locator('#first-request');
+  await expect(sign).toHaveText('Waiting for the first verification…');
+  const command = await page.getByRole('group', { name: 'How to use this key' }).locator('pre').first().textContent();
+  expect(command).toContain(token);
+  const answer = JSON.parse(execFileSync('sh', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+  expect(answer).toMatchObject({ valid: true, key: { name: 'verified' }, role: 'USER' });
+  await expect(sign).toHaveText(/^✓ Verified \d\d:\d\d:\d\d\b.* from 127\.0\.0\.1$/, { timeout: 10_000 });
+  await storeIt(page, true);
 });
 
 test('a hidden token can be shown', async ({ page, team, signIn, watch }) => {
@@ -115,7 +155,7 @@ test('a key can be created and revoked with only the keyboard', async ({ page, t
   await page.keyboard.type('typed');
   await page.keyboard.press('Enter');
   const token = await revealed(page, watch);
-  await page.getByRole('link', { name: "I've saved it" }).focus();
+  await page.getByRole('link', { name: 'Done', exact: true }).focus();
   await page.keyboard.press('Enter');
   await expect(row(page, 'typed')).toBeVisible();
   const trash = page.getByRole('link', { name: 'Revoke API key typed' }).or(page.getByRole('button', { name: 'Revoke API key typed' }));

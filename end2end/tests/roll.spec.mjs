@@ -12,34 +12,28 @@ async function keyPage(page, open, name) {
   return path;
 }
 
-/** Selects an item of the menu on a key's page. */
-async function choose(page, scripted, name, word) {
-  await page.locator(`summary[aria-label="More for ${name}"]`).first().click();
-  await press(page, word, scripted);
-}
-
 /** Rotates the key whose page is open and returns the new token. */
-async function roll(page, watch, scripted, name, overlap) {
-  await choose(page, scripted, name, 'Rotate');
+async function roll(page, watch, scripted, overlap) {
+  await press(page, 'Rotate', scripted);
   await page.getByLabel(overlap).check();
   await page.getByRole('button', { name: 'Rotate', exact: true }).click();
   await expect(page.getByRole('heading', { name: 'Your API key has been rotated' })).toBeVisible();
   const token = await page.getByLabel('API key', { exact: true }).inputValue();
   expect(token).toMatch(TOKEN);
   watch.shown(token);
-  await page.getByRole('link', { name: "I've saved it" }).click();
+  await page.getByRole('link', { name: 'Done', exact: true }).click();
   await expect(page.getByRole('heading', { name: 'Your API key has been rotated' })).toHaveCount(0);
   return token;
 }
 
-const rotation = (page) => page.getByRole('region', { name: 'Rotation' });
+const rotation = (page) => page.getByRole('region', { name: /^(Rotation in progress|Rotated on)/ });
 
 test('a key is rotated with a grace period, which is extended and ended early @both', async ({ page, open, team, signIn, scripted, watch }) => {
   const ada = team.person('USER');
   const old = team.key(ada, 'ci');
   await signIn(ada);
   const path = await keyPage(page, open, 'ci');
-  const token = await roll(page, watch, scripted, 'ci', '24 hours');
+  const token = await roll(page, watch, scripted, '24 hours');
   expect([await isValid(old), await isValid(token)]).toEqual([true, true]);
   await open('/user/api-keys');
   await expect(page.getByText('Being replaced by')).toBeVisible();
@@ -57,12 +51,13 @@ test('a key is rotated with a grace period, which is extended and ended early @b
   await expect(rotation(page)).toContainText(/in (6|7) days/);
   await press(page, 'End old key now', scripted);
   await expect(page.getByText('from 1 IP address').first()).toBeVisible();
+  await expect(page.getByText('It stops working immediately and permanently.')).toHaveCount(1);
   await page.getByRole('button', { name: 'End old key now' }).click();
   await said(page, 'Rotation complete: the old “ci” key no longer works.');
   expect([await isValid(old), await isValid(token)]).toEqual([false, true]);
 
   await open('/user/api-keys');
-  await expect(page.getByText('A rotated key is still being used.')).toBeVisible();
+  await expect(page.getByText('is still being used.')).toBeVisible();
   await open(path);
   await expect(rotation(page)).toContainText('Rejected');
 });
@@ -72,10 +67,10 @@ test('the old key stops immediately, or when the new key is first used, as selec
   const [abrupt, patient] = ['abrupt', 'patient'].map((name) => team.key(ada, name));
   await signIn(ada);
   await keyPage(page, open, 'abrupt');
-  await roll(page, watch, scripted, 'abrupt', 'Stop it now');
+  await roll(page, watch, scripted, 'Stop it now');
   expect(await isValid(abrupt)).toBe(false);
   await keyPage(page, open, 'patient');
-  const token = await roll(page, watch, scripted, 'patient', 'Until the new key is first used');
+  const token = await roll(page, watch, scripted, 'Until the new key is first used');
   expect(await isValid(patient)).toBe(true);
   expect(await isValid(token)).toBe(true);
   expect(await isValid(patient)).toBe(false);
@@ -86,7 +81,7 @@ test('undoing a rotation revokes the new key and restores the old one @both', as
   const old = team.key(ada, 'ci');
   await signIn(ada);
   const path = await keyPage(page, open, 'ci');
-  const token = await roll(page, watch, scripted, 'ci', '1 hour');
+  const token = await roll(page, watch, scripted, '1 hour');
   await open(path);
   await press(page, 'Undo rotation', scripted);
   await page.getByRole('button', { name: 'Undo rotation' }).click();
@@ -105,10 +100,10 @@ test('a key page shows its clients and created keys, which can be revoked with i
   await keyPage(page, open, 'maker');
   const clients = page.getByRole('table', { name: 'Clients' });
   await expect(clients).toContainText('127.0.0.1');
-  await page.getByText('Hourly').click();
-  await expect(page.getByRole('table', { name: 'Hours' })).toBeVisible();
+  await page.getByText('Show as table').first().click();
+  await expect(page.getByRole('table', { name: 'Requests per day in the last 30 days (UTC)' })).toBeVisible();
   await expect(page.getByRole('table', { name: 'Keys created with this key' })).toContainText('made');
-  await expect(page.getByRole('table', { name: 'History' })).toContainText('Create API key');
+  await expect(page.getByRole('table', { name: 'History' })).toContainText('created the key');
   await open(`/user/api-keys/${child.id}`);
   await expect(page.getByText('GraphQL, with the key')).toBeVisible();
 
