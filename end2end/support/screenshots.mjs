@@ -1,7 +1,7 @@
 // Takes screenshots of each page and dialog with demo data, into end2end/screenshots: in four widths, each light and
 // dark, and without JavaScript. The names begin with the page, so that its looks are next to each other.
 //
-//     node support/screenshots.mjs [FOLDER]
+//     node support/screenshots.mjs [FOLDER [LOOK...]]
 import { chromium } from '@playwright/test';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -126,7 +126,7 @@ const PAGES = {
   shortcuts: (page) => page.goto('/shortcuts', { waitUntil: 'networkidle' }),
   navigation: async (page) => {
     await page.goto('/user/api-keys', { waitUntil: 'networkidle' });
-    const button = page.locator('.rail-button');
+    const button = page.getByRole('button', { name: 'Menu', exact: true });
     if (await button.isVisible()) await button.click();
   },
   'slow-dialog': async (page) => {
@@ -188,8 +188,10 @@ const server = await start({ prepare: (database) => latchkey(database, ['fill-de
 const browser = await chromium.launch(launchOptions());
 try {
   let missed = 0;
-  for (const [look, options] of Object.entries(LOOKS)) missed += await photograph(browser, server.url, look, options);
-  console.log(`${folder}: ${Object.keys(LOOKS).length * (Object.keys(PAGES).length + 1)} screenshots, ${missed} failed`);
+  const wanted = process.argv.slice(3);
+  const looks = Object.entries(LOOKS).filter(([look]) => !wanted.length || wanted.includes(look));
+  for (const [look, options] of looks) missed += await photograph(browser, server.url, look, options);
+  console.log(`${folder}: ${looks.length * (Object.keys(PAGES).length + 1)} screenshots, ${missed} failed`);
   process.exitCode = missed ? 1 : 0;
 } finally {
   await browser.close();

@@ -1,6 +1,6 @@
 // Lists: the search, state, sort order and page are in the URL, and a failure never looks like an empty list.
 import { expect, test } from '../support/test.mjs';
-import { row } from '../support/steps.mjs';
+import { createKey, row, storeIt } from '../support/steps.mjs';
 
 const rows = (page) => page.getByRole('table').getByRole('row').filter({ has: page.getByRole('cell') });
 
@@ -80,4 +80,21 @@ test('a list that failed to load never looks empty', async ({ page, team, signIn
     await page.goto('/user/api-keys');
     await expect(row(page, 'alpha')).toBeVisible();
   }
+});
+
+test('a new key is listed with the date and the distance that were chosen @both', async ({ page, open, team, signIn, scripted, watch }) => {
+  await signIn(team.person());
+  for (const [code, days] of [['7d', 7], ['30d', 30], ['90d', 90], ['1y', 365]]) {
+    await open('/user/api-keys');
+    await createKey(page, watch, scripted, code, () => page.locator(`input[name=expiry][value="${code}"]`).check());
+    await storeIt(page, scripted);
+    const expiry = row(page, code).locator('td[data-label=Expires]');
+    const year = new Date(Date.now() + days * 86_400_000).getUTCFullYear();
+    await expect(expiry).toContainText(String(year));
+    await expect(expiry).toContainText(`in ${days} days`);
+  }
+  await open('/user/api-keys');
+  await createKey(page, watch, scripted, 'always', () => page.locator('input[name=expiry][value=never]').check());
+  await storeIt(page, scripted);
+  await expect(row(page, 'always').locator('td[data-label=Expires]')).toHaveText('Never');
 });

@@ -84,7 +84,7 @@ pub async fn one_account(request: RequestContext) -> Result<AnyView, ApiError> {
         </div>
         <p class="lead">
             <AccountStatus state=account.state() />
-            " "
+            " · "
             {account.role.label()}
             " · created by "
             {account.created_by.clone()}
