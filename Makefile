@@ -15,6 +15,7 @@ help:
 	@echo 'make check        run only the quick checks: format, crate boundaries, dependencies, lints'
 	@echo 'make fmt          format the code'
 	@echo 'make bench        measure requests, lists and key creation (see server/docs/benchmarks.md)'
+	@echo 'make lighthouse   measure the main pages as a phone loads them, with the release binary'
 	@echo 'make screenshots  take screenshots of the pages, in end2end/screenshots'
 	@echo 'make tools        find or install the tools that these commands need'
 
@@ -80,6 +81,11 @@ bench:
 	cargo bench --locked --package server --bench requests
 	end2end/bin/postgres cargo bench --locked --package server --bench lists
 	end2end/bin/postgres cargo bench --locked --package service --features testing --bench creates
+
+.PHONY: lighthouse
+lighthouse: release
+	@$(tools)
+	cd end2end && LATCHKEY_BINARY=$(CURDIR)/target/release/latchkey node support/lighthouse.mjs
 
 .PHONY: screenshots
 screenshots:

@@ -26,7 +26,7 @@ pub(super) enum PeopleCommand {
         /// Email address
         #[arg(long)]
         email: String,
-        /// Name of a new person [default: the part of the email address before the @]
+        /// Name of a new person. Without it, the part of the email address before the @ is used
         #[arg(long)]
         name: Option<String>,
         #[command(flatten)]

@@ -1,7 +1,7 @@
 //! Tenants and memberships.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiError, Direction, Email, Member, MemberQuery, Page, Role, Slug, Tenant, TenantId, UserId};
+use domain::{ApiError, Direction, Email, Member, MemberQuery, Page, Role, Slug, Tenant, TenantId, Total, UserId};
 use uuid::Uuid;
 
 use super::{
@@ -143,7 +143,8 @@ pub(crate) async fn list_members(db: &Db, permit: &ReadPermit, query: &MemberQue
     let mut members = members?;
     members.retain(|member| fold(member.name.as_str()).contains(&wanted) || member.email.as_str().contains(&wanted));
     let position_of = |member: &Member| Place(SortValue::Text(fold(member.name.as_str())), member.user_id.0);
-    Ok(keyset.page(keyset.pick(members, position_of), position_of, |member| member))
+    let total = u32::try_from(members.len()).ok().map(|count| Total { count, is_exact: true });
+    Ok(Page { total, ..keyset.page(keyset.pick(members, position_of), position_of, |member| member) })
 }
 
 /// What administrators see of a member, besides the name and the role.

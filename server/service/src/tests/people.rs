@@ -1,7 +1,7 @@
 //! Signing in, switching tenants, and losing rights.
 
 use chrono::TimeDelta;
-use domain::{ErrorCode, Member, MemberQuery, Owner, PageRequest, Role, Secret};
+use domain::{ErrorCode, Member, MemberQuery, Owner, PageRequest, Role, Secret, Total};
 
 use crate::{Error, OwnerRef, Services, SetUpInput, Settings, StoredSession, tests::stage::*};
 
@@ -124,6 +124,7 @@ fn members_are_listed_by_name_page_by_page_and_found_by_name_address_and_role() 
         pages.extend([names(&first.items), names(&second.items)]);
         assert_eq!(pages, [vec!["ada", "Alan", "bob", "ZED"], vec!["zoë", "Özlem"]]);
         assert!(first.previous.is_none() && second.next.is_none());
+        assert_eq!([first.total, second.total], [Some(Total { count: 6, is_exact: true }); 2]);
         query.page = PageRequest { before: second.previous, limit: 4, ..PageRequest::default() };
         assert_eq!(list(&query).await.items, first.items);
         for (search, role, found) in [
