@@ -498,3 +498,21 @@ test.describe('times', () => {
     await expect(expires).toHaveAttribute('title', '31 May 2031, 21:30 GMT-4');
   });
 });
+
+test('when somebody else signs in again, the form of the first person is not sent', async ({ page, context, team, signIn, watch }) => {
+  watch.expect(/status of 40\d/);
+  const [ada, ben] = [team.person(), team.person('USER', 'Ben')];
+  await signIn(ada, '/user/profile');
+  await page.getByRole('link', { name: 'Change name' }).click();
+  await page.getByLabel('Your name', { exact: true }).fill('Not Ben');
+  await context.clearCookies();
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  const dialog = page.getByRole('dialog');
+  await expect(dialog.getByRole('heading', { name: 'Your session ended. Sign in to continue.' })).toBeVisible();
+  await dialog.getByLabel('Email').fill(ben.email);
+  await dialog.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await dialog.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page.locator('#rail')).toContainText('Ben');
+  await expect(page.locator('#main')).toContainText('Ben');
+  await expect(page.getByText('Not Ben')).toHaveCount(0);
+});

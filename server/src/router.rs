@@ -126,6 +126,7 @@ fn api(state: &AppState) -> Router<AppState> {
         .route("/graphql", any(graphql::serve))
         .route("/", get(start::first_page).fallback(graphql::serve))
         .route("/api/v1/{file}", get(rest::audit_log::export))
+        .layer(from_fn(rest::require_utf8_path))
         .layer(from_fn_with_state(state.services.clone(), authenticate::by_key_or_session))
 }
 
@@ -135,6 +136,7 @@ fn open_apis() -> Router<AppState> {
         .route("/calendar/{file}", get(rest::calendar::feed))
         .route("/api/v1/verify", post(rest::verification::verify))
         .route("/api/{*rest}", any(rest::not_found))
+        .layer(from_fn(rest::require_utf8_path))
 }
 
 /// The health checks, outside the `Host` check: load balancers connect by IP address.

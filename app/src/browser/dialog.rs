@@ -112,7 +112,8 @@ pub fn send(dialog: HtmlDialogElement, form: HtmlFormElement, button: Option<Htm
                     replace_card(&dialog, &form, &card);
                 }
             }
-            Some(Answer::Done(_)) if signs_in => resume(&dialog, &form),
+            Some(Answer::Done(_)) if signs_in => resume(&dialog, &form).await,
+            Some(Answer::Done(to)) if to.starts_with("/sign-in") => ask_to_sign_in(&dialog, &form).await,
             Some(Answer::Done(to)) if page::is_here(&to) => {
                 let notice = page::renew_with_notice().await;
                 close(&dialog);
@@ -193,8 +194,12 @@ pub async fn ask_to_sign_in(dialog: &HtmlDialogElement, form: &HtmlFormElement) 
     put_sign_in(dialog, &card);
 }
 
-/// Goes on after the person has signed in again: sends the kept form, or opens the card that was asked for.
-fn resume(dialog: &HtmlDialogElement, sign_in: &HtmlFormElement) {
+/// Goes on after the person has signed in again: sends the kept form, or opens the card that was asked for. If somebody
+/// else has signed in, neither the form nor the page is theirs.
+async fn resume(dialog: &HtmlDialogElement, sign_in: &HtmlFormElement) {
+    if !page::newest().await.is_some_and(|newest| page::is_of_this_person(&newest)) {
+        return page::reload();
+    }
     if let Some(card) = card_of(sign_in) {
         card.remove();
     }

@@ -108,6 +108,8 @@ async fn show(over: Option<&HtmlDialogElement>, form: &HtmlFormElement, outcome:
     if let Some(sentence) = outcome.notice.sentence() {
         toasts::show(&sentence, undo(outcome.notice.operation, form).as_ref());
     }
+    // The row or the message in which the focus was may have been replaced.
+    super::focus::give_back();
 }
 
 /// The form that undoes what a form did, if it was a suspension.

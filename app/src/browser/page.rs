@@ -62,6 +62,19 @@ pub fn is_of_this_tenant(other: &Element) -> bool {
     tenant(find(other, MAIN)).is_none_or(|theirs| tenant(first(MAIN)).is_none_or(|ours| ours == theirs))
 }
 
+/// Whether another page was made for the same person as this one.
+pub fn is_of_this_person(other: &Element) -> bool {
+    const MAIN: &str = "#main[data-person]";
+    let person = |main: Option<Element>| main.map(|main| attribute(&main, "data-person"));
+    let theirs = person(find(other, MAIN));
+    theirs.is_some() && theirs == person(first(MAIN))
+}
+
+/// Loads this page again.
+pub fn reload() {
+    window().location().reload().ok();
+}
+
 /// Whether `to` is the path of this page or of a page above it.
 pub fn is_here(to: &str) -> bool {
     path().strip_prefix(to).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

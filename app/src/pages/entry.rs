@@ -22,6 +22,8 @@ pub async fn sign_in(request: RequestContext) -> Result<AnyView, ApiError> {
     let was_here = request.query("signed-out") == "yes";
     let notice =
         was_here.then(|| "You're signed out.".to_owned()).or(request.notice.as_ref().and_then(Notice::sentence));
+    // After a wrong password, only that has to be typed again.
+    let has_email = !request.form.value("email").is_empty();
     let contents = view! {
         <div class="card">
             <h1>"Sign in to Latchkey"</h1>
@@ -42,10 +44,10 @@ pub async fn sign_in(request: RequestContext) -> Result<AnyView, ApiError> {
                     kind="email"
                     value=request.form.value("email")
                     autocomplete="username"
-                    autofocus=true
+                    autofocus=!has_email
                     error
                 />
-                <PasswordField name="password" error />
+                <PasswordField name="password" autofocus=has_email error />
                 <div class="buttons">
                     <button type="submit" class="button primary wide">
                         "Sign in"

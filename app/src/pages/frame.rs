@@ -62,7 +62,7 @@ pub fn frame(request: &RequestContext, contents: AnyView) -> AnyView {
                     <Person name=viewer.user.name.to_string() return_to=request.return_to.clone() theme=request.theme />
                 </div>
             </header>
-            <main id="main" tabindex="-1" data-tenant=tenant>
+            <main id="main" tabindex="-1" data-tenant=tenant data-person=viewer.user.id.to_string()>
                 <div id="page">{contents}</div>
                 <Live />
             </main>

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, ApiKey, InventoryFilter, InventoryQuery, KeyAct, KeyFilter, KeyId, Operation, OwnerKind,
+    ApiError, ApiKey, InventoryFilter, InventoryQuery, KeyAct, KeyFilter, KeyId, KeyQuery, Operation, OwnerKind,
     api_key::input::{ListTenantKeys, RevokeKeys, SuspendKeys},
 };
 use leptos::prelude::*;
@@ -10,7 +10,7 @@ use service::AlertsAbout;
 
 use super::{
     api_keys::{expiring_soon, sparks},
-    empty_list::{EmptyList, no_keys},
+    empty_list::{EmptyList, first_run, no_keys},
     list_params,
     toolbar::{FilterMenu, ListBoard, Noun, Pages},
 };
@@ -61,8 +61,12 @@ pub async fn all_keys(request: RequestContext) -> Result<AnyView, ApiError> {
         FilterMenu { name: "show", label: "Issue", values: issues },
     ];
     let is_first = query.page.after.is_none() && query.page.before.is_none();
+    let is_first_run = keys.items.is_empty() && is_first && has_none(&query, inventory).await?;
     let rows = if !keys.items.is_empty() {
         table(&request, keys.items, &choice).await?
+    } else if is_first_run {
+        let sentence = "The keys that people and service accounts create in this tenant are listed here.";
+        first_run("No keys yet", sentence, None)
     } else if is_first {
         let (default_state, reason) = (KeyFilter::Active.as_str(), no_keys(&choice, query.filter));
         view! { <EmptyList choice=choice.clone() default_state reason hint="" show_all="Show all keys" /> }.into_any()
@@ -73,7 +77,7 @@ pub async fn all_keys(request: RequestContext) -> Result<AnyView, ApiError> {
     let expiring = request.services.inventory().expiring(actor, owner_kind).await?;
     let timeline = is_first.then(|| view! { <ExpiryTimeline expiring now /> });
     let review = expiring_soon(PATH);
-    let board = ListBoard { choice, noun: Noun::Keys, states, filters, action: None, is_first_run: false, rows, pages };
+    let board = ListBoard { choice, noun: Noun::Keys, states, filters, action: None, is_first_run, rows, pages };
     Ok(view! {
         <h1>"All keys"</h1>
         <p class="lead">"All keys in this tenant."</p>
@@ -82,6 +86,15 @@ pub async fn all_keys(request: RequestContext) -> Result<AnyView, ApiError> {
         {board.view()}
     }
     .into_any())
+}
+
+/// Whether the tenant has no key in any state. `query` and `inventory`: those of the list, which found none.
+async fn has_none(query: &KeyQuery, inventory: InventoryQuery) -> Result<bool, ApiError> {
+    if !query.search.trim().is_empty() || inventory != InventoryQuery::default() {
+        return Ok(false);
+    }
+    let any = KeyQuery { filter: KeyFilter::All, ..KeyQuery::default() };
+    Ok(list_tenant_keys(ListTenantKeys { query: any, inventory }).await?.items.is_empty())
 }
 
 /// Shown on a page after the first one when its keys no longer match the filters.

@@ -70,7 +70,7 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
     let actions = actions(request, &key, base, now).await?;
     Ok(view! {
         <p class="crumb">
-            <a href=up.0 translate="no">
+            <a href=up.0 translate="no" dir="auto">
                 {up.1}
             </a>
         </p>

@@ -62,13 +62,20 @@ pub fn shell(options: LeptosOptions, route: Option<Route>) -> impl IntoView {
                 <MetaTags />
             </head>
             <body>
-                <Title formatter=|title: String| {
-                    if title.is_empty() { "Latchkey".to_owned() } else { format!("{title} · Latchkey") }
-                } />
+                <Title formatter=title_text />
                 {body(request, route)}
             </body>
         </html>
     }
+}
+
+/// The text of `<title>`. Escaped here, because `leptos_meta` writes it into the HTML as it is, and it contains names
+/// that people chose.
+fn title_text(title: String) -> String {
+    if title.is_empty() {
+        return "Latchkey".to_owned();
+    }
+    format!("{} · Latchkey", title.replace('&', "&amp;").replace('<', "&lt;"))
 }
 
 fn body(request: RequestContext, route: Option<Route>) -> AnyView {

@@ -86,7 +86,7 @@ fn numbers(overview: &Overview) -> AnyView {
     let expiring =
         [format!("keys expire within {EXPIRING_WITHIN} days"), format!("key expires within {EXPIRING_WITHIN} days")];
     let unused = labels("keys unused for 90 days", "key unused for 90 days");
-    let violating = labels("keys violate a policy", "key violates a policy");
+    let violating = labels("keys violate a policy, or will", "key violates a policy, or will");
     view! {
         <ul class="numbers">
             {number(overview.active, "/team/keys", labels("active keys", "active key"), false)}

@@ -11,7 +11,7 @@ use crate::request::RequestContext;
 const SHORTCUTS: [(&[&str], &str); 8] = [
     (&["Ctrl", "K"], "Search everything (⌘K on a Mac)"),
     (&["/"], "Search the list"),
-    (&["c"], "Create: a key, a service account or an invitation"),
+    (&["c"], "On a list with a Create, Add or Invite button: press it"),
     (&["?"], "Show these shortcuts"),
     (&["↑", "↓"], "Move in a menu or in search results"),
     (&["Enter"], "Open the first search result"),

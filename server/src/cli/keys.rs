@@ -218,8 +218,9 @@ async fn create_key(services: &Services, create: CreateKey) -> Result<(), ApiErr
     };
     let (tenant, expires_at) = (&create.place.tenant, create.expires_at.as_deref());
     let issued = services.admin().create_key(tenant, owner, &create.name, expires_at).await?;
-    println!("{}", issued.token.expose());
+    // The id first: it is needed to revoke the key if its token can't be printed.
     eprintln!("Created key {}.", issued.key.id);
+    println!("{}", issued.token.expose());
     Ok(())
 }
 
@@ -235,7 +236,7 @@ async fn roll_key(
     let (actor, key) = services.admin().key_context(&old.place.tenant, old.id).await?;
     let input = RollKey { key, overlap, deadline, ..RollKey::default() };
     let issued = services.rolls().roll(&actor, &input).await?;
-    println!("{}", issued.token.expose());
     eprintln!("Created key {}, which replaces key {key}.", issued.key.id);
+    println!("{}", issued.token.expose());
     Ok(())
 }

@@ -36,8 +36,15 @@ impl List {
                 row.columns().join("\t")
             };
             self.rows += 1;
-            // The reader may have had enough, as in `… | head`.
-            self.is_closed |= writeln!(out, "{line}").is_err();
+            match writeln!(out, "{line}") {
+                Ok(()) => {}
+                // The reader may have had enough, as in `… | head`.
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => self.is_closed = true,
+                Err(error) => {
+                    eprintln!("The list could not be written: {error}.");
+                    std::process::exit(1);
+                }
+            }
         }
     }
 

@@ -5,9 +5,10 @@ pub(crate) mod calendar;
 pub(crate) mod health;
 pub(crate) mod verification;
 
-use axum::response::Response;
+use axum::{extract::Request, middleware::Next, response::Response};
 use domain::{ApiError, ErrorCode};
 use http::{HeaderValue, header};
+use percent_encoding::percent_decode_str;
 use service::Actor;
 
 use crate::{middleware::authenticate::Caller, problem};
@@ -15,6 +16,14 @@ use crate::{middleware::authenticate::Caller, problem};
 /// Responds to any other path below `/api/`.
 pub(crate) async fn not_found() -> Response {
     problem::of(&ApiError::not_found())
+}
+
+/// Middleware: no API has a path that isn't UTF-8. axum would respond with a text of its own.
+pub(crate) async fn require_utf8_path(request: Request, next: Next) -> Response {
+    if percent_decode_str(request.uri().path()).decode_utf8().is_err() {
+        return not_found().await;
+    }
+    next.run(request).await
 }
 
 /// Returns the actor, or the response to a request that isn't authenticated: a challenge (RFC 6750 §3), with an error

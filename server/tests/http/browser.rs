@@ -367,6 +367,26 @@ fn a_title_names_the_thing_and_its_tenant() {
 }
 
 #[test]
+fn a_name_is_only_text_in_the_title_and_in_the_page() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        // </title><meta http-equiv=refresh content=0;url=//evil.example>&amp;
+        let name = "%3C%2Ftitle%3E%3Cmeta%20http-equiv%3Drefresh%20content%3D0%3Burl%3D%2F%2Fevil.example%3E%26amp%3B";
+        stage.submit("/user/api-keys/new", &cookie, &NEW_KEY.replace("laptop", name)).await;
+        let list = stage.get("/user/api-keys", &cookie).await.text;
+        let end = list.find("/revoke\"").unwrap();
+        let path = list[..end].rsplit('"').next().unwrap().to_owned();
+        let escaped = "&lt;/title>&lt;meta http-equiv=refresh content=0;url=//evil.example>&amp;amp;";
+        for page in [path.clone(), format!("{path}/revoke"), format!("{path}/roll"), format!("{path}/first-request")] {
+            let text = stage.get(&page, &cookie).await.text;
+            assert!(!text.contains("<meta http-equiv=refresh"), "{page}");
+            let title = text.split("<title>").nth(1).unwrap().split("</title>").next().unwrap();
+            assert!(title.contains(escaped), "{page}: {title}");
+        }
+    });
+}
+
+#[test]
 fn an_error_page_keeps_the_navigation_and_the_notice_waits_for_the_next_page() {
     on_both(async |stage: Stage| {
         let cookie = stage.sign_in().await;

@@ -43,7 +43,11 @@ fn malformed_requests_get_a_problem_response_without_the_token() {
         }
         let huge = stage.send(verify(&"x".repeat(70_000), "application/json")).await;
         assert_eq!(huge.status, StatusCode::PAYLOAD_TOO_LARGE);
-        assert_eq!(stage.get("/api/v2/nothing", "").await.status, StatusCode::NOT_FOUND);
+        for path in ["/api/v2/nothing", "/api/v1/%FF", "/calendar/%FF"] {
+            let missing = stage.get(path, "").await;
+            assert_eq!(missing.status, StatusCode::NOT_FOUND, "{path}");
+            assert_eq!(missing.headers["content-type"], "application/problem+json", "{path}");
+        }
     });
 }
 
