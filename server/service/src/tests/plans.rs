@@ -93,7 +93,10 @@ impl Planner {
             return Self::Sqlite(options.connect().await.unwrap());
         }
         let mut connection = PgConnection::connect(&stage.database_url).await.unwrap();
-        let settings = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan";
+        // The tables are small, so that reading all of one costs little. Whether that happened depended on when the
+        // server last analyzed them.
+        let settings = "SET enable_seqscan = off; SET enable_mergejoin = off; SET enable_hashjoin = off; \
+                        SET plan_cache_mode = force_generic_plan";
         sqlx::raw_sql(settings).execute(&mut connection).await.unwrap();
         Self::Postgres(connection)
     }
