@@ -79,6 +79,11 @@ fn set_cookie(response: &mut Response, name: &str, value: &str, max_age: Duratio
     }
 }
 
+/// Whether the percent-decoded path of a URI is UTF-8. axum rejects others with a text of its own.
+pub(crate) fn is_utf8_path(uri: &http::Uri) -> bool {
+    percent_encoding::percent_decode_str(uri.path()).decode_utf8().is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,7 +18,6 @@ use axum::{
 use domain::ApiError;
 use http::{Extensions, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
 use leptos::{config::LeptosOptions, prelude::provide_context};
-use percent_encoding::percent_decode_str;
 use service::Services;
 use tower::ServiceExt;
 use tower_sessions::Session;
@@ -191,7 +190,7 @@ pub(crate) async fn not_found(State(renderer): State<PageRenderer>, request: Req
 
 /// Middleware: no page has a path that isn't UTF-8. axum would respond with a text of its own.
 pub(crate) async fn require_utf8_path(State(renderer): State<PageRenderer>, request: Request, next: Next) -> Response {
-    if percent_decode_str(request.uri().path()).decode_utf8().is_err() {
+    if !headers::is_utf8_path(request.uri()) {
         return not_found(State(renderer), request).await;
     }
     next.run(request).await

@@ -194,7 +194,7 @@ pub async fn ask_to_sign_in(dialog: &HtmlDialogElement, form: &HtmlFormElement) 
     put_sign_in(dialog, &card);
 }
 
-/// Goes on after the person has signed in again: sends the kept form, or opens the card that was asked for. If somebody
+/// Continues after the person has signed in again: sends the kept form, or opens the requested card. If somebody
 /// else has signed in, neither the form nor the page is theirs.
 async fn resume(dialog: &HtmlDialogElement, sign_in: &HtmlFormElement) {
     if !page::newest().await.is_some_and(|newest| page::is_of_this_person(&newest)) {

@@ -1,17 +1,9 @@
 //! Banners above a list of keys: alerts for the keys' owner or an administrator.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, Owner, api_key::key::EXPIRING_SOON, time::distance_text};
+use domain::{ApiKey, api_key::key::EXPIRING_SOON, time::distance_text};
 use leptos::prelude::*;
 use service::{KeyAlerts, MAX_ALERTS};
-
-/// The path of a key's page.
-pub fn key_path(key: &ApiKey) -> String {
-    match key.owner {
-        Owner::User(_) => format!("/user/api-keys/{}", key.id),
-        Owner::ServiceAccount(id) => format!("/team/service-accounts/{id}/keys/{}", key.id),
-    }
-}
 
 /// The banners; nothing without alerts. `review`: the URL of the list with the keys that expire soon.
 #[component]
@@ -22,7 +14,7 @@ pub fn AlertBanners(alerts: KeyAlerts, review: String, now: DateTime<Utc>) -> im
     });
     let tried = alerts.tried.first().map(|key| {
         let (what, advice) = tried_words(&alerts.tried);
-        banner("Rotated keys that are still used", what, advice, key_path(key), "Show key")
+        banner("Rotated keys that are still used", what, advice, key.page_path(), "Show key")
     });
     view! {
         {expiring}

@@ -6,6 +6,8 @@
 use domain::usage::number_text;
 use leptos::prelude::*;
 
+use super::folded_table::folded_table;
+
 /// The top of the bars, in pixels; above it is the sentence of the bar that the pointer is on.
 const TOP: u64 = 28;
 /// The height of a bar that reaches the maximum of the axis.
@@ -126,22 +128,12 @@ fn table(chart: &BarChart) -> AnyView {
             </tr>
         }
     });
-    view! {
-        <details class="as-table">
-            <summary>"Show as table"</summary>
-            <table class="plain-table" aria-label=chart.title.clone()>
-                <thead>
-                    <tr>
-                        <th scope="col">{chart.unit}</th>
-                        <th scope="col">"Accepted"</th>
-                        <th scope="col">"Rejected"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows.collect_view()}</tbody>
-            </table>
-        </details>
-    }
-    .into_any()
+    folded_table(
+        "Show as table",
+        chart.title.clone(),
+        [chart.unit, "Accepted", "Rejected"],
+        rows.collect_view().into_any(),
+    )
 }
 
 /// Returns a position as a percentage with two decimals: `part` of `whole`.

@@ -5,7 +5,7 @@ use domain::{ApiKey, page::Total, time::date_text, usage::number_text};
 use leptos::prelude::*;
 use service::{EXPIRY_PERIOD, ExpiringKeys};
 
-use super::{alerts::key_path, bar_chart::percent, key_chart::short_date, time::Moment};
+use super::{bar_chart::percent, folded_table::folded_table, key_chart::short_date, time::Moment};
 
 /// The columns of the picture, each of 3 days.
 const COLUMNS: usize = 30;
@@ -117,7 +117,7 @@ fn stack(index: usize, column: &[&Uses], most: u64, baseline: usize, now: DateTi
         let (label, words) = (sentence(key, *uses), sentence(key, *uses));
         // The transparent circle is what the pointer finds.
         view! {
-            <a href=key_path(key) aria-label=label>
+            <a href=key.page_path() aria-label=label>
                 <circle class="dot-area" cx=x.clone() cy=baseline - row * PITCH - 10 r="10" />
                 <circle class=class cx=x.clone() cy=baseline - row * PITCH - 10 r=radius(*uses, most) />
                 <text class="readout" x="0" y="12">
@@ -160,7 +160,7 @@ fn list(keys: &[Uses], now: DateTime<Utc>) -> AnyView {
         view! {
             <tr>
                 <th scope="row">
-                    <a href=key_path(key)>{key.name.to_string()}</a>
+                    <a href=key.page_path()>{key.name.to_string()}</a>
                 </th>
                 <td>{key.owner_name.clone()}</td>
                 <td>{key.expires_at.map(|at| view! { <Moment at now /> })}</td>
@@ -168,23 +168,12 @@ fn list(keys: &[Uses], now: DateTime<Utc>) -> AnyView {
             </tr>
         }
     });
-    view! {
-        <details class="as-table">
-            <summary>"Show as table"</summary>
-            <table class="plain-table" aria-label="Keys that expire within 90 days">
-                <thead>
-                    <tr>
-                        <th scope="col">"Name"</th>
-                        <th scope="col">"Owner"</th>
-                        <th scope="col">"Expires"</th>
-                        <th scope="col">"Requests in the last 7 days"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows.collect_view()}</tbody>
-            </table>
-        </details>
-    }
-    .into_any()
+    folded_table(
+        "Show as table",
+        "Keys that expire within 90 days".to_owned(),
+        ["Name", "Owner", "Expires", "Requests in the last 7 days"],
+        rows.collect_view().into_any(),
+    )
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ use domain::{
 };
 use leptos::prelude::*;
 
-use super::bar_chart::{Bar, BarChart};
+use super::{
+    bar_chart::{Bar, BarChart},
+    folded_table::folded_table,
+};
 
 /// The range of the chart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -199,22 +202,12 @@ fn hour_rows(hours: &[&HourCount]) -> AnyView {
             </tr>
         }
     });
-    view! {
-        <details class="as-table">
-            <summary>"Show hours with requests as table"</summary>
-            <table class="plain-table" aria-label="Hours with requests in the last 7 days">
-                <thead>
-                    <tr>
-                        <th scope="col">"Hour (UTC)"</th>
-                        <th scope="col">"Accepted"</th>
-                        <th scope="col">"Rejected"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows.collect_view()}</tbody>
-            </table>
-        </details>
-    }
-    .into_any()
+    folded_table(
+        "Show hours with requests as table",
+        "Hours with requests in the last 7 days".to_owned(),
+        ["Hour (UTC)", "Accepted", "Rejected"],
+        rows.collect_view().into_any(),
+    )
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use leptos::prelude::*;
 use service::{Actor, ApiKeys};
 
 use super::{
-    alerts::key_path,
     last_use::LastUsed,
     row_menu::RowMenu,
     sort_header::{SortHeader, SortMenu},
@@ -82,7 +81,7 @@ fn row(actor: Option<&Actor>, key: &ApiKey, spark: AnyView, is_inventory: bool, 
     let state = key.state(now);
     let is_revoked = matches!(state, KeyState::Revoked { .. });
     let is_over = is_revoked || matches!(state, KeyState::Expired { .. });
-    let path = key_path(key);
+    let path = key.page_path();
     let base = path.rsplit_once('/').map(|(base, _)| base.to_owned()).unwrap_or_default();
     let select = is_inventory.then(|| {
         let checkbox = (!is_revoked).then(|| {

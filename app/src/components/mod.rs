@@ -20,6 +20,7 @@ pub mod facts;
 pub mod field;
 pub mod first_request;
 pub mod first_steps;
+mod folded_table;
 pub mod form_buttons;
 pub mod icon;
 pub mod key_chart;

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{HourCount, Usage, time::utc_text, usage::number_text};
 use leptos::prelude::*;
 
-use super::{key_chart::short_date, time::Distance};
+use super::{folded_table::folded_table, key_chart::short_date, time::Distance};
 
 /// How long before the rotation the lanes begin.
 const BEFORE: TimeDelta = TimeDelta::hours(24);
@@ -104,22 +104,12 @@ fn table(old: &[HourCount], new: &[HourCount]) -> AnyView {
             </tr>
         }
     });
-    view! {
-        <details class="as-table">
-            <summary>"Show as table"</summary>
-            <table class="plain-table" aria-label="Accepted requests of the old and the new key">
-                <thead>
-                    <tr>
-                        <th scope="col">"Hour (UTC)"</th>
-                        <th scope="col">"Old key"</th>
-                        <th scope="col">"New key"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows.collect_view()}</tbody>
-            </table>
-        </details>
-    }
-    .into_any()
+    folded_table(
+        "Show as table",
+        "Accepted requests of the old and the new key".to_owned(),
+        ["Hour (UTC)", "Old key", "New key"],
+        rows.collect_view().into_any(),
+    )
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub fn spark(counts: &[DayCount]) -> AnyView {
     .into_any()
 }
 
-/// The sentence that the picture stands for.
+/// The counts of the picture in a sentence.
 fn label(counts: &[DayCount]) -> String {
     let (uses, refusals) = counts.iter().fold((0, 0), |sum, day| (sum.0 + day.uses, sum.1 + day.refusals));
     match (uses + refusals, refusals) {

@@ -18,14 +18,8 @@ use crate::{
     api::list_tenant_keys,
     as_code::AsCode,
     components::{
-        act_form::act_form,
-        address::from_address,
-        alerts::{AlertBanners, key_path},
-        as_code::CodeFold,
-        expiry_timeline::ExpiryTimeline,
-        field::FormError,
-        key_table::KeyTable,
-        time::Distance,
+        act_form::act_form, address::from_address, alerts::AlertBanners, as_code::CodeFold,
+        expiry_timeline::ExpiryTimeline, field::FormError, key_table::KeyTable, time::Distance,
     },
     list_url::{ListChoice, back_to_list},
     request::RequestContext,
@@ -241,7 +235,7 @@ fn bulk_row(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
     };
     view! {
         <li>
-            <a href=key_path(key)>{key.name.to_string()}</a>
+            <a href=key.page_path()>{key.name.to_string()}</a>
             " "
             <code>{key.hint.clone()}"…"</code>
             {format!(" · {}", key.owner_name)}

@@ -17,7 +17,6 @@ use crate::{
     api::{get_account, get_agents, get_api_key, get_api_key_usage},
     components::{
         address::{from_address, from_client},
-        alerts::key_path,
         facts::Facts,
         key_chart::ChartRange,
         key_table::key_menu,
@@ -48,7 +47,7 @@ pub async fn account_key(request: RequestContext) -> Result<AnyView, ApiError> {
 /// The key of a page below `base`; not found when the key's own page is below another path.
 pub async fn key_at(key: KeyId, base: &str) -> Result<ApiKey, ApiError> {
     let key = get_api_key(GetKey { key }).await?;
-    if key_path(&key) == format!("{base}/{}", key.id) { Ok(key) } else { Err(ApiError::not_found()) }
+    if key.page_path() == format!("{base}/{}", key.id) { Ok(key) } else { Err(ApiError::not_found()) }
 }
 
 /// `base`: the path that precedes the key's id in the paths of its pages. `up`: path and title of the parent page.
@@ -56,7 +55,7 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
     let (actor, now) = (request.actor()?, request.services.now());
     let key = key_at(request.id("key")?, base).await?;
     request.set_title_in(key.tenant_name.as_str(), &format!("{}{} · API key", key.name, title_hint(&key)));
-    let path = key_path(&key);
+    let path = key.page_path();
     let history = audit_log::of_key_page(request);
     let history = request.services.api_keys().history(actor, key.id, &history).await?;
     let is_in_log = offers(actor, Operation::ListAuditLog) && key.tenant_id == actor.tenant_id();
@@ -129,7 +128,7 @@ async fn origin(request: &RequestContext, key: &ApiKey) -> Result<AnyView, ApiEr
     let creator = request.services.api_keys().get(request.actor()?, id).await.ok();
     let with = match creator {
         Some(key) => view! {
-            <a href=key_path(&key)>{key.name.to_string()}</a>
+            <a href=key.page_path()>{key.name.to_string()}</a>
             " "
             <code>{key.hint.clone()}"…"</code>
         }
@@ -294,7 +293,7 @@ fn created_keys(keys: Vec<ApiKey>, now: DateTime<Utc>) -> Option<AnyView> {
         view! {
             <tr>
                 <th scope="row" data-label="Name">
-                    <a class="name" href=key_path(&key) translate="no" dir="auto">
+                    <a class="name" href=key.page_path() translate="no" dir="auto">
                         {key.name.to_string()}
                     </a>
                     <code class="sub" translate="no">

@@ -15,7 +15,6 @@ use crate::{
     api::get_overview,
     components::{
         address::from_address,
-        alerts::key_path,
         first_steps::FirstSteps,
         key_chart::day_chart,
         status::OutcomeStatus,
@@ -110,7 +109,7 @@ fn total_text(total: Option<Total>) -> String {
 fn key_cell(one: &KeyRequests) -> AnyView {
     view! {
         <th scope="row">
-            <a class="name" href=key_path(&one.key)>
+            <a class="name" href=one.key.page_path()>
                 {one.key.name.to_string()}
             </a>
             <span class="sub">{one.key.owner_name.clone()}</span>

@@ -18,7 +18,6 @@ use crate::{
     as_code::AsCode,
     components::{
         act_form::act_form,
-        alerts::key_path,
         as_code::CodeFold,
         card::{Card, unfit_card},
         field::{Field, FieldError, FormError},
@@ -361,7 +360,7 @@ fn preview_view(
         let fact = deciding_fact(policy.kind, &key, now);
         view! {
             <li>
-                <a href=key_path(&key) translate="no">
+                <a href=key.page_path() translate="no">
                     {key.name.to_string()}
                 </a>
                 " "

@@ -11,7 +11,6 @@ use service::{Actor, offers};
 
 use crate::{
     api::{list_accounts, list_api_keys, list_tenant_keys},
-    components::alerts::key_path,
     request::RequestContext,
 };
 
@@ -161,7 +160,7 @@ async fn things(request: &RequestContext, actor: &Actor, text: &str) -> Result<V
     };
     let now = request.services.now();
     found.extend(keys.items.into_iter().map(|key| Found {
-        path: key_path(&key),
+        path: key.page_path(),
         label: key.name.to_string(),
         kind: format!("API key · {}… · {} · {}", key.hint, key.owner_name, key.state(now).label()),
         is_card: false,

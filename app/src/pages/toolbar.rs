@@ -1,6 +1,6 @@
 //! What surrounds a list: the search, the filters, the number of rows and the links to other pages.
 
-use domain::{Cursor, Page, Total};
+use domain::{Cursor, Page, Total, usage::number_text};
 use leptos::prelude::*;
 
 use crate::{
@@ -31,7 +31,7 @@ impl Noun {
 
     /// How many rows the list has on all pages, like "23 keys" or "1,000+ keys".
     fn count(self, total: Total) -> String {
-        let count = grouped(total.count);
+        let count = number_text(total.count.into());
         match (self, total.is_exact, total.count) {
             (Self::Keys, true, 1) => "1 key".to_owned(),
             (Self::Keys, true, _) => format!("{count} keys"),
@@ -44,19 +44,6 @@ impl Noun {
             (Self::Members, false, _) => format!("{count}+ members"),
         }
     }
-}
-
-/// A number with a comma before every three digits: "1,000".
-fn grouped(number: u32) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A list in its surroundings. With JavaScript, a search replaces its parts without reloading the page.

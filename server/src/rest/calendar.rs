@@ -42,12 +42,11 @@ pub(crate) async fn feed(
 
 fn event(key: &ApiKey, public_url: &str, now: DateTime<Utc>) -> Option<Event> {
     let at = key.expires_at?;
-    let (whose, path) = match key.owner {
-        Owner::User(_) => (String::new(), format!("/user/api-keys/{}", key.id)),
-        Owner::ServiceAccount(id) => {
-            (format!(" of {}", key.owner_name), format!("/team/service-accounts/{id}/keys/{}", key.id))
-        }
+    let whose = match key.owner {
+        Owner::User(_) => String::new(),
+        Owner::ServiceAccount(_) => format!(" of {}", key.owner_name),
     };
+    let path = key.page_path();
     let description = format!(
         "{} ({}…) in {} expires on {}. Rotate it before then: {public_url}{path}",
         key.name,

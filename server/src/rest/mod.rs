@@ -8,10 +8,9 @@ pub(crate) mod verification;
 use axum::{extract::Request, middleware::Next, response::Response};
 use domain::{ApiError, ErrorCode};
 use http::{HeaderValue, header};
-use percent_encoding::percent_decode_str;
 use service::Actor;
 
-use crate::{middleware::authenticate::Caller, problem};
+use crate::{headers, middleware::authenticate::Caller, problem};
 
 /// Responds to any other path below `/api/`.
 pub(crate) async fn not_found() -> Response {
@@ -20,7 +19,7 @@ pub(crate) async fn not_found() -> Response {
 
 /// Middleware: no API has a path that isn't UTF-8. axum would respond with a text of its own.
 pub(crate) async fn require_utf8_path(request: Request, next: Next) -> Response {
-    if percent_decode_str(request.uri().path()).decode_utf8().is_err() {
+    if !headers::is_utf8_path(request.uri()) {
         return not_found().await;
     }
     next.run(request).await

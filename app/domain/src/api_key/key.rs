@@ -295,6 +295,14 @@ impl ApiKey {
         self.last_refused.as_ref().filter(|last| last.at >= rolled_at)
     }
 
+    /// Returns the path of the key's page in the dashboard, to which mails and calendars also link.
+    pub fn page_path(&self) -> String {
+        match self.owner {
+            Owner::User(_) => format!("/user/api-keys/{}", self.id),
+            Owner::ServiceAccount(id) => format!("/team/service-accounts/{id}/keys/{}", self.id),
+        }
+    }
+
     /// Returns whether the key was used in the 24 hours before `now`.
     pub fn was_used_lately(&self, now: DateTime<Utc>) -> bool {
         self.last_used.as_ref().is_some_and(|last| last.is_within_a_day(now))

@@ -68,17 +68,13 @@ async fn send(mail: &Mail, key: &ApiKey, to: &Email, now: DateTime<Utc>) -> std:
             format!("An API key of the service account {owner} in {tenant} expires {when}, on {date}.")
         }
     };
-    let path = match key.owner {
-        Owner::User(_) => format!("/user/api-keys/{}", key.id),
-        Owner::ServiceAccount(id) => format!("/team/service-accounts/{id}/keys/{}", key.id),
-    };
     let subject = format!("API key {} expires {when}", key.name);
     let text = format!(
         "{first_sentence}\n\n    {} ({}…)\n\nIt stops working then. Rotate it now; both keys work during the grace \
          period.\n\n{}\n",
         key.name,
         key.hint,
-        mail.link(&path),
+        mail.link(&key.page_path()),
     );
     mail.send(to, &subject, text).await
 }

@@ -320,7 +320,7 @@ async fn open_postgres(url: &str) -> std::result::Result<Db, OpenError> {
         .await;
     let cause = match pool {
         Ok(pool) => return Ok(Db::Postgres(pool)),
-        // The pool retries until the time is over, and doesn't say why it failed.
+        // The pool retries until its timeout, and doesn't report why it failed.
         Err(sqlx::Error::PoolTimedOut) => options.connect().await.err().unwrap_or(sqlx::Error::PoolTimedOut),
         Err(cause) => cause,
     };

@@ -10,6 +10,7 @@ use super::{
     lifecycle::{ACTIVE, expiry},
     micros,
     query::{Conditions, Value, statement},
+    total,
 };
 use crate::{access::ReadPermit, error::Result};
 
@@ -24,13 +25,7 @@ pub(crate) struct Period {
 }
 
 /// Returns the statement that selects the ids, soonest expiry first. `kind`: only keys of this kind of owner.
-fn ids(
-    permit: &ReadPermit,
-    kind: Option<OwnerKind>,
-    period: Period,
-    limit: u32,
-    conditions: &mut Conditions,
-) -> String {
+fn ids(permit: &ReadPermit, kind: Option<OwnerKind>, period: Period, conditions: &mut Conditions) -> String {
     let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
     let now = conditions.bind(Value::Number(micros(period.now)));
     let until = conditions.bind(Value::Number(micros(period.until)));
@@ -44,7 +39,7 @@ fn ids(
         "SELECT k.id FROM api_keys k WHERE k.tenant_id = {tenant} AND k.lifecycle = {ACTIVE} AND {EXPIRY} > {now} \
          AND {EXPIRY} <= {until}{kind} AND (k.replaced_by IS NULL OR \
          (SELECT COUNT(*) FROM api_keys n WHERE n.id = k.replaced_by AND {NOT_REPLACED}) > 0) \
-         ORDER BY {EXPIRY}, k.id LIMIT {limit}"
+         ORDER BY {EXPIRY}, k.id"
     )
 }
 
@@ -57,7 +52,7 @@ pub(crate) async fn list(
     limit: u32,
 ) -> Result<Vec<ApiKey>> {
     let mut conditions = Conditions::default();
-    let ids = ids(permit, kind, period, limit, &mut conditions);
+    let ids = format!("{} LIMIT {limit}", ids(permit, kind, period, &mut conditions));
     let sql =
         format!("SELECT {COLUMNS} FROM ({ids}) hits CROSS JOIN {FROM} WHERE k.id = hits.id ORDER BY {EXPIRY}, k.id");
     let rows: Vec<KeyRow> = read_list!(db, c => {
@@ -69,10 +64,6 @@ pub(crate) async fn list(
 /// Counts the keys, up to [`Total::MAX`].
 pub(crate) async fn count(db: &Db, permit: &ReadPermit, kind: Option<OwnerKind>, period: Period) -> Result<Total> {
     let mut conditions = Conditions::default();
-    let ids = ids(permit, kind, period, Total::MAX + 1, &mut conditions);
-    let sql = format!("SELECT COUNT(*) FROM ({ids}) counted");
-    let counted: i64 = read_list!(db, c => {
-        statement!(db, query_scalar, sql, conditions).fetch_one(c)
-    })?;
-    Ok(Total::up_to(Total::MAX, u32::try_from(counted).unwrap_or(u32::MAX)))
+    let ids = ids(permit, kind, period, &mut conditions);
+    total::count(db, &ids, &conditions).await
 }

@@ -20,6 +20,7 @@ use super::{
     lifecycle::{self, ACTIVE, EXPIRED, NEVER, REVOKED, SUSPENDED, expiry, last_use},
     micros, name_search,
     query::{Conditions, Keyset, Place, SortValue, Value, containing, in_tenant, statement},
+    total,
 };
 use crate::{access::ReadPermit, error::Result};
 
@@ -154,15 +155,8 @@ async fn count(db: &Db, asked: &Asked<'_>, plan: &Plan) -> Result<Option<Total>>
     let mut conditions = Conditions::default();
     let ids = plan.ids(asked, &first, &mut conditions);
     let wall = all_conditions(asked, plan.is_found(), &mut conditions);
-    let sql = format!(
-        "SELECT COUNT(*) FROM (SELECT k.id FROM ({ids}) hits CROSS JOIN api_keys k WHERE k.id = hits.id AND {wall} \
-         LIMIT {}) counted",
-        Total::MAX + 1
-    );
-    let counted: i64 = read_list!(db, c => {
-        statement!(db, query_scalar, sql, conditions).fetch_one(c)
-    })?;
-    Ok(Some(Total::up_to(Total::MAX, u32::try_from(counted).unwrap_or(u32::MAX))))
+    let rows = format!("SELECT k.id FROM ({ids}) hits CROSS JOIN api_keys k WHERE k.id = hits.id AND {wall}");
+    total::count(db, &rows, &conditions).await.map(Some)
 }
 
 /// Counts a user's unrevoked, unexpired keys in the user's tenants other than `tenant`, up to [`Total::MAX`].
@@ -176,16 +170,8 @@ pub(crate) async fn count_elsewhere(db: &Db, user: UserId, tenant: TenantId, now
              AND k.tenant_id <> {here} AND k.tenant_id IN (SELECT m.tenant_id FROM memberships m WHERE m.user_id = {id})"
         )
     };
-    let sql = format!(
-        "SELECT COUNT(*) FROM (SELECT e.id FROM ({} UNION ALL {}) e LIMIT {}) counted",
-        branch(ACTIVE),
-        branch(SUSPENDED),
-        Total::MAX + 1
-    );
-    let counted: i64 = read_list!(db, c => {
-        statement!(db, query_scalar, sql, conditions).fetch_one(c)
-    })?;
-    Ok(Total::up_to(Total::MAX, u32::try_from(counted).unwrap_or(u32::MAX)))
+    let rows = format!("SELECT e.id FROM ({} UNION ALL {}) e", branch(ACTIVE), branch(SUSPENDED));
+    total::count(db, &rows, &conditions).await
 }
 
 fn page_of(keyset: &Keyset, sort: KeySort, rows: Vec<KeyRow>) -> Page<ApiKey> {

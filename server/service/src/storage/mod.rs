@@ -26,6 +26,7 @@ pub(crate) mod service_accounts;
 pub(crate) mod sessions;
 pub(crate) mod tenants;
 pub(crate) mod throttle;
+mod total;
 pub(crate) mod usage;
 pub(crate) mod users;
 

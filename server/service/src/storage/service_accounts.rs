@@ -14,7 +14,7 @@ use super::{
     lifecycle::{expiry, last_use, lifecycle},
     micros, name_search,
     query::{Conditions, Keyset, Place, SortValue, Value, assembled, containing, statement},
-    role_of, stored_name,
+    role_of, stored_name, total,
 };
 use crate::{
     access::{ReadPermit, WritePermit},
@@ -335,11 +335,7 @@ async fn count(db: &Db, permit: &ReadPermit, query: &AccountQuery, hits: Option<
     let mut conditions = Conditions::default();
     let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
     let from = candidates(query, permit, hits, &tenant, &mut conditions);
-    let sql = format!("SELECT COUNT(*) FROM (SELECT s.id FROM {from} LIMIT {}) counted", Total::MAX + 1);
-    let counted: i64 = read_list!(db, c => {
-        statement!(db, query_scalar, sql, conditions).fetch_one(c)
-    })?;
-    Ok(Total::up_to(Total::MAX, u32::try_from(counted).unwrap_or(u32::MAX)))
+    total::count(db, &format!("SELECT s.id FROM {from}"), &conditions).await
 }
 
 /// Returns the tables and conditions of a list's accounts `s`. `hits`: the few that a search leaves. `tenant`: the
