@@ -28,10 +28,16 @@ function audit(url, cookie, folder) {
   const { executablePath, args } = launchOptions();
   const flags = ['--quiet', '--output=json', `--output-path=${report}`, `--extra-headers=${headers}`];
   const chrome = `--chrome-flags=--headless --no-sandbox ${args.join(' ')}`;
-  execFileSync('npx', ['--yes', LIGHTHOUSE, url, ...flags, chrome], {
+  const run = () => execFileSync('npx', ['--yes', LIGHTHOUSE, url, ...flags, chrome], {
     env: { ...process.env, CHROME_PATH: executablePath },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
+  // Lighthouse sometimes misses the start of its own trace (NO_NAVSTART).
+  try {
+    run();
+  } catch {
+    run();
+  }
   const { categories, audits } = JSON.parse(readFileSync(report, 'utf8'));
   return {
     score: categories.performance.score * 100,
