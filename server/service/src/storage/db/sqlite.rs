@@ -1,0 +1,104 @@
+//! Opens an `SQLite` file.
+
+use std::{path::Path, str::FromStr, time::Duration};
+
+use sqlx::{
+    ConnectOptions, Connection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{super::file, Db, MIGRATIONS};
+use crate::error::OpenError;
+
+const READERS: u32 = 8;
+const LISTERS: u32 = 4;
+/// How many bytes of the file the list readers map into memory instead of copying page by page: the maximum of
+/// `SQLite`. Four times as fast for lists whose rows are far apart in the file.
+const MAPPED: &str = "2147418112";
+
+pub(super) async fn open(url: &str, create: bool) -> std::result::Result<Db, OpenError> {
+    let options = SqliteConnectOptions::from_str(url)?.create_if_missing(false).busy_timeout(Duration::from_secs(5));
+    let path = options.get_filename().to_owned();
+    prepare_file(&path, create)?;
+    let unreachable = |cause| unreachable(&path, cause);
+    require_own_tables(&options, create).await.map_err(|error| match error {
+        OpenError::Database(cause) => unreachable(cause),
+        other => other,
+    })?;
+    let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full).foreign_keys(true);
+    // SQLite allows one writer anyway, and a queue in the process is fairer than retries on a lock.
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(30))
+        .connect_with(options.clone())
+        .await
+        .map_err(unreachable)?;
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&writer).await?;
+    if !is_safe_sqlite(&version) {
+        return Err(OpenError::SqliteVersion(version));
+    }
+    let options = options.pragma("query_only", "ON");
+    let pool = |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(Duration::from_secs(3));
+    let reader = pool(READERS).connect_with(options.clone()).await?;
+    let lister = pool(LISTERS).connect_with(options.pragma("mmap_size", MAPPED)).await?;
+    Ok(Db::Sqlite { reader, lister, writer })
+}
+
+/// Creates a missing file, if that is allowed, or fails. `SQLite` gives its other files the mode of this one.
+fn prepare_file(path: &Path, create: bool) -> std::result::Result<(), OpenError> {
+    let name = path.display().to_string();
+    // sqlx names a database in memory by a URI.
+    if name.starts_with("file:") {
+        return Ok(());
+    }
+    if !create {
+        return if path.exists() { Ok(()) } else { Err(OpenError::NoDatabase(name)) };
+    }
+    match file::create_private(path) {
+        Ok(_) => Ok(()),
+        Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => {
+            file::warn_if_shared(path);
+            Ok(())
+        }
+        Err(cause) => Err(OpenError::Create { path: name, cause }),
+    }
+}
+
+/// Checks that a file is empty or has Latchkey's tables. Opening it with WAL before would already change a file of
+/// another program.
+async fn require_own_tables(options: &SqliteConnectOptions, create: bool) -> std::result::Result<(), OpenError> {
+    let mut connection = options.connect().await?;
+    let tables: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'table'").fetch_all(&mut connection).await?;
+    connection.close().await?;
+    if tables.is_empty() {
+        return if create { Ok(()) } else { Err(OpenError::NotSetUp) };
+    }
+    if tables.iter().any(|table| table == MIGRATIONS) { Ok(()) } else { Err(OpenError::Foreign) }
+}
+
+fn unreachable(path: &Path, cause: sqlx::Error) -> OpenError {
+    let name = path.display().to_string();
+    // SQLITE_NOTADB
+    if cause.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "26") {
+        return OpenError::NotSqlite(name);
+    }
+    OpenError::Unreachable { name, cause }
+}
+
+fn is_safe_sqlite(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next()) >= (3, 51, 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlite_before_3_51_3_is_refused() {
+        assert!(is_safe_sqlite("3.51.3") && is_safe_sqlite("3.52.0") && is_safe_sqlite("4.0.0"));
+        assert!(!is_safe_sqlite("3.51.2") && !is_safe_sqlite("3.46.0") && !is_safe_sqlite("x"));
+    }
+}
