@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 pub const MAX_CHARS: usize = 100;
 
 /// A name of 1–100 characters after trimming, in any script, without control or bidi-override characters.
+///
+/// This is what every stored name complies with. New names comply with more rules, whose tables are too large for the
+/// browser; the service checks them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
@@ -23,8 +26,16 @@ pub enum NameError {
     /// text spoofing").
     #[error("Use visible characters only: no line breaks, control characters or text-direction marks.")]
     Forbidden,
-    /// The text contains an API key's token. [`Name::parse`] doesn't check this, because it also reads names that were
-    /// stored by earlier versions.
+    /// The text contains a character that can't be seen where it is. The service checks this.
+    #[error("Remove the invisible character U+{:04X}.", u32::from(*.0))]
+    Invisible(char),
+    /// All characters of the text are invisible or marks on other characters. The service checks this.
+    #[error("Use at least one visible character.")]
+    Blank,
+    /// The text is, or looks like, a name by which the product refers to itself. The service checks this.
+    #[error("This name could be mistaken for Latchkey itself. Choose another name.")]
+    Reserved,
+    /// The text contains an API key's token. The service checks this.
     #[error("This contains an API key, which is a secret. Choose another name.")]
     Token,
 }
@@ -52,6 +63,16 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a character is ignored when text is displayed (the Unicode property `Default_Ignorable_Code_Point`, of which
+/// the ranges are fixed). Such characters only change how their neighbours look, if at all.
+pub fn is_ignorable(c: char) -> bool {
+    matches!(c,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}'
+        | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}'
+        | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFF8}' | '\u{1BCA0}'..='\u{1BCA3}'
+        | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
 fn is_forbidden(c: char) -> bool {

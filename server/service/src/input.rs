@@ -1,8 +1,9 @@
 //! Validation of input. Collects all wrong fields, so that the user sees every error at once.
 
-use domain::{ApiError, FieldError, Name};
-use unicode_normalization::UnicodeNormalization;
+use domain::{ApiError, Email, FieldError, Name, name::NameError, user::EmailError};
 use uuid::Uuid;
+
+use crate::text;
 
 /// The wrong fields found so far.
 #[derive(Default)]
@@ -26,21 +27,53 @@ impl Fields {
     }
 }
 
-/// Parses a name and normalizes it to Unicode's composed form (NFC), so that names that look the same compare equal.
-/// Refuses a text that contains a token, because everyone who sees the name would see the token.
-pub(crate) fn name(text: &str) -> Result<Name, domain::name::NameError> {
-    if domain::secret::contains_token(text) {
-        return Err(domain::name::NameError::Token);
+/// Parses a new name and composes its characters, so that names that look the same compare equal. Refuses a text that
+/// contains a token, because everyone who sees the name would see the token, and one that misleads: see [`text`].
+pub(crate) fn name(typed: &str) -> Result<Name, NameError> {
+    if domain::secret::contains_token(typed) {
+        return Err(NameError::Token);
     }
-    Name::parse(&text.nfc().collect::<String>())
+    let name = Name::parse(text::trim(&text::compose(typed)))?;
+    if !text::is_visible(name.as_str()) {
+        return Err(NameError::Blank);
+    }
+    if let Some(invisible) = text::find_invisible(name.as_str()) {
+        return Err(NameError::Invisible(invisible));
+    }
+    if text::is_reserved(name.as_str()) { Err(NameError::Reserved) } else { Ok(name) }
+}
+
+/// Whether a person typed a name, in whatever composition and with whatever spaces.
+pub(crate) fn is_name(typed: &str, name: &Name) -> bool {
+    let plain = |text: &str| text::compose(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    let visible = |text: &str| plain(text).chars().filter(|c| !domain::name::is_ignorable(*c)).collect::<String>();
+    visible(typed) == visible(name.as_str())
+}
+
+/// Parses a new email address in any composition and width. Its host is stored as mail servers know it, in ASCII.
+/// Refuses what mail can't be sent to.
+pub(crate) fn email(typed: &str) -> Result<Email, EmailError> {
+    let email = Email::parse(&text::simplify(typed))?;
+    let Some((local, host)) = email.as_str().split_once('@') else { return Err(EmailError::Format) };
+    let host = idna::domain_to_ascii(host).map_err(|_| EmailError::Format)?;
+    let email = Email::parse(&format!("{local}@{host}"))?;
+    crate::mail::mailbox_of(&email).map(|_| email).ok_or(EmailError::Format)
+}
+
+/// Returns the addresses under which an existing account may be stored, the likeliest first. Earlier versions stored
+/// addresses that [`email`] refuses or changes.
+pub(crate) fn known_emails(typed: &str) -> Vec<Email> {
+    let mut known = Vec::from_iter(email(typed));
+    known.extend(Email::stored(typed).ok().filter(|stored| !known.contains(stored)));
+    known
 }
 
 /// The longest search text, in characters. No name is longer.
 const LONGEST_SEARCH: usize = 100;
 
-/// Cleans a search text: trims it, removes control characters, and cuts it to [`LONGEST_SEARCH`].
-pub(crate) fn search(text: &str) -> String {
-    text.trim().chars().filter(|c| !c.is_control()).take(LONGEST_SEARCH).collect()
+/// Cleans a search text: trims and composes it, removes control characters, and cuts it to [`LONGEST_SEARCH`].
+pub(crate) fn search(typed: &str) -> String {
+    text::compose(typed.trim()).chars().filter(|c| !c.is_control()).take(LONGEST_SEARCH).collect()
 }
 
 /// Parses a form's idempotency key. `None` if the field is empty.
