@@ -1,19 +1,23 @@
 //! Exports the audit log as JSON Lines or CSV. Streams it, because the log may not fit in memory.
 
-use app::list_url::AuditParams;
+use app::{
+    api::wire::CONFIRM_PATH,
+    list_url::{AuditParams, encode},
+};
 use axum::{
     Extension,
     body::{Body, Bytes},
     extract::{Path, Query, State, rejection::QueryRejection},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
-use domain::{ApiError, AuditEntry, AuditQuery, PageRequest};
+use domain::{ApiError, AuditEntry, AuditQuery, ErrorCode, PageRequest};
 use futures::stream::{self, Stream, StreamExt};
-use http::{HeaderValue, Method, StatusCode, header};
-use serde::Serialize;
+use http::{HeaderValue, Method, StatusCode, header, request::Parts, uri::PathAndQuery};
+use serde::{Deserialize, Serialize};
 use service::{Export, Services};
 
-use crate::{middleware::authenticate::Caller, problem};
+use super::spreadsheet;
+use crate::{headers, middleware::authenticate::Caller, problem};
 
 /// An exported entry. Its fields are in the order of the columns.
 #[derive(Serialize)]
@@ -111,10 +115,11 @@ impl Format {
         }
     }
 
-    fn head(self) -> Vec<u8> {
-        match self {
-            Self::Jsonl => Vec::new(),
-            Self::Csv => csv_row(|writer| writer.write_record(COLUMNS)),
+    fn head(self, encoding: &Encoding) -> Vec<u8> {
+        match (self, encoding.bom.as_str()) {
+            (Self::Jsonl, _) => Vec::new(),
+            (Self::Csv, "1" | "true") => [spreadsheet::BYTE_ORDER_MARK, &columns()].concat(),
+            (Self::Csv, _) => columns(),
         }
     }
 
@@ -126,47 +131,54 @@ impl Format {
                     text.extend(serde_json::to_vec(&row).unwrap_or_default());
                     text.push(b'\n');
                 }
-                Self::Csv => text.extend(csv_row(|writer| writer.serialize(without_formulas(row)))),
+                Self::Csv => text.extend(spreadsheet::row(|writer| writer.serialize(for_spreadsheets(row)))),
             }
         }
         text
     }
 }
 
-fn csv_row(write: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> csv::Result<()>) -> Vec<u8> {
-    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-    // Writing to memory fails only for a row with a different number of columns than the first.
-    write(&mut writer).ok();
-    writer.into_inner().unwrap_or_default()
+/// The row with the names of the columns.
+fn columns() -> Vec<u8> {
+    spreadsheet::row(|writer| writer.write_record(COLUMNS))
 }
 
-/// Prefixes text that a spreadsheet would run as a formula with an apostrophe, which makes it plain text (CWE-1236).
-fn without_formulas(row: Row) -> Row {
-    let text =
-        |text: String| if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text };
+/// Makes the texts of a row that anybody could have written inert in spreadsheets.
+fn for_spreadsheets(row: Row) -> Row {
+    let text = |text: String| spreadsheet::without_formulas(&text);
     Row {
         actor_name: text(row.actor_name),
         subject_name: text(row.subject_name),
         detail: text(row.detail),
+        address: row.address.map(text),
         user_agent: row.user_agent.map(text),
         ..row
     }
 }
 
-/// `GET /api/v1/audit-log.jsonl` and `.csv`, with the page's filters. `HEAD` exports nothing and adds no audit entry.
+/// How a file is encoded.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Encoding {
+    /// `1` for a byte order mark before CSV.
+    #[serde(default)]
+    bom: String,
+}
+
+/// `GET /api/v1/audit-log.jsonl` and `.csv`, with the page's filters; `bom=1` begins CSV with a byte order mark. `HEAD` exports nothing and adds no audit entry.
 pub(crate) async fn export(
     State(services): State<Services>,
     Extension(caller): Extension<Caller>,
-    method: Method,
     params: Result<Query<AuditParams>, QueryRejection>,
+    encoding: Result<Query<Encoding>, QueryRejection>,
     Path(file): Path<String>,
+    request: Parts,
 ) -> Response {
     let Some(format) = Format::of_file(&file) else { return problem::of(&ApiError::not_found()) };
     let actor = match super::require_actor(&caller) {
         Ok(actor) => actor,
         Err(response) => return *response,
     };
-    let Ok(Query(params)) = params else {
+    let (Ok(Query(params)), Ok(Query(encoding))) = (params, encoding) else {
         return problem::answer(StatusCode::BAD_REQUEST, "Each filter parameter may be given only once.");
     };
     let query = match params.to_query(services.now()) {
@@ -174,7 +186,7 @@ pub(crate) async fn export(
         Err(error) => return problem::answer(StatusCode::BAD_REQUEST, &unreadable(&error)),
     };
     let log = services.audit_log();
-    let begun = if method == Method::HEAD {
+    let begun = if request.method == Method::HEAD {
         // Reading one entry requires the same permission.
         let one = PageRequest { limit: 1, ..PageRequest::default() };
         log.list(actor, &AuditQuery { page: one, ..AuditQuery::default() }).await.map(|_| None)
@@ -183,9 +195,14 @@ pub(crate) async fn export(
     };
     let export = match begun.map_err(ApiError::from) {
         Ok(export) => export,
+        // A link leads here, so that a browser can download the file.
+        Err(error) if error.code == ErrorCode::ConfirmationRequired && headers::wants_page(&request.headers) => {
+            let own = request.uri.path_and_query().map_or("", PathAndQuery::as_str);
+            return Redirect::to(&format!("{CONFIRM_PATH}?then={}", encode(own))).into_response();
+        }
         Err(error) => return problem::of(&error),
     };
-    let body = body_of(services, export, format);
+    let body = body_of(services, export, format.head(&encoding), format);
     let name = format!("attachment; filename=\"{file}\"");
     let mut response = (StatusCode::OK, [(header::CONTENT_TYPE, format.content_type())], body).into_response();
     let headers = response.headers_mut();
@@ -203,9 +220,9 @@ fn unreadable(error: &ApiError) -> String {
 }
 
 /// Returns the file. It is empty for `HEAD`, but doesn't declare a length either (RFC 9110 §8.6).
-fn body_of(services: Services, export: Option<Export>, format: Format) -> Body {
+fn body_of(services: Services, export: Option<Export>, head: Vec<u8>, format: Format) -> Body {
     let Some(export) = export else { return Body::from_stream(stream::empty::<std::io::Result<Bytes>>()) };
-    let head = stream::once(async move { Ok(Bytes::from(format.head())) });
+    let head = stream::once(async move { Ok(Bytes::from(head)) });
     Body::from_stream(head.chain(pages(services, export, format)))
 }
 
@@ -217,38 +234,4 @@ fn pages(services: Services, export: Export, format: Format) -> impl Stream<Item
         let (entries, rest) = page.map_err(|error| std::io::Error::other(ApiError::from(error)))?;
         Ok(Some((Bytes::from(format.write(entries)), rest.map(|rest| (services, rest)))))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn csv_is_quoted_and_holds_no_formula() {
-        let row = Row {
-            number: 1,
-            id: String::new(),
-            at: String::new(),
-            operation: "rename_api_key".to_owned(),
-            result: "done",
-            actor_kind: "user".to_owned(),
-            actor_id: None,
-            actor_name: "=HYPERLINK(\"https://evil.example\")".to_owned(),
-            channel: "browser".to_owned(),
-            key_id: None,
-            address: None,
-            user_agent: None,
-            subject_kind: "api_key".to_owned(),
-            subject_id: None,
-            subject_name: "a, \"b\"".to_owned(),
-            detail: String::new(),
-            hash: String::new(),
-        };
-        let text = String::from_utf8(csv_row(|writer| writer.serialize(without_formulas(row)))).unwrap();
-        assert!(
-            text.contains(r#""'=HYPERLINK(""https://evil.example"")""#) && text.contains(r#""a, ""b""""#),
-            "{text}"
-        );
-        assert_eq!(text.matches('\n').count(), 1);
-    }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod audit_log;
 pub(crate) mod calendar;
 pub(crate) mod health;
+mod spreadsheet;
 pub(crate) mod verification;
 
 use axum::{extract::Request, middleware::Next, response::Response};

@@ -185,6 +185,8 @@ fn the_audit_log_is_read_and_exported_by_key_and_by_session_but_only_by_administ
         let csv = with_bearer(&stage, "/api/v1/audit-log.csv?operation=create_user", &root).await;
         assert_eq!(csv.text.lines().count(), 2);
         assert!(csv.text.starts_with("number,id,at,operation,result,"), "{}", csv.text);
+        let for_excel = with_bearer(&stage, "/api/v1/audit-log.csv?operation=create_user&bom=1", &root).await;
+        assert_eq!(for_excel.text.strip_prefix('\u{FEFF}'), Some(csv.text.as_str()));
         let twice = with_bearer(&stage, "/api/v1/audit-log.csv?operation=a&operation=b", &root).await;
         assert_eq!(
             (twice.status, twice.header("content-type")),
