@@ -5,13 +5,15 @@ use domain::{
     audit::{Channel, Outcome, Part, Resource},
 };
 use leptos::prelude::*;
+use service::Namesakes;
 
 use super::status::OutcomeStatus;
 use crate::list_url::encode;
 
 /// The sentence of an entry, marked if it was denied, and its details below. `resource`: what it is about, if that
-/// still exists and is to be linked.
-pub fn audit_sentence(entry: &AuditEntry, resource: Option<&Resource>) -> AnyView {
+/// still exists and is to be linked. `namesakes`: what to show beside names that are easily mistaken for others.
+pub fn audit_sentence(entry: &AuditEntry, resource: Option<&Resource>, namesakes: &Namesakes) -> AnyView {
+    let address = namesakes.beside(entry.actor_id, &entry.actor_name);
     let parts = entry.parts().into_iter().map(|part| match (part, resource) {
         (Part::Text(text), _) => text.to_owned().into_any(),
         (Part::Subject(name), Some(resource)) => view! {
@@ -20,9 +22,20 @@ pub fn audit_sentence(entry: &AuditEntry, resource: Option<&Resource>) -> AnyVie
             </a>
         }
         .into_any(),
-        (Part::Actor(name) | Part::Subject(name), _) => {
-            view! { <bdi translate="no">{name.to_owned()}</bdi> }.into_any()
+        (Part::Actor(name), _) => {
+            let beside =
+                address.map(|address| view! {
+                    <span class="muted" translate="no">
+                        {format!(" ({address})")}
+                    </span>
+                });
+            view! {
+                <bdi translate="no">{name.to_owned()}</bdi>
+                {beside}
+            }
+            .into_any()
         }
+        (Part::Subject(name), _) => view! { <bdi translate="no">{name.to_owned()}</bdi> }.into_any(),
     });
     let denied = (entry.outcome == Outcome::Refused).then(|| {
         view! {
@@ -37,6 +50,16 @@ pub fn audit_sentence(entry: &AuditEntry, resource: Option<&Resource>) -> AnyVie
         {detail}
     }
     .into_any()
+}
+
+/// The sentence of an entry as text, with what to show beside the actor's name.
+pub fn audit_text(entry: &AuditEntry, namesakes: &Namesakes) -> String {
+    let address = namesakes.beside(entry.actor_id, &entry.actor_name);
+    let text = |part: Part<'_>| match (part, address) {
+        (Part::Actor(name), Some(address)) => format!("{name} ({address})"),
+        (part, _) => part.text().to_owned(),
+    };
+    entry.parts().into_iter().map(text).collect()
 }
 
 /// The interface and the IP address that an entry came from, like "GraphQL, with a key" above "203.0.113.7".

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::{ApiKey, KeyAct, KeyState, Owner};
 use leptos::prelude::*;
-use service::{Actor, ApiKeys};
+use service::{Actor, ApiKeys, Namesakes};
 
 use super::{
     last_use::LastUsed,
@@ -20,7 +20,9 @@ const SORTED: [(&str, &str); 4] =
     [("name", "Name"), ("created", "Created"), ("expires", "Expires"), ("last_used", "Last used")];
 
 /// The table. `actor`: who views it. `sparks`: for each key in its order, the picture of its requests. `is_inventory`:
-/// whether keys of several owners are listed, with their owners and with boxes to select them.
+/// whether keys of several owners are listed, with their owners and with boxes to select them. `namesakes`: what to show
+/// beside names that are easily mistaken for others. `is_closed`: whether a key policy forbids new keys of people, and so
+/// their rotation.
 #[component]
 pub fn KeyTable(
     keys: Vec<ApiKey>,
@@ -28,9 +30,12 @@ pub fn KeyTable(
     choice: ListChoice,
     sparks: Vec<AnyView>,
     is_inventory: bool,
+    namesakes: Namesakes,
+    is_closed: bool,
     now: DateTime<Utc>,
 ) -> impl IntoView {
-    let rows = keys.into_iter().zip(sparks).map(|(key, spark)| row(actor.as_ref(), &key, spark, is_inventory, now));
+    let view = KeysView { actor: actor.as_ref(), is_inventory, namesakes: &namesakes, is_closed, now };
+    let rows = keys.into_iter().zip(sparks).map(|(key, spark)| row(&key, spark, view));
     let rows = rows.collect_view();
     let select = is_inventory.then(|| {
         view! {
@@ -77,7 +82,34 @@ pub fn key_menu(actor: Option<&Actor>, base: &str, key: &ApiKey, now: DateTime<U
     KeyAct::ALL.iter().copied().filter(offered).map(|act| (path(act), act.label())).collect()
 }
 
-fn row(actor: Option<&Actor>, key: &ApiKey, spark: AnyView, is_inventory: bool, now: DateTime<Utc>) -> AnyView {
+/// Who views the table, and how.
+#[derive(Clone, Copy)]
+struct KeysView<'a> {
+    actor: Option<&'a Actor>,
+    is_inventory: bool,
+    namesakes: &'a Namesakes,
+    is_closed: bool,
+    now: DateTime<Utc>,
+}
+
+/// The owner of a key, and whether it is a person or a service account.
+fn owner_cell(key: &ApiKey, namesakes: &Namesakes) -> AnyView {
+    let kind = match (key.owner, namesakes.beside_owner(key)) {
+        (Owner::User(_), Some(address)) => address.to_owned(),
+        (Owner::User(_), None) => "Person".to_owned(),
+        (Owner::ServiceAccount(_), _) => "Service account".to_owned(),
+    };
+    view! {
+        <td data-label="Owner">
+            <bdi translate="no">{key.owner_name.clone()}</bdi>
+            <span class="sub">{kind}</span>
+        </td>
+    }
+    .into_any()
+}
+
+fn row(key: &ApiKey, spark: AnyView, view: KeysView<'_>) -> AnyView {
+    let KeysView { actor, is_inventory, namesakes, is_closed, now } = view;
     let state = key.state(now);
     let is_revoked = matches!(state, KeyState::Revoked { .. });
     let is_over = is_revoked || matches!(state, KeyState::Expired { .. });
@@ -90,18 +122,18 @@ fn row(actor: Option<&Actor>, key: &ApiKey, spark: AnyView, is_inventory: bool, 
         });
         view! { <td class="choose">{checkbox}</td> }
     });
-    let owner = is_inventory.then(|| {
-        let kind = match key.owner {
-            Owner::User(_) => "Person",
-            Owner::ServiceAccount(_) => "Service account",
-        };
-        view! { <td data-label="Owner">{key.owner_name.clone()}<span class="sub">{kind}</span></td> }
-    });
+    let owner = is_inventory.then(|| owner_cell(key, namesakes));
     // Nothing to learn on one's own rows.
-    let creator = (key.created_by != key.owner_name).then(|| format!("by {}", key.created_by));
+    let creator = match (namesakes.beside_creator(key), key.created_by == key.owner_name) {
+        (Some(address), _) => Some(format!("by {} ({address})", key.created_by)),
+        (None, true) => None,
+        (None, false) => Some(format!("by {}", key.created_by)),
+    };
     let creator = creator.map(|words| view! { <span class="sub">{words}</span> });
     let mut items = vec![(path.clone(), "Details")];
-    items.extend(key_menu(actor, &base, key, now));
+    let roll = format!("{path}/{}", KeyAct::Roll.code());
+    let is_forbidden = |path: &str| is_closed && matches!(key.owner, Owner::User(_)) && path == roll;
+    items.extend(key_menu(actor, &base, key, now).into_iter().filter(|(path, _)| !is_forbidden(path)));
     let may_revoke = !is_revoked && actor.is_some_and(|actor| ApiKeys::may(actor, KeyAct::Revoke.operation(), key));
     let trash = may_revoke.then(|| {
         let (href, label) = (format!("{path}/{}", KeyAct::Revoke.code()), format!("Revoke API key {}", key.name));

@@ -1,8 +1,11 @@
 //! User > API keys, and the list of keys that it shares with the page of a service account.
 
 use domain::{
-    ApiError, ApiKey, KeyFilter, KeyQuery, Operation, Owner, Page, Total,
-    api_key::{input::ListKeys, query::KeySort},
+    ApiError, ApiKey, KeyFilter, KeyQuery, Operation, Owner, Page, PolicyKind, Total,
+    api_key::{
+        input::{ListKeyPolicies, ListKeys},
+        query::KeySort,
+    },
 };
 use leptos::prelude::*;
 use service::{AlertsAbout, offers};
@@ -14,7 +17,7 @@ use super::{
     toolbar::{ListBoard, Noun, Pages},
 };
 use crate::{
-    api::list_api_keys,
+    api::{list_api_keys, list_key_policies},
     components::{
         alerts::AlertBanners,
         icon::{Icon, Picture},
@@ -96,6 +99,12 @@ impl KeyList {
     }
 }
 
+/// Whether a key policy of the selected tenant forbids new keys of people.
+pub(super) async fn is_closed_to_people(request: &RequestContext) -> Result<bool, ApiError> {
+    let (policies, now) = (list_key_policies(ListKeyPolicies {}).await?, request.services.now());
+    Ok(policies.iter().any(|policy| policy.kind == PolicyKind::ServiceAccountsOnly && policy.is_in_effect(now)))
+}
+
 /// A list of keys with its toolbar, its button and the links to other pages.
 ///
 /// # Errors
@@ -121,7 +130,10 @@ pub async fn key_list(
         view! { <EmptyList choice=choice.clone() default_state reason hint="" show_all="Show all keys" /> }.into_any()
     } else {
         let (actor, sparks) = (request.actor.clone(), sparks(request, &keys.items).await?);
-        view! { <KeyTable keys=keys.items actor choice=choice.clone() sparks is_inventory=false now /> }.into_any()
+        let namesakes = request.services.members().namesakes_of_keys(request.actor()?, &keys.items).await?;
+        let (keys, choice) = (keys.items, choice.clone());
+        let is_closed = is_closed_to_people(request).await?;
+        view! { <KeyTable keys actor choice sparks is_inventory=false namesakes is_closed now /> }.into_any()
     };
     Ok(ListBoard { choice, noun: Noun::Keys, states, filters: Vec::new(), action, is_first_run, rows, pages }.view())
 }

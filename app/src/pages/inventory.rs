@@ -6,10 +6,10 @@ use domain::{
     api_key::input::{ListTenantKeys, RevokeKeys, SuspendKeys},
 };
 use leptos::prelude::*;
-use service::AlertsAbout;
+use service::{AlertsAbout, Namesakes};
 
 use super::{
-    api_keys::{expiring_soon, sparks},
+    api_keys::{expiring_soon, is_closed_to_people, sparks},
     empty_list::{EmptyList, first_run, no_keys},
     list_params,
     toolbar::{FilterMenu, ListBoard, Noun, Pages},
@@ -109,6 +109,8 @@ fn emptied(choice: &ListChoice) -> AnyView {
 /// The table in the form that opens the page for several keys.
 async fn table(request: &RequestContext, keys: Vec<ApiKey>, choice: &ListChoice) -> Result<AnyView, ApiError> {
     let sparks = sparks(request, &keys).await?;
+    let namesakes = request.services.members().namesakes_of_keys(request.actor()?, &keys).await?;
+    let is_closed = is_closed_to_people(request).await?;
     let (actor, now) = (request.actor.clone(), request.services.now());
     let acts = BULK_ACTS.map(|act| {
         view! {
@@ -120,7 +122,7 @@ async fn table(request: &RequestContext, keys: Vec<ApiKey>, choice: &ListChoice)
     Ok(view! {
         <form method="get" action=format!("{PATH}/bulk")>
             <input type="hidden" name=BACK value=request.return_to.clone() />
-            <KeyTable keys actor choice=choice.clone() sparks is_inventory=true now />
+            <KeyTable keys actor choice=choice.clone() sparks is_inventory=true namesakes is_closed now />
             <div class="bulk">
                 <span data-selected-count="">"Selected keys:"</span>
                 {acts.into_iter().collect_view()}
@@ -159,7 +161,8 @@ pub async fn bulk(request: RequestContext) -> Result<AnyView, ApiError> {
         (_, 1) => "Suspend 1 API key?".to_owned(),
         (_, count) => format!("Suspend {count} API keys?"),
     };
-    let rows = fitting.into_iter().map(|key| bulk_row(&key, now)).collect_view();
+    let namesakes = request.services.members().namesakes_of_keys(request.actor()?, &fitting).await?;
+    let rows = fitting.into_iter().map(|key| bulk_row(&key, &namesakes, now)).collect_view();
     let buttons = view! {
         <div class="buttons">
             <a class="button" href=back.to_owned()>
@@ -223,7 +226,11 @@ fn unchanged_words(count: usize) -> Option<String> {
 }
 
 /// A key that will be changed: its name, hint, owner and last use.
-fn bulk_row(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
+fn bulk_row(key: &ApiKey, namesakes: &Namesakes, now: DateTime<Utc>) -> AnyView {
+    let owner = match namesakes.beside_owner(key) {
+        Some(address) => format!(" · {} ({address})", key.owner_name),
+        None => format!(" · {}", key.owner_name),
+    };
     let last = match &key.last_used {
         None => " · never used".into_any(),
         Some(last) => view! {
@@ -238,7 +245,7 @@ fn bulk_row(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
             <a href=key.page_path()>{key.name.to_string()}</a>
             " "
             <code>{key.hint.clone()}"…"</code>
-            {format!(" · {}", key.owner_name)}
+            {owner}
             {last}
         </li>
     }

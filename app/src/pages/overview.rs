@@ -9,12 +9,14 @@ use domain::{
     usage::number_text,
 };
 use leptos::prelude::*;
-use service::offers;
+use service::{Namesakes, offers};
 
 use crate::{
     api::get_overview,
     components::{
         address::from_address,
+        alerts::hidden_clients,
+        audit_sentence::audit_text,
         first_steps::FirstSteps,
         key_chart::day_chart,
         status::OutcomeStatus,
@@ -30,7 +32,12 @@ const TICKS: usize = 7;
 pub async fn overview(request: RequestContext) -> Result<AnyView, ApiError> {
     let (overview, now) = (get_overview(GetOverview {}).await?, request.services.now());
     let contents = if overview.steps.has_key && overview.steps.has_used_key {
-        contents(overview, now)
+        let (members, actor) = (request.services.members(), request.actor()?);
+        let keys: Vec<_> =
+            overview.most_used.iter().chain(&overview.most_rejected).map(|one| one.key.clone()).collect();
+        let of_keys = members.namesakes_of_keys(actor, &keys).await?;
+        let of_entries = members.namesakes_of_entries(actor, &overview.recent).await?;
+        contents(overview, (&of_keys, &of_entries), now)
     } else {
         let may_invite = offers(request.actor()?, Operation::InviteMember);
         view! {
@@ -41,16 +48,19 @@ pub async fn overview(request: RequestContext) -> Result<AnyView, ApiError> {
     };
     Ok(view! {
         <h1>"Overview"</h1>
+        {hidden_clients(request.hides_clients)}
         {contents}
     }
     .into_any())
 }
 
-fn contents(overview: Overview, now: DateTime<Utc>) -> AnyView {
+/// `namesakes`: what to show beside the names of the keys' owners, and of the entries' actors.
+fn contents(overview: Overview, namesakes: (&Namesakes, &Namesakes), now: DateTime<Utc>) -> AnyView {
     let numbers = numbers(&overview);
     let chart = day_chart(&overview.days, TICKS);
     let title = chart.title.clone();
-    let (used, rejected) = (most_used(&overview.most_used), most_rejected(&overview.most_rejected, now));
+    let (used, rejected) =
+        (most_used(&overview.most_used, namesakes.0), most_rejected(&overview.most_rejected, namesakes.0, now));
     view! {
         {numbers}
         <section class="overview-requests" aria-labelledby="requests-title">
@@ -59,7 +69,7 @@ fn contents(overview: Overview, now: DateTime<Utc>) -> AnyView {
             {chart.view()}
         </section>
         <div class="overview-tops">{used}{rejected}</div>
-        {recent(overview.recent)}
+        {recent(overview.recent, namesakes.1)}
     }
     .into_any()
 }
@@ -106,21 +116,25 @@ fn total_text(total: Option<Total>) -> String {
     }
 }
 
-fn key_cell(one: &KeyRequests) -> AnyView {
+fn key_cell(one: &KeyRequests, namesakes: &Namesakes) -> AnyView {
+    let owner = match namesakes.beside_owner(&one.key) {
+        Some(address) => format!("{} ({address})", one.key.owner_name),
+        None => one.key.owner_name.clone(),
+    };
     view! {
         <th scope="row">
             <a class="name" href=one.key.page_path()>
                 {one.key.name.to_string()}
             </a>
-            <span class="sub">{one.key.owner_name.clone()}</span>
+            <span class="sub">{owner}</span>
         </th>
     }
     .into_any()
 }
 
-fn most_used(keys: &[KeyRequests]) -> AnyView {
+fn most_used(keys: &[KeyRequests], namesakes: &Namesakes) -> AnyView {
     let rows = keys.iter().map(|one| {
-        view! { <tr>{key_cell(one)} <td class="number">{number_text(one.uses)}</td></tr> }
+        view! { <tr>{key_cell(one, namesakes)} <td class="number">{number_text(one.uses)}</td></tr> }
     });
     view! {
         <section aria-labelledby="used-title">
@@ -131,14 +145,14 @@ fn most_used(keys: &[KeyRequests]) -> AnyView {
     .into_any()
 }
 
-fn most_rejected(keys: &[KeyRequests], now: DateTime<Utc>) -> AnyView {
+fn most_rejected(keys: &[KeyRequests], namesakes: &Namesakes, now: DateTime<Utc>) -> AnyView {
     let rows = keys.iter().map(|one| {
         // The reason: a key that is valid now was rejected before it was resumed or rotated back.
         let state = one.key.state(now).label();
         let last = one.key.last_refused.as_ref().map(|last| {
             view! { <span class="sub">"Last "<Distance at=last.at now />{from_address(last.address.as_deref())}</span> }
         });
-        view! { <tr>{key_cell(one)} <td>{state}{last}</td> <td class="number">{number_text(one.refusals)}</td></tr> }
+        view! { <tr>{key_cell(one, namesakes)} <td>{state}{last}</td> <td class="number">{number_text(one.refusals)}</td></tr> }
     });
     view! {
         <section aria-labelledby="rejected-title">
@@ -173,14 +187,14 @@ fn busiest<const N: usize>(name: &'static str, heads: [&'static str; N], rows: A
 }
 
 /// The last entries of the audit log.
-fn recent(entries: Vec<AuditEntry>) -> AnyView {
+fn recent(entries: Vec<AuditEntry>, namesakes: &Namesakes) -> AnyView {
     let rows = entries.into_iter().map(|entry| {
         let denied = (entry.outcome == Outcome::Refused).then(|| view! { <OutcomeStatus outcome=entry.outcome /> });
         let via = format!("{}{}", Channel::label_of(&entry.channel), from_address(entry.address.as_deref()));
         view! {
             <li>
                 <a href=format!("/team/audit-log/{}", entry.id) data-dialog="">
-                    {entry.sentence()}
+                    {audit_text(&entry, namesakes)}
                 </a>
                 " "
                 {denied}
