@@ -13,9 +13,27 @@ const FIELD: &str = "input[type=datetime-local]";
 
 /// The parts of a date in a table.
 const DATE: &[(&str, &str)] = &[("dateStyle", "medium")];
+/// What the server counted by days and hours stays in UTC.
+const UTC: (&str, &str) = ("timeZone", "UTC");
 /// The parts of a time in a row that shows its seconds.
 const SHORT: &[(&str, &str)] =
-    &[("day", "numeric"), ("month", "short"), ("hour", "2-digit"), ("minute", "2-digit"), ("second", "2-digit")];
+    &[("day", "numeric"), ("month", "short"), ("hour", "2-digit"), ("minute", "2-digit"), ("second", "2-digit"), UTC];
+/// The parts of a day, in the forms of `components/time.rs`.
+const DAY: &[(&str, &str)] = &[("dateStyle", "medium"), UTC];
+const SHORT_DAY: &[(&str, &str)] = &[("day", "numeric"), ("month", "short"), UTC];
+const LONG_DAY: &[(&str, &str)] = &[("dateStyle", "full"), UTC];
+const WEEKDAY: &[(&str, &str)] = &[("weekday", "short"), ("day", "numeric"), UTC];
+/// The parts of an hour, with its day and without.
+const HOUR: &[(&str, &str)] = &[
+    ("day", "numeric"),
+    ("month", "short"),
+    ("year", "numeric"),
+    ("hour", "2-digit"),
+    ("minute", "2-digit"),
+    ("timeZoneName", "short"),
+    UTC,
+];
+const CLOCK: &[(&str, &str)] = &[("timeStyle", "short"), UTC];
 /// The parts of an exact time.
 const EXACT: &[(&str, &str)] = &[
     ("day", "numeric"),
@@ -45,21 +63,56 @@ fn of_millis(millis: f64) -> Option<DateTime<Utc>> {
 /// Shows the times below `root` in the person's time zone. The exact time is in the title of those that don't show it.
 pub fn localise(root: &Element) {
     let locale = locale();
+    localise_texts(root, &locale);
     for time in all(root, "time[data-as]") {
         let Some(at) = instant(&attribute(&time, "datetime")) else { continue };
         let form = attribute(&time, "data-as");
-        let parts = match form.as_str() {
-            "date" => DATE,
-            "short" => SHORT,
-            "exact" => EXACT,
-            _ => &[],
-        };
+        let parts = parts_of(&form);
         if !parts.is_empty() {
             time.set_text_content(Some(&local_text(at, &locale, parts)));
         }
         if form != "exact" {
             set(&time, "title", &local_text(at, &locale, EXACT));
         }
+    }
+}
+
+/// The parts that the server's name of a form stands for; none if the text is a distance.
+fn parts_of(form: &str) -> &'static [(&'static str, &'static str)] {
+    match form {
+        "date" => DATE,
+        "short" => SHORT,
+        "exact" => EXACT,
+        "day" => DAY,
+        "short-day" => SHORT_DAY,
+        "long-day" => LONG_DAY,
+        "weekday" => WEEKDAY,
+        "hour" => HOUR,
+        "clock" => CLOCK,
+        _ => &[],
+    }
+}
+
+/// Replaces the dates inside the texts and labels below `root`.
+fn localise_texts(root: &Element, locale: &str) {
+    for element in all(root, "[data-date]") {
+        let value = attribute(&element, "data-date");
+        let mut words = value.splitn(3, ' ');
+        let (Some(form), Some(time), Some(said)) = (words.next(), words.next(), words.next()) else { continue };
+        let Some(at) = instant(time) else { continue };
+        let local = local_text(at, locale, parts_of(form));
+        for label in ["aria-label", "title"] {
+            let text = attribute(&element, label);
+            if !text.is_empty() {
+                set(&element, label, &text.replacen(said, &local, 1));
+            }
+        }
+        if element.child_element_count() == 0 {
+            let text = element.text_content().unwrap_or_default();
+            element.set_text_content(Some(&text.replacen(said, &local, 1)));
+        }
+        // The same text may be localised again.
+        set(&element, "data-date", &format!("{form} {time} {local}"));
     }
 }
 

@@ -1,12 +1,10 @@
 //! The number of audit entries per day as a strip of bars, each of which filters the audit log by its day.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use domain::{
-    audit::{Activity, DayActivity},
-    time::date_text,
-};
+use domain::audit::{Activity, DayActivity};
 use leptos::prelude::*;
 
+use super::time::Dated;
 use crate::list_url::AuditParams;
 
 /// The height of the strip, in SVG units.
@@ -22,7 +20,10 @@ pub fn ActivityStrip(activity: Activity, params: AuditParams, path: &'static str
     let most = activity.days.iter().map(|day| day.done + day.denied).max().unwrap_or(0).max(1);
     let bars = activity.days.iter().enumerate().filter(|(_, day)| day.done + day.denied > 0);
     let bars = bars.map(|(index, day)| bar(index, *day, most, &params, path)).collect_view();
-    let first = activity.days.first().map(|day| date_text(midnight(day.day)));
+    let first = activity.days.first().map(|day| {
+        let day = Dated::day(midnight(day.day));
+        view! { <span data-date=day.attribute>{day.text}</span> }
+    });
     let note = activity.is_capped.then_some(" Older entries aren't counted, because there are too many.");
     let bounds = format!("0 0 {} {HEIGHT}", activity.days.len() * STEP);
     view! {
@@ -31,9 +32,7 @@ pub fn ActivityStrip(activity: Activity, params: AuditParams, path: &'static str
                 {bars}
             </svg>
             <figcaption>
-                <span>{first}</span>
-                <span>"Entries per day (UTC). Select a day to filter by it." {note}</span>
-                <span>"Today"</span>
+                {first} <span>"Entries per day (UTC). Select a day to filter by it." {note}</span> <span>"Today"</span>
             </figcaption>
         </figure>
     }
@@ -50,12 +49,12 @@ fn bar(index: usize, day: DayActivity, most: u64, params: &AuditParams, path: &s
     let (after, before) = (String::new(), String::new());
     let (from, until) = (date.clone(), date);
     let href = AuditParams { period: String::new(), from, until, after, before, ..params.clone() }.url(path, None);
-    let words = day_text(day);
-    let title = words.clone();
+    let (dated, words) = (Dated::day(midnight(day.day)), day_text(day));
+    let (again, title) = (dated.attribute.clone(), words.clone());
     let (x, y) = (index * STEP, HEIGHT - done);
     view! {
-        <a href=href aria-label=words aria-current=is_selected.then_some("true")>
-            <title>{title}</title>
+        <a href=href aria-label=words data-date=dated.attribute aria-current=is_selected.then_some("true")>
+            <title data-date=again>{title}</title>
             <rect class="day" x=x y="0" width=STEP height=HEIGHT />
             <rect class="bar" x=x y=y width=WIDTH height=done />
             <rect class="bar-refused" x=x y=y - denied width=WIDTH height=denied />
@@ -66,7 +65,7 @@ fn bar(index: usize, day: DayActivity, most: u64, params: &AuditParams, path: &s
 
 /// What happened on a day, like "29 Nov 2026: 12 entries, 2 of them denied".
 fn day_text(day: DayActivity) -> String {
-    let date = date_text(midnight(day.day));
+    let date = Dated::day(midnight(day.day)).text;
     match (day.done + day.denied, day.denied) {
         (1, 0) => format!("{date}: 1 entry"),
         (1, _) => format!("{date}: 1 entry, denied"),

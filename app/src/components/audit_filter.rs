@@ -5,10 +5,10 @@ use domain::{
     AuditEntry,
     audit::{ActionGroup, Outcome},
     operation::label_of,
-    time::date_text,
 };
 use leptos::prelude::*;
 
+use super::time::Dated;
 use crate::list_url::{AuditParams, Period};
 
 /// The form. With JavaScript, a change replaces the elements with the ids `live` without reloading the page.
@@ -168,12 +168,9 @@ fn day_of(text: &str) -> String {
     text.trim().split('T').next().unwrap_or_default().to_owned()
 }
 
-/// A day as in the table, like "29 Nov 2026"; a timestamp as it is.
-fn day_text(text: &str) -> String {
-    match text.trim().parse::<NaiveDate>() {
-        Ok(day) => date_text(day.and_time(NaiveTime::MIN).and_utc()),
-        Err(_) => text.to_owned(),
-    }
+/// A day as in the table, like "29 Nov 2026"; `None` for a timestamp.
+fn day_text(text: &str) -> Option<Dated> {
+    text.trim().parse::<NaiveDate>().ok().map(|day| Dated::day(day.and_time(NaiveTime::MIN).and_utc()))
 }
 
 /// What is set, as links that remove it. `entries`: those that match, from which the name of a resource is taken.
@@ -191,23 +188,28 @@ pub fn filter_chips(params: &AuditParams, entries: &[AuditEntry], path: &str) ->
         None => &params.period,
     };
     let action = label_of(&params.operation);
+    let [from, until] = [&params.from, &params.until].map(|text| day_text(text));
+    let said = |day: &Option<Dated>, text: &str| day.as_ref().map_or_else(|| text.to_owned(), |day| day.text.clone());
+    let (from_text, until_text) = (said(&from, &params.from), said(&until, &params.until));
     let chips = [
         (&params.period, format!("Past {period}"), AuditParams { period: none(), ..first() }),
-        (&params.from, format!("From {}", day_text(&params.from)), AuditParams { from: none(), ..first() }),
-        (&params.until, format!("To {}", day_text(&params.until)), AuditParams { until: none(), ..first() }),
+        (&params.from, format!("From {from_text}"), AuditParams { from: none(), ..first() }),
+        (&params.until, format!("To {until_text}"), AuditParams { until: none(), ..first() }),
         (&params.actor, format!("Actor: {}", params.actor), AuditParams { actor: none(), ..first() }),
         (&params.operation, format!("Action: {action}"), AuditParams { operation: none(), ..first() }),
         (&params.about, format!("Resource: {about}"), AuditParams { about: none(), ..first() }),
         (&params.result, format!("Outcome: {result}"), AuditParams { result: none(), ..first() }),
     ];
+    let dates = [None, from, until, None, None, None, None].map(|day| day.map(|day| day.attribute));
     let chips: Vec<_> = chips
         .into_iter()
-        .filter(|(value, _, _)| !value.is_empty())
-        .map(|(_, text, without)| {
+        .zip(dates)
+        .filter(|((value, _, _), _)| !value.is_empty())
+        .map(|((_, text, without), date)| {
             let label = format!("Remove filter {text}");
             view! {
-                <a class="chip-filter" href=without.url(path, None) aria-label=label>
-                    {text}
+                <a class="chip-filter" href=without.url(path, None) aria-label=label data-date=date.clone()>
+                    <span data-date=date.clone()>{text}</span>
                     <span aria-hidden="true">" ×"</span>
                 </a>
             }

@@ -6,7 +6,7 @@
 use domain::usage::number_text;
 use leptos::prelude::*;
 
-use super::folded_table::folded_table;
+use super::{folded_table::folded_table, time::Dated};
 
 /// The top of the bars, in pixels; above it is the sentence of the bar that the pointer is on.
 const TOP: u64 = 28;
@@ -20,9 +20,9 @@ const LABELS: u64 = BOTTOM + 18;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bar {
     /// The hour or the day, like "29 Nov 2026".
-    pub name: String,
-    /// The label below the axis; empty for none.
-    pub tick: String,
+    pub name: Dated,
+    /// The label below the axis, if it has one.
+    pub tick: Option<Dated>,
     /// The number of accepted requests.
     pub uses: u64,
     /// The number of rejected requests.
@@ -31,7 +31,7 @@ pub struct Bar {
 
 impl Bar {
     fn sentence(&self) -> String {
-        format!("{}: {} accepted, {} rejected", self.name, number_text(self.uses), number_text(self.refusals))
+        format!("{}: {} accepted, {} rejected", self.name.text, number_text(self.uses), number_text(self.refusals))
     }
 }
 
@@ -92,13 +92,13 @@ fn columns(bars: &[Bar], maximum: u64) -> AnyView {
             let y = BOTTOM.saturating_sub(uses + refusals);
             view! { <rect class="bar-refusals" x=inside.clone() width=bar_width.clone() y=y height=refusals /> }
         });
-        let tick = (!bar.tick.is_empty()).then(|| {
+        let tick = bar.tick.clone().map(|tick| {
             // The last one would extend beyond the chart.
             let is_last = index + 1 == count;
             let x = if is_last { percent(1, 1) } else { percent(index * 10 + 5, count * 10) };
             view! {
-                <text class="tick" class:tick-end=is_last x=x y=LABELS>
-                    {bar.tick.clone()}
+                <text class="tick" class:tick-end=is_last x=x y=LABELS data-date=tick.attribute>
+                    {tick.text}
                 </text>
             }
         });
@@ -109,7 +109,7 @@ fn columns(bars: &[Bar], maximum: u64) -> AnyView {
                 <rect class="column-area" x=left width=width y=TOP height=HEIGHT />
                 {uses_bar}
                 {refusals_bar}
-                <text class="readout" x="0" y="12">
+                <text class="readout" x="0" y="12" data-date=bar.name.attribute.clone()>
                     {bar.sentence()}
                 </text>
             </g>
@@ -122,7 +122,9 @@ fn table(chart: &BarChart) -> AnyView {
     let rows = chart.bars.iter().rev().map(|bar| {
         view! {
             <tr>
-                <th scope="row">{bar.name.clone()}</th>
+                <th scope="row" data-date=bar.name.attribute.clone()>
+                    {bar.name.text.clone()}
+                </th>
                 <td>{number_text(bar.uses)}</td>
                 <td>{number_text(bar.refusals)}</td>
             </tr>
@@ -178,7 +180,8 @@ mod tests {
 
     #[test]
     fn a_bar_is_described_in_a_sentence() {
-        let bar = Bar { name: "29 Nov 2026".to_owned(), tick: String::new(), uses: 1_412, refusals: 3 };
-        assert_eq!(bar.sentence(), "29 Nov 2026: 1,412 accepted, 3 rejected");
+        let name = Dated::day(chrono::DateTime::UNIX_EPOCH);
+        let bar = Bar { name, tick: None, uses: 1_412, refusals: 3 };
+        assert_eq!(bar.sentence(), "1 Jan 1970: 1,412 accepted, 3 rejected");
     }
 }

@@ -1,11 +1,15 @@
 //! The keys that expire in the next 90 days, as a picture above a list: a dot for each key.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ApiKey, page::Total, time::date_text, usage::number_text};
+use domain::{ApiKey, page::Total, usage::number_text};
 use leptos::prelude::*;
 use service::{EXPIRY_PERIOD, ExpiringKeys};
 
-use super::{bar_chart::percent, folded_table::folded_table, key_chart::short_date, time::Moment};
+use super::{
+    bar_chart::percent,
+    folded_table::folded_table,
+    time::{Dated, Moment},
+};
 
 /// The columns of the picture, each of 3 days.
 const COLUMNS: usize = 30;
@@ -32,9 +36,10 @@ pub fn ExpiryTimeline(expiring: ExpiringKeys, now: DateTime<Utc>) -> impl IntoVi
     let dots = columns.iter().enumerate().map(|(index, column)| stack(index, column, most, baseline, now));
     let ticks = [(0_u8, "tick tick-start"), (30, "tick"), (60, "tick"), (90, "tick tick-end")].map(|(days, class)| {
         let x = percent(usize::from(days), 90);
-        let text = if days == 0 { "Today".to_owned() } else { short_date(now + TimeDelta::days(i64::from(days))) };
+        let day = (days > 0).then(|| Dated::short_day(now + TimeDelta::days(i64::from(days))));
+        let (text, date) = day.map_or_else(|| ("Today".to_owned(), None), |day| (day.text, Some(day.attribute)));
         view! {
-            <text class=class x=x y=baseline + 18>
+            <text class=class x=x y=baseline + 18 data-date=date>
                 {text}
             </text>
         }
@@ -114,13 +119,15 @@ fn stack(index: usize, column: &[&Uses], most: u64, baseline: usize, now: DateTi
             (false, 0) => "dot dot-unused",
             (false, _) => "dot",
         };
-        let (label, words) = (sentence(key, *uses), sentence(key, *uses));
+        let expires = key.expires_at.map(Dated::date);
+        let words = sentence(key, *uses, expires.as_ref().map_or("", |date| &date.text));
+        let (label, date) = (words.clone(), expires.map(|date| date.attribute));
         // The transparent circle is what the pointer finds.
         view! {
-            <a href=key.page_path() aria-label=label>
+            <a href=key.page_path() aria-label=label data-date=date.clone()>
                 <circle class="dot-area" cx=x.clone() cy=baseline - row * PITCH - 10 r="10" />
                 <circle class=class cx=x.clone() cy=baseline - row * PITCH - 10 r=radius(*uses, most) />
-                <text class="readout" x="0" y="12">
+                <text class="readout" x="0" y="12" data-date=date.clone()>
                     {words}
                 </text>
             </a>
@@ -142,8 +149,8 @@ fn radius(uses: u64, most: u64) -> u64 {
     smallest + ((greatest - smallest).pow(2) * uses / most).isqrt()
 }
 
-fn sentence(key: &ApiKey, uses: u64) -> String {
-    let expires = key.expires_at.map(date_text).unwrap_or_default();
+/// `expires`: the date of the key's expiry.
+fn sentence(key: &ApiKey, uses: u64, expires: &str) -> String {
     let (name, owner) = (&key.name, &key.owner_name);
     match uses {
         0 => format!("“{name}” of {owner} expires on {expires}. No requests in the last 7 days."),

@@ -1,16 +1,13 @@
 //! The chart on a key's page: its requests by hour or day, in a range that the URL selects.
 
-use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc};
-use domain::{
-    DayCount, HourCount, Usage,
-    time::{date_text, utc_text},
-    usage::number_text,
-};
+use chrono::{DateTime, NaiveTime, TimeDelta, Timelike, Utc};
+use domain::{DayCount, HourCount, Usage, usage::number_text};
 use leptos::prelude::*;
 
 use super::{
     bar_chart::{Bar, BarChart},
     folded_table::folded_table,
+    time::Dated,
 };
 
 /// The range of the chart.
@@ -71,8 +68,8 @@ impl ChartRange {
 
 fn hour_bar(hour: &HourCount) -> Bar {
     let at = hour.hour;
-    let tick = if at.hour().is_multiple_of(6) { format!("{:02}:00", at.hour()) } else { String::new() };
-    Bar { name: utc_text(at), tick, uses: hour.uses, refusals: hour.refusals }
+    let tick = at.hour().is_multiple_of(6).then(|| Dated::clock(at));
+    Bar { name: Dated::hour(at), tick, uses: hour.uses, refusals: hour.refusals }
 }
 
 /// Returns a chart of requests per day. Every `every` days, counted back from the last, the day is named below the
@@ -80,17 +77,11 @@ fn hour_bar(hour: &HourCount) -> Bar {
 pub fn day_chart(days: &[DayCount], every: usize) -> BarChart {
     let bar = |(index, count): (usize, &DayCount)| {
         let is_named = (days.len() - 1 - index).is_multiple_of(every);
-        let tick = if is_named { short_date(count.day) } else { String::new() };
-        Bar { name: date_text(count.day), tick, uses: count.uses, refusals: count.refusals }
+        let tick = is_named.then(|| Dated::short_day(count.day));
+        Bar { name: Dated::day(count.day), tick, uses: count.uses, refusals: count.refusals }
     };
     let title = format!("Requests per day in the last {} days (UTC)", days.len());
     BarChart { title, unit: "Day (UTC)", bars: days.iter().enumerate().map(bar).collect() }
-}
-
-/// Returns the date without the year, like "31 Jan".
-pub(super) fn short_date(at: DateTime<Utc>) -> String {
-    let text = date_text(at);
-    text.rsplit_once(' ').map_or_else(|| text.clone(), |(date, _)| date.to_owned())
 }
 
 /// The links to the ranges, and the chart of the chosen one. `path`: the path of the key's page.
@@ -140,42 +131,48 @@ fn heat_map(usage: &Usage, now: DateTime<Utc>) -> AnyView {
         let all = hour.uses + hour.refusals;
         let level = (all * 4).div_ceil(most);
         let (x, y) = (NAMES + u64::from(hour.hour.hour()) * CELL, row_of(hour.hour) * CELL);
+        let dated = Dated::hour(hour.hour);
         let words = match all {
-            1 => format!("{}: 1 request", utc_text(hour.hour)),
-            all => format!("{}: {} requests", utc_text(hour.hour), number_text(all)),
+            1 => format!("{}: 1 request", dated.text),
+            all => format!("{}: {} requests", dated.text, number_text(all)),
         };
         view! {
             <rect class=format!("heat heat-{level}") x=x y=y width=CELL - 2 height=CELL - 2>
-                <title>{words}</title>
+                <title data-date=dated.attribute>{words}</title>
             </rect>
         }
     });
     let days = (0..7).map(|back| {
         let day = first + TimeDelta::days(back);
+        let name = Dated::weekday(day);
         view! {
-            <text class="tick-day" x="0" y=row_of(day) * CELL + 13>
-                {format!("{} {}", day.weekday(), day.day())}
+            <text class="tick-day" x="0" y=row_of(day) * CELL + 13 data-date=name.attribute>
+                {name.text}
             </text>
         }
     });
-    let marks = [0_u64, 6, 12, 18].map(|hour| {
+    let marks = [0_u32, 6, 12, 18].map(|hour| {
+        let mark =
+            Dated::clock(first.date_naive().and_time(NaiveTime::MIN).and_utc() + TimeDelta::hours(i64::from(hour)));
         view! {
-            <text class="tick-day" x=NAMES + hour * CELL y=7 * CELL + 14>
-                {format!("{hour:02}:00")}
+            <text class="tick-day" x=NAMES + u64::from(hour) * CELL y=7 * CELL + 14 data-date=mark.attribute>
+                {mark.text}
             </text>
         }
     });
     let bounds = format!("0 0 {} {}", NAMES + 24 * CELL, 7 * CELL + 20);
-    let (name, rows) = (busiest_words(&hours), hour_rows(&hours));
+    let ((name, dated), rows) = (busiest_words(&hours), hour_rows(&hours));
     view! {
         <figure class="heat-map">
-            <svg viewBox=bounds width=NAMES + 24 * CELL role="img" aria-label=name.clone()>
+            <svg viewBox=bounds width=NAMES + 24 * CELL role="img" aria-label=name.clone() data-date=dated.clone()>
                 {days.collect_view()}
                 {cells.collect_view()}
                 {marks.into_iter().collect_view()}
             </svg>
             <figcaption>
-                <p class="muted">{name}</p>
+                <p class="muted" data-date=dated>
+                    {name}
+                </p>
                 {rows}
             </figcaption>
         </figure>
@@ -183,20 +180,23 @@ fn heat_map(usage: &Usage, now: DateTime<Utc>) -> AnyView {
     .into_any()
 }
 
-fn busiest_words(hours: &[&HourCount]) -> String {
+/// The sentence about the hour with the most requests, and its `data-date`.
+fn busiest_words(hours: &[&HourCount]) -> (String, Option<String>) {
     let busiest = hours.iter().max_by_key(|hour| hour.uses + hour.refusals);
-    busiest.map_or_else(
-        || "Requests by hour in the last 7 days (UTC)".to_owned(),
-        |hour| format!("Requests by hour in the last 7 days. The busiest hour began on {}.", utc_text(hour.hour)),
-    )
+    let Some(busiest) = busiest else { return ("Requests by hour in the last 7 days (UTC)".to_owned(), None) };
+    let Dated { text, attribute } = Dated::hour(busiest.hour);
+    (format!("Requests by hour in the last 7 days. The busiest hour began on {text}."), Some(attribute))
 }
 
 /// The folded table of the hours with requests, latest first.
 fn hour_rows(hours: &[&HourCount]) -> AnyView {
     let rows = hours.iter().rev().map(|hour| {
+        let name = Dated::hour(hour.hour);
         view! {
             <tr>
-                <th scope="row">{utc_text(hour.hour)}</th>
+                <th scope="row" data-date=name.attribute>
+                    {name.text}
+                </th>
                 <td>{number_text(hour.uses)}</td>
                 <td>{number_text(hour.refusals)}</td>
             </tr>
@@ -223,7 +223,7 @@ mod tests {
         for (code, bars, ticks) in [("24h", 24, 4), ("7d", 7, 7), ("30d", 30, 5), ("90d", 90, 5), ("x", 30, 5)] {
             let chart = ChartRange::from_code(code).chart(&Usage::default(), now());
             assert_eq!(chart.bars.len(), bars, "{code}");
-            assert_eq!(chart.bars.iter().filter(|bar| !bar.tick.is_empty()).count(), ticks, "{code}");
+            assert_eq!(chart.bars.iter().filter(|bar| bar.tick.is_some()).count(), ticks, "{code}");
         }
     }
 
@@ -237,6 +237,6 @@ mod tests {
             let last = range.chart(&usage, now()).bars.pop().unwrap();
             assert_eq!((last.uses, last.refusals), (7, 1), "{range:?}");
         }
-        assert_eq!(ChartRange::Week.chart(&usage, now()).bars.pop().unwrap().tick, "11 Apr");
+        assert_eq!(ChartRange::Week.chart(&usage, now()).bars.pop().unwrap().tick.unwrap().text, "11 Apr");
     }
 }

@@ -1,10 +1,13 @@
 //! A rotation as a picture: the requests of the old and of the new key, one above the other.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{HourCount, Usage, time::utc_text, usage::number_text};
+use domain::{HourCount, Usage, usage::number_text};
 use leptos::prelude::*;
 
-use super::{folded_table::folded_table, key_chart::short_date, time::Distance};
+use super::{
+    folded_table::folded_table,
+    time::{Dated, Distance},
+};
 
 /// How long before the rotation the lanes begin.
 const BEFORE: TimeDelta = TimeDelta::hours(24);
@@ -46,7 +49,8 @@ impl Rotation<'_> {
         let (old, new) = (self.old.by_hour(hours, now), self.new.by_hour(hours, now));
         let most = old.iter().chain(&new).map(|hour| hour.uses).max().unwrap_or(0);
         let began = old.iter().position(|hour| self.began_at - hour.hour < TimeDelta::hours(1)).unwrap_or(0);
-        let since = old.first().map(|hour| short_date(hour.hour)).unwrap_or_default();
+        let since = old.first().map(|hour| Dated::short_day(hour.hour));
+        let (since, since_date) = since.map(|day| (day.text, day.attribute)).unzip();
         let (old_lane, new_lane) = (lane("Old", &old, most, began), lane("New", &new, most, began));
         let last = match self.old_last_used_at {
             None => view! { <p>"The old key was never used."</p> }.into_any(),
@@ -55,7 +59,7 @@ impl Rotation<'_> {
         view! {
             <figure class="lanes">
                 {old_lane} {new_lane} <p class="lanes-axis">
-                    <span>{since}</span>
+                    <span data-date=since_date>{since}</span>
                     <span>"Now"</span>
                 </p> <figcaption>{last}{table(&old, &new)}</figcaption>
             </figure>
@@ -96,9 +100,12 @@ fn outline(hours: &[HourCount], most: u64) -> String {
 
 fn table(old: &[HourCount], new: &[HourCount]) -> AnyView {
     let rows = old.iter().zip(new).rev().filter(|(old, new)| old.uses + new.uses > 0).map(|(old, new)| {
+        let name = Dated::hour(old.hour);
         view! {
             <tr>
-                <th scope="row">{utc_text(old.hour)}</th>
+                <th scope="row" data-date=name.attribute>
+                    {name.text}
+                </th>
                 <td>{number_text(old.uses)}</td>
                 <td>{number_text(new.uses)}</td>
             </tr>

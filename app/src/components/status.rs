@@ -1,8 +1,10 @@
 //! States and outcomes as labelled chips.
 
 use chrono::{DateTime, Utc};
-use domain::{AccountState, AgentState, KeyState, api_key::policy, audit::Outcome, time::date_text};
+use domain::{AccountState, AgentState, KeyState, api_key::policy, audit::Outcome};
 use leptos::prelude::*;
+
+use super::time::Dated;
 
 /// The state of a key.
 pub fn key_status(state: KeyState<'_>) -> AnyView {
@@ -15,22 +17,26 @@ pub fn PolicyViolations(policies: Vec<policy::PolicyViolation>, now: DateTime<Ut
     (!policies.is_empty()).then(|| {
         let labels: Vec<_> = policies.iter().map(|violation| violation.text(now)).collect();
         let (title, labels) = (labels.join("; "), labels.join("; "));
-        let words = violation_words(&policies, now);
+        let (words, date) = violation_words(&policies, now);
         view! {
-            <span class="sub against" title=title>
-                {words}
+            <span class="sub against" title=title data-date=date.clone()>
+                <span data-date=date.clone()>{words}</span>
                 <span class="visually-hidden">": "{labels}</span>
             </span>
         }
     })
 }
 
-/// "Violates policy"; or, if all policies take effect later, the day on which the first of them does.
-fn violation_words(policies: &[policy::PolicyViolation], now: DateTime<Utc>) -> String {
+/// "Violates policy"; or, if all policies take effect later, the day on which the first of them does, with its
+/// `data-date`.
+fn violation_words(policies: &[policy::PolicyViolation], now: DateTime<Utc>) -> (String, Option<String>) {
     let is_scheduled = policies.iter().all(|violation| violation.is_scheduled(now));
     match policies.iter().map(|violation| violation.effective_from).min() {
-        Some(first) if is_scheduled => format!("Will violate a policy from {}", date_text(first)),
-        _ => "Violates policy".to_owned(),
+        Some(first) if is_scheduled => {
+            let first = Dated::date(first);
+            (format!("Will violate a policy from {}", first.text), Some(first.attribute))
+        }
+        _ => ("Violates policy".to_owned(), None),
     }
 }
 
