@@ -20,6 +20,8 @@ pub struct TenantChoice {
     pub slug: String,
     /// Whether it is selected when the form opens.
     pub chosen: bool,
+    /// The expiries that its key policies forbid. The stylesheet hides them while the tenant is selected.
+    pub forbids: Vec<ExpiryChoice>,
 }
 
 /// The initial values: those of a rejected submission, or the defaults.
@@ -67,8 +69,9 @@ fn tenant_field(tenants: Vec<TenantChoice>, error: Signal<Option<ApiError>>) -> 
         return None;
     }
     let options = tenants.into_iter().map(|tenant| {
+        let forbids = tenant.forbids.iter().map(|choice| choice.code()).collect::<Vec<_>>().join(" ");
         view! {
-            <option value=tenant.id.to_string() selected=tenant.chosen>
+            <option value=tenant.id.to_string() selected=tenant.chosen data-forbids=forbids>
                 {tenant.name}
             </option>
         }

@@ -38,7 +38,7 @@ pub(super) fn tenants(request: &RequestContext) -> Result<Vec<TenantChoice>, Api
             let id = membership.tenant.id;
             let chosen = if asked.is_empty() { id == viewer.tenant_id } else { asked == id.to_string() };
             let (name, slug) = (membership.tenant.name.to_string(), membership.tenant.slug.as_str().to_owned());
-            TenantChoice { id, name, slug, chosen }
+            TenantChoice { id, name, slug, chosen, forbids: Vec::new() }
         })
         .collect())
 }
@@ -72,11 +72,38 @@ async fn policies(request: &RequestContext, tenants: &[TenantChoice]) -> Result<
     Ok(policies)
 }
 
-/// The chosen expiry and the offered ones: those that `bounds` allow or, if `has_others`, all of them, because another
-/// tenant may allow more. `typed`: the value from the submitted form, which stays chosen; empty for a new form.
-fn expiries(typed: &str, bounds: Bounds, has_others: bool) -> (ExpiryChoice, Vec<ExpiryChoice>) {
+/// Adds the expiries that each tenant's key policies forbid, and leaves out tenants in which people can't have keys,
+/// unless that are all. Returns the limits of the tenants, in the same order.
+async fn bound(request: &RequestContext, tenants: &mut Vec<TenantChoice>) -> Result<Vec<Bounds>, ApiError> {
+    let (actor, now) = (request.actor()?, request.services.now());
+    let mut bound = Vec::new();
+    for mut tenant in std::mem::take(tenants) {
+        let mut policies = request.services.tenant_policies().list_in(actor, tenant.id).await?;
+        policies.retain(|policy| policy.is_in_effect(now));
+        let bounds = Bounds::of(&policies, now);
+        tenant.forbids = ExpiryChoice::ALL.into_iter().filter(|choice| !choice.fits(bounds)).collect();
+        bound.push((tenant, bounds, policies.iter().any(|policy| policy.kind == PolicyKind::ServiceAccountsOnly)));
+    }
+    if bound.iter().any(|(_, _, is_closed)| !is_closed) {
+        bound.retain(|(_, _, is_closed)| !is_closed);
+    }
+    if bound.iter().all(|(tenant, _, _)| !tenant.chosen)
+        && let Some((first, _, _)) = bound.first_mut()
+    {
+        first.chosen = true;
+    }
+    let (choices, bounds) = bound.into_iter().map(|(tenant, bounds, _)| (tenant, bounds)).unzip();
+    *tenants = choices;
+    Ok(bounds)
+}
+
+/// The chosen expiry and the offered ones: those that the limits of any tenant allow. `bounds`: the limits of the tenant
+/// that the form opens with; `others`: those of all tenants. `typed`: the value from the submitted form, which stays
+/// chosen; empty for a new form.
+fn expiries(typed: &str, bounds: Bounds, others: &[Bounds]) -> (ExpiryChoice, Vec<ExpiryChoice>) {
     let chosen = if typed.is_empty() { ExpiryChoice::first(bounds) } else { ExpiryChoice::from_code(typed) };
-    let is_offered = |choice: &ExpiryChoice| has_others || *choice == chosen || choice.fits(bounds);
+    let fits = |choice: &ExpiryChoice| choice.fits(bounds) || others.iter().any(|bounds| choice.fits(*bounds));
+    let is_offered = |choice: &ExpiryChoice| *choice == chosen || fits(choice);
     (chosen, ExpiryChoice::ALL.into_iter().filter(is_offered).collect())
 }
 
@@ -85,7 +112,7 @@ fn expiries(typed: &str, bounds: Bounds, has_others: bool) -> (ExpiryChoice, Vec
 pub async fn new_key_page(
     request: &RequestContext,
     back: &str,
-    tenants: Vec<TenantChoice>,
+    mut tenants: Vec<TenantChoice>,
     account: Option<&ServiceAccount>,
     code: CodeContext,
 ) -> Result<AnyView, ApiError> {
@@ -98,14 +125,16 @@ pub async fn new_key_page(
         return Ok(reveal_card(created, home));
     }
     let (actor, policies) = (request.actor()?, policies(request, &tenants).await?);
+    let all_bounds = bound(request, &mut tenants).await?;
     let has_others = tenants.iter().any(|tenant| tenant.id != actor.tenant_id());
     let no_own = policies.iter().find(|policy| policy.kind == PolicyKind::ServiceAccountsOnly);
     if let Some(policy) = no_own.filter(|_| account.is_none() && !has_others) {
         return Ok(unfit_card(request, "Create an API key".to_owned(), policy.refusal(), (back, "Back")));
     }
     let (now, value) = (request.services.now(), |name: &str| request.typed(name));
-    let bounds = Bounds::of(&policies, now);
-    let (chosen, choices) = expiries(&value("expiry"), bounds, has_others);
+    let opens_with = tenants.iter().zip(&all_bounds).find(|(tenant, _)| tenant.chosen).map(|(_, bounds)| *bounds);
+    let bounds = opens_with.unwrap_or_else(|| Bounds::of(&policies, now));
+    let (chosen, choices) = expiries(&value("expiry"), bounds, &all_bounds);
     let date = Some(value("date")).filter(|date| !date.is_empty());
     let date = date.unwrap_or_else(|| local_input_text(suggested_date(bounds, now)));
     let typed = Typed { name: value("name"), expiry: chosen.code().to_owned(), date };
