@@ -55,6 +55,7 @@ impl Story {
         let acme = self.services.admin().create_tenant("Acme Robotics", "acme").await?;
         self.services.admin().create_tenant("Northwind Labs", "northwind").await?;
         let ada = self.person(EMAIL, "Ada Lovelace", "acme", "TENANT_ADMIN").await?;
+        self.person("joan@example.org", "Joan Clarke", "northwind", "TENANT_ADMIN").await?;
         self.person(EMAIL, "Ada Lovelace", "northwind", "USER").await?;
         self.person("grace@example.org", "Grace Hopper", "acme", "TENANT_ADMIN").await?;
         let alan = self.person("alan@example.org", "Alan Turing", "acme", "USER").await?;
@@ -198,5 +199,6 @@ fn client(address: &str, agent: &str) -> Client {
         address: Some(address.to_owned()),
         user_agent: Some(agent.to_owned()),
         agent_id: None,
+        browser: None,
     }
 }

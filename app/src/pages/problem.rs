@@ -1,6 +1,6 @@
 //! Error pages: an HTTP status, the reason, and what to do next.
 
-use domain::{ApiError, ErrorCode};
+use domain::{ApiError, ErrorCode, Role};
 use leptos::prelude::*;
 use leptos_meta::Title;
 
@@ -29,22 +29,7 @@ pub async fn page(request: &RequestContext, error: ApiError, is_framed: bool) ->
         ErrorCode::BadUserInput => "This link doesn't work",
         _ => "Something went wrong",
     };
-    let who = if error.code == ErrorCode::Forbidden { administrators(request).await } else { Vec::new() };
-    let people = (!who.is_empty()).then(|| {
-        let people = who.into_iter().map(|(name, email)| {
-            view! {
-                <li>
-                    <span translate="no">{name}</span>
-                    " — "
-                    <a href=format!("mailto:{email}")>{email.clone()}</a>
-                </li>
-            }
-        });
-        view! {
-            <h2>"The tenant's administrators"</h2>
-            <ul>{people.collect_view()}</ul>
-        }
-    });
+    let people = if error.code == ErrorCode::Forbidden { administrators(request).await } else { None };
     let message = view! {
         <p role="alert">{error.message}</p>
         {error.reference.map(|reference| view! { <p>"Reference: " <code>{reference}</code></p> })}
@@ -112,11 +97,31 @@ fn next(path: &str, is_signed_in: bool) -> (&'static str, &'static str) {
     parent.map_or(("/user/api-keys", "Go to API keys"), |(_, href, label)| (href, label))
 }
 
-/// Names and email addresses of the tenant's administrators; empty when they can't be loaded.
-async fn administrators(request: &RequestContext) -> Vec<(String, String)> {
-    let Ok(actor) = request.actor() else { return Vec::new() };
-    let found = request.services.members().administrators(actor).await.unwrap_or_default();
-    found.into_iter().map(|member| (member.name.to_string(), member.email.as_str().to_owned())).collect()
+/// Whom a person who may not see a page can ask: the tenant's administrators or, in a tenant without any, the operator.
+/// Nothing for an administrator, whom nobody in the tenant has more rights than, and when the list can't be loaded.
+async fn administrators(request: &RequestContext) -> Option<AnyView> {
+    let actor = request.actor().ok().filter(|actor| actor.role() < Role::TenantAdmin)?;
+    let found = request.services.members().administrators(actor).await.ok()?;
+    if found.is_empty() {
+        return Some(view! { <p>"This tenant has no administrator. Ask the operator of the server."</p> }.into_any());
+    }
+    let people = found.into_iter().map(|member| {
+        let email = member.email.as_str().to_owned();
+        view! {
+            <li>
+                <bdi translate="no">{member.name.to_string()}</bdi>
+                " — "
+                <a href=format!("mailto:{email}")>{email.clone()}</a>
+            </li>
+        }
+    });
+    Some(
+        view! {
+            <h2>"The tenant's administrators"</h2>
+            <ul>{people.collect_view()}</ul>
+        }
+        .into_any(),
+    )
 }
 
 #[cfg(test)]
