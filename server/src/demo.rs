@@ -60,22 +60,22 @@ impl Story {
         self.person("grace@example.org", "Grace Hopper", "acme", "TENANT_ADMIN").await?;
         let alan = self.person("alan@example.org", "Alan Turing", "acme", "USER").await?;
         self.person("mary@example.org", "Mary Jackson", "acme", "READ_ONLY_USER").await?;
-        let (ada, alan) = (self.session(ada, acme).await?, self.session(alan, acme).await?);
-        let keys = self.long_ago(&ada, &alan).await?;
+        let keys = self.long_ago((ada, alan), acme).await?;
         self.uses(&keys).await?;
-        self.lately(&ada, &keys).await
+        self.lately((ada, acme), &keys).await
     }
 
     async fn person(&self, email: &str, name: &str, slug: &str, role: &str) -> service::Result<UserId> {
         self.services.admin().create_user(email, Some(name), slug, role, &Secret::new(PASSWORD)).await
     }
 
+    /// Signs a person in at the clock's time, because access can only be created soon after that.
     async fn session(&self, user: UserId, tenant: TenantId) -> service::Result<Actor> {
         let client = Client {
             channel: Channel::Browser,
             ..client("203.0.113.7", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
         };
-        self.services.actors().from_session(user, tenant, self.now, client).await
+        self.services.actors().from_session(user, tenant, self.clock.now(), client).await
     }
 
     fn before(&self, time: TimeDelta) {
@@ -83,12 +83,14 @@ impl Story {
     }
 
     /// Creates everything that is older than a month.
-    async fn long_ago(&self, ada: &Actor, alan: &Actor) -> service::Result<Keys> {
+    async fn long_ago(&self, (ada_id, alan_id): (UserId, UserId), acme: TenantId) -> service::Result<Keys> {
         self.before(TimeDelta::days(100));
+        let (ada, alan) = (&self.session(ada_id, acme).await?, &self.session(alan_id, acme).await?);
         self.key(ada, ada.require_owner()?, "Old laptop", Some(-20)).await?;
         let leaked = self.key(ada, ada.require_owner()?, "Pasted in a ticket", None).await?;
         self.key(alan, alan.require_owner()?, "Bletchley notebook", None).await?;
         self.before(TimeDelta::days(80));
+        let ada = &self.session(ada_id, acme).await?;
         let deployer = self.account(ada, "Deployer", Role::TenantAdmin).await?;
         let nightly = self.account(ada, "Nightly reports", Role::User).await?;
         let retired = self.account(ada, "Old CI", Role::TenantAdmin).await?;
@@ -100,14 +102,17 @@ impl Story {
         let cron = self.key(ada, nightly, "cron", Some(12)).await?;
         self.key(ada, retired, "jenkins", None).await?;
         self.before(TimeDelta::days(60));
+        let ada = &self.session(ada_id, acme).await?;
         let laptop = self.key(ada, ada.require_owner()?, "Laptop", Some(90)).await?;
         self.key(ada, ada.require_owner()?, "Notebook experiments", Some(9)).await?;
         self.key(ada, ada.require_owner()?, "Terraform, read only", Some(300)).await?;
         self.key(ada, ada.require_owner()?, "Домашний сервер", None).await?;
         self.before(TimeDelta::days(41));
+        let ada = &self.session(ada_id, acme).await?;
         self.used(&leaked, "198.51.100.23", "python-requests/2.31.0").await?;
         self.services.api_keys().revoke(ada, leaked.key.id).await?;
         self.before(TimeDelta::days(30));
+        let ada = &self.session(ada_id, acme).await?;
         if let Owner::ServiceAccount(account) = retired {
             self.services.service_accounts().delete(ada, account).await?;
         }
@@ -122,11 +127,13 @@ impl Story {
     }
 
     /// Records the last two days.
-    async fn lately(&self, ada: &Actor, keys: &Keys) -> service::Result<()> {
+    async fn lately(&self, (ada_id, acme): (UserId, TenantId), keys: &Keys) -> service::Result<()> {
         self.before(TimeDelta::hours(30));
+        let ada = &self.session(ada_id, acme).await?;
         let roll = RollKey { key: keys.oregon.key.id, overlap: "7d".to_owned(), ..RollKey::default() };
         let rolled = self.services.rolls().roll(ada, &roll).await?;
         self.before(TimeDelta::hours(26));
+        let ada = &self.session(ada_id, acme).await?;
         let from = (self.now + TimeDelta::days(20)).to_rfc3339();
         let policy = SetKeyPolicy { policy: "expiry_required".to_owned(), from, ..SetKeyPolicy::default() };
         self.services.tenant_policies().set(ada, &policy).await?;
