@@ -1,50 +1,234 @@
 //! The clock. No other module reads the time.
+//!
+//! The system clock can jump: a bad time server, a restored virtual machine, a typing error. [`Clock`] notices it by
+//! comparing with the monotonic clock, and goes on along the monotonic one until the jump has lasted for
+//! [`CONFIRM_AFTER`]. See decision 0027.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-/// The source of the current time.
+/// How far the system clock may move against the monotonic one without being taken for a jump.
+const TOLERANCE: i64 = 2_000_000;
+/// How long a jump has to last until the new time is believed.
+const CONFIRM_AFTER: i64 = 600_000_000;
+
+/// The source of the current time. Cheap to clone.
 #[derive(Clone, Debug)]
-pub enum Clock {
-    /// The system clock. Never goes back within the process, so that an expired key stays expired. Holds the latest
-    /// time returned, in microseconds since the Unix epoch.
-    System(Arc<AtomicI64>),
-    /// A time that only changes when it is set, for tests.
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System(Arc<Mutex<Option<Line>>>),
     Fixed(Arc<Mutex<DateTime<Utc>>>),
+    Simulated(Arc<Mutex<Simulated>>),
+}
+
+/// A system clock and a monotonic clock that only change when they are told to.
+#[derive(Debug)]
+struct Simulated {
+    wall: i64,
+    monotonic: i64,
+    line: Line,
+}
+
+/// The time that is believed. All values are microseconds.
+#[derive(Debug)]
+struct Line {
+    /// What is added to the monotonic clock to get the time.
+    offset: i64,
+    /// The latest time returned, so that a small step back doesn't show.
+    latest: i64,
+    jump: Option<Jump>,
+    /// The offset before a jump ahead that was believed. If the clock returns to it, the jump was an error.
+    offset_before: Option<i64>,
+    /// Whether the clock returned after a jump ahead that was believed, and nobody has been told yet.
+    has_recovered: bool,
+}
+
+/// A system clock that doesn't agree with the line.
+#[derive(Clone, Copy, Debug)]
+struct Jump {
+    /// By the monotonic clock.
+    since: i64,
+    offset: i64,
+}
+
+/// A reading of both clocks.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    wall: i64,
+    monotonic: i64,
+}
+
+impl Reading {
+    fn take() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+        let wall = Utc::now().timestamp_micros();
+        // Also counts the time that the machine was suspended.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let id = rustix::time::ClockId::Boottime;
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let id = rustix::time::ClockId::Monotonic;
+        let monotonic = rustix::time::clock_gettime(id);
+        Self { wall, monotonic: monotonic.tv_sec * 1_000_000 + monotonic.tv_nsec / 1_000 }
+    }
+
+    fn offset(self) -> i64 {
+        self.wall - self.monotonic
+    }
+}
+
+impl Line {
+    fn new(reading: Reading) -> Self {
+        let offset = reading.offset();
+        Self { offset, latest: reading.wall, jump: None, offset_before: None, has_recovered: false }
+    }
+
+    /// Compares the clocks and returns the time that is believed. It never goes back, except when a jump was an error or
+    /// a step back has lasted.
+    fn read(&mut self, reading: Reading) -> i64 {
+        let offset = reading.offset();
+        if is_close(offset, self.offset) {
+            if self.jump.take().is_some() {
+                tracing::warn!("the system clock agrees with the monotonic clock again");
+            }
+            self.offset = offset;
+        } else if self.offset_before.is_some_and(|before| is_close(offset, before)) {
+            tracing::error!(
+                "the system clock came right after a jump that had been believed; correcting what came of it"
+            );
+            *self = Self { has_recovered: true, ..Self::new(reading) };
+        } else {
+            self.follow(reading);
+        }
+        self.latest = self.latest.max(reading.monotonic + self.offset);
+        self.latest
+    }
+
+    /// Notes a jump, or believes it once it has lasted.
+    fn follow(&mut self, reading: Reading) {
+        let offset = reading.offset();
+        let seconds = (offset - self.offset) / 1_000_000;
+        match &mut self.jump {
+            Some(jump) if is_close(jump.offset, offset) => {
+                jump.offset = offset;
+                if reading.monotonic - jump.since < CONFIRM_AFTER {
+                    return;
+                }
+                tracing::error!(seconds, "a jump of the system clock has lasted for ten minutes; the new time is used");
+                let offset_before = (seconds > 0).then_some(self.offset);
+                *self = Self { offset_before, has_recovered: self.has_recovered, ..Self::new(reading) };
+            }
+            jump => {
+                tracing::error!(seconds, "the system clock jumped; the time goes on by the monotonic clock for now");
+                *jump = Some(Jump { since: reading.monotonic, offset });
+            }
+        }
+    }
+}
+
+fn is_close(one: i64, other: i64) -> bool {
+    one.abs_diff(other) <= TOLERANCE.unsigned_abs()
+}
+
+fn instant(micros: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(micros).unwrap_or(DateTime::UNIX_EPOCH)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Clock {
     /// Returns the system clock.
     pub fn system() -> Self {
-        Self::System(Arc::default())
+        Self(Source::System(Arc::default()))
     }
 
-    /// Returns a clock that is fixed at `at`.
+    /// Returns a clock that only changes when it is set, for tests.
     pub fn fixed(at: DateTime<Utc>) -> Self {
-        Self::Fixed(Arc::new(Mutex::new(at)))
+        Self(Source::Fixed(Arc::new(Mutex::new(at))))
     }
 
-    /// Sets a fixed clock. Does nothing to the system clock.
+    /// Returns a system clock that only changes when it is advanced or jumps, for tests.
+    pub fn simulated(at: DateTime<Utc>) -> Self {
+        let reading = Reading { wall: at.timestamp_micros(), monotonic: 0 };
+        Self(Source::Simulated(Arc::new(Mutex::new(Simulated {
+            wall: reading.wall,
+            monotonic: 0,
+            line: Line::new(reading),
+        }))))
+    }
+
+    /// Sets a fixed clock. Does nothing to the others.
     pub fn set(&self, at: DateTime<Utc>) {
-        if let Self::Fixed(time) = self {
-            *time.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = at;
+        if let Source::Fixed(time) = &self.0 {
+            *lock(time) = at;
+        }
+    }
+
+    /// Lets time pass on a simulated clock. Does nothing to the others.
+    pub fn advance(&self, by: TimeDelta) {
+        if let Source::Simulated(clocks) = &self.0 {
+            let mut clocks = lock(clocks);
+            let micros = by.num_microseconds().unwrap_or_default();
+            clocks.wall += micros;
+            clocks.monotonic += micros;
+        }
+    }
+
+    /// Moves the system clock of a simulated clock, without time passing. Does nothing to the others.
+    pub fn jump(&self, by: TimeDelta) {
+        if let Source::Simulated(clocks) = &self.0 {
+            lock(clocks).wall += by.num_microseconds().unwrap_or_default();
         }
     }
 
     /// Returns the current time, truncated to microseconds, the precision of both databases.
     pub fn now(&self) -> DateTime<Utc> {
-        match self {
-            Self::System(latest) => {
-                #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
-                let micros = Utc::now().timestamp_micros();
-                let latest = latest.fetch_max(micros, Ordering::Relaxed).max(micros);
-                DateTime::from_timestamp_micros(latest).unwrap_or(DateTime::UNIX_EPOCH)
+        self.with_line(|line, reading| instant(line.read(reading))).unwrap_or_else(|fixed| fixed)
+    }
+
+    /// Returns the latest time that it may be now. It differs from [`Clock::now`] after the system clock jumped ahead: a
+    /// key that would be expired is refused then, but nothing is stored.
+    pub(crate) fn latest_possible(&self) -> DateTime<Utc> {
+        self.with_line(|line, reading| instant(line.read(reading).max(reading.wall))).unwrap_or_else(|fixed| fixed)
+    }
+
+    /// Returns how far the system clock has jumped, if it isn't clear yet whether the new time is right.
+    pub(crate) fn unconfirmed_jump(&self) -> Option<TimeDelta> {
+        let jump = self.with_line(|line, reading| {
+            line.read(reading);
+            line.jump.map(|jump| TimeDelta::microseconds(jump.offset - line.offset))
+        });
+        jump.ok().flatten()
+    }
+
+    /// Whether the clock came right after a jump ahead that had been believed. Returns true once.
+    pub(crate) fn take_recovery(&self) -> bool {
+        let recovered = self.with_line(|line, reading| {
+            line.read(reading);
+            std::mem::take(&mut line.has_recovered)
+        });
+        recovered.unwrap_or(false)
+    }
+
+    /// Calls a function with the believed time and a reading; returns the time of a fixed clock as an error.
+    fn with_line<T>(&self, read: impl FnOnce(&mut Line, Reading) -> T) -> Result<T, DateTime<Utc>> {
+        match &self.0 {
+            Source::System(line) => {
+                // Read under the lock, so that two readings never change places.
+                let mut line = lock(line);
+                let reading = Reading::take();
+                Ok(read(line.get_or_insert_with(|| Line::new(reading)), reading))
             }
-            Self::Fixed(time) => time.lock().unwrap_or_else(std::sync::PoisonError::into_inner).trunc_subsecs(6),
+            Source::Simulated(clocks) => {
+                let clocks = &mut *lock(clocks);
+                let reading = Reading { wall: clocks.wall, monotonic: clocks.monotonic };
+                Ok(read(&mut clocks.line, reading))
+            }
+            Source::Fixed(time) => Err(lock(time).trunc_subsecs(6)),
         }
     }
 }
@@ -53,10 +237,68 @@ impl Clock {
 mod tests {
     use super::*;
 
+    fn clock() -> (Clock, DateTime<Utc>) {
+        let start = "2027-01-01T00:00:00Z".parse().unwrap();
+        (Clock::simulated(start), start)
+    }
+
     #[test]
-    fn a_clock_stepped_back_does_not_go_back() {
-        let ahead = 4_102_444_800_000_000; // the year 2100
-        let clock = Clock::System(Arc::new(AtomicI64::new(ahead)));
-        assert_eq!(clock.now().timestamp_micros(), ahead);
+    fn a_small_step_back_does_not_show_and_time_goes_on() {
+        let (clock, start) = clock();
+        clock.advance(TimeDelta::seconds(10));
+        assert_eq!(clock.now(), start + TimeDelta::seconds(10));
+        clock.jump(TimeDelta::seconds(-1));
+        assert_eq!(clock.now(), start + TimeDelta::seconds(10));
+        clock.advance(TimeDelta::seconds(3));
+        assert_eq!(clock.now(), start + TimeDelta::seconds(12));
+    }
+
+    #[test]
+    fn a_jump_ahead_that_comes_right_leaves_nothing_behind() {
+        let (clock, start) = clock();
+        clock.jump(TimeDelta::days(3_650));
+        clock.advance(TimeDelta::seconds(5));
+        assert_eq!(clock.now(), start + TimeDelta::seconds(5));
+        assert_eq!(clock.latest_possible(), start + TimeDelta::days(3_650) + TimeDelta::seconds(5));
+        assert_eq!(clock.unconfirmed_jump(), Some(TimeDelta::days(3_650)));
+        clock.jump(TimeDelta::days(-3_650));
+        assert_eq!(clock.latest_possible(), start + TimeDelta::seconds(5));
+        assert_eq!(clock.unconfirmed_jump(), None);
+        assert!(!clock.take_recovery());
+    }
+
+    #[test]
+    fn a_jump_that_lasts_is_believed_and_undone_when_the_clock_returns() {
+        let (clock, start) = clock();
+        clock.jump(TimeDelta::hours(5));
+        for _ in 0..11 {
+            clock.now();
+            clock.advance(TimeDelta::minutes(1));
+        }
+        assert_eq!(clock.now(), start + TimeDelta::hours(5) + TimeDelta::minutes(11));
+        assert_eq!(clock.unconfirmed_jump(), None);
+        clock.jump(TimeDelta::hours(-5));
+        assert_eq!(clock.now(), start + TimeDelta::minutes(11));
+        assert!(clock.take_recovery());
+        assert!(!clock.take_recovery());
+    }
+
+    #[test]
+    fn a_step_back_does_not_show_until_it_has_lasted() {
+        let (clock, start) = clock();
+        clock.jump(TimeDelta::hours(-1));
+        clock.advance(TimeDelta::minutes(9));
+        assert_eq!(clock.now(), start + TimeDelta::minutes(9));
+        assert_eq!(clock.latest_possible(), start + TimeDelta::minutes(9));
+        clock.advance(TimeDelta::minutes(11));
+        assert_eq!(clock.now(), start - TimeDelta::minutes(40));
+        assert!(!clock.take_recovery(), "what expired stays expired");
+    }
+
+    #[test]
+    fn the_system_clock_runs() {
+        let clock = Clock::system();
+        let before = clock.now();
+        assert!(clock.now() >= before && clock.unconfirmed_jump().is_none());
     }
 }
