@@ -1,13 +1,13 @@
 //! Opens an `SQLite` file.
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{io::ErrorKind, path::Path, str::FromStr, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{super::file, Db, MIGRATIONS};
+use super::{super::file, Db, MIGRATIONS, writer::Writer};
 use crate::error::OpenError;
 
 const READERS: u32 = 8;
@@ -26,19 +26,19 @@ pub(super) async fn open(url: &str, create: bool) -> std::result::Result<Db, Ope
         other => other,
     })?;
     let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full).foreign_keys(true);
-    // SQLite allows one writer anyway, and a queue in the process is fairer than retries on a lock.
-    let writer = SqlitePoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(Duration::from_secs(30))
-        .connect_with(options.clone())
-        .await
-        .map_err(unreachable)?;
-    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&writer).await?;
+    let mut connection = options.connect().await.map_err(unreachable)?;
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut connection).await?;
+    connection.close().await?;
     if !is_safe_sqlite(&version) {
         return Err(OpenError::SqliteVersion(version));
     }
+    let writer = Writer::open(options.clone()).await.map_err(unreachable)?;
     let options = options.pragma("query_only", "ON");
-    let pool = |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(Duration::from_secs(3));
+    let pool = |most| {
+        let options = SqlitePoolOptions::new().max_connections(most).acquire_timeout(Duration::from_secs(3));
+        // A connection that an error left in a transaction isn't used again.
+        options.after_release(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
+    };
     let reader = pool(READERS).connect_with(options.clone()).await?;
     let lister = pool(LISTERS).connect_with(options.pragma("mmap_size", MAPPED)).await?;
     Ok(Db::Sqlite { reader, lister, writer })
@@ -51,17 +51,19 @@ fn prepare_file(path: &Path, create: bool) -> std::result::Result<(), OpenError>
     if name.starts_with("file:") {
         return Ok(());
     }
-    if !create {
-        return if path.exists() { Ok(()) } else { Err(OpenError::NoDatabase(name)) };
+    let found = if create { file::create_private(path).map(drop) } else { path.metadata().map(drop) };
+    match found {
+        Ok(()) if create => return Ok(()),
+        Ok(()) => (),
+        Err(cause) if cause.kind() == ErrorKind::AlreadyExists => (),
+        Err(cause) if cause.kind() == ErrorKind::NotFound && !create => return Err(OpenError::NoDatabase(name)),
+        Err(cause) => return Err(OpenError::Create { path: name, cause }),
     }
-    match file::create_private(path) {
-        Ok(_) => Ok(()),
-        Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => {
-            file::warn_if_shared(path);
-            Ok(())
-        }
-        Err(cause) => Err(OpenError::Create { path: name, cause }),
+    // The files beside it have the mode that the database had when they were created.
+    for suffix in ["", "-wal", "-shm"] {
+        file::warn_if_shared(Path::new(&format!("{name}{suffix}")));
     }
+    Ok(())
 }
 
 /// Checks that a file is empty or has Latchkey's tables. Opening it with WAL before would already change a file of
@@ -84,6 +86,17 @@ fn unreachable(path: &Path, cause: sqlx::Error) -> OpenError {
         return OpenError::NotSqlite(name);
     }
     OpenError::Unreachable { name, cause }
+}
+
+/// The primary result code of a file that another process has locked.
+pub(crate) const BUSY: u32 = 5;
+/// The primary result code of a file that can't be written.
+pub(crate) const READONLY: u32 = 8;
+
+/// Returns the primary result code of `SQLite`, which its extended codes have in the lowest byte.
+pub(crate) fn primary_code(cause: &sqlx::Error) -> Option<u32> {
+    let code = cause.as_database_error().and_then(sqlx::error::DatabaseError::code)?;
+    Some(code.parse::<u32>().ok()? & 0xff)
 }
 
 fn is_safe_sqlite(version: &str) -> bool {
