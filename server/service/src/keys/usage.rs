@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use domain::{Agent, AgentId, ApiKey, KeyId, LastUse};
 use uuid::Uuid;
 
+use super::verification_counts::VerificationCounts;
 use crate::{
     access::Client,
     context::Context,
@@ -27,6 +28,8 @@ use crate::{
 
 /// How long a reader of usage waits for pending usage to be written.
 const WRITE_WITHIN: Duration = Duration::from_secs(1);
+/// How many keys' usage is written in one transaction.
+const KEYS_AT_ONCE: usize = 200;
 /// How many clients and how many agents of one key a batch contains. Requests claim both themselves, and invented ones
 /// must not fill the memory or the tables.
 const MAX_PENDING: usize = 100;
@@ -44,6 +47,8 @@ pub(crate) struct UsageBuffer {
     writer: tokio::sync::Mutex<()>,
     /// How many malformed tokens were refused. There are many if somebody guesses.
     malformed: AtomicI64,
+    /// For the metrics.
+    pub(crate) counts: VerificationCounts,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -176,12 +181,6 @@ impl UsageBuffer {
         self.malformed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether the key was used, and that use is not written yet.
-    pub(crate) fn is_pending(&self, key: KeyId) -> bool {
-        let [_written, unwritten @ ..] = self.batches();
-        unwritten.iter().any(|batch| batch.keys.get(&key).is_some_and(|usage| usage.last_used.is_some()))
-    }
-
     /// Adds usage to keys that is not written yet, or was not when the keys were read.
     pub(crate) fn overlay<'k>(&self, keys: impl IntoIterator<Item = &'k mut ApiKey>) {
         let batches = self.batches();
@@ -220,15 +219,14 @@ impl UsageBuffer {
         }
         // Runs to completion, so that a caller that goes away loses no usage.
         let (db, hour) = (db.clone(), hour_of(now));
-        let written = to_completion(async move { retry!(db, tx => write(tx, &batch, malformed, hour).await) });
+        let written = to_completion(async move { Ok(write_in_steps(&db, batch, malformed, hour).await) });
         let written = written.await;
+        let (rest, written) = written.unwrap_or_else(|error| (lock(&self.writing).clone(), Err(error)));
         let [mut last, mut writing, mut fresh] = self.batches();
-        let batch = std::mem::take(&mut *writing);
+        *last = std::mem::take(&mut *writing);
         if written.is_err() {
-            fresh.merge_older(batch);
+            fresh.merge_older(rest);
             self.malformed.fetch_add(malformed, Ordering::Relaxed);
-        } else {
-            *last = batch;
         }
         written
     }
@@ -257,6 +255,27 @@ fn show_later(shown: &mut Option<LastUse>, recorded: Option<&LastUse>) {
         && shown.as_ref().is_none_or(|shown| shown.at <= recorded.at)
     {
         *shown = Some(recorded.clone());
+    }
+}
+
+/// Writes a batch in several transactions, so that others don't wait for it. Returns the rest of the batch that could not
+/// be written; malformed tokens are part of it.
+async fn write_in_steps(db: &Db, mut batch: Batch, malformed: i64, hour: i64) -> (Batch, Result<()>) {
+    loop {
+        let later = batch.keys.keys().nth(KEYS_AT_ONCE).copied();
+        let rest = later.map(|later| batch.keys.split_off(&later)).unwrap_or_default();
+        let is_last = rest.is_empty();
+        let step = Batch { keys: std::mem::take(&mut batch.keys), unknown: if is_last { batch.unknown } else { 0 } };
+        let malformed = if is_last { malformed } else { 0 };
+        let written = retry!(db, tx => write(tx, &step, malformed, hour).await);
+        batch.keys = rest;
+        if let Err(error) = written {
+            batch.keys.extend(step.keys);
+            return (batch, Err(error));
+        }
+        if is_last {
+            return (batch, Ok(()));
+        }
     }
 }
 

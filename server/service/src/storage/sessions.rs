@@ -121,6 +121,24 @@ pub(crate) async fn update(db: &Db, digest: [u8; 32], session: StoredSession) ->
     tx.commit().await
 }
 
+/// Updates when, from where and with what a session was last used, and when it expires. Leaves a later use as it is.
+pub(crate) async fn touch(db: &Db, digest: [u8; 32], facts: &SessionFacts, expires_at: DateTime<Utc>) -> Result<()> {
+    let mut tx = db.begin().await?;
+    change!(
+        &mut tx,
+        sqlx::query(
+            "UPDATE sessions SET seen_at = $2, address = $3, user_agent = $4, expires_at = $5 \
+             WHERE digest = $1 AND seen_at < $2"
+        )
+        .bind(digest.as_slice())
+        .bind(micros(facts.seen_at))
+        .bind(facts.address.as_deref())
+        .bind(facts.user_agent.as_deref())
+        .bind(micros(expires_at))
+    )?;
+    tx.commit().await
+}
+
 async fn write(tx: &mut Tx, sql: &'static str, digest: [u8; 32], session: &StoredSession) -> Result<()> {
     let facts = session.facts.as_ref();
     change!(
@@ -188,6 +206,14 @@ pub(crate) async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<()> {
     Ok(())
 }
 
+/// Deletes all sessions of a user who isn't a member of any tenant.
+pub(crate) async fn delete_without_tenant(tx: &mut Tx, user: UserId) -> Result<()> {
+    let sql =
+        "DELETE FROM sessions WHERE user_id = $1 AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = $1)";
+    change!(tx, sqlx::query(sql).bind(user.0))?;
+    Ok(())
+}
+
 /// Deletes all sessions of a user except the one with the digest `kept`.
 pub(crate) async fn delete_others_of_user(tx: &mut Tx, user: UserId, kept: &[u8; 32]) -> Result<()> {
     change!(
@@ -199,7 +225,7 @@ pub(crate) async fn delete_others_of_user(tx: &mut Tx, user: UserId, kept: &[u8;
 
 /// Deletes all sessions that have expired at `now`, in microseconds.
 pub(crate) async fn delete_expired(db: &Db, now: i64) -> Result<()> {
-    let mut tx = db.begin().await?;
-    change!(&mut tx, sqlx::query("DELETE FROM sessions WHERE expires_at <= $1").bind(now))?;
-    tx.commit().await
+    const SQL: &str = "DELETE FROM sessions WHERE expires_at <= $1 AND digest IN \
+         (SELECT digest FROM sessions WHERE expires_at <= $1 LIMIT $2)";
+    super::sweeping::delete_in_steps(db, SQL, now).await
 }

@@ -36,7 +36,7 @@ pub(crate) async fn update(tx: &mut Tx, bucket: &[u8; 32], times: &[DateTime<Utc
 
 /// Deletes the buckets whose last attempt was before an instant.
 pub(crate) async fn delete_before(db: &super::Db, at: DateTime<Utc>) -> Result<()> {
-    let mut tx = db.begin().await?;
-    change!(&mut tx, sqlx::query("DELETE FROM throttle WHERE last_attempt_at < $1").bind(micros(at)))?;
-    tx.commit().await
+    const SQL: &str = "DELETE FROM throttle WHERE last_attempt_at < $1 AND bucket IN \
+         (SELECT bucket FROM throttle WHERE last_attempt_at < $1 LIMIT $2)";
+    super::sweeping::delete_in_steps(db, SQL, micros(at)).await
 }

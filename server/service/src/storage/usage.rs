@@ -10,6 +10,7 @@ use super::{
     instant, micros,
     query::{Conditions, Value, assembled, in_tenant, statement},
     stored_name,
+    sweeping::delete_in_steps,
 };
 use crate::{access::ReadPermit, error::Result};
 
@@ -374,13 +375,19 @@ pub(crate) async fn recent(db: &Db, permit: &ReadPermit, of: Of, since: DateTime
 /// Deletes hours and clients that are older than `before`, and the least recent clients beyond [`MAX_CLIENTS`] of a
 /// key.
 pub(crate) async fn sweep(db: &Db, before: DateTime<Utc>) -> Result<()> {
+    const HOURS: &str = "DELETE FROM key_usage_hours WHERE (key_id, hour) IN \
+         (SELECT key_id, hour FROM key_usage_hours WHERE hour < $1 LIMIT $2)";
+    const DAYS: &str = "DELETE FROM key_usage_days WHERE (key_id, day) IN \
+         (SELECT key_id, day FROM key_usage_days WHERE day < $1 LIMIT $2)";
+    const REFUSALS: &str = "DELETE FROM refusal_hours WHERE (hour, reason) IN \
+         (SELECT hour, reason FROM refusal_hours WHERE hour < $1 LIMIT $2)";
     let many: Vec<(Uuid,)> = read!(db, c =>
         sqlx::query_as("SELECT key_id FROM key_usage_clients GROUP BY key_id HAVING COUNT(*) > $1").bind(MAX_CLIENTS).fetch_all(c))?;
-    let mut tx = db.begin().await?;
-    change!(&mut tx, sqlx::query("DELETE FROM key_usage_hours WHERE hour < $1").bind(hour_of(before)))?;
-    change!(&mut tx, sqlx::query("DELETE FROM key_usage_days WHERE day < $1").bind(day_of(before)))?;
-    change!(&mut tx, sqlx::query("DELETE FROM refusal_hours WHERE hour < $1").bind(hour_of(before)))?;
+    delete_in_steps(db, HOURS, hour_of(before)).await?;
+    delete_in_steps(db, DAYS, day_of(before)).await?;
+    delete_in_steps(db, REFUSALS, hour_of(before)).await?;
     for (key,) in many {
+        let mut tx = db.begin().await?;
         change!(
             &mut tx,
             sqlx::query(
@@ -391,8 +398,8 @@ pub(crate) async fn sweep(db: &Db, before: DateTime<Utc>) -> Result<()> {
             .bind(key)
             .bind(MAX_CLIENTS)
         )?;
+        tx.commit().await?;
     }
-    tx.commit().await?;
     while delete_old_clients(db, before).await? == SWEPT_AT_ONCE {}
     Ok(())
 }
