@@ -14,10 +14,13 @@ pub(crate) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// `GET /health/ready`: the database responds too.
+/// `GET /health/ready`: the database responds and accepts changes. Answers within two seconds.
 pub(crate) async fn ready(State(services): State<Services>) -> Response {
-    if services.is_healthy().await {
-        return "ok\n".into_response();
+    match services.check_readiness().await {
+        Ok(ready) => {
+            let warning = ready.warning.map_or_else(String::new, |warning| format!("{warning}\n"));
+            format!("ok\n{warning}").into_response()
+        }
+        Err(not_ready) => problem::answer(StatusCode::SERVICE_UNAVAILABLE, &not_ready.reason),
     }
-    problem::answer(StatusCode::SERVICE_UNAVAILABLE, "The database isn't responding.")
 }
