@@ -1,0 +1,237 @@
+//! Disks that are full, read-only or broken. Needs the right to mount a small file system in memory, or a C compiler;
+//! without them, a test says that it was skipped.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    json_headers,
+    support::{Connection, Server, connect, fill, latchkey, request, send, serve, start},
+};
+
+/// A file system in memory, which is unmounted when this is dropped.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    /// Returns `None` if mounting isn't allowed.
+    fn mount(size: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(folder.path())
+            .stderr(Stdio::null())
+            .status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Some(Self(folder));
+        }
+        eprintln!("skipped: a file system can't be mounted here");
+        None
+    }
+
+    fn database(&self) -> String {
+        format!("sqlite:{}", self.0.path().join("test.db").display())
+    }
+
+    /// Writes a file until the disk is full.
+    fn fill(&self) -> PathBuf {
+        let path = self.0.path().join("filler");
+        let mut file = fs::File::create(&path).unwrap();
+        for size in [65_536, 4_096, 1] {
+            while file.write(&vec![0; size]).is_ok_and(|written| written > 0) {}
+        }
+        path
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        Command::new("umount").arg("-l").arg(self.0.path()).status().ok();
+    }
+}
+
+/// Creates a key. Returns the error's code and message, or `None` after a success.
+async fn create(server: &Server, connection: &mut Connection, token: &str, account: &str) -> Option<(String, String)> {
+    let query = format!("mutation {{ create_api_key(input: {{user_id: \"{account}\", name: \"new\"}}) {{ id }} }}");
+    let body = json!({ "query": query }).to_string();
+    let request = request(server.address, "POST", "/graphql", &json_headers(token), body);
+    let (_, text) = send(connection, request).await.expect("the server is running");
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    let error = answer["errors"].get(0)?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Some((text(&error["extensions"]["code"]), text(&error["message"])))
+}
+
+async fn readiness(server: &Server, connection: &mut Connection) -> u16 {
+    let begun = Instant::now();
+    let request = request(server.address, "GET", "/health/ready", &[], String::new());
+    let (status, _) = send(connection, request).await.expect("the server is running");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    status
+}
+
+/// Waits until the readiness has a status. A result is used again for a second.
+async fn await_readiness(server: &Server, connection: &mut Connection, wanted: u16) {
+    let begun = Instant::now();
+    while readiness(server, connection).await != wanted {
+        assert!(begun.elapsed() < Duration::from_secs(10), "it stays at another status than {wanted}");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Creates keys while a fault begins and ends, and asserts that it is told and that the first moment without it works.
+async fn assert_recovers(server: &Server, (account, token): (String, String), fault: impl Fn(bool)) {
+    let mut connection = connect(server.address).await;
+    assert_eq!(create(server, &mut connection, &token, &account).await, None);
+    await_readiness(server, &mut connection, 200).await;
+    for _ in 0..3 {
+        fault(true);
+        let mut refused = None;
+        // The write-ahead log may have some room left.
+        for _ in 0..200 {
+            refused = create(server, &mut connection, &token, &account).await;
+            if refused.is_some() {
+                break;
+            }
+        }
+        assert!(create(server, &mut connection, &token, &account).await.is_some());
+        let (code, message) = refused.expect("no change can be stored");
+        assert_eq!(code, "UNAVAILABLE", "{message}");
+        assert!(message.contains("disk of the database"), "{message}");
+        await_readiness(server, &mut connection, 503).await;
+        fault(false);
+        assert_eq!(create(server, &mut connection, &token, &account).await, None, "the first moment works again");
+        await_readiness(server, &mut connection, 200).await;
+    }
+}
+
+fn run(story: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(story);
+}
+
+#[test]
+fn a_full_disk_refuses_changes_and_the_first_moment_with_room_works_again() {
+    let Some(disk) = Disk::mount("8m") else { return };
+    let database = disk.database();
+    run(async {
+        let filled = fill(&database);
+        let server = serve(&database);
+        assert_recovers(&server, filled, |is_full| {
+            if is_full {
+                disk.fill();
+            } else {
+                fs::remove_file(disk.0.path().join("filler")).unwrap();
+            }
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_database_that_cannot_be_written_is_refused_at_start_and_named() {
+    let Some(disk) = Disk::mount("8m") else { return };
+    let database = disk.database();
+    fill(&database);
+    let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(disk.0.path()).status().unwrap();
+    assert!(remounted.success());
+    let output = latchkey()
+        .args(["serve", "--listen", "127.0.0.1:0", "--database-url", &database])
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains("test.db"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_files_of_a_database_are_private_whatever_the_umask_and_shared_ones_are_reported() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("test.db");
+    let database = format!("sqlite:{}", path.display());
+    let program = latchkey().get_program().to_owned();
+    let mut server = Command::new("sh");
+    server.args(["-c", "umask 000; exec \"$0\" \"$@\""]).arg(program);
+    let server = start(server.args(["serve", "--listen", "127.0.0.1:0", "--database-url", &database]));
+    let files: Vec<PathBuf> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() >= 3, "{files:?}");
+    for file in files {
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{}", file.display());
+    }
+    drop(server);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let output = latchkey().args(["check", "--database-url", &database]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("other users") && text.contains("test.db"), "{text}");
+}
+
+/// Lets every write to a write-ahead log fail while a file exists.
+const BROKEN_DISK: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static int is_broken(int fd) {
+  char link[64], path[4096];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t n = readlink(link, path, sizeof path - 1);
+  if (n < 4 || strncmp(path + n - 4, "-wal", 4) != 0) return 0;
+  return access(getenv("BROKEN_WHILE"), F_OK) == 0;
+}
+#define BREAK(name, offset) \
+  ssize_t name(int fd, const void *bytes, size_t length, offset at) { \
+    static ssize_t (*next)(int, const void *, size_t, offset); \
+    if (is_broken(fd)) { errno = EIO; return -1; } \
+    if (!next) next = dlsym(RTLD_NEXT, #name); \
+    return next(fd, bytes, length, at); \
+  }
+BREAK(pwrite, off_t)
+BREAK(pwrite64, off64_t)
+"#;
+
+fn compile(folder: &Path) -> Option<PathBuf> {
+    let (source, library) = (folder.join("broken.c"), folder.join("broken.so"));
+    fs::write(&source, BROKEN_DISK).unwrap();
+    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).arg("-ldl").status();
+    if compiled.is_ok_and(|status| status.success()) {
+        return Some(library);
+    }
+    eprintln!("skipped: there is no C compiler");
+    None
+}
+
+#[test]
+fn a_disk_that_fails_refuses_changes_and_the_first_moment_without_failures_works_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(library) = compile(folder.path()) else { return };
+    let (flag, database) =
+        (folder.path().join("broken"), format!("sqlite:{}", folder.path().join("test.db").display()));
+    run(async {
+        let filled = fill(&database);
+        let server = start(
+            latchkey()
+                .args(["serve", "--listen", "127.0.0.1:0", "--database-url", &database])
+                .env("LD_PRELOAD", &library)
+                .env("BROKEN_WHILE", &flag),
+        );
+        assert_recovers(&server, filled, |is_broken| {
+            if is_broken {
+                fs::write(&flag, "").unwrap();
+            } else {
+                fs::remove_file(&flag).unwrap();
+            }
+        })
+        .await;
+    });
+}
