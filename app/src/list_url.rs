@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use domain::{
     AccountFilter, AccountQuery, AccountSort, ApiError, AuditQuery, Cursor, Direction, FieldError, KeyFilter, KeyQuery,
-    KeySort, MemberQuery, PageRequest, Role, audit,
+    KeySort, MemberQuery, PageRequest, Role, audit, time::parse_instant,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -227,7 +227,7 @@ fn instant(text: &str, later: u64) -> Option<DateTime<Utc>> {
     if let Ok(day) = text.trim().parse::<NaiveDate>() {
         return Some(day.checked_add_days(Days::new(later))?.and_hms_opt(0, 0, 0)?.and_utc());
     }
-    DateTime::parse_from_rfc3339(text.trim()).ok().map(|at| at.with_timezone(&Utc))
+    parse_instant(text)
 }
 
 /// The parameters of a list as strings, in a form that is common to all lists.

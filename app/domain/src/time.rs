@@ -2,6 +2,13 @@
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 
+/// Parses an RFC 3339 timestamp with a UTC offset. Rejects a leap second (`:60`), which chrono accepts in every minute and
+/// would store as a time that doesn't exist.
+pub fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
+    let at = DateTime::parse_from_rfc3339(text.trim()).ok()?;
+    (at.nanosecond() < 1_000_000_000).then(|| at.with_timezone(&Utc))
+}
+
 /// Returns the UTC date, like "31 Jan 2027".
 pub fn date_text(at: DateTime<Utc>) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -45,6 +52,14 @@ mod tests {
 
     fn at(text: &str) -> DateTime<Utc> {
         DateTime::parse_from_rfc3339(text).unwrap().with_timezone(&Utc)
+    }
+
+    #[test]
+    fn a_timestamp_needs_an_offset_and_has_no_leap_second() {
+        assert_eq!(parse_instant(" 2027-01-31T09:00:00+01:00 "), Some(at("2027-01-31T08:00:00Z")));
+        for wrong in ["", "2027-01-31", "2027-01-31T09:00:00", "2027-01-31T09:00:60Z", "2016-12-31T23:59:60Z"] {
+            assert_eq!(parse_instant(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

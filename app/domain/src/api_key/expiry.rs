@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::policy::Bounds;
+use crate::time::parse_instant;
 
 /// The minimum time from now to an expiry.
 pub const MIN_LIFETIME: TimeDelta = TimeDelta::minutes(1);
@@ -41,8 +42,7 @@ impl Expiry {
     /// # Errors
     /// If the text is malformed, or the time is in the past, too soon or too late.
     pub fn parse(text: &str, now: DateTime<Utc>) -> Result<Self, ExpiryError> {
-        let at = DateTime::parse_from_rfc3339(text.trim()).map_err(|_| ExpiryError::Malformed)?;
-        Self::at(at.with_timezone(&Utc), now)
+        Self::at(parse_instant(text).ok_or(ExpiryError::Malformed)?, now)
     }
 
     /// Truncates `at` to whole seconds and checks it against `now`.
@@ -224,7 +224,7 @@ pub fn utc_date(date: &str) -> Option<DateTime<Utc>> {
     let date = date.trim();
     // The text of a `datetime-local` input has no offset, and no seconds if they are zero.
     let forms = [date.to_owned(), format!("{date}Z"), format!("{date}:00Z")];
-    forms.iter().find_map(|form| DateTime::parse_from_rfc3339(form).ok()).map(|at| at.with_timezone(&Utc))
+    forms.iter().find_map(|form| parse_instant(form))
 }
 
 #[cfg(test)]
@@ -246,6 +246,7 @@ mod tests {
         assert_eq!(custom("2027-03-14T02:30:00+01:00"), Ok(Some("2027-03-14T01:30:00Z".to_owned())));
         assert_eq!(custom(""), Err(ExpiryError::Missing));
         assert_eq!(custom("soon"), Err(ExpiryError::Missing));
+        assert_eq!(custom("2027-03-14T02:30:60"), Err(ExpiryError::Missing));
     }
 
     #[test]
@@ -313,6 +314,8 @@ mod tests {
         assert!(Expiry::parse("2027-01-01T00:01:00Z", now).is_ok());
         assert_eq!(Expiry::parse("2227-01-01T00:00:00Z", now), Err(ExpiryError::TooLate));
         assert_eq!(Expiry::parse("2027-02-01T00:00:00", now), Err(ExpiryError::Malformed));
-        assert_eq!(Expiry::parse("tomorrow", now), Err(ExpiryError::Malformed));
+        for text in ["tomorrow", "", "2027-02-01T00:00:60Z", "2028-12-31T23:59:60+00:00"] {
+            assert_eq!(Expiry::parse(text, now), Err(ExpiryError::Malformed), "{text}");
+        }
     }
 }
