@@ -2,21 +2,19 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
-use http::Uri;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
+use url::Url;
 
-use crate::assets::Assets;
+use crate::{accept::Drain, assets::Assets, authority::Authority};
 
 /// The site's public URL, and the settings that depend on it.
 #[derive(Clone, Debug)]
 pub struct Site {
-    /// Scheme, host and port, without a path: `https://keys.example.org`.
+    /// Scheme, host and port, without a path or a default port: `https://keys.example.org`.
     pub public_url: String,
-    /// Host and port, as in a `Host` header.
-    pub authority: String,
     /// Whether the public URL is `https`.
     pub is_secure: bool,
     /// Whether the host is a loopback address.
@@ -25,6 +23,15 @@ pub struct Site {
     pub assets: Arc<Assets>,
     /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether the server is about to stop.
+    pub drain: Drain,
+    /// The public host, with its port.
+    public: Authority,
+    /// Further hosts. One without a port stands for every port.
+    further_hosts: Vec<Authority>,
+    session_cookie: Arc<str>,
+    /// The address of a proxy that isn't trusted, once one was noticed.
+    unknown_proxy: Arc<OnceLock<IpAddr>>,
 }
 
 /// Why a public URL is rejected. The message says what to do.
@@ -44,26 +51,22 @@ impl Site {
     /// # Errors
     /// When it is malformed, or is `http` on a host other than loopback without `allow_http`.
     pub fn new(public_url: &str, allow_http: bool, assets: Assets) -> Result<Self, SiteError> {
-        let uri: Uri = public_url.trim_end_matches('/').parse().map_err(|_| SiteError::Malformed)?;
-        let authority =
-            uri.authority().filter(|_| uri.path() == "/" && uri.query().is_none()).ok_or(SiteError::Malformed)?;
-        let is_secure = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(SiteError::Malformed),
-        };
-        let is_loopback = is_loopback_host(authority.host());
+        let (is_secure, authority) = split(public_url)?;
+        let is_loopback = authority.is_loopback();
         if !is_secure && !is_loopback && !allow_http {
             return Err(SiteError::Insecure);
         }
-        let public_url = format!("{}://{authority}", if is_secure { "https" } else { "http" });
         Ok(Self {
-            public_url,
-            authority: authority.to_string(),
+            public_url: format!("{}://{authority}", scheme(is_secure)),
             is_secure,
             is_loopback,
             assets: Arc::new(assets),
             trusted_proxies: Vec::new(),
+            drain: Drain::default(),
+            session_cookie: session_cookie(is_secure, authority.port()).into(),
+            public: authority.or_port(default_port(is_secure)),
+            further_hosts: Vec::new(),
+            unknown_proxy: Arc::default(),
         })
     }
 
@@ -73,36 +76,113 @@ impl Site {
         Self { trusted_proxies, ..self }
     }
 
+    /// Returns the site that also answers under other hosts, such as a name inside a private network.
+    #[must_use]
+    pub fn with_hosts(self, further_hosts: Vec<Authority>) -> Self {
+        Self { further_hosts, ..self }
+    }
+
     /// Returns whether an address belongs to a trusted proxy.
     pub fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
         self.trusted_proxies.iter().any(|proxies| proxies.contains(&address))
+    }
+
+    /// Returns the public host, with its port unless it is the default.
+    pub fn public_host(&self) -> &str {
+        self.public_url.split_once("://").map_or("", |(_, host)| host)
     }
 
     /// Returns whether a `Host` header names this site. If the site is on loopback, every loopback name does.
     pub fn is_host(&self, host: &str) -> bool {
-        let name = |text: &str| {
-            text.parse::<http::uri::Authority>().map(|authority| authority.host().to_owned()).unwrap_or_default()
-        };
-        host.eq_ignore_ascii_case(&self.authority) || (self.is_loopback && is_loopback_host(&name(host)))
+        Authority::parse(host).is_some_and(|host| self.is_own(&host, default_port(self.is_secure)))
     }
 
-    /// Returns whether an `Origin` header is this site's own, given the request's `Host`.
+    fn is_own(&self, host: &Authority, default_port: u16) -> bool {
+        let full = host.clone().or_port(default_port);
+        let is_further = |own: &Authority| if own.port().is_some() { *own == full } else { own.has_host_of(host) };
+        full == self.public || (self.is_loopback && host.is_loopback()) || self.further_hosts.iter().any(is_further)
+    }
+
+    /// Returns whether an `Origin` header is this site's own, given the request's `Host`: the public URL, or the host
+    /// that the browser's request itself names.
     pub fn is_origin(&self, origin: &str, host: &str) -> bool {
-        let scheme = if self.is_secure { "https" } else { "http" };
-        origin.eq_ignore_ascii_case(&self.public_url)
-            || (self.is_loopback && self.is_host(host) && origin.eq_ignore_ascii_case(&format!("{scheme}://{host}")))
+        let Ok((is_secure, authority)) = split(origin) else { return false };
+        let port = default_port(is_secure);
+        let full = authority.clone().or_port(port);
+        if full == self.public {
+            return is_secure == self.is_secure;
+        }
+        let is_of_request = Authority::parse(host).is_some_and(|host| host.or_port(port) == full);
+        is_of_request && self.is_own(&authority, port)
     }
 
-    /// Returns the name of the session cookie. Without TLS, browsers would reject the prefix (RFC 6265bis §4.1.3.2).
-    pub fn session_cookie(&self) -> &'static str {
-        if self.is_secure { "__Host-latchkey" } else { "latchkey" }
+    /// Returns the name of the session cookie. Browsers send a host's cookies to all its ports, so the name contains the
+    /// port unless it is the default: two servers on one host don't overwrite each other's cookie.
+    pub fn session_cookie(&self) -> &str {
+        &self.session_cookie
+    }
+
+    /// Records that clients connect through a proxy that isn't trusted. Returns whether this is news.
+    pub(crate) fn record_unknown_proxy(&self, address: IpAddr) -> bool {
+        self.unknown_proxy.set(address).is_ok()
+    }
+
+    /// Returns whether clients connect through a proxy that isn't trusted, and so appear to have its address. Behind an
+    /// https URL without a trusted proxy, all do: this server doesn't terminate TLS.
+    pub(crate) fn hides_clients(&self) -> bool {
+        (self.is_secure && self.trusted_proxies.is_empty()) || self.unknown_proxy.get().is_some()
     }
 }
 
-fn is_loopback_host(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare.eq_ignore_ascii_case("localhost")
-        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+/// Splits `scheme://host[:port]` into whether the scheme is `https`, and the host. A default port is dropped.
+fn split(url: &str) -> Result<(bool, Authority), SiteError> {
+    if !url.contains("://") {
+        return Err(SiteError::Malformed);
+    }
+    let url = Url::parse(url.trim()).map_err(|_| SiteError::Malformed)?;
+    let is_secure = match url.scheme() {
+        "https" => true,
+        "http" => false,
+        _ => return Err(SiteError::Malformed),
+    };
+    let has_more = url.path().trim_end_matches('/') != "" || url.query().is_some() || url.fragment().is_some();
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    let host = url.host().filter(|_| !has_more && !has_user).ok_or(SiteError::Malformed)?;
+    Ok((is_secure, Authority::new(host.to_owned(), url.port())))
+}
+
+fn scheme(is_secure: bool) -> &'static str {
+    if is_secure { "https" } else { "http" }
+}
+
+fn default_port(is_secure: bool) -> u16 {
+    if is_secure { 443 } else { 80 }
+}
+
+/// Without TLS, browsers would reject the prefix (RFC 6265bis §4.1.3.2). `port`: of the public URL, unless it is the
+/// default.
+fn session_cookie(is_secure: bool, port: Option<u16>) -> String {
+    let prefix = if is_secure { "__Host-" } else { "" };
+    let suffix = port.map(|port| format!("-{port}")).unwrap_or_default();
+    format!("{prefix}latchkey{suffix}")
+}
+
+/// Parses a public URL, and returns it without a default port, a final dot or capital letters.
+///
+/// # Errors
+/// [`SiteError::Malformed`], as a text.
+pub fn parse_public_url(text: &str) -> Result<String, String> {
+    let (is_secure, authority) = split(text).map_err(|error| error.to_string())?;
+    Ok(format!("{}://{authority}", scheme(is_secure)))
+}
+
+/// Parses a further host of the site, with or without a port.
+///
+/// # Errors
+/// A sentence that says what is expected.
+pub fn parse_host(text: &str) -> Result<Authority, String> {
+    Authority::parse(text.trim()).ok_or_else(|| "expected a host, like latchkey.internal or latchkey:3000".to_owned())
 }
 
 /// Parses a proxy's address, or a network of proxies: `10.0.0.5`, `10.0.0.0/8`, `fd00::/8`.
@@ -111,7 +191,20 @@ fn is_loopback_host(host: &str) -> bool {
 /// A sentence that says what is expected.
 pub fn parse_proxy(text: &str) -> Result<IpNet, String> {
     let address = text.trim().parse::<IpAddr>().map(IpNet::from);
-    address.or_else(|_| text.trim().parse()).map_err(|_| "expected an address or network, like 10.0.0.0/8".to_owned())
+    let network = address.or_else(|_| text.trim().parse());
+    network.map(canonical).map_err(|_| "expected an address or network, like 10.0.0.0/8".to_owned())
+}
+
+/// The length of the prefix of IPv4 addresses in IPv6, `::ffff:0:0/96`.
+const MAPPED_PREFIX: u8 = 96;
+
+/// Returns an IPv4 network for one that is written in IPv6: `::ffff:10.0.0.0/104` is `10.0.0.0/8`.
+fn canonical(network: IpNet) -> IpNet {
+    let mapped = |network: IpNet| {
+        let IpAddr::V4(address) = network.network().to_canonical() else { return None };
+        Ipv4Net::new(address, network.prefix_len().checked_sub(MAPPED_PREFIX)?).ok()
+    };
+    if matches!(network, IpNet::V6(_)) { mapped(network).map_or(network, IpNet::V4) } else { network }
 }
 
 /// Returns the default public URL: the listening address.
@@ -141,18 +234,89 @@ mod tests {
         assert_eq!(site("ftp://keys.example.org").err(), Some(SiteError::Malformed));
     }
 
+    fn set(url: &str) -> Site {
+        site(url).unwrap_or_else(|error| panic!("{error}"))
+    }
+
     #[test]
     fn only_the_public_host_and_origin_are_the_sites_own() {
-        let public = site("https://keys.example.org").unwrap_or_else(|error| panic!("{error}"));
+        let public = set("https://keys.example.org");
         assert!(public.is_host("KEYS.example.org") && !public.is_host("localhost") && !public.is_host("evil.example"));
+        assert!(!public.is_host("keys.example.org:80") && !public.is_host("keys.example.org.evil.example"));
         assert!(public.is_origin("https://keys.example.org", "keys.example.org"));
-        assert!(
-            !public.is_origin("http://keys.example.org", "keys.example.org")
-                && !public.is_origin("null", "keys.example.org")
-        );
-        let local = site("http://127.0.0.1:3000").unwrap_or_else(|error| panic!("{error}"));
+        for foreign in [
+            "http://keys.example.org",
+            "http://keys.example.org:443",
+            "https://keys.example.org:8443",
+            "https://keys.example.org.evil.example",
+            "null",
+            "",
+        ] {
+            assert!(!public.is_origin(foreign, "keys.example.org"), "{foreign}");
+        }
+        let local = set("http://127.0.0.1:3000");
         assert!(local.is_host("localhost:4000") && !local.is_host("evil.example:3000"));
         assert!(local.is_origin("http://localhost:4000", "localhost:4000"));
+        assert!(!local.is_origin("http://localhost:4000", "localhost:3000"), "another server on this machine");
         assert!(!local.is_origin("http://evil.example", "localhost:4000"));
+    }
+
+    #[test]
+    fn a_default_port_and_a_final_dot_make_no_difference() {
+        let (short, long) = (set("https://keys.example.org"), set("https://KEYS.example.org.:443/"));
+        for site in [&short, &long] {
+            assert_eq!(site.public_url, "https://keys.example.org");
+            assert_eq!(site.session_cookie(), "__Host-latchkey");
+            for host in ["keys.example.org", "keys.example.org:443", "Keys.Example.ORG.", "keys.example.org.:443"] {
+                assert!(site.is_host(host), "{host}");
+                for origin in ["https://keys.example.org", "https://keys.example.org:443", "https://keys.example.org."]
+                {
+                    assert!(site.is_origin(origin, host), "{origin} at {host}");
+                }
+            }
+        }
+        let other = set("https://keys.example.org:8443");
+        assert_eq!(other.public_url, "https://keys.example.org:8443");
+        assert!(other.is_host("keys.example.org:8443") && !other.is_host("keys.example.org"));
+        assert!(!other.is_origin("https://keys.example.org", "keys.example.org:8443"));
+        assert_eq!(set("http://localhost:80").public_url, "http://localhost");
+        assert_eq!(set("http://[::1]:3000").public_url, "http://[::1]:3000");
+        assert_eq!(parse_public_url("https://keys.example.org:443").as_deref(), Ok("https://keys.example.org"));
+        assert!(parse_public_url("keys.example.org").is_err() && parse_public_url("https://a@b").is_err());
+    }
+
+    #[test]
+    fn further_hosts_are_the_sites_own() {
+        let hosts = ["latchkey.internal", "latchkey:3000"].map(|host| parse_host(host).unwrap());
+        let site = set("https://keys.example.org").with_hosts(hosts.to_vec());
+        assert!(site.is_host("latchkey.internal") && site.is_host("LATCHKEY.internal.:8080"));
+        assert!(site.is_host("latchkey:3000") && !site.is_host("latchkey") && !site.is_host("latchkey:3001"));
+        assert!(site.is_origin("http://latchkey:3000", "latchkey:3000"));
+        assert!(site.is_origin("https://keys.example.org", "latchkey:3000"), "behind a proxy that changes the host");
+        assert!(!site.is_origin("http://latchkey:3000", "keys.example.org"));
+        assert!(parse_host("https://latchkey").is_err() && parse_host("a/b").is_err());
+    }
+
+    #[test]
+    fn two_servers_on_one_host_have_cookies_of_their_own() {
+        let names =
+            ["http://localhost:3000", "http://localhost:3001", "http://localhost"].map(|url| set(url).session_cookie);
+        assert_eq!(names.each_ref().map(AsRef::as_ref), ["latchkey-3000", "latchkey-3001", "latchkey"]);
+        assert_eq!(set("https://keys.example.org:8443").session_cookie(), "__Host-latchkey-8443");
+    }
+
+    #[test]
+    fn trusted_proxies_match_in_mapped_form() {
+        for (setting, address) in [
+            ("10.0.0.1", "::ffff:10.0.0.1"),
+            ("::ffff:10.0.0.1", "10.0.0.1"),
+            ("::ffff:10.0.0.0/104", "10.200.0.1"),
+            ("10.0.0.0/8", "::ffff:10.200.0.1"),
+            ("fd00::/8", "fd12::1"),
+        ] {
+            let site = set("http://127.0.0.1").behind(vec![parse_proxy(setting).unwrap()]);
+            assert!(site.trusts(address.parse().unwrap()), "{setting} is {address}");
+            assert!(!site.trusts("192.0.2.1".parse().unwrap()), "{setting}");
+        }
     }
 }

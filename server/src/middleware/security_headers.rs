@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::config::Site;
 
@@ -26,7 +26,22 @@ pub(crate) async fn set(State(site): State<Arc<Site>>, mut response: Response) -
     for (name, value) in COMMON.into_iter().chain(hsts) {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    if site.is_secure {
+        secure_cookies(headers);
+    }
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(STRICT_CSP));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Adds `Secure` to the cookies without it.
+fn secure_cookies(headers: &mut HeaderMap) {
+    let header::Entry::Occupied(mut cookies) = headers.entry(header::SET_COOKIE) else { return };
+    for cookie in cookies.iter_mut() {
+        let text = cookie.to_str().unwrap_or_default();
+        let is_secure = text.split(';').skip(1).any(|flag| flag.trim().eq_ignore_ascii_case("secure"));
+        if let (false, Ok(secured)) = (is_secure, HeaderValue::from_str(&format!("{text}; Secure"))) {
+            *cookie = secured;
+        }
+    }
 }
