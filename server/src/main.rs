@@ -8,7 +8,17 @@ use std::process::ExitCode;
 #[allow_missing = true]
 struct Built;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    server::cli::run(server::cli::Cli::from_process(), |path| Built::get(path).map(|file| file.data)).await
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("latchkey: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let run = server::cli::run(server::cli::Cli::from_process(), |path| Built::get(path).map(|file| file.data));
+    let code = runtime.block_on(run);
+    // Doesn't wait for a query or a password that a cancelled request left behind.
+    runtime.shutdown_background();
+    code
 }

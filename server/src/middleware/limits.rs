@@ -16,15 +16,26 @@ use crate::{body::MAX_BYTES, headers, problem};
 /// The maximum time to receive a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Reads the body once, and passes on the request with the body in memory.
+/// Reads the body once, and passes on the request with the body in memory. Refuses a form that isn't UTF-8, which would
+/// be read with replacement characters.
+///
+/// The body of a safe method has no meaning (RFC 9110 §9.3.1), and may never come: a proxy that asks whether a request is
+/// allowed sends its `Content-Length` without its body.
 pub(crate) async fn read_body(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
+    if parts.method.is_safe() {
+        drop(body);
+        return next.run(Request::from_parts(parts, Body::empty())).await;
+    }
     let declared =
         headers::text(&parts.headers, header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
     if declared.is_some_and(|length| length > MAX_BYTES) {
         return too_large();
     }
     match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BYTES)).await {
+        Ok(Ok(bytes)) if headers::is_form(&parts.headers) && !headers::is_utf8(&bytes) => {
+            problem::answer(StatusCode::BAD_REQUEST, "The form data isn't valid UTF-8.")
+        }
         Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
         Ok(Err(error)) if error.source().is_some_and(<dyn Error>::is::<LengthLimitError>) => too_large(),
         Ok(Err(_)) => problem::answer(StatusCode::BAD_REQUEST, "The request body is incomplete or malformed."),

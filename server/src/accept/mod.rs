@@ -1,0 +1,137 @@
+//! The accept loop: limits connections and what one connection may hold, closes them in order, and shuts down
+//! gracefully.
+//!
+//! `axum::serve` does none of this.
+
+mod descriptors;
+mod drain;
+mod exchange;
+mod head;
+mod socket;
+
+use std::{future::Future, net::IpAddr, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tower::ServiceExt;
+
+pub use self::{descriptors::within_descriptors, drain::Drain, head::Refusal};
+use self::{exchange::Exchange, socket::Socket};
+
+/// The maximum time for running requests after new connections are no longer accepted.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// The number of connections that wait in the kernel to be accepted.
+const BACKLOG: u32 = 1_024;
+/// The kernel's buffer for what a connection's client hasn't read yet, in bytes. The kernel doubles it.
+const SEND_BUFFER: u32 = 128 * 1_024;
+/// The maximum size of our own buffer for the same, in bytes. A larger part of a response is written in pieces.
+const WRITE_BUFFER: usize = 64 * 1_024;
+
+/// The client's network address: the connection's peer or, behind a trusted proxy, the address that the proxy names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
+/// What the accept loop allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The maximum number of concurrent connections.
+    pub max_connections: usize,
+    /// How long a connection may wait for its next request.
+    pub idle_timeout: Duration,
+}
+
+/// Listens on an address.
+///
+/// # Errors
+/// When the address isn't available.
+pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restarted server can listen at once. On Windows, the option would allow two servers on one port.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    // Connections inherit it. Otherwise the kernel would grow it to several megabytes.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves until `drain` is told to stop. Then accepts connections for the time that `drain` asks for, so that load
+/// balancers notice, and waits at most 10 s for running requests.
+pub async fn serve(listener: TcpListener, router: Router, limits: Limits, drain: Drain) {
+    let server = Server {
+        limits,
+        router,
+        slots: Arc::new(Semaphore::new(limits.max_connections)),
+        connections: GracefulShutdown::new(),
+    };
+    server.accept(&listener, drain.begun()).await;
+    server.accept(&listener, tokio::time::sleep(drain.delay())).await;
+    drop(listener);
+    tokio::time::timeout(DRAIN_TIMEOUT, server.connections.shutdown()).await.ok();
+}
+
+struct Server {
+    limits: Limits,
+    router: Router,
+    slots: Arc<Semaphore>,
+    connections: GracefulShutdown,
+}
+
+impl Server {
+    /// Accepts connections until `stop` completes.
+    async fn accept(&self, listener: &TcpListener, stop: impl Future<Output = ()>) {
+        let mut stop = pin!(stop);
+        loop {
+            let next = async {
+                let slot = Arc::clone(&self.slots).acquire_owned().await;
+                (slot, listener.accept().await)
+            };
+            let (slot, accepted) = tokio::select! {
+                next = next => next,
+                () = &mut stop => return,
+            };
+            match (slot, accepted) {
+                (Ok(slot), Ok((stream, peer))) => self.start(stream, peer.ip().to_canonical(), slot),
+                (Err(_), _) => return,
+                (_, Err(error)) => {
+                    // Most likely out of file descriptors: pause instead of looping busily.
+                    tracing::warn!(%error, "can't accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    /// Serves a connection in a task of its own, which gives `slot` back.
+    fn start(&self, stream: TcpStream, peer: IpAddr, slot: OwnedSemaphorePermit) {
+        stream.set_nodelay(true).ok();
+        let exchange = Exchange::default();
+        let socket = Socket::new(stream, exchange.clone(), self.limits.idle_timeout, Arc::clone(&self.slots));
+        let router = self.router.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            if let Some(refusal) = exchange.refusal() {
+                request.extensions_mut().insert(refusal);
+            }
+            let (router, exchange) = (router.clone(), exchange.clone());
+            async move {
+                let response = router.oneshot(request).await?;
+                Ok::<_, std::convert::Infallible>(exchange.respond(response))
+            }
+        });
+        // Only HTTP/1: the proxy that terminates TLS speaks HTTP/2. The socket has timeouts of its own.
+        let mut builder = http1::Builder::new();
+        builder.header_read_timeout(None).max_buf_size(WRITE_BUFFER);
+        let connection = self.connections.watch(builder.serve_connection(TokioIo::new(socket), service));
+        tokio::spawn(async move {
+            // A client that disconnects isn't worth a log entry.
+            connection.await.ok();
+            drop(slot);
+        });
+    }
+}

@@ -1,0 +1,83 @@
+//! Stops `serve` when it is told to, in order and within a limit, or at once when it is told again.
+
+use std::time::Duration;
+
+use super::{announce, output};
+use crate::accept::{DRAIN_TIMEOUT, Drain};
+
+/// The maximum time to close the database after the last request.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The exit code of a server that didn't finish its requests, or couldn't close its database.
+const UNFINISHED: i32 = 1;
+
+/// How the server is told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signal {
+    /// Ctrl+C.
+    Interrupt,
+    /// SIGTERM, from a supervisor.
+    Terminate,
+}
+
+/// Begins the drain at the first signal. Ends the process at the second one, or when the limit has passed. `delay`: how
+/// long connections are still accepted after SIGTERM. A person who presses Ctrl+C doesn't wait for load balancers.
+pub(super) fn on_signals(drain: Drain, delay: Duration) -> std::io::Result<()> {
+    let mut signals = Signals::new()?;
+    tokio::spawn(async move {
+        let delay = match signals.next().await {
+            Signal::Interrupt => Duration::ZERO,
+            Signal::Terminate => delay,
+        };
+        tracing::info!(seconds = delay.as_secs(), "stopping; readiness is denied, and connections are still accepted");
+        announce::stopping();
+        drain.begin(delay);
+        let limit = delay + DRAIN_TIMEOUT + CLOSE_TIMEOUT;
+        let reason = tokio::select! {
+            _ = signals.next() => "a second signal".to_owned(),
+            () = tokio::time::sleep(limit) => format!("{} seconds", limit.as_secs()),
+        };
+        output::message(format!("latchkey: stopped after {reason}, before everything was finished"));
+        std::process::exit(UNFINISHED);
+    });
+    Ok(())
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// Listens from now on, so that no signal is missed.
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::Interrupt,
+            _ = self.terminate.recv() => Signal::Terminate,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> Signal {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // There is no way to be told.
+            std::future::pending::<()>().await;
+        }
+        Signal::Interrupt
+    }
+}
