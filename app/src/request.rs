@@ -135,6 +135,8 @@ pub struct RequestContext {
     pub session: Option<[u8; 32]>,
     /// The scheme and host of the site.
     pub public_url: String,
+    /// Whether all clients appear to have one address, because they connect through a proxy that isn't trusted.
+    pub hides_clients: bool,
     /// The names of the built files.
     pub assets: AssetNames,
     /// The title of the page in the browser's tab, once the page has set it; see [`RequestContext::set_title`].
@@ -167,6 +169,7 @@ impl RequestContext {
             notice: None,
             session: None,
             public_url,
+            hides_clients: false,
             assets,
             title: PageTitle::default(),
         }

@@ -22,6 +22,21 @@ pub fn AlertBanners(alerts: KeyAlerts, review: String, now: DateTime<Utc>) -> im
     }
 }
 
+/// The banner for administrators whose server doesn't know its clients' addresses; nothing on any other server.
+pub fn hidden_clients(hides_clients: bool) -> Option<AnyView> {
+    hides_clients.then(|| {
+        view! {
+            <section class="banner" aria-label="Client addresses">
+                <p>
+                    <strong>"All clients appear to have the same address."</strong>
+                    " They connect through a proxy that this server doesn't trust. Usage, sessions and the audit log show the proxy’s address. Ask the operator of this server to set --trusted-proxy."
+                </p>
+            </section>
+        }
+        .into_any()
+    })
+}
+
 /// A line with a button. `label`: the accessible name of the section.
 fn banner(label: &'static str, what: String, advice: &'static str, href: String, button: &'static str) -> AnyView {
     view! {
