@@ -1,13 +1,15 @@
 //! Commands for service accounts.
 
 use clap::{Args, Subcommand};
-use domain::{AccountQuery, ApiError, Role, ServiceAccount, ServiceAccountId, service_account::account::AccountState};
+use domain::{AccountQuery, Role, ServiceAccount, ServiceAccountId, service_account::account::AccountState};
 use serde::Serialize;
-use service::Services;
+use service::{Actor, Services};
 
 use super::{
-    input::{Format, InTenant, id, role},
+    input::{Format, InTenant, role},
     list::{self, List, Row, time},
+    outcome::Answer,
+    output,
 };
 
 #[derive(Debug, Subcommand)]
@@ -58,11 +60,21 @@ pub(super) enum AccountCommand {
 
 #[derive(Args, Debug)]
 pub(super) struct Account {
-    /// Id of the service account
-    #[arg(value_parser = id::<ServiceAccountId>)]
-    id: ServiceAccountId,
+    /// Name or id of the service account
+    #[arg(value_name = "NAME_OR_ID")]
+    account: String,
     #[command(flatten)]
     place: InTenant,
+}
+
+impl Account {
+    /// Returns the operator and the account.
+    async fn find(&self, services: &Services) -> Answer<(Actor, ServiceAccountId)> {
+        let admin = services.admin();
+        let operator = admin.operator(&self.place.tenant).await?;
+        let account = admin.service_account(&operator, &self.account).await?;
+        Ok((operator, account))
+    }
 }
 
 #[derive(Serialize)]
@@ -110,38 +122,43 @@ impl Row for AccountRow {
     }
 }
 
-pub(super) async fn run(services: &Services, command: AccountCommand) -> Result<(), ApiError> {
+pub(super) async fn run(services: &Services, command: AccountCommand) -> Answer {
     let (admin, accounts) = (services.admin(), services.service_accounts());
     match command {
         AccountCommand::ListServiceAccounts { place, format } => list(services, &place.tenant, format).await?,
         AccountCommand::CreateServiceAccount { place, name, role } => {
-            println!("{}", admin.create_service_account(&place.tenant, &name, Some(role.as_str())).await?);
+            output::line(admin.create_service_account(&place.tenant, &name, Some(role.as_str())).await?)?;
         }
-        AccountCommand::RenameServiceAccount { account: Account { id, place }, name } => {
-            accounts.rename(&admin.operator(&place.tenant).await?, id, &name).await?;
+        AccountCommand::RenameServiceAccount { account, name } => {
+            let (operator, id) = account.find(services).await?;
+            accounts.rename(&operator, id, &name).await?;
         }
-        AccountCommand::ChangeServiceAccountRole { account: Account { id, place }, role } => {
-            accounts.change_role(&admin.operator(&place.tenant).await?, id, role).await?;
+        AccountCommand::ChangeServiceAccountRole { account, role } => {
+            let (operator, id) = account.find(services).await?;
+            accounts.change_role(&operator, id, role).await?;
         }
-        AccountCommand::SuspendServiceAccount(Account { id, place }) => {
-            accounts.suspend(&admin.operator(&place.tenant).await?, id).await?;
+        AccountCommand::SuspendServiceAccount(account) => {
+            let (operator, id) = account.find(services).await?;
+            accounts.suspend(&operator, id).await?;
         }
-        AccountCommand::ResumeServiceAccount(Account { id, place }) => {
-            accounts.resume(&admin.operator(&place.tenant).await?, id).await?;
+        AccountCommand::ResumeServiceAccount(account) => {
+            let (operator, id) = account.find(services).await?;
+            accounts.resume(&operator, id).await?;
         }
-        AccountCommand::DeleteServiceAccount(Account { id, place }) => {
-            accounts.delete(&admin.operator(&place.tenant).await?, id).await?;
+        AccountCommand::DeleteServiceAccount(account) => {
+            let (operator, id) = account.find(services).await?;
+            accounts.delete(&operator, id).await?;
         }
     }
     Ok(())
 }
 
-async fn list(services: &Services, tenant: &str, format: Format) -> Result<(), ApiError> {
+async fn list(services: &Services, tenant: &str, format: Format) -> Answer {
     let operator = services.admin().operator(tenant).await?;
     let (mut out, mut page) = (List::new(format), Some(list::first_page()));
     while let Some(request) = page {
         let query = AccountQuery { page: request, ..AccountQuery::default() };
-        page = out.write_page(services.service_accounts().list(&operator, &query).await?, AccountRow::from);
+        page = out.write_page(services.service_accounts().list(&operator, &query).await?, AccountRow::from)?;
     }
     out.end("The tenant has no service accounts.");
     Ok(())

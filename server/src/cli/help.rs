@@ -1,20 +1,35 @@
-//! The help texts that clap can't derive, and environment variables without a value.
+//! The parts of the help texts that clap can't derive: groups of commands, and examples.
 
-use clap::{Subcommand, builder::Resettable};
+use clap::Subcommand;
 
-use super::{accounts::AccountCommand, keys::KeyCommand, people::PeopleCommand, tenants::TenantCommand};
+use super::{accounts::AccountCommand, examples, keys::KeyCommand, people::PeopleCommand, tenants::TenantCommand};
 
-/// Examples, below the help of `latchkey`.
-pub(super) const EXAMPLES: &str = "\
-Examples:
-  latchkey serve --listen 127.0.0.1:3000
-  latchkey admin create-service-account --tenant acme --name Deployer
-  latchkey admin create-key --tenant acme --user ada@example.org --name laptop --expires-at 2027-12-31T00:00:00Z
-  latchkey admin list-keys --tenant acme --json
-  latchkey backup latchkey-backup.db";
+/// What the exit statuses mean; below the help of `latchkey`.
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  success
+  1  the command was refused or failed
+  2  an argument or a setting is invalid; nothing was done";
+
+/// Adds groups, examples and exit statuses to the help texts of all commands.
+pub(super) fn complete(command: clap::Command) -> clap::Command {
+    let command = with_examples(with_groups(command), "");
+    let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    command.after_help(format!("{examples}\n\n{EXIT_STATUS}"))
+}
+
+/// Adds the examples of a command and its subcommands. `path`: the command, such as `admin create-key`.
+fn with_examples(command: clap::Command, path: &str) -> clap::Command {
+    let lines: String = examples::of(path).iter().map(|line| format!("\n  {line}")).collect();
+    let command = command.mut_subcommands(|inner| {
+        let path = format!("{path} {}", inner.get_name());
+        with_examples(inner, path.trim_start())
+    });
+    if lines.is_empty() { command } else { command.after_help(format!("Examples:{lines}")) }
+}
 
 /// Lists the commands of `latchkey admin` below headings.
-pub(super) fn with_groups(command: clap::Command) -> clap::Command {
+fn with_groups(command: clap::Command) -> clap::Command {
     let group = |title: &str, commands: clap::Command| {
         let line = |command: &clap::Command| {
             let about = command.get_about().map(ToString::to_string).unwrap_or_default();
@@ -29,17 +44,8 @@ pub(super) fn with_groups(command: clap::Command) -> clap::Command {
         group("Service accounts", AccountCommand::augment_subcommands(empty())),
         group("Keys", KeyCommand::augment_subcommands(empty())),
     ];
-    let template = "{about}\n\n{usage-heading} {usage}\n\n{before-help}Options:\n{options}";
+    let template = "{about}\n\n{usage-heading} {usage}\n\n{before-help}Options:\n{options}{after-help}";
     command.mut_subcommand("admin", |admin| {
         admin.help_template(template).before_help(groups.concat().trim_end().to_owned())
     })
-}
-
-/// Makes clap treat a variable without a value as unset, as Docker Compose passes one that isn't set.
-pub(super) fn without_empty_variables(command: clap::Command) -> clap::Command {
-    let is_empty =
-        |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.to_string_lossy().trim().is_empty());
-    command
-        .mut_args(|arg| if arg.get_env().is_some_and(is_empty) { arg.env(Resettable::Reset) } else { arg })
-        .mut_subcommands(without_empty_variables)
 }

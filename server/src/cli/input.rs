@@ -11,6 +11,8 @@ use clap::{
 };
 use domain::{ApiError, Role, Secret};
 
+use super::output;
+
 /// The tenant in which a command acts.
 #[derive(Args, Debug)]
 pub(super) struct InTenant {
@@ -23,6 +25,14 @@ pub(super) struct InTenant {
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct Format {
     /// Print JSON, one object per line, instead of columns separated by tabs
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// The format of a single result.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct OneFormat {
+    /// Print a JSON object with the id and the secret
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -44,7 +54,7 @@ pub(super) fn read_password(from_stdin: bool) -> Result<Secret, ApiError> {
         return Ok(Secret::new(""));
     }
     if std::io::stdin().is_terminal() {
-        eprintln!("Type the password, then press Enter and Ctrl+D. It is visible while you type.");
+        output::message("Type the password, then press Enter and Ctrl+D. It is visible while you type.");
     }
     let mut text = String::new();
     let read = std::io::stdin().take(4_096).read_to_string(&mut text);

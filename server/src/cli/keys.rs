@@ -5,15 +5,18 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser},
 };
 use domain::{
-    ApiError, InventoryQuery, KeyFilter, KeyId, KeyQuery, ServiceAccountId,
+    ApiError, InventoryQuery, IssuedKey, KeyFilter, KeyId, KeyQuery,
     api_key::{input::RollKey, rotation::GracePeriod},
 };
+use serde_json::json;
 use service::{OwnerRef, Services};
 
 use super::{
-    input::{Format, InTenant, id},
+    input::{Format, InTenant, OneFormat, id},
     key_row::KeyRow,
     list::{self, List},
+    outcome::{Answer, Failure},
+    output,
 };
 
 #[derive(Debug, Subcommand)]
@@ -24,11 +27,11 @@ pub(super) enum KeyCommand {
     ListKeys(ListKeys),
     /// Create a key; prints its token, which is shown only once
     ///
-    /// The token is the only text on standard output. The new key's id goes to standard error.
+    /// Without --json, the token is the only text on standard output, and the new key's id goes to standard error.
     CreateKey(CreateKey),
     /// Rotate a key; prints the new key's token, which is shown only once
     ///
-    /// The token is the only text on standard output. The new key's id goes to standard error.
+    /// Without --json, the token is the only text on standard output, and the new key's id goes to standard error.
     RollKey {
         #[command(flatten)]
         key: OldKey,
@@ -42,6 +45,8 @@ pub(super) enum KeyCommand {
               2027-01-31T09:00:00+01:00 [default: in 7 days]"
         )]
         deadline: Option<String>,
+        #[command(flatten)]
+        format: OneFormat,
     },
     /// End the grace period of a rotated key: the old key stops working immediately
     FinishRoll(OldKey),
@@ -88,9 +93,9 @@ pub(super) struct ListKeys {
     /// List only the keys of this person
     #[arg(long, value_name = "EMAIL", conflicts_with = "service_account")]
     user: Option<String>,
-    /// List only the keys of the service account with this id
-    #[arg(long, value_name = "ID", value_parser = id::<ServiceAccountId>)]
-    service_account: Option<ServiceAccountId>,
+    /// List only the keys of the service account with this name or id
+    #[arg(long, value_name = "NAME_OR_ID")]
+    service_account: Option<String>,
     /// List only the keys in this state
     #[arg(long, value_parser = PossibleValuesParser::new(KeyFilter::ALL.map(KeyFilter::as_str)), default_value = "all")]
     state: String,
@@ -105,15 +110,17 @@ pub(super) struct CreateKey {
     /// Create a personal key of the member with this email address
     #[arg(long, value_name = "EMAIL", conflicts_with = "service_account", required_unless_present = "service_account")]
     user: Option<String>,
-    /// Create a key of the service account with this id
-    #[arg(long, value_name = "ID", value_parser = id::<ServiceAccountId>)]
-    service_account: Option<ServiceAccountId>,
+    /// Create a key of the service account with this name or id
+    #[arg(long, value_name = "NAME_OR_ID")]
+    service_account: Option<String>,
     /// Name of the new key
     #[arg(long)]
     name: String,
     /// When the key expires, such as 2027-01-31T09:00:00+01:00 [default: never]
     #[arg(long, value_name = "TIME")]
     expires_at: Option<String>,
+    #[command(flatten)]
+    format: OneFormat,
 }
 
 #[derive(Args, Debug)]
@@ -148,12 +155,15 @@ fn overlaps(accepts: fn(&str) -> bool) -> PossibleValuesParser {
     PossibleValuesParser::new(choices.map(|(code, label)| PossibleValue::new(code).help(label)))
 }
 
-pub(super) async fn run(services: &Services, command: KeyCommand) -> Result<(), ApiError> {
+pub(super) async fn run(services: &Services, command: KeyCommand) -> Answer {
     let (admin, keys) = (services.admin(), services.api_keys());
     match command {
         KeyCommand::ListKeys(list) => list_keys(services, list).await?,
         KeyCommand::CreateKey(create) => create_key(services, create).await?,
-        KeyCommand::RollKey { key, overlap, deadline } => roll_key(services, &key, overlap, deadline).await?,
+        KeyCommand::RollKey { key, overlap, deadline, format } => {
+            let issued = roll_key(services, &key, overlap, deadline).await?;
+            print_token(&issued, &format!("Created key {}, which replaces key {}.", issued.key.id, key.id), format)?;
+        }
         KeyCommand::FinishRoll(OldKey { id, place }) => {
             let (actor, id) = admin.key_context(&place.tenant, id).await?;
             services.rolls().finish(&actor, id).await?;
@@ -167,7 +177,9 @@ pub(super) async fn run(services: &Services, command: KeyCommand) -> Result<(), 
             services.rolls().cancel(&actor, id).await?;
         }
         KeyCommand::RenameKey { key: Key { id, place }, name } => {
-            keys.rename(&admin.operator(&place.tenant).await?, id, &name).await?;
+            // Only its owner may rename a key.
+            let (actor, id) = admin.key_context(&place.tenant, id).await?;
+            keys.rename(&actor, id, &name).await?;
         }
         KeyCommand::SuspendKey(Key { id, place }) => {
             keys.suspend(&admin.operator(&place.tenant).await?, id).await?;
@@ -176,26 +188,34 @@ pub(super) async fn run(services: &Services, command: KeyCommand) -> Result<(), 
             keys.resume(&admin.operator(&place.tenant).await?, id).await?;
         }
         KeyCommand::RevokeKey { key: Key { id, place }, and_created } => {
-            keys.revoke_with(&admin.operator(&place.tenant).await?, id, and_created).await?;
+            let operator = admin.operator(&place.tenant).await?;
+            let cancelled = keys.open_invitations(&operator, id, and_created).await?;
+            keys.revoke_with(&operator, id, and_created).await?;
+            for invitation in cancelled {
+                output::message(&format!("Cancelled the invitation for {}.", invitation.email.as_str()));
+            }
         }
         KeyCommand::SuspendKeys(Keys { ids, place }) => {
             let operator = admin.operator(&place.tenant).await?;
-            println!("{}", services.inventory().suspend(&operator, &ids).await?.changed);
+            output::line(services.inventory().suspend(&operator, &ids).await?.changed)?;
         }
         KeyCommand::RevokeKeys(Keys { ids, place }) => {
             let operator = admin.operator(&place.tenant).await?;
-            println!("{}", services.inventory().revoke(&operator, &ids).await?.changed);
+            output::line(services.inventory().revoke(&operator, &ids).await?.changed)?;
         }
     }
     Ok(())
 }
 
-async fn list_keys(services: &Services, list: ListKeys) -> Result<(), ApiError> {
+async fn list_keys(services: &Services, list: ListKeys) -> Answer {
     let admin = services.admin();
     let operator = admin.operator(&list.place.tenant).await?;
-    let owner = match (&list.user, list.service_account) {
+    let owner = match (&list.user, &list.service_account) {
         (Some(email), _) => Some(admin.user(email).await?.0),
-        (None, Some(id)) => Some(services.service_accounts().get(&operator, id).await?.id.0),
+        (None, Some(account)) => {
+            let id = admin.service_account(&operator, account).await?;
+            Some(services.service_accounts().get(&operator, id).await?.id.0)
+        }
         (None, None) => None,
     };
     let inventory = InventoryQuery { owner, ..InventoryQuery::default() };
@@ -205,38 +225,39 @@ async fn list_keys(services: &Services, list: ListKeys) -> Result<(), ApiError> 
     while let Some(request) = page {
         let query = KeyQuery { filter, page: request, ..KeyQuery::default() };
         let keys = services.inventory().list(&operator, &query, inventory).await?;
-        page = out.write_page(keys, |key| KeyRow::new(key, now));
+        page = out.write_page(keys, |key| KeyRow::new(key, now))?;
     }
     out.end("There are no such keys.");
     Ok(())
 }
 
-async fn create_key(services: &Services, create: CreateKey) -> Result<(), ApiError> {
+async fn create_key(services: &Services, create: CreateKey) -> Answer {
     let owner = match (create.user, create.service_account) {
         (Some(email), _) => OwnerRef::User(email),
-        (None, id) => OwnerRef::ServiceAccount(id.unwrap_or_default().to_string()),
+        (None, account) => OwnerRef::ServiceAccount(account.unwrap_or_default()),
     };
     let (tenant, expires_at) = (&create.place.tenant, create.expires_at.as_deref());
     let issued = services.admin().create_key(tenant, owner, &create.name, expires_at).await?;
-    // The id first: it is needed to revoke the key if its token can't be printed.
-    eprintln!("Created key {}.", issued.key.id);
-    println!("{}", issued.token.expose());
-    Ok(())
+    print_token(&issued, &format!("Created key {}.", issued.key.id), create.format)
 }
 
-async fn roll_key(
-    services: &Services,
-    old: &OldKey,
-    overlap: String,
-    deadline: Option<String>,
-) -> Result<(), ApiError> {
+async fn roll_key(services: &Services, old: &OldKey, overlap: String, deadline: Option<String>) -> Answer<IssuedKey> {
     if deadline.is_some() && overlap != "first_use" {
-        return Err(ApiError::field("deadline", "--deadline requires --overlap first_use."));
+        return Err(ApiError::field("deadline", "--deadline requires --overlap first_use.").into());
     }
     let (actor, key) = services.admin().key_context(&old.place.tenant, old.id).await?;
     let input = RollKey { key, overlap, deadline, ..RollKey::default() };
-    let issued = services.rolls().roll(&actor, &input).await?;
-    eprintln!("Created key {}, which replaces key {key}.", issued.key.id);
-    println!("{}", issued.token.expose());
-    Ok(())
+    Ok(services.rolls().roll(&actor, &input).await?)
+}
+
+/// Prints the token of a new key. `message`: what was created, for standard error.
+fn print_token(issued: &IssuedKey, message: &str, format: OneFormat) -> Answer {
+    // The message first: its id is needed to revoke the key if the token can't be written.
+    output::message(message);
+    let (id, token) = (issued.key.id, issued.token.expose());
+    let written =
+        if format.json { output::line(json!({ "id": id.to_string(), "token": token })) } else { output::line(token) };
+    written.map_err(|error| {
+        Failure::Other(format!("{error}. The token of key {id} is lost: revoke the key, and create another."))
+    })
 }

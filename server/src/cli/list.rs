@@ -1,12 +1,16 @@
 //! Prints lists: a line for each row, with columns separated by tabs, or as JSON.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{Page, PageRequest, page::MAX_LIMIT};
 use serde::Serialize;
 
-use super::input::Format;
+use super::{
+    input::Format,
+    outcome::{Answer, Failure},
+    output,
+};
 
 /// A row of a list.
 pub(super) trait Row: Serialize {
@@ -26,40 +30,57 @@ impl List {
         Self { format, rows: 0, is_closed: false }
     }
 
-    /// Writes rows.
-    pub(super) fn write<R: Row>(&mut self, rows: impl IntoIterator<Item = R>) {
+    /// Whether the reader has closed the output, as in `… | head`.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Writes rows, as long as somebody reads them.
+    ///
+    /// # Errors
+    /// When they can't be written for another reason.
+    pub(super) fn write<R: Row>(&mut self, rows: impl IntoIterator<Item = R>) -> Answer {
         let mut out = std::io::stdout().lock();
         for row in rows {
-            let line = if self.format.json {
-                serde_json::to_string(&row).expect("a row has only text keys")
-            } else {
-                row.columns().join("\t")
-            };
             self.rows += 1;
-            match writeln!(out, "{line}") {
+            match writeln!(out, "{}", self.text_of(&row)).and_then(|()| out.flush()) {
                 Ok(()) => {}
-                // The reader may have had enough, as in `… | head`.
-                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => self.is_closed = true,
-                Err(error) => {
-                    eprintln!("The list could not be written: {error}.");
-                    std::process::exit(1);
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                    self.is_closed = true;
+                    return Ok(());
                 }
+                Err(error) => return Err(Failure::Output(error)),
             }
         }
+        Ok(())
     }
 
     /// Writes a page of rows. Returns the request for the next page, if there is one that somebody still reads.
-    pub(super) fn write_page<T, R: Row>(&mut self, page: Page<T>, row: impl FnMut(T) -> R) -> Option<PageRequest> {
-        self.write(page.items.into_iter().map(row));
-        let after = page.next.filter(|_| !self.is_closed)?;
-        Some(PageRequest { after: Some(after), ..first_page() })
+    ///
+    /// # Errors
+    /// When the rows can't be written.
+    pub(super) fn write_page<T, R: Row>(
+        &mut self,
+        page: Page<T>,
+        row: impl FnMut(T) -> R,
+    ) -> Answer<Option<PageRequest>> {
+        self.write(page.items.into_iter().map(row))?;
+        let after = page.next.filter(|_| !self.is_closed);
+        Ok(after.map(|after| PageRequest { after: Some(after), ..first_page() }))
     }
 
     /// Says so on standard error if there were no rows.
     pub(super) fn end(self, none: &str) {
         if self.rows == 0 {
-            eprintln!("{none}");
+            output::message(none);
         }
+    }
+
+    fn text_of(&self, row: &impl Row) -> String {
+        if self.format.json {
+            return serde_json::to_string(row).expect("a row has only text keys");
+        }
+        row.columns().join("\t")
     }
 }
 

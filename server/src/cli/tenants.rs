@@ -5,8 +5,11 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser},
 };
 use domain::{
-    ApiError, PolicyKind, Tenant,
-    api_key::{input::SetKeyPolicy, policy::MAX_DAYS},
+    PolicyKind, Tenant,
+    api_key::{
+        input::SetKeyPolicy,
+        policy::{MAX_DAYS, MAX_KEY_LIMIT},
+    },
 };
 use serde::Serialize;
 use service::Services;
@@ -14,6 +17,8 @@ use service::Services;
 use super::{
     input::{Format, InTenant},
     list::{List, Row, time},
+    outcome::Answer,
+    output,
 };
 
 #[derive(Debug, Subcommand)]
@@ -52,6 +57,9 @@ pub(super) enum TenantCommand {
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_DAYS)),
               help = "Number of days, 1 to 3650; required for max_lifetime and suspend_unused")]
         days: Option<u32>,
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_KEY_LIMIT)),
+              help = "Number of keys, 1 to 100000; required for max_keys")]
+        limit: Option<u32>,
         /// When the policy takes effect, such as 2027-01-31T09:00:00+01:00 [default: now]
         #[arg(long, value_name = "TIME")]
         from: Option<String>,
@@ -95,22 +103,23 @@ impl Row for TenantRow {
     }
 }
 
-pub(super) async fn run(services: &Services, command: TenantCommand) -> Result<(), ApiError> {
+pub(super) async fn run(services: &Services, command: TenantCommand) -> Answer {
     let admin = services.admin();
     match command {
         TenantCommand::ListTenants { format } => {
             let mut out = List::new(format);
-            out.write(admin.list_tenants().await?.into_iter().map(TenantRow::from));
+            out.write(admin.list_tenants().await?.into_iter().map(TenantRow::from))?;
             out.end("There are no tenants.");
         }
-        TenantCommand::CreateTenant { name, slug } => println!("{}", admin.create_tenant(&name, &slug).await?),
+        TenantCommand::CreateTenant { name, slug } => output::line(admin.create_tenant(&name, &slug).await?)?,
         TenantCommand::RenameTenant { place, name } => {
             services.tenants().rename(&admin.operator(&place.tenant).await?, &name).await?;
         }
-        TenantCommand::SetPolicy { place, policy, days, from } => {
+        TenantCommand::SetPolicy { place, policy, days, limit, from } => {
             let operator = admin.operator(&place.tenant).await?;
             let days = days.map(|days| days.to_string()).unwrap_or_default();
-            let input = SetKeyPolicy { policy, days, from: from.unwrap_or_default() };
+            let limit = limit.map(|limit| limit.to_string()).unwrap_or_default();
+            let input = SetKeyPolicy { policy, days, limit, from: from.unwrap_or_default() };
             services.tenant_policies().set(&operator, &input).await?;
         }
         TenantCommand::ClearPolicy { place, policy } => {
