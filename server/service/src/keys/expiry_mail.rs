@@ -6,7 +6,9 @@ use domain::{ApiKey, Email, Owner, time::utc_text};
 use crate::{context::Context, error::Result, mail::Mail, storage};
 
 /// How many days before a key's expiry a mail is sent, shortest first.
-const DAYS: [i64; 4] = [1, 7, 14, 30];
+const DAYS: [i64; 4] = [1, 7, 14, FIRST];
+/// How many days before the expiry the first mail is sent.
+pub(crate) const FIRST: i64 = 30;
 /// How many keys one query reads.
 const MOST: u32 = 100;
 
@@ -76,5 +78,5 @@ async fn send(mail: &Mail, key: &ApiKey, to: &Email, now: DateTime<Utc>) -> std:
         key.hint,
         mail.link(&key.page_path()),
     );
-    mail.send(to, &subject, text).await
+    mail.send(to, &subject, text, now).await
 }
