@@ -3,20 +3,30 @@
 use std::borrow::Cow;
 
 use axum::{middleware::Next, response::Response};
-use domain::{KeyId, secret::without_tokens};
+use domain::KeyId;
 use http::{HeaderName, HeaderValue, Request};
 use tracing::Span;
+
+use crate::headers;
 
 /// The header with the request's id, in the request and in the response.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Prefixes of paths that continue with a secret. Only the prefix is logged.
-const SECRET_PATHS: [&str; 3] = ["/calendar/", "/invitations/", "/set-up/"];
+/// Names in paths that are followed by a secret. Nothing after them is logged.
+const BEFORE_SECRETS: [&str; 3] = ["calendar", "invitations", "set-up"];
 
-/// Returns a path as it may be logged.
+/// Returns a path as it may be logged: decoded, up to the secret of a link, and without tokens.
 fn without_secret(path: &str) -> Cow<'_, str> {
-    let known = SECRET_PATHS.into_iter().find(|prefix| path.starts_with(prefix));
-    known.map_or_else(|| without_tokens(path), Cow::Borrowed)
+    let decoded = headers::decoded(path);
+    let mut end = 0;
+    for segment in decoded.split('/') {
+        end += segment.len();
+        if BEFORE_SECRETS.iter().any(|name| segment.eq_ignore_ascii_case(name)) && end < decoded.len() {
+            return format!("{}/", &decoded[..end]).into();
+        }
+        end += 1;
+    }
+    headers::redacted(path)
 }
 
 /// The span of a request, in its extensions: the layers between it and a handler have spans of their own.
@@ -49,12 +59,28 @@ pub(crate) fn span<B>(request: &Request<B>) -> Span {
     tracing::info_span!("request", id, method = %request.method(), path, api_key.id = tracing::field::Empty)
 }
 
+/// The module in the log of the line that each request leaves at the level `debug`, so that it can be turned on alone.
+const ACCESS: &str = "access";
+
+/// Logs a response. The request's span adds method, path and ids.
+pub(crate) fn log_response<B>(response: &http::Response<B>, latency: std::time::Duration, _: &Span) {
+    let status = response.status().as_u16();
+    let milliseconds = (latency.as_secs_f64() * 1e6).round() / 1e3;
+    tracing::debug!(target: ACCESS, status, milliseconds, "response");
+}
+
 #[cfg(test)]
 mod tests {
     use super::without_secret;
 
     #[test]
     fn the_secret_of_a_link_is_not_logged() {
+        assert_eq!(without_secret("/%69nvitations/abc"), "/invitations/");
+        assert_eq!(without_secret("//Set-Up//abc"), "//Set-Up/");
+        assert_eq!(without_secret("/x/calendar%2fabc.ics"), "/x/calendar/");
+        assert_eq!(without_secret("/team/members/invitations"), "/team/members/invitations");
+        let encoded = "lku_".bytes().map(|byte| format!("%{byte:02X}")).collect::<String>() + &"a".repeat(38);
+        assert_eq!(without_secret(&format!("/api/v1/{encoded}")), "/api/v1/lku_…");
         assert_eq!(without_secret("/calendar/abc.ics"), "/calendar/");
         assert_eq!(without_secret("/invitations/abc"), "/invitations/");
         assert_eq!(without_secret("/set-up/abc"), "/set-up/");

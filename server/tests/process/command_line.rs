@@ -128,7 +128,7 @@ fn a_read_only_database_is_refused_at_the_start_and_can_be_checked() {
     let read_only = format!("{database}?mode=ro");
     let rename = ["admin", "rename-tenant", "--tenant", "bench", "--name", "Other"];
     for command in [&["migrate"][..], &["serve", "--listen", "127.0.0.1:0"], &rename] {
-        assert_refused(&run(&read_only, command), 1, "The database is read-only.");
+        assert_refused(&run(&read_only, command), 1, "is read-only.");
     }
     for command in [&["check"][..], &["audit", "verify"]] {
         let output = run(&read_only, command);
@@ -202,7 +202,7 @@ fn each_printed_line_of_a_verification_can_be_expected_later() {
 #[test]
 fn arguments_that_make_no_sense_are_refused_before_the_database_is_opened() {
     let tenant = ["--tenant", "acme"];
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 13] = [
         (&["serve", "--max-connections", "0"], "--max-connections"),
         (&["serve", "--confirm-after", "0"], "--confirm-after"),
         (&["serve", "--trusted-proxy", "proxy"], "expected an address or network"),
@@ -211,7 +211,6 @@ fn arguments_that_make_no_sense_are_refused_before_the_database_is_opened() {
         (&["admin", "suspend-keys"], "<ID>"),
         (&["admin", "revoke-keys"], "<ID>"),
         (&["admin", "revoke-key", "Laptop"], "invalid value 'Laptop' for '<ID>': not an id"),
-        (&["admin", "create-key", "--name", "x", "--service-account", "Deployer"], "not an id"),
         (&["admin", "create-key", "--name", "x"], "--user"),
         (&["admin", "create-service-account", "--name", "x", "--role", "admin"], "TENANT_ADMIN"),
         (&["admin", "roll-key", NO_ID, "--overlap", "2h"], "24h"),
