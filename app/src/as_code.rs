@@ -129,25 +129,23 @@ impl AsCode {
     }
 
     /// Turns a key policy on, or changes it. `from`: when it takes effect, as RFC 3339.
-    pub fn set_policy(context: &CodeContext, policy: &str, days: Option<u32>, from: Option<&str>) -> Self {
-        let days = days.map(|days| days.to_string());
-        let in_graphql = [("days", days.clone()), ("from", from.map(quoted))];
-        let more: String =
-            in_graphql.into_iter().filter_map(|(name, value)| Some(format!(", {name}: {}", value?))).collect();
+    pub fn set_policy(context: &CodeContext, policy: &str, number: Option<(&str, u32)>, from: Option<&str>) -> Self {
+        let number = number.map(|(name, value)| (name, value.to_string()));
+        let in_graphql = number.clone().into_iter().chain(from.map(|from| ("from", quoted(from))));
+        let more: String = in_graphql.map(|(name, value)| format!(", {name}: {value}")).collect();
         let graphql = format!(
-            "mutation {{\n  set_tenant_policy(input: {{ policy: {}{more} }}) {{\n    policy\n    effective_from\n  }}\n}}",
-            quoted(policy)
+            "mutation {{\n  set_tenant_policy(input: {{ policy: {policy}{more} }}) {{\n    policy\n    effective_from\n  }}\n}}"
         );
         let mut words = vec!["--policy", policy];
-        words.extend(days.iter().flat_map(|days| ["--days", days.as_str()]));
+        let flag = number.as_ref().map(|(name, _)| format!("--{name}"));
+        words.extend(flag.iter().zip(&number).flat_map(|(flag, (_, value))| [flag.as_str(), value.as_str()]));
         words.extend(from.iter().flat_map(|from| ["--from", from]));
         Self { graphql, cli: admin(context, "set-policy", &words) }
     }
 
     /// Turns a key policy off.
     pub fn clear_policy(context: &CodeContext, policy: &str) -> Self {
-        let graphql =
-            format!("mutation {{\n  clear_tenant_policy(policy: {}) {{\n    success\n  }}\n}}", quoted(policy));
+        let graphql = format!("mutation {{\n  clear_tenant_policy(policy: {policy}) {{\n    success\n  }}\n}}");
         Self { graphql, cli: admin(context, "clear-policy", &["--policy", policy]) }
     }
 

@@ -25,6 +25,7 @@ use service::{
 };
 
 const AT_ONCE: u32 = 64;
+const ACCOUNTS: u32 = 200;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
 
@@ -79,7 +80,8 @@ async fn compare(database: &str, urls: [String; 2], keys: u32) {
 struct Bench {
     services: Services,
     operator: Actor,
-    account: ServiceAccountId,
+    /// Enough of them that none reaches the limit of keys per owner.
+    accounts: Vec<ServiceAccountId>,
     number: Arc<AtomicU32>,
 }
 
@@ -98,9 +100,12 @@ impl Bench {
         services.admin().create_tenant("Bench", "bench").await.unwrap();
         fill(&services, "bench", Crowd { accounts: 100, keys }).await.unwrap();
         let operator = services.admin().operator("bench").await.unwrap();
-        let input = CreateAccount { name: "builder".to_owned(), ..CreateAccount::default() };
-        let account = services.service_accounts().create(&operator, &input).await.unwrap().id;
-        Self { services, operator, account, number: Arc::default() }
+        let mut accounts = Vec::new();
+        for number in 0..ACCOUNTS {
+            let input = CreateAccount { name: format!("builder {number}"), ..CreateAccount::default() };
+            accounts.push(services.service_accounts().create(&operator, &input).await.unwrap().id);
+        }
+        Self { services, operator, accounts, number: Arc::default() }
     }
 
     /// Creates keys for the time of a round, and returns how many a second.
@@ -108,12 +113,14 @@ impl Bench {
         let (begun, before) = (Instant::now(), self.number.load(Ordering::Relaxed));
         let tasks: Vec<_> = (0..AT_ONCE)
             .map(|_| {
-                let (services, operator, account) = (self.services.clone(), self.operator.clone(), self.account);
+                let (services, operator, accounts) =
+                    (self.services.clone(), self.operator.clone(), self.accounts.clone());
                 let number = Arc::clone(&self.number);
                 tokio::spawn(async move {
                     while begun.elapsed() < ROUND {
-                        let name = format!("builder frankfurt {:06}", number.fetch_add(1, Ordering::Relaxed));
-                        let owner = Some(Owner::ServiceAccount(account));
+                        let number = number.fetch_add(1, Ordering::Relaxed);
+                        let name = format!("builder frankfurt {number:06}");
+                        let owner = Some(Owner::ServiceAccount(accounts[number as usize % accounts.len()]));
                         let input = CreateKey { owner, name, ..CreateKey::default() };
                         services.api_keys().create(&operator, &input).await.unwrap();
                     }

@@ -7,9 +7,10 @@ use domain::{
     api_key::{
         expiry::first_instant,
         input::{ClearKeyPolicy, ListKeyPolicies, PreviewKeyPolicy, SetKeyPolicy},
-        policy::PolicyPreview,
+        policy::{DEFAULT_KEY_LIMIT, PolicyPreview, days_text, is_loosened_by, keys_text},
     },
-    time::{date_text, utc_text},
+    time::utc_text,
+    user::input::confirm,
 };
 use leptos::prelude::*;
 
@@ -20,14 +21,17 @@ use crate::{
         act_form::act_form,
         as_code::CodeFold,
         card::{Card, unfit_card},
+        confirm_fields::confirm_fields,
         field::{Field, FieldError, FormError},
-        time::Distance,
+        time::{Dated, Distance},
     },
     list_url::encode,
     request::RequestContext,
 };
 
 const SETTINGS: &str = "/team/settings";
+/// The names of the fields with a policy's values.
+const VALUES: [&str; 3] = ["days", "limit", "from"];
 
 /// The table of policies on the settings page. `on`: the policies that are set, in effect or not yet.
 pub fn policy_list(on: &[KeyPolicy], now: DateTime<Utc>) -> AnyView {
@@ -89,19 +93,19 @@ pub fn policy_list(on: &[KeyPolicy], now: DateTime<Utc>) -> AnyView {
 
 /// "On · 30 days" or "From 19 Dec 2026", and who set the policy.
 fn policy_state(policy: &KeyPolicy, now: DateTime<Utc>) -> AnyView {
+    let from = Dated::day(policy.effective_from);
     let (class, start) = if policy.is_in_effect(now) {
         ("chip chip-active", "On".to_owned())
     } else {
-        ("chip chip-suspended", format!("From {}", date_text(policy.effective_from)))
+        ("chip chip-suspended", format!("From {}", from.text))
     };
-    let words = match policy.days {
+    let words = match policy.days.map(days_text).or(policy.limit.map(keys_text)) {
         None => start,
-        Some(1) => format!("{start} · 1 day"),
-        Some(days) => format!("{start} · {days} days"),
+        Some(number) => format!("{start} · {number}"),
     };
     view! {
         <div>
-            <span class=class title=utc_text(policy.effective_from)>
+            <span class=class title=utc_text(policy.effective_from) data-date=from.attribute>
                 {words}
             </span>
             <span class="sub">{format!("set by {}", policy.set_by)}</span>
@@ -123,11 +127,17 @@ pub async fn policy(request: RequestContext) -> Result<AnyView, ApiError> {
     let (preview, error) = preview_or_error(&input).await?;
     request.set_title(&format!("{} · Key policy", kind.label()));
     let from = first_instant(&input.from);
-    let code = AsCode::set_policy(&request.code(None)?, &input.policy, input.days.parse().ok(), from.as_deref());
+    let number = if kind.has_limit() { ("limit", &input.limit) } else { ("days", &input.days) };
+    let number = number.1.parse().ok().map(|value| (number.0, value));
+    let code = AsCode::set_policy(&request.code(None)?, &input.policy, number, from.as_deref());
     let is_asked = is_asked(&request);
     let is_previewed = preview.is_some() && is_asked;
     let below = match preview {
-        Some(preview) => preview_view(&request, preview, present, &input, !set.is_empty(), now),
+        Some(preview) => {
+            let confirm =
+                if is_loosened_by(&set, &preview.policy) { confirm_fields(&request).await? } else { ().into_any() };
+            preview_view(&request, preview, (present, !set.is_empty()), &input, confirm, now)
+        }
         // The script replaces the preview only. Without script, the error is at its field.
         None => error.as_ref().filter(|_| !is_asked).map(invalid_words).into_any(),
     };
@@ -170,8 +180,22 @@ fn values_form(
             />
         }
     });
+    let limit = kind.has_limit().then(|| {
+        view! {
+            <Field
+                name="limit"
+                label="Keys"
+                kind="number"
+                value=input.limit.clone()
+                hint="1 to 100,000."
+                inputmode="numeric"
+                error
+            />
+        }
+    });
     let path = request.path().to_owned();
-    let change = format!("{path}?days={}&from={}", encode(&input.days), encode(&input.from));
+    let change =
+        format!("{path}?days={}&limit={}&from={}", encode(&input.days), encode(&input.limit), encode(&input.from));
     let class = if is_previewed { "filters script-only" } else { "filters" };
     let shown = is_previewed.then(|| {
         view! {
@@ -184,8 +208,9 @@ fn values_form(
     });
     view! {
         <form method="get" action=path class=class data-live="policy-preview">
-            <FormError error fields=&["days", "from"] />
+            <FormError error fields=&VALUES />
             {days}
+            {limit}
             {from_field(input.from.clone(), error)}
             <button type="submit" name="preview" value="yes" class="button without-script">
                 "Preview"
@@ -198,13 +223,13 @@ fn values_form(
 
 /// The previewed values: "90 days, effective from 2027-01-31 (UTC)."
 fn shown_words(input: &SetKeyPolicy) -> String {
-    match (input.days.as_str(), input.from.as_str()) {
-        ("", "") => "Effective immediately.".to_owned(),
-        ("", from) => format!("Effective from {from} (UTC)."),
-        ("1", "") => "1 day, effective immediately.".to_owned(),
-        (days, "") => format!("{days} days, effective immediately."),
-        ("1", from) => format!("1 day, effective from {from} (UTC)."),
-        (days, from) => format!("{days} days, effective from {from} (UTC)."),
+    let days = input.days.parse().ok().map(days_text);
+    let number = days.or(input.limit.parse().ok().map(keys_text));
+    match (number, input.from.as_str()) {
+        (None, "") => "Effective immediately.".to_owned(),
+        (None, from) => format!("Effective from {from} (UTC)."),
+        (Some(number), "") => format!("{number}, effective immediately."),
+        (Some(number), from) => format!("{number}, effective from {from} (UTC)."),
     }
 }
 
@@ -228,12 +253,12 @@ fn is_asked(request: &RequestContext) -> bool {
 
 /// Whether the values come from the form.
 fn is_typed(request: &RequestContext) -> bool {
-    ["days", "from"].iter().any(|field| request.query_all(field).next().is_some())
+    VALUES.iter().any(|field| request.query_all(field).next().is_some())
 }
 
 /// Why there is no preview.
 fn invalid_words(error: &ApiError) -> AnyView {
-    let message = ["days", "from"].iter().find_map(|field| error.at(field)).unwrap_or(&error.message);
+    let message = VALUES.iter().find_map(|field| error.at(field)).unwrap_or(&error.message);
     view! { <p class="error">{message.to_owned()}</p> }.into_any()
 }
 
@@ -246,7 +271,7 @@ fn shown_values(
     now: DateTime<Utc>,
 ) -> SetKeyPolicy {
     let typed = |name| request.typed(name).trim().to_owned();
-    let (mut days, mut from) = (typed("days"), typed("from"));
+    let (mut days, mut limit, mut from) = (typed("days"), typed("limit"), typed("from"));
     let planned = set.filter(|policy| !policy.is_in_effect(now) && !is_typed(request));
     if let Some(policy) = planned
         && from.is_empty()
@@ -261,7 +286,12 @@ fn shown_values(
             None => "90".to_owned(),
         };
     }
-    SetKeyPolicy { policy: kind.as_str().to_owned(), days, from }
+    if !kind.has_limit() {
+        limit = String::new();
+    } else if limit.is_empty() && !is_typed(request) {
+        limit = set.and_then(|policy| policy.limit).unwrap_or(DEFAULT_KEY_LIMIT).to_string();
+    }
+    SetKeyPolicy { policy: kind.as_str().to_owned(), days, limit, from }
 }
 
 /// The field for the first day of the policy, with its error.
@@ -304,6 +334,7 @@ fn deciding_fact(kind: PolicyKind, key: &ApiKey, now: DateTime<Utc>) -> AnyView 
             }
             .into_any(),
         },
+        PolicyKind::MaxKeys => ().into_any(),
     }
 }
 
@@ -319,6 +350,7 @@ fn lifetime_words(life: TimeDelta) -> String {
 /// How many existing keys the policy would affect, and how. The service counts at most 10,000.
 fn affected_words(kind: PolicyKind, count: u32) -> String {
     match (kind, count) {
+        (PolicyKind::MaxKeys, _) => "Existing keys keep working, also those of owners that have more.".to_owned(),
         (_, 0) => "No existing keys are affected.".to_owned(),
         (PolicyKind::SuspendUnused, 1) => "1 existing key would be suspended if it stays unused:".to_owned(),
         (PolicyKind::SuspendUnused, 10_000..) => {
@@ -339,19 +371,22 @@ fn effect_words(policy: &KeyPolicy, at_once: bool) -> String {
     match (policy.kind, at_once) {
         (PolicyKind::SuspendUnused, true) => "Applies immediately to all keys.".to_owned(),
         (PolicyKind::SuspendUnused, false) => format!("Applies to all keys from {from}."),
+        (PolicyKind::MaxKeys, true) => "Applies immediately to new keys.".to_owned(),
+        (PolicyKind::MaxKeys, false) => format!("Applies to new keys from {from}."),
         (_, true) => "Applies immediately to new and rotated keys.".to_owned(),
         (_, false) => format!("Applies to new and rotated keys from {from}."),
     }
 }
 
 /// The keys that the previewed values would affect, and the form that sets the policy. `present`: the policy in effect
-/// now. `input`: the previewed values, which the form sends.
+/// now. `is_on`: whether any is set. `input`: the previewed values, which the form sends. `confirm`: the fields that
+/// confirm the person's identity.
 fn preview_view(
     request: &RequestContext,
     preview: PolicyPreview,
-    present: Option<KeyPolicy>,
+    (present, is_on): (Option<KeyPolicy>, bool),
     input: &SetKeyPolicy,
-    is_on: bool,
+    confirm: AnyView,
     now: DateTime<Utc>,
 ) -> AnyView {
     let PolicyPreview { policy, keys, count } = preview;
@@ -376,10 +411,16 @@ fn preview_view(
         view! { <p>{format!("Until then, the current policy applies: {}", present.sentence())}</p> }
     });
     let button = if is_on { "Change" } else { "Turn on" };
-    let hidden = [("policy", input.policy.clone()), ("days", input.days.clone()), ("from", input.from.clone())];
+    let hidden = [
+        ("policy", input.policy.clone()),
+        ("days", input.days.clone()),
+        ("limit", input.limit.clone()),
+        ("from", input.from.clone()),
+    ];
     let error = Signal::stored(request.form.error.clone());
     let buttons = view! {
-        <FormError error fields=&[] />
+        <FormError error fields=&confirm::FIELDS />
+        {confirm}
         <div class="buttons">
             <button type="submit" class="button primary">
                 {button}
@@ -396,7 +437,7 @@ fn preview_view(
             <h2 id="affected-title">"Affected keys"</h2>
             <p>{affected_words(policy.kind, count)}</p>
             <ul class="plain-list">{rows.collect_view()}{more}</ul>
-            <p>{effect_words(&policy, at_once)}</p>
+            <p data-date=Dated::day(policy.effective_from).attribute>{effect_words(&policy, at_once)}</p>
             {until}
             <div class=class>{act_form::<SetKeyPolicy>(request, SETTINGS, &hidden, buttons.into_any())}</div>
         </section>
@@ -418,10 +459,12 @@ pub async fn off(request: RequestContext) -> Result<AnyView, ApiError> {
             (SETTINGS, "Back to settings"),
         ));
     }
-    let words = if kind == PolicyKind::SuspendUnused {
-        "Unused keys are no longer suspended. Keys already suspended stay suspended until someone resumes them."
-    } else {
-        "New keys are no longer restricted."
+    let words = match kind {
+        PolicyKind::SuspendUnused => {
+            "Unused keys are no longer suspended. Keys already suspended stay suspended until someone resumes them."
+        }
+        PolicyKind::MaxKeys => "A person or a service account can then have at most 500 keys.",
+        _ => "New keys are no longer restricted.",
     };
     let card = Card {
         title: format!("Turn off the policy “{}”?", kind.label()),
@@ -429,7 +472,7 @@ pub async fn off(request: RequestContext) -> Result<AnyView, ApiError> {
         destroys: false,
         code: AsCode::clear_policy(&request.code(None)?, kind.as_str()),
         words: view! { <p>{words}</p> }.into_any(),
-        fields: ().into_any(),
+        fields: confirm_fields(&request).await?,
     };
     Ok(card.view::<ClearKeyPolicy>(&request, &[("policy", kind.as_str().to_owned())], SETTINGS))
 }

@@ -15,6 +15,7 @@ use crate::{
     ApiError, ErrorCode, KeyId, Name, Owner, Page, TenantId, Usage,
     input::{Act, Changed, KeyIds, forms, inputs, refuse, wrong},
     outcome::{Notice, Outcome, Reveal},
+    time::parse_instant,
 };
 
 forms! {
@@ -106,6 +107,8 @@ forms! {
         policy: String,
         /// The number of days, for kinds that have one.
         days: String,
+        /// The number of keys, for kinds that have one.
+        limit: String,
         /// The UTC day that the policy is effective from, like `2027-01-31`. Empty for now.
         from: String,
     }
@@ -213,12 +216,10 @@ impl RollKey {
     /// A field error at `overlap` or `deadline`.
     pub fn grace_period(&self, now: DateTime<Utc>) -> Result<GracePeriod, ApiError> {
         let code = if self.overlap.is_empty() { GracePeriod::DEFAULT } else { &self.overlap };
-        let malformed = |_| ApiError::field("deadline", ExpiryError::Malformed.to_string());
+        let malformed = || ApiError::field("deadline", ExpiryError::Malformed.to_string());
         let deadline = match (self.wait, self.deadline.as_deref()) {
             (Some(days), _) => Some(now + TimeDelta::days(i64::from(days.clamp(1, 90)))),
-            (None, Some(text)) => {
-                Some(DateTime::parse_from_rfc3339(text.trim()).map_err(malformed)?.with_timezone(&Utc))
-            }
+            (None, Some(text)) => Some(parse_instant(text).ok_or_else(malformed)?),
             (None, None) => None,
         };
         GracePeriod::parse(code, deadline, now).map_err(|error| {

@@ -8,6 +8,11 @@ use crate::{ApiError, ApiKey, OwnerKind};
 /// The maximum number of days of a policy: 10 years.
 pub const MAX_DAYS: u32 = 3_650;
 
+/// The most keys that an owner can have if no policy says otherwise.
+pub const DEFAULT_KEY_LIMIT: u32 = 500;
+/// The highest limit that a policy of the kind [`PolicyKind::MaxKeys`] can set.
+pub const MAX_KEY_LIMIT: u32 = 100_000;
+
 /// The lifetime of the new key when a key without expiry is rotated and a policy now requires one.
 const DEFAULT_REQUIRED_LIFETIME: TimeDelta = TimeDelta::days(90);
 
@@ -25,12 +30,20 @@ pub enum PolicyKind {
     NoKeysByKeys,
     /// Keys that are unused for a number of days are suspended.
     SuspendUnused,
+    /// An owner can have at most a number of keys.
+    MaxKeys,
 }
 
 impl PolicyKind {
     /// All kinds, in the order the settings list them.
-    pub const ALL: [Self; 5] =
-        [Self::MaxLifetime, Self::ExpiryRequired, Self::ServiceAccountsOnly, Self::NoKeysByKeys, Self::SuspendUnused];
+    pub const ALL: [Self; 6] = [
+        Self::MaxLifetime,
+        Self::ExpiryRequired,
+        Self::ServiceAccountsOnly,
+        Self::NoKeysByKeys,
+        Self::SuspendUnused,
+        Self::MaxKeys,
+    ];
 
     /// Returns the code used in the database, in the APIs and in URLs.
     pub fn as_str(self) -> &'static str {
@@ -40,6 +53,7 @@ impl PolicyKind {
             Self::ServiceAccountsOnly => "service_accounts_only",
             Self::NoKeysByKeys => "no_keys_by_keys",
             Self::SuspendUnused => "suspend_unused",
+            Self::MaxKeys => "max_keys",
         }
     }
 
@@ -56,6 +70,7 @@ impl PolicyKind {
             Self::ServiceAccountsOnly => "Service accounts only",
             Self::NoKeysByKeys => "Keys can't create keys",
             Self::SuspendUnused => "Suspend unused keys",
+            Self::MaxKeys => "Keys per owner",
         }
     }
 
@@ -76,12 +91,21 @@ impl PolicyKind {
                  Existing keys that were created with a key keep working but are flagged."
             }
             Self::SuspendUnused => "Keys unused for this many days are suspended. Owners can resume them.",
+            Self::MaxKeys => {
+                "A person or a service account can have at most this many keys that work or are suspended. \
+                 Without this policy, the limit is 500."
+            }
         }
     }
 
     /// Returns whether a policy of this kind has a number of days.
     pub fn has_days(self) -> bool {
         matches!(self, Self::MaxLifetime | Self::SuspendUnused)
+    }
+
+    /// Returns whether a policy of this kind has a number of keys.
+    pub fn has_limit(self) -> bool {
+        self == Self::MaxKeys
     }
 }
 
@@ -92,6 +116,8 @@ pub struct KeyPolicy {
     pub kind: PolicyKind,
     /// The number of days, for kinds that have one.
     pub days: Option<u32>,
+    /// The number of keys, for kinds that have one.
+    pub limit: Option<u32>,
     /// When the policy takes effect.
     pub effective_from: DateTime<Utc>,
     /// When it was set.
@@ -110,6 +136,10 @@ impl KeyPolicy {
             PolicyKind::ServiceAccountsOnly => "Only service accounts can have keys in this tenant.".to_owned(),
             PolicyKind::NoKeysByKeys => "Keys in this tenant can't create keys.".to_owned(),
             PolicyKind::SuspendUnused => format!("Keys in this tenant are suspended if they are unused for {days}."),
+            PolicyKind::MaxKeys => {
+                let limit = keys_text(self.limit.unwrap_or(0));
+                format!("A person or a service account in this tenant can have at most {limit}.")
+            }
         }
     }
 
@@ -118,13 +148,16 @@ impl KeyPolicy {
         let instead = match self.kind {
             PolicyKind::ServiceAccountsOnly => " Ask an administrator for a service account key.",
             PolicyKind::NoKeysByKeys => " Create the key in the dashboard.",
-            PolicyKind::MaxLifetime | PolicyKind::ExpiryRequired | PolicyKind::SuspendUnused => "",
+            PolicyKind::MaxLifetime | PolicyKind::ExpiryRequired | PolicyKind::SuspendUnused | PolicyKind::MaxKeys => {
+                ""
+            }
         };
         format!("{}{instead}", self.sentence())
     }
 
     /// Returns whether an existing key violates the policy: whether the policy would prevent creating it. Always
-    /// `false` for [`PolicyKind::SuspendUnused`], which says nothing about creating keys.
+    /// `false` for [`PolicyKind::SuspendUnused`], which says nothing about creating keys, and for
+    /// [`PolicyKind::MaxKeys`], which is about how many keys there are.
     pub fn is_violated_by(&self, key: &ApiKey) -> bool {
         match self.kind {
             PolicyKind::MaxLifetime => {
@@ -134,7 +167,7 @@ impl KeyPolicy {
             PolicyKind::ExpiryRequired => key.expires_at.is_none(),
             PolicyKind::ServiceAccountsOnly => key.owner.kind() == OwnerKind::User,
             PolicyKind::NoKeysByKeys => key.created_by_key.is_some(),
-            PolicyKind::SuspendUnused => false,
+            PolicyKind::SuspendUnused | PolicyKind::MaxKeys => false,
         }
     }
 
@@ -219,6 +252,42 @@ pub fn days_text(days: u32) -> String {
     if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
 }
 
+/// Returns "1 key" or "500 keys".
+pub fn keys_text(count: u32) -> String {
+    if count == 1 { "1 key".to_owned() } else { format!("{count} keys") }
+}
+
+/// Returns how many keys that work or are suspended an owner can have at `now`.
+pub fn key_limit(policies: &[KeyPolicy], now: DateTime<Utc>) -> u32 {
+    in_effect(policies, PolicyKind::MaxKeys, now).and_then(|policy| policy.limit).unwrap_or(DEFAULT_KEY_LIMIT)
+}
+
+fn in_effect(policies: &[KeyPolicy], kind: PolicyKind, at: DateTime<Utc>) -> Option<&KeyPolicy> {
+    let in_effect = policies.iter().filter(|policy| policy.kind == kind && policy.is_in_effect(at));
+    in_effect.max_by_key(|policy| policy.effective_from)
+}
+
+/// Returns how much the policies of a kind allow at an instant. A larger number allows more.
+fn allowance(policies: &[KeyPolicy], kind: PolicyKind, at: DateTime<Utc>) -> u32 {
+    match in_effect(policies, kind, at) {
+        Some(policy) => policy.days.or(policy.limit).unwrap_or(0),
+        None if kind == PolicyKind::MaxKeys => DEFAULT_KEY_LIMIT,
+        None => u32::MAX,
+    }
+}
+
+/// Returns whether setting a policy would allow more than before at any time, now or later. `before`: the tenant's
+/// policies, in effect and scheduled.
+pub fn is_loosened_by(before: &[KeyPolicy], set: &KeyPolicy) -> bool {
+    let (kind, now) = (set.kind, set.set_at);
+    let before: Vec<KeyPolicy> = before.iter().filter(|policy| policy.kind == kind).cloned().collect();
+    // A policy that applies now replaces all of its kind; a later one only those that aren't in effect yet.
+    let stays = |policy: &&KeyPolicy| !set.is_in_effect(now) && policy.is_in_effect(now);
+    let after: Vec<KeyPolicy> = before.iter().filter(stays).chain([set]).cloned().collect();
+    let changes = before.iter().chain([set]).map(|policy| policy.effective_from.max(now)).chain([now]);
+    changes.into_iter().any(|at| allowance(&after, kind, at) > allowance(&before, kind, at))
+}
+
 /// Returns the policies that still matter: for each kind, the one in effect and those that take effect later. Leaves
 /// out policies that a later one in effect has replaced.
 pub fn current_and_scheduled(policies: Vec<KeyPolicy>, now: DateTime<Utc>) -> Vec<KeyPolicy> {
@@ -281,7 +350,9 @@ mod tests {
     #[test]
     fn policies_apply_from_their_effective_time_and_say_what_to_do() {
         let now = DateTime::UNIX_EPOCH + TimeDelta::days(100);
-        let policy = |kind, days| KeyPolicy { kind, days, effective_from: now, set_at: now, set_by: "Ada".to_owned() };
+        let set_by = || "Ada".to_owned();
+        let policy =
+            |kind, days| KeyPolicy { kind, days, limit: None, effective_from: now, set_at: now, set_by: set_by() };
         let proposed = |days: Option<i64>| Proposed {
             owner: OwnerKind::User,
             expires_at: days.map(|days| now + TimeDelta::days(days)),
@@ -306,5 +377,42 @@ mod tests {
             |at| current_and_scheduled(set.clone(), at).iter().filter_map(|policy| policy.days).collect::<Vec<_>>();
         assert_eq!(days(now + TimeDelta::hours(4)), [90, 30], "the one in effect, and the scheduled one");
         assert_eq!(days(now + TimeDelta::hours(5)), [30]);
+    }
+
+    #[test]
+    fn a_policy_that_allows_more_at_any_time_is_a_loosened_one() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(100);
+        let policy = |kind: PolicyKind, number: u32, days_ahead: i64| KeyPolicy {
+            kind,
+            days: kind.has_days().then_some(number),
+            limit: kind.has_limit().then_some(number),
+            effective_from: now + TimeDelta::days(days_ahead),
+            set_at: now,
+            set_by: "Ada".to_owned(),
+        };
+        let lifetime = |days, ahead| policy(PolicyKind::MaxLifetime, days, ahead);
+        let required = |ahead| policy(PolicyKind::ExpiryRequired, 0, ahead);
+        let keys = |count| policy(PolicyKind::MaxKeys, count, 0);
+        for (before, set, expected) in [
+            (vec![], lifetime(90, 0), false),
+            (vec![], lifetime(90, 5), false),
+            (vec![lifetime(90, -5)], lifetime(30, 0), false),
+            (vec![lifetime(90, -5)], lifetime(90, 0), false),
+            (vec![lifetime(90, -5)], lifetime(91, 0), true),
+            (vec![lifetime(90, -5)], lifetime(91, 5), true),
+            (vec![lifetime(90, -5), lifetime(30, 5)], lifetime(60, 0), true),
+            (vec![lifetime(90, -5), lifetime(30, 5)], lifetime(30, 6), true),
+            (vec![lifetime(90, -5), lifetime(30, 5)], lifetime(30, 4), false),
+            (vec![lifetime(90, -5)], policy(PolicyKind::SuspendUnused, 3_650, 0), false),
+            (vec![required(-5)], required(0), false),
+            (vec![required(5)], required(6), true),
+            (vec![required(5)], required(0), false),
+            (vec![], keys(500), false),
+            (vec![], keys(501), true),
+            (vec![keys(10)], keys(11), true),
+            (vec![keys(10)], keys(9), false),
+        ] {
+            assert_eq!(is_loosened_by(&before, &set), expected, "{before:?}\n{set:?}");
+        }
     }
 }

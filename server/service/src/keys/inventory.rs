@@ -7,7 +7,10 @@ use domain::{
     ApiError, ApiKey, InventoryQuery, KeyId, KeyQuery, Operation, Page, PolicyKind, api_key::input::BulkOutcome,
 };
 
-use super::{api_keys::ApiKeys, usage::UsageBuffer};
+use super::{
+    api_keys::{ApiKeys, cancel_invitations},
+    usage::UsageBuffer,
+};
 use crate::{
     access::{Actor, ReadPermit, Target, WritePermit, authorize, authorize_write},
     context::Context,
@@ -79,7 +82,7 @@ impl Inventory<'_> {
         let mut policies =
             storage::key_policies::list(self.context.db(), permit.tenant_id(), self.context.now()).await?;
         // Unused keys have a filter of their own. This one is about how keys were created.
-        policies.retain(|policy| policy.kind != PolicyKind::SuspendUnused);
+        policies.retain(|policy| !matches!(policy.kind, PolicyKind::SuspendUnused | PolicyKind::MaxKeys));
         let scope = Scope::Tenant(permit.tenant_id());
         let asked = Asked { scope, query, inventory, policies: &policies, now: self.context.now() };
         let mut page = storage::key_list::list(self.context.db(), asked).await?;
@@ -128,6 +131,9 @@ impl Inventory<'_> {
                 if act.make(tx, actor, permit, key.id, now).await? {
                     let subject = ("api_key", key.id.0, key.name.as_str());
                     entries.push(Entry::by(actor, act.each(), now, subject).with("bulk action"));
+                    if act == BulkAct::Revoke {
+                        entries.extend(cancel_invitations(tx, actor, key, now).await?);
+                    }
                 }
             }
             for entry in &entries {

@@ -16,7 +16,7 @@ use super::{
     DAY, Db,
     db::read_list,
     fold,
-    keys::{COLUMNS, FROM, KeyRow, NOT_REPLACED},
+    keys::{COLUMNS, FROM, KeyPosition, KeyRow, NOT_REPLACED},
     lifecycle::{self, ACTIVE, EXPIRED, NEVER, REVOKED, SUSPENDED, expiry, last_use},
     micros, name_search,
     query::{Conditions, Keyset, Place, SortValue, Value, containing, in_tenant, statement},
@@ -387,6 +387,8 @@ fn policy_condition(policy: &KeyPolicy, now: DateTime<Utc>, columns: Columns, co
         PolicyKind::ExpiryRequired => format!("{end} >= {NEVER}"),
         PolicyKind::ServiceAccountsOnly => "k.user_id IS NOT NULL".to_owned(),
         PolicyKind::NoKeysByKeys => "k.created_by_key IS NOT NULL".to_owned(),
+        // About how many keys there are, not about any one of them.
+        PolicyKind::MaxKeys => "k.id IS NULL".to_owned(),
         PolicyKind::SuspendUnused => {
             let cut = micros(now.max(policy.effective_from)) - micros_of(policy.days);
             let cut = conditions.bind(Value::Number(cut));
@@ -477,7 +479,10 @@ fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> Str
             let order = |policy: &KeyPolicy| match policy.kind {
                 PolicyKind::MaxLifetime => format!("({end} - k.created_at) DESC"),
                 PolicyKind::SuspendUnused => columns.used.to_owned(),
-                PolicyKind::ExpiryRequired | PolicyKind::ServiceAccountsOnly | PolicyKind::NoKeysByKeys => {
+                PolicyKind::ExpiryRequired
+                | PolicyKind::ServiceAccountsOnly
+                | PolicyKind::NoKeysByKeys
+                | PolicyKind::MaxKeys => {
                     String::new()
                 }
             };
@@ -650,24 +655,30 @@ fn whose(permit: &ReadPermit, and_accounts: bool, conditions: &mut Conditions) -
 }
 
 /// Returns the keys that `auth_api_key` shows: those of the permit's owner in the tenant and, with `and_accounts`,
-/// those of all service accounts. Active and suspended keys only, newest first, at most `limit`.
+/// those of all service accounts. Active and suspended keys only, newest first, at most `limit`, starting after a
+/// position.
 pub(crate) async fn list_visible(
     db: &Db,
     permit: &ReadPermit,
     and_accounts: bool,
     now: DateTime<Utc>,
+    after: Option<KeyPosition>,
     limit: u32,
 ) -> Result<Vec<ApiKey>> {
     let mut conditions = Conditions::default();
     let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
     let whose = whose(permit, and_accounts, &mut conditions);
+    let rest = after.map_or_else(String::new, |KeyPosition { at, id }| {
+        let (at, id) = (conditions.bind(Value::Number(micros(at))), conditions.bind(Value::Id(id.0)));
+        format!(" AND (k.created_at, k.id) < ({at}, {id})")
+    });
     let tenant = if and_accounts { format!("k.tenant_id = {tenant}") } else { in_tenant(&tenant) };
     let now = conditions.bind(Value::Number(micros(now)));
     let end = Columns::HIDDEN.end;
     let walk = |state: i64| {
         format!(
             "SELECT w{state}.id FROM (SELECT k.id FROM api_keys k WHERE {tenant} AND {whose} AND k.lifecycle = {state} \
-             AND {end} > {now} ORDER BY k.created_at DESC, k.id DESC LIMIT {limit}) w{state}"
+             AND {end} > {now}{rest} ORDER BY k.created_at DESC, k.id DESC LIMIT {limit}) w{state}"
         )
     };
     let sql = format!(

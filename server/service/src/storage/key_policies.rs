@@ -20,6 +20,7 @@ use crate::{access::WritePermit, error::Result};
 struct Row {
     kind: String,
     days: Option<i64>,
+    key_limit: Option<i64>,
     effective_from: i64,
     set_at: i64,
     set_by: String,
@@ -30,6 +31,7 @@ impl Row {
         Some(KeyPolicy {
             kind: PolicyKind::from_code(&self.kind)?,
             days: self.days.and_then(|days| u32::try_from(days).ok()),
+            limit: self.key_limit.and_then(|limit| u32::try_from(limit).ok()),
             effective_from: instant(self.effective_from),
             set_at: instant(self.set_at),
             set_by: self.set_by,
@@ -37,7 +39,7 @@ impl Row {
     }
 }
 
-const SELECT: &str = "SELECT kind, days, effective_from, set_at, set_by FROM key_policies WHERE tenant_id = $1 ORDER BY kind, effective_from";
+const SELECT: &str = "SELECT kind, days, key_limit, effective_from, set_at, set_by FROM key_policies WHERE tenant_id = $1 ORDER BY kind, effective_from";
 
 /// Returns a tenant's policies that are in effect or will be, see [`domain::api_key::policy::current_and_scheduled`].
 pub(crate) async fn list(db: &Db, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<KeyPolicy>> {
@@ -65,7 +67,7 @@ pub(crate) async fn set(tx: &mut Tx, permit: &WritePermit, policy: &KeyPolicy) -
     change!(
         tx,
         sqlx::query(
-            "INSERT INTO key_policies (tenant_id, kind, days, effective_from, set_at, set_by) VALUES ($1, $2, $3, $4, $5, $6)"
+            "INSERT INTO key_policies (tenant_id, kind, days, effective_from, set_at, set_by, key_limit) VALUES ($1, $2, $3, $4, $5, $6, $7)"
         )
         .bind(permit.tenant_id().0)
         .bind(policy.kind.as_str())
@@ -73,6 +75,7 @@ pub(crate) async fn set(tx: &mut Tx, permit: &WritePermit, policy: &KeyPolicy) -
         .bind(micros(policy.effective_from))
         .bind(micros(policy.set_at))
         .bind(policy.set_by.as_str())
+        .bind(policy.limit.map(i64::from))
     )?;
     Ok(())
 }

@@ -142,7 +142,6 @@ fn the_last_use_is_shown_before_and_after_it_is_stored() {
         let shown = stage.services.api_keys().get(&ada, key.key.id).await.unwrap().last_used.unwrap();
         assert_eq!((shown.at, shown.address.as_deref()), (stage.services.now(), Some("192.0.2.7")));
         stage.services.0.usage.flush(stage.services.db(), stage.services.now()).await.unwrap();
-        assert!(!stage.services.0.usage.is_pending(key.key.id));
         let kept = stage.services.api_keys().get(&ada, key.key.id).await.unwrap().last_used.unwrap();
         assert_eq!(kept, shown);
         // A reader that loads the row before the batch is written may look for unwritten usage afterwards.
@@ -181,6 +180,7 @@ fn fifty_concurrent_revocations_cause_one_success_and_one_audit_entry() {
 fn a_thousand_keys_created_64_at_a_time_all_verify() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
+        stage.set_key_limit(&ada, 1_000).await;
         let mut tasks = tokio::task::JoinSet::new();
         let mut issued = Vec::new();
         for n in 0..1_000 {
@@ -334,8 +334,13 @@ fn a_token_that_was_unknown_is_valid_as_soon_as_its_key_is_imported() {
         let store = async |digest: Vec<u8>| {
             let query = "UPDATE api_keys SET digest = $1";
             match stage.services.db() {
-                Db::Sqlite { writer, .. } => drop(sqlx::query(query).bind(digest).execute(writer).await.unwrap()),
-                Db::Postgres(pool) => drop(sqlx::query(query).bind(digest).execute(pool).await.unwrap()),
+                Db::Sqlite { writer, .. } => {
+                    drop(sqlx::query(query).bind(digest).execute(&mut writer.connect().await.unwrap()).await.unwrap())
+                }
+                Db::Postgres(pg) => {
+                    let mut connection = pg.connect().await.unwrap();
+                    sqlx::query(query).bind(digest).execute(&mut *connection).await.unwrap();
+                }
             }
         };
         store(vec![0; 32]).await;

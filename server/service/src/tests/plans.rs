@@ -161,7 +161,7 @@ impl Planner {
                 Some(
                     details
                         .filter_map(|text| second(&text, "SCAN "))
-                        .filter(|table| !["CONSTANT", "successors"].contains(&table.as_str()))
+                        .filter(|table| !["CONSTANT", "successors", "chain"].contains(&table.as_str()))
                         .collect(),
                 )
             }
@@ -497,13 +497,14 @@ async fn lists(stage: &Stage) -> Vec<List> {
     lists.accounts().await;
     lists.audit().await;
     let (services, keys) = (&stage.services, stage.services.api_keys());
-    for kind in PolicyKind::ALL {
+    // A limit on how many keys there are affects none of them.
+    for kind in PolicyKind::ALL.into_iter().filter(|kind| !kind.has_limit()) {
         let days = if kind.has_days() { "30".to_owned() } else { String::new() };
         let policy = SetKeyPolicy { policy: kind.as_str().to_owned(), days, ..SetKeyPolicy::default() };
         let preview = assembled_for(services.tenant_policies().preview(&ada, &policy)).await;
         lists.add(format!("affected by {kind:?}"), "tenant_id", "", preview);
     }
-    lists.add("visible keys", "tenant_id", "", assembled_for(keys.visible(&ada)).await);
+    lists.add("visible keys", "tenant_id", "", assembled_for(keys.visible(&ada, None)).await);
     let alerts = assembled_for(keys.alerts(&ada, AlertsAbout::Tenant)).await;
     lists.add("alerts", "tenant_id", "api_keys_rolled", alerts);
     lists.add("own alerts", "", "", assembled_for(keys.alerts(&ada, AlertsAbout::Own)).await);
@@ -514,7 +515,7 @@ async fn lists(stage: &Stage) -> Vec<List> {
         "created by a key",
         "tenant_id",
         "api_keys_by_creating_key",
-        assembled_for(keys.created_by(&ada, key)).await,
+        assembled_for(keys.created_by(&ada, key, None)).await,
     );
     lists.add("offspring", "tenant_id", "api_keys_by_creating_key", assembled_for(keys.created_keys(&ada, key)).await);
     lists.add("usage", "key_id", "", assembled_for(keys.usage(&ada, key)).await);
@@ -537,7 +538,7 @@ async fn lists(stage: &Stage) -> Vec<List> {
     );
     lists.add("agents of a key", "", "", assembled_for(services.agents().list(&ada, AgentScope::Key(key))).await);
     let (db, now) = (services.db(), services.now());
-    let calendar = assembled_for(storage::reminders::list_for_calendar(db, stage.admin, None, now, 100)).await;
+    let calendar = assembled_for(storage::reminders::list_for_calendar(db, stage.admin, None, now, None, 100)).await;
     lists.add("calendar", "", "", calendar);
     let due = storage::reminders::list_due(db, (now, key), now + TimeDelta::days(7), 7, 100);
     lists.add("due reminders", "expires_at", "api_keys_by_expiry", assembled_for(due).await);

@@ -1,17 +1,25 @@
 //! The setup of the service's tests: a new database of either kind, a fixed clock, and a tenant with an administrator.
 
-use std::future::Future;
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     ApiKey, IssuedKey, KeyFilter, KeyQuery, Owner, PageRequest, Role, Secret, ServiceAccountId, TenantId, UserId,
-    api_key::input::CreateKey, audit::Channel, service_account::input::CreateAccount,
+    api_key::input::{CreateKey, SetKeyPolicy},
+    audit::Channel,
+    service_account::input::CreateAccount,
 };
 
-use crate::{Actor, Client, Clock, Services, Settings};
+use crate::{Actor, Client, Clock, SecretKeys, Services, Settings, create_secret_key_file};
 
 /// A password that complies with the rules.
 pub(crate) const PASSWORD: &str = "seven lamps under the pier";
+
+/// The file with the secret keys: where `SQLite` has it by default, beside `test.db`.
+const KEY_FILE: &str = "test.db.key";
 
 /// A database with one tenant, and the service that uses it.
 pub(crate) struct Stage {
@@ -20,7 +28,7 @@ pub(crate) struct Stage {
     pub(crate) tenant: TenantId,
     pub(crate) admin: UserId,
     pub(crate) database_url: String,
-    _folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 /// Runs a story on `SQLite` and, if `LATCHKEY_TEST_POSTGRES` names a server, on `PostgreSQL`.
@@ -48,17 +56,36 @@ pub(crate) fn browser() -> Client {
         address: Some("192.0.2.7".to_owned()),
         user_agent: Some("test".to_owned()),
         agent_id: None,
+        browser: None,
     }
 }
 
 impl Stage {
     async fn set(url: &str, folder: tempfile::TempDir) -> Self {
         let clock = Clock::fixed("2027-01-01T00:00:00Z".parse().unwrap());
-        let services = Services::open(&Settings::new(url), clock.clone()).await.unwrap();
+        let key_file = folder.path().join(KEY_FILE);
+        let secret_keys = if url.starts_with("sqlite:") {
+            SecretKeys::Beside
+        } else {
+            create_secret_key_file(&key_file).unwrap();
+            SecretKeys::File(key_file)
+        };
+        let settings = Settings { secret_keys, ..Settings::new(url) };
+        let services = Services::open(&settings, clock.clone()).await.unwrap();
         services.migrate().await.unwrap();
         let tenant = services.admin().create_tenant("Acme", "acme").await.unwrap();
         let admin = add_user(&services, "ada@example.org", "acme", Role::TenantAdmin).await;
-        Self { services, clock, tenant, admin, database_url: url.to_owned(), _folder: folder }
+        Self { services, clock, tenant, admin, database_url: url.to_owned(), folder }
+    }
+
+    /// Returns the folder of the stage's files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Returns the file with the secret keys. With `SQLite`, it exists once it was needed.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.folder().join(KEY_FILE)
     }
 
     pub(crate) fn advance(&self, by: TimeDelta) -> DateTime<Utc> {
@@ -83,6 +110,13 @@ impl Stage {
     pub(crate) async fn add_account(&self, by: &Actor, name: &str) -> ServiceAccountId {
         let input = CreateAccount { name: name.to_owned(), ..CreateAccount::default() };
         self.services.service_accounts().create(by, &input).await.unwrap().id
+    }
+
+    /// Sets how many keys each owner can have.
+    pub(crate) async fn set_key_limit(&self, by: &Actor, limit: u32) {
+        let (policy, limit) = ("max_keys".to_owned(), limit.to_string());
+        let policy = SetKeyPolicy { policy, limit, ..SetKeyPolicy::default() };
+        self.services.tenant_policies().set(by, &policy).await.unwrap();
     }
 
     pub(crate) async fn add_key(&self, by: &Actor, owner: Owner, name: &str) -> IssuedKey {
