@@ -2,7 +2,7 @@
 
 use crate::{
     pages::{
-        account_details, api_keys, audit_log, docs, entry, first_request, graphiql, inventory, key_acts, key_details,
+        account_details, api_keys, audit_log, confirm, docs, entry, first_request, graphiql, inventory, key_acts, key_details,
         members, new_key, overview, policies, profile, search, second_factor, service_accounts, sessions, shortcuts,
         tenants, test_key,
     },
@@ -43,6 +43,7 @@ routes! {
         "/user/api-keys/{key}/{act}" "API key" key_acts::own_key_act;
         "/user/profile" "Profile" profile::profile;
         "/user/profile/{act}" "Profile" profile::act;
+        "/user/confirm" "Confirm it's you" confirm::confirm_sign_in;
         "/user/calendar/{act}" "Expiry calendar" profile::calendar_act;
         "/user/second-factor/{act}" "Two-factor authentication" second_factor::act;
         "/user/sessions" "Sessions" sessions::sessions;

@@ -1,6 +1,6 @@
-//! "Confirm it's you": the fields that confirm the person's identity before a lasting credential is created or shown.
+//! "Confirm it's you": the fields that confirm the person's identity before access is created, restored or shown.
 
-use domain::{ApiError, user::input::confirm};
+use domain::{ApiError, ErrorCode, user::input::confirm};
 use leptos::prelude::*;
 
 use super::{field::Field, password_field::PasswordField};
@@ -11,14 +11,32 @@ use crate::request::RequestContext;
 /// # Errors
 /// When the database fails.
 pub async fn confirm_fields(request: &RequestContext) -> Result<AnyView, ApiError> {
+    fields(request, None).await
+}
+
+/// Like [`confirm_fields`], for a form that requires them only for some of its values. `when`: the hint that says for
+/// which ones.
+///
+/// # Errors
+/// When the database fails.
+pub async fn confirm_fields_when(request: &RequestContext, when: &'static str) -> Result<AnyView, ApiError> {
+    let was_required = request.form.error.as_ref().is_some_and(|error| error.code == ErrorCode::ConfirmationRequired);
+    fields(request, (!was_required).then_some(when)).await
+}
+
+async fn fields(request: &RequestContext, when: Option<&'static str>) -> Result<AnyView, ApiError> {
     let actor = request.actor()?;
     let (is_fresh, error) = (request.services.is_fresh(actor), request.form.error.clone());
     let is_wrong = error.as_ref().is_some_and(|error| confirm::FIELDS.iter().any(|field| error.at(field).is_some()));
     if is_fresh && !is_wrong {
         return Ok(().into_any());
     }
-    let hint = if is_fresh { "Optional: you signed in recently." } else { "For security, enter your password again." };
-    let required = !is_fresh;
+    let hint = match when {
+        _ if is_fresh => "Optional: you signed in recently.",
+        Some(when) => when,
+        None => "For security, enter your password again.",
+    };
+    let required = !is_fresh && when.is_none();
     let has_second_factor = request.services.second_factors().state(actor).await?.enabled_at.is_some();
     let error = Signal::stored(error);
     let code = has_second_factor.then(|| {

@@ -5,6 +5,9 @@ use leptos::prelude::*;
 
 use super::field::FieldError;
 
+/// The hint at the fields that confirm the person's identity, where only a higher role requires them.
+pub const TO_RAISE: &str = "Only needed to give a higher role: enter your password again.";
+
 /// Radio buttons for all roles, each with what it allows. Without a `value` none is selected, and the browser requires a
 /// choice.
 #[component]

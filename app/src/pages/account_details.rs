@@ -30,12 +30,12 @@ use crate::{
         act_form::act_form,
         as_code::CodeFold,
         card::{Card, unfit_card},
-        confirm_fields::confirm_fields,
+        confirm_fields::{confirm_fields, confirm_fields_when},
         delete_account::{DeleteWords, account_facts, suspend_words},
         field::{Field, FormError},
         form_buttons::FormButtons,
         revoke_key::RoleWords,
-        role_field::RoleField,
+        role_field::{RoleField, TO_RAISE},
         row_menu::RowMenu,
         status::AccountStatus,
         trash_link::TrashLink,
@@ -178,11 +178,11 @@ pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
             destroys: false,
             code: AsCode::change(&code, act.operation().as_str(), &id, None),
             words: view! { <p>"Its keys work again, except those suspended individually."</p> }.into_any(),
-            fields: ().into_any(),
+            fields: confirm_fields(&request).await?,
         }
         .view::<ResumeAccount>(&request, &hidden, PATH),
         AccountAct::Rename => rename_page(&request, &account, &code),
-        AccountAct::ChangeRole => role_page(&request, &account, recent, &code),
+        AccountAct::ChangeRole => role_page(&request, &account, recent, &code).await?,
         AccountAct::Delete => delete_page(&request, account, recent, &code).await?,
     })
 }
@@ -257,20 +257,28 @@ fn rename_page(request: &RequestContext, account: &ServiceAccount, code: &CodeCo
 }
 
 /// `recent`: the use of the account's keys in the past 24 hours.
-fn role_page(request: &RequestContext, account: &ServiceAccount, recent: Recent, code: &CodeContext) -> AnyView {
+async fn role_page(
+    request: &RequestContext,
+    account: &ServiceAccount,
+    recent: Recent,
+    code: &CodeContext,
+) -> Result<AnyView, ApiError> {
     let typed = request.typed("role");
     let role = if typed.is_empty() { account.role.as_str().to_owned() } else { typed };
     let id = account.id.to_string();
     let example = AsCode::change(code, AccountAct::ChangeRole.operation().as_str(), &id, Some(("role", &role)));
     let (error, now) = (Signal::stored(request.form.error.clone()), request.services.now());
+    let may_rise = account.role < Role::TenantAdmin;
+    let confirm = if may_rise { confirm_fields_when(request, TO_RAISE).await? } else { ().into_any() };
     let contents = view! {
-        <FormError error fields=&["role"] />
+        <FormError error fields=&["role", confirm::PASSWORD, confirm::CODE] />
         <RoleField value=role error />
+        {confirm}
         <FormButtons cancel=PATH label="Save" />
     };
     let words = view! { <RoleWords recent now /> }.into_any();
     let form = act_form::<ChangeAccountRole>(request, PATH, &[("account", id)], contents.into_any());
-    edit_card(format!("Change the role of “{}”", account.name), words, form, example, code)
+    Ok(edit_card(format!("Change the role of “{}”", account.name), words, form, example, code))
 }
 
 /// A page with a form that changes the account. `words`: shown above the form.

@@ -5,6 +5,7 @@ pub(crate) mod account_details;
 pub(crate) mod agents;
 pub(crate) mod api_keys;
 pub(crate) mod audit_log;
+pub(crate) mod confirm;
 pub(crate) mod docs;
 pub(crate) mod empty_list;
 pub(crate) mod entry;
@@ -30,17 +31,18 @@ pub(crate) mod test_key;
 pub(crate) mod toolbar;
 
 use axum::http::header;
-use leptos::{config::LeptosOptions, nonce::use_nonce, prelude::*};
+use leptos::{nonce::use_nonce, prelude::*};
 use leptos_meta::{MetaTags, Title, provide_meta_context};
 
 use crate::{
+    components::start_script::start_script,
     list_url::ListParams,
     request::{RequestContext, Theme, context, set_header},
     route::{Access, Route},
 };
 
 /// The HTML document of a page. Without a route, of the “Page not found” page.
-pub fn shell(options: LeptosOptions, route: Option<Route>) -> impl IntoView {
+pub fn shell(route: Option<Route>) -> impl IntoView {
     provide_meta_context();
     set_content_policy(false);
     let request = context();
@@ -58,7 +60,7 @@ pub fn shell(options: LeptosOptions, route: Option<Route>) -> impl IntoView {
                 <meta name="color-scheme" content="light dark" />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <link id="leptos" rel="stylesheet" href=stylesheet />
-                <HydrationScripts options islands=true />
+                {start_script(&request.assets.page)}
                 <MetaTags />
             </head>
             <body>

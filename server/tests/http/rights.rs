@@ -4,7 +4,7 @@
 use domain::{Operation, Owner, Role, Secret, ServiceAccountId, UserId, input::Input};
 use http::StatusCode;
 use serde_json::{Value, json};
-use service::{OwnerRef, testing::rights};
+use service::{Confirmation, OwnerRef, confirmation_for, testing::rights};
 
 use crate::support::{PASSWORD, Stage, on_both};
 
@@ -21,6 +21,9 @@ enum Adapter {
     Form,
     GraphQl,
 }
+
+/// The arguments of an operation, as form fields and as GraphQL arguments.
+type Arguments = (String, String);
 
 /// The target of an operation.
 struct Subject {
@@ -53,6 +56,28 @@ struct House {
 }
 
 impl House {
+    async fn set(stage: Stage) -> Self {
+        stage.services.admin().create_tenant("Other", "other").await.unwrap();
+        let cookie = stage.sign_in().await;
+        let tenant = stage.selected_tenant(&cookie).await;
+        let nobody: UserId = NOBODYS.parse().unwrap();
+        let no_account: ServiceAccountId = NOBODYS.parse().unwrap();
+        let mut house = Self {
+            stage,
+            tenant,
+            names: 0,
+            member: nobody,
+            account: no_account,
+            member_there: nobody,
+            account_there: no_account,
+        };
+        house.member = house.person("member", "acme", Role::User).await;
+        house.account = house.account("staying", "acme", Role::User).await;
+        house.member_there = house.person("there", "other", Role::User).await;
+        house.account_there = house.account("there", "other", Role::User).await;
+        house
+    }
+
     async fn person(&self, name: &str, tenant: &str, role: Role) -> UserId {
         let admin = self.stage.services.admin();
         let (email, password) = (format!("{name}@example.org"), Secret::new(PASSWORD));
@@ -176,7 +201,7 @@ async fn refusal(
     let path = format!("/fn/{word}");
     match adapter {
         Adapter::Script => {
-            let answer = house.stage.call(&path, &caller.cookie, &fields).await;
+            let answer = house.stage.call_in(&house.tenant, &path, &caller.cookie, &fields).await;
             (answer.status != StatusCode::OK).then(|| answer.json()["code"].as_str().unwrap_or_default().to_owned())
         }
         Adapter::Form => {
@@ -323,25 +348,7 @@ impl Cast {
 #[test]
 fn every_operation_has_the_rights_of_the_table_through_every_adapter() {
     on_both(async |stage: Stage| {
-        stage.services.admin().create_tenant("Other", "other").await.unwrap();
-        let cookie = stage.sign_in().await;
-        let page = stage.get("/user/profile", &cookie).await.text;
-        let tenant = page.split("data-tenant=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
-        let nobody: UserId = NOBODYS.parse().unwrap();
-        let no_account: ServiceAccountId = NOBODYS.parse().unwrap();
-        let mut house = House {
-            stage,
-            tenant,
-            names: 0,
-            member: nobody,
-            account: no_account,
-            member_there: nobody,
-            account_there: no_account,
-        };
-        house.member = house.person("member", "acme", Role::User).await;
-        house.account = house.account("staying", "acme", Role::User).await;
-        house.member_there = house.person("there", "other", Role::User).await;
-        house.account_there = house.account("there", "other", Role::User).await;
+        let mut house = House::set(stage).await;
         let mut cast = cast(&house).await;
         let mut cells = 0;
         for operation in app::with_acts!(operations_of) {
@@ -375,5 +382,80 @@ fn every_operation_has_the_rights_of_the_table_through_every_adapter() {
             }
         }
         assert!(cells > 1_000, "{cells}");
+    });
+}
+
+/// Returns whether a request was refused because the sign-in is too old.
+async fn asks(house: &House, caller: &Caller, adapter: Adapter, operation: Operation, arguments: Arguments) -> bool {
+    let path = format!("/fn/{}", operation.as_str());
+    if adapter != Adapter::Form {
+        return refusal(house, caller, adapter, operation, arguments).await.as_deref() == Some("CONFIRMATION_REQUIRED");
+    }
+    let place = "/user/api-keys/new";
+    let body = format!("page={place}&then={place}&in_tenant={}&{}", house.tenant, arguments.0);
+    let answer = house.stage.post_form(&path, &caller.cookie, &body).await;
+    answer.status == StatusCode::FORBIDDEN && answer.text.contains("class=\"confirm\"")
+}
+
+#[test]
+fn every_operation_asks_for_a_confirmation_as_its_table_says_through_every_adapter() {
+    on_both(async |stage: Stage| {
+        let mut house = House::set(stage).await;
+        let mut subject = house.subject(Owner::ServiceAccount(house.account), "", "acme").await;
+        let cookie = house.stage.sign_in().await;
+        let caller = Caller { who: "session", role: Role::TenantAdmin, cookie, token: String::new() };
+        let (mut asked, later) = (0, house.stage.services.now() + chrono::TimeDelta::minutes(11));
+        house.stage.clock.set(later);
+        for operation in app::with_acts!(operations_of) {
+            // These don't widen anything with the arguments of this test: the role stays, and so does the policy.
+            let expected = confirmation_for(operation) == Confirmation::Always;
+            for adapter in [Adapter::Script, Adapter::Form, Adapter::GraphQl] {
+                let arguments = arguments(&mut house, operation, &mut subject, true).await;
+                let asks = asks(&house, &caller, adapter, operation, arguments).await;
+                assert_eq!(asks, expected, "{operation:?}, {adapter:?}");
+                asked += u32::from(asks);
+            }
+        }
+        assert!(asked > 30, "{asked}");
+    });
+}
+
+#[test]
+fn what_only_sometimes_widens_is_asked_only_then_through_every_adapter() {
+    on_both(async |stage: Stage| {
+        let house = House::set(stage).await;
+        let cookie = house.stage.sign_in().await;
+        let caller = Caller { who: "session", role: Role::TenantAdmin, cookie, token: String::new() };
+        house.stage.clock.set(house.stage.services.now() + chrono::TimeDelta::minutes(11));
+        let (member, account) = (house.member, house.account);
+        let role = |role: &str| {
+            [
+                (
+                    Operation::ChangeMemberRole,
+                    format!("user={member}&role={role}"),
+                    format!("(user_id: \"{member}\", role: {role})"),
+                ),
+                (
+                    Operation::ChangeServiceAccountRole,
+                    format!("account={account}&role={role}"),
+                    format!("(id: \"{account}\", role: {role})"),
+                ),
+            ]
+        };
+        let policy = |days: u32| {
+            let fields = format!("policy=max_lifetime&days={days}");
+            (Operation::SetPolicy, fields, format!("(input: {{policy: max_lifetime, days: {days}}})"))
+        };
+        let mut rows: Vec<_> = role("TENANT_ADMIN").into_iter().map(|row| (row, true)).collect();
+        rows.extend(role("USER").into_iter().map(|row| (row, false)));
+        rows.extend([(policy(30), false), (policy(31), true), (policy(29), false), (policy(30), true)]);
+        for ((operation, fields, graphql), expected) in rows {
+            assert_eq!(confirmation_for(operation), Confirmation::WhenWidening);
+            for adapter in [Adapter::Script, Adapter::Form, Adapter::GraphQl] {
+                let arguments = (fields.clone(), graphql.clone());
+                let asks = asks(&house, &caller, adapter, operation, arguments).await;
+                assert_eq!(asks, expected, "{operation:?} {fields}, {adapter:?}");
+            }
+        }
     });
 }

@@ -13,6 +13,6 @@ pub(crate) use authorization::{
     Inviter, check_grant, check_still_creates, inviter_may_still_invite, is_offered, may_resume_for_others,
 };
 pub use authorization::{Target, authorize, authorize_write, offers, offers_in};
-pub use fresh_sign_in::CONFIRM_AFTER;
 pub(crate) use fresh_sign_in::FreshSignIn;
+pub use fresh_sign_in::{CONFIRM_AFTER, Confirmation, confirmation_for};
 pub use permit::{ReadPermit, WritePermit};

@@ -8,7 +8,7 @@ use domain::{
 
 use super::refusals::Audit;
 use crate::{
-    access::{Actor, ReadPermit, Target},
+    access::{Actor, FreshSignIn, ReadPermit, Target},
     error::Result,
     input,
     storage::{self, audit::Entry},
@@ -20,6 +20,7 @@ const MAX_COUNTED: u32 = 20_000;
 /// Use cases of the audit log.
 pub struct AuditLog<'a> {
     pub(crate) audit: &'a Audit,
+    pub(crate) fresh_sign_in: FreshSignIn,
 }
 
 /// An export in progress: the right to read all entries that match a query, page by page.
@@ -88,9 +89,11 @@ impl AuditLog<'_> {
     /// Starts an export, and records that in the audit log. `form`: the format's name, for that entry.
     ///
     /// # Errors
-    /// `FORBIDDEN` for anyone but an administrator.
+    /// `FORBIDDEN` for anyone but an administrator; `CONFIRMATION_REQUIRED`.
     pub async fn export(&self, actor: &Actor, query: &AuditQuery, form: &str) -> Result<Export> {
         let permit = self.audit.permit(actor, Operation::ListAuditLog, Target::Tenant(actor.tenant_id())).await?;
+        // Reading a page doesn't require it, see `access::confirmation_for`.
+        self.fresh_sign_in.require(actor, self.audit.now())?;
         let subject = ("tenant", permit.tenant_id().0, "");
         let entry =
             Entry::by(actor, Operation::ListAuditLog, self.audit.now(), subject).with(format!("exported as {form}"));

@@ -1,9 +1,12 @@
 //! The audit log: entries that aren't written with a change, such as refusals; reading, exporting and verification.
 
 mod chain;
+mod check;
 mod log;
 mod refusals;
+mod tail;
 
 pub use chain::ChainReport;
 pub use log::{AuditLog, Export};
-pub(crate) use refusals::{Audit, subject_of_owner};
+pub(crate) use refusals::{Audit, Subject, subject_of_owner};
+pub use tail::{AuditTail, TailEntry};

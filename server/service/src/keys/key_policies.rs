@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, ErrorCode, KeyPolicy, Operation, PolicyKind,
+    ApiError, ErrorCode, KeyPolicy, Operation, PolicyKind, TenantId,
     api_key::{
         expiry::{ExpiryError, first_instant},
         input::SetKeyPolicy,
-        policy::{MAX_DAYS, PolicyPreview, days_text},
+        policy::{MAX_DAYS, MAX_KEY_LIMIT, PolicyPreview, days_text, is_loosened_by, keys_text},
     },
+    time::parse_instant,
 };
 
 use super::{api_keys::ApiKeys, usage::UsageBuffer};
@@ -45,6 +46,14 @@ impl KeyPolicies<'_> {
         storage::key_policies::list(self.context.db(), permit.tenant_id(), self.context.now()).await
     }
 
+    /// Like [`KeyPolicies::list`], in another of the user's tenants.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` if the user isn't a member of the tenant.
+    pub async fn list_in(&self, actor: &Actor, tenant: TenantId) -> Result<Vec<KeyPolicy>> {
+        self.list(&self.context.in_tenant(actor, tenant).await?).await
+    }
+
     /// Checks that the actor may set key policies.
     ///
     /// # Errors
@@ -57,10 +66,13 @@ impl KeyPolicies<'_> {
     /// unused keys, suspended once it takes effect.
     ///
     /// # Errors
-    /// Field errors at `policy`, `days`, `from`; `FORBIDDEN`.
+    /// Field errors at `policy`, `days`, `limit`, `from`; `FORBIDDEN`.
     pub async fn preview(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<PolicyPreview> {
         let permit = self.context.permit(actor, Operation::PreviewPolicy, Target::Tenant(actor.tenant_id())).await?;
         let policy = self.check(actor, input)?;
+        if policy.kind == PolicyKind::MaxKeys {
+            return Ok(PolicyPreview { policy, keys: Vec::new(), count: 0 });
+        }
         let now = self.context.now();
         let (mut keys, count) =
             storage::key_list::list_against(self.context.db(), &permit, &policy, now, MAX_NAMED, MAX_COUNTED).await?;
@@ -71,17 +83,20 @@ impl KeyPolicies<'_> {
     /// Turns a key policy on or changes it. If it takes effect later, the current one stays in effect until then.
     ///
     /// # Errors
-    /// As [`KeyPolicies::preview`].
+    /// As [`KeyPolicies::preview`]; `CONFIRMATION_REQUIRED` if it allows more than before, at any time.
     #[tracing::instrument(skip_all)]
     pub async fn set(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<KeyPolicy> {
         let permit = self.context.permit_write(actor, Operation::SetPolicy, Target::Tenant(actor.tenant_id())).await?;
         let policy = self.check(actor, input)?;
         let subject = ("tenant", actor.tenant_id().0, policy.kind.label());
-        let days = policy.days.map(|days| format!("{}, ", days_text(days))).unwrap_or_default();
-        let detail = format!("{days}effective from {}", domain::time::utc_text(policy.effective_from));
+        let number = policy.days.map(days_text).or(policy.limit.map(keys_text));
+        let number = number.map(|text| format!("{text}, ")).unwrap_or_default();
+        let detail = format!("{number}effective from {}", domain::time::utc_text(policy.effective_from));
         let entry = Entry::by(actor, Operation::SetPolicy, self.context.now(), subject).with(detail);
-        let mut tx = self.context.db().begin().await?;
+        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
         storage::tenants::lock_tenant(&mut tx, permit.tenant_id()).await?;
+        let before = storage::key_policies::list_in(&mut tx, permit.tenant_id(), policy.set_at).await?;
+        self.context.require_fresh_to_widen(actor, Operation::SetPolicy, is_loosened_by(&before, &policy))?;
         storage::key_policies::set(&mut tx, &permit, &policy).await?;
         storage::audit::insert(&mut tx, &entry).await?;
         tx.commit().await?;
@@ -91,7 +106,7 @@ impl KeyPolicies<'_> {
     /// Turns a key policy off.
     ///
     /// # Errors
-    /// A field error at `policy`; `CONFLICT` if it is already off; `FORBIDDEN`.
+    /// A field error at `policy`; `CONFIRMATION_REQUIRED`; `CONFLICT` if it is already off; `FORBIDDEN`.
     #[tracing::instrument(skip_all)]
     pub async fn clear(&self, actor: &Actor, policy: &str) -> Result<()> {
         let permit =
@@ -99,7 +114,7 @@ impl KeyPolicies<'_> {
         let kind = kind_of(policy)?;
         let entry =
             Entry::by(actor, Operation::ClearPolicy, self.context.now(), ("tenant", actor.tenant_id().0, kind.label()));
-        let mut tx = self.context.db().begin().await?;
+        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
         storage::tenants::lock_tenant(&mut tx, permit.tenant_id()).await?;
         if !storage::key_policies::clear(&mut tx, &permit, kind).await? {
             return Err(ApiError::new(ErrorCode::Conflict, "This policy is already turned off.").into());
@@ -115,10 +130,15 @@ impl KeyPolicies<'_> {
             (true, _) => return Err(ApiError::field("days", "Choose 1 to 3,650 days.").into()),
             (false, _) => None,
         };
-        let from = first_instant(&input.from).map(|text| DateTime::parse_from_rfc3339(&text)).transpose();
-        let malformed = |_| ApiError::field("from", ExpiryError::Malformed.to_string());
-        let effective_from = from.map_err(malformed)?.map_or(now, |at| at.with_timezone(&Utc).max(now));
-        Ok(KeyPolicy { kind, days, effective_from, set_at: now, set_by: actor.name().to_owned() })
+        let malformed = || ApiError::field("from", ExpiryError::Malformed.to_string());
+        let limit = match (kind.has_limit(), input.limit.trim().parse::<u32>().ok()) {
+            (true, Some(limit)) if (1..=MAX_KEY_LIMIT).contains(&limit) => Some(limit),
+            (true, _) => return Err(ApiError::field("limit", "Choose 1 to 100,000 keys.").into()),
+            (false, _) => None,
+        };
+        let from = first_instant(&input.from).map(|text| parse_instant(&text).ok_or_else(malformed)).transpose()?;
+        let effective_from = from.map_or(now, |at| at.max(now));
+        Ok(KeyPolicy { kind, days, limit, effective_from, set_at: now, set_by: actor.name().to_owned() })
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     context::Context,
     error::{Error, Result},
     input,
-    keys::api_keys::keys_revoked,
+    keys::{api_keys::keys_revoked, pending_changes},
     storage::{self, Tx, audit::Entry, tenants::MemberFacts},
 };
 
@@ -62,13 +62,18 @@ impl Members<'_> {
     /// Changes a member's role. It applies from their next request.
     ///
     /// # Errors
-    /// `CONFLICT` for the last administrator, `NOT_FOUND`, `FORBIDDEN`.
+    /// `CONFLICT` for the last administrator; `CONFIRMATION_REQUIRED` for a higher role than before; `NOT_FOUND`,
+    /// `FORBIDDEN`.
     #[tracing::instrument(skip_all, fields(user.id = %user))]
     pub async fn change_role(&self, actor: &Actor, user: UserId, role: Role) -> Result<Member> {
         let permit = self.permit(actor, Operation::ChangeMemberRole, user).await?;
         let now = self.context.now();
-        let mut tx = self.context.db().begin().await?;
-        let changed = change_role(&mut tx, &permit, user, role, |member| entry(actor, &permit, now, member)).await;
+        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
+        let check = |before: &Member| {
+            self.context.require_fresh_to_widen(actor, Operation::ChangeMemberRole, role > before.role)
+        };
+        let entry = |member: &Member| entry(actor, &permit, now, member);
+        let changed = change_role(&mut tx, &permit, (user, role), check, entry).await;
         let changed = tx.end(changed).await;
         self.context.audit().record_if_refused(changed, actor, Operation::ChangeMemberRole, ("user", user.0)).await
     }
@@ -81,16 +86,17 @@ impl Members<'_> {
     pub async fn remove(&self, actor: &Actor, user: UserId) -> Result<Member> {
         let permit = self.permit(actor, Operation::RemoveMember, user).await?;
         let now = self.context.now();
-        let mut tx = self.context.db().begin().await?;
+        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
         let entry = |member: &Member| entry(actor, &permit, now, member);
         let removed = remove(&mut tx, &permit, user, now, actor.name(), entry).await;
         let removed = tx.end(removed).await;
+        pending_changes::finish(self.context).await;
         self.context.audit().record_if_refused(removed, actor, Operation::RemoveMember, ("user", user.0)).await
     }
 
     async fn permit(&self, actor: &Actor, operation: Operation, user: UserId) -> Result<WritePermit> {
         let tenant = Target::Tenant(actor.tenant_id());
-        self.context.audit().permit_write_about(actor, operation, tenant, ("user", user.0)).await
+        self.context.permit_write_about(actor, operation, tenant, ("user", user.0)).await
     }
 }
 
@@ -98,16 +104,18 @@ fn entry(actor: &Actor, permit: &WritePermit, now: DateTime<Utc>, member: &Membe
     Entry::by(actor, permit.operation(), now, ("user", member.user_id.0, member.name.as_str()))
 }
 
-/// Changes a role, unless that would leave the tenant without administrators. `entry` returns the audit entry.
+/// Changes a role, unless that would leave the tenant without administrators. `check` refuses the change of a member;
+/// `entry` returns the audit entry.
 pub(crate) async fn change_role(
     tx: &mut Tx,
     permit: &WritePermit,
-    user: UserId,
-    role: Role,
+    (user, role): (UserId, Role),
+    check: impl Fn(&Member) -> Result<()>,
     entry: impl Fn(&Member) -> Entry,
 ) -> Result<Member> {
     storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
     let before = storage::tenants::find_member_in(tx, permit, user).await?.ok_or_else(ApiError::not_found)?;
+    check(&before)?;
     if !storage::tenants::update_role(tx, permit, user, role).await? {
         return Err(ApiError::not_found().into());
     }
@@ -133,8 +141,11 @@ pub(crate) async fn remove(
     }
     keep_an_administrator(tx, permit, &member).await?;
     storage::invitations::close_all_for(tx, permit.tenant_id(), &member.email, now).await?;
-    let keys = storage::keys::revoke_all(tx, permit, Owner::User(user), now, by, "member removed").await?;
-    storage::keys::mark_orphans(tx, permit.tenant_id(), user, Some(now)).await?;
+    let keys = pending_changes::revoke_all(tx, permit, Owner::User(user), now, by, "member removed").await?;
+    storage::invitations::close_of_inviter(tx, permit.tenant_id(), user.0, now).await?;
+    // Otherwise, the sessions of a user who is in no other tenant would work again after a new invitation.
+    storage::sessions::delete_without_tenant(tx, user).await?;
+    storage::reminders::delete_without_tenant(tx, user).await?;
     storage::audit::insert(tx, &entry(&member).with(keys_revoked(keys))).await?;
     Ok(member)
 }

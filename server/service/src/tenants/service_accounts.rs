@@ -1,7 +1,5 @@
 //! Use cases of service accounts.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use domain::{
     AccountAct, AccountQuery, ApiError, ErrorCode, IssuedKey, Name, Operation, Owner, OwnerKind, Page, Role,
@@ -18,7 +16,7 @@ use crate::{
     keys::{
         api_keys::keys_revoked,
         issue::{self, Checked},
-        usage::UsageBuffer,
+        pending_changes,
     },
     random,
     storage::{self, Tx, audit::Entry},
@@ -27,7 +25,6 @@ use crate::{
 /// Use cases of service accounts.
 pub struct ServiceAccounts<'a> {
     pub(crate) context: &'a Context,
-    pub(crate) usage: &'a Arc<UsageBuffer>,
 }
 
 impl ServiceAccounts<'_> {
@@ -47,8 +44,9 @@ impl ServiceAccounts<'_> {
     /// # Errors
     /// `NOT_FOUND`, `FORBIDDEN`.
     pub async fn get(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
-        let permit =
-            self.context.permit(actor, Operation::GetServiceAccount, Target::Tenant(actor.tenant_id())).await?;
+        let (target, subject) = (Target::Tenant(actor.tenant_id()), ("service_account", id.0));
+        let audit = self.context.audit();
+        let permit = audit.permit_about(actor, Operation::GetServiceAccount, target, subject).await?;
         let account = storage::service_accounts::find(self.context.db(), &permit, id, self.context.now()).await?;
         Ok(account.ok_or_else(ApiError::not_found)?)
     }
@@ -63,9 +61,8 @@ impl ServiceAccounts<'_> {
             .context
             .permit_write(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id()))
             .await?;
-        self.context.require_fresh(actor)?;
         let (account, key) = draft(actor, input, self.context.now())?;
-        let mut tx = self.context.db().begin().await?;
+        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
         let made = insert(&mut tx, actor, &permit, &account, key).await?;
         tx.commit().await?;
         Ok(made)
@@ -81,15 +78,14 @@ impl ServiceAccounts<'_> {
             .context
             .permit_write(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id()))
             .await?;
-        self.context.require_fresh(actor)?;
         let (account, repeat) = draft(actor, input, self.context.now())?;
         let owner = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(account.id));
         let key_permit = self.context.permit_write(actor, Operation::CreateApiKey, owner).await?;
         let checked = Checked { name: account.name.clone(), expires_at: None, idempotency_key: None };
         let (key, token) = issue::draft(actor, OwnerKind::ServiceAccount, checked, account.created_at)?;
-        let mut tx = self.context.db().begin().await?;
+        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
         insert_or_repeat(&mut tx, &permit, &account, repeat).await?;
-        let made = issue::insert_or_repeat(&mut tx, self.usage, &key_permit, &key).await?;
+        let made = issue::insert_or_repeat(&mut tx, actor, &key_permit, &key).await?;
         storage::audit::insert(&mut tx, &entry_of(actor, &permit, &account)).await?;
         storage::audit::insert(&mut tx, &issue::entry_of(actor, &key)).await?;
         tx.commit().await?;
@@ -109,8 +105,8 @@ impl ServiceAccounts<'_> {
     /// Changes the role of an account. It applies to all its keys from the next request.
     ///
     /// # Errors
-    /// A field error at `role` if it is above the actor's own; `CONFLICT` for a deleted account; `NOT_FOUND`,
-    /// `FORBIDDEN`.
+    /// A field error at `role` if it is above the actor's own; `CONFIRMATION_REQUIRED` for a higher role than before;
+    /// `CONFLICT` for a deleted account; `NOT_FOUND`, `FORBIDDEN`.
     #[tracing::instrument(skip_all, fields(service_account.id = %id))]
     pub async fn change_role(&self, actor: &Actor, id: ServiceAccountId, role: Role) -> Result<ServiceAccount> {
         self.change(actor, id, Change::Role(role)).await
@@ -128,7 +124,7 @@ impl ServiceAccounts<'_> {
     /// Resumes a suspended account. Its keys work again, except those suspended individually.
     ///
     /// # Errors
-    /// `CONFLICT` if it isn't suspended, or is deleted; `NOT_FOUND`, `FORBIDDEN`.
+    /// `CONFLICT` if it isn't suspended, or is deleted; `CONFIRMATION_REQUIRED`; `NOT_FOUND`, `FORBIDDEN`.
     #[tracing::instrument(skip_all, fields(service_account.id = %id))]
     pub async fn resume(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
         self.change(actor, id, Change::Resume).await
@@ -141,12 +137,15 @@ impl ServiceAccounts<'_> {
             check_grant(actor, *role)?;
         }
         let now = self.context.now();
-        let mut tx = self.context.db().begin().await?;
+        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
         if matches!(change, Change::Suspend | Change::Resume) {
             storage::tenants::lock_tenant_for_long(&mut tx, permit.tenant_id()).await?;
         }
         let before = storage::service_accounts::find_in(&mut tx, &permit, id, now).await?;
         let before = before.ok_or_else(ApiError::not_found)?;
+        if let Change::Role(role) = &change {
+            self.context.require_fresh_to_widen(actor, change.operation(), *role > before.role)?;
+        }
         if !change.make(&mut tx, &permit, id, (now, actor.name())).await? {
             return Err(refusal(change.act(), &before).into());
         }
@@ -156,7 +155,7 @@ impl ServiceAccounts<'_> {
         let after = storage::service_accounts::find_in(&mut tx, &permit, id, now).await?;
         let after = after.ok_or_else(ApiError::not_found)?;
         tx.commit().await?;
-        Ok(after)
+        self.finish(&permit, after).await
     }
 
     /// Like [`ServiceAccounts::delete`], but requires the account's name as confirmation if it was used in the past 24
@@ -167,7 +166,7 @@ impl ServiceAccounts<'_> {
     pub async fn delete_confirmed(&self, actor: &Actor, input: &DeleteAccount) -> Result<ServiceAccount> {
         let account = self.get(actor, input.account).await?;
         let typed = input.confirmation.as_deref().unwrap_or_default();
-        if account.was_used_lately(self.context.now()) && typed.trim() != account.name.as_str() {
+        if account.was_used_lately(self.context.now()) && !input::is_name(typed, &account.name) {
             return Err(ApiError::field("confirmation", "The name doesn't match.").into());
         }
         self.delete(actor, input.account).await
@@ -181,10 +180,19 @@ impl ServiceAccounts<'_> {
     pub async fn delete(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
         let target = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(id));
         let permit = self.context.permit_write(actor, Operation::DeleteServiceAccount, target).await?;
-        let mut tx = self.context.db().begin().await?;
+        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
         let deleted = delete(&mut tx, actor, &permit, id, self.context.now()).await?;
         tx.commit().await?;
-        Ok(deleted)
+        self.finish(&permit, deleted).await
+    }
+
+    /// Finishes the changes to the keys of an account, and returns the account as it is then.
+    async fn finish(&self, permit: &WritePermit, account: ServiceAccount) -> Result<ServiceAccount> {
+        if !pending_changes::finish(self.context).await {
+            return Ok(account);
+        }
+        let found = storage::service_accounts::find(self.context.db(), permit, account.id, self.context.now()).await?;
+        Ok(found.unwrap_or(account))
     }
 }
 
@@ -232,12 +240,12 @@ impl Change {
             Self::Role(role) => rows::update_role(tx, permit, id, *role).await,
             Self::Suspend => {
                 let done = rows::suspend(tx, permit, id, stamp.0, stamp.1).await?;
-                storage::keys::follow_account(tx, permit, id, true).await?;
+                pending_changes::follow_account(tx, permit, id, stamp.0, true).await?;
                 Ok(done)
             }
             Self::Resume => {
                 let done = rows::resume(tx, permit, id).await?;
-                storage::keys::follow_account(tx, permit, id, false).await?;
+                pending_changes::follow_account(tx, permit, id, stamp.0, false).await?;
                 Ok(done)
             }
         }
@@ -335,10 +343,9 @@ async fn delete(
     if !deleted {
         return Err(refusal(AccountAct::Delete, &account).into());
     }
-    let keys =
-        storage::keys::revoke_all(tx, permit, Owner::ServiceAccount(id), now, actor.name(), "service account deleted")
-            .await?;
-    storage::keys::mark_orphans_of_account(tx, permit, id, now).await?;
+    let (owner, reason) = (Owner::ServiceAccount(id), "service account deleted");
+    let keys = pending_changes::revoke_all(tx, permit, owner, now, actor.name(), reason).await?;
+    storage::invitations::close_of_inviter(tx, permit.tenant_id(), id.0, now).await?;
     let subject = ("service_account", id.0, account.name.as_str());
     storage::audit::insert(tx, &Entry::by(actor, permit.operation(), now, subject).with(keys_revoked(keys))).await?;
     Ok(storage::service_accounts::find_in(tx, permit, id, now).await?.ok_or_else(ApiError::not_found)?)

@@ -9,6 +9,7 @@ use crate::{
     error::Result,
     input, random,
     storage::{self, audit::Entry},
+    text,
 };
 
 /// Use cases of tenants.
@@ -31,7 +32,7 @@ impl Tenants<'_> {
     /// # Errors
     /// `FORBIDDEN`.
     pub async fn get_to_change(&self, actor: &Actor) -> Result<Tenant> {
-        self.context.permit_write(actor, Operation::RenameTenant, Target::Tenant(actor.tenant_id())).await?;
+        self.context.permit(actor, Operation::RenameTenant, Target::Tenant(actor.tenant_id())).await?;
         self.get(actor).await
     }
 
@@ -40,7 +41,7 @@ impl Tenants<'_> {
     /// # Errors
     /// `FORBIDDEN` for a service account, and for a user who isn't an administrator of the current tenant.
     pub async fn check_may_create(&self, actor: &Actor) -> Result<()> {
-        self.context.permit_write(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await.map(drop)
+        self.context.permit(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await.map(drop)
     }
 
     /// Creates a tenant, with the actor as its administrator. An empty `slug` is made from the name.
@@ -51,10 +52,10 @@ impl Tenants<'_> {
     #[tracing::instrument(skip_all)]
     pub async fn create(&self, actor: &Actor, name: &str, slug: &str) -> Result<Tenant> {
         self.context.permit_write(actor, Operation::CreateTenant, Target::Tenant(actor.tenant_id())).await?;
-        self.context.require_fresh(actor)?;
         let user = actor.user_id().ok_or_else(ApiError::unauthenticated)?;
         let mut wrong = input::Fields::default();
-        let parsed = (wrong.take("name", input::name(name)), wrong.take("slug", Slug::chosen(slug, name)));
+        let parsed =
+            (wrong.take("name", input::name(name)), wrong.take("slug", Slug::chosen(slug, &text::compose(name))));
         let (Some(name), Some(slug)) = parsed else { return Err(wrong.into_error().into()) };
         let tenant = new_tenant(self.context.now(), name, slug);
         let subject = ("tenant", tenant.id.0, tenant.name.as_str());

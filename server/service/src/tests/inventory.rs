@@ -245,7 +245,8 @@ fn unused_keys_are_suspended_by_policy_and_their_owner_can_resume_them() {
             crate::storage::audit::count(stage.services.db(), "suspend_api_key", idle.key.id.0).await.unwrap(),
             1
         );
-        stage.services.api_keys().resume(&bob, idle.key.id).await.unwrap();
+        let now = stage.session(bob.user_id().unwrap()).await;
+        stage.services.api_keys().resume(&now, idle.key.id).await.unwrap();
         key_policies::suspend_unused(&stage.services.0.context, &stage.services.0.usage).await.unwrap();
         assert_eq!(state(&idle).await, "active", "the thirty days start again");
     });
@@ -278,6 +279,7 @@ fn a_policy_keeps_its_value_until_a_planned_change_takes_effect() {
         assert_eq!(days().await, [30]);
         assert_eq!(code(ends_after(60).await), ErrorCode::BadUserInput);
         ends_after(30).await.unwrap();
+        let ada = stage.session(stage.admin).await;
         policies.set(&ada, &set("max_lifetime", Some(365))).await.unwrap();
         assert_eq!(days().await, [365], "it applies immediately, so no other is left");
         policies.clear(&ada, "max_lifetime").await.unwrap();

@@ -6,7 +6,7 @@ use domain::{
     service_account::input::CreateAccount,
 };
 
-use crate::{SessionFacts, SignedIn, StoredSession, people::second_factor::code_at, tests::stage::*};
+use crate::{SessionFacts, SignedIn, StoredSession, people::one_time_codes::code_at, tests::stage::*};
 
 fn row(stage: &Stage, user: UserId, id: u128) -> StoredSession {
     let now = stage.services.now();
@@ -77,14 +77,16 @@ fn creating_access_requires_a_sign_in_within_ten_minutes_unless_a_key_is_used() 
         assert_eq!(code(accounts.create(&ada, &account).await), ErrorCode::ConfirmationRequired);
         assert_eq!(code(accounts.create_with_key(&ada, &account).await), ErrorCode::ConfirmationRequired);
         keys.suspend(&ada, key.key.id).await.expect("suspending requires no confirmation");
-        keys.resume(&ada, key.key.id).await.unwrap();
-        stage.add_key(&by_key, own(&by_key), "by key").await;
+        assert_eq!(code(keys.resume(&ada, key.key.id).await), ErrorCode::ConfirmationRequired);
 
         let users = stage.services.users();
         assert_eq!(code(users.confirm(&ada, &Secret::new("wrong"), "").await), ErrorCode::BadUserInput);
         assert_eq!(code(users.confirm(&by_key, &Secret::new(PASSWORD), "").await), ErrorCode::Forbidden);
         let ada = users.confirm(&ada, &Secret::new(PASSWORD), "").await.unwrap();
         stage.add_key(&ada, own(&ada), "confirmed").await;
+        keys.resume(&ada, key.key.id).await.unwrap();
+        stage.advance(TimeDelta::hours(1));
+        stage.add_key(&by_key, own(&by_key), "by key").await;
     });
 }
 
@@ -98,8 +100,8 @@ async fn enrol(stage: &Stage) -> (Secret, Vec<Secret>) {
         "{}",
         enrolment.url.expose()
     );
-    assert_eq!(code(factors.enable(&ada, "000000").await), ErrorCode::BadUserInput);
-    let codes = factors.enable(&ada, &code_at(&enrolment.secret, stage.services.now())).await.unwrap();
+    assert_eq!(code(factors.enable(&ada, "000000", None).await), ErrorCode::BadUserInput);
+    let codes = factors.enable(&ada, &code_at(&enrolment.secret, stage.services.now()), None).await.unwrap();
     assert_eq!(codes.len(), 10);
     (enrolment.secret, codes)
 }
@@ -149,11 +151,15 @@ fn an_enrolment_ends_after_half_an_hour_or_when_a_newer_one_begins() {
         let later = stage.advance(TimeDelta::minutes(30));
         let ada = stage.session(stage.admin).await;
         assert!(!factors.is_pending(&ada).await.unwrap());
-        assert_eq!(code(factors.enable(&ada, &code_at(&first.secret, later)).await), ErrorCode::Conflict, "too late");
+        assert_eq!(
+            code(factors.enable(&ada, &code_at(&first.secret, later), None).await),
+            ErrorCode::Conflict,
+            "too late"
+        );
         let second = factors.begin(&ada).await.unwrap();
         let third = factors.begin(&ada).await.unwrap();
-        assert_eq!(code(factors.enable(&ada, &code_at(&second.secret, later)).await), ErrorCode::BadUserInput);
-        factors.enable(&ada, &code_at(&third.secret, later)).await.unwrap();
+        assert_eq!(code(factors.enable(&ada, &code_at(&second.secret, later), None).await), ErrorCode::BadUserInput);
+        factors.enable(&ada, &code_at(&third.secret, later), None).await.unwrap();
     });
 }
 
