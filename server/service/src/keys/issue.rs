@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ApiError, ApiKey, ErrorCode, Expiry, KeyId, Name, Operation, Owner, OwnerKind, Secret, api_key::policy::Proposed,
+    ApiError, ApiKey, ErrorCode, Expiry, KeyId, KeyPolicy, Name, Operation, Owner, OwnerKind, Secret,
+    api_key::policy::{self, Proposed, keys_text},
 };
 use uuid::Uuid;
 
-use super::{token, usage::UsageBuffer};
+use super::token;
 use crate::{
     access::{Actor, WritePermit, check_still_creates},
     error::{Error, Result},
@@ -16,6 +17,15 @@ use crate::{
 
 /// How long a form that is submitted again (a double click, a lost response) still gets the key that it created.
 const REPEAT_WITHIN: TimeDelta = TimeDelta::seconds(60);
+/// How long after its creation by a form the first use of a key is recorded before it is accepted. Longer than
+/// [`REPEAT_WITHIN`], because the clocks of two servers may differ.
+const RECORD_FIRST_USE_WITHIN: TimeDelta = TimeDelta::minutes(10);
+
+/// Returns whether a form that is submitted again could still replace the unused token of a key that was created at
+/// `created_at`.
+pub(crate) fn may_be_replaced(created_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now - created_at <= RECORD_FIRST_USE_WITHIN
+}
 
 /// A validated [`domain::api_key::input::CreateKey`].
 pub(crate) struct Checked {
@@ -39,6 +49,7 @@ pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateT
         created_by: actor.name().to_owned(),
         created_by_id: actor.id(),
         created_by_key: actor.key_id().map(|id| id.0),
+        created_by_session: actor.session_id().map(|id| id.0),
         created_channel: actor.client().channel.as_str(),
         expires_at: checked.expires_at.map(Expiry::instant),
         idempotency_key: checked.idempotency_key,
@@ -50,14 +61,8 @@ pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateT
 
 /// Inserts a key, or answers a form that is submitted again: the key that it created gets the new token, so that a form
 /// creates only one key, and the token in the response that the user sees is the one that works.
-pub(crate) async fn insert(
-    tx: &mut Tx,
-    usage: &UsageBuffer,
-    actor: &Actor,
-    permit: &WritePermit,
-    key: NewKey,
-) -> Result<ApiKey> {
-    let made = insert_or_repeat(tx, usage, permit, &key).await?;
+pub(crate) async fn insert(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key: NewKey) -> Result<ApiKey> {
+    let made = insert_or_repeat(tx, actor, permit, &key).await?;
     if made.id == key.id {
         storage::audit::insert(tx, &entry_of(actor, &key)).await?;
     }
@@ -70,13 +75,9 @@ pub(crate) fn entry_of(actor: &Actor, key: &NewKey) -> Entry {
     Entry::by(actor, Operation::CreateApiKey, key.created_at, subject).with(format!("key {}…", key.hint))
 }
 
-/// Like [`insert`], but without the audit entry, for callers that create the key together with something else.
-pub(crate) async fn insert_or_repeat(
-    tx: &mut Tx,
-    usage: &UsageBuffer,
-    permit: &WritePermit,
-    key: &NewKey,
-) -> Result<ApiKey> {
+/// Like [`insert`], but without the audit entry of a new key, for callers that create the key together with something
+/// else.
+pub(crate) async fn insert_or_repeat(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key: &NewKey) -> Result<ApiKey> {
     lock_owner(tx, permit, key).await?;
     if let Some(maker) = key.created_by_key
         && !storage::keys::lock(tx, KeyId(maker)).await?
@@ -88,26 +89,53 @@ pub(crate) async fn insert_or_repeat(
         None => None,
     };
     if let Some(earlier) = repeated {
-        return answer_again(tx, usage, permit, &earlier, key).await;
+        return answer_again(tx, actor, permit, &earlier, key).await;
     }
     // Read in the transaction: a policy that was set before the key is created applies to it.
     let policies = storage::key_policies::list_in(tx, permit.tenant_id(), key.created_at).await?;
     let owner = permit.owner().map_or(OwnerKind::User, Owner::kind);
     let proposed = Proposed { owner, expires_at: key.expires_at, by_key: key.created_by_key.is_some() };
-    domain::api_key::policy::check(&policies, proposed, key.created_at).map_err(Error::Rule)?;
+    policy::check(&policies, proposed, key.created_at).map_err(Error::Rule)?;
+    check_limit(tx, permit, key, &policies).await?;
     storage::keys::insert(tx, permit, key).await?;
     Ok(storage::keys::find_in(tx, permit, key.id).await?.ok_or_else(ApiError::not_found)?)
 }
 
+/// Refuses a key for an owner that has as many as the tenant allows. The owner's row is locked, so the count stays true
+/// until the key is inserted. A rotation has twice the limit, because both keys count until the grace period ends.
+async fn check_limit(tx: &mut Tx, permit: &WritePermit, key: &NewKey, policies: &[KeyPolicy]) -> Result<()> {
+    let limit = policy::key_limit(policies, key.created_at);
+    let most = if key.replaces.is_some() { limit.saturating_mul(2) } else { limit };
+    if storage::keys::count_live(tx, permit, key.created_at, most).await? < most {
+        return Ok(());
+    }
+    let owner = match permit.owner() {
+        Some(Owner::ServiceAccount(_)) => "A service account",
+        _ => "A person",
+    };
+    let message = format!(
+        "{owner} can have at most {} in this tenant. Revoke keys that aren't needed anymore, or ask an administrator \
+         to raise the limit in the key policy “Keys per owner”.",
+        keys_text(most)
+    );
+    Err(Error::Rule(ApiError::new(ErrorCode::Conflict, message)))
+}
+
+/// Gives the key of an earlier submission the new token. The database decides whether the earlier token was used, on
+/// any server: its first use was recorded before it was accepted, see `Verification::verify`.
 async fn answer_again(
     tx: &mut Tx,
-    usage: &UsageBuffer,
+    actor: &Actor,
     permit: &WritePermit,
     earlier: &ApiKey,
     key: &NewKey,
 ) -> Result<ApiKey> {
-    let fresh = key.created_at - earlier.created_at <= REPEAT_WITHIN && !usage.is_pending(earlier.id);
+    let fresh = key.created_at - earlier.created_at <= REPEAT_WITHIN;
     if fresh && storage::keys::replace_unused_token(tx, permit, earlier.id, key.digest, &key.hint).await? {
+        let subject = ("api_key", earlier.id.0, earlier.name.as_str());
+        let entry = Entry::by(actor, Operation::CreateApiKey, key.created_at, subject);
+        let detail = format!("form sent again: token {}… replaces {}…, which was never used", key.hint, earlier.hint);
+        storage::audit::insert(tx, &entry.with(detail)).await?;
         return Ok(storage::keys::find_in(tx, permit, earlier.id).await?.ok_or_else(ApiError::not_found)?);
     }
     let message = format!(
@@ -123,15 +151,12 @@ async fn lock_owner(tx: &mut Tx, permit: &WritePermit, key: &NewKey) -> Result<(
     let role = match permit.owner() {
         Some(Owner::User(id)) => storage::tenants::lock_membership(tx, permit.tenant_id(), id).await?,
         Some(Owner::ServiceAccount(id)) => {
-            if !storage::service_accounts::lock(tx, permit, id).await? {
-                return Err(ApiError::not_found().into());
-            }
-            if key.created_by_id != Some(id.0) {
+            let role = storage::service_accounts::lock(tx, permit, id).await?;
+            if role.is_some() && key.created_by_id != Some(id.0) {
                 // An administrator creates the key, so the account's own role doesn't matter.
                 return Ok(());
             }
-            // NOTE: also counts the account's keys, because the statement that locks the row doesn't return its role.
-            storage::service_accounts::find_in(tx, permit, id, key.created_at).await?.map(|account| account.role)
+            role
         }
         None => None,
     };

@@ -16,7 +16,7 @@ use domain::{
 };
 
 use super::{
-    api_keys::{ApiKeys, refusal},
+    api_keys::{ApiKeys, cancel_invitations, refusal},
     issue::{self, Checked},
     usage::UsageBuffer,
 };
@@ -56,7 +56,6 @@ impl Rolls<'_> {
     #[tracing::instrument(skip_all, fields(api_key.id = %input.key))]
     pub async fn roll(&self, actor: &Actor, input: &RollKey) -> Result<IssuedKey> {
         let (actor, permit) = self.api_keys().permit_write(actor, Operation::RollApiKey, input.key).await?;
-        self.context.require_fresh(&actor)?;
         let now = self.context.now();
         let overlap = input.grace_period(now)?;
         let old = storage::keys::find(self.context.db(), &permit, input.key).await?.ok_or_else(ApiError::not_found)?;
@@ -69,8 +68,8 @@ impl Rolls<'_> {
         let (key, token) = issue::draft(&actor, old.owner.kind(), checked, now)?;
         let ends_on_use = matches!(overlap, GracePeriod::FirstUse { .. });
         let key = NewKey { replaces: Some(old.id), ends_on_use, ..key };
-        let mut tx = self.context.db().begin().await?;
-        let rolled = roll(&mut tx, self.usage, &actor, &permit, key, overlap).await;
+        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
+        let rolled = roll(&mut tx, &actor, &permit, key, overlap).await;
         let rolled = tx.end(rolled).await;
         let subject = ("api_key", old.id.0);
         let record = self.context.audit().record_if_refused(rolled, &actor, Operation::RollApiKey, subject).await?;
@@ -127,11 +126,8 @@ impl Rolls<'_> {
 
     async fn change(&self, actor: &Actor, id: KeyId, change: Change) -> Result<ApiKey> {
         let (actor, permit) = self.api_keys().permit_write(actor, change.operation(), id).await?;
-        if !matches!(change, Change::Finish) {
-            self.context.require_fresh(&actor)?;
-        }
         let now = self.context.now();
-        let mut tx = self.context.db().begin().await?;
+        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
         storage::tenants::lock_tenant(&mut tx, permit.tenant_id()).await?;
         let old = storage::keys::find_in(&mut tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
         let in_overlap = old.overlap_until(now).is_some();
@@ -204,6 +200,10 @@ impl Change {
                 let undone = storage::rolls::undo(tx, permit, old.id, now).await?;
                 if let (true, Some(new)) = (undone, &old.replaced_by) {
                     storage::keys::revoke(tx, permit, new.id, now, actor.name(), "rotation undone").await?;
+                    let new = storage::keys::find_in(tx, permit, new.id).await?.ok_or_else(ApiError::not_found)?;
+                    for entry in cancel_invitations(tx, actor, &new, now).await? {
+                        storage::audit::insert(tx, &entry).await?;
+                    }
                 }
                 Ok(undone)
             }
@@ -242,18 +242,11 @@ fn renewed(old: &ApiKey, policies: &[KeyPolicy], now: DateTime<Utc>) -> Option<E
     length.and_then(|length| Expiry::at(now + length, now).ok())
 }
 
-async fn roll(
-    tx: &mut Tx,
-    usage: &UsageBuffer,
-    actor: &Actor,
-    permit: &WritePermit,
-    key: NewKey,
-    overlap: GracePeriod,
-) -> Result<ApiKey> {
+async fn roll(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key: NewKey, overlap: GracePeriod) -> Result<ApiKey> {
     let (old_id, now, new_id) = (key.replaces.unwrap_or_default(), key.created_at, key.id);
     let hint = key.hint.clone();
     storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
-    let made = issue::insert_or_repeat(tx, usage, permit, &key).await?;
+    let made = issue::insert_or_repeat(tx, actor, permit, &key).await?;
     if made.id != new_id {
         let other = || ApiError::new(ErrorCode::Conflict, "This form was already used. Start again.");
         return if made.replaces == Some(old_id) { Ok(made) } else { Err(other().into()) };
@@ -313,7 +306,7 @@ pub(crate) async fn end_predecessor(context: &Context, endings: &Arc<Predecessor
 
 async fn end(context: &Context, permit: &WritePermit, (old, new): (KeyId, KeyId), name: &str) -> Result<()> {
     let now = context.now();
-    retry!(context.db(), tx => {
+    retry!(context.db(), for permit.tenant_id(), tx => {
         storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
         let (mut next, mut ended) = (Some(old), Vec::new());
         while let Some(key) = next {

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use domain::{KeyId, Name, Owner, Role, Slug, TenantId};
+use domain::{KeyId, LastUse, Name, Owner, Role, Slug, TenantId};
 use moka::{policy::EvictionPolicy, sync::Cache};
 
 use super::{
+    issue,
     roll::{self, PredecessorEndings},
     token,
     usage::{UsageBuffer, Verdict},
+    verification_counts::VerificationOutcome,
 };
 use crate::{
     access::Client,
@@ -43,6 +45,22 @@ pub struct VerifiedKey {
 }
 
 impl Candidate {
+    /// Returns why a key is refused, for the metrics.
+    fn refused_as(&self, now: DateTime<Utc>) -> VerificationOutcome {
+        if self.is_revoked {
+            VerificationOutcome::Revoked
+        } else if self.is_marked_expired || self.expires_at.is_some_and(|at| now >= at) {
+            VerificationOutcome::Expired
+        } else if self.is_suspended {
+            VerificationOutcome::Suspended
+        } else if self.bearer.is_none() {
+            VerificationOutcome::WithoutOwner
+        } else {
+            // The token was replaced before its first use.
+            VerificationOutcome::Unknown
+        }
+    }
+
     /// Returns the bearer if the key is valid at `now`. At the instant of its expiry, it no longer is.
     fn bearer_at(&self, now: DateTime<Utc>) -> Option<&Bearer> {
         let is_over = self.is_revoked || self.is_marked_expired || self.expires_at.is_some_and(|at| now >= at);
@@ -81,27 +99,43 @@ impl Verification<'_> {
     /// Only when the database fails. No token is accepted then.
     #[tracing::instrument(level = "debug", skip_all, fields(api_key.id))]
     pub async fn verify(&self, token: &str, client: &Client) -> Result<Option<VerifiedKey>> {
+        let verified = self.check(token, client).await;
+        if verified.is_err() {
+            self.count(client, VerificationOutcome::Failed);
+        }
+        verified
+    }
+
+    async fn check(&self, token: &str, client: &Client) -> Result<Option<VerifiedKey>> {
         let Some(digest) = token::digest_of(token) else {
+            self.count(client, VerificationOutcome::Malformed);
             self.usage.record_malformed();
             return Ok(None);
         };
         if let Some(revoked) = self.revoked_tokens.0.get(&digest) {
+            self.count(client, VerificationOutcome::Revoked);
             self.usage.record(revoked, Verdict::Refused, self.context.now(), client);
             return Ok(None);
         }
         let Some(candidate) = storage::keys::find_by_digest(self.context.db(), &digest).await? else {
+            self.count(client, VerificationOutcome::Unknown);
             self.usage.record_unknown();
             return Ok(None);
         };
         tracing::Span::current().record("api_key.id", tracing::field::display(candidate.key_id));
         let now = self.context.now();
-        let Some(bearer) = candidate.bearer_at(now).cloned() else {
+        let bearer = candidate.bearer_at(self.context.clock().latest_possible()).cloned();
+        // Before the token is accepted, so that no server replaces a token that is in use.
+        let is_current = bearer.is_none() || self.record_first_use(&candidate, &digest, now, client).await?;
+        let Some(bearer) = bearer.filter(|_| is_current) else {
             if candidate.is_revoked {
                 self.revoked_tokens.0.insert(digest, candidate.key_id);
             }
+            self.count(client, candidate.refused_as(now));
             self.usage.record(candidate.key_id, Verdict::Refused, now, client);
             return Ok(None);
         };
+        self.count(client, VerificationOutcome::Accepted);
         self.usage.record(candidate.key_id, Verdict::Accepted, now, client);
         if let Some(old) = candidate.ends_key {
             roll::end_predecessor(self.context, self.endings, &candidate, old).await;
@@ -117,6 +151,27 @@ impl Verification<'_> {
             expires_at: candidate.expires_at,
         }))
     }
+
+    fn count(&self, client: &Client, outcome: VerificationOutcome) {
+        self.usage.counts.add(client.channel, outcome);
+    }
+
+    /// Records the first use of a key that a form has just created. Returns false if the form was submitted again and
+    /// has replaced the token. Does nothing for any other key.
+    async fn record_first_use(
+        &self,
+        candidate: &Candidate,
+        digest: &TokenDigest,
+        now: DateTime<Utc>,
+        client: &Client,
+    ) -> Result<bool> {
+        if !candidate.replaceable_since.is_some_and(|since| issue::may_be_replaced(since, now)) {
+            return Ok(true);
+        }
+        let (address, user_agent) = (client.address.clone(), client.user_agent.clone());
+        let first = LastUse { at: now, address, user_agent };
+        storage::keys::record_first_use(self.context.db(), candidate.key_id, digest, &first).await
+    }
 }
 
 /// Returns the tenant of a key that is valid now, by the digest of its token. Doesn't record usage.
@@ -125,5 +180,5 @@ impl Verification<'_> {
 /// When the database fails.
 pub(crate) async fn tenant_of_good(context: &Context, digest: &TokenDigest) -> Result<Option<TenantId>> {
     let candidate = storage::keys::find_by_digest(context.db(), digest).await?;
-    Ok(candidate.filter(|key| key.bearer_at(context.now()).is_some()).map(|key| key.tenant_id))
+    Ok(candidate.filter(|key| key.bearer_at(context.clock().latest_possible()).is_some()).map(|key| key.tenant_id))
 }

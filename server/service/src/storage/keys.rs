@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{change, read, read_list, run},
+    db::{Revoked, change, read, read_list, run},
     fold, instant,
     lifecycle::{self, expiry, lifecycle, not_ended},
     micros, name_search,
@@ -20,6 +20,15 @@ use crate::{
     access::{ReadPermit, WritePermit},
     error::{Error, Result},
 };
+
+/// A position in a list of keys that is sorted by a time and then by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyPosition {
+    /// The time that the list is sorted by, of the last key before the position.
+    pub at: DateTime<Utc>,
+    /// The id of that key.
+    pub id: KeyId,
+}
 
 /// The SHA-256 of a whole token. The database stores this instead of the token.
 pub(crate) type TokenDigest = [u8; 32];
@@ -102,7 +111,7 @@ fn owner_of(user: Option<Uuid>, account: Option<Uuid>) -> Owner {
     }
 }
 
-fn ids_of(owner: Owner) -> (Option<Uuid>, Option<Uuid>) {
+pub(crate) fn ids_of(owner: Owner) -> (Option<Uuid>, Option<Uuid>) {
     match owner {
         Owner::User(id) => (Some(id.0), None),
         Owner::ServiceAccount(id) => (None, Some(id.0)),
@@ -175,6 +184,7 @@ pub(crate) struct NewKey {
     /// `None` if the operator creates it.
     pub(crate) created_by_id: Option<Uuid>,
     pub(crate) created_by_key: Option<Uuid>,
+    pub(crate) created_by_session: Option<Uuid>,
     pub(crate) created_channel: &'static str,
     pub(crate) expires_at: Option<DateTime<Utc>>,
     pub(crate) idempotency_key: Option<Uuid>,
@@ -198,6 +208,7 @@ macro_rules! active_unless_suspended {
         )
     };
 }
+pub(crate) use active_unless_suspended;
 
 /// Returns an actor's id for a NOT NULL column. The operator has no id and is stored as the nil id.
 fn id_or_nil(id: Option<Uuid>) -> Uuid {
@@ -212,8 +223,8 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, key: &NewKey) -> R
         tx,
         sqlx::query(concat!(
             "INSERT INTO api_keys (id, digest, hint, tenant_id, user_id, service_account_id, name, name_folded, created_at, created_by, \
-             created_by_id, created_by_key, created_channel, expires_at, idempotency_key, replaces, ends_key, lifecycle) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, ",
+             created_by_id, created_by_key, created_channel, expires_at, idempotency_key, replaces, ends_key, created_by_session, lifecycle) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, ",
             active_unless_suspended!("$6"),
             ")"
         ))
@@ -234,8 +245,44 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, key: &NewKey) -> R
         .bind(key.idempotency_key)
         .bind(key.replaces.map(|id| id.0))
         .bind(key.replaces.filter(|_| key.ends_on_use).map(|id| id.0))
+        .bind(key.created_by_session)
     )?;
     name_search::insert(tx, permit.tenant_id(), name_search::Kind::Key, key.id.0, key.name.as_str()).await
+}
+
+/// Counts the keys of the permit's owner that haven't ended, up to `most`.
+pub(crate) async fn count_live(tx: &mut Tx, permit: &ReadPermit, now: DateTime<Utc>, most: u32) -> Result<u32> {
+    const LIVE: &str = concat!(
+        "k.lifecycle IN (",
+        lifecycle!(active),
+        ", ",
+        lifecycle!(suspended),
+        ") AND ",
+        expiry!("k.expires_at"),
+        " > $2"
+    );
+    let (column, id) = match permit.owner() {
+        Some(Owner::User(id)) => ("user_id", id.0),
+        Some(Owner::ServiceAccount(id)) => ("service_account_id", id.0),
+        None => return Ok(0),
+    };
+    // In all tenants, which reads nothing but an index. An account has only one.
+    let mut count = i64::from(most);
+    for tenant in ["$3 = $3".to_owned(), in_tenant("$3")] {
+        let sql = format!(
+            "SELECT COUNT(*) FROM (SELECT k.id FROM api_keys k WHERE k.{column} = $1 AND k.{column} IS NOT NULL \
+             AND {LIVE} AND {tenant} LIMIT {most}) some_keys"
+        );
+        count = run!(tx, c => sqlx::query_scalar(assembled(sql))
+            .bind(id)
+            .bind(micros(now))
+            .bind(permit.tenant_id().0)
+            .fetch_one(c))?;
+        if count < i64::from(most) {
+            break;
+        }
+    }
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 /// Finds the key that an earlier request with the same idempotency key created for the permit's owner.
@@ -276,6 +323,28 @@ pub(crate) async fn replace_unused_token(
     Ok(rows == 1)
 }
 
+/// Records the first use of a key whose token [`replace_unused_token`] could replace otherwise. Returns false if the
+/// token has been replaced or the key revoked in the meantime. If the key was used before, keeps that use.
+pub(crate) async fn record_first_use(db: &Db, id: KeyId, digest: &TokenDigest, first: &LastUse) -> Result<bool> {
+    let mut tx = db.begin().await?;
+    let rows = change!(
+        &mut tx,
+        sqlx::query(
+            "UPDATE api_keys SET last_used_at = COALESCE(last_used_at, $3), \
+             last_used_address = CASE WHEN last_used_at IS NULL THEN $4 ELSE last_used_address END, \
+             last_used_agent = CASE WHEN last_used_at IS NULL THEN $5 ELSE last_used_agent END \
+             WHERE id = $1 AND digest = $2 AND revoked_at IS NULL"
+        )
+        .bind(id.0)
+        .bind(digest.as_slice())
+        .bind(micros(first.at))
+        .bind(first.address.as_deref())
+        .bind(first.user_agent.as_deref())
+    )?;
+    tx.commit().await?;
+    Ok(rows == 1)
+}
+
 /// Finds a key's tenant and owner in any tenant, as the input of an authorization check. Must not be shown before that
 /// check.
 pub(crate) async fn find_tenant_and_owner(db: &Db, id: KeyId) -> Result<Option<(TenantId, Owner)>> {
@@ -286,14 +355,22 @@ pub(crate) async fn find_tenant_and_owner(db: &Db, id: KeyId) -> Result<Option<(
 
 /// Returns the keys that were created with a key, in the permit's tenant, newest first, at most `limit`. Its own
 /// replacement isn't one of them.
-pub(crate) async fn list_created_by(db: &Db, permit: &ReadPermit, key: KeyId, limit: u32) -> Result<Vec<ApiKey>> {
+pub(crate) async fn list_created_by(
+    db: &Db,
+    permit: &ReadPermit,
+    key: KeyId,
+    after: Option<KeyPosition>,
+    limit: u32,
+) -> Result<Vec<ApiKey>> {
+    // Before the first step, every key precedes the position.
+    let (at, last) = after.map_or((i64::MAX, Uuid::max()), |position| (micros(position.at), position.id.0));
     let sql = format!(
         "SELECT {COLUMNS} FROM {FROM} WHERE k.created_by_key = $1 AND {} AND (k.replaces IS NULL OR k.replaces <> $1) \
-         ORDER BY k.created_at DESC, k.id LIMIT {limit}",
+         AND (k.created_at, k.id) < ($3, $4) ORDER BY k.created_at DESC, k.id DESC LIMIT {limit}",
         in_tenant("$2")
     );
     let rows: Vec<KeyRow> = read!(db, c =>
-        sqlx::query_as(assembled(sql)).bind(key.0).bind(permit.tenant_id().0).fetch_all(c))?;
+        sqlx::query_as(assembled(sql)).bind(key.0).bind(permit.tenant_id().0).bind(at).bind(last).fetch_all(c))?;
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
@@ -407,6 +484,9 @@ pub(crate) async fn revoke(
         .bind(by)
         .bind(reason)
     )?;
+    if rows == 1 {
+        tx.note(Revoked::Key(id.0), at);
+    }
     Ok(rows == 1)
 }
 
@@ -496,6 +576,35 @@ pub(crate) async fn resume(
     Ok(rows == 1)
 }
 
+/// Returns the line of the revocation ledger for an owner whose keys are all revoked.
+pub(crate) fn revoked_owner(tenant: TenantId, owner: Owner) -> Revoked {
+    match owner {
+        Owner::User(user) => Revoked::Member { tenant: tenant.0, user: user.0 },
+        Owner::ServiceAccount(account) => Revoked::Account(account.0),
+    }
+}
+
+/// Counts the keys of an owner in the permit's tenant that aren't revoked.
+pub(crate) async fn count_unrevoked(tx: &mut Tx, permit: &WritePermit, owner: Owner) -> Result<u64> {
+    let (user_id, account_id) = ids_of(owner);
+    let keys: i64 = run!(tx, c =>
+        sqlx::query_scalar(concat!(
+            "SELECT COUNT(*) FROM api_keys WHERE NOT (tenant_id <> $1) AND (user_id = $2 OR service_account_id = $3) \
+             AND lifecycle IN (",
+            lifecycle!(active),
+            ", ",
+            lifecycle!(suspended),
+            ", ",
+            lifecycle!(expired),
+            ")"
+        ))
+        .bind(permit.tenant_id().0)
+        .bind(user_id)
+        .bind(account_id)
+        .fetch_one(c))?;
+    Ok(u64::try_from(keys).unwrap_or(0))
+}
+
 /// Revokes all keys of an owner who leaves the permit's tenant, and marks them as orphaned. Returns how many were
 /// revoked.
 pub(crate) async fn revoke_all(
@@ -507,6 +616,7 @@ pub(crate) async fn revoke_all(
     reason: &str,
 ) -> Result<u64> {
     let (user_id, account_id) = ids_of(owner);
+    tx.note(revoked_owner(permit.tenant_id(), owner), at);
     Ok(change!(
         tx,
         sqlx::query(concat!(
@@ -538,6 +648,7 @@ struct CandidateRow {
     revoked_at: Option<i64>,
     lifecycle: i64,
     ends_key: Option<Uuid>,
+    replaceable_since: Option<i64>,
 }
 
 /// The stored state of a token's key, not yet compared with the time.
@@ -557,6 +668,8 @@ pub(crate) struct Candidate {
     pub(crate) is_marked_expired: bool,
     /// The key that the first use of this one ends.
     pub(crate) ends_key: Option<KeyId>,
+    /// When a form created the key, if the key was never used: the form could then replace its token.
+    pub(crate) replaceable_since: Option<DateTime<Utc>>,
 }
 
 /// The current name and role of a key's owner.
@@ -571,7 +684,8 @@ pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Opti
     let row: Option<CandidateRow> = read!(db, c =>
         sqlx::query_as(
             "SELECT k.id, k.name, k.tenant_id, t.slug AS tenant_slug, k.user_id, k.service_account_id, \
-             COALESCE(u.name, s.name) AS owner_name, COALESCE(m.role, s.role) AS role, k.expires_at, COALESCE(k.suspended_at, s.suspended_at) AS suspended_at, k.revoked_at, k.lifecycle, k.ends_key \
+             COALESCE(u.name, s.name) AS owner_name, COALESCE(m.role, s.role) AS role, k.expires_at, COALESCE(k.suspended_at, s.suspended_at) AS suspended_at, k.revoked_at, k.lifecycle, k.ends_key, \
+             CASE WHEN k.idempotency_key IS NOT NULL AND k.last_used_at IS NULL THEN k.created_at END AS replaceable_since \
              FROM api_keys k JOIN tenants t ON t.id = k.tenant_id \
              LEFT JOIN memberships m ON m.user_id = k.user_id AND m.tenant_id = k.tenant_id \
              LEFT JOIN users u ON u.id = m.user_id \
@@ -599,6 +713,7 @@ pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Opti
         is_revoked: row.revoked_at.is_some(),
         is_marked_expired: row.lifecycle == lifecycle::EXPIRED,
         ends_key: row.ends_key.map(KeyId),
+        replaceable_since: row.replaceable_since.map(instant),
     }))
 }
 
@@ -633,6 +748,34 @@ pub(crate) async fn mark_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
         is_more = rows > 0;
     }
     Ok(())
+}
+
+/// Removes the marks of keys whose expiry is in the future, after a clock that was ahead came right. Returns how many.
+pub(crate) async fn unmark_expired(db: &Db, now: DateTime<Utc>) -> Result<u64> {
+    let mut all = 0;
+    loop {
+        let mut tx = db.begin().await?;
+        let rows = change!(
+            &mut tx,
+            sqlx::query(concat!(
+                "UPDATE api_keys SET lifecycle = CASE WHEN suspended_at IS NOT NULL THEN ",
+                lifecycle!(suspended),
+                " ELSE ",
+                active_unless_suspended!("service_account_id"),
+                " END WHERE lifecycle = ",
+                lifecycle!(expired),
+                " AND id IN (SELECT id FROM api_keys WHERE lifecycle = ",
+                lifecycle!(expired),
+                " AND expires_at > $1 LIMIT 500)"
+            ))
+            .bind(micros(now))
+        )?;
+        tx.commit().await?;
+        if rows == 0 {
+            return Ok(all);
+        }
+        all += rows;
+    }
 }
 
 /// Suspends or resumes an account's keys together with it. Keys that were suspended individually stay suspended.
