@@ -11,19 +11,34 @@ CREATE TABLE users (
     id UUID NOT NULL PRIMARY KEY,
     email TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL,
+    -- What the name looks like: the same for names that are easily mistaken for each other.
+    name_look TEXT NOT NULL,
     password_hash TEXT NOT NULL,
     created_at BIGINT NOT NULL
 );
+CREATE INDEX users_by_look ON users (name_look);
 
--- TOTP (RFC 6238). The secret isn't hashed, because checking a code needs it. No time step up to `last_step` is
--- accepted again.
+-- The secret keys that encrypt values in the other tables. The keys themselves are kept outside of the database; `id` is
+-- part of the SHA-256 of the key. The latest one encrypts new values.
+CREATE TABLE secret_keys (
+    id TEXT NOT NULL PRIMARY KEY,
+    created_at BIGINT NOT NULL
+);
+
+-- TOTP (RFC 6238). The secret isn't hashed, because checking a code needs it; it is encrypted with a secret key. No time
+-- step up to `last_step` is accepted again. `failures` counts the wrong codes since the last right one. While
+-- `locked_at` is set, only recovery codes are accepted.
 CREATE TABLE second_factors (
     user_id UUID NOT NULL PRIMARY KEY REFERENCES users (id),
     secret BYTEA NOT NULL,
+    secret_key_id TEXT NOT NULL REFERENCES secret_keys (id),
     begun_at BIGINT NOT NULL,
     enabled_at BIGINT,
-    last_step BIGINT NOT NULL
+    last_step BIGINT NOT NULL,
+    failures BIGINT NOT NULL DEFAULT 0,
+    locked_at BIGINT
 );
+CREATE INDEX second_factors_by_key ON second_factors (secret_key_id);
 
 -- `digest` is the SHA-256 of a recovery code. A used code is deleted.
 CREATE TABLE recovery_codes (
@@ -56,6 +71,17 @@ CREATE TABLE throttle (
 );
 CREATE INDEX throttle_by_last_attempt ON throttle (last_attempt_at);
 
+-- Browsers in which a user has signed in. Their failed attempts to sign in are counted separately from those of
+-- strangers. `digest` is the SHA-256 of the cookie's secret.
+CREATE TABLE remembered_browsers (
+    digest BYTEA NOT NULL,
+    user_id UUID NOT NULL REFERENCES users (id),
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (digest, user_id)
+);
+CREATE INDEX remembered_browsers_by_user ON remembered_browsers (user_id, created_at);
+CREATE INDEX remembered_browsers_by_age ON remembered_browsers (created_at);
+
 -- Every transaction that depends on the row increments `revision`, so that such transactions wait for each other.
 CREATE TABLE memberships (
     tenant_id UUID NOT NULL REFERENCES tenants (id),
@@ -79,11 +105,15 @@ CREATE TABLE invitations (
     created_by TEXT NOT NULL,
     -- The user or service account; NULL for the operator.
     created_by_id UUID,
+    -- The key or the browser session that created it. Revoking the key closes the invitation.
+    created_by_key UUID,
+    created_by_session UUID,
     expires_at BIGINT NOT NULL,
     closed_at BIGINT
 );
 CREATE INDEX invitations_by_tenant ON invitations (tenant_id, created_at);
 CREATE UNIQUE INDEX invitations_open ON invitations (tenant_id, email) WHERE closed_at IS NULL;
+CREATE INDEX invitations_by_creating_key ON invitations (created_by_key) WHERE created_by_key IS NOT NULL AND closed_at IS NULL;
 
 CREATE TABLE service_accounts (
     id UUID NOT NULL PRIMARY KEY,
@@ -127,6 +157,8 @@ CREATE TABLE api_keys (
     created_by TEXT NOT NULL,
     created_by_id UUID NOT NULL,
     created_by_key UUID,
+    -- The public id of the browser session.
+    created_by_session UUID,
     created_channel TEXT NOT NULL,
     expires_at BIGINT,
     suspended_at BIGINT,
@@ -156,7 +188,7 @@ CREATE TABLE api_keys (
     CHECK ((user_id IS NULL) <> (service_account_id IS NULL)),
     CHECK ((lifecycle = 2) = (revoked_at IS NOT NULL))
 );
-CREATE UNIQUE INDEX api_keys_user_idempotency ON api_keys (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE UNIQUE INDEX api_keys_user_idempotency ON api_keys (user_id, idempotency_key, tenant_id) WHERE idempotency_key IS NOT NULL;
 CREATE UNIQUE INDEX api_keys_account_idempotency ON api_keys (service_account_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 -- A key has one owner, so each of these contains only the keys of one kind of owner.
 CREATE INDEX api_keys_user_created ON api_keys (user_id, lifecycle, created_at, id) WHERE user_id IS NOT NULL;
@@ -200,6 +232,7 @@ CREATE TABLE key_policies (
     tenant_id UUID NOT NULL REFERENCES tenants (id),
     kind TEXT NOT NULL,
     days BIGINT,
+    key_limit BIGINT,
     effective_from BIGINT NOT NULL,
     set_at BIGINT NOT NULL,
     set_by TEXT NOT NULL,
@@ -270,6 +303,25 @@ CREATE TABLE refusal_hours (
     PRIMARY KEY (hour, reason)
 );
 
+-- Changes to many keys that are made in steps. A row is inserted with the change of the owner that makes them necessary,
+-- and deleted after the last step.
+CREATE TABLE pending_changes (
+    id UUID NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('revoke', 'follow_account', 'adopt')),
+    tenant_id UUID NOT NULL REFERENCES tenants (id),
+    user_id UUID,
+    service_account_id UUID,
+    at BIGINT NOT NULL,
+    actor_name TEXT NOT NULL,
+    reason TEXT NOT NULL
+);
+
+-- One row, which servers change to prove that they can.
+CREATE TABLE readiness (
+    id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    written_at BIGINT NOT NULL
+);
+
 -- Expiry reminders. The row is inserted before the mail is sent, so that each is sent only once.
 CREATE TABLE expiry_reminders (
     key_id UUID NOT NULL REFERENCES api_keys (id),
@@ -284,6 +336,8 @@ CREATE TABLE calendar_feeds (
     digest BYTEA NOT NULL PRIMARY KEY,
     user_id UUID NOT NULL REFERENCES users (id),
     key_id UUID REFERENCES api_keys (id),
+    -- The public id of the browser session that created it.
+    session_id UUID,
     created_at BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX calendar_feeds_by_user ON calendar_feeds (user_id) WHERE key_id IS NULL;
@@ -328,6 +382,16 @@ CREATE TABLE audit_heads (
     tenant_id UUID NOT NULL PRIMARY KEY,
     seq BIGINT NOT NULL,
     hash BYTEA NOT NULL
+);
+
+-- The last periodic verification of each chain. A server claims one before it verifies it; checked_at is null until the
+-- first result. problem: what was found, null if the chain is intact.
+CREATE TABLE audit_checks (
+    tenant_id UUID NOT NULL PRIMARY KEY,
+    claimed_at BIGINT NOT NULL,
+    checked_at BIGINT,
+    entries BIGINT NOT NULL DEFAULT 0,
+    problem TEXT
 );
 
 -- Actor names in each chain, case-folded by the service, so that search ignores case in any script.

@@ -10,19 +10,34 @@ CREATE TABLE users (
     id BLOB NOT NULL PRIMARY KEY,
     email TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL,
+    -- What the name looks like: the same for names that are easily mistaken for each other.
+    name_look TEXT NOT NULL,
     password_hash TEXT NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX users_by_look ON users (name_look);
 
--- TOTP (RFC 6238). The secret isn't hashed, because checking a code needs it. No time step up to `last_step` is
--- accepted again.
+-- The secret keys that encrypt values in the other tables. The keys themselves are kept outside of the database; `id` is
+-- part of the SHA-256 of the key. The latest one encrypts new values.
+CREATE TABLE secret_keys (
+    id TEXT NOT NULL PRIMARY KEY,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- TOTP (RFC 6238). The secret isn't hashed, because checking a code needs it; it is encrypted with a secret key. No time
+-- step up to `last_step` is accepted again. `failures` counts the wrong codes since the last right one. While
+-- `locked_at` is set, only recovery codes are accepted.
 CREATE TABLE second_factors (
     user_id BLOB NOT NULL PRIMARY KEY REFERENCES users (id),
     secret BLOB NOT NULL,
+    secret_key_id TEXT NOT NULL REFERENCES secret_keys (id),
     begun_at INTEGER NOT NULL,
     enabled_at INTEGER,
-    last_step INTEGER NOT NULL
+    last_step INTEGER NOT NULL,
+    failures INTEGER NOT NULL DEFAULT 0,
+    locked_at INTEGER
 ) STRICT;
+CREATE INDEX second_factors_by_key ON second_factors (secret_key_id);
 
 -- `digest` is the SHA-256 of a recovery code. A used code is deleted.
 CREATE TABLE recovery_codes (
@@ -55,6 +70,17 @@ CREATE TABLE throttle (
 ) STRICT;
 CREATE INDEX throttle_by_last_attempt ON throttle (last_attempt_at);
 
+-- Browsers in which a user has signed in. Their failed attempts to sign in are counted separately from those of
+-- strangers. `digest` is the SHA-256 of the cookie's secret.
+CREATE TABLE remembered_browsers (
+    digest BLOB NOT NULL,
+    user_id BLOB NOT NULL REFERENCES users (id),
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (digest, user_id)
+) STRICT;
+CREATE INDEX remembered_browsers_by_user ON remembered_browsers (user_id, created_at);
+CREATE INDEX remembered_browsers_by_age ON remembered_browsers (created_at);
+
 -- Every transaction that depends on the row increments `revision`, so that such transactions wait for each other.
 CREATE TABLE memberships (
     tenant_id BLOB NOT NULL REFERENCES tenants (id),
@@ -78,11 +104,15 @@ CREATE TABLE invitations (
     created_by TEXT NOT NULL,
     -- The user or service account; NULL for the operator.
     created_by_id BLOB,
+    -- The key or the browser session that created it. Revoking the key closes the invitation.
+    created_by_key BLOB,
+    created_by_session BLOB,
     expires_at INTEGER NOT NULL,
     closed_at INTEGER
 ) STRICT;
 CREATE INDEX invitations_by_tenant ON invitations (tenant_id, created_at);
 CREATE UNIQUE INDEX invitations_open ON invitations (tenant_id, email) WHERE closed_at IS NULL;
+CREATE INDEX invitations_by_creating_key ON invitations (created_by_key) WHERE created_by_key IS NOT NULL AND closed_at IS NULL;
 
 CREATE TABLE service_accounts (
     id BLOB NOT NULL PRIMARY KEY,
@@ -126,6 +156,8 @@ CREATE TABLE api_keys (
     created_by TEXT NOT NULL,
     created_by_id BLOB NOT NULL,
     created_by_key BLOB,
+    -- The public id of the browser session.
+    created_by_session BLOB,
     created_channel TEXT NOT NULL,
     expires_at INTEGER,
     suspended_at INTEGER,
@@ -155,7 +187,7 @@ CREATE TABLE api_keys (
     CHECK ((user_id IS NULL) <> (service_account_id IS NULL)),
     CHECK ((lifecycle = 2) = (revoked_at IS NOT NULL))
 ) STRICT;
-CREATE UNIQUE INDEX api_keys_user_idempotency ON api_keys (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE UNIQUE INDEX api_keys_user_idempotency ON api_keys (user_id, idempotency_key, tenant_id) WHERE idempotency_key IS NOT NULL;
 CREATE UNIQUE INDEX api_keys_account_idempotency ON api_keys (service_account_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 -- A key has one owner, so each of these contains only the keys of one kind of owner.
 CREATE INDEX api_keys_user_created ON api_keys (user_id, lifecycle, created_at, id) WHERE user_id IS NOT NULL;
@@ -199,6 +231,7 @@ CREATE TABLE key_policies (
     tenant_id BLOB NOT NULL REFERENCES tenants (id),
     kind TEXT NOT NULL,
     days INTEGER,
+    key_limit INTEGER,
     effective_from INTEGER NOT NULL,
     set_at INTEGER NOT NULL,
     set_by TEXT NOT NULL,
@@ -269,6 +302,25 @@ CREATE TABLE refusal_hours (
     PRIMARY KEY (hour, reason)
 ) STRICT;
 
+-- Changes to many keys that are made in steps. A row is inserted with the change of the owner that makes them necessary,
+-- and deleted after the last step.
+CREATE TABLE pending_changes (
+    id BLOB NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('revoke', 'follow_account', 'adopt')),
+    tenant_id BLOB NOT NULL REFERENCES tenants (id),
+    user_id BLOB,
+    service_account_id BLOB,
+    at INTEGER NOT NULL,
+    actor_name TEXT NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+
+-- One row, which servers change to prove that they can.
+CREATE TABLE readiness (
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    written_at INTEGER NOT NULL
+) STRICT;
+
 -- Expiry reminders. The row is inserted before the mail is sent, so that each is sent only once.
 CREATE TABLE expiry_reminders (
     key_id BLOB NOT NULL REFERENCES api_keys (id),
@@ -283,6 +335,8 @@ CREATE TABLE calendar_feeds (
     digest BLOB NOT NULL PRIMARY KEY,
     user_id BLOB NOT NULL REFERENCES users (id),
     key_id BLOB REFERENCES api_keys (id),
+    -- The public id of the browser session that created it.
+    session_id BLOB,
     created_at INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX calendar_feeds_by_user ON calendar_feeds (user_id) WHERE key_id IS NULL;
@@ -327,6 +381,16 @@ CREATE TABLE audit_heads (
     tenant_id BLOB NOT NULL PRIMARY KEY,
     seq INTEGER NOT NULL,
     hash BLOB NOT NULL
+) STRICT;
+
+-- The last periodic verification of each chain. A server claims one before it verifies it; checked_at is null until the
+-- first result. problem: what was found, null if the chain is intact.
+CREATE TABLE audit_checks (
+    tenant_id BLOB NOT NULL PRIMARY KEY,
+    claimed_at INTEGER NOT NULL,
+    checked_at INTEGER,
+    entries INTEGER NOT NULL DEFAULT 0,
+    problem TEXT
 ) STRICT;
 
 -- Actor names in each chain, case-folded by the service, so that search ignores case in any script.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    Agent, AgentScope, ApiError, ApiKey, GracePeriod, KeyAct, Recent,
+    Agent, AgentScope, ApiError, ApiKey, GracePeriod, Invitation, KeyAct, Recent,
     agent::ListAgents,
     api_key::{
         expiry::roll_deadline,
@@ -65,7 +65,10 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
     let change = || AsCode::change(&code, act.operation().as_str(), &id, None);
     Ok(match act {
         KeyAct::Revoke => {
-            let created = request.services.api_keys().created_keys(request.actor()?, key.id).await?;
+            let keys = request.services.api_keys();
+            let created = keys.created_keys(request.actor()?, key.id).await?;
+            let open = keys.open_invitations(request.actor()?, key.id, true).await?;
+            let (own, of_created): (Vec<_>, Vec<_>) = open.into_iter().partition(|one| !is_of(one, &created));
             let and_created = request.typed("and_created") == "true";
             Card {
                 title: format!("Revoke “{}”?", key.name),
@@ -76,9 +79,10 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
                     {key_facts(&key, &agents, recent.clone(), now)}
                     {successor_words(&key)}
                     <p>{revoke_words(&key, &recent, now)}</p>
+                    {cancelled_invitations(&own)}
                 }
                 .into_any(),
-                fields: created_field(created, and_created, now),
+                fields: created_field(created, &of_created, and_created, now),
             }
             .view::<RevokeKey>(request, &hidden, back)
         }
@@ -101,7 +105,7 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
             destroys: false,
             code: change(),
             words: resume_words(&key),
-            fields: ().into_any(),
+            fields: confirm_fields(request).await?,
         }
         .view::<ResumeKey>(request, &hidden, back),
         KeyAct::Roll => {
@@ -225,8 +229,48 @@ fn successor_words(key: &ApiKey) -> Option<AnyView> {
     Some(view! { <p>"Its replacement "<code>{new.hint.clone()}"…"</code>" stays active."</p> }.into_any())
 }
 
+/// Whether an invitation was created with one of `keys`.
+fn is_of(invitation: &Invitation, keys: &[ApiKey]) -> bool {
+    keys.iter().any(|key| invitation.created_by_key == Some(key.id))
+}
+
+/// The open invitations that are cancelled with the key.
+fn cancelled_invitations(open: &[Invitation]) -> Option<AnyView> {
+    let words = match open {
+        [] => return None,
+        [_] => "The open invitation that it created is cancelled:",
+        _ => "The open invitations that it created are cancelled:",
+    };
+    Some(
+        view! {
+            <p>{words}</p>
+            {invitation_list(open)}
+        }
+        .into_any(),
+    )
+}
+
+fn invitation_list(open: &[Invitation]) -> AnyView {
+    let items = open.iter().map(|one| {
+        view! {
+            <li>
+                <span translate="no">{one.email.as_str().to_owned()}</span>
+                {format!(" · {}", one.role.label())}
+            </li>
+        }
+    });
+    view! { <ul class="plain-list">{items.collect_view()}</ul> }.into_any()
+}
+
 /// The checkbox that also revokes the keys a key has created, with the last use of each. `keys`: the active ones.
-fn created_field(keys: Vec<ApiKey>, chosen: bool, now: DateTime<Utc>) -> AnyView {
+/// `open`: the open invitations that these keys created, which are cancelled with them.
+fn created_field(keys: Vec<ApiKey>, open: &[Invitation], chosen: bool, now: DateTime<Utc>) -> AnyView {
+    let invitations = (!open.is_empty()).then(|| {
+        view! {
+            <p>"Also cancels the open invitations that these keys created:"</p>
+            {invitation_list(open)}
+        }
+    });
     let used = |key: &ApiKey| {
         view! {
             {key.name.to_string()}
@@ -265,6 +309,7 @@ fn created_field(keys: Vec<ApiKey>, chosen: bool, now: DateTime<Utc>) -> AnyView
             <span>{words}</span>
         </label>
         {list}
+        {invitations}
     }
     .into_any()
 }

@@ -23,13 +23,13 @@ use crate::{
         act_form::act_form,
         as_code::CodeFold,
         card::Card,
-        confirm_fields::confirm_fields,
+        confirm_fields::{confirm_fields, confirm_fields_when},
         field::{Field, FormError},
         form_buttons::FormButtons,
         icon::{Icon, Picture},
         revealed_link::{link_card, link_template},
         revoke_key::RoleWords,
-        role_field::RoleField,
+        role_field::{RoleField, TO_RAISE},
         row_menu::RowMenu,
         time::{Distance, Moment},
         trash_link::TrashLink,
@@ -195,7 +195,7 @@ fn open_invitations(open: Vec<Invitation>, now: DateTime<Utc>) -> Option<AnyView
         // A link is shown once. Inviting again replaces it.
         let again = format!("{PATH}/invite?email={}&role={}", encode(&email), invitation.role.as_str());
         let paused = invitation.is_paused.then(|| {
-            view! { <span class="sub">"Inactive: the inviter is no longer an administrator."</span> }
+            view! { <span class="sub">"Inactive: the inviter isn't an administrator, or is suspended."</span> }
         });
         view! {
             <tr>
@@ -313,7 +313,7 @@ pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
     let code = request.code(None)?;
     let recent = request.services.api_keys().recent_of_owner(actor, Owner::User(user)).await?;
     match act {
-        MemberAct::ChangeRole => Ok(role_page(&request, &member, recent, &code)),
+        MemberAct::ChangeRole => role_page(&request, &member, recent, &code).await,
         MemberAct::Remove => {
             let keys = active_keys(user).await?;
             let card = remove_card(&request, &member, keys, recent, &code)?;
@@ -338,7 +338,12 @@ async fn active_keys(user: UserId) -> Result<(Vec<String>, bool), ApiError> {
 }
 
 /// `recent`: the use of the member's keys in this tenant in the past 24 hours.
-fn role_page(request: &RequestContext, member: &Member, recent: Recent, code: &CodeContext) -> AnyView {
+async fn role_page(
+    request: &RequestContext,
+    member: &Member,
+    recent: Recent,
+    code: &CodeContext,
+) -> Result<AnyView, ApiError> {
     let (act, now, typed) = (MemberAct::ChangeRole, request.services.now(), request.typed("role"));
     let role = if typed.is_empty() { member.role.as_str().to_owned() } else { typed };
     let id = member.user_id.to_string();
@@ -350,10 +355,13 @@ fn role_page(request: &RequestContext, member: &Member, recent: Recent, code: &C
         cli: code.command("set-role", &["--email", member.email.as_str(), "--role", &role]),
     };
     let error = Signal::stored(request.form.error.clone());
+    let may_rise = member.role < Role::TenantAdmin;
+    let confirm = if may_rise { confirm_fields_when(request, TO_RAISE).await? } else { ().into_any() };
     let contents = view! {
-        <FormError error fields=&["role"] />
+        <FormError error fields=&["role", confirm::PASSWORD, confirm::CODE] />
         <RoleWords recent now />
         <RoleField value=role error />
+        {confirm}
         <div class="buttons">
             <a class="button" href=PATH data-close="">
                 "Cancel"
@@ -364,14 +372,17 @@ fn role_page(request: &RequestContext, member: &Member, recent: Recent, code: &C
         </div>
     };
     request.set_title(&format!("Change the role of {}", member.name));
-    view! {
+    Ok(view! {
         <div class="card">
             <h1 id="card-title">{format!("Change the role of {}", member.name)}</h1>
+            <p class="muted" translate="no">
+                {member.email.as_str().to_owned()}
+            </p>
             {act_form::<ChangeMemberRole>(request, PATH, &[("user", id)], contents.into_any())}
             <CodeFold code=example public_url=code.public_url.clone() />
         </div>
     }
-    .into_any()
+    .into_any())
 }
 
 /// `keys`: the names of the member's keys that will be revoked. `has_more`: whether there are others. `recent`: the use
@@ -419,6 +430,9 @@ fn remove_card(
             cli: code.command("remove-member", &["--email", member.email.as_str()]),
         },
         words: view! {
+            <p class="muted" translate="no">
+                {member.email.as_str().to_owned()}
+            </p>
             {stops}
             <p>{keep}</p>
         }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Email, InvitationId, Name, Role, TenantId};
+use crate::{Email, InvitationId, KeyId, Name, Role, TenantId};
 
 /// An open invitation. It doesn't contain the secret of its link, which can't be derived from it either.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,8 +22,11 @@ pub struct Invitation {
     pub created_at: DateTime<Utc>,
     /// The name of the inviter.
     pub created_by: String,
+    /// The key that created it. Revoking that key cancels the invitation.
+    pub created_by_key: Option<KeyId>,
     /// When the link expires.
     pub expires_at: DateTime<Utc>,
-    /// Whether the link doesn't work now, because the inviter is no longer an administrator.
+    /// Whether the link doesn't work now, because the inviter is no longer an administrator, or the service account or
+    /// the key that created the invitation is suspended.
     pub is_paused: bool,
 }

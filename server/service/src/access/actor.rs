@@ -1,7 +1,7 @@
 //! The actor: the caller of a use case. `authentication.rs` turns a session or a key into an [`Actor`].
 
 use chrono::{DateTime, Utc};
-use domain::{AgentId, ApiError, KeyId, Owner, Role, ServiceAccountId, TenantId, UserId, audit::Channel};
+use domain::{AgentId, ApiError, KeyId, Owner, Role, ServiceAccountId, SessionId, TenantId, UserId, audit::Channel};
 use uuid::Uuid;
 
 /// The operator's name in audit entries, and in records of who created something.
@@ -18,12 +18,14 @@ pub struct Client {
     pub user_agent: Option<String>,
     /// The agent that the client claims to be. Counts only together with the key that the agent registered with.
     pub agent_id: Option<AgentId>,
+    /// The SHA-256 of the secret in the cookie of a browser in which somebody has signed in before.
+    pub browser: Option<[u8; 32]>,
 }
 
 impl Client {
     /// The operator at the server's command line.
     pub fn command_line() -> Self {
-        Self { channel: Channel::Cli, address: None, user_agent: None, agent_id: None }
+        Self { channel: Channel::Cli, address: None, user_agent: None, agent_id: None, browser: None }
     }
 }
 
@@ -59,6 +61,7 @@ pub struct Actor {
     tenant_id: TenantId,
     role: Role,
     key_id: Option<KeyId>,
+    session_id: Option<SessionId>,
     /// When the user last entered their password; the Unix epoch for a key and for the operator.
     confirmed_at: DateTime<Utc>,
     client: Client,
@@ -73,12 +76,13 @@ impl Actor {
         confirmed_at: DateTime<Utc>,
         client: Client,
     ) -> Self {
-        Self { principal, tenant_id, role, key_id: None, confirmed_at, client }
+        Self { principal, tenant_id, role, key_id: None, session_id: None, confirmed_at, client }
     }
 
     /// Creates the actor of a verified key.
     pub(crate) fn of_key(principal: Principal, tenant_id: TenantId, role: Role, key_id: KeyId, client: Client) -> Self {
-        Self { principal, tenant_id, role, key_id: Some(key_id), confirmed_at: DateTime::UNIX_EPOCH, client }
+        let confirmed_at = DateTime::UNIX_EPOCH;
+        Self { principal, tenant_id, role, key_id: Some(key_id), session_id: None, confirmed_at, client }
     }
 
     /// Creates the operator, with an administrator's rights in one tenant.
@@ -97,6 +101,7 @@ impl Actor {
             tenant_id,
             role,
             key_id: None,
+            session_id: None,
             confirmed_at: DateTime::UNIX_EPOCH,
             client: Client::command_line(),
         }
@@ -120,6 +125,17 @@ impl Actor {
     /// The key of the request; `None` for a session and for the operator.
     pub fn key_id(&self) -> Option<KeyId> {
         self.key_id
+    }
+
+    /// The public id of the browser session, if it was recorded with [`Actor::in_session`].
+    pub(crate) fn session_id(&self) -> Option<SessionId> {
+        self.session_id
+    }
+
+    /// Records the browser session of the request. What the actor creates records it too.
+    #[must_use]
+    pub fn in_session(self, session: SessionId) -> Self {
+        Self { session_id: Some(session), ..self }
     }
 
     /// Whether the caller is a user in a browser session.
@@ -199,6 +215,7 @@ impl Actor {
 
     #[cfg(test)]
     pub(crate) fn for_test(principal: Principal, tenant_id: TenantId, role: Role, key_id: Option<KeyId>) -> Self {
-        Self { principal, tenant_id, role, key_id, confirmed_at: DateTime::UNIX_EPOCH, client: Client::command_line() }
+        let (confirmed_at, client) = (DateTime::UNIX_EPOCH, Client::command_line());
+        Self { principal, tenant_id, role, key_id, session_id: None, confirmed_at, client }
     }
 }

@@ -7,8 +7,8 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ApiError, ApiKey, AuditEntry, AuditQuery, ErrorCode, InventoryQuery, IssuedKey, KeyAct, KeyId, KeyQuery, KeyState,
-    Name, Operation, Owner, Page, Recent, SuspendedBy, Total, Usage,
+    ApiError, ApiKey, AuditEntry, AuditQuery, ErrorCode, InventoryQuery, Invitation, IssuedKey, KeyAct, KeyId,
+    KeyQuery, KeyState, Name, Operation, Owner, Page, Recent, SuspendedBy, Total, Usage,
     api_key::{input::CreateKey, policy::PolicyViolation},
 };
 
@@ -17,7 +17,10 @@ use super::{
     usage::UsageBuffer,
 };
 use crate::{
-    access::{Actor, ReadPermit, Target, WritePermit, authorize, authorize_write, is_offered, may_resume_for_others},
+    access::{
+        Actor, ReadPermit, Target, WritePermit, authorize, authorize_write, inviter_may_still_invite, is_offered,
+        may_resume_for_others,
+    },
     audit::subject_of_owner,
     context::Context,
     error::Result,
@@ -26,13 +29,15 @@ use crate::{
         self, Tx,
         audit::Entry,
         db::retry,
+        invitations::Closed,
         key_list::{Alert, AlertsAbout, Asked, Scope},
+        keys::KeyPosition,
         usage::Of,
     },
 };
 
-/// The most keys that [`ApiKeys::visible`] and [`ApiKeys::created_by`] return.
-const VISIBLE_LIMIT: u32 = 1_000;
+/// The most keys in a [`KeyStep`].
+pub const STEP: u32 = 1_000;
 
 /// How many keys of each kind [`KeyAlerts`] is meant to show. It contains one more if there are others.
 pub const MAX_ALERTS: u32 = 5;
@@ -50,6 +55,24 @@ pub struct KeyAlerts {
     pub expiring: Vec<ApiKey>,
     /// Rotated keys that were still tried in the past 7 days, last tried first.
     pub tried: Vec<ApiKey>,
+}
+
+/// A part of a list that can be long, so that it is read in steps and never is in memory as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyStep {
+    /// The keys, newest first.
+    pub keys: Vec<ApiKey>,
+    /// Where the next step starts; `None` if this is the last one.
+    pub next: Option<KeyPosition>,
+}
+
+impl KeyStep {
+    /// Creates the step with the rows that a statement limited to [`STEP`] returned.
+    fn of(keys: Vec<ApiKey>) -> Self {
+        let is_full = keys.len() >= STEP as usize;
+        let next = keys.last().filter(|_| is_full).map(|key| KeyPosition { at: key.created_at, id: key.id });
+        Self { keys, next }
+    }
 }
 
 /// Use cases of API keys.
@@ -88,21 +111,21 @@ impl ApiKeys<'_> {
     }
 
     /// Returns the valid keys that the actor may see: its own in the tenant and, for an administrator, those of all
-    /// service accounts. Newest first, at most 1,000.
+    /// service accounts. Newest first, at most [`STEP`], starting after a position.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn visible(&self, actor: &Actor) -> Result<Vec<ApiKey>> {
+    pub async fn visible(&self, actor: &Actor, after: Option<KeyPosition>) -> Result<KeyStep> {
         let permit = self
             .context
             .permit(actor, Operation::ListApiKeys, Target::Owner(actor.tenant_id(), actor.require_owner()?))
             .await?;
         let accounts = authorize(actor, Operation::ListServiceAccounts, Target::Tenant(actor.tenant_id())).is_ok();
-        let mut keys =
-            storage::key_list::list_visible(self.context.db(), &permit, accounts, self.context.now(), VISIBLE_LIMIT)
-                .await?;
-        self.complete(&mut keys).await?;
-        Ok(keys)
+        let now = self.context.now();
+        let keys = storage::key_list::list_visible(self.context.db(), &permit, accounts, now, after, STEP).await?;
+        let mut step = KeyStep::of(keys);
+        self.complete(&mut step.keys).await?;
+        Ok(step)
     }
 
     /// Returns the keys in the actor's tenant that need attention. At most [`MAX_ALERTS`] of each kind, and one more if
@@ -155,7 +178,7 @@ impl ApiKeys<'_> {
     /// `FORBIDDEN`.
     pub async fn check_may_create(&self, actor: &Actor) -> Result<()> {
         let own = Target::Owner(actor.tenant_id(), actor.require_owner()?);
-        self.context.permit_write(actor, Operation::CreateApiKey, own).await.map(drop)
+        self.context.permit(actor, Operation::CreateApiKey, own).await.map(drop)
     }
 
     /// Creates a key. Only this response contains its token.
@@ -170,10 +193,9 @@ impl ApiKeys<'_> {
         let owner = input.owner.map_or_else(|| actor.require_owner(), Ok)?;
         let permit =
             self.context.permit_write(&actor, Operation::CreateApiKey, Target::Owner(actor.tenant_id(), owner)).await?;
-        self.context.require_fresh(&actor)?;
         let (key, token) = issue::draft(&actor, owner.kind(), self.check(input)?, self.context.now())?;
-        let mut tx = self.context.db().begin().await?;
-        let made = issue::insert(&mut tx, self.usage, &actor, &permit, key).await;
+        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
+        let made = issue::insert(&mut tx, &actor, &permit, key).await;
         let made = tx.end(made).await;
         let subject = subject_of_owner(owner);
         let record = self.context.audit().record_if_refused(made, &actor, Operation::CreateApiKey, subject).await?;
@@ -219,16 +241,19 @@ impl ApiKeys<'_> {
         storage::usage::recent(self.context.db(), permit, of, self.context.now() - TimeDelta::days(1)).await
     }
 
-    /// Returns the keys that were created with a key and that the actor may see, newest first; at most 1,000.
+    /// Returns the keys that were created with a key and that the actor may see, newest first; at most [`STEP`],
+    /// starting after a position.
     ///
     /// # Errors
     /// As [`ApiKeys::get`].
-    pub async fn created_by(&self, actor: &Actor, id: KeyId) -> Result<Vec<ApiKey>> {
+    pub async fn created_by(&self, actor: &Actor, id: KeyId, after: Option<KeyPosition>) -> Result<KeyStep> {
         let (actor, permit) = self.permit(actor, Operation::GetApiKey, id).await?;
-        let mut keys = storage::keys::list_created_by(self.context.db(), &permit, id, VISIBLE_LIMIT).await?;
-        keys.retain(|key| authorize(&actor, Operation::GetApiKey, Target::Owner(key.tenant_id, key.owner)).is_ok());
-        self.complete(&mut keys).await?;
-        Ok(keys)
+        let keys = storage::keys::list_created_by(self.context.db(), &permit, id, after, STEP).await?;
+        let mut step = KeyStep::of(keys);
+        let may_see = |key: &ApiKey| authorize(&actor, Operation::GetApiKey, Target::Owner(key.tenant_id, key.owner));
+        step.keys.retain(|key| may_see(key).is_ok());
+        self.complete(&mut step.keys).await?;
+        Ok(step)
     }
 
     /// Returns the keys that [`ApiKeys::revoke_with`] would also revoke: those that are neither revoked nor expired.
@@ -244,6 +269,38 @@ impl ApiKeys<'_> {
         Ok(keys)
     }
 
+    /// Returns the open invitations that [`ApiKeys::revoke_with`] would cancel: those that were created with the key or
+    /// with a key that would also be revoked. Newest first.
+    ///
+    /// # Errors
+    /// As [`ApiKeys::get`].
+    pub async fn open_invitations(&self, actor: &Actor, id: KeyId, and_created: bool) -> Result<Vec<Invitation>> {
+        let (actor, permit) = self.permit(actor, Operation::GetApiKey, id).await?;
+        let (db, now) = (self.context.db(), self.context.now());
+        let key = storage::keys::find(db, &permit, id).await?.ok_or_else(ApiError::not_found)?;
+        let mut revoked = vec![(permit, key)];
+        if and_created {
+            let created = storage::keys::list_active_descendants(db, &permit, id, now).await?;
+            revoked.extend(revocable(&actor, created).map(|(permit, key)| (*permit, key)));
+        }
+        let mut keys = Vec::new();
+        for (permit, key) in revoked {
+            keys.push(key.id);
+            // A replaced key that was revoked passed its invitations on.
+            let mut earlier = key.replaces;
+            while let Some(key) = earlier {
+                let replaced = storage::keys::find(db, &permit, key).await?.filter(|key| key.revocation.is_some());
+                keys.extend(replaced.as_ref().map(|key| key.id));
+                earlier = replaced.and_then(|key| key.replaces);
+            }
+        }
+        let open = storage::invitations::list(db, &permit, now).await?;
+        let open = open
+            .into_iter()
+            .map(|(invitation, inviter)| Invitation { is_paused: !inviter_may_still_invite(inviter), ..invitation });
+        Ok(open.filter(|one| one.created_by_key.is_some_and(|key| keys.contains(&key))).collect())
+    }
+
     /// Revokes a key permanently. It is refused from the next request.
     ///
     /// # Errors
@@ -253,7 +310,7 @@ impl ApiKeys<'_> {
     }
 
     /// Revokes a key and, if `and_created`, all keys that were created with it, with those keys, and so on, as far as
-    /// the actor may revoke them.
+    /// the actor may revoke them. Cancels the open invitations that were created with a revoked key.
     ///
     /// # Errors
     /// As [`ApiKeys::revoke`].
@@ -261,7 +318,7 @@ impl ApiKeys<'_> {
     pub async fn revoke_with(&self, actor: &Actor, id: KeyId, and_created: bool) -> Result<ApiKey> {
         let (actor, permit) = self.permit_write(actor, Operation::RevokeApiKey, id).await?;
         let now = self.context.now();
-        let key = retry!(self.context.db(), tx => {
+        let key = retry!(self.context.db(), for permit.tenant_id(), tx => {
             if and_created {
                 storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
             }
@@ -273,6 +330,7 @@ impl ApiKeys<'_> {
             let entry_of =
                 |key: &ApiKey| Entry::by(&actor, Operation::RevokeApiKey, now, ("api_key", key.id.0, key.name.as_str()));
             let mut entries = vec![entry_of(&key)];
+            entries.extend(cancel_invitations(tx, &actor, &key, now).await?);
             // Read after the revocation: a key that it was just creating is included, and it can't create more.
             let created_keys = if and_created {
                 storage::keys::list_active_descendants_in(tx, &permit, id, now).await?
@@ -283,6 +341,7 @@ impl ApiKeys<'_> {
                 let reason = "the key that created it was revoked";
                 if storage::keys::revoke(tx, permit, made.id, now, actor.name(), reason).await? {
                     entries.push(entry_of(made).with(format!("along with {}…, which created it", key.hint)));
+                    entries.extend(cancel_invitations(tx, &actor, made, now).await?);
                 }
             }
             for entry in &entries {
@@ -315,8 +374,8 @@ impl ApiKeys<'_> {
     /// Resumes a suspended key. Only an administrator can resume a key that was suspended by an administrator.
     ///
     /// # Errors
-    /// `CONFLICT` if it isn't suspended, is revoked or expired, or was suspended by an administrator; `NOT_FOUND`,
-    /// `FORBIDDEN`.
+    /// `CONFLICT` if it isn't suspended, is revoked or expired, or was suspended by an administrator;
+    /// `CONFIRMATION_REQUIRED`; `NOT_FOUND`, `FORBIDDEN`.
     #[tracing::instrument(skip_all, fields(api_key.id = %id))]
     pub async fn resume(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
         self.change(actor, id, Change::Resume).await
@@ -325,7 +384,7 @@ impl ApiKeys<'_> {
     async fn change(&self, actor: &Actor, id: KeyId, change: Change) -> Result<ApiKey> {
         let (actor, permit) = self.permit_write(actor, change.operation(), id).await?;
         let now = self.context.now();
-        let mut tx = self.context.db().begin().await?;
+        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
         let before = storage::keys::find_in(&mut tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
         if !change.make(&mut tx, &actor, &permit, id, now).await? {
             return Err(change.refusal(&before, now).into());
@@ -394,7 +453,7 @@ impl ApiKeys<'_> {
         id: KeyId,
     ) -> Result<(Actor, WritePermit)> {
         let (actor, target) = self.place(actor, id).await?;
-        let permit = self.context.audit().permit_write_about(&actor, operation, target, ("api_key", id.0)).await?;
+        let permit = self.context.permit_write_about(&actor, operation, target, ("api_key", id.0)).await?;
         Ok((actor, permit))
     }
 
@@ -426,6 +485,21 @@ pub(crate) fn refusal(act: KeyAct, key: &ApiKey, now: DateTime<Utc>) -> ApiError
         // A concurrent change came first.
         Ok(()) => ApiError::new(ErrorCode::Conflict, "This key was changed in the meantime. Try again."),
     }
+}
+
+/// Cancels the open invitations that a revoked key created. Returns the audit entries.
+pub(crate) async fn cancel_invitations(
+    tx: &mut Tx,
+    actor: &Actor,
+    key: &ApiKey,
+    now: DateTime<Utc>,
+) -> Result<Vec<Entry>> {
+    let closed = storage::invitations::close_of_key(tx, key.tenant_id, key.id, now).await?;
+    let entry = |one: Closed| {
+        let entry = Entry::by(actor, Operation::CancelInvitation, now, ("invitation", one.id, one.email.as_str()));
+        entry.with(format!("along with the key {}…, which created it", key.hint))
+    };
+    Ok(closed.into_iter().map(entry).collect())
 }
 
 /// Returns those keys that the actor may revoke, each with a permit.

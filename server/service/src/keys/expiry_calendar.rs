@@ -1,13 +1,30 @@
 //! The calendar feed: when a user's keys expire, for their calendar app.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiError, ApiKey, ErrorCode, KeyId, Operation, Secret};
+use domain::{ApiError, ApiKey, ErrorCode, KeyId, Operation, Secret, TenantId, UserId};
 
 use super::verification;
-use crate::{access::Actor, context::Context, digest::sha256, error::Result, random, storage};
+use crate::{
+    access::Actor,
+    context::Context,
+    digest::sha256,
+    error::Result,
+    random,
+    storage::{self, keys::KeyPosition},
+};
 
-/// The most keys in a feed.
-const MOST: u32 = 500;
+/// The most keys that are read at once.
+const STEP: u32 = 500;
+
+/// A feed whose link is valid, with its first keys.
+#[derive(Clone, Debug)]
+pub struct OpenFeed {
+    user: UserId,
+    /// The only tenant of a key's feed.
+    tenant: Option<TenantId>,
+    /// The keys, soonest expiry first.
+    pub keys: Vec<ApiKey>,
+}
 
 /// A calendar feed, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,11 +67,10 @@ impl Calendar<'_> {
     #[tracing::instrument(skip_all)]
     pub async fn create(&self, actor: &Actor) -> Result<Secret> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::CreateCalendarFeed).await?;
-        self.context.require_fresh(actor)?;
         let (secret, now, key) = (random::draw_link_secret(), self.context.now(), actor.key_id());
         let digest = sha256(secret.expose().as_bytes());
         let mut tx = self.context.db().begin().await?;
-        storage::reminders::set_feed(&mut tx, user, key, &digest, now).await?;
+        storage::reminders::set_feed(&mut tx, user, (key, actor.session_id()), &digest, now).await?;
         storage::audit::insert(&mut tx, &entry).await?;
         tx.commit().await?;
         Ok(secret)
@@ -77,12 +93,12 @@ impl Calendar<'_> {
         tx.commit().await
     }
 
-    /// Returns the keys in a feed: those that will expire and that its user may currently see. For anyone with the
-    /// link.
+    /// Returns the first keys in a feed: those that will expire and that its user may currently see. For anyone with
+    /// the link.
     ///
     /// # Errors
     /// `NOT_FOUND` for an invalid or revoked link, and for the link of a key that isn't currently valid.
-    pub async fn read(&self, secret: &str) -> Result<Vec<ApiKey>> {
+    pub async fn read(&self, secret: &str) -> Result<OpenFeed> {
         let digest = sha256(secret.as_bytes());
         let (db, now) = (self.context.db(), self.context.now());
         let (owner, key) = storage::reminders::find_feed_owner(db, &digest).await?.ok_or_else(ApiError::not_found)?;
@@ -93,6 +109,22 @@ impl Calendar<'_> {
                 Some(tenant.ok_or_else(ApiError::not_found)?)
             }
         };
-        storage::reminders::list_for_calendar(db, owner, tenant, now, MOST).await
+        let keys = storage::reminders::list_for_calendar(db, owner, tenant, now, None, STEP).await?;
+        Ok(OpenFeed { user: owner, tenant, keys })
+    }
+
+    /// Returns the keys of a feed after those that were read last; none after the last ones.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn read_more(&self, feed: OpenFeed) -> Result<OpenFeed> {
+        let last = feed.keys.last().filter(|_| feed.keys.len() >= STEP as usize);
+        let Some((at, id)) = last.and_then(|key| Some((key.expires_at?, key.id))) else {
+            return Ok(OpenFeed { keys: Vec::new(), ..feed });
+        };
+        let (db, after) = (self.context.db(), Some(KeyPosition { at, id }));
+        let now = self.context.now();
+        let keys = storage::reminders::list_for_calendar(db, feed.user, feed.tenant, now, after, STEP).await?;
+        Ok(OpenFeed { keys, ..feed })
     }
 }

@@ -1,7 +1,7 @@
 //! Use cases of invitations: a user joins a tenant through a link that works once.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ApiError, Email, ErrorCode, Invitation, InvitationId, Operation, Role, Secret, User, audit::Outcome};
+use domain::{ApiError, ErrorCode, Invitation, InvitationId, Operation, Role, Secret, User, audit::Outcome};
 
 use super::{
     passwords::Hasher,
@@ -61,8 +61,7 @@ impl Invitations<'_> {
     pub async fn invite(&self, actor: &Actor, email: &str, role: Role) -> Result<IssuedInvitation> {
         let permit =
             self.context.permit_write(actor, Operation::InviteMember, Target::Tenant(actor.tenant_id())).await?;
-        self.context.require_fresh(actor)?;
-        let email = Email::parse(email).map_err(|error| ApiError::field("email", error.to_string()))?;
+        let email = input::email(email).map_err(|error| ApiError::field("email", error.to_string()))?;
         if storage::tenants::has_member(self.context.db(), &permit, &email).await? {
             return Err(ApiError::field("email", "This person is already a member of this tenant.").into());
         }
@@ -76,6 +75,8 @@ impl Invitations<'_> {
             created_at: now,
             created_by: actor.name().to_owned(),
             created_by_id: actor.id(),
+            created_by_key: actor.key_id(),
+            created_by_session: actor.session_id(),
             expires_at: now + OPEN_FOR,
         };
         let invitation = Invitation {
@@ -86,6 +87,7 @@ impl Invitations<'_> {
             role,
             created_at: now,
             created_by: new.created_by.clone(),
+            created_by_key: new.created_by_key,
             expires_at: new.expires_at,
             is_paused: false,
         };
@@ -93,10 +95,16 @@ impl Invitations<'_> {
             .with(format!("role {}", role.label()));
         let mut tx = self.context.db().begin().await?;
         storage::tenants::lock_tenant(&mut tx, permit.tenant_id()).await?;
+        // A key that is being revoked creates no invitation that would outlive it.
+        if let Some(key) = new.created_by_key
+            && !storage::keys::lock(&mut tx, key).await?
+        {
+            return Err(ApiError::unauthenticated().into());
+        }
         storage::invitations::insert(&mut tx, &permit, &new).await?;
         storage::audit::insert(&mut tx, &entry).await?;
         tx.commit().await?;
-        let is_mailed = self.context.mail().invite(&invitation, &secret);
+        let is_mailed = self.context.mail().invite(&invitation, &secret, now).await;
         Ok(IssuedInvitation { invitation, secret, is_mailed })
     }
 
@@ -258,7 +266,7 @@ impl Invitations<'_> {
             other => other,
         })?;
         if self.second_factors().is_enabled(user.id).await? {
-            self.second_factors().check(user.id, typed.code).await?;
+            self.second_factors().check(user.id, typed.code, client).await?;
         }
         let (tenant, now) = (invitation.tenant_id, self.context.now());
         let done = SignedIn { user_id: user.id, tenant_id: tenant, needs_code: false, password: mark };
@@ -271,7 +279,7 @@ impl Invitations<'_> {
 }
 
 const GONE: &str = "This invitation is no longer valid. It was used or cancelled, it expired after 72 hours, or the \
-     inviter is no longer an administrator. Ask for a new one.";
+     inviter can no longer invite. Ask for a new one.";
 
 /// Adds the user to the tenant and closes the invitation, so that a link works only once.
 async fn join(tx: &mut Tx, invitation: &Invitation, user: &User, now: DateTime<Utc>, entry: &Entry) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Invitations.
 
 use chrono::{DateTime, Utc};
-use domain::{Email, Invitation, InvitationId, Role, TenantId};
+use domain::{Email, Invitation, InvitationId, KeyId, Role, SessionId, TenantId};
 use uuid::Uuid;
 
 use super::{
@@ -16,14 +16,16 @@ use crate::{
     error::{Error, Result},
 };
 
-const COLUMNS: &str =
-    "i.id, i.tenant_id, t.name AS tenant_name, i.email, i.role, i.created_at, i.created_by, i.expires_at";
+const COLUMNS: &str = "i.id, i.tenant_id, t.name AS tenant_name, i.email, i.role, i.created_at, i.created_by, \
+    i.created_by_key, i.expires_at";
 
 /// The inviter's current role in the tenant, as a member or as a service account that is neither suspended nor deleted.
-const INVITER_ROLE: &str = "COALESCE( \
+/// NULL while the key that created the invitation is suspended.
+const INVITER_ROLE: &str = "CASE WHEN NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = i.created_by_key \
+     AND k.suspended_at IS NOT NULL) THEN COALESCE( \
      (SELECT m.role FROM memberships m WHERE m.tenant_id = i.tenant_id AND m.user_id = i.created_by_id), \
      (SELECT s.role FROM service_accounts s WHERE s.id = i.created_by_id AND s.tenant_id = i.tenant_id \
-     AND s.deleted_at IS NULL AND s.suspended_at IS NULL)) AS inviter_role";
+     AND s.deleted_at IS NULL AND s.suspended_at IS NULL)) END AS inviter_role";
 
 #[derive(sqlx::FromRow)]
 struct InviterRow {
@@ -47,13 +49,14 @@ struct Row {
     role: String,
     created_at: i64,
     created_by: String,
+    created_by_key: Option<Uuid>,
     expires_at: i64,
 }
 
 impl Row {
     fn into_invitation(self) -> Result<Invitation> {
         let email =
-            Email::parse(&self.email).map_err(|_| Error::Fault(format!("invitation {}: invalid email", self.id)))?;
+            Email::stored(&self.email).map_err(|_| Error::Fault(format!("invitation {}: invalid email", self.id)))?;
         Ok(Invitation {
             id: InvitationId(self.id),
             tenant_id: TenantId(self.tenant_id),
@@ -62,6 +65,7 @@ impl Row {
             role: role_of(&self.role)?,
             created_at: instant(self.created_at),
             created_by: self.created_by,
+            created_by_key: self.created_by_key.map(KeyId),
             expires_at: instant(self.expires_at),
             is_paused: false,
         })
@@ -78,6 +82,8 @@ pub(crate) struct NewInvitation {
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) created_by: String,
     pub(crate) created_by_id: Option<Uuid>,
+    pub(crate) created_by_key: Option<KeyId>,
+    pub(crate) created_by_session: Option<SessionId>,
     pub(crate) expires_at: DateTime<Utc>,
 }
 
@@ -87,8 +93,8 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, invitation: &NewIn
     change!(
         tx,
         sqlx::query(
-            "INSERT INTO invitations (id, tenant_id, email, role, digest, created_at, created_by, expires_at, created_by_id) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+            "INSERT INTO invitations (id, tenant_id, email, role, digest, created_at, created_by, expires_at, created_by_id, \
+             created_by_key, created_by_session) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
         )
         .bind(invitation.id.0)
         .bind(permit.tenant_id().0)
@@ -99,6 +105,8 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, invitation: &NewIn
         .bind(invitation.created_by.as_str())
         .bind(micros(invitation.expires_at))
         .bind(invitation.created_by_id)
+        .bind(invitation.created_by_key.map(|id| id.0))
+        .bind(invitation.created_by_session.map(|id| id.0))
     )?;
     Ok(())
 }
@@ -175,4 +183,42 @@ pub(crate) async fn close_all_for(tx: &mut Tx, tenant: TenantId, email: &Email, 
             .bind(micros(at))
     )?;
     Ok(())
+}
+
+/// An invitation that was closed together with what created it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct Closed {
+    pub(crate) id: Uuid,
+    pub(crate) email: String,
+}
+
+/// Closes the open invitations that were created with a revoked key, or with a key that it replaced and that has been
+/// revoked too, and returns them.
+pub(crate) async fn close_of_key(tx: &mut Tx, tenant: TenantId, key: KeyId, at: DateTime<Utc>) -> Result<Vec<Closed>> {
+    Ok(run!(tx, c =>
+        sqlx::query_as(
+            "UPDATE invitations SET closed_at = $3 WHERE tenant_id = $1 AND closed_at IS NULL AND expires_at > $3 \
+             AND created_by_key IN (WITH RECURSIVE chain (id, replaces) AS (\
+             SELECT k.id, k.replaces FROM api_keys k WHERE k.id = $2 UNION \
+             SELECT k.id, k.replaces FROM chain JOIN api_keys k ON k.id = chain.replaces WHERE k.revoked_at IS NOT NULL) \
+             SELECT chain.id FROM chain) RETURNING id, email",
+        )
+        .bind(tenant.0)
+        .bind(key.0)
+        .bind(micros(at))
+        .fetch_all(c))?)
+}
+
+/// Closes the open invitations of a user or a service account, and returns how many they were.
+pub(crate) async fn close_of_inviter(tx: &mut Tx, tenant: TenantId, inviter: Uuid, at: DateTime<Utc>) -> Result<u64> {
+    Ok(change!(
+        tx,
+        sqlx::query(
+            "UPDATE invitations SET closed_at = $3 WHERE tenant_id = $1 AND created_by_id = $2 AND closed_at IS NULL \
+             AND expires_at > $3"
+        )
+        .bind(tenant.0)
+        .bind(inviter)
+        .bind(micros(at))
+    )?)
 }

@@ -1,14 +1,14 @@
 //! Expiry reminders and calendar feeds: which keys expire soon, and which reminders were sent.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, Email, KeyId, TenantId, UserId};
+use domain::{ApiKey, Email, KeyId, SessionId, TenantId, UserId};
 use uuid::Uuid;
 
 use super::keys::TokenDigest;
 use super::{
     DAY, Db, Tx,
     db::{change, read},
-    keys::{COLUMNS, FROM, KeyRow, NOT_REPLACED},
+    keys::{COLUMNS, FROM, KeyPosition, KeyRow, NOT_REPLACED},
     lifecycle::{ACTIVE, NEVER, SUSPENDED, expiry, not_ended},
     micros,
     query::assembled,
@@ -76,10 +76,10 @@ pub(crate) async fn list_administrators(db: &Db, tenant: TenantId) -> Result<Vec
         )
         .bind(tenant.0)
         .fetch_all(c))?;
-    Ok(rows.into_iter().filter_map(|(text,)| Email::parse(&text).ok()).collect())
+    Ok(rows.into_iter().filter_map(|(text,)| Email::stored(&text).ok()).collect())
 }
 
-/// Returns the keys for a user's calendar that expire after `now`, soonest first, at most `limit`: the user's own and,
+/// Returns the keys for a user's calendar that expire after `now`, soonest first, at most `limit`, after a position: the user's own and,
 /// where the user is an administrator, those of service accounts. From all of the user's tenants, or only from
 /// `tenant`.
 pub(crate) async fn list_for_calendar(
@@ -87,35 +87,42 @@ pub(crate) async fn list_for_calendar(
     user: UserId,
     tenant: Option<TenantId>,
     now: DateTime<Utc>,
+    after: Option<KeyPosition>,
     limit: u32,
 ) -> Result<Vec<ApiKey>> {
+    // Before the first step, every key follows the position.
+    let (at, last) = after.map_or((i64::MIN, Uuid::nil()), |position| (micros(position.at), position.id.0));
     let sql = format!(
         "SELECT {COLUMNS} FROM {FROM} JOIN memberships m ON m.tenant_id = k.tenant_id AND m.user_id = $1 \
          WHERE k.lifecycle IN ({ACTIVE}, {SUSPENDED}) AND {EXPIRY} > $2 AND {EXPIRY} < {NEVER} AND {NOT_REPLACED} \
          AND (k.tenant_id = $3 OR $3 IS NULL) \
          AND (k.user_id = $1 OR (k.service_account_id IS NOT NULL AND m.role = 'TENANT_ADMIN')) \
-         ORDER BY k.expires_at, k.id LIMIT {limit}"
+         AND (k.expires_at, k.id) > ($4, $5) ORDER BY k.expires_at, k.id LIMIT {limit}"
     );
     let rows: Vec<KeyRow> = read!(db, c => sqlx::query_as(assembled(sql))
         .bind(user.0)
         .bind(micros(now))
         .bind(tenant.map(|id| id.0))
+        .bind(at)
+        .bind(last)
         .fetch_all(c))?;
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
-/// Creates a calendar feed or replaces its secret: the user's own feed or, with `key`, the feed of that key.
+/// Creates a calendar feed or replaces its secret: the user's own feed or, with `key`, the feed of that key. `session`:
+/// the browser session that creates it.
 pub(crate) async fn set_feed(
     tx: &mut Tx,
     user: UserId,
-    key: Option<KeyId>,
+    (key, session): (Option<KeyId>, Option<SessionId>),
     digest: &[u8; 32],
     at: DateTime<Utc>,
 ) -> Result<()> {
     let one_each = if key.is_some() { "(key_id) WHERE key_id IS NOT NULL" } else { "(user_id) WHERE key_id IS NULL" };
     let sql = format!(
-        "INSERT INTO calendar_feeds (digest, user_id, key_id, created_at) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT {one_each} DO UPDATE SET digest = excluded.digest, created_at = excluded.created_at"
+        "INSERT INTO calendar_feeds (digest, user_id, key_id, created_at, session_id) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT {one_each} DO UPDATE SET digest = excluded.digest, created_at = excluded.created_at, \
+         session_id = excluded.session_id"
     );
     change!(
         tx,
@@ -124,6 +131,7 @@ pub(crate) async fn set_feed(
             .bind(user.0)
             .bind(key.map(|id| id.0))
             .bind(micros(at))
+            .bind(session.map(|id| id.0))
     )?;
     Ok(())
 }
@@ -137,6 +145,13 @@ pub(crate) async fn delete_feeds(tx: &mut Tx, user: UserId, key: Option<KeyId>) 
             .bind(key.map(|id| id.0))
     )?;
     Ok(rows > 0)
+}
+
+/// Deletes all calendar feeds of a user who isn't a member of any tenant.
+pub(crate) async fn delete_without_tenant(tx: &mut Tx, user: UserId) -> Result<()> {
+    let sql = "DELETE FROM calendar_feeds WHERE user_id = $1 AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = $1)";
+    change!(tx, sqlx::query(sql).bind(user.0))?;
+    Ok(())
 }
 
 /// A calendar feed as its owner sees it.
