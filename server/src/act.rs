@@ -12,13 +12,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{ApiError, ErrorCode, Notice, Operation, Outcome};
-use http::{Method, StatusCode, Uri, header, request::Parts};
+use http::{Method, Uri, header, request::Parts};
 use leptos::{prelude::provide_context, server_fn::axum::server_fn_paths};
 use tower_sessions::Session;
 
 use crate::{
     compression::Uncompressed,
-    form::{Form, START, check_tenant, redirect_with_notice},
+    form::{Form, START, redirect_with_notice, require_tenant},
     headers,
     middleware::{
         authenticate::{self, Caller},
@@ -38,8 +38,7 @@ pub(crate) async fn call(State(renderer): State<PageRenderer>, session: Session,
     if !server_fn_paths().any(|(path, _)| path == request.uri().path()) {
         return problem::of(&ApiError::not_found());
     }
-    let wants_page = headers::text(request.headers(), header::ACCEPT).is_some_and(|kinds| kinds.contains("text/html"));
-    if wants_page {
+    if headers::wants_page(request.headers()) {
         from_form(&renderer, &session, request).await
     } else {
         from_script(&renderer, &session, request).await
@@ -67,7 +66,7 @@ async fn from_script(renderer: &PageRenderer, session: &Session, request: Reques
 /// Checks that a user is signed in, and that the tenant of the script's page is still selected.
 fn check_caller(parts: &Parts) -> Result<(), ApiError> {
     parts.extensions.get::<Caller>().ok_or_else(ApiError::unauthenticated)?.require()?;
-    check_tenant(parts, headers::text(&parts.headers, TENANT_HEADER).unwrap_or_default())
+    require_tenant(parts, headers::text(&parts.headers, TENANT_HEADER).unwrap_or_default())
 }
 
 /// Handles a browser's form: responds with a page.
@@ -79,10 +78,11 @@ async fn from_form(renderer: &PageRenderer, session: &Session, request: Request)
     if form.find_actor().is_none() {
         return authenticate::redirect_to_sign_in(form.page());
     }
-    if let Err(error) = form.check_tenant() {
+    if let Err(error) = form.require_tenant() {
+        let status = problem::status_of(&error);
         let page = form.show_again(error).await;
         // The form's page may not exist in the selected tenant.
-        let is_shown = page.status() == StatusCode::CONFLICT;
+        let is_shown = page.status() == status;
         return if is_shown { page } else { redirect_with_notice(START, &Notice::tenant_switched_elsewhere()) };
     }
     match run_form(renderer, session, &mut form).await {

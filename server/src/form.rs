@@ -118,6 +118,11 @@ impl Form {
         serde_urlencoded::to_string(arguments).unwrap_or_default()
     }
 
+    /// Returns whether a browser sent the form itself, and not a script.
+    pub(crate) fn wants_page(&self) -> bool {
+        headers::wants_page(&self.parts.headers)
+    }
+
     /// Returns the path of the page that follows a success.
     pub(crate) fn then(&self) -> &str {
         own_path(self.get(field::THEN))
@@ -229,6 +234,14 @@ impl Form {
         self.renderer.show_form(self.parts, &page, outcome, status).await
     }
 
+    /// Like [`Form::check_tenant`], for the forms of server functions. See [`require_tenant`].
+    ///
+    /// # Errors
+    /// `CONFLICT`, `BAD_USER_INPUT`.
+    pub(crate) fn require_tenant(&self) -> Result<(), ApiError> {
+        require_tenant(&self.parts, self.get(field::TENANT))
+    }
+
     /// Checks that no other window has selected another tenant since the form's page was opened.
     ///
     /// # Errors
@@ -248,6 +261,17 @@ pub(crate) fn check_tenant(parts: &Parts, opened_in: &str) -> Result<(), ApiErro
         return Ok(());
     }
     Err(ApiError::new(ErrorCode::Conflict, "You switched tenants in another tab, so nothing was changed."))
+}
+
+/// Like [`check_tenant`], for the forms of server functions, which all say where they were opened.
+///
+/// # Errors
+/// `CONFLICT`; `BAD_USER_INPUT` for a form that doesn't say it.
+pub(crate) fn require_tenant(parts: &Parts, opened_in: &str) -> Result<(), ApiError> {
+    if opened_in.is_empty() {
+        return Err(ApiError::new(ErrorCode::BadUserInput, "This form has expired. Reload and try again."));
+    }
+    check_tenant(parts, opened_in)
 }
 
 /// Redirects to a page that shows a notice.

@@ -8,7 +8,7 @@ use domain::{ApiError, Notice, Operation};
 use service::Services;
 use tower_sessions::Session;
 
-use crate::form::Form;
+use crate::{form::Form, middleware::sessions};
 
 /// `POST /user/second-factor/{act}`.
 pub(crate) async fn act(
@@ -39,7 +39,11 @@ async fn begin(services: Services, session: Session, form: Form) -> Response {
 async fn enable(services: Services, session: Session, form: Form) -> Response {
     form.show_codes_after(async |form| {
         let actor = form.confirm(&services, &session).await?;
-        Ok(services.second_factors().enable(&actor, form.get("code")).await?)
+        let this = sessions::digest_of(&session)?;
+        let only_session = (form.get("end_others") == "true").then_some(this);
+        let codes = services.second_factors().enable(&actor, form.get("code"), only_session).await?;
+        sessions::renew(&session).await?;
+        Ok(codes)
     })
     .await
 }
@@ -48,7 +52,9 @@ async fn enable(services: Services, session: Session, form: Form) -> Response {
 async fn renew_codes(services: Services, session: Session, form: Form) -> Response {
     form.show_codes_after(async |form| {
         let actor = form.confirm(&services, &session).await?;
-        Ok(services.second_factors().renew_codes(&actor).await?)
+        let codes = services.second_factors().renew_codes(&actor).await?;
+        sessions::renew(&session).await?;
+        Ok(codes)
     })
     .await
 }
@@ -57,7 +63,8 @@ async fn renew_codes(services: Services, session: Session, form: Form) -> Respon
 async fn disable(services: Services, session: Session, form: Form) -> Response {
     form.redirect_after("/user/profile", &Notice::of(Operation::DisableSecondFactor), async |form| {
         let actor = form.confirm(&services, &session).await?;
-        Ok(services.second_factors().disable(&actor).await?)
+        services.second_factors().disable(&actor).await?;
+        sessions::renew(&session).await
     })
     .await
 }

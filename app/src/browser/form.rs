@@ -35,8 +35,7 @@ pub fn send(over: Option<HtmlDialogElement>, form: HtmlFormElement, button: Opti
     clear_errors(&form);
     let fields = UrlSearchParams::new_with_str(&fields).ok();
     // As on the server, the later of two fields with the same name counts.
-    let get =
-        |name: &str| fields.as_ref().and_then(|fields| fields.get_all(name).pop().as_string()).unwrap_or_default();
+    let get = |name: &str| fields.as_ref().and_then(|fields| fields.get_all(name).pop().as_string());
     let call = acts::prepare(&action, &get, dates::now());
     let confirmation = confirmation_of(&form);
     let mut ahead = None;
@@ -124,6 +123,9 @@ fn undo(operation: Operation, form: &HtmlFormElement) -> Option<Element> {
         other.remove();
     }
     set(&undo, "action", &path_of(resume));
+    if let Some(page) = find::<HtmlInputElement>(&undo, &format!("[name={}]", field::PAGE)) {
+        page.set_value(&page.value().replace("/suspend", "/resume"));
+    }
     undo.append_child(create("button", "button small", "Undo").as_ref()?).ok()?;
     Some(undo)
 }
@@ -169,6 +171,15 @@ async fn refuse(form: &HtmlFormElement, error: ApiError) {
         return match first(dialog::DIALOG) {
             Some(dialog) => dialog::ask_to_sign_in(&dialog, form).await,
             None => page::leave_for(&value_of(form, field::PAGE)),
+        };
+    }
+    let is_in_card = form.is_connected() && card_of(form).is_some();
+    if error.code == ErrorCode::ConfirmationRequired && !is_in_card {
+        // "Undo" in a toast, or a form whose dialog was closed: its page asks for the password.
+        let page = value_of(form, field::PAGE);
+        return match first(dialog::DIALOG) {
+            Some(dialog) => dialog::open(&dialog, &page, "", None),
+            None => page::leave_for(&page),
         };
     }
     if !form.is_connected() {

@@ -20,7 +20,7 @@ use crate::{
         new_password::NewPassword,
         password_field::PasswordField,
         revealed_link::{link_card, link_template},
-        time::Distance,
+        time::{Distance, Exact},
     },
     request::RequestContext,
 };
@@ -128,7 +128,16 @@ fn second_factor(state: SecondFactorState, now: DateTime<Utc>) -> AnyView {
         1 => "1 recovery code left".to_owned(),
         count => format!("{count} recovery codes left"),
     };
+    let locked = state.locked_at.map(|at| {
+        view! {
+            <p role="alert">
+                "Codes from your app have been locked since "<Exact at />
+                ", after too many wrong ones. Change your password to unlock them: somebody may know it."
+            </p>
+        }
+    });
     view! {
+        {locked}
         "On (set up "
         <Distance at now />
         ") · "
@@ -194,7 +203,7 @@ pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
         }
         "password" => {
             request.set_title("Change your password");
-            Ok(password_page(&request))
+            password_page(&request).await
         }
         _ => Err(ApiError::not_found()),
     }
@@ -222,18 +231,29 @@ fn name_page(request: &RequestContext) -> Result<AnyView, ApiError> {
 }
 
 /// The form contains passwords and is therefore a plain HTML form, not a server function's.
-fn password_page(request: &RequestContext) -> AnyView {
+async fn password_page(request: &RequestContext) -> Result<AnyView, ApiError> {
+    let has_calendar = !request.services.calendar().list(request.actor()?).await?.is_empty();
+    let ends_calendars = request.typed("end_calendars") == "true";
+    let end_calendars = has_calendar.then(|| {
+        view! {
+            <label class="check">
+                <input type="checkbox" name="end_calendars" value="true" checked=ends_calendars />
+                <span>"Also turn off the expiry calendar: its links stop working"</span>
+            </label>
+        }
+    });
     let error = Signal::stored(request.form.error.clone());
-    view! {
+    Ok(view! {
         <div class="card">
             <h1 id="card-title">"Change your password"</h1>
             <form method="post" action=format!("{PATH}/password")>
                 <FormError error fields=&["current_password", "password"] />
                 <PasswordField name="current_password" label="Current password" autofocus=true error />
                 <NewPassword label="New password" then="You'll be signed out everywhere else." error />
+                {end_calendars}
                 <FormButtons cancel=PATH label="Save" />
             </form>
         </div>
     }
-    .into_any()
+    .into_any())
 }

@@ -109,6 +109,7 @@ async fn enable(request: &RequestContext) -> Result<AnyView, ApiError> {
     request.set_title(title);
     let error = Signal::stored(request.form.error.clone());
     let confirm = confirm_fields(request).await?;
+    let ends_others = request.typed("end_others") == "true";
     Ok(view! {
         <div class="card">
             <h1 id="card-title">{title}</h1>
@@ -124,6 +125,10 @@ async fn enable(request: &RequestContext) -> Result<AnyView, ApiError> {
                     autofocus=true
                     error
                 />
+                <label class="check">
+                    <input type="checkbox" name="end_others" value="true" checked=ends_others />
+                    <span>"Sign out everywhere else"</span>
+                </label>
                 {confirm}
                 <FormButtons cancel=PROFILE label="Turn on" />
             </form>

@@ -6,12 +6,12 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
-use domain::{ApiError, ErrorCode, audit::Channel, secret::without_tokens};
+use domain::{ApiError, ErrorCode, audit::Channel};
 use http::{Extensions, HeaderMap, header};
 use service::{Actor, Client, Services};
 use tower_sessions::Session;
 
-use super::{sessions, trace::RequestSpan};
+use super::{browsers::Browser, sessions, trace::RequestSpan};
 use crate::{accept::Peer, headers, problem};
 
 /// The maximum length of a stored `User-Agent`, in characters.
@@ -48,12 +48,12 @@ impl Caller {
 
 /// Returns the client that sent a request.
 pub(crate) fn client(headers: &HeaderMap, extensions: &Extensions, channel: Channel) -> Client {
-    let user_agent = headers::text(headers, header::USER_AGENT);
     Client {
         channel,
         address: extensions.get::<Peer>().map(|peer| peer.0.to_string()),
-        user_agent: user_agent.map(|agent| without_tokens(agent).chars().take(MAX_AGENT_CHARS).collect()),
+        user_agent: headers::recorded(headers, header::USER_AGENT, MAX_AGENT_CHARS),
         agent_id: None,
+        browser: extensions.get::<Browser>().map(|browser| browser.0),
     }
 }
 
@@ -128,7 +128,7 @@ async fn session_actor(services: &Services, session: &Session, client: Client) -
     let Some(user) = sessions::current_user(session, &client, services.now()).await? else { return Ok(Caller::Nobody) };
     match services.actors().from_session(user.id, user.tenant, user.confirmed_at, client).await.map_err(ApiError::from)
     {
-        Ok(actor) => Ok(Caller::Known(Box::new(actor))),
+        Ok(actor) => Ok(Caller::Known(Box::new(actor.in_session(user.session)))),
         Err(error) if error.code == ErrorCode::Unauthenticated => Ok(Caller::Nobody),
         Err(error) => Err(error),
     }

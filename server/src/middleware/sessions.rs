@@ -1,6 +1,6 @@
 //! Browser sessions: tower-sessions on the service's session rows, whose key is the SHA-256 of the cookie's secret.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use axum::{
@@ -12,9 +12,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, SessionId, TenantId, UserId};
 use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use service::{Client, PasswordMark, Services, SessionFacts, SignedIn, StoredSession};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
+use tokio::sync::Semaphore;
 use tower_sessions::{
     Expiry, Session, SessionManagerLayer, SessionStore,
     cookie::SameSite,
@@ -22,21 +24,28 @@ use tower_sessions::{
     session_store::{Error, Result},
 };
 
-use crate::config::Site;
+use crate::{config::Site, problem};
 
 /// A session expires after this time without a request.
 const IDLE: time::Duration = time::Duration::minutes(60);
 /// A session expires this long after sign-in, even if it is in use.
 const ABSOLUTE: TimeDelta = TimeDelta::hours(24);
+/// How far the time of a sign-in may be ahead of the clock. A session further ahead began while a clock was wrong, and
+/// would last for longer than [`ABSOLUTE`].
+const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
 /// How often a session is extended. Not with every request, to save writes.
 const EXTEND_EVERY: TimeDelta = TimeDelta::minutes(1);
 /// How long after the password a two-factor code is accepted.
 const CODE_WITHIN: TimeDelta = TimeDelta::minutes(5);
 const WHO: &str = "who";
 const PENDING: &str = "pending";
+/// The user as before a request that extended the session. Never stored.
+const BEFORE: &str = "before";
+/// Marks a session that gets a new id with the response.
+const RENEWS: &str = "renews";
 
 /// The signed-in user, as stored in the session.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CurrentUser {
     #[serde(rename = "user")]
     pub(crate) id: UserId,
@@ -47,7 +56,7 @@ pub(crate) struct CurrentUser {
     #[serde(default)]
     pub(crate) confirmed_at: DateTime<Utc>,
     #[serde(default, rename = "id")]
-    session: SessionId,
+    pub(crate) session: SessionId,
     #[serde(default)]
     address: Option<String>,
     #[serde(default)]
@@ -76,7 +85,7 @@ pub(crate) struct Store(pub(crate) Services);
 /// Creates the session layer, with the cookie's flags.
 pub(crate) fn layer(services: Services, site: &Site) -> SessionManagerLayer<Store> {
     SessionManagerLayer::new(Store(services))
-        .with_name(site.session_cookie())
+        .with_name(site.session_cookie().to_owned())
         .with_secure(site.is_secure)
         .with_http_only(true)
         .with_same_site(SameSite::Lax)
@@ -133,12 +142,47 @@ pub(crate) async fn find_awaiting_code(
     }))
 }
 
-/// Records that the user has just entered their password again.
+/// Records that the user has just entered their password again. The session gets a new id.
 pub(crate) async fn record_confirmation(session: &Session, now: DateTime<Utc>) -> std::result::Result<(), ApiError> {
     if let Ok(Some(user)) = session.get::<CurrentUser>(WHO).await {
         session.insert(WHO, CurrentUser { confirmed_at: now, ..user }).await.map_err(|error| failed(&error))?;
     }
-    Ok(())
+    renew(session).await
+}
+
+/// Records that the user has just changed their password. The session gets a new id.
+pub(crate) async fn set_password(session: &Session, mark: PasswordMark) -> std::result::Result<(), ApiError> {
+    if let Ok(Some(user)) = session.get::<CurrentUser>(WHO).await {
+        session.insert(WHO, CurrentUser { password: Some(mark), ..user }).await.map_err(|error| failed(&error))?;
+    }
+    renew(session).await
+}
+
+/// Gives the session a new id with the response, so that whoever knew the old one can't use what the user has just
+/// confirmed or changed (OWASP Session Management: renew the id after any privilege level change).
+pub(crate) async fn renew(session: &Session) -> std::result::Result<(), ApiError> {
+    session.insert(RENEWS, true).await.map_err(|error| failed(&error))
+}
+
+/// Middleware: gives a session that is to be renewed its new id. Not with a server error: such a response doesn't store
+/// the session, so the browser would be signed out.
+pub(crate) async fn renew_ids(session: Session, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    if response.status().is_server_error() {
+        return response;
+    }
+    let renewed = async {
+        // Looked for first, because removing marks a session as changed, and it would be stored with every request.
+        if session.get::<bool>(RENEWS).await?.is_some() {
+            session.remove::<bool>(RENEWS).await?;
+            session.cycle_id().await?;
+        }
+        Ok(())
+    };
+    match renewed.await {
+        Ok(()) => response,
+        Err(error) => problem::of(&failed(&error)),
+    }
 }
 
 /// Ends a session.
@@ -169,7 +213,8 @@ pub(crate) async fn current_user(
     now: DateTime<Utc>,
 ) -> std::result::Result<Option<CurrentUser>, ApiError> {
     let Some(user) = session.get::<CurrentUser>(WHO).await.map_err(|error| failed(&error))? else { return Ok(None) };
-    if now - user.signed_in_at >= ABSOLUTE {
+    let age = now - user.signed_in_at;
+    if age >= ABSOLUTE || age < -MAX_AHEAD {
         end(session).await?;
         return Ok(None);
     }
@@ -177,6 +222,7 @@ pub(crate) async fn current_user(
         let (address, user_agent) = (client.address.clone(), client.user_agent.clone());
         let seen = CurrentUser { seen_at: now, address, user_agent, ..user.clone() };
         session.insert(WHO, seen).await.map_err(|error| failed(&error))?;
+        session.insert(BEFORE, user.clone()).await.map_err(|error| failed(&error))?;
     }
     Ok(Some(user))
 }
@@ -185,17 +231,39 @@ fn failed(error: &tower_sessions::session::Error) -> ApiError {
     ApiError::from(service::Error::Fault(format!("session: {error}")))
 }
 
-/// Gives the cookie that removes a session the same flags as the session's cookie; otherwise browsers ignore it.
+/// Marks the response that ended a session of this server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended;
+
+/// Ends the session of a browser that signs out. Returns the mark for the response, if there was a session: the cookie
+/// may be of another server on this host.
+pub(crate) async fn sign_out(session: &Session) -> std::result::Result<Option<Ended>, ApiError> {
+    let is_own = !session.is_empty().await;
+    end(session).await?;
+    Ok(is_own.then_some(Ended))
+}
+
+/// What a browser deletes at sign-out. Not `"cookies"`, which would delete those of every site below the same domain.
+const CLEARED: HeaderValue = HeaderValue::from_static(r#""cache", "storage""#);
+
+/// Removes the cookie of a session that has ended, with the same flags as the cookie had; otherwise browsers ignore it.
+/// Leaves the cookie of an unknown session alone, which tower-sessions would remove too.
 pub(crate) async fn complete_removal(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
+    let has_ended = response.extensions_mut().remove::<Ended>().is_some();
+    if has_ended {
+        response.headers_mut().insert("clear-site-data", CLEARED);
+    }
     let prefix = format!("{}=;", site.session_cookie());
     let cookies: Vec<HeaderValue> = response.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
     let is_removal = |cookie: &HeaderValue| cookie.to_str().is_ok_and(|text| text.starts_with(&prefix));
     if cookies.iter().any(is_removal) {
         response.headers_mut().remove(header::SET_COOKIE);
-        for cookie in cookies {
-            let cookie = if is_removal(&cookie) { removal(&site) } else { cookie };
+        for cookie in cookies.into_iter().filter(|cookie| !is_removal(cookie)) {
             response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        if has_ended {
+            response.headers_mut().append(header::SET_COOKIE, removal(&site));
         }
     }
     response
@@ -215,7 +283,33 @@ fn backend(error: impl std::fmt::Display) -> Error {
     Error::Backend(error.to_string())
 }
 
+/// How many sessions are extended at the same time. The others are extended by a later request.
+static EXTENSIONS: Semaphore = Semaphore::const_new(8);
+
+/// Whether a request has changed nothing but when and from where the session was last used.
+fn is_only_extended(data: &HashMap<String, Value>, before: Option<Value>) -> bool {
+    let read = |value: &Value| CurrentUser::deserialize(value).ok();
+    let (Some(before), Some(after), 1) = (before.as_ref().and_then(read), data.get(WHO).and_then(read), data.len())
+    else {
+        return false;
+    };
+    let CurrentUser { seen_at, address, user_agent, .. } = after.clone();
+    after == CurrentUser { seen_at, address, user_agent, ..before }
+}
+
 impl Store {
+    /// Extends a session in the background, so that a page that only reads never waits for the database's writer.
+    fn extend(&self, id: Id, row: StoredSession) {
+        let (services, Some(facts)) = (self.0.clone(), row.facts) else { return };
+        let Ok(permit) = EXTENSIONS.try_acquire() else { return };
+        tokio::spawn(async move {
+            if let Err(error) = services.sessions().touch(&digest(id), &facts, row.expires_at).await {
+                tracing::debug!(%error, "a session could not be extended; a later request tries again");
+            }
+            drop(permit);
+        });
+    }
+
     fn row(&self, record: &Record) -> Result<StoredSession> {
         let user = record.data.get(WHO).and_then(|user| serde_json::from_value::<CurrentUser>(user.clone()).ok());
         let (user_id, password_mark) =
@@ -240,16 +334,31 @@ impl SessionStore for Store {
         while self.0.sessions().load(&digest(record.id)).await.map_err(backend)?.is_some() {
             record.id = Id::default();
         }
+        record.data.remove(BEFORE);
         self.0.sessions().create(&digest(record.id), &self.row(record)?).await.map_err(backend)
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
-        self.0.sessions().save(&digest(record.id), &self.row(record)?).await.map_err(backend)
+        let mut record = record.clone();
+        let before = record.data.remove(BEFORE);
+        let row = self.row(&record)?;
+        if is_only_extended(&record.data, before) {
+            self.extend(record.id, row);
+            return Ok(());
+        }
+        self.0.sessions().save(&digest(record.id), &row).await.map_err(backend)
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
         let Some(stored) = self.0.sessions().load(&digest(*id)).await.map_err(backend)? else { return Ok(None) };
-        let data = serde_json::from_str(&stored.data).map_err(|error| Error::Decode(error.to_string()))?;
+        let mut data: HashMap<String, Value> =
+            serde_json::from_str(&stored.data).map_err(|error| Error::Decode(error.to_string()))?;
+        // An extension doesn't change the data.
+        if let (Some(Value::Object(who)), Some(facts)) = (data.get_mut(WHO), &stored.facts) {
+            who.insert("seen_at".to_owned(), json!(facts.seen_at));
+            who.insert("address".to_owned(), json!(facts.address));
+            who.insert("user_agent".to_owned(), json!(facts.user_agent));
+        }
         let expiry_date = OffsetDateTime::from_unix_timestamp(stored.expires_at.timestamp()).map_err(backend)?;
         Ok(Some(Record { id: *id, data, expiry_date }))
     }
@@ -261,8 +370,6 @@ impl SessionStore for Store {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

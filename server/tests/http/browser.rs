@@ -110,7 +110,8 @@ fn a_key_is_created_shown_once_and_revoked_by_plain_forms() {
         assert!(details.text.contains(">laptop<") && !details.text.contains(">Agents<"));
         assert!(stage.get(&revoke, &cookie).await.text.contains("Revoke “laptop”?"));
         let id = revoke.split('/').nth(3).unwrap();
-        let again = format!("key={id}&page={revoke}&then=/user/api-keys");
+        let tenant = stage.selected_tenant(&cookie).await;
+        let again = format!("key={id}&page={revoke}&then=/user/api-keys&in_tenant={tenant}");
         let done = stage.submit(&revoke, &cookie, "").await;
         assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, "/user/api-keys"));
         assert!(!stage.is_valid(&token).await);
@@ -159,8 +160,11 @@ fn requests_from_other_sites_change_nothing() {
             .header("cookie", &cookie);
         assert_eq!(stage.send(silent.body(Body::empty()).unwrap()).await.status, StatusCode::FORBIDDEN);
         let own = Request::post("/fn/create_api_key").header("content-type", "application/x-www-form-urlencoded");
-        let own =
-            own.header("cookie", &cookie).header("origin", "http://127.0.0.1:3000").body(Body::from(NEW_KEY)).unwrap();
+        let own = own
+            .header("cookie", &cookie)
+            .header("origin", "http://127.0.0.1:3000")
+            .header("x-latchkey-tenant", stage.selected_tenant(&cookie).await);
+        let own = own.body(Body::from(NEW_KEY)).unwrap();
         assert_eq!(stage.send(own).await.status, StatusCode::OK);
         let foreign_host = Request::get("/sign-in").header("host", "evil.example").body(Body::empty()).unwrap();
         assert_eq!(stage.send(foreign_host).await.status, StatusCode::MISDIRECTED_REQUEST);

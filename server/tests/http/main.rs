@@ -1,11 +1,18 @@
 //! HTTP tests through the complete router, on both databases.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod access;
 mod browser;
+mod busy;
 mod clients;
 mod forms;
+mod fuzz;
 mod graphql;
+mod graphql_arguments;
+mod graphql_protocol;
+mod origin;
 mod parity;
+mod remembered;
 mod rest;
 mod reveal;
 mod rights;

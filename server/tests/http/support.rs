@@ -13,7 +13,7 @@ use server::{
     assets::{Assets, Source},
     router,
 };
-use service::{Clock, OwnerRef, Services, Settings};
+use service::{Clock, OwnerRef, SecretKeys, Services, Settings, create_secret_key_file};
 use tower::ServiceExt;
 
 /// The address that requests appear to come from.
@@ -74,7 +74,7 @@ where
     on_embedded("https://keys.example.org", &story);
 }
 
-fn on_embedded<F, Fut>(public_url: &str, story: &F)
+pub fn on_embedded<F, Fut>(public_url: &str, story: &F)
 where
     F: Fn(Stage) -> Fut,
     Fut: Future<Output = ()>,
@@ -93,7 +93,10 @@ fn runtime() -> tokio::runtime::Runtime {
 impl Stage {
     async fn set(database_url: String, folder: tempfile::TempDir, public_url: &str) -> Self {
         let clock = Clock::fixed("2027-01-01T00:00:00Z".parse().unwrap());
-        let services = Services::open(&Settings::new(database_url), clock.clone()).await.unwrap();
+        let key_file = folder.path().join("secret.key");
+        create_secret_key_file(&key_file).unwrap();
+        let settings = Settings { secret_keys: SecretKeys::File(key_file), ..Settings::new(database_url) };
+        let services = Services::open(&settings, clock.clone()).await.unwrap();
         services.migrate().await.unwrap();
         services.admin().create_tenant("Acme", "acme").await.unwrap();
         let ada = services
@@ -161,9 +164,22 @@ impl Stage {
         self.post_form(&form.action, cookie, &format!("{hidden}&{typed}")).await
     }
 
+    /// Returns the id of the tenant that a session has selected, as its pages show it.
+    pub async fn selected_tenant(&self, cookie: &str) -> String {
+        let page = self.get("/user/profile", cookie).await.text;
+        page.split("data-tenant=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned()
+    }
+
     /// Calls a server function as the dashboard's JavaScript does.
     pub async fn call(&self, path: &str, cookie: &str, body: &str) -> Answer {
+        let tenant = self.selected_tenant(cookie).await;
+        self.call_in(&tenant, path, cookie, body).await
+    }
+
+    /// Like [`Stage::call`], from a page that was opened in a tenant.
+    pub async fn call_in(&self, tenant: &str, path: &str, cookie: &str, body: &str) -> Answer {
         let request = Request::post(path)
+            .header("x-latchkey-tenant", tenant)
             .header("accept", "application/json")
             .header("content-type", "application/x-www-form-urlencoded")
             .header("sec-fetch-site", "same-origin")

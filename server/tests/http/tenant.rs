@@ -315,6 +315,7 @@ fn an_old_sign_in_is_confirmed_in_the_form_itself_and_no_input_is_lost() {
             .submit("/user/api-keys/new", &cookie, &format!("{form}&confirm_password=seven+lamps+under+the+pier"))
             .await;
         assert!(made.status == StatusCode::OK && token_in(&made.text).is_some(), "{}", made.text);
+        let cookie = made.cookies()[0].split(';').next().unwrap().to_owned();
         let fresh = stage.get("/user/api-keys/new", &cookie).await;
         assert!(!fresh.text.contains("confirm_password"), "the session is confirmed");
         let again =

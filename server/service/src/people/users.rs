@@ -6,13 +6,21 @@ use domain::{
     user::input::confirm,
 };
 
-use super::{passwords::Hasher, second_factor::SecondFactors, throttle::Throttle};
+use super::{
+    passwords::Hasher,
+    second_factor::SecondFactors,
+    throttle::{Limits, Throttle},
+};
 use crate::{
     access::{Actor, Target},
     context::Context,
     error::{Error, Result},
     input, random,
-    storage::{self, audit::Entry},
+    storage::{
+        self,
+        audit::Entry,
+        sessions::{PasswordMark, mark_of},
+    },
 };
 
 /// Use cases of a user's own account.
@@ -68,7 +76,9 @@ impl Users<'_> {
         tx.commit().await
     }
 
-    /// Changes the user's password and ends their other sessions. `session`: the digest of the session to keep.
+    /// Changes the user's password and ends their other sessions. `session`: the digest of the session to keep. With
+    /// `ends_calendars`, the links of the user's calendar feeds stop working too. Returns the mark of the new password,
+    /// which the kept session must store.
     ///
     /// # Errors
     /// Field errors at `current_password`, `password`; `RATE_LIMITED` after ten wrong ones in five minutes; `FORBIDDEN`
@@ -80,7 +90,8 @@ impl Users<'_> {
         current: &Secret,
         new: &Secret,
         session: [u8; 32],
-    ) -> Result<()> {
+        ends_calendars: bool,
+    ) -> Result<PasswordMark> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::ChangePassword).await?;
         self.check_password(user, current, "current_password", &entry).await?;
         let person = storage::users::find(self.context.db(), user).await?.ok_or_else(ApiError::unauthenticated)?;
@@ -88,15 +99,23 @@ impl Users<'_> {
         let hash = self.hasher.hash(new.clone()).await?;
         let mut tx = self.context.db().begin().await?;
         storage::users::update_password(&mut tx, user, &hash).await?;
+        // Whoever entered wrong two-factor codes with the old password can't do so any more.
+        storage::second_factors::unlock(&mut tx, user).await?;
         storage::sessions::delete_others_of_user(&mut tx, user, &session).await?;
         storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await
+        if ends_calendars && storage::reminders::delete_feeds(&mut tx, user, None).await? {
+            let operation = Operation::RevokeCalendarFeed;
+            let entry = Entry::by(actor, operation, self.context.now(), ("user", user.0, actor.name()));
+            storage::audit::insert(&mut tx, &entry.with("with the change of the password")).await?;
+        }
+        tx.commit().await?;
+        Ok(mark_of(&hash))
     }
 
     /// Checks the user's password. `entry`: the audit entry of the operation, recorded as refused if the password is
     /// wrong.
     async fn check_password(&self, user: UserId, password: &Secret, field: &str, entry: &Entry) -> Result<()> {
-        let attempt = self.throttle.take(self.context, &[format!("password of {user}")]).await?;
+        let attempt = self.throttle.take(self.context, Limits::of(&format!("password of {user}"))).await?;
         let hash = storage::users::find_password_hash(self.context.db(), user).await?;
         let is_equal = match self.hasher.verify(password.clone(), hash).await {
             Ok(is_equal) => is_equal,
@@ -123,7 +142,7 @@ impl Users<'_> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::ConfirmSignIn).await?;
         self.check_password(user, password, confirm::PASSWORD, &entry).await?;
         if self.second_factors().is_enabled(user).await?
-            && let Err(error) = self.second_factors().check(user, code).await
+            && let Err(error) = self.second_factors().check(user, code, actor.client()).await
         {
             if !error.is_rate_limit() {
                 self.context.audit().record(entry.refused()).await?;
