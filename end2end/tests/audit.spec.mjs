@@ -106,7 +106,7 @@ test('the log is exported as JSONL and CSV, with a session and with a key @both'
   const lines = (await jsonl.text()).trim().split('\n').map((line) => JSON.parse(line));
   expect(lines.at(-1).number).toBe(1);
   expect(lines.every(({ hash }) => /^[0-9a-f]{64}$/.test(hash))).toBe(true);
-  const csv = await page.request.get(await page.getByRole('link', { name: 'CSV' }).getAttribute('href'));
+  const csv = await page.request.get(await page.getByRole('link', { name: 'CSV', exact: true }).getAttribute('href'));
   expect((await csv.text()).split('\n')[0]).toMatch(/^number,id,at,operation,result,/);
   const by = (token) => fetch(`${process.env.LATCHKEY_URL}/api/v1/audit-log.csv`, { headers: { authorization: `Bearer ${token}` } });
   expect((await by(own)).status).toBe(200);

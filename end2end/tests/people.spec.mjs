@@ -249,12 +249,16 @@ test('only administrators can see the settings @both', async ({ page, open, team
   expect((await open('/team/settings')).status()).toBe(403);
   await expect(page.getByRole('main')).toContainText("Only administrators can manage the tenant's settings.");
   const origin = process.env.LATCHKEY_URL;
+  // Every form says in which tenant it was opened.
+  await open('/user/api-keys/new');
+  const in_tenant = await page.locator('[name=in_tenant]').first().inputValue();
   for (const [operation, form] of [
-    ['rename_tenant', { name: 'Mine', page: '/team/settings/rename' }],
-    ['create_tenant', { name: 'Mine', slug: `${team.slug}-2`, page: '/tenants/new' }],
+    ['rename_tenant', { in_tenant, name: 'Mine', page: '/team/settings/rename' }],
+    ['create_tenant', { in_tenant, name: 'Mine', slug: `${team.slug}-2`, page: '/tenants/new' }],
   ]) {
     for (const accept of ['text/html', 'application/json']) {
-      const answer = await page.request.post(`/fn/${operation}`, { form, headers: { accept, origin }, maxRedirects: 0 });
+      const headers = { accept, origin, 'x-latchkey-tenant': in_tenant };
+      const answer = await page.request.post(`/fn/${operation}`, { form, headers, maxRedirects: 0 });
       expect(answer.status(), `${operation}, ${accept}`).toBe(403);
       expect(await answer.text(), `${operation}, ${accept}`).toMatch(/administrator/i);
     }
@@ -274,7 +278,7 @@ async function walk({ page, open, team, newTeam, signIn, elsewhere, scripted, lo
   const eve = newTeam().person('USER', 'Eve');
   await signIn(team.person('TENANT_ADMIN', 'Ada Lovelace'), '/team/members');
   const links = [];
-  for (const email of [freshEmail(), eve.email, `a.name.that.is.as.long.as.addresses.of.people.can.be.${freshEmail()}`]) {
+  for (const email of [freshEmail(), eve.email, `a.name.as.long.as.addresses.of.people.can.be.${freshEmail()}`]) {
     links.push(await invite(page, scripted, email));
     await open('/team/members');
   }
