@@ -1,0 +1,208 @@
+//! `PostgreSQL` as people run it: behind `PgBouncer`, on a host that disappears, and with several servers that start at
+//! once. The tests are skipped, with a message, if there is no server or no `PgBouncer`.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use service::testing::{Proxy, new_postgres};
+
+use super::{json_headers, on_both};
+use crate::support::{Connection, admin, connect, fill, latchkey, request, send, serve, start};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs a story with the URL of an empty `PostgreSQL` database.
+fn on_postgres<Fut: Future<Output = ()>>(story: impl FnOnce(String) -> Fut) {
+    let Ok(server) = std::env::var("LATCHKEY_TEST_POSTGRES") else {
+        println!("skipped: LATCHKEY_TEST_POSTGRES names no server");
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async { story(new_postgres(&server).await).await });
+}
+
+/// A process that is killed when its value is dropped.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// Waits until a condition holds.
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn mutate(connection: &mut Connection, address: SocketAddr, token: &str, name: &str, input: Value) -> Value {
+    let fields = if name == "create_api_key" { "id token" } else { "success" };
+    let query = format!("mutation($input: {name}_input!) {{ {name}(input: $input) {{ {fields} }} }}");
+    let body = json!({"query": query, "variables": {"input": input}}).to_string();
+    let (status, text) =
+        send(connection, request(address, "POST", "/graphql", &json_headers(token), body)).await.unwrap();
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    assert!(status == 200 && answer.get("errors").is_none(), "{status} {text}");
+    answer["data"][name].clone()
+}
+
+async fn is_valid(connection: &mut Connection, address: SocketAddr, token: &str) -> Option<bool> {
+    let headers = [("content-type", "application/json".to_owned())];
+    let body = json!({ "token": token }).to_string();
+    let (status, text) = send(connection, request(address, "POST", "/api/v1/verify", &headers, body)).await?;
+    if status != 200 {
+        assert_eq!(status, 503, "{text}");
+        return None;
+    }
+    serde_json::from_str::<Value>(&text).unwrap()["valid"].as_bool()
+}
+
+/// Creates a key, verifies it, revokes it and verifies it again.
+async fn live_and_die(address: SocketAddr, token: &str, account: &str, name: &str) {
+    let mut connection = connect(address).await;
+    let key =
+        mutate(&mut connection, address, token, "create_api_key", json!({"user_id": account, "name": name})).await;
+    let new = key["token"].as_str().unwrap();
+    assert_eq!(is_valid(&mut connection, address, new).await, Some(true));
+    mutate(&mut connection, address, token, "delete_api_key", json!({"key_id": key["id"]})).await;
+    assert_eq!(is_valid(&mut connection, address, new).await, Some(false));
+}
+
+/// Starts `PgBouncer` in transaction mode, with three connections for everybody, before the server of a URL. Returns the
+/// URL through it.
+fn start_pgbouncer(folder: &Path, database: &str) -> Option<(Killed, String)> {
+    let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/opt/homebrew/bin/pgbouncer"];
+    let program = program.into_iter().find(|path| Path::new(path).exists())?;
+    let (user, server) = database.split_once('@').unwrap();
+    let (host, name) = server.split_once('/').unwrap();
+    let (ip, port) = host.rsplit_once(':').unwrap();
+    let own = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    std::fs::write(folder.join("users.txt"), "\"latchkey\" \"\"\n").unwrap();
+    let settings = format!(
+        "[databases]\n{name} = host={ip} port={port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {}\n\
+         unix_socket_dir =\nauth_type = any\nauth_file = {}\npool_mode = transaction\ndefault_pool_size = 3\n\
+         max_client_conn = 100\n",
+        own.port(),
+        folder.join("users.txt").display()
+    );
+    // With `auth_type = any`, PgBouncer takes the user from the database's line.
+    let settings = settings.replace(&format!("port={port}\n"), &format!("port={port} user=latchkey\n"));
+    let file = folder.join("pgbouncer.ini");
+    std::fs::write(&file, settings).unwrap();
+    let mut command = Command::new(program);
+    // It refuses to run as root.
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.starts_with(b"0\n"));
+    if is_root {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(folder, mode).unwrap();
+        command.args(["-u", "nobody"]);
+    }
+    let process = command.arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    Some((Killed(process), format!("{user}@{own}/{name}")))
+}
+
+#[test]
+fn a_key_lives_its_life_behind_pgbouncer_in_transaction_mode() {
+    on_postgres(async |database| {
+        let folder = tempfile::tempdir().unwrap();
+        let Some((_pgbouncer, url)) = start_pgbouncer(folder.path(), &database) else {
+            println!("skipped: PgBouncer isn't installed");
+            return;
+        };
+        let address: SocketAddr = url.split(['@', '/']).nth(3).unwrap().parse().unwrap();
+        until("PgBouncer doesn't listen", async || tokio::net::TcpStream::connect(address).await.is_ok()).await;
+
+        let refused = latchkey().args(["migrate", "--database-url", &url]).output().unwrap();
+        let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && text.contains("--pgbouncer"), "{text}");
+
+        let migrate = ["migrate", "--pgbouncer", "--database-url", &url];
+        let migrated = latchkey().args(migrate).output().unwrap();
+        assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+        // The commands that fill the database don't go through PgBouncer.
+        let (account, token) = fill(&database);
+        let options = ["serve", "--listen", "127.0.0.1:0", "--pgbouncer", "--database-url", &url];
+        let server = start(latchkey().args(options));
+        let lives = (0..24).map(|number| {
+            let (address, token, account) = (server.address, token.clone(), account.clone());
+            tokio::spawn(async move { live_and_die(address, &token, &account, &format!("key {number}")).await })
+        });
+        for life in lives.collect::<Vec<_>>() {
+            life.await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_server_whose_database_has_disappeared_answers_and_ends() {
+    on_postgres(async |database| {
+        let (account, token) = fill(&database);
+        let (proxy, url) = Proxy::before_database(&database).await;
+        let mut server = serve(&url);
+        let address = server.address;
+        live_and_die(address, &token, &account, "before").await;
+        for _ in 0..8 {
+            let (token, account) = (token.clone(), account.clone());
+            tokio::spawn(async move {
+                let mut connection = connect(address).await;
+                loop {
+                    let body = json!({"query": format!(
+                        "mutation {{ create_api_key(input: {{user_id: \"{account}\", name: \"ci\"}}) {{ id }} }}"
+                    )});
+                    let sent = request(address, "POST", "/graphql", &json_headers(&token), body.to_string());
+                    if send(&mut connection, sent).await.is_none() {
+                        return;
+                    }
+                }
+            });
+        }
+        let mut connection = connect(address).await;
+        assert_eq!(is_valid(&mut connection, address, &token).await, Some(true));
+        proxy.vanish();
+        for _ in 0..2 {
+            let begun = Instant::now();
+            assert_eq!(is_valid(&mut connection, address, &token).await, None);
+            assert!(begun.elapsed() < Duration::from_millis(3_500), "{:?}", begun.elapsed());
+        }
+        proxy.appear();
+        let begun = Instant::now();
+        until("the new host isn't used", async || is_valid(&mut connection, address, &token).await == Some(true)).await;
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        proxy.vanish();
+        server.terminate();
+        until("the server doesn't end", async || server.has_ended()).await;
+    });
+}
+
+#[test]
+fn servers_that_start_at_once_on_a_new_database_wait_for_one_that_migrates_it() {
+    on_both(async |database| {
+        let start = || {
+            let mut command = latchkey();
+            command.args(["migrate", "--database-url", &database]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let processes: Vec<_> = (0..6).map(|_| start()).collect();
+        for process in processes {
+            let output = process.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        admin(&database, &["create-tenant", "--name", "Acme", "--slug", "acme"], "");
+        let servers = [serve(&database), serve(&database)];
+        for server in &servers {
+            let mut connection = connect(server.address).await;
+            let ready = request(server.address, "GET", "/health/ready", &[], String::new());
+            assert_eq!(send(&mut connection, ready).await.unwrap().0, 200);
+        }
+    });
+}
