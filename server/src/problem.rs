@@ -5,6 +5,9 @@ use domain::{ApiError, FieldError};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
+/// The value of `WWW-Authenticate`, which RFC 9110 §15.5.2 requires with status 401.
+pub(crate) const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"Latchkey\"");
+
 #[derive(Serialize)]
 struct Problem<'a> {
     r#type: &'static str,
@@ -50,8 +53,13 @@ pub(crate) fn json(error: &ApiError) -> Response {
 
 /// Builds the response of a handler that panicked. The panic is logged with a reference, which the client gets too.
 pub(crate) fn panicked(cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    of(&of_panic(&*cause))
+}
+
+/// Logs a panic. Returns the error for the caller, with the reference.
+pub(crate) fn of_panic(cause: &(dyn std::any::Any + Send)) -> ApiError {
     let text = cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied());
-    of(&service::Error::Fault(format!("a handler panicked: {}", text.unwrap_or("no message"))).into())
+    service::Error::Fault(format!("a handler panicked: {}", text.unwrap_or("no message"))).into()
 }
 
 /// Returns the HTTP status of an error.
@@ -84,7 +92,7 @@ fn write(status: StatusCode, problem: &Problem<'_>) -> Response {
     let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
     if status == StatusCode::UNAUTHORIZED {
         // RFC 9110 §15.5.2 requires a challenge.
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Latchkey\""));
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
     }
     response
 }

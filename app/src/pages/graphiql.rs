@@ -18,7 +18,7 @@ const EXAMPLES: [(&str, &str, &str); 7] = [
     ("All visible keys", "{\n  auth_api_key {\n    id\n    name\n    expires_at\n    user_id\n  }\n}", ""),
     (
         "My keys, a page at a time",
-        "query ($after: String) {\n  api_keys(state: \"all\", sort: \"created\", limit: 20, after: $after) {\n    items { id name state hint last_used { at address } }\n    next\n  }\n}",
+        "query ($after: String) {\n  api_keys(state: all, sort: created, limit: 20, after: $after) {\n    items { id name state hint last_used { at address } }\n    next\n  }\n}",
         "{\n  \"after\": null\n}",
     ),
     (

@@ -1,7 +1,10 @@
 //! Converts use cases' errors to GraphQL errors, with `code`, `fields`, `retry_after` and `reference` as extensions.
 
-use async_graphql::{Error, ErrorExtensions, Value};
-use domain::ApiError;
+use async_graphql::{Error, ErrorExtensions, Pos, ServerError, Value};
+use domain::{ApiError, secret::without_tokens};
+
+/// The code of a query that doesn't match the schema, as in other GraphQL servers.
+pub(super) const INVALID: &str = "GRAPHQL_VALIDATION_FAILED";
 
 /// Converts a use case's error. The cause of an `INTERNAL` error was already logged.
 pub(super) fn refuse(error: impl Into<ApiError>) -> Error {
@@ -24,4 +27,27 @@ pub(super) fn refuse(error: impl Into<ApiError>) -> Error {
             extensions.set("reference", reference.as_str());
         }
     })
+}
+
+/// Creates an error that concerns the request, not a field.
+pub(super) fn server_error(code: &str, message: impl Into<String>, at: Option<Pos>) -> ServerError {
+    let mut error = ServerError::new(message, at);
+    error.extensions.get_or_insert_default().set("code", code);
+    error
+}
+
+/// Gives an error without a code one: that of the validation or, for a field that failed for a reason that no use case
+/// reported, `INTERNAL` with a reference to the logged cause. Messages of the validation quote the query, so tokens are
+/// removed from them.
+pub(super) fn complete(error: ServerError) -> ServerError {
+    if error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some()) {
+        return error;
+    }
+    let message = without_tokens(&error.message).into_owned();
+    if error.path.is_empty() {
+        let code = server_error(INVALID, message, None);
+        return ServerError { locations: error.locations, ..code };
+    }
+    let fault = refuse(service::Error::Fault(format!("a GraphQL field failed: {message}")));
+    ServerError { message: fault.message, extensions: fault.extensions, ..error }
 }

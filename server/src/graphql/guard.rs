@@ -88,6 +88,10 @@ pub fn count(document: &ExecutableDocument) -> Result<(), &'static str> {
         if operation.node.ty == OperationType::Mutation && at_top > MAX_MUTATIONS {
             return Err("The operation has more than 10 mutations.");
         }
+        if operation.node.ty == OperationType::Mutation && !counter.are_keys_distinct(selections, &mut HashSet::new()) {
+            // GraphQL merges such fields. async-graphql would execute the mutation twice.
+            return Err("The operation selects a mutation twice. Give each one an alias of its own.");
+        }
         if at_top > MAX_TOP_FIELDS {
             return Err("The operation has more than 20 top-level fields.");
         }
@@ -146,6 +150,19 @@ impl<'d> Counter<'d> {
             sum = sum.saturating_add(more);
         }
         sum
+    }
+
+    /// Returns whether all top-level fields have different response keys. Fragments are expanded: the number of their
+    /// fields was checked.
+    fn are_keys_distinct(&self, selections: &'d SelectionSet, known: &mut HashSet<&'d str>) -> bool {
+        selections.items.iter().all(|selection| match &selection.node {
+            Selection::Field(field) => known.insert(field.node.response_key().node.as_str()),
+            Selection::InlineFragment(fragment) => self.are_keys_distinct(&fragment.node.selection_set.node, known),
+            Selection::FragmentSpread(spread) => {
+                let fragment = self.fragments.get(&spread.node.fragment_name.node);
+                fragment.is_none_or(|fragment| self.are_keys_distinct(&fragment.node.selection_set.node, known))
+            }
+        })
     }
 
     fn top_of_fragment(&mut self, name: &'d Name) -> u64 {
@@ -343,5 +360,17 @@ mod tests {
         };
         assert!(count(&mutations(10)).is_ok());
         assert!(count(&mutations(11)).is_err());
+    }
+
+    #[test]
+    fn a_mutation_is_selected_once_under_each_key() {
+        let is_ok = |query: &str| count(&parse_query(query).unwrap()).is_ok();
+        let fragment = "fragment f on Mutation { revoke_calendar_feed { success } }";
+        assert!(is_ok("mutation { a: revoke_calendar_feed { success } b: revoke_calendar_feed { success } }"));
+        assert!(is_ok(&format!("mutation {{ ...f b: revoke_calendar_feed {{ success }} }} {fragment}")));
+        assert!(!is_ok("mutation { revoke_calendar_feed { success } revoke_calendar_feed { error } }"));
+        assert!(!is_ok(&format!("mutation {{ ...f ...f }} {fragment}")));
+        assert!(!is_ok(&format!("mutation {{ ...f ... {{ revoke_calendar_feed {{ error }} }} }} {fragment}")));
+        assert!(is_ok("{ viewer { id } viewer { name } }"));
     }
 }

@@ -1,6 +1,7 @@
 //! The mutations of Latchkey's own API.
 
-use async_graphql::{Context, Object, Result};
+use async_graphql::{Context, ID, Object, Result};
+use chrono::SecondsFormat;
 use domain::{
     ApiError, ErrorCode, KeyId, Secret,
     api_key::input::{CreateKey, RollKey},
@@ -9,10 +10,11 @@ use domain::{
 
 use super::{
     context::{actor, id, owner, public_url, services, session, session_digest},
+    enums::{PolicyKind, Role},
     error::refuse,
     types::{
         ApiKey, CountPayload, CreateApiKeyInput, CreateApiKeyPayload, CreateServiceAccountInput, DeleteApiKeyInput,
-        Enrolment, InviteMemberPayload, LinkPayload, Member, RecoveryCodes, Role, RollApiKeyInput, ServiceAccount,
+        Enrolment, InviteMemberPayload, LinkPayload, Member, RecoveryCodes, RollApiKeyInput, ServiceAccount,
         SuccessPayload, TenantPolicy, TenantPolicyInput,
     },
     viewer::{Viewer, ViewerTenant},
@@ -26,7 +28,11 @@ pub struct ProductMutation;
 #[Object(rename_fields = "snake_case", rename_args = "snake_case")]
 impl ProductMutation {
     /// Creates a key for the caller or for a service account. The token is returned once.
-    async fn create_api_key(&self, context: &Context<'_>, input: CreateApiKeyInput) -> Result<CreateApiKeyPayload> {
+    async fn create_api_key(
+        &self,
+        context: &Context<'_>,
+        input: CreateApiKeyInput,
+    ) -> Result<Option<CreateApiKeyPayload>> {
         let actor = actor(context)?;
         let input = CreateKey {
             owner: Some(owner(actor, &input.user_id)?),
@@ -36,103 +42,108 @@ impl ProductMutation {
             ..CreateKey::default()
         };
         let issued = services(context)?.api_keys().create(actor, &input).await.map_err(refuse)?;
-        Ok(issued.into())
+        Ok(Some(issued.into()))
     }
 
     /// Revokes a key. `success` is false if the key doesn't exist, is in another tenant, or was already revoked.
-    async fn delete_api_key(&self, context: &Context<'_>, input: DeleteApiKeyInput) -> Result<SuccessPayload> {
-        revoke(context, &input.key_id, input.and_created).await
+    async fn delete_api_key(&self, context: &Context<'_>, input: DeleteApiKeyInput) -> Result<Option<SuccessPayload>> {
+        revoke(context, &input.key_id, input.and_created).await.map(Some)
     }
 
     /// Rotates a key: creates a new key that replaces it. The new key's token is returned once; `id` is the new key's.
-    async fn roll_api_key(&self, context: &Context<'_>, input: RollApiKeyInput) -> Result<CreateApiKeyPayload> {
-        let input =
-            RollKey { key: id(&input.key_id)?, overlap: input.overlap, deadline: input.deadline, ..RollKey::default() };
-        Ok(services(context)?.rolls().roll(actor(context)?, &input).await.map_err(refuse)?.into())
+    async fn roll_api_key(&self, context: &Context<'_>, input: RollApiKeyInput) -> Result<Option<CreateApiKeyPayload>> {
+        let deadline = input.deadline.map(|at| at.0.to_rfc3339_opts(SecondsFormat::Secs, true));
+        let input = RollKey { key: id(&input.key_id)?, overlap: input.overlap, deadline, ..RollKey::default() };
+        Ok(Some(services(context)?.rolls().roll(actor(context)?, &input).await.map_err(refuse)?.into()))
     }
 
     /// Ends the grace period of a rotated key. The old key stops working immediately.
     async fn finish_roll(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "The old key's id")] id: String,
-    ) -> Result<ApiKey> {
+        #[graphql(desc = "The old key's id")] id: ID,
+    ) -> Result<Option<ApiKey>> {
         let services = services(context)?;
         let key = services.rolls().finish(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
-        Ok(ApiKey::at(key, services.now()))
+        Ok(Some(ApiKey::at(key, services.now())))
     }
 
     /// Extends the grace period of a rotated key.
     async fn extend_roll(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "The old key's id")] id: String,
+        #[graphql(desc = "The old key's id")] id: ID,
         #[graphql(desc = "The new grace period, from now: 1h, 24h or 7d")] overlap: String,
-    ) -> Result<ApiKey> {
+    ) -> Result<Option<ApiKey>> {
         let services = services(context)?;
         let key = services.rolls().extend(actor(context)?, self::id(&id)?, &overlap).await.map_err(refuse)?;
-        Ok(ApiKey::at(key, services.now()))
+        Ok(Some(ApiKey::at(key, services.now())))
     }
 
     /// Undoes a rotation: revokes the new key and restores the old key's original expiry.
     async fn cancel_roll(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "The old key's id")] id: String,
-    ) -> Result<ApiKey> {
+        #[graphql(desc = "The old key's id")] id: ID,
+    ) -> Result<Option<ApiKey>> {
         let services = services(context)?;
         let key = services.rolls().cancel(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
-        Ok(ApiKey::at(key, services.now()))
+        Ok(Some(ApiKey::at(key, services.now())))
     }
 
     /// Renames a key.
-    async fn rename_api_key(&self, context: &Context<'_>, id: String, name: String) -> Result<ApiKey> {
+    async fn rename_api_key(&self, context: &Context<'_>, id: ID, name: String) -> Result<Option<ApiKey>> {
         let services = services(context)?;
         let key = services.api_keys().rename(actor(context)?, self::id(&id)?, &name).await.map_err(refuse)?;
-        Ok(ApiKey::at(key, services.now()))
+        Ok(Some(ApiKey::at(key, services.now())))
     }
 
     /// Suspends a key. It is rejected from the next request on, until it is resumed.
-    async fn suspend_api_key(&self, context: &Context<'_>, id: String) -> Result<ApiKey> {
+    async fn suspend_api_key(&self, context: &Context<'_>, id: ID) -> Result<Option<ApiKey>> {
         let services = services(context)?;
         let key = services.api_keys().suspend(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
-        Ok(ApiKey::at(key, services.now()))
+        Ok(Some(ApiKey::at(key, services.now())))
     }
 
     /// Resumes a suspended key.
-    async fn resume_api_key(&self, context: &Context<'_>, id: String) -> Result<ApiKey> {
+    async fn resume_api_key(&self, context: &Context<'_>, id: ID) -> Result<Option<ApiKey>> {
         let services = services(context)?;
         let key = services.api_keys().resume(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
-        Ok(ApiKey::at(key, services.now()))
+        Ok(Some(ApiKey::at(key, services.now())))
     }
 
     /// Renames a service account.
-    async fn rename_service_account(&self, context: &Context<'_>, id: String, name: String) -> Result<ServiceAccount> {
+    async fn rename_service_account(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        name: String,
+    ) -> Result<Option<ServiceAccount>> {
         let accounts = services(context)?.service_accounts();
-        Ok(accounts.rename(actor(context)?, self::id(&id)?, &name).await.map_err(refuse)?.into())
+        Ok(Some(accounts.rename(actor(context)?, self::id(&id)?, &name).await.map_err(refuse)?.into()))
     }
 
     /// Changes the role of a service account, which applies to all its keys.
     async fn change_service_account_role(
         &self,
         context: &Context<'_>,
-        id: String,
+        id: ID,
         role: Role,
-    ) -> Result<ServiceAccount> {
+    ) -> Result<Option<ServiceAccount>> {
         let (accounts, role) = (services(context)?.service_accounts(), domain::Role::from(role));
-        Ok(accounts.change_role(actor(context)?, self::id(&id)?, role).await.map_err(refuse)?.into())
+        Ok(Some(accounts.change_role(actor(context)?, self::id(&id)?, role).await.map_err(refuse)?.into()))
     }
 
     /// Suspends a service account and all its keys.
-    async fn suspend_service_account(&self, context: &Context<'_>, id: String) -> Result<ServiceAccount> {
+    async fn suspend_service_account(&self, context: &Context<'_>, id: ID) -> Result<Option<ServiceAccount>> {
         let accounts = services(context)?.service_accounts();
-        Ok(accounts.suspend(actor(context)?, self::id(&id)?).await.map_err(refuse)?.into())
+        Ok(Some(accounts.suspend(actor(context)?, self::id(&id)?).await.map_err(refuse)?.into()))
     }
 
     /// Resumes a suspended service account. Its keys work again, except those suspended individually.
-    async fn resume_service_account(&self, context: &Context<'_>, id: String) -> Result<ServiceAccount> {
+    async fn resume_service_account(&self, context: &Context<'_>, id: ID) -> Result<Option<ServiceAccount>> {
         let accounts = services(context)?.service_accounts();
-        Ok(accounts.resume(actor(context)?, self::id(&id)?).await.map_err(refuse)?.into())
+        Ok(Some(accounts.resume(actor(context)?, self::id(&id)?).await.map_err(refuse)?.into()))
     }
 
     /// Creates a service account.
@@ -140,115 +151,124 @@ impl ProductMutation {
         &self,
         context: &Context<'_>,
         input: CreateServiceAccountInput,
-    ) -> Result<ServiceAccount> {
+    ) -> Result<Option<ServiceAccount>> {
         let role = input.role.map(domain::Role::from);
         let input = CreateAccount { name: input.name, role, idempotency_key: None };
         let account = services(context)?.service_accounts().create(actor(context)?, &input).await.map_err(refuse)?;
-        Ok(account.into())
+        Ok(Some(account.into()))
     }
 
     /// Deletes a service account and revokes all its keys.
-    async fn delete_service_account(&self, context: &Context<'_>, id: String) -> Result<ServiceAccount> {
+    async fn delete_service_account(&self, context: &Context<'_>, id: ID) -> Result<Option<ServiceAccount>> {
         let account =
             services(context)?.service_accounts().delete(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
-        Ok(account.into())
+        Ok(Some(account.into()))
     }
 
     /// Creates a tenant with the caller as its administrator. Not available to service accounts.
-    async fn create_tenant(&self, context: &Context<'_>, name: String, slug: String) -> Result<ViewerTenant> {
+    async fn create_tenant(&self, context: &Context<'_>, name: String, slug: String) -> Result<Option<ViewerTenant>> {
         let tenant = services(context)?.tenants().create(actor(context)?, &name, &slug).await.map_err(refuse)?;
-        Ok(ViewerTenant::of(tenant, domain::Role::TenantAdmin))
+        Ok(Some(ViewerTenant::of(tenant, domain::Role::TenantAdmin)))
     }
 
     /// Renames the tenant.
-    async fn rename_tenant(&self, context: &Context<'_>, name: String) -> Result<ViewerTenant> {
+    async fn rename_tenant(&self, context: &Context<'_>, name: String) -> Result<Option<ViewerTenant>> {
         let actor = actor(context)?;
         let tenant = services(context)?.tenants().rename(actor, &name).await.map_err(refuse)?;
-        Ok(ViewerTenant::of(tenant, actor.role()))
+        Ok(Some(ViewerTenant::of(tenant, actor.role())))
     }
 
     /// Invites a person by a link that can be used once. The link is returned once.
-    async fn invite_member(&self, context: &Context<'_>, email: String, role: Role) -> Result<InviteMemberPayload> {
+    async fn invite_member(
+        &self,
+        context: &Context<'_>,
+        email: String,
+        role: Role,
+    ) -> Result<Option<InviteMemberPayload>> {
         let role = domain::Role::from(role);
         let issued = services(context)?.invitations().invite(actor(context)?, &email, role).await.map_err(refuse)?;
         let link = format!("{}/invitations/{}", public_url(context)?, issued.secret.expose());
-        Ok(InviteMemberPayload { id: issued.invitation.id.to_string(), link, mailed: issued.is_mailed })
+        Ok(Some(InviteMemberPayload { id: issued.invitation.id.into(), link, mailed: issued.is_mailed }))
     }
 
     /// Cancels an invitation. Its link stops working.
-    async fn cancel_invitation(&self, context: &Context<'_>, id: String) -> Result<SuccessPayload> {
+    async fn cancel_invitation(&self, context: &Context<'_>, id: ID) -> Result<Option<SuccessPayload>> {
         services(context)?.invitations().cancel(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
-        Ok(SuccessPayload::done())
+        Ok(Some(SuccessPayload::done()))
     }
 
     /// Accepts an invitation: the caller becomes a member. `secret` is the last part of the invitation's link. Not
     /// available to service accounts.
-    async fn accept_invitation(&self, context: &Context<'_>, secret: String) -> Result<SuccessPayload> {
+    async fn accept_invitation(&self, context: &Context<'_>, secret: String) -> Result<Option<SuccessPayload>> {
         services(context)?.invitations().accept(actor(context)?, &secret).await.map_err(refuse)?;
-        Ok(SuccessPayload::done())
+        Ok(Some(SuccessPayload::done()))
     }
 
     /// Creates the secret link of the caller's calendar feed; a previous link stops working. With a key, the feed
     /// covers only the key's tenant and works as long as the key does. Not available to service accounts.
-    async fn create_calendar_feed(&self, context: &Context<'_>) -> Result<LinkPayload> {
+    async fn create_calendar_feed(&self, context: &Context<'_>) -> Result<Option<LinkPayload>> {
         let secret = services(context)?.calendar().create(actor(context)?).await.map_err(refuse)?;
-        Ok(LinkPayload { link: format!("{}/calendar/{}.ics", public_url(context)?, secret.expose()) })
+        Ok(Some(LinkPayload { link: format!("{}/calendar/{}.ics", public_url(context)?, secret.expose()) }))
     }
 
     /// Turns off the caller's calendar feeds: all of them with a browser session, only its own with a key. Not
     /// available to service accounts.
-    async fn revoke_calendar_feed(&self, context: &Context<'_>) -> Result<SuccessPayload> {
+    async fn revoke_calendar_feed(&self, context: &Context<'_>) -> Result<Option<SuccessPayload>> {
         services(context)?.calendar().revoke(actor(context)?).await.map_err(refuse)?;
-        Ok(SuccessPayload::done())
+        Ok(Some(SuccessPayload::done()))
     }
 
     /// Suspends up to 200 keys in one transaction. Keys that are already inactive don't change.
-    async fn suspend_api_keys(&self, context: &Context<'_>, key_ids: Vec<String>) -> Result<CountPayload> {
+    async fn suspend_api_keys(&self, context: &Context<'_>, key_ids: Vec<ID>) -> Result<Option<CountPayload>> {
         let keys = ids(&key_ids)?;
         let done = services(context)?.inventory().suspend(actor(context)?, &keys).await.map_err(refuse)?;
-        Ok(CountPayload { count: done.changed })
+        Ok(Some(CountPayload { count: done.changed }))
     }
 
     /// Permanently revokes up to 200 keys in one transaction. Keys that are already revoked don't change.
-    async fn revoke_api_keys(&self, context: &Context<'_>, key_ids: Vec<String>) -> Result<CountPayload> {
+    async fn revoke_api_keys(&self, context: &Context<'_>, key_ids: Vec<ID>) -> Result<Option<CountPayload>> {
         let keys = ids(&key_ids)?;
         let done = services(context)?.inventory().revoke(actor(context)?, &keys).await.map_err(refuse)?;
-        Ok(CountPayload { count: done.changed })
+        Ok(Some(CountPayload { count: done.changed }))
     }
 
     /// Turns on a key policy, or changes it.
-    async fn set_tenant_policy(&self, context: &Context<'_>, input: TenantPolicyInput) -> Result<TenantPolicy> {
+    async fn set_tenant_policy(&self, context: &Context<'_>, input: TenantPolicyInput) -> Result<Option<TenantPolicy>> {
         let policies = services(context)?.tenant_policies();
-        Ok(policies.set(actor(context)?, &input.into()).await.map_err(refuse)?.into())
+        Ok(Some(policies.set(actor(context)?, &input.into()).await.map_err(refuse)?.into()))
     }
 
     /// Turns off a key policy.
-    async fn clear_tenant_policy(&self, context: &Context<'_>, policy: String) -> Result<SuccessPayload> {
-        services(context)?.tenant_policies().clear(actor(context)?, &policy).await.map_err(refuse)?;
-        Ok(SuccessPayload::done())
+    async fn clear_tenant_policy(&self, context: &Context<'_>, policy: PolicyKind) -> Result<Option<SuccessPayload>> {
+        services(context)?
+            .tenant_policies()
+            .clear(actor(context)?, domain::PolicyKind::from(policy).as_str())
+            .await
+            .map_err(refuse)?;
+        Ok(Some(SuccessPayload::done()))
     }
 
     /// Changes a member's role.
-    async fn change_member_role(&self, context: &Context<'_>, user_id: String, role: Role) -> Result<Member> {
+    async fn change_member_role(&self, context: &Context<'_>, user_id: ID, role: Role) -> Result<Option<Member>> {
         let member = services(context)?
             .members()
             .change_role(actor(context)?, id(&user_id)?, role.into())
             .await
             .map_err(refuse)?;
-        Ok(member.into())
+        Ok(Some(member.into()))
     }
 
     /// Removes a member from the tenant and revokes their keys there.
-    async fn remove_member(&self, context: &Context<'_>, user_id: String) -> Result<SuccessPayload> {
+    async fn remove_member(&self, context: &Context<'_>, user_id: ID) -> Result<Option<SuccessPayload>> {
         services(context)?.members().remove(actor(context)?, id(&user_id)?).await.map_err(refuse)?;
-        Ok(SuccessPayload::done())
+        Ok(Some(SuccessPayload::done()))
     }
 
     /// Changes the caller's name. Not available to service accounts.
-    async fn update_profile(&self, context: &Context<'_>, name: String) -> Result<Viewer> {
+    async fn update_profile(&self, context: &Context<'_>, name: String) -> Result<Option<Viewer>> {
         let (services, actor) = (services(context)?, actor(context)?);
         services.users().rename(actor, &name).await.map_err(refuse)?;
-        Ok(services.users().viewer(actor).await.map_err(refuse)?.into())
+        Ok(Some(services.users().viewer(actor).await.map_err(refuse)?.into()))
     }
 
     /// Changes the caller's password and ends their other sessions. Requires a browser session.
@@ -257,14 +277,17 @@ impl ProductMutation {
         context: &Context<'_>,
         current_password: String,
         new_password: String,
-    ) -> Result<SuccessPayload> {
+        #[graphql(default, desc = "Whether the caller's calendar feeds are turned off too")] end_calendars: bool,
+    ) -> Result<Option<SuccessPayload>> {
         let actor = actor(context)?;
         let session = session_digest(context)?;
         // With a key, the error is that it lacks the permission, not that it has no session.
         let session = if actor.is_session() { session.map_err(refuse)? } else { [0; 32] };
         let (current, new) = (Secret::new(current_password), Secret::new(new_password));
-        services(context)?.users().change_password(actor, &current, &new, session).await.map_err(refuse)?;
-        Ok(SuccessPayload::done())
+        let users = services(context)?.users();
+        let mark = users.change_password(actor, &current, &new, session, end_calendars).await.map_err(refuse)?;
+        sessions::set_password(self::session(context)?, mark).await.map_err(refuse)?;
+        Ok(Some(SuccessPayload::done()))
     }
 
     /// Confirms the caller's identity with their password. Mutations that create lasting access require this when the
@@ -274,64 +297,75 @@ impl ProductMutation {
         context: &Context<'_>,
         password: String,
         #[graphql(desc = "The two-factor code, if two-factor authentication is on")] code: Option<String>,
-    ) -> Result<SuccessPayload> {
+    ) -> Result<Option<SuccessPayload>> {
         let (services, actor) = (services(context)?, actor(context)?);
         let code = code.unwrap_or_default();
         services.users().confirm(actor, &Secret::new(password), &code).await.map_err(refuse)?;
         sessions::record_confirmation(session(context)?, services.now()).await.map_err(refuse)?;
-        Ok(SuccessPayload::done())
+        Ok(Some(SuccessPayload::done()))
     }
 
     /// Ends one of the caller's sessions. Requires a browser session.
-    async fn end_session(&self, context: &Context<'_>, id: String) -> Result<SuccessPayload> {
+    async fn end_session(&self, context: &Context<'_>, id: ID) -> Result<Option<SuccessPayload>> {
         services(context)?.users().end_session(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
-        Ok(SuccessPayload::done())
+        Ok(Some(SuccessPayload::done()))
     }
 
     /// Ends all of the caller's sessions except the current one. Requires a browser session.
-    async fn end_other_sessions(&self, context: &Context<'_>) -> Result<SuccessPayload> {
+    async fn end_other_sessions(&self, context: &Context<'_>) -> Result<Option<SuccessPayload>> {
         let this = session_digest(context)?.unwrap_or_default();
         services(context)?.users().end_other_sessions(actor(context)?, this).await.map_err(refuse)?;
-        Ok(SuccessPayload::done())
+        Ok(Some(SuccessPayload::done()))
     }
 
     /// Starts two-factor set-up and returns the secret for an authenticator app. Requires a browser session.
-    async fn begin_second_factor(&self, context: &Context<'_>) -> Result<Enrolment> {
+    async fn begin_second_factor(&self, context: &Context<'_>) -> Result<Option<Enrolment>> {
         let enrolment = services(context)?.second_factors().begin(actor(context)?).await.map_err(refuse)?;
-        Ok(Enrolment { secret: enrolment.secret.expose().to_owned(), url: enrolment.url.expose().to_owned() })
+        Ok(Some(Enrolment { secret: enrolment.secret.expose().to_owned(), url: enrolment.url.expose().to_owned() }))
     }
 
     /// Turns on two-factor authentication with the first code from the app. The recovery codes are returned once.
     /// Requires a browser session.
-    async fn enable_second_factor(&self, context: &Context<'_>, code: String) -> Result<RecoveryCodes> {
-        let codes = services(context)?.second_factors().enable(actor(context)?, &code).await.map_err(refuse)?;
-        Ok(codes.into())
+    async fn enable_second_factor(
+        &self,
+        context: &Context<'_>,
+        code: String,
+        #[graphql(default, desc = "Whether the caller's other sessions end")] end_other_sessions: bool,
+    ) -> Result<Option<RecoveryCodes>> {
+        let this = session_digest(context)?.unwrap_or_default();
+        let factors = services(context)?.second_factors();
+        let only_session = end_other_sessions.then_some(this);
+        let codes = factors.enable(actor(context)?, &code, only_session).await.map_err(refuse)?;
+        sessions::renew(session(context)?).await.map_err(refuse)?;
+        Ok(Some(codes.into()))
     }
 
     /// Turns off the caller's two-factor authentication. Requires a browser session.
-    async fn disable_second_factor(&self, context: &Context<'_>) -> Result<SuccessPayload> {
+    async fn disable_second_factor(&self, context: &Context<'_>) -> Result<Option<SuccessPayload>> {
         services(context)?.second_factors().disable(actor(context)?).await.map_err(refuse)?;
-        Ok(SuccessPayload::done())
+        sessions::renew(session(context)?).await.map_err(refuse)?;
+        Ok(Some(SuccessPayload::done()))
     }
 
     /// Replaces the recovery codes and returns the new ones once. The old ones stop working. Requires a browser
     /// session.
-    async fn renew_recovery_codes(&self, context: &Context<'_>) -> Result<RecoveryCodes> {
+    async fn renew_recovery_codes(&self, context: &Context<'_>) -> Result<Option<RecoveryCodes>> {
         let codes = services(context)?.second_factors().renew_codes(actor(context)?).await.map_err(refuse)?;
-        Ok(codes.into())
+        sessions::renew(session(context)?).await.map_err(refuse)?;
+        Ok(Some(codes.into()))
     }
 
     /// Switches the browser session to another of the caller's tenants.
-    async fn switch_current_tenant(&self, context: &Context<'_>, tenant_id: String) -> Result<Viewer> {
+    async fn switch_current_tenant(&self, context: &Context<'_>, tenant_id: ID) -> Result<Option<Viewer>> {
         let (services, actor) = (services(context)?, actor(context)?);
         let tenant = services.users().switch_tenant(actor, id(&tenant_id)?).await.map_err(refuse)?;
         sessions::select_tenant(session(context)?, tenant).await.map_err(refuse)?;
         let viewer = services.users().viewer(actor).await.map_err(refuse)?;
-        Ok(domain::Viewer { tenant_id: tenant, ..viewer }.into())
+        Ok(Some(domain::Viewer { tenant_id: tenant, ..viewer }.into()))
     }
 }
 
-fn ids(texts: &[String]) -> Result<Vec<KeyId>> {
+fn ids(texts: &[ID]) -> Result<Vec<KeyId>> {
     texts.iter().map(|text| id(text)).collect()
 }
 

@@ -1,16 +1,19 @@
 //! The queries of Latchkey's own API.
 
-use async_graphql::{Context, Object, Result};
-use chrono::{DateTime, Utc};
+use async_graphql::{Context, ID, Object, Result};
 use domain::{
-    AccountFilter, AccountQuery, AccountSort, ApiError, AuditQuery, Cursor, Direction, InventoryFilter, InventoryQuery,
-    KeyFilter, KeyId, KeyQuery, KeySort, MemberQuery, OwnerKind, PageRequest, Role, UserId, audit, page::DEFAULT_LIMIT,
+    AccountQuery, ApiError, AuditQuery, Cursor, InventoryQuery, KeyId, KeyQuery, MemberQuery, PageRequest, UserId,
+    page::{DEFAULT_LIMIT, MAX_LIMIT},
 };
 use service::Actor;
 
 use super::{
+    audit_operation::AuditOperation,
     context::{actor, id, owner, services, session_digest},
+    enums::{AccountFilter, AccountSort, AuditResult, Direction, InventoryFilter, KeyFilter, KeySort, OwnerKind, Role},
     error::refuse,
+    key_list::{KeyList, Source},
+    scalars::Time,
     types::{
         ApiKey, AuditEntry, BrowserSession, Invitation, Member, Overview, PageOf, PolicyPreview, ServiceAccount,
         TenantPolicy, TenantPolicyInput, Usage,
@@ -18,35 +21,17 @@ use super::{
     viewer::Viewer,
 };
 
-fn page(after: Option<String>, before: Option<String>, limit: Option<u32>) -> PageRequest {
-    PageRequest { after: after.map(Cursor), before: before.map(Cursor), limit: limit.unwrap_or(DEFAULT_LIMIT) }
-}
-
-fn direction(text: Option<&str>, default: Direction) -> Result<Direction> {
-    match text {
-        None => Ok(default),
-        Some("asc") => Ok(Direction::Asc),
-        Some("desc") => Ok(Direction::Desc),
-        Some(_) => Err(refuse(ApiError::field("direction", "Choose asc or desc."))),
+/// Returns the request for a page.
+///
+/// # Errors
+/// A field error at `limit` if it isn't 1 to 100, and at `before` if there is also an `after`.
+fn page(after: Option<String>, before: Option<String>, limit: Option<i32>) -> Result<PageRequest> {
+    let limit = limit.map_or(Ok(DEFAULT_LIMIT), u32::try_from).ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+    let limit = limit.ok_or_else(|| refuse(ApiError::field("limit", format!("Choose 1 to {MAX_LIMIT}."))))?;
+    if after.is_some() && before.is_some() {
+        return Err(refuse(ApiError::field("before", "Choose either after or before.")));
     }
-}
-
-/// Parses a code from a fixed list, or returns `default` if there is none. An unknown code is an error.
-fn word<T: Copy>(field: &str, text: Option<&str>, all: &[T], name: fn(T) -> &'static str, default: T) -> Result<T> {
-    let Some(text) = text else { return Ok(default) };
-    let found = all.iter().copied().find(|value| name(*value) == text);
-    found.ok_or_else(|| {
-        let words: Vec<_> = all.iter().map(|value| name(*value)).collect();
-        refuse(ApiError::field(field, format!("Choose one of {}.", words.join(", "))))
-    })
-}
-
-/// Parses a time in RFC 3339.
-pub(super) fn instant(field: &str, text: Option<&str>) -> Result<Option<DateTime<Utc>>> {
-    let malformed = |_| refuse(ApiError::field(field, domain::api_key::expiry::ExpiryError::Malformed.to_string()));
-    text.map(|text| DateTime::parse_from_rfc3339(text.trim()).map_err(malformed))
-        .transpose()
-        .map(|at| at.map(Into::into))
+    Ok(PageRequest { after: after.map(Cursor), before: before.map(Cursor), limit })
 }
 
 /// [`actor`], for fields that have an argument of that name.
@@ -60,27 +45,24 @@ pub struct ProductQuery;
 
 #[Object(rename_fields = "snake_case", rename_args = "snake_case")]
 impl ProductQuery {
-    /// The caller's active and suspended keys and, for administrators, those of all service accounts; newest first, at
-    /// most 1,000.
-    async fn auth_api_key(&self, context: &Context<'_>) -> Result<Vec<ApiKey>> {
-        let services = services(context)?;
-        let keys = services.api_keys().visible(actor(context)?).await.map_err(refuse)?;
-        let now = services.now();
-        Ok(keys.into_iter().map(|key| ApiKey::at(key, now)).collect())
+    /// The caller's active and suspended keys and, for administrators, those of all service accounts; newest first. All
+    /// of them: a list of more than 1,000 is sent while it is read, as the first field of the response.
+    async fn auth_api_key(&self, context: &Context<'_>) -> Result<Option<KeyList<ApiKey>>> {
+        KeyList::read(context, Source::Visible).await.map(Some)
     }
 
     /// The user of the session or key. Not available to service accounts.
-    async fn viewer(&self, context: &Context<'_>) -> Result<Viewer> {
+    async fn viewer(&self, context: &Context<'_>) -> Result<Option<Viewer>> {
         let viewer = services(context)?.users().viewer(actor(context)?).await.map_err(refuse)?;
-        Ok(viewer.into())
+        Ok(Some(viewer.into()))
     }
 
     /// The caller's browser sessions, most recently used first. Not available to service accounts.
-    async fn sessions(&self, context: &Context<'_>) -> Result<Vec<BrowserSession>> {
+    async fn sessions(&self, context: &Context<'_>) -> Result<Option<Vec<BrowserSession>>> {
         let actor = actor(context)?;
         let this = session_digest(context)?.unwrap_or_default();
         let sessions = services(context)?.users().sessions(actor, this).await.map_err(refuse)?;
-        Ok(sessions.into_iter().map(BrowserSession::from).collect())
+        Ok(Some(sessions.into_iter().map(BrowserSession::from).collect()))
     }
 
     /// A page of one owner's keys: the caller's or, with `owner_id`, a service account's.
@@ -88,47 +70,57 @@ impl ProductQuery {
     async fn api_keys(
         &self,
         context: &Context<'_>,
-        owner_id: Option<String>,
+        owner_id: Option<ID>,
         search: Option<String>,
-        #[graphql(desc = "active, expiring_soon, expired, suspended, revoked or all")] state: Option<String>,
-        #[graphql(desc = "name, created, expires or last_used")] sort: Option<String>,
-        #[graphql(desc = "asc or desc")] direction: Option<String>,
+        #[graphql(desc = "active if null")] state: Option<KeyFilter>,
+        #[graphql(desc = "created if null")] sort: Option<KeySort>,
+        #[graphql(desc = "desc if null")] direction: Option<Direction>,
         after: Option<String>,
         before: Option<String>,
-        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<u32>,
-    ) -> Result<PageOf<ApiKey>> {
+        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<i32>,
+    ) -> Result<Option<PageOf<ApiKey>>> {
         let (services, actor) = (services(context)?, actor(context)?);
         let owner = owner_id.map_or_else(|| actor.require_owner().map_err(refuse), |text| owner(actor, &text))?;
         let query = KeyQuery {
             search: search.unwrap_or_default(),
-            filter: word("state", state.as_deref(), &KeyFilter::ALL, KeyFilter::as_str, KeyFilter::Active)?,
-            sort: word("sort", sort.as_deref(), &KeySort::ALL, KeySort::as_str, KeySort::Created)?,
-            direction: self::direction(direction.as_deref(), Direction::Desc)?,
-            page: page(after, before, limit),
+            filter: state.unwrap_or(KeyFilter::Active).into(),
+            sort: sort.unwrap_or(KeySort::Created).into(),
+            direction: direction.unwrap_or(Direction::Desc).into(),
+            page: page(after, before, limit)?,
         };
         let page = services.api_keys().list(actor, owner, &query).await.map_err(refuse)?;
         let now = services.now();
-        Ok(PageOf::of(page, |key| ApiKey::at(key, now)))
+        Ok(Some(PageOf::of(page, |key| ApiKey::at(key, now))))
     }
 
     /// The key with this id.
-    async fn api_key(&self, context: &Context<'_>, id: String) -> Result<ApiKey> {
+    async fn api_key(&self, context: &Context<'_>, id: ID) -> Result<Option<ApiKey>> {
         let services = services(context)?;
         let key = services.api_keys().get(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
-        Ok(ApiKey::at(key, services.now()))
+        Ok(Some(ApiKey::at(key, services.now())))
     }
 
     /// The clients that used a key, and how often it was used.
-    async fn api_key_usage(&self, context: &Context<'_>, id: String) -> Result<Usage> {
-        Ok(services(context)?.api_keys().usage(actor(context)?, self::id(&id)?).await.map_err(refuse)?.into())
+    async fn api_key_usage(&self, context: &Context<'_>, id: ID) -> Result<Option<Usage>> {
+        Ok(Some(services(context)?.api_keys().usage(actor(context)?, self::id(&id)?).await.map_err(refuse)?.into()))
     }
 
-    /// The keys that were created with a key, newest first; at most 1,000.
-    async fn created_api_keys(&self, context: &Context<'_>, id: String) -> Result<Vec<ApiKey>> {
-        let services = services(context)?;
-        let keys = services.api_keys().created_by(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
-        let now = services.now();
-        Ok(keys.into_iter().map(|key| ApiKey::at(key, now)).collect())
+    /// The keys that were created with a key, newest first.
+    async fn created_api_keys(&self, context: &Context<'_>, id: ID) -> Result<Option<KeyList<ApiKey>>> {
+        KeyList::read(context, Source::CreatedWith(self::id(&id)?)).await.map(Some)
+    }
+
+    /// The open invitations that revoking a key cancels: those that were created with it.
+    async fn api_key_invitations(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        #[graphql(default, desc = "Whether to include those created with the keys that this key created")]
+        and_created: bool,
+    ) -> Result<Option<Vec<Invitation>>> {
+        let keys = services(context)?.api_keys();
+        let open = keys.open_invitations(actor(context)?, self::id(&id)?, and_created).await.map_err(refuse)?;
+        Ok(Some(open.into_iter().map(Invitation::from).collect()))
     }
 
     /// A page of the tenant's service accounts.
@@ -137,29 +129,29 @@ impl ProductQuery {
         &self,
         context: &Context<'_>,
         search: Option<String>,
-        #[graphql(desc = "active, deleted or all")] state: Option<String>,
-        #[graphql(desc = "name or created")] sort: Option<String>,
-        #[graphql(desc = "asc or desc")] direction: Option<String>,
+        #[graphql(desc = "active if null")] state: Option<AccountFilter>,
+        #[graphql(desc = "name if null")] sort: Option<AccountSort>,
+        #[graphql(desc = "asc if null")] direction: Option<Direction>,
         after: Option<String>,
         before: Option<String>,
-        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<u32>,
-    ) -> Result<PageOf<ServiceAccount>> {
+        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<i32>,
+    ) -> Result<Option<PageOf<ServiceAccount>>> {
         let query = AccountQuery {
             search: search.unwrap_or_default(),
-            filter: word("state", state.as_deref(), &AccountFilter::ALL, AccountFilter::as_str, AccountFilter::Active)?,
-            sort: word("sort", sort.as_deref(), &AccountSort::ALL, AccountSort::as_str, AccountSort::Name)?,
-            direction: self::direction(direction.as_deref(), Direction::Asc)?,
-            page: page(after, before, limit),
+            filter: state.unwrap_or(AccountFilter::Active).into(),
+            sort: sort.unwrap_or(AccountSort::Name).into(),
+            direction: direction.unwrap_or(Direction::Asc).into(),
+            page: page(after, before, limit)?,
         };
         let page = services(context)?.service_accounts().list(actor(context)?, &query).await.map_err(refuse)?;
-        Ok(PageOf::of(page, ServiceAccount::from))
+        Ok(Some(PageOf::of(page, ServiceAccount::from)))
     }
 
     /// The service account with this id.
-    async fn service_account(&self, context: &Context<'_>, id: String) -> Result<ServiceAccount> {
+    async fn service_account(&self, context: &Context<'_>, id: ID) -> Result<Option<ServiceAccount>> {
         let account =
             services(context)?.service_accounts().get(actor(context)?, self::id(&id)?).await.map_err(refuse)?;
-        Ok(account.into())
+        Ok(Some(account.into()))
     }
 
     /// A page of the tenant's audit log: changes and denied attempts, newest first.
@@ -168,64 +160,54 @@ impl ProductQuery {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The actor's id, or part of their name")] actor: Option<String>,
-        #[graphql(desc = "A field's name in this schema; or sign_in, set_up or create_user")] operation: Option<String>,
-        #[graphql(desc = "done or refused")] result: Option<String>,
-        #[graphql(desc = "The id of a key, account or user: entries about it or made with it")] about: Option<String>,
-        #[graphql(desc = "RFC 3339; only entries at or after this time")] from: Option<String>,
-        #[graphql(desc = "RFC 3339; only entries before this time")] until: Option<String>,
+        operation: Option<AuditOperation>,
+        result: Option<AuditResult>,
+        #[graphql(desc = "The id of a key, account or user: entries about it or made with it")] about: Option<ID>,
+        #[graphql(desc = "Only entries at or after this time")] from: Option<Time>,
+        #[graphql(desc = "Only entries before this time")] until: Option<Time>,
         after: Option<String>,
         before: Option<String>,
-        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<u32>,
-    ) -> Result<PageOf<AuditEntry>> {
-        let outcome = match result.as_deref() {
-            None => None,
-            Some(_) => Some(word(
-                "result",
-                result.as_deref(),
-                &audit::Outcome::ALL,
-                audit::Outcome::as_str,
-                audit::Outcome::Done,
-            )?),
-        };
+        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<i32>,
+    ) -> Result<Option<PageOf<AuditEntry>>> {
         let query = AuditQuery {
             actor: actor.unwrap_or_default(),
-            operation: operation.unwrap_or_default(),
-            outcome,
-            subject: about.as_deref().map(id::<KeyId>).transpose()?.map(|id| id.0),
-            from: instant("from", from.as_deref())?,
-            until: instant("until", until.as_deref())?,
-            page: page(after, before, limit),
+            operation: operation.map(|operation| operation.code().to_owned()).unwrap_or_default(),
+            outcome: result.map(Into::into),
+            subject: about.map(|about| id::<KeyId>(&about)).transpose()?.map(|id| id.0),
+            from: from.map(|from| from.0),
+            until: until.map(|until| until.0),
+            page: page(after, before, limit)?,
         };
         let page = services(context)?.audit_log().list(actor_of(context)?, &query).await.map_err(refuse)?;
-        Ok(PageOf::of(page, AuditEntry::from))
+        Ok(Some(PageOf::of(page, AuditEntry::from)))
     }
 
     /// A page of the audit entries about a key or made with it, newest first. Available to anyone who can see the key.
     async fn api_key_history(
         &self,
         context: &Context<'_>,
-        id: String,
+        id: ID,
         after: Option<String>,
         before: Option<String>,
-        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<u32>,
-    ) -> Result<PageOf<AuditEntry>> {
+        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<i32>,
+    ) -> Result<Option<PageOf<AuditEntry>>> {
         let (actor, id) = (actor(context)?, self::id(&id)?);
-        let query = AuditQuery { page: page(after, before, limit), ..AuditQuery::default() };
+        let query = AuditQuery { page: page(after, before, limit)?, ..AuditQuery::default() };
         let page = services(context)?.api_keys().history(actor, id, &query).await.map_err(refuse)?;
-        Ok(PageOf::of(page, AuditEntry::from))
+        Ok(Some(PageOf::of(page, AuditEntry::from)))
     }
 
     /// The tenant's open invitations, newest first.
-    async fn invitations(&self, context: &Context<'_>) -> Result<Vec<Invitation>> {
+    async fn invitations(&self, context: &Context<'_>) -> Result<Option<Vec<Invitation>>> {
         let open = services(context)?.invitations().list(actor(context)?).await.map_err(refuse)?;
-        Ok(open.into_iter().map(Invitation::from).collect())
+        Ok(Some(open.into_iter().map(Invitation::from).collect()))
     }
 
     /// The overview of the tenant: numbers of keys, the requests of the last 30 days, and the last audit entries.
-    async fn tenant_overview(&self, context: &Context<'_>) -> Result<Overview> {
+    async fn tenant_overview(&self, context: &Context<'_>) -> Result<Option<Overview>> {
         let services = services(context)?;
         let overview = services.overviews().get(actor(context)?).await.map_err(refuse)?;
-        Ok(Overview::at(overview, services.now()))
+        Ok(Some(Overview::at(overview, services.now())))
     }
 
     /// A page of all keys in the tenant.
@@ -234,55 +216,48 @@ impl ProductQuery {
         &self,
         context: &Context<'_>,
         search: Option<String>,
-        #[graphql(desc = "active, expiring_soon, expired, suspended, revoked or all")] state: Option<String>,
-        #[graphql(desc = "all, never_expires, unused, owner_gone or against_policy")] show: Option<String>,
-        #[graphql(desc = "user or service_account; both if null")] kind: Option<String>,
-        #[graphql(desc = "The id of a user or service account; only their keys")] owner_id: Option<String>,
-        #[graphql(desc = "name, created, expires or last_used")] sort: Option<String>,
-        #[graphql(desc = "asc or desc")] direction: Option<String>,
+        #[graphql(desc = "active if null")] state: Option<KeyFilter>,
+        #[graphql(desc = "all if null")] show: Option<InventoryFilter>,
+        #[graphql(desc = "Both if null")] kind: Option<OwnerKind>,
+        #[graphql(desc = "The id of a user or service account; only their keys")] owner_id: Option<ID>,
+        #[graphql(desc = "created if null")] sort: Option<KeySort>,
+        #[graphql(desc = "desc if null")] direction: Option<Direction>,
         after: Option<String>,
         before: Option<String>,
-        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<u32>,
-    ) -> Result<PageOf<ApiKey>> {
+        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<i32>,
+    ) -> Result<Option<PageOf<ApiKey>>> {
         let (services, actor) = (services(context)?, actor(context)?);
-        let kind = match kind.as_deref() {
-            None => None,
-            Some("user") => Some(OwnerKind::User),
-            Some("service_account") => Some(OwnerKind::ServiceAccount),
-            Some(_) => return Err(refuse(ApiError::field("kind", "Choose user or service_account."))),
-        };
-        let filter =
-            word("show", show.as_deref(), &InventoryFilter::ALL, InventoryFilter::as_str, InventoryFilter::All)?;
         let query = KeyQuery {
             search: search.unwrap_or_default(),
-            filter: word("state", state.as_deref(), &KeyFilter::ALL, KeyFilter::as_str, KeyFilter::Active)?,
-            sort: word("sort", sort.as_deref(), &KeySort::ALL, KeySort::as_str, KeySort::Created)?,
-            direction: self::direction(direction.as_deref(), Direction::Desc)?,
-            page: page(after, before, limit),
+            filter: state.unwrap_or(KeyFilter::Active).into(),
+            sort: sort.unwrap_or(KeySort::Created).into(),
+            direction: direction.unwrap_or(Direction::Desc).into(),
+            page: page(after, before, limit)?,
         };
         // A malformed id belongs to nobody.
-        let owner = owner_id.map(|text| text.parse::<UserId>().unwrap_or_default().0);
-        let inventory = InventoryQuery { filter, kind, owner };
+        let owner = owner_id.map(|id| id.parse::<UserId>().unwrap_or_default().0);
+        let filter = show.unwrap_or(InventoryFilter::All).into();
+        let inventory = InventoryQuery { filter, kind: kind.map(Into::into), owner };
         let page = services.inventory().list(actor, &query, inventory).await.map_err(refuse)?;
         let now = services.now();
-        Ok(PageOf::of(page, |key| ApiKey::at(key, now)))
+        Ok(Some(PageOf::of(page, |key| ApiKey::at(key, now))))
     }
 
     /// The key policies that are on. A policy with a scheduled change is listed twice: as it is and as it will be.
-    async fn tenant_policies(&self, context: &Context<'_>) -> Result<Vec<TenantPolicy>> {
+    async fn tenant_policies(&self, context: &Context<'_>) -> Result<Option<Vec<TenantPolicy>>> {
         let on = services(context)?.tenant_policies().list(actor(context)?).await.map_err(refuse)?;
-        Ok(on.into_iter().map(TenantPolicy::from).collect())
+        Ok(Some(on.into_iter().map(TenantPolicy::from).collect()))
     }
 
     /// The active keys that a key policy would affect.
-    async fn policy_preview(&self, context: &Context<'_>, input: TenantPolicyInput) -> Result<PolicyPreview> {
+    async fn policy_preview(&self, context: &Context<'_>, input: TenantPolicyInput) -> Result<Option<PolicyPreview>> {
         let services = services(context)?;
         let preview = services.tenant_policies().preview(actor(context)?, &input.into()).await.map_err(refuse)?;
         let now = services.now();
-        Ok(PolicyPreview {
+        Ok(Some(PolicyPreview {
             count: preview.count,
             keys: preview.keys.into_iter().map(|key| ApiKey::at(key, now)).collect(),
-        })
+        }))
     }
 
     /// A page of the tenant's members, sorted by name.
@@ -290,15 +265,14 @@ impl ProductQuery {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "Part of the name or email address")] search: Option<String>,
-        #[graphql(desc = "TENANT_ADMIN, USER or READ_ONLY_USER; all if null")] role: Option<String>,
+        #[graphql(desc = "All if null")] role: Option<Role>,
         after: Option<String>,
         before: Option<String>,
-        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<u32>,
-    ) -> Result<PageOf<Member>> {
-        let role = role.map(|text| text.parse::<Role>()).transpose();
-        let role = role.map_err(|error| refuse(ApiError::field("role", error.to_string())))?;
-        let query = MemberQuery { search: search.unwrap_or_default(), role, page: page(after, before, limit) };
+        #[graphql(desc = "1 to 100; 20 if null")] limit: Option<i32>,
+    ) -> Result<Option<PageOf<Member>>> {
+        let role = role.map(Into::into);
+        let query = MemberQuery { search: search.unwrap_or_default(), role, page: page(after, before, limit)? };
         let page = services(context)?.members().list(actor(context)?, &query).await.map_err(refuse)?;
-        Ok(PageOf::of(page, Member::from))
+        Ok(Some(PageOf::of(page, Member::from)))
     }
 }

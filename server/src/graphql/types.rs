@@ -1,100 +1,69 @@
 //! The schema's types, converted from those of `domain`.
 
-use async_graphql::{Enum, InputObject, OutputType, SimpleObject};
+use async_graphql::{ID, InputObject, OutputType, SimpleObject};
 use chrono::{DateTime, SecondsFormat, Utc};
-use domain::{AccountState, IssuedKey, OwnerKind, api_key::input::SetKeyPolicy};
+use domain::{IssuedKey, api_key::input::SetKeyPolicy};
 
-/// Formats a time as RFC 3339 in UTC, in whole seconds.
-pub(super) fn time(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-/// The permissions of a member or a service account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(name = "role")]
-pub enum Role {
-    /// Full access to the tenant, including members, service accounts and all keys.
-    TenantAdmin,
-    /// Can create and manage their own keys.
-    User,
-    /// Can view, suspend and revoke their own keys, but not create any.
-    ReadOnlyUser,
-}
-
-impl From<domain::Role> for Role {
-    fn from(role: domain::Role) -> Self {
-        match role {
-            domain::Role::TenantAdmin => Self::TenantAdmin,
-            domain::Role::User => Self::User,
-            domain::Role::ReadOnlyUser => Self::ReadOnlyUser,
-        }
-    }
-}
-
-impl From<Role> for domain::Role {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::TenantAdmin => Self::TenantAdmin,
-            Role::User => Self::User,
-            Role::ReadOnlyUser => Self::ReadOnlyUser,
-        }
-    }
-}
+use super::{
+    audit_operation::AuditOperation,
+    enums::{AccountStateCode, ActorKind, AuditResult, Channel, KeyStateCode, OwnerKind, PolicyKind, Role, by_code},
+    scalars::{Count, Time},
+};
 
 /// An API key's record, named as in Prefect's API. It never contains the token.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "auth_api_key", rename_fields = "snake_case")]
 pub struct ApiKey {
     /// The key's id.
-    pub id: String,
+    pub id: ID,
     /// The key's name.
     pub name: String,
     /// When the key expires; null if never.
-    pub expires_at: Option<String>,
+    pub expires_at: Option<Time>,
     /// The id of the user or service account that owns the key.
-    pub user_id: String,
-    /// `user` or `service_account`.
-    pub owner_kind: String,
+    pub user_id: ID,
+    /// Whether the owner is a person or a service account.
+    pub owner_kind: OwnerKind,
     /// The owner's name.
     pub owner_name: String,
     /// The id of the tenant that the key works in.
-    pub tenant_id: String,
+    pub tenant_id: ID,
     /// The prefix and the first four characters of the token.
     pub hint: String,
-    /// `active`, `expiring_soon`, `rotating`, `expired`, `suspended` or `revoked`.
-    pub state: String,
+    /// The key's state.
+    pub state: KeyStateCode,
     /// When the key was created.
-    pub created: String,
+    pub created: Time,
     /// The name of the actor that created the key.
     pub created_by: String,
-    /// How the key was created: `browser`, `graphql`, `rest` or `cli`.
-    pub created_channel: String,
+    /// The interface through which the key was created; null if a later version of Latchkey knows it.
+    pub created_channel: Option<Channel>,
     /// The id of the key that was used to create this one.
-    pub created_by_key: Option<String>,
+    pub created_by_key: Option<ID>,
     /// The id of the key that this one replaced in a rotation.
-    pub replaces: Option<String>,
+    pub replaces: Option<ID>,
     /// The id of the key that replaced this one in a rotation.
-    pub replaced_by: Option<String>,
+    pub replaced_by: Option<ID>,
     /// Whether the replacement was revoked, along with every key that it was rotated into.
     pub replacement_revoked: bool,
     /// The end of the grace period, during which this key and its replacement both work; null outside it.
-    pub overlap_until: Option<String>,
+    pub overlap_until: Option<Time>,
     /// Whether this key will stop working when its replacement is first used. False once that has happened.
     pub ends_on_use: bool,
     /// The last rejected request with the key.
     pub last_refused: Option<LastUse>,
     /// When the key itself was suspended; null if only its service account is.
-    pub suspended_at: Option<String>,
+    pub suspended_at: Option<Time>,
     /// The name of the actor that suspended the key.
     pub suspended_by: Option<String>,
     /// When the key was revoked.
-    pub revoked_at: Option<String>,
+    pub revoked_at: Option<Time>,
     /// The name of the actor that revoked the key.
     pub revoked_by: Option<String>,
     /// Why the key was revoked.
     pub revoke_reason: Option<String>,
     /// The tenant's key policies that the key violates, including policies that take effect later.
-    pub against_policies: Vec<String>,
+    pub against_policies: Vec<PolicyKind>,
     /// The last accepted request with the key.
     pub last_used: Option<LastUse>,
 }
@@ -102,44 +71,36 @@ pub struct ApiKey {
 impl ApiKey {
     /// Returns the record as of `now`.
     pub(super) fn at(key: domain::ApiKey, now: DateTime<Utc>) -> Self {
-        let overlap_until = key.overlap_until(now).map(time);
+        let overlap_until = key.overlap_until(now).map(Time::from);
         Self {
-            state: key.state(now).as_str().to_owned(),
-            id: key.id.to_string(),
+            state: key.state(now).into(),
+            id: key.id.into(),
             name: key.name.to_string(),
-            expires_at: key.expires_at.map(time),
-            user_id: key.owner.to_string(),
-            owner_kind: kind(key.owner.kind()),
+            expires_at: key.expires_at.map(Time::from),
+            user_id: key.owner.into(),
+            owner_kind: key.owner.kind().into(),
             owner_name: key.owner_name,
-            tenant_id: key.tenant_id.to_string(),
+            tenant_id: key.tenant_id.into(),
             hint: key.hint,
-            created: time(key.created_at),
+            created: key.created_at.into(),
             created_by: key.created_by,
             overlap_until,
-            created_channel: key.created_channel,
-            created_by_key: key.created_by_key.map(|id| id.to_string()),
-            replaces: key.replaces.map(|id| id.to_string()),
+            created_channel: by_code(&key.created_channel),
+            created_by_key: key.created_by_key.map(ID::from),
+            replaces: key.replaces.map(ID::from),
             ends_on_use: key.replaced_by.as_ref().is_some_and(|new| new.ends_on_use),
             replacement_revoked: key.replaced_by.as_ref().is_some_and(|new| new.is_revoked),
-            replaced_by: key.replaced_by.map(|new| new.id.to_string()),
+            replaced_by: key.replaced_by.map(|new| new.id.into()),
             last_refused: key.last_refused.map(LastUse::from),
-            suspended_at: key.suspension.as_ref().map(|suspension| time(suspension.at)),
+            suspended_at: key.suspension.as_ref().map(|suspension| suspension.at.into()),
             suspended_by: key.suspension.map(|suspension| suspension.by),
-            revoked_at: key.revocation.as_ref().map(|revocation| time(revocation.at)),
+            revoked_at: key.revocation.as_ref().map(|revocation| revocation.at.into()),
             revoked_by: key.revocation.as_ref().map(|revocation| revocation.by.clone()),
             revoke_reason: key.revocation.map(|revocation| revocation.reason).filter(|reason| !reason.is_empty()),
-            against_policies: key.violations.iter().map(|violation| violation.kind.as_str().to_owned()).collect(),
+            against_policies: key.violations.iter().map(|violation| violation.kind.into()).collect(),
             last_used: key.last_used.map(LastUse::from),
         }
     }
-}
-
-fn kind(kind: OwnerKind) -> String {
-    match kind {
-        OwnerKind::User => "user",
-        OwnerKind::ServiceAccount => "service_account",
-    }
-    .to_owned()
 }
 
 /// A request with a key: when, from where and by which client.
@@ -147,7 +108,7 @@ fn kind(kind: OwnerKind) -> String {
 #[graphql(name = "last_use", rename_fields = "snake_case")]
 pub struct LastUse {
     /// When the request was made.
-    pub at: String,
+    pub at: Time,
     /// The client's IP address.
     pub address: Option<String>,
     /// The client's `User-Agent`.
@@ -156,7 +117,7 @@ pub struct LastUse {
 
 impl From<domain::LastUse> for LastUse {
     fn from(last: domain::LastUse) -> Self {
-        Self { at: time(last.at), address: last.address, user_agent: last.user_agent }
+        Self { at: last.at.into(), address: last.address, user_agent: last.user_agent }
     }
 }
 
@@ -165,19 +126,19 @@ impl From<domain::LastUse> for LastUse {
 #[graphql(name = "service_account", rename_fields = "snake_case")]
 pub struct ServiceAccount {
     /// The account's id.
-    pub id: String,
+    pub id: ID,
     /// The account's name.
     pub name: String,
     /// The role of the account and of all its keys.
     pub role: Role,
-    /// `active`, `suspended` or `deleted`.
-    pub state: String,
+    /// The account's state.
+    pub state: AccountStateCode,
     /// When the account was created.
-    pub created: String,
+    pub created: Time,
     /// The name of the actor that created the account.
     pub created_by: String,
     /// When the account was suspended, together with all its keys.
-    pub suspended_at: Option<String>,
+    pub suspended_at: Option<Time>,
     /// The name of the actor that suspended the account.
     pub suspended_by: Option<String>,
     /// The number of keys that work now.
@@ -190,19 +151,14 @@ pub struct ServiceAccount {
 
 impl From<domain::ServiceAccount> for ServiceAccount {
     fn from(account: domain::ServiceAccount) -> Self {
-        let state = match account.state() {
-            AccountState::Active => "active",
-            AccountState::Suspended { .. } => "suspended",
-            AccountState::Deleted { .. } => "deleted",
-        };
         Self {
-            id: account.id.to_string(),
+            id: account.id.into(),
             name: account.name.to_string(),
             role: account.role.into(),
-            state: state.to_owned(),
-            created: time(account.created_at),
+            state: account.state().into(),
+            created: account.created_at.into(),
             created_by: account.created_by,
-            suspended_at: account.suspended_at.map(time),
+            suspended_at: account.suspended_at.map(Time::from),
             suspended_by: account.suspended_by,
             active_keys: account.active_keys,
             all_keys: account.all_keys,
@@ -251,7 +207,7 @@ impl<T: OutputType> PageOf<T> {
 #[graphql(name = "member", rename_fields = "snake_case")]
 pub struct Member {
     /// The user's id.
-    pub user_id: String,
+    pub user_id: ID,
     /// The user's name.
     pub name: String,
     /// The user's email address.
@@ -263,7 +219,7 @@ pub struct Member {
 impl From<domain::Member> for Member {
     fn from(member: domain::Member) -> Self {
         Self {
-            user_id: member.user_id.to_string(),
+            user_id: member.user_id.into(),
             name: member.name.to_string(),
             email: member.email.as_str().to_owned(),
             role: member.role.into(),
@@ -290,7 +246,7 @@ pub struct CreateApiKeyInput {
 #[graphql(name = "create_api_key_payload", rename_fields = "snake_case")]
 pub struct CreateApiKeyPayload {
     /// The key's id.
-    pub id: String,
+    pub id: ID,
     /// The token, returned once.
     pub token: String,
     /// The token again, for clients that select it by this name.
@@ -300,7 +256,7 @@ pub struct CreateApiKeyPayload {
 impl From<IssuedKey> for CreateApiKeyPayload {
     fn from(issued: IssuedKey) -> Self {
         let token = issued.token.expose().to_owned();
-        Self { id: issued.key.id.to_string(), key: token.clone(), token }
+        Self { id: issued.key.id.into(), key: token.clone(), token }
     }
 }
 
@@ -320,13 +276,13 @@ pub struct DeleteApiKeyInput {
 #[graphql(name = "roll_api_key_input", rename_fields = "snake_case")]
 pub struct RollApiKeyInput {
     /// The id of the key to rotate.
-    pub key_id: String,
+    pub key_id: ID,
     /// The grace period, during which the old key keeps working: `now` (none), `1h`, `24h`, `7d` or `first_use` (until
     /// the new key is first used).
     #[graphql(default_with = "\"24h\".to_owned()")]
     pub overlap: String,
-    /// For `first_use`: the latest time at which the old key stops working, in RFC 3339; a week from now if null.
-    pub deadline: Option<String>,
+    /// For `first_use`: the latest time at which the old key stops working; a week from now if null.
+    pub deadline: Option<Time>,
 }
 
 /// A client that sent requests with a key.
@@ -338,19 +294,19 @@ pub struct KeyClient {
     /// The client's `User-Agent`.
     pub user_agent: Option<String>,
     /// The agent id that the client sent.
-    pub agent_id: Option<String>,
+    pub agent_id: Option<ID>,
     /// The agent's name.
     pub agent_name: Option<String>,
     /// When the client first sent the key.
-    pub first_seen: String,
+    pub first_seen: Time,
     /// When a request was last accepted.
-    pub last_used: Option<String>,
+    pub last_used: Option<Time>,
     /// When a request was last rejected.
-    pub last_refused: Option<String>,
+    pub last_refused: Option<Time>,
     /// The number of accepted requests.
-    pub uses: u64,
+    pub uses: Count,
     /// The number of rejected requests.
-    pub refusals: u64,
+    pub refusals: Count,
 }
 
 /// The requests with a key in one hour.
@@ -358,11 +314,11 @@ pub struct KeyClient {
 #[graphql(name = "hour_count", rename_fields = "snake_case")]
 pub struct HourCount {
     /// The start of the hour.
-    pub hour: String,
+    pub hour: Time,
     /// The number of accepted requests.
-    pub uses: u64,
+    pub uses: Count,
     /// The number of rejected requests.
-    pub refusals: u64,
+    pub refusals: Count,
 }
 
 /// The clients that used a key, and how often it was used.
@@ -380,16 +336,19 @@ impl From<domain::Usage> for Usage {
         let client = |client: domain::KeyClient| KeyClient {
             address: client.address,
             user_agent: client.user_agent,
-            agent_id: client.agent_id.map(|id| id.to_string()),
+            agent_id: client.agent_id.map(ID::from),
             agent_name: client.agent_name.map(|name| name.to_string()),
-            first_seen: time(client.first_seen_at),
-            last_used: client.last_used_at.map(time),
-            last_refused: client.last_refused_at.map(time),
-            uses: client.uses,
-            refusals: client.refusals,
+            first_seen: client.first_seen_at.into(),
+            last_used: client.last_used_at.map(Time::from),
+            last_refused: client.last_refused_at.map(Time::from),
+            uses: client.uses.into(),
+            refusals: client.refusals.into(),
         };
-        let hour =
-            |hour: domain::HourCount| HourCount { hour: time(hour.hour), uses: hour.uses, refusals: hour.refusals };
+        let hour = |hour: domain::HourCount| HourCount {
+            hour: hour.hour.into(),
+            uses: hour.uses.into(),
+            refusals: hour.refusals.into(),
+        };
         Self {
             clients: usage.clients.into_iter().map(client).collect(),
             hours: usage.hours.into_iter().map(hour).collect(),
@@ -402,11 +361,11 @@ impl From<domain::Usage> for Usage {
 #[graphql(name = "day_count", rename_fields = "snake_case")]
 pub struct DayCount {
     /// The start of the day.
-    pub day: String,
+    pub day: Time,
     /// The number of accepted requests.
-    pub uses: u64,
+    pub uses: Count,
     /// The number of rejected requests.
-    pub refusals: u64,
+    pub refusals: Count,
 }
 
 /// A number of rows that stops where counting would become slow.
@@ -432,9 +391,9 @@ pub struct KeyRequests {
     /// The key.
     pub key: ApiKey,
     /// The number of accepted requests.
-    pub uses: u64,
+    pub uses: Count,
     /// The number of rejected requests.
-    pub refusals: u64,
+    pub refusals: Count,
 }
 
 /// The overview of a tenant.
@@ -468,13 +427,16 @@ pub struct Overview {
 impl Overview {
     /// Returns the overview as of `now`.
     pub(super) fn at(overview: domain::Overview, now: DateTime<Utc>) -> Self {
-        let day =
-            |count: domain::DayCount| DayCount { day: time(count.day), uses: count.uses, refusals: count.refusals };
+        let day = |count: domain::DayCount| DayCount {
+            day: count.day.into(),
+            uses: count.uses.into(),
+            refusals: count.refusals.into(),
+        };
         let busiest = |keys: Vec<domain::tenant::overview::KeyRequests>| {
             let one = |one: domain::tenant::overview::KeyRequests| KeyRequests {
                 key: ApiKey::at(one.key, now),
-                uses: one.uses,
-                refusals: one.refusals,
+                uses: one.uses.into(),
+                refusals: one.refusals.into(),
             };
             keys.into_iter().map(one).collect()
         };
@@ -529,25 +491,25 @@ pub struct CreateServiceAccountInput {
 #[graphql(name = "audit_entry", rename_fields = "snake_case")]
 pub struct AuditEntry {
     /// The entry's id.
-    pub id: String,
+    pub id: ID,
     /// The entry's position in the tenant's hash chain, starting at 1.
-    pub number: u64,
+    pub number: Count,
     /// When the operation took place.
-    pub at: String,
-    /// The operation's code, such as `create_api_key`.
-    pub operation: String,
-    /// `done` or `refused`.
-    pub result: String,
-    /// `user`, `service_account`, `operator` or `service`.
-    pub actor_kind: String,
+    pub at: Time,
+    /// The action; null if a later version of Latchkey wrote the entry.
+    pub operation: Option<AuditOperation>,
+    /// The outcome.
+    pub result: AuditResult,
+    /// The kind of actor; null if a later version of Latchkey wrote the entry.
+    pub actor_kind: Option<ActorKind>,
     /// The actor's id, if it is a user or a service account.
-    pub actor_id: Option<String>,
+    pub actor_id: Option<ID>,
     /// The actor's name at that time.
     pub actor_name: String,
-    /// `browser`, `graphql`, `rest`, `cli` or `service`.
-    pub channel: String,
+    /// The interface; null if a later version of Latchkey wrote the entry.
+    pub channel: Option<Channel>,
     /// The id of the key that authenticated the request.
-    pub key_id: Option<String>,
+    pub key_id: Option<ID>,
     /// The client's IP address.
     pub address: Option<String>,
     /// The client's `User-Agent`.
@@ -555,7 +517,7 @@ pub struct AuditEntry {
     /// The kind of the affected resource, such as `api_key`.
     pub subject_kind: String,
     /// The id of the affected resource.
-    pub subject_id: Option<String>,
+    pub subject_id: Option<ID>,
     /// The name of the affected resource at that time.
     pub subject_name: String,
     /// Details, as text.
@@ -567,20 +529,20 @@ pub struct AuditEntry {
 impl From<domain::AuditEntry> for AuditEntry {
     fn from(line: domain::AuditEntry) -> Self {
         Self {
-            id: line.id.to_string(),
-            number: line.number,
-            at: time(line.at),
-            operation: line.operation,
-            result: line.outcome.as_str().to_owned(),
-            actor_kind: line.actor_kind,
-            actor_id: line.actor_id.map(|id| id.to_string()),
+            id: line.id.into(),
+            number: line.number.into(),
+            at: line.at.into(),
+            operation: AuditOperation::from_code(&line.operation),
+            result: line.outcome.into(),
+            actor_kind: by_code(&line.actor_kind),
+            actor_id: line.actor_id.map(ID::from),
             actor_name: line.actor_name,
-            channel: line.channel,
-            key_id: line.key_id.map(|id| id.to_string()),
+            channel: by_code(&line.channel),
+            key_id: line.key_id.map(ID::from),
             address: line.address,
             user_agent: line.user_agent,
             subject_kind: line.subject_kind,
-            subject_id: line.subject_id.map(|id| id.to_string()),
+            subject_id: line.subject_id.map(ID::from),
             subject_name: line.subject_name,
             detail: line.detail,
             hash: line.hash,
@@ -593,13 +555,13 @@ impl From<domain::AuditEntry> for AuditEntry {
 #[graphql(name = "browser_session", rename_fields = "snake_case")]
 pub struct BrowserSession {
     /// The session's id.
-    pub id: String,
+    pub id: ID,
     /// The browser's name.
     pub browser: String,
     /// When the user signed in.
-    pub signed_in: String,
+    pub signed_in: Time,
     /// When the session was last used, to the minute.
-    pub last_used: String,
+    pub last_used: Time,
     /// The browser's IP address.
     pub address: Option<String>,
     /// The browser's `User-Agent`.
@@ -611,10 +573,10 @@ pub struct BrowserSession {
 impl From<domain::BrowserSession> for BrowserSession {
     fn from(session: domain::BrowserSession) -> Self {
         Self {
-            id: session.id.to_string(),
+            id: session.id.into(),
             browser: session.browser(),
-            signed_in: time(session.signed_in_at),
-            last_used: time(session.seen_at),
+            signed_in: session.signed_in_at.into(),
+            last_used: session.seen_at.into(),
             address: session.address,
             user_agent: session.user_agent,
             is_this: session.is_this,
@@ -651,30 +613,35 @@ impl From<Vec<domain::Secret>> for RecoveryCodes {
 #[graphql(name = "invitation", rename_fields = "snake_case")]
 pub struct Invitation {
     /// The invitation's id.
-    pub id: String,
+    pub id: ID,
     /// The email address of the invited person.
     pub email: String,
     /// The role that the person will have.
     pub role: Role,
     /// When the invitation was created.
-    pub created: String,
+    pub created: Time,
     /// The name of the inviter.
     pub created_by: String,
     /// When the link expires.
-    pub expires_at: String,
-    /// Whether the link is inactive because the inviter is no longer an administrator.
+    pub expires_at: Time,
+    /// The id of the key that created the invitation; null for a browser session and for the operator. Revoking the key
+    /// cancels the invitation.
+    pub created_by_key: Option<ID>,
+    /// Whether the link is inactive: the inviter is no longer an administrator, or the service account or the key that
+    /// created the invitation is suspended.
     pub is_paused: bool,
 }
 
 impl From<domain::Invitation> for Invitation {
     fn from(invitation: domain::Invitation) -> Self {
         Self {
-            id: invitation.id.to_string(),
+            id: invitation.id.into(),
             email: invitation.email.as_str().to_owned(),
             role: invitation.role.into(),
-            created: time(invitation.created_at),
+            created: invitation.created_at.into(),
             created_by: invitation.created_by,
-            expires_at: time(invitation.expires_at),
+            expires_at: invitation.expires_at.into(),
+            created_by_key: invitation.created_by_key.map(ID::from),
             is_paused: invitation.is_paused,
         }
     }
@@ -685,7 +652,7 @@ impl From<domain::Invitation> for Invitation {
 #[graphql(name = "invite_member_payload", rename_fields = "snake_case")]
 pub struct InviteMemberPayload {
     /// The invitation's id.
-    pub id: String,
+    pub id: ID,
     /// The link, returned once. It can be used once within 72 hours.
     pub link: String,
     /// Whether the link is also being sent by email.
@@ -704,17 +671,19 @@ pub struct LinkPayload {
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "tenant_policy", rename_fields = "snake_case")]
 pub struct TenantPolicy {
-    /// `max_lifetime`, `expiry_required`, `service_accounts_only`, `no_keys_by_keys` or `suspend_unused`.
-    pub policy: String,
+    /// The kind.
+    pub policy: PolicyKind,
     /// The number of days, for `max_lifetime` and `suspend_unused`.
-    pub days: Option<u32>,
+    pub days: Option<i32>,
+    /// The number of keys, for `max_keys`.
+    pub limit: Option<i32>,
     /// When the policy takes effect.
-    pub effective_from: String,
+    pub effective_from: Time,
     /// When the policy takes effect.
     #[graphql(deprecation = "Use effective_from.")]
-    pub holds_from: String,
+    pub holds_from: Time,
     /// When the policy was set.
-    pub set: String,
+    pub set: Time,
     /// The name of the actor that set the policy.
     pub set_by: String,
 }
@@ -722,11 +691,12 @@ pub struct TenantPolicy {
 impl From<domain::KeyPolicy> for TenantPolicy {
     fn from(policy: domain::KeyPolicy) -> Self {
         Self {
-            policy: policy.kind.as_str().to_owned(),
-            days: policy.days,
-            effective_from: time(policy.effective_from),
-            holds_from: time(policy.effective_from),
-            set: time(policy.set_at),
+            policy: policy.kind.into(),
+            days: policy.days.and_then(|days| i32::try_from(days).ok()),
+            limit: policy.limit.and_then(|limit| i32::try_from(limit).ok()),
+            effective_from: policy.effective_from.into(),
+            holds_from: policy.effective_from.into(),
+            set: policy.set_at.into(),
             set_by: policy.set_by,
         }
     }
@@ -736,18 +706,23 @@ impl From<domain::KeyPolicy> for TenantPolicy {
 #[derive(Clone, Debug, InputObject)]
 #[graphql(name = "tenant_policy_input", rename_fields = "snake_case")]
 pub struct TenantPolicyInput {
-    /// `max_lifetime`, `expiry_required`, `service_accounts_only`, `no_keys_by_keys` or `suspend_unused`.
-    pub policy: String,
+    /// The kind.
+    pub policy: PolicyKind,
     /// 1 to 3650; required for `max_lifetime` and `suspend_unused`.
-    pub days: Option<u32>,
-    /// When the policy takes effect, in RFC 3339; immediately if null.
-    pub from: Option<String>,
+    pub days: Option<i32>,
+    /// 1 to 100000; required for `max_keys`.
+    pub limit: Option<i32>,
+    /// When the policy takes effect; immediately if null.
+    pub from: Option<Time>,
 }
 
 impl From<TenantPolicyInput> for SetKeyPolicy {
     fn from(input: TenantPolicyInput) -> Self {
         let days = input.days.map(|days| days.to_string()).unwrap_or_default();
-        Self { policy: input.policy, days, from: input.from.unwrap_or_default() }
+        let from = input.from.map(|from| from.0.to_rfc3339_opts(SecondsFormat::Secs, true));
+        let limit = input.limit.map(|limit| limit.to_string()).unwrap_or_default();
+        let policy = domain::PolicyKind::from(input.policy).as_str().to_owned();
+        Self { policy, days, limit, from: from.unwrap_or_default() }
     }
 }
 

@@ -8,3 +8,4 @@ mod types;
 
 pub use mutation::ClientMutation;
 pub use query::ClientQuery;
+pub use types::ApiToken;

@@ -13,7 +13,7 @@ use crate::graphql::{
     context::{actor, client_version, services},
     error::refuse,
     mutation::revoke,
-    types::{SuccessPayload, time},
+    types::SuccessPayload,
 };
 
 /// How long a client waits before it requests a token again.
@@ -27,7 +27,7 @@ pub struct ClientMutation;
 #[Object(rename_fields = "snake_case", rename_args = "snake_case")]
 impl ClientMutation {
     /// Registers an agent that starts. An agent with the same type, name, labels, address and key keeps its id.
-    async fn register_agent(&self, context: &Context<'_>, input: RegisterAgentInput) -> Result<IdPayload> {
+    async fn register_agent(&self, context: &Context<'_>, input: RegisterAgentInput) -> Result<Option<IdPayload>> {
         let input = RegisterAgent {
             kind: input.r#type,
             name: input.name,
@@ -36,14 +36,14 @@ impl ClientMutation {
             version: client_version(context)?.map(str::to_owned),
         };
         let id = services(context)?.agents().register(actor(context)?, &input).await.map_err(refuse)?;
-        Ok(IdPayload { id: id.to_string() })
+        Ok(Some(IdPayload { id: id.into() }))
     }
 
     /// Polls for flow runs. Returns none, because Latchkey doesn't schedule flows.
-    async fn get_runs_in_queue(&self, context: &Context<'_>, input: QueueInput) -> Result<QueuePayload> {
+    async fn get_runs_in_queue(&self, context: &Context<'_>, input: QueueInput) -> Result<Option<QueuePayload>> {
         let tenant = input.tenant_id.as_deref().map(named_tenant).transpose()?;
         services(context)?.agents().poll(actor(context)?, tenant).map_err(refuse)?;
-        Ok(QueuePayload { flow_run_ids: Vec::new() })
+        Ok(Some(QueuePayload { flow_run_ids: Vec::new() }))
     }
 
     /// Creates a key for the caller, or a service account with a key.
@@ -52,7 +52,7 @@ impl ClientMutation {
         &self,
         context: &Context<'_>,
         input: CreateApiTokenInput,
-    ) -> Result<CreateApiTokenPayload> {
+    ) -> Result<Option<CreateApiTokenPayload>> {
         let (services, actor) = (services(context)?, actor(context)?);
         let account =
             |role: Role| CreateAccount { name: input.name.clone(), role: Some(role), ..CreateAccount::default() };
@@ -66,36 +66,40 @@ impl ClientMutation {
             _ => return Err(refuse(ApiError::field("scope", "Choose one of USER, RUNNER, TENANT."))),
         };
         let issued = issued.map_err(refuse)?;
-        Ok(CreateApiTokenPayload { id: issued.key.id.to_string(), token: issued.token.expose().to_owned() })
+        Ok(Some(CreateApiTokenPayload { id: issued.key.id.into(), token: issued.token.expose().to_owned() }))
     }
 
     /// Revokes a key.
     #[graphql(deprecation = "Use delete_api_key.")]
-    async fn delete_api_token(&self, context: &Context<'_>, input: DeleteApiTokenInput) -> Result<SuccessPayload> {
-        revoke(context, &input.token_id, false).await
+    async fn delete_api_token(
+        &self,
+        context: &Context<'_>,
+        input: DeleteApiTokenInput,
+    ) -> Result<Option<SuccessPayload>> {
+        revoke(context, &input.token_id, false).await.map(Some)
     }
 
     /// Confirms the key's tenant. Returns no token; the client continues to use its key.
     #[graphql(deprecation = "A key works only in its own tenant, so there is nothing to switch.")]
-    async fn switch_tenant(&self, context: &Context<'_>, input: SwitchTenantInput) -> Result<TokenPayload> {
+    async fn switch_tenant(&self, context: &Context<'_>, input: SwitchTenantInput) -> Result<Option<TokenPayload>> {
         let actor = actor(context)?;
         if named_tenant(&input.tenant_id)? != actor.tenant_id() {
             return Err(refuse(ApiError::unauthenticated()));
         }
-        Ok(no_token(services(context)?))
+        Ok(Some(no_token(services(context)?)))
     }
 
     /// Returns no token; the client continues to use its key.
     #[graphql(deprecation = "A key needs no renewal until it expires.")]
-    async fn refresh_token(&self, context: &Context<'_>, input: RefreshTokenInput) -> Result<TokenPayload> {
+    async fn refresh_token(&self, context: &Context<'_>, input: RefreshTokenInput) -> Result<Option<TokenPayload>> {
         drop(input.access_token);
         actor(context)?;
-        Ok(no_token(services(context)?))
+        Ok(Some(no_token(services(context)?)))
     }
 }
 
 fn no_token(services: &service::Services) -> TokenPayload {
-    TokenPayload { access_token: None, expires_at: time(services.now() + ASK_AGAIN_AFTER), refresh_token: None }
+    TokenPayload { access_token: None, expires_at: (services.now() + ASK_AGAIN_AFTER).into(), refresh_token: None }
 }
 
 /// Parses the id of the tenant that a client expects. A malformed id gets the same error as another tenant's.

@@ -1,7 +1,7 @@
 //! The queries of existing Prefect clients.
 
-use async_graphql::{Context, Object, Result};
-use domain::{AgentScope, OwnerKind};
+use async_graphql::{Context, ID, Object, Result};
+use domain::{AgentScope, ApiError, OwnerKind};
 use service::Services;
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
 use crate::graphql::{
     context::{actor, id, owner, services},
     error::refuse,
+    key_list::{KeyList, Source},
 };
 
 /// The queries of existing Prefect clients.
@@ -29,23 +30,23 @@ pub(crate) struct AgentConfigFilter {
 #[Object(rename_fields = "snake_case", rename_args = "snake_case")]
 impl ClientQuery {
     /// Returns a greeting, if the key or session is valid.
-    async fn hello(&self, context: &Context<'_>) -> Result<String> {
-        Ok(format!("Hello, {}.", actor(context)?.name()))
+    async fn hello(&self, context: &Context<'_>) -> Result<Option<String>> {
+        Ok(Some(format!("Hello, {}.", actor(context)?.name())))
     }
 
     /// The identity of the key or session.
-    async fn auth_info(&self, context: &Context<'_>) -> Result<AuthInfo> {
+    async fn auth_info(&self, context: &Context<'_>) -> Result<Option<AuthInfo>> {
         let actor = actor(context)?;
         let owner = actor.require_owner().map_err(refuse)?;
         let scope = match owner.kind() {
             OwnerKind::ServiceAccount => "RUNNER",
             OwnerKind::User => "USER",
         };
-        Ok(AuthInfo {
-            tenant_id: actor.tenant_id().to_string(),
-            user_id: owner.to_string(),
+        Ok(Some(AuthInfo {
+            tenant_id: actor.tenant_id().into(),
+            user_id: owner.into(),
             api_token_scope: scope.to_owned(),
-        })
+        }))
     }
 
     /// The tenants that the caller can act in: with a key, the key's tenant; with a browser session, all of the user's.
@@ -54,34 +55,37 @@ impl ClientQuery {
         context: &Context<'_>,
         r#where: Option<TenantFilter>,
         order_by: Option<Vec<TenantOrder>>,
-        limit: Option<u32>,
-    ) -> Result<Vec<Tenant>> {
+        limit: Option<i32>,
+    ) -> Result<Option<Vec<Tenant>>> {
         let mut tenants = services(context)?.users().tenants(actor(context)?).await.map_err(refuse)?;
         tenants.retain(|tenant| r#where.as_ref().is_none_or(|filter| filter.holds(tenant)));
         TenantOrder::sort(&order_by.unwrap_or_default(), &mut tenants);
-        tenants.truncate(limit.map_or(usize::MAX, |limit| limit as usize));
-        Ok(tenants.into_iter().map(Tenant::from).collect())
+        if let Some(limit) = limit {
+            let malformed = |_| refuse(ApiError::field("limit", "Choose 0 or more."));
+            tenants.truncate(usize::try_from(limit).map_err(malformed)?);
+        }
+        Ok(Some(tenants.into_iter().map(Tenant::from).collect()))
     }
 
     /// The agents of a key, of an owner or, with neither, of the whole tenant; most recently seen first, at most 100.
     async fn agents(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "A service account's id, or the caller's own")] owner_id: Option<String>,
-        api_key_id: Option<String>,
-    ) -> Result<Vec<Agent>> {
+        #[graphql(desc = "A service account's id, or the caller's own")] owner_id: Option<ID>,
+        api_key_id: Option<ID>,
+    ) -> Result<Option<Vec<Agent>>> {
         let scope = match (api_key_id, owner_id) {
             (Some(key), _) => AgentScope::Key(id(&key)?),
             (None, Some(text)) => AgentScope::Owner(owner(actor(context)?, &text)?),
             (None, None) => AgentScope::Tenant,
         };
-        list_agents(services(context)?, actor(context)?, scope).await
+        list_agents(services(context)?, actor(context)?, scope).await.map(Some)
     }
 
     /// The agents of the whole tenant if the caller can see them, else those of the caller's own keys.
-    async fn agent(&self, context: &Context<'_>) -> Result<Vec<Agent>> {
+    async fn agent(&self, context: &Context<'_>) -> Result<Option<Vec<Agent>>> {
         let (services, actor) = (services(context)?, actor(context)?);
-        list_agents(services, actor, services.agents().widest_scope(actor)).await
+        list_agents(services, actor, services.agents().widest_scope(actor)).await.map(Some)
     }
 
     /// Always empty: agents are configured where they run.
@@ -89,32 +93,32 @@ impl ClientQuery {
         &self,
         context: &Context<'_>,
         r#where: Option<AgentConfigFilter>,
-    ) -> Result<Vec<AgentConfig>> {
+    ) -> Result<Option<Vec<AgentConfig>>> {
         actor(context)?;
         drop(r#where.and_then(|filter| filter.id));
-        Ok(Vec::new())
+        Ok(Some(Vec::new()))
     }
 
     /// The caller, as a list of one.
     #[graphql(deprecation = "Use auth_info.")]
-    async fn user(&self, context: &Context<'_>) -> Result<Vec<User>> {
+    async fn user(&self, context: &Context<'_>) -> Result<Option<Vec<User>>> {
         let actor = actor(context)?;
         let owner = actor.require_owner().map_err(refuse)?;
         let tenants = services(context)?.users().tenants(actor).await.map_err(refuse)?;
         let here = tenants.into_iter().filter(|tenant| tenant.id == actor.tenant_id());
-        Ok(here
-            .map(|tenant| User {
-                id: owner.to_string(),
-                default_membership: Membership { tenant_id: tenant.id.to_string(), tenant: tenant.into() },
+        Ok(Some(
+            here.map(|tenant| User {
+                id: owner.into(),
+                default_membership: Membership { tenant_id: tenant.id.into(), tenant: tenant.into() },
             })
-            .collect())
+            .collect(),
+        ))
     }
 
     /// The same keys as in `auth_api_key`.
     #[graphql(deprecation = "Use auth_api_key.")]
-    async fn api_token(&self, context: &Context<'_>) -> Result<Vec<ApiToken>> {
-        let keys = services(context)?.api_keys().visible(actor(context)?).await.map_err(refuse)?;
-        Ok(keys.into_iter().map(|key| ApiToken { id: key.id.to_string(), name: key.name.to_string() }).collect())
+    async fn api_token(&self, context: &Context<'_>) -> Result<Option<KeyList<ApiToken>>> {
+        KeyList::read(context, Source::Visible).await.map(Some)
     }
 }
 

@@ -1,19 +1,19 @@
 //! The types that existing Prefect clients send and receive.
 
-use async_graphql::{InputObject, SimpleObject};
+use async_graphql::{ID, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::AgentState;
 
-use crate::graphql::types::time;
+use crate::graphql::{enums::AgentStateCode, scalars::Time};
 
 /// The identity of a key or session.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "auth_info", rename_fields = "snake_case")]
 pub struct AuthInfo {
     /// The id of the current tenant: the key's, or the one selected in the session.
-    pub tenant_id: String,
+    pub tenant_id: ID,
     /// The id of the user or service account.
-    pub user_id: String,
+    pub user_id: ID,
     /// The scope that older clients expect: `RUNNER` (may run agents) for a service account, otherwise `USER`.
     pub api_token_scope: String,
 }
@@ -23,7 +23,7 @@ pub struct AuthInfo {
 #[graphql(name = "tenant", rename_fields = "snake_case")]
 pub struct Tenant {
     /// The tenant's id.
-    pub id: String,
+    pub id: ID,
     /// The tenant's name.
     pub name: String,
     /// The tenant's slug.
@@ -32,7 +32,7 @@ pub struct Tenant {
 
 impl From<domain::Tenant> for Tenant {
     fn from(tenant: domain::Tenant) -> Self {
-        Self { id: tenant.id.to_string(), name: tenant.name.to_string(), slug: tenant.slug.as_str().to_owned() }
+        Self { id: tenant.id.into(), name: tenant.name.to_string(), slug: tenant.slug.as_str().to_owned() }
     }
 }
 
@@ -41,7 +41,7 @@ impl From<domain::Tenant> for Tenant {
 #[graphql(name = "agent", rename_fields = "snake_case")]
 pub struct Agent {
     /// The agent's id.
-    pub id: String,
+    pub id: ID,
     /// The agent's name, as it reported it.
     pub name: String,
     /// The agent's type, such as `LocalAgent`.
@@ -53,19 +53,19 @@ pub struct Agent {
     /// The agent's IP address.
     pub address: Option<String>,
     /// The id of the key that the agent uses.
-    pub api_key_id: String,
+    pub api_key_id: ID,
     /// The name of the key that the agent uses.
     pub api_key_name: String,
     /// The id of the user or service account that owns the key.
-    pub user_id: String,
-    /// `polling`, `silent` (missed three polls) or `cut_off` (its key is rejected).
-    pub state: String,
+    pub user_id: ID,
+    /// The agent's state.
+    pub state: AgentStateCode,
     /// When the agent became silent or was cut off.
-    pub since: Option<String>,
+    pub since: Option<Time>,
     /// When the agent first started.
-    pub first_seen: String,
+    pub first_seen: Time,
     /// When the agent last started or polled.
-    pub last_queried: String,
+    pub last_queried: Time,
 }
 
 impl Agent {
@@ -77,19 +77,19 @@ impl Agent {
             AgentState::Silent { since } | AgentState::CutOff { since } => Some(since),
         };
         Self {
-            id: agent.id.to_string(),
+            id: agent.id.into(),
             name: agent.name.to_string(),
             r#type: agent.kind.to_string(),
             labels: agent.labels.iter().map(|label| label.as_str().to_owned()).collect(),
             version: agent.version,
             address: agent.address,
-            api_key_id: agent.key.id.to_string(),
+            api_key_id: agent.key.id.into(),
             api_key_name: agent.key.name.to_string(),
-            user_id: agent.key.owner.to_string(),
-            state: state.as_str().to_owned(),
-            since: since.map(time),
-            first_seen: time(agent.first_seen_at),
-            last_queried: time(agent.last_seen_at),
+            user_id: agent.key.owner.into(),
+            state: state.into(),
+            since: since.map(Time::from),
+            first_seen: agent.first_seen_at.into(),
+            last_queried: agent.last_seen_at.into(),
         }
     }
 }
@@ -99,7 +99,7 @@ impl Agent {
 #[graphql(name = "agent_config", rename_fields = "snake_case")]
 pub struct AgentConfig {
     /// The configuration's id.
-    pub id: String,
+    pub id: ID,
 }
 
 /// Input for `register_agent`.
@@ -123,7 +123,7 @@ pub struct RegisterAgentInput {
 #[graphql(name = "id_payload", rename_fields = "snake_case")]
 pub struct IdPayload {
     /// The agent's id.
-    pub id: String,
+    pub id: ID,
 }
 
 /// Input for `get_runs_in_queue`.
@@ -143,7 +143,7 @@ pub struct QueueInput {
 #[graphql(name = "runs_in_queue_payload", rename_fields = "snake_case")]
 pub struct QueuePayload {
     /// Always empty: Latchkey doesn't schedule flows.
-    pub flow_run_ids: Vec<String>,
+    pub flow_run_ids: Vec<ID>,
 }
 
 /// The default tenant of the caller.
@@ -151,7 +151,7 @@ pub struct QueuePayload {
 #[graphql(name = "membership", rename_fields = "snake_case")]
 pub struct Membership {
     /// The tenant's id.
-    pub tenant_id: String,
+    pub tenant_id: ID,
     /// The tenant.
     pub tenant: Tenant,
 }
@@ -161,7 +161,7 @@ pub struct Membership {
 #[graphql(name = "user", rename_fields = "snake_case")]
 pub struct User {
     /// The id of the user or service account.
-    pub id: String,
+    pub id: ID,
     /// The current tenant: the key's, or the one selected in the session.
     pub default_membership: Membership,
 }
@@ -171,7 +171,7 @@ pub struct User {
 #[graphql(name = "api_token", rename_fields = "snake_case")]
 pub struct ApiToken {
     /// The key's id.
-    pub id: String,
+    pub id: ID,
     /// The key's name.
     pub name: String,
 }
@@ -192,7 +192,7 @@ pub struct CreateApiTokenInput {
 #[graphql(name = "create_api_token_payload", rename_fields = "snake_case")]
 pub struct CreateApiTokenPayload {
     /// The key's id.
-    pub id: String,
+    pub id: ID,
     /// The token, returned once.
     pub token: String,
 }
@@ -228,7 +228,7 @@ pub struct TokenPayload {
     /// Always null.
     pub access_token: Option<String>,
     /// When the client should request a token again.
-    pub expires_at: String,
+    pub expires_at: Time,
     /// Always null.
     pub refresh_token: Option<String>,
 }
