@@ -18,9 +18,9 @@ pub trait Fields: Input {
     /// The names of the fields.
     const FIELDS: &'static [&'static str];
 
-    /// Reads the fields. `get` returns the text of a field, or an empty string if it wasn't posted. Returns `None` if a
-    /// text can't be parsed as its field's type, which our own pages never send.
-    fn from_fields(get: &dyn Fn(&str) -> String) -> Option<Self>;
+    /// Reads the fields. `get` returns the text of a field, or `None` if it wasn't posted. Returns `None` if a text can't
+    /// be parsed as its field's type, which our own pages never send.
+    fn from_fields(get: &dyn Fn(&str) -> Option<String>) -> Option<Self>;
 
     /// Returns the non-empty fields.
     fn to_fields(&self) -> Vec<(&'static str, String)>;
@@ -59,9 +59,18 @@ pub trait FieldValue: Sized {
     fn from_text(text: &str) -> Option<Self>;
     /// Returns the field's text; empty for no value.
     fn to_text(&self) -> String;
+    /// Whether an optional field that was posted empty has a value: the empty text, which its operation rejects. A script
+    /// that posts an unset variable must not get what the field's absence stands for, such as a key that never expires.
+    const KEEPS_EMPTY: bool = false;
+    /// Reads a field; `None` if it wasn't posted.
+    fn from_field(text: Option<&str>) -> Option<Self> {
+        Self::from_text(text.unwrap_or_default())
+    }
 }
 
 impl FieldValue for String {
+    const KEEPS_EMPTY: bool = true;
+
     fn from_text(text: &str) -> Option<Self> {
         Some(text.to_owned())
     }
@@ -88,6 +97,13 @@ impl FieldValue for bool {
 impl<T: FieldValue> FieldValue for Option<T> {
     fn from_text(text: &str) -> Option<Self> {
         if text.is_empty() { Some(None) } else { T::from_text(text).map(Some) }
+    }
+
+    fn from_field(text: Option<&str>) -> Option<Self> {
+        match text {
+            Some("") if T::KEEPS_EMPTY => T::from_text("").map(Some),
+            text => Self::from_text(text.unwrap_or_default()),
+        }
     }
 
     fn to_text(&self) -> String {
@@ -184,9 +200,9 @@ macro_rules! forms {
             impl $crate::input::Fields for $name {
                 const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
 
-                fn from_fields(get: &dyn Fn(&str) -> String) -> Option<Self> {
+                fn from_fields(get: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
                     let _ = get;
-                    Some(Self { $( $field: $crate::input::FieldValue::from_text(&get(stringify!($field)))?, )* })
+                    Some(Self { $( $field: $crate::input::FieldValue::from_field(get(stringify!($field)).as_deref())?, )* })
                 }
 
                 fn to_fields(&self) -> Vec<(&'static str, String)> {
@@ -229,5 +245,28 @@ impl FieldValue for KeyIds {
     fn to_text(&self) -> String {
         let ids: Vec<String> = self.0.iter().map(ToString::to_string).collect();
         ids.join(",")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Fields;
+    use crate::api_key::input::{CreateKey, RollKey};
+
+    #[test]
+    fn a_field_posted_empty_is_not_an_absent_one() {
+        let posted = |fields: &'static [(&str, &str)]| {
+            CreateKey::from_fields(&|name| {
+                fields.iter().find(|(field, _)| *field == name).map(|(_, text)| (*text).to_owned())
+            })
+        };
+        let now = chrono::DateTime::UNIX_EPOCH;
+        let absent = posted(&[("name", "ci")]).expect("a form");
+        assert_eq!((absent.expires_at.as_deref(), absent.expiry(now)), (None, Ok(None)));
+        let empty = posted(&[("name", "ci"), ("expires_at", "")]).expect("a form");
+        assert!(empty.expiry(now).is_err_and(|error| error.at("expires_at").is_some()));
+        assert_eq!(posted(&[("owner", "")]).expect("a form").owner, None);
+        let roll = RollKey::from_fields(&|name| (name == "deadline").then(String::new)).expect("a form");
+        assert!(roll.grace_period(now).is_err_and(|error| error.at("deadline").is_some()));
     }
 }

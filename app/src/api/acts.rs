@@ -43,11 +43,11 @@ impl Call {
 macro_rules! acts {
     ($($input:ty => $function:ty),* $(,)?) => {
         /// Parses and checks a form's fields, and returns the call of its server function; `None` when `action`, the
-        /// form's path, belongs to no server function. `get`: returns the value of a field, empty when the field is
+        /// form's path, belongs to no server function. `get`: returns the value of a field; `None` when the field is
         /// missing.
         pub fn prepare(
             action: &str,
-            get: &dyn Fn(&str) -> String,
+            get: &dyn Fn(&str) -> Option<String>,
             now: DateTime<Utc>,
         ) -> Option<Result<Call, AppError>> {
             $(if action == <$function as ServerFn>::PATH {
@@ -58,7 +58,7 @@ macro_rules! acts {
     };
 }
 
-fn checked<I: Act>(get: &dyn Fn(&str) -> String, now: DateTime<Utc>) -> Result<I, AppError> {
+fn checked<I: Act>(get: &dyn Fn(&str) -> Option<String>, now: DateTime<Utc>) -> Result<I, AppError> {
     let input = I::from_fields(get).ok_or(AppError::Transport)?;
     input.check(now)?;
     Ok(input)

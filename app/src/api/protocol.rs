@@ -112,7 +112,7 @@ mod server {
     fn fields<I: Fields>(bytes: &[u8]) -> Result<I, ApiError> {
         let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(bytes).map_err(|_| malformed())?;
         let last = |name: &str| pairs.iter().rev().find(|(field, _)| field == name).map(|(_, value)| value.clone());
-        I::from_fields(&|name| last(name).unwrap_or_default()).ok_or_else(malformed)
+        I::from_fields(&last).ok_or_else(malformed)
     }
 
     fn malformed() -> ApiError {
