@@ -48,9 +48,10 @@ fn an_account_is_an_administrator_by_default_and_its_key_sees_all_account_keys()
         let mut names: Vec<_> = stage
             .services
             .api_keys()
-            .visible(&actor)
+            .visible(&actor, None)
             .await
             .unwrap()
+            .keys
             .into_iter()
             .map(|key| key.name.to_string())
             .collect();
