@@ -124,11 +124,11 @@ fn invitations_of_a_removed_member_and_of_a_deleted_account_stay_cancelled() {
         let bob = stage.add_user("bob@example.org", "acme", Role::TenantAdmin).await;
         let (account, key) = bot(&stage, &ada, "bot").await;
         let of_bob = invite(&stage, &stage.session(bob).await, "b@example.org").await;
-        let of_bot = invite(&stage, &stage.by_key(&key).await, "c@example.org").await;
+        let of_account = invite(&stage, &stage.by_key(&key).await, "c@example.org").await;
         stage.services.members().remove(&ada, bob).await.unwrap();
         stage.services.service_accounts().delete(&ada, account).await.unwrap();
         stage.add_user("bob@example.org", "acme", Role::TenantAdmin).await;
-        assert!(!is_open(&stage, &of_bob).await && !is_open(&stage, &of_bot).await);
+        assert!(!is_open(&stage, &of_bob).await && !is_open(&stage, &of_account).await);
     });
 }
 
