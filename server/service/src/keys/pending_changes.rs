@@ -1,7 +1,10 @@
 //! Changes to many keys, made in steps, so that no transaction keeps others waiting for long.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use domain::{Owner, ServiceAccountId};
+use tokio::time::Instant;
 
 use crate::{
     access::WritePermit,
@@ -14,8 +17,13 @@ use crate::{
     },
 };
 
+/// How long one step should take at most.
+const STEP: Duration = Duration::from_millis(25);
+/// The smallest and the largest number of keys that one step changes.
+const FEWEST: i64 = 20;
+const MOST: i64 = 1_000;
 /// How many marks are changed in one transaction.
-const MARKED_AT_ONCE: usize = 200;
+const MARKED_AT_ONCE: usize = 50;
 
 /// Revokes all keys of an owner who has just left the permit's tenant or was deleted, and marks the keys that they owned
 /// or created as orphaned. Returns how many keys are revoked. None of them is accepted from the commit on, because they
@@ -77,16 +85,30 @@ pub(crate) async fn finish(context: &Context) -> bool {
 async fn try_to_finish(context: &Context) -> Result<bool> {
     let pending = storage::pending_changes::list(context.db()).await?;
     for change in &pending {
-        while retry!(context.db(), tx => {
-            storage::tenants::lock_tenant(tx, change.tenant()).await?;
-            change.step(tx).await
-        })? {}
+        change_keys(context, change).await?;
         mark_created(context, change).await?;
         let mut tx = context.db().begin().await?;
         storage::pending_changes::delete(&mut tx, change.id).await?;
         tx.commit().await?;
     }
     Ok(!pending.is_empty())
+}
+
+/// Changes the owner's keys. How many at once depends on how long that takes on this machine, with this disk and this
+/// load.
+async fn change_keys(context: &Context, change: &Stored) -> Result<()> {
+    let mut limit = FEWEST;
+    loop {
+        let (is_more, took) = retry!(context.db(), tx => {
+            storage::tenants::lock_tenant(tx, change.tenant()).await?;
+            let begun = Instant::now();
+            Ok((change.step(tx, limit).await?, begun.elapsed()))
+        })?;
+        if !is_more {
+            return Ok(());
+        }
+        limit = if took > STEP { limit / 2 } else { limit + limit / 4 }.clamp(FEWEST, MOST);
+    }
 }
 
 /// Changes the marks of the keys that the owner created.

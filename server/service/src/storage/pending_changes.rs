@@ -9,14 +9,12 @@ use super::{
     Db, Tx,
     db::{change, read, read_list, run},
     instant,
-    keys::{active_unless_suspended, ids_of},
+    keys::{active_unless_suspended, ids_of, revoked_owner},
     lifecycle::lifecycle,
     micros,
 };
 use crate::error::{Error, Result};
 
-/// How many keys one step changes, which takes less than 50 ms.
-const STEP: i64 = 500;
 /// How many keys that somebody created are listed at once.
 const LISTED: i64 = 5_000;
 /// How many keys a tenant has at most if their changes need no steps.
@@ -99,6 +97,9 @@ pub(crate) async fn needs_steps(tx: &mut Tx, tenant: TenantId) -> Result<bool> {
 
 /// Inserts a change.
 pub(crate) async fn insert(tx: &mut Tx, change: &PendingChange) -> Result<()> {
+    if change.kind == Kind::Revoke {
+        tx.note(revoked_owner(change.tenant, change.owner), change.at);
+    }
     let (user_id, account_id) = ids_of(change.owner);
     change!(
         tx,
@@ -163,11 +164,11 @@ impl Stored {
         self.tenant
     }
 
-    /// Makes the next step in a transaction. Returns false if there was nothing left to do.
-    pub(crate) async fn step(&self, tx: &mut Tx) -> Result<bool> {
+    /// Changes up to `limit` keys in a transaction. Returns false if there was nothing left to do.
+    pub(crate) async fn step(&self, tx: &mut Tx, limit: i64) -> Result<bool> {
         let rows = match self.kind {
-            Kind::Revoke => self.revoke_some(tx).await?,
-            Kind::FollowAccount => self.follow_some(tx).await?,
+            Kind::Revoke => self.revoke_some(tx, limit).await?,
+            Kind::FollowAccount => self.follow_some(tx, limit).await?,
             Kind::Adopt => 0,
         };
         Ok(rows > 0)
@@ -197,7 +198,7 @@ impl Stored {
     }
 
     /// NOTE: the condition on the lifecycle is that of `revoked_at IS NULL`, as a range of the owner's index.
-    async fn revoke_some(&self, tx: &mut Tx) -> Result<u64> {
+    async fn revoke_some(&self, tx: &mut Tx, limit: i64) -> Result<u64> {
         let (user_id, account_id) = ids_of(self.owner);
         Ok(change!(
             tx,
@@ -219,13 +220,13 @@ impl Stored {
             .bind(micros(self.at))
             .bind(self.by.as_str())
             .bind(self.reason.as_str())
-            .bind(STEP)
+            .bind(limit)
         )?)
     }
 
     /// Whether the account is suspended is read in the step, so that it doesn't matter in which order two changes of one
     /// account are made.
-    async fn follow_some(&self, tx: &mut Tx) -> Result<u64> {
+    async fn follow_some(&self, tx: &mut Tx, limit: i64) -> Result<u64> {
         let (_, account_id) = ids_of(self.owner);
         Ok(change!(
             tx,
@@ -241,7 +242,7 @@ impl Stored {
             ))
             .bind(account_id)
             .bind(self.tenant.0)
-            .bind(STEP)
+            .bind(limit)
         )?)
     }
 

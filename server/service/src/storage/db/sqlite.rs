@@ -3,11 +3,11 @@
 use std::{io::ErrorKind, path::Path, str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions, Connection,
+    ConnectOptions, Connection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{super::file, Db, MIGRATIONS, writer::Writer};
+use super::{super::file, codes::MIGRATIONS, writer::Writer};
 use crate::error::OpenError;
 
 const READERS: u32 = 8;
@@ -16,7 +16,14 @@ const LISTERS: u32 = 4;
 /// `SQLite`. Four times as fast for lists whose rows are far apart in the file.
 const MAPPED: &str = "2147418112";
 
-pub(super) async fn open(url: &str, create: bool) -> std::result::Result<Db, OpenError> {
+/// The connections to a file, as `Db` has them.
+pub(super) struct Connections {
+    pub(super) reader: SqlitePool,
+    pub(super) lister: SqlitePool,
+    pub(super) writer: Writer,
+}
+
+pub(super) async fn open(url: &str, create: bool) -> std::result::Result<Connections, OpenError> {
     let options = SqliteConnectOptions::from_str(url)?.create_if_missing(false).busy_timeout(Duration::from_secs(5));
     let path = options.get_filename().to_owned();
     prepare_file(&path, create)?;
@@ -41,7 +48,14 @@ pub(super) async fn open(url: &str, create: bool) -> std::result::Result<Db, Ope
     };
     let reader = pool(READERS).connect_with(options.clone()).await?;
     let lister = pool(LISTERS).connect_with(options.pragma("mmap_size", MAPPED)).await?;
-    Ok(Db::Sqlite { reader, lister, writer })
+    Ok(Connections { reader, lister, writer })
+}
+
+pub(super) async fn open_copy(path: &Path) -> std::result::Result<Connections, sqlx::Error> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(true);
+    let writer = Writer::open(options.clone()).await?;
+    let pool = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
+    Ok(Connections { reader: pool.clone(), lister: pool, writer })
 }
 
 /// Creates a missing file, if that is allowed, or fails. `SQLite` gives its other files the mode of this one.
@@ -86,17 +100,6 @@ fn unreachable(path: &Path, cause: sqlx::Error) -> OpenError {
         return OpenError::NotSqlite(name);
     }
     OpenError::Unreachable { name, cause }
-}
-
-/// The primary result code of a file that another process has locked.
-pub(crate) const BUSY: u32 = 5;
-/// The primary result code of a file that can't be written.
-pub(crate) const READONLY: u32 = 8;
-
-/// Returns the primary result code of `SQLite`, which its extended codes have in the lowest byte.
-pub(crate) fn primary_code(cause: &sqlx::Error) -> Option<u32> {
-    let code = cause.as_database_error().and_then(sqlx::error::DatabaseError::code)?;
-    Some(code.parse::<u32>().ok()? & 0xff)
 }
 
 fn is_safe_sqlite(version: &str) -> bool {
