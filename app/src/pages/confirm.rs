@@ -22,7 +22,7 @@ pub async fn confirm_sign_in(request: RequestContext) -> Result<AnyView, ApiErro
     Ok(view! {
         <div class="card">
             <h1 id="card-title">"Continue"</h1>
-            <p>"What you asked for requires a recent sign-in. A download starts on this page."</p>
+            <p>"This requires a recent sign-in. If it is a download, it starts on this page."</p>
             <form method="post" action=CONFIRM_PATH>
                 {hidden.into_iter().collect_view()}
                 <FormError error fields=&confirm::FIELDS />

@@ -267,7 +267,7 @@ fn invitation_list(open: &[Invitation]) -> AnyView {
 fn created_field(keys: Vec<ApiKey>, open: &[Invitation], chosen: bool, now: DateTime<Utc>) -> AnyView {
     let invitations = (!open.is_empty()).then(|| {
         view! {
-            <p>"Also cancels the open invitations that these keys created:"</p>
+            <p>"Revoking these keys cancels their open invitations:"</p>
             {invitation_list(open)}
         }
     });
