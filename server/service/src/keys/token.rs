@@ -14,11 +14,17 @@ const PREFIX_CHARS: usize = 4;
 /// The length of every token, in bytes.
 pub const TOKEN_CHARS: usize = PREFIX_CHARS + BODY_CHARS + CHECK_CHARS;
 
+/// The prefixes of all tokens.
+pub const TOKEN_PREFIXES: [&str; 2] = ["lku_", "lks_"];
+/// Matches every token, in the syntax that most regular expression libraries share. The checksum tells a token from
+/// other texts that it matches.
+pub const TOKEN_REGEX: &str = "lk[us]_[0-9A-Za-z]{38}";
+
 /// Returns the prefix of the tokens of a kind of owner.
 pub fn prefix(kind: OwnerKind) -> &'static str {
     match kind {
-        OwnerKind::User => "lku_",
-        OwnerKind::ServiceAccount => "lks_",
+        OwnerKind::User => TOKEN_PREFIXES[0],
+        OwnerKind::ServiceAccount => TOKEN_PREFIXES[1],
     }
 }
 
@@ -35,7 +41,7 @@ pub fn draw(kind: OwnerKind) -> Secret {
 /// Returns the digest of a well-formed token, and `None` for any text that [`draw`] can't return. Needs no database.
 pub fn digest_of(token: &str) -> Option<TokenDigest> {
     let bytes = token.as_bytes();
-    let known_prefix = bytes.starts_with(b"lku_") || bytes.starts_with(b"lks_");
+    let known_prefix = TOKEN_PREFIXES.iter().any(|prefix| token.starts_with(prefix));
     if bytes.len() != TOKEN_CHARS || !known_prefix {
         return None;
     }
