@@ -41,6 +41,11 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// Returns whether any source has a value of a setting.
+    pub(super) fn is_set(&self, variable: &str) -> bool {
+        self.settings.iter().any(|setting| setting.variable == variable && setting.source != Source::Default)
+    }
+
     /// Logs what looks like a mistake.
     pub(super) fn warn(&self) {
         if !self.unknown_variables.is_empty() {

@@ -30,9 +30,9 @@ const OF_THE_SYSTEM: [&str; 14] = [
     "(umask",
 ];
 
-/// Returns the commands of all blocks of shell commands.
-fn commands() -> Vec<String> {
-    let mut blocks = GUIDE.split("\n```");
+/// Returns the commands of all blocks of shell commands in a document.
+pub fn commands(document: &str) -> Vec<String> {
+    let mut blocks = document.split("\n```");
     let mut commands = Vec::new();
     // Text and code alternate.
     while let (Some(_), Some(code)) = (blocks.next(), blocks.next()) {
@@ -44,7 +44,7 @@ fn commands() -> Vec<String> {
     commands
 }
 
-fn is_installed(program: &str) -> bool {
+pub fn is_installed(program: &str) -> bool {
     Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status().unwrap().success()
 }
 
@@ -81,7 +81,7 @@ fn every_command_of_the_operating_guide_works() {
     let serve = ["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
     let server = Logged::start(&mut place.command(&serve), &place.path("log"));
     let metrics = server.address("metrics").to_string();
-    let commands = commands();
+    let commands = commands(GUIDE);
     assert!(commands.len() > 20, "{commands:?}");
     let mut ran = 0;
     for command in commands {
