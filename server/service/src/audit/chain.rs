@@ -48,7 +48,8 @@ impl AuditLog<'_> {
             reports.push(ChainReport { slug: Some(pin.slug), entries: 0, head: String::new(), problems });
         }
         let headless = storage::audit::list_headless(self.audit.db()).await?;
-        for slug in headless.into_iter().filter(|slug| expected.iter().all(|pin| !pin.starts_with(&format!("{slug}:"))))
+        for slug in
+            headless.into_iter().filter(|slug| expected.iter().all(|pin| !pin.trim().starts_with(&format!("{slug}:"))))
         {
             let problems = vec!["the whole chain is missing, including its head".to_owned()];
             reports.push(ChainReport { slug: Some(slug), entries: 0, head: String::new(), problems });
@@ -61,7 +62,7 @@ impl AuditLog<'_> {
         Ok(reports)
     }
 
-    async fn verify_chain(&self, head: Head, pins: Vec<Pin>) -> Result<ChainReport> {
+    pub(super) async fn verify_chain(&self, head: Head, pins: Vec<Pin>) -> Result<ChainReport> {
         let mut walk = Walk { pins, ..Walk::default() };
         let is_longer = loop {
             let rows = storage::audit::list_chain(self.audit.db(), head.tenant_id, walk.number, AT_ONCE).await?;
@@ -85,26 +86,40 @@ impl AuditLog<'_> {
 }
 
 /// An entry's hash from an earlier verification.
-struct Pin {
+pub(super) struct Pin {
     slug: String,
     number: i64,
     hash: String,
 }
 
 impl Pin {
+    /// Accepts exactly what [`AuditLog::verify`] reports. A pin that could never fail would prove nothing.
     fn parse(text: &str) -> std::result::Result<Self, ApiError> {
-        let mut parts = text.trim().split(':');
-        let pin = (parts.next(), parts.next().and_then(|number| number.parse().ok()), parts.next(), parts.next());
-        match pin {
-            (Some(slug), Some(number), Some(hash), None) => {
-                Ok(Self { slug: slug.to_owned(), number, hash: hash.to_lowercase() })
-            }
-            _ => Err(ApiError::field(
-                "expect",
-                "Enter SLUG:NUMBER:HASH, as printed by an earlier `latchkey audit verify`.",
-            )),
-        }
+        let parts: Vec<&str> = text.trim().split(':').collect();
+        let pin = match parts[..] {
+            [slug, number, hash] if is_slug(slug) && is_hash(hash) => Self::of(slug, number, hash),
+            _ => None,
+        };
+        pin.ok_or_else(|| {
+            let message = format!("“{text}” isn't a line of latchkey audit verify, which are SLUG:NUMBER:HASH.");
+            ApiError::field("expect", message)
+        })
     }
+
+    fn of(slug: &str, number: &str, hash: &str) -> Option<Self> {
+        let parsed: i64 = number.parse().ok()?;
+        let is_canonical = parsed > 0 && parsed.to_string() == number;
+        is_canonical.then(|| Self { slug: slug.to_owned(), number: parsed, hash: hash.to_lowercase() })
+    }
+}
+
+/// Whether a pin's first part is a tenant's slug, or the hyphen of the chain without a tenant.
+fn is_slug(text: &str) -> bool {
+    text == "-" || domain::Slug::parse(text).is_ok_and(|slug| slug.as_str() == text)
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The state of verifying one chain.
@@ -141,7 +156,7 @@ impl Walk {
     }
 
     fn end(&mut self, head: &Head) {
-        for pin in std::mem::take(&mut self.pins).into_iter().filter(|pin| pin.number > 0) {
+        for pin in std::mem::take(&mut self.pins) {
             self.problems.push(format!("entry {}, which was expected, is missing", pin.number));
         }
         if self.number != head.seq {
