@@ -37,12 +37,25 @@ pub(super) async fn check(services: &Services) -> Outcome {
 pub(super) async fn backup(services: &Services, file: &Path) -> Outcome {
     // Of any version, so that a new one can back up the database before it migrates it.
     services.require_set_up().await?;
-    services.admin().backup(file).await.map_err(ApiError::from)?;
+    let backup = services.admin().backup(file).await.map_err(ApiError::from)?;
+    let counts = backup.counts;
+    output::message(format!(
+        "Wrote and checked {}: tenants: {}, people: {}, keys: {}, audit entries: {}.",
+        file.display(),
+        counts.tenants,
+        counts.users,
+        counts.keys,
+        counts.entries
+    ));
     if let Some(key_file) = services.secret_key_file() {
         output::message(format!(
             "The backup doesn't contain the secret keys. Back up {} separately.",
             key_file.display()
         ));
     }
-    Ok(())
+    if backup.problems.is_empty() {
+        return Ok(());
+    }
+    let problems = backup.problems.join("\n");
+    Err(format!("The backup was written, but the database has problems, and so has the backup:\n{problems}").into())
 }

@@ -1,0 +1,129 @@
+//! What the database says about the revocations in the revocation ledger.
+
+use domain::{ServiceAccountId, TenantId, UserId};
+use uuid::Uuid;
+
+use super::{
+    Db, Tx,
+    db::{Line, Revoked, change, read, read_list},
+    instant, micros,
+};
+use crate::error::Result;
+
+/// A revoked key.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct RevokedRow {
+    pub(crate) id: Uuid,
+    tenant_id: Uuid,
+    user_id: Option<Uuid>,
+    service_account_id: Option<Uuid>,
+    revoked_at: i64,
+}
+
+impl RevokedRow {
+    /// Returns the key's line in the ledger.
+    pub(crate) fn line(&self) -> Line {
+        Line { what: Revoked::Key(self.id), at: instant(self.revoked_at) }
+    }
+
+    /// Returns the owner, who may be in the ledger instead of the key.
+    pub(crate) fn owner(&self) -> Revoked {
+        match (self.service_account_id, self.user_id) {
+            (Some(account), _) => Revoked::Account(account),
+            (None, user) => Revoked::Member { tenant: self.tenant_id, user: user.unwrap_or_default() },
+        }
+    }
+}
+
+/// Returns up to `limit` revoked keys with ids above `after`, in the order of their ids.
+pub(crate) async fn list_revoked(db: &Db, after: Uuid, limit: u32) -> Result<Vec<RevokedRow>> {
+    Ok(read_list!(db, c =>
+        sqlx::query_as(
+            "SELECT id, tenant_id, user_id, service_account_id, revoked_at FROM api_keys \
+             WHERE revoked_at IS NOT NULL AND id > $1 ORDER BY id LIMIT $2",
+        )
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(c))?)
+}
+
+/// What the database says about something in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It is revoked here too.
+    Revoked,
+    /// It would still be accepted.
+    Accepted,
+    /// The database doesn't know it.
+    Unknown,
+}
+
+/// Returns what the database says about a line.
+pub(crate) async fn find_state(db: &Db, line: &Line) -> Result<State> {
+    // 1 if it is still accepted, 0 if it is revoked.
+    let (sql, id, other) = match line.what {
+        Revoked::Key(key) => (
+            "SELECT CASE WHEN revoked_at IS NULL THEN 1 ELSE 0 END FROM api_keys WHERE id = $1 AND $2 = $2 AND $3 = $3",
+            key,
+            key,
+        ),
+        Revoked::Account(account) => (
+            "SELECT CASE WHEN deleted_at IS NULL THEN 1 ELSE 0 END FROM service_accounts WHERE id = $1 AND $2 = $2 AND $3 = $3",
+            account,
+            account,
+        ),
+        // Somebody who came back is a member again rightly.
+        Revoked::Member { tenant, user } => (
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = u.id AND m.tenant_id = $2 AND m.created_at <= $3) \
+             THEN 1 ELSE 0 END FROM users u WHERE u.id = $1",
+            user,
+            tenant,
+        ),
+        Revoked::Password(user) => (
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM audit_log a WHERE a.subject_id = u.id AND a.at >= $3 \
+             AND a.operation = 'change_password' AND a.outcome = 'done') THEN 0 ELSE 1 END FROM users u WHERE u.id = $1 AND $2 = $2",
+            user,
+            user,
+        ),
+        Revoked::Restored => (
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM audit_log WHERE tenant_id IS NULL AND operation = 'restore_backup' AND at = $3) \
+             THEN 0 ELSE 1 END WHERE $1 = $1 AND $2 = $2",
+            Uuid::nil(),
+            Uuid::nil(),
+        ),
+    };
+    let row: Option<i32> = read!(db, c =>
+        sqlx::query_scalar(sql).bind(id).bind(other).bind(micros(line.at)).fetch_optional(c))?;
+    Ok(match row {
+        None => State::Unknown,
+        Some(0) => State::Revoked,
+        Some(_) => State::Accepted,
+    })
+}
+
+/// Finds the tenant of a service account.
+pub(crate) async fn find_tenant_of_account(db: &Db, account: ServiceAccountId) -> Result<Option<TenantId>> {
+    let tenant: Option<Uuid> = read!(db, c =>
+        sqlx::query_scalar("SELECT tenant_id FROM service_accounts WHERE id = $1").bind(account.0).fetch_optional(c))?;
+    Ok(tenant.map(TenantId))
+}
+
+/// Finds the time of the latest audit entry, in microseconds.
+pub(crate) async fn find_latest_entry(db: &Db) -> Result<Option<i64>> {
+    Ok(read_list!(db, c => sqlx::query_scalar("SELECT MAX(at) FROM audit_log").fetch_one(c))?)
+}
+
+/// Ends everything that may have been ended since the backup, and that people can get again: sessions, remembered
+/// browsers, open invitations and calendar feeds.
+pub(crate) async fn end_temporary_access(tx: &mut Tx, at: i64) -> Result<()> {
+    change!(tx, sqlx::query("DELETE FROM sessions"))?;
+    change!(tx, sqlx::query("DELETE FROM remembered_browsers"))?;
+    change!(tx, sqlx::query("DELETE FROM calendar_feeds"))?;
+    change!(tx, sqlx::query("UPDATE invitations SET closed_at = $1 WHERE closed_at IS NULL").bind(at))?;
+    Ok(())
+}
+
+/// Returns the email address of a user.
+pub(crate) async fn find_email(db: &Db, user: UserId) -> Result<Option<String>> {
+    Ok(read!(db, c => sqlx::query_scalar("SELECT email FROM users WHERE id = $1").bind(user.0).fetch_optional(c))?)
+}
