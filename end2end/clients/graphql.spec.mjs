@@ -57,7 +57,7 @@ test('a user creates, views, uses and revokes a key', async ({ admin }) => {
 
   const holder = new Strict(made.token);
   expect((await holder.ask('{ auth_info { user_id } }')).auth_info.user_id).toBe(me.user_id);
-  const { api_key: seen } = await admin.ask(`query One($id: String!) { api_key(id: $id) { ${KEY} } }`, { id: made.id });
+  const { api_key: seen } = await admin.ask(`query One($id: ID!) { api_key(id: $id) { ${KEY} } }`, { id: made.id });
   expect(seen).toMatchObject({ name: 'laptop', state: 'active', expires_at: '2031-01-31T00:00:00Z', user_id: me.user_id });
   expect(seen.last_used).not.toBeNull();
   const { auth_api_key: visible } = await admin.ask(`{ auth_api_key { ${KEY} } }`);
@@ -77,7 +77,7 @@ test('an administrator creates a service account, pages through its keys, sees i
   const tokens = [];
   for (const name of ['a', 'b', 'c']) tokens.push((await admin.ask(CREATE, { input: { user_id: account.id, name } })).create_api_key.token);
 
-  const PAGE = `query Page($owner: String, $after: String) { api_keys(owner_id: $owner, sort: "name", direction: "asc", limit: 2, after: $after) { items { ${KEY} } next previous } }`;
+  const PAGE = `query Page($owner: ID, $after: String) { api_keys(owner_id: $owner, sort: name, direction: asc, limit: 2, after: $after) { items { ${KEY} } next previous } }`;
   const { api_keys: first } = await admin.ask(PAGE, { owner: account.id });
   const { api_keys: second } = await admin.ask(PAGE, { owner: account.id, after: first.next });
   expect([...first.items, ...second.items].map((key) => key.name)).toEqual(['a', 'b', 'c']);
@@ -87,7 +87,7 @@ test('an administrator creates a service account, pages through its keys, sees i
   const { register_agent: agent } = await bot.ask('mutation Start($input: register_agent_input!) { register_agent(input: $input) { id } }', {
     input: { type: 'LocalAgent', name: 'night', labels: ['x'] },
   });
-  const { agents } = await admin.ask('query Agents($owner: String) { agents(owner_id: $owner) { id name type labels version address api_key_id api_key_name user_id state since first_seen last_queried } }', { owner: account.id });
+  const { agents } = await admin.ask('query Agents($owner: ID) { agents(owner_id: $owner) { id name type labels version address api_key_id api_key_name user_id state since first_seen last_queried } }', { owner: account.id });
   expect(agents).toMatchObject([{ id: agent.id, name: 'night', labels: ['x'], state: 'polling', api_key_name: 'a' }]);
   expect((await bot.ask('mutation Poll($input: get_runs_in_queue_input!) { get_runs_in_queue(input: $input) { flow_run_ids } }', { input: {} })).get_runs_in_queue.flow_run_ids).toEqual([]);
   expect((await bot.refusal('mutation { create_service_account(input: { name: "more" }) { id } }')).code).toBe('FORBIDDEN');
@@ -95,7 +95,7 @@ test('an administrator creates a service account, pages through its keys, sees i
   const { delete_service_account: gone } = await admin.ask(`mutation { delete_service_account(id: "${account.id}") { state active_keys all_keys } }`);
   expect(gone).toEqual({ state: 'deleted', active_keys: 0, all_keys: 3 });
   for (const token of tokens) expect((await new Strict(token).refusal('{ hello }')).code).toBe('UNAUTHENTICATED');
-  const { service_accounts: left } = await admin.ask('{ service_accounts(state: "all") { items { id name state } next previous } }');
+  const { service_accounts: left } = await admin.ask('{ service_accounts(state: all) { items { id name state } next previous } }');
   expect(left.items).toMatchObject([{ name: 'deployer', state: 'deleted' }]);
 });
 
