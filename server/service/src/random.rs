@@ -41,6 +41,13 @@ pub(crate) fn draw_bytes() -> [u8; 16] {
     bytes
 }
 
+/// Returns random bytes, for secret keys and nonces.
+pub(crate) fn draw_array<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    fill(&mut bytes);
+    bytes
+}
+
 /// Truncates a time to milliseconds, the precision of a UUID v7, so that keys sort the same by creation time and by id.
 pub(crate) fn to_id_precision(now: DateTime<Utc>) -> DateTime<Utc> {
     now.trunc_subsecs(3)

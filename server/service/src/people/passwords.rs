@@ -1,27 +1,25 @@
-//! Passwords: argon2id behind a semaphore, and the rules for new ones (OWASP ASVS 5.0, V6.2; NIST SP 800-63B §3.1.1.2).
+//! Passwords: argon2id behind a queue, and the rules for new ones (OWASP ASVS 5.0, V6.2; NIST SP 800-63B §3.1.1.2).
 
-use argon2::{
-    Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version,
-    password_hash::{Salt, SaltString},
-};
+use std::sync::Arc;
+
 use domain::{ApiError, ErrorCode, Secret};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zxcvbn::Score;
 
+use super::argon2id::{self, Memory};
 use crate::{
     error::{Error, Result},
-    random,
+    text,
 };
 
 /// The shortest password, in characters.
 pub const MIN_CHARS: usize = 15;
 /// The longest accepted password, in bytes. Far more than the 128 characters that must be accepted.
 pub const MAX_BYTES: usize = 1_024;
-/// Memory of one hash in KiB, and its passes (OWASP Password Storage: argon2id, m=19 MiB, t=2, p=1).
-const MEMORY_KIB: u32 = 19 * 1_024;
-const PASSES: u32 = 2;
 /// How many passwords per core may wait to be hashed.
 const QUEUE_PER_CORE: usize = 8;
+/// How many more may wait per core, for browsers in which the user has signed in before.
+const RESERVED_PER_CORE: usize = 2;
 
 /// Passphrases that are well known although they look random, and the product's name.
 const WELL_KNOWN: [&str; 4] =
@@ -35,11 +33,11 @@ const MIN_OWN_CHARS: usize = 6;
 
 /// Checks a new password, in up to a tenth of a second. See [`Hasher::check_new`].
 fn check_new(password: &Secret, related: &[String]) -> std::result::Result<(), ApiError> {
-    let text = password.expose();
+    let text = text::simplify(password.expose());
     if text.chars().count() < MIN_CHARS {
         return Err(ApiError::field("password", "Use at least 15 characters. Tip: use several unrelated words."));
     }
-    if text.len() > MAX_BYTES {
+    if text.len().max(password.expose().len()) > MAX_BYTES {
         return Err(ApiError::field("password", "Use at most 1,024 bytes."));
     }
     let related = related.iter().flat_map(|text| text.split(|part: char| !part.is_alphanumeric()));
@@ -50,7 +48,7 @@ fn check_new(password: &Secret, related: &[String]) -> std::result::Result<(), A
     // A score of 4 means at least 10¹⁰ guesses.
     let is_hard = |part: &&[char]| zxcvbn::zxcvbn(&String::from_iter(*part), &known).score() == Score::Four;
     let is_known = WELL_KNOWN.contains(&text.to_lowercase().as_str());
-    if !is_known && has_own_chars(text, &related) && ends.iter().any(is_hard) {
+    if !is_known && has_own_chars(&text, &related) && ends.iter().any(is_hard) {
         return Ok(());
     }
     Err(ApiError::field("password", "This password is easy to guess. Choose several unrelated words."))
@@ -62,20 +60,79 @@ fn has_own_chars(text: &str, words: &[String]) -> bool {
     rest.chars().filter(|own| own.is_alphanumeric()).count() >= MIN_OWN_CHARS
 }
 
-/// Hashes and verifies passwords, a limited number at a time.
+/// Hashes and verifies passwords, a limited number at a time. Work that has begun keeps its place until it is done, even
+/// if the caller has gone away.
 #[derive(Debug)]
 pub(crate) struct Hasher {
-    running: Semaphore,
-    queue: Semaphore,
+    queue: Arc<Semaphore>,
+    /// Places for browsers in which the user has signed in before, so that a flood of strangers can't take all.
+    reserved: Arc<Semaphore>,
+    running: Arc<Semaphore>,
+    cores: usize,
+    memory: Arc<Memory>,
     decoy: String,
+}
+
+/// A place in the queue of a [`Hasher`].
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// `None` while it is dropped.
+    permit: Option<OwnedSemaphorePermit>,
+    queue: Arc<Semaphore>,
+    memory: Arc<Memory>,
+    /// How many places are free when nobody has to wait.
+    free_without_waiting: usize,
+}
+
+impl Drop for Place {
+    /// Leaves the queue, and returns memory to the system if nobody waits for it. Whoever leaves without a hash does so
+    /// too.
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        if self.queue.available_permits() >= self.free_without_waiting {
+            self.memory.release();
+        }
+    }
 }
 
 impl Hasher {
     /// Creates a hasher that runs one hash per core at a time.
     pub(crate) fn new() -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let decoy = hash_now(&Secret::new("a password that nobody has"))?;
-        Ok(Self { running: Semaphore::new(cores), queue: Semaphore::new(cores * (1 + QUEUE_PER_CORE)), decoy })
+        let memory = Memory::default();
+        let decoy = memory.lend(|blocks| argon2id::hash(b"a password that nobody has", blocks))?;
+        memory.release();
+        let (queue, running) = (Semaphore::new(cores * (1 + QUEUE_PER_CORE)), Semaphore::new(cores));
+        let reserved = Arc::new(Semaphore::new(cores * RESERVED_PER_CORE));
+        Ok(Self {
+            queue: Arc::new(queue),
+            reserved,
+            running: Arc::new(running),
+            cores,
+            memory: Arc::new(memory),
+            decoy,
+        })
+    }
+
+    /// Takes a place in the queue. `is_known`: whether the user has signed in in this browser before.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` if the queue is full.
+    pub(crate) fn enter(&self, is_known: bool) -> Result<Place> {
+        let busy = ApiError::new(
+            ErrorCode::RateLimited,
+            "Too many people are signing in right now. Try again in a few seconds.",
+        );
+        let place = Arc::clone(&self.queue).try_acquire_owned();
+        let place =
+            place.or_else(|full| if is_known { Arc::clone(&self.reserved).try_acquire_owned() } else { Err(full) });
+        let permit = place.map_err(|_| ApiError { retry_after: Some(2), ..busy })?;
+        Ok(Place {
+            permit: Some(permit),
+            queue: Arc::clone(&self.queue),
+            memory: Arc::clone(&self.memory),
+            free_without_waiting: self.cores * QUEUE_PER_CORE,
+        })
     }
 
     /// Checks a new password outside the async threads. `related`: texts that make it easy to guess, such as the user's
@@ -86,51 +143,68 @@ impl Hasher {
         related: &[&str],
     ) -> Result<std::result::Result<(), ApiError>> {
         let (password, related) = (password.clone(), related.iter().map(|&text| text.to_owned()).collect::<Vec<_>>());
-        self.in_queue(move || Ok(check_new(&password, &related))).await
+        self.run(self.enter(false)?, move |_| Ok(check_new(&password, &related))).await
     }
 
     /// Hashes a password.
     pub(crate) async fn hash(&self, password: Secret) -> Result<String> {
-        self.in_queue(move || hash_now(&password)).await
+        self.run(self.enter(false)?, move |memory| memory.hash(&password)).await
     }
 
     /// Compares a password with a hash. Without a hash (unknown address), takes the same time and returns false.
     pub(crate) async fn verify(&self, password: Secret, hash: Option<String>) -> Result<bool> {
+        self.verify_at(self.enter(false)?, password, hash).await
+    }
+
+    /// Like [`Hasher::verify`], with a place that was taken before.
+    pub(crate) async fn verify_at(&self, place: Place, password: Secret, hash: Option<String>) -> Result<bool> {
         let there = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.decoy.clone());
-        let equal = self.in_queue(move || verify_now(&password, &hash)).await?;
+        let equal = self.run(place, move |memory| memory.verify(&password, &hash)).await?;
         Ok(there && equal)
     }
 
-    async fn in_queue<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let Ok(_queued) = self.queue.try_acquire() else {
-            let busy = ApiError::new(
-                ErrorCode::RateLimited,
-                "Too many people are signing in right now. Try again in a few seconds.",
-            );
-            return Err(ApiError { retry_after: Some(2), ..busy }.into());
+    /// Runs work on a thread for blocking work when it is the place's turn.
+    async fn run<T: Send + 'static>(
+        &self,
+        place: Place,
+        work: impl FnOnce(&Lent) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let running = Arc::clone(&self.running).acquire_owned().await;
+        let running = running.map_err(|_| Error::Fault("the hasher is closed".to_owned()))?;
+        let memory = Arc::clone(&self.memory);
+        // The thread keeps the permits, because it goes on even if the caller is dropped.
+        let hashing = move || {
+            let outcome = work(&Lent(memory));
+            drop((running, place));
+            outcome
         };
-        let _running = self.running.acquire().await.map_err(|_| Error::Fault("the hasher is closed".to_owned()))?;
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|cause| Error::Fault(format!("hashing didn't complete: {cause}")))?
+        let done = tokio::task::spawn_blocking(hashing).await;
+        done.map_err(|cause| Error::Fault(format!("hashing didn't complete: {cause}")))?
     }
 }
 
-fn argon2() -> Result<Argon2<'static>> {
-    let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|cause| Error::Fault(format!("argon2: {cause}")))?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-}
+/// The memory of a [`Hasher`], while it runs some work.
+struct Lent(Arc<Memory>);
 
-fn hash_now(password: &Secret) -> Result<String> {
-    let salt = SaltString::encode_b64(&random::draw_bytes()).map_err(|cause| Error::Fault(format!("salt: {cause}")))?;
-    let hash = argon2()?.hash_password(password.expose().as_bytes(), Salt::from(&salt));
-    hash.map(|hash| hash.to_string()).map_err(|cause| Error::Fault(format!("argon2: {cause}")))
-}
+impl Lent {
+    fn hash(&self, password: &Secret) -> Result<String> {
+        let text = text::simplify(password.expose());
+        self.0.lend(|blocks| argon2id::hash(text.as_bytes(), blocks))
+    }
 
-fn verify_now(password: &Secret, hash: &str) -> Result<bool> {
-    let parsed = PasswordHash::new(hash).map_err(|cause| Error::Fault(format!("stored hash: {cause}")))?;
-    Ok(password.expose().len() <= MAX_BYTES && argon2()?.verify_password(password.expose().as_bytes(), &parsed).is_ok())
+    fn verify(&self, password: &Secret, hash: &str) -> Result<bool> {
+        // A longer password can't have been set. It still costs a hash, so that nothing depends on its length.
+        let text = password.expose();
+        let is_short = text.len() <= MAX_BYTES;
+        // How many hashes this costs depends on what was typed, never on the account.
+        for form in text::password_forms(if is_short { text } else { "" }) {
+            if self.0.lend(|blocks| argon2id::verify(form.as_bytes(), hash, blocks))? {
+                return Ok(is_short);
+            }
+        }
+        Ok(false)
+    }
 }
 
 #[cfg(test)]
@@ -175,6 +249,23 @@ mod tests {
                 .to_owned()
                 + "у реки, где никто не живёт";
         assert!(long.chars().count() >= 128 && check(&long, &[]).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_password_is_the_same_in_every_composition_and_older_hashes_still_work() {
+        let hasher = Hasher::new().unwrap();
+        let verify =
+            async |typed: &str, hash: &str| hasher.verify(Secret::new(typed), Some(hash.to_owned())).await.unwrap();
+        let (composed, decomposed) = ("sieben Caf\u{e9}s unterm Kai", "sieben Cafe\u{301}s unterm Kai");
+        for set in [composed, decomposed] {
+            let hash = hasher.hash(Secret::new(set)).await.unwrap();
+            assert!(verify(composed, &hash).await && verify(decomposed, &hash).await);
+            assert!(!verify("sieben Cafes unterm Kai", &hash).await);
+        }
+        for old in [composed, decomposed] {
+            let hash = hasher.memory.lend(|blocks| argon2id::hash(old.as_bytes(), blocks)).unwrap();
+            assert!(verify(composed, &hash).await && verify(decomposed, &hash).await, "{old}");
+        }
     }
 
     #[tokio::test]

@@ -2,23 +2,22 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, ErrorCode, Operation, Secret, UserId};
-use totp_rs::{Builder, Totp};
 
-use super::throttle::Throttle;
+use super::{
+    one_time_codes::{draw_codes, is_from_app, latest_step, plain, step_of, totp_of},
+    throttle::{Attempt, Limits, Throttle},
+};
 use crate::{
-    access::Actor,
+    access::{Actor, Client},
     context::Context,
     digest::sha256,
     error::{Error, Result},
     random,
-    storage::{self, Tx, audit::Entry, second_factors::Stored},
+    storage::{self, Tx, audit::Entry, sealed::Purpose, second_factors::Stored},
 };
 
 /// How long after its start an enrolment can be completed.
 const ENROL_WITHIN: TimeDelta = TimeDelta::minutes(30);
-/// How many recovery codes a user gets.
-const CODES: usize = 10;
-
 /// What an authenticator app needs to be enrolled.
 #[derive(Clone, Debug)]
 pub struct Enrolment {
@@ -35,6 +34,8 @@ pub struct SecondFactorState {
     pub enabled_at: Option<DateTime<Utc>>,
     /// How many recovery codes are unused.
     pub codes_left: u32,
+    /// Since when codes of the app are refused, because there were too many wrong ones.
+    pub locked_at: Option<DateTime<Utc>>,
 }
 
 /// Use cases of a user's two-factor authentication. All but [`SecondFactors::state`] require a browser session.
@@ -51,11 +52,11 @@ impl SecondFactors<'_> {
     pub async fn state(&self, actor: &Actor) -> Result<SecondFactorState> {
         let (user, _) = self.context.permit_oneself(actor, Operation::ViewSelf).await?;
         let stored = storage::second_factors::find(self.context.db(), user).await?;
-        let Some(enabled_at) = stored.and_then(|stored| stored.enabled_at) else {
+        let Some(stored) = stored.filter(|stored| stored.enabled_at.is_some()) else {
             return Ok(SecondFactorState::default());
         };
         let codes_left = storage::second_factors::count_codes(self.context.db(), user).await?;
-        Ok(SecondFactorState { enabled_at: Some(enabled_at), codes_left })
+        Ok(SecondFactorState { enabled_at: stored.enabled_at, codes_left, locked_at: stored.locked_at })
     }
 
     /// Starts an enrolment with a new secret. It takes effect with the first correct code, see
@@ -66,11 +67,15 @@ impl SecondFactors<'_> {
     #[tracing::instrument(skip_all)]
     pub async fn begin(&self, actor: &Actor) -> Result<Enrolment> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::BeginSecondFactor).await?;
-        self.context.require_fresh(actor)?;
         let (secret, now) = (random::draw_seed(), self.context.now());
+        let sealed = self.context.seal(Purpose::SecondFactor, user.0, &secret).await?;
         let mut tx = self.context.db().begin().await?;
-        if !storage::second_factors::begin(&mut tx, user, &secret, now).await? {
-            return Err(already_on().into());
+        match storage::second_factors::begin(&mut tx, user, &sealed, now).await {
+            Ok(true) => {}
+            Ok(false) => return Err(already_on().into()),
+            // The operator has just replaced the secret key.
+            Err(error) if error.is_foreign_key_violation() => return Err(changed_meanwhile().into()),
+            Err(error) => return Err(error),
         }
         storage::audit::insert(&mut tx, &entry).await?;
         tx.commit().await?;
@@ -86,7 +91,7 @@ impl SecondFactors<'_> {
             None => Ok(None),
             Some((user, stored)) => {
                 self.context.require_fresh(actor)?;
-                self.enrolment(user, &stored.secret).await.map(Some)
+                self.enrolment(user, &self.open(user, &stored)?).await.map(Some)
             }
         }
     }
@@ -101,15 +106,14 @@ impl SecondFactors<'_> {
     }
 
     /// Completes an enrolment with the app's first code. From then on, signing in requires a code. Only this response
-    /// contains the recovery codes.
+    /// contains the recovery codes. `only_session`: the digest of the session to keep, to end all others.
     ///
     /// # Errors
     /// A field error at `code`; `CONFLICT` if no enrolment was started, it has timed out, or it is already completed;
     /// `CONFIRMATION_REQUIRED`; `RATE_LIMITED`; `FORBIDDEN` for a key.
     #[tracing::instrument(skip_all)]
-    pub async fn enable(&self, actor: &Actor, code: &str) -> Result<Vec<Secret>> {
+    pub async fn enable(&self, actor: &Actor, code: &str, only_session: Option<[u8; 32]>) -> Result<Vec<Secret>> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::EnableSecondFactor).await?;
-        self.context.require_fresh(actor)?;
         let now = self.context.now();
         let stored = storage::second_factors::find(self.context.db(), user).await?;
         if stored.as_ref().is_some_and(|stored| stored.enabled_at.is_some()) {
@@ -120,8 +124,8 @@ impl SecondFactors<'_> {
             let message = "Setup timed out. Start again from your profile.";
             return Err(ApiError::new(ErrorCode::Conflict, message).into());
         };
-        let attempt = self.throttle.take(self.context, &[format!("code of {user}")]).await?;
-        let Some(step) = step_of(&stored, code, now)? else { return Err(wrong_code().into()) };
+        let attempt = self.take_attempt(user, "code", actor.client()).await?;
+        let Some(step) = step_of(&self.open(user, &stored)?, code, now)? else { return Err(wrong_code().into()) };
         self.throttle.release(self.context, attempt).await?;
         let (codes, digests) = draw_codes();
         let mut tx = self.context.db().begin().await?;
@@ -129,6 +133,13 @@ impl SecondFactors<'_> {
             return Err(changed_meanwhile().into());
         }
         storage::second_factors::replace_codes(&mut tx, user, &digests).await?;
+        let entry = match only_session {
+            Some(kept) => {
+                storage::sessions::delete_others_of_user(&mut tx, user, &kept).await?;
+                entry.with("signed out everywhere else")
+            }
+            None => entry,
+        };
         storage::audit::insert(&mut tx, &entry).await?;
         tx.commit().await?;
         Ok(codes)
@@ -141,7 +152,6 @@ impl SecondFactors<'_> {
     #[tracing::instrument(skip_all)]
     pub async fn disable(&self, actor: &Actor) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::DisableSecondFactor).await?;
-        self.context.require_fresh(actor)?;
         let mut tx = self.context.db().begin().await?;
         disable(&mut tx, user, &entry).await?;
         tx.commit().await
@@ -154,7 +164,6 @@ impl SecondFactors<'_> {
     #[tracing::instrument(skip_all)]
     pub async fn renew_codes(&self, actor: &Actor) -> Result<Vec<Secret>> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::RenewRecoveryCodes).await?;
-        self.context.require_fresh(actor)?;
         if self.state(actor).await?.enabled_at.is_none() {
             return Err(not_there().into());
         }
@@ -173,32 +182,64 @@ impl SecondFactors<'_> {
     }
 
     /// Checks a code from the app, or a recovery code. Each works once, even in concurrent requests. Allows ten wrong
-    /// codes in five minutes.
-    pub(crate) async fn check(&self, user: UserId, code: &str) -> Result<()> {
-        if plain(code).is_empty() {
+    /// codes in five minutes from one network. After too many wrong codes of the app in a row, only a recovery code is
+    /// accepted; it ends the lock.
+    pub(crate) async fn check(&self, user: UserId, code: &str, client: &Client) -> Result<()> {
+        let code = plain(code);
+        if code.is_empty() {
             return Err(ApiError::field("code", "Enter the code from your app, or a recovery code.").into());
         }
-        let now = self.context.now();
-        let attempt = self.throttle.take(self.context, &[format!("code of {user}")]).await?;
         let stored = storage::second_factors::find(self.context.db(), user).await?;
         let Some(stored) = stored.filter(|stored| stored.enabled_at.is_some()) else { return Err(wrong_code().into()) };
-        let step = step_of(&stored, code, now)?;
-        let digest = sha256(plain(code).as_bytes());
-        let mut tx = self.context.db().begin().await?;
-        let good = match step {
-            Some(step) => storage::second_factors::use_step(&mut tx, user, step).await?,
-            None => storage::second_factors::use_code(&mut tx, user, &digest).await?,
-        };
-        tx.commit().await?;
-        if !good {
-            return Err(wrong_code().into());
+        // Recovery codes are too long to be guessed. They are limited separately, so that somebody who knows the
+        // password can't keep the user from entering one.
+        let is_from_app = is_from_app(&code);
+        if let (true, Some(at)) = (is_from_app, stored.locked_at) {
+            return Err(Self::locked(at).into());
+        }
+        let kind = if is_from_app { "code" } else { "recovery code" };
+        let attempt = self.take_attempt(user, kind, client).await?;
+        if is_from_app {
+            self.use_app_code(user, &stored, &code, client).await?;
+        } else {
+            self.use_recovery_code(user, &code).await?;
         }
         self.throttle.release(self.context, attempt).await?;
         Ok(())
     }
 
+    async fn use_app_code(&self, user: UserId, stored: &Stored, code: &str, client: &Client) -> Result<()> {
+        let now = self.context.now();
+        let Some(step) = step_of(&self.open(user, stored)?, code, now)? else {
+            let locked_at = self.record_wrong_code(user, client).await?;
+            return Err(locked_at.map_or_else(wrong_code, Self::locked).into());
+        };
+        let mut tx = self.context.db().begin().await?;
+        let is_unused = storage::second_factors::use_step(&mut tx, user, step, latest_step(now)).await?;
+        tx.commit().await?;
+        if is_unused { Ok(()) } else { Err(wrong_code().into()) }
+    }
+
+    async fn use_recovery_code(&self, user: UserId, code: &str) -> Result<()> {
+        let mut tx = self.context.db().begin().await?;
+        if !storage::second_factors::use_code(&mut tx, user, &sha256(code.as_bytes())).await? {
+            return Err(wrong_code().into());
+        }
+        storage::second_factors::unlock(&mut tx, user).await?;
+        tx.commit().await
+    }
+
+    async fn take_attempt(&self, user: UserId, kind: &str, client: &Client) -> Result<Attempt> {
+        let network = self.throttle.network_of(client.address.as_deref());
+        self.throttle.take(self.context, Limits::of(&format!("{kind} of {user} from {network}"))).await
+    }
+
+    fn open(&self, user: UserId, stored: &Stored) -> Result<Vec<u8>> {
+        self.context.open(Purpose::SecondFactor, user.0, &stored.secret)
+    }
+
     async fn begun(&self, actor: &Actor) -> Result<Option<(UserId, Stored)>> {
-        let (user, _) = self.context.permit_oneself(actor, Operation::BeginSecondFactor).await?;
+        let user = self.context.permit_reading_oneself(actor, Operation::BeginSecondFactor).await?;
         let stored = storage::second_factors::find(self.context.db(), user).await?;
         Ok(stored.filter(|stored| stored.is_pending(self.context.now())).map(|stored| (user, stored)))
     }
@@ -226,37 +267,6 @@ pub(crate) async fn disable(tx: &mut Tx, user: UserId, entry: &Entry) -> Result<
     storage::audit::insert(tx, entry).await
 }
 
-/// Six digits, SHA-1, 30 seconds, a tolerance of one step: what every authenticator app supports.
-fn totp_of(secret: &[u8], account: &str) -> Result<Totp> {
-    // The account part of the URL can't contain a colon.
-    let builder = Builder::new().with_secret(secret.to_vec()).with_account_name(account.replace(':', "_"));
-    let built = builder.with_issuer(Some("Latchkey")).build();
-    built.map_err(|error| Error::Fault(format!("no TOTP: {error:?}")))
-}
-
-/// Returns the time step that a code belongs to, unless a code of that step or a later one was already used.
-fn step_of(stored: &Stored, code: &str, now: DateTime<Utc>) -> Result<Option<i64>> {
-    let time = u64::try_from(now.timestamp()).unwrap_or(0);
-    let step = totp_of(&stored.secret, "")?.check(&plain(code), time);
-    Ok(step.and_then(|step| i64::try_from(step).ok()).filter(|step| *step > stored.last_step))
-}
-
-/// Normalizes a code, because people type it with spaces and hyphens.
-fn plain(code: &str) -> String {
-    code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
-}
-
-/// Generates recovery codes of 80 bits each. Returns them, and the digests to store.
-fn draw_codes() -> (Vec<Secret>, Vec<[u8; 32]>) {
-    let draw = |_| {
-        let text = totp_rs::Secret::from(random::draw_bytes()[..10].to_vec()).to_base32();
-        let digest = sha256(text.as_bytes());
-        let parts: Vec<_> = text.as_bytes().chunks(4).map(String::from_utf8_lossy).collect();
-        (Secret::new(parts.join("-")), digest)
-    };
-    (0..CODES).map(draw).unzip()
-}
-
 fn wrong_code() -> ApiError {
     ApiError::field("code", "Incorrect or already used code. Wait for the next one.")
 }
@@ -272,12 +282,4 @@ fn already_on() -> ApiError {
 
 fn not_there() -> ApiError {
     ApiError::new(ErrorCode::Conflict, "Two-factor authentication isn't turned on.")
-}
-
-/// The code that an app shows, for tests that enrol one.
-#[cfg(test)]
-pub(crate) fn code_at(secret: &Secret, now: DateTime<Utc>) -> String {
-    let secret = totp_rs::Secret::try_from_base32(secret.expose()).expect("it was drawn here");
-    let totp = Builder::new().with_secret(secret).build().expect("it is long enough");
-    totp.generate(u64::try_from(now.timestamp()).expect("after 1970")).to_string()
 }

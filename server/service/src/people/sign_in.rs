@@ -1,17 +1,23 @@
 //! Signing in, and the stored browser sessions.
 
-use domain::{ApiError, Email, ErrorCode, Secret, TenantId, User, UserId, audit::Outcome};
+use chrono::{DateTime, Utc};
+use domain::{ApiError, ErrorCode, Secret, TenantId, User, UserId, audit::Outcome};
 use uuid::Uuid;
 
-use super::{passwords::Hasher, second_factor::SecondFactors, throttle::Throttle};
+use super::{
+    passwords::Hasher,
+    second_factor::SecondFactors,
+    throttle::{Limits, Throttle},
+};
 use crate::{
     access::Client,
     context::Context,
     error::{Error, Result},
+    input,
     storage::{
         self,
         audit::Entry,
-        sessions::{PasswordMark, StoredSession, mark_of},
+        sessions::{PasswordMark, SessionFacts, StoredSession, mark_of},
     },
 };
 
@@ -40,8 +46,8 @@ impl Sessions<'_> {
     ///
     /// # Errors
     /// `UNAUTHENTICATED`, always with the same message; `FORBIDDEN` for a user without a tenant; `RATE_LIMITED` after
-    /// ten failures in five minutes for the account or the network address, or if too many people are signing in at
-    /// once.
+    /// ten failures in five minutes for the account in this network (decision 0025), or if too many people are signing
+    /// in at once.
     #[tracing::instrument(skip_all)]
     pub async fn sign_in(&self, email: &str, password: &Secret, client: &Client) -> Result<SignedIn> {
         let (user, mark) = self.recognise(email, password, client).await?;
@@ -67,16 +73,33 @@ impl Sessions<'_> {
         password: &Secret,
         client: &Client,
     ) -> Result<(User, PasswordMark)> {
-        let mut names = vec![format!("account {}", email.trim().to_lowercase())];
-        names.extend(client.address.as_ref().map(|address| format!("address {address}")));
-        let attempt = self.throttle.take(self.context, &names).await?;
-        let found = match Email::parse(email) {
-            Ok(email) => storage::users::find_by_email(self.context.db(), &email).await?,
-            Err(_) => None,
-        };
+        let known = input::known_emails(email);
+        let account = known.first().map_or_else(|| email.trim().to_lowercase(), |email| email.as_str().to_owned());
+        let mut found = None;
+        for email in &known {
+            found = found.or(storage::users::find_by_email(self.context.db(), email).await?);
+        }
         let (user, hash) = found.map(|found| (found.user, found.password_hash)).unzip();
+        let of = user.as_ref().map_or(UserId(Uuid::nil()), |user| user.id);
+        let browser = self.find_browser(of, client.browser.as_ref()).await?;
+        let mut place = self.hasher.enter(browser.is_some())?;
+        let network = self.throttle.network_of(client.address.as_deref());
+        let limits = Limits::of_sign_in(&account, &network, browser.as_ref());
+        let attempt = self.throttle.take(self.context, limits).await?;
+        if !attempt.delay.is_zero() {
+            // Somebody is trying many passwords of this account. Nobody else waits for that.
+            drop(place);
+            tokio::time::sleep(attempt.delay).await;
+            place = match self.hasher.enter(false) {
+                Ok(place) => place,
+                Err(error) => {
+                    self.throttle.release(self.context, attempt).await?;
+                    return Err(error);
+                }
+            };
+        }
         let mark = hash.as_deref().map(mark_of).unwrap_or_default();
-        let equal = self.hasher.verify(password.clone(), hash).await;
+        let equal = self.hasher.verify_at(place, password.clone(), hash).await;
         let good = match equal {
             Ok(equal) => equal,
             Err(error) => {
@@ -87,7 +110,6 @@ impl Sessions<'_> {
         let (Some(user), true) = (user.clone(), good) else {
             // An unknown address causes the same reads, and the entry is written in the background, so that the
             // response time doesn't reveal whether the user exists.
-            let of = user.as_ref().map_or(UserId(Uuid::nil()), |user| user.id);
             let first = self.first_tenant(of).await?;
             if let (Some(user), Some(tenant)) = (user, first) {
                 self.context.audit().defer(self.entry(&user, tenant, client, Outcome::Refused));
@@ -106,7 +128,7 @@ impl Sessions<'_> {
     pub async fn check_code(&self, signed_in: SignedIn, code: &str, client: &Client) -> Result<SignedIn> {
         let user =
             storage::users::find(self.context.db(), signed_in.user_id).await?.ok_or_else(ApiError::unauthenticated)?;
-        let checked = self.second_factors().check(user.id, code).await;
+        let checked = self.second_factors().check(user.id, code, client).await;
         let outcome = if checked.is_ok() { Outcome::Done } else { Outcome::Refused };
         // A rate-limited attempt isn't recorded: the tenth wrong code already was.
         if !checked.as_ref().is_err_and(Error::is_rate_limit) {
@@ -171,6 +193,14 @@ impl Sessions<'_> {
     /// When the database fails.
     pub async fn save(&self, digest: &[u8; 32], session: &StoredSession) -> Result<()> {
         storage::sessions::update(self.context.db(), *digest, session.clone()).await
+    }
+
+    /// Updates when, from where and with what a session was last used, and when it expires, without touching its data.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn touch(&self, digest: &[u8; 32], facts: &SessionFacts, expires_at: DateTime<Utc>) -> Result<()> {
+        storage::sessions::touch(self.context.db(), *digest, facts, expires_at).await
     }
 
     /// Deletes a session.

@@ -22,8 +22,12 @@ pub(crate) async fn lock(tx: &mut Tx, bucket: &[u8; 32], now: DateTime<Utc>) -> 
     Ok(times.split_whitespace().filter_map(|time| time.parse().ok()).map(instant).collect())
 }
 
-/// Replaces the times in a bucket.
+/// Replaces the times in a bucket. An empty one is deleted.
 pub(crate) async fn update(tx: &mut Tx, bucket: &[u8; 32], times: &[DateTime<Utc>]) -> Result<()> {
+    if times.is_empty() {
+        change!(tx, sqlx::query("DELETE FROM throttle WHERE bucket = $1").bind(bucket.as_slice()))?;
+        return Ok(());
+    }
     let times: Vec<String> = times.iter().map(|time| micros(*time).to_string()).collect();
     change!(
         tx,

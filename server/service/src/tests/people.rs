@@ -3,7 +3,9 @@
 use chrono::TimeDelta;
 use domain::{ErrorCode, Member, MemberQuery, Owner, PageRequest, Role, Secret, Total};
 
-use crate::{Error, OwnerRef, Services, SetUpInput, Settings, StoredSession, tests::stage::*};
+use crate::{
+    Error, OwnerRef, Services, SetUpInput, Settings, StoredSession, people::throttle::Limits, tests::stage::*,
+};
 
 fn refusal<T>(result: crate::Result<T>) -> domain::ApiError {
     match result {
@@ -47,15 +49,13 @@ fn attempts_are_limited_across_servers_even_when_concurrent() {
         let servers = [open().await, open().await];
         let taken = at_once(40, |n| {
             let server = servers[n % 2].clone();
-            async move {
-                server.0.throttle.take(&server.0.context, &["ada".to_owned(), format!("address {n}")]).await.is_ok()
-            }
+            async move { server.0.throttle.take(&server.0.context, Limits::of("ada")).await.is_ok() }
         })
         .await;
         assert_eq!(taken.into_iter().filter(|is_taken| *is_taken).count(), 10);
         stage.advance(TimeDelta::minutes(5));
         for n in 0..30 {
-            let attempt = servers[n % 2].0.throttle.take(&servers[n % 2].0.context, &["ada".to_owned()]).await.unwrap();
+            let attempt = servers[n % 2].0.throttle.take(&servers[n % 2].0.context, Limits::of("ada")).await.unwrap();
             servers[n % 2].0.throttle.release(&servers[n % 2].0.context, attempt).await.unwrap();
         }
         for server in servers {
@@ -256,13 +256,13 @@ fn changing_the_password_ends_other_sessions_and_keys_cannot_change_it() {
         }
         let before = sessions.sign_in("ada@example.org", &old, &browser()).await.unwrap();
         let wrong = Secret::new("not the password at all");
-        assert_eq!(code(users.change_password(&ada, &wrong, &new, [1; 32]).await), ErrorCode::BadUserInput);
+        assert_eq!(code(users.change_password(&ada, &wrong, &new, [1; 32], false).await), ErrorCode::BadUserInput);
         assert_eq!(
-            code(users.change_password(&ada, &old, &Secret::new("short"), [1; 32]).await),
+            code(users.change_password(&ada, &old, &Secret::new("short"), [1; 32], false).await),
             ErrorCode::BadUserInput
         );
         assert!(sessions.load(&[2; 32]).await.unwrap().is_some());
-        users.change_password(&ada, &old, &new, [1; 32]).await.unwrap();
+        users.change_password(&ada, &old, &new, [1; 32], false).await.unwrap();
         assert!(sessions.load(&[1; 32]).await.unwrap().is_some(), "the session that changed it stays");
         assert!(sessions.load(&[2; 32]).await.unwrap().is_none());
         assert!(sessions.load(&[3; 32]).await.unwrap().is_some(), "another user's session stays");
@@ -279,7 +279,7 @@ fn changing_the_password_ends_other_sessions_and_keys_cannot_change_it() {
 
         let key = stage.add_key(&ada, own(&ada), "ci").await;
         let by_key = stage.by_key(&key).await;
-        assert_eq!(code(users.change_password(&by_key, &new, &old, [1; 32]).await), ErrorCode::Forbidden);
+        assert_eq!(code(users.change_password(&by_key, &new, &old, [1; 32], false).await), ErrorCode::Forbidden);
         assert_eq!(code(users.end_other_sessions(&by_key, [1; 32]).await), ErrorCode::Forbidden);
         users.rename(&by_key, "Ada King").await.unwrap();
         assert_eq!(users.viewer(&ada).await.unwrap().user.name.as_str(), "Ada King");
