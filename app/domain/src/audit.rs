@@ -266,6 +266,17 @@ pub struct Activity {
     pub is_capped: bool,
 }
 
+/// The result of a periodic verification of the chain of a tenant's entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainCheck {
+    /// When the verification ended.
+    pub at: DateTime<Utc>,
+    /// The number of entries in the chain.
+    pub entries: u64,
+    /// What was found, for example "entry 17 was changed"; `None` if the chain is intact.
+    pub problem: Option<String>,
+}
+
 /// A resource that an entry is about, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resource {

@@ -1,12 +1,12 @@
 //! Team > Audit log: the changes and denied attempts in the tenant, and the history of a single key.
 
-use chrono::{DateTime, SecondsFormat, Timelike, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{
     ApiError, AuditEntry, AuditId, AuditQuery, Cursor, Page, PageRequest,
-    audit::{Channel, GetAuditLog, Resource, Resources},
-    time::date_text,
+    audit::{ChainCheck, Channel, GetAuditLog, Resource, Resources},
 };
 use leptos::prelude::*;
+use service::Namesakes;
 
 use crate::{
     api::get_audit_log,
@@ -16,7 +16,7 @@ use crate::{
         audit_sentence::{audit_sentence, audit_source, resource_path},
         facts::Facts,
         status::OutcomeStatus,
-        time::{Exact, ExactMoment},
+        time::{Dated, Exact, ExactMoment, ShortMoment},
     },
     list_url::{AuditParams, encode},
     request::RequestContext,
@@ -59,27 +59,60 @@ pub async fn log(request: RequestContext) -> Result<AnyView, ApiError> {
     let (log, actor) = (request.services.audit_log(), request.actor()?);
     let activity = log.activity(actor, STRIP_DAYS).await?;
     let resources = log.resources(actor, &entries.items).await?;
+    let namesakes = request.services.members().namesakes_of_entries(actor, &entries.items).await?;
+    let check = log.last_check(actor).await?;
     Ok(view! {
         <h1>"Audit log"</h1>
         <p class="lead">"Every change and every denied attempt, newest first."</p>
+        {tampered(check.as_ref())}
         <ActivityStrip activity params=params.clone() path=PATH />
         <AuditFilter params=params.clone() path=PATH live="audit-activity audit-entries" />
         <div id="audit-entries">
             {filter_chips(&params, &entries.items, PATH)} {exports(&params)} {wrong.map(wrong_filter)}
-            <div class="table-place">{rows(&params, &entries.items, &resources)}</div> {pager(&params, &entries)}
+            <div class="table-place">{rows(&params, &entries.items, &resources, &namesakes)}</div>
+            {pager(&params, &entries)}
         </div>
-        {protection()}
+        {protection(check.as_ref())}
     }
     .into_any())
 }
 
-/// How tampering is detected.
-fn protection() -> AnyView {
+/// Shown above the log if the last verification found that it was changed.
+fn tampered(check: Option<&ChainCheck>) -> Option<AnyView> {
+    let ChainCheck { at, problem, .. } = check?;
+    let found = format!("This log was changed outside of Latchkey: {}. Verified ", problem.as_ref()?);
+    Some(
+        view! {
+            <div class="alert danger" role="alert">
+                <p>
+                    {found}<Exact at=*at />". Ask the server's operator to run "<code>"latchkey audit verify"</code>"."
+                </p>
+            </div>
+        }
+        .into_any(),
+    )
+}
+
+/// How tampering is detected, and the time of the last verification.
+fn protection(check: Option<&ChainCheck>) -> AnyView {
+    let result = match check {
+        None => view! { "Not verified yet" }.into_any(),
+        Some(ChainCheck { at, problem: None, .. }) => view! {
+            "Verified ✓ "
+            <Exact at=*at />
+        }
+        .into_any(),
+        Some(ChainCheck { at, .. }) => view! {
+            "Changed outside of Latchkey; verified "
+            <Exact at=*at />
+        }
+        .into_any(),
+    };
     view! {
         <details class="protection">
-            <summary>"How this log is protected"</summary>
+            <summary>{result}</summary>
             <p>
-                "Each entry contains a hash of itself and of the entry before it, so a changed or deleted entry breaks the chain. The server's operator checks the chain with "
+                "Each entry contains a hash of itself and of the entry before it, so a changed or deleted entry breaks the chain. The server verifies the chain every hour; its operator can do so at any time with "
                 <code>"latchkey audit verify"</code>
                 ". Repeated denials of the same kind within a minute are counted in one entry."
             </p>
@@ -90,20 +123,20 @@ fn protection() -> AnyView {
 
 fn exports(params: &AuditParams) -> AnyView {
     let export = |format: &str| params.url(&format!("{EXPORT}.{format}"), None);
+    let csv = export("csv");
+    // Excel reads other CSV in the encoding of its country.
+    let for_excel = format!("{csv}{}bom=1", if csv.contains('?') { '&' } else { '?' });
     view! {
         <p class="exports">
-            "Export "<a href=export("jsonl") download="">
-                "JSONL"
-            </a>" · "<a href=export("csv") download="">
-                "CSV"
-            </a>
+            "Export "<a href=export("jsonl")>"JSONL"</a>" · "<a href=csv>"CSV"</a>" · "
+            <a href=for_excel>"CSV for Excel"</a>
         </p>
     }
     .into_any()
 }
 
-fn rows(params: &AuditParams, entries: &[AuditEntry], resources: &Resources) -> AnyView {
-    if entries.is_empty() { empty(params) } else { entry_table(entries, resources) }
+fn rows(params: &AuditParams, entries: &[AuditEntry], resources: &Resources, namesakes: &Namesakes) -> AnyView {
+    if entries.is_empty() { empty(params) } else { entry_table(entries, resources, namesakes) }
 }
 
 /// Shown instead of a table without rows.
@@ -162,15 +195,16 @@ fn pager(params: &AuditParams, entries: &Page<AuditEntry>) -> AnyView {
 }
 
 /// The entries, grouped by day.
-fn entry_table(entries: &[AuditEntry], resources: &Resources) -> AnyView {
+fn entry_table(entries: &[AuditEntry], resources: &Resources, namesakes: &Namesakes) -> AnyView {
     let days = entries.chunk_by(|one, next| one.at.date_naive() == next.at.date_naive());
     let days = days.map(|of_day| {
-        let day = of_day.first().map(|entry| entry.at.format("%A, %-d %B %Y").to_string());
-        let rows = of_day.iter().map(|entry| entry_row(entry, resources)).collect_view();
+        let day = of_day.first().map(|entry| Dated::long_day(entry.at));
+        let (day, date) = day.map(|day| (day.text, day.attribute)).unzip();
+        let rows = of_day.iter().map(|entry| entry_row(entry, resources, namesakes)).collect_view();
         view! {
             <tbody>
                 <tr class="day">
-                    <th scope="rowgroup" colspan="3">
+                    <th scope="rowgroup" colspan="3" data-date=date>
                         {day}
                     </th>
                 </tr>
@@ -193,29 +227,21 @@ fn entry_table(entries: &[AuditEntry], resources: &Resources) -> AnyView {
     .into_any()
 }
 
-fn entry_row(entry: &AuditEntry, resources: &Resources) -> AnyView {
+fn entry_row(entry: &AuditEntry, resources: &Resources, namesakes: &Namesakes) -> AnyView {
     view! {
         <tr id=format!("row-{}", entry.id)>
             <th scope="row" data-label="Time">
                 <a class="name" href=format!("{PATH}/{}", entry.id) data-dialog="">
-                    <time datetime=entry.at.to_rfc3339_opts(SecondsFormat::Secs, true)>{time_text(entry.at)}</time>
+                    <ShortMoment at=entry.at />
                 </a>
             </th>
-            <td data-label="Event">{audit_sentence(entry, resources.of(entry))}</td>
+            <td data-label="Event">{audit_sentence(entry, resources.of(entry), namesakes)}</td>
             <td data-label="Source" class="source">
                 {audit_source(entry)}
             </td>
         </tr>
     }
     .into_any()
-}
-
-/// A time in a table whose headings name the year, like "29 Nov 18:42:07". Always in UTC, as the days of the filter and
-/// of the headings are.
-fn time_text(at: DateTime<Utc>) -> String {
-    let date = date_text(at);
-    let day = date.rsplit_once(' ').map_or(date.as_str(), |(day, _)| day);
-    format!("{day} {:02}:{:02}:{:02}", at.hour(), at.minute(), at.second())
 }
 
 /// A resource's kind and name, such as "API key ci".
@@ -238,6 +264,7 @@ pub async fn entry(request: RequestContext) -> Result<AnyView, ApiError> {
     let (log, actor, now) = (request.services.audit_log(), request.actor()?, request.services.now());
     let entry = log.get(actor, id).await?;
     let resources = log.resources(actor, std::slice::from_ref(&entry)).await?;
+    let namesakes = request.services.members().namesakes_of_entries(actor, std::slice::from_ref(&entry)).await?;
     request.set_title(&format!("Entry {} · Audit log", entry.number));
     let related = entry.subject_id.map(|id| all_about(&id.to_string()));
     let related = related.map(|href| {
@@ -250,7 +277,7 @@ pub async fn entry(request: RequestContext) -> Result<AnyView, ApiError> {
     Ok(view! {
         <div class="card wide-card audit-entry" data-light="">
             <h1 id="card-title">{entry.sentence()}</h1>
-            <Facts rows=facts(&entry, resources.of(&entry), now) />
+            <Facts rows=facts(&entry, resources.of(&entry), &namesakes, now) />
             <div class="buttons">
                 {related} <a class="button primary" href=PATH data-close="" autofocus>
                     "Close"
@@ -261,7 +288,12 @@ pub async fn entry(request: RequestContext) -> Result<AnyView, ApiError> {
     .into_any())
 }
 
-fn facts(entry: &AuditEntry, resource: Option<&Resource>, now: DateTime<Utc>) -> Vec<(&'static str, AnyView)> {
+fn facts(
+    entry: &AuditEntry,
+    resource: Option<&Resource>,
+    namesakes: &Namesakes,
+    now: DateTime<Utc>,
+) -> Vec<(&'static str, AnyView)> {
     let text = |text: &str| text.to_owned().into_any();
     let code = |text: String| view! { <code>{text}</code> }.into_any();
     let name = resource_text(&entry.subject_kind, &entry.subject_name);
@@ -281,6 +313,7 @@ fn facts(entry: &AuditEntry, resource: Option<&Resource>, now: DateTime<Utc>) ->
         Some(("Time (UTC)", text(&entry.at.to_rfc3339_opts(SecondsFormat::Micros, true)))),
         Some(("Outcome", view! { <OutcomeStatus outcome=entry.outcome /> }.into_any())),
         Some(("Actor", text(&entry.actor_name))),
+        namesakes.beside(entry.actor_id, &entry.actor_name).map(|address| ("Actor address", text(address))),
         Some(("Actor type", text(actor_kind))),
         entry.actor_id.map(|id| ("Actor ID", code(id.to_string()))),
         Some(("Via", text(Channel::label_of(&entry.channel)))),
@@ -297,8 +330,8 @@ fn facts(entry: &AuditEntry, resource: Option<&Resource>, now: DateTime<Utc>) ->
 }
 
 /// The history section of a key's page at `path`. `all`: the URL of the full history in the audit log, for an
-/// administrator.
-pub fn history(entries: Page<AuditEntry>, path: &str, all: Option<String>) -> AnyView {
+/// administrator. `namesakes`: what to show beside names that are easily mistaken for others.
+pub fn history(entries: Page<AuditEntry>, path: &str, all: Option<String>, namesakes: &Namesakes) -> AnyView {
     let has_more = entries.next.is_some() || entries.previous.is_some();
     let all = all.filter(|_| has_more).map(|href| view! { <a href=href>"Full history"</a> });
     let link = |name: &str, cursor: Option<Cursor>, label: &'static str| {
@@ -319,7 +352,7 @@ pub fn history(entries: Page<AuditEntry>, path: &str, all: Option<String>) -> An
                 <th scope="row" data-label="Time">
                     <Exact at=entry.at />
                 </th>
-                <td data-label="Event">{audit_sentence(entry, None)}</td>
+                <td data-label="Event">{audit_sentence(entry, None, namesakes)}</td>
                 <td data-label="Source" class="source">
                     {audit_source(entry)}
                 </td>

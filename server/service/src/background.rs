@@ -1,4 +1,4 @@
-//! Background tasks: writing usage and deferred audit entries, sending expiry mails, suspending unused keys, cleanup.
+//! Background tasks: writing usage and deferred audit entries, verifying the audit log, sending expiry mails, suspending unused keys, cleanup.
 
 use std::{
     sync::{Arc, Weak},
@@ -6,9 +6,10 @@ use std::{
 };
 
 use crate::{
+    audit::AuditLog,
     context::Context,
-    keys::{agents, expiry_mail, key_policies, usage::UsageBuffer},
-    people::throttle,
+    keys::{agents, expiry_mail, key_policies, pending_changes, usage::UsageBuffer},
+    people::{remembered_browsers, throttle},
     storage,
 };
 
@@ -18,6 +19,10 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 const REMIND_EVERY: Duration = Duration::from_mins(1);
 /// How often keys that were unused for too long are suspended.
 const SUSPEND_EVERY: Duration = Duration::from_mins(10);
+/// How often the server looks for chains of the audit log that are due for verification.
+const CHECK_EVERY: Duration = Duration::from_mins(5);
+/// How soon after the start it does so for the first time.
+const CHECK_FIRST: Duration = Duration::from_secs(30);
 /// How many flushes there are between two cleanups: about ten minutes.
 const SWEEP_EVERY: u32 = 600;
 
@@ -35,7 +40,17 @@ impl Background {
         tokio::spawn(run_housekeeping(Arc::downgrade(&background)));
         tokio::spawn(remind(Arc::downgrade(&background)));
         tokio::spawn(suspend_unused(Arc::downgrade(&background)));
+        tokio::spawn(check_audit_logs(Arc::downgrade(&background)));
         background
+    }
+
+    /// Makes the keys valid again that were marked as expired while the clock was ahead.
+    async fn recover_from_jump(&self) {
+        match storage::keys::unmark_expired(self.context.db(), self.context.now()).await {
+            Ok(0) => (),
+            Ok(keys) => tracing::warn!(keys, "keys that had been marked as expired by a wrong clock are valid again"),
+            Err(error) => tracing::error!(%error, "keys marked as expired by a wrong clock could not be corrected"),
+        }
     }
 
     /// Deletes expired sessions, and failed attempts, usage and agents that are no longer needed.
@@ -46,6 +61,9 @@ impl Background {
         }
         if let Err(error) = storage::throttle::delete_before(db, now - throttle::WINDOW).await {
             tracing::warn!(%error, "old failed attempts could not be deleted");
+        }
+        if let Err(error) = storage::remembered_browsers::delete_before(db, now - remembered_browsers::KEPT_FOR).await {
+            tracing::warn!(%error, "browsers that were used long ago could not be forgotten");
         }
         if let Err(error) = storage::usage::sweep(db, now - domain::usage::KEPT_FOR).await {
             tracing::warn!(%error, "old usage could not be deleted");
@@ -67,6 +85,14 @@ async fn run_housekeeping(background: Weak<Background>) {
             tracing::warn!(%error, "usage could not be written; trying again");
         }
         context.audit().write_deferred(Some(context.now())).await;
+        pending_changes::finish(context).await;
+        if context.clock().take_recovery() {
+            background.recover_from_jump().await;
+        }
+        // What is stored must not depend on a time that may turn out to be wrong.
+        if context.clock().unconfirmed_jump().is_some() {
+            continue;
+        }
         if let Err(error) = storage::keys::mark_expired(context.db(), context.now()).await {
             tracing::warn!(%error, "expired keys could not be marked; trying again");
         }
@@ -82,9 +108,27 @@ async fn remind(background: Weak<Background>) {
     loop {
         tokio::time::sleep(REMIND_EVERY).await;
         let Some(background) = background.upgrade() else { return };
+        if background.context.clock().unconfirmed_jump().is_some() {
+            continue;
+        }
         if let Err(error) = expiry_mail::send_due(&background.context).await {
             tracing::warn!(%error, "expiry mails could not be sent; trying again");
         }
+    }
+}
+
+/// Verifies the chains of the audit log. Separate from the housekeeping, because a chain may be long.
+async fn check_audit_logs(background: Weak<Background>) {
+    let mut pause = CHECK_FIRST;
+    loop {
+        tokio::time::sleep(pause).await;
+        let Some(background) = background.upgrade() else { return };
+        let context = &background.context;
+        let log = AuditLog { audit: context.audit(), fresh_sign_in: context.fresh_sign_in() };
+        if let Err(error) = log.check_due(context.now()).await {
+            tracing::warn!(%error, "the audit log could not be verified; trying again");
+        }
+        pause = CHECK_EVERY;
     }
 }
 
@@ -94,6 +138,9 @@ async fn suspend_unused(background: Weak<Background>) {
     loop {
         tokio::time::sleep(SUSPEND_EVERY).await;
         let Some(background) = background.upgrade() else { return };
+        if background.context.clock().unconfirmed_jump().is_some() {
+            continue;
+        }
         if let Err(error) = key_policies::suspend_unused(&background.context, &background.usage).await {
             tracing::warn!(%error, "unused keys could not be suspended; trying again");
         }

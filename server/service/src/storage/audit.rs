@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{change, read, read_list, run},
+    db::{Revoked, change, read, read_list, run},
     fold, instant, micros,
     query::{Conditions, Keyset, Place, SortValue, Value, assembled, containing, statement},
 };
@@ -277,6 +277,12 @@ pub(crate) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<()> {
     if !is_name_known {
         add_name(tx, chain, &row.actor_name).await?;
     }
+    if let Some(user) = entry.subject_id
+        && entry.operation == Operation::ChangePassword.as_str()
+        && entry.outcome == Outcome::Done
+    {
+        tx.note(Revoked::Password(user), entry.at);
+    }
     set_head(tx, chain, &hash).await
 }
 
@@ -312,6 +318,10 @@ async fn lock_head(tx: &mut Tx, chain: Uuid, name: &str) -> Result<(i64, Vec<u8>
         .bind(name)
         .fetch_one(c))?)
 }
+
+/// Locks the head of a chain on `PostgreSQL`, for tests and benchmarks.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) const LOCK_HEAD: &str = "UPDATE audit_heads SET seq = seq WHERE tenant_id = $1";
 
 async fn set_head(tx: &mut Tx, chain: Uuid, hash: &Hash) -> Result<()> {
     change!(

@@ -14,8 +14,12 @@ use crate::{
 
 async fn run(stage: &Stage, sql: &'static str) {
     match stage.services.db() {
-        Db::Sqlite { writer, .. } => drop(sqlx::query(sql).execute(writer).await.unwrap()),
-        Db::Postgres(pool) => drop(sqlx::query(sql).execute(pool).await.unwrap()),
+        Db::Sqlite { writer, .. } => {
+            sqlx::query(sql).execute(&mut writer.connect().await.unwrap()).await.unwrap();
+        }
+        Db::Postgres(pg) => {
+            sqlx::query(sql).execute(&mut *pg.connect().await.unwrap()).await.unwrap();
+        }
     }
 }
 
@@ -24,8 +28,12 @@ async fn rechain(stage: &Stage) {
     macro_rules! execute {
         ($query:expr) => {
             match stage.services.db() {
-                Db::Sqlite { writer, .. } => drop($query.execute(writer).await.unwrap()),
-                Db::Postgres(pool) => drop($query.execute(pool).await.unwrap()),
+                Db::Sqlite { writer, .. } => {
+                    $query.execute(&mut writer.connect().await.unwrap()).await.unwrap();
+                }
+                Db::Postgres(pg) => {
+                    $query.execute(&mut *pg.connect().await.unwrap()).await.unwrap();
+                }
             }
         };
     }
@@ -124,6 +132,30 @@ fn deleted_moved_and_added_entries_are_detected() {
 }
 
 #[test]
+fn each_chain_is_verified_every_hour_and_the_administrators_see_the_result() {
+    on_both(async |stage| {
+        six_entries(&stage).await;
+        let ada = stage.session(stage.admin).await;
+        let (log, now) = (stage.services.audit_log(), stage.clock.now());
+        log.check_due(now).await.unwrap();
+        let first = log.last_check(&ada).await.unwrap().unwrap();
+        assert_eq!((first.at, first.problem), (now, None));
+        assert!(first.entries >= 6, "{}", first.entries);
+        run(&stage, "UPDATE audit_log SET actor_name = 'Mallory' WHERE seq = 2").await;
+        let later = stage.advance(chrono::TimeDelta::minutes(59));
+        log.check_due(later).await.unwrap();
+        assert_eq!(log.last_check(&ada).await.unwrap().unwrap().at, now, "verified again within the hour");
+        let later = stage.advance(chrono::TimeDelta::minutes(1));
+        log.check_due(later).await.unwrap();
+        let second = log.last_check(&ada).await.unwrap().unwrap();
+        assert_eq!((second.at, second.problem.as_deref()), (later, Some("entry 2 was changed")));
+        let reader = stage.add_user("rita@example.org", "acme", Role::ReadOnlyUser).await;
+        let reader = stage.session(reader).await;
+        assert_eq!(code(log.last_check(&reader).await), ErrorCode::Forbidden);
+    });
+}
+
+#[test]
 fn a_truncated_chain_is_detected_by_its_head_and_a_rewritten_one_by_an_earlier_printout() {
     on_both(async |stage| {
         six_entries(&stage).await;
@@ -149,7 +181,7 @@ fn a_truncated_chain_is_detected_by_its_head_and_a_rewritten_one_by_an_earlier_p
         let ada = stage.session(stage.admin).await;
         stage.add_key(&ada, own(&ada), "e").await;
         assert_eq!(problems(&stage, &[printed]).await, ["entry 6 isn't the expected one"]);
-        assert_eq!(problems(&stage, &["gone:1:00".to_owned()]).await, ["the whole chain is missing"]);
+        assert_eq!(problems(&stage, &[format!("gone:1:{}", "0".repeat(64))]).await, ["the whole chain is missing"]);
         assert_eq!(code(stage.services.audit_log().verify(&["x".to_owned()]).await), ErrorCode::BadUserInput);
     });
 }
