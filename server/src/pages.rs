@@ -1,6 +1,6 @@
 //! Renders the pages of the route table with Leptos, in the context of a request.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use app::{
     request::{FormOutcome, RequestContext, Theme},
@@ -17,8 +17,9 @@ use axum::{
 };
 use domain::ApiError;
 use http::{Extensions, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
-use leptos::{config::LeptosOptions, prelude::provide_context};
+use leptos::prelude::provide_context;
 use service::Services;
+use tokio::sync::Semaphore;
 use tower::ServiceExt;
 use tower_sessions::Session;
 
@@ -30,12 +31,23 @@ use crate::{
     problem,
 };
 
+/// Where the paths of pages begin that show a secret, or have one in their own path. Every page also shows its query, in
+/// its forms.
+const WITH_SECRETS: [&str; 3] = ["/user/second-factor/", "/set-up/", "/invitations/"];
+
+/// How many pages are rendered at once for clients that sent too many requests.
+const MAX_REFUSALS: usize = 16;
+
 /// Renders pages with the services and settings of the site.
 #[derive(Clone)]
 pub(crate) struct PageRenderer {
     services: Services,
     site: Arc<Site>,
-    leptos: LeptosOptions,
+    /// All pages, to show a form's page again. Built once, because building it takes more memory than rendering a page.
+    all: Arc<OnceLock<Router>>,
+    /// Pages that are being rendered for clients that sent too many requests. Others get a short answer, so that a flood
+    /// of them doesn't cost a page each.
+    refusals: Arc<Semaphore>,
 }
 
 /// The outcome of a form, in the extensions of the request for the page that shows it.
@@ -48,11 +60,7 @@ struct FormAnswer {
 impl PageRenderer {
     /// Creates a renderer of the site's pages.
     pub(crate) fn new(services: Services, site: Arc<Site>) -> Self {
-        let leptos = LeptosOptions::builder()
-            .output_name(Arc::from(site.assets.names().page.as_str()))
-            .site_pkg_dir(Arc::from("pkg"))
-            .build();
-        Self { services, site, leptos }
+        Self { services, site, all: Arc::default(), refusals: Arc::new(Semaphore::new(MAX_REFUSALS)) }
     }
 
     /// Returns the routes of the pages in the route table with this access.
@@ -83,17 +91,34 @@ impl PageRenderer {
         // Not all of them, because they include the matched route of the form's request.
         copy::<Caller>(&request.extensions, &mut parts.extensions);
         copy::<Session>(&request.extensions, &mut parts.extensions);
+        let error = outcome.error.clone();
         parts.extensions.insert(FormAnswer { outcome, status });
-        let pages = self.routes(Access::Anyone).merge(self.routes(Access::Public)).merge(self.routes(Access::Person));
-        let pages: Router = pages.fallback(not_found).with_state(self.clone());
         let request = Request::from_parts(parts, Body::empty());
-        let mut response = match pages.oneshot(request).await {
+        let rendering = self.refusals.try_acquire();
+        if status == StatusCode::TOO_MANY_REQUESTS
+            && rendering.is_err()
+            && let Some(error) = error
+        {
+            return problem::of(&error);
+        }
+        let mut response = match self.all_pages().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         };
         // The page may show a token beside the user's input.
         response.extensions_mut().insert(Uncompressed);
         response
+    }
+
+    fn all_pages(&self) -> Router {
+        let build = || {
+            // Without this router in it, so that both are dropped together with the site's router.
+            let renderer = Self { all: Arc::default(), ..self.clone() };
+            let [anyone, public, person] =
+                [Access::Anyone, Access::Public, Access::Person].map(|of| renderer.routes(of));
+            anyone.merge(public).merge(person).fallback(not_found).with_state(renderer)
+        };
+        self.all.get_or_init(build).clone()
     }
 
     /// Returns the context of a page or a server function.
@@ -109,6 +134,7 @@ impl PageRenderer {
             notice: headers::notice(&request.headers),
             return_to: request.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned(),
             query: serde_urlencoded::from_str(query).unwrap_or_default(),
+            hides_clients: site.hides_clients(),
             ..RequestContext::new(self.services.clone(), site.public_url.clone(), site.assets.names().clone())
         }
     }
@@ -123,10 +149,9 @@ impl PageRenderer {
     }
 
     async fn render(&self, route: Option<Route>, context: RequestContext) -> Response {
-        let options = self.leptos.clone();
         let renderer = leptos_axum::render_app_async_with_context(
             move || provide_context(context.clone()),
-            move || app::shell(options.clone(), route),
+            move || app::shell(route),
         );
         let mut response = renderer(Request::new(Body::empty())).await;
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -169,6 +194,9 @@ async fn render(
     }
     if has_notice {
         headers::remove_notice(&mut response);
+    }
+    if route.is_some_and(|route| WITH_SECRETS.iter().any(|path| route.path.starts_with(path))) {
+        response.extensions_mut().insert(Uncompressed);
     }
     response
 }

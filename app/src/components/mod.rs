@@ -38,6 +38,7 @@ pub mod rotation_lanes;
 pub mod row_menu;
 pub mod sort_header;
 pub mod spark;
+pub mod start_script;
 pub mod status;
 pub mod tabs;
 pub mod test_key;
