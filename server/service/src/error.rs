@@ -1,6 +1,9 @@
 //! The errors of the service, and what a caller may know of them.
 
+use std::sync::Arc;
+
 use domain::{ApiError, ErrorCode};
+use sqlx::sqlite::SqliteError;
 use uuid::Uuid;
 
 /// The result of a use case.
@@ -18,6 +21,9 @@ pub enum Error {
     /// The database failed or refused.
     #[error("database")]
     Database(#[source] sqlx::Error),
+    /// The database failed to commit several changes together, and this was one of them.
+    #[error("database")]
+    Together(#[source] Arc<sqlx::Error>),
     /// Anything else that shouldn't happen.
     #[error("{0}")]
     Fault(String),
@@ -55,12 +61,18 @@ pub enum OpenError {
         /// Why not.
         cause: sqlx::Error,
     },
+    /// A pooler refuses the settings that the server would accept.
+    #[error(
+        "The database URL is that of PgBouncer, which refuses Latchkey's settings. Set --pgbouncer, or \
+         LATCHKEY_PGBOUNCER=true."
+    )]
+    Pooler,
     /// The file isn't in `SQLite`'s format.
     #[error("{0} isn't an SQLite database.")]
     NotSqlite(String),
     /// The database can't be written to.
-    #[error("The database is read-only. Check the permissions of its file and folder, or the role of its server.")]
-    ReadOnly,
+    #[error("The database {0} is read-only. Check the permissions of its file and folder, or the role of its server.")]
+    ReadOnly(String),
     /// The database has no tables.
     #[error("This database isn't set up. Run latchkey migrate.")]
     NotSetUp,
@@ -91,6 +103,12 @@ pub enum OpenError {
     /// The password hasher can't be set up.
     #[error("Passwords can't be hashed: {0}")]
     Hasher(String),
+    /// The secret keys are missing, or not those of the database.
+    #[error("{0}")]
+    SecretKeys(String),
+    /// The revocation ledger can't be used, or knows of revocations that the database lacks.
+    #[error("{0}")]
+    Ledger(String),
     /// The mail settings are wrong.
     #[error("Email can't be sent: {0}")]
     Mail(String),
@@ -105,16 +123,96 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-impl Error {
-    /// Whether a retry may succeed in a moment: no connection was free, or another transaction held a lock for too
-    /// long. (`PostgreSQL`: serialization failure, deadlock, lock not available, statement timeout; `SQLite`: busy.)
-    pub(crate) fn is_busy(&self) -> bool {
-        match self {
-            Self::Database(sqlx::Error::PoolTimedOut) => true,
-            Self::Database(sqlx::Error::Database(cause)) => {
-                cause.code().is_some_and(|code| ["40001", "40P01", "55P03", "57014", "5"].contains(&code.as_ref()))
+/// What is wrong with a database that can't do its work at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outage {
+    /// No connection was free, or another transaction held a lock for too long.
+    Busy,
+    /// The disk is full.
+    Full,
+    /// The file, the disk or the server can only be read.
+    ReadOnly,
+    /// The disk failed.
+    Disk,
+    /// The server can't be reached, or is starting or stopping.
+    Unreachable,
+}
+
+impl Outage {
+    fn of(cause: &sqlx::Error) -> Option<Self> {
+        match cause {
+            sqlx::Error::PoolTimedOut => Some(Self::Busy),
+            sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Some(Self::Unreachable),
+            sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => Some(Self::Disk),
+            sqlx::Error::Database(cause) => {
+                let code = cause.code()?;
+                match cause.try_downcast_ref::<SqliteError>() {
+                    Some(_) => Self::of_sqlite(&code),
+                    None => Self::of_postgres(&code),
+                }
             }
-            _ => false,
+            _ => None,
+        }
+    }
+
+    /// By `SQLite`'s result code, whose extended codes have the primary one in the lowest byte.
+    fn of_sqlite(code: &str) -> Option<Self> {
+        match code.parse::<u32>().ok()? & 0xff {
+            5 | 6 => Some(Self::Busy),
+            8 => Some(Self::ReadOnly),
+            10 | 14 => Some(Self::Disk),
+            13 => Some(Self::Full),
+            _ => None,
+        }
+    }
+
+    /// By `PostgreSQL`'s SQLSTATE.
+    fn of_postgres(code: &str) -> Option<Self> {
+        match code {
+            // Serialization failure, deadlock, lock not available, statement timeout.
+            "40001" | "40P01" | "55P03" | "57014" => Some(Self::Busy),
+            "25006" => Some(Self::ReadOnly),
+            "53100" => Some(Self::Full),
+            "58030" => Some(Self::Disk),
+            _ if ["08", "53", "57"].iter().any(|class| code.starts_with(class)) => Some(Self::Unreachable),
+            _ => None,
+        }
+    }
+
+    fn message(self) -> &'static str {
+        match self {
+            Self::Busy => "The database is busy. Try again in a moment.",
+            Self::Full => {
+                "The disk of the database is full, so the change wasn't saved. Ask the operator to free some space, then \
+                 try again."
+            }
+            Self::ReadOnly => {
+                "The database is read-only at the moment, so the change wasn't saved. Try again in a moment. If it keeps \
+                 happening, quote the reference."
+            }
+            Self::Disk => {
+                "The disk of the database failed. Check whether your change was saved before trying again. If it keeps \
+                 happening, quote the reference."
+            }
+            Self::Unreachable => {
+                "The database can't be reached. Check whether your change was saved before trying again. If it keeps \
+                 happening, quote the reference."
+            }
+        }
+    }
+}
+
+impl Error {
+    /// The error of one of several changes that were to be committed together.
+    pub(crate) fn from_shared(cause: Arc<sqlx::Error>) -> Self {
+        Arc::try_unwrap(cause).map_or_else(Self::Together, Self::Database)
+    }
+
+    fn database_cause(&self) -> Option<&sqlx::Error> {
+        match self {
+            Self::Database(cause) => Some(cause),
+            Self::Together(cause) => Some(cause),
+            _ => None,
         }
     }
 
@@ -133,30 +231,35 @@ impl Error {
     pub(crate) fn is_unique_violation(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(cause)) if cause.kind() == sqlx::error::ErrorKind::UniqueViolation)
     }
+
+    /// Whether a foreign key refused the write.
+    pub(crate) fn is_foreign_key_violation(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(cause)) if cause.kind() == sqlx::error::ErrorKind::ForeignKeyViolation)
+    }
 }
 
 /// Logs the cause once, under a reference that the caller gets too.
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
-        let busy = error.is_busy();
+        let outage = error.database_cause().and_then(Outage::of);
         let cause = match error {
             Error::Api(refusal) | Error::Rule(refusal) => return refusal,
             Error::Database(cause) => cause.to_string(),
+            Error::Together(cause) => cause.to_string(),
             Error::Fault(cause) => cause,
         };
         let reference = reference();
         tracing::error!(reference, cause, "request failed");
-        let (code, message) = if busy {
-            (ErrorCode::Unavailable, "The database is busy. Try again in a moment.")
-        } else {
-            (
+        let (code, message) = match outage {
+            Some(outage) => (ErrorCode::Unavailable, outage.message()),
+            None => (
                 ErrorCode::Internal,
                 // Doesn't say that nothing was changed: the answer to a COMMIT can be lost, and some steps follow one.
                 "Something went wrong. Check whether your change was saved before trying again. If it keeps happening, \
                  quote the reference.",
-            )
+            ),
         };
-        Self { reference: Some(reference), retry_after: busy.then_some(2), ..Self::new(code, message) }
+        Self { reference: Some(reference), retry_after: outage.map(|_| 2), ..Self::new(code, message) }
     }
 }
 

@@ -3,8 +3,21 @@
 use std::{
     fs::{File, OpenOptions},
     io,
-    path::Path,
+    path::{Path, PathBuf},
+    str::FromStr,
 };
+
+use sqlx::sqlite::SqliteConnectOptions;
+
+/// Returns the file of an `SQLite` database by its URL; `None` for a database in memory, and for any other.
+pub fn of_database(url: &str) -> Option<PathBuf> {
+    if !url.starts_with("sqlite:") {
+        return None;
+    }
+    let options = SqliteConnectOptions::from_str(url).ok()?;
+    // sqlx names a database in memory by a URI.
+    Some(options.get_filename().to_owned()).filter(|path| !path.to_string_lossy().starts_with("file:"))
+}
 
 /// Creates an empty file that only its owner may read and write, whatever the umask.
 ///
@@ -22,13 +35,26 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Writes the names of a folder's files to the disk. To be called after one was created or renamed.
+///
+/// # Errors
+/// If the disk fails.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = folder;
+    Ok(())
+}
+
 /// Logs a warning if other users of the machine may read a file. It isn't changed, because that may be intended.
 pub(crate) fn warn_if_shared(path: &Path) {
     #[cfg(unix)]
     if let Ok(facts) = path.metadata()
         && std::os::unix::fs::PermissionsExt::mode(&facts.permissions()) & 0o077 != 0
     {
-        tracing::warn!(path = %path.display(), "other users of this machine may read the database; run chmod 600");
+        tracing::warn!(path = %path.display(), "other users of this machine may read this file; run chmod 600");
     }
     #[cfg(not(unix))]
     let _ = path;

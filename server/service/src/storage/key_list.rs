@@ -482,9 +482,7 @@ fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> Str
                 PolicyKind::ExpiryRequired
                 | PolicyKind::ServiceAccountsOnly
                 | PolicyKind::NoKeysByKeys
-                | PolicyKind::MaxKeys => {
-                    String::new()
-                }
+                | PolicyKind::MaxKeys => String::new(),
             };
             asked.policies.iter().map(|policy| (Some(policy), order(policy))).collect()
         }

@@ -7,6 +7,8 @@
 
 pub(crate) mod agents;
 pub(crate) mod audit;
+pub(crate) mod audit_checks;
+pub(crate) mod backup;
 pub(crate) mod db;
 pub(crate) mod expiring;
 pub(crate) mod file;
@@ -14,19 +16,29 @@ pub(crate) mod invitations;
 pub(crate) mod key_list;
 pub(crate) mod key_policies;
 pub(crate) mod keys;
+pub(crate) mod ledger;
 pub(crate) mod lifecycle;
 pub(crate) mod maintenance;
+pub(crate) mod metrics;
+pub(crate) mod migrations;
 pub(crate) mod name_search;
+pub(crate) mod namesakes;
 pub(crate) mod overview;
+pub(crate) mod pending_changes;
 pub(crate) mod query;
+pub(crate) mod remembered_browsers;
 pub(crate) mod reminders;
 pub(crate) mod rolls;
+pub(crate) mod sealed;
 pub(crate) mod second_factors;
 pub(crate) mod service_accounts;
 pub(crate) mod sessions;
+pub(crate) mod sole_use;
+mod sweeping;
 pub(crate) mod tenants;
 pub(crate) mod throttle;
 mod total;
+pub(crate) mod transfer;
 pub(crate) mod usage;
 pub(crate) mod users;
 
@@ -35,6 +47,7 @@ pub(crate) use db::{Db, Tx};
 use domain::Role;
 
 use crate::error::{Error, Result};
+pub(crate) use crate::text::fold;
 
 /// Microseconds in a day.
 pub(crate) const DAY: i64 = 86_400_000_000;
@@ -59,9 +72,4 @@ pub(crate) fn stored_name(text: &str) -> domain::Name {
 /// Parses a stored role. An unknown one is a fault.
 pub(crate) fn role_of(text: &str) -> Result<Role> {
     text.parse().map_err(|_| Error::Fault(format!("unknown role {text}")))
-}
-
-/// Folds case, so that search and order are the same on both databases.
-pub(crate) fn fold(text: &str) -> String {
-    text.to_lowercase()
 }

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AccountFilter, AccountQuery, AccountSort, ApiError, LastUse, Page, ServiceAccount, ServiceAccountId, TenantId,
-    Total,
+    AccountFilter, AccountQuery, AccountSort, ApiError, LastUse, Name, Page, ServiceAccount, ServiceAccountId,
+    TenantId, Total,
 };
 use uuid::Uuid;
 
@@ -101,6 +101,16 @@ impl From<AccountRow> for ServiceAccount {
             last_used,
         }
     }
+}
+
+/// Finds an account that isn't deleted by its exact name, for the operator.
+pub(crate) async fn find_by_name(db: &Db, tenant: TenantId, name: &Name) -> Result<Option<ServiceAccountId>> {
+    let id: Option<Uuid> = read!(db, c =>
+        sqlx::query_scalar("SELECT id FROM service_accounts WHERE tenant_id = $1 AND name = $2 AND deleted_at IS NULL")
+            .bind(tenant.0)
+            .bind(name.as_str())
+            .fetch_optional(c))?;
+    Ok(id.map(ServiceAccountId))
 }
 
 /// Inserts an account into the permit's tenant. A taken name is a field error.
@@ -279,15 +289,18 @@ fn name_taken(error: Error) -> Error {
     }
 }
 
-/// Locks an account until the transaction ends, so that it can't be deleted meanwhile. Returns false if it is deleted.
-pub(crate) async fn lock(tx: &mut Tx, permit: &WritePermit, id: ServiceAccountId) -> Result<bool> {
-    let rows = change!(
-        tx,
-        sqlx::query("UPDATE service_accounts SET revision = revision + 1 WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL")
-            .bind(permit.tenant_id().0)
-            .bind(id.0)
-    )?;
-    Ok(rows == 1)
+/// Locks an account until the transaction ends, so that it can't be deleted meanwhile. Returns its role; `None` if it is
+/// deleted.
+pub(crate) async fn lock(tx: &mut Tx, permit: &WritePermit, id: ServiceAccountId) -> Result<Option<domain::Role>> {
+    let role: Option<String> = run!(tx, c =>
+        sqlx::query_scalar(
+            "UPDATE service_accounts SET revision = revision + 1 WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL \
+             RETURNING role",
+        )
+        .bind(permit.tenant_id().0)
+        .bind(id.0)
+        .fetch_optional(c))?;
+    role.as_deref().map(role_of).transpose()
 }
 
 /// Returns one page of the tenant's accounts.

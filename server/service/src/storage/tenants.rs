@@ -1,7 +1,10 @@
 //! Tenants and memberships.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiError, Direction, Email, Member, MemberQuery, Page, Role, Slug, Tenant, TenantId, Total, UserId};
+use domain::{
+    ApiError, Direction, Email, ErrorCode, Member, MemberQuery, Owner, Page, Role, Slug, Tenant, TenantId, Total,
+    UserId,
+};
 use uuid::Uuid;
 
 use super::{
@@ -9,7 +12,7 @@ use super::{
     db::{change, read, read_list, run},
     fold, instant,
     lifecycle::{ACTIVE, expiry},
-    micros,
+    micros, pending_changes,
     query::{Conditions, Keyset, Place, SortValue, Value, in_tenant, statement},
     role_of, stored_name,
 };
@@ -44,7 +47,7 @@ struct MemberRow {
 impl MemberRow {
     fn into_member(self) -> Result<Member> {
         let email =
-            Email::parse(&self.email).map_err(|_| Error::Fault(format!("user {}: invalid email", self.user_id)))?;
+            Email::stored(&self.email).map_err(|_| Error::Fault(format!("user {}: invalid email", self.user_id)))?;
         Ok(Member { user_id: UserId(self.user_id), name: stored_name(&self.name), email, role: role_of(&self.role)? })
     }
 }
@@ -120,8 +123,28 @@ pub(crate) async fn insert_member(tx: &mut Tx, tenant: TenantId, user: UserId, r
             Err(ApiError::field("email", "This person is already a member of this tenant.").into())
         }
         Err(error) => Err(error),
-        Ok(_) => super::keys::mark_orphans(tx, tenant, user, None).await,
+        Ok(_) => adopt_keys(tx, tenant, user, at).await,
     }
+}
+
+/// Clears the mark of the keys that a user created who is a member again.
+async fn adopt_keys(tx: &mut Tx, tenant: TenantId, user: UserId, at: i64) -> Result<()> {
+    if pending_changes::is_leaving(tx, tenant, user).await? {
+        let message = "This person is still being removed from the tenant. Try again in a moment.";
+        return Err(ApiError { retry_after: Some(2), ..ApiError::new(ErrorCode::Unavailable, message) }.into());
+    }
+    if !pending_changes::needs_steps(tx, tenant).await? {
+        return super::keys::mark_orphans(tx, tenant, user, None).await;
+    }
+    let change = pending_changes::PendingChange {
+        kind: pending_changes::Kind::Adopt,
+        tenant,
+        owner: Owner::User(user),
+        at: instant(at),
+        by: String::new(),
+        reason: "",
+    };
+    pending_changes::insert(tx, &change).await
 }
 
 /// Returns one page of the members of the permit's tenant, sorted by name without regard to case, in any script.
@@ -141,7 +164,8 @@ pub(crate) async fn list_members(db: &Db, permit: &ReadPermit, query: &MemberQue
     let wanted = fold(query.search.trim());
     let members: Result<Vec<Member>> = rows.into_iter().map(MemberRow::into_member).collect();
     let mut members = members?;
-    members.retain(|member| fold(member.name.as_str()).contains(&wanted) || member.email.as_str().contains(&wanted));
+    members
+        .retain(|member| fold(member.name.as_str()).contains(&wanted) || fold(member.email.as_str()).contains(&wanted));
     let position_of = |member: &Member| Place(SortValue::Text(fold(member.name.as_str())), member.user_id.0);
     let total = u32::try_from(members.len()).ok().map(|count| Total { count, is_exact: true });
     Ok(Page { total, ..keyset.page(keyset.pick(members, position_of), position_of, |member| member) })
@@ -262,7 +286,7 @@ pub(crate) async fn lock_tenant(tx: &mut Tx, tenant: TenantId) -> Result<()> {
 /// run for two minutes.
 pub(crate) async fn lock_tenant_for_long(tx: &mut Tx, tenant: TenantId) -> Result<()> {
     if let Tx::Postgres(tx) = tx {
-        sqlx::query("SET LOCAL statement_timeout = '120s'").execute(&mut **tx).await?;
+        tx.allow_long_statements().await?;
     }
     lock_tenant(tx, tenant).await
 }

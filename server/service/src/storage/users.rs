@@ -8,7 +8,10 @@ use super::{
     db::{change, read, run},
     instant, micros, role_of, stored_name,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    text::look,
+};
 
 #[derive(sqlx::FromRow)]
 struct UserRow {
@@ -27,7 +30,7 @@ pub(crate) struct Credentials {
 
 impl UserRow {
     fn into_credentials(self) -> Result<Credentials> {
-        let email = Email::parse(&self.email).map_err(|_| Error::Fault(format!("user {}: invalid email", self.id)))?;
+        let email = Email::stored(&self.email).map_err(|_| Error::Fault(format!("user {}: invalid email", self.id)))?;
         let user =
             User { id: UserId(self.id), email, name: stored_name(&self.name), created_at: instant(self.created_at) };
         Ok(Credentials { user, password_hash: self.password_hash })
@@ -46,12 +49,15 @@ pub(crate) struct MembershipRole {
 pub(crate) async fn insert(tx: &mut Tx, user: &User, password_hash: &str) -> Result<()> {
     let done = change!(
         tx,
-        sqlx::query("INSERT INTO users (id, email, name, password_hash, created_at) VALUES ($1, $2, $3, $4, $5)")
-            .bind(user.id.0)
-            .bind(user.email.as_str())
-            .bind(user.name.as_str())
-            .bind(password_hash)
-            .bind(micros(user.created_at))
+        sqlx::query(
+            "INSERT INTO users (id, email, name, password_hash, created_at, name_look) VALUES ($1, $2, $3, $4, $5, $6)"
+        )
+        .bind(user.id.0)
+        .bind(user.email.as_str())
+        .bind(user.name.as_str())
+        .bind(password_hash)
+        .bind(micros(user.created_at))
+        .bind(look(user.name.as_str()))
     );
     match done.map_err(Error::from) {
         Err(error) if error.is_unique_violation() => {
@@ -68,6 +74,18 @@ pub(crate) async fn find_by_email(db: &Db, email: &Email) -> Result<Option<Crede
             .bind(email.as_str())
             .fetch_optional(c))?;
     row.map(UserRow::into_credentials).transpose()
+}
+
+/// Returns up to `limit` users, sorted by email address, with addresses after `after`.
+pub(crate) async fn list_all(db: &Db, after: Option<&Email>, limit: u32) -> Result<Vec<User>> {
+    let rows: Vec<UserRow> = read!(db, c =>
+        sqlx::query_as(
+            "SELECT id, email, name, password_hash, created_at FROM users WHERE email > $1 ORDER BY email LIMIT $2",
+        )
+        .bind(after.map_or("", |email| email.as_str()))
+        .bind(i64::from(limit))
+        .fetch_all(c))?;
+    rows.into_iter().map(|row| row.into_credentials().map(|credentials| credentials.user)).collect()
 }
 
 /// Finds a user by id.
@@ -135,7 +153,13 @@ pub(crate) async fn list_memberships(db: &Db, user: UserId) -> Result<Vec<Member
 
 /// Renames a user. Returns false if the user doesn't exist.
 pub(crate) async fn rename(tx: &mut Tx, id: UserId, name: &domain::Name) -> Result<bool> {
-    let rows = change!(tx, sqlx::query("UPDATE users SET name = $2 WHERE id = $1").bind(id.0).bind(name.as_str()))?;
+    let rows = change!(
+        tx,
+        sqlx::query("UPDATE users SET name = $2, name_look = $3 WHERE id = $1")
+            .bind(id.0)
+            .bind(name.as_str())
+            .bind(look(name.as_str()))
+    )?;
     Ok(rows == 1)
 }
 

@@ -1,12 +1,29 @@
 //! Both databases behind one type, and the macros that run the same SQL on either.
 
+mod codes;
+mod ledger;
 mod postgres;
 mod sqlite;
+mod writer;
 
 use std::{future::Future, time::Duration};
 
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use chrono::{DateTime, Utc};
+use domain::TenantId;
+use sqlx::SqlitePool;
 
+pub use self::postgres::Options as PostgresOptions;
+pub(crate) use self::{
+    codes::{BUSY, MIGRATIONS, READONLY, primary_code},
+    ledger::{Ledger, Line, Revoked, read_ledger},
+    postgres::Lease,
+};
+use self::{
+    ledger::Notes,
+    postgres::Pg,
+    sqlite::Connections,
+    writer::{SqliteTx, Writer},
+};
 use crate::error::{Error, OpenError, Result};
 
 /// A database, chosen by its URL.
@@ -14,9 +31,9 @@ use crate::error::{Error, OpenError, Result};
 pub(crate) enum Db {
     /// Embedded: one writer, several readers that WAL lets work at the same time, and separate ones (`lister`) for
     /// statements that read many rows.
-    Sqlite { reader: SqlitePool, lister: SqlitePool, writer: SqlitePool },
+    Sqlite { reader: SqlitePool, lister: SqlitePool, writer: Writer },
     /// A `PostgreSQL` server.
-    Postgres(PgPool),
+    Postgres(Pg),
 }
 
 /// An open transaction on either database. Dropping it without [`Tx::commit`] rolls it back, even if the future that
@@ -25,8 +42,8 @@ pub(crate) enum Db {
 /// NOTE: code that holds a transaction must not begin another: `SQLite` has one writer, so the second would wait for
 /// the first.
 pub(crate) enum Tx {
-    Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Sqlite(SqliteTx),
+    Postgres(Lease),
 }
 
 /// Runs a statement on a [`Db`] outside of any transaction: `read!(db, c => sqlx::query(…).fetch_all(c))`.
@@ -34,7 +51,7 @@ macro_rules! read {
     ($db:expr, $c:ident => $body:expr) => {
         match $db {
             $crate::storage::db::Db::Sqlite { reader: $c, .. } => $body.await,
-            $crate::storage::db::Db::Postgres($c) => $body.await,
+            $crate::storage::db::Db::Postgres(pg) => $crate::storage::db::read_on!(pg.reader(), $c => $body),
         }
     };
 }
@@ -45,11 +62,28 @@ macro_rules! read_list {
     ($db:expr, $c:ident => $body:expr) => {
         match $db {
             $crate::storage::db::Db::Sqlite { lister: $c, .. } => $body.await,
-            $crate::storage::db::Db::Postgres($c) => $body.await,
+            $crate::storage::db::Db::Postgres(pg) => $crate::storage::db::read_on!(pg.lister(), $c => $body),
         }
     };
 }
 pub(crate) use read_list;
+
+/// Runs a statement on a connection that is taken for it.
+macro_rules! read_on {
+    ($lease:expr, $c:ident => $body:expr) => {
+        match $lease.await {
+            Ok(mut lease) => {
+                let outcome = {
+                    let $c = &mut *lease;
+                    $body.await
+                };
+                lease.end_read(outcome).await
+            }
+            Err(error) => Err(error),
+        }
+    };
+}
+pub(crate) use read_on;
 
 /// Runs a statement in a [`Tx`]: `run!(tx, c => sqlx::query(…).execute(c))`.
 macro_rules! run {
@@ -84,15 +118,22 @@ pub(crate) use change;
 /// at most [`MAX_RUNS`] times in total. For work that locks several rows that another transaction may lock in a
 /// different order.
 ///
-/// The work must be repeatable: it changes nothing outside of the transaction.
+/// The work must be repeatable: it changes nothing outside of the transaction. `retry!(db, for tenant, tx => …)` begins
+/// as [`Db::begin_for`] does.
 ///
 /// NOTE: a macro, because the compiler can't see that the future of a generic `AsyncFn(&mut Tx)` with borrowed captures
 /// is `Send`.
 macro_rules! retry {
-    ($db:expr, $tx:ident => $work:expr) => {{
+    ($db:expr, for $tenant:expr, $tx:ident => $work:expr) => {
+        $crate::storage::db::retry!(@ $db.begin_for($tenant), $tx => $work)
+    };
+    ($db:expr, $tx:ident => $work:expr) => {
+        $crate::storage::db::retry!(@ $db.begin(), $tx => $work)
+    };
+    (@ $begun:expr, $tx:ident => $work:expr) => {{
         let mut runs = $crate::storage::db::Runs::default();
         loop {
-            let outcome = match $db.begin().await {
+            let outcome = match $begun.await {
                 Ok(mut transaction) => {
                     let $tx = &mut transaction;
                     let outcome = async { $work }.await;
@@ -107,6 +148,10 @@ macro_rules! retry {
     }};
 }
 pub(crate) use retry;
+
+/// How many commits had failed at some moment, see [`Db::settle`].
+#[derive(Clone, Copy, Debug)]
+pub struct SettlingMark(u64);
 
 /// Counts how often [`retry`] has repeated its work.
 #[derive(Debug, Default)]
@@ -127,38 +172,89 @@ impl Runs {
     }
 }
 
-/// The table in which sqlx records the applied migrations.
-pub(crate) const MIGRATIONS: &str = "_sqlx_migrations";
 /// The maximum number of times that [`retry`] runs its work.
 const MAX_RUNS: u32 = 5;
 /// The pause before the second run. Each later pause is longer by this amount.
 const PAUSE: Duration = Duration::from_millis(10);
+
+impl From<Connections> for Db {
+    fn from(Connections { reader, lister, writer }: Connections) -> Self {
+        Self::Sqlite { reader, lister, writer }
+    }
+}
 
 impl Db {
     /// Connects to the database. `create`: whether a missing `SQLite` file is created.
     ///
     /// # Errors
     /// If there is no database, it can't be reached, or it is an `SQLite` file of another program.
-    pub(crate) async fn open(url: &str, create: bool) -> std::result::Result<Self, OpenError> {
+    pub(crate) async fn open(
+        url: &str,
+        create: bool,
+        options: PostgresOptions,
+    ) -> std::result::Result<Self, OpenError> {
         if url.starts_with("sqlite:") {
-            sqlite::open(url, create).await
+            sqlite::open(url, create).await.map(Self::from)
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            postgres::open(url).await
+            postgres::open(url, options).await.map(Self::Postgres)
         } else {
             Err(OpenError::Url)
         }
     }
 
+    /// Opens a complete `SQLite` file that nobody uses, only to read it. Creates no other files beside it.
+    ///
+    /// # Errors
+    /// If it can't be opened.
+    pub(crate) async fn open_copy(path: &std::path::Path) -> Result<Self> {
+        Ok(sqlite::open_copy(path).await?.into())
+    }
+
+    /// Returns the database's revocation ledger.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        match self {
+            Self::Sqlite { writer, .. } => writer.ledger(),
+            Self::Postgres(pg) => pg.ledger(),
+        }
+    }
+
     /// Begins a transaction. On `SQLite` it takes the write lock immediately.
     pub(crate) async fn begin(&self) -> Result<Tx> {
+        self.begin_as(None).await
+    }
+
+    /// Begins a transaction that changes a tenant. Use it where many may run at the same time: on `PostgreSQL`, one
+    /// tenant's transactions then hold only a part of the connections while they wait for each other.
+    pub(crate) async fn begin_for(&self, tenant: TenantId) -> Result<Tx> {
+        self.begin_as(Some(tenant)).await
+    }
+
+    async fn begin_as(&self, tenant: Option<TenantId>) -> Result<Tx> {
         let db = self.clone();
         to_completion(async move {
             Ok(match db {
-                Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-                Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+                Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin().await?),
+                Self::Postgres(pg) => Tx::Postgres(pg.begin(tenant).await?),
             })
         })
         .await
+    }
+
+    /// Returns a mark for [`Db::settle`].
+    pub(crate) fn settling_mark(&self) -> SettlingMark {
+        match self {
+            Self::Sqlite { writer, .. } => SettlingMark(writer.failures()),
+            Self::Postgres(_) => SettlingMark(0),
+        }
+    }
+
+    /// Waits until the changes are committed that a transaction may have read before it was rolled back: on `SQLite`,
+    /// several transactions are committed together. Returns false if that has failed since the mark was taken.
+    pub(crate) async fn settle(&self, mark: SettlingMark) -> bool {
+        match self {
+            Self::Sqlite { writer, .. } => writer.settle(mark.0).await,
+            Self::Postgres(_) => true,
+        }
     }
 
     /// Closes all connections.
@@ -169,20 +265,34 @@ impl Db {
                 lister.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(pg) => pg.close().await,
         }
     }
 }
 
 impl Tx {
-    /// Commits the transaction.
-    pub(crate) async fn commit(self) -> Result<()> {
+    /// Adds a line to the revocation ledger, if the transaction is committed.
+    pub(crate) fn note(&mut self, what: Revoked, at: DateTime<Utc>) {
+        self.notes().add(Line { what, at });
+    }
+
+    fn notes(&mut self) -> &mut Notes {
+        match self {
+            Self::Sqlite(tx) => &mut tx.notes,
+            Self::Postgres(tx) => &mut tx.notes,
+        }
+    }
+
+    /// Commits the transaction, and writes its revocations to the ledger.
+    pub(crate) async fn commit(mut self) -> Result<()> {
         let committed = to_completion(async move {
+            let notes = std::mem::take(self.notes());
             match self {
-                Self::Sqlite(tx) => tx.commit().await,
-                Self::Postgres(tx) => tx.commit().await,
+                Self::Sqlite(tx) => tx.commit().await?,
+                Self::Postgres(tx) => tx.commit().await?,
             }
-            .map_err(Error::from)
+            notes.write().await;
+            Ok(())
         });
         committed.await
     }
@@ -204,10 +314,12 @@ impl Tx {
     async fn rollback(self) -> Result<()> {
         let rolled_back = to_completion(async move {
             match self {
-                Self::Sqlite(tx) => tx.rollback().await,
+                Self::Sqlite(tx) => {
+                    tx.rollback().await;
+                    Ok(())
+                }
                 Self::Postgres(tx) => tx.rollback().await,
             }
-            .map_err(Error::from)
         });
         rolled_back.await
     }

@@ -18,7 +18,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::sqlite::{BUSY, primary_code};
+use super::{
+    codes::{BUSY, primary_code},
+    ledger::{Ledger, Notes},
+};
 use crate::error::{Error, Result};
 
 /// How long a transaction waits for its turn and for other processes that write to the file, both together.
@@ -37,6 +40,7 @@ pub(crate) struct Writer(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     options: SqliteConnectOptions,
+    ledger: Ledger,
     turn: Arc<Mutex<Turn>>,
     /// Whether a transaction was rolled back after it may have read changes that aren't committed yet.
     has_unsettled_readers: AtomicBool,
@@ -73,6 +77,7 @@ pub(crate) struct SqliteTx {
     /// `None` once it has ended.
     turn: Option<OwnedMutexGuard<Turn>>,
     shared: Arc<Shared>,
+    pub(super) notes: Notes,
 }
 
 impl Writer {
@@ -84,7 +89,7 @@ impl Writer {
         let turn = Turn { connection: Some(Open::connect(&options).await?), ..Turn::default() };
         let turn = Arc::new(Mutex::new(turn));
         let (has_unsettled_readers, failures) = (AtomicBool::default(), AtomicU64::default());
-        Ok(Self(Arc::new(Shared { options, turn, has_unsettled_readers, failures })))
+        Ok(Self(Arc::new(Shared { options, ledger: Ledger::default(), turn, has_unsettled_readers, failures })))
     }
 
     /// Opens another connection that may write, for work that takes long or isn't a transaction, such as a migration.
@@ -93,6 +98,11 @@ impl Writer {
     /// If the file can't be opened.
     pub(crate) async fn connect(&self) -> std::result::Result<SqliteConnection, sqlx::Error> {
         self.0.options.connect().await
+    }
+
+    /// Returns the database's revocation ledger.
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.0.ledger
     }
 
     /// Returns the path of the file.
@@ -109,7 +119,10 @@ impl Writer {
         let waited = timeout_at(deadline, Arc::clone(&self.0.turn).lock_owned()).await;
         let mut turn = waited.map_err(|_| Error::from(sqlx::Error::PoolTimedOut))?;
         match turn.begin(&self.0, deadline).await {
-            Ok(()) => Ok(SqliteTx { turn: Some(turn), shared: Arc::clone(&self.0) }),
+            Ok(()) => {
+                let notes = Notes::of(&self.0.ledger);
+                Ok(SqliteTx { turn: Some(turn), shared: Arc::clone(&self.0), notes })
+            }
             Err(cause) if is_locked(&cause) && turn.group.is_none() => Err(cause.into()),
             Err(cause) => Err(Error::from_shared(turn.fail(&self.0, Arc::new(cause)))),
         }
