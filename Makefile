@@ -8,10 +8,11 @@ tools := end2end/bin/tools
 help:
 	@echo 'make run          build for this machine, and serve $(DATABASE) at http://$(LISTEN)'
 	@echo 'make demo         the same with a temporary database and made-up tenants'
-	@echo 'make release      build the fully optimized binary, target/release/latchkey'
+	@echo 'make release      build the fully optimized binary, target/release/latchkey, and what is published with it'
 	@echo 'make test         run everything: format, lints, tests on both databases, browser tests'
 	@echo 'make test-clients run only the tests with the real Prefect clients (needs Python 3.8 to 3.10)'
-	@echo 'make soak         test 2,000 random key histories on each database (CASES=…, SEED=…)'
+	@echo 'make soak         test for ten minutes: key histories, random input, killed servers, broken disks'
+	@echo 'make failover     kill the leader of a PostgreSQL cluster 20 times (KILLS=…, SYNC=off; needs Patroni)'
 	@echo 'make check        run only the quick checks: format, crate boundaries, dependencies, lints'
 	@echo 'make fmt          format the code'
 	@echo 'make bench        measure requests, lists and key creation (see server/docs/benchmarks.md)'
@@ -32,8 +33,7 @@ bundle:
 .PHONY: release
 release:
 	@$(tools) rust bundle
-	@$(MAKE) --no-print-directory bundle
-	cargo build --locked --release --package server
+	@end2end/bin/release
 
 .PHONY: quick
 quick:
@@ -57,14 +57,17 @@ test:
 test-clients:
 	@end2end/bin/test --clients
 
-# The default seed differs in every run. A failure prints its seed.
-CASES ?= 2000
-SEED ?= $(shell date +%s)
+# CASES, CRASHES, FUZZ_SECONDS and SEED are read by the script. A failure prints its seed.
 .PHONY: soak
 soak:
 	@$(tools) rust
-	LATCHKEY_MODEL_CASES=$(CASES) PROPTEST_RNG_SEED=$(SEED) end2end/bin/postgres \
-	  cargo test --locked --package service --lib tests::model
+	@end2end/bin/soak
+
+# KILLS=… kills the leader as many times. SYNC=off replicates asynchronously.
+KILLS ?= 20
+.PHONY: failover
+failover: quick
+	@end2end/bin/failover target/quick/latchkey $(KILLS)
 
 .PHONY: check
 check:
@@ -81,6 +84,7 @@ bench:
 	cargo bench --locked --package server --bench requests
 	end2end/bin/postgres cargo bench --locked --package server --bench lists
 	end2end/bin/postgres cargo bench --locked --package service --features testing --bench creates
+	end2end/bin/postgres cargo bench --locked --package service --features testing --bench fairness
 
 .PHONY: lighthouse
 lighthouse: release

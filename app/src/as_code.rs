@@ -132,7 +132,8 @@ impl AsCode {
     pub fn set_policy(context: &CodeContext, policy: &str, number: Option<(&str, u32)>, from: Option<&str>) -> Self {
         let number = number.map(|(name, value)| (name, value.to_string()));
         let in_graphql = number.clone().into_iter().chain(from.map(|from| ("from", quoted(from))));
-        let more: String = in_graphql.map(|(name, value)| format!(", {name}: {value}")).collect();
+        let more: Vec<String> = in_graphql.map(|(name, value)| format!(", {name}: {value}")).collect();
+        let more = more.concat();
         let graphql = format!(
             "mutation {{\n  set_tenant_policy(input: {{ policy: {policy}{more} }}) {{\n    policy\n    effective_from\n  }}\n}}"
         );

@@ -2,9 +2,9 @@
 
 use crate::{
     pages::{
-        account_details, api_keys, audit_log, confirm, docs, entry, first_request, graphiql, inventory, key_acts, key_details,
-        members, new_key, overview, policies, profile, search, second_factor, service_accounts, sessions, shortcuts,
-        tenants, test_key,
+        account_details, api_keys, audit_log, confirm, docs, entry, first_request, graphiql, inventory, key_acts,
+        key_details, members, new_key, overview, policies, profile, search, second_factor, service_accounts, sessions,
+        shortcuts, tenants, test_key,
     },
     route::{Access, Route},
 };

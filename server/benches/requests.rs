@@ -6,6 +6,7 @@
 
 mod measuring;
 #[path = "../tests/process/support.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
 mod support;
 
 use std::{

@@ -9,6 +9,7 @@
 pub mod accept;
 pub mod act;
 pub mod assets;
+pub mod authority;
 mod body;
 pub mod cli;
 mod compression;
@@ -18,6 +19,7 @@ mod form;
 pub mod graphql;
 mod headers;
 mod invitation;
+pub mod metrics;
 mod middleware;
 mod pages;
 mod password;

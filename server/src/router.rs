@@ -7,7 +7,7 @@ use axum::{
     Router,
     body::Body,
     extract::FromRef,
-    middleware::{from_fn, from_fn_with_state, map_response_with_state},
+    middleware::{from_fn, from_fn_with_state, map_response, map_response_with_state},
     routing::{any, get, post},
 };
 use domain::Operation;
@@ -28,7 +28,12 @@ use crate::{
         transport as graphql,
     },
     invitation,
-    middleware::{authenticate, dialogs, forwarded, limits, origin, security_headers, sessions, trace},
+    metrics::{self, Metrics},
+    middleware::{
+        authenticate, browsers, dialogs, draining, faults, forwarded, heads, limits,
+        origin::{self, OwnSite},
+        security_headers, sessions, settled, trace,
+    },
     pages::{self, PageRenderer},
     password, preferences, problem, rest, second_factor, set_up, sign_in, start, test_key,
 };
@@ -58,30 +63,52 @@ impl AppState {
 
 /// Builds the router of the whole site.
 pub fn build(services: Services, site: Site) -> Router {
+    build_measured(services, site, &Metrics::default())
+}
+
+/// Builds the router of the whole site, whose requests are counted.
+pub fn build_measured(services: Services, site: Site, metrics: &Metrics) -> Router {
     // Fails if it is already initialized, which is harmless.
     any_spawner::Executor::init_tokio().ok();
     let state = AppState::new(services, site);
+    if state.site.hides_clients() {
+        state.services.set_addresses_are_shared(true);
+    }
+    let own = OwnSite::new(Arc::clone(&state.site));
     let site = browser(&state)
-        .merge(api(&state))
+        .layer(from_fn_with_state(own.clone(), origin::check))
+        .merge(api(&state).layer(from_fn_with_state(own, origin::check_without_key)))
+        .layer(from_fn(sessions::renew_ids))
         .layer(sessions::layer(state.services.clone(), &state.site))
         .layer(from_fn_with_state(Arc::clone(&state.site), sessions::complete_removal))
+        .layer(from_fn_with_state(state.clone(), browsers::keep))
         .merge(open_apis())
+        .layer(from_fn_with_state(state.services.clone(), settled::before_response))
         .layer(from_fn(limits::read_body))
-        .layer(from_fn_with_state(Arc::clone(&state.site), origin::check))
         .merge(health())
+        .layer(map_response(faults::name))
         .layer(CompressionLayer::new().compress_when(UnlessMarked))
         .route("/pkg/{*file}", get(assets::serve))
         .route("/favicon.svg", get(assets::serve))
+        .layer(from_fn_with_state(Arc::clone(&state.site), draining::announce))
+        .layer(from_fn(heads::check))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(
             ServiceBuilder::new()
                 .layer(SetRequestHeaderLayer::overriding(trace::REQUEST_ID, trace::new_id::<Body>))
                 .layer(PropagateRequestIdLayer::new(trace::REQUEST_ID))
-                .layer(TraceLayer::new_for_http().make_span_with(trace::span::<Body>).on_failure(()))
+                .layer(
+                    TraceLayer::new_for_http()
+                        .make_span_with(trace::span::<Body>)
+                        .on_request(())
+                        .on_response(trace::log_response::<Body>)
+                        .on_failure(()),
+                )
                 .layer(from_fn(trace::keep_span))
                 .layer(map_response_with_state(Arc::clone(&state.site), security_headers::set)),
         )
-        .layer(from_fn_with_state(Arc::clone(&state.site), forwarded::find_client))
+        .layer(from_fn_with_state((Arc::clone(&state.site), state.services.clone()), forwarded::find_client))
+        .layer(from_fn_with_state(metrics.http().clone(), metrics::measure))
         .with_state(state);
     // A path with a trailing slash is the same page and accepts the same forms.
     Router::new().fallback_service(NormalizePath::trim_trailing_slash(site))
@@ -130,7 +157,8 @@ fn api(state: &AppState) -> Router<AppState> {
         .layer(from_fn_with_state(state.services.clone(), authenticate::by_key_or_session))
 }
 
-/// The APIs that read neither `Authorization` nor a session: the secret is in the URL or in the body.
+/// The APIs that read neither `Authorization` nor a session: the secret is in the URL or in the body. They answer under
+/// any host.
 fn open_apis() -> Router<AppState> {
     Router::new()
         .route("/calendar/{file}", get(rest::calendar::feed))
@@ -139,7 +167,7 @@ fn open_apis() -> Router<AppState> {
         .layer(from_fn(rest::require_utf8_path))
 }
 
-/// The health checks, outside the `Host` check: load balancers connect by IP address.
+/// The health checks.
 fn health() -> Router<AppState> {
     Router::new().route("/health/live", get(rest::health::live)).route("/health/ready", get(rest::health::ready))
 }

@@ -349,6 +349,18 @@ operations! {
         "set_up" Tenants "Set up",
             "{actor} set up the tenant “{subject}”.",
             "{actor} tried to set up the tenant “{subject}” and was denied.";
+        "lock_second_factor" Sessions "Lock two-factor codes",
+            "{actor} locked the two-factor codes of {subject}.",
+            "{actor} tried to lock the two-factor codes of {subject} and was denied.";
+        "unlock_second_factor" Sessions "Unlock two-factor codes",
+            "{actor} unlocked the two-factor codes of {subject}.",
+            "{actor} tried to unlock the two-factor codes of {subject} and was denied.";
+        "rotate_secret_key" Sessions "Rotate secret key",
+            "{actor} encrypted the database’s secrets with the new secret key {subject}.",
+            "{actor} tried to rotate the secret key and was denied.";
+        "restore_backup" Tenants "Restore backup",
+            "{actor} restored a backup.",
+            "{actor} tried to restore a backup and was denied.";
         "create_user" Members "Create user",
             "{actor} added {subject} to the tenant.",
             "{actor} tried to add {subject} to the tenant and was denied.";

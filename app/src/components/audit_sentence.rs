@@ -23,12 +23,13 @@ pub fn audit_sentence(entry: &AuditEntry, resource: Option<&Resource>, namesakes
         }
         .into_any(),
         (Part::Actor(name), _) => {
-            let beside =
-                address.map(|address| view! {
+            let beside = address.map(|address| {
+                view! {
                     <span class="muted" translate="no">
                         {format!(" ({address})")}
                     </span>
-                });
+                }
+            });
             view! {
                 <bdi translate="no">{name.to_owned()}</bdi>
                 {beside}

@@ -7,10 +7,9 @@ use domain::{
     api_key::input::{GetKey, GetKeyUsage},
     audit::Channel,
     service_account::input::GetAccount,
-    time::date_text,
 };
 use leptos::prelude::*;
-use service::{Actor, ApiKeys, offers};
+use service::{Actor, ApiKeys, KeyStep, Namesakes, offers};
 
 use super::{agents::agents, audit_log};
 use crate::{
@@ -24,7 +23,7 @@ use crate::{
         row_menu::RowMenu,
         status::key_status,
         test_key::TestKey,
-        time::{Distance, ExactMoment, Moment},
+        time::{Dated, Distance, ExactMoment, Moment},
         trash_link::TrashLink,
         usage::UsageSection,
     },
@@ -58,10 +57,12 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
     let path = key.page_path();
     let history = audit_log::of_key_page(request);
     let history = request.services.api_keys().history(actor, key.id, &history).await?;
+    let namesakes = request.services.members().namesakes_of_entries(actor, &history.items).await?;
+    let of_key = request.services.members().namesakes_of_keys(actor, std::slice::from_ref(&key)).await?;
     let is_in_log = offers(actor, Operation::ListAuditLog) && key.tenant_id == actor.tenant_id();
     let all = is_in_log.then(|| audit_log::all_about(&key.id.to_string()));
     let usage = get_api_key_usage(GetKeyUsage { key: key.id }).await?;
-    let created = request.services.api_keys().created_by(actor, key.id).await?;
+    let created = request.services.api_keys().created_by(actor, key.id, None).await?;
     let rolls = rolls(request, &key, &usage, base, now).await?;
     let origin = origin(request, &key).await?;
     let seen = get_agents(ListAgents { scope: AgentScope::Key(key.id) }).await?;
@@ -81,11 +82,11 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
         </div>
         <p class="lead">{key_status(state)}" " <code translate="no">{key.hint.clone()}"…"</code></p>
         {rolls}
-        {facts(key, origin, now)}
+        {facts(key, origin, &of_key, now)}
         <UsageSection usage range=ChartRange::from_code(request.query("range")) path=path.clone() now />
         {agents(seen, None, now)}
         {created_keys(created, now)}
-        {audit_log::history(history, &path, all)}
+        {audit_log::history(history, &path, all, &namesakes)}
     }
     .into_any())
 }
@@ -176,10 +177,13 @@ fn roll(
 ) -> AnyView {
     let successor = old.replaced_by.as_ref().filter(|next| next.id == new.id);
     let until = old.overlap_until(now).filter(|_| successor.is_some());
-    let title = match (until, successor) {
-        (Some(_), _) => "Rotation in progress".to_owned(),
-        (None, Some(new)) => format!("Rotated on {}", date_text(new.at)),
-        (None, None) => "Rotation".to_owned(),
+    let (title, date) = match (until, successor) {
+        (Some(_), _) => ("Rotation in progress".to_owned(), None),
+        (None, Some(new)) => {
+            let date = Dated::date(new.at);
+            (format!("Rotated on {}", date.text), Some(date.attribute))
+        }
+        (None, None) => ("Rotation".to_owned(), None),
     };
     let suspended = matches!(old.state(now), KeyState::Suspended { .. });
     let words = match (until, successor) {
@@ -244,7 +248,9 @@ fn roll(
     let id = format!("roll-title-{word}");
     view! {
         <section class="roll" aria-labelledby=id.clone()>
-            <h2 id=id.clone()>{title}</h2>
+            <h2 id=id.clone() data-date=date>
+                {title}
+            </h2>
             {words}
             <div class="roll-sides">{old}{new}</div>
             {lanes}
@@ -284,11 +290,12 @@ fn side(key: &ApiKey, title: &'static str, base: &str, now: DateTime<Utc>) -> An
 }
 
 /// The keys that were created with this key; `None` when there are none.
-fn created_keys(keys: Vec<ApiKey>, now: DateTime<Utc>) -> Option<AnyView> {
-    if keys.is_empty() {
+fn created_keys(step: KeyStep, now: DateTime<Utc>) -> Option<AnyView> {
+    if step.keys.is_empty() {
         return None;
     }
-    let rows = keys.into_iter().map(|key| {
+    let more = step.next.map(|_| view! { <p class="sub">"Only the newest 1,000 keys are shown."</p> });
+    let rows = step.keys.into_iter().map(|key| {
         let state = key.state(now);
         view! {
             <tr>
@@ -326,13 +333,20 @@ fn created_keys(keys: Vec<ApiKey>, now: DateTime<Utc>) -> Option<AnyView> {
                     </thead>
                     <tbody>{rows.collect_view()}</tbody>
                 </table>
+                {more}
             </section>
         }
         .into_any(),
     )
 }
 
-fn facts(key: ApiKey, origin: AnyView, now: DateTime<Utc>) -> AnyView {
+fn facts(key: ApiKey, origin: AnyView, namesakes: &Namesakes, now: DateTime<Utc>) -> AnyView {
+    let with_address = |name: &str, address: Option<&str>| match address {
+        Some(address) => format!("{name} ({address})"),
+        None => name.to_owned(),
+    };
+    let owner = with_address(&key.owner_name, namesakes.beside_owner(&key));
+    let creator = with_address(&key.created_by, namesakes.beside_creator(&key));
     let moment = |at: DateTime<Utc>| view! { <ExactMoment at now /> }.into_any();
     let plain = |text: String| view! { {text} }.into_any();
     let by = |at, who: String| {
@@ -355,9 +369,9 @@ fn facts(key: ApiKey, origin: AnyView, now: DateTime<Utc>) -> AnyView {
         },
     );
     let rows = [
-        Some(("Owner", plain(key.owner_name))),
+        Some(("Owner", plain(owner))),
         Some(("Tenant", plain(key.tenant_name.to_string()))),
-        Some(("Created", by(key.created_at, key.created_by))),
+        Some(("Created", by(key.created_at, creator))),
         Some(("Created via", origin)),
         Some(("Expires", key.expires_at.map_or_else(|| plain("Never".to_owned()), moment))),
         Some(("Last used", last)),

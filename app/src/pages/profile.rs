@@ -233,11 +233,11 @@ fn name_page(request: &RequestContext) -> Result<AnyView, ApiError> {
 /// The form contains passwords and is therefore a plain HTML form, not a server function's.
 async fn password_page(request: &RequestContext) -> Result<AnyView, ApiError> {
     let has_calendar = !request.services.calendar().list(request.actor()?).await?.is_empty();
-    let ends_calendars = request.typed("end_calendars") == "true";
-    let end_calendars = has_calendar.then(|| {
+    let is_checked = request.typed("end_calendars") == "true";
+    let calendar_box = has_calendar.then(|| {
         view! {
             <label class="check">
-                <input type="checkbox" name="end_calendars" value="true" checked=ends_calendars />
+                <input type="checkbox" name="end_calendars" value="true" checked=is_checked />
                 <span>"Also turn off the expiry calendar: its links stop working"</span>
             </label>
         }
@@ -250,7 +250,7 @@ async fn password_page(request: &RequestContext) -> Result<AnyView, ApiError> {
                 <FormError error fields=&["current_password", "password"] />
                 <PasswordField name="current_password" label="Current password" autofocus=true error />
                 <NewPassword label="New password" then="You'll be signed out everywhere else." error />
-                {end_calendars}
+                {calendar_box}
                 <FormButtons cancel=PATH label="Save" />
             </form>
         </div>

@@ -13,56 +13,78 @@ mod error;
 mod input;
 mod keys;
 mod mail;
+mod metrics;
 mod operator;
 mod people;
 mod random;
+mod readiness;
+mod restore;
+mod secrets;
 mod storage;
 mod tenants;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod text;
+mod transfer;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use access::{Actor, CONFIRM_AFTER, Client, Principal, offers, offers_in};
-pub use audit::{AuditLog, ChainReport, Export};
+pub use access::{Actor, CONFIRM_AFTER, Client, Confirmation, Principal, confirmation_for, offers, offers_in};
+pub use audit::{AuditLog, AuditTail, ChainReport, Export, TailEntry};
 pub use authentication::Actors;
 pub use clock::Clock;
 pub use domain;
 pub use error::{Error, OpenError, Result};
 pub use keys::{
     agents::{Agents, MAX_LISTED as MAX_AGENTS, RegisterAgent},
-    api_keys::{ApiKeys, KeyAlerts, MAX_ALERTS},
+    api_keys::{ApiKeys, KeyAlerts, KeyStep, MAX_ALERTS, STEP as KEYS_AT_ONCE},
     expiring::{EXPIRY_PERIOD, ExpiringKeys},
-    expiry_calendar::{Calendar, CalendarFeed},
+    expiry_calendar::{Calendar, CalendarFeed, OpenFeed},
     inventory::{Inventory, MAX_AT_ONCE},
     key_policies::KeyPolicies,
     roll::Rolls,
+    token::{TOKEN_PREFIXES, TOKEN_REGEX},
+    token_search::{FoundToken, Spelling, find_tokens},
     verification::{Verification, VerifiedKey},
+    verification_counts::VerificationOutcome,
 };
 pub use mail::MailSettings;
+pub use metrics::{KeyFigures, Metrics};
 pub use operator::{Admin, OwnerRef};
 pub use people::{
     invitations::{AcceptSignedOut, Invitations, IssuedInvitation},
     members::Members,
+    namesakes::Namesakes,
     passwords::MIN_CHARS as MIN_PASSWORD_CHARS,
+    remembered_browsers::KEPT_FOR as BROWSER_KEPT_FOR,
     second_factor::{Enrolment, SecondFactorState, SecondFactors},
     sign_in::{Sessions, SignedIn},
     users::Users,
 };
 pub use random::{new_form_id, new_request_id, new_session_id};
-pub use storage::key_list::AlertsAbout;
+pub use readiness::{NotReady, Ready};
+pub use restore::{Backup, Restored, RestoredFile, ledger_of, mark_restored};
+pub use secrets::{Rotation, SecretKeys, create_file as create_secret_key_file, file_of as secret_key_file_of};
 pub use storage::sessions::{PasswordMark, SessionFacts, StoredSession};
 pub use storage::tenants::MemberFacts;
+pub use storage::{backup::Counts, metrics::ExpiringKey, transfer::CopiedTable};
+pub use storage::{
+    db::{PostgresOptions, SettlingMark},
+    file::of_database as sqlite_file_of,
+    key_list::AlertsAbout,
+    keys::KeyPosition,
+};
 pub use tenants::{
     overview::Overviews,
     service_accounts::ServiceAccounts,
     set_up::{SetUp, SetUpInput},
     tenant::Tenants,
 };
+pub use transfer::{MoveError, move_database};
 
 /// The configuration of [`Services`].
 #[derive(Clone, Debug)]
@@ -71,8 +93,14 @@ pub struct Settings {
     pub database_url: String,
     /// Whether a missing `SQLite` file is created. Otherwise, opening it fails.
     pub create_missing: bool,
+    /// How a `PostgreSQL` server is used.
+    pub postgres: PostgresOptions,
     /// How mail is sent; `None` sends no mail.
     pub mail: Option<MailSettings>,
+    /// Where the secret keys are kept that encrypt values in the database.
+    pub secret_keys: SecretKeys,
+    /// The revocation ledger; `None` for one beside an `SQLite` database, and none for any other.
+    pub revocation_ledger: Option<std::path::PathBuf>,
     /// How old a sign-in may be when the user creates or reveals something lasting, such as a key; at most
     /// [`CONFIRM_AFTER`].
     pub confirm_after: TimeDelta,
@@ -81,7 +109,15 @@ pub struct Settings {
 impl Settings {
     /// Returns settings for a database that is created if it is missing, without mail and with [`CONFIRM_AFTER`].
     pub fn new(database_url: impl Into<String>) -> Self {
-        Self { database_url: database_url.into(), create_missing: true, mail: None, confirm_after: CONFIRM_AFTER }
+        Self {
+            database_url: database_url.into(),
+            create_missing: true,
+            postgres: PostgresOptions::default(),
+            mail: None,
+            secret_keys: SecretKeys::default(),
+            revocation_ledger: None,
+            confirm_after: CONFIRM_AFTER,
+        }
     }
 }
 
@@ -92,12 +128,14 @@ pub struct Services(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     context: context::Context,
+    ledger: Option<std::path::PathBuf>,
     usage: Arc<keys::usage::UsageBuffer>,
     revoked_tokens: keys::verification::RevokedTokens,
     endings: Arc<keys::roll::PredecessorEndings>,
     hasher: people::passwords::Hasher,
     throttle: people::throttle::Throttle,
     link: tenants::set_up::Link,
+    readiness: readiness::Readiness,
     /// The background tasks, which stop when this is dropped.
     _background: Arc<background::Background>,
 }
@@ -108,21 +146,25 @@ impl Services {
     /// # Errors
     /// When the database can't be opened or its version isn't safe, or the mail settings are wrong.
     pub async fn open(settings: &Settings, clock: Clock) -> std::result::Result<Self, OpenError> {
-        let db = storage::Db::open(&settings.database_url, settings.create_missing).await?;
+        let db = storage::Db::open(&settings.database_url, settings.create_missing, settings.postgres).await?;
         let hasher = people::passwords::Hasher::new().map_err(|cause| OpenError::Hasher(cause.to_string()))?;
         let mail = mail::Mail::open(settings.mail.as_ref())?;
         let fresh_sign_in = access::FreshSignIn::within(settings.confirm_after);
-        let context = context::Context::new(db, clock, mail, fresh_sign_in);
+        let file = storage::file::of_database(&settings.database_url);
+        let secrets = secrets::Secrets::new(settings.secret_keys.clone(), file.as_deref());
+        let context = context::Context::new(db, clock, mail, fresh_sign_in, secrets);
         let usage = Arc::<keys::usage::UsageBuffer>::default();
         Ok(Self(Arc::new(Inner {
             _background: background::Background::start(context.clone(), Arc::clone(&usage)),
             context,
+            ledger: settings.revocation_ledger.clone().or_else(|| restore::ledger_of(&settings.database_url)),
             usage,
             revoked_tokens: keys::verification::RevokedTokens::default(),
             endings: Arc::default(),
             hasher,
             throttle: people::throttle::Throttle::default(),
             link: tenants::set_up::Link::default(),
+            readiness: readiness::Readiness::default(),
         })))
     }
 
@@ -131,7 +173,7 @@ impl Services {
     /// # Errors
     /// When the database is newer than this binary, or a migration fails.
     pub async fn migrate(&self) -> std::result::Result<Vec<i64>, OpenError> {
-        storage::maintenance::apply_missing(self.0.context.db()).await
+        storage::migrations::apply_missing(self.0.context.db()).await
     }
 
     /// Returns the numbers of the migrations that this binary has and the database lacks.
@@ -139,7 +181,7 @@ impl Services {
     /// # Errors
     /// When the database is newer than this binary, isn't Latchkey's, or fails.
     pub async fn missing_migrations(&self) -> std::result::Result<Vec<i64>, OpenError> {
-        storage::maintenance::missing(self.0.context.db()).await
+        storage::migrations::missing(self.0.context.db()).await
     }
 
     /// Checks that the database has been set up and has every migration of this binary, as most use cases require.
@@ -164,7 +206,53 @@ impl Services {
     /// # Errors
     /// When it has no tables, isn't Latchkey's, or fails.
     pub async fn require_set_up(&self) -> std::result::Result<(), OpenError> {
-        storage::maintenance::require_set_up(self.0.context.db()).await
+        storage::migrations::require_set_up(self.0.context.db()).await
+    }
+
+    /// Reads the secret keys, and checks that every key that the database needs is among them. For an `SQLite` database
+    /// that needs none yet, creates the first one beside it, unless the settings contain another place.
+    ///
+    /// # Errors
+    /// When a key is missing or can't be read, or the database isn't migrated or fails.
+    pub async fn unlock_secrets(&self) -> std::result::Result<(), OpenError> {
+        let context = &self.0.context;
+        context.secrets().unlock(context.db(), context.now()).await
+    }
+
+    /// Appends every revocation to the revocation ledger from now on, if the settings have one.
+    ///
+    /// # Errors
+    /// When the file can't be used.
+    pub async fn open_ledger(&self) -> std::result::Result<(), OpenError> {
+        let Some(path) = &self.0.ledger else { return Ok(()) };
+        restore::open_ledger(&self.0.context, path, false).await
+    }
+
+    /// Like [`Services::open_ledger`], for a server. Requires that the database has the ledger's last revocations, and
+    /// adds those that the ledger lacks.
+    ///
+    /// # Errors
+    /// When the file can't be used, or the database is older than the ledger, as after a restore.
+    pub async fn verify_ledger(&self) -> std::result::Result<(), OpenError> {
+        let Some(path) = &self.0.ledger else { return Ok(()) };
+        restore::open_ledger(&self.0.context, path, true).await
+    }
+
+    /// Returns the path of the revocation ledger, whether or not it exists.
+    pub fn ledger_file(&self) -> Option<&std::path::Path> {
+        self.0.ledger.as_deref()
+    }
+
+    /// Returns the file with the secret keys, if there is one.
+    pub fn secret_key_file(&self) -> Option<&std::path::Path> {
+        self.0.context.secrets().file().filter(|path| path.exists())
+    }
+
+    /// Treats the network addresses of clients as unknown from now on, or as known again. For a server behind a proxy
+    /// that it doesn't trust, where all clients have the proxy's address: one of them must not use up the others'
+    /// attempts to sign in.
+    pub fn set_addresses_are_shared(&self, are_shared: bool) {
+        self.0.throttle.set_addresses_are_shared(are_shared);
     }
 
     /// Returns the current time of the services' clock.
@@ -172,9 +260,25 @@ impl Services {
         self.0.context.now()
     }
 
-    /// Returns whether the database responds.
-    pub async fn is_healthy(&self) -> bool {
-        storage::maintenance::is_healthy(self.0.context.db()).await
+    /// Returns whether this server can do its work: the database answers and accepts changes. Answers within two
+    /// seconds.
+    ///
+    /// # Errors
+    /// If it can't, with the reason.
+    pub async fn check_readiness(&self) -> std::result::Result<Ready, NotReady> {
+        self.0.readiness.check(&self.0.context).await
+    }
+
+    /// Returns a mark for [`Services::settle`], to be taken before a request is handled.
+    pub fn settling_mark(&self) -> SettlingMark {
+        self.0.context.db().settling_mark()
+    }
+
+    /// Waits until the changes that a refusal may be based on are committed. To be called before the response is sent;
+    /// usually returns at once. Returns false if they couldn't be committed since the mark was taken, so that the
+    /// refusal may be wrong.
+    pub async fn settle(&self, mark: SettlingMark) -> bool {
+        self.0.context.db().settle(mark).await
     }
 
     /// Returns whether the user signed in, or entered their password again, within [`Settings::confirm_after`]. Always
@@ -210,12 +314,12 @@ impl Services {
 
     /// Service accounts.
     pub fn service_accounts(&self) -> ServiceAccounts<'_> {
-        ServiceAccounts { context: &self.0.context, usage: &self.0.usage }
+        ServiceAccounts { context: &self.0.context }
     }
 
     /// The audit log.
     pub fn audit_log(&self) -> AuditLog<'_> {
-        AuditLog { audit: self.0.context.audit() }
+        AuditLog { audit: self.0.context.audit(), fresh_sign_in: self.0.context.fresh_sign_in() }
     }
 
     /// Agents.
@@ -287,6 +391,11 @@ impl Services {
             revoked_tokens: &inner.revoked_tokens,
             endings: &inner.endings,
         }
+    }
+
+    /// Figures of all tenants. Only the listener for metrics may call this.
+    pub fn metrics(&self) -> Metrics<'_> {
+        Metrics { context: &self.0.context, usage: &self.0.usage }
     }
 
     /// Use cases of the operator. Only the command line may call this.

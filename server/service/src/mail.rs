@@ -1,14 +1,21 @@
 //! Email, if an SMTP server is configured. A mail is sent after the transaction that causes or claims it has committed.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
+use chrono::{DateTime, Utc};
 use domain::{Email, Invitation, Secret};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{Mailbox, header::ContentType},
 };
 
-use crate::error::OpenError;
+use crate::{error::OpenError, random};
+
+/// How long an invitation waits for the SMTP server. Later, the mail may still be sent, but the inviter isn't told so.
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// The SMTP server and the values that every mail needs.
 #[derive(Clone, Debug)]
@@ -19,6 +26,16 @@ pub struct MailSettings {
     pub from: String,
     /// Scheme and host of the site, for links in mails.
     pub public_url: String,
+}
+
+impl MailSettings {
+    /// Checks the settings, without connecting to the server.
+    ///
+    /// # Errors
+    /// When the sender or the URL is malformed.
+    pub fn validate(&self) -> Result<(), OpenError> {
+        Mail::open(Some(self)).map(drop)
+    }
 }
 
 /// The SMTP client; `None` if mail isn't configured.
@@ -54,9 +71,9 @@ impl Mail {
         self.0.as_ref().map_or_else(String::new, |mailer| format!("{}{path}", mailer.public_url))
     }
 
-    /// Sends an invitation's link in the background. Returns false if mail isn't configured: the inviter then has to
-    /// pass the link on.
-    pub(crate) fn invite(&self, invitation: &Invitation, secret: &Secret) -> bool {
+    /// Sends an invitation's link. Returns whether the SMTP server has accepted the mail: if not, the inviter has to pass
+    /// the link on.
+    pub(crate) async fn invite(&self, invitation: &Invitation, secret: &Secret, now: DateTime<Utc>) -> bool {
         if !self.is_on() {
             return false;
         }
@@ -71,25 +88,48 @@ impl Mail {
             domain::time::utc_text(invitation.expires_at),
             self.link(&format!("/invitations/{}", secret.expose())),
         );
-        tokio::spawn(async move {
-            if let Err(error) = mail.send(&to, &subject, text).await {
+        // Goes on if the inviter doesn't wait for it.
+        let sending = tokio::spawn(async move {
+            let sent = mail.send(&to, &subject, text, now).await;
+            if let Err(error) = &sent {
                 tracing::warn!(error, "an invitation mail could not be sent");
             }
+            sent.is_ok()
         });
-        true
+        tokio::time::timeout(MAX_WAIT, sending).await.is_ok_and(|sent| sent.unwrap_or(false))
+    }
+
+    /// Sends one mail in the background, if mail is configured.
+    pub(crate) fn notify(&self, to: &Email, subject: &'static str, text: String, now: DateTime<Utc>) {
+        if !self.is_on() {
+            return;
+        }
+        let (mail, to) = (self.clone(), to.clone());
+        tokio::spawn(async move {
+            if let Err(error) = mail.send(&to, subject, text, now).await {
+                tracing::warn!(error, subject, "a mail could not be sent");
+            }
+        });
     }
 
     /// Sends one mail, and returns once the SMTP server has accepted it.
-    pub(crate) async fn send(&self, to: &Email, subject: &str, text: String) -> Result<(), String> {
+    pub(crate) async fn send(&self, to: &Email, subject: &str, text: String, now: DateTime<Utc>) -> Result<(), String> {
         let Some(mailer) = &self.0 else { return Err("mail isn't configured".to_owned()) };
-        let to: Mailbox = to.as_str().parse().map_err(|_| "not an email address".to_owned())?;
         let message = Message::builder()
             .from(mailer.from.clone())
-            .to(to)
+            .to(mailbox_of(to).ok_or("mail can't be sent to this address")?)
             .subject(subject)
+            // Of the sender's domain (RFC 5322 §3.6.4). By default, it would contain the name of this machine.
+            .message_id(Some(format!("<{}@{}>", random::new_id(now), mailer.from.email.domain())))
+            .date(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(now.timestamp()).unwrap_or(0)))
             .header(ContentType::TEXT_PLAIN)
             .body(text)
             .map_err(|error| error.to_string())?;
         mailer.transport.send(message).await.map(drop).map_err(|error| error.to_string())
     }
+}
+
+/// Returns an address as a recipient; `None` if mail can't be sent to it.
+pub(crate) fn mailbox_of(email: &Email) -> Option<Mailbox> {
+    email.as_str().parse().ok()
 }

@@ -1,22 +1,26 @@
 //! Use cases of the operator at the server's command line, who is trusted like the owner of the database and audited as
 //! "cli".
 
-use std::{path::Path, sync::Arc};
+mod found_tokens;
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, Email, ErrorCode, IssuedKey, KeyId, Operation, Owner, Role, Secret, ServiceAccountId, Slug, Tenant,
-    TenantId, UserId, api_key::input::CreateKey, service_account::input::CreateAccount,
+    ApiError, Email, ErrorCode, IssuedKey, KeyId, Name, Operation, Owner, Role, Secret, ServiceAccountId, Slug, Tenant,
+    TenantId, User, UserId, api_key::input::CreateKey, name::NameError, page::MAX_LIMIT,
+    service_account::input::CreateAccount,
 };
 use uuid::Uuid;
 
 use crate::{
     access::{Actor, Client, OPERATOR, Target, WritePermit},
     context::Context,
-    error::Result,
+    error::{Error, Result},
     input,
-    keys::{api_keys::ApiKeys, usage::UsageBuffer},
+    keys::{api_keys::ApiKeys, pending_changes, usage::UsageBuffer},
     people::{members, passwords::Hasher, second_factor, users::new_user},
+    secrets::Rotation,
     storage::{self, audit::Entry},
     tenants::{service_accounts::ServiceAccounts, tenant::new_tenant},
 };
@@ -26,7 +30,7 @@ use crate::{
 pub enum OwnerRef {
     /// A member, by email address.
     User(String),
-    /// A service account, by id.
+    /// A service account, by name or id.
     ServiceAccount(String),
 }
 
@@ -81,7 +85,7 @@ impl Admin<'_> {
     ) -> Result<UserId> {
         let tenant = self.tenant(tenant_slug).await?;
         let mut wrong = input::Fields::default();
-        let email = wrong.take("email", Email::parse(email));
+        let email = wrong.take("email", input::email(email));
         let role = wrong.take("role", role.parse::<Role>());
         let (Some(email), Some(role)) = (email, role) else { return Err(wrong.into_error().into()) };
         let known = storage::users::find_by_email(self.context.db(), &email).await?.map(|found| found.user);
@@ -89,9 +93,8 @@ impl Admin<'_> {
         let user = if let Some(user) = known {
             user
         } else {
-            let local = email.as_str().split('@').next().unwrap_or_default().to_owned();
-            let name =
-                input::name(name.unwrap_or(&local)).map_err(|error| ApiError::field("name", error.to_string()))?;
+            let name = name.map_or_else(|| name_for(&email), input::name);
+            let name = name.map_err(|error| ApiError::field("name", error.to_string()))?;
             self.hasher.check_new(password, &[email.as_str(), name.as_str(), tenant_slug]).await??;
             new_user(self.context.now(), email, name)
         };
@@ -126,7 +129,7 @@ impl Admin<'_> {
         let role = role.map(|role| role.trim().parse().map_err(refuse)).transpose()?;
         let operator = self.operator(tenant_slug).await?;
         let input = CreateAccount { name: name.to_owned(), role, idempotency_key: None };
-        Ok(ServiceAccounts { context: self.context, usage: self.usage }.create(&operator, &input).await?.id)
+        Ok(ServiceAccounts { context: self.context }.create(&operator, &input).await?.id)
     }
 
     /// Creates a key.
@@ -144,11 +147,10 @@ impl Admin<'_> {
     ) -> Result<IssuedKey> {
         let tenant = self.tenant(tenant_slug).await?;
         let (actor, owner) = match owner {
-            OwnerRef::ServiceAccount(id) => {
-                let id = id
-                    .parse::<ServiceAccountId>()
-                    .map_err(|_| ApiError::field("service_account", "Enter the service account's id."))?;
-                (self.operator(tenant_slug).await?, Owner::ServiceAccount(id))
+            OwnerRef::ServiceAccount(name) => {
+                let operator = self.operator(tenant_slug).await?;
+                let id = self.service_account(&operator, &name).await?;
+                (operator, Owner::ServiceAccount(id))
             }
             OwnerRef::User(email) => {
                 let user = self.user(&email).await?;
@@ -176,7 +178,7 @@ impl Admin<'_> {
         let role: Role =
             role.parse().map_err(|error: domain::tenant::RoleError| ApiError::field("role", error.to_string()))?;
         let mut tx = self.context.db().begin().await?;
-        members::change_role(&mut tx, &permit, user, role, |_| entry.clone()).await?;
+        members::change_role(&mut tx, &permit, (user, role), |_| Ok(()), |_| entry.clone()).await?;
         tx.commit().await
     }
 
@@ -190,7 +192,9 @@ impl Admin<'_> {
         let now = self.context.now();
         let mut tx = self.context.db().begin().await?;
         members::remove(&mut tx, &permit, user, now, OPERATOR, |_| entry.clone()).await?;
-        tx.commit().await
+        tx.commit().await?;
+        pending_changes::finish(self.context).await;
+        Ok(())
     }
 
     /// Renames a user.
@@ -222,6 +226,7 @@ impl Admin<'_> {
             Entry { tenant_id: None, ..self.entry(TenantId(Uuid::nil()), "change_password", ("user", user.0, email)) };
         let mut tx = self.context.db().begin().await?;
         storage::users::update_password(&mut tx, user, &hash).await?;
+        storage::second_factors::unlock(&mut tx, user).await?;
         storage::sessions::delete_of_user(&mut tx, user).await?;
         storage::audit::insert(&mut tx, &entry).await?;
         tx.commit().await
@@ -241,13 +246,77 @@ impl Admin<'_> {
         tx.commit().await
     }
 
-    /// Copies an `SQLite` database into a new file, even while it is in use.
+    /// Accepts codes of a user's app again, after too many wrong ones.
     ///
     /// # Errors
-    /// A field error at `file` if the file already exists; on `PostgreSQL`, which has its own backup tools.
+    /// A field error at `email`; `CONFLICT` if they aren't locked.
     #[tracing::instrument(skip_all)]
-    pub async fn backup(&self, path: &Path) -> Result<()> {
-        storage::maintenance::backup(self.context.db(), path).await
+    pub async fn unlock_second_factor(&self, email: &str) -> Result<()> {
+        let user = self.user(email).await?;
+        let entry = self.entry(TenantId(Uuid::nil()), "unlock_second_factor", ("user", user.0, email));
+        let mut tx = self.context.db().begin().await?;
+        if !storage::second_factors::unlock(&mut tx, user).await? {
+            return Err(ApiError::new(ErrorCode::Conflict, "Two-factor codes of this user aren't locked.").into());
+        }
+        storage::audit::insert(&mut tx, &Entry { tenant_id: None, ..entry }).await?;
+        tx.commit().await
+    }
+
+    /// Adds a new key to the secret key file, for a later rotation. Returns the key's id.
+    ///
+    /// # Errors
+    /// `CONFLICT` if there is no such file, or it can't be changed.
+    pub fn prepare_secret_key(&self) -> Result<String> {
+        self.context.secrets().prepare()
+    }
+
+    /// Encrypts everything in the database with another secret key, and removes the earlier ones from the key file.
+    /// Continues a rotation that was broken off. Servers may go on running.
+    ///
+    /// # Errors
+    /// `CONFLICT` if a key is missing, or the file can't be changed.
+    #[tracing::instrument(skip_all)]
+    pub async fn rotate_secret_keys(&self) -> Result<Rotation> {
+        let rotation = self.context.secrets().rotate(self.context.db(), self.context.now()).await?;
+        let subject = ("secret_key", Uuid::nil(), rotation.key_id.as_str());
+        let entry = self.entry(TenantId(Uuid::nil()), "rotate_secret_key", subject);
+        let mut tx = self.context.db().begin().await?;
+        storage::audit::insert(&mut tx, &Entry { tenant_id: None, subject_id: None, ..entry }).await?;
+        tx.commit().await?;
+        Ok(rotation)
+    }
+
+    /// Gives up what is encrypted with secret keys that are lost: turns off two-factor authentication for its users.
+    /// Returns how many had it turned on.
+    ///
+    /// # Errors
+    /// When the keys can't be read, or the database fails.
+    #[tracing::instrument(skip_all)]
+    pub async fn discard_lost_secrets(&self) -> Result<u32> {
+        let (db, mut count) = (self.context.db(), 0);
+        for key_id in self.context.secrets().list_lost(db).await? {
+            for user in storage::second_factors::list_sealed_with(db, &key_id).await? {
+                count += self.discard_second_factor(user).await?;
+            }
+            storage::sealed::delete_key_id(db, &key_id).await?;
+        }
+        Ok(count)
+    }
+
+    async fn discard_second_factor(&self, user: UserId) -> Result<u32> {
+        let email = storage::users::find(self.context.db(), user).await?.map(|user| user.email);
+        let name = email.as_ref().map_or("", Email::as_str);
+        let operation = Operation::DisableSecondFactor.as_str();
+        let entry = self.entry(TenantId(Uuid::nil()), operation, ("user", user.0, name)).with("secret key lost");
+        let mut tx = self.context.db().begin().await?;
+        storage::second_factors::delete_pending(&mut tx, user).await?;
+        let disabled = second_factor::disable(&mut tx, user, &Entry { tenant_id: None, ..entry }).await;
+        match disabled {
+            Ok(()) => tx.commit().await.map(|()| 1),
+            // It was only pending.
+            Err(Error::Api(_)) => tx.commit().await.map(|()| 0),
+            Err(error) => Err(error),
+        }
     }
 
     /// Checks the database. Returns the problems found; empty if there are none.
@@ -255,7 +324,9 @@ impl Admin<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn check(&self) -> Result<Vec<String>> {
-        storage::maintenance::check(self.context.db()).await
+        let mut problems = storage::maintenance::check(self.context.db()).await?;
+        problems.extend(self.context.secrets().check(self.context.db()).await?);
+        Ok(problems)
     }
 
     /// Returns how often tokens that belong to no key were refused, by hour and reason (`malformed`, `unknown`), latest
@@ -279,10 +350,42 @@ impl Admin<'_> {
     /// # Errors
     /// A field error at `email`; `NOT_FOUND`.
     pub async fn user(&self, email: &str) -> Result<UserId> {
-        let email = Email::parse(email).map_err(|error| ApiError::field("email", error.to_string()))?;
-        let found = storage::users::find_by_email(self.context.db(), &email).await?;
-        let missing = || ApiError::new(ErrorCode::NotFound, format!("There is no user {}.", email.as_str()));
-        Ok(found.ok_or_else(missing)?.user.id)
+        let known = input::known_emails(email);
+        let Some(first) = known.first() else {
+            return Err(ApiError::field("email", domain::user::EmailError::Format.to_string()).into());
+        };
+        for email in &known {
+            if let Some(found) = storage::users::find_by_email(self.context.db(), email).await? {
+                return Ok(found.user.id);
+            }
+        }
+        Err(ApiError::new(ErrorCode::NotFound, format!("There is no user {}.", first.as_str())).into())
+    }
+
+    /// Returns a page of the users of all tenants, sorted by email address, with addresses after `after`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list_users(&self, after: Option<&Email>) -> Result<Vec<User>> {
+        storage::users::list_all(self.context.db(), after, MAX_LIMIT).await
+    }
+
+    /// Returns the id of a service account that isn't deleted, by its exact name in the operator's tenant. An id is
+    /// returned as it is: whether it exists is checked by the use case that it is for.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for the name.
+    pub async fn service_account(&self, operator: &Actor, name_or_id: &str) -> Result<ServiceAccountId> {
+        if let Ok(id) = name_or_id.trim().parse() {
+            return Ok(id);
+        }
+        let missing = || {
+            let message = format!("There is no service account “{name_or_id}”. List them with list-service-accounts.");
+            ApiError::new(ErrorCode::NotFound, message)
+        };
+        let name = input::name(name_or_id).map_err(|_| missing())?;
+        let found = storage::service_accounts::find_by_name(self.context.db(), operator.tenant_id(), &name).await?;
+        Ok(found.ok_or_else(missing)?)
     }
 
     /// Returns the operator, with an administrator's rights in a tenant.
@@ -352,4 +455,11 @@ impl Admin<'_> {
             detail: String::new(),
         }
     }
+}
+
+/// Returns the name of a new user for whom none was given: the address up to the `@` or, if the product uses that itself,
+/// the whole address.
+fn name_for(email: &Email) -> std::result::Result<Name, NameError> {
+    let local = email.as_str().split('@').next().unwrap_or_default();
+    input::name(local).or_else(|_| input::name(email.as_str()))
 }

@@ -1,8 +1,11 @@
 //! Support for tests and benchmarks of dependent crates, which have no access to the database.
 
+mod proxy;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{KeyId, LastUse, Operation, Owner, ServiceAccount, ServiceAccountId};
 
+pub use self::proxy::Proxy;
 pub use crate::access::rights;
 use crate::{
     Services,
@@ -28,6 +31,38 @@ pub async fn new_postgres(server: &str) -> String {
     format!("{base}/{name}")
 }
 
+/// Returns the code that an authenticator app with this secret in base32 shows.
+///
+/// # Panics
+/// If the secret isn't in base32.
+pub fn code_at(secret: &domain::Secret, now: DateTime<Utc>) -> String {
+    crate::people::one_time_codes::code_at(secret, now)
+}
+
+/// A transaction that has the write lock of an `SQLite` database until it is dropped.
+pub struct WriteLock(#[expect(dead_code, reason = "it is held")] Tx);
+
+/// Begins a transaction that others wait for.
+///
+/// # Panics
+/// If the database fails.
+pub async fn hold_write_lock(services: &Services) -> WriteLock {
+    WriteLock(services.db().begin().await.expect("nobody else has it"))
+}
+
+/// Locks the head of a tenant's audit chain on `PostgreSQL`, so that every change of the tenant waits, until the value is
+/// dropped.
+///
+/// # Panics
+/// If the database fails.
+pub async fn hold_audit_head(url: &str, tenant: domain::TenantId) -> impl Drop + use<> {
+    let pool = sqlx::PgPool::connect(url).await.expect("the server answers");
+    let mut held = pool.begin().await.expect("a transaction");
+    let lock = sqlx::query(storage::audit::LOCK_HEAD).bind(tenant.0).execute(&mut *held);
+    lock.await.expect("the head exists");
+    held
+}
+
 /// Executes SQL statements on the database of the services.
 ///
 /// # Panics
@@ -35,8 +70,14 @@ pub async fn new_postgres(server: &str) -> String {
 pub async fn execute(services: &Services, sql: &str) {
     let sql = sqlx::raw_sql(storage::query::assembled(sql));
     match services.db() {
-        Db::Sqlite { writer, .. } => drop(sql.execute(writer).await.expect("valid SQL")),
-        Db::Postgres(pool) => drop(sql.execute(pool).await.expect("valid SQL")),
+        Db::Sqlite { writer, .. } => {
+            let mut connection = writer.connect().await.expect("the file can be opened");
+            sql.execute(&mut connection).await.expect("valid SQL");
+        }
+        Db::Postgres(pg) => {
+            let mut connection = pg.connect().await.expect("the server answers");
+            sql.execute(&mut *connection).await.expect("valid SQL");
+        }
     }
 }
 
@@ -46,7 +87,7 @@ pub async fn execute(services: &Services, sql: &str) {
 /// If the database fails.
 #[cfg(feature = "testing")]
 pub async fn disguise_as_newer(services: &Services) {
-    execute(services, storage::maintenance::disguises::NEWER).await;
+    execute(services, storage::migrations::disguises::NEWER).await;
 }
 
 /// Makes the database look as if a development version had created it.
@@ -55,7 +96,7 @@ pub async fn disguise_as_newer(services: &Services) {
 /// If the database fails.
 #[cfg(feature = "testing")]
 pub async fn disguise_as_development(services: &Services) {
-    use storage::maintenance::disguises::{DEVELOPMENT_ON_POSTGRES, DEVELOPMENT_ON_SQLITE};
+    use storage::migrations::disguises::{DEVELOPMENT_ON_POSTGRES, DEVELOPMENT_ON_SQLITE};
     let is_sqlite = matches!(services.db(), Db::Sqlite { .. });
     execute(services, if is_sqlite { DEVELOPMENT_ON_SQLITE } else { DEVELOPMENT_ON_POSTGRES }).await;
 }
@@ -108,9 +149,9 @@ pub async fn fill(services: &Services, slug: &str, crowd: Crowd) -> Result<()> {
         tx.commit().await?;
     }
     storage::keys::mark_expired(services.db(), services.now()).await?;
-    if let Db::Postgres(pool) = services.db() {
+    if let Db::Postgres(pg) = services.db() {
         // As autovacuum does within a minute.
-        sqlx::query("VACUUM ANALYZE").execute(pool).await?;
+        sqlx::query("VACUUM ANALYZE").execute(&mut *pg.connect().await?).await?;
     }
     Ok(())
 }
@@ -150,6 +191,7 @@ async fn insert_key(tx: &mut Tx, permit: &WritePermit, number: u32, now: DateTim
         created_by: "Bench".to_owned(),
         created_by_id: None,
         created_by_key: None,
+        created_by_session: None,
         created_channel: "cli",
         expires_at: match kind {
             1 => Some(now + TimeDelta::hours(i64::from(number * 7 % 312) + 1)),

@@ -30,6 +30,12 @@ fn top(command: &str) -> &'static [&'static str] {
         "migrate" => &["latchkey migrate", "latchkey migrate --database-url sqlite:/var/lib/latchkey/latchkey.db"],
         "admin" => &["latchkey admin list-tenants", "latchkey admin create-key --help"],
         "backup" => &["latchkey backup /var/backups/latchkey.db"],
+        "move" => &["latchkey move --to postgres://latchkey@db.example.org/latchkey"],
+        "restore" => &[
+            "latchkey restore /var/backups/latchkey.db",
+            "latchkey restore --replace /var/backups/latchkey.db",
+            "latchkey restore --database-url postgres://latchkey@db.example.org/latchkey --revocation-ledger /var/lib/latchkey/revocations",
+        ],
         "audit" => &["latchkey audit tail --tenant acme", "latchkey audit verify"],
         "audit refusals" => &["latchkey audit refusals", "latchkey audit refusals --json"],
         "audit tail" => &[
@@ -52,6 +58,12 @@ fn top(command: &str) -> &'static [&'static str] {
             "latchkey config check",
             "latchkey config check --config /etc/latchkey.toml",
             "latchkey config check --json",
+        ],
+        "scan" => &[
+            "latchkey scan .",
+            "latchkey scan --json - < app.log",
+            "latchkey scan --revoke --database-url sqlite:/var/lib/latchkey/latchkey.db .",
+            "latchkey scan --rules gitleaks > gitleaks.toml",
         ],
         "health" => &["latchkey health", "latchkey health http://127.0.0.1:3000"],
         "completions" => &[

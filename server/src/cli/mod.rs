@@ -1,66 +1,109 @@
-//! The command line: `serve`, `migrate`, `admin …`, `backup`, `audit …`, `check`. Ids, tokens, lists and reports go to
-//! standard output, messages to standard error.
+//! The command line: `serve`, `migrate`, `admin …`, `backup`, `restore`, `move`, `audit …`, `check`, `config check`. Ids, tokens, lists and
+//! reports go to standard output, messages to standard error.
 
 mod accounts;
+mod announce;
+mod audit;
+mod config_check;
 mod database;
+mod examples;
+mod health;
 mod help;
 mod input;
 mod key_row;
 mod keys;
 mod list;
+mod log;
+mod metrics;
 mod outcome;
+mod output;
 mod people;
+mod postgres;
+mod restore;
+mod scan;
+mod secrets;
 mod serve;
+mod settings;
+mod shell;
+mod sources;
+mod stop;
 mod tenants;
+mod transfer;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use chrono::TimeDelta;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use domain::ApiError;
-use service::{Clock, Services, Settings};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, builder::NonEmptyStringValueParser};
+use service::{Clock, OpenError, Services, Settings};
 
-use self::outcome::Outcome;
-use crate::{assets::Embedded, demo};
+use self::outcome::{Answer, Outcome};
+use crate::{assets::Embedded, config::SiteError, demo};
 
 /// API keys for people and service accounts: dashboard, GraphQL API and verification.
 #[derive(Debug, Parser)]
-#[command(name = "latchkey", version, after_help = help::EXAMPLES)]
+#[command(name = "latchkey", version)]
 pub struct Cli {
     #[command(flatten)]
-    database: Database,
+    common: Common,
     #[command(subcommand)]
     command: Command,
+    /// Where the settings of the command come from.
+    #[arg(skip)]
+    report: settings::Report,
 }
 
 impl Cli {
-    /// Reads the arguments and environment variables of the process. Exits with 2 if they are invalid, and with 0 after
-    /// printing a help text.
+    /// Reads the arguments, the environment variables and the configuration file. Exits with 2 if they are invalid, and
+    /// with 0 after printing a help text.
     pub fn from_process() -> Self {
-        let command = help::without_empty_variables(help::with_groups(Self::command()));
-        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+        let args: Vec<OsString> = std::env::args_os().collect();
+        Self::parse_from_sources(&args, &sources::environment()).unwrap_or_else(|error| error.exit())
+    }
+
+    fn parse_from_sources(args: &[OsString], env: &sources::Environment) -> Result<Self, clap::Error> {
+        let (matches, report) = settings::parse(help::complete(Self::command()), args, env)?;
+        Ok(Self { report, ..Self::from_arg_matches(&matches)? })
     }
 }
 
+/// The settings of all commands.
 #[derive(Args, Debug)]
-struct Database {
+struct Common {
     #[arg(
         long,
         global = true,
         env = "LATCHKEY_DATABASE_URL",
         default_value = "sqlite:latchkey.db",
         hide_env_values = true,
+        value_parser = NonEmptyStringValueParser::new(),
         value_name = "URL",
         help = "Database: sqlite:FILE, or postgres://user@host/database",
         help_heading = "Database"
     )]
     database_url: String,
+    #[command(flatten)]
+    postgres: postgres::Postgres,
+    #[command(flatten)]
+    secret_keys: secrets::SecretKeyArgs,
+    #[command(flatten)]
+    ledger: restore::LedgerArgs,
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_CONFIG",
+        value_name = "FILE",
+        help = "Configuration file in TOML, with settings such as listen = \"127.0.0.1:3000\"; environment variables and \
+          flags take precedence",
+        help_heading = "Configuration"
+    )]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    log: log::Log,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the dashboard and the APIs
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Create the database, or migrate it to this version
     Migrate,
     /// Manage tenants, people, service accounts and keys
@@ -71,11 +114,48 @@ enum Command {
         /// The file to create; an existing file is never overwritten
         file: PathBuf,
     },
+    /// Restore a backup, and revoke again what was revoked since
+    ///
+    /// Revocations, removed members, deleted service accounts and changed passwords come from the revocation ledger, which
+    /// the server keeps beside an SQLite database. Sessions, open invitations and calendar feeds of the backup end. What
+    /// else was changed since the backup is lost: roles, suspensions, policies and rotations are those of the backup.
+    Restore(restore::Restore),
+    /// Copy an SQLite database to an empty PostgreSQL database, and verify the copy
+    ///
+    /// No server may use either. Prints a line for each table: its name, the number of its rows, and their SHA-256, which
+    /// are the same on both sides.
+    Move(transfer::Move),
+    /// Find tokens of API keys in files
+    ///
+    /// Needs no database: a token has a checksum. With a database, prints what it knows about each token's key. Never
+    /// prints a token. Columns: path, line and byte; first characters of the token; first digits of its SHA-256; how it is
+    /// written; and with a database: state, id, tenant, owner, name. Exits with 1 if there are tokens, and with 2 if not
+    /// everything could be searched.
+    Scan(scan::Scan),
     /// Inspect the audit log
     #[command(subcommand)]
-    Audit(database::Audit),
+    Audit(audit::AuditCommand),
     /// Check the database for damage; exits with 1 if there is any
     Check,
+    /// Manage the keys that encrypt secrets in the database
+    #[command(subcommand)]
+    Secrets(secrets::SecretsCommand),
+    /// Show the settings
+    #[command(subcommand)]
+    Config(config_check::ConfigCommand),
+    /// Ask a running server whether it is ready; exits with 1 if it isn't
+    Health(health::Health),
+    /// Print a script with completions for a shell
+    Completions {
+        /// Shell that reads the script
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages
+    Man {
+        /// Folder for the pages, one for each command
+        folder: PathBuf,
+    },
     /// Fill an empty database with demo data
     #[command(hide = true)]
     FillDemo,
@@ -99,7 +179,9 @@ impl Command {
         match self {
             Self::Serve(options) => options.migrates(),
             Self::Migrate | Self::FillDemo => true,
-            Self::Admin(_) | Self::Backup { .. } | Self::Audit(_) | Self::Check => false,
+            Self::Admin(_) | Self::Backup { .. } | Self::Audit(_) | Self::Check | Self::Secrets(_) => false,
+            Self::Restore(_) | Self::Move(_) | Self::Scan(_) => false,
+            Self::Config(_) | Self::Health(_) | Self::Completions { .. } | Self::Man { .. } => false,
         }
     }
 }
@@ -107,60 +189,82 @@ impl Command {
 /// Runs a command. Returns 0 on success, 1 on failure or refusal. `embedded`: the browser files that `serve` serves
 /// unless it is given a folder.
 pub async fn run(cli: Cli, embedded: Embedded) -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("LATCHKEY_LOG").unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    cli.common.log.start();
     match dispatch(cli, embedded).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("latchkey: {}", text_of(error.as_ref()));
-            ExitCode::FAILURE
+            output::message(format!("latchkey: {error}"));
+            if is_invalid_setting(error.as_ref()) { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
 
-/// Returns the message of an error. If several values are invalid, it names each of them.
-fn text_of(error: &(dyn std::error::Error + 'static)) -> String {
-    match error.downcast_ref::<ApiError>() {
-        Some(error) if error.fields.len() > 1 => {
-            let fields = error.fields.iter().map(|field| format!("{}: {}", field.field, field.message));
-            fields.collect::<Vec<_>>().join("\n")
-        }
-        _ => error.to_string(),
-    }
+/// Whether an error is about a setting whose value clap accepted.
+fn is_invalid_setting(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_of_database = matches!(error.downcast_ref(), Some(OpenError::Url | OpenError::Mail(_)));
+    let is_incomplete = matches!(error.downcast_ref(), Some(scan::ScanError::Incomplete(_)));
+    is_of_database || is_incomplete || error.is::<SiteError>()
 }
 
 async fn dispatch(cli: Cli, embedded: Embedded) -> Outcome {
     let create_missing = cli.command.creates_database();
-    let mut settings = Settings { create_missing, ..Settings::new(cli.database.database_url) };
-    if let Command::Serve(options) = &cli.command {
-        settings.mail = options.mail();
-        settings.confirm_after = TimeDelta::seconds(options.confirm_after.into());
-    }
-    let clock = Clock::system();
-    if matches!(cli.command, Command::FillDemo) {
-        return demo::fill(&settings, clock.now()).await;
-    }
-    let services = Services::open(&settings, clock).await?;
-    let outcome = match cli.command {
-        Command::Serve(options) => serve::run(&services, options, embedded).await,
-        Command::Migrate => database::migrate(&services).await,
-        Command::Admin(command) => administer(&services, command).await,
-        Command::Backup { file } => database::backup(&services, &file).await,
-        Command::Audit(command) => database::audit(&services, command).await,
-        Command::Check => database::check(&services).await,
-        Command::FillDemo => Ok(()),
+    let mut settings = Settings {
+        create_missing,
+        postgres: cli.common.postgres.options(),
+        secret_keys: cli.common.secret_keys.keys(),
+        revocation_ledger: cli.common.ledger.revocation_ledger,
+        ..Settings::new(cli.common.database_url)
     };
-    services.close().await;
-    outcome
+    match cli.command {
+        Command::Config(command) => config_check::run(command, cli.report),
+        Command::Health(options) => health::run(options).await,
+        Command::Completions { shell } => Ok(shell::print_completions(help::complete(Cli::command()), shell)?),
+        Command::Man { folder } => Ok(shell::write_manual(help::complete(Cli::command()), &folder)?),
+        Command::Restore(options) => restore::run(settings, options).await,
+        Command::Move(options) => transfer::run(&settings, options).await,
+        Command::Scan(options) => {
+            scan::run(options, cli.report.is_set("LATCHKEY_DATABASE_URL").then_some(&settings)).await
+        }
+        Command::FillDemo => demo::fill(&settings, Clock::system().now()).await,
+        Command::Secrets(secrets::SecretsCommand::Init) => {
+            Ok(secrets::init(&cli.common.secret_keys, &settings.database_url)?)
+        }
+        command => {
+            if let Command::Serve(options) = &command {
+                options.configure(&mut settings);
+                cli.report.warn();
+            }
+            let services = Services::open(&settings, Clock::system()).await?;
+            let outcome = with_database(&services, command, embedded).await;
+            services.close().await;
+            outcome
+        }
+    }
+}
+
+async fn with_database(services: &Services, command: Command, embedded: Embedded) -> Outcome {
+    match command {
+        Command::Serve(options) => serve::run(services, *options, embedded).await,
+        Command::Migrate => database::migrate(services).await,
+        Command::Admin(command) => administer(services, command).await,
+        Command::Backup { file } => database::backup(services, &file).await,
+        Command::Audit(command) => audit::run(services, command).await,
+        Command::Check => database::check(services).await,
+        Command::Secrets(command) => secrets::run(services, command).await,
+        // Run without a database.
+        Command::Config(_) | Command::Health(_) | Command::Completions { .. } | Command::Man { .. } => Ok(()),
+        Command::FillDemo | Command::Restore(_) | Command::Move(_) | Command::Scan(_) => Ok(()),
+    }
 }
 
 async fn administer(services: &Services, command: Admin) -> Outcome {
     services.require_migrated().await?;
     services.require_writable().await?;
+    services.open_ledger().await?;
     Ok(answer(services, command).await?)
 }
 
-async fn answer(services: &Services, command: Admin) -> Result<(), ApiError> {
+async fn answer(services: &Services, command: Admin) -> Answer {
     match command {
         Admin::Tenants(command) => tenants::run(services, command).await,
         Admin::People(command) => people::run(services, command).await,
@@ -171,7 +275,11 @@ async fn answer(services: &Services, command: Admin) -> Result<(), ApiError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{help::with_groups, *};
+    use super::*;
+
+    fn command() -> clap::Command {
+        help::complete(Cli::command())
+    }
 
     fn all_arguments(command: &clap::Command) -> Vec<(String, String)> {
         let own = command.get_arguments().map(|arg| {
@@ -181,9 +289,16 @@ mod tests {
         own.chain(command.get_subcommands().flat_map(all_arguments)).collect()
     }
 
+    /// Returns every command that a help text lists, with its path, such as `admin create-key`.
+    fn all_commands(command: &clap::Command, path: &str) -> Vec<(String, clap::Command)> {
+        let shown = command.get_subcommands().filter(|inner| !inner.is_hide_set());
+        let inner = shown.flat_map(|inner| all_commands(inner, format!("{path} {}", inner.get_name()).trim_start()));
+        std::iter::once((path.to_owned(), command.clone())).chain(inner).collect()
+    }
+
     #[test]
     fn every_argument_has_a_help_text_without_markup() {
-        let command = with_groups(Cli::command());
+        let command = command();
         command.clone().debug_assert();
         let arguments = all_arguments(&command);
         assert!(arguments.len() > 50);
@@ -195,12 +310,62 @@ mod tests {
 
     #[test]
     fn the_help_of_admin_lists_every_command() {
-        let mut command = with_groups(Cli::command());
+        let mut command = command();
         let admin = command.find_subcommand_mut("admin").unwrap();
         let help = admin.render_long_help().to_string();
         // Clap adds `help` itself.
         for name in admin.get_subcommands().map(clap::Command::get_name).filter(|name| *name != "help") {
             assert!(help.contains(&format!("\n  {name} ")), "{name}: {help}");
+        }
+    }
+
+    #[test]
+    fn the_operating_guide_lists_every_setting_with_its_default() {
+        let guide = include_str!("../../docs/operations.md");
+        let command = command();
+        let serve = command.find_subcommand("serve").unwrap();
+        let mut variables = Vec::new();
+        for arg in command.get_arguments().chain(serve.get_arguments()) {
+            let Some(variable) = arg.get_env().and_then(|name| name.to_str()) else { continue };
+            let begin = format!("| `{variable}` | `--{}` | ", arg.get_long().unwrap());
+            let row = guide.lines().find(|line| line.starts_with(&begin));
+            let row = row.unwrap_or_else(|| panic!("operations.md has no row {begin}"));
+            for default in arg.get_default_values() {
+                assert!(row.contains(&format!("| `{}` |", default.to_string_lossy())), "{row}");
+            }
+            variables.push(variable.to_owned());
+        }
+        for row in guide.lines().filter(|line| line.starts_with("| `LATCHKEY_")) {
+            let variable = row.split('`').nth(1).unwrap();
+            assert!(variables.iter().any(|known| known == variable), "not a setting: {row}");
+        }
+    }
+
+    #[test]
+    fn every_help_text_has_examples_of_its_command_that_can_be_parsed() {
+        let commands = all_commands(&command(), "");
+        assert!(commands.len() > 45);
+        for (path, mut command) in commands {
+            let help = command.render_long_help().to_string();
+            let examples = help.split("Examples:\n").nth(1).unwrap_or_else(|| panic!("{path} has no examples"));
+            let examples: Vec<&str> = examples.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+            assert!(!examples.is_empty(), "{path}");
+            for example in examples {
+                assert!(example.starts_with(format!("latchkey {path}").trim_end()), "{path}: {example}");
+                let command_line = example.split(['<', '>']).next().unwrap();
+                let words = command_line.split_whitespace().map(|word| OsString::from(word.trim_matches('\'')));
+                // A quoted name of two words is two words here, so the second one is left out.
+                let words: Vec<OsString> = words
+                    .filter(|word| !["Robotics", "Industries", "Hopper"].iter().any(|second| word == second))
+                    .collect();
+                let parsed = settings::parse(self::command(), &words, &sources::Environment::new());
+                let error = parsed.err().filter(|error| error.use_stderr()).map(|error| error.to_string());
+                // The example of a configuration file names one that needn't exist here.
+                assert!(
+                    error.as_ref().is_none_or(|error| error.contains("/etc/latchkey.toml")),
+                    "{example}: {error:?}"
+                );
+            }
         }
     }
 }

@@ -1,17 +1,27 @@
 //! Commands for people and their memberships.
 
 use clap::{Args, Subcommand};
-use domain::{ApiError, Invitation, InvitationId, Member, MemberQuery, Role};
+use domain::{ApiError, Invitation, InvitationId, Member, MemberQuery, Role, User};
 use serde::Serialize;
+use serde_json::json;
 use service::Services;
 
 use super::{
-    input::{Format, InTenant, id, read_password, role},
+    input::{Format, InTenant, OneFormat, id, read_password, role},
     list::{self, List, Row, time},
+    outcome::Answer,
+    output,
 };
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PeopleCommand {
+    /// List the people of all tenants
+    ///
+    /// Columns: email address, id, name, creation time.
+    ListUsers {
+        #[command(flatten)]
+        format: Format,
+    },
     /// List the members of a tenant
     ///
     /// Columns: email address, id, role, name.
@@ -72,6 +82,12 @@ pub(super) enum PeopleCommand {
         #[arg(long)]
         email: String,
     },
+    /// Accept codes from a person's app again, after too many wrong ones
+    UnlockSecondFactor {
+        /// Email address of the person
+        #[arg(long)]
+        email: String,
+    },
     /// List the open invitations of a tenant
     ///
     /// Columns: id, email address, role, expiry.
@@ -88,6 +104,8 @@ pub(super) enum PeopleCommand {
         /// Role that the person will have
         #[arg(long, value_parser = role())]
         role: Role,
+        #[command(flatten)]
+        format: OneFormat,
     },
     /// Cancel an invitation
     CancelInvitation {
@@ -134,12 +152,38 @@ impl Row for MemberRow {
 }
 
 #[derive(Serialize)]
+struct UserRow {
+    email: String,
+    id: String,
+    name: String,
+    created_at: String,
+}
+
+impl From<User> for UserRow {
+    fn from(user: User) -> Self {
+        Self {
+            email: user.email.as_str().to_owned(),
+            id: user.id.to_string(),
+            name: user.name.to_string(),
+            created_at: time(user.created_at),
+        }
+    }
+}
+
+impl Row for UserRow {
+    fn columns(&self) -> Vec<String> {
+        vec![self.email.clone(), self.id.clone(), self.name.clone(), self.created_at.clone()]
+    }
+}
+
+#[derive(Serialize)]
 struct InvitationRow {
     id: String,
     email: String,
     role: Role,
     created_at: String,
     created_by: String,
+    created_by_key: Option<String>,
     expires_at: String,
 }
 
@@ -151,6 +195,7 @@ impl From<Invitation> for InvitationRow {
             role: invitation.role,
             created_at: time(invitation.created_at),
             created_by: invitation.created_by,
+            created_by_key: invitation.created_by_key.map(|id| id.to_string()),
             expires_at: time(invitation.expires_at),
         }
     }
@@ -162,9 +207,10 @@ impl Row for InvitationRow {
     }
 }
 
-pub(super) async fn run(services: &Services, command: PeopleCommand) -> Result<(), ApiError> {
+pub(super) async fn run(services: &Services, command: PeopleCommand) -> Answer {
     let admin = services.admin();
     match command {
+        PeopleCommand::ListUsers { format } => list_users(services, format).await?,
         PeopleCommand::ListMembers { place, format } => list_members(services, &place.tenant, format).await?,
         PeopleCommand::CreateUser { email, name, place, role, password_stdin } => {
             let password = read_password(password_stdin)?;
@@ -173,7 +219,7 @@ pub(super) async fn run(services: &Services, command: PeopleCommand) -> Result<(
                 error if !password_stdin && error.at("password").is_some() => no_password(&email),
                 error => error,
             })?;
-            println!("{id}");
+            output::line(id)?;
         }
         PeopleCommand::SetRole { member, role } => {
             admin.set_role(&member.place.tenant, &member.email, role.as_str()).await?;
@@ -184,16 +230,22 @@ pub(super) async fn run(services: &Services, command: PeopleCommand) -> Result<(
             admin.change_password(&email, &read_password(password_stdin)?).await?;
         }
         PeopleCommand::DisableSecondFactor { email } => admin.disable_second_factor(&email).await?,
+        PeopleCommand::UnlockSecondFactor { email } => admin.unlock_second_factor(&email).await?,
         PeopleCommand::ListInvitations { place, format } => {
             let invitations = services.invitations().list(&admin.operator(&place.tenant).await?).await?;
             let mut out = List::new(format);
-            out.write(invitations.into_iter().map(InvitationRow::from));
+            out.write(invitations.into_iter().map(InvitationRow::from))?;
             out.end("The tenant has no open invitations.");
         }
-        PeopleCommand::InviteMember { member: MemberArgs { place, email }, role } => {
+        PeopleCommand::InviteMember { member: MemberArgs { place, email }, role, format } => {
             let issued = services.invitations().invite(&admin.operator(&place.tenant).await?, &email, role).await?;
-            println!("{}", issued.secret.expose());
-            eprintln!("Created invitation {}.", issued.invitation.id);
+            output::message(format!("Created invitation {}.", issued.invitation.id));
+            let secret = issued.secret.expose();
+            if format.json {
+                output::line(json!({ "id": issued.invitation.id.to_string(), "secret": secret }))?;
+            } else {
+                output::line(secret)?;
+            }
         }
         PeopleCommand::CancelInvitation { id, place } => {
             services.invitations().cancel(&admin.operator(&place.tenant).await?, id).await?;
@@ -207,13 +259,27 @@ fn no_password(email: &str) -> ApiError {
     ApiError::field("password", message)
 }
 
-async fn list_members(services: &Services, tenant: &str, format: Format) -> Result<(), ApiError> {
+async fn list_members(services: &Services, tenant: &str, format: Format) -> Answer {
     let operator = services.admin().operator(tenant).await?;
     let (mut out, mut page) = (List::new(format), Some(list::first_page()));
     while let Some(request) = page {
         let query = MemberQuery { page: request, ..MemberQuery::default() };
-        page = out.write_page(services.members().list(&operator, &query).await?, MemberRow::from);
+        page = out.write_page(services.members().list(&operator, &query).await?, MemberRow::from)?;
     }
     out.end("The tenant has no members.");
+    Ok(())
+}
+
+async fn list_users(services: &Services, format: Format) -> Answer {
+    let (mut out, mut after) = (List::new(format), None);
+    loop {
+        let users = services.admin().list_users(after.as_ref()).await?;
+        after = users.last().map(|user| user.email.clone());
+        out.write(users.into_iter().map(UserRow::from))?;
+        if after.is_none() || out.is_closed() {
+            break;
+        }
+    }
+    out.end("There are no people.");
     Ok(())
 }

@@ -1,16 +1,20 @@
 //! The command `serve`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use chrono::TimeDelta;
 use clap::{Args, builder::BoolishValueParser};
 use domain::{ApiError, Secret};
 use service::{MailSettings, Services};
 
-use super::outcome::Outcome;
+use super::{announce, metrics::MetricsOptions, outcome::Outcome, stop};
 use crate::{
     accept,
     assets::{Assets, Embedded, Source},
-    config, router,
+    authority::Authority,
+    config,
+    metrics::Metrics,
+    router,
 };
 
 #[derive(Args, Debug)]
@@ -19,8 +23,14 @@ pub(super) struct Serve {
     #[arg(long, env = "LATCHKEY_LISTEN", default_value = "127.0.0.1:3000", help_heading = "Network")]
     listen: SocketAddr,
     /// URL at which browsers reach the site [default: http:// and the listening address]
-    #[arg(long, env = "LATCHKEY_PUBLIC_URL", value_name = "URL", help_heading = "Network")]
+    #[arg(long, env = "LATCHKEY_PUBLIC_URL", value_name = "URL", value_parser = config::parse_public_url,
+          help_heading = "Network")]
     public_url: Option<String>,
+    /// Further host under which the site answers, such as latchkey.internal or latchkey:3000; separate several with
+    /// commas
+    #[arg(long, env = "LATCHKEY_ALLOWED_HOST", value_delimiter = ',', value_parser = config::parse_host,
+          value_name = "HOST", help_heading = "Network")]
+    allowed_host: Vec<Authority>,
     /// Proxy whose X-Forwarded-For is trusted: an address or a network; separate several with commas
     #[arg(long, env = "LATCHKEY_TRUSTED_PROXY", value_delimiter = ',', value_parser = config::parse_proxy,
           value_name = "ADDRESS", help_heading = "Network")]
@@ -32,6 +42,14 @@ pub(super) struct Serve {
     #[arg(long, env = "LATCHKEY_MAX_CONNECTIONS", default_value_t = 10_000, value_name = "NUMBER",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "Network")]
     max_connections: u32,
+    /// Seconds that a connection may wait for its next request; longer than the proxy keeps its connections
+    #[arg(long, env = "LATCHKEY_IDLE_TIMEOUT", default_value_t = 180, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u32).range(1..=86_400), help_heading = "Network")]
+    idle_timeout: u32,
+    /// Seconds after SIGTERM during which the server isn't ready but still serves, until load balancers have noticed
+    #[arg(long, env = "LATCHKEY_DRAIN_DELAY", default_value_t = 5, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u32).range(0..=600), help_heading = "Network")]
+    drain_delay: u32,
     /// Refuse to start instead of creating or migrating the database
     #[arg(long, env = "LATCHKEY_NO_MIGRATE", value_parser = BoolishValueParser::new(), help_heading = "Database")]
     no_migrate: bool,
@@ -59,7 +77,9 @@ pub(super) struct Serve {
     /// Seconds after sign-in until creating a key or other lasting access requires the password again
     #[arg(long, env = "LATCHKEY_CONFIRM_AFTER", default_value_t = 600, value_name = "SECONDS",
           value_parser = clap::value_parser!(u32).range(1..=600), help_heading = "Sign-in")]
-    pub(super) confirm_after: u32,
+    confirm_after: u32,
+    #[command(flatten)]
+    metrics: MetricsOptions,
     /// Folder with built browser files, used instead of those in the binary
     #[arg(long, env = "LATCHKEY_SITE_ROOT", value_name = "FOLDER", value_parser = folder, help_heading = "Development")]
     site_root: Option<PathBuf>,
@@ -71,12 +91,29 @@ fn folder(text: &str) -> Result<PathBuf, String> {
 }
 
 impl Serve {
+    /// Adds the settings that the services need.
+    pub(super) fn configure(&self, settings: &mut service::Settings) {
+        settings.mail = self.mail();
+        settings.confirm_after = TimeDelta::seconds(self.confirm_after.into());
+    }
+
+    /// Checks what clap can't.
+    ///
+    /// # Errors
+    /// When `serve` would refuse the settings.
+    pub(super) fn validate(&self) -> Outcome {
+        let public_url = self.public_url.clone().unwrap_or_else(|| config::default_public_url(self.listen));
+        config::Site::new(&public_url, self.insecure_http, Assets::new(Source::Embedded(|_| None)))?;
+        self.mail().map_or(Ok(()), |mail| mail.validate())?;
+        Ok(())
+    }
+
     /// Whether the command may create and migrate the database.
     pub(super) fn migrates(&self) -> bool {
         !self.no_migrate
     }
 
-    pub(super) fn mail(&self) -> Option<MailSettings> {
+    fn mail(&self) -> Option<MailSettings> {
         Some(MailSettings {
             smtp_url: Secret::new(self.smtp_url.clone()?),
             from: self.mail_from.clone()?,
@@ -92,9 +129,10 @@ pub(super) async fn run(services: &Services, options: Serve, embedded: Embedded)
     }
     services.require_writable().await?;
     services.migrate().await?;
-    let listener = tokio::net::TcpListener::bind(options.listen)
-        .await
-        .map_err(|error| format!("Can't listen on {}: {error}", options.listen))?;
+    services.verify_ledger().await?;
+    services.unlock_secrets().await?;
+    let listener =
+        accept::listen(options.listen).map_err(|error| format!("Can't listen on {}: {error}", options.listen))?;
     let address = listener.local_addr()?;
     let public_url = options.public_url.unwrap_or_else(|| config::default_public_url(address));
     let files = options.site_root.map_or(Source::Embedded(embedded), Source::Folder);
@@ -104,30 +142,32 @@ pub(super) async fn run(services: &Services, options: Serve, embedded: Embedded)
             "--trusted-proxy isn't set: all clients appear to come from the TLS proxy and share its rate limits"
         );
     }
-    let site = site.behind(options.trusted_proxy);
+    let site = site.behind(options.trusted_proxy).with_hosts(options.allowed_host);
+    let (drain, limits) = (site.drain.clone(), limits(options.max_connections, options.idle_timeout));
     let public_url = site.public_url.clone();
-    let router = router::build(services.clone(), site);
+    let metrics = Metrics::default();
+    options.metrics.start(&metrics, services)?;
+    let router = router::build_measured(services.clone(), site, &metrics);
     if services.set_up().is_needed().await.map_err(ApiError::from)? {
         let link = services.set_up().issue_token();
-        println!("Set up Latchkey (this link works once): {public_url}/set-up/{}", link.expose());
+        announce::line(format!("Set up Latchkey (this link works once): {public_url}/set-up/{}", link.expose()));
     }
-    println!("listening on http://{address}");
-    let max_connections = options.max_connections.try_into().unwrap_or(usize::MAX);
-    accept::serve(listener, router, max_connections, shutdown_requested()).await;
+    stop::on_signals(drain.clone(), Duration::from_secs(options.drain_delay.into()))?;
+    announce::line(format!("listening on http://{address}"));
+    announce::ready();
+    accept::serve(listener, router, limits, drain).await;
     Ok(())
 }
 
-/// Waits for Ctrl+C or SIGTERM.
-async fn shutdown_requested() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        match terminate {
-            Ok(mut terminate) => tokio::select! { _ = interrupt => (), _ = terminate.recv() => () },
-            Err(_) => drop(interrupt.await),
-        }
+/// Lowers the number of connections to what the limit on open files allows.
+fn limits(max_connections: u32, idle_timeout: u32) -> accept::Limits {
+    let wanted = usize::try_from(max_connections).unwrap_or(usize::MAX);
+    let max_connections = accept::within_descriptors(wanted);
+    if max_connections < wanted {
+        tracing::warn!(
+            "accepting at most {max_connections} connections instead of {wanted}: the limit on open files (ulimit -n) \
+             allows no more"
+        );
     }
-    #[cfg(not(unix))]
-    interrupt.await.ok();
+    accept::Limits { max_connections, idle_timeout: Duration::from_secs(idle_timeout.into()) }
 }

@@ -22,7 +22,11 @@ fn a_page_that_only_extends_the_session_does_not_wait_for_the_writer() {
         drop(lock);
         let begun = Instant::now();
         while stage.get("/user/profile", &cookie).await.cookies().iter().any(|cookie| cookie.contains("Max-Age=")) {
-            assert!(begun.elapsed() < Duration::from_secs(5), "the session is never extended: {:?}", stage.get("/user/profile", &cookie).await.cookies());
+            assert!(
+                begun.elapsed() < Duration::from_secs(5),
+                "the session is never extended: {:?}",
+                stage.get("/user/profile", &cookie).await.cookies()
+            );
         }
         // Longer after the sign-in than a session without requests lasts.
         stage.clock.set(stage.services.now() + TimeDelta::minutes(50));

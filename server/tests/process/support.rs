@@ -19,6 +19,33 @@ pub struct Server {
     pub address: SocketAddr,
 }
 
+impl Server {
+    /// Asks the server to end, by SIGTERM.
+    pub fn terminate(&self) {
+        assert!(Command::new("kill").arg(self.process.id().to_string()).status().unwrap().success());
+    }
+
+    /// The id of the process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits until the process has ended. Returns its exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        self.process.wait().unwrap().code()
+    }
+
+    /// Closes the reading end of a pipe at the process's standard error.
+    pub fn close_errors(&mut self) {
+        drop(self.process.stderr.take());
+    }
+
+    /// Whether the process has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_some()
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         self.process.kill().ok();

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use domain::{ApiError, Email, Role, Secret, Slug, Tenant, User};
+use domain::{ApiError, Role, Secret, Slug, Tenant, User};
 use subtle::ConstantTimeEq;
 
 use super::tenant::new_tenant;
@@ -15,6 +15,7 @@ use crate::{
     people::{passwords::Hasher, sign_in::SignedIn, users::new_user},
     random,
     storage::{self, Tx, audit::Entry, sessions::mark_of},
+    text,
 };
 
 /// The input of the setup page.
@@ -98,9 +99,9 @@ impl SetUp<'_> {
     async fn check(&self, input: &SetUpInput) -> Result<(Tenant, User)> {
         let mut wrong = input::Fields::default();
         let tenant_name = wrong.take("tenant_name", input::name(&input.tenant_name));
-        let slug = wrong.take("slug", Slug::chosen(&input.slug, &input.tenant_name));
+        let slug = wrong.take("slug", Slug::chosen(&input.slug, &text::compose(&input.tenant_name)));
         let name = wrong.take("name", input::name(&input.name));
-        let email = wrong.take("email", Email::parse(&input.email));
+        let email = wrong.take("email", input::email(&input.email));
         let related = [input.email.as_str(), input.name.as_str(), input.tenant_name.as_str(), input.slug.as_str()];
         let good = wrong.take("password", self.hasher.check_new(&input.password, &related).await?);
         let (Some(tenant_name), Some(slug), Some(name), Some(email), Some(())) = (tenant_name, slug, name, email, good)

@@ -10,8 +10,12 @@ fn migrating_twice_changes_nothing_and_a_newer_database_is_refused() {
         assert!(stage.services.migrate().await.unwrap().is_empty());
         let sql = "UPDATE _sqlx_migrations SET version = 999 WHERE version = 1";
         match stage.services.db() {
-            Db::Sqlite { writer, .. } => drop(sqlx::query(sql).execute(writer).await.unwrap()),
-            Db::Postgres(pool) => drop(sqlx::query(sql).execute(pool).await.unwrap()),
+            Db::Sqlite { writer, .. } => {
+                sqlx::query(sql).execute(&mut writer.connect().await.unwrap()).await.unwrap();
+            }
+            Db::Postgres(pg) => {
+                sqlx::query(sql).execute(&mut *pg.connect().await.unwrap()).await.unwrap();
+            }
         }
         assert!(matches!(stage.services.migrate().await, Err(OpenError::NewerDatabase(999))));
         assert!(matches!(stage.services.missing_migrations().await, Err(OpenError::NewerDatabase(999))));

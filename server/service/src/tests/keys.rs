@@ -335,7 +335,8 @@ fn a_token_that_was_unknown_is_valid_as_soon_as_its_key_is_imported() {
             let query = "UPDATE api_keys SET digest = $1";
             match stage.services.db() {
                 Db::Sqlite { writer, .. } => {
-                    drop(sqlx::query(query).bind(digest).execute(&mut writer.connect().await.unwrap()).await.unwrap())
+                    let mut connection = writer.connect().await.unwrap();
+                    sqlx::query(query).bind(digest).execute(&mut connection).await.unwrap();
                 }
                 Db::Postgres(pg) => {
                     let mut connection = pg.connect().await.unwrap();

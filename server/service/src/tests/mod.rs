@@ -27,5 +27,5 @@ mod smtp;
 pub(crate) mod stage;
 mod tenants;
 mod transactions;
-mod words;
 mod widening;
+mod words;

@@ -268,7 +268,7 @@ fn keys_created_with_a_key_are_listed_and_optionally_revoked_with_it() {
         let grandchild = stage.add_key(&by_child, own(&bot), "grandchild").await;
         stage.advance(TimeDelta::seconds(1));
         let spare = stage.add_key(&bot, own(&bot), "spare").await;
-        let made = stage.services.api_keys().created_by(&ada, root.key.id).await.unwrap();
+        let made = stage.services.api_keys().created_by(&ada, root.key.id, None).await.unwrap().keys;
         assert_eq!(made.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["spare", "child"]);
         assert_eq!((made[0].created_by_key, made[0].created_channel.as_str()), (Some(root.key.id), "browser"));
 
@@ -410,7 +410,7 @@ fn a_key_whose_successor_was_revoked_raises_expiry_alerts_again() {
         let new = rolled(&stage, &ada, &old, "7d").await;
         let warned = async || {
             let alerts = stage.services.api_keys().alerts(&ada, AlertsAbout::Own).await.unwrap().expiring.len();
-            (alerts, stage.services.calendar().read(feed.expose()).await.unwrap().len())
+            (alerts, stage.services.calendar().read(feed.expose()).await.unwrap().keys.len())
         };
         let is_alone = async || {
             let old = stage.services.api_keys().get(&ada, old.key.id).await.unwrap();
@@ -438,7 +438,7 @@ fn revoking_a_key_that_rolled_itself_keeps_its_successor() {
         let bot = stage.by_key(&old).await;
         let new = rolled(&stage, &bot, &old, "24h").await;
         let child = stage.add_key(&bot, account, "child").await;
-        let made = stage.services.api_keys().created_by(&ada, old.key.id).await.unwrap();
+        let made = stage.services.api_keys().created_by(&ada, old.key.id, None).await.unwrap().keys;
         assert_eq!(made.iter().map(|key| key.id).collect::<Vec<_>>(), [child.key.id]);
         let by_child = stage.by_key(&child).await;
         let childs = rolled(&stage, &by_child, &child, "24h").await;
@@ -500,11 +500,11 @@ fn concurrent_changes_to_several_keys_wait_for_each_other_and_none_is_lost() {
 #[test]
 fn a_verification_does_not_wait_until_the_old_key_has_ended() {
     on_both(async |stage| {
-        let Db::Postgres(pool) = stage.services.db().clone() else { return };
+        let Db::Postgres(pg) = stage.services.db().clone() else { return };
         let ada = stage.session(stage.admin).await;
         let old = stage.add_key(&ada, own(&ada), "ci").await;
         let new = rolled(&stage, &ada, &old, "first_use").await;
-        let mut turn = pool.begin().await.unwrap();
+        let mut turn = pg.begin(None).await.unwrap();
         sqlx::query("UPDATE tenants SET name = name").execute(&mut *turn).await.unwrap();
         let begun = std::time::Instant::now();
         assert!(stage.is_valid(&new).await);

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use super::smtp;
 use crate::{
     AcceptSignedOut, CalendarFeed, Invitations, MailSettings, MemberFacts, Result, Services, Settings, SignedIn,
-    keys::expiry_mail, people::second_factor::code_at, storage, tests::stage::*,
+    keys::expiry_mail, people::one_time_codes::code_at, storage, tests::stage::*,
 };
 
 /// Accepts an invitation without a session and without a code.
@@ -71,7 +71,7 @@ fn rejoining_after_being_removed_everywhere_requires_the_two_factor_code_too() {
         let bob = stage.session(bob_id).await;
         let factors = stage.services.second_factors();
         let enrolment = factors.begin(&bob).await.unwrap();
-        factors.enable(&bob, &code_at(&enrolment.secret, stage.services.now())).await.unwrap();
+        factors.enable(&bob, &code_at(&enrolment.secret, stage.services.now()), None).await.unwrap();
         let ada = stage.session(stage.admin).await;
         stage.services.members().remove(&ada, bob_id).await.unwrap();
         let invitations = stage.services.invitations();
@@ -112,7 +112,7 @@ fn administrators_see_when_members_joined_their_keys_and_whether_they_have_a_sec
         let over = stage.add_key(&bob, Owner::User(bob_id), "over").await;
         stage.services.api_keys().revoke(&bob, over.key.id).await.unwrap();
         let enrolment = stage.services.second_factors().begin(&bob).await.unwrap();
-        stage.services.second_factors().enable(&bob, &code_at(&enrolment.secret, joined_at)).await.unwrap();
+        stage.services.second_factors().enable(&bob, &code_at(&enrolment.secret, joined_at), None).await.unwrap();
         assert!(stage.is_valid(&key).await);
         stage.services.0.usage.flush(stage.services.db(), stage.services.now()).await.unwrap();
         let later = MemberFacts { has_second_factor: true, active_keys: 1, keys_last_used_at: Some(joined_at), ..new };
@@ -210,6 +210,21 @@ fn an_invitation_is_mailed_if_mail_is_configured() {
         let text = mail.text.replace("=\r\n", "");
         assert!(text.contains(&format!("https://keys.example.org/invitations/{}", issued.secret.expose())), "{text}");
         assert!(mail.text.contains("Subject: ada invited you to join Acme"), "{}", mail.text);
+        let header = |name: &str| mail.text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let id = header("Message-ID:").unwrap();
+        assert!(id.starts_with('<') && id.ends_with("@example.org>"), "{id}");
+        assert_eq!(header("Date:"), Some("Fri, 01 Jan 2027 00:00:00 +0000"));
+    });
+}
+
+#[test]
+fn an_invitation_that_no_server_accepts_is_not_called_mailed() {
+    on_both(async |stage| {
+        let (url, _mails) = smtp::listen(true).await;
+        let services = with_mail(&stage, url).await;
+        let ada = stage.session(stage.admin).await;
+        let issued = services.invitations().invite(&ada, "eve@example.org", Role::User).await.unwrap();
+        assert!(!issued.is_mailed);
     });
 }
 
@@ -307,7 +322,7 @@ fn a_calendar_link_shows_the_keys_that_its_owner_may_see_until_it_is_revoked() {
         let calendar = stage.services.calendar();
         let names = async |secret: &Secret| {
             let mut names: Vec<_> =
-                calendar.read(secret.expose()).await.unwrap().iter().map(|key| key.name.to_string()).collect();
+                calendar.read(secret.expose()).await.unwrap().keys.iter().map(|key| key.name.to_string()).collect();
             names.sort();
             names
         };
@@ -351,7 +366,7 @@ fn a_feed_created_with_a_key_covers_what_the_key_may_see_and_ends_with_it() {
         let there = actors.from_session(bob, there.tenant_id(), stage.services.now(), browser()).await.unwrap();
         let calendar = stage.services.calendar();
         let names = async |secret: &Secret| {
-            let keys = calendar.read(secret.expose()).await.unwrap();
+            let keys = calendar.read(secret.expose()).await.unwrap().keys;
             let mut names: Vec<_> = keys.iter().map(|key| key.name.to_string()).collect();
             names.sort();
             names

@@ -116,7 +116,7 @@ fn an_account_is_deleted_by_its_name_in_either_composition() {
             assert!(stage.is_valid(&key).await);
             stage.services.0.usage.flush(stage.services.db(), stage.services.now()).await.unwrap();
             let delete = async |typed: &str| {
-                let input = DeleteAccount { account, confirmation: Some(typed.to_owned()), ..DeleteAccount::default() };
+                let input = DeleteAccount { account, confirmation: Some(typed.to_owned()) };
                 stage.services.service_accounts().delete_confirmed(&ada, &input).await
             };
             assert!(!message(delete("Zoe").await.map(drop), "confirmation").is_empty());
