@@ -146,7 +146,7 @@ fn split(url: &str) -> Result<(bool, Authority), SiteError> {
         "http" => false,
         _ => return Err(SiteError::Malformed),
     };
-    let has_more = url.path().trim_end_matches('/') != "" || url.query().is_some() || url.fragment().is_some();
+    let has_more = !url.path().trim_end_matches('/').is_empty() || url.query().is_some() || url.fragment().is_some();
     let has_user = !url.username().is_empty() || url.password().is_some();
     let host = url.host().filter(|_| !has_more && !has_user).ok_or(SiteError::Malformed)?;
     Ok((is_secure, Authority::new(host.to_owned(), url.port())))

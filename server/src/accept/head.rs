@@ -154,8 +154,7 @@ impl Chunks {
                 Part::Size
             }
             (Part::Trailer, b'\n') => Part::End,
-            (Part::Trailer, b'\r') => Part::Trailer,
-            (Part::TrailerLine, b'\n') => Part::Trailer,
+            (Part::Trailer, b'\r') | (Part::TrailerLine, b'\n') => Part::Trailer,
             (Part::Trailer | Part::TrailerLine, _) => Part::TrailerLine,
             (part, _) => part,
         };

@@ -16,7 +16,7 @@ const WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Args, Debug)]
 pub(super) struct Health {
-    /// Server to ask, such as http://127.0.0.1:3000 [default: the address in --listen]
+    /// URL of the server [default: the address in --listen]
     url: Option<String>,
     /// Address that the server listens on
     #[arg(long, env = "LATCHKEY_LISTEN", default_value = "127.0.0.1:3000", help_heading = "Network")]

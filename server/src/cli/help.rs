@@ -20,7 +20,7 @@ pub(super) fn complete(command: clap::Command) -> clap::Command {
 
 /// Adds the examples of a command and its subcommands. `path`: the command, such as `admin create-key`.
 fn with_examples(command: clap::Command, path: &str) -> clap::Command {
-    let lines: String = examples::of(path).iter().map(|line| format!("\n  {line}")).collect();
+    let lines = examples::of(path).iter().flat_map(|line| ["\n  ", line]).collect::<String>();
     let command = command.mut_subcommands(|inner| {
         let path = format!("{path} {}", inner.get_name());
         with_examples(inner, path.trim_start())

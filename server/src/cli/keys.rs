@@ -192,7 +192,7 @@ pub(super) async fn run(services: &Services, command: KeyCommand) -> Answer {
             let cancelled = keys.open_invitations(&operator, id, and_created).await?;
             keys.revoke_with(&operator, id, and_created).await?;
             for invitation in cancelled {
-                output::message(&format!("Cancelled the invitation for {}.", invitation.email.as_str()));
+                output::message(format!("Cancelled the invitation for {}.", invitation.email.as_str()));
             }
         }
         KeyCommand::SuspendKeys(Keys { ids, place }) => {

@@ -179,9 +179,18 @@ impl Command {
         match self {
             Self::Serve(options) => options.migrates(),
             Self::Migrate | Self::FillDemo => true,
-            Self::Admin(_) | Self::Backup { .. } | Self::Audit(_) | Self::Check | Self::Secrets(_) => false,
-            Self::Restore(_) | Self::Move(_) | Self::Scan(_) => false,
-            Self::Config(_) | Self::Health(_) | Self::Completions { .. } | Self::Man { .. } => false,
+            Self::Admin(_)
+            | Self::Backup { .. }
+            | Self::Audit(_)
+            | Self::Check
+            | Self::Secrets(_)
+            | Self::Restore(_)
+            | Self::Move(_)
+            | Self::Scan(_)
+            | Self::Config(_)
+            | Self::Health(_)
+            | Self::Completions { .. }
+            | Self::Man { .. } => false,
         }
     }
 }
@@ -252,8 +261,14 @@ async fn with_database(services: &Services, command: Command, embedded: Embedded
         Command::Check => database::check(services).await,
         Command::Secrets(command) => secrets::run(services, command).await,
         // Run without a database.
-        Command::Config(_) | Command::Health(_) | Command::Completions { .. } | Command::Man { .. } => Ok(()),
-        Command::FillDemo | Command::Restore(_) | Command::Move(_) | Command::Scan(_) => Ok(()),
+        Command::Config(_)
+        | Command::Health(_)
+        | Command::Completions { .. }
+        | Command::Man { .. }
+        | Command::FillDemo
+        | Command::Restore(_)
+        | Command::Move(_)
+        | Command::Scan(_) => Ok(()),
     }
 }
 
@@ -359,7 +374,7 @@ mod tests {
                     .filter(|word| !["Robotics", "Industries", "Hopper"].iter().any(|second| word == second))
                     .collect();
                 let parsed = settings::parse(self::command(), &words, &sources::Environment::new());
-                let error = parsed.err().filter(|error| error.use_stderr()).map(|error| error.to_string());
+                let error = parsed.err().filter(clap::Error::use_stderr).map(|error| error.to_string());
                 // The example of a configuration file names one that needn't exist here.
                 assert!(
                     error.as_ref().is_none_or(|error| error.contains("/etc/latchkey.toml")),

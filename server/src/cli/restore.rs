@@ -28,7 +28,7 @@ pub(super) struct LedgerArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct Restore {
-    /// Backup to restore; without it, the database is one that was restored by other means, such as pg_restore
+    /// Backup to restore; without it, the database is one that was restored by other means
     file: Option<PathBuf>,
     /// Move an existing SQLite database away first; no process may use it
     #[arg(long, requires = "file")]

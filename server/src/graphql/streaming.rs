@@ -63,7 +63,7 @@ impl Pages {
         let mut rest = String::new();
         if let Value::Object(fields) = data {
             for (key, value) in fields.iter().filter(|(key, _)| begun.iter().all(|known| known != key.as_str())) {
-                rest.push_str(&format!(",\"{key}\":{}", text(value)?));
+                rest.extend([",\"", key.as_str(), "\":", &text(value)?]);
             }
         }
         let errors = if errors.is_empty() { String::new() } else { format!(",\"errors\":{errors}") };

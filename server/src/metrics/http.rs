@@ -19,6 +19,7 @@ const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.7
 
 /// The labels of a request. A client chooses none of their values freely.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[expect(clippy::struct_field_names, reason = "the fields are the names of the labels, which OpenTelemetry defines")]
 struct Labels {
     http_request_method: &'static str,
     /// The template of the route, such as `/fn/{operation}`; empty if no route matches.

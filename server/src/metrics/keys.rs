@@ -14,7 +14,7 @@ use service::{KeyFigures, Services};
 use tokio::{sync::Mutex, time::timeout};
 
 /// How long the figures from the database are used. Counting a million keys takes a tenth of a second.
-const KEPT_FOR: Duration = Duration::from_secs(60);
+const KEPT_FOR: Duration = Duration::from_mins(1);
 /// The maximum time to read them. A scrape usually has ten seconds in all.
 const READ_WITHIN: Duration = Duration::from_secs(3);
 

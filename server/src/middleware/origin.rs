@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::{config::Site, headers, problem};
 
 /// How often a request for another host is logged.
-const WARN_EVERY: Duration = Duration::from_secs(60);
+const WARN_EVERY: Duration = Duration::from_mins(1);
 /// The maximum length of a foreign host in a message, in characters.
 const MAX_HOST_CHARS: usize = 100;
 

@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(without_secret("//Set-Up//abc"), "//Set-Up/");
         assert_eq!(without_secret("/x/calendar%2fabc.ics"), "/x/calendar/");
         assert_eq!(without_secret("/team/members/invitations"), "/team/members/invitations");
-        let encoded = "lku_".bytes().map(|byte| format!("%{byte:02X}")).collect::<String>() + &"a".repeat(38);
+        let encoded = "lku_".bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat() + &"a".repeat(38);
         assert_eq!(without_secret(&format!("/api/v1/{encoded}")), "/api/v1/lku_…");
         assert_eq!(without_secret("/calendar/abc.ics"), "/calendar/");
         assert_eq!(without_secret("/invitations/abc"), "/invitations/");

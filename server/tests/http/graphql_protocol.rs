@@ -40,9 +40,9 @@ fn a_field_that_fails_is_null_and_the_others_keep_their_values() {
         let make =
             |name: &str, key: &str| format!("{key}: create_service_account(input: {{name: \"{name}\"}}) {{ id name }}");
         let (one, again, two) = (make("one", "a"), make("one", "b"), make("two", "c"));
-        let made: Value = serde_json::from_str(&ask(&format!("mutation {{ {one} {again} {two} }}")).await).unwrap();
-        assert_eq!((&made["data"]["a"]["name"], &made["data"]["c"]["name"]), (&json!("one"), &json!("two")));
-        assert_eq!((made["data"].get("b"), codes(&made)), (Some(&Value::Null), vec!["BAD_USER_INPUT"]));
+        let created: Value = serde_json::from_str(&ask(&format!("mutation {{ {one} {again} {two} }}")).await).unwrap();
+        assert_eq!((&created["data"]["a"]["name"], &created["data"]["c"]["name"]), (&json!("one"), &json!("two")));
+        assert_eq!((created["data"].get("b"), codes(&created)), (Some(&Value::Null), vec!["BAD_USER_INPUT"]));
     });
 }
 

@@ -26,7 +26,7 @@ fn serve_with(url: &str, arguments: &[&str]) -> Server {
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     stream
 }
 
@@ -62,16 +62,14 @@ fn read_one(stream: &mut BufReader<TcpStream>) -> (String, String) {
 fn verify(token: &str, framing: &str) -> String {
     let body = json!({ "token": token }).to_string();
     let head = "POST /api/v1/verify HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
-    match framing {
-        "length" => format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()),
-        _ => {
-            let (first, second) = body.split_at(10);
-            format!(
-                "{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{first}\r\n{:x};a=b\r\n{second}\r\n0\r\nT: x\r\n\r\n",
-                first.len(),
-                second.len()
-            )
-        }
+    if framing == "length" {
+        format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())
+    } else {
+        let (first, second) = body.split_at(10);
+        let (one, two) = (first.len(), second.len());
+        format!(
+            "{head}Transfer-Encoding: chunked\r\n\r\n{one:x}\r\n{first}\r\n{two:x};a=b\r\n{second}\r\n0\r\nT: x\r\n\r\n"
+        )
     }
 }
 
@@ -194,7 +192,7 @@ fn a_connection_may_wait_longer_for_a_request_than_for_its_head() {
     for stream in [used.get_mut(), &mut new] {
         stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
         assert!(stream.read(&mut [0]).is_err(), "the connection is still open");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         stream.write_all(request(&server).as_bytes()).unwrap();
         let mut status = [0; 12];
         stream.read_exact(&mut status).unwrap();
@@ -301,7 +299,7 @@ fn unfinished_heads_cost_little_memory() {
     };
     let Some(before) = resident() else { return eprintln!("skipped: this system has no /proc") };
     let head = format!("GET /sign-in HTTP/1.1\r\nHost: {}\r\nX: {}", server.address, "x".repeat(16_000));
-    let held: Vec<TcpStream> = (0..300)
+    let unfinished: Vec<TcpStream> = (0..300)
         .map(|_| {
             let mut stream = connect(server.address);
             stream.write_all(head.as_bytes()).unwrap();
@@ -311,7 +309,7 @@ fn unfinished_heads_cost_little_memory() {
     let text = exchange(server.address, b"GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert!(text.starts_with("HTTP/1.1 200 "));
     let after = resident().unwrap();
-    assert!(after < before + 20_000, "{before} kB before, {after} kB with {} heads", held.len());
+    assert!(after < before + 20_000, "{before} kB before, {after} kB with {} heads", unfinished.len());
 }
 
 #[test]

@@ -146,7 +146,8 @@ fn verifications_keys_requests_and_the_process_are_counted() {
         let expiries = "latchkey_key_expiry_timestamp_seconds";
         assert_eq!(read.labels(expiries, "key_id"), BTreeSet::from([id("soon")]));
         let at = read.value(expiries, &[("tenant", "bench")]).unwrap();
-        assert!((at - (now + 10 * day) as f64).abs() < 1.0, "{at}");
+        let expected = f64::from(u32::try_from(now + 10 * day).unwrap());
+        assert!((at - expected).abs() < 1.0, "{at}");
 
         let requests = "http_server_request_duration_seconds_count";
         let verifications =
@@ -165,8 +166,8 @@ fn verifications_keys_requests_and_the_process_are_counted() {
             assert!(read.value("process_cpu_seconds_total", &[]).unwrap() > 0.0);
             assert!(read.value("process_open_fds", &[]).unwrap() < read.value("process_max_fds", &[]).unwrap());
         }
-        let served = get(public, "/metrics").await;
-        assert!(served.0 == 404 && !served.1.contains("latchkey_keys"), "{served:?}");
+        let (status, text) = get(public, "/metrics").await;
+        assert!(status == 404 && !text.contains("latchkey_keys"), "{status}: {text}");
         assert_eq!(get(metrics, "/").await.0, 404);
         server.stop();
     });

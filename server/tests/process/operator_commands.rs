@@ -126,7 +126,10 @@ fn the_latest_entries_are_printed_oldest_first_and_new_ones_follow() {
             all.iter().any(|entry| entry["tenant"] == "bench") && all.iter().any(|entry| entry["tenant"] == "other")
         );
         assert!(all.is_sorted_by_key(|entry| entry["at"].as_str().unwrap().to_owned()));
-        assert_eq!(json_lines(&succeed(&database, &["audit", "tail", "-n", "1", "--json"])), [last.clone()]);
+        assert_eq!(
+            json_lines(&succeed(&database, &["audit", "tail", "-n", "1", "--json"])),
+            std::slice::from_ref(last)
+        );
         let columns = succeed(&database, &["audit", "tail", "--tenant", "other"]);
         assert_eq!(columns.trim_end().split('\t').nth(1), Some("other"), "{columns}");
         let unknown =
