@@ -12,7 +12,7 @@ use domain::KeyId;
 use service::{Actor, KeyStep, Services};
 
 use super::{
-    clients::ApiToken,
+    clients::types::ApiToken,
     context::{actor, services},
     error::refuse,
     streaming::Pages,

@@ -5,7 +5,11 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use domain::{ApiError, ErrorCode};
 
-use super::{Secrets, Source, key::SecretKey, key_file};
+use super::{
+    key::SecretKey,
+    key_file,
+    store::{Secrets, Source},
+};
 use crate::{
     error::{Error, Result},
     storage::{self, Db, sealed::Purpose},

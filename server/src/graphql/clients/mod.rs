@@ -4,8 +4,7 @@
 mod filters;
 mod mutation;
 mod query;
-mod types;
+pub(super) mod types;
 
 pub use mutation::ClientMutation;
 pub use query::ClientQuery;
-pub use types::ApiToken;
