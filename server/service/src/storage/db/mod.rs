@@ -149,7 +149,7 @@ macro_rules! retry {
 }
 pub(crate) use retry;
 
-/// How many commits had failed at some moment, see [`Db::settle`].
+/// How many commits had failed at some moment, see `Services::settle`.
 #[derive(Clone, Copy, Debug)]
 pub struct SettlingMark(u64);
 
