@@ -32,6 +32,8 @@ pub mod request;
 pub mod route;
 #[cfg(feature = "ssr")]
 pub mod routes;
+#[cfg(any(feature = "ssr", feature = "hydrate"))]
+mod time_form;
 #[cfg(feature = "hydrate")]
 mod transport;
 

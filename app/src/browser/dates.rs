@@ -8,41 +8,58 @@ use leptos::prelude::{document, window};
 use web_sys::{Element, HtmlFormElement, HtmlInputElement};
 
 use super::dom::{all, attribute, create, find, first, set};
+use crate::time_form::TimeForm;
 
 const FIELD: &str = "input[type=datetime-local]";
 
-/// The parts of a date in a table.
-const DATE: &[(&str, &str)] = &[("dateStyle", "medium")];
-/// What the server counted by days and hours stays in UTC.
-const UTC: (&str, &str) = ("timeZone", "UTC");
-/// The parts of a time in a row that shows its seconds.
-const SHORT: &[(&str, &str)] =
-    &[("day", "numeric"), ("month", "short"), ("hour", "2-digit"), ("minute", "2-digit"), ("second", "2-digit"), UTC];
-/// The parts of a day, in the forms of `components/time.rs`.
-const DAY: &[(&str, &str)] = &[("dateStyle", "medium"), UTC];
-const SHORT_DAY: &[(&str, &str)] = &[("day", "numeric"), ("month", "short"), UTC];
-const LONG_DAY: &[(&str, &str)] = &[("dateStyle", "full"), UTC];
-const WEEKDAY: &[(&str, &str)] = &[("weekday", "short"), ("day", "numeric"), UTC];
-/// The parts of an hour, with its day and without.
-const HOUR: &[(&str, &str)] = &[
-    ("day", "numeric"),
-    ("month", "short"),
-    ("year", "numeric"),
-    ("hour", "2-digit"),
-    ("minute", "2-digit"),
-    ("timeZoneName", "short"),
-    UTC,
-];
-const CLOCK: &[(&str, &str)] = &[("timeStyle", "short"), UTC];
-/// The parts of an exact time.
-const EXACT: &[(&str, &str)] = &[
-    ("day", "numeric"),
-    ("month", "short"),
-    ("year", "numeric"),
-    ("hour", "2-digit"),
-    ("minute", "2-digit"),
-    ("timeZoneName", "short"),
-];
+/// The options of `Intl.DateTimeFormat` for a form. What the server counted by days and hours is shown in UTC.
+struct Format {
+    options: &'static [(&'static str, &'static str)],
+    in_utc: bool,
+}
+
+const EXACT: Format = Format {
+    options: &[
+        ("day", "numeric"),
+        ("month", "short"),
+        ("year", "numeric"),
+        ("hour", "2-digit"),
+        ("minute", "2-digit"),
+        ("timeZoneName", "short"),
+    ],
+    in_utc: false,
+};
+const DATE: Format = Format { options: &[("dateStyle", "medium")], in_utc: false };
+
+impl Format {
+    /// Returns the format of a form; `None` for a distance, which isn't a date.
+    fn of(form: TimeForm) -> Option<Self> {
+        let in_utc = |options| Some(Self { options, in_utc: true });
+        match form {
+            TimeForm::Date => Some(DATE),
+            TimeForm::Exact => Some(EXACT),
+            TimeForm::Day => in_utc(DATE.options),
+            TimeForm::Hour => in_utc(EXACT.options),
+            TimeForm::Short => in_utc(&[
+                ("day", "numeric"),
+                ("month", "short"),
+                ("hour", "2-digit"),
+                ("minute", "2-digit"),
+                ("second", "2-digit"),
+            ]),
+            TimeForm::ShortDay => in_utc(&[("day", "numeric"), ("month", "short")]),
+            TimeForm::LongDay => in_utc(&[("dateStyle", "full")]),
+            TimeForm::Weekday => in_utc(&[("weekday", "short"), ("day", "numeric")]),
+            TimeForm::Clock => in_utc(&[("timeStyle", "short")]),
+            TimeForm::Distance => None,
+        }
+    }
+}
+
+/// Finds the form with this code.
+fn form_of(code: &str) -> Option<TimeForm> {
+    TimeForm::ALL.into_iter().find(|form| form.as_str() == code)
+}
 
 /// The current time by the person's clock. Used for texts such as "3 minutes ago" and for checks that the server
 /// repeats.
@@ -66,30 +83,13 @@ pub fn localise(root: &Element) {
     localise_texts(root, &locale);
     for time in all(root, "time[data-as]") {
         let Some(at) = instant(&attribute(&time, "datetime")) else { continue };
-        let form = attribute(&time, "data-as");
-        let parts = parts_of(&form);
-        if !parts.is_empty() {
-            time.set_text_content(Some(&local_text(at, &locale, parts)));
+        let Some(form) = form_of(&attribute(&time, "data-as")) else { continue };
+        if let Some(format) = Format::of(form) {
+            time.set_text_content(Some(&local_text(at, &locale, &format)));
         }
-        if form != "exact" {
-            set(&time, "title", &local_text(at, &locale, EXACT));
+        if form != TimeForm::Exact {
+            set(&time, "title", &local_text(at, &locale, &EXACT));
         }
-    }
-}
-
-/// The parts that the server's name of a form stands for; none if the text is a distance.
-fn parts_of(form: &str) -> &'static [(&'static str, &'static str)] {
-    match form {
-        "date" => DATE,
-        "short" => SHORT,
-        "exact" => EXACT,
-        "day" => DAY,
-        "short-day" => SHORT_DAY,
-        "long-day" => LONG_DAY,
-        "weekday" => WEEKDAY,
-        "hour" => HOUR,
-        "clock" => CLOCK,
-        _ => &[],
     }
 }
 
@@ -99,8 +99,8 @@ fn localise_texts(root: &Element, locale: &str) {
         let value = attribute(&element, "data-date");
         let mut words = value.splitn(3, ' ');
         let (Some(form), Some(time), Some(said)) = (words.next(), words.next(), words.next()) else { continue };
-        let Some(at) = instant(time) else { continue };
-        let local = local_text(at, locale, parts_of(form));
+        let (Some(at), Some(format)) = (instant(time), form_of(form).and_then(Format::of)) else { continue };
+        let local = local_text(at, locale, &format);
         for label in ["aria-label", "title"] {
             let text = attribute(&element, label);
             if !text.is_empty() {
@@ -120,7 +120,7 @@ fn localise_texts(root: &Element, locale: &str) {
 pub fn refresh() {
     let Some(root) = document().document_element() else { return };
     let now = now();
-    for time in all(&root, "time[data-as=distance]") {
+    for time in all(&root, &format!("time[data-as={}]", TimeForm::Distance.as_str())) {
         if let Some(at) = instant(&attribute(&time, "datetime")) {
             time.set_text_content(Some(&distance_text(at, now)));
         }
@@ -134,9 +134,10 @@ fn locale() -> String {
     format!("en-{}", region.unwrap_or("GB"))
 }
 
-fn local_text(at: DateTime<Utc>, locale: &str, parts: &[(&str, &str)]) -> String {
+fn local_text(at: DateTime<Utc>, locale: &str, format: &Format) -> String {
     let options = Object::new();
-    for (name, value) in parts {
+    let zone = format.in_utc.then_some(&("timeZone", "UTC"));
+    for (name, value) in format.options.iter().chain(zone) {
         Reflect::set(&options, &(*name).into(), &(*value).into()).ok();
     }
     date(at).to_locale_string(locale, &options).into()
@@ -163,7 +164,7 @@ pub fn describe(input: &HtmlInputElement) {
         if at <= now {
             return "Choose a time in the future.".to_owned();
         }
-        format!("{}, {}", local_text(at, &locale(), EXACT), distance_text(at, now))
+        format!("{}, {}", local_text(at, &locale(), &EXACT), distance_text(at, now))
     });
     place.set_text_content(words.as_deref());
 }

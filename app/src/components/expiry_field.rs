@@ -5,6 +5,7 @@ use domain::{ApiError, api_key::expiry::ExpiryChoice, time::date_text};
 use leptos::prelude::*;
 
 use super::{field::FieldError, time::ExactMoment};
+use crate::time_form::TimeForm;
 
 /// Radio buttons for `choices`, each with its day, and the custom date. `now`: the time from which the durations count.
 /// Without JavaScript the date is in UTC; the script reads it in the person's time zone and labels the field with that
@@ -49,7 +50,7 @@ fn tile(choice: ExpiryChoice, is_chosen: bool, now: DateTime<Utc>) -> AnyView {
     let (label_id, day_id) = (format!("expiry-{}", choice.code()), format!("expiry-day-{}", choice.code()));
     let day = choice.end(now).map(|at| {
         view! {
-            <time id=day_id.clone() class="sub" datetime=rfc3339(at) data-as="date">
+            <time id=day_id.clone() class="sub" datetime=rfc3339(at) data-as=TimeForm::Date.as_str()>
                 {date_text(at)}
             </time>
         }
