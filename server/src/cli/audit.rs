@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use domain::audit::Outcome as Result;
 use serde::Serialize;
 use service::{Services, TailEntry};
 
@@ -13,6 +12,7 @@ use super::{
     outcome::{Answer, Failure, Outcome},
     output,
 };
+use crate::rest::audit_entry::EntryRow;
 
 /// How often `audit tail --follow` looks for new entries.
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
@@ -89,63 +89,32 @@ async fn refusals(services: &Services, format: Format) -> Answer {
 
 /// An entry, with the names that the export of the audit log uses.
 #[derive(Serialize)]
-struct EntryRow {
-    id: String,
-    number: u64,
-    at: String,
+struct TailRow {
     tenant: Option<String>,
-    operation: String,
-    outcome: Result,
-    actor_kind: String,
-    actor_id: Option<String>,
-    actor_name: String,
-    channel: String,
-    key_id: Option<String>,
-    address: Option<String>,
-    user_agent: Option<String>,
-    subject_kind: String,
-    subject_id: Option<String>,
-    subject_name: String,
-    detail: String,
-    hash: String,
+    #[serde(flatten)]
+    entry: EntryRow,
+    #[serde(skip)]
+    columns: Vec<String>,
 }
 
-impl From<TailEntry> for EntryRow {
+impl From<TailEntry> for TailRow {
     fn from(TailEntry { tenant, entry }: TailEntry) -> Self {
-        Self {
-            id: entry.id.to_string(),
-            number: entry.number,
-            at: time(entry.at),
-            tenant,
-            operation: entry.operation,
-            outcome: entry.outcome,
-            actor_kind: entry.actor_kind,
-            actor_id: entry.actor_id.map(|id| id.to_string()),
-            actor_name: entry.actor_name,
-            channel: entry.channel,
-            key_id: entry.key_id.map(|id| id.to_string()),
-            address: entry.address,
-            user_agent: entry.user_agent,
-            subject_kind: entry.subject_kind,
-            subject_id: entry.subject_id.map(|id| id.to_string()),
-            subject_name: entry.subject_name,
-            detail: entry.detail,
-            hash: entry.hash,
-        }
+        let columns = vec![
+            time(entry.at),
+            or_dash(tenant.as_ref()),
+            entry.outcome.as_str().to_owned(),
+            entry.actor_name.clone(),
+            entry.operation.clone(),
+            format!("{} {}", entry.subject_kind, entry.subject_name).trim_end().to_owned(),
+            entry.detail.clone(),
+        ];
+        Self { tenant, entry: entry.into(), columns }
     }
 }
 
-impl Row for EntryRow {
+impl Row for TailRow {
     fn columns(&self) -> Vec<String> {
-        vec![
-            self.at.clone(),
-            or_dash(self.tenant.as_ref()),
-            self.outcome.as_str().to_owned(),
-            self.actor_name.clone(),
-            self.operation.clone(),
-            format!("{} {}", self.subject_kind, self.subject_name).trim_end().to_owned(),
-            self.detail.clone(),
-        ]
+        self.columns.clone()
     }
 }
 
@@ -154,7 +123,7 @@ async fn tail(services: &Services, options: &Tail) -> Answer {
     let mut tail = services.audit_log().tail(options.tenant.as_deref(), options.lines).await?;
     loop {
         let entries = services.audit_log().next_entries(&mut tail).await?;
-        out.write(entries.into_iter().map(EntryRow::from))?;
+        out.write(entries.into_iter().map(TailRow::from))?;
         if !options.follow || out.is_closed() {
             break;
         }

@@ -13,34 +13,13 @@ use axum::{
 use domain::{ApiError, AuditEntry, AuditQuery, ErrorCode, PageRequest};
 use futures::stream::{self, Stream, StreamExt};
 use http::{HeaderValue, Method, StatusCode, header, request::Parts, uri::PathAndQuery};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use service::{Export, Services};
 
-use super::spreadsheet;
+use super::{audit_entry::EntryRow, spreadsheet};
 use crate::{headers, middleware::authenticate::Caller, problem};
 
-/// An exported entry. Its fields are in the order of the columns.
-#[derive(Serialize)]
-struct Row {
-    number: u64,
-    id: String,
-    at: String,
-    operation: String,
-    result: &'static str,
-    actor_kind: String,
-    actor_id: Option<String>,
-    actor_name: String,
-    channel: String,
-    key_id: Option<String>,
-    address: Option<String>,
-    user_agent: Option<String>,
-    subject_kind: String,
-    subject_id: Option<String>,
-    subject_name: String,
-    detail: String,
-    hash: String,
-}
-
+/// The columns of the export: the fields of [`EntryRow`].
 const COLUMNS: [&str; 17] = [
     "number",
     "id",
@@ -60,30 +39,6 @@ const COLUMNS: [&str; 17] = [
     "detail",
     "hash",
 ];
-
-impl From<AuditEntry> for Row {
-    fn from(line: AuditEntry) -> Self {
-        Self {
-            number: line.number,
-            id: line.id.to_string(),
-            at: line.at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
-            operation: line.operation,
-            result: line.outcome.as_str(),
-            actor_kind: line.actor_kind,
-            actor_id: line.actor_id.map(|id| id.to_string()),
-            actor_name: line.actor_name,
-            channel: line.channel,
-            key_id: line.key_id.map(|id| id.to_string()),
-            address: line.address,
-            user_agent: line.user_agent,
-            subject_kind: line.subject_kind,
-            subject_id: line.subject_id.map(|id| id.to_string()),
-            subject_name: line.subject_name,
-            detail: line.detail,
-            hash: line.hash,
-        }
-    }
-}
 
 /// The format of an export.
 #[derive(Clone, Copy)]
@@ -125,7 +80,7 @@ impl Format {
 
     fn write(self, entries: Vec<AuditEntry>) -> Vec<u8> {
         let mut text = Vec::new();
-        for row in entries.into_iter().map(Row::from) {
+        for row in entries.into_iter().map(EntryRow::from) {
             match self {
                 Self::Jsonl => {
                     text.extend(serde_json::to_vec(&row).unwrap_or_default());
@@ -144,16 +99,14 @@ fn columns() -> Vec<u8> {
 }
 
 /// Makes the texts of a row that anybody could have written inert in spreadsheets.
-fn for_spreadsheets(row: Row) -> Row {
-    let text = |text: String| spreadsheet::without_formulas(&text);
-    Row {
-        actor_name: text(row.actor_name),
-        subject_name: text(row.subject_name),
-        detail: text(row.detail),
-        address: row.address.map(text),
-        user_agent: row.user_agent.map(text),
-        ..row
+fn for_spreadsheets(mut row: EntryRow) -> EntryRow {
+    for text in [&mut row.actor_name, &mut row.subject_name, &mut row.detail] {
+        *text = spreadsheet::without_formulas(text);
     }
+    for text in [&mut row.address, &mut row.user_agent].into_iter().flatten() {
+        *text = spreadsheet::without_formulas(text);
+    }
+    row
 }
 
 /// How a file is encoded.

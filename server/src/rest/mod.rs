@@ -1,5 +1,6 @@
 //! The REST API. Errors are problem details (RFC 9457).
 
+pub(crate) mod audit_entry;
 pub(crate) mod audit_log;
 pub(crate) mod calendar;
 pub(crate) mod health;
