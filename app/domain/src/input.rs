@@ -60,7 +60,7 @@ pub trait FieldValue: Sized {
     /// Returns the field's text; empty for no value.
     fn to_text(&self) -> String;
     /// Whether an optional field that was posted empty has a value: the empty text, which its operation rejects. A script
-    /// that posts an unset variable must not get what the field's absence stands for, such as a key that never expires.
+    /// that posts an unset variable must not get the default of an absent field, such as a key that never expires.
     const KEEPS_EMPTY: bool = false;
     /// Reads a field; `None` if it wasn't posted.
     fn from_field(text: Option<&str>) -> Option<Self> {

@@ -75,7 +75,9 @@ pub fn is_ignorable(c: char) -> bool {
         | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
-fn is_forbidden(c: char) -> bool {
+/// Whether a character has no place in a line of text: control characters, line separators, and invisible characters
+/// that change the direction of writing.
+pub fn is_forbidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}' | '\u{2029}'

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 /// The prefixes of user tokens and service account tokens.
-const PREFIXES: [&str; 2] = ["lku_", "lks_"];
+pub const TOKEN_PREFIXES: [&str; 2] = ["lku_", "lks_"];
 /// The number of letters and digits after the prefix.
-const TOKEN_BODY: usize = 38;
+pub const TOKEN_BODY: usize = 38;
 
 /// Shortens every API key token in the text to its prefix. A token sent in the wrong place is then neither stored nor
 /// logged.
@@ -32,7 +32,7 @@ fn first_token(text: &str) -> Option<usize> {
         let body = text.as_bytes().get(at + 4..at + 4 + TOKEN_BODY);
         body.is_some_and(|body| body.iter().all(u8::is_ascii_alphanumeric))
     };
-    PREFIXES.iter().filter_map(|prefix| text.match_indices(prefix).map(|(at, _)| at).find(is_token)).min()
+    TOKEN_PREFIXES.iter().filter_map(|prefix| text.match_indices(prefix).map(|(at, _)| at).find(is_token)).min()
 }
 
 /// A secret string. Its `Debug` output hides the value, it can't be serialised, and only [`Secret::expose`] reads it.

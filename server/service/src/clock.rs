@@ -1,7 +1,7 @@
 //! The clock. No other module reads the time.
 //!
 //! The system clock can jump: a bad time server, a restored virtual machine, a typing error. [`Clock`] notices it by
-//! comparing with the monotonic clock, and goes on along the monotonic one until the jump has lasted for
+//! comparing with the monotonic clock, and follows the monotonic one until the jump has lasted for
 //! [`CONFIRM_AFTER`]. See decision 0027.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -121,7 +121,7 @@ impl Line {
                 *self = Self { offset_before, has_recovered: self.has_recovered, ..Self::new(reading) };
             }
             jump => {
-                tracing::error!(seconds, "the system clock jumped; the time goes on by the monotonic clock for now");
+                tracing::error!(seconds, "the system clock jumped; using the monotonic clock for now");
                 *jump = Some(Jump { since: reading.monotonic, offset });
             }
         }

@@ -14,7 +14,7 @@ use domain::{
 use uuid::Uuid;
 
 use crate::{
-    access::{Actor, Client, OPERATOR, Target, WritePermit},
+    access::{Actor, OPERATOR, Target, WritePermit},
     context::Context,
     error::{Error, Result},
     input,
@@ -206,7 +206,7 @@ impl Admin<'_> {
         let user = self.user(email).await?;
         let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
         let operation = Operation::UpdateProfile.as_str();
-        let entry = Entry { tenant_id: None, ..self.entry(TenantId(Uuid::nil()), operation, ("user", user.0, email)) };
+        let entry = self.entry_about_user(operation, user, email);
         let mut tx = self.context.db().begin().await?;
         storage::users::rename(&mut tx, user, &name).await?;
         storage::audit::insert(&mut tx, &entry.with(format!("renamed to {name}"))).await?;
@@ -222,8 +222,7 @@ impl Admin<'_> {
         let user = self.user(email).await?;
         self.hasher.check_new(password, &[email]).await??;
         let hash = self.hasher.hash(password.clone()).await?;
-        let entry =
-            Entry { tenant_id: None, ..self.entry(TenantId(Uuid::nil()), "change_password", ("user", user.0, email)) };
+        let entry = self.entry_about_user("change_password", user, email);
         let mut tx = self.context.db().begin().await?;
         storage::users::update_password(&mut tx, user, &hash).await?;
         storage::second_factors::unlock(&mut tx, user).await?;
@@ -240,7 +239,7 @@ impl Admin<'_> {
     pub async fn disable_second_factor(&self, email: &str) -> Result<()> {
         let user = self.user(email).await?;
         let operation = Operation::DisableSecondFactor.as_str();
-        let entry = Entry { tenant_id: None, ..self.entry(TenantId(Uuid::nil()), operation, ("user", user.0, email)) };
+        let entry = self.entry_about_user(operation, user, email);
         let mut tx = self.context.db().begin().await?;
         second_factor::disable(&mut tx, user, &entry).await?;
         tx.commit().await
@@ -253,12 +252,12 @@ impl Admin<'_> {
     #[tracing::instrument(skip_all)]
     pub async fn unlock_second_factor(&self, email: &str) -> Result<()> {
         let user = self.user(email).await?;
-        let entry = self.entry(TenantId(Uuid::nil()), "unlock_second_factor", ("user", user.0, email));
+        let entry = self.entry_about_user("unlock_second_factor", user, email);
         let mut tx = self.context.db().begin().await?;
         if !storage::second_factors::unlock(&mut tx, user).await? {
             return Err(ApiError::new(ErrorCode::Conflict, "Two-factor codes of this user aren't locked.").into());
         }
-        storage::audit::insert(&mut tx, &Entry { tenant_id: None, ..entry }).await?;
+        storage::audit::insert(&mut tx, &entry).await?;
         tx.commit().await
     }
 
@@ -278,10 +277,10 @@ impl Admin<'_> {
     #[tracing::instrument(skip_all)]
     pub async fn rotate_secret_keys(&self) -> Result<Rotation> {
         let rotation = self.context.secrets().rotate(self.context.db(), self.context.now()).await?;
-        let subject = ("secret_key", Uuid::nil(), rotation.key_id.as_str());
-        let entry = self.entry(TenantId(Uuid::nil()), "rotate_secret_key", subject);
+        let subject = ("secret_key", None, rotation.key_id.as_str());
+        let entry = Entry::by_operator(None, "rotate_secret_key", self.context.now(), subject);
         let mut tx = self.context.db().begin().await?;
-        storage::audit::insert(&mut tx, &Entry { tenant_id: None, subject_id: None, ..entry }).await?;
+        storage::audit::insert(&mut tx, &entry).await?;
         tx.commit().await?;
         Ok(rotation)
     }
@@ -307,10 +306,10 @@ impl Admin<'_> {
         let email = storage::users::find(self.context.db(), user).await?.map(|user| user.email);
         let name = email.as_ref().map_or("", Email::as_str);
         let operation = Operation::DisableSecondFactor.as_str();
-        let entry = self.entry(TenantId(Uuid::nil()), operation, ("user", user.0, name)).with("secret key lost");
+        let entry = self.entry_about_user(operation, user, name).with("secret key lost");
         let mut tx = self.context.db().begin().await?;
         storage::second_factors::delete_pending(&mut tx, user).await?;
-        let disabled = second_factor::disable(&mut tx, user, &Entry { tenant_id: None, ..entry }).await;
+        let disabled = second_factor::disable(&mut tx, user, &entry).await;
         match disabled {
             Ok(()) => tx.commit().await.map(|()| 1),
             // It was only pending.
@@ -439,21 +438,13 @@ impl Admin<'_> {
     }
 
     fn entry(&self, tenant: TenantId, operation: &'static str, subject: (&'static str, Uuid, &str)) -> Entry {
-        Entry {
-            at: self.context.now(),
-            tenant_id: Some(tenant.0),
-            operation,
-            outcome: domain::audit::Outcome::Done,
-            actor_kind: "operator",
-            actor_id: None,
-            actor_name: OPERATOR.to_owned(),
-            key_id: None,
-            client: Client::command_line(),
-            subject_kind: subject.0,
-            subject_id: Some(subject.1),
-            subject_name: subject.2.to_owned(),
-            detail: String::new(),
-        }
+        let (kind, id, name) = subject;
+        Entry::by_operator(Some(tenant), operation, self.context.now(), (kind, Some(id), name))
+    }
+
+    /// An entry about a user, in no tenant.
+    fn entry_about_user(&self, operation: &'static str, user: UserId, name: &str) -> Entry {
+        Entry::by_operator(None, operation, self.context.now(), ("user", Some(user.0), name))
     }
 }
 

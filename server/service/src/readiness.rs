@@ -40,7 +40,7 @@ impl Readiness {
         })?;
         let warning = context.clock().unconfirmed_jump().map(|by| {
             format!(
-                "The system clock jumped by {} seconds. Until it comes right or ten minutes have passed, the time goes on by \
+                "The system clock jumped by {} seconds. Until it is corrected or ten minutes have passed, this server uses \
                  the monotonic clock.",
                 by.num_seconds()
             )

@@ -7,13 +7,11 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use domain::{
-    ApiError, ErrorCode, KeyId, Operation, Owner, Secret, ServiceAccountId, TenantId, UserId, audit::Outcome,
-};
+use domain::{ApiError, ErrorCode, KeyId, Operation, Owner, Secret, ServiceAccountId, TenantId, UserId};
 use uuid::Uuid;
 
 use crate::{
-    access::{Actor, Client, OPERATOR, Target, authorize_write},
+    access::{Actor, OPERATOR, Target, authorize_write},
     audit::{Audit, AuditLog},
     context::Context,
     error::{Error, OpenError, Result},
@@ -149,9 +147,11 @@ pub fn ledger_of(database_url: &str) -> Option<PathBuf> {
 /// `CONFLICT` if the file can't be written.
 pub async fn mark_restored(ledger: &Path, restored: &Restored) -> Result<()> {
     let file = Ledger::default();
-    let opened = file.open(ledger);
-    file.append(vec![Line { what: Revoked::Restored, at: restored.at }]).await;
-    opened.map(drop).map_err(|cause| {
+    let written = match file.open(ledger) {
+        Ok(_) => file.write(vec![Line { what: Revoked::Restored, at: restored.at }]).await,
+        Err(cause) => Err(cause),
+    };
+    written.map_err(|cause| {
         let message =
             format!("The revocation ledger {} can't be written: {cause}. Run the command again.", ledger.display());
         ApiError::new(ErrorCode::Conflict, message).into()
@@ -426,20 +426,6 @@ impl Admin<'_> {
         operation: &'static str,
         subject: (&'static str, Option<Uuid>, &str),
     ) -> Entry {
-        Entry {
-            at: self.context.now(),
-            tenant_id: tenant.map(|tenant| tenant.0),
-            operation,
-            outcome: Outcome::Done,
-            actor_kind: "operator",
-            actor_id: None,
-            actor_name: OPERATOR.to_owned(),
-            key_id: None,
-            client: Client::command_line(),
-            subject_kind: subject.0,
-            subject_id: subject.1,
-            subject_name: subject.2.to_owned(),
-            detail: String::new(),
-        }
+        Entry::by_operator(tenant, operation, self.context.now(), subject)
     }
 }

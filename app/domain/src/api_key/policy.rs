@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{ApiError, ApiKey, OwnerKind};
+use crate::{ApiError, ApiKey, OwnerKind, usage::number_text};
 
 /// The maximum number of days of a policy: 10 years.
 pub const MAX_DAYS: u32 = 3_650;
@@ -249,12 +249,12 @@ impl Bounds {
 
 /// Returns "1 day" or "90 days".
 pub fn days_text(days: u32) -> String {
-    if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
+    if days == 1 { "1 day".to_owned() } else { format!("{} days", number_text(u64::from(days))) }
 }
 
 /// Returns "1 key" or "500 keys".
 pub fn keys_text(count: u32) -> String {
-    if count == 1 { "1 key".to_owned() } else { format!("{count} keys") }
+    if count == 1 { "1 key".to_owned() } else { format!("{} keys", number_text(u64::from(count))) }
 }
 
 /// Returns how many keys that work or are suspended an owner can have at `now`.

@@ -140,8 +140,8 @@ mod tests {
 
     #[test]
     fn an_address_is_lowercased_and_needs_a_mailbox_and_a_host() {
-        for good in [" Ada@Example.org ", "ada@localhost", "o'neil+keys@sub.example.org", "öl@müller.example"] {
-            assert_eq!(Email::parse(good).map(String::from), Ok(good.trim().to_lowercase()), "{good}");
+        for valid in [" Ada@Example.org ", "ada@localhost", "o'neil+keys@sub.example.org", "öl@müller.example"] {
+            assert_eq!(Email::parse(valid).map(String::from), Ok(valid.trim().to_lowercase()), "{valid}");
         }
         let long = format!("{}@example.org", "a".repeat(65));
         for bad in [

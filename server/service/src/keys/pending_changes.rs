@@ -85,13 +85,20 @@ pub(crate) async fn finish(context: &Context) -> bool {
 async fn try_to_finish(context: &Context) -> Result<bool> {
     let pending = storage::pending_changes::list(context.db()).await?;
     for change in &pending {
-        change_keys(context, change).await?;
-        mark_created(context, change).await?;
-        let mut tx = context.db().begin().await?;
-        storage::pending_changes::delete(&mut tx, change.id).await?;
-        tx.commit().await?;
+        // One that fails doesn't hold up those of other tenants.
+        if let Err(error) = finish_one(context, change).await {
+            tracing::warn!(%error, "a change to many keys could not be finished; trying again");
+        }
     }
     Ok(!pending.is_empty())
+}
+
+async fn finish_one(context: &Context, change: &Stored) -> Result<()> {
+    change_keys(context, change).await?;
+    mark_created(context, change).await?;
+    let mut tx = context.db().begin().await?;
+    storage::pending_changes::delete(&mut tx, change.id).await?;
+    tx.commit().await
 }
 
 /// Changes the owner's keys. How many at once depends on how long that takes on this machine, with this disk and this

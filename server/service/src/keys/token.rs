@@ -1,6 +1,7 @@
 //! Tokens: generation, validation without a database, and digests.
 
-use domain::{OwnerKind, Secret};
+pub use domain::secret::TOKEN_PREFIXES;
+use domain::{OwnerKind, Secret, secret::TOKEN_BODY};
 
 use crate::{
     digest::sha256,
@@ -14,8 +15,9 @@ const PREFIX_CHARS: usize = 4;
 /// The length of every token, in bytes.
 pub const TOKEN_CHARS: usize = PREFIX_CHARS + BODY_CHARS + CHECK_CHARS;
 
-/// The prefixes of all tokens.
-pub const TOKEN_PREFIXES: [&str; 2] = ["lku_", "lks_"];
+/// What is removed from texts is what is generated here.
+const _: () = assert!(BODY_CHARS + CHECK_CHARS == TOKEN_BODY, "the domain's tokens have another length");
+
 /// Matches every token, in the syntax that most regular expression libraries share. The checksum tells a token from
 /// other texts that it matches.
 pub const TOKEN_REGEX: &str = "lk[us]_[0-9A-Za-z]{38}";

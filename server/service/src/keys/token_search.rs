@@ -105,7 +105,7 @@ fn find_in_chunks(mut input: impl Read, chunk: u64, mut found: impl FnMut(FoundT
 /// The part of the stream that is in memory.
 struct Window {
     bytes: Vec<u8>,
-    /// Where the search goes on.
+    /// Where the search continues.
     next: usize,
     /// Up to where lines have been counted, and the position of that byte.
     counted: usize,

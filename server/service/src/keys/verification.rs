@@ -124,14 +124,15 @@ impl Verification<'_> {
         };
         tracing::Span::current().record("api_key.id", tracing::field::display(candidate.key_id));
         let now = self.context.now();
-        let bearer = candidate.bearer_at(self.context.clock().latest_possible()).cloned();
+        let latest = self.context.clock().latest_possible();
+        let bearer = candidate.bearer_at(latest).cloned();
         // Before the token is accepted, so that no server replaces a token that is in use.
         let is_current = bearer.is_none() || self.record_first_use(&candidate, &digest, now, client).await?;
         let Some(bearer) = bearer.filter(|_| is_current) else {
             if candidate.is_revoked {
                 self.revoked_tokens.0.insert(digest, candidate.key_id);
             }
-            self.count(client, candidate.refused_as(now));
+            self.count(client, candidate.refused_as(latest));
             self.usage.record(candidate.key_id, Verdict::Refused, now, client);
             return Ok(None);
         };

@@ -173,7 +173,7 @@ impl Hasher {
         let running = Arc::clone(&self.running).acquire_owned().await;
         let running = running.map_err(|_| Error::Fault("the hasher is closed".to_owned()))?;
         let memory = Arc::clone(&self.memory);
-        // The thread keeps the permits, because it goes on even if the caller is dropped.
+        // The thread keeps the permits, because it continues even if the caller is dropped.
         let hashing = move || {
             let outcome = work(&Lent(memory));
             drop((running, place));

@@ -191,8 +191,8 @@ impl SecondFactors<'_> {
         }
         let stored = storage::second_factors::find(self.context.db(), user).await?;
         let Some(stored) = stored.filter(|stored| stored.enabled_at.is_some()) else { return Err(wrong_code().into()) };
-        // Recovery codes are too long to be guessed. They are limited separately, so that somebody who knows the
-        // password can't keep the user from entering one.
+        // Recovery codes are too long to be guessed. They are limited separately, so that wrong codes of
+        // the app don't keep the user from entering one.
         let is_from_app = is_from_app(&code);
         if let (true, Some(at)) = (is_from_app, stored.locked_at) {
             return Err(Self::locked(at).into());
@@ -231,7 +231,7 @@ impl SecondFactors<'_> {
 
     async fn take_attempt(&self, user: UserId, kind: &str, client: &Client) -> Result<Attempt> {
         let network = self.throttle.network_of(client.address.as_deref());
-        self.throttle.take(self.context, Limits::of(&format!("{kind} of {user} from {network}"))).await
+        self.throttle.take(self.context, Limits::in_network(&format!("{kind} of {user}"), &network)).await
     }
 
     fn open(&self, user: UserId, stored: &Stored) -> Result<Vec<u8>> {

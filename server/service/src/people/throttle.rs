@@ -84,6 +84,13 @@ impl Limits {
         Self(vec![Bucket::new(name, Rule::Refuse(MOST))])
     }
 
+    /// The failures of something that many people may attempt, in one network. Without known networks, all clients
+    /// share the attempts.
+    pub(crate) fn in_network(name: &str, network: &Network) -> Self {
+        let most = if network.is_known() { MOST } else { MOST_SHARED };
+        Self(vec![Bucket::new(&format!("{name} from {network}"), Rule::Refuse(most))])
+    }
+
     /// The failures of an account. `browser`: the digest that a browser is remembered by, if the account's user has
     /// signed in there before.
     pub(crate) fn of_sign_in(account: &str, network: &Network, browser: Option<&Digest>) -> Self {

@@ -18,7 +18,7 @@ use super::{
     query::{Conditions, Keyset, Place, SortValue, Value, assembled, containing, statement},
 };
 use crate::{
-    access::{Actor, Client, Principal},
+    access::{Actor, Client, OPERATOR, Principal},
     error::Result,
     random,
 };
@@ -77,6 +77,30 @@ impl Entry {
             subject_id: Some(subject.1),
             subject_name: subject.2.to_owned(),
             detail: actor.acting_for().map_or_else(String::new, |name| format!("for {name}")),
+        }
+    }
+
+    /// Creates an entry for what the operator did at the command line. `tenant`: `None` for what belongs to no tenant.
+    pub(crate) fn by_operator(
+        tenant: Option<TenantId>,
+        operation: &'static str,
+        at: DateTime<Utc>,
+        subject: (&'static str, Option<Uuid>, &str),
+    ) -> Self {
+        Self {
+            at,
+            tenant_id: tenant.map(|tenant| tenant.0),
+            operation,
+            outcome: Outcome::Done,
+            actor_kind: "operator",
+            actor_id: None,
+            actor_name: OPERATOR.to_owned(),
+            key_id: None,
+            client: Client::command_line(),
+            subject_kind: subject.0,
+            subject_id: subject.1,
+            subject_name: subject.2.to_owned(),
+            detail: String::new(),
         }
     }
 

@@ -62,13 +62,15 @@ pub(crate) async fn probe(db: &Db, now: DateTime<Utc>) -> Result<()> {
     tx.commit().await
 }
 
-/// Checks the file and the rows. Returns the problems found, none if all is well.
+/// Checks the file and the rows. Keys that are being revoked in steps aren't a problem. Returns the problems found, none if all is well.
 pub(crate) async fn check(db: &Db) -> Result<Vec<String>> {
     let mut problems = check_file_of(db).await?;
     let orphans: i64 = read!(db, c => sqlx::query_scalar(
         "SELECT COUNT(*) FROM api_keys k WHERE k.revoked_at IS NULL AND NOT EXISTS \
          (SELECT 1 FROM memberships m WHERE m.user_id = k.user_id AND m.tenant_id = k.tenant_id) AND NOT EXISTS \
-         (SELECT 1 FROM service_accounts s WHERE s.id = k.service_account_id AND s.deleted_at IS NULL)"
+         (SELECT 1 FROM service_accounts s WHERE s.id = k.service_account_id AND s.deleted_at IS NULL) AND NOT EXISTS \
+         (SELECT 1 FROM pending_changes p WHERE p.tenant_id = k.tenant_id AND p.kind = 'revoke' \
+         AND (p.user_id = k.user_id OR p.service_account_id = k.service_account_id))"
     ).fetch_one(c))?;
     if orphans > 0 {
         problems.push(format!("unrevoked keys without an active owner: {orphans}"));

@@ -11,7 +11,7 @@ use sqlx::{
 
 use super::{
     Db,
-    db::{Lease, MIGRATIONS, read},
+    db::{BUSY, Lease, MIGRATIONS, primary_code, read},
 };
 use crate::error::OpenError;
 
@@ -108,7 +108,7 @@ async fn apply_to_sqlite(
         match connection.begin_with("BEGIN IMMEDIATE").await {
             Ok(tx) => break tx,
             // The busy timeout has passed, so this isn't a busy loop.
-            Err(cause) if is_locked(&cause) => {
+            Err(cause) if primary_code(&cause) == Some(BUSY) => {
                 tracing::info!("waiting for another process that writes to the database");
             }
             Err(cause) => return Err(cause.into()),
@@ -175,12 +175,6 @@ where
 
 fn failed(migration: &Migration, cause: sqlx::Error) -> OpenError {
     OpenError::Migration(MigrateError::ExecuteMigration(cause, migration.version))
-}
-
-/// Whether another connection holds the lock: `SQLITE_BUSY`, whose extended codes have it in the lowest byte.
-fn is_locked(cause: &sqlx::Error) -> bool {
-    let code = cause.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
 }
 
 /// Returns the numbers of the migrations that this binary contains and the database lacks.

@@ -47,7 +47,7 @@ pub(crate) async fn list(db: &Db, tenant: TenantId, names: &[&str], ids: &[Uuid]
     Ok(read_list!(db, c => statement!(db, query_as, sql, conditions).fetch_all(c))?)
 }
 
-/// Returns who created these keys of a tenant. The nil id stands for the operator.
+/// Returns who created these keys of a tenant. The nil id is the operator's.
 pub(crate) async fn list_creators(db: &Db, tenant: TenantId, keys: &[KeyId]) -> Result<Vec<(Uuid, Uuid)>> {
     if keys.is_empty() {
         return Ok(Vec::new());

@@ -122,9 +122,10 @@ pub(crate) async fn insert(tx: &mut Tx, change: &PendingChange) -> Result<()> {
 /// Whether keys of a former member are still to be revoked.
 pub(crate) async fn is_leaving(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<bool> {
     let found: i64 = run!(tx, c =>
-        sqlx::query_scalar("SELECT COUNT(*) FROM pending_changes WHERE tenant_id = $1 AND user_id = $2 AND kind = 'revoke'")
+        sqlx::query_scalar("SELECT COUNT(*) FROM pending_changes WHERE tenant_id = $1 AND user_id = $2 AND kind = $3")
             .bind(tenant.0)
             .bind(user.0)
+            .bind(Kind::Revoke.as_str())
             .fetch_one(c))?;
     Ok(found > 0)
 }

@@ -118,15 +118,19 @@ impl Ledger {
     ///
     /// NOTE: the revocations are committed already. They don't fail because of the ledger.
     pub(crate) async fn append(&self, lines: Vec<Line>) {
+        if let Err(cause) = self.write(lines).await {
+            tracing::error!(%cause, "a revocation couldn't be written to the revocation ledger; trying again with the next one");
+        }
+    }
+
+    /// Like [`Ledger::append`], but returns the error.
+    pub(crate) async fn write(&self, lines: Vec<Line>) -> io::Result<()> {
         if lines.is_empty() || !self.is_open() {
-            return;
+            return Ok(());
         }
         lock(&self.0.waiting).extend(lines);
         let inner = Arc::clone(&self.0);
-        let written = tokio::task::spawn_blocking(move || inner.write()).await;
-        if let Err(cause) = written.map_err(io::Error::other).and_then(|outcome| outcome) {
-            tracing::error!(%cause, "a revocation couldn't be written to the revocation ledger; trying again with the next one");
-        }
+        tokio::task::spawn_blocking(move || inner.write()).await.map_err(io::Error::other)?
     }
 }
 

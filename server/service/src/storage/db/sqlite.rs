@@ -7,7 +7,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{super::file, codes::MIGRATIONS, writer::Writer};
+use super::{
+    super::file,
+    codes::{MIGRATIONS, NOTADB, primary_code},
+    writer::Writer,
+};
 use crate::error::OpenError;
 
 const READERS: u32 = 8;
@@ -95,8 +99,7 @@ async fn require_own_tables(options: &SqliteConnectOptions, create: bool) -> std
 
 fn unreachable(path: &Path, cause: sqlx::Error) -> OpenError {
     let name = path.display().to_string();
-    // SQLITE_NOTADB
-    if cause.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "26") {
+    if primary_code(&cause) == Some(NOTADB) {
         return OpenError::NotSqlite(name);
     }
     OpenError::Unreachable { name, cause }
