@@ -50,7 +50,7 @@ export class Cluster {
     for (const node of this.nodes) this.#configure(node);
     this.#configureProxy();
     for (const node of this.nodes) this.#spawn(node.name, this.#patroni(node));
-    this.#spawn('haproxy', ['/usr/sbin/haproxy', '-q', '-f', join(this.folder, 'haproxy.cfg')]);
+    this.#spawn('haproxy', ['haproxy', '-q', '-f', join(this.folder, 'haproxy.cfg')]);
     await this.healthy();
     this.admin(`CREATE ROLE latchkey LOGIN; CREATE DATABASE latchkey OWNER latchkey`.split('; '));
   }

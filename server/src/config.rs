@@ -27,7 +27,7 @@ pub struct Site {
     pub drain: Drain,
     /// The public host, with its port.
     public: Authority,
-    /// Further hosts. One without a port stands for every port.
+    /// Further hosts. One without a port matches every port.
     further_hosts: Vec<Authority>,
     session_cookie: Arc<str>,
     /// The address of a proxy that isn't trusted, once one was noticed.

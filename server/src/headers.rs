@@ -31,18 +31,12 @@ pub(crate) fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str>
 pub(crate) fn recorded(headers: &HeaderMap, name: impl AsHeaderName, max_chars: usize) -> Option<String> {
     let bytes = headers.get(name)?.as_bytes();
     let text = str::from_utf8(bytes).map_or_else(|_| latin1(bytes), Cow::Borrowed);
-    let shown = |char: char| if is_unreadable(char) { ' ' } else { char };
+    let shown = |char: char| if domain::name::is_forbidden(char) { ' ' } else { char };
     Some(redacted(&text).chars().take(max_chars).map(shown).collect())
 }
 
 fn latin1(bytes: &[u8]) -> Cow<'static, str> {
     bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into()
-}
-
-fn is_unreadable(char: char) -> bool {
-    let changes_direction =
-        matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    char.is_control() || changes_direction
 }
 
 /// Returns a text without percent signs that encode something, however often it is encoded.
@@ -140,11 +134,8 @@ pub(crate) fn remove_notice(response: &mut Response) {
 }
 
 /// Stores the secret that a browser is remembered by.
-pub(crate) fn set_browser(response: &mut Response, name: &str, secret: &Secret, kept_for: Duration, is_secure: bool) {
-    let cookie = Cookie::build((name, secret.expose())).path("/").max_age(kept_for).same_site(SameSite::Lax);
-    if let Ok(cookie) = HeaderValue::from_str(&cookie.http_only(true).secure(is_secure).build().to_string()) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
+pub(crate) fn set_browser(response: &mut Response, name: &str, secret: &Secret, kept_for: Duration) {
+    set_cookie(response, name, secret.expose(), kept_for);
 }
 
 /// Returns the value of a cookie as it was sent. `CookieJar` would decode percent signs, which a notice contains.

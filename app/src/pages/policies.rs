@@ -167,32 +167,12 @@ fn values_form(
     error: Option<ApiError>,
 ) -> AnyView {
     let error = Signal::stored(error);
-    let days = kind.has_days().then(|| {
-        view! {
-            <Field
-                name="days"
-                label="Days"
-                kind="number"
-                value=input.days.clone()
-                hint="1 to 3,650."
-                inputmode="numeric"
-                error
-            />
-        }
-    });
-    let limit = kind.has_limit().then(|| {
-        view! {
-            <Field
-                name="limit"
-                label="Keys"
-                kind="number"
-                value=input.limit.clone()
-                hint="1 to 100,000."
-                inputmode="numeric"
-                error
-            />
-        }
-    });
+    let number = |name: &'static str, label: &'static str, value: &str, hint: &'static str| {
+        let value = value.to_owned();
+        view! { <Field name label kind="number" value hint inputmode="numeric" error /> }
+    };
+    let days = kind.has_days().then(|| number("days", "Days", &input.days, "1 to 3,650."));
+    let limit = kind.has_limit().then(|| number("limit", "Keys", &input.limit, "1 to 100,000."));
     let path = request.path().to_owned();
     let change =
         format!("{path}?days={}&limit={}&from={}", encode(&input.days), encode(&input.limit), encode(&input.from));

@@ -2,10 +2,11 @@
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use url::Url;
 
 use super::{
     input::Format,
-    list::{List, Row},
+    list::{List, Row, or_dash},
     outcome::Outcome,
     output,
     serve::Serve,
@@ -51,7 +52,7 @@ impl From<Setting> for SettingRow {
 
 impl Row for SettingRow {
     fn columns(&self) -> Vec<String> {
-        vec![self.setting.clone(), self.value.clone().unwrap_or_else(|| "-".to_owned()), self.source.clone()]
+        vec![self.setting.clone(), or_dash(self.value.as_ref()), self.source.clone()]
     }
 }
 
@@ -61,10 +62,15 @@ fn without_password(text: &str) -> String {
     if text.starts_with("sqlite:") {
         return text.to_owned();
     }
-    let Some((scheme, rest)) = text.split_once("://") else { return "***".to_owned() };
-    let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?***"));
-    let host = rest.rsplit_once('@').map_or(rest.to_owned(), |(_, host)| format!("***@{host}"));
-    format!("{scheme}://{host}{query}")
+    // A URL whose host was forgotten has the password in another place, and the user instead of the host.
+    let url = Url::parse(text).ok();
+    let Some((url, host)) = url.as_ref().and_then(|url| Some((url, url.host_str()?))) else { return "***".to_owned() };
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    let user = if has_user { "***@" } else { "" };
+    let port =
+        url.port().map_or_else(String::new, |port| if has_user { format!(":{port}") } else { ":***".to_owned() });
+    let query = if url.query().is_some() || url.fragment().is_some() { "?***" } else { "" };
+    format!("{}://{user}{host}{port}{}{query}", url.scheme(), url.path())
 }
 
 pub(super) fn run(command: ConfigCommand, report: Report) -> Outcome {
@@ -91,6 +97,11 @@ mod tests {
             ("postgres://db.example.org/latchkey?password=secret", "postgres://db.example.org/latchkey?***"),
             ("smtps://user:password@mail.example.org", "smtps://***@mail.example.org"),
             ("c2VjcmV0", "***"),
+            ("smtps://user:password", "***"),
+            ("postgres://latchkey:s3cret", "***"),
+            ("postgres://latchkey:12345", "postgres://latchkey:***"),
+            ("postgres://latchkey:se?cret@db.example.org/latchkey", "***"),
+            ("smtp://mail#secret", "smtp://mail?***"),
         ] {
             assert_eq!(without_password(secret), shown);
         }

@@ -195,7 +195,8 @@ impl Command {
     }
 }
 
-/// Runs a command. Returns 0 on success, 1 on failure or refusal. `embedded`: the browser files that `serve` serves
+/// Runs a command. Returns 0 on success, 1 on failure or refusal, 2 for an invalid setting or an incomplete search.
+/// `embedded`: the browser files that `serve` serves
 /// unless it is given a folder.
 pub async fn run(cli: Cli, embedded: Embedded) -> ExitCode {
     cli.common.log.start();
@@ -203,13 +204,13 @@ pub async fn run(cli: Cli, embedded: Embedded) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::message(format!("latchkey: {error}"));
-            if is_invalid_setting(error.as_ref()) { ExitCode::from(2) } else { ExitCode::FAILURE }
+            if exits_with_2(error.as_ref()) { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
 
-/// Whether an error is about a setting whose value clap accepted.
-fn is_invalid_setting(error: &(dyn std::error::Error + 'static)) -> bool {
+/// Whether an error is about a setting whose value clap accepted, or a search that is incomplete.
+fn exits_with_2(error: &(dyn std::error::Error + 'static)) -> bool {
     let is_of_database = matches!(error.downcast_ref(), Some(OpenError::Url | OpenError::Mail(_)));
     let is_incomplete = matches!(error.downcast_ref(), Some(scan::ScanError::Incomplete(_)));
     is_of_database || is_incomplete || error.is::<SiteError>()

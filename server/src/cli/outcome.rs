@@ -2,7 +2,7 @@
 
 use domain::ApiError;
 
-/// Success, or what to print before the process exits with 1.
+/// Success, or what to print before the process exits with 1 or 2.
 pub(super) type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// Success of a command that uses the services, or why it failed.

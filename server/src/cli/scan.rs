@@ -13,7 +13,7 @@ use service::{Clock, FoundToken, Services, Settings, find_tokens};
 use self::rules::Scanner;
 use super::{
     input::Format,
-    list::{List, Row},
+    list::{List, Row, or_dash},
     outcome::{Answer, Failure, Outcome},
     output,
 };
@@ -222,9 +222,8 @@ impl Row for FoundRow<'_> {
         let place = format!("{}:{}:{}", self.path, self.line, self.column);
         let mut columns = vec![place, self.hint.clone(), self.sha256.clone(), self.spelling.to_owned()];
         if let Some(key) = &self.key {
-            let text = |column: &Option<String>| column.clone().unwrap_or_else(|| "-".to_owned());
             columns.push(key.state.unwrap_or("unknown").to_owned());
-            columns.extend([&key.key_id, &key.tenant, &key.owner, &key.name].map(text));
+            columns.extend([&key.key_id, &key.tenant, &key.owner, &key.name].map(|column| or_dash(column.as_ref())));
         }
         columns
     }

@@ -137,12 +137,12 @@ pub(super) async fn run(services: &Services, options: Serve, embedded: Embedded)
     let public_url = options.public_url.unwrap_or_else(|| config::default_public_url(address));
     let files = options.site_root.map_or(Source::Embedded(embedded), Source::Folder);
     let site = config::Site::new(&public_url, options.insecure_http, Assets::new(files))?;
-    if site.is_secure && options.trusted_proxy.is_empty() {
+    let site = site.behind(options.trusted_proxy).with_hosts(options.allowed_host);
+    if site.hides_clients() {
         tracing::warn!(
             "--trusted-proxy isn't set: all clients appear to come from the TLS proxy and share its rate limits"
         );
     }
-    let site = site.behind(options.trusted_proxy).with_hosts(options.allowed_host);
     let (drain, limits) = (site.drain.clone(), limits(options.max_connections, options.idle_timeout));
     let public_url = site.public_url.clone();
     let metrics = Metrics::default();

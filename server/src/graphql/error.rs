@@ -36,6 +36,14 @@ pub(super) fn server_error(code: &str, message: impl Into<String>, at: Option<Po
     error
 }
 
+/// Converts the error of a use case for a whole operation.
+pub(super) fn refused(error: &ApiError) -> ServerError {
+    let cause = refuse(error.clone());
+    let mut error = ServerError::new(cause.message, None);
+    error.extensions = cause.extensions;
+    error
+}
+
 /// Gives an error without a code one: that of the validation or, for a field that failed for a reason that no use case
 /// reported, `INTERNAL` with a reference to the logged cause. Messages of the validation quote the query, so tokens are
 /// removed from them.

@@ -114,7 +114,12 @@ impl<T: Row> OutputType for KeyList<T> {
     }
 
     async fn resolve(&self, context: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        let Some(pages) = context.data_opt::<Pages>().filter(|_| self.first.next.is_some()) else {
+        let pages = context.data_opt::<Pages>();
+        if self.first.next.is_some() && pages.is_none() {
+            let error = async_graphql::Error::new("This field isn't among those that return long lists.");
+            return Err(context.set_error_path(error.into_server_error(field.pos)));
+        }
+        let Some(pages) = pages.filter(|_| self.first.next.is_some()) else {
             let services = context.data::<Services>().map_err(|error| error.into_server_error(field.pos))?;
             let now = services.now();
             let rows = self.first.keys.iter().cloned().map(|key| T::of(key, now));

@@ -255,9 +255,7 @@ fn unauthenticated(document: &ExecutableDocument, error: &ApiError, media_type: 
     if media_type == MediaType::GraphqlResponse {
         return failed(error, media_type);
     }
-    let cause = error::refuse(error.clone());
-    let mut error = ServerError::new(cause.message, None);
-    error.extensions = cause.extensions;
+    let mut error = error::refused(error);
     error.path = field.into_iter().map(PathSegment::Field).collect();
     let answer = Answer { data: Some(async_graphql::Value::Null), errors: vec![error] };
     write(media_type, StatusCode::OK, answer)
@@ -265,14 +263,11 @@ fn unauthenticated(document: &ExecutableDocument, error: &ApiError, media_type: 
 
 /// Builds the response for an error that kept the operation from being executed, or its result from being known.
 fn failed(error: &ApiError, media_type: MediaType) -> Response {
-    let cause = error::refuse(error.clone());
-    let mut refusal = ServerError::new(cause.message, None);
-    refusal.extensions = cause.extensions;
     let status = match media_type {
         MediaType::Json => StatusCode::OK,
         MediaType::GraphqlResponse => problem::status_of(error),
     };
-    let mut response = write(media_type, status, refused(refusal));
+    let mut response = write(media_type, status, refused(error::refused(error)));
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, problem::CHALLENGE);
     }

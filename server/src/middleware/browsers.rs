@@ -51,7 +51,7 @@ pub(crate) async fn keep(
     match services.sessions().remember_browser(user, browser.as_ref()).await {
         Ok(secret) => {
             let kept_for = Duration::seconds(BROWSER_KEPT_FOR.num_seconds());
-            headers::set_browser(&mut response, &name, &secret, kept_for, site.is_secure);
+            headers::set_browser(&mut response, &name, &secret, kept_for);
         }
         Err(error) => tracing::warn!(%error, "a browser could not be remembered"),
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use service::{TOKEN_PREFIXES, TOKEN_REGEX};
+use service::{TOKEN_PREFIXES, TOKEN_REGEX, domain::secret::TOKEN_BODY};
 
 /// A scanner that there are rules for.
 #[derive(clap::ValueEnum, Clone, Copy, Debug)]
@@ -30,7 +30,7 @@ fn gitleaks() -> String {
 }
 
 fn github() -> String {
-    let example = format!("{}{}", TOKEN_PREFIXES[0], "0".repeat(38));
+    let example = format!("{}{}", TOKEN_PREFIXES[0], "0".repeat(TOKEN_BODY));
     let fields = [
         ("Pattern name", "Latchkey API key"),
         ("Secret format", TOKEN_REGEX),
