@@ -4,6 +4,7 @@ mod proxy;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{KeyId, LastUse, Operation, Owner, ServiceAccount, ServiceAccountId};
+use sqlx::Connection;
 
 pub use self::proxy::Proxy;
 pub use crate::access::rights;
@@ -23,12 +24,27 @@ use crate::{
 /// If the server can't be reached, or refuses to create it.
 pub async fn new_postgres(server: &str) -> String {
     let name = format!("t{}", random::new_id(DateTime::UNIX_EPOCH).simple());
-    let pool = sqlx::PgPool::connect(server).await.expect("the test server answers");
-    let made = sqlx::query(storage::query::assembled(format!("CREATE DATABASE {name}"))).execute(&pool).await;
-    made.expect("the test server allows creating databases");
-    pool.close().await;
+    change_server(server, format!("CREATE DATABASE {name}")).await;
     let (base, _) = server.rsplit_once('/').expect("the URL names a database");
     format!("{base}/{name}")
+}
+
+/// Runs a story with the URL of a new database, which is removed afterwards: hundreds of tests would fill the disk.
+///
+/// # Panics
+/// If the server can't be reached, or refuses to create or remove the database.
+pub async fn with_postgres<Fut: Future<Output = ()>>(server: &str, story: impl FnOnce(String) -> Fut) {
+    let url = new_postgres(server).await;
+    story(url.clone()).await;
+    let (_, name) = url.rsplit_once('/').expect("the URL names a database");
+    change_server(server, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+}
+
+async fn change_server(server: &str, statement: String) {
+    let mut connection = sqlx::PgConnection::connect(server).await.expect("the test server answers");
+    let done = sqlx::query(storage::query::assembled(statement)).execute(&mut connection).await;
+    done.expect("the test server allows creating and removing databases");
+    connection.close().await.expect("the test server answers");
 }
 
 /// Returns the code that an authenticator app with this secret in base32 shows.

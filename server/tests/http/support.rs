@@ -59,8 +59,9 @@ where
     on_embedded("http://127.0.0.1:3000", &story);
     if let Ok(server) = std::env::var("LATCHKEY_TEST_POSTGRES") {
         runtime().block_on(async {
-            let url = service::testing::new_postgres(&server).await;
-            story(Stage::set(url, tempfile::tempdir().unwrap(), "http://127.0.0.1:3000").await).await;
+            let folder = tempfile::tempdir().unwrap();
+            let story = async |url| story(Stage::set(url, folder, "http://127.0.0.1:3000").await).await;
+            service::testing::with_postgres(&server, story).await;
         });
     }
 }

@@ -49,7 +49,7 @@ where
         let folder = tempfile::tempdir().unwrap();
         story(format!("sqlite:{}", folder.path().join("test.db").display())).await;
         if let Ok(server) = std::env::var("LATCHKEY_TEST_POSTGRES") {
-            story(service::testing::new_postgres(&server).await).await;
+            service::testing::with_postgres(&server, story).await;
         }
     });
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use service::testing::{Proxy, new_postgres};
+use service::testing::{Proxy, with_postgres};
 
 use super::{json_headers, on_both};
 use crate::support::{Connection, admin, connect, fill, latchkey, request, send, serve, start};
@@ -23,7 +23,7 @@ fn on_postgres<Fut: Future<Output = ()>>(story: impl FnOnce(String) -> Fut) {
         return;
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async { story(new_postgres(&server).await).await });
+    runtime.block_on(with_postgres(&server, story));
 }
 
 /// A process that is killed when its value is dropped.

@@ -43,8 +43,8 @@ where
         let url = format!("sqlite:{}", folder.path().join("test.db").display());
         story(Stage::set(&url, folder).await).await;
         if let Ok(server) = std::env::var("LATCHKEY_TEST_POSTGRES") {
-            let url = crate::testing::new_postgres(&server).await;
-            story(Stage::set(&url, tempfile::tempdir().unwrap()).await).await;
+            let story = async |url: String| story(Stage::set(&url, tempfile::tempdir().unwrap()).await).await;
+            crate::testing::with_postgres(&server, story).await;
         }
     });
 }
