@@ -60,14 +60,6 @@ pub(crate) fn email(typed: &str) -> Result<Email, EmailError> {
     crate::mail::mailbox_of(&email).map(|_| email).ok_or(EmailError::Format)
 }
 
-/// Returns the addresses under which an existing account may be stored, the likeliest first. Earlier versions stored
-/// addresses that [`email`] refuses or changes.
-pub(crate) fn known_emails(typed: &str) -> Vec<Email> {
-    let mut known = Vec::from_iter(email(typed));
-    known.extend(Email::stored(typed).ok().filter(|stored| !known.contains(stored)));
-    known
-}
-
 /// The longest search text, in characters. No name is longer.
 const LONGEST_SEARCH: usize = 100;
 

@@ -349,16 +349,10 @@ impl Admin<'_> {
     /// # Errors
     /// A field error at `email`; `NOT_FOUND`.
     pub async fn user(&self, email: &str) -> Result<UserId> {
-        let known = input::known_emails(email);
-        let Some(first) = known.first() else {
-            return Err(ApiError::field("email", domain::user::EmailError::Format.to_string()).into());
-        };
-        for email in &known {
-            if let Some(found) = storage::users::find_by_email(self.context.db(), email).await? {
-                return Ok(found.user.id);
-            }
-        }
-        Err(ApiError::new(ErrorCode::NotFound, format!("There is no user {}.", first.as_str())).into())
+        let email = input::email(email).map_err(|error| ApiError::field("email", error.to_string()))?;
+        let found = storage::users::find_by_email(self.context.db(), &email).await?;
+        let missing = || ApiError::new(ErrorCode::NotFound, format!("There is no user {}.", email.as_str()));
+        Ok(found.ok_or_else(missing)?.user.id)
     }
 
     /// Returns a page of the users of all tenants, sorted by email address, with addresses after `after`.

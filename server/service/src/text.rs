@@ -202,18 +202,6 @@ fn skeleton(text: &str) -> String {
     fold(&unicode_security::skeleton(text).collect::<String>())
 }
 
-/// The forms in which a password may have been hashed, the current one first (NIST SP 800-63B §3.1.1.2: normalized by
-/// NFKC or NFKD). The others are those of earlier versions, which hashed what the keyboard sent.
-pub(crate) fn password_forms(text: &str) -> Vec<String> {
-    let mut forms = vec![simplify(text)];
-    for form in [text.to_owned(), text.nfc().collect(), text.nfd().collect()] {
-        if !forms.contains(&form) {
-            forms.push(form);
-        }
-    }
-    forms
-}
-
 #[cfg(test)]
 mod tests {
     use icu_properties::props::DefaultIgnorableCodePoint;
@@ -344,13 +332,5 @@ mod tests {
         ] {
             assert!(!is_reserved(other), "{other}");
         }
-    }
-
-    #[test]
-    fn a_password_is_known_in_every_composition() {
-        assert_eq!(password_forms("seven lamps"), ["seven lamps"]);
-        assert_eq!(password_forms("Cafe\u{301}"), ["Café", "Cafe\u{301}"]);
-        assert_eq!(password_forms("Café"), ["Café", "Cafe\u{301}"]);
-        assert_eq!(password_forms("ﬁ"), ["fi", "ﬁ"]);
     }
 }

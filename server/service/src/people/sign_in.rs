@@ -73,12 +73,12 @@ impl Sessions<'_> {
         password: &Secret,
         client: &Client,
     ) -> Result<(User, PasswordMark)> {
-        let known = input::known_emails(email);
-        let account = known.first().map_or_else(|| email.trim().to_lowercase(), |email| email.as_str().to_owned());
-        let mut found = None;
-        for email in &known {
-            found = found.or(storage::users::find_by_email(self.context.db(), email).await?);
-        }
+        let parsed = input::email(email).ok();
+        let account = parsed.as_ref().map_or_else(|| email.trim().to_lowercase(), |email| email.as_str().to_owned());
+        let found = match &parsed {
+            Some(email) => storage::users::find_by_email(self.context.db(), email).await?,
+            None => None,
+        };
         let (user, hash) = found.map(|found| (found.user, found.password_hash)).unzip();
         let of = user.as_ref().map_or(UserId(Uuid::nil()), |user| user.id);
         let browser = self.find_browser(of, client.browser.as_ref()).await?;

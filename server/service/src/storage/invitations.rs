@@ -56,7 +56,7 @@ struct Row {
 impl Row {
     fn into_invitation(self) -> Result<Invitation> {
         let email =
-            Email::stored(&self.email).map_err(|_| Error::Fault(format!("invitation {}: invalid email", self.id)))?;
+            Email::parse(&self.email).map_err(|_| Error::Fault(format!("invitation {}: invalid email", self.id)))?;
         Ok(Invitation {
             id: InvitationId(self.id),
             tenant_id: TenantId(self.tenant_id),

@@ -76,7 +76,7 @@ pub(crate) async fn list_administrators(db: &Db, tenant: TenantId) -> Result<Vec
         )
         .bind(tenant.0)
         .fetch_all(c))?;
-    Ok(rows.into_iter().filter_map(|(text,)| Email::stored(&text).ok()).collect())
+    Ok(rows.into_iter().filter_map(|(text,)| Email::parse(&text).ok()).collect())
 }
 
 /// Returns the keys for a user's calendar that expire after `now`, soonest first, at most `limit`, after a position: the user's own and,

@@ -47,7 +47,7 @@ struct MemberRow {
 impl MemberRow {
     fn into_member(self) -> Result<Member> {
         let email =
-            Email::stored(&self.email).map_err(|_| Error::Fault(format!("user {}: invalid email", self.user_id)))?;
+            Email::parse(&self.email).map_err(|_| Error::Fault(format!("user {}: invalid email", self.user_id)))?;
         Ok(Member { user_id: UserId(self.user_id), name: stored_name(&self.name), email, role: role_of(&self.role)? })
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Credentials {
 
 impl UserRow {
     fn into_credentials(self) -> Result<Credentials> {
-        let email = Email::stored(&self.email).map_err(|_| Error::Fault(format!("user {}: invalid email", self.id)))?;
+        let email = Email::parse(&self.email).map_err(|_| Error::Fault(format!("user {}: invalid email", self.id)))?;
         let user =
             User { id: UserId(self.id), email, name: stored_name(&self.name), created_at: instant(self.created_at) };
         Ok(Credentials { user, password_hash: self.password_hash })
