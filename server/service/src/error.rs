@@ -6,6 +6,8 @@ use domain::{ApiError, ErrorCode};
 use sqlx::sqlite::SqliteError;
 use uuid::Uuid;
 
+use crate::sqlite_codes::{BUSY, CANTOPEN, FULL, IOERR, LOCKED, READONLY, primary_code};
+
 /// The result of a use case.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -67,6 +69,12 @@ pub enum OpenError {
          LATCHKEY_PGBOUNCER=true."
     )]
     Pooler,
+    /// Another process serves the `SQLite` file.
+    #[error(
+        "Another Latchkey server uses {0}. Only one server can use an SQLite database; several need PostgreSQL (see \
+         server/docs/postgresql.md)."
+    )]
+    Served(String),
     /// The file isn't in `SQLite`'s format.
     #[error("{0} isn't an SQLite database.")]
     NotSqlite(String),
@@ -144,24 +152,21 @@ impl Outage {
             sqlx::Error::PoolTimedOut => Some(Self::Busy),
             sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Some(Self::Unreachable),
             sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => Some(Self::Disk),
-            sqlx::Error::Database(cause) => {
-                let code = cause.code()?;
-                match cause.try_downcast_ref::<SqliteError>() {
-                    Some(_) => Self::of_sqlite(&code),
-                    None => Self::of_postgres(&code),
-                }
+            sqlx::Error::Database(refusal) if refusal.try_downcast_ref::<SqliteError>().is_some() => {
+                Self::of_sqlite(primary_code(cause)?)
             }
+            sqlx::Error::Database(refusal) => Self::of_postgres(&refusal.code()?),
             _ => None,
         }
     }
 
-    /// By `SQLite`'s result code, whose extended codes have the primary one in the lowest byte.
-    fn of_sqlite(code: &str) -> Option<Self> {
-        match code.parse::<u32>().ok()? & 0xff {
-            5 | 6 => Some(Self::Busy),
-            8 => Some(Self::ReadOnly),
-            10 | 14 => Some(Self::Disk),
-            13 => Some(Self::Full),
+    /// By `SQLite`'s primary result code.
+    fn of_sqlite(code: u32) -> Option<Self> {
+        match code {
+            BUSY | LOCKED => Some(Self::Busy),
+            READONLY => Some(Self::ReadOnly),
+            IOERR | CANTOPEN => Some(Self::Disk),
+            FULL => Some(Self::Full),
             _ => None,
         }
     }

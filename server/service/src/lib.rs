@@ -20,6 +20,7 @@ mod random;
 mod readiness;
 mod restore;
 mod secrets;
+mod sqlite_codes;
 mod storage;
 mod tenants;
 #[cfg(any(test, feature = "testing"))]

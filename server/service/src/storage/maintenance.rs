@@ -5,10 +5,13 @@ use sqlx::{Connection, SqlitePool};
 
 use super::{
     Db,
-    db::{BUSY, READONLY, change, primary_code, read},
+    db::{change, read},
     micros,
 };
-use crate::error::{OpenError, Result};
+use crate::{
+    error::{OpenError, Result},
+    sqlite_codes::{BUSY, READONLY, primary_code},
+};
 
 /// Checks that the database can be written to.
 ///

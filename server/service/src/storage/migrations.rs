@@ -11,9 +11,12 @@ use sqlx::{
 
 use super::{
     Db,
-    db::{BUSY, Lease, MIGRATIONS, primary_code, read},
+    db::{Lease, MIGRATIONS, read},
 };
-use crate::error::OpenError;
+use crate::{
+    error::OpenError,
+    sqlite_codes::{BUSY, primary_code},
+};
 
 static SQLITE: Migrator = sqlx::migrate!("../../migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");

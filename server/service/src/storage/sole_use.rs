@@ -5,8 +5,10 @@ use std::{path::Path, time::Duration};
 use domain::{ApiError, ErrorCode};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
-use super::db::{BUSY, primary_code};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    sqlite_codes::{BUSY, primary_code},
+};
 
 /// How long other processes are waited for.
 const WAIT: Duration = Duration::from_millis(500);

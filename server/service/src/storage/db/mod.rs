@@ -1,6 +1,6 @@
 //! Both databases behind one type, and the macros that run the same SQL on either.
 
-mod codes;
+mod key_cache;
 mod ledger;
 mod postgres;
 mod sqlite;
@@ -14,7 +14,7 @@ use sqlx::SqlitePool;
 
 pub use self::postgres::Options as PostgresOptions;
 pub(crate) use self::{
-    codes::{BUSY, MIGRATIONS, READONLY, primary_code},
+    key_cache::{CachedKey, KeyCache, NewCachedKey, Outdated, OwnerFacts, TokenDigest},
     ledger::{Ledger, Line, Revoked, read_ledger},
     postgres::Lease,
 };
@@ -27,6 +27,9 @@ use self::{
 use crate::error::{Error, OpenError, Result};
 
 /// A database, chosen by its URL.
+/// The table in which sqlx records the applied migrations.
+pub(crate) const MIGRATIONS: &str = "_sqlx_migrations";
+
 #[derive(Clone, Debug)]
 pub(crate) enum Db {
     /// Embedded: one writer, several readers that WAL lets work at the same time, and separate ones (`lister`) for

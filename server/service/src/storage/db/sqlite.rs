@@ -7,12 +7,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{
-    super::file,
-    codes::{MIGRATIONS, NOTADB, primary_code},
-    writer::Writer,
+use super::{super::file, MIGRATIONS, writer::Writer};
+use crate::{
+    error::OpenError,
+    sqlite_codes::{NOTADB, primary_code},
 };
-use crate::error::OpenError;
 
 const READERS: u32 = 8;
 const LISTERS: u32 = 4;

@@ -19,10 +19,13 @@ use tokio::{
 };
 
 use super::{
-    codes::{BUSY, primary_code},
+    key_cache::KeyCache,
     ledger::{Ledger, Notes},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    sqlite_codes::{BUSY, primary_code},
+};
 
 /// How long a transaction waits for its turn and for other processes that write to the file, both together.
 const WAIT: Duration = Duration::from_secs(5);
