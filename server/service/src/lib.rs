@@ -10,6 +10,7 @@ mod clock;
 mod context;
 mod digest;
 mod error;
+mod examination;
 mod input;
 mod keys;
 mod mail;

@@ -7,14 +7,15 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use domain::{ApiError, ErrorCode, KeyId, Operation, Owner, Secret, ServiceAccountId, TenantId, UserId};
+use domain::{ApiError, ErrorCode, KeyId, Operation, Owner, ServiceAccountId, TenantId, UserId};
 use uuid::Uuid;
 
 use crate::{
-    access::{Actor, OPERATOR, Target, authorize_write},
-    audit::{Audit, AuditLog},
+    access::{Actor, OPERATOR, Target, authorize, authorize_write},
     context::Context,
+    digest::hex,
     error::{Error, OpenError, Result},
+    examination::examine,
     keys::pending_changes,
     operator::Admin,
     people::members,
@@ -23,9 +24,9 @@ use crate::{
         self, Db,
         audit::Entry,
         backup::{Counts, Unfinished},
-        db::{Ledger, Line, Revoked, read_ledger},
+        db::{Ledger, Line, Revoked, read_ledger, retry},
         instant,
-        ledger::{RevokedRow, State},
+        ledger::{RESTORE, RevokedRow, State},
         micros,
     },
     tenants::service_accounts::ServiceAccounts,
@@ -126,7 +127,7 @@ impl RestoredFile {
 /// Renames an `SQLite` database that no process has open. Returns its new name.
 async fn move_away(database: &Path, now: DateTime<Utc>) -> Result<PathBuf> {
     storage::sole_use::require(database).await?;
-    let away = storage::backup::with_suffix(database, &now.format(".replaced-%Y%m%dT%H%M%SZ").to_string());
+    let away = storage::file::with_suffix(database, &now.format(".replaced-%Y%m%dT%H%M%SZ").to_string());
     let failed = |cause| ApiError::field("file", format!("{} can't be moved away: {cause}", database.display()));
     if away.symlink_metadata().is_ok() {
         return Err(ApiError::field("file", format!("{} already exists.", away.display())).into());
@@ -137,7 +138,7 @@ async fn move_away(database: &Path, now: DateTime<Utc>) -> Result<PathBuf> {
 
 /// Returns the ledger of an `SQLite` database, unless the settings name another one; `None` for any other database.
 pub fn ledger_of(database_url: &str) -> Option<PathBuf> {
-    storage::file::of_database(database_url).map(|file| storage::backup::with_suffix(&file, ".revocations"))
+    storage::file::of_database(database_url).map(|file| storage::file::with_suffix(&file, ".revocations"))
 }
 
 /// Records in a ledger that all of it was applied to a restored backup, at the time in the result. To be called when the
@@ -181,6 +182,13 @@ pub(crate) async fn open_ledger(context: &Context, path: &Path, verified: bool) 
         // A restored backup never learns of what was created after it.
         let agrees = state == State::Revoked || (is_restored && state == State::Unknown);
         is_restored |= line.what == Revoked::Restored;
+        if !agrees
+            && is_restored
+            && let Revoked::Member { tenant, user } = line.what
+        {
+            let kept = kept_member(context.db(), TenantId(tenant), UserId(user)).await.map_err(of_database)?;
+            return Err(OpenError::Ledger(kept));
+        }
         if !agrees {
             return Err(OpenError::Ledger(format!(
                 "The database lacks what its revocation ledger {} records: {}. If the database was restored from a \
@@ -195,6 +203,20 @@ pub(crate) async fn open_ledger(context: &Context, path: &Path, verified: bool) 
     let missing = list_missing(context.db(), &known).await.map_err(of_database)?;
     context.db().ledger().append(missing.iter().map(RevokedRow::line).collect()).await;
     Ok(())
+}
+
+/// Returns what the operator has to do about a member who was removed after the backup, and can't be removed again as long
+/// as they are the tenant's last administrator.
+async fn kept_member(db: &Db, tenant: TenantId, user: UserId) -> Result<String> {
+    let permit = authorize(&Actor::operator(tenant), Operation::GetTenant, Target::Tenant(tenant))?;
+    let slug =
+        storage::tenants::find(db, &permit).await?.map_or_else(String::new, |tenant| tenant.slug.as_str().to_owned());
+    let email = storage::users::find(db, user).await?.map_or_else(String::new, |user| user.email.into());
+    Ok(format!(
+        "{email} was removed from the tenant {slug} after the backup was made, but is its last administrator again. Add \
+         another one with latchkey admin create-user --tenant {slug} --role TENANT_ADMIN --password-stdin --email EMAIL. \
+         Then remove this one with latchkey admin remove-member --tenant {slug} --email {email}."
+    ))
 }
 
 /// Returns the revoked keys that are in a ledger neither themselves nor by their owner.
@@ -232,11 +254,11 @@ impl Admin<'_> {
         let before = if is_current { self.pins().await? } else { Vec::new() };
         let copy = storage::backup::copy(db, path).await?;
         let opened = Db::open_copy(copy.path()).await?;
-        let checked = self.examine(&opened, &before, is_current).await;
+        let checked = self.find_problems(&opened, &before, is_current).await;
         let counts = storage::backup::count(&opened).await;
         opened.close().await;
         let (problems, counts) = (checked?, counts?);
-        if !problems.is_empty() && self.examine(db, &[], is_current).await?.is_empty() {
+        if !problems.is_empty() && self.find_problems(db, &[], is_current).await?.is_empty() {
             let message = format!("The backup was damaged, so it was deleted: {}.", problems.join(", "));
             return Err(ApiError::field("file", message).into());
         }
@@ -248,24 +270,17 @@ impl Admin<'_> {
     async fn pins(&self) -> Result<Vec<String>> {
         let heads = storage::audit::list_heads(self.context.db()).await?;
         let pin = |head: storage::audit::Head| {
-            let hash = storage::audit::hex(&head.hash);
+            let hash = hex(&head.hash);
             format!("{}:{}:{hash}", head.slug.as_deref().unwrap_or("-"), head.seq)
         };
         Ok(heads.into_iter().filter(|head| head.seq > 0).map(pin).collect())
     }
 
-    async fn examine(&self, db: &Db, pins: &[String], is_current: bool) -> Result<Vec<String>> {
+    async fn find_problems(&self, db: &Db, pins: &[String], is_current: bool) -> Result<Vec<String>> {
         if !is_current {
             return storage::maintenance::check_file_of(db).await;
         }
-        let mut problems = storage::maintenance::check(db).await?;
-        let audit = Audit::new(db.clone(), self.context.clock().clone());
-        let log = AuditLog { audit: &audit, fresh_sign_in: self.context.fresh_sign_in() };
-        for report in log.verify(pins).await? {
-            let name = report.slug.unwrap_or_else(|| "-".to_owned());
-            problems.extend(report.problems.into_iter().map(|problem| format!("audit log {name}: {problem}")));
-        }
-        Ok(problems)
+        Ok(examine(db, pins, self.context.clock()).await?.problems)
     }
 
     /// Revokes again what a ledger says was revoked after the backup from which this database was restored, and ends
@@ -286,12 +301,12 @@ impl Admin<'_> {
             || "without a revocation ledger".to_owned(),
             |lines| format!("with a revocation ledger of {} revocations", lines.len()),
         );
-        let entry = self.entry_of(None, "restore_backup", ("backup", None, "")).with(described);
+        let entry = Entry::by_operator(None, RESTORE, self.context.now(), ("backup", None, "")).with(described);
         restored.at = entry.at;
-        let mut tx = db.begin().await?;
-        storage::ledger::end_temporary_access(&mut tx, micros(self.context.now())).await?;
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await?;
+        retry!(db, tx => {
+            storage::ledger::end_temporary_access(tx, micros(self.context.now())).await?;
+            storage::audit::insert(tx, &entry).await
+        })?;
         // Unfinished changes of the backup first.
         pending_changes::finish(self.context).await;
         let mut keys = Vec::new();
@@ -333,8 +348,8 @@ impl Admin<'_> {
             Revoked::Member { tenant, user } => match self.remove_again(TenantId(tenant), UserId(user)).await {
                 Ok(()) => restored.members += 1,
                 // The last administrator.
-                Err(Error::Api(refusal)) => {
-                    restored.problems.push(format!("{}: {refusal}", line.to_string().trim_end()));
+                Err(Error::Rule(_)) => {
+                    restored.problems.push(kept_member(self.context.db(), TenantId(tenant), UserId(user)).await?);
                 }
                 Err(error) => return Err(error),
             },
@@ -352,29 +367,24 @@ impl Admin<'_> {
             let subject = ("user", user.0, member.name.as_str());
             Entry::by(&operator, Operation::RemoveMember, now, subject).with("removed before the backup was restored")
         };
-        let mut tx = self.context.db().begin().await?;
-        let removed = members::remove(&mut tx, &permit, user, now, OPERATOR, entry).await;
-        tx.end(removed).await?;
+        retry!(self.context.db(), tx => {
+            members::remove(tx, &permit, user, now, OPERATOR, entry).await
+        })?;
         pending_changes::finish(self.context).await;
         Ok(())
     }
 
     /// Replaces a password that was changed after the backup with one that nobody knows. Returns the email address.
     async fn forget_password(&self, user: UserId) -> Result<String> {
-        let email = storage::ledger::find_email(self.context.db(), user).await?.unwrap_or_default();
-        let mut unknown = String::new();
-        random::extend_base62(&mut unknown, 40);
-        let hash = self.hasher.hash(Secret::new(unknown)).await?;
-        let operation = Operation::ChangePassword.as_str();
-        let entry = self.entry_of(None, operation, ("user", Some(user.0), &email));
-        let mut tx = self.context.db().begin().await?;
-        storage::users::update_password(&mut tx, user, &hash).await?;
-        storage::audit::insert(
-            &mut tx,
-            &entry.with("changed before the backup was restored, so the old one was removed"),
-        )
-        .await?;
-        tx.commit().await?;
+        let found = storage::users::find(self.context.db(), user).await?;
+        let email = found.map_or_else(String::new, |user| user.email.into());
+        let hash = self.hasher.hash(random::draw_link_secret()).await?;
+        let entry = self.entry_about_user(Operation::ChangePassword.as_str(), user, &email);
+        let entry = entry.with("changed before the backup was restored, so the old one was removed");
+        retry!(self.context.db(), tx => {
+            storage::users::update_password(tx, user, &hash, entry.at).await?;
+            storage::audit::insert(tx, &entry).await
+        })?;
         Ok(email)
     }
 
@@ -401,31 +411,23 @@ impl Admin<'_> {
     async fn revoke_some(&self, keys: &[(TenantId, KeyId, Owner)]) -> Result<u32> {
         let Some((tenant, ..)) = keys.first() else { return Ok(0) };
         let (operator, now) = (Actor::operator(*tenant), self.context.now());
-        let mut tx = self.context.db().begin_for(*tenant).await?;
-        storage::tenants::lock_tenant(&mut tx, *tenant).await?;
-        let mut entries = Vec::new();
-        for (tenant, id, owner) in keys {
-            let permit = authorize_write(&operator, Operation::RevokeApiKey, Target::Owner(*tenant, *owner))?;
-            if storage::keys::revoke(&mut tx, &permit, *id, now, OPERATOR, REASON).await? {
-                let name = storage::keys::find_in(&mut tx, &permit, *id).await?.map(|key| key.name);
-                let name = name.as_ref().map_or("", |name| name.as_str());
-                let entry = Entry::by(&operator, Operation::RevokeApiKey, now, ("api_key", id.0, name));
-                entries.push(entry.with(REASON));
+        let count = retry!(self.context.db(), for *tenant, tx => {
+            storage::tenants::lock_tenant(tx, *tenant).await?;
+            let mut entries = Vec::new();
+            for (tenant, id, owner) in keys {
+                let permit = authorize_write(&operator, Operation::RevokeApiKey, Target::Owner(*tenant, *owner))?;
+                if storage::keys::revoke(tx, &permit, *id, now, OPERATOR, REASON).await? {
+                    let name = storage::keys::find_in(tx, &permit, *id).await?.map(|key| key.name);
+                    let name = name.as_ref().map_or("", |name| name.as_str());
+                    let entry = Entry::by(&operator, Operation::RevokeApiKey, now, ("api_key", id.0, name));
+                    entries.push(entry.with(REASON));
+                }
             }
-        }
-        for entry in &entries {
-            storage::audit::insert(&mut tx, entry).await?;
-        }
-        tx.commit().await?;
-        Ok(u32::try_from(entries.len()).unwrap_or(u32::MAX))
-    }
-
-    fn entry_of(
-        &self,
-        tenant: Option<TenantId>,
-        operation: &'static str,
-        subject: (&'static str, Option<Uuid>, &str),
-    ) -> Entry {
-        Entry::by_operator(tenant, operation, self.context.now(), subject)
+            for entry in &entries {
+                storage::audit::insert(tx, entry).await?;
+            }
+            Ok(entries.len())
+        })?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 }

@@ -3,10 +3,9 @@
 use domain::{ApiError, ErrorCode};
 
 use crate::{
-    access::{CONFIRM_AFTER, FreshSignIn},
-    audit::{Audit, AuditLog},
     clock::Clock,
-    error::{Error, OpenError, Result},
+    error::{Error, OpenError},
+    examination::{Examination, examine},
     storage::{self, Db, db::PostgresOptions, sole_use, transfer::CopiedTable},
 };
 
@@ -46,22 +45,19 @@ pub async fn move_database(
         return Err(refusal(NOT_POSTGRES).into());
     }
     let source = open_current(from, options).await?;
-    let pins = match examine(&source, &[], &clock).await {
-        Ok((problems, pins)) if problems.is_empty() => pins,
-        Ok((problems, _)) => {
-            source.close().await;
-            let message = format!("The database has problems, so it wasn't moved: {}", problems.join(", "));
-            return Err(refusal(message).into());
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let found = examine(&source, &[], &clock).await;
     source.close().await;
+    let Examination { problems, pins } = found?;
+    if !problems.is_empty() {
+        let message = format!("The database has problems, so it wasn't moved: {}", problems.join(", "));
+        return Err(refusal(message).into());
+    }
     let mut source = sole_use::open(&file).await?;
     let target = Db::open(to, false, options).await?;
     let copied = copy(&mut source, &target).await;
     let checked = match copied {
         Ok(tables) => {
-            examine(&target, &pins, &clock).await.map(|(problems, _)| (tables, problems)).map_err(MoveError::from)
+            examine(&target, &pins, &clock).await.map(|found| (tables, found.problems)).map_err(MoveError::from)
         }
         Err(error) => Err(error),
     };
@@ -96,20 +92,4 @@ async fn copy(source: &mut sqlx::SqliteConnection, target: &Db) -> std::result::
     let tables = storage::transfer::copy_all(source, &mut tx).await?;
     tx.commit_unlimited().await.map_err(Error::from)?;
     Ok(tables)
-}
-
-/// Returns the problems of a database, and the ends of its chains.
-async fn examine(db: &Db, pins: &[String], clock: &Clock) -> Result<(Vec<String>, Vec<String>)> {
-    let mut problems = storage::maintenance::check(db).await?;
-    let audit = Audit::new(db.clone(), clock.clone());
-    let log = AuditLog { audit: &audit, fresh_sign_in: FreshSignIn::within(CONFIRM_AFTER) };
-    let mut ends = Vec::new();
-    for report in log.verify(pins).await? {
-        let name = report.slug.unwrap_or_else(|| "-".to_owned());
-        problems.extend(report.problems.into_iter().map(|problem| format!("audit log {name}: {problem}")));
-        if report.entries > 0 {
-            ends.push(format!("{name}:{}:{}", report.entries, report.head));
-        }
-    }
-    Ok((problems, ends))
 }

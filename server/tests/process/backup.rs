@@ -212,6 +212,28 @@ fn a_restored_backup_brings_nothing_back_that_was_revoked_since() {
     let folder = story.place.path("").read_dir().unwrap().map(Result::unwrap);
     assert_eq!(folder.filter(moved).count(), 1, "the old database was kept");
 }
+#[test]
+fn a_removed_administrator_whom_a_backup_makes_the_last_one_again_is_named_with_the_way_out() {
+    let place = Place::new();
+    let database = &place.database;
+    let (_, token) = fill(database);
+    let backup = text(&place.path("backup.db"));
+    assert_done(&place.run(&["backup", &backup]));
+    let grace = ["create-user", "--email", GRACE, "--tenant", "bench", "--role", "TENANT_ADMIN", "--password-stdin"];
+    let remove = ["remove-member", "--tenant", "bench", "--email", EMAIL];
+    admin(database, &grace, PASSWORD);
+    admin(database, &remove, "");
+    let way_out = format!("latchkey admin remove-member --tenant bench --email {EMAIL}");
+    assert_refused(&place.run(&["restore", "--replace", &backup]), &way_out);
+    assert_refused(&place.run(&["serve", "--listen", "127.0.0.1:0"]), &way_out);
+    assert_refused(&place.run(&["restore"]), &way_out);
+    admin(database, &grace, PASSWORD);
+    admin(database, &remove, "");
+    assert_eq!(block_on(accepted(database, &[&token])), [true]);
+    assert_eq!(block_on(sign_in(database, PASSWORD)), 403, "in no tenant");
+    assert_done(&place.run(&["restore"]));
+}
+
 
 #[test]
 fn a_backup_that_was_copied_by_hand_is_not_served() {

@@ -4,10 +4,11 @@ use domain::ApiError;
 
 use super::log::AuditLog;
 use crate::{
+    digest::hex,
     error::Result,
     storage::{
         self,
-        audit::{EntryRow, Head, hex},
+        audit::{EntryRow, Head},
     },
 };
 

@@ -1,7 +1,5 @@
 //! Secret keys, and the authenticated encryption with them (XChaCha20-Poly1305).
 
-use std::fmt::Write as _;
-
 use base64::{Engine as _, engine::general_purpose::GeneralPurpose, prelude::BASE64_STANDARD};
 use chacha20poly1305::{
     XChaCha20Poly1305, XNonce,
@@ -11,7 +9,7 @@ use domain::Secret;
 use uuid::Uuid;
 
 use crate::{
-    digest::sha256,
+    digest::{hex, sha256},
     random,
     storage::sealed::{Purpose, Sealed},
 };
@@ -54,10 +52,7 @@ impl SecretKey {
 
     fn of(bytes: &[u8; KEY_BYTES]) -> Self {
         let digest = sha256(&[b"latchkey secret key id".as_slice(), bytes.as_slice()].concat());
-        let mut id = String::new();
-        for byte in &digest[..ID_BYTES] {
-            write!(id, "{byte:02x}").expect("writing to a string can't fail");
-        }
+        let id = hex(&digest[..ID_BYTES]);
         let text = Secret::new(BASE64_STANDARD.encode(bytes));
         Self { id, text, cipher: XChaCha20Poly1305::new(bytes.into()) }
     }

@@ -56,9 +56,7 @@ pub fn file_of(database_url: &str) -> Option<PathBuf> {
 }
 
 fn beside(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push(".key");
-    name.into()
+    storage::file::with_suffix(database, ".key")
 }
 
 impl Secrets {

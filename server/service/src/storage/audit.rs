@@ -1,8 +1,6 @@
 //! The audit log. An entry is written in the transaction of the change that it records, and contains the hash of the
 //! entry before it.
 
-use std::fmt::Write;
-
 use chrono::{DateTime, Utc};
 use domain::{
     AuditEntry, AuditId, AuditQuery, Direction, KeyId, Operation, Page, ServiceAccountId, TenantId, UserId,
@@ -13,12 +11,13 @@ use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{Revoked, change, read, read_list, run},
+    db::{change, read, read_list, run},
     fold, instant, micros,
     query::{Conditions, Keyset, Place, SortValue, Value, assembled, containing, statement},
 };
 use crate::{
     access::{Actor, Client, OPERATOR, Principal},
+    digest::hex,
     error::Result,
     random,
 };
@@ -252,15 +251,6 @@ impl From<EntryRow> for AuditEntry {
     }
 }
 
-/// Encodes bytes as lowercase hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a `String` can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// Appends an entry to its chain. If this fails, the change that it records fails too.
 ///
 /// NOTE: the chain's head stays locked until the transaction ends, so a tenant's changes run one after the other. A use
@@ -301,13 +291,16 @@ pub(crate) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<()> {
     if !is_name_known {
         add_name(tx, chain, &row.actor_name).await?;
     }
-    if let Some(user) = entry.subject_id
-        && entry.operation == Operation::ChangePassword.as_str()
-        && entry.outcome == Outcome::Done
-    {
-        tx.note(Revoked::Password(user), entry.at);
-    }
     set_head(tx, chain, &hash).await
+}
+
+/// Appends entries to their chains, in the order of the chains, so that transactions that write to several can't deadlock.
+pub(crate) async fn insert_all(tx: &mut Tx, mut entries: Vec<Entry>) -> Result<()> {
+    entries.sort_by_key(|entry| chain_of(entry.tenant_id));
+    for entry in &entries {
+        insert(tx, entry).await?;
+    }
+    Ok(())
 }
 
 /// Records that an actor's name occurs in a chain.

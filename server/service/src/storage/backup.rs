@@ -56,7 +56,7 @@ impl Unfinished {
         if target.to_str().is_none() {
             return Err(refused("The path must be UTF-8.".to_owned()));
         }
-        let path = with_suffix(target, suffix);
+        let path = file::with_suffix(target, suffix);
         if let Ok(left) = File::open(&path) {
             left.try_lock().map_err(|_| refused(format!("Another process is writing {name}.")))?;
             remove(&path);
@@ -106,7 +106,7 @@ impl Drop for Unfinished {
 
 fn remove(path: &Path) {
     for suffix in ["", "-wal", "-shm", "-journal"] {
-        std::fs::remove_file(with_suffix(path, suffix)).ok();
+        std::fs::remove_file(file::with_suffix(path, suffix)).ok();
     }
 }
 
@@ -120,13 +120,6 @@ fn require_free(target: &Path) -> Result<()> {
         return Err(ApiError::field("file", message).into());
     }
     Ok(())
-}
-
-/// Returns a path with an ending after its name.
-pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// Copies an open `SQLite` database, even while it is in use. A `PostgreSQL` database is a field error.
@@ -151,7 +144,7 @@ pub(crate) async fn copy_file(path: &Path, target: &Path) -> Result<Unfinished> 
         return Err(refused(format!("There is no file {name}.")));
     }
     // Without the changes in its log, the file is incomplete or damaged.
-    if with_suffix(path, "-wal").metadata().is_ok_and(|log| log.len() > 0) {
+    if file::with_suffix(path, "-wal").metadata().is_ok_and(|log| log.len() > 0) {
         return Err(refused(format!(
             "{name} has a write-ahead log ({name}-wal), so it is a database in use, or was not made by latchkey backup. \
              Run latchkey backup for that database first."

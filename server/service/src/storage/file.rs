@@ -19,6 +19,13 @@ pub fn of_database(url: &str) -> Option<PathBuf> {
     Some(options.get_filename().to_owned()).filter(|path| !path.to_string_lossy().starts_with("file:"))
 }
 
+/// Returns a path with an ending after its name.
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
 /// Creates an empty file that only its owner may read and write, whatever the umask.
 ///
 /// # Errors

@@ -104,7 +104,8 @@ pub(crate) struct KeyRow {
     last_refused_agent: Option<String>,
 }
 
-fn owner_of(user: Option<Uuid>, account: Option<Uuid>) -> Owner {
+/// Returns the owner in a row, which has one of the two ids.
+pub(crate) fn owner_of(user: Option<Uuid>, account: Option<Uuid>) -> Owner {
     match (user, account) {
         (Some(id), _) => Owner::User(UserId(id)),
         (None, id) => Owner::ServiceAccount(ServiceAccountId(id.unwrap_or_default())),

@@ -1,14 +1,19 @@
 //! What the database says about the revocations in the revocation ledger.
 
-use domain::{ServiceAccountId, TenantId, UserId};
+use domain::{Operation, ServiceAccountId, TenantId};
 use uuid::Uuid;
 
 use super::{
     Db, Tx,
     db::{Line, Revoked, change, read, read_list},
-    instant, micros,
+    instant,
+    keys::{owner_of, revoked_owner},
+    micros,
 };
 use crate::error::Result;
+
+/// The operation of the audit entry that a restore writes.
+pub(crate) const RESTORE: &str = "restore_backup";
 
 /// A revoked key.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -28,10 +33,7 @@ impl RevokedRow {
 
     /// Returns the owner, who may be in the ledger instead of the key.
     pub(crate) fn owner(&self) -> Revoked {
-        match (self.service_account_id, self.user_id) {
-            (Some(account), _) => Revoked::Account(account),
-            (None, user) => Revoked::Member { tenant: self.tenant_id, user: user.unwrap_or_default() },
-        }
+        revoked_owner(TenantId(self.tenant_id), owner_of(self.user_id, self.service_account_id))
     }
 }
 
@@ -61,39 +63,44 @@ pub(crate) enum State {
 /// Returns what the database says about a line.
 pub(crate) async fn find_state(db: &Db, line: &Line) -> Result<State> {
     // 1 if it is still accepted, 0 if it is revoked.
-    let (sql, id, other) = match line.what {
+    let (sql, id, other, operation) = match line.what {
         Revoked::Key(key) => (
-            "SELECT CASE WHEN revoked_at IS NULL THEN 1 ELSE 0 END FROM api_keys WHERE id = $1 AND $2 = $2 AND $3 = $3",
+            "SELECT CASE WHEN revoked_at IS NULL THEN 1 ELSE 0 END FROM api_keys WHERE id = $1 AND $2 = $2 AND $3 = $3 AND $4 = $4",
             key,
             key,
+            "",
         ),
         Revoked::Account(account) => (
-            "SELECT CASE WHEN deleted_at IS NULL THEN 1 ELSE 0 END FROM service_accounts WHERE id = $1 AND $2 = $2 AND $3 = $3",
+            "SELECT CASE WHEN deleted_at IS NULL THEN 1 ELSE 0 END FROM service_accounts WHERE id = $1 AND $2 = $2 AND $3 = $3 AND $4 = $4",
             account,
             account,
+            "",
         ),
         // Somebody who came back is a member again rightly.
         Revoked::Member { tenant, user } => (
             "SELECT CASE WHEN EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = u.id AND m.tenant_id = $2 AND m.created_at <= $3) \
-             THEN 1 ELSE 0 END FROM users u WHERE u.id = $1",
+             THEN 1 ELSE 0 END FROM users u WHERE u.id = $1 AND $4 = $4",
             user,
             tenant,
+            "",
         ),
         Revoked::Password(user) => (
             "SELECT CASE WHEN EXISTS (SELECT 1 FROM audit_log a WHERE a.subject_id = u.id AND a.at >= $3 \
-             AND a.operation = 'change_password' AND a.outcome = 'done') THEN 0 ELSE 1 END FROM users u WHERE u.id = $1 AND $2 = $2",
+             AND a.operation = $4 AND a.outcome = 'done') THEN 0 ELSE 1 END FROM users u WHERE u.id = $1 AND $2 = $2",
             user,
             user,
+            Operation::ChangePassword.as_str(),
         ),
         Revoked::Restored => (
-            "SELECT CASE WHEN EXISTS (SELECT 1 FROM audit_log WHERE tenant_id IS NULL AND operation = 'restore_backup' AND at = $3) \
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM audit_log WHERE tenant_id IS NULL AND operation = $4 AND at = $3) \
              THEN 0 ELSE 1 END WHERE $1 = $1 AND $2 = $2",
             Uuid::nil(),
             Uuid::nil(),
+            RESTORE,
         ),
     };
     let row: Option<i32> = read!(db, c =>
-        sqlx::query_scalar(sql).bind(id).bind(other).bind(micros(line.at)).fetch_optional(c))?;
+        sqlx::query_scalar(sql).bind(id).bind(other).bind(micros(line.at)).bind(operation).fetch_optional(c))?;
     Ok(match row {
         None => State::Unknown,
         Some(0) => State::Revoked,
@@ -121,9 +128,4 @@ pub(crate) async fn end_temporary_access(tx: &mut Tx, at: i64) -> Result<()> {
     change!(tx, sqlx::query("DELETE FROM calendar_feeds"))?;
     change!(tx, sqlx::query("UPDATE invitations SET closed_at = $1 WHERE closed_at IS NULL").bind(at))?;
     Ok(())
-}
-
-/// Returns the email address of a user.
-pub(crate) async fn find_email(db: &Db, user: UserId) -> Result<Option<String>> {
-    Ok(read!(db, c => sqlx::query_scalar("SELECT email FROM users WHERE id = $1").bind(user.0).fetch_optional(c))?)
 }

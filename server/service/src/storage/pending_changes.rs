@@ -2,14 +2,14 @@
 //! row here, and before this row is deleted. Each step can be repeated, so that any server can continue after a crash.
 
 use chrono::{DateTime, Utc};
-use domain::{Owner, ServiceAccountId, TenantId, UserId};
+use domain::{Owner, TenantId, UserId};
 use uuid::Uuid;
 
 use super::{
     Db, Tx,
     db::{change, read, read_list, run},
     instant,
-    keys::{active_unless_suspended, ids_of, revoked_owner},
+    keys::{active_unless_suspended, ids_of, owner_of, revoked_owner},
     lifecycle::lifecycle,
     micros,
 };
@@ -142,10 +142,7 @@ pub(crate) async fn list(db: &Db) -> Result<Vec<Stored>> {
             id: row.id,
             kind: Kind::parse(&row.kind)?,
             tenant: TenantId(row.tenant_id),
-            owner: match (row.user_id, row.service_account_id) {
-                (Some(user), _) => Owner::User(UserId(user)),
-                (None, account) => Owner::ServiceAccount(ServiceAccountId(account.unwrap_or_default())),
-            },
+            owner: owner_of(row.user_id, row.service_account_id),
             at: instant(row.at),
             by: row.actor_name,
             reason: row.reason,

@@ -5,8 +5,11 @@ use sha2::{Digest, Sha256};
 use sqlx::{Row, SqliteConnection, postgres::PgRow, sqlite::SqliteRow};
 use uuid::Uuid;
 
-use super::{audit::hex, db::Lease, query::assembled};
-use crate::error::{Error, Result};
+use super::{db::Lease, query::assembled};
+use crate::{
+    digest::hex,
+    error::{Error, Result},
+};
 
 /// All tables, each after those that it references. A test compares the list with the schema.
 pub(crate) const TABLES: [&str; 27] = [

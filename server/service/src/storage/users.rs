@@ -1,11 +1,12 @@
 //! Users and their memberships.
 
+use chrono::{DateTime, Utc};
 use domain::{ApiError, Email, Membership, Role, TenantId, User, UserId};
 use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{change, read, run},
+    db::{Revoked, change, read, run},
     instant, micros, role_of, stored_name,
 };
 use crate::{
@@ -97,8 +98,10 @@ pub(crate) async fn find(db: &Db, id: UserId) -> Result<Option<User>> {
     row.map(|row| row.into_credentials().map(|credentials| credentials.user)).transpose()
 }
 
-/// Sets the hash of a new password. Returns false if the user doesn't exist.
-pub(crate) async fn update_password(tx: &mut Tx, id: UserId, hash: &str) -> Result<bool> {
+/// Sets the hash of a new password. Returns false if the user doesn't exist. `at`: the time of the audit entry, which the
+/// revocation ledger compares.
+pub(crate) async fn update_password(tx: &mut Tx, id: UserId, hash: &str, at: DateTime<Utc>) -> Result<bool> {
+    tx.note(Revoked::Password(id.0), at);
     let rows = change!(tx, sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1").bind(id.0).bind(hash))?;
     Ok(rows == 1)
 }
