@@ -36,7 +36,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub use access::{Actor, CONFIRM_AFTER, Client, Confirmation, Principal, confirmation_for, offers, offers_in};
-pub use audit::{AuditLog, AuditTail, ChainReport, Export, TailEntry};
+pub use audit::{AuditLog, ChainReport, Export};
 pub use authentication::Actors;
 pub use clock::Clock;
 pub use domain;
@@ -56,7 +56,7 @@ pub use keys::{
 };
 pub use mail::MailSettings;
 pub use metrics::{KeyFigures, Metrics};
-pub use operator::{Admin, OwnerRef};
+pub use operator::{Admin, AuditTail, OwnerRef, TailEntry};
 pub use people::{
     invitations::{AcceptSignedOut, Invitations, IssuedInvitation},
     members::Members,

@@ -1,6 +1,7 @@
 //! Use cases of the operator at the server's command line, who is trusted like the owner of the database and audited as
 //! "cli".
 
+mod audit_tail;
 mod found_tokens;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use domain::{
 };
 use uuid::Uuid;
 
+pub use self::audit_tail::{AuditTail, TailEntry};
 use crate::{
     access::{Actor, OPERATOR, Target, WritePermit},
     context::Context,
@@ -222,9 +224,9 @@ impl Admin<'_> {
         let user = self.user(email).await?;
         self.hasher.check_new(password, &[email]).await??;
         let hash = self.hasher.hash(password.clone()).await?;
-        let entry = self.entry_about_user("change_password", user, email);
+        let entry = self.entry_about_user(Operation::ChangePassword.as_str(), user, email);
         let mut tx = self.context.db().begin().await?;
-        storage::users::update_password(&mut tx, user, &hash).await?;
+        storage::users::update_password(&mut tx, user, &hash, entry.at).await?;
         storage::second_factors::unlock(&mut tx, user).await?;
         storage::sessions::delete_of_user(&mut tx, user).await?;
         storage::audit::insert(&mut tx, &entry).await?;
@@ -437,7 +439,7 @@ impl Admin<'_> {
     }
 
     /// An entry about a user, in no tenant.
-    fn entry_about_user(&self, operation: &'static str, user: UserId, name: &str) -> Entry {
+    pub(crate) fn entry_about_user(&self, operation: &'static str, user: UserId, name: &str) -> Entry {
         Entry::by_operator(None, operation, self.context.now(), ("user", Some(user.0), name))
     }
 }

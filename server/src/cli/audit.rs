@@ -120,9 +120,9 @@ impl Row for TailRow {
 
 async fn tail(services: &Services, options: &Tail) -> Answer {
     let mut out = List::new(options.format);
-    let mut tail = services.audit_log().tail(options.tenant.as_deref(), options.lines).await?;
+    let mut tail = services.admin().tail_audit_log(options.tenant.as_deref(), options.lines).await?;
     loop {
-        let entries = services.audit_log().next_entries(&mut tail).await?;
+        let entries = services.admin().next_audit_entries(&mut tail).await?;
         out.write(entries.into_iter().map(TailRow::from))?;
         if !options.follow || out.is_closed() {
             break;

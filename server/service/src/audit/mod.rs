@@ -4,9 +4,7 @@ mod chain;
 mod check;
 mod log;
 mod refusals;
-mod tail;
 
 pub use chain::ChainReport;
 pub use log::{AuditLog, Export};
 pub(crate) use refusals::{Audit, Subject, subject_of_owner};
-pub use tail::{AuditTail, TailEntry};

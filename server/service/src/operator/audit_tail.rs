@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use domain::{ApiError, AuditEntry, ErrorCode};
+use domain::AuditEntry;
 use uuid::Uuid;
 
-use super::log::AuditLog;
+use super::Admin;
 use crate::{error::Result, storage};
 
 /// How many entries of a chain are read at once.
@@ -31,31 +31,27 @@ pub struct AuditTail {
     read: HashMap<Uuid, i64>,
 }
 
-impl AuditLog<'_> {
-    /// Starts to read entries: the `last` ones of all tenants, or of the one with this slug. Only the operator may call
-    /// this.
+impl Admin<'_> {
+    /// Starts to read entries of the audit log: the `last` ones of all tenants, or of the one with this slug.
     ///
     /// # Errors
     /// `NOT_FOUND` for the tenant.
-    pub async fn tail(&self, tenant: Option<&str>, last: u32) -> Result<AuditTail> {
-        let tenant = tenant.map(str::trim);
-        if let Some(slug) = tenant
-            && storage::tenants::find_by_slug(self.audit.db(), slug).await?.is_none()
-        {
-            let message = format!("There is no tenant with the slug {slug}.");
-            return Err(ApiError::new(ErrorCode::NotFound, message).into());
-        }
-        Ok(AuditTail { tenant: tenant.map(str::to_owned), last: Some(last), read: HashMap::new() })
+    pub async fn tail_audit_log(&self, tenant: Option<&str>, last: u32) -> Result<AuditTail> {
+        let tenant = match tenant {
+            Some(slug) => Some(self.tenant(slug).await?.slug.as_str().to_owned()),
+            None => None,
+        };
+        Ok(AuditTail { tenant, last: Some(last), read: HashMap::new() })
     }
 
     /// Returns the entries that were added since the last call, oldest first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn next_entries(&self, tail: &mut AuditTail) -> Result<Vec<TailEntry>> {
+    pub async fn next_audit_entries(&self, tail: &mut AuditTail) -> Result<Vec<TailEntry>> {
         let last = tail.last.take();
         let mut entries = Vec::new();
-        for head in storage::audit::list_heads(self.audit.db()).await? {
+        for head in storage::audit::list_heads(self.context.db()).await? {
             if tail.tenant.is_some() && head.slug != tail.tenant {
                 continue;
             }
@@ -63,7 +59,7 @@ impl AuditLog<'_> {
             let begin = last.map_or(0, |last| (head.seq - i64::from(last)).max(0));
             let after = tail.read.entry(head.tenant_id).or_insert(begin);
             while *after < head.seq {
-                let rows = storage::audit::list_chain(self.audit.db(), head.tenant_id, *after, AT_ONCE).await?;
+                let rows = storage::audit::list_chain(self.context.db(), head.tenant_id, *after, AT_ONCE).await?;
                 let Some(newest) = rows.last() else { break };
                 *after = newest.seq;
                 let entry = |row| TailEntry { tenant: head.slug.clone(), entry: AuditEntry::from(row) };
