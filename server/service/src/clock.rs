@@ -11,7 +11,9 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 /// How far the system clock may move against the monotonic one without being taken for a jump.
 const TOLERANCE: i64 = 2_000_000;
 /// How long a jump has to last until the new time is believed.
-const CONFIRM_AFTER: i64 = 600_000_000;
+const CONFIRM_AFTER: i64 = CONFIRM_AFTER_MINUTES * 60_000_000;
+/// The same, for messages.
+pub(crate) const CONFIRM_AFTER_MINUTES: i64 = 10;
 
 /// The source of the current time. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -116,7 +118,11 @@ impl Line {
                 if reading.monotonic - jump.since < CONFIRM_AFTER {
                     return;
                 }
-                tracing::error!(seconds, "a jump of the system clock has lasted for ten minutes; the new time is used");
+                tracing::error!(
+                    seconds,
+                    minutes = CONFIRM_AFTER_MINUTES,
+                    "a jump of the system clock has lasted too long to be an error; the new time is used"
+                );
                 let offset_before = (seconds > 0).then_some(self.offset);
                 *self = Self { offset_before, has_recovered: self.has_recovered, ..Self::new(reading) };
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{context::Context, storage};
+use crate::{clock::CONFIRM_AFTER_MINUTES, context::Context, storage};
 
 /// How long the result of a check is used again, so that many probes don't cause many changes.
 const REUSED_FOR: Duration = Duration::from_secs(1);
@@ -40,8 +40,8 @@ impl Readiness {
         })?;
         let warning = context.clock().unconfirmed_jump().map(|by| {
             format!(
-                "The system clock jumped by {} seconds. Until it is corrected or ten minutes have passed, this server uses \
-                 the monotonic clock.",
+                "The system clock jumped by {} seconds. Until it is corrected or {CONFIRM_AFTER_MINUTES} minutes have passed, \
+                 this server uses the monotonic clock.",
                 by.num_seconds()
             )
         });

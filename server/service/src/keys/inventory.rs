@@ -158,7 +158,7 @@ impl Inventory<'_> {
         authorize: impl Fn(Target) -> std::result::Result<P, ApiError>,
     ) -> Result<Vec<(P, ApiKey)>> {
         if keys.len() > MAX_AT_ONCE {
-            return Err(ApiError::field("key_ids", "Select at most 200 keys.").into());
+            return Err(ApiError::field("key_ids", format!("Select at most {MAX_AT_ONCE} keys.")).into());
         }
         if keys.is_empty() {
             return Ok(Vec::new());

@@ -11,6 +11,7 @@ use domain::{
         policy::{MAX_DAYS, MAX_KEY_LIMIT, PolicyPreview, days_text, is_loosened_by, keys_text},
     },
     time::parse_instant,
+    usage::number_text,
 };
 
 use super::{api_keys::ApiKeys, usage::UsageBuffer};
@@ -127,13 +128,31 @@ impl KeyPolicies<'_> {
         let (kind, now) = (kind_of(&input.policy)?, self.context.now());
         let days = match (kind.has_days(), input.days.trim().parse::<u32>().ok()) {
             (true, Some(days)) if (1..=MAX_DAYS).contains(&days) => Some(days),
-            (true, _) => return Err(ApiError::field("days", "Choose 1 to 3,650 days.").into()),
+            (true, _) => {
+                return Err(
+                    ApiError::field("days", format!("Choose 1 to {} days.", number_text(MAX_DAYS.into()))).into()
+                );
+            }
             (false, _) => None,
         };
         let malformed = || ApiError::field("from", ExpiryError::Malformed.to_string());
         let limit = match (kind.has_limit(), input.limit.trim().parse::<u32>().ok()) {
             (true, Some(limit)) if (1..=MAX_KEY_LIMIT).contains(&limit) => Some(limit),
-            (true, _) => return Err(ApiError::field("limit", "Choose 1 to 100,000 keys.").into()),
+            (true, _) => {
+                return Err(ApiError::field(
+                    "limit",
+                    format!("Choose 1 to {} keys.", number_text(MAX_KEY_LIMIT.into())),
+                )
+                .into());
+            }
+            (false, _) => None,
+        };
+        let on_exposure = match (kind.has_response(), ExposureResponse::from_code(input.on_exposure.trim())) {
+            (true, Some(response)) => Some(response),
+            (true, None) => {
+                let words = ExposureResponse::ALL.map(ExposureResponse::as_str).join(", ");
+                return Err(ApiError::field("on_exposure", format!("Choose one of {words}.")).into());
+            }
             (false, _) => None,
         };
         let from = first_instant(&input.from).map(|text| parse_instant(&text).ok_or_else(malformed)).transpose()?;

@@ -9,7 +9,11 @@ mod link;
 mod servers;
 mod turns;
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use deadpool::managed::{BuildError, Pool, PoolError};
 use domain::TenantId;
@@ -22,7 +26,7 @@ pub(crate) use self::lease::Lease;
 pub use self::servers::Options;
 use self::{
     lease::{Held, SHORT},
-    servers::{Servers, Source},
+    servers::{Servers, Source, TIMEOUTS},
     turns::Turns,
 };
 use super::ledger::{Ledger, Notes};
@@ -38,9 +42,14 @@ const STATEMENT: Duration = Duration::from_secs(6);
 const CLOSE: Duration = Duration::from_secs(3);
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
-const BEGIN_WITH_TIMEOUTS: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '5s'; \
-     SET LOCAL lock_timeout = '2s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
-const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = '5s'";
+/// Behind a pooler, each transaction sets the limits, because the connection to the server may be another one each time.
+static BEGIN_WITH_TIMEOUTS: LazyLock<String> = LazyLock::new(|| with_timeouts(BEGIN));
+static BEGIN_READ: LazyLock<String> = LazyLock::new(|| with_timeouts("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"));
+
+fn with_timeouts(begin: &str) -> String {
+    let set = |(name, value): &(&str, &str)| format!("; SET LOCAL {name} = '{value}'");
+    TIMEOUTS.iter().map(set).fold(begin.to_owned(), |command, set| command + &set)
+}
 
 /// The connections to a `PostgreSQL` server.
 #[derive(Clone)]
@@ -123,7 +132,7 @@ impl Pg {
     /// Begins a transaction. If it is a tenant's, it waits until few others of the tenant hold a connection.
     pub(crate) async fn begin(&self, tenant: Option<TenantId>) -> Result<Lease, sqlx::Error> {
         let deadline = Instant::now() + ACQUIRE;
-        let command = if self.0.pgbouncer { BEGIN_WITH_TIMEOUTS } else { BEGIN };
+        let command = if self.0.pgbouncer { BEGIN_WITH_TIMEOUTS.as_str() } else { BEGIN };
         loop {
             let mut lease = self.lease(&self.0.writer, tenant, deadline).await?;
             match lease.begin(command, SHORT).await {
@@ -181,7 +190,7 @@ impl Pg {
     /// Behind a pooler, a prepared statement and its execution reach the same connection only within a transaction.
     async fn begin_read(&self, mut lease: Lease, limit: Duration) -> Result<Lease, sqlx::Error> {
         if self.0.pgbouncer {
-            lease.begin(BEGIN_READ, limit).await?;
+            lease.begin(BEGIN_READ.as_str(), limit).await?;
         }
         Ok(lease)
     }

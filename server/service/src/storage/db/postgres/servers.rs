@@ -34,7 +34,7 @@ const MAX_AGE: Duration = Duration::from_mins(30);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
 /// The server's own limits. Behind `PgBouncer`, each transaction sets them.
-const TIMEOUTS: [(&str, &str); 3] =
+pub(super) const TIMEOUTS: [(&str, &str); 3] =
     [("statement_timeout", "5s"), ("lock_timeout", "2s"), ("idle_in_transaction_session_timeout", "10s")];
 
 /// How to use a `PostgreSQL` server.
