@@ -104,7 +104,8 @@ CREATE TABLE invitations (
     created_by TEXT NOT NULL,
     -- The user or service account; NULL for the operator.
     created_by_id BLOB,
-    -- The key or the browser session that created it. Revoking the key closes the invitation.
+    -- The key or the browser session that created it. Revoking the key, or ending the session, closes the
+    -- invitation.
     created_by_key BLOB,
     created_by_session BLOB,
     expires_at INTEGER NOT NULL,
@@ -113,6 +114,7 @@ CREATE TABLE invitations (
 CREATE INDEX invitations_by_tenant ON invitations (tenant_id, created_at);
 CREATE UNIQUE INDEX invitations_open ON invitations (tenant_id, email) WHERE closed_at IS NULL;
 CREATE INDEX invitations_by_creating_key ON invitations (created_by_key) WHERE created_by_key IS NOT NULL AND closed_at IS NULL;
+CREATE INDEX invitations_by_creating_session ON invitations (created_by_session) WHERE created_by_session IS NOT NULL AND closed_at IS NULL;
 
 CREATE TABLE service_accounts (
     id BLOB NOT NULL PRIMARY KEY,

@@ -661,6 +661,10 @@ pub struct InviteMemberPayload {
 
 /// A link that contains a secret.
 #[derive(Clone, SimpleObject)]
+    /// The addresses of the open invitations that were created in it, which ending it cancels.
+    pub invitations: Vec<String>,
+    /// Whether the link of the expiry calendar was created in it, which ending it turns off.
+    pub has_calendar_link: bool,
 #[graphql(name = "link_payload", rename_fields = "snake_case")]
 pub struct LinkPayload {
     /// The link, returned once.
@@ -673,6 +677,8 @@ pub struct LinkPayload {
 pub struct TenantPolicy {
     /// The kind.
     pub policy: PolicyKind,
+            invitations: session.invitations,
+            has_calendar_link: session.has_calendar_link,
     /// The number of days, for `max_lifetime` and `suspend_unused`.
     pub days: Option<i32>,
     /// The number of keys, for `max_keys`.

@@ -20,6 +20,10 @@ pub struct BrowserSession {
     pub user_agent: Option<String>,
     /// Whether it is the session of this request.
     pub is_this: bool,
+    /// The addresses of the open invitations that were created in it. Ending it from another session cancels them.
+    pub invitations: Vec<String>,
+    /// Whether the link of the user's expiry calendar was created in it. Ending it from another session turns that off.
+    pub has_calendar_link: bool,
 }
 
 impl BrowserSession {
@@ -68,6 +72,8 @@ mod tests {
                 address: None,
                 user_agent,
                 is_this: false,
+                invitations: Vec::new(),
+                has_calendar_link: false,
             }
             .browser()
         };

@@ -10,7 +10,7 @@ use crate::{
     digest::sha256,
     error::Result,
     random,
-    storage::{self, keys::KeyPosition},
+    storage::{self, db::retry, keys::KeyPosition},
 };
 
 /// The most keys that are read at once.
@@ -69,10 +69,16 @@ impl Calendar<'_> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::CreateCalendarFeed).await?;
         let (secret, now, key) = (random::draw_link_secret(), self.context.now(), actor.key_id());
         let digest = sha256(secret.expose().as_bytes());
-        let mut tx = self.context.db().begin().await?;
-        storage::reminders::set_feed(&mut tx, user, (key, actor.session_id()), &digest, now).await?;
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await?;
+        retry!(self.context.db(), tx => {
+            // A session that is being ended creates no link that would outlive it.
+            if let Some(session) = actor.session_id()
+                && !storage::sessions::lock(tx, user, session).await?
+            {
+                return Err(ApiError::unauthenticated().into());
+            }
+            storage::reminders::set_feed(tx, user, (key, actor.session_id()), &digest, now).await?;
+            storage::audit::insert(tx, &entry).await
+        })?;
         Ok(secret)
     }
 
@@ -85,12 +91,12 @@ impl Calendar<'_> {
     pub async fn revoke(&self, actor: &Actor) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::RevokeCalendarFeed).await?;
         let key = actor.key_id();
-        let mut tx = self.context.db().begin().await?;
-        if !storage::reminders::delete_feeds(&mut tx, user, key).await? {
-            return Err(ApiError::new(ErrorCode::Conflict, "The expiry calendar is already turned off.").into());
-        }
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await
+        retry!(self.context.db(), tx => {
+            if !storage::reminders::delete_feeds(tx, user, key).await? {
+                return Err(ApiError::new(ErrorCode::Conflict, "The expiry calendar is already turned off.").into());
+            }
+            storage::audit::insert(tx, &entry).await
+        })
     }
 
     /// Returns the first keys in a feed: those that will expire and that its user may currently see. For anyone with

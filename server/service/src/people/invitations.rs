@@ -16,7 +16,7 @@ use crate::{
     digest::sha256,
     error::{Error, Result},
     input, random,
-    storage::{self, Tx, audit::Entry, invitations::NewInvitation, sessions::mark_of},
+    storage::{self, Tx, audit::Entry, db::retry, invitations::NewInvitation, sessions::mark_of},
 };
 
 /// How long an invitation's link works.
@@ -93,17 +93,22 @@ impl Invitations<'_> {
         };
         let entry = Entry::by(actor, Operation::InviteMember, now, ("invitation", new.id.0, invitation.email.as_str()))
             .with(format!("role {}", role.label()));
-        let mut tx = self.context.db().begin().await?;
-        storage::tenants::lock_tenant(&mut tx, permit.tenant_id()).await?;
-        // A key that is being revoked creates no invitation that would outlive it.
-        if let Some(key) = new.created_by_key
-            && !storage::keys::lock(&mut tx, key).await?
-        {
-            return Err(ApiError::unauthenticated().into());
-        }
-        storage::invitations::insert(&mut tx, &permit, &new).await?;
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await?;
+        retry!(self.context.db(), tx => {
+            storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
+            // A key that is being revoked, or a session that is being ended, creates no invitation that would outlive it.
+            if let Some(key) = new.created_by_key
+                && !storage::keys::lock(tx, key).await?
+            {
+                return Err(ApiError::unauthenticated().into());
+            }
+            if let (Some(user), Some(session)) = (actor.user_id(), new.created_by_session)
+                && !storage::sessions::lock(tx, user, session).await?
+            {
+                return Err(ApiError::unauthenticated().into());
+            }
+            storage::invitations::insert(tx, &permit, &new).await?;
+            storage::audit::insert(tx, &entry).await
+        })?;
         let is_mailed = self.context.mail().invite(&invitation, &secret, now).await;
         Ok(IssuedInvitation { invitation, secret, is_mailed })
     }
@@ -136,12 +141,12 @@ impl Invitations<'_> {
         let (now, tenant) = (self.context.now(), permit.tenant_id());
         let subject = ("invitation", id.0, invitation.email.as_str());
         let entry = Entry::by(actor, Operation::CancelInvitation, now, subject);
-        let mut tx = self.context.db().begin().await?;
-        if !storage::invitations::close(&mut tx, tenant, id, now).await? {
-            return Err(ApiError::not_found().into());
-        }
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await
+        retry!(self.context.db(), tx => {
+            if !storage::invitations::close(tx, tenant, id, now).await? {
+                return Err(ApiError::not_found().into());
+            }
+            storage::audit::insert(tx, &entry).await
+        })
     }
 
     /// Returns the open invitation of a link, and whether its address already has an account. For anyone with the link.
@@ -153,7 +158,7 @@ impl Invitations<'_> {
         let invitation = storage::invitations::find_by_digest(self.context.db(), &digest, self.context.now()).await?;
         let invitation =
             invitation.filter(|(_, inviter)| inviter_may_still_invite(*inviter)).map(|(invitation, _)| invitation);
-        let invitation = invitation.ok_or_else(|| ApiError::new(ErrorCode::NotFound, GONE))?;
+        let invitation = invitation.ok_or_else(gone)?;
         let has_account = storage::users::find_by_email(self.context.db(), &invitation.email).await?.is_some();
         Ok((invitation, has_account))
     }
@@ -175,9 +180,9 @@ impl Invitations<'_> {
         }
         let now = self.context.now();
         let entry = Entry { key_id: actor.key_id().map(|id| id.0), ..entry(&invitation, &user, actor.client(), now) };
-        let mut tx = self.context.db().begin().await?;
-        join(&mut tx, &invitation, &user, now, &entry).await?;
-        tx.commit().await?;
+        retry!(self.context.db(), tx => {
+            join(tx, &invitation, &user, now, &entry).await
+        })?;
         Ok(invitation)
     }
 
@@ -232,10 +237,10 @@ impl Invitations<'_> {
         let (tenant_id, password) = (invitation.tenant_id, mark_of(&hash));
         let done = SignedIn { user_id: user.id, tenant_id, needs_code: false, password };
         let entry = entry(invitation, &user, client, now);
-        let mut tx = self.context.db().begin().await?;
-        storage::users::insert(&mut tx, &user, &hash).await?;
-        join(&mut tx, invitation, &user, now, &entry).await?;
-        tx.commit().await?;
+        retry!(self.context.db(), tx => {
+            storage::users::insert(tx, &user, &hash).await?;
+            join(tx, invitation, &user, now, &entry).await
+        })?;
         Ok(done)
     }
 
@@ -271,15 +276,21 @@ impl Invitations<'_> {
         let (tenant, now) = (invitation.tenant_id, self.context.now());
         let done = SignedIn { user_id: user.id, tenant_id: tenant, needs_code: false, password: mark };
         let entry = entry(invitation, &user, client, now);
-        let mut tx = self.context.db().begin().await?;
-        join(&mut tx, invitation, &user, now, &entry).await?;
-        tx.commit().await?;
+        retry!(self.context.db(), tx => {
+            join(tx, invitation, &user, now, &entry).await
+        })?;
         Ok(done)
     }
 }
 
-const GONE: &str = "This invitation is no longer valid. It was used or cancelled, it expired after 72 hours, or the \
-     inviter can no longer invite. Ask for a new one.";
+fn gone() -> ApiError {
+    let message = format!(
+        "This invitation is no longer valid. It was used or cancelled, it expired after {} hours, or the inviter can no \
+         longer invite. Ask for a new one.",
+        OPEN_FOR.num_hours()
+    );
+    ApiError::new(ErrorCode::NotFound, message)
+}
 
 /// Adds the user to the tenant and closes the invitation, so that a link works only once.
 async fn join(tx: &mut Tx, invitation: &Invitation, user: &User, now: DateTime<Utc>, entry: &Entry) -> Result<()> {
@@ -288,7 +299,7 @@ async fn join(tx: &mut Tx, invitation: &Invitation, user: &User, now: DateTime<U
     let (tenant, id) = (invitation.tenant_id, invitation.id);
     let counts = storage::invitations::find_inviter(tx, tenant, id).await?.is_some_and(inviter_may_still_invite);
     if !counts || !storage::invitations::close(tx, tenant, id, now).await? {
-        return Err(ApiError::new(ErrorCode::NotFound, GONE).into());
+        return Err(gone().into());
     }
     let at = storage::micros(now);
     storage::tenants::insert_member(tx, invitation.tenant_id, user.id, invitation.role, at).await?;

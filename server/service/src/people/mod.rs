@@ -2,6 +2,7 @@
 
 mod argon2id;
 pub(crate) mod invitations;
+pub(crate) mod made_in_sessions;
 pub(crate) mod members;
 pub(crate) mod namesakes;
 pub(crate) mod network;

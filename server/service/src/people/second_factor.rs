@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, ErrorCode, Operation, Secret, UserId};
 
 use super::{
+    made_in_sessions,
     one_time_codes::{draw_codes, is_from_app, latest_step, plain, step_of, totp_of},
     throttle::{Attempt, Limits, Throttle},
 };
@@ -13,7 +14,7 @@ use crate::{
     digest::sha256,
     error::{Error, Result},
     random,
-    storage::{self, Tx, audit::Entry, sealed::Purpose, second_factors::Stored},
+    storage::{self, Tx, audit::Entry, db::retry, sealed::Purpose, second_factors::Stored},
 };
 
 /// How long after its start an enrolment can be completed.
@@ -69,16 +70,16 @@ impl SecondFactors<'_> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::BeginSecondFactor).await?;
         let (secret, now) = (random::draw_seed(), self.context.now());
         let sealed = self.context.seal(Purpose::SecondFactor, user.0, &secret).await?;
-        let mut tx = self.context.db().begin().await?;
-        match storage::second_factors::begin(&mut tx, user, &sealed, now).await {
-            Ok(true) => {}
-            Ok(false) => return Err(already_on().into()),
-            // The operator has just replaced the secret key.
-            Err(error) if error.is_foreign_key_violation() => return Err(changed_meanwhile().into()),
-            Err(error) => return Err(error),
-        }
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await?;
+        retry!(self.context.db(), tx => {
+            match storage::second_factors::begin(tx, user, &sealed, now).await {
+                Ok(true) => {}
+                Ok(false) => return Err(already_on().into()),
+                // The operator has just replaced the secret key.
+                Err(error) if error.is_foreign_key_violation() => return Err(changed_meanwhile().into()),
+                Err(error) => return Err(error),
+            }
+            storage::audit::insert(tx, &entry).await
+        })?;
         self.enrolment(user, &secret).await
     }
 
@@ -106,7 +107,8 @@ impl SecondFactors<'_> {
     }
 
     /// Completes an enrolment with the app's first code. From then on, signing in requires a code. Only this response
-    /// contains the recovery codes. `only_session`: the digest of the session to keep, to end all others.
+    /// contains the recovery codes. `only_session`: the digest of the session to keep, to end all others with the
+    /// invitations and the calendar link that they created.
     ///
     /// # Errors
     /// A field error at `code`; `CONFLICT` if no enrolment was started, it has timed out, or it is already completed;
@@ -128,20 +130,17 @@ impl SecondFactors<'_> {
         let Some(step) = step_of(&self.open(user, &stored)?, code, now)? else { return Err(wrong_code().into()) };
         self.throttle.release(self.context, attempt).await?;
         let (codes, digests) = draw_codes();
-        let mut tx = self.context.db().begin().await?;
-        if !storage::second_factors::enable(&mut tx, user, &stored.secret, now, step).await? {
-            return Err(changed_meanwhile().into());
-        }
-        storage::second_factors::replace_codes(&mut tx, user, &digests).await?;
-        let entry = match only_session {
-            Some(kept) => {
-                storage::sessions::delete_others_of_user(&mut tx, user, &kept).await?;
-                entry.with("signed out everywhere else")
+        retry!(self.context.db(), tx => {
+            if !storage::second_factors::enable(tx, user, &stored.secret, now, step).await? {
+                return Err(changed_meanwhile().into());
             }
-            None => entry,
-        };
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await?;
+            storage::second_factors::replace_codes(tx, user, &digests).await?;
+            let Some(kept) = only_session else { return storage::audit::insert(tx, &entry).await };
+            let ended = storage::sessions::delete_others_of_user(tx, user, &kept).await?;
+            let entry = entry.clone().with("signed out everywhere else");
+            let entries = made_in_sessions::end_all(tx, user, &ended, entry, now).await?;
+            storage::audit::insert_all(tx, entries).await
+        })?;
         Ok(codes)
     }
 
@@ -152,9 +151,9 @@ impl SecondFactors<'_> {
     #[tracing::instrument(skip_all)]
     pub async fn disable(&self, actor: &Actor) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::DisableSecondFactor).await?;
-        let mut tx = self.context.db().begin().await?;
-        disable(&mut tx, user, &entry).await?;
-        tx.commit().await
+        retry!(self.context.db(), tx => {
+            disable(tx, user, &entry).await
+        })
     }
 
     /// Generates new recovery codes. The old ones stop working. Only this response contains the new ones.
@@ -168,10 +167,10 @@ impl SecondFactors<'_> {
             return Err(not_there().into());
         }
         let (codes, digests) = draw_codes();
-        let mut tx = self.context.db().begin().await?;
-        storage::second_factors::replace_codes(&mut tx, user, &digests).await?;
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await?;
+        retry!(self.context.db(), tx => {
+            storage::second_factors::replace_codes(tx, user, &digests).await?;
+            storage::audit::insert(tx, &entry).await
+        })?;
         Ok(codes)
     }
 
@@ -214,19 +213,19 @@ impl SecondFactors<'_> {
             let locked_at = self.record_wrong_code(user, client).await?;
             return Err(locked_at.map_or_else(wrong_code, Self::locked).into());
         };
-        let mut tx = self.context.db().begin().await?;
-        let is_unused = storage::second_factors::use_step(&mut tx, user, step, latest_step(now)).await?;
-        tx.commit().await?;
+        let is_unused = retry!(self.context.db(), tx => {
+            storage::second_factors::use_step(tx, user, step, latest_step(now)).await
+        })?;
         if is_unused { Ok(()) } else { Err(wrong_code().into()) }
     }
 
     async fn use_recovery_code(&self, user: UserId, code: &str) -> Result<()> {
-        let mut tx = self.context.db().begin().await?;
-        if !storage::second_factors::use_code(&mut tx, user, &sha256(code.as_bytes())).await? {
-            return Err(wrong_code().into());
-        }
-        storage::second_factors::unlock(&mut tx, user).await?;
-        tx.commit().await
+        retry!(self.context.db(), tx => {
+            if !storage::second_factors::use_code(tx, user, &sha256(code.as_bytes())).await? {
+                return Err(wrong_code().into());
+            }
+            storage::second_factors::unlock(tx, user).await.map(drop)
+        })
     }
 
     async fn take_attempt(&self, user: UserId, kind: &str, client: &Client) -> Result<Attempt> {

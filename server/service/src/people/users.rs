@@ -7,6 +7,7 @@ use domain::{
 };
 
 use super::{
+    made_in_sessions,
     passwords::Hasher,
     second_factor::SecondFactors,
     throttle::{Limits, Throttle},
@@ -19,6 +20,7 @@ use crate::{
     storage::{
         self,
         audit::Entry,
+        db::retry,
         sessions::{PasswordMark, mark_of},
     },
 };
@@ -68,17 +70,18 @@ impl Users<'_> {
     pub async fn rename(&self, actor: &Actor, name: &str) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::UpdateProfile).await?;
         let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
-        let mut tx = self.context.db().begin().await?;
-        if !storage::users::rename(&mut tx, user, &name).await? {
-            return Err(ApiError::unauthenticated().into());
-        }
-        storage::audit::insert(&mut tx, &entry.with(format!("now {name}"))).await?;
-        tx.commit().await
+        let entry = entry.with(format!("now {name}"));
+        retry!(self.context.db(), tx => {
+            if !storage::users::rename(tx, user, &name).await? {
+                return Err(ApiError::unauthenticated().into());
+            }
+            storage::audit::insert(tx, &entry).await
+        })
     }
 
-    /// Changes the user's password and ends their other sessions. `session`: the digest of the session to keep. With
-    /// `ends_calendars`, the links of the user's calendar feeds stop working too. Returns the mark of the new password,
-    /// which the kept session must store.
+    /// Changes the user's password, and ends their other sessions with the invitations and the calendar link that they
+    /// created. `session`: the digest of the session to keep. With `ends_calendars`, the links of all the user's
+    /// calendar feeds stop working. Returns the mark of the new password, which the kept session must store.
     ///
     /// # Errors
     /// Field errors at `current_password`, `password`; `RATE_LIMITED` after ten wrong ones in five minutes; `FORBIDDEN`
@@ -97,18 +100,19 @@ impl Users<'_> {
         let person = storage::users::find(self.context.db(), user).await?.ok_or_else(ApiError::unauthenticated)?;
         self.hasher.check_new(new, &[person.email.as_str(), person.name.as_str()]).await??;
         let hash = self.hasher.hash(new.clone()).await?;
-        let mut tx = self.context.db().begin().await?;
-        storage::users::update_password(&mut tx, user, &hash).await?;
-        // Whoever entered wrong two-factor codes with the old password can't do so any more.
-        storage::second_factors::unlock(&mut tx, user).await?;
-        storage::sessions::delete_others_of_user(&mut tx, user, &session).await?;
-        storage::audit::insert(&mut tx, &entry).await?;
-        if ends_calendars && storage::reminders::delete_feeds(&mut tx, user, None).await? {
-            let operation = Operation::RevokeCalendarFeed;
-            let entry = Entry::by(actor, operation, self.context.now(), ("user", user.0, actor.name()));
-            storage::audit::insert(&mut tx, &entry.with("with the change of the password")).await?;
-        }
-        tx.commit().await?;
+        retry!(self.context.db(), tx => {
+            storage::users::update_password(tx, user, &hash, entry.at).await?;
+            // Whoever entered wrong two-factor codes with the old password can't do so any more.
+            storage::second_factors::unlock(tx, user).await?;
+            let ended = storage::sessions::delete_others_of_user(tx, user, &session).await?;
+            let mut entries = made_in_sessions::end_all(tx, user, &ended, entry.clone(), entry.at).await?;
+            if ends_calendars && storage::reminders::delete_feeds(tx, user, None).await? {
+                let operation = Operation::RevokeCalendarFeed;
+                let entry = Entry::by(actor, operation, entry.at, ("user", user.0, actor.name()));
+                entries.push(entry.with("with the change of the password"));
+            }
+            storage::audit::insert_all(tx, entries).await
+        })?;
         Ok(mark_of(&hash))
     }
 
@@ -168,32 +172,36 @@ impl Users<'_> {
         storage::sessions::list_of_user(self.context.db(), user, &this, storage::micros(self.context.now())).await
     }
 
-    /// Ends one of the user's sessions. It is signed out with its next request.
+    /// Ends one of the user's sessions, with the open invitations and the calendar link that were created in it. It is
+    /// signed out with its next request.
     ///
     /// # Errors
     /// `NOT_FOUND`; `FORBIDDEN` for a key.
     #[tracing::instrument(skip_all, fields(session.id = %id))]
     pub async fn end_session(&self, actor: &Actor, id: SessionId) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::EndSession).await?;
-        let mut tx = self.context.db().begin().await?;
-        if !storage::sessions::delete_one_of_user(&mut tx, user, id).await? {
-            return Err(ApiError::not_found().into());
-        }
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await
+        retry!(self.context.db(), tx => {
+            if !storage::sessions::delete_one_of_user(tx, user, id).await? {
+                return Err(ApiError::not_found().into());
+            }
+            let entries = made_in_sessions::end_all(tx, user, &[id], entry.clone(), entry.at).await?;
+            storage::audit::insert_all(tx, entries).await
+        })
     }
 
-    /// Ends all the user's sessions except the current one, whose digest is `this`.
+    /// Ends all the user's sessions except the current one, whose digest is `this`, with the open invitations and the
+    /// calendar link that were created in them.
     ///
     /// # Errors
     /// `FORBIDDEN` for a key.
     #[tracing::instrument(skip_all)]
     pub async fn end_other_sessions(&self, actor: &Actor, this: [u8; 32]) -> Result<()> {
         let (user, entry) = self.context.permit_oneself(actor, Operation::EndOtherSessions).await?;
-        let mut tx = self.context.db().begin().await?;
-        storage::sessions::delete_others_of_user(&mut tx, user, &this).await?;
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await
+        retry!(self.context.db(), tx => {
+            let ended = storage::sessions::delete_others_of_user(tx, user, &this).await?;
+            let entries = made_in_sessions::end_all(tx, user, &ended, entry.clone(), entry.at).await?;
+            storage::audit::insert_all(tx, entries).await
+        })
     }
 
     /// Checks that the user may select another tenant, which the session then remembers.

@@ -1,7 +1,9 @@
 //! Invitations.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
-use domain::{Email, Invitation, InvitationId, KeyId, Role, SessionId, TenantId};
+use domain::{Email, Invitation, InvitationId, KeyId, Role, SessionId, TenantId, UserId};
 use uuid::Uuid;
 
 use super::{
@@ -189,24 +191,70 @@ pub(crate) async fn close_all_for(tx: &mut Tx, tenant: TenantId, email: &Email, 
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct Closed {
     pub(crate) id: Uuid,
+    pub(crate) tenant_id: Uuid,
     pub(crate) email: String,
 }
+
+/// The condition for the open invitations in the tenant `$1` at the time `$3` that were created with the key `$2`, or
+/// with a key that it replaced and that has been revoked: a replaced key passes its invitations on.
+const OPEN_OF_KEY: &str = "tenant_id = $1 AND closed_at IS NULL AND expires_at > $3 \
+     AND created_by_key IN (WITH RECURSIVE chain (id, replaces) AS (\
+     SELECT k.id, k.replaces FROM api_keys k WHERE k.id = $2 UNION \
+     SELECT k.id, k.replaces FROM chain JOIN api_keys k ON k.id = chain.replaces WHERE k.revoked_at IS NOT NULL) \
+     SELECT chain.id FROM chain)";
 
 /// Closes the open invitations that were created with a revoked key, or with a key that it replaced and that has been
 /// revoked too, and returns them.
 pub(crate) async fn close_of_key(tx: &mut Tx, tenant: TenantId, key: KeyId, at: DateTime<Utc>) -> Result<Vec<Closed>> {
+    let sql = format!("UPDATE invitations SET closed_at = $3 WHERE {OPEN_OF_KEY} RETURNING id, tenant_id, email");
+    Ok(run!(tx, c =>
+        sqlx::query_as(assembled(sql)).bind(tenant.0).bind(key.0).bind(micros(at)).fetch_all(c))?)
+}
+
+/// Returns the invitations that [`close_of_key`] would close, with their inviters, newest first.
+pub(crate) async fn list_of_key(
+    db: &Db,
+    permit: &ReadPermit,
+    key: KeyId,
+    now: DateTime<Utc>,
+) -> Result<Vec<(Invitation, Inviter)>> {
+    let sql = format!(
+        "SELECT {COLUMNS}, i.created_by_id, {INVITER_ROLE} FROM invitations i JOIN tenants t ON t.id = i.tenant_id \
+         WHERE {OPEN_OF_KEY} ORDER BY i.created_at DESC, i.id"
+    );
+    let rows: Vec<Found> = read!(db, c =>
+        sqlx::query_as(assembled(sql)).bind(permit.tenant_id().0).bind(key.0).bind(micros(now)).fetch_all(c))?;
+    rows.into_iter().map(Found::into_parts).collect()
+}
+
+/// Closes the open invitations that were created in a browser session, in whatever tenant, and returns them.
+pub(crate) async fn close_of_session(tx: &mut Tx, session: SessionId, at: DateTime<Utc>) -> Result<Vec<Closed>> {
     Ok(run!(tx, c =>
         sqlx::query_as(
-            "UPDATE invitations SET closed_at = $3 WHERE tenant_id = $1 AND closed_at IS NULL AND expires_at > $3 \
-             AND created_by_key IN (WITH RECURSIVE chain (id, replaces) AS (\
-             SELECT k.id, k.replaces FROM api_keys k WHERE k.id = $2 UNION \
-             SELECT k.id, k.replaces FROM chain JOIN api_keys k ON k.id = chain.replaces WHERE k.revoked_at IS NOT NULL) \
-             SELECT chain.id FROM chain) RETURNING id, email",
+            "UPDATE invitations SET closed_at = $2 WHERE created_by_session = $1 AND closed_at IS NULL AND expires_at > $2 \
+             RETURNING id, tenant_id, email",
         )
-        .bind(tenant.0)
-        .bind(key.0)
+        .bind(session.0)
         .bind(micros(at))
         .fetch_all(c))?)
+}
+
+/// Returns the addresses of the open invitations that were created in each of a user's sessions, newest first. `now`: in
+/// microseconds.
+pub(crate) async fn list_of_sessions(db: &Db, user: UserId, now: i64) -> Result<HashMap<SessionId, Vec<String>>> {
+    let rows: Vec<(Uuid, String)> = read!(db, c =>
+        sqlx::query_as(
+            "SELECT i.created_by_session, i.email FROM sessions s JOIN invitations i ON i.created_by_session = s.id \
+             WHERE s.user_id = $1 AND i.closed_at IS NULL AND i.expires_at > $2 ORDER BY i.created_at DESC, i.id",
+        )
+        .bind(user.0)
+        .bind(now)
+        .fetch_all(c))?;
+    let mut invited = HashMap::<_, Vec<_>>::new();
+    for (session, email) in rows {
+        invited.entry(SessionId(session)).or_default().push(email);
+    }
+    Ok(invited)
 }
 
 /// Closes the open invitations of a user or a service account, and returns how many they were.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{ApiKey, Email, KeyId, SessionId, TenantId, UserId};
 use uuid::Uuid;
 
-use super::keys::TokenDigest;
+use super::db::TokenDigest;
 use super::{
     DAY, Db, Tx,
     db::{change, read},
@@ -143,6 +143,15 @@ pub(crate) async fn delete_feeds(tx: &mut Tx, user: UserId, key: Option<KeyId>) 
         sqlx::query("DELETE FROM calendar_feeds WHERE user_id = $1 AND ($2 IS NULL OR key_id = $2)")
             .bind(user.0)
             .bind(key.map(|id| id.0))
+    )?;
+    Ok(rows > 0)
+}
+
+/// Deletes a user's calendar feed that was created in a browser session. Returns false if there was none.
+pub(crate) async fn delete_feed_of_session(tx: &mut Tx, user: UserId, session: SessionId) -> Result<bool> {
+    let rows = change!(
+        tx,
+        sqlx::query("DELETE FROM calendar_feeds WHERE user_id = $1 AND session_id = $2").bind(user.0).bind(session.0)
     )?;
     Ok(rows > 0)
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{change, read},
+    db::{change, read, retry, run},
     instant, micros,
 };
 use crate::{digest::sha256, error::Result};
@@ -102,41 +102,40 @@ pub(crate) async fn find(db: &Db, digest: &[u8; 32], now: i64) -> Result<Option<
 pub(crate) async fn insert(db: &Db, digest: [u8; 32], session: StoredSession) -> Result<()> {
     const SQL: &str = "INSERT INTO sessions (digest, user_id, data, expires_at, id, signed_in_at, seen_at, address, user_agent) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let mut tx = db.begin().await?;
-    if let (Some(user), Some(mark)) = (session.user_id, session.password_mark)
-        && super::users::lock_password(&mut tx, user).await?.is_none_or(|hash| mark_of(&hash) != mark)
-    {
-        return Ok(());
-    }
-    write(&mut tx, SQL, digest, &session).await?;
-    tx.commit().await
+    retry!(db, tx => {
+        if let (Some(user), Some(mark)) = (session.user_id, session.password_mark)
+            && super::users::lock_password(tx, user).await?.is_none_or(|hash| mark_of(&hash) != mark)
+        {
+            return Ok(());
+        }
+        write(tx, SQL, digest, &session).await
+    })
 }
 
 /// Updates a session if it still exists. One that was ended stays ended, even if one of its requests is still running.
 pub(crate) async fn update(db: &Db, digest: [u8; 32], session: StoredSession) -> Result<()> {
     const SQL: &str = "UPDATE sessions SET user_id = $2, data = $3, expires_at = $4, id = $5, signed_in_at = $6, seen_at = $7, \
          address = $8, user_agent = $9 WHERE digest = $1";
-    let mut tx = db.begin().await?;
-    write(&mut tx, SQL, digest, &session).await?;
-    tx.commit().await
+    retry!(db, tx => write(tx, SQL, digest, &session).await)
 }
 
 /// Updates when, from where and with what a session was last used, and when it expires. Leaves a later use as it is.
 pub(crate) async fn touch(db: &Db, digest: [u8; 32], facts: &SessionFacts, expires_at: DateTime<Utc>) -> Result<()> {
-    let mut tx = db.begin().await?;
-    change!(
-        &mut tx,
-        sqlx::query(
-            "UPDATE sessions SET seen_at = $2, address = $3, user_agent = $4, expires_at = $5 \
-             WHERE digest = $1 AND seen_at < $2"
-        )
-        .bind(digest.as_slice())
-        .bind(micros(facts.seen_at))
-        .bind(facts.address.as_deref())
-        .bind(facts.user_agent.as_deref())
-        .bind(micros(expires_at))
-    )?;
-    tx.commit().await
+    retry!(db, tx => {
+        change!(
+            tx,
+            sqlx::query(
+                "UPDATE sessions SET seen_at = $2, address = $3, user_agent = $4, expires_at = $5 \
+                 WHERE digest = $1 AND seen_at < $2"
+            )
+            .bind(digest.as_slice())
+            .bind(micros(facts.seen_at))
+            .bind(facts.address.as_deref())
+            .bind(facts.user_agent.as_deref())
+            .bind(micros(expires_at))
+        )?;
+        Ok(())
+    })
 }
 
 async fn write(tx: &mut Tx, sql: &'static str, digest: [u8; 32], session: &StoredSession) -> Result<()> {
@@ -159,9 +158,10 @@ async fn write(tx: &mut Tx, sql: &'static str, digest: [u8; 32], session: &Store
 
 /// Deletes a session.
 pub(crate) async fn delete(db: &Db, digest: [u8; 32]) -> Result<()> {
-    let mut tx = db.begin().await?;
-    change!(&mut tx, sqlx::query("DELETE FROM sessions WHERE digest = $1").bind(digest.as_slice()))?;
-    tx.commit().await
+    retry!(db, tx => {
+        change!(tx, sqlx::query("DELETE FROM sessions WHERE digest = $1").bind(digest.as_slice()))?;
+        Ok(())
+    })
 }
 
 /// Returns a user's sessions that haven't expired, last used first. `this` is the digest of the caller's own session.
@@ -169,18 +169,21 @@ pub(crate) async fn list_of_user(db: &Db, user: UserId, this: &[u8; 32], now: i6
     #[derive(sqlx::FromRow)]
     struct Row {
         digest: Vec<u8>,
+        has_calendar_link: bool,
         #[sqlx(flatten)]
         facts: FactsRow,
     }
     let rows: Vec<Row> = read!(db, c =>
         sqlx::query_as(
-            "SELECT digest, id, signed_in_at, seen_at, address, user_agent FROM sessions \
+            "SELECT digest, id, signed_in_at, seen_at, address, user_agent, EXISTS (SELECT 1 FROM calendar_feeds f \
+             WHERE f.user_id = sessions.user_id AND f.session_id = sessions.id) AS has_calendar_link FROM sessions \
              WHERE user_id = $1 AND expires_at > $2 AND id IS NOT NULL ORDER BY seen_at DESC, id",
         )
         .bind(user.0)
         .bind(now)
         .fetch_all(c))?;
-    let session = |row: Row| {
+    let mut invited = super::invitations::list_of_sessions(db, user, now).await?;
+    let mut session = |row: Row| {
         let is_this = row.digest == this.as_slice();
         row.facts.into_facts().map(|facts| BrowserSession {
             id: facts.id,
@@ -189,9 +192,11 @@ pub(crate) async fn list_of_user(db: &Db, user: UserId, this: &[u8; 32], now: i6
             address: facts.address,
             user_agent: facts.user_agent,
             is_this,
+            invitations: invited.remove(&facts.id).unwrap_or_default(),
+            has_calendar_link: row.has_calendar_link,
         })
     };
-    Ok(rows.into_iter().filter_map(session).collect())
+    Ok(rows.into_iter().filter_map(&mut session).collect())
 }
 
 /// Deletes one of a user's sessions. Returns false if it doesn't exist.
@@ -200,10 +205,11 @@ pub(crate) async fn delete_one_of_user(tx: &mut Tx, user: UserId, id: SessionId)
     Ok(rows == 1)
 }
 
-/// Deletes all sessions of a user.
-pub(crate) async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<()> {
-    change!(tx, sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(user.0))?;
-    Ok(())
+/// Deletes all sessions of a user, and returns their ids.
+pub(crate) async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<Vec<SessionId>> {
+    let ids: Vec<Option<Uuid>> = run!(tx, c =>
+        sqlx::query_scalar("DELETE FROM sessions WHERE user_id = $1 RETURNING id").bind(user.0).fetch_all(c))?;
+    Ok(ids.into_iter().flatten().map(SessionId).collect())
 }
 
 /// Deletes all sessions of a user who isn't a member of any tenant.
@@ -214,13 +220,22 @@ pub(crate) async fn delete_without_tenant(tx: &mut Tx, user: UserId) -> Result<(
     Ok(())
 }
 
-/// Deletes all sessions of a user except the one with the digest `kept`.
-pub(crate) async fn delete_others_of_user(tx: &mut Tx, user: UserId, kept: &[u8; 32]) -> Result<()> {
-    change!(
-        tx,
-        sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND digest <> $2").bind(user.0).bind(kept.as_slice())
-    )?;
-    Ok(())
+/// Deletes all sessions of a user except the one with the digest `kept`, and returns their ids.
+pub(crate) async fn delete_others_of_user(tx: &mut Tx, user: UserId, kept: &[u8; 32]) -> Result<Vec<SessionId>> {
+    let ids: Vec<Option<Uuid>> = run!(tx, c =>
+        sqlx::query_scalar("DELETE FROM sessions WHERE user_id = $1 AND digest <> $2 RETURNING id")
+            .bind(user.0)
+            .bind(kept.as_slice())
+            .fetch_all(c))?;
+    Ok(ids.into_iter().flatten().map(SessionId).collect())
+}
+
+/// Makes the end of a user's session wait until this transaction ends, so that nothing is created in a session that has
+/// ended. Returns false if there is no such session.
+pub(crate) async fn lock(tx: &mut Tx, user: UserId, id: SessionId) -> Result<bool> {
+    let rows =
+        change!(tx, sqlx::query("UPDATE sessions SET id = id WHERE user_id = $1 AND id = $2").bind(user.0).bind(id.0))?;
+    Ok(rows > 0)
 }
 
 /// Deletes all sessions that have expired at `now`, in microseconds.

@@ -1,9 +1,9 @@
 //! What a key, a session or a member leaves behind when it goes: invitations, calendar links and sessions.
 
 use chrono::TimeDelta;
-use domain::{AuditQuery, ErrorCode, IssuedKey, Owner, Role, Secret, ServiceAccountId};
+use domain::{AuditQuery, ErrorCode, IssuedKey, Owner, Role, Secret, ServiceAccountId, SessionId, UserId};
 
-use crate::{Actor, IssuedInvitation, StoredSession, tests::stage::*};
+use crate::{Actor, IssuedInvitation, SessionFacts, StoredSession, tests::stage::*};
 
 /// Creates a service account with a key.
 async fn bot(stage: &Stage, by: &Actor, name: &str) -> (ServiceAccountId, IssuedKey) {
@@ -182,5 +182,99 @@ fn a_change_of_the_password_ends_calendar_links_only_if_asked_to() {
         let log = stage.services.audit_log().list(&ada, &AuditQuery::default()).await.unwrap().items;
         assert_eq!(log[0].operation, "revoke_calendar_feed");
         users.change_password(&ada, &old, &new, [1; 32], true).await.unwrap();
+    });
+}
+
+/// Begins a stored session, whose cookie has the digest. Returns its id and its actor.
+async fn begin(stage: &Stage, user: UserId, digest: [u8; 32]) -> (SessionId, Actor) {
+    let now = stage.services.now();
+    let id = crate::new_session_id(now);
+    let facts = SessionFacts { id, signed_in_at: now, seen_at: now, address: None, user_agent: None };
+    let session = StoredSession { facts: Some(facts), ..session_of(stage, user) };
+    stage.services.sessions().create(&digest, &session).await.unwrap();
+    (id, stage.session(user).await.in_session(id))
+}
+
+#[test]
+fn ending_a_session_ends_the_invitations_and_the_calendar_link_that_it_made_and_names_them_before() {
+    on_both(async |stage| {
+        let (users, calendar) = (stage.services.users(), stage.services.calendar());
+        let (_, here) = begin(&stage, stage.admin, [1; 32]).await;
+        let (other, there) = begin(&stage, stage.admin, [2; 32]).await;
+        let (of_here, of_there) =
+            (invite(&stage, &here, "h@example.org").await, invite(&stage, &there, "t@example.org").await);
+        let link = calendar.create(&there).await.unwrap();
+        let named = users.sessions(&here, [1; 32]).await.unwrap();
+        let facts = |is_this| {
+            let session = named.iter().find(|session| session.is_this == is_this).unwrap();
+            (session.invitations.clone(), session.has_calendar_link)
+        };
+        assert_eq!(facts(true), (vec!["h@example.org".to_owned()], false));
+        assert_eq!(facts(false), (vec!["t@example.org".to_owned()], true));
+
+        users.end_session(&here, other).await.unwrap();
+        assert!(is_open(&stage, &of_here).await && !is_open(&stage, &of_there).await);
+        assert_eq!(code(calendar.read(link.expose()).await), ErrorCode::NotFound);
+        assert_eq!(
+            code(stage.services.invitations().invite(&there, "u@example.org", Role::User).await),
+            ErrorCode::Unauthenticated
+        );
+        assert_eq!(code(calendar.create(&there).await), ErrorCode::Unauthenticated);
+        let log = stage.services.audit_log().list(&here, &AuditQuery::default()).await.unwrap().items;
+        let told: Vec<_> = log[..3].iter().map(|entry| (entry.operation.as_str(), entry.detail.as_str())).collect();
+        let along = "along with the session that created it";
+        let expected = [("revoke_calendar_feed", along), ("cancel_invitation", along), ("end_session", "")];
+        assert_eq!(told, expected);
+        assert!(log[..3].iter().all(|entry| entry.actor_id == Some(stage.admin.0)));
+    });
+}
+
+#[test]
+fn a_new_password_and_signing_out_everywhere_else_end_what_other_sessions_made_and_signing_out_ends_nothing() {
+    on_both(async |stage| {
+        let (users, sessions) = (stage.services.users(), stage.services.sessions());
+        let (old, new) = (Secret::new(PASSWORD), Secret::new("nine quiet herons at noon"));
+        let (_, here) = begin(&stage, stage.admin, [1; 32]).await;
+        let mine = invite(&stage, &here, "mine@example.org").await;
+        for (round, email) in ["a@example.org", "b@example.org", "c@example.org"].into_iter().enumerate() {
+            let (_, there) = begin(&stage, stage.admin, [2; 32]).await;
+            let invitation = invite(&stage, &there, email).await;
+            match round {
+                0 => drop(users.change_password(&here, &old, &new, [1; 32], false).await.unwrap()),
+                1 => users.end_other_sessions(&here, [1; 32]).await.unwrap(),
+                _ => stage.services.admin().change_password("ada@example.org", &old).await.unwrap(),
+            }
+            assert!(!is_open(&stage, &invitation).await, "{email}");
+            assert!(round == 2 || is_open(&stage, &mine).await, "{email}");
+        }
+        assert!(!is_open(&stage, &mine).await, "the operator ends all sessions");
+        let (_, there) = begin(&stage, stage.admin, [3; 32]).await;
+        let invitation = invite(&stage, &there, "d@example.org").await;
+        sessions.delete(&[3; 32]).await.unwrap();
+        assert!(is_open(&stage, &invitation).await, "its user has signed out");
+    });
+}
+
+#[test]
+fn invitations_of_an_ended_session_are_cancelled_in_every_tenant() {
+    on_both(async |stage| {
+        let other = stage.services.admin().create_tenant("Other", "other").await.unwrap();
+        stage.add_user("ada@example.org", "other", Role::TenantAdmin).await;
+        let (_, here) = begin(&stage, stage.admin, [1; 32]).await;
+        let (id, there) = begin(&stage, stage.admin, [2; 32]).await;
+        let (now, actors) = (stage.services.now(), stage.services.actors());
+        let in_other = actors.from_session(stage.admin, other, now, browser()).await.unwrap().in_session(id);
+        let one = invite(&stage, &there, "one@example.org").await;
+        let two = invite(&stage, &in_other, "two@example.org").await;
+        stage.services.users().end_session(&here, id).await.unwrap();
+        assert!(!is_open(&stage, &one).await && !is_open(&stage, &two).await);
+        let query = AuditQuery { operation: "cancel_invitation".to_owned(), ..AuditQuery::default() };
+        for (actor, invitation) in [(&here, &one), (&in_other, &two)] {
+            let log = stage.services.audit_log().list(actor, &query).await.unwrap().items;
+            assert_eq!(
+                log.iter().map(|entry| entry.subject_id).collect::<Vec<_>>(),
+                [Some(invitation.invitation.id.0)]
+            );
+        }
     });
 }
