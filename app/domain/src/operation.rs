@@ -352,11 +352,12 @@ operations! {
         "lock_second_factor" Sessions "Lock two-factor codes",
             "{actor} locked the two-factor codes of {subject}.",
             "{actor} tried to lock the two-factor codes of {subject} and was denied.";
-        "unlock_second_factor" Sessions "Unlock two-factor codes",
-            "{actor} unlocked the two-factor codes of {subject}.",
-            "{actor} tried to unlock the two-factor codes of {subject} and was denied.";
         "rotate_secret_key" Sessions "Rotate secret key",
             "{actor} encrypted the database’s secrets with the new secret key {subject}.",
+        /// Accept a member's two-factor codes again, after too many wrong ones. Requires a browser session.
+        UnlockSecondFactor = "unlock_second_factor" writes Members "Unlock two-factor codes",
+            "{actor} unlocked the two-factor codes of {subject}.",
+            "{actor} tried to unlock the two-factor codes of {subject} and was denied.";
             "{actor} tried to rotate the secret key and was denied.";
         "restore_backup" Tenants "Restore backup",
             "{actor} restored a backup.",

@@ -5,7 +5,7 @@ use domain::{
     input::Changed,
     outcome::IssuedLink,
     tenant::input::{CancelInvitation, InviteMember, ListInvitations},
-    user::input::{ChangeMemberRole, Done, ListMembers, RemoveMember},
+    user::input::{ChangeMemberRole, Done, ListMembers, RemoveMember, UnlockSecondFactor},
 };
 use leptos::prelude::*;
 
@@ -45,6 +45,17 @@ pub async fn change_member_role(input: ChangeMemberRole) -> Result<Changed, AppE
 pub async fn remove_member(input: RemoveMember) -> Result<Changed, AppError> {
     let request = context();
     let member = request.services.members().remove(request.actor()?, input.user).await?;
+    Ok(Changed::new(member.user_id, member.name))
+}
+
+/// Accepts a member's two-factor codes again, after too many wrong ones.
+///
+/// # Errors
+/// Returns the errors of the use case.
+#[server(name = UnlockSecondFactorCall, prefix = "/fn", endpoint = "unlock_second_factor", protocol = Acts<UnlockSecondFactor>)]
+pub async fn unlock_second_factor(input: UnlockSecondFactor) -> Result<Changed, AppError> {
+    let request = context();
+    let member = request.services.members().unlock_second_factor(request.actor()?, input.user).await?;
     Ok(Changed::new(member.user_id, member.name))
 }
 

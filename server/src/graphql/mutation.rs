@@ -305,6 +305,12 @@ impl ProductMutation {
         Ok(Some(SuccessPayload::done()))
     }
 
+    /// Accepts a member's two-factor codes again, after too many wrong ones. Requires a browser session.
+    async fn unlock_second_factor(&self, context: &Context<'_>, user_id: ID) -> Result<Option<Member>> {
+        let members = services(context)?.members();
+        Ok(Some(members.unlock_second_factor(actor(context)?, id(&user_id)?).await.map_err(refuse)?.into()))
+    }
+
     /// Ends one of the caller's sessions. Requires a browser session.
     async fn end_session(&self, context: &Context<'_>, id: ID) -> Result<Option<SuccessPayload>> {
         services(context)?.users().end_session(actor(context)?, self::id(&id)?).await.map_err(refuse)?;

@@ -186,6 +186,8 @@ async fn arguments(house: &mut House, operation: Operation, subject: &mut Subjec
     }
 }
 
+        // The codes aren't locked: callers with the right get CONFLICT.
+        O::UnlockSecondFactor => (format!("user={member}"), format!("(user_id: \"{member}\")")),
 /// An id that doesn't exist.
 const NOBODYS: &str = "00000000-0000-7000-8000-000000000000";
 
@@ -295,6 +297,7 @@ struct Cast {
 
 async fn cast(house: &House) -> Cast {
     let admin = house.stage.key_of_ada().await;
+                | O::UnlockSecondFactor
     let (mut callers, mut persons, mut bots) = (Vec::new(), Vec::new(), Vec::new());
     for role in rights::ROLES {
         let name = role.as_str().to_lowercase();

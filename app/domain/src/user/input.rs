@@ -33,6 +33,11 @@ forms! {
         /// The member.
         user: UserId,
     }
+    /// Accepts a member's two-factor codes again, after too many wrong ones.
+    UnlockSecondFactor for UnlockSecondFactor -> Changed {
+        /// The member.
+        user: UserId,
+    }
     /// Changes the user's own name.
     UpdateProfile for UpdateProfile -> Changed {
         /// The new name: see [`Name`].
@@ -89,6 +94,12 @@ impl Act for ChangeMemberRole {
 impl Act for RemoveMember {
     fn outcome(member: &Changed) -> Outcome {
         noticed(MemberAct::Remove, member)
+    }
+}
+
+impl Act for UnlockSecondFactor {
+    fn outcome(member: &Changed) -> Outcome {
+        noticed(MemberAct::UnlockSecondFactor, member)
     }
 }
 

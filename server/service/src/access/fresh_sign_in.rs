@@ -45,6 +45,8 @@ pub fn confirmation_for(operation: Operation) -> Confirmation {
         | O::EnableSecondFactor
         | O::DisableSecondFactor
         | O::RenewRecoveryCodes
+        // What protects somebody else's.
+        | O::UnlockSecondFactor
         // A rule that no longer applies.
         | O::ClearPolicy => Confirmation::Always,
         // A higher role; a weaker policy; an export.

@@ -39,6 +39,13 @@ pub const TABLE: &[(&[Operation], Grid)] = {
             /* key     */ ["---", "---", "---", "---", "---"],
             /* bot     */ ["---", "---", "---", "---", "---"],
         ]),
+        // For administrators, only with a session.
+        (&[O::UnlockSecondFactor], [
+            //             tenant ME     OTHER  BOT    OTHER_BOT
+            /* session */ ["--y", "--y", "--y", "--y", "--y"],
+            /* key     */ ["---", "---", "---", "---", "---"],
+            /* bot     */ ["---", "---", "---", "---", "---"],
+        ]),
         // For users who are administrators.
         (&[O::CreateTenant], [
             //             tenant ME     OTHER  BOT    OTHER_BOT

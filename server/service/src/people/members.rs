@@ -5,13 +5,14 @@ use domain::{
     ApiError, ErrorCode, Member, MemberQuery, Operation, Owner, Page, PageRequest, Role, UserId, page::MAX_LIMIT,
 };
 
+use super::second_factor_lock;
 use crate::{
     access::{Actor, Target, WritePermit},
     context::Context,
     error::{Error, Result},
     input,
     keys::{api_keys::keys_revoked, pending_changes},
-    storage::{self, Tx, audit::Entry, tenants::MemberFacts},
+    storage::{self, Tx, audit::Entry, db::retry, tenants::MemberFacts},
 };
 
 /// Use cases of a tenant's members.
@@ -68,13 +69,13 @@ impl Members<'_> {
     pub async fn change_role(&self, actor: &Actor, user: UserId, role: Role) -> Result<Member> {
         let permit = self.permit(actor, Operation::ChangeMemberRole, user).await?;
         let now = self.context.now();
-        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
-        let check = |before: &Member| {
-            self.context.require_fresh_to_widen(actor, Operation::ChangeMemberRole, role > before.role)
-        };
-        let entry = |member: &Member| entry(actor, &permit, now, member);
-        let changed = change_role(&mut tx, &permit, (user, role), check, entry).await;
-        let changed = tx.end(changed).await;
+        let changed = retry!(self.context.db(), for permit.tenant_id(), tx => {
+            let check = |before: &Member| {
+                self.context.require_fresh_to_widen(actor, Operation::ChangeMemberRole, role > before.role)
+            };
+            let entry = |member: &Member| entry(actor, &permit, now, member);
+            change_role(tx, &permit, (user, role), check, entry).await
+        });
         self.context.audit().record_if_refused(changed, actor, Operation::ChangeMemberRole, ("user", user.0)).await
     }
 
@@ -86,12 +87,35 @@ impl Members<'_> {
     pub async fn remove(&self, actor: &Actor, user: UserId) -> Result<Member> {
         let permit = self.permit(actor, Operation::RemoveMember, user).await?;
         let now = self.context.now();
-        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
-        let entry = |member: &Member| entry(actor, &permit, now, member);
-        let removed = remove(&mut tx, &permit, user, now, actor.name(), entry).await;
-        let removed = tx.end(removed).await;
+        let removed = retry!(self.context.db(), for permit.tenant_id(), tx => {
+            let entry = |member: &Member| entry(actor, &permit, now, member);
+            remove(tx, &permit, user, now, actor.name(), entry).await
+        });
         pending_changes::finish(self.context).await;
         self.context.audit().record_if_refused(removed, actor, Operation::RemoveMember, ("user", user.0)).await
+    }
+
+    /// Accepts codes of a member's app again, after too many wrong ones. The member is told by email. Changes neither
+    /// the app's secret nor the recovery codes. Decision 0038.
+    ///
+    /// # Errors
+    /// `CONFLICT` if they aren't locked; `CONFIRMATION_REQUIRED`; `NOT_FOUND`; `FORBIDDEN`, also for a key.
+    #[tracing::instrument(skip_all, fields(user.id = %user))]
+    pub async fn unlock_second_factor(&self, actor: &Actor, user: UserId) -> Result<Member> {
+        let permit = self.permit(actor, Operation::UnlockSecondFactor, user).await?;
+        let now = self.context.now();
+        let member = retry!(self.context.db(), for permit.tenant_id(), tx => {
+            let member = storage::tenants::find_member_in(tx, &permit, user).await?.ok_or_else(ApiError::not_found)?;
+            second_factor_lock::unlock(tx, user, &entry(actor, &permit, now, &member)).await?;
+            Ok(member)
+        })?;
+        self.context.mail().notify(
+            &member.email,
+            "Your two-factor codes are unlocked",
+            second_factor_lock::unlocked_mail(&member, actor, now),
+            now,
+        );
+        Ok(member)
     }
 
     async fn permit(&self, actor: &Actor, operation: Operation, user: UserId) -> Result<WritePermit> {

@@ -10,7 +10,7 @@ pub(crate) mod one_time_codes;
 pub(crate) mod passwords;
 pub(crate) mod remembered_browsers;
 pub(crate) mod second_factor;
-mod second_factor_lock;
+pub(crate) mod second_factor_lock;
 pub(crate) mod sign_in;
 pub(crate) mod throttle;
 pub(crate) mod users;

@@ -2,14 +2,14 @@
 //! can't cause it, and the user is told.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiError, User, UserId, audit::Outcome};
+use domain::{ApiError, ErrorCode, Member, User, UserId, audit::Outcome};
 use uuid::Uuid;
 
 use super::second_factor::SecondFactors;
 use crate::{
-    access::Client,
+    access::{Actor, Client},
     error::Result,
-    storage::{self, audit::Entry},
+    storage::{self, Tx, audit::Entry, db::retry},
 };
 
 /// How many wrong codes of an app in a row lock the app's codes. With three of a million codes being right at any time,
@@ -21,16 +21,20 @@ impl SecondFactors<'_> {
     /// the user a mail, and returns the time.
     pub(super) async fn record_wrong_code(&self, user: UserId, client: &Client) -> Result<Option<DateTime<Utc>>> {
         let now = self.context.now();
-        let mut tx = self.context.db().begin().await?;
-        if !storage::second_factors::record_failure(&mut tx, user, LOCKED_AT, now).await? {
-            return tx.commit().await.map(|()| None);
-        }
         let person = storage::users::find(self.context.db(), user).await?;
         let memberships = storage::users::list_membership_roles(self.context.db(), user).await?;
-        if let (Some(person), Some(first)) = (&person, memberships.first()) {
-            storage::audit::insert(&mut tx, &entry(person, first.tenant_id.0, client, now)).await?;
+        let is_locked = retry!(self.context.db(), tx => {
+            if !storage::second_factors::record_failure(tx, user, LOCKED_AT, now).await? {
+                return Ok(false);
+            }
+            if let (Some(person), Some(first)) = (&person, memberships.first()) {
+                storage::audit::insert(tx, &entry(person, first.tenant_id.0, client, now)).await?;
+            }
+            Ok(true)
+        })?;
+        if !is_locked {
+            return Ok(None);
         }
-        tx.commit().await?;
         if let Some(person) = person {
             self.context.mail().notify(
                 &person.email,
@@ -47,10 +51,33 @@ impl SecondFactors<'_> {
         let at = domain::time::utc_text(at);
         let message = format!(
             "Codes from your app have been locked since {at}, after {LOCKED_AT} wrong codes. Enter a recovery code instead, \
-             or ask the operator of this server to unlock them. Then change your password, because somebody may know it."
+             or ask an administrator of your tenant to unlock them. Then change your password, because somebody may know it."
         );
         ApiError::field("code", message)
     }
+}
+
+/// Accepts codes of the user's app again, and writes the audit entry.
+///
+/// # Errors
+/// `CONFLICT` if they aren't locked.
+pub(crate) async fn unlock(tx: &mut Tx, user: UserId, entry: &Entry) -> Result<()> {
+    if !storage::second_factors::unlock(tx, user).await? {
+        return Err(ApiError::new(ErrorCode::Conflict, "This person's two-factor codes aren't locked.").into());
+    }
+    storage::audit::insert(tx, entry).await
+}
+
+/// The mail to a member whose codes an administrator has unlocked.
+pub(super) fn unlocked_mail(member: &Member, by: &Actor, at: DateTime<Utc>) -> String {
+    format!(
+        "Hello {},\n\n{} unlocked your two-factor codes at {}, so that codes from your app are accepted again. They had \
+         been locked after {LOCKED_AT} wrong ones.\n\nIf you didn't enter those, somebody knows your password: change \
+         it.\n",
+        member.name,
+        by.name(),
+        domain::time::utc_text(at),
+    )
 }
 
 fn mail(person: &User, client: &Client, at: DateTime<Utc>) -> String {
@@ -58,8 +85,8 @@ fn mail(person: &User, client: &Client, at: DateTime<Utc>) -> String {
     format!(
         "Hello {},\n\nSomebody entered your password and then {LOCKED_AT} wrong two-factor codes. The last one was entered \
          at {}{from}. Codes from your app are therefore locked.\n\nTo sign in, enter one of your recovery codes. If you \
-         are still signed in somewhere, changing your password ends the lock too. The operator of the server can also \
-         end it.\n\nIf this wasn't you, somebody knows your password: change it.\n",
+         are still signed in somewhere, changing your password ends the lock too. An administrator of your tenant can \
+         also end it.\n\nIf this wasn't you, somebody knows your password: change it.\n",
         person.name,
         domain::time::utc_text(at),
     )

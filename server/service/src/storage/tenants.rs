@@ -187,6 +187,8 @@ pub struct MemberFacts {
 }
 
 #[derive(sqlx::FromRow)]
+    /// Since when codes of their app are refused, because there were too many wrong ones.
+    pub codes_locked_at: Option<DateTime<Utc>>,
 struct MemberFactsRow {
     user_id: Uuid,
     joined_at: i64,
@@ -198,6 +200,7 @@ struct MemberFactsRow {
 impl From<MemberFactsRow> for MemberFacts {
     fn from(row: MemberFactsRow) -> Self {
         Self {
+    codes_locked_at: Option<i64>,
             user_id: UserId(row.user_id),
             joined_at: instant(row.joined_at),
             has_second_factor: row.second_factor_at.is_some(),
@@ -208,6 +211,7 @@ impl From<MemberFactsRow> for MemberFacts {
 }
 
 /// Returns the facts of those of the users that are members of the permit's tenant. Says nothing about what they do in
+            codes_locked_at: row.codes_locked_at.map(instant),
 /// other tenants. `now`: in microseconds.
 pub(crate) async fn list_member_facts(
     db: &Db,
@@ -237,6 +241,7 @@ pub(crate) async fn list_member_facts(
     let rows: Vec<MemberFactsRow> = read!(db, c => statement!(db, query_as, sql, conditions).fetch_all(c))?;
     Ok(rows.into_iter().map(MemberFacts::from).collect())
 }
+         (SELECT f.locked_at FROM second_factors f WHERE f.user_id = m.user_id AND f.enabled_at IS NOT NULL) AS codes_locked_at, \
 
 /// Finds a member of the permit's tenant.
 pub(crate) async fn find_member(db: &Db, permit: &ReadPermit, user: UserId) -> Result<Option<Member>> {

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use domain::{AuditQuery, ErrorCode, Secret};
+use domain::{AuditQuery, ErrorCode, Role, Secret, audit::Outcome};
 
 use crate::{
-    Client, MailSettings, SecretKeys, Services, Settings,
+    Actor, Client, MailSettings, SecretKeys, Services, Settings,
     people::{network::Network, one_time_codes::code_at, throttle::Limits},
     tests::stage::*,
 };
@@ -278,5 +278,41 @@ fn a_step_of_a_clock_that_was_ahead_does_not_block_later_codes() {
         let text = code_at(&secret, stage.services.now());
         with_code(&stage, &text, "192.0.2.1").await.unwrap();
         with_code(&stage, &text, "192.0.2.1").await.expect_err("it works once");
+    });
+}
+
+#[test]
+fn an_administrator_of_the_persons_tenant_unlocks_codes_with_a_recent_sign_in() {
+    on_both(async |stage| {
+        let (secret, _) = enrol(&stage).await;
+        stage.services.admin().create_tenant("Other", "other").await.unwrap();
+        let bob = stage.add_user("bob@example.org", "acme", Role::TenantAdmin).await;
+        let eve = stage.add_user("eve@example.org", "acme", Role::User).await;
+        let (members, actors) = (stage.services.members(), stage.services.actors());
+        let stranger = stage.add_user("zoe@example.org", "other", Role::TenantAdmin).await;
+        let stranger = stage.session(stranger).await;
+        let unlock = async |by: &Actor| members.unlock_second_factor(by, stage.admin).await;
+        assert_eq!(code(unlock(&stage.session(bob).await).await), ErrorCode::Conflict, "not locked");
+        lock(&stage).await;
+        let by_bob = stage.session(bob).await;
+        let facts = members.facts(&by_bob, &[stage.admin, bob]).await.unwrap();
+        let locked: Vec<_> = facts.iter().filter(|one| one.codes_locked_at.is_some()).map(|one| one.user_id).collect();
+        assert_eq!(locked, [stage.admin]);
+        assert_eq!(code(unlock(&stage.session(eve).await).await), ErrorCode::Forbidden);
+        assert_eq!(code(unlock(&stranger).await), ErrorCode::NotFound);
+        let key = stage.add_key(&by_bob, own(&by_bob), "laptop").await;
+        assert_eq!(code(unlock(&stage.by_key(&key).await).await), ErrorCode::Forbidden, "not by a key");
+        let long_ago = stage.services.now() - TimeDelta::hours(1);
+        let stale = actors.from_session(bob, stage.tenant, long_ago, browser()).await.unwrap();
+        assert_eq!(code(unlock(&stale).await), ErrorCode::ConfirmationRequired);
+        assert_eq!(unlock(&by_bob).await.unwrap().user_id, stage.admin);
+
+        let later = stage.advance(TimeDelta::minutes(6));
+        with_code(&stage, &code_at(&secret, later), "192.0.2.1").await.unwrap();
+        let query = AuditQuery { operation: "unlock_second_factor".to_owned(), ..AuditQuery::default() };
+        let entries = stage.services.audit_log().list(&stage.session(bob).await, &query).await.unwrap().items;
+        let told: Vec<_> = entries.iter().map(|one| (one.outcome, one.actor_id, one.subject_id)).collect();
+        assert_eq!(told[0], (Outcome::Done, Some(bob.0), Some(stage.admin.0)));
+        assert_eq!(told[1..].iter().filter(|one| one.0 == Outcome::Refused).count(), 2, "by eve and by the key");
     });
 }

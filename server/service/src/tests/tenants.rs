@@ -102,6 +102,7 @@ fn administrators_see_when_members_joined_their_keys_and_whether_they_have_a_sec
             user_id: bob_id,
             joined_at,
             has_second_factor: false,
+            codes_locked_at: None,
             active_keys: 0,
             keys_last_used_at: None,
         };
