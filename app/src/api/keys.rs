@@ -84,7 +84,7 @@ pub async fn resume_api_key(input: ResumeKey) -> Result<Changed, AppError> {
 pub async fn revoke_api_key(input: RevokeKey) -> Result<Changed, AppError> {
     let request = context();
     let keys = request.services.api_keys();
-    Ok(changed(&keys.revoke_with(request.actor()?, input.key, input.and_created).await?))
+    Ok(changed(&keys.revoke_with(request.actor()?, input.key, input.and_created).await?.key))
 }
 
 /// Ends the grace period of a rotation now.

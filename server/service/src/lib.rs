@@ -43,7 +43,7 @@ pub use domain;
 pub use error::{Error, OpenError, Result};
 pub use keys::{
     agents::{Agents, MAX_LISTED as MAX_AGENTS, RegisterAgent},
-    api_keys::{ApiKeys, KeyAlerts, KeyStep, MAX_ALERTS, STEP as KEYS_AT_ONCE},
+    api_keys::{ApiKeys, KeyAlerts, KeyStep, MAX_ALERTS, RevokedKey, STEP as KEYS_AT_ONCE},
     expiring::{EXPIRY_PERIOD, ExpiringKeys},
     expiry_calendar::{Calendar, CalendarFeed, OpenFeed},
     inventory::{Inventory, MAX_AT_ONCE},

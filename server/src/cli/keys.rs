@@ -189,10 +189,8 @@ pub(super) async fn run(services: &Services, command: KeyCommand) -> Answer {
         }
         KeyCommand::RevokeKey { key: Key { id, place }, and_created } => {
             let operator = admin.operator(&place.tenant).await?;
-            let cancelled = keys.open_invitations(&operator, id, and_created).await?;
-            keys.revoke_with(&operator, id, and_created).await?;
-            for invitation in cancelled {
-                output::message(format!("Cancelled the invitation for {}.", invitation.email.as_str()));
+            for email in keys.revoke_with(&operator, id, and_created).await?.cancelled {
+                output::message(format!("Cancelled the invitation for {email}."));
             }
         }
         KeyCommand::SuspendKeys(Keys { ids, place }) => {

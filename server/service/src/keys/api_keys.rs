@@ -1,6 +1,7 @@
 //! Use cases of API keys.
 
 use std::{
+    cmp::Reverse,
     collections::{HashMap, hash_map},
     sync::Arc,
 };
@@ -73,6 +74,15 @@ impl KeyStep {
         let next = keys.last().filter(|_| is_full).map(|key| KeyPosition { at: key.created_at, id: key.id });
         Self { keys, next }
     }
+}
+
+/// The result of [`ApiKeys::revoke_with`].
+#[derive(Clone, Debug)]
+pub struct RevokedKey {
+    /// The key.
+    pub key: ApiKey,
+    /// The addresses whose invitations were cancelled, because a revoked key had created them.
+    pub cancelled: Vec<String>,
 }
 
 /// Use cases of API keys.
@@ -277,28 +287,18 @@ impl ApiKeys<'_> {
     pub async fn open_invitations(&self, actor: &Actor, id: KeyId, and_created: bool) -> Result<Vec<Invitation>> {
         let (actor, permit) = self.permit(actor, Operation::GetApiKey, id).await?;
         let (db, now) = (self.context.db(), self.context.now());
-        let key = storage::keys::find(db, &permit, id).await?.ok_or_else(ApiError::not_found)?;
-        let mut revoked = vec![(permit, key)];
+        let mut open = storage::invitations::list_of_key(db, &permit, id, now).await?;
         if and_created {
             let created = storage::keys::list_active_descendants(db, &permit, id, now).await?;
-            revoked.extend(revocable(&actor, created).map(|(permit, key)| (*permit, key)));
-        }
-        let mut keys = Vec::new();
-        for (permit, key) in revoked {
-            keys.push(key.id);
-            // A replaced key that was revoked passed its invitations on.
-            let mut earlier = key.replaces;
-            while let Some(key) = earlier {
-                let replaced = storage::keys::find(db, &permit, key).await?.filter(|key| key.revocation.is_some());
-                keys.extend(replaced.as_ref().map(|key| key.id));
-                earlier = replaced.and_then(|key| key.replaces);
+            for (permit, key) in revocable(&actor, created) {
+                open.extend(storage::invitations::list_of_key(db, &permit, key.id, now).await?);
             }
         }
-        let open = storage::invitations::list(db, &permit, now).await?;
-        let open = open
-            .into_iter()
-            .map(|(invitation, inviter)| Invitation { is_paused: !inviter_may_still_invite(inviter), ..invitation });
-        Ok(open.filter(|one| one.created_by_key.is_some_and(|key| keys.contains(&key))).collect())
+        let seen = |(invitation, inviter)| Invitation { is_paused: !inviter_may_still_invite(inviter), ..invitation };
+        let mut open: Vec<Invitation> = open.into_iter().map(seen).collect();
+        open.sort_by_key(|one| (Reverse(one.created_at), one.id.0));
+        open.dedup_by_key(|one| one.id);
+        Ok(open)
     }
 
     /// Revokes a key permanently. It is refused from the next request.
@@ -306,7 +306,7 @@ impl ApiKeys<'_> {
     /// # Errors
     /// `CONFLICT` if it is already revoked; `NOT_FOUND`, `FORBIDDEN`.
     pub async fn revoke(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
-        self.revoke_with(actor, id, false).await
+        Ok(self.revoke_with(actor, id, false).await?.key)
     }
 
     /// Revokes a key and, if `and_created`, all keys that were created with it, with those keys, and so on, as far as
@@ -315,10 +315,10 @@ impl ApiKeys<'_> {
     /// # Errors
     /// As [`ApiKeys::revoke`].
     #[tracing::instrument(skip_all, fields(api_key.id = %id))]
-    pub async fn revoke_with(&self, actor: &Actor, id: KeyId, and_created: bool) -> Result<ApiKey> {
+    pub async fn revoke_with(&self, actor: &Actor, id: KeyId, and_created: bool) -> Result<RevokedKey> {
         let (actor, permit) = self.permit_write(actor, Operation::RevokeApiKey, id).await?;
         let now = self.context.now();
-        let key = retry!(self.context.db(), for permit.tenant_id(), tx => {
+        let (key, cancelled) = retry!(self.context.db(), for permit.tenant_id(), tx => {
             if and_created {
                 storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
             }
@@ -330,7 +330,7 @@ impl ApiKeys<'_> {
             let entry_of =
                 |key: &ApiKey| Entry::by(&actor, Operation::RevokeApiKey, now, ("api_key", key.id.0, key.name.as_str()));
             let mut entries = vec![entry_of(&key)];
-            entries.extend(cancel_invitations(tx, &actor, &key, now).await?);
+            let mut cancelled = cancel_invitations(tx, &actor, &key, now).await?;
             // Read after the revocation: a key that it was just creating is included, and it can't create more.
             let created_keys = if and_created {
                 storage::keys::list_active_descendants_in(tx, &permit, id, now).await?
@@ -341,15 +341,16 @@ impl ApiKeys<'_> {
                 let reason = "the key that created it was revoked";
                 if storage::keys::revoke(tx, permit, made.id, now, actor.name(), reason).await? {
                     entries.push(entry_of(made).with(format!("along with {}…, which created it", key.hint)));
-                    entries.extend(cancel_invitations(tx, &actor, made, now).await?);
+                    cancelled.extend(cancel_invitations(tx, &actor, made, now).await?);
                 }
             }
-            for entry in &entries {
+            for entry in entries.iter().chain(&cancelled) {
                 storage::audit::insert(tx, entry).await?;
             }
-            Ok(key)
+            Ok((key, cancelled))
         })?;
-        Ok(self.completed(key).await)
+        let cancelled = cancelled.into_iter().map(|entry| entry.subject_name).collect();
+        Ok(RevokedKey { key: self.completed(key).await, cancelled })
     }
 
     /// Renames a key.

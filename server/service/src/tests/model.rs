@@ -322,7 +322,7 @@ impl<'a> Play<'a> {
             Act::Finish => rolls.finish(&actor, id).await,
             Act::Suspend => keys.suspend(&actor, id).await,
             Act::Resume => keys.resume(&actor, id).await,
-            Act::Revoke { and_created } => keys.revoke_with(&actor, id, and_created).await,
+            Act::Revoke { and_created } => keys.revoke_with(&actor, id, and_created).await.map(|revoked| revoked.key),
         };
         prop_assert_eq!(accepted(changed)?.is_some(), self.model.act(caller, act, key), "{:?} of key {}", act, key);
         self.issued.extend(issued);
