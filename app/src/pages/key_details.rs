@@ -7,6 +7,7 @@ use domain::{
     api_key::input::{GetKey, GetKeyUsage},
     audit::Channel,
     service_account::input::GetAccount,
+    user::input::SwitchTenant,
 };
 use leptos::prelude::*;
 use service::{Actor, ApiKeys, KeyStep, Namesakes, offers};
@@ -15,7 +16,8 @@ use super::{agents::agents, audit_log};
 use crate::{
     api::{get_account, get_agents, get_api_key, get_api_key_usage},
     components::{
-        address::{from_address, from_client},
+        act_form::act_form,
+        exposure::exposure_section,
         facts::Facts,
         key_chart::ChartRange,
         key_table::key_menu,
@@ -68,6 +70,9 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
     let seen = get_agents(ListAgents { scope: AgentScope::Key(key.id) }).await?;
     let state = key.state(now);
     let actions = actions(request, &key, base, now).await?;
+    let may_narrow = KeyAct::Scopes.is_offered(&key, now) && ApiKeys::may(actor, KeyAct::Scopes.operation(), &key);
+    let scopes = scopes_fact(request, &key, &usage, &path, may_narrow).await?;
+    let elsewhere = (key.tenant_id != actor.tenant_id()).then(|| elsewhere(request, &key));
     Ok(view! {
         <p class="crumb">
             <a href=up.0 translate="no" dir="auto">
@@ -80,7 +85,9 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
             </h1>
             {actions}
         </div>
-        <p class="lead">{key_status(state)}" " <code translate="no">{key.hint.clone()}"…"</code></p>
+        <p class="lead">{key_status(state)} {exposed_mark(&key)}" " <code translate="no">{key.hint.clone()}"…"</code></p>
+        {elsewhere}
+        {exposure_section(&key, &usage, now)}
         {rolls}
         {facts(key, origin, &of_key, now)}
         <UsageSection usage range=ChartRange::from_code(request.query("range")) path=path.clone() now />
@@ -89,6 +96,21 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
         {audit_log::history(history, &path, all, &namesakes)}
     }
     .into_any())
+}
+
+/// Says that the key can't be changed before its tenant is selected, with the button that does that.
+fn elsewhere(request: &RequestContext, key: &ApiKey) -> AnyView {
+    let button = view! {
+        <button type="submit" class="button">
+            {words::select_tenant(&key.tenant_name)}
+        </button>
+    };
+    let hidden = [("tenant_id", key.tenant_id.to_string())];
+    view! {
+        <p>{words::key_of_another_tenant(&key.tenant_name)}</p>
+        {act_form::<SwitchTenant>(request, &key.page_path(), &hidden, button.into_any())}
+    }
+    .into_any()
 }
 
 /// The key's hint, for the titles of its pages, if another key of the same name is its rotation's other key.

@@ -5,6 +5,7 @@ mod access;
 mod browser;
 mod busy;
 mod clients;
+mod endings;
 mod forms;
 mod fuzz;
 mod graphql;

@@ -59,15 +59,15 @@ pub fn offers_in(actor: &Actor, membership: &Membership, operation: Operation) -
     offers(&actor.with_membership(membership.tenant.id, membership.role), operation)
 }
 
-/// Whether menus should offer an operation on a key. Only for display: grants nothing. Always true for a user's own key
-/// in another of their tenants, where authorization is only decided when the operation is performed.
+/// Whether menus should offer an operation on a key. Only for display: grants nothing. A user's own key in another of
+/// their tenants can only be read: see [`crate::ApiKeys`].
 pub(crate) fn is_offered(actor: &Actor, operation: Operation, key: &ApiKey) -> bool {
     let elsewhere = Some(key.owner) == actor.owner() && key.tenant_id != actor.tenant_id();
     let stays_stopped = operation == Operation::ResumeApiKey
         && !key.suspension.as_ref().is_some_and(|suspension| suspension.owner_may_resume)
         && !may_resume_for_others(actor);
     let target = Target::Owner(key.tenant_id, key.owner);
-    elsewhere || (!stays_stopped && authorize(actor, operation, target).is_ok())
+    if elsewhere { operation.is_read() } else { !stays_stopped && authorize(actor, operation, target).is_ok() }
 }
 
 /// Refuses to grant a role above the actor's own.
@@ -344,6 +344,19 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_all_tenants_share_is_changed_in_one_tenant_and_viewed_in_all() {
+        let administrator = cell("session", Role::TenantAdmin);
+        for (editor, expected) in [(Some(HERE), true), (Some(THERE), false), (None, false)] {
+            let target = Target::Shared(HERE, editor);
+            assert_eq!(authorize(&administrator, Operation::SetScope, target).is_ok(), expected, "{editor:?}");
+            assert!(authorize(&administrator, Operation::ListScopes, target).is_ok());
+            assert!(authorize(&cell("session", Role::User), Operation::SetScope, target).is_err());
+            let elsewhere = authorize(&administrator, Operation::SetScope, Target::Shared(THERE, editor));
+            assert_eq!(elsewhere.unwrap_err(), ApiError::not_found());
         }
     }
 

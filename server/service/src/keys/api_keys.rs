@@ -446,16 +446,21 @@ impl ApiKeys<'_> {
         Ok((actor, permit))
     }
 
-    /// Like [`ApiKeys::permit`], for changing a key.
+    /// Like [`ApiKeys::permit`], for changing a key. A key of another tenant can be read, but not changed before that
+    /// tenant is selected: a form that was opened in one tenant never acts in another.
     pub(crate) async fn permit_write(
         &self,
         actor: &Actor,
         operation: Operation,
         id: KeyId,
     ) -> Result<(Actor, WritePermit)> {
-        let (actor, target) = self.place(actor, id).await?;
-        let permit = self.context.permit_write_about(&actor, operation, target, ("api_key", id.0)).await?;
-        Ok((actor, permit))
+        let (there, target) = self.place(actor, id).await?;
+        if there.tenant_id() != actor.tenant_id() {
+            let message = "This key belongs to another of your tenants. Select that tenant to change the key.";
+            return Err(ApiError::new(ErrorCode::Conflict, message).into());
+        }
+        let permit = self.context.permit_write_about(&there, operation, target, ("api_key", id.0)).await?;
+        Ok((there, permit))
     }
 
     /// Returns the owner of a key as a target, and the actor in the tenant where authorization is decided.

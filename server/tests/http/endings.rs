@@ -1,0 +1,95 @@
+//! What ends with a session, whose codes an administrator unlocks, and keys of a tenant that isn't selected.
+
+use axum::http::StatusCode;
+use domain::{Role, Secret, UserId};
+use service::{Actor, Client};
+
+use crate::support::{PASSWORD, Stage, on_both};
+
+/// Returns the ids of the user's sessions that the page can end.
+async fn ids_of_others(stage: &Stage, cookie: &str) -> Vec<String> {
+    let page = stage.get("/user/sessions", cookie).await.text;
+    let links = page.split("href=\"/user/sessions/").skip(1).filter_map(|rest| rest.split_once("/end\""));
+    links.map(|(id, _)| id.to_owned()).collect()
+}
+
+#[test]
+fn the_pages_that_end_a_session_name_what_was_created_in_it() {
+    on_both(async |stage: Stage| {
+        let (here, there) = (stage.sign_in().await, stage.sign_in().await);
+        stage.submit("/team/members/invite", &there, "email=eve%40example.org&role=USER").await;
+        stage.submit("/user/calendar/create", &there, "").await;
+        stage.submit("/team/members/invite", &here, "email=mine%40example.org&role=USER").await;
+        let other = ids_of_others(&stage, &here).await;
+        let [other] = &other[..] else { panic!("one other session: {other:?}") };
+        let end = format!("/user/sessions/{other}/end");
+        for page in [end.as_str(), "/user/sessions/end-others", "/user/profile/password"] {
+            let text = stage.get(page, &here).await.text;
+            assert!(text.contains("The open invitation that was created there is cancelled:"), "{page}: {text}");
+            assert!(text.contains("eve@example.org") && !text.contains("mine@example.org"), "{page}: {text}");
+            assert!(text.contains("The expiry calendar link that was created there stops working."), "{page}: {text}");
+        }
+        assert_eq!(stage.submit(&end, &here, "").await.status, StatusCode::SEE_OTHER);
+        let members = stage.get("/team/members", &here).await.text;
+        assert!(members.contains("mine@example.org") && !members.contains("eve@example.org"), "{members}");
+        let text = stage.get("/user/profile/password", &here).await.text;
+        assert!(!text.contains("created there"), "{text}");
+    });
+}
+
+#[test]
+fn a_key_of_another_tenant_is_changed_only_after_that_tenant_is_selected() {
+    on_both(async |stage: Stage| {
+        let (admin, cookie) = (stage.services.admin(), stage.sign_in().await);
+        let there = admin.create_tenant("Other", "other").await.unwrap();
+        admin.create_user("ada@example.org", None, "other", Role::User.as_str(), &Secret::new(PASSWORD)).await.unwrap();
+        let owner = service::OwnerRef::User("ada@example.org".to_owned());
+        let issued = admin.create_key("other", owner, "laptop", None).await.unwrap();
+        let page = format!("/user/api-keys/{}", issued.key.id);
+        let text = stage.get(&page, &cookie).await.text;
+        assert!(text.contains("be changed from here."), "{text}");
+        assert!(text.contains("Select Other") && !text.contains(&format!("{page}/revoke")), "{text}");
+        let asked = stage.get(&format!("{page}/revoke"), &cookie).await.text;
+        assert!(asked.contains("Select that tenant") && !asked.contains("/fn/revoke_api_key"), "{asked}");
+        let here = stage.selected_tenant(&cookie).await;
+        let called = stage.call_in(&here, "/fn/revoke_api_key", &cookie, &format!("key={}", issued.key.id)).await;
+        assert_eq!(called.status, StatusCode::CONFLICT, "{}", called.text);
+        assert!(stage.is_valid(issued.token.expose()).await);
+
+        let body = format!("tenant_id={there}&page={page}&then={page}&in_tenant={here}");
+        let selected = stage.post_form("/fn/switch_current_tenant", &cookie, &body).await;
+        assert_eq!(selected.status, StatusCode::SEE_OTHER, "{}", selected.text);
+        assert_eq!(stage.submit(&format!("{page}/revoke"), &cookie, "").await.status, StatusCode::SEE_OTHER);
+        assert!(!stage.is_valid(issued.token.expose()).await);
+    });
+}
+
+async fn session_of(stage: &Stage, user: UserId, tenant: domain::TenantId) -> Actor {
+    let client = Client::command_line();
+    stage.services.actors().from_session(user, tenant, stage.services.now(), client).await.unwrap()
+}
+
+#[test]
+fn an_administrator_unlocks_a_members_codes_on_the_members_page() {
+    on_both(async |stage: Stage| {
+        let (admin, cookie) = (stage.services.admin(), stage.sign_in().await);
+        let password = Secret::new(PASSWORD);
+        let bob = admin.create_user("bob@example.org", None, "acme", Role::User.as_str(), &password).await.unwrap();
+        let tenant = stage.selected_tenant(&cookie).await.parse().unwrap();
+        let list = async || stage.get("/team/members", &cookie).await.text;
+        let page = format!("/team/members/{bob}/unlock-codes");
+        assert!(!list().await.contains(&page));
+        stage.services.second_factors().begin(&session_of(&stage, bob, tenant).await).await.unwrap();
+        let lock = "UPDATE second_factors SET enabled_at = begun_at, locked_at = begun_at, failures = 20";
+        service::testing::execute(&stage.services, lock).await;
+        let shown = list().await;
+        assert!(shown.contains("codes locked") && shown.contains(&page), "{shown}");
+        let asked = stage.get(&page, &cookie).await.text;
+        assert!(asked.contains("Unlock the two-factor codes of bob?"), "{asked}");
+        let unlocked = stage.submit(&page, &cookie, "").await;
+        assert_eq!(unlocked.status, StatusCode::SEE_OTHER, "{}", unlocked.text);
+        assert!(!list().await.contains(&page));
+        let again = stage.submit(&page, &cookie, "").await;
+        assert_eq!(again.status, StatusCode::CONFLICT, "{}", again.text);
+    });
+}
