@@ -20,10 +20,10 @@ use crate::{
     context::Context,
     error::{Error, Result},
     input,
-    keys::{api_keys::ApiKeys, pending_changes, usage::UsageBuffer},
-    people::{members, passwords::Hasher, second_factor, users::new_user},
+    keys::{api_keys::ApiKeys, pending_changes, scopes, usage::UsageBuffer},
+    people::{made_in_sessions, members, passwords::Hasher, second_factor, second_factor_lock, users::new_user},
     secrets::Rotation,
-    storage::{self, audit::Entry},
+    storage::{self, audit::Entry, db::retry},
     tenants::{service_accounts::ServiceAccounts, tenant::new_tenant},
 };
 
@@ -64,10 +64,10 @@ impl Admin<'_> {
         let tenant = new_tenant(self.context.now(), name, slug);
         let id = tenant.id;
         let entry = self.entry(tenant.id, "create_tenant", ("tenant", id.0, tenant.name.as_str()));
-        let mut tx = self.context.db().begin().await?;
-        storage::tenants::insert(&mut tx, &tenant).await?;
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await?;
+        retry!(self.context.db(), tx => {
+            storage::tenants::insert(tx, &tenant).await?;
+            storage::audit::insert(tx, &entry).await
+        })?;
         Ok(id)
     }
 
@@ -105,14 +105,14 @@ impl Admin<'_> {
             .entry(tenant.id, "create_user", ("user", user.id.0, user.name.as_str()))
             .with(format!("role {}", role.label()));
         let (id, at) = (user.id, storage::micros(self.context.now()));
-        let mut tx = self.context.db().begin().await?;
-        storage::tenants::lock_tenant_for_long(&mut tx, tenant.id).await?;
-        if fresh {
-            storage::users::insert(&mut tx, &user, &hash).await?;
-        }
-        storage::tenants::insert_member(&mut tx, tenant.id, user.id, role, at).await?;
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await?;
+        retry!(self.context.db(), tx => {
+            storage::tenants::lock_tenant_for_long(tx, tenant.id).await?;
+            if fresh {
+                storage::users::insert(tx, &user, &hash).await?;
+            }
+            storage::tenants::insert_member(tx, tenant.id, user.id, role, at).await?;
+            storage::audit::insert(tx, &entry).await
+        })?;
         Ok(id)
     }
 
@@ -179,9 +179,9 @@ impl Admin<'_> {
         let (permit, user, entry) = self.member_context(tenant_slug, email, Operation::ChangeMemberRole).await?;
         let role: Role =
             role.parse().map_err(|error: domain::tenant::RoleError| ApiError::field("role", error.to_string()))?;
-        let mut tx = self.context.db().begin().await?;
-        members::change_role(&mut tx, &permit, (user, role), |_| Ok(()), |_| entry.clone()).await?;
-        tx.commit().await
+        retry!(self.context.db(), tx => {
+            members::change_role(tx, &permit, (user, role), |_| Ok(()), |_| entry.clone()).await.map(drop)
+        })
     }
 
     /// Removes a member and revokes their keys in the tenant.
@@ -192,9 +192,7 @@ impl Admin<'_> {
     pub async fn remove_member(&self, tenant_slug: &str, email: &str) -> Result<()> {
         let (permit, user, entry) = self.member_context(tenant_slug, email, Operation::RemoveMember).await?;
         let now = self.context.now();
-        let mut tx = self.context.db().begin().await?;
-        members::remove(&mut tx, &permit, user, now, OPERATOR, |_| entry.clone()).await?;
-        tx.commit().await?;
+        retry!(self.context.db(), tx => members::remove(tx, &permit, user, now, OPERATOR, |_| entry.clone()).await)?;
         pending_changes::finish(self.context).await;
         Ok(())
     }
@@ -208,11 +206,11 @@ impl Admin<'_> {
         let user = self.user(email).await?;
         let name = input::name(name).map_err(|error| ApiError::field("name", error.to_string()))?;
         let operation = Operation::UpdateProfile.as_str();
-        let entry = self.entry_about_user(operation, user, email);
-        let mut tx = self.context.db().begin().await?;
-        storage::users::rename(&mut tx, user, &name).await?;
-        storage::audit::insert(&mut tx, &entry.with(format!("renamed to {name}"))).await?;
-        tx.commit().await
+        let entry = self.entry_about_user(operation, user, email).with(format!("renamed to {name}"));
+        retry!(self.context.db(), tx => {
+            storage::users::rename(tx, user, &name).await?;
+            storage::audit::insert(tx, &entry).await
+        })
     }
 
     /// Sets a user's password and ends all their sessions.
@@ -225,12 +223,13 @@ impl Admin<'_> {
         self.hasher.check_new(password, &[email]).await??;
         let hash = self.hasher.hash(password.clone()).await?;
         let entry = self.entry_about_user(Operation::ChangePassword.as_str(), user, email);
-        let mut tx = self.context.db().begin().await?;
-        storage::users::update_password(&mut tx, user, &hash, entry.at).await?;
-        storage::second_factors::unlock(&mut tx, user).await?;
-        storage::sessions::delete_of_user(&mut tx, user).await?;
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await
+        retry!(self.context.db(), tx => {
+            storage::users::update_password(tx, user, &hash, entry.at).await?;
+            storage::second_factors::unlock(tx, user).await?;
+            let ended = storage::sessions::delete_of_user(tx, user).await?;
+            let entries = made_in_sessions::end_all(tx, user, &ended, entry.clone(), entry.at).await?;
+            storage::audit::insert_all(tx, entries).await
+        })
     }
 
     /// Turns off two-factor authentication for a user who lost the app and the recovery codes.
@@ -242,9 +241,9 @@ impl Admin<'_> {
         let user = self.user(email).await?;
         let operation = Operation::DisableSecondFactor.as_str();
         let entry = self.entry_about_user(operation, user, email);
-        let mut tx = self.context.db().begin().await?;
-        second_factor::disable(&mut tx, user, &entry).await?;
-        tx.commit().await
+        retry!(self.context.db(), tx => {
+            second_factor::disable(tx, user, &entry).await
+        })
     }
 
     /// Accepts codes of a user's app again, after too many wrong ones.
@@ -254,13 +253,8 @@ impl Admin<'_> {
     #[tracing::instrument(skip_all)]
     pub async fn unlock_second_factor(&self, email: &str) -> Result<()> {
         let user = self.user(email).await?;
-        let entry = self.entry_about_user("unlock_second_factor", user, email);
-        let mut tx = self.context.db().begin().await?;
-        if !storage::second_factors::unlock(&mut tx, user).await? {
-            return Err(ApiError::new(ErrorCode::Conflict, "Two-factor codes of this user aren't locked.").into());
-        }
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await
+        let entry = self.entry_about_user(Operation::UnlockSecondFactor.as_str(), user, email);
+        retry!(self.context.db(), tx => second_factor_lock::unlock(tx, user, &entry).await)
     }
 
     /// Adds a new key to the secret key file, for a later rotation. Returns the key's id.
@@ -281,9 +275,9 @@ impl Admin<'_> {
         let rotation = self.context.secrets().rotate(self.context.db(), self.context.now()).await?;
         let subject = ("secret_key", None, rotation.key_id.as_str());
         let entry = Entry::by_operator(None, "rotate_secret_key", self.context.now(), subject);
-        let mut tx = self.context.db().begin().await?;
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await?;
+        retry!(self.context.db(), tx => {
+            storage::audit::insert(tx, &entry).await
+        })?;
         Ok(rotation)
     }
 
@@ -309,15 +303,15 @@ impl Admin<'_> {
         let name = email.as_ref().map_or("", Email::as_str);
         let operation = Operation::DisableSecondFactor.as_str();
         let entry = self.entry_about_user(operation, user, name).with("secret key lost");
-        let mut tx = self.context.db().begin().await?;
-        storage::second_factors::delete_pending(&mut tx, user).await?;
-        let disabled = second_factor::disable(&mut tx, user, &entry).await;
-        match disabled {
-            Ok(()) => tx.commit().await.map(|()| 1),
-            // It was only pending.
-            Err(Error::Api(_)) => tx.commit().await.map(|()| 0),
-            Err(error) => Err(error),
-        }
+        retry!(self.context.db(), tx => {
+            storage::second_factors::delete_pending(tx, user).await?;
+            match second_factor::disable(tx, user, &entry).await {
+                Ok(()) => Ok(1),
+                // It was only pending.
+                Err(Error::Api(_)) => Ok(0),
+                Err(error) => Err(error),
+            }
+        })
     }
 
     /// Checks the database. Returns the problems found; empty if there are none.

@@ -11,7 +11,7 @@ use crate::{
     access::{Actor, FreshSignIn, ReadPermit, Target},
     error::Result,
     input,
-    storage::{self, audit::Entry},
+    storage::{self, audit::Entry, db::retry},
 };
 
 /// The most entries that [`AuditLog::activity`] counts.
@@ -97,9 +97,7 @@ impl AuditLog<'_> {
         let subject = ("tenant", permit.tenant_id().0, "");
         let entry =
             Entry::by(actor, Operation::ListAuditLog, self.audit.now(), subject).with(format!("exported as {form}"));
-        let mut tx = self.audit.db().begin().await?;
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await?;
+        retry!(self.audit.db(), tx => storage::audit::insert(tx, &entry).await)?;
         let mut query = readable(query);
         query.page = domain::PageRequest { limit: domain::page::MAX_LIMIT, ..domain::PageRequest::default() };
         Ok(Export { permit, query })

@@ -13,7 +13,11 @@ use crate::{
     access::{Actor, ReadPermit, Target, WritePermit, authorize, authorize_write},
     clock::Clock,
     error::{Error, Result},
-    storage::{self, Db, audit::Entry, db::to_completion},
+    storage::{
+        self, Db,
+        audit::Entry,
+        db::{retry, to_completion},
+    },
 };
 
 /// How many refusals of one actor and operation get their own entry in a minute. The others of that minute share one
@@ -244,9 +248,7 @@ impl Audit {
     pub(crate) async fn record(&self, entry: Entry) -> Result<()> {
         let db = self.db.clone();
         let recorded = to_completion(async move {
-            let mut tx = db.begin().await?;
-            storage::audit::insert(&mut tx, &entry).await?;
-            tx.commit().await
+            retry!(db, tx => storage::audit::insert(tx, &entry).await)
         });
         recorded.await
     }

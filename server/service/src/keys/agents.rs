@@ -12,7 +12,7 @@ use crate::{
     context::Context,
     error::Result,
     input, random,
-    storage::{self, agents::NewAgent, audit::Entry},
+    storage::{self, agents::NewAgent, audit::Entry, db::retry},
 };
 
 /// The most agents that a list returns.
@@ -55,13 +55,14 @@ impl Agents<'_> {
         let permit = authorize_write(actor, Operation::RegisterAgent, Self::own(actor, input.tenant_id)?)?;
         let agent = self.check(actor, input)?;
         let entry = Entry::by(actor, Operation::RegisterAgent, agent.at, ("agent", agent.id.0, agent.name.as_str()));
-        let mut tx = self.context.db().begin().await?;
-        let id = storage::agents::upsert(&mut tx, &permit, &agent).await?;
-        if id == agent.id {
-            storage::agents::delete_beyond(&mut tx, agent.key, MAX_OF_A_KEY).await?;
-            storage::audit::insert(&mut tx, &entry).await?;
-        }
-        tx.commit().await?;
+        let id = retry!(self.context.db(), tx => {
+            let id = storage::agents::upsert(tx, &permit, &agent).await?;
+            if id == agent.id {
+                storage::agents::delete_beyond(tx, agent.key, MAX_OF_A_KEY).await?;
+                storage::audit::insert(tx, &entry).await?;
+            }
+            Ok(id)
+        })?;
         Ok(id)
     }
 

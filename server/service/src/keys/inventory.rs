@@ -126,17 +126,17 @@ impl Inventory<'_> {
         let now = self.context.now();
         let changed = retry!(self.context.db(), tx => {
             storage::tenants::lock_tenant(tx, actor.tenant_id()).await?;
-            let mut entries = Vec::new();
+            let (mut entries, mut cancelled) = (Vec::new(), Vec::new());
             for (permit, key) in &keys {
                 if act.make(tx, actor, permit, key.id, now).await? {
                     let subject = ("api_key", key.id.0, key.name.as_str());
                     entries.push(Entry::by(actor, act.each(), now, subject).with("bulk action"));
                     if act == BulkAct::Revoke {
-                        entries.extend(cancel_invitations(tx, actor, key, now).await?);
+                        cancelled.extend(cancel_invitations(tx, actor, key, now).await?);
                     }
                 }
             }
-            for entry in &entries {
+            for entry in entries.iter().chain(&cancelled) {
                 storage::audit::insert(tx, entry).await?;
             }
             Ok(entries.len())

@@ -94,13 +94,13 @@ impl KeyPolicies<'_> {
         let number = number.map(|text| format!("{text}, ")).unwrap_or_default();
         let detail = format!("{number}effective from {}", domain::time::utc_text(policy.effective_from));
         let entry = Entry::by(actor, Operation::SetPolicy, self.context.now(), subject).with(detail);
-        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
-        storage::tenants::lock_tenant(&mut tx, permit.tenant_id()).await?;
-        let before = storage::key_policies::list_in(&mut tx, permit.tenant_id(), policy.set_at).await?;
-        self.context.require_fresh_to_widen(actor, Operation::SetPolicy, is_loosened_by(&before, &policy))?;
-        storage::key_policies::set(&mut tx, &permit, &policy).await?;
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await?;
+        retry!(self.context.db(), for permit.tenant_id(), tx => {
+            storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
+            let before = storage::key_policies::list_in(tx, permit.tenant_id(), policy.set_at).await?;
+            self.context.require_fresh_to_widen(actor, Operation::SetPolicy, is_loosened_by(&before, &policy))?;
+            storage::key_policies::set(tx, &permit, &policy).await?;
+            storage::audit::insert(tx, &entry).await
+        })?;
         Ok(policy)
     }
 
@@ -115,13 +115,13 @@ impl KeyPolicies<'_> {
         let kind = kind_of(policy)?;
         let entry =
             Entry::by(actor, Operation::ClearPolicy, self.context.now(), ("tenant", actor.tenant_id().0, kind.label()));
-        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
-        storage::tenants::lock_tenant(&mut tx, permit.tenant_id()).await?;
-        if !storage::key_policies::clear(&mut tx, &permit, kind).await? {
-            return Err(ApiError::new(ErrorCode::Conflict, "This policy is already turned off.").into());
-        }
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await
+        retry!(self.context.db(), for permit.tenant_id(), tx => {
+            storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
+            if !storage::key_policies::clear(tx, &permit, kind).await? {
+                return Err(ApiError::new(ErrorCode::Conflict, "This policy is already turned off.").into());
+            }
+            storage::audit::insert(tx, &entry).await
+        })
     }
 
     fn check(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<KeyPolicy> {

@@ -68,9 +68,9 @@ impl Rolls<'_> {
         let (key, token) = issue::draft(&actor, old.owner.kind(), checked, now)?;
         let ends_on_use = matches!(overlap, GracePeriod::FirstUse { .. });
         let key = NewKey { replaces: Some(old.id), ends_on_use, ..key };
-        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
-        let rolled = roll(&mut tx, &actor, &permit, key, overlap).await;
-        let rolled = tx.end(rolled).await;
+        let rolled = retry!(self.context.db(), for permit.tenant_id(), tx => {
+            roll(tx, &actor, &permit, &key, overlap).await
+        });
         let subject = ("api_key", old.id.0);
         let record = self.context.audit().record_if_refused(rolled, &actor, Operation::RollApiKey, subject).await?;
         Ok(IssuedKey { key: record, token })
@@ -127,18 +127,19 @@ impl Rolls<'_> {
     async fn change(&self, actor: &Actor, id: KeyId, change: Change) -> Result<ApiKey> {
         let (actor, permit) = self.api_keys().permit_write(actor, change.operation(), id).await?;
         let now = self.context.now();
-        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
-        storage::tenants::lock_tenant(&mut tx, permit.tenant_id()).await?;
-        let old = storage::keys::find_in(&mut tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
-        let in_overlap = old.overlap_until(now).is_some();
-        if !in_overlap || !change.make(&mut tx, &actor, &permit, &old, now).await? {
-            return Err(ApiError::from(Unfit::NotRotating).into());
-        }
-        let after = storage::keys::find_in(&mut tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
-        let subject = ("api_key", id.0, old.name.as_str());
-        let entry = Entry::by(&actor, change.operation(), now, subject).with(change.detail(&old, &after));
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await?;
+        let after = retry!(self.context.db(), for permit.tenant_id(), tx => {
+            storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
+            let old = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
+            let in_overlap = old.overlap_until(now).is_some();
+            if !in_overlap || !change.make(tx, &actor, &permit, &old, now).await? {
+                return Err(ApiError::from(Unfit::NotRotating).into());
+            }
+            let after = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
+            let subject = ("api_key", id.0, old.name.as_str());
+            let entry = Entry::by(&actor, change.operation(), now, subject).with(change.detail(&old, &after));
+            storage::audit::insert(tx, &entry).await?;
+            Ok(after)
+        })?;
         Ok(self.api_keys().completed(after).await)
     }
 }

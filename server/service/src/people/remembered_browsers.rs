@@ -5,7 +5,12 @@ use chrono::TimeDelta;
 use domain::{Secret, UserId};
 
 use super::sign_in::Sessions;
-use crate::{digest::sha256, error::Result, random, storage};
+use crate::{
+    digest::sha256,
+    error::Result,
+    random,
+    storage::{self, db::retry},
+};
 
 /// How long after the last sign-in a browser is remembered.
 pub const KEPT_FOR: TimeDelta = TimeDelta::days(30);
@@ -19,12 +24,13 @@ impl Sessions<'_> {
     pub async fn remember_browser(&self, user: UserId, earlier: Option<&[u8; 32]>) -> Result<Secret> {
         let secret = random::draw_link_secret();
         let digest = sha256(secret.expose().as_bytes());
-        let mut tx = self.context.db().begin().await?;
-        if let Some(earlier) = earlier {
-            storage::remembered_browsers::rename(&mut tx, earlier, &digest).await?;
-        }
-        storage::remembered_browsers::insert(&mut tx, &digest, user, self.context.now()).await?;
-        tx.commit().await?;
+        retry!(self.context.db(), tx => {
+            if let Some(earlier) = earlier {
+                storage::remembered_browsers::rename(tx, earlier, &digest).await?;
+            }
+            storage::remembered_browsers::insert(tx, &digest, user, self.context.now()).await?;
+            Ok(())
+        })?;
         Ok(secret)
     }
 

@@ -19,7 +19,7 @@ use crate::{
     context::Context,
     digest::sha256,
     error::Result,
-    storage::{self, Tx},
+    storage::{self, Tx, db::retry},
 };
 
 /// Failures allowed within [`WINDOW`].
@@ -79,7 +79,7 @@ impl Bucket {
 }
 
 impl Limits {
-    /// Ten failures of something that only its owner can attempt.
+    /// The failures of something that only its owner can attempt.
     pub(crate) fn of(name: &str) -> Self {
         Self(vec![Bucket::new(name, Rule::Refuse(MOST))])
     }
@@ -137,15 +137,13 @@ impl Throttle {
     /// Counts an attempt before it is made, so that concurrent attempts can't exceed a limit.
     ///
     /// # Errors
-    /// `RATE_LIMITED` if a limit was reached in the past five minutes.
+    /// `RATE_LIMITED` if a limit was reached within [`WINDOW`].
     pub(crate) async fn take(&self, context: &Context, limits: Limits) -> Result<Attempt> {
         let at = context.now();
         if let Some(until) = limits.0.iter().find_map(|bucket| self.find(&bucket.name, at)) {
             return Err(refusal(until - at).into());
         }
-        let mut tx = context.db().begin().await?;
-        let counted = count(&mut tx, &limits.0, at).await?;
-        tx.commit().await?;
+        let counted = retry!(context.db(), tx => count(tx, &limits.0, at).await)?;
         match counted {
             Counted::Yes { delay } => Ok(Attempt { limits, at, delay }),
             Counted::No { full, until } => {
@@ -158,15 +156,16 @@ impl Throttle {
     /// Gives an attempt back, because it succeeded or was never made.
     pub(crate) async fn release(&self, context: &Context, attempt: Attempt) -> Result<()> {
         self.forget(&attempt.limits.0);
-        let mut tx = context.db().begin().await?;
-        for bucket in &attempt.limits.0 {
-            let mut times = storage::throttle::lock(&mut tx, &bucket.name, attempt.at).await?;
-            if let Some(place) = times.iter().position(|time| *time == attempt.at) {
-                times.remove(place);
+        retry!(context.db(), tx => {
+            for bucket in &attempt.limits.0 {
+                let mut times = storage::throttle::lock(tx, &bucket.name, attempt.at).await?;
+                if let Some(place) = times.iter().position(|time| *time == attempt.at) {
+                    times.remove(place);
+                }
+                storage::throttle::update(tx, &bucket.name, &times).await?;
             }
-            storage::throttle::update(&mut tx, &bucket.name, &times).await?;
-        }
-        tx.commit().await
+            Ok(())
+        })
     }
 
     fn find(&self, name: &Digest, now: DateTime<Utc>) -> Option<DateTime<Utc>> {

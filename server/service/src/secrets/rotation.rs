@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    storage::{self, Db, sealed::Purpose},
+    storage::{self, Db, db::retry, sealed::Purpose},
 };
 
 /// How often keys that are still needed are tried again.
@@ -95,15 +95,16 @@ impl Secrets {
                 if rows.is_empty() {
                     break;
                 }
-                let mut tx = db.begin().await?;
-                for (row, old) in rows {
-                    let value = self.open(purpose, row, &old)?;
-                    let new = current.seal(purpose, row, &value);
-                    let new = new.ok_or_else(|| Error::Fault("a value is too long to encrypt".to_owned()))?;
-                    storage::sealed::replace(&mut tx, purpose, row, &old, &new).await?;
-                    count += 1;
-                }
-                tx.commit().await?;
+                retry!(db, tx => {
+                    for (row, old) in &rows {
+                        let value = self.open(purpose, *row, old)?;
+                        let new = current.seal(purpose, *row, &value);
+                        let new = new.ok_or_else(|| Error::Fault("a value is too long to encrypt".to_owned()))?;
+                        storage::sealed::replace(tx, purpose, *row, old, &new).await?;
+                    }
+                    Ok(())
+                })?;
+                count += rows.len() as u64;
             }
         }
         Ok(count)

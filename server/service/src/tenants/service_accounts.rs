@@ -19,7 +19,7 @@ use crate::{
         pending_changes,
     },
     random,
-    storage::{self, Tx, audit::Entry},
+    storage::{self, Tx, audit::Entry, db::retry},
 };
 
 /// Use cases of service accounts.
@@ -62,10 +62,7 @@ impl ServiceAccounts<'_> {
             .permit_write(actor, Operation::CreateServiceAccount, Target::Tenant(actor.tenant_id()))
             .await?;
         let (account, key) = draft(actor, input, self.context.now())?;
-        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
-        let made = insert(&mut tx, actor, &permit, &account, key).await?;
-        tx.commit().await?;
-        Ok(made)
+        retry!(self.context.db(), for permit.tenant_id(), tx => insert(tx, actor, &permit, &account, key).await)
     }
 
     /// Creates an account and a key for it, in one transaction. The key has the same name and no expiry.
@@ -83,12 +80,13 @@ impl ServiceAccounts<'_> {
         let key_permit = self.context.permit_write(actor, Operation::CreateApiKey, owner).await?;
         let checked = Checked { name: account.name.clone(), expires_at: None, idempotency_key: None };
         let (key, token) = issue::draft(actor, OwnerKind::ServiceAccount, checked, account.created_at)?;
-        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
-        insert_or_repeat(&mut tx, &permit, &account, repeat).await?;
-        let made = issue::insert_or_repeat(&mut tx, actor, &key_permit, &key).await?;
-        storage::audit::insert(&mut tx, &entry_of(actor, &permit, &account)).await?;
-        storage::audit::insert(&mut tx, &issue::entry_of(actor, &key)).await?;
-        tx.commit().await?;
+        let made = retry!(self.context.db(), for permit.tenant_id(), tx => {
+            insert_or_repeat(tx, &permit, &account, repeat).await?;
+            let made = issue::insert_or_repeat(tx, actor, &key_permit, &key).await?;
+            storage::audit::insert(tx, &entry_of(actor, &permit, &account)).await?;
+            storage::audit::insert(tx, &issue::entry_of(actor, &key, &made.scopes)).await?;
+            Ok(made)
+        })?;
         Ok(IssuedKey { key: made, token })
     }
 
@@ -137,24 +135,24 @@ impl ServiceAccounts<'_> {
             check_grant(actor, *role)?;
         }
         let now = self.context.now();
-        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
-        if matches!(change, Change::Suspend | Change::Resume) {
-            storage::tenants::lock_tenant_for_long(&mut tx, permit.tenant_id()).await?;
-        }
-        let before = storage::service_accounts::find_in(&mut tx, &permit, id, now).await?;
-        let before = before.ok_or_else(ApiError::not_found)?;
-        if let Change::Role(role) = &change {
-            self.context.require_fresh_to_widen(actor, change.operation(), *role > before.role)?;
-        }
-        if !change.make(&mut tx, &permit, id, (now, actor.name())).await? {
-            return Err(refusal(change.act(), &before).into());
-        }
-        let subject = ("service_account", id.0, before.name.as_str());
-        let entry = Entry::by(actor, change.operation(), now, subject).with(change.detail());
-        storage::audit::insert(&mut tx, &entry).await?;
-        let after = storage::service_accounts::find_in(&mut tx, &permit, id, now).await?;
-        let after = after.ok_or_else(ApiError::not_found)?;
-        tx.commit().await?;
+        let after = retry!(self.context.db(), for permit.tenant_id(), tx => {
+            if matches!(change, Change::Suspend | Change::Resume) {
+                storage::tenants::lock_tenant_for_long(tx, permit.tenant_id()).await?;
+            }
+            let before = storage::service_accounts::find_in(tx, &permit, id, now).await?;
+            let before = before.ok_or_else(ApiError::not_found)?;
+            if let Change::Role(role) = &change {
+                self.context.require_fresh_to_widen(actor, change.operation(), *role > before.role)?;
+            }
+            if !change.make(tx, &permit, id, (now, actor.name())).await? {
+                return Err(refusal(change.act(), &before).into());
+            }
+            let subject = ("service_account", id.0, before.name.as_str());
+            let entry = Entry::by(actor, change.operation(), now, subject).with(change.detail());
+            storage::audit::insert(tx, &entry).await?;
+            let after = storage::service_accounts::find_in(tx, &permit, id, now).await?;
+            Ok(after.ok_or_else(ApiError::not_found)?)
+        })?;
         self.finish(&permit, after).await
     }
 
@@ -180,9 +178,10 @@ impl ServiceAccounts<'_> {
     pub async fn delete(&self, actor: &Actor, id: ServiceAccountId) -> Result<ServiceAccount> {
         let target = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(id));
         let permit = self.context.permit_write(actor, Operation::DeleteServiceAccount, target).await?;
-        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
-        let deleted = delete(&mut tx, actor, &permit, id, self.context.now()).await?;
-        tx.commit().await?;
+        let now = self.context.now();
+        let deleted = retry!(self.context.db(), for permit.tenant_id(), tx => {
+            delete(tx, actor, &permit, id, now).await
+        })?;
         self.finish(&permit, deleted).await
     }
 

@@ -14,7 +14,7 @@ use crate::{
     input,
     people::{passwords::Hasher, sign_in::SignedIn, users::new_user},
     random,
-    storage::{self, Tx, audit::Entry, sessions::mark_of},
+    storage::{self, Tx, audit::Entry, db::retry, sessions::mark_of},
     text,
 };
 
@@ -89,9 +89,9 @@ impl SetUp<'_> {
         let hash = self.hasher.hash(input.password.clone()).await?;
         let password = mark_of(&hash);
         let done = SignedIn { user_id: user.id, tenant_id: tenant.id, needs_code: false, password };
-        let mut tx = self.context.db().begin().await?;
-        insert(&mut tx, &tenant, &user, &hash).await?;
-        tx.commit().await?;
+        retry!(self.context.db(), tx => {
+            insert(tx, &tenant, &user, &hash).await
+        })?;
         self.link.set(None);
         Ok(done)
     }

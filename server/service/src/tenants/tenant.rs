@@ -8,7 +8,7 @@ use crate::{
     context::Context,
     error::Result,
     input, random,
-    storage::{self, audit::Entry},
+    storage::{self, audit::Entry, db::retry},
     text,
 };
 
@@ -62,12 +62,12 @@ impl Tenants<'_> {
         let entry = Entry::by(actor, Operation::CreateTenant, tenant.created_at, subject);
         // The first entry of the new tenant's own log.
         let entry = Entry { tenant_id: Some(tenant.id.0), ..entry };
-        let mut tx = self.context.db().begin().await?;
-        storage::tenants::insert(&mut tx, &tenant).await?;
-        let at = storage::micros(tenant.created_at);
-        storage::tenants::insert_member(&mut tx, tenant.id, user, Role::TenantAdmin, at).await?;
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await?;
+        retry!(self.context.db(), tx => {
+            storage::tenants::insert(tx, &tenant).await?;
+            let at = storage::micros(tenant.created_at);
+            storage::tenants::insert_member(tx, tenant.id, user, Role::TenantAdmin, at).await?;
+            storage::audit::insert(tx, &entry).await
+        })?;
         Ok(tenant)
     }
 
@@ -85,10 +85,10 @@ impl Tenants<'_> {
         let entry =
             Entry::by(actor, Operation::RenameTenant, self.context.now(), subject).with(format!("renamed to {name}"));
         let after = Tenant { name: name.clone(), ..before.clone() };
-        let mut tx = self.context.db().begin().await?;
-        storage::tenants::rename(&mut tx, &permit, &name).await?;
-        storage::audit::insert(&mut tx, &entry).await?;
-        tx.commit().await?;
+        retry!(self.context.db(), tx => {
+            storage::tenants::rename(tx, &permit, &name).await?;
+            storage::audit::insert(tx, &entry).await
+        })?;
         Ok(after)
     }
 }

@@ -9,7 +9,12 @@ use std::{
     time::Duration,
 };
 
-use domain::{AuditQuery, PageRequest, TenantId, page::MAX_LIMIT};
+use domain::{
+    AuditQuery, PageRequest, Role, Secret, TenantId,
+    api_key::input::{RollKey, SetKeyPolicy},
+    page::MAX_LIMIT,
+    service_account::input::CreateAccount,
+};
 use sqlx::Connection;
 use tokio::{sync::Barrier, time::timeout};
 
@@ -160,5 +165,122 @@ fn a_retryable_failure_is_tried_five_times_and_any_other_once() {
             assert!(matches!(outcome, Err(Error::Database(_))));
             assert_eq!(runs.into_inner(), most, "{code}");
         }
+    });
+}
+
+/// Runs a statement on a connection outside of the service.
+async fn alone(connection: &mut sqlx::PgConnection, sql: &str) {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await.unwrap();
+}
+
+#[test]
+fn a_use_case_survives_a_deadlock_with_another_transaction() {
+    on_both(async |stage| {
+        let Db::Postgres(_) = stage.services.db() else { return };
+        let ada = stage.session(stage.admin).await;
+        let mut other = sqlx::PgConnection::connect(&stage.database_url).await.unwrap();
+        let mut watcher = sqlx::PgConnection::connect(&stage.database_url).await.unwrap();
+        // The use case changes the user and then its tenant's chain; the other transaction does it the other way round.
+        alone(&mut other, "BEGIN; UPDATE audit_heads SET seq = seq").await;
+        let renamed = {
+            let (services, ada) = (stage.services.clone(), ada.clone());
+            tokio::spawn(async move { services.users().rename(&ada, "Ada Byron").await })
+        };
+        let waits =
+            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut watcher).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+        // PostgreSQL aborts the transaction that has waited for longer.
+        alone(&mut other, "UPDATE users SET created_at = created_at; COMMIT").await;
+        renamed.await.unwrap().unwrap();
+        let name = stage.services.users().viewer(&ada).await.unwrap().user.name;
+        assert_eq!(name.as_str(), "Ada Byron");
+        other.close().await.unwrap();
+        watcher.close().await.unwrap();
+    });
+}
+
+/// Lets the first insertion of an audit entry after each `ALTER SEQUENCE faults RESTART` fail as after a deadlock.
+/// Sequences aren't rolled back.
+const FAULTS: &str = "CREATE SEQUENCE faults; \
+    CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+    IF nextval('faults') = 1 THEN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END IF; RETURN NEW; END $$; \
+    CREATE TRIGGER faults BEFORE INSERT ON audit_log FOR EACH ROW EXECUTE FUNCTION fail_once()";
+
+/// Runs each change with a deadlock at its first attempt.
+macro_rules! survives {
+    ($connection:ident: $($change:expr;)+) => {
+        $(
+            alone(&mut $connection, "ALTER SEQUENCE faults RESTART").await;
+            let outcome = $change.await;
+            assert!(outcome.is_ok(), "{}: {:?}", stringify!($change), outcome.err());
+            let hits: i64 = sqlx::query_scalar("SELECT last_value FROM faults").fetch_one(&mut $connection).await.unwrap();
+            assert!(hits > 1, "{} writes an entry, which failed once", stringify!($change));
+        )+
+    };
+}
+
+#[test]
+fn every_change_is_repeated_after_a_deadlock() {
+    on_both(async |stage| {
+        let Db::Postgres(_) = stage.services.db() else { return };
+        let ada = stage.session(stage.admin).await;
+        let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let account = stage.add_account(&ada, "CI").await;
+        let key = stage.add_key(&ada, own(&ada), "laptop").await.key.id;
+        let second = stage.add_key(&ada, own(&ada), "second").await.key.id;
+        let mut db = sqlx::PgConnection::connect(&stage.database_url).await.unwrap();
+        alone(&mut db, FAULTS).await;
+        let services = &stage.services;
+        let (keys, accounts, rolls) = (services.api_keys(), services.service_accounts(), services.rolls());
+        let (users, members, invitations) = (services.users(), services.members(), services.invitations());
+        let (policies, admin) = (services.tenant_policies(), services.admin());
+        let roll = RollKey { key, overlap: "1h".to_owned(), ..RollKey::default() };
+        let new = new_key(own(&ada), "new");
+        let limit = "3".to_owned();
+        let policy = SetKeyPolicy { policy: "max_keys".to_owned(), limit, ..SetKeyPolicy::default() };
+        let create = CreateAccount { name: "Second".to_owned(), ..CreateAccount::default() };
+        let with_key = CreateAccount { name: "Third".to_owned(), ..CreateAccount::default() };
+        let (old, password) = (Secret::new(PASSWORD), Secret::new("nine quiet herons at noon"));
+        survives! { db:
+            keys.create(&ada, &new);
+            keys.rename(&ada, key, "renamed");
+            keys.suspend(&ada, key);
+            keys.resume(&ada, key);
+            rolls.roll(&ada, &roll);
+            rolls.extend(&ada, key, "24h");
+            rolls.cancel(&ada, key);
+            rolls.roll(&ada, &roll);
+            rolls.finish(&ada, key);
+            services.inventory().suspend(&ada, &[second]);
+            services.inventory().revoke(&ada, &[second]);
+            accounts.create(&ada, &create);
+            accounts.create_with_key(&ada, &with_key);
+            accounts.rename(&ada, account, "Build");
+            accounts.suspend(&ada, account);
+            accounts.resume(&ada, account);
+            accounts.delete(&ada, account);
+            policies.set(&ada, &policy);
+            policies.clear(&ada, "max_keys");
+            members.change_role(&ada, bob, Role::ReadOnlyUser);
+            members.remove(&ada, bob);
+            invitations.invite(&ada, "eve@example.org", Role::User);
+            services.tenants().create(&ada, "Other", "other");
+            services.tenants().rename(&ada, "Acme & Co");
+            services.calendar().create(&ada);
+            services.calendar().revoke(&ada);
+            services.second_factors().begin(&ada);
+            users.rename(&ada, "Ada Byron");
+            users.end_other_sessions(&ada, [1; 32]);
+            users.confirm(&ada, &old, "");
+            users.change_password(&ada, &old, &password, [1; 32], false);
+            admin.create_tenant("Third", "third");
+            admin.create_user("zoe@example.org", None, "third", Role::User.as_str(), &password);
+            admin.set_role("third", "zoe@example.org", Role::TenantAdmin.as_str());
+            admin.rename_user("zoe@example.org", "Zoe");
+            admin.change_password("zoe@example.org", &old);
+        }
+        db.close().await.unwrap();
     });
 }

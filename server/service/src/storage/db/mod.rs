@@ -118,8 +118,7 @@ pub(crate) use change;
 
 /// Runs work in a transaction and commits it: `retry!(db, tx => { …; Ok(value) })`, where `tx` is a `&mut Tx`. If the
 /// database aborts the transaction because of a deadlock or a serialization failure, the work runs again in a new one,
-/// at most [`MAX_RUNS`] times in total. For work that locks several rows that another transaction may lock in a
-/// different order.
+/// at most [`MAX_RUNS`] times in total. Every use case changes the database this way.
 ///
 /// The work must be repeatable: it changes nothing outside of the transaction. `retry!(db, for tenant, tx => …)` begins
 /// as [`Db::begin_for`] does.
