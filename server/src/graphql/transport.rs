@@ -4,10 +4,7 @@
 
 use std::panic::AssertUnwindSafe;
 
-use async_graphql::{
-    PathSegment, Request, ServerError, Variables,
-    parser::types::{ExecutableDocument, Selection},
-};
+use async_graphql::{PathSegment, Request, ServerError, Variables, parser::types::ExecutableDocument};
 use axum::{
     body::Body,
     extract::{Request as HttpRequest, State},
@@ -153,7 +150,7 @@ async fn execute(schema: &ApiSchema, mut query: Query, parts: &Parts, media_type
     let caller = parts.extensions.get::<Caller>().cloned().unwrap_or(Caller::Nobody);
     let actor = match caller.require() {
         Ok(actor) => actor.clone(),
-        Err(error) => return unauthenticated(&query.document, &error, media_type),
+        Err(error) => return unauthenticated(&query, &error, media_type),
     };
     let name = query.operation_name.as_deref();
     if let Err(errors) = coercion::check(schema.inputs(), &mut query.document, name, &query.variables) {
@@ -245,12 +242,11 @@ fn not_executed(media_type: MediaType) -> StatusCode {
 }
 
 /// Builds the response that existing clients expect. Its code tells an invalid key from an unavailable database.
-fn unauthenticated(document: &ExecutableDocument, error: &ApiError, media_type: MediaType) -> Response {
-    let field = document.operations.iter().next().and_then(|(_, operation)| {
-        operation.node.selection_set.node.items.iter().find_map(|selection| match &selection.node {
-            Selection::Field(field) => Some(field.node.response_key().node.to_string()),
-            _ => None,
-        })
+fn unauthenticated(query: &Query, error: &ApiError, media_type: MediaType) -> Response {
+    let operation = coercion::selected(&query.document.operations, query.operation_name.as_deref());
+    let field = operation.and_then(|operation| {
+        let field = coercion::top_fields(&query.document, &operation.node.selection_set.node).next()?;
+        Some(field.node.response_key().node.to_string())
     });
     if media_type == MediaType::GraphqlResponse {
         return failed(error, media_type);
