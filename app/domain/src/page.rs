@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::ApiError;
+
 /// The default number of rows on a page.
 pub const DEFAULT_LIMIT: u32 = 20;
 /// The maximum number of rows on a page.
@@ -51,6 +53,29 @@ pub struct PageRequest {
     pub before: Option<Cursor>,
     /// The maximum number of rows on the page, 1–[`MAX_LIMIT`].
     pub limit: u32,
+}
+
+impl PageRequest {
+    /// The request of a caller who chooses the page. Without a `limit`, the page has up to [`DEFAULT_LIMIT`] rows.
+    ///
+    /// # Errors
+    /// A field error at `limit` if it isn't 1 to [`MAX_LIMIT`], and at `before` if there is also an `after`.
+    pub fn new(after: Option<Cursor>, before: Option<Cursor>, limit: Option<i32>) -> Result<Self, ApiError> {
+        let limit = limit.map_or(Ok(DEFAULT_LIMIT), u32::try_from).ok();
+        let page = Self { after, before, limit: limit.unwrap_or_default() };
+        if page.limit != page.rows() {
+            return Err(ApiError::field("limit", format!("Choose 1 to {MAX_LIMIT}.")));
+        }
+        if page.after.is_some() && page.before.is_some() {
+            return Err(ApiError::field("before", "Choose either after or before."));
+        }
+        Ok(page)
+    }
+
+    /// The number of rows to read at most: the limit, or the nearest one that is allowed.
+    pub fn rows(&self) -> u32 {
+        self.limit.clamp(1, MAX_LIMIT)
+    }
 }
 
 impl Default for PageRequest {

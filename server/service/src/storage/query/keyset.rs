@@ -2,7 +2,7 @@
 //! `(value, id)`.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use domain::{ApiError, Cursor, Direction, Page, PageRequest, page::MAX_LIMIT};
+use domain::{ApiError, Cursor, Direction, Page, PageRequest};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -56,11 +56,11 @@ impl Keyset {
         let backwards = page.before.is_some();
         let cursor = page.before.as_ref().or(page.after.as_ref());
         let place = cursor.map(|cursor| Place::from_cursor(cursor, by_text)).transpose()?;
-        Ok(Self { place, backwards, limit: page.limit.clamp(1, MAX_LIMIT), direction })
+        Ok(Self { place, backwards, limit: page.rows(), direction })
     }
 
-    /// The first page in the same order, with another number of rows. Not limited to [`MAX_LIMIT`], which applies to
-    /// requests.
+    /// The first page in the same order, with another number of rows. It may be larger than that of a
+    /// request.
     pub(crate) fn first(direction: Direction, limit: u32) -> Self {
         Self { place: None, backwards: false, limit, direction }
     }
