@@ -36,6 +36,8 @@ pub mod routes;
 mod time_form;
 #[cfg(feature = "hydrate")]
 mod transport;
+#[cfg(any(feature = "ssr", feature = "hydrate"))]
+mod words;
 
 #[cfg(feature = "ssr")]
 pub use pages::shell;

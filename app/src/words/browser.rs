@@ -1,0 +1,21 @@
+//! The texts that the script shows.
+
+words! {
+    cant_reach_the_server = "Can't reach the server. Check your connection and try again.";
+    youre_offline = "You're offline. Check your connection and try again.";
+    something_went_wrong = "Something went wrong. Reload the page and try again.";
+    session_ended = "Your session ended. Sign in to continue.";
+    undo = "Undo";
+    working = "Working…";
+    keyboard_shortcuts = "Keyboard shortcuts";
+    choose_a_time_in_the_future = "Choose a time in the future.";
+    press_ctrl_c = "Press Ctrl+C";
+    press_ctrl_c_to_copy = "Press Ctrl+C to copy";
+    show = "Show";
+    hide = "Hide";
+    suspended = "Suspended";
+    active = "Active";
+
+    with_reference(message, reference) = "{message} Reference: {reference}";
+    selected(count) = "{count} selected";
+}
