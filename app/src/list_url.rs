@@ -8,6 +8,8 @@ use domain::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
+use crate::words::audit as words;
+
 /// The parameters of a list's URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListParams {
@@ -132,9 +134,9 @@ impl Period {
     /// The label of the choice.
     pub fn label(self) -> &'static str {
         match self {
-            Self::Day => "24 hours",
-            Self::Week => "7 days",
-            Self::Month => "30 days",
+            Self::Day => words::day_period(),
+            Self::Week => words::week_period(),
+            Self::Month => words::month_period(),
         }
     }
 
@@ -183,11 +185,11 @@ impl AuditParams {
         let (from, until) = (instant(&self.from, 0), instant(&self.until, 1));
         let period = Period::from_code(&self.period);
         let read = [
-            ("result", &self.result, outcome.is_some(), "Set the outcome to done or refused."),
-            ("about", &self.about, subject.is_some(), "Enter the ID of a key, a service account or a person."),
-            ("period", &self.period, period.is_some(), "Set the period to 24h, 7d, 30d, all or custom."),
-            ("from", &self.from, from.is_some(), "Enter a first day such as 2027-01-31, or an RFC 3339 timestamp."),
-            ("until", &self.until, until.is_some(), "Enter a last day such as 2027-01-31, or an RFC 3339 timestamp."),
+            ("result", &self.result, outcome.is_some(), words::wrong_outcome()),
+            ("about", &self.about, subject.is_some(), words::wrong_resource()),
+            ("period", &self.period, period.is_some(), words::wrong_period()),
+            ("from", &self.from, from.is_some(), words::wrong_first_day()),
+            ("until", &self.until, until.is_some(), words::wrong_last_day()),
         ];
         let wrong = read.into_iter().filter(|(_, text, is_read, _)| !text.trim().is_empty() && !is_read);
         let wrong: Vec<_> = wrong

@@ -5,7 +5,10 @@ use domain::audit::{Activity, DayActivity};
 use leptos::prelude::*;
 
 use super::time::Dated;
-use crate::list_url::AuditParams;
+use crate::{
+    list_url::AuditParams,
+    words::{charts as words, labels},
+};
 
 /// The height of the strip, in SVG units.
 const HEIGHT: u64 = 40;
@@ -24,15 +27,14 @@ pub fn ActivityStrip(activity: Activity, params: AuditParams, path: &'static str
         let day = Dated::day(midnight(day.day));
         view! { <span data-date=day.attribute>{day.text}</span> }
     });
-    let note = activity.is_capped.then_some(" Older entries aren't counted, because there are too many.");
     let bounds = format!("0 0 {} {HEIGHT}", activity.days.len() * STEP);
     view! {
         <figure id="audit-activity" class="activity-strip">
-            <svg viewBox=bounds preserveAspectRatio="none" role="group" aria-label="Entries per day">
+            <svg viewBox=bounds preserveAspectRatio="none" role="group" aria-label=words::entries_per_day()>
                 {bars}
             </svg>
             <figcaption>
-                {first} <span>"Entries per day (UTC). Select a day to filter by it." {note}</span> <span>"Today"</span>
+                {first} <span>{words::activity_note(activity.is_capped)}</span> <span>{labels::today()}</span>
             </figcaption>
         </figure>
     }
@@ -49,11 +51,11 @@ fn bar(index: usize, day: DayActivity, most: u64, params: &AuditParams, path: &s
     let (after, before) = (String::new(), String::new());
     let (from, until) = (date.clone(), date);
     let href = AuditParams { period: String::new(), from, until, after, before, ..params.clone() }.url(path, None);
-    let (dated, words) = (Dated::day(midnight(day.day)), day_text(day));
-    let (again, title) = (dated.attribute.clone(), words.clone());
+    let (dated, text) = (Dated::day(midnight(day.day)), day_text(day));
+    let (again, title) = (dated.attribute.clone(), text.clone());
     let (x, y) = (index * STEP, HEIGHT - done);
     view! {
-        <a href=href aria-label=words data-date=dated.attribute aria-current=is_selected.then_some("true")>
+        <a href=href aria-label=text data-date=dated.attribute aria-current=is_selected.then_some("true")>
             <title data-date=again>{title}</title>
             <rect class="day" x=x y="0" width=STEP height=HEIGHT />
             <rect class="bar" x=x y=y width=WIDTH height=done />
@@ -65,13 +67,7 @@ fn bar(index: usize, day: DayActivity, most: u64, params: &AuditParams, path: &s
 
 /// What happened on a day, like "29 Nov 2026: 12 entries, 2 of them denied".
 fn day_text(day: DayActivity) -> String {
-    let date = Dated::day(midnight(day.day)).text;
-    match (day.done + day.denied, day.denied) {
-        (1, 0) => format!("{date}: 1 entry"),
-        (1, _) => format!("{date}: 1 entry, denied"),
-        (all, 0) => format!("{date}: {all} entries"),
-        (all, denied) => format!("{date}: {all} entries, {denied} of them denied"),
-    }
+    words::entries_of_day(&Dated::day(midnight(day.day)).text, day.done + day.denied, day.denied)
 }
 
 fn midnight(day: NaiveDate) -> DateTime<Utc> {

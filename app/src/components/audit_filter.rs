@@ -9,7 +9,10 @@ use domain::{
 use leptos::prelude::*;
 
 use super::time::Dated;
-use crate::list_url::{AuditParams, Period};
+use crate::{
+    list_url::{AuditParams, Period},
+    words::{audit as words, labels},
+};
 
 /// The form. With JavaScript, a change replaces the elements with the ids `live` without reloading the page.
 #[component]
@@ -29,49 +32,49 @@ pub fn AuditFilter(params: AuditParams, path: &'static str, live: &'static str) 
             action=path
             class="filters audit-filter"
             role="search"
-            aria-label="Filter the audit log"
+            aria-label=words::filter_the_audit_log()
             data-live=live
         >
             {periods(&params)}
             <div class="field">
-                <label for="actor">"Actor"</label>
+                <label for="actor">{labels::actor()}</label>
                 <input
                     id="actor"
                     name="actor"
                     value=params.actor.clone()
-                    placeholder="Name or ID"
+                    placeholder=words::name_or_id()
                     autocomplete="off"
                     maxlength="100"
                     data-shortcut="/"
                 />
             </div>
             <div class="field">
-                <label for="operation">"Action"</label>
+                <label for="operation">{words::action()}</label>
                 <select id="operation" name="operation">
-                    <option value="">"All"</option>
+                    <option value="">{words::all()}</option>
                     {actions(&params)}
                 </select>
             </div>
             <div class="field">
-                <label for="about">"Key or resource"</label>
+                <label for="about">{words::key_or_resource()}</label>
                 <input
                     id="about"
                     name="about"
                     value=params.about.clone()
-                    placeholder="ID"
+                    placeholder=labels::id()
                     autocomplete="off"
                     maxlength="100"
                 />
             </div>
             <div class="field">
-                <label for="result">"Outcome"</label>
+                <label for="result">{labels::outcome()}</label>
                 <select id="result" name="result">
-                    <option value="">"All"</option>
+                    <option value="">{words::all()}</option>
                     {outcomes.into_iter().collect_view()}
                 </select>
             </div>
             <button type="submit" class="button without-script">
-                "Filter"
+                {words::filter()}
             </button>
         </form>
     }
@@ -135,7 +138,7 @@ fn periods(params: &AuditParams) -> AnyView {
         (period, _) => period,
     };
     let presets = Period::ALL.map(|period| (period.code(), period.label()));
-    let choices = [("all", "All time")].into_iter().chain(presets).chain([("custom", "Custom")]);
+    let choices = [("all", words::all_time())].into_iter().chain(presets).chain([("custom", words::custom())]);
     let choices = choices.map(|(code, label)| {
         view! {
             <label class="segment">
@@ -146,16 +149,16 @@ fn periods(params: &AuditParams) -> AnyView {
     });
     view! {
         <fieldset class="segments">
-            <legend class="visually-hidden">"Period"</legend>
+            <legend class="visually-hidden">{words::period()}</legend>
             {choices.collect_view()}
         </fieldset>
         <div class="custom-period">
             <div class="field">
-                <label for="from">"From (UTC)"</label>
+                <label for="from">{words::from_utc()}</label>
                 <input id="from" name="from" type="date" value=day_of(&params.from) />
             </div>
             <div class="field">
-                <label for="until">"To (UTC)"</label>
+                <label for="until">{words::to_utc()}</label>
                 <input id="until" name="until" type="date" value=day_of(&params.until) />
             </div>
         </div>
@@ -192,13 +195,13 @@ pub fn filter_chips(params: &AuditParams, entries: &[AuditEntry], path: &str) ->
     let said = |day: &Option<Dated>, text: &str| day.as_ref().map_or_else(|| text.to_owned(), |day| day.text.clone());
     let (from_text, until_text) = (said(&from, &params.from), said(&until, &params.until));
     let chips = [
-        (&params.period, format!("Past {period}"), AuditParams { period: none(), ..first() }),
-        (&params.from, format!("From {from_text}"), AuditParams { from: none(), ..first() }),
-        (&params.until, format!("To {until_text}"), AuditParams { until: none(), ..first() }),
-        (&params.actor, format!("Actor: {}", params.actor), AuditParams { actor: none(), ..first() }),
-        (&params.operation, format!("Action: {action}"), AuditParams { operation: none(), ..first() }),
-        (&params.about, format!("Resource: {about}"), AuditParams { about: none(), ..first() }),
-        (&params.result, format!("Outcome: {result}"), AuditParams { result: none(), ..first() }),
+        (&params.period, words::past(&period), AuditParams { period: none(), ..first() }),
+        (&params.from, words::from_day(&from_text), AuditParams { from: none(), ..first() }),
+        (&params.until, words::to_day(&until_text), AuditParams { until: none(), ..first() }),
+        (&params.actor, words::actor_is(&params.actor), AuditParams { actor: none(), ..first() }),
+        (&params.operation, words::action_is(&action), AuditParams { operation: none(), ..first() }),
+        (&params.about, words::resource_is(&about), AuditParams { about: none(), ..first() }),
+        (&params.result, words::outcome_is(&result), AuditParams { result: none(), ..first() }),
     ];
     let dates = [None, from, until, None, None, None, None].map(|day| day.map(|day| day.attribute));
     let chips: Vec<_> = chips
@@ -206,7 +209,7 @@ pub fn filter_chips(params: &AuditParams, entries: &[AuditEntry], path: &str) ->
         .zip(dates)
         .filter(|((value, _, _), _)| !value.is_empty())
         .map(|((_, text, without), date)| {
-            let label = format!("Remove filter {text}");
+            let label = words::remove_filter(&text);
             view! {
                 <a class="chip-filter" href=without.url(path, None) aria-label=label data-date=date.clone()>
                     <span data-date=date.clone()>{text}</span>

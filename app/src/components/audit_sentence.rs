@@ -8,7 +8,10 @@ use leptos::prelude::*;
 use service::Namesakes;
 
 use super::status::OutcomeStatus;
-use crate::list_url::encode;
+use crate::{
+    list_url::encode,
+    words::{audit as words, labels},
+};
 
 /// The sentence of an entry, marked if it was denied, and its details below. `resource`: what it is about, if that
 /// still exists and is to be linked. `namesakes`: what to show beside names that are easily mistaken for others.
@@ -57,7 +60,7 @@ pub fn audit_sentence(entry: &AuditEntry, resource: Option<&Resource>, namesakes
 pub fn audit_text(entry: &AuditEntry, namesakes: &Namesakes) -> String {
     let address = namesakes.beside(entry.actor_id, &entry.actor_name);
     let text = |part: Part<'_>| match (part, address) {
-        (Part::Actor(name), Some(address)) => format!("{name} ({address})"),
+        (Part::Actor(name), Some(address)) => labels::with_address(name, Some(address)),
         (part, _) => part.text().to_owned(),
     };
     entry.parts().into_iter().map(text).collect()
@@ -66,7 +69,7 @@ pub fn audit_text(entry: &AuditEntry, namesakes: &Namesakes) -> String {
 /// The interface and the IP address that an entry came from, like "GraphQL, with a key" above "203.0.113.7".
 pub fn audit_source(entry: &AuditEntry) -> AnyView {
     let channel = Channel::label_of(&entry.channel);
-    let via = if entry.key_id.is_some() { format!("{channel}, with a key") } else { channel.to_owned() };
+    let via = if entry.key_id.is_some() { words::with_a_key(&channel) } else { channel.to_owned() };
     let address = entry.address.clone().map(|address| view! { <span class="sub">{address}</span> });
     view! {
         {via}

@@ -7,6 +7,7 @@ use domain::usage::number_text;
 use leptos::prelude::*;
 
 use super::{folded_table::folded_table, time::Dated};
+use crate::words::{charts as words, labels};
 
 /// The top of the bars, in pixels; above it is the sentence of the bar that the pointer is on.
 const TOP: u64 = 28;
@@ -31,7 +32,7 @@ pub struct Bar {
 
 impl Bar {
     fn sentence(&self) -> String {
-        format!("{}: {} accepted, {} rejected", self.name.text, number_text(self.uses), number_text(self.refusals))
+        words::accepted_and_rejected(&self.name.text, &number_text(self.uses), &number_text(self.refusals))
     }
 }
 
@@ -51,7 +52,7 @@ impl BarChart {
     pub fn view(self) -> AnyView {
         let (uses, refusals) = self.bars.iter().fold((0, 0), |sum, bar| (sum.0 + bar.uses, sum.1 + bar.refusals));
         let (uses, refusals) = (number_text(uses), number_text(refusals));
-        let name = format!("{}: {uses} accepted, {refusals} rejected", self.title);
+        let name = words::accepted_and_rejected(&self.title, &uses, &refusals);
         let maximum = axis_maximum(self.bars.iter().map(|bar| bar.uses + bar.refusals).max().unwrap_or(0));
         let bars = columns(&self.bars, maximum);
         view! {
@@ -66,8 +67,8 @@ impl BarChart {
                 </svg>
                 <figcaption>
                     <ul class="legend">
-                        <li class="legend-uses">{format!("Accepted: {uses}")}</li>
-                        <li class="legend-refusals">{format!("Rejected: {refusals}")}</li>
+                        <li class="legend-uses">{words::accepted(&uses)}</li>
+                        <li class="legend-refusals">{words::rejected(&refusals)}</li>
                     </ul>
                     {table(&self)}
                 </figcaption>
@@ -131,9 +132,9 @@ fn table(chart: &BarChart) -> AnyView {
         }
     });
     folded_table(
-        "Show as table",
+        labels::show_as_table(),
         chart.title.clone(),
-        [chart.unit, "Accepted", "Rejected"],
+        [chart.unit, labels::accepted(), labels::rejected()],
         rows.collect_view().into_any(),
     )
 }

@@ -5,6 +5,7 @@ use domain::{ErrorCode, input::Act, user::input::confirm};
 use leptos::prelude::*;
 
 use super::{act_form::act_form, as_code::CodeFold, field::FormError};
+use crate::words::labels;
 use crate::{as_code::AsCode, request::RequestContext};
 
 /// A question with a button that does it.
@@ -59,7 +60,7 @@ impl Card {
             {self.fields}
             <div class="buttons">
                 <a class="button" href=back.to_owned() data-close="" autofocus>
-                    "Cancel"
+                    {labels::cancel()}
                 </a>
                 {button}
             </div>
@@ -75,6 +76,19 @@ impl Card {
         }
         .into_any()
     }
+}
+
+/// A page with a form. `above`: what is shown between the title and the form. `example`: the same action as code.
+pub fn form_card(title: String, above: AnyView, form: AnyView, example: AsCode, public_url: String) -> AnyView {
+    view! {
+        <div class="card">
+            <h1 id="card-title">{title}</h1>
+            {above}
+            {form}
+            <CodeFold code=example public_url />
+        </div>
+    }
+    .into_any()
 }
 
 /// Shown instead of a card when its act can't be done: the reason, and a link back. If the form was submitted anyway,

@@ -4,7 +4,10 @@ use domain::{ApiError, ErrorCode, user::input::confirm};
 use leptos::prelude::*;
 
 use super::{field::Field, password_field::PasswordField};
-use crate::request::RequestContext;
+use crate::{
+    request::RequestContext,
+    words::{labels, profile as words},
+};
 
 /// The fields; nothing while the sign-in is recent, unless the submitted form had errors in them.
 ///
@@ -32,9 +35,9 @@ async fn fields(request: &RequestContext, when: Option<&'static str>) -> Result<
         return Ok(().into_any());
     }
     let hint = match when {
-        _ if is_fresh => "Optional: you signed in recently.",
+        _ if is_fresh => words::confirm_is_optional(),
         Some(when) => when,
-        None => "For security, enter your password again.",
+        None => words::enter_your_password_again(),
     };
     let required = !is_fresh && when.is_none();
     let has_second_factor = request.services.second_factors().state(actor).await?.enabled_at.is_some();
@@ -43,8 +46,8 @@ async fn fields(request: &RequestContext, when: Option<&'static str>) -> Result<
         view! {
             <Field
                 name=confirm::CODE
-                label="Two-factor code"
-                hint="The 6-digit code from your app. To use a recovery code instead, sign in again."
+                label=labels::two_factor_code()
+                hint=words::confirm_code_hint()
                 inputmode="numeric"
                 autocomplete="one-time-code"
                 required=required
@@ -54,8 +57,8 @@ async fn fields(request: &RequestContext, when: Option<&'static str>) -> Result<
     });
     Ok(view! {
         <fieldset class="confirm">
-            <legend>"Confirm it's you"</legend>
-            <PasswordField name=confirm::PASSWORD label="Your password" hint required error />
+            <legend>{words::confirm_its_you()}</legend>
+            <PasswordField name=confirm::PASSWORD label=words::your_password() hint required error />
             {code}
         </fieldset>
     }

@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use crate::words::{keys as words, labels};
+
 /// The text in a collapsed section under its name.
 pub fn copied_text(name: &'static str, text: String) -> AnyView {
     view! {
@@ -18,9 +20,8 @@ pub fn copyable(name: &'static str, hint: &'static str, text: String) -> AnyView
     let hint = (!hint.is_empty()).then(|| view! { <p class="hint">{hint}</p> });
     view! {
         <div class="copied-text">
-            {hint}
-            <button type="button" class="button small script-only" data-copy="" aria-label=format!("Copy as {name}")>
-                "Copy"
+            {hint} <button type="button" class="button small script-only" data-copy="" aria-label=words::copy_as(&name)>
+                {labels::copy()}
             </button> <pre tabindex="0" translate="no">
                 {text}
             </pre>

@@ -5,7 +5,10 @@ use domain::{ApiError, api_key::expiry::ExpiryChoice, time::date_text};
 use leptos::prelude::*;
 
 use super::{field::FieldError, time::ExactMoment};
-use crate::time_form::TimeForm;
+use crate::{
+    time_form::TimeForm,
+    words::{keys as words, labels},
+};
 
 /// Radio buttons for `choices`, each with its day, and the custom date. `now`: the time from which the durations count.
 /// Without JavaScript the date is in UTC; the script reads it in the person's time zone and labels the field with that
@@ -24,11 +27,13 @@ pub fn ExpiryField(
     let choices = choices.into_iter().map(|choice| tile(choice, choice == chosen, now)).collect_view();
     view! {
         <fieldset class="field expiry" aria-describedby="error-expires_at">
-            <legend>"Expires"</legend>
+            <legend>{labels::expires()}</legend>
             <div class="choices">{choices}</div>
             {ends}
             <div class="custom-date">
-                <label for="field-date">"Expiry date " <span class="zone">"(UTC)"</span></label>
+                <label for="field-date">
+                    {words::expiry_date(view! { <span class="zone">{labels::utc()}</span> })}
+                </label>
                 <input
                     id="field-date"
                     name="date"
@@ -39,7 +44,7 @@ pub fn ExpiryField(
                 />
                 <p class="hint instant" aria-live="polite" />
             </div>
-            <p class="hint never-hint">"This key works until someone revokes it."</p>
+            <p class="hint never-hint">{words::never_hint()}</p>
             <FieldError id="error-expires_at".to_owned() name="expires_at" error=error />
         </fieldset>
     }
@@ -81,8 +86,7 @@ fn end(choice: ExpiryChoice, now: DateTime<Utc>) -> Option<AnyView> {
     Some(
         view! {
             <p class="hint expires-at" data-choice=choice.code()>
-                "Expires "
-                <ExactMoment at now />
+                {words::expires(view! { <ExactMoment at now /> })}
             </p>
         }
         .into_any(),

@@ -1,7 +1,7 @@
 //! The keys that expire in the next 90 days, as a picture above a list: a dot for each key.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ApiKey, page::Total, usage::number_text};
+use domain::{ApiKey, usage::number_text};
 use leptos::prelude::*;
 use service::{EXPIRY_PERIOD, ExpiringKeys};
 
@@ -10,6 +10,7 @@ use super::{
     folded_table::folded_table,
     time::{Dated, Moment},
 };
+use crate::words::{charts as words, labels};
 
 /// The columns of the picture, each of 3 days.
 const COLUMNS: usize = 30;
@@ -37,15 +38,17 @@ pub fn ExpiryTimeline(expiring: ExpiringKeys, now: DateTime<Utc>) -> impl IntoVi
     let ticks = [(0_u8, "tick tick-start"), (30, "tick"), (60, "tick"), (90, "tick tick-end")].map(|(days, class)| {
         let x = percent(usize::from(days), 90);
         let day = (days > 0).then(|| Dated::short_day(now + TimeDelta::days(i64::from(days))));
-        let (text, date) = day.map_or_else(|| ("Today".to_owned(), None), |day| (day.text, Some(day.attribute)));
+        let (text, date) =
+            day.map_or_else(|| (labels::today().to_owned(), None), |day| (day.text, Some(day.attribute)));
         view! {
             <text class=class x=x y=baseline + 18 data-date=date>
                 {text}
             </text>
         }
     });
-    let (caption, label) = (words(total), words(total));
-    let unseen = unseen_words(total, expiring.keys.len()).map(|words| view! { <p class="muted">{words}</p> });
+    let caption = words::keys_expire(total, EXPIRY_PERIOD.num_days());
+    let label = caption.clone();
+    let unseen = words::unseen_words(total, expiring.keys.len()).map(|text| view! { <p class="muted">{text}</p> });
     Some(view! {
         <figure class="timeline">
             <figcaption>{caption}</figcaption>
@@ -58,27 +61,6 @@ pub fn ExpiryTimeline(expiring: ExpiringKeys, now: DateTime<Utc>) -> impl IntoVi
             {list(&expiring.keys, now)}
         </figure>
     })
-}
-
-/// How many keys expire in the period.
-fn words(total: Total) -> String {
-    let days = EXPIRY_PERIOD.num_days();
-    match (total.count, total.is_exact) {
-        (count, false) => format!("More than {} keys expire within {days} days.", number_text(u64::from(count))),
-        (1, true) => format!("1 key expires within {days} days."),
-        (count, true) => format!("{} keys expire within {days} days.", number_text(u64::from(count))),
-    }
-}
-
-/// How many keys the picture doesn't show; `None` if it shows all.
-fn unseen_words(total: Total, shown: usize) -> Option<String> {
-    let unseen = (total.count as usize).saturating_sub(shown);
-    match (unseen, total.is_exact) {
-        (0, _) => None,
-        (unseen, false) => Some(format!("and more than {} others, which expire later", number_text(unseen as u64))),
-        (1, true) => Some("and 1 other, which expires later".to_owned()),
-        (unseen, true) => Some(format!("and {} others, which expire later", number_text(unseen as u64))),
-    }
 }
 
 type Uses = (ApiKey, u64);
@@ -120,15 +102,16 @@ fn stack(index: usize, column: &[&Uses], most: u64, baseline: usize, now: DateTi
             (false, _) => "dot",
         };
         let expires = key.expires_at.map(Dated::date);
-        let words = sentence(key, *uses, expires.as_ref().map_or("", |date| &date.text));
-        let (label, date) = (words.clone(), expires.map(|date| date.attribute));
+        let day = expires.as_ref().map_or("", |date| &date.text);
+        let text = words::expiry_of(key.name.as_str(), &key.owner_name, day, *uses);
+        let (label, date) = (text.clone(), expires.map(|date| date.attribute));
         // The transparent circle is what the pointer finds.
         view! {
             <a href=key.page_path() aria-label=label data-date=date.clone()>
                 <circle class="dot-area" cx=x.clone() cy=baseline - row * PITCH - 10 r="10" />
                 <circle class=class cx=x.clone() cy=baseline - row * PITCH - 10 r=radius(*uses, most) />
                 <text class="readout" x="0" y="12" data-date=date.clone()>
-                    {words}
+                    {text}
                 </text>
             </a>
         }
@@ -149,18 +132,6 @@ fn radius(uses: u64, most: u64) -> u64 {
     smallest + ((greatest - smallest).pow(2) * uses / most).isqrt()
 }
 
-/// `expires`: the date of the key's expiry.
-fn sentence(key: &ApiKey, uses: u64, expires: &str) -> String {
-    let (name, owner) = (&key.name, &key.owner_name);
-    match uses {
-        0 => format!("“{name}” of {owner} expires on {expires}. No requests in the last 7 days."),
-        1 => format!("“{name}” of {owner} expires on {expires}. 1 request in the last 7 days."),
-        uses => {
-            format!("“{name}” of {owner} expires on {expires}. {} requests in the last 7 days.", number_text(uses))
-        }
-    }
-}
-
 /// The folded table of the keys.
 fn list(keys: &[Uses], now: DateTime<Utc>) -> AnyView {
     let rows = keys.iter().map(|(key, uses)| {
@@ -176,9 +147,9 @@ fn list(keys: &[Uses], now: DateTime<Utc>) -> AnyView {
         }
     });
     folded_table(
-        "Show as table",
-        "Keys that expire within 90 days".to_owned(),
-        ["Name", "Owner", "Expires", "Requests in the last 7 days"],
+        labels::show_as_table(),
+        words::keys_that_expire_within(&EXPIRY_PERIOD.num_days()),
+        [labels::name(), labels::owner(), labels::expires(), words::requests_in_the_last_7_days()],
         rows.collect_view().into_any(),
     )
 }
@@ -186,17 +157,6 @@ fn list(keys: &[Uses], now: DateTime<Utc>) -> AnyView {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_in_whole_sentences() {
-        let exact = |count| Total { count, is_exact: true };
-        assert_eq!(words(exact(1)), "1 key expires within 90 days.");
-        assert_eq!(words(exact(123)), "123 keys expire within 90 days.");
-        assert_eq!(words(Total { count: 1_000, is_exact: false }), "More than 1,000 keys expire within 90 days.");
-        assert_eq!(unseen_words(exact(100), 100), None);
-        assert_eq!(unseen_words(exact(101), 100).as_deref(), Some("and 1 other, which expires later"));
-        assert_eq!(unseen_words(exact(123), 100).as_deref(), Some("and 23 others, which expire later"));
-    }
 
     #[test]
     fn a_dot_grows_with_the_requests_of_the_week() {

@@ -3,6 +3,8 @@
 use domain::{ApiError, name::MAX_CHARS};
 use leptos::prelude::*;
 
+use crate::words::labels;
+
 /// An input of a form. Hint and error are below it, and screen readers read them with it.
 #[component]
 pub fn Field(
@@ -121,7 +123,10 @@ pub fn FormError(#[prop(into)] error: Signal<Option<ApiError>>, fields: &'static
                         view! {
                             <div class="error-box" role="alert">
                                 <p>{text}</p>
-                                {reference.map(|reference| view! { <p>"Reference: " <code>{reference}</code></p> })}
+                                {reference
+                                    .map(|reference| {
+                                        view! { <p>{labels::reference(view! { <code>{reference}</code> })}</p> }
+                                    })}
                             </div>
                         }
                     })

@@ -4,35 +4,24 @@ use chrono::{DateTime, SecondsFormat, Timelike, Utc};
 use domain::LastUse;
 use leptos::prelude::*;
 
+use crate::words::keys as words;
+
 /// The state of the key whose page of the first request is at `path`. While the key hasn't been used, the script
 /// replaces the paragraph with the one of that page every few seconds.
 pub fn first_request(path: &str, last: Option<&LastUse>) -> AnyView {
     let Some(last) = last else {
         return view! {
             <p id="first-request" class="first-request script-only" role="status" data-poll=path.to_owned()>
-                "Waiting for the first verification…"
+                {words::waiting_for_the_first_verification()}
             </p>
         }
         .into_any();
     };
     let time = view! { <time datetime=last.at.to_rfc3339_opts(SecondsFormat::Secs, true)>{clock_text(last.at)}</time> };
-    let words = match &last.address {
-        Some(address) => view! {
-            "✓ Verified "
-            {time}
-            " from "
-            <code>{address.clone()}</code>
-        }
-        .into_any(),
-        None => view! {
-            "✓ Verified "
-            {time}
-        }
-        .into_any(),
-    };
+    let address = last.address.clone().map(|address| view! { <code>{address}</code> }.into_any());
     view! {
         <p id="first-request" class="first-request is-verified" role="status">
-            {words}
+            {words::verified(time, address)}
         </p>
     }
     .into_any()

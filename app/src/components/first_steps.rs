@@ -4,29 +4,18 @@ use domain::tenant::overview::Steps;
 use leptos::prelude::*;
 
 use super::icon::{Icon, Picture};
+use crate::words::frame as words;
 
 /// The steps. With `may_invite`, the last one leads to the invitation form.
 #[component]
 pub fn FirstSteps(steps: Steps, may_invite: bool) -> impl IntoView {
-    let invite = may_invite.then(|| {
-        step(
-            steps.has_team,
-            ("Invite your team", "/team/members/invite", true),
-            "Members create their own keys. Administrators also manage service accounts.",
-        )
-    });
+    let invite = may_invite
+        .then(|| step(steps.has_team, (words::invite_your_team(), "/team/members/invite", true), words::invite_step()));
     view! {
         <ol class="first-steps">
-            {step(
-                steps.has_key,
-                ("Create a key", "/user/api-keys/new", true),
-                "A key identifies a person or a program to your API.",
-            )}
-            {step(
-                steps.has_used_key,
-                ("Verify it from your API", "/docs/verify", false),
-                "Your API asks Latchkey whether the key of a request is valid.",
-            )} {invite}
+            {step(steps.has_key, (words::create_a_key(), "/user/api-keys/new", true), words::key_step())}
+            {step(steps.has_used_key, (words::verify_it_from_your_api(), "/docs/verify", false), words::verify_step())}
+            {invite}
         </ol>
     }
 }
@@ -37,7 +26,7 @@ fn step(is_done: bool, (title, href, is_card): (&'static str, &'static str, bool
         view! {
             <span class="step-done">
                 <Picture icon=Icon::Check />
-                <span class="visually-hidden">"Done: "</span>
+                <span class="visually-hidden">{words::done()}</span>
             </span>
         }
     });

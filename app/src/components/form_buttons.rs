@@ -2,13 +2,15 @@
 
 use leptos::prelude::*;
 
+use crate::words::labels;
+
 /// A link that cancels, and the button that submits the form. `cancel`: the path of the page to go back to.
 #[component]
-pub fn FormButtons(cancel: &'static str, label: &'static str) -> impl IntoView {
+pub fn FormButtons(#[prop(into)] cancel: String, label: &'static str) -> impl IntoView {
     view! {
         <div class="buttons">
             <a class="button" href=cancel data-close="">
-                "Cancel"
+                {labels::cancel()}
             </a>
             <button type="submit" class="button primary">
                 {label}

@@ -9,6 +9,7 @@ use super::{
     folded_table::folded_table,
     time::Dated,
 };
+use crate::words::{charts as words, labels};
 
 /// The range of the chart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,10 +44,10 @@ impl ChartRange {
 
     fn label(self) -> &'static str {
         match self {
-            Self::Day => "24 hours",
-            Self::Week => "7 days",
-            Self::Month => "30 days",
-            Self::Quarter => "90 days",
+            Self::Day => words::day_range(),
+            Self::Week => words::week_range(),
+            Self::Month => words::thirty_days(),
+            Self::Quarter => words::quarter_range(),
         }
     }
 
@@ -55,8 +56,8 @@ impl ChartRange {
         let (days, every) = match self {
             Self::Day => {
                 let bars = usage.by_hour(24, now).iter().map(hour_bar).collect();
-                let title = "Requests per hour in the last 24 hours (UTC)".to_owned();
-                return BarChart { title, unit: "Hour (UTC)", bars };
+                let title = words::requests_per_hour().to_owned();
+                return BarChart { title, unit: labels::hour_utc(), bars };
             }
             Self::Week => (7, 1),
             Self::Month => (30, 7),
@@ -80,8 +81,8 @@ pub fn day_chart(days: &[DayCount], every: usize) -> BarChart {
         let tick = is_named.then(|| Dated::short_day(count.day));
         Bar { name: Dated::day(count.day), tick, uses: count.uses, refusals: count.refusals }
     };
-    let title = format!("Requests per day in the last {} days (UTC)", days.len());
-    BarChart { title, unit: "Day (UTC)", bars: days.iter().enumerate().map(bar).collect() }
+    let title = words::requests_per_day(&days.len());
+    BarChart { title, unit: words::day_utc(), bars: days.iter().enumerate().map(bar).collect() }
 }
 
 /// The links to the ranges, and the chart of the chosen one. `path`: the path of the key's page.
@@ -103,7 +104,7 @@ pub fn KeyChart(usage: Usage, range: ChartRange, path: String, now: DateTime<Utc
     view! {
         <div class="chart-head">
             <p class="muted">{title}</p>
-            <nav aria-label="Range" class="states">
+            <nav aria-label=words::range() class="states">
                 <ul>{links.into_iter().collect_view()}</ul>
             </nav>
         </div>
@@ -132,13 +133,10 @@ fn heat_map(usage: &Usage, now: DateTime<Utc>) -> AnyView {
         let level = (all * 4).div_ceil(most);
         let (x, y) = (NAMES + u64::from(hour.hour.hour()) * CELL, row_of(hour.hour) * CELL);
         let dated = Dated::hour(hour.hour);
-        let words = match all {
-            1 => format!("{}: 1 request", dated.text),
-            all => format!("{}: {} requests", dated.text, number_text(all)),
-        };
+        let text = words::requests_in_hour(&dated.text, all);
         view! {
             <rect class=format!("heat heat-{level}") x=x y=y width=CELL - 2 height=CELL - 2>
-                <title data-date=dated.attribute>{words}</title>
+                <title data-date=dated.attribute>{text}</title>
             </rect>
         }
     });
@@ -183,9 +181,9 @@ fn heat_map(usage: &Usage, now: DateTime<Utc>) -> AnyView {
 /// The sentence about the hour with the most requests, and its `data-date`.
 fn busiest_words(hours: &[&HourCount]) -> (String, Option<String>) {
     let busiest = hours.iter().max_by_key(|hour| hour.uses + hour.refusals);
-    let Some(busiest) = busiest else { return ("Requests by hour in the last 7 days (UTC)".to_owned(), None) };
+    let Some(busiest) = busiest else { return (words::requests_by_hour().to_owned(), None) };
     let Dated { text, attribute } = Dated::hour(busiest.hour);
-    (format!("Requests by hour in the last 7 days. The busiest hour began on {text}."), Some(attribute))
+    (words::busiest_hour(&text), Some(attribute))
 }
 
 /// The folded table of the hours with requests, latest first.
@@ -203,9 +201,9 @@ fn hour_rows(hours: &[&HourCount]) -> AnyView {
         }
     });
     folded_table(
-        "Show hours with requests as table",
-        "Hours with requests in the last 7 days".to_owned(),
-        ["Hour (UTC)", "Accepted", "Rejected"],
+        words::show_hours_with_requests(),
+        words::hours_with_requests().to_owned(),
+        [labels::hour_utc(), labels::accepted(), labels::rejected()],
         rows.collect_view().into_any(),
     )
 }

@@ -1,21 +1,22 @@
 //! Examples that contain a new key's token: how an API verifies it, and where a client keeps it.
 
 use super::tabs::Tab;
+use crate::words::keys as words;
 
 /// The examples, the most important one first. `url`: the base URL of the API. `is_account`: whether the key belongs to
 /// a service account, which agents can use.
 pub fn key_snippets(token: &str, url: &str, is_account: bool) -> Vec<Tab> {
     let tab = |label, hint, text| Tab { label, hint, text };
-    let agent = is_account.then(|| tab("Agent", "Starts a Prefect agent with this key.", agent(token, url)));
+    let agent = is_account.then(|| tab(words::agent(), words::agent_hint(), agent(token, url)));
     let tabs = vec![
-        tab("Verify", "Your API sends each key that it receives to this endpoint.", curl(token, url)),
-        tab("Header", "Clients send the key to your API in this header.", format!("Authorization: Bearer {token}")),
-        tab("Node.js", "Node.js 18 or newer, as an ES module.", node(token, url)),
-        tab("Python", "Uses only the standard library.", python(token, url)),
-        tab("Go", "Uses only the standard library.", go(token, url)),
-        tab("Rust", "Needs reqwest with the features blocking and json, and serde_json.", rust(token, url)),
-        tab(".env", "For a client that reads its settings from the environment.", env(token, url)),
-        tab("Kubernetes", "A secret for a client's deployment.", kubernetes(token)),
+        tab(words::verify(), words::verify_hint(), curl(token, url)),
+        tab(words::header(), words::header_hint(), format!("Authorization: Bearer {token}")),
+        tab("Node.js", words::node_hint(), node(token, url)),
+        tab("Python", words::standard_library_hint(), python(token, url)),
+        tab("Go", words::standard_library_hint(), go(token, url)),
+        tab("Rust", words::rust_hint(), rust(token, url)),
+        tab(".env", words::env_hint(), env(token, url)),
+        tab("Kubernetes", words::kubernetes_hint(), kubernetes(token)),
     ];
     tabs.into_iter().chain(agent).collect()
 }

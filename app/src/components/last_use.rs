@@ -5,12 +5,13 @@ use domain::LastUse;
 use leptos::{either::Either, prelude::*};
 
 use super::time::Moment;
+use crate::words::labels;
 
 /// The time and the IP address; "Never" if it was never used.
 #[component]
 pub fn LastUsed(last: Option<LastUse>, now: DateTime<Utc>) -> impl IntoView {
     match last {
-        None => Either::Left(view! { <span class="muted">"Never"</span> }),
+        None => Either::Left(view! { <span class="muted">{labels::never()}</span> }),
         Some(last) => {
             let address = last.address.map(|address| view! { <span class="sub">{address}</span> });
             Either::Right(view! {

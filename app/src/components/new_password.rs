@@ -5,12 +5,13 @@ use leptos::prelude::*;
 use service::MIN_PASSWORD_CHARS;
 
 use super::password_field::PasswordField;
+use crate::words::{labels, profile as words};
 
 /// A new password, with its rule as the hint.
 #[component]
 pub fn NewPassword(
     /// The label above the input.
-    #[prop(default = "Password")]
+    #[prop(default = labels::password())]
     label: &'static str,
     /// A further sentence of the hint; empty for none.
     #[prop(optional)]
@@ -19,7 +20,7 @@ pub fn NewPassword(
     #[prop(into)]
     error: Signal<Option<ApiError>>,
 ) -> impl IntoView {
-    let rule = format!("At least {MIN_PASSWORD_CHARS} characters. Tip: use several unrelated words. {then}");
+    let rule = words::password_rule(&MIN_PASSWORD_CHARS, &then);
     view! {
         <PasswordField
             name="password"

@@ -4,6 +4,7 @@ use domain::ApiError;
 use leptos::prelude::*;
 
 use super::field::Field;
+use crate::words::{labels, profile as words};
 
 /// A password. The button needs the script, and is hidden without it.
 #[component]
@@ -11,7 +12,7 @@ pub fn PasswordField(
     /// The field's name in the form and in errors.
     name: &'static str,
     /// The label above the input.
-    #[prop(default = "Password")]
+    #[prop(default = labels::password())]
     label: &'static str,
     /// The text below the input; empty for none.
     #[prop(optional, into)]
@@ -37,9 +38,9 @@ pub fn PasswordField(
             type="button"
             class="button script-only"
             data-hide=format!("#field-{name}")
-            title="Shows or hides the password."
+            title=words::shows_or_hides_the_password()
         >
-            "Show"
+            {words::show()}
         </button>
     };
     view! {

@@ -9,6 +9,7 @@ use super::{
     tabs::tabs,
 };
 use crate::api::wire::{KEY_PLACEHOLDER, SECRET_PLACEHOLDER};
+use crate::words::{keys as words, labels};
 
 /// Where a new key belongs.
 #[derive(Clone, Copy, Debug)]
@@ -41,20 +42,20 @@ pub fn reveal_template(is_rotation: bool, is_suspended: bool, home: KeyHome) -> 
 }
 
 fn card(is_rotation: bool, is_suspended: bool, secret: &Secret, key: &str, home: KeyHome) -> AnyView {
-    let title = if is_rotation { "Your API key has been rotated" } else { "Your API key has been created" };
+    let title = if is_rotation { words::key_has_been_rotated() } else { words::key_has_been_created() };
     // The key of a suspended service account can't be verified until the account is resumed.
     let state = if is_suspended { suspended_account() } else { live_sign(key, home) };
     let snippets = key_snippets(secret.expose(), home.public_url, home.is_account());
     view! {
         <div class="card" data-firm="">
             <h1 id="card-title">{title}</h1>
-            <p>"Copy it now. You won't be able to see it again."</p>
+            <p>{words::copy_it_now()}</p>
             {token_field(secret.expose().to_owned())}
-            {tabs("snippet", "How to use this key", snippets)}
+            {tabs("snippet", words::how_to_use_this_key(), snippets)}
             {state}
             <div class="buttons">
                 <a class="button" href=home.list.to_owned() data-close="" data-after-copy="">
-                    "Done"
+                    {labels::done()}
                 </a>
             </div>
         </div>
@@ -64,8 +65,7 @@ fn card(is_rotation: bool, is_suspended: bool, secret: &Secret, key: &str, home:
 
 /// States that the keys of a suspended service account are rejected.
 pub fn suspended_account() -> AnyView {
-    view! { <p class="alert">"This service account is suspended: its keys are rejected until it is resumed."</p> }
-        .into_any()
+    view! { <p class="alert">{words::account_is_suspended()}</p> }.into_any()
 }
 
 /// Whether the key has been verified yet, and where to read how to do it.
@@ -74,7 +74,7 @@ fn live_sign(key: &str, home: KeyHome) -> AnyView {
         <div class="live-sign">
             {first_request(&first_request_path(home.base, key), None)} <p class="hint">
                 <a href="/docs/verify" target="_blank">
-                    "How to verify keys in your API"
+                    {words::how_to_verify_keys()}
                 </a>
             </p>
         </div>
@@ -85,7 +85,7 @@ fn live_sign(key: &str, home: KeyHome) -> AnyView {
 fn token_field(token: String) -> AnyView {
     view! {
         <div class="field">
-            <label for="revealed-token">"API key"</label>
+            <label for="revealed-token">{labels::api_key()}</label>
             <div class="token-row">
                 <input
                     id="revealed-token"
@@ -98,10 +98,10 @@ fn token_field(token: String) -> AnyView {
                     value=token
                 />
                 <button type="button" class="button primary script-only" data-copy="#revealed-token">
-                    "Copy"
+                    {labels::copy()}
                 </button>
                 <button type="button" class="button script-only" data-hide="#revealed-token">
-                    "Hide"
+                    {words::hide()}
                 </button>
             </div>
         </div>

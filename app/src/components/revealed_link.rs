@@ -3,23 +3,17 @@
 use domain::{Operation, Secret, outcome::IssuedLink};
 use leptos::prelude::*;
 
-use crate::api::wire::SECRET_PLACEHOLDER;
+use crate::{
+    api::wire::SECRET_PLACEHOLDER,
+    words::{keys as words, labels},
+};
 
 /// The card's title and the purpose of the link, by the operation that created it. `is_mailed`: whether it was also
 /// sent by email.
-fn title_and_words(operation: Operation, is_mailed: bool) -> (&'static str, &'static str) {
-    match (operation, is_mailed) {
-        (Operation::CreateCalendarFeed, _) => (
-            "Calendar link created",
-            "Subscribe to this link in your calendar app. Anyone who has it can see the names of your keys and when they expire. You can turn it off in your profile.",
-        ),
-        (_, true) => (
-            "Invitation created",
-            "This link was sent to them by email. It can be used once within 72 hours and won't be shown again.",
-        ),
-        (_, false) => {
-            ("Invitation created", "Send them this link. It can be used once within 72 hours and won't be shown again.")
-        }
+fn title_and_words(operation: Operation, is_mailed: bool) -> (&'static str, String) {
+    match operation {
+        Operation::CreateCalendarFeed => (words::calendar_link_created(), words::calendar_link_purpose().to_owned()),
+        _ => (words::invitation_created(), words::invitation_link_purpose(is_mailed)),
     }
 }
 
@@ -47,7 +41,7 @@ fn card(title: &'static str, words: AnyView, link: &Secret, back: &str) -> AnyVi
             <h1 id="card-title">{title}</h1>
             {words}
             <div class="field">
-                <label for="revealed-link">"Link"</label>
+                <label for="revealed-link">{words::link()}</label>
                 <div class="token-row">
                     <input
                         id="revealed-link"
@@ -60,13 +54,13 @@ fn card(title: &'static str, words: AnyView, link: &Secret, back: &str) -> AnyVi
                         value=link.expose().to_owned()
                     />
                     <button type="button" class="button primary script-only" data-copy="#revealed-link">
-                        "Copy"
+                        {labels::copy()}
                     </button>
                 </div>
             </div>
             <div class="buttons">
                 <a class="button" href=back.to_owned() data-close="" data-after-copy="">
-                    "Done"
+                    {labels::done()}
                 </a>
             </div>
         </div>

@@ -4,16 +4,14 @@ use chrono::{DateTime, Utc};
 use domain::{Agent, ApiKey, Recent};
 use leptos::prelude::*;
 
-use super::{
-    agent_names::agent_names,
-    use_facts::{UseFacts, last_used_at},
-};
+use super::use_facts::{UseFacts, last_used_at};
+use crate::words::{key_acts as words, usage::agent_names};
 
 /// The key's hint and tenant, which tell it apart from others of the same name.
 pub fn subject(key: &ApiKey) -> AnyView {
     view! {
         <p class="subject">
-            "Key "<code translate="no">{key.hint.clone()}"…"</code>" · "
+            {words::key(view! { <code translate="no">{key.hint.clone()}"…"</code> })}" · "
             <bdi translate="no">{key.tenant_name.to_string()}</bdi>
         </p>
     }
@@ -38,30 +36,26 @@ fn is_in_use(key: &ApiKey, recent: &Recent, now: DateTime<Utc>) -> bool {
 /// What revoking a key does.
 pub fn revoke_words(key: &ApiKey, recent: &Recent, now: DateTime<Utc>) -> &'static str {
     if is_in_use(key, recent, now) {
-        "Anything using it stops working immediately. This can't be undone. You'll need to create and deploy a new key."
+        words::revoking_stops_its_users()
     } else if key.state(now).is_valid() {
-        "This can't be undone."
+        words::revoking_cant_be_undone()
     } else {
-        "Already inactive. Revoking it can't be undone."
+        words::already_inactive()
     }
 }
 
 /// What suspending a key does.
 pub fn suspend_words(key: &ApiKey, recent: &Recent, now: DateTime<Utc>) -> &'static str {
     if is_in_use(key, recent, now) {
-        "Anything using it stops working immediately. You can resume it at any time; the key stays the same."
+        words::suspending_stops_its_users()
     } else {
-        "You can resume it at any time; the key stays the same."
+        words::you_can_resume_it_at_any_time()
     }
 }
 
 /// What rotating a key does, and what has to be done meanwhile.
 pub fn rotate_words(key: &ApiKey, recent: &Recent, now: DateTime<Utc>) -> &'static str {
-    if is_in_use(key, recent, now) {
-        "You'll get a new key with the same name and permissions. Both work until the old one expires. Update everything that uses it before then."
-    } else {
-        "You'll get a new key with the same name and permissions. Both work until the old one expires."
-    }
+    if is_in_use(key, recent, now) { words::rotating_a_key_in_use() } else { words::rotating() }
 }
 
 /// When the keys of a member or a service account were last used and by whom, before their role is changed. Nothing
@@ -71,7 +65,7 @@ pub fn RoleWords(recent: Recent, now: DateTime<Utc>) -> impl IntoView {
     recent.text().is_some().then(|| {
         view! {
             <UseFacts last=None recent now />
-            <p>"The new role applies from the next request."</p>
+            <p>{words::new_role_applies()}</p>
         }
     })
 }

@@ -4,9 +4,10 @@ use domain::{ApiError, Role};
 use leptos::prelude::*;
 
 use super::field::FieldError;
+use crate::words::{labels, members as words};
 
 /// The hint at the fields that confirm the person's identity, where only a higher role requires them.
-pub const TO_RAISE: &str = "Only needed to give a higher role: enter your password again.";
+pub const TO_RAISE: &str = words::confirm_to_raise();
 
 /// Radio buttons for all roles, each with what it allows. Without a `value` none is selected, and the browser requires a
 /// choice.
@@ -46,7 +47,7 @@ pub fn RoleField(
     });
     view! {
         <fieldset class="field roles">
-            <legend>"Role"</legend>
+            <legend>{labels::role()}</legend>
             <div class="choices">{cards.into_iter().collect_view()}</div>
             <FieldError id="error-role".to_owned() name="role" error />
         </fieldset>

@@ -8,6 +8,7 @@ use super::{
     folded_table::folded_table,
     time::{Dated, Distance},
 };
+use crate::words::{charts as words, labels};
 
 /// How long before the rotation the lanes begin.
 const BEFORE: TimeDelta = TimeDelta::hours(24);
@@ -51,16 +52,17 @@ impl Rotation<'_> {
         let began = old.iter().position(|hour| self.began_at - hour.hour < TimeDelta::hours(1)).unwrap_or(0);
         let since = old.first().map(|hour| Dated::short_day(hour.hour));
         let (since, since_date) = since.map(|day| (day.text, day.attribute)).unzip();
-        let (old_lane, new_lane) = (lane("Old", &old, most, began), lane("New", &new, most, began));
+        let (old_lane, new_lane) =
+            (lane(words::requests_of_old_key, &old, most, began), lane(words::requests_of_new_key, &new, most, began));
         let last = match self.old_last_used_at {
-            None => view! { <p>"The old key was never used."</p> }.into_any(),
-            Some(at) => view! { <p>"The old key was last used "<Distance at now />"."</p> }.into_any(),
+            None => view! { <p>{words::old_key_was_never_used()}</p> }.into_any(),
+            Some(at) => view! { <p>{words::old_key_was_last_used(view! { <Distance at now /> })}</p> }.into_any(),
         };
         view! {
             <figure class="lanes">
                 {old_lane} {new_lane} <p class="lanes-axis">
                     <span data-date=since_date>{since}</span>
-                    <span>"Now"</span>
+                    <span>{words::now()}</span>
                 </p> <figcaption>{last}{table(&old, &new)}</figcaption>
             </figure>
         }
@@ -68,14 +70,10 @@ impl Rotation<'_> {
     }
 }
 
-/// One lane. `began`: the index of the hour in which the rotation began.
-fn lane(name: &'static str, hours: &[HourCount], most: u64, began: usize) -> AnyView {
+/// One lane. `label`: its label for a number of requests. `began`: the index of the hour in which the rotation began.
+fn lane(label: fn(u64) -> String, hours: &[HourCount], most: u64, began: usize) -> AnyView {
     let sum: u64 = hours.iter().map(|hour| hour.uses).sum();
-    let label = match sum {
-        0 => format!("{name} key: no requests"),
-        1 => format!("{name} key: 1 request"),
-        many => format!("{name} key: {} requests", number_text(many)),
-    };
+    let label = label(sum);
     let bounds = format!("0 0 {} {HEIGHT}", hours.len());
     view! {
         <div class="lane">
@@ -112,9 +110,9 @@ fn table(old: &[HourCount], new: &[HourCount]) -> AnyView {
         }
     });
     folded_table(
-        "Show as table",
-        "Accepted requests of the old and the new key".to_owned(),
-        ["Hour (UTC)", "Old key", "New key"],
+        labels::show_as_table(),
+        words::requests_of_both_keys().to_owned(),
+        [labels::hour_utc(), words::old_key(), words::new_key()],
         rows.collect_view().into_any(),
     )
 }

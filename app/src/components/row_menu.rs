@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::icon::{Icon, Picture};
+use crate::words::labels;
 
 /// The menu, which works without script because it is a popover. `label`: its accessible name. `items`: path and label
 /// of each link; no other menu of the page may begin with the same path.
@@ -33,4 +34,4 @@ pub fn RowMenu(label: String, items: Vec<(String, &'static str)>) -> impl IntoVi
 }
 
 /// The label of the item that leads to the page of the row's thing.
-pub const DETAILS: &str = "Details";
+pub const DETAILS: &str = labels::details();

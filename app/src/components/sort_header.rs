@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::icon::{Icon, Picture};
-use crate::list_url::ListChoice;
+use crate::{list_url::ListChoice, words::lists as words};
 
 /// The mark for a column's order. That of an unsorted column is visible only when its link is pointed at.
 fn mark(sorted: Option<&str>) -> &'static str {
@@ -54,7 +54,7 @@ pub fn SortMenu(choice: ListChoice, columns: &'static [(&'static str, &'static s
     view! {
         <div class="menu sort-menu">
             <button type="button" class="button small" popovertarget="sort-menu">
-                "Sort"
+                {words::sort()}
                 <Picture icon=Icon::Choose />
             </button>
             <ul class="menu-list" id="sort-menu" popover="auto">

@@ -1,7 +1,9 @@
 //! The requests of a key in the last 30 days, as a picture in a row of a list.
 
-use domain::{DayCount, usage::number_text};
+use domain::DayCount;
 use leptos::prelude::*;
+
+use crate::words::charts as words;
 
 /// The number of days that a spark shows.
 pub const SPARK_DAYS: u32 = 30;
@@ -31,15 +33,7 @@ pub fn spark(counts: &[DayCount]) -> AnyView {
 /// The counts of the picture in a sentence.
 fn label(counts: &[DayCount]) -> String {
     let (uses, refusals) = counts.iter().fold((0, 0), |sum, day| (sum.0 + day.uses, sum.1 + day.refusals));
-    match (uses + refusals, refusals) {
-        (0, _) => format!("No requests in {SPARK_DAYS} days"),
-        (1, 0) => format!("1 request in {SPARK_DAYS} days"),
-        (1, _) => format!("1 request in {SPARK_DAYS} days, rejected"),
-        (all, 0) => format!("{} requests in {SPARK_DAYS} days", number_text(all)),
-        (all, refusals) => {
-            format!("{} requests in {SPARK_DAYS} days, {} rejected", number_text(all), number_text(refusals))
-        }
-    }
+    words::requests_in_days(SPARK_DAYS, uses + refusals, refusals)
 }
 
 /// The middle of a day's column, in tenths of a unit.

@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use crate::words::keys as words;
+
 /// The path of the card.
 pub const PATH: &str = "/user/api-keys/test";
 
@@ -10,7 +12,7 @@ pub const PATH: &str = "/user/api-keys/test";
 pub fn TestKey() -> impl IntoView {
     view! {
         <a class="button" href=PATH data-dialog="">
-            "Test this key"
+            {words::test_this_key()}
         </a>
     }
 }

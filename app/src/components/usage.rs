@@ -1,19 +1,23 @@
 //! The usage of a key: a chart, and its clients.
 
 use chrono::{DateTime, Utc};
-use domain::{KeyClient, Usage, usage::number_text};
+use domain::{
+    KeyClient, Usage,
+    usage::{KEPT_FOR, number_text},
+};
 use leptos::prelude::*;
 
 use super::{
     key_chart::{ChartRange, KeyChart},
     time::{Distance, Moment},
 };
+use crate::words::{labels, usage as words};
 
 /// The usage section of a key's page. `range`: of the chart. `path`: the path of the page.
 #[component]
 pub fn UsageSection(usage: Usage, range: ChartRange, path: String, now: DateTime<Utc>) -> impl IntoView {
     let contents = if usage.clients.is_empty() && usage.hours.is_empty() {
-        view! { <p class="muted">"No requests in the last 90 days."</p> }.into_any()
+        view! { <p class="muted">{words::no_requests(&KEPT_FOR.num_days())}</p> }.into_any()
     } else {
         let clients = usage.clients.clone();
         view! {
@@ -24,7 +28,7 @@ pub fn UsageSection(usage: Usage, range: ChartRange, path: String, now: DateTime
     };
     view! {
         <section class="usage" aria-labelledby="usage-title">
-            <h2 id="usage-title">"Usage"</h2>
+            <h2 id="usage-title">{words::usage()}</h2>
             {contents}
         </section>
     }
@@ -35,8 +39,8 @@ pub fn UsageSection(usage: Usage, range: ChartRange, path: String, now: DateTime
 fn Clients(clients: Vec<KeyClient>, now: DateTime<Utc>) -> impl IntoView {
     let rows = clients.into_iter().map(|client| {
         let who = match (client.agent_name, client.agent_id) {
-            (Some(name), _) => Some(format!("agent {name}")),
-            (None, Some(id)) => Some(format!("agent {id}")),
+            (Some(name), _) => Some(words::agent_name(&name)),
+            (None, Some(id)) => Some(words::agent(&id)),
             (None, None) => None,
         };
         let moment = |at: Option<DateTime<Utc>>| match at {
@@ -55,34 +59,34 @@ fn Clients(clients: Vec<KeyClient>, now: DateTime<Utc>) -> impl IntoView {
         };
         view! {
             <tr>
-                <th scope="row" data-label="IP address">
-                    {client.address.unwrap_or_else(|| "Unknown".to_owned())}
+                <th scope="row" data-label=labels::ip_address()>
+                    {client.address.unwrap_or_else(|| words::unknown().to_owned())}
                     {who.map(|who| view! { <span class="sub">{who}</span> })}
                 </th>
-                <td data-label="Client" class="client">
+                <td data-label=labels::client() class="client">
                     {client.user_agent.unwrap_or_else(|| "–".to_owned())}
                 </td>
-                <td data-label="First seen" class="col-created">
+                <td data-label=labels::first_seen() class="col-created">
                     <Moment at=client.first_seen_at now />
                 </td>
-                <td data-label="Last used">{moment(client.last_used_at)}</td>
-                <td data-label="Accepted">{number_text(client.uses)}</td>
-                <td data-label="Rejected">{refused}</td>
+                <td data-label=labels::last_used()>{moment(client.last_used_at)}</td>
+                <td data-label=labels::accepted()>{number_text(client.uses)}</td>
+                <td data-label=labels::rejected()>{refused}</td>
             </tr>
         }
     });
     view! {
-        <table class="table" aria-label="Clients">
+        <table class="table" aria-label=words::clients()>
             <thead>
                 <tr>
-                    <th scope="col">"IP address"</th>
-                    <th scope="col">"Client"</th>
+                    <th scope="col">{labels::ip_address()}</th>
+                    <th scope="col">{labels::client()}</th>
                     <th scope="col" class="col-created">
-                        "First seen"
+                        {labels::first_seen()}
                     </th>
-                    <th scope="col">"Last used"</th>
-                    <th scope="col">"Accepted"</th>
-                    <th scope="col">"Rejected"</th>
+                    <th scope="col">{labels::last_used()}</th>
+                    <th scope="col">{labels::accepted()}</th>
+                    <th scope="col">{labels::rejected()}</th>
                 </tr>
             </thead>
             <tbody>{rows.collect_view()}</tbody>

@@ -1,10 +1,11 @@
 //! The recent use of one or more keys, shown before they are stopped.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use domain::{LastUse, Recent};
 use leptos::prelude::*;
 
 use super::time::Distance;
+use crate::words::{labels, usage as words};
 
 /// When the keys were last used, from where, by which agents, and how much in the past 24 hours. A key that was never
 /// used has the first row only, and the row of agents is left out where there are none.
@@ -23,24 +24,24 @@ pub fn UseFacts(
     let Some(at) = last_used_at(last.as_ref(), &recent) else {
         return view! {
             <dl class="use-facts">
-                <dt>"Last used"</dt>
-                <dd>"Never"</dd>
+                <dt>{labels::last_used()}</dt>
+                <dd>{labels::never()}</dd>
             </dl>
         }
         .into_any();
     };
-    let from = last.as_ref().and_then(client).map(|text| row("From", text));
-    let agents = agents.map(|names| row("Agents", names));
+    let from = last.as_ref().and_then(client).map(|text| row(words::from(), text));
+    let agents = agents.map(|names| row(labels::agents(), names));
     view! {
         <dl class="use-facts">
-            <dt>"Last used"</dt>
+            <dt>{labels::last_used()}</dt>
             <dd>
                 <Distance at now />
             </dd>
             {from}
             {agents}
-            <dt>"Past 24 hours"</dt>
-            <dd>{past_day(&recent, at, now)}</dd>
+            <dt>{words::past_24_hours()}</dt>
+            <dd>{words::past_day(&recent, at, now)}</dd>
         </dl>
     }
     .into_any()
@@ -68,18 +69,10 @@ fn client(last: &LastUse) -> Option<String> {
     (!known.is_empty()).then(|| known.join(", "))
 }
 
-/// By whom the keys were used in the past 24 hours: "Used by 3 agents from 2 IP addresses".
-fn past_day(recent: &Recent, last_used_at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    match recent.text() {
-        Some(words) => format!("Used {words}"),
-        // The address isn't known.
-        None if now - last_used_at < TimeDelta::days(1) => "Used".to_owned(),
-        None => "Not used".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
 
     #[test]
@@ -89,9 +82,9 @@ mod tests {
         let none = Recent::default();
         assert_eq!(last_used_at(Some(&last), &none), Some(last.at));
         assert_eq!(last_used_at(None, &none), None);
-        assert_eq!(past_day(&none, last.at, now), "Used");
-        assert_eq!(past_day(&none, now - TimeDelta::days(2), now), "Not used");
+        assert_eq!(words::past_day(&none, last.at, now), "Used");
+        assert_eq!(words::past_day(&none, now - TimeDelta::days(2), now), "Not used");
         let busy = Recent { agents: 3, addresses: 2, ..Recent::default() };
-        assert_eq!(past_day(&busy, last.at, now), "Used by 3 agents from 2 IP addresses");
+        assert_eq!(words::past_day(&busy, last.at, now), "Used by 3 agents from 2 IP addresses");
     }
 }
