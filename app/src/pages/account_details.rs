@@ -29,9 +29,9 @@ use crate::{
         account_table::account_menu,
         act_form::act_form,
         as_code::CodeFold,
-        card::{Card, unfit_card},
+        card::{Card, form_card, unfit_card},
         confirm_fields::{confirm_fields, confirm_fields_when},
-        delete_account::{DeleteWords, account_facts, suspend_words},
+        delete_account::{DeleteWords, account_facts},
         field::{Field, FormError},
         form_buttons::FormButtons,
         revoke_key::RoleWords,
@@ -41,6 +41,7 @@ use crate::{
         trash_link::TrashLink,
     },
     request::RequestContext,
+    words::{accounts as words, labels},
 };
 
 const PATH: &str = "/team/service-accounts";
@@ -52,13 +53,13 @@ async fn account_of(request: &RequestContext) -> Result<ServiceAccount, ApiError
 
 /// States why an act can't be done to the account. `back`: the path of the page that its link leads to.
 fn unfit_page(request: &RequestContext, account: &ServiceAccount, unfit: AccountUnfit, back: &str) -> AnyView {
-    unfit_card(request, account.name.to_string(), unfit.to_string(), (back, "Back"))
+    unfit_card(request, account.name.to_string(), unfit.to_string(), (back, labels::back()))
 }
 
 /// `/team/service-accounts/{account}`.
 pub async fn one_account(request: RequestContext) -> Result<AnyView, ApiError> {
     let (account, query) = (account_of(&request).await?, list_params(&request).to_keys());
-    request.set_title(&format!("{} · Service account", account.name));
+    request.set_title(&words::title(&account.name));
     let owner = Owner::ServiceAccount(account.id);
     let keys = list_api_keys(ListKeys { owner: Some(owner), query: query.clone() }).await?;
     let seen = get_agents(ListAgents { scope: AgentScope::Owner(owner) }).await?;
@@ -66,15 +67,15 @@ pub async fn one_account(request: RequestContext) -> Result<AnyView, ApiError> {
     let key_base = format!("{path}/keys");
     let exists = account.deleted_at.is_none();
     let list = KeyList { path: path.clone(), owner: Some(owner), may_create: exists };
-    let label = format!("Delete service account {}", account.name);
-    let menu = exists
-        .then(|| view! { <RowMenu label=format!("More for {}", account.name) items=account_menu(&path, &account) /> });
+    let label = words::delete_service_account(&account.name);
+    let menu =
+        exists.then(|| view! { <RowMenu label=labels::more_for(&account.name) items=account_menu(&path, &account) /> });
     let delete = exists.then(|| {
         view! { <TrashLink href=format!("{path}/{}", AccountAct::Delete.code()) label /> }
     });
     Ok(view! {
         <p class="crumb">
-            <a href=PATH>"Service accounts"</a>
+            <a href=PATH>{labels::service_accounts()}</a>
         </p>
         <div class="title-row">
             <h1 translate="no" dir="auto">
@@ -86,13 +87,13 @@ pub async fn one_account(request: RequestContext) -> Result<AnyView, ApiError> {
             <AccountStatus state=account.state() />
             " · "
             {account.role.label()}
-            " · created by "
-            {account.created_by.clone()}
+            " · "
+            {words::created_by(&account.created_by)}
             " · "
             <code>{account.id.to_string()}</code>
         </p>
         <section aria-labelledby="keys-title">
-            <h2 id="keys-title">"API keys"</h2>
+            <h2 id="keys-title">{labels::api_keys()}</h2>
             {key_list(&request, list, &query, keys).await?}
         </section>
         {agents(seen, Some(&key_base), request.services.now())}
@@ -111,21 +112,14 @@ pub async fn new_account(request: RequestContext) -> Result<AnyView, ApiError> {
     let hidden = [("idempotency_key", request.idempotency_key())];
     let contents = view! {
         <FormError error fields=&["name", "role", confirm::PASSWORD, confirm::CODE] />
-        <Field
-            name="name"
-            label="Name"
-            value=name
-            hint="For example “deployer” or “nightly reports”."
-            autofocus=true
-            error
-        />
+        <Field name="name" label=labels::name() value=name hint=words::name_hint() autofocus=true error />
         <RoleField value=role error />
         {confirm}
-        <FormButtons cancel=PATH label="Create" />
+        <FormButtons cancel=PATH label=labels::create() />
     };
     Ok(view! {
         <div class="card">
-            <h1 id="card-title">"Add a service account"</h1>
+            <h1 id="card-title">{words::add_a_service_account()}</h1>
             {act_form::<CreateAccount>(&request, PATH, &hidden, contents.into_any())}
             <CodeFold code=example public_url=code.public_url />
         </div>
@@ -137,7 +131,7 @@ pub async fn new_account(request: RequestContext) -> Result<AnyView, ApiError> {
 pub async fn new_key(request: RequestContext) -> Result<AnyView, ApiError> {
     let account = account_of(&request).await?;
     let back = format!("{PATH}/{}", account.id);
-    request.set_title(&format!("Create an API key · {}", account.name));
+    request.set_title(&words::create_a_key_for(&account.name));
     if request.form.reveal.is_none() && account.deleted_at.is_some() {
         return Ok(unfit_page(&request, &account, AccountUnfit::Deleted, &back));
     }
@@ -160,24 +154,24 @@ pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
     let hidden = [("account", id.clone())];
     Ok(match act {
         AccountAct::Suspend => Card {
-            title: format!("Suspend “{}”?", account.name),
+            title: words::suspend_question(&account.name),
             button: Some(act.label()),
             destroys: false,
             code: AsCode::change(&code, act.operation().as_str(), &id, None),
             words: view! {
                 {account_facts(&account, recent, now)}
-                <p>{suspend_words(&account)}</p>
+                <p>{words::suspend_words(&account)}</p>
             }
             .into_any(),
             fields: ().into_any(),
         }
         .view::<SuspendAccount>(&request, &hidden, PATH),
         AccountAct::Resume => Card {
-            title: format!("Resume “{}”?", account.name),
+            title: words::resume_question(&account.name),
             button: Some(act.label()),
             destroys: false,
             code: AsCode::change(&code, act.operation().as_str(), &id, None),
-            words: view! { <p>"Its keys work again, except those suspended individually."</p> }.into_any(),
+            words: view! { <p>{words::resuming_resumes_its_keys()}</p> }.into_any(),
             fields: confirm_fields(&request).await?,
         }
         .view::<ResumeAccount>(&request, &hidden, PATH),
@@ -190,11 +184,11 @@ pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
 /// The title of the page of an act on the account `name`.
 fn act_title(act: AccountAct, name: &str) -> String {
     match act {
-        AccountAct::Suspend => format!("Suspend “{name}” · Service account"),
-        AccountAct::Resume => format!("Resume “{name}” · Service account"),
-        AccountAct::Rename => format!("Rename “{name}” · Service account"),
-        AccountAct::ChangeRole => format!("Change the role of “{name}” · Service account"),
-        AccountAct::Delete => format!("Delete “{name}” · Service account"),
+        AccountAct::Suspend => words::suspend_title(&name),
+        AccountAct::Resume => words::resume_title(&name),
+        AccountAct::Rename => words::rename_title(&name),
+        AccountAct::ChangeRole => words::change_role_title(&name),
+        AccountAct::Delete => words::delete_title(&name),
     }
 }
 
@@ -215,13 +209,13 @@ async fn delete_page(
     let lately = account.was_used_lately(now);
     let hidden = [("account", account.id.to_string())];
     let example = AsCode::delete_account(code, &account.id.to_string());
-    let title = format!("Delete “{}”?", account.name);
-    let label = format!("Type “{}” to confirm", account.name);
+    let title = words::delete_question(&account.name);
+    let label = words::type_to_confirm(&account.name);
     let contents = view! {
         {lately.then(|| view! { <Field name="confirmation" label=label autofocus=true error /> })}
         <div class="buttons">
             <a class="button" href=PATH data-close="" autofocus=!lately>
-                "Cancel"
+                {labels::cancel()}
             </a>
             <button type="submit" class="button destroy">
                 {AccountAct::Delete.label()}
@@ -249,11 +243,11 @@ fn rename_page(request: &RequestContext, account: &ServiceAccount, code: &CodeCo
     let error = Signal::stored(request.form.error.clone());
     let contents = view! {
         <FormError error fields=&["name"] />
-        <Field name="name" label="Name" value=name autofocus=true error />
-        <FormButtons cancel=PATH label="Save" />
+        <Field name="name" label=labels::name() value=name autofocus=true error />
+        <FormButtons cancel=PATH label=labels::save() />
     };
     let form = act_form::<RenameAccount>(request, PATH, &[("account", id)], contents.into_any());
-    edit_card(format!("Rename “{}”", account.name), ().into_any(), form, example, code)
+    form_card(words::rename(&account.name), ().into_any(), form, example, code.public_url.clone())
 }
 
 /// `recent`: the use of the account's keys in the past 24 hours.
@@ -274,22 +268,9 @@ async fn role_page(
         <FormError error fields=&["role", confirm::PASSWORD, confirm::CODE] />
         <RoleField value=role error />
         {confirm}
-        <FormButtons cancel=PATH label="Save" />
+        <FormButtons cancel=PATH label=labels::save() />
     };
     let words = view! { <RoleWords recent now /> }.into_any();
     let form = act_form::<ChangeAccountRole>(request, PATH, &[("account", id)], contents.into_any());
-    Ok(edit_card(format!("Change the role of “{}”", account.name), words, form, example, code))
-}
-
-/// A page with a form that changes the account. `words`: shown above the form.
-fn edit_card(title: String, words: AnyView, form: AnyView, example: AsCode, code: &CodeContext) -> AnyView {
-    view! {
-        <div class="card">
-            <h1 id="card-title">{title}</h1>
-            {words}
-            {form}
-            <CodeFold code=example public_url=code.public_url.clone() />
-        </div>
-    }
-    .into_any()
+    Ok(form_card(words::change_the_role(&account.name), words, form, example, code.public_url.clone()))
 }

@@ -8,6 +8,7 @@ use crate::components::{
     status::AgentStatus,
     time::{Distance, Moment},
 };
+use crate::words::{labels, usage as words};
 
 /// The section of a key's page or a service account's page; `None` where no agent was ever seen. `key_base`: the path
 /// that precedes a key's id; `None` on a key's page, where the column with the key is left out.
@@ -19,33 +20,33 @@ pub fn agents(agents: Vec<Agent>, key_base: Option<&str>, now: DateTime<Utc>) ->
     let is_cut = agents.len() >= service::MAX_AGENTS as usize;
     let rows = agents.into_iter().map(|agent| row(agent, key_base, now)).collect_view();
     let contents = view! {
-        <table class="table" aria-label="Agents">
+        <table class="table" aria-label=labels::agents()>
             <thead>
                 <tr>
-                    <th scope="col">"Name"</th>
-                    <th scope="col">"Status"</th>
-                    {with_key.then(|| view! { <th scope="col">"API key"</th> })}
-                    <th scope="col">"Labels"</th>
+                    <th scope="col">{labels::name()}</th>
+                    <th scope="col">{labels::status()}</th>
+                    {with_key.then(|| view! { <th scope="col">{labels::api_key()}</th> })}
+                    <th scope="col">{words::labels()}</th>
                     <th scope="col" class="col-extra">
-                        "IP address"
+                        {labels::ip_address()}
                     </th>
                     <th scope="col" class="col-created">
-                        "First seen"
+                        {labels::first_seen()}
                     </th>
-                    <th scope="col">"Last seen"</th>
+                    <th scope="col">{labels::last_seen()}</th>
                 </tr>
             </thead>
             <tbody>{rows}</tbody>
         </table>
         {is_cut
             .then(|| {
-                view! { <p class="muted">{format!("Showing the {} most recent agents.", service::MAX_AGENTS)}</p> }
+                view! { <p class="muted">{words::most_recent_agents(&service::MAX_AGENTS)}</p> }
             })}
     };
     Some(
         view! {
             <section class="agents" aria-labelledby="agents-title">
-                <h2 id="agents-title">"Agents"</h2>
+                <h2 id="agents-title">{labels::agents()}</h2>
                 {contents}
             </section>
         }
@@ -57,15 +58,15 @@ fn row(agent: Agent, key_base: Option<&str>, now: DateTime<Utc>) -> AnyView {
     let state = agent.state(now);
     let since = match state {
         AgentState::Polling => None,
-        AgentState::Silent { since } => Some(("Last heartbeat ", since)),
-        AgentState::CutOff { since } => Some(("Stopped working ", since)),
+        AgentState::Silent { since } => Some(words::last_heartbeat(view! { <Distance at=since now /> })),
+        AgentState::CutOff { since } => Some(words::stopped_working(view! { <Distance at=since now /> })),
     };
-    let since = since.map(|(words, at)| view! { <span class="sub">{words}<Distance at now /></span> });
+    let since = since.map(|since| view! { <span class="sub">{since}</span> });
     let kind = [Some(agent.kind.to_string()), agent.version].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let key = key_base.map(|base| {
         let href = format!("{base}/{}", agent.key.id);
         view! {
-            <td data-label="API key">
+            <td data-label=labels::api_key()>
                 <a href=href translate="no">
                     {agent.key.name.to_string()}
                 </a>
@@ -75,25 +76,25 @@ fn row(agent: Agent, key_base: Option<&str>, now: DateTime<Utc>) -> AnyView {
     let labels = agent.labels.iter().map(Label::as_str).collect::<Vec<_>>().join(", ");
     view! {
         <tr>
-            <th scope="row" data-label="Name">
+            <th scope="row" data-label=labels::name()>
                 <span class="name" translate="no" dir="auto">
                     {agent.name.to_string()}
                 </span>
                 <span class="sub">{kind}</span>
             </th>
-            <td data-label="Status">
+            <td data-label=labels::status()>
                 <AgentStatus state />
                 {since}
             </td>
             {key}
-            <td data-label="Labels">{if labels.is_empty() { "–".to_owned() } else { labels }}</td>
-            <td data-label="IP address" class="col-extra">
+            <td data-label=words::labels()>{if labels.is_empty() { "–".to_owned() } else { labels }}</td>
+            <td data-label=labels::ip_address() class="col-extra">
                 {agent.address.unwrap_or_else(|| "–".to_owned())}
             </td>
-            <td data-label="First seen" class="col-created">
+            <td data-label=labels::first_seen() class="col-created">
                 <Moment at=agent.first_seen_at now />
             </td>
-            <td data-label="Last seen">
+            <td data-label=labels::last_seen()>
                 <Moment at=agent.last_seen_at now />
             </td>
         </tr>

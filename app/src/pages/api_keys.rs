@@ -1,9 +1,10 @@
 //! User > API keys, and the list of keys that it shares with the page of a service account.
 
 use domain::{
-    ApiError, ApiKey, KeyFilter, KeyQuery, Operation, Owner, Page, PolicyKind, Total,
+    ApiError, ApiKey, KeyFilter, KeyQuery, Operation, Owner, Page,
     api_key::{
         input::{ListKeyPolicies, ListKeys},
+        policy::closing_to_people,
         query::KeySort,
     },
 };
@@ -26,6 +27,7 @@ use crate::{
     },
     list_url::ListChoice,
     request::RequestContext,
+    words::{keys as words, labels},
 };
 
 const PATH: &str = "/user/api-keys";
@@ -40,23 +42,17 @@ pub async fn own_keys(request: RequestContext) -> Result<AnyView, ApiError> {
     let (alerts, elsewhere) = (service.alerts(actor, AlertsAbout::Own).await?, service.count_elsewhere(actor).await?);
     let list = KeyList { path: PATH.to_owned(), owner: None, may_create: !tenants(&request)?.is_empty() };
     let lead = if offers(actor, Operation::ListServiceAccounts) {
-        view! {
-            "Personal keys act with your permissions in this tenant. For CI and other automation, use a "
-            <a href="/team/service-accounts">"service account"</a>
-            "."
-        }
-        .into_any()
+        words::personal_keys(view! { <a href="/team/service-accounts">{words::a_service_account()}</a> })
     } else {
-        "Personal keys act with your permissions in this tenant. For CI and other automation, use a service account."
-            .into_any()
+        words::personal_keys(words::a_service_account())
     };
     let review = expiring_soon(PATH);
     Ok(view! {
-        <h1>"API keys"</h1>
+        <h1>{labels::api_keys()}</h1>
         <p class="lead">{lead}</p>
         <AlertBanners alerts review now />
         {key_list(&request, list, &query, keys).await?}
-        {elsewhere_words(elsewhere).map(|words| view! { <p class="muted elsewhere">{words}</p> })}
+        {words::elsewhere_words(elsewhere).map(|words| view! { <p class="muted elsewhere">{words}</p> })}
     }
     .into_any())
 }
@@ -65,18 +61,6 @@ pub async fn own_keys(request: RequestContext) -> Result<AnyView, ApiError> {
 pub fn expiring_soon(path: &str) -> String {
     let filter = KeyFilter::ExpiringSoon.as_str();
     format!("{path}?state={filter}&sort={}&dir=asc", KeySort::Expires.as_str())
-}
-
-/// How many keys the person has in other tenants; `None` for none.
-fn elsewhere_words(total: Total) -> Option<String> {
-    match (total.count, total.is_exact) {
-        (0, _) => None,
-        (1, _) => Some("You have 1 more key in another tenant. Switch tenants to see it.".to_owned()),
-        (count, true) => Some(format!("You have {count} more keys in other tenants. Switch tenants to see them.")),
-        (count, false) => {
-            Some(format!("You have more than {count} keys in other tenants. Switch tenants to see them."))
-        }
-    }
 }
 
 /// The differences between a person's list of keys and a service account's.
@@ -102,7 +86,7 @@ impl KeyList {
 /// Whether a key policy of the selected tenant forbids new keys of people.
 pub(super) async fn is_closed_to_people(request: &RequestContext) -> Result<bool, ApiError> {
     let (policies, now) = (list_key_policies(ListKeyPolicies {}).await?, request.services.now());
-    Ok(policies.iter().any(|policy| policy.kind == PolicyKind::ServiceAccountsOnly && policy.is_in_effect(now)))
+    Ok(closing_to_people(&policies, now).is_some())
 }
 
 /// A list of keys with its toolbar, its button and the links to other pages.
@@ -121,13 +105,14 @@ pub async fn key_list(
     let is_first_run = keys.items.is_empty() && has_none(&list, query).await?;
     let rows = if is_first_run {
         let sentence = match list.owner {
-            None => "An API key lets a program act with your permissions in this tenant.",
-            Some(_) => "An API key lets a program act as this service account.",
+            None => words::first_run_of_own_keys(),
+            Some(_) => words::first_run_of_account_keys(),
         };
-        first_run("Create your first API key", sentence, list.may_create.then(|| create_button(list.new_path())))
+        first_run(words::create_your_first_api_key(), sentence, list.may_create.then(|| create_button(list.new_path())))
     } else if keys.items.is_empty() {
         let (default_state, reason) = (KeyFilter::Active.as_str(), no_keys(&choice, query.filter));
-        view! { <EmptyList choice=choice.clone() default_state reason hint="" show_all="Show all keys" /> }.into_any()
+        view! { <EmptyList choice=choice.clone() default_state reason hint="" show_all=labels::show_all_keys() /> }
+            .into_any()
     } else {
         let (actor, sparks) = (request.actor.clone(), sparks(request, &keys.items).await?);
         let namesakes = request.services.members().namesakes_of_keys(request.actor()?, &keys.items).await?;
@@ -154,7 +139,7 @@ fn create_button(href: String) -> AnyView {
     view! {
         <a class="button primary board-action" href=href data-dialog="" data-shortcut="c">
             <Picture icon=Icon::Plus />
-            "Create an API key"
+            {labels::create_an_api_key()}
         </a>
     }
     .into_any()

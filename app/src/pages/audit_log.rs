@@ -20,6 +20,7 @@ use crate::{
     },
     list_url::{AuditParams, encode},
     request::RequestContext,
+    words::{audit as words, labels},
 };
 
 const PATH: &str = "/team/audit-log";
@@ -62,8 +63,8 @@ pub async fn log(request: RequestContext) -> Result<AnyView, ApiError> {
     let namesakes = request.services.members().namesakes_of_entries(actor, &entries.items).await?;
     let check = log.last_check(actor).await?;
     Ok(view! {
-        <h1>"Audit log"</h1>
-        <p class="lead">"Every change and every denied attempt, newest first."</p>
+        <h1>{labels::audit_log()}</h1>
+        <p class="lead">{words::lead()}</p>
         {tampered(check.as_ref())}
         <ActivityStrip activity params=params.clone() path=PATH />
         <AuditFilter params=params.clone() path=PATH live="audit-activity audit-entries" />
@@ -80,42 +81,32 @@ pub async fn log(request: RequestContext) -> Result<AnyView, ApiError> {
 /// Shown above the log if the last verification found that it was changed.
 fn tampered(check: Option<&ChainCheck>) -> Option<AnyView> {
     let ChainCheck { at, problem, .. } = check?;
-    let found = format!("This log was changed outside of Latchkey: {}. Verified ", problem.as_ref()?);
+    let (problem, verified) = (problem.clone()?, view! { <Exact at=*at /> });
     Some(
         view! {
             <div class="alert danger" role="alert">
-                <p>
-                    {found}<Exact at=*at />". Ask the server's operator to run "<code>"latchkey audit verify"</code>"."
-                </p>
+                <p>{words::tampered(&problem, verified, verify_command())}</p>
             </div>
         }
         .into_any(),
     )
 }
 
+fn verify_command() -> AnyView {
+    view! { <code>"latchkey audit verify"</code> }.into_any()
+}
+
 /// How tampering is detected, and the time of the last verification.
 fn protection(check: Option<&ChainCheck>) -> AnyView {
     let result = match check {
-        None => view! { "Not verified yet" }.into_any(),
-        Some(ChainCheck { at, problem: None, .. }) => view! {
-            "Verified ✓ "
-            <Exact at=*at />
-        }
-        .into_any(),
-        Some(ChainCheck { at, .. }) => view! {
-            "Changed outside of Latchkey; verified "
-            <Exact at=*at />
-        }
-        .into_any(),
+        None => words::not_verified_yet().into_any(),
+        Some(ChainCheck { at, problem: None, .. }) => words::verified(view! { <Exact at=*at /> }),
+        Some(ChainCheck { at, .. }) => words::changed_outside(view! { <Exact at=*at /> }),
     };
     view! {
         <details class="protection">
             <summary>{result}</summary>
-            <p>
-                "Each entry contains a hash of itself and of the entry before it, so a changed or deleted entry breaks the chain. The server verifies the chain every hour; its operator can do so at any time with "
-                <code>"latchkey audit verify"</code>
-                ". Repeated denials of the same kind within a minute are counted in one entry."
-            </p>
+            <p>{words::protection(verify_command())}</p>
         </details>
     }
     .into_any()
@@ -128,8 +119,8 @@ fn exports(params: &AuditParams) -> AnyView {
     let for_excel = format!("{csv}{}bom=1", if csv.contains('?') { '&' } else { '?' });
     view! {
         <p class="exports">
-            "Export "<a href=export("jsonl")>"JSONL"</a>" · "<a href=csv>"CSV"</a>" · "
-            <a href=for_excel>"CSV for Excel"</a>
+            {words::export()} " "<a href=export("jsonl")>"JSONL"</a>" · "<a href=csv>"CSV"</a>" · "
+            <a href=for_excel>{words::csv_for_excel()}</a>
         </p>
     }
     .into_any()
@@ -146,17 +137,17 @@ fn empty(params: &AuditParams) -> AnyView {
     if !is_filtered {
         return view! {
             <div class="empty">
-                <p>"No entries yet."</p>
+                <p>{words::no_entries_yet()}</p>
             </div>
         }
         .into_any();
     }
     view! {
         <div class="empty">
-            <p>"No entries match this filter."</p>
+            <p>{words::no_entries_match_this_filter()}</p>
             <p>
                 <a class="button" href=PATH>
-                    "Clear filters"
+                    {labels::clear_filters()}
                 </a>
             </p>
         </div>
@@ -184,9 +175,10 @@ fn pager(params: &AuditParams, entries: &Page<AuditEntry>) -> AnyView {
             </a>
         })
     };
-    let (newer, older) = (link("before", &entries.previous, "Newer"), link("after", &entries.next, "Older"));
+    let (newer, older) =
+        (link("before", &entries.previous, labels::newer()), link("after", &entries.next, labels::older()));
     view! {
-        <nav class="pager" aria-label="Pages">
+        <nav class="pager" aria-label=labels::pages()>
             {newer}
             {older}
         </nav>
@@ -213,12 +205,12 @@ fn entry_table(entries: &[AuditEntry], resources: &Resources, namesakes: &Namesa
         }
     });
     view! {
-        <table class="table audit-table" aria-label="Audit log">
+        <table class="table audit-table" aria-label=labels::audit_log()>
             <thead>
                 <tr>
-                    <th scope="col">"Time (UTC)"</th>
-                    <th scope="col">"Event"</th>
-                    <th scope="col">"Source"</th>
+                    <th scope="col">{words::time_utc()}</th>
+                    <th scope="col">{labels::event()}</th>
+                    <th scope="col">{labels::source()}</th>
                 </tr>
             </thead>
             {days.collect_view()}
@@ -230,13 +222,13 @@ fn entry_table(entries: &[AuditEntry], resources: &Resources, namesakes: &Namesa
 fn entry_row(entry: &AuditEntry, resources: &Resources, namesakes: &Namesakes) -> AnyView {
     view! {
         <tr id=format!("row-{}", entry.id)>
-            <th scope="row" data-label="Time">
+            <th scope="row" data-label=labels::time()>
                 <a class="name" href=format!("{PATH}/{}", entry.id) data-dialog="">
                     <ShortMoment at=entry.at />
                 </a>
             </th>
-            <td data-label="Event">{audit_sentence(entry, resources.of(entry), namesakes)}</td>
-            <td data-label="Source" class="source">
+            <td data-label=labels::event()>{audit_sentence(entry, resources.of(entry), namesakes)}</td>
+            <td data-label=labels::source() class="source">
                 {audit_source(entry)}
             </td>
         </tr>
@@ -247,12 +239,12 @@ fn entry_row(entry: &AuditEntry, resources: &Resources, namesakes: &Namesakes) -
 /// A resource's kind and name, such as "API key ci".
 fn resource_text(kind: &str, name: &str) -> String {
     let kind = match kind {
-        "api_key" => "API key",
-        "service_account" => "Service account",
-        "user" => "User",
-        "tenant" => "Tenant",
-        "invitation" => "Invitation",
-        "agent" => "Agent",
+        "api_key" => labels::api_key(),
+        "service_account" => labels::service_account(),
+        "user" => labels::user(),
+        "tenant" => labels::tenant(),
+        "invitation" => words::invitation(),
+        "agent" => words::agent(),
         other => other,
     };
     if name.is_empty() { kind.to_owned() } else { format!("{kind} {name}") }
@@ -265,12 +257,12 @@ pub async fn entry(request: RequestContext) -> Result<AnyView, ApiError> {
     let entry = log.get(actor, id).await?;
     let resources = log.resources(actor, std::slice::from_ref(&entry)).await?;
     let namesakes = request.services.members().namesakes_of_entries(actor, std::slice::from_ref(&entry)).await?;
-    request.set_title(&format!("Entry {} · Audit log", entry.number));
+    request.set_title(&words::entry_title(&entry.number));
     let related = entry.subject_id.map(|id| all_about(&id.to_string()));
     let related = related.map(|href| {
         view! {
             <a class="button" href=href>
-                "Related activity"
+                {words::related_activity()}
             </a>
         }
     });
@@ -280,7 +272,7 @@ pub async fn entry(request: RequestContext) -> Result<AnyView, ApiError> {
             <Facts rows=facts(&entry, resources.of(&entry), &namesakes, now) />
             <div class="buttons">
                 {related} <a class="button primary" href=PATH data-close="" autofocus>
-                    "Close"
+                    {labels::close()}
                 </a>
             </div>
         </div>
@@ -302,29 +294,29 @@ fn facts(
         None => name.into_any(),
     };
     let actor_kind = match entry.actor_kind.as_str() {
-        "user" => "User",
-        "service_account" => "Service account",
-        "operator" => "Operator of the server",
-        "service" => "Background task",
+        "user" => labels::user(),
+        "service_account" => labels::service_account(),
+        "operator" => words::operator_of_the_server(),
+        "service" => words::background_task(),
         other => other,
     };
     let rows = [
-        Some(("Time", view! { <ExactMoment at=entry.at now /> }.into_any())),
-        Some(("Time (UTC)", text(&entry.at.to_rfc3339_opts(SecondsFormat::Micros, true)))),
-        Some(("Outcome", view! { <OutcomeStatus outcome=entry.outcome /> }.into_any())),
-        Some(("Actor", text(&entry.actor_name))),
-        namesakes.beside(entry.actor_id, &entry.actor_name).map(|address| ("Actor address", text(address))),
-        Some(("Actor type", text(actor_kind))),
-        entry.actor_id.map(|id| ("Actor ID", code(id.to_string()))),
-        Some(("Via", text(Channel::label_of(&entry.channel)))),
-        entry.key_id.map(|id| ("Key ID", code(id.to_string()))),
-        entry.address.as_deref().map(|address| ("IP address", text(address))),
-        entry.user_agent.as_deref().map(|agent| ("Client", text(agent))),
-        Some(("Resource", about)),
-        entry.subject_id.map(|id| ("Resource ID", code(id.to_string()))),
-        Some(("Details", text(&entry.detail))).filter(|_| !entry.detail.is_empty()),
-        Some(("Entry", text(&entry.number.to_string()))),
-        Some(("Hash", code(entry.hash.clone()))),
+        Some((labels::time(), view! { <ExactMoment at=entry.at now /> }.into_any())),
+        Some((words::time_utc(), text(&entry.at.to_rfc3339_opts(SecondsFormat::Micros, true)))),
+        Some((labels::outcome(), view! { <OutcomeStatus outcome=entry.outcome /> }.into_any())),
+        Some((labels::actor(), text(&entry.actor_name))),
+        namesakes.beside(entry.actor_id, &entry.actor_name).map(|address| (words::actor_address(), text(address))),
+        Some((words::actor_type(), text(actor_kind))),
+        entry.actor_id.map(|id| (words::actor_id(), code(id.to_string()))),
+        Some((words::via(), text(Channel::label_of(&entry.channel)))),
+        entry.key_id.map(|id| (words::key_id(), code(id.to_string()))),
+        entry.address.as_deref().map(|address| (labels::ip_address(), text(address))),
+        entry.user_agent.as_deref().map(|agent| (labels::client(), text(agent))),
+        Some((words::resource(), about)),
+        entry.subject_id.map(|id| (words::resource_id(), code(id.to_string()))),
+        Some((labels::details(), text(&entry.detail))).filter(|_| !entry.detail.is_empty()),
+        Some((words::entry(), text(&entry.number.to_string()))),
+        Some((words::hash(), code(entry.hash.clone()))),
     ];
     rows.into_iter().flatten().collect()
 }
@@ -333,7 +325,7 @@ fn facts(
 /// administrator. `namesakes`: what to show beside names that are easily mistaken for others.
 pub fn history(entries: Page<AuditEntry>, path: &str, all: Option<String>, namesakes: &Namesakes) -> AnyView {
     let has_more = entries.next.is_some() || entries.previous.is_some();
-    let all = all.filter(|_| has_more).map(|href| view! { <a href=href>"Full history"</a> });
+    let all = all.filter(|_| has_more).map(|href| view! { <a href=href>{words::full_history()}</a> });
     let link = |name: &str, cursor: Option<Cursor>, label: &'static str| {
         cursor.map(|cursor| {
             let href = format!("{path}?{name}={}#history-title", encode(&cursor.0));
@@ -344,16 +336,17 @@ pub fn history(entries: Page<AuditEntry>, path: &str, all: Option<String>, names
             }
         })
     };
-    let (newer, older) = (link("before", entries.previous, "Newer"), link("after", entries.next, "Older"));
+    let (newer, older) =
+        (link("before", entries.previous, labels::newer()), link("after", entries.next, labels::older()));
     let more = has_more.then(|| view! { <p class="inline-buttons">{newer}{older}{all}</p> });
     let rows = entries.items.iter().map(|entry| {
         view! {
             <tr>
-                <th scope="row" data-label="Time">
+                <th scope="row" data-label=labels::time()>
                     <Exact at=entry.at />
                 </th>
-                <td data-label="Event">{audit_sentence(entry, None, namesakes)}</td>
-                <td data-label="Source" class="source">
+                <td data-label=labels::event()>{audit_sentence(entry, None, namesakes)}</td>
+                <td data-label=labels::source() class="source">
                     {audit_source(entry)}
                 </td>
             </tr>
@@ -361,13 +354,13 @@ pub fn history(entries: Page<AuditEntry>, path: &str, all: Option<String>, names
     });
     view! {
         <section class="history" aria-labelledby="history-title">
-            <h2 id="history-title">"History"</h2>
-            <table class="table audit-table" aria-label="History">
+            <h2 id="history-title">{words::history()}</h2>
+            <table class="table audit-table" aria-label=words::history()>
                 <thead>
                     <tr>
-                        <th scope="col">"Time"</th>
-                        <th scope="col">"Event"</th>
-                        <th scope="col">"Source"</th>
+                        <th scope="col">{labels::time()}</th>
+                        <th scope="col">{labels::event()}</th>
+                        <th scope="col">{labels::source()}</th>
                     </tr>
                 </thead>
                 <tbody>{rows.collect_view()}</tbody>

@@ -9,6 +9,7 @@ use crate::{
     components::{confirm_fields::confirm_fields, field::FormError},
     list_url::is_own_path,
     request::RequestContext,
+    words::{labels, profile as words},
 };
 
 /// `/user/confirm?then=…`. Its form is a plain HTML form because it contains a password.
@@ -21,18 +22,18 @@ pub async fn confirm_sign_in(request: RequestContext) -> Result<AnyView, ApiErro
     let hidden = hidden.map(|(name, value)| view! { <input type="hidden" name=name value=value /> });
     Ok(view! {
         <div class="card">
-            <h1 id="card-title">"Continue"</h1>
-            <p>"This requires a recent sign-in. If it is a download, it starts on this page."</p>
+            <h1 id="card-title">{labels::proceed()}</h1>
+            <p>{words::requires_a_recent_sign_in()}</p>
             <form method="post" action=CONFIRM_PATH>
                 {hidden.into_iter().collect_view()}
                 <FormError error fields=&confirm::FIELDS />
                 {fields}
                 <div class="buttons">
                     <a class="button" href="/">
-                        "Back"
+                        {labels::back()}
                     </a>
                     <button type="submit" class="button primary">
-                        "Continue"
+                        {labels::proceed()}
                     </button>
                 </div>
             </form>

@@ -10,6 +10,7 @@ use crate::{
     list_url::encode,
     live::Live,
     request::RequestContext,
+    words::{frame as words, labels},
 };
 
 /// `/docs`.
@@ -23,7 +24,7 @@ pub async fn index(request: RequestContext) -> Result<AnyView, ApiError> {
         }
     });
     let contents = view! {
-        <h1>"Documentation"</h1>
+        <h1>{labels::documentation()}</h1>
         <ul class="guides">{guides.collect_view()}</ul>
     };
     Ok(page(&request, None, contents.into_any()))
@@ -36,12 +37,7 @@ pub async fn guide(request: RequestContext) -> Result<AnyView, ApiError> {
     let key = if guide.has_token() { own_key(&request).await } else { None };
     let note = key.as_ref().map(|(name, hint)| {
         let name = name.clone();
-        view! {
-            <p class="hint">
-                "The examples contain the beginning of your key “"{name}"”: replace "
-                <code>{format!("{hint}…")}</code> " with the whole key."
-            </p>
-        }
+        view! { <p class="hint">{words::examples_contain_your_key(name, view! { <code>{format!("{hint}…")}</code> })}</p> }
     });
     let reader = Reader { public_url: request.public_url.clone(), hint: key.as_ref().map(|(_, hint)| hint.clone()) };
     let contents = view! {
@@ -68,13 +64,13 @@ fn page(request: &RequestContext, here: Option<Guide>, contents: AnyView) -> Any
     let live = request.actor.is_none().then(|| view! { <Live /> });
     let sign_in = request.actor.is_none().then(|| {
         let href = format!("/sign-in?next={}", encode(request.path()));
-        view! { <a href=href>"Sign in"</a> }
+        view! { <a href=href>{labels::sign_in()}</a> }
     });
     view! {
         <div class="docs">
-            <nav class="docs-nav" aria-label="Guides">
+            <nav class="docs-nav" aria-label=words::guides()>
                 <a href="/docs" aria-current=here.is_none().then_some("page")>
-                    "Documentation"
+                    {labels::documentation()}
                 </a>
                 <ul>{links.collect_view()}</ul>
                 {sign_in}

@@ -3,7 +3,10 @@
 use domain::{AccountFilter, KeyFilter, Role};
 use leptos::prelude::*;
 
-use crate::list_url::ListChoice;
+use crate::{
+    list_url::ListChoice,
+    words::{labels, lists as words},
+};
 
 /// The filter code for rows in every state, the same in all lists.
 const EVERY_STATE: &str = "all";
@@ -44,7 +47,7 @@ pub fn EmptyList(
             <p>{reason}</p>
             <p>
                 <a class="button" href=choice.cleared(default_state)>
-                    "Clear filters"
+                    {labels::clear_filters()}
                 </a>
             </p>
         </div>
@@ -65,9 +68,9 @@ pub fn first_run(title: &'static str, sentence: &'static str, action: Option<Any
             <p>{sentence}</p>
             {action}
             <p>
-                <a href="/docs/get-started">"Get started"</a>
+                <a href="/docs/get-started">{words::get_started()}</a>
                 " · "
-                <a href="/docs/verify">"Verify keys from your API"</a>
+                <a href="/docs/verify">{words::verify_keys_from_your_api()}</a>
             </p>
         </div>
     }
@@ -76,53 +79,17 @@ pub fn first_run(title: &'static str, sentence: &'static str, action: Option<Any
 
 /// Why a list of keys is empty.
 pub fn no_keys(choice: &ListChoice, filter: KeyFilter) -> String {
-    match (choice.search.trim(), is_narrowed(choice)) {
-        ("", true) => "No keys match these filters.".to_owned(),
-        (search, true) => format!("No keys match “{search}” and these filters."),
-        ("", false) => match filter {
-            KeyFilter::Active => "No active keys.",
-            KeyFilter::ExpiringSoon => "No keys expire soon.",
-            KeyFilter::Expired => "No expired keys.",
-            KeyFilter::Suspended => "No suspended keys.",
-            KeyFilter::Revoked => "No revoked keys.",
-            KeyFilter::All => "No keys yet.",
-        }
-        .to_owned(),
-        (search, false) => match filter {
-            KeyFilter::Active => format!("No active keys match “{search}”."),
-            KeyFilter::ExpiringSoon => format!("No keys that expire soon match “{search}”."),
-            KeyFilter::Expired => format!("No expired keys match “{search}”."),
-            KeyFilter::Suspended => format!("No suspended keys match “{search}”."),
-            KeyFilter::Revoked => format!("No revoked keys match “{search}”."),
-            KeyFilter::All => format!("No keys match “{search}”."),
-        },
-    }
+    words::no_keys(choice.search.trim(), is_narrowed(choice), filter)
 }
 
 /// Why the list of service accounts is empty.
 pub fn no_accounts(choice: &ListChoice, filter: AccountFilter) -> String {
-    match (choice.search.trim(), filter) {
-        ("", AccountFilter::Active) => "No active service accounts.".to_owned(),
-        ("", AccountFilter::Deleted) => "No deleted service accounts.".to_owned(),
-        ("", AccountFilter::All) => "No service accounts yet.".to_owned(),
-        (search, AccountFilter::Active) => format!("No active service accounts match “{search}”."),
-        (search, AccountFilter::Deleted) => format!("No deleted service accounts match “{search}”."),
-        (search, AccountFilter::All) => format!("No service accounts match “{search}”."),
-    }
+    words::no_accounts(choice.search.trim(), filter)
 }
 
 /// Why the list of members is empty. `role`: the role that the list is filtered by.
 pub fn no_members(choice: &ListChoice, role: Option<Role>) -> String {
-    match (choice.search.trim(), role) {
-        ("", None) => "No members yet.".to_owned(),
-        ("", Some(Role::TenantAdmin)) => "No members have the role Administrator.".to_owned(),
-        ("", Some(Role::User)) => "No members have the role User.".to_owned(),
-        ("", Some(Role::ReadOnlyUser)) => "No members have the role Read only.".to_owned(),
-        (search, None) => format!("No members match “{search}”."),
-        (search, Some(Role::TenantAdmin)) => format!("No members with the role Administrator match “{search}”."),
-        (search, Some(Role::User)) => format!("No members with the role User match “{search}”."),
-        (search, Some(Role::ReadOnlyUser)) => format!("No members with the role Read only match “{search}”."),
-    }
+    words::no_members(choice.search.trim(), role)
 }
 
 #[cfg(test)]

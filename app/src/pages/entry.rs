@@ -11,6 +11,7 @@ use crate::{
     },
     list_url::encode,
     request::{RequestContext, set_status},
+    words::{entry as words, labels},
 };
 
 /// `/sign-in`. Before the set-up, says how to start it, because nobody can sign in yet.
@@ -21,12 +22,12 @@ pub async fn sign_in(request: RequestContext) -> Result<AnyView, ApiError> {
     let error = Signal::stored(request.form.error.clone());
     let was_here = request.query("signed-out") == "yes";
     let notice =
-        was_here.then(|| "You're signed out.".to_owned()).or(request.notice.as_ref().and_then(Notice::sentence));
+        was_here.then(|| words::youre_signed_out().to_owned()).or(request.notice.as_ref().and_then(Notice::sentence));
     // After a wrong password, only that has to be typed again.
     let has_email = !request.form.value("email").is_empty();
     let contents = view! {
         <div class="card">
-            <h1>"Sign in to Latchkey"</h1>
+            <h1>{words::sign_in_to_latchkey()}</h1>
             {notice
                 .map(|text| {
                     view! {
@@ -40,7 +41,7 @@ pub async fn sign_in(request: RequestContext) -> Result<AnyView, ApiError> {
                 <input type="hidden" name="next" value=request.typed("next") />
                 <Field
                     name="email"
-                    label="Email"
+                    label=labels::email()
                     kind="email"
                     value=request.form.value("email")
                     autocomplete="username"
@@ -50,11 +51,11 @@ pub async fn sign_in(request: RequestContext) -> Result<AnyView, ApiError> {
                 <PasswordField name="password" autofocus=has_email error />
                 <div class="buttons">
                     <button type="submit" class="button primary wide">
-                        "Sign in"
+                        {labels::sign_in()}
                     </button>
                 </div>
             </form>
-            <p class="hint">"Forgot your password? Ask an administrator to reset it."</p>
+            <p class="hint">{words::forgot_your_password()}</p>
         </div>
     };
     Ok(contents.into_any())
@@ -63,14 +64,12 @@ pub async fn sign_in(request: RequestContext) -> Result<AnyView, ApiError> {
 /// Shown instead of the sign-in form while there is no tenant.
 fn not_set_up(request: &RequestContext) -> AnyView {
     set_status(503);
-    request.set_title("Not set up yet");
+    request.set_title(words::not_set_up_yet());
     view! {
         <div class="card">
-            <h1>"Latchkey isn't set up yet"</h1>
-            <p>
-                "Open the setup link that the server printed when it started. It creates the first tenant and its administrator."
-            </p>
-            <p>"If you can't find the link, restart the server: it prints a new one."</p>
+            <h1>{words::latchkey_isnt_set_up_yet()}</h1>
+            <p>{words::open_the_setup_link()}</p>
+            <p>{words::restart_for_a_new_link()}</p>
         </div>
     }
     .into_any()
@@ -83,28 +82,20 @@ pub async fn code(request: RequestContext) -> Result<AnyView, ApiError> {
     let next = request.typed("next");
     let is_recovery = request.typed("recovery") == "yes";
     let (title, other, link) = if is_recovery {
-        ("Enter a recovery code", "", "Use a code from your app")
+        (words::enter_a_recovery_code(), "", words::use_a_code_from_your())
     } else {
-        ("Enter your code", "&recovery=yes", "Use a recovery code")
+        (words::enter_your_code(), "&recovery=yes", words::use_a_recovery_code())
     };
     let other = format!("/sign-in/code?next={}{other}", encode(&next));
     let field = if is_recovery {
-        view! {
-            <Field
-                name="code"
-                label="Recovery code"
-                hint="One of the codes that you saved when you set up two-factor authentication."
-                autofocus=true
-                error
-            />
-        }
+        view! { <Field name="code" label=words::recovery_code() hint=words::recovery_code_hint() autofocus=true error /> }
         .into_any()
     } else {
         view! {
             <Field
                 name="code"
-                label="Code"
-                hint="The 6-digit code from your app."
+                label=labels::code()
+                hint=words::code_hint()
                 inputmode="numeric"
                 autocomplete="one-time-code"
                 autofocus=true
@@ -124,14 +115,14 @@ pub async fn code(request: RequestContext) -> Result<AnyView, ApiError> {
                 {field}
                 <div class="buttons">
                     <button type="submit" class="button primary wide">
-                        "Sign in"
+                        {labels::sign_in()}
                     </button>
                 </div>
             </form>
             <p>
                 <a href=other>{link}</a>
                 " · "
-                <a href="/sign-in">"Use another account"</a>
+                <a href="/sign-in">{words::use_another_account()}</a>
             </p>
         </div>
     };
@@ -143,9 +134,9 @@ pub async fn set_up(request: RequestContext) -> Result<AnyView, ApiError> {
     let token = request.param("token");
     if !request.services.set_up().is_token(token) {
         let message = if request.services.set_up().is_needed().await? {
-            "This setup link is no longer valid. Check the server's output for the latest one."
+            words::setup_link_is_outdated()
         } else {
-            "This setup link is no longer valid, because Latchkey is already set up."
+            words::already_set_up()
         };
         return Err(ApiError::new(ErrorCode::NotFound, message));
     }
@@ -154,33 +145,26 @@ pub async fn set_up(request: RequestContext) -> Result<AnyView, ApiError> {
         ["tenant_name", "slug", "name", "email"].map(|name| request.form.value(name));
     let contents = view! {
         <div class="card">
-            <h1>"Set up Latchkey"</h1>
-            <p>"Create the first tenant and its administrator."</p>
+            <h1>{words::set_up_latchkey()}</h1>
+            <p>{words::create_the_first_tenant()}</p>
             <form method="post" action=format!("/set-up/{token}")>
                 <FormError error fields=&["tenant_name", "slug", "name", "email", "password"] />
                 <Field
                     name="tenant_name"
-                    label="Tenant name"
+                    label=labels::tenant_name()
                     value=tenant_name
-                    hint="Your organization, for example “Acme Robotics”."
+                    hint=words::tenant_name_hint()
                     autocomplete="organization"
                     autofocus=true
                     error
                 />
-                <Field
-                    name="slug"
-                    label="Slug"
-                    value=slug
-                    hint="Used in scripts and the CLI, e.g. acme. Leave empty to make it from the name."
-                    required=false
-                    error
-                />
-                <Field name="name" label="Your name" value=name autocomplete="name" error />
-                <Field name="email" label="Email" kind="email" value=email autocomplete="username" error />
+                <Field name="slug" label=labels::slug() value=slug hint=words::slug_hint() required=false error />
+                <Field name="name" label=labels::your_name() value=name autocomplete="name" error />
+                <Field name="email" label=labels::email() kind="email" value=email autocomplete="username" error />
                 <NewPassword error />
                 <div class="buttons">
                     <button type="submit" class="button primary wide">
-                        "Create tenant"
+                        {words::create_tenant()}
                     </button>
                 </div>
             </form>

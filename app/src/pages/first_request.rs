@@ -7,6 +7,7 @@ use super::key_details::key_at;
 use crate::{
     components::first_request::{first_request, first_request_path},
     request::RequestContext,
+    words::keys as words,
 };
 
 /// `/user/api-keys/{key}/first-request`.
@@ -23,7 +24,7 @@ pub async fn account_key(request: RequestContext) -> Result<AnyView, ApiError> {
 async fn state(request: &RequestContext, base: &str) -> Result<AnyView, ApiError> {
     let key = key_at(request.id("key")?, base).await?;
     let path = first_request_path(base, &key.id.to_string());
-    let title = format!("First request of “{}”", key.name);
+    let title = words::first_request_of(&key.name);
     request.set_title_in(key.tenant_name.as_str(), &title);
     Ok(view! {
         <h1 class="visually-hidden">{title}</h1>

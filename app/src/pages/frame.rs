@@ -13,6 +13,7 @@ use crate::{
     live::Live,
     request::{RequestContext, Theme},
     route::in_another_tenant,
+    words::{frame as words, labels},
 };
 
 /// The rail with the page next to it, for a signed-in person. On narrow screens the rail is a drawer: a popover, which
@@ -24,12 +25,12 @@ pub fn frame(request: &RequestContext, contents: AnyView) -> AnyView {
     let notice = request.notice.as_ref().and_then(Notice::sentence);
     view! {
         <a class="skip" href="#main">
-            "Skip to content"
+            {words::skip_to_content()}
         </a>
         <div class="frame">
             <header class="head">
                 <div class="top-bar" id="bar">
-                    <button type="button" class="icon-button" popovertarget="rail" aria-label="Menu">
+                    <button type="button" class="icon-button" popovertarget="rail" aria-label=words::menu()>
                         <Picture icon=Icon::Menu />
                     </button>
                     <Brand />
@@ -45,7 +46,7 @@ pub fn frame(request: &RequestContext, contents: AnyView) -> AnyView {
                             class="icon-button rail-close"
                             popovertarget="rail"
                             popovertargetaction="hide"
-                            aria-label="Close menu"
+                            aria-label=words::close_menu()
                         >
                             <Picture icon=Icon::Close />
                         </button>
@@ -53,8 +54,8 @@ pub fn frame(request: &RequestContext, contents: AnyView) -> AnyView {
                     {tenant_menu(request, &viewer)}
                     <a class="rail-search" href="/search" data-dialog="">
                         <Picture icon=Icon::Search />
-                        "Search…"
-                        <kbd class="script-only" title="Ctrl+K or ⌘K" aria-hidden="true">
+                        {words::search()}
+                        <kbd class="script-only" title=words::search_shortcut() aria-hidden="true">
                             "⌘K"
                         </kbd>
                     </a>
@@ -134,7 +135,7 @@ fn tenant_menu(request: &RequestContext, viewer: &Viewer) -> AnyView {
     view! {
         <div class="menu">
             <button type="button" class="tenant" popovertarget="tenants">
-                <span class="visually-hidden">"Tenant: "</span>
+                <span class="visually-hidden">{words::tenant()}</span>
                 <strong translate="no">{name}</strong>
                 <span class="sub">{role}</span>
                 <Picture icon=Icon::Choose />
@@ -161,22 +162,24 @@ fn Navigation(actor: Actor, path: String) -> impl IntoView {
         }
     };
     let offered = |operation, target, label, icon| offers(&actor, operation).then(|| link(target, label, icon));
-    let overview = offered(Operation::ListTenantKeys, "/team/overview", "Overview", Icon::Overview);
-    let accounts = offered(Operation::ListServiceAccounts, "/team/service-accounts", "Service accounts", Icon::Robot);
-    let log = offered(Operation::ListAuditLog, "/team/audit-log", "Audit log", Icon::Log);
-    let settings = offered(Operation::RenameTenant, "/team/settings", "Settings", Icon::Gear);
-    let keys = offered(Operation::ListTenantKeys, "/team/keys", "All keys", Icon::Keys);
+    let overview = offered(Operation::ListTenantKeys, "/team/overview", labels::overview(), Icon::Overview);
+    let accounts =
+        offered(Operation::ListServiceAccounts, "/team/service-accounts", labels::service_accounts(), Icon::Robot);
+    let log = offered(Operation::ListAuditLog, "/team/audit-log", labels::audit_log(), Icon::Log);
+    let settings = offered(Operation::RenameTenant, "/team/settings", labels::settings(), Icon::Gear);
+    let keys = offered(Operation::ListTenantKeys, "/team/keys", labels::all_keys(), Icon::Keys);
     view! {
-        <nav aria-label="Main">
-            <h2 class="nav-title">"User"</h2>
+        <nav aria-label=words::main()>
+            <h2 class="nav-title">{labels::user()}</h2>
             <ul>
-                {link("/user/api-keys", "API keys", Icon::Key)}{link("/user/profile", "Profile", Icon::Person)}
-                {link("/user/sessions", "Sessions", Icon::Screen)}
+                {link("/user/api-keys", labels::api_keys(), Icon::Key)}
+                {link("/user/profile", labels::profile(), Icon::Person)}
+                {link("/user/sessions", labels::sessions(), Icon::Screen)}
             </ul>
-            <h2 class="nav-title">"Team"</h2>
-            <ul>{overview}{accounts}{keys}{link("/team/members", "Members", Icon::People)}{log}{settings}</ul>
-            <h2 class="nav-title">"API"</h2>
-            <ul>{link("/docs", "Documentation", Icon::Book)}{link("/graphiql", "GraphiQL", Icon::Braces)}</ul>
+            <h2 class="nav-title">{words::team()}</h2>
+            <ul>{overview}{accounts}{keys}{link("/team/members", labels::members(), Icon::People)}{log}{settings}</ul>
+            <h2 class="nav-title">{words::api()}</h2>
+            <ul>{link("/docs", labels::documentation(), Icon::Book)}{link("/graphiql", "GraphiQL", Icon::Braces)}</ul>
         </nav>
     }
 }
@@ -185,9 +188,9 @@ fn Navigation(actor: Actor, path: String) -> impl IntoView {
 fn Person(name: String, return_to: String, theme: Theme) -> impl IntoView {
     let themes = Theme::ALL.map(|choice| {
         let label = match choice {
-            Theme::System => "System",
-            Theme::Light => "Light",
-            Theme::Dark => "Dark",
+            Theme::System => words::system(),
+            Theme::Light => words::light(),
+            Theme::Dark => words::dark(),
         };
         let pressed = if choice == theme { "true" } else { "false" };
         view! {
@@ -202,11 +205,11 @@ fn Person(name: String, return_to: String, theme: Theme) -> impl IntoView {
                 <span translate="no">{name}</span>
                 <form method="post" action="/sign-out">
                     <button type="submit" class="button small">
-                        "Sign out"
+                        {labels::sign_out()}
                     </button>
                 </form>
             </div>
-            <form class="themes" method="post" action="/preferences/theme" aria-label="Theme">
+            <form class="themes" method="post" action="/preferences/theme" aria-label=words::theme()>
                 <input type="hidden" name="return_to" value=return_to />
                 {themes.into_iter().collect_view()}
             </form>

@@ -10,34 +10,35 @@ use crate::{
     components::copied_text::copied_text,
     list_url::encode,
     request::{GraphiqlNames, RequestContext},
+    words::frame as words,
 };
 
 /// Example operations: name, document, and variables as JSON.
 const EXAMPLES: [(&str, &str, &str); 7] = [
-    ("Who am I", "{\n  viewer {\n    id\n    name\n    tenants { id name role }\n  }\n}", ""),
-    ("All visible keys", "{\n  auth_api_key {\n    id\n    name\n    expires_at\n    user_id\n  }\n}", ""),
+    (words::who_am_i(), "{\n  viewer {\n    id\n    name\n    tenants { id name role }\n  }\n}", ""),
+    (words::all_visible_keys(), "{\n  auth_api_key {\n    id\n    name\n    expires_at\n    user_id\n  }\n}", ""),
     (
-        "My keys, a page at a time",
+        words::my_keys(),
         "query ($after: String) {\n  api_keys(state: all, sort: created, limit: 20, after: $after) {\n    items { id name state hint last_used { at address } }\n    next\n  }\n}",
         "{\n  \"after\": null\n}",
     ),
     (
-        "Create a key",
+        words::create_a_key(),
         "mutation ($input: create_api_key_input!) {\n  create_api_key(input: $input) {\n    id\n    token\n  }\n}",
         "{\n  \"input\": {\n    \"user_id\": \"YOUR_ID\",\n    \"name\": \"my-api-key\",\n    \"expires_at\": null\n  }\n}",
     ),
     (
-        "Revoke a key",
+        words::revoke_a_key(),
         "mutation ($input: delete_api_key_input!) {\n  delete_api_key(input: $input) {\n    success\n  }\n}",
         "{\n  \"input\": { \"key_id\": \"API_KEY_ID\" }\n}",
     ),
     (
-        "Create a service account",
+        words::create_a_service_account(),
         "mutation ($input: create_service_account_input!) {\n  create_service_account(input: $input) {\n    id\n    name\n    role\n  }\n}",
         "{\n  \"input\": { \"name\": \"deployer\", \"role\": \"TENANT_ADMIN\" }\n}",
     ),
     (
-        "Service accounts and agents",
+        words::service_accounts_and_agents(),
         "{\n  service_accounts {\n    items { id name role active_keys }\n  }\n  agents {\n    name\n    state\n    api_key_name\n    last_queried\n  }\n}",
         "",
     ),
@@ -51,8 +52,7 @@ pub fn graphiql(request: RequestContext) -> Ready<Result<AnyView, ApiError>> {
         Some(names) => editor(names).into_any(),
         None => view! {
             <p class="error-box">
-                "This build doesn't include GraphiQL, because npm wasn't available. The API is at "
-                <code>{format!("{}/graphql", request.public_url)}</code>"."
+                {words::no_graphiql(view! { <code>{format!("{}/graphql", request.public_url)}</code> })}
             </p>
         }
         .into_any(),
@@ -68,13 +68,13 @@ pub fn graphiql(request: RequestContext) -> Ready<Result<AnyView, ApiError>> {
     let snippets = EXAMPLES.map(|(name, query, _)| copied_text(name, query.to_owned()));
     let contents = view! {
         <h1>"GraphiQL"</h1>
-        <p class="lead">"Explore the API with your permissions. Mutations change live data."</p>
-        <nav aria-label="Examples" class="states examples">
+        <p class="lead">{words::graphiql_lead()}</p>
+        <nav aria-label=words::examples() class="states examples">
             <ul>{examples.into_iter().collect_view()}</ul>
         </nav>
         {editor}
         <div class="without-script">
-            <p class="notice">"GraphiQL needs JavaScript. The same operations work with curl and an API key:"</p>
+            <p class="notice">{words::graphiql_needs_javascript()}</p>
             <div class="snippets">{snippets.into_iter().collect_view()}</div>
         </div>
     };

@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, InventoryQuery, Invitation, InvitationId, KeyFilter, KeyQuery, Member, MemberAct, Operation, Owner,
-    Recent, Role, UserId,
+    ApiError, ApiKey, InventoryQuery, Invitation, InvitationId, KeyFilter, KeyQuery, Member, MemberAct, Operation,
+    Owner, Recent, Role, UserId,
     api_key::input::ListTenantKeys,
     tenant::input::{CancelInvitation, InviteMember, ListInvitations},
-    user::input::{ChangeMemberRole, ListMembers, RemoveMember, confirm},
+    user::input::{ChangeMemberRole, ListMembers, RemoveMember, UnlockSecondFactor, confirm},
 };
 use leptos::prelude::*;
 use service::{MemberFacts, offers};
@@ -37,6 +37,7 @@ use crate::{
     },
     list_url::{ListChoice, encode},
     request::RequestContext,
+    words::{labels, members as words},
 };
 
 const PATH: &str = "/team/members";
@@ -49,7 +50,7 @@ pub async fn members(request: RequestContext) -> Result<AnyView, ApiError> {
     let members = list_members(ListMembers { query: query.clone() }).await?;
     let choice = ListChoice::of_members(PATH, &query);
     let roles = Role::ALL.iter().map(|role| (role.as_str(), role.label()));
-    let states = [("all", "All")].into_iter().chain(roles).collect();
+    let states = [("all", words::all())].into_iter().chain(roles).collect();
     let may_change = offers(actor, MemberAct::ChangeRole.operation());
     let sees_open = offers(actor, Operation::ListInvitations);
     let open = if sees_open { list_invitations(ListInvitations {}).await? } else { Vec::new() };
@@ -58,7 +59,7 @@ pub async fn members(request: RequestContext) -> Result<AnyView, ApiError> {
         let button = view! {
             <a class="button primary board-action" href=format!("{PATH}/invite") data-dialog="" data-shortcut="c">
                 <Picture icon=Icon::Plus />
-                "Invite a member"
+                {labels::invite_a_member()}
             </a>
         };
         button.into_any()
@@ -66,7 +67,7 @@ pub async fn members(request: RequestContext) -> Result<AnyView, ApiError> {
     let pages = Pages::from(&members);
     let rows = if members.items.is_empty() {
         let reason = no_members(&choice, query.role);
-        let show_all = "Show all members";
+        let show_all = words::show_all_members();
         view! { <EmptyList choice=choice.clone() default_state="all" reason hint="" show_all /> }.into_any()
     } else {
         let ids: Vec<UserId> = members.items.iter().map(|member| member.user_id).collect();
@@ -77,8 +78,8 @@ pub async fn members(request: RequestContext) -> Result<AnyView, ApiError> {
     let noun = Noun::Members;
     let board = ListBoard { choice, noun, states, filters: Vec::new(), action, is_first_run: false, rows, pages };
     Ok(view! {
-        <h1>"Members"</h1>
-        <p class="lead">"People in this tenant and their roles."</p>
+        <h1>{labels::members()}</h1>
+        <p class="lead">{words::lead()}</p>
         {board.view()}
         {open}
     }
@@ -101,22 +102,22 @@ fn table(members: Vec<Member>, facts: &[MemberFacts], view: MembersView) -> AnyV
     });
     let more = view.may_change.then(|| {
         view! {
-            <th scope="col">"Two-factor"</th>
-            <th scope="col">"Active keys"</th>
+            <th scope="col">{words::two_factor()}</th>
+            <th scope="col">{words::active_keys()}</th>
             <th scope="col" class="col-created">
-                "Joined"
+                {words::joined()}
             </th>
             <th scope="col">
-                <span class="visually-hidden">"Actions"</span>
+                <span class="visually-hidden">{labels::actions()}</span>
             </th>
         }
     });
     view! {
-        <table class="table" aria-label="Members">
+        <table class="table" aria-label=labels::members()>
             <thead>
                 <tr>
-                    <th scope="col">"Name"</th>
-                    <th scope="col">"Role"</th>
+                    <th scope="col">{labels::name()}</th>
+                    <th scope="col">{labels::role()}</th>
                     {more}
                 </tr>
             </thead>
@@ -128,11 +129,12 @@ fn table(members: Vec<Member>, facts: &[MemberFacts], view: MembersView) -> AnyV
 
 fn row(member: Member, facts: Option<&MemberFacts>, view: MembersView) -> AnyView {
     let is_own = view.own == Some(member.user_id);
-    let you = is_own.then_some(" (you)");
-    let actions = view.may_change.then(|| actions(&member, is_own));
+    let you = is_own.then(words::you);
+    let is_locked = facts.is_some_and(|facts| facts.codes_locked_at.is_some());
+    let actions = view.may_change.then(|| actions(&member, is_own, is_locked));
     view! {
         <tr id=format!("row-{}", member.user_id)>
-            <th scope="row" data-label="Name">
+            <th scope="row" data-label=labels::name()>
                 <span class="name" translate="no" dir="auto">
                     {member.name.to_string()}
                 </span>
@@ -141,7 +143,7 @@ fn row(member: Member, facts: Option<&MemberFacts>, view: MembersView) -> AnyVie
                     {member.email.as_str().to_owned()}
                 </span>
             </th>
-            <td data-label="Role">{member.role.label()}</td>
+            <td data-label=labels::role()>{member.role.label()}</td>
             {facts.map(|facts| fact_cells(facts, view.now))}
             {actions}
         </tr>
@@ -151,14 +153,17 @@ fn row(member: Member, facts: Option<&MemberFacts>, view: MembersView) -> AnyVie
 
 /// The cells that only administrators see.
 fn fact_cells(facts: &MemberFacts, now: DateTime<Utc>) -> AnyView {
-    let second_factor = if facts.has_second_factor { "On" } else { "Off" };
+    let second_factor = if facts.has_second_factor { labels::on() } else { labels::off() };
+    let locked = facts.codes_locked_at.map(|at| {
+        view! { <span class="sub">{words::codes_locked(view! { <Distance at now /> })}</span> }
+    });
     let last = facts.keys_last_used_at.map(|at| {
-        view! { <span class="sub">"last used " <Distance at now /></span> }
+        view! { <span class="sub">{words::last_used(view! { <Distance at now /> })}</span> }
     });
     view! {
-        <td data-label="Two-factor">{second_factor}</td>
-        <td data-label="Active keys">{facts.active_keys} {last}</td>
-        <td data-label="Joined" class="col-created">
+        <td data-label=words::two_factor()>{second_factor} {locked}</td>
+        <td data-label=words::active_keys()>{facts.active_keys} {last}</td>
+        <td data-label=words::joined() class="col-created">
             <Moment at=facts.joined_at now />
         </td>
     }
@@ -166,19 +171,22 @@ fn fact_cells(facts: &MemberFacts, now: DateTime<Utc>) -> AnyView {
 }
 
 /// The menu of a member, and the button that removes them; on one's own row, the button that leaves the tenant.
-fn actions(member: &Member, is_own: bool) -> AnyView {
+/// `is_locked`: whether their two-factor codes are locked.
+fn actions(member: &Member, is_own: bool, is_locked: bool) -> AnyView {
     let path = |act: MemberAct| format!("{PATH}/{}/{}", member.user_id, act.code());
-    let mut items: Vec<_> = [MemberAct::ChangeRole].map(|act| (path(act), act.label())).into();
+    let acts = [(MemberAct::ChangeRole, true), (MemberAct::UnlockSecondFactor, is_locked)];
+    let mut items: Vec<_> =
+        acts.into_iter().filter(|(_, fits)| *fits).map(|(act, _)| (path(act), act.label())).collect();
     let remove = path(MemberAct::Remove);
     let trash = if is_own {
-        items.push((remove, "Leave tenant"));
+        items.push((remove, words::leave_tenant()));
         None
     } else {
-        Some(view! { <TrashLink href=remove label=format!("Remove member {}", member.name) /> })
+        Some(view! { <TrashLink href=remove label=words::remove_member(&member.name) /> })
     };
     view! {
         <td class="actions">
-            <RowMenu label=format!("More for {}", member.name) items />
+            <RowMenu label=labels::more_for(&member.name) items />
             {trash}
         </td>
     }
@@ -195,29 +203,29 @@ fn open_invitations(open: Vec<Invitation>, now: DateTime<Utc>) -> Option<AnyView
         // A link is shown once. Inviting again replaces it.
         let again = format!("{PATH}/invite?email={}&role={}", encode(&email), invitation.role.as_str());
         let paused = invitation.is_paused.then(|| {
-            view! { <span class="sub">"Inactive: the inviter isn't an administrator, or is suspended."</span> }
+            view! { <span class="sub">{words::invitation_is_inactive()}</span> }
         });
         view! {
             <tr>
-                <th scope="row" data-label="Email">
+                <th scope="row" data-label=labels::email()>
                     <span class="name" translate="no">
                         {email.clone()}
                     </span>
                 </th>
-                <td data-label="Role">{invitation.role.label()}</td>
-                <td data-label="Invited">
+                <td data-label=labels::role()>{invitation.role.label()}</td>
+                <td data-label=words::invited()>
                     <Moment at=invitation.created_at now />
-                    <span class="sub">{format!("by {}", invitation.created_by)}</span>
+                    <span class="sub">{labels::by(&invitation.created_by)}</span>
                 </td>
-                <td data-label="Expires">
+                <td data-label=labels::expires()>
                     <Moment at=invitation.expires_at now />
                     {paused}
                 </td>
                 <td class="actions wide-actions">
-                    <a class="button small" href=again data-dialog="" aria-label=format!("New link for {email}")>
-                        "New link"
+                    <a class="button small" href=again data-dialog="" aria-label=words::new_link_for(&email)>
+                        {words::new_link()}
                     </a>
-                    <TrashLink href label=format!("Cancel the invitation for {email}") />
+                    <TrashLink href label=words::cancel_the_invitation(&email) />
                 </td>
             </tr>
         }
@@ -225,16 +233,16 @@ fn open_invitations(open: Vec<Invitation>, now: DateTime<Utc>) -> Option<AnyView
     Some(
         view! {
             <section class="agents" aria-labelledby="invitations-title">
-                <h2 id="invitations-title">"Open invitations"</h2>
-                <table class="table" aria-label="Open invitations">
+                <h2 id="invitations-title">{words::open_invitations()}</h2>
+                <table class="table" aria-label=words::open_invitations()>
                     <thead>
                         <tr>
-                            <th scope="col">"Email"</th>
-                            <th scope="col">"Role"</th>
-                            <th scope="col">"Invited"</th>
-                            <th scope="col">"Expires"</th>
+                            <th scope="col">{labels::email()}</th>
+                            <th scope="col">{labels::role()}</th>
+                            <th scope="col">{words::invited()}</th>
+                            <th scope="col">{labels::expires()}</th>
                             <th scope="col">
-                                <span class="visually-hidden">"Actions"</span>
+                                <span class="visually-hidden">{labels::actions()}</span>
                             </th>
                         </tr>
                     </thead>
@@ -257,25 +265,25 @@ pub async fn invite(request: RequestContext) -> Result<AnyView, ApiError> {
     let (email, role) = (request.typed("email"), request.typed("role"));
     let is_again = !request.query("email").is_empty();
     let title =
-        if is_again { format!("New link for {}", request.query("email")) } else { "Invite a member".to_owned() };
+        if is_again { words::new_link_for(&request.query("email")) } else { labels::invite_a_member().to_owned() };
     request.set_title(&title);
-    let replaces = is_again.then(|| view! { <p>"The earlier link stops working."</p> });
+    let replaces = is_again.then(|| view! { <p>{words::the_earlier_link_stops_working()}</p> });
     let code = request.code(None)?;
     let example = AsCode::invite(&code, &email, if role.is_empty() { Role::User.as_str() } else { &role });
     let contents = view! {
         <FormError error fields=&["email", "role", confirm::PASSWORD, confirm::CODE] />
         <Field
             name="email"
-            label="Email"
+            label=labels::email()
             kind="email"
             value=email
-            hint="Only this person can use the link."
+            hint=words::email_hint()
             autofocus=true
             error
         />
         <RoleField value=role error />
         {confirm_fields(&request).await?}
-        <FormButtons cancel=PATH label="Invite" />
+        <FormButtons cancel=PATH label=words::invite() />
     };
     Ok(view! {
         <div class="card">
@@ -295,11 +303,11 @@ pub async fn cancel_invitation(request: RequestContext) -> Result<AnyView, ApiEr
     let open = list_invitations(ListInvitations {}).await?;
     let invitation = open.into_iter().find(|one| one.id == id).ok_or_else(ApiError::not_found)?;
     let card = Card {
-        title: format!("Cancel the invitation for {}?", invitation.email.as_str()),
-        button: Some("Cancel invitation"),
+        title: words::cancel_the_invitation_question(&invitation.email.as_str()),
+        button: Some(words::cancel_invitation()),
         destroys: true,
         code: AsCode::cancel_invitation(&request.code(None)?, &id.to_string()),
-        words: view! { <p>"Its link stops working immediately."</p> }.into_any(),
+        words: view! { <p>{words::its_link_stops_working_immediately()}</p> }.into_any(),
         fields: ().into_any(),
     };
     Ok(card.view::<CancelInvitation>(&request, &[("invitation", id.to_string())], PATH))
@@ -314,6 +322,7 @@ pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
     let recent = request.services.api_keys().recent_of_owner(actor, Owner::User(user)).await?;
     match act {
         MemberAct::ChangeRole => role_page(&request, &member, recent, &code).await,
+        MemberAct::UnlockSecondFactor => unlock_page(&request, &member).await,
         MemberAct::Remove => {
             let keys = active_keys(user).await?;
             let card = remove_card(&request, &member, keys, recent, &code)?;
@@ -324,14 +333,39 @@ pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
     }
 }
 
+/// The page before a member's two-factor codes are unlocked.
+async fn unlock_page(request: &RequestContext, member: &Member) -> Result<AnyView, ApiError> {
+    let (act, id) = (MemberAct::UnlockSecondFactor, member.user_id.to_string());
+    let card = Card {
+        title: words::unlock_codes_question(&member.name),
+        button: Some(act.label()),
+        destroys: false,
+        code: AsCode::session_only(act.operation().as_str(), &[("user_id", &id)], "user_id"),
+        words: view! {
+            <p class="muted" translate="no">
+                {member.email.as_str().to_owned()}
+            </p>
+            <p>{words::why_codes_are_locked()}</p>
+            <p>{words::unlocking_changes_no_secret()}</p>
+        }
+        .into_any(),
+        fields: confirm_fields(request).await?,
+    };
+    Ok(card.view::<UnlockSecondFactor>(request, &[("user", id)], PATH))
+}
+
 /// The names of a member's active and suspended keys in this tenant, one page of each, and whether there are more.
 async fn active_keys(user: UserId) -> Result<(Vec<String>, bool), ApiError> {
     let inventory = InventoryQuery { owner: Some(user.0), ..InventoryQuery::default() };
     let (mut names, mut has_more) = (Vec::new(), false);
-    for (filter, mark) in [(KeyFilter::Active, ""), (KeyFilter::Suspended, " (suspended)")] {
+    for filter in [KeyFilter::Active, KeyFilter::Suspended] {
         let query = KeyQuery { filter, ..KeyQuery::default() };
         let keys = list_tenant_keys(ListTenantKeys { query, inventory }).await?;
-        names.extend(keys.items.iter().map(|key| format!("{}{mark}", key.name)));
+        let name = |key: &ApiKey| match filter {
+            KeyFilter::Suspended => words::suspended_key(&key.name),
+            _ => key.name.to_string(),
+        };
+        names.extend(keys.items.iter().map(name));
         has_more |= keys.next.is_some();
     }
     Ok((names, has_more))
@@ -362,19 +396,12 @@ async fn role_page(
         <RoleWords recent now />
         <RoleField value=role error />
         {confirm}
-        <div class="buttons">
-            <a class="button" href=PATH data-close="">
-                "Cancel"
-            </a>
-            <button type="submit" class="button primary">
-                {act.label()}
-            </button>
-        </div>
+        <FormButtons cancel=PATH label=act.label() />
     };
-    request.set_title(&format!("Change the role of {}", member.name));
+    request.set_title(&words::change_the_role(&member.name));
     Ok(view! {
         <div class="card">
-            <h1 id="card-title">{format!("Change the role of {}", member.name)}</h1>
+            <h1 id="card-title">{words::change_the_role(&member.name)}</h1>
             <p class="muted" translate="no">
                 {member.email.as_str().to_owned()}
             </p>
@@ -397,26 +424,29 @@ fn remove_card(
     let (act, id, now) = (MemberAct::Remove, member.user_id, request.services.now());
     let is_own = request.actor()?.user_id() == Some(id);
     let stops = if keys.is_empty() {
-        let words = if is_own { "You have no active keys here." } else { "They have no active keys here." };
-        view! { <p>{words}</p> }.into_any()
+        let none = if is_own { words::you_have_no_active_keys() } else { words::they_have_no_active_keys() };
+        view! { <p>{none}</p> }.into_any()
     } else {
-        let words =
-            if is_own { "Your keys here are revoked immediately:" } else { "These keys are revoked immediately:" };
+        let revoked = if is_own { words::your_keys_are_revoked() } else { words::these_keys_are_revoked() };
         let items = keys.into_iter().map(|name| view! { <li translate="no">{name}</li> }).collect_view();
-        let more = has_more.then(|| view! { <li>"… and more"</li> });
+        let more = has_more.then(|| view! { <li>{words::and_more()}</li> });
         view! {
             <UseFacts last=None recent now />
-            <p>{words}</p>
+            <p>{revoked}</p>
             <ul class="plain-list">{items}{more}</ul>
         }
         .into_any()
     };
     let tenant = request.viewer()?.current().map(|here| here.tenant.name.to_string()).unwrap_or_default();
     let (title, button, keep) = if is_own {
-        let keep = "Service accounts you created keep working. To come back, you need a new invitation.";
-        (format!("Leave {tenant}?"), "Leave tenant", keep)
+        let keep = words::your_service_accounts_keep_working();
+        (words::leave_question(&tenant), words::leave_tenant(), keep)
     } else {
-        (format!("Remove {} from the tenant?", member.name), act.label(), "Service accounts they created keep working.")
+        (
+            words::remove_from_the_tenant_question(&member.name),
+            act.label(),
+            words::their_service_accounts_keep_working(),
+        )
     };
     Ok(Card {
         title,

@@ -14,7 +14,6 @@ use service::{Namesakes, offers};
 use crate::{
     api::get_overview,
     components::{
-        address::from_address,
         alerts::hidden_clients,
         audit_sentence::audit_text,
         first_steps::FirstSteps,
@@ -23,6 +22,7 @@ use crate::{
         time::{Distance, Exact},
     },
     request::RequestContext,
+    words::{frame as words, labels, usage::from_address},
 };
 
 /// Every seventh day is named below the chart.
@@ -41,13 +41,13 @@ pub async fn overview(request: RequestContext) -> Result<AnyView, ApiError> {
     } else {
         let may_invite = offers(request.actor()?, Operation::InviteMember);
         view! {
-            <p class="lead">"Three steps to protect your API with keys."</p>
+            <p class="lead">{words::overview_first_steps()}</p>
             <FirstSteps steps=overview.steps may_invite />
         }
         .into_any()
     };
     Ok(view! {
-        <h1>"Overview"</h1>
+        <h1>{labels::overview()}</h1>
         {hidden_clients(request.hides_clients)}
         {contents}
     }
@@ -64,7 +64,7 @@ fn contents(overview: Overview, namesakes: (&Namesakes, &Namesakes), now: DateTi
     view! {
         {numbers}
         <section class="overview-requests" aria-labelledby="requests-title">
-            <h2 id="requests-title">"Requests"</h2>
+            <h2 id="requests-title">{words::requests()}</h2>
             <p class="muted">{title}</p>
             {chart.view()}
         </section>
@@ -76,29 +76,26 @@ fn contents(overview: Overview, namesakes: (&Namesakes, &Namesakes), now: DateTi
 
 /// The four numbers, each a link to the list that it counts.
 fn numbers(overview: &Overview) -> AnyView {
-    // The second label is for one key.
-    let number = |total: Option<Total>, href: &'static str, labels: [String; 2], is_warning: bool| {
-        let count = total.map_or(0, |total| total.count);
-        let [many, one] = labels;
-        let warns = is_warning && count > 0;
+    let counted = |total: Option<Total>| total.map_or(0, |total| total.count);
+    let number = |total: Option<Total>, href: &'static str, label: String, is_warning: bool| {
+        let warns = is_warning && counted(total) > 0;
         view! {
             <li>
                 <a href=href class:warns=warns>
                     <strong>{total_text(total)}</strong>
                     " "
-                    {if count == 1 { one } else { many }}
+                    {label}
                 </a>
             </li>
         }
     };
-    let labels = |many: &str, one: &str| [many.to_owned(), one.to_owned()];
-    let expiring =
-        [format!("keys expire within {EXPIRING_WITHIN} days"), format!("key expires within {EXPIRING_WITHIN} days")];
-    let unused = labels("keys unused for 90 days", "key unused for 90 days");
-    let violating = labels("keys violate a policy, or will", "key violates a policy, or will");
+    let active = words::active_keys(counted(overview.active)).to_owned();
+    let expiring = words::expiring_keys(counted(overview.expiring), EXPIRING_WITHIN);
+    let unused = words::unused_keys(counted(overview.unused)).to_owned();
+    let violating = words::violating_keys(counted(overview.violating)).to_owned();
     view! {
         <ul class="numbers">
-            {number(overview.active, "/team/keys", labels("active keys", "active key"), false)}
+            {number(overview.active, "/team/keys", active, false)}
             {number(overview.expiring, "/team/keys?sort=expires&dir=asc", expiring, true)}
             {number(overview.unused, "/team/keys?show=unused", unused, true)}
             {number(overview.violating, "/team/keys?show=against_policy", violating, true)}
@@ -117,10 +114,7 @@ fn total_text(total: Option<Total>) -> String {
 }
 
 fn key_cell(one: &KeyRequests, namesakes: &Namesakes) -> AnyView {
-    let owner = match namesakes.beside_owner(&one.key) {
-        Some(address) => format!("{} ({address})", one.key.owner_name),
-        None => one.key.owner_name.clone(),
-    };
+    let owner = labels::with_address(&one.key.owner_name, namesakes.beside_owner(&one.key));
     view! {
         <th scope="row">
             <a class="name" href=one.key.page_path()>
@@ -138,8 +132,13 @@ fn most_used(keys: &[KeyRequests], namesakes: &Namesakes) -> AnyView {
     });
     view! {
         <section aria-labelledby="used-title">
-            <h2 id="used-title">"Most used keys"</h2>
-            {busiest("Most used keys", ["Key", "Accepted"], rows.collect_view().into_any(), keys.is_empty())}
+            <h2 id="used-title">{words::most_used_keys()}</h2>
+            {busiest(
+                words::most_used_keys(),
+                [labels::key(), labels::accepted()],
+                rows.collect_view().into_any(),
+                keys.is_empty(),
+            )}
         </section>
     }
     .into_any()
@@ -150,16 +149,17 @@ fn most_rejected(keys: &[KeyRequests], namesakes: &Namesakes, now: DateTime<Utc>
         // The reason: a key that is valid now was rejected before it was resumed or rotated back.
         let state = one.key.state(now).label();
         let last = one.key.last_refused.as_ref().map(|last| {
-            view! { <span class="sub">"Last "<Distance at=last.at now />{from_address(last.address.as_deref())}</span> }
+            let when = view! { <Distance at=last.at now /> };
+            view! { <span class="sub">{words::last_rejected(when, from_address(last.address.as_deref()))}</span> }
         });
         view! { <tr>{key_cell(one, namesakes)} <td>{state}{last}</td> <td class="number">{number_text(one.refusals)}</td></tr> }
     });
     view! {
         <section aria-labelledby="rejected-title">
-            <h2 id="rejected-title">"Most rejected keys"</h2>
+            <h2 id="rejected-title">{words::most_rejected_keys()}</h2>
             {busiest(
-                "Most rejected keys",
-                ["Key", "State now", "Rejected"],
+                words::most_rejected_keys(),
+                [labels::key(), words::state_now(), labels::rejected()],
                 rows.collect_view().into_any(),
                 keys.is_empty(),
             )}
@@ -171,11 +171,11 @@ fn most_rejected(keys: &[KeyRequests], namesakes: &Namesakes, now: DateTime<Utc>
 /// A table of the busiest keys of the week, or the sentence that there are none.
 fn busiest<const N: usize>(name: &'static str, heads: [&'static str; N], rows: AnyView, is_empty: bool) -> AnyView {
     if is_empty {
-        return view! { <p class="muted">{format!("None in the last {WEEK} days.")}</p> }.into_any();
+        return view! { <p class="muted">{words::none_in_the_last_days(&WEEK)}</p> }.into_any();
     }
     let heads = heads.map(|head| view! { <th scope="col">{head}</th> });
     view! {
-        <p class="muted">{format!("In the last {WEEK} days.")}</p>
+        <p class="muted">{words::in_the_last_days(&WEEK)}</p>
         <table class="overview-table" aria-label=name>
             <thead>
                 <tr>{heads.into_iter().collect_view()}</tr>
@@ -208,10 +208,10 @@ fn recent(entries: Vec<AuditEntry>, namesakes: &Namesakes) -> AnyView {
     });
     view! {
         <section class="overview-recent" aria-labelledby="recent-title">
-            <h2 id="recent-title">"Recent activity"</h2>
+            <h2 id="recent-title">{words::recent_activity()}</h2>
             <ul>{rows.collect_view()}</ul>
             <p>
-                <a href="/team/audit-log">"Open the audit log"</a>
+                <a href="/team/audit-log">{words::open_the_audit_log()}</a>
             </p>
         </section>
     }

@@ -5,34 +5,34 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 
 use super::frame;
-use crate::request::{RequestContext, set_status};
+use crate::{
+    request::{RequestContext, set_status},
+    words::{frame as words, labels},
+};
 
 /// The page for a path that no page has.
 pub fn not_found(request: &RequestContext) -> AnyView {
     set_status(404);
-    let message = if request.actor.is_some() {
-        "Check the address or go back to your keys."
-    } else {
-        "Check the address or go to the sign-in page."
-    };
-    let contents = problem(request, "Page not found", view! { <p>{message}</p> }.into_any(), (), request.path());
-    in_frame(request, "Page not found", contents, true)
+    let message =
+        if request.actor.is_some() { words::check_the_address() } else { words::check_the_address_or_sign_in() };
+    let contents = problem(request, words::page_not_found(), view! { <p>{message}</p> }.into_any(), (), request.path());
+    in_frame(request, words::page_not_found(), contents, true)
 }
 
 /// Shown instead of a page when its use case returns an error. `is_framed`: whether the page has the navigation.
 pub async fn page(request: &RequestContext, error: ApiError, is_framed: bool) -> AnyView {
     set_status(error.code.status());
     let title = match error.code {
-        ErrorCode::NotFound => "Not found",
-        ErrorCode::Forbidden => "You don't have access",
-        ErrorCode::Unauthenticated => "You're signed out",
-        ErrorCode::BadUserInput => "This link doesn't work",
-        _ => "Something went wrong",
+        ErrorCode::NotFound => words::not_found(),
+        ErrorCode::Forbidden => words::you_dont_have_access(),
+        ErrorCode::Unauthenticated => words::youre_signed_out(),
+        ErrorCode::BadUserInput => words::this_link_doesnt_work(),
+        _ => words::something_went_wrong(),
     };
     let people = if error.code == ErrorCode::Forbidden { administrators(request).await } else { None };
     let message = view! {
         <p role="alert">{error.message}</p>
-        {error.reference.map(|reference| view! { <p>"Reference: " <code>{reference}</code></p> })}
+        {error.reference.map(|reference| view! { <p>{labels::reference(view! { <code>{reference}</code> })}</p> })}
     };
     // The page above a forbidden one may be forbidden too.
     let path = if error.code == ErrorCode::Forbidden { "" } else { request.path() };
@@ -82,19 +82,19 @@ fn in_frame(request: &RequestContext, title: &'static str, contents: AnyView, is
 /// The link of an error page: to the page above the missing one or, on that page itself, to the person's keys.
 fn next(path: &str, is_signed_in: bool) -> (&'static str, &'static str) {
     const PARENTS: [(&str, &str, &str); 7] = [
-        ("/team/service-accounts/", "/team/service-accounts", "Go to service accounts"),
-        ("/team/keys/", "/team/keys", "Go to all keys"),
-        ("/team/members/", "/team/members", "Go to members"),
-        ("/team/settings/", "/team/settings", "Go to settings"),
-        ("/team/audit-log/", "/team/audit-log", "Go to the audit log"),
-        ("/user/second-factor/", "/user/profile", "Back to profile"),
-        ("/user/sessions/", "/user/sessions", "Go to sessions"),
+        ("/team/service-accounts/", "/team/service-accounts", words::go_to_service_accounts()),
+        ("/team/keys/", "/team/keys", words::go_to_all_keys()),
+        ("/team/members/", "/team/members", words::go_to_members()),
+        ("/team/settings/", "/team/settings", words::go_to_settings()),
+        ("/team/audit-log/", "/team/audit-log", words::go_to_the_audit_log()),
+        ("/user/second-factor/", "/user/profile", words::back_to_profile()),
+        ("/user/sessions/", "/user/sessions", words::go_to_sessions()),
     ];
     if !is_signed_in {
-        return ("/sign-in", "Go to sign-in");
+        return ("/sign-in", words::go_to_sign_in());
     }
     let parent = PARENTS.iter().find(|(prefix, _, _)| path.starts_with(prefix));
-    parent.map_or(("/user/api-keys", "Go to API keys"), |(_, href, label)| (href, label))
+    parent.map_or(("/user/api-keys", words::go_to_api_keys()), |(_, href, label)| (href, label))
 }
 
 /// Whom a person who may not see a page can ask: the tenant's administrators or, in a tenant without any, the operator.
@@ -103,7 +103,7 @@ async fn administrators(request: &RequestContext) -> Option<AnyView> {
     let actor = request.actor().ok().filter(|actor| actor.role() < Role::TenantAdmin)?;
     let found = request.services.members().administrators(actor).await.ok()?;
     if found.is_empty() {
-        return Some(view! { <p>"This tenant has no administrator. Ask the operator of the server."</p> }.into_any());
+        return Some(view! { <p>{words::no_administrator()}</p> }.into_any());
     }
     let people = found.into_iter().map(|member| {
         let email = member.email.as_str().to_owned();
@@ -117,7 +117,7 @@ async fn administrators(request: &RequestContext) -> Option<AnyView> {
     });
     Some(
         view! {
-            <h2>"The tenant's administrators"</h2>
+            <h2>{words::the_tenants_administrators()}</h2>
             <ul>{people.collect_view()}</ul>
         }
         .into_any(),

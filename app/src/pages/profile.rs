@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use domain::{
     ApiError, Operation,
-    user::input::{CreateCalendarFeed, RevokeCalendarFeed, UpdateProfile},
+    user::input::{CreateCalendarFeed, ListSessions, RevokeCalendarFeed, UpdateProfile},
 };
 use leptos::prelude::*;
 use service::{CalendarFeed, SecondFactorState};
 
 use crate::{
+    api::list_sessions,
     as_code::AsCode,
     components::{
         act_form::act_form,
@@ -17,12 +18,14 @@ use crate::{
         confirm_fields::confirm_fields,
         field::{Field, FormError},
         form_buttons::FormButtons,
+        made_in_sessions::made_in_sessions,
         new_password::NewPassword,
         password_field::PasswordField,
         revealed_link::{link_card, link_template},
         time::{Distance, Exact},
     },
     request::RequestContext,
+    words::{labels, profile as words},
 };
 
 const PATH: &str = "/user/profile";
@@ -36,33 +39,33 @@ pub async fn profile(request: RequestContext) -> Result<AnyView, ApiError> {
         view! { <li>{format!("{} — {}", membership.tenant.name, membership.role.label())}</li> }
     });
     Ok(view! {
-        <h1>"Profile"</h1>
+        <h1>{labels::profile()}</h1>
         <dl class="facts profile">
-            <dt>"Name"</dt>
+            <dt>{labels::name()}</dt>
             <dd>
                 <bdi translate="no">{viewer.user.name.to_string()}</bdi>
                 " "
                 <a class="button small" href=format!("{PATH}/name") data-dialog="">
-                    "Change name"
+                    {words::change_name()}
                 </a>
             </dd>
-            <dt>"Email"</dt>
+            <dt>{labels::email()}</dt>
             <dd>{viewer.user.email.as_str().to_owned()}</dd>
-            <dt>"Password"</dt>
+            <dt>{labels::password()}</dt>
             <dd>
                 <a class="button small" href=format!("{PATH}/password") data-dialog="">
-                    "Change password"
+                    {words::change_password()}
                 </a>
             </dd>
-            <dt>"Two-factor authentication"</dt>
+            <dt>{words::two_factor_authentication()}</dt>
             <dd>{second_factor(factor, now)}</dd>
-            <dt>"Expiry calendar"</dt>
+            <dt>{words::expiry_calendar()}</dt>
             <dd>{calendar(feeds, now)}</dd>
-            <dt>"Tenants"</dt>
+            <dt>{labels::tenants()}</dt>
             <dd>
                 <ul>{tenants.collect_view()}</ul>
             </dd>
-            <dt>"ID"</dt>
+            <dt>{labels::id()}</dt>
             <dd>
                 <code>{viewer.user.id.to_string()}</code>
             </dd>
@@ -77,31 +80,25 @@ fn calendar(feeds: Vec<CalendarFeed>, now: DateTime<Utc>) -> AnyView {
     let turn_off = (!own.is_empty() || !of_keys.is_empty()).then(|| {
         view! {
             <a class="button small" href="/user/calendar/revoke" data-dialog="">
-                "Turn off"
+                {labels::turn_off()}
             </a>
         }
     });
     let (state, label) = match own.first() {
-        None if of_keys.is_empty() => ("Off ".into_any(), "Create link"),
-        None => ("Off, except for links created with your keys ".into_any(), "Create link"),
-        Some(feed) => (
-            view! {
-                "On (set up "
-                <Distance at=feed.created_at now />
-                ") "
-            }
-            .into_any(),
-            "Create new link",
-        ),
+        None if of_keys.is_empty() => (labels::off().into_any(), words::create_link()),
+        None => (words::off_except_links_of_keys().into_any(), words::create_link()),
+        Some(feed) => (words::on_since(view! { <Distance at=feed.created_at now /> }), words::create_new_link()),
     };
     let created = of_keys.into_iter().filter_map(|feed| {
         let (id, name) = feed.key?;
         let href = format!("/user/api-keys/{id}");
-        Some(view! { <li>"Created with the key "<a href=href>{name}</a>" "<Distance at=feed.created_at now /></li> })
+        let key = view! { <a href=href>{name}</a> };
+        Some(view! { <li>{words::created_with_the_key(key)}" "<Distance at=feed.created_at now /></li> })
     });
     let created = created.collect_view();
     view! {
         {state}
+        " "
         <span class="inline-buttons">
             <a class="button small" href="/user/calendar/create" data-dialog="">
                 {label}
@@ -117,38 +114,29 @@ fn calendar(feeds: Vec<CalendarFeed>, now: DateTime<Utc>) -> AnyView {
 fn second_factor(state: SecondFactorState, now: DateTime<Utc>) -> AnyView {
     let Some(at) = state.enabled_at else {
         return view! {
-            "Off "
+            {labels::off()}
+            " "
             <a class="button small" href="/user/second-factor/begin">
-                "Set up"
+                {words::set_up()}
             </a>
         }
         .into_any();
     };
-    let left = match state.codes_left {
-        1 => "1 recovery code left".to_owned(),
-        count => format!("{count} recovery codes left"),
-    };
     let locked = state.locked_at.map(|at| {
-        view! {
-            <p role="alert">
-                "Codes from your app have been locked since "<Exact at />
-                ", after too many wrong ones. Change your password to unlock them: somebody may know it."
-            </p>
-        }
+        view! { <p role="alert">{words::codes_are_locked(view! { <Exact at /> })}</p> }
     });
     view! {
         {locked}
-        "On (set up "
-        <Distance at now />
-        ") · "
-        {left}
+        {words::on_since(view! { <Distance at now /> })}
+        " · "
+        {words::codes_left(state.codes_left)}
         " "
         <span class="inline-buttons">
             <a class="button small" href="/user/second-factor/codes" data-dialog="">
-                "New recovery codes"
+                {words::new_recovery_codes()}
             </a>
             <a class="button small" href="/user/second-factor/disable" data-dialog="">
-                "Turn off"
+                {labels::turn_off()}
             </a>
         </span>
     }
@@ -163,13 +151,13 @@ pub async fn calendar_act(request: RequestContext) -> Result<AnyView, ApiError> 
     match request.param("act") {
         "create" => {
             let confirm = confirm_fields(&request).await?;
-            let words = "Subscribe to key expiries in your calendar app. Creating a new link disables the old one.";
+            let effect = words::calendar_purpose();
             let card = Card {
-                title: "Create a calendar link".to_owned(),
-                button: Some("Create link"),
+                title: words::create_a_calendar_link().to_owned(),
+                button: Some(words::create_link()),
                 destroys: false,
                 code: AsCode::session_or_key(Operation::CreateCalendarFeed.as_str(), "link"),
-                words: view! { <p>{words}</p> }.into_any(),
+                words: view! { <p>{effect}</p> }.into_any(),
                 fields: view! {
                     {confirm}
                     {link_template(Operation::CreateCalendarFeed, PATH)}
@@ -179,13 +167,13 @@ pub async fn calendar_act(request: RequestContext) -> Result<AnyView, ApiError> 
             Ok(card.view::<CreateCalendarFeed>(&request, &[], PATH))
         }
         "revoke" => {
-            let words = "Calendars using this link stop updating. Links created with your keys stop working too.";
+            let effect = words::turning_calendar_off();
             let card = Card {
-                title: "Turn off the expiry calendar?".to_owned(),
-                button: Some("Turn off"),
+                title: words::turn_off_the_expiry_calendar().to_owned(),
+                button: Some(labels::turn_off()),
                 destroys: true,
                 code: AsCode::session_or_key(Operation::RevokeCalendarFeed.as_str(), "success"),
-                words: view! { <p>{words}</p> }.into_any(),
+                words: view! { <p>{effect}</p> }.into_any(),
                 fields: ().into_any(),
             };
             Ok(card.view::<RevokeCalendarFeed>(&request, &[], PATH))
@@ -198,11 +186,11 @@ pub async fn calendar_act(request: RequestContext) -> Result<AnyView, ApiError> 
 pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
     match request.param("act") {
         "name" => {
-            request.set_title("Change your name");
+            request.set_title(labels::change_your_name());
             name_page(&request)
         }
         "password" => {
-            request.set_title("Change your password");
+            request.set_title(labels::change_your_password());
             password_page(&request).await
         }
         _ => Err(ApiError::not_found()),
@@ -217,12 +205,12 @@ fn name_page(request: &RequestContext) -> Result<AnyView, ApiError> {
     let example = AsCode::update_profile(&code, &name);
     let contents = view! {
         <FormError error fields=&["name"] />
-        <Field name="name" label="Your name" value=name autocomplete="name" autofocus=true error />
-        <FormButtons cancel=PATH label="Save" />
+        <Field name="name" label=labels::your_name() value=name autocomplete="name" autofocus=true error />
+        <FormButtons cancel=PATH label=labels::save() />
     };
     Ok(view! {
         <div class="card">
-            <h1 id="card-title">"Change your name"</h1>
+            <h1 id="card-title">{labels::change_your_name()}</h1>
             {act_form::<UpdateProfile>(request, PATH, &[], contents.into_any())}
             <CodeFold code=example public_url=code.public_url />
         </div>
@@ -238,20 +226,23 @@ async fn password_page(request: &RequestContext) -> Result<AnyView, ApiError> {
         view! {
             <label class="check">
                 <input type="checkbox" name="end_calendars" value="true" checked=is_checked />
-                <span>"Also turn off the expiry calendar: its links stop working"</span>
+                <span>{words::also_turn_off_calendar()}</span>
             </label>
         }
     });
     let error = Signal::stored(request.form.error.clone());
+    let sessions = list_sessions(ListSessions {}).await?;
+    let made_there = made_in_sessions(sessions.iter().filter(|session| !session.is_this));
     Ok(view! {
         <div class="card">
-            <h1 id="card-title">"Change your password"</h1>
+            <h1 id="card-title">{labels::change_your_password()}</h1>
             <form method="post" action=format!("{PATH}/password")>
                 <FormError error fields=&["current_password", "password"] />
-                <PasswordField name="current_password" label="Current password" autofocus=true error />
-                <NewPassword label="New password" then="You'll be signed out everywhere else." error />
+                <PasswordField name="current_password" label=words::current_password() autofocus=true error />
+                <NewPassword label=words::new_password() then=words::signed_out_everywhere_else() error />
+                {made_there}
                 {calendar_box}
-                <FormButtons cancel=PATH label="Save" />
+                <FormButtons cancel=PATH label=labels::save() />
             </form>
         </div>
     }

@@ -12,6 +12,7 @@ use service::{Actor, offers};
 use crate::{
     api::{list_accounts, list_api_keys, list_tenant_keys},
     request::RequestContext,
+    words::{frame as words, labels},
 };
 
 const PATH: &str = "/search";
@@ -22,29 +23,29 @@ const MAX_OF_EACH: u32 = 5;
 
 /// The pages: path, title, and the operation that a person must be allowed to do; `None` for everyone's.
 const PAGES: [(&str, &str, Option<Operation>); 11] = [
-    ("/user/api-keys", "API keys", None),
-    ("/user/profile", "Profile", None),
-    ("/user/sessions", "Sessions", None),
-    ("/team/overview", "Overview", Some(Operation::ListTenantKeys)),
-    ("/team/service-accounts", "Service accounts", Some(Operation::ListServiceAccounts)),
-    ("/team/keys", "All keys", Some(Operation::ListTenantKeys)),
-    ("/team/members", "Members", None),
-    ("/team/audit-log", "Audit log", Some(Operation::ListAuditLog)),
-    ("/team/settings", "Settings", Some(Operation::RenameTenant)),
-    ("/docs", "Documentation", None),
+    ("/user/api-keys", labels::api_keys(), None),
+    ("/user/profile", labels::profile(), None),
+    ("/user/sessions", labels::sessions(), None),
+    ("/team/overview", labels::overview(), Some(Operation::ListTenantKeys)),
+    ("/team/service-accounts", labels::service_accounts(), Some(Operation::ListServiceAccounts)),
+    ("/team/keys", labels::all_keys(), Some(Operation::ListTenantKeys)),
+    ("/team/members", labels::members(), None),
+    ("/team/audit-log", labels::audit_log(), Some(Operation::ListAuditLog)),
+    ("/team/settings", labels::settings(), Some(Operation::RenameTenant)),
+    ("/docs", labels::documentation(), None),
     ("/graphiql", "GraphiQL", None),
 ];
 
 /// The acts that have a form of their own: path, title and operation. They are shown in the dialog.
 const ACTS: [(&str, &str, Operation); 8] = [
-    ("/user/api-keys/new", "Create an API key", Operation::CreateApiKey),
-    ("/team/service-accounts/new", "Add a service account", Operation::CreateServiceAccount),
-    ("/team/members/invite", "Invite a member", Operation::InviteMember),
-    ("/team/settings/rename", "Rename the tenant", Operation::RenameTenant),
-    ("/user/profile/name", "Change your name", Operation::UpdateProfile),
-    ("/user/profile/password", "Change your password", Operation::ChangePassword),
-    ("/user/sessions/end-others", "Sign out everywhere else", Operation::EndOtherSessions),
-    ("/tenants/new", "Create a tenant", Operation::CreateTenant),
+    ("/user/api-keys/new", labels::create_an_api_key(), Operation::CreateApiKey),
+    ("/team/service-accounts/new", words::add_a_service_account(), Operation::CreateServiceAccount),
+    ("/team/members/invite", labels::invite_a_member(), Operation::InviteMember),
+    ("/team/settings/rename", labels::rename_the_tenant(), Operation::RenameTenant),
+    ("/user/profile/name", labels::change_your_name(), Operation::UpdateProfile),
+    ("/user/profile/password", labels::change_your_password(), Operation::ChangePassword),
+    ("/user/sessions/end-others", labels::sign_out_everywhere_else(), Operation::EndOtherSessions),
+    ("/tenants/new", labels::create_a_tenant(), Operation::CreateTenant),
 ];
 
 /// A result.
@@ -78,7 +79,7 @@ pub async fn search(request: RequestContext) -> Result<AnyView, ApiError> {
     let results = if is_empty {
         view! {
             <p class="muted" role="status">
-                {format!("Nothing matches “{text}”.")}
+                {words::nothing_matches(&text)}
             </p>
         }
         .into_any()
@@ -87,23 +88,23 @@ pub async fn search(request: RequestContext) -> Result<AnyView, ApiError> {
     };
     Ok(view! {
         <div class="card" data-light="" data-arrows="">
-            <h1 id="card-title">"Search"</h1>
+            <h1 id="card-title">{labels::search()}</h1>
             <form role="search" method="get" action=PATH class="palette" data-live=RESULTS data-now="">
                 <label for="palette" class="visually-hidden">
-                    "Search pages, keys and service accounts"
+                    {words::search_pages()}
                 </label>
                 <input
                     id="palette"
                     name="q"
                     type="search"
                     value=text
-                    placeholder="Search pages, keys and service accounts"
+                    placeholder=words::search_pages()
                     autocomplete="off"
                     spellcheck="false"
                     autofocus
                 />
                 <button type="submit" class="button without-script">
-                    "Search"
+                    {labels::search()}
                 </button>
             </form>
             <div id=RESULTS data-results="">
@@ -118,10 +119,10 @@ pub async fn search(request: RequestContext) -> Result<AnyView, ApiError> {
 fn pages_and_acts(actor: &Actor, text: &str) -> Vec<Found> {
     let pages =
         PAGES.into_iter().filter(|(_, _, operation)| operation.is_none_or(|operation| offers(actor, operation)));
-    let pages = pages.map(|(path, label, _)| (path, label, "Page", false));
+    let pages = pages.map(|(path, label, _)| (path, label, words::page(), false));
     let acts = ACTS.into_iter().filter(|(_, _, operation)| offers(actor, *operation));
-    let acts = acts.map(|(path, label, _)| (path, label, "Action", true));
-    let shortcuts = [("/shortcuts", "Keyboard shortcuts", "Help", true)];
+    let acts = acts.map(|(path, label, _)| (path, label, words::action(), true));
+    let shortcuts = [("/shortcuts", words::keyboard_shortcuts(), words::help(), true)];
     let all = pages.chain(acts).chain(shortcuts).filter(|(_, label, _, _)| contains_words(label, text));
     all.map(|(path, label, kind, is_card)| Found {
         path: path.to_owned(),
@@ -148,7 +149,7 @@ async fn things(request: &RequestContext, actor: &Actor, text: &str) -> Result<V
         found.extend(list_accounts(ListAccounts { query }).await?.items.into_iter().map(|account| Found {
             path: format!("/team/service-accounts/{}", account.id),
             label: account.name.to_string(),
-            kind: format!("Service account · {}", account.role.label()),
+            kind: words::found_account(&account.role.label()),
             is_card: false,
         }));
     }
@@ -162,7 +163,7 @@ async fn things(request: &RequestContext, actor: &Actor, text: &str) -> Result<V
     found.extend(keys.items.into_iter().map(|key| Found {
         path: key.page_path(),
         label: key.name.to_string(),
-        kind: format!("API key · {}… · {} · {}", key.hint, key.owner_name, key.state(now).label()),
+        kind: words::api_key(&key.hint, &key.owner_name, &key.state(now).label()),
         is_card: false,
     }));
     Ok(found)

@@ -2,19 +2,25 @@
 //! secrets and are therefore plain HTML forms, not those of server functions.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use domain::{ApiError, ErrorCode, Secret, user::input::confirm};
+use domain::{
+    ApiError, ErrorCode, Secret,
+    user::input::{ListSessions, confirm},
+};
 use leptos::prelude::*;
 use service::Enrolment;
 
 use crate::{
+    api::list_sessions,
     components::{
         card::unfit_card,
         confirm_fields::confirm_fields,
         field::{Field, FormError},
         form_buttons::FormButtons,
+        made_in_sessions::made_in_sessions,
     },
     list_url::encode,
     request::RequestContext,
+    words::{labels, profile as words},
 };
 
 const PATH: &str = "/user/second-factor";
@@ -24,28 +30,28 @@ const PROFILE: &str = "/user/profile";
 /// form has just generated them.
 pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
     if !request.form.recovery_codes.is_empty() {
-        request.set_title("Your recovery codes");
+        request.set_title(words::your_recovery_codes());
         return Ok(codes(&request.form.recovery_codes));
     }
     let act = request.param("act");
     let state = request.services.second_factors().state(request.actor()?).await?;
     if let Some(reason) = unfit(act, state.enabled_at.is_some()) {
-        let title = "Two-factor authentication".to_owned();
-        return Ok(unfit_card(&request, title, reason.to_owned(), (PROFILE, "Back to profile")));
+        let title = words::two_factor_authentication().to_owned();
+        return Ok(unfit_card(&request, title, reason.to_owned(), (PROFILE, words::back_to_profile())));
     }
     match act {
         "begin" => {
-            let words = "You'll sign in with your password and a code from an authenticator app on your phone. Any app for one-time codes works.";
-            ask(&request, "Set up two-factor authentication", words, "Continue", false).await
+            let words = words::setting_up_second_factor();
+            ask(&request, words::set_up_two_factor_authentication(), words, labels::proceed(), false).await
         }
         "enable" => enable(&request).await,
         "codes" => {
-            let words = "You'll get ten new codes, and the old ones stop working.";
-            ask(&request, "New recovery codes", words, "Generate new codes", false).await
+            let words = words::new_codes_replace_old_ones();
+            ask(&request, words::new_recovery_codes(), words, words::generate_new_codes(), false).await
         }
         "disable" => {
-            let words = "You'll sign in with your password only, and your recovery codes stop working.";
-            ask(&request, "Turn off two-factor authentication?", words, "Turn off", true).await
+            let words = words::turning_second_factor_off();
+            ask(&request, words::turn_off_two_factor_authentication(), words, labels::turn_off(), true).await
         }
         _ => Err(ApiError::not_found()),
     }
@@ -54,8 +60,8 @@ pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
 /// Why the act can't be done; `None` when it can. `is_on`: whether two-factor authentication is on.
 fn unfit(act: &str, is_on: bool) -> Option<&'static str> {
     match (act, is_on) {
-        ("begin" | "enable", true) => Some("Two-factor authentication is already on."),
-        ("codes" | "disable", false) => Some("Two-factor authentication is off."),
+        ("begin" | "enable", true) => Some(words::second_factor_is_on()),
+        ("codes" | "disable", false) => Some(words::second_factor_is_off()),
         _ => None,
     }
 }
@@ -82,7 +88,7 @@ async fn ask(
                 {confirm}
                 <div class="buttons">
                     <a class="button" href=PROFILE data-close="">
-                        "Cancel"
+                        {labels::cancel()}
                     </a>
                     <button type="submit" class=class>
                         {button}
@@ -99,17 +105,19 @@ async fn enable(request: &RequestContext) -> Result<AnyView, ApiError> {
     let actor = request.actor()?;
     let factors = request.services.second_factors();
     let pending = if request.services.is_fresh(actor) {
-        factors.pending(actor).await?.map(|enrolment| ("Scan the QR code", secret_view(enrolment)))
+        factors.pending(actor).await?.map(|enrolment| (words::scan_the_qr_code(), secret_view(enrolment)))
     } else {
-        factors.is_pending(actor).await?.then(|| ("Enter your code", hidden_secret()))
+        factors.is_pending(actor).await?.then(|| (words::enter_your_code(), hidden_secret()))
     };
     let Some((title, secret)) = pending else {
-        return Err(ApiError::new(ErrorCode::Conflict, "Setup timed out. Start again from your profile."));
+        return Err(ApiError::new(ErrorCode::Conflict, words::setup_timed_out()));
     };
     request.set_title(title);
     let error = Signal::stored(request.form.error.clone());
     let confirm = confirm_fields(request).await?;
     let ends_others = request.typed("end_others") == "true";
+    let sessions = list_sessions(ListSessions {}).await?;
+    let made_there = made_in_sessions(sessions.iter().filter(|session| !session.is_this));
     Ok(view! {
         <div class="card">
             <h1 id="card-title">{title}</h1>
@@ -118,8 +126,8 @@ async fn enable(request: &RequestContext) -> Result<AnyView, ApiError> {
                 <FormError error fields=&["code", confirm::PASSWORD, confirm::CODE] />
                 <Field
                     name="code"
-                    label="Code"
-                    hint="Six digits."
+                    label=labels::code()
+                    hint=words::six_digits()
                     inputmode="numeric"
                     autocomplete="one-time-code"
                     autofocus=true
@@ -127,10 +135,11 @@ async fn enable(request: &RequestContext) -> Result<AnyView, ApiError> {
                 />
                 <label class="check">
                     <input type="checkbox" name="end_others" value="true" checked=ends_others />
-                    <span>"Sign out everywhere else"</span>
+                    <span>{labels::sign_out_everywhere_else()}</span>
                 </label>
+                {made_there}
                 {confirm}
-                <FormButtons cancel=PROFILE label="Turn on" />
+                <FormButtons cancel=PROFILE label=labels::turn_on() />
             </form>
         </div>
     }
@@ -142,9 +151,9 @@ fn secret_view(enrolment: Enrolment) -> AnyView {
     let secret =
         enrolment.secret.expose().as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ");
     view! {
-        <p>"Scan this QR code with your authenticator app, then enter the 6-digit code."</p>
-        <img class="qr" src=qr_code(&enrolment.url) alt="QR code of the secret below" width="200" height="200" />
-        <p>"Secret: "<code>{secret}</code></p>
+        <p>{words::scan_then_enter_code()}</p>
+        <img class="qr" src=qr_code(&enrolment.url) alt=words::qr_code_of_the_secret() width="200" height="200" />
+        <p>{words::secret(view! { <code>{secret}</code> })}</p>
     }
     .into_any()
 }
@@ -152,26 +161,21 @@ fn secret_view(enrolment: Enrolment) -> AnyView {
 /// Shown instead of the secret when the sign-in is no longer recent. An app that already has the secret can still show
 /// a code.
 fn hidden_secret() -> AnyView {
-    view! {
-        <p>
-            "Enter the 6-digit code from your authenticator app. The QR code is no longer shown. If you haven't scanned it yet, start again from your profile."
-        </p>
-    }
-        .into_any()
+    view! { <p>{words::qr_code_is_no_longer_shown()}</p> }.into_any()
 }
 
 /// The recovery codes that were just generated. They are shown only once. The file to download is a data URL, so that no
 /// further request contains them.
 fn codes(codes: &[Secret]) -> AnyView {
     let text = codes.iter().map(Secret::expose).collect::<Vec<_>>().join("\n");
-    let file = format!("data:text/plain;charset=utf-8,{}", encode(&format!("Latchkey recovery codes\n\n{text}\n")));
+    let file = format!("data:text/plain;charset=utf-8,{}", encode(&words::recovery_codes_file(&text)));
     view! {
         <div class="card" data-firm="">
-            <h1 id="card-title">"Your recovery codes"</h1>
-            <p>"Each code works once if you lose your phone. Save them somewhere safe; they won't be shown again."</p>
+            <h1 id="card-title">{words::your_recovery_codes()}</h1>
+            <p>{words::recovery_codes_purpose()}</p>
             <div class="copied-text snippets">
-                <button type="button" class="button small script-only" data-copy="" aria-label="Copy the codes">
-                    "Copy"
+                <button type="button" class="button small script-only" data-copy="" aria-label=words::copy_the_codes()>
+                    {labels::copy()}
                 </button>
                 <pre tabindex="0" class="recovery-codes" translate="no">
                     {text}
@@ -179,10 +183,10 @@ fn codes(codes: &[Secret]) -> AnyView {
             </div>
             <div class="buttons">
                 <a class="button" href=file download="latchkey-recovery-codes.txt">
-                    "Download"
+                    {words::download()}
                 </a>
                 <a class="button primary" href=PROFILE data-close="">
-                    "I've saved them"
+                    {words::ive_saved_them()}
                 </a>
             </div>
         </div>

@@ -20,6 +20,7 @@ use crate::{
     },
     list_url::ListChoice,
     request::RequestContext,
+    words::{accounts as words, labels},
 };
 
 const PATH: &str = "/team/service-accounts";
@@ -34,11 +35,11 @@ pub async fn accounts(request: RequestContext) -> Result<AnyView, ApiError> {
     let expiring = request.services.inventory().expiring(actor, Some(OwnerKind::ServiceAccount)).await?;
     let is_first_run = accounts.items.is_empty() && has_none(&query).await?;
     let rows = if is_first_run {
-        let sentence = "Add one for each job, deployment or agent. Its keys keep working when people leave.";
-        first_run("Add your first service account", sentence, Some(add_button()))
+        let sentence = words::first_run();
+        first_run(words::add_your_first_service_account(), sentence, Some(add_button()))
     } else if accounts.items.is_empty() {
         let (default_state, reason) = (AccountFilter::Active.as_str(), no_accounts(&choice, query.filter));
-        let show_all = "Show all service accounts";
+        let show_all = words::show_all_service_accounts();
         view! { <EmptyList choice=choice.clone() default_state reason hint="" show_all /> }.into_any()
     } else {
         view! { <AccountTable accounts=accounts.items choice=choice.clone() base=PATH now /> }.into_any()
@@ -48,10 +49,8 @@ pub async fn accounts(request: RequestContext) -> Result<AnyView, ApiError> {
     let noun = Noun::ServiceAccounts;
     let board = ListBoard { choice, noun, states, filters: Vec::new(), action, is_first_run, rows, pages };
     Ok(view! {
-        <h1>"Service accounts"</h1>
-        <p class="lead">
-            "Identities for automation. They belong to the tenant, so their keys keep working when people leave."
-        </p>
+        <h1>{labels::service_accounts()}</h1>
+        <p class="lead">{words::lead()}</p>
         <AlertBanners alerts review now />
         <ExpiryTimeline expiring now />
         {board.view()}
@@ -72,7 +71,7 @@ fn add_button() -> AnyView {
     view! {
         <a class="button primary board-action" href=format!("{PATH}/new") data-dialog="" data-shortcut="c">
             <Picture icon=Icon::Plus />
-            "Add service account"
+            {words::add_service_account()}
         </a>
     }
     .into_any()

@@ -10,8 +10,9 @@ use leptos::prelude::*;
 use crate::{
     api::list_sessions,
     as_code::AsCode,
-    components::{address::from_address, card::Card, time::Moment, trash_link::TrashLink},
+    components::{card::Card, made_in_sessions::made_in_sessions, time::Moment, trash_link::TrashLink},
     request::RequestContext,
+    words::{labels, profile as words, usage::from_address},
 };
 
 const PATH: &str = "/user/sessions";
@@ -23,24 +24,24 @@ pub async fn sessions(request: RequestContext) -> Result<AnyView, ApiError> {
         view! {
             <p>
                 <a class="button" href=format!("{PATH}/end-others") data-dialog="">
-                    "Sign out everywhere else"
+                    {labels::sign_out_everywhere_else()}
                 </a>
             </p>
         }
     });
     let rows = sessions.into_iter().map(|session| row(session, now)).collect_view();
     Ok(view! {
-        <h1>"Sessions"</h1>
-        <p class="lead">"Browsers where you're signed in. Sessions expire after 1 hour of inactivity or 24 hours."</p>
-        <table class="table" aria-label="Sessions">
+        <h1>{labels::sessions()}</h1>
+        <p class="lead">{words::sessions_lead()}</p>
+        <table class="table" aria-label=labels::sessions()>
             <thead>
                 <tr>
-                    <th scope="col">"Browser"</th>
-                    <th scope="col">"IP address"</th>
-                    <th scope="col">"Signed in"</th>
-                    <th scope="col">"Last active"</th>
+                    <th scope="col">{words::browser()}</th>
+                    <th scope="col">{labels::ip_address()}</th>
+                    <th scope="col">{words::signed_in()}</th>
+                    <th scope="col">{words::last_active()}</th>
                     <th scope="col">
-                        <span class="visually-hidden">"Actions"</span>
+                        <span class="visually-hidden">{labels::actions()}</span>
                     </th>
                 </tr>
             </thead>
@@ -56,24 +57,24 @@ fn row(session: BrowserSession, now: DateTime<Utc>) -> AnyView {
     let mark = session.is_this.then(|| {
         view! {
             " "
-            <span class="chip chip-active">"This device"</span>
+            <span class="chip chip-active">{words::this_device()}</span>
         }
     });
     let trash = (!session.is_this).then(|| {
         let href = format!("{PATH}/{}/end", session.id);
-        view! { <TrashLink href label=format!("End the session in {browser}") /> }
+        view! { <TrashLink href label=words::end_the_session(&browser) /> }
     });
     view! {
         <tr>
-            <th scope="row" data-label="Browser">
+            <th scope="row" data-label=words::browser()>
                 <span class="name">{browser.clone()}</span>
                 {mark}
             </th>
-            <td data-label="IP address">{session.address.unwrap_or_else(|| "–".to_owned())}</td>
-            <td data-label="Signed in">
+            <td data-label=labels::ip_address()>{session.address.unwrap_or_else(|| "–".to_owned())}</td>
+            <td data-label=words::signed_in()>
                 <Moment at=session.signed_in_at now />
             </td>
-            <td data-label="Last active">
+            <td data-label=words::last_active()>
                 <Moment at=session.seen_at now />
             </td>
             <td class="actions">{trash}</td>
@@ -88,13 +89,17 @@ pub async fn end(request: RequestContext) -> Result<AnyView, ApiError> {
     let found = list_sessions(ListSessions {}).await?.into_iter().find(|session| session.id == id);
     let session = found.ok_or_else(ApiError::not_found)?;
     let (browser, from) = (session.browser(), from_address(session.address.as_deref()));
-    request.set_title(&format!("End the session in {browser}{from}"));
+    request.set_title(&words::end_the_session_in(&browser, &from));
     let card = Card {
-        title: "End this session?".to_owned(),
-        button: Some("End"),
+        title: words::end_this_session().to_owned(),
+        button: Some(words::end()),
         destroys: true,
         code: AsCode::session_only("end_session", &[("id", &id.to_string())], "success"),
-        words: view! { <p>{format!("{browser}{from} is signed out immediately.")}</p> }.into_any(),
+        words: view! {
+            <p>{words::is_signed_out_immediately(&browser, &from)}</p>
+            {made_in_sessions(std::iter::once(&session))}
+        }
+        .into_any(),
         fields: ().into_any(),
     };
     Ok(card.view::<EndSession>(&request, &[("session", id.to_string())], PATH))
@@ -102,18 +107,18 @@ pub async fn end(request: RequestContext) -> Result<AnyView, ApiError> {
 
 /// `/user/sessions/end-others`.
 pub async fn end_others(request: RequestContext) -> Result<AnyView, ApiError> {
-    let others = list_sessions(ListSessions {}).await?.into_iter().filter(|session| !session.is_this).count();
-    let words = match others {
-        0 => "You aren't signed in anywhere else.".to_owned(),
-        1 => "You stay signed in here and are signed out of 1 other browser.".to_owned(),
-        many => format!("You stay signed in here and are signed out of {many} other browsers."),
-    };
+    let mut others = list_sessions(ListSessions {}).await?;
+    others.retain(|session| !session.is_this);
     let card = Card {
-        title: "Sign out everywhere else?".to_owned(),
-        button: (others > 0).then_some("Sign out everywhere else"),
+        title: words::sign_out_everywhere_else_question().to_owned(),
+        button: (!others.is_empty()).then_some(labels::sign_out_everywhere_else()),
         destroys: true,
         code: AsCode::session_only("end_other_sessions", &[], "success"),
-        words: view! { <p>{words}</p> }.into_any(),
+        words: view! {
+            <p>{words::sign_out_others(others.len())}</p>
+            {made_in_sessions(others.iter())}
+        }
+        .into_any(),
         fields: ().into_any(),
     };
     Ok(card.view::<EndOtherSessions>(&request, &[], PATH))

@@ -5,18 +5,21 @@ use std::future::{Ready, ready};
 use domain::ApiError;
 use leptos::prelude::*;
 
-use crate::request::RequestContext;
+use crate::{
+    request::RequestContext,
+    words::{frame as words, labels},
+};
 
 /// The keys of each shortcut, and what it does.
 const SHORTCUTS: [(&[&str], &str); 8] = [
-    (&["Ctrl", "K"], "Search everything (⌘K on a Mac)"),
-    (&["/"], "Search the list"),
-    (&["c"], "On a list with a Create, Add or Invite button: press it"),
-    (&["?"], "Show these shortcuts"),
-    (&["↑", "↓"], "Move in a menu or in search results"),
-    (&["Enter"], "Open the first search result"),
-    (&["Shift", "click"], "Select all rows between two checkboxes"),
-    (&["Esc"], "Close what is open"),
+    (&["Ctrl", "K"], words::search_everything()),
+    (&["/"], words::search_the_list()),
+    (&["c"], words::press_the_button_of_a_list()),
+    (&["?"], words::show_these_shortcuts()),
+    (&["↑", "↓"], words::move_in_a_menu()),
+    (&[words::enter()], words::open_the_first_search_result()),
+    (&[words::shift(), "click"], words::select_rows_between()),
+    (&["Esc"], words::close_what_is_open()),
 ];
 
 /// `/shortcuts`.
@@ -35,11 +38,11 @@ pub fn shortcuts(_: RequestContext) -> Ready<Result<AnyView, ApiError>> {
     });
     let card = view! {
         <div class="card" data-light="">
-            <h1 id="card-title">"Keyboard shortcuts"</h1>
+            <h1 id="card-title">{words::keyboard_shortcuts()}</h1>
             <dl class="shortcuts">{rows.collect_view()}</dl>
             <div class="buttons">
                 <a class="button" href="/user/api-keys" data-close="" autofocus>
-                    "Close"
+                    {labels::close()}
                 </a>
             </div>
         </div>

@@ -13,35 +13,34 @@ use crate::{
         test_key::PATH,
     },
     request::RequestContext,
+    words::{keys as words, labels},
 };
 
 /// `/user/api-keys/test`.
 pub fn test_key(request: RequestContext) -> Ready<Result<AnyView, ApiError>> {
     let error = Signal::stored(request.form.error.clone());
     let answer = request.form.verification.clone().map(|answer| {
-        view! { <div role="status">{copyable("JSON", "The response of POST /api/v1/verify:", answer)}</div> }
+        view! { <div role="status">{copyable("JSON", words::response_of_verify(), answer)}</div> }
     });
     let contents = view! {
         <div class="card">
-            <h1 id="card-title">"Test an API key"</h1>
-            <p>
-                "Paste a key to see what your API gets when it verifies the key. The test counts as a request with the key: if the key replaces another one until its first use, the old key expires."
-            </p>
+            <h1 id="card-title">{words::test_an_api_key()}</h1>
+            <p>{words::test_explanation()}</p>
             <form method="post" action=PATH>
                 <FormError error fields=&[] />
-                <Field name="token" label="API key" kind="password" autofocus=true error />
+                <Field name="token" label=labels::api_key() kind="password" autofocus=true error />
                 {answer}
                 <div class="buttons">
                     <a class="button" href="/user/api-keys" data-close="">
-                        "Close"
+                        {labels::close()}
                     </a>
                     <button type="submit" class="button primary">
-                        "Test key"
+                        {words::test_key()}
                     </button>
                 </div>
             </form>
             <p class="hint">
-                <a href="/docs/verify">"How to verify keys in your API"</a>
+                <a href="/docs/verify">{words::how_to_verify_keys()}</a>
             </p>
         </div>
     };

@@ -1,11 +1,12 @@
 //! What surrounds a list: the search, the filters, the number of rows and the links to other pages.
 
-use domain::{Cursor, Page, Total, usage::number_text};
+use domain::{Cursor, Page, Total};
 use leptos::prelude::*;
 
 use crate::{
     components::icon::{Icon, Picture},
     list_url::{ListChoice, PAGE_SIZES},
+    words::{labels, lists as words},
 };
 
 /// What a list contains, for its texts.
@@ -23,25 +24,18 @@ impl Noun {
     /// The label of the search field.
     fn search_label(self) -> &'static str {
         match self {
-            Self::Keys => "Search keys",
-            Self::ServiceAccounts => "Search service accounts",
-            Self::Members => "Search members",
+            Self::Keys => words::search_keys(),
+            Self::ServiceAccounts => words::search_service_accounts(),
+            Self::Members => words::search_members(),
         }
     }
 
     /// How many rows the list has on all pages, like "23 keys" or "1,000+ keys".
     fn count(self, total: Total) -> String {
-        let count = number_text(total.count.into());
-        match (self, total.is_exact, total.count) {
-            (Self::Keys, true, 1) => "1 key".to_owned(),
-            (Self::Keys, true, _) => format!("{count} keys"),
-            (Self::Keys, false, _) => format!("{count}+ keys"),
-            (Self::ServiceAccounts, true, 1) => "1 service account".to_owned(),
-            (Self::ServiceAccounts, true, _) => format!("{count} service accounts"),
-            (Self::ServiceAccounts, false, _) => format!("{count}+ service accounts"),
-            (Self::Members, true, 1) => "1 member".to_owned(),
-            (Self::Members, true, _) => format!("{count} members"),
-            (Self::Members, false, _) => format!("{count}+ members"),
+        match self {
+            Self::Keys => words::count_of_keys(total),
+            Self::ServiceAccounts => words::count_of_accounts(total),
+            Self::Members => words::count_of_members(total),
         }
     }
 }
@@ -146,7 +140,7 @@ fn search(choice: &ListChoice, label: &'static str) -> AnyView {
                 data-shortcut="/"
             />
             {kept}
-            <button type="submit" class="icon-button without-script" aria-label="Search">
+            <button type="submit" class="icon-button without-script" aria-label=labels::search()>
                 <Picture icon=Icon::Search />
             </button>
         </form>
@@ -166,7 +160,7 @@ fn states(choice: &ListChoice, states: &[(&'static str, &'static str)]) -> AnyVi
         }
     });
     view! {
-        <nav aria-label="Filter by state" class="states">
+        <nav aria-label=words::filter_by_state() class="states">
             <ul>{links.collect_view()}</ul>
         </nav>
     }
@@ -213,7 +207,7 @@ impl FilterMenu {
     fn chip(&self, choice: &ListChoice) -> Option<AnyView> {
         let (_, label) = self.chosen(choice)?;
         let text = format!("{}: {label}", self.label);
-        let remove = format!("Remove filter {text}");
+        let remove = words::remove_filter(&text);
         let chip = view! {
             <a class="chip-filter" href=choice.with_other(self.name, "") aria-label=remove>
                 {text}
@@ -243,23 +237,19 @@ fn pager(choice: &ListChoice, pages: &Pages) -> AnyView {
         let here = size == choice.size;
         view! {
             <li>
-                <a
-                    href=choice.with_size(size)
-                    aria-current=here.then_some("true")
-                    aria-label=format!("{size} rows a page")
-                >
+                <a href=choice.with_size(size) aria-current=here.then_some("true") aria-label=words::rows_a_page(&size)>
                     {size}
                 </a>
             </li>
         }
     });
     view! {
-        <nav class="pager" aria-label="Pages">
-            {link("before", &pages.previous, "Previous")}
-            {link("after", &pages.next, "Next")}
+        <nav class="pager" aria-label=labels::pages()>
+            {link("before", &pages.previous, words::previous())}
+            {link("after", &pages.next, words::next())}
             <div class="states page-sizes">
                 <span class="muted" aria-hidden="true">
-                    "Rows"
+                    {words::rows()}
                 </span>
                 <ul>{sizes.into_iter().collect_view()}</ul>
             </div>
