@@ -200,7 +200,8 @@ fn removing_the_owner_of_many_keys_lets_others_work_in_between() {
         let slowest = waits[waits.len() - 1];
         println!("{many} keys revoked in {:?}; the slowest of 200 other revocations took {slowest:?}", begun.elapsed());
         assert_eq!(deleted.active_keys, 0);
-        // Generous, because other tests run at the same time. Alone, it is below 200 ms.
+        // Generous, because other tests run at the same time. With 30,000 keys, it was 73 to 151 ms on SQLite and 53 ms
+        // on PostgreSQL, in a debug build on two cores beside a compilation.
         assert!(slowest < Duration::from_secs(1), "a revocation waited for {slowest:?}");
         assert!(pending_changes::list(stage.services.db()).await.unwrap().is_empty());
         assert!(stage.services.admin().check().await.unwrap().is_empty());
