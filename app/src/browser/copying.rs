@@ -10,6 +10,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Element, HtmlInputElement};
 
 use super::dom::{all, attribute, closest, create, find, first, set};
+use crate::words::browser as words;
 
 /// How long a button shows that it copied.
 const TICK_FOR: Duration = Duration::from_secs(2);
@@ -43,8 +44,8 @@ pub fn copy_from(button: Element) {
             selection.select_all_children(&after).ok();
         }
         let label = button.text_content().unwrap_or_default();
-        button.set_text_content(Some("Press Ctrl+C"));
-        announce(&button, "Press Ctrl+C to copy");
+        button.set_text_content(Some(words::press_ctrl_c()));
+        announce(&button, words::press_ctrl_c_to_copy());
         set_timeout(move || button.set_text_content(Some(&label)), ADVICE_FOR);
     });
 }
@@ -88,7 +89,7 @@ pub fn hide_or_show(button: &Element) {
     let Some(field) = named_field(button, "data-hide") else { return };
     let hides = field.type_() == "text";
     field.set_type(if hides { "password" } else { "text" });
-    button.set_text_content(Some(if hides { "Show" } else { "Hide" }));
+    button.set_text_content(Some(if hides { words::show() } else { words::hide() }));
 }
 
 fn named_field(button: &Element, name: &str) -> Option<HtmlInputElement> {

@@ -8,7 +8,7 @@ use leptos::prelude::{document, window};
 use web_sys::{Element, HtmlFormElement, HtmlInputElement};
 
 use super::dom::{all, attribute, create, find, first, set};
-use crate::time_form::TimeForm;
+use crate::{time_form::TimeForm, words::browser as words};
 
 const FIELD: &str = "input[type=datetime-local]";
 
@@ -162,7 +162,7 @@ pub fn describe(input: &HtmlInputElement) {
     let words = instant(&input.value()).map(|at| {
         let now = now();
         if at <= now {
-            return "Choose a time in the future.".to_owned();
+            return words::choose_a_time_in_the_future().to_owned();
         }
         format!("{}, {}", local_text(at, &locale(), &EXACT), distance_text(at, now))
     });

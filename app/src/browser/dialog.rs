@@ -10,6 +10,7 @@ use super::{
     fields::{card_of, fields_of, set_busy, show_error},
     focus, page, toasts,
 };
+use crate::words::browser as words;
 
 /// The dialog of the page.
 pub const DIALOG: &str = "dialog.modal";
@@ -134,10 +135,7 @@ pub fn send(dialog: HtmlDialogElement, form: HtmlFormElement, button: Option<Htm
                 }
                 None => {
                     let said = find::<Element>(&came, "[role=alert]").and_then(|said| said.text_content());
-                    show_error(
-                        &form,
-                        &said.unwrap_or_else(|| "Something went wrong. Reload the page and try again.".to_owned()),
-                    );
+                    show_error(&form, &said.unwrap_or_else(|| words::something_went_wrong().to_owned()));
                 }
             },
             None => show_error(&form, toasts::unreachable()),
@@ -162,7 +160,7 @@ fn is_sign_in(card: &Element) -> bool {
 fn entitle(card: &Element) {
     if let Some(title) = find::<Element>(card, "h1") {
         title.set_id("card-title");
-        title.set_text_content(Some("Your session ended. Sign in to continue."));
+        title.set_text_content(Some(words::session_ended()));
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     dom::{attribute, closest, create, find, focus, set, unset},
     toasts,
 };
+use crate::words::browser as words;
 
 /// A form's urlencoded fields with those of the pressed button, and with a date converted from the person's time zone
 /// to UTC.
@@ -54,7 +55,8 @@ pub fn set_busy(
     if is_busy {
         set(&button, LABEL, &button.text_content().unwrap_or_default());
         set(&button, "disabled", "");
-        button.set_text_content(Some(&button.get_attribute("data-busy").unwrap_or_else(|| "Working…".to_owned())));
+        button
+            .set_text_content(Some(&button.get_attribute("data-busy").unwrap_or_else(|| words::working().to_owned())));
     } else {
         unset(&button, "disabled");
         button.set_text_content(Some(&attribute(&button, LABEL)));

@@ -8,6 +8,7 @@ use super::{
     dialog,
     dom::{all, closest, find, first, focus, set, target, unset},
 };
+use crate::words::browser as words;
 
 /// The page with the search over everything.
 const SEARCH: &str = "/search";
@@ -28,7 +29,7 @@ pub fn pressed(over: &HtmlDialogElement, event: &KeyboardEvent) {
         }
         _ if is_command || event.alt_key() || over.open() || at.as_ref().is_some_and(is_typing) => false,
         "?" => {
-            dialog::open(over, SHORTCUTS, "Keyboard shortcuts", None);
+            dialog::open(over, SHORTCUTS, words::keyboard_shortcuts(), None);
             true
         }
         "/" => first("[data-shortcut='/'], #page input[type=search]").is_some_and(|field: HtmlElement| focus(&field)),

@@ -9,7 +9,7 @@ use super::{
     dom::{by_id, find, path},
     fetch, fields, page,
 };
-use crate::api::PREFIX;
+use crate::{api::PREFIX, words::browser as words};
 
 /// A row that was changed before the server has answered.
 pub struct Change {
@@ -26,8 +26,8 @@ impl Change {
         let cell = |name: &str| find::<Element>(&row, &format!("[data-cell={name}]"));
         match verb {
             "rename" => cell("name")?.set_text_content(Some(fields::value_of(form, "name").trim())),
-            "suspend" => show_status(&cell("status")?, "chip chip-suspended", "Suspended"),
-            "resume" => show_status(&cell("status")?, "chip chip-active", "Active"),
+            "suspend" => show_status(&cell("status")?, "chip chip-suspended", words::suspended()),
+            "resume" => show_status(&cell("status")?, "chip chip-active", words::active()),
             _ => return None,
         }
         Some(Self { row, before })

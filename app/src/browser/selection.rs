@@ -6,6 +6,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlInputElement};
 
 use super::dom::{all, closest, first};
+use crate::words::browser as words;
 
 /// The checkbox that selects the whole page of the list.
 const ALL: &str = "[data-select-all]";
@@ -45,7 +46,7 @@ pub fn show_count() {
     let Some(table) = first::<Element>("table:has(tbody input[type=checkbox])") else { return };
     let boxes = boxes(&table);
     let count = boxes.iter().filter(|one| one.checked()).count();
-    place.set_text_content(Some(&format!("{count} selected")));
+    place.set_text_content(Some(&words::selected(&count)));
     if let Some(all) = first::<HtmlInputElement>(ALL) {
         all.set_checked(count > 0 && count == boxes.len());
         all.set_indeterminate(count > 0 && count < boxes.len());

@@ -6,6 +6,7 @@ use leptos::prelude::{set_timeout, window};
 use web_sys::Element;
 
 use super::dom::{by_id, closest, create, first, set};
+use crate::words::browser as words;
 
 /// How long a message is shown.
 const SHOWN_FOR: Duration = Duration::from_secs(8);
@@ -77,9 +78,5 @@ pub fn show_unreachable() {
 
 /// Why the server gave no answer, and what to do.
 pub fn unreachable() -> &'static str {
-    if window().navigator().on_line() {
-        "Can't reach the server. Check your connection and try again."
-    } else {
-        "You're offline. Check your connection and try again."
-    }
+    if window().navigator().on_line() { words::cant_reach_the_server() } else { words::youre_offline() }
 }
