@@ -8,7 +8,7 @@ use std::{
 use ipnet::{IpNet, Ipv4Net};
 use url::Url;
 
-use crate::{accept::Drain, assets::Assets, authority::Authority};
+use crate::{accept::Drain, assets::Assets, authority::Authority, report_keys::ReportKeys};
 
 /// The site's public URL, and the settings that depend on it.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Site {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether the server is about to stop.
     pub drain: Drain,
+    /// Which leak reports are accepted.
+    pub leak_reports: LeakReportRules,
     /// The public host, with its port.
     public: Authority,
     /// Further hosts. One without a port matches every port.
@@ -32,6 +34,15 @@ pub struct Site {
     session_cookie: Arc<str>,
     /// The address of a proxy that isn't trusted, once one was noticed.
     unknown_proxy: Arc<OnceLock<IpAddr>>,
+}
+
+/// Which leak reports are accepted.
+#[derive(Clone, Debug, Default)]
+pub struct LeakReportRules {
+    /// The keys of signed reports. Without them, signatures are ignored.
+    pub keys: Option<ReportKeys>,
+    /// Whether unsigned reports are refused.
+    pub requires_signature: bool,
 }
 
 /// Why a public URL is rejected. The message says what to do.
@@ -63,6 +74,7 @@ impl Site {
             assets: Arc::new(assets),
             trusted_proxies: Vec::new(),
             drain: Drain::default(),
+            leak_reports: LeakReportRules::default(),
             session_cookie: session_cookie(is_secure, authority.port()).into(),
             public: authority.or_port(default_port(is_secure)),
             further_hosts: Vec::new(),
@@ -80,6 +92,12 @@ impl Site {
     #[must_use]
     pub fn with_hosts(self, further_hosts: Vec<Authority>) -> Self {
         Self { further_hosts, ..self }
+    }
+
+    /// Returns the site with other rules for leak reports.
+    #[must_use]
+    pub fn with_leak_reports(self, leak_reports: LeakReportRules) -> Self {
+        Self { leak_reports, ..self }
     }
 
     /// Returns whether an address belongs to a trusted proxy.

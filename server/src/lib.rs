@@ -25,6 +25,7 @@ mod pages;
 mod password;
 mod preferences;
 mod problem;
+pub mod report_keys;
 mod rest;
 pub mod router;
 mod second_factor;

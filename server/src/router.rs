@@ -85,6 +85,7 @@ pub fn build_measured(services: Services, site: Site, metrics: &Metrics) -> Rout
         .merge(open_apis())
         .layer(from_fn_with_state(state.services.clone(), settled::before_response))
         .layer(from_fn(limits::read_body))
+        .merge(leak_reports(&state))
         .merge(health())
         .layer(map_response(faults::name))
         .layer(CompressionLayer::new().compress_when(UnlessMarked))
@@ -165,6 +166,13 @@ fn open_apis() -> Router<AppState> {
         .route("/api/v1/verify", post(rest::verification::verify))
         .route("/api/{*rest}", any(rest::not_found))
         .layer(from_fn(rest::require_utf8_path))
+}
+
+/// The reports of leaked keys, whose bodies may be longer. The handler reads them itself, once it has counted the report.
+fn leak_reports(state: &AppState) -> Router<AppState> {
+    Router::new()
+        .route("/api/v1/leaks", post(rest::leaks::report))
+        .layer(from_fn_with_state(state.services.clone(), settled::before_response))
 }
 
 /// The health checks.

@@ -26,6 +26,7 @@ pub(super) struct KeyRow {
     expires_at: Option<String>,
     last_used_at: Option<String>,
     replaced_by: Option<String>,
+    exposed_at: Option<String>,
 }
 
 impl KeyRow {
@@ -41,6 +42,7 @@ impl KeyRow {
             expires_at: key.expires_at.map(time),
             last_used_at: key.last_used.map(|last| time(last.at)),
             replaced_by: key.replaced_by.map(|new| new.id.to_string()),
+            exposed_at: key.exposure.map(|exposure| time(exposure.at)),
         }
     }
 }

@@ -147,6 +147,9 @@ impl Search<'_> {
                 Err(failure) => self.fail(format!("The key {} can't be revoked: {failure}", key.id)),
             }
         }
+        if self.options.revoke {
+            services.admin().expose_key(token).await?;
+        }
         Ok(KeyColumns::new(&tenant, key, services))
     }
 

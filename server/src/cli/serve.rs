@@ -14,6 +14,7 @@ use crate::{
     authority::Authority,
     config,
     metrics::Metrics,
+    report_keys::ReportKeys,
     router,
 };
 
@@ -78,6 +79,19 @@ pub(super) struct Serve {
     #[arg(long, env = "LATCHKEY_CONFIRM_AFTER", default_value_t = 600, value_name = "SECONDS",
           value_parser = clap::value_parser!(u32).range(1..=600), help_heading = "Sign-in")]
     confirm_after: u32,
+    #[arg(
+        long,
+        env = "LATCHKEY_LEAK_REPORT_KEYS",
+        value_name = "FILE",
+        value_parser = report_keys,
+        help_heading = "Leak reports",
+        help = "Public keys that sign leak reports, in GitHub's JSON; without it, signatures are ignored"
+    )]
+    leak_report_keys: Option<ReportKeys>,
+    /// Refuse unsigned leak reports; without --leak-report-keys, all
+    #[arg(long, env = "LATCHKEY_REQUIRE_SIGNED_LEAK_REPORTS", value_parser = BoolishValueParser::new(),
+          help_heading = "Leak reports")]
+    require_signed_leak_reports: bool,
     #[command(flatten)]
     metrics: MetricsOptions,
     /// Folder with built browser files, used instead of those in the binary
@@ -88,6 +102,10 @@ pub(super) struct Serve {
 fn folder(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.is_dir() { Ok(path) } else { Err("there is no such folder".to_owned()) }
+}
+
+fn report_keys(text: &str) -> Result<ReportKeys, String> {
+    ReportKeys::open(text).map_err(|error| error.to_string())
 }
 
 impl Serve {
@@ -138,6 +156,10 @@ pub(super) async fn run(services: &Services, options: Serve, embedded: Embedded)
     let files = options.site_root.map_or(Source::Embedded(embedded), Source::Folder);
     let site = config::Site::new(&public_url, options.insecure_http, Assets::new(files))?;
     let site = site.behind(options.trusted_proxy).with_hosts(options.allowed_host);
+    let site = site.with_leak_reports(config::LeakReportRules {
+        keys: options.leak_report_keys,
+        requires_signature: options.require_signed_leak_reports,
+    });
     if site.hides_clients() {
         tracing::warn!(
             "--trusted-proxy isn't set: all clients appear to come from the TLS proxy and share its rate limits"

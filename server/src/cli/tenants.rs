@@ -5,7 +5,7 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser},
 };
 use domain::{
-    PolicyKind, Tenant,
+    ExposureResponse, PolicyKind, Tenant,
     api_key::{
         input::SetKeyPolicy,
         policy::{MAX_DAYS, MAX_KEY_LIMIT},
@@ -60,6 +60,9 @@ pub(super) enum TenantCommand {
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_KEY_LIMIT)),
               help = "Number of keys, 1 to 100000; required for max_keys")]
         limit: Option<u32>,
+        #[arg(long, value_parser = PossibleValuesParser::new(ExposureResponse::ALL.map(ExposureResponse::as_str)),
+              help = "What happens to an exposed key; required for exposed_keys")]
+        on_exposure: Option<String>,
         /// When the policy takes effect, such as 2027-01-31T09:00:00+01:00 [default: now]
         #[arg(long, value_name = "TIME")]
         from: Option<String>,
@@ -115,11 +118,12 @@ pub(super) async fn run(services: &Services, command: TenantCommand) -> Answer {
         TenantCommand::RenameTenant { place, name } => {
             services.tenants().rename(&admin.operator(&place.tenant).await?, &name).await?;
         }
-        TenantCommand::SetPolicy { place, policy, days, limit, from } => {
+        TenantCommand::SetPolicy { place, policy, days, limit, on_exposure, from } => {
             let operator = admin.operator(&place.tenant).await?;
             let days = days.map(|days| days.to_string()).unwrap_or_default();
             let limit = limit.map(|limit| limit.to_string()).unwrap_or_default();
-            let input = SetKeyPolicy { policy, days, limit, from: from.unwrap_or_default() };
+            let (on_exposure, from) = (on_exposure.unwrap_or_default(), from.unwrap_or_default());
+            let input = SetKeyPolicy { policy, days, limit, on_exposure, from };
             services.tenant_policies().set(&operator, &input).await?;
         }
         TenantCommand::ClearPolicy { place, policy } => {

@@ -102,6 +102,8 @@ pub enum InventoryFilter {
     OwnerGone,
     /// Keys that violate a key policy, in effect or scheduled.
     AgainstPolicy,
+    /// Keys whose token was found where others can read it.
+    Exposed,
 }
 
 /// The state of a service account.
@@ -200,6 +202,20 @@ pub enum PolicyKind {
     SuspendUnused,
     /// An owner can have at most a number of keys.
     MaxKeys,
+    /// What happens to a key whose token was found where others can read it.
+    ExposedKeys,
+}
+
+/// What happens to a key that works when it is exposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(name = "exposure_response", remote = "domain::ExposureResponse", rename_items = "snake_case")]
+pub enum ExposureResponse {
+    /// It is suspended until it is resumed.
+    Suspend,
+    /// It is revoked permanently.
+    Revoke,
+    /// It keeps working. Its owner and the administrators are told, as in the other cases.
+    Notify,
 }
 
 /// The state of an agent.

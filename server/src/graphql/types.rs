@@ -6,7 +6,7 @@ use domain::{IssuedKey, api_key::input::SetKeyPolicy};
 
 use super::{
     audit_operation::AuditOperation,
-    enums::{AccountStateCode, ActorKind, AuditResult, Channel, KeyStateCode, OwnerKind, PolicyKind, Role, by_code},
+    enums::{AccountStateCode, ActorKind, AuditResult, Channel, ExposureResponse, KeyStateCode, OwnerKind, PolicyKind, Role, by_code},
     scalars::{Count, Time},
 };
 
@@ -62,10 +62,18 @@ pub struct ApiKey {
     pub revoked_by: Option<String>,
     /// Why the key was revoked.
     pub revoke_reason: Option<String>,
+    /// The scopes that the key holds; null if it may do everything that its owner's role allows.
+    pub scopes: Option<Vec<String>>,
     /// The tenant's key policies that the key violates, including policies that take effect later.
     pub against_policies: Vec<PolicyKind>,
     /// The last accepted request with the key.
     pub last_used: Option<LastUse>,
+    /// When the key's token was first reported as found where others can read it; null if it never was.
+    pub exposed_at: Option<Time>,
+    /// The kind of place where the token was found, such as `commit`.
+    pub exposed_source: Option<String>,
+    /// The URL of that place, as the reporter gave it.
+    pub exposed_url: Option<String>,
 }
 
 impl ApiKey {
@@ -97,8 +105,12 @@ impl ApiKey {
             revoked_at: key.revocation.as_ref().map(|revocation| revocation.at.into()),
             revoked_by: key.revocation.as_ref().map(|revocation| revocation.by.clone()),
             revoke_reason: key.revocation.map(|revocation| revocation.reason).filter(|reason| !reason.is_empty()),
+            scopes: key.scopes.set().map(|set| set.iter().map(ToString::to_string).collect()),
             against_policies: key.violations.iter().map(|violation| violation.kind.into()).collect(),
             last_used: key.last_used.map(LastUse::from),
+            exposed_at: key.exposure.as_ref().map(|exposure| exposure.at.into()),
+            exposed_source: key.exposure.as_ref().map(|exposure| exposure.source.clone()),
+            exposed_url: key.exposure.and_then(|exposure| exposure.url),
         }
     }
 }
@@ -237,6 +249,8 @@ pub struct CreateApiKeyInput {
     pub name: String,
     /// When the key expires, in RFC 3339 with an offset, at least a minute from now; null for never.
     pub expires_at: Option<String>,
+    /// The scopes that the key holds; null for everything that its owner's role allows.
+    pub scopes: Option<Vec<String>>,
     /// The id of another of the caller's tenants to create the key in. Requires a browser session.
     pub default_tenant_id: Option<String>,
 }
@@ -321,6 +335,82 @@ pub struct HourCount {
     pub refusals: Count,
 }
 
+/// The requests of one client that demanded one scope of a key.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "scope_use", rename_fields = "snake_case")]
+pub struct ScopeUse {
+    /// The demanded scope.
+    pub scope: String,
+    /// The client's IP address.
+    pub address: Option<String>,
+    /// The client's `User-Agent`.
+    pub user_agent: Option<String>,
+    /// When the key last had the scope.
+    pub last_used: Option<Time>,
+    /// When the key last lacked the scope.
+    pub last_refused: Option<Time>,
+    /// How often the key had the scope.
+    pub uses: Count,
+    /// How often the key lacked the scope.
+    pub refusals: Count,
+}
+
+impl From<domain::usage::ScopeUse> for ScopeUse {
+    fn from(used: domain::usage::ScopeUse) -> Self {
+        Self {
+            scope: used.scope.into(),
+            address: used.address,
+            user_agent: used.user_agent,
+            last_used: used.last_used_at.map(Time::from),
+            last_refused: used.last_refused_at.map(Time::from),
+            uses: used.uses.into(),
+            refusals: used.refusals.into(),
+        }
+    }
+}
+
+/// A scope of the catalogue, which all tenants share.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "scope", rename_fields = "snake_case")]
+pub struct Scope {
+    /// The scope, like `orders:read`.
+    pub scope: String,
+    /// What it allows.
+    pub description: String,
+    /// The lowest role that may hold it.
+    pub least_role: Role,
+    /// Since when it should no longer be used; null if it isn't deprecated.
+    pub deprecated_at: Option<Time>,
+    /// Whether it is one of Latchkey's own, which can't be changed.
+    pub is_reserved: bool,
+}
+
+impl From<domain::scope::CatalogueScope> for Scope {
+    fn from(entry: domain::scope::CatalogueScope) -> Self {
+        Self {
+            is_reserved: entry.scope.is_reserved(),
+            scope: entry.scope.into(),
+            description: entry.description,
+            least_role: entry.least_role.into(),
+            deprecated_at: entry.deprecated_at.map(Time::from),
+        }
+    }
+}
+
+/// Input for `set_scope`.
+#[derive(Clone, Debug, InputObject)]
+#[graphql(name = "set_scope_input", rename_fields = "snake_case")]
+pub struct SetScopeInput {
+    /// The scope, like `orders:read`.
+    pub scope: String,
+    /// What it allows, at most 200 characters.
+    pub description: String,
+    /// The lowest role that may hold it.
+    pub least_role: Role,
+    /// The UTC day since when it is deprecated, like `2027-01-31`; null if it isn't.
+    pub deprecated_since: Option<String>,
+}
+
 /// The clients that used a key, and how often it was used.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "key_usage", rename_fields = "snake_case")]
@@ -329,6 +419,8 @@ pub struct Usage {
     pub clients: Vec<KeyClient>,
     /// The hours of the last 90 days in which there were requests.
     pub hours: Vec<HourCount>,
+    /// The requests of the last 90 days that demanded a scope, most recent first; at most 2,000.
+    pub scopes: Vec<ScopeUse>,
 }
 
 impl From<domain::Usage> for Usage {
@@ -352,6 +444,7 @@ impl From<domain::Usage> for Usage {
         Self {
             clients: usage.clients.into_iter().map(client).collect(),
             hours: usage.hours.into_iter().map(hour).collect(),
+            scopes: usage.scopes.into_iter().map(ScopeUse::from).collect(),
         }
     }
 }
@@ -568,6 +661,10 @@ pub struct BrowserSession {
     pub user_agent: Option<String>,
     /// Whether it is the session of this request.
     pub is_this: bool,
+    /// The addresses of the open invitations that were created in it, which ending it cancels.
+    pub invitations: Vec<String>,
+    /// Whether the link of the expiry calendar was created in it, which ending it turns off.
+    pub has_calendar_link: bool,
 }
 
 impl From<domain::BrowserSession> for BrowserSession {
@@ -580,6 +677,8 @@ impl From<domain::BrowserSession> for BrowserSession {
             address: session.address,
             user_agent: session.user_agent,
             is_this: session.is_this,
+            invitations: session.invitations,
+            has_calendar_link: session.has_calendar_link,
         }
     }
 }
@@ -661,10 +760,6 @@ pub struct InviteMemberPayload {
 
 /// A link that contains a secret.
 #[derive(Clone, SimpleObject)]
-    /// The addresses of the open invitations that were created in it, which ending it cancels.
-    pub invitations: Vec<String>,
-    /// Whether the link of the expiry calendar was created in it, which ending it turns off.
-    pub has_calendar_link: bool,
 #[graphql(name = "link_payload", rename_fields = "snake_case")]
 pub struct LinkPayload {
     /// The link, returned once.
@@ -677,12 +772,14 @@ pub struct LinkPayload {
 pub struct TenantPolicy {
     /// The kind.
     pub policy: PolicyKind,
-            invitations: session.invitations,
-            has_calendar_link: session.has_calendar_link,
     /// The number of days, for `max_lifetime` and `suspend_unused`.
     pub days: Option<i32>,
     /// The number of keys, for `max_keys`.
     pub limit: Option<i32>,
+    /// What happens to an exposed key, for `exposed_keys`.
+    pub on_exposure: Option<ExposureResponse>,
+    /// The scopes, for `scopes_not_for_users` and `scope_max_lifetime`.
+    pub scopes: Option<Vec<String>>,
     /// When the policy takes effect.
     pub effective_from: Time,
     /// When the policy takes effect.
@@ -700,6 +797,8 @@ impl From<domain::KeyPolicy> for TenantPolicy {
             policy: policy.kind.into(),
             days: policy.days.and_then(|days| i32::try_from(days).ok()),
             limit: policy.limit.and_then(|limit| i32::try_from(limit).ok()),
+            on_exposure: policy.on_exposure.map(ExposureResponse::from),
+            scopes: policy.kind.has_scopes().then(|| policy.scopes.iter().map(ToString::to_string).collect()),
             effective_from: policy.effective_from.into(),
             holds_from: policy.effective_from.into(),
             set: policy.set_at.into(),
@@ -718,6 +817,10 @@ pub struct TenantPolicyInput {
     pub days: Option<i32>,
     /// 1 to 100000; required for `max_keys`.
     pub limit: Option<i32>,
+    /// Required for `exposed_keys`.
+    pub on_exposure: Option<ExposureResponse>,
+    /// Scopes of the catalogue; required for `scopes_not_for_users` and `scope_max_lifetime`.
+    pub scopes: Option<Vec<String>>,
     /// When the policy takes effect; immediately if null.
     pub from: Option<Time>,
 }
@@ -728,7 +831,10 @@ impl From<TenantPolicyInput> for SetKeyPolicy {
         let from = input.from.map(|from| from.0.to_rfc3339_opts(SecondsFormat::Secs, true));
         let limit = input.limit.map(|limit| limit.to_string()).unwrap_or_default();
         let policy = domain::PolicyKind::from(input.policy).as_str().to_owned();
-        Self { policy, days, limit, from: from.unwrap_or_default() }
+        let on_exposure = input.on_exposure.map(|response| domain::ExposureResponse::from(response).as_str().to_owned());
+        let scopes = input.scopes.unwrap_or_default().join(" ");
+        let (on_exposure, from) = (on_exposure.unwrap_or_default(), from.unwrap_or_default());
+        Self { policy, days, limit, on_exposure, scopes, from }
     }
 }
 

@@ -3,12 +3,12 @@
 use std::{error::Error, time::Duration};
 
 use axum::{
-    body::{Body, to_bytes},
+    body::{Body, Bytes, to_bytes},
     extract::Request,
     middleware::Next,
     response::Response,
 };
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use http_body_util::LengthLimitError;
 
 use crate::{body::MAX_BYTES, headers, problem};
@@ -27,22 +27,33 @@ pub(crate) async fn read_body(request: Request, next: Next) -> Response {
         drop(body);
         return next.run(Request::from_parts(parts, Body::empty())).await;
     }
-    let declared =
-        headers::text(&parts.headers, header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > MAX_BYTES) {
-        return too_large();
-    }
-    match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BYTES)).await {
-        Ok(Ok(bytes)) if headers::is_form(&parts.headers) && !headers::is_utf8(&bytes) => {
+    match collect(&parts.headers, body, MAX_BYTES).await {
+        Ok(bytes) if headers::is_form(&parts.headers) && !headers::is_utf8(&bytes) => {
             problem::answer(StatusCode::BAD_REQUEST, "The form data isn't valid UTF-8.")
         }
-        Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
-        Ok(Err(error)) if error.source().is_some_and(<dyn Error>::is::<LengthLimitError>) => too_large(),
-        Ok(Err(_)) => problem::answer(StatusCode::BAD_REQUEST, "The request body is incomplete or malformed."),
-        Err(_) => problem::answer(StatusCode::REQUEST_TIMEOUT, "The request body wasn't received within 30 seconds."),
+        Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Err(refusal) => *refusal,
     }
 }
 
-fn too_large() -> Response {
-    problem::answer(StatusCode::PAYLOAD_TOO_LARGE, "The request body is larger than 64 KiB.")
+/// Reads a body of at most `most` bytes.
+///
+/// # Errors
+/// The response to a body that is too large, incomplete or too slow.
+pub(crate) async fn collect(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, Box<Response>> {
+    let refuse = |status, detail: &str| Err(Box::new(problem::answer(status, detail)));
+    let too_large = || {
+        let detail = format!("The request body is larger than {} KiB.", most / 1_024);
+        refuse(StatusCode::PAYLOAD_TOO_LARGE, &detail)
+    };
+    let declared = headers::text(headers, header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > most) {
+        return too_large();
+    }
+    match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, most)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if error.source().is_some_and(<dyn Error>::is::<LengthLimitError>) => too_large(),
+        Ok(Err(_)) => refuse(StatusCode::BAD_REQUEST, "The request body is incomplete or malformed."),
+        Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "The request body wasn't received within 30 seconds."),
+    }
 }

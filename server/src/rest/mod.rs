@@ -4,6 +4,7 @@ pub(crate) mod audit_entry;
 pub(crate) mod audit_log;
 pub(crate) mod calendar;
 pub(crate) mod health;
+pub(crate) mod leaks;
 mod spreadsheet;
 pub(crate) mod verification;
 

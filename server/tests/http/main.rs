@@ -11,6 +11,7 @@ mod fuzz;
 mod graphql;
 mod graphql_arguments;
 mod graphql_protocol;
+mod leaks;
 mod origin;
 mod parity;
 mod remembered;

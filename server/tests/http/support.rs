@@ -117,6 +117,18 @@ impl Stage {
         Self { router: router::build(self.services.clone(), site), ..self }
     }
 
+    /// Returns the same site with other rules for leak reports.
+    pub fn with_leak_reports(self, rules: server::config::LeakReportRules) -> Self {
+        let assets = Assets::new(Source::Folder(self.folder.path().join("site")));
+        let site = Site::new("http://127.0.0.1:3000", false, assets).unwrap().with_leak_reports(rules);
+        Self { router: router::build(self.services.clone(), site), ..self }
+    }
+
+    /// Returns the folder of the stage's files.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     pub async fn key_of_ada(&self) -> String {
         let issued =
             self.services.admin().create_key("acme", OwnerRef::User("ada@example.org".to_owned()), "ada's", None).await;
