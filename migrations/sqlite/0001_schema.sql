@@ -185,6 +185,10 @@ CREATE TABLE api_keys (
     last_refused_at INTEGER,
     last_refused_address TEXT,
     last_refused_agent TEXT,
+    -- The first report that its token was found where others can read it.
+    exposed_at INTEGER,
+    exposed_source TEXT,
+    exposed_url TEXT,
     idempotency_key BLOB,
     CHECK ((user_id IS NULL) <> (service_account_id IS NULL)),
     CHECK ((lifecycle = 2) = (revoked_at IS NOT NULL))
@@ -213,6 +217,7 @@ CREATE INDEX api_keys_by_creating_key ON api_keys (created_by_key) WHERE created
 CREATE INDEX api_keys_rolled ON api_keys (tenant_id, last_refused_at) WHERE replaced_by IS NOT NULL;
 -- Inventory filters and key policies: orphaned keys, lifetimes, and users' keys.
 CREATE INDEX api_keys_orphaned ON api_keys (tenant_id, lifecycle, orphaned_at) WHERE orphaned_at IS NOT NULL;
+CREATE INDEX api_keys_exposed ON api_keys (tenant_id, lifecycle, exposed_at) WHERE exposed_at IS NOT NULL;
 CREATE INDEX api_keys_tenant_lifetime ON api_keys (tenant_id, lifecycle, (COALESCE(expires_at, 9223372036854775807) - created_at));
 CREATE INDEX api_keys_tenant_users ON api_keys (tenant_id, lifecycle, user_id) WHERE user_id IS NOT NULL;
 
@@ -234,6 +239,8 @@ CREATE TABLE key_policies (
     kind TEXT NOT NULL,
     days INTEGER,
     key_limit INTEGER,
+    -- What happens to an exposed key: suspend, revoke, notify.
+    on_exposure TEXT,
     effective_from INTEGER NOT NULL,
     set_at INTEGER NOT NULL,
     set_by TEXT NOT NULL,

@@ -25,6 +25,7 @@ pub use agent::{Agent, AgentScope, AgentState, Label};
 pub use api_key::{
     act::{KeyAct, Unfit},
     expiry::Expiry,
+    exposure::{Exposure, ExposureResponse},
     key::{ApiKey, IssuedKey, KeyState, LastUse, Owner, OwnerKind, Revocation, Successor, SuspendedBy, Suspension},
     policy::{KeyPolicy, PolicyKind},
     query::{InventoryFilter, InventoryQuery, KeyFilter, KeyQuery, KeySort},

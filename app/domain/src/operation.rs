@@ -362,6 +362,9 @@ operations! {
         "restore_backup" Tenants "Restore backup",
             "{actor} restored a backup.",
             "{actor} tried to restore a backup and was denied.";
+        "expose_api_key" Keys "Report exposed API key",
+            "{actor} marked the API key {subject} as exposed.",
+            "{actor} tried to mark an API key as exposed and was denied.";
         "create_user" Members "Create user",
             "{actor} added {subject} to the tenant.",
             "{actor} tried to add {subject} to the tenant and was denied.";

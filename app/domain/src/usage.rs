@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, Name};
+use crate::{AgentId, Name, Scope, ScopeGrant, ScopeSet, scope::MAX_SCOPES};
 
 /// How long hourly counts are kept, and clients after they were last seen.
 pub const KEPT_FOR: TimeDelta = TimeDelta::days(90);
@@ -53,6 +53,39 @@ pub struct DayCount {
     pub refusals: u64,
 }
 
+/// The requests of one client that demanded one scope of a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScopeUse {
+    /// The demanded scope.
+    pub scope: Scope,
+    /// The client's IP address, if known.
+    pub address: Option<String>,
+    /// The client's `User-Agent`, cut to 200 characters.
+    pub user_agent: Option<String>,
+    /// When the key last had the scope.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// When the key last lacked it.
+    pub last_refused_at: Option<DateTime<Utc>>,
+    /// How often the key had the scope.
+    pub uses: u64,
+    /// How often the key lacked it.
+    pub refusals: u64,
+}
+
+/// Returns the scopes that were used, as far as one key can hold them.
+pub fn used_scopes(uses: &[ScopeUse]) -> ScopeSet {
+    let mut used: Vec<_> = uses.iter().filter(|one| one.last_used_at.is_some()).map(|one| one.scope.clone()).collect();
+    used.sort_unstable();
+    used.dedup();
+    used.truncate(MAX_SCOPES);
+    ScopeSet::new(used).unwrap_or_default()
+}
+
+/// Returns the uses that a key with other scopes would have refused.
+pub fn refused_with<'a>(uses: &'a [ScopeUse], scopes: &'a ScopeGrant) -> impl Iterator<Item = &'a ScopeUse> {
+    uses.iter().filter(|one| one.last_used_at.is_some() && !scopes.holds(&one.scope))
+}
+
 /// The usage of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
@@ -60,6 +93,8 @@ pub struct Usage {
     pub clients: Vec<KeyClient>,
     /// The hours of the last [`KEPT_FOR`] in which the key was used or rejected, earliest first.
     pub hours: Vec<HourCount>,
+    /// The requests of the last [`KEPT_FOR`] that demanded a scope, most recent first.
+    pub scopes: Vec<ScopeUse>,
 }
 
 impl Usage {
@@ -76,12 +111,42 @@ impl Usage {
         counts
     }
 
+    /// Returns what used the key at or after an instant.
+    pub fn since(&self, at: DateTime<Utc>) -> UsageSince {
+        let (from, mut since) = (start_of(HOUR, at), UsageSince::default());
+        for hour in self.hours.iter().filter(|hour| hour.hour >= from) {
+            since.uses += hour.uses;
+            since.refusals += hour.refusals;
+        }
+        let is_since = |seen: Option<DateTime<Utc>>| seen.is_some_and(|seen| seen >= at);
+        let clients = self.clients.iter().filter(|one| is_since(one.last_used_at) || is_since(one.last_refused_at));
+        since.clients = clients.cloned().collect();
+        let mut addresses: Vec<_> = since.clients.iter().filter_map(|one| one.address.as_deref()).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        since.addresses = addresses.len();
+        since
+    }
+
     /// Returns the counts of each of the last `days` days in UTC, earliest first. The last one is today.
     pub fn by_day(&self, days: u32, now: DateTime<Utc>) -> Vec<DayCount> {
         let of_day =
             |hour: &HourCount| DayCount { day: start_of(DAY, hour.hour), uses: hour.uses, refusals: hour.refusals };
         each_day(self.hours.iter().map(of_day), days, now)
     }
+}
+
+/// The usage of a key since an instant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsageSince {
+    /// The clients that were seen since then, most recently seen first. Their own counts are older, too.
+    pub clients: Vec<KeyClient>,
+    /// The number of addresses of these clients.
+    pub addresses: usize,
+    /// The accepted requests, from the start of the instant's hour on.
+    pub uses: u64,
+    /// The rejected requests, from the start of the instant's hour on.
+    pub refusals: u64,
 }
 
 const HOUR: TimeDelta = TimeDelta::hours(1);
@@ -164,6 +229,31 @@ mod tests {
         assert_eq!((days.len(), counts(0), counts(1), counts(2), counts(89)), (90, (2, 1), (4, 2), (2, 1), (0, 0)));
         assert_eq!(days[89].day, DateTime::UNIX_EPOCH + TimeDelta::days(100));
         assert!(usage.by_day(0, now).is_empty());
+    }
+
+    #[test]
+    fn usage_since_an_instant_has_its_clients_and_whole_hours() {
+        let at = DateTime::UNIX_EPOCH + TimeDelta::minutes(90);
+        let client = |address: &str, used: Option<i64>, refused: Option<i64>| KeyClient {
+            address: Some(address.to_owned()),
+            user_agent: None,
+            agent_id: None,
+            agent_name: None,
+            first_seen_at: DateTime::UNIX_EPOCH,
+            last_used_at: used.map(|minutes| DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes)),
+            last_refused_at: refused.map(|minutes| DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes)),
+            uses: 1,
+            refusals: 1,
+        };
+        let hour = |hour, uses| HourCount { hour: DateTime::UNIX_EPOCH + TimeDelta::hours(hour), uses, refusals: 1 };
+        let usage = Usage {
+            clients: vec![client("b", Some(90), None), client("a", Some(89), None), client("b", None, Some(100))],
+            hours: vec![hour(0, 1), hour(1, 2), hour(2, 4)],
+            ..Usage::default()
+        };
+        let since = usage.since(at);
+        assert_eq!((since.clients.len(), since.addresses, since.uses, since.refusals), (2, 1, 6, 2));
+        assert_eq!(usage.since(at + TimeDelta::days(1)), UsageSince::default());
     }
 
     #[test]

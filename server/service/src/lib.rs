@@ -13,6 +13,7 @@ mod error;
 mod examination;
 mod input;
 mod keys;
+mod leaks;
 mod mail;
 mod metrics;
 mod operator;
@@ -53,6 +54,10 @@ pub use keys::{
     token_search::{FoundToken, Spelling, find_tokens},
     verification::{Verification, VerifiedKey},
     verification_counts::VerificationOutcome,
+};
+pub use leaks::{
+    limits::Reporter,
+    reports::{LeakReports, LeakedToken, MAX_REPORTED},
 };
 pub use mail::MailSettings;
 pub use metrics::{KeyFigures, Metrics};
@@ -136,6 +141,7 @@ struct Inner {
     endings: Arc<keys::roll::PredecessorEndings>,
     hasher: people::passwords::Hasher,
     throttle: people::throttle::Throttle,
+    report_limits: leaks::limits::ReportLimits,
     link: tenants::set_up::Link,
     readiness: readiness::Readiness,
     /// The background tasks, which stop when this is dropped.
@@ -165,6 +171,7 @@ impl Services {
             endings: Arc::default(),
             hasher,
             throttle: people::throttle::Throttle::default(),
+            report_limits: leaks::limits::ReportLimits::default(),
             link: tenants::set_up::Link::default(),
             readiness: readiness::Readiness::default(),
         })))
@@ -392,6 +399,17 @@ impl Services {
             usage: &inner.usage,
             revoked_tokens: &inner.revoked_tokens,
             endings: &inner.endings,
+        }
+    }
+
+    /// Reports of leaked keys.
+    pub fn leak_reports(&self) -> LeakReports<'_> {
+        let inner = &self.0;
+        LeakReports {
+            context: &inner.context,
+            usage: &inner.usage,
+            throttle: &inner.throttle,
+            limits: &inner.report_limits,
         }
     }
 

@@ -109,6 +109,8 @@ forms! {
         days: String,
         /// The number of keys, for kinds that have one.
         limit: String,
+        /// The code of the [`super::exposure::ExposureResponse`], for kinds that have one.
+        on_exposure: String,
         /// The UTC day that the policy is effective from, like `2027-01-31`. Empty for now.
         from: String,
     }

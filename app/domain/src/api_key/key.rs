@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::exposure::Exposure;
 use crate::{KeyId, Name, Secret, ServiceAccountId, TenantId, UserId, api_key::policy::PolicyViolation};
 
 /// The longest time before its expiry in which a key is "expiring soon"; see [`expires_soon_within`].
@@ -128,6 +129,8 @@ pub struct ApiKey {
     pub owner_suspended_at: Option<DateTime<Utc>>,
     /// The revocation, which is permanent.
     pub revocation: Option<Revocation>,
+    /// The first report that its token was found where others can read it.
+    pub exposure: Option<Exposure>,
     /// The key policies, in effect or scheduled, that the key violates. Empty for an inactive key.
     pub violations: Vec<PolicyViolation>,
     /// The last accepted request.
@@ -360,6 +363,7 @@ pub(crate) mod tests {
             revocation: None,
             last_used: None,
             last_refused: None,
+            exposure: None,
             violations: Vec::new(),
         }
     }

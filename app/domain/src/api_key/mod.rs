@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod expiry;
+pub mod exposure;
 pub mod input;
 pub mod key;
 pub mod policy;

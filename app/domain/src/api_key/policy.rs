@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::exposure::ExposureResponse;
 use crate::{ApiError, ApiKey, OwnerKind, usage::number_text};
 
 /// The maximum number of days of a policy: 10 years.
@@ -32,17 +33,20 @@ pub enum PolicyKind {
     SuspendUnused,
     /// An owner can have at most a number of keys.
     MaxKeys,
+    /// What happens to a key whose token was found where others can read it.
+    ExposedKeys,
 }
 
 impl PolicyKind {
     /// All kinds, in the order the settings list them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::MaxLifetime,
         Self::ExpiryRequired,
         Self::ServiceAccountsOnly,
         Self::NoKeysByKeys,
         Self::SuspendUnused,
         Self::MaxKeys,
+        Self::ExposedKeys,
     ];
 
     /// Returns the code used in the database, in the APIs and in URLs.
@@ -54,6 +58,7 @@ impl PolicyKind {
             Self::NoKeysByKeys => "no_keys_by_keys",
             Self::SuspendUnused => "suspend_unused",
             Self::MaxKeys => "max_keys",
+            Self::ExposedKeys => "exposed_keys",
         }
     }
 
@@ -71,6 +76,7 @@ impl PolicyKind {
             Self::NoKeysByKeys => "Keys can't create keys",
             Self::SuspendUnused => "Suspend unused keys",
             Self::MaxKeys => "Keys per owner",
+            Self::ExposedKeys => "Exposed keys",
         }
     }
 
@@ -95,6 +101,10 @@ impl PolicyKind {
                 "A person or a service account can have at most this many keys that work or are suspended. \
                  Without this policy, the limit is 500."
             }
+            Self::ExposedKeys => {
+                "A key whose token is reported as found in public is suspended, is revoked, or keeps working. \
+                 Its owner and the administrators are always notified. Without this policy, it is suspended."
+            }
         }
     }
 
@@ -107,6 +117,17 @@ impl PolicyKind {
     pub fn has_limit(self) -> bool {
         self == Self::MaxKeys
     }
+
+    /// Returns whether a policy of this kind has a response to an exposure.
+    pub fn has_response(self) -> bool {
+        self == Self::ExposedKeys
+    }
+
+    /// Returns whether a policy of this kind says nothing about how keys are created or used, so that it affects no
+    /// existing key.
+    pub fn affects_no_existing_keys(self) -> bool {
+        matches!(self, Self::MaxKeys | Self::ExposedKeys)
+    }
 }
 
 /// A key policy that is turned on.
@@ -118,6 +139,8 @@ pub struct KeyPolicy {
     pub days: Option<u32>,
     /// The number of keys, for kinds that have one.
     pub limit: Option<u32>,
+    /// What happens to an exposed key, for kinds that say so.
+    pub on_exposure: Option<ExposureResponse>,
     /// When the policy takes effect.
     pub effective_from: DateTime<Utc>,
     /// When it was set.
@@ -140,6 +163,7 @@ impl KeyPolicy {
                 let limit = keys_text(self.limit.unwrap_or(0));
                 format!("A person or a service account in this tenant can have at most {limit}.")
             }
+            PolicyKind::ExposedKeys => self.on_exposure.unwrap_or_default().sentence().to_owned(),
         }
     }
 
@@ -148,16 +172,19 @@ impl KeyPolicy {
         let instead = match self.kind {
             PolicyKind::ServiceAccountsOnly => " Ask an administrator for a service account key.",
             PolicyKind::NoKeysByKeys => " Create the key in the dashboard.",
-            PolicyKind::MaxLifetime | PolicyKind::ExpiryRequired | PolicyKind::SuspendUnused | PolicyKind::MaxKeys => {
-                ""
-            }
+            PolicyKind::MaxLifetime
+            | PolicyKind::ExpiryRequired
+            | PolicyKind::SuspendUnused
+            | PolicyKind::MaxKeys
+            | PolicyKind::ExposedKeys => "",
         };
         format!("{}{instead}", self.sentence())
     }
 
     /// Returns whether an existing key violates the policy: whether the policy would prevent creating it. Always
     /// `false` for [`PolicyKind::SuspendUnused`], which says nothing about creating keys, and for
-    /// [`PolicyKind::MaxKeys`], which is about how many keys there are.
+    /// [`PolicyKind::MaxKeys`], which is about how many keys there are, and [`PolicyKind::ExposedKeys`], which is about
+    /// what happens to a key later.
     pub fn is_violated_by(&self, key: &ApiKey) -> bool {
         match self.kind {
             PolicyKind::MaxLifetime => {
@@ -167,7 +194,7 @@ impl KeyPolicy {
             PolicyKind::ExpiryRequired => key.expires_at.is_none(),
             PolicyKind::ServiceAccountsOnly => key.owner.kind() == OwnerKind::User,
             PolicyKind::NoKeysByKeys => key.created_by_key.is_some(),
-            PolicyKind::SuspendUnused | PolicyKind::MaxKeys => false,
+            PolicyKind::SuspendUnused | PolicyKind::MaxKeys | PolicyKind::ExposedKeys => false,
         }
     }
 
@@ -262,6 +289,11 @@ pub fn key_limit(policies: &[KeyPolicy], now: DateTime<Utc>) -> u32 {
     in_effect(policies, PolicyKind::MaxKeys, now).and_then(|policy| policy.limit).unwrap_or(DEFAULT_KEY_LIMIT)
 }
 
+/// Returns what happens to a key that is exposed at `now`.
+pub fn exposure_response(policies: &[KeyPolicy], now: DateTime<Utc>) -> ExposureResponse {
+    in_effect(policies, PolicyKind::ExposedKeys, now).and_then(|policy| policy.on_exposure).unwrap_or_default()
+}
+
 fn in_effect(policies: &[KeyPolicy], kind: PolicyKind, at: DateTime<Utc>) -> Option<&KeyPolicy> {
     let in_effect = policies.iter().filter(|policy| policy.kind == kind && policy.is_in_effect(at));
     in_effect.max_by_key(|policy| policy.effective_from)
@@ -270,8 +302,12 @@ fn in_effect(policies: &[KeyPolicy], kind: PolicyKind, at: DateTime<Utc>) -> Opt
 /// Returns how much the policies of a kind allow at an instant. A larger number allows more.
 fn allowance(policies: &[KeyPolicy], kind: PolicyKind, at: DateTime<Utc>) -> u32 {
     match in_effect(policies, kind, at) {
-        Some(policy) => policy.days.or(policy.limit).unwrap_or(0),
+        Some(policy) => {
+            let response = policy.on_exposure.map(ExposureResponse::allowance);
+            policy.days.or(policy.limit).or(response).unwrap_or(0)
+        }
         None if kind == PolicyKind::MaxKeys => DEFAULT_KEY_LIMIT,
+        None if kind == PolicyKind::ExposedKeys => ExposureResponse::default().allowance(),
         None => u32::MAX,
     }
 }
@@ -351,8 +387,15 @@ mod tests {
     fn policies_apply_from_their_effective_time_and_say_what_to_do() {
         let now = DateTime::UNIX_EPOCH + TimeDelta::days(100);
         let set_by = || "Ada".to_owned();
-        let policy =
-            |kind, days| KeyPolicy { kind, days, limit: None, effective_from: now, set_at: now, set_by: set_by() };
+        let policy = |kind, days| KeyPolicy {
+            kind,
+            days,
+            limit: None,
+            on_exposure: None,
+            effective_from: now,
+            set_at: now,
+            set_by: set_by(),
+        };
         let proposed = |days: Option<i64>| Proposed {
             owner: OwnerKind::User,
             expires_at: days.map(|days| now + TimeDelta::days(days)),
@@ -386,6 +429,7 @@ mod tests {
             kind,
             days: kind.has_days().then_some(number),
             limit: kind.has_limit().then_some(number),
+            on_exposure: None,
             effective_from: now + TimeDelta::days(days_ahead),
             set_at: now,
             set_by: "Ada".to_owned(),
@@ -393,6 +437,8 @@ mod tests {
         let lifetime = |days, ahead| policy(PolicyKind::MaxLifetime, days, ahead);
         let required = |ahead| policy(PolicyKind::ExpiryRequired, 0, ahead);
         let keys = |count| policy(PolicyKind::MaxKeys, count, 0);
+        let exposed = |response| KeyPolicy { on_exposure: Some(response), ..policy(PolicyKind::ExposedKeys, 0, 0) };
+        let (suspend, revoke, notify) = (ExposureResponse::Suspend, ExposureResponse::Revoke, ExposureResponse::Notify);
         for (before, set, expected) in [
             (vec![], lifetime(90, 0), false),
             (vec![], lifetime(90, 5), false),
@@ -411,6 +457,11 @@ mod tests {
             (vec![], keys(501), true),
             (vec![keys(10)], keys(11), true),
             (vec![keys(10)], keys(9), false),
+            (vec![], exposed(suspend), false),
+            (vec![], exposed(revoke), false),
+            (vec![], exposed(notify), true),
+            (vec![exposed(revoke)], exposed(suspend), true),
+            (vec![exposed(notify)], exposed(suspend), false),
         ] {
             assert_eq!(is_loosened_by(&before, &set), expected, "{before:?}\n{set:?}");
         }

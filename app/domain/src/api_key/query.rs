@@ -125,11 +125,14 @@ pub enum InventoryFilter {
     OwnerGone,
     /// Keys that violate a key policy, in effect or scheduled.
     AgainstPolicy,
+    /// Keys whose token was found where others can read it.
+    Exposed,
 }
 
 impl InventoryFilter {
     /// All filters, in the order the list offers them.
-    pub const ALL: [Self; 5] = [Self::All, Self::NeverExpires, Self::Unused, Self::OwnerGone, Self::AgainstPolicy];
+    pub const ALL: [Self; 6] =
+        [Self::All, Self::Exposed, Self::NeverExpires, Self::Unused, Self::OwnerGone, Self::AgainstPolicy];
 
     /// Returns the code used in the APIs and in URLs.
     pub fn as_str(self) -> &'static str {
@@ -139,6 +142,7 @@ impl InventoryFilter {
             Self::Unused => "unused",
             Self::OwnerGone => "owner_gone",
             Self::AgainstPolicy => "against_policy",
+            Self::Exposed => "exposed",
         }
     }
 
@@ -150,6 +154,7 @@ impl InventoryFilter {
             Self::Unused => "Unused for 90 days",
             Self::OwnerGone => "Owner or creator left",
             Self::AgainstPolicy => "Violates policy",
+            Self::Exposed => "Exposed",
         }
     }
 

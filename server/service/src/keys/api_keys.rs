@@ -52,6 +52,8 @@ const MAX_CLIENTS: u32 = 100;
 /// Keys that need attention from their owner or an administrator.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyAlerts {
+    /// Exposed keys that are neither revoked nor expired, latest report first.
+    pub exposed: Vec<ApiKey>,
     /// Valid keys that expire soon, were used in the past 30 days and have no unrevoked replacement, soonest first.
     pub expiring: Vec<ApiKey>,
     /// Rotated keys that were still tried in the past 7 days, last tried first.
@@ -154,11 +156,12 @@ impl ApiKeys<'_> {
         self.usage.flush_before_read(self.context).await;
         let list =
             |alert| storage::key_list::list_alerts(self.context.db(), &permit, about, alert, now, MAX_ALERTS + 1);
-        let (expiring, tried) = (
+        let (exposed, expiring, tried) = (
+            list(Alert::Exposed).await?,
             list(Alert::ExpiringAndUsedSince(now - IN_USE)).await?,
             list(Alert::TriedSince(now - TRIED_LATELY)).await?,
         );
-        Ok(KeyAlerts { expiring, tried })
+        Ok(KeyAlerts { exposed, expiring, tried })
     }
 
     /// Returns one key.
@@ -375,8 +378,8 @@ impl ApiKeys<'_> {
     /// Resumes a suspended key. Only an administrator can resume a key that was suspended by an administrator.
     ///
     /// # Errors
-    /// `CONFLICT` if it isn't suspended, is revoked or expired, or was suspended by an administrator;
-    /// `CONFIRMATION_REQUIRED`; `NOT_FOUND`, `FORBIDDEN`.
+    /// `CONFLICT` if it isn't suspended, is revoked or expired, or was suspended by an administrator; `FORBIDDEN` for an
+    /// exposed key to anybody who isn't signed in or the operator; `CONFIRMATION_REQUIRED`; `NOT_FOUND`, `FORBIDDEN`.
     #[tracing::instrument(skip_all, fields(api_key.id = %id))]
     pub async fn resume(&self, actor: &Actor, id: KeyId) -> Result<ApiKey> {
         self.change(actor, id, Change::Resume).await
@@ -387,6 +390,16 @@ impl ApiKeys<'_> {
         let now = self.context.now();
         let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
         let before = storage::keys::find_in(&mut tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
+        if matches!(change, Change::Resume) && before.exposure.is_some() && actor.key_id().is_some() {
+            drop(tx);
+            let refusal = ApiError::forbidden("This key was exposed. Only a signed-in user can resume it.");
+            let subject = ("api_key", id.0);
+            return self
+                .context
+                .audit()
+                .record_if_refused(Err(refusal.into()), &actor, change.operation(), subject)
+                .await;
+        }
         if !change.make(&mut tx, &actor, &permit, id, now).await? {
             return Err(change.refusal(&before, now).into());
         }

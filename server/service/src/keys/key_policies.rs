@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, ErrorCode, KeyPolicy, Operation, PolicyKind, TenantId,
+    ApiError, ErrorCode, ExposureResponse, KeyPolicy, Operation, PolicyKind, TenantId,
     api_key::{
         expiry::{ExpiryError, first_instant},
         input::SetKeyPolicy,
@@ -67,11 +67,11 @@ impl KeyPolicies<'_> {
     /// unused keys, suspended once it takes effect.
     ///
     /// # Errors
-    /// Field errors at `policy`, `days`, `limit`, `from`; `FORBIDDEN`.
+    /// Field errors at `policy`, `days`, `limit`, `on_exposure`, `from`; `FORBIDDEN`.
     pub async fn preview(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<PolicyPreview> {
         let permit = self.context.permit(actor, Operation::PreviewPolicy, Target::Tenant(actor.tenant_id())).await?;
         let policy = self.check(actor, input)?;
-        if policy.kind == PolicyKind::MaxKeys {
+        if policy.kind.affects_no_existing_keys() {
             return Ok(PolicyPreview { policy, keys: Vec::new(), count: 0 });
         }
         let now = self.context.now();
@@ -91,6 +91,7 @@ impl KeyPolicies<'_> {
         let policy = self.check(actor, input)?;
         let subject = ("tenant", actor.tenant_id().0, policy.kind.label());
         let number = policy.days.map(days_text).or(policy.limit.map(keys_text));
+        let number = number.or(policy.on_exposure.map(|response| response.label().to_lowercase()));
         let number = number.map(|text| format!("{text}, ")).unwrap_or_default();
         let detail = format!("{number}effective from {}", domain::time::utc_text(policy.effective_from));
         let entry = Entry::by(actor, Operation::SetPolicy, self.context.now(), subject).with(detail);
@@ -155,9 +156,17 @@ impl KeyPolicies<'_> {
             }
             (false, _) => None,
         };
+        let on_exposure = match (kind.has_response(), ExposureResponse::from_code(input.on_exposure.trim())) {
+            (true, Some(response)) => Some(response),
+            (true, None) => {
+                let words = ExposureResponse::ALL.map(ExposureResponse::as_str).join(", ");
+                return Err(ApiError::field("on_exposure", format!("Choose one of {words}.")).into());
+            }
+            (false, _) => None,
+        };
         let from = first_instant(&input.from).map(|text| parse_instant(&text).ok_or_else(malformed)).transpose()?;
         let effective_from = from.map_or(now, |at| at.max(now));
-        Ok(KeyPolicy { kind, days, limit, effective_from, set_at: now, set_by: actor.name().to_owned() })
+        Ok(KeyPolicy { kind, days, limit, on_exposure, effective_from, set_at: now, set_by: actor.name().to_owned() })
     }
 }
 

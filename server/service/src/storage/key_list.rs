@@ -269,7 +269,9 @@ impl Columns {
         let plain = Self { created: Self::HIDDEN.created, ..Self::PLAIN };
         match (ends, filter) {
             (Ends::Over | Ends::Soon, _) => Self { used: Self::HIDDEN.used, ..plain },
-            (_, InventoryFilter::Unused | InventoryFilter::OwnerGone) => Self { end: Self::HIDDEN.end, ..plain },
+            (_, InventoryFilter::Unused | InventoryFilter::OwnerGone | InventoryFilter::Exposed) => {
+                Self { end: Self::HIDDEN.end, ..plain }
+            }
             _ => plain,
         }
     }
@@ -366,6 +368,7 @@ fn inventory(asked: &Asked<'_>, columns: Columns, conditions: &mut Conditions) -
             format!("{} < {cut} AND {} < {cut}", columns.used, columns.created)
         }
         InventoryFilter::OwnerGone => "k.orphaned_at IS NOT NULL".to_owned(),
+        InventoryFilter::Exposed => "k.exposed_at IS NOT NULL".to_owned(),
         InventoryFilter::AgainstPolicy => {
             let parts: Vec<String> =
                 asked.policies.iter().map(|policy| policy_condition(policy, asked.now, columns, conditions)).collect();
@@ -387,8 +390,8 @@ fn policy_condition(policy: &KeyPolicy, now: DateTime<Utc>, columns: Columns, co
         PolicyKind::ExpiryRequired => format!("{end} >= {NEVER}"),
         PolicyKind::ServiceAccountsOnly => "k.user_id IS NOT NULL".to_owned(),
         PolicyKind::NoKeysByKeys => "k.created_by_key IS NOT NULL".to_owned(),
-        // About how many keys there are, not about any one of them.
-        PolicyKind::MaxKeys => "k.id IS NULL".to_owned(),
+        // About how many keys there are, or what happens to them later.
+        PolicyKind::MaxKeys | PolicyKind::ExposedKeys => "k.id IS NULL".to_owned(),
         PolicyKind::SuspendUnused => {
             let cut = micros(now.max(policy.effective_from)) - micros_of(policy.days);
             let cut = conditions.bind(Value::Number(cut));
@@ -475,6 +478,7 @@ fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> Str
         (Ends::Over | Ends::Soon, _) => vec![(None, end.to_owned())],
         (_, InventoryFilter::Unused) => vec![(None, columns.used.to_owned())],
         (_, InventoryFilter::OwnerGone) => vec![(None, "k.orphaned_at".to_owned())],
+        (_, InventoryFilter::Exposed) => vec![(None, "k.exposed_at".to_owned())],
         (_, InventoryFilter::AgainstPolicy) => {
             let order = |policy: &KeyPolicy| match policy.kind {
                 PolicyKind::MaxLifetime => format!("({end} - k.created_at) DESC"),
@@ -482,7 +486,8 @@ fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> Str
                 PolicyKind::ExpiryRequired
                 | PolicyKind::ServiceAccountsOnly
                 | PolicyKind::NoKeysByKeys
-                | PolicyKind::MaxKeys => String::new(),
+                | PolicyKind::MaxKeys
+                | PolicyKind::ExposedKeys => String::new(),
             };
             asked.policies.iter().map(|policy| (Some(policy), order(policy))).collect()
         }
@@ -580,6 +585,8 @@ pub(crate) async fn list_against(
 pub(crate) enum Alert {
     /// Active keys that expire soon and were used since this instant, soonest first.
     ExpiringAndUsedSince(DateTime<Utc>),
+    /// Exposed keys that haven't ended, latest report first.
+    Exposed,
     /// Rotated keys that somebody tried to use since this instant and that were refused, latest attempt first.
     TriedSince(DateTime<Utc>),
 }
@@ -623,6 +630,14 @@ pub(crate) async fn list_alerts(
                 Columns::HIDDEN.used
             );
             (condition, format!("{EXPIRY}, k.id"))
+        }
+        Alert::Exposed => {
+            let now = conditions.bind(Value::Number(micros(now)));
+            let condition = format!(
+                "k.lifecycle IN ({ACTIVE}, {SUSPENDED}) AND k.exposed_at IS NOT NULL AND {} > {now}",
+                Columns::HIDDEN.end
+            );
+            (condition, "k.exposed_at DESC, k.id".to_owned())
         }
         Alert::TriedSince(at) => {
             let at = conditions.bind(Value::Number(micros(at)));

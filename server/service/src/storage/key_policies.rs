@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    KeyId, KeyPolicy, Owner, PolicyKind, ServiceAccountId, TenantId, UserId, api_key::policy::current_and_scheduled,
+    ExposureResponse, KeyId, KeyPolicy, Owner, PolicyKind, ServiceAccountId, TenantId, UserId,
+    api_key::policy::current_and_scheduled,
 };
 use uuid::Uuid;
 
@@ -21,6 +22,7 @@ struct Row {
     kind: String,
     days: Option<i64>,
     key_limit: Option<i64>,
+    on_exposure: Option<String>,
     effective_from: i64,
     set_at: i64,
     set_by: String,
@@ -32,6 +34,7 @@ impl Row {
             kind: PolicyKind::from_code(&self.kind)?,
             days: self.days.and_then(|days| u32::try_from(days).ok()),
             limit: self.key_limit.and_then(|limit| u32::try_from(limit).ok()),
+            on_exposure: self.on_exposure.as_deref().and_then(ExposureResponse::from_code),
             effective_from: instant(self.effective_from),
             set_at: instant(self.set_at),
             set_by: self.set_by,
@@ -39,7 +42,7 @@ impl Row {
     }
 }
 
-const SELECT: &str = "SELECT kind, days, key_limit, effective_from, set_at, set_by FROM key_policies WHERE tenant_id = $1 ORDER BY kind, effective_from";
+const SELECT: &str = "SELECT kind, days, key_limit, on_exposure, effective_from, set_at, set_by FROM key_policies WHERE tenant_id = $1 ORDER BY kind, effective_from";
 
 /// Returns a tenant's policies that are in effect or will be, see [`domain::api_key::policy::current_and_scheduled`].
 pub(crate) async fn list(db: &Db, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<KeyPolicy>> {
@@ -67,7 +70,7 @@ pub(crate) async fn set(tx: &mut Tx, permit: &WritePermit, policy: &KeyPolicy) -
     change!(
         tx,
         sqlx::query(
-            "INSERT INTO key_policies (tenant_id, kind, days, effective_from, set_at, set_by, key_limit) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+            "INSERT INTO key_policies (tenant_id, kind, days, effective_from, set_at, set_by, key_limit, on_exposure) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
         )
         .bind(permit.tenant_id().0)
         .bind(policy.kind.as_str())
@@ -76,6 +79,7 @@ pub(crate) async fn set(tx: &mut Tx, permit: &WritePermit, policy: &KeyPolicy) -
         .bind(micros(policy.set_at))
         .bind(policy.set_by.as_str())
         .bind(policy.limit.map(i64::from))
+        .bind(policy.on_exposure.map(ExposureResponse::as_str))
     )?;
     Ok(())
 }

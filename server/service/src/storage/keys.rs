@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiKey, KeyId, LastUse, Name, Owner, Revocation, Role, ServiceAccountId, Slug, Successor, Suspension, TenantId,
-    UserId,
+    ApiKey, Exposure, KeyId, LastUse, Name, Owner, Revocation, Role, ServiceAccountId, Slug, Successor, Suspension,
+    TenantId, UserId,
 };
 use uuid::Uuid;
 
@@ -49,7 +49,7 @@ pub(crate) const COLUMNS: &str = concat!(
     COALESCE(u.name, s.name) AS owner_name, k.name, k.name_folded, k.hint, k.created_at, k.created_by, k.expires_at, k.lifecycle, k.suspended_at, \
     k.suspended_by, k.suspended_by_id, s.suspended_at AS owner_suspended_at, k.revoked_at, k.revoked_by, k.revoke_reason, k.last_used_at, k.last_used_address, k.last_used_agent, \
     k.created_channel, k.created_by_key, k.replaces, k.replaced_by, k.rolled_at, n.hint AS successor_hint, n.ends_key, \
-    k.last_refused_at, k.last_refused_address, k.last_refused_agent, \
+    k.last_refused_at, k.last_refused_address, k.last_refused_agent, k.exposed_at, k.exposed_source, k.exposed_url, k.exposed_at, k.exposed_source, k.exposed_url, \
     CASE WHEN n.replaced_by IS NULL OR (k.revoked_at IS NULL AND n.revoked_at IS NOT NULL AND ",
     successors_are_inactive!(),
     ") THEN n.revoked_at END AS successor_revoked_at"
@@ -102,6 +102,9 @@ pub(crate) struct KeyRow {
     last_refused_at: Option<i64>,
     last_refused_address: Option<String>,
     last_refused_agent: Option<String>,
+    exposed_at: Option<i64>,
+    exposed_source: Option<String>,
+    exposed_url: Option<String>,
 }
 
 /// Returns the owner in a row, which has one of the two ids.
@@ -161,6 +164,11 @@ impl From<KeyRow> for ApiKey {
                 at: instant(at),
                 by: row.revoked_by.unwrap_or_default(),
                 reason: row.revoke_reason.unwrap_or_default(),
+            }),
+            exposure: row.exposed_at.map(|at| Exposure {
+                at: instant(at),
+                source: row.exposed_source.unwrap_or_default(),
+                url: row.exposed_url,
             }),
             violations: Vec::new(),
             created_channel: row.created_channel,

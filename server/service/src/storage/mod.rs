@@ -11,6 +11,7 @@ pub(crate) mod audit_checks;
 pub(crate) mod backup;
 pub(crate) mod db;
 pub(crate) mod expiring;
+pub(crate) mod exposures;
 pub(crate) mod file;
 pub(crate) mod invitations;
 pub(crate) mod key_list;

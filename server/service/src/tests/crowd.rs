@@ -54,7 +54,7 @@ fn is_in(key: &ApiKey, query: &KeyQuery, filter: InventoryFilter, now: DateTime<
         InventoryFilter::Unused => {
             key.created_at < long_ago && key.last_used.as_ref().is_none_or(|last| last.at < long_ago)
         }
-        InventoryFilter::OwnerGone => false,
+        InventoryFilter::OwnerGone | InventoryFilter::Exposed => false,
     };
     in_state && is_shown && key.name.as_str().contains(&query.search)
 }

@@ -8,6 +8,7 @@ mod database;
 mod faults;
 mod inventory;
 mod keys;
+mod leaks;
 mod lists;
 mod metrics;
 mod model;

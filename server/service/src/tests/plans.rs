@@ -471,12 +471,14 @@ async fn lists(stage: &Stage) -> Vec<List> {
                 InventoryFilter::Unused,
                 InventoryFilter::OwnerGone,
                 InventoryFilter::AgainstPolicy,
+                InventoryFilter::Exposed,
             ] {
                 let query = KeyQuery { filter, sort, ..KeyQuery::default() };
-                let index = if shown == InventoryFilter::OwnerGone && filter != KeyFilter::ExpiringSoon {
-                    "api_keys_orphaned"
-                } else {
-                    ""
+                let index = match shown {
+                    _ if filter == KeyFilter::ExpiringSoon => "",
+                    InventoryFilter::OwnerGone => "api_keys_orphaned",
+                    InventoryFilter::Exposed => "api_keys_exposed",
+                    _ => "",
                 };
                 lists.inventory(index, query, InventoryQuery { filter: shown, ..InventoryQuery::default() }).await;
             }
@@ -497,8 +499,8 @@ async fn lists(stage: &Stage) -> Vec<List> {
     lists.accounts().await;
     lists.audit().await;
     let (services, keys) = (&stage.services, stage.services.api_keys());
-    // A limit on how many keys there are affects none of them.
-    for kind in PolicyKind::ALL.into_iter().filter(|kind| !kind.has_limit()) {
+    // Some affect no existing key, so that there is nothing to list.
+    for kind in PolicyKind::ALL.into_iter().filter(|kind| !kind.affects_no_existing_keys()) {
         let days = if kind.has_days() { "30".to_owned() } else { String::new() };
         let policy = SetKeyPolicy { policy: kind.as_str().to_owned(), days, ..SetKeyPolicy::default() };
         let preview = assembled_for(services.tenant_policies().preview(&ada, &policy)).await;

@@ -28,7 +28,12 @@ fn asks<T: std::fmt::Debug>(result: crate::Result<T>) -> bool {
 }
 
 fn policy(policy: &str, days: &str, limit: &str) -> SetKeyPolicy {
-    SetKeyPolicy { policy: policy.to_owned(), days: days.to_owned(), limit: limit.to_owned(), from: String::new() }
+    SetKeyPolicy {
+        policy: policy.to_owned(),
+        days: days.to_owned(),
+        limit: limit.to_owned(),
+        ..SetKeyPolicy::default()
+    }
 }
 
 #[test]

@@ -1,0 +1,144 @@
+//! Reports of tokens that were found where others can read them. Anybody can report: a report without a token changes
+//! nothing, and whoever has a token could do worse with it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use domain::{
+    Exposure, Secret,
+    api_key::exposure::{MAX_URL, stored_source},
+    secret::contains_token,
+};
+
+use super::{
+    exposing::{Exposed, Report, expose},
+    limits::{ReportLimits, Reporter},
+    mails,
+};
+use crate::{
+    access::Client,
+    context::Context,
+    error::Result,
+    keys::{token, token_search::find_tokens, usage::UsageBuffer},
+    people::throttle::Throttle,
+    storage,
+};
+
+/// The most tokens in one call of [`LeakReports::report`].
+pub const MAX_REPORTED: usize = 1_000;
+
+/// A text that was found and may be a token.
+#[derive(Clone, Debug)]
+pub struct LeakedToken {
+    /// The text.
+    pub token: Secret,
+    /// The kind of place where it was found, such as `commit`.
+    pub source: String,
+    /// The URL of that place. Can be empty.
+    pub url: String,
+}
+
+/// Use cases of leak reports.
+pub struct LeakReports<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) usage: &'a Arc<UsageBuffer>,
+    pub(crate) throttle: &'a Throttle,
+    pub(crate) limits: &'a ReportLimits,
+}
+
+impl LeakReports<'_> {
+    /// Counts a report of a client. To be called before its body is read.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` after 10 reports in a minute from the client's network, or 60 from all.
+    pub fn take_turn(&self, reporter: Reporter, client: &Client) -> Result<()> {
+        let network = self.throttle.network_of(client.address.as_deref());
+        Ok(self.limits.take(reporter, &network, self.context.now())?)
+    }
+
+    /// Gives a turn back, because the report's signature is valid.
+    pub fn give_turn_back(&self, client: &Client) {
+        self.limits.give_back(&self.throttle.network_of(client.address.as_deref()));
+    }
+
+    /// Marks the keys of the reported tokens as exposed, stops them if their tenant's key policy says so, and tells
+    /// their owners and administrators. Returns for each text whether it is the token of a key, whatever the key's
+    /// state. `signed_by`: the id of the key that signed the report.
+    ///
+    /// # Errors
+    /// When the database fails. The report can then be repeated: what is already recorded doesn't change.
+    #[tracing::instrument(skip_all, fields(tokens = tokens.len()))]
+    pub async fn report(&self, tokens: &[LeakedToken], signed_by: Option<&str>, client: &Client) -> Result<Vec<bool>> {
+        let reporter =
+            signed_by.map_or_else(|| "unsigned report".to_owned(), |key| format!("report signed with {key}"));
+        let (mut known, mut exposed) = (HashMap::new(), Vec::new());
+        let mut answers = Vec::with_capacity(tokens.len());
+        for one in tokens.iter().take(MAX_REPORTED) {
+            let Some(digest) = token::digest_of(one.token.expose()) else {
+                answers.push(false);
+                continue;
+            };
+            if let Some(is_key) = known.get(&digest) {
+                answers.push(*is_key);
+                continue;
+            }
+            let found = storage::exposures::find(self.context.db(), &digest).await?;
+            if let Some(found) = &found {
+                let (source, url) = (stored_source(&one.source), stored_url(&one.url));
+                let exposure = Exposure { at: self.context.now(), source, url };
+                exposed.extend(expose(self.context, found, &Report { exposure, reporter: &reporter, client }).await?);
+            }
+            known.insert(digest, found.is_some());
+            answers.push(found.is_some());
+        }
+        self.tell(&exposed).await;
+        Ok(answers)
+    }
+
+    /// Tells the people who have to act. The changes are already made, so a failure is only logged.
+    async fn tell(&self, exposed: &[Exposed]) {
+        // So that the key's page shows its usage up to now.
+        self.usage.flush_before_read(self.context).await;
+        if let Err(error) = mails::notify(self.context, exposed).await {
+            tracing::error!(%error, "mails about exposed keys could not be sent");
+        }
+    }
+}
+
+/// Returns a reported URL if it can be stored and shown: `http` or `https`, printable ASCII, without credentials and
+/// without a token.
+fn stored_url(text: &str) -> Option<String> {
+    let text = text.trim();
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte));
+    if !is_plain || text.len() > MAX_URL || authority.is_empty() || authority.contains('@') {
+        return None;
+    }
+    let mut has_token = contains_token(text);
+    // Also finds tokens that are encoded.
+    find_tokens(text.as_bytes(), |_| has_token = true).ok()?;
+    (!has_token).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::OwnerKind;
+
+    use super::*;
+
+    #[test]
+    fn only_plain_urls_without_secrets_are_stored() {
+        let good = "https://github.com/octo/repo/blob/1a2b/config.yml?plain=1#L7";
+        assert_eq!(stored_url(&format!(" {good} ")).as_deref(), Some(good));
+        assert!(stored_url("http://[::1]:8080/a").is_some());
+        let token = token::draw(OwnerKind::User);
+        let token = token.expose();
+        let tokens = [format!("https://e.org/?t={token}"), format!("https://e.org/{}", token.replacen('_', "%5F", 1))];
+        let long = format!("https://e.org/{}", "a".repeat(MAX_URL));
+        let bad =
+            ["", "javascript:alert(1)", "https://", "https://user:pw@e.org/", "https://e.org/a b", "https://é.org/"];
+        for bad in bad.into_iter().chain(tokens.iter().map(String::as_str)).chain([long.as_str()]) {
+            assert_eq!(stored_url(bad), None, "{bad}");
+        }
+    }
+}
