@@ -1,22 +1,28 @@
 //! Banners above a list of keys: alerts for the keys' owner or an administrator.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, api_key::key::EXPIRING_SOON, time::distance_text};
 use leptos::prelude::*;
-use service::{KeyAlerts, MAX_ALERTS};
+use service::KeyAlerts;
+
+use crate::words::{exposure, keys as words};
 
 /// The banners; nothing without alerts. `review`: the URL of the list with the keys that expire soon.
 #[component]
 pub fn AlertBanners(alerts: KeyAlerts, review: String, now: DateTime<Utc>) -> impl IntoView {
     let expiring = (!alerts.expiring.is_empty()).then(|| {
-        let (what, advice) = expiring_words(&alerts.expiring, now);
-        banner("Keys that expire soon", what, advice, review, "Review")
+        let (what, advice) = words::expiring_words(&alerts.expiring, now);
+        banner(words::keys_that_expire_soon(), what, advice, review, words::review())
     });
     let tried = alerts.tried.first().map(|key| {
-        let (what, advice) = tried_words(&alerts.tried);
-        banner("Rotated keys that are still used", what, advice, key.page_path(), "Show key")
+        let (what, advice) = words::tried_words(&alerts.tried);
+        banner(words::rotated_keys_still_used(), what, advice, key.page_path(), words::show_key())
+    });
+    let exposed = alerts.exposed.first().map(|key| {
+        let (what, advice) = exposure::alert(&alerts.exposed, now);
+        banner(exposure::exposed_keys(), what, advice, key.page_path(), words::show_key())
     });
     view! {
+        {exposed}
         {expiring}
         {tried}
     }
@@ -26,10 +32,11 @@ pub fn AlertBanners(alerts: KeyAlerts, review: String, now: DateTime<Utc>) -> im
 pub fn hidden_clients(hides_clients: bool) -> Option<AnyView> {
     hides_clients.then(|| {
         view! {
-            <section class="banner" aria-label="Client addresses">
+            <section class="banner" aria-label=words::client_addresses()>
                 <p>
-                    <strong>"All clients appear to have the same address."</strong>
-                    " They connect through a proxy that this server doesn't trust. Usage, sessions and the audit log show the proxy’s address. Ask the operator of this server to set --trusted-proxy."
+                    <strong>{words::clients_have_one_address()}</strong>
+                    " "
+                    {words::untrusted_proxy()}
                 </p>
             </section>
         }
@@ -52,36 +59,4 @@ fn banner(label: &'static str, what: String, advice: &'static str, href: String,
         </section>
     }
     .into_any()
-}
-
-/// Which keys expire soon, and what to do. `keys`: at most one more than [`MAX_ALERTS`].
-fn expiring_words(keys: &[ApiKey], now: DateTime<Utc>) -> (String, &'static str) {
-    let days = EXPIRING_SOON.num_days();
-    match keys {
-        [ApiKey { name, expires_at: Some(at), .. }] => {
-            (format!("“{name}” expires {}.", distance_text(*at, now)), "Rotate it to avoid failed requests.")
-        }
-        keys if keys.len() > MAX_ALERTS as usize => {
-            (format!("More than {MAX_ALERTS} keys expire within {days} days."), "Rotate them to avoid failed requests.")
-        }
-        keys => (format!("{} keys expire within {days} days.", keys.len()), "Rotate them to avoid failed requests."),
-    }
-}
-
-/// Which rotated keys are still being used, and what that means.
-fn tried_words(keys: &[ApiKey]) -> (String, &'static str) {
-    match keys {
-        [key] => (
-            format!("The rotated key “{}” ({}…) is still being used.", key.name, key.hint),
-            "Its requests are rejected until they use the new key.",
-        ),
-        keys => {
-            let names: Vec<_> = keys.iter().take(MAX_ALERTS as usize).map(|key| format!("“{}”", key.name)).collect();
-            let names = names.join(", ");
-            (
-                format!("Rotated keys are still being used: {names}."),
-                "Their requests are rejected until they use the new keys.",
-            )
-        }
-    }
 }

@@ -9,15 +9,22 @@ use super::{
     last_use::LastUsed,
     row_menu::RowMenu,
     sort_header::{SortHeader, SortMenu},
-    status::{PolicyViolations, key_status},
+    status::{PolicyViolations, exposed_mark, key_status},
     time::{Distance, Moment},
     trash_link::TrashLink,
 };
-use crate::list_url::ListChoice;
+use crate::{
+    list_url::ListChoice,
+    words::{keys as words, labels},
+};
 
 /// The columns that the list can be sorted by, with their labels.
-const SORTED: [(&str, &str); 4] =
-    [("name", "Name"), ("created", "Created"), ("expires", "Expires"), ("last_used", "Last used")];
+const SORTED: [(&str, &str); 4] = [
+    ("name", labels::name()),
+    ("created", labels::created()),
+    ("expires", labels::expires()),
+    ("last_used", labels::last_used()),
+];
 
 /// The table. `actor`: who views it. `sparks`: for each key in its order, the picture of its requests. `is_inventory`:
 /// whether keys of several owners are listed, with their owners and with boxes to select them. `namesakes`: what to show
@@ -40,13 +47,8 @@ pub fn KeyTable(
     let select = is_inventory.then(|| {
         view! {
             <th scope="col" class="choose">
-                <input
-                    type="checkbox"
-                    class="script-only"
-                    data-select-all=""
-                    aria-label="Select all keys on this page"
-                />
-                <span class="visually-hidden without-script">"Select"</span>
+                <input type="checkbox" class="script-only" data-select-all="" aria-label=words::select_all_keys() />
+                <span class="visually-hidden without-script">{words::select()}</span>
             </th>
         }
     });
@@ -56,14 +58,14 @@ pub fn KeyTable(
     let [name, created, expires, last_used] = SORTED.map(|(column, label)| header(column, label));
     view! {
         <SortMenu choice=choice.clone() columns=&SORTED />
-        <table class="table key-table" aria-label=if is_inventory { "All keys" } else { "API keys" }>
+        <table class="table key-table" aria-label=if is_inventory { labels::all_keys() } else { labels::api_keys() }>
             <thead>
                 <tr>
-                    {select} {name} {is_inventory.then(|| view! { <th scope="col">"Owner"</th> })}
-                    <th scope="col">"Status"</th> <th scope="col" class="col-spark">
-                        "30 days"
+                    {select} {name} {is_inventory.then(|| view! { <th scope="col">{labels::owner()}</th> })}
+                    <th scope="col">{labels::status()}</th> <th scope="col" class="col-spark">
+                        {words::thirty_days()}
                     </th> {created} {expires} {last_used} <th scope="col">
-                        <span class="visually-hidden">"Actions"</span>
+                        <span class="visually-hidden">{labels::actions()}</span>
                     </th>
                 </tr>
             </thead>
@@ -96,11 +98,11 @@ struct KeysView<'a> {
 fn owner_cell(key: &ApiKey, namesakes: &Namesakes) -> AnyView {
     let kind = match (key.owner, namesakes.beside_owner(key)) {
         (Owner::User(_), Some(address)) => address.to_owned(),
-        (Owner::User(_), None) => "Person".to_owned(),
-        (Owner::ServiceAccount(_), _) => "Service account".to_owned(),
+        (Owner::User(_), None) => words::person().to_owned(),
+        (Owner::ServiceAccount(_), _) => labels::service_account().to_owned(),
     };
     view! {
-        <td data-label="Owner">
+        <td data-label=labels::owner()>
             <bdi translate="no">{key.owner_name.clone()}</bdi>
             <span class="sub">{kind}</span>
         </td>
@@ -117,32 +119,30 @@ fn row(key: &ApiKey, spark: AnyView, view: KeysView<'_>) -> AnyView {
     let base = path.rsplit_once('/').map(|(base, _)| base.to_owned()).unwrap_or_default();
     let select = is_inventory.then(|| {
         let checkbox = (!is_revoked).then(|| {
-            let label = format!("Select {}", key.name);
+            let label = words::select_name(&key.name);
             view! { <input type="checkbox" name="key" value=key.id.to_string() aria-label=label /> }
         });
         view! { <td class="choose">{checkbox}</td> }
     });
     let owner = is_inventory.then(|| owner_cell(key, namesakes));
     // Nothing to learn on one's own rows.
-    let creator = match (namesakes.beside_creator(key), key.created_by == key.owner_name) {
-        (Some(address), _) => Some(format!("by {} ({address})", key.created_by)),
-        (None, true) => None,
-        (None, false) => Some(format!("by {}", key.created_by)),
-    };
+    let address = namesakes.beside_creator(key);
+    let is_shown = address.is_some() || key.created_by != key.owner_name;
+    let creator = is_shown.then(|| labels::by(&labels::with_address(&key.created_by, address)));
     let creator = creator.map(|words| view! { <span class="sub">{words}</span> });
-    let mut items = vec![(path.clone(), "Details")];
+    let mut items = vec![(path.clone(), labels::details())];
     let roll = format!("{path}/{}", KeyAct::Roll.code());
     let is_forbidden = |path: &str| is_closed && matches!(key.owner, Owner::User(_)) && path == roll;
     items.extend(key_menu(actor, &base, key, now).into_iter().filter(|(path, _)| !is_forbidden(path)));
     let may_revoke = !is_revoked && actor.is_some_and(|actor| ApiKeys::may(actor, KeyAct::Revoke.operation(), key));
     let trash = may_revoke.then(|| {
-        let (href, label) = (format!("{path}/{}", KeyAct::Revoke.code()), format!("Revoke API key {}", key.name));
+        let (href, label) = (format!("{path}/{}", KeyAct::Revoke.code()), labels::revoke_api_key(&key.name));
         view! { <TrashLink href label /> }
     });
     view! {
         <tr id=format!("row-{}", key.id) class:row-over=is_over>
             {select}
-            <th scope="row" data-label="Name">
+            <th scope="row" data-label=labels::name()>
                 <a class="name" href=path.clone() data-cell="name" dir="auto" translate="no">
                     {key.name.to_string()}
                 </a>
@@ -152,24 +152,25 @@ fn row(key: &ApiKey, spark: AnyView, view: KeysView<'_>) -> AnyView {
                 </code>
             </th>
             {owner}
-            <td data-label="Status">
+            <td data-label=labels::status()>
                 <span data-cell="status">{key_status(state)}</span>
+                {exposed_mark(key)}
                 {replacement(key, now)}
                 <PolicyViolations policies=key.violations.clone() now />
             </td>
-            <td class="col-spark" data-label="30 days">
+            <td class="col-spark" data-label=words::thirty_days()>
                 {spark}
             </td>
-            <td data-label="Created" class="col-created">
+            <td data-label=labels::created() class="col-created">
                 <Moment at=key.created_at now />
                 {creator}
             </td>
-            <td data-label="Expires">{end(key, now)}</td>
-            <td data-label="Last used">
+            <td data-label=labels::expires()>{end(key, now)}</td>
+            <td data-label=labels::last_used()>
                 <LastUsed last=key.last_used.clone() now />
             </td>
             <td class="actions">
-                <RowMenu label=format!("More for {}", key.name) items />
+                <RowMenu label=labels::more_for(&key.name) items />
                 {trash}
             </td>
         </tr>
@@ -180,20 +181,20 @@ fn row(key: &ApiKey, spark: AnyView, view: KeysView<'_>) -> AnyView {
 /// By which key the key is or was replaced.
 fn replacement(key: &ApiKey, now: DateTime<Utc>) -> Option<AnyView> {
     let new = key.replaced_by.as_ref()?;
-    let words = if key.overlap_until(now).is_some() { "Being replaced by " } else { "Replaced by " };
-    Some(view! { <span class="sub">{words}<code translate="no">{new.hint.clone()}"…"</code></span> }.into_any())
+    let hint = view! { <code translate="no">{new.hint.clone()}"…"</code> };
+    let text = words::replaced_by(hint, key.overlap_until(now).is_some());
+    Some(view! { <span class="sub">{text}</span> }.into_any())
 }
 
 /// When the key stops working, or stopped. The expiry of a revoked key no longer matters.
 fn end(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
     match (key.state(now), key.expires_at) {
         (KeyState::Revoked { at, by, .. }, _) => view! {
-            "Revoked "
-            <Distance at now />
-            <span class="sub">{format!("by {by}")}</span>
+            {words::revoked(view! { <Distance at now /> })}
+            <span class="sub">{labels::by(&by)}</span>
         }
         .into_any(),
         (_, Some(at)) => view! { <Moment at now /> }.into_any(),
-        (_, None) => view! { <span class="never">"Never"</span> }.into_any(),
+        (_, None) => view! { <span class="never">{labels::never()}</span> }.into_any(),
     }
 }

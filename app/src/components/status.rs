@@ -1,14 +1,26 @@
 //! States and outcomes as labelled chips.
 
 use chrono::{DateTime, Utc};
-use domain::{AccountState, AgentState, KeyState, api_key::policy, audit::Outcome};
+use domain::{AccountState, AgentState, ApiKey, KeyState, api_key::policy, audit::Outcome};
 use leptos::prelude::*;
 
 use super::time::Dated;
+use crate::words::{exposure, labels, lists as words};
 
 /// The state of a key.
 pub fn key_status(state: KeyState<'_>) -> AnyView {
     view! { <span class=format!("chip chip-{}", state.as_str())>{state.label()}</span> }.into_any()
+}
+
+/// The mark of a key whose token was found where others can read it; nothing for any other key.
+pub fn exposed_mark(key: &ApiKey) -> Option<AnyView> {
+    key.exposure.as_ref().map(|_| {
+        view! {
+            " "
+            <span class="chip chip-denied">{exposure::exposed()}</span>
+        }
+        .into_any()
+    })
 }
 
 /// The key policies that a key violates, or will violate once they take effect; nothing when there are none.
@@ -34,9 +46,9 @@ fn violation_words(policies: &[policy::PolicyViolation], now: DateTime<Utc>) -> 
     match policies.iter().map(|violation| violation.effective_from).min() {
         Some(first) if is_scheduled => {
             let first = Dated::date(first);
-            (format!("Will violate a policy from {}", first.text), Some(first.attribute))
+            (words::will_violate_a_policy(&first.text), Some(first.attribute))
         }
-        _ => ("Violates policy".to_owned(), None),
+        _ => (words::violates_policy().to_owned(), None),
     }
 }
 
@@ -44,9 +56,9 @@ fn violation_words(policies: &[policy::PolicyViolation], now: DateTime<Utc>) -> 
 #[component]
 pub fn AccountStatus(state: AccountState) -> impl IntoView {
     let (class, label) = match state {
-        AccountState::Active => ("chip chip-active", "Active"),
-        AccountState::Suspended { .. } => ("chip chip-suspended", "Suspended"),
-        AccountState::Deleted { .. } => ("chip chip-revoked", "Deleted"),
+        AccountState::Active => ("chip chip-active", labels::active()),
+        AccountState::Suspended { .. } => ("chip chip-suspended", labels::suspended()),
+        AccountState::Deleted { .. } => ("chip chip-revoked", words::deleted()),
     };
     view! { <span class=class>{label}</span> }
 }

@@ -18,15 +18,20 @@ use crate::{
     api::list_tenant_keys,
     as_code::AsCode,
     components::{
-        act_form::act_form, address::from_address, alerts::AlertBanners, as_code::CodeFold,
-        expiry_timeline::ExpiryTimeline, field::FormError, key_table::KeyTable, time::Distance,
+        act_form::act_form, alerts::AlertBanners, as_code::CodeFold, expiry_timeline::ExpiryTimeline, field::FormError,
+        key_table::KeyTable, time::Distance,
     },
     list_url::{ListChoice, back_to_list},
     request::RequestContext,
+    words::{
+        keys as words, labels,
+        usage::{self, from_address},
+    },
 };
 
 const PATH: &str = "/team/keys";
-const KINDS: [(&str, &str); 3] = [("", "All owners"), ("user", "People"), ("service_account", "Service accounts")];
+const KINDS: [(&str, &str); 3] =
+    [("", words::all_owners()), ("user", words::people()), ("service_account", labels::service_accounts())];
 
 /// The acts that several keys can be selected for.
 const BULK_ACTS: [KeyAct; 2] = [KeyAct::Suspend, KeyAct::Revoke];
@@ -36,8 +41,13 @@ const BACK: &str = "back";
 
 /// `/team/keys`.
 pub async fn all_keys(request: RequestContext) -> Result<AnyView, ApiError> {
-    let (actor, query, kind) = (request.actor()?, list_params(&request).to_keys(), request.query("kind"));
+    let (actor, kind) = (request.actor()?, request.query("kind"));
     let (filter, now) = (InventoryFilter::from_code(request.query("show")), request.services.now());
+    let mut query = list_params(&request).to_keys();
+    if filter == InventoryFilter::Exposed && request.query("state").is_empty() {
+        // Most exposed keys are suspended.
+        query.filter = KeyFilter::All;
+    }
     let (kind, owner_kind) = match kind {
         "user" => (kind, Some(OwnerKind::User)),
         "service_account" => (kind, Some(OwnerKind::ServiceAccount)),
@@ -51,19 +61,20 @@ pub async fn all_keys(request: RequestContext) -> Result<AnyView, ApiError> {
     let states = KeyFilter::ALL.iter().map(|filter| (filter.as_str(), filter.label())).collect();
     let issues = InventoryFilter::ALL.map(|filter| (code(filter), filter.label())).to_vec();
     let filters = vec![
-        FilterMenu { name: "kind", label: "Owner", values: KINDS.to_vec() },
-        FilterMenu { name: "show", label: "Issue", values: issues },
+        FilterMenu { name: "kind", label: labels::owner(), values: KINDS.to_vec() },
+        FilterMenu { name: "show", label: words::issue(), values: issues },
     ];
     let is_first = query.page.after.is_none() && query.page.before.is_none();
     let is_first_run = keys.items.is_empty() && is_first && has_none(&query, inventory).await?;
     let rows = if !keys.items.is_empty() {
         table(&request, keys.items, &choice).await?
     } else if is_first_run {
-        let sentence = "The keys that people and service accounts create in this tenant are listed here.";
-        first_run("No keys yet", sentence, None)
+        let sentence = words::first_run_of_inventory();
+        first_run(words::no_keys_yet(), sentence, None)
     } else if is_first {
         let (default_state, reason) = (KeyFilter::Active.as_str(), no_keys(&choice, query.filter));
-        view! { <EmptyList choice=choice.clone() default_state reason hint="" show_all="Show all keys" /> }.into_any()
+        view! { <EmptyList choice=choice.clone() default_state reason hint="" show_all=labels::show_all_keys() /> }
+            .into_any()
     } else {
         emptied(&choice)
     };
@@ -73,8 +84,8 @@ pub async fn all_keys(request: RequestContext) -> Result<AnyView, ApiError> {
     let review = expiring_soon(PATH);
     let board = ListBoard { choice, noun: Noun::Keys, states, filters, action: None, is_first_run, rows, pages };
     Ok(view! {
-        <h1>"All keys"</h1>
-        <p class="lead">"All keys in this tenant."</p>
+        <h1>{labels::all_keys()}</h1>
+        <p class="lead">{words::all_keys_in_this_tenant()}</p>
         <AlertBanners alerts review now />
         {timeline}
         {board.view()}
@@ -95,10 +106,10 @@ async fn has_none(query: &KeyQuery, inventory: InventoryQuery) -> Result<bool, A
 fn emptied(choice: &ListChoice) -> AnyView {
     view! {
         <div class="empty">
-            <p>"This page is empty now."</p>
+            <p>{words::this_page_is_empty_now()}</p>
             <p>
                 <a class="button" href=choice.with_state(&choice.state)>
-                    "Back to first page"
+                    {words::back_to_first_page()}
                 </a>
             </p>
         </div>
@@ -124,10 +135,10 @@ async fn table(request: &RequestContext, keys: Vec<ApiKey>, choice: &ListChoice)
             <input type="hidden" name=BACK value=request.return_to.clone() />
             <KeyTable keys actor choice=choice.clone() sparks is_inventory=true namesakes is_closed now />
             <div class="bulk">
-                <span data-selected-count="">"Selected keys:"</span>
+                <span data-selected-count="">{words::selected_keys()}</span>
                 {acts.into_iter().collect_view()}
                 <button type="reset" class="button small">
-                    "Clear"
+                    {words::clear()}
                 </button>
             </div>
         </form>
@@ -141,32 +152,27 @@ pub async fn bulk(request: RequestContext) -> Result<AnyView, ApiError> {
     let keys = request.services.inventory().get(request.actor()?, &selected).await?;
     let back = back_to_list(PATH, request.query(BACK));
     if selected.is_empty() {
-        return Ok(nothing_to_do(&request, "Select at least one key.", back));
+        return Ok(nothing_to_do(&request, words::select_at_least_one_key(), back));
     }
     let act = if request.query("act") == KeyAct::Revoke.code() { KeyAct::Revoke } else { KeyAct::Suspend };
     let now = request.services.now();
     let (fitting, unfit): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| act.is_offered(key, now));
     if fitting.is_empty() && unfit.is_empty() {
-        return Ok(nothing_to_do(&request, "The selected keys weren't found in this tenant.", back));
+        return Ok(nothing_to_do(&request, words::selected_keys_werent_found(), back));
     }
     if fitting.is_empty() {
-        return Ok(nothing_to_do(&request, "All selected keys are already inactive.", back));
+        return Ok(nothing_to_do(&request, words::selected_keys_are_inactive(), back));
     }
     let ids: Vec<String> = fitting.iter().map(|key| key.id.to_string()).collect();
-    let words = bulk_words(act, &fitting, now);
-    let unchanged = unchanged_words(unfit.len()).map(|words| view! { <p class="muted">{words}</p> });
-    let title = match (act, fitting.len()) {
-        (KeyAct::Revoke, 1) => "Revoke 1 API key?".to_owned(),
-        (KeyAct::Revoke, count) => format!("Revoke {count} API keys?"),
-        (_, 1) => "Suspend 1 API key?".to_owned(),
-        (_, count) => format!("Suspend {count} API keys?"),
-    };
+    let effect = words::bulk_words(act, &fitting, now);
+    let unchanged = words::unchanged_words(unfit.len()).map(|words| view! { <p class="muted">{words}</p> });
+    let title = words::bulk_title(act, fitting.len());
     let namesakes = request.services.members().namesakes_of_keys(request.actor()?, &fitting).await?;
     let rows = fitting.into_iter().map(|key| bulk_row(&key, &namesakes, now)).collect_view();
     let buttons = view! {
         <div class="buttons">
             <a class="button" href=back.to_owned()>
-                "Cancel"
+                {labels::cancel()}
             </a>
             <button type="submit" class="button destroy">
                 {act.label()}
@@ -184,7 +190,7 @@ pub async fn bulk(request: RequestContext) -> Result<AnyView, ApiError> {
     Ok(view! {
         <div class="card wide-card">
             <h1 id="card-title">{title}</h1>
-            <p>{words}</p>
+            <p>{effect}</p>
             <ul class="plain-list">{rows}</ul>
             {unchanged}
             <FormError error fields=&[] />
@@ -195,50 +201,12 @@ pub async fn bulk(request: RequestContext) -> Result<AnyView, ApiError> {
     .into_any())
 }
 
-/// What stops working, and whether it can be undone. `keys`: those that will be changed.
-fn bulk_words(act: KeyAct, keys: &[ApiKey], now: DateTime<Utc>) -> String {
-    let used = match (keys.len(), keys.iter().filter(|key| key.was_used_lately(now)).count()) {
-        (1, 0) => "It wasn't used in the past 24 hours. Anything using it stops working immediately.".to_owned(),
-        (1, _) => "It was used in the past 24 hours. Anything using it stops working immediately.".to_owned(),
-        (_, 0) => {
-            "None of them was used in the past 24 hours. Anything using them stops working immediately.".to_owned()
-        }
-        (_, 1) => "1 of them was used in the past 24 hours. Anything using them stops working immediately.".to_owned(),
-        (_, many) => {
-            format!("{many} of them were used in the past 24 hours. Anything using them stops working immediately.")
-        }
-    };
-    let undone = match (act, keys.len()) {
-        (KeyAct::Revoke, _) => "This can't be undone.",
-        (_, 1) => "You can resume it at any time.",
-        _ => "You can resume them at any time.",
-    };
-    format!("{used} {undone}")
-}
-
-/// How many of the selected keys won't change because they are already inactive; `None` for 0.
-fn unchanged_words(count: usize) -> Option<String> {
-    match count {
-        0 => None,
-        1 => Some("1 key is already inactive and won't change.".to_owned()),
-        many => Some(format!("{many} keys are already inactive and won't change.")),
-    }
-}
-
 /// A key that will be changed: its name, hint, owner and last use.
 fn bulk_row(key: &ApiKey, namesakes: &Namesakes, now: DateTime<Utc>) -> AnyView {
-    let owner = match namesakes.beside_owner(key) {
-        Some(address) => format!(" · {} ({address})", key.owner_name),
-        None => format!(" · {}", key.owner_name),
-    };
+    let owner = format!(" · {}", labels::with_address(&key.owner_name, namesakes.beside_owner(key)));
     let last = match &key.last_used {
-        None => " · never used".into_any(),
-        Some(last) => view! {
-            " · last used "
-            <Distance at=last.at now />
-            {from_address(last.address.as_deref())}
-        }
-        .into_any(),
+        None => usage::not_used().into_any(),
+        Some(last) => usage::last_used(view! { <Distance at=last.at now /> }, from_address(last.address.as_deref())),
     };
     view! {
         <li>
@@ -261,7 +229,7 @@ fn nothing_to_do(request: &RequestContext, reason: &'static str, back: &str) -> 
             <FormError error fields=&[] />
             <div class="buttons">
                 <a class="button" href=back.to_owned()>
-                    "Back to the list"
+                    {words::back_to_the_list()}
                 </a>
             </div>
         </div>
