@@ -61,7 +61,10 @@ pub use leaks::{
 };
 pub use mail::MailSettings;
 pub use metrics::{KeyFigures, Metrics};
-pub use operator::{Admin, AuditTail, OwnerRef, TailEntry};
+pub use operator::{
+    Admin, OwnerRef,
+    audit_tail::{AuditTail, TailEntry},
+};
 pub use people::{
     invitations::{AcceptSignedOut, Invitations, IssuedInvitation},
     members::Members,

@@ -1,7 +1,7 @@
 //! Use cases of the operator at the server's command line, who is trusted like the owner of the database and audited as
 //! "cli".
 
-mod audit_tail;
+pub(crate) mod audit_tail;
 mod found_tokens;
 
 use std::sync::Arc;
@@ -14,7 +14,6 @@ use domain::{
 };
 use uuid::Uuid;
 
-pub use self::audit_tail::{AuditTail, TailEntry};
 use crate::{
     access::{Actor, OPERATOR, Target, WritePermit},
     context::Context,

@@ -17,6 +17,7 @@ pub(crate) use self::{
     key_cache::{CachedKey, KeyCache, NewCachedKey, Outdated, OwnerFacts, TokenDigest},
     ledger::{Ledger, Line, Revoked, read_ledger},
     postgres::Lease,
+    sqlite::MIGRATIONS,
 };
 use self::{
     ledger::Notes,
@@ -27,9 +28,6 @@ use self::{
 use crate::error::{Error, OpenError, Result};
 
 /// A database, chosen by its URL.
-/// The table in which sqlx records the applied migrations.
-pub(crate) const MIGRATIONS: &str = "_sqlx_migrations";
-
 #[derive(Clone, Debug)]
 pub(crate) enum Db {
     /// Embedded: one writer, several readers that WAL lets work at the same time, and separate ones (`lister`) for

@@ -7,7 +7,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{super::file, MIGRATIONS, writer::Writer};
+use super::{super::file, writer::Writer};
 use crate::{
     error::OpenError,
     sqlite_codes::{NOTADB, primary_code},
@@ -15,6 +15,8 @@ use crate::{
 
 const READERS: u32 = 8;
 const LISTERS: u32 = 4;
+/// The table in which sqlx records the applied migrations, on both databases.
+pub(crate) const MIGRATIONS: &str = "_sqlx_migrations";
 /// How many bytes of the file the list readers map into memory instead of copying page by page: the maximum of
 /// `SQLite`. Four times as fast for lists whose rows are far apart in the file.
 const MAPPED: &str = "2147418112";
