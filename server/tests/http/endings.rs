@@ -50,9 +50,9 @@ fn a_key_of_another_tenant_is_changed_only_after_that_tenant_is_selected() {
         assert!(text.contains("be changed from here."), "{text}");
         assert!(text.contains("Select Other") && !text.contains(&format!("{page}/revoke")), "{text}");
         let asked = stage.get(&format!("{page}/revoke"), &cookie).await.text;
-        assert!(asked.contains("Select that tenant") && !asked.contains("/fn/revoke_api_key"), "{asked}");
+        assert!(asked.contains("Select that tenant") && !asked.contains("/fn/delete_api_key"), "{asked}");
         let here = stage.selected_tenant(&cookie).await;
-        let called = stage.call_in(&here, "/fn/revoke_api_key", &cookie, &format!("key={}", issued.key.id)).await;
+        let called = stage.call_in(&here, "/fn/delete_api_key", &cookie, &format!("key={}", issued.key.id)).await;
         assert_eq!(called.status, StatusCode::CONFLICT, "{}", called.text);
         assert!(stage.is_valid(issued.token.expose()).await);
 
