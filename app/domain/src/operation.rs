@@ -341,6 +341,10 @@ operations! {
         RemoveMember = "remove_member" writes Members "Remove member",
             "{actor} removed {subject} from the tenant.",
             "{actor} tried to remove {subject} from the tenant and was denied.";
+        /// Accept a member's two-factor codes again, after too many wrong ones. Requires a browser session.
+        UnlockSecondFactor = "unlock_second_factor" writes Members "Unlock two-factor codes",
+            "{actor} unlocked the two-factor codes of {subject}.",
+            "{actor} tried to unlock the two-factor codes of {subject} and was denied.";
     }
     others {
         "sign_in" Sessions "Sign in",
@@ -354,10 +358,6 @@ operations! {
             "{actor} tried to lock the two-factor codes of {subject} and was denied.";
         "rotate_secret_key" Sessions "Rotate secret key",
             "{actor} encrypted the database’s secrets with the new secret key {subject}.",
-        /// Accept a member's two-factor codes again, after too many wrong ones. Requires a browser session.
-        UnlockSecondFactor = "unlock_second_factor" writes Members "Unlock two-factor codes",
-            "{actor} unlocked the two-factor codes of {subject}.",
-            "{actor} tried to unlock the two-factor codes of {subject} and was denied.";
             "{actor} tried to rotate the secret key and was denied.";
         "restore_backup" Tenants "Restore backup",
             "{actor} restored a backup.",

@@ -32,10 +32,10 @@ macro_rules! with_acts {
             domain::service_account::input::DeleteAccount => $crate::api::service_accounts::DeleteAccountCall,
             domain::user::input::ChangeMemberRole => $crate::api::members::ChangeMemberRoleCall,
             domain::user::input::RemoveMember => $crate::api::members::RemoveMemberCall,
+            domain::user::input::UnlockSecondFactor => $crate::api::members::UnlockSecondFactorCall,
             domain::tenant::input::InviteMember => $crate::api::members::InviteMemberCall,
             domain::tenant::input::CancelInvitation => $crate::api::members::CancelInvitationCall,
             domain::tenant::input::CreateTenant => $crate::api::tenants::CreateTenantCall,
-            domain::user::input::UnlockSecondFactor => $crate::api::members::UnlockSecondFactorCall,
             domain::tenant::input::RenameTenant => $crate::api::tenants::RenameTenantCall,
             domain::user::input::UpdateProfile => $crate::api::profile::UpdateProfileCall,
             domain::user::input::SwitchTenant => $crate::api::profile::SwitchTenantCall,
@@ -74,7 +74,8 @@ pub use keys::{
     suspend_api_keys,
 };
 pub use members::{
-    cancel_invitation, change_member_role, invite_member, list_invitations, list_members, remove_member, unlock_second_factor,
+    cancel_invitation, change_member_role, invite_member, list_invitations, list_members, remove_member,
+    unlock_second_factor,
 };
 pub use profile::{
     create_calendar_feed, end_other_sessions, end_session, get_viewer, list_sessions, revoke_calendar_feed,

@@ -264,6 +264,12 @@ impl ProductMutation {
         Ok(Some(SuccessPayload::done()))
     }
 
+    /// Accepts a member's two-factor codes again, after too many wrong ones. Requires a browser session.
+    async fn unlock_second_factor(&self, context: &Context<'_>, user_id: ID) -> Result<Option<Member>> {
+        let members = services(context)?.members();
+        Ok(Some(members.unlock_second_factor(actor(context)?, id(&user_id)?).await.map_err(refuse)?.into()))
+    }
+
     /// Changes the caller's name. Not available to service accounts.
     async fn update_profile(&self, context: &Context<'_>, name: String) -> Result<Option<Viewer>> {
         let (services, actor) = (services(context)?, actor(context)?);
@@ -303,12 +309,6 @@ impl ProductMutation {
         services.users().confirm(actor, &Secret::new(password), &code).await.map_err(refuse)?;
         sessions::record_confirmation(session(context)?, services.now()).await.map_err(refuse)?;
         Ok(Some(SuccessPayload::done()))
-    }
-
-    /// Accepts a member's two-factor codes again, after too many wrong ones. Requires a browser session.
-    async fn unlock_second_factor(&self, context: &Context<'_>, user_id: ID) -> Result<Option<Member>> {
-        let members = services(context)?.members();
-        Ok(Some(members.unlock_second_factor(actor(context)?, id(&user_id)?).await.map_err(refuse)?.into()))
     }
 
     /// Ends one of the caller's sessions. Requires a browser session.

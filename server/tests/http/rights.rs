@@ -172,6 +172,8 @@ async fn arguments(house: &mut House, operation: Operation, subject: &mut Subjec
             let member = if may { house.person(&name, "acme", Role::User).await } else { member };
             (format!("user={member}"), format!("(user_id: \"{member}\")"))
         }
+        // The codes aren't locked: callers with the right get CONFLICT.
+        O::UnlockSecondFactor => (format!("user={member}"), format!("(user_id: \"{member}\")")),
         O::InviteMember => {
             (format!("email={name}%40example.org&role=USER"), format!("(email: \"{name}@example.org\", role: USER)"))
         }
@@ -186,8 +188,6 @@ async fn arguments(house: &mut House, operation: Operation, subject: &mut Subjec
     }
 }
 
-        // The codes aren't locked: callers with the right get CONFLICT.
-        O::UnlockSecondFactor => (format!("user={member}"), format!("(user_id: \"{member}\")")),
 /// An id that doesn't exist.
 const NOBODYS: &str = "00000000-0000-7000-8000-000000000000";
 
@@ -282,6 +282,7 @@ fn is_of_one(operation: Operation) -> bool {
                 | O::DeleteServiceAccount
                 | O::ChangeMemberRole
                 | O::RemoveMember
+                | O::UnlockSecondFactor
         )
 }
 
@@ -297,7 +298,6 @@ struct Cast {
 
 async fn cast(house: &House) -> Cast {
     let admin = house.stage.key_of_ada().await;
-                | O::UnlockSecondFactor
     let (mut callers, mut persons, mut bots) = (Vec::new(), Vec::new(), Vec::new());
     for role in rights::ROLES {
         let name = role.as_str().to_lowercase();

@@ -140,6 +140,8 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
         | Operation::EnableSecondFactor
         | Operation::DisableSecondFactor
         | Operation::RenewRecoveryCodes => actor.is_session(),
+        // It concerns how a person signs in, so no key can do it.
+        Operation::UnlockSecondFactor => actor.is_session() && administers,
         // Only administrators create tenants, because they are responsible for the installation.
         Operation::CreateTenant => actor.user_id().is_some() && administers,
         Operation::ListApiKeys
@@ -151,8 +153,6 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
         // Extending a grace period, or giving the old key its own expiry back, is as good as creating a key.
         Operation::RollApiKey | Operation::ExtendRoll | Operation::CancelRoll => {
             makes_own || (administers && of_account)
-        // It concerns how a person signs in, so no key can do it.
-        Operation::UnlockSecondFactor => actor.is_session() && administers,
         }
         Operation::CreateApiKey => match owner {
             Some(Owner::User(_)) => makes_own,
@@ -239,6 +239,8 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
         Operation::RenameTenant | Operation::PreviewPolicy | Operation::SetPolicy | Operation::ClearPolicy => {
             "Only administrators can manage the tenant's settings."
         }
+        Operation::SetScope | Operation::RemoveScope => "Only administrators can change the scope catalogue.",
+        Operation::UnlockSecondFactor => "Ask an administrator to unlock two-factor codes in the dashboard.",
         Operation::ChangeMemberRole
         | Operation::RemoveMember
         | Operation::InviteMember
@@ -260,8 +262,6 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
 }
 
 #[cfg(test)]
-        Operation::SetScope | Operation::RemoveScope => "Only administrators can change the scope catalogue.",
-        Operation::UnlockSecondFactor => "Ask an administrator to unlock two-factor codes in the dashboard.",
 mod tests {
     use chrono::DateTime;
     use domain::{KeyId, Name, ServiceAccountId, Slug, Tenant, UserId};

@@ -207,9 +207,7 @@ impl ApiKeys<'_> {
         let permit =
             self.context.permit_write(&actor, Operation::CreateApiKey, Target::Owner(actor.tenant_id(), owner)).await?;
         let (key, token) = issue::draft(&actor, owner.kind(), self.check(input)?, self.context.now())?;
-        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
-        let made = issue::insert(&mut tx, &actor, &permit, key).await;
-        let made = tx.end(made).await;
+        let made = retry!(self.context.db(), for permit.tenant_id(), tx => issue::insert(tx, &actor, &permit, &key).await);
         let subject = subject_of_owner(owner);
         let record = self.context.audit().record_if_refused(made, &actor, Operation::CreateApiKey, subject).await?;
         tracing::Span::current().record("api_key.id", tracing::field::display(record.id));
@@ -388,27 +386,23 @@ impl ApiKeys<'_> {
     async fn change(&self, actor: &Actor, id: KeyId, change: Change) -> Result<ApiKey> {
         let (actor, permit) = self.permit_write(actor, change.operation(), id).await?;
         let now = self.context.now();
-        let mut tx = self.context.db().begin_for(permit.tenant_id()).await?;
-        let before = storage::keys::find_in(&mut tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
-        if matches!(change, Change::Resume) && before.exposure.is_some() && actor.key_id().is_some() {
-            drop(tx);
-            let refusal = ApiError::forbidden("This key was exposed. Only a signed-in user can resume it.");
-            let subject = ("api_key", id.0);
-            return self
-                .context
-                .audit()
-                .record_if_refused(Err(refusal.into()), &actor, change.operation(), subject)
-                .await;
-        }
-        if !change.make(&mut tx, &actor, &permit, id, now).await? {
-            return Err(change.refusal(&before, now).into());
-        }
-        let subject = ("api_key", id.0, before.name.as_str());
-        let entry = Entry::by(&actor, change.operation(), now, subject);
-        let entry = if let Change::Rename(name) = &change { entry.with(format!("renamed to {name}")) } else { entry };
-        storage::audit::insert(&mut tx, &entry).await?;
-        let key = storage::keys::find_in(&mut tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
-        tx.commit().await?;
+        let changed = retry!(self.context.db(), for permit.tenant_id(), tx => {
+            let before = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
+            if matches!(change, Change::Resume) && before.exposure.is_some() && actor.key_id().is_some() {
+                let refusal = ApiError::forbidden("This key was exposed. Only a signed-in user can resume it.");
+                return Err(refusal.into());
+            }
+            if !change.make(tx, &actor, &permit, id, now).await? {
+                return Err(change.refusal(&before, now).into());
+            }
+            let subject = ("api_key", id.0, before.name.as_str());
+            let entry = Entry::by(&actor, change.operation(), now, subject);
+            let entry = if let Change::Rename(name) = &change { entry.with(format!("renamed to {name}")) } else { entry };
+            storage::audit::insert(tx, &entry).await?;
+            Ok(storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?)
+        });
+        let subject = ("api_key", id.0);
+        let key = self.context.audit().record_if_refused(changed, &actor, change.operation(), subject).await?;
         Ok(self.completed(key).await)
     }
 

@@ -61,8 +61,8 @@ pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateT
 
 /// Inserts a key, or answers a form that is submitted again: the key that it created gets the new token, so that a form
 /// creates only one key, and the token in the response that the user sees is the one that works.
-pub(crate) async fn insert(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key: NewKey) -> Result<ApiKey> {
-    let made = insert_or_repeat(tx, actor, permit, &key).await?;
+pub(crate) async fn insert(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key: &NewKey) -> Result<ApiKey> {
+    let made = insert_or_repeat(tx, actor, permit, key).await?;
     if made.id == key.id {
         storage::audit::insert(tx, &entry_of(actor, &key)).await?;
     }

@@ -243,7 +243,7 @@ fn renewed(old: &ApiKey, policies: &[KeyPolicy], now: DateTime<Utc>) -> Option<E
     length.and_then(|length| Expiry::at(now + length, now).ok())
 }
 
-async fn roll(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key: NewKey, overlap: GracePeriod) -> Result<ApiKey> {
+async fn roll(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key: &NewKey, overlap: GracePeriod) -> Result<ApiKey> {
     let (old_id, now, new_id) = (key.replaces.unwrap_or_default(), key.created_at, key.id);
     let hint = key.hint.clone();
     storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
