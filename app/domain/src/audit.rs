@@ -25,6 +25,8 @@ pub enum ActionGroup {
     Tenants,
     /// Key policies.
     KeyPolicies,
+    /// The catalogue of scopes.
+    Scopes,
     /// Signing in, and sessions.
     Sessions,
     /// Passwords and two-factor authentication.
@@ -39,7 +41,7 @@ pub enum ActionGroup {
 
 impl ActionGroup {
     /// All groups, in the order of the filters.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Keys,
         Self::Rotation,
         Self::ServiceAccounts,
@@ -47,6 +49,7 @@ impl ActionGroup {
         Self::Invitations,
         Self::Tenants,
         Self::KeyPolicies,
+        Self::Scopes,
         Self::Sessions,
         Self::Credentials,
         Self::Agents,
@@ -64,6 +67,7 @@ impl ActionGroup {
             Self::Invitations => "Invitations",
             Self::Tenants => "Tenants",
             Self::KeyPolicies => "Key policies",
+            Self::Scopes => "Scopes",
             Self::Sessions => "Sessions",
             Self::Credentials => "Password and two-factor authentication",
             Self::Agents => "Agents",

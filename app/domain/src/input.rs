@@ -168,6 +168,16 @@ impl FieldValue for crate::api_key::expiry::ExpiryChoice {
     }
 }
 
+impl FieldValue for crate::scope::ScopeOption {
+    fn from_text(text: &str) -> Option<Self> {
+        Self::from_code(text)
+    }
+
+    fn to_text(&self) -> String {
+        self.code().to_owned()
+    }
+}
+
 /// Defines argument structs and the operation that each belongs to.
 macro_rules! inputs {
     ($(

@@ -193,6 +193,10 @@ operations! {
         ResumeApiKey = "resume_api_key" writes Keys "Resume API key",
             "{actor} resumed the key “{subject}”.",
             "{actor} tried to resume the key “{subject}” and was denied.";
+        /// Change the scopes of a key.
+        ChangeKeyScopes = "change_api_key_scopes" writes Keys "Change API key scopes",
+            "{actor} changed the scopes of the key “{subject}”.",
+            "{actor} tried to change the scopes of the key “{subject}” and was denied.";
         /// View which clients used a key, from where and how often.
         GetApiKeyUsage = "api_key_usage" reads Keys "View API key usage",
             "{actor} viewed the usage of “{subject}”.",
@@ -329,6 +333,18 @@ operations! {
         ClearPolicy = "clear_tenant_policy" writes KeyPolicies "Turn off key policy",
             "{actor} turned off the key policy “{subject}”.",
             "{actor} tried to turn off a key policy and was denied.";
+        /// List the scopes that keys can hold.
+        ListScopes = "scopes" reads Scopes "List scopes",
+            "{actor} listed the scopes.",
+            "{actor} tried to list the scopes and was denied.";
+        /// Add a scope to the catalogue, or change it.
+        SetScope = "set_scope" writes Scopes "Set scope",
+            "{actor} set the scope {subject} in the catalogue.",
+            "{actor} tried to change the scope catalogue and was denied.";
+        /// Remove a scope from the catalogue and from all keys.
+        RemoveScope = "remove_scope" writes Scopes "Remove scope",
+            "{actor} removed the scope {subject} from the catalogue.",
+            "{actor} tried to remove a scope from the catalogue and was denied.";
         /// List the tenant's members with their names and roles.
         ListMembers = "members" reads Members "List members",
             "{actor} listed the members.",

@@ -78,6 +78,8 @@ impl Notice {
             Operation::RevokeCalendarFeed => "Expiry calendar turned off.".to_owned(),
             Operation::SetPolicy => format!("Policy “{name}” turned on."),
             Operation::ClearPolicy => format!("Policy “{name}” turned off."),
+            Operation::SetScope => format!("Scope {name} saved."),
+            Operation::RemoveScope => format!("Scope {name} removed from the catalogue and from all keys."),
             Operation::UpdateProfile => "Your name was changed.".to_owned(),
             Operation::ChangePassword => "Password changed. You were signed out everywhere else.".to_owned(),
             Operation::EndSession => "Session ended.".to_owned(),

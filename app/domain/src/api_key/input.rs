@@ -15,6 +15,7 @@ use crate::{
     ApiError, ErrorCode, KeyId, Name, Owner, Page, TenantId, Usage,
     input::{Act, Changed, KeyIds, forms, inputs, refuse, wrong},
     outcome::{Notice, Outcome, Reveal},
+    scope::{ScopeOption, ScopeRequest},
     time::parse_instant,
 };
 
@@ -33,6 +34,10 @@ forms! {
         date: String,
         /// The expiry: RFC 3339 with a UTC offset; never, if `None`.
         expires_at: Option<String>,
+        /// The choice of a form for what the key may do.
+        access: Option<ScopeOption>,
+        /// The scopes that it holds, separated by spaces or commas: see [`ScopeRequest::parse`].
+        scopes: Option<String>,
         /// A UUID. Repeating a request with the same one doesn't create another key.
         idempotency_key: Option<String>,
     }
@@ -56,6 +61,15 @@ forms! {
         key: KeyId,
         /// The new name: see [`Name`].
         name: String,
+    }
+    /// Changes what a key may do.
+    ChangeKeyScopes for ChangeKeyScopes -> Changed {
+        /// The key.
+        key: KeyId,
+        /// The choice of a form for what the key may do.
+        access: Option<ScopeOption>,
+        /// The scopes that it holds from now on, separated by spaces or commas: see [`ScopeRequest::parse`].
+        scopes: Option<String>,
     }
     /// Suspends a key until it is resumed.
     SuspendKey for SuspendApiKey -> Changed {
@@ -111,6 +125,8 @@ forms! {
         limit: String,
         /// The code of the [`super::exposure::ExposureResponse`], for kinds that have one.
         on_exposure: String,
+        /// The scopes, for kinds that are about some; separated by spaces or commas.
+        scopes: String,
         /// The UTC day that the policy is effective from, like `2027-01-31`. Empty for now.
         from: String,
     }
@@ -186,6 +202,14 @@ impl CreateKey {
         self.parse_expiry(now).map_err(|error| ApiError::field("expires_at", error.to_string()))
     }
 
+    /// Returns what the key is to be given.
+    ///
+    /// # Errors
+    /// A field error at `scopes`.
+    pub fn scopes(&self) -> Result<ScopeRequest, ApiError> {
+        ScopeRequest::parse(self.access, self.scopes.as_deref())
+    }
+
     fn parse_expiry(&self, now: DateTime<Utc>) -> Result<Option<Expiry>, ExpiryError> {
         if let Some(choice) = self.expiry {
             let at = choice.instant(utc_date(&self.date), now)?;
@@ -197,7 +221,11 @@ impl CreateKey {
 
 impl Act for CreateKey {
     fn check(&self, now: DateTime<Utc>) -> Result<(), ApiError> {
-        refuse([wrong("name", Name::parse(&self.name)), wrong("expires_at", self.parse_expiry(now))])
+        refuse([
+            wrong("name", Name::parse(&self.name)),
+            wrong("expires_at", self.parse_expiry(now)),
+            wrong("scopes", self.scopes()),
+        ])
     }
 
     fn outcome(created: &CreatedKey) -> Outcome {
@@ -248,6 +276,29 @@ impl Act for RenameKey {
 
     fn outcome(key: &Changed) -> Outcome {
         noticed(KeyAct::Rename, key)
+    }
+}
+
+impl ChangeKeyScopes {
+    /// Returns what the key is to be given.
+    ///
+    /// # Errors
+    /// A field error at `scopes`, also if nothing was chosen: a missing value must not give the key everything.
+    pub fn request(&self) -> Result<ScopeRequest, ApiError> {
+        if self.access.is_none() && self.scopes.is_none() {
+            return Err(ApiError::field("scopes", "Choose what the key may do."));
+        }
+        ScopeRequest::parse(self.access, self.scopes.as_deref())
+    }
+}
+
+impl Act for ChangeKeyScopes {
+    fn check(&self, _: DateTime<Utc>) -> Result<(), ApiError> {
+        self.request().map(drop)
+    }
+
+    fn outcome(key: &Changed) -> Outcome {
+        noticed(KeyAct::Scopes, key)
     }
 }
 

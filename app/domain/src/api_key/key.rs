@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::exposure::Exposure;
-use crate::{KeyId, Name, Secret, ServiceAccountId, TenantId, UserId, api_key::policy::PolicyViolation};
+use crate::{KeyId, Name, ScopeGrant, Secret, ServiceAccountId, TenantId, UserId, api_key::policy::PolicyViolation};
 
 /// The longest time before its expiry in which a key is "expiring soon"; see [`expires_soon_within`].
 pub const EXPIRING_SOON: TimeDelta = TimeDelta::days(14);
@@ -35,6 +35,16 @@ pub enum OwnerKind {
     User,
     /// A service account.
     ServiceAccount,
+}
+
+impl OwnerKind {
+    /// Returns the code used in the APIs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::ServiceAccount => "service_account",
+        }
+    }
 }
 
 impl Owner {
@@ -133,6 +143,8 @@ pub struct ApiKey {
     pub exposure: Option<Exposure>,
     /// The key policies, in effect or scheduled, that the key violates. Empty for an inactive key.
     pub violations: Vec<PolicyViolation>,
+    /// What the key may do at most.
+    pub scopes: ScopeGrant,
     /// The last accepted request.
     pub last_used: Option<LastUse>,
     /// The last rejected request.
@@ -361,6 +373,7 @@ pub(crate) mod tests {
             suspension: None,
             owner_suspended_at: None,
             revocation: None,
+            scopes: ScopeGrant::Unscoped,
             last_used: None,
             last_refused: None,
             exposure: None,

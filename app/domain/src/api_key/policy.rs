@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::exposure::ExposureResponse;
-use crate::{ApiError, ApiKey, OwnerKind, usage::number_text};
+use crate::{ApiError, ApiKey, OwnerKind, Scope, ScopeGrant, ScopeSet, usage::number_text};
 
 /// The maximum number of days of a policy: 10 years.
 pub const MAX_DAYS: u32 = 3_650;
@@ -35,11 +35,17 @@ pub enum PolicyKind {
     MaxKeys,
     /// What happens to a key whose token was found where others can read it.
     ExposedKeys,
+    /// Keys must be limited to scopes.
+    ScopesRequired,
+    /// Users can't have keys that hold some scopes.
+    ScopesNotForUsers,
+    /// Keys that hold some scopes must expire within a number of days.
+    ScopeMaxLifetime,
 }
 
 impl PolicyKind {
     /// All kinds, in the order the settings list them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::MaxLifetime,
         Self::ExpiryRequired,
         Self::ServiceAccountsOnly,
@@ -47,6 +53,9 @@ impl PolicyKind {
         Self::SuspendUnused,
         Self::MaxKeys,
         Self::ExposedKeys,
+        Self::ScopesRequired,
+        Self::ScopesNotForUsers,
+        Self::ScopeMaxLifetime,
     ];
 
     /// Returns the code used in the database, in the APIs and in URLs.
@@ -59,6 +68,9 @@ impl PolicyKind {
             Self::SuspendUnused => "suspend_unused",
             Self::MaxKeys => "max_keys",
             Self::ExposedKeys => "exposed_keys",
+            Self::ScopesRequired => "scopes_required",
+            Self::ScopesNotForUsers => "scopes_not_for_users",
+            Self::ScopeMaxLifetime => "scope_max_lifetime",
         }
     }
 
@@ -77,6 +89,9 @@ impl PolicyKind {
             Self::SuspendUnused => "Suspend unused keys",
             Self::MaxKeys => "Keys per owner",
             Self::ExposedKeys => "Exposed keys",
+            Self::ScopesRequired => "Scopes required",
+            Self::ScopesNotForUsers => "Scopes for service accounts only",
+            Self::ScopeMaxLifetime => "Maximum lifetime by scope",
         }
     }
 
@@ -105,17 +120,33 @@ impl PolicyKind {
                 "A key whose token is reported as found in public is suspended, is revoked, or keeps working. \
                  Its owner and the administrators are always notified. Without this policy, it is suspended."
             }
+            Self::ScopesRequired => {
+                "New keys must be limited to scopes. Existing keys that may do everything keep working but are flagged."
+            }
+            Self::ScopesNotForUsers => {
+                "Users can't create personal keys that hold these scopes; a key that may do everything holds all scopes. \
+                 Existing keys keep working but are flagged."
+            }
+            Self::ScopeMaxLifetime => {
+                "New keys that hold any of these scopes must expire within this many days; a key that may do everything \
+                 holds all scopes. Existing keys keep working but are flagged."
+            }
         }
     }
 
     /// Returns whether a policy of this kind has a number of days.
     pub fn has_days(self) -> bool {
-        matches!(self, Self::MaxLifetime | Self::SuspendUnused)
+        matches!(self, Self::MaxLifetime | Self::SuspendUnused | Self::ScopeMaxLifetime)
     }
 
     /// Returns whether a policy of this kind has a number of keys.
     pub fn has_limit(self) -> bool {
         self == Self::MaxKeys
+    }
+
+    /// Returns whether a policy of this kind is about some scopes.
+    pub fn has_scopes(self) -> bool {
+        matches!(self, Self::ScopesNotForUsers | Self::ScopeMaxLifetime)
     }
 
     /// Returns whether a policy of this kind has a response to an exposure.
@@ -141,6 +172,8 @@ pub struct KeyPolicy {
     pub limit: Option<u32>,
     /// What happens to an exposed key, for kinds that say so.
     pub on_exposure: Option<ExposureResponse>,
+    /// The scopes, for kinds that are about some; otherwise empty.
+    pub scopes: ScopeSet,
     /// When the policy takes effect.
     pub effective_from: DateTime<Utc>,
     /// When it was set.
@@ -164,7 +197,29 @@ impl KeyPolicy {
                 format!("A person or a service account in this tenant can have at most {limit}.")
             }
             PolicyKind::ExposedKeys => self.on_exposure.unwrap_or_default().sentence().to_owned(),
+            PolicyKind::ScopesRequired => "Keys in this tenant must be limited to scopes.".to_owned(),
+            PolicyKind::ScopesNotForUsers => {
+                format!("Only service account keys can hold {} in this tenant.", self.scopes_text())
+            }
+            PolicyKind::ScopeMaxLifetime => {
+                format!("Keys in this tenant that hold {} must expire within {days}.", self.scopes_text())
+            }
         }
+    }
+
+    /// Returns "the scope orders:write" or "any of the scopes orders:write and refunds:create".
+    fn scopes_text(&self) -> String {
+        let scopes: Vec<&str> = self.scopes.iter().map(Scope::as_str).collect();
+        match scopes.as_slice() {
+            [only] => format!("the scope {only}"),
+            [first @ .., last] => format!("any of the scopes {} and {last}", first.join(", ")),
+            [] => "no scope".to_owned(),
+        }
+    }
+
+    /// Returns whether a key with these scopes holds one that the policy is about. An unscoped key holds all.
+    fn is_about(&self, scopes: &ScopeGrant) -> bool {
+        self.scopes.iter().any(|scope| scopes.holds(scope))
     }
 
     /// Returns the error message for a request that the policy forbids whatever its values, with what to do instead.
@@ -172,6 +227,9 @@ impl KeyPolicy {
         let instead = match self.kind {
             PolicyKind::ServiceAccountsOnly => " Ask an administrator for a service account key.",
             PolicyKind::NoKeysByKeys => " Create the key in the dashboard.",
+            PolicyKind::ScopesRequired => " Choose what the key may do.",
+            PolicyKind::ScopesNotForUsers => " Choose other scopes, or ask an administrator for a service account key.",
+            PolicyKind::ScopeMaxLifetime => " Choose an earlier date, or other scopes.",
             PolicyKind::MaxLifetime
             | PolicyKind::ExpiryRequired
             | PolicyKind::SuspendUnused
@@ -195,6 +253,12 @@ impl KeyPolicy {
             PolicyKind::ServiceAccountsOnly => key.owner.kind() == OwnerKind::User,
             PolicyKind::NoKeysByKeys => key.created_by_key.is_some(),
             PolicyKind::SuspendUnused | PolicyKind::MaxKeys | PolicyKind::ExposedKeys => false,
+            PolicyKind::ScopesRequired => key.scopes == ScopeGrant::Unscoped,
+            PolicyKind::ScopesNotForUsers => key.owner.kind() == OwnerKind::User && self.is_about(&key.scopes),
+            PolicyKind::ScopeMaxLifetime => {
+                let longest = lifetime(self.days);
+                self.is_about(&key.scopes) && key.expires_at.is_none_or(|at| at - key.created_at > longest)
+            }
         }
     }
 
@@ -257,10 +321,19 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Returns the limits that a tenant's policies set at `now`.
+    /// Returns the limits that a tenant's policies set at `now`, without those for keys with some scopes.
     pub fn of(policies: &[KeyPolicy], now: DateTime<Utc>) -> Self {
+        Self::with_scopes(policies, &ScopeGrant::Set(ScopeSet::default()), now)
+    }
+
+    /// Returns the limits that a tenant's policies set at `now` for a key with these scopes.
+    pub fn with_scopes(policies: &[KeyPolicy], scopes: &ScopeGrant, now: DateTime<Utc>) -> Self {
         let holding = || policies.iter().filter(|policy| policy.is_in_effect(now));
-        let most = holding().filter(|policy| policy.kind == PolicyKind::MaxLifetime);
+        let most = holding().filter(|policy| match policy.kind {
+            PolicyKind::MaxLifetime => true,
+            PolicyKind::ScopeMaxLifetime => policy.is_about(scopes),
+            _ => false,
+        });
         Self {
             longest: most.map(|policy| TimeDelta::days(i64::from(policy.days.unwrap_or(0)))).min(),
             requires_expiry: holding().any(|policy| policy.kind == PolicyKind::ExpiryRequired),
@@ -282,6 +355,11 @@ pub fn days_text(days: u32) -> String {
 /// Returns "1 key" or "500 keys".
 pub fn keys_text(count: u32) -> String {
     if count == 1 { "1 key".to_owned() } else { format!("{} keys", number_text(u64::from(count))) }
+}
+
+/// Returns the policy in effect at `now` by which people can't have keys.
+pub fn closing_to_people(policies: &[KeyPolicy], now: DateTime<Utc>) -> Option<&KeyPolicy> {
+    in_effect(policies, PolicyKind::ServiceAccountsOnly, now)
 }
 
 /// Returns how many keys that work or are suspended an owner can have at `now`.
@@ -321,7 +399,11 @@ pub fn is_loosened_by(before: &[KeyPolicy], set: &KeyPolicy) -> bool {
     let stays = |policy: &&KeyPolicy| !set.is_in_effect(now) && policy.is_in_effect(now);
     let after: Vec<KeyPolicy> = before.iter().filter(stays).chain([set]).cloned().collect();
     let changes = before.iter().chain([set]).map(|policy| policy.effective_from.max(now)).chain([now]);
-    changes.into_iter().any(|at| allowance(&after, kind, at) > allowance(&before, kind, at))
+    let is_about_fewer = |at| {
+        let scopes = |policies| in_effect(policies, kind, at).map(|policy| policy.scopes.clone()).unwrap_or_default();
+        kind.has_scopes() && !scopes(&after).includes(&scopes(&before))
+    };
+    changes.into_iter().any(|at| allowance(&after, kind, at) > allowance(&before, kind, at) || is_about_fewer(at))
 }
 
 /// Returns the policies that still matter: for each kind, the one in effect and those that take effect later. Leaves
@@ -337,20 +419,22 @@ pub fn current_and_scheduled(policies: Vec<KeyPolicy>, now: DateTime<Utc>) -> Ve
 
 /// The facts about a key to be created that policies check.
 #[derive(Clone, Copy, Debug)]
-pub struct Proposed {
+pub struct Proposed<'a> {
     /// The kind of owner.
     pub owner: OwnerKind,
     /// When the key would expire; never, if `None`.
     pub expires_at: Option<DateTime<Utc>>,
     /// Whether the key is created with a key.
     pub by_key: bool,
+    /// What the key may do at most.
+    pub scopes: &'a ScopeGrant,
 }
 
 /// Checks a key to be created against the policies in effect at `now`.
 ///
 /// # Errors
-/// A field error at `expires_at`; `FORBIDDEN` if no value would be allowed.
-pub fn check(policies: &[KeyPolicy], proposed: Proposed, now: DateTime<Utc>) -> Result<(), ApiError> {
+/// A field error at `expires_at` or `scopes`; `FORBIDDEN` if no value would be allowed.
+pub fn check(policies: &[KeyPolicy], proposed: Proposed<'_>, now: DateTime<Utc>) -> Result<(), ApiError> {
     for policy in policies.iter().filter(|policy| policy.is_in_effect(now)) {
         match policy.kind {
             PolicyKind::MaxLifetime => {
@@ -373,10 +457,41 @@ pub fn check(policies: &[KeyPolicy], proposed: Proposed, now: DateTime<Utc>) -> 
             PolicyKind::NoKeysByKeys if proposed.by_key => {
                 return Err(ApiError::forbidden(policy.refusal()));
             }
+            PolicyKind::ScopesRequired if *proposed.scopes == ScopeGrant::Unscoped => {
+                return Err(ApiError::field("scopes", policy.refusal()));
+            }
+            PolicyKind::ScopesNotForUsers if proposed.owner == OwnerKind::User && policy.is_about(proposed.scopes) => {
+                return Err(ApiError::field("scopes", policy.refusal()));
+            }
+            PolicyKind::ScopeMaxLifetime if policy.is_about(proposed.scopes) => {
+                let last = now + lifetime(policy.days);
+                if proposed.expires_at.is_none_or(|at| at > last) {
+                    return Err(ApiError::field("expires_at", policy.refusal()));
+                }
+            }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// Checks a key that is to be given more scopes against the policies in effect at `now`. A policy that the key already
+/// violates doesn't prevent it.
+///
+/// # Errors
+/// A field error at `scopes`.
+pub fn check_added_scopes(
+    policies: &[KeyPolicy],
+    before: &ApiKey,
+    after: &ScopeGrant,
+    now: DateTime<Utc>,
+) -> Result<(), ApiError> {
+    let after = ApiKey { scopes: after.clone(), ..before.clone() };
+    let is_newly_violated = |policy: &&KeyPolicy| {
+        policy.is_in_effect(now) && policy.is_violated_by(&after) && !policy.is_violated_by(before)
+    };
+    let violated = policies.iter().find(is_newly_violated);
+    violated.map_or(Ok(()), |policy| Err(ApiError::field("scopes", policy.refusal())))
 }
 
 #[cfg(test)]
@@ -392,6 +507,7 @@ mod tests {
             days,
             limit: None,
             on_exposure: None,
+            scopes: ScopeSet::default(),
             effective_from: now,
             set_at: now,
             set_by: set_by(),
@@ -400,6 +516,7 @@ mod tests {
             owner: OwnerKind::User,
             expires_at: days.map(|days| now + TimeDelta::days(days)),
             by_key: true,
+            scopes: &ScopeGrant::Unscoped,
         };
         let max = [policy(PolicyKind::MaxLifetime, Some(30))];
         assert!(check(&max, proposed(Some(30)), now).is_ok());
@@ -430,6 +547,7 @@ mod tests {
             days: kind.has_days().then_some(number),
             limit: kind.has_limit().then_some(number),
             on_exposure: None,
+            scopes: ScopeSet::default(),
             effective_from: now + TimeDelta::days(days_ahead),
             set_at: now,
             set_by: "Ada".to_owned(),
