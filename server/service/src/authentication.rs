@@ -46,6 +46,6 @@ impl Actors<'_> {
             Owner::User(id) => Principal::User { id, name: key.owner_name },
             Owner::ServiceAccount(id) => Principal::ServiceAccount { id, name: key.owner_name },
         };
-        Ok(Actor::of_key(principal, key.tenant_id, key.role, key.key_id, client))
+        Ok(Actor::of_key(principal, key.tenant_id, key.role, (key.key_id, key.scopes), client))
     }
 }

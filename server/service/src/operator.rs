@@ -8,8 +8,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, Email, ErrorCode, IssuedKey, KeyId, Name, Operation, Owner, Role, Secret, ServiceAccountId, Slug, Tenant,
-    TenantId, User, UserId, api_key::input::CreateKey, name::NameError, page::MAX_LIMIT,
+    ApiError, Email, ErrorCode, IssuedKey, KeyId, Name, Operation, Owner, Role, Scope, Secret, ServiceAccountId, Slug,
+    Tenant, TenantId, User, UserId,
+    api_key::input::CreateKey,
+    name::NameError,
+    page::MAX_LIMIT,
+    scope::{Catalogue, SetScope},
     service_account::input::CreateAccount,
 };
 use uuid::Uuid;
@@ -138,13 +142,28 @@ impl Admin<'_> {
     /// # Errors
     /// Field errors at `name`, `expires_at`, `email`, `service_account`; `NOT_FOUND` for the tenant or the owner;
     /// `FORBIDDEN` for a member with the role Read only.
-    #[tracing::instrument(skip_all)]
     pub async fn create_key(
         &self,
         tenant_slug: &str,
         owner: OwnerRef,
         name: &str,
         expires_at: Option<&str>,
+    ) -> Result<IssuedKey> {
+        self.create_scoped_key(tenant_slug, owner, name, expires_at, None).await
+    }
+
+    /// Like [`Admin::create_key`], with the scopes that the key holds; everything that its owner may do, if `None`.
+    ///
+    /// # Errors
+    /// As [`Admin::create_key`], and a field error at `scopes`.
+    #[tracing::instrument(skip_all)]
+    pub async fn create_scoped_key(
+        &self,
+        tenant_slug: &str,
+        owner: OwnerRef,
+        name: &str,
+        expires_at: Option<&str>,
+        scopes: Option<&str>,
     ) -> Result<IssuedKey> {
         let tenant = self.tenant(tenant_slug).await?;
         let (actor, owner) = match owner {
@@ -164,9 +183,42 @@ impl Admin<'_> {
             tenant_id: Some(tenant.id),
             name: name.to_owned(),
             expires_at: expires_at.map(str::to_owned),
+            scopes: scopes.map(str::to_owned),
             ..CreateKey::default()
         };
         ApiKeys { context: self.context, usage: self.usage }.create(&actor, &input).await
+    }
+
+    /// Returns the scope catalogue.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list_scopes(&self) -> Result<Catalogue> {
+        storage::scopes::catalogue(self.context.db()).await
+    }
+
+    /// Adds a scope to the catalogue, or changes it.
+    ///
+    /// # Errors
+    /// Field errors at `scope`, `description`, `least_role`, `deprecated_since`.
+    #[tracing::instrument(skip_all)]
+    pub async fn set_scope(&self, input: &SetScope) -> Result<()> {
+        let entry = input.entry()?;
+        let subject = ("scope", None, entry.scope.as_str());
+        let audit = Entry::by_operator(None, Operation::SetScope.as_str(), self.context.now(), subject);
+        scopes::set(self.context, &entry, &audit.with(scopes::described(&entry)), |_| Ok(())).await
+    }
+
+    /// Removes a scope from the catalogue and from all keys.
+    ///
+    /// # Errors
+    /// A field error at `scope`; `NOT_FOUND` if the catalogue has no such scope.
+    #[tracing::instrument(skip_all)]
+    pub async fn remove_scope(&self, scope: &str) -> Result<()> {
+        let scope = Scope::parse(scope).map_err(|error| ApiError::field("scope", error.to_string()))?;
+        let subject = ("scope", None, scope.as_str());
+        let audit = Entry::by_operator(None, Operation::RemoveScope.as_str(), self.context.now(), subject);
+        scopes::remove(self.context, &scope, &audit).await
     }
 
     /// Changes a member's role.
@@ -212,7 +264,7 @@ impl Admin<'_> {
         })
     }
 
-    /// Sets a user's password and ends all their sessions.
+    /// Sets a user's password, and ends all their sessions with the invitations and the calendar link that they created.
     ///
     /// # Errors
     /// Field errors at `email`, `password`.

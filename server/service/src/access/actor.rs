@@ -1,7 +1,9 @@
 //! The actor: the caller of a use case. `authentication.rs` turns a session or a key into an [`Actor`].
 
 use chrono::{DateTime, Utc};
-use domain::{AgentId, ApiError, KeyId, Owner, Role, ServiceAccountId, SessionId, TenantId, UserId, audit::Channel};
+use domain::{
+    AgentId, ApiError, KeyId, Owner, Role, ScopeGrant, ServiceAccountId, SessionId, TenantId, UserId, audit::Channel,
+};
 use uuid::Uuid;
 
 /// The operator's name in audit entries, and in records of who created something.
@@ -64,6 +66,8 @@ pub struct Actor {
     session_id: Option<SessionId>,
     /// When the user last entered their password; the Unix epoch for a key and for the operator.
     confirmed_at: DateTime<Utc>,
+    /// What the key of the request may do at most. Unscoped for a session and for the operator.
+    scopes: ScopeGrant,
     client: Client,
 }
 
@@ -76,13 +80,20 @@ impl Actor {
         confirmed_at: DateTime<Utc>,
         client: Client,
     ) -> Self {
-        Self { principal, tenant_id, role, key_id: None, session_id: None, confirmed_at, client }
+        let scopes = ScopeGrant::Unscoped;
+        Self { principal, tenant_id, role, key_id: None, session_id: None, confirmed_at, scopes, client }
     }
 
-    /// Creates the actor of a verified key.
-    pub(crate) fn of_key(principal: Principal, tenant_id: TenantId, role: Role, key_id: KeyId, client: Client) -> Self {
-        let confirmed_at = DateTime::UNIX_EPOCH;
-        Self { principal, tenant_id, role, key_id: Some(key_id), session_id: None, confirmed_at, client }
+    /// Creates the actor of a verified key. `scopes`: what the key may do at most.
+    pub(crate) fn of_key(
+        principal: Principal,
+        tenant_id: TenantId,
+        role: Role,
+        (key_id, scopes): (KeyId, ScopeGrant),
+        client: Client,
+    ) -> Self {
+        let (key_id, confirmed_at) = (Some(key_id), DateTime::UNIX_EPOCH);
+        Self { principal, tenant_id, role, key_id, session_id: None, confirmed_at, scopes, client }
     }
 
     /// Creates the operator, with an administrator's rights in one tenant.
@@ -103,6 +114,7 @@ impl Actor {
             key_id: None,
             session_id: None,
             confirmed_at: DateTime::UNIX_EPOCH,
+            scopes: ScopeGrant::Unscoped,
             client: Client::command_line(),
         }
     }
@@ -125,6 +137,11 @@ impl Actor {
     /// The key of the request; `None` for a session and for the operator.
     pub fn key_id(&self) -> Option<KeyId> {
         self.key_id
+    }
+
+    /// What the key of the request may do at most. Unscoped for a session and for the operator.
+    pub fn scopes(&self) -> &ScopeGrant {
+        &self.scopes
     }
 
     /// The public id of the browser session, if it was recorded with [`Actor::in_session`].
@@ -216,6 +233,12 @@ impl Actor {
     #[cfg(test)]
     pub(crate) fn for_test(principal: Principal, tenant_id: TenantId, role: Role, key_id: Option<KeyId>) -> Self {
         let (confirmed_at, client) = (DateTime::UNIX_EPOCH, Client::command_line());
-        Self { principal, tenant_id, role, key_id, session_id: None, confirmed_at, client }
+        let scopes = ScopeGrant::Unscoped;
+        Self { principal, tenant_id, role, key_id, session_id: None, confirmed_at, scopes, client }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn scoped_for_test(self, scopes: ScopeGrant) -> Self {
+        Self { scopes, ..self }
     }
 }

@@ -4,6 +4,7 @@ use domain::{ApiError, ApiKey, ErrorCode, Membership, Operation, Owner, Role, Te
 
 use super::{
     actor::Actor,
+    own_scopes,
     permit::{ReadPermit, WritePermit},
 };
 
@@ -14,6 +15,9 @@ pub enum Target {
     Tenant(TenantId),
     /// An owner's keys, or the owner itself, in a tenant.
     Owner(TenantId, Owner),
+    /// What all tenants share, as an actor in the first tenant sees it. The second is the tenant whose members may have
+    /// the right to change it; `None` if that is the operator alone.
+    Shared(TenantId, Option<TenantId>),
 }
 
 /// Decides whether an actor may perform an operation. The permit allows reading the target, whatever the operation,
@@ -23,11 +27,18 @@ pub enum Target {
 /// `NOT_FOUND` for a target in another tenant; `FORBIDDEN` without the right.
 pub fn authorize(actor: &Actor, operation: Operation, target: Target) -> Result<ReadPermit, ApiError> {
     let (tenant_id, owner) = match target {
-        Target::Tenant(tenant) => (tenant, None),
+        Target::Tenant(tenant) | Target::Shared(tenant, _) => (tenant, None),
         Target::Owner(tenant, owner) => (tenant, Some(owner)),
     };
     if tenant_id != actor.tenant_id() {
         return Err(ApiError::not_found());
+    }
+    own_scopes::check(actor, operation)?;
+    if let Target::Shared(tenant, editor) = target
+        && !operation.is_read()
+        && editor != Some(tenant)
+    {
+        return Err(ApiError::forbidden(OF_THE_OPERATOR));
     }
     if is_allowed(actor, operation, owner) {
         Ok(ReadPermit::new(tenant_id, owner, operation))
@@ -159,9 +170,12 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
             Some(Owner::ServiceAccount(_)) => makes_own || administers,
             None => false,
         },
-        Operation::ListMembers | Operation::GetTenant | Operation::ListPolicies => true,
+        Operation::ListMembers | Operation::GetTenant | Operation::ListPolicies | Operation::ListScopes => true,
         // Finishing a rotation stops a token and creates none.
-        Operation::RenameApiKey | Operation::FinishRoll => own || (administers && of_account),
+        // So does taking scopes from a key. Adding some also requires the right to create the key.
+        Operation::RenameApiKey | Operation::FinishRoll | Operation::ChangeKeyScopes => {
+            own || (administers && of_account)
+        }
         Operation::ResumeApiKey => makes_own || administers,
         Operation::RegisterAgent | Operation::PollQueue => own && actor.key_id().is_some(),
         Operation::ListServiceAccounts
@@ -181,6 +195,8 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
         | Operation::PreviewPolicy
         | Operation::SetPolicy
         | Operation::ClearPolicy
+        | Operation::SetScope
+        | Operation::RemoveScope
         | Operation::InviteMember
         | Operation::ListInvitations
         | Operation::CancelInvitation
@@ -188,6 +204,10 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
         | Operation::RemoveMember => administers,
     }
 }
+
+/// The refusal for what all tenants share.
+const OF_THE_OPERATOR: &str =
+    "All tenants share the scope catalogue. Ask the operator, who can change it at the command line.";
 
 /// The refusal for service accounts and their keys.
 const OF_ACCOUNTS: &str = "Ask an administrator to manage service accounts.";
@@ -224,6 +244,7 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
         | Operation::CancelRoll
         | Operation::RevokeApiKey
         | Operation::RenameApiKey
+        | Operation::ChangeKeyScopes
         | Operation::SuspendApiKey
         | Operation::ResumeApiKey => match owner {
             Some(Owner::User(_)) => "You can't do this with this key. Ask its owner or an administrator.",
@@ -247,7 +268,7 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
         | Operation::ListInvitations
         | Operation::CancelInvitation => "Ask an administrator to manage members.",
         // Never refused inside the tenant.
-        Operation::GetTenant | Operation::ListMembers | Operation::ListPolicies => {
+        Operation::GetTenant | Operation::ListMembers | Operation::ListPolicies | Operation::ListScopes => {
             "Only members of the tenant can view this."
         }
         Operation::ListServiceAccounts

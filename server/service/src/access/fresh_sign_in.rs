@@ -50,9 +50,13 @@ pub fn confirmation_for(operation: Operation) -> Confirmation {
         // A rule that no longer applies.
         | O::ClearPolicy => Confirmation::Always,
         // A higher role; a weaker policy; an export.
-        O::ChangeMemberRole | O::ChangeServiceAccountRole | O::SetPolicy | O::ListAuditLog => {
-            Confirmation::WhenWidening
-        }
+        O::ChangeMemberRole
+        | O::ChangeServiceAccountRole
+        | O::SetPolicy
+        | O::ListAuditLog
+        // More scopes; a scope that a lower role may hold.
+        | O::ChangeKeyScopes
+        | O::SetScope => Confirmation::WhenWidening,
         // Access that is taken away.
         O::SuspendApiKey
         | O::SuspendApiKeys
@@ -63,6 +67,7 @@ pub fn confirmation_for(operation: Operation) -> Confirmation {
         | O::DeleteServiceAccount
         | O::RemoveMember
         | O::CancelInvitation
+        | O::RemoveScope
         | O::RevokeCalendarFeed
         | O::EndSession
         | O::EndOtherSessions
@@ -94,6 +99,7 @@ pub fn confirmation_for(operation: Operation) -> Confirmation {
         | O::ListMembers
         | O::ListPolicies
         | O::PreviewPolicy
+        | O::ListScopes
         | O::GetTenant
         | O::GetOverview => Confirmation::Never,
     }

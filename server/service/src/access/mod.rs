@@ -3,6 +3,7 @@
 mod actor;
 mod authorization;
 mod fresh_sign_in;
+mod own_scopes;
 mod permit;
 #[cfg(any(test, feature = "testing"))]
 pub mod rights;
@@ -15,4 +16,5 @@ pub(crate) use authorization::{
 pub use authorization::{Target, authorize, authorize_write, offers, offers_in};
 pub(crate) use fresh_sign_in::FreshSignIn;
 pub use fresh_sign_in::{CONFIRM_AFTER, Confirmation, confirmation_for};
+pub(crate) use own_scopes::demanded;
 pub use permit::{ReadPermit, WritePermit};

@@ -2,6 +2,7 @@
 
 mod chain;
 mod check;
+mod demands;
 mod log;
 mod refusals;
 

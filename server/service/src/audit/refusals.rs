@@ -9,8 +9,9 @@ use chrono::{DateTime, Utc};
 use domain::{ApiError, ErrorCode, Operation, Owner, TenantId};
 use uuid::Uuid;
 
+use super::demands::Demands;
 use crate::{
-    access::{Actor, ReadPermit, Target, WritePermit, authorize, authorize_write},
+    access::{Actor, ReadPermit, Target, WritePermit, authorize, authorize_write, demanded},
     clock::Clock,
     error::{Error, Result},
     storage::{
@@ -41,6 +42,7 @@ pub(crate) struct Audit {
     refusals: RefusalCounts,
     /// Entries to write in the background.
     deferred: Mutex<Vec<Entry>>,
+    demands: Demands,
 }
 
 /// How often each actor was refused each operation in the current minute.
@@ -112,7 +114,7 @@ fn minute_of(at: DateTime<Utc>) -> i64 {
 
 fn subject_of(target: Target) -> Subject {
     match target {
-        Target::Tenant(tenant) => ("tenant", tenant.0),
+        Target::Tenant(tenant) | Target::Shared(tenant, _) => ("tenant", tenant.0),
         Target::Owner(_, owner) => subject_of_owner(owner),
     }
 }
@@ -128,7 +130,12 @@ pub(crate) fn subject_of_owner(owner: Owner) -> Subject {
 impl Audit {
     /// Creates the audit log of a database. The clock provides the times of the entries.
     pub(crate) fn new(db: Db, clock: Clock) -> Self {
-        Self { db, clock, refusals: RefusalCounts::default(), deferred: Mutex::default() }
+        Self { db, clock, refusals: RefusalCounts::default(), deferred: Mutex::default(), demands: Demands::default() }
+    }
+
+    /// Returns the requests that demanded a scope.
+    pub(crate) fn demands(&self) -> &Demands {
+        &self.demands
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -188,7 +195,15 @@ impl Audit {
         self.recorded(authorize_write(actor, operation, target), actor, operation, subject).await
     }
 
-    /// Returns `answer`, and records it if it is `FORBIDDEN`.
+    /// Counts the reserved scope that an operation demands of the actor's key, if it has one.
+    pub(crate) fn count_demand(&self, actor: &Actor, operation: Operation) {
+        if let Some(key) = actor.key_id() {
+            let scope = demanded(actor, operation).scope();
+            self.demands.record(key, &scope, actor.scopes().holds(&scope), self.now(), actor.client());
+        }
+    }
+
+    /// Returns `answer`, records it if it is `FORBIDDEN`, and counts the scope that the operation demanded of a key.
     async fn recorded<P>(
         &self,
         answer: std::result::Result<P, ApiError>,
@@ -196,6 +211,7 @@ impl Audit {
         operation: Operation,
         subject: Subject,
     ) -> Result<P> {
+        self.count_demand(actor, operation);
         if answer.as_ref().is_err_and(|refusal| refusal.code == ErrorCode::Forbidden) {
             self.record_refusal(actor, operation, subject).await?;
         }

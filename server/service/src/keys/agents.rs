@@ -72,7 +72,9 @@ impl Agents<'_> {
     /// # Errors
     /// As [`Agents::register`].
     pub fn poll(&self, actor: &Actor, tenant_id: Option<TenantId>) -> Result<()> {
-        Ok(authorize(actor, Operation::PollQueue, Self::own(actor, tenant_id)?).map(drop)?)
+        let permit = authorize(actor, Operation::PollQueue, Self::own(actor, tenant_id)?);
+        self.context.audit().count_demand(actor, Operation::PollQueue);
+        Ok(permit.map(drop)?)
     }
 
     /// Lists agents, last seen first; at most [`MAX_LISTED`].

@@ -2,12 +2,16 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ApiError, ApiKey, ErrorCode, Expiry, KeyId, KeyPolicy, Name, Operation, Owner, OwnerKind, Secret,
+    ApiError, ApiKey, ErrorCode, Expiry, KeyId, KeyPolicy, Name, Operation, Owner, OwnerKind, Role, ScopeGrant, Secret,
     api_key::policy::{self, Proposed, keys_text},
+    scope::ScopeRequest,
 };
 use uuid::Uuid;
 
-use super::token;
+use super::{
+    scopes::{self, check_catalogue, check_within},
+    token,
+};
 use crate::{
     access::{Actor, WritePermit, check_still_creates},
     error::{Error, Result},
@@ -32,6 +36,7 @@ pub(crate) struct Checked {
     pub(crate) name: Name,
     pub(crate) expires_at: Option<Expiry>,
     pub(crate) idempotency_key: Option<Uuid>,
+    pub(crate) scopes: ScopeRequest,
 }
 
 /// Returns a key to insert, and its token.
@@ -55,6 +60,7 @@ pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateT
         idempotency_key: checked.idempotency_key,
         replaces: None,
         ends_on_use: false,
+        scopes: checked.scopes,
     };
     Ok((key, token))
 }
@@ -64,21 +70,22 @@ pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateT
 pub(crate) async fn insert(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key: &NewKey) -> Result<ApiKey> {
     let made = insert_or_repeat(tx, actor, permit, key).await?;
     if made.id == key.id {
-        storage::audit::insert(tx, &entry_of(actor, &key)).await?;
+        storage::audit::insert(tx, &entry_of(actor, key, &made.scopes)).await?;
     }
     Ok(made)
 }
 
-/// Returns the audit entry for a created key.
-pub(crate) fn entry_of(actor: &Actor, key: &NewKey) -> Entry {
+/// Returns the audit entry for a created key. `granted`: what it may do at most.
+pub(crate) fn entry_of(actor: &Actor, key: &NewKey, granted: &ScopeGrant) -> Entry {
     let subject = ("api_key", key.id.0, key.name.as_str());
-    Entry::by(actor, Operation::CreateApiKey, key.created_at, subject).with(format!("key {}…", key.hint))
+    let entry = Entry::by(actor, Operation::CreateApiKey, key.created_at, subject);
+    entry.with(format!("key {}…{}", key.hint, scopes::audit_text(granted)))
 }
 
 /// Like [`insert`], but without the audit entry of a new key, for callers that create the key together with something
 /// else.
 pub(crate) async fn insert_or_repeat(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key: &NewKey) -> Result<ApiKey> {
-    lock_owner(tx, permit, key).await?;
+    let role = lock_owner(tx, permit, key).await?;
     if let Some(maker) = key.created_by_key
         && !storage::keys::lock(tx, KeyId(maker)).await?
     {
@@ -88,16 +95,24 @@ pub(crate) async fn insert_or_repeat(tx: &mut Tx, actor: &Actor, permit: &WriteP
         Some(idempotency_key) => storage::keys::find_repeated(tx, permit, idempotency_key).await?,
         None => None,
     };
+    let catalogue = storage::scopes::catalogue_in(tx).await?;
+    let scopes = key.scopes.resolve(&catalogue, role)?;
+    check_within(actor, &scopes)?;
     if let Some(earlier) = repeated {
-        return answer_again(tx, actor, permit, &earlier, key).await;
+        return answer_again(tx, actor, permit, &earlier, (key, &scopes)).await;
+    }
+    // A rotation continues a key, whose scopes may have been removed from the catalogue.
+    if key.replaces.is_none() {
+        check_catalogue(&catalogue, &scopes, role)?;
     }
     // Read in the transaction: a policy that was set before the key is created applies to it.
     let policies = storage::key_policies::list_in(tx, permit.tenant_id(), key.created_at).await?;
     let owner = permit.owner().map_or(OwnerKind::User, Owner::kind);
-    let proposed = Proposed { owner, expires_at: key.expires_at, by_key: key.created_by_key.is_some() };
+    let proposed =
+        Proposed { owner, expires_at: key.expires_at, by_key: key.created_by_key.is_some(), scopes: &scopes };
     policy::check(&policies, proposed, key.created_at).map_err(Error::Rule)?;
     check_limit(tx, permit, key, &policies).await?;
-    storage::keys::insert(tx, permit, key).await?;
+    storage::keys::insert(tx, permit, key, &scopes).await?;
     Ok(storage::keys::find_in(tx, permit, key.id).await?.ok_or_else(ApiError::not_found)?)
 }
 
@@ -128,9 +143,9 @@ async fn answer_again(
     actor: &Actor,
     permit: &WritePermit,
     earlier: &ApiKey,
-    key: &NewKey,
+    (key, scopes): (&NewKey, &ScopeGrant),
 ) -> Result<ApiKey> {
-    let fresh = key.created_at - earlier.created_at <= REPEAT_WITHIN;
+    let fresh = key.created_at - earlier.created_at <= REPEAT_WITHIN && earlier.scopes == *scopes;
     if fresh && storage::keys::replace_unused_token(tx, permit, earlier.id, key.digest, &key.hint).await? {
         let subject = ("api_key", earlier.id.0, earlier.name.as_str());
         let entry = Entry::by(actor, Operation::CreateApiKey, key.created_at, subject);
@@ -146,19 +161,26 @@ async fn answer_again(
 }
 
 /// Locks the owner's row, so that the key can't be created while the owner is being removed, or while the role of an
-/// owner that creates a key for itself is being lowered.
-async fn lock_owner(tx: &mut Tx, permit: &WritePermit, key: &NewKey) -> Result<()> {
+/// owner that creates a key for itself is being lowered. Returns the owner's role.
+async fn lock_owner(tx: &mut Tx, permit: &WritePermit, key: &NewKey) -> Result<Role> {
+    let role = lock_role(tx, permit).await?;
+    let is_for_itself = match permit.owner() {
+        // An administrator who creates the key needs no right of the account.
+        Some(Owner::ServiceAccount(id)) => key.created_by_id == Some(id.0),
+        Some(Owner::User(_)) | None => true,
+    };
+    if is_for_itself {
+        check_still_creates(permit, role)?;
+    }
+    Ok(role)
+}
+
+/// Locks the row of the permit's owner, and returns the owner's role.
+pub(crate) async fn lock_role(tx: &mut Tx, permit: &WritePermit) -> Result<Role> {
     let role = match permit.owner() {
         Some(Owner::User(id)) => storage::tenants::lock_membership(tx, permit.tenant_id(), id).await?,
-        Some(Owner::ServiceAccount(id)) => {
-            let role = storage::service_accounts::lock(tx, permit, id).await?;
-            if role.is_some() && key.created_by_id != Some(id.0) {
-                // An administrator creates the key, so the account's own role doesn't matter.
-                return Ok(());
-            }
-            role
-        }
+        Some(Owner::ServiceAccount(id)) => storage::service_accounts::lock(tx, permit, id).await?,
         None => None,
     };
-    Ok(check_still_creates(permit, role.ok_or_else(ApiError::not_found)?)?)
+    Ok(role.ok_or_else(ApiError::not_found)?)
 }

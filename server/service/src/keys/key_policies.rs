@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, ErrorCode, ExposureResponse, KeyPolicy, Operation, PolicyKind, TenantId,
+    ApiError, ErrorCode, ExposureResponse, KeyPolicy, Operation, PolicyKind, Role, ScopeSet, TenantId,
     api_key::{
         expiry::{ExpiryError, first_instant},
         input::SetKeyPolicy,
@@ -25,7 +25,7 @@ use crate::{
 /// The most keys that a preview lists.
 const MAX_NAMED: u32 = 50;
 /// The number of keys at which a preview stops counting.
-const MAX_COUNTED: u32 = 10_000;
+pub const MAX_COUNTED: u32 = 10_000;
 /// How many unused keys are suspended in one transaction.
 const AT_ONCE: u32 = 200;
 /// The pause between two such transactions, which lets other transactions proceed.
@@ -70,7 +70,7 @@ impl KeyPolicies<'_> {
     /// Field errors at `policy`, `days`, `limit`, `on_exposure`, `from`; `FORBIDDEN`.
     pub async fn preview(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<PolicyPreview> {
         let permit = self.context.permit(actor, Operation::PreviewPolicy, Target::Tenant(actor.tenant_id())).await?;
-        let policy = self.check(actor, input)?;
+        let policy = self.check(actor, input).await?;
         if policy.kind.affects_no_existing_keys() {
             return Ok(PolicyPreview { policy, keys: Vec::new(), count: 0 });
         }
@@ -88,11 +88,12 @@ impl KeyPolicies<'_> {
     #[tracing::instrument(skip_all)]
     pub async fn set(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<KeyPolicy> {
         let permit = self.context.permit_write(actor, Operation::SetPolicy, Target::Tenant(actor.tenant_id())).await?;
-        let policy = self.check(actor, input)?;
+        let policy = self.check(actor, input).await?;
         let subject = ("tenant", actor.tenant_id().0, policy.kind.label());
         let number = policy.days.map(days_text).or(policy.limit.map(keys_text));
         let number = number.or(policy.on_exposure.map(|response| response.label().to_lowercase()));
         let number = number.map(|text| format!("{text}, ")).unwrap_or_default();
+        let number = if policy.kind.has_scopes() { format!("{}, {number}", policy.scopes) } else { number };
         let detail = format!("{number}effective from {}", domain::time::utc_text(policy.effective_from));
         let entry = Entry::by(actor, Operation::SetPolicy, self.context.now(), subject).with(detail);
         retry!(self.context.db(), for permit.tenant_id(), tx => {
@@ -125,7 +126,7 @@ impl KeyPolicies<'_> {
         })
     }
 
-    fn check(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<KeyPolicy> {
+    async fn check(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<KeyPolicy> {
         let (kind, now) = (kind_of(&input.policy)?, self.context.now());
         let days = match (kind.has_days(), input.days.trim().parse::<u32>().ok()) {
             (true, Some(days)) if (1..=MAX_DAYS).contains(&days) => Some(days),
@@ -156,17 +157,24 @@ impl KeyPolicies<'_> {
             }
             (false, _) => None,
         };
-        let on_exposure = match (kind.has_response(), ExposureResponse::from_code(input.on_exposure.trim())) {
-            (true, Some(response)) => Some(response),
-            (true, None) => {
-                let words = ExposureResponse::ALL.map(ExposureResponse::as_str).join(", ");
-                return Err(ApiError::field("on_exposure", format!("Choose one of {words}.")).into());
-            }
-            (false, _) => None,
-        };
+        let scopes = if kind.has_scopes() { self.check_scopes(&input.scopes).await? } else { ScopeSet::default() };
         let from = first_instant(&input.from).map(|text| parse_instant(&text).ok_or_else(malformed)).transpose()?;
         let effective_from = from.map_or(now, |at| at.max(now));
-        Ok(KeyPolicy { kind, days, limit, on_exposure, effective_from, set_at: now, set_by: actor.name().to_owned() })
+        let set_by = actor.name().to_owned();
+        Ok(KeyPolicy { kind, days, limit, on_exposure, scopes, effective_from, set_at: now, set_by })
+    }
+
+    /// Returns the scopes that a policy is about. A scope that doesn't exist is probably mistyped.
+    async fn check_scopes(&self, text: &str) -> Result<ScopeSet> {
+        let wrong = |message: String| ApiError::field("scopes", message);
+        let scopes = ScopeSet::parse(text).map_err(|error| wrong(error.to_string()))?;
+        if scopes.is_empty() {
+            return Err(wrong("Enter at least one scope.".to_owned()).into());
+        }
+        let catalogue = storage::scopes::catalogue(self.context.db()).await?;
+        let checked = catalogue.check_grant(&scopes, Role::TenantAdmin);
+        checked.map_err(|lack| wrong(lack.to_string()))?;
+        Ok(scopes)
     }
 }
 

@@ -13,6 +13,7 @@ use domain::{
         input::RollKey,
         policy::{self, Bounds, Proposed},
     },
+    scope::ScopeRequest,
 };
 
 use super::{
@@ -64,6 +65,7 @@ impl Rolls<'_> {
             name: old.name.clone(),
             expires_at: renewed(&old, &policies, now),
             idempotency_key: input::idempotency_key(input.idempotency_key.as_deref())?,
+            scopes: ScopeRequest::Grant(old.scopes.clone()),
         };
         let (key, token) = issue::draft(&actor, old.owner.kind(), checked, now)?;
         let ends_on_use = matches!(overlap, GracePeriod::FirstUse { .. });
@@ -86,7 +88,7 @@ impl Rolls<'_> {
         let policies = storage::key_policies::list(self.context.db(), old.tenant_id, now).await?;
         let expires_at = renewed(&old, &policies, now).map(Expiry::instant);
         let by_key = actor.key_id().is_some();
-        policy::check(&policies, Proposed { owner: old.owner.kind(), expires_at, by_key }, now)?;
+        policy::check(&policies, Proposed { owner: old.owner.kind(), expires_at, by_key, scopes: &old.scopes }, now)?;
         Ok(expires_at)
     }
 
@@ -239,21 +241,22 @@ async fn check_last(tx: &mut Tx, permit: &WritePermit, old: &ApiKey, now: DateTi
 /// The expiry of the replacement of a key: the same lifetime, within the limits of the tenant's key policies.
 fn renewed(old: &ApiKey, policies: &[KeyPolicy], now: DateTime<Utc>) -> Option<Expiry> {
     let length = old.expires_at.map(|at| (at - old.created_at).max(TimeDelta::minutes(2)));
-    let length = Bounds::of(policies, now).limit(length);
+    let length = Bounds::with_scopes(policies, &old.scopes, now).limit(length);
     length.and_then(|length| Expiry::at(now + length, now).ok())
 }
 
 async fn roll(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key: &NewKey, overlap: GracePeriod) -> Result<ApiKey> {
     let (old_id, now, new_id) = (key.replaces.unwrap_or_default(), key.created_at, key.id);
-    let hint = key.hint.clone();
+    let (hint, scopes) = (key.hint.clone(), key.scopes.clone());
     storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
-    let made = issue::insert_or_repeat(tx, actor, permit, &key).await?;
+    let made = issue::insert_or_repeat(tx, actor, permit, key).await?;
     if made.id != new_id {
         let other = || ApiError::new(ErrorCode::Conflict, "This form was already used. Start again.");
         return if made.replaces == Some(old_id) { Ok(made) } else { Err(other().into()) };
     }
     let old = storage::keys::find_in(tx, permit, old_id).await?.ok_or_else(ApiError::not_found)?;
-    if !old.state(now).is_valid() {
+    // The scopes may have been changed since the new key was drafted.
+    if !old.state(now).is_valid() || scopes != ScopeRequest::Grant(old.scopes.clone()) {
         return Err(refusal(KeyAct::Roll, &old, now).into());
     }
     // Without a grace period, the old key gets an end that is just ahead, and is revoked immediately.

@@ -8,7 +8,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     ApiKey, InventoryFilter, InventoryQuery, KeyFilter, KeyPolicy, KeyQuery, KeySort, Owner, OwnerKind, Page,
-    PolicyKind, TenantId, Total, UserId,
+    PolicyKind, ScopeSet, TenantId, Total, UserId,
     api_key::{key::EXPIRING_SOON, policy::lifetime},
 };
 
@@ -392,12 +392,31 @@ fn policy_condition(policy: &KeyPolicy, now: DateTime<Utc>, columns: Columns, co
         PolicyKind::NoKeysByKeys => "k.created_by_key IS NOT NULL".to_owned(),
         // About how many keys there are, or what happens to them later.
         PolicyKind::MaxKeys | PolicyKind::ExposedKeys => "k.id IS NULL".to_owned(),
+        PolicyKind::ScopesRequired => "k.scopes IS NULL".to_owned(),
+        PolicyKind::ScopesNotForUsers => {
+            format!("(k.user_id IS NOT NULL AND {})", holding(&policy.scopes, conditions))
+        }
+        PolicyKind::ScopeMaxLifetime => {
+            let length = lifetime(policy.days).num_microseconds().unwrap_or(i64::MAX);
+            let length = conditions.bind(Value::Number(length));
+            format!("(({end} - k.created_at) > {length} AND {})", holding(&policy.scopes, conditions))
+        }
         PolicyKind::SuspendUnused => {
             let cut = micros(now.max(policy.effective_from)) - micros_of(policy.days);
             let cut = conditions.bind(Value::Number(cut));
             format!("({used} < {cut} AND {created} < {cut} AND COALESCE(k.resumed_at, 0) < {cut})")
         }
     }
+}
+
+/// Returns the condition that a key holds one of some scopes. An unscoped key holds all.
+fn holding(scopes: &ScopeSet, conditions: &mut Conditions) -> String {
+    let mut parts = vec!["k.scopes IS NULL".to_owned()];
+    for scope in scopes {
+        let pattern = conditions.bind(Value::Text(containing(&format!(" {scope} "))));
+        parts.push(format!("' ' || k.scopes || ' ' LIKE {pattern} ESCAPE '\\'"));
+    }
+    format!("({})", parts.join(" OR "))
 }
 
 fn is_hint(search: &str) -> bool {
@@ -481,13 +500,15 @@ fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> Str
         (_, InventoryFilter::Exposed) => vec![(None, "k.exposed_at".to_owned())],
         (_, InventoryFilter::AgainstPolicy) => {
             let order = |policy: &KeyPolicy| match policy.kind {
-                PolicyKind::MaxLifetime => format!("({end} - k.created_at) DESC"),
+                PolicyKind::MaxLifetime | PolicyKind::ScopeMaxLifetime => format!("({end} - k.created_at) DESC"),
                 PolicyKind::SuspendUnused => columns.used.to_owned(),
                 PolicyKind::ExpiryRequired
                 | PolicyKind::ServiceAccountsOnly
                 | PolicyKind::NoKeysByKeys
                 | PolicyKind::MaxKeys
-                | PolicyKind::ExposedKeys => String::new(),
+                | PolicyKind::ExposedKeys
+                | PolicyKind::ScopesRequired
+                | PolicyKind::ScopesNotForUsers => String::new(),
             };
             asked.policies.iter().map(|policy| (Some(policy), order(policy))).collect()
         }

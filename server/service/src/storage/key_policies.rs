@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ExposureResponse, KeyId, KeyPolicy, Owner, PolicyKind, ServiceAccountId, TenantId, UserId,
+    ExposureResponse, KeyId, KeyPolicy, Owner, PolicyKind, ScopeSet, ServiceAccountId, TenantId, UserId,
     api_key::policy::current_and_scheduled,
 };
 use uuid::Uuid;
@@ -23,6 +23,7 @@ struct Row {
     days: Option<i64>,
     key_limit: Option<i64>,
     on_exposure: Option<String>,
+    scopes: Option<String>,
     effective_from: i64,
     set_at: i64,
     set_by: String,
@@ -35,6 +36,7 @@ impl Row {
             days: self.days.and_then(|days| u32::try_from(days).ok()),
             limit: self.key_limit.and_then(|limit| u32::try_from(limit).ok()),
             on_exposure: self.on_exposure.as_deref().and_then(ExposureResponse::from_code),
+            scopes: self.scopes.and_then(|text| ScopeSet::parse(&text).ok()).unwrap_or_default(),
             effective_from: instant(self.effective_from),
             set_at: instant(self.set_at),
             set_by: self.set_by,
@@ -42,7 +44,7 @@ impl Row {
     }
 }
 
-const SELECT: &str = "SELECT kind, days, key_limit, on_exposure, effective_from, set_at, set_by FROM key_policies WHERE tenant_id = $1 ORDER BY kind, effective_from";
+const SELECT: &str = "SELECT kind, days, key_limit, on_exposure, scopes, effective_from, set_at, set_by FROM key_policies WHERE tenant_id = $1 ORDER BY kind, effective_from";
 
 /// Returns a tenant's policies that are in effect or will be, see [`domain::api_key::policy::current_and_scheduled`].
 pub(crate) async fn list(db: &Db, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<KeyPolicy>> {
@@ -70,7 +72,7 @@ pub(crate) async fn set(tx: &mut Tx, permit: &WritePermit, policy: &KeyPolicy) -
     change!(
         tx,
         sqlx::query(
-            "INSERT INTO key_policies (tenant_id, kind, days, effective_from, set_at, set_by, key_limit, on_exposure) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+            "INSERT INTO key_policies (tenant_id, kind, days, effective_from, set_at, set_by, key_limit, on_exposure, scopes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
         )
         .bind(permit.tenant_id().0)
         .bind(policy.kind.as_str())
@@ -80,6 +82,7 @@ pub(crate) async fn set(tx: &mut Tx, permit: &WritePermit, policy: &KeyPolicy) -
         .bind(policy.set_by.as_str())
         .bind(policy.limit.map(i64::from))
         .bind(policy.on_exposure.map(ExposureResponse::as_str))
+        .bind(policy.kind.has_scopes().then(|| policy.scopes.to_string()))
     )?;
     Ok(())
 }

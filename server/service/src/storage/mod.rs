@@ -9,6 +9,7 @@ pub(crate) mod agents;
 pub(crate) mod audit;
 pub(crate) mod audit_checks;
 pub(crate) mod backup;
+pub(crate) mod changes;
 pub(crate) mod db;
 pub(crate) mod expiring;
 pub(crate) mod exposures;
@@ -30,6 +31,7 @@ pub(crate) mod query;
 pub(crate) mod remembered_browsers;
 pub(crate) mod reminders;
 pub(crate) mod rolls;
+pub(crate) mod scopes;
 pub(crate) mod sealed;
 pub(crate) mod second_factors;
 pub(crate) mod service_accounts;
@@ -44,7 +46,7 @@ pub(crate) mod usage;
 pub(crate) mod users;
 
 use chrono::{DateTime, Utc};
-pub(crate) use db::{Db, Tx};
+pub(crate) use db::{Db, Tx, server_call};
 use domain::Role;
 
 use crate::error::{Error, Result};

@@ -101,6 +101,13 @@ pub(crate) async fn is_any_in(tx: &mut Tx) -> Result<bool> {
     )
 }
 
+/// Returns the only tenant; `None` if there are several, or none.
+pub(crate) async fn find_only(db: &Db) -> Result<Option<TenantId>> {
+    let rows: Vec<Uuid> = read!(db, c => sqlx::query_scalar("SELECT id FROM tenants LIMIT 2").fetch_all(c))?;
+    let [only] = rows.as_slice() else { return Ok(None) };
+    Ok(Some(TenantId(*only)))
+}
+
 /// Finds a tenant by its slug.
 pub(crate) async fn find_by_slug(db: &Db, slug: &str) -> Result<Option<Tenant>> {
     let row: Option<TenantRow> = read!(db, c =>
@@ -180,6 +187,8 @@ pub struct MemberFacts {
     pub joined_at: DateTime<Utc>,
     /// Whether two-factor authentication is on.
     pub has_second_factor: bool,
+    /// Since when codes of their app are refused, because there were too many wrong ones.
+    pub codes_locked_at: Option<DateTime<Utc>>,
     /// How many of their keys in this tenant are active.
     pub active_keys: u32,
     /// When one of these keys was last used.
@@ -187,12 +196,11 @@ pub struct MemberFacts {
 }
 
 #[derive(sqlx::FromRow)]
-    /// Since when codes of their app are refused, because there were too many wrong ones.
-    pub codes_locked_at: Option<DateTime<Utc>>,
 struct MemberFactsRow {
     user_id: Uuid,
     joined_at: i64,
     second_factor_at: Option<i64>,
+    codes_locked_at: Option<i64>,
     active_keys: i64,
     last_used_at: Option<i64>,
 }
@@ -200,10 +208,10 @@ struct MemberFactsRow {
 impl From<MemberFactsRow> for MemberFacts {
     fn from(row: MemberFactsRow) -> Self {
         Self {
-    codes_locked_at: Option<i64>,
             user_id: UserId(row.user_id),
             joined_at: instant(row.joined_at),
             has_second_factor: row.second_factor_at.is_some(),
+            codes_locked_at: row.codes_locked_at.map(instant),
             active_keys: u32::try_from(row.active_keys).unwrap_or(u32::MAX),
             keys_last_used_at: row.last_used_at.map(instant),
         }
@@ -211,7 +219,6 @@ impl From<MemberFactsRow> for MemberFacts {
 }
 
 /// Returns the facts of those of the users that are members of the permit's tenant. Says nothing about what they do in
-            codes_locked_at: row.codes_locked_at.map(instant),
 /// other tenants. `now`: in microseconds.
 pub(crate) async fn list_member_facts(
     db: &Db,
@@ -234,6 +241,7 @@ pub(crate) async fn list_member_facts(
     let sql = format!(
         "SELECT m.user_id, m.created_at AS joined_at, \
          (SELECT f.enabled_at FROM second_factors f WHERE f.user_id = m.user_id) AS second_factor_at, \
+         (SELECT f.locked_at FROM second_factors f WHERE f.user_id = m.user_id AND f.enabled_at IS NOT NULL) AS codes_locked_at, \
          (SELECT COUNT(*) {active}) AS active_keys, (SELECT MAX(k.last_used_at) {active}) AS last_used_at \
          FROM memberships m WHERE m.tenant_id = {tenant} AND m.user_id IN ({})",
         users.join(", ")
@@ -241,7 +249,6 @@ pub(crate) async fn list_member_facts(
     let rows: Vec<MemberFactsRow> = read!(db, c => statement!(db, query_as, sql, conditions).fetch_all(c))?;
     Ok(rows.into_iter().map(MemberFacts::from).collect())
 }
-         (SELECT f.locked_at FROM second_factors f WHERE f.user_id = m.user_id AND f.enabled_at IS NOT NULL) AS codes_locked_at, \
 
 /// Finds a member of the permit's tenant.
 pub(crate) async fn find_member(db: &Db, permit: &ReadPermit, user: UserId) -> Result<Option<Member>> {

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use domain::{
     AccountAct, AccountQuery, ApiError, ErrorCode, IssuedKey, Name, Operation, Owner, OwnerKind, Page, Role,
-    ServiceAccount, ServiceAccountId,
+    ScopeGrant, ServiceAccount, ServiceAccountId,
+    scope::ScopeRequest,
     service_account::input::{CreateAccount, DeleteAccount},
 };
 use uuid::Uuid;
@@ -78,7 +79,8 @@ impl ServiceAccounts<'_> {
         let (account, repeat) = draft(actor, input, self.context.now())?;
         let owner = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(account.id));
         let key_permit = self.context.permit_write(actor, Operation::CreateApiKey, owner).await?;
-        let checked = Checked { name: account.name.clone(), expires_at: None, idempotency_key: None };
+        let scopes = ScopeRequest::Grant(ScopeGrant::Unscoped);
+        let checked = Checked { name: account.name.clone(), expires_at: None, idempotency_key: None, scopes };
         let (key, token) = issue::draft(actor, OwnerKind::ServiceAccount, checked, account.created_at)?;
         let made = retry!(self.context.db(), for permit.tenant_id(), tx => {
             insert_or_repeat(tx, &permit, &account, repeat).await?;
