@@ -1,10 +1,13 @@
 //! HTML forms without script: reading them, and the responses that they share. A form that succeeds redirects, unless
 //! it shows a secret; one that fails shows its page again, with the input and the errors.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use app::{
-    api::{path_of, wire::field},
+    api::{
+        path_of,
+        wire::{LISTS, field},
+    },
     list_url::is_own_path,
     request::FormOutcome,
 };
@@ -30,7 +33,7 @@ use crate::{
 /// Leads to the first page after sign-in.
 pub(crate) const START: &str = "/";
 
-/// A form's fields; the last one counts if a name occurs twice. An extractor, for forms without a page of their own.
+/// A form's fields; the last one counts if a name occurs twice, except in [`LISTS`]. An extractor, for forms without a page of their own.
 pub(crate) struct Fields(HashMap<String, String>);
 
 impl Fields {
@@ -60,7 +63,19 @@ impl Fields {
         let bytes = body::bytes(body).await;
         let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(&bytes)
             .map_err(|_| problem::answer(StatusCode::BAD_REQUEST, "The form data is malformed."))?;
-        Ok((parts, Self(pairs.into_iter().collect())))
+        let mut fields = HashMap::new();
+        for (name, value) in pairs {
+            match fields.entry(name) {
+                Entry::Occupied(mut earlier) if LISTS.contains(&earlier.key().as_str()) => {
+                    let joined: &mut String = earlier.get_mut();
+                    joined.push(' ');
+                    joined.push_str(&value);
+                }
+                Entry::Occupied(mut earlier) => drop(earlier.insert(value)),
+                Entry::Vacant(new) => drop(new.insert(value)),
+            }
+        }
+        Ok((parts, Self(fields)))
     }
 }
 

@@ -140,6 +140,7 @@ fn keys(command: &str) -> Option<&'static [&'static str]> {
         "create-key" => &[
             "latchkey admin create-key --tenant acme --user ada@example.org --name laptop --expires-at 2027-12-31T00:00:00Z",
             "latchkey admin create-key --tenant acme --service-account Deployer --name agent --json",
+            "latchkey admin create-key --tenant acme --service-account Deployer --name agent --scope orders:read --scope orders:write",
         ],
         "roll-key" => &[
             "latchkey admin roll-key {key} --tenant acme",
@@ -149,6 +150,16 @@ fn keys(command: &str) -> Option<&'static [&'static str]> {
         "extend-roll" => &["latchkey admin extend-roll {key} --tenant acme --overlap 7d"],
         "cancel-roll" => &["latchkey admin cancel-roll {key} --tenant acme"],
         "rename-key" => &["latchkey admin rename-key {key} --tenant acme --name laptop"],
+        "set-key-scopes" => &[
+            "latchkey admin set-key-scopes {key} --tenant acme --scope orders:read",
+            "latchkey admin set-key-scopes {key} --tenant acme --unscoped",
+        ],
+        "list-scopes" => &["latchkey admin list-scopes", "latchkey admin list-scopes --json"],
+        "set-scope" => &[
+            "latchkey admin set-scope orders:read --description orders --least-role READ_ONLY_USER",
+            "latchkey admin set-scope orders:read --description orders --deprecated-since 2027-01-31",
+        ],
+        "remove-scope" => &["latchkey admin remove-scope orders:read"],
         "suspend-key" => &["latchkey admin suspend-key {key} --tenant acme"],
         "resume-key" => &["latchkey admin resume-key {key} --tenant acme"],
         "revoke-key" => &["latchkey admin revoke-key {key} --tenant acme --and-created"],

@@ -2,7 +2,10 @@
 
 use clap::Subcommand;
 
-use super::{accounts::AccountCommand, examples, keys::KeyCommand, people::PeopleCommand, tenants::TenantCommand};
+use super::{
+    accounts::AccountCommand, examples, keys::KeyCommand, people::PeopleCommand, scopes::ScopeCommand,
+    tenants::TenantCommand,
+};
 
 /// What the exit statuses mean; below the help of `latchkey`.
 const EXIT_STATUS: &str = "\
@@ -43,6 +46,7 @@ fn with_groups(command: clap::Command) -> clap::Command {
         group("People", PeopleCommand::augment_subcommands(empty())),
         group("Service accounts", AccountCommand::augment_subcommands(empty())),
         group("Keys", KeyCommand::augment_subcommands(empty())),
+        group("Scopes", ScopeCommand::augment_subcommands(empty())),
     ];
     let template = "{about}\n\n{usage-heading} {usage}\n\n{before-help}Options:\n{options}{after-help}";
     command.mut_subcommand("admin", |admin| {

@@ -27,11 +27,13 @@ pub(super) struct KeyRow {
     last_used_at: Option<String>,
     replaced_by: Option<String>,
     exposed_at: Option<String>,
+    scopes: Option<Vec<String>>,
 }
 
 impl KeyRow {
     pub(super) fn new(key: ApiKey, now: DateTime<Utc>) -> Self {
         Self {
+            scopes: key.scopes.set().map(|set| set.iter().map(ToString::to_string).collect()),
             id: key.id.to_string(),
             state: key.state(now).as_str(),
             owner: OwnerColumns { kind: key.owner.kind(), id: key.owner.to_string(), name: key.owner_name },

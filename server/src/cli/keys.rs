@@ -6,7 +6,11 @@ use clap::{
 };
 use domain::{
     ApiError, InventoryQuery, IssuedKey, KeyFilter, KeyId, KeyQuery,
-    api_key::{input::RollKey, rotation::GracePeriod},
+    api_key::{
+        input::{ChangeKeyScopes, RollKey},
+        rotation::GracePeriod,
+    },
+    scope::ScopeOption,
 };
 use serde_json::json;
 use service::{OwnerRef, Services};
@@ -68,6 +72,13 @@ pub(super) enum KeyCommand {
         #[arg(long)]
         name: String,
     },
+    /// Change the scopes of a key
+    SetKeyScopes {
+        #[command(flatten)]
+        key: Key,
+        #[command(flatten)]
+        scopes: KeyScopes,
+    },
     /// Suspend a key
     SuspendKey(Key),
     /// Resume a suspended key
@@ -119,6 +130,12 @@ pub(super) struct CreateKey {
     /// When the key expires, such as 2027-01-31T09:00:00+01:00 [default: never]
     #[arg(long, value_name = "TIME")]
     expires_at: Option<String>,
+    /// Scope that the key holds; may be given several times [default: everything that its owner may do]
+    #[arg(long = "scope", value_name = "SCOPE", conflicts_with = "no_scopes")]
+    scopes: Vec<String>,
+    /// The key holds no scope
+    #[arg(long)]
+    no_scopes: bool,
     #[command(flatten)]
     format: OneFormat,
 }
@@ -130,6 +147,21 @@ pub(super) struct Key {
     id: KeyId,
     #[command(flatten)]
     place: InTenant,
+}
+
+/// The scopes that a key holds from now on.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(super) struct KeyScopes {
+    /// Scope that the key holds from now on; may be given several times
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+    /// The key holds no scope from now on
+    #[arg(long)]
+    no_scopes: bool,
+    /// The key may do everything that its owner may do
+    #[arg(long)]
+    unscoped: bool,
 }
 
 #[derive(Args, Debug)]
@@ -180,6 +212,12 @@ pub(super) async fn run(services: &Services, command: KeyCommand) -> Answer {
             // Only its owner may rename a key.
             let (actor, id) = admin.key_context(&place.tenant, id).await?;
             keys.rename(&actor, id, &name).await?;
+        }
+        KeyCommand::SetKeyScopes { key: Key { id, place }, scopes: KeyScopes { scopes, unscoped, .. } } => {
+            let (actor, key) = admin.key_context(&place.tenant, id).await?;
+            let access = if unscoped { ScopeOption::Full } else { ScopeOption::Chosen };
+            let input = ChangeKeyScopes { key, access: Some(access), scopes: Some(scopes.join(" ")) };
+            keys.change_scopes(&actor, &input).await?;
         }
         KeyCommand::SuspendKey(Key { id, place }) => {
             keys.suspend(&admin.operator(&place.tenant).await?, id).await?;
@@ -235,7 +273,8 @@ async fn create_key(services: &Services, create: CreateKey) -> Answer {
         (None, account) => OwnerRef::ServiceAccount(account.unwrap_or_default()),
     };
     let (tenant, expires_at) = (&create.place.tenant, create.expires_at.as_deref());
-    let issued = services.admin().create_key(tenant, owner, &create.name, expires_at).await?;
+    let scopes = (create.no_scopes || !create.scopes.is_empty()).then(|| create.scopes.join(" "));
+    let issued = services.admin().create_scoped_key(tenant, owner, &create.name, expires_at, scopes.as_deref()).await?;
     print_token(&issued, &format!("Created key {}.", issued.key.id), create.format)
 }
 

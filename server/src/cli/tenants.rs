@@ -63,6 +63,9 @@ pub(super) enum TenantCommand {
         #[arg(long, value_parser = PossibleValuesParser::new(ExposureResponse::ALL.map(ExposureResponse::as_str)),
               help = "What happens to an exposed key; required for exposed_keys")]
         on_exposure: Option<String>,
+        /// Scope that the policy is about; may be given several times; required for scopes_not_for_users and scope_max_lifetime
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
         /// When the policy takes effect, such as 2027-01-31T09:00:00+01:00 [default: now]
         #[arg(long, value_name = "TIME")]
         from: Option<String>,
@@ -118,12 +121,12 @@ pub(super) async fn run(services: &Services, command: TenantCommand) -> Answer {
         TenantCommand::RenameTenant { place, name } => {
             services.tenants().rename(&admin.operator(&place.tenant).await?, &name).await?;
         }
-        TenantCommand::SetPolicy { place, policy, days, limit, on_exposure, from } => {
+        TenantCommand::SetPolicy { place, policy, days, limit, on_exposure, scopes, from } => {
             let operator = admin.operator(&place.tenant).await?;
             let days = days.map(|days| days.to_string()).unwrap_or_default();
             let limit = limit.map(|limit| limit.to_string()).unwrap_or_default();
             let (on_exposure, from) = (on_exposure.unwrap_or_default(), from.unwrap_or_default());
-            let input = SetKeyPolicy { policy, days, limit, on_exposure, from };
+            let input = SetKeyPolicy { policy, days, limit, on_exposure, scopes: scopes.join(" "), from };
             services.tenant_policies().set(&operator, &input).await?;
         }
         TenantCommand::ClearPolicy { place, policy } => {

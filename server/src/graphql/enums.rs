@@ -204,6 +204,12 @@ pub enum PolicyKind {
     MaxKeys,
     /// What happens to a key whose token was found where others can read it.
     ExposedKeys,
+    /// Keys must be limited to scopes.
+    ScopesRequired,
+    /// Users can't have keys that hold some scopes.
+    ScopesNotForUsers,
+    /// Keys that hold some scopes must expire within a number of days.
+    ScopeMaxLifetime,
 }
 
 /// What happens to a key that works when it is exposed.

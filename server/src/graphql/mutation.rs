@@ -4,7 +4,8 @@ use async_graphql::{Context, ID, Object, Result};
 use chrono::SecondsFormat;
 use domain::{
     ApiError, ErrorCode, KeyId, Secret,
-    api_key::input::{CreateKey, RollKey},
+    api_key::input::{ChangeKeyScopes, CreateKey, RollKey},
+    scope::{RemoveScope, ScopeOption, SetScope},
     service_account::input::CreateAccount,
 };
 
@@ -14,8 +15,8 @@ use super::{
     error::refuse,
     types::{
         ApiKey, CountPayload, CreateApiKeyInput, CreateApiKeyPayload, CreateServiceAccountInput, DeleteApiKeyInput,
-        Enrolment, InviteMemberPayload, LinkPayload, Member, RecoveryCodes, RollApiKeyInput, ServiceAccount,
-        SuccessPayload, TenantPolicy, TenantPolicyInput,
+        Enrolment, InviteMemberPayload, LinkPayload, Member, RecoveryCodes, RollApiKeyInput, Scope, ServiceAccount,
+        SetScopeInput, SuccessPayload, TenantPolicy, TenantPolicyInput,
     },
     viewer::{Viewer, ViewerTenant},
 };
@@ -39,6 +40,7 @@ impl ProductMutation {
             tenant_id: input.default_tenant_id.as_deref().map(id).transpose()?,
             name: input.name,
             expires_at: input.expires_at,
+            scopes: input.scopes.map(|scopes| scopes.join(" ")),
             ..CreateKey::default()
         };
         let issued = services(context)?.api_keys().create(actor, &input).await.map_err(refuse)?;
@@ -95,6 +97,26 @@ impl ProductMutation {
     async fn rename_api_key(&self, context: &Context<'_>, id: ID, name: String) -> Result<Option<ApiKey>> {
         let services = services(context)?;
         let key = services.api_keys().rename(actor(context)?, self::id(&id)?, &name).await.map_err(refuse)?;
+        Ok(Some(ApiKey::at(key, services.now())))
+    }
+
+    /// Changes what a key may do: `scopes` are those that it holds from now on; with `unscoped`, everything that its
+    /// owner's role allows. One of both is required.
+    async fn change_api_key_scopes(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        scopes: Option<Vec<String>>,
+        #[graphql(default)] unscoped: bool,
+    ) -> Result<Option<ApiKey>> {
+        let (services, actor) = (services(context)?, actor(context)?);
+        let access = unscoped.then_some(ScopeOption::Full);
+        if access.is_some() && scopes.is_some() {
+            return Err(refuse(ApiError::field("scopes", "Choose either scopes or unscoped.")));
+        }
+        let scopes = scopes.map(|scopes| scopes.join(" "));
+        let input = ChangeKeyScopes { key: self::id(&id)?, access, scopes };
+        let key = services.api_keys().change_scopes(actor, &input).await.map_err(refuse)?;
         Ok(Some(ApiKey::at(key, services.now())))
     }
 
@@ -245,6 +267,25 @@ impl ProductMutation {
             .clear(actor(context)?, domain::PolicyKind::from(policy).as_str())
             .await
             .map_err(refuse)?;
+        Ok(Some(SuccessPayload::done()))
+    }
+
+    /// Adds a scope to the catalogue, or changes it. All tenants share the catalogue: only administrators of the tenant
+    /// that the operator has chosen may change it or, if there is only one tenant, its administrators.
+    async fn set_scope(&self, context: &Context<'_>, input: SetScopeInput) -> Result<Option<Scope>> {
+        let input = SetScope {
+            scope: input.scope,
+            description: input.description,
+            least_role: Some(input.least_role.into()),
+            deprecated_since: input.deprecated_since.unwrap_or_default(),
+        };
+        Ok(Some(services(context)?.scopes().set(actor(context)?, &input).await.map_err(refuse)?.into()))
+    }
+
+    /// Removes a scope from the catalogue and from all keys. With the rights of `set_scope`.
+    async fn remove_scope(&self, context: &Context<'_>, scope: String) -> Result<Option<SuccessPayload>> {
+        let input = RemoveScope { scope };
+        services(context)?.scopes().remove(actor(context)?, &input).await.map_err(refuse)?;
         Ok(Some(SuccessPayload::done()))
     }
 

@@ -1,10 +1,7 @@
 //! The queries of Latchkey's own API.
 
 use async_graphql::{Context, ID, Object, Result};
-use domain::{
-    AccountQuery, ApiError, AuditQuery, Cursor, InventoryQuery, KeyId, KeyQuery, MemberQuery, PageRequest, UserId,
-    page::{DEFAULT_LIMIT, MAX_LIMIT},
-};
+use domain::{AccountQuery, AuditQuery, Cursor, InventoryQuery, KeyId, KeyQuery, MemberQuery, PageRequest, UserId};
 use service::Actor;
 
 use super::{
@@ -15,23 +12,15 @@ use super::{
     key_list::{KeyList, Source},
     scalars::Time,
     types::{
-        ApiKey, AuditEntry, BrowserSession, Invitation, Member, Overview, PageOf, PolicyPreview, ServiceAccount,
+        ApiKey, AuditEntry, BrowserSession, Invitation, Member, Overview, PageOf, PolicyPreview, Scope, ServiceAccount,
         TenantPolicy, TenantPolicyInput, Usage,
     },
     viewer::Viewer,
 };
 
-/// Returns the request for a page.
-///
-/// # Errors
-/// A field error at `limit` if it isn't 1 to 100, and at `before` if there is also an `after`.
+/// Returns the request for a page; the errors are those of [`PageRequest::new`].
 fn page(after: Option<String>, before: Option<String>, limit: Option<i32>) -> Result<PageRequest> {
-    let limit = limit.map_or(Ok(DEFAULT_LIMIT), u32::try_from).ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-    let limit = limit.ok_or_else(|| refuse(ApiError::field("limit", format!("Choose 1 to {MAX_LIMIT}."))))?;
-    if after.is_some() && before.is_some() {
-        return Err(refuse(ApiError::field("before", "Choose either after or before.")));
-    }
-    Ok(PageRequest { after: after.map(Cursor), before: before.map(Cursor), limit })
+    PageRequest::new(after.map(Cursor), before.map(Cursor), limit).map_err(refuse)
 }
 
 /// [`actor`], for fields that have an argument of that name.
@@ -103,6 +92,12 @@ impl ProductQuery {
     /// The clients that used a key, and how often it was used.
     async fn api_key_usage(&self, context: &Context<'_>, id: ID) -> Result<Option<Usage>> {
         Ok(Some(services(context)?.api_keys().usage(actor(context)?, self::id(&id)?).await.map_err(refuse)?.into()))
+    }
+
+    /// The scopes that keys can hold, in the order of their names.
+    async fn scopes(&self, context: &Context<'_>) -> Result<Option<Vec<Scope>>> {
+        let catalogue = services(context)?.scopes().list(actor(context)?).await.map_err(refuse)?;
+        Ok(Some(catalogue.iter().cloned().map(Scope::from).collect()))
     }
 
     /// The keys that were created with a key, newest first.

@@ -6,7 +6,10 @@ use domain::{IssuedKey, api_key::input::SetKeyPolicy};
 
 use super::{
     audit_operation::AuditOperation,
-    enums::{AccountStateCode, ActorKind, AuditResult, Channel, ExposureResponse, KeyStateCode, OwnerKind, PolicyKind, Role, by_code},
+    enums::{
+        AccountStateCode, ActorKind, AuditResult, Channel, ExposureResponse, KeyStateCode, OwnerKind, PolicyKind, Role,
+        by_code,
+    },
     scalars::{Count, Time},
 };
 
@@ -831,7 +834,8 @@ impl From<TenantPolicyInput> for SetKeyPolicy {
         let from = input.from.map(|from| from.0.to_rfc3339_opts(SecondsFormat::Secs, true));
         let limit = input.limit.map(|limit| limit.to_string()).unwrap_or_default();
         let policy = domain::PolicyKind::from(input.policy).as_str().to_owned();
-        let on_exposure = input.on_exposure.map(|response| domain::ExposureResponse::from(response).as_str().to_owned());
+        let on_exposure =
+            input.on_exposure.map(|response| domain::ExposureResponse::from(response).as_str().to_owned());
         let scopes = input.scopes.unwrap_or_default().join(" ");
         let (on_exposure, from) = (on_exposure.unwrap_or_default(), from.unwrap_or_default());
         Self { policy, days, limit, on_exposure, scopes, from }

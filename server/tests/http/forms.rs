@@ -72,6 +72,7 @@ async fn fill(stage: &Stage, cookie: &str) -> Vec<String> {
     post("/fn/invite_member", "email=eve%40example.org&role=USER").await;
     post("/fn/create_calendar_feed", "").await;
     post("/fn/set_tenant_policy", "policy=expiry_required").await;
+    post("/fn/set_scope", "scope=orders%3Aread&description=Orders&least_role=USER").await;
     stage.sign_in().await;
     let bulk = |act: &str| format!("/team/keys/bulk?act={act}&key={active}");
     vec![

@@ -1,7 +1,7 @@
 //! Rights through every adapter: each operation by each kind of actor and role, as a server function call, as a form
 //! and by GraphQL. The expected results come from the same table of rights that the service's own tests use.
 
-use domain::{Operation, Owner, Role, Secret, ServiceAccountId, UserId, input::Input};
+use domain::{Operation, Owner, Role, Secret, ServiceAccountId, UserId, input::Input, scope::SetScope};
 use http::StatusCode;
 use serde_json::{Value, json};
 use service::{Confirmation, OwnerRef, confirmation_for, testing::rights};
@@ -129,6 +129,20 @@ async fn arguments(house: &mut House, operation: Operation, subject: &mut Subjec
             (format!("key={key}"), format!("(input: {{key_id: \"{key}\"}})"))
         }
         O::RenameApiKey => (format!("key={key}&name={name}"), format!("(id: \"{key}\", name: \"{name}\")")),
+        O::ChangeKeyScopes => (
+            format!("key={key}&access=chosen&scopes=latchkey%3Aread"),
+            format!("(id: \"{key}\", scopes: [\"latchkey:read\"])"),
+        ),
+        O::SetScope => (
+            format!("scope={name}%3Aread&description=Orders&least_role=USER"),
+            format!("(input: {{scope: \"{name}:read\", description: \"Orders\", least_role: USER}})"),
+        ),
+        O::RemoveScope => {
+            let (scope, description) = (format!("{name}:read"), "Orders".to_owned());
+            let input = SetScope { scope, description, least_role: Some(Role::User), ..SetScope::default() };
+            house.stage.services.admin().set_scope(&input).await.unwrap();
+            (format!("scope={name}%3Aread"), format!("(scope: \"{name}:read\")"))
+        }
         O::ExtendRoll => (format!("key={key}&overlap=7d"), format!("(id: \"{key}\", overlap: \"7d\")")),
         O::RollApiKey => (format!("key={key}&overlap=24h"), format!("(input: {{key_id: \"{key}\"}})")),
         O::CreateApiKey => {
@@ -259,6 +273,7 @@ fn is_of_keys(operation: Operation) -> bool {
         operation,
         O::CreateApiKey
             | O::RenameApiKey
+            | O::ChangeKeyScopes
             | O::SuspendApiKey
             | O::ResumeApiKey
             | O::RollApiKey
