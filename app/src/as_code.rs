@@ -1,5 +1,7 @@
 //! The action of a dialog as GraphQL, curl and CLI, so that it can be done without the dashboard.
 
+use domain::{Role, ScopeSet, scope::SetScope};
+
 /// The placeholder for a key's token, which the dashboard doesn't know.
 const KEY: &str = "$LATCHKEY_API_KEY";
 
@@ -63,17 +65,19 @@ pub struct AsCode {
 }
 
 impl AsCode {
-    /// Creates a key. `elsewhere`: the chosen tenant, if it isn't the session's selected one.
+    /// Creates a key. `scopes`: those that it holds; `None` for everything that its owner may do. `elsewhere`: the chosen tenant, if it isn't the session's selected one.
     pub fn create_key(
         context: &CodeContext,
         name: &str,
         expires_at: Option<&str>,
+        scopes: Option<&ScopeSet>,
         elsewhere: Option<&Elsewhere>,
     ) -> Self {
         let tenant = elsewhere.map(|chosen| chosen.tenant_id.as_str());
         let more: String = [("expires_at", expires_at), ("default_tenant_id", tenant)]
             .into_iter()
             .filter_map(|(name, value)| Some(format!(", {name}: {}", quoted(value?))))
+            .chain(scopes.map(|set| format!(", scopes: [{}]", quoted_list(set))))
             .collect();
         let graphql = format!(
             "mutation {{\n  create_api_key(input: {{ user_id: {}, name: {}{more} }}) {{\n    id\n    token\n  }}\n}}",
@@ -87,6 +91,10 @@ impl AsCode {
         let mut words = owner.to_vec();
         words.extend(["--name", name]);
         words.extend(expires_at.map(|at| ["--expires-at", at]).into_iter().flatten());
+        match scopes {
+            Some(set) if set.is_empty() => words.push("--no-scopes"),
+            scopes => words.extend(scopes.into_iter().flatten().flat_map(|scope| ["--scope", scope.as_str()])),
+        }
         let cli = match elsewhere {
             // A key can create keys only in its own tenant.
             Some(chosen) => Cli::Alone(admin_words(&chosen.slug, "create-key", &words)),
@@ -128,18 +136,26 @@ impl AsCode {
         Self { graphql, cli: admin(context, &mutation.replace('_', "-").replace("api-", ""), &words) }
     }
 
-    /// Turns a key policy on, or changes it. `from`: when it takes effect, as RFC 3339.
-    pub fn set_policy(context: &CodeContext, policy: &str, number: Option<(&str, u32)>, from: Option<&str>) -> Self {
-        let number = number.map(|(name, value)| (name, value.to_string()));
-        let in_graphql = number.clone().into_iter().chain(from.map(|from| ("from", quoted(from))));
+    /// Turns a key policy on, or changes it. `value`: the name and the value that the kind of policy needs. `from`: when it takes effect, as RFC 3339.
+    pub fn set_policy(
+        context: &CodeContext,
+        policy: &str,
+        value: Option<(&str, &str)>,
+        scopes: &ScopeSet,
+        from: Option<&str>,
+    ) -> Self {
+        let number = value.map(|(name, value)| (name, value.to_owned()));
+        let listed = (!scopes.is_empty()).then(|| ("scopes", format!("[{}]", quoted_list(scopes))));
+        let in_graphql = number.clone().into_iter().chain(listed).chain(from.map(|from| ("from", quoted(from))));
         let more: Vec<String> = in_graphql.map(|(name, value)| format!(", {name}: {value}")).collect();
         let more = more.concat();
         let graphql = format!(
             "mutation {{\n  set_tenant_policy(input: {{ policy: {policy}{more} }}) {{\n    policy\n    effective_from\n  }}\n}}"
         );
         let mut words = vec!["--policy", policy];
-        let flag = number.as_ref().map(|(name, _)| format!("--{name}"));
+        let flag = number.as_ref().map(|(name, _)| format!("--{}", name.replace('_', "-")));
         words.extend(flag.iter().zip(&number).flat_map(|(flag, (_, value))| [flag.as_str(), value.as_str()]));
+        words.extend(scopes.iter().flat_map(|scope| ["--scope", scope.as_str()]));
         words.extend(from.iter().flat_map(|from| ["--from", from]));
         Self { graphql, cli: admin(context, "set-policy", &words) }
     }
@@ -186,6 +202,47 @@ impl AsCode {
         let flag = more.map(|(name, value)| [format!("--{name}"), value.to_owned()]);
         let words: Vec<&str> = std::iter::once(id).chain(flag.iter().flatten().map(String::as_str)).collect();
         Self { graphql, cli: admin(context, &command, &words) }
+    }
+
+    /// Changes what a key may do. `scopes`: those that it holds from now on; `None` for everything that its owner may do.
+    pub fn change_scopes(context: &CodeContext, id: &str, scopes: Option<&ScopeSet>) -> Self {
+        let (argument, words) = match scopes {
+            None => ("unscoped: true".to_owned(), vec!["--unscoped"]),
+            Some(set) if set.is_empty() => ("scopes: []".to_owned(), vec!["--no-scopes"]),
+            Some(set) => {
+                let words = set.iter().flat_map(|scope| ["--scope", scope.as_str()]).collect();
+                (format!("scopes: [{}]", quoted_list(set)), words)
+            }
+        };
+        let graphql =
+            format!("mutation {{\n  change_api_key_scopes(id: {}, {argument}) {{\n    scopes\n  }}\n}}", quoted(id));
+        let words: Vec<&str> = std::iter::once(id).chain(words).collect();
+        Self { graphql, cli: admin(context, "set-key-scopes", &words) }
+    }
+
+    /// Adds a scope to the catalogue, or changes it.
+    pub fn set_scope(input: &SetScope) -> Self {
+        let role = input.least_role.unwrap_or(Role::ReadOnlyUser).as_str();
+        let since = &input.deprecated_since;
+        let more = if since.is_empty() { String::new() } else { format!(", deprecated_since: {}", quoted(since)) };
+        let graphql = format!(
+            "mutation {{\n  set_scope(input: {{ scope: {}, description: {}, least_role: {role}{more} }}) {{\n    scope\n  }}\n}}",
+            quoted(&input.scope),
+            quoted(&input.description)
+        );
+        let mut words = vec!["latchkey", "admin", "set-scope", &input.scope];
+        words.extend(["--description", &input.description, "--least-role", role]);
+        if !since.is_empty() {
+            words.extend(["--deprecated-since", since]);
+        }
+        Self { graphql, cli: Cli::KeyOrCommand(words.into_iter().map(str::to_owned).collect()) }
+    }
+
+    /// Removes a scope from the catalogue.
+    pub fn remove_scope(scope: &str) -> Self {
+        let graphql = format!("mutation {{\n  remove_scope(scope: {}) {{\n    success\n  }}\n}}", quoted(scope));
+        let words = ["latchkey", "admin", "remove-scope", scope];
+        Self { graphql, cli: Cli::KeyOrCommand(words.map(str::to_owned).to_vec()) }
     }
 
     /// Changes the person's own name.
@@ -275,6 +332,11 @@ fn in_shell(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
+/// The scopes of a set as the items of a GraphQL list.
+fn quoted_list(set: &ScopeSet) -> String {
+    set.iter().map(|scope| quoted(scope.as_str())).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,7 +354,7 @@ mod tests {
     fn actions_that_no_key_can_do_have_no_curl() {
         let context = context(Some("ada@example.org"));
         let elsewhere = Elsewhere { tenant_id: "2".to_owned(), slug: "other".to_owned() };
-        let code = AsCode::create_key(&context, "ci", None, Some(&elsewhere));
+        let code = AsCode::create_key(&context, "ci", None, None, Some(&elsewhere));
         let texts = code.texts(&context.public_url);
         assert!(texts[0].1.contains(r#"name: "ci", default_tenant_id: "2""#), "{}", texts[0].1);
         let cli = "latchkey admin create-key --tenant other --user ada@example.org --name ci";
@@ -307,7 +369,7 @@ mod tests {
     #[test]
     fn texts_are_quoted_for_each_language() {
         let context = context(None);
-        let code = AsCode::create_key(&context, "Ada's \"key\"", Some("2031-01-31T00:00:00Z"), None);
+        let code = AsCode::create_key(&context, "Ada's \"key\"", Some("2031-01-31T00:00:00Z"), None, None);
         assert!(code.graphql.contains(r#"name: "Ada's \"key\"", expires_at: "2031-01-31T00:00:00Z""#));
         let texts = code.texts("https://keys.example.org");
         let (curl, cli) = (&texts[1].1, &texts[2].1);

@@ -257,6 +257,15 @@ impl RequestContext {
         if typed.is_empty() && self.form.error.is_none() { self.query(name).to_owned() } else { typed }
     }
 
+    /// The initial values of a field that a form may post several times, separated by spaces, as [`Self::typed`].
+    pub fn typed_list(&self, name: &str) -> String {
+        let typed = self.form.value(name);
+        if typed.is_empty() && self.form.error.is_none() {
+            return self.query_all(name).collect::<Vec<_>>().join(" ");
+        }
+        typed
+    }
+
     /// The idempotency key for a form: the one of the rejected form, unless it was already used, or a new one.
     pub fn idempotency_key(&self) -> String {
         let repeated = self.form.value("idempotency_key");

@@ -14,6 +14,7 @@ macro_rules! with_acts {
             domain::api_key::input::CreateKey => $crate::api::keys::CreateKeyCall,
             domain::api_key::input::RollKey => $crate::api::keys::RollKeyCall,
             domain::api_key::input::RenameKey => $crate::api::keys::RenameKeyCall,
+            domain::api_key::input::ChangeKeyScopes => $crate::api::scopes::ChangeKeyScopesCall,
             domain::api_key::input::SuspendKey => $crate::api::keys::SuspendKeyCall,
             domain::api_key::input::ResumeKey => $crate::api::keys::ResumeKeyCall,
             domain::api_key::input::RevokeKey => $crate::api::keys::RevokeKeyCall,
@@ -24,6 +25,8 @@ macro_rules! with_acts {
             domain::api_key::input::RevokeKeys => $crate::api::keys::RevokeKeysCall,
             domain::api_key::input::SetKeyPolicy => $crate::api::key_policies::SetKeyPolicyCall,
             domain::api_key::input::ClearKeyPolicy => $crate::api::key_policies::ClearKeyPolicyCall,
+            domain::scope::SetScope => $crate::api::scopes::SetScopeCall,
+            domain::scope::RemoveScope => $crate::api::scopes::RemoveScopeCall,
             domain::service_account::input::CreateAccount => $crate::api::service_accounts::CreateAccountCall,
             domain::service_account::input::RenameAccount => $crate::api::service_accounts::RenameAccountCall,
             domain::service_account::input::ChangeAccountRole => $crate::api::service_accounts::ChangeAccountRoleCall,
@@ -52,6 +55,7 @@ mod key_policies;
 mod keys;
 mod members;
 mod profile;
+mod scopes;
 mod service_accounts;
 mod tenants;
 
@@ -81,6 +85,7 @@ pub use profile::{
     create_calendar_feed, end_other_sessions, end_session, get_viewer, list_sessions, revoke_calendar_feed,
     switch_tenant, update_profile,
 };
+pub use scopes::{change_key_scopes, list_scopes, remove_scope, set_scope};
 pub use service_accounts::{
     change_account_role, create_account, delete_account, get_account, list_accounts, rename_account, resume_account,
     suspend_account,

@@ -10,6 +10,10 @@ pub mod field {
     pub const TENANT: &str = "in_tenant";
 }
 
+/// The fields that a form may post several times, as from checkboxes. Their texts are joined with spaces; of any other
+/// field, the last one counts.
+pub const LISTS: [&str; 1] = ["scopes"];
+
 /// The placeholder in a page for a secret that doesn't exist yet. The script replaces it with the new token or link. No
 /// secret contains these characters.
 pub const SECRET_PLACEHOLDER: &str = "{secret}";

@@ -1,6 +1,6 @@
 //! The forms of server functions: checks their fields, calls the function, and shows the outcome.
 
-use domain::{ApiError, ErrorCode, Operation, Outcome, outcome::Reveal, user::input::confirm};
+use domain::{AccountAct, ApiError, ErrorCode, KeyAct, Operation, Outcome, outcome::Reveal, user::input::confirm};
 use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
 use web_sys::{
@@ -16,9 +16,12 @@ use super::{
     rows::{self, Change},
     toasts,
 };
-use crate::api::{
-    AppError, acts, client, path_of,
-    wire::{KEY_PLACEHOLDER, SECRET_PLACEHOLDER, field},
+use crate::{
+    api::{
+        AppError, acts, client, path_of,
+        wire::{KEY_PLACEHOLDER, LISTS, SECRET_PLACEHOLDER, field},
+    },
+    words::browser as words,
 };
 
 /// The attribute that marks the forms of server functions.
@@ -34,8 +37,14 @@ pub fn send(over: Option<HtmlDialogElement>, form: HtmlFormElement, button: Opti
     let action = attribute(&form, "action");
     clear_errors(&form);
     let fields = UrlSearchParams::new_with_str(&fields).ok();
-    // As on the server, the later of two fields with the same name counts.
-    let get = |name: &str| fields.as_ref().and_then(|fields| fields.get_all(name).pop().as_string());
+    // As on the server, the later of two fields with the same name counts, except in a list.
+    let get = |name: &str| {
+        let values = fields.as_ref()?.get_all(name);
+        if LISTS.contains(&name) && values.length() > 0 {
+            return Some(String::from(values.join(" ")));
+        }
+        values.pop().as_string()
+    };
     let call = acts::prepare(&action, &get, dates::now());
     let confirmation = confirmation_of(&form);
     let mut ahead = None;
@@ -72,7 +81,7 @@ pub fn send(over: Option<HtmlDialogElement>, form: HtmlFormElement, button: Opti
             Some(Ok(outcome)) => show(over.as_ref(), &form, outcome).await,
             Some(Err(AppError::Api(error))) => refuse(&form, error).await,
             Some(Err(AppError::Transport)) => show_error(&form, &ApiError::from(AppError::Transport).message),
-            None => show_error(&form, "Something went wrong. Reload the page and try again."),
+            None => show_error(&form, words::something_went_wrong()),
         }
     });
 }
@@ -113,9 +122,11 @@ async fn show(over: Option<&HtmlDialogElement>, form: &HtmlFormElement, outcome:
 
 /// The form that undoes what a form did, if it was a suspension.
 fn undo(operation: Operation, form: &HtmlFormElement) -> Option<Element> {
-    let resume = match operation {
-        Operation::SuspendApiKey => Operation::ResumeApiKey,
-        Operation::SuspendServiceAccount => Operation::ResumeServiceAccount,
+    let (done, undoing, resume) = match operation {
+        Operation::SuspendApiKey => (KeyAct::Suspend.code(), KeyAct::Resume.code(), Operation::ResumeApiKey),
+        Operation::SuspendServiceAccount => {
+            (AccountAct::Suspend.code(), AccountAct::Resume.code(), Operation::ResumeServiceAccount)
+        }
         _ => return None,
     };
     let undo: Element = form.clone_node_with_deep(true).ok()?.unchecked_into();
@@ -124,9 +135,12 @@ fn undo(operation: Operation, form: &HtmlFormElement) -> Option<Element> {
     }
     set(&undo, "action", &path_of(resume));
     if let Some(page) = find::<HtmlInputElement>(&undo, &format!("[name={}]", field::PAGE)) {
-        page.set_value(&page.value().replace("/suspend", "/resume"));
+        // The path of an act's page ends with its code.
+        let value = page.value();
+        let of_thing = value.split('?').next()?.strip_suffix(done)?;
+        page.set_value(&format!("{of_thing}{undoing}"));
     }
-    undo.append_child(create("button", "button small", "Undo").as_ref()?).ok()?;
+    undo.append_child(create("button", "button small", words::undo()).as_ref()?).ok()?;
     Some(undo)
 }
 
@@ -195,8 +209,11 @@ async fn refuse(form: &HtmlFormElement, error: ApiError) {
         elsewhere |= !shown;
     }
     if elsewhere {
-        let reference = error.reference.map(|reference| format!(" Reference: {reference}")).unwrap_or_default();
-        show_error(form, &format!("{}{reference}", error.message));
+        let message = match &error.reference {
+            Some(reference) => words::with_reference(&error.message, reference),
+            None => error.message,
+        };
+        show_error(form, &message);
     }
     if let Some(field) = find::<Element>(form, "[aria-invalid]") {
         focus(&field);

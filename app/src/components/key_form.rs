@@ -1,13 +1,15 @@
 //! The fields of the form that creates a key.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiError, TenantId, api_key::expiry::ExpiryChoice, user::input::confirm};
+use domain::{ApiError, TenantId, api_key::expiry::ExpiryChoice, scope::ScopeOption, user::input::confirm};
 use leptos::prelude::*;
 
 use super::{
     expiry_field::ExpiryField,
     field::{Field, FieldError, FormError},
+    scope_field::{ScopeField, ScopeTick},
 };
+use crate::words::{keys as words, labels};
 
 /// A tenant in which the person may create a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +27,7 @@ pub struct TenantChoice {
 }
 
 /// The initial values: those of a rejected submission, or the defaults.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Typed {
     /// The key's name.
     pub name: String,
@@ -33,29 +35,26 @@ pub struct Typed {
     pub expiry: String,
     /// The custom expiry date, as typed.
     pub date: String,
+    /// What the key may do.
+    pub access: ScopeOption,
 }
 
-/// The fields. `choices`: the offered expiries. `tenants`: the tenants to choose from. If there is only one, the field is
+/// The fields. `scopes`: the offered scopes. `choices`: the offered expiries. `tenants`: the tenants to choose from. If there is only one, the field is
 /// hidden; if there is none, it is left out. `now`: the time from which the expiries count.
 #[component]
 pub fn KeyFields(
-    #[prop(optional)] typed: Typed,
+    typed: Typed,
+    scopes: Vec<ScopeTick>,
     choices: Vec<ExpiryChoice>,
     tenants: Vec<TenantChoice>,
     now: DateTime<Utc>,
     #[prop(into)] error: Signal<Option<ApiError>>,
 ) -> impl IntoView {
     view! {
-        <FormError error fields=&["name", "expires_at", "tenant_id", confirm::PASSWORD, confirm::CODE] />
-        <Field
-            name="name"
-            label="Name"
-            value=typed.name
-            hint="For example “GitHub Actions, production”."
-            autofocus=true
-            error
-        />
+        <FormError error fields=&["name", "expires_at", "scopes", "tenant_id", confirm::PASSWORD, confirm::CODE] />
+        <Field name="name" label=labels::name() value=typed.name hint=words::name_hint() autofocus=true error />
         <ExpiryField choices choice=typed.expiry date=typed.date now error />
+        <ScopeField option=typed.access ticks=scopes error />
         {tenant_field(tenants, error)}
     }
 }
@@ -79,7 +78,7 @@ fn tenant_field(tenants: Vec<TenantChoice>, error: Signal<Option<ApiError>>) -> 
     Some(
         view! {
             <div class="field">
-                <label for="field-tenant_id">"Tenant"</label>
+                <label for="field-tenant_id">{labels::tenant()}</label>
                 <select id="field-tenant_id" name="tenant_id" aria-describedby="error-tenant_id">
                     {options.collect_view()}
                 </select>

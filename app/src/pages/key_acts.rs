@@ -7,28 +7,37 @@ use domain::{
     api_key::{
         expiry::roll_deadline,
         input::{CancelRoll, ExtendRoll, FinishRoll, RenameKey, ResumeKey, RevokeKey, RollKey, SuspendKey},
+        policy::days_text,
     },
     service_account::input::GetAccount,
     user::input::confirm,
 };
 use leptos::prelude::*;
 
-use super::key_details::{key_at, title_hint};
+use super::{
+    key_details::{key_at, title_hint},
+    key_scopes::scopes_page,
+};
 use crate::{
     api::{get_account, get_agents},
     as_code::{AsCode, CodeContext},
     components::{
         act_form::act_form,
-        address::from_address,
         as_code::CodeFold,
-        card::{Card, unfit_card},
+        card::{Card, form_card, unfit_card},
         confirm_fields::confirm_fields,
+        exposure::exposure_warning,
         field::{Field, FormError},
+        form_buttons::FormButtons,
         reveal::{KeyHome, reveal_card, reveal_template},
         revoke_key::{key_facts, revoke_words, rotate_words, subject, suspend_words},
         time::{Distance, Exact},
     },
     request::RequestContext,
+    words::{
+        key_acts as words, labels, scopes,
+        usage::{self, from_address},
+    },
 };
 
 /// `/user/api-keys/{key}/{act}`.
@@ -54,9 +63,14 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
     if let Some(created) = request.form.created_key() {
         return Ok(reveal_card(created, home));
     }
+    if key.tenant_id != request.actor()?.tenant_id() {
+        let title = format!("{} ({}…)", key.name, key.hint);
+        let reason = words::key_of_another_tenant(&key.tenant_name);
+        return Ok(unfit_card(request, title, reason, (&key.page_path(), labels::back())));
+    }
     if let Err(unfit) = act.fits(&key, now) {
         let title = format!("{} ({}…)", key.name, key.hint);
-        return Ok(unfit_card(request, title, unfit.to_string(), (back, "Back")));
+        return Ok(unfit_card(request, title, unfit.to_string(), (back, labels::back())));
     }
     let agents = get_agents(ListAgents { scope: AgentScope::Key(key.id) }).await?;
     let recent = request.services.api_keys().recent(request.actor()?, key.id).await?;
@@ -71,7 +85,7 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
             let (own, of_created): (Vec<_>, Vec<_>) = open.into_iter().partition(|one| !is_of(one, &created));
             let and_created = request.typed("and_created") == "true";
             Card {
-                title: format!("Revoke “{}”?", key.name),
+                title: words::revoke_question(&key.name),
                 button: Some(act.label()),
                 destroys: true,
                 code: AsCode::revoke_key(&code, &id, and_created),
@@ -87,7 +101,7 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
             .view::<RevokeKey>(request, &hidden, back)
         }
         KeyAct::Suspend => Card {
-            title: format!("Suspend “{}”?", key.name),
+            title: words::suspend_question(&key.name),
             button: Some(act.label()),
             destroys: false,
             code: change(),
@@ -100,11 +114,11 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
         }
         .view::<SuspendKey>(request, &hidden, back),
         KeyAct::Resume => Card {
-            title: format!("Resume “{}”?", key.name),
+            title: words::resume_question(&key.name),
             button: Some(act.label()),
             destroys: false,
             code: change(),
-            words: resume_words(&key),
+            words: resume_words(&key, now),
             fields: confirm_fields(request).await?,
         }
         .view::<ResumeKey>(request, &hidden, back),
@@ -114,7 +128,7 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
             roll_page(request, &key, (agents, recent), end, home, &code, confirm)
         }
         KeyAct::FinishRoll => Card {
-            title: format!("End the old “{}” key now?", key.name),
+            title: words::end_the_old_key_question(&key.name),
             button: Some(act.label()),
             destroys: true,
             code: change(),
@@ -133,7 +147,7 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
                 .view::<ExtendRoll>(request, &hidden, back)
         }
         KeyAct::CancelRoll => Card {
-            title: "Undo this rotation?".to_owned(),
+            title: words::undo_this_rotation().to_owned(),
             button: Some(act.label()),
             destroys: true,
             code: change(),
@@ -142,20 +156,22 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
         }
         .view::<CancelRoll>(request, &hidden, back),
         KeyAct::Rename => rename_page(request, &key, back, &code),
+        KeyAct::Scopes => scopes_page(request, &key, back, &code).await?,
     })
 }
 
 /// The title of the page of an act on the key `name`.
 fn act_title(act: KeyAct, name: &str) -> String {
     match act {
-        KeyAct::Rename => format!("Rename “{name}”"),
-        KeyAct::Roll => format!("Rotate “{name}”"),
-        KeyAct::Suspend => format!("Suspend “{name}”"),
-        KeyAct::Resume => format!("Resume “{name}”"),
-        KeyAct::Revoke => format!("Revoke “{name}”"),
-        KeyAct::FinishRoll => format!("End the old “{name}” key"),
-        KeyAct::ExtendRoll => format!("Extend the grace period of “{name}”"),
-        KeyAct::CancelRoll => format!("Undo the rotation of “{name}”"),
+        KeyAct::Rename => words::rename(&name),
+        KeyAct::Scopes => scopes::change_scopes_of(&name),
+        KeyAct::Roll => words::rotate(&name),
+        KeyAct::Suspend => words::suspend(&name),
+        KeyAct::Resume => words::resume(&name),
+        KeyAct::Revoke => words::revoke(&name),
+        KeyAct::FinishRoll => words::end_the_old_key(&name),
+        KeyAct::ExtendRoll => words::extend_the_grace_period(&name),
+        KeyAct::CancelRoll => words::undo_the_rotation_of(&name),
     }
 }
 
@@ -169,22 +185,17 @@ fn extend_card(
     now: DateTime<Utc>,
 ) -> Card {
     let until = key.overlap_until(now);
-    let words = until.map(|at| {
-        view! {
-            <p>
-                "The old key expires on "<Exact at />
-                ". A longer time is counted from now, but never past the old key's own expiry."
-            </p>
-        }
+    let explanation = until.map(|at| {
+        view! { <p>{words::old_key_expires_on(view! { <Exact at /> })}</p> }
     });
     Card {
-        title: format!("Extend the grace period of “{}”?", key.name),
+        title: words::extend_the_grace_period_question(&key.name),
         button: Some(KeyAct::ExtendRoll.label()),
         destroys: false,
         code: AsCode::change(code, "extend_roll", &key.id.to_string(), Some(("overlap", chosen))),
         words: view! {
             {subject(key)}
-            {words}
+            {explanation}
         }
         .into_any(),
         fields: view! {
@@ -197,11 +208,7 @@ fn extend_card(
 
 /// What ending the old key does.
 fn finish_words(old: &ApiKey, now: DateTime<Utc>) -> &'static str {
-    if old.state(now).is_valid() {
-        "It stops working immediately and permanently."
-    } else {
-        "The old key is suspended. Ending it is permanent."
-    }
+    if old.state(now).is_valid() { words::finishing_stops_it() } else { words::finishing_a_suspended_key() }
 }
 
 /// What undoing a rotation does to the old and the new key.
@@ -209,15 +216,12 @@ async fn cancel_words(request: &RequestContext, old: &ApiKey, now: DateTime<Utc>
     let Some(new) = &old.replaced_by else { return Ok(().into_any()) };
     let (actor, keys) = (request.actor()?, request.services.api_keys());
     let (new, recent) = (keys.get(actor, new.id).await?, keys.recent(actor, new.id).await?);
-    let what = if new.revocation.is_some() {
-        "The new key was already revoked. The old one keeps its original expiry."
-    } else {
-        "The new key is revoked and the old one keeps its original expiry."
-    };
+    let what =
+        if new.revocation.is_some() { words::new_key_was_already_revoked() } else { words::new_key_is_revoked() };
     Ok(view! {
         {subject(old)}
         <p>{what}</p>
-        <h2>"New key"</h2>
+        <h2>{words::new_key()}</h2>
         {key_facts(&new, &[], recent, now)}
     }
     .into_any())
@@ -226,7 +230,8 @@ async fn cancel_words(request: &RequestContext, old: &ApiKey, now: DateTime<Utc>
 /// States that the replacement of a rotated key isn't revoked with it.
 fn successor_words(key: &ApiKey) -> Option<AnyView> {
     let new = key.replaced_by.as_ref().filter(|new| !new.is_revoked)?;
-    Some(view! { <p>"Its replacement "<code>{new.hint.clone()}"…"</code>" stays active."</p> }.into_any())
+    let hint = view! { <code>{new.hint.clone()}"…"</code> };
+    Some(view! { <p>{words::replacement_stays_active(hint)}</p> }.into_any())
 }
 
 /// Whether an invitation was created with one of `keys`.
@@ -236,14 +241,12 @@ fn is_of(invitation: &Invitation, keys: &[ApiKey]) -> bool {
 
 /// The open invitations that are cancelled with the key.
 fn cancelled_invitations(open: &[Invitation]) -> Option<AnyView> {
-    let words = match open {
-        [] => return None,
-        [_] => "The open invitation that it created is cancelled:",
-        _ => "The open invitations that it created are cancelled:",
-    };
+    if open.is_empty() {
+        return None;
+    }
     Some(
         view! {
-            <p>{words}</p>
+            <p>{words::invitations_are_cancelled(open.len())}</p>
             {invitation_list(open)}
         }
         .into_any(),
@@ -267,7 +270,7 @@ fn invitation_list(open: &[Invitation]) -> AnyView {
 fn created_field(keys: Vec<ApiKey>, open: &[Invitation], chosen: bool, now: DateTime<Utc>) -> AnyView {
     let invitations = (!open.is_empty()).then(|| {
         view! {
-            <p>"Revoking these keys cancels their open invitations:"</p>
+            <p>{words::revoking_cancels_invitations()}</p>
             {invitation_list(open)}
         }
     });
@@ -279,21 +282,14 @@ fn created_field(keys: Vec<ApiKey>, open: &[Invitation], chosen: bool, now: Date
             {use_of(key, now)}
         }
     };
-    let (words, list) = match keys.as_slice() {
+    let (question, list) = match keys.as_slice() {
         [] => return ().into_any(),
-        [one] => (
-            view! {
-                "Also revoke the key it created: "
-                {used(one)}
-            }
-            .into_any(),
-            None,
-        ),
+        [one] => (words::also_revoke_the_key(used(one)), None),
         some => {
-            let words = format!("Also revoke the {} keys it created, and any they created:", some.len());
+            let question = words::also_revoke_the_keys(some.len());
             let items = some.iter().map(|key| view! { <li>{used(key)}</li> }).collect_view();
             (
-                words.into_any(),
+                question.into_any(),
                 Some(view! {
                     <ul id="made-keys" class="plain-list">
                         {items}
@@ -306,7 +302,7 @@ fn created_field(keys: Vec<ApiKey>, open: &[Invitation], chosen: bool, now: Date
     view! {
         <label class="check">
             <input type="checkbox" name="and_created" value="true" checked=chosen aria-describedby=described />
-            <span>{words}</span>
+            <span>{question}</span>
         </label>
         {list}
         {invitations}
@@ -316,14 +312,8 @@ fn created_field(keys: Vec<ApiKey>, open: &[Invitation], chosen: bool, now: Date
 
 /// " · last used 3 minutes ago from 192.0.2.1".
 fn use_of(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
-    let Some(last) = key.last_used.clone() else { return " · never used".into_any() };
-    let address = from_address(last.address.as_deref());
-    view! {
-        " · last used "
-        <Distance at=last.at now />
-        {address}
-    }
-    .into_any()
+    let Some(last) = key.last_used.clone() else { return usage::not_used().into_any() };
+    usage::last_used(view! { <Distance at=last.at now /> }, from_address(last.address.as_deref()))
 }
 
 /// The code of the submitted grace period, if it is one of `choices`. Otherwise the default or, where the default isn't
@@ -346,7 +336,7 @@ fn overlap_field(choices: &[(&'static str, &'static str)], chosen: &str) -> AnyV
     });
     view! {
         <fieldset class="field">
-            <legend>"Keep the old key working for"</legend>
+            <legend>{words::keep_the_old_key_working_for()}</legend>
             <div class="choices">{choices.collect_view()}</div>
         </fieldset>
     }
@@ -367,13 +357,13 @@ fn roll_page(
     let error = Signal::stored(request.form.error.clone());
     let now = request.services.now();
     let chosen = chosen_overlap(request, &GracePeriod::CHOICES);
-    let waits = [("1", "1 day"), ("7", "7 days"), ("30", "30 days"), ("90", "90 days")];
     let wait = request.typed("wait");
-    let options = waits.map(|(days, label)| {
+    let options = ["1", "7", "30", "90"].map(|days| {
+        let label = days.parse().map(days_text);
         let chosen = if wait.is_empty() { days == "7" } else { days == wait };
         view! {
             <option value=days selected=chosen>
-                {label}
+                {label.unwrap_or_default()}
             </option>
         }
     });
@@ -385,24 +375,17 @@ fn roll_page(
         <FormError error fields=&confirm::FIELDS />
         {overlap_field(&GracePeriod::CHOICES, chosen)}
         <div class="field first-use">
-            <label for="wait">"But no longer than"</label>
+            <label for="wait">{words::but_no_longer_than()}</label>
             <select id="wait" name="wait">
                 {options.into_iter().collect_view()}
             </select>
         </div>
         {confirm}
-        <div class="buttons">
-            <a class="button" href=back.to_owned() data-close="">
-                "Cancel"
-            </a>
-            <button type="submit" class="button primary">
-                {KeyAct::Roll.label()}
-            </button>
-        </div>
+        <FormButtons cancel=back label=KeyAct::Roll.label() />
     };
     view! {
         <div class="card">
-            <h1 id="card-title">{format!("Rotate “{}”", key.name)}</h1>
+            <h1 id="card-title">{words::rotate(&key.name)}</h1>
             {key_facts(key, &agents, recent.clone(), now)}
             <p>{rotate_words(key, &recent, now)}</p>
             <p>{life}</p>
@@ -416,36 +399,21 @@ fn roll_page(
 
 /// When the new key expires, and what determines that.
 fn new_life(old: &ApiKey, end: Option<DateTime<Utc>>, now: DateTime<Utc>) -> AnyView {
-    let Some(end) = end else { return "Like this one, the new key never expires.".into_any() };
+    let Some(end) = end else { return words::new_key_never_expires().into_any() };
     // An expiry has whole seconds, so the difference is less than the lifetime by up to one.
     let days = (end - now + TimeDelta::seconds(1)).num_days();
     let is_as_long = old.expires_at.is_some_and(|at| end + TimeDelta::minutes(1) >= now + (at - old.created_at));
-    let why = match (is_as_long, days) {
-        (true, ..=0) => " (in less than a day, like this one).".to_owned(),
-        (true, 1) => " (1 day, like this one).".to_owned(),
-        (true, days) => format!(" ({days} days, like this one)."),
-        (false, ..=0) => " (in less than a day, limited by a tenant policy).".to_owned(),
-        (false, 1) => " (1 day, limited by a tenant policy).".to_owned(),
-        (false, days) => format!(" ({days} days, limited by a tenant policy)."),
-    };
-    view! {
-        "The new key expires on "
-        <Exact at=end />
-        {why}
-    }
-    .into_any()
+    words::new_key_expires_on(view! { <Exact at=end /> }, is_as_long, days)
 }
 
-fn resume_words(key: &ApiKey) -> AnyView {
-    let words = if key.owner_suspended_at.is_some() {
-        "Its service account is suspended too: the key works again once both are resumed."
-    } else {
-        "The key works again immediately."
-    };
-    let by = key.suspension.as_ref().map(|suspension| format!("It was suspended by {}.", suspension.by));
+fn resume_words(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
+    let effect =
+        if key.owner_suspended_at.is_some() { words::its_account_is_suspended_too() } else { words::key_works_again() };
+    let by = key.suspension.as_ref().map(|suspension| words::it_was_suspended_by(&suspension.by));
     view! {
         {subject(key)}
-        <p>{words}</p>
+        {exposure_warning(key, now)}
+        <p>{effect}</p>
         {by.map(|by| view! { <p>{by}</p> })}
     }
     .into_any()
@@ -459,23 +427,9 @@ fn rename_page(request: &RequestContext, key: &ApiKey, back: &str, code: &CodeCo
     let error = Signal::stored(request.form.error.clone());
     let contents = view! {
         <FormError error fields=&["name"] />
-        <Field name="name" label="Name" value=name hint="Renaming doesn't change the key." autofocus=true error />
-        <div class="buttons">
-            <a class="button" href=back.to_owned() data-close="">
-                "Cancel"
-            </a>
-            <button type="submit" class="button primary">
-                {KeyAct::Rename.label()}
-            </button>
-        </div>
+        <Field name="name" label=labels::name() value=name hint=words::rename_hint() autofocus=true error />
+        <FormButtons cancel=back label=KeyAct::Rename.label() />
     };
-    view! {
-        <div class="card">
-            <h1 id="card-title">{format!("Rename “{}”", key.name)}</h1>
-            {subject(key)}
-            {act_form::<RenameKey>(request, back, &[("key", id)], contents.into_any())}
-            <CodeFold code=example public_url=code.public_url.clone() />
-        </div>
-    }
-    .into_any()
+    let form = act_form::<RenameKey>(request, back, &[("key", id)], contents.into_any());
+    form_card(words::rename(&key.name), subject(key), form, example, code.public_url.clone())
 }

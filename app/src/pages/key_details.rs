@@ -10,9 +10,9 @@ use domain::{
     user::input::SwitchTenant,
 };
 use leptos::prelude::*;
-use service::{Actor, ApiKeys, KeyStep, Namesakes, offers};
+use service::{Actor, ApiKeys, KEYS_AT_ONCE, KeyStep, Namesakes, offers};
 
-use super::{agents::agents, audit_log};
+use super::{agents::agents, audit_log, key_scopes::scopes_fact};
 use crate::{
     api::{get_account, get_agents, get_api_key, get_api_key_usage},
     components::{
@@ -23,19 +23,23 @@ use crate::{
         key_table::key_menu,
         rotation_lanes::Rotation,
         row_menu::RowMenu,
-        status::key_status,
+        status::{exposed_mark, key_status},
         test_key::TestKey,
         time::{Dated, Distance, ExactMoment, Moment},
         trash_link::TrashLink,
         usage::UsageSection,
     },
     request::RequestContext,
+    words::{
+        key_details as words, labels, scopes as scopes_words,
+        usage::{from_address, from_client},
+    },
 };
 
 /// `/user/api-keys/{key}`.
 pub async fn own_key(request: RequestContext) -> Result<AnyView, ApiError> {
     let base = "/user/api-keys";
-    details(&request, base, (base.to_owned(), "API keys".to_owned())).await
+    details(&request, base, (base.to_owned(), labels::api_keys().to_owned())).await
 }
 
 /// `/team/service-accounts/{account}/keys/{key}`.
@@ -55,7 +59,7 @@ pub async fn key_at(key: KeyId, base: &str) -> Result<ApiKey, ApiError> {
 async fn details(request: &RequestContext, base: &str, up: (String, String)) -> Result<AnyView, ApiError> {
     let (actor, now) = (request.actor()?, request.services.now());
     let key = key_at(request.id("key")?, base).await?;
-    request.set_title_in(key.tenant_name.as_str(), &format!("{}{} · API key", key.name, title_hint(&key)));
+    request.set_title_in(key.tenant_name.as_str(), &words::title(&key.name, &title_hint(&key)));
     let path = key.page_path();
     let history = audit_log::of_key_page(request);
     let history = request.services.api_keys().history(actor, key.id, &history).await?;
@@ -85,11 +89,13 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
             </h1>
             {actions}
         </div>
-        <p class="lead">{key_status(state)} {exposed_mark(&key)}" " <code translate="no">{key.hint.clone()}"…"</code></p>
+        <p class="lead">
+            {key_status(state)} {exposed_mark(&key)}" " <code translate="no">{key.hint.clone()}"…"</code>
+        </p>
         {elsewhere}
         {exposure_section(&key, &usage, now)}
         {rolls}
-        {facts(key, origin, &of_key, now)}
+        {facts(key, (origin, scopes), &of_key, now)}
         <UsageSection usage range=ChartRange::from_code(request.query("range")) path=path.clone() now />
         {agents(seen, None, now)}
         {created_keys(created, now)}
@@ -136,9 +142,9 @@ async fn actions(request: &RequestContext, key: &ApiKey, base: &str, now: DateTi
     // Rotate has a button of its own.
     let roll = path(KeyAct::Roll);
     let menu: Vec<_> = key_menu(Some(actor), base, key, now).into_iter().filter(|(path, _)| *path != roll).collect();
-    let menu = (!menu.is_empty()).then(|| view! { <RowMenu label=format!("More for {}", key.name) items=menu /> });
+    let menu = (!menu.is_empty()).then(|| view! { <RowMenu label=labels::more_for(&key.name) items=menu /> });
     let revoke = is_offered(KeyAct::Revoke).then(|| {
-        view! { <TrashLink href=path(KeyAct::Revoke) label=format!("Revoke API key {}", key.name) /> }
+        view! { <TrashLink href=path(KeyAct::Revoke) label=labels::revoke_api_key(&key.name) /> }
     });
     Ok(view! { <div class="title-actions">{test} {rotate} {menu} {revoke}</div> }.into_any())
 }
@@ -158,12 +164,7 @@ async fn origin(request: &RequestContext, key: &ApiKey) -> Result<AnyView, ApiEr
         .into_any(),
         None => view! { <code>{id.to_string()}</code> }.into_any(),
     };
-    Ok(view! {
-        {channel}
-        ", with the key "
-        {with}
-    }
-    .into_any())
+    Ok(words::created_with(channel, with))
 }
 
 /// The rotation that created the key, and the one that replaced it or is replacing it.
@@ -200,45 +201,32 @@ fn roll(
     let successor = old.replaced_by.as_ref().filter(|next| next.id == new.id);
     let until = old.overlap_until(now).filter(|_| successor.is_some());
     let (title, date) = match (until, successor) {
-        (Some(_), _) => ("Rotation in progress".to_owned(), None),
+        (Some(_), _) => (words::rotation_in_progress().to_owned(), None),
         (None, Some(new)) => {
             let date = Dated::date(new.at);
-            (format!("Rotated on {}", date.text), Some(date.attribute))
+            (words::rotated_on(&date.text), Some(date.attribute))
         }
-        (None, None) => ("Rotation".to_owned(), None),
+        (None, None) => (words::rotation().to_owned(), None),
     };
     let suspended = matches!(old.state(now), KeyState::Suspended { .. });
-    let words = match (until, successor) {
+    let distance = |at| view! { <Distance at now /> };
+    let explanation = match (until, successor) {
         (Some(at), Some(new)) if new.is_revoked => {
-            view! {
-                <p class="error">
-                    "The replacement key was revoked; undo the rotation. Until then the old key expires "
-                    <Distance at now />"."
-                </p>
-            }.into_any()
+            view! { <p class="error">{words::replacement_was_revoked(distance(at))}</p> }.into_any()
         }
-        (Some(at), _) if suspended => {
-            view! { <p>"The old key is suspended and expires "<Distance at now />"."</p> }.into_any()
-        }
+        (Some(at), _) if suspended => view! { <p>{words::old_key_is_suspended(distance(at))}</p> }.into_any(),
         (Some(at), _) if matches!(new.state(now), KeyState::Suspended { .. }) => {
-            view! { <p>"The new key is suspended and rejected until it is resumed. The old one expires "<Distance at now />"."</p> }.into_any()
+            view! { <p>{words::new_key_is_suspended(distance(at))}</p> }.into_any()
         }
         (Some(at), _) if !new.state(now).is_valid() => {
-            view! { <p>"The new key has itself been rotated. The old one expires "<Distance at now />"."</p> }.into_any()
+            view! { <p>{words::new_key_was_rotated(distance(at))}</p> }.into_any()
         }
         (Some(at), Some(new)) if new.ends_on_use => {
-            view! {
-                <p>
-                    "Both keys work. The old one expires when the new one is first used, but no later than "
-                    <Distance at now />"."
-                </p>
-            }.into_any()
+            view! { <p>{words::both_work_until_first_use(distance(at))}</p> }.into_any()
         }
-        (Some(at), _) => {
-            view! { <p>"Both keys work. The old one expires on "<ExactMoment at now />"."</p> }.into_any()
-        }
-        (None, Some(_)) => view! { <p>"Rotation complete."</p> }.into_any(),
-        (None, None) => view! { <p>"Rotation undone."</p> }.into_any(),
+        (Some(at), _) => view! { <p>{words::both_work_until(view! { <ExactMoment at now /> })}</p> }.into_any(),
+        (None, Some(_)) => view! { <p>{words::rotation_complete()}</p> }.into_any(),
+        (None, None) => view! { <p>{words::rotation_undone()}</p> }.into_any(),
     };
     let acts = [KeyAct::FinishRoll, KeyAct::ExtendRoll, KeyAct::CancelRoll];
     let is_offered =
@@ -266,14 +254,14 @@ fn roll(
         })
         .collect();
     let buttons = (!buttons.is_empty()).then(|| view! { <div class="buttons">{buttons}</div> });
-    let (old, new) = (side(old, "Old", base, now), side(new, "New", base, now));
+    let (old, new) = (side(old, words::old(), base, now), side(new, words::new(), base, now));
     let id = format!("roll-title-{word}");
     view! {
         <section class="roll" aria-labelledby=id.clone()>
             <h2 id=id.clone() data-date=date>
                 {title}
             </h2>
-            {words}
+            {explanation}
             <div class="roll-sides">{old}{new}</div>
             {lanes}
             {buttons}
@@ -285,15 +273,15 @@ fn roll(
 /// The old or the new key of a rotation, with its state and last use.
 fn side(key: &ApiKey, title: &'static str, base: &str, now: DateTime<Utc>) -> AnyView {
     let last = match key.last_used.clone() {
-        None => view! { <p>"Never used."</p> }.into_any(),
+        None => view! { <p>{words::never_used()}</p> }.into_any(),
         Some(last) => {
             let client = from_client(&last);
-            view! { <p>"Last used "<Distance at=last.at now />{client}</p> }.into_any()
+            view! { <p>{words::last_used(view! { <Distance at=last.at now /> }, client)}</p> }.into_any()
         }
     };
     let tried = key.rejected_after_rotation().map(|last| {
         let address = from_address(last.address.as_deref());
-        view! { <p class="error">"Rejected "<Distance at=last.at now />{address}</p> }
+        view! { <p class="error">{words::rejected(view! { <Distance at=last.at now /> }, address)}</p> }
     });
     let href = format!("{base}/{}", key.id);
     view! {
@@ -316,12 +304,12 @@ fn created_keys(step: KeyStep, now: DateTime<Utc>) -> Option<AnyView> {
     if step.keys.is_empty() {
         return None;
     }
-    let more = step.next.map(|_| view! { <p class="sub">"Only the newest 1,000 keys are shown."</p> });
+    let more = step.next.map(|_| view! { <p class="sub">{words::only_the_newest(KEYS_AT_ONCE)}</p> });
     let rows = step.keys.into_iter().map(|key| {
         let state = key.state(now);
         view! {
             <tr>
-                <th scope="row" data-label="Name">
+                <th scope="row" data-label=labels::name()>
                     <a class="name" href=key.page_path() translate="no" dir="auto">
                         {key.name.to_string()}
                     </a>
@@ -330,11 +318,11 @@ fn created_keys(step: KeyStep, now: DateTime<Utc>) -> Option<AnyView> {
                         "…"
                     </code>
                 </th>
-                <td data-label="Owner">
+                <td data-label=labels::owner()>
                     <bdi translate="no">{key.owner_name.clone()}</bdi>
                 </td>
-                <td data-label="Status">{key_status(state)}</td>
-                <td data-label="Created">
+                <td data-label=labels::status()>{key_status(state)}</td>
+                <td data-label=labels::created()>
                     <Moment at=key.created_at now />
                 </td>
             </tr>
@@ -343,14 +331,14 @@ fn created_keys(step: KeyStep, now: DateTime<Utc>) -> Option<AnyView> {
     Some(
         view! {
             <section class="agents" aria-labelledby="made-title">
-                <h2 id="made-title">"Keys created with this key"</h2>
-                <table class="table" aria-label="Keys created with this key">
+                <h2 id="made-title">{words::keys_created_with_this_key()}</h2>
+                <table class="table" aria-label=words::keys_created_with_this_key()>
                     <thead>
                         <tr>
-                            <th scope="col">"Name"</th>
-                            <th scope="col">"Owner"</th>
-                            <th scope="col">"Status"</th>
-                            <th scope="col">"Created"</th>
+                            <th scope="col">{labels::name()}</th>
+                            <th scope="col">{labels::owner()}</th>
+                            <th scope="col">{labels::status()}</th>
+                            <th scope="col">{labels::created()}</th>
                         </tr>
                     </thead>
                     <tbody>{rows.collect_view()}</tbody>
@@ -362,25 +350,14 @@ fn created_keys(step: KeyStep, now: DateTime<Utc>) -> Option<AnyView> {
     )
 }
 
-fn facts(key: ApiKey, origin: AnyView, namesakes: &Namesakes, now: DateTime<Utc>) -> AnyView {
-    let with_address = |name: &str, address: Option<&str>| match address {
-        Some(address) => format!("{name} ({address})"),
-        None => name.to_owned(),
-    };
-    let owner = with_address(&key.owner_name, namesakes.beside_owner(&key));
-    let creator = with_address(&key.created_by, namesakes.beside_creator(&key));
+fn facts(key: ApiKey, (origin, scopes): (AnyView, AnyView), namesakes: &Namesakes, now: DateTime<Utc>) -> AnyView {
+    let owner = labels::with_address(&key.owner_name, namesakes.beside_owner(&key));
+    let creator = labels::with_address(&key.created_by, namesakes.beside_creator(&key));
     let moment = |at: DateTime<Utc>| view! { <ExactMoment at now /> }.into_any();
     let plain = |text: String| view! { {text} }.into_any();
-    let by = |at, who: String| {
-        view! {
-            <ExactMoment at now />
-            " by "
-            {who}
-        }
-        .into_any()
-    };
+    let by = |at, who: String| words::by(view! { <ExactMoment at now /> }, who);
     let last = key.last_used.map_or_else(
-        || plain("Never".to_owned()),
+        || plain(labels::never().to_owned()),
         |last| {
             let client = from_client(&last);
             view! {
@@ -391,16 +368,17 @@ fn facts(key: ApiKey, origin: AnyView, namesakes: &Namesakes, now: DateTime<Utc>
         },
     );
     let rows = [
-        Some(("Owner", plain(owner))),
-        Some(("Tenant", plain(key.tenant_name.to_string()))),
-        Some(("Created", by(key.created_at, creator))),
-        Some(("Created via", origin)),
-        Some(("Expires", key.expires_at.map_or_else(|| plain("Never".to_owned()), moment))),
-        Some(("Last used", last)),
+        Some((labels::owner(), plain(owner))),
+        Some((labels::tenant(), plain(key.tenant_name.to_string()))),
+        Some((labels::created(), by(key.created_at, creator))),
+        Some((words::created_via(), origin)),
+        Some((labels::expires(), key.expires_at.map_or_else(|| plain(labels::never().to_owned()), moment))),
+        Some((scopes_words::scopes(), scopes)),
+        Some((labels::last_used(), last)),
         key.suspension.map(|Suspension { at, by: who, owner_may_resume }| {
-            let hint = (!owner_may_resume).then(|| view! { <p>"Only an administrator can resume it."</p> });
+            let hint = (!owner_may_resume).then(|| view! { <p>{words::only_an_administrator_can_resume_it()}</p> });
             (
-                "Suspended",
+                labels::suspended(),
                 view! {
                     {by(at, who)}
                     {hint}
@@ -408,27 +386,19 @@ fn facts(key: ApiKey, origin: AnyView, namesakes: &Namesakes, now: DateTime<Utc>
                 .into_any(),
             )
         }),
-        key.owner_suspended_at.map(|at| {
-            (
-                "Suspended",
-                view! {
-                    <ExactMoment at now />
-                    ", because its service account is"
-                }
-                .into_any(),
-            )
-        }),
+        key.owner_suspended_at
+            .map(|at| (labels::suspended(), words::suspended_with_its_account(view! { <ExactMoment at now /> }))),
         key.revocation.map(|Revocation { at, by: who, reason }| {
             let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-            ("Revoked", by(at, format!("{who}{reason}")))
+            (words::revoked(), by(at, format!("{who}{reason}")))
         }),
         (!key.violations.is_empty()).then(|| {
             let labels: Vec<_> = key.violations.iter().map(|violation| violation.text(now)).collect();
             let is_scheduled = key.violations.iter().all(|violation| violation.is_scheduled(now));
-            let name = if is_scheduled { "Will violate policy" } else { "Violates policy" };
+            let name = if is_scheduled { words::will_violate_policy() } else { words::violates_policy() };
             (name, plain(labels.join("; ")))
         }),
-        Some(("ID", view! { <code>{key.id.to_string()}</code> }.into_any())),
+        Some((labels::id(), view! { <code>{key.id.to_string()}</code> }.into_any())),
     ];
     view! { <Facts rows=rows.into_iter().flatten().collect() /> }.into_any()
 }

@@ -2,28 +2,32 @@
 //! in a dialog.
 
 use domain::{
-    ApiError, KeyPolicy, Operation, Owner, PolicyKind, ServiceAccount,
+    ApiError, KeyPolicy, Operation, Owner, ScopeSet, ServiceAccount,
     api_key::{
         expiry::{ExpiryChoice, local_input_text, suggested_date, utc_date},
         input::{CreateKey, ListKeyPolicies},
-        policy::Bounds,
+        policy::{Bounds, closing_to_people},
     },
+    scope::{ListScopes, ScopeOption},
 };
 use leptos::prelude::*;
 use service::{Actor, offers_in};
 
 use crate::{
-    api::list_key_policies,
+    api::{list_key_policies, list_scopes},
     as_code::{AsCode, CodeContext, Elsewhere},
     components::{
         act_form::act_form,
         as_code::CodeFold,
         card::unfit_card,
         confirm_fields::confirm_fields,
+        form_buttons::FormButtons,
         key_form::{KeyFields, TenantChoice, Typed},
         reveal::{KeyHome, reveal_card, reveal_template, suspended_account},
+        scope_field::ScopeTick,
     },
     request::RequestContext,
+    words::{keys as words, labels},
 };
 
 const PATH: &str = "/user/api-keys";
@@ -82,7 +86,7 @@ async fn bound(request: &RequestContext, tenants: &mut Vec<TenantChoice>) -> Res
         policies.retain(|policy| policy.is_in_effect(now));
         let bounds = Bounds::of(&policies, now);
         tenant.forbids = ExpiryChoice::ALL.into_iter().filter(|choice| !choice.fits(bounds)).collect();
-        bound.push((tenant, bounds, policies.iter().any(|policy| policy.kind == PolicyKind::ServiceAccountsOnly)));
+        bound.push((tenant, bounds, closing_to_people(&policies, now).is_some()));
     }
     if bound.iter().any(|(_, _, is_closed)| !is_closed) {
         bound.retain(|(_, _, is_closed)| !is_closed);
@@ -119,7 +123,7 @@ pub async fn new_key_page(
     let base = account.map_or_else(|| back.to_owned(), |_| format!("{back}/keys"));
     let home = KeyHome { base: &base, list: back, public_url: &request.public_url };
     if let Some(account) = account {
-        request.set_title(&format!("Create an API key for {}", account.name));
+        request.set_title(&words::create_a_key_for(&account.name));
     }
     if let Some(created) = request.form.created_key() {
         return Ok(reveal_card(created, home));
@@ -127,21 +131,37 @@ pub async fn new_key_page(
     let (actor, policies) = (request.actor()?, policies(request, &tenants).await?);
     let all_bounds = bound(request, &mut tenants).await?;
     let has_others = tenants.iter().any(|tenant| tenant.id != actor.tenant_id());
-    let no_own = policies.iter().find(|policy| policy.kind == PolicyKind::ServiceAccountsOnly);
-    if let Some(policy) = no_own.filter(|_| account.is_none() && !has_others) {
-        return Ok(unfit_card(request, "Create an API key".to_owned(), policy.refusal(), (back, "Back")));
+    let now = request.services.now();
+    if let Some(policy) = closing_to_people(&policies, now).filter(|_| account.is_none() && !has_others) {
+        return Ok(unfit_card(
+            request,
+            labels::create_an_api_key().to_owned(),
+            policy.refusal(),
+            (back, labels::back()),
+        ));
     }
-    let (now, value) = (request.services.now(), |name: &str| request.typed(name));
+    let value = |name: &str| request.typed(name);
     let opens_with = tenants.iter().zip(&all_bounds).find(|(tenant, _)| tenant.chosen).map(|(_, bounds)| *bounds);
     let bounds = opens_with.unwrap_or_else(|| Bounds::of(&policies, now));
     let (chosen, choices) = expiries(&value("expiry"), bounds, &all_bounds);
     let date = Some(value("date")).filter(|date| !date.is_empty());
     let date = date.unwrap_or_else(|| local_input_text(suggested_date(bounds, now)));
-    let typed = Typed { name: value("name"), expiry: chosen.code().to_owned(), date };
+    let access = ScopeOption::from_code(&value("access")).unwrap_or(ScopeOption::Full);
+    let typed = Typed { name: value("name"), expiry: chosen.code().to_owned(), date, access };
+    let catalogue = list_scopes(ListScopes {}).await?;
+    let role = account.map_or_else(|| actor.role(), |account| account.role);
+    let ticked = ScopeSet::parse(&request.typed_list("scopes")).unwrap_or_default();
+    let scopes = ScopeTick::all(catalogue.of_role(role), &ticked);
+    let given = match access {
+        ScopeOption::Full => None,
+        ScopeOption::ReadOnly => catalogue.read_only(role).ok(),
+        ScopeOption::Chosen => Some(ticked),
+    };
     let error = Signal::stored(request.form.error.clone());
     let expires_at = chosen.expires_at(utc_date(&typed.date), now);
     let elsewhere = elsewhere(actor, &tenants);
-    let example = AsCode::create_key(&code, &typed.name, expires_at.ok().flatten().as_deref(), elsewhere.as_ref());
+    let expires_at = expires_at.ok().flatten();
+    let example = AsCode::create_key(&code, &typed.name, expires_at.as_deref(), given.as_ref(), elsewhere.as_ref());
     let confirm = confirm_fields(request).await?;
     let is_suspended = account.is_some_and(|account| account.suspended_at.is_some());
     let suspended = is_suspended.then(suspended_account);
@@ -150,20 +170,13 @@ pub async fn new_key_page(
     let rules = (!rules.is_empty()).then(|| view! { <ul class="plain-list muted">{rules}</ul> });
     let hidden = [("owner", String::from(owner)), ("idempotency_key", request.idempotency_key())];
     let contents = view! {
-        <KeyFields typed choices tenants now error />
+        <KeyFields typed scopes choices tenants now error />
         {confirm}
-        <div class="buttons">
-            <a class="button" href=back.to_owned() data-close="">
-                "Cancel"
-            </a>
-            <button type="submit" class="button primary">
-                "Create"
-            </button>
-        </div>
+        <FormButtons cancel=back label=labels::create() />
     };
     Ok(view! {
         <div class="card">
-            <h1 id="card-title">"Create an API key"</h1>
+            <h1 id="card-title">{labels::create_an_api_key()}</h1>
             {suspended}
             {rules}
             {act_form::<CreateKey>(request, back, &hidden, contents.into_any())}

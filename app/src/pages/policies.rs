@@ -1,9 +1,9 @@
 //! Team > Settings > Policies: the tenant's key policies. Before a policy is turned on, its page previews the affected
 //! keys.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, ApiKey, ErrorCode, KeyPolicy, PolicyKind,
+    ApiError, ApiKey, ErrorCode, ExposureResponse, KeyPolicy, PolicyKind, ScopeSet,
     api_key::{
         expiry::first_instant,
         input::{ClearKeyPolicy, ListKeyPolicies, PreviewKeyPolicy, SetKeyPolicy},
@@ -27,11 +27,12 @@ use crate::{
     },
     list_url::encode,
     request::RequestContext,
+    words::{exposure, labels, policies as words, scopes, usage},
 };
 
 const SETTINGS: &str = "/team/settings";
 /// The names of the fields with a policy's values.
-const VALUES: [&str; 3] = ["days", "limit", "from"];
+const VALUES: [&str; 5] = ["days", "limit", "on_exposure", "scopes", "from"];
 
 /// The table of policies on the settings page. `on`: the policies that are set, in effect or not yet.
 pub fn policy_list(on: &[KeyPolicy], now: DateTime<Utc>) -> AnyView {
@@ -39,28 +40,28 @@ pub fn policy_list(on: &[KeyPolicy], now: DateTime<Utc>) -> AnyView {
         let set: Vec<_> = on.iter().filter(|policy| policy.kind == kind).collect();
         let path = format!("{SETTINGS}/policies/{}", kind.as_str());
         let state = match set.as_slice() {
-            [] => view! { <span class="chip">"Off"</span> }.into_any(),
+            [] => view! { <span class="chip">{labels::off()}</span> }.into_any(),
             some => some.iter().map(|policy| policy_state(policy, now)).collect_view().into_any(),
         };
         let off = (!set.is_empty()).then(|| {
             view! {
                 <a class="button small" href=format!("{path}/off") data-dialog="">
-                    "Turn off"
+                    {labels::turn_off()}
                 </a>
             }
         });
         let (label, name) = if set.is_empty() {
-            ("Configure", format!("Configure the policy {}", kind.label()))
+            (words::configure(), words::configure_the_policy(&kind.label()))
         } else {
-            ("Change", format!("Change the policy {}", kind.label()))
+            (labels::change(), words::change_the_policy(&kind.label()))
         };
         view! {
             <tr>
-                <th scope="row" data-label="Policy">
+                <th scope="row" data-label=labels::policy()>
                     <span class="name">{kind.label()}</span>
                     <span class="sub">{kind.meaning()}</span>
                 </th>
-                <td data-label="State">{state}</td>
+                <td data-label=labels::state()>{state}</td>
                 <td class="actions wide-actions">
                     <a class="button small" href=path aria-label=name>
                         {label}
@@ -73,14 +74,14 @@ pub fn policy_list(on: &[KeyPolicy], now: DateTime<Utc>) -> AnyView {
     });
     view! {
         <section aria-labelledby="policies-title">
-            <h2 id="policies-title">"Policies"</h2>
-            <table class="table" aria-label="Policies">
+            <h2 id="policies-title">{labels::policies()}</h2>
+            <table class="table" aria-label=labels::policies()>
                 <thead>
                     <tr>
-                        <th scope="col">"Policy"</th>
-                        <th scope="col">"State"</th>
+                        <th scope="col">{labels::policy()}</th>
+                        <th scope="col">{labels::state()}</th>
                         <th scope="col">
-                            <span class="visually-hidden">"Actions"</span>
+                            <span class="visually-hidden">{labels::actions()}</span>
                         </th>
                     </tr>
                 </thead>
@@ -95,20 +96,23 @@ pub fn policy_list(on: &[KeyPolicy], now: DateTime<Utc>) -> AnyView {
 fn policy_state(policy: &KeyPolicy, now: DateTime<Utc>) -> AnyView {
     let from = Dated::day(policy.effective_from);
     let (class, start) = if policy.is_in_effect(now) {
-        ("chip chip-active", "On".to_owned())
+        ("chip chip-active", labels::on().to_owned())
     } else {
-        ("chip chip-suspended", format!("From {}", from.text))
+        ("chip chip-suspended", words::from(&from.text))
     };
-    let words = match policy.days.map(days_text).or(policy.limit.map(keys_text)) {
+    let response = || policy.on_exposure.map(|response| response.label().to_owned());
+    let text = match policy.days.map(days_text).or(policy.limit.map(keys_text)).or_else(response) {
         None => start,
         Some(number) => format!("{start} · {number}"),
     };
+    let scopes = (!policy.scopes.is_empty()).then(|| view! { <code class="sub">{policy.scopes.to_string()}</code> });
     view! {
         <div>
             <span class=class title=utc_text(policy.effective_from) data-date=from.attribute>
-                {words}
+                {text}
             </span>
-            <span class="sub">{format!("set by {}", policy.set_by)}</span>
+            {scopes}
+            <span class="sub">{words::set_by(&policy.set_by)}</span>
         </div>
     }
     .into_any()
@@ -125,11 +129,13 @@ pub async fn policy(request: RequestContext) -> Result<AnyView, ApiError> {
     let present = set.iter().find(|policy| policy.is_in_effect(now)).cloned();
     let input = shown_values(&request, kind, set.last(), now);
     let (preview, error) = preview_or_error(&input).await?;
-    request.set_title(&format!("{} · Key policy", kind.label()));
+    request.set_title(&words::title(&kind.label()));
     let from = first_instant(&input.from);
-    let number = if kind.has_limit() { ("limit", &input.limit) } else { ("days", &input.days) };
-    let number = number.1.parse().ok().map(|value| (number.0, value));
-    let code = AsCode::set_policy(&request.code(None)?, &input.policy, number, from.as_deref());
+    let value = values_of(&input).into_iter().find(|(_, value)| !value.is_empty());
+    let is_valid = |value: &str| value.parse::<u32>().is_ok() || ExposureResponse::from_code(value).is_some();
+    let value = value.filter(|(_, value)| is_valid(value));
+    let scopes = ScopeSet::parse(&input.scopes).unwrap_or_default();
+    let code = AsCode::set_policy(&request.code(None)?, &input.policy, value, &scopes, from.as_deref());
     let is_asked = is_asked(&request);
     let is_previewed = preview.is_some() && is_asked;
     let below = match preview {
@@ -144,7 +150,7 @@ pub async fn policy(request: RequestContext) -> Result<AnyView, ApiError> {
     let error = error.filter(|_| is_asked);
     Ok(view! {
         <p class="crumb">
-            <a href=SETTINGS>"Settings"</a>
+            <a href=SETTINGS>{labels::settings()}</a>
         </p>
         <h1>{kind.label()}</h1>
         <p class="lead">{kind.meaning()}</p>
@@ -157,6 +163,11 @@ pub async fn policy(request: RequestContext) -> Result<AnyView, ApiError> {
     .into_any())
 }
 
+/// The names and values of the fields that only some kinds have.
+fn values_of(input: &SetKeyPolicy) -> [(&'static str, &str); 4] {
+    [("days", &input.days), ("limit", &input.limit), ("on_exposure", &input.on_exposure), ("scopes", &input.scopes)]
+}
+
 /// The form with the policy's values. Without script, the values that are previewed can't be edited below their own
 /// preview, so that nobody sets others than they see. `is_previewed`: whether the preview of typed values is shown.
 fn values_form(
@@ -167,21 +178,33 @@ fn values_form(
     error: Option<ApiError>,
 ) -> AnyView {
     let error = Signal::stored(error);
-    let number = |name: &'static str, label: &'static str, value: &str, hint: &'static str| {
-        let value = value.to_owned();
+    let number = |name: &'static str, label: &'static str, value: &str, hint: &str| {
+        let (value, hint) = (value.to_owned(), hint.to_owned());
         view! { <Field name label kind="number" value hint inputmode="numeric" error /> }
     };
-    let days = kind.has_days().then(|| number("days", "Days", &input.days, "1 to 3,650."));
-    let limit = kind.has_limit().then(|| number("limit", "Keys", &input.limit, "1 to 100,000."));
+    let days = kind.has_days().then(|| number("days", words::days(), &input.days, &words::days_hint()));
+    let limit = kind.has_limit().then(|| number("limit", words::keys(), &input.limit, &words::keys_hint()));
+    let scopes = kind.has_scopes().then(|| {
+        view! {
+            <Field
+                name="scopes"
+                label=scopes::scopes()
+                value=input.scopes.clone()
+                hint=scopes::scopes_of_policy_hint()
+                error
+            />
+        }
+    });
+    let response = kind.has_response().then(|| response_field(&input.on_exposure, error));
     let path = request.path().to_owned();
-    let change =
-        format!("{path}?days={}&limit={}&from={}", encode(&input.days), encode(&input.limit), encode(&input.from));
+    let values: Vec<_> = values_of(input).map(|(name, value)| format!("{name}={}&", encode(value))).into();
+    let change = format!("{path}?{}from={}", values.concat(), encode(&input.from));
     let class = if is_previewed { "filters script-only" } else { "filters" };
     let shown = is_previewed.then(|| {
         view! {
             <p class="without-script">
-                {shown_words(input)} " " <a class="button small" href=change>
-                    "Change"
+                {words::shown_words(input)} " " <a class="button small" href=change>
+                    {labels::change()}
                 </a>
             </p>
         }
@@ -191,9 +214,11 @@ fn values_form(
             <FormError error fields=&VALUES />
             {days}
             {limit}
+            {scopes}
+            {response}
             {from_field(input.from.clone(), error)}
             <button type="submit" name="preview" value="yes" class="button without-script">
-                "Preview"
+                {words::preview()}
             </button>
         </form>
         {shown}
@@ -201,26 +226,12 @@ fn values_form(
     .into_any()
 }
 
-/// The previewed values: "90 days, effective from 2027-01-31 (UTC)."
-fn shown_words(input: &SetKeyPolicy) -> String {
-    let days = input.days.parse().ok().map(days_text);
-    let number = days.or(input.limit.parse().ok().map(keys_text));
-    match (number, input.from.as_str()) {
-        (None, "") => "Effective immediately.".to_owned(),
-        (None, from) => format!("Effective from {from} (UTC)."),
-        (Some(number), "") => format!("{number}, effective immediately."),
-        (Some(number), from) => format!("{number}, effective from {from} (UTC)."),
-    }
-}
-
 /// The preview of the form's values, or why they are invalid.
 async fn preview_or_error(input: &SetKeyPolicy) -> Result<(Option<PolicyPreview>, Option<ApiError>), ApiError> {
     match preview_key_policy(PreviewKeyPolicy { policy: input.clone() }).await.map_err(ApiError::from) {
         Ok(preview) => Ok((Some(preview), None)),
         // The service's message asks for a timestamp; this field takes a day.
-        Err(error) if error.at("from").is_some() => {
-            Ok((None, Some(ApiError::field("from", "Enter a date, like 2027-01-31."))))
-        }
+        Err(error) if error.at("from").is_some() => Ok((None, Some(ApiError::field("from", words::enter_a_date())))),
         Err(error) if error.code == ErrorCode::BadUserInput => Ok((None, Some(error))),
         Err(error) => Err(error),
     }
@@ -271,7 +282,56 @@ fn shown_values(
     } else if limit.is_empty() && !is_typed(request) {
         limit = set.and_then(|policy| policy.limit).unwrap_or(DEFAULT_KEY_LIMIT).to_string();
     }
-    SetKeyPolicy { policy: kind.as_str().to_owned(), days, limit, from }
+    let set_response = set.and_then(|policy| policy.on_exposure).unwrap_or_default();
+    let on_exposure = match (kind.has_response(), typed("on_exposure")) {
+        (false, _) => String::new(),
+        (true, none) if none.is_empty() && !is_typed(request) => set_response.as_str().to_owned(),
+        (true, typed) => typed,
+    };
+    let scopes = match (kind.has_scopes(), request.typed_list("scopes")) {
+        (false, _) => String::new(),
+        (true, none) if none.is_empty() && !is_typed(request) => {
+            set.map(|policy| policy.scopes.to_string()).unwrap_or_default()
+        }
+        (true, typed) => typed,
+    };
+    SetKeyPolicy { policy: kind.as_str().to_owned(), days, limit, on_exposure, scopes, from }
+}
+
+/// The field for what happens to an exposed key.
+fn response_field(chosen: &str, error: Signal<Option<ApiError>>) -> AnyView {
+    let is_wrong = move || error.get().and_then(|error| error.at("on_exposure").map(|_| "true"));
+    let cards = ExposureResponse::ALL.map(|response| {
+        let code = response.as_str();
+        let (name, meaning) = (format!("response-{code}"), format!("response-meaning-{code}"));
+        view! {
+            <label class="choice">
+                <input
+                    type="radio"
+                    name="on_exposure"
+                    value=code
+                    checked=chosen == code
+                    aria-labelledby=name.clone()
+                    aria-describedby=format!("{meaning} error-on_exposure")
+                    aria-invalid=is_wrong
+                />
+                <span>
+                    <strong id=name>{response.label()}</strong>
+                    <span class="sub" id=meaning>
+                        {exposure::response_meaning(response)}
+                    </span>
+                </span>
+            </label>
+        }
+    });
+    view! {
+        <fieldset class="field roles">
+            <legend>{exposure::when_a_key_is_exposed()}</legend>
+            <div class="choices">{cards.into_iter().collect_view()}</div>
+            <FieldError id="error-on_exposure".to_owned() name="on_exposure" error />
+        </fieldset>
+    }
+    .into_any()
 }
 
 /// The field for the first day of the policy, with its error.
@@ -279,7 +339,7 @@ fn from_field(from: String, error: Signal<Option<ApiError>>) -> AnyView {
     let is_wrong = move || error.get().and_then(|error| error.at("from").map(|_| "true"));
     view! {
         <div class="field">
-            <label for="from">"Effective from (UTC)"</label>
+            <label for="from">{words::effective_from()}</label>
             <input
                 id="from"
                 name="from"
@@ -289,7 +349,7 @@ fn from_field(from: String, error: Signal<Option<ApiError>>) -> AnyView {
                 aria-invalid=is_wrong
             />
             <p class="hint" id="from-hint">
-                "Leave empty to apply now."
+                {words::from_hint()}
             </p>
             <FieldError id="error-from".to_owned() name="from" error />
         </div>
@@ -300,61 +360,19 @@ fn from_field(from: String, error: Signal<Option<ApiError>>) -> AnyView {
 /// The property by which the policy affects a key.
 fn deciding_fact(kind: PolicyKind, key: &ApiKey, now: DateTime<Utc>) -> AnyView {
     match kind {
-        PolicyKind::MaxLifetime | PolicyKind::ExpiryRequired => {
-            let life = key.expires_at.map(|at| lifetime_words(at - key.created_at));
-            life.unwrap_or_else(|| " · never expires".to_owned()).into_any()
+        PolicyKind::MaxLifetime | PolicyKind::ExpiryRequired | PolicyKind::ScopeMaxLifetime => {
+            let life = key.expires_at.map(|at| words::lifetime_words(at - key.created_at));
+            life.unwrap_or_else(|| words::never_expires().to_owned()).into_any()
         }
-        PolicyKind::ServiceAccountsOnly => " · personal key".into_any(),
-        PolicyKind::NoKeysByKeys => " · created with a key".into_any(),
+        PolicyKind::ServiceAccountsOnly => words::personal_key().into_any(),
+        PolicyKind::NoKeysByKeys => words::created_with_a_key().into_any(),
         PolicyKind::SuspendUnused => match &key.last_used {
-            None => " · never used".into_any(),
-            Some(last) => view! {
-                " · last used "
-                <Distance at=last.at now />
-            }
-            .into_any(),
+            None => usage::not_used().into_any(),
+            Some(last) => usage::last_used(view! { <Distance at=last.at now /> }, String::new()),
         },
-        PolicyKind::MaxKeys => ().into_any(),
-    }
-}
-
-/// " · lives 150 days". An expiry has whole seconds, so the difference is less than the lifetime by up to one.
-fn lifetime_words(life: TimeDelta) -> String {
-    match (life + TimeDelta::hours(12)).num_days() {
-        ..=0 => " · lives less than a day".to_owned(),
-        1 => " · lives 1 day".to_owned(),
-        many => format!(" · lives {many} days"),
-    }
-}
-
-/// How many existing keys the policy would affect, and how. The service counts at most 10,000.
-fn affected_words(kind: PolicyKind, count: u32) -> String {
-    match (kind, count) {
-        (PolicyKind::MaxKeys, _) => "Existing keys keep working, also those of owners that have more.".to_owned(),
-        (_, 0) => "No existing keys are affected.".to_owned(),
-        (PolicyKind::SuspendUnused, 1) => "1 existing key would be suspended if it stays unused:".to_owned(),
-        (PolicyKind::SuspendUnused, 10_000..) => {
-            "10,000 or more existing keys would be suspended if they stay unused:".to_owned()
-        }
-        (PolicyKind::SuspendUnused, many) => {
-            format!("{many} existing keys would be suspended if they stay unused:")
-        }
-        (_, 1) => "1 existing key would be flagged:".to_owned(),
-        (_, 10_000..) => "10,000 or more existing keys would be flagged:".to_owned(),
-        (_, many) => format!("{many} existing keys would be flagged:"),
-    }
-}
-
-/// When the policy takes effect, and for which keys. `at_once`: no later day was chosen.
-fn effect_words(policy: &KeyPolicy, at_once: bool) -> String {
-    let from = utc_text(policy.effective_from);
-    match (policy.kind, at_once) {
-        (PolicyKind::SuspendUnused, true) => "Applies immediately to all keys.".to_owned(),
-        (PolicyKind::SuspendUnused, false) => format!("Applies to all keys from {from}."),
-        (PolicyKind::MaxKeys, true) => "Applies immediately to new keys.".to_owned(),
-        (PolicyKind::MaxKeys, false) => format!("Applies to new keys from {from}."),
-        (_, true) => "Applies immediately to new and rotated keys.".to_owned(),
-        (_, false) => format!("Applies to new and rotated keys from {from}."),
+        PolicyKind::MaxKeys | PolicyKind::ExposedKeys => ().into_any(),
+        PolicyKind::ScopesRequired => words::may_do_everything().into_any(),
+        PolicyKind::ScopesNotForUsers => words::personal_key().into_any(),
     }
 }
 
@@ -370,7 +388,7 @@ fn preview_view(
     now: DateTime<Utc>,
 ) -> AnyView {
     let PolicyPreview { policy, keys, count } = preview;
-    let more = (count as usize > keys.len()).then(|| view! { <li>"… and more"</li> });
+    let more = (count as usize > keys.len()).then(|| view! { <li>{words::and_more()}</li> });
     let rows = keys.into_iter().map(|key| {
         let fact = deciding_fact(policy.kind, &key, now);
         view! {
@@ -388,13 +406,15 @@ fn preview_view(
     // The service took the time of the preview after this page took `now`, so the two can't be compared.
     let at_once = input.from.is_empty() || policy.is_in_effect(now);
     let until = present.filter(|_| !at_once).map(|present| {
-        view! { <p>{format!("Until then, the current policy applies: {}", present.sentence())}</p> }
+        view! { <p>{words::current_until_then(&present.sentence())}</p> }
     });
-    let button = if is_on { "Change" } else { "Turn on" };
+    let button = if is_on { labels::change() } else { labels::turn_on() };
     let hidden = [
         ("policy", input.policy.clone()),
         ("days", input.days.clone()),
         ("limit", input.limit.clone()),
+        ("on_exposure", input.on_exposure.clone()),
+        ("scopes", input.scopes.clone()),
         ("from", input.from.clone()),
     ];
     let error = Signal::stored(request.form.error.clone());
@@ -406,7 +426,7 @@ fn preview_view(
                 {button}
             </button>
             <a class="button" href=SETTINGS>
-                "Cancel"
+                {labels::cancel()}
             </a>
         </div>
     };
@@ -414,10 +434,10 @@ fn preview_view(
     let class = if is_asked(request) { "" } else { "script-only" };
     view! {
         <section class="roll" aria-labelledby="affected-title">
-            <h2 id="affected-title">"Affected keys"</h2>
-            <p>{affected_words(policy.kind, count)}</p>
+            <h2 id="affected-title">{words::affected_keys()}</h2>
+            <p>{words::affected_words(policy.kind, count)}</p>
             <ul class="plain-list">{rows.collect_view()}{more}</ul>
-            <p data-date=Dated::day(policy.effective_from).attribute>{effect_words(&policy, at_once)}</p>
+            <p data-date=Dated::day(policy.effective_from).attribute>{words::effect_words(&policy, at_once)}</p>
             {until}
             <div class=class>{act_form::<SetKeyPolicy>(request, SETTINGS, &hidden, buttons.into_any())}</div>
         </section>
@@ -431,27 +451,15 @@ pub async fn off(request: RequestContext) -> Result<AnyView, ApiError> {
     request.services.tenant_policies().check_may_set(request.actor()?).await?;
     let is_on = list_key_policies(ListKeyPolicies {}).await?.iter().any(|policy| policy.kind == kind);
     if !is_on {
-        let title = format!("Turn off the policy “{}”", kind.label());
-        return Ok(unfit_card(
-            &request,
-            title,
-            "This policy is already off.".to_owned(),
-            (SETTINGS, "Back to settings"),
-        ));
+        let title = words::turn_off_the_policy(&kind.label());
+        return Ok(unfit_card(&request, title, words::already_off().to_owned(), (SETTINGS, words::back_to_settings())));
     }
-    let words = match kind {
-        PolicyKind::SuspendUnused => {
-            "Unused keys are no longer suspended. Keys already suspended stay suspended until someone resumes them."
-        }
-        PolicyKind::MaxKeys => "A person or a service account can then have at most 500 keys.",
-        _ => "New keys are no longer restricted.",
-    };
     let card = Card {
-        title: format!("Turn off the policy “{}”?", kind.label()),
-        button: Some("Turn off"),
+        title: words::turn_off_the_policy_question(&kind.label()),
+        button: Some(labels::turn_off()),
         destroys: false,
         code: AsCode::clear_policy(&request.code(None)?, kind.as_str()),
-        words: view! { <p>{words}</p> }.into_any(),
+        words: view! { <p>{words::off_words(kind)}</p> }.into_any(),
         fields: confirm_fields(&request).await?,
     };
     Ok(card.view::<ClearKeyPolicy>(&request, &[("policy", kind.as_str().to_owned())], SETTINGS))

@@ -1,14 +1,14 @@
 //! The pages about a tenant itself: its settings, creating a tenant, and joining one by invitation.
 
 use domain::{
-    ApiError, Invitation, Role,
+    ApiError, Invitation,
     api_key::input::ListKeyPolicies,
     tenant::input::{CreateTenant, RenameTenant},
     user::input::{GetViewer, confirm},
 };
 use leptos::prelude::*;
 
-use super::policies::policy_list;
+use super::{policies::policy_list, scopes::scope_list};
 use crate::{
     api::{get_viewer, list_key_policies},
     as_code::AsCode,
@@ -25,6 +25,7 @@ use crate::{
     },
     list_url::encode,
     request::RequestContext,
+    words::{labels, tenants as words},
 };
 
 const SETTINGS: &str = "/team/settings";
@@ -35,32 +36,33 @@ pub async fn settings(request: RequestContext) -> Result<AnyView, ApiError> {
     let tenant = request.services.tenants().get_to_change(request.actor()?).await?;
     let now = request.services.now();
     let policies = policy_list(&list_key_policies(ListKeyPolicies {}).await?, now);
+    let scopes = scope_list(&request).await?;
     let name = view! {
         {tenant.name.to_string()}
         " "
         <a class="button small" href=format!("{SETTINGS}/rename") data-dialog="">
-            "Rename"
+            {labels::rename()}
         </a>
     };
     let rows = vec![
-        ("Name", name.into_any()),
-        ("Slug", view! { <code>{tenant.slug.as_str().to_owned()}</code> }.into_any()),
-        ("Created", view! { <ExactMoment at=tenant.created_at now /> }.into_any()),
-        ("ID", view! { <code>{tenant.id.to_string()}</code> }.into_any()),
+        (labels::name(), name.into_any()),
+        (labels::slug(), view! { <code>{tenant.slug.as_str().to_owned()}</code> }.into_any()),
+        (labels::created(), view! { <ExactMoment at=tenant.created_at now /> }.into_any()),
+        (labels::id(), view! { <code>{tenant.id.to_string()}</code> }.into_any()),
     ];
     Ok(view! {
-        <h1>"Settings"</h1>
+        <h1>{labels::settings()}</h1>
         <section aria-labelledby="general-title">
-            <h2 id="general-title">"General"</h2>
+            <h2 id="general-title">{words::general()}</h2>
             <Facts rows />
         </section>
         {policies}
+        {scopes}
         <section class="below-table" aria-labelledby="other-title">
-            <h2 id="other-title">"Other tenants"</h2>
+            <h2 id="other-title">{words::other_tenants()}</h2>
             <p>
-                "Tenants are isolated: each has its own members, accounts and keys. "
-                <a class="button small" href="/tenants/new" data-dialog="">
-                    "Create a tenant"
+                {words::tenants_are_isolated()} " " <a class="button small" href="/tenants/new" data-dialog="">
+                    {labels::create_a_tenant()}
                 </a>
             </p>
         </section>
@@ -80,18 +82,18 @@ pub async fn rename(request: RequestContext) -> Result<AnyView, ApiError> {
         <FormError error fields=&["name"] />
         <Field
             name="name"
-            label="Tenant name"
+            label=labels::tenant_name()
             value=name
-            hint="The slug doesn't change, so scripts keep working."
+            hint=words::rename_hint()
             autocomplete="organization"
             autofocus=true
             error
         />
-        <FormButtons cancel=SETTINGS label="Rename" />
+        <FormButtons cancel=SETTINGS label=labels::rename() />
     };
     Ok(view! {
         <div class="card">
-            <h1 id="card-title">"Rename the tenant"</h1>
+            <h1 id="card-title">{labels::rename_the_tenant()}</h1>
             {act_form::<RenameTenant>(&request, SETTINGS, &[], contents.into_any())}
             <CodeFold code=example public_url=code.public_url />
         </div>
@@ -110,28 +112,21 @@ pub async fn new_tenant(request: RequestContext) -> Result<AnyView, ApiError> {
         <FormError error fields=&["name", "slug", confirm::PASSWORD, confirm::CODE] />
         <Field
             name="name"
-            label="Tenant name"
+            label=labels::tenant_name()
             value=name
-            hint="For example “Acme Robotics”."
+            hint=words::name_hint()
             autocomplete="organization"
             autofocus=true
             error
         />
-        <Field
-            name="slug"
-            label="Slug"
-            value=slug
-            hint="Used in scripts and the CLI, e.g. acme. Leave empty to make it from the name."
-            required=false
-            error
-        />
+        <Field name="slug" label=labels::slug() value=slug hint=words::slug_hint() required=false error />
         {confirm}
-        <FormButtons cancel=SETTINGS label="Create tenant" />
+        <FormButtons cancel=SETTINGS label=words::create_tenant() />
     };
     Ok(view! {
         <div class="card">
-            <h1 id="card-title">"Create a tenant"</h1>
-            <p>"You'll be its administrator."</p>
+            <h1 id="card-title">{labels::create_a_tenant()}</h1>
+            <p>{words::youll_be_its_administrator()}</p>
             {act_form::<CreateTenant>(&request, OWN_KEYS, &[], contents.into_any())}
             <CodeFold code=example public_url=request.public_url.clone() />
         </div>
@@ -144,7 +139,7 @@ pub async fn new_tenant(request: RequestContext) -> Result<AnyView, ApiError> {
 pub async fn accept_invitation(request: RequestContext) -> Result<AnyView, ApiError> {
     let secret = request.param("token");
     let (invitation, has_account) = request.services.invitations().find(secret).await?;
-    request.set_title(&format!("Join {}", invitation.tenant_name));
+    request.set_title(&words::join(&invitation.tenant_name));
     let path = format!("/invitations/{secret}");
     let form = if request.actor.is_some() {
         join_signed_in(&request, &invitation, path).await?
@@ -153,10 +148,10 @@ pub async fn accept_invitation(request: RequestContext) -> Result<AnyView, ApiEr
     } else if has_account {
         let href = format!("/sign-in?next={}", encode(&path));
         view! {
-            <p>"You already have an account."</p>
+            <p>{words::you_already_have_an_account()}</p>
             <div class="buttons">
                 <a class="button primary wide" href=href>
-                    "Sign in to join"
+                    {words::sign_in_to_join()}
                 </a>
             </div>
         }
@@ -166,36 +161,25 @@ pub async fn accept_invitation(request: RequestContext) -> Result<AnyView, ApiEr
     };
     Ok(view! {
         <div class="card">
-            <h1>{format!("Join {}", invitation.tenant_name)}</h1>
-            <p>{invited_words(&invitation)}</p>
-            <p class="muted">{format!("This invitation is for {}.", invitation.email.as_str())}</p>
+            <h1>{words::join(&invitation.tenant_name)}</h1>
+            <p>{words::invited_words(&invitation)}</p>
+            <p class="muted">{words::invitation_is_for(&invitation.email.as_str())}</p>
             {form}
         </div>
     }
     .into_any())
 }
 
-/// Who sent the invitation, and for which role.
-fn invited_words(invitation: &Invitation) -> String {
-    let Invitation { created_by, tenant_name, .. } = invitation;
-    match invitation.role {
-        Role::TenantAdmin => format!("{created_by} invited you to join {tenant_name} as an Administrator."),
-        Role::User => format!("{created_by} invited you to join {tenant_name} as a User."),
-        Role::ReadOnlyUser => format!("{created_by} invited you to join {tenant_name} as a read-only user."),
-    }
-}
-
 /// The form for a signed-in person. If the invitation is for another email address, a button to sign out.
 async fn join_signed_in(request: &RequestContext, invitation: &Invitation, path: String) -> Result<AnyView, ApiError> {
     let user = get_viewer(GetViewer {}).await?.user;
     if user.email != invitation.email {
-        let words = format!("You're signed in as {}. Sign out and open the link again.", user.email.as_str());
         return Ok(view! {
-            <p>{words}</p>
+            <p>{words::signed_in_as_another(&user.email.as_str())}</p>
             <form method="post" action="/sign-out">
                 <div class="buttons">
                     <button type="submit" class="button primary wide">
-                        "Sign out"
+                        {labels::sign_out()}
                     </button>
                 </div>
             </form>
@@ -208,7 +192,7 @@ async fn join_signed_in(request: &RequestContext, invitation: &Invitation, path:
             <FormError error fields=&[] />
             <div class="buttons">
                 <button type="submit" class="button primary wide">
-                    {format!("Join as {}", user.name)}
+                    {words::join_as(&user.name)}
                 </button>
             </div>
         </form>
@@ -222,20 +206,20 @@ fn join_with_password(request: &RequestContext, invitation: &Invitation, path: S
     view! {
         <form method="post" action=path>
             <FormError error fields=&["password", "code"] />
-            <p>"You already have an account."</p>
+            <p>{words::you_already_have_an_account()}</p>
             <input type="hidden" autocomplete="username" value=invitation.email.as_str().to_owned() />
             <PasswordField name="password" autofocus=true error />
             <Field
                 name="code"
-                label="Two-factor code"
-                hint="If you use two-factor authentication: the code from your app, or a recovery code."
+                label=labels::two_factor_code()
+                hint=words::code_hint()
                 autocomplete="one-time-code"
                 required=false
                 error
             />
             <div class="buttons">
                 <button type="submit" class="button primary wide">
-                    "Join"
+                    {words::join_button()}
                 </button>
             </div>
         </form>
@@ -252,7 +236,7 @@ fn join_with_new_account(request: &RequestContext, invitation: &Invitation, path
             <input type="hidden" autocomplete="username" value=invitation.email.as_str().to_owned() />
             <Field
                 name="name"
-                label="Your name"
+                label=labels::your_name()
                 value=request.form.value("name")
                 autocomplete="name"
                 autofocus=true
@@ -261,7 +245,7 @@ fn join_with_new_account(request: &RequestContext, invitation: &Invitation, path
             <NewPassword error />
             <div class="buttons">
                 <button type="submit" class="button primary wide">
-                    "Join"
+                    {words::join_button()}
                 </button>
             </div>
         </form>

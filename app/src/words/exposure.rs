@@ -37,7 +37,7 @@ pub fn alert(keys: &[ApiKey], now: DateTime<Utc>) -> (String, &'static str) {
         }
         many => format!("The tokens of {} keys were found where others can read them.", many.len()),
     };
-    (what, "Replace and revoke it.")
+    (what, if keys.len() == 1 { "Replace and revoke it." } else { "Replace and revoke them." })
 }
 
 /// Where the token was found, on the page that resumes a key: "in a commit".
