@@ -3,7 +3,7 @@
 mod proxy;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{KeyId, LastUse, Operation, Owner, ServiceAccount, ServiceAccountId};
+use domain::{KeyId, LastUse, Operation, Owner, ScopeGrant, ServiceAccount, ServiceAccountId, scope::ScopeRequest};
 use sqlx::Connection;
 
 pub use self::proxy::Proxy;
@@ -45,6 +45,11 @@ async fn change_server(server: &str, statement: String) {
     let done = sqlx::query(storage::query::assembled(statement)).execute(&mut connection).await;
     done.expect("the test server allows creating and removing databases");
     connection.close().await.expect("the test server answers");
+}
+
+/// Returns a well-formed token that belongs to no key.
+pub fn draw_token() -> String {
+    token::draw(domain::OwnerKind::ServiceAccount).expose().to_owned()
 }
 
 /// Returns the code that an authenticator app with this secret in base32 shows.
@@ -95,6 +100,7 @@ pub async fn execute(services: &Services, sql: &str) {
             sql.execute(&mut *connection).await.expect("valid SQL");
         }
     }
+    services.db().key_cache().catch_up().await;
 }
 
 /// Makes the database look as if a newer version had migrated it.
@@ -133,6 +139,14 @@ pub struct Crowd {
 /// # Errors
 /// When the tenant doesn't exist, or the database fails.
 pub async fn fill(services: &Services, slug: &str, crowd: Crowd) -> Result<()> {
+    fill_with(services, slug, crowd, None).await
+}
+
+/// Like [`fill`], as if the keys had been created with another key.
+///
+/// # Errors
+/// As [`fill`].
+pub async fn fill_with(services: &Services, slug: &str, crowd: Crowd, created_by_key: Option<KeyId>) -> Result<()> {
     const AT_ONCE: u32 = 1_000;
     let tenant = services.admin().operator(slug).await?;
     let accounts: Vec<ServiceAccountId> =
@@ -160,7 +174,7 @@ pub async fn fill(services: &Services, slug: &str, crowd: Crowd) -> Result<()> {
             let owner = Owner::ServiceAccount(accounts[(number % crowd.accounts) as usize]);
             let target = Target::Owner(tenant.tenant_id(), owner);
             let permit = authorize_write(&tenant, Operation::CreateApiKey, target)?;
-            insert_key(&mut tx, &permit, number, now).await?;
+            insert_key(&mut tx, &permit, number, created_by_key, now).await?;
         }
         tx.commit().await?;
     }
@@ -190,7 +204,13 @@ fn account(permit: &WritePermit, id: ServiceAccountId, number: u32, now: DateTim
     }
 }
 
-async fn insert_key(tx: &mut Tx, permit: &WritePermit, number: u32, now: DateTime<Utc>) -> Result<()> {
+async fn insert_key(
+    tx: &mut Tx,
+    permit: &WritePermit,
+    number: u32,
+    created_by_key: Option<KeyId>,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let token = token::draw(domain::OwnerKind::ServiceAccount);
     let kind = number % 5;
     let rare = if number < 120 { "zebra " } else { "" };
@@ -206,7 +226,7 @@ async fn insert_key(tx: &mut Tx, permit: &WritePermit, number: u32, now: DateTim
         created_at,
         created_by: "Bench".to_owned(),
         created_by_id: None,
-        created_by_key: None,
+        created_by_key: created_by_key.map(|key| key.0),
         created_by_session: None,
         created_channel: "cli",
         expires_at: match kind {
@@ -218,8 +238,9 @@ async fn insert_key(tx: &mut Tx, permit: &WritePermit, number: u32, now: DateTim
         idempotency_key: None,
         replaces: None,
         ends_on_use: false,
+        scopes: ScopeRequest::Grant(ScopeGrant::Unscoped),
     };
-    storage::keys::insert(tx, permit, &key).await?;
+    storage::keys::insert(tx, permit, &key, &ScopeGrant::Unscoped).await?;
     // Half of the keys were used in the past 24 hours, independent of kind and age.
     let ago = match (number.wrapping_mul(2_654_435_761) >> 16) % 4 {
         0 | 1 => Some(TimeDelta::minutes(i64::from(number % 1_440))),
