@@ -128,6 +128,8 @@ impl Guide {
                 }
                 Event::Text(text) => events.push(Event::Text(reader.filled(&text).into())),
                 Event::Code(text) => events.push(Event::Code(reader.filled(&text).into())),
+                // Comments for those who edit the guide.
+                Event::Html(html) if html.starts_with("<!--") => {}
                 other => events.push(other),
             }
         }

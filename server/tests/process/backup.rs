@@ -14,7 +14,6 @@ use crate::{
     support::{EMAIL, PASSWORD, admin, connect, fill, latchkey, request, send, serve},
 };
 
-const GUIDE: &str = include_str!("../../docs/backup.md");
 const SCHEMA: &str = include_str!("../../../migrations/sqlite/0001_schema.sql");
 const GRACE: &str = "grace@example.org";
 
@@ -212,6 +211,7 @@ fn a_restored_backup_brings_nothing_back_that_was_revoked_since() {
     let folder = story.place.path("").read_dir().unwrap().map(Result::unwrap);
     assert_eq!(folder.filter(moved).count(), 1, "the old database was kept");
 }
+
 #[test]
 fn a_removed_administrator_whom_a_backup_makes_the_last_one_again_is_named_with_the_way_out() {
     let place = Place::new();
@@ -233,7 +233,6 @@ fn a_removed_administrator_whom_a_backup_makes_the_last_one_again_is_named_with_
     assert_eq!(block_on(sign_in(database, PASSWORD)), 403, "in no tenant");
     assert_done(&place.run(&["restore"]));
 }
-
 
 #[test]
 fn a_backup_that_was_copied_by_hand_is_not_served() {
@@ -405,49 +404,4 @@ fn a_token_of_before_a_move_is_accepted_after_it() {
     assert_done(&place.run(&["move", "--to", &target]));
     assert_eq!(block_on(accepted(&target, &[&token, &revoked])), [true, false]);
     assert_eq!(block_on(sign_in(&target, PASSWORD)), 303);
-}
-
-/// Returns the commands of the guide, in order.
-fn commands() -> Vec<String> {
-    let code = GUIDE.split("\n```").skip(1).step_by(2).filter_map(|code| code.strip_prefix("sh\n"));
-    let lines = code.flat_map(|code| code.lines().map(str::to_owned).collect::<Vec<_>>());
-    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
-}
-
-#[test]
-fn every_command_of_the_guide_to_backups_works() {
-    let place = Place::new();
-    fill(&place.database);
-    let (restored, moved) = (postgres(), postgres());
-    let source = postgres();
-    if let Some(source) = &source {
-        fill(source);
-        let words = ["admin", "list-tenants", "--database-url", source, "--revocation-ledger"];
-        assert_done(&latchkey().args(words).arg(place.path("revocations")).output().unwrap());
-    }
-    let program = Path::new(env!("CARGO_BIN_EXE_latchkey")).parent().unwrap().display().to_string();
-    let folder = text(&place.path("")).trim_end_matches('/').to_owned();
-    let mut ran = 0;
-    for command in commands() {
-        let is_postgres = ["pg_", "postgres://"].iter().any(|word| command.contains(word));
-        let is_of_system = ["systemctl", "createdb", "litestream"].iter().any(|word| command.starts_with(word));
-        if is_of_system || (is_postgres && source.is_none()) {
-            continue;
-        }
-        let mut here = command.replace("/var/backups", &folder).replace("/var/lib/latchkey", &folder);
-        if let (Some(restored), Some(moved)) = (&restored, &moved) {
-            here = here
-                .replace("postgres://latchkey@db.example.org/latchkey_restored", restored)
-                .replace("postgres://latchkey@db.example.org/latchkey", moved)
-                .replace("--dbname=latchkey_restored", &format!("--dbname='{restored}'"));
-        }
-        let url = if command.starts_with("pg_") { source.as_deref().unwrap_or_default() } else { &place.database };
-        let path = format!("{program}:{}", std::env::var("PATH").unwrap_or_default());
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &here]).current_dir(place.path("")).stdin(Stdio::null());
-        let output = shell.env("PATH", path).env("LATCHKEY_DATABASE_URL", url).output().unwrap();
-        assert!(output.status.success(), "{here}: {}", stderr(&output));
-        ran += 1;
-    }
-    assert!(ran >= 4, "only {ran} commands were run");
 }

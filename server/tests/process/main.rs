@@ -5,9 +5,10 @@ mod backup;
 mod command_line;
 mod crash;
 mod disk;
+#[cfg(target_os = "linux")]
+mod documents;
 mod edge;
 mod edge_proxies;
-mod guide;
 mod litestream;
 mod logs;
 mod metrics;
