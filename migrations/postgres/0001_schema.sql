@@ -191,6 +191,8 @@ CREATE TABLE api_keys (
     exposed_source TEXT,
     exposed_url TEXT,
     idempotency_key UUID,
+    -- The scopes that it holds, sorted and separated by spaces; NULL for all that its owner's role allows.
+    scopes TEXT,
     CHECK ((user_id IS NULL) <> (service_account_id IS NULL)),
     CHECK ((lifecycle = 2) = (revoked_at IS NOT NULL))
 );
@@ -222,6 +224,17 @@ CREATE INDEX api_keys_exposed ON api_keys (tenant_id, lifecycle, exposed_at) WHE
 CREATE INDEX api_keys_tenant_lifetime ON api_keys (tenant_id, lifecycle, (COALESCE(expires_at, 9223372036854775807) - created_at));
 CREATE INDEX api_keys_tenant_users ON api_keys (tenant_id, lifecycle, user_id) WHERE user_id IS NOT NULL;
 
+-- The catalogue: the scopes of the operator's own API, for all tenants. A row with `removed_at` is deleted when no key
+-- holds the scope any more.
+CREATE TABLE scopes (
+    scope TEXT NOT NULL PRIMARY KEY,
+    description TEXT NOT NULL,
+    least_role TEXT NOT NULL CHECK (least_role IN ('TENANT_ADMIN', 'USER', 'READ_ONLY_USER')),
+    deprecated_at BIGINT,
+    changed_at BIGINT NOT NULL,
+    removed_at BIGINT
+);
+
 -- Search by part of a name: every suffix of every word, case-folded, so that any part of a word is the prefix of a
 -- suffix.
 CREATE TABLE name_search (
@@ -242,6 +255,8 @@ CREATE TABLE key_policies (
     key_limit BIGINT,
     -- What happens to an exposed key: suspend, revoke, notify.
     on_exposure TEXT,
+    -- The scopes that it is about, sorted and separated by spaces.
+    scopes TEXT,
     effective_from BIGINT NOT NULL,
     set_at BIGINT NOT NULL,
     set_by TEXT NOT NULL,
@@ -281,6 +296,19 @@ CREATE TABLE key_usage_clients (
     PRIMARY KEY (key_id, address, user_agent, agent_id)
 );
 CREATE INDEX key_usage_clients_by_use ON key_usage_clients (key_id, last_used_at);
+
+-- Requests that demanded a scope of a key, by client: an address and a user agent. An unknown value is the empty string.
+CREATE TABLE key_usage_scopes (
+    key_id UUID NOT NULL REFERENCES api_keys (id),
+    scope TEXT NOT NULL,
+    address TEXT NOT NULL,
+    user_agent TEXT NOT NULL,
+    last_used_at BIGINT,
+    last_refused_at BIGINT,
+    use_count BIGINT NOT NULL,
+    refusal_count BIGINT NOT NULL,
+    PRIMARY KEY (key_id, scope, address, user_agent)
+);
 
 -- Usage of keys by hour. Hours are counted from 1970-01-01 UTC.
 CREATE TABLE key_usage_hours (
@@ -410,3 +438,107 @@ CREATE TABLE audit_actor_names (
     name_folded TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (tenant_id, name)
 );
+
+-- What can make a key wrong that a server knows in memory. Triggers number the changes of each tenant; the row in
+-- `change_heads` makes the tenant's other changes wait, so that numbers become visible in their order. Kinds: 1 a key,
+-- with its digest before the change; 2 a user and 3 a service account, with their keys in the tenant; 4 the tenant, with
+-- all keys; 5 the catalogue of scopes, whose tenant is the nil id.
+CREATE TABLE change_heads (
+    tenant_id UUID NOT NULL PRIMARY KEY,
+    number BIGINT NOT NULL
+);
+
+CREATE TABLE changes (
+    tenant_id UUID NOT NULL,
+    number BIGINT NOT NULL,
+    kind BIGINT NOT NULL CHECK (kind IN (1, 2, 3, 4, 5)),
+    subject_id UUID NOT NULL,
+    digest BYTEA,
+    PRIMARY KEY (tenant_id, number)
+);
+
+CREATE FUNCTION add_change(tenant UUID, kind BIGINT, subject UUID, digest BYTEA) RETURNS VOID LANGUAGE sql AS $$
+    WITH head AS (
+        INSERT INTO change_heads AS h (tenant_id, number) VALUES (tenant, 1)
+            ON CONFLICT (tenant_id) DO UPDATE SET number = h.number + 1 RETURNING h.number
+    )
+    INSERT INTO changes (tenant_id, number, kind, subject_id, digest)
+        SELECT tenant, head.number, add_change.kind, subject, add_change.digest FROM head;
+$$;
+
+CREATE FUNCTION api_keys_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM add_change(OLD.tenant_id, 1, OLD.id, OLD.digest);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER api_keys_changed AFTER UPDATE OF digest, name, expires_at, lifecycle, suspended_at, revoked_at, ends_key, scopes ON api_keys FOR EACH ROW
+    WHEN ((OLD.digest, OLD.name, OLD.expires_at, OLD.lifecycle, OLD.suspended_at, OLD.revoked_at, OLD.ends_key, OLD.scopes) IS DISTINCT FROM (NEW.digest, NEW.name, NEW.expires_at, NEW.lifecycle, NEW.suspended_at, NEW.revoked_at, NEW.ends_key, NEW.scopes))
+    EXECUTE FUNCTION api_keys_changed();
+
+CREATE FUNCTION api_keys_deleted() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM add_change(OLD.tenant_id, 1, OLD.id, OLD.digest);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER api_keys_deleted AFTER DELETE ON api_keys FOR EACH ROW
+    EXECUTE FUNCTION api_keys_deleted();
+
+CREATE FUNCTION memberships_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM add_change(OLD.tenant_id, 2, OLD.user_id, NULL);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER memberships_changed AFTER UPDATE OF role ON memberships FOR EACH ROW
+    WHEN (OLD.role IS DISTINCT FROM NEW.role)
+    EXECUTE FUNCTION memberships_changed();
+
+CREATE FUNCTION memberships_deleted() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM add_change(OLD.tenant_id, 2, OLD.user_id, NULL);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER memberships_deleted AFTER DELETE ON memberships FOR EACH ROW
+    EXECUTE FUNCTION memberships_deleted();
+
+CREATE FUNCTION service_accounts_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM add_change(OLD.tenant_id, 3, OLD.id, NULL);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER service_accounts_changed AFTER UPDATE OF name, role, suspended_at, deleted_at ON service_accounts FOR EACH ROW
+    WHEN ((OLD.name, OLD.role, OLD.suspended_at, OLD.deleted_at) IS DISTINCT FROM (NEW.name, NEW.role, NEW.suspended_at, NEW.deleted_at))
+    EXECUTE FUNCTION service_accounts_changed();
+
+CREATE FUNCTION tenants_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM add_change(OLD.id, 4, OLD.id, NULL);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER tenants_changed AFTER UPDATE OF name, slug ON tenants FOR EACH ROW
+    WHEN ((OLD.name, OLD.slug) IS DISTINCT FROM (NEW.name, NEW.slug))
+    EXECUTE FUNCTION tenants_changed();
+
+CREATE FUNCTION users_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM add_change(m.tenant_id, 2, OLD.id, NULL) FROM (SELECT tenant_id FROM memberships WHERE user_id = OLD.id ORDER BY tenant_id) m;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER users_changed AFTER UPDATE OF name ON users FOR EACH ROW
+    WHEN (OLD.name IS DISTINCT FROM NEW.name)
+    EXECUTE FUNCTION users_changed();
+
+CREATE FUNCTION scopes_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM add_change('00000000-0000-0000-0000-000000000000', 5, '00000000-0000-0000-0000-000000000000', NULL);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER scopes_changed AFTER INSERT OR UPDATE OR DELETE ON scopes FOR EACH ROW
+    EXECUTE FUNCTION scopes_changed();

@@ -190,6 +190,8 @@ CREATE TABLE api_keys (
     exposed_source TEXT,
     exposed_url TEXT,
     idempotency_key BLOB,
+    -- The scopes that it holds, sorted and separated by spaces; NULL for all that its owner's role allows.
+    scopes TEXT,
     CHECK ((user_id IS NULL) <> (service_account_id IS NULL)),
     CHECK ((lifecycle = 2) = (revoked_at IS NOT NULL))
 ) STRICT;
@@ -221,6 +223,17 @@ CREATE INDEX api_keys_exposed ON api_keys (tenant_id, lifecycle, exposed_at) WHE
 CREATE INDEX api_keys_tenant_lifetime ON api_keys (tenant_id, lifecycle, (COALESCE(expires_at, 9223372036854775807) - created_at));
 CREATE INDEX api_keys_tenant_users ON api_keys (tenant_id, lifecycle, user_id) WHERE user_id IS NOT NULL;
 
+-- The catalogue: the scopes of the operator's own API, for all tenants. A row with `removed_at` is deleted when no key
+-- holds the scope any more.
+CREATE TABLE scopes (
+    scope TEXT NOT NULL PRIMARY KEY,
+    description TEXT NOT NULL,
+    least_role TEXT NOT NULL CHECK (least_role IN ('TENANT_ADMIN', 'USER', 'READ_ONLY_USER')),
+    deprecated_at INTEGER,
+    changed_at INTEGER NOT NULL,
+    removed_at INTEGER
+) STRICT;
+
 -- Search by part of a name: every suffix of every word, case-folded, so that any part of a word is the prefix of a
 -- suffix.
 CREATE TABLE name_search (
@@ -241,6 +254,8 @@ CREATE TABLE key_policies (
     key_limit INTEGER,
     -- What happens to an exposed key: suspend, revoke, notify.
     on_exposure TEXT,
+    -- The scopes that it is about, sorted and separated by spaces.
+    scopes TEXT,
     effective_from INTEGER NOT NULL,
     set_at INTEGER NOT NULL,
     set_by TEXT NOT NULL,
@@ -280,6 +295,19 @@ CREATE TABLE key_usage_clients (
     PRIMARY KEY (key_id, address, user_agent, agent_id)
 ) STRICT;
 CREATE INDEX key_usage_clients_by_use ON key_usage_clients (key_id, last_used_at);
+
+-- Requests that demanded a scope of a key, by client: an address and a user agent. An unknown value is the empty string.
+CREATE TABLE key_usage_scopes (
+    key_id BLOB NOT NULL REFERENCES api_keys (id),
+    scope TEXT NOT NULL,
+    address TEXT NOT NULL,
+    user_agent TEXT NOT NULL,
+    last_used_at INTEGER,
+    last_refused_at INTEGER,
+    use_count INTEGER NOT NULL,
+    refusal_count INTEGER NOT NULL,
+    PRIMARY KEY (key_id, scope, address, user_agent)
+) STRICT;
 
 -- Usage of keys by hour. Hours are counted from 1970-01-01 UTC.
 CREATE TABLE key_usage_hours (
@@ -409,3 +437,97 @@ CREATE TABLE audit_actor_names (
     name_folded TEXT NOT NULL,
     PRIMARY KEY (tenant_id, name)
 ) STRICT;
+
+-- What can make a key wrong that a server knows in memory. Triggers number the changes of each tenant; the row in
+-- `change_heads` makes the tenant's other changes wait, so that numbers become visible in their order. Kinds: 1 a key,
+-- with its digest before the change; 2 a user and 3 a service account, with their keys in the tenant; 4 the tenant, with
+-- all keys; 5 the catalogue of scopes, whose tenant is the nil id.
+CREATE TABLE change_heads (
+    tenant_id BLOB NOT NULL PRIMARY KEY,
+    number INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE changes (
+    tenant_id BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    kind INTEGER NOT NULL CHECK (kind IN (1, 2, 3, 4, 5)),
+    subject_id BLOB NOT NULL,
+    digest BLOB,
+    PRIMARY KEY (tenant_id, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER api_keys_changed AFTER UPDATE OF digest, name, expires_at, lifecycle, suspended_at, revoked_at, ends_key, scopes ON api_keys
+WHEN OLD.digest IS NOT NEW.digest OR OLD.name IS NOT NEW.name OR OLD.expires_at IS NOT NEW.expires_at OR OLD.lifecycle IS NOT NEW.lifecycle OR OLD.suspended_at IS NOT NEW.suspended_at OR OLD.revoked_at IS NOT NEW.revoked_at OR OLD.ends_key IS NOT NEW.ends_key OR OLD.scopes IS NOT NEW.scopes
+BEGIN
+    INSERT INTO change_heads (tenant_id, number) VALUES (OLD.tenant_id, 1) ON CONFLICT (tenant_id) DO UPDATE SET number = number + 1;
+    INSERT INTO changes (tenant_id, number, kind, subject_id, digest)
+        SELECT tenant_id, number, 1, OLD.id, OLD.digest FROM change_heads WHERE tenant_id = OLD.tenant_id;
+END;
+
+CREATE TRIGGER api_keys_deleted AFTER DELETE ON api_keys
+BEGIN
+    INSERT INTO change_heads (tenant_id, number) VALUES (OLD.tenant_id, 1) ON CONFLICT (tenant_id) DO UPDATE SET number = number + 1;
+    INSERT INTO changes (tenant_id, number, kind, subject_id, digest)
+        SELECT tenant_id, number, 1, OLD.id, OLD.digest FROM change_heads WHERE tenant_id = OLD.tenant_id;
+END;
+
+CREATE TRIGGER memberships_changed AFTER UPDATE OF role ON memberships
+WHEN OLD.role IS NOT NEW.role
+BEGIN
+    INSERT INTO change_heads (tenant_id, number) VALUES (OLD.tenant_id, 1) ON CONFLICT (tenant_id) DO UPDATE SET number = number + 1;
+    INSERT INTO changes (tenant_id, number, kind, subject_id, digest)
+        SELECT tenant_id, number, 2, OLD.user_id, NULL FROM change_heads WHERE tenant_id = OLD.tenant_id;
+END;
+
+CREATE TRIGGER memberships_deleted AFTER DELETE ON memberships
+BEGIN
+    INSERT INTO change_heads (tenant_id, number) VALUES (OLD.tenant_id, 1) ON CONFLICT (tenant_id) DO UPDATE SET number = number + 1;
+    INSERT INTO changes (tenant_id, number, kind, subject_id, digest)
+        SELECT tenant_id, number, 2, OLD.user_id, NULL FROM change_heads WHERE tenant_id = OLD.tenant_id;
+END;
+
+CREATE TRIGGER service_accounts_changed AFTER UPDATE OF name, role, suspended_at, deleted_at ON service_accounts
+WHEN OLD.name IS NOT NEW.name OR OLD.role IS NOT NEW.role OR OLD.suspended_at IS NOT NEW.suspended_at OR OLD.deleted_at IS NOT NEW.deleted_at
+BEGIN
+    INSERT INTO change_heads (tenant_id, number) VALUES (OLD.tenant_id, 1) ON CONFLICT (tenant_id) DO UPDATE SET number = number + 1;
+    INSERT INTO changes (tenant_id, number, kind, subject_id, digest)
+        SELECT tenant_id, number, 3, OLD.id, NULL FROM change_heads WHERE tenant_id = OLD.tenant_id;
+END;
+
+CREATE TRIGGER tenants_changed AFTER UPDATE OF name, slug ON tenants
+WHEN OLD.name IS NOT NEW.name OR OLD.slug IS NOT NEW.slug
+BEGIN
+    INSERT INTO change_heads (tenant_id, number) VALUES (OLD.id, 1) ON CONFLICT (tenant_id) DO UPDATE SET number = number + 1;
+    INSERT INTO changes (tenant_id, number, kind, subject_id, digest)
+        SELECT tenant_id, number, 4, OLD.id, NULL FROM change_heads WHERE tenant_id = OLD.id;
+END;
+
+CREATE TRIGGER users_changed AFTER UPDATE OF name ON users
+WHEN OLD.name IS NOT NEW.name
+BEGIN
+    INSERT INTO change_heads (tenant_id, number) SELECT tenant_id, 1 FROM memberships WHERE user_id = OLD.id
+        ON CONFLICT (tenant_id) DO UPDATE SET number = number + 1;
+    INSERT INTO changes (tenant_id, number, kind, subject_id)
+        SELECT h.tenant_id, h.number, 2, OLD.id FROM memberships m JOIN change_heads h ON h.tenant_id = m.tenant_id WHERE m.user_id = OLD.id;
+END;
+
+CREATE TRIGGER scopes_inserted AFTER INSERT ON scopes
+BEGIN
+    INSERT INTO change_heads (tenant_id, number) VALUES (zeroblob(16), 1) ON CONFLICT (tenant_id) DO UPDATE SET number = number + 1;
+    INSERT INTO changes (tenant_id, number, kind, subject_id)
+        SELECT tenant_id, number, 5, zeroblob(16) FROM change_heads WHERE tenant_id = zeroblob(16);
+END;
+
+CREATE TRIGGER scopes_changed AFTER UPDATE ON scopes
+BEGIN
+    INSERT INTO change_heads (tenant_id, number) VALUES (zeroblob(16), 1) ON CONFLICT (tenant_id) DO UPDATE SET number = number + 1;
+    INSERT INTO changes (tenant_id, number, kind, subject_id)
+        SELECT tenant_id, number, 5, zeroblob(16) FROM change_heads WHERE tenant_id = zeroblob(16);
+END;
+
+CREATE TRIGGER scopes_deleted AFTER DELETE ON scopes
+BEGIN
+    INSERT INTO change_heads (tenant_id, number) VALUES (zeroblob(16), 1) ON CONFLICT (tenant_id) DO UPDATE SET number = number + 1;
+    INSERT INTO changes (tenant_id, number, kind, subject_id)
+        SELECT tenant_id, number, 5, zeroblob(16) FROM change_heads WHERE tenant_id = zeroblob(16);
+END;

@@ -8,13 +8,17 @@ use std::{
 use crate::{
     audit::AuditLog,
     context::Context,
-    keys::{agents, expiry_mail, key_policies, pending_changes, usage::UsageBuffer},
+    keys::{agents, expiry_mail, key_policies, pending_changes, scopes, usage::UsageBuffer},
     people::{remembered_browsers, throttle},
-    storage,
+    storage::{self, db::KeyCache},
 };
 
 /// How often recorded usage is written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How often the changes of keys are read, apart from those that this server makes.
+const FOLLOW_EVERY: Duration = Duration::from_millis(250);
+/// How long reading them may take.
+const FOLLOW_WITHIN: Duration = Duration::from_secs(1);
 /// How often due expiry mails are sent.
 const REMIND_EVERY: Duration = Duration::from_mins(1);
 /// How often keys that were unused for too long are suspended.
@@ -44,6 +48,11 @@ impl Background {
         background
     }
 
+    /// Starts to follow the changes of keys, so that keys can be kept in memory.
+    pub(crate) fn follow(self: &Arc<Self>) {
+        tokio::spawn(follow_changes(self.context.db().key_cache().clone(), Arc::downgrade(self)));
+    }
+
     /// Makes the keys valid again that were marked as expired while the clock was ahead.
     async fn recover_from_jump(&self) {
         match storage::keys::unmark_expired(self.context.db(), self.context.now()).await {
@@ -68,9 +77,42 @@ impl Background {
         if let Err(error) = storage::usage::sweep(db, now - domain::usage::KEPT_FOR).await {
             tracing::warn!(%error, "old usage could not be deleted");
         }
+        if let Err(error) = storage::scopes::sweep(db, now - domain::usage::KEPT_FOR).await {
+            tracing::warn!(%error, "old usage of scopes could not be deleted");
+        }
+        if let Err(error) = storage::changes::sweep(db).await {
+            tracing::warn!(%error, "old changes of keys could not be deleted");
+        }
+        db.key_cache().tidy();
         if let Err(error) = storage::agents::delete_before(db, now - agents::KEPT_FOR).await {
             tracing::warn!(%error, "inactive agents could not be deleted");
         }
+    }
+}
+
+/// Reads the changes of keys, so that the keys that are known in memory stay right: often, and when a commit asks for it.
+async fn follow_changes(keys: KeyCache, background: Weak<Background>) {
+    let mut position = storage::changes::Position::default();
+    let mut has_failed = false;
+    loop {
+        let Some(background) = background.upgrade() else { return keys.end_following() };
+        let reading = keys.begin_reading();
+        let followed = storage::changes::follow(background.context.db(), &keys, &mut position);
+        let outcome = match tokio::time::timeout(FOLLOW_WITHIN, followed).await {
+            Ok(outcome) => outcome.map_err(|error| error.to_string()),
+            Err(_) => Err("the database doesn't answer".to_owned()),
+        };
+        keys.end_reading(reading, outcome.is_ok());
+        match &outcome {
+            Err(error) if !has_failed => {
+                tracing::warn!(%error, "changes could not be read; every key is verified in the database until they are");
+            }
+            Ok(()) if has_failed => tracing::info!("changes are read again"),
+            _ => (),
+        }
+        has_failed = outcome.is_err();
+        drop(background);
+        keys.asked(FOLLOW_EVERY).await;
     }
 }
 
@@ -83,6 +125,9 @@ async fn run_housekeeping(background: Weak<Background>) {
         let context = &background.context;
         if let Err(error) = background.usage.flush(context.db(), context.now()).await {
             tracing::warn!(%error, "usage could not be written; trying again");
+        }
+        if let Err(error) = context.audit().demands().flush(context.db()).await {
+            tracing::warn!(%error, "the usage of scopes could not be written; trying again");
         }
         context.audit().write_deferred(Some(context.now())).await;
         pending_changes::finish(context).await;
@@ -99,6 +144,9 @@ async fn run_housekeeping(background: Weak<Background>) {
         turn = turn.wrapping_add(1);
         if turn.is_multiple_of(SWEEP_EVERY) {
             background.sweep().await;
+            if let Err(error) = scopes::finish_removals(context).await {
+                tracing::warn!(%error, "a removed scope could not be taken from all keys; trying again");
+            }
         }
     }
 }

@@ -63,17 +63,22 @@ struct Reading {
     monotonic: i64,
 }
 
+/// Returns the time of a clock that never jumps, in microseconds since an unknown moment. It also counts the time that the
+/// machine was suspended.
+pub(crate) fn monotonic_micros() -> i64 {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let id = rustix::time::ClockId::Boottime;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let id = rustix::time::ClockId::Monotonic;
+    let monotonic = rustix::time::clock_gettime(id);
+    monotonic.tv_sec * 1_000_000 + monotonic.tv_nsec / 1_000
+}
+
 impl Reading {
     fn take() -> Self {
         #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
         let wall = Utc::now().timestamp_micros();
-        // Also counts the time that the machine was suspended.
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        let id = rustix::time::ClockId::Boottime;
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        let id = rustix::time::ClockId::Monotonic;
-        let monotonic = rustix::time::clock_gettime(id);
-        Self { wall, monotonic: monotonic.tv_sec * 1_000_000 + monotonic.tv_nsec / 1_000 }
+        Self { wall, monotonic: monotonic_micros() }
     }
 
     fn offset(self) -> i64 {

@@ -22,6 +22,7 @@ mod random;
 mod readiness;
 mod restore;
 mod secrets;
+mod serving;
 mod sqlite_codes;
 mod storage;
 mod tenants;
@@ -48,11 +49,12 @@ pub use keys::{
     expiring::{EXPIRY_PERIOD, ExpiringKeys},
     expiry_calendar::{Calendar, CalendarFeed, OpenFeed},
     inventory::{Inventory, MAX_AT_ONCE},
-    key_policies::KeyPolicies,
+    key_policies::{KeyPolicies, MAX_COUNTED as MAX_AFFECTED_KEYS},
     roll::Rolls,
+    scopes::Scopes,
     token::{TOKEN_PREFIXES, TOKEN_REGEX},
     token_search::{FoundToken, Spelling, find_tokens},
-    verification::{Verification, VerifiedKey},
+    verification::{Authorized, Verification, VerifiedKey},
     verification_counts::VerificationOutcome,
 };
 pub use leaks::{
@@ -66,7 +68,7 @@ pub use operator::{
     audit_tail::{AuditTail, TailEntry},
 };
 pub use people::{
-    invitations::{AcceptSignedOut, Invitations, IssuedInvitation},
+    invitations::{AcceptSignedOut, Invitations, IssuedInvitation, OPEN_FOR as INVITATION_OPEN_FOR},
     members::Members,
     namesakes::Namesakes,
     passwords::MIN_CHARS as MIN_PASSWORD_CHARS,
@@ -79,6 +81,7 @@ pub use random::{new_form_id, new_request_id, new_session_id};
 pub use readiness::{NotReady, Ready};
 pub use restore::{Backup, Restored, RestoredFile, ledger_of, mark_restored};
 pub use secrets::{Rotation, SecretKeys, create_file as create_secret_key_file, file_of as secret_key_file_of};
+pub use serving::Serving;
 pub use storage::sessions::{PasswordMark, SessionFacts, StoredSession};
 pub use storage::tenants::MemberFacts;
 pub use storage::{backup::Counts, metrics::ExpiringKey, transfer::CopiedTable};
@@ -111,6 +114,9 @@ pub struct Settings {
     pub secret_keys: SecretKeys,
     /// The revocation ledger; `None` for one beside an `SQLite` database, and none for any other.
     pub revocation_ledger: Option<std::path::PathBuf>,
+    /// The slug of the tenant whose administrators may change the scope catalogue, which all tenants share. Without one,
+    /// these are the administrators of the only tenant; if there are several tenants, only the operator may change it.
+    pub operator_tenant: Option<String>,
     /// How old a sign-in may be when the user creates or reveals something lasting, such as a key; at most
     /// [`CONFIRM_AFTER`].
     pub confirm_after: TimeDelta,
@@ -126,6 +132,7 @@ impl Settings {
             mail: None,
             secret_keys: SecretKeys::default(),
             revocation_ledger: None,
+            operator_tenant: None,
             confirm_after: CONFIRM_AFTER,
         }
     }
@@ -139,6 +146,7 @@ pub struct Services(Arc<Inner>);
 struct Inner {
     context: context::Context,
     ledger: Option<std::path::PathBuf>,
+    operator_tenant: Option<String>,
     usage: Arc<keys::usage::UsageBuffer>,
     revoked_tokens: keys::verification::RevokedTokens,
     endings: Arc<keys::roll::PredecessorEndings>,
@@ -147,8 +155,10 @@ struct Inner {
     report_limits: leaks::limits::ReportLimits,
     link: tenants::set_up::Link,
     readiness: readiness::Readiness,
+    /// The `SQLite` file.
+    file: Option<std::path::PathBuf>,
     /// The background tasks, which stop when this is dropped.
-    _background: Arc<background::Background>,
+    background: Arc<background::Background>,
 }
 
 impl Services {
@@ -166,9 +176,11 @@ impl Services {
         let context = context::Context::new(db, clock, mail, fresh_sign_in, secrets);
         let usage = Arc::<keys::usage::UsageBuffer>::default();
         Ok(Self(Arc::new(Inner {
-            _background: background::Background::start(context.clone(), Arc::clone(&usage)),
+            background: background::Background::start(context.clone(), Arc::clone(&usage)),
             context,
+            file,
             ledger: settings.revocation_ledger.clone().or_else(|| restore::ledger_of(&settings.database_url)),
+            operator_tenant: settings.operator_tenant.clone(),
             usage,
             revoked_tokens: keys::verification::RevokedTokens::default(),
             endings: Arc::default(),
@@ -178,6 +190,21 @@ impl Services {
             link: tenants::set_up::Link::default(),
             readiness: readiness::Readiness::default(),
         })))
+    }
+
+    /// Begins to serve the database: keys that are used are kept in memory from now on, and commands of other processes
+    /// tell this one what they change. Ends when the returned value is dropped.
+    ///
+    /// # Errors
+    /// If another process serves the `SQLite` file.
+    pub fn begin_serving(&self) -> std::result::Result<Serving, OpenError> {
+        let keys = self.0.context.db().key_cache().clone();
+        let serving = match &self.0.file {
+            Some(file) => Serving::alone(file, keys)?,
+            None => Serving::together(),
+        };
+        self.0.background.follow();
+        Ok(serving)
     }
 
     /// Applies the missing migrations and returns their numbers.
@@ -305,6 +332,9 @@ impl Services {
         if let Err(error) = self.0.usage.flush(context.db(), context.now()).await {
             tracing::error!(%error, "usage could not be written before closing");
         }
+        if let Err(error) = context.audit().demands().flush(context.db()).await {
+            tracing::error!(%error, "the usage of scopes could not be written before closing");
+        }
         context.audit().write_deferred(None).await;
         context.db().close().await;
     }
@@ -317,6 +347,11 @@ impl Services {
     /// API keys.
     pub fn api_keys(&self) -> ApiKeys<'_> {
         ApiKeys { context: &self.0.context, usage: &self.0.usage }
+    }
+
+    /// The scope catalogue.
+    pub fn scopes(&self) -> Scopes<'_> {
+        Scopes { context: &self.0.context, editor: self.0.operator_tenant.as_deref() }
     }
 
     /// Rotation of API keys.

@@ -34,6 +34,11 @@ impl Metrics<'_> {
         self.usage.counts.all()
     }
 
+    /// Returns how many keys this process knows in memory.
+    pub fn keys_in_memory(&self) -> usize {
+        self.context.db().key_cache().len()
+    }
+
     /// Counts the keys. Reads an index of all keys, so it shouldn't be called more often than about once a minute.
     ///
     /// # Errors

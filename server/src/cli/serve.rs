@@ -1,13 +1,13 @@
 //! The command `serve`.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use chrono::TimeDelta;
 use clap::{Args, builder::BoolishValueParser};
 use domain::{ApiError, Secret};
 use service::{MailSettings, Services};
 
-use super::{announce, metrics::MetricsOptions, outcome::Outcome, stop};
+use super::{announce, listen::Listen, metrics::MetricsOptions, outcome::Outcome, stop};
 use crate::{
     accept,
     assets::{Assets, Embedded, Source},
@@ -20,9 +20,8 @@ use crate::{
 
 #[derive(Args, Debug)]
 pub(super) struct Serve {
-    /// Address to listen on
-    #[arg(long, env = "LATCHKEY_LISTEN", default_value = "127.0.0.1:3000", help_heading = "Network")]
-    listen: SocketAddr,
+    #[command(flatten)]
+    listen: Listen,
     /// URL at which browsers reach the site [default: http:// and the listening address]
     #[arg(long, env = "LATCHKEY_PUBLIC_URL", value_name = "URL", value_parser = config::parse_public_url,
           help_heading = "Network")]
@@ -36,6 +35,15 @@ pub(super) struct Serve {
     #[arg(long, env = "LATCHKEY_TRUSTED_PROXY", value_delimiter = ',', value_parser = config::parse_proxy,
           value_name = "ADDRESS", help_heading = "Network")]
     trusted_proxy: Vec<ipnet::IpNet>,
+    /// Header besides Authorization in which other APIs' requests carry a key, for the verification endpoints
+    #[arg(
+        long,
+        env = "LATCHKEY_KEY_HEADER",
+        default_value = "X-API-Key",
+        value_name = "NAME",
+        help_heading = "Network"
+    )]
+    key_header: http::HeaderName,
     /// Allow http in the public URL beyond loopback; tokens are then sent unencrypted
     #[arg(long, env = "LATCHKEY_INSECURE_HTTP", value_parser = BoolishValueParser::new(), help_heading = "Network")]
     insecure_http: bool,
@@ -81,6 +89,15 @@ pub(super) struct Serve {
     confirm_after: u32,
     #[arg(
         long,
+        env = "LATCHKEY_OPERATOR_TENANT",
+        value_name = "SLUG",
+        help_heading = "Scopes",
+        help = "Tenant whose administrators may change the scope catalogue, which all tenants share; without it, those of \
+          the only tenant"
+    )]
+    operator_tenant: Option<String>,
+    #[arg(
+        long,
         env = "LATCHKEY_LEAK_REPORT_KEYS",
         value_name = "FILE",
         value_parser = report_keys,
@@ -112,6 +129,7 @@ impl Serve {
     /// Adds the settings that the services need.
     pub(super) fn configure(&self, settings: &mut service::Settings) {
         settings.mail = self.mail();
+        settings.operator_tenant.clone_from(&self.operator_tenant);
         settings.confirm_after = TimeDelta::seconds(self.confirm_after.into());
     }
 
@@ -120,7 +138,7 @@ impl Serve {
     /// # Errors
     /// When `serve` would refuse the settings.
     pub(super) fn validate(&self) -> Outcome {
-        let public_url = self.public_url.clone().unwrap_or_else(|| config::default_public_url(self.listen));
+        let public_url = self.public_url.clone().unwrap_or_else(|| config::default_public_url(self.listen.address));
         config::Site::new(&public_url, self.insecure_http, Assets::new(Source::Embedded(|_| None)))?;
         self.mail().map_or(Ok(()), |mail| mail.validate())?;
         Ok(())
@@ -149,13 +167,14 @@ pub(super) async fn run(services: &Services, options: Serve, embedded: Embedded)
     services.migrate().await?;
     services.verify_ledger().await?;
     services.unlock_secrets().await?;
-    let listener =
-        accept::listen(options.listen).map_err(|error| format!("Can't listen on {}: {error}", options.listen))?;
+    let _serving = services.begin_serving()?;
+    let listener = accept::listen(options.listen.address)
+        .map_err(|error| format!("Can't listen on {}: {error}", options.listen.address))?;
     let address = listener.local_addr()?;
     let public_url = options.public_url.unwrap_or_else(|| config::default_public_url(address));
     let files = options.site_root.map_or(Source::Embedded(embedded), Source::Folder);
     let site = config::Site::new(&public_url, options.insecure_http, Assets::new(files))?;
-    let site = site.behind(options.trusted_proxy).with_hosts(options.allowed_host);
+    let site = site.behind(options.trusted_proxy).with_hosts(options.allowed_host).with_key_header(options.key_header);
     let site = site.with_leak_reports(config::LeakReportRules {
         keys: options.leak_report_keys,
         requires_signature: options.require_signed_leak_reports,

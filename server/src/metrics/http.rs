@@ -55,7 +55,7 @@ impl HttpMetrics {
 }
 
 /// Counts a request as active until it ends, also if the client disconnects.
-struct Active<'a>(&'a Gauge);
+pub(crate) struct Active<'a>(&'a Gauge);
 
 impl Drop for Active<'_> {
     fn drop(&mut self) {
@@ -68,24 +68,31 @@ pub(crate) async fn measure(State(metrics): State<HttpMetrics>, request: Request
     let method = name_of(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or_else(String::new, |path| path.as_str().to_owned());
     let begun = Instant::now();
-    metrics.active.inc();
     let response = {
-        let _active = Active(&metrics.active);
+        let _active = metrics.begin();
         next.run(request).await
     };
-    metrics.observe(method, route, response.status(), begun);
+    metrics.observe(method, &route, response.status(), begun);
     response
 }
 
 impl HttpMetrics {
-    fn observe(&self, method: &'static str, route: String, status: StatusCode, begun: Instant) {
-        let status = status.as_u16();
+    /// Counts a request as active until the returned value is dropped.
+    pub(crate) fn begin(&self) -> Active<'_> {
+        self.active.inc();
+        Active(&self.active)
+    }
+
+    /// Records a request that has been answered.
+    pub(crate) fn observe(&self, method: &'static str, route: &str, status: StatusCode, begun: Instant) {
+        let (status, route) = (status.as_u16(), route.to_owned());
         let labels = Labels { http_request_method: method, http_route: route, http_response_status_code: status };
         self.durations.get_or_create(&labels).observe(begun.elapsed().as_secs_f64());
     }
 }
 
-fn name_of(method: &Method) -> &'static str {
+/// Returns the name of a method, or `_OTHER` if a client made it up.
+pub(crate) fn name_of(method: &Method) -> &'static str {
     const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("_OTHER")
 }

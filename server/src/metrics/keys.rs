@@ -81,6 +81,9 @@ fn register_verifications(registry: &mut Registry, services: &Services) {
         verifications.get_or_create(&labels).inc_by(count);
     }
     registry.register("latchkey_verifications", "Verified tokens since the process started", verifications);
+    let known = Gauge::<i64>::default();
+    known.set(i64::try_from(services.metrics().keys_in_memory()).unwrap_or(i64::MAX));
+    registry.register("latchkey_keys_in_memory", "Keys that are verified without reading the database", known);
 }
 
 fn register_keys(registry: &mut Registry, figures: KeyFigures) {

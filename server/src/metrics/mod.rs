@@ -16,7 +16,7 @@ use axum::{
 use prometheus_client::{encoding::text, registry::Registry};
 use service::Services;
 
-pub(crate) use self::http::{HttpMetrics, measure};
+pub(crate) use self::http::{HttpMetrics, measure, name_of};
 use self::keys::KeyMetrics;
 
 /// The content type of the text format 1.0.0.

@@ -1,4 +1,4 @@
-//! The process and its build, under the names that Prometheus' client libraries use. The process is read from
+//! The process, its log and its build, under the names that Prometheus' client libraries use. The process is read from
 //! `/proc`, so other systems than Linux have only the build.
 
 use prometheus_client::{
@@ -12,6 +12,8 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub(super) fn register(registry: &mut Registry) {
     let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
     registry.register("latchkey_build", "The running version of Latchkey", build);
+    let lost = ConstCounter::new(crate::log_queue::lost());
+    registry.register("latchkey_log_entries_lost", "Log entries that could not be written, or not fast enough", lost);
     if let Some(process) = Process::read() {
         let cpu = ConstCounter::new(process.cpu_seconds);
         registry.register_with_unit("process_cpu", "CPU time of the process", Unit::Seconds, cpu);

@@ -13,7 +13,7 @@ use server::{
     assets::{Assets, Source},
     router,
 };
-use service::{Clock, OwnerRef, SecretKeys, Services, Settings, create_secret_key_file};
+use service::{Clock, OwnerRef, SecretKeys, Services, Serving, Settings, create_secret_key_file};
 use tower::ServiceExt;
 
 /// The address that requests appear to come from.
@@ -27,6 +27,8 @@ pub struct Stage {
     pub ada: UserId,
     router: Router,
     folder: tempfile::TempDir,
+    /// The keys are kept in memory, as in a server.
+    _serving: Serving,
 }
 
 /// A response with its complete body.
@@ -80,11 +82,7 @@ where
     F: Fn(Stage) -> Fut,
     Fut: Future<Output = ()>,
 {
-    runtime().block_on(async {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("test.db").display());
-        story(Stage::set(url, folder, public_url).await).await;
-    });
+    runtime().block_on(async { story(Stage::embedded(public_url).await).await });
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -92,11 +90,22 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 impl Stage {
+    /// Sets up a site on an embedded database.
+    pub async fn embedded(public_url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("test.db").display());
+        Self::set(url, folder, public_url).await
+    }
+
     async fn set(database_url: String, folder: tempfile::TempDir, public_url: &str) -> Self {
         let clock = Clock::fixed("2027-01-01T00:00:00Z".parse().unwrap());
         let key_file = folder.path().join("secret.key");
         create_secret_key_file(&key_file).unwrap();
-        let settings = Settings { secret_keys: SecretKeys::File(key_file), ..Settings::new(database_url) };
+        let settings = Settings {
+            secret_keys: SecretKeys::File(key_file),
+            operator_tenant: Some("acme".to_owned()),
+            ..Settings::new(database_url)
+        };
         let services = Services::open(&settings, clock.clone()).await.unwrap();
         services.migrate().await.unwrap();
         services.admin().create_tenant("Acme", "acme").await.unwrap();
@@ -106,8 +115,9 @@ impl Stage {
             .await
             .unwrap();
         let site = Site::new(public_url, false, Assets::new(Source::Folder(folder.path().join("site")))).unwrap();
+        let serving = services.begin_serving().unwrap();
         let router = router::build(services.clone(), site);
-        Self { services, clock, ada, router, folder }
+        Self { services, clock, ada, router, folder, _serving: serving }
     }
 
     /// Returns the same site behind a trusted proxy.

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use domain::{KeyId, LastUse, Name, Owner, Role, Slug, TenantId};
+use domain::{
+    ApiError, ErrorCode, KeyId, LastUse, Name, Owner, Role, Scope, ScopeGrant, Slug, TenantId,
+    scope::{Missing, OwnScope, effective},
+};
 use moka::{policy::EvictionPolicy, sync::Cache};
 
 use super::{
     issue,
     roll::{self, PredecessorEndings},
-    token,
+    scopes, token,
     usage::{UsageBuffer, Verdict},
     verification_counts::VerificationOutcome,
 };
@@ -19,7 +22,8 @@ use crate::{
     error::Result,
     storage::{
         self,
-        keys::{Bearer, Candidate, TokenDigest},
+        db::TokenDigest,
+        keys::{Bearer, Candidate},
     },
 };
 
@@ -42,6 +46,19 @@ pub struct VerifiedKey {
     pub role: Role,
     /// When the key expires; `None` means never.
     pub expires_at: Option<DateTime<Utc>>,
+    /// What the key may do at most.
+    pub scopes: ScopeGrant,
+}
+
+/// What a request is told about a key.
+#[derive(Clone, Debug)]
+pub enum Authorized {
+    /// The key isn't valid.
+    Refused,
+    /// The key is valid, but lacks scopes that the request demands.
+    Lacks(VerifiedKey, Missing),
+    /// The key is valid and has every scope that the request demands.
+    Granted(VerifiedKey),
 }
 
 impl Candidate {
@@ -106,21 +123,66 @@ impl Verification<'_> {
         verified
     }
 
+    /// Like [`Verification::verify`], for a request that demands scopes. Counts each of them for the key.
+    ///
+    /// # Errors
+    /// As [`Verification::verify`].
+    pub async fn authorize(&self, token: &str, demanded: &[Scope], client: &Client) -> Result<Authorized> {
+        let Some(key) = self.verify(token, client).await? else { return Ok(Authorized::Refused) };
+        if demanded.is_empty() {
+            return Ok(Authorized::Granted(key));
+        }
+        let catalogue = storage::scopes::known_catalogue(self.context.db()).await?;
+        let facts = (key.key_id, &key.scopes, key.role);
+        match scopes::demand_counted(self.context, facts, &catalogue, demanded, client) {
+            Ok(()) => Ok(Authorized::Granted(key)),
+            Err(missing) => Ok(Authorized::Lacks(key, missing)),
+        }
+    }
+
+    /// Returns what a key may do at the moment: its scopes, as far as its owner's role allows them. For an unscoped key,
+    /// everything that the role allows.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn effective_scopes(&self, key: &VerifiedKey) -> Result<Vec<Scope>> {
+        let catalogue = storage::scopes::known_catalogue(self.context.db()).await?;
+        Ok(effective(&key.scopes, key.role, &catalogue).map(|entry| entry.scope.clone()).collect())
+    }
+
+    /// Verifies the key with which a service asks about the keys of its own tenant, and returns the tenant.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` if the key isn't valid; `FORBIDDEN` if it lacks the scope `latchkey:verify`.
+    pub async fn caller(&self, token: &str, client: &Client) -> Result<TenantId> {
+        match self.authorize(token, &[OwnScope::Verify.scope()], client).await? {
+            Authorized::Refused => Err(ApiError::unauthenticated().into()),
+            Authorized::Lacks(_, missing) => Err(ApiError::new(ErrorCode::Forbidden, missing.to_string()).into()),
+            Authorized::Granted(key) => Ok(key.tenant_id),
+        }
+    }
+
+    /// Whether a token is one of the tenant's keys. Records no usage.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_of(&self, tenant: TenantId, token: &str) -> Result<bool> {
+        let Some(digest) = token::digest_of(token) else { return Ok(false) };
+        Ok(tenant_of(self.context, &digest).await? == Some(tenant))
+    }
+
     async fn check(&self, token: &str, client: &Client) -> Result<Option<VerifiedKey>> {
         let Some(digest) = token::digest_of(token) else {
             self.count(client, VerificationOutcome::Malformed);
             self.usage.record_malformed();
             return Ok(None);
         };
-        if let Some(revoked) = self.revoked_tokens.0.get(&digest) {
-            self.count(client, VerificationOutcome::Revoked);
-            self.usage.record(revoked, Verdict::Refused, self.context.now(), client);
-            return Ok(None);
-        }
-        let Some(candidate) = storage::keys::find_by_digest(self.context.db(), &digest).await? else {
-            self.count(client, VerificationOutcome::Unknown);
-            self.usage.record_unknown();
-            return Ok(None);
+        let candidate = match storage::keys::find_in_memory(self.context.db(), &digest) {
+            Some(known) => known,
+            None => match self.find(&digest, client).await? {
+                Some(found) => found,
+                None => return Ok(None),
+            },
         };
         tracing::Span::current().record("api_key.id", tracing::field::display(candidate.key_id));
         let now = self.context.now();
@@ -150,7 +212,23 @@ impl Verification<'_> {
             tenant_slug: candidate.tenant_slug,
             role: bearer.role,
             expires_at: candidate.expires_at,
+            scopes: candidate.scopes,
         }))
+    }
+
+    /// Finds a key that isn't known in memory. Records a refusal if the token is revoked or unknown.
+    async fn find(&self, digest: &TokenDigest, client: &Client) -> Result<Option<Candidate>> {
+        if let Some(revoked) = self.revoked_tokens.0.get(digest) {
+            self.count(client, VerificationOutcome::Revoked);
+            self.usage.record(revoked, Verdict::Refused, self.context.now(), client);
+            return Ok(None);
+        }
+        let found = storage::keys::find_by_digest(self.context.db(), digest).await?;
+        if found.is_none() {
+            self.count(client, VerificationOutcome::Unknown);
+            self.usage.record_unknown();
+        }
+        Ok(found)
     }
 
     fn count(&self, client: &Client, outcome: VerificationOutcome) {
@@ -173,6 +251,14 @@ impl Verification<'_> {
         let first = LastUse { at: now, address, user_agent };
         storage::keys::record_first_use(self.context.db(), candidate.key_id, digest, &first).await
     }
+}
+
+/// Returns the tenant of a key, by the digest of its token.
+async fn tenant_of(context: &Context, digest: &TokenDigest) -> Result<Option<TenantId>> {
+    if let Some(key) = storage::keys::find_in_memory(context.db(), digest) {
+        return Ok(Some(key.tenant_id));
+    }
+    Ok(storage::keys::find_by_digest(context.db(), digest).await?.map(|key| key.tenant_id))
 }
 
 /// Returns the tenant of a key that is valid now, by the digest of its token. Doesn't record usage.

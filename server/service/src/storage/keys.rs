@@ -2,19 +2,19 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiKey, Exposure, KeyId, LastUse, Name, Owner, Revocation, Role, ServiceAccountId, Slug, Successor, Suspension,
-    TenantId, UserId,
+    ApiKey, Exposure, KeyId, LastUse, Name, Owner, Revocation, Role, ScopeGrant, ServiceAccountId, Slug, Successor,
+    Suspension, TenantId, UserId, scope::ScopeRequest,
 };
 use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{Revoked, change, read, read_list, run},
+    db::{CachedKey, NewCachedKey, OwnerFacts, Revoked, TokenDigest, change, read, read_list, run},
     fold, instant,
     lifecycle::{self, expiry, lifecycle, not_ended},
     micros, name_search,
     query::{Conditions, Value, assembled, in_tenant, statement},
-    role_of, stored_name,
+    role_of, scopes, stored_name,
 };
 use crate::{
     access::{ReadPermit, WritePermit},
@@ -29,9 +29,6 @@ pub struct KeyPosition {
     /// The id of that key.
     pub id: KeyId,
 }
-
-/// The SHA-256 of a whole token. The database stores this instead of the token.
-pub(crate) type TokenDigest = [u8; 32];
 
 /// The condition that every key that replaced `n`, directly or through other keys, is revoked.
 macro_rules! successors_are_inactive {
@@ -49,7 +46,7 @@ pub(crate) const COLUMNS: &str = concat!(
     COALESCE(u.name, s.name) AS owner_name, k.name, k.name_folded, k.hint, k.created_at, k.created_by, k.expires_at, k.lifecycle, k.suspended_at, \
     k.suspended_by, k.suspended_by_id, s.suspended_at AS owner_suspended_at, k.revoked_at, k.revoked_by, k.revoke_reason, k.last_used_at, k.last_used_address, k.last_used_agent, \
     k.created_channel, k.created_by_key, k.replaces, k.replaced_by, k.rolled_at, n.hint AS successor_hint, n.ends_key, \
-    k.last_refused_at, k.last_refused_address, k.last_refused_agent, k.exposed_at, k.exposed_source, k.exposed_url, k.exposed_at, k.exposed_source, k.exposed_url, \
+    k.last_refused_at, k.last_refused_address, k.last_refused_agent, k.exposed_at, k.exposed_source, k.exposed_url, k.scopes, \
     CASE WHEN n.replaced_by IS NULL OR (k.revoked_at IS NULL AND n.revoked_at IS NOT NULL AND ",
     successors_are_inactive!(),
     ") THEN n.revoked_at END AS successor_revoked_at"
@@ -105,6 +102,7 @@ pub(crate) struct KeyRow {
     exposed_at: Option<i64>,
     exposed_source: Option<String>,
     exposed_url: Option<String>,
+    scopes: Option<String>,
 }
 
 /// Returns the owner in a row, which has one of the two ids.
@@ -171,6 +169,7 @@ impl From<KeyRow> for ApiKey {
                 url: row.exposed_url,
             }),
             violations: Vec::new(),
+            scopes: scopes::grant_of(row.scopes.as_deref()),
             created_channel: row.created_channel,
             created_by_key: row.created_by_key.map(KeyId),
             replaces: row.replaces.map(KeyId),
@@ -201,6 +200,8 @@ pub(crate) struct NewKey {
     pub(crate) replaces: Option<KeyId>,
     /// Whether the first use of this key ends the replaced one.
     pub(crate) ends_on_use: bool,
+    /// What it is to be given.
+    pub(crate) scopes: ScopeRequest,
 }
 
 /// The lifecycle state of a key that isn't suspended itself: suspended if its service account is, else active.
@@ -224,16 +225,16 @@ fn id_or_nil(id: Option<Uuid>) -> Uuid {
     id.unwrap_or_default()
 }
 
-/// Inserts a key for the permit's owner.
-pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, key: &NewKey) -> Result<()> {
+/// Inserts a key for the permit's owner. `scopes`: what it may do at most.
+pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, key: &NewKey, scopes: &ScopeGrant) -> Result<()> {
     let owner = permit.owner().ok_or_else(|| Error::Fault("a key can't be created without an owner".to_owned()))?;
     let (user_id, account_id) = ids_of(owner);
     change!(
         tx,
         sqlx::query(concat!(
             "INSERT INTO api_keys (id, digest, hint, tenant_id, user_id, service_account_id, name, name_folded, created_at, created_by, \
-             created_by_id, created_by_key, created_channel, expires_at, idempotency_key, replaces, ends_key, created_by_session, lifecycle) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, ",
+             created_by_id, created_by_key, created_channel, expires_at, idempotency_key, replaces, ends_key, created_by_session, scopes, lifecycle) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, ",
             active_unless_suspended!("$6"),
             ")"
         ))
@@ -255,6 +256,7 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, key: &NewKey) -> R
         .bind(key.replaces.map(|id| id.0))
         .bind(key.replaces.filter(|_| key.ends_on_use).map(|id| id.0))
         .bind(key.created_by_session)
+        .bind(scopes::stored(scopes))
     )?;
     name_search::insert(tx, permit.tenant_id(), name_search::Kind::Key, key.id.0, key.name.as_str()).await
 }
@@ -520,6 +522,32 @@ pub(crate) async fn rename(tx: &mut Tx, permit: &WritePermit, id: KeyId, name: &
     Ok(rows == 1)
 }
 
+/// Changes the scopes of a key of the permit's owner, if they are still `before`. Returns false if they aren't, or if the
+/// key is revoked or doesn't exist.
+pub(crate) async fn change_scopes(
+    tx: &mut Tx,
+    permit: &WritePermit,
+    id: KeyId,
+    before: &ScopeGrant,
+    after: &ScopeGrant,
+) -> Result<bool> {
+    let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
+    let rows = change!(
+        tx,
+        sqlx::query(
+            "UPDATE api_keys SET scopes = $6 WHERE id = $1 AND tenant_id = $2 AND (user_id = $3 OR service_account_id = $4) \
+             AND revoked_at IS NULL AND COALESCE(scopes, '*') = COALESCE($5, '*')"
+        )
+        .bind(id.0)
+        .bind(permit.tenant_id().0)
+        .bind(user_id)
+        .bind(account_id)
+        .bind(scopes::stored(before))
+        .bind(scopes::stored(after))
+    )?;
+    Ok(rows == 1)
+}
+
 /// Suspends a key of the permit's owner. Returns false if it is already suspended, itself or with its account, has
 /// ended or doesn't exist.
 pub(crate) async fn suspend(
@@ -658,6 +686,7 @@ struct CandidateRow {
     lifecycle: i64,
     ends_key: Option<Uuid>,
     replaceable_since: Option<i64>,
+    scopes: Option<String>,
 }
 
 /// The stored state of a token's key, not yet compared with the time.
@@ -679,6 +708,8 @@ pub(crate) struct Candidate {
     pub(crate) ends_key: Option<KeyId>,
     /// When a form created the key, if the key was never used: the form could then replace its token.
     pub(crate) replaceable_since: Option<DateTime<Utc>>,
+    /// What it may do at most.
+    pub(crate) scopes: ScopeGrant,
 }
 
 /// The current name and role of a key's owner.
@@ -688,13 +719,69 @@ pub(crate) struct Bearer {
     pub(crate) role: Role,
 }
 
-/// Finds the key of a token, with its owner's current role.
+impl From<CachedKey> for Candidate {
+    fn from(key: CachedKey) -> Self {
+        let facts = &key.owner.facts;
+        Self {
+            key_id: key.id,
+            name: key.name,
+            owner: facts.owner,
+            bearer: Some(Bearer { name: facts.name.clone(), role: facts.role }),
+            tenant_id: facts.tenant_id,
+            tenant_slug: facts.tenant_slug.clone(),
+            expires_at: key.expires_at.map(instant),
+            is_suspended: false,
+            is_revoked: false,
+            is_marked_expired: false,
+            ends_key: None,
+            replaceable_since: None,
+            scopes: key.scopes,
+        }
+    }
+}
+
+impl Candidate {
+    /// Returns what is kept in memory: a key that is valid until it expires or changes. `None` for any other, and for one
+    /// whose next use changes something.
+    fn cached(&self) -> Option<(NewCachedKey, OwnerFacts)> {
+        let is_over = self.is_suspended || self.is_revoked || self.is_marked_expired;
+        let Bearer { name, role } = self.bearer.clone()?;
+        if is_over || self.ends_key.is_some() || self.replaceable_since.is_some() {
+            return None;
+        }
+        let key = NewCachedKey {
+            id: self.key_id,
+            name: self.name.clone(),
+            expires_at: self.expires_at.map(micros),
+            scopes: self.scopes.clone(),
+        };
+        let tenant_slug = self.tenant_slug.clone();
+        Some((key, OwnerFacts { owner: self.owner, name, role, tenant_id: self.tenant_id, tenant_slug }))
+    }
+}
+
+/// Returns the key of a token from memory, if it is known there.
+pub(crate) fn find_in_memory(db: &Db, digest: &TokenDigest) -> Option<Candidate> {
+    db.key_cache().get(digest).map(Candidate::from)
+}
+
+/// Finds the key of a token in the database, with its owner's current role. It is known in memory afterwards.
 pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Option<Candidate>> {
+    let keys = db.key_cache();
+    let epoch = keys.epoch();
+    let candidate = read_by_digest(db, digest).await?;
+    if let Some((key, owner)) = candidate.as_ref().and_then(Candidate::cached) {
+        keys.insert(*digest, key, owner, epoch);
+    }
+    Ok(candidate)
+}
+
+async fn read_by_digest(db: &Db, digest: &TokenDigest) -> Result<Option<Candidate>> {
     let row: Option<CandidateRow> = read!(db, c =>
         sqlx::query_as(
             "SELECT k.id, k.name, k.tenant_id, t.slug AS tenant_slug, k.user_id, k.service_account_id, \
              COALESCE(u.name, s.name) AS owner_name, COALESCE(m.role, s.role) AS role, k.expires_at, COALESCE(k.suspended_at, s.suspended_at) AS suspended_at, k.revoked_at, k.lifecycle, k.ends_key, \
-             CASE WHEN k.idempotency_key IS NOT NULL AND k.last_used_at IS NULL THEN k.created_at END AS replaceable_since \
+             CASE WHEN k.idempotency_key IS NOT NULL AND k.last_used_at IS NULL THEN k.created_at END AS replaceable_since, k.scopes \
              FROM api_keys k JOIN tenants t ON t.id = k.tenant_id \
              LEFT JOIN memberships m ON m.user_id = k.user_id AND m.tenant_id = k.tenant_id \
              LEFT JOIN users u ON u.id = m.user_id \
@@ -723,6 +810,7 @@ pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Opti
         is_marked_expired: row.lifecycle == lifecycle::EXPIRED,
         ends_key: row.ends_key.map(KeyId),
         replaceable_since: row.replaceable_since.map(instant),
+        scopes: scopes::grant_of(row.scopes.as_deref()),
     }))
 }
 

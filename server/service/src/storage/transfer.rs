@@ -12,9 +12,10 @@ use crate::{
 };
 
 /// All tables, each after those that it references. A test compares the list with the schema.
-pub(crate) const TABLES: [&str; 27] = [
+pub(crate) const TABLES: [&str; 31] = [
     "tenants",
     "users",
+    "scopes",
     "secret_keys",
     "second_factors",
     "recovery_codes",
@@ -29,6 +30,7 @@ pub(crate) const TABLES: [&str; 27] = [
     "key_policies",
     "agents",
     "key_usage_clients",
+    "key_usage_scopes",
     "key_usage_hours",
     "key_usage_days",
     "refusal_hours",
@@ -40,6 +42,8 @@ pub(crate) const TABLES: [&str; 27] = [
     "audit_heads",
     "audit_checks",
     "audit_actor_names",
+    "change_heads",
+    "changes",
 ];
 /// How many values one statement inserts at most; `PostgreSQL` accepts 65,535.
 const VALUES_AT_ONCE: usize = 8_000;

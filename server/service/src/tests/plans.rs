@@ -502,7 +502,8 @@ async fn lists(stage: &Stage) -> Vec<List> {
     // Some affect no existing key, so that there is nothing to list.
     for kind in PolicyKind::ALL.into_iter().filter(|kind| !kind.affects_no_existing_keys()) {
         let days = if kind.has_days() { "30".to_owned() } else { String::new() };
-        let policy = SetKeyPolicy { policy: kind.as_str().to_owned(), days, ..SetKeyPolicy::default() };
+        let scopes = if kind.has_scopes() { "latchkey:manage".to_owned() } else { String::new() };
+        let policy = SetKeyPolicy { policy: kind.as_str().to_owned(), days, scopes, ..SetKeyPolicy::default() };
         let preview = assembled_for(services.tenant_policies().preview(&ada, &policy)).await;
         lists.add(format!("affected by {kind:?}"), "tenant_id", "", preview);
     }
@@ -582,7 +583,7 @@ fn every_list_reads_an_index_and_sorts_no_more_than_a_page() {
 
 /// Statements that read a whole table on purpose, by their beginning: checks of the whole database and lists of all
 /// tenants that the operator asks for, and the search for old records in the background.
-const WHOLE_TABLES: [&str; 26] = [
+const WHOLE_TABLES: [&str; 35] = [
     "SELECT COUNT(*) FILTER (WHERE relname",
     "SELECT id FROM agents WHERE last_seen_at",
     "SELECT key_id, address, user_agent, agent_id FROM key_usage_clients WHERE COALESCE",
@@ -605,7 +606,19 @@ const WHOLE_TABLES: [&str; 26] = [
     "SELECT user_id, secret_key_id, secret FROM second_factors WHERE secret_key_id",
     // The metrics, at most once a minute.
     "SELECT lifecycle, COUNT(*) FROM api_keys GROUP BY lifecycle",
+    // One row a tenant, and a sum of them: how far the changes of keys were read.
+    "SELECT tenant_id, number FROM change_heads",
+    "SELECT COUNT(*), CAST(COALESCE(SUM(number)",
+    // While old usage is deleted, and while a removed scope is taken from keys.
+    "SELECT key_id, scope, address, user_agent FROM key_usage_scopes WHERE COALESCE",
+    "SELECT k.id, k.tenant_id FROM api_keys k WHERE k.id > $1 AND k.scopes IS NOT NULL",
+    // The catalogue, and whether there is one tenant.
+    "SELECT scope, description, least_role, deprecated_at FROM scopes",
+    "SELECT scope FROM scopes WHERE removed_at",
+    "SELECT id FROM tenants LIMIT 2",
     // Tables of a few rows.
+    "SELECT MAX(created_at) FROM secret_keys",
+    "DELETE FROM readiness",
     "SELECT name, pk FROM pragma_table_info",
     "SELECT id FROM secret_keys ORDER BY",
     "SELECT id, kind, tenant_id, user_id, service_account_id, at, actor_name, reason FROM pending_changes",

@@ -13,7 +13,7 @@ use domain::{
     service_account::input::CreateAccount,
 };
 
-use crate::{Actor, Client, Clock, SecretKeys, Services, Settings, create_secret_key_file};
+use crate::{Actor, Client, Clock, SecretKeys, Services, Serving, Settings, create_secret_key_file};
 
 /// A password that complies with the rules.
 pub(crate) const PASSWORD: &str = "seven lamps under the pier";
@@ -29,6 +29,8 @@ pub(crate) struct Stage {
     pub(crate) admin: UserId,
     pub(crate) database_url: String,
     pub(crate) folder: tempfile::TempDir,
+    /// The keys are kept in memory, as in a server.
+    pub(crate) _serving: Serving,
 }
 
 /// Runs a story on `SQLite` and, if `LATCHKEY_TEST_POSTGRES` names a server, on `PostgreSQL`.
@@ -74,8 +76,9 @@ impl Stage {
         let services = Services::open(&settings, clock.clone()).await.unwrap();
         services.migrate().await.unwrap();
         let tenant = services.admin().create_tenant("Acme", "acme").await.unwrap();
+        let serving = services.begin_serving().unwrap();
         let admin = add_user(&services, "ada@example.org", "acme", Role::TenantAdmin).await;
-        Self { services, clock, tenant, admin, database_url: url.to_owned(), folder }
+        Self { services, clock, tenant, admin, database_url: url.to_owned(), folder, _serving: serving }
     }
 
     /// Returns the folder of the stage's files.

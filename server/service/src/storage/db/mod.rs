@@ -3,6 +3,7 @@
 mod key_cache;
 mod ledger;
 mod postgres;
+pub(crate) mod server_call;
 mod sqlite;
 mod writer;
 
@@ -218,6 +219,14 @@ impl Db {
         }
     }
 
+    /// Returns the keys that are known in memory.
+    pub(crate) fn key_cache(&self) -> &KeyCache {
+        match self {
+            Self::Sqlite { writer, .. } => writer.key_cache(),
+            Self::Postgres(pg) => pg.key_cache(),
+        }
+    }
+
     /// Begins a transaction. On `SQLite` it takes the write lock immediately.
     pub(crate) async fn begin(&self) -> Result<Tx> {
         self.begin_as(None).await
@@ -249,12 +258,15 @@ impl Db {
     }
 
     /// Waits until the changes are committed that a transaction may have read before it was rolled back: on `SQLite`,
-    /// several transactions are committed together. Returns false if that has failed since the mark was taken.
+    /// several transactions are committed together. Returns false if that has failed since the mark was taken. Also
+    /// waits until keys known in memory are no older than the changes.
     pub(crate) async fn settle(&self, mark: SettlingMark) -> bool {
-        match self {
+        let is_settled = match self {
             Self::Sqlite { writer, .. } => writer.settle(mark.0).await,
             Self::Postgres(_) => true,
-        }
+        };
+        self.key_cache().settle().await;
+        is_settled
     }
 
     /// Closes all connections.
@@ -283,15 +295,34 @@ impl Tx {
         }
     }
 
-    /// Commits the transaction, and writes its revocations to the ledger.
+    fn key_cache(&self) -> Option<KeyCache> {
+        match self {
+            Self::Sqlite(tx) => Some(tx.key_cache()),
+            Self::Postgres(tx) => tx.key_cache.clone(),
+        }
+    }
+
+    /// Commits the transaction, and writes its revocations to the ledger. Afterwards, no key is known in memory as it was
+    /// before.
     pub(crate) async fn commit(mut self) -> Result<()> {
         let committed = to_completion(async move {
             let notes = std::mem::take(self.notes());
+            let keys = self.key_cache();
+            let file = match &self {
+                Self::Sqlite(tx) => Some(tx.path().to_owned()),
+                Self::Postgres(_) => None,
+            };
+            let _change = keys.as_ref().map(KeyCache::begin_change);
             match self {
                 Self::Sqlite(tx) => tx.commit().await?,
                 Self::Postgres(tx) => tx.commit().await?,
             }
             notes.write().await;
+            match (&keys, file) {
+                (Some(keys), _) if keys.is_followed() => keys.catch_up().await,
+                (_, Some(file)) => server_call::tell_server(&file).await,
+                _ => (),
+            }
             Ok(())
         });
         committed.await

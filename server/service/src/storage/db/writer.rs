@@ -44,6 +44,7 @@ pub(crate) struct Writer(Arc<Shared>);
 struct Shared {
     options: SqliteConnectOptions,
     ledger: Ledger,
+    key_cache: KeyCache,
     turn: Arc<Mutex<Turn>>,
     /// Whether a transaction was rolled back after it may have read changes that aren't committed yet.
     has_unsettled_readers: AtomicBool,
@@ -92,7 +93,14 @@ impl Writer {
         let turn = Turn { connection: Some(Open::connect(&options).await?), ..Turn::default() };
         let turn = Arc::new(Mutex::new(turn));
         let (has_unsettled_readers, failures) = (AtomicBool::default(), AtomicU64::default());
-        Ok(Self(Arc::new(Shared { options, ledger: Ledger::default(), turn, has_unsettled_readers, failures })))
+        Ok(Self(Arc::new(Shared {
+            options,
+            ledger: Ledger::default(),
+            key_cache: KeyCache::default(),
+            turn,
+            has_unsettled_readers,
+            failures,
+        })))
     }
 
     /// Opens another connection that may write, for work that takes long or isn't a transaction, such as a migration.
@@ -106,6 +114,11 @@ impl Writer {
     /// Returns the database's revocation ledger.
     pub(super) fn ledger(&self) -> &Ledger {
         &self.0.ledger
+    }
+
+    /// Returns the keys that are known in memory.
+    pub(super) fn key_cache(&self) -> &KeyCache {
+        &self.0.key_cache
     }
 
     /// Returns the path of the file.
@@ -303,6 +316,16 @@ impl SqliteTx {
             mut turn = Arc::clone(&shared.turn).lock_owned() => drop(turn.commit(&shared).await),
         }
         told(outcome.await)
+    }
+
+    /// Returns the keys that are known in memory.
+    pub(super) fn key_cache(&self) -> KeyCache {
+        self.shared.key_cache.clone()
+    }
+
+    /// Returns the path of the file.
+    pub(super) fn path(&self) -> &Path {
+        self.shared.options.get_filename()
     }
 
     /// Rolls the transaction back.

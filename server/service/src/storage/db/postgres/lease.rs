@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    storage::db::ledger::Notes,
+    storage::db::{key_cache::KeyCache, ledger::Notes},
 };
 
 /// How long `BEGIN` may take, and putting a connection in order after its user has gone away.
@@ -34,6 +34,8 @@ pub(crate) struct Lease {
     held: Held,
     /// The revocations of its transaction.
     pub(crate) notes: Notes,
+    /// The keys that are known in memory, if it is a transaction.
+    pub(crate) key_cache: Option<KeyCache>,
 }
 
 /// What a lease gives back at its end.
@@ -46,7 +48,8 @@ pub(super) struct Held {
 
 impl Lease {
     pub(super) fn new(link: Object<Source>, held: Held, limit: Duration) -> Self {
-        let mut lease = Self { link: Some(link), is_in_transaction: false, held, notes: Notes::default() };
+        let mut lease =
+            Self { link: Some(link), is_in_transaction: false, held, notes: Notes::default(), key_cache: None };
         lease.set_limit(limit);
         lease
     }

@@ -29,7 +29,10 @@ use self::{
     servers::{Servers, Source, TIMEOUTS},
     turns::Turns,
 };
-use super::ledger::{Ledger, Notes};
+use super::{
+    key_cache::KeyCache,
+    ledger::{Ledger, Notes},
+};
 use crate::error::OpenError;
 
 /// How long a read may take in all, and how long a list waits for a connection.
@@ -58,6 +61,7 @@ pub(crate) struct Pg(Arc<Pools>);
 struct Pools {
     servers: Arc<Servers>,
     ledger: Ledger,
+    key_cache: KeyCache,
     reader: Pool<Source>,
     lister: Pool<Source>,
     writer: Pool<Source>,
@@ -103,6 +107,7 @@ impl Pg {
         let pool = |size: u32| Pool::builder(Source(Arc::clone(&servers))).max_size(size as usize).build();
         Ok(Self(Arc::new(Pools {
             ledger: Ledger::default(),
+            key_cache: KeyCache::default(),
             reader: pool(readers)?,
             lister: pool(listers)?,
             writer: pool(writers)?,
@@ -138,6 +143,7 @@ impl Pg {
             match lease.begin(command, SHORT).await {
                 Ok(()) => {
                     lease.notes = Notes::of(&self.0.ledger);
+                    lease.key_cache = Some(self.0.key_cache.clone());
                     return Ok(lease);
                 }
                 // The connection had ended since its last use. Another one may work.
@@ -150,6 +156,11 @@ impl Pg {
     /// Returns the database's revocation ledger.
     pub(super) fn ledger(&self) -> &Ledger {
         &self.0.ledger
+    }
+
+    /// Returns the keys that are known in memory.
+    pub(super) fn key_cache(&self) -> &KeyCache {
+        &self.0.key_cache
     }
 
     /// Returns a connection for changes outside of a transaction.

@@ -1,0 +1,148 @@
+//! The changes that can make a key that is known in memory wrong. Triggers insert them, see the migrations.
+
+use std::collections::HashMap;
+
+use domain::{Owner, ServiceAccountId, TenantId, UserId};
+use uuid::Uuid;
+
+use super::{
+    Db,
+    db::{KeyCache, Outdated, change, read},
+};
+use crate::error::{Error, Result};
+
+/// How many changes one statement reads.
+const STEP: i64 = 1_000;
+/// How many changes of each tenant are kept.
+const KEPT: i64 = 10_000;
+
+/// The numbers of `changes.kind`, which the triggers insert.
+mod kind {
+    pub(super) const KEY: i64 = 1;
+    pub(super) const USER: i64 = 2;
+    pub(super) const ACCOUNT: i64 = 3;
+    pub(super) const TENANT: i64 = 4;
+    pub(super) const CATALOGUE: i64 = 5;
+}
+
+/// How far the changes have been read: the number of each tenant's last change.
+#[derive(Debug, Default)]
+pub(crate) struct Position {
+    tenants: HashMap<Uuid, i64>,
+    has_begun: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct ChangeRow {
+    number: i64,
+    kind: i64,
+    subject_id: Uuid,
+    digest: Option<Vec<u8>>,
+}
+
+impl TryFrom<&ChangeRow> for Outdated {
+    type Error = Error;
+
+    fn try_from(row: &ChangeRow) -> Result<Self> {
+        let fault = || Error::Fault(format!("change {} of kind {} is unreadable", row.number, row.kind));
+        Ok(match row.kind {
+            kind::KEY => {
+                let digest = row.digest.as_deref().ok_or_else(fault)?;
+                Self::Key(digest.try_into().map_err(|_| fault())?)
+            }
+            kind::USER => Self::Owner(Owner::User(UserId(row.subject_id))),
+            kind::ACCOUNT => Self::Owner(Owner::ServiceAccount(ServiceAccountId(row.subject_id))),
+            kind::TENANT => Self::Tenant,
+            kind::CATALOGUE => Self::Catalogue,
+            _ => return Err(fault()),
+        })
+    }
+}
+
+/// Reads the changes since the position and removes from `keys` what they make wrong. One statement if there are none.
+pub(crate) async fn follow(db: &Db, keys: &KeyCache, position: &mut Position) -> Result<()> {
+    if !position.has_begun {
+        // Nothing was read before, so nothing that is known can be wrong.
+        position.tenants = heads(db).await?.into_iter().collect();
+        position.has_begun = true;
+        return Ok(());
+    }
+    let (tenants, sum): (i64, i64) = read!(db, c =>
+        sqlx::query_as("SELECT COUNT(*), CAST(COALESCE(SUM(number), 0) AS BIGINT) FROM change_heads").fetch_one(c))?;
+    // Numbers only grow, so the same sum means that nothing has changed.
+    if (tenants, sum) == position.sum() {
+        return Ok(());
+    }
+    let heads = heads(db).await?;
+    for (tenant, head) in heads {
+        let known = position.tenants.get(&tenant).copied().unwrap_or(0);
+        if known != head {
+            let read = read_tenant(db, keys, TenantId(tenant), known).await?;
+            position.tenants.insert(tenant, read.max(head));
+        }
+    }
+    Ok(())
+}
+
+impl Position {
+    fn sum(&self) -> (i64, i64) {
+        (i64::try_from(self.tenants.len()).unwrap_or(i64::MAX), self.tenants.values().sum())
+    }
+}
+
+async fn heads(db: &Db) -> Result<Vec<(Uuid, i64)>> {
+    Ok(read!(db, c => sqlx::query_as("SELECT tenant_id, number FROM change_heads").fetch_all(c))?)
+}
+
+/// Reads the changes of a tenant after a number and returns the last one.
+async fn read_tenant(db: &Db, keys: &KeyCache, tenant: TenantId, known: i64) -> Result<i64> {
+    let mut last = known;
+    loop {
+        let rows: Vec<ChangeRow> = read!(db, c =>
+            sqlx::query_as(
+                "SELECT number, kind, subject_id, digest FROM changes WHERE tenant_id = $1 AND number > $2 ORDER BY number LIMIT $3",
+            )
+            .bind(tenant.0)
+            .bind(last)
+            .bind(STEP)
+            .fetch_all(c))?;
+        let Some(newest) = rows.last() else {
+            if last == known {
+                // They were deleted before they were read.
+                keys.remove(tenant, &[Outdated::Tenant, Outdated::Catalogue]);
+            }
+            return Ok(last);
+        };
+        let mut outdated = rows.iter().map(Outdated::try_from).collect::<Result<Vec<_>>>()?;
+        if rows.first().is_some_and(|first| first.number != last + 1) {
+            outdated.extend([Outdated::Tenant, Outdated::Catalogue]);
+        }
+        keys.remove(tenant, &outdated);
+        last = newest.number;
+        if rows.len() < usize::try_from(STEP).unwrap_or(usize::MAX) {
+            return Ok(last);
+        }
+    }
+}
+
+/// Deletes all but the latest changes of each tenant.
+pub(crate) async fn sweep(db: &Db) -> Result<()> {
+    for (tenant, number) in heads(db).await?.into_iter().filter(|(_, number)| *number > KEPT) {
+        let mut rows = 1;
+        while rows > 0 {
+            let mut tx = db.begin().await?;
+            rows = change!(
+                &mut tx,
+                sqlx::query(
+                    "DELETE FROM changes WHERE tenant_id = $1 AND number IN \
+                     (SELECT number FROM changes WHERE tenant_id = $1 AND number <= $2 ORDER BY number LIMIT $3)"
+                )
+                .bind(tenant)
+                .bind(number - KEPT)
+                .bind(STEP)
+            )?;
+            tx.commit().await?;
+        }
+    }
+    Ok(())
+}
