@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use http::HeaderName;
 use ipnet::{IpNet, Ipv4Net};
 use url::Url;
 
@@ -27,6 +28,8 @@ pub struct Site {
     pub drain: Drain,
     /// Which leak reports are accepted.
     pub leak_reports: LeakReportRules,
+    /// The header besides `Authorization` in which the verification doors find a key.
+    pub key_header: HeaderName,
     /// The public host, with its port.
     public: Authority,
     /// Further hosts. One without a port matches every port.
@@ -74,6 +77,7 @@ impl Site {
             assets: Arc::new(assets),
             trusted_proxies: Vec::new(),
             drain: Drain::default(),
+            key_header: HeaderName::from_static("x-api-key"),
             leak_reports: LeakReportRules::default(),
             session_cookie: session_cookie(is_secure, authority.port()).into(),
             public: authority.or_port(default_port(is_secure)),
@@ -98,6 +102,12 @@ impl Site {
     #[must_use]
     pub fn with_leak_reports(self, leak_reports: LeakReportRules) -> Self {
         Self { leak_reports, ..self }
+    }
+
+    /// Returns the site that also reads keys from another header than `X-API-Key`.
+    #[must_use]
+    pub fn with_key_header(self, key_header: HeaderName) -> Self {
+        Self { key_header, ..self }
     }
 
     /// Returns whether an address belongs to a trusted proxy.

@@ -31,8 +31,13 @@ pub(crate) fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str>
 pub(crate) fn recorded(headers: &HeaderMap, name: impl AsHeaderName, max_chars: usize) -> Option<String> {
     let bytes = headers.get(name)?.as_bytes();
     let text = str::from_utf8(bytes).map_or_else(|_| latin1(bytes), Cow::Borrowed);
+    Some(as_recorded(&text, max_chars))
+}
+
+/// As [`recorded`], for a text that a client has sent in another way.
+pub(crate) fn as_recorded(text: &str, max_chars: usize) -> String {
     let shown = |char: char| if domain::name::is_forbidden(char) { ' ' } else { char };
-    Some(redacted(&text).chars().take(max_chars).map(shown).collect())
+    redacted(text).chars().take(max_chars).map(shown).collect()
 }
 
 fn latin1(bytes: &[u8]) -> Cow<'static, str> {

@@ -19,6 +19,7 @@ mod form;
 pub mod graphql;
 mod headers;
 mod invitation;
+mod log_queue;
 pub mod metrics;
 mod middleware;
 mod pages;
@@ -33,5 +34,7 @@ mod set_up;
 mod sign_in;
 mod start;
 mod test_key;
+mod traces;
+mod verification;
 
 pub use config::Site;

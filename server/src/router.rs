@@ -35,7 +35,7 @@ use crate::{
         security_headers, sessions, settled, trace,
     },
     pages::{self, PageRenderer},
-    password, preferences, problem, rest, second_factor, set_up, sign_in, start, test_key,
+    password, preferences, problem, rest, second_factor, set_up, sign_in, start, test_key, traces, verification,
 };
 
 /// The state that the handlers share. Each handler takes the parts that it uses, as its `State`.
@@ -71,6 +71,7 @@ pub fn build_measured(services: Services, site: Site, metrics: &Metrics) -> Rout
     // Fails if it is already initialized, which is harmless.
     any_spawner::Executor::init_tokio().ok();
     let state = AppState::new(services, site);
+    let doors = verification::routes(state.services.clone(), Arc::clone(&state.site), metrics.http().clone());
     if state.site.hides_clients() {
         state.services.set_addresses_are_shared(true);
     }
@@ -109,10 +110,15 @@ pub fn build_measured(services: Services, site: Site, metrics: &Metrics) -> Rout
                 .layer(map_response_with_state(Arc::clone(&state.site), security_headers::set)),
         )
         .layer(from_fn_with_state((Arc::clone(&state.site), state.services.clone()), forwarded::find_client))
-        .layer(from_fn_with_state(metrics.http().clone(), metrics::measure))
-        .with_state(state);
+        .layer(from_fn_with_state(metrics.http().clone(), metrics::measure));
+    let site = if traces::are_recorded() {
+        site.layer(from_fn_with_state(Arc::clone(&state.site), traces::follow))
+    } else {
+        site
+    };
+    let site = site.with_state(state);
     // A path with a trailing slash is the same page and accepts the same forms.
-    Router::new().fallback_service(NormalizePath::trim_trailing_slash(site))
+    doors.fallback_service(NormalizePath::trim_trailing_slash(site))
 }
 
 /// The dashboard, authenticated by session: the pages of the route table, the server functions, and the forms that
@@ -163,7 +169,6 @@ fn api(state: &AppState) -> Router<AppState> {
 fn open_apis() -> Router<AppState> {
     Router::new()
         .route("/calendar/{file}", get(rest::calendar::feed))
-        .route("/api/v1/verify", post(rest::verification::verify))
         .route("/api/{*rest}", any(rest::not_found))
         .layer(from_fn(rest::require_utf8_path))
 }

@@ -4,11 +4,11 @@
 use axum::{extract::State, response::Response};
 use service::Services;
 
-use crate::{form::Form, rest::verification};
+use crate::{form::Form, verification::verify};
 
 /// `POST /user/api-keys/test`. Like any other verification, this counts as a request with the key.
 pub(crate) async fn test(State(services): State<Services>, form: Form) -> Response {
-    match verification::answer(&services, form.get("token").trim(), &form.client()).await {
+    match verify::answer(&services, form.get("token").trim(), &[], &form.client(), None).await {
         Ok(answer) => form.show_verification(serde_json::to_string_pretty(&answer).unwrap_or_default()).await,
         Err(error) => form.show_again(error).await,
     }

@@ -15,7 +15,7 @@ use super::{browsers::Browser, sessions, trace::RequestSpan};
 use crate::{accept::Peer, headers, problem};
 
 /// The maximum length of a stored `User-Agent`, in characters.
-const MAX_AGENT_CHARS: usize = 200;
+pub(crate) const MAX_AGENT_CHARS: usize = 200;
 
 /// The outcome of authentication, in the request's extensions.
 #[derive(Clone, Debug)]

@@ -24,6 +24,17 @@ pub(crate) async fn announce(State(site): State<Arc<Site>>, request: Request, ne
     } else {
         next.run(request).await
     };
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    close(&mut response);
     response
+}
+
+/// Asks a client to connect elsewhere for its next request while the server is about to stop.
+pub(crate) fn close_if_stopping(site: &Site, response: &mut Response) {
+    if site.drain.is_begun() {
+        close(response);
+    }
+}
+
+fn close(response: &mut Response) {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
 }

@@ -31,20 +31,26 @@ pub(crate) async fn find_client(
     mut request: Request,
     next: Next,
 ) -> Response {
-    if let Some(Peer(peer)) = request.extensions().get().copied() {
-        if site.trusts(peer) {
-            let client = client_of(request.headers(), peer, |address| site.trusts(address));
-            request.extensions_mut().insert(Peer(client));
-        } else if !site.hides_clients() && is_proxy(peer, request.headers()) && site.record_unknown_proxy(peer) {
-            services.set_addresses_are_shared(true);
-            tracing::warn!(
-                proxy = %peer,
-                "clients connect through a proxy that isn't trusted, so all of them appear to have its address; set \
-                 --trusted-proxy"
-            );
-        }
-    }
+    find(&site, &services, &mut request);
     next.run(request).await
+}
+
+/// As [`find_client`]. Returns whether a trusted proxy sent the request.
+pub(crate) fn find(site: &Site, services: &Services, request: &mut Request) -> bool {
+    let Some(Peer(peer)) = request.extensions().get().copied() else { return false };
+    let is_trusted = site.trusts(peer);
+    if is_trusted {
+        let client = client_of(request.headers(), peer, |address| site.trusts(address));
+        request.extensions_mut().insert(Peer(client));
+    } else if !site.hides_clients() && is_proxy(peer, request.headers()) && site.record_unknown_proxy(peer) {
+        services.set_addresses_are_shared(true);
+        tracing::warn!(
+            proxy = %peer,
+            "clients connect through a proxy that isn't trusted, so all of them appear to have its address; set \
+             --trusted-proxy"
+        );
+    }
+    is_trusted
 }
 
 /// Returns whether a peer that isn't trusted is a proxy. A stranger can send a proxy's headers too, but not from a

@@ -11,17 +11,23 @@ const SINGLE: [&str; 7] =
 
 /// Refuses ambiguous heads, and queries that aren't UTF-8. Removes cookies that can't be read.
 pub(crate) async fn check(mut request: Request, next: Next) -> Response {
-    if let Some(refusal) = request.extensions_mut().remove::<Refusal>() {
-        return refused(refusal);
-    }
-    if let Some(detail) = find_fault(&request) {
-        let mut response = problem::answer(StatusCode::BAD_REQUEST, &detail);
-        // A proxy may have understood what follows in another way, too.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        return response;
+    if let Some(refusal) = refuse(&mut request) {
+        return refusal;
     }
     headers::keep_readable_cookies(request.headers_mut());
     next.run(request).await
+}
+
+/// Returns the response to a head that is ambiguous or that the accept loop has refused.
+pub(crate) fn refuse(request: &mut Request) -> Option<Response> {
+    if let Some(refusal) = request.extensions_mut().remove::<Refusal>() {
+        return Some(refused(refusal));
+    }
+    let detail = find_fault(request)?;
+    let mut response = problem::answer(StatusCode::BAD_REQUEST, &detail);
+    // A proxy may have understood what follows in another way, too.
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    Some(response)
 }
 
 /// Returns what is wrong with a head that the accept loop let pass.

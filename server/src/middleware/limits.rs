@@ -22,18 +22,27 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The body of a safe method has no meaning (RFC 9110 §9.3.1), and may never come: a proxy that asks whether a request is
 /// allowed sends its `Content-Length` without its body.
 pub(crate) async fn read_body(request: Request, next: Next) -> Response {
+    match read(request).await {
+        Ok(request) => next.run(request).await,
+        Err(refusal) => *refusal,
+    }
+}
+
+/// As [`read_body`]. Returns the request with its body in memory.
+///
+/// # Errors
+/// The response to a body that can't be read.
+pub(crate) async fn read(request: Request) -> Result<Request, Box<Response>> {
     let (parts, body) = request.into_parts();
     if parts.method.is_safe() {
         drop(body);
-        return next.run(Request::from_parts(parts, Body::empty())).await;
+        return Ok(Request::from_parts(parts, Body::empty()));
     }
-    match collect(&parts.headers, body, MAX_BYTES).await {
-        Ok(bytes) if headers::is_form(&parts.headers) && !headers::is_utf8(&bytes) => {
-            problem::answer(StatusCode::BAD_REQUEST, "The form data isn't valid UTF-8.")
-        }
-        Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
-        Err(refusal) => *refusal,
+    let bytes = collect(&parts.headers, body, MAX_BYTES).await?;
+    if headers::is_form(&parts.headers) && !headers::is_utf8(&bytes) {
+        return Err(Box::new(problem::answer(StatusCode::BAD_REQUEST, "The form data isn't valid UTF-8.")));
     }
+    Ok(Request::from_parts(parts, Body::from(bytes)))
 }
 
 /// Reads a body of at most `most` bytes.

@@ -7,7 +7,7 @@ use domain::KeyId;
 use http::{HeaderName, HeaderValue, Request};
 use tracing::Span;
 
-use crate::headers;
+use crate::{headers, traces::TraceId};
 
 /// The header with the request's id, in the request and in the response.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -56,7 +56,8 @@ pub(crate) fn new_id<B>(_: &Request<B>) -> Option<HeaderValue> {
 pub(crate) fn span<B>(request: &Request<B>) -> Span {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
     let path = &*without_secret(request.uri().path());
-    tracing::info_span!("request", id, method = %request.method(), path, api_key.id = tracing::field::Empty)
+    let trace_id = request.extensions().get::<TraceId>().map(tracing::field::display);
+    tracing::info_span!("request", id, method = %request.method(), path, api_key.id = tracing::field::Empty, trace_id)
 }
 
 /// The module in the log of the line that each request leaves at the level `debug`, so that it can be turned on alone.
@@ -65,8 +66,35 @@ const ACCESS: &str = "access";
 /// Logs a response. The request's span adds method, path and ids.
 pub(crate) fn log_response<B>(response: &http::Response<B>, latency: std::time::Duration, _: &Span) {
     let status = response.status().as_u16();
-    let milliseconds = (latency.as_secs_f64() * 1e6).round() / 1e3;
+    let milliseconds = rounded(latency);
     tracing::debug!(target: ACCESS, status, milliseconds, "response");
+}
+
+/// The line in the log about a request that has no span, if it is wanted.
+pub(crate) struct AccessLine {
+    method: http::Method,
+    path: String,
+}
+
+/// Begins the line about a request.
+pub(crate) fn access_line<B>(request: &Request<B>) -> Option<AccessLine> {
+    tracing::enabled!(target: ACCESS, tracing::Level::DEBUG).then(|| AccessLine {
+        method: request.method().clone(),
+        path: without_secret(request.uri().path()).into_owned(),
+    })
+}
+
+impl AccessLine {
+    /// Writes the line.
+    pub(crate) fn write(&self, status: http::StatusCode, begun: std::time::Instant) {
+        let milliseconds = rounded(begun.elapsed());
+        let (method, path) = (&self.method, &self.path);
+        tracing::debug!(target: ACCESS, %method, path, status = status.as_u16(), milliseconds, "response");
+    }
+}
+
+fn rounded(latency: std::time::Duration) -> f64 {
+    (latency.as_secs_f64() * 1e6).round() / 1e3
 }
 
 #[cfg(test)]

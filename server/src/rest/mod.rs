@@ -6,7 +6,6 @@ pub(crate) mod calendar;
 pub(crate) mod health;
 pub(crate) mod leaks;
 mod spreadsheet;
-pub(crate) mod verification;
 
 use axum::{extract::Request, middleware::Next, response::Response};
 use domain::{ApiError, ErrorCode};
@@ -33,16 +32,26 @@ pub(crate) async fn require_utf8_path(request: Request, next: Next) -> Response 
 pub(crate) fn require_actor(caller: &Caller) -> Result<&Actor, Box<Response>> {
     match caller {
         Caller::Known(actor) => Ok(actor),
-        Caller::Nobody => Err(Box::new(challenge(
-            "This request needs an API key. Send it in the header \"Authorization: Bearer KEY\".",
-            "Bearer realm=\"Latchkey\"",
-        ))),
-        Caller::Refused(error) if error.code == ErrorCode::Unauthenticated => Err(Box::new(challenge(
-            "This API key isn't valid here. It may be mistyped, expired, suspended or revoked, or belong to another tenant.",
-            "Bearer realm=\"Latchkey\", error=\"invalid_token\"",
-        ))),
+        Caller::Nobody => Err(Box::new(missing_key())),
+        Caller::Refused(error) if error.code == ErrorCode::Unauthenticated => Err(Box::new(invalid_key())),
         Caller::Refused(error) => Err(Box::new(problem::of(error))),
     }
+}
+
+/// Returns the response to a request without a key.
+pub(crate) fn missing_key() -> Response {
+    challenge(
+        "This request needs an API key. Send it in the header \"Authorization: Bearer KEY\".",
+        "Bearer realm=\"Latchkey\"",
+    )
+}
+
+/// Returns the response to a request with a key that isn't valid, whatever the reason.
+pub(crate) fn invalid_key() -> Response {
+    challenge(
+        "This API key isn't valid here. It may be mistyped, expired, suspended or revoked, or belong to another tenant.",
+        "Bearer realm=\"Latchkey\", error=\"invalid_token\"",
+    )
 }
 
 fn challenge(detail: &str, challenge: &'static str) -> Response {

@@ -5,6 +5,7 @@ mod access;
 mod browser;
 mod busy;
 mod clients;
+mod doors;
 mod endings;
 mod forms;
 mod fuzz;

@@ -4,12 +4,18 @@
 mod backup;
 mod command_line;
 mod crash;
-mod disk;
 #[cfg(target_os = "linux")]
+mod devices;
+#[cfg(target_os = "linux")]
+mod disk;
 mod documents;
 mod edge;
 mod edge_proxies;
+mod forward_auth;
+#[cfg(target_os = "linux")]
+mod faults;
 mod litestream;
+mod load;
 mod logs;
 mod metrics;
 mod operator;
@@ -21,6 +27,7 @@ mod settings;
 #[cfg(target_os = "linux")]
 mod sign_in_flood;
 mod support;
+mod traces;
 
 use std::{
     future::Future,
@@ -53,6 +60,11 @@ where
             service::testing::with_postgres(&server, story).await;
         }
     });
+}
+
+/// Returns the number in an environment variable, or another one if it isn't set.
+fn number(variable: &str, otherwise: usize) -> usize {
+    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
 }
 
 fn json_headers(token: &str) -> Vec<(&'static str, String)> {

@@ -1,0 +1,115 @@
+//! The verification doors: whether a key is valid, whose it is, and whether it may do something. They are asked for every
+//! request of other APIs, so they pass through one layer instead of the site's twenty.
+
+mod credential;
+mod demand;
+mod facts;
+mod forward;
+mod introspect;
+pub(crate) mod verify;
+mod whoami;
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+
+use axum::{
+    Router,
+    extract::{FromRef, MatchedPath, Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+    routing::{any, get, post},
+};
+use futures::FutureExt;
+use http::{HeaderName, HeaderValue, Method, header};
+use service::Services;
+
+use crate::{
+    config::Site,
+    metrics::{self, HttpMetrics},
+    middleware::{draining, forwarded, heads, limits, trace},
+    problem, traces,
+};
+
+/// What the doors share.
+#[derive(Clone, FromRef)]
+struct Doors {
+    services: Services,
+    site: Arc<Site>,
+    metrics: HttpMetrics,
+}
+
+/// Returns the routes of all doors. They answer under any host, and read neither cookies nor `Origin`.
+pub(crate) fn routes(services: Services, site: Arc<Site>, metrics: HttpMetrics) -> Router {
+    let doors = Doors { services, site, metrics };
+    let mut router = Router::new();
+    // As in the rest of the site, a trailing slash makes no difference.
+    for end in ["", "/"] {
+        router = router
+            .route(&format!("/api/v1/verify{end}"), post(verify::one))
+            .route(&format!("/api/v1/verify/batch{end}"), post(verify::batch))
+            .route(&format!("/api/v1/whoami{end}"), get(whoami::whoami))
+            .route(&format!("/oauth2/introspect{end}"), post(introspect::introspect))
+            .route(&format!("/.well-known/oauth-authorization-server{end}"), get(introspect::metadata))
+            .route(&format!("/auth/forward{end}"), any(forward::forward))
+            .route(&format!("/auth/envoy{end}"), any(forward::envoy));
+    }
+    let router = router
+        .route("/auth/forward/{*rest}", any(forward::forward))
+        .route("/auth/envoy/{*rest}", any(forward::envoy))
+        .layer(from_fn_with_state(doors.clone(), guard));
+    let router = if traces::are_recorded() {
+        router.layer(from_fn_with_state(Arc::clone(&doors.site), traces::follow))
+    } else {
+        router
+    };
+    router.with_state(doors)
+}
+
+/// The method of the request that a trusted proxy asks about, in the request's extensions.
+#[derive(Clone, Debug)]
+struct ForwardedMethod(Method);
+
+/// The headers in which proxies name the method, as each of them does by itself or in our documentation.
+const METHODS: [HeaderName; 2] =
+    [HeaderName::from_static("x-forwarded-method"), HeaderName::from_static("x-original-method")];
+
+/// Everything that the site's layers do and a door needs: refuses ambiguous heads, finds the client, answers after a
+/// panic, sets the headers that matter for an API, measures, and logs one line at the level `debug`.
+async fn guard(State(doors): State<Doors>, mut request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = metrics::name_of(request.method());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let line = trace::access_line(&request);
+    let active = doors.metrics.begin();
+    let mut response = match heads::refuse(&mut request) {
+        Some(refusal) => refusal,
+        None => {
+            if forwarded::find(&doors.site, &doors.services, &mut request) {
+                note_method(&mut request);
+            }
+            match limits::read(request).await {
+                Ok(request) => {
+                    AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(problem::panicked)
+                }
+                Err(refusal) => *refusal,
+            }
+        }
+    };
+    drop(active);
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    draining::close_if_stopping(&doors.site, &mut response);
+    doors.metrics.observe(method, route.as_ref().map_or("", MatchedPath::as_str), response.status(), begun);
+    if let Some(line) = line {
+        line.write(response.status(), begun);
+    }
+    response
+}
+
+fn note_method(request: &mut Request) {
+    let named = METHODS.iter().find_map(|name| request.headers().get(name));
+    // Methods are case-sensitive, and an unknown one isn't safe.
+    if let Some(method) = named.and_then(|method| Method::from_bytes(method.as_bytes()).ok()) {
+        request.extensions_mut().insert(ForwardedMethod(method));
+    }
+}

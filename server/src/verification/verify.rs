@@ -1,0 +1,246 @@
+//! `POST /api/v1/verify`: whether a token is valid and, if so, whose it is and whether it has the demanded scopes. Never
+//! says why a token is invalid.
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use domain::{ApiError, ErrorCode, Scope, TenantId, audit::Channel};
+use http::{StatusCode, header, request::Parts};
+use serde::{Deserialize, Serialize};
+use service::{Authorized, Client, Services, VerifiedKey};
+
+use super::{credential::Credential, demand, facts::Facts};
+use crate::{body, config::Site, headers, middleware::authenticate, problem, rest};
+
+/// How many tokens one request can contain.
+const MAX_BATCH: usize = 100;
+
+/// One or several scopes.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scopes {
+    Text(String),
+    List(Vec<String>),
+}
+
+/// A token to verify.
+#[derive(Deserialize)]
+struct Question {
+    token: String,
+    #[serde(default, alias = "scopes")]
+    scope: Option<Scopes>,
+    #[serde(default)]
+    client: Option<EndClient>,
+}
+
+/// The client whose request the caller asks about.
+#[derive(Deserialize)]
+struct EndClient {
+    address: Option<String>,
+    user_agent: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Batch {
+    keys: Vec<Question>,
+}
+
+#[derive(Serialize)]
+struct BatchAnswer {
+    results: Vec<VerifyAnswer>,
+}
+
+/// The answer about a token. `valid` is true only if the key also has every demanded scope.
+#[derive(Default)]
+pub(crate) struct VerifyAnswer {
+    key: Option<VerifiedKey>,
+    missing: Option<Vec<Scope>>,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    valid: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing_scopes: Option<&'a [Scope]>,
+    #[serde(flatten)]
+    facts: Option<Facts<'a>>,
+}
+
+impl Serialize for VerifyAnswer {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let lacks = self.missing.as_deref();
+        let written = Written {
+            valid: self.key.is_some() && lacks.is_none(),
+            error: lacks.map(|_| "insufficient_scope"),
+            missing_scopes: lacks,
+            facts: self.key.as_ref().map(Facts::from),
+        };
+        written.serialize(serializer)
+    }
+}
+
+impl From<Authorized> for VerifyAnswer {
+    fn from(authorized: Authorized) -> Self {
+        match authorized {
+            Authorized::Refused => Self::default(),
+            Authorized::Granted(key) => Self { key: Some(key), missing: None },
+            Authorized::Lacks(key, missing) => {
+                let missing = missing.lacks.into_iter().map(|lack| lack.scope).collect();
+                Self { key: Some(key), missing: Some(missing) }
+            }
+        }
+    }
+}
+
+/// `POST /api/v1/verify`.
+pub(super) async fn one(State(services): State<Services>, State(site): State<Arc<Site>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let caller = match Caller::find(&services, &site, &parts).await {
+        Ok(caller) => caller,
+        Err(refusal) => return *refusal,
+    };
+    let Some(question) = body::json_object::<Question>(&body::bytes(body).await) else {
+        return problem::answer(StatusCode::BAD_REQUEST, "The body must be a JSON object with \"token\", a string.");
+    };
+    match caller.answer(&services, question).await {
+        Ok(answer) => json(&answer),
+        Err(error) => problem::of(&error),
+    }
+}
+
+/// `POST /api/v1/verify/batch`.
+pub(super) async fn batch(
+    State(services): State<Services>,
+    State(site): State<Arc<Site>>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let caller = match Caller::find(&services, &site, &parts).await {
+        Ok(caller) => caller,
+        Err(refusal) => return *refusal,
+    };
+    let wrong = || {
+        let detail = format!(
+            "The body must be a JSON object with \"keys\", an array of 1 to {MAX_BATCH} objects with \"token\"."
+        );
+        problem::answer(StatusCode::BAD_REQUEST, &detail)
+    };
+    let Some(batch) = body::json_object::<Batch>(&body::bytes(body).await) else { return wrong() };
+    if batch.keys.is_empty() || batch.keys.len() > MAX_BATCH {
+        return wrong();
+    }
+    let mut results = Vec::with_capacity(batch.keys.len());
+    for question in batch.keys {
+        match caller.answer(&services, question).await {
+            Ok(answer) => results.push(answer),
+            // Half an answer could be mistaken for a whole one.
+            Err(error) => return problem::of(&error),
+        }
+    }
+    json(&BatchAnswer { results })
+}
+
+/// Who asks.
+struct Caller {
+    client: Client,
+    /// The tenant of the caller's key, if it sent one.
+    tenant: Option<TenantId>,
+}
+
+impl Caller {
+    async fn find(services: &Services, site: &Site, request: &Parts) -> Result<Self, Box<Response>> {
+        if !headers::is_json(&request.headers) {
+            return Err(Box::new(problem::answer(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Content-Type must be application/json.",
+            )));
+        }
+        let client = authenticate::client(&request.headers, &request.extensions, Channel::Rest);
+        let tenant = match Credential::find(&request.headers, &site.key_header) {
+            Credential::None => None,
+            Credential::Unusable => return Err(Box::new(rest::invalid_key())),
+            Credential::Token(token) => {
+                match services.verification().caller(&token, &client).await.map_err(ApiError::from) {
+                    Ok(tenant) => Some(tenant),
+                    Err(error) if error.code == ErrorCode::Unauthenticated => {
+                        return Err(Box::new(rest::invalid_key()));
+                    }
+                    Err(error) => return Err(Box::new(problem::of(&error))),
+                }
+            }
+        };
+        Ok(Self { client, tenant })
+    }
+
+    async fn answer(&self, services: &Services, question: Question) -> Result<VerifyAnswer, ApiError> {
+        let mut demanded = Vec::new();
+        let texts = match question.scope {
+            None => Vec::new(),
+            Some(Scopes::Text(text)) => vec![text],
+            Some(Scopes::List(list)) => list,
+        };
+        for text in texts {
+            demand::parse(&text, &mut demanded).map_err(|detail| ApiError::field("scope", detail))?;
+        }
+        let client = match (question.client, self.tenant) {
+            (None, _) => self.client.clone(),
+            (Some(_), None) => {
+                let detail = "Only a caller with a key that has the scope latchkey:verify can say whose request it is.";
+                return Err(ApiError::new(ErrorCode::Forbidden, detail));
+            }
+            (Some(end), Some(_)) => end_client(&self.client, end.address, end.user_agent)?,
+        };
+        answer(services, &question.token, &demanded, &client, self.tenant).await
+    }
+}
+
+/// Returns the client that a caller names.
+///
+/// # Errors
+/// A field error at `client.address`.
+pub(super) fn end_client(
+    caller: &Client,
+    address: Option<String>,
+    user_agent: Option<String>,
+) -> Result<Client, ApiError> {
+    let wrong = || ApiError::field("client.address", "This must be an IP address.");
+    let address = match address.filter(|address| !address.is_empty()) {
+        Some(text) => Some(text.parse::<IpAddr>().map_err(|_| wrong())?.to_canonical().to_string()),
+        None => None,
+    };
+    let user_agent = user_agent.map(|text| headers::as_recorded(&text, authenticate::MAX_AGENT_CHARS));
+    Ok(Client { address, user_agent, ..caller.clone() })
+}
+
+/// Verifies a token for `client`, and records the request as usage of its key. With a tenant, only its keys are known.
+///
+/// # Errors
+/// When the token can't be checked.
+pub(crate) async fn answer(
+    services: &Services,
+    token: &str,
+    demanded: &[Scope],
+    client: &Client,
+    tenant: Option<TenantId>,
+) -> Result<VerifyAnswer, ApiError> {
+    let verification = services.verification();
+    if let Some(tenant) = tenant
+        && !verification.is_of(tenant, token).await?
+    {
+        return Ok(VerifyAnswer::default());
+    }
+    Ok(verification.authorize(token, demanded, client).await?.into())
+}
+
+/// Writes a response in JSON.
+pub(super) fn json(answer: &impl Serialize) -> Response {
+    match serde_json::to_vec(answer) {
+        Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(error) => problem::of(&service::Error::Fault(error.to_string()).into()),
+    }
+}
