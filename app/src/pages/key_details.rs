@@ -113,8 +113,10 @@ fn elsewhere(request: &RequestContext, key: &ApiKey) -> AnyView {
     };
     let hidden = [("tenant_id", key.tenant_id.to_string())];
     view! {
-        <p>{words::key_of_another_tenant(&key.tenant_name)}</p>
-        {act_form::<SwitchTenant>(request, &key.page_path(), &hidden, button.into_any())}
+        <div class="roll">
+            <p>{words::key_of_another_tenant(&key.tenant_name)}</p>
+            {act_form::<SwitchTenant>(request, &key.page_path(), &hidden, button.into_any())}
+        </div>
     }
     .into_any()
 }

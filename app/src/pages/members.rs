@@ -153,9 +153,17 @@ fn row(member: Member, facts: Option<&MemberFacts>, view: MembersView) -> AnyVie
 
 /// The cells that only administrators see.
 fn fact_cells(facts: &MemberFacts, now: DateTime<Utc>) -> AnyView {
-    let second_factor = if facts.has_second_factor { labels::on() } else { labels::off() };
+    let second_factor = match (facts.has_second_factor, facts.codes_locked_at) {
+        (true, Some(_)) => words::codes_are_locked(),
+        (true, None) => labels::on(),
+        (false, _) => labels::off(),
+    };
     let locked = facts.codes_locked_at.map(|at| {
-        view! { <span class="sub">{words::codes_locked(view! { <Distance at now /> })}</span> }
+        view! {
+            <span class="sub">
+                <Distance at now />
+            </span>
+        }
     });
     let last = facts.keys_last_used_at.map(|at| {
         view! { <span class="sub">{words::last_used(view! { <Distance at now /> })}</span> }

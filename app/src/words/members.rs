@@ -29,6 +29,7 @@ words! {
     confirm_to_raise = "Only needed to give a higher role: enter your password again.";
     you = " (you)";
 
+    codes_are_locked = "Codes locked";
     why_codes_are_locked = "Somebody entered the right password and then too many wrong codes, so codes from the app are refused.";
     unlocking_changes_no_secret = "Unlocking accepts codes from the same app again. If it wasn't the person themselves, they should change their password first.";
 
@@ -41,15 +42,6 @@ words! {
     leave_question(tenant) = "Leave {tenant}?";
     remove_from_the_tenant_question(name) = "Remove {name} from the tenant?";
     suspended_key(name) = "{name} (suspended)";
-}
-
-/// Since when the two-factor codes of a member are locked.
-pub fn codes_locked(since: impl IntoView + 'static) -> AnyView {
-    view! {
-        "codes locked "
-        {since}
-    }
-    .into_any()
 }
 
 /// When the keys of a member were last used.

@@ -83,7 +83,7 @@ fn an_administrator_unlocks_a_members_codes_on_the_members_page() {
         let lock = "UPDATE second_factors SET enabled_at = begun_at, locked_at = begun_at, failures = 20";
         service::testing::execute(&stage.services, lock).await;
         let shown = list().await;
-        assert!(shown.contains("codes locked") && shown.contains(&page), "{shown}");
+        assert!(shown.contains("Codes locked") && shown.contains(&page), "{shown}");
         let asked = stage.get(&page, &cookie).await.text;
         assert!(asked.contains("Unlock the two-factor codes of bob?"), "{asked}");
         let unlocked = stage.submit(&page, &cookie, "").await;
