@@ -1,9 +1,29 @@
 //! The log of the process: what it contains, and its format. It goes to standard error.
 
-use std::io::{IsTerminal, stderr};
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    io::{IsTerminal, stderr},
+    panic::PanicHookInfo,
+    time::Duration,
+};
 
 use clap::{Args, ValueEnum};
-use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan};
+use tracing::{Subscriber, level_filters::LevelFilter};
+use tracing_subscriber::{
+    EnvFilter, Layer, fmt,
+    fmt::{MakeWriter, writer::BoxMakeWriter},
+    layer::SubscriberExt,
+    registry::LookupSpan,
+    util::SubscriberInitExt,
+};
+
+use crate::{
+    log_queue::{self, LogQueue},
+    traces::{self, Traces},
+};
+
+/// How long a process that ends waits for its log to be written.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The settings of the log.
 #[derive(Args, Debug)]
@@ -31,20 +51,62 @@ fn filter(text: &str) -> Result<String, String> {
 }
 
 impl Log {
-    /// Starts the log. An entry that can't be written, because the disk is full or the reader is gone, is dropped.
+    /// Starts the log of a command, which waits for whoever reads it.
     pub(super) fn start(&self) {
-        let filter = EnvFilter::builder().parse_lossy(&self.log);
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(stderr)
-            .with_span_events(FmtSpan::NONE)
-            .log_internal_errors(false)
-            .with_ansi(wants_color());
-        match self.log_format {
-            LogFormat::Text => log.init(),
-            LogFormat::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(true).init(),
+        self.init(BoxMakeWriter::new(stderr), None);
+    }
+
+    /// Starts the log of a server, which waits for nobody: an entry that can't be written, because the disk is full or
+    /// the reader is slow or gone, is dropped. Panics are logged too. `traces` are sent besides.
+    pub(super) fn start_in_background(&self, traces: Option<&Traces>) {
+        match LogQueue::start() {
+            Ok(queue) => {
+                self.init(BoxMakeWriter::new(move || queue.clone()), traces);
+                std::panic::set_hook(Box::new(log_panic));
+            }
+            Err(_) => self.init(BoxMakeWriter::new(stderr), traces),
         }
     }
+
+    fn init(&self, out: BoxMakeWriter, traces: Option<&Traces>) {
+        let log = self.layer(out).with_filter(self.filter());
+        tracing_subscriber::registry().with(log).with(traces.map(Traces::layer)).init();
+    }
+
+    /// Returns what is logged. The spans of traces are for the traces only.
+    fn filter(&self) -> EnvFilter {
+        let filter = EnvFilter::builder().parse_lossy(&self.log);
+        match format!("{}={}", traces::TARGET, LevelFilter::OFF).parse() {
+            Ok(directive) => filter.add_directive(directive),
+            Err(_) => filter,
+        }
+    }
+
+    fn layer<S, W>(&self, out: W) -> Box<dyn Layer<S> + Send + Sync>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+        W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    {
+        let log = fmt::layer().with_writer(out).log_internal_errors(false).with_ansi(wants_color());
+        match self.log_format {
+            LogFormat::Text => log.boxed(),
+            LogFormat::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(true).boxed(),
+        }
+    }
+}
+
+/// Waits until the log has been written, but no longer than a second.
+pub(super) fn flush() {
+    log_queue::flush(FLUSH_TIMEOUT);
+}
+
+/// Logs a panic. The standard library would print it, and wait for the reader.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("no message");
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(target: "panic", location, backtrace, "{message}");
 }
 
 /// Whether the log is read on a terminal whose user hasn't asked for plain text, see <https://no-color.org>.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{announce, output};
+use super::{announce, log};
 use crate::accept::{DRAIN_TIMEOUT, Drain};
 
 /// The maximum time to close the database after the last request.
@@ -36,7 +36,8 @@ pub(super) fn on_signals(drain: Drain, delay: Duration) -> std::io::Result<()> {
             _ = signals.next() => "a second signal".to_owned(),
             () = tokio::time::sleep(limit) => format!("{} seconds", limit.as_secs()),
         };
-        output::message(format!("latchkey: stopped after {reason}, before everything was finished"));
+        tracing::error!("stopped after {reason}, before everything was finished");
+        log::flush();
         std::process::exit(UNFINISHED);
     });
     Ok(())

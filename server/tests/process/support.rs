@@ -40,6 +40,11 @@ impl Server {
         drop(self.process.stderr.take());
     }
 
+    /// Takes the reading end of a pipe at the process's standard error.
+    pub fn take_errors(&mut self) -> std::process::ChildStderr {
+        self.process.stderr.take().unwrap()
+    }
+
     /// Whether the process has ended.
     pub fn has_ended(&mut self) -> bool {
         self.process.try_wait().unwrap().is_some()
