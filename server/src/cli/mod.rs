@@ -36,7 +36,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, builder::No
 use service::{Clock, OpenError, Services, Settings};
 
 use self::outcome::{Answer, Outcome};
-use crate::{assets::Embedded, config::SiteError, demo};
+use crate::{assets::Embedded, config::SiteError, demo, traces::Traces};
 
 /// API keys for people and service accounts: dashboard, GraphQL API and verification.
 #[derive(Debug, Parser)]
@@ -57,6 +57,24 @@ impl Cli {
     pub fn from_process() -> Self {
         let args: Vec<OsString> = std::env::args_os().collect();
         Self::parse_from_sources(&args, &sources::environment()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Starts the log and, for a server, the traces. Returns the latter.
+    fn start_log(&self) -> Option<Traces> {
+        if !matches!(self.command, Command::Serve(_)) {
+            self.common.log.start();
+            return None;
+        }
+        // A collector that can't be used is no reason not to serve.
+        let (traces, problem) = match Traces::start() {
+            Ok(traces) => (traces, None),
+            Err(problem) => (None, Some(problem)),
+        };
+        self.common.log.start_in_background(traces.as_ref());
+        if let Some(problem) = problem {
+            tracing::warn!(problem, "traces are off");
+        }
+        traces
     }
 
     fn parse_from_sources(args: &[OsString], env: &sources::Environment) -> Result<Self, clap::Error> {
@@ -199,8 +217,10 @@ impl Command {
 /// `embedded`: the browser files that `serve` serves
 /// unless it is given a folder.
 pub async fn run(cli: Cli, embedded: Embedded) -> ExitCode {
-    cli.common.log.start();
-    match dispatch(cli, embedded).await {
+    let traces = cli.start_log();
+    let outcome = dispatch(cli, embedded, traces.as_ref()).await;
+    log::flush();
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::message(format!("latchkey: {error}"));
@@ -216,7 +236,7 @@ fn exits_with_2(error: &(dyn std::error::Error + 'static)) -> bool {
     is_of_database || is_incomplete || error.is::<SiteError>()
 }
 
-async fn dispatch(cli: Cli, embedded: Embedded) -> Outcome {
+async fn dispatch(cli: Cli, embedded: Embedded, traces: Option<&Traces>) -> Outcome {
     let create_missing = cli.command.creates_database();
     let mut settings = Settings {
         create_missing,
@@ -246,7 +266,12 @@ async fn dispatch(cli: Cli, embedded: Embedded) -> Outcome {
             }
             let services = Services::open(&settings, Clock::system()).await?;
             let outcome = with_database(&services, command, embedded).await;
-            services.close().await;
+            let finish_traces = async {
+                if let Some(traces) = traces {
+                    traces.finish().await;
+                }
+            };
+            tokio::join!(services.close(), finish_traces);
             outcome
         }
     }

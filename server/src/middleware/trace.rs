@@ -74,6 +74,7 @@ pub(crate) fn log_response<B>(response: &http::Response<B>, latency: std::time::
 pub(crate) struct AccessLine {
     method: http::Method,
     path: String,
+    trace_id: Option<TraceId>,
 }
 
 /// Begins the line about a request.
@@ -81,6 +82,7 @@ pub(crate) fn access_line<B>(request: &Request<B>) -> Option<AccessLine> {
     tracing::enabled!(target: ACCESS, tracing::Level::DEBUG).then(|| AccessLine {
         method: request.method().clone(),
         path: without_secret(request.uri().path()).into_owned(),
+        trace_id: request.extensions().get::<TraceId>().copied(),
     })
 }
 
@@ -88,8 +90,8 @@ impl AccessLine {
     /// Writes the line.
     pub(crate) fn write(&self, status: http::StatusCode, begun: std::time::Instant) {
         let milliseconds = rounded(begun.elapsed());
-        let (method, path) = (&self.method, &self.path);
-        tracing::debug!(target: ACCESS, %method, path, status = status.as_u16(), milliseconds, "response");
+        let (method, path, trace_id) = (&self.method, &self.path, self.trace_id.map(tracing::field::display));
+        tracing::debug!(target: ACCESS, %method, path, trace_id, status = status.as_u16(), milliseconds, "response");
     }
 }
 
