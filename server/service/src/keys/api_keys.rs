@@ -46,6 +46,8 @@ pub const MAX_ALERTS: u32 = 5;
 const IN_USE: TimeDelta = TimeDelta::days(30);
 /// How long a refused request with a rotated key causes an alert.
 const TRIED_LATELY: TimeDelta = TimeDelta::days(7);
+/// The most clients and scopes that the usage of a key returns.
+const MAX_SCOPE_USES: u32 = 2_000;
 /// The most clients that the usage of a key returns.
 const MAX_CLIENTS: u32 = 100;
 
@@ -197,7 +199,7 @@ impl ApiKeys<'_> {
     /// Creates a key. Only this response contains its token.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` with the fields `name`, `expires_at`, `tenant_id`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`;
+    /// `BAD_USER_INPUT` with the fields `name`, `expires_at`, `scopes`, `tenant_id`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`;
     /// `NOT_FOUND` for an owner that isn't in the tenant; `CONFLICT` if the same form created its key more than a
     /// minute ago, or that key was already used.
     #[tracing::instrument(skip_all, fields(api_key.id))]
@@ -225,6 +227,7 @@ impl ApiKeys<'_> {
         Ok(Usage {
             clients: storage::usage::list_clients(self.context.db(), &permit, id, MAX_CLIENTS).await?,
             hours: storage::usage::list_hours(self.context.db(), &permit, id, since).await?,
+            scopes: storage::scopes::list_uses(self.context.db(), &permit, id, since, MAX_SCOPE_USES).await?,
         })
     }
 
@@ -483,9 +486,10 @@ impl ApiKeys<'_> {
         let mut wrong = input::Fields::default();
         let name = wrong.take("name", input::name(&input.name));
         let expires_at = wrong.take("expires_at", input.expiry(self.context.now()));
+        let scopes = wrong.take("scopes", input.scopes());
         let idempotency_key = input::idempotency_key(input.idempotency_key.as_deref())?;
-        match (name, expires_at) {
-            (Some(name), Some(expires_at)) => Ok(Checked { name, expires_at, idempotency_key }),
+        match (name, expires_at, scopes) {
+            (Some(name), Some(expires_at), Some(scopes)) => Ok(Checked { name, expires_at, idempotency_key, scopes }),
             _ => Err(wrong.into_error().into()),
         }
     }

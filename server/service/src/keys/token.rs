@@ -6,7 +6,7 @@ use domain::{OwnerKind, Secret, secret::TOKEN_BODY};
 use crate::{
     digest::sha256,
     random::{self, BASE62},
-    storage::keys::TokenDigest,
+    storage::db::TokenDigest,
 };
 
 const BODY_CHARS: usize = 32;

@@ -11,7 +11,7 @@ use domain::Secret;
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::token::{TOKEN_CHARS, digest_of, hint_of};
-use crate::storage::keys::TokenDigest;
+use crate::storage::db::TokenDigest;
 
 /// How many bytes are read at once.
 const CHUNK: u64 = 1 << 20;
