@@ -32,7 +32,7 @@ bundle:
 
 .PHONY: release
 release:
-	@$(tools) rust bundle
+	@$(tools) rust bundle zig
 	@end2end/bin/release
 
 .PHONY: quick
