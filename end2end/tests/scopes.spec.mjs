@@ -85,7 +85,8 @@ test('a key is narrowed to what is used, with the clients that other choices wou
   expect(await demand(token, `${name}:read`)).toBe(200);
 });
 
-test('a scope that a key lacks is refused at its field, and nothing is lost @both', async ({ page, team, signIn, scripted }) => {
+test('a scope that a key lacks is refused at its field, and nothing is lost @both', async ({ page, team, signIn, scripted, watch }) => {
+  watch.expect(/status of 422/);
   const ada = team.person('USER');
   const name = resource(['write', 'USER']);
   await signIn(ada);
@@ -100,7 +101,8 @@ test('a scope that a key lacks is refused at its field, and nothing is lost @bot
   await expect(page.getByRole('radio', { name: 'Only these scopes' })).toBeChecked();
 });
 
-test('administrators see the catalogue, and the operator changes it for all tenants @both', async ({ page, open, team, signIn, scripted }) => {
+test('administrators see the catalogue, and the operator changes it for all tenants @both', async ({ page, open, team, signIn, scripted, watch }) => {
+  watch.expect(/status of 403/);
   const ada = team.person();
   const name = resource(['read', 'READ_ONLY_USER']);
   await signIn(ada);
