@@ -208,6 +208,7 @@ impl ScopeSet {
     }
 
     /// Returns the scopes that are in this set and not in another.
+    #[must_use]
     pub fn without(&self, other: &Self) -> Self {
         Self(self.iter().filter(|scope| !other.contains(scope)).cloned().collect())
     }
@@ -572,6 +573,15 @@ impl Catalogue {
             Some(entry) if entry.least_role > role => lack(LackReason::Role(entry.least_role)),
             Some(_) => None,
         }
+    }
+}
+
+impl<'a> IntoIterator for &'a Catalogue {
+    type Item = &'a CatalogueScope;
+    type IntoIter = std::slice::Iter<'a, CatalogueScope>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 

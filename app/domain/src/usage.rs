@@ -74,11 +74,12 @@ pub struct ScopeUse {
 
 /// Returns the scopes that were used, as far as one key can hold them.
 pub fn used_scopes(uses: &[ScopeUse]) -> ScopeSet {
-    let mut used: Vec<_> = uses.iter().filter(|one| one.last_used_at.is_some()).map(|one| one.scope.clone()).collect();
-    used.sort_unstable();
-    used.dedup();
-    used.truncate(MAX_SCOPES);
-    ScopeSet::new(used).unwrap_or_default()
+    let accepted = uses.iter().filter(|one| one.last_used_at.is_some());
+    let mut scopes: Vec<_> = accepted.map(|one| one.scope.clone()).collect();
+    scopes.sort_unstable();
+    scopes.dedup();
+    scopes.truncate(MAX_SCOPES);
+    ScopeSet::new(scopes).unwrap_or_default()
 }
 
 /// Returns the uses that a key with other scopes would have refused.
