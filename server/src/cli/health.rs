@@ -9,7 +9,7 @@ use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::outcome::Outcome;
+use super::{listen::Listen, outcome::Outcome};
 
 /// The maximum time for the response.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -18,15 +18,14 @@ const WITHIN: Duration = Duration::from_secs(5);
 pub(super) struct Health {
     /// URL of the server [default: the address in --listen]
     url: Option<String>,
-    /// Address that the server listens on
-    #[arg(long, env = "LATCHKEY_LISTEN", default_value = "127.0.0.1:3000", help_heading = "Network")]
-    listen: SocketAddr,
+    #[command(flatten)]
+    listen: Listen,
 }
 
 pub(super) async fn run(options: Health) -> Outcome {
     let address = match options.url {
         Some(url) => authority(&url)?,
-        None => reachable(options.listen).to_string(),
+        None => reachable(options.listen.address).to_string(),
     };
     let status = timeout(WITHIN, ask(&address)).await;
     match status.map_err(|_| format!("{address} didn't respond within {} seconds.", WITHIN.as_secs()))? {

@@ -13,6 +13,7 @@ mod input;
 mod key_row;
 mod keys;
 mod list;
+mod listen;
 mod log;
 mod metrics;
 mod outcome;
@@ -21,6 +22,7 @@ mod people;
 mod postgres;
 mod restore;
 mod scan;
+mod scopes;
 mod secrets;
 mod serve;
 mod settings;
@@ -61,7 +63,7 @@ impl Cli {
 
     /// Starts the log and, for a server, the traces. Returns the latter.
     fn start_log(&self) -> Option<Traces> {
-        if !matches!(self.command, Command::Serve(_)) {
+        if !matches!(self.command, Command::OnDatabase(OnDatabase::Serve(_))) {
             self.common.log.start();
             return None;
         }
@@ -120,18 +122,8 @@ struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the dashboard and the APIs
-    Serve(Box<serve::Serve>),
-    /// Create the database, or migrate it to this version
-    Migrate,
-    /// Manage tenants, people, service accounts and keys
-    #[command(subcommand)]
-    Admin(Admin),
-    #[command(about = "Copy an SQLite database to a new file, even while it is in use")]
-    Backup {
-        /// The file to create; an existing file is never overwritten
-        file: PathBuf,
-    },
+    #[command(flatten)]
+    OnDatabase(OnDatabase),
     /// Restore a backup, and revoke again what was revoked since
     ///
     /// Revocations, removed members, deleted service accounts and changed passwords come from the revocation ledger, which
@@ -150,11 +142,6 @@ enum Command {
     /// written; and with a database: state, id, tenant, owner, name. Exits with 1 if there are tokens, and with 2 if not
     /// everything could be searched.
     Scan(scan::Scan),
-    /// Inspect the audit log
-    #[command(subcommand)]
-    Audit(audit::AuditCommand),
-    /// Check the database for damage; exits with 1 if there is any
-    Check,
     /// Manage the keys that encrypt secrets in the database
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
@@ -179,6 +166,28 @@ enum Command {
     FillDemo,
 }
 
+/// The commands that open the database and use it.
+#[derive(Debug, Subcommand)]
+enum OnDatabase {
+    /// Serve the dashboard and the APIs
+    Serve(Box<serve::Serve>),
+    /// Create the database, or migrate it to this version
+    Migrate,
+    /// Manage tenants, people, service accounts and keys
+    #[command(subcommand)]
+    Admin(Admin),
+    #[command(about = "Copy an SQLite database to a new file, even while it is in use")]
+    Backup {
+        /// The file to create; an existing file is never overwritten
+        file: PathBuf,
+    },
+    /// Inspect the audit log
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Check the database for damage; exits with 1 if there is any
+    Check,
+}
+
 #[derive(Debug, Subcommand)]
 enum Admin {
     #[command(flatten)]
@@ -189,26 +198,17 @@ enum Admin {
     Accounts(accounts::AccountCommand),
     #[command(flatten)]
     Keys(keys::KeyCommand),
+    #[command(flatten)]
+    Scopes(scopes::ScopeCommand),
 }
 
 impl Command {
     /// Whether the command creates a missing database. For any other, a missing database is a mistyped URL.
     fn creates_database(&self) -> bool {
         match self {
-            Self::Serve(options) => options.migrates(),
-            Self::Migrate | Self::FillDemo => true,
-            Self::Admin(_)
-            | Self::Backup { .. }
-            | Self::Audit(_)
-            | Self::Check
-            | Self::Secrets(_)
-            | Self::Restore(_)
-            | Self::Move(_)
-            | Self::Scan(_)
-            | Self::Config(_)
-            | Self::Health(_)
-            | Self::Completions { .. }
-            | Self::Man { .. } => false,
+            Self::OnDatabase(OnDatabase::Serve(options)) => options.migrates(),
+            Self::OnDatabase(OnDatabase::Migrate) | Self::FillDemo => true,
+            _ => false,
         }
     }
 }
@@ -259,42 +259,46 @@ async fn dispatch(cli: Cli, embedded: Embedded, traces: Option<&Traces>) -> Outc
         Command::Secrets(secrets::SecretsCommand::Init) => {
             Ok(secrets::init(&cli.common.secret_keys, &settings.database_url)?)
         }
-        command => {
-            if let Command::Serve(options) = &command {
+        Command::Secrets(secrets::SecretsCommand::Stored(command)) => {
+            with_database(&settings, traces, async |services| secrets::run(services, command).await).await
+        }
+        Command::OnDatabase(command) => {
+            if let OnDatabase::Serve(options) = &command {
                 options.configure(&mut settings);
                 cli.report.warn();
             }
-            let services = Services::open(&settings, Clock::system()).await?;
-            let outcome = with_database(&services, command, embedded).await;
-            let finish_traces = async {
-                if let Some(traces) = traces {
-                    traces.finish().await;
-                }
-            };
-            tokio::join!(services.close(), finish_traces);
-            outcome
+            with_database(&settings, traces, async |services| command.run(services, embedded).await).await
         }
     }
 }
 
-async fn with_database(services: &Services, command: Command, embedded: Embedded) -> Outcome {
-    match command {
-        Command::Serve(options) => serve::run(services, *options, embedded).await,
-        Command::Migrate => database::migrate(services).await,
-        Command::Admin(command) => administer(services, command).await,
-        Command::Backup { file } => database::backup(services, &file).await,
-        Command::Audit(command) => audit::run(services, command).await,
-        Command::Check => database::check(services).await,
-        Command::Secrets(command) => secrets::run(services, command).await,
-        // Run without a database.
-        Command::Config(_)
-        | Command::Health(_)
-        | Command::Completions { .. }
-        | Command::Man { .. }
-        | Command::FillDemo
-        | Command::Restore(_)
-        | Command::Move(_)
-        | Command::Scan(_) => Ok(()),
+/// Opens the database for `work`, and closes it afterwards.
+async fn with_database(
+    settings: &Settings,
+    traces: Option<&Traces>,
+    work: impl AsyncFnOnce(&Services) -> Outcome,
+) -> Outcome {
+    let services = Services::open(settings, Clock::system()).await?;
+    let outcome = work(&services).await;
+    let finish_traces = async {
+        if let Some(traces) = traces {
+            traces.finish().await;
+        }
+    };
+    tokio::join!(services.close(), finish_traces);
+    outcome
+}
+
+impl OnDatabase {
+    async fn run(self, services: &Services, embedded: Embedded) -> Outcome {
+        match self {
+            Self::Serve(options) => serve::run(services, *options, embedded).await,
+            Self::Migrate => database::migrate(services).await,
+            Self::Admin(command) => administer(services, command).await,
+            Self::Backup { file } => database::backup(services, &file).await,
+            Self::Audit(command) => audit::run(services, command).await,
+            Self::Check => database::check(services).await,
+        }
     }
 }
 
@@ -311,6 +315,7 @@ async fn answer(services: &Services, command: Admin) -> Answer {
         Admin::People(command) => people::run(services, command).await,
         Admin::Accounts(command) => accounts::run(services, command).await,
         Admin::Keys(command) => keys::run(services, command).await,
+        Admin::Scopes(command) => scopes::run(services, command).await,
     }
 }
 

@@ -66,6 +66,13 @@ pub(super) enum SecretsCommand {
     ///
     /// For SQLite, serve creates the file by itself. Several servers of a PostgreSQL database need the same file.
     Init,
+    #[command(flatten)]
+    Stored(StoredSecrets),
+}
+
+/// The commands that change the secrets in the database.
+#[derive(Debug, Subcommand)]
+pub(super) enum StoredSecrets {
     /// Encrypt the database's secrets with a new key and remove the old ones from the file; prints the new key's id
     ///
     /// Servers may go on running. If each has its own copy of the file, run the command with --prepare first, copy the
@@ -88,23 +95,21 @@ pub(super) fn init(args: &SecretKeyArgs, database_url: &str) -> Answer {
     output::line(id)
 }
 
-pub(super) async fn run(services: &Services, command: SecretsCommand) -> Outcome {
+pub(super) async fn run(services: &Services, command: StoredSecrets) -> Outcome {
     services.require_migrated().await?;
     services.require_writable().await?;
     Ok(answer(services, command).await?)
 }
 
-async fn answer(services: &Services, command: SecretsCommand) -> Answer {
+async fn answer(services: &Services, command: StoredSecrets) -> Answer {
     let admin = services.admin();
     match command {
-        // Runs without a database.
-        SecretsCommand::Init => Ok(()),
-        SecretsCommand::Rotate { prepare: true } => {
+        StoredSecrets::Rotate { prepare: true } => {
             let id = admin.prepare_secret_key()?;
             output::message("Added the key. It is used after the next latchkey secrets rotate.");
             output::line(id)
         }
-        SecretsCommand::Rotate { prepare: false } => {
+        StoredSecrets::Rotate { prepare: false } => {
             let rotation = admin.rotate_secret_keys().await?;
             output::message(format!("Encrypted secrets again: {}.", rotation.values));
             if !rotation.retired.is_empty() {
@@ -113,7 +118,7 @@ async fn answer(services: &Services, command: SecretsCommand) -> Answer {
             }
             output::line(rotation.key_id)
         }
-        SecretsCommand::DiscardLost => {
+        StoredSecrets::DiscardLost => {
             let count = admin.discard_lost_secrets().await?;
             output::message(format!("Users whose two-factor authentication was turned off: {count}."));
             Ok(())
