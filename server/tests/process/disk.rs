@@ -4,7 +4,7 @@
 use std::{
     fs,
     io::Write,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -12,8 +12,9 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
+    devices::{self, Devices},
     json_headers,
-    support::{Connection, Server, connect, fill, latchkey, request, send, serve, start},
+    support::{Connection, Server, connect, count, fill, latchkey, request, send, serve, start},
 };
 
 /// A file system in memory, which is unmounted when this is dropped.
@@ -86,7 +87,7 @@ async fn await_readiness(server: &Server, connection: &mut Connection, wanted: u
 }
 
 /// Creates keys while a fault begins and ends, and asserts that it is told and that the first moment without it works.
-async fn assert_recovers(server: &Server, (account, token): (String, String), fault: impl Fn(bool)) {
+async fn assert_recovers(name: &str, server: &Server, (account, token): (String, String), fault: impl Fn(bool)) {
     let mut connection = connect(server.address).await;
     assert_eq!(create(server, &mut connection, &token, &account).await, None);
     await_readiness(server, &mut connection, 200).await;
@@ -106,6 +107,7 @@ async fn assert_recovers(server: &Server, (account, token): (String, String), fa
         assert!(message.contains("disk of the database"), "{message}");
         await_readiness(server, &mut connection, 503).await;
         fault(false);
+        count(&[(&format!("fault: {name}"), 1)]);
         assert_eq!(create(server, &mut connection, &token, &account).await, None, "the first moment works again");
         await_readiness(server, &mut connection, 200).await;
     }
@@ -122,7 +124,7 @@ fn a_full_disk_refuses_changes_and_the_first_moment_with_room_works_again() {
     run(async {
         let filled = fill(&database);
         let server = serve(&database);
-        assert_recovers(&server, filled, |is_full| {
+        assert_recovers("full disk", &server, filled, |is_full| {
             if is_full {
                 disk.fill();
             } else {
@@ -146,6 +148,7 @@ fn a_database_that_cannot_be_written_is_refused_at_start_and_named() {
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
+    count(&[("fault: read-only disk", 1)]);
     assert!(!output.status.success() && text.contains("test.db"), "{text}");
 }
 
@@ -173,64 +176,18 @@ fn the_files_of_a_database_are_private_whatever_the_umask_and_shared_ones_are_re
     assert!(output.status.success() && text.contains("other users") && text.contains("test.db"), "{text}");
 }
 
-/// Lets every write to a write-ahead log fail while a file exists.
-const BROKEN_DISK: &str = r#"
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-static int is_broken(int fd) {
-  char link[64], path[4096];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  ssize_t n = readlink(link, path, sizeof path - 1);
-  if (n < 4 || strncmp(path + n - 4, "-wal", 4) != 0) return 0;
-  return access(getenv("BROKEN_WHILE"), F_OK) == 0;
-}
-#define BREAK(name, offset) \
-  ssize_t name(int fd, const void *bytes, size_t length, offset at) { \
-    static ssize_t (*next)(int, const void *, size_t, offset); \
-    if (is_broken(fd)) { errno = EIO; return -1; } \
-    if (!next) next = dlsym(RTLD_NEXT, #name); \
-    return next(fd, bytes, length, at); \
-  }
-BREAK(pwrite, off_t)
-BREAK(pwrite64, off64_t)
-"#;
-
-fn compile(folder: &Path) -> Option<PathBuf> {
-    let (source, library) = (folder.join("broken.c"), folder.join("broken.so"));
-    fs::write(&source, BROKEN_DISK).unwrap();
-    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).arg("-ldl").status();
-    if compiled.is_ok_and(|status| status.success()) {
-        return Some(library);
-    }
-    eprintln!("skipped: there is no C compiler");
-    None
-}
-
 #[test]
 fn a_disk_that_fails_refuses_changes_and_the_first_moment_without_failures_works_again() {
+    let Some(devices) = Devices::new() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let Some(library) = compile(folder.path()) else { return };
-    let (flag, database) =
-        (folder.path().join("broken"), format!("sqlite:{}", folder.path().join("test.db").display()));
+    let database = format!("sqlite:{}", folder.path().join("test.db").display());
     run(async {
         let filled = fill(&database);
-        let server = start(
-            latchkey()
-                .args(["serve", "--listen", "127.0.0.1:0", "--database-url", &database])
-                .env("LD_PRELOAD", &library)
-                .env("BROKEN_WHILE", &flag),
-        );
-        assert_recovers(&server, filled, |is_broken| {
-            if is_broken {
-                fs::write(&flag, "").unwrap();
-            } else {
-                fs::remove_file(&flag).unwrap();
-            }
+        let mut command = latchkey();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--database-url", &database]);
+        let server = start(devices.attach(&mut command));
+        assert_recovers("failing disk", &server, filled, |is_broken| {
+            devices.break_disk(if is_broken { devices::FAILING } else { 0 })
         })
         .await;
     });

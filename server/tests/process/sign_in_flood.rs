@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::header;
 use tokio::task::JoinSet;
 
-use crate::support::{EMAIL, PASSWORD, Server, connect, fill, request, serve};
+use crate::support::{EMAIL, PASSWORD, Server, connect, count, fill, request, serve};
 
 /// How many people sign in at once.
 const AT_ONCE: usize = 600;
@@ -46,9 +46,9 @@ async fn flood(server: std::net::SocketAddr, wave: usize) -> (usize, usize) {
         tasks.spawn(async move { sign_in(server, &email, "not the right password", "").await.0 });
     }
     let statuses = tasks.join_all().await;
-    let count = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
+    let with = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
     // A busy database sends people away too.
-    (count(401), count(429) + count(503))
+    (with(401), with(429) + with(503))
 }
 
 #[test]
@@ -67,6 +67,7 @@ fn a_flood_of_sign_ins_uses_little_memory_and_gives_it_back() {
         for wave in 0..3 {
             let (checked, sent_away) = flood(address, wave).await;
             assert_eq!(checked + sent_away, AT_ONCE);
+            count(&[("requests", AT_ONCE), ("fault: sign-in of a flood", AT_ONCE)]);
             assert!(checked > 0, "some were checked");
         }
         let during = memory(&server, "VmHWM").saturating_sub(before);

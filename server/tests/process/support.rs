@@ -112,6 +112,13 @@ pub fn account(database: &str, name: &str) -> (String, String) {
     (account, token)
 }
 
+/// Adds to the counts that `make soak` prints, in the file that it names.
+pub fn count(counts: &[(&str, usize)]) {
+    let Some(path) = std::env::var_os("LATCHKEY_SOAK_COUNTS") else { return };
+    let lines: String = counts.iter().map(|(name, number)| format!("{number} {name}\n")).collect();
+    std::fs::File::options().append(true).create(true).open(path).unwrap().write_all(lines.as_bytes()).unwrap();
+}
+
 /// An open HTTP/1.1 connection.
 pub type Connection = http1::SendRequest<Full<Bytes>>;
 
