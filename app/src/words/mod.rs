@@ -8,13 +8,13 @@
 /// Writes the functions of plain texts: `name = "Text";` and `name(argument) = "Text with {argument}";`.
 macro_rules! words {
     (@ $name:ident $text:literal) => {
-        #[doc = $text]
+        #[doc = concat!("`", $text, "`")]
         pub const fn $name() -> &'static str {
             $text
         }
     };
     (@ $name:ident ($($argument:ident),+) $text:literal) => {
-        #[doc = $text]
+        #[doc = concat!("`", $text, "`")]
         pub fn $name($($argument: &dyn ::std::fmt::Display),+) -> String {
             format!($text)
         }
