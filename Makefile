@@ -11,7 +11,7 @@ help:
 	@echo 'make release      build the fully optimized binary, target/release/latchkey, and what is published with it'
 	@echo 'make test         run everything: format, lints, tests on both databases, browser tests'
 	@echo 'make test-clients run only the tests with the real Prefect clients (needs Python 3.8 to 3.10)'
-	@echo 'make soak         test for ten minutes: key histories, random input, killed servers, broken disks'
+	@echo 'make soak         test for ten minutes: killed servers, faults under load, random input; print a table of counts'
 	@echo 'make failover     kill the leader of a PostgreSQL cluster 20 times (KILLS=…, SYNC=off; needs Patroni)'
 	@echo 'make check        run only the quick checks: format, crate boundaries, dependencies, lints'
 	@echo 'make fmt          format the code'
@@ -57,10 +57,10 @@ test:
 test-clients:
 	@end2end/bin/test --clients
 
-# CASES, CRASHES, FUZZ_SECONDS and SEED are read by the script. A failure prints its seed.
+# CASES, CRASHES, FAULTS, FUZZ_SECONDS and SEED are read by the script. A failure prints its seed.
 .PHONY: soak
 soak:
-	@$(tools) rust
+	@$(tools) rust fuzz postgres
 	@end2end/bin/soak
 
 # KILLS=… kills the leader as many times. SYNC=off replicates asynchronously.
