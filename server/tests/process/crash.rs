@@ -26,7 +26,7 @@ async fn run_until_killed(server: Server, token: &str, most: usize) -> Facts {
     let account = account_of(&server, token).await;
     let clients = Clients::new(server.address, token, &account);
     let mut tasks = clients.start(WRITERS, READERS);
-    assert!(clients.meet(|facts| facts.changes >= most, Duration::from_secs(60)).await, "changes are acknowledged");
+    assert!(clients.meet(|facts| facts.changes >= most, Duration::from_mins(1)).await, "changes are acknowledged");
     // SIGKILL, with changes of all writers in progress.
     drop(server);
     clients.end();

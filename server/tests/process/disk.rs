@@ -187,7 +187,7 @@ fn a_disk_that_fails_refuses_changes_and_the_first_moment_without_failures_works
         command.args(["serve", "--listen", "127.0.0.1:0", "--database-url", &database]);
         let server = start(devices.attach(&mut command));
         assert_recovers("failing disk", &server, filled, |is_broken| {
-            devices.break_disk(if is_broken { devices::FAILING } else { 0 })
+            devices.break_disk(if is_broken { devices::FAILING } else { 0 });
         })
         .await;
     });

@@ -115,7 +115,7 @@ pub fn account(database: &str, name: &str) -> (String, String) {
 /// Adds to the counts that `make soak` prints, in the file that it names.
 pub fn count(counts: &[(&str, usize)]) {
     let Some(path) = std::env::var_os("LATCHKEY_SOAK_COUNTS") else { return };
-    let lines: String = counts.iter().map(|(name, number)| format!("{number} {name}\n")).collect();
+    let lines = counts.iter().map(|(name, number)| format!("{number} {name}\n")).collect::<Vec<_>>().concat();
     std::fs::File::options().append(true).create(true).open(path).unwrap().write_all(lines.as_bytes()).unwrap();
 }
 
