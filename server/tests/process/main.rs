@@ -7,20 +7,14 @@ mod crash;
 #[cfg(target_os = "linux")]
 mod devices;
 #[cfg(target_os = "linux")]
-#[cfg(target_os = "linux")]
-mod devices;
-#[cfg(target_os = "linux")]
 mod disk;
 mod documents;
 mod edge;
 mod edge_proxies;
-#[cfg(target_os = "linux")]
-mod faults;
 mod forward_auth;
 #[cfg(target_os = "linux")]
 mod faults;
 mod litestream;
-mod load;
 mod load;
 mod logs;
 mod metrics;
@@ -66,11 +60,6 @@ where
             service::testing::with_postgres(&server, story).await;
         }
     });
-}
-
-/// Returns the number in an environment variable, or another one if it isn't set.
-fn number(variable: &str, otherwise: usize) -> usize {
-    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
 }
 
 /// Returns the number in an environment variable, or another one if it isn't set.
