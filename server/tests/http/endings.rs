@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use domain::{Role, Secret, UserId};
-use service::{Actor, Client};
+use service::Client;
 
 use crate::support::{PASSWORD, Stage, on_both};
 
@@ -64,9 +64,14 @@ fn a_key_of_another_tenant_is_changed_only_after_that_tenant_is_selected() {
     });
 }
 
-async fn session_of(stage: &Stage, user: UserId, tenant: domain::TenantId) -> Actor {
-    let client = Client::command_line();
-    stage.services.actors().from_session(user, tenant, stage.services.now(), client).await.unwrap()
+/// Turns two-factor authentication of a member on, and locks the codes. `cookie`: the session of another member.
+pub(crate) async fn lock_codes(stage: &Stage, user: UserId, cookie: &str) {
+    let tenant = stage.selected_tenant(cookie).await.parse().unwrap();
+    let (now, client) = (stage.services.now(), Client::command_line());
+    let actor = stage.services.actors().from_session(user, tenant, now, client).await.unwrap();
+    stage.services.second_factors().begin(&actor).await.unwrap();
+    let lock = "UPDATE second_factors SET enabled_at = begun_at, locked_at = begun_at, failures = 20";
+    service::testing::execute(&stage.services, lock).await;
 }
 
 #[test]
@@ -75,13 +80,10 @@ fn an_administrator_unlocks_a_members_codes_on_the_members_page() {
         let (admin, cookie) = (stage.services.admin(), stage.sign_in().await);
         let password = Secret::new(PASSWORD);
         let bob = admin.create_user("bob@example.org", None, "acme", Role::User.as_str(), &password).await.unwrap();
-        let tenant = stage.selected_tenant(&cookie).await.parse().unwrap();
         let list = async || stage.get("/team/members", &cookie).await.text;
         let page = format!("/team/members/{bob}/unlock-codes");
         assert!(!list().await.contains(&page));
-        stage.services.second_factors().begin(&session_of(&stage, bob, tenant).await).await.unwrap();
-        let lock = "UPDATE second_factors SET enabled_at = begun_at, locked_at = begun_at, failures = 20";
-        service::testing::execute(&stage.services, lock).await;
+        lock_codes(&stage, bob, &cookie).await;
         let shown = list().await;
         assert!(shown.contains("Codes locked") && shown.contains(&page), "{shown}");
         let asked = stage.get(&page, &cookie).await.text;

@@ -10,7 +10,10 @@ use domain::{
 };
 use http::StatusCode;
 
-use crate::support::{Form, PASSWORD, Stage, on_both};
+use crate::{
+    endings::lock_codes,
+    support::{Form, PASSWORD, Stage, on_both},
+};
 
 /// The fields that a form posts in addition to the arguments of its function.
 const OF_THE_FORM: [&str; 5] = [field::PAGE, field::THEN, field::TENANT, confirm::PASSWORD, confirm::CODE];
@@ -53,9 +56,9 @@ async fn fill(stage: &Stage, cookie: &str) -> Vec<String> {
     let admin = stage.services.admin();
     let password = domain::Secret::new(PASSWORD);
     admin.create_tenant("Other", "other").await.unwrap();
-    for (email, tenant) in [("ada@example.org", "other"), ("bob@example.org", "acme")] {
-        admin.create_user(email, None, tenant, "TENANT_ADMIN", &password).await.unwrap();
-    }
+    admin.create_user("ada@example.org", None, "other", "TENANT_ADMIN", &password).await.unwrap();
+    let bob = admin.create_user("bob@example.org", None, "acme", "TENANT_ADMIN", &password).await.unwrap();
+    lock_codes(stage, bob, cookie).await;
     let active = id_of(&post("/fn/create_api_key", "name=active&expiry=never").await);
     let suspended = id_of(&post("/fn/create_api_key", "name=suspended&expiry=30d").await);
     post("/fn/suspend_api_key", &format!("key={suspended}")).await;
