@@ -70,7 +70,12 @@ impl Log {
 
     fn init(&self, out: BoxMakeWriter, traces: Option<&Traces>) {
         let log = self.layer(out).with_filter(self.filter());
-        tracing_subscriber::registry().with(log).with(traces.map(Traces::layer)).init();
+        let registry = tracing_subscriber::registry().with(log);
+        // An absent layer would count as one that wants every span.
+        match traces {
+            Some(traces) => registry.with(traces.layer()).init(),
+            None => registry.init(),
+        }
     }
 
     /// Returns what is logged. The spans of traces are for the traces only.

@@ -72,6 +72,7 @@ pub(crate) fn log_response<B>(response: &http::Response<B>, latency: std::time::
 
 /// The line in the log about a request that has no span, if it is wanted.
 pub(crate) struct AccessLine {
+    id: String,
     method: http::Method,
     path: String,
     trace_id: Option<TraceId>,
@@ -80,6 +81,7 @@ pub(crate) struct AccessLine {
 /// Begins the line about a request.
 pub(crate) fn access_line<B>(request: &Request<B>) -> Option<AccessLine> {
     tracing::enabled!(target: ACCESS, tracing::Level::DEBUG).then(|| AccessLine {
+        id: service::new_request_id(),
         method: request.method().clone(),
         path: without_secret(request.uri().path()).into_owned(),
         trace_id: request.extensions().get::<TraceId>().copied(),
@@ -87,11 +89,14 @@ pub(crate) fn access_line<B>(request: &Request<B>) -> Option<AccessLine> {
 }
 
 impl AccessLine {
-    /// Writes the line.
-    pub(crate) fn write(&self, status: http::StatusCode, begun: std::time::Instant) {
-        let milliseconds = rounded(begun.elapsed());
-        let (method, path, trace_id) = (&self.method, &self.path, self.trace_id.map(tracing::field::display));
-        tracing::debug!(target: ACCESS, %method, path, trace_id, status = status.as_u16(), milliseconds, "response");
+    /// Writes the line, and tells the client the request's id.
+    pub(crate) fn write(&self, response: &mut Response, begun: std::time::Instant) {
+        let (status, milliseconds) = (response.status().as_u16(), rounded(begun.elapsed()));
+        let (id, method, path) = (&self.id, &self.method, &self.path);
+        tracing::debug!(target: ACCESS, id, %method, path, status, milliseconds, "response");
+        if let Ok(id) = HeaderValue::from_str(id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
     }
 }
 

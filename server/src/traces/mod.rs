@@ -19,13 +19,12 @@ use opentelemetry_sdk::{
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
 
-pub(crate) use self::request::{TraceId, follow};
+pub(crate) use self::request::{TARGET, TraceId, follow};
 use self::{environment::Environment, exporter::Exporter, http_client::HttpClient};
 
-/// The target of the spans that are only for traces.
-pub(crate) const TARGET: &str = "traces";
 /// Where the spans of use cases are.
 const USE_CASES: &str = "service";
+
 /// Returns whether there are traces. The log must have been started.
 pub(crate) fn are_recorded() -> bool {
     tracing::span_enabled!(target: TARGET, Level::INFO)

@@ -18,8 +18,10 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::{Instrument, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::TARGET;
 use crate::{config::Site, metrics::name_of};
+
+/// The target of the spans that are only for traces.
+pub(crate) const TARGET: &str = "traces";
 
 /// The header that says which trace a request is part of, see <https://www.w3.org/TR/trace-context/>.
 const PARENT: &str = "traceparent";

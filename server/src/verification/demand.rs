@@ -1,14 +1,30 @@
 //! Which scopes a request demands of a key.
 
+use axum::extract::Request;
 use domain::Scope;
-use http::{Extensions, HeaderMap, HeaderName};
-
-use super::ForwardedMethod;
+use http::{Extensions, HeaderMap, HeaderName, Method};
 
 /// The header with demanded scopes, for proxies that can't choose the query.
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-latchkey-scope");
 /// The most scopes that one request demands.
 const MAX_DEMANDED: usize = 16;
+
+/// The method of the request that a trusted proxy asks about, in the request's extensions.
+#[derive(Clone, Debug)]
+struct ForwardedMethod(Method);
+
+/// The headers in which proxies name the method, as each of them does by itself or in our documentation.
+const METHODS: [HeaderName; 2] =
+    [HeaderName::from_static("x-forwarded-method"), HeaderName::from_static("x-original-method")];
+
+/// Remembers the method that a trusted proxy names.
+pub(super) fn note_method(request: &mut Request) {
+    let named = METHODS.iter().find_map(|name| request.headers().get(name));
+    // Methods are case-sensitive, and an unknown one isn't safe.
+    if let Some(method) = named.and_then(|method| Method::from_bytes(method.as_bytes()).ok()) {
+        request.extensions_mut().insert(ForwardedMethod(method));
+    }
+}
 
 /// Parses scopes separated by spaces or commas. Returns what is wrong as a sentence.
 pub(super) fn parse(text: &str, demanded: &mut Vec<Scope>) -> Result<(), String> {
@@ -51,8 +67,6 @@ pub(super) fn add_header(headers: &HeaderMap, demanded: &mut Vec<Scope>) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use http::Method;
-
     use super::*;
 
     fn demanded(query: &str, method: Option<Method>) -> Result<String, String> {

@@ -19,7 +19,7 @@ use axum::{
     routing::{any, get, post},
 };
 use futures::FutureExt;
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderValue, header};
 use service::Services;
 
 use crate::{
@@ -64,14 +64,6 @@ pub(crate) fn routes(services: Services, site: Arc<Site>, metrics: HttpMetrics) 
     router.with_state(doors)
 }
 
-/// The method of the request that a trusted proxy asks about, in the request's extensions.
-#[derive(Clone, Debug)]
-struct ForwardedMethod(Method);
-
-/// The headers in which proxies name the method, as each of them does by itself or in our documentation.
-const METHODS: [HeaderName; 2] =
-    [HeaderName::from_static("x-forwarded-method"), HeaderName::from_static("x-original-method")];
-
 /// Everything that the site's layers do and a door needs: refuses ambiguous heads, finds the client, answers after a
 /// panic, sets the headers that matter for an API, measures, and logs one line at the level `debug`.
 async fn guard(State(doors): State<Doors>, mut request: Request, next: Next) -> Response {
@@ -84,7 +76,7 @@ async fn guard(State(doors): State<Doors>, mut request: Request, next: Next) -> 
         Some(refusal) => refusal,
         None => {
             if forwarded::find(&doors.site, &doors.services, &mut request) {
-                note_method(&mut request);
+                demand::note_method(&mut request);
             }
             match limits::read(request).await {
                 Ok(request) => {
@@ -101,15 +93,7 @@ async fn guard(State(doors): State<Doors>, mut request: Request, next: Next) -> 
     draining::close_if_stopping(&doors.site, &mut response);
     doors.metrics.observe(method, route.as_ref().map_or("", MatchedPath::as_str), response.status(), begun);
     if let Some(line) = line {
-        line.write(response.status(), begun);
+        line.write(&mut response, begun);
     }
     response
-}
-
-fn note_method(request: &mut Request) {
-    let named = METHODS.iter().find_map(|name| request.headers().get(name));
-    // Methods are case-sensitive, and an unknown one isn't safe.
-    if let Some(method) = named.and_then(|method| Method::from_bytes(method.as_bytes()).ok()) {
-        request.extensions_mut().insert(ForwardedMethod(method));
-    }
 }

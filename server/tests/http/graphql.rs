@@ -58,7 +58,8 @@ fn an_invalid_key_gets_status_200_with_unauthenticated_in_the_documented_shape()
             assert_eq!(answer.json(), expected);
         }
         // The path is that of the operation that would have been executed, also of a field in a fragment.
-        let both = "query first { hello } query second { ...rest } fragment rest on Query { mine: auth_api_key { id } }";
+        let both =
+            "query first { hello } query second { ...rest } fragment rest on Query { mine: auth_api_key { id } }";
         let body = json!({"query": both, "operationName": "second"}).to_string();
         let request = Request::post("/graphql").header("content-type", "application/json");
         let request = request.header("authorization", "Bearer lku_garbage").body(Body::from(body)).unwrap();

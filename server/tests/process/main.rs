@@ -11,9 +11,9 @@ mod disk;
 mod documents;
 mod edge;
 mod edge_proxies;
-mod forward_auth;
 #[cfg(target_os = "linux")]
 mod faults;
+mod forward_auth;
 mod litestream;
 mod load;
 mod logs;

@@ -171,7 +171,11 @@ mod tests {
         for (name, key, expected) in [
             ("active", key(), vec!["rename", "scopes", "roll", "suspend", "revoke"]),
             ("expired", ApiKey { expires_at: Some(now), ..key() }, vec!["rename", "scopes", "revoke"]),
-            ("suspended", ApiKey { suspension: Some(suspension(now)), ..key() }, vec!["rename", "scopes", "resume", "revoke"]),
+            (
+                "suspended",
+                ApiKey { suspension: Some(suspension(now)), ..key() },
+                vec!["rename", "scopes", "resume", "revoke"],
+            ),
             ("with its account", ApiKey { owner_suspended_at: Some(now), ..key() }, vec!["rename", "scopes", "revoke"]),
             ("revoked", ApiKey { revocation: Some(revocation(now)), ..key() }, vec![]),
             (

@@ -263,9 +263,7 @@ impl Audit {
     /// of the log by closing the connection.
     pub(crate) async fn record(&self, entry: Entry) -> Result<()> {
         let db = self.db.clone();
-        let recorded = to_completion(async move {
-            retry!(db, tx => storage::audit::insert(tx, &entry).await)
-        });
+        let recorded = to_completion(async move { retry!(db, tx => storage::audit::insert(tx, &entry).await) });
         recorded.await
     }
 

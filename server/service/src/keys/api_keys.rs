@@ -209,7 +209,8 @@ impl ApiKeys<'_> {
         let permit =
             self.context.permit_write(&actor, Operation::CreateApiKey, Target::Owner(actor.tenant_id(), owner)).await?;
         let (key, token) = issue::draft(&actor, owner.kind(), self.check(input)?, self.context.now())?;
-        let made = retry!(self.context.db(), for permit.tenant_id(), tx => issue::insert(tx, &actor, &permit, &key).await);
+        let made =
+            retry!(self.context.db(), for permit.tenant_id(), tx => issue::insert(tx, &actor, &permit, &key).await);
         let subject = subject_of_owner(owner);
         let record = self.context.audit().record_if_refused(made, &actor, Operation::CreateApiKey, subject).await?;
         tracing::Span::current().record("api_key.id", tracing::field::display(record.id));
