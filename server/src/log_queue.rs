@@ -226,7 +226,7 @@ mod tests {
         story.log(b"last\n");
         assert_eq!(story.next(), b"last\n");
         story.results.send(Ok(())).unwrap();
-        story.queue.flush_within(Duration::from_secs(60));
+        story.queue.flush_within(Duration::from_mins(1));
         assert_eq!(story.reports.try_recv().ok(), None, "the same entries are reported once");
     }
 
@@ -237,7 +237,7 @@ mod tests {
             story.log(b"refused\n");
             assert_eq!(story.next(), b"refused\n");
             story.results.send(Err(io::Error::from(io::ErrorKind::StorageFull))).unwrap();
-            story.queue.flush_within(Duration::from_secs(60));
+            story.queue.flush_within(Duration::from_mins(1));
             assert_eq!(story.queue.lost(), count);
         }
         story.log(b"accepted\n");
@@ -254,7 +254,7 @@ mod tests {
         story.log(b"two\n");
         let flushing = {
             let queue = story.queue.clone();
-            thread::spawn(move || queue.flush_within(Duration::from_secs(60)))
+            thread::spawn(move || queue.flush_within(Duration::from_mins(1)))
         };
         story.results.send(Ok(())).unwrap();
         assert_eq!(story.next(), b"two\n");

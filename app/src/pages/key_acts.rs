@@ -78,28 +78,7 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
     let hidden = [("key", id.clone())];
     let change = || AsCode::change(&code, act.operation().as_str(), &id, None);
     Ok(match act {
-        KeyAct::Revoke => {
-            let keys = request.services.api_keys();
-            let created = keys.created_keys(request.actor()?, key.id).await?;
-            let open = keys.open_invitations(request.actor()?, key.id, true).await?;
-            let (own, of_created): (Vec<_>, Vec<_>) = open.into_iter().partition(|one| !is_of(one, &created));
-            let and_created = request.typed("and_created") == "true";
-            Card {
-                title: words::revoke_question(&key.name),
-                button: Some(act.label()),
-                destroys: true,
-                code: AsCode::revoke_key(&code, &id, and_created),
-                words: view! {
-                    {key_facts(&key, &agents, recent.clone(), now)}
-                    {successor_words(&key)}
-                    <p>{revoke_words(&key, &recent, now)}</p>
-                    {cancelled_invitations(&own)}
-                }
-                .into_any(),
-                fields: created_field(created, &of_created, and_created, now),
-            }
-            .view::<RevokeKey>(request, &hidden, back)
-        }
+        KeyAct::Revoke => revoke_page(request, &key, (agents, recent), back, &code).await?,
         KeyAct::Suspend => Card {
             title: words::suspend_question(&key.name),
             button: Some(act.label()),
@@ -158,6 +137,37 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
         KeyAct::Rename => rename_page(request, &key, back, &code),
         KeyAct::Scopes => scopes_page(request, &key, back, &code).await?,
     })
+}
+
+/// The confirmation of revoking a key, which can also revoke the keys that were created with it.
+async fn revoke_page(
+    request: &RequestContext,
+    key: &ApiKey,
+    (agents, recent): (Vec<Agent>, Recent),
+    back: &str,
+    code: &CodeContext,
+) -> Result<AnyView, ApiError> {
+    let (id, now) = (key.id.to_string(), request.services.now());
+    let keys = request.services.api_keys();
+    let created = keys.created_keys(request.actor()?, key.id).await?;
+    let open = keys.open_invitations(request.actor()?, key.id, true).await?;
+    let (own, of_created): (Vec<_>, Vec<_>) = open.into_iter().partition(|one| !is_of(one, &created));
+    let and_created = request.typed("and_created") == "true";
+    let card = Card {
+        title: words::revoke_question(&key.name),
+        button: Some(KeyAct::Revoke.label()),
+        destroys: true,
+        code: AsCode::revoke_key(code, &id, and_created),
+        words: view! {
+            {key_facts(key, &agents, recent.clone(), now)}
+            {successor_words(key)}
+            <p>{revoke_words(key, &recent, now)}</p>
+            {cancelled_invitations(&own)}
+        }
+        .into_any(),
+        fields: created_field(created, &of_created, and_created, now),
+    };
+    Ok(card.view::<RevokeKey>(request, &[("key", id)], back))
 }
 
 /// The title of the page of an act on the key `name`.

@@ -159,8 +159,8 @@ pub async fn scopes_fact(
         ScopeGrant::Set(set) => narrowed != *set,
     };
     let narrow = (may_change && is_narrower).then(|| {
-        let scopes: String = narrowed.iter().map(|scope| format!("&scopes={}", encode(scope.as_str()))).collect();
-        let scopes = if scopes.is_empty() { "&scopes=".to_owned() } else { scopes };
+        let scopes: Vec<String> = narrowed.iter().map(|scope| encode(scope.as_str())).collect();
+        let scopes = format!("&scopes={}", scopes.join("&scopes="));
         let href = format!("{path}/{}?access=chosen&narrow=yes{scopes}", KeyAct::Scopes.code());
         view! {
             " "

@@ -364,7 +364,7 @@ fn deciding_fact(kind: PolicyKind, key: &ApiKey, now: DateTime<Utc>) -> AnyView 
             let life = key.expires_at.map(|at| words::lifetime_words(at - key.created_at));
             life.unwrap_or_else(|| words::never_expires().to_owned()).into_any()
         }
-        PolicyKind::ServiceAccountsOnly => words::personal_key().into_any(),
+        PolicyKind::ServiceAccountsOnly | PolicyKind::ScopesNotForUsers => words::personal_key().into_any(),
         PolicyKind::NoKeysByKeys => words::created_with_a_key().into_any(),
         PolicyKind::SuspendUnused => match &key.last_used {
             None => usage::not_used().into_any(),
@@ -372,7 +372,6 @@ fn deciding_fact(kind: PolicyKind, key: &ApiKey, now: DateTime<Utc>) -> AnyView 
         },
         PolicyKind::MaxKeys | PolicyKind::ExposedKeys => ().into_any(),
         PolicyKind::ScopesRequired => words::may_do_everything().into_any(),
-        PolicyKind::ScopesNotForUsers => words::personal_key().into_any(),
     }
 }
 

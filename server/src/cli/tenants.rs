@@ -63,8 +63,12 @@ pub(super) enum TenantCommand {
         #[arg(long, value_parser = PossibleValuesParser::new(ExposureResponse::ALL.map(ExposureResponse::as_str)),
               help = "What happens to an exposed key; required for exposed_keys")]
         on_exposure: Option<String>,
-        /// Scope that the policy is about; may be given several times; required for scopes_not_for_users and scope_max_lifetime
-        #[arg(long = "scope", value_name = "SCOPE")]
+        #[arg(
+            long = "scope",
+            value_name = "SCOPE",
+            help = "Scope that the policy is about; may be given several times; \
+              required for scopes_not_for_users and scope_max_lifetime"
+        )]
         scopes: Vec<String>,
         /// When the policy takes effect, such as 2027-01-31T09:00:00+01:00 [default: now]
         #[arg(long, value_name = "TIME")]

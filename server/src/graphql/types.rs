@@ -375,6 +375,7 @@ impl From<domain::usage::ScopeUse> for ScopeUse {
 /// A scope of the catalogue, which all tenants share.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "scope", rename_fields = "snake_case")]
+#[expect(clippy::struct_field_names, reason = "the field is named as in every other type")]
 pub struct Scope {
     /// The scope, like `orders:read`.
     pub scope: String,

@@ -73,9 +73,9 @@ pub(crate) fn log_response<B>(response: &http::Response<B>, latency: std::time::
 /// The line in the log about a request that has no span, if it is wanted.
 pub(crate) struct AccessLine {
     id: String,
+    trace_id: Option<TraceId>,
     method: http::Method,
     path: String,
-    trace_id: Option<TraceId>,
 }
 
 /// Begins the line about a request.
@@ -93,7 +93,8 @@ impl AccessLine {
     pub(crate) fn write(&self, response: &mut Response, begun: std::time::Instant) {
         let (status, milliseconds) = (response.status().as_u16(), rounded(begun.elapsed()));
         let (id, method, path) = (&self.id, &self.method, &self.path);
-        tracing::debug!(target: ACCESS, id, %method, path, status, milliseconds, "response");
+        let trace_id = self.trace_id.map(tracing::field::display);
+        tracing::debug!(target: ACCESS, id, %method, path, status, milliseconds, trace_id, "response");
         if let Ok(id) = HeaderValue::from_str(id) {
             response.headers_mut().insert(REQUEST_ID, id);
         }

@@ -106,12 +106,12 @@ async fn answer(services: &Services, site: &Site, request: Request) -> Result<Ve
         signature.verify(&body).await?;
         leaks.give_turn_back(&client);
     }
-    let reported = parse(&body)?;
-    let tokens: Vec<_> = reported.iter().map(|one| one.leaked.clone()).collect();
+    let found = parse(&body)?;
+    let tokens: Vec<_> = found.iter().map(|one| one.leaked.clone()).collect();
     let signed_by = signature.as_ref().map(|signature| signature.identifier.as_str());
-    let are_keys = leaks.report(&tokens, signed_by, &client).await;
-    let are_keys = are_keys.map_err(|error| Box::new(problem::of(&error.into())))?;
-    Ok(reported.into_iter().zip(are_keys).map(|(one, is_key)| Feedback::new(one, is_key)).collect())
+    let answers = leaks.report(&tokens, signed_by, &client).await;
+    let answers = answers.map_err(|error| Box::new(problem::of(&error.into())))?;
+    Ok(found.into_iter().zip(answers).map(|(one, is_key)| Feedback::new(one, is_key)).collect())
 }
 
 fn refuse<T>(status: StatusCode, detail: &str) -> Result<T, Box<Response>> {
@@ -135,7 +135,7 @@ fn parse(body: &[u8]) -> Result<Vec<Reported>, Box<Response>> {
 struct Signature<'a> {
     keys: &'a ReportKeys,
     identifier: String,
-    signature: String,
+    encoded: String,
 }
 
 impl<'a> Signature<'a> {
@@ -146,11 +146,11 @@ impl<'a> Signature<'a> {
             return None;
         }
         let text = |name| headers::text(headers, name).unwrap_or_default().to_owned();
-        Some(Self { keys, identifier: text(KEY_HEADER), signature: text(SIGNATURE_HEADER) })
+        Some(Self { keys, identifier: text(KEY_HEADER), encoded: text(SIGNATURE_HEADER) })
     }
 
     async fn verify(&self, body: &[u8]) -> Result<(), Box<Response>> {
-        match self.keys.verify(&self.identifier, &self.signature, body).await {
+        match self.keys.verify(&self.identifier, &self.encoded, body).await {
             Ok(()) => Ok(()),
             Err(SignatureError::Mismatch) => {
                 refuse(StatusCode::FORBIDDEN, "The signature doesn't match the report, or its key is unknown.")

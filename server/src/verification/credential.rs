@@ -42,7 +42,8 @@ impl<'a> Credential<'a> {
 
     /// Reads the value of `Authorization`. Another scheme carries no key.
     pub(super) fn of_authorization(value: &'a str) -> Self {
-        let (scheme, rest) = value.trim().split_once(' ').unwrap_or((value, ""));
+        let value = value.trim();
+        let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
         let rest = rest.trim();
         if scheme.eq_ignore_ascii_case("Bearer") {
             return if rest.is_empty() { Self::Unusable } else { Self::Token(rest.into()) };

@@ -18,6 +18,7 @@ use crate::{body, config::Site, headers, middleware::authenticate, problem};
 /// The members of RFC 7662 §2.2, and our own after them. Some clients fail on a null, so a missing value is left out.
 /// There is no `aud`: some clients take it for the URL of the resource.
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "RFC 7662 names the members")]
 struct Active<'a> {
     active: bool,
     scope: String,

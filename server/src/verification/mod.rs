@@ -66,26 +66,13 @@ pub(crate) fn routes(services: Services, site: Arc<Site>, metrics: HttpMetrics) 
 
 /// Everything that the site's layers do and a door needs: refuses ambiguous heads, finds the client, answers after a
 /// panic, sets the headers that matter for an API, measures, and logs one line at the level `debug`.
-async fn guard(State(doors): State<Doors>, mut request: Request, next: Next) -> Response {
+async fn guard(State(doors): State<Doors>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = metrics::name_of(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let line = trace::access_line(&request);
     let active = doors.metrics.begin();
-    let mut response = match heads::refuse(&mut request) {
-        Some(refusal) => refusal,
-        None => {
-            if forwarded::find(&doors.site, &doors.services, &mut request) {
-                demand::note_method(&mut request);
-            }
-            match limits::read(request).await {
-                Ok(request) => {
-                    AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(problem::panicked)
-                }
-                Err(refusal) => *refusal,
-            }
-        }
-    };
+    let mut response = answer(&doors, request, next).await;
     drop(active);
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -96,4 +83,17 @@ async fn guard(State(doors): State<Doors>, mut request: Request, next: Next) -> 
         line.write(&mut response, begun);
     }
     response
+}
+
+async fn answer(doors: &Doors, mut request: Request, next: Next) -> Response {
+    if let Some(refusal) = heads::refuse(&mut request) {
+        return refusal;
+    }
+    if forwarded::find(&doors.site, &doors.services, &mut request) {
+        demand::note_method(&mut request);
+    }
+    match limits::read(request).await {
+        Ok(request) => AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(problem::panicked),
+        Err(refusal) => *refusal,
+    }
 }

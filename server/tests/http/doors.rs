@@ -2,10 +2,10 @@
 
 use axum::body::Body;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use domain::{Role, scope::SetScope};
+use domain::{Role, audit::Channel, scope::SetScope};
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
-use service::OwnerRef;
+use service::{Actor, Client, OwnerRef};
 
 use crate::support::{Answer, Stage, on_both};
 
@@ -34,6 +34,12 @@ async fn scoped_key(stage: &Stage, account: &str, scopes: &str) -> String {
     let owner = OwnerRef::ServiceAccount(account.to_owned());
     let issued = stage.services.admin().create_scoped_key("acme", owner, "scoped", None, Some(scopes)).await;
     issued.unwrap().token.expose().to_owned()
+}
+
+/// Returns Ada, by a key.
+async fn administrator(stage: &Stage) -> Actor {
+    let client = Client { channel: Channel::Rest, address: None, user_agent: None, agent_id: None, browser: None };
+    stage.services.actors().from_bearer(&stage.key_of_ada().await, client).await.unwrap()
 }
 
 async fn ask(stage: &Stage, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -99,13 +105,13 @@ fn refusals_are_the_same_whatever_the_reason() {
     on_both(async |stage| {
         let (account, revoked) = stage.key_of_account("Deploy").await;
         let other = stage.key_of_ada().await;
-        let operator = stage.services.admin().operator("acme").await.unwrap();
+        let ada = administrator(&stage).await;
         let suspended = scoped_key(&stage, &account, "").await;
-        let keys = stage.services.api_keys().visible(&operator, None).await.unwrap().keys;
+        let keys = stage.services.api_keys().visible(&ada, None).await.unwrap().keys;
         for key in keys {
             match key.name.as_str() {
-                "main" => drop(stage.services.api_keys().revoke(&operator, key.id).await.unwrap()),
-                "scoped" => drop(stage.services.api_keys().suspend(&operator, key.id).await.unwrap()),
+                "main" => drop(stage.services.api_keys().revoke(&ada, key.id).await.unwrap()),
+                "scoped" => drop(stage.services.api_keys().suspend(&ada, key.id).await.unwrap()),
                 _ => (),
             }
         }
@@ -220,10 +226,10 @@ fn a_caller_with_a_key_sees_only_its_tenant_and_may_name_the_client() {
         let wrong = json!({"token": caller, "client": {"address": "somewhere"}});
         assert_eq!(post(&stage, "/api/v1/verify", &verifier, wrong).await.status, StatusCode::UNPROCESSABLE_ENTITY);
 
-        let operator = stage.services.admin().operator("acme").await.unwrap();
-        let keys = stage.services.api_keys().visible(&operator, None).await.unwrap().keys;
+        let ada = administrator(&stage).await;
+        let keys = stage.services.api_keys().visible(&ada, None).await.unwrap().keys;
         let used = keys.iter().find(|key| key.name.as_str() == "main").unwrap();
-        let clients = stage.services.api_keys().usage(&operator, used.id).await.unwrap();
+        let clients = stage.services.api_keys().usage(&ada, used.id).await.unwrap();
         assert!(
             format!("{clients:?}").contains("203.0.113.9") && format!("{clients:?}").contains("curl/8"),
             "{clients:?}"

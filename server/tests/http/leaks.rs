@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::support::{Answer, Stage, on_both};
 
-/// What precedes the point of a P-256 key in its SubjectPublicKeyInfo (RFC 5480).
+/// What precedes the point of a P-256 key in its `SubjectPublicKeyInfo` (RFC 5480).
 const SPKI_HEAD: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
     0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
@@ -91,7 +91,7 @@ fn a_reported_key_is_refused_from_the_next_request_on_and_the_reporter_learns_no
         assert_eq!(again.text, answer.text, "a repeated report has the same answer");
         let key = key_of(&stage, &token).await;
         assert_eq!((&key["state"], &key["exposed_source"]), (&"suspended".into(), &"unknown".into()));
-        assert_eq!(key["exposed_at"], "2027-01-01T00:00:00.000Z", "{key}");
+        assert_eq!(key["exposed_at"], "2027-01-01T00:00:00Z", "{key}");
         assert!(key["exposed_url"].is_null());
     });
 }

@@ -173,8 +173,8 @@ fn a_get_that_declares_a_body_and_sends_none_is_answered_at_once() {
 
 #[test]
 fn a_connection_may_wait_longer_for_a_request_than_for_its_head() {
-    let (_folder, url, _) = database();
-    let (server, brief) = (serve_with(&url, &[]), serve_with(&url, &["--idle-timeout", "1"]));
+    let ((_folder, url, _), (_other, second, _)) = (database(), database());
+    let (server, brief) = (serve_with(&url, &[]), serve_with(&second, &["--idle-timeout", "1"]));
     let request = |server: &Server| format!("GET /health/live HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
     let mut used = BufReader::new(connect(server.address));
     used.get_mut().write_all(request(&server).as_bytes()).unwrap();

@@ -1,6 +1,9 @@
 //! The mails about exposed keys: one for each recipient and report, sent in the background.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt::Write,
+};
 
 use chrono::{DateTime, Utc};
 use domain::{ApiKey, Email, ExposureResponse, KeyState, Owner, time::utc_text};
@@ -20,13 +23,15 @@ pub(super) async fn notify(context: &Context, exposed: &[Exposed]) -> Result<()>
         return Ok(());
     }
     let mut keys_of: BTreeMap<String, (Email, Vec<&Exposed>)> = BTreeMap::new();
-    let mut administrators = BTreeMap::new();
+    let mut administrators: BTreeMap<_, Vec<Email>> = BTreeMap::new();
     for one in exposed.iter().filter(|one| one.response.is_some()) {
         let tenant = one.key.tenant_id;
-        if !administrators.contains_key(&tenant.0) {
-            administrators.insert(tenant.0, storage::reminders::list_administrators(context.db(), tenant).await?);
-        }
-        let mut people = administrators.get(&tenant.0).cloned().unwrap_or_default();
+        let mut people = match administrators.entry(tenant.0) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(unknown) => {
+                unknown.insert(storage::reminders::list_administrators(context.db(), tenant).await?).clone()
+            }
+        };
         if let Owner::User(user) = one.key.owner {
             people.extend(storage::users::find(context.db(), user).await?.map(|user| user.email));
         }

@@ -17,7 +17,7 @@ use super::{
     db::read_list,
     fold,
     keys::{COLUMNS, FROM, KeyPosition, KeyRow, NOT_REPLACED},
-    lifecycle::{self, ACTIVE, EXPIRED, NEVER, REVOKED, SUSPENDED, expiry, last_use},
+    lifecycle::{self, ACTIVE, EXPIRED, NEVER, REVOKED, SUSPENDED, expiry, last_use, not_ended},
     micros, name_search,
     query::{Conditions, Keyset, Place, SortValue, Value, containing, in_tenant, statement},
     total,
@@ -655,7 +655,8 @@ pub(crate) async fn list_alerts(
         Alert::Exposed => {
             let now = conditions.bind(Value::Number(micros(now)));
             let condition = format!(
-                "k.lifecycle IN ({ACTIVE}, {SUSPENDED}) AND k.exposed_at IS NOT NULL AND {} > {now}",
+                "{} AND k.exposed_at IS NOT NULL AND {} > {now}",
+                not_ended!("k.lifecycle"),
                 Columns::HIDDEN.end
             );
             (condition, "k.exposed_at DESC, k.id".to_owned())

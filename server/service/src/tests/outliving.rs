@@ -200,10 +200,10 @@ fn ending_a_session_ends_the_invitations_and_the_calendar_link_that_it_made_and_
     on_both(async |stage| {
         let (users, calendar) = (stage.services.users(), stage.services.calendar());
         let (_, here) = begin(&stage, stage.admin, [1; 32]).await;
-        let (other, there) = begin(&stage, stage.admin, [2; 32]).await;
-        let (of_here, of_there) =
-            (invite(&stage, &here, "h@example.org").await, invite(&stage, &there, "t@example.org").await);
-        let link = calendar.create(&there).await.unwrap();
+        let (other, elsewhere) = begin(&stage, stage.admin, [2; 32]).await;
+        let (of_here, of_other) =
+            (invite(&stage, &here, "h@example.org").await, invite(&stage, &elsewhere, "t@example.org").await);
+        let link = calendar.create(&elsewhere).await.unwrap();
         let named = users.sessions(&here, [1; 32]).await.unwrap();
         let facts = |is_this| {
             let session = named.iter().find(|session| session.is_this == is_this).unwrap();
@@ -213,13 +213,13 @@ fn ending_a_session_ends_the_invitations_and_the_calendar_link_that_it_made_and_
         assert_eq!(facts(false), (vec!["t@example.org".to_owned()], true));
 
         users.end_session(&here, other).await.unwrap();
-        assert!(is_open(&stage, &of_here).await && !is_open(&stage, &of_there).await);
+        assert!(is_open(&stage, &of_here).await && !is_open(&stage, &of_other).await);
         assert_eq!(code(calendar.read(link.expose()).await), ErrorCode::NotFound);
         assert_eq!(
-            code(stage.services.invitations().invite(&there, "u@example.org", Role::User).await),
+            code(stage.services.invitations().invite(&elsewhere, "u@example.org", Role::User).await),
             ErrorCode::Unauthenticated
         );
-        assert_eq!(code(calendar.create(&there).await), ErrorCode::Unauthenticated);
+        assert_eq!(code(calendar.create(&elsewhere).await), ErrorCode::Unauthenticated);
         let log = stage.services.audit_log().list(&here, &AuditQuery::default()).await.unwrap().items;
         let told: Vec<_> = log[..3].iter().map(|entry| (entry.operation.as_str(), entry.detail.as_str())).collect();
         let along = "along with the session that created it";

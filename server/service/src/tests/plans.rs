@@ -446,14 +446,18 @@ impl Lists<'_> {
     }
 }
 
+async fn require_expiry(stage: &Stage, by: &Actor) {
+    let policy = SetKeyPolicy { policy: "expiry_required".to_owned(), ..SetKeyPolicy::default() };
+    stage.services.tenant_policies().set(by, &policy).await.unwrap();
+}
+
 async fn lists(stage: &Stage) -> Vec<List> {
     let ada = stage.session(stage.admin).await;
     fill(&stage.services, "acme", CROWD).await.unwrap();
     let account = stage.add_account(&ada, "bot").await;
     stage.add_key(&ada, Owner::ServiceAccount(account), "bot").await;
     let key = stage.add_key(&ada, own(&ada), "laptop").await.key.id;
-    let policy = SetKeyPolicy { policy: "expiry_required".to_owned(), ..SetKeyPolicy::default() };
-    stage.services.tenant_policies().set(&ada, &policy).await.unwrap();
+    require_expiry(stage, &ada).await;
     let mut lists = Lists { stage, ada: ada.clone(), all: Vec::new() };
     for (sort, index) in [
         (KeySort::Name, "api_keys_tenant_name"),

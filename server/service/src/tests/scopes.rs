@@ -423,7 +423,8 @@ fn policies_require_scopes_keep_some_from_users_and_limit_lifetimes() {
         ] {
             let preview = policies.preview(&ada, &set).await.unwrap();
             let mut named: Vec<_> = preview.keys.iter().map(|key| key.id).collect();
-            (named.sort_unstable(), expected.sort_unstable());
+            named.sort_unstable();
+            expected.sort_unstable();
             assert_eq!((preview.count as usize, named), (expected.len(), expected), "{set:?}");
             policies.set(&ada, &set).await.unwrap();
         }
@@ -571,7 +572,8 @@ impl Story<'_> {
     }
 
     /// Checks an accepted grant: the caller's key holds it, and the owner's role allows what is new in it.
-    fn check_given(&self, giver: Option<&Model>, given: Option<&Model>, before: Option<Option<&Model>>) {
+    #[expect(clippy::option_option, reason = "a key that is made had no grant before, and an unscoped one has no set")]
+    fn check_given(&self, maker: Option<&Model>, given: Option<&Model>, before: Option<Option<&Model>>) {
         let widens = before.is_none_or(|before| !includes(before, given));
         if !widens {
             return;
@@ -580,13 +582,13 @@ impl Story<'_> {
         let empty = Model::new();
         let before = before.flatten().unwrap_or(&empty);
         for scope in given.into_iter().flatten().filter(|scope| !before.contains(*scope)) {
-            assert!(giver.is_none_or(|giver| giver.contains(scope)), "a key gave {scope} and doesn't hold it");
+            assert!(maker.is_none_or(|maker| maker.contains(scope)), "a key gave {scope} and doesn't hold it");
             assert!(
                 self.catalogue.get(scope).is_some_and(|least| *least <= self.role),
                 "the role doesn't allow {scope}"
             );
         }
-        assert!(given.is_some() || giver.is_none(), "a scoped key made an unscoped one");
+        assert!(given.is_some() || maker.is_none(), "a scoped key made an unscoped one");
     }
 
     async fn check(&self) {
