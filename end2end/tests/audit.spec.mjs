@@ -73,7 +73,7 @@ test('a period, and a day of the activity strip, filter the log @both', async ({
 test('actions that only read are offered together with denied attempts', async ({ page, open, team, signIn }) => {
   await signIn(team.person(), '/team/audit-log');
   const groups = page.getByLabel('Action', { exact: true }).locator('optgroup');
-  await expect(groups).toHaveCount(12);
+  await expect(groups).toHaveCount(13);
   await expect(groups.first().locator('option', { hasText: 'View API key' })).toHaveCount(0);
   await page.getByLabel('Outcome', { exact: true }).selectOption({ label: 'Denied' });
   await expect(groups.first().locator('option', { hasText: 'View API key' }).first()).toBeAttached();

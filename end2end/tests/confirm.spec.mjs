@@ -1,17 +1,23 @@
-// Creating keys, accounts and tenants requires a recent sign-in or a confirmation. These tests use a second server on
-// the same database, where a sign-in is old after a few seconds: enough for a form and the next page on a slow machine.
+// Creating keys, accounts and tenants requires a recent sign-in or a confirmation. Each of these tests has a server of its
+// own, where a sign-in is old after a few seconds: enough for a form and the next page on a slow machine.
 import { expectAccessible } from '../support/accessible.mjs';
 import { start } from '../support/server.mjs';
 import { nameField, revealed, row, press, storeIt, tenantButton } from '../support/steps.mjs';
 import { PASSWORD, expect, isValid, test as base } from '../support/test.mjs';
+import { Team } from '../support/team.mjs';
 import { codeAt } from '../support/totp.mjs';
 
 const test = base.extend({
   baseURL: async ({}, use) => {
-    const server = await start({ databaseUrl: process.env.LATCHKEY_DATABASE, env: { LATCHKEY_CONFIRM_AFTER: '3' } });
+    const server = await start({ env: { LATCHKEY_CONFIRM_AFTER: '3' } });
+    const { LATCHKEY_URL, LATCHKEY_DATABASE, LATCHKEY_FOLDER } = process.env;
+    Object.assign(process.env, { LATCHKEY_URL: server.url, LATCHKEY_DATABASE: server.database, LATCHKEY_FOLDER: server.folder });
     await use(server.url);
+    Object.assign(process.env, { LATCHKEY_URL, LATCHKEY_DATABASE, LATCHKEY_FOLDER });
     await server.stop();
   },
+  // Belongs to the server, so it is created after it.
+  team: async ({ baseURL }, use) => use(baseURL && new Team()),
 });
 
 const confirmation = (page) => page.getByRole('group', { name: "Confirm it's you" });

@@ -84,7 +84,7 @@ test('the tenant can be switched, and a key is created in the selected one @both
   const ada = team.person();
   second.join(ada, 'USER');
   await signIn(ada);
-  await createKey(page, watch, scripted, 'elsewhere', () => page.getByRole('main').getByLabel('Tenant').selectOption({ label: second.name }));
+  await createKey(page, watch, scripted, 'elsewhere', () => page.getByRole('main').getByLabel('Tenant', { exact: true }).selectOption({ label: second.name }));
   await storeIt(page, scripted);
   await open('/user/api-keys');
 

@@ -12,7 +12,7 @@ use web_sys::{Element, HtmlFormElement};
 
 use super::{
     dates,
-    dom::{attribute, closest, find, first, set},
+    dom::{all, attribute, by_id, closest, find, first, set, unset},
     fetch,
     fields::fields_of,
     page, selection, toasts,
@@ -40,6 +40,7 @@ thread_local! {
 pub fn load_soon(form: HtmlFormElement) {
     let number = LATEST.get() + 1;
     LATEST.set(number);
+    hold(&form, true);
     if form.has_attribute("data-now") {
         return load(form);
     }
@@ -56,7 +57,7 @@ pub fn load(form: HtmlFormElement) {
     let Some(fields) = fields_of(&form, None) else { return };
     let url = format!("{}?{fields}", attribute(&form, "action"));
     if attribute(&form, LOADED) == url {
-        return;
+        return hold(&form, false);
     }
     set(&form, LOADED, &url);
     let number = LATEST.get();
@@ -68,6 +69,7 @@ pub fn load(form: HtmlFormElement) {
         let Some(came) = came else {
             // The next attempt isn't skipped.
             set(&form, LOADED, "");
+            hold(&form, false);
             return toasts::show_unreachable();
         };
         if !replace(&came, &attribute(&form, LIVE)) {
@@ -79,6 +81,20 @@ pub fn load(form: HtmlFormElement) {
             history.replace_state_with_url(&JsValue::NULL, "", Some(&url)).ok();
         }
     });
+}
+
+/// Disables the buttons of what a form shows, or enables them: while it is out of date, they would do something else than
+/// the form says.
+fn hold(form: &HtmlFormElement, is_held: bool) {
+    for shown in attribute(form, LIVE).split_whitespace().filter_map(by_id) {
+        for button in all(&shown, "form[method=post] button") {
+            if is_held {
+                set(&button, "disabled", "");
+            } else {
+                unset(&button, "disabled");
+            }
+        }
+    }
 }
 
 /// Replaces the elements with these ids, separated by spaces, by those of another page. Returns whether there was one.

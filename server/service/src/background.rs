@@ -111,6 +111,9 @@ async fn follow_changes(keys: KeyCache, background: Weak<Background>) {
             _ => (),
         }
         has_failed = outcome.is_err();
+        if has_failed {
+            position = storage::changes::Position::default();
+        }
         drop(background);
         keys.asked(FOLLOW_EVERY).await;
     }

@@ -91,7 +91,7 @@ impl PolicyKind {
             Self::ExposedKeys => "Exposed keys",
             Self::ScopesRequired => "Scopes required",
             Self::ScopesNotForUsers => "Scopes for service accounts only",
-            Self::ScopeMaxLifetime => "Maximum lifetime by scope",
+            Self::ScopeMaxLifetime => "Lifetime limit by scope",
         }
     }
 

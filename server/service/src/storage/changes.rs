@@ -59,24 +59,37 @@ impl TryFrom<&ChangeRow> for Outdated {
     }
 }
 
-/// Reads the changes since the position and removes from `keys` what they make wrong. One statement if there are none.
+/// Reads the changes since the position and removes from `keys` what they make wrong. One statement if there are none. A
+/// position that hasn't begun begins at the latest changes, and everything that is known is forgotten. After a failure, the
+/// next reading needs a new position: another server may have become the primary, and numbers its changes anew.
 pub(crate) async fn follow(db: &Db, keys: &KeyCache, position: &mut Position) -> Result<()> {
     if !position.has_begun {
-        // Nothing was read before, so nothing that is known can be wrong.
         position.tenants = heads(db).await?.into_iter().collect();
         position.has_begun = true;
+        // What was read before may be older than the position.
+        keys.clear();
         return Ok(());
     }
     let (tenants, sum): (i64, i64) = read!(db, c =>
         sqlx::query_as("SELECT COUNT(*), CAST(COALESCE(SUM(number), 0) AS BIGINT) FROM change_heads").fetch_one(c))?;
-    // Numbers only grow, so the same sum means that nothing has changed.
+    // Numbers grow, so the same sum means that nothing has changed.
     if (tenants, sum) == position.sum() {
         return Ok(());
     }
-    let heads = heads(db).await?;
+    let heads: HashMap<_, _> = heads(db).await?.into_iter().collect();
+    // After a failover to a standby that lacked the latest changes, numbers are used again.
+    let lost: Vec<_> =
+        position.tenants.iter().filter(|(id, known)| heads.get(*id).is_none_or(|head| head < *known)).collect();
+    for id in lost.into_iter().map(|(id, _)| *id).collect::<Vec<_>>() {
+        keys.remove(TenantId(id), &[Outdated::Tenant, Outdated::Catalogue]);
+        match heads.get(&id) {
+            Some(head) => position.tenants.insert(id, *head),
+            None => position.tenants.remove(&id),
+        };
+    }
     for (tenant, head) in heads {
         let known = position.tenants.get(&tenant).copied().unwrap_or(0);
-        if known != head {
+        if known < head {
             let read = read_tenant(db, keys, TenantId(tenant), known).await?;
             position.tenants.insert(tenant, read.max(head));
         }

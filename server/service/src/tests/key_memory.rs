@@ -221,6 +221,28 @@ fn changes_that_were_deleted_before_they_were_read_are_not_missed() {
 }
 
 #[test]
+fn numbers_that_are_used_again_are_not_taken_for_known_ones() {
+    on_both(async |stage| {
+        wait_until_followed(&stage).await;
+        let admin = stage.session(stage.admin).await;
+        let key = stage.add_key(&admin, own(&admin), "key").await;
+        for name in ["one", "two", "three"] {
+            stage.services.api_keys().rename(&admin, key.key.id, name).await.unwrap();
+        }
+        remember(&stage, &key).await;
+        // As on a standby that lacked the latest two changes and became the primary.
+        let lost = "UPDATE change_heads SET number = number - 2; DELETE FROM changes WHERE number > 1";
+        testing::execute(&stage.services, lost).await;
+        assert!(!is_known(&stage, &key));
+        for name in ["four", "five"] {
+            remember(&stage, &key).await;
+            stage.services.api_keys().rename(&admin, key.key.id, name).await.unwrap();
+            assert_eq!(verify(&stage.services, &key).await.unwrap().name.as_str(), name);
+        }
+    });
+}
+
+#[test]
 fn old_changes_are_deleted_and_the_latest_stay() {
     on_both(async |stage| {
         let tenant = "(SELECT id FROM tenants)";

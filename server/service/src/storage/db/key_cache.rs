@@ -266,6 +266,18 @@ impl KeyCache {
         }
     }
 
+    /// Removes everything.
+    pub(crate) fn clear(&self) {
+        self.0.epoch.fetch_add(1, Ordering::SeqCst);
+        *self.catalogue() = None;
+        for (_, owner) in self.owners().drain() {
+            owner.is_outdated.store(true, Ordering::Release);
+        }
+        for shard in &self.0.shards {
+            shard.write().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+
     /// Removes keys that have to be read again anyway, and owners of whom no key is left.
     pub(crate) fn tidy(&self) {
         for shard in &self.0.shards {
