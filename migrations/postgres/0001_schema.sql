@@ -221,7 +221,6 @@ CREATE INDEX api_keys_rolled ON api_keys (tenant_id, last_refused_at) WHERE repl
 -- Inventory filters and key policies: orphaned keys, lifetimes, and users' keys.
 CREATE INDEX api_keys_orphaned ON api_keys (tenant_id, lifecycle, orphaned_at) WHERE orphaned_at IS NOT NULL;
 CREATE INDEX api_keys_exposed ON api_keys (tenant_id, lifecycle, exposed_at) WHERE exposed_at IS NOT NULL;
-CREATE INDEX api_keys_exposed_unended ON api_keys (tenant_id, exposed_at) WHERE exposed_at IS NOT NULL AND lifecycle < 2;
 CREATE INDEX api_keys_tenant_lifetime ON api_keys (tenant_id, lifecycle, (COALESCE(expires_at, 9223372036854775807) - created_at));
 CREATE INDEX api_keys_tenant_users ON api_keys (tenant_id, lifecycle, user_id) WHERE user_id IS NOT NULL;
 

@@ -33,11 +33,18 @@ const MAX_POLLS: u32 = 150;
 thread_local! {
     /// The number of the latest change in a form; results of earlier ones are dropped.
     static LATEST: Cell<u32> = const { Cell::new(0) };
+    /// The number of the change whose results are being loaded, or are shown.
+    static LOADING: Cell<u32> = const { Cell::new(0) };
     static POLLS: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Loads the results of a form soon after a change in it. `data-now`: without waiting for the person to stop typing.
 pub fn load_soon(form: HtmlFormElement) {
+    // A field that is left reports a change that was already reported while it was typed.
+    let is_reported = url_of(&form).is_some_and(|url| url == attribute(&form, LOADED));
+    if is_reported && LOADING.get() == LATEST.get() {
+        return;
+    }
     let number = LATEST.get() + 1;
     LATEST.set(number);
     hold(&form, true);
@@ -54,13 +61,13 @@ pub fn load_soon(form: HtmlFormElement) {
 
 /// Loads the results of a form, unless they are those that it shows.
 pub fn load(form: HtmlFormElement) {
-    let Some(fields) = fields_of(&form, None) else { return };
-    let url = format!("{}?{fields}", attribute(&form, "action"));
+    let Some(url) = url_of(&form) else { return };
     if attribute(&form, LOADED) == url {
         return hold(&form, false);
     }
     set(&form, LOADED, &url);
     let number = LATEST.get();
+    LOADING.set(number);
     spawn_local(async move {
         let came = fetch::page(&url).await;
         if LATEST.get() != number || !form.is_connected() {
@@ -81,6 +88,10 @@ pub fn load(form: HtmlFormElement) {
             history.replace_state_with_url(&JsValue::NULL, "", Some(&url)).ok();
         }
     });
+}
+
+fn url_of(form: &HtmlFormElement) -> Option<String> {
+    fields_of(form, None).map(|fields| format!("{}?{fields}", attribute(form, "action")))
 }
 
 /// Disables the buttons of what a form shows, or enables them: while it is out of date, they would do something else than

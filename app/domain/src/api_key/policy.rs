@@ -90,7 +90,7 @@ impl PolicyKind {
             Self::MaxKeys => "Keys per owner",
             Self::ExposedKeys => "Exposed keys",
             Self::ScopesRequired => "Scopes required",
-            Self::ScopesNotForUsers => "Scopes for service accounts only",
+            Self::ScopesNotForUsers => "Scopes kept from users",
             Self::ScopeMaxLifetime => "Lifetime limit by scope",
         }
     }

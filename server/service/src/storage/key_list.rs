@@ -17,7 +17,7 @@ use super::{
     db::read_list,
     fold,
     keys::{COLUMNS, FROM, KeyPosition, KeyRow, NOT_REPLACED},
-    lifecycle::{self, ACTIVE, EXPIRED, NEVER, REVOKED, SUSPENDED, expiry, last_use, not_ended},
+    lifecycle::{self, ACTIVE, EXPIRED, NEVER, REVOKED, SUSPENDED, expiry, last_use},
     micros, name_search,
     query::{Conditions, Keyset, Place, SortValue, Value, containing, in_tenant, statement},
     total,
@@ -639,7 +639,7 @@ pub(crate) async fn list_alerts(
         AlertsAbout::ServiceAccounts => "k.service_account_id IS NOT NULL".to_owned(),
         AlertsAbout::Tenant => "1 = 1".to_owned(),
     };
-    let (condition, order) = match alert {
+    let (wanted, order) = match alert {
         Alert::ExpiringAndUsedSince(used) => {
             let soon = conditions.bind(Value::Number(micros(now + EXPIRING_SOON)));
             let (now, used) =
@@ -650,28 +650,33 @@ pub(crate) async fn list_alerts(
                  AND {} >= {used}",
                 Columns::HIDDEN.used
             );
-            (condition, format!("{EXPIRY}, k.id"))
+            (vec![condition], format!("{EXPIRY}, k.id"))
         }
         Alert::Exposed => {
             let now = conditions.bind(Value::Number(micros(now)));
-            let condition = format!(
-                "{} AND k.exposed_at IS NOT NULL AND {} > {now}",
-                not_ended!("k.lifecycle"),
-                Columns::HIDDEN.end
-            );
-            (condition, "k.exposed_at DESC, k.id".to_owned())
+            // One state at a time, so that an index has the rows in their order.
+            let of_state = |state| {
+                let end = Columns::HIDDEN.end;
+                format!("k.lifecycle = {state} AND k.exposed_at IS NOT NULL AND {end} > {now}")
+            };
+            ([ACTIVE, SUSPENDED].map(of_state).to_vec(), "k.exposed_at DESC, k.id".to_owned())
         }
         Alert::TriedSince(at) => {
             let at = conditions.bind(Value::Number(micros(at)));
             let condition =
                 format!("k.replaced_by IS NOT NULL AND k.last_refused_at >= k.rolled_at AND k.last_refused_at >= {at}");
-            (condition, "k.last_refused_at DESC, k.id".to_owned())
+            (vec![condition], "k.last_refused_at DESC, k.id".to_owned())
         }
     };
+    let hits = wanted.iter().enumerate().map(|(index, condition)| {
+        format!(
+            "SELECT part_{index}.id FROM (SELECT k.id FROM api_keys k LEFT JOIN api_keys n ON n.id = k.replaced_by \
+             WHERE k.tenant_id = {tenant} AND {scope} AND {condition} ORDER BY {order} LIMIT {limit}) part_{index}"
+        )
+    });
+    let hits = hits.collect::<Vec<_>>().join(" UNION ALL ");
     let sql = format!(
-        "SELECT {COLUMNS} FROM (SELECT k.id FROM api_keys k LEFT JOIN api_keys n ON n.id = k.replaced_by \
-         WHERE k.tenant_id = {tenant} AND {scope} AND {condition} ORDER BY {order} LIMIT {limit}) hits CROSS JOIN {FROM} \
-         WHERE k.id = hits.id ORDER BY {order} LIMIT {limit}"
+        "SELECT {COLUMNS} FROM ({hits}) hits CROSS JOIN {FROM} WHERE k.id = hits.id ORDER BY {order} LIMIT {limit}"
     );
     let rows: Vec<KeyRow> = read_list!(db, c => {
         statement!(db, query_as, sql, conditions).fetch_all(c)
