@@ -472,8 +472,8 @@ BEGIN
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER api_keys_changed AFTER UPDATE OF digest, name, expires_at, lifecycle, suspended_at, revoked_at, ends_key, scopes ON api_keys FOR EACH ROW
-    WHEN ((OLD.digest, OLD.name, OLD.expires_at, OLD.lifecycle, OLD.suspended_at, OLD.revoked_at, OLD.ends_key, OLD.scopes) IS DISTINCT FROM (NEW.digest, NEW.name, NEW.expires_at, NEW.lifecycle, NEW.suspended_at, NEW.revoked_at, NEW.ends_key, NEW.scopes))
+CREATE TRIGGER api_keys_changed AFTER UPDATE OF digest, tenant_id, user_id, service_account_id, name, expires_at, lifecycle, suspended_at, revoked_at, ends_key, scopes ON api_keys FOR EACH ROW
+    WHEN ((OLD.digest, OLD.tenant_id, OLD.user_id, OLD.service_account_id, OLD.name, OLD.expires_at, OLD.lifecycle, OLD.suspended_at, OLD.revoked_at, OLD.ends_key, OLD.scopes) IS DISTINCT FROM (NEW.digest, NEW.tenant_id, NEW.user_id, NEW.service_account_id, NEW.name, NEW.expires_at, NEW.lifecycle, NEW.suspended_at, NEW.revoked_at, NEW.ends_key, NEW.scopes))
     EXECUTE FUNCTION api_keys_changed();
 
 CREATE FUNCTION api_keys_deleted() RETURNS TRIGGER LANGUAGE plpgsql AS $$

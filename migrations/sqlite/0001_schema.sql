@@ -456,8 +456,8 @@ CREATE TABLE changes (
     PRIMARY KEY (tenant_id, number)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TRIGGER api_keys_changed AFTER UPDATE OF digest, name, expires_at, lifecycle, suspended_at, revoked_at, ends_key, scopes ON api_keys
-WHEN OLD.digest IS NOT NEW.digest OR OLD.name IS NOT NEW.name OR OLD.expires_at IS NOT NEW.expires_at OR OLD.lifecycle IS NOT NEW.lifecycle OR OLD.suspended_at IS NOT NEW.suspended_at OR OLD.revoked_at IS NOT NEW.revoked_at OR OLD.ends_key IS NOT NEW.ends_key OR OLD.scopes IS NOT NEW.scopes
+CREATE TRIGGER api_keys_changed AFTER UPDATE OF digest, tenant_id, user_id, service_account_id, name, expires_at, lifecycle, suspended_at, revoked_at, ends_key, scopes ON api_keys
+WHEN OLD.digest IS NOT NEW.digest OR OLD.tenant_id IS NOT NEW.tenant_id OR OLD.user_id IS NOT NEW.user_id OR OLD.service_account_id IS NOT NEW.service_account_id OR OLD.name IS NOT NEW.name OR OLD.expires_at IS NOT NEW.expires_at OR OLD.lifecycle IS NOT NEW.lifecycle OR OLD.suspended_at IS NOT NEW.suspended_at OR OLD.revoked_at IS NOT NEW.revoked_at OR OLD.ends_key IS NOT NEW.ends_key OR OLD.scopes IS NOT NEW.scopes
 BEGIN
     INSERT INTO change_heads (tenant_id, number) VALUES (OLD.tenant_id, 1) ON CONFLICT (tenant_id) DO UPDATE SET number = number + 1;
     INSERT INTO changes (tenant_id, number, kind, subject_id, digest)

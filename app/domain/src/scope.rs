@@ -10,6 +10,7 @@ use crate::{
     ApiError, Notice, Outcome, Role,
     api_key::expiry::first_instant,
     input::{Act, Changed, forms, inputs, wrong},
+    secret::without_tokens,
     time::{date_text, parse_instant},
 };
 
@@ -43,9 +44,10 @@ pub enum ScopeError {
     TooMany,
 }
 
-/// The start of a text that somebody typed, for a message about it.
+/// The start of a text that somebody typed, for a message about it. Without tokens: a client may have put one in the wrong
+/// place.
 fn shortened(text: &str) -> String {
-    text.chars().filter(|c| !crate::name::is_forbidden(*c)).take(MAX_PART).collect()
+    without_tokens(text).chars().filter(|c| !crate::name::is_forbidden(*c)).take(MAX_PART).collect()
 }
 
 impl Scope {
@@ -564,7 +566,7 @@ impl Catalogue {
         set.iter().try_for_each(|scope| self.lack_of(&ScopeGrant::Unscoped, role, scope).map_or(Ok(()), Err))
     }
 
-    /// Returns why a key may not do what a scope stands for; `None` if it may.
+    /// Returns why a key lacks a scope; `None` if it has it.
     fn lack_of(&self, grant: &ScopeGrant, role: Role, scope: &Scope) -> Option<Lack> {
         let lack = |reason| Some(Lack { scope: scope.clone(), reason });
         match self.find(scope) {
@@ -641,7 +643,7 @@ pub fn effective<'a>(
     catalogue.of_role(role).filter(move |one| grant.holds(&one.scope))
 }
 
-/// Checks that a key may do what all `wanted` scopes stand for.
+/// Checks that a key has all `wanted` scopes.
 ///
 /// # Errors
 /// The scopes that would have sufficed and that the key lacks.
@@ -684,9 +686,12 @@ mod tests {
     #[test]
     fn a_scope_is_a_resource_and_an_action() {
         let longest = format!("{0}:{0}", "a".repeat(40));
-        for good in ["orders:read", "a:b", "a1.b-c_d:x0._-", " orders:read ", &longest] {
-            assert!(Scope::parse(good).is_ok(), "{good}");
+        for valid in ["orders:read", "a:b", "a1.b-c_d:x0._-", " orders:read ", &longest] {
+            assert!(Scope::parse(valid).is_ok(), "{valid}");
         }
+        let token = format!("lku_{}", "a".repeat(38));
+        let said = Scope::parse(&token).unwrap_err().to_string();
+        assert!(!said.contains(&token[4..10]), "{said}");
         let too_long = format!("{}:a", "a".repeat(41));
         for bad in [
             "",

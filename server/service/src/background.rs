@@ -54,12 +54,17 @@ impl Background {
     }
 
     /// Makes the keys valid again that were marked as expired while the clock was ahead.
-    async fn recover_from_jump(&self) {
+    /// Returns false if that has to be tried again.
+    async fn recover_from_jump(&self) -> bool {
         match storage::keys::unmark_expired(self.context.db(), self.context.now()).await {
             Ok(0) => (),
             Ok(keys) => tracing::warn!(keys, "keys that had been marked as expired by a wrong clock are valid again"),
-            Err(error) => tracing::error!(%error, "keys marked as expired by a wrong clock could not be corrected"),
+            Err(error) => {
+                tracing::error!(%error, "keys marked as expired by a wrong clock could not be corrected; trying again");
+                return false;
+            }
         }
+        true
     }
 
     /// Deletes expired sessions, and failed attempts, usage and agents that are no longer needed.
@@ -121,7 +126,7 @@ async fn follow_changes(keys: KeyCache, background: Weak<Background>) {
 
 /// Writes recorded usage and deferred audit entries, marks expired keys, and cleans up every [`SWEEP_EVERY`] flushes.
 async fn run_housekeeping(background: Weak<Background>) {
-    let mut turn: u32 = 0;
+    let (mut turn, mut recovers) = (0_u32, false);
     loop {
         tokio::time::sleep(FLUSH_EVERY).await;
         let Some(background) = background.upgrade() else { return };
@@ -134,9 +139,8 @@ async fn run_housekeeping(background: Weak<Background>) {
         }
         context.audit().write_deferred(Some(context.now())).await;
         pending_changes::finish(context).await;
-        if context.clock().take_recovery() {
-            background.recover_from_jump().await;
-        }
+        recovers |= context.clock().take_recovery();
+        recovers = recovers && !background.recover_from_jump().await;
         // What is stored must not depend on a time that may turn out to be wrong.
         if context.clock().unconfirmed_jump().is_some() {
             continue;

@@ -4,6 +4,7 @@ use std::{
     fs::{File, TryLockError},
     io,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -13,6 +14,10 @@ use crate::{
         server_call::{open_lock, socket_of},
     },
 };
+
+/// How long commands may hold the lock in a row, and how often the lock is tried.
+const COMMANDS: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The right to serve an `SQLite` file, until it is dropped.
 #[derive(Debug)]
@@ -35,10 +40,15 @@ impl Serving {
     pub(crate) fn alone(database: &Path, keys: KeyCache) -> Result<Self, OpenError> {
         let failed = |cause| OpenError::Create { path: database.display().to_string(), cause };
         let lock = open_lock(database, true).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => (),
-            Err(TryLockError::WouldBlock) => return Err(OpenError::Served(database.display().to_string())),
-            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+        let begun = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                // A command holds the lock for a moment, to see whether there is a server.
+                Err(TryLockError::WouldBlock) if begun.elapsed() < COMMANDS => std::thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => return Err(OpenError::Served(database.display().to_string())),
+                Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+            }
         }
         let socket = match Socket::open(socket_of(database), keys) {
             Ok(socket) => Some(socket),

@@ -65,6 +65,9 @@ fn without_password(text: &str) -> String {
     // A URL whose host was forgotten has the password in another place, and the user instead of the host.
     let url = Url::parse(text).ok();
     let Some((url, host)) = url.as_ref().and_then(|url| Some((url, url.host_str()?))) else { return "***".to_owned() };
+    if url.path().contains('@') {
+        return "***".to_owned();
+    }
     let has_user = !url.username().is_empty() || url.password().is_some();
     let user = if has_user { "***@" } else { "" };
     let port =
@@ -97,6 +100,8 @@ mod tests {
             ("postgres://db.example.org/latchkey?password=secret", "postgres://db.example.org/latchkey?***"),
             ("smtps://user:password@mail.example.org", "smtps://***@mail.example.org"),
             ("c2VjcmV0", "***"),
+            ("postgres://latchkey:12/s3cret@db.example.org/latchkey", "***"),
+            ("postgres://latchkey:/s3cret@db.example.org/latchkey", "***"),
             ("smtps://user:password", "***"),
             ("postgres://latchkey:s3cret", "***"),
             ("postgres://latchkey:12345", "postgres://latchkey:***"),

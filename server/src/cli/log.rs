@@ -105,13 +105,16 @@ pub(super) fn flush() {
     log_queue::flush(FLUSH_TIMEOUT);
 }
 
+/// The module in the log of a panic.
+pub const PANIC_TARGET: &str = "panic";
+
 /// Logs a panic. The standard library would print it, and wait for the reader.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("no message");
     let location = panic.location().map(ToString::to_string).unwrap_or_default();
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
-    tracing::error!(target: "panic", location, backtrace, "{message}");
+    tracing::error!(target: PANIC_TARGET, location, backtrace, "{message}");
 }
 
 /// Whether the log is read on a terminal whose user hasn't asked for plain text, see <https://no-color.org>.

@@ -37,6 +37,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, builder::NonEmptyStringValueParser};
 use service::{Clock, OpenError, Services, Settings};
 
+pub use self::log::PANIC_TARGET;
 use self::outcome::{Answer, Outcome};
 use crate::{assets::Embedded, config::SiteError, demo, traces::Traces};
 

@@ -147,8 +147,10 @@ impl Search<'_> {
                 Err(failure) => self.fail(format!("The key {} can't be revoked: {failure}", key.id)),
             }
         }
-        if self.options.revoke {
-            services.admin().expose_key(token).await?;
+        if self.options.revoke
+            && let Err(failure) = services.admin().expose_key(token).await
+        {
+            self.fail(format!("The key {} can't be marked as exposed: {failure}", key.id));
         }
         Ok(KeyColumns::new(&tenant, key, services))
     }

@@ -7,7 +7,7 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use domain::{Secret, audit::Channel};
+use domain::{Secret, audit::Channel, usage::number_text};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -123,7 +123,8 @@ fn parse(body: &[u8]) -> Result<Vec<Reported>, Box<Response>> {
         return refuse(StatusCode::BAD_REQUEST, FORMAT);
     };
     if all.len() > MAX_REPORTED {
-        return refuse(StatusCode::BAD_REQUEST, "A report can contain at most 1,000 tokens.");
+        let most = number_text(MAX_REPORTED as u64);
+        return refuse(StatusCode::BAD_REQUEST, &format!("A report can contain at most {most} tokens."));
     }
     match all.into_iter().map(Reported::of).collect() {
         Some(reported) => Ok(reported),

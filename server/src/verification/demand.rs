@@ -2,27 +2,29 @@
 
 use axum::extract::Request;
 use domain::Scope;
-use http::{Extensions, HeaderMap, HeaderName, Method};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 
 /// The header with demanded scopes, for proxies that can't choose the query.
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-latchkey-scope");
 /// The most scopes that one request demands.
 const MAX_DEMANDED: usize = 16;
 
-/// The method of the request that a trusted proxy asks about, in the request's extensions.
-#[derive(Clone, Debug)]
-struct ForwardedMethod(Method);
+/// Marks a request of a trusted proxy that asks about a request with a safe method.
+#[derive(Clone, Copy, Debug)]
+struct AsksAboutSafeMethod;
 
 /// The headers in which proxies name the method, as each of them does by itself or in our documentation.
 const METHODS: [HeaderName; 2] =
     [HeaderName::from_static("x-forwarded-method"), HeaderName::from_static("x-original-method")];
 
-/// Remembers the method that a trusted proxy names.
+/// Remembers whether the method that a trusted proxy names is safe. A proxy sets one of the headers and may pass on the
+/// other one as the client sent it, so all of them have to name a safe method. Methods are case-sensitive.
 pub(super) fn note_method(request: &mut Request) {
-    let named = METHODS.iter().find_map(|name| request.headers().get(name));
-    // Methods are case-sensitive, and an unknown one isn't safe.
-    if let Some(method) = named.and_then(|method| Method::from_bytes(method.as_bytes()).ok()) {
-        request.extensions_mut().insert(ForwardedMethod(method));
+    let headers = request.headers();
+    let is_safe = |value: &HeaderValue| Method::from_bytes(value.as_bytes()).is_ok_and(|method| method.is_safe());
+    let is_named = METHODS.iter().any(|name| headers.contains_key(name));
+    if is_named && METHODS.iter().all(|name| headers.get_all(name).iter().all(is_safe)) {
+        request.extensions_mut().insert(AsksAboutSafeMethod);
     }
 }
 
@@ -43,7 +45,7 @@ pub(super) fn parse(text: &str, demanded: &mut Vec<Scope>) -> Result<(), String>
 /// Reads `scope`, and `scope_safe` or `scope_unsafe` by the method of the request that the proxy asks about. A method that
 /// no trusted proxy names isn't safe. All of them are demanded, so that nobody loosens a demand by adding to it.
 pub(super) fn of_query(query: &str, extensions: &Extensions) -> Result<Vec<Scope>, String> {
-    let is_safe = extensions.get::<ForwardedMethod>().is_some_and(|method| method.0.is_safe());
+    let is_safe = extensions.get::<AsksAboutSafeMethod>().is_some();
     let mut demanded = Vec::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         match &*name {
@@ -69,24 +71,36 @@ pub(super) fn add_header(headers: &HeaderMap, demanded: &mut Vec<Scope>) -> Resu
 mod tests {
     use super::*;
 
-    fn demanded(query: &str, method: Option<Method>) -> Result<String, String> {
-        let mut extensions = Extensions::new();
-        if let Some(method) = method {
-            extensions.insert(ForwardedMethod(method));
+    fn demanded(query: &str, named: &[(&str, &str)]) -> Result<String, String> {
+        let mut request = Request::default();
+        for (name, value) in named {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            request.headers_mut().append(name, HeaderValue::from_str(value).unwrap());
         }
-        let scopes = of_query(query, &extensions)?;
+        note_method(&mut request);
+        let scopes = of_query(query, request.extensions())?;
         Ok(scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(" "))
     }
 
     #[test]
     fn the_method_chooses_and_repeated_scopes_add_up() {
         let query = "scope_safe=a:read&scope_unsafe=a:write&x=y";
-        assert_eq!(demanded(query, Some(Method::GET)).unwrap(), "a:read");
-        assert_eq!(demanded(query, Some(Method::POST)).unwrap(), "a:write");
-        assert_eq!(demanded(query, Method::from_bytes(b"get").ok()).unwrap(), "a:write");
-        assert_eq!(demanded(query, None).unwrap(), "a:write");
-        assert_eq!(demanded("scope=a:read&scope=b%3Aread+c:read&scope=a:read", None).unwrap(), "a:read b:read c:read");
-        assert_eq!(demanded("q=scope", None).unwrap(), "");
-        assert!(demanded("scope=openid", None).unwrap_err().contains("openid"));
+        let (forwarded, original) = ("x-forwarded-method", "x-original-method");
+        for (named, scopes) in [
+            (&[(forwarded, "GET")][..], "a:read"),
+            (&[(original, "HEAD")], "a:read"),
+            (&[(forwarded, "POST")], "a:write"),
+            (&[(forwarded, "get")], "a:write"),
+            (&[], "a:write"),
+            (&[(forwarded, "GET"), (original, "POST")], "a:write"),
+            (&[(forwarded, "POST"), (original, "GET")], "a:write"),
+            (&[(original, "GET"), (original, "DELETE")], "a:write"),
+        ] {
+            assert_eq!(demanded(query, named).unwrap(), scopes, "{named:?}");
+        }
+        let repeated = "scope=a:read&scope=b%3Aread+c:read&scope=a:read";
+        assert_eq!(demanded(repeated, &[]).unwrap(), "a:read b:read c:read");
+        assert_eq!(demanded("q=scope", &[]).unwrap(), "");
+        assert!(demanded("scope=openid", &[]).unwrap_err().contains("openid"));
     }
 }

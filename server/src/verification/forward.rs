@@ -66,7 +66,7 @@ async fn decide(services: &Services, site: &Site, request: &Parts, demanded: Res
         Err(detail) => return problem::of(&ApiError::new(ErrorCode::Forbidden, detail)),
     };
     let client = authenticate::client(&request.headers, &request.extensions, Channel::Rest);
-    match services.verification().authorize(&token, &demanded, &client).await.map_err(ApiError::from) {
+    match services.verification().authorize(&token, &demanded, None, &client).await.map_err(ApiError::from) {
         Ok(Authorized::Granted(key)) => {
             match services.verification().effective_scopes(&key).await.map_err(ApiError::from) {
                 Ok(scopes) => granted(&key, scopes, &demanded),

@@ -6,11 +6,11 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use domain::{ApiError, ErrorCode, Role, Scope, TenantId, audit::Channel};
+use domain::{ApiError, ErrorCode, Role, Scope, TenantId, audit::Channel, scope::OwnScope};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
-use service::{Client, Services, VerifiedKey};
+use service::{Authorized, Client, Services, VerifiedKey};
 
 use super::{credential::Credential, verify::json};
 use crate::{body, config::Site, headers, middleware::authenticate, problem};
@@ -117,7 +117,7 @@ pub(super) async fn introspect(
     let Some(token) = form.token.as_deref().map(str::trim).filter(|token| !token.is_empty()) else {
         return invalid_request("The parameter token is missing.");
     };
-    let client = match end_client(&form, client) {
+    let client = match end_client(&form, tenant, client) {
         Ok(client) => client,
         Err(refusal) => return *refusal,
     };
@@ -135,8 +135,9 @@ async fn answer(
     client: &Client,
 ) -> Result<Response, ApiError> {
     let verification = services.verification();
-    let key = if verification.is_of(tenant, token).await? { verification.verify(token, client).await? } else { None };
-    let Some(key) = key else { return Ok(json(&Inactive { active: false })) };
+    let Authorized::Granted(key) = verification.authorize(token, &[], Some(tenant), client).await? else {
+        return Ok(json(&Inactive { active: false }));
+    };
     let scopes = verification.effective_scopes(&key).await?;
     Ok(json(&active(&key, &scopes, site)))
 }
@@ -190,22 +191,18 @@ async fn authenticate_caller(
     }
 }
 
-fn end_client(form: &Form, client: Client) -> Result<Client, Box<Response>> {
-    let named = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    let (address, agent) = (named(&form.client_address), named(&form.client_user_agent));
+fn end_client(form: &Form, tenant: TenantId, client: Client) -> Result<Client, Box<Response>> {
+    let (address, agent) = (form.client_address.as_deref(), form.client_user_agent.as_deref());
     if address.is_none() && agent.is_none() {
         return Ok(client);
     }
-    super::verify::end_client(&client, address, agent)
+    super::verify::end_client(Some(tenant), &client, address, agent)
         .map_err(|_| Box::new(invalid_request("The parameter client_address must be an IP address.")))
 }
 
 fn invalid_client() -> Response {
-    let mut response = oauth_error(
-        StatusCode::UNAUTHORIZED,
-        "invalid_client",
-        "Authenticate with a valid API key that has the scope latchkey:verify.",
-    );
+    let needed = format!("Authenticate with a valid API key that has the scope {}.", OwnScope::Verify.as_str());
+    let mut response = oauth_error(StatusCode::UNAUTHORIZED, "invalid_client", &needed);
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Latchkey\""));
     response
 }

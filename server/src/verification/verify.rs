@@ -1,7 +1,7 @@
 //! `POST /api/v1/verify`: whether a token is valid and, if so, whose it is and whether it has the demanded scopes. Never
 //! says why a token is invalid.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
@@ -10,7 +10,7 @@ use axum::{
 use domain::{ApiError, ErrorCode, Scope, TenantId, audit::Channel};
 use http::{StatusCode, header, request::Parts};
 use serde::{Deserialize, Serialize};
-use service::{Authorized, Client, Services, VerifiedKey};
+use service::{Authorized, Client, Services, Verification, VerifiedKey};
 
 use super::{credential::Credential, demand, facts::Facts};
 use crate::{body, config::Site, headers, middleware::authenticate, problem, rest};
@@ -145,7 +145,7 @@ pub(super) async fn batch(
     json(&BatchAnswer { results })
 }
 
-/// Who asks.
+/// The service that verifies keys, and its tenant if it has authenticated.
 struct Caller {
     client: Client,
     /// The tenant of the caller's key, if it sent one.
@@ -187,13 +187,9 @@ impl Caller {
         for text in texts {
             demand::parse(&text, &mut demanded).map_err(|detail| ApiError::field("scope", detail))?;
         }
-        let client = match (question.client, self.tenant) {
-            (None, _) => self.client.clone(),
-            (Some(_), None) => {
-                let detail = "Only a caller with a key that has the scope latchkey:verify can say whose request it is.";
-                return Err(ApiError::new(ErrorCode::Forbidden, detail));
-            }
-            (Some(end), Some(_)) => end_client(&self.client, end.address, end.user_agent)?,
+        let client = match question.client {
+            None => self.client.clone(),
+            Some(end) => end_client(self.tenant, &self.client, end.address.as_deref(), end.user_agent.as_deref())?,
         };
         answer(services, &question.token, &demanded, &client, self.tenant).await
     }
@@ -202,19 +198,15 @@ impl Caller {
 /// Returns the client that a caller names.
 ///
 /// # Errors
-/// A field error at `client.address`.
+/// As [`Verification::end_client`].
 pub(super) fn end_client(
-    caller: &Client,
-    address: Option<String>,
-    user_agent: Option<String>,
+    caller: Option<TenantId>,
+    client: &Client,
+    address: Option<&str>,
+    user_agent: Option<&str>,
 ) -> Result<Client, ApiError> {
-    let wrong = || ApiError::field("client.address", "This must be an IP address.");
-    let address = match address.filter(|address| !address.is_empty()) {
-        Some(text) => Some(text.parse::<IpAddr>().map_err(|_| wrong())?.to_canonical().to_string()),
-        None => None,
-    };
-    let user_agent = user_agent.map(|text| headers::as_recorded(&text, authenticate::MAX_AGENT_CHARS));
-    Ok(Client { address, user_agent, ..caller.clone() })
+    let user_agent = user_agent.map(|text| headers::as_recorded(text, authenticate::MAX_AGENT_CHARS));
+    Ok(Verification::end_client(caller, client, (address, user_agent))?)
 }
 
 /// Verifies a token for `client`, and records the request as usage of its key. With a tenant, only its keys are known.
@@ -228,13 +220,7 @@ pub(crate) async fn answer(
     client: &Client,
     tenant: Option<TenantId>,
 ) -> Result<VerifyAnswer, ApiError> {
-    let verification = services.verification();
-    if let Some(tenant) = tenant
-        && !verification.is_of(tenant, token).await?
-    {
-        return Ok(VerifyAnswer::default());
-    }
-    Ok(verification.authorize(token, demanded, client).await?.into())
+    Ok(services.verification().authorize(token, demanded, tenant, client).await?.into())
 }
 
 /// Writes a response in JSON.

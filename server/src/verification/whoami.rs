@@ -29,7 +29,7 @@ pub(super) async fn whoami(
         Credential::Token(token) => token,
     };
     let client = authenticate::client(request.headers(), request.extensions(), Channel::Rest);
-    match services.verification().authorize(&token, &demanded, &client).await.map_err(ApiError::from) {
+    match services.verification().authorize(&token, &demanded, None, &client).await.map_err(ApiError::from) {
         Ok(Authorized::Granted(key)) => json(&Facts::from(&key)),
         Ok(Authorized::Lacks(_, missing)) => forward::insufficient(&missing),
         Ok(Authorized::Refused) => rest::invalid_key(),

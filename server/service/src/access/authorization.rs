@@ -77,6 +77,7 @@ pub(crate) fn is_offered(actor: &Actor, operation: Operation, key: &ApiKey) -> b
     let stays_stopped = operation == Operation::ResumeApiKey
         && !key.suspension.as_ref().is_some_and(|suspension| suspension.owner_may_resume)
         && !may_resume_for_others(actor);
+    let stays_stopped = stays_stopped || (operation == Operation::ResumeApiKey && check_resume(actor, key).is_err());
     let target = Target::Owner(key.tenant_id, key.owner);
     if elsewhere { operation.is_read() } else { !stays_stopped && authorize(actor, operation, target).is_ok() }
 }
@@ -107,6 +108,17 @@ pub(crate) fn check_still_creates(permit: &ReadPermit, role: Role) -> Result<(),
 /// Whether an actor may resume a key that was suspended by someone other than its owner.
 pub(crate) fn may_resume_for_others(actor: &Actor) -> bool {
     actor.role() == Role::TenantAdmin
+}
+
+/// Refuses to resume an exposed key by a key: whoever has found the one may have found the other.
+///
+/// # Errors
+/// `FORBIDDEN`.
+pub(crate) fn check_resume(actor: &Actor, key: &ApiKey) -> Result<(), ApiError> {
+    if key.exposure.is_some() && actor.key_id().is_some() {
+        return Err(ApiError::forbidden("This key was exposed. Only a signed-in user can resume it."));
+    }
+    Ok(())
 }
 
 /// Who sent an invitation.

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     access::{
-        Actor, ReadPermit, Target, WritePermit, authorize, authorize_write, inviter_may_still_invite, is_offered,
-        may_resume_for_others,
+        Actor, ReadPermit, Target, WritePermit, authorize, authorize_write, check_resume, inviter_may_still_invite,
+        is_offered, may_resume_for_others,
     },
     audit::subject_of_owner,
     context::Context,
@@ -392,9 +392,8 @@ impl ApiKeys<'_> {
         let now = self.context.now();
         let changed = retry!(self.context.db(), for permit.tenant_id(), tx => {
             let before = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
-            if matches!(change, Change::Resume) && before.exposure.is_some() && actor.key_id().is_some() {
-                let refusal = ApiError::forbidden("This key was exposed. Only a signed-in user can resume it.");
-                return Err(refusal.into());
+            if matches!(change, Change::Resume) {
+                check_resume(&actor, &before)?;
             }
             if !change.make(tx, &actor, &permit, id, now).await? {
                 return Err(change.refusal(&before, now).into());

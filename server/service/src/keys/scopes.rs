@@ -84,7 +84,7 @@ impl Scopes<'_> {
     }
 
     fn audit_entry(&self, actor: &Actor, operation: Operation, scope: &Scope) -> Entry {
-        Entry::by(actor, operation, self.context.now(), ("tenant", actor.tenant_id().0, scope.as_str()))
+        Entry::by(actor, operation, self.context.now(), ("scope", actor.tenant_id().0, scope.as_str()))
     }
 
     /// Returns the catalogue as a target, with the tenant whose administrators may change it.
@@ -114,7 +114,8 @@ pub(crate) async fn set(
     audit: &Entry,
     check: impl Fn(Option<&CatalogueScope>) -> Result<()>,
 ) -> Result<()> {
-    if storage::scopes::catalogue(context.db()).await?.find(&entry.scope).is_none() {
+    let is_known = storage::scopes::catalogue(context.db()).await?.find(&entry.scope).is_some();
+    if !is_known {
         // Keys that held a removed scope of this name must not have it again.
         take_from_all(context, &entry.scope).await?;
     }
@@ -122,6 +123,11 @@ pub(crate) async fn set(
         let catalogue = storage::scopes::catalogue_in(tx).await?;
         let before = catalogue.find(&entry.scope);
         check(before)?;
+        if before.is_none() && is_known {
+            // Its former holders may still have it in their rows.
+            let message = format!("The scope {} was removed at the same time. Try again.", entry.scope);
+            return Err(ApiError::new(ErrorCode::Conflict, message).into());
+        }
         if before.is_none() && catalogue.operators().count() >= MAX_CATALOGUE {
             let message = format!("The catalogue can have at most {MAX_CATALOGUE} scopes. Remove one first.");
             return Err(ApiError::new(ErrorCode::Conflict, message).into());
@@ -186,7 +192,7 @@ async fn take_from_some(context: &Context, scope: &Scope, tenant: TenantId, keys
             taken += u32::from(storage::scopes::take_from(tx, *key, scope).await?);
         }
         if taken > 0 {
-            let subject = ("tenant", tenant.0, scope.as_str());
+            let subject = ("scope", tenant.0, scope.as_str());
             let entry = Entry::by_service(tenant, Operation::RemoveScope, context.now(), subject);
             let detail = format!("taken from {}", keys_text(taken));
             storage::audit::insert(tx, &entry.with(detail)).await?;
@@ -217,7 +223,7 @@ pub(crate) fn audit_text(scopes: &ScopeGrant) -> String {
     scopes.set().map(|set| format!(", with {}", listed(set))).unwrap_or_default()
 }
 
-/// Checks that a key may do what all wanted scopes stand for, and counts each for the key.
+/// Checks that a key has all wanted scopes, and counts each request for a scope as usage of the key.
 ///
 /// # Errors
 /// The scopes that would have sufficed and that the key lacks.
@@ -230,7 +236,8 @@ pub(crate) fn demand_counted(
 ) -> std::result::Result<(), Missing> {
     let answer = demand(scopes, role, catalogue, wanted);
     let lacks = answer.as_ref().err().map(|missing| missing.lacks.as_slice()).unwrap_or_default();
-    for scope in wanted {
+    // Anybody can demand invented scopes, which must not fill the table.
+    for scope in wanted.iter().filter(|scope| catalogue.find(scope).is_some()) {
         let is_met = lacks.iter().all(|lack| lack.scope != *scope);
         context.audit().demands().record(key, scope, is_met, context.now(), client);
     }

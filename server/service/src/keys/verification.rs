@@ -1,6 +1,6 @@
 //! Verification: whether a key is valid, what it may do, and until when. Shared by all adapters.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -92,7 +92,7 @@ const MAX_REVOKED: u64 = 10_000;
 /// second; remembering the token saves a database read each time. A revocation is permanent (removing an owner revokes
 /// its keys), so an entry never becomes wrong. Unknown tokens aren't remembered: another server may import them.
 #[derive(Debug)]
-pub(crate) struct RevokedTokens(Cache<TokenDigest, KeyId>);
+pub(crate) struct RevokedTokens(Cache<TokenDigest, (KeyId, TenantId)>);
 
 impl Default for RevokedTokens {
     fn default() -> Self {
@@ -116,19 +116,31 @@ impl Verification<'_> {
     /// Only when the database fails. No token is accepted then.
     #[tracing::instrument(level = "debug", skip_all, fields(api_key.id))]
     pub async fn verify(&self, token: &str, client: &Client) -> Result<Option<VerifiedKey>> {
-        let verified = self.check(token, client).await;
+        self.verify_in(None, token, client).await
+    }
+
+    async fn verify_in(&self, tenant: Option<TenantId>, token: &str, client: &Client) -> Result<Option<VerifiedKey>> {
+        let verified = self.check(tenant, token, client).await;
         if verified.is_err() {
             self.count(client, VerificationOutcome::Failed);
         }
         verified
     }
 
-    /// Like [`Verification::verify`], for a request that demands scopes. Counts each of them for the key.
+    /// Like [`Verification::verify`], for a request that demands scopes. Counts each of them for the key. With a tenant,
+    /// the keys of all others are unknown, and nothing is recorded about them.
     ///
     /// # Errors
     /// As [`Verification::verify`].
-    pub async fn authorize(&self, token: &str, demanded: &[Scope], client: &Client) -> Result<Authorized> {
-        let Some(key) = self.verify(token, client).await? else { return Ok(Authorized::Refused) };
+    #[tracing::instrument(level = "debug", skip_all, fields(api_key.id))]
+    pub async fn authorize(
+        &self,
+        token: &str,
+        demanded: &[Scope],
+        tenant: Option<TenantId>,
+        client: &Client,
+    ) -> Result<Authorized> {
+        let Some(key) = self.verify_in(tenant, token, client).await? else { return Ok(Authorized::Refused) };
         if demanded.is_empty() {
             return Ok(Authorized::Granted(key));
         }
@@ -155,23 +167,37 @@ impl Verification<'_> {
     /// # Errors
     /// `UNAUTHENTICATED` if the key isn't valid; `FORBIDDEN` if it lacks the scope `latchkey:verify`.
     pub async fn caller(&self, token: &str, client: &Client) -> Result<TenantId> {
-        match self.authorize(token, &[OwnScope::Verify.scope()], client).await? {
+        match self.authorize(token, &[OwnScope::Verify.scope()], None, client).await? {
             Authorized::Refused => Err(ApiError::unauthenticated().into()),
             Authorized::Lacks(_, missing) => Err(ApiError::new(ErrorCode::Forbidden, missing.to_string()).into()),
             Authorized::Granted(key) => Ok(key.tenant_id),
         }
     }
 
-    /// Whether a token is one of the tenant's keys. Records no usage.
+    /// Returns the client that a service names as the sender of a request. `caller`: the tenant of the service's own key.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn is_of(&self, tenant: TenantId, token: &str) -> Result<bool> {
-        let Some(digest) = token::digest_of(token) else { return Ok(false) };
-        Ok(tenant_of(self.context, &digest).await? == Some(tenant))
+    /// `FORBIDDEN` for a service without a key: anyone could record usage under any address. A field error at
+    /// `client.address`.
+    pub fn end_client(
+        caller: Option<TenantId>,
+        client: &Client,
+        (address, user_agent): (Option<&str>, Option<String>),
+    ) -> Result<Client> {
+        if caller.is_none() {
+            let needed = OwnScope::Verify.scope();
+            let detail = format!("Only a caller with a key that has the scope {needed} can say whose request it is.");
+            return Err(ApiError::new(ErrorCode::Forbidden, detail).into());
+        }
+        let wrong = || ApiError::field("client.address", "This must be an IP address.");
+        let address = match address.filter(|address| !address.is_empty()) {
+            Some(text) => Some(text.parse::<IpAddr>().map_err(|_| wrong())?.to_canonical().to_string()),
+            None => None,
+        };
+        Ok(Client { address, user_agent, ..client.clone() })
     }
 
-    async fn check(&self, token: &str, client: &Client) -> Result<Option<VerifiedKey>> {
+    async fn check(&self, tenant: Option<TenantId>, token: &str, client: &Client) -> Result<Option<VerifiedKey>> {
         let Some(digest) = token::digest_of(token) else {
             self.count(client, VerificationOutcome::Malformed);
             self.usage.record_malformed();
@@ -179,11 +205,15 @@ impl Verification<'_> {
         };
         let candidate = match storage::keys::find_in_memory(self.context.db(), &digest) {
             Some(known) => known,
-            None => match self.find(&digest, client).await? {
+            None => match self.find(tenant, &digest, client).await? {
                 Some(found) => found,
                 None => return Ok(None),
             },
         };
+        if is_foreign(tenant, candidate.tenant_id) {
+            self.count_unknown(client);
+            return Ok(None);
+        }
         tracing::Span::current().record("api_key.id", tracing::field::display(candidate.key_id));
         let now = self.context.now();
         let latest = self.context.clock().latest_possible();
@@ -192,7 +222,7 @@ impl Verification<'_> {
         let is_current = bearer.is_none() || self.record_first_use(&candidate, &digest, now, client).await?;
         let Some(bearer) = bearer.filter(|_| is_current) else {
             if candidate.is_revoked {
-                self.revoked_tokens.0.insert(digest, candidate.key_id);
+                self.revoked_tokens.0.insert(digest, (candidate.key_id, candidate.tenant_id));
             }
             self.count(client, candidate.refused_as(latest));
             self.usage.record(candidate.key_id, Verdict::Refused, now, client);
@@ -217,18 +247,26 @@ impl Verification<'_> {
     }
 
     /// Finds a key that isn't known in memory. Records a refusal if the token is revoked or unknown.
-    async fn find(&self, digest: &TokenDigest, client: &Client) -> Result<Option<Candidate>> {
-        if let Some(revoked) = self.revoked_tokens.0.get(digest) {
-            self.count(client, VerificationOutcome::Revoked);
-            self.usage.record(revoked, Verdict::Refused, self.context.now(), client);
+    async fn find(&self, tenant: Option<TenantId>, digest: &TokenDigest, client: &Client) -> Result<Option<Candidate>> {
+        if let Some((revoked, of)) = self.revoked_tokens.0.get(digest) {
+            if is_foreign(tenant, of) {
+                self.count_unknown(client);
+            } else {
+                self.count(client, VerificationOutcome::Revoked);
+                self.usage.record(revoked, Verdict::Refused, self.context.now(), client);
+            }
             return Ok(None);
         }
         let found = storage::keys::find_by_digest(self.context.db(), digest).await?;
         if found.is_none() {
-            self.count(client, VerificationOutcome::Unknown);
-            self.usage.record_unknown();
+            self.count_unknown(client);
         }
         Ok(found)
+    }
+
+    fn count_unknown(&self, client: &Client) {
+        self.count(client, VerificationOutcome::Unknown);
+        self.usage.record_unknown();
     }
 
     fn count(&self, client: &Client, outcome: VerificationOutcome) {
@@ -253,12 +291,9 @@ impl Verification<'_> {
     }
 }
 
-/// Returns the tenant of a key, by the digest of its token.
-async fn tenant_of(context: &Context, digest: &TokenDigest) -> Result<Option<TenantId>> {
-    if let Some(key) = storage::keys::find_in_memory(context.db(), digest) {
-        return Ok(Some(key.tenant_id));
-    }
-    Ok(storage::keys::find_by_digest(context.db(), digest).await?.map(|key| key.tenant_id))
+/// Whether a caller that sees only one tenant doesn't see the keys of another.
+fn is_foreign(seen: Option<TenantId>, of: TenantId) -> bool {
+    seen.is_some_and(|seen| seen != of)
 }
 
 /// Returns the tenant of a key that is valid now, by the digest of its token. Doesn't record usage.

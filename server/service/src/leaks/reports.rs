@@ -20,7 +20,7 @@ use crate::{
     error::Result,
     keys::{token, token_search::find_tokens, usage::UsageBuffer},
     people::throttle::Throttle,
-    storage,
+    storage::{self, db::to_completion},
 };
 
 /// The most tokens in one call of [`LeakReports::report`].
@@ -68,39 +68,55 @@ impl LeakReports<'_> {
     /// When the database fails. The report can then be repeated: what is already recorded doesn't change.
     #[tracing::instrument(skip_all, fields(tokens = tokens.len()))]
     pub async fn report(&self, tokens: &[LeakedToken], signed_by: Option<&str>, client: &Client) -> Result<Vec<bool>> {
-        let reporter =
-            signed_by.map_or_else(|| "unsigned report".to_owned(), |key| format!("report signed with {key}"));
-        let (mut known, mut exposed) = (HashMap::new(), Vec::new());
-        let mut answers = Vec::with_capacity(tokens.len());
-        for one in tokens.iter().take(MAX_REPORTED) {
-            let Some(digest) = token::digest_of(one.token.expose()) else {
-                answers.push(false);
-                continue;
-            };
-            if let Some(is_key) = known.get(&digest) {
-                answers.push(*is_key);
-                continue;
-            }
-            let found = storage::exposures::find(self.context.db(), &digest).await?;
-            if let Some(found) = &found {
-                let (source, url) = (stored_source(&one.source), stored_url(&one.url));
-                let exposure = Exposure { at: self.context.now(), source, url };
-                exposed.extend(expose(self.context, found, &Report { exposure, reporter: &reporter, client }).await?);
-            }
-            known.insert(digest, found.is_some());
-            answers.push(found.is_some());
-        }
-        self.tell(&exposed).await;
-        Ok(answers)
+        let by = signed_by.map_or_else(|| "unsigned report".to_owned(), |key| format!("report signed with {key}"));
+        let (context, usage, client) = (self.context.clone(), Arc::clone(self.usage), client.clone());
+        let tokens: Vec<_> = tokens.iter().take(MAX_REPORTED).cloned().collect();
+        // Runs to completion, so that nobody prevents the mails by going away: a repeated report sends none.
+        to_completion(async move {
+            let mut exposed = Vec::new();
+            let answers = expose_all(&context, &tokens, (&by, &client), &mut exposed).await;
+            tell(&context, &usage, &exposed).await;
+            answers
+        })
+        .await
     }
+}
 
-    /// Tells the people who have to act. The changes are already made, so a failure is only logged.
-    async fn tell(&self, exposed: &[Exposed]) {
-        // So that the key's page shows its usage up to now.
-        self.usage.flush_before_read(self.context).await;
-        if let Err(error) = mails::notify(self.context, exposed).await {
-            tracing::error!(%error, "mails about exposed keys could not be sent");
+/// Exposes the keys of reported tokens, and adds them to `exposed`, also if it fails later.
+async fn expose_all(
+    context: &Context,
+    tokens: &[LeakedToken],
+    (reporter, client): (&str, &Client),
+    exposed: &mut Vec<Exposed>,
+) -> Result<Vec<bool>> {
+    let (mut known, mut answers) = (HashMap::new(), Vec::with_capacity(tokens.len()));
+    for one in tokens {
+        let Some(digest) = token::digest_of(one.token.expose()) else {
+            answers.push(false);
+            continue;
+        };
+        if let Some(is_key) = known.get(&digest) {
+            answers.push(*is_key);
+            continue;
         }
+        let found = storage::exposures::find(context.db(), &digest).await?;
+        if let Some(found) = &found {
+            let (source, url) = (stored_source(&one.source), stored_url(&one.url));
+            let exposure = Exposure { at: context.now(), source, url };
+            exposed.extend(expose(context, found, &Report { exposure, reporter, client }).await?);
+        }
+        known.insert(digest, found.is_some());
+        answers.push(found.is_some());
+    }
+    Ok(answers)
+}
+
+/// Tells the people who have to act. The changes are already made, so a failure is only logged.
+async fn tell(context: &Context, usage: &Arc<UsageBuffer>, exposed: &[Exposed]) {
+    // So that the key's page shows its usage up to now.
+    usage.flush_before_read(context).await;
+    if let Err(error) = mails::notify(context, exposed).await {
+        tracing::error!(%error, "mails about exposed keys could not be sent");
     }
 }
 

@@ -60,8 +60,8 @@ impl TryFrom<&ChangeRow> for Outdated {
 }
 
 /// Reads the changes since the position and removes from `keys` what they make wrong. One statement if there are none. A
-/// position that hasn't begun begins at the latest changes, and everything that is known is forgotten. After a failure, the
-/// next reading needs a new position: another server may have become the primary, and numbers its changes anew.
+/// position that hasn't begun begins at the latest changes, and everything that is known is forgotten. After a failed
+/// reading, use a new position: a standby may have become the primary, and may use the numbers of lost changes again.
 pub(crate) async fn follow(db: &Db, keys: &KeyCache, position: &mut Position) -> Result<()> {
     if !position.has_begun {
         position.tenants = heads(db).await?.into_iter().collect();

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{CachedKey, NewCachedKey, OwnerFacts, Revoked, TokenDigest, change, read, read_list, run},
+    db::{CachedKey, NewCachedKey, OwnerFacts, Revoked, TokenDigest, change, read, read_list, retry, run},
     fold, instant,
     lifecycle::{self, expiry, lifecycle, not_ended},
     micros, name_search,
@@ -851,9 +851,8 @@ pub(crate) async fn mark_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
 pub(crate) async fn unmark_expired(db: &Db, now: DateTime<Utc>) -> Result<u64> {
     let mut all = 0;
     loop {
-        let mut tx = db.begin().await?;
-        let rows = change!(
-            &mut tx,
+        let rows = retry!(db, tx => Ok(change!(
+            tx,
             sqlx::query(concat!(
                 "UPDATE api_keys SET lifecycle = CASE WHEN suspended_at IS NOT NULL THEN ",
                 lifecycle!(suspended),
@@ -866,8 +865,7 @@ pub(crate) async fn unmark_expired(db: &Db, now: DateTime<Utc>) -> Result<u64> {
                 " AND expires_at > $1 LIMIT 500)"
             ))
             .bind(micros(now))
-        )?;
-        tx.commit().await?;
+        )?))?;
         if rows == 0 {
             return Ok(all);
         }

@@ -139,19 +139,21 @@ pub(crate) async fn list_holders(
     Ok(rows.into_iter().map(|(key, tenant)| (KeyId(key), TenantId(tenant))).collect())
 }
 
-/// Takes a scope from a key of any tenant. Returns false if the key doesn't hold it. Only for a scope that is no longer in
-/// the catalogue.
+/// Takes a scope that isn't in the catalogue from a key of any tenant. Returns false if the key doesn't hold it, or the
+/// catalogue has it.
 pub(crate) async fn take_from(tx: &mut Tx, key: KeyId, scope: &Scope) -> Result<bool> {
     // The scopes are sorted and separated by single spaces, so each is found once.
     let rows = change!(
         tx,
         sqlx::query(
             "UPDATE api_keys SET scopes = TRIM(REPLACE(' ' || scopes || ' ', $2, ' ')) WHERE id = $1 \
-             AND ' ' || scopes || ' ' LIKE $3 ESCAPE '\\'"
+             AND ' ' || scopes || ' ' LIKE $3 ESCAPE '\\' \
+             AND NOT EXISTS (SELECT 1 FROM scopes s WHERE s.scope = $4 AND s.removed_at IS NULL)"
         )
         .bind(key.0)
         .bind(format!(" {scope} "))
         .bind(containing(&format!(" {scope} ")))
+        .bind(scope.as_str())
     )?;
     Ok(rows == 1)
 }
@@ -240,6 +242,9 @@ pub(crate) async fn sweep(db: &Db, before: DateTime<Utc>) -> Result<()> {
             .bind(micros(before))
             .bind(SWEPT_AT_ONCE)
             .fetch_all(c))?;
+        if old.is_empty() {
+            return Ok(());
+        }
         let mut tx = db.begin().await?;
         for (key, scope, address, user_agent) in &old {
             change!(

@@ -136,6 +136,7 @@ fn every_column_that_verification_reads_is_followed() {
         let account = stage.add_account(&admin, "Deploy").await;
         let key = stage.add_key(&admin, Owner::ServiceAccount(account), "its").await;
         let hers = stage.add_key(&admin, own(&admin), "hers").await;
+        let rolled = stage.add_key(&admin, Owner::ServiceAccount(account), "rolled").await;
         for (key, statement) in [
             (&key, "UPDATE api_keys SET name = name || '!'"),
             (&key, "UPDATE api_keys SET expires_at = 4000000000000000"),
@@ -145,8 +146,13 @@ fn every_column_that_verification_reads_is_followed() {
             (&key, "UPDATE tenants SET slug = 'acme-2'"),
             (&hers, "UPDATE memberships SET role = 'USER'"),
             (&hers, "UPDATE users SET name = name || '!'"),
+            (
+                &hers,
+                "UPDATE api_keys SET user_id = NULL, service_account_id = (SELECT id FROM service_accounts) WHERE user_id IS NOT NULL",
+            ),
+            (&hers, "UPDATE api_keys SET lifecycle = 1, suspended_at = 1 WHERE name LIKE 'hers%'"),
+            (&rolled, "UPDATE api_keys SET ends_key = id WHERE name LIKE 'rolled%'"),
             (&key, "UPDATE service_accounts SET suspended_at = 1"),
-            (&hers, "UPDATE api_keys SET lifecycle = 1, suspended_at = 1"),
         ] {
             remember(&stage, key).await;
             testing::execute(&stage.services, statement).await;

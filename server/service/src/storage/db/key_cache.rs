@@ -32,8 +32,8 @@ pub(crate) type TokenDigest = [u8; 32];
 
 /// How long after a successful reading of the changes began entries are used, in microseconds.
 pub(crate) const MAX_AGE: i64 = 1_000_000;
-/// How many keys are kept at most. One takes about 250 bytes.
-const MAX_KEYS: usize = 4_000_000;
+/// How many keys are kept at most. One takes about 250 bytes, and up to 5 KB more if it holds 64 long scopes.
+const MAX_KEYS: usize = 1_000_000;
 /// How many parts the keys are in, each with a lock of its own.
 const SHARDS: usize = 64;
 /// How long a commit waits for the follower. Afterwards the entries aren't used until the follower succeeds.

@@ -313,17 +313,22 @@ impl Tx {
                 Self::Postgres(_) => None,
             };
             let _change = keys.as_ref().map(KeyCache::begin_change);
-            match self {
-                Self::Sqlite(tx) => tx.commit().await?,
-                Self::Postgres(tx) => tx.commit().await?,
+            let outcome = match self {
+                Self::Sqlite(tx) => tx.commit().await,
+                Self::Postgres(tx) => tx.commit().await,
+            };
+            if outcome.is_ok() {
+                notes.write().await;
             }
-            notes.write().await;
-            match (&keys, file) {
-                (Some(keys), _) if keys.is_followed() => keys.catch_up().await,
-                (_, Some(file)) => server_call::tell_server(&file).await,
-                _ => (),
+            // Also after a failure: without an answer, the transaction may have been committed or not.
+            if let Some(keys) = &keys {
+                let is_server = keys.is_followed();
+                keys.catch_up().await;
+                if let (false, Some(file)) = (is_server, file) {
+                    server_call::tell_server(&file).await;
+                }
             }
-            Ok(())
+            outcome
         });
         committed.await
     }
