@@ -188,6 +188,9 @@ fn the_audit_log_is_read_and_exported_by_key_and_by_session_but_only_by_administ
         names.sort_unstable();
         let mut columns: Vec<&str> = csv.text.lines().next().unwrap().split(',').collect();
         assert!(columns.starts_with(&["number", "id", "at", "operation", "result"]), "{}", csv.text);
+        let line = jsonl.text.lines().next().unwrap();
+        let places: Vec<_> = columns.iter().map(|name| line.find(&format!("\"{name}\":"))).collect();
+        assert!(places.is_sorted() && places[0].is_some(), "the same order in both formats: {columns:?}");
         columns.sort_unstable();
         assert_eq!(columns, names, "each value is below its name");
         let for_excel = with_bearer(&stage, "/api/v1/audit-log.csv?operation=create_user&bom=1", &root).await;

@@ -1,5 +1,5 @@
-# What a shell has before the commands of a document, see documents.rs. The functions stand in for programs that a test
-# can't run as they are. ROOT is the repository, WORK a folder for logs, PORT that of the server.
+# Runs before the commands of a document, see documents.rs. The functions replace programs that a test can't run
+# unchanged. ROOT is the repository, WORK a folder for logs, PORT that of the server.
 set -Eeuo pipefail
 trap 'echo "failed: $BASH_COMMAND" >&2' ERR
 trap 'for pid in "${servers[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done' EXIT

@@ -2,9 +2,8 @@
 //! skipped.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr},
     path::Path,
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -13,98 +12,63 @@ use hyper::{Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpSocket;
 
-use crate::support::{EMAIL, PASSWORD, Server, fill, latchkey, start};
+use crate::{
+    proxies::{self, Proxy},
+    support::{EMAIL, PASSWORD, Server, fill, latchkey, start},
+};
 
 const DOCUMENT: &str = include_str!("../../docs/proxies.md");
 /// The address of the client. That of the proxy is 127.0.0.1.
 const CLIENT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// A proxy that is killed when its value is dropped.
-struct Proxy {
-    process: Child,
-    address: SocketAddr,
-    folder: tempfile::TempDir,
-    /// Ends after the proxy.
+/// A proxy in front of a server. The proxy ends first.
+struct Front {
+    proxy: Proxy,
     _server: Server,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
-}
-
-/// Returns the configuration of a proxy in the document.
-fn documented(language: &str) -> String {
-    let block = DOCUMENT.split(&format!("```{language}\n")).nth(1).unwrap().split("```").next().unwrap();
-    block.to_owned()
+    _folder: tempfile::TempDir,
 }
 
 /// Starts a proxy in front of a new server; `None` if it isn't installed. `configure` adapts the documented
 /// configuration to the proxy's address, and returns the arguments of the program.
-fn run(program: &str, configure: impl Fn(&Path, &str) -> (String, Vec<String>)) -> Option<Proxy> {
+fn run(program: &str, configure: impl Fn(&Path, &str) -> (String, Vec<String>)) -> Option<Front> {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("test.db").display());
-    // Nobody else is given this port in between, in practice.
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (configuration, arguments) = configure(folder.path(), &address.to_string());
-    let path = folder.path().join("proxy.conf");
-    let mut command = Command::new(program);
-    command.args(arguments).arg(&path).current_dir(folder.path()).env("HOME", folder.path());
-    command.stdout(Stdio::null()).stderr(std::fs::File::create(folder.path().join("proxy.log")).unwrap());
-    if Command::new(program).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-        eprintln!("skipped: {program} isn't installed");
-        return None;
-    }
-    fill(&url);
-    let serve = ["serve", "--listen", "127.0.0.1:0", "--database-url", &url, "--trusted-proxy", "127.0.0.1"];
-    let server = start(latchkey().args(serve).args(["--public-url", &format!("http://{address}")]));
-    std::fs::write(&path, configuration.replace("127.0.0.1:3000", &server.address.to_string())).unwrap();
-    let proxy = Proxy { process: command.spawn().unwrap(), address, folder, _server: server };
-    let begun = Instant::now();
-    while TcpStream::connect(address).is_err() {
-        let log = || std::fs::read_to_string(proxy.folder.path().join("proxy.log"));
-        assert!(begun.elapsed() < Duration::from_secs(30), "{program} doesn't listen: {:?}", log());
-        std::thread::yield_now();
-    }
-    Some(proxy)
+    let mut started = None;
+    let proxy = proxies::run(program, |files, address| {
+        fill(&url);
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--database-url", &url, "--trusted-proxy", "127.0.0.1"];
+        let server = start(latchkey().args(serve).args(["--public-url", &format!("http://{address}")]));
+        let (configuration, arguments) = configure(files, address);
+        let configuration = configuration.replace("127.0.0.1:3000", &server.address.to_string());
+        started = Some(server);
+        (configuration, arguments)
+    })?;
+    Some(Front { proxy, _server: started?, _folder: folder })
 }
 
-fn nginx() -> Option<Proxy> {
+fn nginx() -> Option<Front> {
     run("nginx", |folder, address| {
-        let servers = documented("nginx").replace("443 ssl http2", address);
+        let servers = proxies::documented(DOCUMENT, "nginx").replace("443 ssl http2", address);
         let servers: String =
             servers.lines().filter(|line| !line.contains("ssl_certificate")).flat_map(|line| [line, "\n"]).collect();
         // A subrequest as it is often written: without the body of the request, but with its Content-Length.
         let guarded = "location /api/ { auth_request /allowed; proxy_pass http://latchkey; }
             location = /allowed { internal; proxy_pass http://latchkey/health/ready; proxy_pass_request_body off; }
             location / {";
-        let servers = servers.replacen("location / {", guarded, 1);
-        let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|name| format!("{name}_temp_path {}/{name};\n", folder.display()))
-            .concat();
-        let configuration = format!(
-            "daemon off;\nmaster_process off;\npid {0}/pid;\nerror_log stderr;\nevents {{}}\n\
-             http {{\naccess_log off;\n{paths}{servers}}}\n",
-            folder.display()
-        );
-        (configuration, vec!["-p".to_owned(), folder.display().to_string(), "-c".to_owned()])
+        proxies::nginx(folder, &servers.replacen("location / {", guarded, 1))
     })
 }
 
-fn caddy() -> Option<Proxy> {
+fn caddy() -> Option<Front> {
     run("caddy", |_, address| {
-        let site =
-            documented("caddyfile").replace("keys.example.org {", &format!("http://{address} {{\n\tbind 127.0.0.1"));
-        let arguments = ["run", "--adapter", "caddyfile", "--config"].map(str::to_owned);
-        (format!("{{\n\tadmin off\n\tauto_https off\n}}\n{site}"), arguments.to_vec())
+        let site = proxies::documented(DOCUMENT, "caddyfile");
+        proxies::caddy(&site.replace("keys.example.org {", &format!("http://{address} {{\n\tbind 127.0.0.1")))
     })
 }
 
-fn haproxy() -> Option<Proxy> {
+fn haproxy() -> Option<Front> {
     run("haproxy", |_, address| {
-        let block = documented("haproxy");
+        let block = proxies::documented(DOCUMENT, "haproxy");
         let configuration = block.lines().map(|line| match line.trim().strip_prefix("bind ") {
             Some(_) => format!("    bind {address}\n"),
             None => format!("{line}\n"),
@@ -141,8 +105,8 @@ fn request(to: SocketAddr, method: &str, path: &str, cookie: &str, body: impl In
         .unwrap()
 }
 
-fn works_behind(proxy: Option<Proxy>) {
-    let Some(proxy) = proxy else { return };
+fn works_behind(front: Option<Front>) {
+    let Some(Front { proxy, _server, _folder }) = &front else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let to = proxy.address;

@@ -1,5 +1,5 @@
-//! A server to which all kinds of faults happen while keys are created, rotated, revoked and verified. It goes on without
-//! a restart, every acknowledged change holds, and no revoked key is accepted.
+//! Injects faults into a server while keys are created, rotated, revoked and verified. The server recovers without a
+//! restart, every acknowledged change holds, and no revoked key is accepted.
 //!
 //! `LATCHKEY_FAULTS` sets how often each fault happens on each database: once by default, more often in `make soak`.
 
@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde_json::json;
+use server::cli::PANIC_TARGET;
 use service::{
     Clock, Services, Settings,
     testing::{Proxy, execute},
@@ -200,7 +201,7 @@ fn a_server_survives_every_fault_under_load_and_loses_nothing() {
         while let Some(task) = tasks.join_next().await {
             task.unwrap();
         }
-        let crashes = fs::read_to_string(&scene.log).unwrap().matches("panicked at").count();
+        let crashes = fs::read_to_string(&scene.log).unwrap().matches(&format!(" {PANIC_TARGET}: ")).count();
         let facts = std::mem::take(&mut *scene.clients.facts());
         drop(scene);
         let server = serve(&database);

@@ -1,48 +1,24 @@
 //! Forward authentication with real proxies, configured as in `server/docs/guide/forward-auth.md`. A proxy that isn't
 //! installed is skipped.
 
-use std::{
-    net::{SocketAddr, TcpListener, TcpStream},
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, path::Path};
 
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::task::JoinHandle;
 
-use crate::support::{Server, account, admin, fill, latchkey, start};
+use crate::{
+    proxies,
+    support::{account, admin, fill, latchkey, start},
+};
 
 const GUIDE: &str = include_str!("../../docs/guide/forward-auth.md");
 
-/// Everything that a proxy needs. The processes end when the value is dropped.
-struct Guarded {
-    proxy: Child,
-    address: SocketAddr,
-    upstream: JoinHandle<()>,
-    _server: Server,
-    folder: tempfile::TempDir,
-}
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        self.proxy.kill().ok();
-        self.proxy.wait().ok();
-        self.upstream.abort();
-    }
-}
-
-fn documented(language: &str) -> String {
-    GUIDE.split(&format!("```{language}\n")).nth(1).unwrap().split("```").next().unwrap().to_owned()
-}
-
-/// Starts a service that answers with the head of the request.
-async fn start_upstream() -> (SocketAddr, JoinHandle<()>) {
+/// Starts a service that answers with the head of the request. It ends with the runtime.
+async fn start_upstream() -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let task = tokio::spawn(async move {
+    tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let echo = hyper::service::service_fn(async |request: Request<hyper::body::Incoming>| {
                 let head = format!("{}\n{:?}", request.uri(), request.headers());
@@ -51,52 +27,7 @@ async fn start_upstream() -> (SocketAddr, JoinHandle<()>) {
             tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), echo));
         }
     });
-    (address, task)
-}
-
-/// Starts a proxy; `None` if it isn't installed.
-async fn guard(
-    program: &str,
-    database: &str,
-    language: &str,
-    configure: impl Fn(&Path, String) -> (String, Vec<String>),
-) -> Option<Guarded> {
-    if Command::new(program).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-        eprintln!("skipped: {program} isn't installed");
-        return None;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let server = start(latchkey().args([
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--database-url",
-        database,
-        "--trusted-proxy",
-        "127.0.0.1",
-    ]));
-    let (upstream_address, upstream) = start_upstream().await;
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let block = documented(language)
-        .replace("https://keys.example.com", &format!("http://{}", server.address))
-        .replace("127.0.0.1:8080", &upstream_address.to_string());
-    let (configuration, arguments) = configure(
-        folder.path(),
-        block.replace(":8000", &address.to_string()).replace("listen 8000", &format!("listen {address}")),
-    );
-    let path = folder.path().join("proxy.conf");
-    std::fs::write(&path, configuration).unwrap();
-    let mut command = Command::new(program);
-    command.args(arguments).arg(&path).current_dir(folder.path()).env("HOME", folder.path());
-    command.stdout(Stdio::null()).stderr(std::fs::File::create(folder.path().join("proxy.log")).unwrap());
-    let guarded = Guarded { proxy: command.spawn().unwrap(), address, upstream, _server: server, folder };
-    let begun = Instant::now();
-    while TcpStream::connect(address).is_err() {
-        let log = || std::fs::read_to_string(guarded.folder.path().join("proxy.log"));
-        assert!(begun.elapsed() < Duration::from_secs(30), "{program} doesn't listen: {:?}", log());
-        tokio::task::yield_now().await;
-    }
-    Some(guarded)
+    address
 }
 
 async fn ask(to: SocketAddr, method: &str, headers: &[(&str, &str)]) -> (u16, String) {
@@ -113,7 +44,7 @@ async fn ask(to: SocketAddr, method: &str, headers: &[(&str, &str)]) -> (u16, St
     (status, String::from_utf8_lossy(&body).into_owned())
 }
 
-fn guards(program: &str, language: &str, configure: impl Fn(&Path, String) -> (String, Vec<String>)) {
+fn guards(program: &str, configure: impl Fn(&Path, &str) -> (String, Vec<String>)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let folder = tempfile::tempdir().unwrap();
@@ -126,8 +57,19 @@ fn guards(program: &str, language: &str, configure: impl Fn(&Path, String) -> (S
         let scoped =
             ["create-key", "--tenant", "bench", "--service-account", &id, "--name", "reader", "--scope", "orders:read"];
         let reader = admin(&database, &scoped, "").trim().to_owned();
-        let Some(guarded) = guard(program, &database, language, configure).await else { return };
-        let to = guarded.address;
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--database-url", &database, "--trusted-proxy", "127.0.0.1"];
+        let server = start(latchkey().args(serve));
+        let upstream = start_upstream().await;
+        let proxy = proxies::run(program, |files, address| {
+            let block = proxies::documented(GUIDE, program)
+                .replace("https://keys.example.com", &format!("http://{}", server.address))
+                .replace("127.0.0.1:8080", &upstream.to_string())
+                .replace("listen 8000", &format!("listen {address}"))
+                .replace(":8000", &format!("http://{address}"));
+            configure(files, &block)
+        });
+        let Some(proxy) = proxy else { return };
+        let to = proxy.address;
         let bearer = |token: &str| format!("Bearer {token}");
 
         let forged = [
@@ -150,6 +92,12 @@ fn guards(program: &str, language: &str, configure: impl Fn(&Path, String) -> (S
         assert_eq!(ask(to, "POST", &[("authorization", &bearer(&reader))]).await.0, 403, "lacks orders:write");
         assert_eq!(ask(to, "POST", &[("authorization", &bearer(&token))]).await.0, 200);
         assert_eq!(ask(to, "POST", &[("x-api-key", &token)]).await.0, 200);
+        // The client can't say that its request is another one.
+        let pretends = [("authorization", bearer(&reader)), ("x-forwarded-method", "GET".to_owned())];
+        let pretends: Vec<_> = pretends.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(ask(to, "POST", &pretends).await.0, 403);
+        let pretends = [pretends[0], ("x-original-method", "GET")];
+        assert_eq!(ask(to, "POST", &pretends).await.0, 403);
         assert_eq!(ask(to, "GET", &[]).await.0, 401);
         assert_eq!(ask(to, "GET", &[("x-latchkey-subject", &id)]).await.0, 401);
         // The command tells the running server before it returns.
@@ -161,24 +109,10 @@ fn guards(program: &str, language: &str, configure: impl Fn(&Path, String) -> (S
 
 #[test]
 fn nginx_lets_pass_what_has_a_key() {
-    guards("nginx", "nginx", |folder, servers| {
-        let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|name| format!("{name}_temp_path {}/{name};\n", folder.display()))
-            .concat();
-        let configuration = format!(
-            "daemon off;\nmaster_process off;\npid {0}/pid;\nerror_log stderr;\nevents {{}}\n\
-             http {{\naccess_log off;\n{paths}{servers}}}\n",
-            folder.display()
-        );
-        (configuration, vec!["-p".to_owned(), folder.display().to_string(), "-c".to_owned()])
-    });
+    guards("nginx", proxies::nginx);
 }
 
 #[test]
 fn caddy_lets_pass_what_has_a_key() {
-    guards("caddy", "caddy", |_, site| {
-        let arguments = ["run", "--adapter", "caddyfile", "--config"].map(str::to_owned);
-        let site = format!("http://{}", site.replacen('{', "{\n\tbind 127.0.0.1", 1));
-        (format!("{{\n\tadmin off\n\tauto_https off\n}}\n{site}"), arguments.to_vec())
-    });
+    guards("caddy", |_, site| proxies::caddy(&site.replacen('{', "{\n\tbind 127.0.0.1", 1)));
 }

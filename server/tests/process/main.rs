@@ -21,6 +21,7 @@ mod metrics;
 mod operator;
 mod operator_commands;
 mod postgres;
+mod proxies;
 mod scan;
 mod secrets;
 mod settings;
