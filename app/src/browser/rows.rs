@@ -1,6 +1,7 @@
 //! The row of a list that an act changes: at once, before the server has answered, and in its place, even when the
 //! list's filter no longer matches it.
 
+use domain::Operation;
 use js_sys::encode_uri_component;
 use web_sys::{Element, HtmlInputElement};
 
@@ -9,7 +10,7 @@ use super::{
     dom::{by_id, find, path},
     fetch, fields, page,
 };
-use crate::{api::PREFIX, words::browser as words};
+use crate::{api::path_of, words::browser as words};
 
 /// A row that was changed before the server has answered.
 pub struct Change {
@@ -20,15 +21,18 @@ pub struct Change {
 impl Change {
     /// Shows in its row what a form is about to do; `None` when that isn't certain, or when the page has no such row.
     pub fn ahead(action: &str, form: &Element) -> Option<Self> {
-        let (verb, _) = action.strip_prefix(PREFIX)?.strip_prefix('/')?.split_once('_')?;
+        let is = |operations: [Operation; 2]| operations.into_iter().any(|operation| path_of(operation) == action);
         let row = by_id(&id_of(form)?)?;
         let before = row.clone_node_with_deep(true).ok().map(wasm_bindgen::JsCast::unchecked_into)?;
         let cell = |name: &str| find::<Element>(&row, &format!("[data-cell={name}]"));
-        match verb {
-            "rename" => cell("name")?.set_text_content(Some(fields::value_of(form, "name").trim())),
-            "suspend" => show_status(&cell("status")?, "chip chip-suspended", words::suspended()),
-            "resume" => show_status(&cell("status")?, "chip chip-active", words::active()),
-            _ => return None,
+        if is([Operation::RenameApiKey, Operation::RenameServiceAccount]) {
+            cell("name")?.set_text_content(Some(fields::value_of(form, "name").trim()));
+        } else if is([Operation::SuspendApiKey, Operation::SuspendServiceAccount]) {
+            show_status(&cell("status")?, "chip chip-suspended", words::suspended());
+        } else if is([Operation::ResumeApiKey, Operation::ResumeServiceAccount]) {
+            show_status(&cell("status")?, "chip chip-active", words::active());
+        } else {
+            return None;
         }
         Some(Self { row, before })
     }

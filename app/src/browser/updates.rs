@@ -22,8 +22,9 @@ use super::{
 pub const LIVE: &str = "data-live";
 /// The attribute of an element with the path of the page that has its next state.
 const POLL: &str = "data-poll";
-/// The attribute of a form with the URL that was loaded last.
-const LOADED: &str = "data-loaded";
+/// The attributes of a form with the URL that was asked for last, and with the URL whose results are shown.
+const ASKED: &str = "data-asked";
+const SHOWN: &str = "data-shown";
 
 /// How long the person must have stopped typing.
 const PAUSE: Duration = Duration::from_millis(150);
@@ -41,7 +42,7 @@ thread_local! {
 /// Loads the results of a form soon after a change in it. `data-now`: without waiting for the person to stop typing.
 pub fn load_soon(form: HtmlFormElement) {
     // A field that is left reports a change that was already reported while it was typed.
-    let is_reported = url_of(&form).is_some_and(|url| url == attribute(&form, LOADED));
+    let is_reported = url_of(&form).is_some_and(|url| url == attribute(&form, ASKED));
     if is_reported && LOADING.get() == LATEST.get() {
         return;
     }
@@ -62,26 +63,26 @@ pub fn load_soon(form: HtmlFormElement) {
 /// Loads the results of a form, unless they are those that it shows.
 pub fn load(form: HtmlFormElement) {
     let Some(url) = url_of(&form) else { return };
-    if attribute(&form, LOADED) == url {
-        return hold(&form, false);
-    }
-    set(&form, LOADED, &url);
     let number = LATEST.get();
     LOADING.set(number);
+    set(&form, ASKED, &url);
+    if attribute(&form, SHOWN) == url {
+        return hold(&form, false);
+    }
     spawn_local(async move {
         let came = fetch::page(&url).await;
         if LATEST.get() != number || !form.is_connected() {
             return;
         }
         let Some(came) = came else {
-            // The next attempt isn't skipped.
-            set(&form, LOADED, "");
-            hold(&form, false);
+            // The next attempt isn't skipped. Until it succeeds, the results stay those of other values.
+            set(&form, ASKED, "");
             return toasts::show_unreachable();
         };
         if !replace(&came, &attribute(&form, LIVE)) {
             return page::leave_for(&url);
         }
+        set(&form, SHOWN, &url);
         if closest::<Element>(&form, "dialog").is_none()
             && let Ok(history) = window().history()
         {

@@ -245,6 +245,7 @@ fn resource_text(kind: &str, name: &str) -> String {
         "tenant" => labels::tenant(),
         "invitation" => words::invitation(),
         "agent" => words::agent(),
+        "scope" => words::scope(),
         other => other,
     };
     if name.is_empty() { kind.to_owned() } else { format!("{kind} {name}") }

@@ -19,6 +19,7 @@ words! {
     time_utc = "Time (UTC)";
     invitation = "Invitation";
     agent = "Agent";
+    scope = "Scope";
     related_activity = "Related activity";
     operator_of_the_server = "Operator of the server";
     background_task = "Background task";
