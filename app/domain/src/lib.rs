@@ -28,6 +28,7 @@ pub use api_key::{
     expiry::Expiry,
     exposure::{Exposure, ExposureResponse},
     key::{ApiKey, IssuedKey, KeyState, LastUse, Owner, OwnerKind, Revocation, Successor, SuspendedBy, Suspension},
+    limits::{AllowedAddresses, KeyLimits, RateLimit},
     policy::{KeyPolicy, PolicyKind},
     query::{InventoryFilter, InventoryQuery, KeyFilter, KeyQuery, KeySort},
     rotation::GracePeriod,

@@ -46,7 +46,7 @@ pub enum ScopeError {
 
 /// The start of a text that somebody typed, for a message about it. Without tokens: a client may have put one in the wrong
 /// place.
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     without_tokens(text).chars().filter(|c| !crate::name::is_forbidden(*c)).take(MAX_PART).collect()
 }
 

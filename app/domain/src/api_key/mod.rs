@@ -1,10 +1,11 @@
-//! API keys: the record and its states, acts on a key, key policies, list queries and inputs.
+//! API keys: the record and its states, acts on a key, limits, key policies, list queries and inputs.
 
 pub mod act;
 pub mod expiry;
 pub mod exposure;
 pub mod input;
 pub mod key;
+pub mod limits;
 pub mod policy;
 pub mod query;
 pub mod rotation;
