@@ -1,6 +1,6 @@
 //! The action of a dialog as GraphQL, curl and CLI, so that it can be done without the dashboard.
 
-use domain::{Role, ScopeSet, scope::SetScope};
+use domain::{KeyLimits, RateLimit, Role, ScopeSet, scope::SetScope};
 
 /// The placeholder for a key's token, which the dashboard doesn't know.
 const KEY: &str = "$LATCHKEY_API_KEY";
@@ -65,12 +65,13 @@ pub struct AsCode {
 }
 
 impl AsCode {
-    /// Creates a key. `scopes`: those that it holds; `None` for everything that its owner may do. `elsewhere`: the chosen tenant, if it isn't the session's selected one.
+    /// Creates a key. `scopes`: those that it holds; `None` for everything that its owner may do. `elsewhere`: the chosen
+    /// tenant, if it isn't the session's selected one.
     pub fn create_key(
         context: &CodeContext,
         name: &str,
         expires_at: Option<&str>,
-        scopes: Option<&ScopeSet>,
+        (scopes, limits): (Option<&ScopeSet>, &KeyLimits),
         elsewhere: Option<&Elsewhere>,
     ) -> Self {
         let tenant = elsewhere.map(|chosen| chosen.tenant_id.as_str());
@@ -78,6 +79,7 @@ impl AsCode {
             .into_iter()
             .filter_map(|(name, value)| Some(format!(", {name}: {}", quoted(value?))))
             .chain(scopes.map(|set| format!(", scopes: [{}]", quoted_list(set))))
+            .chain(limit_arguments(limits).into_iter().flatten().map(|argument| format!(", {argument}")))
             .collect();
         let graphql = format!(
             "mutation {{\n  create_api_key(input: {{ user_id: {}, name: {}{more} }}) {{\n    id\n    token\n  }}\n}}",
@@ -95,6 +97,8 @@ impl AsCode {
             Some(set) if set.is_empty() => words.push("--no-scopes"),
             scopes => words.extend(scopes.into_iter().flatten().flat_map(|scope| ["--scope", scope.as_str()])),
         }
+        let limits = limit_flags(limits);
+        words.extend(limits.iter().map(String::as_str));
         let cli = match elsewhere {
             // A key can create keys only in its own tenant.
             Some(chosen) => Cli::Alone(admin_words(&chosen.slug, "create-key", &words)),
@@ -220,6 +224,23 @@ impl AsCode {
         Self { graphql, cli: admin(context, "set-key-scopes", &words) }
     }
 
+    /// Changes from which addresses and how often a key may be used.
+    pub fn change_limits(context: &CodeContext, id: &str, limits: &KeyLimits) -> Self {
+        let none = ["allowed_addresses: null", "rate_limit: null"].map(str::to_owned);
+        let [addresses, rate] = limit_arguments(limits);
+        let [no_addresses, no_rate] = none;
+        let (addresses, rate) = (addresses.unwrap_or(no_addresses), rate.unwrap_or(no_rate));
+        let graphql = format!(
+            "mutation {{\n  change_api_key_limits(id: {}, {addresses}, {rate}) {{\n    allowed_addresses\n    rate_limit {{\n      requests\n      seconds\n    }}\n  }}\n}}",
+            quoted(id)
+        );
+        let mut flags = limit_flags(limits);
+        flags.extend(limits.addresses.is_none().then(|| "--allow-all-addresses".to_owned()));
+        flags.extend(limits.rate.is_none().then(|| "--no-rate-limit".to_owned()));
+        let words: Vec<&str> = std::iter::once(id).chain(flags.iter().map(String::as_str)).collect();
+        Self { graphql, cli: admin(context, "set-key-limits", &words) }
+    }
+
     /// Adds a scope to the catalogue, or changes it.
     pub fn set_scope(input: &SetScope) -> Self {
         let role = input.least_role.unwrap_or(Role::ReadOnlyUser).as_str();
@@ -337,6 +358,27 @@ fn quoted_list(set: &ScopeSet) -> String {
     set.iter().map(|scope| quoted(scope.as_str())).collect::<Vec<_>>().join(", ")
 }
 
+/// The limits of a key as GraphQL arguments; `None` for each that isn't set.
+fn limit_arguments(limits: &KeyLimits) -> [Option<String>; 2] {
+    let rate = |limit: RateLimit| format!("{{ requests: {}, seconds: {} }}", limit.requests(), limit.seconds());
+    let addresses = limits.addresses.as_ref().map(|list| {
+        let quoted: Vec<_> = list.iter().map(|network| quoted(&network)).collect();
+        format!("allowed_addresses: [{}]", quoted.join(", "))
+    });
+    [addresses, limits.rate.map(|limit| format!("rate_limit: {}", rate(limit)))]
+}
+
+/// The limits of a key as flags of a command.
+fn limit_flags(limits: &KeyLimits) -> Vec<String> {
+    let networks = limits.addresses.iter().flat_map(|list| list.iter());
+    let addresses = networks.flat_map(|network| ["--allow-address".to_owned(), network]);
+    let rate = limits
+        .rate
+        .into_iter()
+        .flat_map(|limit| ["--rate-limit".to_owned(), format!("{}/{}", limit.requests(), limit.window())]);
+    addresses.chain(rate).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -354,7 +396,7 @@ mod tests {
     fn actions_that_no_key_can_do_have_no_curl() {
         let context = context(Some("ada@example.org"));
         let elsewhere = Elsewhere { tenant_id: "2".to_owned(), slug: "other".to_owned() };
-        let code = AsCode::create_key(&context, "ci", None, None, Some(&elsewhere));
+        let code = AsCode::create_key(&context, "ci", None, (None, &KeyLimits::default()), Some(&elsewhere));
         let texts = code.texts(&context.public_url);
         assert!(texts[0].1.contains(r#"name: "ci", default_tenant_id: "2""#), "{}", texts[0].1);
         let cli = "latchkey admin create-key --tenant other --user ada@example.org --name ci";
@@ -369,7 +411,8 @@ mod tests {
     #[test]
     fn texts_are_quoted_for_each_language() {
         let context = context(None);
-        let code = AsCode::create_key(&context, "Ada's \"key\"", Some("2031-01-31T00:00:00Z"), None, None);
+        let none = KeyLimits::default();
+        let code = AsCode::create_key(&context, "Ada's \"key\"", Some("2031-01-31T00:00:00Z"), (None, &none), None);
         assert!(code.graphql.contains(r#"name: "Ada's \"key\"", expires_at: "2031-01-31T00:00:00Z""#));
         let texts = code.texts("https://keys.example.org");
         let (curl, cli) = (&texts[1].1, &texts[2].1);
@@ -378,5 +421,19 @@ mod tests {
             cli,
             r#"latchkey admin create-key --tenant acme --service-account 1 --name 'Ada'\''s "key"' --expires-at 2031-01-31T00:00:00Z"#
         );
+    }
+
+    #[test]
+    fn limits_are_arguments_and_flags() {
+        let limits = KeyLimits::parse(Some("10.0.0.0/8 ::1"), Some("5"), Some("90")).unwrap();
+        let code = AsCode::create_key(&context(None), "ci", None, (None, &limits), None);
+        let arguments = r#"allowed_addresses: ["10.0.0.0/8", "::1/128"], rate_limit: { requests: 5, seconds: 90 }"#;
+        assert!(code.graphql.contains(&format!(r#"name: "ci", {arguments} }}"#)), "{}", code.graphql);
+        let line = code.cli.line().unwrap();
+        assert!(line.ends_with("--allow-address 10.0.0.0/8 --allow-address ::1/128 --rate-limit 5/90"), "{line}");
+        let code = AsCode::change_limits(&context(None), "1", &KeyLimits::default());
+        assert!(code.graphql.contains(r#"(id: "1", allowed_addresses: null, rate_limit: null)"#), "{}", code.graphql);
+        let line = "latchkey admin set-key-limits --tenant acme 1 --allow-all-addresses --no-rate-limit";
+        assert_eq!(code.cli.line().as_deref(), Some(line));
     }
 }

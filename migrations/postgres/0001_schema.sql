@@ -193,7 +193,14 @@ CREATE TABLE api_keys (
     idempotency_key UUID,
     -- The scopes that it holds, sorted and separated by spaces; NULL for all that its owner's role allows.
     scopes TEXT,
-    CHECK ((user_id IS NULL) <> (service_account_id IS NULL)),
+    -- The networks from which it may be used, in CIDR notation, sorted and separated by spaces; NULL for all.
+    allowed_addresses TEXT,
+    -- How many requests are accepted in how many seconds; NULL for any number.
+    rate_requests BIGINT,
+    rate_seconds BIGINT,
+    CHECK ((rate_requests IS NULL) = (rate_seconds IS NULL)),
+    CHECK (rate_requests BETWEEN 1 AND 1000000 AND rate_seconds BETWEEN 1 AND 86400),
+    CHECK ((user_id IS NULL) ((user_id IS NULL) <> (service_account_id IS NULL)),
     CHECK ((lifecycle = 2) = (revoked_at IS NOT NULL))
 );
 CREATE UNIQUE INDEX api_keys_user_idempotency ON api_keys (user_id, idempotency_key, tenant_id) WHERE idempotency_key IS NOT NULL;
@@ -472,8 +479,8 @@ BEGIN
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER api_keys_changed AFTER UPDATE OF digest, tenant_id, user_id, service_account_id, name, expires_at, lifecycle, suspended_at, revoked_at, ends_key, scopes ON api_keys FOR EACH ROW
-    WHEN ((OLD.digest, OLD.tenant_id, OLD.user_id, OLD.service_account_id, OLD.name, OLD.expires_at, OLD.lifecycle, OLD.suspended_at, OLD.revoked_at, OLD.ends_key, OLD.scopes) IS DISTINCT FROM (NEW.digest, NEW.tenant_id, NEW.user_id, NEW.service_account_id, NEW.name, NEW.expires_at, NEW.lifecycle, NEW.suspended_at, NEW.revoked_at, NEW.ends_key, NEW.scopes))
+CREATE TRIGGER api_keys_changed AFTER UPDATE OF digest, tenant_id, user_id, service_account_id, name, expires_at, lifecycle, suspended_at, revoked_at, ends_key, scopes, allowed_addresses, rate_requests, rate_seconds ON api_keys FOR EACH ROW
+    WHEN ((OLD.digest, OLD.tenant_id, OLD.user_id, OLD.service_account_id, OLD.name, OLD.expires_at, OLD.lifecycle, OLD.suspended_at, OLD.revoked_at, OLD.ends_key, OLD.scopes, OLD.allowed_addresses, OLD.rate_requests, OLD.rate_seconds) IS DISTINCT FROM (NEW.digest, NEW.tenant_id, NEW.user_id, NEW.service_account_id, NEW.name, NEW.expires_at, NEW.lifecycle, NEW.suspended_at, NEW.revoked_at, NEW.ends_key, NEW.scopes, NEW.allowed_addresses, NEW.rate_requests, NEW.rate_seconds))
     EXECUTE FUNCTION api_keys_changed();
 
 CREATE FUNCTION api_keys_deleted() RETURNS TRIGGER LANGUAGE plpgsql AS $$

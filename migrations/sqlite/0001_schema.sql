@@ -192,7 +192,14 @@ CREATE TABLE api_keys (
     idempotency_key BLOB,
     -- The scopes that it holds, sorted and separated by spaces; NULL for all that its owner's role allows.
     scopes TEXT,
-    CHECK ((user_id IS NULL) <> (service_account_id IS NULL)),
+    -- The networks from which it may be used, in CIDR notation, sorted and separated by spaces; NULL for all.
+    allowed_addresses TEXT,
+    -- How many requests are accepted in how many seconds; NULL for any number.
+    rate_requests INTEGER,
+    rate_seconds INTEGER,
+    CHECK ((rate_requests IS NULL) = (rate_seconds IS NULL)),
+    CHECK (rate_requests BETWEEN 1 AND 1000000 AND rate_seconds BETWEEN 1 AND 86400),
+    CHECK ((user_id IS NULL) ((user_id IS NULL) <> (service_account_id IS NULL)),
     CHECK ((lifecycle = 2) = (revoked_at IS NOT NULL))
 ) STRICT;
 CREATE UNIQUE INDEX api_keys_user_idempotency ON api_keys (user_id, idempotency_key, tenant_id) WHERE idempotency_key IS NOT NULL;
@@ -456,8 +463,8 @@ CREATE TABLE changes (
     PRIMARY KEY (tenant_id, number)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TRIGGER api_keys_changed AFTER UPDATE OF digest, tenant_id, user_id, service_account_id, name, expires_at, lifecycle, suspended_at, revoked_at, ends_key, scopes ON api_keys
-WHEN OLD.digest IS NOT NEW.digest OR OLD.tenant_id IS NOT NEW.tenant_id OR OLD.user_id IS NOT NEW.user_id OR OLD.service_account_id IS NOT NEW.service_account_id OR OLD.name IS NOT NEW.name OR OLD.expires_at IS NOT NEW.expires_at OR OLD.lifecycle IS NOT NEW.lifecycle OR OLD.suspended_at IS NOT NEW.suspended_at OR OLD.revoked_at IS NOT NEW.revoked_at OR OLD.ends_key IS NOT NEW.ends_key OR OLD.scopes IS NOT NEW.scopes
+CREATE TRIGGER api_keys_changed AFTER UPDATE OF digest, tenant_id, user_id, service_account_id, name, expires_at, lifecycle, suspended_at, revoked_at, ends_key, scopes, allowed_addresses, rate_requests, rate_seconds ON api_keys
+WHEN OLD.digest IS NOT NEW.digest OR OLD.tenant_id IS NOT NEW.tenant_id OR OLD.user_id IS NOT NEW.user_id OR OLD.service_account_id IS NOT NEW.service_account_id OR OLD.name IS NOT NEW.name OR OLD.expires_at IS NOT NEW.expires_at OR OLD.lifecycle IS NOT NEW.lifecycle OR OLD.suspended_at IS NOT NEW.suspended_at OR OLD.revoked_at IS NOT NEW.revoked_at OR OLD.ends_key IS NOT NEW.ends_key OR OLD.scopes IS NOT NEW.scopes OR OLD.allowed_addresses IS NOT NEW.allowed_addresses OR OLD.rate_requests IS NOT NEW.rate_requests OR OLD.rate_seconds IS NOT NEW.rate_seconds
 BEGIN
     INSERT INTO change_heads (tenant_id, number) VALUES (OLD.tenant_id, 1) ON CONFLICT (tenant_id) DO UPDATE SET number = number + 1;
     INSERT INTO changes (tenant_id, number, kind, subject_id, digest)

@@ -115,6 +115,12 @@ impl ApiError {
         Self::new(ErrorCode::Unauthenticated, "AuthenticationError: Forbidden")
     }
 
+    /// Creates a `RateLimited` failure for a key that was used more often than its limit allows. `retry_after`: seconds.
+    pub fn key_rate_limited(retry_after: u32) -> Self {
+        let message = format!("This API key has reached its rate limit. Try again in {retry_after} seconds.");
+        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::RateLimited, message) }
+    }
+
     /// Returns the message for a field, if there is one.
     pub fn at(&self, field: &str) -> Option<&str> {
         self.fields.iter().find(|error| error.field == field).map(|error| error.message.as_str())

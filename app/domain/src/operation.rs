@@ -197,6 +197,10 @@ operations! {
         ChangeKeyScopes = "change_api_key_scopes" writes Keys "Change API key scopes",
             "{actor} changed the scopes of the key “{subject}”.",
             "{actor} tried to change the scopes of the key “{subject}” and was denied.";
+        /// Change from which addresses and how often a key may be used.
+        ChangeKeyLimits = "change_api_key_limits" writes Keys "Change API key limits",
+            "{actor} changed the limits of the key “{subject}”.",
+            "{actor} tried to change the limits of the key “{subject}” and was denied.";
         /// View which clients used a key, from where and how often.
         GetApiKeyUsage = "api_key_usage" reads Keys "View API key usage",
             "{actor} viewed the usage of “{subject}”.",

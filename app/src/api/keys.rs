@@ -4,8 +4,8 @@ use domain::{
     ApiKey, Page, Usage,
     api_key::{
         input::{
-            BulkOutcome, CancelRoll, CreateKey, ExtendRoll, FinishRoll, GetKey, GetKeyUsage, ListKeys, ListTenantKeys,
-            RenameKey, ResumeKey, RevokeKey, RevokeKeys, RollKey, SuspendKey, SuspendKeys,
+            BulkOutcome, CancelRoll, ChangeKeyLimits, CreateKey, ExtendRoll, FinishRoll, GetKey, GetKeyUsage, ListKeys,
+            ListTenantKeys, RenameKey, ResumeKey, RevokeKey, RevokeKeys, RollKey, SuspendKey, SuspendKeys,
         },
         view::CreatedKey,
     },
@@ -54,6 +54,16 @@ pub async fn rename_api_key(input: RenameKey) -> Result<Changed, AppError> {
     let request = context();
     let key = request.services.api_keys().rename(request.actor()?, input.key, &input.name).await?;
     Ok(changed(&key))
+}
+
+/// Changes from which addresses and how often a key may be used.
+///
+/// # Errors
+/// Returns the errors of the use case.
+#[server(name = ChangeKeyLimitsCall, prefix = "/fn", endpoint = "change_api_key_limits", protocol = Acts<ChangeKeyLimits>)]
+pub async fn change_key_limits(input: ChangeKeyLimits) -> Result<Changed, AppError> {
+    let request = context();
+    Ok(changed(&request.services.api_keys().change_limits(request.actor()?, &input).await?))
 }
 
 /// Suspends a key until it is resumed.

@@ -15,6 +15,7 @@ macro_rules! with_acts {
             domain::api_key::input::RollKey => $crate::api::keys::RollKeyCall,
             domain::api_key::input::RenameKey => $crate::api::keys::RenameKeyCall,
             domain::api_key::input::ChangeKeyScopes => $crate::api::scopes::ChangeKeyScopesCall,
+            domain::api_key::input::ChangeKeyLimits => $crate::api::keys::ChangeKeyLimitsCall,
             domain::api_key::input::SuspendKey => $crate::api::keys::SuspendKeyCall,
             domain::api_key::input::ResumeKey => $crate::api::keys::ResumeKeyCall,
             domain::api_key::input::RevokeKey => $crate::api::keys::RevokeKeyCall,
@@ -73,9 +74,9 @@ pub use audit_log::{get_agents, get_audit_log};
 pub use error::AppError;
 pub use key_policies::{clear_key_policy, list_key_policies, preview_key_policy, set_key_policy};
 pub use keys::{
-    cancel_roll, create_api_key, extend_roll, finish_roll, get_api_key, get_api_key_usage, list_api_keys,
-    list_tenant_keys, rename_api_key, resume_api_key, revoke_api_key, revoke_api_keys, roll_api_key, suspend_api_key,
-    suspend_api_keys,
+    cancel_roll, change_key_limits, create_api_key, extend_roll, finish_roll, get_api_key, get_api_key_usage,
+    list_api_keys, list_tenant_keys, rename_api_key, resume_api_key, revoke_api_key, revoke_api_keys, roll_api_key,
+    suspend_api_key, suspend_api_keys,
 };
 pub use members::{
     cancel_invitation, change_member_role, invite_member, list_invitations, list_members, remove_member,

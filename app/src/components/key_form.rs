@@ -7,9 +7,10 @@ use leptos::prelude::*;
 use super::{
     expiry_field::ExpiryField,
     field::{Field, FieldError, FormError},
+    limit_fields::{LimitFields, TypedLimits},
     scope_field::{ScopeField, ScopeTick},
 };
-use crate::words::{keys as words, labels};
+use crate::words::{keys as words, labels, limits as limits_words};
 
 /// A tenant in which the person may create a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Typed {
     pub date: String,
     /// What the key may do.
     pub access: ScopeOption,
+    /// From which addresses and how often it may be used.
+    pub limits: TypedLimits,
 }
 
 /// The fields. `scopes`: the offered scopes. `choices`: the offered expiries. `tenants`: the tenants to choose from. If there is only one, the field is
@@ -50,11 +53,27 @@ pub fn KeyFields(
     now: DateTime<Utc>,
     #[prop(into)] error: Signal<Option<ApiError>>,
 ) -> impl IntoView {
+    const FIELDS: &[&str] = &[
+        "name",
+        "expires_at",
+        "scopes",
+        "allowed_addresses",
+        "rate_limit",
+        "allow_lockout",
+        "tenant_id",
+        confirm::PASSWORD,
+        confirm::CODE,
+    ];
+    let has_limits = typed.limits.is_filled();
     view! {
-        <FormError error fields=&["name", "expires_at", "scopes", "tenant_id", confirm::PASSWORD, confirm::CODE] />
+        <FormError error fields=FIELDS />
         <Field name="name" label=labels::name() value=typed.name hint=words::name_hint() autofocus=true error />
         <ExpiryField choices choice=typed.expiry date=typed.date now error />
         <ScopeField option=typed.access ticks=scopes error />
+        <details class="field" open=has_limits>
+            <summary>{limits_words::limits()}</summary>
+            <LimitFields typed=typed.limits error />
+        </details>
         {tenant_field(tenants, error)}
     }
 }

@@ -27,6 +27,7 @@ pub mod key_form;
 pub mod key_snippets;
 pub mod key_table;
 pub mod last_use;
+pub mod limit_fields;
 pub mod made_in_sessions;
 pub mod new_password;
 pub mod password_field;

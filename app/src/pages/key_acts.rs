@@ -16,6 +16,7 @@ use leptos::prelude::*;
 
 use super::{
     key_details::{key_at, title_hint},
+    key_limits::limits_page,
     key_scopes::scopes_page,
 };
 use crate::{
@@ -35,7 +36,7 @@ use crate::{
     },
     request::RequestContext,
     words::{
-        key_acts as words, labels, scopes,
+        key_acts as words, labels, limits, scopes,
         usage::{self, from_address},
     },
 };
@@ -136,6 +137,7 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
         .view::<CancelRoll>(request, &hidden, back),
         KeyAct::Rename => rename_page(request, &key, back, &code),
         KeyAct::Scopes => scopes_page(request, &key, back, &code).await?,
+        KeyAct::Limits => limits_page(request, &key, back, &code).await?,
     })
 }
 
@@ -175,6 +177,7 @@ fn act_title(act: KeyAct, name: &str) -> String {
     match act {
         KeyAct::Rename => words::rename(&name),
         KeyAct::Scopes => scopes::change_scopes_of(&name),
+        KeyAct::Limits => limits::change_limits_of(&name),
         KeyAct::Roll => words::rotate(&name),
         KeyAct::Suspend => words::suspend(&name),
         KeyAct::Resume => words::resume(&name),

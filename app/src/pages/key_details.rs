@@ -12,7 +12,7 @@ use domain::{
 use leptos::prelude::*;
 use service::{Actor, ApiKeys, KEYS_AT_ONCE, KeyStep, Namesakes, offers};
 
-use super::{agents::agents, audit_log, key_scopes::scopes_fact};
+use super::{agents::agents, audit_log, key_limits::limits_fact, key_scopes::scopes_fact};
 use crate::{
     api::{get_account, get_agents, get_api_key, get_api_key_usage},
     components::{
@@ -31,7 +31,7 @@ use crate::{
     },
     request::RequestContext,
     words::{
-        key_details as words, labels, scopes as scopes_words,
+        key_details as words, labels, limits as limits_words, scopes as scopes_words,
         usage::{from_address, from_client},
     },
 };
@@ -376,6 +376,7 @@ fn facts(key: ApiKey, (origin, scopes): (AnyView, AnyView), namesakes: &Namesake
         Some((words::created_via(), origin)),
         Some((labels::expires(), key.expires_at.map_or_else(|| plain(labels::never().to_owned()), moment))),
         Some((scopes_words::scopes(), scopes)),
+        Some((limits_words::limits(), limits_fact(&key.limits))),
         Some((labels::last_used(), last)),
         key.suspension.map(|Suspension { at, by: who, owner_may_resume }| {
             let hint = (!owner_may_resume).then(|| view! { <p>{words::only_an_administrator_can_resume_it()}</p> });

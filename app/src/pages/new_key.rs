@@ -2,7 +2,7 @@
 //! in a dialog.
 
 use domain::{
-    ApiError, KeyPolicy, Operation, Owner, ScopeSet, ServiceAccount,
+    ApiError, KeyLimits, KeyPolicy, Operation, Owner, ScopeSet, ServiceAccount,
     api_key::{
         expiry::{ExpiryChoice, local_input_text, suggested_date, utc_date},
         input::{CreateKey, ListKeyPolicies},
@@ -23,6 +23,7 @@ use crate::{
         confirm_fields::confirm_fields,
         form_buttons::FormButtons,
         key_form::{KeyFields, TenantChoice, Typed},
+        limit_fields::TypedLimits,
         reveal::{KeyHome, reveal_card, reveal_template, suspended_account},
         scope_field::ScopeTick,
     },
@@ -147,7 +148,9 @@ pub async fn new_key_page(
     let date = Some(value("date")).filter(|date| !date.is_empty());
     let date = date.unwrap_or_else(|| local_input_text(suggested_date(bounds, now)));
     let access = ScopeOption::from_code(&value("access")).unwrap_or(ScopeOption::Full);
-    let typed = Typed { name: value("name"), expiry: chosen.code().to_owned(), date, access };
+    let limits = TypedLimits::of(request, &KeyLimits::default())?;
+    let given_limits = limits.limits();
+    let typed = Typed { name: value("name"), expiry: chosen.code().to_owned(), date, access, limits };
     let catalogue = list_scopes(ListScopes {}).await?;
     let role = account.map_or_else(|| actor.role(), |account| account.role);
     let ticked = ScopeSet::parse(&request.typed_list("scopes")).unwrap_or_default();
@@ -161,7 +164,8 @@ pub async fn new_key_page(
     let expires_at = chosen.expires_at(utc_date(&typed.date), now);
     let elsewhere = elsewhere(actor, &tenants);
     let expires_at = expires_at.ok().flatten();
-    let example = AsCode::create_key(&code, &typed.name, expires_at.as_deref(), given.as_ref(), elsewhere.as_ref());
+    let may = (given.as_ref(), &given_limits);
+    let example = AsCode::create_key(&code, &typed.name, expires_at.as_deref(), may, elsewhere.as_ref());
     let confirm = confirm_fields(request).await?;
     let is_suspended = account.is_some_and(|account| account.suspended_at.is_some());
     let suspended = is_suspended.then(suspended_account);

@@ -21,6 +21,11 @@ impl Fields {
         }
     }
 
+    /// Returns a valid value, or records the errors of its fields.
+    pub(crate) fn take_all<T>(&mut self, parsed: Result<T, ApiError>) -> Option<T> {
+        parsed.map_err(|error| self.0.extend(error.fields)).ok()
+    }
+
     /// Returns one error for all recorded fields.
     pub(crate) fn into_error(self) -> ApiError {
         ApiError::fields(self.0)

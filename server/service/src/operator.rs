@@ -165,6 +165,21 @@ impl Admin<'_> {
         expires_at: Option<&str>,
         scopes: Option<&str>,
     ) -> Result<IssuedKey> {
+        let input = CreateKey {
+            name: name.to_owned(),
+            expires_at: expires_at.map(str::to_owned),
+            scopes: scopes.map(str::to_owned),
+            ..CreateKey::default()
+        };
+        self.create_key_from(tenant_slug, owner, input).await
+    }
+
+    /// Creates a key of an owner as `input` describes it otherwise.
+    ///
+    /// # Errors
+    /// As [`Admin::create_scoped_key`], and field errors at `allowed_addresses` and `rate_limit`.
+    #[tracing::instrument(skip_all)]
+    pub async fn create_key_from(&self, tenant_slug: &str, owner: OwnerRef, input: CreateKey) -> Result<IssuedKey> {
         let tenant = self.tenant(tenant_slug).await?;
         let (actor, owner) = match owner {
             OwnerRef::ServiceAccount(name) => {
@@ -178,14 +193,7 @@ impl Admin<'_> {
                 (actor, Owner::User(user))
             }
         };
-        let input = CreateKey {
-            owner: Some(owner),
-            tenant_id: Some(tenant.id),
-            name: name.to_owned(),
-            expires_at: expires_at.map(str::to_owned),
-            scopes: scopes.map(str::to_owned),
-            ..CreateKey::default()
-        };
+        let input = CreateKey { owner: Some(owner), tenant_id: Some(tenant.id), ..input };
         ApiKeys { context: self.context, usage: self.usage }.create(&actor, &input).await
     }
 

@@ -239,6 +239,7 @@ async fn insert_key(
         replaces: None,
         ends_on_use: false,
         scopes: ScopeRequest::Grant(ScopeGrant::Unscoped),
+        limits: domain::KeyLimits::default(),
     };
     storage::keys::insert(tx, permit, &key, &ScopeGrant::Unscoped).await?;
     // Half of the keys were used in the past 24 hours, independent of kind and age.

@@ -154,6 +154,10 @@ fn keys(command: &str) -> Option<&'static [&'static str]> {
             "latchkey admin set-key-scopes {key} --tenant acme --scope orders:read",
             "latchkey admin set-key-scopes {key} --tenant acme --unscoped",
         ],
+        "set-key-limits" => &[
+            "latchkey admin set-key-limits {key} --tenant acme --allow-address 203.0.113.0/24 --rate-limit 600/minute",
+            "latchkey admin set-key-limits {key} --tenant acme --allow-all-addresses",
+        ],
         "list-scopes" => &["latchkey admin list-scopes", "latchkey admin list-scopes --json"],
         "set-scope" => &[
             "latchkey admin set-scope orders:read --description orders --least-role READ_ONLY_USER",

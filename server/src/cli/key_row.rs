@@ -28,12 +28,22 @@ pub(super) struct KeyRow {
     replaced_by: Option<String>,
     exposed_at: Option<String>,
     scopes: Option<Vec<String>>,
+    allowed_addresses: Option<Vec<String>>,
+    rate_limit: Option<RateColumns>,
+}
+
+#[derive(Serialize)]
+struct RateColumns {
+    requests: u32,
+    seconds: u32,
 }
 
 impl KeyRow {
     pub(super) fn new(key: ApiKey, now: DateTime<Utc>) -> Self {
         Self {
             scopes: key.scopes.set().map(|set| set.iter().map(ToString::to_string).collect()),
+            allowed_addresses: key.limits.addresses.as_ref().map(|list| list.iter().collect()),
+            rate_limit: key.limits.rate.map(|rate| RateColumns { requests: rate.requests(), seconds: rate.seconds() }),
             id: key.id.to_string(),
             state: key.state(now).as_str(),
             owner: OwnerColumns { kind: key.owner.kind(), id: key.owner.to_string(), name: key.owner_name },

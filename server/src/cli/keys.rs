@@ -5,9 +5,9 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser},
 };
 use domain::{
-    ApiError, InventoryQuery, IssuedKey, KeyFilter, KeyId, KeyQuery,
+    AllowedAddresses, ApiError, InventoryQuery, IssuedKey, KeyFilter, KeyId, KeyQuery,
     api_key::{
-        input::{ChangeKeyScopes, RollKey},
+        input::{ChangeKeyLimits, ChangeKeyScopes, CreateKey as NewKey, RollKey},
         rotation::GracePeriod,
     },
     scope::ScopeOption,
@@ -79,6 +79,13 @@ pub(super) enum KeyCommand {
         #[command(flatten)]
         scopes: KeyScopes,
     },
+    /// Change from which addresses and how often a key may be used
+    SetKeyLimits {
+        #[command(flatten)]
+        key: Key,
+        #[command(flatten)]
+        limits: KeyLimits,
+    },
     /// Suspend a key
     SuspendKey(Key),
     /// Resume a suspended key
@@ -136,6 +143,12 @@ pub(super) struct CreateKey {
     /// The key holds no scope
     #[arg(long)]
     no_scopes: bool,
+    /// Address or network from which the key may be used; may be given several times [default: all]
+    #[arg(long = "allow-address", value_name = "CIDR")]
+    addresses: Vec<String>,
+    /// How many requests are accepted per window, such as 600/minute; each server counts for itself [default: any number]
+    #[arg(long, value_name = "REQUESTS/WINDOW")]
+    rate_limit: Option<String>,
     #[command(flatten)]
     format: OneFormat,
 }
@@ -162,6 +175,25 @@ pub(super) struct KeyScopes {
     /// The key may do everything that its owner may do
     #[arg(long)]
     unscoped: bool,
+}
+
+/// The limits of a key from now on.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true)]
+pub(super) struct KeyLimits {
+    /// Address or network from which the key may be used; may be given several times
+    #[arg(long = "allow-address", value_name = "CIDR", conflicts_with = "allow_all_addresses")]
+    addresses: Vec<String>,
+    /// The key may be used from everywhere
+    #[arg(long)]
+    allow_all_addresses: bool,
+    /// How many requests are accepted per window (second, minute, hour, day, or seconds), such as 600/minute; each server
+    /// counts for itself
+    #[arg(long, value_name = "REQUESTS/WINDOW", conflicts_with = "no_rate_limit")]
+    rate_limit: Option<String>,
+    /// The key may be used any number of times
+    #[arg(long)]
+    no_rate_limit: bool,
 }
 
 #[derive(Args, Debug)]
@@ -219,6 +251,18 @@ pub(super) async fn run(services: &Services, command: KeyCommand) -> Answer {
             let input = ChangeKeyScopes { key, access: Some(access), scopes: Some(scopes.join(" ")) };
             keys.change_scopes(&actor, &input).await?;
         }
+        KeyCommand::SetKeyLimits { key: Key { id, place }, limits } => {
+            let (actor, key) = admin.key_context(&place.tenant, id).await?;
+            let (rate_limit, rate_window) = rate(limits.rate_limit.as_deref()).unzip();
+            let input = ChangeKeyLimits {
+                key,
+                allowed_addresses: addresses(&limits.addresses)?.or(limits.allow_all_addresses.then(String::new)),
+                rate_limit: rate_limit.or(limits.no_rate_limit.then(String::new)),
+                rate_window,
+                allow_lockout: false,
+            };
+            keys.change_limits(&actor, &input).await?;
+        }
         KeyCommand::SuspendKey(Key { id, place }) => {
             keys.suspend(&admin.operator(&place.tenant).await?, id).await?;
         }
@@ -272,10 +316,30 @@ async fn create_key(services: &Services, create: CreateKey) -> Answer {
         (Some(email), _) => OwnerRef::User(email),
         (None, account) => OwnerRef::ServiceAccount(account.unwrap_or_default()),
     };
-    let (tenant, expires_at) = (&create.place.tenant, create.expires_at.as_deref());
-    let scopes = (create.no_scopes || !create.scopes.is_empty()).then(|| create.scopes.join(" "));
-    let issued = services.admin().create_scoped_key(tenant, owner, &create.name, expires_at, scopes.as_deref()).await?;
+    let (rate_limit, rate_window) = rate(create.rate_limit.as_deref()).unzip();
+    let input = NewKey {
+        name: create.name,
+        expires_at: create.expires_at,
+        scopes: (create.no_scopes || !create.scopes.is_empty()).then(|| create.scopes.join(" ")),
+        allowed_addresses: addresses(&create.addresses)?,
+        rate_limit,
+        rate_window,
+        ..NewKey::default()
+    };
+    let issued = services.admin().create_key_from(&create.place.tenant, owner, input).await?;
     print_token(&issued, &format!("Created key {}.", issued.key.id), create.format)
+}
+
+/// Joins the given addresses; `None` if there are none.
+fn addresses(given: &[String]) -> Result<Option<String>, ApiError> {
+    (!given.is_empty()).then(|| AllowedAddresses::text_of(given)).transpose()
+}
+
+/// Splits a rate limit into the number of requests and the window. An empty text must not be taken for no limit.
+fn rate(text: Option<&str>) -> Option<(String, String)> {
+    let (requests, window) = text.map(|text| text.split_once('/').unwrap_or((text, "")))?;
+    let requests = if requests.trim().is_empty() { "0" } else { requests };
+    Some((requests.to_owned(), window.to_owned()))
 }
 
 async fn roll_key(services: &Services, old: &OldKey, overlap: String, deadline: Option<String>) -> Answer<IssuedKey> {

@@ -1,10 +1,10 @@
 //! The mutations of Latchkey's own API.
 
-use async_graphql::{Context, ID, Object, Result};
+use async_graphql::{Context, ID, MaybeUndefined, Object, Result};
 use chrono::SecondsFormat;
 use domain::{
-    ApiError, ErrorCode, KeyId, Secret,
-    api_key::input::{ChangeKeyScopes, CreateKey, RollKey},
+    AllowedAddresses, ApiError, ErrorCode, KeyId, Secret,
+    api_key::input::{ChangeKeyLimits, ChangeKeyScopes, CreateKey, RollKey},
     scope::{RemoveScope, ScopeOption, SetScope},
     service_account::input::CreateAccount,
 };
@@ -15,8 +15,8 @@ use super::{
     error::refuse,
     types::{
         ApiKey, CountPayload, CreateApiKeyInput, CreateApiKeyPayload, CreateServiceAccountInput, DeleteApiKeyInput,
-        Enrolment, InviteMemberPayload, LinkPayload, Member, RecoveryCodes, RollApiKeyInput, Scope, ServiceAccount,
-        SetScopeInput, SuccessPayload, TenantPolicy, TenantPolicyInput,
+        Enrolment, InviteMemberPayload, LinkPayload, Member, RateLimitInput, RecoveryCodes, RollApiKeyInput, Scope,
+        ServiceAccount, SetScopeInput, SuccessPayload, TenantPolicy, TenantPolicyInput,
     },
     viewer::{Viewer, ViewerTenant},
 };
@@ -35,12 +35,18 @@ impl ProductMutation {
         input: CreateApiKeyInput,
     ) -> Result<Option<CreateApiKeyPayload>> {
         let actor = actor(context)?;
+        let addresses = input.allowed_addresses.as_deref().map(AllowedAddresses::text_of).transpose();
+        let (rate_limit, rate_window) = input.rate_limit.map(RateLimitInput::texts).unzip();
         let input = CreateKey {
             owner: Some(owner(actor, &input.user_id)?),
             tenant_id: input.default_tenant_id.as_deref().map(id).transpose()?,
             name: input.name,
             expires_at: input.expires_at,
             scopes: input.scopes.map(|scopes| scopes.join(" ")),
+            allowed_addresses: addresses.map_err(refuse)?,
+            rate_limit,
+            rate_window,
+            allow_lockout: input.allow_lockout,
             ..CreateKey::default()
         };
         let issued = services(context)?.api_keys().create(actor, &input).await.map_err(refuse)?;
@@ -117,6 +123,38 @@ impl ProductMutation {
         let scopes = scopes.map(|scopes| scopes.join(" "));
         let input = ChangeKeyScopes { key: self::id(&id)?, access, scopes };
         let key = services.api_keys().change_scopes(actor, &input).await.map_err(refuse)?;
+        Ok(Some(ApiKey::at(key, services.now())))
+    }
+
+    /// Changes from which addresses (at most 32 addresses and networks) and how often a key may be used. Leave out an
+    /// argument to keep the limit, and set it to null to remove the limit.
+    async fn change_api_key_limits(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        allowed_addresses: MaybeUndefined<Vec<String>>,
+        rate_limit: MaybeUndefined<RateLimitInput>,
+        #[graphql(
+            default,
+            desc = "Whether the addresses may leave out that of this request, if it is made with the key itself or in a \
+                    browser session"
+        )]
+        allow_lockout: bool,
+    ) -> Result<Option<ApiKey>> {
+        let (services, actor) = (services(context)?, actor(context)?);
+        let allowed_addresses = match allowed_addresses {
+            MaybeUndefined::Undefined => None,
+            MaybeUndefined::Null => Some(String::new()),
+            MaybeUndefined::Value(list) => Some(AllowedAddresses::text_of(&list).map_err(refuse)?),
+        };
+        let (rate_limit, rate_window) = match rate_limit {
+            MaybeUndefined::Undefined => (None, None),
+            MaybeUndefined::Null => (Some(String::new()), None),
+            MaybeUndefined::Value(limit) => Some(limit.texts()).unzip(),
+        };
+        let key = self::id(&id)?;
+        let input = ChangeKeyLimits { key, allowed_addresses, rate_limit, rate_window, allow_lockout };
+        let key = services.api_keys().change_limits(actor, &input).await.map_err(refuse)?;
         Ok(Some(ApiKey::at(key, services.now())))
     }
 

@@ -67,6 +67,10 @@ pub struct ApiKey {
     pub revoke_reason: Option<String>,
     /// The scopes that the key holds; null if it may do everything that its owner's role allows.
     pub scopes: Option<Vec<String>>,
+    /// The networks from which the key may be used, in CIDR notation; null for all.
+    pub allowed_addresses: Option<Vec<String>>,
+    /// How often the key may be used; null for any number of times.
+    pub rate_limit: Option<RateLimit>,
     /// The tenant's key policies that the key violates, including policies that take effect later.
     pub against_policies: Vec<PolicyKind>,
     /// The last accepted request with the key.
@@ -109,12 +113,49 @@ impl ApiKey {
             revoked_by: key.revocation.as_ref().map(|revocation| revocation.by.clone()),
             revoke_reason: key.revocation.map(|revocation| revocation.reason).filter(|reason| !reason.is_empty()),
             scopes: key.scopes.set().map(|set| set.iter().map(ToString::to_string).collect()),
+            allowed_addresses: key.limits.addresses.as_ref().map(|list| list.iter().collect()),
+            rate_limit: key.limits.rate.map(RateLimit::from),
             against_policies: key.violations.iter().map(|violation| violation.kind.into()).collect(),
             last_used: key.last_used.map(LastUse::from),
             exposed_at: key.exposure.as_ref().map(|exposure| exposure.at.into()),
             exposed_source: key.exposure.as_ref().map(|exposure| exposure.source.clone()),
             exposed_url: key.exposure.and_then(|exposure| exposure.url),
         }
+    }
+}
+
+/// How often a key may be used: `requests` at once, and as many again spread over each window of `seconds`. Each server
+/// counts for itself.
+#[derive(Clone, Copy, Debug, SimpleObject)]
+#[graphql(name = "rate_limit", rename_fields = "snake_case")]
+pub struct RateLimit {
+    /// The number of requests.
+    pub requests: u32,
+    /// The length of the window.
+    pub seconds: u32,
+}
+
+impl From<domain::RateLimit> for RateLimit {
+    fn from(limit: domain::RateLimit) -> Self {
+        Self { requests: limit.requests(), seconds: limit.seconds() }
+    }
+}
+
+/// Input for a rate limit: `requests` at once, and as many again spread over each window of `seconds`. Each server counts
+/// for itself.
+#[derive(Clone, Copy, Debug, InputObject)]
+#[graphql(name = "rate_limit_input", rename_fields = "snake_case")]
+pub struct RateLimitInput {
+    /// The number of requests, 1 to 1,000,000.
+    pub requests: i32,
+    /// The length of the window, 1 to 86,400.
+    pub seconds: i32,
+}
+
+impl RateLimitInput {
+    /// Returns the number of requests and the window, as the domain parses them.
+    pub(super) fn texts(self) -> (String, String) {
+        (self.requests.to_string(), self.seconds.to_string())
     }
 }
 
@@ -254,6 +295,13 @@ pub struct CreateApiKeyInput {
     pub expires_at: Option<String>,
     /// The scopes that the key holds; null for everything that its owner's role allows.
     pub scopes: Option<Vec<String>>,
+    /// The addresses and networks (CIDR) from which the key may be used, at most 32; null for all.
+    pub allowed_addresses: Option<Vec<String>>,
+    /// How often the key may be used; null for any number of times.
+    pub rate_limit: Option<RateLimitInput>,
+    /// In a browser session: whether the addresses may leave out the caller's own.
+    #[graphql(default)]
+    pub allow_lockout: bool,
     /// The id of another of the caller's tenants to create the key in. Requires a browser session.
     pub default_tenant_id: Option<String>,
 }

@@ -133,6 +133,11 @@ async fn arguments(house: &mut House, operation: Operation, subject: &mut Subjec
             format!("key={key}&access=chosen&scopes=latchkey%3Aread"),
             format!("(id: \"{key}\", scopes: [\"latchkey:read\"])"),
         ),
+        // Only a rate limit: a list of addresses could lock out the caller's own key.
+        O::ChangeKeyLimits => (
+            format!("key={key}&rate_limit=1000000&rate_window=second"),
+            format!("(id: \"{key}\", rate_limit: {{requests: 1000000, seconds: 1}})"),
+        ),
         O::SetScope => (
             format!("scope={name}%3Aread&description=Orders&least_role=USER"),
             format!("(input: {{scope: \"{name}:read\", description: \"Orders\", least_role: USER}})"),
@@ -274,6 +279,7 @@ fn is_of_keys(operation: Operation) -> bool {
         O::CreateApiKey
             | O::RenameApiKey
             | O::ChangeKeyScopes
+            | O::ChangeKeyLimits
             | O::SuspendApiKey
             | O::ResumeApiKey
             | O::RollApiKey

@@ -15,6 +15,8 @@ acts! {
         Rename = "rename" does RenameApiKey, "Rename", "Renamed to “{name}”.";
         /// Change what the key may do.
         Scopes = "scopes" does ChangeKeyScopes, "Change scopes", "Scopes of “{name}” changed.";
+        /// Change from which addresses and how often the key may be used.
+        Limits = "limits" does ChangeKeyLimits, "Change limits", "Limits of “{name}” changed.";
         /// Replace the key with a new one; both work during the grace period.
         Roll = "roll" does RollApiKey, "Rotate", "“{name}” rotated.";
         /// Suspend the key until it is resumed.
@@ -50,7 +52,7 @@ impl KeyAct {
             }
             Self::ExtendRoll if !GracePeriod::can_extend(key, now) => return Err(Unfit::LongestGracePeriod),
             Self::FinishRoll | Self::ExtendRoll | Self::CancelRoll => return Ok(()),
-            Self::Rename | Self::Scopes | Self::Roll | Self::Suspend | Self::Resume | Self::Revoke => {}
+            Self::Rename | Self::Scopes | Self::Limits | Self::Roll | Self::Suspend | Self::Resume | Self::Revoke => {}
         }
         let unfit = match (self, key.state(now)) {
             (_, KeyState::Revoked { at, .. }) => Unfit::Revoked { at, needs_new: self == Self::Roll },
@@ -169,21 +171,21 @@ mod tests {
         let new = Successor { id: key().id, hint: "lku_new1".into(), at: now, ends_on_use: false, is_revoked: false };
         let rotating = ApiKey { replaced_by: Some(new), expires_at: later, ..key() };
         for (name, key, expected) in [
-            ("active", key(), vec!["rename", "scopes", "roll", "suspend", "revoke"]),
-            ("expired", ApiKey { expires_at: Some(now), ..key() }, vec!["rename", "scopes", "revoke"]),
+            ("active", key(), vec!["rename", "scopes", "limits", "roll", "suspend", "revoke"]),
+            ("expired", ApiKey { expires_at: Some(now), ..key() }, vec!["rename", "scopes", "limits", "revoke"]),
             (
                 "suspended",
                 ApiKey { suspension: Some(suspension(now)), ..key() },
-                vec!["rename", "scopes", "resume", "revoke"],
+                vec!["rename", "scopes", "limits", "resume", "revoke"],
             ),
-            ("with its account", ApiKey { owner_suspended_at: Some(now), ..key() }, vec!["rename", "scopes", "revoke"]),
+            ("with its account", ApiKey { owner_suspended_at: Some(now), ..key() }, vec!["rename", "scopes", "limits", "revoke"]),
             ("revoked", ApiKey { revocation: Some(revocation(now)), ..key() }, vec![]),
             (
                 "rotating",
                 rotating.clone(),
-                vec!["rename", "scopes", "suspend", "revoke", "finish-roll", "extend-roll", "cancel-roll"],
+                vec!["rename", "scopes", "limits", "suspend", "revoke", "finish-roll", "extend-roll", "cancel-roll"],
             ),
-            ("rotated", ApiKey { expires_at: Some(now), ..rotating }, vec!["rename", "scopes", "revoke"]),
+            ("rotated", ApiKey { expires_at: Some(now), ..rotating }, vec!["rename", "scopes", "limits", "revoke"]),
         ] {
             assert_eq!(fitting(&key, now), expected, "{name}");
         }

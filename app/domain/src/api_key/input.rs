@@ -6,6 +6,7 @@ use super::{
     act::KeyAct,
     expiry::{Expiry, ExpiryChoice, ExpiryError, utc_date},
     key::ApiKey,
+    limits::KeyLimits,
     policy::{KeyPolicy, PolicyPreview},
     query::{InventoryQuery, KeyQuery},
     rotation::{GracePeriod, GracePeriodError},
@@ -38,6 +39,14 @@ forms! {
         access: Option<ScopeOption>,
         /// The scopes that it holds, separated by spaces or commas: see [`ScopeRequest::parse`].
         scopes: Option<String>,
+        /// The addresses and networks from which it may be used, separated by spaces or commas. All, if missing or empty.
+        allowed_addresses: Option<String>,
+        /// How many requests with it are accepted per window. Any number, if missing or empty.
+        rate_limit: Option<String>,
+        /// The window: see [`super::limits::RateLimit::parse`].
+        rate_window: Option<String>,
+        /// Whether the addresses may leave out that of the person who creates the key in the dashboard.
+        allow_lockout: bool,
         /// A UUID. Repeating a request with the same one doesn't create another key.
         idempotency_key: Option<String>,
     }
@@ -70,6 +79,20 @@ forms! {
         access: Option<ScopeOption>,
         /// The scopes that it holds from now on, separated by spaces or commas: see [`ScopeRequest::parse`].
         scopes: Option<String>,
+    }
+    /// Changes from which addresses and how often a key may be used. A missing field changes nothing, and an empty one
+    /// removes the limit.
+    ChangeKeyLimits for ChangeKeyLimits -> Changed {
+        /// The key.
+        key: KeyId,
+        /// The addresses and networks, separated by spaces or commas.
+        allowed_addresses: Option<String>,
+        /// How many requests are accepted per window.
+        rate_limit: Option<String>,
+        /// The window: see [`super::limits::RateLimit::parse`].
+        rate_window: Option<String>,
+        /// Whether the addresses may leave out that of the request, if it is made with the key or in the dashboard.
+        allow_lockout: bool,
     }
     /// Suspends a key until it is resumed.
     SuspendKey for SuspendApiKey -> Changed {
@@ -210,6 +233,15 @@ impl CreateKey {
         ScopeRequest::parse(self.access, self.scopes.as_deref())
     }
 
+    /// Returns the limits of the new key.
+    ///
+    /// # Errors
+    /// Field errors at `allowed_addresses` and `rate_limit`.
+    pub fn limits(&self) -> Result<KeyLimits, ApiError> {
+        let (addresses, requests) = (self.allowed_addresses.as_deref(), self.rate_limit.as_deref());
+        KeyLimits::parse(addresses, requests, self.rate_window.as_deref())
+    }
+
     fn parse_expiry(&self, now: DateTime<Utc>) -> Result<Option<Expiry>, ExpiryError> {
         if let Some(choice) = self.expiry {
             let at = choice.instant(utc_date(&self.date), now)?;
@@ -221,11 +253,16 @@ impl CreateKey {
 
 impl Act for CreateKey {
     fn check(&self, now: DateTime<Utc>) -> Result<(), ApiError> {
-        refuse([
+        let mut wrong: Vec<_> = [
             wrong("name", Name::parse(&self.name)),
             wrong("expires_at", self.parse_expiry(now)),
             wrong("scopes", self.scopes()),
-        ])
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        wrong.extend(self.limits().err().into_iter().flat_map(|error| error.fields));
+        if wrong.is_empty() { Ok(()) } else { Err(ApiError::fields(wrong)) }
     }
 
     fn outcome(created: &CreatedKey) -> Outcome {
@@ -299,6 +336,34 @@ impl Act for ChangeKeyScopes {
 
     fn outcome(key: &Changed) -> Outcome {
         noticed(KeyAct::Scopes, key)
+    }
+}
+
+impl ChangeKeyLimits {
+    /// Returns the new limits of a key with the limits `before`.
+    ///
+    /// # Errors
+    /// Field errors at `allowed_addresses` and `rate_limit`; at `allowed_addresses` also if nothing is to be changed.
+    pub fn limits(&self, before: &KeyLimits) -> Result<KeyLimits, ApiError> {
+        if self.allowed_addresses.is_none() && self.rate_limit.is_none() {
+            return Err(ApiError::field("allowed_addresses", "Choose which limit to change."));
+        }
+        let (addresses, requests) = (self.allowed_addresses.as_deref(), self.rate_limit.as_deref());
+        let after = KeyLimits::parse(addresses, requests, self.rate_window.as_deref())?;
+        Ok(KeyLimits {
+            addresses: addresses.map_or_else(|| before.addresses.clone(), |_| after.addresses),
+            rate: requests.map_or(before.rate, |_| after.rate),
+        })
+    }
+}
+
+impl Act for ChangeKeyLimits {
+    fn check(&self, _: DateTime<Utc>) -> Result<(), ApiError> {
+        self.limits(&KeyLimits::default()).map(drop)
+    }
+
+    fn outcome(key: &Changed) -> Outcome {
+        noticed(KeyAct::Limits, key)
     }
 }
 

@@ -4,7 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::exposure::Exposure;
-use crate::{KeyId, Name, ScopeGrant, Secret, ServiceAccountId, TenantId, UserId, api_key::policy::PolicyViolation};
+use crate::{
+    KeyId, KeyLimits, Name, ScopeGrant, Secret, ServiceAccountId, TenantId, UserId, api_key::policy::PolicyViolation,
+};
 
 /// The longest time before its expiry in which a key is "expiring soon"; see [`expires_soon_within`].
 pub const EXPIRING_SOON: TimeDelta = TimeDelta::days(14);
@@ -145,6 +147,8 @@ pub struct ApiKey {
     pub violations: Vec<PolicyViolation>,
     /// What the key may do at most.
     pub scopes: ScopeGrant,
+    /// From which addresses and how often the key may be used.
+    pub limits: KeyLimits,
     /// The last accepted request.
     pub last_used: Option<LastUse>,
     /// The last rejected request.
@@ -374,6 +378,7 @@ pub(crate) mod tests {
             owner_suspended_at: None,
             revocation: None,
             scopes: ScopeGrant::Unscoped,
+            limits: KeyLimits::default(),
             last_used: None,
             last_refused: None,
             exposure: None,

@@ -184,8 +184,9 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
         },
         Operation::ListMembers | Operation::GetTenant | Operation::ListPolicies | Operation::ListScopes => true,
         // Finishing a rotation stops a token and creates none.
-        // So does taking scopes from a key. Adding some also requires the right to create the key.
-        Operation::RenameApiKey | Operation::FinishRoll | Operation::ChangeKeyScopes => {
+        // So does taking scopes from a key, or tightening its limits. The opposite also requires the right to create
+        // the key.
+        Operation::RenameApiKey | Operation::FinishRoll | Operation::ChangeKeyScopes | Operation::ChangeKeyLimits => {
             own || (administers && of_account)
         }
         Operation::ResumeApiKey => makes_own || administers,
@@ -257,6 +258,7 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
         | Operation::RevokeApiKey
         | Operation::RenameApiKey
         | Operation::ChangeKeyScopes
+        | Operation::ChangeKeyLimits
         | Operation::SuspendApiKey
         | Operation::ResumeApiKey => match owner {
             Some(Owner::User(_)) => "You can't do this with this key. Ask its owner or an administrator.",

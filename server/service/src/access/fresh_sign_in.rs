@@ -54,8 +54,9 @@ pub fn confirmation_for(operation: Operation) -> Confirmation {
         | O::ChangeServiceAccountRole
         | O::SetPolicy
         | O::ListAuditLog
-        // More scopes; a scope that a lower role may hold.
+        // More scopes; wider limits; a scope that a lower role may hold.
         | O::ChangeKeyScopes
+        | O::ChangeKeyLimits
         | O::SetScope => Confirmation::WhenWidening,
         // Access that is taken away.
         O::SuspendApiKey

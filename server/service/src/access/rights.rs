@@ -70,7 +70,7 @@ pub const TABLE: &[(&[Operation], Grid)] = {
             /* bot     */ ["--y", "--y", "--y", "-yy", "--y"],
         ]),
         // Changes that don't make a token work longer: the owner and, for service accounts, administrators.
-        (&[O::RenameApiKey, O::FinishRoll, O::ChangeKeyScopes], [
+        (&[O::RenameApiKey, O::FinishRoll, O::ChangeKeyScopes, O::ChangeKeyLimits], [
             //             tenant ME     OTHER  BOT    OTHER_BOT
             /* session */ ["---", "yyy", "---", "--y", "--y"],
             /* key     */ ["---", "yyy", "---", "--y", "--y"],

@@ -15,6 +15,7 @@ use domain::{
 
 use super::{
     issue::{self, Checked},
+    key_limits::check_lockout,
     usage::UsageBuffer,
 };
 use crate::{
@@ -199,16 +200,21 @@ impl ApiKeys<'_> {
     /// Creates a key. Only this response contains its token.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` with the fields `name`, `expires_at`, `scopes`, `tenant_id`; `CONFIRMATION_REQUIRED`; `FORBIDDEN`;
-    /// `NOT_FOUND` for an owner that isn't in the tenant; `CONFLICT` if the same form created its key more than a
-    /// minute ago, or that key was already used.
+    /// `BAD_USER_INPUT` with the fields `name`, `expires_at`, `scopes`, `allowed_addresses`, `rate_limit`, `tenant_id`;
+    /// `CONFIRMATION_REQUIRED`; `FORBIDDEN`; `NOT_FOUND` for an owner that isn't in the tenant; `CONFLICT` if the same
+    /// form created its key more than a minute ago, or that key was already used, and for addresses that leave out that
+    /// of the person's browser.
     #[tracing::instrument(skip_all, fields(api_key.id))]
     pub async fn create(&self, actor: &Actor, input: &CreateKey) -> Result<IssuedKey> {
         let actor = self.context.in_tenant(actor, input.tenant_id.unwrap_or_else(|| actor.tenant_id())).await?;
         let owner = input.owner.map_or_else(|| actor.require_owner(), Ok)?;
         let permit =
             self.context.permit_write(&actor, Operation::CreateApiKey, Target::Owner(actor.tenant_id(), owner)).await?;
-        let (key, token) = issue::draft(&actor, owner.kind(), self.check(input)?, self.context.now())?;
+        let checked = self.check(input)?;
+        if !input.allow_lockout {
+            check_lockout(&actor, None, checked.limits.addresses.as_ref())?;
+        }
+        let (key, token) = issue::draft(&actor, owner.kind(), checked, self.context.now())?;
         let made =
             retry!(self.context.db(), for permit.tenant_id(), tx => issue::insert(tx, &actor, &permit, &key).await);
         let subject = subject_of_owner(owner);
@@ -487,9 +493,12 @@ impl ApiKeys<'_> {
         let name = wrong.take("name", input::name(&input.name));
         let expires_at = wrong.take("expires_at", input.expiry(self.context.now()));
         let scopes = wrong.take("scopes", input.scopes());
+        let limits = wrong.take_all(input.limits());
         let idempotency_key = input::idempotency_key(input.idempotency_key.as_deref())?;
-        match (name, expires_at, scopes) {
-            (Some(name), Some(expires_at), Some(scopes)) => Ok(Checked { name, expires_at, idempotency_key, scopes }),
+        match (name, expires_at, scopes, limits) {
+            (Some(name), Some(expires_at), Some(scopes), Some(limits)) => {
+                Ok(Checked { name, expires_at, idempotency_key, scopes, limits })
+            }
             _ => Err(wrong.into_error().into()),
         }
     }

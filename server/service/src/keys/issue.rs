@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ApiError, ApiKey, ErrorCode, Expiry, KeyId, KeyPolicy, Name, Operation, Owner, OwnerKind, Role, ScopeGrant, Secret,
+    ApiError, ApiKey, ErrorCode, Expiry, KeyId, KeyLimits, KeyPolicy, Name, Operation, Owner, OwnerKind, Role,
+    ScopeGrant, Secret,
     api_key::policy::{self, Proposed, keys_text},
     scope::ScopeRequest,
 };
@@ -37,6 +38,7 @@ pub(crate) struct Checked {
     pub(crate) expires_at: Option<Expiry>,
     pub(crate) idempotency_key: Option<Uuid>,
     pub(crate) scopes: ScopeRequest,
+    pub(crate) limits: KeyLimits,
 }
 
 /// Returns a key to insert, and its token.
@@ -61,6 +63,7 @@ pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateT
         replaces: None,
         ends_on_use: false,
         scopes: checked.scopes,
+        limits: checked.limits,
     };
     Ok((key, token))
 }
@@ -79,7 +82,8 @@ pub(crate) async fn insert(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key
 pub(crate) fn entry_of(actor: &Actor, key: &NewKey, granted: &ScopeGrant) -> Entry {
     let subject = ("api_key", key.id.0, key.name.as_str());
     let entry = Entry::by(actor, Operation::CreateApiKey, key.created_at, subject);
-    entry.with(format!("key {}…{}", key.hint, scopes::audit_text(granted)))
+    let limits = if key.limits.is_unlimited() { String::new() } else { format!("; {}", key.limits.audit_text()) };
+    entry.with(format!("key {}…{}{limits}", key.hint, scopes::audit_text(granted)))
 }
 
 /// Like [`insert`], but without the audit entry of a new key, for callers that create the key together with something
@@ -145,7 +149,8 @@ async fn answer_again(
     earlier: &ApiKey,
     (key, scopes): (&NewKey, &ScopeGrant),
 ) -> Result<ApiKey> {
-    let fresh = key.created_at - earlier.created_at <= REPEAT_WITHIN && earlier.scopes == *scopes;
+    let is_same = earlier.scopes == *scopes && earlier.limits == key.limits;
+    let fresh = key.created_at - earlier.created_at <= REPEAT_WITHIN && is_same;
     if fresh && storage::keys::replace_unused_token(tx, permit, earlier.id, key.digest, &key.hint).await? {
         let subject = ("api_key", earlier.id.0, earlier.name.as_str());
         let entry = Entry::by(actor, Operation::CreateApiKey, key.created_at, subject);

@@ -8,6 +8,7 @@ pub(crate) mod expiry_calendar;
 pub(crate) mod expiry_mail;
 pub(crate) mod inventory;
 pub(crate) mod issue;
+pub(crate) mod key_limits;
 pub(crate) mod key_policies;
 pub(crate) mod key_scopes;
 pub(crate) mod pending_changes;

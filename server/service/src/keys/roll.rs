@@ -66,6 +66,7 @@ impl Rolls<'_> {
             expires_at: renewed(&old, &policies, now),
             idempotency_key: input::idempotency_key(input.idempotency_key.as_deref())?,
             scopes: ScopeRequest::Grant(old.scopes.clone()),
+            limits: old.limits.clone(),
         };
         let (key, token) = issue::draft(&actor, old.owner.kind(), checked, now)?;
         let ends_on_use = matches!(overlap, GracePeriod::FirstUse { .. });
@@ -247,7 +248,7 @@ fn renewed(old: &ApiKey, policies: &[KeyPolicy], now: DateTime<Utc>) -> Option<E
 
 async fn roll(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key: &NewKey, overlap: GracePeriod) -> Result<ApiKey> {
     let (old_id, now, new_id) = (key.replaces.unwrap_or_default(), key.created_at, key.id);
-    let (hint, scopes) = (key.hint.clone(), key.scopes.clone());
+    let hint = key.hint.clone();
     storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
     let made = issue::insert_or_repeat(tx, actor, permit, key).await?;
     if made.id != new_id {
@@ -255,8 +256,9 @@ async fn roll(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key: &NewKey, ov
         return if made.replaces == Some(old_id) { Ok(made) } else { Err(other().into()) };
     }
     let old = storage::keys::find_in(tx, permit, old_id).await?.ok_or_else(ApiError::not_found)?;
-    // The scopes may have been changed since the new key was drafted.
-    if !old.state(now).is_valid() || scopes != ScopeRequest::Grant(old.scopes.clone()) {
+    // The scopes and limits may have been changed since the new key was drafted.
+    let is_same = key.scopes == ScopeRequest::Grant(old.scopes.clone()) && key.limits == old.limits;
+    if !old.state(now).is_valid() || !is_same {
         return Err(refusal(KeyAct::Roll, &old, now).into());
     }
     // Without a grace period, the old key gets an end that is just ahead, and is revoked immediately.

@@ -2,15 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiKey, Exposure, KeyId, LastUse, Name, Owner, Revocation, Role, ScopeGrant, ServiceAccountId, Slug, Successor,
-    Suspension, TenantId, UserId, scope::ScopeRequest,
+    ApiKey, Exposure, KeyId, KeyLimits, LastUse, Name, Owner, Revocation, Role, ScopeGrant, ServiceAccountId, Slug,
+    Successor, Suspension, TenantId, UserId, scope::ScopeRequest,
 };
 use uuid::Uuid;
 
 use super::{
     Db, Tx,
     db::{CachedKey, NewCachedKey, OwnerFacts, Revoked, TokenDigest, change, read, read_list, retry, run},
-    fold, instant,
+    fold, instant, key_limits,
     lifecycle::{self, expiry, lifecycle, not_ended},
     micros, name_search,
     query::{Conditions, Value, assembled, in_tenant, statement},
@@ -46,7 +46,7 @@ pub(crate) const COLUMNS: &str = concat!(
     COALESCE(u.name, s.name) AS owner_name, k.name, k.name_folded, k.hint, k.created_at, k.created_by, k.expires_at, k.lifecycle, k.suspended_at, \
     k.suspended_by, k.suspended_by_id, s.suspended_at AS owner_suspended_at, k.revoked_at, k.revoked_by, k.revoke_reason, k.last_used_at, k.last_used_address, k.last_used_agent, \
     k.created_channel, k.created_by_key, k.replaces, k.replaced_by, k.rolled_at, n.hint AS successor_hint, n.ends_key, \
-    k.last_refused_at, k.last_refused_address, k.last_refused_agent, k.exposed_at, k.exposed_source, k.exposed_url, k.scopes, \
+    k.last_refused_at, k.last_refused_address, k.last_refused_agent, k.exposed_at, k.exposed_source, k.exposed_url, k.scopes, k.allowed_addresses, k.rate_requests, k.rate_seconds, \
     CASE WHEN n.replaced_by IS NULL OR (k.revoked_at IS NULL AND n.revoked_at IS NOT NULL AND ",
     successors_are_inactive!(),
     ") THEN n.revoked_at END AS successor_revoked_at"
@@ -103,6 +103,9 @@ pub(crate) struct KeyRow {
     exposed_source: Option<String>,
     exposed_url: Option<String>,
     scopes: Option<String>,
+    allowed_addresses: Option<String>,
+    rate_requests: Option<i64>,
+    rate_seconds: Option<i64>,
 }
 
 /// Returns the owner in a row, which has one of the two ids.
@@ -170,6 +173,7 @@ impl From<KeyRow> for ApiKey {
             }),
             violations: Vec::new(),
             scopes: scopes::grant_of(row.scopes.as_deref()),
+            limits: key_limits::limits_of(row.allowed_addresses.as_deref(), row.rate_requests, row.rate_seconds),
             created_channel: row.created_channel,
             created_by_key: row.created_by_key.map(KeyId),
             replaces: row.replaces.map(KeyId),
@@ -202,6 +206,7 @@ pub(crate) struct NewKey {
     pub(crate) ends_on_use: bool,
     /// What it is to be given.
     pub(crate) scopes: ScopeRequest,
+    pub(crate) limits: KeyLimits,
 }
 
 /// The lifecycle state of a key that isn't suspended itself: suspended if its service account is, else active.
@@ -229,12 +234,14 @@ fn id_or_nil(id: Option<Uuid>) -> Uuid {
 pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, key: &NewKey, scopes: &ScopeGrant) -> Result<()> {
     let owner = permit.owner().ok_or_else(|| Error::Fault("a key can't be created without an owner".to_owned()))?;
     let (user_id, account_id) = ids_of(owner);
+    let (addresses, requests, seconds) = key_limits::stored(&key.limits);
     change!(
         tx,
         sqlx::query(concat!(
             "INSERT INTO api_keys (id, digest, hint, tenant_id, user_id, service_account_id, name, name_folded, created_at, created_by, \
-             created_by_id, created_by_key, created_channel, expires_at, idempotency_key, replaces, ends_key, created_by_session, scopes, lifecycle) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, ",
+             created_by_id, created_by_key, created_channel, expires_at, idempotency_key, replaces, ends_key, created_by_session, scopes, \
+             allowed_addresses, rate_requests, rate_seconds, lifecycle) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, ",
             active_unless_suspended!("$6"),
             ")"
         ))
@@ -257,6 +264,9 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, key: &NewKey, scop
         .bind(key.replaces.filter(|_| key.ends_on_use).map(|id| id.0))
         .bind(key.created_by_session)
         .bind(scopes::stored(scopes))
+        .bind(addresses)
+        .bind(requests)
+        .bind(seconds)
     )?;
     name_search::insert(tx, permit.tenant_id(), name_search::Kind::Key, key.id.0, key.name.as_str()).await
 }

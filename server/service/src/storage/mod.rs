@@ -15,6 +15,7 @@ pub(crate) mod expiring;
 pub(crate) mod exposures;
 pub(crate) mod file;
 pub(crate) mod invitations;
+pub(crate) mod key_limits;
 pub(crate) mod key_list;
 pub(crate) mod key_policies;
 pub(crate) mod keys;

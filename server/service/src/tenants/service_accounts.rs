@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AccountAct, AccountQuery, ApiError, ErrorCode, IssuedKey, Name, Operation, Owner, OwnerKind, Page, Role,
+    AccountAct, AccountQuery, ApiError, ErrorCode, IssuedKey, KeyLimits, Name, Operation, Owner, OwnerKind, Page, Role,
     ScopeGrant, ServiceAccount, ServiceAccountId,
     scope::ScopeRequest,
     service_account::input::{CreateAccount, DeleteAccount},
@@ -80,7 +80,8 @@ impl ServiceAccounts<'_> {
         let owner = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(account.id));
         let key_permit = self.context.permit_write(actor, Operation::CreateApiKey, owner).await?;
         let scopes = ScopeRequest::Grant(ScopeGrant::Unscoped);
-        let checked = Checked { name: account.name.clone(), expires_at: None, idempotency_key: None, scopes };
+        let limits = KeyLimits::default();
+        let checked = Checked { name: account.name.clone(), expires_at: None, idempotency_key: None, scopes, limits };
         let (key, token) = issue::draft(actor, OwnerKind::ServiceAccount, checked, account.created_at)?;
         let made = retry!(self.context.db(), for permit.tenant_id(), tx => {
             insert_or_repeat(tx, &permit, &account, repeat).await?;

@@ -187,7 +187,7 @@ impl Model {
     pub(crate) fn fits(&self, act: KeyAct, key: usize) -> bool {
         let record = &self.keys[key];
         match act {
-            KeyAct::Rename | KeyAct::Scopes | KeyAct::Revoke => !record.is_revoked,
+            KeyAct::Rename | KeyAct::Scopes | KeyAct::Limits | KeyAct::Revoke => !record.is_revoked,
             KeyAct::Suspend => self.is_valid(key),
             KeyAct::Resume => !self.has_ended(key) && record.suspended_by.is_some(),
             KeyAct::Roll => self.is_valid(key) && record.replaced_by.is_none(),
@@ -209,7 +209,7 @@ impl Model {
                 let suspended_it = self.keys[key].suspended_by == Some(caller.party);
                 administers || (makes_own && suspended_it)
             }
-            KeyAct::Rename | KeyAct::Scopes | KeyAct::FinishRoll => own || (administers && of_account),
+            KeyAct::Rename | KeyAct::Scopes | KeyAct::Limits | KeyAct::FinishRoll => own || (administers && of_account),
             KeyAct::Roll | KeyAct::ExtendRoll | KeyAct::CancelRoll => makes_own || (administers && of_account),
         }
     }

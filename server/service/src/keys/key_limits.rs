@@ -1,0 +1,101 @@
+//! The limits of a key: changing them, and checking a request's address.
+
+use std::net::IpAddr;
+
+use domain::{
+    AllowedAddresses, ApiError, ApiKey, ErrorCode, FieldError, KeyAct, KeyId, KeyLimits, Operation,
+    api_key::input::ChangeKeyLimits,
+};
+
+use super::api_keys::{ApiKeys, refusal};
+use crate::{
+    access::{Actor, Client, Target, WritePermit, authorize},
+    error::Result,
+    storage::{self, audit::Entry, db::retry},
+};
+
+/// Whether a key may be used from a client's address. An unknown address is in no list.
+pub(crate) fn is_allowed_from(limits: Option<&KeyLimits>, client: &Client) -> bool {
+    let addresses = limits.and_then(|limits| limits.addresses.as_ref());
+    addresses.is_none_or(|addresses| address_of(client).is_some_and(|address| addresses.contains(address)))
+}
+
+fn address_of(client: &Client) -> Option<IpAddr> {
+    client.address.as_deref().and_then(|address| address.parse().ok())
+}
+
+/// Refuses addresses that lock out the author of a key's limits: the key that changes its own limits, or the browser of
+/// the person who sets them. `key`: the key that is changed.
+///
+/// # Errors
+/// `CONFLICT`, with a field error at `allow_lockout`.
+pub(crate) fn check_lockout(actor: &Actor, key: Option<KeyId>, addresses: Option<&AllowedAddresses>) -> Result<()> {
+    let Some(addresses) = addresses else { return Ok(()) };
+    let (address, is_own) = (address_of(actor.client()), key.is_some() && actor.key_id() == key);
+    let is_listed = address.is_some_and(|address| addresses.contains(address));
+    let address = address.map(|address| address.to_canonical().to_string());
+    let message = match (is_own, address) {
+        _ if is_listed => return Ok(()),
+        (true, address) => {
+            let from = address.map(|address| format!(" from {address}")).unwrap_or_default();
+            format!(
+                "This request was made with this key{from}, which would be rejected afterwards. Add the address, or \
+                 allow the lockout."
+            )
+        }
+        (false, Some(address)) if actor.is_session() => format!(
+            "Your own address, {address}, isn't in the list, so the key wouldn't work from here. Add the address, or \
+             confirm that this is intended."
+        ),
+        (false, _) => return Ok(()),
+    };
+    let field = FieldError { field: "allow_lockout".to_owned(), message: message.clone() };
+    Err(ApiError { fields: vec![field], ..ApiError::new(ErrorCode::Conflict, message) }.into())
+}
+
+impl ApiKeys<'_> {
+    /// Changes from which addresses and how often a key may be used. Tightening requires the right to rename the key;
+    /// loosening, the right to create it.
+    ///
+    /// # Errors
+    /// Field errors at `allowed_addresses`, `rate_limit`; `CONFIRMATION_REQUIRED` if a limit is loosened; `CONFLICT` for a
+    /// revoked key, and for addresses that lock out the caller; `NOT_FOUND`, `FORBIDDEN`.
+    #[tracing::instrument(skip_all, fields(api_key.id = %input.key))]
+    pub async fn change_limits(&self, actor: &Actor, input: &ChangeKeyLimits) -> Result<ApiKey> {
+        input.limits(&KeyLimits::default())?;
+        let (actor, permit) = self.permit_write(actor, Operation::ChangeKeyLimits, input.key).await?;
+        let now = self.context.now();
+        let changed = retry!(self.context.db(), for permit.tenant_id(), tx => {
+            storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
+            let key = storage::keys::find_in(tx, &permit, input.key).await?.ok_or_else(ApiError::not_found)?;
+            let after = input.limits(&key.limits)?;
+            if !key.limits.includes(&after) {
+                self.check_loosening(&actor, &permit, &key)?;
+            }
+            if !input.allow_lockout && after.addresses != key.limits.addresses {
+                check_lockout(&actor, Some(key.id), after.addresses.as_ref())?;
+            }
+            if !storage::key_limits::change(tx, &permit, key.id, &key.limits, &after).await? {
+                return Err(refusal(KeyAct::Limits, &key, now).into());
+            }
+            let subject = ("api_key", key.id.0, key.name.as_str());
+            let entry = Entry::by(&actor, Operation::ChangeKeyLimits, now, subject);
+            storage::audit::insert(tx, &entry.with(key.limits.difference(&after))).await?;
+            Ok(ApiKey { limits: after, ..key })
+        });
+        let (subject, operation) = (("api_key", input.key.0), Operation::ChangeKeyLimits);
+        let key = self.context.audit().record_if_refused(changed, &actor, operation, subject).await?;
+        Ok(self.completed(key).await)
+    }
+
+    /// Checks a change that loosens a limit, as if the key were created with it. A key never loosens its own limits: they
+    /// also hold for somebody who has stolen it.
+    fn check_loosening(&self, actor: &Actor, permit: &WritePermit, key: &ApiKey) -> Result<()> {
+        authorize(actor, Operation::CreateApiKey, Target::Owner(permit.tenant_id(), key.owner))?;
+        if actor.key_id() == Some(key.id) {
+            let message = "A key can't loosen its own limits. Use another key, or the dashboard.";
+            return Err(ApiError::forbidden(message).into());
+        }
+        self.context.require_fresh_to_widen(actor, Operation::ChangeKeyLimits, true)
+    }
+}
