@@ -46,6 +46,7 @@ pub use error::{Error, OpenError, Result};
 pub use keys::{
     agents::{Agents, MAX_LISTED as MAX_AGENTS, RegisterAgent},
     api_keys::{ApiKeys, KeyAlerts, KeyStep, MAX_ALERTS, RevokedKey, STEP as KEYS_AT_ONCE},
+    change_feed::{Changes, FeedEvent, FeedState, KeyReport, Subscription, VerifierReport},
     expiring::{EXPIRY_PERIOD, ExpiringKeys},
     expiry_calendar::{Calendar, CalendarFeed, OpenFeed},
     inventory::{Inventory, MAX_AT_ONCE},
@@ -56,6 +57,7 @@ pub use keys::{
     token_search::{FoundToken, Spelling, find_tokens},
     verification::{Authorized, Verification, VerifiedKey},
     verification_counts::VerificationOutcome,
+    verifiers::Reach,
 };
 pub use leaks::{
     limits::Reporter,
@@ -87,6 +89,7 @@ pub use storage::tenants::MemberFacts;
 pub use storage::{backup::Counts, metrics::ExpiringKey, transfer::CopiedTable};
 pub use storage::{
     db::{PostgresOptions, SettlingMark},
+    feed::{Change, Cursor},
     file::of_database as sqlite_file_of,
     key_list::AlertsAbout,
     keys::KeyPosition,
@@ -150,6 +153,7 @@ struct Inner {
     usage: Arc<keys::usage::UsageBuffer>,
     revoked_tokens: keys::verification::RevokedTokens,
     endings: Arc<keys::roll::PredecessorEndings>,
+    followers: keys::change_feed::Followers,
     hasher: people::passwords::Hasher,
     throttle: people::throttle::Throttle,
     report_limits: leaks::limits::ReportLimits,
@@ -184,6 +188,7 @@ impl Services {
             usage,
             revoked_tokens: keys::verification::RevokedTokens::default(),
             endings: Arc::default(),
+            followers: keys::change_feed::Followers::default(),
             hasher,
             throttle: people::throttle::Throttle::default(),
             report_limits: leaks::limits::ReportLimits::default(),
@@ -437,6 +442,17 @@ impl Services {
             usage: &inner.usage,
             revoked_tokens: &inner.revoked_tokens,
             endings: &inner.endings,
+        }
+    }
+
+    /// The feed of changes, for services that keep answers about keys.
+    pub fn changes(&self) -> Changes<'_> {
+        let inner = &self.0;
+        Changes {
+            context: &inner.context,
+            verification: self.verification(),
+            usage: &inner.usage,
+            followers: &inner.followers,
         }
     }
 

@@ -42,16 +42,27 @@ pub(crate) struct Demands {
 impl Demands {
     /// Counts a demand. `is_met`: whether the key had the scope.
     pub(crate) fn record(&self, key: KeyId, scope: &Scope, is_met: bool, at: DateTime<Utc>, client: &Client) {
+        self.record_many(key, scope, if is_met { (1, 0) } else { (0, 1) }, at, client);
+    }
+
+    /// Counts several demands: how often the key had the scope, and how often it lacked it.
+    pub(crate) fn record_many(
+        &self,
+        key: KeyId,
+        scope: &Scope,
+        (uses, refusals): (u64, u64),
+        at: DateTime<Utc>,
+        client: &Client,
+    ) {
         let (address, user_agent) = (client.address.clone(), client.user_agent.clone());
-        let (uses, refusals) = if is_met { (1, 0) } else { (0, 1) };
         self.add(
             key,
             ScopeUse {
                 scope: scope.clone(),
                 address,
                 user_agent,
-                last_used_at: is_met.then_some(at),
-                last_refused_at: (!is_met).then_some(at),
+                last_used_at: (uses > 0).then_some(at),
+                last_refused_at: (refusals > 0).then_some(at),
                 uses,
                 refusals,
             },

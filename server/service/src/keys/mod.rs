@@ -2,6 +2,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod api_keys;
+pub(crate) mod change_feed;
 pub(crate) mod daily_usage;
 pub(crate) mod expiring;
 pub(crate) mod expiry_calendar;
@@ -19,3 +20,4 @@ pub(crate) mod token_search;
 pub(crate) mod usage;
 pub(crate) mod verification;
 pub(crate) mod verification_counts;
+pub(crate) mod verifiers;

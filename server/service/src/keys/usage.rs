@@ -171,6 +171,19 @@ impl UsageBuffer {
         lock(&self.fresh).keys.entry(key).or_default().record(verdict, at, client);
     }
 
+    /// Records uses of a key that a verifier has counted, all at the same time and by the same client.
+    pub(crate) fn record_uses(&self, key: KeyId, uses: u64, at: DateTime<Utc>, client: &Client) {
+        let Some(further) = uses.checked_sub(1).and_then(|further| i64::try_from(further).ok()) else { return };
+        let mut fresh = lock(&self.fresh);
+        let usage = fresh.keys.entry(key).or_default();
+        usage.record(Verdict::Accepted, at, client);
+        usage.hours.entry(hour_of(at)).or_default().0 += further;
+        let name = (client.address.clone(), client.user_agent.clone(), client.agent_id);
+        if let Some(seen) = usage.clients.get_mut(&name) {
+            seen.uses += further;
+        }
+    }
+
     /// Counts a well-formed token that was never issued.
     pub(crate) fn record_unknown(&self) {
         lock(&self.fresh).unknown += 1;

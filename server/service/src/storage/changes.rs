@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use domain::{Owner, ServiceAccountId, TenantId, UserId};
+use domain::{KeyId, Owner, ServiceAccountId, TenantId, UserId};
 use uuid::Uuid;
 
 use super::{
     Db,
     db::{KeyCache, Outdated, change, read},
+    feed::Change,
 };
 use crate::error::{Error, Result};
 
@@ -59,6 +60,19 @@ impl TryFrom<&ChangeRow> for Outdated {
     }
 }
 
+impl ChangeRow {
+    /// Returns the change for those who know the keys by their ids.
+    fn published(&self) -> (i64, Change) {
+        let change = match self.kind {
+            kind::KEY => Change::Key(KeyId(self.subject_id)),
+            kind::USER => Change::Owner(Owner::User(UserId(self.subject_id))),
+            kind::ACCOUNT => Change::Owner(Owner::ServiceAccount(ServiceAccountId(self.subject_id))),
+            _ => Change::Tenant,
+        };
+        (self.number, change)
+    }
+}
+
 /// Reads the changes since the position and removes from `keys` what they make wrong. One statement if there are none. A
 /// position that hasn't begun begins at the latest changes, and everything that is known is forgotten. After a failed
 /// reading, use a new position: a standby may have become the primary, and may use the numbers of lost changes again.
@@ -68,6 +82,7 @@ pub(crate) async fn follow(db: &Db, keys: &KeyCache, position: &mut Position) ->
         position.has_begun = true;
         // What was read before may be older than the position.
         keys.clear();
+        keys.feed().restart(&position.tenants);
         return Ok(());
     }
     let (tenants, sum): (i64, i64) = read!(db, c =>
@@ -80,6 +95,7 @@ pub(crate) async fn follow(db: &Db, keys: &KeyCache, position: &mut Position) ->
     // After a failover to a standby that lacked the latest changes, numbers are used again.
     let lost: Vec<_> =
         position.tenants.iter().filter(|(id, known)| heads.get(*id).is_none_or(|head| head < *known)).collect();
+    let has_lost = !lost.is_empty();
     for id in lost.into_iter().map(|(id, _)| *id).collect::<Vec<_>>() {
         keys.remove(TenantId(id), &[Outdated::Tenant, Outdated::Catalogue]);
         match heads.get(&id) {
@@ -90,9 +106,12 @@ pub(crate) async fn follow(db: &Db, keys: &KeyCache, position: &mut Position) ->
     for (tenant, head) in heads {
         let known = position.tenants.get(&tenant).copied().unwrap_or(0);
         if known < head {
-            let read = read_tenant(db, keys, TenantId(tenant), known).await?;
+            let read = read_tenant(db, keys, TenantId(tenant), (known, head)).await?;
             position.tenants.insert(tenant, read.max(head));
         }
+    }
+    if has_lost {
+        keys.feed().restart(&position.tenants);
     }
     Ok(())
 }
@@ -107,8 +126,8 @@ async fn heads(db: &Db) -> Result<Vec<(Uuid, i64)>> {
     Ok(read!(db, c => sqlx::query_as("SELECT tenant_id, number FROM change_heads").fetch_all(c))?)
 }
 
-/// Reads the changes of a tenant after a number and returns the last one.
-async fn read_tenant(db: &Db, keys: &KeyCache, tenant: TenantId, known: i64) -> Result<i64> {
+/// Reads the changes of a tenant after the number that is known, up to its head, and returns the last one.
+async fn read_tenant(db: &Db, keys: &KeyCache, tenant: TenantId, (known, head): (i64, i64)) -> Result<i64> {
     let mut last = known;
     loop {
         let rows: Vec<ChangeRow> = read!(db, c =>
@@ -123,15 +142,20 @@ async fn read_tenant(db: &Db, keys: &KeyCache, tenant: TenantId, known: i64) -> 
             if last == known {
                 // They were deleted before they were read.
                 keys.remove(tenant, &[Outdated::Tenant, Outdated::Catalogue]);
+                keys.feed().publish(tenant, [(head, Change::Tenant)], head);
             }
             return Ok(last);
         };
         let mut outdated = rows.iter().map(Outdated::try_from).collect::<Result<Vec<_>>>()?;
-        if rows.first().is_some_and(|first| first.number != last + 1) {
+        let lacks = rows.first().filter(|first| first.number != last + 1).map(|first| (first.number, Change::Tenant));
+        if lacks.is_some() {
             outdated.extend([Outdated::Tenant, Outdated::Catalogue]);
         }
         keys.remove(tenant, &outdated);
         last = newest.number;
+        // Only now: who reads the feed's cursor first reads nothing older from memory afterwards.
+        let published = lacks.into_iter().chain(rows.iter().map(ChangeRow::published));
+        keys.feed().publish(tenant, published, last);
         if rows.len() < usize::try_from(STEP).unwrap_or(usize::MAX) {
             return Ok(last);
         }

@@ -13,6 +13,7 @@ pub(crate) mod changes;
 pub(crate) mod db;
 pub(crate) mod expiring;
 pub(crate) mod exposures;
+pub(crate) mod feed;
 pub(crate) mod file;
 pub(crate) mod invitations;
 pub(crate) mod key_limits;

@@ -3,6 +3,7 @@
 mod accounts;
 mod agents;
 mod audit;
+mod change_feed;
 mod crowd;
 mod database;
 mod faults;

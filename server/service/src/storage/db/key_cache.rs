@@ -25,7 +25,7 @@ use std::{
 use domain::{KeyId, Name, Owner, Role, ScopeGrant, Slug, TenantId, scope::Catalogue};
 use tokio::sync::{Notify, watch};
 
-use crate::clock;
+use crate::{clock, storage::feed::Feed};
 
 /// The SHA-256 of a whole token. The database stores this instead of the token.
 pub(crate) type TokenDigest = [u8; 32];
@@ -134,6 +134,8 @@ struct Shared {
     wake: Notify,
     /// How many commits have begun whose changes may not have been read yet.
     unread: AtomicUsize,
+    /// The latest changes, for those who keep keys elsewhere.
+    feed: Feed,
 }
 
 /// Whether a reading of the changes counts.
@@ -166,6 +168,7 @@ impl Default for KeyCache {
             answered: watch::Sender::new(0),
             wake: Notify::default(),
             unread: AtomicUsize::default(),
+            feed: Feed::default(),
         }))
     }
 }
@@ -174,6 +177,18 @@ impl KeyCache {
     /// Whether entries can be used: the changes were read recently.
     fn is_current(&self) -> bool {
         clock::monotonic_micros().saturating_sub(self.0.read_at.load(Ordering::Acquire)) < MAX_AGE
+    }
+
+    /// Returns how long ago the last successful reading of the changes began, in microseconds. `None` if entries aren't
+    /// used. Read this before the feed's cursor, which then includes that reading.
+    pub(crate) fn age(&self) -> Option<i64> {
+        let age = clock::monotonic_micros().saturating_sub(self.0.read_at.load(Ordering::Acquire));
+        (age < MAX_AGE).then_some(age)
+    }
+
+    /// Returns the latest changes.
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.0.feed
     }
 
     /// Returns the key of a token, if it is known and nothing about it has changed. `None` says nothing about the key.
