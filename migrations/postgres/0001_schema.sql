@@ -317,6 +317,22 @@ CREATE TABLE key_usage_scopes (
     PRIMARY KEY (key_id, scope, address, user_agent)
 );
 
+-- Requests with a key that were rejected, equal ones counted in one row. At most 50 rows for each key. An unknown value is
+-- the empty string, or the id of zeros. `scopes`: the demanded scopes that the key lacked, separated by spaces.
+CREATE TABLE key_refusals (
+    key_id UUID NOT NULL REFERENCES api_keys (id),
+    reason TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    address TEXT NOT NULL,
+    user_agent TEXT NOT NULL,
+    agent_id UUID NOT NULL,
+    first_at BIGINT NOT NULL,
+    last_at BIGINT NOT NULL,
+    refusal_count BIGINT NOT NULL,
+    PRIMARY KEY (key_id, reason, endpoint, scopes, address, user_agent, agent_id)
+);
+
 -- Usage of keys by hour. Hours are counted from 1970-01-01 UTC.
 CREATE TABLE key_usage_hours (
     key_id UUID NOT NULL REFERENCES api_keys (id),

@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ApiError, IssuedKey, Owner, Role, Secret, TenantId, UserId,
+    ApiError, Endpoint, IssuedKey, Owner, Role, Secret, TenantId, UserId,
     api_key::input::{CreateKey, RollKey, SetKeyPolicy},
     audit::Channel,
     service_account::input::CreateAccount,
@@ -203,6 +203,7 @@ impl Story {
 fn client(address: &str, agent: &str) -> Client {
     Client {
         channel: Channel::Rest,
+        endpoint: Some(Endpoint::Verify),
         address: Some(address.to_owned()),
         user_agent: Some(agent.to_owned()),
         agent_id: None,

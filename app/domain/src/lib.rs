@@ -14,6 +14,7 @@ pub mod name;
 pub mod operation;
 pub mod outcome;
 pub mod page;
+pub mod refusal;
 pub mod scope;
 pub mod secret;
 pub mod service_account;
@@ -40,6 +41,7 @@ pub use name::Name;
 pub use operation::Operation;
 pub use outcome::{Notice, Outcome};
 pub use page::{Cursor, Direction, Page, PageRequest, Total};
+pub use refusal::{Endpoint, KeyRefusal, RefusalReason};
 pub use scope::{Scope, ScopeGrant, ScopeSet};
 pub use secret::Secret;
 pub use service_account::{

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, Name, Scope, ScopeGrant, ScopeSet, scope::MAX_SCOPES};
+use crate::{AgentId, KeyRefusal, Name, Scope, ScopeGrant, ScopeSet, scope::MAX_SCOPES};
 
 /// How long hourly counts are kept, and clients after they were last seen.
 pub const KEPT_FOR: TimeDelta = TimeDelta::days(90);
@@ -96,6 +96,9 @@ pub struct Usage {
     pub hours: Vec<HourCount>,
     /// The requests of the last [`KEPT_FOR`] that demanded a scope, most recent first.
     pub scopes: Vec<ScopeUse>,
+    /// The rejected requests of the last [`KEPT_FOR`], most recent first; at most
+    /// [`MAX_REFUSALS`](crate::refusal::MAX_REFUSALS).
+    pub refusals: Vec<KeyRefusal>,
 }
 
 impl Usage {

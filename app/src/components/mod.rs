@@ -31,6 +31,7 @@ pub mod limit_fields;
 pub mod made_in_sessions;
 pub mod new_password;
 pub mod password_field;
+pub mod rejected_requests;
 pub mod reveal;
 pub mod revealed_link;
 pub mod revoke_key;

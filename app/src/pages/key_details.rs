@@ -21,6 +21,7 @@ use crate::{
         facts::Facts,
         key_chart::ChartRange,
         key_table::key_menu,
+        rejected_requests::RejectedRequests,
         rotation_lanes::Rotation,
         row_menu::RowMenu,
         status::{exposed_mark, key_status},
@@ -76,6 +77,7 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
     let actions = actions(request, &key, base, now).await?;
     let may_narrow = KeyAct::Scopes.is_offered(&key, now) && ApiKeys::may(actor, KeyAct::Scopes.operation(), &key);
     let scopes = scopes_fact(request, &key, &usage, &path, may_narrow).await?;
+    let refusals = usage.refusals.clone();
     let elsewhere = (key.tenant_id != actor.tenant_id()).then(|| elsewhere(request, &key));
     Ok(view! {
         <p class="crumb">
@@ -97,6 +99,7 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
         {rolls}
         {facts(key, (origin, scopes), &of_key, now)}
         <UsageSection usage range=ChartRange::from_code(request.query("range")) path=path.clone() now />
+        <RejectedRequests refusals now />
         {agents(seen, None, now)}
         {created_keys(created, now)}
         {audit_log::history(history, &path, all, &namesakes)}

@@ -12,10 +12,17 @@ words! {
     clients = "Clients";
     from = "From";
     past_24_hours = "Past 24 hours";
+    rejected_requests = "Rejected requests";
+    rejected_requests_hint = "The 50 most recent ones. Equal requests share a row. The client isn't told why a key isn't valid.";
+    reason = "Reason";
+    last_rejected = "Last rejected";
+    api = "API";
+    requests = "Requests";
 
     agent_name(name) = "agent {name}";
     agent(id) = "agent {id}";
     no_requests(days) = "No requests in the last {days} days.";
+    no_rejected_requests(days) = "No rejected requests in the last {days} days.";
     most_recent_agents(count) = "Showing the {count} most recent agents.";
 }
 
@@ -76,6 +83,15 @@ pub fn from_address(address: Option<&str>) -> String {
 pub fn from_client(last: &LastUse) -> String {
     let agent = last.user_agent.as_ref().map(|agent| format!(" by {agent}")).unwrap_or_default();
     format!("{}{agent}", from_address(last.address.as_deref()))
+}
+
+/// When the first of several equal requests was rejected.
+pub fn since(when: impl IntoView + 'static) -> AnyView {
+    view! {
+        "since "
+        {when}
+    }
+    .into_any()
 }
 
 /// When a silent agent was last heard of.

@@ -85,6 +85,9 @@ impl Background {
         if let Err(error) = storage::scopes::sweep(db, now - domain::usage::KEPT_FOR).await {
             tracing::warn!(%error, "old usage of scopes could not be deleted");
         }
+        if let Err(error) = storage::key_refusals::sweep(db, now - domain::usage::KEPT_FOR).await {
+            tracing::warn!(%error, "old rejected requests could not be deleted");
+        }
         if let Err(error) = storage::changes::sweep(db).await {
             tracing::warn!(%error, "old changes of keys could not be deleted");
         }
@@ -134,8 +137,8 @@ async fn run_housekeeping(background: Weak<Background>) {
         if let Err(error) = background.usage.flush(context.db(), context.now()).await {
             tracing::warn!(%error, "usage could not be written; trying again");
         }
-        if let Err(error) = context.audit().demands().flush(context.db()).await {
-            tracing::warn!(%error, "the usage of scopes could not be written; trying again");
+        if let Err(error) = context.audit().flush_usage().await {
+            tracing::warn!(%error, "demanded scopes and rejected requests could not be written; trying again");
         }
         context.audit().write_deferred(Some(context.now())).await;
         pending_changes::finish(context).await;

@@ -337,8 +337,8 @@ impl Services {
         if let Err(error) = self.0.usage.flush(context.db(), context.now()).await {
             tracing::error!(%error, "usage could not be written before closing");
         }
-        if let Err(error) = context.audit().demands().flush(context.db()).await {
-            tracing::error!(%error, "the usage of scopes could not be written before closing");
+        if let Err(error) = context.audit().flush_usage().await {
+            tracing::error!(%error, "demanded scopes and rejected requests could not be written before closing");
         }
         context.audit().write_deferred(None).await;
         context.db().close().await;

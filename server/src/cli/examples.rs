@@ -137,6 +137,7 @@ fn keys(command: &str) -> Option<&'static [&'static str]> {
             "latchkey admin list-keys --tenant acme --service-account Deployer",
             "latchkey admin list-keys --tenant acme --user ada@example.org",
         ],
+        "list-key-refusals" => &["latchkey admin list-key-refusals {key} --tenant acme --json"],
         "create-key" => &[
             "latchkey admin create-key --tenant acme --user ada@example.org --name laptop --expires-at 2027-12-31T00:00:00Z",
             "latchkey admin create-key --tenant acme --service-account Deployer --name agent --json",

@@ -1,7 +1,7 @@
-//! A key in a list.
+//! A key, or its rejected requests, in a list.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, OwnerKind};
+use domain::{ApiKey, Endpoint, KeyRefusal, OwnerKind};
 use serde::Serialize;
 
 use super::list::{self, Row, time};
@@ -70,6 +70,52 @@ impl Row for KeyRow {
             self.created_at.clone(),
             list::or_dash(self.expires_at.as_ref()),
             list::or_dash(self.last_used_at.as_ref()),
+        ]
+    }
+}
+
+/// Equal rejected requests with a key, as the command line shows them.
+#[derive(Serialize)]
+pub(super) struct RefusalRow {
+    last_at: String,
+    first_at: String,
+    count: u64,
+    reason: &'static str,
+    endpoint: Option<&'static str>,
+    scopes: Vec<String>,
+    address: Option<String>,
+    user_agent: Option<String>,
+    agent_id: Option<String>,
+    agent_name: Option<String>,
+}
+
+impl From<KeyRefusal> for RefusalRow {
+    fn from(refusal: KeyRefusal) -> Self {
+        Self {
+            last_at: time(refusal.last_at),
+            first_at: time(refusal.first_at),
+            count: refusal.count,
+            reason: refusal.reason.as_str(),
+            endpoint: refusal.endpoint.map(Endpoint::as_str),
+            scopes: refusal.scopes.into_iter().map(String::from).collect(),
+            address: refusal.address,
+            user_agent: refusal.user_agent,
+            agent_id: refusal.agent_id.map(|id| id.to_string()),
+            agent_name: refusal.agent_name.map(|name| name.to_string()),
+        }
+    }
+}
+
+impl Row for RefusalRow {
+    fn columns(&self) -> Vec<String> {
+        vec![
+            self.last_at.clone(),
+            self.reason.to_owned(),
+            self.count.to_string(),
+            list::or_dash(self.address.as_ref()),
+            list::or_dash(self.user_agent.as_ref()),
+            self.endpoint.unwrap_or("-").to_owned(),
+            if self.scopes.is_empty() { "-".to_owned() } else { self.scopes.join(" ") },
         ]
     }
 }

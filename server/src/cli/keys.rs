@@ -17,7 +17,7 @@ use service::{OwnerRef, Services};
 
 use super::{
     input::{Format, InTenant, OneFormat, id},
-    key_row::KeyRow,
+    key_row::{KeyRow, RefusalRow},
     list::{self, List},
     outcome::{Answer, Failure},
     output,
@@ -29,6 +29,16 @@ pub(super) enum KeyCommand {
     ///
     /// Columns: id, state, first characters of the token, name, owner, creation time, expiry, last use.
     ListKeys(ListKeys),
+    /// List the rejected requests with a key, most recent first
+    ///
+    /// At most 50 of the last 90 days, equal ones counted as one. Columns: time of the last one, reason, how many, address,
+    /// client, API, missing scopes.
+    ListKeyRefusals {
+        #[command(flatten)]
+        key: Key,
+        #[command(flatten)]
+        format: Format,
+    },
     /// Create a key; prints its token, which is shown only once
     ///
     /// Without --json, the token is the only text on standard output, and the new key's id goes to standard error.
@@ -223,6 +233,12 @@ pub(super) async fn run(services: &Services, command: KeyCommand) -> Answer {
     let (admin, keys) = (services.admin(), services.api_keys());
     match command {
         KeyCommand::ListKeys(list) => list_keys(services, list).await?,
+        KeyCommand::ListKeyRefusals { key: Key { id, place }, format } => {
+            let usage = keys.usage(&admin.operator(&place.tenant).await?, id).await?;
+            let mut out = List::new(format);
+            out.write(usage.refusals.into_iter().map(RefusalRow::from))?;
+            out.end("No requests were rejected.");
+        }
         KeyCommand::CreateKey(create) => create_key(services, create).await?,
         KeyCommand::RollKey { key, overlap, deadline, format } => {
             let issued = roll_key(services, &key, overlap, deadline).await?;

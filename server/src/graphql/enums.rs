@@ -56,6 +56,50 @@ impl From<KeyState<'_>> for KeyStateCode {
     }
 }
 
+/// Why a request with a key was rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(name = "refusal_reason", remote = "domain::RefusalReason", rename_items = "snake_case")]
+pub enum RefusalReason {
+    /// The key was revoked.
+    Revoked,
+    /// The key has expired.
+    Expired,
+    /// The key or its service account is suspended.
+    Suspended,
+    /// The key's owner left the tenant or was deleted.
+    OwnerLeft,
+    /// Another key replaced it, and the grace period of the rotation has ended.
+    Replaced,
+    /// The key is valid, but lacks a scope that the request demanded.
+    MissingScope,
+    /// The key may not be used from the client's address.
+    AddressNotAllowed,
+    /// The key was used more often than its limit allows.
+    RateLimited,
+}
+
+/// Which API a request asked to check a key, or used with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(name = "verification_endpoint", remote = "domain::Endpoint", rename_items = "snake_case")]
+pub enum Endpoint {
+    /// `POST /api/v1/verify`, also for a batch.
+    Verify,
+    /// `GET /api/v1/whoami`.
+    Whoami,
+    /// `POST /oauth2/introspect`.
+    Introspect,
+    /// `/auth/forward`, which proxies ask.
+    Forward,
+    /// `/auth/envoy`, which Envoy asks.
+    Envoy,
+    /// `envoy.service.auth.v3.Authorization`, which Envoy asks over gRPC.
+    EnvoyGrpc,
+    /// The GraphQL API.
+    Graphql,
+    /// The dashboard, where a key can be tested.
+    Dashboard,
+}
+
 /// Selects keys by their state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(name = "key_filter", remote = "domain::KeyFilter", rename_items = "snake_case")]

@@ -7,8 +7,8 @@ use domain::{IssuedKey, api_key::input::SetKeyPolicy};
 use super::{
     audit_operation::AuditOperation,
     enums::{
-        AccountStateCode, ActorKind, AuditResult, Channel, ExposureResponse, KeyStateCode, OwnerKind, PolicyKind, Role,
-        by_code,
+        AccountStateCode, ActorKind, AuditResult, Channel, Endpoint, ExposureResponse, KeyStateCode, OwnerKind,
+        PolicyKind, RefusalReason, Role, by_code,
     },
     scalars::{Count, Time},
 };
@@ -463,6 +463,49 @@ pub struct SetScopeInput {
     pub deprecated_since: Option<String>,
 }
 
+/// Equal requests with a key that were rejected.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "key_refusal", rename_fields = "snake_case")]
+pub struct KeyRefusal {
+    /// Why they were rejected.
+    pub reason: RefusalReason,
+    /// Which API rejected them; null if unknown.
+    pub endpoint: Option<Endpoint>,
+    /// The demanded scopes that the key lacked; empty for every other reason.
+    pub scopes: Vec<String>,
+    /// The client's IP address.
+    pub address: Option<String>,
+    /// The client's `User-Agent`.
+    pub user_agent: Option<String>,
+    /// The agent id that the client claims.
+    pub agent_id: Option<ID>,
+    /// The agent's name, if it is an agent that uses the key.
+    pub agent_name: Option<String>,
+    /// When the first of them was rejected.
+    pub first_refused: Time,
+    /// When the last of them was rejected.
+    pub last_refused: Time,
+    /// How many there were.
+    pub refusals: Count,
+}
+
+impl From<domain::KeyRefusal> for KeyRefusal {
+    fn from(refusal: domain::KeyRefusal) -> Self {
+        Self {
+            reason: refusal.reason.into(),
+            endpoint: refusal.endpoint.map(Endpoint::from),
+            scopes: refusal.scopes.into_iter().map(String::from).collect(),
+            address: refusal.address,
+            user_agent: refusal.user_agent,
+            agent_id: refusal.agent_id.map(ID::from),
+            agent_name: refusal.agent_name.map(|name| name.to_string()),
+            first_refused: refusal.first_at.into(),
+            last_refused: refusal.last_at.into(),
+            refusals: refusal.count.into(),
+        }
+    }
+}
+
 /// The clients that used a key, and how often it was used.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "key_usage", rename_fields = "snake_case")]
@@ -473,6 +516,8 @@ pub struct Usage {
     pub hours: Vec<HourCount>,
     /// The requests of the last 90 days that demanded a scope, most recent first; at most 2,000.
     pub scopes: Vec<ScopeUse>,
+    /// The rejected requests of the last 90 days, most recent first; at most 50, equal ones counted as one.
+    pub refusals: Vec<KeyRefusal>,
 }
 
 impl From<domain::Usage> for Usage {
@@ -497,6 +542,7 @@ impl From<domain::Usage> for Usage {
             clients: usage.clients.into_iter().map(client).collect(),
             hours: usage.hours.into_iter().map(hour).collect(),
             scopes: usage.scopes.into_iter().map(ScopeUse::from).collect(),
+            refusals: usage.refusals.into_iter().map(KeyRefusal::from).collect(),
         }
     }
 }

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
-use domain::{ApiError, ErrorCode, audit::Channel};
+use domain::{ApiError, Endpoint, ErrorCode, audit::Channel};
 use http::{Extensions, HeaderMap, header};
 use service::{Actor, Client, Services};
 use tower_sessions::Session;
@@ -50,6 +50,11 @@ impl Caller {
 pub(crate) fn client(headers: &HeaderMap, extensions: &Extensions, channel: Channel) -> Client {
     Client {
         channel,
+        endpoint: match channel {
+            Channel::Graphql => Some(Endpoint::Graphql),
+            Channel::Browser => Some(Endpoint::Dashboard),
+            Channel::Rest | Channel::Cli | Channel::Service => None,
+        },
         address: extensions.get::<Peer>().map(|peer| peer.0.to_string()),
         user_agent: headers::recorded(headers, header::USER_AGENT, MAX_AGENT_CHARS),
         agent_id: None,

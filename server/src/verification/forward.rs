@@ -8,7 +8,7 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use domain::{ApiError, ErrorCode, Scope, audit::Channel, scope::Missing};
+use domain::{ApiError, Endpoint, ErrorCode, Scope, audit::Channel, scope::Missing};
 use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use service::{Authorized, Services, VerifiedKey};
@@ -38,7 +38,7 @@ pub(super) async fn forward(
     request: Request,
 ) -> Response {
     let demanded = demand::of_query(request.uri().query().unwrap_or_default(), request.extensions());
-    decide(&services, &site, &request.into_parts().0, demanded).await
+    decide(&services, &site, Endpoint::Forward, &request.into_parts().0, demanded).await
 }
 
 /// `ANY /auth/envoy/…`: the rest of the path and the query are the client's, so demands are only in the header.
@@ -47,10 +47,16 @@ pub(super) async fn envoy(
     State(site): State<Arc<Site>>,
     request: Request,
 ) -> Response {
-    decide(&services, &site, &request.into_parts().0, Ok(Vec::new())).await
+    decide(&services, &site, Endpoint::Envoy, &request.into_parts().0, Ok(Vec::new())).await
 }
 
-async fn decide(services: &Services, site: &Site, request: &Parts, demanded: Result<Vec<Scope>, String>) -> Response {
+async fn decide(
+    services: &Services,
+    site: &Site,
+    endpoint: Endpoint,
+    request: &Parts,
+    demanded: Result<Vec<Scope>, String>,
+) -> Response {
     let demanded = demanded.and_then(|mut demanded| {
         demand::add_header(&request.headers, &mut demanded)?;
         Ok(demanded)
@@ -65,7 +71,7 @@ async fn decide(services: &Services, site: &Site, request: &Parts, demanded: Res
         Ok(demanded) => demanded,
         Err(detail) => return problem::of(&ApiError::new(ErrorCode::Forbidden, detail)),
     };
-    let client = authenticate::client(&request.headers, &request.extensions, Channel::Rest);
+    let client = authenticate::client(&request.headers, &request.extensions, Channel::Rest).at(endpoint);
     match services.verification().authorize(&token, &demanded, None, &client).await.map_err(ApiError::from) {
         Ok(Authorized::Granted(key)) => {
             match services.verification().effective_scopes(&key).await.map_err(ApiError::from) {

@@ -6,7 +6,7 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use domain::{ApiError, ErrorCode, Role, Scope, TenantId, audit::Channel, scope::OwnScope};
+use domain::{ApiError, Endpoint, ErrorCode, Role, Scope, TenantId, audit::Channel, scope::OwnScope};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -105,7 +105,7 @@ pub(super) async fn introspect(
     if !headers::is_form(request.headers()) {
         return invalid_request("Content-Type must be application/x-www-form-urlencoded.");
     }
-    let client = authenticate::client(request.headers(), request.extensions(), Channel::Rest);
+    let client = authenticate::client(request.headers(), request.extensions(), Channel::Rest).at(Endpoint::Introspect);
     let (parts, body) = request.into_parts();
     let Some(form) = Form::read(&body::bytes(body).await) else {
         return invalid_request("A parameter occurs more than once.");

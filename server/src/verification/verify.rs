@@ -7,7 +7,7 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use domain::{ApiError, ErrorCode, Scope, TenantId, audit::Channel};
+use domain::{ApiError, Endpoint, ErrorCode, Scope, TenantId, audit::Channel};
 use http::{StatusCode, header, request::Parts};
 use serde::{Deserialize, Serialize};
 use service::{Authorized, Client, Services, Verification, VerifiedKey};
@@ -160,7 +160,7 @@ impl Caller {
                 "Content-Type must be application/json.",
             )));
         }
-        let client = authenticate::client(&request.headers, &request.extensions, Channel::Rest);
+        let client = authenticate::client(&request.headers, &request.extensions, Channel::Rest).at(Endpoint::Verify);
         let tenant = match Credential::find(&request.headers, &site.key_header) {
             Credential::None => None,
             Credential::Unusable => return Err(Box::new(rest::invalid_key())),

@@ -6,7 +6,7 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use domain::{ApiError, audit::Channel};
+use domain::{ApiError, Endpoint, audit::Channel};
 use http::StatusCode;
 use service::{Authorized, Services};
 
@@ -28,7 +28,7 @@ pub(super) async fn whoami(
         Credential::Unusable => return rest::invalid_key(),
         Credential::Token(token) => token,
     };
-    let client = authenticate::client(request.headers(), request.extensions(), Channel::Rest);
+    let client = authenticate::client(request.headers(), request.extensions(), Channel::Rest).at(Endpoint::Whoami);
     match services.verification().authorize(&token, &demanded, None, &client).await.map_err(ApiError::from) {
         Ok(Authorized::Granted(key)) => json(&Facts::from(&key)),
         Ok(Authorized::Lacks(_, missing)) => forward::insufficient(&missing),

@@ -38,7 +38,7 @@ async fn scoped_key(stage: &Stage, account: &str, scopes: &str) -> String {
 
 /// Returns Ada, by a key.
 async fn administrator(stage: &Stage) -> Actor {
-    let client = Client { channel: Channel::Rest, address: None, user_agent: None, agent_id: None, browser: None };
+    let client = Client { channel: Channel::Rest, ..Client::command_line() };
     stage.services.actors().from_bearer(&stage.key_of_ada().await, client).await.unwrap()
 }
 

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AgentId, ApiError, KeyId, Owner, Role, ScopeGrant, ServiceAccountId, SessionId, TenantId, UserId, audit::Channel,
+    AgentId, ApiError, Endpoint, KeyId, Owner, Role, ScopeGrant, ServiceAccountId, SessionId, TenantId, UserId,
+    audit::Channel,
 };
 use uuid::Uuid;
 
@@ -14,6 +15,8 @@ pub(crate) const OPERATOR: &str = "Operator";
 pub struct Client {
     /// Which API the request came through.
     pub channel: Channel,
+    /// Which endpoint of that API checks the key of the request.
+    pub endpoint: Option<Endpoint>,
     /// The network address, as text without the port.
     pub address: Option<String>,
     /// The `User-Agent`, at most 200 characters.
@@ -27,7 +30,13 @@ pub struct Client {
 impl Client {
     /// The operator at the server's command line.
     pub fn command_line() -> Self {
-        Self { channel: Channel::Cli, address: None, user_agent: None, agent_id: None, browser: None }
+        Self { channel: Channel::Cli, endpoint: None, address: None, user_agent: None, agent_id: None, browser: None }
+    }
+
+    /// Returns the client of a request to an endpoint.
+    #[must_use]
+    pub fn at(self, endpoint: Endpoint) -> Self {
+        Self { endpoint: Some(endpoint), ..self }
     }
 }
 

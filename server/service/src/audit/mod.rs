@@ -3,6 +3,7 @@
 mod chain;
 mod check;
 mod demands;
+mod key_refusals;
 mod log;
 mod refusals;
 

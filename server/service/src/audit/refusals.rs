@@ -6,10 +6,10 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use domain::{ApiError, ErrorCode, Operation, Owner, TenantId};
+use domain::{ApiError, ErrorCode, Operation, Owner, RefusalReason, TenantId};
 use uuid::Uuid;
 
-use super::demands::Demands;
+use super::{demands::Demands, key_refusals::KeyRefusals};
 use crate::{
     access::{Actor, ReadPermit, Target, WritePermit, authorize, authorize_write, demanded},
     clock::Clock,
@@ -43,6 +43,7 @@ pub(crate) struct Audit {
     /// Entries to write in the background.
     deferred: Mutex<Vec<Entry>>,
     demands: Demands,
+    key_refusals: KeyRefusals,
 }
 
 /// How often each actor was refused each operation in the current minute.
@@ -130,12 +131,31 @@ pub(crate) fn subject_of_owner(owner: Owner) -> Subject {
 impl Audit {
     /// Creates the audit log of a database. The clock provides the times of the entries.
     pub(crate) fn new(db: Db, clock: Clock) -> Self {
-        Self { db, clock, refusals: RefusalCounts::default(), deferred: Mutex::default(), demands: Demands::default() }
+        Self {
+            db,
+            clock,
+            refusals: RefusalCounts::default(),
+            deferred: Mutex::default(),
+            demands: Demands::default(),
+            key_refusals: KeyRefusals::default(),
+        }
     }
 
     /// Returns the requests that demanded a scope.
     pub(crate) fn demands(&self) -> &Demands {
         &self.demands
+    }
+
+    /// Returns the rejected requests with a key.
+    pub(crate) fn key_refusals(&self) -> &KeyRefusals {
+        &self.key_refusals
+    }
+
+    /// Writes the demanded scopes and the rejected requests that aren't in the database yet. What fails is kept for the
+    /// next time.
+    pub(crate) async fn flush_usage(&self) -> Result<()> {
+        let demands = self.demands.flush(&self.db).await;
+        self.key_refusals.flush(&self.db).await.and(demands)
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -199,7 +219,12 @@ impl Audit {
     pub(crate) fn count_demand(&self, actor: &Actor, operation: Operation) {
         if let Some(key) = actor.key_id() {
             let scope = demanded(actor, operation).scope();
-            self.demands.record(key, &scope, actor.scopes().holds(&scope), self.now(), actor.client());
+            let is_met = actor.scopes().holds(&scope);
+            self.demands.record(key, &scope, is_met, self.now(), actor.client());
+            if !is_met {
+                let why = (RefusalReason::MissingScope, vec![scope]);
+                self.key_refusals.record(key, why, self.now(), actor.client());
+            }
         }
     }
 

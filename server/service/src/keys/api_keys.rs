@@ -235,6 +235,7 @@ impl ApiKeys<'_> {
             clients: storage::usage::list_clients(self.context.db(), &permit, id, MAX_CLIENTS).await?,
             hours: storage::usage::list_hours(self.context.db(), &permit, id, since).await?,
             scopes: storage::scopes::list_uses(self.context.db(), &permit, id, since, MAX_SCOPE_USES).await?,
+            refusals: storage::key_refusals::list(self.context.db(), &permit, id, since).await?,
         })
     }
 

@@ -1,7 +1,7 @@
 //! Use cases of scopes: the catalogue, the scopes of a key, and what a request demands of a key.
 
 use domain::{
-    ApiError, ErrorCode, KeyId, Operation, Role, Scope, ScopeGrant, ScopeSet, TenantId,
+    ApiError, ErrorCode, KeyId, Operation, RefusalReason, Role, Scope, ScopeGrant, ScopeSet, TenantId,
     api_key::policy::keys_text,
     scope::{Catalogue, CatalogueScope, MAX_CATALOGUE, Missing, RemoveScope, SetScope, demand, listed},
 };
@@ -240,6 +240,10 @@ pub(crate) fn demand_counted(
     for scope in wanted.iter().filter(|scope| catalogue.find(scope).is_some()) {
         let is_met = lacks.iter().all(|lack| lack.scope != *scope);
         context.audit().demands().record(key, scope, is_met, context.now(), client);
+    }
+    if !lacks.is_empty() {
+        let lacking = lacks.iter().map(|lack| lack.scope.clone()).collect();
+        context.audit().key_refusals().record(key, (RefusalReason::MissingScope, lacking), context.now(), client);
     }
     answer
 }

@@ -253,8 +253,8 @@ impl UsageBuffer {
             if let Err(error) = usage.flush(context.db(), context.now()).await {
                 tracing::warn!(%error, "usage could not be written before it was read; trying again");
             }
-            if let Err(error) = context.audit().demands().flush(context.db()).await {
-                tracing::warn!(%error, "the usage of scopes could not be written before it was read; trying again");
+            if let Err(error) = context.audit().flush_usage().await {
+                tracing::warn!(%error, "demanded scopes and rejected requests could not be written before they were read; trying again");
             }
         });
         tokio::time::timeout(WRITE_WITHIN, task).await.ok();

@@ -224,8 +224,7 @@ impl Verification<'_> {
             if candidate.is_revoked {
                 self.revoked_tokens.0.insert(digest, (candidate.key_id, candidate.tenant_id));
             }
-            self.count(client, candidate.refused_as(latest));
-            self.usage.record(candidate.key_id, Verdict::Refused, now, client);
+            self.record_refusal(candidate.key_id, candidate.refused_as(latest), now, client);
             return Ok(None);
         };
         self.count(client, VerificationOutcome::Accepted);
@@ -252,8 +251,7 @@ impl Verification<'_> {
             if is_foreign(tenant, of) {
                 self.count_unknown(client);
             } else {
-                self.count(client, VerificationOutcome::Revoked);
-                self.usage.record(revoked, Verdict::Refused, self.context.now(), client);
+                self.record_refusal(revoked, VerificationOutcome::Revoked, self.context.now(), client);
             }
             return Ok(None);
         }
@@ -262,6 +260,15 @@ impl Verification<'_> {
             self.count_unknown(client);
         }
         Ok(found)
+    }
+
+    /// Records that a request with a key was rejected, and why, for the key's owner and administrators.
+    fn record_refusal(&self, key: KeyId, outcome: VerificationOutcome, now: DateTime<Utc>, client: &Client) {
+        self.count(client, outcome);
+        self.usage.record(key, Verdict::Refused, now, client);
+        if let Some(reason) = outcome.refusal_reason() {
+            self.context.audit().key_refusals().record(key, (reason, Vec::new()), now, client);
+        }
     }
 
     fn count_unknown(&self, client: &Client) {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use domain::audit::Channel;
+use domain::{RefusalReason, audit::Channel};
 
 /// The outcome of a verification. The caller learns only whether the key is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,17 @@ impl VerificationOutcome {
         Self::Malformed,
         Self::Failed,
     ];
+
+    /// Returns why a request with a key was rejected; `None` if it wasn't, or the token belongs to no key.
+    pub(crate) fn refusal_reason(self) -> Option<RefusalReason> {
+        match self {
+            Self::Revoked => Some(RefusalReason::Revoked),
+            Self::Expired => Some(RefusalReason::Expired),
+            Self::Suspended => Some(RefusalReason::Suspended),
+            Self::WithoutOwner => Some(RefusalReason::OwnerLeft),
+            Self::Accepted | Self::Unknown | Self::Malformed | Self::Failed => None,
+        }
+    }
 
     /// Returns the code in the metrics.
     pub fn as_str(self) -> &'static str {

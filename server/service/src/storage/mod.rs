@@ -19,6 +19,7 @@ pub(crate) mod invitations;
 pub(crate) mod key_limits;
 pub(crate) mod key_list;
 pub(crate) mod key_policies;
+pub(crate) mod key_refusals;
 pub(crate) mod keys;
 pub(crate) mod ledger;
 pub(crate) mod lifecycle;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// All tables, each after those that it references. A test compares the list with the schema.
-pub(crate) const TABLES: [&str; 31] = [
+pub(crate) const TABLES: [&str; 32] = [
     "tenants",
     "users",
     "scopes",
@@ -31,6 +31,7 @@ pub(crate) const TABLES: [&str; 31] = [
     "agents",
     "key_usage_clients",
     "key_usage_scopes",
+    "key_refusals",
     "key_usage_hours",
     "key_usage_days",
     "refusal_hours",

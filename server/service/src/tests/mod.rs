@@ -10,6 +10,7 @@ mod faults;
 mod inventory;
 mod key_memory;
 mod keys;
+mod key_refusals;
 mod leaks;
 mod lists;
 mod metrics;

@@ -587,7 +587,7 @@ fn every_list_reads_an_index_and_sorts_no_more_than_a_page() {
 
 /// Statements that read a whole table on purpose, by their beginning: checks of the whole database and lists of all
 /// tenants that the operator asks for, and the search for old records in the background.
-const WHOLE_TABLES: [&str; 35] = [
+const WHOLE_TABLES: [&str; 36] = [
     "SELECT COUNT(*) FILTER (WHERE relname",
     "SELECT id FROM agents WHERE last_seen_at",
     "SELECT key_id, address, user_agent, agent_id FROM key_usage_clients WHERE COALESCE",
@@ -615,6 +615,7 @@ const WHOLE_TABLES: [&str; 35] = [
     "SELECT COUNT(*), CAST(COALESCE(SUM(number)",
     // While old usage is deleted, and while a removed scope is taken from keys.
     "SELECT key_id, scope, address, user_agent FROM key_usage_scopes WHERE COALESCE",
+    "SELECT DISTINCT key_id FROM key_refusals WHERE last_at",
     "SELECT k.id, k.tenant_id FROM api_keys k WHERE k.id > $1 AND k.scopes IS NOT NULL",
     // The catalogue, and whether there is one tenant.
     "SELECT scope, description, least_role, deprecated_at FROM scopes",

@@ -55,6 +55,7 @@ where
 pub(crate) fn browser() -> Client {
     Client {
         channel: Channel::Browser,
+        endpoint: None,
         address: Some("192.0.2.7".to_owned()),
         user_agent: Some("test".to_owned()),
         agent_id: None,
