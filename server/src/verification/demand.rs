@@ -4,8 +4,11 @@ use axum::extract::Request;
 use domain::Scope;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 
-/// The header with demanded scopes, for proxies that can't choose the query.
-pub(super) const HEADER: HeaderName = HeaderName::from_static("x-latchkey-scope");
+/// The headers with demanded scopes, for proxies that can't choose the query: for every request, for one with a safe
+/// method, and for one with another method.
+const HEADER: HeaderName = HeaderName::from_static("x-latchkey-scope");
+const HEADER_SAFE: HeaderName = HeaderName::from_static("x-latchkey-scope-safe");
+const HEADER_UNSAFE: HeaderName = HeaderName::from_static("x-latchkey-scope-unsafe");
 /// The most scopes that one request demands.
 const MAX_DEMANDED: usize = 16;
 
@@ -45,7 +48,7 @@ pub(super) fn parse(text: &str, demanded: &mut Vec<Scope>) -> Result<(), String>
 /// Reads `scope`, and `scope_safe` or `scope_unsafe` by the method of the request that the proxy asks about. A method that
 /// no trusted proxy names isn't safe. All of them are demanded, so that nobody loosens a demand by adding to it.
 pub(super) fn of_query(query: &str, extensions: &Extensions) -> Result<Vec<Scope>, String> {
-    let is_safe = extensions.get::<AsksAboutSafeMethod>().is_some();
+    let is_safe = is_safe(extensions);
     let mut demanded = Vec::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         match &*name {
@@ -58,11 +61,18 @@ pub(super) fn of_query(query: &str, extensions: &Extensions) -> Result<Vec<Scope
     Ok(demanded)
 }
 
-/// Adds what the header demands.
-pub(super) fn add_header(headers: &HeaderMap, demanded: &mut Vec<Scope>) -> Result<(), String> {
-    for value in headers.get_all(HEADER) {
-        let text = value.to_str().map_err(|_| format!("The header {HEADER} can't be read."))?;
-        parse(text, demanded)?;
+/// Whether the request that a trusted proxy asks about has a safe method. If no proxy says so, it doesn't.
+pub(super) fn is_safe(extensions: &Extensions) -> bool {
+    extensions.get::<AsksAboutSafeMethod>().is_some()
+}
+
+/// Adds what the headers demand of a request whose method is safe, or isn't.
+pub(super) fn add_headers(headers: &HeaderMap, is_safe: bool, demanded: &mut Vec<Scope>) -> Result<(), String> {
+    for name in [HEADER, if is_safe { HEADER_SAFE } else { HEADER_UNSAFE }] {
+        for value in headers.get_all(&name) {
+            let text = value.to_str().map_err(|_| format!("The header {name} can't be read."))?;
+            parse(text, demanded)?;
+        }
     }
     Ok(())
 }
@@ -102,5 +112,19 @@ mod tests {
         assert_eq!(demanded(repeated, &[]).unwrap(), "a:read b:read c:read");
         assert_eq!(demanded("q=scope", &[]).unwrap(), "");
         assert!(demanded("scope=openid", &[]).unwrap_err().contains("openid"));
+    }
+
+    #[test]
+    fn headers_demand_by_the_method_too() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [(HEADER, "a:use"), (HEADER_SAFE, "a:read"), (HEADER_UNSAFE, "a:write, b:write")] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let demanded = |is_safe| {
+            let mut scopes = Vec::new();
+            add_headers(&headers, is_safe, &mut scopes).unwrap();
+            scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!((demanded(true), demanded(false)), ("a:use a:read".to_owned(), "a:use a:write b:write".to_owned()));
     }
 }

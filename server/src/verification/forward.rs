@@ -41,7 +41,7 @@ pub(super) async fn forward(
     decide(&services, &site, Endpoint::Forward, &request.into_parts().0, demanded).await
 }
 
-/// `ANY /auth/envoy/…`: the rest of the path and the query are the client's, so demands are only in the header.
+/// `ANY /auth/envoy/…`: the rest of the path and the query are the client's, so demands are only in headers.
 pub(super) async fn envoy(
     State(services): State<Services>,
     State(site): State<Arc<Site>>,
@@ -57,8 +57,11 @@ async fn decide(
     request: &Parts,
     demanded: Result<Vec<Scope>, String>,
 ) -> Response {
+    // Envoy asks with the method of the client's request.
+    let is_safe =
+        if endpoint == Endpoint::Envoy { request.method.is_safe() } else { demand::is_safe(&request.extensions) };
     let demanded = demanded.and_then(|mut demanded| {
-        demand::add_header(&request.headers, &mut demanded)?;
+        demand::add_headers(&request.headers, is_safe, &mut demanded)?;
         Ok(demanded)
     });
     let token = match Credential::find(&request.headers, &site.key_header) {

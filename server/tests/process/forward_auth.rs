@@ -1,14 +1,17 @@
 //! Forward authentication with real proxies, configured as in `server/docs/guide/forward-auth.md`. A proxy that isn't
 //! installed is skipped.
 
-use std::{net::SocketAddr, path::Path};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 
 use crate::{
-    proxies,
+    proxies::{self, Proxy},
     support::{account, admin, fill, latchkey, start},
 };
 
@@ -44,7 +47,26 @@ async fn ask(to: SocketAddr, method: &str, headers: &[(&str, &str)]) -> (u16, St
     (status, String::from_utf8_lossy(&body).into_owned())
 }
 
-fn guards(program: &str, configure: impl Fn(&Path, &str) -> (String, Vec<String>)) {
+/// What a proxy stands between.
+struct Places {
+    latchkey: SocketAddr,
+    upstream: SocketAddr,
+}
+
+impl Places {
+    /// Returns a documented configuration with the addresses of the test.
+    fn adapt(&self, block: &str) -> String {
+        block
+            .replace("https://keys.example.com", &format!("http://{}", self.latchkey))
+            .replace("127.0.0.1:8080", &self.upstream.to_string())
+    }
+}
+
+/// Starts the proxies of one kind, the one in front first; `None` if they aren't installed.
+type Start = fn(&Places) -> Option<Vec<Proxy>>;
+
+/// `removes_aliases`: whether the proxy removes names that many services read as the name of an identity header.
+fn guards(start_proxies: Start, removes_aliases: bool) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let folder = tempfile::tempdir().unwrap();
@@ -60,24 +82,22 @@ fn guards(program: &str, configure: impl Fn(&Path, &str) -> (String, Vec<String>
         let serve = ["serve", "--listen", "127.0.0.1:0", "--database-url", &database, "--trusted-proxy", "127.0.0.1"];
         let server = start(latchkey().args(serve));
         let upstream = start_upstream().await;
-        let proxy = proxies::run(program, |files, address| {
-            let block = proxies::documented(GUIDE, program)
-                .replace("https://keys.example.com", &format!("http://{}", server.address))
-                .replace("127.0.0.1:8080", &upstream.to_string())
-                .replace("listen 8000", &format!("listen {address}"))
-                .replace(":8000", &format!("http://{address}"));
-            configure(files, &block)
-        });
-        let Some(proxy) = proxy else { return };
-        let to = proxy.address;
+        let places = Places { latchkey: server.address, upstream };
+        let Some(front) = start_proxies(&places) else { return };
+        let to = front[0].address;
+        // HAProxy doesn't forward before its first check, nor Traefik before it has read its file.
+        let begun = Instant::now();
+        while ask(to, "GET", &[]).await.0 != 401 {
+            assert!(begun.elapsed() < Duration::from_secs(30), "not ready");
+        }
         let bearer = |token: &str| format!("Bearer {token}");
 
-        let forged = [
-            ("authorization", bearer(&reader)),
-            ("x-latchkey-role", "ROOT".to_owned()),
-            ("x-latchkey-expires-at", "x".to_owned()),
-        ];
-        let forged: Vec<_> = forged.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let own = bearer(&reader);
+        let mut forged =
+            vec![("authorization", own.as_str()), ("x-latchkey-role", "ROOT"), ("x-latchkey-expires-at", "x")];
+        if removes_aliases {
+            forged.extend([("x_latchkey_role", "ROOT"), ("x.latchkey.role", "ROOT")]);
+        }
         let (status, head) = ask(to, "GET", &forged).await;
         assert_eq!(status, 200, "{head}");
         assert!(
@@ -107,12 +127,96 @@ fn guards(program: &str, configure: impl Fn(&Path, &str) -> (String, Vec<String>
     });
 }
 
+fn nginx(places: &Places) -> Option<Vec<Proxy>> {
+    let proxy = proxies::run("nginx", |files, address| {
+        let block = places.adapt(&proxies::documented(GUIDE, "nginx"));
+        proxies::nginx(files, &block.replace("listen 8000", &format!("listen {address}")))
+    });
+    Some(vec![proxy?])
+}
+
+fn caddy(program: &str, places: &Places) -> Option<Vec<Proxy>> {
+    let proxy = proxies::run(program, |_, address| {
+        let block = places.adapt(&proxies::documented(GUIDE, "caddy"));
+        proxies::caddy(&block.replace(":8000 {", &format!("http://{address} {{\n\tbind 127.0.0.1")))
+    });
+    Some(vec![proxy?])
+}
+
+fn traefik(places: &Places) -> Option<Vec<Proxy>> {
+    let proxy = proxies::run(&proxies::installed("traefik"), |_, address| {
+        let block = places.adapt(&proxies::documented_below(GUIDE, "## Traefik", "yaml"));
+        let arguments = [
+            &format!("--entrypoints.web.address={address}"),
+            "--entrypoints.web.http.aliasheadersstrategy=delete",
+            "--global.checknewversion=false",
+            "--global.sendanonymoususage=false",
+            "--providers.file.filename",
+        ];
+        (block, arguments.map(str::to_owned).to_vec())
+    });
+    Some(vec![proxy?])
+}
+
+/// Replaces an address in Envoy's configuration.
+fn envoy_address(block: &str, documented: &str, address: SocketAddr) -> String {
+    let of = |host: &str, port: &str| format!("{{ address: {host}, port_value: {port} }}");
+    let (host, port) = documented.split_once(':').unwrap();
+    assert!(block.contains(&of(host, port)), "{documented}");
+    block.replace(&of(host, port), &of(&address.ip().to_string(), &address.port().to_string()))
+}
+
+fn envoy(places: &Places) -> Option<Vec<Proxy>> {
+    let proxy = proxies::run(&proxies::installed("envoy"), |_, address| {
+        let block = proxies::documented_below(GUIDE, "## Envoy", "yaml");
+        // Without TLS to Latchkey, which comes last.
+        let block = block.split("      transport_socket:").next().unwrap();
+        let block = envoy_address(block, "0.0.0.0:8000", address.parse().unwrap());
+        let block = envoy_address(&block, "127.0.0.1:8080", places.upstream);
+        let block = envoy_address(&block, "keys.example.com:443", places.latchkey);
+        let arguments = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warn", "--config-path"];
+        (block, arguments.map(str::to_owned).to_vec())
+    });
+    Some(vec![proxy?])
+}
+
+fn haproxy(places: &Places) -> Option<Vec<Proxy>> {
+    let mut behind = nginx(places)?;
+    let proxy = proxies::run("haproxy", |_, address| {
+        let block = proxies::documented(GUIDE, "haproxy");
+        let block = block.replace("127.0.0.1:8001", &behind[0].address.to_string());
+        (block.replace("bind :8000", &format!("bind {address}")), vec!["-db".to_owned(), "-f".to_owned()])
+    });
+    behind.insert(0, proxy?);
+    Some(behind)
+}
+
 #[test]
 fn nginx_lets_pass_what_has_a_key() {
-    guards("nginx", proxies::nginx);
+    guards(nginx, true);
 }
 
 #[test]
 fn caddy_lets_pass_what_has_a_key() {
-    guards("caddy", |_, site| proxies::caddy(&site.replacen('{', "{\n\tbind 127.0.0.1", 1)));
+    guards(|places| caddy(&proxies::installed("caddy"), places), true);
+}
+
+#[test]
+fn an_older_caddy_lets_pass_what_has_a_key() {
+    guards(|places| caddy("caddy", places), false);
+}
+
+#[test]
+fn traefik_lets_pass_what_has_a_key() {
+    guards(traefik, true);
+}
+
+#[test]
+fn envoy_lets_pass_what_has_a_key() {
+    guards(envoy, true);
+}
+
+#[test]
+fn haproxy_in_front_of_nginx_lets_pass_what_has_a_key() {
+    guards(haproxy, true);
 }

@@ -22,6 +22,19 @@ impl Drop for Proxy {
     }
 }
 
+/// Where `end2end/bin/tools proxies` installs proxies that Debian has only in older versions, or not at all.
+const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools/proxies/bin");
+
+/// Returns the path of a proxy that `end2end/bin/tools proxies` installs.
+pub fn installed(program: &str) -> String {
+    format!("{INSTALLED}/{program}")
+}
+
+/// Returns the first block of a language in the part of a document that follows a heading.
+pub fn documented_below(document: &str, heading: &str, language: &str) -> String {
+    documented(document.split(&format!("\n{heading}\n")).nth(1).unwrap(), language)
+}
+
 /// Returns the first block of a language in a document.
 pub fn documented(document: &str, language: &str) -> String {
     document.split(&format!("```{language}\n")).nth(1).unwrap().split("```").next().unwrap().to_owned()
@@ -31,14 +44,15 @@ pub fn documented(document: &str, language: &str) -> String {
 /// folder and an address, and the arguments that precede the configuration's path.
 pub fn run(program: &str, configure: impl FnOnce(&Path, &str) -> (String, Vec<String>)) -> Option<Proxy> {
     if Command::new(program).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-        eprintln!("skipped: {program} isn't installed");
+        eprintln!("skipped: {program} isn't installed; `end2end/bin/tools proxies` may install it");
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
     // Nobody else is given this port in between, in practice.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (configuration, arguments) = configure(folder.path(), &address.to_string());
-    let path = folder.path().join("proxy.conf");
+    // Traefik and Envoy choose their parser by the name.
+    let path = folder.path().join("proxy.yaml");
     std::fs::write(&path, configuration).unwrap();
     let log = folder.path().join("proxy.log");
     let mut command = Command::new(program);
