@@ -159,12 +159,13 @@ impl Api {
         Ok(Response::from_parts(head, body))
     }
 
-    /// Asks about a token. The server counts the request as usage of the key.
+    /// Asks about a well-formed token, which needs no encoding. The server counts the request as usage of the key.
     pub(crate) async fn introspect(&self, token: &str, client: &EndClient) -> Result<Answer, ApiError> {
-        let mut body = format!("token={}", encoded(token));
-        for (name, value) in [("client_address", &client.address), ("client_user_agent", &client.user_agent)] {
+        let mut body = format!("token={token}");
+        for (name, value) in [("&client_address=", &client.address), ("&client_user_agent=", &client.user_agent)] {
             if let Some(value) = value {
-                body += &format!("&{name}={}", encoded(value));
+                body += name;
+                body.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
             }
         }
         let asked = async {
@@ -217,10 +218,6 @@ fn require_ok(status: StatusCode) -> Result<(), ApiError> {
         _ => "",
     };
     Err(ApiError::Refused(status, hint))
-}
-
-fn encoded(text: &str) -> impl std::fmt::Display {
-    utf8_percent_encode(text, NON_ALPHANUMERIC)
 }
 
 fn parsed<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {

@@ -266,6 +266,10 @@ mod tests {
         format!("00000001-1-{number}-0").parse().unwrap()
     }
 
+    fn number(of: usize) -> i64 {
+        i64::try_from(of).unwrap()
+    }
+
     fn digest(key: u8) -> TokenDigest {
         [key; 32]
     }
@@ -382,7 +386,7 @@ mod tests {
             // The key that each change is about. The version of a key is the number of its last change.
             let mut changes: Vec<u8> = Vec::new();
             let version = |changes: &[u8], key: u8| {
-                changes.iter().rposition(|changed| *changed == key).map_or(0, |place| place as i64 + 1)
+                number(changes.iter().rposition(|changed| *changed == key).map_or(0, |place| place + 1))
             };
             let (mut published, mut received) = (0, 0);
             let mut under_way = Vec::new();
@@ -393,12 +397,12 @@ mod tests {
                     Step::Receive if received < published => {
                         let key = Uuid::from_u128(changes[received].into());
                         received += 1;
-                        cache.apply(Some(Change::Key(key)), cursor(received as i64));
+                        cache.apply(Some(Change::Key(key)), cursor(number(received)));
                     }
                     Step::Answer { key, is_from_memory } => {
                         // The server's memory is at least as new as what it has published.
                         let seen = if is_from_memory { published } else { changes.len() };
-                        under_way.push((known(key, version(&changes[..seen], key)), cursor(published as i64)));
+                        under_way.push((known(key, version(&changes[..seen], key)), cursor(number(published))));
                     }
                     Step::Insert(index) if !under_way.is_empty() => {
                         let (answer, read_at) = under_way.swap_remove(index.index(under_way.len()));

@@ -175,7 +175,7 @@ mod tests {
             let read: Vec<_> = read.iter().map(|(a, b, c)| (a.as_str(), b.as_str(), c.as_str())).collect();
             assert_eq!(read, expected, "{size}");
         }
-        assert!(Events::default().push(&[b'a'; MAX_EVENT + 1]).is_err());
+        assert!(Events::default().push(&vec![b'a'; MAX_EVENT + 1]).is_err());
     }
 
     #[test]

@@ -151,17 +151,14 @@ impl Known {
     /// Counts the demand for a scope. Returns whether the key has it.
     pub(crate) fn demand(self: &Arc<Self>, scope: &str) -> bool {
         let held = self.held(scope);
-        match held {
-            Some(held) => {
-                held.demands.fetch_add(1, Ordering::SeqCst);
-            }
-            None => {
-                let mut lacking = lock(&self.lacking);
-                if let Some((_, count)) = lacking.iter_mut().find(|(known, _)| known == scope) {
-                    *count += 1;
-                } else if lacking.len() < MAX_LACKING {
-                    lacking.push((scope.to_owned(), 1));
-                }
+        if let Some(held) = held {
+            held.demands.fetch_add(1, Ordering::SeqCst);
+        } else {
+            let mut lacking = lock(&self.lacking);
+            if let Some((_, count)) = lacking.iter_mut().find(|(known, _)| known == scope) {
+                *count += 1;
+            } else if lacking.len() < MAX_LACKING {
+                lacking.push((scope.to_owned(), 1));
             }
         }
         self.wait();
@@ -199,7 +196,8 @@ impl Known {
             return None;
         }
         let EndClient { address, user_agent } = lock(&self.client).clone();
-        let digest = self.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+        let digest = self.digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
         Some(ReportedKey { digest, accepted, address, user_agent, scopes })
     }
 }

@@ -1,4 +1,4 @@
-//! Verifies API keys of [Latchkey](https://github.com/) in the process of the API that they are for.
+//! Verifies API keys of Latchkey in the process of the API that they are for.
 //!
 //! A [`Verifier`] asks Latchkey about a key once, and keeps the answer in memory until something about the key changes.
 //! Latchkey tells it about changes as they happen, through the feed `GET /api/v1/changes`. Usually a revoked key is refused
