@@ -12,7 +12,7 @@ use domain::{
 use leptos::prelude::*;
 use service::{Actor, ApiKeys, KEYS_AT_ONCE, KeyStep, Namesakes, offers};
 
-use super::{agents::agents, audit_log, key_limits::limits_fact, key_scopes::scopes_fact};
+use super::{agents::agents, audit_log, key_limits::limits_fact, key_scopes::scopes_fact, verifiers};
 use crate::{
     api::{get_account, get_agents, get_api_key, get_api_key_usage},
     components::{
@@ -78,6 +78,7 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
     let may_narrow = KeyAct::Scopes.is_offered(&key, now) && ApiKeys::may(actor, KeyAct::Scopes.operation(), &key);
     let scopes = scopes_fact(request, &key, &usage, &path, may_narrow).await?;
     let refusals = usage.refusals.clone();
+    let spread = verifiers::refused_by(request, &key, now);
     let elsewhere = (key.tenant_id != actor.tenant_id()).then(|| elsewhere(request, &key));
     Ok(view! {
         <p class="crumb">
@@ -94,6 +95,7 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
         <p class="lead">
             {key_status(state)} {exposed_mark(&key)}" " <code translate="no">{key.hint.clone()}"…"</code>
         </p>
+        {spread}
         {elsewhere}
         {exposure_section(&key, &usage, now)}
         {rolls}

@@ -32,6 +32,7 @@ pub(crate) mod shortcuts;
 pub(crate) mod tenants;
 pub(crate) mod test_key;
 pub(crate) mod toolbar;
+mod verifiers;
 
 use axum::http::header;
 use leptos::{nonce::use_nonce, prelude::*};

@@ -66,3 +66,5 @@ pub mod tenants;
 pub mod titles;
 #[cfg(feature = "ssr")]
 pub mod usage;
+#[cfg(feature = "ssr")]
+pub mod verifiers;

@@ -1,0 +1,50 @@
+//! How many verifiers refuse a key.
+
+words! {
+    only_of_this_server = "Only verifiers that report to this server are counted.";
+}
+
+/// How many of the verifiers refuse a key, and since when. `since`: microseconds.
+pub fn refused_by(reached: usize, all: usize, since: Option<i64>) -> String {
+    let verifiers = if all == 1 { "verifier" } else { "verifiers" };
+    match since.filter(|_| reached > 0) {
+        None => format!("Refused by {reached} of {all} {verifiers}."),
+        Some(since) => format!("Refused by {reached} of {all} {verifiers} since {}.", duration(since)),
+    }
+}
+
+/// Says that some verifiers don't report.
+pub fn silent(verifiers: usize) -> String {
+    match verifiers {
+        1 => "1 verifier has stopped reporting; it doesn't use what it knows.".to_owned(),
+        _ => format!("{verifiers} verifiers have stopped reporting; they don't use what they know."),
+    }
+}
+
+/// Returns a duration in its largest unit, to a tenth of a second below a minute.
+fn duration(micros: i64) -> String {
+    let tenths = micros.max(0) / 100_000;
+    match tenths / 10 {
+        0..60 => format!("{}.{} s", tenths / 10, tenths % 10),
+        seconds @ 60..3_600 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentence_says_how_many_and_since_when() {
+        for (reached, all, since, sentence) in [
+            (3, 3, Some(240_000), "Refused by 3 of 3 verifiers since 0.2 s."),
+            (1, 1, Some(59_999_999), "Refused by 1 of 1 verifier since 59.9 s."),
+            (2, 3, Some(125_000_000), "Refused by 2 of 3 verifiers since 2 min."),
+            (2, 3, Some(7_300_000_000), "Refused by 2 of 3 verifiers since 2 h."),
+            (0, 2, None, "Refused by 0 of 2 verifiers."),
+        ] {
+            assert_eq!(refused_by(reached, all, since), sentence);
+        }
+    }
+}
