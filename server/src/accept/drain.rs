@@ -26,7 +26,7 @@ impl Drain {
     }
 
     /// Completes when the server begins to stop.
-    pub(super) async fn begun(&self) {
+    pub(crate) async fn begun(&self) {
         // The sender exists as long as `self`.
         self.0.subscribe().wait_for(Option::is_some).await.ok();
     }

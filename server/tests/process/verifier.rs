@@ -1,0 +1,219 @@
+//! The crate `verifier` with real servers: a key is verified in this process, and never longer than a second after a
+//! revocation was acknowledged, whatever stops in between.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use axum::{Router, body::Body, routing::get};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+use ::verifier::{Caller, Refusal, Verifier, require_scope};
+
+use crate::{
+    on_both,
+    support::{Server, account, admin, fill, serve},
+};
+
+/// How late a revocation may be effective.
+const LATEST: Duration = Duration::from_secs(1);
+/// How long a test waits for what has to come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn start(server: &Server, key: &str) -> Verifier {
+    Verifier::builder(format!("http://{}", server.address), key).start().unwrap()
+}
+
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn until_current(verifier: &Verifier) {
+    until("the verifier follows the changes", async || verifier.is_current()).await;
+}
+
+/// Sends a signal to a server.
+fn signal(server: &Server, name: &str) {
+    assert!(Command::new("kill").args([name, &server.id().to_string()]).status().unwrap().success());
+}
+
+/// Creates a key of a service account and returns its token.
+fn key(database: &str, account: &str, scopes: &str) -> String {
+    let mut key = vec!["create-key", "--tenant", "bench", "--service-account", account, "--name", "key"];
+    scopes.split(' ').for_each(|scope| key.extend(["--scope", scope]));
+    admin(database, &key, "")
+}
+
+/// Verifies a token until it is refused, and returns how long that took since `since`.
+async fn refused_after(verifier: &Verifier, token: &str, since: Instant) -> (Duration, Refusal) {
+    loop {
+        let asked = Instant::now();
+        match verifier.verify(token).await {
+            Ok(_) => assert!(asked - since < LATEST, "accepted {:?} after the acknowledgement", asked - since),
+            Err(refusal) => return (since.elapsed(), refusal),
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn a_service_verifies_keys_itself_until_they_change() {
+    on_both(async |database| {
+        let (_, own) = fill(&database);
+        let (deploy, token) = account(&database, "Deploy");
+        let server = serve(&database);
+        let verifier = start(&server, &own);
+        until_current(&verifier).await;
+        let caller = verifier.verify(&token).await.unwrap();
+        let facts = (caller.owner_name(), caller.owner_kind(), caller.tenant(), caller.role());
+        assert_eq!(facts, ("Deploy", "service_account", "bench", "TENANT_ADMIN"));
+        assert_eq!(caller.owner_id().to_string(), deploy);
+
+        // A demotion takes rights away, and a revocation all of them.
+        for (scope, role) in [("orders:read", "READ_ONLY_USER"), ("orders:write", "USER")] {
+            admin(&database, &["set-scope", scope, "--description", scope, "--least-role", role], "");
+        }
+        let scoped = key(&database, &deploy, "orders:read orders:write");
+        let scopes = async || match verifier.verify(&scoped).await {
+            Ok(caller) => caller.scopes().map(str::to_owned).collect::<Vec<_>>().join(" "),
+            Err(refusal) => format!("{refusal:?}"),
+        };
+        until("the key is valid", async || scopes().await == "orders:read orders:write").await;
+        admin(&database, &["remove-scope", "orders:read"], "");
+        until("a removed scope is missing", async || scopes().await == "orders:write").await;
+        let mut delays = Vec::new();
+        for _ in 0..10 {
+            let short = key(&database, &deploy, "orders:write");
+            let id = verifier.verify(&short).await.unwrap().key_id().to_string();
+            assert!(verifier.verify(&short).await.is_ok());
+            admin(&database, &["revoke-key", &id, "--tenant", "bench"], "");
+            let (delay, refusal) = refused_after(&verifier, &short, Instant::now()).await;
+            assert_eq!(refusal, Refusal::Invalid);
+            delays.push(delay);
+        }
+        delays.sort();
+        println!("refused after an acknowledged revocation: {:?} to {:?}", delays[0], delays[9]);
+        admin(&database, &["delete-service-account", &deploy, "--tenant", "bench"], "");
+        assert_eq!(refused_after(&verifier, &token, Instant::now()).await.1, Refusal::Invalid);
+        for wrong in ["", "lks_x", "lku_00000000000000000000000000000000000000"] {
+            assert_eq!(verifier.verify(wrong).await.unwrap_err(), Refusal::Invalid, "{wrong}");
+        }
+    });
+}
+
+#[test]
+fn a_stopped_or_dead_server_is_not_trusted_for_longer_than_a_second() {
+    on_both(async |database| {
+        let (_, own) = fill(&database);
+        let (_, token) = account(&database, "Deploy");
+        let mut server = serve(&database);
+        let verifier = start(&server, &own);
+        until_current(&verifier).await;
+        assert!(verifier.verify(&token).await.is_ok());
+        signal(&server, "-STOP");
+        let (delay, refusal) = refused_after(&verifier, &token, Instant::now()).await;
+        println!("refused {delay:?} after the server was stopped");
+        assert_eq!(refusal, Refusal::Unavailable);
+        assert!(!verifier.is_current());
+        signal(&server, "-CONT");
+        until_current(&verifier).await;
+        assert!(verifier.verify(&token).await.is_ok());
+
+        signal(&server, "-KILL");
+        server.wait();
+        let (delay, refusal) = refused_after(&verifier, &token, Instant::now()).await;
+        println!("refused {delay:?} after the server was killed");
+        assert_eq!(refusal, Refusal::Unavailable);
+    });
+}
+
+#[test]
+fn a_revocation_on_another_server_is_effective_while_the_own_one_is_stopped() {
+    on_both(async |database| {
+        if database.starts_with("sqlite:") {
+            return;
+        }
+        let (_, own) = fill(&database);
+        let (account, _) = account(&database, "Deploy");
+        admin(&database, &["set-scope", "a:read", "--description", "a", "--least-role", "USER"], "");
+        let (one, other) = (serve(&database), serve(&database));
+        let verifier = start(&one, &own);
+        until_current(&verifier).await;
+        let mut delays = Vec::new();
+        for _ in 0..5 {
+            let token = key(&database, &account, "a:read");
+            let id = verifier.verify(&token).await.unwrap().key_id().to_string();
+            assert!(verifier.verify(&token).await.is_ok());
+            // The command line changes the database itself, as the other server would.
+            admin(&database, &["revoke-key", &id, "--tenant", "bench"], "");
+            delays.push(refused_after(&verifier, &token, Instant::now()).await.0);
+        }
+        println!("refused after a revocation by another process: {delays:?}");
+        let token = key(&database, &account, "a:read");
+        let id = verifier.verify(&token).await.unwrap().key_id().to_string();
+        signal(&one, "-STOP");
+        admin(&database, &["revoke-key", &id, "--tenant", "bench"], "");
+        let (delay, refusal) = refused_after(&verifier, &token, Instant::now()).await;
+        println!("refused {delay:?} after a revocation, while the server was stopped: {refusal:?}");
+        signal(&one, "-CONT");
+        until("the revocation is known", async || verifier.verify(&token).await.err() == Some(Refusal::Invalid)).await;
+        drop(other);
+    });
+}
+
+#[test]
+fn the_layers_refuse_as_rfc_6750_says() {
+    on_both(async |database| {
+        let (_, own) = fill(&database);
+        let (deploy, token) = account(&database, "Deploy");
+        admin(&database, &["set-scope", "orders:read", "--description", "Read", "--least-role", "USER"], "");
+        let none = key(&database, &deploy, "latchkey:read");
+        let server = serve(&database);
+        let verifier = start(&server, &own);
+        until_current(&verifier).await;
+        let app = Router::new()
+            .route(
+                "/orders",
+                get(async |caller: Caller| caller.owner_name().to_owned()).layer(require_scope("orders:read")),
+            )
+            .route("/", get(async |caller: Caller| caller.key_name().to_owned()))
+            .layer(verifier.layer());
+        let ask = async |path: &str, authorization: &str| {
+            let request = Request::get(path);
+            let request =
+                if authorization.is_empty() { request } else { request.header("authorization", authorization) };
+            let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            let (head, body) = response.into_parts();
+            let challenge = head.headers.get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
+            let body = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+            (head.status, challenge.unwrap_or_default(), body)
+        };
+        let granted = (StatusCode::OK, String::new(), "Deploy".to_owned());
+        for value in [format!("Bearer {token}"), format!("bearer  {token}")] {
+            assert_eq!(ask("/orders", &value).await, granted, "{value}");
+            assert_eq!(ask("/orders", &value).await, granted, "{value}, from memory");
+        }
+        let (status, challenge, _) = ask("/orders", &format!("Bearer {none}")).await;
+        let lacking = "Bearer error=\"insufficient_scope\", scope=\"orders:read\"";
+        assert_eq!((status, challenge.as_str()), (StatusCode::FORBIDDEN, lacking));
+        assert_eq!(ask("/", &format!("Bearer {none}")).await.0, StatusCode::OK);
+        let (status, challenge, _) = ask("/", "").await;
+        assert_eq!((status, challenge.as_str()), (StatusCode::UNAUTHORIZED, "Bearer realm=\"API\""));
+
+        // The usage and the demands are on the key's page.
+        let id = verifier.verify(&token).await.unwrap().key_id().to_string();
+        admin(&database, &["revoke-key", &id, "--tenant", "bench"], "");
+        until("the key is refused", async || verifier.verify(&token).await.is_err()).await;
+        let refused = ask("/", &format!("Bearer {token}")).await;
+        assert_eq!(refused.1, "Bearer realm=\"API\", error=\"invalid_token\"");
+        for other in ["Bearer lks_x", "Bearer", &format!("Bearer {}", service::testing::draw_token())] {
+            assert_eq!(ask("/", other).await, refused, "{other}");
+        }
+    });
+}
