@@ -110,8 +110,8 @@ mod tests {
 
     const TENANT: TenantId = TenantId(Uuid::from_u128(1));
 
-    fn at(number: i64) -> Option<Cursor> {
-        Some(format!("00000001-1-{number}-0").parse().unwrap())
+    fn at(number: i64) -> Cursor {
+        format!("00000001-1-{number}-0").parse().unwrap()
     }
 
     #[test]
@@ -121,12 +121,12 @@ mod tests {
         for (name, cursor, now) in
             [("a", at(4), 0), ("b", at(4), 0), ("c", at(4), 0), ("a", at(5), 100), ("b", at(7), 300)]
         {
-            assert!(verifiers.note(TENANT, name, cursor, now));
+            assert!(verifiers.note(TENANT, name, Some(cursor), now));
         }
         let reach = |now| verifiers.reach(TENANT, 5, now).unwrap();
         assert_eq!(reach(400), Reach { verifiers: 3, reached: 2, silent: 0, since: Some(100) });
         assert_eq!(reach(SILENT_AFTER).silent, 1);
-        assert!(verifiers.note(TENANT, "a", at(6), 500) && verifiers.note(TENANT, "c", at(6), 600));
+        assert!(verifiers.note(TENANT, "a", Some(at(6)), 500) && verifiers.note(TENANT, "c", Some(at(6)), 600));
         assert_eq!(reach(700), Reach { verifiers: 3, reached: 3, silent: 0, since: Some(100) });
         assert!(verifiers.note(TENANT, "c", None, 800));
         assert_eq!(reach(900), Reach { verifiers: 3, reached: 2, silent: 1, since: Some(600) });
@@ -137,11 +137,11 @@ mod tests {
     fn one_tenant_does_not_use_up_the_room_of_others() {
         let verifiers = Verifiers::default();
         for n in 0..MAX_OF_TENANT {
-            assert!(verifiers.note(TENANT, &n.to_string(), at(1), 0));
+            assert!(verifiers.note(TENANT, &n.to_string(), Some(at(1)), 0));
         }
-        assert!(!verifiers.note(TENANT, "one more", at(1), 0));
-        assert!(verifiers.note(TENANT, "0", at(2), 0), "those that are known may report");
-        assert!(verifiers.note(TenantId(Uuid::from_u128(2)), "one", at(1), 0));
-        assert!(verifiers.note(TENANT, "one more", at(1), FORGOTTEN_AFTER), "the others are forgotten");
+        assert!(!verifiers.note(TENANT, "one more", Some(at(1)), 0));
+        assert!(verifiers.note(TENANT, "0", Some(at(2)), 0), "those that are known may report");
+        assert!(verifiers.note(TenantId(Uuid::from_u128(2)), "one", Some(at(1)), 0));
+        assert!(verifiers.note(TENANT, "one more", Some(at(1)), FORGOTTEN_AFTER), "the others are forgotten");
     }
 }
