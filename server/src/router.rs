@@ -49,8 +49,7 @@ struct AppState {
 }
 
 impl AppState {
-    fn new(services: Services, site: Site) -> Self {
-        let site = Arc::new(site);
+    fn new(services: Services, site: Arc<Site>) -> Self {
         Self {
             assets: Arc::clone(&site.assets),
             renderer: PageRenderer::new(services.clone(), Arc::clone(&site)),
@@ -67,10 +66,10 @@ pub fn build(services: Services, site: Site) -> Router {
 }
 
 /// Builds the router of the whole site, whose requests are counted.
-pub fn build_measured(services: Services, site: Site, metrics: &Metrics) -> Router {
+pub fn build_measured(services: Services, site: impl Into<Arc<Site>>, metrics: &Metrics) -> Router {
     // Fails if it is already initialized, which is harmless.
     any_spawner::Executor::init_tokio().ok();
-    let state = AppState::new(services, site);
+    let state = AppState::new(services, site.into());
     let doors = verification::routes(state.services.clone(), Arc::clone(&state.site), metrics.http().clone());
     if state.site.hides_clients() {
         state.services.set_addresses_are_shared(true);

@@ -31,6 +31,12 @@ impl Drain {
         self.0.subscribe().wait_for(Option::is_some).await.ok();
     }
 
+    /// Completes when the server accepts no more connections.
+    pub(crate) async fn ended(&self) {
+        self.begun().await;
+        tokio::time::sleep(self.delay()).await;
+    }
+
     pub(super) fn delay(&self) -> Duration {
         self.0.borrow().unwrap_or_default()
     }

@@ -8,6 +8,7 @@ mod config_check;
 mod database;
 mod examples;
 mod health;
+mod grpc;
 mod help;
 mod input;
 mod key_row;

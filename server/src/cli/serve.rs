@@ -1,13 +1,13 @@
 //! The command `serve`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use clap::{Args, builder::BoolishValueParser};
 use domain::{ApiError, Secret};
 use service::{MailSettings, Services};
 
-use super::{announce, listen::Listen, metrics::MetricsOptions, outcome::Outcome, stop};
+use super::{announce, grpc::GrpcOptions, listen::Listen, metrics::MetricsOptions, outcome::Outcome, stop};
 use crate::{
     accept,
     assets::{Assets, Embedded, Source},
@@ -111,6 +111,8 @@ pub(super) struct Serve {
     require_signed_leak_reports: bool,
     #[command(flatten)]
     metrics: MetricsOptions,
+    #[command(flatten)]
+    grpc: GrpcOptions,
     /// Folder with built browser files, used instead of those in the binary
     #[arg(long, env = "LATCHKEY_SITE_ROOT", value_name = "FOLDER", value_parser = folder, help_heading = "Development")]
     site_root: Option<PathBuf>,
@@ -184,10 +186,12 @@ pub(super) async fn run(services: &Services, options: Serve, embedded: Embedded)
             "--trusted-proxy isn't set: all clients appear to come from the TLS proxy and share its rate limits"
         );
     }
+    let site = Arc::new(site);
     let (drain, limits) = (site.drain.clone(), limits(options.max_connections, options.idle_timeout));
     let public_url = site.public_url.clone();
     let metrics = Metrics::default();
     options.metrics.start(&metrics, services)?;
+    let calls = options.grpc.start(services, &site)?;
     let router = router::build_measured(services.clone(), site, &metrics);
     if services.set_up().is_needed().await.map_err(ApiError::from)? {
         let link = services.set_up().issue_token();
@@ -197,6 +201,7 @@ pub(super) async fn run(services: &Services, options: Serve, embedded: Embedded)
     announce::line(format!("listening on http://{address}"));
     announce::ready();
     accept::serve(listener, router, limits, drain).await;
+    calls.await;
     Ok(())
 }
 

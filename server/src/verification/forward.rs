@@ -50,7 +50,8 @@ pub(super) async fn envoy(
     decide(&services, &site, Endpoint::Envoy, &request.into_parts().0, Ok(Vec::new())).await
 }
 
-async fn decide(
+/// Decides whether the request with a head may pass. `demanded`: the scopes, apart from those of headers.
+pub(super) async fn decide(
     services: &Services,
     site: &Site,
     endpoint: Endpoint,
@@ -58,8 +59,10 @@ async fn decide(
     demanded: Result<Vec<Scope>, String>,
 ) -> Response {
     // Envoy asks with the method of the client's request.
-    let is_safe =
-        if endpoint == Endpoint::Envoy { request.method.is_safe() } else { demand::is_safe(&request.extensions) };
+    let is_safe = match endpoint {
+        Endpoint::Envoy | Endpoint::EnvoyGrpc => request.method.is_safe(),
+        _ => demand::is_safe(&request.extensions),
+    };
     let demanded = demanded.and_then(|mut demanded| {
         demand::add_headers(&request.headers, is_safe, &mut demanded)?;
         Ok(demanded)

@@ -5,6 +5,7 @@ mod credential;
 mod demand;
 mod facts;
 mod forward;
+pub(crate) mod grpc;
 mod introspect;
 pub(crate) mod verify;
 mod whoami;

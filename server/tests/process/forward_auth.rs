@@ -50,6 +50,8 @@ async fn ask(to: SocketAddr, method: &str, headers: &[(&str, &str)]) -> (u16, St
 /// What a proxy stands between.
 struct Places {
     latchkey: SocketAddr,
+    /// Latchkey's listener for gRPC.
+    grpc: SocketAddr,
     upstream: SocketAddr,
 }
 
@@ -80,9 +82,10 @@ fn guards(start_proxies: Start, removes_aliases: bool) {
             ["create-key", "--tenant", "bench", "--service-account", &id, "--name", "reader", "--scope", "orders:read"];
         let reader = admin(&database, &scoped, "").trim().to_owned();
         let serve = ["serve", "--listen", "127.0.0.1:0", "--database-url", &database, "--trusted-proxy", "127.0.0.1"];
-        let server = start(latchkey().args(serve));
+        let grpc = proxies::free_address();
+        let server = start(latchkey().args(serve).args(["--grpc-listen", &grpc.to_string()]));
         let upstream = start_upstream().await;
-        let places = Places { latchkey: server.address, upstream };
+        let places = Places { latchkey: server.address, grpc, upstream };
         let Some(front) = start_proxies(&places) else { return };
         let to = front[0].address;
         // HAProxy doesn't forward before its first check, nor Traefik before it has read its file.
@@ -166,6 +169,8 @@ fn envoy_address(block: &str, documented: &str, address: SocketAddr) -> String {
     block.replace(&of(host, port), &of(&address.ip().to_string(), &address.port().to_string()))
 }
 
+const ENVOY: [&str; 6] = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warn", "--config-path"];
+
 fn envoy(places: &Places) -> Option<Vec<Proxy>> {
     let proxy = proxies::run(&proxies::installed("envoy"), |_, address| {
         let block = proxies::documented_below(GUIDE, "## Envoy", "yaml");
@@ -174,8 +179,18 @@ fn envoy(places: &Places) -> Option<Vec<Proxy>> {
         let block = envoy_address(block, "0.0.0.0:8000", address.parse().unwrap());
         let block = envoy_address(&block, "127.0.0.1:8080", places.upstream);
         let block = envoy_address(&block, "keys.example.com:443", places.latchkey);
-        let arguments = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warn", "--config-path"];
-        (block, arguments.map(str::to_owned).to_vec())
+        (block, ENVOY.map(str::to_owned).to_vec())
+    });
+    Some(vec![proxy?])
+}
+
+fn envoy_over_grpc(places: &Places) -> Option<Vec<Proxy>> {
+    let proxy = proxies::run(&proxies::installed("envoy"), |_, address| {
+        let block = proxies::documented_below(GUIDE, "## Envoy over gRPC", "yaml");
+        let block = envoy_address(&block, "0.0.0.0:8000", address.parse().unwrap());
+        let block = envoy_address(&block, "127.0.0.1:8080", places.upstream);
+        let block = envoy_address(&block, "10.0.0.2:3001", places.grpc);
+        (block, ENVOY.map(str::to_owned).to_vec())
     });
     Some(vec![proxy?])
 }
@@ -214,6 +229,11 @@ fn traefik_lets_pass_what_has_a_key() {
 #[test]
 fn envoy_lets_pass_what_has_a_key() {
     guards(envoy, true);
+}
+
+#[test]
+fn envoy_over_grpc_lets_pass_what_has_a_key() {
+    guards(envoy_over_grpc, true);
 }
 
 #[test]

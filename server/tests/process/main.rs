@@ -11,6 +11,7 @@ mod disk;
 mod documents;
 mod edge;
 mod edge_proxies;
+mod envoy_grpc;
 #[cfg(target_os = "linux")]
 mod faults;
 mod forward_auth;

@@ -40,6 +40,11 @@ pub fn documented(document: &str, language: &str) -> String {
     document.split(&format!("```{language}\n")).nth(1).unwrap().split("```").next().unwrap().to_owned()
 }
 
+/// Returns an address at which nobody listens. Nobody else is given its port in between, in practice.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
 /// Starts a proxy and waits until it listens; `None` if it isn't installed. `configure` returns its configuration for a
 /// folder and an address, and the arguments that precede the configuration's path.
 pub fn run(program: &str, configure: impl FnOnce(&Path, &str) -> (String, Vec<String>)) -> Option<Proxy> {
@@ -48,8 +53,7 @@ pub fn run(program: &str, configure: impl FnOnce(&Path, &str) -> (String, Vec<St
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
-    // Nobody else is given this port in between, in practice.
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = free_address();
     let (configuration, arguments) = configure(folder.path(), &address.to_string());
     // Traefik and Envoy choose their parser by the name.
     let path = folder.path().join("proxy.yaml");
