@@ -2,15 +2,24 @@
 //! revocation was acknowledged, whatever stops in between.
 
 use std::{
+    net::SocketAddr,
     process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
+use ::verifier::{Caller, Refusal, Verifier, require_scope};
 use axum::{Router, body::Body, routing::get};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 use tower::ServiceExt;
-use ::verifier::{Caller, Refusal, Verifier, require_scope};
 
 use crate::{
     on_both,
@@ -215,5 +224,92 @@ fn the_layers_refuse_as_rfc_6750_says() {
         for other in ["Bearer lks_x", "Bearer", &format!("Bearer {}", service::testing::draw_token())] {
             assert_eq!(ask("/", other).await, refused, "{other}");
         }
+    });
+}
+
+/// Starts a proxy whose connections with the feed bring nothing while they are cut. It ends with the runtime.
+async fn proxy(to: SocketAddr, is_cut: &Arc<AtomicBool>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, is_cut) = (listener.local_addr().unwrap(), Arc::clone(is_cut));
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(forward(client, to, Arc::clone(&is_cut)));
+        }
+    });
+    address
+}
+
+async fn forward(client: TcpStream, to: SocketAddr, is_cut: Arc<AtomicBool>) -> std::io::Result<()> {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = TcpStream::connect(to).await?.into_split();
+    let is_feed = AtomicBool::new(false);
+    let asking = async {
+        let mut bytes = vec![0; 8_192];
+        loop {
+            let length = from_client.read(&mut bytes).await?;
+            is_feed.fetch_or(bytes[..length].starts_with(b"GET /api/v1/changes"), Ordering::SeqCst);
+            if length == 0 {
+                return Ok(());
+            }
+            to_server.write_all(&bytes[..length]).await?;
+        }
+    };
+    let answering = async {
+        let mut bytes = vec![0; 8_192];
+        loop {
+            let length = from_server.read(&mut bytes).await?;
+            while is_feed.load(Ordering::SeqCst) && is_cut.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            if length == 0 {
+                return Ok(());
+            }
+            to_client.write_all(&bytes[..length]).await?;
+        }
+    };
+    tokio::select! {
+        ended = asking => ended,
+        ended = answering => ended,
+    }
+}
+
+#[test]
+fn a_feed_that_is_cut_delays_a_revocation_by_a_second_at_most() {
+    on_both(async |database| {
+        let (_, own) = fill(&database);
+        let (account, _) = account(&database, "Deploy");
+        admin(&database, &["set-scope", "a:read", "--description", "a", "--least-role", "USER"], "");
+        let (server, is_cut) = (serve(&database), Arc::new(AtomicBool::new(false)));
+        let url = format!("http://{}", proxy(server.address, &is_cut).await);
+        let verifier = Verifier::builder(url, own).start().unwrap();
+        for _ in 0..3 {
+            until_current(&verifier).await;
+            let token = key(&database, &account, "a:read");
+            let id = verifier.verify(&token).await.unwrap().key_id().to_string();
+            until_current(&verifier).await;
+            is_cut.store(true, Ordering::SeqCst);
+            admin(&database, &["revoke-key", &id, "--tenant", "bench"], "");
+            let (delay, refusal) = refused_after(&verifier, &token, Instant::now()).await;
+            println!("refused {delay:?} after a revocation that the feed didn't bring");
+            assert_eq!(refusal, Refusal::Invalid, "the server is asked");
+            is_cut.store(false, Ordering::SeqCst);
+        }
+    });
+}
+
+#[test]
+fn a_feed_does_not_keep_a_server_from_stopping() {
+    on_both(async |database| {
+        let (_, own) = fill(&database);
+        let mut server = serve(&database);
+        let verifier = start(&server, &own);
+        until_current(&verifier).await;
+        let begun = Instant::now();
+        server.terminate();
+        assert_eq!(server.wait(), Some(0));
+        // It accepts connections for five seconds, and would wait ten more for requests that don't end.
+        assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+        let refused = verifier.verify(&service::testing::draw_token()).await;
+        assert_eq!(refused.unwrap_err(), Refusal::Unavailable);
     });
 }
