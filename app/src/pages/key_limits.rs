@@ -31,6 +31,7 @@ pub async fn limits_page(
     let confirm = confirm_fields_when(request, words::looser_limits_ask_for_a_password()).await?;
     let error = Signal::stored(request.form.error.clone());
     let id = key.id.to_string();
+    let hidden = [("key", id.clone()), ("replace_all", "true".to_owned())];
     let contents = view! {
         <FormError error fields=FIELDS />
         <LimitFields typed error />
@@ -48,7 +49,7 @@ pub async fn limits_page(
         <div class="card">
             <h1 id="card-title">{words::change_limits_of(&key.name)}</h1>
             {subject(key)}
-            {act_form::<ChangeKeyLimits>(request, back, &[("key", id.clone())], contents.into_any())}
+            {act_form::<ChangeKeyLimits>(request, back, &hidden, contents.into_any())}
             <CodeFold code=AsCode::change_limits(code, &id, &wanted) public_url=code.public_url.clone() />
         </div>
     }

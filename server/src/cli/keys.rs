@@ -276,6 +276,7 @@ pub(super) async fn run(services: &Services, command: KeyCommand) -> Answer {
                 rate_limit: rate_limit.or(limits.no_rate_limit.then(String::new)),
                 rate_window,
                 allow_lockout: false,
+                replace_all: false,
             };
             keys.change_limits(&actor, &input).await?;
         }

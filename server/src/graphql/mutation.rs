@@ -153,7 +153,8 @@ impl ProductMutation {
             MaybeUndefined::Value(limit) => Some(limit.texts()).unzip(),
         };
         let key = self::id(&id)?;
-        let input = ChangeKeyLimits { key, allowed_addresses, rate_limit, rate_window, allow_lockout };
+        let input =
+            ChangeKeyLimits { key, allowed_addresses, rate_limit, rate_window, allow_lockout, replace_all: false };
         let key = services.api_keys().change_limits(actor, &input).await.map_err(refuse)?;
         Ok(Some(ApiKey::at(key, services.now())))
     }

@@ -147,7 +147,8 @@ pub struct ApiKey {
     pub violations: Vec<PolicyViolation>,
     /// What the key may do at most.
     pub scopes: ScopeGrant,
-    /// From which addresses and how often the key may be used.
+    /// From which addresses and how often the key may be used. Not sent to the browser's script, which doesn't need it.
+    #[serde(skip)]
     pub limits: KeyLimits,
     /// The last accepted request.
     pub last_used: Option<LastUse>,
