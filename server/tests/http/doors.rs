@@ -42,7 +42,7 @@ async fn administrator(stage: &Stage) -> Actor {
     stage.services.actors().from_bearer(&stage.key_of_ada().await, client).await.unwrap()
 }
 
-async fn ask(stage: &Stage, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+pub(crate) async fn ask(stage: &Stage, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -50,19 +50,19 @@ async fn ask(stage: &Stage, method: &str, path: &str, headers: &[(&str, &str)]) 
     stage.send(request.body(Body::empty()).unwrap()).await
 }
 
-async fn post(stage: &Stage, path: &str, key: &str, body: Value) -> Answer {
+pub(crate) async fn post(stage: &Stage, path: &str, key: &str, body: Value) -> Answer {
     let request = Request::post(path).header("content-type", "application/json");
     let request = if key.is_empty() { request } else { request.header("authorization", format!("Bearer {key}")) };
     stage.send(request.body(Body::from(body.to_string())).unwrap()).await
 }
 
-async fn introspect(stage: &Stage, authorization: &str, body: &str) -> Answer {
+pub(crate) async fn introspect(stage: &Stage, authorization: &str, body: &str) -> Answer {
     let request = Request::post("/oauth2/introspect").header("content-type", "application/x-www-form-urlencoded");
     let request = if authorization.is_empty() { request } else { request.header("authorization", authorization) };
     stage.send(request.body(Body::from(body.to_owned())).unwrap()).await
 }
 
-fn basic(password: &str) -> String {
+pub(crate) fn basic(password: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("any:{password}")))
 }
 

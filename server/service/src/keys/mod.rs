@@ -13,6 +13,7 @@ pub(crate) mod key_limits;
 pub(crate) mod key_policies;
 pub(crate) mod key_scopes;
 pub(crate) mod pending_changes;
+pub(crate) mod rate_limits;
 pub(crate) mod roll;
 pub(crate) mod scopes;
 pub(crate) mod token;

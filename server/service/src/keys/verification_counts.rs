@@ -17,6 +17,10 @@ pub enum VerificationOutcome {
     Suspended,
     /// The key's owner is no longer a member of its tenant, or was deleted.
     WithoutOwner,
+    /// The key may not be used from the client's address.
+    AddressNotAllowed,
+    /// The key was used more often than its limit allows.
+    RateLimited,
     /// The token has the right format, and was never issued.
     Unknown,
     /// The token has a wrong format or checksum.
@@ -27,12 +31,14 @@ pub enum VerificationOutcome {
 
 impl VerificationOutcome {
     /// All outcomes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Accepted,
         Self::Revoked,
         Self::Expired,
         Self::Suspended,
         Self::WithoutOwner,
+        Self::AddressNotAllowed,
+        Self::RateLimited,
         Self::Unknown,
         Self::Malformed,
         Self::Failed,
@@ -45,6 +51,8 @@ impl VerificationOutcome {
             Self::Expired => Some(RefusalReason::Expired),
             Self::Suspended => Some(RefusalReason::Suspended),
             Self::WithoutOwner => Some(RefusalReason::OwnerLeft),
+            Self::AddressNotAllowed => Some(RefusalReason::AddressNotAllowed),
+            Self::RateLimited => Some(RefusalReason::RateLimited),
             Self::Accepted | Self::Unknown | Self::Malformed | Self::Failed => None,
         }
     }
@@ -57,6 +65,8 @@ impl VerificationOutcome {
             Self::Expired => "expired",
             Self::Suspended => "suspended",
             Self::WithoutOwner => "without_owner",
+            Self::AddressNotAllowed => "address_not_allowed",
+            Self::RateLimited => "rate_limited",
             Self::Unknown => "unknown",
             Self::Malformed => "malformed",
             Self::Failed => "failed",
