@@ -199,7 +199,7 @@ CREATE TABLE api_keys (
     rate_seconds INTEGER,
     CHECK ((rate_requests IS NULL) = (rate_seconds IS NULL)),
     CHECK (rate_requests BETWEEN 1 AND 1000000 AND rate_seconds BETWEEN 1 AND 86400),
-    CHECK ((user_id IS NULL) ((user_id IS NULL) <> (service_account_id IS NULL)),
+    CHECK ((user_id IS NULL) <> (service_account_id IS NULL)),
     CHECK ((lifecycle = 2) = (revoked_at IS NOT NULL))
 ) STRICT;
 CREATE UNIQUE INDEX api_keys_user_idempotency ON api_keys (user_id, idempotency_key, tenant_id) WHERE idempotency_key IS NOT NULL;

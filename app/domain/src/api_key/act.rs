@@ -178,7 +178,11 @@ mod tests {
                 ApiKey { suspension: Some(suspension(now)), ..key() },
                 vec!["rename", "scopes", "limits", "resume", "revoke"],
             ),
-            ("with its account", ApiKey { owner_suspended_at: Some(now), ..key() }, vec!["rename", "scopes", "limits", "revoke"]),
+            (
+                "with its account",
+                ApiKey { owner_suspended_at: Some(now), ..key() },
+                vec!["rename", "scopes", "limits", "revoke"],
+            ),
             ("revoked", ApiKey { revocation: Some(revocation(now)), ..key() }, vec![]),
             (
                 "rotating",
