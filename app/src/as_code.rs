@@ -370,7 +370,7 @@ fn limit_arguments(limits: &KeyLimits) -> [Option<String>; 2] {
 
 /// The limits of a key as flags of a command.
 fn limit_flags(limits: &KeyLimits) -> Vec<String> {
-    let networks = limits.addresses.iter().flat_map(|list| list.iter());
+    let networks = limits.addresses.iter().flat_map(domain::AllowedAddresses::iter);
     let addresses = networks.flat_map(|network| ["--allow-address".to_owned(), network]);
     let rate = limits
         .rate

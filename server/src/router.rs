@@ -35,7 +35,8 @@ use crate::{
         security_headers, sessions, settled, trace,
     },
     pages::{self, PageRenderer},
-    password, preferences, problem, rest, second_factor, set_up, sign_in, start, test_key, traces, verification,
+    password, preferences, problem, rest, second_factor, set_up, sign_in, start, test_key, traces,
+    verification::Doors,
 };
 
 /// The state that the handlers share. Each handler takes the parts that it uses, as its `State`.
@@ -60,17 +61,20 @@ impl AppState {
     }
 }
 
-/// Builds the router of the whole site.
-pub fn build(services: Services, site: Site) -> Router {
+/// The whole site: the verification doors, and behind them all other routes. A path with a trailing slash is the same page
+/// and accepts the same forms.
+pub type WholeSite = Doors<NormalizePath<Router>>;
+
+/// Builds the whole site.
+pub fn build(services: Services, site: Site) -> WholeSite {
     build_measured(services, site, &Metrics::default())
 }
 
-/// Builds the router of the whole site, whose requests are counted.
-pub fn build_measured(services: Services, site: impl Into<Arc<Site>>, metrics: &Metrics) -> Router {
+/// Builds the whole site, whose requests are counted.
+pub fn build_measured(services: Services, site: impl Into<Arc<Site>>, metrics: &Metrics) -> WholeSite {
     // Fails if it is already initialized, which is harmless.
     any_spawner::Executor::init_tokio().ok();
     let state = AppState::new(services, site.into());
-    let doors = verification::routes(state.services.clone(), Arc::clone(&state.site), metrics.http().clone());
     if state.site.hides_clients() {
         state.services.set_addresses_are_shared(true);
     }
@@ -115,9 +119,9 @@ pub fn build_measured(services: Services, site: impl Into<Arc<Site>>, metrics: &
     } else {
         site
     };
-    let site = site.with_state(state);
-    // A path with a trailing slash is the same page and accepts the same forms.
-    doors.fallback_service(NormalizePath::trim_trailing_slash(site))
+    let (services, settings) = (state.services.clone(), Arc::clone(&state.site));
+    let others = NormalizePath::trim_trailing_slash(site.with_state(state));
+    Doors::new(services, settings, metrics.http().clone(), others)
 }
 
 /// The dashboard, authenticated by session: the pages of the route table, the server functions, and the forms that

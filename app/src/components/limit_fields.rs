@@ -42,7 +42,7 @@ impl TypedLimits {
         if request.form.error.is_some() {
             return Ok(typed);
         }
-        let listed = || limits.addresses.iter().flat_map(|list| list.iter()).collect::<Vec<_>>().join("\n");
+        let listed = || limits.addresses.iter().flat_map(domain::AllowedAddresses::iter).collect::<Vec<_>>().join("\n");
         let or = |typed: String, stored: String| if typed.is_empty() { stored } else { typed };
         let rate = limits.rate;
         Ok(Self {

@@ -42,10 +42,12 @@ impl Actors<'_> {
     pub async fn from_bearer(&self, token: &str, client: Client) -> Result<Actor> {
         let verified = self.verification.verify(token, &client).await?;
         let Some(key) = verified else { return Err(ApiError::unauthenticated().into()) };
-        let principal = match key.owner {
-            Owner::User(id) => Principal::User { id, name: key.owner_name },
-            Owner::ServiceAccount(id) => Principal::ServiceAccount { id, name: key.owner_name },
+        let name = key.owner_name().to_owned();
+        let principal = match key.owner() {
+            Owner::User(id) => Principal::User { id, name },
+            Owner::ServiceAccount(id) => Principal::ServiceAccount { id, name },
         };
-        Ok(Actor::of_key(principal, key.tenant_id, key.role, (key.key_id, key.scopes), client))
+        let scopes = key.scopes().clone();
+        Ok(Actor::of_key(principal, key.tenant_id(), key.role(), (key.key_id(), scopes), client))
     }
 }

@@ -207,6 +207,15 @@ impl Clock {
         self.with_line(|line, reading| instant(line.read(reading).max(reading.wall))).unwrap_or_else(|fixed| fixed)
     }
 
+    /// Returns both [`Clock::now`] and [`Clock::latest_possible`], of one reading.
+    pub(crate) fn times(&self) -> (DateTime<Utc>, DateTime<Utc>) {
+        let read = |line: &mut Line, reading: Reading| {
+            let now = line.read(reading);
+            (instant(now), instant(now.max(reading.wall)))
+        };
+        self.with_line(read).unwrap_or_else(|fixed| (fixed, fixed))
+    }
+
     /// Returns how far the system clock has jumped, if it isn't clear yet whether the new time is right.
     pub(crate) fn unconfirmed_jump(&self) -> Option<TimeDelta> {
         let jump = self.with_line(|line, reading| {

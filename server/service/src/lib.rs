@@ -152,6 +152,7 @@ struct Inner {
     operator_tenant: Option<String>,
     usage: Arc<keys::usage::UsageBuffer>,
     revoked_tokens: keys::verification::RevokedTokens,
+    rate_limits: keys::rate_limits::RateLimits,
     endings: Arc<keys::roll::PredecessorEndings>,
     followers: keys::change_feed::Followers,
     hasher: people::passwords::Hasher,
@@ -187,6 +188,7 @@ impl Services {
             operator_tenant: settings.operator_tenant.clone(),
             usage,
             revoked_tokens: keys::verification::RevokedTokens::default(),
+            rate_limits: keys::rate_limits::RateLimits::default(),
             endings: Arc::default(),
             followers: keys::change_feed::Followers::default(),
             hasher,
@@ -441,6 +443,7 @@ impl Services {
             context: &inner.context,
             usage: &inner.usage,
             revoked_tokens: &inner.revoked_tokens,
+            rate_limits: &inner.rate_limits,
             endings: &inner.endings,
         }
     }

@@ -186,6 +186,58 @@ pub async fn fill_with(services: &Services, slug: &str, crowd: Crowd, created_by
     Ok(())
 }
 
+/// Adds valid keys of one service account to a tenant, and returns their tokens.
+///
+/// # Errors
+/// As [`fill`].
+pub async fn add_valid_keys(services: &Services, slug: &str, count: usize) -> Result<Vec<String>> {
+    const AT_ONCE: usize = 5_000;
+    let tenant = services.admin().operator(slug).await?;
+    let owner = Owner::ServiceAccount(ServiceAccountId(random::new_id(services.now())));
+    let mut tx = services.db().begin().await?;
+    let target = Target::Tenant(tenant.tenant_id());
+    let permit = authorize_write(&tenant, Operation::CreateServiceAccount, target)?;
+    let Owner::ServiceAccount(id) = owner else { return Ok(Vec::new()) };
+    storage::service_accounts::insert(&mut tx, &permit, &account(&permit, id, 0, services.now()), None).await?;
+    tx.commit().await?;
+    let permit = authorize_write(&tenant, Operation::CreateApiKey, Target::Owner(tenant.tenant_id(), owner))?;
+    let mut tokens = Vec::with_capacity(count);
+    while tokens.len() < count {
+        let mut tx = services.db().begin().await?;
+        for number in tokens.len()..count.min(tokens.len() + AT_ONCE) {
+            let token = token::draw(domain::OwnerKind::ServiceAccount);
+            let key = new_key(&token, format!("agent frankfurt {number:06}"), services.now());
+            storage::keys::insert(&mut tx, &permit, &key, &ScopeGrant::Unscoped).await?;
+            tokens.push(token.expose().to_owned());
+        }
+        tx.commit().await?;
+    }
+    Ok(tokens)
+}
+
+/// Returns a key that never expires.
+fn new_key(token: &domain::Secret, name: String, created_at: DateTime<Utc>) -> NewKey {
+    let created_at = random::to_id_precision(created_at);
+    NewKey {
+        id: KeyId(random::new_id(created_at)),
+        digest: sha256(token.expose().as_bytes()),
+        hint: token::hint_of(token),
+        name: storage::stored_name(&name),
+        created_at,
+        created_by: "Bench".to_owned(),
+        created_by_id: None,
+        created_by_key: None,
+        created_by_session: None,
+        created_channel: "cli",
+        expires_at: None,
+        idempotency_key: None,
+        replaces: None,
+        ends_on_use: false,
+        scopes: ScopeRequest::Grant(ScopeGrant::Unscoped),
+        limits: domain::KeyLimits::default(),
+    }
+}
+
 fn account(permit: &WritePermit, id: ServiceAccountId, number: u32, now: DateTime<Utc>) -> ServiceAccount {
     let rare = if number < 20 { "zebra " } else { "" };
     ServiceAccount {
@@ -219,27 +271,14 @@ async fn insert_key(
     let age = TimeDelta::days(i64::from(number * 37 % 400)) + TimeDelta::seconds(i64::from(number));
     let created_at = random::to_id_precision(now - age);
     let key = NewKey {
-        id: KeyId(random::new_id(created_at)),
-        digest: sha256(token.expose().as_bytes()),
-        hint: token::hint_of(&token),
-        name: storage::stored_name(&format!("{rare}{some}agent frankfurt {number:06}")),
-        created_at,
-        created_by: "Bench".to_owned(),
-        created_by_id: None,
         created_by_key: created_by_key.map(|key| key.0),
-        created_by_session: None,
-        created_channel: "cli",
         expires_at: match kind {
             1 => Some(now + TimeDelta::hours(i64::from(number * 7 % 312) + 1)),
             2 => Some(now - TimeDelta::days(1)),
             3 => Some(now + TimeDelta::days(300)),
             _ => None,
         },
-        idempotency_key: None,
-        replaces: None,
-        ends_on_use: false,
-        scopes: ScopeRequest::Grant(ScopeGrant::Unscoped),
-        limits: domain::KeyLimits::default(),
+        ..new_key(&token, format!("{rare}{some}agent frankfurt {number:06}"), created_at)
     };
     storage::keys::insert(tx, permit, &key, &ScopeGrant::Unscoped).await?;
     // Half of the keys were used in the past 24 hours, independent of kind and age.

@@ -9,16 +9,16 @@ mod exchange;
 mod head;
 mod socket;
 
-use std::{future::Future, net::IpAddr, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, net::IpAddr, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{body::Body, response::Response};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 pub use self::{descriptors::within_descriptors, drain::Drain, head::Refusal};
 use self::{exchange::Exchange, socket::Socket};
@@ -62,10 +62,13 @@ pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 
 /// Serves until `drain` is told to stop. Then accepts connections for the time that `drain` asks for, so that load
 /// balancers notice, and waits at most 10 s for running requests.
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, drain: Drain) {
+pub async fn serve<S>(listener: TcpListener, site: S, limits: Limits, drain: Drain)
+where
+    S: Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
     let server = Server {
         limits,
-        router,
+        site,
         slots: Arc::new(Semaphore::new(limits.max_connections)),
         connections: GracefulShutdown::new(),
     };
@@ -75,14 +78,17 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, drain:
     tokio::time::timeout(DRAIN_TIMEOUT, server.connections.shutdown()).await.ok();
 }
 
-struct Server {
+struct Server<S> {
     limits: Limits,
-    router: Router,
+    site: S,
     slots: Arc<Semaphore>,
     connections: GracefulShutdown,
 }
 
-impl Server {
+impl<S> Server<S>
+where
+    S: Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
     /// Accepts connections until `stop` completes.
     async fn accept(&self, listener: &TcpListener, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
@@ -112,16 +118,16 @@ impl Server {
         stream.set_nodelay(true).ok();
         let exchange = Exchange::default();
         let socket = Socket::new(stream, exchange.clone(), self.limits.idle_timeout, Arc::clone(&self.slots));
-        let router = self.router.clone();
+        let site = self.site.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
             if let Some(refusal) = exchange.refusal() {
                 request.extensions_mut().insert(refusal);
             }
-            let (router, exchange) = (router.clone(), exchange.clone());
+            let (site, exchange) = (site.clone(), exchange.clone());
             async move {
-                let response = router.oneshot(request).await?;
-                Ok::<_, std::convert::Infallible>(exchange.respond(response))
+                let response = site.oneshot(request.map(Body::new)).await?;
+                Ok::<_, Infallible>(exchange.respond(response))
             }
         });
         // Only HTTP/1: the proxy that terminates TLS speaks HTTP/2. The socket has timeouts of its own.

@@ -1,6 +1,6 @@
 //! Requests by route, as the semantic conventions of `OpenTelemetry` name and count them.
 
-use std::time::Instant;
+use std::{borrow::Cow, time::Instant};
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -23,7 +23,7 @@ const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.7
 struct Labels {
     http_request_method: &'static str,
     /// The template of the route, such as `/fn/{operation}`; empty if no route matches.
-    http_route: String,
+    http_route: Cow<'static, str>,
     http_response_status_code: u16,
 }
 
@@ -66,13 +66,14 @@ impl Drop for Active<'_> {
 /// Middleware: measures how long the response takes.
 pub(crate) async fn measure(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
     let method = name_of(request.method());
-    let route = request.extensions().get::<MatchedPath>().map_or_else(String::new, |path| path.as_str().to_owned());
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let begun = Instant::now();
     let response = {
         let _active = metrics.begin();
         next.run(request).await
     };
-    metrics.observe(method, &route, response.status(), begun);
+    let route = route.as_ref().map_or("", MatchedPath::as_str).to_owned();
+    metrics.observe(method, route, response.status(), begun);
     response
 }
 
@@ -84,15 +85,34 @@ impl HttpMetrics {
     }
 
     /// Records a request that has been answered.
-    pub(crate) fn observe(&self, method: &'static str, route: &str, status: StatusCode, begun: Instant) {
-        let (status, route) = (status.as_u16(), route.to_owned());
-        let labels = Labels { http_request_method: method, http_route: route, http_response_status_code: status };
+    pub(crate) fn observe(
+        &self,
+        method: &'static str,
+        route: impl Into<Cow<'static, str>>,
+        status: StatusCode,
+        begun: Instant,
+    ) {
+        let labels = Labels {
+            http_request_method: method,
+            http_route: route.into(),
+            http_response_status_code: status.as_u16(),
+        };
         self.durations.get_or_create(&labels).observe(begun.elapsed().as_secs_f64());
     }
 }
 
 /// Returns the name of a method, or `_OTHER` if a client made it up.
 pub(crate) fn name_of(method: &Method) -> &'static str {
-    const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
-    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("_OTHER")
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        "CONNECT" => "CONNECT",
+        "OPTIONS" => "OPTIONS",
+        "TRACE" => "TRACE",
+        "PATCH" => "PATCH",
+        _ => "_OTHER",
+    }
 }

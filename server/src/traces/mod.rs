@@ -19,7 +19,7 @@ use opentelemetry_sdk::{
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
 
-pub(crate) use self::request::{TARGET, TraceId, follow};
+pub(crate) use self::request::{TARGET, TraceId, follow, follow_as};
 use self::{environment::Environment, exporter::Exporter, http_client::HttpClient};
 
 /// Where the spans of use cases are.

@@ -37,25 +37,35 @@ impl fmt::Display for TraceId {
 }
 
 /// Middleware: makes the request a part of its client's trace, or begins one.
-pub(crate) async fn follow(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
-    let span = begin(&request, site.is_secure);
+pub(crate) async fn follow(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    follow_as(&site, request, route.as_ref().map(MatchedPath::as_str), |request| next.run(request)).await
+}
+
+/// As [`follow`], for a request to a route that isn't the router's.
+pub(crate) async fn follow_as<F: Future<Output = Response>>(
+    site: &Site,
+    mut request: Request,
+    route: Option<&str>,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
+    let span = begin(&request, route, site.is_secure);
     if span.is_disabled() {
-        return next.run(request).await;
+        return next(request).await;
     }
     if let Some(parent) = parent(request.headers()) {
         // Fails only if there are no traces.
         span.set_parent(parent).ok();
     }
     request.extensions_mut().insert(TraceId(span.context().span().span_context().trace_id()));
-    let response = next.run(request).instrument(span.clone()).await;
+    let response = next(request).instrument(span.clone()).await;
     record(&span, response.status());
     response
 }
 
 /// Returns a span that contains nothing that a client chooses freely.
-fn begin(request: &Request, is_secure: bool) -> Span {
+fn begin(request: &Request, route: Option<&str>, is_secure: bool) -> Span {
     let method = name_of(request.method());
-    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let verb = if method == "_OTHER" { "HTTP" } else { method };
     let scheme = if is_secure { "https" } else { "http" };
     tracing::info_span!(

@@ -1,10 +1,9 @@
 //! The feed of changes for services that keep answers about keys in their own process (`server/verifier`).
 
-use std::{collections::BTreeMap, convert::Infallible};
+use std::{collections::BTreeMap, convert::Infallible, fmt::Write};
 
 use axum::{
     body::{Body, Bytes},
-    extract::Request,
     response::{IntoResponse, Response},
 };
 use chrono::SecondsFormat;
@@ -14,7 +13,14 @@ use serde::{Deserialize, Serialize};
 use service::{Change, Client, Cursor, FeedEvent, KeyReport, Services, Subscription, VerifierReport};
 
 use super::{credential::Credential, verify::json};
-use crate::{accept::Drain, body, config::Site, headers, middleware::authenticate, problem, rest};
+use crate::{
+    accept::Drain,
+    body,
+    config::Site,
+    headers,
+    middleware::{authenticate, limits::ReadRequest},
+    problem, rest,
+};
 
 /// How an `EventSource` names the last event that it has received.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -48,7 +54,7 @@ impl From<Change> for Told {
 }
 
 /// Writes events as WHATWG HTML §9.2 describes. The id of each is the cursor after it.
-fn write(events: &[FeedEvent]) -> Bytes {
+fn lines_of(events: &[FeedEvent]) -> Bytes {
     let mut text = String::new();
     for event in events {
         let (name, cursor, data) = match event {
@@ -56,7 +62,8 @@ fn write(events: &[FeedEvent]) -> Bytes {
             FeedEvent::Change(cursor, change) => ("change", cursor, data_of(&Told::from(*change))),
             FeedEvent::Heartbeat { cursor, age } => ("heartbeat", cursor, format!("{{\"age_ms\":{}}}", millis(*age))),
         };
-        text += &format!("event: {name}\nid: {cursor}\ndata: {data}\n\n");
+        // Writing to a `String` can't fail.
+        write!(text, "event: {name}\nid: {cursor}\ndata: {data}\n\n").ok();
     }
     text.into()
 }
@@ -80,7 +87,7 @@ struct Running {
 
 /// `GET /api/v1/changes`: the changes of the caller's tenant, as server-sent events. Ends when the server is about to stop,
 /// or the caller's key no longer allows it.
-pub(super) async fn changes(services: &Services, site: &Site, request: Request) -> Response {
+pub(super) async fn changes(services: &Services, site: &Site, request: ReadRequest) -> Response {
     let (token, client) = match caller(site, &request) {
         Ok(caller) => caller,
         Err(refusal) => return *refusal,
@@ -103,7 +110,7 @@ pub(super) async fn changes(services: &Services, site: &Site, request: Request) 
                 () = running.drain.begun() => return None,
             }
         };
-        Some((Ok::<_, Infallible>(write(&events)), running))
+        Some((Ok::<_, Infallible>(lines_of(&events)), running))
     });
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // nginx collects answers otherwise.
@@ -153,7 +160,7 @@ struct Answer {
 }
 
 /// `POST /api/v1/changes/seen`: a verifier reports how far it has read the feed, and the requests that it answered.
-pub(super) async fn seen(services: &Services, site: &Site, request: Request) -> Response {
+pub(super) async fn seen(services: &Services, site: &Site, request: ReadRequest) -> Response {
     if !headers::is_json(request.headers()) {
         return problem::answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json.");
     }
@@ -161,7 +168,7 @@ pub(super) async fn seen(services: &Services, site: &Site, request: Request) -> 
         Ok(caller) => caller,
         Err(refusal) => return *refusal,
     };
-    let Some(report) = body::json_object::<Report>(&body::bytes(request.into_body()).await) else {
+    let Some(report) = body::json_object::<Report>(request.body()) else {
         return problem::answer(StatusCode::BAD_REQUEST, "The body must be a JSON object with \"verifier\", a string.");
     };
     let report = match read(report) {
@@ -211,7 +218,7 @@ fn digest(text: &str) -> Option<[u8; 32]> {
 }
 
 /// Returns the token of the caller's key.
-fn caller(site: &Site, request: &Request) -> Result<(String, Client), Box<Response>> {
+fn caller(site: &Site, request: &ReadRequest) -> Result<(String, Client), Box<Response>> {
     match Credential::find(request.headers(), &site.key_header) {
         Credential::None => Err(Box::new(rest::missing_key())),
         Credential::Unusable => Err(Box::new(rest::invalid_key())),

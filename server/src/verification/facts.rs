@@ -39,12 +39,12 @@ pub(crate) struct Facts<'a> {
 impl<'a> From<&'a VerifiedKey> for Facts<'a> {
     fn from(key: &'a VerifiedKey) -> Self {
         Self {
-            key: KeyFacts { id: key.key_id, name: key.name.as_str() },
-            owner: OwnerFacts { kind: key.owner.kind(), id: key.owner.to_string(), name: &key.owner_name },
-            tenant: TenantFacts { id: key.tenant_id, slug: key.tenant_slug.as_str() },
-            role: key.role,
-            scopes: key.scopes.set(),
-            expires_at: key.expires_at.map(rfc3339),
+            key: KeyFacts { id: key.key_id(), name: key.name().as_str() },
+            owner: OwnerFacts { kind: key.owner().kind(), id: key.owner().to_string(), name: key.owner_name() },
+            tenant: TenantFacts { id: key.tenant_id(), slug: key.tenant_slug().as_str() },
+            role: key.role(),
+            scopes: key.scopes().set(),
+            expires_at: key.expires_at().map(rfc3339),
         }
     }
 }

@@ -1,20 +1,18 @@
 //! Forward authentication: proxies ask for every request whether it may pass (nginx `auth_request`, Caddy and Traefik
 //! `forward_auth`, Envoy `ext_authz`).
 
-use std::sync::Arc;
-
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    response::Response,
-};
+use axum::{body::Body, response::Response};
 use domain::{ApiError, Endpoint, ErrorCode, Scope, audit::Channel, scope::Missing};
 use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use service::{Authorized, Services, VerifiedKey};
 
 use super::{credential::Credential, demand, facts::rfc3339};
-use crate::{config::Site, middleware::authenticate, problem, rest};
+use crate::{
+    config::Site,
+    middleware::{authenticate, limits::ReadRequest},
+    problem, rest,
+};
 
 /// What a name keeps in a header: the unreserved characters of RFC 3986.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -32,22 +30,14 @@ const SCOPES: HeaderName = HeaderName::from_static("x-latchkey-scopes");
 const EXPIRES_AT: HeaderName = HeaderName::from_static("x-latchkey-expires-at");
 
 /// `ANY /auth/forward`: demands are in the query and in a header that the proxy sets.
-pub(super) async fn forward(
-    State(services): State<Services>,
-    State(site): State<Arc<Site>>,
-    request: Request,
-) -> Response {
+pub(super) async fn forward(services: &Services, site: &Site, request: ReadRequest) -> Response {
     let demanded = demand::of_query(request.uri().query().unwrap_or_default(), request.extensions());
-    decide(&services, &site, Endpoint::Forward, &request.into_parts().0, demanded).await
+    decide(services, site, Endpoint::Forward, &request.into_parts().0, demanded).await
 }
 
 /// `ANY /auth/envoy/…`: the rest of the path and the query are the client's, so demands are only in headers.
-pub(super) async fn envoy(
-    State(services): State<Services>,
-    State(site): State<Arc<Site>>,
-    request: Request,
-) -> Response {
-    decide(&services, &site, Endpoint::Envoy, &request.into_parts().0, Ok(Vec::new())).await
+pub(super) async fn envoy(services: &Services, site: &Site, request: ReadRequest) -> Response {
+    decide(services, site, Endpoint::Envoy, &request.into_parts().0, Ok(Vec::new())).await
 }
 
 /// Decides whether the request with a head may pass. `demanded`: the scopes, apart from those of headers.
@@ -87,6 +77,7 @@ pub(super) async fn decide(
         }
         Ok(Authorized::Lacks(_, missing)) => insufficient(&missing),
         Ok(Authorized::Refused) => rest::invalid_key(),
+        Ok(Authorized::RateLimited(wait)) => rate_limited(wait),
         Err(error) => problem::of(&error),
     }
 }
@@ -99,15 +90,23 @@ fn granted(key: &VerifiedKey, effective: Vec<Scope>, demanded: &[Scope]) -> Resp
     let text = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
-    headers.insert(SUBJECT, text(key.owner.to_string()));
-    headers.insert(KIND, HeaderValue::from_static(key.owner.kind().as_str()));
-    headers.insert(KEY_ID, text(key.key_id.to_string()));
-    headers.insert(KEY_NAME, text(utf8_percent_encode(key.name.as_str(), ENCODED).to_string()));
-    headers.insert(TENANT_ID, text(key.tenant_id.to_string()));
-    headers.insert(TENANT, text(key.tenant_slug.as_str().to_owned()));
-    headers.insert(ROLE, HeaderValue::from_static(key.role.as_str()));
+    headers.insert(SUBJECT, text(key.owner().to_string()));
+    headers.insert(KIND, HeaderValue::from_static(key.owner().kind().as_str()));
+    headers.insert(KEY_ID, text(key.key_id().to_string()));
+    headers.insert(KEY_NAME, text(utf8_percent_encode(key.name().as_str(), ENCODED).to_string()));
+    headers.insert(TENANT_ID, text(key.tenant_id().to_string()));
+    headers.insert(TENANT, text(key.tenant_slug().as_str().to_owned()));
+    headers.insert(ROLE, HeaderValue::from_static(key.role().as_str()));
     headers.insert(SCOPES, text(listed));
-    headers.insert(EXPIRES_AT, text(key.expires_at.map(rfc3339).unwrap_or_default()));
+    headers.insert(EXPIRES_AT, text(key.expires_at().map(rfc3339).unwrap_or_default()));
+    response
+}
+
+/// Builds the response for a key that has reached its rate limit. Not 429, which nginx would make an error of its own.
+fn rate_limited(wait: u32) -> Response {
+    let error = ApiError::key_rate_limited(wait);
+    let mut response = problem::answer(StatusCode::FORBIDDEN, &error.message);
+    problem::set_retry_after(&mut response, error.retry_after);
     response
 }
 

@@ -1,19 +1,21 @@
 //! `POST /oauth2/introspect`: token introspection (RFC 7662), for clients that have it built in.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
-use axum::{
-    extract::{Request, State},
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use domain::{ApiError, Endpoint, ErrorCode, Role, Scope, TenantId, audit::Channel, scope::OwnScope};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use service::{Authorized, Client, Services, VerifiedKey};
 
-use super::{credential::Credential, verify::json};
-use crate::{body, config::Site, headers, middleware::authenticate, problem};
+use super::{credential::Credential, cursor, verify::json};
+use crate::{
+    config::Site,
+    headers,
+    middleware::{authenticate, limits::ReadRequest},
+    problem,
+};
 
 /// The members of RFC 7662 §2.2, and our own after them. Some clients fail on a null, so a missing value is left out.
 /// There is no `aud`: some clients take it for the URL of the resource.
@@ -36,9 +38,14 @@ struct Active<'a> {
     role: Role,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Inactive {
     active: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    /// Seconds until a key that has reached its rate limit may be used again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
 }
 
 /// An error of RFC 6749 §5.2.
@@ -58,7 +65,7 @@ struct Metadata<'a> {
 }
 
 /// `GET /.well-known/oauth-authorization-server`.
-pub(super) async fn metadata(State(site): State<Arc<Site>>) -> Response {
+pub(super) fn metadata(site: &Site) -> Response {
     json(&Metadata {
         issuer: &site.public_url,
         introspection_endpoint: format!("{}/oauth2/introspect", site.public_url),
@@ -97,20 +104,16 @@ impl Form {
 
 /// Answers about a token of the caller's tenant. The caller authenticates with a key that has the scope
 /// `latchkey:verify`: as Bearer, as the password of Basic, or as `client_secret`.
-pub(super) async fn introspect(
-    State(services): State<Services>,
-    State(site): State<Arc<Site>>,
-    request: Request,
-) -> Response {
+pub(super) async fn introspect(services: &Services, site: &Site, request: ReadRequest) -> Response {
     if !headers::is_form(request.headers()) {
         return invalid_request("Content-Type must be application/x-www-form-urlencoded.");
     }
     let client = authenticate::client(request.headers(), request.extensions(), Channel::Rest).at(Endpoint::Introspect);
     let (parts, body) = request.into_parts();
-    let Some(form) = Form::read(&body::bytes(body).await) else {
+    let Some(form) = Form::read(&body) else {
         return invalid_request("A parameter occurs more than once.");
     };
-    let tenant = match authenticate_caller(&services, &parts.headers, &form, &client).await {
+    let tenant = match authenticate_caller(services, &parts.headers, &form, &client).await {
         Ok(tenant) => tenant,
         Err(refusal) => return *refusal,
     };
@@ -121,7 +124,7 @@ pub(super) async fn introspect(
         Ok(client) => client,
         Err(refusal) => return *refusal,
     };
-    match answer(&services, &site, tenant, token, &client).await {
+    match answer(services, site, tenant, token, &client).await {
         Ok(response) => response,
         Err(error) => problem::of(&error),
     }
@@ -135,28 +138,36 @@ async fn answer(
     client: &Client,
 ) -> Result<Response, ApiError> {
     let verification = services.verification();
-    let Authorized::Granted(key) = verification.authorize(token, &[], Some(tenant), client).await? else {
-        return Ok(json(&Inactive { active: false }));
+    // Before the answer is looked for, so that the answer includes the changes up to it.
+    let cursor = services.changes().cursor(tenant);
+    let key = match verification.authorize(token, &[], Some(tenant), client).await? {
+        Authorized::Granted(key) => key,
+        Authorized::RateLimited(wait) => {
+            return Ok(json(&Inactive { active: false, error: Some("rate_limited"), retry_after: Some(wait) }));
+        }
+        Authorized::Refused | Authorized::Lacks(..) => return Ok(json(&Inactive::default())),
     };
     let scopes = verification.effective_scopes(&key).await?;
-    Ok(json(&active(&key, &scopes, site)))
+    let mut response = json(&active(&key, &scopes, site));
+    cursor::add(&mut response, cursor.filter(|_| key.limits().is_none()));
+    Ok(response)
 }
 
 fn active<'a>(key: &'a VerifiedKey, scopes: &[Scope], site: &'a Site) -> Active<'a> {
     Active {
         active: true,
         scope: scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(" "),
-        client_id: key.key_id.to_string(),
-        username: &key.owner_name,
+        client_id: key.key_id().to_string(),
+        username: key.owner_name(),
         token_type: "Bearer",
-        exp: key.expires_at.map(|at| at.timestamp()),
-        sub: key.owner.to_string(),
+        exp: key.expires_at().map(|at| at.timestamp()),
+        sub: key.owner().to_string(),
         iss: &site.public_url,
-        key_name: key.name.as_str(),
-        owner_kind: key.owner.kind().as_str(),
-        tenant_id: key.tenant_id,
-        tenant: key.tenant_slug.as_str(),
-        role: key.role,
+        key_name: key.name().as_str(),
+        owner_kind: key.owner().kind().as_str(),
+        tenant_id: key.tenant_id(),
+        tenant: key.tenant_slug().as_str(),
+        role: key.role(),
     }
 }
 

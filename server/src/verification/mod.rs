@@ -1,7 +1,9 @@
 //! The verification doors: whether a key is valid, whose it is, and whether it may do something. They are asked for every
 //! request of other APIs, so they pass through one layer instead of the site's twenty.
 
+mod changes;
 mod credential;
+mod cursor;
 mod demand;
 mod facts;
 mod forward;
@@ -10,91 +12,244 @@ mod introspect;
 pub(crate) mod verify;
 mod whoami;
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
-
-use axum::{
-    Router,
-    extract::{FromRef, MatchedPath, Request, State},
-    middleware::{Next, from_fn_with_state},
-    response::Response,
-    routing::{any, get, post},
+use std::{
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
 };
-use futures::FutureExt;
-use http::{HeaderValue, header};
+
+use axum::{extract::Request, response::Response};
+use futures::{FutureExt, future::Either};
+use http::{HeaderValue, Method, StatusCode, header};
 use service::Services;
+use tower::Service;
 
 use crate::{
     config::Site,
     metrics::{self, HttpMetrics},
-    middleware::{draining, forwarded, heads, limits, trace},
+    middleware::{
+        draining, forwarded, heads,
+        limits::{self, ReadRequest},
+        trace,
+    },
     problem, traces,
 };
 
+/// The doors, in front of the rest of the site. Not routes of the site's router: matching, boxing and passing on a request
+/// would cost as much as verifying a key. The doors answer under any host, and read neither cookies nor `Origin`.
+#[derive(Clone)]
+pub struct Doors<S> {
+    shared: Arc<Shared>,
+    site: S,
+}
+
 /// What the doors share.
-#[derive(Clone, FromRef)]
-struct Doors {
+struct Shared {
     services: Services,
     site: Arc<Site>,
     metrics: HttpMetrics,
+    is_traced: bool,
 }
 
-/// Returns the routes of all doors. They answer under any host, and read neither cookies nor `Origin`.
-pub(crate) fn routes(services: Services, site: Arc<Site>, metrics: HttpMetrics) -> Router {
-    let doors = Doors { services, site, metrics };
-    let mut router = Router::new();
-    // As in the rest of the site, a trailing slash makes no difference.
-    for end in ["", "/"] {
-        router = router
-            .route(&format!("/api/v1/verify{end}"), post(verify::one))
-            .route(&format!("/api/v1/verify/batch{end}"), post(verify::batch))
-            .route(&format!("/api/v1/whoami{end}"), get(whoami::whoami))
-            .route(&format!("/oauth2/introspect{end}"), post(introspect::introspect))
-            .route(&format!("/.well-known/oauth-authorization-server{end}"), get(introspect::metadata))
-            .route(&format!("/auth/forward{end}"), any(forward::forward))
-            .route(&format!("/auth/envoy{end}"), any(forward::envoy));
-    }
-    let router = router
-        .route("/auth/forward/{*rest}", any(forward::forward))
-        .route("/auth/envoy/{*rest}", any(forward::envoy))
-        .layer(from_fn_with_state(doors.clone(), guard));
-    let router = if traces::are_recorded() {
-        router.layer(from_fn_with_state(Arc::clone(&doors.site), traces::follow))
-    } else {
-        router
-    };
-    router.with_state(doors)
+/// A door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    Verify,
+    VerifyBatch,
+    WhoAmI,
+    Changes,
+    ChangesSeen,
+    Introspect,
+    Metadata,
+    Forward,
+    Envoy,
 }
 
-/// Everything that the site's layers do and a door needs: refuses ambiguous heads, finds the client, answers after a
-/// panic, sets the headers that matter for an API, measures, and logs one line at the level `debug`.
-async fn guard(State(doors): State<Doors>, request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let method = metrics::name_of(request.method());
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let line = trace::access_line(&request);
-    let active = doors.metrics.begin();
-    let mut response = answer(&doors, request, next).await;
-    drop(active);
-    let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    draining::close_if_stopping(&doors.site, &mut response);
-    doors.metrics.observe(method, route.as_ref().map_or("", MatchedPath::as_str), response.status(), begun);
-    if let Some(line) = line {
-        line.write(&mut response, begun);
+impl Door {
+    /// Returns the door at a path. As in the rest of the site, a trailing slash makes no difference.
+    fn at(path: &str) -> Option<Self> {
+        let path = path.trim_end_matches('/');
+        Some(match path {
+            "/api/v1/verify" => Self::Verify,
+            "/api/v1/verify/batch" => Self::VerifyBatch,
+            "/api/v1/whoami" => Self::WhoAmI,
+            "/api/v1/changes" => Self::Changes,
+            "/api/v1/changes/seen" => Self::ChangesSeen,
+            "/oauth2/introspect" => Self::Introspect,
+            "/.well-known/oauth-authorization-server" => Self::Metadata,
+            _ if is_below(path, "/auth/forward") => Self::Forward,
+            _ if is_below(path, "/auth/envoy") => Self::Envoy,
+            _ => return None,
+        })
     }
+
+    /// The template of the door's path, in metrics and traces.
+    fn route(self) -> &'static str {
+        match self {
+            Self::Verify => "/api/v1/verify",
+            Self::VerifyBatch => "/api/v1/verify/batch",
+            Self::WhoAmI => "/api/v1/whoami",
+            Self::Changes => "/api/v1/changes",
+            Self::ChangesSeen => "/api/v1/changes/seen",
+            Self::Introspect => "/oauth2/introspect",
+            Self::Metadata => "/.well-known/oauth-authorization-server",
+            Self::Forward => "/auth/forward/{*rest}",
+            Self::Envoy => "/auth/envoy/{*rest}",
+        }
+    }
+
+    /// The methods that the door answers to; `None` means all.
+    fn methods(self) -> Option<&'static str> {
+        match self {
+            Self::Verify | Self::VerifyBatch | Self::Introspect | Self::ChangesSeen => Some("POST"),
+            Self::Changes => Some("GET"),
+            Self::WhoAmI | Self::Metadata => Some("GET,HEAD"),
+            Self::Forward | Self::Envoy => None,
+        }
+    }
+
+    fn allows(self, method: &Method) -> bool {
+        self.methods().is_none_or(|methods| methods.split(',').any(|allowed| allowed == method.as_str()))
+    }
+}
+
+/// Whether a path is `folder`, or one below it.
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+impl<S> Doors<S> {
+    /// Puts the doors in front of the site's other routes.
+    pub(crate) fn new(services: Services, site: Arc<Site>, metrics: HttpMetrics, others: S) -> Self {
+        let shared = Shared { services, site, metrics, is_traced: traces::are_recorded() };
+        Self { shared: Arc::new(shared), site: others }
+    }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+impl<S> Service<Request> for Doors<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Either<Answering, S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.site.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Some(door) = Door::at(request.uri().path()) else { return Either::Right(self.site.call(request)) };
+        let shared = Arc::clone(&self.shared);
+        Either::Left(Box::pin(async move {
+            if !shared.is_traced {
+                return Ok(shared.guard(door, request).await);
+            }
+            let next = |request| shared.guard(door, request);
+            Ok(traces::follow_as(&shared.site, request, Some(door.route()), next).await)
+        }))
+    }
+}
+
+impl Shared {
+    /// Everything that the site's layers do and a door needs: refuses ambiguous heads, finds the client, answers after a
+    /// panic, sets the headers that matter for an API, measures, and logs one line at the level `debug`.
+    async fn guard(&self, door: Door, request: Request) -> Response {
+        let begun = Instant::now();
+        let method = metrics::name_of(request.method());
+        let line = trace::access_line(&request);
+        let active = self.metrics.begin();
+        let mut response = self.answer(door, request).await;
+        drop(active);
+        let headers = response.headers_mut();
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        draining::close_if_stopping(&self.site, &mut response);
+        self.metrics.observe(method, door.route(), response.status(), begun);
+        if let Some(line) = line {
+            line.write(&mut response, begun);
+        }
+        response
+    }
+
+    async fn answer(&self, door: Door, mut request: Request) -> Response {
+        if let Some(refusal) = heads::refuse(&mut request) {
+            return refusal;
+        }
+        if forwarded::find(&self.site, &self.services, &mut request) {
+            demand::note_method(&mut request);
+        }
+        if !door.allows(request.method()) {
+            return not_allowed(door);
+        }
+        match limits::read_whole(request).await {
+            Ok(request) => {
+                let answer = AssertUnwindSafe(self.open(door, request)).catch_unwind();
+                answer.await.unwrap_or_else(problem::panicked)
+            }
+            Err(refusal) => *refusal,
+        }
+    }
+
+    async fn open(&self, door: Door, request: ReadRequest) -> Response {
+        let (services, site) = (&self.services, &*self.site);
+        // The largest future is moved for every door, so those of the rarer ones are boxed.
+        match door {
+            Door::Verify => verify::one(services, site, request).await,
+            Door::VerifyBatch => Box::pin(verify::batch(services, site, request)).await,
+            Door::WhoAmI => whoami::whoami(services, site, request).await,
+            Door::Changes => Box::pin(changes::changes(services, site, request)).await,
+            Door::ChangesSeen => Box::pin(changes::seen(services, site, request)).await,
+            Door::Introspect => introspect::introspect(services, site, request).await,
+            Door::Metadata => introspect::metadata(site),
+            Door::Forward => forward::forward(services, site, request).await,
+            Door::Envoy => forward::envoy(services, site, request).await,
+        }
+    }
+}
+
+/// RFC 9110 §15.5.6.
+fn not_allowed(door: Door) -> Response {
+    let methods = door.methods().unwrap_or_default();
+    let mut response = problem::answer(StatusCode::METHOD_NOT_ALLOWED, &format!("The methods here are {methods}."));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
     response
 }
 
-async fn answer(doors: &Doors, mut request: Request, next: Next) -> Response {
-    if let Some(refusal) = heads::refuse(&mut request) {
-        return refusal;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_door_is_found_by_its_whole_path() {
+        for (path, door) in [
+            ("/api/v1/verify", Some(Door::Verify)),
+            ("/api/v1/verify/", Some(Door::Verify)),
+            ("/api/v1/verify/batch", Some(Door::VerifyBatch)),
+            ("/api/v1/verify/x", None),
+            ("/api/v1/verifyx", None),
+            ("/auth/forward", Some(Door::Forward)),
+            ("/auth/forward/", Some(Door::Forward)),
+            ("/auth/forward/a/b", Some(Door::Forward)),
+            ("/auth/forwarded", None),
+            ("/auth/envoy/auth/forward", Some(Door::Envoy)),
+            ("//api/v1/verify", None),
+            ("/", None),
+            ("*", None),
+        ] {
+            assert_eq!(Door::at(path), door, "{path}");
+        }
     }
-    if forwarded::find(&doors.site, &doors.services, &mut request) {
-        demand::note_method(&mut request);
-    }
-    match limits::read(request).await {
-        Ok(request) => AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(problem::panicked),
-        Err(refusal) => *refusal,
+
+    #[test]
+    fn a_door_answers_to_its_own_methods_only() {
+        assert!(Door::Verify.allows(&Method::POST) && !Door::Verify.allows(&Method::GET));
+        assert!(Door::WhoAmI.allows(&Method::HEAD) && !Door::WhoAmI.allows(&Method::POST));
+        assert!(Door::Forward.allows(&Method::from_bytes(b"PROPFIND").unwrap()));
     }
 }

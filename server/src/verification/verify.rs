@@ -1,19 +1,20 @@
 //! `POST /api/v1/verify`: whether a token is valid and, if so, whose it is and whether it has the demanded scopes. Never
-//! says why a token is invalid.
+//! says why a token is invalid, unless its key has only reached its rate limit.
 
-use std::sync::Arc;
-
-use axum::{
-    extract::{Request, State},
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use domain::{ApiError, Endpoint, ErrorCode, Scope, TenantId, audit::Channel};
 use http::{StatusCode, header, request::Parts};
 use serde::{Deserialize, Serialize};
 use service::{Authorized, Client, Services, Verification, VerifiedKey};
 
-use super::{credential::Credential, demand, facts::Facts};
-use crate::{body, config::Site, headers, middleware::authenticate, problem, rest};
+use super::{credential::Credential, cursor, demand, facts::Facts};
+use crate::{
+    body,
+    config::Site,
+    headers,
+    middleware::{authenticate, limits::ReadRequest},
+    problem, rest,
+};
 
 /// How many tokens one request can contain.
 const MAX_BATCH: usize = 100;
@@ -58,6 +59,15 @@ struct BatchAnswer {
 pub(crate) struct VerifyAnswer {
     key: Option<VerifiedKey>,
     missing: Option<Vec<Scope>>,
+    /// Seconds until a key that has reached its rate limit may be used again.
+    retry_after: Option<u32>,
+}
+
+impl VerifyAnswer {
+    /// Whether the answer is the same for every client and every request, until something about the key changes.
+    fn may_be_kept(&self) -> bool {
+        self.retry_after.is_none() && self.key.as_ref().is_none_or(|key| key.limits().is_none())
+    }
 }
 
 #[derive(Serialize)]
@@ -67,6 +77,8 @@ struct Written<'a> {
     error: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     missing_scopes: Option<&'a [Scope]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
     #[serde(flatten)]
     facts: Option<Facts<'a>>,
 }
@@ -76,8 +88,9 @@ impl Serialize for VerifyAnswer {
         let lacks = self.missing.as_deref();
         let written = Written {
             valid: self.key.is_some() && lacks.is_none(),
-            error: lacks.map(|_| "insufficient_scope"),
+            error: lacks.map(|_| "insufficient_scope").or(self.retry_after.map(|_| "rate_limited")),
             missing_scopes: lacks,
+            retry_after: self.retry_after,
             facts: self.key.as_ref().map(Facts::from),
         };
         written.serialize(serializer)
@@ -88,39 +101,42 @@ impl From<Authorized> for VerifyAnswer {
     fn from(authorized: Authorized) -> Self {
         match authorized {
             Authorized::Refused => Self::default(),
-            Authorized::Granted(key) => Self { key: Some(key), missing: None },
+            Authorized::RateLimited(wait) => Self { retry_after: Some(wait), ..Self::default() },
+            Authorized::Granted(key) => Self { key: Some(key), ..Self::default() },
             Authorized::Lacks(key, missing) => {
                 let missing = missing.lacks.into_iter().map(|lack| lack.scope).collect();
-                Self { key: Some(key), missing: Some(missing) }
+                Self { key: Some(key), missing: Some(missing), retry_after: None }
             }
         }
     }
 }
 
 /// `POST /api/v1/verify`.
-pub(super) async fn one(State(services): State<Services>, State(site): State<Arc<Site>>, request: Request) -> Response {
+pub(super) async fn one(services: &Services, site: &Site, request: ReadRequest) -> Response {
     let (parts, body) = request.into_parts();
-    let caller = match Caller::find(&services, &site, &parts).await {
+    let caller = match Caller::find(services, site, &parts).await {
         Ok(caller) => caller,
         Err(refusal) => return *refusal,
     };
-    let Some(question) = body::json_object::<Question>(&body::bytes(body).await) else {
+    let Some(question) = body::json_object::<Question>(&body) else {
         return problem::answer(StatusCode::BAD_REQUEST, "The body must be a JSON object with \"token\", a string.");
     };
-    match caller.answer(&services, question).await {
-        Ok(answer) => json(&answer),
+    // Before the answer is looked for, so that the answer includes the changes up to it.
+    let cursor = caller.tenant.and_then(|tenant| services.changes().cursor(tenant));
+    match caller.answer(services, question).await {
+        Ok(answer) => {
+            let mut response = json(&answer);
+            cursor::add(&mut response, cursor.filter(|_| answer.may_be_kept()));
+            response
+        }
         Err(error) => problem::of(&error),
     }
 }
 
 /// `POST /api/v1/verify/batch`.
-pub(super) async fn batch(
-    State(services): State<Services>,
-    State(site): State<Arc<Site>>,
-    request: Request,
-) -> Response {
+pub(super) async fn batch(services: &Services, site: &Site, request: ReadRequest) -> Response {
     let (parts, body) = request.into_parts();
-    let caller = match Caller::find(&services, &site, &parts).await {
+    let caller = match Caller::find(services, site, &parts).await {
         Ok(caller) => caller,
         Err(refusal) => return *refusal,
     };
@@ -130,13 +146,13 @@ pub(super) async fn batch(
         );
         problem::answer(StatusCode::BAD_REQUEST, &detail)
     };
-    let Some(batch) = body::json_object::<Batch>(&body::bytes(body).await) else { return wrong() };
+    let Some(batch) = body::json_object::<Batch>(&body) else { return wrong() };
     if batch.keys.is_empty() || batch.keys.len() > MAX_BATCH {
         return wrong();
     }
     let mut results = Vec::with_capacity(batch.keys.len());
     for question in batch.keys {
-        match caller.answer(&services, question).await {
+        match caller.answer(services, question).await {
             Ok(answer) => results.push(answer),
             // Half an answer could be mistaken for a whole one.
             Err(error) => return problem::of(&error),

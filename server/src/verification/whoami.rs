@@ -1,24 +1,19 @@
 //! `GET /api/v1/whoami`: what a key is, for whoever has it.
 
-use std::sync::Arc;
-
-use axum::{
-    extract::{Request, State},
-    response::Response,
-};
+use axum::response::Response;
 use domain::{ApiError, Endpoint, audit::Channel};
 use http::StatusCode;
 use service::{Authorized, Services};
 
 use super::{credential::Credential, demand, facts::Facts, forward, verify::json};
-use crate::{config::Site, middleware::authenticate, problem, rest};
+use crate::{
+    config::Site,
+    middleware::{authenticate, limits::ReadRequest},
+    problem, rest,
+};
 
 /// Answers with the facts of the key that the request carries.
-pub(super) async fn whoami(
-    State(services): State<Services>,
-    State(site): State<Arc<Site>>,
-    request: Request,
-) -> Response {
+pub(super) async fn whoami(services: &Services, site: &Site, request: ReadRequest) -> Response {
     let demanded = match demand::of_query(request.uri().query().unwrap_or_default(), request.extensions()) {
         Ok(demanded) => demanded,
         Err(detail) => return problem::answer(StatusCode::BAD_REQUEST, &detail),
@@ -33,6 +28,7 @@ pub(super) async fn whoami(
         Ok(Authorized::Granted(key)) => json(&Facts::from(&key)),
         Ok(Authorized::Lacks(_, missing)) => forward::insufficient(&missing),
         Ok(Authorized::Refused) => rest::invalid_key(),
+        Ok(Authorized::RateLimited(wait)) => problem::of(&ApiError::key_rate_limited(wait)),
         Err(error) => problem::of(&error),
     }
 }

@@ -58,7 +58,8 @@ impl Feed {
                     value.unwrap_or_else(|| panic!("{name} is missing: {event}")).to_owned()
                 };
                 let found = (line("event"), line("id"), serde_json::from_str(&line("data")).unwrap());
-                self.received = rest.to_owned();
+                let end = self.received.len() - rest.len();
+                self.received.drain(..end);
                 return Some(found);
             }
             let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await.expect("the feed isn't silent")?;

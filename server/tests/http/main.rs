@@ -4,6 +4,7 @@
 mod access;
 mod browser;
 mod busy;
+mod changes;
 mod clients;
 mod doors;
 mod endings;
@@ -13,6 +14,7 @@ mod graphql;
 mod graphql_arguments;
 mod graphql_protocol;
 mod leaks;
+mod limits;
 mod origin;
 mod parity;
 mod remembered;

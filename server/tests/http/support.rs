@@ -2,7 +2,7 @@
 
 use std::{future::Future, net::IpAddr};
 
-use axum::{Router, body::Body};
+use axum::body::Body;
 use domain::{Secret, UserId};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
@@ -11,13 +11,13 @@ use server::{
     Site,
     accept::Peer,
     assets::{Assets, Source},
-    router,
+    router::{self, WholeSite},
 };
 use service::{Clock, OwnerRef, SecretKeys, Services, Serving, Settings, create_secret_key_file};
 use tower::ServiceExt;
 
 /// The address that requests appear to come from.
-const PEER: [u8; 4] = [192, 0, 2, 7];
+pub const PEER: [u8; 4] = [192, 0, 2, 7];
 
 pub const PASSWORD: &str = "seven lamps under the pier";
 
@@ -25,7 +25,7 @@ pub struct Stage {
     pub services: Services,
     pub clock: Clock,
     pub ada: UserId,
-    router: Router,
+    router: WholeSite,
     folder: tempfile::TempDir,
     /// The keys are kept in memory, as in a server.
     _serving: Serving,
@@ -151,12 +151,17 @@ impl Stage {
         (id, issued.unwrap().token.expose().to_owned())
     }
 
-    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+    /// Sends a request and returns the response with a body that may not have ended.
+    pub async fn open(&self, mut request: Request<Body>) -> Response<Body> {
         request.extensions_mut().insert(Peer(IpAddr::from(PEER)));
         if !request.headers().contains_key(header::HOST) {
             request.headers_mut().insert(header::HOST, "127.0.0.1:3000".parse().unwrap());
         }
-        let response: Response<Body> = self.router.clone().oneshot(request).await.unwrap();
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.open(request).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         Answer { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }

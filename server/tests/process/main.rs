@@ -28,8 +28,10 @@ mod secrets;
 mod settings;
 #[cfg(target_os = "linux")]
 mod sign_in_flood;
+mod storm;
 mod support;
 mod traces;
+mod verifier;
 
 use std::{
     future::Future,

@@ -89,13 +89,13 @@ fn a_service_verifies_keys_itself_until_they_change() {
             admin(&database, &["set-scope", scope, "--description", scope, "--least-role", role], "");
         }
         let scoped = key(&database, &deploy, "orders:read orders:write");
-        let scopes = async || match verifier.verify(&scoped).await {
+        let held = async || match verifier.verify(&scoped).await {
             Ok(caller) => caller.scopes().map(str::to_owned).collect::<Vec<_>>().join(" "),
             Err(refusal) => format!("{refusal:?}"),
         };
-        until("the key is valid", async || scopes().await == "orders:read orders:write").await;
+        until("the key is valid", async || held().await == "orders:read orders:write").await;
         admin(&database, &["remove-scope", "orders:read"], "");
-        until("a removed scope is missing", async || scopes().await == "orders:write").await;
+        until("a removed scope is missing", async || held().await == "orders:write").await;
         let mut delays = Vec::new();
         for _ in 0..10 {
             let short = key(&database, &deploy, "orders:write");

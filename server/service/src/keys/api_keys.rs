@@ -15,7 +15,7 @@ use domain::{
 
 use super::{
     issue::{self, Checked},
-    key_limits::check_lockout,
+    limit_checks::check_lockout,
     usage::UsageBuffer,
 };
 use crate::{

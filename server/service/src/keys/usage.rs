@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    hash::Hash,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
@@ -33,12 +32,14 @@ const KEYS_AT_ONCE: usize = 200;
 /// How many clients and how many agents of one key a batch contains. Requests claim both themselves, and invented ones
 /// must not fill the memory or the tables.
 const MAX_PENDING: usize = 100;
+/// How many parts the fresh usage is in, each with a lock of its own.
+const SHARDS: usize = 16;
 
 /// Usage that is not in the database yet.
 #[derive(Debug, Default)]
 pub(crate) struct UsageBuffer {
-    /// Usage recorded since the last batch.
-    fresh: Mutex<Batch>,
+    /// Usage recorded since the last batch, in the shard of each key.
+    fresh: [Mutex<HashMap<KeyId, KeyUsage>>; SHARDS],
     /// The batch that was written last, for a reader that read a row just before.
     written: Mutex<Batch>,
     /// The batch that is being written.
@@ -47,6 +48,8 @@ pub(crate) struct UsageBuffer {
     writer: tokio::sync::Mutex<()>,
     /// How many malformed tokens were refused. There are many if somebody guesses.
     malformed: AtomicI64,
+    /// How many well-formed tokens were refused that were never issued.
+    unknown: AtomicI64,
     /// For the metrics.
     pub(crate) counts: VerificationCounts,
 }
@@ -62,12 +65,11 @@ struct KeyUsage {
     last_used: Option<LastUse>,
     last_refused: Option<LastUse>,
     /// Uses and refusals by hour, see [`hour_of`].
-    hours: HashMap<i64, (i64, i64)>,
-    clients: HashMap<ClientName, ClientUsage>,
+    hours: BTreeMap<i64, (i64, i64)>,
+    /// The client that was seen last is usually the first one, so it is found at once.
+    clients: Vec<ClientUsage>,
     agents: HashMap<AgentId, DateTime<Utc>>,
 }
-
-type ClientName = (Option<String>, Option<String>, Option<AgentId>);
 
 /// The result of verifying a key's token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,23 +82,12 @@ impl Batch {
     fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.unknown == 0
     }
-
-    /// Merges a batch that couldn't be written, which is older than this one.
-    fn merge_older(&mut self, older: Self) {
-        for (key, usage) in older.keys {
-            self.keys.entry(key).or_default().merge_older(usage);
-        }
-        self.unknown += older.unknown;
-    }
 }
 
 impl KeyUsage {
     fn record(&mut self, verdict: Verdict, at: DateTime<Utc>, client: &Client) {
-        let last = LastUse { at, address: client.address.clone(), user_agent: client.user_agent.clone() };
         let hour = self.hours.entry(hour_of(at)).or_default();
-        let name = (client.address.clone(), client.user_agent.clone(), client.agent_id);
-        let seen =
-            has_room(&self.clients, &name).then(|| self.clients.entry(name).or_insert_with(|| new_client(at, client)));
+        let seen = find_or_add(&mut self.clients, at, client);
         match verdict {
             Verdict::Accepted => {
                 hour.0 += 1;
@@ -104,9 +95,11 @@ impl KeyUsage {
                     seen.uses += 1;
                     seen.last_used_at = Some(at);
                 }
-                self.last_used = Some(last);
-                if let Some(agent) = client.agent_id.filter(|agent| has_room(&self.agents, agent)) {
-                    self.agents.insert(agent, at);
+                set_last(&mut self.last_used, at, client);
+                let agents = &mut self.agents;
+                let has_room = |agent: &AgentId| agents.len() < MAX_PENDING || agents.contains_key(agent);
+                if let Some(agent) = client.agent_id.filter(has_room) {
+                    agents.insert(agent, at);
                 }
             }
             Verdict::Refused => {
@@ -115,7 +108,7 @@ impl KeyUsage {
                     seen.refusals += 1;
                     seen.last_refused_at = Some(at);
                 }
-                self.last_refused = Some(last);
+                set_last(&mut self.last_refused, at, client);
             }
         }
     }
@@ -128,16 +121,18 @@ impl KeyUsage {
             *sum = (sum.0 + counts.0, sum.1 + counts.1);
         }
         for (agent, at) in older.agents {
-            if has_room(&self.agents, &agent) {
+            if self.agents.len() < MAX_PENDING || self.agents.contains_key(&agent) {
                 let latest = self.agents.entry(agent).or_insert(at);
                 *latest = at.max(*latest);
             }
         }
-        for (name, old) in older.clients {
-            if !has_room(&self.clients, &name) {
+        for old in older.clients {
+            let Some(seen) = self.clients.iter_mut().find(|seen| seen.is_same_client(&old)) else {
+                if self.clients.len() < MAX_PENDING {
+                    self.clients.push(old);
+                }
                 continue;
-            }
-            let seen = self.clients.entry(name).or_insert_with(|| ClientUsage { uses: 0, refusals: 0, ..old.clone() });
+            };
             seen.first_seen_at = seen.first_seen_at.min(old.first_seen_at);
             seen.last_used_at = seen.last_used_at.max(old.last_used_at);
             seen.last_refused_at = seen.last_refused_at.max(old.last_refused_at);
@@ -147,46 +142,73 @@ impl KeyUsage {
     }
 }
 
-/// Whether a batch has room for `name`, or already contains it.
-fn has_room<N: Eq + Hash, V>(pending: &HashMap<N, V>, name: &N) -> bool {
-    pending.len() < MAX_PENDING || pending.contains_key(name)
+/// Returns the usage by a client, which is the first one afterwards. `None` if there is no room for another client.
+fn find_or_add<'c>(
+    clients: &'c mut Vec<ClientUsage>,
+    at: DateTime<Utc>,
+    client: &Client,
+) -> Option<&'c mut ClientUsage> {
+    let (address, user_agent) = (client.address.as_deref().unwrap_or(""), client.user_agent.as_deref().unwrap_or(""));
+    let agent_id = client.agent_id.map_or(Uuid::nil(), |id| id.0);
+    let is_its =
+        |seen: &ClientUsage| seen.address == address && seen.user_agent == user_agent && seen.agent_id == agent_id;
+    let place = match clients.iter().position(is_its) {
+        Some(place) => place,
+        None if clients.len() >= MAX_PENDING => return None,
+        None => {
+            let (address, user_agent) = (address.to_owned(), user_agent.to_owned());
+            let (last_used_at, last_refused_at) = (None, None);
+            clients.push(ClientUsage {
+                address,
+                user_agent,
+                agent_id,
+                first_seen_at: at,
+                last_used_at,
+                last_refused_at,
+                uses: 0,
+                refusals: 0,
+            });
+            clients.len() - 1
+        }
+    };
+    clients.swap(0, place);
+    clients.first_mut()
 }
 
-fn new_client(at: DateTime<Utc>, client: &Client) -> ClientUsage {
-    ClientUsage {
-        address: client.address.clone().unwrap_or_default(),
-        user_agent: client.user_agent.clone().unwrap_or_default(),
-        agent_id: client.agent_id.map_or(Uuid::nil(), |id| id.0),
-        first_seen_at: at,
-        last_used_at: None,
-        last_refused_at: None,
-        uses: 0,
-        refusals: 0,
+/// Sets the last use. Copies the client's texts only if they differ from those of the use before.
+fn set_last(last: &mut Option<LastUse>, at: DateTime<Utc>, client: &Client) {
+    match last {
+        Some(last) if last.address == client.address && last.user_agent == client.user_agent => last.at = at,
+        _ => *last = Some(LastUse { at, address: client.address.clone(), user_agent: client.user_agent.clone() }),
     }
 }
 
 impl UsageBuffer {
-    /// Records the result of verifying a key's token. Waits for nothing but the lock of the batch.
+    /// Records the result of verifying a key's token. Waits for nothing but the lock of the key's shard.
     pub(crate) fn record(&self, key: KeyId, verdict: Verdict, at: DateTime<Utc>, client: &Client) {
-        lock(&self.fresh).keys.entry(key).or_default().record(verdict, at, client);
+        lock(self.shard(key)).entry(key).or_default().record(verdict, at, client);
     }
 
     /// Records uses of a key that a verifier has counted, all at the same time and by the same client.
     pub(crate) fn record_uses(&self, key: KeyId, uses: u64, at: DateTime<Utc>, client: &Client) {
         let Some(further) = uses.checked_sub(1).and_then(|further| i64::try_from(further).ok()) else { return };
-        let mut fresh = lock(&self.fresh);
-        let usage = fresh.keys.entry(key).or_default();
+        let mut fresh = lock(self.shard(key));
+        let usage = fresh.entry(key).or_default();
         usage.record(Verdict::Accepted, at, client);
         usage.hours.entry(hour_of(at)).or_default().0 += further;
-        let name = (client.address.clone(), client.user_agent.clone(), client.agent_id);
-        if let Some(seen) = usage.clients.get_mut(&name) {
+        if let Some(seen) = find_or_add(&mut usage.clients, at, client) {
             seen.uses += further;
         }
     }
 
+    fn shard(&self, key: KeyId) -> &Mutex<HashMap<KeyId, KeyUsage>> {
+        // The last byte of an id is random.
+        &self.fresh[usize::from(key.0.as_bytes()[15]) % SHARDS]
+    }
+
     /// Counts a well-formed token that was never issued.
     pub(crate) fn record_unknown(&self) {
-        lock(&self.fresh).unknown += 1;
+        self.unknown.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a malformed token.
@@ -198,7 +220,7 @@ impl UsageBuffer {
     pub(crate) fn overlay<'k>(&self, keys: impl IntoIterator<Item = &'k mut ApiKey>) {
         let batches = self.batches();
         for key in keys {
-            for usage in batches.iter().filter_map(|batch| batch.keys.get(&key.id)) {
+            for usage in batches.of(key.id) {
                 show_later(&mut key.last_used, usage.last_used.as_ref());
                 show_later(&mut key.last_refused, usage.last_refused.as_ref());
             }
@@ -209,8 +231,7 @@ impl UsageBuffer {
     pub(crate) fn overlay_agents(&self, agents: &mut [Agent]) {
         let batches = self.batches();
         for agent in agents {
-            let usage = batches.iter().filter_map(|batch| batch.keys.get(&agent.key.id));
-            for at in usage.filter_map(|usage| usage.agents.get(&agent.id)) {
+            for at in batches.of(agent.key.id).filter_map(|usage| usage.agents.get(&agent.id)) {
                 agent.last_seen_at = agent.last_seen_at.max(*at);
             }
         }
@@ -223,8 +244,11 @@ impl UsageBuffer {
         *lock(&self.written) = Batch::default();
         let malformed = self.malformed.swap(0, Ordering::Relaxed);
         let batch = {
-            let (mut writing, mut fresh) = (lock(&self.writing), lock(&self.fresh));
-            *writing = std::mem::take(&mut *fresh);
+            let mut writing = lock(&self.writing);
+            writing.unknown = self.unknown.swap(0, Ordering::Relaxed);
+            for shard in &self.fresh {
+                writing.keys.extend(std::mem::take(&mut *lock(shard)));
+            }
             writing.clone()
         };
         if batch.is_empty() && malformed == 0 {
@@ -235,13 +259,21 @@ impl UsageBuffer {
         let written = to_completion(async move { Ok(write_in_steps(&db, batch, malformed, hour).await) });
         let written = written.await;
         let (rest, written) = written.unwrap_or_else(|error| (lock(&self.writing).clone(), Err(error)));
-        let [mut last, mut writing, mut fresh] = self.batches();
+        let (mut last, mut writing) = (lock(&self.written), lock(&self.writing));
         *last = std::mem::take(&mut *writing);
         if written.is_err() {
-            fresh.merge_older(rest);
+            self.put_back(rest);
             self.malformed.fetch_add(malformed, Ordering::Relaxed);
         }
         written
+    }
+
+    /// Merges a batch that couldn't be written with what was recorded meanwhile.
+    fn put_back(&self, older: Batch) {
+        for (key, usage) in older.keys {
+            lock(self.shard(key)).entry(key).or_default().merge_older(usage);
+        }
+        self.unknown.fetch_add(older.unknown, Ordering::Relaxed);
     }
 
     /// Writes the recorded usage before usage is read. Waits for at most [`WRITE_WITHIN`]: if another transaction takes
@@ -261,8 +293,22 @@ impl UsageBuffer {
     }
 
     /// Locks the batch that was written last and the pending ones, oldest first. The lock order is the same everywhere.
-    fn batches(&self) -> [MutexGuard<'_, Batch>; 3] {
-        [lock(&self.written), lock(&self.writing), lock(&self.fresh)]
+    fn batches(&self) -> Batches<'_> {
+        Batches { older: [lock(&self.written), lock(&self.writing)], fresh: self.fresh.iter().map(lock).collect() }
+    }
+}
+
+/// All usage that isn't in the database, or wasn't a moment ago.
+struct Batches<'a> {
+    older: [MutexGuard<'a, Batch>; 2],
+    fresh: Vec<MutexGuard<'a, HashMap<KeyId, KeyUsage>>>,
+}
+
+impl Batches<'_> {
+    /// Returns the usage of a key, oldest first.
+    fn of(&self, key: KeyId) -> impl Iterator<Item = &KeyUsage> {
+        let older = self.older.iter().filter_map(move |batch| batch.keys.get(&key));
+        older.chain(self.fresh.iter().filter_map(move |shard| shard.get(&key)))
     }
 }
 
@@ -308,7 +354,7 @@ async fn write(tx: &mut Tx, batch: &Batch, malformed: i64, hour: i64) -> Result<
         for (hour, (uses, refusals)) in &usage.hours {
             storage::usage::add_hour(tx, *key, *hour, *uses, *refusals).await?;
         }
-        for seen in usage.clients.values() {
+        for seen in &usage.clients {
             storage::usage::add_client(tx, *key, seen).await?;
         }
         for (agent, at) in &usage.agents {
@@ -336,16 +382,20 @@ mod tests {
         let client = Client { address: Some("192.0.2.1".to_owned()), ..Client::command_line() };
         let (key, at) = (KeyId(Uuid::from_u128(1)), DateTime::UNIX_EPOCH);
         let later = at + chrono::TimeDelta::seconds(5);
-        let (mut older, mut newer) = (Batch::default(), Batch::default());
+        let (buffer, mut older) = (UsageBuffer::default(), Batch::default());
         older.keys.entry(key).or_default().record(Verdict::Accepted, at, &client);
         older.keys.entry(key).or_default().record(Verdict::Refused, at, &client);
-        newer.keys.entry(key).or_default().record(Verdict::Accepted, later, &client);
-        newer.merge_older(older);
-        let usage = &newer.keys[&key];
+        older.unknown = 3;
+        buffer.record(key, Verdict::Accepted, later, &client);
+        buffer.record_unknown();
+        buffer.put_back(older);
+        assert_eq!(buffer.unknown.load(Ordering::Relaxed), 4);
+        let batches = buffer.batches();
+        let [usage] = batches.of(key).collect::<Vec<_>>()[..] else { panic!("one") };
         assert_eq!(usage.last_used.as_ref().map(|last| last.at), Some(later));
         assert_eq!(usage.last_refused.as_ref().map(|last| last.at), Some(at));
         assert_eq!(usage.hours[&0], (2, 1));
-        let client = usage.clients.values().next().unwrap();
+        let [client] = &usage.clients[..] else { panic!("one") };
         assert_eq!((client.uses, client.refusals, client.first_seen_at, client.last_used_at), (2, 1, at, Some(later)));
     }
 
@@ -357,15 +407,36 @@ mod tests {
             agent_id: Some(AgentId(Uuid::from_u128(n))),
             ..Client::command_line()
         };
-        let (mut older, mut newer) = (Batch::default(), Batch::default());
+        let (buffer, mut older) = (UsageBuffer::default(), Batch::default());
         for n in 0..1_000 {
             older.keys.entry(key).or_default().record(Verdict::Accepted, at, &made_up(n));
-            newer.keys.entry(key).or_default().record(Verdict::Accepted, at, &made_up(n + 5_000));
+            buffer.record(key, Verdict::Accepted, at, &made_up(n + 5_000));
         }
-        newer.keys.entry(other).or_default().record(Verdict::Accepted, at, &made_up(1));
-        newer.merge_older(older);
-        let held = |key| (newer.keys[&key].clients.len(), newer.keys[&key].agents.len());
+        buffer.record(other, Verdict::Accepted, at, &made_up(1));
+        buffer.put_back(older);
+        let batches = buffer.batches();
+        let of = |key| batches.of(key).next().unwrap();
+        let held = |key| (of(key).clients.len(), of(key).agents.len());
         assert_eq!((held(key), held(other)), ((MAX_PENDING, MAX_PENDING), (1, 1)));
-        assert_eq!(newer.keys[&key].hours[&0], (2_000, 0), "all are counted");
+        assert_eq!(of(key).hours[&0], (2_000, 0), "all are counted");
+    }
+
+    #[test]
+    fn clients_are_told_apart_by_address_agent_and_user_agent() {
+        let (key, at) = (KeyId(Uuid::from_u128(1)), DateTime::UNIX_EPOCH);
+        let buffer = UsageBuffer::default();
+        let plain = Client::command_line();
+        let one = Client { address: Some("192.0.2.1".to_owned()), ..plain.clone() };
+        let two = Client { user_agent: Some("192.0.2.1".to_owned()), ..plain.clone() };
+        let three = Client { agent_id: Some(AgentId(Uuid::from_u128(1))), ..one.clone() };
+        for client in [&plain, &one, &two, &three, &one, &plain, &one] {
+            buffer.record(key, Verdict::Accepted, at, client);
+        }
+        let batches = buffer.batches();
+        let usage = batches.of(key).next().unwrap();
+        let mut uses: Vec<i64> = usage.clients.iter().map(|client| client.uses).collect();
+        uses.sort_unstable();
+        assert_eq!(uses, [1, 1, 2, 3]);
+        assert_eq!(usage.last_used.as_ref().and_then(|last| last.address.as_deref()), Some("192.0.2.1"));
     }
 }

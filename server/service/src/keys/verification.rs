@@ -4,13 +4,15 @@ use std::{net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, ErrorCode, KeyId, LastUse, Name, Owner, Role, Scope, ScopeGrant, Slug, TenantId,
+    ApiError, ErrorCode, KeyId, KeyLimits, LastUse, Name, Owner, Role, Scope, ScopeGrant, Slug, TenantId,
     scope::{Missing, OwnScope, effective},
 };
 use moka::{policy::EvictionPolicy, sync::Cache};
 
 use super::{
     issue,
+    limit_checks::is_allowed_from,
+    rate_limits::RateLimits,
     roll::{self, PredecessorEndings},
     scopes, token,
     usage::{UsageBuffer, Verdict},
@@ -22,39 +24,78 @@ use crate::{
     error::Result,
     storage::{
         self,
-        db::TokenDigest,
-        keys::{Bearer, Candidate},
+        db::{CachedKey, OwnerFacts, TokenDigest},
+        keys::Candidate,
     },
 };
 
-/// A valid key, with what its bearer may know about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifiedKey {
+/// A valid key, with what its bearer may know about it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct VerifiedKey(Arc<CachedKey>);
+
+impl VerifiedKey {
     /// The key's id.
-    pub key_id: KeyId,
+    pub fn key_id(&self) -> KeyId {
+        self.0.facts.id
+    }
+
     /// The key's name.
-    pub name: Name,
-    /// The key's owner.
-    pub owner: Owner,
-    /// The owner's name.
-    pub owner_name: String,
-    /// The key's tenant.
-    pub tenant_id: TenantId,
-    /// The tenant's slug.
-    pub tenant_slug: Slug,
-    /// The owner's current role in the tenant.
-    pub role: Role,
+    pub fn name(&self) -> &Name {
+        &self.0.facts.name
+    }
+
     /// When the key expires; `None` means never.
-    pub expires_at: Option<DateTime<Utc>>,
+    pub fn expires_at(&self) -> Option<DateTime<Utc>> {
+        self.0.facts.expires_at().map(storage::instant)
+    }
+
     /// What the key may do at most.
-    pub scopes: ScopeGrant,
+    pub fn scopes(&self) -> &ScopeGrant {
+        self.0.facts.scopes()
+    }
+
+    /// From which addresses and how often the key may be used; `None` without a limit.
+    pub fn limits(&self) -> Option<&KeyLimits> {
+        self.0.facts.limits.as_deref()
+    }
+
+    /// The key's owner.
+    pub fn owner(&self) -> Owner {
+        self.owner_facts().owner
+    }
+
+    /// The owner's name.
+    pub fn owner_name(&self) -> &str {
+        &self.owner_facts().name
+    }
+
+    /// The owner's role in the tenant, as of now.
+    pub fn role(&self) -> Role {
+        self.owner_facts().role
+    }
+
+    /// The key's tenant.
+    pub fn tenant_id(&self) -> TenantId {
+        self.owner_facts().tenant_id
+    }
+
+    /// The tenant's slug.
+    pub fn tenant_slug(&self) -> &Slug {
+        &self.owner_facts().tenant_slug
+    }
+
+    fn owner_facts(&self) -> &OwnerFacts {
+        &self.0.owner.facts
+    }
 }
 
 /// What a request is told about a key.
 #[derive(Clone, Debug)]
 pub enum Authorized {
-    /// The key isn't valid.
+    /// The key isn't valid, or may not be used from the client's address.
     Refused,
+    /// The key was used more often than its limit allows. It may be used again after this number of seconds.
+    RateLimited(u32),
     /// The key is valid, but lacks scopes that the request demands.
     Lacks(VerifiedKey, Missing),
     /// The key is valid and has every scope that the request demands.
@@ -78,10 +119,10 @@ impl Candidate {
         }
     }
 
-    /// Returns the bearer if the key is valid at `now`. At the instant of its expiry, it no longer is.
-    fn bearer_at(&self, now: DateTime<Utc>) -> Option<&Bearer> {
+    /// Whether the key is valid at `now`. At the instant of its expiry, it no longer is.
+    fn is_valid_at(&self, now: DateTime<Utc>) -> bool {
         let is_over = self.is_revoked || self.is_marked_expired || self.expires_at.is_some_and(|at| now >= at);
-        self.bearer.as_ref().filter(|_| !is_over && !self.is_suspended)
+        self.bearer.is_some() && !is_over && !self.is_suspended
     }
 }
 
@@ -105,6 +146,7 @@ pub struct Verification<'a> {
     pub(crate) context: &'a Context,
     pub(crate) usage: &'a Arc<UsageBuffer>,
     pub(crate) revoked_tokens: &'a RevokedTokens,
+    pub(crate) rate_limits: &'a RateLimits,
     pub(crate) endings: &'a Arc<PredecessorEndings>,
 }
 
@@ -113,13 +155,17 @@ impl Verification<'_> {
     /// to be written in the background. A token with a wrong format or checksum costs no database read.
     ///
     /// # Errors
-    /// Only when the database fails. No token is accepted then.
+    /// `RATE_LIMITED` if the key was used more often than its limit allows. When the database fails, no token is accepted.
     #[tracing::instrument(level = "debug", skip_all, fields(api_key.id))]
     pub async fn verify(&self, token: &str, client: &Client) -> Result<Option<VerifiedKey>> {
-        self.verify_in(None, token, client).await
+        match self.verify_in(None, token, client).await? {
+            Authorized::Granted(key) => Ok(Some(key)),
+            Authorized::RateLimited(wait) => Err(ApiError::key_rate_limited(wait).into()),
+            Authorized::Refused | Authorized::Lacks(..) => Ok(None),
+        }
     }
 
-    async fn verify_in(&self, tenant: Option<TenantId>, token: &str, client: &Client) -> Result<Option<VerifiedKey>> {
+    async fn verify_in(&self, tenant: Option<TenantId>, token: &str, client: &Client) -> Result<Authorized> {
         let verified = self.check(tenant, token, client).await;
         if verified.is_err() {
             self.count(client, VerificationOutcome::Failed);
@@ -131,7 +177,7 @@ impl Verification<'_> {
     /// the keys of all others are unknown, and nothing is recorded about them.
     ///
     /// # Errors
-    /// As [`Verification::verify`].
+    /// When the database fails. No token is accepted then.
     #[tracing::instrument(level = "debug", skip_all, fields(api_key.id))]
     pub async fn authorize(
         &self,
@@ -140,12 +186,15 @@ impl Verification<'_> {
         tenant: Option<TenantId>,
         client: &Client,
     ) -> Result<Authorized> {
-        let Some(key) = self.verify_in(tenant, token, client).await? else { return Ok(Authorized::Refused) };
+        let key = match self.verify_in(tenant, token, client).await? {
+            Authorized::Granted(key) => key,
+            refused => return Ok(refused),
+        };
         if demanded.is_empty() {
             return Ok(Authorized::Granted(key));
         }
         let catalogue = storage::scopes::known_catalogue(self.context.db()).await?;
-        let facts = (key.key_id, &key.scopes, key.role);
+        let facts = (key.key_id(), key.scopes(), key.role());
         match scopes::demand_counted(self.context, facts, &catalogue, demanded, client) {
             Ok(()) => Ok(Authorized::Granted(key)),
             Err(missing) => Ok(Authorized::Lacks(key, missing)),
@@ -159,18 +208,19 @@ impl Verification<'_> {
     /// When the database fails.
     pub async fn effective_scopes(&self, key: &VerifiedKey) -> Result<Vec<Scope>> {
         let catalogue = storage::scopes::known_catalogue(self.context.db()).await?;
-        Ok(effective(&key.scopes, key.role, &catalogue).map(|entry| entry.scope.clone()).collect())
+        Ok(effective(key.scopes(), key.role(), &catalogue).map(|entry| entry.scope.clone()).collect())
     }
 
     /// Verifies the key with which a service asks about the keys of its own tenant, and returns the tenant.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` if the key isn't valid; `FORBIDDEN` if it lacks the scope `latchkey:verify`.
+    /// `UNAUTHENTICATED` if the key isn't valid; `RATE_LIMITED`; `FORBIDDEN` if it lacks the scope `latchkey:verify`.
     pub async fn caller(&self, token: &str, client: &Client) -> Result<TenantId> {
         match self.authorize(token, &[OwnScope::Verify.scope()], None, client).await? {
             Authorized::Refused => Err(ApiError::unauthenticated().into()),
+            Authorized::RateLimited(wait) => Err(ApiError::key_rate_limited(wait).into()),
             Authorized::Lacks(_, missing) => Err(ApiError::new(ErrorCode::Forbidden, missing.to_string()).into()),
-            Authorized::Granted(key) => Ok(key.tenant_id),
+            Authorized::Granted(key) => Ok(key.tenant_id()),
         }
     }
 
@@ -197,52 +247,97 @@ impl Verification<'_> {
         Ok(Client { address, user_agent, ..client.clone() })
     }
 
-    async fn check(&self, tenant: Option<TenantId>, token: &str, client: &Client) -> Result<Option<VerifiedKey>> {
+    async fn check(&self, tenant: Option<TenantId>, token: &str, client: &Client) -> Result<Authorized> {
         let Some(digest) = token::digest_of(token) else {
             self.count(client, VerificationOutcome::Malformed);
             self.usage.record_malformed();
-            return Ok(None);
+            return Ok(Authorized::Refused);
         };
-        let candidate = match storage::keys::find_in_memory(self.context.db(), &digest) {
-            Some(known) => known,
-            None => match self.find(tenant, &digest, client).await? {
-                Some(found) => found,
-                None => return Ok(None),
-            },
-        };
+        match storage::keys::find_in_memory(self.context.db(), &digest) {
+            Some(known) => Ok(self.check_known(tenant, VerifiedKey(known), client)),
+            // Boxed, so that the future of a verification from memory stays small.
+            None => Box::pin(self.check_unknown(tenant, digest, client)).await,
+        }
+    }
+
+    /// Checks a key that is known in memory, and so is valid unless it has expired. Waits for nothing.
+    fn check_known(&self, tenant: Option<TenantId>, key: VerifiedKey, client: &Client) -> Authorized {
+        if is_foreign(tenant, key.tenant_id()) {
+            self.count_unknown(client);
+            return Authorized::Refused;
+        }
+        tracing::Span::current().record("api_key.id", tracing::field::display(key.key_id()));
+        let (now, latest) = self.context.clock().times();
+        if key.expires_at().is_some_and(|at| latest >= at) {
+            self.record_refusal(key.key_id(), VerificationOutcome::Expired, now, client);
+            return Authorized::Refused;
+        }
+        if !is_allowed_from(key.limits(), client) {
+            self.record_refusal(key.key_id(), VerificationOutcome::AddressNotAllowed, now, client);
+            return Authorized::Refused;
+        }
+        if let Err(wait) = self.count_towards_limit(key.key_id(), key.limits(), now, client) {
+            return Authorized::RateLimited(wait);
+        }
+        self.count(client, VerificationOutcome::Accepted);
+        self.usage.record(key.key_id(), Verdict::Accepted, now, client);
+        Authorized::Granted(key)
+    }
+
+    /// Checks a token whose key isn't known in memory.
+    async fn check_unknown(
+        &self,
+        tenant: Option<TenantId>,
+        digest: TokenDigest,
+        client: &Client,
+    ) -> Result<Authorized> {
+        let Some(candidate) = self.find(tenant, &digest, client).await? else { return Ok(Authorized::Refused) };
         if is_foreign(tenant, candidate.tenant_id) {
             self.count_unknown(client);
-            return Ok(None);
+            return Ok(Authorized::Refused);
         }
-        tracing::Span::current().record("api_key.id", tracing::field::display(candidate.key_id));
-        let now = self.context.now();
-        let latest = self.context.clock().latest_possible();
-        let bearer = candidate.bearer_at(latest).cloned();
+        let id = candidate.key_id;
+        tracing::Span::current().record("api_key.id", tracing::field::display(id));
+        let (now, latest) = self.context.clock().times();
+        let is_valid = candidate.is_valid_at(latest);
+        if is_valid && !is_allowed_from(candidate.limits.as_deref(), client) {
+            self.record_refusal(id, VerificationOutcome::AddressNotAllowed, now, client);
+            return Ok(Authorized::Refused);
+        }
         // Before the token is accepted, so that no server replaces a token that is in use.
-        let is_current = bearer.is_none() || self.record_first_use(&candidate, &digest, now, client).await?;
-        let Some(bearer) = bearer.filter(|_| is_current) else {
+        let is_current = !is_valid || self.record_first_use(&candidate, &digest, now, client).await?;
+        if !is_valid || !is_current {
             if candidate.is_revoked {
-                self.revoked_tokens.0.insert(digest, (candidate.key_id, candidate.tenant_id));
+                self.revoked_tokens.0.insert(digest, (id, candidate.tenant_id));
             }
-            self.record_refusal(candidate.key_id, candidate.refused_as(latest), now, client);
-            return Ok(None);
-        };
+            self.record_refusal(id, candidate.refused_as(latest), now, client);
+            return Ok(Authorized::Refused);
+        }
+        if let Err(wait) = self.count_towards_limit(id, candidate.limits.as_deref(), now, client) {
+            return Ok(Authorized::RateLimited(wait));
+        }
         self.count(client, VerificationOutcome::Accepted);
-        self.usage.record(candidate.key_id, Verdict::Accepted, now, client);
+        self.usage.record(id, Verdict::Accepted, now, client);
         if let Some(old) = candidate.ends_key {
             roll::end_predecessor(self.context, self.endings, &candidate, old).await;
         }
-        Ok(Some(VerifiedKey {
-            key_id: candidate.key_id,
-            name: candidate.name,
-            owner: candidate.owner,
-            owner_name: bearer.name,
-            tenant_id: candidate.tenant_id,
-            tenant_slug: candidate.tenant_slug,
-            role: bearer.role,
-            expires_at: candidate.expires_at,
-            scopes: candidate.scopes,
-        }))
+        Ok(candidate.into_key(digest).map_or(Authorized::Refused, |key| Authorized::Granted(VerifiedKey(key))))
+    }
+
+    /// Counts a request towards the rate limit of its key. If that is used up, returns after how many seconds it isn't.
+    fn count_towards_limit(
+        &self,
+        key: KeyId,
+        limits: Option<&KeyLimits>,
+        now: DateTime<Utc>,
+        client: &Client,
+    ) -> std::result::Result<(), u32> {
+        let Some(limit) = limits.and_then(|limits| limits.rate) else { return Ok(()) };
+        let counted = self.rate_limits.count(key, limit, now);
+        if counted.is_err() {
+            self.record_refusal(key, VerificationOutcome::RateLimited, now, client);
+        }
+        counted
     }
 
     /// Finds a key that isn't known in memory. Records a refusal if the token is revoked or unknown.
@@ -309,5 +404,5 @@ fn is_foreign(seen: Option<TenantId>, of: TenantId) -> bool {
 /// When the database fails.
 pub(crate) async fn tenant_of_good(context: &Context, digest: &TokenDigest) -> Result<Option<TenantId>> {
     let candidate = storage::keys::find_by_digest(context.db(), digest).await?;
-    Ok(candidate.filter(|key| key.bearer_at(context.clock().latest_possible()).is_some()).map(|key| key.tenant_id))
+    Ok(candidate.filter(|key| key.is_valid_at(context.clock().latest_possible())).map(|key| key.tenant_id))
 }

@@ -1,5 +1,7 @@
 //! API keys. Filtered and paginated lists are in `key_list.rs`.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use domain::{
     ApiKey, Exposure, KeyId, KeyLimits, LastUse, Name, Owner, Revocation, Role, ScopeGrant, ServiceAccountId, Slug,
@@ -9,10 +11,10 @@ use uuid::Uuid;
 
 use super::{
     Db, Tx,
-    db::{CachedKey, NewCachedKey, OwnerFacts, Revoked, TokenDigest, change, read, read_list, retry, run},
-    fold, instant, key_limits,
+    db::{CachedKey, KeyFacts, OwnerFacts, Revoked, TokenDigest, change, read, read_list, retry, run},
+    fold, instant,
     lifecycle::{self, expiry, lifecycle, not_ended},
-    micros, name_search,
+    limit_columns, micros, name_search,
     query::{Conditions, Value, assembled, in_tenant, statement},
     role_of, scopes, stored_name,
 };
@@ -173,7 +175,7 @@ impl From<KeyRow> for ApiKey {
             }),
             violations: Vec::new(),
             scopes: scopes::grant_of(row.scopes.as_deref()),
-            limits: key_limits::limits_of(row.allowed_addresses.as_deref(), row.rate_requests, row.rate_seconds),
+            limits: limit_columns::limits_of(row.allowed_addresses.as_deref(), row.rate_requests, row.rate_seconds),
             created_channel: row.created_channel,
             created_by_key: row.created_by_key.map(KeyId),
             replaces: row.replaces.map(KeyId),
@@ -234,7 +236,7 @@ fn id_or_nil(id: Option<Uuid>) -> Uuid {
 pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, key: &NewKey, scopes: &ScopeGrant) -> Result<()> {
     let owner = permit.owner().ok_or_else(|| Error::Fault("a key can't be created without an owner".to_owned()))?;
     let (user_id, account_id) = ids_of(owner);
-    let (addresses, requests, seconds) = key_limits::stored(&key.limits);
+    let (addresses, requests, seconds) = limit_columns::stored(&key.limits);
     change!(
         tx,
         sqlx::query(concat!(
@@ -697,6 +699,9 @@ struct CandidateRow {
     ends_key: Option<Uuid>,
     replaceable_since: Option<i64>,
     scopes: Option<String>,
+    allowed_addresses: Option<String>,
+    rate_requests: Option<i64>,
+    rate_seconds: Option<i64>,
 }
 
 /// The stored state of a token's key, not yet compared with the time.
@@ -720,6 +725,8 @@ pub(crate) struct Candidate {
     pub(crate) replaceable_since: Option<DateTime<Utc>>,
     /// What it may do at most.
     pub(crate) scopes: ScopeGrant,
+    /// From which addresses and how often it may be used; `None` without a limit.
+    pub(crate) limits: Option<Box<KeyLimits>>,
 }
 
 /// The current name and role of a key's owner.
@@ -729,50 +736,32 @@ pub(crate) struct Bearer {
     pub(crate) role: Role,
 }
 
-impl From<CachedKey> for Candidate {
-    fn from(key: CachedKey) -> Self {
-        let facts = &key.owner.facts;
-        Self {
-            key_id: key.id,
-            name: key.name,
-            owner: facts.owner,
-            bearer: Some(Bearer { name: facts.name.clone(), role: facts.role }),
-            tenant_id: facts.tenant_id,
-            tenant_slug: facts.tenant_slug.clone(),
-            expires_at: key.expires_at.map(instant),
-            is_suspended: false,
-            is_revoked: false,
-            is_marked_expired: false,
-            ends_key: None,
-            replaceable_since: None,
-            scopes: key.scopes,
-        }
-    }
-}
-
 impl Candidate {
-    /// Returns what is kept in memory: a key that is valid until it expires or changes. `None` for any other, and for one
-    /// whose next use changes something.
-    fn cached(&self) -> Option<(NewCachedKey, OwnerFacts)> {
+    /// Returns whether the key is kept in memory: it is valid until it expires or changes, and its next use changes nothing.
+    fn may_be_kept(&self) -> bool {
         let is_over = self.is_suspended || self.is_revoked || self.is_marked_expired;
-        let Bearer { name, role } = self.bearer.clone()?;
-        if is_over || self.ends_key.is_some() || self.replaceable_since.is_some() {
-            return None;
-        }
-        let key = NewCachedKey {
-            id: self.key_id,
-            name: self.name.clone(),
-            expires_at: self.expires_at.map(micros),
-            scopes: self.scopes.clone(),
-        };
-        let tenant_slug = self.tenant_slug.clone();
-        Some((key, OwnerFacts { owner: self.owner, name, role, tenant_id: self.tenant_id, tenant_slug }))
+        !is_over && self.ends_key.is_none() && self.replaceable_since.is_none()
+    }
+
+    /// Returns what is known about the key and its owner. `None` without an owner.
+    fn facts(self) -> Option<(KeyFacts, OwnerFacts)> {
+        let Bearer { name, role } = self.bearer?;
+        let expires_at = self.expires_at.map(micros);
+        let mut key = KeyFacts::new(self.key_id, self.name, expires_at, self.scopes);
+        key.limits = self.limits;
+        let (tenant_id, tenant_slug) = (self.tenant_id, self.tenant_slug);
+        Some((key, OwnerFacts { owner: self.owner, name, role, tenant_id, tenant_slug }))
+    }
+
+    /// Returns the key as it would be kept in memory. `None` without an owner.
+    pub(crate) fn into_key(self, digest: TokenDigest) -> Option<Arc<CachedKey>> {
+        self.facts().map(|(key, owner)| Arc::new(CachedKey::new(digest, key, owner)))
     }
 }
 
-/// Returns the key of a token from memory, if it is known there.
-pub(crate) fn find_in_memory(db: &Db, digest: &TokenDigest) -> Option<Candidate> {
-    db.key_cache().get(digest).map(Candidate::from)
+/// Returns the key of a token from memory, if it is known there. It is valid unless it has expired.
+pub(crate) fn find_in_memory(db: &Db, digest: &TokenDigest) -> Option<Arc<CachedKey>> {
+    db.key_cache().get(digest)
 }
 
 /// Finds the key of a token in the database, with its owner's current role. It is known in memory afterwards.
@@ -780,7 +769,8 @@ pub(crate) async fn find_by_digest(db: &Db, digest: &TokenDigest) -> Result<Opti
     let keys = db.key_cache();
     let epoch = keys.epoch();
     let candidate = read_by_digest(db, digest).await?;
-    if let Some((key, owner)) = candidate.as_ref().and_then(Candidate::cached) {
+    let kept = candidate.as_ref().filter(|candidate| candidate.may_be_kept()).cloned();
+    if let Some((key, owner)) = kept.and_then(Candidate::facts) {
         keys.insert(*digest, key, owner, epoch);
     }
     Ok(candidate)
@@ -791,7 +781,8 @@ async fn read_by_digest(db: &Db, digest: &TokenDigest) -> Result<Option<Candidat
         sqlx::query_as(
             "SELECT k.id, k.name, k.tenant_id, t.slug AS tenant_slug, k.user_id, k.service_account_id, \
              COALESCE(u.name, s.name) AS owner_name, COALESCE(m.role, s.role) AS role, k.expires_at, COALESCE(k.suspended_at, s.suspended_at) AS suspended_at, k.revoked_at, k.lifecycle, k.ends_key, \
-             CASE WHEN k.idempotency_key IS NOT NULL AND k.last_used_at IS NULL THEN k.created_at END AS replaceable_since, k.scopes \
+             CASE WHEN k.idempotency_key IS NOT NULL AND k.last_used_at IS NULL THEN k.created_at END AS replaceable_since, k.scopes, \
+             k.allowed_addresses, k.rate_requests, k.rate_seconds \
              FROM api_keys k JOIN tenants t ON t.id = k.tenant_id \
              LEFT JOIN memberships m ON m.user_id = k.user_id AND m.tenant_id = k.tenant_id \
              LEFT JOIN users u ON u.id = m.user_id \
@@ -807,6 +798,7 @@ async fn read_by_digest(db: &Db, digest: &TokenDigest) -> Result<Option<Candidat
     };
     let slug =
         Slug::parse(&row.tenant_slug).map_err(|_| Error::Fault(format!("tenant {}: invalid slug", row.tenant_id)))?;
+    let limits = limit_columns::limits_of(row.allowed_addresses.as_deref(), row.rate_requests, row.rate_seconds);
     Ok(Some(Candidate {
         key_id: KeyId(row.id),
         name: stored_name(&row.name),
@@ -821,6 +813,7 @@ async fn read_by_digest(db: &Db, digest: &TokenDigest) -> Result<Option<Candidat
         ends_key: row.ends_key.map(KeyId),
         replaceable_since: row.replaceable_since.map(instant),
         scopes: scopes::grant_of(row.scopes.as_deref()),
+        limits: (!limits.is_unlimited()).then(|| Box::new(limits)),
     }))
 }
 

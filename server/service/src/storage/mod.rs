@@ -23,6 +23,7 @@ pub(crate) mod key_refusals;
 pub(crate) mod keys;
 pub(crate) mod ledger;
 pub(crate) mod lifecycle;
+pub(crate) mod limit_columns;
 pub(crate) mod maintenance;
 pub(crate) mod metrics;
 pub(crate) mod migrations;

@@ -68,7 +68,8 @@ pub(crate) async fn known_catalogue(db: &Db) -> Result<Arc<Catalogue>> {
         return Ok(known);
     }
     let epoch = memory.epoch();
-    let read = Arc::new(catalogue(db).await?);
+    // Boxed, so that the future of a verification from memory stays small.
+    let read = Arc::new(Box::pin(catalogue(db)).await?);
     memory.insert_catalogue(&read, epoch);
     Ok(read)
 }

@@ -42,6 +42,13 @@ pub(crate) struct ClientUsage {
     pub(crate) refusals: i64,
 }
 
+impl ClientUsage {
+    /// Returns whether another usage is by the same client.
+    pub(crate) fn is_same_client(&self, other: &Self) -> bool {
+        self.address == other.address && self.user_agent == other.user_agent && self.agent_id == other.agent_id
+    }
+}
+
 /// Makes a batch give up after waiting 300 ms for another writer on `PostgreSQL`. A batch can be retried, a user's
 /// request can't, so in a deadlock between them the batch is the one to fail.
 pub(crate) async fn yield_to_others(tx: &mut Tx) -> Result<()> {

@@ -80,7 +80,7 @@ fn every_change_is_effective_when_it_is_acknowledged() {
             .unwrap();
         let hers = stage.add_key(&eve_there, own(&eve_there), "hers").await;
         let its = stage.add_key(&admin, Owner::ServiceAccount(account.id), "its").await;
-        let role = async |key: &IssuedKey| verify(services, key).await.map(|key| key.role);
+        let role = async |key: &IssuedKey| verify(services, key).await.map(|key| key.role());
 
         remember(&stage, &hers).await;
         services.members().change_role(&admin, eve, Role::ReadOnlyUser).await.unwrap();
@@ -98,15 +98,15 @@ fn every_change_is_effective_when_it_is_acknowledged() {
 
         remember(&stage, &its).await;
         services.service_accounts().rename(&admin, account.id, "Deployment").await.unwrap();
-        assert_eq!(verify(services, &its).await.unwrap().owner_name, "Deployment");
+        assert_eq!(verify(services, &its).await.unwrap().owner_name(), "Deployment");
 
         remember(&stage, &hers).await;
         services.users().rename(&eve_there, "Eve").await.unwrap();
-        assert_eq!(verify(services, &hers).await.unwrap().owner_name, "Eve");
+        assert_eq!(verify(services, &hers).await.unwrap().owner_name(), "Eve");
 
         remember(&stage, &hers).await;
         services.api_keys().rename(&eve_there, hers.key.id, "renamed").await.unwrap();
-        assert_eq!(verify(services, &hers).await.unwrap().name.as_str(), "renamed");
+        assert_eq!(verify(services, &hers).await.unwrap().name().as_str(), "renamed");
 
         remember(&stage, &hers).await;
         services.api_keys().suspend(&eve_there, hers.key.id).await.unwrap();
@@ -225,8 +225,8 @@ fn changes_that_were_deleted_before_they_were_read_are_not_missed() {
         let key = stage.add_key(&admin, own(&admin), "key").await;
         remember(&stage, &key).await;
         testing::execute(&stage.services, "UPDATE api_keys SET name = 'other'; DELETE FROM changes").await;
-        assert_eq!(verify(&stage.services, &key).await.unwrap().name.as_str(), "other");
-        assert_eq!(verify(&stage.services, &key).await.unwrap().scopes, ScopeGrant::Unscoped);
+        assert_eq!(verify(&stage.services, &key).await.unwrap().name().as_str(), "other");
+        assert_eq!(verify(&stage.services, &key).await.unwrap().scopes(), &ScopeGrant::Unscoped);
     });
 }
 
@@ -247,7 +247,7 @@ fn numbers_that_are_used_again_are_not_taken_for_known_ones() {
         for name in ["four", "five"] {
             remember(&stage, &key).await;
             stage.services.api_keys().rename(&admin, key.key.id, name).await.unwrap();
-            assert_eq!(verify(&stage.services, &key).await.unwrap().name.as_str(), name);
+            assert_eq!(verify(&stage.services, &key).await.unwrap().name().as_str(), name);
         }
     });
 }

@@ -19,7 +19,7 @@ fn a_key_verifies_until_it_is_revoked_and_revoking_it_again_is_a_conflict() {
         let key = stage.add_key(&ada, own(&ada), "ci").await;
         let seen = stage.services.verification().verify(key.token.expose(), &browser()).await.unwrap().unwrap();
         assert_eq!(
-            (seen.key_id, seen.owner, seen.role, seen.tenant_id),
+            (seen.key_id(), seen.owner(), seen.role(), seen.tenant_id()),
             (key.key.id, own(&ada), Role::TenantAdmin, stage.tenant)
         );
 

@@ -163,7 +163,10 @@ fn a_key_is_refused_until_its_rate_limit_allows_another_request() {
         let scope = Scope::parse("orders:read").unwrap();
         let verification = stage.services.verification();
         for _ in 0..3 {
-            let answer = verification.authorize(key.token.expose(), &[scope.clone()], None, &from(here)).await.unwrap();
+            let answer = verification
+                .authorize(key.token.expose(), std::slice::from_ref(&scope), None, &from(here))
+                .await
+                .unwrap();
             assert!(matches!(answer, Authorized::Lacks(..)), "{answer:?}");
         }
         let answer = verification.authorize(key.token.expose(), &[scope], None, &from(here)).await.unwrap();

@@ -377,7 +377,7 @@ impl<'a> Play<'a> {
                 (tenant == Some(self.tenant), None)
             } else {
                 let verified = services.verification().verify(issued.token.expose(), &browser()).await.unwrap();
-                (verified.is_some(), verified.map(|verified| (verified.role, verified.expires_at)))
+                (verified.is_some(), verified.map(|verified| (verified.role(), verified.expires_at())))
             };
             prop_assert_eq!(is_valid, self.model.is_valid(key), "whether key {} verifies", key);
             if let Some((role, expires_at)) = role {

@@ -13,8 +13,9 @@
 //!    change. Only valid keys are added, and nothing is remembered about unknown tokens.
 
 use std::{
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
+    borrow::Borrow,
+    collections::{HashMap, HashSet},
+    hash::{BuildHasherDefault, Hash, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard,
         atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
@@ -22,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{KeyId, Name, Owner, Role, ScopeGrant, Slug, TenantId, scope::Catalogue};
+use domain::{KeyId, KeyLimits, Name, Owner, Role, ScopeGrant, Slug, TenantId, scope::Catalogue};
 use tokio::sync::{Notify, watch};
 
 use crate::{clock, storage::feed::Feed};
@@ -32,31 +33,61 @@ pub(crate) type TokenDigest = [u8; 32];
 
 /// How long after a successful reading of the changes began entries are used, in microseconds.
 pub(crate) const MAX_AGE: i64 = 1_000_000;
-/// How many keys are kept at most. One takes about 250 bytes, and up to 5 KB more if it holds 64 long scopes.
+/// How many keys are kept at most. One takes about 170 bytes, and up to 5 KB more if it holds 64 long scopes.
 const MAX_KEYS: usize = 1_000_000;
 /// How many parts the keys are in, each with a lock of its own.
 const SHARDS: usize = 64;
 /// How long a commit waits for the follower. Afterwards the entries aren't used until the follower succeeds.
 const WAIT: Duration = Duration::from_millis(1_500);
 
-/// A key that is valid, apart from its expiry.
-#[derive(Clone, Debug)]
+/// A key that is valid, apart from its expiry. There may be a million of them, so each field is as small as it can be.
+#[derive(Debug)]
 pub(crate) struct CachedKey {
-    pub(crate) id: KeyId,
-    pub(crate) name: Name,
-    /// Microseconds; `None` means never.
-    pub(crate) expires_at: Option<i64>,
-    pub(crate) scopes: ScopeGrant,
+    digest: TokenDigest,
+    pub(crate) facts: KeyFacts,
     pub(crate) owner: Arc<CachedOwner>,
 }
 
-/// A key to add, without its owner.
-#[derive(Clone, Debug)]
-pub(crate) struct NewCachedKey {
+/// What is known about a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeyFacts {
     pub(crate) id: KeyId,
     pub(crate) name: Name,
-    pub(crate) expires_at: Option<i64>,
-    pub(crate) scopes: ScopeGrant,
+    /// Microseconds; [`NEVER`] for a key without expiry.
+    expires_at: i64,
+    /// `None` without scopes, as for most keys.
+    scopes: Option<Box<ScopeGrant>>,
+    /// `None` without a limit, as for most keys.
+    pub(crate) limits: Option<Box<KeyLimits>>,
+}
+
+/// The expiry of a key that never expires.
+const NEVER: i64 = i64::MAX;
+
+impl KeyFacts {
+    /// `expires_at`: microseconds; `None` means never.
+    pub(crate) fn new(id: KeyId, name: Name, expires_at: Option<i64>, scopes: ScopeGrant) -> Self {
+        let scopes = (scopes != ScopeGrant::Unscoped).then(|| Box::new(scopes));
+        Self { id, name, expires_at: expires_at.unwrap_or(NEVER), scopes, limits: None }
+    }
+
+    /// When the key expires, in microseconds; `None` means never.
+    pub(crate) fn expires_at(&self) -> Option<i64> {
+        (self.expires_at != NEVER).then_some(self.expires_at)
+    }
+
+    /// What the key may do at most.
+    pub(crate) fn scopes(&self) -> &ScopeGrant {
+        const UNSCOPED: &ScopeGrant = &ScopeGrant::Unscoped;
+        self.scopes.as_deref().unwrap_or(UNSCOPED)
+    }
+}
+
+impl CachedKey {
+    /// Returns a key that isn't kept.
+    pub(crate) fn new(digest: TokenDigest, facts: KeyFacts, owner: OwnerFacts) -> Self {
+        Self { digest, facts, owner: Arc::new(CachedOwner::new(owner)) }
+    }
 }
 
 /// The owner of cached keys, in one tenant.
@@ -65,6 +96,12 @@ pub(crate) struct CachedOwner {
     pub(crate) facts: OwnerFacts,
     /// Set when the owner or the tenant has changed. The owner's keys have to be read again.
     is_outdated: AtomicBool,
+}
+
+impl CachedOwner {
+    fn new(facts: OwnerFacts) -> Self {
+        Self { facts, is_outdated: AtomicBool::new(false) }
+    }
 }
 
 /// What is known about an owner.
@@ -113,7 +150,32 @@ impl Hasher for FirstBytes {
     fn write_usize(&mut self, _: usize) {}
 }
 
-type Shard = HashMap<TokenDigest, CachedKey, BuildHasherDefault<FirstBytes>>;
+/// A key in the table, which finds it by its digest. The table itself contains pointers only, because half of its places
+/// may be empty.
+#[derive(Debug)]
+struct Entry(Arc<CachedKey>);
+
+impl Borrow<TokenDigest> for Entry {
+    fn borrow(&self) -> &TokenDigest {
+        &self.0.digest
+    }
+}
+
+impl Hash for Entry {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.digest.hash(state);
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.digest == other.0.digest
+    }
+}
+
+impl Eq for Entry {}
+
+type Shard = HashSet<Entry, BuildHasherDefault<FirstBytes>>;
 
 /// The keys that are used. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -192,12 +254,13 @@ impl KeyCache {
     }
 
     /// Returns the key of a token, if it is known and nothing about it has changed. `None` says nothing about the key.
-    pub(crate) fn get(&self, digest: &TokenDigest) -> Option<CachedKey> {
+    pub(crate) fn get(&self, digest: &TokenDigest) -> Option<Arc<CachedKey>> {
         if !self.is_current() {
             return None;
         }
         let shard = self.shard(digest).read().unwrap_or_else(PoisonError::into_inner);
-        shard.get(digest).filter(|key| !key.owner.is_outdated.load(Ordering::Acquire)).cloned()
+        let known = shard.get(digest).filter(|known| !known.0.owner.is_outdated.load(Ordering::Acquire));
+        known.map(|known| Arc::clone(&known.0))
     }
 
     /// Returns the epoch, which is read before the row of a key is read.
@@ -206,8 +269,8 @@ impl KeyCache {
     }
 
     /// Adds a key, unless entries were removed since `read_in`: the row may be older than the change.
-    pub(crate) fn insert(&self, digest: TokenDigest, key: NewCachedKey, facts: OwnerFacts, read_in: Epoch) {
-        let Some(owner) = self.owner(facts, read_in) else { return };
+    pub(crate) fn insert(&self, digest: TokenDigest, key: KeyFacts, owner: OwnerFacts, read_in: Epoch) {
+        let Some(owner) = self.owner(owner, read_in) else { return };
         let mut shard = self.shard(&digest).write().unwrap_or_else(PoisonError::into_inner);
         if self.epoch() != read_in {
             return;
@@ -215,8 +278,7 @@ impl KeyCache {
         if shard.len() >= MAX_KEYS / SHARDS {
             make_room(&mut shard);
         }
-        let NewCachedKey { id, name, expires_at, scopes } = key;
-        shard.insert(digest, CachedKey { id, name, expires_at, scopes, owner });
+        shard.replace(Entry(Arc::new(CachedKey { digest, facts: key, owner })));
     }
 
     /// Returns the owner that the keys of an owner share. `None` if entries were removed since `read_in`, or the owner is
@@ -226,9 +288,8 @@ impl KeyCache {
         if self.epoch() != read_in {
             return None;
         }
-        let known = owners
-            .entry((facts.tenant_id, facts.owner))
-            .or_insert_with(|| Arc::new(CachedOwner { facts: facts.clone(), is_outdated: AtomicBool::new(false) }));
+        let known =
+            owners.entry((facts.tenant_id, facts.owner)).or_insert_with(|| Arc::new(CachedOwner::new(facts.clone())));
         (known.facts == facts).then(|| Arc::clone(known))
     }
 
@@ -297,7 +358,7 @@ impl KeyCache {
     pub(crate) fn tidy(&self) {
         for shard in &self.0.shards {
             let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-            shard.retain(|_, key| !key.owner.is_outdated.load(Ordering::Acquire));
+            shard.retain(|known| !known.0.owner.is_outdated.load(Ordering::Acquire));
         }
         self.owners().retain(|_, owner| Arc::strong_count(owner) > 1);
     }
@@ -318,8 +379,9 @@ impl KeyCache {
 }
 
 /// Removes an eighth of the keys, whichever they are. They are read again when they are used.
+#[expect(clippy::mutable_key_type, reason = "what changes in an entry is no part of its digest")]
 fn make_room(shard: &mut Shard) {
-    let removed: Vec<TokenDigest> = shard.keys().take(shard.len() / 8 + 1).copied().collect();
+    let removed: Vec<TokenDigest> = shard.iter().take(shard.len() / 8 + 1).map(|known| known.0.digest).collect();
     for digest in removed {
         shard.remove(&digest);
     }

@@ -15,7 +15,7 @@ use sqlx::SqlitePool;
 
 pub use self::postgres::Options as PostgresOptions;
 pub(crate) use self::{
-    key_cache::{CachedKey, KeyCache, NewCachedKey, Outdated, OwnerFacts, TokenDigest},
+    key_cache::{CachedKey, KeyCache, KeyFacts, Outdated, OwnerFacts, TokenDigest},
     ledger::{Ledger, Line, Revoked, read_ledger},
     postgres::Lease,
     sqlite::MIGRATIONS,
