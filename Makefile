@@ -57,7 +57,7 @@ test:
 test-clients:
 	@end2end/bin/test --clients
 
-# CASES, CRASHES, FAULTS, FUZZ_SECONDS and SEED are read by the script. A failure prints its seed.
+# CASES, CRASHES, FAULTS, CUTS, FUZZ_SECONDS and SEED are read by the script. A failure prints its seed.
 .PHONY: soak
 soak:
 	@$(tools) rust fuzz postgres
@@ -81,6 +81,8 @@ fmt:
 .PHONY: bench
 bench:
 	@$(tools) rust
+	cargo bench --locked --package server --bench verification
+	cargo bench --locked --package server --bench keys
 	cargo bench --locked --package server --bench requests
 	end2end/bin/postgres cargo bench --locked --package server --bench lists
 	end2end/bin/postgres cargo bench --locked --package service --features testing --bench creates

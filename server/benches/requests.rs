@@ -4,6 +4,8 @@
 //! Loads both over 64 connections in interleaved rounds, and prints the medians of the ratios. Uses loopback only.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark fails by panicking and speaks by printing")]
 
+#[path = "measuring/load.rs"]
+mod load;
 mod measuring;
 #[path = "../tests/process/support.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
@@ -15,24 +17,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use load::{Case, ROUND, ROUNDS, compare, empty_server};
 use measuring::{median, runtime};
 use support::{Server, admin, connect, fill, request, send, serve, sign_in, start};
 
 const CONNECTIONS: usize = 64;
-const ROUNDS: usize = 5;
-const ROUND: Duration = Duration::from_secs(2);
 const KEYS: usize = 25;
-
-/// A request that is sent repeatedly.
-#[derive(Clone)]
-struct Case {
-    name: &'static str,
-    address: SocketAddr,
-    method: &'static str,
-    path: String,
-    headers: Vec<(&'static str, String)>,
-    body: String,
-}
 
 fn main() {
     if std::env::args().any(|argument| argument == "--empty-server") {
@@ -51,23 +41,9 @@ fn main() {
     let latchkey = serve(&database);
     runtime().block_on(async {
         let cases = cases(empty.address, latchkey.address, &token, &cut_off).await;
-        measure(&cases).await;
+        compare(&cases, CONNECTIONS).await;
         measure_bombs(&cases[1], latchkey.address, &token).await;
     });
-}
-
-async fn empty_server() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    println!("listening on http://{}", listener.local_addr().unwrap());
-    let router = axum::Router::new().fallback(async || ());
-    loop {
-        let (stream, _) = listener.accept().await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        let service = hyper_util::service::TowerToHyperService::new(router.clone());
-        tokio::spawn(
-            hyper::server::conn::http1::Builder::new().serve_connection(hyper_util::rt::TokioIo::new(stream), service),
-        );
-    }
 }
 
 async fn cases(empty: SocketAddr, latchkey: SocketAddr, token: &str, cut_off: &str) -> Vec<Case> {
@@ -81,19 +57,12 @@ async fn cases(empty: SocketAddr, latchkey: SocketAddr, token: &str, cut_off: &s
         path: path.to_owned(),
         headers,
         body,
+        status: 200,
     };
     let query = r#"{"query":"query { auth_api_key { id name expires_at } }","variables":"null"}"#.to_owned();
     vec![
         case("empty axum handler", empty, "POST", "/", vec![json()], "{}".to_owned()),
         case("verify valid key", latchkey, "POST", "/api/v1/verify", vec![json()], format!(r#"{{"token":"{token}"}}"#)),
-        case(
-            "verify malformed token",
-            latchkey,
-            "POST",
-            "/api/v1/verify",
-            vec![json()],
-            r#"{"token":"lku_garbage"}"#.to_owned(),
-        ),
         case(
             "GraphQL, agent with a revoked key",
             latchkey,
@@ -113,42 +82,6 @@ async fn cases(empty: SocketAddr, latchkey: SocketAddr, token: &str, cut_off: &s
             String::new(),
         ),
     ]
-}
-
-/// Returns the requests per second over one round.
-async fn rate(case: &Case) -> f64 {
-    let mut tasks = tokio::task::JoinSet::new();
-    let start = Instant::now();
-    for _ in 0..CONNECTIONS {
-        let case = case.clone();
-        tasks.spawn(async move {
-            let mut connection = connect(case.address).await;
-            let mut count = 0_u32;
-            while start.elapsed() < ROUND {
-                let request = request(case.address, case.method, &case.path, &case.headers, case.body.clone());
-                let status = send(&mut connection, request).await.map(|(status, _)| status);
-                assert_eq!(status, Some(200), "{}", case.name);
-                count += 1;
-            }
-            count
-        });
-    }
-    let counts = tasks.join_all().await;
-    f64::from(counts.into_iter().sum::<u32>()) / start.elapsed().as_secs_f64()
-}
-
-async fn measure(cases: &[Case]) {
-    let mut rates = vec![Vec::new(); cases.len()];
-    for _ in 0..ROUNDS {
-        for (case, rates) in cases.iter().zip(&mut rates) {
-            rates.push(rate(case).await);
-        }
-    }
-    println!("| request | requests/s (median) | × empty handler (median of {ROUNDS} rounds) |\n|---|---:|---:|");
-    for (case, own) in cases.iter().zip(&rates) {
-        let ratios = own.iter().zip(&rates[0]).map(|(own, empty)| own / empty).collect();
-        println!("| {} | {:.0} | {:.3} |", case.name, median(own.clone()), median(ratios));
-    }
 }
 
 /// Measures how long a healthy request takes alone, beside harmless queries, and beside queries that the guard refuses.
