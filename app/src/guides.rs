@@ -5,6 +5,7 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser
 
 /// The address of the server in the files. The pages contain the real one.
 const HOST: &str = "https://keys.example.com";
+const HOST_NAME: &str = "keys.example.com";
 /// The token in the files. The pages for a person with a key contain the beginning of that key's token.
 const TOKEN: &str = "lku_EXAMPLE";
 /// The button that copies a block of code. The script copies the element after it.
@@ -54,7 +55,11 @@ pub struct Reader {
 
 impl Reader {
     fn filled(&self, text: &str) -> String {
-        let text = text.replace(HOST, &self.public_url);
+        // Some configurations name the host alone, beside its port.
+        let host = self.public_url.split_once("://").map_or("", |(_, host)| host);
+        let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let name = name.map_or(host, |(name, _)| name);
+        let text = text.replace(HOST, &self.public_url).replace(HOST_NAME, name);
         match &self.hint {
             Some(hint) => text.replace(TOKEN, &format!("{hint}…")),
             None => text,
@@ -165,6 +170,7 @@ fn language(kind: &CodeBlockKind) -> &'static str {
         ("graphql", "GraphQL"),
         ("nginx", "nginx"),
         ("caddy", "Caddyfile"),
+        ("haproxy", "HAProxy"),
         ("yaml", "YAML"),
     ];
     names.into_iter().find(|(name, _)| *name == code.as_ref()).map_or("", |(_, label)| label)

@@ -16,7 +16,7 @@ async function choose(page, name, item, scripted) {
 }
 
 const addresses = (page) => page.getByLabel('Allowed addresses');
-const requests = (page) => page.getByRole('textbox', { name: 'Requests' });
+const requests = (page) => page.getByRole('textbox', { name: 'Rate limit' });
 const anyway = (page) => page.getByRole('checkbox', { name: /^Allow a list without my own address/ });
 const details = (page, name) => row(page, name).first().getByRole('link', { name, exact: true }).click();
 

@@ -8,7 +8,8 @@ use crate::{AgentId, Name, Scope};
 /// How many rejected requests of a key are kept: the most recent ones, equal ones counted as one.
 pub const MAX_REFUSALS: usize = 50;
 
-/// Why a request with a key was rejected. Only the key's owner and the tenant's administrators learn it.
+/// Why a request with a key was rejected. The client is told only [`Self::MissingScope`] and [`Self::RateLimited`]; the
+/// other reasons only the key's owner and the tenant's administrators learn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalReason {

@@ -6,9 +6,6 @@ use leptos::prelude::*;
 use super::field::FieldError;
 use crate::{request::RequestContext, words::limits as words};
 
-/// The names of the fields.
-pub const FIELDS: [&str; 3] = ["allowed_addresses", "rate_limit", "allow_lockout"];
-
 /// The initial values: those of a rejected submission or, in a new form, the limits of the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypedLimits {

@@ -48,7 +48,7 @@ words! {
     show_key = "Show key";
     client_addresses = "Client addresses";
     clients_have_one_address = "All clients appear to have the same address.";
-    untrusted_proxy = "They connect through a proxy that this server doesn't trust. Usage, sessions and the audit log show the proxy’s address. Ask the operator of this server to set --trusted-proxy.";
+    untrusted_proxy = "They connect through a proxy that this server doesn't trust. Usage, sessions and the audit log show the proxy’s address, and allowed addresses are compared with it. Ask the operator of this server to set --trusted-proxy.";
     agent = "Agent";
     agent_hint = "Starts a Prefect agent with this key.";
     verify = "Verify";

@@ -13,7 +13,7 @@ words! {
     from = "From";
     past_24_hours = "Past 24 hours";
     rejected_requests = "Rejected requests";
-    rejected_requests_hint = "The 50 most recent ones. Equal requests share a row. The client isn't told why a key isn't valid.";
+    rejected_requests_hint = "Shows the 50 most recent. Equal requests share a row. Clients are told only about missing scopes and rate limits.";
     reason = "Reason";
     last_rejected = "Last rejected";
     api = "API";

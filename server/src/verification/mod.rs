@@ -96,8 +96,8 @@ impl Door {
             Self::ChangesSeen => "/api/v1/changes/seen",
             Self::Introspect => "/oauth2/introspect",
             Self::Metadata => "/.well-known/oauth-authorization-server",
-            Self::Forward => "/auth/forward/{*rest}",
-            Self::Envoy => "/auth/envoy/{*rest}",
+            Self::Forward => "/auth/forward",
+            Self::Envoy => "/auth/envoy",
         }
     }
 

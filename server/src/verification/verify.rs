@@ -64,9 +64,10 @@ pub(crate) struct VerifyAnswer {
 }
 
 impl VerifyAnswer {
-    /// Whether the answer is the same for every client and every request, until something about the key changes.
+    /// Whether the answer is the same for every client and every request, until something about the key changes. A
+    /// refusal may be about the address, or about a token that is imported later.
     fn may_be_kept(&self) -> bool {
-        self.retry_after.is_none() && self.key.as_ref().is_none_or(|key| key.limits().is_none())
+        self.key.as_ref().is_some_and(|key| key.limits().is_none())
     }
 }
 

@@ -197,6 +197,9 @@ fn answers_about_keys_have_a_cursor_for_callers_with_a_key() {
         let body = json!({"token": caller}).to_string();
         let verified = ask("/api/v1/verify", "application/json", body.clone(), &caller).await;
         assert_eq!(verified.header("latchkey-cursor"), start);
+        let unknown = json!({"token": service::testing::draw_token()}).to_string();
+        let refused = ask("/api/v1/verify", "application/json", unknown, &caller).await;
+        assert_eq!((refused.json()["valid"].clone(), refused.header("latchkey-cursor")), (json!(false), ""));
         assert_eq!(ask("/api/v1/verify", "application/json", body, "").await.header("latchkey-cursor"), "");
     });
 }

@@ -221,6 +221,7 @@ documents! {
     the_commands_about_secrets_work "server/docs/secrets.md"
     the_commands_about_leaks_work "server/docs/leaks.md"
     the_commands_about_scopes_work "server/docs/scopes.md"
+    the_commands_about_limits_work "server/docs/limits.md"
     the_commands_of_the_benchmarks_exist "server/docs/benchmarks.md"
     the_commands_of_the_first_guide_work "server/docs/guide/get-started.md"
     the_commands_of_the_guide_to_verification_work "server/docs/guide/verify.md"

@@ -84,6 +84,11 @@ fn a_service_verifies_keys_itself_until_they_change() {
         assert_eq!(facts, ("Deploy", "service_account", "bench", "TENANT_ADMIN"));
         assert_eq!(caller.owner_id().to_string(), deploy);
 
+        // The verifier doesn't know this client's address, and its own must not count instead.
+        let limited = ["create-key", "--tenant", "bench", "--service-account", &deploy, "--name", "limited"];
+        let limited = admin(&database, &[&limited[..], &["--allow-address", "127.0.0.1"]].concat(), "");
+        assert!(verifier.verify(&limited).await.is_err());
+
         // A demotion takes rights away, and a revocation all of them.
         for (scope, role) in [("orders:read", "READ_ONLY_USER"), ("orders:write", "USER")] {
             admin(&database, &["set-scope", scope, "--description", scope, "--least-role", role], "");

@@ -30,7 +30,7 @@ const FEED_WITHIN: Duration = Duration::from_secs(5);
 /// How many questions are asked at the same time.
 const MAX_QUESTIONS: usize = 256;
 /// The largest answer, in bytes.
-const MAX_ANSWER: usize = 64 * 1_024;
+const MAX_ANSWER: usize = 128 * 1_024;
 /// The header with the cursor of an answer.
 const CURSOR: &str = "latchkey-cursor";
 
@@ -161,12 +161,13 @@ impl Api {
 
     /// Asks about a well-formed token, which needs no encoding. The server counts the request as usage of the key.
     pub(crate) async fn introspect(&self, token: &str, client: &EndClient) -> Result<Answer, ApiError> {
-        let mut body = format!("token={token}");
-        for (name, value) in [("&client_address=", &client.address), ("&client_user_agent=", &client.user_agent)] {
-            if let Some(value) = value {
-                body += name;
-                body.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
-            }
+        // The address is always named, if only as unknown. Otherwise the address of this process would count, and a key
+        // could be used through it from everywhere.
+        let mut body = format!("token={token}&client_address=");
+        body.extend(client.address.iter().flat_map(|address| utf8_percent_encode(address, NON_ALPHANUMERIC)));
+        if let Some(user_agent) = &client.user_agent {
+            body += "&client_user_agent=";
+            body.extend(utf8_percent_encode(user_agent, NON_ALPHANUMERIC));
         }
         let asked = async {
             let _permit = self.questions.acquire().await;

@@ -134,10 +134,11 @@ impl Cache {
         now < self.usable_until.load(Ordering::Acquire)
     }
 
-    /// Adds a key, unless changes were applied that the answer may not include.
+    /// Adds a key, unless changes were applied that the answer may not include. Answers of another server than the one
+    /// whose changes are followed aren't kept.
     pub(crate) fn insert(&self, known: &Arc<Known>, read_at: &Cursor) {
         let mut following = self.following();
-        if !following.applied.is_some_and(|applied| read_at.includes(&applied)) {
+        if !following.applied.is_some_and(|applied| read_at.is_of_same_run(&applied) && read_at.includes(&applied)) {
             return;
         }
         if let Some(other) = following.by_key.insert(known.key, known.digest).filter(|other| *other != known.digest) {

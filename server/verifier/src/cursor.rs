@@ -20,6 +20,12 @@ impl Cursor {
         let is_of_another_run = self.server == other.server && self.run != other.run;
         !is_of_another_run && self.tenant >= other.tenant && self.catalogue >= other.catalogue
     }
+
+    /// Whether both are of one run of one server. Two servers may disagree about the numbers for a moment, after changes
+    /// were lost in a failover.
+    pub(crate) fn is_of_same_run(&self, other: &Self) -> bool {
+        (self.server, self.run) == (other.server, other.run)
+    }
 }
 
 impl fmt::Display for Cursor {
@@ -64,6 +70,8 @@ mod tests {
         ] {
             assert_eq!(one.includes(&cursor(other)), is_included, "{other}");
         }
+        assert!(one.is_of_same_run(&cursor("0000000a-1-9-0")));
+        assert!(!one.is_of_same_run(&cursor("0000000b-1-5-2")) && !one.is_of_same_run(&cursor("0000000a-2-5-2")));
         assert!("0000000a-1-5".parse::<Cursor>().is_err());
     }
 }

@@ -53,14 +53,18 @@ struct Events {
 
 impl Events {
     /// Adds bytes.
+    fn push(&mut self, bytes: &[u8]) {
+        self.received.extend_from_slice(bytes);
+    }
+
+    /// Checks what is left after all complete events were taken.
     ///
     /// # Errors
-    /// If an event is too long.
-    fn push(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
-        if self.received.len() + bytes.len() > MAX_EVENT {
+    /// If it is the beginning of an event that is too long.
+    fn check_rest(&self) -> Result<(), ApiError> {
+        if self.received.len() > MAX_EVENT {
             return Err(ApiError::Unreadable("an event is too long".to_owned()));
         }
-        self.received.extend_from_slice(bytes);
         Ok(())
     }
 
@@ -135,7 +139,7 @@ async fn follow_once(shared: &Shared, after: Option<Cursor>, has_failed: &mut bo
         let Some(frame) = frame else { return Ok(()) };
         let frame = frame.map_err(|error| ApiError::Unreadable(error.to_string()))?;
         let Ok(data) = frame.into_data() else { continue };
-        events.push(&data)?;
+        events.push(&data);
         while let Some(event) = events.next() {
             // The first event says whether the server goes on after the cursor.
             if !has_begun {
@@ -152,6 +156,7 @@ async fn follow_once(shared: &Shared, after: Option<Cursor>, has_failed: &mut bo
                 shared.applied.notify_one();
             }
         }
+        events.check_rest()?;
     }
 }
 
@@ -167,7 +172,7 @@ mod tests {
             let mut events = Events::default();
             let mut read = Vec::new();
             for piece in text.as_bytes().chunks(size) {
-                events.push(piece).unwrap();
+                events.push(piece);
                 while let Some(Event { name, id, data }) = events.next() {
                     read.push((name, id, data));
                 }
@@ -175,7 +180,11 @@ mod tests {
             let read: Vec<_> = read.iter().map(|(a, b, c)| (a.as_str(), b.as_str(), c.as_str())).collect();
             assert_eq!(read, expected, "{size}");
         }
-        assert!(Events::default().push(&vec![b'a'; MAX_EVENT + 1]).is_err());
+        let mut long = Events::default();
+        long.push(&vec![b'a'; MAX_EVENT]);
+        assert!(long.check_rest().is_ok());
+        long.push(b"a");
+        assert!(long.check_rest().is_err());
     }
 
     #[test]

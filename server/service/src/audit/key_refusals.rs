@@ -31,6 +31,9 @@ impl Pending {
     /// Adds a request, or counts it if an equal one is pending. Clients invent addresses and names, so there is room for
     /// a few requests of each key.
     fn add(&mut self, key: KeyId, new: KeyRefusal) {
+        if self.refusals >= MAX_PENDING && !self.of_keys.contains_key(&key) {
+            return;
+        }
         let of_key = self.of_keys.entry(key).or_default();
         if let Some(known) = of_key.iter_mut().find(|known| known.is_like(&new)) {
             known.first_at = known.first_at.min(new.first_at);

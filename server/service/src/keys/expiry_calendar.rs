@@ -60,7 +60,7 @@ impl Calendar<'_> {
 
     /// Creates a feed. Only this response contains the secret of its link; the previous link stops working. A feed
     /// created in a session covers all the user's tenants. A feed created with a key covers the key's tenant, for as
-    /// long as the key is valid: it never reveals more than the key.
+    /// long as the key is valid: it never reveals more than the key, though to every address.
     ///
     /// # Errors
     /// `CONFIRMATION_REQUIRED` for a session; `FORBIDDEN` for a service account.

@@ -5,6 +5,7 @@ use domain::{ApiError, ApiKey, KeyAct, KeyLimits, Operation, api_key::input::Cha
 use super::{
     api_keys::{ApiKeys, refusal},
     limit_checks::check_lockout,
+    scopes::check_within,
 };
 use crate::{
     access::{Actor, Target, WritePermit, authorize},
@@ -47,12 +48,17 @@ impl ApiKeys<'_> {
         Ok(self.completed(key).await)
     }
 
-    /// Checks a change that loosens a limit, as if the key were created with it. A key never loosens its own limits: they
-    /// also hold for somebody who has stolen it.
+    /// Checks a change that loosens a limit, as if the key were created with it. A key never loosens its own limits, nor
+    /// those of a key that holds more than it does or was exposed: whoever has found the one may have found the other.
     fn check_loosening(&self, actor: &Actor, permit: &WritePermit, key: &ApiKey) -> Result<()> {
         authorize(actor, Operation::CreateApiKey, Target::Owner(permit.tenant_id(), key.owner))?;
         if actor.key_id() == Some(key.id) {
             let message = "A key can't loosen its own limits. Use another key, or the dashboard.";
+            return Err(ApiError::forbidden(message).into());
+        }
+        check_within(actor, &key.scopes)?;
+        if key.exposure.is_some() && actor.key_id().is_some() {
+            let message = "This key was exposed. Only a signed-in user can loosen its limits.";
             return Err(ApiError::forbidden(message).into());
         }
         self.context.require_fresh_to_widen(actor, Operation::ChangeKeyLimits, true)

@@ -32,10 +32,10 @@ pub(crate) fn check_lockout(actor: &Actor, key: Option<KeyId>, addresses: Option
     let message = match (is_own, address) {
         _ if is_listed => return Ok(()),
         (true, address) => {
-            let from = address.map(|address| format!(" from {address}")).unwrap_or_default();
+            let from = address.map(|address| format!(" from {address}, which isn't in the list")).unwrap_or_default();
             format!(
-                "This request was made with this key{from}, which would be rejected afterwards. Add the address, or \
-                 allow the lockout."
+                "This request uses this key{from}, so the key would stop working here. Add the address, or allow the \
+                 lockout."
             )
         }
         (false, Some(address)) if actor.is_session() => format!(

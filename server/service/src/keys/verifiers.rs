@@ -58,9 +58,16 @@ impl Verifiers {
                 of.retain(|_, one| now - one.reported_at < FORGOTTEN_AFTER);
                 !of.is_empty()
             });
-            let of_tenant = known.get(&tenant).map_or(0, HashMap::len);
-            if of_tenant >= MAX_OF_TENANT || known.values().map(HashMap::len).sum::<usize>() >= MAX {
+            if known.values().map(HashMap::len).sum::<usize>() >= MAX {
                 return false;
+            }
+            let of = known.entry(tenant).or_default();
+            if of.len() >= MAX_OF_TENANT {
+                // A silent one uses nothing of what it knew, so it makes room.
+                let silent = of.iter().filter(|(_, one)| now - one.reported_at >= SILENT_AFTER);
+                let oldest = silent.min_by_key(|(_, one)| one.reported_at).map(|(name, _)| name.clone());
+                let Some(oldest) = oldest else { return false };
+                of.remove(&oldest);
             }
         }
         let new = || Verifier { steps: VecDeque::new(), reported_at: now };
@@ -142,6 +149,7 @@ mod tests {
         assert!(!verifiers.note(TENANT, "one more", Some(at(1)), 0));
         assert!(verifiers.note(TENANT, "0", Some(at(2)), 0), "those that are known may report");
         assert!(verifiers.note(TenantId(Uuid::from_u128(2)), "one", Some(at(1)), 0));
-        assert!(verifiers.note(TENANT, "one more", Some(at(1)), FORGOTTEN_AFTER), "the others are forgotten");
+        assert!(verifiers.note(TENANT, "one more", Some(at(1)), SILENT_AFTER), "a silent one makes room");
+        assert!(verifiers.note(TENANT, "another", Some(at(1)), FORGOTTEN_AFTER), "the others are forgotten");
     }
 }

@@ -246,6 +246,13 @@ fn a_key_never_loosens_its_own_limits() {
         keys.change_limits(&actor, &to(own_key, Some("192.0.2.0/28"), Some("50/second"))).await.unwrap();
         let other = keys.create(&ada, &limited(owner, "192.0.2.0/24", "")).await.unwrap().key.id;
         keys.change_limits(&actor, &to(other, Some(""), None)).await.expect("as it could create one");
+
+        // A key that holds less can't loosen the limits of one that holds more.
+        let scopes = Some("latchkey:manage".to_owned());
+        let small = CreateKey { scopes, ..limited(owner, "", "") };
+        let small = stage.by_key(&keys.create(&ada, &small).await.unwrap()).await;
+        let refused = keys.change_limits(&small, &to(own_key, Some(""), None)).await;
+        assert!(refused.is_err_and(|error| error.to_string().contains("can't give more than it holds")));
     });
 }
 
@@ -270,7 +277,7 @@ fn a_list_that_locks_out_its_author_is_refused_unless_that_is_allowed() {
         // With a key, only its own.
         let actor = stage.by_key(&key).await;
         let refused = keys.change_limits(&actor, &strict(&elsewhere)).await;
-        assert!(at("allow_lockout", refused).contains("This request was made with this key from 192.0.2.7"));
+        assert!(at("allow_lockout", refused).contains("This request uses this key from 192.0.2.7"));
         assert_eq!(ask(&stage, &key, Some("192.0.2.7")).await, "ok", "nothing was changed");
         let other = keys.create(&actor, &input).await.expect("it isn't the key of the request");
         keys.change_limits(&actor, &strict(&to(other.key.id, Some("203.0.113.1"), None))).await.unwrap();

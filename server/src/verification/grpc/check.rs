@@ -112,6 +112,10 @@ fn parts_of(http: HttpRequest) -> Result<Parts, Failure> {
         let value = HeaderValue::from_bytes(&value).map_err(|_| Failure::InvalidArgument)?;
         parts.headers.try_append(name, value).map_err(|_| Failure::InvalidArgument)?;
     }
+    // As for requests over HTTP: two readers might use different ones.
+    if parts.headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some() {
+        return Err(Failure::InvalidArgument);
+    }
     Ok(parts)
 }
 

@@ -33,7 +33,7 @@ const MAX_CALLS: u32 = 256;
 /// The maximum size of the headers of a call, which name the method.
 const MAX_HEADERS: u32 = 16 * 1_024;
 /// How long a connection may be open without a call before it is closed. Proxies connect again.
-const IDLE_TIMEOUT: Duration = Duration::from_hours(1);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 /// How long a client may take to begin.
 const BEGIN_WITHIN: Duration = Duration::from_secs(15);
 

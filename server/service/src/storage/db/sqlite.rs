@@ -7,12 +7,17 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+use tokio::time::{Instant, sleep};
+
 use super::{super::file, writer::Writer};
 use crate::{
     error::OpenError,
-    sqlite_codes::{NOTADB, primary_code},
+    sqlite_codes::{BUSY, NOTADB, primary_code},
 };
 
+/// How long a statement, or the opening of the file, waits for another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const RETRY_AFTER: Duration = Duration::from_millis(20);
 const READERS: u32 = 8;
 const LISTERS: u32 = 4;
 /// The table in which sqlx records the applied migrations, on both databases.
@@ -29,7 +34,23 @@ pub(super) struct Connections {
 }
 
 pub(super) async fn open(url: &str, create: bool) -> std::result::Result<Connections, OpenError> {
-    let options = SqliteConnectOptions::from_str(url)?.create_if_missing(false).busy_timeout(Duration::from_secs(5));
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match open_once(url, create).await {
+            // Several processes open a new file at the same time, and each wants to switch it to WAL. `SQLite` doesn't wait
+            // for that.
+            Err(OpenError::Unreachable { cause, .. })
+                if primary_code(&cause) == Some(BUSY) && Instant::now() < deadline =>
+            {
+                sleep(RETRY_AFTER).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn open_once(url: &str, create: bool) -> std::result::Result<Connections, OpenError> {
+    let options = SqliteConnectOptions::from_str(url)?.create_if_missing(false).busy_timeout(BUSY_TIMEOUT);
     let path = options.get_filename().to_owned();
     prepare_file(&path, create)?;
     let unreachable = |cause| unreachable(&path, cause);
