@@ -83,6 +83,7 @@ bench:
 	@$(tools) rust
 	cargo bench --locked --package server --bench verification
 	cargo bench --locked --package server --bench keys
+	cargo bench --locked --package verifier --bench verifications
 	cargo bench --locked --package server --bench requests
 	end2end/bin/postgres cargo bench --locked --package server --bench lists
 	end2end/bin/postgres cargo bench --locked --package service --features testing --bench creates

@@ -58,7 +58,7 @@ cargo() {
     shift
   done
   (cd "$ROOT" && command cargo tree --quiet --locked --offline --depth 0 "${options[@]}" >/dev/null)
-  [ -z "$bench" ] || grep --quiet --line-regexp "name = \"$bench\"" "$ROOT"/server/Cargo.toml "$ROOT"/server/service/Cargo.toml
+  [ -z "$bench" ] || grep --quiet --line-regexp "name = \"$bench\"" "$ROOT"/server/Cargo.toml "$ROOT"/server/service/Cargo.toml "$ROOT"/server/verifier/Cargo.toml
 }
 
 npx() {
