@@ -68,7 +68,7 @@ function prose() {
 }
 
 test('no page uses a replaced word, each has a title of its own and valid HTML @plain', async ({ page, team, signIn, watch }) => {
-  test.setTimeout(360_000);
+  test.setTimeout(900_000);
   watch.expect(/status of 4\d\d/);
   const ada = await furnish(team);
   const waiting = ['/sign-in', '/no-such-page'];

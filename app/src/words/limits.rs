@@ -7,7 +7,7 @@ words! {
     allowed_addresses = "Allowed addresses";
     allowed_addresses_hint = "IP addresses and networks, for example 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32. Requests from elsewhere are rejected. Leave empty to allow all.";
     rate_limit = "Rate limit";
-    rate_limit_hint = "This many requests are accepted at once, and as many again spread over each window. Leave empty for no limit. Each server counts separately.";
+    rate_limit_hint = "This many requests are accepted immediately, and as many again spread over each window. Leave empty for no limit. Each server counts separately.";
     window = "Window";
     per_second = "per second";
     per_minute = "per minute";

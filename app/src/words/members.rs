@@ -30,7 +30,7 @@ words! {
     you = " (you)";
 
     codes_are_locked = "Codes locked";
-    why_codes_are_locked = "Somebody entered the right password and then too many wrong codes, so codes from the app are refused.";
+    why_codes_are_locked = "A person entered the right password and then too many wrong codes, so codes from the app are refused.";
     unlocking_changes_no_secret = "Unlocking accepts codes from the same app again. If it wasn't the person themselves, they should change their password first.";
 
     unlock_codes_question(name) = "Unlock the two-factor codes of {name}?";

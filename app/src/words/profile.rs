@@ -97,7 +97,7 @@ pub fn codes_are_locked(since: impl IntoView + 'static) -> AnyView {
     view! {
         "Codes from your app have been locked since "
         {since}
-        ", after too many wrong ones. Change your password to unlock them: somebody may know it."
+        ", after too many wrong ones. Change your password to unlock them: another person may know it."
     }
     .into_any()
 }
