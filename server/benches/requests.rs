@@ -50,15 +50,8 @@ async fn cases(empty: SocketAddr, latchkey: SocketAddr, token: &str, cut_off: &s
     let cookie = sign_in(latchkey).await;
     let json = || ("content-type", "application/json".to_owned());
     let bearer = ("authorization", format!("Bearer {token}"));
-    let case = |name, address, method, path: &str, headers, body: String| Case {
-        name,
-        address,
-        method,
-        path: path.to_owned(),
-        headers,
-        body,
-        status: 200,
-    };
+    let case =
+        |name, address, method, path: &str, headers, body| Case::new(name, (address, method, path), headers, body);
     let query = r#"{"query":"query { auth_api_key { id name expires_at } }","variables":"null"}"#.to_owned();
     vec![
         case("empty axum handler", empty, "POST", "/", vec![json()], "{}".to_owned()),

@@ -1,4 +1,4 @@
-//! Measures how fast the verification doors answer, compared with an empty axum handler in the same run.
+//! Measures how fast the verification endpoints answer, compared with an empty axum handler in the same run.
 //!
 //! Starts the built `latchkey`, a process that answers every request with an empty response and, where it is installed,
 //! nginx with `auth_request` to a location that answers 200 itself. Loads each in interleaved rounds over 64 and then 256
@@ -63,21 +63,14 @@ struct Tokens<'a> {
 fn cases(empty: &Server, latchkey: &Server, nginx: Option<&Nginx>, tokens: &Tokens<'_>) -> Vec<Case> {
     let json = || ("content-type", "application/json".to_owned());
     let bearer = |token: &str| ("authorization", format!("Bearer {token}"));
-    let case = |name, address, method, path: &str, headers, body: String| Case {
-        name,
-        address,
-        method,
-        path: path.to_owned(),
-        headers,
-        body,
-        status: 200,
-    };
-    let door = |name, method, path: &str, headers, body| case(name, latchkey.address, method, path, headers, body);
+    let case =
+        |name, address, method, path: &str, headers, body| Case::new(name, (address, method, path), headers, body);
+    let endpoint = |name, method, path: &str, headers, body| case(name, latchkey.address, method, path, headers, body);
     let verify =
-        |name, token: &str| door(name, "POST", "/api/v1/verify", vec![json()], format!(r#"{{"token":"{token}"}}"#));
+        |name, token: &str| endpoint(name, "POST", "/api/v1/verify", vec![json()], format!(r#"{{"token":"{token}"}}"#));
     let graphql = |name, token: &str, query: &str| {
         let body = serde_json::json!({ "query": query }).to_string();
-        door(name, "POST", "/graphql", vec![json(), bearer(token)], body)
+        endpoint(name, "POST", "/graphql", vec![json(), bearer(token)], body)
     };
     let form = ("content-type", "application/x-www-form-urlencoded".to_owned());
     let create =
@@ -88,9 +81,9 @@ fn cases(empty: &Server, latchkey: &Server, nginx: Option<&Nginx>, tokens: &Toke
         verify("verify, malformed token", "lku_garbage"),
         verify("verify, unknown token", &service::testing::draw_token()),
         verify("verify, revoked key", tokens.revoked),
-        door("whoami", "GET", "/api/v1/whoami", vec![bearer(tokens.good)], String::new()),
-        door("forward-auth", "GET", "/auth/forward", vec![bearer(tokens.good)], String::new()),
-        door(
+        endpoint("whoami", "GET", "/api/v1/whoami", vec![bearer(tokens.good)], String::new()),
+        endpoint("forward-auth", "GET", "/auth/forward", vec![bearer(tokens.good)], String::new()),
+        endpoint(
             "introspect",
             "POST",
             "/oauth2/introspect",
@@ -111,7 +104,7 @@ async fn warm_up(case: &Case) {
     let mut connection = connect(case.address).await;
     let request = request(case.address, case.method, &case.path, &case.headers, case.body.clone());
     let (status, body) = send(&mut connection, request).await.unwrap();
-    assert_eq!(status, case.status, "{}: {body}", case.name);
+    assert_eq!(status, 200, "{}: {body}", case.name);
     assert!(!body.contains("\"errors\""), "{}: {body}", case.name);
 }
 

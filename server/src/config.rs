@@ -28,7 +28,7 @@ pub struct Site {
     pub drain: Drain,
     /// Which leak reports are accepted.
     pub leak_reports: LeakReportRules,
-    /// The header besides `Authorization` in which the verification doors find a key.
+    /// The header besides `Authorization` in which the verification endpoints find a key.
     pub key_header: HeaderName,
     /// The public host, with its port.
     public: Authority,

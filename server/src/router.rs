@@ -36,7 +36,7 @@ use crate::{
     },
     pages::{self, PageRenderer},
     password, preferences, problem, rest, second_factor, set_up, sign_in, start, test_key, traces,
-    verification::Doors,
+    verification::VerificationApi,
 };
 
 /// The state that the handlers share. Each handler takes the parts that it uses, as its `State`.
@@ -61,9 +61,9 @@ impl AppState {
     }
 }
 
-/// The whole site: the verification doors, and behind them all other routes. A path with a trailing slash is the same page
+/// The whole site: the verification endpoints, and behind them all other routes. A path with a trailing slash is the same page
 /// and accepts the same forms.
-pub type WholeSite = Doors<NormalizePath<Router>>;
+pub type WholeSite = VerificationApi<NormalizePath<Router>>;
 
 /// Builds the whole site.
 pub fn build(services: Services, site: Site) -> WholeSite {
@@ -121,7 +121,7 @@ pub fn build_measured(services: Services, site: impl Into<Arc<Site>>, metrics: &
     };
     let (services, settings) = (state.services.clone(), Arc::clone(&state.site));
     let others = NormalizePath::trim_trailing_slash(site.with_state(state));
-    Doors::new(services, settings, metrics.http().clone(), others)
+    VerificationApi::new(services, settings, metrics.http().clone(), others)
 }
 
 /// The dashboard, authenticated by session: the pages of the route table, the server functions, and the forms that

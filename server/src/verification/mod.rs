@@ -1,4 +1,4 @@
-//! The verification doors: whether a key is valid, whose it is, and whether it may do something. They are asked for every
+//! The verification endpoints: whether a key is valid, whose it is, and whether it may do something. They are asked for every
 //! request of other APIs, so they pass through one layer instead of the site's twenty.
 
 mod changes;
@@ -38,15 +38,15 @@ use crate::{
     problem, traces,
 };
 
-/// The doors, in front of the rest of the site. Not routes of the site's router: matching, boxing and passing on a request
-/// would cost as much as verifying a key. The doors answer under any host, and read neither cookies nor `Origin`.
+/// The endpoints, in front of the rest of the site. Not routes of the site's router: matching, boxing and passing on a request
+/// would cost as much as verifying a key. The endpoints answer under any host, and read neither cookies nor `Origin`.
 #[derive(Clone)]
-pub struct Doors<S> {
+pub struct VerificationApi<S> {
     shared: Arc<Shared>,
     site: S,
 }
 
-/// What the doors share.
+/// What the endpoints share.
 struct Shared {
     services: Services,
     site: Arc<Site>,
@@ -54,9 +54,9 @@ struct Shared {
     is_traced: bool,
 }
 
-/// A door.
+/// An endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Door {
+enum Route {
     Verify,
     VerifyBatch,
     WhoAmI,
@@ -68,26 +68,30 @@ enum Door {
     Envoy,
 }
 
-impl Door {
-    /// Returns the door at a path. As in the rest of the site, a trailing slash makes no difference.
+impl Route {
+    const ALL: [Self; 9] = [
+        Self::Verify,
+        Self::VerifyBatch,
+        Self::WhoAmI,
+        Self::Changes,
+        Self::ChangesSeen,
+        Self::Introspect,
+        Self::Metadata,
+        Self::Forward,
+        Self::Envoy,
+    ];
+
+    /// Returns the endpoint at a path. As in the rest of the site, a trailing slash makes no difference.
     fn at(path: &str) -> Option<Self> {
         let path = path.trim_end_matches('/');
-        Some(match path {
-            "/api/v1/verify" => Self::Verify,
-            "/api/v1/verify/batch" => Self::VerifyBatch,
-            "/api/v1/whoami" => Self::WhoAmI,
-            "/api/v1/changes" => Self::Changes,
-            "/api/v1/changes/seen" => Self::ChangesSeen,
-            "/oauth2/introspect" => Self::Introspect,
-            "/.well-known/oauth-authorization-server" => Self::Metadata,
-            _ if is_below(path, "/auth/forward") => Self::Forward,
-            _ if is_below(path, "/auth/envoy") => Self::Envoy,
-            _ => return None,
+        Self::ALL.into_iter().find(|route| match route {
+            Self::Forward | Self::Envoy => is_below(path, route.template()),
+            _ => path == route.template(),
         })
     }
 
-    /// The template of the door's path, in metrics and traces.
-    fn route(self) -> &'static str {
+    /// The endpoint's path, which also names it in metrics and traces.
+    fn template(self) -> &'static str {
         match self {
             Self::Verify => "/api/v1/verify",
             Self::VerifyBatch => "/api/v1/verify/batch",
@@ -101,7 +105,7 @@ impl Door {
         }
     }
 
-    /// The methods that the door answers to; `None` means all.
+    /// The methods that the endpoint answers to; `None` means all.
     fn methods(self) -> Option<&'static str> {
         match self {
             Self::Verify | Self::VerifyBatch | Self::Introspect | Self::ChangesSeen => Some("POST"),
@@ -121,8 +125,8 @@ fn is_below(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-impl<S> Doors<S> {
-    /// Puts the doors in front of the site's other routes.
+impl<S> VerificationApi<S> {
+    /// Puts the endpoints in front of the site's other routes.
     pub(crate) fn new(services: Services, site: Arc<Site>, metrics: HttpMetrics, others: S) -> Self {
         let shared = Shared { services, site, metrics, is_traced: traces::are_recorded() };
         Self { shared: Arc::new(shared), site: others }
@@ -131,7 +135,7 @@ impl<S> Doors<S> {
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-impl<S> Service<Request> for Doors<S>
+impl<S> Service<Request> for VerificationApi<S>
 where
     S: Service<Request, Response = Response, Error = Infallible>,
 {
@@ -144,78 +148,78 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let Some(door) = Door::at(request.uri().path()) else { return Either::Right(self.site.call(request)) };
+        let Some(route) = Route::at(request.uri().path()) else { return Either::Right(self.site.call(request)) };
         let shared = Arc::clone(&self.shared);
         Either::Left(Box::pin(async move {
             if !shared.is_traced {
-                return Ok(shared.guard(door, request).await);
+                return Ok(shared.guard(route, request).await);
             }
-            let next = |request| shared.guard(door, request);
-            Ok(traces::follow_as(&shared.site, request, Some(door.route()), next).await)
+            let next = |request| shared.guard(route, request);
+            Ok(traces::follow_as(&shared.site, request, Some(route.template()), next).await)
         }))
     }
 }
 
 impl Shared {
-    /// Everything that the site's layers do and a door needs: refuses ambiguous heads, finds the client, answers after a
+    /// Everything that the site's layers do and an endpoint needs: refuses ambiguous heads, finds the client, answers after a
     /// panic, sets the headers that matter for an API, measures, and logs one line at the level `debug`.
-    async fn guard(&self, door: Door, request: Request) -> Response {
+    async fn guard(&self, route: Route, request: Request) -> Response {
         let begun = Instant::now();
         let method = metrics::name_of(request.method());
         let line = trace::access_line(&request);
         let active = self.metrics.begin();
-        let mut response = self.answer(door, request).await;
+        let mut response = self.answer(route, request).await;
         drop(active);
         let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         draining::close_if_stopping(&self.site, &mut response);
-        self.metrics.observe(method, door.route(), response.status(), begun);
+        self.metrics.observe(method, route.template(), response.status(), begun);
         if let Some(line) = line {
             line.write(&mut response, begun);
         }
         response
     }
 
-    async fn answer(&self, door: Door, mut request: Request) -> Response {
+    async fn answer(&self, route: Route, mut request: Request) -> Response {
         if let Some(refusal) = heads::refuse(&mut request) {
             return refusal;
         }
         if forwarded::find(&self.site, &self.services, &mut request) {
             demand::note_method(&mut request);
         }
-        if !door.allows(request.method()) {
-            return not_allowed(door);
+        if !route.allows(request.method()) {
+            return not_allowed(route);
         }
         match limits::read_whole(request).await {
             Ok(request) => {
-                let answer = AssertUnwindSafe(self.open(door, request)).catch_unwind();
+                let answer = AssertUnwindSafe(self.open(route, request)).catch_unwind();
                 answer.await.unwrap_or_else(problem::panicked)
             }
             Err(refusal) => *refusal,
         }
     }
 
-    async fn open(&self, door: Door, request: ReadRequest) -> Response {
+    async fn open(&self, route: Route, request: ReadRequest) -> Response {
         let (services, site) = (&self.services, &*self.site);
-        // The largest future is moved for every door, so those of the rarer ones are boxed.
-        match door {
-            Door::Verify => verify::one(services, site, request).await,
-            Door::VerifyBatch => Box::pin(verify::batch(services, site, request)).await,
-            Door::WhoAmI => whoami::whoami(services, site, request).await,
-            Door::Changes => Box::pin(changes::changes(services, site, request)).await,
-            Door::ChangesSeen => Box::pin(changes::seen(services, site, request)).await,
-            Door::Introspect => introspect::introspect(services, site, request).await,
-            Door::Metadata => introspect::metadata(site),
-            Door::Forward => forward::forward(services, site, request).await,
-            Door::Envoy => forward::envoy(services, site, request).await,
+        // The largest future is moved for every route, so those of the rarer ones are boxed.
+        match route {
+            Route::Verify => verify::one(services, site, request).await,
+            Route::VerifyBatch => Box::pin(verify::batch(services, site, request)).await,
+            Route::WhoAmI => whoami::whoami(services, site, request).await,
+            Route::Changes => Box::pin(changes::changes(services, site, request)).await,
+            Route::ChangesSeen => Box::pin(changes::seen(services, site, request)).await,
+            Route::Introspect => introspect::introspect(services, site, request).await,
+            Route::Metadata => introspect::metadata(site),
+            Route::Forward => forward::forward(services, site, request).await,
+            Route::Envoy => forward::envoy(services, site, request).await,
         }
     }
 }
 
 /// RFC 9110 §15.5.6.
-fn not_allowed(door: Door) -> Response {
-    let methods = door.methods().unwrap_or_default();
+fn not_allowed(route: Route) -> Response {
+    let methods = route.methods().unwrap_or_default();
     let mut response = problem::answer(StatusCode::METHOD_NOT_ALLOWED, &format!("The methods here are {methods}."));
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
     response
@@ -227,29 +231,29 @@ mod tests {
 
     #[test]
     fn a_door_is_found_by_its_whole_path() {
-        for (path, door) in [
-            ("/api/v1/verify", Some(Door::Verify)),
-            ("/api/v1/verify/", Some(Door::Verify)),
-            ("/api/v1/verify/batch", Some(Door::VerifyBatch)),
+        for (path, route) in [
+            ("/api/v1/verify", Some(Route::Verify)),
+            ("/api/v1/verify/", Some(Route::Verify)),
+            ("/api/v1/verify/batch", Some(Route::VerifyBatch)),
             ("/api/v1/verify/x", None),
             ("/api/v1/verifyx", None),
-            ("/auth/forward", Some(Door::Forward)),
-            ("/auth/forward/", Some(Door::Forward)),
-            ("/auth/forward/a/b", Some(Door::Forward)),
+            ("/auth/forward", Some(Route::Forward)),
+            ("/auth/forward/", Some(Route::Forward)),
+            ("/auth/forward/a/b", Some(Route::Forward)),
             ("/auth/forwarded", None),
-            ("/auth/envoy/auth/forward", Some(Door::Envoy)),
+            ("/auth/envoy/auth/forward", Some(Route::Envoy)),
             ("//api/v1/verify", None),
             ("/", None),
             ("*", None),
         ] {
-            assert_eq!(Door::at(path), door, "{path}");
+            assert_eq!(Route::at(path), route, "{path}");
         }
     }
 
     #[test]
     fn a_door_answers_to_its_own_methods_only() {
-        assert!(Door::Verify.allows(&Method::POST) && !Door::Verify.allows(&Method::GET));
-        assert!(Door::WhoAmI.allows(&Method::HEAD) && !Door::WhoAmI.allows(&Method::POST));
-        assert!(Door::Forward.allows(&Method::from_bytes(b"PROPFIND").unwrap()));
+        assert!(Route::Verify.allows(&Method::POST) && !Route::Verify.allows(&Method::GET));
+        assert!(Route::WhoAmI.allows(&Method::HEAD) && !Route::WhoAmI.allows(&Method::POST));
+        assert!(Route::Forward.allows(&Method::from_bytes(b"PROPFIND").unwrap()));
     }
 }

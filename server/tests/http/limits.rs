@@ -1,4 +1,4 @@
-//! The limits of keys at every door: a wrong address is answered like an unknown key, and a used-up rate limit says when to
+//! The limits of keys at every endpoint: a wrong address is answered like an unknown key, and a used-up rate limit says when to
 //! try again.
 
 use axum::body::Body;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use service::OwnerRef;
 
 use crate::{
-    doors::{ask, basic, introspect, post},
+    endpoints::{ask, basic, introspect, post},
     support::{Answer, PEER, Stage, on_both},
 };
 
@@ -38,7 +38,7 @@ fn seen(answer: &Answer) -> String {
 
 const WHO_AM_I: &str = "{ auth_api_key { id } }";
 
-/// Asks every door about a key, and returns what each answers.
+/// Asks every endpoint about a key, and returns what each answers.
 async fn ask_everywhere(stage: &Stage, verifier: &str, token: &str) -> Vec<(&'static str, Answer)> {
     let bearer = format!("Bearer {token}");
     let carried = [("authorization", bearer.as_str())];
@@ -75,8 +75,8 @@ fn a_wrong_address_is_answered_like_an_unknown_key() {
         for _ in 0..2 {
             let expected = ask_everywhere(&stage, &verifier, &unknown).await;
             let answers = ask_everywhere(&stage, &verifier, &elsewhere).await;
-            for ((door, answer), (_, expected)) in answers.iter().zip(&expected) {
-                assert_eq!(seen(answer), seen(expected), "{door}");
+            for ((endpoint, answer), (_, expected)) in answers.iter().zip(&expected) {
+                assert_eq!(seen(answer), seen(expected), "{endpoint}");
             }
         }
         // From an allowed address, which a caller with a key names, it is valid.
@@ -102,26 +102,26 @@ fn a_used_up_rate_limit_says_when_to_try_again() {
         assert_eq!(post(&stage, "/api/v1/verify", "", json!({"token": token})).await.json()["valid"], true);
         let refused = json!({"valid": false, "error": "rate_limited", "retry_after": 86_400});
         let inactive = json!({"active": false, "error": "rate_limited", "retry_after": 86_400});
-        for (door, answer) in ask_everywhere(&stage, &verifier, &token).await {
+        for (endpoint, answer) in ask_everywhere(&stage, &verifier, &token).await {
             let retry = answer.headers.get("retry-after").map(|value| value.to_str().unwrap().to_owned());
-            match door {
-                "verify" | "verify with a key" => assert_eq!(answer.json(), refused, "{door}"),
+            match endpoint {
+                "verify" | "verify with a key" => assert_eq!(answer.json(), refused, "{endpoint}"),
                 "batch" => assert_eq!(answer.json(), json!({"results": [refused]})),
                 "introspect" => assert_eq!(answer.json(), inactive),
                 "graphql" | "graphql at the root" => {
-                    assert_eq!(answer.status, StatusCode::OK, "{door}");
+                    assert_eq!(answer.status, StatusCode::OK, "{endpoint}");
                     let extensions = &answer.json()["errors"][0]["extensions"];
                     let told = (&extensions["code"], &extensions["retry_after"]);
-                    assert_eq!(told, (&json!("RATE_LIMITED"), &json!(86_400)), "{door}");
+                    assert_eq!(told, (&json!("RATE_LIMITED"), &json!(86_400)), "{endpoint}");
                 }
                 // nginx makes an error of its own of any other status.
                 "forward" | "forward by a header" | "envoy" => {
-                    assert_eq!((answer.status, retry.as_deref()), (StatusCode::FORBIDDEN, Some("86400")), "{door}");
-                    assert!(!answer.headers.contains_key("x-latchkey-subject"), "{door}");
+                    assert_eq!((answer.status, retry.as_deref()), (StatusCode::FORBIDDEN, Some("86400")), "{endpoint}");
+                    assert!(!answer.headers.contains_key("x-latchkey-subject"), "{endpoint}");
                 }
                 _ => {
                     let told = (answer.status, retry.as_deref());
-                    assert_eq!(told, (StatusCode::TOO_MANY_REQUESTS, Some("86400")), "{door}");
+                    assert_eq!(told, (StatusCode::TOO_MANY_REQUESTS, Some("86400")), "{endpoint}");
                 }
             }
         }

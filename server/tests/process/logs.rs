@@ -41,7 +41,7 @@ fn each_request_leaves_one_line_of_json_without_a_token() {
     assert_eq!(access.len(), 5, "{log}");
     for line in &access {
         assert!(line["status"].is_u64() && line["milliseconds"].is_f64() && line["level"] == "DEBUG", "{line}");
-        // The verification doors have no span.
+        // The verification endpoints have no span.
         let request = if line["spans"].is_array() { &line["spans"][0] } else { *line };
         assert!(request["method"].is_string() && request["path"].is_string(), "{line}");
         assert!(request["id"].is_string() || request["path"] == "/api/v1/verify", "{line}");

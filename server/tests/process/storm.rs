@@ -1,5 +1,5 @@
-//! Revocations while all doors are asked at full rate: nothing that is sent after a change was acknowledged is answered as
-//! before the change, whichever door is asked and whichever way the change was made.
+//! Revocations while all endpoints are asked at full rate: nothing that is sent after a change was acknowledged is answered as
+//! before the change, whichever endpoint is asked and whichever way the change was made.
 //!
 //! `LATCHKEY_CUTS` sets how many changes are made on each database; more in `make soak`.
 
@@ -24,16 +24,17 @@ use crate::{
 const ASKING: usize = 50;
 /// How many changes are made, each in the next of the ways.
 const CUTS: usize = CHANGES.len();
-/// How many answers of each door are awaited before and after a change.
+/// How many answers of each endpoint are awaited before and after a change.
 const ANSWERS: usize = 2;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How late a change by another process may be effective on PostgreSQL.
 const PROMISE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(2);
-const DOORS: [Door; 6] = [Door::Verify, Door::WhoAmI, Door::Forward, Door::Envoy, Door::Introspect, Door::Graphql];
+const ENDPOINTS: [Endpoint; 6] =
+    [Endpoint::Verify, Endpoint::WhoAmI, Endpoint::Forward, Endpoint::Envoy, Endpoint::Introspect, Endpoint::Graphql];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Door {
+enum Endpoint {
     Verify,
     WhoAmI,
     Forward,
@@ -93,8 +94,8 @@ struct Victim {
     token: String,
     loss: Loss,
     is_cut: AtomicBool,
-    before: [AtomicUsize; DOORS.len()],
-    after: [AtomicUsize; DOORS.len()],
+    before: [AtomicUsize; ENDPOINTS.len()],
+    after: [AtomicUsize; ENDPOINTS.len()],
     late: AtomicUsize,
 }
 
@@ -110,16 +111,16 @@ impl Victim {
         })
     }
 
-    /// Whether a door says something about what the key loses.
-    fn concerns(&self, door: Door) -> bool {
-        self.loss == Loss::Everything || door != Door::Graphql
+    /// Whether an endpoint says something about what the key loses.
+    fn concerns(&self, endpoint: Endpoint) -> bool {
+        self.loss == Loss::Everything || endpoint != Endpoint::Graphql
     }
 
-    async fn wait_for(&self, what: &str, counts: &[AtomicUsize; DOORS.len()]) {
+    async fn wait_for(&self, what: &str, counts: &[AtomicUsize; ENDPOINTS.len()]) {
         let begun = Instant::now();
-        for (door, count) in DOORS.into_iter().zip(counts).filter(|(door, _)| self.concerns(*door)) {
+        for (endpoint, count) in ENDPOINTS.into_iter().zip(counts).filter(|(endpoint, _)| self.concerns(*endpoint)) {
             while count.load(Ordering::SeqCst) < ANSWERS {
-                assert!(begun.elapsed() < PATIENCE, "{door:?} has no answers {what} {:?}", self.loss);
+                assert!(begun.elapsed() < PATIENCE, "{endpoint:?} has no answers {what} {:?}", self.loss);
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -141,23 +142,23 @@ impl Scene {
     fn ask(&self) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         for client in 0..ASKING {
-            let (scene, place) = (self.clone(), client % DOORS.len());
-            tasks.spawn(async move { scene.ask_door(place).await });
+            let (scene, place) = (self.clone(), client % ENDPOINTS.len());
+            tasks.spawn(async move { scene.ask_endpoint(place).await });
         }
         tasks
     }
 
-    async fn ask_door(&self, place: usize) {
-        let (door, mut connection) = (DOORS[place], connect(self.address).await);
+    async fn ask_endpoint(&self, place: usize) {
+        let (endpoint, mut connection) = (ENDPOINTS[place], connect(self.address).await);
         while !self.has_ended.load(Ordering::SeqCst) {
             let victim = self.victim.read().unwrap().clone();
-            let Some(victim) = victim.filter(|victim| victim.concerns(door)) else {
+            let Some(victim) = victim.filter(|victim| victim.concerns(endpoint)) else {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
             // Read before the request is sent.
             let is_cut = victim.is_cut.load(Ordering::SeqCst);
-            let is_granted = self.grants(&mut connection, door, &victim).await;
+            let is_granted = self.grants(&mut connection, endpoint, &victim).await;
             self.requests.fetch_add(1, Ordering::Relaxed);
             match (is_cut, is_granted) {
                 (false, true) => victim.before[place].fetch_add(1, Ordering::SeqCst),
@@ -168,33 +169,33 @@ impl Scene {
         }
     }
 
-    /// Asks a door. Returns whether the key still has what it is about to lose.
-    async fn grants(&self, connection: &mut Connection, door: Door, victim: &Victim) -> bool {
+    /// Asks an endpoint. Returns whether the key still has what it is about to lose.
+    async fn grants(&self, connection: &mut Connection, endpoint: Endpoint, victim: &Victim) -> bool {
         let Victim { token, loss, .. } = victim;
         let bearer = |token: &str| vec![("authorization", format!("Bearer {token}"))];
         let demand = if let Loss::Scope(scope) = loss { format!("?scope={scope}") } else { String::new() };
         let get = |path: &str| request(self.address, "GET", &format!("{path}{demand}"), &bearer(token), String::new());
-        let asked = match door {
-            Door::Verify => {
+        let asked = match endpoint {
+            Endpoint::Verify => {
                 let scope = if let Loss::Scope(scope) = loss { scope.as_str() } else { "" };
                 let body = json!({"token": token, "scope": scope}).to_string();
                 request(self.address, "POST", "/api/v1/verify", &json_headers("")[..1], body)
             }
-            Door::WhoAmI => get("/api/v1/whoami"),
-            Door::Forward => get("/auth/forward"),
-            Door::Envoy => {
+            Endpoint::WhoAmI => get("/api/v1/whoami"),
+            Endpoint::Forward => get("/auth/forward"),
+            Endpoint::Envoy => {
                 let mut headers = bearer(token);
                 if let Loss::Scope(scope) = loss {
                     headers.push(("x-latchkey-scope", scope.clone()));
                 }
                 request(self.address, "POST", "/auth/envoy/orders", &headers, String::new())
             }
-            Door::Introspect => {
+            Endpoint::Introspect => {
                 let mut headers = bearer(&self.token);
                 headers.push(("content-type", "application/x-www-form-urlencoded".to_owned()));
                 request(self.address, "POST", "/oauth2/introspect", &headers, format!("token={token}"))
             }
-            Door::Graphql => {
+            Endpoint::Graphql => {
                 let body = json!({"query": "{ auth_api_key { id } }"}).to_string();
                 request(self.address, "POST", "/graphql", &json_headers(token), body)
             }
@@ -204,20 +205,20 @@ impl Scene {
         let bytes = http_body_util::BodyExt::collect(body).await.expect("a whole body").to_bytes();
         connection.ready().await.ok();
         let status = head.status.as_u16();
-        assert!(matches!(status, 200 | 401 | 403), "{door:?}: {status}");
+        assert!(matches!(status, 200 | 401 | 403), "{endpoint:?}: {status}");
         let said: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let is_valid = match door {
-            Door::Verify => said["valid"] == true,
-            Door::Introspect => said["active"] == true,
-            Door::Graphql => said.get("errors").is_none(),
-            Door::WhoAmI | Door::Forward | Door::Envoy => status == 200,
+        let is_valid = match endpoint {
+            Endpoint::Verify => said["valid"] == true,
+            Endpoint::Introspect => said["active"] == true,
+            Endpoint::Graphql => said.get("errors").is_none(),
+            Endpoint::WhoAmI | Endpoint::Forward | Endpoint::Envoy => status == 200,
         };
         is_valid
-            && match (loss, door) {
-                (Loss::Role(role), Door::Forward | Door::Envoy) => header("x-latchkey-role") == *role,
+            && match (loss, endpoint) {
+                (Loss::Role(role), Endpoint::Forward | Endpoint::Envoy) => header("x-latchkey-role") == *role,
                 (Loss::Role(role), _) => said["role"] == *role,
-                (Loss::Scope(scope), Door::Introspect) => {
+                (Loss::Scope(scope), Endpoint::Introspect) => {
                     said["scope"].as_str().unwrap_or_default().split(' ').any(|held| held == scope)
                 }
                 (Loss::Scope(_) | Loss::Everything, _) => true,
@@ -339,7 +340,7 @@ fn text(value: &Value) -> String {
 }
 
 #[test]
-fn no_door_answers_as_before_a_change_once_it_is_acknowledged() {
+fn no_endpoint_answers_as_before_a_change_once_it_is_acknowledged() {
     on_both(async |database| {
         let (_, token) = fill(&database);
         let server = serve(&database);
@@ -375,8 +376,8 @@ fn no_door_answers_as_before_a_change_once_it_is_acknowledged() {
         }
         let requests = scene.requests.load(Ordering::Relaxed);
         println!(
-            "{cuts} changes, {requests} questions through {} doors in {:?}, {late} late acceptances",
-            DOORS.len(),
+            "{cuts} changes, {requests} questions through {} endpoints in {:?}, {late} late acceptances",
+            ENDPOINTS.len(),
             begun.elapsed()
         );
         count(&[("requests", requests), ("late acceptances", late)]);

@@ -51,7 +51,7 @@ impl SecondFactors<'_> {
         let at = domain::time::utc_text(at);
         let message = format!(
             "Codes from your app have been locked since {at}, after {LOCKED_AT} wrong codes. Enter a recovery code instead, \
-             or ask an administrator of your tenant to unlock them. Then change your password, because somebody may know it."
+             or ask an administrator of your tenant to unlock them. Then change your password, because another person may know it."
         );
         ApiError::field("code", message)
     }

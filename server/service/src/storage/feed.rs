@@ -39,7 +39,7 @@ pub enum Change {
 struct Run {
     /// The server, as a random number.
     server: u32,
-    /// How often it had to begin anew.
+    /// How often it had to start over.
     number: u32,
 }
 
@@ -95,7 +95,7 @@ pub enum News {
 pub(crate) struct Place {
     tenant: TenantId,
     cursor: Cursor,
-    /// The index of the next entry, counted from the first one ever. `None` if the reader has to begin anew.
+    /// The index of the next entry, counted from the first one ever. `None` if the reader has to start over.
     next: Option<u64>,
 }
 
@@ -195,7 +195,7 @@ impl Feed {
     }
 
     /// Returns the place of a reader that has read up to a cursor. If later changes aren't kept, or the cursor is of
-    /// another server, the reader has to begin anew.
+    /// another server, the reader has to start over.
     pub(crate) fn place(&self, tenant: TenantId, after: Option<Cursor>) -> Option<Place> {
         let state = self.state();
         let now = state.cursor(tenant)?;
@@ -307,7 +307,7 @@ mod tests {
     fn a_reader_gets_its_tenants_changes_once_and_goes_on_where_it_stopped() {
         let feed = begun();
         let mut place = feed.place(TENANT, None).unwrap();
-        assert!(matches!(feed.read(&mut place), News::Reset(_)), "a reader without a cursor begins anew");
+        assert!(matches!(feed.read(&mut place), News::Reset(_)), "a reader without a cursor starts over");
         let start = place.cursor();
         feed.publish(TENANT, [(8, key(8)), (9, key(9))], 9);
         feed.publish(OTHER, [(1, key(1))], 1);

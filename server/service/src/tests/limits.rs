@@ -284,7 +284,7 @@ fn a_list_that_locks_out_its_author_is_refused_unless_that_is_allowed() {
         keys.change_limits(&actor, &elsewhere).await.unwrap();
         assert_eq!(ask(&stage, &key, Some("192.0.2.7")).await, "refused");
 
-        // A list that stays as it is locks out nobody anew.
+        // A list that stays as it is asks for no confirmation.
         let same = to(key.key.id, Some("203.0.113.0/24"), Some("5/minute"));
         keys.change_limits(&ada, &strict(&same)).await.unwrap();
     });

@@ -1,4 +1,4 @@
-//! The verification doors: verify, whoami, introspect, and forward authentication.
+//! The verification endpoints: verify, whoami, introspect, and forward authentication.
 
 use axum::body::Body;
 use base64::{Engine, prelude::BASE64_STANDARD};
