@@ -270,6 +270,11 @@ impl ScopeGrant {
         }
     }
 
+    /// Returns the scopes as a form repeats what it showed; `*` for an unscoped key. Never empty.
+    pub fn text(&self) -> String {
+        self.set().map_or_else(|| "*".to_owned(), listed)
+    }
+
     /// Returns whether the grant contains a scope, whatever the owner's role.
     pub fn holds(&self, scope: &Scope) -> bool {
         self.set().is_none_or(|set| set.contains(scope))

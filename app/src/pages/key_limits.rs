@@ -31,7 +31,7 @@ pub async fn limits_page(
     let confirm = confirm_fields_when(request, words::looser_limits_ask_for_a_password()).await?;
     let error = Signal::stored(request.form.error.clone());
     let id = key.id.to_string();
-    let hidden = [("key", id.clone()), ("replace_all", "true".to_owned())];
+    let hidden = [("key", id.clone()), ("replace_all", "true".to_owned()), ("before", key.limits.text())];
     let contents = view! {
         <FormError error fields=FIELDS />
         <LimitFields typed error />

@@ -58,6 +58,7 @@ pub async fn scopes_page(
     let error = Signal::stored(request.form.error.clone());
     let id = key.id.to_string();
     let wanted = (option != ScopeOption::Full).then_some(&ticked);
+    let hidden = [("key", id.clone()), ("before", key.scopes.text())];
     let contents = view! {
         <FormError error fields=&["scopes", confirm::PASSWORD, confirm::CODE] />
         <ScopeField option ticks error />
@@ -76,7 +77,7 @@ pub async fn scopes_page(
             <h1 id="card-title">{words::change_scopes_of(&key.name)}</h1>
             {subject(key)}
             {narrowed}
-            {act_form::<ChangeKeyScopes>(request, back, &[("key", id.clone())], contents.into_any())}
+            {act_form::<ChangeKeyScopes>(request, back, &hidden, contents.into_any())}
             <CodeFold code=AsCode::change_scopes(code, &id, wanted) public_url=code.public_url.clone() />
         </div>
     }

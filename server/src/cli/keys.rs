@@ -264,7 +264,7 @@ pub(super) async fn run(services: &Services, command: KeyCommand) -> Answer {
         KeyCommand::SetKeyScopes { key: Key { id, place }, scopes: KeyScopes { scopes, unscoped, .. } } => {
             let (actor, key) = admin.key_context(&place.tenant, id).await?;
             let access = if unscoped { ScopeOption::Full } else { ScopeOption::Chosen };
-            let input = ChangeKeyScopes { key, access: Some(access), scopes: Some(scopes.join(" ")) };
+            let input = ChangeKeyScopes { key, access: Some(access), scopes: Some(scopes.join(" ")), before: None };
             keys.change_scopes(&actor, &input).await?;
         }
         KeyCommand::SetKeyLimits { key: Key { id, place }, limits } => {
@@ -275,8 +275,7 @@ pub(super) async fn run(services: &Services, command: KeyCommand) -> Answer {
                 allowed_addresses: addresses(&limits.addresses)?.or(limits.allow_all_addresses.then(String::new)),
                 rate_limit: rate_limit.or(limits.no_rate_limit.then(String::new)),
                 rate_window,
-                allow_lockout: false,
-                replace_all: false,
+                ..ChangeKeyLimits::default()
             };
             keys.change_limits(&actor, &input).await?;
         }

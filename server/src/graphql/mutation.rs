@@ -121,7 +121,7 @@ impl ProductMutation {
             return Err(refuse(ApiError::field("scopes", "Choose either scopes or unscoped.")));
         }
         let scopes = scopes.map(|scopes| scopes.join(" "));
-        let input = ChangeKeyScopes { key: self::id(&id)?, access, scopes };
+        let input = ChangeKeyScopes { key: self::id(&id)?, access, scopes, before: None };
         let key = services.api_keys().change_scopes(actor, &input).await.map_err(refuse)?;
         Ok(Some(ApiKey::at(key, services.now())))
     }
@@ -153,8 +153,14 @@ impl ProductMutation {
             MaybeUndefined::Value(limit) => Some(limit.texts()).unzip(),
         };
         let key = self::id(&id)?;
-        let input =
-            ChangeKeyLimits { key, allowed_addresses, rate_limit, rate_window, allow_lockout, replace_all: false };
+        let input = ChangeKeyLimits {
+            key,
+            allowed_addresses,
+            rate_limit,
+            rate_window,
+            allow_lockout,
+            ..ChangeKeyLimits::default()
+        };
         let key = services.api_keys().change_limits(actor, &input).await.map_err(refuse)?;
         Ok(Some(ApiKey::at(key, services.now())))
     }

@@ -13,7 +13,7 @@ use super::{
     view::CreatedKey,
 };
 use crate::{
-    ApiError, ErrorCode, KeyId, Name, Owner, Page, TenantId, Usage,
+    ApiError, ErrorCode, KeyId, Name, Owner, Page, ScopeGrant, TenantId, Usage,
     input::{Act, Changed, KeyIds, forms, inputs, refuse, wrong},
     outcome::{Notice, Outcome, Reveal},
     scope::{ScopeOption, ScopeRequest},
@@ -79,6 +79,8 @@ forms! {
         access: Option<ScopeOption>,
         /// The scopes that it holds from now on, separated by spaces or commas: see [`ScopeRequest::parse`].
         scopes: Option<String>,
+        /// What a form showed: see [`ScopeGrant::text`]. If the key holds others by now, nothing changes.
+        before: Option<String>,
     }
     /// Changes from which addresses and how often a key may be used. An empty field removes the limit, and a missing one
     /// changes nothing.
@@ -95,6 +97,8 @@ forms! {
         allow_lockout: bool,
         /// Whether a missing field removes the limit, too. A form doesn't always send empty fields.
         replace_all: bool,
+        /// What a form showed: see [`KeyLimits::text`]. If the key has others by now, nothing changes.
+        before: Option<String>,
     }
     /// Suspends a key until it is resumed.
     SuspendKey for SuspendApiKey -> Changed {
@@ -325,6 +329,24 @@ impl ChangeKeyScopes {
         }
         ScopeRequest::parse(self.access, self.scopes.as_deref())
     }
+
+    /// Checks that a key still holds what the form showed.
+    ///
+    /// # Errors
+    /// `CONFLICT` if it doesn't.
+    pub fn check_before(&self, now: &ScopeGrant) -> Result<(), ApiError> {
+        check_before(self.before.as_deref(), &now.text(), "scopes")
+    }
+}
+
+/// Refuses a form that shows what `name` was before somebody else changed it.
+fn check_before(before: Option<&str>, now: &str, name: &str) -> Result<(), ApiError> {
+    if before.is_none_or(|before| before == now) {
+        return Ok(());
+    }
+    let message =
+        format!("Somebody else changed the {name} of this key meanwhile. Open the form again, and check them first.");
+    Err(ApiError::new(ErrorCode::Conflict, message))
 }
 
 impl Act for ChangeKeyScopes {
@@ -354,6 +376,14 @@ impl ChangeKeyLimits {
             addresses: addresses.map_or_else(|| before.addresses.clone(), |_| after.addresses),
             rate: requests.map_or(before.rate, |_| after.rate),
         })
+    }
+
+    /// Checks that a key still has the limits that the form showed.
+    ///
+    /// # Errors
+    /// `CONFLICT` if it doesn't.
+    pub fn check_before(&self, now: &KeyLimits) -> Result<(), ApiError> {
+        check_before(self.before.as_deref(), &now.text(), "limits")
     }
 }
 

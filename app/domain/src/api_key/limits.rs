@@ -283,6 +283,11 @@ impl KeyLimits {
         if parts.is_empty() { "unchanged".to_owned() } else { parts.join("; ") }
     }
 
+    /// Returns the limits as a form repeats what it showed; "none" if there are none.
+    pub fn text(&self) -> String {
+        if self.is_unlimited() { "none".to_owned() } else { self.audit_text() }
+    }
+
     /// Returns the limits for the audit log; empty if there are none.
     pub fn audit_text(&self) -> String {
         let addresses = self.addresses.iter().map(|addresses| format!("only from {addresses}"));

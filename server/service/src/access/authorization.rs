@@ -77,7 +77,8 @@ pub(crate) fn is_offered(actor: &Actor, operation: Operation, key: &ApiKey) -> b
     let stays_stopped = operation == Operation::ResumeApiKey
         && !key.suspension.as_ref().is_some_and(|suspension| suspension.owner_may_resume)
         && !may_resume_for_others(actor);
-    let stays_stopped = stays_stopped || (operation == Operation::ResumeApiKey && check_resume(actor, key).is_err());
+    let stays_stopped =
+        stays_stopped || (operation == Operation::ResumeApiKey && check_exposed(actor, key, "resume it").is_err());
     let target = Target::Owner(key.tenant_id, key.owner);
     if elsewhere { operation.is_read() } else { !stays_stopped && authorize(actor, operation, target).is_ok() }
 }
@@ -110,13 +111,14 @@ pub(crate) fn may_resume_for_others(actor: &Actor) -> bool {
     actor.role() == Role::TenantAdmin
 }
 
-/// Refuses to resume an exposed key by a key: whoever has found the one may have found the other.
+/// Refuses to widen what an exposed key may do by a key: whoever has found the one may have found the other. `act`: what
+/// is refused, such as "resume it".
 ///
 /// # Errors
 /// `FORBIDDEN`.
-pub(crate) fn check_resume(actor: &Actor, key: &ApiKey) -> Result<(), ApiError> {
+pub(crate) fn check_exposed(actor: &Actor, key: &ApiKey, act: &str) -> Result<(), ApiError> {
     if key.exposure.is_some() && actor.key_id().is_some() {
-        return Err(ApiError::forbidden("This key was exposed. Only a signed-in user can resume it."));
+        return Err(ApiError::forbidden(format!("This key was exposed. Only a signed-in user can {act}.")));
     }
     Ok(())
 }

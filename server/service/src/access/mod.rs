@@ -11,7 +11,7 @@ pub mod rights;
 pub(crate) use actor::OPERATOR;
 pub use actor::{Actor, Client, Principal};
 pub(crate) use authorization::{
-    Inviter, check_grant, check_resume, check_still_creates, inviter_may_still_invite, is_offered,
+    Inviter, check_exposed, check_grant, check_still_creates, inviter_may_still_invite, is_offered,
     may_resume_for_others,
 };
 pub use authorization::{Target, authorize, authorize_write, offers, offers_in};

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     access::{
-        Actor, ReadPermit, Target, WritePermit, authorize, authorize_write, check_resume, inviter_may_still_invite,
+        Actor, ReadPermit, Target, WritePermit, authorize, authorize_write, check_exposed, inviter_may_still_invite,
         is_offered, may_resume_for_others,
     },
     audit::subject_of_owner,
@@ -400,7 +400,7 @@ impl ApiKeys<'_> {
         let changed = retry!(self.context.db(), for permit.tenant_id(), tx => {
             let before = storage::keys::find_in(tx, &permit, id).await?.ok_or_else(ApiError::not_found)?;
             if matches!(change, Change::Resume) {
-                check_resume(&actor, &before)?;
+                check_exposed(&actor, &before, "resume it")?;
             }
             if !change.make(tx, &actor, &permit, id, now).await? {
                 return Err(change.refusal(&before, now).into());

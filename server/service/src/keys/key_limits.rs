@@ -8,7 +8,7 @@ use super::{
     scopes::check_within,
 };
 use crate::{
-    access::{Actor, Target, WritePermit, authorize},
+    access::{Actor, Target, WritePermit, authorize, check_exposed},
     error::Result,
     storage::{self, audit::Entry, db::retry},
 };
@@ -19,7 +19,7 @@ impl ApiKeys<'_> {
     ///
     /// # Errors
     /// Field errors at `allowed_addresses`, `rate_limit`; `CONFIRMATION_REQUIRED` if a limit is loosened; `CONFLICT` for a
-    /// revoked key, and for addresses that lock out the caller; `NOT_FOUND`, `FORBIDDEN`.
+    /// revoked key, for limits that were changed since the form was opened, and for addresses that lock out the caller; `NOT_FOUND`, `FORBIDDEN`.
     #[tracing::instrument(skip_all, fields(api_key.id = %input.key))]
     pub async fn change_limits(&self, actor: &Actor, input: &ChangeKeyLimits) -> Result<ApiKey> {
         input.limits(&KeyLimits::default())?;
@@ -28,6 +28,7 @@ impl ApiKeys<'_> {
         let changed = retry!(self.context.db(), for permit.tenant_id(), tx => {
             storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
             let key = storage::keys::find_in(tx, &permit, input.key).await?.ok_or_else(ApiError::not_found)?;
+            input.check_before(&key.limits)?;
             let after = input.limits(&key.limits)?;
             if !key.limits.includes(&after) {
                 self.check_loosening(&actor, &permit, &key)?;
@@ -57,10 +58,7 @@ impl ApiKeys<'_> {
             return Err(ApiError::forbidden(message).into());
         }
         check_within(actor, &key.scopes)?;
-        if key.exposure.is_some() && actor.key_id().is_some() {
-            let message = "This key was exposed. Only a signed-in user can loosen its limits.";
-            return Err(ApiError::forbidden(message).into());
-        }
+        check_exposed(actor, key, "loosen its limits")?;
         self.context.require_fresh_to_widen(actor, Operation::ChangeKeyLimits, true)
     }
 }

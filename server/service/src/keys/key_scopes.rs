@@ -12,7 +12,7 @@ use super::{
     scopes::{check_catalogue, check_within},
 };
 use crate::{
-    access::{Actor, Target, WritePermit, authorize},
+    access::{Actor, Target, WritePermit, authorize, check_exposed},
     error::{Error, Result},
     storage::{self, audit::Entry, db::retry},
 };
@@ -32,6 +32,7 @@ impl ApiKeys<'_> {
             storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
             let role = lock_role(tx, &permit).await?;
             let key = storage::keys::find_in(tx, &permit, input.key).await?.ok_or_else(ApiError::not_found)?;
+            input.check_before(&key.scopes)?;
             let catalogue = storage::scopes::catalogue_in(tx).await?;
             let after = request.resolve(&catalogue, role)?;
             if !key.scopes.includes(&after) {
@@ -53,7 +54,8 @@ impl ApiKeys<'_> {
         Ok(self.completed(key).await)
     }
 
-    /// Checks a change that adds scopes to a key, as if the key were created with them.
+    /// Checks a change that adds scopes to a key, as if the key were created with them. A key never adds scopes to one that
+    /// was exposed: whoever has found the one may have found the other.
     fn check_widening(
         &self,
         actor: &Actor,
@@ -62,6 +64,7 @@ impl ApiKeys<'_> {
         (catalogue, role): (&Catalogue, Role),
     ) -> Result<()> {
         authorize(actor, Operation::CreateApiKey, Target::Owner(permit.tenant_id(), key.owner))?;
+        check_exposed(actor, key, "add scopes to it")?;
         self.context.require_fresh_to_widen(actor, Operation::ChangeKeyScopes, true)?;
         let added = match (&key.scopes, after) {
             (ScopeGrant::Set(before), ScopeGrant::Set(after)) => ScopeGrant::Set(after.without(before)),

@@ -3,7 +3,9 @@
 use chrono::TimeDelta;
 use domain::{
     AuditQuery, ErrorCode, ExposureResponse, InventoryFilter, InventoryQuery, IssuedKey, KeyAct, KeyState, Owner,
-    PolicyKind, Role, Secret, SuspendedBy, api_key::input::SetKeyPolicy, audit::Channel,
+    PolicyKind, Role, Secret, SuspendedBy,
+    api_key::input::{ChangeKeyLimits, ChangeKeyScopes, CreateKey, SetKeyPolicy},
+    audit::Channel,
 };
 
 use super::smtp;
@@ -94,6 +96,32 @@ fn the_key_policy_decides_what_happens_to_an_exposed_key() {
         }
         let bad = SetKeyPolicy { policy: "exposed_keys".to_owned(), ..SetKeyPolicy::default() };
         assert_eq!(code(stage.services.tenant_policies().set(&ada, &bad).await), ErrorCode::BadUserInput);
+    });
+}
+
+#[test]
+fn no_key_widens_what_an_exposed_key_may_do() {
+    on_both(async |stage: Stage| {
+        let ada = stage.session(stage.admin).await;
+        set(&stage, &ada, ExposureResponse::Notify).await;
+        let keys = stage.services.api_keys();
+        let limited = CreateKey {
+            scopes: Some(String::new()),
+            allowed_addresses: Some("192.0.2.0/24".to_owned()),
+            allow_lockout: true,
+            ..new_key(own(&ada), "deploy")
+        };
+        let key = keys.create(&ada, &limited).await.unwrap();
+        assert!(report(&stage.services, key.token.expose()).await);
+        let by_key = stage.by_key(&stage.add_key(&ada, own(&ada), "other").await).await;
+        let wider =
+            ChangeKeyScopes { key: key.key.id, scopes: Some("latchkey:read".to_owned()), ..ChangeKeyScopes::default() };
+        let looser =
+            ChangeKeyLimits { key: key.key.id, allowed_addresses: Some(String::new()), ..ChangeKeyLimits::default() };
+        assert_eq!(code(keys.change_scopes(&by_key, &wider).await), ErrorCode::Forbidden);
+        assert_eq!(code(keys.change_limits(&by_key, &looser).await), ErrorCode::Forbidden);
+        keys.change_scopes(&ada, &wider).await.unwrap();
+        keys.change_limits(&ada, &looser).await.unwrap();
     });
 }
 

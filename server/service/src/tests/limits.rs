@@ -31,7 +31,7 @@ fn to(key: KeyId, addresses: Option<&str>, rate: Option<&str>) -> ChangeKeyLimit
         rate_limit: rate.map(|(requests, _)| requests.to_owned()),
         rate_window: rate.map(|(_, window)| window.to_owned()),
         allow_lockout: true,
-        replace_all: false,
+        ..ChangeKeyLimits::default()
     }
 }
 
@@ -253,6 +253,27 @@ fn a_key_never_loosens_its_own_limits() {
         let small = stage.by_key(&keys.create(&ada, &small).await.unwrap()).await;
         let refused = keys.change_limits(&small, &to(own_key, Some(""), None)).await;
         assert!(refused.is_err_and(|error| error.to_string().contains("can't give more than it holds")));
+    });
+}
+
+#[test]
+fn a_form_does_not_overwrite_a_change_that_it_does_not_show() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let keys = stage.services.api_keys();
+        let key = keys.create(&ada, &limited(own(&ada), "", "")).await.unwrap().key;
+        let shown_as = |before: &str, addresses| ChangeKeyLimits {
+            replace_all: true,
+            before: Some(before.to_owned()),
+            ..to(key.id, Some(addresses), None)
+        };
+        // Two forms were opened before either was sent.
+        let limited = keys.change_limits(&ada, &shown_as(&key.limits.text(), "192.0.2.0/24")).await.unwrap();
+        let second = keys.change_limits(&ada, &shown_as(&key.limits.text(), "198.51.100.0/24")).await;
+        assert_eq!(code(second), ErrorCode::Conflict);
+        let current = keys.get(&ada, key.id).await.unwrap();
+        assert_eq!(current.limits, limits("192.0.2.0/24", ""));
+        keys.change_limits(&ada, &shown_as(&limited.limits.text(), "198.51.100.0/24")).await.unwrap();
     });
 }
 

@@ -36,7 +36,7 @@ fn with_scopes(owner: Owner, scopes: &str) -> CreateKey {
 }
 
 fn to(key: KeyId, scopes: &str) -> ChangeKeyScopes {
-    ChangeKeyScopes { key, access: None, scopes: Some(scopes.to_owned()) }
+    ChangeKeyScopes { key, access: None, scopes: Some(scopes.to_owned()), before: None }
 }
 
 /// Fills the catalogue.
@@ -146,7 +146,7 @@ fn narrowing_needs_the_right_to_rename_and_widening_the_right_to_create() {
         keys.change_scopes(&session, &to(key, "")).await.expect("narrowing asks for nothing");
         let fresh = stage.session(bob).await;
         keys.change_scopes(&fresh, &to(key, "orders:read")).await.unwrap();
-        let full = ChangeKeyScopes { key, access: Some(ScopeOption::Full), scopes: None };
+        let full = ChangeKeyScopes { key, access: Some(ScopeOption::Full), ..ChangeKeyScopes::default() };
         assert_eq!(keys.change_scopes(&fresh, &full).await.unwrap().scopes, ScopeGrant::Unscoped);
         let nothing = ChangeKeyScopes { key, ..ChangeKeyScopes::default() };
         assert!(at_scopes(keys.change_scopes(&fresh, &nothing).await).contains("Choose"));
@@ -157,6 +157,22 @@ fn narrowing_needs_the_right_to_rename_and_widening_the_right_to_create() {
             written,
             ["no longer limited to orders:read", "added orders:read", "removed orders:write", "removed orders:read"]
         );
+    });
+}
+
+#[test]
+fn a_form_does_not_overwrite_scopes_that_it_does_not_show() {
+    on_both(async |stage| {
+        fill(&stage).await;
+        let ada = stage.session(stage.admin).await;
+        let keys = stage.services.api_keys();
+        let key = keys.create(&ada, &with_scopes(own(&ada), "orders:read")).await.unwrap().key;
+        let shown_as = |before: &str, scopes| ChangeKeyScopes { before: Some(before.to_owned()), ..to(key.id, scopes) };
+        keys.change_scopes(&ada, &shown_as("orders:read", "")).await.unwrap();
+        let second = keys.change_scopes(&ada, &shown_as("orders:read", "orders:read orders:write")).await;
+        assert_eq!(code(second), ErrorCode::Conflict);
+        assert_eq!(keys.get(&ada, key.id).await.unwrap().scopes, set(""));
+        keys.change_scopes(&ada, &shown_as(&set("").text(), "orders:read")).await.unwrap();
     });
 }
 
@@ -178,7 +194,8 @@ fn a_key_gives_no_more_than_it_holds() {
         let roll = RollKey { key: unscoped.key.id, ..RollKey::default() };
         assert!(at_scopes(stage.services.rolls().roll(&actor, &roll).await).contains("more than it holds"));
         assert!(at_scopes(keys.change_scopes(&actor, &to(made.key.id, "orders:write")).await).contains("more"));
-        let full = ChangeKeyScopes { key: manager.key.id, access: Some(ScopeOption::Full), scopes: None };
+        let full =
+            ChangeKeyScopes { key: manager.key.id, access: Some(ScopeOption::Full), ..ChangeKeyScopes::default() };
         assert!(at_scopes(keys.change_scopes(&actor, &full).await).contains("more than it holds"));
         keys.change_scopes(&actor, &to(unscoped.key.id, "orders:write")).await.expect("taking is always allowed");
 
@@ -443,7 +460,7 @@ fn policies_require_scopes_keep_some_from_users_and_limit_lifetimes() {
         // Adding scopes is refused like creating the key with them. Of several policies, one is named.
         let wider = to(reader, "orders:read orders:write");
         assert!(at_scopes(keys.change_scopes(&ada, &wider).await).contains("must expire within 30 days"));
-        let full = ChangeKeyScopes { key: reader, access: Some(ScopeOption::Full), scopes: None };
+        let full = ChangeKeyScopes { key: reader, access: Some(ScopeOption::Full), ..ChangeKeyScopes::default() };
         assert!(at_scopes(keys.change_scopes(&ada, &full).await).contains("must expire within 30 days"));
         keys.change_scopes(&ada, &to(writer, "orders:write orders:read")).await.expect("it violated the policy before");
         let flagged = keys.get(&ada, bots).await.unwrap().violations;
@@ -534,7 +551,12 @@ impl Story<'_> {
                 let (actor, own_scopes) = self.caller(with).await;
                 let position = key % self.held.len();
                 let access = scopes.is_none().then_some(ScopeOption::Full);
-                let input = ChangeKeyScopes { key: self.held[position].key.key.id, access, scopes: text(&scopes) };
+                let input = ChangeKeyScopes {
+                    key: self.held[position].key.key.id,
+                    access,
+                    scopes: text(&scopes),
+                    before: None,
+                };
                 if keys.change_scopes(&actor, &input).await.is_ok() {
                     let before = self.held[position].scopes.clone();
                     self.check_given(own_scopes.as_ref(), model(&scopes).as_ref(), Some(before.as_ref()));
