@@ -1,6 +1,6 @@
 //! The feed of changes for services that keep answers about keys in their own process (`server/verifier`).
 
-use std::{collections::BTreeMap, convert::Infallible, fmt::Write};
+use std::{collections::BTreeMap, convert::Infallible, fmt::Write, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -134,6 +134,8 @@ struct ReportedKey {
     #[serde(default)]
     accepted: u64,
     #[serde(default)]
+    age_ms: u32,
+    #[serde(default)]
     address: Option<String>,
     #[serde(default)]
     user_agent: Option<String>,
@@ -199,7 +201,8 @@ fn read(report: Report) -> Result<VerifierReport, ApiError> {
         // A scope that can't exist isn't in the catalogue either, and only those are counted.
         let scopes = one.scopes.iter().filter_map(|(scope, of)| Some((Scope::parse(scope).ok()?, of.met, of.lacking)));
         let scopes = scopes.collect();
-        usage.push(KeyReport { digest, accepted: one.accepted, client: (address, user_agent), scopes });
+        let age = Duration::from_millis(one.age_ms.into());
+        usage.push(KeyReport { digest, accepted: one.accepted, age, client: (address, user_agent), scopes });
     }
     Ok(VerifierReport { verifier: report.verifier, cursor: report.cursor, usage })
 }

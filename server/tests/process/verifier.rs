@@ -3,7 +3,6 @@
 
 use std::{
     net::SocketAddr,
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -22,8 +21,8 @@ use tokio::{
 use tower::ServiceExt;
 
 use crate::{
-    on_both,
-    support::{Server, account, admin, fill, serve},
+    json_headers, on_both,
+    support::{Server, account, admin, connect, fill, request, send, serve},
 };
 
 /// How late a revocation may be effective.
@@ -45,11 +44,6 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 
 async fn until_current(verifier: &Verifier) {
     until("the verifier follows the changes", async || verifier.is_current()).await;
-}
-
-/// Sends a signal to a server.
-fn signal(server: &Server, name: &str) {
-    assert!(Command::new("kill").args([name, &server.id().to_string()]).status().unwrap().success());
 }
 
 /// Creates a key of a service account and returns its token.
@@ -130,16 +124,16 @@ fn a_stopped_or_dead_server_is_not_trusted_for_longer_than_a_second() {
         let verifier = start(&server, &own);
         until_current(&verifier).await;
         assert!(verifier.verify(&token).await.is_ok());
-        signal(&server, "-STOP");
+        server.signal("-STOP");
         let (delay, refusal) = refused_after(&verifier, &token, Instant::now()).await;
         println!("refused {delay:?} after the server was stopped");
         assert_eq!(refusal, Refusal::Unavailable);
         assert!(!verifier.is_current());
-        signal(&server, "-CONT");
+        server.signal("-CONT");
         until_current(&verifier).await;
         assert!(verifier.verify(&token).await.is_ok());
 
-        signal(&server, "-KILL");
+        server.signal("-KILL");
         server.wait();
         let (delay, refusal) = refused_after(&verifier, &token, Instant::now()).await;
         println!("refused {delay:?} after the server was killed");
@@ -171,13 +165,37 @@ fn a_revocation_on_another_server_is_effective_while_the_own_one_is_stopped() {
         println!("refused after a revocation by another process: {delays:?}");
         let token = key(&database, &account, "a:read");
         let id = verifier.verify(&token).await.unwrap().key_id().to_string();
-        signal(&one, "-STOP");
+        one.signal("-STOP");
         admin(&database, &["revoke-key", &id, "--tenant", "bench"], "");
         let (delay, refusal) = refused_after(&verifier, &token, Instant::now()).await;
         println!("refused {delay:?} after a revocation, while the server was stopped: {refusal:?}");
-        signal(&one, "-CONT");
+        one.signal("-CONT");
         until("the revocation is known", async || verifier.verify(&token).await.err() == Some(Refusal::Invalid)).await;
         drop(other);
+    });
+}
+
+#[test]
+fn a_verifier_that_is_closed_has_reported_every_use() {
+    on_both(async |database| {
+        let (_, own) = fill(&database);
+        let (_, token) = account(&database, "Deploy");
+        let server = serve(&database);
+        let verifier = start(&server, &own);
+        until_current(&verifier).await;
+        let id = verifier.verify(&token).await.unwrap().key_id();
+        for _ in 0..7 {
+            assert!(verifier.verify(&token).await.is_ok());
+        }
+        verifier.close().await;
+        let query = format!("{{ api_key_usage(id: \"{id}\") {{ clients {{ uses }} }} }}");
+        let body = serde_json::json!({ "query": query }).to_string();
+        let asked = request(server.address, "POST", "/graphql", &json_headers(&own), body);
+        let (_, said) = send(&mut connect(server.address).await, asked).await.unwrap();
+        let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+        let clients = said["data"]["api_key_usage"]["clients"].as_array().unwrap();
+        let uses: u64 = clients.iter().map(|client| client["uses"].as_u64().unwrap()).sum();
+        assert_eq!(uses, 8, "{said}");
     });
 }
 

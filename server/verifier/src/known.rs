@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,8 @@ pub(crate) struct Known {
     scopes: Box<[HeldScope]>,
     /// The requests since the last report.
     uses: AtomicU64,
+    /// The last of them, by the monotonic clock.
+    used_at: AtomicI64,
     lacking: Mutex<Vec<(String, u64)>>,
     client: Mutex<EndClient>,
     is_waiting: AtomicBool,
@@ -74,6 +76,10 @@ pub(crate) struct EndClient {
 pub(crate) struct ReportedKey {
     digest: String,
     accepted: u64,
+    /// How long ago the last request was, in milliseconds.
+    age_ms: i64,
+    #[serde(skip)]
+    used_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,6 +97,13 @@ struct ReportedScope {
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
     waiting: Mutex<Vec<Arc<Known>>>,
+}
+
+impl ReportedKey {
+    /// Says how long ago the last request was at `now`.
+    pub(crate) fn send_at(&mut self, now: i64) {
+        self.age_ms = now.saturating_sub(self.used_at).max(0) / 1_000;
+    }
 }
 
 impl Usage {
@@ -119,6 +132,7 @@ impl Known {
             role: active.role,
             expires_at: active.exp.map(|at| at.saturating_mul(1_000_000)),
             uses: AtomicU64::new(0),
+            used_at: AtomicI64::new(i64::MIN),
             lacking: Mutex::default(),
             client: Mutex::default(),
             is_waiting: AtomicBool::new(false),
@@ -138,9 +152,10 @@ impl Known {
         self.scopes.iter().map(|held| &*held.scope)
     }
 
-    /// Counts a request that the server doesn't know about. `client` is called if it is the first one since the last
-    /// report.
-    pub(crate) fn count_use(self: &Arc<Self>, client: impl FnOnce() -> EndClient) {
+    /// Counts a request at `now` that the server doesn't know about. `client` is called if it is the first one since the
+    /// last report.
+    pub(crate) fn count_use(self: &Arc<Self>, now: i64, client: impl FnOnce() -> EndClient) {
+        self.used_at.store(now, Ordering::Relaxed);
         self.uses.fetch_add(1, Ordering::SeqCst);
         if !self.is_waiting.load(Ordering::SeqCst) {
             *lock(&self.client) = client();
@@ -198,7 +213,8 @@ impl Known {
         let EndClient { address, user_agent } = lock(&self.client).clone();
         let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
         let digest = self.digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
-        Some(ReportedKey { digest, accepted, address, user_agent, scopes })
+        let used_at = self.used_at.load(Ordering::Relaxed);
+        Some(ReportedKey { digest, accepted, age_ms: 0, used_at, address, user_agent, scopes })
     }
 }
 
@@ -231,18 +247,20 @@ pub(crate) mod tests {
         let usage = Arc::<Usage>::default();
         let known = Arc::new(Known::new([1; 32], active(1, "a:read b:read"), &usage));
         let agent = |name: &str| EndClient { address: None, user_agent: Some(name.to_owned()) };
-        known.count_use(|| agent("first"));
-        known.count_use(|| agent("second"));
+        known.count_use(1_000, || agent("first"));
+        known.count_use(5_000_000, || agent("second"));
         assert!(known.demand("b:read") && known.demand("b:read") && !known.demand("c:read"));
-        let report = serde_json::to_value(usage.take()).unwrap();
+        let mut taken = usage.take();
+        taken[0].send_at(5_250_999);
+        let report = serde_json::to_value(taken).unwrap();
         let digest = "01".repeat(32);
         let expected = serde_json::json!([{
-            "digest": digest, "accepted": 2, "user_agent": "first",
+            "digest": digest, "accepted": 2, "age_ms": 250, "user_agent": "first",
             "scopes": {"b:read": {"met": 2, "lacking": 0}, "c:read": {"met": 0, "lacking": 1}},
         }]);
         assert_eq!(report, expected);
         assert!(usage.take().is_empty());
-        known.count_use(|| agent("third"));
+        known.count_use(6_000_000, || agent("third"));
         assert_eq!(usage.take().len(), 1);
     }
 }

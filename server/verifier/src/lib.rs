@@ -27,8 +27,8 @@
 //!
 //! What this crate doesn't do: it keeps nothing about keys that aren't valid, so each request with one is a question to
 //! Latchkey, unless the token is malformed. It reports how often keys were used about once a second, so Latchkey shows it
-//! with that delay, with one client for all requests of a key between two reports. If this process ends, the last second's
-//! usage is lost; if the answer to a report is lost, its usage is counted twice.
+//! with that delay, with one client for all requests of a key between two reports. If this process ends without
+//! [`Verifier::close`], the last second's usage is lost; if the answer to a report is lost, its usage is counted twice.
 
 mod api;
 mod cache;

@@ -1,11 +1,15 @@
 //! Reports to the server how far the feed is applied and how often keys were used, and learns how far the server is.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::{
     api::{ApiError, Report},
+    clock,
     known::ReportedKey,
     shared::Shared,
 };
@@ -21,18 +25,23 @@ const MAX_REPORTED: usize = 200;
 /// The largest usage in one report, in bytes. The server takes 64 KiB.
 const MAX_BYTES: usize = 48 * 1_024;
 
-/// Reports until the task is aborted.
+/// Reports until the verifier is closed, and then everything that is left.
 pub(crate) async fn report(shared: Arc<Shared>) {
     let mut unsent: Vec<ReportedKey> = Vec::new();
     let (mut turn, mut has_failed) = (0_u32, false);
     loop {
         let next = Instant::now() + if unsent.is_empty() { EVERY } else { NEXT_PART };
         turn = turn.wrapping_add(1);
+        let is_closing = shared.is_closing.load(Ordering::Acquire);
         // While a part is left, the keys go on counting, and nothing is lost.
-        if turn.is_multiple_of(USAGE_EVERY) && unsent.is_empty() {
+        let is_turn = unsent.is_empty() && (is_closing || turn.is_multiple_of(USAGE_EVERY));
+        if is_turn {
             unsent = shared.usage.take();
         }
         has_failed = !report_once(&shared, &mut unsent, has_failed).await;
+        if is_closing && (has_failed || is_turn && unsent.is_empty()) {
+            return;
+        }
         // A change that was applied is reported at once.
         timeout_at(next, shared.applied.notified()).await.ok();
         if has_failed {
@@ -54,6 +63,10 @@ fn fitting(unsent: &[ReportedKey]) -> usize {
 /// Sends one report. Removes the usage that the server has recorded. Returns whether it succeeded.
 async fn report_once(shared: &Shared, unsent: &mut Vec<ReportedKey>, has_failed: bool) -> bool {
     let sent = fitting(unsent);
+    let now = clock::monotonic_micros();
+    for key in &mut unsent[..sent] {
+        key.send_at(now);
+    }
     let cursor = shared.cache.applied().map(|cursor| cursor.to_string());
     let report = Report { verifier: &shared.name, cursor, usage: &unsent[..sent] };
     match shared.api.report(&report).await {

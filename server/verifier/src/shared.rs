@@ -1,6 +1,6 @@
 //! What the tasks and the requests share.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use tokio::sync::Notify;
 
@@ -15,4 +15,6 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     /// Notified when a change was applied.
     pub(crate) applied: Notify,
+    /// Set when everything that is left should be reported.
+    pub(crate) is_closing: AtomicBool,
 }

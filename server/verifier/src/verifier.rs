@@ -1,9 +1,19 @@
 //! The verifier: decides about keys, from memory if it may and by asking the server otherwise.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use http::HeaderName;
-use tokio::{sync::Notify, task::AbortHandle};
+use tokio::{
+    sync::Notify,
+    task::{AbortHandle, JoinHandle},
+};
 
 use crate::{
     api::{Answer, Api},
@@ -15,6 +25,9 @@ use crate::{
     shared::Shared,
     token,
 };
+
+/// How long the last report may take.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,12 +114,12 @@ impl Builder {
             usage: Arc::default(),
             name,
             applied: Notify::default(),
+            is_closing: AtomicBool::new(false),
         });
-        let tasks = [
-            tokio::spawn(feed::follow(Arc::clone(&shared))).abort_handle(),
-            tokio::spawn(reporter::report(Arc::clone(&shared))).abort_handle(),
-        ];
-        Ok(Verifier(Arc::new(Inner { shared, tasks, realm: self.realm, header: self.header })))
+        let reporter = tokio::spawn(reporter::report(Arc::clone(&shared)));
+        let tasks = [tokio::spawn(feed::follow(Arc::clone(&shared))).abort_handle(), reporter.abort_handle()];
+        let reporter = Mutex::new(Some(reporter));
+        Ok(Verifier(Arc::new(Inner { shared, tasks, reporter, realm: self.realm, header: self.header })))
     }
 }
 
@@ -121,6 +134,7 @@ fn random_name() -> String {
 struct Inner {
     shared: Arc<Shared>,
     tasks: [AbortHandle; 2],
+    reporter: Mutex<Option<JoinHandle<()>>>,
     realm: String,
     header: Option<HeaderName>,
 }
@@ -154,6 +168,17 @@ impl Verifier {
         }
     }
 
+    /// Reports the usage that hasn't been reported yet. Call this when the service ends, after its last request; waits for at
+    /// most 5 s. Later usage isn't reported any more, and keys are soon verified by asking the server.
+    pub async fn close(&self) {
+        self.0.shared.is_closing.store(true, Ordering::Release);
+        self.0.shared.applied.notify_one();
+        let reporter = self.0.reporter.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(reporter) = reporter {
+            tokio::time::timeout(CLOSE_WITHIN, reporter).await.ok();
+        }
+    }
+
     /// Whether keys are verified from memory at the moment. Otherwise the server is asked about each of them.
     pub fn is_current(&self) -> bool {
         self.0.shared.cache.is_usable(clock::monotonic_micros())
@@ -166,8 +191,9 @@ impl Verifier {
         client: impl FnOnce() -> EndClient,
     ) -> Result<Option<Caller>, Refusal> {
         let digest = token::digest_of(token).ok_or(Refusal::Invalid)?;
-        let Some(known) = self.0.shared.cache.get(&digest, clock::monotonic_micros()) else { return Ok(None) };
-        known.count_use(client);
+        let now = clock::monotonic_micros();
+        let Some(known) = self.0.shared.cache.get(&digest, now) else { return Ok(None) };
+        known.count_use(now, client);
         Ok(Some(Caller::new(known)))
     }
 

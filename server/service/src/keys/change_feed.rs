@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ApiError, ApiKey, ErrorCode, KeyId, Owner, Scope, Secret, TenantId};
 use moka::sync::Cache;
 use tokio::{
@@ -44,6 +44,10 @@ const MAX_REMEMBERED: u64 = 100_000;
 const MAX_NAME: usize = 64;
 /// How many keys one report contains at most.
 const MAX_REPORTED: usize = 200;
+/// How long ago a change that this server hasn't read can be. The clocks of two servers may differ.
+const UNREAD_FOR: TimeDelta = TimeDelta::seconds(5);
+/// How long ago a reported use can be. A report is tried again until the server can be reached.
+const MAX_AGE: Duration = Duration::from_mins(10);
 /// How many uses of a key one report counts at most.
 const MAX_COUNT: u64 = 1_000_000_000;
 
@@ -147,6 +151,8 @@ pub struct KeyReport {
     pub digest: [u8; 32],
     /// How many requests had the key.
     pub accepted: u64,
+    /// How long ago the last of them was; counts at most [`MAX_AGE`].
+    pub age: Duration,
     /// The address and the user agent of one of them.
     pub client: (Option<String>, Option<String>),
     /// The scopes that they demanded: how often the key had it, and how often it lacked it.
@@ -328,22 +334,30 @@ impl Changes<'_> {
     }
 
     fn record(&self, key: KeyId, report: &KeyReport, catalogue: &domain::scope::Catalogue, client: &Client) {
-        let now = self.context.now();
+        let at = self.context.now() - report.age.min(MAX_AGE);
         let (address, user_agent) = report.client.clone();
         let client = Client { address, user_agent, ..client.clone() };
-        self.usage.record_uses(key, report.accepted.min(MAX_COUNT), now, &client);
+        self.usage.record_uses(key, report.accepted.min(MAX_COUNT), at, &client);
         // Anybody can demand invented scopes, which must not fill the table.
         for (scope, met, lacking) in report.scopes.iter().filter(|(scope, ..)| catalogue.find(scope).is_some()) {
             let counts = ((*met).min(MAX_COUNT), (*lacking).min(MAX_COUNT));
-            self.context.audit().demands().record_many(key, scope, counts, now, &client);
+            self.context.audit().demands().record_many(key, scope, counts, at, &client);
         }
     }
 
     /// Returns how many verifiers have the latest change of a key, among those that report to this server. `None` if none
     /// does.
     pub fn reach(&self, key: &ApiKey) -> Option<Reach> {
-        // A change that isn't kept any more is older than everything that a verifier may know.
-        let number = self.feed().latest(key.tenant_id, key.id, key.owner).unwrap_or(0);
-        self.followers.verifiers.reach(key.tenant_id, number, clock::monotonic_micros())
+        let (change, is_kept) = self.feed().latest(key.tenant_id, key.id, key.owner)?;
+        let stopped = [
+            key.revocation.as_ref().map(|one| one.at),
+            key.suspension.as_ref().map(|one| one.at),
+            key.owner_suspended_at,
+        ];
+        let stopped = stopped.into_iter().flatten().max();
+        // Another server may have made the change just before this one reads it.
+        let is_unread = !is_kept && stopped.is_some_and(|at| self.context.now() - at < UNREAD_FOR);
+        let change = Some(change).filter(|_| !is_unread);
+        self.followers.verifiers.reach(key.tenant_id, change.as_ref(), clock::monotonic_micros())
     }
 }

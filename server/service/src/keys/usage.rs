@@ -93,7 +93,7 @@ impl KeyUsage {
                 hour.0 += 1;
                 if let Some(seen) = seen {
                     seen.uses += 1;
-                    seen.last_used_at = Some(at);
+                    seen.last_used_at = seen.last_used_at.max(Some(at));
                 }
                 set_last(&mut self.last_used, at, client);
                 let agents = &mut self.agents;
@@ -175,9 +175,11 @@ fn find_or_add<'c>(
     clients.first_mut()
 }
 
-/// Sets the last use. Copies the client's texts only if they differ from those of the use before.
+/// Sets the last use, unless a later one is known. Copies the client's texts only if they differ from those of the use
+/// before.
 fn set_last(last: &mut Option<LastUse>, at: DateTime<Utc>, client: &Client) {
     match last {
+        Some(later) if later.at > at => (),
         Some(last) if last.address == client.address && last.user_agent == client.user_agent => last.at = at,
         _ => *last = Some(LastUse { at, address: client.address.clone(), user_agent: client.user_agent.clone() }),
     }

@@ -87,14 +87,16 @@ impl Verifiers {
         true
     }
 
-    /// Returns how far the change of a tenant with a number has spread. `None` if no verifier is known.
-    pub(crate) fn reach(&self, tenant: TenantId, number: i64, now: i64) -> Option<Reach> {
+    /// Returns how far a change of a tenant has spread. It has reached nobody if it is `None`. Returns `None` if no verifier
+    /// is known.
+    pub(crate) fn reach(&self, tenant: TenantId, change: Option<&Cursor>, now: i64) -> Option<Reach> {
         let known = self.known();
         let mut reach = Reach::default();
         for verifier in known.get(&tenant)?.values().filter(|one| now - one.reported_at < FORGOTTEN_AFTER) {
             reach.verifiers += 1;
-            let has_it = verifier.steps.back().is_some_and(|(cursor, _)| cursor.includes_number(number));
-            let first = verifier.steps.iter().find(|(cursor, _)| cursor.includes_number(number));
+            let includes = |cursor: &Cursor| change.is_some_and(|change| cursor.includes(change));
+            let has_it = verifier.steps.back().is_some_and(|(cursor, _)| includes(cursor));
+            let first = verifier.steps.iter().find(|(cursor, _)| includes(cursor));
             match first.filter(|_| has_it) {
                 Some((_, at)) => {
                     reach.reached += 1;
@@ -124,20 +126,23 @@ mod tests {
     #[test]
     fn a_change_has_reached_those_who_report_it() {
         let verifiers = Verifiers::default();
-        assert_eq!(verifiers.reach(TENANT, 1, 0), None);
+        assert_eq!(verifiers.reach(TENANT, Some(&at(1)), 0), None);
         for (name, cursor, now) in
             [("a", at(4), 0), ("b", at(4), 0), ("c", at(4), 0), ("a", at(5), 100), ("b", at(7), 300)]
         {
             assert!(verifiers.note(TENANT, name, Some(cursor), now));
         }
-        let reach = |now| verifiers.reach(TENANT, 5, now).unwrap();
+        let reach = |now| verifiers.reach(TENANT, Some(&at(5)), now).unwrap();
         assert_eq!(reach(400), Reach { verifiers: 3, reached: 2, silent: 0, since: Some(100) });
         assert_eq!(reach(SILENT_AFTER).silent, 1);
         assert!(verifiers.note(TENANT, "a", Some(at(6)), 500) && verifiers.note(TENANT, "c", Some(at(6)), 600));
         assert_eq!(reach(700), Reach { verifiers: 3, reached: 3, silent: 0, since: Some(100) });
         assert!(verifiers.note(TENANT, "c", None, 800));
         assert_eq!(reach(900), Reach { verifiers: 3, reached: 2, silent: 1, since: Some(600) });
-        assert_eq!(verifiers.reach(TENANT, 5, FORGOTTEN_AFTER + 900), None);
+        assert_eq!(verifiers.reach(TENANT, None, 900).unwrap().reached, 0, "the change hasn't been read");
+        let restarted = "00000001-2-5-0".parse().unwrap();
+        assert_eq!(verifiers.reach(TENANT, Some(&restarted), 900).unwrap().reached, 0, "they may not have it");
+        assert_eq!(verifiers.reach(TENANT, Some(&at(5)), FORGOTTEN_AFTER + 900), None);
     }
 
     #[test]

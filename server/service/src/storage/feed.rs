@@ -52,9 +52,10 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// Whether the cursor includes the tenant's changes up to a number.
-    pub(crate) fn includes_number(&self, number: i64) -> bool {
-        self.tenant >= number
+    /// Whether the cursor includes the tenant's changes up to another cursor. Not known, and so false, if the two are of
+    /// different runs.
+    pub(crate) fn includes(&self, other: &Self) -> bool {
+        self.run == other.run && self.tenant >= other.tenant
     }
 }
 
@@ -112,6 +113,8 @@ struct State {
     run: Option<Run>,
     server: u32,
     heads: HashMap<TenantId, i64>,
+    /// The last change of each tenant that isn't kept.
+    dropped: HashMap<TenantId, i64>,
     entries: VecDeque<Entry>,
     /// The index of the first entry.
     first: u64,
@@ -124,7 +127,8 @@ pub(crate) struct Feed(Arc<(Mutex<State>, watch::Sender<u64>)>);
 impl Default for Feed {
     fn default() -> Self {
         let server = u32::from_le_bytes(random::draw_array());
-        let state = State { run: None, server, heads: HashMap::new(), entries: VecDeque::new(), first: 0 };
+        let (heads, dropped) = (HashMap::new(), HashMap::new());
+        let state = State { run: None, server, heads, dropped, entries: VecDeque::new(), first: 0 };
         Self(Arc::new((Mutex::new(state), watch::Sender::new(0))))
     }
 }
@@ -160,7 +164,8 @@ impl Feed {
         let mut state = self.state();
         let number = state.run.map_or(1, |run| run.number.wrapping_add(1));
         state.run = Some(Run { server: state.server, number });
-        state.heads = heads.iter().map(|(tenant, head)| (TenantId(*tenant), *head)).collect();
+        let heads: HashMap<TenantId, i64> = heads.iter().map(|(tenant, head)| (TenantId(*tenant), *head)).collect();
+        (state.heads, state.dropped) = (heads.clone(), heads);
         state.first = state.end();
         state.entries.clear();
         drop(state);
@@ -176,7 +181,9 @@ impl Feed {
         }
         state.heads.insert(tenant, head);
         while state.entries.len() > KEPT {
-            state.entries.pop_front();
+            if let Some(entry) = state.entries.pop_front() {
+                state.dropped.insert(entry.tenant, entry.number);
+            }
             state.first += 1;
         }
         drop(state);
@@ -236,8 +243,9 @@ impl Feed {
         News::Changes(news)
     }
 
-    /// Returns the number of the latest change of a key or its owner that is kept.
-    pub(crate) fn latest(&self, tenant: TenantId, key: KeyId, owner: Owner) -> Option<i64> {
+    /// Returns a cursor that includes every change of a key or its owner that has been read, and whether the latest of them
+    /// is kept. If it isn't, the cursor includes every change that isn't. `None` before the first reading.
+    pub(crate) fn latest(&self, tenant: TenantId, key: KeyId, owner: Owner) -> Option<(Cursor, bool)> {
         let is_about = |change: &Change| match change {
             Change::Key(id) => *id == key,
             Change::Owner(of) => *of == owner,
@@ -246,7 +254,8 @@ impl Feed {
         };
         let state = self.state();
         let found = state.entries.iter().rev().find(|entry| entry.tenant == tenant && is_about(&entry.change));
-        found.map(|entry| entry.number)
+        let number = found.map_or_else(|| state.dropped.get(&tenant).copied().unwrap_or(0), |entry| entry.number);
+        Some((Cursor { run: state.run?, tenant: number, catalogue: 0 }, found.is_some()))
     }
 
     /// Returns a receiver that is told about every publication.
@@ -342,7 +351,16 @@ mod tests {
         }
         let mut place = feed.place(TENANT, feed.cursor(TENANT)).unwrap();
         assert_eq!(numbers(feed.read(&mut place)), [0; 0]);
+        let (owner, unknown) = (Owner::User(domain::UserId(Uuid::nil())), KeyId(Uuid::nil()));
+        let number = |id| feed.latest(TENANT, id, owner).map(|(cursor, is_kept)| (cursor.tenant, is_kept));
+        let last = KeyId(Uuid::from_u128(u128::try_from(many).unwrap()));
+        assert_eq!(
+            (number(last), number(unknown)),
+            (Some((many, true)), Some((8, false))),
+            "not later than what was dropped"
+        );
         feed.restart(&HashMap::from([(TENANT.0, many)]));
+        assert_eq!(number(last), Some((many, false)), "it may be any change up to the restart");
         assert!(matches!(feed.read(&mut place), News::Reset(_)), "a new run may use numbers again");
         assert!(feed.is_outdated(&start) && !feed.is_outdated(&place.cursor()));
     }

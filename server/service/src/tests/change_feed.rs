@@ -229,6 +229,7 @@ fn a_report_is_counted_for_keys_of_the_tenant_and_says_how_far_a_change_has_spre
         let counted = |key: &IssuedKey| KeyReport {
             digest: digest_of(key.token.expose()).unwrap(),
             accepted: 41,
+            age: Duration::from_millis(1_500),
             client: (Some("203.0.113.9".to_owned()), Some("curl".to_owned())),
             scopes: ["a:read", "b:read"].map(|scope| (Scope::parse(scope).unwrap(), 7, 2)).to_vec(),
         };
@@ -243,6 +244,8 @@ fn a_report_is_counted_for_keys_of_the_tenant_and_says_how_far_a_change_has_spre
         let usage = services.api_keys().usage(&admin, key.key.id).await.unwrap();
         let seen = usage.clients.iter().find(|seen| seen.address.as_deref() == Some("203.0.113.9")).unwrap();
         assert_eq!(seen.uses, 41);
+        let used_at = stage.services.now() - TimeDelta::milliseconds(1_500);
+        assert_eq!(seen.last_used_at, Some(used_at), "when it was used, not when that was reported");
         let demands: Vec<_> = usage.scopes.iter().map(|one| (one.scope.as_str(), one.uses, one.refusals)).collect();
         assert_eq!(demands, [("a:read", 7, 2)], "only of the catalogue");
         let actor = services.actors().from_bearer(foreign.token.expose(), browser()).await.unwrap();
