@@ -3,17 +3,17 @@
 /// Descriptors for everything but connections: the database, the log, the executor, files being read.
 const RESERVED: usize = 100;
 
-/// Returns `wanted`, or fewer connections if the process may not open as many files.
-pub fn within_descriptors(wanted: usize) -> usize {
+/// Returns `wanted`, or fewer connections if the process may not open as many files beside `others`.
+pub fn within_descriptors(wanted: usize, others: usize) -> usize {
     match limit() {
-        Some(limit) => wanted.min(connections(limit)),
+        Some(limit) => wanted.min(connections(limit, others)),
         None => wanted,
     }
 }
 
 /// A small limit is halved, so that there is something for either purpose.
-fn connections(limit: usize) -> usize {
-    limit.saturating_sub(RESERVED).max(limit / 2).max(1)
+fn connections(limit: usize, others: usize) -> usize {
+    limit.saturating_sub(RESERVED + others).max(limit / 2).max(1)
 }
 
 /// Returns the limit on open files; `None` if there is none.
@@ -34,7 +34,8 @@ mod tests {
 
     #[test]
     fn descriptors_are_left_for_the_database() {
-        assert_eq!([1_024, 200, 64, 1, 0].map(connections), [924, 100, 32, 1, 1]);
-        assert_eq!(within_descriptors(1), 1);
+        assert_eq!([1_024, 200, 64, 1, 0].map(|limit| connections(limit, 0)), [924, 100, 32, 1, 1]);
+        assert_eq!(connections(1_024, 256), 668);
+        assert_eq!(within_descriptors(1, 0), 1);
     }
 }

@@ -1,7 +1,8 @@
 //! What a connection's socket and its requests tell each other.
 
 use std::{
-    pin::Pin,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
@@ -25,6 +26,18 @@ struct State {
     refusal: Option<Refusal>,
     /// The task to wake when the next request may begin.
     waiting: Option<Waker>,
+    run: Run,
+}
+
+/// What the connection's task is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Run {
+    /// It waits.
+    #[default]
+    Waiting,
+    Running,
+    /// It runs, and hasn't noticed that a request has ended meanwhile.
+    Behind,
 }
 
 impl Exchange {
@@ -35,7 +48,7 @@ impl Exchange {
     /// Begins a request, whose body may already have been received.
     pub(super) fn begin(&self, has_body: bool, refusal: Option<Refusal>) {
         let mut state = self.state();
-        *state = State { is_busy: true, has_body, refusal, waiting: state.waiting.take() };
+        (state.is_busy, state.has_body, state.refusal) = (true, has_body, refusal);
     }
 
     /// Records that the request's body has been received.
@@ -46,7 +59,11 @@ impl Exchange {
     /// Returns whether a request is being handled. If so, the task is woken when it no longer is.
     pub(super) fn is_busy(&self, context: &Context<'_>) -> bool {
         let mut state = self.state();
-        if state.is_busy {
+        if !state.is_busy {
+            if state.run == Run::Behind {
+                state.run = Run::Running;
+            }
+        } else if !state.waiting.as_ref().is_some_and(|waiting| waiting.will_wake(context.waker())) {
             state.waiting = Some(context.waker().clone());
         }
         state.is_busy
@@ -69,10 +86,28 @@ impl Exchange {
     fn end(&self) {
         let mut state = self.state();
         state.is_busy = false;
-        if let Some(waiting) = state.waiting.take() {
+        if state.run != Run::Waiting {
+            state.run = Run::Behind;
+        } else if let Some(waiting) = state.waiting.take() {
             drop(state);
             waiting.wake();
         }
+    }
+
+    /// Runs a connection. Most requests end while its task is running, and hyper then reads on by itself: to wake the task each
+    /// time would cost as much as verifying a key. It is woken only if hyper hasn't read on.
+    pub(super) async fn follow<T>(&self, connection: impl Future<Output = T>) -> T {
+        let mut connection = pin!(connection);
+        poll_fn(|context| {
+            self.state().run = Run::Running;
+            let polled = connection.as_mut().poll(context);
+            let run = std::mem::take(&mut self.state().run);
+            if run == Run::Behind && polled.is_pending() {
+                context.waker().wake_by_ref();
+            }
+            polled
+        })
+        .await
     }
 }
 

@@ -117,6 +117,7 @@ where
     fn start(&self, stream: TcpStream, peer: IpAddr, slot: OwnedSemaphorePermit) {
         stream.set_nodelay(true).ok();
         let exchange = Exchange::default();
+        let followed = exchange.clone();
         let socket = Socket::new(stream, exchange.clone(), self.limits.idle_timeout, Arc::clone(&self.slots));
         let site = self.site.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
@@ -136,7 +137,7 @@ where
         let connection = self.connections.watch(builder.serve_connection(TokioIo::new(socket), service));
         tokio::spawn(async move {
             // A client that disconnects isn't worth a log entry.
-            connection.await.ok();
+            followed.follow(connection).await.ok();
             drop(slot);
         });
     }

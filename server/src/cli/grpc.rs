@@ -6,7 +6,12 @@ use clap::Args;
 use service::Services;
 
 use super::announce;
-use crate::{accept, config::Site, verification::grpc};
+use crate::{
+    accept,
+    config::Site,
+    metrics::Metrics,
+    verification::grpc::{self, MAX_CONNECTIONS},
+};
 
 #[derive(Args, Debug)]
 pub(super) struct GrpcOptions {
@@ -16,6 +21,11 @@ pub(super) struct GrpcOptions {
 }
 
 impl GrpcOptions {
+    /// How many connections the listener may have.
+    pub(super) fn max_connections(&self) -> usize {
+        self.grpc_listen.map_or(0, |_| MAX_CONNECTIONS)
+    }
+
     /// Serves until the site is told to stop, if there is an address. Returns what completes when running calls have
     /// ended.
     ///
@@ -25,6 +35,7 @@ impl GrpcOptions {
         &self,
         services: &Services,
         site: &Arc<Site>,
+        metrics: &Metrics,
     ) -> Result<impl Future<Output = ()> + use<>, String> {
         let task = match self.grpc_listen {
             None => None,
@@ -32,7 +43,8 @@ impl GrpcOptions {
                 let listener =
                     accept::listen(address).map_err(|cause| format!("Can't listen on {address}: {cause}"))?;
                 let bound = listener.local_addr().unwrap_or(address);
-                let authorization = grpc::Authorization::new(services.clone(), Arc::clone(site));
+                let authorization =
+                    grpc::Authorization::new(services.clone(), Arc::clone(site), metrics.http().clone());
                 announce::line(format!("gRPC for Envoy on {bound}"));
                 Some(tokio::spawn(grpc::serve(listener, Arc::new(authorization), site.drain.clone())))
             }

@@ -187,11 +187,12 @@ pub(super) async fn run(services: &Services, options: Serve, embedded: Embedded)
         );
     }
     let site = Arc::new(site);
-    let (drain, limits) = (site.drain.clone(), limits(options.max_connections, options.idle_timeout));
+    let calls = options.grpc.max_connections();
+    let (drain, limits) = (site.drain.clone(), limits(options.max_connections, options.idle_timeout, calls));
     let public_url = site.public_url.clone();
     let metrics = Metrics::default();
     options.metrics.start(&metrics, services)?;
-    let calls = options.grpc.start(services, &site)?;
+    let calls = options.grpc.start(services, &site, &metrics)?;
     let router = router::build_measured(services.clone(), site, &metrics);
     if services.set_up().is_needed().await.map_err(ApiError::from)? {
         let link = services.set_up().issue_token();
@@ -205,10 +206,10 @@ pub(super) async fn run(services: &Services, options: Serve, embedded: Embedded)
     Ok(())
 }
 
-/// Lowers the number of connections to what the limit on open files allows.
-fn limits(max_connections: u32, idle_timeout: u32) -> accept::Limits {
+/// Lowers the number of connections to what the limit on open files allows beside `others`.
+fn limits(max_connections: u32, idle_timeout: u32, others: usize) -> accept::Limits {
     let wanted = usize::try_from(max_connections).unwrap_or(usize::MAX);
-    let max_connections = accept::within_descriptors(wanted);
+    let max_connections = accept::within_descriptors(wanted, others);
     if max_connections < wanted {
         tracing::warn!(
             "accepting at most {max_connections} connections instead of {wanted}: the limit on open files (ulimit -n) \

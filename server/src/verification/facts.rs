@@ -1,9 +1,10 @@
 //! What a valid key says about itself, in JSON.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use domain::{KeyId, OwnerKind, Role, ScopeSet, TenantId};
-use serde::Serialize;
+use domain::{KeyId, Owner, OwnerKind, Role, ScopeSet, TenantId};
+use serde::{Serialize, ser::SerializeMap};
 use service::VerifiedKey;
+use uuid::Uuid;
 
 #[derive(Serialize)]
 struct KeyFacts<'a> {
@@ -14,7 +15,7 @@ struct KeyFacts<'a> {
 #[derive(Serialize)]
 struct OwnerFacts<'a> {
     kind: OwnerKind,
-    id: String,
+    id: Uuid,
     name: &'a str,
 }
 
@@ -38,14 +39,33 @@ pub(crate) struct Facts<'a> {
 
 impl<'a> From<&'a VerifiedKey> for Facts<'a> {
     fn from(key: &'a VerifiedKey) -> Self {
+        let (owner, kind) = match key.owner() {
+            Owner::User(id) => (id.0, OwnerKind::User),
+            Owner::ServiceAccount(id) => (id.0, OwnerKind::ServiceAccount),
+        };
         Self {
             key: KeyFacts { id: key.key_id(), name: key.name().as_str() },
-            owner: OwnerFacts { kind: key.owner().kind(), id: key.owner().to_string(), name: key.owner_name() },
+            owner: OwnerFacts { kind, id: owner, name: key.owner_name() },
             tenant: TenantFacts { id: key.tenant_id(), slug: key.tenant_slug().as_str() },
             role: key.role(),
             scopes: key.scopes().set(),
             expires_at: key.expires_at().map(rfc3339),
         }
+    }
+}
+
+impl Facts<'_> {
+    /// Writes the facts as members of an object that has begun.
+    ///
+    /// # Errors
+    /// When the object can't be written.
+    pub(super) fn write<M: SerializeMap>(&self, object: &mut M) -> Result<(), M::Error> {
+        object.serialize_entry("key", &self.key)?;
+        object.serialize_entry("owner", &self.owner)?;
+        object.serialize_entry("tenant", &self.tenant)?;
+        object.serialize_entry("role", &self.role)?;
+        object.serialize_entry("scopes", &self.scopes)?;
+        object.serialize_entry("expires_at", &self.expires_at)
     }
 }
 

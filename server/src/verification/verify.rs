@@ -1,10 +1,10 @@
 //! `POST /api/v1/verify`: whether a token is valid and, if so, whose it is and whether it has the demanded scopes. Never
 //! says why a token is invalid, unless its key has only reached its rate limit.
 
-use axum::response::{IntoResponse, Response};
+use axum::{body::Body, response::Response};
 use domain::{ApiError, Endpoint, ErrorCode, Scope, TenantId, audit::Channel};
-use http::{StatusCode, header, request::Parts};
-use serde::{Deserialize, Serialize};
+use http::{HeaderValue, StatusCode, header, request::Parts};
+use serde::{Deserialize, Serialize, ser::SerializeMap};
 use service::{Authorized, Client, Services, Verification, VerifiedKey};
 
 use super::{credential::Credential, cursor, demand, facts::Facts};
@@ -16,6 +16,8 @@ use crate::{
     problem, rest,
 };
 
+/// How long most answers are, in bytes.
+const ANSWER: usize = 512;
 /// How many tokens one request can contain.
 const MAX_BATCH: usize = 100;
 
@@ -71,30 +73,25 @@ impl VerifyAnswer {
     }
 }
 
-#[derive(Serialize)]
-struct Written<'a> {
-    valid: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    missing_scopes: Option<&'a [Scope]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after: Option<u32>,
-    #[serde(flatten)]
-    facts: Option<Facts<'a>>,
-}
-
 impl Serialize for VerifyAnswer {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let lacks = self.missing.as_deref();
-        let written = Written {
-            valid: self.key.is_some() && lacks.is_none(),
-            error: lacks.map(|_| "insufficient_scope").or(self.retry_after.map(|_| "rate_limited")),
-            missing_scopes: lacks,
-            retry_after: self.retry_after,
-            facts: self.key.as_ref().map(Facts::from),
-        };
-        written.serialize(serializer)
+        // By hand: a derived implementation that flattens the facts takes twice as long.
+        let mut written = serializer.serialize_map(None)?;
+        written.serialize_entry("valid", &(self.key.is_some() && lacks.is_none()))?;
+        if let Some(error) = lacks.map(|_| "insufficient_scope").or(self.retry_after.map(|_| "rate_limited")) {
+            written.serialize_entry("error", error)?;
+        }
+        if let Some(missing) = lacks {
+            written.serialize_entry("missing_scopes", missing)?;
+        }
+        if let Some(wait) = self.retry_after {
+            written.serialize_entry("retry_after", &wait)?;
+        }
+        if let Some(key) = &self.key {
+            Facts::from(key).write(&mut written)?;
+        }
+        written.end()
     }
 }
 
@@ -242,8 +239,11 @@ pub(crate) async fn answer(
 
 /// Writes a response in JSON.
 pub(super) fn json(answer: &impl Serialize) -> Response {
-    match serde_json::to_vec(answer) {
-        Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
-        Err(error) => problem::of(&service::Error::Fault(error.to_string()).into()),
+    let mut body = Vec::with_capacity(ANSWER);
+    if let Err(error) = serde_json::to_writer(&mut body, answer) {
+        return problem::of(&service::Error::Fault(error.to_string()).into());
     }
+    let mut response = Response::new(Body::from(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }

@@ -206,7 +206,8 @@ fn headers(list: &[SetHeader]) -> HashMap<String, String> {
 #[test]
 fn a_plain_client_is_told_what_the_http_form_tells() {
     run(async {
-        let place = place(&["--trusted-proxy", "127.0.0.1"]);
+        let metrics = free_address();
+        let place = place(&["--trusted-proxy", "127.0.0.1", "--metrics-listen", &metrics.to_string()]);
         let (id, token) = account(&place.database, "Shop");
         let client = connect(place.grpc).await;
         let bearer = format!("Bearer {token}");
@@ -244,6 +245,10 @@ fn a_plain_client_is_told_what_the_http_form_tells() {
         let key = keys.split('\t').next().unwrap().to_owned();
         admin(&place.database, &["revoke-key", &key, "--tenant", "bench"], "");
         assert!(check(&client, &asked).await.denied.is_some());
+        let (_, counted) = crate::metrics::get(metrics, "/metrics").await;
+        let route = "http_route=\"/envoy.service.auth.v3.Authorization/Check\",http_response_status_code=\"200\"";
+        let calls = counted.lines().find(|line| line.contains("duration_seconds_count") && line.contains(route));
+        assert!(calls.is_some_and(|line| line.ends_with(" 9")), "{counted}");
         drop(place.server);
     });
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Requests a path. Returns the status and the body.
-async fn get(address: std::net::SocketAddr, path: &str) -> (u16, String) {
+pub async fn get(address: std::net::SocketAddr, path: &str) -> (u16, String) {
     send(&mut connect(address).await, request(address, "GET", path, &[], String::new())).await.unwrap()
 }
 

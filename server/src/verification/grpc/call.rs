@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use h2::{RecvStream, server::SendResponse};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use prost::Message;
+use tokio::sync::Semaphore;
 
 /// The largest message, in bytes. It has the head of a request, which Envoy limits to 60 KiB.
 pub(super) const MAX_MESSAGE: usize = 128 * 1_024;
@@ -43,9 +44,10 @@ pub(super) fn is_grpc(request: &Request<RecvStream>) -> bool {
     request.method() == Method::POST && rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
-/// Reads the message of a call.
-pub(super) async fn read<M: Message + Default>(body: &mut RecvStream) -> Result<M, Failure> {
-    let bytes = tokio::time::timeout(READ_WITHIN, read_all(body)).await.map_err(|_| Failure::DeadlineExceeded)??;
+/// Reads the message of a call, as far as there is room.
+pub(super) async fn read<M: Message + Default>(body: &mut RecvStream, room: &Semaphore) -> Result<M, Failure> {
+    let bytes =
+        tokio::time::timeout(READ_WITHIN, read_all(body, room)).await.map_err(|_| Failure::DeadlineExceeded)??;
     let (prefix, message) = bytes.split_at_checked(PREFIX).ok_or(Failure::InvalidArgument)?;
     let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]);
     if prefix[0] != 0 {
@@ -57,13 +59,17 @@ pub(super) async fn read<M: Message + Default>(body: &mut RecvStream) -> Result<
     M::decode(message).map_err(|_| Failure::InvalidArgument)
 }
 
-async fn read_all(body: &mut RecvStream) -> Result<Vec<u8>, Failure> {
+/// Receives as much as there is room for. The room is free again when the whole message is here, which is handled at once.
+async fn read_all(body: &mut RecvStream, room: &Semaphore) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
+    let mut kept = room.acquire_many(0).await.map_err(|_| Failure::Unavailable)?;
     while let Some(chunk) = body.data().await {
         let chunk = chunk.map_err(|_| Failure::InvalidArgument)?;
         if bytes.len() + chunk.len() > MAX_MESSAGE + PREFIX {
             return Err(Failure::ResourceExhausted);
         }
+        let length = u32::try_from(chunk.len()).map_err(|_| Failure::ResourceExhausted)?;
+        kept.merge(room.acquire_many(length).await.map_err(|_| Failure::Unavailable)?);
         body.flow_control().release_capacity(chunk.len()).ok();
         bytes.extend_from_slice(&chunk);
     }

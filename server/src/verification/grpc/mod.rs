@@ -7,11 +7,16 @@ mod call;
 mod check;
 mod messages;
 
-use std::{net::IpAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::body::Bytes;
 use h2::{RecvStream, server::SendResponse};
-use http::Request;
+use http::{Request, StatusCode};
 use service::Services;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -22,14 +27,17 @@ use tokio::{
 use crate::{
     accept::{DRAIN_TIMEOUT, Drain},
     config::Site,
+    metrics::HttpMetrics,
 };
 
 /// The method of the service.
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 /// The maximum number of concurrent connections. A proxy needs a few.
-const MAX_CONNECTIONS: usize = 256;
+pub(crate) const MAX_CONNECTIONS: usize = 256;
 /// The maximum number of concurrent calls of one connection.
 const MAX_CALLS: u32 = 256;
+/// How much of the messages of all running calls is kept in memory, in bytes. The rest waits at the clients.
+const MAX_KEPT: usize = 64 * 1_024 * 1_024;
 /// The maximum size of the headers of a call, which name the method.
 const MAX_HEADERS: u32 = 16 * 1_024;
 /// How long a connection may be open without a call before it is closed. Proxies connect again.
@@ -41,12 +49,15 @@ const BEGIN_WITHIN: Duration = Duration::from_secs(15);
 pub(crate) struct Authorization {
     services: Services,
     site: Arc<Site>,
+    metrics: HttpMetrics,
+    /// The bytes of messages that may still be received.
+    room: Semaphore,
 }
 
 impl Authorization {
     /// Creates the service of a site.
-    pub(crate) fn new(services: Services, site: Arc<Site>) -> Self {
-        Self { services, site }
+    pub(crate) fn new(services: Services, site: Arc<Site>, metrics: HttpMetrics) -> Self {
+        Self { services, site, metrics, room: Semaphore::new(MAX_KEPT) }
     }
 }
 
@@ -128,14 +139,20 @@ async fn respond_to(
         call::refuse(respond).ok();
         return;
     }
+    let begun = Instant::now();
+    let active = authorization.metrics.begin();
     let (head, mut body) = request.into_parts();
-    let answer = if head.uri.path() == CHECK {
-        match call::read(&mut body).await {
+    let is_check = head.uri.path() == CHECK;
+    let answer = if is_check {
+        match call::read(&mut body, &authorization.room).await {
             Ok(message) => authorization.check(peer, message).await,
             Err(failure) => Err(failure),
         }
     } else {
         Err(call::Failure::Unimplemented)
     };
+    drop(active);
+    // The status of HTTP: a failure of gRPC is in the trailers.
+    authorization.metrics.observe("POST", if is_check { CHECK } else { "" }, StatusCode::OK, begun);
     call::answer(respond, answer).ok();
 }
