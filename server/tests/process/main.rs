@@ -4,6 +4,7 @@
 mod backup;
 mod command_line;
 mod crash;
+mod delays;
 #[cfg(target_os = "linux")]
 mod devices;
 #[cfg(target_os = "linux")]

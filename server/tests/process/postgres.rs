@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use service::testing::{Proxy, with_postgres};
 
 use super::{json_headers, on_both};
-use crate::support::{Connection, admin, connect, fill, latchkey, request, send, serve, start};
+use crate::support::{Connection, admin, connect, fill, latchkey, request, send, serve, skip, start};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs a story with the URL of an empty `PostgreSQL` database.
-fn on_postgres<Fut: Future<Output = ()>>(story: impl FnOnce(String) -> Fut) {
+pub fn on_postgres<Fut: Future<Output = ()>>(story: impl FnOnce(String) -> Fut) {
     let Ok(server) = std::env::var("LATCHKEY_TEST_POSTGRES") else {
         println!("skipped: LATCHKEY_TEST_POSTGRES names no server");
         return;
@@ -27,7 +27,7 @@ fn on_postgres<Fut: Future<Output = ()>>(story: impl FnOnce(String) -> Fut) {
 }
 
 /// A process that is killed when its value is dropped.
-struct Killed(Child);
+pub struct Killed(Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
@@ -37,7 +37,7 @@ impl Drop for Killed {
 }
 
 /// Waits until a condition holds.
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !holds().await {
         assert!(begun.elapsed() < PATIENCE, "{what}");
@@ -45,7 +45,7 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
-async fn mutate(connection: &mut Connection, address: SocketAddr, token: &str, name: &str, input: Value) -> Value {
+pub async fn mutate(connection: &mut Connection, address: SocketAddr, token: &str, name: &str, input: Value) -> Value {
     let fields = if name == "create_api_key" { "id token" } else { "success" };
     let query = format!("mutation($input: {name}_input!) {{ {name}(input: $input) {{ {fields} }} }}");
     let body = json!({"query": query, "variables": {"input": input}}).to_string();
@@ -56,7 +56,7 @@ async fn mutate(connection: &mut Connection, address: SocketAddr, token: &str, n
     answer["data"][name].clone()
 }
 
-async fn is_valid(connection: &mut Connection, address: SocketAddr, token: &str) -> Option<bool> {
+pub async fn is_valid(connection: &mut Connection, address: SocketAddr, token: &str) -> Option<bool> {
     let headers = [("content-type", "application/json".to_owned())];
     let body = json!({ "token": token }).to_string();
     let (status, text) = send(connection, request(address, "POST", "/api/v1/verify", &headers, body)).await?;
@@ -80,7 +80,7 @@ async fn live_and_die(address: SocketAddr, token: &str, account: &str, name: &st
 
 /// Starts `PgBouncer` in transaction mode, with three connections for everybody, before the server of a URL. Returns the
 /// URL through it.
-fn start_pgbouncer(folder: &Path, database: &str) -> Option<(Killed, String)> {
+pub fn start_pgbouncer(folder: &Path, database: &str) -> Option<(Killed, String)> {
     let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/opt/homebrew/bin/pgbouncer"];
     let program = program.into_iter().find(|path| Path::new(path).exists())?;
     let (user, server) = database.split_once('@').unwrap();
@@ -116,7 +116,7 @@ fn a_key_lives_its_life_behind_pgbouncer_in_transaction_mode() {
     on_postgres(async |database| {
         let folder = tempfile::tempdir().unwrap();
         let Some((_pgbouncer, url)) = start_pgbouncer(folder.path(), &database) else {
-            println!("skipped: PgBouncer isn't installed");
+            skip("PgBouncer");
             return;
         };
         let address: SocketAddr = url.split(['@', '/']).nth(3).unwrap().parse().unwrap();

@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::support::skip;
+
 /// A proxy that is killed when its value is dropped.
 pub struct Proxy {
     process: Child,
@@ -49,7 +51,7 @@ pub fn free_address() -> SocketAddr {
 /// folder and an address, and the arguments that precede the configuration's path.
 pub fn run(program: &str, configure: impl FnOnce(&Path, &str) -> (String, Vec<String>)) -> Option<Proxy> {
     if Command::new(program).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-        eprintln!("skipped: {program} isn't installed; `end2end/bin/tools proxies` may install it");
+        skip(program);
         return None;
     }
     let folder = tempfile::tempdir().unwrap();

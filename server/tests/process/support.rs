@@ -20,9 +20,14 @@ pub struct Server {
 }
 
 impl Server {
+    /// Sends a signal, such as "-STOP".
+    pub fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.process.id().to_string()]).status().unwrap().success());
+    }
+
     /// Asks the server to end, by SIGTERM.
     pub fn terminate(&self) {
-        assert!(Command::new("kill").arg(self.process.id().to_string()).status().unwrap().success());
+        self.signal("-TERM");
     }
 
     /// The id of the process.
@@ -110,6 +115,13 @@ pub fn account(database: &str, name: &str) -> (String, String) {
     let key = ["create-key", "--tenant", "bench", "--service-account", &account, "--name", "first"];
     let token = admin(database, &key, "");
     (account, token)
+}
+
+/// Says that a program isn't installed, so that what needs it is skipped. Fails instead if `LATCHKEY_TEST_REQUIRE` is set, as
+/// it is where `end2end/bin/tools` has installed everything: a test that is always skipped would never be missed.
+pub fn skip(program: &str) {
+    assert!(std::env::var_os("LATCHKEY_TEST_REQUIRE").is_none(), "{program} isn't installed");
+    println!("skipped: {program} isn't installed; `end2end/bin/tools proxies` may install it");
 }
 
 /// Adds to the counts that `make soak` prints, in the file that it names.
