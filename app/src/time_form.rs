@@ -22,6 +22,8 @@ pub enum TimeForm {
     Hour,
     /// The time of day in UTC.
     Clock,
+    /// The time of day with seconds and time zone: "12:04:31 UTC".
+    Second,
     /// The distance from now: "in 90 days".
     Distance,
 }
@@ -29,7 +31,7 @@ pub enum TimeForm {
 impl TimeForm {
     /// All forms.
     #[cfg(feature = "hydrate")]
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Date,
         Self::Short,
         Self::Exact,
@@ -39,6 +41,7 @@ impl TimeForm {
         Self::Weekday,
         Self::Hour,
         Self::Clock,
+        Self::Second,
         Self::Distance,
     ];
 
@@ -54,6 +57,7 @@ impl TimeForm {
             Self::Weekday => "weekday",
             Self::Hour => "hour",
             Self::Clock => "clock",
+            Self::Second => "second",
             Self::Distance => "distance",
         }
     }

@@ -41,7 +41,7 @@ export async function revealed(page, watch) {
 
 /** Closes the page or the dialog that shows a token. */
 export async function storeIt(page, scripted) {
-  const words = { name: 'Done', exact: true };
+  const words = { name: /^(Done|I've saved it)$/ };
   await page.getByRole('button', words).or(page.getByRole('link', words)).click();
   await expect(page.getByRole('heading', { name: 'Your API key has been created' })).toHaveCount(0);
   if (scripted) await alive(page);

@@ -155,7 +155,7 @@ test('a key can be created and revoked with only the keyboard', async ({ page, t
   await page.keyboard.type('typed');
   await page.keyboard.press('Enter');
   const token = await revealed(page, watch);
-  await page.getByRole('link', { name: 'Done', exact: true }).focus();
+  await page.getByRole('link', { name: "I've saved it", exact: true }).focus();
   await page.keyboard.press('Enter');
   await expect(row(page, 'typed')).toBeVisible();
   const trash = page.getByRole('link', { name: 'Revoke API key typed' }).or(page.getByRole('button', { name: 'Revoke API key typed' }));

@@ -21,7 +21,7 @@ async function roll(page, watch, scripted, overlap) {
   const token = await page.getByLabel('API key', { exact: true }).inputValue();
   expect(token).toMatch(TOKEN);
   watch.shown(token);
-  await page.getByRole('link', { name: 'Done', exact: true }).click();
+  await page.getByRole('link', { name: /^(Done|I've saved it)$/ }).click();
   await expect(page.getByRole('heading', { name: 'Your API key has been rotated' })).toHaveCount(0);
   return token;
 }

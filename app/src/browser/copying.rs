@@ -33,7 +33,7 @@ pub fn copy_from(button: Element) {
         if copy(&text).await {
             mark_as_safe(&button);
             button.class_list().add_1("copied").ok();
-            announce(&button, "Copied");
+            announce(&button, words::copied());
             set_timeout(move || drop(button.class_list().remove_1("copied")), TICK_FOR);
             return;
         }
@@ -76,6 +76,10 @@ pub fn mark_as_safe(within: &Element) {
     set(&card, SAFE, "");
     for button in all(&card, "[data-after-copy]") {
         button.class_list().add_1("primary").ok();
+        let label = attribute(&button, "data-after-copy");
+        if !label.is_empty() {
+            button.set_text_content(Some(&label));
+        }
     }
 }
 

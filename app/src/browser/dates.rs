@@ -29,6 +29,10 @@ const EXACT: Format = Format {
     ],
     in_utc: false,
 };
+const SECOND: Format = Format {
+    options: &[("hour", "2-digit"), ("minute", "2-digit"), ("second", "2-digit"), ("timeZoneName", "short")],
+    in_utc: false,
+};
 const DATE: Format = Format { options: &[("dateStyle", "medium")], in_utc: false };
 
 impl Format {
@@ -51,6 +55,7 @@ impl Format {
             TimeForm::LongDay => in_utc(&[("dateStyle", "full")]),
             TimeForm::Weekday => in_utc(&[("weekday", "short"), ("day", "numeric")]),
             TimeForm::Clock => in_utc(&[("timeStyle", "short")]),
+            TimeForm::Second => Some(SECOND),
             TimeForm::Distance => None,
         }
     }

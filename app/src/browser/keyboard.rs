@@ -1,12 +1,12 @@
 //! Shortcuts, and the arrow keys in menus and in the results of the search.
 
-use leptos::prelude::document;
+use leptos::prelude::{document, window};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlDialogElement, HtmlElement, HtmlInputElement, KeyboardEvent};
 
 use super::{
     dialog,
-    dom::{all, closest, find, first, focus, set, target, unset},
+    dom::{all, attribute, closest, find, first, focus, set, target, unset},
 };
 use crate::words::browser as words;
 
@@ -14,6 +14,16 @@ use crate::words::browser as words;
 const SEARCH: &str = "/search";
 /// The page with the list of shortcuts.
 const SHORTCUTS: &str = "/shortcuts";
+
+/// Writes the shortcuts as on this computer's keyboard.
+pub fn label_shortcuts() {
+    let platform =
+        js_sys::Reflect::get(&window().navigator(), &"platform".into()).ok().and_then(|name| name.as_string());
+    let Some(root) = document().document_element() else { return };
+    if platform.is_some_and(|name| name.starts_with("Mac") || name.starts_with("iP")) {
+        all(&root, "kbd[data-mac]").iter().for_each(|key| key.set_text_content(Some(&attribute(key, "data-mac"))));
+    }
+}
 
 /// Handles a key that was pressed.
 pub fn pressed(over: &HtmlDialogElement, event: &KeyboardEvent) {
@@ -24,7 +34,7 @@ pub fn pressed(over: &HtmlDialogElement, event: &KeyboardEvent) {
         "Escape" => dialog::is_held(over) || at.is_some_and(|at| escape(&at)),
         "ArrowDown" | "ArrowUp" | "Home" | "End" => at.is_some_and(|at| move_focus(&at, &key)),
         "k" if is_command => {
-            dialog::open(over, SEARCH, "Search", None);
+            dialog::open(over, SEARCH, words::search(), None);
             true
         }
         _ if is_command || event.alt_key() || over.open() || at.as_ref().is_some_and(is_typing) => false,

@@ -58,6 +58,7 @@ pub fn install_listener() {
         dates::localise(&root);
     }
     dates::label_time_zone();
+    keyboard::label_shortcuts();
     toasts::expire_first();
     let listener = Closure::<dyn Fn(Event)>::new(move |event| handle(&dialog, &event));
     for name in EVENTS {

@@ -24,7 +24,7 @@ fn put(text: &str, action: Option<&Element>) -> Option<Element> {
     let place = by_id("toast")?;
     let (toast, text) = (create("div", "toast", "")?, create("p", "", text)?);
     let dismiss = create("button", "icon-button", "×")?;
-    for (name, value) in [("type", "button"), ("data-dismiss", ""), ("aria-label", "Dismiss")] {
+    for (name, value) in [("type", "button"), ("data-dismiss", ""), ("aria-label", words::dismiss())] {
         set(&dismiss, name, value);
     }
     for part in [Some(&text), action, Some(&dismiss)].into_iter().flatten() {

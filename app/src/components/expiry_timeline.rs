@@ -138,9 +138,13 @@ fn list(keys: &[Uses], now: DateTime<Utc>) -> AnyView {
         view! {
             <tr>
                 <th scope="row">
-                    <a href=key.page_path()>{key.name.to_string()}</a>
+                    <a href=key.page_path() translate="no" dir="auto">
+                        {key.name.to_string()}
+                    </a>
                 </th>
-                <td>{key.owner_name.clone()}</td>
+                <td translate="no" dir="auto">
+                    {key.owner_name.clone()}
+                </td>
                 <td>{key.expires_at.map(|at| view! { <Moment at now /> })}</td>
                 <td>{number_text(*uses)}</td>
             </tr>

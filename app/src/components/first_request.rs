@@ -1,10 +1,9 @@
 //! Whether a new key has been used yet, shown below its token.
 
-use chrono::{DateTime, SecondsFormat, Timelike, Utc};
 use domain::LastUse;
 use leptos::prelude::*;
 
-use crate::words::keys as words;
+use crate::{components::time::Second, words::keys as words};
 
 /// The state of the key whose page of the first request is at `path`. While the key hasn't been used, the script
 /// replaces the paragraph with the one of that page every few seconds.
@@ -17,7 +16,7 @@ pub fn first_request(path: &str, last: Option<&LastUse>) -> AnyView {
         }
         .into_any();
     };
-    let time = view! { <time datetime=last.at.to_rfc3339_opts(SecondsFormat::Secs, true)>{clock_text(last.at)}</time> };
+    let time = view! { <Second at=last.at /> };
     let address = last.address.clone().map(|address| view! { <code>{address}</code> }.into_any());
     view! {
         <p id="first-request" class="first-request is-verified" role="status">
@@ -32,13 +31,10 @@ pub fn first_request_path(base: &str, key: &str) -> String {
     format!("{base}/{key}/first-request")
 }
 
-/// The time of day to the second, like "12:04:31 UTC".
-fn clock_text(at: DateTime<Utc>) -> String {
-    format!("{:02}:{:02}:{:02} UTC", at.hour(), at.minute(), at.second())
-}
-
 #[cfg(test)]
 mod tests {
+    use chrono::{DateTime, Utc};
+
     use super::*;
 
     #[test]

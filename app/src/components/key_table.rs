@@ -10,7 +10,7 @@ use super::{
     row_menu::RowMenu,
     sort_header::{SortHeader, SortMenu},
     status::{PolicyViolations, exposed_mark, key_status},
-    time::{Distance, Moment},
+    time::{Date, Moment},
     trash_link::TrashLink,
 };
 use crate::{
@@ -190,7 +190,7 @@ fn replacement(key: &ApiKey, now: DateTime<Utc>) -> Option<AnyView> {
 fn end(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
     match (key.state(now), key.expires_at) {
         (KeyState::Revoked { at, by, .. }, _) => view! {
-            {words::revoked(view! { <Distance at now /> })}
+            {words::revoked(view! { <Date at /> })}
             <span class="sub">{labels::by(&by)}</span>
         }
         .into_any(),

@@ -54,8 +54,8 @@ fn card(is_rotation: bool, is_suspended: bool, secret: &Secret, key: &str, home:
             {tabs("snippet", words::how_to_use_this_key(), snippets)}
             {state}
             <div class="buttons">
-                <a class="button" href=home.list.to_owned() data-close="" data-after-copy="">
-                    {labels::done()}
+                <a class="button" href=home.list.to_owned() data-close="" data-after-copy=labels::done()>
+                    {words::ive_saved_it()}
                 </a>
             </div>
         </div>

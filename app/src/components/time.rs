@@ -88,6 +88,12 @@ pub fn Moment(at: DateTime<Utc>, now: DateTime<Utc>) -> impl IntoView {
     }
 }
 
+/// A time in a sentence, as its date: "27 Feb 2027".
+#[component]
+pub fn Date(at: DateTime<Utc>) -> impl IntoView {
+    time(at, TimeForm::Date, date_text(at))
+}
+
 /// A time in a sentence, as its distance from `now`: "3 hours ago".
 #[component]
 pub fn Distance(at: DateTime<Utc>, now: DateTime<Utc>) -> impl IntoView {
@@ -98,6 +104,12 @@ pub fn Distance(at: DateTime<Utc>, now: DateTime<Utc>) -> impl IntoView {
 #[component]
 pub fn Exact(at: DateTime<Utc>) -> impl IntoView {
     time(at, TimeForm::Exact, utc_text(at))
+}
+
+/// The time of day to the second: "12:04:31 UTC".
+#[component]
+pub fn Second(at: DateTime<Utc>) -> impl IntoView {
+    time(at, TimeForm::Second, format!("{:02}:{:02}:{:02} UTC", at.hour(), at.minute(), at.second()))
 }
 
 /// The exact time, followed by its distance from `now`: "27 Feb 2027, 18:40 UTC (in 90 days)".

@@ -244,7 +244,7 @@ fn rename_page(request: &RequestContext, account: &ServiceAccount, code: &CodeCo
     let contents = view! {
         <FormError error fields=&["name"] />
         <Field name="name" label=labels::name() value=name autofocus=true error />
-        <FormButtons cancel=PATH label=labels::save() />
+        <FormButtons cancel=PATH label=AccountAct::Rename.label() />
     };
     let form = act_form::<RenameAccount>(request, PATH, &[("account", id)], contents.into_any());
     form_card(words::rename(&account.name), ().into_any(), form, example, code.public_url.clone())
@@ -268,7 +268,7 @@ async fn role_page(
         <FormError error fields=&["role", confirm::PASSWORD, confirm::CODE] />
         <RoleField value=role error />
         {confirm}
-        <FormButtons cancel=PATH label=labels::save() />
+        <FormButtons cancel=PATH label=AccountAct::Rename.label() />
     };
     let words = view! { <RoleWords recent now /> }.into_any();
     let form = act_form::<ChangeAccountRole>(request, PATH, &[("account", id)], contents.into_any());

@@ -55,8 +55,8 @@ pub fn frame(request: &RequestContext, contents: AnyView) -> AnyView {
                     <a class="rail-search" href="/search" data-dialog="">
                         <Picture icon=Icon::Search />
                         {words::search()}
-                        <kbd class="script-only" title=words::search_shortcut() aria-hidden="true">
-                            "⌘K"
+                        <kbd class="script-only" title=words::search_shortcut() aria-hidden="true" data-mac="⌘K">
+                            "Ctrl K"
                         </kbd>
                     </a>
                     <Navigation actor path />

@@ -174,7 +174,7 @@ pub async fn bulk(request: RequestContext) -> Result<AnyView, ApiError> {
             <a class="button" href=back.to_owned()>
                 {labels::cancel()}
             </a>
-            <button type="submit" class="button destroy">
+            <button type="submit" class=if act == KeyAct::Revoke { "button destroy" } else { "button primary" }>
                 {act.label()}
             </button>
         </div>
@@ -210,7 +210,9 @@ fn bulk_row(key: &ApiKey, namesakes: &Namesakes, now: DateTime<Utc>) -> AnyView 
     };
     view! {
         <li>
-            <a href=key.page_path()>{key.name.to_string()}</a>
+            <a href=key.page_path() translate="no" dir="auto">
+                {key.name.to_string()}
+            </a>
             " "
             <code>{key.hint.clone()}"…"</code>
             {owner}

@@ -117,7 +117,7 @@ fn key_cell(one: &KeyRequests, namesakes: &Namesakes) -> AnyView {
     let owner = labels::with_address(&one.key.owner_name, namesakes.beside_owner(&one.key));
     view! {
         <th scope="row">
-            <a class="name" href=one.key.page_path()>
+            <a class="name" href=one.key.page_path() translate="no" dir="auto">
                 {one.key.name.to_string()}
             </a>
             <span class="sub">{owner}</span>

@@ -69,7 +69,9 @@ pub async fn search(request: RequestContext) -> Result<AnyView, ApiError> {
         view! {
             <li>
                 <a href=found.path data-dialog=dialog>
-                    <span dir="auto">{found.label}</span>
+                    <span dir="auto" translate="no">
+                        {found.label}
+                    </span>
                     <span class="sub">{found.kind}</span>
                 </a>
             </li>

@@ -6,7 +6,7 @@ words! {
     day_period = "24 hours";
     week_period = "7 days";
     month_period = "30 days";
-    wrong_outcome = "Set the outcome to done or refused.";
+    wrong_outcome = "Set the outcome to success or denied.";
     wrong_resource = "Enter the ID of a key, a service account or a person.";
     wrong_period = "Set the period to 24h, 7d, 30d, all or custom.";
     wrong_first_day = "Enter a first day such as 2027-01-31, or an RFC 3339 timestamp.";

@@ -11,6 +11,9 @@ words! {
     choose_a_time_in_the_future = "Choose a time in the future.";
     press_ctrl_c = "Press Ctrl+C";
     press_ctrl_c_to_copy = "Press Ctrl+C to copy";
+    copied = "Copied";
+    dismiss = "Dismiss";
+    search = "Search";
     show = "Show";
     hide = "Hide";
     suspended = "Suspended";

@@ -37,7 +37,7 @@ pub fn created_with(channel: String, key: AnyView) -> AnyView {
 /// States that a rotation's new key was revoked. `end`: when the old key expires, as all arguments of this name below.
 pub fn replacement_was_revoked(end: impl IntoView + 'static) -> AnyView {
     view! {
-        "The replacement key was revoked; undo the rotation. Until then the old key expires "
+        "The replacement key was revoked. Undo the rotation to keep the old key, which still expires "
         {end}
         "."
     }

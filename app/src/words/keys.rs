@@ -37,6 +37,7 @@ words! {
     key_has_been_rotated = "Your API key has been rotated";
     key_has_been_created = "Your API key has been created";
     copy_it_now = "Copy it now. You won't be able to see it again.";
+    ive_saved_it = "I've saved it";
     how_to_use_this_key = "How to use this key";
     account_is_suspended = "This service account is suspended: its keys are rejected until it is resumed.";
     hide = "Hide";
