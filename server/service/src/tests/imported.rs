@@ -114,7 +114,7 @@ fn only_the_first_import_is_a_change() {
             read!(db, c => sqlx::query_scalar("SELECT COUNT(*) FROM changes WHERE kind = 6").fetch_one(c)).unwrap()
         };
         let admin = stage.session(stage.admin).await;
-        stage.add_key(&admin, own(&admin), "of Latchkey").await;
+        stage.add_key(&admin, own(&admin), "made here").await;
         assert_eq!(count().await, 0);
         for n in 0..3 {
             import_adas(&stage, &format!("{FOREIGN}{n}")).await;
