@@ -1,5 +1,5 @@
 // A tenant for a test, filled with the command line.
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { latchkey } from './server.mjs';
 
 export const PASSWORD = 'seven lamps under the pier';
@@ -38,6 +38,15 @@ export class Team {
     const whose = owner.email ? ['--user', owner.email] : ['--service-account', owner];
     const until = expiresAt ? ['--expires-at', expiresAt] : [];
     return cli(['admin', 'create-key', '--tenant', this.slug, ...whose, '--name', name, ...until]);
+  }
+
+  /** Imports a key with a token of another system, and returns the token. */
+  import(owner, name) {
+    const token = `sk_live_${randomBytes(12).toString('hex')}`;
+    const sha256 = createHash('sha256').update(token).digest('base64url');
+    const line = JSON.stringify({ owner: owner.email ?? owner, name, sha256, hint: token.slice(0, 10) });
+    cli(['import', '-', '--tenant', this.slug], line);
+    return token;
   }
 
   /** Sends a GraphQL query with a key and returns the data. */

@@ -198,6 +198,8 @@ CREATE TABLE api_keys (
     -- How many requests are accepted in how many seconds; NULL for any number.
     rate_requests BIGINT,
     rate_seconds BIGINT,
+    -- When its token, which another system has made, was imported; NULL for a token in Latchkey's format.
+    imported_at BIGINT,
     CHECK ((rate_requests IS NULL) = (rate_seconds IS NULL)),
     CHECK (rate_requests BETWEEN 1 AND 1000000 AND rate_seconds BETWEEN 1 AND 86400),
     CHECK ((user_id IS NULL) <> (service_account_id IS NULL)),
@@ -230,6 +232,8 @@ CREATE INDEX api_keys_orphaned ON api_keys (tenant_id, lifecycle, orphaned_at) W
 CREATE INDEX api_keys_exposed ON api_keys (tenant_id, lifecycle, exposed_at) WHERE exposed_at IS NOT NULL;
 CREATE INDEX api_keys_tenant_lifetime ON api_keys (tenant_id, lifecycle, (COALESCE(expires_at, 9223372036854775807) - created_at));
 CREATE INDEX api_keys_tenant_users ON api_keys (tenant_id, lifecycle, user_id) WHERE user_id IS NOT NULL;
+-- Whether there are imported keys.
+CREATE INDEX api_keys_imported ON api_keys (imported_at) WHERE imported_at IS NOT NULL;
 
 -- The catalogue: the scopes of the operator's own API, for all tenants. A row with `removed_at` is deleted when no key
 -- holds the scope any more.
@@ -465,7 +469,7 @@ CREATE TABLE audit_actor_names (
 -- What can make a key wrong that a server knows in memory. Triggers number the changes of each tenant; the row in
 -- `change_heads` makes the tenant's other changes wait, so that numbers become visible in their order. Kinds: 1 a key,
 -- with its digest before the change; 2 a user and 3 a service account, with their keys in the tenant; 4 the tenant, with
--- all keys; 5 the catalogue of scopes, whose tenant is the nil id.
+-- all keys; 5 the catalogue of scopes, and 6 that the first key was imported, whose tenant is the nil id.
 CREATE TABLE change_heads (
     tenant_id UUID NOT NULL PRIMARY KEY,
     number BIGINT NOT NULL
@@ -474,7 +478,7 @@ CREATE TABLE change_heads (
 CREATE TABLE changes (
     tenant_id UUID NOT NULL,
     number BIGINT NOT NULL,
-    kind BIGINT NOT NULL CHECK (kind IN (1, 2, 3, 4, 5)),
+    kind BIGINT NOT NULL CHECK (kind IN (1, 2, 3, 4, 5, 6)),
     subject_id UUID NOT NULL,
     digest BYTEA,
     PRIMARY KEY (tenant_id, number)
@@ -507,6 +511,20 @@ END
 $$;
 CREATE TRIGGER api_keys_deleted AFTER DELETE ON api_keys FOR EACH ROW
     EXECUTE FUNCTION api_keys_deleted();
+
+-- Until the first key is imported, servers know in memory that there is none. Keys that others are importing at the same
+-- time aren't seen here, so each of them may be the first.
+CREATE FUNCTION api_keys_imported() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM api_keys WHERE imported_at IS NOT NULL AND id <> NEW.id) THEN
+        PERFORM add_change('00000000-0000-0000-0000-000000000000', 6, '00000000-0000-0000-0000-000000000000', NULL);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER api_keys_imported AFTER INSERT ON api_keys FOR EACH ROW
+    WHEN (NEW.imported_at IS NOT NULL)
+    EXECUTE FUNCTION api_keys_imported();
 
 CREATE FUNCTION memberships_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN

@@ -197,6 +197,8 @@ CREATE TABLE api_keys (
     -- How many requests are accepted in how many seconds; NULL for any number.
     rate_requests INTEGER,
     rate_seconds INTEGER,
+    -- When its token, which another system has made, was imported; NULL for a token in Latchkey's format.
+    imported_at INTEGER,
     CHECK ((rate_requests IS NULL) = (rate_seconds IS NULL)),
     CHECK (rate_requests BETWEEN 1 AND 1000000 AND rate_seconds BETWEEN 1 AND 86400),
     CHECK ((user_id IS NULL) <> (service_account_id IS NULL)),
@@ -229,6 +231,8 @@ CREATE INDEX api_keys_orphaned ON api_keys (tenant_id, lifecycle, orphaned_at) W
 CREATE INDEX api_keys_exposed ON api_keys (tenant_id, lifecycle, exposed_at) WHERE exposed_at IS NOT NULL;
 CREATE INDEX api_keys_tenant_lifetime ON api_keys (tenant_id, lifecycle, (COALESCE(expires_at, 9223372036854775807) - created_at));
 CREATE INDEX api_keys_tenant_users ON api_keys (tenant_id, lifecycle, user_id) WHERE user_id IS NOT NULL;
+-- Whether there are imported keys.
+CREATE INDEX api_keys_imported ON api_keys (imported_at) WHERE imported_at IS NOT NULL;
 
 -- The catalogue: the scopes of the operator's own API, for all tenants. A row with `removed_at` is deleted when no key
 -- holds the scope any more.
@@ -464,7 +468,7 @@ CREATE TABLE audit_actor_names (
 -- What can make a key wrong that a server knows in memory. Triggers number the changes of each tenant; the row in
 -- `change_heads` makes the tenant's other changes wait, so that numbers become visible in their order. Kinds: 1 a key,
 -- with its digest before the change; 2 a user and 3 a service account, with their keys in the tenant; 4 the tenant, with
--- all keys; 5 the catalogue of scopes, whose tenant is the nil id.
+-- all keys; 5 the catalogue of scopes, and 6 that the first key was imported, whose tenant is the nil id.
 CREATE TABLE change_heads (
     tenant_id BLOB NOT NULL PRIMARY KEY,
     number INTEGER NOT NULL
@@ -473,7 +477,7 @@ CREATE TABLE change_heads (
 CREATE TABLE changes (
     tenant_id BLOB NOT NULL,
     number INTEGER NOT NULL,
-    kind INTEGER NOT NULL CHECK (kind IN (1, 2, 3, 4, 5)),
+    kind INTEGER NOT NULL CHECK (kind IN (1, 2, 3, 4, 5, 6)),
     subject_id BLOB NOT NULL,
     digest BLOB,
     PRIMARY KEY (tenant_id, number)
@@ -492,6 +496,15 @@ BEGIN
     INSERT INTO change_heads (tenant_id, number) VALUES (OLD.tenant_id, 1) ON CONFLICT (tenant_id) DO UPDATE SET number = number + 1;
     INSERT INTO changes (tenant_id, number, kind, subject_id, digest)
         SELECT tenant_id, number, 1, OLD.id, OLD.digest FROM change_heads WHERE tenant_id = OLD.tenant_id;
+END;
+
+-- Until the first key is imported, servers know in memory that there is none.
+CREATE TRIGGER api_keys_imported AFTER INSERT ON api_keys
+WHEN NEW.imported_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys WHERE imported_at IS NOT NULL AND id <> NEW.id)
+BEGIN
+    INSERT INTO change_heads (tenant_id, number) VALUES (zeroblob(16), 1) ON CONFLICT (tenant_id) DO UPDATE SET number = number + 1;
+    INSERT INTO changes (tenant_id, number, kind, subject_id)
+        SELECT tenant_id, number, 6, zeroblob(16) FROM change_heads WHERE tenant_id = zeroblob(16);
 END;
 
 CREATE TRIGGER memberships_changed AFTER UPDATE OF role ON memberships

@@ -9,7 +9,7 @@ use super::{
     last_use::LastUsed,
     row_menu::RowMenu,
     sort_header::{SortHeader, SortMenu},
-    status::{PolicyViolations, exposed_mark, key_status},
+    status::{PolicyViolations, exposed_mark, imported_mark, key_status},
     time::{Date, Moment},
     trash_link::TrashLink,
 };
@@ -155,6 +155,7 @@ fn row(key: &ApiKey, spark: AnyView, view: KeysView<'_>) -> AnyView {
             <td data-label=labels::status()>
                 <span data-cell="status">{key_status(state)}</span>
                 {exposed_mark(key)}
+                {imported_mark(key)}
                 {replacement(key, now)}
                 <PolicyViolations policies=key.violations.clone() now />
             </td>

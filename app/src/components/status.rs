@@ -5,7 +5,7 @@ use domain::{AccountState, AgentState, ApiKey, KeyState, api_key::policy, audit:
 use leptos::prelude::*;
 
 use super::time::Dated;
-use crate::words::{exposure, labels, lists as words};
+use crate::words::{exposure, imported, labels, lists as words};
 
 /// The state of a key.
 pub fn key_status(state: KeyState<'_>) -> AnyView {
@@ -18,6 +18,17 @@ pub fn exposed_mark(key: &ApiKey) -> Option<AnyView> {
         view! {
             " "
             <span class="chip chip-denied">{exposure::exposed()}</span>
+        }
+        .into_any()
+    })
+}
+
+/// The mark of a key whose token another system has made; nothing for any other key.
+pub fn imported_mark(key: &ApiKey) -> Option<AnyView> {
+    key.imported_at.map(|_| {
+        view! {
+            " "
+            <span class="chip">{imported::imported()}</span>
         }
         .into_any()
     })

@@ -24,7 +24,7 @@ use crate::{
         rejected_requests::RejectedRequests,
         rotation_lanes::Rotation,
         row_menu::RowMenu,
-        status::{exposed_mark, key_status},
+        status::{exposed_mark, imported_mark, key_status},
         test_key::TestKey,
         time::{Dated, Distance, ExactMoment, Moment},
         trash_link::TrashLink,
@@ -32,7 +32,7 @@ use crate::{
     },
     request::RequestContext,
     words::{
-        key_details as words, labels, limits as limits_words, scopes as scopes_words,
+        imported as imported_words, key_details as words, labels, limits as limits_words, scopes as scopes_words,
         usage::{from_address, from_client},
     },
 };
@@ -93,11 +93,12 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
             {actions}
         </div>
         <p class="lead">
-            {key_status(state)} {exposed_mark(&key)}" " <code translate="no">{key.hint.clone()}"…"</code>
+            {key_status(state)} {exposed_mark(&key)} {imported_mark(&key)}" " <code translate="no">{key.hint.clone()}"…"</code>
         </p>
         {spread}
         {elsewhere}
         {exposure_section(&key, &usage, now)}
+        {imported_note(&key, now)}
         {rolls}
         {facts(key, (origin, scopes), &of_key, now)}
         <UsageSection usage range=ChartRange::from_code(request.query("range")) path=path.clone() now />
@@ -107,6 +108,13 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
         {audit_log::history(history, &path, all, &namesakes)}
     }
     .into_any())
+}
+
+/// What differs for an imported key; nothing for any other key.
+fn imported_note(key: &ApiKey, now: DateTime<Utc>) -> Option<AnyView> {
+    let at = key.imported_at?;
+    let note = imported_words::what_differs(view! { <ExactMoment at now /> }, KeyAct::Roll.is_offered(key, now));
+    Some(view! { <p class="sub">{note}</p> }.into_any())
 }
 
 /// Says that the key can't be changed before its tenant is selected, with the button that does that.

@@ -39,6 +39,8 @@ pub mod exposure;
 #[cfg(feature = "ssr")]
 pub mod frame;
 #[cfg(feature = "ssr")]
+pub mod imported;
+#[cfg(feature = "ssr")]
 pub mod key_acts;
 #[cfg(feature = "ssr")]
 pub mod key_details;

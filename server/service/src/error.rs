@@ -232,6 +232,11 @@ impl Error {
         }
     }
 
+    /// Whether another transaction held a lock for too long. Nothing was changed.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.database_cause().and_then(Outage::of) == Some(Outage::Busy)
+    }
+
     /// Whether a unique constraint refused the write.
     pub(crate) fn is_unique_violation(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(cause)) if cause.kind() == sqlx::error::ErrorKind::UniqueViolation)

@@ -51,6 +51,7 @@ pub use keys::{
     expiry_calendar::{Calendar, CalendarFeed, OpenFeed},
     inventory::{Inventory, MAX_AT_ONCE},
     key_policies::{KeyPolicies, MAX_COUNTED as MAX_AFFECTED_KEYS},
+    known_token::{KnownToken, MAX_HINT, read_sha256},
     roll::Rolls,
     scopes::Scopes,
     token::{TOKEN_PREFIXES, TOKEN_REGEX},
@@ -68,6 +69,7 @@ pub use metrics::{KeyFigures, Metrics};
 pub use operator::{
     Admin, OwnerRef,
     audit_tail::{AuditTail, TailEntry},
+    import::{Import, ImportLine, Imported, MAX_DESCRIBED, MAX_LINES as MAX_IMPORTED, Rejected, RejectedLine},
 };
 pub use people::{
     invitations::{AcceptSignedOut, Invitations, IssuedInvitation, OPEN_FOR as INVITATION_OPEN_FOR},

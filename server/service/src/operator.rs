@@ -3,13 +3,14 @@
 
 pub(crate) mod audit_tail;
 mod found_tokens;
+pub(crate) mod import;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, Email, ErrorCode, IssuedKey, KeyId, Name, Operation, Owner, Role, Scope, Secret, ServiceAccountId, Slug,
-    Tenant, TenantId, User, UserId,
+    ApiError, ApiKey, Email, ErrorCode, IssuedKey, KeyId, Name, Operation, Owner, Role, Scope, Secret,
+    ServiceAccountId, Slug, Tenant, TenantId, User, UserId,
     api_key::input::CreateKey,
     name::NameError,
     page::MAX_LIMIT,
@@ -23,7 +24,7 @@ use crate::{
     context::Context,
     error::{Error, Result},
     input,
-    keys::{api_keys::ApiKeys, pending_changes, scopes, usage::UsageBuffer},
+    keys::{api_keys::ApiKeys, known_token::KnownToken, pending_changes, scopes, usage::UsageBuffer},
     people::{made_in_sessions, members, passwords::Hasher, second_factor, second_factor_lock, users::new_user},
     secrets::Rotation,
     storage::{self, audit::Entry, db::retry},
@@ -180,6 +181,28 @@ impl Admin<'_> {
     /// As [`Admin::create_scoped_key`], and field errors at `allowed_addresses` and `rate_limit`.
     #[tracing::instrument(skip_all)]
     pub async fn create_key_from(&self, tenant_slug: &str, owner: OwnerRef, input: CreateKey) -> Result<IssuedKey> {
+        let (actor, input) = self.owner_context(tenant_slug, owner, input).await?;
+        ApiKeys { context: self.context, usage: self.usage }.create(&actor, &input).await
+    }
+
+    /// Creates a key of an owner with a token that already exists. The token isn't shown again.
+    ///
+    /// # Errors
+    /// As [`Admin::create_key_from`], and `CONFLICT` if the token belongs to a key, also if that is revoked.
+    #[tracing::instrument(skip_all)]
+    pub async fn create_key_with_digest(
+        &self,
+        tenant_slug: &str,
+        owner: OwnerRef,
+        input: CreateKey,
+        token: KnownToken,
+    ) -> Result<ApiKey> {
+        let (actor, input) = self.owner_context(tenant_slug, owner, input).await?;
+        ApiKeys { context: self.context, usage: self.usage }.create_known(&actor, &input, token).await
+    }
+
+    /// Returns the operator with the right to create a key of an owner, and the key's input with the owner.
+    async fn owner_context(&self, tenant_slug: &str, owner: OwnerRef, input: CreateKey) -> Result<(Actor, CreateKey)> {
         let tenant = self.tenant(tenant_slug).await?;
         let (actor, owner) = match owner {
             OwnerRef::ServiceAccount(name) => {
@@ -193,8 +216,7 @@ impl Admin<'_> {
                 (actor, Owner::User(user))
             }
         };
-        let input = CreateKey { owner: Some(owner), tenant_id: Some(tenant.id), ..input };
-        ApiKeys { context: self.context, usage: self.usage }.create(&actor, &input).await
+        Ok((actor, CreateKey { owner: Some(owner), tenant_id: Some(tenant.id), ..input }))
     }
 
     /// Returns the scope catalogue.

@@ -222,6 +222,7 @@ fn new_key(token: &domain::Secret, name: String, created_at: DateTime<Utc>) -> N
         id: KeyId(random::new_id(created_at)),
         digest: sha256(token.expose().as_bytes()),
         hint: token::hint_of(token),
+        is_imported: false,
         name: storage::stored_name(&name),
         created_at,
         created_by: "Bench".to_owned(),

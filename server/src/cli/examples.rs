@@ -30,6 +30,11 @@ fn top(command: &str) -> &'static [&'static str] {
         "migrate" => &["latchkey migrate", "latchkey migrate --database-url sqlite:/var/lib/latchkey/latchkey.db"],
         "admin" => &["latchkey admin list-tenants", "latchkey admin create-key --help"],
         "backup" => &["latchkey backup /var/backups/latchkey.db"],
+        "import" => &[
+            "latchkey import keys.jsonl --tenant acme --dry-run",
+            "latchkey import keys.jsonl --tenant acme",
+            "latchkey import - --tenant acme --skip-invalid --json < keys.jsonl",
+        ],
         "move" => &["latchkey move --to postgres://latchkey@db.example.org/latchkey"],
         "restore" => &[
             "latchkey restore /var/backups/latchkey.db",

@@ -27,6 +27,7 @@ pub(super) struct KeyRow {
     last_used_at: Option<String>,
     replaced_by: Option<String>,
     exposed_at: Option<String>,
+    imported_at: Option<String>,
     scopes: Option<Vec<String>>,
     allowed_addresses: Option<Vec<String>>,
     rate_limit: Option<RateColumns>,
@@ -55,6 +56,7 @@ impl KeyRow {
             last_used_at: key.last_used.map(|last| time(last.at)),
             replaced_by: key.replaced_by.map(|new| new.id.to_string()),
             exposed_at: key.exposure.map(|exposure| time(exposure.at)),
+            imported_at: key.imported_at.map(time),
         }
     }
 }

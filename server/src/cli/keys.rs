@@ -352,7 +352,7 @@ fn addresses(given: &[String]) -> Result<Option<String>, ApiError> {
 }
 
 /// Splits a rate limit into the number of requests and the window. An empty text must not be taken for no limit.
-fn rate(text: Option<&str>) -> Option<(String, String)> {
+pub(super) fn rate(text: Option<&str>) -> Option<(String, String)> {
     let (requests, window) = text.map(|text| text.split_once('/').unwrap_or((text, "")))?;
     let requests = if requests.trim().is_empty() { "0" } else { requests };
     Some((requests.to_owned(), window.to_owned()))

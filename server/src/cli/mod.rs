@@ -1,4 +1,4 @@
-//! The command line: `serve`, `migrate`, `admin …`, `backup`, `restore`, `move`, `audit …`, `check`, `config check`. Ids, tokens, lists and
+//! The command line: `serve`, `migrate`, `admin …`, `backup`, `restore`, `move`, `import`, `audit …`, `check`, `config check`. Ids, tokens, lists and
 //! reports go to standard output, messages to standard error.
 
 mod accounts;
@@ -10,6 +10,7 @@ mod examples;
 mod grpc;
 mod health;
 mod help;
+mod import;
 mod input;
 mod key_row;
 mod keys;
@@ -183,6 +184,15 @@ enum OnDatabase {
         /// The file to create; an existing file is never overwritten
         file: PathBuf,
     },
+    #[command(
+        about = "Create keys for the tokens of another system, of which it has stored the SHA-256",
+        long_about = "Create keys for the tokens of another system, of which it has stored the SHA-256.\n\n\
+            Reads JSON lines with the members owner (the email address of a member, or the name or the id of a service \
+            account), name and sha256, and optionally scopes, expires_at, hint, allowed_addresses, rate_limit and tenant. \
+            Every line is checked before the first key is created. A key that the same owner already has is skipped, so \
+            that an import can be repeated."
+    )]
+    Import(import::Import),
     /// Inspect the audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -220,7 +230,8 @@ impl Command {
 /// unless it is given a folder.
 pub async fn run(cli: Cli, embedded: Embedded) -> ExitCode {
     let traces = cli.start_log();
-    let outcome = dispatch(cli, embedded, traces.as_ref()).await;
+    // Boxed, because it is as large as that of the largest command.
+    let outcome = Box::pin(dispatch(cli, embedded, traces.as_ref())).await;
     log::flush();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -298,6 +309,7 @@ impl OnDatabase {
             Self::Migrate => database::migrate(services).await,
             Self::Admin(command) => administer(services, command).await,
             Self::Backup { file } => database::backup(services, &file).await,
+            Self::Import(options) => import_keys(services, options).await,
             Self::Audit(command) => audit::run(services, command).await,
             Self::Check => database::check(services).await,
         }
@@ -305,10 +317,20 @@ impl OnDatabase {
 }
 
 async fn administer(services: &Services, command: Admin) -> Outcome {
+    require_changeable(services).await?;
+    Ok(answer(services, command).await?)
+}
+
+async fn import_keys(services: &Services, options: import::Import) -> Outcome {
+    require_changeable(services).await?;
+    Ok(Box::pin(import::run(services, options)).await?)
+}
+
+/// Refuses to change a database that isn't ready for it.
+async fn require_changeable(services: &Services) -> Outcome {
     services.require_migrated().await?;
     services.require_writable().await?;
-    services.open_ledger().await?;
-    Ok(answer(services, command).await?)
+    Ok(services.open_ledger().await?)
 }
 
 async fn answer(services: &Services, command: Admin) -> Answer {

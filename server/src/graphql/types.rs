@@ -81,6 +81,8 @@ pub struct ApiKey {
     pub exposed_source: Option<String>,
     /// The URL of that place, as the reporter gave it.
     pub exposed_url: Option<String>,
+    /// When the key's token, which another system has made, was imported; null for a token in Latchkey's format.
+    pub imported_at: Option<Time>,
 }
 
 impl ApiKey {
@@ -120,6 +122,7 @@ impl ApiKey {
             exposed_at: key.exposure.as_ref().map(|exposure| exposure.at.into()),
             exposed_source: key.exposure.as_ref().map(|exposure| exposure.source.clone()),
             exposed_url: key.exposure.and_then(|exposure| exposure.url),
+            imported_at: key.imported_at.map(Time::from),
         }
     }
 }

@@ -33,6 +33,7 @@ enum Told {
     Owner { owner: ToldOwner },
     Tenant,
     Catalogue,
+    Imported,
 }
 
 #[derive(Serialize)]
@@ -49,6 +50,7 @@ impl From<Change> for Told {
             Change::Owner(of) => Self::Owner { owner: owner(of) },
             Change::Tenant => Self::Tenant,
             Change::Catalogue => Self::Catalogue,
+            Change::Imported => Self::Imported,
         }
     }
 }
@@ -58,9 +60,11 @@ fn lines_of(events: &[FeedEvent]) -> Bytes {
     let mut text = String::new();
     for event in events {
         let (name, cursor, data) = match event {
-            FeedEvent::Reset(cursor) => ("reset", cursor, "{}".to_owned()),
+            FeedEvent::Reset { cursor, has_imported } => ("reset", cursor, format!("{{\"imported\":{has_imported}}}")),
             FeedEvent::Change(cursor, change) => ("change", cursor, data_of(&Told::from(*change))),
-            FeedEvent::Heartbeat { cursor, age } => ("heartbeat", cursor, format!("{{\"age_ms\":{}}}", millis(*age))),
+            FeedEvent::Heartbeat { cursor, age, has_imported } => {
+                ("heartbeat", cursor, format!("{{\"age_ms\":{},\"imported\":{has_imported}}}", millis(*age)))
+            }
         };
         // Writing to a `String` can't fail.
         write!(text, "event: {name}\nid: {cursor}\ndata: {data}\n\n").ok();

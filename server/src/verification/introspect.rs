@@ -184,8 +184,11 @@ async fn authenticate_caller(
         Some(Err(_)) => Credential::Unusable,
     };
     let token: Cow<'_, str> = match (in_header, form.client_secret.as_deref()) {
-        // RFC 6749 §2.3.1: clients encode the password like a form. A key's token has no percent sign.
-        (Credential::Token(token), None) => percent_decode_str(&token).decode_utf8_lossy().into_owned().into(),
+        // RFC 6749 §2.3.1: clients encode the password like a form.
+        (Credential::Token(token), None) if is_basic(headers) => {
+            percent_decode_str(&token).decode_utf8_lossy().into_owned().into()
+        }
+        (Credential::Token(token), None) => token,
         (Credential::None, Some(secret)) => secret.trim().into(),
         (Credential::Token(_), Some(_)) => {
             return Err(Box::new(invalid_request("The client authenticates in more than one way.")));
@@ -200,6 +203,12 @@ async fn authenticate_caller(
         }
         Err(error) => Err(Box::new(problem::of(&error))),
     }
+}
+
+/// Whether the header `Authorization` has the scheme Basic.
+fn is_basic(headers: &HeaderMap) -> bool {
+    let scheme = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().trim_ascii_start().get(..5));
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Basic"))
 }
 
 fn end_client(form: &Form, tenant: TenantId, client: Client) -> Result<Client, Box<Response>> {

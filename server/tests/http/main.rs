@@ -13,6 +13,7 @@ mod fuzz;
 mod graphql;
 mod graphql_arguments;
 mod graphql_protocol;
+mod imported;
 mod leaks;
 mod limits;
 mod origin;

@@ -220,6 +220,7 @@ documents! {
     the_commands_about_backups_work "server/docs/backup.md"
     the_commands_about_secrets_work "server/docs/secrets.md"
     the_commands_about_leaks_work "server/docs/leaks.md"
+    the_commands_about_imports_work "server/docs/import.md"
     the_commands_about_scopes_work "server/docs/scopes.md"
     the_commands_about_limits_work "server/docs/limits.md"
     the_commands_of_the_benchmarks_exist "server/docs/benchmarks.md"

@@ -8,6 +8,7 @@ use hyper::body::Bytes;
 use prost::Message;
 
 use crate::{
+    import::{import, line, token as token_of},
     proxies::free_address,
     support::{Server, account, admin, fill, latchkey, start},
 };
@@ -239,6 +240,12 @@ fn a_plain_client_is_told_what_the_http_form_tells() {
         let named = [("x-api-key", token.as_str())];
         assert!(check(&client, &question("GET", &named, &unsafe_only)).await.allowed.is_some());
         assert!(check(&client, &question("POST", &named, &unsafe_only)).await.denied.is_some());
+
+        // A token of another system.
+        let imported = token_of(1);
+        assert!(check(&client, &question("GET", &[("x-api-key", &imported)], &[])).await.denied.is_some());
+        assert!(import(&place.database, &[line(1, "Bench")], &["--tenant", "bench"]).status.success());
+        assert!(check(&client, &question("GET", &[("x-api-key", &imported)], &[])).await.allowed.is_some());
 
         // The trusted proxy's client is the one that usage is about.
         let keys = admin(&place.database, &["list-keys", "--tenant", "bench", "--service-account", &id], "");

@@ -16,6 +16,7 @@ mod envoy_grpc;
 #[cfg(target_os = "linux")]
 mod faults;
 mod forward_auth;
+mod import;
 mod litestream;
 mod load;
 mod logs;

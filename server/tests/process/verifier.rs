@@ -21,6 +21,7 @@ use tokio::{
 use tower::ServiceExt;
 
 use crate::{
+    import::{import, line, token},
     json_headers, on_both,
     support::{Server, account, admin, connect, fill, request, send, serve},
 };
@@ -112,6 +113,34 @@ fn a_service_verifies_keys_itself_until_they_change() {
         for wrong in ["", "lks_x", "lku_00000000000000000000000000000000000000"] {
             assert_eq!(verifier.verify(wrong).await.unwrap_err(), Refusal::Invalid, "{wrong}");
         }
+    });
+}
+
+#[test]
+fn a_token_of_another_system_is_asked_about_from_the_first_import_on() {
+    on_both(async |database| {
+        let (_, own) = fill(&database);
+        let server = serve(&database);
+        let verifier = start(&server, &own);
+        until_current(&verifier).await;
+        assert_eq!(verifier.verify(&token(1)).await.unwrap_err(), Refusal::Invalid);
+        assert!(import(&database, &[line(1, "Bench")], &["--tenant", "bench"]).status.success());
+        let imported = Instant::now();
+        until("the import is known", async || verifier.verify(&token(1)).await.is_ok()).await;
+        println!("accepted {:?} after the first import", imported.elapsed());
+        assert!(import(&database, &[line(2, "Bench")], &["--tenant", "bench"]).status.success());
+        let second = verifier.verify(&token(2)).await.expect("nothing is remembered about unknown tokens");
+        assert!(verifier.verify(&token(2)).await.is_ok());
+        let id = second.key_id().to_string();
+        admin(&database, &["revoke-key", &id, "--tenant", "bench"], "");
+        assert_eq!(refused_after(&verifier, &token(2), Instant::now()).await.1, Refusal::Invalid);
+        assert_eq!(verifier.verify(&token(3)).await.unwrap_err(), Refusal::Invalid);
+        // Until it follows the changes, a verifier asks about every text that may be a token.
+        let late = start(&server, &own);
+        assert!(late.verify(&token(1)).await.is_ok());
+        signal(&server, "-KILL");
+        assert_eq!(late.verify("short").await.unwrap_err(), Refusal::Invalid);
+        until("the server is missed", async || late.verify(&token(9)).await.unwrap_err() == Refusal::Unavailable).await;
     });
 }
 

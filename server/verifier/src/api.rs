@@ -159,11 +159,11 @@ impl Api {
         Ok(Response::from_parts(head, body))
     }
 
-    /// Asks about a well-formed token, which needs no encoding. The server counts the request as usage of the key.
+    /// Asks about a token. The server counts the request as usage of the key.
     pub(crate) async fn introspect(&self, token: &str, client: &EndClient) -> Result<Answer, ApiError> {
         // The address is always named, if only as unknown. Otherwise the address of this process would count, and a key
         // could be used through it from everywhere.
-        let mut body = format!("token={token}&client_address=");
+        let mut body = format!("token={}&client_address=", utf8_percent_encode(token, NON_ALPHANUMERIC));
         body.extend(client.address.iter().flat_map(|address| utf8_percent_encode(address, NON_ALPHANUMERIC)));
         if let Some(user_agent) = &client.user_agent {
             body += "&client_user_agent=";

@@ -37,7 +37,7 @@ use std::{
     hash::{BuildHasherDefault, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -91,6 +91,8 @@ pub(crate) struct Cache {
     usable_until: AtomicI64,
     /// What is added to the monotonic clock to get the latest time that it may be at the server.
     server_offset: AtomicI64,
+    /// Whether the server has imported keys, as it said last.
+    has_imported: AtomicBool,
 }
 
 /// How the changes are followed.
@@ -112,6 +114,7 @@ impl Cache {
             following: Mutex::default(),
             usable_until: AtomicI64::new(NEVER),
             server_offset: AtomicI64::new(0),
+            has_imported: AtomicBool::new(true),
         }
     }
 
@@ -132,6 +135,18 @@ impl Cache {
     /// Whether what is known is used.
     pub(crate) fn is_usable(&self, now: i64) -> bool {
         now < self.usable_until.load(Ordering::Acquire)
+    }
+
+    /// Whether the server may have imported keys, whose tokens can have any format. True in doubt: a text that isn't a
+    /// token is then refused by the server. After the first import, it is false for half a second at most, in which such
+    /// a token is refused here.
+    pub(crate) fn may_have_imported(&self, now: i64) -> bool {
+        !self.is_usable(now) || self.has_imported.load(Ordering::Acquire)
+    }
+
+    /// The server said whether it has imported keys.
+    pub(crate) fn set_imported(&self, has_imported: bool) {
+        self.has_imported.store(has_imported, Ordering::Release);
     }
 
     /// Adds a key, unless changes were applied that the answer may not include. Answers of another server than the one

@@ -37,6 +37,14 @@ struct ToldOwner {
     id: Uuid,
 }
 
+/// The data of a heartbeat or a reset.
+#[derive(Deserialize)]
+struct Beat {
+    /// Whether the server has imported keys. An earlier version can't have any.
+    #[serde(default)]
+    imported: bool,
+}
+
 /// One event (WHATWG HTML §9.2).
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Event {
@@ -93,21 +101,37 @@ fn apply(cache: &Cache, event: &Event) -> Result<(), ApiError> {
     let wrong = || ApiError::Unreadable(format!("the event {:?} of the feed", event.name));
     let cursor: Cursor = event.id.parse().map_err(|()| wrong())?;
     match event.name.as_str() {
-        "heartbeat" => cache.apply(None, cursor),
-        "reset" => cache.reset(cursor),
+        "heartbeat" => {
+            cache.set_imported(has_imported(event));
+            cache.apply(None, cursor);
+        }
+        "reset" => {
+            cache.set_imported(has_imported(event));
+            cache.reset(cursor);
+        }
         "change" => {
             let told: Told = serde_json::from_str(&event.data).map_err(|_| wrong())?;
             let change = match (told.kind.as_str(), told.key, told.owner) {
-                ("key", Some(key), _) => Change::Key(key),
-                ("owner", _, Some(owner)) => Change::Owner(owner.id),
+                ("key", Some(key), _) => Some(Change::Key(key)),
+                ("owner", _, Some(owner)) => Some(Change::Owner(owner.id)),
+                // Makes nothing wrong that is known.
+                ("imported", ..) => {
+                    cache.set_imported(true);
+                    None
+                }
                 // Of a kind that a later version may add, everything is forgotten.
-                _ => Change::Everything,
+                _ => Some(Change::Everything),
             };
-            cache.apply(Some(change), cursor);
+            cache.apply(change, cursor);
         }
         _ => return Err(wrong()),
     }
     Ok(())
+}
+
+/// Whether the server has imported keys. If that can't be read, it may have.
+fn has_imported(event: &Event) -> bool {
+    serde_json::from_str::<Beat>(&event.data).map_or(true, |beat| beat.imported)
 }
 
 /// Follows the feed until the task is aborted.
@@ -197,5 +221,27 @@ mod tests {
         apply(&cache, &event("reset", "1-1-1-1", "")).unwrap();
         apply(&cache, &event("change", "1-1-2-1", r#"{"kind":"planet"}"#)).unwrap();
         assert_eq!(cache.applied(), "1-1-2-1".parse().ok());
+    }
+
+    #[test]
+    fn the_server_says_whether_it_has_imported_keys() {
+        let cache = Cache::new(1);
+        let mut number = 1;
+        let mut told = |name: &str, data: &str| {
+            number += 1;
+            let (name, id, data) = (name.to_owned(), format!("1-1-{number}-1"), data.to_owned());
+            apply(&cache, &Event { name, id: id.clone(), data }).unwrap();
+            cache.confirm(id.parse().unwrap(), 0, 0);
+            cache.may_have_imported(0)
+        };
+        assert!(!told("reset", r#"{"imported":false}"#));
+        assert!(told("change", r#"{"kind":"imported"}"#));
+        assert!(!told("heartbeat", r#"{"age_ms":3,"imported":false}"#));
+        assert!(told("heartbeat", r#"{"age_ms":3,"imported":true}"#));
+        assert!(!told("heartbeat", r#"{"age_ms":3}"#), "a server of an earlier version");
+        assert!(told("heartbeat", ""), "in doubt");
+        assert!(!told("heartbeat", "{}"));
+        cache.pause();
+        assert!(cache.may_have_imported(0), "nobody follows the changes");
     }
 }

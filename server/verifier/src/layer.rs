@@ -164,7 +164,7 @@ where
             }
             Err(refusal) => Outcome::refused(refused(refusal, self.verifier.realm())),
             Ok(None) => {
-                // A well-formed token is ASCII.
+                // What may be a token is ASCII.
                 let token = String::from_utf8_lossy(token).into_owned();
                 // The clone takes the place of the service that is ready.
                 let clone = self.inner.clone();

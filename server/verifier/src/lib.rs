@@ -26,7 +26,8 @@
 //! ```
 //!
 //! What this crate doesn't do: it keeps nothing about keys that aren't valid, so each request with one is a question to
-//! Latchkey, unless the token is malformed. It reports how often keys were used about once a second, so Latchkey shows it
+//! Latchkey, unless the token is malformed. If Latchkey has imported keys, any text of 8 to 512 visible ASCII characters may
+//! be a token, and is such a question. It reports how often keys were used about once a second, so Latchkey shows it
 //! with that delay, with one client for all requests of a key between two reports. If this process ends without
 //! [`Verifier::close`], the last second's usage is lost; if the answer to a report is lost, its usage is counted twice.
 
@@ -47,7 +48,8 @@ pub use caller::{Caller, ClientAddress, NoVerifier};
 pub use layer::{Outcome, RequireScope, RequireScopeLayer, Verify, VerifyLayer, require_scope};
 pub use verifier::{Builder, Refusal, SettingError, Verifier};
 
-/// Whether a text has the format of a key and the right checksum. Anything else isn't a key.
+/// Whether a text has the format of Latchkey's own tokens and the right checksum. Anything else can only be the token of an
+/// imported key.
 pub fn is_well_formed(token: &str) -> bool {
     token::digest_of(token).is_some()
 }

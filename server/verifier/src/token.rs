@@ -1,5 +1,7 @@
 //! The format of tokens, which is checked before anything is asked.
 
+use std::ops::RangeInclusive;
+
 use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 of a token. The token itself is never kept.
@@ -12,15 +14,31 @@ const CHARS: usize = 42;
 /// The length of the checksum at its end: the CRC-32 of everything before it, in base62.
 const CHECK_CHARS: usize = 6;
 
-/// Returns the digest of a well-formed token, and `None` for any other text, which can't be a key.
+/// The lengths of tokens that another system has made, in bytes.
+const FOREIGN_CHARS: RangeInclusive<usize> = 8..=512;
+
+/// Returns the digest of a well-formed token of Latchkey, and `None` for any other text.
 pub(crate) fn digest_of(token: impl AsRef<[u8]>) -> Option<TokenDigest> {
     let bytes = token.as_ref();
-    if bytes.len() != CHARS || !PREFIXES.iter().any(|prefix| bytes.starts_with(prefix)) {
+    if !has_own_shape(bytes) {
         return None;
     }
     let (text, check) = bytes.split_at(CHARS - CHECK_CHARS);
-    let is_clean = text[PREFIXES[0].len()..].iter().all(u8::is_ascii_alphanumeric);
-    (is_clean && checksum(text) == check).then(|| Sha256::digest(bytes).into())
+    (checksum(text) == check).then(|| Sha256::digest(bytes).into())
+}
+
+/// Returns the digest of a text that can be the token of an imported key, and `None` for any other. A mistyped token of
+/// Latchkey is none.
+pub(crate) fn foreign_digest_of(token: impl AsRef<[u8]>) -> Option<TokenDigest> {
+    let bytes = token.as_ref();
+    let is_possible = FOREIGN_CHARS.contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
+    (is_possible && !has_own_shape(bytes)).then(|| Sha256::digest(bytes).into())
+}
+
+/// Whether a text looks like a token of Latchkey, apart from its checksum.
+fn has_own_shape(bytes: &[u8]) -> bool {
+    let has_prefix = || PREFIXES.iter().any(|prefix| bytes.starts_with(prefix));
+    bytes.len() == CHARS && has_prefix() && bytes[PREFIXES[0].len()..].iter().all(u8::is_ascii_alphanumeric)
 }
 
 fn checksum(text: &[u8]) -> [u8; CHECK_CHARS] {
@@ -53,9 +71,20 @@ mod tests {
             let mut bytes = token.clone().into_bytes();
             bytes[place] = if bytes[place] == b'a' { b'b' } else { b'a' };
             assert_eq!(digest_of(&bytes), None, "place {place}");
+            assert_eq!(foreign_digest_of(&bytes).is_some(), place < PREFIXES[0].len(), "place {place}");
         }
         for wrong in ["", "lks_", &token[1..], &format!("{token}0"), &token.to_uppercase(), "lks_ä", " "] {
             assert_eq!(digest_of(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_token_is_visible_ascii() {
+        for token in ["12345678", "sk_live_51H8xq", "a:b=c+d/e~f!g", &"x".repeat(512)] {
+            assert_eq!(foreign_digest_of(token), Some(Sha256::digest(token.as_bytes()).into()), "{token}");
+        }
+        for wrong in ["", "1234567", "sk_live 1", "sk_live_ä", &"x".repeat(513), &example(1)] {
+            assert_eq!(foreign_digest_of(wrong), None, "{wrong}");
         }
     }
 }

@@ -190,9 +190,10 @@ impl Verifier {
         token: impl AsRef<[u8]>,
         client: impl FnOnce() -> EndClient,
     ) -> Result<Option<Caller>, Refusal> {
-        let digest = token::digest_of(token).ok_or(Refusal::Invalid)?;
-        let now = clock::monotonic_micros();
-        let Some(known) = self.0.shared.cache.get(&digest, now) else { return Ok(None) };
+        let (cache, now) = (&self.0.shared.cache, clock::monotonic_micros());
+        let foreign = || token::foreign_digest_of(&token).filter(|_| cache.may_have_imported(now));
+        let digest = token::digest_of(&token).or_else(foreign).ok_or(Refusal::Invalid)?;
+        let Some(known) = cache.get(&digest, now) else { return Ok(None) };
         known.count_use(now, client);
         Ok(Some(Caller::new(known)))
     }
@@ -200,7 +201,7 @@ impl Verifier {
     /// Asks the server about a token, and keeps the answer if it may be kept.
     pub(crate) async fn ask(&self, token: &str, client: EndClient) -> Result<Caller, Refusal> {
         let shared = &self.0.shared;
-        let digest = token::digest_of(token).ok_or(Refusal::Invalid)?;
+        let digest = token::digest_of(token).or_else(|| token::foreign_digest_of(token)).ok_or(Refusal::Invalid)?;
         let (active, read_at) = match shared.api.introspect(token, &client).await {
             Ok(Answer::Valid(active, read_at)) => (*active, read_at),
             Ok(Answer::Invalid) => return Err(Refusal::Invalid),

@@ -116,8 +116,11 @@ pub struct ApiKey {
     pub owner_name: String,
     /// The key's name.
     pub name: Name,
-    /// The prefix and the first 4 characters of the token, so that people can recognise it in a configuration file.
+    /// The prefix and the first 4 characters of the token, so that people can recognise it in a configuration file. For an
+    /// imported key, what the import says about its token, or the first digits of the token's SHA-256.
     pub hint: String,
+    /// When its token, which another system has made, was imported. `None` for a token in Latchkey's format.
+    pub imported_at: Option<DateTime<Utc>>,
     /// When the key was created, to the millisecond. [`Self::id`] contains the same instant, so that ids sort by
     /// creation.
     pub created_at: DateTime<Utc>,
@@ -367,6 +370,7 @@ pub(crate) mod tests {
             owner_name: "Ada".to_owned(),
             name: Name::parse("k").unwrap(),
             hint: "lku_abcd".to_owned(),
+            imported_at: None,
             created_at: DateTime::UNIX_EPOCH,
             created_by: "Ada".to_owned(),
             created_channel: "browser".to_owned(),

@@ -15,6 +15,7 @@ use domain::{
 
 use super::{
     issue::{self, Checked},
+    known_token::KnownToken,
     limit_checks::check_lockout,
     usage::UsageBuffer,
 };
@@ -206,10 +207,7 @@ impl ApiKeys<'_> {
     /// of the person's browser.
     #[tracing::instrument(skip_all, fields(api_key.id))]
     pub async fn create(&self, actor: &Actor, input: &CreateKey) -> Result<IssuedKey> {
-        let actor = self.context.in_tenant(actor, input.tenant_id.unwrap_or_else(|| actor.tenant_id())).await?;
-        let owner = input.owner.map_or_else(|| actor.require_owner(), Ok)?;
-        let permit =
-            self.context.permit_write(&actor, Operation::CreateApiKey, Target::Owner(actor.tenant_id(), owner)).await?;
+        let (actor, owner, permit) = self.permit_creation(actor, input).await?;
         let checked = self.check(input)?;
         if !input.allow_lockout {
             check_lockout(&actor, None, checked.limits.addresses.as_ref())?;
@@ -221,6 +219,28 @@ impl ApiKeys<'_> {
         let record = self.context.audit().record_if_refused(made, &actor, Operation::CreateApiKey, subject).await?;
         tracing::Span::current().record("api_key.id", tracing::field::display(record.id));
         Ok(IssuedKey { key: record, token })
+    }
+
+    /// Like [`ApiKeys::create`], with a token that already exists. Only for the operator.
+    ///
+    /// # Errors
+    /// As [`ApiKeys::create`], and `CONFLICT` if the token belongs to a key.
+    pub(crate) async fn create_known(&self, actor: &Actor, input: &CreateKey, known: KnownToken) -> Result<ApiKey> {
+        let (actor, owner, permit) = self.permit_creation(actor, input).await?;
+        let key = issue::draft_known(&actor, self.check(input)?, known, self.context.now());
+        let made = retry!(self.context.db(), for permit.tenant_id(), tx => {
+            issue::insert_known(tx, &actor, &permit, &key).await
+        });
+        let subject = subject_of_owner(owner);
+        self.context.audit().record_if_refused(made, &actor, Operation::CreateApiKey, subject).await
+    }
+
+    async fn permit_creation(&self, actor: &Actor, input: &CreateKey) -> Result<(Actor, Owner, WritePermit)> {
+        let actor = self.context.in_tenant(actor, input.tenant_id.unwrap_or_else(|| actor.tenant_id())).await?;
+        let owner = input.owner.map_or_else(|| actor.require_owner(), Ok)?;
+        let target = Target::Owner(actor.tenant_id(), owner);
+        let permit = self.context.permit_write(&actor, Operation::CreateApiKey, target).await?;
+        Ok((actor, owner, permit))
     }
 
     /// Returns who used a key, from where and how often, as far back as usage is kept.
@@ -489,7 +509,7 @@ impl ApiKeys<'_> {
         Ok((actor, Target::Owner(tenant, owner)))
     }
 
-    fn check(&self, input: &CreateKey) -> Result<Checked> {
+    pub(crate) fn check(&self, input: &CreateKey) -> Result<Checked> {
         let mut wrong = input::Fields::default();
         let name = wrong.take("name", input::name(&input.name));
         let expires_at = wrong.take("expires_at", input.expiry(self.context.now()));

@@ -15,9 +15,8 @@ use tokio::{
 };
 
 use super::{
-    token,
     usage::UsageBuffer,
-    verification::Verification,
+    verification::{Verification, digest_of},
     verifiers::{Reach, Verifiers},
 };
 use crate::{
@@ -121,7 +120,12 @@ pub struct Subscription {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FeedEvent {
     /// Forget everything: changes may have been missed.
-    Reset(Cursor),
+    Reset {
+        /// Where the feed goes on.
+        cursor: Cursor,
+        /// Whether there are imported keys, so that a token may have another format than Latchkey's own.
+        has_imported: bool,
+    },
     /// Something has changed.
     Change(Cursor, Change),
     /// Every change up to a moment was told.
@@ -130,6 +134,8 @@ pub enum FeedEvent {
         cursor: Cursor,
         /// The age of the moment, in microseconds.
         age: i64,
+        /// Whether there are imported keys.
+        has_imported: bool,
     },
 }
 
@@ -197,7 +203,7 @@ impl Changes<'_> {
     /// doesn't read the changes.
     pub async fn subscribe(&self, token: &str, after: Option<&str>, client: &Client) -> Result<Subscription> {
         let tenant = self.verification.caller(token, client).await?;
-        let digest = token::digest_of(token).ok_or_else(ApiError::unauthenticated)?;
+        let digest = digest_of(self.context, token).await?.ok_or_else(ApiError::unauthenticated)?;
         let seat = Seat::take(&self.followers.subscribers, tenant).ok_or_else(|| {
             let detail =
                 format!("At most {MAX_SUBSCRIBERS} clients of a tenant can read the changes at the same time.");
@@ -232,13 +238,17 @@ impl Changes<'_> {
             subscription.published.borrow_and_update();
             match self.feed().read(&mut subscription.place) {
                 News::Reset(cursor) => {
-                    return self.may_read(subscription).await.then(|| vec![FeedEvent::Reset(cursor)]);
+                    // Without an answer, any text may be a token.
+                    let has_imported = self.has_imported().await.unwrap_or(true);
+                    let reset = FeedEvent::Reset { cursor, has_imported };
+                    return self.may_read(subscription).await.then(|| vec![reset]);
                 }
                 News::Changes(changes) if !changes.is_empty() => {
                     let concerns = |change: &Change| match change {
                         Change::Key(key) => *key == subscription.key,
                         Change::Owner(owner) => *owner == subscription.owner,
                         Change::Tenant | Change::Catalogue => true,
+                        Change::Imported => false,
                     };
                     if changes.iter().any(|(_, change)| concerns(change)) && !self.may_read(subscription).await {
                         return None;
@@ -262,7 +272,7 @@ impl Changes<'_> {
                 if subscription.expires_at.is_some_and(|at| now >= at) {
                     return None;
                 }
-                if let Some(heartbeat) = self.heartbeat(subscription) {
+                if let Some(heartbeat) = self.heartbeat(subscription).await {
                     return Some(vec![heartbeat]);
                 }
             }
@@ -270,10 +280,19 @@ impl Changes<'_> {
     }
 
     /// Returns a heartbeat, if the changes are read and the subscriber has been told all of them.
-    fn heartbeat(&self, subscription: &Subscription) -> Option<FeedEvent> {
+    async fn heartbeat(&self, subscription: &Subscription) -> Option<FeedEvent> {
+        let has_imported = self.has_imported().await.ok()?;
         let age = self.context.db().key_cache().age()?;
         let cursor = subscription.place.cursor();
-        (self.feed().cursor(subscription.place.tenant())? == cursor).then_some(FeedEvent::Heartbeat { cursor, age })
+        (self.feed().cursor(subscription.place.tenant())? == cursor).then_some(FeedEvent::Heartbeat {
+            cursor,
+            age,
+            has_imported,
+        })
+    }
+
+    async fn has_imported(&self) -> Result<bool> {
+        storage::keys::has_imported(self.context.db()).await
     }
 
     /// Whether the subscriber may still read the feed. Not if that can't be found out.

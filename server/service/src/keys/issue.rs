@@ -5,19 +5,25 @@ use domain::{
     ApiError, ApiKey, ErrorCode, Expiry, KeyId, KeyLimits, KeyPolicy, Name, Operation, Owner, OwnerKind, Role,
     ScopeGrant, Secret,
     api_key::policy::{self, Proposed, keys_text},
-    scope::ScopeRequest,
+    scope::{Catalogue, ScopeRequest},
+    time::utc_text,
 };
 use uuid::Uuid;
 
 use super::{
+    known_token::KnownToken,
     scopes::{self, check_catalogue, check_within},
     token,
 };
 use crate::{
-    access::{Actor, WritePermit, check_still_creates},
+    access::{Actor, ReadPermit, WritePermit, check_still_creates},
     error::{Error, Result},
     random,
-    storage::{self, Tx, audit::Entry, keys::NewKey},
+    storage::{
+        self, Tx,
+        audit::Entry,
+        keys::{Holder, NewKey},
+    },
 };
 
 /// How long a form that is submitted again (a double click, a lost response) still gets the key that it created.
@@ -44,13 +50,18 @@ pub(crate) struct Checked {
 /// Returns a key to insert, and its token.
 pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateTime<Utc>) -> Result<(NewKey, Secret)> {
     let token = token::draw(kind);
-    let digest =
-        token::digest_of(token.expose()).ok_or_else(|| Error::Fault("a drawn token is ill-formed".to_owned()))?;
+    let known = KnownToken::of_token(&token, kind).map_err(|error| Error::Fault(format!("a drawn token: {error}")))?;
+    Ok((draft_known(actor, checked, known, now), token))
+}
+
+/// Like [`draft`], for a token that already exists.
+pub(crate) fn draft_known(actor: &Actor, checked: Checked, known: KnownToken, now: DateTime<Utc>) -> NewKey {
     let now = random::to_id_precision(now);
-    let key = NewKey {
+    NewKey {
         id: KeyId(random::new_id(now)),
-        digest,
-        hint: token::hint_of(&token),
+        digest: known.digest,
+        hint: known.hint,
+        is_imported: known.is_imported,
         name: checked.name,
         created_at: now,
         created_by: actor.name().to_owned(),
@@ -64,8 +75,7 @@ pub(crate) fn draft(actor: &Actor, kind: OwnerKind, checked: Checked, now: DateT
         ends_on_use: false,
         scopes: checked.scopes,
         limits: checked.limits,
-    };
-    Ok((key, token))
+    }
 }
 
 /// Inserts a key, or answers a form that is submitted again: the key that it created gets the new token, so that a form
@@ -78,12 +88,43 @@ pub(crate) async fn insert(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key
     Ok(made)
 }
 
+/// Like [`insert`], for a key with a token that already exists.
+///
+/// # Errors
+/// `CONFLICT` if the token belongs to a key, whatever the key's state.
+pub(crate) async fn insert_known(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key: &NewKey) -> Result<ApiKey> {
+    if let Some(holder) = storage::keys::find_holder_in(tx, &key.digest).await? {
+        return Err(already_held(&holder, permit).into());
+    }
+    insert(tx, actor, permit, key).await
+}
+
+/// Returns the refusal of a token that already belongs to a key. `permit`: of the owner for whom it was given.
+pub(crate) fn already_held(holder: &Holder, permit: &ReadPermit) -> ApiError {
+    let (id, name) = (holder.key_id, &holder.name);
+    let message = if let Some(at) = holder.revoked_at {
+        let at = utc_text(at);
+        format!("The key {id} with this token was revoked on {at}. A revoked token never works again.")
+    } else if is_of(holder, permit) {
+        format!("This owner already has the key “{name}” with this token.")
+    } else {
+        format!("The key {id} of another owner has this token.")
+    };
+    ApiError::new(ErrorCode::Conflict, message)
+}
+
+/// Whether a key belongs to the permit's owner.
+pub(crate) fn is_of(holder: &Holder, permit: &ReadPermit) -> bool {
+    (holder.tenant_id, Some(holder.owner)) == (permit.tenant_id(), permit.owner())
+}
+
 /// Returns the audit entry for a created key. `granted`: what it may do at most.
 pub(crate) fn entry_of(actor: &Actor, key: &NewKey, granted: &ScopeGrant) -> Entry {
     let subject = ("api_key", key.id.0, key.name.as_str());
     let entry = Entry::by(actor, Operation::CreateApiKey, key.created_at, subject);
     let limits = if key.limits.is_unlimited() { String::new() } else { format!("; {}", key.limits.audit_text()) };
-    entry.with(format!("key {}…{}{limits}", key.hint, scopes::audit_text(granted)))
+    let imported = if key.is_imported { "; imported" } else { "" };
+    entry.with(format!("key {}…{}{limits}{imported}", key.hint, scopes::audit_text(granted)))
 }
 
 /// Like [`insert`], but without the audit entry of a new key, for callers that create the key together with something
@@ -105,19 +146,29 @@ pub(crate) async fn insert_or_repeat(tx: &mut Tx, actor: &Actor, permit: &WriteP
     if let Some(earlier) = repeated {
         return answer_again(tx, actor, permit, &earlier, (key, &scopes)).await;
     }
-    // A rotation continues a key, whose scopes may have been removed from the catalogue.
-    if key.replaces.is_none() {
-        check_catalogue(&catalogue, &scopes, role)?;
-    }
     // Read in the transaction: a policy that was set before the key is created applies to it.
     let policies = storage::key_policies::list_in(tx, permit.tenant_id(), key.created_at).await?;
-    let owner = permit.owner().map_or(OwnerKind::User, Owner::kind);
-    let proposed =
-        Proposed { owner, expires_at: key.expires_at, by_key: key.created_by_key.is_some(), scopes: &scopes };
-    policy::check(&policies, proposed, key.created_at).map_err(Error::Rule)?;
+    check_rules((&catalogue, &policies), permit, role, key, &scopes)?;
     check_limit(tx, permit, key, &policies).await?;
     storage::keys::insert(tx, permit, key, &scopes).await?;
     Ok(storage::keys::find_in(tx, permit, key.id).await?.ok_or_else(ApiError::not_found)?)
+}
+
+/// Refuses a key whose scopes aren't in the catalogue, or that a key policy forbids. `role`: the owner's.
+pub(crate) fn check_rules(
+    (catalogue, policies): (&Catalogue, &[KeyPolicy]),
+    permit: &ReadPermit,
+    role: Role,
+    key: &NewKey,
+    scopes: &ScopeGrant,
+) -> Result<()> {
+    // A rotation continues a key, whose scopes may have been removed from the catalogue.
+    if key.replaces.is_none() {
+        check_catalogue(catalogue, scopes, role)?;
+    }
+    let owner = permit.owner().map_or(OwnerKind::User, Owner::kind);
+    let proposed = Proposed { owner, expires_at: key.expires_at, by_key: key.created_by_key.is_some(), scopes };
+    policy::check(policies, proposed, key.created_at).map_err(Error::Rule)
 }
 
 /// Refuses a key for an owner that has as many as the tenant allows. The owner's row is locked, so the count stays true
@@ -128,6 +179,11 @@ async fn check_limit(tx: &mut Tx, permit: &WritePermit, key: &NewKey, policies: 
     if storage::keys::count_live(tx, permit, key.created_at, most).await? < most {
         return Ok(());
     }
+    Err(Error::Rule(too_many(permit, most)))
+}
+
+/// Returns the refusal of a key for an owner that already has `most`.
+pub(crate) fn too_many(permit: &ReadPermit, most: u32) -> ApiError {
     let owner = match permit.owner() {
         Some(Owner::ServiceAccount(_)) => "A service account",
         _ => "A person",
@@ -137,7 +193,7 @@ async fn check_limit(tx: &mut Tx, permit: &WritePermit, key: &NewKey, policies: 
          to raise the limit in the key policy “Keys per owner”.",
         keys_text(most)
     );
-    Err(Error::Rule(ApiError::new(ErrorCode::Conflict, message)))
+    ApiError::new(ErrorCode::Conflict, message)
 }
 
 /// Gives the key of an earlier submission the new token. The database decides whether the earlier token was used, on

@@ -1,5 +1,7 @@
 //! Tokens: generation, validation without a database, and digests.
 
+use std::ops::RangeInclusive;
+
 pub use domain::secret::TOKEN_PREFIXES;
 use domain::{OwnerKind, Secret, secret::TOKEN_BODY};
 
@@ -14,6 +16,9 @@ const CHECK_CHARS: usize = 6;
 const PREFIX_CHARS: usize = 4;
 /// The length of every token, in bytes.
 pub const TOKEN_CHARS: usize = PREFIX_CHARS + BODY_CHARS + CHECK_CHARS;
+
+/// The lengths of tokens that another system has made, in bytes.
+const FOREIGN_CHARS: RangeInclusive<usize> = 8..=512;
 
 /// What is removed from texts is what is generated here.
 const _: () = assert!(BODY_CHARS + CHECK_CHARS == TOKEN_BODY, "the domain's tokens have another length");
@@ -42,14 +47,30 @@ pub fn draw(kind: OwnerKind) -> Secret {
 
 /// Returns the digest of a well-formed token, and `None` for any text that [`draw`] can't return. Needs no database.
 pub fn digest_of(token: &str) -> Option<TokenDigest> {
-    let bytes = token.as_bytes();
-    let known_prefix = TOKEN_PREFIXES.iter().any(|prefix| token.starts_with(prefix));
-    if bytes.len() != TOKEN_CHARS || !known_prefix {
+    if !has_own_shape(token) {
         return None;
     }
+    let bytes = token.as_bytes();
     let (text, check) = bytes.split_at(PREFIX_CHARS + BODY_CHARS);
-    let clean = text[PREFIX_CHARS..].iter().all(u8::is_ascii_alphanumeric);
-    (clean && checksum(text) == check).then(|| sha256(bytes))
+    (checksum(text) == check).then(|| sha256(bytes))
+}
+
+/// Whether a text looks like a token of Latchkey, apart from its checksum.
+pub(crate) fn has_own_shape(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let has_prefix = || TOKEN_PREFIXES.iter().any(|prefix| text.starts_with(prefix));
+    bytes.len() == TOKEN_CHARS && has_prefix() && bytes[PREFIX_CHARS..].iter().all(u8::is_ascii_alphanumeric)
+}
+
+/// Whether a text can be the token of an imported key: 8 to 512 visible ASCII characters. A text that looks like
+/// Latchkey's own tokens is none, so that a token with a wrong character is refused without a database.
+pub(crate) fn may_be_foreign(text: &str) -> bool {
+    FOREIGN_CHARS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) && !has_own_shape(text)
+}
+
+/// Returns the digest of a text that can be the token of an imported key, and `None` for any other.
+pub(crate) fn foreign_digest_of(text: &str) -> Option<TokenDigest> {
+    may_be_foreign(text).then(|| sha256(text.as_bytes()))
 }
 
 /// Returns the prefix and the first four characters of the body: enough to recognise a token, too little to guess it.
@@ -106,6 +127,19 @@ mod tests {
         let text: String = checksum(b"123456789").map(char::from).iter().collect();
         let value = text.bytes().fold(0u64, |sum, b| sum * 62 + BASE62.iter().position(|a| *a == b).unwrap() as u64);
         assert_eq!(value, 3_421_780_262);
+    }
+
+    #[test]
+    fn a_foreign_token_is_visible_ascii_and_not_a_mistyped_token_of_latchkey() {
+        let own = draw(OwnerKind::User);
+        let mistyped = format!("{}{}", &own.expose()[..41], if own.expose().ends_with('0') { '1' } else { '0' });
+        for text in ["12345678", "sk_live_51H8xq", "a:b=c+d/e~f!g", &"x".repeat(512), &mistyped[..41]] {
+            assert_eq!(foreign_digest_of(text), Some(sha256(text.as_bytes())), "{text}");
+        }
+        let long = "x".repeat(513);
+        for text in ["", "1234567", &long, "sk_live 1", "sk_live_\t1", "sk_live_é", own.expose(), &mistyped] {
+            assert_eq!(foreign_digest_of(text), None, "{text}");
+        }
     }
 
     proptest! {

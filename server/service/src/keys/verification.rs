@@ -249,10 +249,23 @@ impl Verification<'_> {
 
     async fn check(&self, tenant: Option<TenantId>, token: &str, client: &Client) -> Result<Authorized> {
         let Some(digest) = token::digest_of(token) else {
-            self.count(client, VerificationOutcome::Malformed);
-            self.usage.record_malformed();
-            return Ok(Authorized::Refused);
+            // Boxed, so that the future of a verification from memory stays small.
+            return Box::pin(self.check_foreign(tenant, token, client)).await;
         };
+        self.check_digest(tenant, digest, client).await
+    }
+
+    /// Checks a text that isn't a token of Latchkey. Nothing is read unless keys were imported.
+    async fn check_foreign(&self, tenant: Option<TenantId>, token: &str, client: &Client) -> Result<Authorized> {
+        if let Some(digest) = foreign_digest_of(self.context, token).await? {
+            return self.check_digest(tenant, digest, client).await;
+        }
+        self.count(client, VerificationOutcome::Malformed);
+        self.usage.record_malformed();
+        Ok(Authorized::Refused)
+    }
+
+    async fn check_digest(&self, tenant: Option<TenantId>, digest: TokenDigest, client: &Client) -> Result<Authorized> {
         match storage::keys::find_in_memory(self.context.db(), &digest) {
             Some(known) => Ok(self.check_known(tenant, VerifiedKey(known), client)),
             // Boxed, so that the future of a verification from memory stays small.
@@ -391,6 +404,23 @@ impl Verification<'_> {
         let first = LastUse { at: now, address, user_agent };
         storage::keys::record_first_use(self.context.db(), candidate.key_id, digest, &first).await
     }
+}
+
+/// Returns the digest of a text that may be a token: in Latchkey's format or, if keys were imported, in any other.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn digest_of(context: &Context, text: &str) -> Result<Option<TokenDigest>> {
+    match token::digest_of(text) {
+        Some(digest) => Ok(Some(digest)),
+        None => foreign_digest_of(context, text).await,
+    }
+}
+
+/// Returns the digest of a text that may be the token of an imported key. `None` if no key was imported.
+async fn foreign_digest_of(context: &Context, text: &str) -> Result<Option<TokenDigest>> {
+    let is_possible = token::may_be_foreign(text) && storage::keys::has_imported(context.db()).await?;
+    Ok(if is_possible { token::foreign_digest_of(text) } else { None })
 }
 
 /// Whether a caller that sees only one tenant doesn't see the keys of another.

@@ -18,7 +18,7 @@ use crate::{
     access::Client,
     context::Context,
     error::Result,
-    keys::{token, token_search::find_tokens, usage::UsageBuffer},
+    keys::{token_search::find_tokens, usage::UsageBuffer, verification::digest_of},
     people::throttle::Throttle,
     storage::{self, db::to_completion},
 };
@@ -91,7 +91,7 @@ async fn expose_all(
 ) -> Result<Vec<bool>> {
     let (mut known, mut answers) = (HashMap::new(), Vec::with_capacity(tokens.len()));
     for one in tokens {
-        let Some(digest) = token::digest_of(one.token.expose()) else {
+        let Some(digest) = digest_of(context, one.token.expose()).await? else {
             answers.push(false);
             continue;
         };
@@ -141,6 +141,7 @@ mod tests {
     use domain::OwnerKind;
 
     use super::*;
+    use crate::keys::token;
 
     #[test]
     fn only_plain_urls_without_secrets_are_stored() {

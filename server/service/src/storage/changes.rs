@@ -24,7 +24,11 @@ mod kind {
     pub(super) const ACCOUNT: i64 = 3;
     pub(super) const TENANT: i64 = 4;
     pub(super) const CATALOGUE: i64 = 5;
+    pub(super) const IMPORTED: i64 = 6;
 }
+
+/// What a missing change may have made wrong.
+const EVERYTHING: [Outdated; 3] = [Outdated::Tenant, Outdated::Catalogue, Outdated::Imported];
 
 /// How far the changes have been read: the number of each tenant's last change.
 #[derive(Debug, Default)]
@@ -55,6 +59,7 @@ impl TryFrom<&ChangeRow> for Outdated {
             kind::ACCOUNT => Self::Owner(Owner::ServiceAccount(ServiceAccountId(row.subject_id))),
             kind::TENANT => Self::Tenant,
             kind::CATALOGUE => Self::Catalogue,
+            kind::IMPORTED => Self::Imported,
             _ => return Err(fault()),
         })
     }
@@ -67,6 +72,8 @@ impl ChangeRow {
             kind::KEY => Change::Key(KeyId(self.subject_id)),
             kind::USER => Change::Owner(Owner::User(UserId(self.subject_id))),
             kind::ACCOUNT => Change::Owner(Owner::ServiceAccount(ServiceAccountId(self.subject_id))),
+            kind::CATALOGUE => Change::Catalogue,
+            kind::IMPORTED => Change::Imported,
             _ => Change::Tenant,
         };
         (self.number, change)
@@ -97,7 +104,7 @@ pub(crate) async fn follow(db: &Db, keys: &KeyCache, position: &mut Position) ->
         position.tenants.iter().filter(|(id, known)| heads.get(*id).is_none_or(|head| head < *known)).collect();
     let has_lost = !lost.is_empty();
     for id in lost.into_iter().map(|(id, _)| *id).collect::<Vec<_>>() {
-        keys.remove(TenantId(id), &[Outdated::Tenant, Outdated::Catalogue]);
+        keys.remove(TenantId(id), &EVERYTHING);
         match heads.get(&id) {
             Some(head) => position.tenants.insert(id, *head),
             None => position.tenants.remove(&id),
@@ -141,7 +148,7 @@ async fn read_tenant(db: &Db, keys: &KeyCache, tenant: TenantId, (known, head): 
         let Some(newest) = rows.last() else {
             if last == known {
                 // They were deleted before they were read.
-                keys.remove(tenant, &[Outdated::Tenant, Outdated::Catalogue]);
+                keys.remove(tenant, &EVERYTHING);
                 keys.feed().publish(tenant, [(head, Change::Tenant)], head);
             }
             return Ok(last);
@@ -149,7 +156,7 @@ async fn read_tenant(db: &Db, keys: &KeyCache, tenant: TenantId, (known, head): 
         let mut outdated = rows.iter().map(Outdated::try_from).collect::<Result<Vec<_>>>()?;
         let lacks = rows.first().filter(|first| first.number != last + 1).map(|first| (first.number, Change::Tenant));
         if lacks.is_some() {
-            outdated.extend([Outdated::Tenant, Outdated::Catalogue]);
+            outdated.extend(EVERYTHING);
         }
         keys.remove(tenant, &outdated);
         last = newest.number;

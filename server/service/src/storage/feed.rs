@@ -18,7 +18,7 @@ use crate::random;
 
 /// How many changes of all tenants are kept.
 const KEPT: usize = 10_000;
-/// The tenant of the catalogue's changes.
+/// The tenant of the changes that are about all tenants.
 const CATALOGUE: TenantId = TenantId(Uuid::nil());
 
 /// What has changed.
@@ -32,6 +32,8 @@ pub enum Change {
     Tenant,
     /// The catalogue of scopes, and so what every key may do.
     Catalogue,
+    /// The first key was imported: from now on, tokens may have other formats than Latchkey's own.
+    Imported,
 }
 
 /// One unbroken reading of the changes by one server. Numbers of changes may be used again after it.
@@ -176,7 +178,9 @@ impl Feed {
     pub(super) fn publish(&self, tenant: TenantId, changes: impl IntoIterator<Item = (i64, Change)>, head: i64) {
         let mut state = self.state();
         for (number, change) in changes {
-            let change = if tenant == CATALOGUE { Change::Catalogue } else { change };
+            // Changes were missed, and of the catalogue's everything is made wrong.
+            let is_missed = tenant == CATALOGUE && change == Change::Tenant;
+            let change = if is_missed { Change::Catalogue } else { change };
             state.entries.push_back(Entry { tenant, number, change });
         }
         state.heads.insert(tenant, head);
@@ -250,7 +254,7 @@ impl Feed {
             Change::Key(id) => *id == key,
             Change::Owner(of) => *of == owner,
             Change::Tenant => true,
-            Change::Catalogue => false,
+            Change::Catalogue | Change::Imported => false,
         };
         let state = self.state();
         let found = state.entries.iter().rev().find(|entry| entry.tenant == tenant && is_about(&entry.change));

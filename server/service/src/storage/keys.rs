@@ -48,7 +48,7 @@ pub(crate) const COLUMNS: &str = concat!(
     COALESCE(u.name, s.name) AS owner_name, k.name, k.name_folded, k.hint, k.created_at, k.created_by, k.expires_at, k.lifecycle, k.suspended_at, \
     k.suspended_by, k.suspended_by_id, s.suspended_at AS owner_suspended_at, k.revoked_at, k.revoked_by, k.revoke_reason, k.last_used_at, k.last_used_address, k.last_used_agent, \
     k.created_channel, k.created_by_key, k.replaces, k.replaced_by, k.rolled_at, n.hint AS successor_hint, n.ends_key, \
-    k.last_refused_at, k.last_refused_address, k.last_refused_agent, k.exposed_at, k.exposed_source, k.exposed_url, k.scopes, k.allowed_addresses, k.rate_requests, k.rate_seconds, \
+    k.last_refused_at, k.last_refused_address, k.last_refused_agent, k.exposed_at, k.exposed_source, k.exposed_url, k.scopes, k.allowed_addresses, k.rate_requests, k.rate_seconds, k.imported_at, \
     CASE WHEN n.replaced_by IS NULL OR (k.revoked_at IS NULL AND n.revoked_at IS NOT NULL AND ",
     successors_are_inactive!(),
     ") THEN n.revoked_at END AS successor_revoked_at"
@@ -108,6 +108,7 @@ pub(crate) struct KeyRow {
     allowed_addresses: Option<String>,
     rate_requests: Option<i64>,
     rate_seconds: Option<i64>,
+    imported_at: Option<i64>,
 }
 
 /// Returns the owner in a row, which has one of the two ids.
@@ -152,6 +153,7 @@ impl From<KeyRow> for ApiKey {
             owner_name: row.owner_name,
             name: stored_name(&row.name),
             hint: row.hint,
+            imported_at: row.imported_at.map(instant),
             created_at: instant(row.created_at),
             created_by: row.created_by,
             expires_at: row.expires_at.map(instant),
@@ -192,6 +194,8 @@ pub(crate) struct NewKey {
     pub(crate) id: KeyId,
     pub(crate) digest: TokenDigest,
     pub(crate) hint: String,
+    /// Whether another system has made its token.
+    pub(crate) is_imported: bool,
     pub(crate) name: Name,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) created_by: String,
@@ -242,8 +246,8 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, key: &NewKey, scop
         sqlx::query(concat!(
             "INSERT INTO api_keys (id, digest, hint, tenant_id, user_id, service_account_id, name, name_folded, created_at, created_by, \
              created_by_id, created_by_key, created_channel, expires_at, idempotency_key, replaces, ends_key, created_by_session, scopes, \
-             allowed_addresses, rate_requests, rate_seconds, lifecycle) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, ",
+             allowed_addresses, rate_requests, rate_seconds, imported_at, lifecycle) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, ",
             active_unless_suspended!("$6"),
             ")"
         ))
@@ -269,12 +273,78 @@ pub(crate) async fn insert(tx: &mut Tx, permit: &WritePermit, key: &NewKey, scop
         .bind(addresses)
         .bind(requests)
         .bind(seconds)
+        .bind(key.is_imported.then(|| micros(key.created_at)))
     )?;
     name_search::insert(tx, permit.tenant_id(), name_search::Kind::Key, key.id.0, key.name.as_str()).await
 }
 
-/// Counts the keys of the permit's owner that haven't ended, up to `most`.
-pub(crate) async fn count_live(tx: &mut Tx, permit: &ReadPermit, now: DateTime<Utc>, most: u32) -> Result<u32> {
+/// The key to which a token belongs.
+#[derive(Clone, Debug)]
+pub(crate) struct Holder {
+    pub(crate) key_id: KeyId,
+    pub(crate) name: Name,
+    pub(crate) tenant_id: TenantId,
+    pub(crate) owner: Owner,
+    pub(crate) revoked_at: Option<DateTime<Utc>>,
+}
+
+#[derive(sqlx::FromRow)]
+struct HolderRow {
+    id: Uuid,
+    name: String,
+    tenant_id: Uuid,
+    user_id: Option<Uuid>,
+    service_account_id: Option<Uuid>,
+    revoked_at: Option<i64>,
+}
+
+impl From<HolderRow> for Holder {
+    fn from(row: HolderRow) -> Self {
+        Self {
+            key_id: KeyId(row.id),
+            name: stored_name(&row.name),
+            tenant_id: TenantId(row.tenant_id),
+            owner: owner_of(row.user_id, row.service_account_id),
+            revoked_at: row.revoked_at.map(instant),
+        }
+    }
+}
+
+const SELECT_HOLDER: &str =
+    "SELECT id, name, tenant_id, user_id, service_account_id, revoked_at FROM api_keys WHERE digest = $1";
+
+/// Finds the key to which a token belongs, in any tenant and whatever its state.
+pub(crate) async fn find_holder(db: &Db, digest: &TokenDigest) -> Result<Option<Holder>> {
+    let row: Option<HolderRow> =
+        read!(db, c => sqlx::query_as(SELECT_HOLDER).bind(digest.as_slice()).fetch_optional(c))?;
+    Ok(row.map(Holder::from))
+}
+
+/// Like [`find_holder`], inside a transaction.
+pub(crate) async fn find_holder_in(tx: &mut Tx, digest: &TokenDigest) -> Result<Option<Holder>> {
+    let row: Option<HolderRow> =
+        run!(tx, c => sqlx::query_as(SELECT_HOLDER).bind(digest.as_slice()).fetch_optional(c))?;
+    Ok(row.map(Holder::from))
+}
+
+/// Returns whether keys were ever imported, from memory or, if that isn't known there, from the database. Without any, a
+/// text in another format than Latchkey's own isn't the token of a key.
+pub(crate) async fn has_imported(db: &Db) -> Result<bool> {
+    let memory = db.key_cache();
+    if let Some(known) = memory.knows_imported() {
+        return Ok(known);
+    }
+    let epoch = memory.epoch();
+    let found: bool = read!(db, c =>
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM api_keys WHERE imported_at IS NOT NULL)").fetch_one(c))?;
+    memory.insert_imported(found, epoch);
+    Ok(found)
+}
+
+/// Returns the statements that count the keys of an owner that haven't ended, up to `most`, and the owner's id. The first
+/// counts in all tenants, which reads nothing but an index; the second is only needed if there are `most`. An account has
+/// only one tenant.
+fn counting_live(owner: Owner, most: u32) -> ([String; 2], Uuid) {
     const LIVE: &str = concat!(
         "k.lifecycle IN (",
         lifecycle!(active),
@@ -284,18 +354,43 @@ pub(crate) async fn count_live(tx: &mut Tx, permit: &ReadPermit, now: DateTime<U
         expiry!("k.expires_at"),
         " > $2"
     );
-    let (column, id) = match permit.owner() {
-        Some(Owner::User(id)) => ("user_id", id.0),
-        Some(Owner::ServiceAccount(id)) => ("service_account_id", id.0),
-        None => return Ok(0),
+    let (column, id) = match owner {
+        Owner::User(id) => ("user_id", id.0),
+        Owner::ServiceAccount(id) => ("service_account_id", id.0),
     };
-    // In all tenants, which reads nothing but an index. An account has only one.
-    let mut count = i64::from(most);
-    for tenant in ["$3 = $3".to_owned(), in_tenant("$3")] {
-        let sql = format!(
+    let statement = |tenant: String| {
+        format!(
             "SELECT COUNT(*) FROM (SELECT k.id FROM api_keys k WHERE k.{column} = $1 AND k.{column} IS NOT NULL \
              AND {LIVE} AND {tenant} LIMIT {most}) some_keys"
-        );
+        )
+    };
+    (["$3 = $3".to_owned(), in_tenant("$3")].map(statement), id)
+}
+
+/// Like [`count_live`], outside of a transaction.
+pub(crate) async fn count_live_now(db: &Db, permit: &ReadPermit, now: DateTime<Utc>, most: u32) -> Result<u32> {
+    let Some(owner) = permit.owner() else { return Ok(0) };
+    let (statements, id) = counting_live(owner, most);
+    let mut count = i64::from(most);
+    for sql in statements {
+        count = read!(db, c => sqlx::query_scalar(assembled(sql))
+            .bind(id)
+            .bind(micros(now))
+            .bind(permit.tenant_id().0)
+            .fetch_one(c))?;
+        if count < i64::from(most) {
+            break;
+        }
+    }
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+/// Counts the keys of the permit's owner that haven't ended, up to `most`.
+pub(crate) async fn count_live(tx: &mut Tx, permit: &ReadPermit, now: DateTime<Utc>, most: u32) -> Result<u32> {
+    let Some(owner) = permit.owner() else { return Ok(0) };
+    let (statements, id) = counting_live(owner, most);
+    let mut count = i64::from(most);
+    for sql in statements {
         count = run!(tx, c => sqlx::query_scalar(assembled(sql))
             .bind(id)
             .bind(micros(now))

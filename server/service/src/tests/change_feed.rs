@@ -33,7 +33,7 @@ async fn next(services: &Services, subscription: &mut Subscription) -> Option<Ve
 async fn begin(services: &Services, key: &IssuedKey) -> (Subscription, Cursor) {
     let mut subscription = subscribe(services, key, None).await;
     let first = next(services, &mut subscription).await.unwrap();
-    let [FeedEvent::Reset(cursor)] = first[..] else { panic!("the feed begins with a reset: {first:?}") };
+    let [FeedEvent::Reset { cursor, .. }] = first[..] else { panic!("the feed begins with a reset: {first:?}") };
     (subscription, cursor)
 }
 
@@ -48,7 +48,7 @@ async fn changes(services: &Services, subscription: &mut Subscription) -> Vec<(C
                     assert!((0..1_000_000).contains(&age), "{age}");
                     return found;
                 }
-                FeedEvent::Reset(_) => panic!("nothing was missed"),
+                FeedEvent::Reset { .. } => panic!("nothing was missed"),
             }
         }
     }
@@ -120,7 +120,7 @@ fn every_change_is_told_to_its_own_tenant() {
         assert_eq!(changes(services, &mut rest).await, all[4..]);
         for unknown in ["", "x", "00000001-1-1-1"] {
             let mut unknown = subscribe(services, &caller, Some(unknown)).await;
-            assert!(matches!(next(services, &mut unknown).await.unwrap()[..], [FeedEvent::Reset(_)]));
+            assert!(matches!(next(services, &mut unknown).await.unwrap()[..], [FeedEvent::Reset { .. }]));
         }
     });
 }
@@ -186,12 +186,12 @@ fn there_is_no_heartbeat_while_the_changes_cannot_be_read() {
         assert!(silent.is_err(), "{silent:?}");
         testing::execute(services, "ALTER TABLE hidden RENAME TO change_heads").await;
         let first = next(services, &mut feed).await.unwrap();
-        assert!(matches!(first[..], [FeedEvent::Reset(_)]), "changes may have been missed: {first:?}");
+        assert!(matches!(first[..], [FeedEvent::Reset { .. }]), "changes may have been missed: {first:?}");
         assert!(changes(services, &mut feed).await.is_empty());
         let state = services.changes().report(caller.token.expose(), &report, &browser()).await.unwrap();
         assert_eq!(state.age, None, "the cursor is of an earlier run");
         let mut again = subscribe(services, &caller, Some(&start.to_string())).await;
-        assert!(matches!(next(services, &mut again).await.unwrap()[..], [FeedEvent::Reset(_)]));
+        assert!(matches!(next(services, &mut again).await.unwrap()[..], [FeedEvent::Reset { .. }]));
     });
 }
 

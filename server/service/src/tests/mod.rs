@@ -7,6 +7,8 @@ mod change_feed;
 mod crowd;
 mod database;
 mod faults;
+mod imported;
+mod imports;
 mod inventory;
 mod key_memory;
 mod key_refusals;

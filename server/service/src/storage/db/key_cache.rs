@@ -125,6 +125,8 @@ pub(crate) enum Outdated {
     Tenant,
     /// The catalogue of scopes.
     Catalogue,
+    /// Whether there are imported keys.
+    Imported,
 }
 
 /// How many times entries had been removed, when a row was read.
@@ -186,6 +188,8 @@ struct Shared {
     shards: Vec<RwLock<Shard>>,
     owners: Mutex<HashMap<(TenantId, Owner), Arc<CachedOwner>>>,
     catalogue: RwLock<Option<Arc<Catalogue>>>,
+    /// Whether there are imported keys; `None` if that isn't known.
+    imported: RwLock<Option<bool>>,
     epoch: AtomicU64,
     /// When the last successful reading of the changes began, by the monotonic clock. Changed while `trust` is locked.
     read_at: AtomicI64,
@@ -223,6 +227,7 @@ impl Default for KeyCache {
             shards: std::iter::repeat_with(RwLock::default).take(SHARDS).collect(),
             owners: Mutex::default(),
             catalogue: RwLock::default(),
+            imported: RwLock::default(),
             epoch: AtomicU64::default(),
             read_at: AtomicI64::new(i64::MIN),
             trust: Mutex::default(),
@@ -307,6 +312,24 @@ impl KeyCache {
         }
     }
 
+    /// Returns whether there are imported keys, if that is known and hasn't changed.
+    pub(crate) fn knows_imported(&self) -> Option<bool> {
+        let known = *self.0.imported.read().unwrap_or_else(PoisonError::into_inner);
+        known.filter(|_| self.is_current())
+    }
+
+    /// Remembers whether there are imported keys, unless entries were removed since `read_in`.
+    pub(crate) fn insert_imported(&self, has_imported: bool, read_in: Epoch) {
+        let mut known = self.imported();
+        if self.epoch() == read_in {
+            *known = Some(has_imported);
+        }
+    }
+
+    fn imported(&self) -> RwLockWriteGuard<'_, Option<bool>> {
+        self.0.imported.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn catalogue(&self) -> RwLockWriteGuard<'_, Option<Arc<Catalogue>>> {
         self.0.catalogue.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -337,6 +360,7 @@ impl KeyCache {
                     }
                 }
                 Outdated::Catalogue => *self.catalogue() = None,
+                Outdated::Imported => *self.imported() = None,
                 Outdated::Tenant => (),
             }
         }
@@ -346,6 +370,7 @@ impl KeyCache {
     pub(crate) fn clear(&self) {
         self.0.epoch.fetch_add(1, Ordering::SeqCst);
         *self.catalogue() = None;
+        *self.imported() = None;
         for (_, owner) in self.owners().drain() {
             owner.is_outdated.store(true, Ordering::Release);
         }
