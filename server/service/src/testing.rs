@@ -71,6 +71,37 @@ pub async fn hold_write_lock(services: &Services) -> WriteLock {
     WriteLock(services.db().begin().await.expect("nobody else has it"))
 }
 
+/// A change of an `SQLite` database that is going to fail when it is committed.
+pub struct DoomedChange(Tx);
+
+impl DoomedChange {
+    /// Makes a change in a new transaction.
+    ///
+    /// # Panics
+    /// If the database fails, or is on `PostgreSQL`.
+    pub async fn begin(services: &Services, sql: &str) -> Self {
+        // A foreign key that is only checked by the commit.
+        let violation = "PRAGMA defer_foreign_keys = ON; \
+                         INSERT INTO recovery_codes (user_id, digest) VALUES (zeroblob(16), zeroblob(32));";
+        let mut tx = services.db().begin().await.expect("nobody else has it");
+        let Tx::Sqlite(begun) = &mut tx else { panic!("it isn't SQLite") };
+        let sql = sqlx::raw_sql(storage::query::assembled(format!("{sql}; {violation}")));
+        sql.execute(&mut **begun).await.expect("valid SQL");
+        Self(tx)
+    }
+
+    /// Waits until another transaction waits for this one, which then sees its change, and commits them together.
+    ///
+    /// # Panics
+    /// If the commit succeeds.
+    pub async fn fail_together(self) {
+        while matches!(&self.0, Tx::Sqlite(tx) if !tx.has_waiting()) {
+            tokio::task::yield_now().await;
+        }
+        self.0.commit().await.expect_err("a foreign key is violated");
+    }
+}
+
 /// Locks the head of a tenant's audit chain on `PostgreSQL`, so that every change of the tenant waits, until the value is
 /// dropped.
 ///

@@ -21,5 +21,6 @@ mod remembered;
 mod rest;
 mod reveal;
 mod rights;
+mod settled;
 mod support;
 mod tenant;
