@@ -60,7 +60,7 @@ pub use keys::{
     verifiers::Reach,
 };
 pub use leaks::{
-    limits::Reporter,
+    limits::UnverifiedReport,
     reports::{LeakReports, LeakedToken, MAX_REPORTED},
 };
 pub use mail::MailSettings;

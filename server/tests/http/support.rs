@@ -131,6 +131,7 @@ impl Stage {
     pub fn with_leak_reports(self, rules: server::config::LeakReportRules) -> Self {
         let assets = Assets::new(Source::Folder(self.folder.path().join("site")));
         let site = Site::new("http://127.0.0.1:3000", false, assets).unwrap().with_leak_reports(rules);
+        let site = site.behind(vec![IpAddr::from(PEER).into()]);
         Self { router: router::build(self.services.clone(), site), ..self }
     }
 
