@@ -51,7 +51,7 @@ impl LeakReports<'_> {
     /// # Errors
     /// `RATE_LIMITED` after 10 reports in a minute from the client's network, or 60 from all.
     pub fn take_unsigned(&self, client: &Client) -> Result<()> {
-        Ok(self.limits.take_unsigned(&self.throttle.network_of(client.address.as_deref()), self.context.now())?)
+        Ok(self.limits.take_unsigned(&self.throttle.network_of(client), self.context.now())?)
     }
 
     /// Admits a report that claims to be signed. To be called before its body is read.
@@ -59,7 +59,7 @@ impl LeakReports<'_> {
     /// # Errors
     /// `RATE_LIMITED` after 20 reports with a wrong signature in a minute from the client's network.
     pub fn admit_signed(&self, client: &Client) -> Result<UnverifiedReport> {
-        Ok(self.limits.admit_signed(&self.throttle.network_of(client.address.as_deref()), self.context.now())?)
+        Ok(self.limits.admit_signed(&self.throttle.network_of(client), self.context.now())?)
     }
 
     /// Marks the keys of the reported tokens as exposed, stops them if their tenant's key policy says so, and tells

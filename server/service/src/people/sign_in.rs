@@ -83,7 +83,7 @@ impl Sessions<'_> {
         let of = user.as_ref().map_or(UserId(Uuid::nil()), |user| user.id);
         let browser = self.find_browser(of, client.browser.as_ref()).await?;
         let mut place = self.hasher.enter(browser.is_some())?;
-        let network = self.throttle.network_of(client.address.as_deref());
+        let network = self.throttle.network_of(client);
         let limits = Limits::of_sign_in(&account, &network, browser.as_ref());
         let attempt = self.throttle.take(self.context, limits).await?;
         if !attempt.delay.is_zero() {

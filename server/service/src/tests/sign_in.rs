@@ -141,6 +141,29 @@ fn where_addresses_are_not_known_strangers_do_not_use_up_the_attempts_of_others(
 }
 
 #[test]
+fn a_proxy_that_is_not_trusted_weakens_the_limits_of_its_own_clients_only() {
+    on_both(async |stage| {
+        let behind = |proxy: &str| Client { is_address_shared: true, ..at(proxy) };
+        let (throttle, context) = (&stage.services.0.throttle, &stage.services.0.context);
+        let take = async |client: &Client| {
+            let limits = Limits::of_sign_in("ada@example.org", &throttle.network_of(client), None);
+            throttle.take(context, limits).await.map(drop)
+        };
+        for _ in 0..100 {
+            take(&behind("10.0.0.1")).await.expect("another of its clients may be Ada");
+        }
+        assert_eq!(code(take(&behind("10.0.0.1")).await), ErrorCode::RateLimited);
+        take(&behind("10.0.0.2")).await.unwrap();
+        for address in ["198.51.100.1", "10.0.0.1"] {
+            for _ in 0..10 {
+                take(&at(address)).await.unwrap();
+            }
+            assert_eq!(code(take(&at(address)).await), ErrorCode::RateLimited);
+        }
+    });
+}
+
+#[test]
 fn attempts_of_a_clock_that_was_ahead_do_not_lock_an_account() {
     on_both(async |stage| {
         let now = stage.services.now();
