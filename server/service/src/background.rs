@@ -142,6 +142,9 @@ async fn run_housekeeping(background: Weak<Background>) {
         }
         context.audit().write_deferred(Some(context.now())).await;
         pending_changes::finish(context).await;
+        if let Err(error) = context.db().ledger().retry().await {
+            tracing::debug!(%error, "the revocation ledger still lacks revocations; trying again");
+        }
         recovers |= context.clock().take_recovery();
         recovers = recovers && !background.recover_from_jump().await;
         // What is stored must not depend on a time that may turn out to be wrong.

@@ -349,6 +349,9 @@ impl Services {
             tracing::error!(%error, "demanded scopes and rejected requests could not be written before closing");
         }
         context.audit().write_deferred(None).await;
+        if let Err(error) = context.db().ledger().retry().await {
+            tracing::error!(%error, "the revocation ledger lacks revocations; the next start of the server adds them");
+        }
         context.db().close().await;
     }
 
