@@ -22,9 +22,6 @@ const READERS: u32 = 8;
 const LISTERS: u32 = 4;
 /// The table in which sqlx records the applied migrations, on both databases.
 pub(crate) const MIGRATIONS: &str = "_sqlx_migrations";
-/// How many bytes of the file the list readers map into memory instead of copying page by page: the maximum of
-/// `SQLite`. Four times as fast for lists whose rows are far apart in the file.
-const MAPPED: &str = "2147418112";
 
 /// The connections to a file, as `Db` has them.
 pub(super) struct Connections {
@@ -73,7 +70,7 @@ async fn open_once(url: &str, create: bool) -> std::result::Result<Connections, 
         options.after_release(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
     };
     let reader = pool(READERS).connect_with(options.clone()).await?;
-    let lister = pool(LISTERS).connect_with(options.pragma("mmap_size", MAPPED)).await?;
+    let lister = pool(LISTERS).connect_with(options).await?;
     Ok(Connections { reader, lister, writer })
 }
 
