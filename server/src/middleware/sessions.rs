@@ -44,6 +44,9 @@ const BEFORE: &str = "before";
 /// Marks a session that gets a new id with the response.
 const RENEWS: &str = "renews";
 
+/// Marks a session that begins without a two-factor code. Never stored.
+const WITHOUT_CODE: &str = "without_code";
+
 /// The signed-in user, as stored in the session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CurrentUser {
@@ -113,6 +116,9 @@ pub(crate) async fn begin(
     };
     session.remove_value(PENDING).await.map_err(|error| failed(&error))?;
     session.cycle_id().await.map_err(|error| failed(&error))?;
+    if !signed_in.has_code {
+        session.insert(WITHOUT_CODE, true).await.map_err(|error| failed(&error))?;
+    }
     session.insert(WHO, user).await.map_err(|error| failed(&error))
 }
 
@@ -138,6 +144,7 @@ pub(crate) async fn find_awaiting_code(
         user_id: pending.user,
         tenant_id: pending.tenant,
         needs_code: true,
+        has_code: false,
         password: pending.password,
     }))
 }
@@ -324,7 +331,7 @@ impl Store {
         let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
         // By the service's clock, like every other expiry.
         let expires_at = self.0.now() + TimeDelta::minutes(IDLE.whole_minutes());
-        Ok(StoredSession { data, user_id, expires_at, facts, password_mark })
+        Ok(StoredSession { data, user_id, expires_at, facts, password_mark, is_without_code: false })
     }
 }
 
@@ -335,7 +342,9 @@ impl SessionStore for Store {
             record.id = Id::default();
         }
         record.data.remove(BEFORE);
-        self.0.sessions().create(&digest(record.id), &self.row(record)?).await.map_err(backend)
+        let is_without_code = record.data.remove(WITHOUT_CODE).is_some();
+        let row = StoredSession { is_without_code, ..self.row(record)? };
+        self.0.sessions().create(&digest(record.id), &row).await.map_err(backend)
     }
 
     async fn save(&self, record: &Record) -> Result<()> {

@@ -32,6 +32,7 @@ fn a_session_row_is_saved_replaced_and_deleted_and_expires() {
             expires_at: stage.services.now() + TimeDelta::hours(1),
             facts: None,
             password_mark: None,
+            is_without_code: false,
         };
         sessions.create(&[1; 32], &row).await.unwrap();
         assert_eq!(sessions.load(&[1; 32]).await.unwrap(), Some(row.clone()));

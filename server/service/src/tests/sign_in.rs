@@ -191,6 +191,37 @@ async fn with_code(stage: &Stage, text: &str, address: &str) -> crate::Result<()
     sessions.check_code(half, text, &at(address)).await.map(drop)
 }
 
+#[test]
+fn a_session_that_was_about_to_begin_without_a_code_ends_with_the_others() {
+    on_both(async |stage| {
+        let sessions = stage.services.sessions();
+        let half = sessions.sign_in("ada@example.org", &Secret::new(PASSWORD), &browser()).await.unwrap();
+        assert!(!half.needs_code && !half.has_code);
+        let row = |is_without_code| crate::StoredSession {
+            data: "{}".to_owned(),
+            user_id: Some(stage.admin),
+            expires_at: stage.services.now() + TimeDelta::hours(1),
+            facts: None,
+            password_mark: Some(half.password),
+            is_without_code,
+        };
+        let is_created = async |digest: [u8; 32], row| {
+            sessions.create(&digest, &row).await.unwrap();
+            sessions.load(&digest).await.unwrap().is_some()
+        };
+        let ada = stage.session(stage.admin).await;
+        let enrolment = stage.services.second_factors().begin(&ada).await.unwrap();
+        assert!(is_created([1; 32], row(true)).await, "it isn't on yet");
+        let code = code_at(&enrolment.secret, stage.services.now());
+        let codes = stage.services.second_factors().enable(&ada, &code, Some([9; 32])).await.unwrap();
+        assert!(sessions.load(&[1; 32]).await.unwrap().is_none());
+        assert!(!is_created([2; 32], row(true)).await, "it began before, and is stored afterwards");
+        let again = sessions.sign_in("ada@example.org", &Secret::new(PASSWORD), &browser()).await.unwrap();
+        let full = sessions.check_code(again, codes[0].expose(), &browser()).await.unwrap();
+        assert!(full.has_code && is_created([3; 32], row(!full.has_code)).await);
+    });
+}
+
 /// Enters as many wrong codes as lock the app's, ten from each network.
 async fn lock(stage: &Stage) {
     for attempt in 0..20 {
