@@ -302,6 +302,86 @@ fn a_jump_that_was_believed_is_undone_when_the_clock_returns() {
     });
 }
 
+/// Returns a key of Ada's that expires in two months.
+async fn add_expiring_key(stage: &Stage) -> domain::IssuedKey {
+    let ada = stage.session(stage.admin).await;
+    let expires_at = Some("2027-03-01T00:00:00Z".to_owned());
+    let input = CreateKey { expires_at, ..new_key(own(&ada), "with expiry") };
+    stage.services.api_keys().create(&ada, &input).await.unwrap()
+}
+
+/// Lets time pass in steps of a minute, in which the clock is read.
+fn pass_minutes(clock: &Clock, minutes: u32) {
+    for _ in 0..minutes {
+        clock.advance(TimeDelta::minutes(1));
+        clock.now();
+    }
+}
+
+#[test]
+fn a_clock_that_is_wrong_at_the_start_and_is_set_right_expires_no_key() {
+    on_both(async |stage| {
+        let key = add_expiring_key(&stage).await;
+        crate::storage::clock::store(stage.services.db(), stage.services.now(), None, None).await.unwrap();
+        for is_set_right in [true, false] {
+            let clock = Clock::simulated(stage.services.now() + TimeDelta::days(3_650));
+            let services = Services::open(&Settings::new(&stage.database_url), clock.clone()).await.unwrap();
+            let background = &services.0.background;
+            assert!(!background.mark_expired().await, "before the database was read");
+            background.resume_clock().await;
+            pass_minutes(&clock, 5);
+            assert!(!background.mark_expired().await);
+            assert!(services.verification().verify(key.token.expose(), &browser()).await.unwrap().is_none());
+            if is_set_right {
+                clock.jump(TimeDelta::days(-3_650));
+            }
+            pass_minutes(&clock, 9);
+            assert_eq!(background.mark_expired().await, !is_set_right, "a step back has to last, too");
+            pass_minutes(&clock, 3);
+            assert!(background.mark_expired().await);
+            let found = services.verification().verify(key.token.expose(), &browser()).await.unwrap();
+            assert_eq!(found.is_some(), is_set_right);
+        }
+        let found = stage.services.verification().verify(key.token.expose(), &browser()).await.unwrap();
+        assert!(found.is_none(), "a time that lasts is believed");
+    });
+}
+
+#[test]
+fn a_believed_jump_is_undone_by_a_server_that_started_during_or_after_it() {
+    on_both(async |stage| {
+        for returns_before_the_start in [false, true] {
+            let key = add_expiring_key(&stage).await;
+            let (services, clock) = with_jumping_clock(&stage).await;
+            services.0.background.resume_clock().await;
+            clock.jump(TimeDelta::days(100));
+            clock.now();
+            pass_minutes(&clock, 11);
+            assert!(services.0.background.mark_expired().await);
+            services.0.background.remember_clock().await;
+            services.close().await;
+            if returns_before_the_start {
+                clock.jump(TimeDelta::days(-100));
+            }
+            let clock = clock.restarted();
+            let services = Services::open(&Settings::new(&stage.database_url), clock.clone()).await.unwrap();
+            services.0.background.resume_clock().await;
+            if !returns_before_the_start {
+                assert!(services.verification().verify(key.token.expose(), &browser()).await.unwrap().is_none());
+                clock.jump(TimeDelta::days(-100));
+            }
+            let revived = async {
+                while services.verification().verify(key.token.expose(), &browser()).await.unwrap().is_none() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(Duration::from_secs(10), revived).await.expect("the background removes the mark");
+            services.0.background.remember_clock().await;
+            assert_eq!(crate::storage::clock::find(services.db()).await.unwrap().unwrap().jump, None);
+        }
+    });
+}
+
 #[test]
 fn a_clock_stepped_back_revives_no_key() {
     on_both(async |stage| {
