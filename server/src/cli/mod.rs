@@ -306,9 +306,29 @@ impl OnDatabase {
 
 async fn administer(services: &Services, command: Admin) -> Outcome {
     services.require_migrated().await?;
-    services.require_writable().await?;
-    services.open_ledger().await?;
+    if !command.only_reads() {
+        services.require_writable().await?;
+        services.open_ledger().await?;
+    }
     Ok(answer(services, command).await?)
+}
+
+impl Admin {
+    /// Whether the command changes nothing, so that it also works with a read-only copy of a database.
+    fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Self::Tenants(tenants::TenantCommand::ListTenants { .. })
+                | Self::People(
+                    people::PeopleCommand::ListUsers { .. }
+                        | people::PeopleCommand::ListMembers { .. }
+                        | people::PeopleCommand::ListInvitations { .. }
+                )
+                | Self::Accounts(accounts::AccountCommand::ListServiceAccounts { .. })
+                | Self::Keys(keys::KeyCommand::ListKeys(_) | keys::KeyCommand::ListKeyRefusals { .. })
+                | Self::Scopes(scopes::ScopeCommand::ListScopes { .. })
+        )
+    }
 }
 
 async fn answer(services: &Services, command: Admin) -> Answer {
