@@ -115,6 +115,39 @@ pub async fn hold_audit_head(url: &str, tenant: domain::TenantId) -> impl Drop +
     held
 }
 
+/// A table of a `PostgreSQL` database that nobody else can read or change until this is dropped.
+pub struct LockedTable {
+    name: &'static str,
+    pool: sqlx::PgPool,
+    _held: sqlx::Transaction<'static, sqlx::Postgres>,
+}
+
+impl LockedTable {
+    /// Locks a table.
+    ///
+    /// # Panics
+    /// If the database fails.
+    pub async fn hold(url: &str, name: &'static str) -> Self {
+        let pool = sqlx::PgPool::connect(url).await.expect("the server answers");
+        let mut held = pool.begin().await.expect("a transaction");
+        let lock = storage::query::assembled(format!("LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE"));
+        sqlx::query(lock).execute(&mut *held).await.expect("the table exists");
+        Self { name, pool, _held: held }
+    }
+
+    /// Whether somebody waits for the table.
+    ///
+    /// # Panics
+    /// If the database fails.
+    pub async fn is_awaited(&self) -> bool {
+        sqlx::query_scalar(storage::maintenance::IS_AWAITED)
+            .bind(self.name)
+            .fetch_one(&self.pool)
+            .await
+            .expect("the server answers")
+    }
+}
+
 /// Executes SQL statements on the database of the services.
 ///
 /// # Panics
