@@ -2,7 +2,7 @@
 //! plain sockets.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -197,6 +197,21 @@ fn a_connection_may_wait_longer_for_a_request_than_for_its_head() {
         let mut status = [0; 12];
         stream.read_exact(&mut status).unwrap();
         assert_eq!(&status, b"HTTP/1.1 200");
+    }
+}
+
+#[test]
+fn a_client_that_only_sends_empty_lines_is_idle() {
+    let (_folder, url, _) = database();
+    let server = serve_with(&url, &["--idle-timeout", "1"]);
+    let mut stream = connect(server.address);
+    stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let begun = Instant::now();
+    // Each read waits for 200 ms, unless the server has closed the connection.
+    while stream.write_all(b"\r\n").is_ok()
+        && stream.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the connection stays open");
     }
 }
 
