@@ -46,6 +46,13 @@ const RENEWS: &str = "renews";
 
 /// Marks a session that begins without a two-factor code. Never stored.
 const WITHOUT_CODE: &str = "without_code";
+/// The digest of the id that a session had before it got a new one. Never stored.
+const REPLACES: &str = "replaces";
+tokio::task_local! {
+    /// Set while a session gets a new id. The old row is then deleted together with the insertion of the new one:
+    /// whoever ends the session in between would find neither, and the session would go on.
+    static RENEWING: ();
+}
 
 /// The signed-in user, as stored in the session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,7 +189,10 @@ pub(crate) async fn renew_ids(session: Session, request: Request, next: Next) ->
         // Looked for first, because removing marks a session as changed, and it would be stored with every request.
         if session.get::<bool>(RENEWS).await?.is_some() {
             session.remove::<bool>(RENEWS).await?;
-            session.cycle_id().await?;
+            if let Some(old) = session.id() {
+                session.insert(REPLACES, digest(old)).await?;
+                RENEWING.scope((), session.cycle_id()).await?;
+            }
         }
         Ok(())
     };
@@ -331,7 +341,7 @@ impl Store {
         let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
         // By the service's clock, like every other expiry.
         let expires_at = self.0.now() + TimeDelta::minutes(IDLE.whole_minutes());
-        Ok(StoredSession { data, user_id, expires_at, facts, password_mark, is_without_code: false })
+        Ok(StoredSession { data, user_id, expires_at, facts, password_mark, is_without_code: false, replaces: None })
     }
 }
 
@@ -343,7 +353,8 @@ impl SessionStore for Store {
         }
         record.data.remove(BEFORE);
         let is_without_code = record.data.remove(WITHOUT_CODE).is_some();
-        let row = StoredSession { is_without_code, ..self.row(record)? };
+        let replaces = record.data.remove(REPLACES).and_then(|old| serde_json::from_value(old).ok());
+        let row = StoredSession { is_without_code, replaces, ..self.row(record)? };
         self.0.sessions().create(&digest(record.id), &row).await.map_err(backend)
     }
 
@@ -373,6 +384,9 @@ impl SessionStore for Store {
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
+        if RENEWING.try_with(|()| ()).is_ok() {
+            return Ok(());
+        }
         self.0.sessions().delete(&digest(*id)).await.map_err(backend)
     }
 }

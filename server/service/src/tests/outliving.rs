@@ -140,6 +140,7 @@ fn session_of(stage: &Stage, user: domain::UserId) -> StoredSession {
         facts: None,
         password_mark: None,
         is_without_code: false,
+        replaces: None,
     }
 }
 

@@ -23,6 +23,7 @@ fn row(stage: &Stage, user: UserId, id: u128) -> StoredSession {
         }),
         password_mark: None,
         is_without_code: false,
+        replaces: None,
     }
 }
 

@@ -204,6 +204,7 @@ fn a_session_that_was_about_to_begin_without_a_code_ends_with_the_others() {
             facts: None,
             password_mark: Some(half.password),
             is_without_code,
+            replaces: None,
         };
         let is_created = async |digest: [u8; 32], row| {
             sessions.create(&digest, &row).await.unwrap();
