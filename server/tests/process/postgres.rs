@@ -169,6 +169,15 @@ fn a_server_whose_database_has_disappeared_answers_and_ends() {
         let mut connection = connect(address).await;
         assert_eq!(is_valid(&mut connection, address, &token).await, Some(true));
         proxy.vanish();
+        let mut probe = connect(address).await;
+        until("the server stays ready", async || {
+            let (begun, ready) = (Instant::now(), request(address, "GET", "/health/ready", &[], String::new()));
+            let (status, text) = send(&mut probe, ready).await.unwrap();
+            assert!(begun.elapsed() < Duration::from_secs(2), "{:?}: {text}", begun.elapsed());
+            assert!(status == 200 || text.contains("\"reference\""), "{text}");
+            status == 503
+        })
+        .await;
         // For a second, the key is known in memory.
         until("the key is still valid", async || is_valid(&mut connection, address, &token).await.is_none()).await;
         for _ in 0..2 {

@@ -113,6 +113,26 @@ fn of_changes_that_are_committed_together_each_is_told_the_truth() {
 }
 
 #[test]
+fn a_full_disk_of_postgresql_is_told() {
+    on_both(async |stage| {
+        let Db::Postgres(_) = stage.services.db() else { return };
+        let ada = stage.session(stage.admin).await;
+        let sql = "CREATE FUNCTION fill_disk() RETURNS trigger AS $$ BEGIN \
+                   RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$ \
+                   LANGUAGE plpgsql; \
+                   CREATE TRIGGER fill_disk BEFORE INSERT ON api_keys FOR EACH ROW EXECUTE FUNCTION fill_disk();";
+        crate::testing::execute(&stage.services, sql).await;
+        let refused = stage.services.api_keys().create(&ada, &new_key(own(&ada), "ci")).await;
+        let told = ApiError::from(refused.unwrap_err());
+        assert_eq!((told.code, told.code.status()), (ErrorCode::Unavailable, 503));
+        assert!(told.message.contains("disk of the database is full"), "{}", told.message);
+        assert!(told.retry_after.is_some() && told.reference.is_some());
+        crate::testing::execute(&stage.services, "DROP TRIGGER fill_disk ON api_keys").await;
+        stage.add_key(&ada, own(&ada), "ci").await;
+    });
+}
+
+#[test]
 fn many_changes_at_once_are_each_committed_or_refused() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
