@@ -386,6 +386,15 @@ CREATE TABLE readiness (
     written_at BIGINT NOT NULL
 );
 
+-- One row: the latest time that a server has believed for long enough, and the last jump ahead of a machine's clock that was
+-- believed. `offset_before` is what had to be added to the monotonic clock of that boot of the machine before the jump.
+CREATE TABLE clock (
+    id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    seen_at BIGINT NOT NULL,
+    jumped_boot TEXT,
+    offset_before BIGINT
+);
+
 -- Expiry reminders. The row is inserted before the mail is sent, so that each is sent only once.
 CREATE TABLE expiry_reminders (
     key_id UUID NOT NULL REFERENCES api_keys (id),

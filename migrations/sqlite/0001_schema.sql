@@ -385,6 +385,15 @@ CREATE TABLE readiness (
     written_at INTEGER NOT NULL
 ) STRICT;
 
+-- One row: the latest time that a server has believed for long enough, and the last jump ahead of a machine's clock that was
+-- believed. `offset_before` is what had to be added to the monotonic clock of that boot of the machine before the jump.
+CREATE TABLE clock (
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    seen_at INTEGER NOT NULL,
+    jumped_boot TEXT,
+    offset_before INTEGER
+) STRICT;
+
 -- Expiry reminders. The row is inserted before the mail is sent, so that each is sent only once.
 CREATE TABLE expiry_reminders (
     key_id BLOB NOT NULL REFERENCES api_keys (id),

@@ -205,6 +205,7 @@ fn client(address: &str, agent: &str) -> Client {
         channel: Channel::Rest,
         endpoint: Some(Endpoint::Verify),
         address: Some(address.to_owned()),
+        is_address_shared: false,
         user_agent: Some(agent.to_owned()),
         agent_id: None,
         browser: None,

@@ -8,6 +8,11 @@ use serde::Serialize;
 /// The value of `WWW-Authenticate`, which RFC 9110 §15.5.2 requires with status 401.
 pub(crate) const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"Latchkey\"");
 
+/// Marks a response that refuses something. Contains what builds the response for another error, in the same format.
+/// Only needed where the status doesn't say that it is a refusal, or where the format isn't that of [`of`].
+#[derive(Clone, Copy)]
+pub(crate) struct Refusal(pub(crate) fn(&ApiError) -> Response);
+
 #[derive(Serialize)]
 struct Problem<'a> {
     r#type: &'static str,
@@ -48,6 +53,7 @@ pub(crate) fn json(error: &ApiError) -> Response {
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     let mut response = (status_of(error), headers, body).into_response();
     set_retry_after(&mut response, error.retry_after);
+    response.extensions_mut().insert(Refusal(json));
     response
 }
 

@@ -1,5 +1,7 @@
 //! Team > All keys: the inventory of a tenant's keys, and the page that suspends or revokes several of them.
 
+use std::cmp::Reverse;
+
 use chrono::{DateTime, Utc};
 use domain::{
     ApiError, ApiKey, InventoryFilter, InventoryQuery, KeyAct, KeyFilter, KeyId, KeyQuery, Operation, OwnerKind,
@@ -11,6 +13,7 @@ use service::{AlertsAbout, Namesakes};
 use super::{
     api_keys::{expiring_soon, is_closed_to_people, sparks},
     empty_list::{EmptyList, first_run, no_keys},
+    key_acts::invitation_list,
     list_params,
     toolbar::{FilterMenu, ListBoard, Noun, Pages},
 };
@@ -24,7 +27,7 @@ use crate::{
     list_url::{ListChoice, back_to_list},
     request::RequestContext,
     words::{
-        keys as words, labels,
+        key_acts, keys as words, labels,
         usage::{self, from_address},
     },
 };
@@ -167,6 +170,7 @@ pub async fn bulk(request: RequestContext) -> Result<AnyView, ApiError> {
     let effect = words::bulk_words(act, &fitting, now);
     let unchanged = words::unchanged_words(unfit.len()).map(|words| view! { <p class="muted">{words}</p> });
     let title = words::bulk_title(act, fitting.len());
+    let cancelled = if act == KeyAct::Revoke { cancelled_invitations(&request, &fitting).await? } else { None };
     let namesakes = request.services.members().namesakes_of_keys(request.actor()?, &fitting).await?;
     let rows = fitting.into_iter().map(|key| bulk_row(&key, &namesakes, now)).collect_view();
     let buttons = view! {
@@ -192,6 +196,7 @@ pub async fn bulk(request: RequestContext) -> Result<AnyView, ApiError> {
             <h1 id="card-title">{title}</h1>
             <p>{effect}</p>
             <ul class="plain-list">{rows}</ul>
+            {cancelled}
             {unchanged}
             <FormError error fields=&[] />
             {form}
@@ -199,6 +204,23 @@ pub async fn bulk(request: RequestContext) -> Result<AnyView, ApiError> {
         </div>
     }
     .into_any())
+}
+
+/// The open invitations that are cancelled when keys are revoked.
+async fn cancelled_invitations(request: &RequestContext, keys: &[ApiKey]) -> Result<Option<AnyView>, ApiError> {
+    let mut open = Vec::new();
+    for key in keys {
+        open.extend(request.services.api_keys().open_invitations(request.actor()?, key.id, false).await?);
+    }
+    open.sort_by_key(|one| (Reverse(one.created_at), one.id.0));
+    open.dedup_by_key(|one| one.id);
+    Ok((!open.is_empty()).then(|| {
+        view! {
+            <p>{key_acts::revoking_cancels_invitations()}</p>
+            {invitation_list(&open)}
+        }
+        .into_any()
+    }))
 }
 
 /// A key that will be changed: its name, hint, owner and last use.

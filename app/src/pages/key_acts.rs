@@ -266,7 +266,8 @@ fn cancelled_invitations(open: &[Invitation]) -> Option<AnyView> {
     )
 }
 
-fn invitation_list(open: &[Invitation]) -> AnyView {
+/// Lists invitations by their email addresses and roles.
+pub(super) fn invitation_list(open: &[Invitation]) -> AnyView {
     let items = open.iter().map(|one| {
         view! {
             <li>

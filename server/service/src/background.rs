@@ -1,7 +1,10 @@
 //! Background tasks: writing usage and deferred audit entries, verifying the audit log, sending expiry mails, suspending unused keys, cleanup.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -27,6 +30,8 @@ const SUSPEND_EVERY: Duration = Duration::from_mins(10);
 const CHECK_EVERY: Duration = Duration::from_mins(5);
 /// How soon after the start it does so for the first time.
 const CHECK_FIRST: Duration = Duration::from_secs(30);
+/// How many flushes there are until the time is remembered again: about a minute.
+const REMEMBER_EVERY: u32 = 60;
 /// How many flushes there are between two cleanups: about ten minutes.
 const SWEEP_EVERY: u32 = 600;
 
@@ -35,12 +40,14 @@ const SWEEP_EVERY: u32 = 600;
 pub(crate) struct Background {
     context: Context,
     usage: Arc<UsageBuffer>,
+    /// Whether the clock was compared with what the last server remembered.
+    is_resumed: AtomicBool,
 }
 
 impl Background {
     /// Starts the tasks.
     pub(crate) fn start(context: Context, usage: Arc<UsageBuffer>) -> Arc<Self> {
-        let background = Arc::new(Self { context, usage });
+        let background = Arc::new(Self { context, usage, is_resumed: AtomicBool::default() });
         tokio::spawn(run_housekeeping(Arc::downgrade(&background)));
         tokio::spawn(remind(Arc::downgrade(&background)));
         tokio::spawn(suspend_unused(Arc::downgrade(&background)));
@@ -51,6 +58,48 @@ impl Background {
     /// Starts to follow the changes of keys, so that keys can be kept in memory.
     pub(crate) fn follow(self: &Arc<Self>) {
         tokio::spawn(follow_changes(self.context.db().key_cache().clone(), Arc::downgrade(self)));
+    }
+
+    /// Compares the clock with what the last server remembered, once the database can be read.
+    pub(crate) async fn resume_clock(&self) {
+        if self.is_resumed.load(Ordering::Acquire) {
+            return;
+        }
+        match storage::clock::find(self.context.db()).await {
+            Ok(remembered) => {
+                if let Some(remembered) = remembered {
+                    self.context.clock().resume(&remembered);
+                }
+                self.is_resumed.store(true, Ordering::Release);
+            }
+            Err(error) => tracing::debug!(%error, "the latest time could not be read; trying again"),
+        }
+    }
+
+    /// Remembers the time and a jump that was believed, for the next server.
+    pub(crate) async fn remember_clock(&self) {
+        let clock = self.context.clock();
+        let (boot, jump) = (clock.boot(), clock.believed_jump());
+        if let Err(error) = storage::clock::store(self.context.db(), clock.now(), boot.as_deref(), jump.as_ref()).await
+        {
+            tracing::warn!(%error, "the latest time could not be stored; trying again");
+        }
+    }
+
+    /// Whether something may be stored because of the time. It may turn out to be wrong, after a jump or at the start.
+    fn trusts_clock(&self) -> bool {
+        self.is_resumed.load(Ordering::Acquire) && self.context.clock().is_confirmed()
+    }
+
+    /// Marks expired keys. Returns false if the time is in doubt.
+    pub(crate) async fn mark_expired(&self) -> bool {
+        if !self.trusts_clock() {
+            return false;
+        }
+        if let Err(error) = storage::keys::mark_expired(self.context.db(), self.context.now()).await {
+            tracing::warn!(%error, "expired keys could not be marked; trying again");
+        }
+        true
     }
 
     /// Makes the keys valid again that were marked as expired while the clock was ahead.
@@ -129,11 +178,12 @@ async fn follow_changes(keys: KeyCache, background: Weak<Background>) {
 
 /// Writes recorded usage and deferred audit entries, marks expired keys, and cleans up every [`SWEEP_EVERY`] flushes.
 async fn run_housekeeping(background: Weak<Background>) {
-    let (mut turn, mut recovers) = (0_u32, false);
+    let (mut turn, mut recovers, mut jump) = (0_u32, false, None);
     loop {
         tokio::time::sleep(FLUSH_EVERY).await;
         let Some(background) = background.upgrade() else { return };
         let context = &background.context;
+        background.resume_clock().await;
         if let Err(error) = background.usage.flush(context.db(), context.now()).await {
             tracing::warn!(%error, "usage could not be written; trying again");
         }
@@ -142,16 +192,21 @@ async fn run_housekeeping(background: Weak<Background>) {
         }
         context.audit().write_deferred(Some(context.now())).await;
         pending_changes::finish(context).await;
+        if let Err(error) = context.db().ledger().retry().await {
+            tracing::debug!(%error, "the revocation ledger still lacks revocations; trying again");
+        }
         recovers |= context.clock().take_recovery();
         recovers = recovers && !background.recover_from_jump().await;
         // What is stored must not depend on a time that may turn out to be wrong.
-        if context.clock().unconfirmed_jump().is_some() {
+        if !background.mark_expired().await {
             continue;
         }
-        if let Err(error) = storage::keys::mark_expired(context.db(), context.now()).await {
-            tracing::warn!(%error, "expired keys could not be marked; trying again");
-        }
         turn = turn.wrapping_add(1);
+        let believed = context.clock().believed_jump();
+        if turn.is_multiple_of(REMEMBER_EVERY) || believed != jump {
+            background.remember_clock().await;
+            jump = believed;
+        }
         if turn.is_multiple_of(SWEEP_EVERY) {
             background.sweep().await;
             if let Err(error) = scopes::finish_removals(context).await {
@@ -166,7 +221,7 @@ async fn remind(background: Weak<Background>) {
     loop {
         tokio::time::sleep(REMIND_EVERY).await;
         let Some(background) = background.upgrade() else { return };
-        if background.context.clock().unconfirmed_jump().is_some() {
+        if !background.trusts_clock() {
             continue;
         }
         if let Err(error) = expiry_mail::send_due(&background.context).await {
@@ -196,7 +251,7 @@ async fn suspend_unused(background: Weak<Background>) {
     loop {
         tokio::time::sleep(SUSPEND_EVERY).await;
         let Some(background) = background.upgrade() else { return };
-        if background.context.clock().unconfirmed_jump().is_some() {
+        if !background.trusts_clock() {
             continue;
         }
         if let Err(error) = key_policies::suspend_unused(&background.context, &background.usage).await {

@@ -14,6 +14,8 @@ const TOLERANCE: i64 = 2_000_000;
 const CONFIRM_AFTER: i64 = CONFIRM_AFTER_MINUTES * 60_000_000;
 /// The same, for messages.
 pub(crate) const CONFIRM_AFTER_MINUTES: i64 = 10;
+/// How much later than the latest time in the database a server may start without its clock being in doubt.
+const MAX_PAUSE: TimeDelta = TimeDelta::minutes(5);
 
 /// The source of the current time. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -46,6 +48,8 @@ struct Line {
     offset_before: Option<i64>,
     /// Whether the clock returned after a jump ahead that was believed, and nobody has been told yet.
     has_recovered: bool,
+    /// Since when a time is used that is in doubt because the clock may have been wrong at the start.
+    in_doubt_since: Option<i64>,
 }
 
 /// A system clock that doesn't agree with the line.
@@ -54,6 +58,23 @@ struct Jump {
     /// By the monotonic clock.
     since: i64,
     offset: i64,
+}
+
+/// A jump ahead that was believed, and may still turn out to be an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BelievedJump {
+    /// Names the boot of the machine, which its monotonic clock counts from.
+    pub(crate) boot: String,
+    /// What had to be added to the monotonic clock before the jump, in microseconds.
+    pub(crate) offset_before: i64,
+}
+
+/// What servers remember about time when they end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Remembered {
+    /// The latest time that was believed for long enough.
+    pub(crate) seen_at: DateTime<Utc>,
+    pub(crate) jump: Option<BelievedJump>,
 }
 
 /// A reading of both clocks.
@@ -89,7 +110,14 @@ impl Reading {
 impl Line {
     fn new(reading: Reading) -> Self {
         let offset = reading.offset();
-        Self { offset, latest: reading.wall, jump: None, offset_before: None, has_recovered: false }
+        Self {
+            offset,
+            latest: reading.wall,
+            jump: None,
+            offset_before: None,
+            has_recovered: false,
+            in_doubt_since: None,
+        }
     }
 
     /// Compares the clocks and returns the time that is believed. It never goes back, except when a jump was an error or
@@ -109,8 +137,31 @@ impl Line {
         } else {
             self.follow(reading);
         }
+        if self.jump.is_none() {
+            self.in_doubt_since = self.in_doubt_since.filter(|since| reading.monotonic - since < CONFIRM_AFTER);
+        }
         self.latest = self.latest.max(reading.monotonic + self.offset);
         self.latest
+    }
+
+    /// Compares the clock with what the last server remembered.
+    fn resume(&mut self, reading: Reading, remembered: &Remembered, boot: Option<&str>) {
+        let ahead = self.read(reading) - remembered.seen_at.timestamp_micros();
+        if TimeDelta::microseconds(ahead) > MAX_PAUSE {
+            tracing::info!(
+                minutes = ahead / 60_000_000,
+                "the clock is ahead of the latest time in the database, as after a pause or if it is wrong; nothing is \
+                 stored by it until {CONFIRM_AFTER_MINUTES} minutes have passed"
+            );
+            self.in_doubt_since = Some(reading.monotonic);
+        }
+        // On the same boot, the monotonic clock goes on, so that the return of the clock can still be told.
+        if let Some(jump) = &remembered.jump
+            && boot == Some(jump.boot.as_str())
+        {
+            self.has_recovered |= is_close(reading.offset(), jump.offset_before);
+            self.offset_before = Some(jump.offset_before).filter(|_| !self.has_recovered);
+        }
     }
 
     /// Notes a jump, or believes it once it has lasted.
@@ -223,6 +274,48 @@ impl Clock {
             line.jump.map(|jump| TimeDelta::microseconds(jump.offset - line.offset))
         });
         jump.ok().flatten()
+    }
+
+    /// Whether nothing is in doubt about [`Clock::now`], so that something may be stored because of it.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        let is_confirmed = self.with_line(|line, reading| {
+            line.read(reading);
+            line.jump.is_none() && line.in_doubt_since.is_none()
+        });
+        is_confirmed.unwrap_or(true)
+    }
+
+    /// Continues from what the last server remembered.
+    pub(crate) fn resume(&self, remembered: &Remembered) {
+        let boot = self.boot();
+        self.with_line(|line, reading| line.resume(reading, remembered, boot.as_deref())).ok();
+    }
+
+    /// Returns the jump ahead that was believed, for [`Remembered`].
+    pub(crate) fn believed_jump(&self) -> Option<BelievedJump> {
+        let offset_before = self.with_line(|line, _| line.offset_before).ok().flatten()?;
+        Some(BelievedJump { boot: self.boot()?, offset_before })
+    }
+
+    /// Names the boot of the machine, if the system does.
+    pub(crate) fn boot(&self) -> Option<String> {
+        match &self.0 {
+            Source::System(_) => {
+                let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+                Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+            }
+            Source::Simulated(_) => Some("simulated".to_owned()),
+            Source::Fixed(_) => None,
+        }
+    }
+
+    /// Returns the clock of a process that starts now on the machine of a simulated clock.
+    #[cfg(test)]
+    pub(crate) fn restarted(&self) -> Self {
+        let Source::Simulated(clocks) = &self.0 else { return self.clone() };
+        let Simulated { wall, monotonic, .. } = *lock(clocks);
+        let line = Line::new(Reading { wall, monotonic });
+        Self(Source::Simulated(Arc::new(Mutex::new(Simulated { wall, monotonic, line }))))
     }
 
     /// Whether the clock came right after a jump ahead that had been believed. Returns true once.

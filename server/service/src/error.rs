@@ -26,6 +26,9 @@ pub enum Error {
     /// The database failed to commit several changes together, and this was one of them.
     #[error("database")]
     Together(#[source] Arc<sqlx::Error>),
+    /// The service can't do its work at the moment. The caller may know why.
+    #[error("{0}")]
+    Unavailable(&'static str),
     /// Anything else that shouldn't happen.
     #[error("{0}")]
     Fault(String),
@@ -251,17 +254,21 @@ impl Error {
 /// Logs the cause once, under a reference that the caller gets too.
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
-        let outage = error.database_cause().and_then(Outage::of);
+        let outage = match &error {
+            Error::Unavailable(message) => Some(*message),
+            _ => error.database_cause().and_then(Outage::of).map(Outage::message),
+        };
         let cause = match error {
             Error::Api(refusal) | Error::Rule(refusal) => return refusal,
             Error::Database(cause) => cause.to_string(),
             Error::Together(cause) => cause.to_string(),
+            Error::Unavailable(message) => message.to_owned(),
             Error::Fault(cause) => cause,
         };
         let reference = reference();
         tracing::error!(reference, cause, "request failed");
         let (code, message) = match outage {
-            Some(outage) => (ErrorCode::Unavailable, outage.message()),
+            Some(message) => (ErrorCode::Unavailable, message),
             None => (
                 ErrorCode::Internal,
                 // Doesn't say that nothing was changed: the answer to a COMMIT can be lost, and some steps follow one.

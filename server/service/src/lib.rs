@@ -61,7 +61,7 @@ pub use keys::{
     verifiers::Reach,
 };
 pub use leaks::{
-    limits::Reporter,
+    limits::UnverifiedReport,
     reports::{LeakReports, LeakedToken, MAX_REPORTED},
 };
 pub use mail::MailSettings;
@@ -323,10 +323,16 @@ impl Services {
     }
 
     /// Waits until the changes that a refusal may be based on are committed. To be called before the response is sent;
-    /// usually returns at once. Returns false if they couldn't be committed since the mark was taken, so that the
-    /// refusal may be wrong.
-    pub async fn settle(&self, mark: SettlingMark) -> bool {
-        self.0.context.db().settle(mark).await
+    /// usually returns at once.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` if they couldn't be committed since the mark was taken, so that the refusal may be wrong.
+    pub async fn settle(&self, mark: SettlingMark) -> Result<()> {
+        if self.0.context.db().settle(mark).await {
+            return Ok(());
+        }
+        let message = "The database couldn't save some changes, so this answer may be wrong. Try again in a moment.";
+        Err(Error::Unavailable(message))
     }
 
     /// Returns whether the user signed in, or entered their password again, within [`Settings::confirm_after`]. Always
@@ -345,6 +351,9 @@ impl Services {
             tracing::error!(%error, "demanded scopes and rejected requests could not be written before closing");
         }
         context.audit().write_deferred(None).await;
+        if let Err(error) = context.db().ledger().retry().await {
+            tracing::error!(%error, "the revocation ledger lacks revocations; the next start of the server adds them");
+        }
         context.db().close().await;
     }
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use domain::{ApiError, ErrorCode};
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{clock::CONFIRM_AFTER_MINUTES, context::Context, storage};
+use crate::{clock::CONFIRM_AFTER_MINUTES, context::Context, error::Error, storage};
 
 /// How long the result of a check is used again, so that many probes don't cause many changes.
 const REUSED_FOR: Duration = Duration::from_secs(1);
@@ -18,11 +19,14 @@ pub struct Ready {
     pub warning: Option<String>,
 }
 
-/// Why a server can't work.
+/// Why a server can't work: an error with the code `UNAVAILABLE`, and a reference that the log has too.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotReady {
-    /// The reason, as a sentence without internal details.
-    pub reason: String,
+pub struct NotReady(pub ApiError);
+
+impl From<Error> for NotReady {
+    fn from(cause: Error) -> Self {
+        Self(ApiError { code: ErrorCode::Unavailable, ..cause.into() })
+    }
 }
 
 /// Checks whether the server is ready, and remembers the result for a moment.
@@ -34,9 +38,7 @@ impl Readiness {
     pub(crate) async fn check(&self, context: &Context) -> Result<Ready, NotReady> {
         let checked = tokio::time::timeout(WITHIN, self.check_database(context)).await;
         checked.unwrap_or_else(|_| {
-            let reason = "The database doesn't answer, or doesn't accept changes in time.".to_owned();
-            tracing::warn!(reason, "this server isn't ready");
-            Err(NotReady { reason })
+            Err(Error::Unavailable("The database doesn't answer, or doesn't accept changes in time.").into())
         })?;
         let warning = context.clock().unconfirmed_jump().map(|by| {
             format!(
@@ -56,7 +58,7 @@ impl Readiness {
             return result.clone();
         }
         let probed = storage::maintenance::probe(context.db(), context.now()).await;
-        let result = probed.map_err(|error| NotReady { reason: domain::ApiError::from(error).message });
+        let result = probed.map_err(NotReady::from);
         *latest = Some((Instant::now(), result.clone()));
         result
     }

@@ -2,7 +2,7 @@
 //! accounts and old passwords. The revocation ledger knows them. Decision 0032.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -199,10 +199,28 @@ pub(crate) async fn open_ledger(context: &Context, path: &Path, verified: bool) 
             )));
         }
     }
+    // Lines that couldn't be written before the server ended, and those of other servers.
     let known: HashSet<Revoked> = lines.iter().map(|line| line.what).collect();
-    let missing = list_missing(context.db(), &known).await.map_err(of_database)?;
-    context.db().ledger().append(missing.iter().map(RevokedRow::line).collect()).await;
+    let mut missing = list_missing_others(context.db(), &lines).await.map_err(of_database)?;
+    let keys = list_missing(context.db(), &known).await.map_err(of_database)?;
+    missing.extend(keys.iter().map(RevokedRow::line));
+    context.db().ledger().append(missing).await;
     Ok(())
+}
+
+/// Returns the lines that a ledger lacks about what isn't a key. Members can be removed and passwords changed again, so
+/// their latest time counts.
+async fn list_missing_others(db: &Db, lines: &[Line]) -> Result<Vec<Line>> {
+    let mut latest = HashMap::new();
+    for line in lines {
+        let at = latest.entry(line.what).or_insert(line.at);
+        *at = line.at.max(*at);
+    }
+    let is_missing = |line: &Line| match line.what {
+        Revoked::Account(_) => !latest.contains_key(&line.what),
+        _ => latest.get(&line.what).is_none_or(|at| *at < line.at),
+    };
+    Ok(storage::ledger::list_others(db).await?.into_iter().filter(is_missing).collect())
 }
 
 /// Returns what the operator has to do about a member who was removed after the backup, and can't be removed again as long

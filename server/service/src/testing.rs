@@ -71,6 +71,37 @@ pub async fn hold_write_lock(services: &Services) -> WriteLock {
     WriteLock(services.db().begin().await.expect("nobody else has it"))
 }
 
+/// A change of an `SQLite` database that is going to fail when it is committed.
+pub struct DoomedChange(Tx);
+
+impl DoomedChange {
+    /// Makes a change in a new transaction.
+    ///
+    /// # Panics
+    /// If the database fails, or is on `PostgreSQL`.
+    pub async fn begin(services: &Services, sql: &str) -> Self {
+        // A foreign key that is only checked by the commit.
+        let violation = "PRAGMA defer_foreign_keys = ON; \
+                         INSERT INTO recovery_codes (user_id, digest) VALUES (zeroblob(16), zeroblob(32));";
+        let mut tx = services.db().begin().await.expect("nobody else has it");
+        let Tx::Sqlite(begun) = &mut tx else { panic!("it isn't SQLite") };
+        let sql = sqlx::raw_sql(storage::query::assembled(format!("{sql}; {violation}")));
+        sql.execute(&mut **begun).await.expect("valid SQL");
+        Self(tx)
+    }
+
+    /// Waits until another transaction waits for this one, which then sees its change, and commits them together.
+    ///
+    /// # Panics
+    /// If the commit succeeds.
+    pub async fn fail_together(self) {
+        while matches!(&self.0, Tx::Sqlite(tx) if !tx.has_waiting()) {
+            tokio::task::yield_now().await;
+        }
+        self.0.commit().await.expect_err("a foreign key is violated");
+    }
+}
+
 /// Locks the head of a tenant's audit chain on `PostgreSQL`, so that every change of the tenant waits, until the value is
 /// dropped.
 ///
@@ -82,6 +113,39 @@ pub async fn hold_audit_head(url: &str, tenant: domain::TenantId) -> impl Drop +
     let lock = sqlx::query(storage::audit::LOCK_HEAD).bind(tenant.0).execute(&mut *held);
     lock.await.expect("the head exists");
     held
+}
+
+/// A table of a `PostgreSQL` database that nobody else can read or change until this is dropped.
+pub struct LockedTable {
+    name: &'static str,
+    pool: sqlx::PgPool,
+    _held: sqlx::Transaction<'static, sqlx::Postgres>,
+}
+
+impl LockedTable {
+    /// Locks a table.
+    ///
+    /// # Panics
+    /// If the database fails.
+    pub async fn hold(url: &str, name: &'static str) -> Self {
+        let pool = sqlx::PgPool::connect(url).await.expect("the server answers");
+        let mut held = pool.begin().await.expect("a transaction");
+        let lock = storage::query::assembled(format!("LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE"));
+        sqlx::query(lock).execute(&mut *held).await.expect("the table exists");
+        Self { name, pool, _held: held }
+    }
+
+    /// Whether somebody waits for the table.
+    ///
+    /// # Panics
+    /// If the database fails.
+    pub async fn is_awaited(&self) -> bool {
+        sqlx::query_scalar(storage::maintenance::IS_AWAITED)
+            .bind(self.name)
+            .fetch_one(&self.pool)
+            .await
+            .expect("the server answers")
+    }
 }
 
 /// Executes SQL statements on the database of the services.

@@ -85,6 +85,10 @@ impl Timer {
     }
 }
 
+fn is_of_empty_line(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n')
+}
+
 impl Socket {
     pub(super) fn new(stream: TcpStream, exchange: Exchange, idle_timeout: Duration, slots: Arc<Semaphore>) -> Self {
         Self {
@@ -138,7 +142,8 @@ impl Socket {
                         if received? == 0 {
                             return Poll::Ready(Ok(true));
                         }
-                        if was_empty {
+                        // Empty lines don't begin a head: a client that only sends those is idle.
+                        if was_empty && self.received.iter().any(|byte| !is_of_empty_line(*byte)) {
                             self.waiting_since = None;
                         }
                         continue;
@@ -178,7 +183,7 @@ impl Socket {
     /// Approves the next head if it is complete, or refuses what can't become one. Returns whether it did either.
     fn approve_head(&mut self) -> bool {
         // RFC 9112 §2.2: empty lines before a request are ignored.
-        let empty = self.received.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let empty = self.received.iter().take_while(|byte| is_of_empty_line(**byte)).count();
         self.received.advance(empty);
         let length = match end_of_head(&self.received, self.searched) {
             Some(length) if length <= MAX_HEAD => length,

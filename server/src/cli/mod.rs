@@ -317,7 +317,11 @@ impl OnDatabase {
 }
 
 async fn administer(services: &Services, command: Admin) -> Outcome {
-    require_changeable(services).await?;
+    if command.only_reads() {
+        services.require_migrated().await?;
+    } else {
+        require_changeable(services).await?;
+    }
     Ok(answer(services, command).await?)
 }
 
@@ -331,6 +335,24 @@ async fn require_changeable(services: &Services) -> Outcome {
     services.require_migrated().await?;
     services.require_writable().await?;
     Ok(services.open_ledger().await?)
+}
+
+impl Admin {
+    /// Whether the command changes nothing, so that it also works with a read-only copy of a database.
+    fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Self::Tenants(tenants::TenantCommand::ListTenants { .. })
+                | Self::People(
+                    people::PeopleCommand::ListUsers { .. }
+                        | people::PeopleCommand::ListMembers { .. }
+                        | people::PeopleCommand::ListInvitations { .. }
+                )
+                | Self::Accounts(accounts::AccountCommand::ListServiceAccounts { .. })
+                | Self::Keys(keys::KeyCommand::ListKeys(_) | keys::KeyCommand::ListKeyRefusals { .. })
+                | Self::Scopes(scopes::ScopeCommand::ListScopes { .. })
+        )
+    }
 }
 
 async fn answer(services: &Services, command: Admin) -> Answer {

@@ -160,15 +160,24 @@ impl Serve {
     }
 }
 
-/// Serves until Ctrl+C or SIGTERM.
-pub(super) async fn run(services: &Services, options: Serve, embedded: Embedded) -> Outcome {
-    if options.no_migrate {
+/// Makes the database ready to be served. This can take long: a migration waits for that of another server.
+async fn prepare(services: &Services, no_migrate: bool) -> Result<(), service::OpenError> {
+    if no_migrate {
         services.require_migrated().await?;
     }
     services.require_writable().await?;
     services.migrate().await?;
     services.verify_ledger().await?;
-    services.unlock_secrets().await?;
+    services.unlock_secrets().await
+}
+
+/// Serves until Ctrl+C or SIGTERM.
+pub(super) async fn run(services: &Services, options: Serve, embedded: Embedded) -> Outcome {
+    let mut signals = stop::listen()?;
+    match stop::unless_told(&mut signals, prepare(services, options.no_migrate)).await {
+        Some(prepared) => prepared?,
+        None => return Ok(()),
+    }
     let _serving = services.begin_serving()?;
     let listener = accept::listen(options.listen.address)
         .map_err(|error| format!("Can't listen on {}: {error}", options.listen.address))?;
@@ -198,7 +207,7 @@ pub(super) async fn run(services: &Services, options: Serve, embedded: Embedded)
         let link = services.set_up().issue_token();
         announce::line(format!("Set up Latchkey (this link works once): {public_url}/set-up/{}", link.expose()));
     }
-    stop::on_signals(drain.clone(), Duration::from_secs(options.drain_delay.into()))?;
+    stop::on_signals(signals, drain.clone(), Duration::from_secs(options.drain_delay.into()));
     announce::line(format!("listening on http://{address}"));
     announce::ready();
     accept::serve(listener, router, limits, drain).await;

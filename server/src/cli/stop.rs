@@ -19,10 +19,25 @@ enum Signal {
     Terminate,
 }
 
+/// The signals, as they arrive from now on.
+pub(super) fn listen() -> std::io::Result<Signals> {
+    Signals::new()
+}
+
+/// Runs a part of the start, unless the server is told to stop before it has ended. Returns `None` then.
+pub(super) async fn unless_told<T>(signals: &mut Signals, start: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = start => Some(done),
+        _ = signals.next() => {
+            tracing::info!("stopped before the start was finished");
+            None
+        }
+    }
+}
+
 /// Begins the drain at the first signal. Ends the process at the second one, or when the limit has passed. `delay`: how
 /// long connections are still accepted after SIGTERM. A person who presses Ctrl+C doesn't wait for load balancers.
-pub(super) fn on_signals(drain: Drain, delay: Duration) -> std::io::Result<()> {
-    let mut signals = Signals::new()?;
+pub(super) fn on_signals(mut signals: Signals, drain: Drain, delay: Duration) {
     tokio::spawn(async move {
         let delay = match signals.next().await {
             Signal::Interrupt => Duration::ZERO,
@@ -40,11 +55,10 @@ pub(super) fn on_signals(drain: Drain, delay: Duration) -> std::io::Result<()> {
         log::flush();
         std::process::exit(UNFINISHED);
     });
-    Ok(())
 }
 
 #[cfg(unix)]
-struct Signals {
+pub(super) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
@@ -66,7 +80,7 @@ impl Signals {
 }
 
 #[cfg(not(unix))]
-struct Signals;
+pub(super) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {

@@ -1,5 +1,10 @@
 //! Accessors for what the transport and the schema attach to a GraphQL request.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use async_graphql::{Context, Result};
 use domain::{ApiError, Owner};
 use service::{Actor, Services};
@@ -13,6 +18,23 @@ pub(super) struct PublicUrl(pub(super) String);
 
 /// The client's version, as sent in a request header.
 pub(super) struct ClientVersion(pub(super) Option<String>);
+
+/// Whether the data of the response says that something was refused, so that its errors don't.
+#[derive(Clone, Default)]
+pub(super) struct RefusedInData(Arc<AtomicBool>);
+
+impl RefusedInData {
+    /// Returns what was recorded.
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Records that the data says that something was refused.
+pub(super) fn record_refusal(context: &Context<'_>) -> Result<()> {
+    context.data::<RefusedInData>()?.0.store(true, Ordering::Relaxed);
+    Ok(())
+}
 
 /// Returns the use cases.
 pub(super) fn services<'a>(context: &'a Context<'_>) -> Result<&'a Services> {

@@ -1,7 +1,7 @@
 //! Converts use cases' errors to GraphQL errors, with `code`, `fields`, `retry_after` and `reference` as extensions.
 
 use async_graphql::{Error, ErrorExtensions, Pos, ServerError, Value};
-use domain::{ApiError, secret::without_tokens};
+use domain::{ApiError, ErrorCode, secret::without_tokens};
 
 /// The code of a query that doesn't match the schema, as in other GraphQL servers.
 pub(super) const INVALID: &str = "GRAPHQL_VALIDATION_FAILED";
@@ -42,6 +42,12 @@ pub(super) fn refused(error: &ApiError) -> ServerError {
     let mut error = ServerError::new(cause.message, None);
     error.extensions = cause.extensions;
     error
+}
+
+/// Whether an error says that the service failed. It doesn't refuse anything then.
+pub(super) fn is_fault(error: &ServerError) -> bool {
+    let code = error.extensions.as_ref().and_then(|extensions| extensions.get("code"));
+    [ErrorCode::Unavailable, ErrorCode::Internal].iter().any(|fault| code == Some(&Value::from(fault.as_str())))
 }
 
 /// Gives an error without a code one: that of the validation or, for a field that failed for a reason that no use case

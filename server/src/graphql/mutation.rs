@@ -10,7 +10,7 @@ use domain::{
 };
 
 use super::{
-    context::{actor, id, owner, public_url, services, session, session_digest},
+    context::{actor, id, owner, public_url, record_refusal, services, session, session_digest},
     enums::{PolicyKind, Role},
     error::refuse,
     types::{
@@ -467,6 +467,7 @@ pub(super) async fn revoke(context: &Context<'_>, id: &str, and_created: bool) -
     match services(context)?.api_keys().revoke_with(actor(context)?, key, and_created).await.map_err(ApiError::from) {
         Ok(_) => Ok(SuccessPayload::done()),
         Err(error) if matches!(error.code, ErrorCode::NotFound | ErrorCode::Conflict) => {
+            record_refusal(context)?;
             Ok(SuccessPayload::refused(error))
         }
         Err(error) => Err(refuse(error)),

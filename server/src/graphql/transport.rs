@@ -20,7 +20,7 @@ use tracing::Instrument;
 
 use super::{
     coercion,
-    context::ClientVersion,
+    context::{ClientVersion, RefusedInData},
     error::{self, server_error},
     guard, key_list,
     media_type::MediaType,
@@ -28,7 +28,13 @@ use super::{
     schema::ApiSchema,
     streaming::Pages,
 };
-use crate::{body, compression::Uncompressed, headers, middleware::authenticate::Caller, problem};
+use crate::{
+    body,
+    compression::Uncompressed,
+    headers,
+    middleware::authenticate::Caller,
+    problem::{self, Refusal},
+};
 
 /// The maximum length of a body, in bytes, that is parsed in the request's own task.
 const INLINE_BYTES: usize = 1_024;
@@ -163,8 +169,9 @@ async fn execute(schema: &ApiSchema, mut query: Query, parts: &Parts, media_type
     });
     let shape = operation.map(|operation| Shape::of(&query.document, &operation.node)).unwrap_or_default();
     let version = headers::text(&parts.headers, VERSION_HEADER);
-    let mut request =
-        Request::new(query.text).variables(query.variables).data(actor).data(ClientVersion(version.map(str::to_owned)));
+    let refused = RefusedInData::default();
+    let mut request = Request::new(query.text).variables(query.variables);
+    request = request.data(actor).data(ClientVersion(version.map(str::to_owned))).data(refused.clone());
     request.operation_name = query.operation_name;
     request.set_parsed_query(query.document);
     if let Some(session) = parts.extensions.get::<Session>() {
@@ -173,10 +180,14 @@ async fn execute(schema: &ApiSchema, mut query: Query, parts: &Parts, media_type
     if may_be_long {
         return execute_with_lists(schema.clone(), request, shape, media_type).await;
     }
-    match AssertUnwindSafe(schema.execute(request)).catch_unwind().await {
+    let mut response = match AssertUnwindSafe(schema.execute(request)).catch_unwind().await {
         Ok(response) => answer(response, &shape, media_type),
         Err(cause) => failed(&problem::of_panic(&*cause), media_type),
+    };
+    if refused.is_set() {
+        response.extensions_mut().insert(refusal(media_type));
     }
+    response
 }
 
 /// Executes an operation that may return long lists. The task ends when the client is gone.
@@ -274,7 +285,18 @@ fn failed(error: &ApiError, media_type: MediaType) -> Response {
 /// Writes a response, which isn't compressed, because it may contain a token.
 fn write(media_type: MediaType, status: StatusCode, answer: Answer) -> Response {
     let body = serde_json::to_string(&answer).unwrap_or_default();
-    marked(media_type, status, body.into())
+    let mut response = marked(media_type, status, body.into());
+    if answer.errors.iter().any(|error| !error::is_fault(error)) {
+        response.extensions_mut().insert(refusal(media_type));
+    }
+    response
+}
+
+fn refusal(media_type: MediaType) -> Refusal {
+    Refusal(match media_type {
+        MediaType::Json => |error| failed(error, MediaType::Json),
+        MediaType::GraphqlResponse => |error| failed(error, MediaType::GraphqlResponse),
+    })
 }
 
 fn marked(media_type: MediaType, status: StatusCode, body: Body) -> Response {

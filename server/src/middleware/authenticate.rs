@@ -11,7 +11,7 @@ use http::{Extensions, HeaderMap, header};
 use service::{Actor, Client, Services};
 use tower_sessions::Session;
 
-use super::{browsers::Browser, sessions, trace::RequestSpan};
+use super::{browsers::Browser, forwarded::UntrustedProxy, sessions, trace::RequestSpan};
 use crate::{accept::Peer, headers, problem};
 
 /// The maximum length of a stored `User-Agent`, in characters.
@@ -56,6 +56,7 @@ pub(crate) fn client(headers: &HeaderMap, extensions: &Extensions, channel: Chan
             Channel::Rest | Channel::Cli | Channel::Service => None,
         },
         address: extensions.get::<Peer>().map(|peer| peer.0.to_string()),
+        is_address_shared: extensions.get::<UntrustedProxy>().is_some(),
         user_agent: headers::recorded(headers, header::USER_AGENT, MAX_AGENT_CHARS),
         agent_id: None,
         browser: extensions.get::<Browser>().map(|browser| browser.0),

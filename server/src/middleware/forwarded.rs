@@ -24,6 +24,10 @@ const FROM_PROXY: [HeaderName; 4] = [
     HeaderName::from_static("x-forwarded-proto"),
 ];
 
+/// Marks a request that came through a proxy that isn't trusted, so that its client's address isn't known.
+#[derive(Clone, Copy)]
+pub(crate) struct UntrustedProxy;
+
 /// Replaces a trusted proxy's address with the client's. If the proxy names none that can be read, the address of the
 /// last known proxy stays: a client without an address would have no limit.
 pub(crate) async fn find_client(
@@ -36,19 +40,21 @@ pub(crate) async fn find_client(
 }
 
 /// As [`find_client`]. Returns whether a trusted proxy sent the request.
-pub(crate) fn find(site: &Site, services: &Services, request: &mut Request) -> bool {
+pub(crate) fn find(site: &Site, _services: &Services, request: &mut Request) -> bool {
     let Some(Peer(peer)) = request.extensions().get().copied() else { return false };
     let is_trusted = site.trusts(peer);
     if is_trusted {
         let client = client_of(request.headers(), peer, |address| site.trusts(address));
         request.extensions_mut().insert(Peer(client));
-    } else if !site.hides_clients() && is_proxy(peer, request.headers()) && site.record_unknown_proxy(peer) {
-        services.set_addresses_are_shared(true);
-        tracing::warn!(
-            proxy = %peer,
-            "clients connect through a proxy that isn't trusted, so all of them appear to have its address; set \
-             --trusted-proxy"
-        );
+    } else if is_proxy(peer, request.headers()) {
+        request.extensions_mut().insert(UntrustedProxy);
+        if !site.hides_clients() && site.record_unknown_proxy(peer) {
+            tracing::warn!(
+                proxy = %peer,
+                "clients connect through a proxy that isn't trusted, so all of them appear to have its address; set \
+                 --trusted-proxy"
+            );
+        }
     }
     is_trusted
 }

@@ -99,3 +99,18 @@ fn misdirected(own: &OwnSite, host: &str) -> Response {
     );
     problem::answer(StatusCode::MISDIRECTED_REQUEST, &detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assets::{Assets, Source};
+
+    #[test]
+    fn requests_for_other_hosts_are_logged_once_a_minute() {
+        let site = Site::new("http://127.0.0.1:3000", false, Assets::new(Source::Embedded(|_| None))).unwrap();
+        let own = OwnSite::new(Arc::new(site));
+        assert!(own.should_warn() && !own.clone().should_warn() && !own.should_warn());
+        *own.warned_at.lock().unwrap() = Instant::now().checked_sub(WARN_EVERY);
+        assert!(own.should_warn() && !own.should_warn());
+    }
+}

@@ -44,6 +44,16 @@ const BEFORE: &str = "before";
 /// Marks a session that gets a new id with the response.
 const RENEWS: &str = "renews";
 
+/// Marks a session that begins without a two-factor code. Never stored.
+const WITHOUT_CODE: &str = "without_code";
+/// The digest of the id that a session had before it got a new one. Never stored.
+const REPLACES: &str = "replaces";
+tokio::task_local! {
+    /// Set while a session gets a new id. The old row is then deleted together with the insertion of the new one:
+    /// whoever ends the session in between would find neither, and the session would go on.
+    static RENEWING: ();
+}
+
 /// The signed-in user, as stored in the session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CurrentUser {
@@ -113,6 +123,9 @@ pub(crate) async fn begin(
     };
     session.remove_value(PENDING).await.map_err(|error| failed(&error))?;
     session.cycle_id().await.map_err(|error| failed(&error))?;
+    if !signed_in.has_code {
+        session.insert(WITHOUT_CODE, true).await.map_err(|error| failed(&error))?;
+    }
     session.insert(WHO, user).await.map_err(|error| failed(&error))
 }
 
@@ -138,6 +151,7 @@ pub(crate) async fn find_awaiting_code(
         user_id: pending.user,
         tenant_id: pending.tenant,
         needs_code: true,
+        has_code: false,
         password: pending.password,
     }))
 }
@@ -175,7 +189,10 @@ pub(crate) async fn renew_ids(session: Session, request: Request, next: Next) ->
         // Looked for first, because removing marks a session as changed, and it would be stored with every request.
         if session.get::<bool>(RENEWS).await?.is_some() {
             session.remove::<bool>(RENEWS).await?;
-            session.cycle_id().await?;
+            if let Some(old) = session.id() {
+                session.insert(REPLACES, digest(old)).await?;
+                RENEWING.scope((), session.cycle_id()).await?;
+            }
         }
         Ok(())
     };
@@ -324,7 +341,7 @@ impl Store {
         let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
         // By the service's clock, like every other expiry.
         let expires_at = self.0.now() + TimeDelta::minutes(IDLE.whole_minutes());
-        Ok(StoredSession { data, user_id, expires_at, facts, password_mark })
+        Ok(StoredSession { data, user_id, expires_at, facts, password_mark, is_without_code: false, replaces: None })
     }
 }
 
@@ -335,7 +352,10 @@ impl SessionStore for Store {
             record.id = Id::default();
         }
         record.data.remove(BEFORE);
-        self.0.sessions().create(&digest(record.id), &self.row(record)?).await.map_err(backend)
+        let is_without_code = record.data.remove(WITHOUT_CODE).is_some();
+        let replaces = record.data.remove(REPLACES).and_then(|old| serde_json::from_value(old).ok());
+        let row = StoredSession { is_without_code, replaces, ..self.row(record)? };
+        self.0.sessions().create(&digest(record.id), &row).await.map_err(backend)
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
@@ -364,6 +384,9 @@ impl SessionStore for Store {
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
+        if RENEWING.try_with(|()| ()).is_ok() {
+            return Ok(());
+        }
         self.0.sessions().delete(&digest(*id)).await.map_err(backend)
     }
 }

@@ -5,10 +5,9 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use http::StatusCode;
 use service::Services;
 
-use crate::problem;
+use crate::problem::{self, Refusal};
 
 /// Holds back the response to a request that may change something while a change that it may have read isn't committed
 /// yet. Otherwise a request could be told that a key is already revoked, although the revocation is lost in a crash.
@@ -18,9 +17,13 @@ pub(crate) async fn before_response(State(services): State<Services>, request: R
     }
     let mark = services.settling_mark();
     let response = next.run(request).await;
-    if services.settle(mark).await || !(response.status().is_client_error() || response.status().is_server_error()) {
-        return response;
+    let Err(error) = services.settle(mark).await else { return response };
+    match response.extensions().get().copied() {
+        // A request that the fault itself met has been told so.
+        _ if response.status().is_server_error() => response,
+        // The refusals of GraphQL have the status 200.
+        Some(Refusal(answer)) => answer(&error.into()),
+        None if response.status().is_client_error() => problem::of(&error.into()),
+        None => response,
     }
-    let message = "The database couldn't save some changes, so this answer may be wrong. Try again in a moment.";
-    problem::answer(StatusCode::SERVICE_UNAVAILABLE, message)
 }

@@ -4,7 +4,6 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
 use service::Services;
 
 use crate::problem;
@@ -21,6 +20,6 @@ pub(crate) async fn ready(State(services): State<Services>) -> Response {
             let warning = ready.warning.map_or_else(String::new, |warning| format!("{warning}\n"));
             format!("ok\n{warning}").into_response()
         }
-        Err(not_ready) => problem::answer(StatusCode::SERVICE_UNAVAILABLE, &not_ready.reason),
+        Err(not_ready) => problem::of(&not_ready.0),
     }
 }

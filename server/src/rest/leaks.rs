@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
+    body::Bytes,
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
@@ -11,7 +12,7 @@ use domain::{Secret, audit::Channel, usage::number_text};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use service::{LeakedToken, MAX_REPORTED, Reporter, Services};
+use service::{LeakedToken, MAX_REPORTED, Services, UnverifiedReport};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -96,16 +97,17 @@ async fn answer(services: &Services, site: &Site, request: Request) -> Result<Ve
         return refuse(StatusCode::FORBIDDEN, "This server accepts only signed reports.");
     }
     let client = client(request.headers(), request.extensions(), Channel::Rest);
-    let reporter = if signature.is_some() { Reporter::ClaimsSignature } else { Reporter::Anybody };
     let leaks = services.leak_reports();
+    let refused = |error: service::Error| Box::new(problem::of(&error.into()));
     // Before the body is read, so that a flood doesn't fill the memory.
-    leaks.take_turn(reporter, &client).map_err(|error| Box::new(problem::of(&error.into())))?;
-    let (parts, body) = request.into_parts();
-    let body = limits::collect(&parts.headers, body, MAX_BYTES).await?;
-    if let Some(signature) = &signature {
-        signature.verify(&body).await?;
-        leaks.give_turn_back(&client);
-    }
+    let body = if let Some(signature) = &signature {
+        let unverified = leaks.admit_signed(&client).map_err(refused)?;
+        signature.verified(request, unverified).await?
+    } else {
+        leaks.take_unsigned(&client).map_err(refused)?;
+        let (parts, body) = request.into_parts();
+        limits::collect(&parts.headers, body, MAX_BYTES).await?
+    };
     let found = parse(&body)?;
     let tokens: Vec<_> = found.iter().map(|one| one.leaked.clone()).collect();
     let signed_by = signature.as_ref().map(|signature| signature.identifier.as_str());
@@ -150,13 +152,26 @@ impl<'a> Signature<'a> {
         Some(Self { keys, identifier: text(KEY_HEADER), encoded: text(SIGNATURE_HEADER) })
     }
 
-    async fn verify(&self, body: &[u8]) -> Result<(), Box<Response>> {
-        match self.keys.verify(&self.identifier, &self.encoded, body).await {
-            Ok(()) => Ok(()),
+    /// Reads the body and checks the signature. Returns the body of a report with a valid signature.
+    async fn verified(&self, request: Request, mut unverified: UnverifiedReport) -> Result<Bytes, Box<Response>> {
+        let (parts, body) = request.into_parts();
+        let body = tokio::select! {
+            biased;
+            body = limits::collect(&parts.headers, body, MAX_BYTES) => body?,
+            () = unverified.displaced() => {
+                return refuse(StatusCode::REQUEST_TIMEOUT, "The report arrived too slowly. Send it again.");
+            }
+        };
+        match self.keys.verify(&self.identifier, &self.encoded, &body).await {
+            Ok(()) => {
+                unverified.stop_counting();
+                Ok(body)
+            }
             Err(SignatureError::Mismatch) => {
                 refuse(StatusCode::FORBIDDEN, "The signature doesn't match the report, or its key is unknown.")
             }
             Err(error @ SignatureError::Keys(_)) => {
+                unverified.stop_counting();
                 let fault = service::Error::Fault(format!("signed leak reports can't be checked: {error}"));
                 Err(Box::new(problem::of(&fault.into())))
             }

@@ -4,6 +4,8 @@ use axum::body::Body;
 use domain::Secret;
 use http::{Request, StatusCode};
 
+use server::accept::Peer;
+
 use crate::support::{Form, PASSWORD, Stage, on_both, on_https, token_in};
 
 const NEW_KEY: &str = "name=laptop&expiry=30d";
@@ -90,6 +92,21 @@ fn forwarded_addresses_are_used_only_behind_a_trusted_proxy() {
             stage.send(sign_in(&format!("198.51.100.{n}"), "ada%40example.org", "x")).await;
         }
         assert_eq!(stage.send(right("198.51.100.99")).await.status, StatusCode::TOO_MANY_REQUESTS);
+    });
+}
+
+#[test]
+fn a_host_that_pretends_to_be_a_proxy_changes_no_limit_of_others() {
+    on_both(async |stage: Stage| {
+        let stage = stage.behind_proxy();
+        let mut stray = Request::get("/sign-in").header("x-forwarded-for", "x").body(Body::empty()).unwrap();
+        stray.extensions_mut().insert(Peer("10.9.9.9".parse().unwrap()));
+        assert_eq!(stage.send(stray).await.status, StatusCode::OK);
+        let sign_in = || stage.post_form("/sign-in", "", "email=ada%40example.org&password=x");
+        for _ in 0..10 {
+            assert_eq!(sign_in().await.status, StatusCode::UNAUTHORIZED);
+        }
+        assert_eq!(sign_in().await.status, StatusCode::TOO_MANY_REQUESTS);
     });
 }
 

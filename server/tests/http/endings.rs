@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use domain::{Role, Secret, UserId};
+use serde_json::Value;
 use service::Client;
 
 use crate::support::{PASSWORD, Stage, on_both};
@@ -34,6 +35,24 @@ fn the_pages_that_end_a_session_name_what_was_created_in_it() {
         assert!(members.contains("mine@example.org") && !members.contains("eve@example.org"), "{members}");
         let text = stage.get("/user/profile/password", &here).await.text;
         assert!(!text.contains("created there"), "{text}");
+    });
+}
+
+#[test]
+fn the_pages_that_revoke_keys_name_the_invitations_that_are_cancelled() {
+    on_both(async |stage: Stage| {
+        let (cookie, key) = (stage.sign_in().await, stage.key_of_ada().await);
+        let invite = "mutation { invite_member(email: \"eve@example.org\", role: USER) { link } }";
+        let invited = stage.graphql(&key, invite, Value::Null).await;
+        assert!(invited.json()["errors"].is_null(), "{}", invited.text);
+        let list = stage.get("/user/api-keys", &cookie).await.text;
+        let id = list.split("/user/api-keys/").find_map(|rest| rest.split_once("/revoke\"")).unwrap().0.to_owned();
+        for page in [format!("/user/api-keys/{id}/revoke"), format!("/team/keys/bulk?act=revoke&key={id}")] {
+            let text = stage.get(&page, &cookie).await.text;
+            assert!(text.contains("eve@example.org") && text.contains("open invitation"), "{page}: {text}");
+        }
+        let suspended = stage.get(&format!("/team/keys/bulk?act=suspend&key={id}"), &cookie).await.text;
+        assert!(!suspended.contains("eve@example.org"), "{suspended}");
     });
 }
 

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use chrono::TimeDelta;
+use futures::{StreamExt, stream::FuturesUnordered};
 use http::{Request, StatusCode};
 use ring::{
     rand::SystemRandom,
@@ -203,4 +204,42 @@ fn a_file_without_keys_is_refused() {
         std::fs::write(&path, text).unwrap();
         assert!(ReportKeys::open(&path).is_err(), "{text}");
     }
+}
+
+#[test]
+fn strangers_with_forged_or_unfinished_reports_keep_no_signed_report_out() {
+    on_both(async |stage: Stage| {
+        let signer = Signer::new();
+        let path = stage.folder().join("report-keys.json");
+        let keys = json!({"public_keys": [{"key_identifier": "id-1", "key": signer.pem(), "is_current": true}]});
+        std::fs::write(&path, keys.to_string()).unwrap();
+        let rules = LeakReportRules { keys: Some(ReportKeys::open(&path).unwrap()), requires_signature: true };
+        let stage = stage.with_leak_reports(rules);
+        let genuine = async || stage.send(signed("[]", "id-1", &signer.sign("[]"))).await.status;
+        let from = |network: usize, mut request: Request<Body>| {
+            request.headers_mut().insert("x-forwarded-for", format!("198.51.100.{network}").parse().unwrap());
+            request
+        };
+        for network in 0..10 {
+            for _ in 0..20 {
+                let forged = stage.send(from(network, signed("[]", "id-1", "MAA="))).await;
+                assert_eq!(forged.status, StatusCode::FORBIDDEN, "{}", forged.text);
+            }
+            let refused = stage.send(from(network, signed("[]", "id-1", "MAA="))).await;
+            assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+        }
+        assert_eq!(genuine().await, StatusCode::OK);
+
+        // Bodies that never end. Each report that comes in displaces the oldest of 64.
+        let stalled = (0..100).map(|network| {
+            let body = Body::from_stream(futures::stream::pending::<std::io::Result<Vec<u8>>>());
+            stage.open(from(100 + network, signed("[]", "id-1", "MAA=").map(|_| body)))
+        });
+        let mut stalled: FuturesUnordered<_> = stalled.collect();
+        for _ in 0..36 {
+            assert_eq!(stalled.next().await.unwrap().status(), StatusCode::REQUEST_TIMEOUT);
+        }
+        assert_eq!(genuine().await, StatusCode::OK);
+        assert_eq!(stalled.next().await.unwrap().status(), StatusCode::REQUEST_TIMEOUT);
+    });
 }

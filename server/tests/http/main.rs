@@ -22,5 +22,6 @@ mod remembered;
 mod rest;
 mod reveal;
 mod rights;
+mod settled;
 mod support;
 mod tenant;

@@ -131,6 +131,7 @@ impl Stage {
     pub fn with_leak_reports(self, rules: server::config::LeakReportRules) -> Self {
         let assets = Assets::new(Source::Folder(self.folder.path().join("site")));
         let site = Site::new("http://127.0.0.1:3000", false, assets).unwrap().with_leak_reports(rules);
+        let site = site.behind(vec![IpAddr::from(PEER).into()]);
         Self { router: router::build(self.services.clone(), site), ..self }
     }
 
@@ -153,7 +154,9 @@ impl Stage {
 
     /// Sends a request and returns the response with a body that may not have ended.
     pub async fn open(&self, mut request: Request<Body>) -> Response<Body> {
-        request.extensions_mut().insert(Peer(IpAddr::from(PEER)));
+        if request.extensions().get::<Peer>().is_none() {
+            request.extensions_mut().insert(Peer(IpAddr::from(PEER)));
+        }
         if !request.headers().contains_key(header::HOST) {
             request.headers_mut().insert(header::HOST, "127.0.0.1:3000".parse().unwrap());
         }

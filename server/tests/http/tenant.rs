@@ -4,6 +4,7 @@ use axum::body::Body;
 use chrono::TimeDelta;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
+use service::testing::Crowd;
 
 use crate::support::{PASSWORD, Stage, on_both, token_in};
 
@@ -334,6 +335,25 @@ fn an_old_sign_in_is_confirmed_in_the_form_itself_and_no_input_is_lost() {
             "the wrong password is reported although the sign-in is recent: {}",
             again.text
         );
+    });
+}
+
+#[test]
+fn a_calendar_has_every_key_however_many_there_are() {
+    on_both(async |stage: Stage| {
+        // One of five expires soon, and one in 300 days, which is suspended. They are read 500 at a time.
+        let crowd = Crowd { accounts: 2, keys: 1_500 };
+        service::testing::fill(&stage.services, "acme", crowd).await.unwrap();
+        let ada = stage.key_of_ada().await;
+        let feed = ask(&stage, &ada, "mutation { create_calendar_feed { link } }", json!({})).await;
+        let link = feed["create_calendar_feed"]["link"].as_str().unwrap().to_owned();
+        let path = link.strip_prefix("http://127.0.0.1:3000").unwrap();
+        let calendar = stage.get(path, "").await.text;
+        let events: Vec<&str> = calendar.split("BEGIN:VEVENT").skip(1).collect();
+        let id = |event: &&str| event.split("\r\nUID:").nth(1).unwrap().split("\r\n").next().unwrap().to_owned();
+        let ids: std::collections::HashSet<String> = events.iter().map(id).collect();
+        assert_eq!((events.len(), ids.len()), (600, 600));
+        assert!(calendar.trim_end().ends_with("END:VCALENDAR"));
     });
 }
 

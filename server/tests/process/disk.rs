@@ -152,6 +152,47 @@ fn a_database_that_cannot_be_written_is_refused_at_start_and_named() {
     assert!(!output.status.success() && text.contains("test.db"), "{text}");
 }
 
+/// The commands that only read.
+const READING: [&[&str]; 9] = [
+    &["admin", "list-tenants"],
+    &["admin", "list-users"],
+    &["admin", "list-members", "--tenant", "bench"],
+    &["admin", "list-invitations", "--tenant", "bench"],
+    &["admin", "list-service-accounts", "--tenant", "bench"],
+    &["admin", "list-keys", "--tenant", "bench"],
+    &["admin", "list-scopes"],
+    &["audit", "verify"],
+    &["check"],
+];
+
+#[test]
+fn commands_that_only_read_work_on_a_read_only_disk_and_create_no_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("test.db").display());
+    fill(&url);
+    let ledger = folder.path().join("test.db.revocations");
+    fs::remove_file(&ledger).unwrap();
+    let run = |words: &[&str], url: &str| {
+        let output = latchkey().args(words).args(["--database-url", url]).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    for words in READING {
+        run(words, &url);
+    }
+    assert!(!ledger.exists());
+    let Some(disk) = Disk::mount("8m") else { return };
+    let copy = disk.database();
+    fs::copy(folder.path().join("test.db"), disk.0.path().join("test.db")).unwrap();
+    assert!(Command::new("mount").args(["-o", "remount,ro"]).arg(disk.0.path()).status().unwrap().success());
+    for words in READING {
+        run(words, &copy);
+    }
+    let words = ["admin", "create-tenant", "--name", "Other", "--slug", "other", "--database-url", &copy];
+    let refused = latchkey().args(words).output().unwrap();
+    let text = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && text.contains("read-only"), "{text}");
+}
+
 #[cfg(unix)]
 #[test]
 fn the_files_of_a_database_are_private_whatever_the_umask_and_shared_ones_are_reported() {

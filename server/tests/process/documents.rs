@@ -177,8 +177,10 @@ fn postgres(document: &str, folder: &Path) -> Option<(String, String)> {
     let database = tokio::runtime::Runtime::new().unwrap().block_on(service::testing::new_postgres(&server));
     fill(&database);
     let ledger = folder.join("revocations");
-    let words = ["admin", "list-tenants", "--database-url", &database, "--revocation-ledger"];
-    assert!(latchkey().args(words).arg(ledger).stdout(Stdio::null()).status().unwrap().success());
+    let words = ["admin", "create-tenant", "--name", "Other", "--slug", "other", "--database-url", &database];
+    assert!(
+        latchkey().args(words).arg("--revocation-ledger").arg(ledger).stdout(Stdio::null()).status().unwrap().success()
+    );
     Some((database, server))
 }
 

@@ -2,7 +2,7 @@
 //! plain sockets.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -10,7 +10,10 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{EMAIL, PASSWORD, Server, fill, latchkey, start};
+use crate::{
+    number,
+    support::{EMAIL, PASSWORD, Server, count, fill, latchkey, start},
+};
 
 /// A database with a tenant, and its folder.
 fn database() -> (tempfile::TempDir, String, String) {
@@ -201,6 +204,21 @@ fn a_connection_may_wait_longer_for_a_request_than_for_its_head() {
 }
 
 #[test]
+fn a_client_that_only_sends_empty_lines_is_idle() {
+    let (_folder, url, _) = database();
+    let server = serve_with(&url, &["--idle-timeout", "1"]);
+    let mut stream = connect(server.address);
+    stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let begun = Instant::now();
+    // Each read waits for 200 ms, unless the server has closed the connection.
+    while stream.write_all(b"\r\n").is_ok()
+        && stream.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the connection stays open");
+    }
+}
+
+#[test]
 fn clients_that_do_not_read_do_not_hold_their_places() {
     let (_folder, url, _) = database();
     let server = serve_with(&url, &["--max-connections", "3"]);
@@ -289,27 +307,47 @@ fn connections_are_limited_by_descriptors() {
     drop(held);
 }
 
-#[test]
-fn unfinished_heads_cost_little_memory() {
+/// Sends requests that never end, and asserts that the server still serves, with little memory for each of them. `each`:
+/// in kilobytes.
+fn assert_unfinished_cost_little(what: &str, number: usize, each: usize, request: impl Fn(SocketAddr) -> String) {
     let (_folder, url, _) = database();
     let server = serve_with(&url, &[]);
     let resident = || {
         let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).ok()?;
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().split(' ').next()?.parse::<u64>().ok()
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().split(' ').next()?.parse::<usize>().ok()
     };
     let Some(before) = resident() else { return eprintln!("skipped: this system has no /proc") };
-    let head = format!("GET /sign-in HTTP/1.1\r\nHost: {}\r\nX: {}", server.address, "x".repeat(16_000));
-    let unfinished: Vec<TcpStream> = (0..300)
+    let request = request(server.address);
+    let unfinished: Vec<TcpStream> = (0..number)
         .map(|_| {
             let mut stream = connect(server.address);
-            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
             stream
         })
         .collect();
     let text = exchange(server.address, b"GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert!(text.starts_with("HTTP/1.1 200 "));
     let after = resident().unwrap();
-    assert!(after < before + 20_000, "{before} kB before, {after} kB with {} heads", unfinished.len());
+    let most = before + 5_000 + number * each;
+    assert!(after < most, "{before} kB before, {after} kB with {} requests", unfinished.len());
+    count(&[("requests", number), (&format!("fault: {what}"), number)]);
+}
+
+#[test]
+fn unfinished_heads_cost_little_memory() {
+    let number = number("LATCHKEY_HALF_HEADS", 300);
+    assert_unfinished_cost_little("half head", number, 50, |address| {
+        format!("GET /sign-in HTTP/1.1\r\nHost: {address}\r\nX: {}", "x".repeat(16_000))
+    });
+}
+
+#[test]
+fn unfinished_bodies_cost_little_memory() {
+    let number = number("LATCHKEY_STALLED_BODIES", 300);
+    assert_unfinished_cost_little("stalled body", number, 150, |address| {
+        let head = format!("POST /graphql HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n");
+        format!("{head}Content-Length: 60000\r\n\r\n{{\"query\": \"{}", "x".repeat(50_000))
+    });
 }
 
 #[test]

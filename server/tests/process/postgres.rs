@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use service::testing::{Proxy, with_postgres};
+use service::testing::{LockedTable, Proxy, with_postgres};
 
 use super::{json_headers, on_both};
 use crate::support::{Connection, admin, connect, fill, latchkey, request, send, serve, skip, start};
@@ -169,6 +169,15 @@ fn a_server_whose_database_has_disappeared_answers_and_ends() {
         let mut connection = connect(address).await;
         assert_eq!(is_valid(&mut connection, address, &token).await, Some(true));
         proxy.vanish();
+        let mut probe = connect(address).await;
+        until("the server stays ready", async || {
+            let (begun, ready) = (Instant::now(), request(address, "GET", "/health/ready", &[], String::new()));
+            let (status, text) = send(&mut probe, ready).await.unwrap();
+            assert!(begun.elapsed() < Duration::from_secs(2), "{:?}: {text}", begun.elapsed());
+            assert!(status == 200 || text.contains("\"reference\""), "{text}");
+            status == 503
+        })
+        .await;
         // For a second, the key is known in memory.
         until("the key is still valid", async || is_valid(&mut connection, address, &token).await.is_none()).await;
         for _ in 0..2 {
@@ -183,6 +192,26 @@ fn a_server_whose_database_has_disappeared_answers_and_ends() {
         proxy.vanish();
         server.terminate();
         until("the server doesn't end", async || server.has_ended()).await;
+    });
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_while_it_starts_ends_in_order() {
+    on_postgres(async |database| {
+        fill(&database);
+        let table = LockedTable::hold(&database, "secret_keys").await;
+        let mut command = latchkey();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--database-url", &database]);
+        let mut server = Killed(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        until("the start doesn't reach the table", async || table.is_awaited().await).await;
+        assert!(Command::new("kill").arg(server.0.id().to_string()).status().unwrap().success());
+        let mut ended = None;
+        until("the server doesn't end", async || {
+            ended = server.0.try_wait().unwrap();
+            ended.is_some()
+        })
+        .await;
+        assert_eq!(ended.unwrap().code(), Some(0), "not by the signal itself");
     });
 }
 

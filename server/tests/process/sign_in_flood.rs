@@ -1,12 +1,17 @@
 //! Many sign-ins at once: the memory for hashing passwords is bounded and returns to the system, and whoever signed in
 //! before still gets in.
+//!
+//! `LATCHKEY_FLOOD_WAVES` sets how many floods follow each other: 3 by default, more in `make soak`.
 
 use std::time::Duration;
 
 use http::header;
 use tokio::task::JoinSet;
 
-use crate::support::{EMAIL, PASSWORD, Server, connect, count, fill, request, serve};
+use crate::{
+    number,
+    support::{EMAIL, PASSWORD, Server, connect, count, fill, request, serve},
+};
 
 /// How many people sign in at once.
 const AT_ONCE: usize = 600;
@@ -64,7 +69,7 @@ fn a_flood_of_sign_ins_uses_little_memory_and_gives_it_back() {
         assert_eq!(status, 303);
         let browser = browser.expect("the browser is remembered");
         let before = memory(&server, "VmRSS");
-        for wave in 0..3 {
+        for wave in 0..number("LATCHKEY_FLOOD_WAVES", 3) {
             let (checked, sent_away) = flood(address, wave).await;
             assert_eq!(checked + sent_away, AT_ONCE);
             count(&[("requests", AT_ONCE), ("fault: sign-in of a flood", AT_ONCE)]);

@@ -19,6 +19,8 @@ pub struct Client {
     pub endpoint: Option<Endpoint>,
     /// The network address, as text without the port.
     pub address: Option<String>,
+    /// Whether it is the address of a proxy that isn't trusted, and so of all its clients.
+    pub is_address_shared: bool,
     /// The `User-Agent`, at most 200 characters.
     pub user_agent: Option<String>,
     /// The agent that the client claims to be. Counts only together with the key that the agent registered with.
@@ -30,7 +32,15 @@ pub struct Client {
 impl Client {
     /// The operator at the server's command line.
     pub fn command_line() -> Self {
-        Self { channel: Channel::Cli, endpoint: None, address: None, user_agent: None, agent_id: None, browser: None }
+        Self {
+            channel: Channel::Cli,
+            endpoint: None,
+            address: None,
+            is_address_shared: false,
+            user_agent: None,
+            agent_id: None,
+            browser: None,
+        }
     }
 
     /// Returns the client of a request to an endpoint.

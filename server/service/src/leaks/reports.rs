@@ -11,7 +11,7 @@ use domain::{
 
 use super::{
     exposing::{Exposed, Report, expose},
-    limits::{ReportLimits, Reporter},
+    limits::{ReportLimits, UnverifiedReport},
     mails,
 };
 use crate::{
@@ -46,18 +46,20 @@ pub struct LeakReports<'a> {
 }
 
 impl LeakReports<'_> {
-    /// Counts a report of a client. To be called before its body is read.
+    /// Counts an unsigned report of a client. To be called before its body is read.
     ///
     /// # Errors
     /// `RATE_LIMITED` after 10 reports in a minute from the client's network, or 60 from all.
-    pub fn take_turn(&self, reporter: Reporter, client: &Client) -> Result<()> {
-        let network = self.throttle.network_of(client.address.as_deref());
-        Ok(self.limits.take(reporter, &network, self.context.now())?)
+    pub fn take_unsigned(&self, client: &Client) -> Result<()> {
+        Ok(self.limits.take_unsigned(&self.throttle.network_of(client), self.context.now())?)
     }
 
-    /// Gives a turn back, because the report's signature is valid.
-    pub fn give_turn_back(&self, client: &Client) {
-        self.limits.give_back(&self.throttle.network_of(client.address.as_deref()));
+    /// Admits a report that claims to be signed. To be called before its body is read.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` after 20 reports with a wrong signature in a minute from the client's network.
+    pub fn admit_signed(&self, client: &Client) -> Result<UnverifiedReport> {
+        Ok(self.limits.admit_signed(&self.throttle.network_of(client), self.context.now())?)
     }
 
     /// Marks the keys of the reported tokens as exposed, stops them if their tenant's key policy says so, and tells

@@ -235,7 +235,7 @@ impl Invitations<'_> {
         let now = self.context.now();
         let user = new_user(now, invitation.email.clone(), name);
         let (tenant_id, password) = (invitation.tenant_id, mark_of(&hash));
-        let done = SignedIn { user_id: user.id, tenant_id, needs_code: false, password };
+        let done = SignedIn { user_id: user.id, tenant_id, needs_code: false, has_code: false, password };
         let entry = entry(invitation, &user, client, now);
         retry!(self.context.db(), tx => {
             storage::users::insert(tx, &user, &hash).await?;
@@ -270,11 +270,12 @@ impl Invitations<'_> {
             }
             other => other,
         })?;
-        if self.second_factors().is_enabled(user.id).await? {
+        let has_code = self.second_factors().is_enabled(user.id).await?;
+        if has_code {
             self.second_factors().check(user.id, typed.code, client).await?;
         }
         let (tenant, now) = (invitation.tenant_id, self.context.now());
-        let done = SignedIn { user_id: user.id, tenant_id: tenant, needs_code: false, password: mark };
+        let done = SignedIn { user_id: user.id, tenant_id: tenant, needs_code: false, has_code, password: mark };
         let entry = entry(invitation, &user, client, now);
         retry!(self.context.db(), tx => {
             join(tx, invitation, &user, now, &entry).await

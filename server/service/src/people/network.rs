@@ -8,34 +8,52 @@ use std::{
 /// How many bits of an IPv6 address name the network. One subscriber has at least all addresses of such a network.
 const PREFIX_BITS: u32 = 64;
 
-/// An IPv4 address, or the first half of an IPv6 address; or all clients whose address isn't known.
+/// An IPv4 address, or the first half of an IPv6 address; or clients whose address isn't known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Network(Option<String>);
+pub(crate) enum Network {
+    Known(String),
+    /// All clients of a proxy that isn't trusted.
+    Behind(String),
+    Unknown,
+}
 
 impl Network {
     /// Returns the network of an address, which may have a zone.
     pub(crate) fn of(address: Option<&str>) -> Self {
-        let Some(address) = address.map(str::trim).filter(|address| !address.is_empty()) else { return Self(None) };
+        let Some(address) = address.map(str::trim).filter(|address| !address.is_empty()) else { return Self::Unknown };
         let bare = address.split('%').next().unwrap_or_default();
-        Self(Some(match bare.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Self::Known(match bare.parse::<IpAddr>().map(|address| address.to_canonical()) {
             Ok(IpAddr::V6(address)) => {
                 let network = Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << (128 - PREFIX_BITS)));
                 format!("{network}/{PREFIX_BITS}")
             }
             Ok(IpAddr::V4(address)) => address.to_string(),
             Err(_) => address.to_owned(),
-        }))
+        })
+    }
+
+    /// Returns the clients behind a proxy that isn't trusted, from the proxy's address. Its other clients share their
+    /// limits, but nobody else does.
+    pub(crate) fn behind(proxy: Option<&str>) -> Self {
+        match Self::of(proxy) {
+            Self::Known(network) => Self::Behind(network),
+            other => other,
+        }
     }
 
     /// Whether the client's address is known.
     pub(crate) fn is_known(&self) -> bool {
-        self.0.is_some()
+        matches!(self, Self::Known(_))
     }
 }
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_deref().unwrap_or("an unknown network"))
+        match self {
+            Self::Known(network) => f.write_str(network),
+            Self::Behind(network) => write!(f, "an unknown network behind {network}"),
+            Self::Unknown => f.write_str("an unknown network"),
+        }
     }
 }
 
@@ -53,6 +71,8 @@ mod tests {
         assert_eq!(text("::ffff:192.0.2.1"), "192.0.2.1");
         assert_ne!(text("192.0.2.1"), text("192.0.2.2"));
         assert_eq!(text("something"), "something");
+        let proxy = Network::behind(Some("10.0.0.1"));
+        assert!(!proxy.is_known() && proxy != Network::behind(Some("10.0.0.2")) && proxy != Network::of(None));
         for unknown in [None, Some(""), Some(" ")] {
             assert!(!Network::of(unknown).is_known());
         }

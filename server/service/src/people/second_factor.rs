@@ -229,7 +229,7 @@ impl SecondFactors<'_> {
     }
 
     async fn take_attempt(&self, user: UserId, kind: &str, client: &Client) -> Result<Attempt> {
-        let network = self.throttle.network_of(client.address.as_deref());
+        let network = self.throttle.network_of(client);
         self.throttle.take(self.context, Limits::in_network(&format!("{kind} of {user}"), &network)).await
     }
 

@@ -30,6 +30,8 @@ pub struct SignedIn {
     pub tenant_id: TenantId,
     /// Whether a two-factor code is still required, see [`Sessions::check_code`].
     pub needs_code: bool,
+    /// Whether a two-factor code was entered.
+    pub has_code: bool,
     /// The mark of the password, see [`StoredSession::password_mark`].
     pub password: PasswordMark,
 }
@@ -60,7 +62,7 @@ impl Sessions<'_> {
         if !needs_code {
             self.record(&user, client, Outcome::Done).await?;
         }
-        Ok(SignedIn { user_id: user.id, tenant_id: first.tenant_id, needs_code, password: mark })
+        Ok(SignedIn { user_id: user.id, tenant_id: first.tenant_id, needs_code, has_code: false, password: mark })
     }
 
     /// Returns the user with an email address and a password, and the mark of that password.
@@ -83,7 +85,7 @@ impl Sessions<'_> {
         let of = user.as_ref().map_or(UserId(Uuid::nil()), |user| user.id);
         let browser = self.find_browser(of, client.browser.as_ref()).await?;
         let mut place = self.hasher.enter(browser.is_some())?;
-        let network = self.throttle.network_of(client.address.as_deref());
+        let network = self.throttle.network_of(client);
         let limits = Limits::of_sign_in(&account, &network, browser.as_ref());
         let attempt = self.throttle.take(self.context, limits).await?;
         if !attempt.delay.is_zero() {
@@ -134,7 +136,7 @@ impl Sessions<'_> {
         if !checked.as_ref().is_err_and(Error::is_rate_limit) {
             self.record(&user, client, outcome).await?;
         }
-        checked.map(|()| SignedIn { needs_code: false, ..signed_in })
+        checked.map(|()| SignedIn { needs_code: false, has_code: true, ..signed_in })
     }
 
     fn second_factors(&self) -> SecondFactors<'_> {
@@ -178,8 +180,8 @@ impl Sessions<'_> {
         storage::sessions::find(self.context.db(), digest, storage::micros(self.context.now())).await
     }
 
-    /// Stores a new session, unless the user's password has changed since it was checked: changing a password also ends
-    /// sessions that are only about to begin.
+    /// Stores a new session, unless the user's password has changed since it was checked, or they have turned on
+    /// two-factor authentication: both also end sessions that are only about to begin.
     ///
     /// # Errors
     /// When the database fails.

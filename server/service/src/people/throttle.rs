@@ -16,6 +16,7 @@ use domain::{ApiError, ErrorCode};
 
 use super::network::Network;
 use crate::{
+    access::Client,
     context::Context,
     digest::sha256,
     error::Result,
@@ -129,9 +130,12 @@ impl Throttle {
     }
 
     /// Returns the network that a client's failures count against.
-    pub(crate) fn network_of(&self, address: Option<&str>) -> Network {
-        let are_shared = self.addresses_are_shared.load(Ordering::Relaxed);
-        Network::of(address.filter(|_| !are_shared))
+    pub(crate) fn network_of(&self, client: &Client) -> Network {
+        let address = client.address.as_deref();
+        if self.addresses_are_shared.load(Ordering::Relaxed) {
+            return Network::of(None);
+        }
+        if client.is_address_shared { Network::behind(address) } else { Network::of(address) }
     }
 
     /// Counts an attempt before it is made, so that concurrent attempts can't exceed a limit.

@@ -55,6 +55,19 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a file is on a disk that is mounted to be read only, so that nobody can change it.
+pub(crate) fn is_on_read_only_disk(path: &Path) -> bool {
+    #[cfg(unix)]
+    let is_read_only =
+        rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
+    #[cfg(not(unix))]
+    let is_read_only = {
+        let _ = path;
+        false
+    };
+    is_read_only
+}
+
 /// Logs a warning if other users of the machine may read a file. It isn't changed, because that may be intended.
 pub(crate) fn warn_if_shared(path: &Path) {
     #[cfg(unix)]

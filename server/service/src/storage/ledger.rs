@@ -49,6 +49,42 @@ pub(crate) async fn list_revoked(db: &Db, after: Uuid, limit: u32) -> Result<Vec
         .fetch_all(c))?)
 }
 
+/// Returns the lines about deleted service accounts, removed members and changed passwords, the latest of each tenant.
+pub(crate) async fn list_others(db: &Db) -> Result<Vec<Line>> {
+    let accounts: Vec<(Uuid, i64)> = read_list!(db, c =>
+        sqlx::query_as("SELECT id, deleted_at FROM service_accounts WHERE deleted_at IS NOT NULL").fetch_all(c))?;
+    let accounts = accounts.into_iter().map(|(id, at)| Line { what: Revoked::Account(id), at: instant(at) });
+    let members = list_latest_entries(db, Operation::RemoveMember).await?.into_iter().filter_map(|entry| {
+        let what = Revoked::Member { tenant: entry.tenant_id?, user: entry.subject_id };
+        Some(Line { what, at: instant(entry.at) })
+    });
+    let passwords = list_latest_entries(db, Operation::ChangePassword).await?.into_iter();
+    let passwords = passwords.map(|entry| Line { what: Revoked::Password(entry.subject_id), at: instant(entry.at) });
+    Ok(accounts.chain(members).chain(passwords).collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct LatestEntryRow {
+    tenant_id: Option<Uuid>,
+    subject_id: Uuid,
+    at: i64,
+}
+
+/// Returns the latest audit entry of an operation about each subject, in each tenant and outside of them.
+async fn list_latest_entries(db: &Db, operation: Operation) -> Result<Vec<LatestEntryRow>> {
+    Ok(read_list!(db, c =>
+        sqlx::query_as(
+            "SELECT a.tenant_id, a.subject_id, MAX(a.at) AS at FROM tenants t JOIN audit_log a ON a.tenant_id = t.id \
+             WHERE a.operation = $1 AND a.outcome = 'done' AND a.subject_id IS NOT NULL GROUP BY a.tenant_id, a.subject_id \
+             UNION ALL \
+             SELECT tenant_id, subject_id, MAX(at) AS at FROM audit_log \
+             WHERE tenant_id IS NULL AND operation = $1 AND outcome = 'done' AND subject_id IS NOT NULL \
+             GROUP BY tenant_id, subject_id",
+        )
+        .bind(operation.as_str())
+        .fetch_all(c))?)
+}
+
 /// What the database says about something in the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {

@@ -13,6 +13,11 @@ use crate::{
     sqlite_codes::{BUSY, READONLY, primary_code},
 };
 
+/// Whether somebody waits for a table, on `PostgreSQL`.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) const IS_AWAITED: &str =
+    "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted AND relation = $1::text::regclass)";
+
 /// Checks that the database can be written to.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ pub(crate) mod audit;
 pub(crate) mod audit_checks;
 pub(crate) mod backup;
 pub(crate) mod changes;
+pub(crate) mod clock;
 pub(crate) mod db;
 pub(crate) mod expiring;
 pub(crate) mod exposures;

@@ -86,6 +86,15 @@ pub(crate) async fn enable(tx: &mut Tx, user: UserId, secret: &Sealed, at: DateT
     Ok(rows == 1)
 }
 
+/// Returns whether a second factor is enabled. If one isn't enabled yet, that waits until the transaction ends.
+pub(crate) async fn lock_enabled(tx: &mut Tx, user: UserId) -> Result<bool> {
+    let enabled_at: Option<Option<i64>> = run!(tx, c =>
+        sqlx::query_scalar("UPDATE second_factors SET user_id = user_id WHERE user_id = $1 RETURNING enabled_at")
+            .bind(user.0)
+            .fetch_optional(c))?;
+    Ok(enabled_at.flatten().is_some())
+}
+
 /// Marks a TOTP time step as used, and forgets earlier wrong codes. Returns false if it or a later one was already used,
 /// or the second factor is locked. `latest`: the latest step that a code can have now; a later one was used while the
 /// clock was ahead, and doesn't count.

@@ -12,6 +12,8 @@ use super::{
 };
 use crate::{digest::sha256, error::Result};
 
+const DELETE: &str = "DELETE FROM sessions WHERE digest = $1";
+
 /// Identifies the password that a user signed in with: the first half of the SHA-256 of its stored hash.
 pub type PasswordMark = [u8; 16];
 
@@ -50,6 +52,12 @@ pub struct StoredSession {
     /// For a new session, the password that the user signed in with. If it has changed meanwhile, the session isn't
     /// created.
     pub password_mark: Option<PasswordMark>,
+    /// For a new session, whether the user signed in without a two-factor code. If they need one meanwhile, the session
+    /// isn't created.
+    pub is_without_code: bool,
+    /// For a session that gets a new id, the digest of the old one, which is deleted. If it was ended meanwhile, the session
+    /// isn't created.
+    pub replaces: Option<[u8; 32]>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -95,16 +103,29 @@ pub(crate) async fn find(db: &Db, digest: &[u8; 32], now: i64) -> Result<Option<
         expires_at: instant(row.expires_at),
         facts: row.facts.into_facts(),
         password_mark: None,
+        is_without_code: false,
+        replaces: None,
     }))
 }
 
-/// Inserts a new session, unless the user's password has changed since they entered it.
+/// Inserts a new session, unless the user's password has changed since they entered it, or they have turned on two-factor
+/// authentication since they signed in without it, or the session that it replaces was ended.
 pub(crate) async fn insert(db: &Db, digest: [u8; 32], session: StoredSession) -> Result<()> {
     const SQL: &str = "INSERT INTO sessions (digest, user_id, data, expires_at, id, signed_in_at, seen_at, address, user_agent) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     retry!(db, tx => {
+        if let Some(old) = &session.replaces
+            && change!(tx, sqlx::query(DELETE).bind(old.as_slice()))? == 0
+        {
+            return Ok(());
+        }
         if let (Some(user), Some(mark)) = (session.user_id, session.password_mark)
             && super::users::lock_password(tx, user).await?.is_none_or(|hash| mark_of(&hash) != mark)
+        {
+            return Ok(());
+        }
+        if let (Some(user), true) = (session.user_id, session.is_without_code)
+            && super::second_factors::lock_enabled(tx, user).await?
         {
             return Ok(());
         }
@@ -159,7 +180,7 @@ async fn write(tx: &mut Tx, sql: &'static str, digest: [u8; 32], session: &Store
 /// Deletes a session.
 pub(crate) async fn delete(db: &Db, digest: [u8; 32]) -> Result<()> {
     retry!(db, tx => {
-        change!(tx, sqlx::query("DELETE FROM sessions WHERE digest = $1").bind(digest.as_slice()))?;
+        change!(tx, sqlx::query(DELETE).bind(digest.as_slice()))?;
         Ok(())
     })
 }

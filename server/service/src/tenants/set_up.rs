@@ -88,7 +88,7 @@ impl SetUp<'_> {
         let (tenant, user) = self.check(input).await?;
         let hash = self.hasher.hash(input.password.clone()).await?;
         let password = mark_of(&hash);
-        let done = SignedIn { user_id: user.id, tenant_id: tenant.id, needs_code: false, password };
+        let done = SignedIn { user_id: user.id, tenant_id: tenant.id, needs_code: false, has_code: false, password };
         retry!(self.context.db(), tx => {
             insert(tx, &tenant, &user, &hash).await
         })?;

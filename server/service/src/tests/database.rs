@@ -23,6 +23,28 @@ fn migrating_twice_changes_nothing_and_a_newer_database_is_refused() {
 }
 
 #[test]
+fn a_session_that_was_ended_gets_no_new_id() {
+    on_both(async |stage| {
+        let sessions = stage.services.sessions();
+        let row = |replaces| StoredSession {
+            data: "{}".to_owned(),
+            user_id: Some(stage.admin),
+            expires_at: stage.services.now() + TimeDelta::hours(1),
+            facts: None,
+            password_mark: None,
+            is_without_code: false,
+            replaces,
+        };
+        sessions.create(&[1; 32], &row(None)).await.unwrap();
+        sessions.create(&[2; 32], &row(Some([1; 32]))).await.unwrap();
+        assert!(sessions.load(&[1; 32]).await.unwrap().is_none() && sessions.load(&[2; 32]).await.unwrap().is_some());
+        sessions.delete(&[2; 32]).await.unwrap();
+        sessions.create(&[3; 32], &row(Some([2; 32]))).await.unwrap();
+        assert!(sessions.load(&[3; 32]).await.unwrap().is_none());
+    });
+}
+
+#[test]
 fn a_session_row_is_saved_replaced_and_deleted_and_expires() {
     on_both(async |stage| {
         let sessions = stage.services.sessions();
@@ -32,6 +54,8 @@ fn a_session_row_is_saved_replaced_and_deleted_and_expires() {
             expires_at: stage.services.now() + TimeDelta::hours(1),
             facts: None,
             password_mark: None,
+            is_without_code: false,
+            replaces: None,
         };
         sessions.create(&[1; 32], &row).await.unwrap();
         assert_eq!(sessions.load(&[1; 32]).await.unwrap(), Some(row.clone()));

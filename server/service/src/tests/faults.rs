@@ -113,6 +113,26 @@ fn of_changes_that_are_committed_together_each_is_told_the_truth() {
 }
 
 #[test]
+fn a_full_disk_of_postgresql_is_told() {
+    on_both(async |stage| {
+        let Db::Postgres(_) = stage.services.db() else { return };
+        let ada = stage.session(stage.admin).await;
+        let sql = "CREATE FUNCTION fill_disk() RETURNS trigger AS $$ BEGIN \
+                   RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$ \
+                   LANGUAGE plpgsql; \
+                   CREATE TRIGGER fill_disk BEFORE INSERT ON api_keys FOR EACH ROW EXECUTE FUNCTION fill_disk();";
+        crate::testing::execute(&stage.services, sql).await;
+        let refused = stage.services.api_keys().create(&ada, &new_key(own(&ada), "ci")).await;
+        let told = ApiError::from(refused.unwrap_err());
+        assert_eq!((told.code, told.code.status()), (ErrorCode::Unavailable, 503));
+        assert!(told.message.contains("disk of the database is full"), "{}", told.message);
+        assert!(told.retry_after.is_some() && told.reference.is_some());
+        crate::testing::execute(&stage.services, "DROP TRIGGER fill_disk ON api_keys").await;
+        stage.add_key(&ada, own(&ada), "ci").await;
+    });
+}
+
+#[test]
 fn many_changes_at_once_are_each_committed_or_refused() {
     on_both(async |stage| {
         let ada = stage.session(stage.admin).await;
@@ -149,7 +169,7 @@ fn a_file_locked_by_another_process_is_refused_in_six_seconds_also_behind_a_queu
             stage.services.check_readiness(),
         );
         assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
-        assert!(readiness.is_err());
+        assert!(readiness.unwrap_err().0.reference.is_some());
         for outcome in refused {
             assert_eq!(ApiError::from(outcome.unwrap_err()).code, ErrorCode::Unavailable);
         }
@@ -169,7 +189,8 @@ fn readiness_proves_that_the_database_can_be_changed() {
         // The result is used again for a second.
         assert!(stage.services.check_readiness().await.is_ok());
         let other = Services::open(&Settings::new(&stage.database_url), stage.clock.clone()).await.unwrap();
-        assert!(other.check_readiness().await.is_err());
+        let refusal = other.check_readiness().await.unwrap_err().0;
+        assert!(refusal.code == ErrorCode::Unavailable && refusal.reference.is_some(), "{refusal:?}");
     });
 }
 
@@ -298,6 +319,86 @@ fn a_jump_that_was_believed_is_undone_when_the_clock_returns() {
             }
         };
         timeout(Duration::from_secs(10), revived).await.expect("the background removes the mark");
+    });
+}
+
+/// Returns a key of Ada's that expires in two months.
+async fn add_expiring_key(stage: &Stage) -> domain::IssuedKey {
+    let ada = stage.session(stage.admin).await;
+    let expires_at = Some("2027-03-01T00:00:00Z".to_owned());
+    let input = CreateKey { expires_at, ..new_key(own(&ada), "with expiry") };
+    stage.services.api_keys().create(&ada, &input).await.unwrap()
+}
+
+/// Lets time pass in steps of a minute, in which the clock is read.
+fn pass_minutes(clock: &Clock, minutes: u32) {
+    for _ in 0..minutes {
+        clock.advance(TimeDelta::minutes(1));
+        clock.now();
+    }
+}
+
+#[test]
+fn a_clock_that_is_wrong_at_the_start_and_is_set_right_expires_no_key() {
+    on_both(async |stage| {
+        let key = add_expiring_key(&stage).await;
+        crate::storage::clock::store(stage.services.db(), stage.services.now(), None, None).await.unwrap();
+        for is_set_right in [true, false] {
+            let clock = Clock::simulated(stage.services.now() + TimeDelta::days(3_650));
+            let services = Services::open(&Settings::new(&stage.database_url), clock.clone()).await.unwrap();
+            let background = &services.0.background;
+            assert!(!background.mark_expired().await, "before the database was read");
+            background.resume_clock().await;
+            pass_minutes(&clock, 5);
+            assert!(!background.mark_expired().await);
+            assert!(services.verification().verify(key.token.expose(), &browser()).await.unwrap().is_none());
+            if is_set_right {
+                clock.jump(TimeDelta::days(-3_650));
+            }
+            pass_minutes(&clock, 9);
+            assert_eq!(background.mark_expired().await, !is_set_right, "a step back has to last, too");
+            pass_minutes(&clock, 3);
+            assert!(background.mark_expired().await);
+            let found = services.verification().verify(key.token.expose(), &browser()).await.unwrap();
+            assert_eq!(found.is_some(), is_set_right);
+        }
+        let found = stage.services.verification().verify(key.token.expose(), &browser()).await.unwrap();
+        assert!(found.is_none(), "a time that lasts is believed");
+    });
+}
+
+#[test]
+fn a_believed_jump_is_undone_by_a_server_that_started_during_or_after_it() {
+    on_both(async |stage| {
+        for returns_before_the_start in [false, true] {
+            let key = add_expiring_key(&stage).await;
+            let (services, clock) = with_jumping_clock(&stage).await;
+            services.0.background.resume_clock().await;
+            clock.jump(TimeDelta::days(100));
+            clock.now();
+            pass_minutes(&clock, 11);
+            assert!(services.0.background.mark_expired().await);
+            services.0.background.remember_clock().await;
+            services.close().await;
+            if returns_before_the_start {
+                clock.jump(TimeDelta::days(-100));
+            }
+            let clock = clock.restarted();
+            let services = Services::open(&Settings::new(&stage.database_url), clock.clone()).await.unwrap();
+            services.0.background.resume_clock().await;
+            if !returns_before_the_start {
+                assert!(services.verification().verify(key.token.expose(), &browser()).await.unwrap().is_none());
+                clock.jump(TimeDelta::days(-100));
+            }
+            let revived = async {
+                while services.verification().verify(key.token.expose(), &browser()).await.unwrap().is_none() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(Duration::from_secs(10), revived).await.expect("the background removes the mark");
+            services.0.background.remember_clock().await;
+            assert_eq!(crate::storage::clock::find(services.db()).await.unwrap().unwrap().jump, None);
+        }
     });
 }
 

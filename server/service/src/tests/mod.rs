@@ -14,6 +14,7 @@ mod key_memory;
 mod key_refusals;
 mod keys;
 mod leaks;
+mod ledger;
 mod limits;
 mod lists;
 mod metrics;

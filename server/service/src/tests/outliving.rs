@@ -139,6 +139,8 @@ fn session_of(stage: &Stage, user: domain::UserId) -> StoredSession {
         expires_at: stage.services.now() + TimeDelta::hours(1),
         facts: None,
         password_mark: None,
+        is_without_code: false,
+        replaces: None,
     }
 }
 

@@ -249,6 +249,8 @@ fn changing_the_password_ends_other_sessions_and_keys_cannot_change_it() {
             expires_at: stage.services.now() + chrono::TimeDelta::hours(1),
             facts: None,
             password_mark: None,
+            is_without_code: false,
+            replaces: None,
         };
         let ben = stage.add_user("ben@example.org", "acme", Role::User).await;
         for (digest, user) in [([1; 32], stage.admin), ([2; 32], stage.admin), ([3; 32], ben)] {

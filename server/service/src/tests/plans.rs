@@ -587,7 +587,7 @@ fn every_list_reads_an_index_and_sorts_no_more_than_a_page() {
 
 /// Statements that read a whole table on purpose, by their beginning: checks of the whole database and lists of all
 /// tenants that the operator asks for, and the search for old records in the background.
-const WHOLE_TABLES: [&str; 36] = [
+const WHOLE_TABLES: [&str; 40] = [
     "SELECT COUNT(*) FILTER (WHERE relname",
     "SELECT id FROM agents WHERE last_seen_at",
     "SELECT key_id, address, user_agent, agent_id FROM key_usage_clients WHERE COALESCE",
@@ -600,6 +600,9 @@ const WHOLE_TABLES: [&str; 36] = [
     "SELECT t.slug FROM tenants t WHERE NOT EXISTS",
     "SELECT COUNT(*) FROM api_keys k WHERE k.revoked_at IS NULL AND NOT EXISTS",
     "SELECT (SELECT COUNT(*) FROM tenants) AS tenants",
+    // When a server starts.
+    "SELECT id, deleted_at FROM service_accounts WHERE deleted_at IS NOT NULL",
+    "SELECT a.tenant_id, a.subject_id, MAX(a.at) AS at FROM tenants t JOIN audit_log a",
     // After a restore.
     "SELECT CASE WHEN EXISTS (SELECT 1 FROM audit_log a WHERE a.subject_id = u.id",
     "UPDATE invitations SET closed_at = $1 WHERE closed_at IS NULL",
@@ -624,6 +627,8 @@ const WHOLE_TABLES: [&str; 36] = [
     // Tables of a few rows.
     "SELECT MAX(created_at) FROM secret_keys",
     "DELETE FROM readiness",
+    "DELETE FROM clock",
+    "SELECT EXISTS (SELECT 1 FROM pg_locks",
     "SELECT name, pk FROM pragma_table_info",
     "SELECT id FROM secret_keys ORDER BY",
     "SELECT id, kind, tenant_id, user_id, service_account_id, at, actor_name, reason FROM pending_changes",

@@ -22,6 +22,8 @@ fn row(stage: &Stage, user: UserId, id: u128) -> StoredSession {
             user_agent: None,
         }),
         password_mark: None,
+        is_without_code: false,
+        replaces: None,
     }
 }
 

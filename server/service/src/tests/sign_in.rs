@@ -141,6 +141,29 @@ fn where_addresses_are_not_known_strangers_do_not_use_up_the_attempts_of_others(
 }
 
 #[test]
+fn a_proxy_that_is_not_trusted_weakens_the_limits_of_its_own_clients_only() {
+    on_both(async |stage| {
+        let behind = |proxy: &str| Client { is_address_shared: true, ..at(proxy) };
+        let (throttle, context) = (&stage.services.0.throttle, &stage.services.0.context);
+        let take = async |client: &Client| {
+            let limits = Limits::of_sign_in("ada@example.org", &throttle.network_of(client), None);
+            throttle.take(context, limits).await.map(drop)
+        };
+        for _ in 0..100 {
+            take(&behind("10.0.0.1")).await.expect("another of its clients may be Ada");
+        }
+        assert_eq!(code(take(&behind("10.0.0.1")).await), ErrorCode::RateLimited);
+        take(&behind("10.0.0.2")).await.unwrap();
+        for address in ["198.51.100.1", "10.0.0.1"] {
+            for _ in 0..10 {
+                take(&at(address)).await.unwrap();
+            }
+            assert_eq!(code(take(&at(address)).await), ErrorCode::RateLimited);
+        }
+    });
+}
+
+#[test]
 fn attempts_of_a_clock_that_was_ahead_do_not_lock_an_account() {
     on_both(async |stage| {
         let now = stage.services.now();
@@ -166,6 +189,38 @@ async fn with_code(stage: &Stage, text: &str, address: &str) -> crate::Result<()
     let sessions = stage.services.sessions();
     let half = sessions.sign_in("ada@example.org", &Secret::new(PASSWORD), &at(address)).await?;
     sessions.check_code(half, text, &at(address)).await.map(drop)
+}
+
+#[test]
+fn a_session_that_was_about_to_begin_without_a_code_ends_with_the_others() {
+    on_both(async |stage| {
+        let sessions = stage.services.sessions();
+        let half = sessions.sign_in("ada@example.org", &Secret::new(PASSWORD), &browser()).await.unwrap();
+        assert!(!half.needs_code && !half.has_code);
+        let row = |is_without_code| crate::StoredSession {
+            data: "{}".to_owned(),
+            user_id: Some(stage.admin),
+            expires_at: stage.services.now() + TimeDelta::hours(1),
+            facts: None,
+            password_mark: Some(half.password),
+            is_without_code,
+            replaces: None,
+        };
+        let is_created = async |digest: [u8; 32], row| {
+            sessions.create(&digest, &row).await.unwrap();
+            sessions.load(&digest).await.unwrap().is_some()
+        };
+        let ada = stage.session(stage.admin).await;
+        let enrolment = stage.services.second_factors().begin(&ada).await.unwrap();
+        assert!(is_created([1; 32], row(true)).await, "it isn't on yet");
+        let code = code_at(&enrolment.secret, stage.services.now());
+        let codes = stage.services.second_factors().enable(&ada, &code, Some([9; 32])).await.unwrap();
+        assert!(sessions.load(&[1; 32]).await.unwrap().is_none());
+        assert!(!is_created([2; 32], row(true)).await, "it began before, and is stored afterwards");
+        let again = sessions.sign_in("ada@example.org", &Secret::new(PASSWORD), &browser()).await.unwrap();
+        let full = sessions.check_code(again, codes[0].expose(), &browser()).await.unwrap();
+        assert!(full.has_code && is_created([3; 32], row(!full.has_code)).await);
+    });
 }
 
 /// Enters as many wrong codes as lock the app's, ten from each network.

@@ -57,6 +57,7 @@ pub(crate) fn browser() -> Client {
         channel: Channel::Browser,
         endpoint: None,
         address: Some("192.0.2.7".to_owned()),
+        is_address_shared: false,
         user_agent: Some("test".to_owned()),
         agent_id: None,
         browser: None,

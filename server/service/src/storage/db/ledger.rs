@@ -113,14 +113,27 @@ impl Ledger {
         lock(&self.0.file).is_some()
     }
 
-    /// Appends lines, and returns when they are on the disk. Lines that can't be written are logged, and written with
-    /// the next ones. Does nothing while the ledger is closed.
+    /// Appends lines, and returns when they are on the disk. Lines that can't be written are logged, and written later
+    /// by [`Ledger::retry`]. Does nothing while the ledger is closed.
     ///
     /// NOTE: the revocations are committed already. They don't fail because of the ledger.
     pub(crate) async fn append(&self, lines: Vec<Line>) {
         if let Err(cause) = self.write(lines).await {
-            tracing::error!(%cause, "a revocation couldn't be written to the revocation ledger; trying again with the next one");
+            tracing::error!(%cause, "a revocation couldn't be written to the revocation ledger; trying again");
         }
+    }
+
+    /// Appends the lines that couldn't be written before. Usually there are none.
+    ///
+    /// # Errors
+    /// If they still can't be written. They are kept.
+    pub(crate) async fn retry(&self) -> io::Result<()> {
+        if lock(&self.0.waiting).is_empty() {
+            return Ok(());
+        }
+        self.write_waiting().await?;
+        tracing::info!("the revocation ledger has every revocation again");
+        Ok(())
     }
 
     /// Like [`Ledger::append`], but returns the error.
@@ -129,6 +142,10 @@ impl Ledger {
             return Ok(());
         }
         lock(&self.0.waiting).extend(lines);
+        self.write_waiting().await
+    }
+
+    async fn write_waiting(&self) -> io::Result<()> {
         let inner = Arc::clone(&self.0);
         tokio::task::spawn_blocking(move || inner.write()).await.map_err(io::Error::other)?
     }
@@ -249,6 +266,23 @@ mod tests {
         for text in ["", "key", "key x 2026-01-01T00:00:00Z", "key 00000000-0000-0000-0000-000000000001 today"] {
             assert!(text.parse::<Line>().is_err(), "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn lines_that_could_not_be_written_are_written_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger");
+        let ledger = Ledger::default();
+        ledger.open(&path).unwrap();
+        // Fails like a full disk.
+        let file = lock(&ledger.0.file).replace(File::open(&path).unwrap());
+        ledger.append(vec![line(1)]).await;
+        assert!(ledger.retry().await.is_err());
+        assert_eq!(read_ledger(&path).unwrap(), []);
+        *lock(&ledger.0.file) = file;
+        ledger.retry().await.unwrap();
+        ledger.retry().await.unwrap();
+        assert_eq!(read_ledger(&path).unwrap(), [line(1)]);
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::{super::file, writer::Writer};
 use crate::{
     error::OpenError,
-    sqlite_codes::{BUSY, NOTADB, primary_code},
+    sqlite_codes::{BUSY, CANTOPEN, NOTADB, primary_code},
 };
 
 /// How long a statement, or the opening of the file, waits for another process.
@@ -22,9 +22,6 @@ const READERS: u32 = 8;
 const LISTERS: u32 = 4;
 /// The table in which sqlx records the applied migrations, on both databases.
 pub(crate) const MIGRATIONS: &str = "_sqlx_migrations";
-/// How many bytes of the file the list readers map into memory instead of copying page by page: the maximum of
-/// `SQLite`. Four times as fast for lists whose rows are far apart in the file.
-const MAPPED: &str = "2147418112";
 
 /// The connections to a file, as `Db` has them.
 pub(super) struct Connections {
@@ -37,6 +34,10 @@ pub(super) async fn open(url: &str, create: bool) -> std::result::Result<Connect
     let deadline = Instant::now() + BUSY_TIMEOUT;
     loop {
         match open_once(url, create).await {
+            // On a read-only disk, `SQLite` can't create the files beside a database, which it needs to read it.
+            Err(OpenError::Unreachable { cause, .. }) if !create && primary_code(&cause) == Some(CANTOPEN) => {
+                return open_read_only(url, cause).await;
+            }
             // Several processes open a new file at the same time, and each wants to switch it to WAL. `SQLite` doesn't wait
             // for that.
             Err(OpenError::Unreachable { cause, .. })
@@ -73,8 +74,21 @@ async fn open_once(url: &str, create: bool) -> std::result::Result<Connections, 
         options.after_release(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
     };
     let reader = pool(READERS).connect_with(options.clone()).await?;
-    let lister = pool(LISTERS).connect_with(options.pragma("mmap_size", MAPPED)).await?;
+    let lister = pool(LISTERS).connect_with(options).await?;
     Ok(Connections { reader, lister, writer })
+}
+
+/// Opens a file that can't be written, and that nobody can write meanwhile. `cause`: why it can't be opened otherwise.
+async fn open_read_only(url: &str, cause: sqlx::Error) -> std::result::Result<Connections, OpenError> {
+    let options = SqliteConnectOptions::from_str(url)?.read_only(true).immutable(true);
+    let path = options.get_filename().to_owned();
+    // What is in a write-ahead log would be missing.
+    let has_log = file::with_suffix(&path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
+    if has_log || !file::is_on_read_only_disk(&path) {
+        return Err(unreachable(&path, cause));
+    }
+    require_own_tables(&options, false).await?;
+    open_copy(&path).await.map_err(|cause| unreachable(&path, cause))
 }
 
 pub(super) async fn open_copy(path: &Path) -> std::result::Result<Connections, sqlx::Error> {

@@ -318,6 +318,13 @@ impl SqliteTx {
         told(outcome.await)
     }
 
+    /// Whether another transaction waits for its turn.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn has_waiting(&self) -> bool {
+        // The writer and the guard of the turn have a reference each, and so has whoever waits.
+        Arc::strong_count(&self.shared.turn) > 2
+    }
+
     /// Returns the keys that are known in memory.
     pub(super) fn key_cache(&self) -> KeyCache {
         self.shared.key_cache.clone()
