@@ -138,7 +138,7 @@ fn a_token_of_another_system_is_asked_about_from_the_first_import_on() {
         // Until it follows the changes, a verifier asks about every text that may be a token.
         let late = start(&server, &own);
         assert!(late.verify(&token(1)).await.is_ok());
-        signal(&server, "-KILL");
+        server.signal("-KILL");
         assert_eq!(late.verify("short").await.unwrap_err(), Refusal::Invalid);
         until("the server is missed", async || late.verify(&token(9)).await.unwrap_err() == Refusal::Unavailable).await;
     });
