@@ -104,7 +104,7 @@ fn the_feed_tells_what_changes_and_goes_on_after_the_last_event() {
         let key = by_key(&stage, &used).await.key_id().unwrap();
         let mut feed = Feed::open(&stage, &caller, &[], "").await;
         let (name, start, data) = feed.next().await.unwrap();
-        assert_eq!((name.as_str(), data), ("reset", json!({})));
+        assert_eq!((name.as_str(), data), ("reset", json!({"imported": false})));
         stage.services.api_keys().suspend(&ada, key).await.unwrap();
         let (name, suspended, data) = feed.news().await.unwrap();
         assert_eq!((name.as_str(), data), ("change", json!({"kind": "key", "key": key.to_string()})));

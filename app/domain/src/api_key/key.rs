@@ -119,7 +119,9 @@ pub struct ApiKey {
     /// The prefix and the first 4 characters of the token, so that people can recognise it in a configuration file. For an
     /// imported key, what the import says about its token, or the first digits of the token's SHA-256.
     pub hint: String,
-    /// When its token, which another system has made, was imported. `None` for a token in Latchkey's format.
+    /// When its token, which another system has made, was imported. `None` for a token in Latchkey's format. Not sent to
+    /// the browser's script, which doesn't need it.
+    #[serde(skip)]
     pub imported_at: Option<DateTime<Utc>>,
     /// When the key was created, to the millisecond. [`Self::id`] contains the same instant, so that ids sort by
     /// creation.
