@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use domain::{
-    AuditQuery, ErrorCode, InventoryQuery, KeyFilter, Owner, OwnerKind, Role, Secret,
+    AuditQuery, ErrorCode, InventoryQuery, KeyFilter, Operation, Owner, OwnerKind, Role, Secret,
     api_key::input::{RollKey, SetKeyPolicy},
 };
 use proptest::{
@@ -197,9 +197,9 @@ fn a_stated_configuration_is_created_once_and_every_step_is_the_operators() {
         assert!(stage.accepts(&ci).await && stage.accepts(&laptop).await);
         let ada = stage.session(stage.admin).await;
         let page = stage.services.audit_log().list(&ada, &AuditQuery::default()).await.unwrap();
-        for operation in ["create_service_account", "set_policy", "create_api_key"] {
-            let entry = page.items.iter().find(|entry| entry.operation == operation).unwrap();
-            assert_eq!((entry.channel.as_str(), entry.actor_name.as_str()), ("cli", "Operator"), "{operation}");
+        for operation in [Operation::CreateServiceAccount, Operation::SetPolicy, Operation::CreateApiKey] {
+            let entry = page.items.iter().find(|entry| entry.operation == operation.as_str()).unwrap();
+            assert_eq!((entry.channel.as_str(), entry.actor_name.as_str()), ("cli", "Operator"), "{operation:?}");
         }
         // Nothing that was stated is part of an entry but the hint.
         assert!(page.items.iter().all(|entry| !entry.detail.contains(ci.expose())));
