@@ -54,7 +54,7 @@ pub use keys::{
     known_token::{KnownToken, MAX_HINT, read_sha256},
     roll::Rolls,
     scopes::Scopes,
-    token::{TOKEN_PREFIXES, TOKEN_REGEX},
+    token::{TOKEN_PREFIXES, TOKEN_REGEX, draw as draw_token},
     token_search::{FoundToken, Spelling, find_tokens},
     verification::{Authorized, Verification, VerifiedKey},
     verification_counts::VerificationOutcome,
@@ -67,7 +67,7 @@ pub use leaks::{
 pub use mail::MailSettings;
 pub use metrics::{KeyFigures, Metrics};
 pub use operator::{
-    Admin, OwnerRef,
+    Admin, OwnerRef, apply,
     audit_tail::{AuditTail, TailEntry},
     import::{Import, ImportLine, Imported, MAX_DESCRIBED, MAX_LINES as MAX_IMPORTED, Rejected, RejectedLine},
 };

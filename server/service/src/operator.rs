@@ -1,6 +1,7 @@
 //! Use cases of the operator at the server's command line, who is trusted like the owner of the database and audited as
 //! "cli".
 
+pub mod apply;
 pub(crate) mod audit_tail;
 mod found_tokens;
 pub(crate) mod import;

@@ -29,6 +29,12 @@ fn top(command: &str) -> &'static [&'static str] {
         ],
         "migrate" => &["latchkey migrate", "latchkey migrate --database-url sqlite:/var/lib/latchkey/latchkey.db"],
         "admin" => &["latchkey admin list-tenants", "latchkey admin create-key --help"],
+        "apply" => &[
+            "latchkey apply --dry-run state.toml",
+            "latchkey apply state.toml",
+            "latchkey apply --prune --json - < state.toml",
+        ],
+        "generate-token" => &["latchkey generate-token --kind service-account > ci.token"],
         "backup" => &["latchkey backup /var/backups/latchkey.db"],
         "import" => &[
             "latchkey import keys.jsonl --tenant acme --dry-run",

@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal, Read},
+    path::Path,
     str::FromStr,
 };
 
@@ -9,7 +10,7 @@ use clap::{
     Args,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
-use domain::{ApiError, Role, Secret};
+use domain::{ApiError, Role, Secret, name::is_forbidden, secret::without_tokens};
 
 use super::output;
 
@@ -40,6 +41,12 @@ pub(super) struct OneFormat {
 /// Parses an id.
 pub(super) fn id<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| "not an id; an id looks like 0198c5a2-7b1e-7f3a-9c40-5d2e8f6a1b3c".to_owned())
+}
+
+/// Returns a path as a message may contain it: without control characters, and without tokens, which somebody may have
+/// given in place of a path.
+pub(super) fn path_text(path: &Path) -> String {
+    without_tokens(&path.to_string_lossy()).chars().filter(|c| !is_forbidden(*c)).collect()
 }
 
 /// Parses the code of a role.

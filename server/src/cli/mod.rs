@@ -1,12 +1,14 @@
-//! The command line: `serve`, `migrate`, `admin …`, `backup`, `restore`, `move`, `import`, `audit …`, `check`, `config check`. Ids, tokens, lists and
+//! The command line: `serve`, `migrate`, `admin …`, `apply`, `backup`, `restore`, `move`, `import`, `audit …`, `check`, `config check`. Ids, tokens, lists and
 //! reports go to standard output, messages to standard error.
 
 mod accounts;
 mod announce;
+mod apply;
 mod audit;
 mod config_check;
 mod database;
 mod examples;
+mod generate_token;
 mod grpc;
 mod health;
 mod help;
@@ -145,6 +147,10 @@ enum Command {
     /// written; and with a database: state, id, tenant, owner, name. Exits with 1 if there are tokens, and with 2 if not
     /// everything could be searched.
     Scan(scan::Scan),
+    /// Print a new token that belongs to no key yet
+    ///
+    /// For the token files of latchkey apply. Needs no database.
+    GenerateToken(generate_token::GenerateToken),
     /// Manage the keys that encrypt secrets in the database
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
@@ -179,6 +185,12 @@ enum OnDatabase {
     /// Manage tenants, people, service accounts and keys
     #[command(subcommand)]
     Admin(Admin),
+    /// Bring scopes, tenants, service accounts, key policies and keys to the state that a file describes
+    ///
+    /// The file is TOML and described in server/docs/apply.md. Everything is checked before the first change, and applied
+    /// again, the same file changes nothing. Prints a line for each step: + create, ~ change, - remove. Removes nothing
+    /// without --prune, and never tenants, people, or people's keys.
+    Apply(apply::Apply),
     #[command(about = "Copy an SQLite database to a new file, even while it is in use")]
     Backup {
         /// The file to create; an existing file is never overwritten
@@ -268,6 +280,7 @@ async fn dispatch(cli: Cli, embedded: Embedded, traces: Option<&Traces>) -> Outc
         Command::Scan(options) => {
             scan::run(options, cli.report.is_set("LATCHKEY_DATABASE_URL").then_some(&settings)).await
         }
+        Command::GenerateToken(options) => generate_token::run(&options),
         Command::FillDemo => demo::fill(&settings, Clock::system().now()).await,
         Command::Secrets(secrets::SecretsCommand::Init) => {
             Ok(secrets::init(&cli.common.secret_keys, &settings.database_url)?)
@@ -308,12 +321,23 @@ impl OnDatabase {
             Self::Serve(options) => serve::run(services, *options, embedded).await,
             Self::Migrate => database::migrate(services).await,
             Self::Admin(command) => administer(services, command).await,
+            Self::Apply(options) => apply_file(services, options).await,
             Self::Backup { file } => database::backup(services, &file).await,
             Self::Import(options) => import_keys(services, options).await,
             Self::Audit(command) => audit::run(services, command).await,
             Self::Check => database::check(services).await,
         }
     }
+}
+
+async fn apply_file(services: &Services, options: apply::Apply) -> Outcome {
+    if options.dry_run {
+        // It writes nothing, also no revocation ledger.
+        services.require_migrated().await?;
+    } else {
+        require_changeable(services).await?;
+    }
+    Ok(apply::run(services, options).await?)
 }
 
 async fn administer(services: &Services, command: Admin) -> Outcome {

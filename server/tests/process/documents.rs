@@ -199,7 +199,20 @@ fn is_installed(program: &str) -> bool {
 
 fn run(name: &str) {
     let text = fs::read_to_string(root().join(name)).unwrap();
-    Desk::new(name).run(name, &Block::all(&text));
+    let desk = Desk::new(name);
+    for (file, contents) in files(&text) {
+        fs::write(desk.folder.path().join(file), desk.replace(contents)).unwrap();
+    }
+    desk.run(name, &Block::all(&text));
+}
+
+/// Returns the files that a document shows: blocks of TOML that begin with a comment with the file's name.
+pub fn files(document: &str) -> impl Iterator<Item = (&str, &str)> {
+    let blocks = document.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
+    blocks.filter_map(|(contents, _)| {
+        let name = contents.lines().next()?.strip_prefix("# ")?;
+        Path::new(name).extension().is_some_and(|ending| ending == "toml").then_some((name, contents))
+    })
 }
 
 /// A test for each document with commands.
@@ -225,6 +238,7 @@ documents! {
     the_commands_about_imports_work "server/docs/import.md"
     the_commands_about_scopes_work "server/docs/scopes.md"
     the_commands_about_limits_work "server/docs/limits.md"
+    the_commands_about_states_work "server/docs/apply.md"
     the_commands_of_the_benchmarks_exist "server/docs/benchmarks.md"
     the_commands_of_the_first_guide_work "server/docs/guide/get-started.md"
     the_commands_of_the_guide_to_verification_work "server/docs/guide/verify.md"

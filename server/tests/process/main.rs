@@ -1,6 +1,7 @@
 //! Tests that need a whole process: the command line, many concurrent connections, and a killed server.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod apply;
 mod backup;
 mod command_line;
 mod crash;

@@ -90,11 +90,7 @@ impl KeyPolicies<'_> {
         let permit = self.context.permit_write(actor, Operation::SetPolicy, Target::Tenant(actor.tenant_id())).await?;
         let policy = self.check(actor, input).await?;
         let subject = ("tenant", actor.tenant_id().0, policy.kind.label());
-        let number = policy.days.map(days_text).or(policy.limit.map(keys_text));
-        let number = number.or(policy.on_exposure.map(|response| response.label().to_lowercase()));
-        let number = number.map(|text| format!("{text}, ")).unwrap_or_default();
-        let number = if policy.kind.has_scopes() { format!("{}, {number}", policy.scopes) } else { number };
-        let detail = format!("{number}effective from {}", domain::time::utc_text(policy.effective_from));
+        let detail = described(&policy);
         let entry = Entry::by(actor, Operation::SetPolicy, self.context.now(), subject).with(detail);
         retry!(self.context.db(), for permit.tenant_id(), tx => {
             storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
@@ -127,61 +123,76 @@ impl KeyPolicies<'_> {
     }
 
     async fn check(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<KeyPolicy> {
-        let (kind, now) = (kind_of(&input.policy)?, self.context.now());
-        let days = match (kind.has_days(), input.days.trim().parse::<u32>().ok()) {
-            (true, Some(days)) if (1..=MAX_DAYS).contains(&days) => Some(days),
-            (true, _) => {
-                return Err(
-                    ApiError::field("days", format!("Choose 1 to {} days.", number_text(MAX_DAYS.into()))).into()
-                );
-            }
-            (false, _) => None,
-        };
-        let malformed = || ApiError::field("from", ExpiryError::Malformed.to_string());
-        let limit = match (kind.has_limit(), input.limit.trim().parse::<u32>().ok()) {
-            (true, Some(limit)) if (1..=MAX_KEY_LIMIT).contains(&limit) => Some(limit),
-            (true, _) => {
-                return Err(ApiError::field(
-                    "limit",
-                    format!("Choose 1 to {} keys.", number_text(MAX_KEY_LIMIT.into())),
-                )
-                .into());
-            }
-            (false, _) => None,
-        };
-        let on_exposure = match (kind.has_response(), ExposureResponse::from_code(input.on_exposure.trim())) {
-            (true, Some(response)) => Some(response),
-            (true, None) => {
-                let words = ExposureResponse::ALL.map(ExposureResponse::as_str).join(", ");
-                return Err(ApiError::field("on_exposure", format!("Choose one of {words}.")).into());
-            }
-            (false, _) => None,
-        };
-        let scopes = if kind.has_scopes() { self.check_scopes(&input.scopes).await? } else { ScopeSet::default() };
-        let from = first_instant(&input.from).map(|text| parse_instant(&text).ok_or_else(malformed)).transpose()?;
-        let effective_from = from.map_or(now, |at| at.max(now));
-        let set_by = actor.name().to_owned();
-        Ok(KeyPolicy { kind, days, limit, on_exposure, scopes, effective_from, set_at: now, set_by })
-    }
-
-    /// Returns the scopes that a policy is about. A scope that doesn't exist is probably mistyped.
-    async fn check_scopes(&self, text: &str) -> Result<ScopeSet> {
-        let wrong = |message: String| ApiError::field("scopes", message);
-        let scopes = ScopeSet::parse(text).map_err(|error| wrong(error.to_string()))?;
-        if scopes.is_empty() {
-            return Err(wrong("Enter at least one scope.".to_owned()).into());
+        let policy = parsed(input, actor.name(), self.context.now())?;
+        if policy.kind.has_scopes() {
+            // A scope that doesn't exist is probably mistyped.
+            let catalogue = storage::scopes::catalogue(self.context.db()).await?;
+            let checked = catalogue.check_grant(&policy.scopes, Role::TenantAdmin);
+            checked.map_err(|lack| ApiError::field("scopes", lack.to_string()))?;
         }
-        let catalogue = storage::scopes::catalogue(self.context.db()).await?;
-        let checked = catalogue.check_grant(&scopes, Role::TenantAdmin);
-        checked.map_err(|lack| wrong(lack.to_string()))?;
-        Ok(scopes)
+        Ok(policy)
     }
 }
 
-fn kind_of(word: &str) -> Result<PolicyKind> {
+/// Returns the policy that an input describes. Doesn't check whether its scopes are in the catalogue.
+///
+/// # Errors
+/// Field errors at `policy`, `days`, `limit`, `on_exposure`, `scopes`, `from`.
+pub(crate) fn parsed(
+    input: &SetKeyPolicy,
+    set_by: &str,
+    now: DateTime<Utc>,
+) -> std::result::Result<KeyPolicy, ApiError> {
+    let kind = kind_of(&input.policy)?;
+    let number = |text: &str, most: u32| text.trim().parse::<u32>().ok().filter(|number| (1..=most).contains(number));
+    let days = match (kind.has_days(), number(&input.days, MAX_DAYS)) {
+        (true, None) => {
+            return Err(ApiError::field("days", format!("Choose 1 to {} days.", number_text(MAX_DAYS.into()))));
+        }
+        (has_days, days) => days.filter(|_| has_days),
+    };
+    let limit = match (kind.has_limit(), number(&input.limit, MAX_KEY_LIMIT)) {
+        (true, None) => {
+            let message = format!("Choose 1 to {} keys.", number_text(MAX_KEY_LIMIT.into()));
+            return Err(ApiError::field("limit", message));
+        }
+        (has_limit, limit) => limit.filter(|_| has_limit),
+    };
+    let on_exposure = match (kind.has_response(), ExposureResponse::from_code(input.on_exposure.trim())) {
+        (true, None) => {
+            let words = ExposureResponse::ALL.map(ExposureResponse::as_str).join(", ");
+            return Err(ApiError::field("on_exposure", format!("Choose one of {words}.")));
+        }
+        (has_response, response) => response.filter(|_| has_response),
+    };
+    let scopes = if kind.has_scopes() { scopes_of(&input.scopes)? } else { ScopeSet::default() };
+    let malformed = || ApiError::field("from", ExpiryError::Malformed.to_string());
+    let from = first_instant(&input.from).map(|text| parse_instant(&text).ok_or_else(malformed)).transpose()?;
+    let effective_from = from.map_or(now, |at| at.max(now));
+    Ok(KeyPolicy { kind, days, limit, on_exposure, scopes, effective_from, set_at: now, set_by: set_by.to_owned() })
+}
+
+/// Returns the values of a policy, for the audit log: "90 days, effective from 31 Jan 2027, 09:00 UTC".
+pub(crate) fn described(policy: &KeyPolicy) -> String {
+    let number = policy.days.map(days_text).or(policy.limit.map(keys_text));
+    let number = number.or(policy.on_exposure.map(|response| response.label().to_lowercase()));
+    let number = number.map(|text| format!("{text}, ")).unwrap_or_default();
+    let scopes = if policy.kind.has_scopes() { format!("{}, ", policy.scopes) } else { String::new() };
+    format!("{scopes}{number}effective from {}", domain::time::utc_text(policy.effective_from))
+}
+
+/// Returns the scopes that a policy is about.
+fn scopes_of(text: &str) -> std::result::Result<ScopeSet, ApiError> {
+    let scopes = ScopeSet::parse(text).map_err(|error| ApiError::field("scopes", error.to_string()))?;
+    if scopes.is_empty() {
+        return Err(ApiError::field("scopes", "Enter at least one scope."));
+    }
+    Ok(scopes)
+}
+
+fn kind_of(word: &str) -> std::result::Result<PolicyKind, ApiError> {
     let words = || PolicyKind::ALL.map(PolicyKind::as_str).join(", ");
-    Ok(PolicyKind::from_code(word.trim())
-        .ok_or_else(|| ApiError::field("policy", format!("Choose one of {}.", words())))?)
+    PolicyKind::from_code(word.trim()).ok_or_else(|| ApiError::field("policy", format!("Choose one of {}.", words())))
 }
 
 /// Suspends all keys that the key policies of any tenant require to be suspended. Writes pending usage first.

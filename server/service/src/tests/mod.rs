@@ -2,6 +2,7 @@
 
 mod accounts;
 mod agents;
+mod apply;
 mod audit;
 mod change_feed;
 mod crowd;

@@ -1,0 +1,34 @@
+//! The files with the tokens of stated keys.
+
+use std::{fs::File, io::Read, path::Path};
+
+use domain::Secret;
+
+use crate::cli::input::path_text;
+
+/// The maximum size of a token file, in bytes.
+const MAX_FILE: u64 = 4 * 1_024;
+
+/// Reads a file that contains one token, and perhaps a line break after it.
+///
+/// # Errors
+/// A sentence, which doesn't contain anything of the file.
+pub(super) fn read(path: &Path) -> Result<Secret, String> {
+    let name = path_text(path);
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+    read.map_err(|error| format!("{name} can't be read: {error}."))?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(format!("{name} is longer than 4 KiB. It must contain one token and nothing else."));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| format!("{name} contains something else than text."))?;
+    let token = text.strip_suffix('\n').unwrap_or(&text);
+    let token = token.strip_suffix('\r').unwrap_or(token);
+    if token.is_empty() {
+        return Err(format!("{name} is empty. It must contain one token."));
+    }
+    if token.contains(['\n', '\r']) {
+        return Err(format!("{name} has more than one line. It must contain one token and nothing else."));
+    }
+    Ok(Secret::new(token))
+}
