@@ -114,7 +114,9 @@ impl Admin<'_> {
         if let Some(scopes) = &change.scopes {
             let access = if *scopes == ScopeGrant::Unscoped { ScopeOption::Full } else { ScopeOption::Chosen };
             let scopes = scopes.set().map(ToString::to_string);
-            self.keys().change_scopes(&actor, &ChangeKeyScopes { key, access: Some(access), scopes }).await?;
+            self.keys()
+                .change_scopes(&actor, &ChangeKeyScopes { key, access: Some(access), scopes, before: None })
+                .await?;
         }
         if let Some(limits) = &change.limits {
             let (addresses, requests, rate_window) = texts_of(limits);
@@ -126,6 +128,7 @@ impl Admin<'_> {
                 rate_window,
                 allow_lockout: true,
                 replace_all: true,
+                before: None,
             };
             self.keys().change_limits(&actor, &input).await?;
         }
