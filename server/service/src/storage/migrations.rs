@@ -128,14 +128,17 @@ async fn apply_to_sqlite(
     Ok(true)
 }
 
-/// Creates the table of migrations. If another server does so at the same time, `PostgreSQL` waits for it, and then reports
-/// a unique violation in spite of `IF NOT EXISTS`.
+/// Creates the table of migrations. If another server does so at the same time, `PostgreSQL` reports in spite of `IF NOT
+/// EXISTS` that the table or its type exists, or, after it has waited for the other, a unique violation.
 async fn create_on_postgres(mut connection: Lease) -> std::result::Result<(), OpenError> {
-    let is_unique_violation =
-        |cause: &sqlx::Error| cause.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation);
+    // Unique violation, duplicate object, duplicate table.
+    let is_made_by_another = |cause: &sqlx::Error| {
+        let code = cause.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        code.is_some_and(|code| ["23505", "42710", "42P07"].contains(&code.as_ref()))
+    };
     let mut created = sqlx::raw_sql(CREATE_ON_POSTGRES).execute(&mut *connection).await;
     for _ in 0..4 {
-        if !created.as_ref().is_err_and(is_unique_violation) {
+        if !created.as_ref().is_err_and(is_made_by_another) {
             break;
         }
         created = sqlx::raw_sql(CREATE_ON_POSTGRES).execute(&mut *connection).await;
