@@ -216,13 +216,13 @@ fn the_page_of_a_stopped_key_says_how_many_verifiers_refuse_it() {
         let (_, start, _) = feed.next().await.unwrap();
         let seen = async |cursor: &str| report(&stage, &caller, json!({"verifier": "shop-1", "cursor": cursor})).await;
         assert_eq!(seen(&start).await.status, StatusCode::OK);
-        assert!(!page().await.contains("Refused by"), "a valid key isn't refused");
+        assert!(!page().await.contains("Rejected by"), "a valid key isn't refused");
         stage.services.api_keys().revoke(&ada, key).await.unwrap();
         let text = page().await;
-        assert!(text.contains("Refused by 0 of 1 verifier."), "{text}");
+        assert!(text.contains("Rejected by 0 of 1 verifier."), "{text}");
         let (_, revoked, _) = feed.news().await.unwrap();
         seen(&revoked).await;
         let text = page().await;
-        assert!(text.contains("Refused by 1 of 1 verifier since 0."), "{text}");
+        assert!(text.contains("Rejected by 1 of 1 verifier for 0."), "{text}");
     });
 }

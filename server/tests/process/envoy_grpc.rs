@@ -255,7 +255,7 @@ fn a_plain_client_is_told_what_the_http_form_tells() {
         let (_, counted) = crate::metrics::get(metrics, "/metrics").await;
         let route = "http_route=\"/envoy.service.auth.v3.Authorization/Check\",http_response_status_code=\"200\"";
         let calls = counted.lines().find(|line| line.contains("duration_seconds_count") && line.contains(route));
-        assert!(calls.is_some_and(|line| line.ends_with(" 9")), "{counted}");
+        assert!(calls.is_some_and(|line| line.ends_with(" 11")), "{counted}");
         drop(place.server);
     });
 }
