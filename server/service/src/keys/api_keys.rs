@@ -228,9 +228,16 @@ impl ApiKeys<'_> {
     pub(crate) async fn create_known(&self, actor: &Actor, input: &CreateKey, known: KnownToken) -> Result<ApiKey> {
         let (actor, owner, permit) = self.permit_creation(actor, input).await?;
         let key = issue::draft_known(&actor, self.check(input)?, known, self.context.now());
-        let made = retry!(self.context.db(), for permit.tenant_id(), tx => {
-            issue::insert_known(tx, &actor, &permit, &key).await
-        });
+        let create = async || {
+            retry!(self.context.db(), for permit.tenant_id(), tx => {
+                issue::insert_known(tx, &actor, &permit, &key).await
+            })
+        };
+        let made = match create().await {
+            // Another key got the token meanwhile. The next attempt sees whose it is.
+            Err(error) if error.is_unique_violation() => create().await,
+            made => made,
+        };
         let subject = subject_of_owner(owner);
         self.context.audit().record_if_refused(made, &actor, Operation::CreateApiKey, subject).await
     }
