@@ -64,7 +64,7 @@ test('a service account is suspended with its keys, resumed, renamed and given a
   await open('/team/service-accounts');
   await choose(page, 'deployer', 'Rename', scripted);
   await nameField(page).fill('shipper');
-  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByRole('button', { name: 'Rename', exact: true }).click();
   await said(page, 'Renamed to “shipper”.');
   await expect(row(page, 'shipper')).toBeVisible();
 });
