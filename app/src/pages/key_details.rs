@@ -93,7 +93,8 @@ async fn details(request: &RequestContext, base: &str, up: (String, String)) -> 
             {actions}
         </div>
         <p class="lead">
-            {key_status(state)} {exposed_mark(&key)} {imported_mark(&key)}" " <code translate="no">{key.hint.clone()}"…"</code>
+            {key_status(state)} {exposed_mark(&key)} {imported_mark(&key)}" "
+            <code translate="no">{key.hint.clone()}"…"</code>
         </p>
         {spread}
         {elsewhere}
