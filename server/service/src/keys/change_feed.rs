@@ -157,7 +157,7 @@ pub struct KeyReport {
     pub digest: [u8; 32],
     /// How many requests had the key.
     pub accepted: u64,
-    /// How long ago the last of them was; counts at most [`MAX_AGE`].
+    /// How long ago the last of them was; counts at most ten minutes.
     pub age: Duration,
     /// The address and the user agent of one of them.
     pub client: (Option<String>, Option<String>),
