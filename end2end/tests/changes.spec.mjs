@@ -58,7 +58,7 @@ test('a service account is suspended with its keys, resumed, renamed and given a
   await open('/team/service-accounts');
   await choose(page, 'deployer', 'Change role', scripted);
   await page.getByRole('radio', { name: 'Read only', exact: true }).check();
-  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByRole('button', { name: 'Change role', exact: true }).click();
   await said(page, 'Role of “deployer” changed.');
   await expect(row(page, 'deployer')).toContainText('Read only');
   await open('/team/service-accounts');

@@ -268,7 +268,7 @@ async fn role_page(
         <FormError error fields=&["role", confirm::PASSWORD, confirm::CODE] />
         <RoleField value=role error />
         {confirm}
-        <FormButtons cancel=PATH label=AccountAct::Rename.label() />
+        <FormButtons cancel=PATH label=AccountAct::ChangeRole.label() />
     };
     let words = view! { <RoleWords recent now /> }.into_any();
     let form = act_form::<ChangeAccountRole>(request, PATH, &[("account", id)], contents.into_any());
