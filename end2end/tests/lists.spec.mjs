@@ -1,6 +1,6 @@
 // Lists: the search, state, sort order and page are in the URL, and a failure never looks like an empty list.
 import { expect, test } from '../support/test.mjs';
-import { createKey, row, storeIt } from '../support/steps.mjs';
+import { createKey, revoke, row, storeIt } from '../support/steps.mjs';
 
 const rows = (page) => page.getByRole('table').getByRole('row').filter({ has: page.getByRole('cell') });
 
@@ -97,4 +97,16 @@ test('a new key is listed with the date and the distance that were chosen @both'
   await createKey(page, watch, scripted, 'always', () => page.locator('input[name=expiry][value=never]').check());
   await storeIt(page, scripted);
   await expect(row(page, 'always').locator('td[data-label=Expires]')).toHaveText('Never');
+});
+
+test('on a narrow screen, a revoked key is not said to expire', async ({ page, open, team, signIn, scripted }) => {
+  const ada = team.person();
+  for (const name of ['kept', 'gone']) team.key(ada, name);
+  await signIn(ada);
+  await revoke(page, scripted, 'gone');
+  await page.setViewportSize({ width: 390, height: 844 });
+  await open('/user/api-keys?state=all');
+  const label = (name) => row(page, name).locator('td[data-label="Expires"]').evaluate((cell) => getComputedStyle(cell, '::before').content);
+  expect(await label('kept')).toContain('Expires');
+  expect(await label('gone')).toBe('none');
 });
