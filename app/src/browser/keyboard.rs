@@ -21,7 +21,9 @@ pub fn label_shortcuts() {
         js_sys::Reflect::get(&window().navigator(), &"platform".into()).ok().and_then(|name| name.as_string());
     let Some(root) = document().document_element() else { return };
     if platform.is_some_and(|name| name.starts_with("Mac") || name.starts_with("iP")) {
-        all(&root, "kbd[data-mac]").iter().for_each(|key| key.set_text_content(Some(&attribute(key, "data-mac"))));
+        for key in all(&root, "kbd[data-mac]") {
+            key.set_text_content(Some(&attribute(&key, "data-mac")));
+        }
     }
 }
 
