@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::secret::without_tokens;
+
 /// The maximum length of a name, in characters (Unicode scalar values).
 pub const MAX_CHARS: usize = 100;
 
@@ -104,9 +106,24 @@ impl std::fmt::Display for Name {
     }
 }
 
+/// The longest text of a file that a message repeats, in characters.
+const MAX_SHOWN: usize = 100;
+
+/// Returns a text from a file as a message may repeat it: without control characters and tokens, and cut.
+pub fn shown(text: &str) -> String {
+    without_tokens(text).chars().filter(|c| !is_forbidden(*c)).take(MAX_SHOWN).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_of_a_file_is_shown_without_tokens_and_control_characters() {
+        let token = format!("lks_{}", "7".repeat(38));
+        assert_eq!(shown(&format!("a\u{1b}[31m {token}\u{202e}")), "a[31m lks_…");
+        assert_eq!(shown(&"é".repeat(500)).chars().count(), MAX_SHOWN);
+    }
 
     #[test]
     fn a_name_is_trimmed_and_can_be_in_any_script() {

@@ -3,9 +3,10 @@
 
 use std::ops::Range;
 
+use domain::name::shown;
 use service::apply::{
     Kind, Problem, Stated, StatedAccount, StatedConfiguration, StatedKey, StatedOwner, StatedPolicy, StatedScope,
-    StatedTenant, StatedToken, shown,
+    StatedTenant, StatedToken,
 };
 use toml::{
     Spanned,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use domain::{AllowedAddresses, ApiError, ErrorCode, FieldError, api_key::input::CreateKey};
+use domain::{AllowedAddresses, ApiError, ErrorCode, FieldError, api_key::input::CreateKey, name::shown};
 use serde::{
     Deserialize, Deserializer,
     de::{Error as _, MapAccess, Visitor},
@@ -15,8 +15,6 @@ use crate::cli::keys::rate;
 /// The members that a line can have.
 const MEMBERS: [&str; 9] =
     ["owner", "name", "sha256", "scopes", "expires_at", "hint", "allowed_addresses", "rate_limit", "tenant"];
-/// How much of an unknown member's name an error shows.
-const MAX_SHOWN: usize = 40;
 
 /// The members of a JSON object, each of which occurs once.
 struct Members(Vec<(String, Value)>);
@@ -47,10 +45,6 @@ impl<'de> Visitor<'de> for Collector {
         }
         Ok(Members(members))
     }
-}
-
-fn shown(name: &str) -> String {
-    name.chars().take(MAX_SHOWN).flat_map(char::escape_debug).collect()
 }
 
 /// The values that are read, and the wrong members found so far.
@@ -239,6 +233,11 @@ mod tests {
             members.sort_unstable();
             assert_eq!(names, members, "{text}");
             assert!(!format!("{found:?}").contains("sk_live_1234"), "the value is shown: {found:?}");
+        }
+        let token = format!("lks_{}", "7".repeat(38));
+        for text in [format!(r#","{token}":1"#), format!(r#","{token}":1,"{token}":2"#)] {
+            let found = format!("{:?}", wrong(&line(&text)));
+            assert!(found.contains("lks_…") && !found.contains("lks_7"), "{found}");
         }
         let twice = wrong(&line(r#","name":"again""#)).swap_remove(0).1;
         assert!(twice.starts_with("The member name occurs twice (column "), "{twice}");

@@ -15,7 +15,7 @@ mod step;
 pub use self::{
     stated::{
         Kind, Problem, Stated, StatedAccount, StatedConfiguration, StatedKey, StatedOwner, StatedPolicy, StatedScope,
-        StatedTenant, StatedToken, Subject, shown,
+        StatedTenant, StatedToken, Subject,
     },
     step::{Action, Plan, Step},
 };

@@ -3,6 +3,7 @@
 use domain::{
     ApiKey, Expiry, OwnerKind, Role, ScopeGrant, Slug,
     api_key::policy::{self, Proposed, keys_text},
+    name::shown,
     scope::listed,
     time::utc_text,
 };
@@ -11,7 +12,7 @@ use super::{
     current::CurrentTenant,
     desired::{DesiredKey, DesiredOwner, messages},
     plan::{Outcome, Planner},
-    stated::{Stated, shown},
+    stated::Stated,
     step::{Act, Action, KeyChange, Step},
 };
 

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use domain::{Secret, name::is_forbidden, secret::without_tokens};
-
-/// The most characters of a text that a message repeats.
-const MAX_SHOWN: usize = 100;
+use domain::{Secret, name::shown};
 
 /// An entry of a file.
 #[derive(Clone, Debug)]
@@ -227,11 +224,6 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Returns a text from a file as a message may repeat it: without control characters and tokens, and cut.
-pub fn shown(text: &str) -> String {
-    without_tokens(text).chars().filter(|c| !is_forbidden(*c)).take(MAX_SHOWN).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,6 +237,5 @@ mod tests {
         let account = Subject::of_tenant(Kind::ServiceAccount, "acme", "Deployer");
         let problem = Problem { line: 3, subject: account.to_string(), message: "Enter a name.".to_owned() };
         assert_eq!(problem.to_string(), "line 3, service account “Deployer” in acme: Enter a name.");
-        assert_eq!(shown(&"é".repeat(500)).chars().count(), MAX_SHOWN);
     }
 }
