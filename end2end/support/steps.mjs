@@ -4,6 +4,9 @@ import { TOKEN, alive, expect, isValid } from './test.mjs';
 /** The field for the name of a key or an account. Exact, since other labels may contain “Name”. */
 export const nameField = (page) => page.getByLabel('Name', { exact: true });
 
+/** The label of the button that closes a page with a token: before and after the token was copied. */
+export const SAVED = /^(Done|I've saved it)$/;
+
 /** The row of a key or an account. */
 export const row = (page, name) => page.getByRole('row').filter({ hasText: name });
 
@@ -41,10 +44,24 @@ export async function revealed(page, watch) {
 
 /** Closes the page or the dialog that shows a token. */
 export async function storeIt(page, scripted) {
-  const words = { name: /^(Done|I've saved it)$/ };
+  const words = { name: SAVED };
   await page.getByRole('button', words).or(page.getByRole('link', words)).click();
   await expect(page.getByRole('heading', { name: 'Your API key has been created' })).toHaveCount(0);
   if (scripted) await alive(page);
+}
+
+/** Rotates the key whose page is open and returns the new token. */
+export async function roll(page, watch, scripted, overlap) {
+  await press(page, 'Rotate', scripted);
+  await page.getByLabel(overlap).check();
+  await page.getByRole('button', { name: 'Rotate', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Your API key has been rotated' })).toBeVisible();
+  const token = await page.getByLabel('API key', { exact: true }).inputValue();
+  expect(token).toMatch(TOKEN);
+  watch.shown(token);
+  await page.getByRole('link', { name: SAVED }).click();
+  await expect(page.getByRole('heading', { name: 'Your API key has been rotated' })).toHaveCount(0);
+  return token;
 }
 
 /** Revokes a key with the button in its row. */

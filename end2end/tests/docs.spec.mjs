@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { expectAccessible } from '../support/accessible.mjs';
 import { start } from '../support/server.mjs';
 import { PASSWORD, TOKEN, alive, expect, test } from '../support/test.mjs';
-import { nameField } from '../support/steps.mjs';
+import { SAVED, nameField } from '../support/steps.mjs';
 
 const GUIDES = ['get-started', 'verify', 'rotate', 'service-accounts-and-agents', 'graphql', 'forward-auth'];
 const run = (command) => execFileSync('sh', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
@@ -106,7 +106,7 @@ test('a new user comes from the setup link to a verified key within a minute', a
     expect(took).toBeLessThan(FIRST_KEY_WITHIN_MS);
     const token = await field.inputValue();
     await page.getByRole('button', { name: 'Copy', exact: true }).first().click();
-    await page.getByRole('link', { name: /^(Done|I've saved it)$/ }).click();
+    await page.getByRole('link', { name: SAVED }).click();
     await expect(page.getByRole('heading', { name: 'Your API key has been created' })).toHaveCount(0);
 
     // The commands of the first guide, with the key pasted in place of its beginning.

@@ -1,7 +1,7 @@
 // A key whose token another system has made: how lists and its page show it, and how it is rotated.
 import { expectAccessible } from '../support/accessible.mjs';
-import { TOKEN, expect, expectNowhere, isValid, test } from '../support/test.mjs';
-import { press, revoke, row } from '../support/steps.mjs';
+import { expect, expectNowhere, isValid, test } from '../support/test.mjs';
+import { revoke, roll, row } from '../support/steps.mjs';
 
 const NOTE = 'Its token has its own format: leak scans and secret scanners can\'t recognize it.';
 const ADVICE = 'Rotate the key to replace it with a Latchkey token.';
@@ -24,14 +24,7 @@ test('an imported key is marked, and rotated to a token of Latchkey @both', asyn
   if (scripted) await expectAccessible(page, 'an imported key');
   await expectNowhere(page, old);
 
-  await press(page, 'Rotate', scripted);
-  await page.getByLabel('Until the new key is first used').check();
-  await page.getByRole('button', { name: 'Rotate', exact: true }).click();
-  await expect(page.getByRole('heading', { name: 'Your API key has been rotated' })).toBeVisible();
-  const token = await page.getByLabel('API key', { exact: true }).inputValue();
-  expect(token).toMatch(TOKEN);
-  watch.shown(token);
-  await page.getByRole('link', { name: /^(Done|I've saved it)$/ }).click();
+  const token = await roll(page, watch, scripted, 'Until the new key is first used');
   expect(await isValid(old)).toBe(true);
   expect([await isValid(token), await isValid(old)]).toEqual([true, false]);
   await open(path);

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { expectAccessible } from '../support/accessible.mjs';
 import { PASSWORD, alive, expect, test } from '../support/test.mjs';
-import { press, row, said, tenantButton } from '../support/steps.mjs';
+import { SAVED, press, row, said, tenantButton } from '../support/steps.mjs';
 
 const freshEmail = () => `${randomBytes(6).toString('hex')}@example.org`;
 const openInvitations = (page) => page.getByRole('table', { name: 'Open invitations' });
@@ -18,7 +18,7 @@ async function invite(page, scripted, email, role = 'User') {
   await expect(page.getByRole('heading', { name: 'Invitation created' })).toBeVisible();
   const link = await page.getByLabel('Link', { exact: true }).inputValue();
   expect(link).toMatch(new RegExp(`^${process.env.LATCHKEY_URL}/invitations/[0-9A-Za-z_-]{20,}$`));
-  await page.getByRole('link', { name: /^(Done|I've saved it)$/ }).click();
+  await page.getByRole('link', { name: SAVED }).click();
   await expect(page.getByRole('heading', { name: 'Invitation created' })).toHaveCount(0);
   await expect(async () => expect(await page.content()).not.toContain(secretOf(link))).toPass({ timeout: 7_000 });
   return link;

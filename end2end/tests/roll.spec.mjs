@@ -1,7 +1,7 @@
 // Rotating a key, its usage, and the keys that were created with it.
 import { expectAccessible } from '../support/accessible.mjs';
-import { TOKEN, expect, expectNowhere, isValid, test } from '../support/test.mjs';
-import { press, row, said } from '../support/steps.mjs';
+import { expect, expectNowhere, isValid, test } from '../support/test.mjs';
+import { press, roll, row, said } from '../support/steps.mjs';
 
 /** Opens the page of one of the user's own keys and returns its path. */
 async function keyPage(page, open, name) {
@@ -10,20 +10,6 @@ async function keyPage(page, open, name) {
   await open(path);
   await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
   return path;
-}
-
-/** Rotates the key whose page is open and returns the new token. */
-async function roll(page, watch, scripted, overlap) {
-  await press(page, 'Rotate', scripted);
-  await page.getByLabel(overlap).check();
-  await page.getByRole('button', { name: 'Rotate', exact: true }).click();
-  await expect(page.getByRole('heading', { name: 'Your API key has been rotated' })).toBeVisible();
-  const token = await page.getByLabel('API key', { exact: true }).inputValue();
-  expect(token).toMatch(TOKEN);
-  watch.shown(token);
-  await page.getByRole('link', { name: /^(Done|I've saved it)$/ }).click();
-  await expect(page.getByRole('heading', { name: 'Your API key has been rotated' })).toHaveCount(0);
-  return token;
 }
 
 const rotation = (page) => page.getByRole('region', { name: /^(Rotation in progress|Rotated on)/ });

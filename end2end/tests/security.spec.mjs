@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expectAccessible } from '../support/accessible.mjs';
 import { PASSWORD, expect, test } from '../support/test.mjs';
-import { press, said } from '../support/steps.mjs';
+import { SAVED, press, said } from '../support/steps.mjs';
 import { STEP_MS, codeAt } from '../support/totp.mjs';
 
 const sessionRows = (page) => page.getByRole('table', { name: 'Sessions' }).locator('tbody').getByRole('row');
@@ -238,7 +238,7 @@ async function calendarLink(page, name, scripted) {
   await expect(page.getByRole('heading', { name: 'Calendar link created' })).toBeVisible();
   const link = await page.getByLabel('Link', { exact: true }).inputValue();
   expect(link).toMatch(/^http:.*\.ics$/);
-  await page.getByRole('link', { name: /^(Done|I've saved it)$/ }).click();
+  await page.getByRole('link', { name: SAVED }).click();
   await expect(page.getByRole('heading', { name: 'Calendar link created' })).toHaveCount(0);
   await expect(page.getByRole('main')).toContainText('On (set up');
   await expect(async () => expect(await page.content()).not.toContain(link)).toPass({ timeout: 7_000 });

@@ -112,7 +112,7 @@ pub fn build_measured(services: Services, site: impl Into<Arc<Site>>, metrics: &
                 .layer(from_fn(trace::keep_span))
                 .layer(map_response_with_state(Arc::clone(&state.site), security_headers::set)),
         )
-        .layer(from_fn_with_state((Arc::clone(&state.site), state.services.clone()), forwarded::find_client))
+        .layer(from_fn_with_state(Arc::clone(&state.site), forwarded::find_client))
         .layer(from_fn_with_state(metrics.http().clone(), metrics::measure));
     let site = if traces::are_recorded() {
         site.layer(from_fn_with_state(Arc::clone(&state.site), traces::follow))

@@ -155,7 +155,7 @@ impl Line {
             );
             self.in_doubt_since = Some(reading.monotonic);
         }
-        // On the same boot, the monotonic clock goes on, so that the return of the clock can still be told.
+        // The monotonic clock counts from the boot. After a restart on the same boot, the system clock can be compared with it.
         if let Some(jump) = &remembered.jump
             && boot == Some(jump.boot.as_str())
         {

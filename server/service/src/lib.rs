@@ -41,6 +41,7 @@ pub use access::{Actor, CONFIRM_AFTER, Client, Confirmation, Principal, confirma
 pub use audit::{AuditLog, ChainReport, Export};
 pub use authentication::Actors;
 pub use clock::Clock;
+pub use digest::of_hex as digest_of_hex;
 pub use domain;
 pub use error::{Error, OpenError, Result};
 pub use keys::{

@@ -11,7 +11,6 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, HeaderName, header};
-use service::Services;
 
 use crate::{accept::Peer, config::Site};
 
@@ -30,17 +29,13 @@ pub(crate) struct UntrustedProxy;
 
 /// Replaces a trusted proxy's address with the client's. If the proxy names none that can be read, the address of the
 /// last known proxy stays: a client without an address would have no limit.
-pub(crate) async fn find_client(
-    State((site, services)): State<(Arc<Site>, Services)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    find(&site, &services, &mut request);
+pub(crate) async fn find_client(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
+    find(&site, &mut request);
     next.run(request).await
 }
 
 /// As [`find_client`]. Returns whether a trusted proxy sent the request.
-pub(crate) fn find(site: &Site, _services: &Services, request: &mut Request) -> bool {
+pub(crate) fn find(site: &Site, request: &mut Request) -> bool {
     let Some(Peer(peer)) = request.extensions().get().copied() else { return false };
     let is_trusted = site.trusts(peer);
     if is_trusted {

@@ -195,7 +195,7 @@ pub(super) async fn seen(services: &Services, site: &Site, request: ReadRequest)
 fn read(report: Report) -> Result<VerifierReport, ApiError> {
     let mut usage = Vec::with_capacity(report.usage.len());
     for one in report.usage {
-        let digest = digest(&one.digest)
+        let digest = service::digest_of_hex(&one.digest)
             .ok_or_else(|| ApiError::field("usage", "Each digest must be a SHA-256 of 64 hexadecimal digits."))?;
         let address = one.address.filter(|address| !address.is_empty());
         let address = address.map(|text| text.parse::<std::net::IpAddr>()).transpose();
@@ -209,19 +209,6 @@ fn read(report: Report) -> Result<VerifierReport, ApiError> {
         usage.push(KeyReport { digest, accepted: one.accepted, age, client: (address, user_agent), scopes });
     }
     Ok(VerifierReport { verifier: report.verifier, cursor: report.cursor, usage })
-}
-
-fn digest(text: &str) -> Option<[u8; 32]> {
-    let bytes = text.as_bytes();
-    let mut digest = [0; 32];
-    if bytes.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in digest.iter_mut().zip(bytes.chunks_exact(2)) {
-        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-        *byte = digit(pair[0])? * 16 + digit(pair[1])?;
-    }
-    Some(digest)
 }
 
 /// Returns the token of the caller's key.

@@ -185,7 +185,7 @@ impl Shared {
         if let Some(refusal) = heads::refuse(&mut request) {
             return refusal;
         }
-        if forwarded::find(&self.site, &self.services, &mut request) {
+        if forwarded::find(&self.site, &mut request) {
             demand::note_method(&mut request);
         }
         if !route.allows(request.method()) {

@@ -76,7 +76,7 @@ impl VerifyAnswer {
 impl Serialize for VerifyAnswer {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let lacks = self.missing.as_deref();
-        // By hand: a derived implementation that flattens the facts takes twice as long.
+        // Not derived with `#[serde(flatten)]`: it took 5 % of the CPU time of a request.
         let mut written = serializer.serialize_map(None)?;
         written.serialize_entry("valid", &(self.key.is_some() && lacks.is_none()))?;
         if let Some(error) = lacks.map(|_| "insufficient_scope").or(self.retry_after.map(|_| "rate_limited")) {

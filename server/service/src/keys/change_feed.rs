@@ -121,7 +121,7 @@ pub struct Subscription {
 pub enum FeedEvent {
     /// Forget everything: changes may have been missed.
     Reset {
-        /// Where the feed goes on.
+        /// The cursor that the next changes follow.
         cursor: Cursor,
         /// Whether there are imported keys, so that a token may have another format than Latchkey's own.
         has_imported: bool,

@@ -9,7 +9,7 @@ use domain::{ApiError, OwnerKind, Secret};
 
 use super::token;
 use crate::{
-    digest::{hex, sha256},
+    digest::{hex, of_hex, sha256},
     storage::db::TokenDigest,
 };
 
@@ -38,21 +38,12 @@ pub struct KnownToken {
 /// # Errors
 /// A field error at `sha256`, which doesn't contain the text: it may be a token.
 pub fn read_sha256(text: &str) -> Result<[u8; 32], ApiError> {
-    let found = if text.len() == 64 { of_hex(text.as_bytes()) } else { of_base64(text) };
+    let found = if text.len() == 64 { of_hex(text) } else { of_base64(text) };
     found.ok_or_else(|| {
         let detail = "This must be a SHA-256: 64 hexadecimal digits, or 32 bytes in base64 or base64url. It isn't the \
             token itself.";
         ApiError::field("sha256", detail)
     })
-}
-
-fn of_hex(digits: &[u8]) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
-        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-        *byte = digit(pair[0])? * 16 + digit(pair[1])?;
-    }
-    Some(digest)
 }
 
 fn of_base64(text: &str) -> Option<[u8; 32]> {

@@ -367,40 +367,34 @@ fn counting_live(owner: Owner, most: u32) -> ([String; 2], Uuid) {
     (["$3 = $3".to_owned(), in_tenant("$3")].map(statement), id)
 }
 
-/// Like [`count_live`], outside of a transaction.
-pub(crate) async fn count_live_now(db: &Db, permit: &ReadPermit, now: DateTime<Utc>, most: u32) -> Result<u32> {
-    let Some(owner) = permit.owner() else { return Ok(0) };
-    let (statements, id) = counting_live(owner, most);
-    let mut count = i64::from(most);
-    for sql in statements {
-        count = read!(db, c => sqlx::query_scalar(assembled(sql))
-            .bind(id)
-            .bind(micros(now))
-            .bind(permit.tenant_id().0)
-            .fetch_one(c))?;
-        if count < i64::from(most) {
-            break;
+/// Counts the keys of the permit's owner that haven't ended, up to `most`. `$read`: the macro that reads from `$source`.
+macro_rules! count_live {
+    ($read:ident!($source:expr), $permit:expr, $now:expr, $most:expr) => {{
+        let Some(owner) = $permit.owner() else { return Ok(0) };
+        let (statements, id) = counting_live(owner, $most);
+        let mut count = i64::from($most);
+        for sql in statements {
+            count = $read!($source, c => sqlx::query_scalar(assembled(sql))
+                .bind(id)
+                .bind(micros($now))
+                .bind($permit.tenant_id().0)
+                .fetch_one(c))?;
+            if count < i64::from($most) {
+                break;
+            }
         }
-    }
-    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }};
 }
 
 /// Counts the keys of the permit's owner that haven't ended, up to `most`.
 pub(crate) async fn count_live(tx: &mut Tx, permit: &ReadPermit, now: DateTime<Utc>, most: u32) -> Result<u32> {
-    let Some(owner) = permit.owner() else { return Ok(0) };
-    let (statements, id) = counting_live(owner, most);
-    let mut count = i64::from(most);
-    for sql in statements {
-        count = run!(tx, c => sqlx::query_scalar(assembled(sql))
-            .bind(id)
-            .bind(micros(now))
-            .bind(permit.tenant_id().0)
-            .fetch_one(c))?;
-        if count < i64::from(most) {
-            break;
-        }
-    }
-    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    count_live!(run!(tx), permit, now, most)
+}
+
+/// Like [`count_live`], outside of a transaction.
+pub(crate) async fn count_live_now(db: &Db, permit: &ReadPermit, now: DateTime<Utc>, most: u32) -> Result<u32> {
+    count_live!(read!(db), permit, now, most)
 }
 
 /// Finds the key that an earlier request with the same idempotency key created for the permit's owner.

@@ -22,19 +22,23 @@ fn migrating_twice_changes_nothing_and_a_newer_database_is_refused() {
     });
 }
 
+fn session_of_admin(stage: &Stage) -> StoredSession {
+    StoredSession {
+        data: "{}".to_owned(),
+        user_id: Some(stage.admin),
+        expires_at: stage.services.now() + TimeDelta::hours(1),
+        facts: None,
+        password_mark: None,
+        is_without_code: false,
+        replaces: None,
+    }
+}
+
 #[test]
 fn a_session_that_was_ended_gets_no_new_id() {
     on_both(async |stage| {
         let sessions = stage.services.sessions();
-        let row = |replaces| StoredSession {
-            data: "{}".to_owned(),
-            user_id: Some(stage.admin),
-            expires_at: stage.services.now() + TimeDelta::hours(1),
-            facts: None,
-            password_mark: None,
-            is_without_code: false,
-            replaces,
-        };
+        let row = |replaces| StoredSession { replaces, ..session_of_admin(&stage) };
         sessions.create(&[1; 32], &row(None)).await.unwrap();
         sessions.create(&[2; 32], &row(Some([1; 32]))).await.unwrap();
         assert!(sessions.load(&[1; 32]).await.unwrap().is_none() && sessions.load(&[2; 32]).await.unwrap().is_some());
@@ -48,15 +52,7 @@ fn a_session_that_was_ended_gets_no_new_id() {
 fn a_session_row_is_saved_replaced_and_deleted_and_expires() {
     on_both(async |stage| {
         let sessions = stage.services.sessions();
-        let row = StoredSession {
-            data: "{}".to_owned(),
-            user_id: Some(stage.admin),
-            expires_at: stage.services.now() + TimeDelta::hours(1),
-            facts: None,
-            password_mark: None,
-            is_without_code: false,
-            replaces: None,
-        };
+        let row = session_of_admin(&stage);
         sessions.create(&[1; 32], &row).await.unwrap();
         assert_eq!(sessions.load(&[1; 32]).await.unwrap(), Some(row.clone()));
         let later = StoredSession { data: "{\"a\":1}".to_owned(), ..row };
