@@ -392,7 +392,7 @@ pub(crate) async fn count_live(tx: &mut Tx, permit: &ReadPermit, now: DateTime<U
     count_live!(run!(tx), permit, now, most)
 }
 
-/// Like [`count_live`], outside of a transaction.
+/// Like [`count_live()`], outside of a transaction.
 pub(crate) async fn count_live_now(db: &Db, permit: &ReadPermit, now: DateTime<Utc>, most: u32) -> Result<u32> {
     count_live!(read!(db), permit, now, most)
 }
