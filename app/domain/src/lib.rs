@@ -30,7 +30,7 @@ pub use api_key::{
     exposure::{Exposure, ExposureResponse},
     key::{ApiKey, IssuedKey, KeyState, LastUse, Owner, OwnerKind, Revocation, Successor, SuspendedBy, Suspension},
     limits::{AllowedAddresses, KeyLimits, RateLimit},
-    policy::{KeyPolicy, PolicyKind},
+    policy::{KeyPolicy, KeyPolicyKind},
     query::{InventoryFilter, InventoryQuery, KeyFilter, KeyQuery, KeySort},
     rotation::GracePeriod,
 };

@@ -322,19 +322,19 @@ operations! {
             "{actor} revoked several keys.",
             "{actor} tried to revoke several keys and was denied.";
         /// List the tenant's key policies.
-        ListPolicies = "tenant_policies" reads KeyPolicies "List key policies",
+        ListKeyPolicies = "tenant_policies" reads KeyPolicies "List key policies",
             "{actor} listed the key policies.",
             "{actor} tried to list the key policies and was denied.";
         /// Preview which keys a key policy would affect.
-        PreviewPolicy = "policy_preview" reads KeyPolicies "Preview key policy",
+        PreviewKeyPolicy = "policy_preview" reads KeyPolicies "Preview key policy",
             "{actor} previewed a key policy.",
             "{actor} tried to preview a key policy and was denied.";
         /// Turn on a key policy, or change it.
-        SetPolicy = "set_tenant_policy" writes KeyPolicies "Turn on key policy",
+        SetKeyPolicy = "set_tenant_policy" writes KeyPolicies "Turn on key policy",
             "{actor} turned on the key policy “{subject}”.",
             "{actor} tried to turn on a key policy and was denied.";
         /// Turn off a key policy.
-        ClearPolicy = "clear_tenant_policy" writes KeyPolicies "Turn off key policy",
+        ClearKeyPolicy = "clear_tenant_policy" writes KeyPolicies "Turn off key policy",
             "{actor} turned off the key policy “{subject}”.",
             "{actor} tried to turn off a key policy and was denied.";
         /// List the scopes that keys can hold.

@@ -4,7 +4,7 @@ use domain::{
     KeyPolicy,
     api_key::{
         input::{ClearKeyPolicy, ListKeyPolicies, PreviewKeyPolicy, SetKeyPolicy},
-        policy::PolicyPreview,
+        policy::KeyPolicyPreview,
     },
     input::Changed,
 };
@@ -33,7 +33,7 @@ pub async fn list_key_policies(input: ListKeyPolicies) -> Result<Vec<KeyPolicy>,
 /// # Errors
 /// Returns the errors of the use case.
 #[server(name = PreviewKeyPolicyCall, prefix = "/fn", endpoint = "policy_preview", protocol = Reads<PreviewKeyPolicy>)]
-pub async fn preview_key_policy(input: PreviewKeyPolicy) -> Result<PolicyPreview, AppError> {
+pub async fn preview_key_policy(input: PreviewKeyPolicy) -> Result<KeyPolicyPreview, AppError> {
     let request = context();
     Ok(request.services.tenant_policies().preview(request.actor()?, &input.policy).await?)
 }
@@ -57,6 +57,6 @@ pub async fn set_key_policy(input: SetKeyPolicy) -> Result<Changed, AppError> {
 pub async fn clear_key_policy(input: ClearKeyPolicy) -> Result<Changed, AppError> {
     let request = context();
     request.services.tenant_policies().clear(request.actor()?, &input.policy).await?;
-    let label = domain::PolicyKind::from_code(&input.policy).map(domain::PolicyKind::label);
+    let label = domain::KeyPolicyKind::from_code(&input.policy).map(domain::KeyPolicyKind::label);
     Ok(Changed::new(&input.policy, label.unwrap_or_default()))
 }

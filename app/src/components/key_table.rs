@@ -9,7 +9,7 @@ use super::{
     last_use::LastUsed,
     row_menu::RowMenu,
     sort_header::{SortHeader, SortMenu},
-    status::{PolicyViolations, exposed_mark, imported_mark, key_status},
+    status::{KeyPolicyViolations, exposed_mark, imported_mark, key_status},
     time::{Date, Moment},
     trash_link::TrashLink,
 };
@@ -157,7 +157,7 @@ fn row(key: &ApiKey, spark: AnyView, view: KeysView<'_>) -> AnyView {
                 {exposed_mark(key)}
                 {imported_mark(key)}
                 {replacement(key, now)}
-                <PolicyViolations policies=key.violations.clone() now />
+                <KeyPolicyViolations policies=key.violations.clone() now />
             </td>
             <td class="col-spark" data-label=words::thirty_days()>
                 {spark}

@@ -36,7 +36,7 @@ pub fn imported_mark(key: &ApiKey) -> Option<AnyView> {
 
 /// The key policies that a key violates, or will violate once they take effect; nothing when there are none.
 #[component]
-pub fn PolicyViolations(policies: Vec<policy::PolicyViolation>, now: DateTime<Utc>) -> impl IntoView {
+pub fn KeyPolicyViolations(policies: Vec<policy::KeyPolicyViolation>, now: DateTime<Utc>) -> impl IntoView {
     (!policies.is_empty()).then(|| {
         let labels: Vec<_> = policies.iter().map(|violation| violation.text(now)).collect();
         let (title, labels) = (labels.join("; "), labels.join("; "));
@@ -52,7 +52,7 @@ pub fn PolicyViolations(policies: Vec<policy::PolicyViolation>, now: DateTime<Ut
 
 /// "Violates policy"; or, if all policies take effect later, the day on which the first of them does, with its
 /// `data-date`.
-fn violation_words(policies: &[policy::PolicyViolation], now: DateTime<Utc>) -> (String, Option<String>) {
+fn violation_words(policies: &[policy::KeyPolicyViolation], now: DateTime<Utc>) -> (String, Option<String>) {
     let is_scheduled = policies.iter().all(|violation| violation.is_scheduled(now));
     match policies.iter().map(|violation| violation.effective_from).min() {
         Some(first) if is_scheduled => {

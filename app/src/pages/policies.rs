@@ -3,11 +3,11 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, ApiKey, ErrorCode, ExposureResponse, KeyPolicy, PolicyKind, ScopeSet,
+    ApiError, ApiKey, ErrorCode, ExposureResponse, KeyPolicy, KeyPolicyKind, ScopeSet,
     api_key::{
         expiry::first_instant,
         input::{ClearKeyPolicy, ListKeyPolicies, PreviewKeyPolicy, SetKeyPolicy},
-        policy::{DEFAULT_KEY_LIMIT, PolicyPreview, days_text, is_loosened_by, keys_text},
+        policy::{DEFAULT_KEY_LIMIT, KeyPolicyPreview, days_text, is_loosened_by, keys_text},
     },
     time::utc_text,
     user::input::confirm,
@@ -36,7 +36,7 @@ const VALUES: [&str; 5] = ["days", "limit", "on_exposure", "scopes", "from"];
 
 /// The table of policies on the settings page. `on`: the policies that are set, in effect or not yet.
 pub fn policy_list(on: &[KeyPolicy], now: DateTime<Utc>) -> AnyView {
-    let rows = PolicyKind::ALL.map(|kind| {
+    let rows = KeyPolicyKind::ALL.map(|kind| {
         let set: Vec<_> = on.iter().filter(|policy| policy.kind == kind).collect();
         let path = format!("{SETTINGS}/policies/{}", kind.as_str());
         let state = match set.as_slice() {
@@ -122,7 +122,7 @@ fn policy_state(policy: &KeyPolicy, now: DateTime<Utc>) -> AnyView {
 /// with every change, and without script a button does. The form that sets the policy is part of the preview and sends
 /// the previewed values.
 pub async fn policy(request: RequestContext) -> Result<AnyView, ApiError> {
-    let kind = PolicyKind::from_code(request.param("policy")).ok_or_else(ApiError::not_found)?;
+    let kind = KeyPolicyKind::from_code(request.param("policy")).ok_or_else(ApiError::not_found)?;
     let now = request.services.now();
     let set = list_key_policies(ListKeyPolicies {}).await?.into_iter().filter(|policy| policy.kind == kind);
     let set: Vec<_> = set.collect();
@@ -172,7 +172,7 @@ fn values_of(input: &SetKeyPolicy) -> [(&'static str, &str); 4] {
 /// preview, so that nobody sets others than they see. `is_previewed`: whether the preview of typed values is shown.
 fn values_form(
     request: &RequestContext,
-    kind: PolicyKind,
+    kind: KeyPolicyKind,
     input: &SetKeyPolicy,
     is_previewed: bool,
     error: Option<ApiError>,
@@ -227,7 +227,7 @@ fn values_form(
 }
 
 /// The preview of the form's values, or why they are invalid.
-async fn preview_or_error(input: &SetKeyPolicy) -> Result<(Option<PolicyPreview>, Option<ApiError>), ApiError> {
+async fn preview_or_error(input: &SetKeyPolicy) -> Result<(Option<KeyPolicyPreview>, Option<ApiError>), ApiError> {
     match preview_key_policy(PreviewKeyPolicy { policy: input.clone() }).await.map_err(ApiError::from) {
         Ok(preview) => Ok((Some(preview), None)),
         // The service's message asks for a timestamp; this field takes a day.
@@ -257,7 +257,7 @@ fn invalid_words(error: &ApiError) -> AnyView {
 /// is filled in only for a policy that isn't in effect yet.
 fn shown_values(
     request: &RequestContext,
-    kind: PolicyKind,
+    kind: KeyPolicyKind,
     set: Option<&KeyPolicy>,
     now: DateTime<Utc>,
 ) -> SetKeyPolicy {
@@ -358,20 +358,20 @@ fn from_field(from: String, error: Signal<Option<ApiError>>) -> AnyView {
 }
 
 /// The property by which the policy affects a key.
-fn deciding_fact(kind: PolicyKind, key: &ApiKey, now: DateTime<Utc>) -> AnyView {
+fn deciding_fact(kind: KeyPolicyKind, key: &ApiKey, now: DateTime<Utc>) -> AnyView {
     match kind {
-        PolicyKind::MaxLifetime | PolicyKind::ExpiryRequired | PolicyKind::ScopeMaxLifetime => {
+        KeyPolicyKind::MaxLifetime | KeyPolicyKind::ExpiryRequired | KeyPolicyKind::ScopeMaxLifetime => {
             let life = key.expires_at.map(|at| words::lifetime_words(at - key.created_at));
             life.unwrap_or_else(|| words::never_expires().to_owned()).into_any()
         }
-        PolicyKind::ServiceAccountsOnly | PolicyKind::ScopesNotForUsers => words::personal_key().into_any(),
-        PolicyKind::NoKeysByKeys => words::created_with_a_key().into_any(),
-        PolicyKind::SuspendUnused => match &key.last_used {
+        KeyPolicyKind::ServiceAccountsOnly | KeyPolicyKind::ScopesNotForUsers => words::personal_key().into_any(),
+        KeyPolicyKind::NoKeysByKeys => words::created_with_a_key().into_any(),
+        KeyPolicyKind::SuspendUnused => match &key.last_used {
             None => usage::not_used().into_any(),
             Some(last) => usage::last_used(view! { <Distance at=last.at now /> }, String::new()),
         },
-        PolicyKind::MaxKeys | PolicyKind::ExposedKeys => ().into_any(),
-        PolicyKind::ScopesRequired => words::may_do_everything().into_any(),
+        KeyPolicyKind::MaxKeys | KeyPolicyKind::ExposedKeys => ().into_any(),
+        KeyPolicyKind::ScopesRequired => words::may_do_everything().into_any(),
     }
 }
 
@@ -380,13 +380,13 @@ fn deciding_fact(kind: PolicyKind, key: &ApiKey, now: DateTime<Utc>) -> AnyView 
 /// confirm the person's identity.
 fn preview_view(
     request: &RequestContext,
-    preview: PolicyPreview,
+    preview: KeyPolicyPreview,
     (present, is_on): (Option<KeyPolicy>, bool),
     input: &SetKeyPolicy,
     confirm: AnyView,
     now: DateTime<Utc>,
 ) -> AnyView {
-    let PolicyPreview { policy, keys, count } = preview;
+    let KeyPolicyPreview { policy, keys, count } = preview;
     let more = (count as usize > keys.len()).then(|| view! { <li>{words::and_more()}</li> });
     let rows = keys.into_iter().map(|key| {
         let fact = deciding_fact(policy.kind, &key, now);
@@ -446,7 +446,7 @@ fn preview_view(
 
 /// `/team/settings/policies/{policy}/off`.
 pub async fn off(request: RequestContext) -> Result<AnyView, ApiError> {
-    let kind = PolicyKind::from_code(request.param("policy")).ok_or_else(ApiError::not_found)?;
+    let kind = KeyPolicyKind::from_code(request.param("policy")).ok_or_else(ApiError::not_found)?;
     request.services.tenant_policies().check_may_set(request.actor()?).await?;
     let is_on = list_key_policies(ListKeyPolicies {}).await?.iter().any(|policy| policy.kind == kind);
     if !is_on {

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::{
-    ExposureResponse, KeyPolicy, PolicyKind,
+    ExposureResponse, KeyPolicy, KeyPolicyKind,
     api_key::{
         input::SetKeyPolicy,
         policy::{DEFAULT_KEY_LIMIT, MAX_DAYS, MAX_KEY_LIMIT, days_text, keys_text},
@@ -55,16 +55,16 @@ pub fn shown_words(input: &SetKeyPolicy) -> String {
 
 /// How many existing keys the policy would affect, and how. The service counts at most
 /// [`MAX_AFFECTED_KEYS`].
-pub fn affected_words(kind: PolicyKind, count: u32) -> String {
+pub fn affected_words(kind: KeyPolicyKind, count: u32) -> String {
     match (kind, count) {
-        (PolicyKind::MaxKeys, _) => "Existing keys keep working, also those of owners that have more.".to_owned(),
-        (PolicyKind::ExposedKeys, _) => "Keys that are already exposed don't change.".to_owned(),
+        (KeyPolicyKind::MaxKeys, _) => "Existing keys keep working, also those of owners that have more.".to_owned(),
+        (KeyPolicyKind::ExposedKeys, _) => "Keys that are already exposed don't change.".to_owned(),
         (_, 0) => "No existing keys are affected.".to_owned(),
-        (PolicyKind::SuspendUnused, 1) => "1 existing key would be suspended if it stays unused:".to_owned(),
-        (PolicyKind::SuspendUnused, MAX_AFFECTED_KEYS..) => {
+        (KeyPolicyKind::SuspendUnused, 1) => "1 existing key would be suspended if it stays unused:".to_owned(),
+        (KeyPolicyKind::SuspendUnused, MAX_AFFECTED_KEYS..) => {
             format!("{} or more existing keys would be suspended if they stay unused:", number_text(count.into()))
         }
-        (PolicyKind::SuspendUnused, many) => {
+        (KeyPolicyKind::SuspendUnused, many) => {
             format!("{many} existing keys would be suspended if they stay unused:")
         }
         (_, 1) => "1 existing key would be flagged:".to_owned(),
@@ -77,12 +77,12 @@ pub fn affected_words(kind: PolicyKind, count: u32) -> String {
 pub fn effect_words(policy: &KeyPolicy, at_once: bool) -> String {
     let from = utc_text(policy.effective_from);
     match (policy.kind, at_once) {
-        (PolicyKind::SuspendUnused, true) => "Applies immediately to all keys.".to_owned(),
-        (PolicyKind::SuspendUnused, false) => format!("Applies to all keys from {from}."),
-        (PolicyKind::MaxKeys, true) => "Applies immediately to new keys.".to_owned(),
-        (PolicyKind::MaxKeys, false) => format!("Applies to new keys from {from}."),
-        (PolicyKind::ExposedKeys, true) => "Applies immediately to every key that is exposed.".to_owned(),
-        (PolicyKind::ExposedKeys, false) => format!("Applies to every key that is exposed from {from} on."),
+        (KeyPolicyKind::SuspendUnused, true) => "Applies immediately to all keys.".to_owned(),
+        (KeyPolicyKind::SuspendUnused, false) => format!("Applies to all keys from {from}."),
+        (KeyPolicyKind::MaxKeys, true) => "Applies immediately to new keys.".to_owned(),
+        (KeyPolicyKind::MaxKeys, false) => format!("Applies to new keys from {from}."),
+        (KeyPolicyKind::ExposedKeys, true) => "Applies immediately to every key that is exposed.".to_owned(),
+        (KeyPolicyKind::ExposedKeys, false) => format!("Applies to every key that is exposed from {from} on."),
         (_, true) => "Applies immediately to new and rotated keys.".to_owned(),
         (_, false) => format!("Applies to new and rotated keys from {from}."),
     }
@@ -98,14 +98,16 @@ pub fn lifetime_words(life: TimeDelta) -> String {
 }
 
 /// What turning the policy off does.
-pub fn off_words(kind: PolicyKind) -> String {
+pub fn off_words(kind: KeyPolicyKind) -> String {
     match kind {
-        PolicyKind::SuspendUnused => {
+        KeyPolicyKind::SuspendUnused => {
             "Unused keys are no longer suspended. Keys already suspended stay suspended until someone resumes them."
                 .to_owned()
         }
-        PolicyKind::MaxKeys => format!("A person or a service account can then have at most {DEFAULT_KEY_LIMIT} keys."),
-        PolicyKind::ExposedKeys => "Keys that are exposed from now on are suspended.".to_owned(),
+        KeyPolicyKind::MaxKeys => {
+            format!("A person or a service account can then have at most {DEFAULT_KEY_LIMIT} keys.")
+        }
+        KeyPolicyKind::ExposedKeys => "Keys that are exposed from now on are suspended.".to_owned(),
         _ => "New keys are no longer restricted.".to_owned(),
     }
 }

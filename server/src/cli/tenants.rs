@@ -5,7 +5,7 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser},
 };
 use domain::{
-    ExposureResponse, PolicyKind, Tenant,
+    ExposureResponse, KeyPolicyKind, Tenant,
     api_key::{
         input::SetKeyPolicy,
         policy::{MAX_DAYS, MAX_KEY_LIMIT},
@@ -85,7 +85,7 @@ pub(super) enum TenantCommand {
 }
 
 fn policies() -> PossibleValuesParser {
-    PossibleValuesParser::new(PolicyKind::ALL.map(|kind| PossibleValue::new(kind.as_str()).help(kind.meaning())))
+    PossibleValuesParser::new(KeyPolicyKind::ALL.map(|kind| PossibleValue::new(kind.as_str()).help(kind.meaning())))
 }
 
 #[derive(Serialize)]

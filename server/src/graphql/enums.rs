@@ -145,7 +145,8 @@ pub enum InventoryFilter {
     /// Keys whose owner or creator no longer belongs to the tenant.
     OwnerGone,
     /// Keys that violate a key policy, in effect or scheduled.
-    AgainstPolicy,
+    #[graphql(name = "against_policy")]
+    ViolatesKeyPolicy,
     /// Keys whose token was found where others can read it.
     Exposed,
 }
@@ -232,8 +233,8 @@ pub enum Channel {
 
 /// The kind of a key policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(name = "policy_kind", remote = "domain::PolicyKind", rename_items = "snake_case")]
-pub enum PolicyKind {
+#[graphql(name = "policy_kind", remote = "domain::KeyPolicyKind", rename_items = "snake_case")]
+pub enum KeyPolicyKind {
     /// Keys must expire within a number of days.
     MaxLifetime,
     /// Keys must have an expiry.

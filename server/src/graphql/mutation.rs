@@ -11,12 +11,12 @@ use domain::{
 
 use super::{
     context::{actor, id, owner, public_url, record_refusal, services, session, session_digest},
-    enums::{PolicyKind, Role},
+    enums::{KeyPolicyKind, Role},
     error::refuse,
     types::{
         ApiKey, CountPayload, CreateApiKeyInput, CreateApiKeyPayload, CreateServiceAccountInput, DeleteApiKeyInput,
-        Enrolment, InviteMemberPayload, LinkPayload, Member, RateLimitInput, RecoveryCodes, RollApiKeyInput, Scope,
-        ServiceAccount, SetScopeInput, SuccessPayload, TenantPolicy, TenantPolicyInput,
+        Enrolment, InviteMemberPayload, KeyPolicy, KeyPolicyInput, LinkPayload, Member, RateLimitInput, RecoveryCodes,
+        RollApiKeyInput, Scope, ServiceAccount, SetScopeInput, SuccessPayload,
     },
     viewer::{Viewer, ViewerTenant},
 };
@@ -300,16 +300,20 @@ impl ProductMutation {
     }
 
     /// Turns on a key policy, or changes it.
-    async fn set_tenant_policy(&self, context: &Context<'_>, input: TenantPolicyInput) -> Result<Option<TenantPolicy>> {
+    async fn set_tenant_policy(&self, context: &Context<'_>, input: KeyPolicyInput) -> Result<Option<KeyPolicy>> {
         let policies = services(context)?.tenant_policies();
         Ok(Some(policies.set(actor(context)?, &input.into()).await.map_err(refuse)?.into()))
     }
 
     /// Turns off a key policy.
-    async fn clear_tenant_policy(&self, context: &Context<'_>, policy: PolicyKind) -> Result<Option<SuccessPayload>> {
+    async fn clear_tenant_policy(
+        &self,
+        context: &Context<'_>,
+        policy: KeyPolicyKind,
+    ) -> Result<Option<SuccessPayload>> {
         services(context)?
             .tenant_policies()
-            .clear(actor(context)?, domain::PolicyKind::from(policy).as_str())
+            .clear(actor(context)?, domain::KeyPolicyKind::from(policy).as_str())
             .await
             .map_err(refuse)?;
         Ok(Some(SuccessPayload::done()))

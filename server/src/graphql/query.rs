@@ -12,8 +12,8 @@ use super::{
     key_list::{KeyList, Source},
     scalars::Time,
     types::{
-        ApiKey, AuditEntry, BrowserSession, Invitation, Member, Overview, PageOf, PolicyPreview, Scope, ServiceAccount,
-        TenantPolicy, TenantPolicyInput, Usage,
+        ApiKey, AuditEntry, BrowserSession, Invitation, KeyPolicy, KeyPolicyInput, KeyPolicyPreview, Member, Overview,
+        PageOf, Scope, ServiceAccount, Usage,
     },
     viewer::Viewer,
 };
@@ -239,17 +239,17 @@ impl ProductQuery {
     }
 
     /// The key policies that are on. A policy with a scheduled change is listed twice: as it is and as it will be.
-    async fn tenant_policies(&self, context: &Context<'_>) -> Result<Option<Vec<TenantPolicy>>> {
+    async fn tenant_policies(&self, context: &Context<'_>) -> Result<Option<Vec<KeyPolicy>>> {
         let on = services(context)?.tenant_policies().list(actor(context)?).await.map_err(refuse)?;
-        Ok(Some(on.into_iter().map(TenantPolicy::from).collect()))
+        Ok(Some(on.into_iter().map(KeyPolicy::from).collect()))
     }
 
     /// The active keys that a key policy would affect.
-    async fn policy_preview(&self, context: &Context<'_>, input: TenantPolicyInput) -> Result<Option<PolicyPreview>> {
+    async fn policy_preview(&self, context: &Context<'_>, input: KeyPolicyInput) -> Result<Option<KeyPolicyPreview>> {
         let services = services(context)?;
         let preview = services.tenant_policies().preview(actor(context)?, &input.into()).await.map_err(refuse)?;
         let now = services.now();
-        Ok(Some(PolicyPreview {
+        Ok(Some(KeyPolicyPreview {
             count: preview.count,
             keys: preview.keys.into_iter().map(|key| ApiKey::at(key, now)).collect(),
         }))

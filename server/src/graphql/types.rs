@@ -7,8 +7,8 @@ use domain::{IssuedKey, api_key::input::SetKeyPolicy};
 use super::{
     audit_operation::AuditOperation,
     enums::{
-        AccountStateCode, ActorKind, AuditResult, Channel, Endpoint, ExposureResponse, KeyStateCode, OwnerKind,
-        PolicyKind, RefusalReason, Role, by_code,
+        AccountStateCode, ActorKind, AuditResult, Channel, Endpoint, ExposureResponse, KeyPolicyKind, KeyStateCode,
+        OwnerKind, RefusalReason, Role, by_code,
     },
     scalars::{Count, Time},
 };
@@ -72,7 +72,7 @@ pub struct ApiKey {
     /// How often the key may be used; null for any number of times.
     pub rate_limit: Option<RateLimit>,
     /// The tenant's key policies that the key violates, including policies that take effect later.
-    pub against_policies: Vec<PolicyKind>,
+    pub against_policies: Vec<KeyPolicyKind>,
     /// The last accepted request with the key.
     pub last_used: Option<LastUse>,
     /// When the key's token was first reported as found where others can read it; null if it never was.
@@ -870,9 +870,9 @@ pub struct LinkPayload {
 /// A key policy that is turned on.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "tenant_policy", rename_fields = "snake_case")]
-pub struct TenantPolicy {
+pub struct KeyPolicy {
     /// The kind.
-    pub policy: PolicyKind,
+    pub policy: KeyPolicyKind,
     /// The number of days, for `max_lifetime` and `suspend_unused`.
     pub days: Option<i32>,
     /// The number of keys, for `max_keys`.
@@ -892,7 +892,7 @@ pub struct TenantPolicy {
     pub set_by: String,
 }
 
-impl From<domain::KeyPolicy> for TenantPolicy {
+impl From<domain::KeyPolicy> for KeyPolicy {
     fn from(policy: domain::KeyPolicy) -> Self {
         Self {
             policy: policy.kind.into(),
@@ -911,9 +911,9 @@ impl From<domain::KeyPolicy> for TenantPolicy {
 /// A key policy to set or to preview.
 #[derive(Clone, Debug, InputObject)]
 #[graphql(name = "tenant_policy_input", rename_fields = "snake_case")]
-pub struct TenantPolicyInput {
+pub struct KeyPolicyInput {
     /// The kind.
-    pub policy: PolicyKind,
+    pub policy: KeyPolicyKind,
     /// 1 to 3650; required for `max_lifetime` and `suspend_unused`.
     pub days: Option<i32>,
     /// 1 to 100000; required for `max_keys`.
@@ -926,12 +926,12 @@ pub struct TenantPolicyInput {
     pub from: Option<Time>,
 }
 
-impl From<TenantPolicyInput> for SetKeyPolicy {
-    fn from(input: TenantPolicyInput) -> Self {
+impl From<KeyPolicyInput> for SetKeyPolicy {
+    fn from(input: KeyPolicyInput) -> Self {
         let days = input.days.map(|days| days.to_string()).unwrap_or_default();
         let from = input.from.map(|from| from.0.to_rfc3339_opts(SecondsFormat::Secs, true));
         let limit = input.limit.map(|limit| limit.to_string()).unwrap_or_default();
-        let policy = domain::PolicyKind::from(input.policy).as_str().to_owned();
+        let policy = domain::KeyPolicyKind::from(input.policy).as_str().to_owned();
         let on_exposure =
             input.on_exposure.map(|response| domain::ExposureResponse::from(response).as_str().to_owned());
         let scopes = input.scopes.unwrap_or_default().join(" ");
@@ -943,7 +943,7 @@ impl From<TenantPolicyInput> for SetKeyPolicy {
 /// The active keys that a key policy would affect.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "policy_preview", rename_fields = "snake_case")]
-pub struct PolicyPreview {
+pub struct KeyPolicyPreview {
     /// The number of affected keys; counting stops at 10,000.
     pub count: u32,
     /// The oldest affected keys, at most 50.

@@ -165,11 +165,11 @@ async fn arguments(house: &mut House, operation: Operation, subject: &mut Subjec
             let key = if may { house.key(Owner::ServiceAccount(house.account), "", "acme").await.0 } else { key };
             (format!("keys={key}"), format!("(key_ids: [\"{key}\"])"))
         }
-        O::SetPolicy => (
+        O::SetKeyPolicy => (
             "policy=suspend_unused&days=3650".to_owned(),
             "(input: {policy: \"suspend_unused\", days: 3650})".to_owned(),
         ),
-        O::ClearPolicy => ("policy=suspend_unused".to_owned(), "(policy: \"suspend_unused\")".to_owned()),
+        O::ClearKeyPolicy => ("policy=suspend_unused".to_owned(), "(policy: \"suspend_unused\")".to_owned()),
         O::CreateServiceAccount => {
             (format!("name={name}&role=USER"), format!("(input: {{name: \"{name}\", role: USER}})"))
         }
@@ -468,7 +468,7 @@ fn what_only_sometimes_widens_is_asked_only_then_through_every_adapter() {
         };
         let policy = |days: u32| {
             let fields = format!("policy=max_lifetime&days={days}");
-            (Operation::SetPolicy, fields, format!("(input: {{policy: max_lifetime, days: {days}}})"))
+            (Operation::SetKeyPolicy, fields, format!("(input: {{policy: max_lifetime, days: {days}}})"))
         };
         let mut rows: Vec<_> = role("TENANT_ADMIN").into_iter().map(|row| (row, true)).collect();
         rows.extend(role("USER").into_iter().map(|row| (row, false)));

@@ -7,7 +7,7 @@ use super::{
     expiry::{Expiry, ExpiryChoice, ExpiryError, utc_date},
     key::ApiKey,
     limits::KeyLimits,
-    policy::{KeyPolicy, PolicyPreview},
+    policy::{KeyPolicy, KeyPolicyPreview},
     query::{InventoryQuery, KeyQuery},
     rotation::{GracePeriod, GracePeriodError},
     view::CreatedKey,
@@ -145,8 +145,8 @@ forms! {
         keys: KeyIds,
     }
     /// Turns a key policy on, or changes it.
-    SetKeyPolicy for SetPolicy -> Changed {
-        /// The code of the [`super::policy::PolicyKind`].
+    SetKeyPolicy for SetKeyPolicy -> Changed {
+        /// The code of the [`super::policy::KeyPolicyKind`].
         policy: String,
         /// The number of days, for kinds that have one.
         days: String,
@@ -160,8 +160,8 @@ forms! {
         from: String,
     }
     /// Turns a key policy off.
-    ClearKeyPolicy for ClearPolicy -> Changed {
-        /// The code of the [`super::policy::PolicyKind`].
+    ClearKeyPolicy for ClearKeyPolicy -> Changed {
+        /// The code of the [`super::policy::KeyPolicyKind`].
         policy: String,
     }
 }
@@ -192,12 +192,12 @@ inputs! {
         inventory: InventoryQuery,
     }
     /// Returns which keys a policy would affect.
-    PreviewKeyPolicy for PreviewPolicy -> PolicyPreview {
+    PreviewKeyPolicy for PreviewKeyPolicy -> KeyPolicyPreview {
         /// The policy to preview.
         policy: SetKeyPolicy,
     }
     /// Lists the tenant's key policies.
-    ListKeyPolicies for ListPolicies -> Vec<KeyPolicy> {}
+    ListKeyPolicies for ListKeyPolicies -> Vec<KeyPolicy> {}
 }
 
 /// The result of an act on several keys.
@@ -450,12 +450,12 @@ impl Act for RevokeKeys {
 
 impl Act for SetKeyPolicy {
     fn outcome(policy: &Changed) -> Outcome {
-        Notice::named(crate::Operation::SetPolicy, policy.name.clone()).into()
+        Notice::named(crate::Operation::SetKeyPolicy, policy.name.clone()).into()
     }
 }
 
 impl Act for ClearKeyPolicy {
     fn outcome(policy: &Changed) -> Outcome {
-        Notice::named(crate::Operation::ClearPolicy, policy.name.clone()).into()
+        Notice::named(crate::Operation::ClearKeyPolicy, policy.name.clone()).into()
     }
 }

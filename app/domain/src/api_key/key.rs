@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exposure::Exposure;
 use crate::{
-    KeyId, KeyLimits, Name, ScopeGrant, Secret, ServiceAccountId, TenantId, UserId, api_key::policy::PolicyViolation,
+    KeyId, KeyLimits, Name, ScopeGrant, Secret, ServiceAccountId, TenantId, UserId, api_key::policy::KeyPolicyViolation,
 };
 
 /// The longest time before its expiry in which a key is "expiring soon"; see [`expires_soon_within`].
@@ -149,7 +149,7 @@ pub struct ApiKey {
     /// The first report that its token was found where others can read it.
     pub exposure: Option<Exposure>,
     /// The key policies, in effect or scheduled, that the key violates. Empty for an inactive key.
-    pub violations: Vec<PolicyViolation>,
+    pub violations: Vec<KeyPolicyViolation>,
     /// What the key may do at most.
     pub scopes: ScopeGrant,
     /// From which addresses and how often the key may be used. Not sent to the browser's script, which doesn't need it.

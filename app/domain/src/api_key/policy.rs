@@ -11,7 +11,7 @@ pub const MAX_DAYS: u32 = 3_650;
 
 /// The most keys that an owner can have if no policy says otherwise.
 pub const DEFAULT_KEY_LIMIT: u32 = 500;
-/// The highest limit that a policy of the kind [`PolicyKind::MaxKeys`] can set.
+/// The highest limit that a policy of the kind [`KeyPolicyKind::MaxKeys`] can set.
 pub const MAX_KEY_LIMIT: u32 = 100_000;
 
 /// The lifetime of the new key when a key without expiry is rotated and a policy now requires one.
@@ -20,7 +20,7 @@ const DEFAULT_REQUIRED_LIFETIME: TimeDelta = TimeDelta::days(90);
 /// The kind of a key policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum PolicyKind {
+pub enum KeyPolicyKind {
     /// Keys must expire within a number of days.
     MaxLifetime,
     /// Keys must have an expiry.
@@ -43,7 +43,7 @@ pub enum PolicyKind {
     ScopeMaxLifetime,
 }
 
-impl PolicyKind {
+impl KeyPolicyKind {
     /// All kinds, in the order the settings list them.
     pub const ALL: [Self; 10] = [
         Self::MaxLifetime,
@@ -165,7 +165,7 @@ impl PolicyKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyPolicy {
     /// The kind of policy.
-    pub kind: PolicyKind,
+    pub kind: KeyPolicyKind,
     /// The number of days, for kinds that have one.
     pub days: Option<u32>,
     /// The number of keys, for kinds that have one.
@@ -187,21 +187,21 @@ impl KeyPolicy {
     pub fn sentence(&self) -> String {
         let days = days_text(self.days.unwrap_or(0));
         match self.kind {
-            PolicyKind::MaxLifetime => format!("Keys in this tenant must expire within {days}."),
-            PolicyKind::ExpiryRequired => "Keys in this tenant must have an expiry.".to_owned(),
-            PolicyKind::ServiceAccountsOnly => "Only service accounts can have keys in this tenant.".to_owned(),
-            PolicyKind::NoKeysByKeys => "Keys in this tenant can't create keys.".to_owned(),
-            PolicyKind::SuspendUnused => format!("Keys in this tenant are suspended if they are unused for {days}."),
-            PolicyKind::MaxKeys => {
+            KeyPolicyKind::MaxLifetime => format!("Keys in this tenant must expire within {days}."),
+            KeyPolicyKind::ExpiryRequired => "Keys in this tenant must have an expiry.".to_owned(),
+            KeyPolicyKind::ServiceAccountsOnly => "Only service accounts can have keys in this tenant.".to_owned(),
+            KeyPolicyKind::NoKeysByKeys => "Keys in this tenant can't create keys.".to_owned(),
+            KeyPolicyKind::SuspendUnused => format!("Keys in this tenant are suspended if they are unused for {days}."),
+            KeyPolicyKind::MaxKeys => {
                 let limit = keys_text(self.limit.unwrap_or(0));
                 format!("A person or a service account in this tenant can have at most {limit}.")
             }
-            PolicyKind::ExposedKeys => self.on_exposure.unwrap_or_default().sentence().to_owned(),
-            PolicyKind::ScopesRequired => "Keys in this tenant must be limited to scopes.".to_owned(),
-            PolicyKind::ScopesNotForUsers => {
+            KeyPolicyKind::ExposedKeys => self.on_exposure.unwrap_or_default().sentence().to_owned(),
+            KeyPolicyKind::ScopesRequired => "Keys in this tenant must be limited to scopes.".to_owned(),
+            KeyPolicyKind::ScopesNotForUsers => {
                 format!("Only service account keys can hold {} in this tenant.", self.scopes_text())
             }
-            PolicyKind::ScopeMaxLifetime => {
+            KeyPolicyKind::ScopeMaxLifetime => {
                 format!("Keys in this tenant that hold {} must expire within {days}.", self.scopes_text())
             }
         }
@@ -225,37 +225,39 @@ impl KeyPolicy {
     /// Returns the error message for a request that the policy forbids whatever its values, with what to do instead.
     pub fn refusal(&self) -> String {
         let instead = match self.kind {
-            PolicyKind::ServiceAccountsOnly => " Ask an administrator for a service account key.",
-            PolicyKind::NoKeysByKeys => " Create the key in the dashboard.",
-            PolicyKind::ScopesRequired => " Choose what the key may do.",
-            PolicyKind::ScopesNotForUsers => " Choose other scopes, or ask an administrator for a service account key.",
-            PolicyKind::ScopeMaxLifetime => " Choose an earlier date, or other scopes.",
-            PolicyKind::MaxLifetime
-            | PolicyKind::ExpiryRequired
-            | PolicyKind::SuspendUnused
-            | PolicyKind::MaxKeys
-            | PolicyKind::ExposedKeys => "",
+            KeyPolicyKind::ServiceAccountsOnly => " Ask an administrator for a service account key.",
+            KeyPolicyKind::NoKeysByKeys => " Create the key in the dashboard.",
+            KeyPolicyKind::ScopesRequired => " Choose what the key may do.",
+            KeyPolicyKind::ScopesNotForUsers => {
+                " Choose other scopes, or ask an administrator for a service account key."
+            }
+            KeyPolicyKind::ScopeMaxLifetime => " Choose an earlier date, or other scopes.",
+            KeyPolicyKind::MaxLifetime
+            | KeyPolicyKind::ExpiryRequired
+            | KeyPolicyKind::SuspendUnused
+            | KeyPolicyKind::MaxKeys
+            | KeyPolicyKind::ExposedKeys => "",
         };
         format!("{}{instead}", self.sentence())
     }
 
     /// Returns whether an existing key violates the policy: whether the policy would prevent creating it. Always
-    /// `false` for [`PolicyKind::SuspendUnused`], which says nothing about creating keys, and for
-    /// [`PolicyKind::MaxKeys`], which is about how many keys there are, and [`PolicyKind::ExposedKeys`], which is about
+    /// `false` for [`KeyPolicyKind::SuspendUnused`], which says nothing about creating keys, and for
+    /// [`KeyPolicyKind::MaxKeys`], which is about how many keys there are, and [`KeyPolicyKind::ExposedKeys`], which is about
     /// what happens to a key later.
     pub fn is_violated_by(&self, key: &ApiKey) -> bool {
         match self.kind {
-            PolicyKind::MaxLifetime => {
+            KeyPolicyKind::MaxLifetime => {
                 let longest = lifetime(self.days);
                 key.expires_at.is_none_or(|at| at - key.created_at > longest)
             }
-            PolicyKind::ExpiryRequired => key.expires_at.is_none(),
-            PolicyKind::ServiceAccountsOnly => key.owner.kind() == OwnerKind::User,
-            PolicyKind::NoKeysByKeys => key.created_by_key.is_some(),
-            PolicyKind::SuspendUnused | PolicyKind::MaxKeys | PolicyKind::ExposedKeys => false,
-            PolicyKind::ScopesRequired => key.scopes == ScopeGrant::Unscoped,
-            PolicyKind::ScopesNotForUsers => key.owner.kind() == OwnerKind::User && self.is_about(&key.scopes),
-            PolicyKind::ScopeMaxLifetime => {
+            KeyPolicyKind::ExpiryRequired => key.expires_at.is_none(),
+            KeyPolicyKind::ServiceAccountsOnly => key.owner.kind() == OwnerKind::User,
+            KeyPolicyKind::NoKeysByKeys => key.created_by_key.is_some(),
+            KeyPolicyKind::SuspendUnused | KeyPolicyKind::MaxKeys | KeyPolicyKind::ExposedKeys => false,
+            KeyPolicyKind::ScopesRequired => key.scopes == ScopeGrant::Unscoped,
+            KeyPolicyKind::ScopesNotForUsers => key.owner.kind() == OwnerKind::User && self.is_about(&key.scopes),
+            KeyPolicyKind::ScopeMaxLifetime => {
                 let longest = lifetime(self.days);
                 self.is_about(&key.scopes) && key.expires_at.is_none_or(|at| at - key.created_at > longest)
             }
@@ -270,7 +272,7 @@ impl KeyPolicy {
 
 /// The effect that a policy would have on existing keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PolicyPreview {
+pub struct KeyPolicyPreview {
     /// The previewed policy.
     pub policy: KeyPolicy,
     /// Some of the active keys that the policy would affect, oldest first.
@@ -281,14 +283,14 @@ pub struct PolicyPreview {
 
 /// A policy that a key violates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PolicyViolation {
+pub struct KeyPolicyViolation {
     /// The kind of policy.
-    pub kind: PolicyKind,
+    pub kind: KeyPolicyKind,
     /// When the policy takes effect.
     pub effective_from: DateTime<Utc>,
 }
 
-impl PolicyViolation {
+impl KeyPolicyViolation {
     /// Returns the policy's name and, if it isn't in effect yet, the time when it takes effect.
     pub fn text(self, now: DateTime<Utc>) -> String {
         let label = self.kind.label();
@@ -330,13 +332,13 @@ impl Bounds {
     pub fn with_scopes(policies: &[KeyPolicy], scopes: &ScopeGrant, now: DateTime<Utc>) -> Self {
         let holding = || policies.iter().filter(|policy| policy.is_in_effect(now));
         let most = holding().filter(|policy| match policy.kind {
-            PolicyKind::MaxLifetime => true,
-            PolicyKind::ScopeMaxLifetime => policy.is_about(scopes),
+            KeyPolicyKind::MaxLifetime => true,
+            KeyPolicyKind::ScopeMaxLifetime => policy.is_about(scopes),
             _ => false,
         });
         Self {
             longest: most.map(|policy| TimeDelta::days(i64::from(policy.days.unwrap_or(0)))).min(),
-            requires_expiry: holding().any(|policy| policy.kind == PolicyKind::ExpiryRequired),
+            requires_expiry: holding().any(|policy| policy.kind == KeyPolicyKind::ExpiryRequired),
         }
     }
 
@@ -359,33 +361,33 @@ pub fn keys_text(count: u32) -> String {
 
 /// Returns the policy in effect at `now` by which people can't have keys.
 pub fn closing_to_people(policies: &[KeyPolicy], now: DateTime<Utc>) -> Option<&KeyPolicy> {
-    in_effect(policies, PolicyKind::ServiceAccountsOnly, now)
+    in_effect(policies, KeyPolicyKind::ServiceAccountsOnly, now)
 }
 
 /// Returns how many keys that work or are suspended an owner can have at `now`.
 pub fn key_limit(policies: &[KeyPolicy], now: DateTime<Utc>) -> u32 {
-    in_effect(policies, PolicyKind::MaxKeys, now).and_then(|policy| policy.limit).unwrap_or(DEFAULT_KEY_LIMIT)
+    in_effect(policies, KeyPolicyKind::MaxKeys, now).and_then(|policy| policy.limit).unwrap_or(DEFAULT_KEY_LIMIT)
 }
 
 /// Returns what happens to a key that is exposed at `now`.
 pub fn exposure_response(policies: &[KeyPolicy], now: DateTime<Utc>) -> ExposureResponse {
-    in_effect(policies, PolicyKind::ExposedKeys, now).and_then(|policy| policy.on_exposure).unwrap_or_default()
+    in_effect(policies, KeyPolicyKind::ExposedKeys, now).and_then(|policy| policy.on_exposure).unwrap_or_default()
 }
 
-fn in_effect(policies: &[KeyPolicy], kind: PolicyKind, at: DateTime<Utc>) -> Option<&KeyPolicy> {
+fn in_effect(policies: &[KeyPolicy], kind: KeyPolicyKind, at: DateTime<Utc>) -> Option<&KeyPolicy> {
     let in_effect = policies.iter().filter(|policy| policy.kind == kind && policy.is_in_effect(at));
     in_effect.max_by_key(|policy| policy.effective_from)
 }
 
 /// Returns how much the policies of a kind allow at an instant. A larger number allows more.
-fn allowance(policies: &[KeyPolicy], kind: PolicyKind, at: DateTime<Utc>) -> u32 {
+fn allowance(policies: &[KeyPolicy], kind: KeyPolicyKind, at: DateTime<Utc>) -> u32 {
     match in_effect(policies, kind, at) {
         Some(policy) => {
             let response = policy.on_exposure.map(ExposureResponse::allowance);
             policy.days.or(policy.limit).or(response).unwrap_or(0)
         }
-        None if kind == PolicyKind::MaxKeys => DEFAULT_KEY_LIMIT,
-        None if kind == PolicyKind::ExposedKeys => ExposureResponse::default().allowance(),
+        None if kind == KeyPolicyKind::MaxKeys => DEFAULT_KEY_LIMIT,
+        None if kind == KeyPolicyKind::ExposedKeys => ExposureResponse::default().allowance(),
         None => u32::MAX,
     }
 }
@@ -437,7 +439,7 @@ pub struct Proposed<'a> {
 pub fn check(policies: &[KeyPolicy], proposed: Proposed<'_>, now: DateTime<Utc>) -> Result<(), ApiError> {
     for policy in policies.iter().filter(|policy| policy.is_in_effect(now)) {
         match policy.kind {
-            PolicyKind::MaxLifetime => {
+            KeyPolicyKind::MaxLifetime => {
                 let last = now + lifetime(policy.days);
                 if proposed.expires_at.is_none_or(|at| at > last) {
                     let message = format!(
@@ -447,23 +449,25 @@ pub fn check(policies: &[KeyPolicy], proposed: Proposed<'_>, now: DateTime<Utc>)
                     return Err(ApiError::field("expires_at", message));
                 }
             }
-            PolicyKind::ExpiryRequired if proposed.expires_at.is_none() => {
+            KeyPolicyKind::ExpiryRequired if proposed.expires_at.is_none() => {
                 let message = "This tenant's policy requires an expiry. Choose one.";
                 return Err(ApiError::field("expires_at", message));
             }
-            PolicyKind::ServiceAccountsOnly if proposed.owner == OwnerKind::User => {
+            KeyPolicyKind::ServiceAccountsOnly if proposed.owner == OwnerKind::User => {
                 return Err(ApiError::forbidden(policy.refusal()));
             }
-            PolicyKind::NoKeysByKeys if proposed.by_key => {
+            KeyPolicyKind::NoKeysByKeys if proposed.by_key => {
                 return Err(ApiError::forbidden(policy.refusal()));
             }
-            PolicyKind::ScopesRequired if *proposed.scopes == ScopeGrant::Unscoped => {
+            KeyPolicyKind::ScopesRequired if *proposed.scopes == ScopeGrant::Unscoped => {
                 return Err(ApiError::field("scopes", policy.refusal()));
             }
-            PolicyKind::ScopesNotForUsers if proposed.owner == OwnerKind::User && policy.is_about(proposed.scopes) => {
+            KeyPolicyKind::ScopesNotForUsers
+                if proposed.owner == OwnerKind::User && policy.is_about(proposed.scopes) =>
+            {
                 return Err(ApiError::field("scopes", policy.refusal()));
             }
-            PolicyKind::ScopeMaxLifetime if policy.is_about(proposed.scopes) => {
+            KeyPolicyKind::ScopeMaxLifetime if policy.is_about(proposed.scopes) => {
                 let last = now + lifetime(policy.days);
                 if proposed.expires_at.is_none_or(|at| at > last) {
                     return Err(ApiError::field("expires_at", policy.refusal()));
@@ -518,21 +522,21 @@ mod tests {
             by_key: true,
             scopes: &ScopeGrant::Unscoped,
         };
-        let max = [policy(PolicyKind::MaxLifetime, Some(30))];
+        let max = [policy(KeyPolicyKind::MaxLifetime, Some(30))];
         assert!(check(&max, proposed(Some(30)), now).is_ok());
         assert!(check(&max, proposed(Some(31)), now).is_err_and(|error| error.at("expires_at").is_some()));
         assert!(check(&max, proposed(None), now).is_err());
         assert!(check(&max, proposed(None), now - TimeDelta::seconds(1)).is_ok(), "not yet");
-        assert!(check(&[policy(PolicyKind::ExpiryRequired, None)], proposed(None), now).is_err());
-        assert!(check(&[policy(PolicyKind::ServiceAccountsOnly, None)], proposed(Some(1)), now).is_err());
-        assert!(check(&[policy(PolicyKind::NoKeysByKeys, None)], proposed(Some(1)), now).is_err());
-        assert!(check(&[policy(PolicyKind::SuspendUnused, Some(1))], proposed(None), now).is_ok());
+        assert!(check(&[policy(KeyPolicyKind::ExpiryRequired, None)], proposed(None), now).is_err());
+        assert!(check(&[policy(KeyPolicyKind::ServiceAccountsOnly, None)], proposed(Some(1)), now).is_err());
+        assert!(check(&[policy(KeyPolicyKind::NoKeysByKeys, None)], proposed(Some(1)), now).is_err());
+        assert!(check(&[policy(KeyPolicyKind::SuspendUnused, Some(1))], proposed(None), now).is_ok());
 
         let later = |days, hours| KeyPolicy {
             effective_from: now + TimeDelta::hours(hours),
-            ..policy(PolicyKind::MaxLifetime, Some(days))
+            ..policy(KeyPolicyKind::MaxLifetime, Some(days))
         };
-        let set = vec![later(90, 0), later(30, 5), policy(PolicyKind::ExpiryRequired, None)];
+        let set = vec![later(90, 0), later(30, 5), policy(KeyPolicyKind::ExpiryRequired, None)];
         let days =
             |at| current_and_scheduled(set.clone(), at).iter().filter_map(|policy| policy.days).collect::<Vec<_>>();
         assert_eq!(days(now + TimeDelta::hours(4)), [90, 30], "the one in effect, and the scheduled one");
@@ -542,7 +546,7 @@ mod tests {
     #[test]
     fn a_policy_that_allows_more_at_any_time_is_a_loosened_one() {
         let now = DateTime::UNIX_EPOCH + TimeDelta::days(100);
-        let policy = |kind: PolicyKind, number: u32, days_ahead: i64| KeyPolicy {
+        let policy = |kind: KeyPolicyKind, number: u32, days_ahead: i64| KeyPolicy {
             kind,
             days: kind.has_days().then_some(number),
             limit: kind.has_limit().then_some(number),
@@ -552,10 +556,10 @@ mod tests {
             set_at: now,
             set_by: "Ada".to_owned(),
         };
-        let lifetime = |days, ahead| policy(PolicyKind::MaxLifetime, days, ahead);
-        let required = |ahead| policy(PolicyKind::ExpiryRequired, 0, ahead);
-        let keys = |count| policy(PolicyKind::MaxKeys, count, 0);
-        let exposed = |response| KeyPolicy { on_exposure: Some(response), ..policy(PolicyKind::ExposedKeys, 0, 0) };
+        let lifetime = |days, ahead| policy(KeyPolicyKind::MaxLifetime, days, ahead);
+        let required = |ahead| policy(KeyPolicyKind::ExpiryRequired, 0, ahead);
+        let keys = |count| policy(KeyPolicyKind::MaxKeys, count, 0);
+        let exposed = |response| KeyPolicy { on_exposure: Some(response), ..policy(KeyPolicyKind::ExposedKeys, 0, 0) };
         let (suspend, revoke, notify) = (ExposureResponse::Suspend, ExposureResponse::Revoke, ExposureResponse::Notify);
         for (before, set, expected) in [
             (vec![], lifetime(90, 0), false),
@@ -567,7 +571,7 @@ mod tests {
             (vec![lifetime(90, -5), lifetime(30, 5)], lifetime(60, 0), true),
             (vec![lifetime(90, -5), lifetime(30, 5)], lifetime(30, 6), true),
             (vec![lifetime(90, -5), lifetime(30, 5)], lifetime(30, 4), false),
-            (vec![lifetime(90, -5)], policy(PolicyKind::SuspendUnused, 3_650, 0), false),
+            (vec![lifetime(90, -5)], policy(KeyPolicyKind::SuspendUnused, 3_650, 0), false),
             (vec![required(-5)], required(0), false),
             (vec![required(5)], required(6), true),
             (vec![required(5)], required(0), false),

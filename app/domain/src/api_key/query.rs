@@ -124,7 +124,7 @@ pub enum InventoryFilter {
     /// Keys whose owner or creator no longer belongs to the tenant.
     OwnerGone,
     /// Keys that violate a key policy, in effect or scheduled.
-    AgainstPolicy,
+    ViolatesKeyPolicy,
     /// Keys whose token was found where others can read it.
     Exposed,
 }
@@ -132,7 +132,7 @@ pub enum InventoryFilter {
 impl InventoryFilter {
     /// All filters, in the order the list offers them.
     pub const ALL: [Self; 6] =
-        [Self::All, Self::Exposed, Self::NeverExpires, Self::Unused, Self::OwnerGone, Self::AgainstPolicy];
+        [Self::All, Self::Exposed, Self::NeverExpires, Self::Unused, Self::OwnerGone, Self::ViolatesKeyPolicy];
 
     /// Returns the code used in the APIs and in URLs.
     pub fn as_str(self) -> &'static str {
@@ -141,7 +141,7 @@ impl InventoryFilter {
             Self::NeverExpires => "never_expires",
             Self::Unused => "unused",
             Self::OwnerGone => "owner_gone",
-            Self::AgainstPolicy => "against_policy",
+            Self::ViolatesKeyPolicy => "against_policy",
             Self::Exposed => "exposed",
         }
     }
@@ -153,7 +153,7 @@ impl InventoryFilter {
             Self::NeverExpires => "Never expires",
             Self::Unused => "Unused for 90 days",
             Self::OwnerGone => "Owner or creator left",
-            Self::AgainstPolicy => "Violates policy",
+            Self::ViolatesKeyPolicy => "Violates policy",
             Self::Exposed => "Exposed",
         }
     }

@@ -184,7 +184,7 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
             Some(Owner::ServiceAccount(_)) => makes_own || administers,
             None => false,
         },
-        Operation::ListMembers | Operation::GetTenant | Operation::ListPolicies | Operation::ListScopes => true,
+        Operation::ListMembers | Operation::GetTenant | Operation::ListKeyPolicies | Operation::ListScopes => true,
         // Finishing a rotation stops a token and creates none.
         // So does taking scopes from a key, or tightening its limits. The opposite also requires the right to create
         // the key.
@@ -207,9 +207,9 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
         | Operation::ListTenantKeys
         | Operation::SuspendApiKeys
         | Operation::RevokeApiKeys
-        | Operation::PreviewPolicy
-        | Operation::SetPolicy
-        | Operation::ClearPolicy
+        | Operation::PreviewKeyPolicy
+        | Operation::SetKeyPolicy
+        | Operation::ClearKeyPolicy
         | Operation::SetScope
         | Operation::RemoveScope
         | Operation::InviteMember
@@ -273,7 +273,7 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
         Operation::GetOverview | Operation::ListTenantKeys | Operation::SuspendApiKeys | Operation::RevokeApiKeys => {
             "Only administrators can view and manage all keys in the tenant."
         }
-        Operation::RenameTenant | Operation::PreviewPolicy | Operation::SetPolicy | Operation::ClearPolicy => {
+        Operation::RenameTenant | Operation::PreviewKeyPolicy | Operation::SetKeyPolicy | Operation::ClearKeyPolicy => {
             "Only administrators can manage the tenant's settings."
         }
         Operation::SetScope | Operation::RemoveScope => "Only administrators can change the scope catalogue.",
@@ -284,7 +284,7 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
         | Operation::ListInvitations
         | Operation::CancelInvitation => "Ask an administrator to manage members.",
         // Never refused inside the tenant.
-        Operation::GetTenant | Operation::ListMembers | Operation::ListPolicies | Operation::ListScopes => {
+        Operation::GetTenant | Operation::ListMembers | Operation::ListKeyPolicies | Operation::ListScopes => {
             "Only members of the tenant can view this."
         }
         Operation::ListServiceAccounts

@@ -48,11 +48,11 @@ pub fn confirmation_for(operation: Operation) -> Confirmation {
         // What protects somebody else's.
         | O::UnlockSecondFactor
         // A rule that no longer applies.
-        | O::ClearPolicy => Confirmation::Always,
+        | O::ClearKeyPolicy => Confirmation::Always,
         // A higher role; a weaker policy; an export.
         O::ChangeMemberRole
         | O::ChangeServiceAccountRole
-        | O::SetPolicy
+        | O::SetKeyPolicy
         | O::ListAuditLog
         // More scopes; wider limits; a scope that a lower role may hold.
         | O::ChangeKeyScopes
@@ -98,8 +98,8 @@ pub fn confirmation_for(operation: Operation) -> Confirmation {
         | O::GetServiceAccount
         | O::ListInvitations
         | O::ListMembers
-        | O::ListPolicies
-        | O::PreviewPolicy
+        | O::ListKeyPolicies
+        | O::PreviewKeyPolicy
         | O::ListScopes
         | O::GetTenant
         | O::GetOverview => Confirmation::Never,

@@ -91,7 +91,7 @@ pub const TABLE: &[(&[Operation], Grid)] = {
             /* bot     */ ["---", "---", "---", "yyy", "---"],
         ]),
         // For everyone in the tenant.
-        (&[O::GetTenant, O::ListMembers, O::ListPolicies, O::ListScopes], [
+        (&[O::GetTenant, O::ListMembers, O::ListKeyPolicies, O::ListScopes], [
             //             tenant ME     OTHER  BOT    OTHER_BOT
             /* session */ ["yyy", "yyy", "yyy", "yyy", "yyy"],
             /* key     */ ["yyy", "yyy", "yyy", "yyy", "yyy"],
@@ -102,7 +102,7 @@ pub const TABLE: &[(&[Operation], Grid)] = {
             O::ListServiceAccounts, O::GetServiceAccount, O::CreateServiceAccount, O::RenameServiceAccount,
             O::ChangeServiceAccountRole, O::SuspendServiceAccount, O::ResumeServiceAccount, O::DeleteServiceAccount,
             O::InviteMember, O::ListInvitations, O::CancelInvitation, O::ChangeMemberRole, O::RemoveMember,
-            O::RenameTenant, O::PreviewPolicy, O::SetPolicy, O::ClearPolicy, O::SetScope, O::RemoveScope,
+            O::RenameTenant, O::PreviewKeyPolicy, O::SetKeyPolicy, O::ClearKeyPolicy, O::SetScope, O::RemoveScope,
             O::GetOverview, O::ListTenantKeys, O::SuspendApiKeys, O::RevokeApiKeys, O::ListAuditLog,
         ], [
             //             tenant ME     OTHER  BOT    OTHER_BOT

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     ApiError, ApiKey, AuditEntry, AuditQuery, ErrorCode, InventoryQuery, Invitation, IssuedKey, KeyAct, KeyId,
     KeyQuery, KeyState, Name, Operation, Owner, Page, Recent, SuspendedBy, Total, Usage,
-    api_key::{input::CreateKey, policy::PolicyViolation},
+    api_key::{input::CreateKey, policy::KeyPolicyViolation},
 };
 
 use super::{
@@ -460,7 +460,7 @@ impl ApiKeys<'_> {
             };
             let violated = of_tenant.iter().filter(|policy| policy.is_violated_by(key));
             let violated =
-                violated.map(|policy| PolicyViolation { kind: policy.kind, effective_from: policy.effective_from });
+                violated.map(|policy| KeyPolicyViolation { kind: policy.kind, effective_from: policy.effective_from });
             key.violations = violated.collect();
             // For a policy that is in effect and will change, only the current one is reported.
             key.violations.dedup_by_key(|violation| violation.kind);

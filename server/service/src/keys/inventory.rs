@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, ApiKey, InventoryQuery, KeyId, KeyQuery, Operation, Page, PolicyKind, api_key::input::BulkOutcome,
+    ApiError, ApiKey, InventoryQuery, KeyId, KeyPolicyKind, KeyQuery, Operation, Page, api_key::input::BulkOutcome,
 };
 
 use super::{
@@ -82,7 +82,8 @@ impl Inventory<'_> {
         let mut policies =
             storage::key_policies::list(self.context.db(), permit.tenant_id(), self.context.now()).await?;
         // Unused keys have a filter of their own. This one is about how keys were created.
-        policies.retain(|policy| policy.kind != PolicyKind::SuspendUnused && !policy.kind.affects_no_existing_keys());
+        policies
+            .retain(|policy| policy.kind != KeyPolicyKind::SuspendUnused && !policy.kind.affects_no_existing_keys());
         let scope = Scope::Tenant(permit.tenant_id());
         let asked = Asked { scope, query, inventory, policies: &policies, now: self.context.now() };
         let mut page = storage::key_list::list(self.context.db(), asked).await?;

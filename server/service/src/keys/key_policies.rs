@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, ErrorCode, ExposureResponse, KeyPolicy, Operation, PolicyKind, Role, ScopeSet, TenantId,
+    ApiError, ErrorCode, ExposureResponse, KeyPolicy, KeyPolicyKind, Operation, Role, ScopeSet, TenantId,
     api_key::{
         expiry::{ExpiryError, first_instant},
         input::SetKeyPolicy,
-        policy::{MAX_DAYS, MAX_KEY_LIMIT, PolicyPreview, days_text, is_loosened_by, keys_text},
+        policy::{KeyPolicyPreview, MAX_DAYS, MAX_KEY_LIMIT, days_text, is_loosened_by, keys_text},
     },
     time::parse_instant,
     usage::number_text,
@@ -43,7 +43,7 @@ impl KeyPolicies<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<KeyPolicy>> {
-        let permit = self.context.permit(actor, Operation::ListPolicies, Target::Tenant(actor.tenant_id())).await?;
+        let permit = self.context.permit(actor, Operation::ListKeyPolicies, Target::Tenant(actor.tenant_id())).await?;
         storage::key_policies::list(self.context.db(), permit.tenant_id(), self.context.now()).await
     }
 
@@ -60,7 +60,7 @@ impl KeyPolicies<'_> {
     /// # Errors
     /// `FORBIDDEN`.
     pub async fn check_may_set(&self, actor: &Actor) -> Result<()> {
-        self.context.permit(actor, Operation::PreviewPolicy, Target::Tenant(actor.tenant_id())).await.map(drop)
+        self.context.permit(actor, Operation::PreviewKeyPolicy, Target::Tenant(actor.tenant_id())).await.map(drop)
     }
 
     /// Returns the existing keys that a key policy would affect: keys that would be flagged or, for the policy about
@@ -68,17 +68,17 @@ impl KeyPolicies<'_> {
     ///
     /// # Errors
     /// Field errors at `policy`, `days`, `limit`, `on_exposure`, `from`; `FORBIDDEN`.
-    pub async fn preview(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<PolicyPreview> {
-        let permit = self.context.permit(actor, Operation::PreviewPolicy, Target::Tenant(actor.tenant_id())).await?;
+    pub async fn preview(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<KeyPolicyPreview> {
+        let permit = self.context.permit(actor, Operation::PreviewKeyPolicy, Target::Tenant(actor.tenant_id())).await?;
         let policy = self.check(actor, input).await?;
         if policy.kind.affects_no_existing_keys() {
-            return Ok(PolicyPreview { policy, keys: Vec::new(), count: 0 });
+            return Ok(KeyPolicyPreview { policy, keys: Vec::new(), count: 0 });
         }
         let now = self.context.now();
         let (mut keys, count) =
             storage::key_list::list_against(self.context.db(), &permit, &policy, now, MAX_NAMED, MAX_COUNTED).await?;
         ApiKeys { context: self.context, usage: self.usage }.complete(&mut keys).await?;
-        Ok(PolicyPreview { policy, keys, count })
+        Ok(KeyPolicyPreview { policy, keys, count })
     }
 
     /// Turns a key policy on or changes it. If it takes effect later, the current one stays in effect until then.
@@ -87,15 +87,16 @@ impl KeyPolicies<'_> {
     /// As [`KeyPolicies::preview`]; `CONFIRMATION_REQUIRED` if it allows more than before, at any time.
     #[tracing::instrument(skip_all)]
     pub async fn set(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<KeyPolicy> {
-        let permit = self.context.permit_write(actor, Operation::SetPolicy, Target::Tenant(actor.tenant_id())).await?;
+        let permit =
+            self.context.permit_write(actor, Operation::SetKeyPolicy, Target::Tenant(actor.tenant_id())).await?;
         let policy = self.check(actor, input).await?;
         let subject = ("tenant", actor.tenant_id().0, policy.kind.label());
         let detail = described(&policy);
-        let entry = Entry::by(actor, Operation::SetPolicy, self.context.now(), subject).with(detail);
+        let entry = Entry::by(actor, Operation::SetKeyPolicy, self.context.now(), subject).with(detail);
         retry!(self.context.db(), for permit.tenant_id(), tx => {
             storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
             let before = storage::key_policies::list_in(tx, permit.tenant_id(), policy.set_at).await?;
-            self.context.require_fresh_to_widen(actor, Operation::SetPolicy, is_loosened_by(&before, &policy))?;
+            self.context.require_fresh_to_widen(actor, Operation::SetKeyPolicy, is_loosened_by(&before, &policy))?;
             storage::key_policies::set(tx, &permit, &policy).await?;
             storage::audit::insert(tx, &entry).await
         })?;
@@ -109,10 +110,14 @@ impl KeyPolicies<'_> {
     #[tracing::instrument(skip_all)]
     pub async fn clear(&self, actor: &Actor, policy: &str) -> Result<()> {
         let permit =
-            self.context.permit_write(actor, Operation::ClearPolicy, Target::Tenant(actor.tenant_id())).await?;
+            self.context.permit_write(actor, Operation::ClearKeyPolicy, Target::Tenant(actor.tenant_id())).await?;
         let kind = kind_of(policy)?;
-        let entry =
-            Entry::by(actor, Operation::ClearPolicy, self.context.now(), ("tenant", actor.tenant_id().0, kind.label()));
+        let entry = Entry::by(
+            actor,
+            Operation::ClearKeyPolicy,
+            self.context.now(),
+            ("tenant", actor.tenant_id().0, kind.label()),
+        );
         retry!(self.context.db(), for permit.tenant_id(), tx => {
             storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
             if !storage::key_policies::clear(tx, &permit, kind).await? {
@@ -190,9 +195,10 @@ fn scopes_of(text: &str) -> std::result::Result<ScopeSet, ApiError> {
     Ok(scopes)
 }
 
-fn kind_of(word: &str) -> std::result::Result<PolicyKind, ApiError> {
-    let words = || PolicyKind::ALL.map(PolicyKind::as_str).join(", ");
-    PolicyKind::from_code(word.trim()).ok_or_else(|| ApiError::field("policy", format!("Choose one of {}.", words())))
+fn kind_of(word: &str) -> std::result::Result<KeyPolicyKind, ApiError> {
+    let words = || KeyPolicyKind::ALL.map(KeyPolicyKind::as_str).join(", ");
+    KeyPolicyKind::from_code(word.trim())
+        .ok_or_else(|| ApiError::field("policy", format!("Choose one of {}.", words())))
 }
 
 /// Suspends all keys that the key policies of any tenant require to be suspended. Writes pending usage first.

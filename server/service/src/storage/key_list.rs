@@ -7,8 +7,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ApiKey, InventoryFilter, InventoryQuery, KeyFilter, KeyPolicy, KeyQuery, KeySort, Owner, OwnerKind, Page,
-    PolicyKind, ScopeSet, TenantId, Total, UserId,
+    ApiKey, InventoryFilter, InventoryQuery, KeyFilter, KeyPolicy, KeyPolicyKind, KeyQuery, KeySort, Owner, OwnerKind,
+    Page, ScopeSet, TenantId, Total, UserId,
     api_key::{key::EXPIRING_SOON, policy::lifetime},
 };
 
@@ -69,7 +69,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) scope: Scope,
     pub(crate) query: &'a KeyQuery,
     pub(crate) inventory: InventoryQuery,
-    /// The tenant's policies, for [`InventoryFilter::AgainstPolicy`].
+    /// The tenant's policies, for [`InventoryFilter::ViolatesKeyPolicy`].
     pub(crate) policies: &'a [KeyPolicy],
     pub(crate) now: DateTime<Utc>,
 }
@@ -369,7 +369,7 @@ fn inventory(asked: &Asked<'_>, columns: Columns, conditions: &mut Conditions) -
         }
         InventoryFilter::OwnerGone => "k.orphaned_at IS NOT NULL".to_owned(),
         InventoryFilter::Exposed => "k.exposed_at IS NOT NULL".to_owned(),
-        InventoryFilter::AgainstPolicy => {
+        InventoryFilter::ViolatesKeyPolicy => {
             let parts: Vec<String> =
                 asked.policies.iter().map(|policy| policy_condition(policy, asked.now, columns, conditions)).collect();
             if parts.is_empty() { "1 = 0".to_owned() } else { format!("({})", parts.join(" OR ")) }
@@ -382,26 +382,26 @@ fn policy_condition(policy: &KeyPolicy, now: DateTime<Utc>, columns: Columns, co
     let Columns { end, used, created, .. } = columns;
     let micros_of = |days: Option<u32>| i64::from(days.unwrap_or(0)) * DAY;
     match policy.kind {
-        PolicyKind::MaxLifetime => {
+        KeyPolicyKind::MaxLifetime => {
             let length = lifetime(policy.days).num_microseconds().unwrap_or(i64::MAX);
             let length = conditions.bind(Value::Number(length));
             format!("({end} - k.created_at) > {length}")
         }
-        PolicyKind::ExpiryRequired => format!("{end} >= {NEVER}"),
-        PolicyKind::ServiceAccountsOnly => "k.user_id IS NOT NULL".to_owned(),
-        PolicyKind::NoKeysByKeys => "k.created_by_key IS NOT NULL".to_owned(),
+        KeyPolicyKind::ExpiryRequired => format!("{end} >= {NEVER}"),
+        KeyPolicyKind::ServiceAccountsOnly => "k.user_id IS NOT NULL".to_owned(),
+        KeyPolicyKind::NoKeysByKeys => "k.created_by_key IS NOT NULL".to_owned(),
         // About how many keys there are, or what happens to them later.
-        PolicyKind::MaxKeys | PolicyKind::ExposedKeys => "k.id IS NULL".to_owned(),
-        PolicyKind::ScopesRequired => "k.scopes IS NULL".to_owned(),
-        PolicyKind::ScopesNotForUsers => {
+        KeyPolicyKind::MaxKeys | KeyPolicyKind::ExposedKeys => "k.id IS NULL".to_owned(),
+        KeyPolicyKind::ScopesRequired => "k.scopes IS NULL".to_owned(),
+        KeyPolicyKind::ScopesNotForUsers => {
             format!("(k.user_id IS NOT NULL AND {})", holding(&policy.scopes, conditions))
         }
-        PolicyKind::ScopeMaxLifetime => {
+        KeyPolicyKind::ScopeMaxLifetime => {
             let length = lifetime(policy.days).num_microseconds().unwrap_or(i64::MAX);
             let length = conditions.bind(Value::Number(length));
             format!("(({end} - k.created_at) > {length} AND {})", holding(&policy.scopes, conditions))
         }
-        PolicyKind::SuspendUnused => {
+        KeyPolicyKind::SuspendUnused => {
             let cut = micros(now.max(policy.effective_from)) - micros_of(policy.days);
             let cut = conditions.bind(Value::Number(cut));
             format!("({used} < {cut} AND {created} < {cut} AND COALESCE(k.resumed_at, 0) < {cut})")
@@ -498,17 +498,17 @@ fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> Str
         (_, InventoryFilter::Unused) => vec![(None, columns.used.to_owned())],
         (_, InventoryFilter::OwnerGone) => vec![(None, "k.orphaned_at".to_owned())],
         (_, InventoryFilter::Exposed) => vec![(None, "k.exposed_at".to_owned())],
-        (_, InventoryFilter::AgainstPolicy) => {
+        (_, InventoryFilter::ViolatesKeyPolicy) => {
             let order = |policy: &KeyPolicy| match policy.kind {
-                PolicyKind::MaxLifetime | PolicyKind::ScopeMaxLifetime => format!("({end} - k.created_at) DESC"),
-                PolicyKind::SuspendUnused => columns.used.to_owned(),
-                PolicyKind::ExpiryRequired
-                | PolicyKind::ServiceAccountsOnly
-                | PolicyKind::NoKeysByKeys
-                | PolicyKind::MaxKeys
-                | PolicyKind::ExposedKeys
-                | PolicyKind::ScopesRequired
-                | PolicyKind::ScopesNotForUsers => String::new(),
+                KeyPolicyKind::MaxLifetime | KeyPolicyKind::ScopeMaxLifetime => format!("({end} - k.created_at) DESC"),
+                KeyPolicyKind::SuspendUnused => columns.used.to_owned(),
+                KeyPolicyKind::ExpiryRequired
+                | KeyPolicyKind::ServiceAccountsOnly
+                | KeyPolicyKind::NoKeysByKeys
+                | KeyPolicyKind::MaxKeys
+                | KeyPolicyKind::ExposedKeys
+                | KeyPolicyKind::ScopesRequired
+                | KeyPolicyKind::ScopesNotForUsers => String::new(),
             };
             asked.policies.iter().map(|policy| (Some(policy), order(policy))).collect()
         }

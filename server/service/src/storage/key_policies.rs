@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ExposureResponse, KeyId, KeyPolicy, Owner, PolicyKind, ScopeSet, ServiceAccountId, TenantId, UserId,
+    ExposureResponse, KeyId, KeyPolicy, KeyPolicyKind, Owner, ScopeSet, ServiceAccountId, TenantId, UserId,
     api_key::policy::current_and_scheduled,
 };
 use uuid::Uuid;
@@ -32,7 +32,7 @@ struct Row {
 impl Row {
     fn into_policy(self) -> Option<KeyPolicy> {
         Some(KeyPolicy {
-            kind: PolicyKind::from_code(&self.kind)?,
+            kind: KeyPolicyKind::from_code(&self.kind)?,
             days: self.days.and_then(|days| u32::try_from(days).ok()),
             limit: self.key_limit.and_then(|limit| u32::try_from(limit).ok()),
             on_exposure: self.on_exposure.as_deref().and_then(ExposureResponse::from_code),
@@ -88,7 +88,7 @@ pub(crate) async fn set(tx: &mut Tx, permit: &WritePermit, policy: &KeyPolicy) -
 }
 
 /// Turns a policy off. Returns false if it was off.
-pub(crate) async fn clear(tx: &mut Tx, permit: &WritePermit, kind: PolicyKind) -> Result<bool> {
+pub(crate) async fn clear(tx: &mut Tx, permit: &WritePermit, kind: KeyPolicyKind) -> Result<bool> {
     let rows = change!(
         tx,
         sqlx::query("DELETE FROM key_policies WHERE tenant_id = $1 AND kind = $2")
@@ -125,7 +125,7 @@ pub(crate) async fn list_unused(db: &Db, now: DateTime<Utc>, limit: u32) -> Resu
     // The unary plus makes the databases use the index of the last use, not the one of the expiry.
     const EXPIRY: &str = expiry!("+k.expires_at");
     const LAST_USE: &str = last_use!("k.last_used_at");
-    let kind = PolicyKind::SuspendUnused.as_str();
+    let kind = KeyPolicyKind::SuspendUnused.as_str();
     let sql = format!(
         "SELECT k.id, k.name, k.tenant_id, k.user_id, k.service_account_id, p.days FROM key_policies p \
          JOIN api_keys k ON k.tenant_id = p.tenant_id AND k.lifecycle = {ACTIVE} \
@@ -175,7 +175,7 @@ pub(crate) async fn suspend_unused(tx: &mut Tx, key: &Unused, at: DateTime<Utc>)
         .bind(owner)
         .bind(key.cut)
         .bind(key.days)
-        .bind(PolicyKind::SuspendUnused.as_str())
+        .bind(KeyPolicyKind::SuspendUnused.as_str())
     )?;
     Ok(rows == 1)
 }

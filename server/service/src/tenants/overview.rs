@@ -44,7 +44,7 @@ impl Overviews<'_> {
             active: self.count(actor, InventoryFilter::All).await?,
             expiring: Some(storage::expiring::count(db, &permit, None, expiring).await?),
             unused: self.count(actor, InventoryFilter::Unused).await?,
-            violating: self.count(actor, InventoryFilter::AgainstPolicy).await?,
+            violating: self.count(actor, InventoryFilter::ViolatesKeyPolicy).await?,
             days: self.days(&permit, now).await?,
             most_used: self.busiest(&permit, Busiest::ByUses, now).await?,
             most_rejected: self.busiest(&permit, Busiest::ByRefusals, now).await?,

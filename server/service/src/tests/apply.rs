@@ -17,8 +17,8 @@ use proptest::{
 use crate::{
     access::Actor,
     apply::{
-        Action, Kind, Plan, Problem, Stated, StatedAccount, StatedConfiguration, StatedKey, StatedOwner, StatedPolicy,
-        StatedScope, StatedTenant, StatedToken,
+        Action, Kind, Plan, Problem, Stated, StatedAccount, StatedConfiguration, StatedKey, StatedKeyPolicy,
+        StatedOwner, StatedScope, StatedTenant, StatedToken,
     },
     digest::{hex, sha256},
     keys::token,
@@ -58,7 +58,7 @@ impl File {
         self
     }
 
-    fn policy(mut self, policy: StatedPolicy) -> Self {
+    fn policy(mut self, policy: StatedKeyPolicy) -> Self {
         let entry = self.line(policy);
         self.stated.policies.push(entry);
         self
@@ -71,8 +71,13 @@ impl File {
     }
 }
 
-fn days(policy: &str, days: i64) -> StatedPolicy {
-    StatedPolicy { tenant: "acme".to_owned(), policy: policy.to_owned(), days: Some(days), ..StatedPolicy::default() }
+fn days(policy: &str, days: i64) -> StatedKeyPolicy {
+    StatedKeyPolicy {
+        tenant: "acme".to_owned(),
+        policy: policy.to_owned(),
+        days: Some(days),
+        ..StatedKeyPolicy::default()
+    }
 }
 
 fn of_account(name: &str, account: &str, token: &Secret) -> StatedKey {
@@ -145,7 +150,7 @@ impl Stage {
 }
 
 fn full(ci: &Secret, laptop: &Secret) -> File {
-    let policy = StatedPolicy { from: Some("2027-06-01".to_owned()), ..days("max_lifetime", 90) };
+    let policy = StatedKeyPolicy { from: Some("2027-06-01".to_owned()), ..days("max_lifetime", 90) };
     File::default()
         .scope("orders:read", "READ_ONLY_USER")
         .scope("orders:write", "USER")
@@ -154,11 +159,11 @@ fn full(ci: &Secret, laptop: &Secret) -> File {
         .account("acme", "Deployer", Some("USER"))
         .account("globex", "Deployer", None)
         .policy(policy)
-        .policy(StatedPolicy {
+        .policy(StatedKeyPolicy {
             tenant: "globex".to_owned(),
             policy: "exposed_keys".to_owned(),
             on_exposure: Some("revoke".to_owned()),
-            ..StatedPolicy::default()
+            ..StatedKeyPolicy::default()
         })
         .key(StatedKey {
             scopes: Some(texts(&["orders:write", "orders:read"])),
@@ -197,7 +202,7 @@ fn a_stated_configuration_is_created_once_and_every_step_is_the_operators() {
         assert!(stage.accepts(&ci).await && stage.accepts(&laptop).await);
         let ada = stage.session(stage.admin).await;
         let page = stage.services.audit_log().list(&ada, &AuditQuery::default()).await.unwrap();
-        for operation in [Operation::CreateServiceAccount, Operation::SetPolicy, Operation::CreateApiKey] {
+        for operation in [Operation::CreateServiceAccount, Operation::SetKeyPolicy, Operation::CreateApiKey] {
             let entry = page.items.iter().find(|entry| entry.operation == operation.as_str()).unwrap();
             assert_eq!((entry.channel.as_str(), entry.actor_name.as_str()), ("cli", "Operator"), "{operation:?}");
         }
@@ -410,13 +415,13 @@ fn everything_is_checked_before_the_first_change() {
             (base.clone().policy(days("max_lifetime", 90)).key(key()), "expires_at: This tenant's policy requires"),
             (
                 base.clone()
-                    .policy(StatedPolicy { days: None, limit: Some(1), ..days("max_keys", 0) })
+                    .policy(StatedKeyPolicy { days: None, limit: Some(1), ..days("max_keys", 0) })
                     .key(key())
                     .key(of_account("second", "Deployer", &draw(OwnerKind::ServiceAccount))),
                 "Deployer can have at most 1 key in this tenant.",
             ),
             (
-                base.clone().policy(StatedPolicy {
+                base.clone().policy(StatedKeyPolicy {
                     days: None,
                     scopes: Some(texts(&["orders:read"])),
                     ..days("scopes_not_for_users", 0)
@@ -563,7 +568,7 @@ fn a_scope_that_is_deprecated_at_some_hour_is_changed_once() {
 #[test]
 fn a_policy_with_a_date_is_set_once_before_and_after_it_takes_effect() {
     on_both(async |stage| {
-        let later = StatedPolicy { from: Some("2027-01-10".to_owned()), ..days("max_lifetime", 30) };
+        let later = StatedKeyPolicy { from: Some("2027-01-10".to_owned()), ..days("max_lifetime", 30) };
         let file = File::default().policy(later);
         let operator = stage.operator("acme").await;
         let set = |days: &str| SetKeyPolicy {
@@ -619,8 +624,8 @@ fn anything(tokens: Vec<Secret>) -> impl Strategy<Value = File> {
         for policy in policies {
             let values = match policy {
                 "suspend_unused" => days(policy, number),
-                "max_keys" => StatedPolicy { days: None, limit: Some(2 + number % 3), ..days(policy, 0) },
-                _ => StatedPolicy { days: None, ..days(policy, 0) },
+                "max_keys" => StatedKeyPolicy { days: None, limit: Some(2 + number % 3), ..days(policy, 0) },
+                _ => StatedKeyPolicy { days: None, ..days(policy, 0) },
             };
             file = file.policy(values);
         }

@@ -50,7 +50,7 @@ fn is_in(key: &ApiKey, query: &KeyQuery, filter: InventoryFilter, now: DateTime<
     let is_shown = match filter {
         InventoryFilter::All => true,
         // The only policy of this test requires an expiry.
-        InventoryFilter::NeverExpires | InventoryFilter::AgainstPolicy => key.expires_at.is_none(),
+        InventoryFilter::NeverExpires | InventoryFilter::ViolatesKeyPolicy => key.expires_at.is_none(),
         InventoryFilter::Unused => {
             key.created_at < long_ago && key.last_used.as_ref().is_none_or(|last| last.at < long_ago)
         }
@@ -93,7 +93,7 @@ fn a_list_of_many_keys_contains_what_a_plain_filter_finds() {
             InventoryFilter::All,
             InventoryFilter::NeverExpires,
             InventoryFilter::Unused,
-            InventoryFilter::AgainstPolicy,
+            InventoryFilter::ViolatesKeyPolicy,
         ];
         let mut lists = 0;
         for (n, sort) in KeySort::ALL.into_iter().enumerate() {

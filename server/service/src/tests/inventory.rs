@@ -2,11 +2,11 @@
 
 use chrono::TimeDelta;
 use domain::{
-    ErrorCode, InventoryFilter, InventoryQuery, KeyFilter, KeyQuery, KeySort, Owner, OwnerKind, PageRequest,
-    PolicyKind, Role,
+    ErrorCode, InventoryFilter, InventoryQuery, KeyFilter, KeyPolicyKind, KeyQuery, KeySort, Owner, OwnerKind,
+    PageRequest, Role,
     api_key::{
         input::{CreateKey, RollKey, SetKeyPolicy},
-        policy::PolicyViolation,
+        policy::KeyPolicyViolation,
     },
 };
 
@@ -196,7 +196,7 @@ fn policies_preview_the_affected_keys_and_apply_to_new_keys_from_their_effective
         let short = keys.create(&ada, &until("2027-02-01T00:00:00Z")).await.unwrap();
         assert!(stage.is_valid(&old).await, "existing keys keep working");
         assert_eq!(
-            names(&stage, &ada, KeyQuery::default(), only(InventoryFilter::AgainstPolicy)).await,
+            names(&stage, &ada, KeyQuery::default(), only(InventoryFilter::ViolatesKeyPolicy)).await,
             ["before it holds", "endless"]
         );
         let roll = RollKey { key: old.key.id, ..RollKey::default() };
@@ -305,17 +305,17 @@ fn a_key_lists_the_policies_that_it_violates() {
         policies.set(&ada, &stricter).await.unwrap();
         let now = stage.services.now();
         let violations = [
-            (PolicyKind::ExpiryRequired, now),
-            (PolicyKind::MaxLifetime, now),
-            (PolicyKind::ServiceAccountsOnly, later),
+            (KeyPolicyKind::ExpiryRequired, now),
+            (KeyPolicyKind::MaxLifetime, now),
+            (KeyPolicyKind::ServiceAccountsOnly, later),
         ];
-        let violations = violations.map(|(kind, effective_from)| PolicyViolation { kind, effective_from });
+        let violations = violations.map(|(kind, effective_from)| KeyPolicyViolation { kind, effective_from });
         assert_eq!(violations.map(|violations| violations.is_scheduled(now)), [false, false, true]);
         assert_eq!(violations[2].text(now), "Service accounts only, from 8 Jan 2027, 00:00 UTC");
         let seen = stage.services.api_keys().get(&ada, endless.key.id).await.unwrap();
         assert_eq!(seen.violations, violations);
         assert!(stage.services.api_keys().get(&ada, over.key.id).await.unwrap().violations.is_empty(), "it is revoked");
-        let filter = only(InventoryFilter::AgainstPolicy);
+        let filter = only(InventoryFilter::ViolatesKeyPolicy);
         let listed = stage.services.inventory().list(&ada, &KeyQuery::default(), filter).await.unwrap().items;
         assert!(listed.len() == 1 && listed[0].violations == violations, "the filter and the flag agree");
         let renamed = stage.services.api_keys().rename(&ada, endless.key.id, "other").await.unwrap();

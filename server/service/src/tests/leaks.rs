@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use domain::{
-    AuditQuery, ErrorCode, ExposureResponse, InventoryFilter, InventoryQuery, IssuedKey, KeyAct, KeyState, Owner,
-    PolicyKind, Role, Secret, SuspendedBy,
+    AuditQuery, ErrorCode, ExposureResponse, InventoryFilter, InventoryQuery, IssuedKey, KeyAct, KeyPolicyKind,
+    KeyState, Owner, Role, Secret, SuspendedBy,
     api_key::input::{ChangeKeyLimits, ChangeKeyScopes, CreateKey, SetKeyPolicy},
     audit::Channel,
 };
@@ -28,7 +28,7 @@ async fn report(services: &Services, token: &str) -> bool {
 }
 
 async fn set(stage: &Stage, by: &Actor, response: ExposureResponse) {
-    let (policy, on_exposure) = (PolicyKind::ExposedKeys.as_str().to_owned(), response.as_str().to_owned());
+    let (policy, on_exposure) = (KeyPolicyKind::ExposedKeys.as_str().to_owned(), response.as_str().to_owned());
     let input = SetKeyPolicy { policy, on_exposure, ..SetKeyPolicy::default() };
     stage.services.tenant_policies().set(by, &input).await.unwrap();
 }

@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, str::FromStr};
 use chrono::TimeDelta;
 use domain::{
     AccountFilter, AccountQuery, AccountSort, AgentScope, AuditQuery, Direction, InventoryFilter, InventoryQuery,
-    KeyFilter, KeyQuery, KeySort, Owner, OwnerKind, PageRequest, PolicyKind, api_key::input::SetKeyPolicy,
+    KeyFilter, KeyPolicyKind, KeyQuery, KeySort, Owner, OwnerKind, PageRequest, api_key::input::SetKeyPolicy,
     audit::Outcome,
 };
 use sqlx::{ConnectOptions, Connection, PgConnection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -474,7 +474,7 @@ async fn lists(stage: &Stage) -> Vec<List> {
                 InventoryFilter::NeverExpires,
                 InventoryFilter::Unused,
                 InventoryFilter::OwnerGone,
-                InventoryFilter::AgainstPolicy,
+                InventoryFilter::ViolatesKeyPolicy,
                 InventoryFilter::Exposed,
             ] {
                 let query = KeyQuery { filter, sort, ..KeyQuery::default() };
@@ -496,7 +496,7 @@ async fn lists(stage: &Stage) -> Vec<List> {
     stage.services.tenant_policies().clear(&ada, "expiry_required").await.unwrap();
     let policy = SetKeyPolicy { policy: "max_lifetime".to_owned(), days: "30".to_owned(), ..SetKeyPolicy::default() };
     stage.services.tenant_policies().set(&ada, &policy).await.unwrap();
-    let against = InventoryQuery { filter: InventoryFilter::AgainstPolicy, ..InventoryQuery::default() };
+    let against = InventoryQuery { filter: InventoryFilter::ViolatesKeyPolicy, ..InventoryQuery::default() };
     lists.inventory("api_keys_tenant_lifetime", KeyQuery::default(), against).await;
     lists.keys_of(own(&ada)).await;
     lists.keys_of(Owner::ServiceAccount(account)).await;
@@ -504,7 +504,7 @@ async fn lists(stage: &Stage) -> Vec<List> {
     lists.audit().await;
     let (services, keys) = (&stage.services, stage.services.api_keys());
     // Some affect no existing key, so that there is nothing to list.
-    for kind in PolicyKind::ALL.into_iter().filter(|kind| !kind.affects_no_existing_keys()) {
+    for kind in KeyPolicyKind::ALL.into_iter().filter(|kind| !kind.affects_no_existing_keys()) {
         let days = if kind.has_days() { "30".to_owned() } else { String::new() };
         let scopes = if kind.has_scopes() { "latchkey:manage".to_owned() } else { String::new() };
         let policy = SetKeyPolicy { policy: kind.as_str().to_owned(), days, scopes, ..SetKeyPolicy::default() };

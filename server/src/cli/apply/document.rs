@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use domain::name::shown;
 use service::apply::{
-    Kind, Problem, Stated, StatedAccount, StatedConfiguration, StatedKey, StatedOwner, StatedPolicy, StatedScope,
+    Kind, Problem, Stated, StatedAccount, StatedConfiguration, StatedKey, StatedKeyPolicy, StatedOwner, StatedScope,
     StatedTenant, StatedToken,
 };
 use toml::{
@@ -107,11 +107,11 @@ fn account(entry: &mut Entry<'_>) -> Option<StatedAccount> {
     Some(StatedAccount { tenant: tenant?, name: name?, role })
 }
 
-fn policy(entry: &mut Entry<'_>) -> Option<StatedPolicy> {
+fn policy(entry: &mut Entry<'_>) -> Option<StatedKeyPolicy> {
     let (tenant, policy) = (entry.required("tenant"), entry.required("policy"));
     let (days, limit) = (entry.number("days"), entry.number("limit"));
     let (on_exposure, scopes, from) = (entry.text("on_exposure"), entry.list("scopes"), entry.time("from"));
-    Some(StatedPolicy { tenant: tenant?, policy: policy?, days, limit, on_exposure, scopes, from })
+    Some(StatedKeyPolicy { tenant: tenant?, policy: policy?, days, limit, on_exposure, scopes, from })
 }
 
 fn key(entry: &mut Entry<'_>, folder: &std::path::Path) -> Option<StatedKey> {

@@ -5,15 +5,15 @@ use std::hash::Hash;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::{
-    AllowedAddresses, ApiError, Email, KeyLimits, KeyPolicy, Name, OwnerKind, PolicyKind, RateLimit, Role, ScopeGrant,
-    ScopeSet, Slug,
+    AllowedAddresses, ApiError, Email, KeyLimits, KeyPolicy, KeyPolicyKind, Name, OwnerKind, RateLimit, Role,
+    ScopeGrant, ScopeSet, Slug,
     api_key::{expiry::ExpiryError, input::SetKeyPolicy},
     scope::{CatalogueScope, SetScope},
     time::parse_instant,
 };
 
 use super::stated::{
-    Kind, Problem, Stated, StatedAccount, StatedConfiguration, StatedKey, StatedOwner, StatedPolicy, StatedScope,
+    Kind, Problem, Stated, StatedAccount, StatedConfiguration, StatedKey, StatedKeyPolicy, StatedOwner, StatedScope,
     StatedTenant, StatedToken, Subject,
 };
 use crate::{
@@ -40,7 +40,7 @@ pub(super) struct DesiredAccount {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct DesiredPolicy {
+pub(super) struct DesiredKeyPolicy {
     pub(super) tenant: Slug,
     pub(super) policy: KeyPolicy,
     pub(super) input: SetKeyPolicy,
@@ -92,7 +92,7 @@ pub(super) struct Desired {
     pub(super) scopes: Vec<Stated<CatalogueScope>>,
     pub(super) tenants: Vec<Stated<DesiredTenant>>,
     pub(super) accounts: Vec<Stated<DesiredAccount>>,
-    pub(super) policies: Vec<Stated<DesiredPolicy>>,
+    pub(super) policies: Vec<Stated<DesiredKeyPolicy>>,
     pub(super) keys: Vec<Stated<DesiredKey>>,
 }
 
@@ -219,11 +219,11 @@ fn account(stated: &StatedAccount) -> Result<DesiredAccount, ApiError> {
     Ok(DesiredAccount { tenant, name, role })
 }
 
-fn policy_subject(stated: &StatedPolicy) -> Subject {
+fn policy_subject(stated: &StatedKeyPolicy) -> Subject {
     Subject::of_tenant(Kind::KeyPolicy, &stated.tenant, &stated.policy)
 }
 
-fn policy(stated: &StatedPolicy, now: DateTime<Utc>) -> Result<DesiredPolicy, ApiError> {
+fn policy(stated: &StatedKeyPolicy, now: DateTime<Utc>) -> Result<DesiredKeyPolicy, ApiError> {
     let tenant = Slug::parse(&stated.tenant).map_err(|error| ApiError::field("tenant", error.to_string()))?;
     let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
     let input = SetKeyPolicy {
@@ -234,7 +234,7 @@ fn policy(stated: &StatedPolicy, now: DateTime<Utc>) -> Result<DesiredPolicy, Ap
         scopes: stated.scopes.as_deref().unwrap_or_default().join(" "),
         from: stated.from.clone().unwrap_or_default(),
     };
-    if let Some(kind) = PolicyKind::from_code(stated.policy.trim()) {
+    if let Some(kind) = KeyPolicyKind::from_code(stated.policy.trim()) {
         let mut wrong = Fields::default();
         for (member, is_stated, is_known) in [
             ("days", stated.days.is_some(), kind.has_days()),
@@ -252,7 +252,7 @@ fn policy(stated: &StatedPolicy, now: DateTime<Utc>) -> Result<DesiredPolicy, Ap
         }
     }
     let policy = key_policies::parsed(&input, "", now)?;
-    Ok(DesiredPolicy { tenant, policy, input })
+    Ok(DesiredKeyPolicy { tenant, policy, input })
 }
 
 fn key_subject(stated: &StatedKey) -> Subject {

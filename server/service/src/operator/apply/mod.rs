@@ -14,8 +14,8 @@ mod step;
 
 pub use self::{
     stated::{
-        Kind, Problem, Stated, StatedAccount, StatedConfiguration, StatedKey, StatedOwner, StatedPolicy, StatedScope,
-        StatedTenant, StatedToken, Subject,
+        Kind, Problem, Stated, StatedAccount, StatedConfiguration, StatedKey, StatedKeyPolicy, StatedOwner,
+        StatedScope, StatedTenant, StatedToken, Subject,
     },
     step::{Action, Plan, Step},
 };

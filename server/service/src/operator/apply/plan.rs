@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use domain::{
-    KeyId, KeyPolicy, Name, PolicyKind, Role, Scope, ScopeSet, Slug,
+    KeyId, KeyPolicy, KeyPolicyKind, Name, Role, Scope, ScopeSet, Slug,
     scope::{Catalogue, CatalogueScope, MAX_CATALOGUE},
 };
 
 use super::{
     current::{Current, CurrentTenant},
-    desired::{Desired, DesiredOwner, DesiredPolicy},
+    desired::{Desired, DesiredKeyPolicy, DesiredOwner},
     stated::{Kind, Problem, Stated, Subject},
     step::{Act, Action, Plan, Step},
 };
@@ -196,22 +196,22 @@ impl<'a> Planner<'a> {
         if !self.prunes {
             return;
         }
-        let mut stated: BTreeMap<&Slug, HashSet<PolicyKind>> = BTreeMap::new();
+        let mut stated: BTreeMap<&Slug, HashSet<KeyPolicyKind>> = BTreeMap::new();
         for policy in &self.desired.policies {
             stated.entry(&policy.entry.tenant).or_default().insert(policy.entry.policy.kind);
         }
         for (slug, kinds) in stated {
             let Some(tenant) = self.current.tenants.get(slug) else { continue };
-            for kind in PolicyKind::ALL.into_iter().filter(|kind| !kinds.contains(kind)) {
+            for kind in KeyPolicyKind::ALL.into_iter().filter(|kind| !kinds.contains(kind)) {
                 if tenant.policies.iter().any(|policy| policy.kind == kind) {
                     self.policies.entry(slug.clone()).or_default().retain(|policy| policy.kind != kind);
-                    self.remove(policy_subject(slug, kind), String::new(), Act::ClearPolicy(slug.clone(), kind));
+                    self.remove(policy_subject(slug, kind), String::new(), Act::ClearKeyPolicy(slug.clone(), kind));
                 }
             }
         }
     }
 
-    fn policy(&self, entry: &DesiredPolicy, subject: &Subject) -> Outcome {
+    fn policy(&self, entry: &DesiredKeyPolicy, subject: &Subject) -> Outcome {
         let here = self.check_tenant(&entry.tenant)?;
         self.check_scopes(&entry.policy.scopes, Role::TenantAdmin)?;
         let before = here.map_or(&[][..], |tenant| &tenant.policies);
@@ -223,7 +223,7 @@ impl<'a> Planner<'a> {
             action: if is_new { Action::Create } else { Action::Change },
             subject: subject.clone(),
             change: key_policies::described(&entry.policy),
-            act: Act::SetPolicy(entry.tenant.clone(), entry.input.clone()),
+            act: Act::SetKeyPolicy(entry.tenant.clone(), entry.input.clone()),
         }))
     }
 
@@ -246,7 +246,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-fn policy_subject(tenant: &Slug, kind: PolicyKind) -> Subject {
+fn policy_subject(tenant: &Slug, kind: KeyPolicyKind) -> Subject {
     Subject::of_tenant(Kind::KeyPolicy, tenant.as_str(), kind.as_str())
 }
 

@@ -73,8 +73,10 @@ impl Admin<'_> {
                 accounts.change_role(&self.operator(slug.as_str()).await?, *id, *role).await.map(drop)
             }
             Act::DeleteAccount(slug, id) => accounts.delete(&self.operator(slug.as_str()).await?, *id).await.map(drop),
-            Act::SetPolicy(slug, input) => policies.set(&self.operator(slug.as_str()).await?, input).await.map(drop),
-            Act::ClearPolicy(slug, kind) => policies.clear(&self.operator(slug.as_str()).await?, kind.as_str()).await,
+            Act::SetKeyPolicy(slug, input) => policies.set(&self.operator(slug.as_str()).await?, input).await.map(drop),
+            Act::ClearKeyPolicy(slug, kind) => {
+                policies.clear(&self.operator(slug.as_str()).await?, kind.as_str()).await
+            }
             Act::CreateKey(key) => self.create_stated_key(key).await,
             Act::ChangeKey(slug, change) => self.change_stated_key(slug.as_str(), change).await,
             Act::RevokeKey(slug, id) => self.keys().revoke(&self.operator(slug.as_str()).await?, *id).await.map(drop),

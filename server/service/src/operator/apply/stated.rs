@@ -23,7 +23,7 @@ pub struct StatedConfiguration {
     /// Service accounts.
     pub accounts: Vec<Stated<StatedAccount>>,
     /// Key policies.
-    pub policies: Vec<Stated<StatedPolicy>>,
+    pub policies: Vec<Stated<StatedKeyPolicy>>,
     /// Keys.
     pub keys: Vec<Stated<StatedKey>>,
 }
@@ -63,10 +63,10 @@ pub struct StatedAccount {
 
 /// A key policy. Each kind of policy has some of the values: see [`domain::api_key::input::SetKeyPolicy`].
 #[derive(Clone, Debug, Default)]
-pub struct StatedPolicy {
+pub struct StatedKeyPolicy {
     /// The slug of its tenant.
     pub tenant: String,
-    /// The code of the [`domain::PolicyKind`].
+    /// The code of the [`domain::KeyPolicyKind`].
     pub policy: String,
     /// The number of days.
     pub days: Option<i64>,

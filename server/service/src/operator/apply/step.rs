@@ -3,8 +3,8 @@
 use std::fmt;
 
 use domain::{
-    KeyId, KeyLimits, Name, PolicyKind, Role, Scope, ScopeGrant, ServiceAccountId, Slug, api_key::input::SetKeyPolicy,
-    scope::CatalogueScope,
+    KeyId, KeyLimits, KeyPolicyKind, Name, Role, Scope, ScopeGrant, ServiceAccountId, Slug,
+    api_key::input::SetKeyPolicy, scope::CatalogueScope,
 };
 
 use super::{desired::DesiredKey, stated::Subject};
@@ -73,8 +73,8 @@ pub(super) enum Act {
     CreateAccount(Slug, Name, Option<Role>),
     ChangeRole(Slug, ServiceAccountId, Role),
     DeleteAccount(Slug, ServiceAccountId),
-    SetPolicy(Slug, SetKeyPolicy),
-    ClearPolicy(Slug, PolicyKind),
+    SetKeyPolicy(Slug, SetKeyPolicy),
+    ClearKeyPolicy(Slug, KeyPolicyKind),
     CreateKey(Box<DesiredKey>),
     ChangeKey(Slug, Box<KeyChange>),
     RevokeKey(Slug, KeyId),
