@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use domain::{ApiError, Operation, TenantId, UserId};
+use domain::{ApiError, Operation, TenantId, UserId, operation::Confirmation};
 use uuid::Uuid;
 
 use crate::{
-    access::{Actor, Confirmation, FreshSignIn, ReadPermit, Target, WritePermit, confirmation_for},
+    access::{Actor, FreshSignIn, ReadPermit, Target, WritePermit},
     audit::{Audit, Subject},
     clock::Clock,
     error::Result,
@@ -148,7 +148,7 @@ impl Context {
     }
 
     fn require_confirmation(&self, actor: &Actor, operation: Operation) -> Result<()> {
-        if confirmation_for(operation) == Confirmation::Always { self.require_fresh(actor) } else { Ok(()) }
+        if operation.confirmation() == Confirmation::Always { self.require_fresh(actor) } else { Ok(()) }
     }
 
     /// Requires a recent sign-in for an operation that requires one only if it widens access.
@@ -156,7 +156,7 @@ impl Context {
     /// # Errors
     /// `CONFIRMATION_REQUIRED`.
     pub(crate) fn require_fresh_to_widen(&self, actor: &Actor, operation: Operation, widens: bool) -> Result<()> {
-        debug_assert_eq!(confirmation_for(operation), Confirmation::WhenWidening, "{operation:?}");
+        debug_assert_eq!(operation.confirmation(), Confirmation::WhenWidening, "{operation:?}");
         if widens { self.require_fresh(actor) } else { Ok(()) }
     }
 

@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use access::{Actor, CONFIRM_AFTER, Client, Confirmation, Principal, confirmation_for, offers, offers_in};
+pub use access::{Actor, CONFIRM_AFTER, Client, Principal, offers, offers_in};
 pub use audit::{AuditLog, ChainReport, Export};
 pub use authentication::Actors;
 pub use clock::Clock;

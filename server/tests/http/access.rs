@@ -2,10 +2,10 @@
 
 use axum::body::Body;
 use chrono::TimeDelta;
-use domain::{Operation, Role};
+use domain::{Operation, Role, operation::Confirmation};
 use http::{Request, StatusCode};
 use serde_json::json;
-use service::{Confirmation, OwnerRef, confirmation_for};
+use service::OwnerRef;
 
 use crate::support::{Answer, Form, PASSWORD, Stage, on_both, token_in};
 
@@ -97,7 +97,7 @@ fn pages_ask_for_the_password_where_the_table_says_so() {
             let forms = Form::all(&shown).into_iter().filter_map(|form| Some((operation_of(&form.action)?, form)));
             for (operation, form) in forms {
                 let asks = form.fields.iter().any(|field| field == "confirm_password");
-                assert_eq!(asks, confirmation_for(operation) != Confirmation::Never, "{page}: {operation:?}");
+                assert_eq!(asks, operation.confirmation() != Confirmation::Never, "{page}: {operation:?}");
                 asking += u32::from(asks);
             }
         }

@@ -1,10 +1,12 @@
 //! Rights through every adapter: each operation by each kind of actor and role, as a server function call, as a form
 //! and by GraphQL. The expected results come from the same table of rights that the service's own tests use.
 
-use domain::{Operation, Owner, Role, Secret, ServiceAccountId, UserId, input::Input, scope::SetScope};
+use domain::{
+    Operation, Owner, Role, Secret, ServiceAccountId, UserId, input::Input, operation::Confirmation, scope::SetScope,
+};
 use http::StatusCode;
 use serde_json::{Value, json};
-use service::{Confirmation, OwnerRef, confirmation_for, testing::rights};
+use service::{OwnerRef, testing::rights};
 
 use crate::support::{PASSWORD, Stage, on_both};
 
@@ -432,7 +434,7 @@ fn every_operation_asks_for_a_confirmation_as_its_table_says_through_every_adapt
         house.stage.clock.set(later);
         for operation in app::with_acts!(operations_of) {
             // These don't widen anything with the arguments of this test: the role stays, and so does the policy.
-            let expected = confirmation_for(operation) == Confirmation::Always;
+            let expected = operation.confirmation() == Confirmation::Always;
             for adapter in [Adapter::Script, Adapter::Form, Adapter::GraphQl] {
                 let arguments = arguments(&mut house, operation, &mut subject, true).await;
                 let asks = asks(&house, &caller, adapter, operation, arguments).await;
@@ -474,7 +476,7 @@ fn what_only_sometimes_widens_is_asked_only_then_through_every_adapter() {
         rows.extend(role("USER").into_iter().map(|row| (row, false)));
         rows.extend([(policy(30), false), (policy(31), true), (policy(29), false), (policy(30), true)]);
         for ((operation, fields, graphql), expected) in rows {
-            assert_eq!(confirmation_for(operation), Confirmation::WhenWidening);
+            assert_eq!(operation.confirmation(), Confirmation::WhenWidening);
             for adapter in [Adapter::Script, Adapter::Form, Adapter::GraphQl] {
                 let arguments = (fields.clone(), graphql.clone());
                 let asks = asks(&house, &caller, adapter, operation, arguments).await;

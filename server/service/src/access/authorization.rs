@@ -1,6 +1,8 @@
 //! Authorization: who may do what. Does no I/O, so that the whole rights table can be tested cell by cell.
 
-use domain::{ApiError, ApiKey, ErrorCode, Membership, Operation, Owner, Role, TenantId};
+use domain::{
+    ApiError, ApiKey, ErrorCode, Membership, Operation, Owner, Role, TenantId, audit::ActionGroup, operation::Right,
+};
 
 use super::{
     actor::Actor,
@@ -147,76 +149,18 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
     let own = owner.is_some() && owner == actor.owner();
     let makes_own = own && may_create_keys(actor.role());
     let of_account = matches!(owner, Some(Owner::ServiceAccount(_)));
-    match operation {
-        Operation::ViewSelf
-        | Operation::UpdateProfile
-        | Operation::ListSessions
-        | Operation::AcceptInvitation
-        | Operation::CreateCalendarFeed
-        | Operation::RevokeCalendarFeed => actor.user_id().is_some(),
-        // A key that could take over its owner's account would outlive its own revocation. And a key stays in its
-        // tenant.
-        Operation::SwitchTenant
-        | Operation::ChangePassword
-        | Operation::ConfirmSignIn
-        | Operation::EndSession
-        | Operation::EndOtherSessions
-        | Operation::BeginSecondFactor
-        | Operation::EnableSecondFactor
-        | Operation::DisableSecondFactor
-        | Operation::RenewRecoveryCodes => actor.is_session(),
-        // It concerns how a person signs in, so no key can do it.
-        Operation::UnlockSecondFactor => actor.is_session() && administers,
-        // Only administrators create tenants, because they are responsible for the installation.
-        Operation::CreateTenant => actor.user_id().is_some() && administers,
-        Operation::ListApiKeys
-        | Operation::GetApiKey
-        | Operation::GetApiKeyUsage
-        | Operation::RevokeApiKey
-        | Operation::SuspendApiKey
-        | Operation::ListAgents => own || administers,
-        // Extending a grace period, or giving the old key its own expiry back, is as good as creating a key.
-        Operation::RollApiKey | Operation::ExtendRoll | Operation::CancelRoll => {
-            makes_own || (administers && of_account)
-        }
-        Operation::CreateApiKey => match owner {
-            Some(Owner::User(_)) => makes_own,
-            Some(Owner::ServiceAccount(_)) => makes_own || administers,
-            None => false,
-        },
-        Operation::ListMembers | Operation::GetTenant | Operation::ListKeyPolicies | Operation::ListScopes => true,
-        // Finishing a rotation stops a token and creates none.
-        // So does taking scopes from a key, or tightening its limits. The opposite also requires the right to create
-        // the key.
-        Operation::RenameApiKey | Operation::FinishRoll | Operation::ChangeKeyScopes | Operation::ChangeKeyLimits => {
-            own || (administers && of_account)
-        }
-        Operation::ResumeApiKey => makes_own || administers,
-        Operation::RegisterAgent | Operation::PollQueue => own && actor.key_id().is_some(),
-        Operation::ListServiceAccounts
-        | Operation::GetServiceAccount
-        | Operation::CreateServiceAccount
-        | Operation::RenameServiceAccount
-        | Operation::ChangeServiceAccountRole
-        | Operation::SuspendServiceAccount
-        | Operation::ResumeServiceAccount
-        | Operation::DeleteServiceAccount
-        | Operation::ListAuditLog
-        | Operation::RenameTenant
-        | Operation::GetOverview
-        | Operation::ListTenantKeys
-        | Operation::SuspendApiKeys
-        | Operation::RevokeApiKeys
-        | Operation::PreviewKeyPolicy
-        | Operation::SetKeyPolicy
-        | Operation::ClearKeyPolicy
-        | Operation::SetScope
-        | Operation::RemoveScope
-        | Operation::InviteMember
-        | Operation::ListInvitations
-        | Operation::CancelInvitation
-        | Operation::ChangeMemberRole
-        | Operation::RemoveMember => administers,
+    match operation.right() {
+        Right::OwnAccount => actor.user_id().is_some(),
+        Right::OwnSession => actor.is_session(),
+        Right::AdministerInSession => actor.is_session() && administers,
+        Right::AdministerAsUser => actor.user_id().is_some() && administers,
+        Right::ViewOrStopKey => own || administers,
+        Right::ResumeKey => makes_own || administers,
+        Right::ChangeKey => own || (administers && of_account),
+        Right::IssueKey => makes_own || (administers && of_account),
+        Right::OwnAgent => own && actor.key_id().is_some(),
+        Right::Belong => true,
+        Right::Administer => administers,
     }
 }
 
@@ -227,74 +171,40 @@ const OF_THE_OPERATOR: &str =
 /// The refusal for service accounts and their keys.
 const OF_ACCOUNTS: &str = "Ask an administrator to manage service accounts.";
 
+/// The refusal for the keys of the whole tenant.
+const OF_ALL_KEYS: &str = "Only administrators can view and manage all keys in the tenant.";
+
 /// `own`: whether the actor is the owner.
 fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static str {
-    match operation {
-        Operation::ViewSelf
-        | Operation::UpdateProfile
-        | Operation::ListSessions
-        | Operation::AcceptInvitation
-        | Operation::CreateCalendarFeed
-        | Operation::RevokeCalendarFeed => "Service accounts can't do this. Use a personal key.",
-        Operation::SwitchTenant
-        | Operation::ChangePassword
-        | Operation::ConfirmSignIn
-        | Operation::EndSession
-        | Operation::EndOtherSessions
-        | Operation::BeginSecondFactor
-        | Operation::EnableSecondFactor
-        | Operation::DisableSecondFactor
-        | Operation::RenewRecoveryCodes => "API keys can't do this. Sign in to the dashboard.",
-        Operation::CreateApiKey => match owner {
-            _ if own => "You can't create keys with the role Read only. Ask an administrator to change it.",
-            Some(Owner::User(_)) => "You can't create keys for another user. They have to create their own.",
-            _ => OF_ACCOUNTS,
-        },
-        Operation::ListApiKeys
-        | Operation::GetApiKey
-        | Operation::GetApiKeyUsage
-        | Operation::RollApiKey
-        | Operation::FinishRoll
-        | Operation::ExtendRoll
-        | Operation::CancelRoll
-        | Operation::RevokeApiKey
-        | Operation::RenameApiKey
-        | Operation::ChangeKeyScopes
-        | Operation::ChangeKeyLimits
-        | Operation::SuspendApiKey
-        | Operation::ResumeApiKey => match owner {
-            Some(Owner::User(_)) => "You can't do this with this key. Ask its owner or an administrator.",
-            _ => OF_ACCOUNTS,
-        },
-        Operation::RegisterAgent | Operation::PollQueue => "Only an agent can do this, with its API key.",
-        Operation::ListAgents => "Only administrators can view all agents. Yours are listed with your keys.",
-        Operation::ListAuditLog => "Only administrators can view the audit log.",
-        Operation::CreateTenant => "Only users with the role Administrator can create tenants.",
-        Operation::GetOverview | Operation::ListTenantKeys | Operation::SuspendApiKeys | Operation::RevokeApiKeys => {
-            "Only administrators can view and manage all keys in the tenant."
+    let of_user = matches!(owner, Some(Owner::User(_)));
+    match (operation.right(), operation) {
+        (Right::OwnAccount, _) => "Service accounts can't do this. Use a personal key.",
+        (Right::OwnSession, _) => "API keys can't do this. Sign in to the dashboard.",
+        (Right::AdministerInSession, _) => "Ask an administrator to unlock two-factor codes in the dashboard.",
+        (Right::AdministerAsUser, _) => "Only users with the role Administrator can create tenants.",
+        (_, Operation::ListAgents) => "Only administrators can view all agents. Yours are listed with your keys.",
+        (_, Operation::CreateApiKey) if own => {
+            "You can't create keys with the role Read only. Ask an administrator to change it."
         }
-        Operation::RenameTenant | Operation::PreviewKeyPolicy | Operation::SetKeyPolicy | Operation::ClearKeyPolicy => {
-            "Only administrators can manage the tenant's settings."
+        (_, Operation::CreateApiKey) if of_user => {
+            "You can't create keys for another user. They have to create their own."
         }
-        Operation::SetScope | Operation::RemoveScope => "Only administrators can change the scope catalogue.",
-        Operation::UnlockSecondFactor => "Ask an administrator to unlock two-factor codes in the dashboard.",
-        Operation::ChangeMemberRole
-        | Operation::RemoveMember
-        | Operation::InviteMember
-        | Operation::ListInvitations
-        | Operation::CancelInvitation => "Ask an administrator to manage members.",
+        (Right::ViewOrStopKey | Right::ResumeKey | Right::ChangeKey | Right::IssueKey, _) if of_user => {
+            "You can't do this with this key. Ask its owner or an administrator."
+        }
+        (Right::ViewOrStopKey | Right::ResumeKey | Right::ChangeKey | Right::IssueKey, _) => OF_ACCOUNTS,
+        (Right::OwnAgent, _) => "Only an agent can do this, with its API key.",
         // Never refused inside the tenant.
-        Operation::GetTenant | Operation::ListMembers | Operation::ListKeyPolicies | Operation::ListScopes => {
-            "Only members of the tenant can view this."
-        }
-        Operation::ListServiceAccounts
-        | Operation::GetServiceAccount
-        | Operation::CreateServiceAccount
-        | Operation::RenameServiceAccount
-        | Operation::ChangeServiceAccountRole
-        | Operation::SuspendServiceAccount
-        | Operation::ResumeServiceAccount
-        | Operation::DeleteServiceAccount => OF_ACCOUNTS,
+        (Right::Belong, _) => "Only members of the tenant can view this.",
+        (Right::Administer, Operation::GetOverview) => OF_ALL_KEYS,
+        (Right::Administer, _) => match operation.group() {
+            ActionGroup::Keys => OF_ALL_KEYS,
+            ActionGroup::ServiceAccounts => OF_ACCOUNTS,
+            ActionGroup::Members | ActionGroup::Invitations => "Ask an administrator to manage members.",
+            ActionGroup::Scopes => "Only administrators can change the scope catalogue.",
+            ActionGroup::AuditLog => "Only administrators can view the audit log.",
+            _ => "Only administrators can manage the tenant's settings.",
+        },
     }
 }
 

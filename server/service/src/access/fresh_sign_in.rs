@@ -2,7 +2,7 @@
 //! before an operation creates, restores or reveals access, so that nobody can do so in an unattended browser.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ApiError, ErrorCode, Operation};
+use domain::{ApiError, ErrorCode};
 
 use super::actor::Actor;
 
@@ -12,99 +12,6 @@ pub const CONFIRM_AFTER: TimeDelta = TimeDelta::minutes(10);
 /// How far the time of a sign-in may be ahead of the clock: the clocks of two servers may differ. A time further ahead
 /// comes from a clock that was wrong.
 const MAX_CLOCK_DIFFERENCE: TimeDelta = TimeDelta::minutes(1);
-
-/// Whether an operation requires a recent sign-in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Confirmation {
-    /// Never: the operation only reads, only takes access away, or asks for the password itself.
-    Never,
-    /// Always: the operation creates, restores or reveals access.
-    Always,
-    /// Only when the change gives somebody more rights, weakens a key policy, or takes a copy of the audit log.
-    WhenWidening,
-}
-
-/// The table of confirmations: whether an operation requires a recent sign-in. Keys are never asked, because they have
-/// no sign-in, and neither is the operator.
-pub fn confirmation_for(operation: Operation) -> Confirmation {
-    use Operation as O;
-    match operation {
-        // Access that is created, that works longer than it would have, or that works again.
-        O::CreateApiKey
-        | O::RollApiKey
-        | O::ExtendRoll
-        | O::CancelRoll
-        | O::ResumeApiKey
-        | O::CreateServiceAccount
-        | O::ResumeServiceAccount
-        | O::CreateTenant
-        | O::InviteMember
-        | O::CreateCalendarFeed
-        // What protects the account itself.
-        | O::BeginSecondFactor
-        | O::EnableSecondFactor
-        | O::DisableSecondFactor
-        | O::RenewRecoveryCodes
-        // What protects somebody else's.
-        | O::UnlockSecondFactor
-        // A rule that no longer applies.
-        | O::ClearKeyPolicy => Confirmation::Always,
-        // A higher role; a weaker policy; an export.
-        O::ChangeMemberRole
-        | O::ChangeServiceAccountRole
-        | O::SetKeyPolicy
-        | O::ListAuditLog
-        // More scopes; wider limits; a scope that a lower role may hold.
-        | O::ChangeKeyScopes
-        | O::ChangeKeyLimits
-        | O::SetScope => Confirmation::WhenWidening,
-        // Access that is taken away.
-        O::SuspendApiKey
-        | O::SuspendApiKeys
-        | O::RevokeApiKey
-        | O::RevokeApiKeys
-        | O::FinishRoll
-        | O::SuspendServiceAccount
-        | O::DeleteServiceAccount
-        | O::RemoveMember
-        | O::CancelInvitation
-        | O::RemoveScope
-        | O::RevokeCalendarFeed
-        | O::EndSession
-        | O::EndOtherSessions
-        // Names.
-        | O::RenameApiKey
-        | O::RenameServiceAccount
-        | O::RenameTenant
-        | O::UpdateProfile
-        // Asks for the password itself.
-        | O::ChangePassword
-        | O::ConfirmSignIn
-        // The inviter has confirmed what the link grants, and it grants that only to the invited address.
-        | O::AcceptInvitation
-        | O::SwitchTenant
-        // Only with a key.
-        | O::RegisterAgent
-        | O::PollQueue
-        // Reads.
-        | O::ViewSelf
-        | O::ListSessions
-        | O::ListApiKeys
-        | O::GetApiKey
-        | O::GetApiKeyUsage
-        | O::ListAgents
-        | O::ListTenantKeys
-        | O::ListServiceAccounts
-        | O::GetServiceAccount
-        | O::ListInvitations
-        | O::ListMembers
-        | O::ListKeyPolicies
-        | O::PreviewKeyPolicy
-        | O::ListScopes
-        | O::GetTenant
-        | O::GetOverview => Confirmation::Never,
-    }
-}
 
 /// The rule that a user in a browser must have signed in, or entered their password again, within a time.
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +47,7 @@ impl FreshSignIn {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Role, TenantId, UserId, audit::Channel};
+    use domain::{Operation, Role, TenantId, UserId, audit::Channel, operation::Confirmation};
     use uuid::Uuid;
 
     use super::{super::actor::*, *};
@@ -162,7 +69,7 @@ mod tests {
 
     #[test]
     fn operations_that_only_read_need_no_confirmation_except_for_exports() {
-        let asked = |operation: &&Operation| confirmation_for(**operation) != Confirmation::Never;
+        let asked = |operation: &&Operation| operation.confirmation() != Confirmation::Never;
         let reads: Vec<_> = Operation::ALL.iter().filter(asked).filter(|operation| operation.is_read()).collect();
         assert_eq!(reads, [&Operation::ListAuditLog]);
     }

@@ -15,7 +15,7 @@ pub(crate) use authorization::{
     may_resume_for_others,
 };
 pub use authorization::{Target, authorize, authorize_write, offers, offers_in};
+pub use fresh_sign_in::CONFIRM_AFTER;
 pub(crate) use fresh_sign_in::FreshSignIn;
-pub use fresh_sign_in::{CONFIRM_AFTER, Confirmation, confirmation_for};
 pub(crate) use own_scopes::demanded;
 pub use permit::{ReadPermit, WritePermit};

@@ -92,7 +92,7 @@ impl AuditLog<'_> {
     /// `FORBIDDEN` for anyone but an administrator; `CONFIRMATION_REQUIRED`.
     pub async fn export(&self, actor: &Actor, query: &AuditQuery, form: &str) -> Result<Export> {
         let permit = self.audit.permit(actor, Operation::ListAuditLog, Target::Tenant(actor.tenant_id())).await?;
-        // Reading a page doesn't require it, see `access::confirmation_for`.
+        // Reading a page doesn't require it, see `domain::Operation::confirmation`.
         self.fresh_sign_in.require(actor, self.audit.now())?;
         let subject = ("tenant", permit.tenant_id().0, "");
         let entry =
