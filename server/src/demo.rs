@@ -5,7 +5,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     ApiError, Endpoint, IssuedKey, Owner, Role, Secret, TenantId, UserId,
-    api_key::input::{CreateKey, RollKey, SetKeyPolicy},
+    api_key::act::RollKey,
+    api_key::input::{CreateKey, SetKeyPolicy},
     audit::Channel,
     service_account::input::CreateAccount,
 };

@@ -1,10 +1,11 @@
 //! The macro that writes a table of acts: one row for each act, so that none can be left out of a list.
 
 /// Defines the acts on one kind of thing. Each row is
-/// `Variant = "code" does Operation, "Label", "Notice with the {name}";`, in the order in which menus offer the acts.
+/// `Variant = "code" does Operation, "Label", "Title with the {name}", "Notice with the {name}";`, in the order in which menus
+/// offer the acts.
 macro_rules! acts {
     ($(#[$on_enum:meta])* $enum:ident {
-        $($(#[$doc:meta])* $variant:ident = $code:literal does $operation:ident, $label:literal, $notice:literal;)+
+        $($(#[$doc:meta])* $variant:ident = $code:literal does $operation:ident, $label:literal, $title:literal, $notice:literal;)+
     }) => {
         $(#[$on_enum])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,6 +46,18 @@ macro_rules! acts {
                 match self {
                     $(Self::$variant => $label,)+
                 }
+            }
+
+            /// Returns the title of the page that asks for the act. `name` is the name of the thing acted on.
+            pub fn title(self, name: &str) -> String {
+                match self {
+                    $(Self::$variant => format!($title, name = name),)+
+                }
+            }
+
+            /// Returns the title as a question.
+            pub fn question(self, name: &str) -> String {
+                format!("{}?", self.title(name))
             }
 
             /// Returns the notice to show after a success. `name` is the name of the thing acted on.

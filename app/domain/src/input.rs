@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{ApiError, FieldError, KeyId, Operation, outcome::Outcome};
+use crate::{ApiError, ApiKey, FieldError, KeyId, Operation, outcome::Outcome};
 
 /// The arguments of one operation.
 pub trait Input: Clone + Default + Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -242,6 +242,12 @@ impl Changed {
     }
 }
 
+impl From<ApiKey> for Changed {
+    fn from(key: ApiKey) -> Self {
+        Self::new(key.id, key.name)
+    }
+}
+
 /// Several keys; in a form field, their ids separated by commas.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyIds(pub Vec<KeyId>);
@@ -261,7 +267,7 @@ impl FieldValue for KeyIds {
 #[cfg(test)]
 mod tests {
     use super::Fields;
-    use crate::api_key::input::{CreateKey, RollKey};
+    use crate::api_key::{act::RollKey, input::CreateKey};
 
     #[test]
     fn a_field_posted_empty_is_not_an_absent_one() {

@@ -3,10 +3,7 @@
 use domain::{
     ApiKey, Page, Usage,
     api_key::{
-        input::{
-            BulkOutcome, CancelRoll, ChangeKeyLimits, CreateKey, ExtendRoll, FinishRoll, GetKey, GetKeyUsage, ListKeys,
-            ListTenantKeys, RenameKey, ResumeKey, RevokeKey, RevokeKeys, RollKey, SuspendKey, SuspendKeys,
-        },
+        input::{BulkOutcome, CreateKey, GetKey, GetKeyUsage, ListKeys, ListTenantKeys, RevokeKeys, SuspendKeys},
         view::CreatedKey,
     },
     input::Changed,
@@ -18,12 +15,27 @@ use super::{
     protocol::{Acts, Reads},
 };
 #[cfg(feature = "ssr")]
-use crate::request::context;
+use service::Perform;
 
 #[cfg(feature = "ssr")]
-fn changed(key: &ApiKey) -> Changed {
-    Changed::new(key.id, &key.name)
+use crate::request::context;
+
+/// Defines the server functions of the acts on a single key. The use case of each implements `service::Perform`.
+macro_rules! server_functions {
+    ($($call:ident $code:literal $function:ident: $input:ident -> $output:ident;)+) => {$(
+        #[doc = concat!("The server function of [`domain::api_key::act::", stringify!($input), "`].")]
+        ///
+        /// # Errors
+        /// Returns the errors of the use case.
+        #[server(name = $call, prefix = "/fn", endpoint = $code, protocol = Acts<domain::api_key::act::$input>)]
+        pub async fn $function(input: domain::api_key::act::$input) -> Result<$output, AppError> {
+            let request = context();
+            Ok(request.services.api_keys().perform(request.actor()?, &input).await?)
+        }
+    )+};
 }
+
+domain::with_key_acts!({ server_functions });
 
 /// Creates a key. This response is the only one that contains its token.
 ///
@@ -33,98 +45,6 @@ fn changed(key: &ApiKey) -> Changed {
 pub async fn create_api_key(input: CreateKey) -> Result<CreatedKey, AppError> {
     let request = context();
     Ok(request.services.api_keys().create(request.actor()?, &input).await?.into())
-}
-
-/// Rotates a key: creates a new one that replaces it. This response is the only one that contains the new token.
-///
-/// # Errors
-/// Returns the errors of the use case.
-#[server(name = RollKeyCall, prefix = "/fn", endpoint = "roll_api_key", protocol = Acts<RollKey>)]
-pub async fn roll_api_key(input: RollKey) -> Result<CreatedKey, AppError> {
-    let request = context();
-    Ok(request.services.rolls().roll(request.actor()?, &input).await?.into())
-}
-
-/// Renames a key.
-///
-/// # Errors
-/// Returns the errors of the use case.
-#[server(name = RenameKeyCall, prefix = "/fn", endpoint = "rename_api_key", protocol = Acts<RenameKey>)]
-pub async fn rename_api_key(input: RenameKey) -> Result<Changed, AppError> {
-    let request = context();
-    let key = request.services.api_keys().rename(request.actor()?, input.key, &input.name).await?;
-    Ok(changed(&key))
-}
-
-/// Changes from which addresses and how often a key may be used.
-///
-/// # Errors
-/// Returns the errors of the use case.
-#[server(name = ChangeKeyLimitsCall, prefix = "/fn", endpoint = "change_api_key_limits", protocol = Acts<ChangeKeyLimits>)]
-pub async fn change_key_limits(input: ChangeKeyLimits) -> Result<Changed, AppError> {
-    let request = context();
-    Ok(changed(&request.services.api_keys().change_limits(request.actor()?, &input).await?))
-}
-
-/// Suspends a key until it is resumed.
-///
-/// # Errors
-/// Returns the errors of the use case.
-#[server(name = SuspendKeyCall, prefix = "/fn", endpoint = "suspend_api_key", protocol = Acts<SuspendKey>)]
-pub async fn suspend_api_key(input: SuspendKey) -> Result<Changed, AppError> {
-    let request = context();
-    Ok(changed(&request.services.api_keys().suspend(request.actor()?, input.key).await?))
-}
-
-/// Resumes a suspended key.
-///
-/// # Errors
-/// Returns the errors of the use case.
-#[server(name = ResumeKeyCall, prefix = "/fn", endpoint = "resume_api_key", protocol = Acts<ResumeKey>)]
-pub async fn resume_api_key(input: ResumeKey) -> Result<Changed, AppError> {
-    let request = context();
-    Ok(changed(&request.services.api_keys().resume(request.actor()?, input.key).await?))
-}
-
-/// Revokes a key permanently.
-///
-/// # Errors
-/// Returns the errors of the use case.
-#[server(name = RevokeKeyCall, prefix = "/fn", endpoint = "delete_api_key", protocol = Acts<RevokeKey>)]
-pub async fn revoke_api_key(input: RevokeKey) -> Result<Changed, AppError> {
-    let request = context();
-    let keys = request.services.api_keys();
-    Ok(changed(&keys.revoke_with(request.actor()?, input.key, input.and_created).await?.key))
-}
-
-/// Ends the grace period of a rotation now.
-///
-/// # Errors
-/// Returns the errors of the use case.
-#[server(name = FinishRollCall, prefix = "/fn", endpoint = "finish_roll", protocol = Acts<FinishRoll>)]
-pub async fn finish_roll(input: FinishRoll) -> Result<Changed, AppError> {
-    let request = context();
-    Ok(changed(&request.services.rolls().finish(request.actor()?, input.key).await?))
-}
-
-/// Extends the grace period of a rotation.
-///
-/// # Errors
-/// Returns the errors of the use case.
-#[server(name = ExtendRollCall, prefix = "/fn", endpoint = "extend_roll", protocol = Acts<ExtendRoll>)]
-pub async fn extend_roll(input: ExtendRoll) -> Result<Changed, AppError> {
-    let request = context();
-    Ok(changed(&request.services.rolls().extend(request.actor()?, input.key, &input.overlap).await?))
-}
-
-/// Undoes a rotation.
-///
-/// # Errors
-/// Returns the errors of the use case.
-#[server(name = CancelRollCall, prefix = "/fn", endpoint = "cancel_roll", protocol = Acts<CancelRoll>)]
-pub async fn cancel_roll(input: CancelRoll) -> Result<Changed, AppError> {
-    let request = context();
-    Ok(changed(&request.services.rolls().cancel(request.actor()?, input.key).await?))
 }
 
 /// Suspends several keys of the tenant.

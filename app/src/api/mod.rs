@@ -6,22 +6,22 @@
 //! are plain HTML forms.
 
 /// Passes a macro all operations that change something: the input type and the server function that takes it. The
-/// script looks up the function of a form in this list.
+/// script looks up the function of a form in this list. The acts on a key come from `domain::with_key_acts`.
 #[macro_export]
 macro_rules! with_acts {
     ($give:ident) => {
+        domain::with_key_acts!({ $crate::with_key_acts_and_others }, $give)
+    };
+}
+
+/// The second half of [`with_acts`].
+#[doc(hidden)]
+#[macro_export]
+macro_rules! with_key_acts_and_others {
+    ($give:ident; $($call:ident $code:literal $function:ident: $input:ident -> $output:ident;)+) => {
         $give! {
+            $(domain::api_key::act::$input => $crate::api::keys::$call,)+
             domain::api_key::input::CreateKey => $crate::api::keys::CreateKeyCall,
-            domain::api_key::input::RollKey => $crate::api::keys::RollKeyCall,
-            domain::api_key::input::RenameKey => $crate::api::keys::RenameKeyCall,
-            domain::api_key::input::ChangeKeyScopes => $crate::api::scopes::ChangeKeyScopesCall,
-            domain::api_key::input::ChangeKeyLimits => $crate::api::keys::ChangeKeyLimitsCall,
-            domain::api_key::input::SuspendKey => $crate::api::keys::SuspendKeyCall,
-            domain::api_key::input::ResumeKey => $crate::api::keys::ResumeKeyCall,
-            domain::api_key::input::RevokeKey => $crate::api::keys::RevokeKeyCall,
-            domain::api_key::input::FinishRoll => $crate::api::keys::FinishRollCall,
-            domain::api_key::input::ExtendRoll => $crate::api::keys::ExtendRollCall,
-            domain::api_key::input::CancelRoll => $crate::api::keys::CancelRollCall,
             domain::api_key::input::SuspendKeys => $crate::api::keys::SuspendKeysCall,
             domain::api_key::input::RevokeKeys => $crate::api::keys::RevokeKeysCall,
             domain::api_key::input::SetKeyPolicy => $crate::api::key_policies::SetKeyPolicyCall,
@@ -73,11 +73,7 @@ pub mod wire;
 pub use audit_log::{get_agents, get_audit_log};
 pub use error::AppError;
 pub use key_policies::{clear_key_policy, list_key_policies, preview_key_policy, set_key_policy};
-pub use keys::{
-    cancel_roll, change_key_limits, create_api_key, extend_roll, finish_roll, get_api_key, get_api_key_usage,
-    list_api_keys, list_tenant_keys, rename_api_key, resume_api_key, revoke_api_key, revoke_api_keys, roll_api_key,
-    suspend_api_key, suspend_api_keys,
-};
+pub use keys::*;
 pub use members::{
     cancel_invitation, change_member_role, invite_member, list_invitations, list_members, remove_member,
     unlock_second_factor,
@@ -86,7 +82,7 @@ pub use profile::{
     create_calendar_feed, end_other_sessions, end_session, get_viewer, list_sessions, revoke_calendar_feed,
     switch_tenant, update_profile,
 };
-pub use scopes::{change_key_scopes, list_scopes, remove_scope, set_scope};
+pub use scopes::{list_scopes, remove_scope, set_scope};
 pub use service_accounts::{
     change_account_role, create_account, delete_account, get_account, list_accounts, rename_account, resume_account,
     suspend_account,

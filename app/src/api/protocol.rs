@@ -135,7 +135,7 @@ mod server {
 
     #[cfg(test)]
     mod tests {
-        use domain::api_key::input::RenameKey;
+        use domain::api_key::act::RenameKey;
 
         use super::*;
 

@@ -1,7 +1,6 @@
 //! Server functions for scopes: the catalogue, and the scopes of a key.
 
 use domain::{
-    api_key::input::ChangeKeyScopes,
     input::Changed,
     scope::{Catalogue, ListScopes, RemoveScope, SetScope},
 };
@@ -45,15 +44,4 @@ pub async fn remove_scope(input: RemoveScope) -> Result<Changed, AppError> {
     let request = context();
     let scope = request.services.scopes().remove(request.actor()?, &input).await?;
     Ok(Changed::new(&scope, &scope))
-}
-
-/// Changes what a key may do.
-///
-/// # Errors
-/// Returns the errors of the use case.
-#[server(name = ChangeKeyScopesCall, prefix = "/fn", endpoint = "change_api_key_scopes", protocol = Acts<ChangeKeyScopes>)]
-pub async fn change_key_scopes(input: ChangeKeyScopes) -> Result<Changed, AppError> {
-    let request = context();
-    let key = request.services.api_keys().change_scopes(request.actor()?, &input).await?;
-    Ok(Changed::new(key.id, &key.name))
 }

@@ -1,7 +1,6 @@
 //! The row of a list that an act changes: at once, before the server has answered, and in its place, even when the
 //! list's filter no longer matches it.
 
-use domain::Operation;
 use js_sys::encode_uri_component;
 use web_sys::{Element, HtmlInputElement};
 
@@ -10,7 +9,7 @@ use super::{
     dom::{by_id, find, path},
     fetch, fields, page,
 };
-use crate::{api::path_of, words::browser as words};
+use crate::{api::PREFIX, words::browser as words};
 
 /// A row that was changed before the server has answered.
 pub struct Change {
@@ -21,18 +20,16 @@ pub struct Change {
 impl Change {
     /// Shows in its row what a form is about to do; `None` when that isn't certain, or when the page has no such row.
     pub fn ahead(action: &str, form: &Element) -> Option<Self> {
-        let is = |operations: [Operation; 2]| operations.into_iter().any(|operation| path_of(operation) == action);
+        // The operations on keys and on service accounts begin with the same verbs.
+        let verb = action.strip_prefix(PREFIX)?.strip_prefix('/')?.split('_').next()?;
         let row = by_id(&id_of(form)?)?;
         let before = row.clone_node_with_deep(true).ok().map(wasm_bindgen::JsCast::unchecked_into)?;
         let cell = |name: &str| find::<Element>(&row, &format!("[data-cell={name}]"));
-        if is([Operation::RenameApiKey, Operation::RenameServiceAccount]) {
-            cell("name")?.set_text_content(Some(fields::value_of(form, "name").trim()));
-        } else if is([Operation::SuspendApiKey, Operation::SuspendServiceAccount]) {
-            show_status(&cell("status")?, "chip chip-suspended", words::suspended());
-        } else if is([Operation::ResumeApiKey, Operation::ResumeServiceAccount]) {
-            show_status(&cell("status")?, "chip chip-active", words::active());
-        } else {
-            return None;
+        match verb {
+            "rename" => cell("name")?.set_text_content(Some(fields::value_of(form, "name").trim())),
+            "suspend" => show_status(&cell("status")?, "chip chip-suspended", words::suspended()),
+            "resume" => show_status(&cell("status")?, "chip chip-active", words::active()),
+            _ => return None,
         }
         Some(Self { row, before })
     }

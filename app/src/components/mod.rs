@@ -32,6 +32,7 @@ pub mod made_in_sessions;
 pub mod new_password;
 pub mod password_field;
 pub mod rejected_requests;
+pub mod rename_form;
 pub mod reveal;
 pub mod revealed_link;
 pub mod revoke_key;

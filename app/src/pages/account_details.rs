@@ -34,6 +34,7 @@ use crate::{
         delete_account::{DeleteWords, account_facts},
         field::{Field, FormError},
         form_buttons::FormButtons,
+        rename_form::rename_form,
         revoke_key::RoleWords,
         role_field::{RoleField, TO_RAISE},
         row_menu::RowMenu,
@@ -143,7 +144,7 @@ pub async fn new_key(request: RequestContext) -> Result<AnyView, ApiError> {
 pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
     let act = AccountAct::from_code(request.param("act")).ok_or_else(ApiError::not_found)?;
     let account = account_of(&request).await?;
-    request.set_title(&act_title(act, account.name.as_str()));
+    request.set_title(&words::of_an_account(&act.title(account.name.as_str())));
     if let Err(unfit) = act.fits(&account) {
         return Ok(unfit_page(&request, &account, unfit, PATH));
     }
@@ -154,7 +155,7 @@ pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
     let hidden = [("account", id.clone())];
     Ok(match act {
         AccountAct::Suspend => Card {
-            title: words::suspend_question(&account.name),
+            title: act.question(account.name.as_str()),
             button: Some(act.label()),
             destroys: false,
             code: AsCode::change(&code, act.operation().as_str(), &id, None),
@@ -167,7 +168,7 @@ pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
         }
         .view::<SuspendAccount>(&request, &hidden, PATH),
         AccountAct::Resume => Card {
-            title: words::resume_question(&account.name),
+            title: act.question(account.name.as_str()),
             button: Some(act.label()),
             destroys: false,
             code: AsCode::change(&code, act.operation().as_str(), &id, None),
@@ -175,21 +176,13 @@ pub async fn act(request: RequestContext) -> Result<AnyView, ApiError> {
             fields: confirm_fields(&request).await?,
         }
         .view::<ResumeAccount>(&request, &hidden, PATH),
-        AccountAct::Rename => rename_page(&request, &account, &code),
+        AccountAct::Rename => {
+            let (example, form) = rename_form::<RenameAccount>(&request, &account.name, &hidden[0], PATH, &code);
+            form_card(act.title(account.name.as_str()), ().into_any(), form, example, code.public_url.clone())
+        }
         AccountAct::ChangeRole => role_page(&request, &account, recent, &code).await?,
         AccountAct::Delete => delete_page(&request, account, recent, &code).await?,
     })
-}
-
-/// The title of the page of an act on the account `name`.
-fn act_title(act: AccountAct, name: &str) -> String {
-    match act {
-        AccountAct::Suspend => words::suspend_title(&name),
-        AccountAct::Resume => words::resume_title(&name),
-        AccountAct::Rename => words::rename_title(&name),
-        AccountAct::ChangeRole => words::change_role_title(&name),
-        AccountAct::Delete => words::delete_title(&name),
-    }
 }
 
 /// Asks before an account is deleted. `recent`: the use of its keys in the past 24 hours; if there was any, the
@@ -209,7 +202,7 @@ async fn delete_page(
     let lately = account.was_used_lately(now);
     let hidden = [("account", account.id.to_string())];
     let example = AsCode::delete_account(code, &account.id.to_string());
-    let title = words::delete_question(&account.name);
+    let title = AccountAct::Delete.question(account.name.as_str());
     let label = words::type_to_confirm(&account.name);
     let contents = view! {
         {lately.then(|| view! { <Field name="confirmation" label=label autofocus=true error /> })}
@@ -233,21 +226,6 @@ async fn delete_page(
         </div>
     }
     .into_any())
-}
-
-fn rename_page(request: &RequestContext, account: &ServiceAccount, code: &CodeContext) -> AnyView {
-    let typed = request.typed("name");
-    let name = if typed.is_empty() { account.name.to_string() } else { typed };
-    let id = account.id.to_string();
-    let example = AsCode::change(code, AccountAct::Rename.operation().as_str(), &id, Some(("name", &name)));
-    let error = Signal::stored(request.form.error.clone());
-    let contents = view! {
-        <FormError error fields=&["name"] />
-        <Field name="name" label=labels::name() value=name autofocus=true error />
-        <FormButtons cancel=PATH label=AccountAct::Rename.label() />
-    };
-    let form = act_form::<RenameAccount>(request, PATH, &[("account", id)], contents.into_any());
-    form_card(words::rename(&account.name), ().into_any(), form, example, code.public_url.clone())
 }
 
 /// `recent`: the use of the account's keys in the past 24 hours.

@@ -5,8 +5,8 @@ use domain::{
     Agent, AgentScope, ApiError, ApiKey, GracePeriod, Invitation, KeyAct, Recent,
     agent::ListAgents,
     api_key::{
+        act::{CancelRoll, ExtendRoll, FinishRoll, RenameKey, ResumeKey, RevokeKey, RollKey, SuspendKey},
         expiry::roll_deadline,
-        input::{CancelRoll, ExtendRoll, FinishRoll, RenameKey, ResumeKey, RevokeKey, RollKey, SuspendKey},
         policy::days_text,
     },
     service_account::input::GetAccount,
@@ -28,15 +28,16 @@ use crate::{
         card::{Card, form_card, unfit_card},
         confirm_fields::confirm_fields,
         exposure::exposure_warning,
-        field::{Field, FormError},
+        field::FormError,
         form_buttons::FormButtons,
+        rename_form::rename_form,
         reveal::{KeyHome, reveal_card, reveal_template},
         revoke_key::{key_facts, revoke_words, rotate_words, subject, suspend_words},
         time::{Distance, Exact},
     },
     request::RequestContext,
     words::{
-        key_acts as words, labels, limits, scopes,
+        key_acts as words, labels,
         usage::{self, from_address},
     },
 };
@@ -58,7 +59,7 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
     let act = KeyAct::from_code(request.param("act")).ok_or_else(ApiError::not_found)?;
     let (key, now) = (key_at(request.id("key")?, base).await?, request.services.now());
     let home = KeyHome { base, list: back, public_url: &request.public_url };
-    let title = format!("{}{}", act_title(act, key.name.as_str()), title_hint(&key));
+    let title = format!("{}{}", act.title(key.name.as_str()), title_hint(&key));
     request.set_title_in(key.tenant_name.as_str(), &title);
     // A key that was just rotated can't be rotated again, so this comes before the check: the page shows the new token.
     if let Some(created) = request.form.created_key() {
@@ -81,7 +82,7 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
     Ok(match act {
         KeyAct::Revoke => revoke_page(request, &key, (agents, recent), back, &code).await?,
         KeyAct::Suspend => Card {
-            title: words::suspend_question(&key.name),
+            title: act.question(key.name.as_str()),
             button: Some(act.label()),
             destroys: false,
             code: change(),
@@ -94,7 +95,7 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
         }
         .view::<SuspendKey>(request, &hidden, back),
         KeyAct::Resume => Card {
-            title: words::resume_question(&key.name),
+            title: act.question(key.name.as_str()),
             button: Some(act.label()),
             destroys: false,
             code: change(),
@@ -108,7 +109,7 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
             roll_page(request, &key, (agents, recent), end, home, &code, confirm)
         }
         KeyAct::FinishRoll => Card {
-            title: words::end_the_old_key_question(&key.name),
+            title: act.question(key.name.as_str()),
             button: Some(act.label()),
             destroys: true,
             code: change(),
@@ -135,7 +136,10 @@ async fn act_page(request: &RequestContext, base: &str, back: &str) -> Result<An
             fields: confirm_fields(request).await?,
         }
         .view::<CancelRoll>(request, &hidden, back),
-        KeyAct::Rename => rename_page(request, &key, back, &code),
+        KeyAct::Rename => {
+            let (example, form) = rename_form::<RenameKey>(request, &key.name, &hidden[0], back, &code);
+            form_card(act.title(key.name.as_str()), subject(&key), form, example, code.public_url.clone())
+        }
         KeyAct::Scopes => scopes_page(request, &key, back, &code).await?,
         KeyAct::Limits => limits_page(request, &key, back, &code).await?,
     })
@@ -156,7 +160,7 @@ async fn revoke_page(
     let (own, of_created): (Vec<_>, Vec<_>) = open.into_iter().partition(|one| !is_of(one, &created));
     let and_created = request.typed("and_created") == "true";
     let card = Card {
-        title: words::revoke_question(&key.name),
+        title: KeyAct::Revoke.question(key.name.as_str()),
         button: Some(KeyAct::Revoke.label()),
         destroys: true,
         code: AsCode::revoke_key(code, &id, and_created),
@@ -170,22 +174,6 @@ async fn revoke_page(
         fields: created_field(created, &of_created, and_created, now),
     };
     Ok(card.view::<RevokeKey>(request, &[("key", id)], back))
-}
-
-/// The title of the page of an act on the key `name`.
-fn act_title(act: KeyAct, name: &str) -> String {
-    match act {
-        KeyAct::Rename => words::rename(&name),
-        KeyAct::Scopes => scopes::change_scopes_of(&name),
-        KeyAct::Limits => limits::change_limits_of(&name),
-        KeyAct::Roll => words::rotate(&name),
-        KeyAct::Suspend => words::suspend(&name),
-        KeyAct::Resume => words::resume(&name),
-        KeyAct::Revoke => words::revoke(&name),
-        KeyAct::FinishRoll => words::end_the_old_key(&name),
-        KeyAct::ExtendRoll => words::extend_the_grace_period(&name),
-        KeyAct::CancelRoll => words::undo_the_rotation_of(&name),
-    }
 }
 
 /// `chosen`: the code of the new grace period. `confirm`: the fields that confirm the person's identity.
@@ -202,7 +190,7 @@ fn extend_card(
         view! { <p>{words::old_key_expires_on(view! { <Exact at /> })}</p> }
     });
     Card {
-        title: words::extend_the_grace_period_question(&key.name),
+        title: KeyAct::ExtendRoll.question(key.name.as_str()),
         button: Some(KeyAct::ExtendRoll.label()),
         destroys: false,
         code: AsCode::change(code, "extend_roll", &key.id.to_string(), Some(("overlap", chosen))),
@@ -399,7 +387,7 @@ fn roll_page(
     };
     view! {
         <div class="card">
-            <h1 id="card-title">{words::rotate(&key.name)}</h1>
+            <h1 id="card-title">{KeyAct::Roll.title(key.name.as_str())}</h1>
             {key_facts(key, &agents, recent.clone(), now)}
             <p>{rotate_words(key, &recent, now)}</p>
             <p>{life}</p>
@@ -431,19 +419,4 @@ fn resume_words(key: &ApiKey, now: DateTime<Utc>) -> AnyView {
         {by.map(|by| view! { <p>{by}</p> })}
     }
     .into_any()
-}
-
-fn rename_page(request: &RequestContext, key: &ApiKey, back: &str, code: &CodeContext) -> AnyView {
-    let typed = request.typed("name");
-    let name = if typed.is_empty() { key.name.to_string() } else { typed };
-    let id = key.id.to_string();
-    let example = AsCode::change(code, KeyAct::Rename.operation().as_str(), &id, Some(("name", &name)));
-    let error = Signal::stored(request.form.error.clone());
-    let contents = view! {
-        <FormError error fields=&["name"] />
-        <Field name="name" label=labels::name() value=name hint=words::rename_hint() autofocus=true error />
-        <FormButtons cancel=back label=KeyAct::Rename.label() />
-    };
-    let form = act_form::<RenameKey>(request, back, &[("key", id)], contents.into_any());
-    form_card(words::rename(&key.name), subject(key), form, example, code.public_url.clone())
 }

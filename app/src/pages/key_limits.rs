@@ -1,7 +1,7 @@
 //! From which addresses and how often a key may be used: the page that changes it, and the lines about it on the key's
 //! page.
 
-use domain::{ApiError, ApiKey, KeyAct, KeyLimits, api_key::input::ChangeKeyLimits, user::input::confirm};
+use domain::{ApiError, ApiKey, KeyAct, KeyLimits, api_key::act::ChangeKeyLimits, user::input::confirm};
 use leptos::prelude::*;
 
 use crate::{
@@ -47,7 +47,7 @@ pub async fn limits_page(
     };
     Ok(view! {
         <div class="card">
-            <h1 id="card-title">{words::change_limits_of(&key.name)}</h1>
+            <h1 id="card-title">{KeyAct::Limits.title(key.name.as_str())}</h1>
             {subject(key)}
             {act_form::<ChangeKeyLimits>(request, back, &hidden, contents.into_any())}
             <CodeFold code=AsCode::change_limits(code, &id, &wanted) public_url=code.public_url.clone() />

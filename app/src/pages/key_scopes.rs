@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use domain::{
     ApiError, ApiKey, KeyAct, Owner, Role, ScopeGrant, ScopeSet, Usage,
-    api_key::input::{ChangeKeyScopes, GetKeyUsage},
+    api_key::act::ChangeKeyScopes,
+    api_key::input::GetKeyUsage,
     scope::{Catalogue, ListScopes, ScopeOption, demand},
     service_account::input::GetAccount,
     usage::{ScopeUse, used_scopes},
@@ -74,7 +75,7 @@ pub async fn scopes_page(
     };
     Ok(view! {
         <div class="card">
-            <h1 id="card-title">{words::change_scopes_of(&key.name)}</h1>
+            <h1 id="card-title">{KeyAct::Scopes.title(key.name.as_str())}</h1>
             {subject(key)}
             {narrowed}
             {act_form::<ChangeKeyScopes>(request, back, &hidden, contents.into_any())}

@@ -18,16 +18,8 @@ words! {
     title(name) = "{name} · Service account";
     delete_service_account(name) = "Delete service account {name}";
     create_a_key_for(name) = "Create an API key · {name}";
-    suspend_question(name) = "Suspend “{name}”?";
-    resume_question(name) = "Resume “{name}”?";
-    suspend_title(name) = "Suspend “{name}” · Service account";
-    resume_title(name) = "Resume “{name}” · Service account";
-    rename_title(name) = "Rename “{name}” · Service account";
-    change_role_title(name) = "Change the role of “{name}” · Service account";
-    delete_title(name) = "Delete “{name}” · Service account";
-    delete_question(name) = "Delete “{name}”?";
+    of_an_account(title) = "{title} · Service account";
     type_to_confirm(name) = "Type “{name}” to confirm";
-    rename(name) = "Rename “{name}”";
     change_the_role(name) = "Change the role of “{name}”";
     created_by(name) = "created by {name}";
 }

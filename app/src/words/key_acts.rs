@@ -14,7 +14,6 @@ words! {
     but_no_longer_than = "But no longer than";
     its_account_is_suspended_too = "Its service account is suspended too: the key works again once both are resumed.";
     key_works_again = "The key works again immediately.";
-    rename_hint = "Renaming doesn't change the key.";
     revoking_stops_its_users = "Anything using it stops working immediately. This can't be undone. You'll need to create and deploy a new key.";
     revoking_cant_be_undone = "This can't be undone.";
     already_inactive = "Already inactive. Revoking it can't be undone.";
@@ -25,19 +24,6 @@ words! {
     new_role_applies = "The new role applies from the next request.";
     new_key_never_expires = "Like this one, the new key never expires.";
 
-    revoke_question(name) = "Revoke “{name}”?";
-    suspend_question(name) = "Suspend “{name}”?";
-    resume_question(name) = "Resume “{name}”?";
-    end_the_old_key_question(name) = "End the old “{name}” key now?";
-    rename(name) = "Rename “{name}”";
-    rotate(name) = "Rotate “{name}”";
-    suspend(name) = "Suspend “{name}”";
-    resume(name) = "Resume “{name}”";
-    revoke(name) = "Revoke “{name}”";
-    end_the_old_key(name) = "End the old “{name}” key";
-    extend_the_grace_period(name) = "Extend the grace period of “{name}”";
-    undo_the_rotation_of(name) = "Undo the rotation of “{name}”";
-    extend_the_grace_period_question(name) = "Extend the grace period of “{name}”?";
     key_of_another_tenant(tenant) = "This key belongs to your tenant {tenant}. Select that tenant to change the key.";
     it_was_suspended_by(by) = "It was suspended by {by}.";
 }

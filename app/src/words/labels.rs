@@ -58,6 +58,7 @@ words! {
     profile = "Profile";
     rejected = "Rejected";
     rename = "Rename";
+    rename_hint = "Only the name changes. Tokens keep working.";
     rename_the_tenant = "Rename the tenant";
     role = "Role";
     save = "Save";

@@ -17,7 +17,6 @@ words! {
     none = "None";
     looser_limits_ask_for_a_password = "Only needed to loosen a limit: enter your password again.";
 
-    change_limits_of(name) = "Change limits of “{name}”";
     per_seconds(seconds) = "per {seconds} seconds";
     lock_myself_out_from(address) = "Allow a list without my own address, {address}";
     only_from(addresses) = "Only from {addresses}";

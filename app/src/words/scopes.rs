@@ -37,7 +37,6 @@ words! {
     not_in_the_catalogue = "not in the catalogue";
     scopes_of_policy_hint = "Separated by spaces, for example orders:write refunds:create.";
 
-    change_scopes_of(name) = "Change scopes of “{name}”";
     remove_question(scope) = "Remove the scope {scope}?";
     change_the_scope(scope) = "Change the scope {scope}";
     requires_the_role(role) = "requires the role {role}";

@@ -53,6 +53,7 @@ pub use keys::{
     inventory::{Inventory, MAX_AT_ONCE},
     key_policies::{KeyPolicies, MAX_COUNTED as MAX_AFFECTED_KEYS},
     known_token::{KnownToken, MAX_HINT, read_sha256},
+    perform::Perform,
     roll::Rolls,
     scopes::Scopes,
     token::{TOKEN_PREFIXES, TOKEN_REGEX, draw as draw_token},

@@ -17,6 +17,7 @@ pub(super) enum AccountCommand {
     /// List the service accounts of a tenant that aren't deleted
     ///
     /// Columns: id, state, role, name, number of keys that work now, last use.
+    #[command(after_help = "latchkey admin list-service-accounts --tenant acme --json")]
     ListServiceAccounts {
         #[command(flatten)]
         place: InTenant,
@@ -24,6 +25,14 @@ pub(super) enum AccountCommand {
         format: Format,
     },
     /// Create a service account; prints its id
+    #[command(after_help = "\
+latchkey admin create-service-account --tenant acme --name Deployer --role USER
+rename-service-account
+latchkey admin rename-service-account Deployer --tenant acme --name Deployments
+change-service-account-role
+latchkey admin change-service-account-role Deployer --tenant acme --role USER
+suspend-service-account
+latchkey admin suspend-service-account Deployer --tenant acme")]
     CreateServiceAccount {
         #[command(flatten)]
         place: InTenant,
@@ -35,6 +44,7 @@ pub(super) enum AccountCommand {
         role: Role,
     },
     /// Rename a service account
+    #[command(after_help = "latchkey admin rename-service-account Deployer --tenant acme --name Deployments")]
     RenameServiceAccount {
         #[command(flatten)]
         account: Account,
@@ -43,6 +53,7 @@ pub(super) enum AccountCommand {
         name: String,
     },
     /// Change the role of a service account and all its keys
+    #[command(after_help = "latchkey admin change-service-account-role Deployer --tenant acme --role USER")]
     ChangeServiceAccountRole {
         #[command(flatten)]
         account: Account,
@@ -51,10 +62,13 @@ pub(super) enum AccountCommand {
         role: Role,
     },
     /// Suspend a service account and all its keys
+    #[command(after_help = "latchkey admin suspend-service-account Deployer --tenant acme")]
     SuspendServiceAccount(Account),
     /// Resume a suspended service account
+    #[command(after_help = "latchkey admin resume-service-account Deployer --tenant acme")]
     ResumeServiceAccount(Account),
     /// Delete a service account and revoke all its keys
+    #[command(after_help = "latchkey admin delete-service-account {key} --tenant acme")]
     DeleteServiceAccount(Account),
 }
 

@@ -1,17 +1,7 @@
-//! The examples below each help text. A test parses each of them.
+//! The examples below the help texts of the commands outside of `latchkey admin`. A test parses each of them.
 
-const KEY: &str = "0198c5a2-7b1e-7f3a-9c40-5d2e8f6a1b3c";
-
-/// Returns the examples of a command, such as `admin create-key`; of `latchkey` itself if it is empty.
-pub(super) fn of(command: &str) -> Vec<String> {
-    let lines: &[&str] = match command.split_once(' ') {
-        Some(("admin", name)) => admin(name),
-        _ => top(command),
-    };
-    lines.iter().map(|line| line.replace("{key}", KEY)).collect()
-}
-
-fn top(command: &str) -> &'static [&'static str] {
+/// Returns the examples of a command, such as `audit tail`; of `latchkey` itself if it is empty.
+pub(super) fn of(command: &str) -> &'static [&'static str] {
     match command {
         "" => &[
             "latchkey serve --listen 127.0.0.1:3000",
@@ -85,102 +75,4 @@ fn top(command: &str) -> &'static [&'static str] {
         "man" => &["latchkey man /usr/local/share/man/man1"],
         _ => &[],
     }
-}
-
-fn admin(command: &str) -> &'static [&'static str] {
-    match command {
-        "list-tenants" => &["latchkey admin list-tenants", "latchkey admin list-tenants --json"],
-        "create-tenant" => &["latchkey admin create-tenant --name 'Acme Robotics' --slug acme"],
-        "rename-tenant" => &["latchkey admin rename-tenant --tenant acme --name 'Acme Industries'"],
-        "set-policy" => &[
-            "latchkey admin set-policy --tenant acme --policy max_lifetime --days 90",
-            "latchkey admin set-policy --tenant acme --policy expiry_required --from 2027-01-31T09:00:00+01:00",
-        ],
-        "clear-policy" => &["latchkey admin clear-policy --tenant acme --policy max_lifetime"],
-        _ => people(command).or_else(|| accounts(command)).or_else(|| keys(command)).unwrap_or_default(),
-    }
-}
-
-fn people(command: &str) -> Option<&'static [&'static str]> {
-    Some(match command {
-        "list-users" => &["latchkey admin list-users", "latchkey admin list-users --json"],
-        "list-members" => &["latchkey admin list-members --tenant acme"],
-        "create-user" => &[
-            "latchkey admin create-user --email ada@example.org --tenant acme --role TENANT_ADMIN --password-stdin < password",
-            "latchkey admin create-user --email ada@example.org --tenant other --role USER",
-        ],
-        "set-role" => &["latchkey admin set-role --tenant acme --email grace@example.org --role USER"],
-        "remove-member" => &["latchkey admin remove-member --tenant acme --email grace@example.org"],
-        "rename-user" => &["latchkey admin rename-user --email grace@example.org --name 'Grace Hopper'"],
-        "change-password" => &["latchkey admin change-password --email grace@example.org --password-stdin < password"],
-        "disable-second-factor" => &["latchkey admin disable-second-factor --email grace@example.org"],
-        "unlock-second-factor" => &["latchkey admin unlock-second-factor --email grace@example.org"],
-        "list-invitations" => &["latchkey admin list-invitations --tenant acme"],
-        "invite-member" => &["latchkey admin invite-member --tenant acme --email grace@example.org --role USER"],
-        "cancel-invitation" => &["latchkey admin cancel-invitation {key} --tenant acme"],
-        _ => return None,
-    })
-}
-
-fn accounts(command: &str) -> Option<&'static [&'static str]> {
-    Some(match command {
-        "list-service-accounts" => &["latchkey admin list-service-accounts --tenant acme --json"],
-        "create-service-account" => {
-            &["latchkey admin create-service-account --tenant acme --name Deployer --role USER"]
-        }
-        "rename-service-account" => {
-            &["latchkey admin rename-service-account Deployer --tenant acme --name Deployments"]
-        }
-        "change-service-account-role" => {
-            &["latchkey admin change-service-account-role Deployer --tenant acme --role USER"]
-        }
-        "suspend-service-account" => &["latchkey admin suspend-service-account Deployer --tenant acme"],
-        "resume-service-account" => &["latchkey admin resume-service-account Deployer --tenant acme"],
-        "delete-service-account" => &["latchkey admin delete-service-account {key} --tenant acme"],
-        _ => return None,
-    })
-}
-
-fn keys(command: &str) -> Option<&'static [&'static str]> {
-    Some(match command {
-        "list-keys" => &[
-            "latchkey admin list-keys --tenant acme --state active --json",
-            "latchkey admin list-keys --tenant acme --service-account Deployer",
-            "latchkey admin list-keys --tenant acme --user ada@example.org",
-        ],
-        "list-key-refusals" => &["latchkey admin list-key-refusals {key} --tenant acme --json"],
-        "create-key" => &[
-            "latchkey admin create-key --tenant acme --user ada@example.org --name laptop --expires-at 2027-12-31T00:00:00Z",
-            "latchkey admin create-key --tenant acme --service-account Deployer --name agent --json",
-            "latchkey admin create-key --tenant acme --service-account Deployer --name agent --scope orders:read --scope orders:write",
-        ],
-        "roll-key" => &[
-            "latchkey admin roll-key {key} --tenant acme",
-            "latchkey admin roll-key {key} --tenant acme --overlap first_use --json",
-        ],
-        "finish-roll" => &["latchkey admin finish-roll {key} --tenant acme"],
-        "extend-roll" => &["latchkey admin extend-roll {key} --tenant acme --overlap 7d"],
-        "cancel-roll" => &["latchkey admin cancel-roll {key} --tenant acme"],
-        "rename-key" => &["latchkey admin rename-key {key} --tenant acme --name laptop"],
-        "set-key-scopes" => &[
-            "latchkey admin set-key-scopes {key} --tenant acme --scope orders:read",
-            "latchkey admin set-key-scopes {key} --tenant acme --unscoped",
-        ],
-        "set-key-limits" => &[
-            "latchkey admin set-key-limits {key} --tenant acme --allow-address 203.0.113.0/24 --rate-limit 600/minute",
-            "latchkey admin set-key-limits {key} --tenant acme --allow-all-addresses",
-        ],
-        "list-scopes" => &["latchkey admin list-scopes", "latchkey admin list-scopes --json"],
-        "set-scope" => &[
-            "latchkey admin set-scope orders:read --description orders --least-role READ_ONLY_USER",
-            "latchkey admin set-scope orders:read --description orders --deprecated-since 2027-01-31",
-        ],
-        "remove-scope" => &["latchkey admin remove-scope orders:read"],
-        "suspend-key" => &["latchkey admin suspend-key {key} --tenant acme"],
-        "resume-key" => &["latchkey admin resume-key {key} --tenant acme"],
-        "revoke-key" => &["latchkey admin revoke-key {key} --tenant acme --and-created"],
-        "suspend-keys" => &["latchkey admin suspend-keys {key} --tenant acme"],
-        "revoke-keys" => &["latchkey admin revoke-keys {key} --tenant acme"],
-        _ => return None,
-    })
 }

@@ -7,6 +7,9 @@ use super::{
     tenants::TenantCommand,
 };
 
+/// The id in examples.
+const EXAMPLE_KEY: &str = "0198c5a2-7b1e-7f3a-9c40-5d2e8f6a1b3c";
+
 /// What the exit statuses mean; below the help of `latchkey`.
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -21,9 +24,13 @@ pub(super) fn complete(command: clap::Command) -> clap::Command {
     command.after_help(format!("{examples}\n\n{EXIT_STATUS}"))
 }
 
-/// Adds the examples of a command and its subcommands. `path`: the command, such as `admin create-key`.
+/// Completes the examples of a command and its subcommands. A command of `latchkey admin` states its own, one a line; the
+/// others have them in `examples`. `path`: the command, such as `admin create-key`.
 fn with_examples(command: clap::Command, path: &str) -> clap::Command {
-    let lines = examples::of(path).iter().flat_map(|line| ["\n  ", line]).collect::<String>();
+    let own = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let lines =
+        own.lines().chain(examples::of(path).iter().copied()).flat_map(|line| ["\n  ", line]).collect::<String>();
+    let lines = lines.replace("{key}", EXAMPLE_KEY);
     let command = command.mut_subcommands(|inner| {
         let path = format!("{path} {}", inner.get_name());
         with_examples(inner, path.trim_start())

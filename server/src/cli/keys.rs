@@ -7,7 +7,8 @@ use clap::{
 use domain::{
     AllowedAddresses, ApiError, InventoryQuery, IssuedKey, KeyFilter, KeyId, KeyQuery,
     api_key::{
-        input::{ChangeKeyLimits, ChangeKeyScopes, CreateKey as NewKey, RollKey},
+        act::{ChangeKeyLimits, ChangeKeyScopes, RollKey},
+        input::CreateKey as NewKey,
         rotation::GracePeriod,
     },
     scope::ScopeOption,
@@ -28,11 +29,16 @@ pub(super) enum KeyCommand {
     /// List the keys of a tenant, newest first
     ///
     /// Columns: id, state, first characters of the token, name, owner, creation time, expiry, last use.
+    #[command(after_help = "\
+latchkey admin list-keys --tenant acme --state active --json
+latchkey admin list-keys --tenant acme --service-account Deployer
+latchkey admin list-keys --tenant acme --user ada@example.org")]
     ListKeys(ListKeys),
     /// List the rejected requests with a key, most recent first
     ///
     /// At most 50 of the last 90 days, equal ones counted as one. Columns: time of the last one, reason, how many, address,
     /// client, API, missing scopes.
+    #[command(after_help = "latchkey admin list-key-refusals {key} --tenant acme --json")]
     ListKeyRefusals {
         #[command(flatten)]
         key: Key,
@@ -42,10 +48,17 @@ pub(super) enum KeyCommand {
     /// Create a key; prints its token, which is shown only once
     ///
     /// Without --json, the token is the only text on standard output, and the new key's id goes to standard error.
+    #[command(after_help = "\
+latchkey admin create-key --tenant acme --user ada@example.org --name laptop --expires-at 2027-12-31T00:00:00Z
+latchkey admin create-key --tenant acme --service-account Deployer --name agent --json
+latchkey admin create-key --tenant acme --service-account Deployer --name agent --scope orders:read --scope orders:write")]
     CreateKey(CreateKey),
     /// Rotate a key; prints the new key's token, which is shown only once
     ///
     /// Without --json, the token is the only text on standard output, and the new key's id goes to standard error.
+    #[command(after_help = "\
+latchkey admin roll-key {key} --tenant acme
+latchkey admin roll-key {key} --tenant acme --overlap first_use --json")]
     RollKey {
         #[command(flatten)]
         key: OldKey,
@@ -63,8 +76,10 @@ pub(super) enum KeyCommand {
         format: OneFormat,
     },
     /// End the grace period of a rotated key: the old key stops working immediately
+    #[command(after_help = "latchkey admin finish-roll {key} --tenant acme")]
     FinishRoll(OldKey),
     /// Extend the grace period of a rotated key
+    #[command(after_help = "latchkey admin extend-roll {key} --tenant acme --overlap 7d")]
     ExtendRoll {
         #[command(flatten)]
         key: OldKey,
@@ -73,8 +88,10 @@ pub(super) enum KeyCommand {
         overlap: String,
     },
     /// Undo a rotation: revokes the new key and restores the old key's original expiry
+    #[command(after_help = "latchkey admin cancel-roll {key} --tenant acme")]
     CancelRoll(OldKey),
     /// Rename a key
+    #[command(after_help = "latchkey admin rename-key {key} --tenant acme --name laptop")]
     RenameKey {
         #[command(flatten)]
         key: Key,
@@ -83,6 +100,9 @@ pub(super) enum KeyCommand {
         name: String,
     },
     /// Change the scopes of a key
+    #[command(after_help = "\
+latchkey admin set-key-scopes {key} --tenant acme --scope orders:read
+latchkey admin set-key-scopes {key} --tenant acme --unscoped")]
     SetKeyScopes {
         #[command(flatten)]
         key: Key,
@@ -90,6 +110,9 @@ pub(super) enum KeyCommand {
         scopes: KeyScopes,
     },
     /// Change from which addresses and how often a key may be used
+    #[command(after_help = "\
+latchkey admin set-key-limits {key} --tenant acme --allow-address 203.0.113.0/24 --rate-limit 600/minute
+latchkey admin set-key-limits {key} --tenant acme --allow-all-addresses")]
     SetKeyLimits {
         #[command(flatten)]
         key: Key,
@@ -97,10 +120,13 @@ pub(super) enum KeyCommand {
         limits: KeyLimits,
     },
     /// Suspend a key
+    #[command(after_help = "latchkey admin suspend-key {key} --tenant acme")]
     SuspendKey(Key),
     /// Resume a suspended key
+    #[command(after_help = "latchkey admin resume-key {key} --tenant acme")]
     ResumeKey(Key),
     /// Permanently revoke a key
+    #[command(after_help = "latchkey admin revoke-key {key} --tenant acme --and-created")]
     RevokeKey {
         #[command(flatten)]
         key: Key,
@@ -109,8 +135,10 @@ pub(super) enum KeyCommand {
         and_created: bool,
     },
     /// Suspend several keys; prints how many were changed
+    #[command(after_help = "latchkey admin suspend-keys {key} --tenant acme")]
     SuspendKeys(Keys),
     /// Permanently revoke several keys; prints how many were changed
+    #[command(after_help = "latchkey admin revoke-keys {key} --tenant acme")]
     RevokeKeys(Keys),
 }
 

@@ -18,6 +18,9 @@ pub(super) enum PeopleCommand {
     /// List the people of all tenants
     ///
     /// Columns: email address, id, name, creation time.
+    #[command(after_help = "\
+latchkey admin list-users
+latchkey admin list-users --json")]
     ListUsers {
         #[command(flatten)]
         format: Format,
@@ -25,6 +28,7 @@ pub(super) enum PeopleCommand {
     /// List the members of a tenant
     ///
     /// Columns: email address, id, role, name.
+    #[command(after_help = "latchkey admin list-members --tenant acme")]
     ListMembers {
         #[command(flatten)]
         place: InTenant,
@@ -32,6 +36,9 @@ pub(super) enum PeopleCommand {
         format: Format,
     },
     /// Add a person to a tenant, and create them with a password if they are new; prints their id
+    #[command(after_help = "\
+latchkey admin create-user --email ada@example.org --tenant acme --role TENANT_ADMIN --password-stdin < password
+latchkey admin create-user --email ada@example.org --tenant other --role USER")]
     CreateUser {
         /// Email address
         #[arg(long)]
@@ -49,6 +56,7 @@ pub(super) enum PeopleCommand {
         password_stdin: bool,
     },
     /// Change a member's role
+    #[command(after_help = "latchkey admin set-role --tenant acme --email grace@example.org --role USER")]
     SetRole {
         #[command(flatten)]
         member: MemberArgs,
@@ -57,8 +65,10 @@ pub(super) enum PeopleCommand {
         role: Role,
     },
     /// Remove a member from a tenant and revoke their keys there
+    #[command(after_help = "latchkey admin remove-member --tenant acme --email grace@example.org")]
     RemoveMember(MemberArgs),
     /// Change a person's name
+    #[command(after_help = "latchkey admin rename-user --email grace@example.org --name 'Grace Hopper'")]
     RenameUser {
         /// Email address of the person
         #[arg(long)]
@@ -68,6 +78,8 @@ pub(super) enum PeopleCommand {
         name: String,
     },
     /// Set a person's password and end their sessions
+    #[command(after_help = "\
+latchkey admin change-password --email grace@example.org --password-stdin < password")]
     ChangePassword {
         /// Email address of the person
         #[arg(long)]
@@ -77,12 +89,14 @@ pub(super) enum PeopleCommand {
         password_stdin: bool,
     },
     /// Turn off two-factor authentication for a person who lost the app and the recovery codes
+    #[command(after_help = "latchkey admin disable-second-factor --email grace@example.org")]
     DisableSecondFactor {
         /// Email address of the person
         #[arg(long)]
         email: String,
     },
     /// Accept codes from a person's app again, after too many wrong ones
+    #[command(after_help = "latchkey admin unlock-second-factor --email grace@example.org")]
     UnlockSecondFactor {
         /// Email address of the person
         #[arg(long)]
@@ -91,6 +105,7 @@ pub(super) enum PeopleCommand {
     /// List the open invitations of a tenant
     ///
     /// Columns: id, email address, role, expiry.
+    #[command(after_help = "latchkey admin list-invitations --tenant acme")]
     ListInvitations {
         #[command(flatten)]
         place: InTenant,
@@ -98,6 +113,7 @@ pub(super) enum PeopleCommand {
         format: Format,
     },
     /// Invite a person; prints the secret of the link SITE/invitations/SECRET, which is shown only once
+    #[command(after_help = "latchkey admin invite-member --tenant acme --email grace@example.org --role USER")]
     InviteMember {
         #[command(flatten)]
         member: MemberArgs,
@@ -108,6 +124,7 @@ pub(super) enum PeopleCommand {
         format: OneFormat,
     },
     /// Cancel an invitation
+    #[command(after_help = "latchkey admin cancel-invitation {key} --tenant acme")]
     CancelInvitation {
         /// Id of the invitation
         #[arg(value_parser = id::<InvitationId>)]

@@ -20,11 +20,17 @@ pub(super) enum ScopeCommand {
     ///
     /// Columns: scope, lowest role that may hold it, since when it is deprecated, description. The scopes of the resource
     /// latchkey are Latchkey's own.
+    #[command(after_help = "\
+latchkey admin list-scopes
+latchkey admin list-scopes --json")]
     ListScopes {
         #[command(flatten)]
         format: Format,
     },
     /// Add a scope to the catalogue, or change it
+    #[command(after_help = "\
+latchkey admin set-scope orders:read --description orders --least-role READ_ONLY_USER
+latchkey admin set-scope orders:read --description orders --deprecated-since 2027-01-31")]
     SetScope {
         /// Scope, such as orders:read
         scope: String,
@@ -39,6 +45,7 @@ pub(super) enum ScopeCommand {
         deprecated_since: Option<String>,
     },
     /// Remove a scope from the catalogue and from all keys
+    #[command(after_help = "latchkey admin remove-scope orders:read")]
     RemoveScope {
         /// Scope, such as orders:read
         scope: String,

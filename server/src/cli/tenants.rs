@@ -26,11 +26,15 @@ pub(super) enum TenantCommand {
     /// List all tenants
     ///
     /// Columns: slug, id, name, creation time.
+    #[command(after_help = "\
+latchkey admin list-tenants
+latchkey admin list-tenants --json")]
     ListTenants {
         #[command(flatten)]
         format: Format,
     },
     /// Create a tenant; prints its id
+    #[command(after_help = "latchkey admin create-tenant --name 'Acme Robotics' --slug acme")]
     CreateTenant {
         /// Name of the new tenant
         #[arg(long)]
@@ -40,6 +44,7 @@ pub(super) enum TenantCommand {
         slug: String,
     },
     /// Rename a tenant
+    #[command(after_help = "latchkey admin rename-tenant --tenant acme --name 'Acme Industries'")]
     RenameTenant {
         #[command(flatten)]
         place: InTenant,
@@ -48,6 +53,9 @@ pub(super) enum TenantCommand {
         name: String,
     },
     /// Turn on a key policy, or change it
+    #[command(after_help = "\
+latchkey admin set-policy --tenant acme --policy max_lifetime --days 90
+latchkey admin set-policy --tenant acme --policy expiry_required --from 2027-01-31T09:00:00+01:00")]
     SetPolicy {
         #[command(flatten)]
         place: InTenant,
@@ -75,6 +83,7 @@ pub(super) enum TenantCommand {
         from: Option<String>,
     },
     /// Turn off a key policy
+    #[command(after_help = "latchkey admin clear-policy --tenant acme --policy max_lifetime")]
     ClearPolicy {
         #[command(flatten)]
         place: InTenant,

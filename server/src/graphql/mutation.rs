@@ -4,7 +4,8 @@ use async_graphql::{Context, ID, MaybeUndefined, Object, Result};
 use chrono::SecondsFormat;
 use domain::{
     AllowedAddresses, ApiError, ErrorCode, KeyId, Secret,
-    api_key::input::{ChangeKeyLimits, ChangeKeyScopes, CreateKey, RollKey},
+    api_key::act::{ChangeKeyLimits, ChangeKeyScopes, RollKey},
+    api_key::input::CreateKey,
     scope::{RemoveScope, ScopeOption, SetScope},
     service_account::input::CreateAccount,
 };

@@ -7,15 +7,20 @@ acts! {
     /// An act on a single service account.
     AccountAct {
         /// Rename the account.
-        Rename = "rename" does RenameServiceAccount, "Rename", "Renamed to “{name}”.";
+        Rename = "rename" does RenameServiceAccount, "Rename", "Rename “{name}”",
+            "Renamed to “{name}”.";
         /// Change the role of the account, and so of all its keys.
-        ChangeRole = "role" does ChangeServiceAccountRole, "Change role", "Role of “{name}” changed.";
+        ChangeRole = "role" does ChangeServiceAccountRole, "Change role", "Change the role of “{name}”",
+            "Role of “{name}” changed.";
         /// Suspend the account and all its keys until it is resumed.
-        Suspend = "suspend" does SuspendServiceAccount, "Suspend", "“{name}” and its keys suspended.";
+        Suspend = "suspend" does SuspendServiceAccount, "Suspend", "Suspend “{name}”",
+            "“{name}” and its keys suspended.";
         /// Resume the suspended account and its keys.
-        Resume = "resume" does ResumeServiceAccount, "Resume", "“{name}” and its keys resumed.";
+        Resume = "resume" does ResumeServiceAccount, "Resume", "Resume “{name}”",
+            "“{name}” and its keys resumed.";
         /// Delete the account and revoke all its keys.
-        Delete = "delete" does DeleteServiceAccount, "Delete", "“{name}” deleted and its keys revoked.";
+        Delete = "delete" does DeleteServiceAccount, "Delete", "Delete “{name}”",
+            "“{name}” deleted and its keys revoked.";
     }
 }
 

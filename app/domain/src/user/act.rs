@@ -6,12 +6,14 @@ acts! {
     /// An act on a single member.
     MemberAct {
         /// Change the role of the member.
-        ChangeRole = "role" does ChangeMemberRole, "Change role", "Role of {name} changed.";
+        ChangeRole = "role" does ChangeMemberRole, "Change role",
+            "Change the role of {name}", "Role of {name} changed.";
         /// Accept the member's two-factor codes again, after too many wrong ones.
         UnlockSecondFactor = "unlock-codes" does UnlockSecondFactor, "Unlock two-factor codes",
-            "Two-factor codes of {name} unlocked.";
+            "Unlock the two-factor codes of {name}", "Two-factor codes of {name} unlocked.";
         /// Remove the member and revoke their keys in the tenant.
-        Remove = "remove" does RemoveMember, "Remove", "{name} removed, and their keys in this tenant revoked.";
+        Remove = "remove" does RemoveMember, "Remove",
+            "Remove {name} from the tenant", "{name} removed, and their keys in this tenant revoked.";
     }
 }
 

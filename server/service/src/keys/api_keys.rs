@@ -11,12 +11,14 @@ use domain::{
     ApiError, ApiKey, AuditEntry, AuditQuery, ErrorCode, InventoryQuery, Invitation, IssuedKey, KeyAct, KeyId,
     KeyQuery, KeyState, Name, Operation, Owner, Page, Recent, SuspendedBy, Total, Usage,
     api_key::{input::CreateKey, policy::KeyPolicyViolation},
+    input::Changed,
 };
 
 use super::{
     issue::{self, Checked},
     known_token::KnownToken,
     limit_checks::check_lockout,
+    perform::performs,
     usage::UsageBuffer,
 };
 use crate::{
@@ -89,6 +91,12 @@ pub struct RevokedKey {
     pub key: ApiKey,
     /// The addresses whose invitations were cancelled, because a revoked key had created them.
     pub cancelled: Vec<String>,
+}
+
+impl From<RevokedKey> for Changed {
+    fn from(revoked: RevokedKey) -> Self {
+        revoked.key.into()
+    }
 }
 
 /// Use cases of API keys.
@@ -562,6 +570,15 @@ fn revocable(actor: &Actor, created_keys: Vec<ApiKey>) -> impl Iterator<Item = (
         let may = authorize_write(actor, Operation::RevokeApiKey, Target::Owner(key.tenant_id, key.owner));
         may.ok().map(|permit| (permit, key))
     })
+}
+
+performs! {
+    RenameKey: |keys, actor, input| keys.rename(actor, input.key, &input.name);
+    SuspendKey: |keys, actor, input| keys.suspend(actor, input.key);
+    ResumeKey: |keys, actor, input| keys.resume(actor, input.key);
+    RevokeKey: |keys, actor, input| keys.revoke_with(actor, input.key, input.and_created);
+    ChangeKeyLimits: |keys, actor, input| keys.change_limits(actor, input);
+    ChangeKeyScopes: |keys, actor, input| keys.change_scopes(actor, input);
 }
 
 /// A reversible change to a key.

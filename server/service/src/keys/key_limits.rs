@@ -1,6 +1,6 @@
 //! The limits of a key: changing them.
 
-use domain::{ApiError, ApiKey, KeyAct, KeyLimits, Operation, api_key::input::ChangeKeyLimits};
+use domain::{ApiError, ApiKey, KeyAct, KeyLimits, Operation, api_key::act::ChangeKeyLimits};
 
 use super::{
     api_keys::{ApiKeys, refusal},

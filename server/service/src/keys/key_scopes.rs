@@ -2,7 +2,7 @@
 
 use domain::{
     ApiError, ApiKey, KeyAct, Operation, Role, ScopeGrant,
-    api_key::{input::ChangeKeyScopes, policy},
+    api_key::{act::ChangeKeyScopes, policy},
     scope::Catalogue,
 };
 

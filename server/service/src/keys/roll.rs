@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     ApiError, ApiKey, ErrorCode, Expiry, GracePeriod, IssuedKey, KeyAct, KeyId, KeyPolicy, KeyState, Operation, Unfit,
     api_key::{
-        input::RollKey,
+        act::RollKey,
         policy::{self, Bounds, Proposed},
     },
     scope::ScopeRequest,
@@ -19,6 +19,7 @@ use domain::{
 use super::{
     api_keys::{ApiKeys, cancel_invitations, refusal},
     issue::{self, Checked},
+    perform::performs,
     usage::UsageBuffer,
 };
 use crate::{
@@ -41,6 +42,19 @@ const REASON: &str = "rotated";
 pub struct Rolls<'a> {
     pub(crate) context: &'a Context,
     pub(crate) usage: &'a Arc<UsageBuffer>,
+}
+
+performs! {
+    RollKey: |keys, actor, input| Rolls::of(keys).roll(actor, input);
+    FinishRoll: |keys, actor, input| Rolls::of(keys).finish(actor, input.key);
+    ExtendRoll: |keys, actor, input| Rolls::of(keys).extend(actor, input.key, &input.overlap);
+    CancelRoll: |keys, actor, input| Rolls::of(keys).cancel(actor, input.key);
+}
+
+impl<'a> Rolls<'a> {
+    fn of(keys: &'a ApiKeys<'_>) -> Self {
+        Self { context: keys.context, usage: keys.usage }
+    }
 }
 
 impl Rolls<'_> {

@@ -571,6 +571,29 @@ pub(crate) async fn find_in(tx: &mut Tx, permit: &ReadPermit, id: KeyId) -> Resu
     Ok(row.map(ApiKey::from))
 }
 
+/// Changes a key of the permit's owner, if the condition holds: both are SQL, with arguments from `$5` on. Returns whether
+/// the key was changed.
+macro_rules! change_key {
+    ($tx:expr, $permit:expr, $id:expr, set $set:expr, if $condition:expr, $($argument:expr),+ $(,)?) => {{
+        let (user_id, account_id) = $permit.owner().map_or((None, None), ids_of);
+        let rows = change!(
+            $tx,
+            sqlx::query(concat!(
+                "UPDATE api_keys SET ",
+                $set,
+                " WHERE id = $1 AND tenant_id = $2 AND (user_id = $3 OR service_account_id = $4) AND ",
+                $condition
+            ))
+            .bind($id.0)
+            .bind($permit.tenant_id().0)
+            .bind(user_id)
+            .bind(account_id)
+            $(.bind($argument))+
+        )?;
+        rows == 1
+    }};
+}
+
 /// Revokes a key of the permit's owner. Returns false if it is already revoked or doesn't exist.
 pub(crate) async fn revoke(
     tx: &mut Tx,
@@ -580,47 +603,25 @@ pub(crate) async fn revoke(
     by: &str,
     reason: &str,
 ) -> Result<bool> {
-    let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
-    let rows = change!(
-        tx,
-        sqlx::query(concat!(
-            "UPDATE api_keys SET revoked_at = $5, revoked_by = $6, revoke_reason = $7, lifecycle = ",
-            lifecycle!(revoked),
-            " WHERE id = $1 AND tenant_id = $2 AND (user_id = $3 OR service_account_id = $4) AND revoked_at IS NULL"
-        ))
-        .bind(id.0)
-        .bind(permit.tenant_id().0)
-        .bind(user_id)
-        .bind(account_id)
-        .bind(micros(at))
-        .bind(by)
-        .bind(reason)
-    )?;
-    if rows == 1 {
+    let revoked = change_key!(
+        tx, permit, id,
+        set concat!("revoked_at = $5, revoked_by = $6, revoke_reason = $7, lifecycle = ", lifecycle!(revoked)),
+        if "revoked_at IS NULL",
+        micros(at), by, reason,
+    );
+    if revoked {
         tx.note(Revoked::Key(id.0), at);
     }
-    Ok(rows == 1)
+    Ok(revoked)
 }
 
 /// Renames a key of the permit's owner. Returns false if it is revoked or doesn't exist.
 pub(crate) async fn rename(tx: &mut Tx, permit: &WritePermit, id: KeyId, name: &Name) -> Result<bool> {
-    let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
     name_search::delete(tx, permit.tenant_id(), name_search::Kind::Key, id.0).await?;
-    let rows = change!(
-        tx,
-        sqlx::query(
-            "UPDATE api_keys SET name = $5, name_folded = $6 WHERE id = $1 AND tenant_id = $2 \
-             AND (user_id = $3 OR service_account_id = $4) AND revoked_at IS NULL"
-        )
-        .bind(id.0)
-        .bind(permit.tenant_id().0)
-        .bind(user_id)
-        .bind(account_id)
-        .bind(name.as_str())
-        .bind(fold(name.as_str()))
-    )?;
-    name_search::insert(tx, permit.tenant_id(), name_search::Kind::Key, id.0, name.as_str()).await?;
-    Ok(rows == 1)
+    let (name, folded) = (name.as_str(), fold(name.as_str()));
+    let renamed = change_key!(tx, permit, id, set "name = $5, name_folded = $6", if "revoked_at IS NULL", name, folded);
+    name_search::insert(tx, permit.tenant_id(), name_search::Kind::Key, id.0, name).await?;
+    Ok(renamed)
 }
 
 /// Changes the scopes of a key of the permit's owner, if they are still `before`. Returns false if they aren't, or if the
@@ -632,21 +633,13 @@ pub(crate) async fn change_scopes(
     before: &ScopeGrant,
     after: &ScopeGrant,
 ) -> Result<bool> {
-    let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
-    let rows = change!(
-        tx,
-        sqlx::query(
-            "UPDATE api_keys SET scopes = $6 WHERE id = $1 AND tenant_id = $2 AND (user_id = $3 OR service_account_id = $4) \
-             AND revoked_at IS NULL AND COALESCE(scopes, '*') = COALESCE($5, '*')"
-        )
-        .bind(id.0)
-        .bind(permit.tenant_id().0)
-        .bind(user_id)
-        .bind(account_id)
-        .bind(scopes::stored(before))
-        .bind(scopes::stored(after))
-    )?;
-    Ok(rows == 1)
+    let (before, after) = (scopes::stored(before), scopes::stored(after));
+    Ok(change_key!(
+        tx, permit, id,
+        set "scopes = $6",
+        if "revoked_at IS NULL AND COALESCE(scopes, '*') = COALESCE($5, '*')",
+        before, after,
+    ))
 }
 
 /// Suspends a key of the permit's owner. Returns false if it is already suspended, itself or with its account, has
@@ -658,28 +651,12 @@ pub(crate) async fn suspend(
     at: DateTime<Utc>,
     by: (&str, Option<Uuid>),
 ) -> Result<bool> {
-    let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
-    let rows = change!(
-        tx,
-        sqlx::query(concat!(
-            "UPDATE api_keys SET suspended_at = $5, suspended_by = $6, suspended_by_id = $7, lifecycle = ",
-            lifecycle!(suspended),
-            " WHERE id = $1 AND tenant_id = $2 AND (user_id = $3 OR service_account_id = $4) \
-             AND lifecycle = ",
-            lifecycle!(active),
-            " AND ",
-            expiry!("expires_at"),
-            " > $5"
-        ))
-        .bind(id.0)
-        .bind(permit.tenant_id().0)
-        .bind(user_id)
-        .bind(account_id)
-        .bind(micros(at))
-        .bind(by.0)
-        .bind(id_or_nil(by.1))
-    )?;
-    Ok(rows == 1)
+    Ok(change_key!(
+        tx, permit, id,
+        set concat!("suspended_at = $5, suspended_by = $6, suspended_by_id = $7, lifecycle = ", lifecycle!(suspended)),
+        if concat!("lifecycle = ", lifecycle!(active), " AND ", expiry!("expires_at"), " > $5"),
+        micros(at), by.0, id_or_nil(by.1),
+    ))
 }
 
 /// Resumes a suspended key of the permit's owner; with `only_by`, only if that user or service account suspended it.
@@ -691,27 +668,21 @@ pub(crate) async fn resume(
     at: DateTime<Utc>,
     only_by: Option<Uuid>,
 ) -> Result<bool> {
-    let (user_id, account_id) = permit.owner().map_or((None, None), ids_of);
-    let rows = change!(
-        tx,
-        sqlx::query(concat!(
-            "UPDATE api_keys SET suspended_at = NULL, suspended_by = NULL, suspended_by_id = NULL, resumed_at = $5, lifecycle = ",
-            active_unless_suspended!("service_account_id"),
-            " WHERE id = $1 AND tenant_id = $2 AND (user_id = $3 OR service_account_id = $4) \
-             AND revoked_at IS NULL AND suspended_at IS NOT NULL AND ",
+    Ok(change_key!(
+        tx, permit, id,
+        set concat!(
+            "suspended_at = NULL, suspended_by = NULL, suspended_by_id = NULL, resumed_at = $5, lifecycle = ",
+            active_unless_suspended!("service_account_id")
+        ),
+        if concat!(
+            "revoked_at IS NULL AND suspended_at IS NOT NULL AND ",
             not_ended!("lifecycle"),
             " AND ",
             expiry!("expires_at"),
             " > $5 AND COALESCE($6, suspended_by_id) = suspended_by_id"
-        ))
-        .bind(id.0)
-        .bind(permit.tenant_id().0)
-        .bind(user_id)
-        .bind(account_id)
-        .bind(micros(at))
-        .bind(only_by)
-    )?;
-    Ok(rows == 1)
+        ),
+        micros(at), only_by,
+    ))
 }
 
 /// Returns the line of the revocation ledger for an owner whose keys are all revoked.

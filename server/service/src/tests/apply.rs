@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use domain::{
-    AuditQuery, ErrorCode, InventoryQuery, KeyFilter, Operation, Owner, OwnerKind, Role, Secret,
-    api_key::input::{RollKey, SetKeyPolicy},
+    AuditQuery, ErrorCode, InventoryQuery, KeyFilter, Operation, Owner, OwnerKind, Role, Secret, api_key::act::RollKey,
+    api_key::input::SetKeyPolicy,
 };
 use proptest::{
     prelude::*,

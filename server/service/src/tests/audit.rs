@@ -2,7 +2,8 @@
 
 use domain::{
     AuditQuery, ErrorCode, Owner, PageRequest, Role, Secret,
-    api_key::input::{RollKey, SetKeyPolicy},
+    api_key::act::RollKey,
+    api_key::input::SetKeyPolicy,
     audit::{Outcome, Resource},
 };
 

@@ -2,8 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::{
-    ApiKey, ErrorCode, IssuedKey, OwnerKind, Role, ScopeGrant, Secret,
-    api_key::input::{CreateKey, RollKey},
+    ApiKey, ErrorCode, IssuedKey, OwnerKind, Role, ScopeGrant, Secret, api_key::act::RollKey, api_key::input::CreateKey,
 };
 
 use crate::{

@@ -5,7 +5,8 @@ use domain::{
     ErrorCode, InventoryFilter, InventoryQuery, KeyFilter, KeyPolicyKind, KeyQuery, KeySort, Owner, OwnerKind,
     PageRequest, Role,
     api_key::{
-        input::{CreateKey, RollKey, SetKeyPolicy},
+        act::RollKey,
+        input::{CreateKey, SetKeyPolicy},
         policy::KeyPolicyViolation,
     },
 };

@@ -2,9 +2,8 @@
 
 use chrono::TimeDelta;
 use domain::{
-    Endpoint, ErrorCode, IssuedKey, KeyId, KeyRefusal, Owner, RefusalReason, Role, Scope,
-    api_key::input::{CreateKey, RollKey},
-    refusal::MAX_REFUSALS,
+    Endpoint, ErrorCode, IssuedKey, KeyId, KeyRefusal, Owner, RefusalReason, Role, Scope, api_key::act::RollKey,
+    api_key::input::CreateKey, refusal::MAX_REFUSALS,
 };
 
 use crate::{Actor, Authorized, Client, RegisterAgent, storage, tests::stage::*};

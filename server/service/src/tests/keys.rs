@@ -1,10 +1,7 @@
 //! The lifecycle of a key.
 
 use chrono::TimeDelta;
-use domain::{
-    ApiKey, ErrorCode, KeyState, Operation, Owner, Role,
-    api_key::input::{CreateKey, RollKey},
-};
+use domain::{ApiKey, ErrorCode, KeyState, Operation, Owner, Role, api_key::act::RollKey, api_key::input::CreateKey};
 
 use crate::{
     Actor, AlertsAbout, ApiKeys, Error,

@@ -4,7 +4,8 @@ use chrono::TimeDelta;
 use domain::{
     AuditQuery, ErrorCode, ExposureResponse, InventoryFilter, InventoryQuery, IssuedKey, KeyAct, KeyPolicyKind,
     KeyState, Owner, Role, Secret, SuspendedBy,
-    api_key::input::{ChangeKeyLimits, ChangeKeyScopes, CreateKey, SetKeyPolicy},
+    api_key::act::{ChangeKeyLimits, ChangeKeyScopes},
+    api_key::input::{CreateKey, SetKeyPolicy},
     audit::Channel,
 };
 

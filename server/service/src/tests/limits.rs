@@ -3,7 +3,8 @@
 use chrono::TimeDelta;
 use domain::{
     AuditQuery, ErrorCode, IssuedKey, KeyId, KeyLimits, Owner, Role, Scope, ServiceAccountId,
-    api_key::input::{ChangeKeyLimits, CreateKey, RollKey},
+    api_key::act::{ChangeKeyLimits, RollKey},
+    api_key::input::CreateKey,
 };
 
 use crate::{Actor, Authorized, Client, Verification, VerificationOutcome, tests::stage::*};

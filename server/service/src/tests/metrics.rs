@@ -19,7 +19,7 @@ fn keys_are_counted_by_state_and_those_that_expire_soon_are_named() {
         expiring("for a year", 365).await;
         // Its replacement is the one to watch.
         let rolled = expiring("rolled", 25).await;
-        let input = domain::api_key::input::RollKey { key: rolled.key.id, ..Default::default() };
+        let input = domain::api_key::act::RollKey { key: rolled.key.id, ..Default::default() };
         let replacement = stage.services.rolls().roll(&ada, &input).await.unwrap();
         let revoked = stage.add_key(&ada, own(&ada), "revoked").await;
         stage.services.api_keys().revoke(&ada, revoked.key.id).await.unwrap();

@@ -12,9 +12,7 @@ use std::{
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use domain::{
     AccountAct, InventoryQuery, IssuedKey, KeyAct, KeyFilter, KeyQuery, Owner, PageRequest, Role, ServiceAccountId,
-    TenantId, UserId,
-    api_key::input::{CreateKey, RollKey},
-    page::MAX_LIMIT,
+    TenantId, UserId, api_key::act::RollKey, api_key::input::CreateKey, page::MAX_LIMIT,
     service_account::input::CreateAccount,
 };
 use proptest::{

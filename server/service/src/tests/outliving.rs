@@ -82,10 +82,10 @@ fn a_rotation_keeps_invitations_and_revoking_the_new_key_cancels_them() {
         let ada = stage.session(stage.admin).await;
         let (_, key) = bot(&stage, &ada, "bot").await;
         let of_old = invite(&stage, &stage.by_key(&key).await, "eve@example.org").await;
-        let input = domain::api_key::input::RollKey {
+        let input = domain::api_key::act::RollKey {
             key: key.key.id,
             overlap: "now".to_owned(),
-            ..domain::api_key::input::RollKey::default()
+            ..domain::api_key::act::RollKey::default()
         };
         let new = stage.services.rolls().roll(&ada, &input).await.unwrap();
         assert!(is_open(&stage, &of_old).await, "a rotation continues the key");

@@ -3,7 +3,8 @@
 use chrono::TimeDelta;
 use domain::{
     ApiKey, ErrorCode, IssuedKey, KeyAct, Owner, OwnerKind, Role,
-    api_key::input::{CreateKey, RollKey, SetKeyPolicy},
+    api_key::act::RollKey,
+    api_key::input::{CreateKey, SetKeyPolicy},
     page::Total,
     tenant::overview::Steps,
 };

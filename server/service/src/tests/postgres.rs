@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{IssuedKey, api_key::input::RollKey};
+use domain::{IssuedKey, api_key::act::RollKey};
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, timeout};
 

@@ -1,10 +1,7 @@
 //! How many keys an owner can have.
 
 use chrono::TimeDelta;
-use domain::{
-    ErrorCode, Owner, Role,
-    api_key::input::{CreateKey, RollKey},
-};
+use domain::{ErrorCode, Owner, Role, api_key::act::RollKey, api_key::input::CreateKey};
 
 use crate::tests::stage::*;
 

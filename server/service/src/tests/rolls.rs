@@ -1,10 +1,7 @@
 //! Rolling keys, their usage, and the keys that were created with a key.
 
 use chrono::TimeDelta;
-use domain::{
-    ErrorCode, IssuedKey, KeyId, KeyState, Owner, Role,
-    api_key::input::{CreateKey, RollKey},
-};
+use domain::{ErrorCode, IssuedKey, KeyId, KeyState, Owner, Role, api_key::act::RollKey, api_key::input::CreateKey};
 
 use crate::{Actor, AlertsAbout, Client, Clock, storage, storage::Db, tests::stage::*};
 

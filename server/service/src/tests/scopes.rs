@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use domain::{
     AuditQuery, ErrorCode, IssuedKey, KeyId, Operation, Owner, Role, Scope, ScopeGrant, ScopeSet, TenantId, UserId,
-    api_key::input::{ChangeKeyScopes, CreateKey, RollKey, SetKeyPolicy},
+    api_key::act::{ChangeKeyScopes, RollKey},
+    api_key::input::{CreateKey, SetKeyPolicy},
     scope::{RemoveScope, ScopeOption, SetScope},
 };
 use proptest::{

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::{
-    AuditQuery, ErrorCode, Role, Secret, SessionId, UserId, api_key::input::RollKey, audit::Outcome,
+    AuditQuery, ErrorCode, Role, Secret, SessionId, UserId, api_key::act::RollKey, audit::Outcome,
     service_account::input::CreateAccount,
 };
 

@@ -10,10 +10,8 @@ use std::{
 };
 
 use domain::{
-    AuditQuery, PageRequest, Role, Secret, TenantId,
-    api_key::input::{RollKey, SetKeyPolicy},
-    page::MAX_LIMIT,
-    service_account::input::CreateAccount,
+    AuditQuery, PageRequest, Role, Secret, TenantId, api_key::act::RollKey, api_key::input::SetKeyPolicy,
+    page::MAX_LIMIT, service_account::input::CreateAccount,
 };
 use sqlx::Connection;
 use tokio::{sync::Barrier, time::timeout};

@@ -3,7 +3,8 @@
 use chrono::TimeDelta;
 use domain::{
     AuditQuery, ErrorCode, KeyId, Owner, Role,
-    api_key::input::{CreateKey, RollKey, SetKeyPolicy},
+    api_key::act::RollKey,
+    api_key::input::{CreateKey, SetKeyPolicy},
     service_account::input::CreateAccount,
 };
 

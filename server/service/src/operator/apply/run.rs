@@ -2,7 +2,8 @@
 
 use domain::{
     ApiError, KeyLimits, RateLimit, ScopeGrant,
-    api_key::input::{ChangeKeyLimits, ChangeKeyScopes, CreateKey},
+    api_key::act::{ChangeKeyLimits, ChangeKeyScopes},
+    api_key::input::CreateKey,
     scope::{ScopeOption, SetScope},
 };
 
