@@ -1,6 +1,6 @@
 //! Renders the pages of the route table with Leptos, in the context of a request.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use app::{
     request::{FormOutcome, RequestContext, Theme},
@@ -16,11 +16,11 @@ use axum::{
     routing::get,
 };
 use domain::ApiError;
-use http::{Extensions, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
+use http::{HeaderValue, StatusCode, Uri, header, request::Parts};
 use leptos::prelude::provide_context;
+use percent_encoding::percent_decode_str;
 use service::Services;
 use tokio::sync::Semaphore;
-use tower::ServiceExt;
 use tower_sessions::Session;
 
 use crate::{
@@ -43,24 +43,22 @@ const MAX_REFUSALS: usize = 16;
 pub(crate) struct PageRenderer {
     services: Services,
     site: Arc<Site>,
-    /// All pages, to show a form's page again. Built once, because building it takes more memory than rendering a page.
-    all: Arc<OnceLock<Router>>,
+    /// The route table by path, to show a form's page again.
+    by_path: Arc<matchit::Router<Route>>,
     /// Pages that are being rendered for clients that sent too many requests. Others get a short answer, so that a flood
     /// of them doesn't cost a page each.
     refusals: Arc<Semaphore>,
 }
 
-/// The outcome of a form, in the extensions of the request for the page that shows it.
-#[derive(Clone, Debug)]
-struct FormAnswer {
-    outcome: FormOutcome,
-    status: StatusCode,
-}
-
 impl PageRenderer {
     /// Creates a renderer of the site's pages.
     pub(crate) fn new(services: Services, site: Arc<Site>) -> Self {
-        Self { services, site, all: Arc::default(), refusals: Arc::new(Semaphore::new(MAX_REFUSALS)) }
+        let mut by_path = matchit::Router::new();
+        for route in ROUTES {
+            // Two pages of one path would already have failed when the router was built.
+            let _ = by_path.insert(route.path, *route);
+        }
+        Self { services, site, by_path: Arc::new(by_path), refusals: Arc::new(Semaphore::new(MAX_REFUSALS)) }
     }
 
     /// Returns the routes of the pages in the route table with this access.
@@ -78,47 +76,67 @@ impl PageRenderer {
     /// form's request. `status`: the response's status, unless the page sets another.
     pub(crate) async fn show_form(
         &self,
-        request: Parts,
+        mut request: Parts,
         page: &str,
         outcome: FormOutcome,
         status: StatusCode,
     ) -> Response {
         let Ok(uri) = page.parse::<Uri>() else { return problem::of(&ApiError::not_found()) };
-        let (mut parts, ()) = http::Request::new(()).into_parts();
-        parts.method = Method::GET;
-        parts.uri = uri;
-        parts.headers = request.headers;
-        // Not all of them, because they include the matched route of the form's request.
-        copy::<Caller>(&request.extensions, &mut parts.extensions);
-        copy::<Session>(&request.extensions, &mut parts.extensions);
-        let error = outcome.error.clone();
-        parts.extensions.insert(FormAnswer { outcome, status });
-        let request = Request::from_parts(parts, Body::empty());
         let rendering = self.refusals.try_acquire();
         if status == StatusCode::TOO_MANY_REQUESTS
             && rendering.is_err()
-            && let Some(error) = error
+            && let Some(error) = &outcome.error
         {
-            return problem::of(&error);
+            return problem::of(error);
         }
-        let mut response = match self.all_pages().oneshot(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        };
+        let found = self.by_path.at(uri.path()).ok();
+        let params = found
+            .iter()
+            .flat_map(|found| found.params.iter())
+            .map(|(name, value)| (name.to_owned(), percent_decode_str(value).decode_utf8_lossy().into_owned()));
+        let params = params.collect();
+        let route = found.as_ref().map(|found| *found.value);
+        request.uri = uri.clone();
+        let mut response = self.show(&request, route, params, Some((outcome, status))).await;
         // The page may show a token beside the user's input.
         response.extensions_mut().insert(Uncompressed);
         response
     }
 
-    fn all_pages(&self) -> Router {
-        let build = || {
-            // Without this router in it, so that both are dropped together with the site's router.
-            let renderer = Self { all: Arc::default(), ..self.clone() };
-            let [anyone, public, person] =
-                [Access::Anyone, Access::Public, Access::Person].map(|of| renderer.routes(of));
-            anyone.merge(public).merge(person).fallback(not_found).with_state(renderer)
+    /// Renders a page, or that there is none at this path. `answer`: the outcome of the page's form, and the response's
+    /// status, unless the page sets another.
+    async fn show(
+        &self,
+        request: &Parts,
+        route: Option<Route>,
+        params: Vec<(String, String)>,
+        answer: Option<(FormOutcome, StatusCode)>,
+    ) -> Response {
+        let mut context = match self.page_context(request).await {
+            Ok(context) => context,
+            Err(error) => return problem::of(&error),
         };
-        self.all.get_or_init(build).clone()
+        context.params = params.into_iter().collect();
+        let status = answer.as_ref().map(|(_, status)| *status);
+        if let Some((outcome, _)) = answer {
+            // The notice is about what was done before. It waits for the next page.
+            context.notice = None;
+            context.form = outcome;
+        }
+        let may_show_notice = status.is_none() && route.is_some_and(shows_notices);
+        let mut response = self.render(route, context).await;
+        let has_notice =
+            may_show_notice && headers::has_notice(&request.headers) && response.status() == StatusCode::OK;
+        if let Some(status) = status.filter(|_| response.status() == StatusCode::OK) {
+            *response.status_mut() = status;
+        }
+        if has_notice {
+            headers::remove_notice(&mut response);
+        }
+        if route.is_some_and(|route| WITH_SECRETS.iter().any(|path| route.path.starts_with(path))) {
+            response.extensions_mut().insert(Uncompressed);
+        }
+        response
     }
 
     /// Returns the context of a page or a server function.
@@ -159,12 +177,6 @@ impl PageRenderer {
     }
 }
 
-fn copy<T: Clone + Send + Sync + 'static>(from: &Extensions, to: &mut Extensions) {
-    if let Some(value) = from.get::<T>() {
-        to.insert(value.clone());
-    }
-}
-
 /// Renders a page of the route table.
 async fn render(
     State(renderer): State<PageRenderer>,
@@ -172,33 +184,10 @@ async fn render(
     params: RawPathParams,
     request: Request,
 ) -> Response {
-    let (mut parts, _) = request.into_parts();
-    let answer = parts.extensions.remove::<FormAnswer>();
-    let mut context = match renderer.page_context(&parts).await {
-        Ok(context) => context,
-        Err(error) => return problem::of(&error),
-    };
-    context.params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let status = answer.as_ref().map(|answer| answer.status);
-    if let Some(answer) = answer {
-        // The notice is about what was done before. It waits for the next page.
-        context.notice = None;
-        context.form = answer.outcome;
-    }
+    let (parts, _) = request.into_parts();
+    let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let route = ROUTES.iter().copied().find(|route| route.path == path.as_str());
-    let may_show_notice = status.is_none() && route.is_some_and(shows_notices);
-    let mut response = renderer.render(route, context).await;
-    let has_notice = may_show_notice && headers::has_notice(&parts.headers) && response.status() == StatusCode::OK;
-    if let Some(status) = status.filter(|_| response.status() == StatusCode::OK) {
-        *response.status_mut() = status;
-    }
-    if has_notice {
-        headers::remove_notice(&mut response);
-    }
-    if route.is_some_and(|route| WITH_SECRETS.iter().any(|path| route.path.starts_with(path))) {
-        response.extensions_mut().insert(Uncompressed);
-    }
-    response
+    renderer.show(&parts, route, params, None).await
 }
 
 /// Whether a page shows the notice about what was just done: every page inside the navigation, and the sign-in page. On

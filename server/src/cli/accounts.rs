@@ -25,14 +25,7 @@ pub(super) enum AccountCommand {
         format: Format,
     },
     /// Create a service account; prints its id
-    #[command(after_help = "\
-latchkey admin create-service-account --tenant acme --name Deployer --role USER
-rename-service-account
-latchkey admin rename-service-account Deployer --tenant acme --name Deployments
-change-service-account-role
-latchkey admin change-service-account-role Deployer --tenant acme --role USER
-suspend-service-account
-latchkey admin suspend-service-account Deployer --tenant acme")]
+    #[command(after_help = "latchkey admin create-service-account --tenant acme --name Deployer --role USER")]
     CreateServiceAccount {
         #[command(flatten)]
         place: InTenant,

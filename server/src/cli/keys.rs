@@ -285,7 +285,6 @@ pub(super) async fn run(services: &Services, command: KeyCommand) -> Answer {
             services.rolls().cancel(&actor, id).await?;
         }
         KeyCommand::RenameKey { key: Key { id, place }, name } => {
-            // Only its owner may rename a key.
             let (actor, id) = admin.key_context(&place.tenant, id).await?;
             keys.rename(&actor, id, &name).await?;
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use app::api::wire::field;
 use domain::{
-    Operation,
+    Notice, Operation,
     input::{Fields, Input},
     user::input::confirm,
 };
@@ -125,5 +125,43 @@ fn every_form_posts_what_its_function_reads() {
             assert!(not_posted.is_empty(), "no form of {operation:?} posts {not_posted:?}");
         }
         assert!(posted.is_empty(), "forms without an operation: {posted:?}");
+    });
+}
+
+#[test]
+fn every_act_ends_with_a_notice_or_shows_a_secret() {
+    let show_a_secret =
+        [Operation::CreateApiKey, Operation::RollApiKey, Operation::InviteMember, Operation::CreateCalendarFeed];
+    for (operation, _) in operations() {
+        let sentence = Notice::named(operation, "Laptop").sentence();
+        assert!(sentence.is_some() || show_a_secret.contains(&operation), "{operation:?}");
+    }
+}
+
+#[test]
+fn a_path_with_a_slash_at_its_end_is_the_same_page() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        let heading =
+            |page: &str| page.split("<h1").nth(1).and_then(|rest| rest.split("</h1>").next()).map(str::to_owned);
+        let mut compared = 0;
+        for route in app::routes::ROUTES.iter().filter(|route| !route.path.contains('{') && route.path != "/") {
+            let cookie = if route.access == app::route::Access::Person { &cookie } else { "" };
+            let (page, same) =
+                (stage.get(route.path, cookie).await, stage.get(&format!("{}/", route.path), cookie).await);
+            assert_eq!(same.status, page.status, "{}", route.path);
+            assert_eq!(heading(&same.text), heading(&page.text), "{}", route.path);
+            // What a form of the page posts is taken at the path without the slash.
+            let actions = |page: &str| Form::all(page).into_iter().map(|form| form.action).collect::<Vec<_>>();
+            assert_eq!(actions(&same.text), actions(&page.text), "{}", route.path);
+            compared += u32::from(page.status == StatusCode::OK);
+        }
+        assert!(compared > 15, "{compared}");
+        let key = stage.call("/fn/create_api_key", &cookie, "name=Laptop&expiry=never").await.json();
+        let path = format!("/user/api-keys/{}", key["key"]["id"].as_str().unwrap());
+        assert_eq!(
+            heading(&stage.get(&format!("{path}/"), &cookie).await.text),
+            heading(&stage.get(&path, &cookie).await.text)
+        );
     });
 }

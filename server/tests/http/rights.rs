@@ -10,6 +10,8 @@ use service::{OwnerRef, testing::rights};
 
 use crate::support::{PASSWORD, Stage, on_both};
 
+mod reads;
+
 macro_rules! operations_of {
     ($($input:ty => $function:ty),* $(,)?) => {
         [$(<$input as Input>::OPERATION),*]

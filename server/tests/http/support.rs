@@ -218,6 +218,17 @@ impl Stage {
         self.send(request.body(Body::from(body.to_owned())).unwrap()).await
     }
 
+    /// Calls the server function of a read, as the script of a page of the tenant does.
+    pub async fn ask(&self, tenant: &str, path: &str, cookie: &str, input: &Value) -> Answer {
+        let request = Request::post(path)
+            .header("x-latchkey-tenant", tenant)
+            .header("accept", "application/json")
+            .header("content-type", "application/json")
+            .header("sec-fetch-site", "same-origin")
+            .header("cookie", cookie);
+        self.send(request.body(Body::from(input.to_string())).unwrap()).await
+    }
+
     /// Posts a form from a page of the same site. `cookie`: the browser's cookies.
     pub async fn post_form(&self, path: &str, cookie: &str, body: &str) -> Answer {
         let request = Request::post(path)

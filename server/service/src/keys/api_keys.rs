@@ -589,12 +589,16 @@ enum Change {
 }
 
 impl Change {
-    fn operation(&self) -> Operation {
+    fn act(&self) -> KeyAct {
         match self {
-            Self::Rename(_) => Operation::RenameApiKey,
-            Self::Suspend => Operation::SuspendApiKey,
-            Self::Resume => Operation::ResumeApiKey,
+            Self::Rename(_) => KeyAct::Rename,
+            Self::Suspend => KeyAct::Suspend,
+            Self::Resume => KeyAct::Resume,
         }
+    }
+
+    fn operation(&self) -> Operation {
+        self.act().operation()
     }
 
     /// Returns false if the key's state doesn't allow the change.
@@ -617,16 +621,11 @@ impl Change {
     }
 
     fn refusal(&self, key: &ApiKey, now: DateTime<Utc>) -> ApiError {
-        let act = match self {
-            Self::Rename(_) => KeyAct::Rename,
-            Self::Suspend => KeyAct::Suspend,
-            Self::Resume => KeyAct::Resume,
-        };
         if let (Self::Resume, KeyState::Suspended { by: SuspendedBy::Name(by), .. }) = (self, key.state(now)) {
             let message = format!("This key was suspended by {by}. Only an administrator can resume it.");
             return ApiError::new(ErrorCode::Conflict, message);
         }
-        refusal(act, key, now)
+        refusal(self.act(), key, now)
     }
 }
 

@@ -190,7 +190,8 @@ mod tests {
         assert_eq!((known.is_imported, known.hint.as_str()), (false, &own.expose()[..8]));
         let foreign = of("sk_live_1234567890abcdef", OwnerKind::User).unwrap();
         assert!(foreign.is_imported && foreign.hint.starts_with("sha256:"));
-        let typo = own.expose().replace(|char: char| char == own.expose().chars().last().unwrap(), "0");
+        let (rest, last) = own.expose().split_at(own.expose().len() - 1);
+        let typo = format!("{rest}{}", if last == "0" { "1" } else { "0" });
         for (wrong, kind) in [
             (own.expose(), OwnerKind::User),
             (typo.as_str(), OwnerKind::ServiceAccount),

@@ -9,9 +9,9 @@ use std::{collections::BTreeSet, str::FromStr};
 
 use chrono::TimeDelta;
 use domain::{
-    AccountFilter, AccountQuery, AccountSort, AgentScope, AuditQuery, Direction, InventoryFilter, InventoryQuery,
-    KeyFilter, KeyPolicyKind, KeyQuery, KeySort, Owner, OwnerKind, PageRequest, api_key::input::SetKeyPolicy,
-    audit::Outcome,
+    AccountFilter, AccountQuery, AccountSort, AgentScope, ApiKey, AuditQuery, Direction, InventoryFilter,
+    InventoryQuery, KeyFilter, KeyId, KeyPolicyKind, KeyQuery, KeySort, Owner, OwnerKind, PageRequest,
+    api_key::input::SetKeyPolicy, audit::Outcome,
 };
 use sqlx::{ConnectOptions, Connection, PgConnection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 
@@ -25,7 +25,11 @@ use crate::{
 /// So many keys that each filter matches more of them than are read by its own index.
 const CROWD: Crowd = Crowd { accounts: 20, keys: 2_300 };
 /// The tables that grow without bound, and their aliases in the statements.
-const LARGE: [&str; 16] = [
+const LARGE: [&str; 20] = [
+    "m",
+    "memberships",
+    "i",
+    "invitations",
     "k",
     "n",
     "l",
@@ -444,6 +448,23 @@ impl Lists<'_> {
         let resources = assembled_for(log.resources(&self.ada, &entries)).await;
         self.add("audit log, resources", "id", "", resources);
     }
+
+    /// Lists about names: of invited people, in the history of a key, and of those that look alike.
+    async fn names(&mut self, key: KeyId, listed: &[ApiKey]) {
+        let (services, ada) = (&self.stage.services, &self.ada.clone());
+        let keys = services.api_keys();
+        self.add("keys elsewhere", "user_id", "", assembled_for(keys.count_elsewhere(ada)).await);
+        self.add("invitations", "tenant_id", "", assembled_for(services.invitations().list(ada)).await);
+        let history = assembled_for(keys.history(ada, key, &AuditQuery::default())).await;
+        self.add("history of a key", "tenant_id=? AND", "audit_log_by_subject", history);
+        let namesakes = assembled_for(services.members().namesakes_of_keys(ada, listed)).await;
+        self.add("namesakes of keys", "", "", namesakes);
+        let entries = services.audit_log().list(ada, &AuditQuery::default()).await.unwrap().items;
+        let namesakes = assembled_for(services.members().namesakes_of_entries(ada, &entries)).await;
+        self.add("namesakes of entries", "", "", namesakes);
+        let chosen: Vec<_> = listed.iter().map(|key| key.id).collect();
+        self.add("selected keys", "id", "", assembled_for(services.inventory().suspend(ada, &chosen)).await);
+    }
 }
 
 async fn require_expiry(stage: &Stage, by: &Actor) {
@@ -517,7 +538,6 @@ async fn lists(stage: &Stage) -> Vec<List> {
     lists.add("own alerts", "", "", assembled_for(keys.alerts(&ada, AlertsAbout::Own)).await);
     let alerts = assembled_for(keys.alerts(&ada, AlertsAbout::ServiceAccounts)).await;
     lists.add("alerts about service accounts", "tenant_id", "", alerts);
-    lists.add("keys elsewhere", "user_id", "", assembled_for(keys.count_elsewhere(&ada)).await);
     lists.add(
         "created by a key",
         "tenant_id",
@@ -544,6 +564,7 @@ async fn lists(stage: &Stage) -> Vec<List> {
         assembled_for(services.agents().list(&ada, AgentScope::Tenant)).await,
     );
     lists.add("agents of a key", "", "", assembled_for(services.agents().list(&ada, AgentScope::Key(key))).await);
+    lists.names(key, &listed).await;
     let (db, now) = (services.db(), services.now());
     let calendar = assembled_for(storage::reminders::list_for_calendar(db, stage.admin, None, now, None, 100)).await;
     lists.add("calendar", "", "", calendar);

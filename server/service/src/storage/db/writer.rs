@@ -286,12 +286,13 @@ impl Turn {
     /// Throws the connection away, because its state isn't known, and tells the transactions of the group that they
     /// failed. The next transaction opens another connection; `SQLite` rolls back what this one hasn't committed.
     fn fail(&mut self, shared: &Shared, cause: Arc<sqlx::Error>) -> Arc<sqlx::Error> {
-        shared.has_unsettled_readers.store(false, Ordering::Release);
         self.connection = None;
         self.is_used = false;
+        // Counted before the mark is removed: `settle` reads them in the opposite order, without a turn.
         if self.group.is_some() {
             shared.failures.fetch_add(1, Ordering::Release);
         }
+        shared.has_unsettled_readers.store(false, Ordering::Release);
         for waiting in self.group.take().into_iter().flat_map(|group| group.finished) {
             waiting.send(Err(Arc::clone(&cause))).ok();
         }
