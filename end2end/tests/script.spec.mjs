@@ -287,6 +287,15 @@ test.describe('dialogs', () => {
     await expect(nameField(page)).toBeVisible();
   });
 
+  test('a new password is counted while it is typed', async ({ page, team, signIn }) => {
+    await signIn(team.person('USER'), '/user/profile/password');
+    const password = page.getByLabel('New password', { exact: true });
+    await password.pressSequentially('grüße 🌊');
+    await expect(page.getByText('7 of at least 15 characters.')).toBeVisible();
+    await password.fill('');
+    await expect(page.getByText('of at least 15 characters.')).toBeHidden();
+  });
+
   test('when the session has ended, a form is kept until the person has signed in again', async ({ page, context, team, signIn, watch }) => {
     watch.expect(/status of 4(01|22)/);
     const ada = team.person('USER');

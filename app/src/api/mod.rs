@@ -10,7 +10,7 @@
 #[macro_export]
 macro_rules! with_acts {
     ($give:ident) => {
-        domain::with_key_acts!({ $crate::with_key_acts_and_others }, $give)
+        domain::with_key_acts! { { $crate::with_key_acts_and_others }, $give }
     };
 }
 
@@ -73,7 +73,15 @@ pub mod wire;
 pub use audit_log::{get_agents, get_audit_log};
 pub use error::AppError;
 pub use key_policies::{clear_key_policy, list_key_policies, preview_key_policy, set_key_policy};
-pub use keys::*;
+pub use keys::{
+    create_api_key, get_api_key, get_api_key_usage, list_api_keys, list_tenant_keys, revoke_api_keys, suspend_api_keys,
+};
+macro_rules! acts_on_keys {
+    ($($call:ident $code:literal $function:ident: $input:ident -> $output:ident;)+) => {
+        pub use keys::{$($function),+};
+    };
+}
+domain::with_key_acts! { { acts_on_keys } }
 pub use members::{
     cancel_invitation, change_member_role, invite_member, list_invitations, list_members, remove_member,
     unlock_second_factor,

@@ -30,6 +30,16 @@ pub fn value_of(form: &Element, name: &str) -> String {
     find::<HtmlInputElement>(form, &format!("input[name={name}]")).map(|input| input.value()).unwrap_or_default()
 }
 
+/// Shows how long a new password is so far: in code points, as the server counts.
+pub fn count(input: &HtmlInputElement) {
+    let shown = closest::<Element>(input, "form")
+        .and_then(|form| find::<Element>(&form, &format!("[data-counts=\"{}\"]", input.id())));
+    let Some(shown) = shown else { return };
+    let characters = input.value().chars().count();
+    let text = words::characters_so_far(&characters, &input.min_length());
+    shown.set_text_content(Some(if characters > 0 { &text } else { "" }));
+}
+
 /// The card that contains a form.
 pub fn card_of(form: &HtmlFormElement) -> Option<Element> {
     closest(form, ".card")

@@ -97,6 +97,7 @@ fn handle(dialog: &HtmlDialogElement, event: &Event) {
 fn typed(event: &Event, is_input: bool) {
     if let Some(input) = target::<HtmlInputElement>(event).filter(|_| is_input) {
         dates::describe(&input);
+        fields::count(&input);
     }
     if let Some(form) = target::<Element>(event).and_then(|at| closest(&at, "form[data-live]")) {
         updates::load_soon(form);

@@ -7,7 +7,7 @@ use service::MIN_PASSWORD_CHARS;
 use super::password_field::PasswordField;
 use crate::words::{labels, profile as words};
 
-/// A new password, with its rule as the hint.
+/// A new password, with its rule as the hint, and below it how long it is so far.
 #[component]
 pub fn NewPassword(
     /// The label above the input.
@@ -30,5 +30,6 @@ pub fn NewPassword(
             minlength=MIN_PASSWORD_CHARS
             error
         />
+        <p class="hint script-only" data-counts="field-password" />
     }
 }

@@ -156,8 +156,9 @@ async fn revoke_page(
     let (id, now) = (key.id.to_string(), request.services.now());
     let keys = request.services.api_keys();
     let created = keys.created_keys(request.actor()?, key.id).await?;
-    let open = keys.open_invitations(request.actor()?, key.id, true).await?;
-    let (own, of_created): (Vec<_>, Vec<_>) = open.into_iter().partition(|one| !is_of(one, &created));
+    let own = keys.open_invitations(request.actor()?, key.id, false).await?;
+    let mut of_created = keys.open_invitations(request.actor()?, key.id, true).await?;
+    of_created.retain(|invitation| !own.iter().any(|one| one.id == invitation.id));
     let and_created = request.typed("and_created") == "true";
     let card = Card {
         title: KeyAct::Revoke.question(key.name.as_str()),
@@ -233,11 +234,6 @@ fn successor_words(key: &ApiKey) -> Option<AnyView> {
     let new = key.replaced_by.as_ref().filter(|new| !new.is_revoked)?;
     let hint = view! { <code>{new.hint.clone()}"…"</code> };
     Some(view! { <p>{words::replacement_stays_active(hint)}</p> }.into_any())
-}
-
-/// Whether an invitation was created with one of `keys`.
-fn is_of(invitation: &Invitation, keys: &[ApiKey]) -> bool {
-    keys.iter().any(|key| invitation.created_by_key == Some(key.id))
 }
 
 /// The open invitations that are cancelled with the key.

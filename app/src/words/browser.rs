@@ -20,5 +20,6 @@ words! {
     active = "Active";
 
     with_reference(message, reference) = "{message} Reference: {reference}";
+    characters_so_far(count, least) = "{count} of at least {least} characters.";
     selected(count) = "{count} selected";
 }

@@ -11,6 +11,9 @@ struct OwnerColumns {
     kind: OwnerKind,
     id: String,
     name: String,
+    /// What tells the owner from others whose names look the same. In JSON, the id does.
+    #[serde(skip)]
+    beside: Option<String>,
 }
 
 /// A key as the command line shows it.
@@ -40,14 +43,15 @@ struct RateColumns {
 }
 
 impl KeyRow {
-    pub(super) fn new(key: ApiKey, now: DateTime<Utc>) -> Self {
+    /// `beside`: what to show beside the owner's name.
+    pub(super) fn new(key: ApiKey, beside: Option<String>, now: DateTime<Utc>) -> Self {
         Self {
             scopes: key.scopes.set().map(|set| set.iter().map(ToString::to_string).collect()),
             allowed_addresses: key.limits.addresses.as_ref().map(|list| list.iter().collect()),
             rate_limit: key.limits.rate.map(|rate| RateColumns { requests: rate.requests(), seconds: rate.seconds() }),
             id: key.id.to_string(),
             state: key.state(now).as_str(),
-            owner: OwnerColumns { kind: key.owner.kind(), id: key.owner.to_string(), name: key.owner_name },
+            owner: OwnerColumns { kind: key.owner.kind(), id: key.owner.to_string(), name: key.owner_name, beside },
             hint: key.hint,
             name: key.name.to_string(),
             created_at: time(key.created_at),
@@ -68,7 +72,10 @@ impl Row for KeyRow {
             self.state.to_owned(),
             self.hint.clone(),
             self.name.clone(),
-            self.owner.name.clone(),
+            match &self.owner.beside {
+                Some(beside) => format!("{} ({beside})", self.owner.name),
+                None => self.owner.name.clone(),
+            },
             self.created_at.clone(),
             list::or_dash(self.expires_at.as_ref()),
             list::or_dash(self.last_used_at.as_ref()),

@@ -348,7 +348,11 @@ async fn list_keys(services: &Services, list: ListKeys) -> Answer {
     while let Some(request) = page {
         let query = KeyQuery { filter, page: request, ..KeyQuery::default() };
         let keys = services.inventory().list(&operator, &query, inventory).await?;
-        page = out.write_page(keys, |key| KeyRow::new(key, now))?;
+        let namesakes = services.members().namesakes_of_keys(&operator, &keys.items).await?;
+        page = out.write_page(keys, |key| {
+            let beside = namesakes.beside_owner(&key).map(str::to_owned);
+            KeyRow::new(key, beside, now)
+        })?;
     }
     out.end("There are no such keys.");
     Ok(())
