@@ -15,7 +15,7 @@ use crate::{
     authority::Authority,
     config::{self, Site},
     gateway::{
-        GatewayService, Gateways,
+        self, GatewayService, Gateways,
         entry::{Demand, Entry, FirstFrame, Mount, Rule},
     },
     metrics::Metrics,
@@ -390,7 +390,7 @@ pub(super) fn serve(
     let serve = |(listener, service): (TcpListener, GatewayService)| {
         tokio::spawn(accept::serve(listener, service, limits.clone(), drain.clone()))
     };
-    let tasks: Vec<_> = listeners.into_iter().zip(gateways.listeners()).map(serve).collect();
+    let tasks: Vec<_> = listeners.into_iter().zip(gateway::listeners(gateways)).map(serve).collect();
     async {
         for task in tasks {
             task.await.ok();

@@ -78,42 +78,38 @@ pub(crate) enum First {
     Incomplete,
     /// A text, the mask of its frame, and how many bytes it took.
     Text(String, [u8; 4], usize),
+    /// A ping or a pong, with the answer to it, and how many bytes it took.
+    Control(Vec<u8>, usize),
     /// Anything else.
     Other,
 }
 
-/// Reads the first message of a client. A ping before it is skipped.
-pub(crate) fn first_text(received: &[u8]) -> First {
-    let mut begin = 0;
-    loop {
-        let frame = &received[begin..];
-        let header = (2..=14).find_map(|end| length_of(frame.get(..end)?).map(|length| (end, length)));
-        let Some((end, length)) = header else {
-            return if frame.len() > 14 { First::Other } else { First::Incomplete };
-        };
-        let Some(length) = usize::try_from(length).ok().filter(|length| *length <= MAX_FIRST) else {
-            return First::Other;
-        };
-        let (opcode, is_masked) = (frame[0], frame[1] & 0x80 != 0);
-        if !is_masked || !matches!(opcode, 0x81 | 0x89 | 0x8a) {
-            return First::Other;
-        }
-        let Some(payload) = frame.get(end..end + length) else { return First::Incomplete };
-        if opcode == 0x81 {
-            let mask: [u8; 4] = std::array::from_fn(|at| frame[end - 4 + at]);
-            let text = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
-            return match String::from_utf8(text) {
-                Ok(text) => First::Text(text, mask, begin + end + length),
-                Err(_) => First::Other,
-            };
-        }
-        begin += end + length;
+/// Reads the first frame of a client.
+pub(crate) fn first(frame: &[u8]) -> First {
+    let header = (2..=14).find_map(|end| length_of(frame.get(..end)?).map(|length| (end, length)));
+    let Some((end, length)) = header else {
+        return if frame.len() > 14 { First::Other } else { First::Incomplete };
+    };
+    let Some(length) = usize::try_from(length).ok().filter(|length| *length <= MAX_FIRST) else {
+        return First::Other;
+    };
+    let (opcode, is_masked) = (frame[0], frame[1] & 0x80 != 0);
+    if !is_masked || !matches!(opcode, 0x81 | 0x89 | 0x8a) {
+        return First::Other;
+    }
+    let Some(payload) = frame.get(end..end + length) else { return First::Incomplete };
+    let mask: [u8; 4] = std::array::from_fn(|at| frame[end - 4 + at]);
+    let payload: Vec<u8> = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
+    match opcode {
+        0x81 => String::from_utf8(payload).map_or(First::Other, |text| First::Text(text, mask, end + length)),
+        0x89 => First::Control([header_of(0x8a, payload.len(), 0), payload].concat(), end + length),
+        _ => First::Control(Vec::new(), end + length),
     }
 }
 
 /// Returns a client's frame with a short text.
 pub(crate) fn masked_text(text: &str, mask: [u8; 4]) -> Vec<u8> {
-    let mut frame = header(0x81, text.len(), 0x80);
+    let mut frame = header_of(0x81, text.len(), 0x80);
     frame.extend(mask);
     frame.extend(text.bytes().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     frame
@@ -125,13 +121,13 @@ pub(crate) fn close(status: u16, reason: &str) -> Vec<u8> {
     while reason.len() > 123 {
         reason = reason.char_indices().next_back().map_or("", |(at, _)| &reason[..at]);
     }
-    let mut frame = header(0x88, reason.len() + 2, 0);
+    let mut frame = header_of(0x88, reason.len() + 2, 0);
     frame.extend(status.to_be_bytes());
     frame.extend(reason.bytes());
     frame
 }
 
-fn header(first: u8, length: usize, mask: u8) -> Vec<u8> {
+fn header_of(first: u8, length: usize, mask: u8) -> Vec<u8> {
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short @ 0..126), _) => vec![first, mask | short],
         (_, Ok(long)) => [vec![first, mask | 0x7e], long.to_be_bytes().to_vec()].concat(),
@@ -170,21 +166,22 @@ mod tests {
     }
 
     #[test]
-    fn the_first_text_is_read_after_pings() {
+    fn the_first_text_is_read_and_pings_before_it_are_answered() {
         let text = masked_text("{\"type\":\"auth\"}", [9, 8, 7, 6]);
-        let ping = vec![0x89, 0x80, 1, 2, 3, 4];
-        let both = [ping, text.clone(), vec![0x81]].concat();
-        let whole = both.len() - 1;
-        assert_eq!(first_text(&both), First::Text("{\"type\":\"auth\"}".to_owned(), [9, 8, 7, 6], whole));
+        let both = [text.clone(), vec![0x81]].concat();
+        assert_eq!(first(&both), First::Text("{\"type\":\"auth\"}".to_owned(), [9, 8, 7, 6], text.len()));
         for end in 0..text.len() {
-            assert_eq!(first_text(&text[..end]), First::Incomplete, "{end}");
+            assert_eq!(first(&text[..end]), First::Incomplete, "{end}");
         }
+        let ping = [0x89, 0x82, 1, 2, 3, 4, b'a' ^ 1, b'b' ^ 2, 0x81];
+        assert_eq!(first(&ping), First::Control(vec![0x8a, 2, b'a', b'b'], 8));
+        assert_eq!(first(&[0x8a, 0x80, 1, 2, 3, 4]), First::Control(Vec::new(), 6));
         let unmasked = [0x81, 1, b'a'];
         let binary = [0x82, 0x81, 1, 2, 3, 4, 5];
         let fragment = [0x01, 0x81, 1, 2, 3, 4, 5];
         let large = [0x81, 0xfe, 0xff, 0xff, 1, 2, 3, 4];
         for other in [&unmasked[..], &binary, &fragment, &large] {
-            assert_eq!(first_text(other), First::Other, "{other:?}");
+            assert_eq!(first(other), First::Other, "{other:?}");
         }
     }
 

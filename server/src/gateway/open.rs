@@ -87,11 +87,6 @@ impl Open {
         Seat { open: Arc::downgrade(&self.0), number, cut }
     }
 
-    /// Returns how many exchanges are open.
-    pub(crate) fn count(&self) -> usize {
-        self.0.lock().len()
-    }
-
     /// Ends exchanges together with what they were admitted by, until this is dropped.
     pub(crate) fn watch(&self, services: Services) {
         tokio::spawn(watch(Arc::downgrade(&self.0), services));

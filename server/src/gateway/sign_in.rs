@@ -16,13 +16,11 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use service::GatewayPasses;
 use sha2::{Digest, Sha256};
 
-use super::{Gateway, Gateways};
+use super::gateways::{Gateway, Gateways, OWN_FOLDER};
 use crate::{authority::Authority, form::own_path, headers, middleware::authenticate::Caller, problem};
 
 /// The path at Latchkey that issues codes.
 pub(crate) const ENTER_PATH: &str = "/gateway/enter";
-/// The folder of a gateway's own pages. Nothing in it is forwarded.
-pub(crate) const OWN_FOLDER: &str = "/.latchkey";
 /// How long a browser's state is kept while its user signs in, in seconds.
 const STATE_SECONDS: u32 = 1_800;
 /// The length of secrets in cookies.

@@ -122,8 +122,14 @@ impl Client {
         let mut client = Self { stream, received: Vec::new(), mask: [0; 4] };
         let read = timeout(FIRST_WITHIN, async {
             loop {
-                match frames::first_text(&client.received) {
+                match frames::first(&client.received) {
                     First::Text(text, mask, length) => return Some((text, mask, length)),
+                    // Prefect waits for the answer to a ping before it says who it is.
+                    First::Control(answer, length) => {
+                        client.received.drain(..length);
+                        client.stream.write_all(&answer).await.ok()?;
+                        client.stream.flush().await.ok()?;
+                    }
                     First::Other => return None,
                     First::Incomplete => {
                         if client.stream.read_buf(&mut client.received).await.ok()? == 0 {

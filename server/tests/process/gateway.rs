@@ -581,6 +581,9 @@ fn prefect_shows_its_key_in_the_first_message() {
             assert!(status == 1008 && found.contains(reason), "{message}: {status} {found}");
         }
         let own = auth("\"admin:pass\"");
+        let (_, _, mut pinging) = open(stage.gateway, "/ws/out", protocol);
+        pinging.get_mut().write_all(&[0x89, 0x82, 0, 0, 0, 0, b'a', b'b']).unwrap();
+        assert_eq!(read_frame(&mut pinging), (0x8a, b"ab".to_vec()), "a ping before the first message");
         let (_, _, mut stream) = open(stage.gateway, "/ws/out", protocol);
         send_text(&mut stream, &auth(&format!("\"{reader}\"")));
         assert_eq!(read_frame(&mut stream).1, own.as_bytes());
