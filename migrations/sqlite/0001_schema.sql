@@ -61,6 +61,18 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 CREATE INDEX sessions_by_user ON sessions (user_id);
 
+-- What browsers show to gateways instead of the session's cookie, which browsers send to Latchkey's own host only.
+-- `digest` is the SHA-256 of the secret. With a `state`, it is a code that a browser with that state can use once.
+CREATE TABLE gateway_passes (
+    digest BLOB NOT NULL PRIMARY KEY,
+    gateway TEXT NOT NULL,
+    user_id BLOB NOT NULL REFERENCES users (id),
+    session_id BLOB NOT NULL,
+    state BLOB,
+    expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX gateway_passes_by_expiry ON gateway_passes (expires_at);
+
 -- Failed and current authentication attempts. `bucket` is the SHA-256 of the account or address that they count
 -- against; `attempts` holds their times in microseconds, oldest first, separated by spaces.
 CREATE TABLE throttle (

@@ -16,6 +16,7 @@ mod compression;
 pub mod config;
 pub mod demo;
 mod form;
+pub mod gateway;
 pub mod graphql;
 mod headers;
 mod invitation;

@@ -23,6 +23,10 @@ use crate::{
     assets::{self, Assets},
     compression::UnlessMarked,
     config::Site,
+    gateway::{
+        Gateways, WithGateways,
+        sign_in::{self as gateway_sign_in, ENTER_PATH},
+    },
     graphql::{
         schema::{self, ApiSchema},
         transport as graphql,
@@ -47,34 +51,41 @@ struct AppState {
     assets: Arc<Assets>,
     renderer: PageRenderer,
     schema: ApiSchema,
+    gateways: Gateways,
 }
 
 impl AppState {
-    fn new(services: Services, site: Arc<Site>) -> Self {
+    fn new(services: Services, site: Arc<Site>, gateways: Gateways) -> Self {
         Self {
             assets: Arc::clone(&site.assets),
             renderer: PageRenderer::new(services.clone(), Arc::clone(&site)),
             schema: schema::build(services.clone(), site.public_url.clone()),
             services,
             site,
+            gateways,
         }
     }
 }
 
-/// The whole site: the verification endpoints, and behind them all other routes. A path with a trailing slash is the same page
+/// The whole site: the gateways with hosts of their own, the verification endpoints, and behind them all other routes. A path with a trailing slash is the same page
 /// and accepts the same forms.
-pub type WholeSite = VerificationApi<NormalizePath<Router>>;
+pub type WholeSite = WithGateways<VerificationApi<NormalizePath<Router>>>;
 
 /// Builds the whole site.
 pub fn build(services: Services, site: Site) -> WholeSite {
-    build_measured(services, site, &Metrics::default())
+    build_measured(services, site, &Metrics::default(), Gateways::default())
 }
 
 /// Builds the whole site, whose requests are counted.
-pub fn build_measured(services: Services, site: impl Into<Arc<Site>>, metrics: &Metrics) -> WholeSite {
+pub fn build_measured(
+    services: Services,
+    site: impl Into<Arc<Site>>,
+    metrics: &Metrics,
+    gateways: Gateways,
+) -> WholeSite {
     // Fails if it is already initialized, which is harmless.
     any_spawner::Executor::init_tokio().ok();
-    let state = AppState::new(services, site.into());
+    let state = AppState::new(services, site.into(), gateways.clone());
     if state.site.hides_clients() {
         state.services.set_addresses_are_shared(true);
     }
@@ -121,7 +132,7 @@ pub fn build_measured(services: Services, site: impl Into<Arc<Site>>, metrics: &
     };
     let (services, settings) = (state.services.clone(), Arc::clone(&state.site));
     let others = NormalizePath::trim_trailing_slash(site.with_state(state));
-    VerificationApi::new(services, settings, metrics.http().clone(), others)
+    WithGateways::new(gateways, VerificationApi::new(services, settings, metrics.http().clone(), others))
 }
 
 /// The dashboard, authenticated by session: the pages of the route table, the server functions, and the forms that
@@ -133,6 +144,7 @@ fn browser(state: &AppState) -> Router<AppState> {
         .route("/user/profile/{act}", post(password::change))
         .route("/user/api-keys/test", post(test_key::test))
         .route("/user/second-factor/{act}", post(second_factor::act))
+        .route(ENTER_PATH, get(gateway_sign_in::enter))
         .layer(from_fn(authenticate::require_person));
     let anyone = renderer
         .routes(Access::Anyone)

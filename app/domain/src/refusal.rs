@@ -94,6 +94,8 @@ pub enum Endpoint {
     Envoy,
     /// `envoy.service.auth.v3.Authorization`, which Envoy asks over gRPC.
     EnvoyGrpc,
+    /// A gateway, through which requests reach other software.
+    Gateway,
     /// The GraphQL API.
     Graphql,
     /// The dashboard, where a key can be tested.
@@ -102,13 +104,14 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// All endpoints.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Verify,
         Self::Whoami,
         Self::Introspect,
         Self::Forward,
         Self::Envoy,
         Self::EnvoyGrpc,
+        Self::Gateway,
         Self::Graphql,
         Self::Dashboard,
     ];
@@ -122,6 +125,7 @@ impl Endpoint {
             Self::Forward => "forward",
             Self::Envoy => "envoy",
             Self::EnvoyGrpc => "envoy_grpc",
+            Self::Gateway => "gateway",
             Self::Graphql => "graphql",
             Self::Dashboard => "dashboard",
         }
@@ -141,6 +145,7 @@ impl Endpoint {
             Self::Forward => "Forward authentication",
             Self::Envoy => "Envoy",
             Self::EnvoyGrpc => "Envoy (gRPC)",
+            Self::Gateway => "Gateway",
             Self::Graphql => "GraphQL",
             Self::Dashboard => "Dashboard",
         }

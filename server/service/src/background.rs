@@ -122,6 +122,9 @@ impl Background {
         if let Err(error) = storage::sessions::delete_expired(db, storage::micros(now)).await {
             tracing::warn!(%error, "expired sessions could not be deleted");
         }
+        if let Err(error) = storage::gateway_passes::delete_expired(db, now).await {
+            tracing::warn!(%error, "expired passes of gateways could not be deleted");
+        }
         if let Err(error) = storage::throttle::delete_before(db, now - throttle::WINDOW).await {
             tracing::warn!(%error, "old failed attempts could not be deleted");
         }

@@ -74,6 +74,7 @@ pub use operator::{
     import::{Import, ImportLine, Imported, MAX_DESCRIBED, MAX_LINES as MAX_IMPORTED, Rejected, RejectedLine},
 };
 pub use people::{
+    gateway_passes::GatewayPasses,
     invitations::{AcceptSignedOut, Invitations, IssuedInvitation, OPEN_FOR as INVITATION_OPEN_FOR},
     members::Members,
     namesakes::Namesakes,
@@ -88,6 +89,7 @@ pub use readiness::{NotReady, Ready};
 pub use restore::{Backup, Restored, RestoredFile, ledger_of, mark_restored};
 pub use secrets::{Rotation, SecretKeys, create_file as create_secret_key_file, file_of as secret_key_file_of};
 pub use serving::Serving;
+pub use storage::gateway_passes::Visitor;
 pub use storage::sessions::{PasswordMark, SessionFacts, StoredSession};
 pub use storage::tenants::MemberFacts;
 pub use storage::{backup::Counts, metrics::ExpiringKey, transfer::CopiedTable};
@@ -432,6 +434,11 @@ impl Services {
     /// A user's own account: profile, password and sessions.
     pub fn users(&self) -> Users<'_> {
         Users { context: &self.0.context, hasher: &self.0.hasher, throttle: &self.0.throttle }
+    }
+
+    /// What browsers show to gateways.
+    pub fn gateway_passes(&self) -> GatewayPasses<'_> {
+        GatewayPasses { context: &self.0.context }
     }
 
     /// A user's two-factor authentication.

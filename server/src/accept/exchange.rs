@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::body::Body;
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
 
 use super::head::Refusal;
@@ -24,6 +24,8 @@ struct State {
     /// Whether the request's body has been received.
     has_body: bool,
     refusal: Option<Refusal>,
+    /// Whether the connection speaks another protocol from now on.
+    is_upgraded: bool,
     /// The task to wake when the next request may begin.
     waiting: Option<Waker>,
     run: Run,
@@ -74,10 +76,17 @@ impl Exchange {
         self.state().refusal.take()
     }
 
+    /// Returns whether the connection speaks another protocol, so that its bytes are no requests.
+    pub(super) fn is_upgraded(&self) -> bool {
+        self.state().is_upgraded
+    }
+
     /// Completes a response: the connection closes after it if the request's body wasn't received, and the next request
     /// begins after its end.
     pub(super) fn respond(&self, mut response: Response<Body>) -> Response<Answer> {
-        if !self.state().has_body {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.state().is_upgraded = true;
+        } else if !self.state().has_body {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response.map(|body| Answer { body, exchange: self.clone() })

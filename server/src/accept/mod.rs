@@ -13,10 +13,10 @@ use std::{convert::Infallible, future::Future, net::IpAddr, net::SocketAddr, pin
 
 use axum::{body::Body, response::Response};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
+use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 use tower::{Service, ServiceExt};
 
@@ -37,10 +37,10 @@ const WRITE_BUFFER: usize = 64 * 1_024;
 pub struct Peer(pub IpAddr);
 
 /// What the accept loop allows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
-    /// The maximum number of concurrent connections.
-    pub max_connections: usize,
+    /// A permit for each concurrent connection. Several listeners may share them.
+    pub connections: Arc<Semaphore>,
     /// How long a connection may wait for its next request.
     pub idle_timeout: Duration,
 }
@@ -66,23 +66,27 @@ pub async fn serve<S>(listener: TcpListener, site: S, limits: Limits, drain: Dra
 where
     S: Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
-    let server = Server {
-        limits,
-        site,
-        slots: Arc::new(Semaphore::new(limits.max_connections)),
-        connections: GracefulShutdown::new(),
-    };
+    let server = Server { site, slots: Arc::clone(&limits.connections), limits, closing: watch::Sender::new(false) };
     server.accept(&listener, drain.begun()).await;
     server.accept(&listener, tokio::time::sleep(drain.delay())).await;
     drop(listener);
-    tokio::time::timeout(DRAIN_TIMEOUT, server.connections.shutdown()).await.ok();
+    server.closing.send_replace(true);
+    tokio::time::timeout(DRAIN_TIMEOUT, server.closing.closed()).await.ok();
 }
 
 struct Server<S> {
     limits: Limits,
     site: S,
     slots: Arc<Semaphore>,
-    connections: GracefulShutdown,
+    /// Whether connections close after the request that they are busy with. Each connection has a receiver.
+    closing: watch::Sender<bool>,
+}
+
+impl Limits {
+    /// Allows a number of concurrent connections. `idle_timeout`: how long one may wait for its next request.
+    pub fn new(max_connections: usize, idle_timeout: Duration) -> Self {
+        Self { connections: Arc::new(Semaphore::new(max_connections)), idle_timeout }
+    }
 }
 
 impl<S> Server<S>
@@ -118,7 +122,7 @@ where
         stream.set_nodelay(true).ok();
         let exchange = Exchange::default();
         let followed = exchange.clone();
-        let socket = Socket::new(stream, exchange.clone(), self.limits.idle_timeout, Arc::clone(&self.slots));
+        let socket = Socket::new(stream, exchange.clone(), self.limits.idle_timeout, (Arc::clone(&self.slots), slot));
         let site = self.site.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
@@ -134,11 +138,16 @@ where
         // Only HTTP/1: the proxy that terminates TLS speaks HTTP/2. The socket has timeouts of its own.
         let mut builder = http1::Builder::new();
         builder.header_read_timeout(None).max_buf_size(WRITE_BUFFER);
-        let connection = self.connections.watch(builder.serve_connection(TokioIo::new(socket), service));
+        let connection = builder.serve_connection(TokioIo::new(socket), service).with_upgrades();
+        let mut closing = self.closing.subscribe();
         tokio::spawn(async move {
+            let mut connection = pin!(connection);
             // A client that disconnects isn't worth a log entry.
+            tokio::select! {
+                _ = followed.follow(connection.as_mut()) => return,
+                _ = closing.wait_for(|closing| *closing) => connection.as_mut().graceful_shutdown(),
+            }
             followed.follow(connection).await.ok();
-            drop(slot);
         });
     }
 }

@@ -13,7 +13,7 @@ use bytes::{Buf, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, Sleep, sleep_until},
 };
 use tokio_util::io::poll_read_buf;
@@ -59,6 +59,8 @@ pub(super) struct Socket {
     lingering_since: Option<Instant>,
     idle_timeout: Duration,
     slots: Arc<Semaphore>,
+    /// Makes room for another connection when the socket is dropped, be it by hyper or by who has taken it over.
+    _slot: OwnedSemaphorePermit,
 }
 
 /// What the client sends next.
@@ -90,7 +92,12 @@ fn is_of_empty_line(byte: u8) -> bool {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, exchange: Exchange, idle_timeout: Duration, slots: Arc<Semaphore>) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        exchange: Exchange,
+        idle_timeout: Duration,
+        (slots, slot): (Arc<Semaphore>, OwnedSemaphorePermit),
+    ) -> Self {
         Self {
             stream,
             exchange,
@@ -105,6 +112,7 @@ impl Socket {
             lingering_since: None,
             idle_timeout,
             slots,
+            _slot: slot,
         }
     }
 
@@ -301,6 +309,12 @@ impl AsyncRead for Socket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.exchange.is_upgraded() {
+            if this.received.is_empty() {
+                return Pin::new(&mut this.stream).poll_read(context, buffer);
+            }
+            this.approved = this.received.len();
+        }
         loop {
             if this.approved > 0 {
                 this.hand_on(buffer);

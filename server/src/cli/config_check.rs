@@ -28,7 +28,7 @@ pub(super) struct Check {
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
-    serve: Serve,
+    pub(super) serve: Serve,
 }
 
 #[derive(Serialize)]

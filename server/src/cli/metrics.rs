@@ -32,7 +32,7 @@ impl MetricsOptions {
         let Some(address) = self.metrics_listen else { return Ok(()) };
         let listener = accept::listen(address).map_err(|cause| format!("Can't listen on {address}: {cause}"))?;
         let bound = listener.local_addr().unwrap_or(address);
-        let limits = Limits { max_connections: MAX_CONNECTIONS, idle_timeout: IDLE_TIMEOUT };
+        let limits = Limits::new(MAX_CONNECTIONS, IDLE_TIMEOUT);
         let router = metrics.router(services.clone());
         // While the server finishes its requests, the metrics are still there.
         tokio::spawn(accept::serve(listener, router, limits, Drain::default()));

@@ -8,6 +8,7 @@ mod audit;
 mod config_check;
 mod database;
 mod examples;
+mod gateways;
 mod generate_token;
 mod grpc;
 mod health;
@@ -86,7 +87,14 @@ impl Cli {
 
     fn parse_from_sources(args: &[OsString], env: &sources::Environment) -> Result<Self, clap::Error> {
         let (matches, report) = settings::parse(help::complete(Self::command()), args, env)?;
-        Ok(Self { report, ..Self::from_arg_matches(&matches)? })
+        let mut cli = Self { report, ..Self::from_arg_matches(&matches)? };
+        let gateways = std::mem::take(&mut cli.report.gateways);
+        match &mut cli.command {
+            Command::OnDatabase(OnDatabase::Serve(serve)) => serve.gateways.of_file = gateways,
+            Command::Config(config_check::ConfigCommand::Check(check)) => check.serve.gateways.of_file = gateways,
+            _ => (),
+        }
+        Ok(cli)
     }
 }
 
@@ -258,7 +266,7 @@ pub async fn run(cli: Cli, embedded: Embedded) -> ExitCode {
 fn exits_with_2(error: &(dyn std::error::Error + 'static)) -> bool {
     let is_of_database = matches!(error.downcast_ref(), Some(OpenError::Url | OpenError::Mail(_)));
     let is_incomplete = matches!(error.downcast_ref(), Some(scan::ScanError::Incomplete(_)));
-    is_of_database || is_incomplete || error.is::<SiteError>()
+    is_of_database || is_incomplete || error.is::<SiteError>() || error.is::<serve::InvalidGateway>()
 }
 
 async fn dispatch(cli: Cli, embedded: Embedded, traces: Option<&Traces>) -> Outcome {

@@ -7,7 +7,15 @@ use clap::{Args, builder::BoolishValueParser};
 use domain::{ApiError, Secret};
 use service::{MailSettings, Services};
 
-use super::{announce, grpc::GrpcOptions, listen::Listen, metrics::MetricsOptions, outcome::Outcome, stop};
+use super::{
+    announce,
+    gateways::{self, GatewayOptions},
+    grpc::GrpcOptions,
+    listen::Listen,
+    metrics::MetricsOptions,
+    outcome::Outcome,
+    stop,
+};
 use crate::{
     accept,
     assets::{Assets, Embedded, Source},
@@ -113,10 +121,17 @@ pub(super) struct Serve {
     metrics: MetricsOptions,
     #[command(flatten)]
     grpc: GrpcOptions,
+    #[command(flatten)]
+    pub(super) gateways: GatewayOptions,
     /// Folder with built browser files, used instead of those in the binary
     #[arg(long, env = "LATCHKEY_SITE_ROOT", value_name = "FOLDER", value_parser = folder, help_heading = "Development")]
     site_root: Option<PathBuf>,
 }
+
+/// What is wrong with the gateways.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct InvalidGateway(String);
 
 fn folder(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
@@ -141,7 +156,9 @@ impl Serve {
     /// When `serve` would refuse the settings.
     pub(super) fn validate(&self) -> Outcome {
         let public_url = self.public_url.clone().unwrap_or_else(|| config::default_public_url(self.listen.address));
-        config::Site::new(&public_url, self.insecure_http, Assets::new(Source::Embedded(|_| None)))?;
+        let site = config::Site::new(&public_url, self.insecure_http, Assets::new(Source::Embedded(|_| None)))?;
+        let site = site.with_hosts(self.allowed_host.clone());
+        self.gateways.validate(&site, self.listen.address).map_err(InvalidGateway)?;
         self.mail().map_or(Ok(()), |mail| mail.validate())?;
         Ok(())
     }
@@ -195,14 +212,19 @@ pub(super) async fn run(services: &Services, options: Serve, embedded: Embedded)
             "--trusted-proxy isn't set: all clients appear to come from the TLS proxy and share its rate limits"
         );
     }
+    options.gateways.validate(&site, address).map_err(InvalidGateway)?;
     let site = Arc::new(site);
-    let calls = options.grpc.max_connections();
-    let (drain, limits) = (site.drain.clone(), limits(options.max_connections, options.idle_timeout, calls));
+    let others = options.grpc.max_connections();
+    // A request through a gateway has a connection to the upstream, too.
+    let each = if options.gateways.is_empty() { 1 } else { 2 };
+    let (drain, limits) = (site.drain.clone(), limits(options.max_connections, options.idle_timeout, (others, each)));
+    let (entries, listeners) = options.gateways.open(services, &site).await?;
     let public_url = site.public_url.clone();
     let metrics = Metrics::default();
     options.metrics.start(&metrics, services)?;
     let calls = options.grpc.start(services, &site, &metrics)?;
-    let router = router::build_measured(services.clone(), site, &metrics);
+    let gateways = gateways::create(entries, services, &site, &metrics)?;
+    let router = router::build_measured(services.clone(), site, &metrics, gateways.clone());
     if services.set_up().is_needed().await.map_err(ApiError::from)? {
         let link = services.set_up().issue_token();
         announce::line(format!("Set up Latchkey (this link works once): {public_url}/set-up/{}", link.expose()));
@@ -210,20 +232,23 @@ pub(super) async fn run(services: &Services, options: Serve, embedded: Embedded)
     stop::on_signals(signals, drain.clone(), Duration::from_secs(options.drain_delay.into()));
     announce::line(format!("listening on http://{address}"));
     announce::ready();
+    let forwarding = gateways::serve(&gateways, listeners, &limits, &drain);
     accept::serve(listener, router, limits, drain).await;
     calls.await;
+    forwarding.await;
     Ok(())
 }
 
-/// Lowers the number of connections to what the limit on open files allows beside `others`.
-fn limits(max_connections: u32, idle_timeout: u32, others: usize) -> accept::Limits {
+/// Lowers the number of connections to what the limit on open files allows beside `others`, with `each` files open for a
+/// connection.
+fn limits(max_connections: u32, idle_timeout: u32, (others, each): (usize, usize)) -> accept::Limits {
     let wanted = usize::try_from(max_connections).unwrap_or(usize::MAX);
-    let max_connections = accept::within_descriptors(wanted, others);
+    let max_connections = (accept::within_descriptors(wanted.saturating_mul(each), others) / each).max(1);
     if max_connections < wanted {
         tracing::warn!(
             "accepting at most {max_connections} connections instead of {wanted}: the limit on open files (ulimit -n) \
              allows no more"
         );
     }
-    accept::Limits { max_connections, idle_timeout: Duration::from_secs(idle_timeout.into()) }
+    accept::Limits::new(max_connections, Duration::from_secs(idle_timeout.into()))
 }

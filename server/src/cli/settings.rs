@@ -16,7 +16,11 @@ use clap::{
     parser::ValueSource,
 };
 
-use super::sources::{Environment, Source, Sources, Value};
+use super::{
+    gateways,
+    sources::{Environment, Source, Sources, Value},
+};
+use crate::gateway::entry::Entry;
 
 /// A setting of the command that runs, with its value.
 #[derive(Clone, Debug)]
@@ -38,6 +42,8 @@ pub(super) struct Report {
     pub(super) settings: Vec<Setting>,
     /// Environment variables that look like settings and aren't.
     pub(super) unknown_variables: Vec<String>,
+    /// The gateways of the configuration file.
+    pub(super) gateways: Vec<Entry>,
 }
 
 impl Report {
@@ -74,6 +80,7 @@ pub(super) fn parse(command: Command, args: &[OsString], env: &Environment) -> R
     }
     let known = names(&command);
     let sources = Sources::read(flag_of(given, "config"), env, &known).map_err(invalid)?;
+    let gateways = gateways::of_file(sources.gateways().clone()).map_err(invalid)?;
     let declared: Vec<Declared> =
         command.get_arguments().chain(leaf.get_arguments()).filter_map(Declared::of).collect();
     let mut added = Vec::new();
@@ -86,7 +93,7 @@ pub(super) fn parse(command: Command, args: &[OsString], env: &Environment) -> R
     }
     let matches = plain.try_get_matches_from_mut(with_added(args, &added)).map_err(|error| explained(error, &added))?;
     let settings = report(&declared, innermost(&command, &matches).1, &added);
-    Ok((matches, Report { settings, unknown_variables: sources.unknown_variables() }))
+    Ok((matches, Report { settings, unknown_variables: sources.unknown_variables(), gateways }))
 }
 
 /// An argument that is a setting.

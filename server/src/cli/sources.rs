@@ -14,6 +14,8 @@ const PREFIX: &str = "LATCHKEY_";
 const CONFIG: &str = "LATCHKEY_CONFIG";
 /// What the name of a variable ends with if its value is the path of a file that contains the setting.
 const FILE_SUFFIX: &str = "_FILE";
+/// The key of the gateways in the configuration file.
+const GATEWAY: &str = "gateway";
 /// The maximum size of a file with settings, in bytes.
 const MAX_FILE: u64 = 64 * 1_024;
 
@@ -67,10 +69,20 @@ pub(super) struct Value {
     pub(super) source: Source,
 }
 
+/// The gateways of the configuration file, which are tables and no settings.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FileGateways {
+    /// The file.
+    pub(super) path: PathBuf,
+    /// The tables.
+    pub(super) tables: Vec<toml::Value>,
+}
+
 /// Every source but the command line.
 pub(super) struct Sources<'a> {
     env: &'a Environment,
     config: Option<(PathBuf, toml::Table)>,
+    gateways: FileGateways,
     known: &'a BTreeSet<String>,
 }
 
@@ -85,17 +97,23 @@ impl<'a> Sources<'a> {
         env: &'a Environment,
         known: &'a BTreeSet<String>,
     ) -> Result<Self, String> {
-        let mut sources = Self { env, config: None, known };
+        let mut sources = Self { env, config: None, gateways: FileGateways::default(), known };
         let path = match flag {
             Some(path) => Some(path),
             None => sources.variable(CONFIG)?.map(PathBuf::from),
         };
         if let Some(path) = path {
-            let table = parse(&path)?;
+            let mut table = parse(&path)?;
+            sources.gateways = take_gateways(&path, &mut table);
             sources.check_keys(&path, &table)?;
             sources.config = Some((path, table));
         }
         Ok(sources)
+    }
+
+    /// Returns the gateways of the configuration file.
+    pub(super) fn gateways(&self) -> &FileGateways {
+        &self.gateways
     }
 
     /// Returns the value of the setting with this variable, if a source has one.
@@ -178,6 +196,18 @@ impl<'a> Sources<'a> {
             keys.join(", ")
         ))
     }
+}
+
+/// Takes `[[gateway]]` from the configuration file. A text or a list of texts is a setting, as for the flag.
+fn take_gateways(path: &Path, table: &mut toml::Table) -> FileGateways {
+    let is_table = |value: &toml::Value| {
+        value.as_array().is_some_and(|items| !items.is_empty() && items.iter().all(toml::Value::is_table))
+    };
+    if !table.get(GATEWAY).is_some_and(is_table) {
+        return FileGateways::default();
+    }
+    let tables = table.remove(GATEWAY).and_then(|value| value.as_array().cloned()).unwrap_or_default();
+    FileGateways { path: path.to_owned(), tables }
 }
 
 /// Returns the key of a setting in the configuration file, by the name of its variable.

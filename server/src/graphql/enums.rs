@@ -94,6 +94,8 @@ pub enum Endpoint {
     Envoy,
     /// `envoy.service.auth.v3.Authorization`, which Envoy asks over gRPC.
     EnvoyGrpc,
+    /// A gateway, through which requests reach other software.
+    Gateway,
     /// The GraphQL API.
     Graphql,
     /// The dashboard, where a key can be tested.

@@ -1,5 +1,6 @@
 //! The metrics in the format of `OpenMetrics`, which Prometheus reads, and the listener that serves them.
 
+mod gateways;
 mod http;
 mod keys;
 mod process;
@@ -16,6 +17,8 @@ use axum::{
 use prometheus_client::{encoding::text, registry::Registry};
 use service::Services;
 
+pub use self::gateways::GatewayMetrics;
+pub(crate) use self::gateways::Outcome;
 pub(crate) use self::http::{HttpMetrics, measure, name_of};
 use self::keys::KeyMetrics;
 
@@ -27,9 +30,15 @@ const CONTENT_TYPE: HeaderValue =
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     http: HttpMetrics,
+    gateways: GatewayMetrics,
 }
 
 impl Metrics {
+    /// The metrics of gateways.
+    pub fn gateways(&self) -> &GatewayMetrics {
+        &self.gateways
+    }
+
     /// The metrics of requests.
     pub(crate) fn http(&self) -> &HttpMetrics {
         &self.http
@@ -37,7 +46,12 @@ impl Metrics {
 
     /// Returns the router of the listener for metrics. It must not be reachable by clients: metrics name tenants.
     pub fn router(&self, services: Services) -> Router {
-        let state = Arc::new(Exposition { services, http: self.http.clone(), keys: KeyMetrics::default() });
+        let state = Arc::new(Exposition {
+            services,
+            http: self.http.clone(),
+            gateways: self.gateways.clone(),
+            keys: KeyMetrics::default(),
+        });
         Router::new().route("/metrics", get(expose)).with_state(state)
     }
 }
@@ -46,6 +60,7 @@ impl Metrics {
 struct Exposition {
     services: Services,
     http: HttpMetrics,
+    gateways: GatewayMetrics,
     keys: KeyMetrics,
 }
 
@@ -54,6 +69,7 @@ async fn expose(State(exposition): State<Arc<Exposition>>) -> Response {
     let mut registry = Registry::default();
     process::register(&mut registry);
     exposition.http.register(&mut registry);
+    exposition.gateways.register(&mut registry);
     exposition.keys.register(&mut registry, &exposition.services).await;
     let mut body = String::new();
     // Writing to a `String` can't fail.

@@ -24,14 +24,35 @@ pub(crate) fn refuse(request: &mut Request) -> Option<Response> {
         return Some(refused(refusal));
     }
     let detail = find_fault(request)?;
-    let mut response = problem::answer(StatusCode::BAD_REQUEST, &detail);
+    Some(bad_request(&detail))
+}
+
+/// As [`refuse`], for a request that is forwarded: its query needn't be UTF-8.
+pub(crate) fn refuse_ambiguous(request: &mut Request) -> Option<Response> {
+    if let Some(refusal) = request.extensions_mut().remove::<Refusal>() {
+        return Some(refused(refusal));
+    }
+    let detail = find_ambiguity(request)?;
+    Some(bad_request(&detail))
+}
+
+fn bad_request(detail: &str) -> Response {
+    let mut response = problem::answer(StatusCode::BAD_REQUEST, detail);
     // A proxy may have understood what follows in another way, too.
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    Some(response)
+    response
 }
 
 /// Returns what is wrong with a head that the accept loop let pass.
 fn find_fault(request: &Request) -> Option<String> {
+    if let Some(ambiguity) = find_ambiguity(request) {
+        return Some(ambiguity);
+    }
+    let query = request.uri().query().unwrap_or_default();
+    (!headers::is_utf8(query.as_bytes())).then(|| "The query isn't valid UTF-8.".to_owned())
+}
+
+fn find_ambiguity(request: &Request) -> Option<String> {
     if let Some(name) = find_repeated(request.headers()) {
         return Some(format!("The request has more than one {name} header."));
     }
@@ -40,8 +61,7 @@ fn find_fault(request: &Request) -> Option<String> {
     if !has_host && request.version() == Version::HTTP_11 {
         return Some("The request has no Host header.".to_owned());
     }
-    let query = request.uri().query().unwrap_or_default();
-    (!headers::is_utf8(query.as_bytes())).then(|| "The query isn't valid UTF-8.".to_owned())
+    None
 }
 
 fn find_repeated(headers: &HeaderMap) -> Option<&'static str> {

@@ -16,7 +16,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// What a request carries.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Credential<'a> {
+pub(crate) enum Credential<'a> {
     /// No key.
     None,
     /// What may be a key's token.
@@ -28,7 +28,7 @@ pub(super) enum Credential<'a> {
 impl<'a> Credential<'a> {
     /// Finds the key in `Authorization: Bearer`, in the password of `Authorization: Basic`, or in the header `named`.
     /// Never in the query, which is logged. The same key in two places is one key.
-    pub(super) fn find(headers: &'a HeaderMap, named: &HeaderName) -> Self {
+    pub(crate) fn find(headers: &'a HeaderMap, named: &HeaderName) -> Self {
         let in_authorization = headers
             .get(header::AUTHORIZATION)
             .map_or(Self::None, |value| value.to_str().map_or(Self::Unusable, Self::of_authorization));

@@ -70,6 +70,6 @@ impl Facts<'_> {
 }
 
 /// Formats a time as RFC 3339 in UTC, to the second, with `Z`.
-pub(super) fn rfc3339(at: DateTime<Utc>) -> String {
+pub(crate) fn rfc3339(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -15,19 +15,19 @@ use crate::{
 };
 
 /// What a name keeps in a header: the unreserved characters of RFC 3986.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// How many scopes a header lists. More would not fit into the buffers of proxies.
-const MAX_LISTED: usize = domain::scope::MAX_SCOPES;
+pub(crate) const MAX_LISTED: usize = domain::scope::MAX_SCOPES;
 
-const SUBJECT: HeaderName = HeaderName::from_static("x-latchkey-subject");
-const KIND: HeaderName = HeaderName::from_static("x-latchkey-kind");
-const KEY_ID: HeaderName = HeaderName::from_static("x-latchkey-key-id");
-const KEY_NAME: HeaderName = HeaderName::from_static("x-latchkey-key-name");
-const TENANT_ID: HeaderName = HeaderName::from_static("x-latchkey-tenant-id");
-const TENANT: HeaderName = HeaderName::from_static("x-latchkey-tenant");
-const ROLE: HeaderName = HeaderName::from_static("x-latchkey-role");
-const SCOPES: HeaderName = HeaderName::from_static("x-latchkey-scopes");
-const EXPIRES_AT: HeaderName = HeaderName::from_static("x-latchkey-expires-at");
+pub(crate) const SUBJECT: HeaderName = HeaderName::from_static("x-latchkey-subject");
+pub(crate) const KIND: HeaderName = HeaderName::from_static("x-latchkey-kind");
+pub(crate) const KEY_ID: HeaderName = HeaderName::from_static("x-latchkey-key-id");
+pub(crate) const KEY_NAME: HeaderName = HeaderName::from_static("x-latchkey-key-name");
+pub(crate) const TENANT_ID: HeaderName = HeaderName::from_static("x-latchkey-tenant-id");
+pub(crate) const TENANT: HeaderName = HeaderName::from_static("x-latchkey-tenant");
+pub(crate) const ROLE: HeaderName = HeaderName::from_static("x-latchkey-role");
+pub(crate) const SCOPES: HeaderName = HeaderName::from_static("x-latchkey-scopes");
+pub(crate) const EXPIRES_AT: HeaderName = HeaderName::from_static("x-latchkey-expires-at");
 
 /// `ANY /auth/forward`: demands are in the query and in a header that the proxy sets.
 pub(super) async fn forward(services: &Services, site: &Site, request: ReadRequest) -> Response {
@@ -111,7 +111,7 @@ fn rate_limited(wait: u32) -> Response {
 }
 
 /// Builds the response for a valid key that lacks a scope (RFC 6750 §3.1).
-pub(super) fn insufficient(missing: &Missing) -> Response {
+pub(crate) fn insufficient(missing: &Missing) -> Response {
     let mut response = problem::answer(StatusCode::FORBIDDEN, &missing.to_string());
     let challenge = format!("Bearer realm=\"Latchkey\", error=\"insufficient_scope\", scope=\"{}\"", missing.text());
     if let Ok(challenge) = HeaderValue::try_from(challenge) {

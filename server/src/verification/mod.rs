@@ -2,11 +2,11 @@
 //! request of other APIs, so they pass through one layer instead of the site's twenty.
 
 mod changes;
-mod credential;
+pub(crate) mod credential;
 mod cursor;
 mod demand;
-mod facts;
-mod forward;
+pub(crate) mod facts;
+pub(crate) mod forward;
 pub(crate) mod grpc;
 mod introspect;
 pub(crate) mod verify;

@@ -17,6 +17,7 @@ mod envoy_grpc;
 #[cfg(target_os = "linux")]
 mod faults;
 mod forward_auth;
+mod gateway;
 mod import;
 mod litestream;
 mod load;

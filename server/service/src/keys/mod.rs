@@ -14,6 +14,7 @@ pub(crate) mod key_policies;
 pub(crate) mod key_scopes;
 pub(crate) mod known_token;
 pub(crate) mod limit_checks;
+pub(crate) mod open_uses;
 pub(crate) mod pending_changes;
 pub(crate) mod perform;
 pub(crate) mod rate_limits;

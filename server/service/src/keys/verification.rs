@@ -32,7 +32,7 @@ use crate::{
 
 /// A valid key, with what its bearer may know about it. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct VerifiedKey(Arc<CachedKey>);
+pub struct VerifiedKey(pub(super) Arc<CachedKey>);
 
 impl VerifiedKey {
     /// The key's id.
@@ -121,7 +121,7 @@ impl Candidate {
     }
 
     /// Whether the key is valid at `now`. At the instant of its expiry, it no longer is.
-    fn is_valid_at(&self, now: DateTime<Utc>) -> bool {
+    pub(super) fn is_valid_at(&self, now: DateTime<Utc>) -> bool {
         let is_over = self.is_revoked || self.is_marked_expired || self.expires_at.is_some_and(|at| now >= at);
         self.bearer.is_some() && !is_over && !self.is_suspended
     }

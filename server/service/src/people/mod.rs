@@ -1,6 +1,7 @@
 //! Users: signing in, their own accounts, memberships and invitations.
 
 mod argon2id;
+pub(crate) mod gateway_passes;
 pub(crate) mod invitations;
 pub(crate) mod made_in_sessions;
 pub(crate) mod members;

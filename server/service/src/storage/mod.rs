@@ -16,6 +16,7 @@ pub(crate) mod expiring;
 pub(crate) mod exposures;
 pub(crate) mod feed;
 pub(crate) mod file;
+pub(crate) mod gateway_passes;
 pub(crate) mod invitations;
 pub(crate) mod key_limits;
 pub(crate) mod key_list;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// All tables, each after those that it references. A test compares the list with the schema.
-pub(crate) const TABLES: [&str; 33] = [
+pub(crate) const TABLES: [&str; 34] = [
     "tenants",
     "users",
     "scopes",
@@ -20,6 +20,7 @@ pub(crate) const TABLES: [&str; 33] = [
     "second_factors",
     "recovery_codes",
     "sessions",
+    "gateway_passes",
     "throttle",
     "remembered_browsers",
     "memberships",

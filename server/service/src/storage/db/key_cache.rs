@@ -43,7 +43,7 @@ const WAIT: Duration = Duration::from_millis(1_500);
 /// A key that is valid, apart from its expiry. There may be a million of them, so each field is as small as it can be.
 #[derive(Debug)]
 pub(crate) struct CachedKey {
-    digest: TokenDigest,
+    pub(crate) digest: TokenDigest,
     pub(crate) facts: KeyFacts,
     pub(crate) owner: Arc<CachedOwner>,
 }

@@ -1,0 +1,169 @@
+//! Bodies on their way through a gateway. They are handed on piece by piece, and end with the exchange.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::open::Seat;
+
+/// When something was last transferred. Clones share the time.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress(Arc<(Instant, AtomicU64)>);
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self(Arc::new((Instant::now(), AtomicU64::new(0))))
+    }
+}
+
+impl Progress {
+    /// Records that something was transferred just now.
+    pub(crate) fn record(&self) {
+        let millis = u64::try_from(self.0.0.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.1.store(millis, Ordering::Relaxed);
+    }
+
+    /// Returns when something was last transferred.
+    pub(crate) fn last(&self) -> Instant {
+        self.0.0 + Duration::from_millis(self.0.1.load(Ordering::Relaxed))
+    }
+}
+
+/// Why a body ends before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// It is larger than allowed.
+    TooLarge,
+    /// Nothing was transferred for too long.
+    Idle,
+    /// What the exchange was admitted by isn't valid any more.
+    Cut,
+    /// The sender broke it off.
+    Sender,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLarge => "the body is too large",
+            Self::Idle => "the body took too long",
+            Self::Cut => "the key isn't valid any more",
+            Self::Sender => "the body wasn't sent completely",
+        })
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// The body of a request, on its way to the upstream.
+pub(crate) struct Upload {
+    body: axum::body::Body,
+    /// How much may follow.
+    rest: u64,
+    progress: Progress,
+    broken: Arc<std::sync::OnceLock<Broken>>,
+}
+
+impl Upload {
+    pub(crate) fn new(
+        body: axum::body::Body,
+        max: Option<u64>,
+        progress: Progress,
+        broken: Arc<std::sync::OnceLock<Broken>>,
+    ) -> Self {
+        Self { body, rest: max.unwrap_or(u64::MAX), progress, broken }
+    }
+
+    fn end(&self, why: Broken) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        self.broken.set(why).ok();
+        Poll::Ready(Some(Err(why)))
+    }
+}
+
+impl HttpBody for Upload {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let polled = ready!(Pin::new(&mut self.body).poll_frame(context));
+        self.progress.record();
+        match polled {
+            None => Poll::Ready(None),
+            Some(Err(_)) => self.end(Broken::Sender),
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                if length > self.rest {
+                    return self.end(Broken::TooLarge);
+                }
+                self.rest -= length;
+                Poll::Ready(Some(Ok(frame)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The body of a response, on its way to the client.
+pub(crate) struct Download<B> {
+    body: B,
+    idle: Duration,
+    timer: Pin<Box<Sleep>>,
+    cut: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    _seat: Option<Seat>,
+}
+
+impl<B> Download<B> {
+    pub(crate) fn new(body: B, idle: Duration, seat: Option<Seat>) -> Self {
+        let cut = seat.as_ref().map(|seat| Box::pin(seat.cut.clone().cancelled_owned()));
+        Self { body, idle, timer: Box::pin(sleep_until(Instant::now() + idle)), cut, _seat: seat }
+    }
+}
+
+impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for Download<B> {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let this = &mut *self;
+        if this.cut.as_mut().is_some_and(|cut| cut.as_mut().poll(context).is_ready()) {
+            return Poll::Ready(Some(Err(Broken::Cut)));
+        }
+        match Pin::new(&mut this.body).poll_frame(context) {
+            Poll::Ready(frame) => {
+                this.timer.as_mut().reset(Instant::now() + this.idle);
+                Poll::Ready(frame.map(|frame| frame.map_err(|_| Broken::Sender)))
+            }
+            Poll::Pending => {
+                ready!(this.timer.as_mut().poll(context));
+                Poll::Ready(Some(Err(Broken::Idle)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,819 @@
+//! The gateway: what it forwards, whom it admits, and that what is open ends together with a key or a session.
+
+use std::{
+    convert::Infallible,
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use futures::StreamExt;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Frame, Incoming},
+};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use sha1::{Digest, Sha1};
+
+use crate::{
+    number, on_both,
+    operator::{Place, stderr},
+    proxies::free_address,
+    support::{EMAIL, PASSWORD, Server, account, admin, fill, latchkey, start},
+};
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+fn text(text: impl Into<Bytes>) -> Body {
+    Full::new(text.into()).boxed_unsync()
+}
+
+/// Returns the answer to a `Sec-WebSocket-Key`.
+fn accepted(key: &str) -> String {
+    BASE64_STANDARD
+        .encode(Sha1::new().chain_update(key).chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize())
+}
+
+/// What an upstream does: `/big/N` sends N bytes, `/upload` counts those that it gets, `/events` never ends, `/ws` sends
+/// everything back, `/silent` never answers; everything else shows the request's head.
+async fn respond(mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let path = request.uri().path().to_owned();
+    if let Some(size) = path.strip_prefix("/big/") {
+        const PIECE: usize = 64 * 1_024;
+        let (size, piece) = (size.parse::<usize>().unwrap(), Bytes::from(vec![b'x'; PIECE]));
+        let pieces = (0..size.div_ceil(PIECE)).map(move |index| PIECE.min(size - index * PIECE));
+        let frames = pieces.map(move |length| Ok::<_, Infallible>(Frame::data(piece.slice(..length))));
+        return Ok(Response::new(StreamBody::new(futures::stream::iter(frames)).boxed_unsync()));
+    }
+    if path == "/upload" {
+        let (mut size, mut body) = (0, request.into_body());
+        while let Some(Ok(frame)) = body.frame().await {
+            size += frame.data_ref().map_or(0, Bytes::len);
+        }
+        return Ok(Response::new(text(size.to_string())));
+    }
+    if path == "/silent" {
+        std::future::pending::<()>().await;
+    }
+    if path == "/events" {
+        let ticks = futures::stream::unfold(0_u64, async |count| {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let event = Bytes::from(format!("data: {count}\n\n"));
+            Some((Ok::<_, Infallible>(Frame::data(event)), count + 1))
+        });
+        let body = StreamBody::new(ticks.boxed()).boxed_unsync();
+        return Ok(Response::builder().header("content-type", "text/event-stream").body(body).unwrap());
+    }
+    if path.starts_with("/ws") {
+        let header = |name: &str| request.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+        let (key, protocol) = (header("sec-websocket-key"), header("sec-websocket-protocol"));
+        let head = format!("{:?}", request.headers());
+        let upgrade = hyper::upgrade::on(&mut request);
+        tokio::spawn(async move {
+            let Ok(stream) = upgrade.await else { return };
+            let (mut reader, mut writer) = tokio::io::split(TokioIo::new(stream));
+            tokio::io::copy(&mut reader, &mut writer).await.ok();
+        });
+        let answer = Response::builder().status(101).header("connection", "Upgrade").header("upgrade", "websocket");
+        let answer = answer.header("sec-websocket-accept", accepted(&key)).header("x-head", head);
+        let answer = if protocol.is_empty() { answer } else { answer.header("sec-websocket-protocol", protocol) };
+        return Ok(answer.body(text("")).unwrap());
+    }
+    let method = request.method().clone();
+    let lines =
+        request.headers().iter().map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
+    let head = [format!("{method} {}", request.uri())].into_iter().chain(lines).collect::<Vec<_>>().join("\n");
+    let answer = Response::builder().header("connection", "x-of-connection").header("x-of-connection", "1");
+    Ok(answer.header("x-of-upstream", "1").body(text(head)).unwrap())
+}
+
+/// Starts an upstream. It ends with the runtime.
+async fn start_upstream() -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let connection = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), hyper::service::service_fn(respond))
+                .with_upgrades();
+            tokio::spawn(connection);
+        }
+    });
+    address
+}
+
+/// A server with a gateway.
+struct Stage {
+    server: Server,
+    gateway: SocketAddr,
+    database: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    /// `more`: lines of the gateway's table. `UPSTREAM` and `OTHER` stand for addresses.
+    async fn new(database: &str, more: &str) -> (Self, String, String) {
+        let (account, token) = fill(database);
+        let upstream = start_upstream().await;
+        (Self::serve(database, more, upstream), account, token)
+    }
+
+    fn serve(database: &str, more: &str, upstream: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let gateway = free_address();
+        let table =
+            format!("[[gateway]]\nname = 'echo'\nlisten = '{gateway}'\nupstream = 'http://{upstream}'\n{more}\n");
+        let table = table.replace("OTHER", &upstream.to_string());
+        let config = folder.path().join("latchkey.toml");
+        std::fs::write(&config, table).unwrap();
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--database-url", database, "--drain-delay", "0", "--config"];
+        let server = start(latchkey().args(serve).arg(&config));
+        Self { server, gateway, database: database.to_owned(), _folder: folder }
+    }
+
+    fn revoke(&self, account: &str) {
+        let keys = admin(&self.database, &["list-keys", "--tenant", "bench", "--json"], "");
+        let mut keys = keys.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let key = keys.rfind(|key| key.to_string().contains(account)).unwrap();
+        admin(&self.database, &["revoke-key", "--tenant", "bench", key["id"].as_str().unwrap()], "");
+    }
+}
+
+fn connect(address: SocketAddr) -> BufReader<TcpStream> {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    BufReader::new(stream)
+}
+
+/// Reads the head of a response: its status, and its lines in lower case.
+fn read_head(stream: &mut BufReader<TcpStream>) -> (u16, String) {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert_ne!(stream.read_line(&mut head).unwrap(), 0, "the connection ended: {head}");
+    }
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), head)
+}
+
+/// Sends a request that closes the connection. Returns status, head and body.
+fn ask(to: SocketAddr, line: &str, headers: &[&str]) -> (u16, String, String) {
+    let mut stream = connect(to);
+    let has_host = headers.iter().any(|header| header.to_lowercase().starts_with("host:"));
+    let host = if has_host { String::new() } else { format!("Host: {to}\r\n") };
+    let lines = lines_of(headers);
+    let close = if lines.contains("Connection:") { "" } else { "Connection: close\r\n" };
+    write!(stream.get_mut(), "{line} HTTP/1.1\r\n{host}{lines}{close}\r\n").unwrap();
+    let (status, head) = read_head(&mut stream);
+    let mut body = Vec::new();
+    stream.read_to_end(&mut body).unwrap();
+    (status, head.to_lowercase(), String::from_utf8_lossy(&body).into_owned())
+}
+
+fn lines_of(lines: &[&str]) -> String {
+    lines.iter().flat_map(|line| [*line, "\r\n"]).collect()
+}
+
+fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}")
+}
+
+#[test]
+fn a_request_is_forwarded_with_its_identity_and_without_its_key() {
+    on_both(async |database| {
+        let more = "upstream_authorization = 'Bearer own-secret'";
+        let (stage, account, token) = Stage::new(&database, more).await;
+        let to = stage.gateway;
+        let basic = |text: String| format!("Authorization: Basic {}", BASE64_STANDARD.encode(text));
+        for credential in
+            [bearer(&token), basic(format!("any:{token}")), basic(token.clone()), format!("X-API-Key: {token}")]
+        {
+            let (status, head, body) =
+                ask(to, "PATCH /a%20b/%C3%A9?q=%2F..&x=%ff", &[&credential, "Cookie: a=1; latchkey-3000=secret"]);
+            assert_eq!(status, 200, "{body}");
+            assert!(body.starts_with("PATCH /a%20b/%C3%A9?q=%2F..&x=%ff\n"), "{body}");
+            assert!(body.contains(&format!("x-latchkey-subject: {account}\n")), "{body}");
+            assert!(
+                body.contains("x-latchkey-role: TENANT_ADMIN\n") && body.contains("x-latchkey-tenant: bench\n"),
+                "{body}"
+            );
+            assert!(body.contains("x-latchkey-expires-at: \n") || body.ends_with("x-latchkey-expires-at: "), "{body}");
+            assert!(body.contains("authorization: Bearer own-secret"), "{body}");
+            assert!(body.contains("cookie: a=1\n") && body.contains("x-forwarded-for: 127.0.0.1\n"), "{body}");
+            assert!(!body.contains("lks_") && !body.contains("secret\n,"), "{body}");
+            assert!(head.contains("x-of-upstream: 1") && !head.contains("x-of-connection"), "{head}");
+        }
+        for credential in ["Accept: */*", "Authorization: Bearer lks_wrong", "Authorization: Bearer", "X-API-Key: x"] {
+            let (status, head, body) = ask(to, "GET /", &[credential]);
+            assert_eq!(status, 401, "{body}");
+            assert!(
+                head.contains("www-authenticate: bearer realm=\"latchkey\"") && head.contains("problem+json"),
+                "{head}"
+            );
+            assert!(serde_json::from_str::<Value>(&body).unwrap()["detail"].is_string(), "{body}");
+        }
+        // Forged identities, in every spelling, and what a client says about its way.
+        let forged = [
+            "X-Latchkey-Role: ROOT",
+            "x_latchkey_role: ROOT",
+            "X-LATCHKEY_TENANT: ROOT",
+            "X.Latchkey.Subject: ROOT",
+            "X-Forwarded-For: ROOT",
+            "Forwarded: for=ROOT",
+            "X-Forwarded-Host: ROOT",
+            "X-Real-IP: ROOT",
+            "X-HTTP-Method-Override: ROOT",
+            "X-Original-URL: /ROOT",
+            "Connection: close, X-Latchkey-Tenant, X-Latchkey-Role",
+        ];
+        let own = bearer(&token);
+        let (status, _, body) = ask(to, "GET /", &[&[own.as_str()], &forged[..]].concat());
+        assert_eq!(status, 200, "{body}");
+        assert!(!body.contains("ROOT") && body.contains("x-latchkey-tenant: bench\n"), "{body}");
+        let (status, ..) = ask(to, "GET /", &[&own, "Connection: close, Host, Authorization, X-Latchkey-Tenant"]);
+        assert_eq!(status, 200);
+    });
+}
+
+#[test]
+fn what_can_be_read_in_two_ways_is_refused() {
+    on_both(async |database| {
+        let more = "[[gateway.rule]]\npath = '/health'\npublic = true\n[[gateway.rule]]\npath = '/admin'\nrole = 'TENANT_ADMIN'\n\
+                    [[gateway.rule]]\npath = '/api'\nmethods = ['DELETE']\nrole = 'TENANT_ADMIN'";
+        let (stage, ..) = Stage::new(&database, more).await;
+        let to = stage.gateway;
+        let account =
+            admin(&database, &["create-service-account", "--tenant", "bench", "--name", "U", "--role", "USER"], "");
+        let key = ["create-key", "--tenant", "bench", "--service-account", &account, "--name", "first"];
+        let own = bearer(&admin(&database, &key, ""));
+        assert_eq!(ask(to, "GET /health", &[]).0, 200);
+        let (_, _, body) = ask(to, "GET /health/x", &["X-Latchkey-Role: ROOT"]);
+        assert!(body.contains("x-latchkey-role: \n") || body.ends_with("x-latchkey-role: "), "{body}");
+        assert_eq!(ask(to, "GET /healthy", &[]).0, 401);
+        assert_eq!(ask(to, "GET /admin", &[&own]).0, 403);
+        assert_eq!(ask(to, "DELETE /api/x", &[&own]).0, 403);
+        assert_eq!(ask(to, "GET /api/x", &[&own]).0, 200);
+        for path in [
+            "/health/../admin",
+            "/health/%2e%2e/admin",
+            "/x/../admin",
+            "//admin",
+            "/x//admin",
+            "/health%2f..%2fadmin",
+            "/%2fadmin",
+            "/health/..;/admin",
+            "/./admin",
+            "/admin%00",
+            "/health\\..\\admin",
+            "/health/%252e%252e/admin",
+            "/ADMIN",
+            "/%41dmin",
+            "/admin;x",
+            "/Health",
+            "/health;x=1",
+            "/admin%5c",
+        ] {
+            let (status, _, body) = ask(to, &format!("GET {path}"), &[&own]);
+            assert_eq!(status, 400, "{path}: {body}");
+            assert!(ask(to, &format!("GET {path}"), &[]).0 >= 400, "{path}");
+        }
+        assert_eq!(ask(to, "GET /%61dmin", &[&own]).0, 403);
+        for line in
+            ["GET http://127.0.0.1/admin", "GET http://evil.example/health", "OPTIONS *", "CONNECT 127.0.0.1:80"]
+        {
+            assert_eq!(ask(to, line, &[&own]).0, 400, "{line}");
+        }
+        for headers in [
+            &["Content-Length: 4", "Transfer-Encoding: chunked"][..],
+            &["Content-Length: 4", "Content-Length: 5"],
+            &["Authorization: Bearer x"],
+            &["Host: a", "Host: b"],
+        ] {
+            let (status, head, _) = ask(to, "POST /health", &[&[own.as_str()], headers].concat());
+            assert!(status == 400 && head.contains("connection: close"), "{headers:?}: {head}");
+        }
+        assert_eq!(ask(to, "POST /health", &["Transfer-Encoding: gzip, chunked"]).0, 501);
+        // Once more under one connection: the refused request's body isn't the next request.
+        let mut stream = connect(to);
+        write!(stream.get_mut(), "POST /health HTTP/1.1\r\nHost: a\r\nContent-Length: 40\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /admin HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let mut all = String::new();
+        stream.read_to_string(&mut all).unwrap();
+        assert_eq!(all.matches("HTTP/1.1 ").count(), 1, "{all}");
+    });
+}
+
+#[test]
+fn roles_and_scopes_are_those_of_the_rules_and_a_reader_only_reads() {
+    on_both(async |database| {
+        let more = "read_role_posts = ['*/filter', '*/count']\n[[gateway.rule]]\nmethods = ['PUT']\npath = '/orders'\nscopes = ['orders:write']\n\
+                    [[gateway.rule]]\npath = '/open'\nrole = 'READ_ONLY_USER'";
+        let (stage, account, token) = Stage::new(&database, more).await;
+        for (scope, role) in [("orders:read", "READ_ONLY_USER"), ("orders:write", "USER")] {
+            admin(&database, &["set-scope", scope, "--description", scope, "--least-role", role], "");
+        }
+        let create = |account: &str, more: &[&str]| {
+            let key = ["create-key", "--tenant", "bench", "--service-account", account, "--name", "further"];
+            bearer(&admin(&database, &[&key[..], more].concat(), ""))
+        };
+        let reader = ["create-service-account", "--tenant", "bench", "--name", "R", "--role", "READ_ONLY_USER"];
+        let reader = create(&admin(&database, &reader, ""), &[]);
+        let (all, scoped) = (bearer(&token), create(&account, &["--scope", "orders:read"]));
+        let limited = create(&account, &["--rate-limit", "1/hour"]);
+        for (line, key, status) in [
+            ("GET /orders", &reader, 200),
+            ("HEAD /orders", &reader, 200),
+            ("POST /orders", &reader, 403),
+            ("DELETE /orders", &reader, 403),
+            ("POST /orders/filter", &reader, 200),
+            ("POST /a/count", &reader, 200),
+            ("POST /a/counts", &reader, 403),
+            ("PUT /a/count", &reader, 403),
+            ("POST /open/x", &reader, 200),
+            ("PUT /orders/1", &scoped, 403),
+            ("GET /orders/1", &scoped, 200),
+            ("PUT /orders/1", &all, 200),
+            ("GET /", &limited, 200),
+            ("GET /", &limited, 429),
+        ] {
+            let (found, head, body) = ask(stage.gateway, line, &[key, "Content-Length: 0"]);
+            assert_eq!(found, status, "{line}: {body}");
+            assert_eq!(status == 429, head.contains("retry-after"), "{head}");
+            if line == "PUT /orders/1" && status == 403 {
+                assert!(head.contains("scope=\"orders:write\"") && body.contains("orders:write"), "{head}{body}");
+            }
+        }
+    });
+}
+
+#[test]
+fn an_upstream_that_fails_is_named_by_the_status() {
+    on_both(async |database| {
+        let nowhere = free_address();
+        let (slow, small) = (free_address(), free_address());
+        let more = format!(
+            "[[gateway]]\nname = 'slow'\nlisten = '{slow}'\nupstream = 'http://OTHER'\nresponse_timeout = 1\nmax_body = 10\n\
+             [[gateway]]\nname = 'small'\nlisten = '{small}'\nupstream = 'http://{nowhere}'\n"
+        );
+        let (_stage, _, token) = Stage::new(&database, &more).await;
+        let own = bearer(&token);
+        let (status, _, body) = ask(small, "GET /", &[&own]);
+        assert!(
+            status == 502 && serde_json::from_str::<Value>(&body).unwrap()["detail"].is_string(),
+            "{status} {body}"
+        );
+        assert_eq!(ask(slow, "GET /silent", &[&own]).0, 504);
+        assert_eq!(ask(slow, "POST /upload", &[&own, "Content-Length: 11"]).0, 413);
+        let mut stream = connect(slow);
+        write!(stream.get_mut(), "POST /upload HTTP/1.1\r\nHost: a\r\n{own}\r\nTransfer-Encoding: chunked\r\n\r\n14\r\n01234567890123456789\r\n0\r\n\r\n").unwrap();
+        assert_eq!(read_head(&mut stream).0, 413);
+    });
+}
+
+/// Returns how much memory a process has had at most, in megabytes.
+#[cfg(target_os = "linux")]
+fn peak(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1_024
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn large_bodies_pass_without_being_held() {
+    on_both(async |database| {
+        let (stage, _, token) = Stage::new(&database, "").await;
+        let size = number("LATCHKEY_TEST_TRANSFER", 100_000_000);
+        let mut stream = connect(stage.gateway);
+        let own = bearer(&token);
+        write!(stream.get_mut(), "GET /big/{size} HTTP/1.1\r\nHost: a\r\n{own}\r\nConnection: close\r\n\r\n").unwrap();
+        assert_eq!(read_head(&mut stream).0, 200);
+        // In chunks, whose lines add less than a hundredth.
+        let read = std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
+        assert!(read >= size as u64 && read < size as u64 * 101 / 100 + 100, "{read}");
+        let mut stream = connect(stage.gateway);
+        write!(
+            stream.get_mut(),
+            "POST /upload HTTP/1.1\r\nHost: a\r\n{own}\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        std::io::copy(&mut std::io::repeat(b'x').take(size as u64), stream.get_mut()).unwrap();
+        assert_eq!(read_head(&mut stream).0, 200);
+        let mut counted = String::new();
+        stream.read_to_string(&mut counted).unwrap();
+        assert_eq!(counted, size.to_string());
+        // The site's router and the key memory are small; a debug build needs somewhat more.
+        assert!(peak(&stage.server) < 80, "{} MB", peak(&stage.server));
+    });
+}
+
+const HANDSHAKE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// Opens a websocket. Returns the status, the head, and the connection.
+fn open(to: SocketAddr, path: &str, lines: &str) -> (u16, String, BufReader<TcpStream>) {
+    let mut stream = connect(to);
+    write!(stream.get_mut(), "GET {path} HTTP/1.1\r\nHost: {to}\r\n{HANDSHAKE}{lines}\r\n").unwrap();
+    let (status, head) = read_head(&mut stream);
+    (status, head.to_lowercase(), stream)
+}
+
+/// Sends a text in a client's frame.
+fn send_text(stream: &mut BufReader<TcpStream>, text: &str) {
+    let mask = [1, 2, 3, 4];
+    let length = u8::try_from(text.len()).unwrap();
+    let mut frame = if length < 126 { vec![0x81, 0x80 | length] } else { vec![0x81, 0xfe, 0, length] };
+    frame.extend(mask);
+    frame.extend(text.bytes().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    stream.get_mut().write_all(&frame).unwrap();
+}
+
+/// Reads a short frame: its first byte, and its payload. The echo's frames are masked as the client's were.
+fn read_frame(stream: &mut BufReader<TcpStream>) -> (u8, Vec<u8>) {
+    let mut head = [0; 2];
+    stream.read_exact(&mut head).unwrap();
+    let mut length = usize::from(head[1] & 0x7f);
+    if length == 126 {
+        let mut long = [0; 2];
+        stream.read_exact(&mut long).unwrap();
+        length = usize::from(u16::from_be_bytes(long));
+    }
+    let mut mask = [0; 4];
+    if head[1] & 0x80 != 0 {
+        stream.read_exact(&mut mask).unwrap();
+    }
+    let mut payload = vec![0; length];
+    stream.read_exact(&mut payload).unwrap();
+    (head[0], payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect())
+}
+
+/// Reads frames until the connection is closed by one. Returns its status and reason.
+fn read_close(stream: &mut BufReader<TcpStream>) -> (u16, String) {
+    loop {
+        let (first, payload) = read_frame(stream);
+        if first == 0x88 {
+            return (u16::from_be_bytes([payload[0], payload[1]]), String::from_utf8_lossy(&payload[2..]).into_owned());
+        }
+    }
+}
+
+/// Whether the connection ends, by whatever, within a second.
+fn ends_within_a_second(stream: &mut BufReader<TcpStream>, since: Instant) -> bool {
+    let mut piece = [0; 4_096];
+    loop {
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(_) if since.elapsed() > Duration::from_secs(5) => return false,
+            Ok(_) => (),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return false,
+            Err(_) => break,
+        }
+    }
+    since.elapsed() < Duration::from_secs(1)
+}
+
+#[test]
+fn a_websocket_passes_both_ways_and_ends_with_its_key() {
+    on_both(async |database| {
+        let (stage, _, _) = Stage::new(&database, "").await;
+        let (account, token) = account(&database, "Socket");
+        let own = format!("{}\r\n", bearer(&token));
+        assert_eq!(open(stage.gateway, "/ws", "").0, 401);
+        assert_eq!(open(stage.gateway, "/ws", "Authorization: Bearer lks_x\r\n").0, 401);
+        let (status, head, mut stream) = open(stage.gateway, "/ws", &format!("{own}Sec-WebSocket-Protocol: chat\r\n"));
+        assert_eq!(status, 101, "{head}");
+        assert!(
+            head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=")
+                && head.contains("sec-websocket-protocol: chat"),
+            "{head}"
+        );
+        assert!(head.contains("x-latchkey-subject") && !head.contains(&token.to_lowercase()), "{head}");
+        for message in ["hello", "again", &"x".repeat(200)] {
+            send_text(&mut stream, message);
+            assert_eq!(read_frame(&mut stream), (0x81, message.as_bytes().to_vec()));
+        }
+        // One upstream sends half a frame, so that there is no place for another.
+        let (_, _, mut broken) = open(stage.gateway, "/ws", &own);
+        broken.get_mut().write_all(&[0x82, 0x05, 1]).unwrap();
+        let mut half = [0; 3];
+        broken.read_exact(&mut half).unwrap();
+        let (_, _, mut other) =
+            open(stage.gateway, "/ws", &format!("{}\r\n", bearer(&crate::support::account(&database, "Other").1)));
+        // As an upload, a download and a request without an answer.
+        let mut events = connect(stage.gateway);
+        write!(events.get_mut(), "GET /events HTTP/1.1\r\nHost: a\r\n{own}\r\n").unwrap();
+        assert_eq!(read_head(&mut events).0, 200);
+        let mut silent = connect(stage.gateway);
+        write!(silent.get_mut(), "GET /silent HTTP/1.1\r\nHost: a\r\n{own}Connection: close\r\n\r\n").unwrap();
+        let mut upload = connect(stage.gateway);
+        write!(upload.get_mut(), "POST /upload HTTP/1.1\r\nHost: a\r\n{own}Content-Length: 1000000\r\n\r\n").unwrap();
+
+        stage.revoke(&account);
+        let since = Instant::now();
+        let (status, reason) = read_close(&mut stream);
+        assert!(status == 1008 && reason.contains("isn't valid"), "{status} {reason}");
+        assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+        assert!(ends_within_a_second(&mut events, since), "events");
+        assert!(ends_within_a_second(&mut broken, since), "half a frame");
+        for stream in [&mut silent, &mut upload] {
+            assert_eq!(read_head(stream).0, 401);
+        }
+        assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+        send_text(&mut other, "still there");
+        assert_eq!(read_frame(&mut other).1, b"still there");
+        assert_eq!(open(stage.gateway, "/ws", &own).0, 401);
+        let mut server = stage.server;
+        server.terminate();
+        assert_eq!(read_close(&mut other).0, 1001, "the server is about to stop");
+        drop(other);
+        assert_eq!(server.wait(), Some(0));
+    });
+}
+
+#[test]
+fn a_demoted_suspended_or_removed_account_ends_what_is_open() {
+    on_both(async |database| {
+        let (stage, ..) = Stage::new(&database, "").await;
+        let set = |act: &[&str]| admin(&database, &[act, &["--tenant", "bench"]].concat(), "");
+        for name in ["Demoted", "Suspended", "Removed"] {
+            let (account, token) = account(&database, name);
+            let (status, _, mut stream) = open(stage.gateway, "/ws", &format!("{}\r\n", bearer(&token)));
+            assert_eq!(status, 101, "{name}");
+            match name {
+                "Demoted" => set(&["change-service-account-role", &account, "--role", "READ_ONLY_USER"]),
+                "Suspended" => set(&["suspend-service-account", &account]),
+                _ => set(&["delete-service-account", &account]),
+            };
+            let since = Instant::now();
+            assert_eq!(read_close(&mut stream).0, 1008, "{name}");
+            assert!(since.elapsed() < Duration::from_secs(1), "{name}: {:?}", since.elapsed());
+        }
+    });
+}
+
+#[test]
+fn prefect_shows_its_key_in_the_first_message() {
+    on_both(async |database| {
+        let more = "websocket_first_frame_auth = 'prefect'\nupstream_authorization = 'Basic YWRtaW46cGFzcw=='\nread_role_websockets = ['/ws/out']";
+        let (stage, ..) = Stage::new(&database, more).await;
+        let (account, token) = account(&database, "Worker");
+        let reader = ["create-service-account", "--tenant", "bench", "--name", "R", "--role", "READ_ONLY_USER"];
+        let key =
+            ["create-key", "--tenant", "bench", "--service-account", &admin(&database, &reader, ""), "--name", "first"];
+        let reader = admin(&database, &key, "");
+        let protocol = "Sec-WebSocket-Protocol: prefect\r\nSec-WebSocket-Extensions: permessage-deflate\r\n";
+        let auth = |token: &str| format!("{{\"type\":\"auth\",\"token\":{token}}}");
+        assert_eq!(open(stage.gateway, "/ws", "").0, 401, "another protocol");
+        assert_eq!(open(stage.gateway, "/ws", &format!("{protocol}Authorization: Bearer lks_x\r\n")).0, 401);
+        for (message, reason) in [
+            (auth("null"), "needs an API key"),
+            (auth("\"lks_wrong\""), "isn't valid"),
+            ("{\"type\":\"filter\"}".to_owned(), "first message"),
+            ("x".to_owned(), "first message"),
+            (auth(&format!("\"{reader}\"")), "READ_ONLY_USER"),
+        ] {
+            let (status, head, mut stream) = open(stage.gateway, "/ws", protocol);
+            assert!(
+                status == 101 && head.contains("sec-websocket-protocol: prefect") && !head.contains("extensions"),
+                "{head}"
+            );
+            send_text(&mut stream, &message);
+            let (status, found) = read_close(&mut stream);
+            assert!(status == 1008 && found.contains(reason), "{message}: {status} {found}");
+        }
+        let own = auth("\"admin:pass\"");
+        let (_, _, mut pinging) = open(stage.gateway, "/ws/out", protocol);
+        pinging.get_mut().write_all(&[0x89, 0x82, 0, 0, 0, 0, b'a', b'b']).unwrap();
+        assert_eq!(read_frame(&mut pinging), (0x8a, b"ab".to_vec()), "a ping before the first message");
+        let (_, _, mut stream) = open(stage.gateway, "/ws/out", protocol);
+        send_text(&mut stream, &auth(&format!("\"{reader}\"")));
+        assert_eq!(read_frame(&mut stream).1, own.as_bytes());
+        let streams = [
+            (String::new(), format!("\"{token}\"")),
+            (String::new(), format!("\"latchkey:{token}\"")),
+            (format!("{}\r\n", bearer(&token)), "null".to_owned()),
+            (format!("{}\r\n", bearer(&token)), format!("\"{token}\"")),
+        ]
+        .map(|(header, shown)| {
+            let (status, _, mut stream) = open(stage.gateway, "/ws", &format!("{protocol}{header}"));
+            assert_eq!(status, 101);
+            send_text(&mut stream, &auth(&shown));
+            assert_eq!(read_frame(&mut stream).1, own.as_bytes(), "the upstream's own secret is in its place");
+            send_text(&mut stream, "next");
+            assert_eq!(read_frame(&mut stream).1, b"next");
+            stream
+        });
+        stage.revoke(&account);
+        let since = Instant::now();
+        for mut stream in streams {
+            assert_eq!(read_close(&mut stream).0, 1008);
+        }
+        assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+    });
+}
+
+/// A browser without a script: it keeps cookies by host and port, and follows redirects.
+#[derive(Default)]
+struct Browser(Vec<(SocketAddr, String, String)>);
+
+impl Browser {
+    fn send(&mut self, to: SocketAddr, line: &str, more: &[&str], body: &str) -> (u16, String, String) {
+        let cookies: Vec<String> =
+            self.0.iter().filter(|(at, ..)| *at == to).map(|(_, name, value)| format!("{name}={value}")).collect();
+        let cookie = format!("Cookie: {}", cookies.join("; "));
+        let mut stream = connect(to);
+        let lines = lines_of(more);
+        let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        write!(
+            stream.get_mut(),
+            "{line} HTTP/1.1\r\nHost: {to}\r\n{cookie}\r\n{lines}{length}Connection: close\r\n\r\n{body}"
+        )
+        .unwrap();
+        let (status, head) = read_head(&mut stream);
+        for line in head.lines().filter(|line| line.to_lowercase().starts_with("set-cookie: ")) {
+            let pair = line.split_once(": ").unwrap().1.split(';').next().unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            self.0.retain(|(at, known, _)| *at != to || known != name);
+            if !value.is_empty() {
+                self.0.push((to, name.to_owned(), value.to_owned()));
+            }
+        }
+        let mut body = Vec::new();
+        stream.read_to_end(&mut body).unwrap();
+        (status, head, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    fn get(&mut self, to: SocketAddr, path: &str) -> (u16, String, String) {
+        self.send(to, &format!("GET {path}"), &["Accept: text/html", "Sec-Fetch-Mode: navigate"], "")
+    }
+}
+
+fn location(head: &str) -> String {
+    let line =
+        head.lines().find(|line| line.to_lowercase().starts_with("location: ")).unwrap_or_else(|| panic!("{head}"));
+    line.split_once(": ").unwrap().1.to_owned()
+}
+
+/// Returns the address and the path of a URL.
+fn split_url(url: &str) -> (SocketAddr, String) {
+    let (host, path) = url.strip_prefix("http://").unwrap_or_else(|| panic!("{url}")).split_once('/').unwrap();
+    (host.parse().unwrap(), format!("/{path}"))
+}
+
+/// Follows a browser from a page of the gateway to the sign-in page and back. Returns the URL with the code.
+fn enter(browser: &mut Browser, stage: &Stage, path: &str) -> String {
+    let (status, head, _) = browser.get(stage.gateway, path);
+    assert_eq!(status, 303, "{head}");
+    let (site, page) = split_url(&location(&head));
+    assert_eq!(site, stage.server.address);
+    let (mut status, mut head, mut body) = browser.get(site, &page);
+    if status == 303 {
+        let sign_in = location(&head);
+        assert!(sign_in.starts_with("/sign-in?next="), "{sign_in}");
+        let next = sign_in.split_once("next=").unwrap().1;
+        let form = format!("email={}&password={}&next={next}", EMAIL.replace('@', "%40"), PASSWORD.replace(' ', "+"));
+        let lines =
+            ["Content-Type: application/x-www-form-urlencoded", "Sec-Fetch-Site: same-origin", "Accept: text/html"];
+        (status, head, body) = browser.send(site, "POST /sign-in", &lines, &form);
+        assert_eq!((status, location(&head)), (303, page.clone()), "{body}");
+        (status, _, body) = browser.get(site, &page);
+    }
+    assert_eq!(status, 200, "{body}");
+    body.split("href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&")
+}
+
+#[test]
+fn people_reach_the_upstream_with_their_session() {
+    on_both(async |database| {
+        let more = "[[gateway.rule]]\npath = '/none'\nscopes = ['orders:write']";
+        let (stage, ..) = Stage::new(&database, more).await;
+        let mut browser = Browser::default();
+        let to = stage.gateway;
+        let with_code = enter(&mut browser, &stage, "/page?a=b%2Fc");
+        let (host, path) = split_url(&with_code);
+        assert_eq!(host, to);
+        let mut thief = Browser::default();
+        assert_eq!(thief.get(to, &path).0, 400, "a code without the browser that asked for it");
+        let (status, head, _) = browser.get(to, &path);
+        assert_eq!((status, location(&head)), (303, "/page?a=b%2Fc".to_owned()));
+        let pass = head.lines().find(|line| line.contains("latchkey-gateway-echo=")).unwrap();
+        assert!(pass.contains("HttpOnly") && pass.contains("SameSite=Lax"), "{pass}");
+        let (status, _, body) = browser.get(to, "/page?a=b%2Fc");
+        assert_eq!(status, 200, "{body}");
+        assert!(body.starts_with("GET /page?a=b%2Fc\n") && body.contains("x-latchkey-kind: user\n"), "{body}");
+        assert!(body.contains("x-latchkey-role: TENANT_ADMIN") && !body.contains("latchkey-gateway"), "{body}");
+        assert_eq!(browser.get(to, &path).0, 400, "a code is used once");
+
+        // A page of another site can't use the cookie for what changes something.
+        let origin = format!("Origin: http://{to}");
+        for (lines, status) in [
+            (vec![], 403),
+            (vec!["Sec-Fetch-Site: cross-site"], 403),
+            (vec!["Sec-Fetch-Site: same-site"], 403),
+            (vec!["Origin: http://evil.example"], 403),
+            (vec!["Sec-Fetch-Site: same-origin", "Origin: http://evil.example"], 403),
+            (vec!["Sec-Fetch-Site: same-origin"], 200),
+            (vec![origin.as_str()], 200),
+        ] {
+            assert_eq!(browser.send(to, "POST /page", &lines, "x").0, status, "{lines:?}");
+        }
+        let cookie: Vec<String> =
+            browser.0.iter().filter(|(at, ..)| *at == to).map(|(_, name, value)| format!("{name}={value}")).collect();
+        let cookie = format!("Cookie: {}\r\n", cookie.join("; "));
+        assert_eq!(open(to, "/ws", &cookie).0, 403);
+        let (status, _, mut stream) = open(to, "/ws", &format!("{cookie}{origin}\r\n"));
+        assert_eq!(status, 101);
+        assert_eq!(browser.get(to, "/none").0, 403, "an unknown scope");
+
+        // What is asked by a script gets no page.
+        assert_eq!(thief.send(to, "GET /page", &["Accept: application/json"], "").0, 401);
+        assert_eq!(thief.send(to, "GET /page", &["Accept: text/html", "Sec-Fetch-Mode: cors"], "").0, 401);
+        // Where the gateway leads is never another site.
+        for next in ["//evil.example", "https://evil.example", "/\\evil.example"] {
+            let zeros = "0".repeat(64);
+            let site = stage.server.address;
+            let page = browser.get(site, &format!("/gateway/enter?gateway=echo&state={zeros}&next={next}")).2;
+            assert!(!page.contains("evil"), "{page}");
+        }
+        assert_eq!(browser.get(stage.server.address, "/gateway/enter?gateway=other&state=0&next=/").0, 404);
+        for path in ["/.latchkey/x", "/.latchkey", "/.Latchkey/enter/echo", "/.latchkey/enter/other"] {
+            let status = browser.get(to, path).0;
+            assert!(status == 404 || status == 400, "{path}: {status}");
+        }
+
+        // Signing out ends it, here too.
+        let lines = ["Content-Type: application/x-www-form-urlencoded", "Sec-Fetch-Site: same-origin"];
+        assert_eq!(browser.send(stage.server.address, "POST /sign-out", &lines, "x=y").0, 303);
+        let since = Instant::now();
+        assert_eq!(read_close(&mut stream).0, 1008);
+        assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+        assert_eq!(browser.get(to, "/page").0, 303);
+    });
+}
+
+#[test]
+fn each_gateway_has_its_own_tenant_and_place() {
+    on_both(async |database| {
+        let (_, token) = fill(&database);
+        admin(&database, &["create-tenant", "--name", "Other", "--slug", "other"], "");
+        let account = admin(&database, &["create-service-account", "--tenant", "other", "--name", "O"], "");
+        let key = ["create-key", "--tenant", "other", "--service-account", &account, "--name", "first"];
+        let (own, foreign) = (bearer(&token), bearer(&admin(&database, &key, "")));
+        let upstream = start_upstream().await;
+        let second = free_address();
+        let more = format!(
+            "tenant = 'bench'\n[[gateway]]\nname = 'second'\nlisten = '{second}'\nupstream = 'http://OTHER/base/'\ntenant = 'other'\n\
+             host_header = 'keep'\n[[gateway]]\nname = 'named'\nhost = 'app.example'\nprefix = '/app'\nstrip_prefix = true\n\
+             upstream = 'http://OTHER'\ntenant = 'bench'\n[[gateway]]\nname = 'inner'\nhost = 'app.example'\nprefix = '/app/inner'\n\
+             upstream = 'http://OTHER'\ntenant = 'other'\n"
+        );
+        let stage = Stage::serve(&database, &more, upstream);
+        assert_eq!((ask(stage.gateway, "GET /", &[&own]).0, ask(stage.gateway, "GET /", &[&foreign]).0), (200, 401));
+        let (status, _, body) = ask(second, "GET /a?b", &[&foreign]);
+        assert!(
+            status == 200 && body.starts_with("GET /base/a?b\n") && body.contains(&format!("host: {second}\n")),
+            "{body}"
+        );
+        assert_eq!(ask(second, "GET /", &[&own]).0, 401);
+        let site = stage.server.address;
+        let host = "Host: app.example";
+        let (status, _, body) = ask(site, "GET /app/x", &[&own, host]);
+        assert!(
+            status == 200 && body.starts_with("GET /x\n") && body.contains(&format!("host: {upstream}\n")),
+            "{body}"
+        );
+        assert!(body.contains("x-forwarded-host: app.example\n"), "{body}");
+        assert!(ask(site, "GET /app", &[&own, host]).2.starts_with("GET /\n"));
+        assert!(ask(site, "GET /app/inner/x", &[&foreign, host]).2.starts_with("GET /app/inner/x\n"));
+        assert_eq!(ask(site, "GET /app/inner/x", &[&own, host]).0, 401);
+        assert_eq!(ask(site, "GET /apps", &[&own, host]).0, 404);
+        assert_eq!(ask(site, "GET /auth/forward", &[&own, host]).0, 404, "not Latchkey's own endpoint");
+        assert_eq!(ask(site, "GET /auth/forward", &[&own]).0, 200);
+    });
+}
+
+#[test]
+fn wrong_gateways_are_refused_before_the_start() {
+    let place = Place::new();
+    let table =
+        |name: &str, more: &str| format!("[[gateway]]\nname = '{name}'\nupstream = 'http://127.0.0.1:1'\n{more}\n");
+    for (text, message) in [
+        (table("a", "listen = '127.0.0.1:3000'"), "something else already listens on 127.0.0.1:3000"),
+        (table("a", "host = 'localhost:3000'"), "is Latchkey's own host"),
+        (table("a", "host = 'a.example'") + &table("a", "host = 'b.example'"), "two gateways named a"),
+        (table("a", "host = 'a.example'") + &table("b", "host = 'a.example'"), "the same prefix"),
+        (table("a", "hosts = 'a.example'"), "unknown field `hosts`"),
+        ("gateway = 'a=b'".to_owned(), "NAME=LISTEN=UPSTREAM"),
+    ] {
+        let file = place.write("latchkey.toml", &text);
+        let output = latchkey().args(["config", "check", "--config", &file]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(stderr(&output).contains(message), "{text}: {}", stderr(&output));
+    }
+    let good = place.write("latchkey.toml", &table("a", "listen = '127.0.0.1:3001'"));
+    let output = latchkey().args(["config", "check", "--config", &good]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    fill(&place.database);
+    admin(&place.database, &["create-tenant", "--name", "Other", "--slug", "other"], "");
+    let output = place.run(&["serve", "--listen", "127.0.0.1:0", "--config", &good]);
+    assert!(stderr(&output).contains("there are several tenants"), "{}", stderr(&output));
+}
