@@ -174,7 +174,8 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
         | Operation::GetApiKeyUsage
         | Operation::RevokeApiKey
         | Operation::SuspendApiKey
-        | Operation::ListAgents => own || administers,
+        | Operation::ListAgents
+        | Operation::ListFlowRuns => own || administers,
         // Extending a grace period, or giving the old key its own expiry back, is as good as creating a key.
         Operation::RollApiKey | Operation::ExtendRoll | Operation::CancelRoll => {
             makes_own || (administers && of_account)
@@ -184,7 +185,15 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
             Some(Owner::ServiceAccount(_)) => makes_own || administers,
             None => false,
         },
-        Operation::ListMembers | Operation::GetTenant | Operation::ListPolicies | Operation::ListScopes => true,
+        Operation::ListMembers
+        | Operation::GetTenant
+        | Operation::ListPolicies
+        | Operation::ListScopes
+        | Operation::ReadFlows => true,
+        Operation::CreateFlowProject
+        | Operation::RegisterFlow
+        | Operation::CreateFlowRun
+        | Operation::CancelFlowRun => makes_own,
         // Finishing a rotation stops a token and creates none.
         // So does taking scopes from a key, or tightening its limits. The opposite also requires the right to create
         // the key.
@@ -192,7 +201,7 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
             own || (administers && of_account)
         }
         Operation::ResumeApiKey => makes_own || administers,
-        Operation::RegisterAgent | Operation::PollQueue => own && actor.key_id().is_some(),
+        Operation::RegisterAgent | Operation::PollQueue | Operation::ReportFlowRun => own && actor.key_id().is_some(),
         Operation::ListServiceAccounts
         | Operation::GetServiceAccount
         | Operation::CreateServiceAccount
@@ -266,7 +275,16 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
             Some(Owner::User(_)) => "You can't do this with this key. Ask its owner or an administrator.",
             _ => OF_ACCOUNTS,
         },
-        Operation::RegisterAgent | Operation::PollQueue => "Only an agent can do this, with its API key.",
+        Operation::RegisterAgent | Operation::PollQueue | Operation::ReportFlowRun => {
+            "Only an agent can do this, with its API key."
+        }
+        Operation::CreateFlowProject
+        | Operation::RegisterFlow
+        | Operation::CreateFlowRun
+        | Operation::CancelFlowRun => {
+            "You can't let agents run flows with the role Read only. Ask an administrator to change it."
+        }
+        Operation::ListFlowRuns => "Only administrators can view all flow runs. Yours are listed with your keys.",
         Operation::ListAgents => "Only administrators can view all agents. Yours are listed with your keys.",
         Operation::ListAuditLog => "Only administrators can view the audit log.",
         Operation::CreateTenant => "Only users with the role Administrator can create tenants.",
@@ -284,9 +302,11 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
         | Operation::ListInvitations
         | Operation::CancelInvitation => "Ask an administrator to manage members.",
         // Never refused inside the tenant.
-        Operation::GetTenant | Operation::ListMembers | Operation::ListPolicies | Operation::ListScopes => {
-            "Only members of the tenant can view this."
-        }
+        Operation::GetTenant
+        | Operation::ListMembers
+        | Operation::ListPolicies
+        | Operation::ListScopes
+        | Operation::ReadFlows => "Only members of the tenant can view this.",
         Operation::ListServiceAccounts
         | Operation::GetServiceAccount
         | Operation::CreateServiceAccount

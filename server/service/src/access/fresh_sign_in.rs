@@ -86,6 +86,12 @@ pub fn confirmation_for(operation: Operation) -> Confirmation {
         // Only with a key.
         | O::RegisterAgent
         | O::PollQueue
+        | O::ReportFlowRun
+        // It runs with the key of an agent, which someone has confirmed.
+        | O::CreateFlowProject
+        | O::RegisterFlow
+        | O::CreateFlowRun
+        | O::CancelFlowRun
         // Reads.
         | O::ViewSelf
         | O::ListSessions
@@ -93,6 +99,8 @@ pub fn confirmation_for(operation: Operation) -> Confirmation {
         | O::GetApiKey
         | O::GetApiKeyUsage
         | O::ListAgents
+        | O::ReadFlows
+        | O::ListFlowRuns
         | O::ListTenantKeys
         | O::ListServiceAccounts
         | O::GetServiceAccount

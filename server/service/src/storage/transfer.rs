@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// All tables, each after those that it references. A test compares the list with the schema.
-pub(crate) const TABLES: [&str; 33] = [
+pub(crate) const TABLES: [&str; 40] = [
     "tenants",
     "users",
     "scopes",
@@ -29,6 +29,13 @@ pub(crate) const TABLES: [&str; 33] = [
     "name_search",
     "key_policies",
     "agents",
+    "flow_projects",
+    "flows",
+    "flow_tasks",
+    "flow_runs",
+    "task_runs",
+    "flow_run_states",
+    "flow_run_logs",
     "key_usage_clients",
     "key_usage_scopes",
     "key_refusals",
