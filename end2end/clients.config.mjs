@@ -2,6 +2,9 @@
 // Without LATCHKEY_CLIENTS (see bin/clients), only the client from npm is tested.
 import { defineConfig } from '@playwright/test';
 
+// The server also runs flows.
+process.env.LATCHKEY_FLOW_RUNS = 'true';
+
 export default defineConfig({
   testDir: 'clients',
   testIgnore: process.env.LATCHKEY_CLIENTS ? [] : /v\d/,

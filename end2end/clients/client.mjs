@@ -1,6 +1,6 @@
 // One of the real clients, with its own home directory.
 import { execFile, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -49,9 +49,25 @@ export class Client {
     });
   }
 
-  /** Starts `prefect ARGS…` in the background. `said()` returns its output, `ended` resolves to its exit code. */
+  /** Writes a file in the home directory, and returns its path. */
+  write(name, text) {
+    const path = join(this.home, name);
+    writeFileSync(path, text);
+    return path;
+  }
+
+  /** The text of a file in the home directory; empty if there is none. */
+  read(name) {
+    const path = join(this.home, name);
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  }
+
+  /**
+   * Starts `prefect ARGS…` in the background. `said()` returns its output, `ended` resolves to its exit code. The processes
+   * that it starts are in its group, so that they end with the test: a flow whose key is revoked never ends by itself.
+   */
   start(args, env = {}) {
-    const child = spawn(join(this.bin, 'prefect'), args, { env: { ...this.env, ...env }, cwd: this.home, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(join(this.bin, 'prefect'), args, { env: { ...this.env, ...env }, cwd: this.home, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     let text = '';
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (more) => (text += more));
     const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
@@ -62,7 +78,11 @@ export class Client {
   /** Kills the processes that were started and removes the home directory. */
   async close() {
     for (const { child, ended } of this.children) {
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+      try {
+        process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // The whole group has ended.
+      }
       await ended;
     }
     rmSync(this.home, { recursive: true, force: true });

@@ -19,7 +19,7 @@ export const test = base.extend({
 export const agentsOf = async (team, admin) => (await team.ask(admin, '{ agents { name type labels version state api_key_name } }')).agents;
 
 /** Revokes a key as an administrator. */
-async function revoke(team, admin, name) {
+export async function revoke(team, admin, name) {
   const { auth_api_key: keys } = await team.ask(admin, '{ auth_api_key { id name } }');
   const { id } = keys.find((key) => key.name === name);
   const { delete_api_key: done } = await team.ask(admin, 'mutation($input: delete_api_key_input!) { delete_api_key(input: $input) { success } }', { input: { key_id: id } });

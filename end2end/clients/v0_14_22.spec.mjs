@@ -1,5 +1,6 @@
 // Prefect 0.14.22: knows only tokens, so keys are used in their place.
 import { agentsWorkUntilRevoked, expect, test } from './test.mjs';
+import { flowsRunUntilRevoked } from './flows.mjs';
 
 test.use({ version: '0.14.22' });
 
@@ -24,3 +25,5 @@ test('a wrong key is refused with a message', async ({ client }) => {
 });
 
 agentsWorkUntilRevoked('-t', 'PREFECT__CLOUD__AGENT__AUTH_TOKEN', '[cloud.agent] auth_token');
+
+flowsRunUntilRevoked({ login: ['auth', 'login', '-t'], run: ['run', 'flow', '--name', 'trial', '--project', 'P'], agent: '-t' });

@@ -1,6 +1,7 @@
 // Prefect 0.15.13: keys, and the tokens that they replaced.
 import { TOKEN } from '../support/team.mjs';
 import { WHO, agentsWorkUntilRevoked, expect, expectFlow, test } from './test.mjs';
+import { flowsRunUntilRevoked } from './flows.mjs';
 
 test.use({ version: '0.15.13' });
 
@@ -54,3 +55,5 @@ test("a user's key is refused as an agent token with a message", async ({ client
 test('a flow gets the token of its agent, and is refused once the key is revoked', async ({ client, team }) => {
   await expectFlow({ client, team, variable: 'PREFECT__CLOUD__AGENT__AUTH_TOKEN' });
 });
+
+flowsRunUntilRevoked({ login: ['auth', 'login', '--key'], run: ['run', '--name', 'trial', '--project', 'P'], agent: '--key' });

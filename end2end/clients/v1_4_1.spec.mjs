@@ -1,6 +1,7 @@
 // Prefect 1.4.1.
 import { TOKEN } from '../support/team.mjs';
 import { agentsOf, agentsWorkUntilRevoked, expect, expectFlow, test } from './test.mjs';
+import { flowsRunUntilRevoked } from './flows.mjs';
 
 test.use({ version: '1.4.1' });
 
@@ -75,3 +76,5 @@ test('an agent is cut off with its service account', async ({ client, team }) =>
 test('a flow gets the key of its agent, and is refused once the key is revoked', async ({ client, team }) => {
   await expectFlow({ client, team, variable: 'PREFECT__CLOUD__API_KEY' });
 });
+
+flowsRunUntilRevoked({ login: ['auth', 'login', '--key'], run: ['run', '--name', 'trial', '--project', 'P'], agent: '--key' });

@@ -305,6 +305,118 @@ CREATE TABLE agents (
 CREATE INDEX agents_by_tenant ON agents (tenant_id, last_seen_at);
 CREATE INDEX agents_by_key ON agents (key_id, last_seen_at);
 
+-- Projects of the built-in backend for flow runs (decision 0054), which is off by default.
+CREATE TABLE flow_projects (
+    id UUID NOT NULL PRIMARY KEY,
+    tenant_id UUID NOT NULL REFERENCES tenants (id),
+    name TEXT NOT NULL,
+    description TEXT,
+    created_at BIGINT NOT NULL,
+    UNIQUE (tenant_id, name)
+);
+
+-- Registered flows, one row a version. The versions of a flow share `group_id`. `content` is the flow in JSON as its
+-- client sent it, `details` the same without tasks and edges.
+CREATE TABLE flows (
+    id UUID NOT NULL PRIMARY KEY,
+    tenant_id UUID NOT NULL REFERENCES tenants (id),
+    project_id UUID NOT NULL REFERENCES flow_projects (id),
+    group_id UUID NOT NULL,
+    name TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    idempotency_key TEXT,
+    core_version TEXT,
+    details TEXT NOT NULL,
+    content TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    archived_at BIGINT,
+    UNIQUE (project_id, name, version)
+);
+CREATE INDEX flows_by_tenant ON flows (tenant_id, created_at);
+
+-- The tasks of a flow's version. `details` is a JSON object.
+CREATE TABLE flow_tasks (
+    id UUID NOT NULL PRIMARY KEY,
+    flow_id UUID NOT NULL REFERENCES flows (id),
+    slug TEXT NOT NULL,
+    name TEXT NOT NULL,
+    details TEXT NOT NULL,
+    UNIQUE (flow_id, slug)
+);
+
+-- Runs of flows. `key_id`, `agent_id` and `agent_name` are those that took the run. `state_json`, `parameters`, `context`
+-- and `run_config` are what clients sent; of a state, only `type` and `start_time` are read (`state`, `start_at`).
+-- `labels` is a sorted JSON array of strings. `log_bytes` and `log_lines` count what was kept of the log.
+CREATE TABLE flow_runs (
+    id UUID NOT NULL PRIMARY KEY,
+    tenant_id UUID NOT NULL REFERENCES tenants (id),
+    flow_id UUID NOT NULL REFERENCES flows (id),
+    name TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    state_json TEXT NOT NULL,
+    start_at BIGINT,
+    scheduled_at BIGINT NOT NULL,
+    parameters TEXT NOT NULL,
+    context TEXT NOT NULL,
+    run_config TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    idempotency_key TEXT,
+    key_id UUID REFERENCES api_keys (id),
+    agent_id UUID,
+    agent_name TEXT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    started_at BIGINT,
+    ended_at BIGINT,
+    heartbeat_at BIGINT,
+    log_bytes BIGINT NOT NULL,
+    log_lines BIGINT NOT NULL,
+    UNIQUE (flow_id, idempotency_key)
+);
+CREATE INDEX flow_runs_by_tenant ON flow_runs (tenant_id, created_at, id);
+CREATE INDEX flow_runs_by_state ON flow_runs (tenant_id, state, start_at, id);
+CREATE INDEX flow_runs_by_time ON flow_runs (created_at);
+
+-- Runs of the tasks of a flow's run. `map_index` is -1 unless the task is mapped.
+CREATE TABLE task_runs (
+    id UUID NOT NULL PRIMARY KEY,
+    flow_run_id UUID NOT NULL REFERENCES flow_runs (id),
+    task_id UUID NOT NULL REFERENCES flow_tasks (id),
+    map_index BIGINT NOT NULL,
+    name TEXT,
+    version BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    state_json TEXT NOT NULL,
+    start_at BIGINT,
+    updated_at BIGINT NOT NULL,
+    UNIQUE (flow_run_id, task_id, map_index)
+);
+CREATE INDEX task_runs_by_task ON task_runs (task_id);
+
+-- The states that a flow's run had, by its version.
+CREATE TABLE flow_run_states (
+    flow_run_id UUID NOT NULL REFERENCES flow_runs (id),
+    version BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    state_json TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (flow_run_id, version)
+);
+
+-- The log of a flow's run. Tokens are removed from messages.
+CREATE TABLE flow_run_logs (
+    flow_run_id UUID NOT NULL REFERENCES flow_runs (id),
+    number BIGINT NOT NULL,
+    task_run_id UUID,
+    at BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    level TEXT NOT NULL,
+    message TEXT NOT NULL,
+    PRIMARY KEY (flow_run_id, number)
+);
+CREATE INDEX flow_run_logs_by_time ON flow_run_logs (flow_run_id, at, number);
+
 -- Usage of keys by client: an address, a user agent and an agent. An unknown value is the empty string or the nil id.
 CREATE TABLE key_usage_clients (
     key_id UUID NOT NULL REFERENCES api_keys (id),

@@ -99,7 +99,7 @@ pub fn build_measured(
         .layer(from_fn_with_state(state.clone(), browsers::keep))
         .merge(open_apis())
         .layer(from_fn_with_state(state.services.clone(), settled::before_response))
-        .layer(from_fn(limits::read_body))
+        .layer(from_fn_with_state(state.services.clone(), limits::read_body))
         .merge(leak_reports(&state))
         .merge(health())
         .layer(map_response(faults::name))

@@ -86,6 +86,8 @@ impl ActionGroup {
             .filter(move |action| action.group == self && (with_reads || !action.is_read))
             // Agents poll every few seconds. Polls are counted in the keys' usage, and not logged.
             .filter(|action| action.code != Operation::PollQueue.as_str())
+            // So do the runs that they report on, whose states are listed with the runs.
+            .filter(|action| action.code != Operation::ReportFlowRun.as_str())
     }
 }
 

@@ -37,6 +37,16 @@ ids! {
     KeyId,
     /// Identifies an agent.
     AgentId,
+    /// Identifies a project of flows.
+    FlowProjectId,
+    /// Identifies a version of a flow.
+    FlowId,
+    /// Identifies a task of a flow's version.
+    FlowTaskId,
+    /// Identifies a run of a flow.
+    FlowRunId,
+    /// Identifies a run of a task.
+    TaskRunId,
     /// Identifies a browser session. Not the secret in its cookie.
     SessionId,
     /// Identifies an invitation to a tenant. Not the secret in its link.

@@ -8,6 +8,7 @@ pub mod agent;
 pub mod api_key;
 pub mod audit;
 pub mod error;
+pub mod flow_run;
 pub mod id;
 pub mod input;
 pub mod name;
@@ -36,7 +37,11 @@ pub use api_key::{
 };
 pub use audit::{AuditEntry, AuditQuery};
 pub use error::{ApiError, ErrorCode, FieldError};
-pub use id::{AgentId, AuditId, InvitationId, KeyId, ServiceAccountId, SessionId, TenantId, UserId};
+pub use flow_run::{FlowRun, ListFlowRuns, RunKey, RunPhase, StateType};
+pub use id::{
+    AgentId, AuditId, FlowId, FlowProjectId, FlowRunId, FlowTaskId, InvitationId, KeyId, ServiceAccountId, SessionId,
+    TaskRunId, TenantId, UserId,
+};
 pub use name::Name;
 pub use operation::Operation;
 pub use outcome::{Notice, Outcome};

@@ -61,6 +61,8 @@ pub enum Right {
     IssueKey,
     /// To act as an agent, with the key it was started with.
     OwnAgent,
+    /// To let agents run flows: whoever could create a key that does the same.
+    RunFlows,
     /// To view what everybody in the tenant may.
     Belong,
     /// To administer the tenant.
@@ -371,6 +373,34 @@ operations! {
         ListAgents = "agents" reads Agents (ViewOrStopKey, Never) "List agents",
             "{actor} listed the agents.",
             "{actor} tried to list agents and was denied.";
+        /// Create a project of flows, in the built-in backend for flow runs.
+        CreateFlowProject = "create_project" writes Agents (RunFlows, Never) "Create flow project",
+            "{actor} created the flow project “{subject}”.",
+            "{actor} tried to create a flow project and was denied.";
+        /// Register a flow, or a new version of it.
+        RegisterFlow = "create_flow_from_compressed_string" writes Agents (RunFlows, Never) "Register flow",
+            "{actor} registered the flow “{subject}”.",
+            "{actor} tried to register a flow and was denied.";
+        /// Create a run of a flow, which an agent takes.
+        CreateFlowRun = "create_flow_run" writes Agents (RunFlows, Never) "Create flow run",
+            "{actor} created the flow run “{subject}”.",
+            "{actor} tried to create a flow run and was denied.";
+        /// Cancel a run of a flow, or rename it.
+        CancelFlowRun = "cancel_flow_run" writes Agents (RunFlows, Never) "Cancel flow run",
+            "{actor} cancelled the flow run “{subject}”.",
+            "{actor} tried to cancel a flow run and was denied.";
+        /// Report states and logs of a run, as the agent that took it.
+        ReportFlowRun = "set_flow_run_states" writes Agents (OwnAgent, Never) "Report flow run",
+            "{actor} reported the state of a flow run.",
+            "{actor} tried to report the state of a flow run and was denied.";
+        /// Read projects, flows and runs, as the clients of the backend do.
+        ReadFlows = "flow_run" reads Agents (Belong, Never) "Read flows",
+            "{actor} read flows and their runs.",
+            "{actor} tried to read flows and was denied.";
+        /// List the runs of agents, with the keys that they used.
+        ListFlowRuns = "flow_runs" reads Agents (ViewOrStopKey, Never) "List flow runs",
+            "{actor} listed the flow runs.",
+            "{actor} tried to list flow runs and was denied.";
         /// Read the tenant's audit log: who did what, and what was denied.
         ListAuditLog = "audit_log" reads AuditLog (Administer, WhenWidening) "Read audit log",
             "{actor} exported the audit log.",

@@ -1,7 +1,7 @@
-//! Server functions for the audit log and agents.
+//! Server functions for the audit log, agents and their runs.
 
 use domain::{
-    Agent, Page,
+    Agent, FlowRun, ListFlowRuns, Page,
     agent::ListAgents,
     audit::{AuditEntry, GetAuditLog},
 };
@@ -29,4 +29,14 @@ pub async fn get_audit_log(input: GetAuditLog) -> Result<Page<AuditEntry>, AppEr
 pub async fn get_agents(input: ListAgents) -> Result<Vec<Agent>, AppError> {
     let request = context();
     Ok(request.services.agents().list(request.actor()?, input.scope).await?)
+}
+
+/// Returns one page of the runs that agents took with some keys.
+///
+/// # Errors
+/// Returns the errors of the use case.
+#[server(name = ListFlowRunsCall, prefix = "/fn", endpoint = "flow_runs", protocol = Reads<ListFlowRuns>)]
+pub async fn get_flow_runs(input: ListFlowRuns) -> Result<Page<FlowRun>, AppError> {
+    let request = context();
+    Ok(request.services.flows().list(request.actor()?, &input).await?)
 }

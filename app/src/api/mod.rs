@@ -70,7 +70,7 @@ mod json;
 pub mod protocol;
 pub mod wire;
 
-pub use audit_log::{get_agents, get_audit_log};
+pub use audit_log::{get_agents, get_audit_log, get_flow_runs};
 pub use error::AppError;
 pub use key_policies::{clear_key_policy, list_key_policies, preview_key_policy, set_key_policy};
 pub use keys::{

@@ -1,7 +1,7 @@
 //! States and outcomes as labelled chips.
 
 use chrono::{DateTime, Utc};
-use domain::{AccountState, AgentState, ApiKey, KeyState, api_key::policy, audit::Outcome};
+use domain::{AccountState, AgentState, ApiKey, KeyState, RunPhase, StateType, api_key::policy, audit::Outcome};
 use leptos::prelude::*;
 
 use super::time::Dated;
@@ -83,6 +83,19 @@ pub fn AgentStatus(state: AgentState) -> impl IntoView {
         AgentState::CutOff { .. } => "chip chip-denied",
     };
     view! { <span class=class>{state.label()}</span> }
+}
+
+/// The state of a run of a flow, as it was reported.
+#[component]
+pub fn FlowRunStatus(state: StateType) -> impl IntoView {
+    let class = match state.phase() {
+        RunPhase::Waiting => "chip",
+        RunPhase::Running => "chip chip-rotating",
+        RunPhase::Succeeded => "chip chip-active",
+        RunPhase::Failed => "chip chip-denied",
+        RunPhase::Cancelled => "chip chip-suspended",
+    };
+    view! { <span class=class>{state.as_str().to_owned()}</span> }
 }
 
 /// The outcome of an operation in the audit log.

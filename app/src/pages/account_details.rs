@@ -19,6 +19,7 @@ use leptos::prelude::*;
 use super::{
     agents::agents,
     api_keys::{KeyList, key_list},
+    flow_runs::flow_runs,
     list_params,
     new_key::new_key_page,
 };
@@ -66,6 +67,7 @@ pub async fn one_account(request: RequestContext) -> Result<AnyView, ApiError> {
     let seen = get_agents(ListAgents { scope: AgentScope::Owner(owner) }).await?;
     let path = format!("{PATH}/{}", account.id);
     let key_base = format!("{path}/keys");
+    let runs = flow_runs(&request, AgentScope::Owner(owner), &path, &key_base).await?;
     let exists = account.deleted_at.is_none();
     let list = KeyList { path: path.clone(), owner: Some(owner), may_create: exists };
     let label = words::delete_service_account(&account.name);
@@ -98,6 +100,7 @@ pub async fn one_account(request: RequestContext) -> Result<AnyView, ApiError> {
             {key_list(&request, list, &query, keys).await?}
         </section>
         {agents(seen, Some(&key_base), request.services.now())}
+        {runs}
     }
     .into_any())
 }

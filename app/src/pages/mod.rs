@@ -10,6 +10,7 @@ pub(crate) mod docs;
 pub(crate) mod empty_list;
 pub(crate) mod entry;
 pub(crate) mod first_request;
+pub(crate) mod flow_runs;
 pub(crate) mod frame;
 pub(crate) mod graphiql;
 pub(crate) mod inventory;

@@ -37,6 +37,8 @@ pub mod entry;
 #[cfg(feature = "ssr")]
 pub mod exposure;
 #[cfg(feature = "ssr")]
+pub mod flow_runs;
+#[cfg(feature = "ssr")]
 pub mod frame;
 #[cfg(feature = "ssr")]
 pub mod imported;

@@ -11,6 +11,7 @@ use std::{
 use crate::{
     audit::AuditLog,
     context::Context,
+    flows::backend,
     keys::{agents, expiry_mail, key_policies, pending_changes, scopes, usage::UsageBuffer},
     people::{remembered_browsers, throttle},
     storage::{self, db::KeyCache},
@@ -146,6 +147,12 @@ impl Background {
         db.key_cache().tidy();
         if let Err(error) = storage::agents::delete_before(db, now - agents::KEPT_FOR).await {
             tracing::warn!(%error, "inactive agents could not be deleted");
+        }
+        if let Err(error) = storage::flow_runs::sweep(db, now - backend::KEPT_FOR).await {
+            tracing::warn!(%error, "old flow runs could not be deleted");
+        }
+        if let Err(error) = storage::flows::sweep(db, now - backend::KEPT_FOR).await {
+            tracing::warn!(%error, "old versions of flows could not be deleted");
         }
     }
 }

@@ -11,6 +11,7 @@ mod context;
 mod digest;
 mod error;
 mod examination;
+mod flows;
 mod input;
 mod keys;
 mod leaks;
@@ -44,6 +45,11 @@ pub use clock::Clock;
 pub use digest::of_hex as digest_of_hex;
 pub use domain;
 pub use error::{Error, OpenError, Result};
+pub use flows::{
+    backend::Flows,
+    registration::{CreateFlowProject, MAX_FLOW_BYTES, RegisterFlow},
+    runs::{CreateFlowRun, MAX_OFFERED as MAX_OFFERED_RUNS, TaskOfRun},
+};
 pub use keys::{
     agents::{Agents, MAX_LISTED as MAX_AGENTS, RegisterAgent},
     api_keys::{ApiKeys, KeyAlerts, KeyStep, MAX_ALERTS, RevokedKey, STEP as KEYS_AT_ONCE},
@@ -97,6 +103,9 @@ pub use storage::{
     db::{PostgresOptions, SettlingMark},
     feed::{Change, Cursor},
     file::of_database as sqlite_file_of,
+    flow_filter::{FlowColumn, FlowFilter, FlowTest, FlowValue},
+    flow_runs::{LogLine, RunRecord, RunState, StateRecord, TaskRunRecord},
+    flows::{FlowProject, FlowRecord, FlowTaskRecord},
     key_list::AlertsAbout,
     keys::KeyPosition,
 };
@@ -129,6 +138,8 @@ pub struct Settings {
     /// How old a sign-in may be when the user creates or reveals something lasting, such as a key; at most
     /// [`CONFIRM_AFTER`].
     pub confirm_after: TimeDelta,
+    /// Whether the built-in backend for flow runs is on.
+    pub flow_runs: bool,
 }
 
 impl Settings {
@@ -143,6 +154,7 @@ impl Settings {
             revocation_ledger: None,
             operator_tenant: None,
             confirm_after: CONFIRM_AFTER,
+            flow_runs: false,
         }
     }
 }
@@ -156,6 +168,7 @@ struct Inner {
     context: context::Context,
     ledger: Option<std::path::PathBuf>,
     operator_tenant: Option<String>,
+    flow_runs: bool,
     usage: Arc<keys::usage::UsageBuffer>,
     revoked_tokens: keys::verification::RevokedTokens,
     rate_limits: keys::rate_limits::RateLimits,
@@ -192,6 +205,7 @@ impl Services {
             file,
             ledger: settings.revocation_ledger.clone().or_else(|| restore::ledger_of(&settings.database_url)),
             operator_tenant: settings.operator_tenant.clone(),
+            flow_runs: settings.flow_runs,
             usage,
             revoked_tokens: keys::verification::RevokedTokens::default(),
             rate_limits: keys::rate_limits::RateLimits::default(),
@@ -394,6 +408,11 @@ impl Services {
     /// Agents.
     pub fn agents(&self) -> Agents<'_> {
         Agents { context: &self.0.context, usage: &self.0.usage }
+    }
+
+    /// The built-in backend for flow runs.
+    pub fn flows(&self) -> Flows<'_> {
+        Flows { context: &self.0.context, usage: &self.0.usage, is_on: self.0.flow_runs }
     }
 
     /// Tenants.

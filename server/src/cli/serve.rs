@@ -27,6 +27,7 @@ use crate::{
 };
 
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command")]
 pub(super) struct Serve {
     #[command(flatten)]
     listen: Listen,
@@ -106,6 +107,15 @@ pub(super) struct Serve {
     operator_tenant: Option<String>,
     #[arg(
         long,
+        env = "LATCHKEY_FLOW_RUNS",
+        value_parser = BoolishValueParser::new(),
+        help_heading = "Flow runs",
+        help = "Accept flows and their runs from clients of Prefect 0.14 to 1.4 and offer them to agents, for trials and \
+          tests; not a scheduler"
+    )]
+    flow_runs: bool,
+    #[arg(
+        long,
         env = "LATCHKEY_LEAK_REPORT_KEYS",
         value_name = "FILE",
         value_parser = report_keys,
@@ -147,6 +157,7 @@ impl Serve {
     pub(super) fn configure(&self, settings: &mut service::Settings) {
         settings.mail = self.mail();
         settings.operator_tenant.clone_from(&self.operator_tenant);
+        settings.flow_runs = self.flow_runs;
         settings.confirm_after = TimeDelta::seconds(self.confirm_after.into());
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use async_graphql::{Context, Result};
@@ -27,6 +27,20 @@ impl RefusedInData {
     /// Returns what was recorded.
     pub(super) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The maximum number of bytes of states, logs and flows in a response.
+const MAX_RESPONSE_BYTES: usize = 16 * 1_024 * 1_024;
+
+/// How many bytes a response already has of what one field may return megabytes of.
+#[derive(Default)]
+pub(super) struct ResponseBytes(AtomicUsize);
+
+impl ResponseBytes {
+    /// Adds bytes. Returns false if the response is too long.
+    pub(super) fn take(&self, bytes: usize) -> bool {
+        self.0.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= MAX_RESPONSE_BYTES
     }
 }
 

@@ -18,7 +18,7 @@ const NEVER_NULL: [(&str, &str, &str); 1] =
     [("create_service_account_input", "role", "Choose a role, or leave out the field for TENANT_ADMIN.")];
 
 /// Scalars that are sent as strings.
-const TEXT_SCALARS: [&str; 4] = ["DateTime", "ID", "String", "uuid"];
+const TEXT_SCALARS: [&str; 5] = ["DateTime", "ID", "String", "timestamptz", "uuid"];
 
 /// The inputs that a schema accepts.
 #[derive(Debug, Default)]
@@ -37,6 +37,8 @@ enum Kind {
     Text,
     Id,
     Instant,
+    /// Any JSON.
+    Any,
     Enum(Vec<String>),
     Object(Vec<Input>),
 }
@@ -156,7 +158,8 @@ impl Inputs {
             "Int" => Kind::Int,
             "Boolean" => Kind::Boolean,
             "ID" => Kind::Id,
-            "DateTime" => Kind::Instant,
+            "DateTime" | "timestamptz" => Kind::Instant,
+            "JSON" => Kind::Any,
             // `String` and `uuid`, whose malformed values equal no id.
             _ => Kind::Text,
         };
@@ -239,7 +242,7 @@ impl Kind {
                     found.add(path, format!("Choose a whole number up to {}.", i32::MAX));
                 }
             }
-            (Self::Boolean, Value::Boolean(_)) | (Self::Text | Self::Id, Value::String(_)) => {}
+            (Self::Any, _) | (Self::Boolean, Value::Boolean(_)) | (Self::Text | Self::Id, Value::String(_)) => {}
             (Self::Id, Value::Number(number)) if number.is_i64() => {}
             (Self::Instant, Value::String(text)) => {
                 if parse_instant(text).is_none() {

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// Returns the request for a page; the errors are those of [`PageRequest::new`].
-fn page(after: Option<String>, before: Option<String>, limit: Option<i32>) -> Result<PageRequest> {
+pub(super) fn page(after: Option<String>, before: Option<String>, limit: Option<i32>) -> Result<PageRequest> {
     PageRequest::new(after.map(Cursor), before.map(Cursor), limit).map_err(refuse)
 }
 

@@ -41,7 +41,7 @@ impl Shape {
     }
 
     /// Puts the fields of the data in the order of the query, and sets those that failed to null. A test holds that all
-    /// fields that can fail are nullable. Fields in lists never fail, and are always in order.
+    /// fields that can fail are nullable.
     pub(super) fn complete(&self, data: Value, errors: &[ServerError]) -> Value {
         let failed: Vec<&[PathSegment]> =
             errors.iter().map(|error| error.path.as_slice()).filter(|path| !path.is_empty()).collect();
@@ -53,7 +53,15 @@ impl Shape {
     }
 
     fn object(&self, data: Value, failed: &[&[PathSegment]]) -> Value {
-        let Value::Object(mut fields) = data else { return data };
+        let mut fields = match data {
+            Value::Object(fields) => fields,
+            // Without anything selected in it, it is JSON or a list of scalars.
+            Value::List(items) if !self.0.is_empty() => {
+                let items = items.into_iter().enumerate();
+                return Value::List(items.map(|(at, item)| self.object(item, &in_item(failed, at))).collect());
+            }
+            data => return data,
+        };
         let mut ordered = Vec::with_capacity(fields.len());
         for (key, shape) in &self.0 {
             let here: Vec<&[PathSegment]> = failed.iter().filter_map(|path| below(path, key)).collect();
@@ -70,6 +78,15 @@ impl Shape {
         }
         Value::Object(ordered.into_iter().chain(fields).collect())
     }
+}
+
+/// Returns the rests of the paths that begin with an item of a list.
+fn in_item<'p>(paths: &[&'p [PathSegment]], item: usize) -> Vec<&'p [PathSegment]> {
+    let rest = |path: &&'p [PathSegment]| match path {
+        [PathSegment::Index(first), rest @ ..] if *first == item => Some(rest),
+        _ => None,
+    };
+    paths.iter().filter_map(rest).collect()
 }
 
 /// Returns the rest of a path that begins with a field.

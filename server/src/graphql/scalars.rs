@@ -50,3 +50,26 @@ impl ScalarType for Count {
         Value::from(self.0)
     }
 }
+
+/// A time as clients of flow runs write it, in UTC and microseconds, like `2027-01-31T09:00:00.000000+00:00`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timestamp(pub(super) DateTime<Utc>);
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(at: DateTime<Utc>) -> Self {
+        Self(at)
+    }
+}
+
+/// A time with a UTC offset (RFC 3339), to the microsecond.
+#[Scalar(name = "timestamptz", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
+impl ScalarType for Timestamp {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let at = if let Value::String(text) = &value { parse_instant(text) } else { None };
+        at.map(Self).ok_or_else(|| InputValueError::custom(ExpiryError::Malformed))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_rfc3339_opts(SecondsFormat::Micros, false))
+    }
+}

@@ -13,24 +13,30 @@ const MAX_DEPTH: usize = 16;
 /// All queries. Each field is nullable: if one fails, the others keep their values (decision 0020).
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
 #[graphql(name = "Query")]
-pub struct Query(query::ProductQuery, clients::ClientQuery);
+pub struct Query(query::ProductQuery, clients::ClientQuery, clients::FlowQuery);
 
 /// All mutations. Each field is nullable: if one fails, the results of the others aren't lost (decision 0020).
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
 #[graphql(name = "Mutation")]
-pub struct Mutation(mutation::ProductMutation, clients::ClientMutation);
+pub struct Mutation(mutation::ProductMutation, clients::ClientMutation, clients::FlowMutation);
 
 /// The executable schema, with the types of its inputs.
 #[derive(Clone)]
 pub struct ApiSchema {
     schema: Schema<Query, Mutation, EmptySubscription>,
     inputs: Arc<Inputs>,
+    has_flow_runs: bool,
 }
 
 impl ApiSchema {
     /// Executes a request whose arguments and variables were checked.
     pub(super) async fn execute(&self, request: Request) -> Response {
         self.schema.execute(request).await
+    }
+
+    /// Whether the built-in backend for flow runs is on, whose clients send longer requests.
+    pub(super) fn has_flow_runs(&self) -> bool {
+        self.has_flow_runs
     }
 
     /// Returns the types of arguments and variables.
@@ -41,6 +47,7 @@ impl ApiSchema {
 
 /// Builds the schema. `public_url`: the site's scheme and host, for links in responses.
 pub fn build(services: Services, public_url: String) -> ApiSchema {
+    let has_flow_runs = services.flows().is_on();
     let schema = Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .data(services)
         .data(PublicUrl(public_url))
@@ -48,7 +55,7 @@ pub fn build(services: Services, public_url: String) -> ApiSchema {
         .limit_complexity(guard::MAX_FIELDS)
         .disable_suggestions()
         .finish();
-    ApiSchema { schema, inputs: Arc::new(inputs()) }
+    ApiSchema { schema, inputs: Arc::new(inputs()), has_flow_runs }
 }
 
 /// Returns the schema's definition, as committed in `server/schema.graphql`.

@@ -20,7 +20,7 @@ use tracing::Instrument;
 
 use super::{
     coercion,
-    context::{ClientVersion, RefusedInData},
+    context::{ClientVersion, RefusedInData, ResponseBytes},
     error::{self, server_error},
     guard, key_list,
     media_type::MediaType,
@@ -32,7 +32,7 @@ use crate::{
     body,
     compression::Uncompressed,
     headers,
-    middleware::authenticate::Caller,
+    middleware::{authenticate::Caller, limits},
     problem::{self, Refusal},
 };
 
@@ -102,13 +102,21 @@ pub(crate) async fn serve(State(schema): State<ApiSchema>, request: HttpRequest)
         return bad_request(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json.");
     }
     let (parts, body) = request.into_parts();
-    let bytes = body::bytes(body).await;
+    let bytes = if schema.has_flow_runs() {
+        match limits::collect(&parts.headers, body, max_bytes(&parts)).await {
+            Ok(bytes) => bytes,
+            Err(refusal) => return *refusal,
+        }
+    } else {
+        body::bytes(body).await
+    };
+    let max_query = if schema.has_flow_runs() { guard::MAX_FLOW_QUERY_BYTES } else { guard::MAX_QUERY_BYTES };
     let read = if bytes.len() > INLINE_BYTES {
         // Parsing takes up to 0.5 ms, even for a query that is then rejected, and would delay other requests.
-        let parsed = tokio::task::spawn_blocking(move || read(&bytes)).await;
+        let parsed = tokio::task::spawn_blocking(move || read(&bytes, max_query)).await;
         parsed.unwrap_or(Err(Unreadable::Request("The query couldn't be parsed.")))
     } else {
-        read(&bytes)
+        read(&bytes, max_query)
     };
     match read {
         Ok(query) => execute(&schema, query, &parts, media_type).await,
@@ -117,8 +125,15 @@ pub(crate) async fn serve(State(schema): State<ApiSchema>, request: HttpRequest)
     }
 }
 
-/// Parses the body and its query. Checks the guard's limits.
-fn read(bytes: &[u8]) -> Result<Query, Unreadable> {
+/// Returns how long a body may be while the built-in backend for flow runs is on: with a valid key, long enough for a flow
+/// or a part of a log.
+fn max_bytes(parts: &Parts) -> usize {
+    let actor = parts.extensions.get::<Caller>().and_then(Caller::actor);
+    if actor.is_some_and(|actor| actor.key_id().is_some()) { limits::MAX_FLOW_BYTES } else { body::MAX_BYTES }
+}
+
+/// Parses the body and its query. Checks the guard's limits. `max_query`: the maximum length of the query.
+fn read(bytes: &[u8], max_query: usize) -> Result<Query, Unreadable> {
     if bytes.trim_ascii_start().starts_with(b"[") {
         return Err("Batched queries aren't supported. Send one operation per request.".into());
     }
@@ -128,7 +143,7 @@ fn read(bytes: &[u8]) -> Result<Query, Unreadable> {
         return Err("The extensions must be an object.".into());
     }
     let variables = variables(body.variables)?;
-    guard::scan(&body.query)?;
+    guard::scan_within(&body.query, max_query)?;
     let document = async_graphql::parser::parse_query(&body.query).map_err(|cause| {
         let error = server_error(UNPARSABLE, "The query isn't valid GraphQL.", None);
         Unreadable::Query(ServerError { locations: cause.positions().collect(), ..error })
@@ -172,6 +187,7 @@ async fn execute(schema: &ApiSchema, mut query: Query, parts: &Parts, media_type
     let refused = RefusedInData::default();
     let mut request = Request::new(query.text).variables(query.variables);
     request = request.data(actor).data(ClientVersion(version.map(str::to_owned))).data(refused.clone());
+    request = request.data(ResponseBytes::default());
     request.operation_name = query.operation_name;
     request.set_parsed_query(query.document);
     if let Some(session) = parts.extensions.get::<Session>() {

@@ -6,6 +6,7 @@ use domain::{IssuedKey, api_key::input::SetKeyPolicy};
 
 use super::{
     audit_operation::AuditOperation,
+    clients::flow_types::ListedFlowRun,
     enums::{
         AccountStateCode, ActorKind, AuditResult, Channel, Endpoint, ExposureResponse, KeyPolicyKind, KeyStateCode,
         OwnerKind, RefusalReason, Role, by_code,
@@ -233,7 +234,8 @@ impl From<domain::ServiceAccount> for ServiceAccount {
     concrete(name = "api_key_page", params(ApiKey)),
     concrete(name = "service_account_page", params(ServiceAccount)),
     concrete(name = "member_page", params(Member)),
-    concrete(name = "audit_page", params(AuditEntry))
+    concrete(name = "audit_page", params(AuditEntry)),
+    concrete(name = "flow_run_page", params(ListedFlowRun))
 )]
 pub struct PageOf<T: OutputType> {
     /// The items on the page.

@@ -8,6 +8,7 @@ mod changes;
 mod clients;
 mod endings;
 mod endpoints;
+mod flows;
 mod forms;
 mod fuzz;
 mod graphql;

@@ -29,8 +29,16 @@ fn every_operation_has_a_graphql_field() {
 }
 
 /// The operations that the dashboard doesn't offer, with the reason.
-const NOT_OF_THE_DASHBOARD: [(Operation, &str); 2] =
-    [(Operation::RegisterAgent, "by agents, with a key"), (Operation::PollQueue, "by agents, with a key")];
+const NOT_OF_THE_DASHBOARD: [(Operation, &str); 8] = [
+    (Operation::RegisterAgent, "by agents, with a key"),
+    (Operation::PollQueue, "by agents, with a key"),
+    (Operation::ReportFlowRun, "by agents and flows, with a key"),
+    (Operation::CreateFlowProject, "by the clients' command line"),
+    (Operation::RegisterFlow, "by the clients' command line"),
+    (Operation::CreateFlowRun, "by the clients' command line"),
+    (Operation::CancelFlowRun, "by the clients' command line"),
+    (Operation::ReadFlows, "by the clients' command line and agents"),
+];
 
 #[test]
 fn the_server_functions_and_the_plain_forms_together_are_the_operations_of_the_dashboard() {

@@ -27,6 +27,7 @@ pub struct Stage {
     pub ada: UserId,
     router: WholeSite,
     folder: tempfile::TempDir,
+    settings: Settings,
     /// The keys are kept in memory, as in a server.
     _serving: Serving,
 }
@@ -117,7 +118,7 @@ impl Stage {
         let site = Site::new(public_url, false, Assets::new(Source::Folder(folder.path().join("site")))).unwrap();
         let serving = services.begin_serving().unwrap();
         let router = router::build(services.clone(), site);
-        Self { services, clock, ada, router, folder, _serving: serving }
+        Self { services, clock, ada, router, folder, settings, _serving: serving }
     }
 
     /// Returns the same site behind a trusted proxy.
@@ -133,6 +134,15 @@ impl Stage {
         let site = Site::new("http://127.0.0.1:3000", false, assets).unwrap().with_leak_reports(rules);
         let site = site.behind(vec![IpAddr::from(PEER).into()]);
         Self { router: router::build(self.services.clone(), site), ..self }
+    }
+
+    /// Returns the same site with the built-in backend for flow runs.
+    pub async fn with_flow_runs(self) -> Self {
+        let settings = Settings { flow_runs: true, ..self.settings.clone() };
+        let services = Services::open(&settings, self.clock.clone()).await.unwrap();
+        let assets = Assets::new(Source::Folder(self.folder.path().join("site")));
+        let site = Site::new("http://127.0.0.1:3000", false, assets).unwrap();
+        Self { router: router::build(services.clone(), site), services, settings, ..self }
     }
 
     /// Returns the folder of the stage's files.

@@ -159,6 +159,7 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
         Right::ChangeKey => own || (administers && of_account),
         Right::IssueKey => makes_own || (administers && of_account),
         Right::OwnAgent => own && actor.key_id().is_some(),
+        Right::RunFlows => makes_own,
         Right::Belong => true,
         Right::Administer => administers,
     }
@@ -183,6 +184,7 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
         (Right::AdministerInSession, _) => "Ask an administrator to unlock two-factor codes in the dashboard.",
         (Right::AdministerAsUser, _) => "Only users with the role Administrator can create tenants.",
         (_, Operation::ListAgents) => "Only administrators can view all agents. Yours are listed with your keys.",
+        (_, Operation::ListFlowRuns) => "Only administrators can view all flow runs. Yours are listed with your keys.",
         (_, Operation::CreateApiKey) if own => {
             "You can't create keys with the role Read only. Ask an administrator to change it."
         }
@@ -194,6 +196,9 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
         }
         (Right::ViewOrStopKey | Right::ResumeKey | Right::ChangeKey | Right::IssueKey, _) => OF_ACCOUNTS,
         (Right::OwnAgent, _) => "Only an agent can do this, with its API key.",
+        (Right::RunFlows, _) => {
+            "You can't let agents run flows with the role Read only. Ask an administrator to change it."
+        }
         // Never refused inside the tenant.
         (Right::Belong, _) => "Only members of the tenant can view this.",
         (Right::Administer, Operation::GetOverview) => OF_ALL_KEYS,

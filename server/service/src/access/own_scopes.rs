@@ -7,7 +7,14 @@ use super::actor::Actor;
 /// Returns the scopes of which a key needs one.
 fn needed(operation: Operation) -> &'static [OwnScope] {
     match operation {
-        Operation::RegisterAgent | Operation::PollQueue => &[OwnScope::Agent],
+        Operation::RegisterAgent
+        | Operation::PollQueue
+        | Operation::CreateFlowProject
+        | Operation::RegisterFlow
+        | Operation::CreateFlowRun
+        | Operation::CancelFlowRun
+        | Operation::ReportFlowRun => &[OwnScope::Agent],
+        Operation::ReadFlows => &[OwnScope::Agent, OwnScope::Read],
         // An agent asks who it is and in which tenant before it registers.
         Operation::ViewSelf | Operation::GetTenant => &[OwnScope::Read, OwnScope::Agent],
         _ if operation.is_read() => &[OwnScope::Read],

@@ -55,7 +55,7 @@ pub const TABLE: &[(&[Operation], Grid)] = {
         ]),
         // To view a key and to stop it: its owner and administrators.
         (&[
-            O::ListApiKeys, O::GetApiKey, O::GetApiKeyUsage, O::ListAgents, O::SuspendApiKey, O::RevokeApiKey,
+            O::ListApiKeys, O::GetApiKey, O::GetApiKeyUsage, O::ListAgents, O::ListFlowRuns, O::SuspendApiKey, O::RevokeApiKey,
         ], [
             //             tenant ME     OTHER  BOT    OTHER_BOT
             /* session */ ["--y", "yyy", "--y", "--y", "--y"],
@@ -84,14 +84,21 @@ pub const TABLE: &[(&[Operation], Grid)] = {
             /* bot     */ ["---", "---", "---", "-yy", "--y"],
         ]),
         // For agents, with their own key.
-        (&[O::RegisterAgent, O::PollQueue], [
+        (&[O::RegisterAgent, O::PollQueue, O::ReportFlowRun], [
             //             tenant ME     OTHER  BOT    OTHER_BOT
             /* session */ ["---", "---", "---", "---", "---"],
             /* key     */ ["---", "yyy", "---", "---", "---"],
             /* bot     */ ["---", "---", "---", "yyy", "---"],
         ]),
+        // To let agents run something: whoever could create a key that does the same.
+        (&[O::CreateFlowProject, O::RegisterFlow, O::CreateFlowRun, O::CancelFlowRun], [
+            //             tenant ME     OTHER  BOT    OTHER_BOT
+            /* session */ ["---", "-yy", "---", "---", "---"],
+            /* key     */ ["---", "-yy", "---", "---", "---"],
+            /* bot     */ ["---", "---", "---", "-yy", "---"],
+        ]),
         // For everyone in the tenant.
-        (&[O::GetTenant, O::ListMembers, O::ListKeyPolicies, O::ListScopes], [
+        (&[O::GetTenant, O::ListMembers, O::ListKeyPolicies, O::ListScopes, O::ReadFlows], [
             //             tenant ME     OTHER  BOT    OTHER_BOT
             /* session */ ["yyy", "yyy", "yyy", "yyy", "yyy"],
             /* key     */ ["yyy", "yyy", "yyy", "yyy", "yyy"],

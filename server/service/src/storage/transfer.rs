@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// All tables, each after those that it references. A test compares the list with the schema.
-pub(crate) const TABLES: [&str; 34] = [
+pub(crate) const TABLES: [&str; 41] = [
     "tenants",
     "users",
     "scopes",
@@ -30,6 +30,13 @@ pub(crate) const TABLES: [&str; 34] = [
     "name_search",
     "key_policies",
     "agents",
+    "flow_projects",
+    "flows",
+    "flow_tasks",
+    "flow_runs",
+    "task_runs",
+    "flow_run_states",
+    "flow_run_logs",
     "key_usage_clients",
     "key_usage_scopes",
     "key_refusals",

@@ -8,6 +8,7 @@ mod change_feed;
 mod crowd;
 mod database;
 mod faults;
+mod flows;
 mod imported;
 mod imports;
 mod inventory;

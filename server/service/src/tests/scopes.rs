@@ -684,12 +684,21 @@ fn a_scoped_key_may_do_here_only_what_its_reserved_scopes_allow() {
     let all = allowed(None);
     assert_eq!(allowed(Some("")), []);
     assert_eq!(allowed(Some("orders:read latchkey:verify")), [], "scopes of another API");
-    let agents = [Operation::RegisterAgent, Operation::PollQueue];
+    let agents = [
+        Operation::RegisterAgent,
+        Operation::PollQueue,
+        Operation::CreateFlowProject,
+        Operation::RegisterFlow,
+        Operation::CreateFlowRun,
+        Operation::CancelFlowRun,
+        Operation::ReportFlowRun,
+    ];
     let others = all.iter().copied().filter(|one| !agents.contains(one));
     let (reads, changes): (Vec<_>, Vec<_>) = others.partition(|one| one.is_read());
     assert_eq!(allowed(Some("latchkey:read")), reads);
     assert_eq!(allowed(Some("latchkey:manage")), changes);
-    let agent = [Operation::ViewSelf, Operation::GetTenant, Operation::RegisterAgent, Operation::PollQueue];
+    let also = [Operation::ViewSelf, Operation::GetTenant, Operation::ReadFlows];
+    let agent: Vec<_> = all.iter().copied().filter(|one| agents.contains(one) || also.contains(one)).collect();
     assert_eq!(allowed(Some("latchkey:agent")), agent);
     assert_eq!(allowed(Some("latchkey:agent latchkey:manage latchkey:read")), all);
 }

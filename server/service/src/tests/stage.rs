@@ -67,20 +67,21 @@ pub(crate) fn browser() -> Client {
 impl Stage {
     async fn set(url: &str, folder: tempfile::TempDir) -> Self {
         let clock = Clock::fixed("2027-01-01T00:00:00Z".parse().unwrap());
-        let key_file = folder.path().join(KEY_FILE);
-        let secret_keys = if url.starts_with("sqlite:") {
-            SecretKeys::Beside
-        } else {
-            create_secret_key_file(&key_file).unwrap();
-            SecretKeys::File(key_file)
-        };
-        let settings = Settings { secret_keys, ..Settings::new(url) };
+        if !url.starts_with("sqlite:") {
+            create_secret_key_file(&folder.path().join(KEY_FILE)).unwrap();
+        }
+        let settings = settings_of(url, folder.path());
         let services = Services::open(&settings, clock.clone()).await.unwrap();
         services.migrate().await.unwrap();
         let tenant = services.admin().create_tenant("Acme", "acme").await.unwrap();
         let serving = services.begin_serving().unwrap();
         let admin = add_user(&services, "ada@example.org", "acme", Role::TenantAdmin).await;
         Self { services, clock, tenant, admin, database_url: url.to_owned(), folder, _serving: serving }
+    }
+
+    /// Returns the settings of the stage's services.
+    pub(crate) fn settings(&self) -> Settings {
+        settings_of(&self.database_url, self.folder())
     }
 
     /// Returns the folder of the stage's files.
@@ -142,6 +143,12 @@ impl Stage {
             query.page = PageRequest { after: Some(next), ..query.page };
         }
     }
+}
+
+fn settings_of(url: &str, folder: &Path) -> Settings {
+    let is_beside = url.starts_with("sqlite:");
+    let secret_keys = if is_beside { SecretKeys::Beside } else { SecretKeys::File(folder.join(KEY_FILE)) };
+    Settings { secret_keys, ..Settings::new(url) }
 }
 
 /// Runs `act` concurrently on all threads, once for each number below `times`, and returns the results.

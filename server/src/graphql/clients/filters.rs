@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// An id as text. A malformed UUID equals no id.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct UuidText(String);
+pub(crate) struct UuidText(pub(super) String);
 
 scalar!(UuidText, "uuid", "A UUID as text.");
 
@@ -17,19 +17,19 @@ scalar!(UuidText, "uuid", "A UUID as text.");
 pub(crate) struct UuidComparison {
     /// Equal to this value; ignored if null.
     #[graphql(name = "_eq")]
-    eq: Option<UuidText>,
+    pub(super) eq: Option<UuidText>,
     /// Not equal to this value; ignored if null.
     #[graphql(name = "_neq")]
-    neq: Option<UuidText>,
+    pub(super) neq: Option<UuidText>,
     /// Equal to one of these values.
     #[graphql(name = "_in")]
-    within: Option<Vec<UuidText>>,
+    pub(super) within: Option<Vec<UuidText>>,
     /// Equal to none of these values.
     #[graphql(name = "_nin")]
-    outside: Option<Vec<UuidText>>,
+    pub(super) outside: Option<Vec<UuidText>>,
     /// Whether the value is null.
     #[graphql(name = "_is_null")]
-    is_null: Option<bool>,
+    pub(super) is_null: Option<bool>,
 }
 
 /// A condition on a string. Null conditions are ignored.
@@ -38,19 +38,19 @@ pub(crate) struct UuidComparison {
 pub(crate) struct TextComparison {
     /// Equal to this value; ignored if null.
     #[graphql(name = "_eq")]
-    eq: Option<String>,
+    pub(super) eq: Option<String>,
     /// Not equal to this value; ignored if null.
     #[graphql(name = "_neq")]
-    neq: Option<String>,
+    pub(super) neq: Option<String>,
     /// Equal to one of these values.
     #[graphql(name = "_in")]
-    within: Option<Vec<String>>,
+    pub(super) within: Option<Vec<String>>,
     /// Equal to none of these values.
     #[graphql(name = "_nin")]
-    outside: Option<Vec<String>>,
+    pub(super) outside: Option<Vec<String>>,
     /// Whether the value is null.
     #[graphql(name = "_is_null")]
-    is_null: Option<bool>,
+    pub(super) is_null: Option<bool>,
 }
 
 impl TextComparison {

@@ -1,8 +1,10 @@
 //! The mutations of existing Prefect clients.
 
-use async_graphql::{Context, Object, Result};
+use async_graphql::{Context, ID, Object, Result};
 use chrono::TimeDelta;
-use domain::{ApiError, Role, TenantId, api_key::input::CreateKey, service_account::input::CreateAccount};
+use domain::{
+    ApiError, Role, TenantId, api_key::input::CreateKey, service_account::input::CreateAccount, time::parse_instant,
+};
 use service::RegisterAgent;
 
 use super::types::{
@@ -39,11 +41,19 @@ impl ClientMutation {
         Ok(Some(IdPayload { id: id.into() }))
     }
 
-    /// Polls for flow runs. Returns none, because Latchkey doesn't schedule flows.
+    /// Polls for flow runs. Returns those that wait for an agent with these labels, at most 100; none unless the built-in
+    /// backend is on.
     async fn get_runs_in_queue(&self, context: &Context<'_>, input: QueueInput) -> Result<Option<QueuePayload>> {
         let tenant = input.tenant_id.as_deref().map(named_tenant).transpose()?;
-        services(context)?.agents().poll(actor(context)?, tenant).map_err(refuse)?;
-        Ok(Some(QueuePayload { flow_run_ids: Vec::new() }))
+        let (services, actor) = (services(context)?, actor(context)?);
+        services.agents().poll(actor, tenant).map_err(refuse)?;
+        let flows = services.flows();
+        if !flows.is_on() {
+            return Ok(Some(QueuePayload { flow_run_ids: Vec::new() }));
+        }
+        let before = input.before.as_deref().and_then(parse_instant).unwrap_or_else(|| services.now());
+        let waiting = flows.queue(actor, &input.labels.unwrap_or_default(), before).await.map_err(refuse)?;
+        Ok(Some(QueuePayload { flow_run_ids: waiting.into_iter().map(ID::from).collect() }))
     }
 
     /// Creates a key for the caller, or a service account with a key.
@@ -103,6 +113,6 @@ fn no_token(services: &service::Services) -> TokenPayload {
 }
 
 /// Parses the id of the tenant that a client expects. A malformed id gets the same error as another tenant's.
-fn named_tenant(text: &str) -> Result<TenantId> {
+pub(super) fn named_tenant(text: &str) -> Result<TenantId> {
     text.parse().map_err(|_| refuse(ApiError::unauthenticated()))
 }

@@ -118,11 +118,11 @@ pub struct RegisterAgentInput {
     pub agent_config_id: Option<String>,
 }
 
-/// The result of `register_agent`.
+/// The id of what was registered or created.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "id_payload", rename_fields = "snake_case")]
 pub struct IdPayload {
-    /// The agent's id.
+    /// The id.
     pub id: ID,
 }
 
@@ -130,9 +130,9 @@ pub struct IdPayload {
 #[derive(Clone, Debug, InputObject)]
 #[graphql(name = "get_runs_in_queue_input", rename_fields = "snake_case")]
 pub struct QueueInput {
-    /// Ignored.
+    /// The runs that are due before this time; now if null.
     pub before: Option<String>,
-    /// Ignored.
+    /// The labels of the agent.
     pub labels: Option<Vec<String>>,
     /// The id of the key's tenant. Any other is rejected.
     pub tenant_id: Option<String>,
@@ -142,7 +142,7 @@ pub struct QueueInput {
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "runs_in_queue_payload", rename_fields = "snake_case")]
 pub struct QueuePayload {
-    /// Always empty: Latchkey doesn't schedule flows.
+    /// The ids of the runs.
     pub flow_run_ids: Vec<ID>,
 }
 
