@@ -5,10 +5,10 @@ use http::Request;
 
 use super::*;
 
-/// The operations that read, except agents' own.
+/// The operations that read, except those of agents and of clients of the backend for flow runs alone.
 fn reads() -> Vec<Operation> {
-    let of_agents = [Operation::RegisterAgent, Operation::PollQueue];
-    Operation::ALL.iter().copied().filter(|operation| operation.is_read() && !of_agents.contains(operation)).collect()
+    let others = [Operation::RegisterAgent, Operation::PollQueue, Operation::ReadFlows];
+    Operation::ALL.iter().copied().filter(|operation| operation.is_read() && !others.contains(operation)).collect()
 }
 
 /// The columns of the table that an adapter can ask for.
@@ -17,7 +17,7 @@ fn columns(operation: Operation) -> Vec<&'static str> {
     match operation {
         // An owner of another tenant is an owner without keys here: see the test below.
         O::ListApiKeys => rights::COLUMNS[1..].to_vec(),
-        O::ListAgents => rights::COLUMNS.to_vec(),
+        O::ListAgents | O::ListFlowRuns => rights::COLUMNS.to_vec(),
         O::GetApiKey | O::GetApiKeyUsage => [&rights::COLUMNS[1..], &["THERE"]].concat(),
         O::GetServiceAccount => vec!["tenant", "THERE"],
         _ => vec!["tenant"],
@@ -34,8 +34,8 @@ fn arguments_of(house: &House, operation: Operation, subject: &Subject, column: 
     match operation {
         O::ListApiKeys => (json!({"owner": owner}), format!("(owner_id: \"{id}\")")),
         O::GetApiKey | O::GetApiKeyUsage => (json!({"key": key}), format!("(id: \"{key}\")")),
-        O::ListAgents if column == "tenant" => (json!({}), String::new()),
-        O::ListAgents => (json!({"scope": {"owner": owner}}), format!("(owner_id: \"{id}\")")),
+        O::ListAgents | O::ListFlowRuns if column == "tenant" => (json!({}), String::new()),
+        O::ListAgents | O::ListFlowRuns => (json!({"scope": {"owner": owner}}), format!("(owner_id: \"{id}\")")),
         O::GetServiceAccount => (json!({"account": account}), format!("(id: \"{account}\")")),
         O::PreviewKeyPolicy => {
             (json!({"policy": {"policy": "expiry_required"}}), "(input: {policy: \"expiry_required\"})".to_owned())
