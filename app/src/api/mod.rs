@@ -10,7 +10,7 @@
 #[macro_export]
 macro_rules! with_acts {
     ($give:ident) => {
-        domain::with_key_acts! { { $crate::with_key_acts_and_others }, $give }
+        domain::with_key_acts! { { $crate::api::with_key_acts_and_others }, $give }
     };
 }
 
@@ -50,6 +50,9 @@ macro_rules! with_key_acts_and_others {
         }
     };
 }
+
+#[doc(hidden)]
+pub use with_key_acts_and_others;
 
 mod audit_log;
 mod key_policies;

@@ -13,10 +13,10 @@ pub trait Perform<I: Input> {
     fn perform(&self, actor: &Actor, input: &I) -> impl Future<Output = Result<I::Output>> + Send;
 }
 
-/// Implements [`Perform`] for [`super::ApiKeys`]: for each input, the call of its use case.
+/// Implements [`Perform`] for `ApiKeys`, which must be in scope: for each input, the call of its use case.
 macro_rules! performs {
     ($($input:ident: |$keys:ident, $actor:ident, $act:ident| $call:expr;)+) => {$(
-        impl $crate::keys::perform::Perform<domain::api_key::act::$input> for $crate::keys::api_keys::ApiKeys<'_> {
+        impl $crate::keys::perform::Perform<domain::api_key::act::$input> for ApiKeys<'_> {
             async fn perform(
                 &self,
                 $actor: &$crate::access::Actor,
