@@ -31,7 +31,7 @@ async function backend(team, user) {
   return { run, report };
 }
 
-test('the runs of an account’s agents are listed with their state and key, in pages @both', async ({ team, page, signIn }) => {
+test('the runs of an account’s agents are listed with their state and key, in pages @both', async ({ team, page, signIn, scripted }) => {
   const ada = team.person();
   const user = team.key(ada, 'laptop');
   const account = team.account('runner');
@@ -59,7 +59,7 @@ test('the runs of an account’s agents are listed with their state and key, in 
   await expect(row('run 19')).toContainText('Running');
   await expect(row('run 20').getByRole('link', { name: 'agents' })).toHaveAttribute('href', new RegExp(`^${path}/keys/`));
   await expect(section).not.toContainText('waiting');
-  await expectAccessible(page);
+  if (scripted) await expectAccessible(page);
   await section.getByRole('link', { name: 'Older' }).click();
   await expect(section.getByRole('row')).toHaveCount(2);
   await expect(row('run 1')).toBeVisible();

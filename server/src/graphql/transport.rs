@@ -15,6 +15,7 @@ use futures::FutureExt;
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tower_sessions::Session;
 use tracing::Instrument;
 
@@ -38,6 +39,8 @@ use crate::{
 
 /// The maximum length of a body, in bytes, that is parsed in the request's own task.
 const INLINE_BYTES: usize = 1_024;
+/// Limits how many bodies that are longer than usual are in memory at once. Others wait.
+static LONG_BODIES: Semaphore = Semaphore::const_new(16);
 /// The code of a request that isn't GraphQL over HTTP, or exceeds a limit.
 const BAD_REQUEST: &str = "BAD_REQUEST";
 /// The code of a query that can't be parsed, as in other GraphQL servers.
@@ -102,8 +105,10 @@ pub(crate) async fn serve(State(schema): State<ApiSchema>, request: HttpRequest)
         return bad_request(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json.");
     }
     let (parts, body) = request.into_parts();
+    let most = max_bytes(&schema, &parts);
+    let _held = if is_long(&parts, most) { LONG_BODIES.acquire().await.ok() } else { None };
     let bytes = if schema.has_flow_runs() {
-        match limits::collect(&parts.headers, body, max_bytes(&parts)).await {
+        match limits::collect(&parts.headers, body, most).await {
             Ok(bytes) => bytes,
             Err(refusal) => return *refusal,
         }
@@ -125,11 +130,19 @@ pub(crate) async fn serve(State(schema): State<ApiSchema>, request: HttpRequest)
     }
 }
 
-/// Returns how long a body may be while the built-in backend for flow runs is on: with a valid key, long enough for a flow
-/// or a part of a log.
-fn max_bytes(parts: &Parts) -> usize {
+/// Returns how long a body may be: while the built-in backend for flow runs is on and with a valid key, long enough for a
+/// flow or a part of a log.
+fn max_bytes(schema: &ApiSchema, parts: &Parts) -> usize {
     let actor = parts.extensions.get::<Caller>().and_then(Caller::actor);
-    if actor.is_some_and(|actor| actor.key_id().is_some()) { limits::MAX_FLOW_BYTES } else { body::MAX_BYTES }
+    let is_by_key = actor.is_some_and(|actor| actor.key_id().is_some());
+    if schema.has_flow_runs() && is_by_key { limits::MAX_FLOW_BYTES } else { body::MAX_BYTES }
+}
+
+/// Whether a body is longer than usual, or may be.
+fn is_long(parts: &Parts, most: usize) -> bool {
+    let declared =
+        headers::text(&parts.headers, header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    most > body::MAX_BYTES && declared.is_none_or(|length| length > body::MAX_BYTES)
 }
 
 /// Parses the body and its query. Checks the guard's limits. `max_query`: the maximum length of the query.

@@ -161,6 +161,9 @@ impl Desk {
         shell.env("PATH", format!("{program}:{}", std::env::var("PATH").unwrap_or_default()));
         shell.env("ROOT", root()).env("WORK", self.work.path()).env("PORT", self.port.to_string());
         shell.env("CURL_HOME", self.work.path()).env_remove("LATCHKEY_DATABASE_URL");
+        if name.ends_with("service-accounts-and-agents.md") {
+            shell.env("LATCHKEY_FLOW_RUNS", "true");
+        }
         let output = shell.output().unwrap();
         let (out, err) = (stdout(&output), stderr(&output));
         assert!(output.status.success() && err.contains("all commands were run"), "{name}: {err}\n{out}");
