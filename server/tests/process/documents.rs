@@ -24,7 +24,9 @@ use crate::{
 const PRELUDE: &str = include_str!("documents.sh");
 const NOT_RUN: &str = "<!-- Not run by the tests: ";
 /// Programs without which a block is skipped, with a message.
-const PROGRAMS: [&str; 5] = ["curl", "git", "jq", "make", "pg_restore"];
+const PROGRAMS: [&str; 7] = ["curl", "git", "jq", "make", "pg_restore", "prefect", "python3"];
+/// Ports in a document that get free ones in a test.
+const PORTS: [u16; 6] = [8_001, 8_002, 8_003, 8_000, 4_200, 3_001];
 
 /// A block of shell commands in a document.
 struct Block {
@@ -64,6 +66,8 @@ struct Desk {
     port: u16,
     metrics: u16,
     token: String,
+    /// What stands for [`PORTS`].
+    ports: Vec<(u16, u16)>,
     /// A filled `PostgreSQL` database, and the server that it is on.
     postgres: Option<(String, String)>,
 }
@@ -95,12 +99,22 @@ impl Desk {
             port: free_port(),
             metrics: free_port(),
             token,
+            ports: if document.ends_with("gateway.md") {
+                PORTS.map(|port| (port, free_port())).to_vec()
+            } else {
+                Vec::new()
+            },
         }
     }
 
     /// Returns a text with the document's paths, addresses and tokens replaced by those of the test.
     fn replace(&self, text: &str) -> String {
         let mut text = text.to_owned();
+        for (port, free) in &self.ports {
+            for before in [":", " "] {
+                text = text.replace(&format!("{before}{port}"), &format!("{before}{free}"));
+            }
+        }
         let folder = self.folder.path().display().to_string();
         text = text.replace("/var/backups", &format!("{folder}/backups"));
         for path in ["/etc/latchkey", "/safe/place", "/var/lib/latchkey", "/var/log"] {
@@ -158,7 +172,8 @@ impl Desk {
         let program = Path::new(env!("CARGO_BIN_EXE_latchkey")).parent().unwrap().display().to_string();
         let mut shell = Command::new("bash");
         shell.args(["-c", &script]).current_dir(self.folder.path()).stdin(Stdio::null());
-        shell.env("PATH", format!("{program}:{}", std::env::var("PATH").unwrap_or_default()));
+        shell.env("PATH", format!("{program}:{}", path()));
+        shell.env("PREFECT_HOME", self.work.path()).env("PREFECT_SERVER_ANALYTICS_ENABLED", "false");
         shell.env("ROOT", root()).env("WORK", self.work.path()).env("PORT", self.port.to_string());
         shell.env("CURL_HOME", self.work.path()).env_remove("LATCHKEY_DATABASE_URL");
         if name.ends_with("service-accounts-and-agents.md") {
@@ -196,8 +211,15 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// Returns where programs are: also that of Prefect 3, if `end2end/bin/clients` has installed it.
+fn path() -> String {
+    let others = std::env::var("PATH").unwrap_or_default();
+    std::env::var("LATCHKEY_CLIENTS").map_or(others.clone(), |clients| format!("{others}:{clients}/prefect-3/bin"))
+}
+
 fn is_installed(program: &str) -> bool {
-    Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status().unwrap().success()
+    let find = format!("command -v {program}");
+    Command::new("sh").args(["-c", &find]).env("PATH", path()).stdout(Stdio::null()).status().unwrap().success()
 }
 
 fn run(name: &str) {
@@ -247,6 +269,7 @@ documents! {
     the_commands_of_the_guide_to_verification_work "server/docs/guide/verify.md"
     the_commands_of_the_guide_to_rotation_work "server/docs/guide/rotate.md"
     the_commands_of_the_guide_to_service_accounts_work "server/docs/guide/service-accounts-and-agents.md"
+    the_commands_of_the_guide_to_gateways_work "server/docs/guide/gateway.md"
     the_commands_of_the_guide_to_graphql_work "server/docs/guide/graphql.md"
 }
 

@@ -34,6 +34,11 @@ systemctl() {
       kill -INT "$main"
       cat <&"$main_output" >/dev/null
       ;;
+    'restart latchkey')
+      systemctl stop latchkey
+      export LATCHKEY_CONFIG=$PWD/latchkey.toml
+      systemctl start latchkey
+      ;;
     *) echo "systemctl $*: the test can't do this" >&2; return 1 ;;
   esac
 }

@@ -1,0 +1,138 @@
+// Prefect 3, server and client unmodified, through a gateway: as its guide sets it up.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { latchkey, start } from '../support/server.mjs';
+import { Client } from './client.mjs';
+import { expect, test } from './test.mjs';
+
+const GUIDE = new URL('../../server/docs/guide/gateway.md', import.meta.url);
+const OWN = 'admin:own-secret';
+
+test.skip(!existsSync(join(process.env.LATCHKEY_CLIENTS ?? '', 'prefect-3')), 'there is no Python 3.10 or newer');
+
+const freePort = () => new Promise((resolve) => {
+  const probe = createServer().listen(0, '127.0.0.1', () => {
+    const { port } = probe.address();
+    probe.close(() => resolve(port));
+  });
+});
+
+/** The gateway that the guide shows for Prefect, between other ports. */
+function documented(gateway, upstream) {
+  const [block] = /\[\[gateway\]\]\nname = "prefect"[^]*?(?=\n\[\[gateway\]\]|\n```)/.exec(readFileSync(GUIDE, 'utf8'));
+  return block
+    .replace('127.0.0.1:8002', `127.0.0.1:${gateway}`)
+    .replace('127.0.0.1:4200', `127.0.0.1:${upstream}`)
+    .replace(/upstream_authorization_file = .*/, `upstream_authorization = "Basic ${Buffer.from(OWN).toString('base64')}"`)
+    .replace(/^tenant = .*$/m, '');
+}
+
+const FLOW = `
+import time
+from prefect import flow, get_run_logger, task
+
+@task
+def step(n):
+    get_run_logger().info("step %s of the flow", n)
+    time.sleep(0.1)
+
+@flow
+def numbers(count: int = 3):
+    for n in range(count):
+        step(n)
+`;
+
+const test3 = test.extend({
+  /** A Prefect server behind a gateway, and a client of it. */
+  prefect: async ({}, use, info) => {
+    const [gateway, upstream] = [await freePort(), await freePort()];
+    const config = info.outputPath('latchkey.toml');
+    writeFileSync(config, documented(gateway, upstream));
+    let account;
+    const prepare = (database) => {
+      latchkey(database, ['migrate']);
+      latchkey(database, ['admin', 'create-tenant', '--name', 'Acme', '--slug', 'acme']);
+      account = latchkey(database, ['admin', 'create-service-account', '--tenant', 'acme', '--name', 'Worker']);
+    };
+    const site = await start({ prepare, env: { LATCHKEY_CONFIG: config, LATCHKEY_DRAIN_DELAY: '0' } });
+    const [server, client] = [new Client('3', ''), new Client('3', '')];
+    server.start(['server', 'start', '--host', '127.0.0.1', '--port', `${upstream}`], { PREFECT_SERVER_API_AUTH_STRING: OWN, PREFECT_SERVER_ANALYTICS_ENABLED: 'false' });
+    const url = `http://127.0.0.1:${gateway}/api`;
+    const isUp = () => fetch(`${url}/health`).then((answer) => answer.ok, () => false);
+    await expect.poll(isUp, 'the path of the health check is public').toBe(true);
+    writeFileSync(join(client.home, 'flow.py'), FLOW);
+    const cli = (...args) => latchkey(site.database, ['admin', ...args, '--tenant', 'acme']);
+    const key = (name) => cli('create-key', '--service-account', account, '--name', name);
+    const revoke = (name) => {
+      const rows = cli('list-keys', '--json').split('\n').map((line) => JSON.parse(line));
+      cli('revoke-key', rows.find((row) => row.name === name).id);
+    };
+    /** Asks the API with a key. */
+    const ask = async (token, path, body) => {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+      const answer = await fetch(`${url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+      expect(answer.status, path).toBeLessThan(300);
+      return answer.json();
+    };
+    await use({ url, client, key, revoke, ask });
+    await client.close();
+    await server.close();
+    await site.stop();
+  },
+});
+
+const WAYS = {
+  PREFECT_API_AUTH_STRING: (token) => ({ PREFECT_API_AUTH_STRING: `latchkey:${token}` }),
+  'PREFECT_API_KEY and PREFECT_CLIENT_CUSTOM_HEADERS': (token) => ({
+    PREFECT_API_KEY: token,
+    PREFECT_CLIENT_CUSTOM_HEADERS: JSON.stringify({ Authorization: `Bearer ${token}` }),
+  }),
+};
+
+for (const [way, settings] of Object.entries(WAYS)) {
+  test3(`a worker runs flows with a key in ${way}, until it is revoked`, async ({ prefect }) => {
+    const { url, client, key, revoke, ask } = prefect;
+    const [first, second] = [key('first'), key('second')];
+    const env = (token) => ({ PREFECT_API_URL: url, PREFECT_WORKER_QUERY_SECONDS: '1', ...settings(token) });
+    const run = async (token, args) => {
+      const done = await client.run(args, env(token));
+      expect(done.code, done.all).toBe(0);
+      return done.all;
+    };
+    const statesOf = async (token, of, filter = {}) => (await ask(token, `/${of}/filter`, { sort: of === 'flow_runs' ? 'START_TIME_ASC' : 'EXPECTED_START_TIME_ASC', ...filter })).map((row) => row.state_type);
+
+    await run(first, ['work-pool', 'create', '--type', 'process', 'pool']);
+    const deploy = `from prefect import flow\nflow.from_source(source=${JSON.stringify(client.home)}, entrypoint="flow.py:numbers").deploy(name="d", work_pool_name="pool", print_next_steps=False)`;
+    const deployed = await client.python(deploy, env(first));
+    expect(deployed.code, deployed.all).toBe(0);
+    const worker = client.start(['worker', 'start', '--pool', 'pool', '--name', 'night'], env(first));
+    await run(first, ['deployment', 'run', 'numbers/d']);
+    await expect.poll(() => statesOf(first, 'flow_runs'), { message: worker.said() }).toEqual(['COMPLETED']);
+    // The states of tasks are sent by websocket only.
+    await expect.poll(() => statesOf(first, 'task_runs')).toEqual(['COMPLETED', 'COMPLETED', 'COMPLETED']);
+    await expect.poll(async () => (await ask(first, '/logs/filter', {})).map((row) => row.message)).toContain('step 2 of the flow');
+
+    await run(first, ['deployment', 'run', 'numbers/d', '--param', 'count=600']);
+    await expect.poll(worker.said).toMatch(/step 5 of the flow/);
+    const before = worker.said().length;
+    revoke('first');
+    const since = Date.now();
+    const after = () => worker.said().slice(before);
+    await expect.poll(after, { intervals: [20] }).toMatch(/401 Unauthorized/);
+    expect(Date.now() - since).toBeLessThan(2_000);
+    // A worker ends at its next poll.
+    await expect.poll(worker.isRunning).toBe(false);
+    expect(await statesOf(second, 'flow_runs')).toEqual(['COMPLETED', 'RUNNING']);
+    const tasks = (await statesOf(second, 'task_runs', { limit: 200 })).length;
+    const refused = await client.run(['work-pool', 'ls'], env(first));
+    expect(refused.code, refused.all).toBe(1);
+    expect(refused.all).toContain('401 Unauthorized');
+
+    // A new key, and it goes on.
+    client.start(['worker', 'start', '--pool', 'pool', '--name', 'night'], env(second));
+    await run(second, ['deployment', 'run', 'numbers/d']);
+    await expect.poll(() => statesOf(second, 'flow_runs').then((all) => all.filter((one) => one === 'COMPLETED').length)).toBe(2);
+    await expect.poll(() => statesOf(second, 'task_runs', { limit: 200 }).then((all) => all.length)).toBe(tasks + 3);
+  });
+}
