@@ -2,7 +2,7 @@
 
 use clap::{
     Args, Subcommand,
-    builder::{PossibleValue, PossibleValuesParser},
+    builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser},
 };
 use domain::{
     AllowedAddresses, ApiError, InventoryQuery, IssuedKey, KeyFilter, KeyId, KeyQuery,
@@ -176,7 +176,7 @@ pub(super) struct CreateKey {
     #[arg(long, value_name = "TIME")]
     expires_at: Option<String>,
     /// Scope that the key holds; may be given several times [default: everything that its owner may do]
-    #[arg(long = "scope", value_name = "SCOPE", conflicts_with = "no_scopes")]
+    #[arg(long = "scope", value_name = "SCOPE", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "no_scopes")]
     scopes: Vec<String>,
     /// The key holds no scope
     #[arg(long)]
@@ -205,7 +205,7 @@ pub(super) struct Key {
 #[group(required = true, multiple = false)]
 pub(super) struct KeyScopes {
     /// Scope that the key holds from now on; may be given several times
-    #[arg(long = "scope", value_name = "SCOPE")]
+    #[arg(long = "scope", value_name = "SCOPE", value_parser = NonEmptyStringValueParser::new())]
     scopes: Vec<String>,
     /// The key holds no scope from now on
     #[arg(long)]

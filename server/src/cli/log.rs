@@ -81,10 +81,9 @@ impl Log {
     /// Returns what is logged. The spans of traces are for the traces only.
     fn filter(&self) -> EnvFilter {
         let filter = EnvFilter::builder().parse_lossy(&self.log);
-        match format!("{}={}", traces::TARGET, LevelFilter::OFF).parse() {
-            Ok(directive) => filter.add_directive(directive),
-            Err(_) => filter,
-        }
+        // A browser with the cookie of an ended session isn't worth a warning, and anybody can send one.
+        let quiet = [format!("{}={}", traces::TARGET, LevelFilter::OFF), "tower_sessions_core=error".to_owned()];
+        quiet.iter().filter_map(|text| text.parse().ok()).fold(filter, EnvFilter::add_directive)
     }
 
     fn layer<S, W>(&self, out: W) -> Box<dyn Layer<S> + Send + Sync>

@@ -54,6 +54,15 @@ impl<'a> Credential<'a> {
         Self::None
     }
 
+    /// Like [`Credential::find`], for a caller who may also be nobody: what is there and can't be read is unusable, so that
+    /// nobody is taken for an anonymous caller, who sees every tenant's keys, because of a typing error.
+    pub(super) fn find_of_caller(headers: &'a HeaderMap, named: &HeaderName) -> Self {
+        match Self::find(headers, named) {
+            Self::None if headers.contains_key(header::AUTHORIZATION) || headers.contains_key(named) => Self::Unusable,
+            found => found,
+        }
+    }
+
     /// The password or, if there is none, the user.
     fn of_basic(encoded: &str) -> Self {
         let decoded = BASE64.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
@@ -104,6 +113,17 @@ mod tests {
         assert_eq!(found(&[("x-api-key", "T")]), "T");
         assert_eq!(found(&[("authorization", "Digest x"), ("x-api-key", "T")]), "T");
         assert_eq!(found(&[("authorization", "Bearer T"), ("x-api-key", " T ")]), "T", "the same twice");
+    }
+
+    #[test]
+    fn a_caller_who_shows_something_unreadable_is_not_nobody() {
+        for (name, value) in
+            [("authorization", "Token T"), ("authorization", "T"), ("authorization", "Basic Og=="), ("authorization", ""), ("x-api-key", "")]
+        {
+            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
+            assert_eq!(Credential::find_of_caller(&headers, &NAMED), Credential::Unusable, "{name}: {value}");
+        }
+        assert_eq!(Credential::find_of_caller(&HeaderMap::new(), &NAMED), Credential::None);
     }
 
     #[test]

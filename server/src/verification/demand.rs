@@ -45,6 +45,15 @@ pub(super) fn parse(text: &str, demanded: &mut Vec<Scope>) -> Result<(), String>
     Ok(())
 }
 
+/// Like [`parse`], for a demand that is written out: an empty one comes from a variable that isn't set, and would let
+/// every key pass.
+pub(super) fn parse_stated(text: &str, demanded: &mut Vec<Scope>) -> Result<(), String> {
+    if text.split([' ', ',']).all(str::is_empty) {
+        return Err("The demanded scope is empty. Leave it out to demand none.".to_owned());
+    }
+    parse(text, demanded)
+}
+
 /// Reads `scope`, and `scope_safe` or `scope_unsafe` by the method of the request that the proxy asks about. A method that
 /// no trusted proxy names isn't safe. All of them are demanded, so that nobody loosens a demand by adding to it.
 pub(super) fn of_query(query: &str, extensions: &Extensions) -> Result<Vec<Scope>, String> {
@@ -52,9 +61,9 @@ pub(super) fn of_query(query: &str, extensions: &Extensions) -> Result<Vec<Scope
     let mut demanded = Vec::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         match &*name {
-            "scope" => parse(&value, &mut demanded)?,
-            "scope_safe" if is_safe => parse(&value, &mut demanded)?,
-            "scope_unsafe" if !is_safe => parse(&value, &mut demanded)?,
+            "scope" => parse_stated(&value, &mut demanded)?,
+            "scope_safe" if is_safe => parse_stated(&value, &mut demanded)?,
+            "scope_unsafe" if !is_safe => parse_stated(&value, &mut demanded)?,
             _ => (),
         }
     }
@@ -112,6 +121,9 @@ mod tests {
         assert_eq!(demanded(repeated, &[]).unwrap(), "a:read b:read c:read");
         assert_eq!(demanded("q=scope", &[]).unwrap(), "");
         assert!(demanded("scope=openid", &[]).unwrap_err().contains("openid"));
+        for empty in ["scope", "scope=", "scope=a:read&scope=%20", "scope_unsafe="] {
+            assert!(demanded(empty, &[]).unwrap_err().contains("empty"), "{empty}");
+        }
     }
 
     #[test]

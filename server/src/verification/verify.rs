@@ -175,7 +175,7 @@ impl Caller {
             )));
         }
         let client = authenticate::client(&request.headers, &request.extensions, Channel::Rest).at(Endpoint::Verify);
-        let tenant = match Credential::find(&request.headers, &site.key_header) {
+        let tenant = match Credential::find_of_caller(&request.headers, &site.key_header) {
             Credential::None => None,
             Credential::Unusable => return Err(Box::new(rest::invalid_key())),
             Credential::Token(token) => {
@@ -199,7 +199,7 @@ impl Caller {
             Some(Scopes::List(list)) => list,
         };
         for text in texts {
-            demand::parse(&text, &mut demanded).map_err(|detail| ApiError::field("scope", detail))?;
+            demand::parse_stated(&text, &mut demanded).map_err(|detail| ApiError::field("scope", detail))?;
         }
         let client = match question.client {
             None => self.client.clone(),

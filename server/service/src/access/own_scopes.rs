@@ -15,8 +15,8 @@ fn needed(operation: Operation) -> &'static [OwnScope] {
         | Operation::CancelFlowRun
         | Operation::ReportFlowRun => &[OwnScope::Agent],
         Operation::ReadFlows => &[OwnScope::Agent, OwnScope::Read],
-        // An agent asks who it is and in which tenant before it registers.
-        Operation::ViewSelf | Operation::GetTenant => &[OwnScope::Read, OwnScope::Agent],
+        // Who it is and in which tenant: an agent asks before it registers, and changes of both are answered with them.
+        Operation::ViewSelf | Operation::GetTenant => &[OwnScope::Read, OwnScope::Manage, OwnScope::Agent],
         _ if operation.is_read() => &[OwnScope::Read],
         _ => &[OwnScope::Manage],
     }

@@ -205,7 +205,10 @@ async fn answer_again(
     earlier: &ApiKey,
     (key, scopes): (&NewKey, &ScopeGrant),
 ) -> Result<ApiKey> {
-    let is_same = earlier.scopes == *scopes && earlier.limits == key.limits;
+    let is_same = earlier.scopes == *scopes
+        && earlier.limits == key.limits
+        && earlier.name == key.name
+        && is_same_expiry(earlier, key);
     let fresh = key.created_at - earlier.created_at <= REPEAT_WITHIN && is_same;
     if fresh && storage::keys::replace_unused_token(tx, permit, earlier.id, key.digest, &key.hint).await? {
         let subject = ("api_key", earlier.id.0, earlier.name.as_str());
@@ -219,6 +222,16 @@ async fn answer_again(
         earlier.name
     );
     Err(ApiError::new(ErrorCode::Conflict, message).into())
+}
+
+/// Whether a form that is sent again states the same expiry: the same time, or the same time after the creation.
+fn is_same_expiry(earlier: &ApiKey, key: &NewKey) -> bool {
+    let (Some(one), Some(other)) = (earlier.expires_at, key.expires_at) else {
+        return earlier.expires_at == key.expires_at;
+    };
+    let (lifetime, other_lifetime) = (one - earlier.created_at, other - key.created_at);
+    // The time of the form and that of the key are read one after the other.
+    one == other || (lifetime - other_lifetime).abs() <= TimeDelta::seconds(1)
 }
 
 /// Locks the owner's row, so that the key can't be created while the owner is being removed, or while the role of an

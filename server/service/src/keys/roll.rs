@@ -267,7 +267,9 @@ async fn roll(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key: &NewKey, ov
     let made = issue::insert_or_repeat(tx, actor, permit, key).await?;
     if made.id != new_id {
         let other = || ApiError::new(ErrorCode::Conflict, "This form was already used. Start again.");
-        return if made.replaces == Some(old_id) { Ok(made) } else { Err(other().into()) };
+        let old = storage::keys::find_in(tx, permit, old_id).await?.ok_or_else(ApiError::not_found)?;
+        let is_same = made.replaces == Some(old_id) && ends_as_asked(&old, &made, overlap, now);
+        return if is_same { Ok(made) } else { Err(other().into()) };
     }
     let old = storage::keys::find_in(tx, permit, old_id).await?.ok_or_else(ApiError::not_found)?;
     // The scopes and limits may have been changed since the new key was drafted.
@@ -289,6 +291,23 @@ async fn roll(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key: &NewKey, ov
     let entry = Entry::by(actor, Operation::CreateApiKey, now, ("api_key", new_id.0, old.name.as_str()));
     storage::audit::insert(tx, &entry.with(format!("key {hint}…, replaces {}…", old.hint))).await?;
     Ok(storage::keys::find_in(tx, permit, new_id).await?.ok_or_else(ApiError::not_found)?)
+}
+
+/// Whether a rotation that a form has already made ends the old key as the form says now, when it is sent again: nobody may
+/// believe that the old key was stopped when it goes on.
+fn ends_as_asked(old: &ApiKey, new: &ApiKey, asked: GracePeriod, now: DateTime<Utc>) -> bool {
+    let Some(until) = asked.until(now) else { return old.revocation.is_some() };
+    let (Some(end), Some(successor)) = (old.expires_at, &old.replaced_by) else { return false };
+    let is_on_use = matches!(asked, GracePeriod::FirstUse { .. });
+    if old.revocation.is_some() || successor.ends_on_use != is_on_use {
+        return false;
+    }
+    let is = |time: DateTime<Utc>| (end - time).abs() <= TimeDelta::seconds(1);
+    let asked_then = until - (now - new.created_at);
+    let is_another =
+        [GracePeriod::Hour, GracePeriod::Day, GracePeriod::Week].into_iter().filter_map(|one| one.until(new.created_at)).any(is);
+    // The old key may have expired earlier by itself.
+    is(until) || is(asked_then) || (end < asked_then && !is_another)
 }
 
 /// How long a request waits until the old key has been ended. If another transaction has locked the tenant for longer,

@@ -1,6 +1,9 @@
 //! Forms that are submitted again: in another tenant, on another server, and what the audit log says about it.
 
-use domain::{AuditQuery, ErrorCode, IssuedKey, Role, api_key::input::CreateKey};
+use domain::{
+    AuditQuery, ErrorCode, IssuedKey, Role,
+    api_key::{act::RollKey, expiry::ExpiryChoice, input::CreateKey},
+};
 
 use crate::{Actor, Services, Settings, tests::stage::*};
 
@@ -83,5 +86,50 @@ fn a_form_that_replaces_a_token_is_in_the_audit_log() {
         let replaced =
             format!("form sent again: token {}… replaces {}…, which was never used", second.key.hint, first.key.hint);
         assert_eq!(details, [replaced, format!("key {}…", first.key.hint)]);
+    });
+}
+
+#[test]
+fn a_form_that_is_sent_again_with_other_fields_is_refused() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let keys = stage.services.api_keys();
+        let never = CreateKey { expiry: Some(ExpiryChoice::Never), ..form(9, &ada) };
+        let first = keys.create(&ada, &never).await.unwrap();
+        let week = CreateKey { expiry: Some(ExpiryChoice::Week), ..never.clone() };
+        let named = CreateKey { name: "another".to_owned(), ..never.clone() };
+        for other in [&week, &named] {
+            assert_eq!(code(keys.create(&ada, other).await), ErrorCode::Conflict, "{other:?}");
+        }
+        assert_eq!(keys.create(&ada, &never).await.unwrap().key.id, first.key.id);
+        let week = CreateKey { idempotency_key: Some(uuid::Uuid::from_u128(10).to_string()), ..week };
+        let first = keys.create(&ada, &week).await.unwrap();
+        stage.clock.advance(chrono::TimeDelta::seconds(20));
+        assert_eq!(keys.create(&ada, &week).await.unwrap().key.id, first.key.id, "the same choice, a little later");
+    });
+}
+
+#[test]
+fn a_rotation_that_is_sent_again_never_claims_another_end_of_the_old_key() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        let rolls = stage.services.rolls();
+        let choices = ["now", "1h", "24h", "7d", "first_use"];
+        for (number, made) in choices.into_iter().enumerate() {
+            for (step, again) in choices.into_iter().enumerate() {
+                let old = stage.add_key(&ada, own(&ada), "old").await.key.id;
+                let id = uuid::Uuid::from_u128(1_000 + 10 * number as u128 + step as u128).to_string();
+                let form =
+                    |overlap: &str| RollKey { key: old, overlap: overlap.to_owned(), idempotency_key: Some(id.clone()), ..RollKey::default() };
+                let first = rolls.roll(&ada, &form(made)).await.unwrap();
+                stage.clock.advance(chrono::TimeDelta::seconds(5));
+                let repeated = rolls.roll(&ada, &form(again)).await;
+                if made == again {
+                    assert_eq!(repeated.unwrap().key.id, first.key.id, "{made}");
+                } else {
+                    assert_eq!(code(repeated), ErrorCode::Conflict, "{made}, then {again}");
+                }
+            }
+        }
     });
 }
