@@ -169,9 +169,11 @@ fn language(kind: &CodeBlockKind) -> &'static str {
         ("go", "Go"),
         ("rust", "Rust"),
         ("graphql", "GraphQL"),
+        ("ini", "INI"),
         ("nginx", "nginx"),
         ("caddy", "Caddyfile"),
         ("haproxy", "HAProxy"),
+        ("toml", "TOML"),
         ("yaml", "YAML"),
     ];
     names.into_iter().find(|(name, _)| *name == code.as_ref()).map_or("", |(_, label)| label)

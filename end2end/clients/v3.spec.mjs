@@ -9,6 +9,8 @@ import { expect, test } from './test.mjs';
 const GUIDE = new URL('../../server/docs/guide/gateway.md', import.meta.url);
 const OWN = 'admin:own-secret';
 
+// A server, three command lines and two workers in Python start one after the other.
+test.setTimeout(400_000);
 test.skip(!existsSync(join(process.env.LATCHKEY_CLIENTS ?? '', 'prefect-3')), 'there is no Python 3.10 or newer');
 
 const freePort = () => new Promise((resolve) => {
@@ -121,8 +123,8 @@ for (const [way, settings] of Object.entries(WAYS)) {
     const after = () => worker.said().slice(before);
     await expect.poll(after, { intervals: [20] }).toMatch(/401 Unauthorized/);
     expect(Date.now() - since).toBeLessThan(2_000);
-    // A worker ends at its next poll.
-    await expect.poll(worker.isRunning).toBe(false);
+    await expect.poll(after).toMatch(/1008 \(policy violation\) This API key isn't valid any more/);
+    // The flow goes on to the end of its code, and can report nothing.
     expect(await statesOf(second, 'flow_runs')).toEqual(['COMPLETED', 'RUNNING']);
     const tasks = (await statesOf(second, 'task_runs', { limit: 200 })).length;
     const refused = await client.run(['work-pool', 'ls'], env(first));
@@ -133,6 +135,9 @@ for (const [way, settings] of Object.entries(WAYS)) {
     client.start(['worker', 'start', '--pool', 'pool', '--name', 'night'], env(second));
     await run(second, ['deployment', 'run', 'numbers/d']);
     await expect.poll(() => statesOf(second, 'flow_runs').then((all) => all.filter((one) => one === 'COMPLETED').length)).toBe(2);
-    await expect.poll(() => statesOf(second, 'task_runs', { limit: 200 }).then((all) => all.length)).toBe(tasks + 3);
+    const count = () => statesOf(second, 'task_runs', { limit: 200 }).then((all) => all.length);
+    await expect.poll(count).toBeGreaterThanOrEqual(tasks + 3);
+    // What was sent before the revocation may have been stored after it; what the flow has done since never is.
+    expect(await count()).toBeLessThan(tasks + 10);
   });
 }
