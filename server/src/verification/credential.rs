@@ -117,9 +117,13 @@ mod tests {
 
     #[test]
     fn a_caller_who_shows_something_unreadable_is_not_nobody() {
-        for (name, value) in
-            [("authorization", "Token T"), ("authorization", "T"), ("authorization", "Basic Og=="), ("authorization", ""), ("x-api-key", "")]
-        {
+        for (name, value) in [
+            ("authorization", "Token T"),
+            ("authorization", "T"),
+            ("authorization", "Basic Og=="),
+            ("authorization", ""),
+            ("x-api-key", ""),
+        ] {
             let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
             assert_eq!(Credential::find_of_caller(&headers, &NAMED), Credential::Unusable, "{name}: {value}");
         }

@@ -304,8 +304,10 @@ fn ends_as_asked(old: &ApiKey, new: &ApiKey, asked: GracePeriod, now: DateTime<U
     }
     let is = |time: DateTime<Utc>| (end - time).abs() <= TimeDelta::seconds(1);
     let asked_then = until - (now - new.created_at);
-    let is_another =
-        [GracePeriod::Hour, GracePeriod::Day, GracePeriod::Week].into_iter().filter_map(|one| one.until(new.created_at)).any(is);
+    let is_another = [GracePeriod::Hour, GracePeriod::Day, GracePeriod::Week]
+        .into_iter()
+        .filter_map(|one| one.until(new.created_at))
+        .any(is);
     // The old key may have expired earlier by itself.
     is(until) || is(asked_then) || (end < asked_then && !is_another)
 }

@@ -104,7 +104,7 @@ fn a_form_that_is_sent_again_with_other_fields_is_refused() {
         assert_eq!(keys.create(&ada, &never).await.unwrap().key.id, first.key.id);
         let week = CreateKey { idempotency_key: Some(uuid::Uuid::from_u128(10).to_string()), ..week };
         let first = keys.create(&ada, &week).await.unwrap();
-        stage.clock.advance(chrono::TimeDelta::seconds(20));
+        stage.advance(chrono::TimeDelta::seconds(20));
         assert_eq!(keys.create(&ada, &week).await.unwrap().key.id, first.key.id, "the same choice, a little later");
     });
 }
@@ -119,10 +119,14 @@ fn a_rotation_that_is_sent_again_never_claims_another_end_of_the_old_key() {
             for (step, again) in choices.into_iter().enumerate() {
                 let old = stage.add_key(&ada, own(&ada), "old").await.key.id;
                 let id = uuid::Uuid::from_u128(1_000 + 10 * number as u128 + step as u128).to_string();
-                let form =
-                    |overlap: &str| RollKey { key: old, overlap: overlap.to_owned(), idempotency_key: Some(id.clone()), ..RollKey::default() };
+                let form = |overlap: &str| RollKey {
+                    key: old,
+                    overlap: overlap.to_owned(),
+                    idempotency_key: Some(id.clone()),
+                    ..RollKey::default()
+                };
                 let first = rolls.roll(&ada, &form(made)).await.unwrap();
-                stage.clock.advance(chrono::TimeDelta::seconds(5));
+                stage.advance(chrono::TimeDelta::seconds(5));
                 let repeated = rolls.roll(&ada, &form(again)).await;
                 if made == again {
                     assert_eq!(repeated.unwrap().key.id, first.key.id, "{made}");
