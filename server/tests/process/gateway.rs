@@ -551,6 +551,24 @@ fn a_demoted_suspended_or_removed_account_ends_what_is_open() {
 }
 
 #[test]
+fn a_key_that_expires_ends_what_is_open() {
+    on_both(async |database| {
+        let (stage, account, _) = Stage::new(&database, "").await;
+        let expires_at = chrono::Utc::now() + chrono::TimeDelta::seconds(4);
+        let expiry = expires_at.to_rfc3339();
+        let key = ["--tenant", "bench", "--service-account", &account, "--name", "short", "--expires-at", &expiry];
+        let token = admin(&database, &[&["create-key"], &key[..]].concat(), "");
+        let (status, _, mut stream) = open(stage.gateway, "/ws", &format!("{}\r\n", bearer(&token)));
+        assert_eq!(status, 101);
+        send_text(&mut stream, "still there");
+        assert_eq!(read_frame(&mut stream).1, b"still there");
+        assert_eq!(read_close(&mut stream).0, 1008);
+        let late = chrono::Utc::now() - expires_at;
+        assert!(late >= chrono::TimeDelta::zero() && late < chrono::TimeDelta::seconds(1), "{late}");
+    });
+}
+
+#[test]
 fn prefect_shows_its_key_in_the_first_message() {
     on_both(async |database| {
         let more = "websocket_first_frame_auth = 'prefect'\nupstream_authorization = 'Basic YWRtaW46cGFzcw=='\nread_role_websockets = ['/ws/out']";
@@ -747,6 +765,49 @@ fn people_reach_the_upstream_with_their_session() {
         assert_eq!(read_close(&mut stream).0, 1008);
         assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
         assert_eq!(browser.get(to, "/page").0, 303);
+    });
+}
+
+#[test]
+fn a_person_who_is_demoted_or_removed_is_cut_off() {
+    on_both(async |database| {
+        let (stage, ..) = Stage::new(&database, "role = 'TENANT_ADMIN'").await;
+        let to = stage.gateway;
+        let other = [
+            "create-user",
+            "--tenant",
+            "bench",
+            "--email",
+            "other@example.org",
+            "--role",
+            "TENANT_ADMIN",
+            "--password-stdin",
+        ];
+        admin(&database, &other, PASSWORD);
+        let open_as_person = || {
+            let mut browser = Browser::default();
+            let with_code = enter(&mut browser, &stage, "/page");
+            assert_eq!(browser.get(to, &split_url(&with_code).1).0, 303);
+            let own = browser.0.iter().filter(|(at, ..)| *at == to);
+            let cookies: Vec<String> = own.map(|(_, name, value)| format!("{name}={value}")).collect();
+            let lines = format!("Cookie: {}\r\nOrigin: http://{to}\r\n", cookies.join("; "));
+            let (status, _, stream) = open(to, "/ws", &lines);
+            assert_eq!(status, 101);
+            (browser, stream)
+        };
+        let (mut demoted, mut stream) = open_as_person();
+        admin(&database, &["set-role", "--tenant", "bench", "--email", EMAIL, "--role", "USER"], "");
+        let since = Instant::now();
+        assert_eq!(read_close(&mut stream).0, 1008);
+        assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+        assert_eq!(demoted.get(to, "/page").0, 403);
+        admin(&database, &["set-role", "--tenant", "bench", "--email", EMAIL, "--role", "TENANT_ADMIN"], "");
+        let (mut removed, mut stream) = open_as_person();
+        admin(&database, &["remove-member", "--tenant", "bench", "--email", EMAIL], "");
+        let since = Instant::now();
+        assert_eq!(read_close(&mut stream).0, 1008);
+        assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+        assert_eq!(removed.get(to, "/page").0, 303, "the sign-in page");
     });
 }
 
