@@ -62,7 +62,7 @@ async fn by_graphql(house: &House, caller: &Caller, text: &str) -> Option<String
 #[test]
 fn every_read_has_the_rights_of_the_table_through_every_adapter() {
     on_both(async |stage: Stage| {
-        let house = House::set(stage).await;
+        let house = House::set(stage.with_flow_runs().await).await;
         let mut cast = cast(&house).await;
         let mut cells = 0;
         for operation in reads() {
