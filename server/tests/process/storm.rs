@@ -177,7 +177,7 @@ impl Scene {
         let get = |path: &str| request(self.address, "GET", &format!("{path}{demand}"), &bearer(token), String::new());
         let asked = match endpoint {
             Endpoint::Verify => {
-                let scope = if let Loss::Scope(scope) = loss { scope.as_str() } else { "" };
+                let scope = if let Loss::Scope(scope) = loss { Some(scope.as_str()) } else { None };
                 let body = json!({"token": token, "scope": scope}).to_string();
                 request(self.address, "POST", "/api/v1/verify", &json_headers("")[..1], body)
             }

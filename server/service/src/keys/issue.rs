@@ -226,6 +226,10 @@ async fn answer_again(
 
 /// Whether a form that is sent again states the same expiry: the same time, or the same time after the creation.
 fn is_same_expiry(earlier: &ApiKey, key: &NewKey) -> bool {
+    // The form of a rotation states none: it follows from the old key, whose own expiry the rotation has moved.
+    if key.replaces.is_some() {
+        return true;
+    }
     let (Some(one), Some(other)) = (earlier.expires_at, key.expires_at) else {
         return earlier.expires_at == key.expires_at;
     };
