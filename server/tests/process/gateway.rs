@@ -134,11 +134,16 @@ impl Stage {
         Self { server, gateway, database: database.to_owned(), _folder: folder }
     }
 
-    fn revoke(&self, account: &str) {
+    /// The id of an account's first key.
+    fn key_of(&self, account: &str) -> String {
         let keys = admin(&self.database, &["list-keys", "--tenant", "bench", "--json"], "");
         let mut keys = keys.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let key = keys.rfind(|key| key.to_string().contains(account)).unwrap();
-        admin(&self.database, &["revoke-key", "--tenant", "bench", key["id"].as_str().unwrap()], "");
+        key["id"].as_str().unwrap().to_owned()
+    }
+
+    fn revoke(&self, account: &str) {
+        admin(&self.database, &["revoke-key", "--tenant", "bench", &self.key_of(account)], "");
     }
 }
 
@@ -553,13 +558,15 @@ fn a_demoted_suspended_or_removed_account_ends_what_is_open() {
 #[test]
 fn a_key_that_expires_ends_what_is_open() {
     on_both(async |database| {
-        let (stage, account, _) = Stage::new(&database, "").await;
-        let expires_at = chrono::Utc::now() + chrono::TimeDelta::seconds(4);
-        let expiry = expires_at.to_rfc3339();
-        let key = ["--tenant", "bench", "--service-account", &account, "--name", "short", "--expires-at", &expiry];
-        let token = admin(&database, &[&["create-key"], &key[..]].concat(), "");
+        let (stage, account, token) = Stage::new(&database, "").await;
         let (status, _, mut stream) = open(stage.gateway, "/ws", &format!("{}\r\n", bearer(&token)));
         assert_eq!(status, 101);
+        // A rotation can give the old key an end that is near.
+        let expires_at = chrono::Utc::now() + chrono::TimeDelta::seconds(4);
+        let deadline = expires_at.to_rfc3339();
+        let key = stage.key_of(&account);
+        let near = ["roll-key", &key, "--tenant", "bench", "--overlap", "first_use", "--deadline", &deadline];
+        admin(&database, &near, "");
         send_text(&mut stream, "still there");
         assert_eq!(read_frame(&mut stream).1, b"still there");
         assert_eq!(read_close(&mut stream).0, 1008);
