@@ -6,8 +6,8 @@ use domain::{ApiError, ErrorCode};
 
 use super::actor::Actor;
 
-/// How long after signing in, a user may perform an operation that requires a [`Confirmation`] without entering their
-/// password again.
+/// How long after signing in, a user may perform an operation that requires a [`domain::operation::Confirmation`] without
+/// entering their password again.
 pub const CONFIRM_AFTER: TimeDelta = TimeDelta::minutes(10);
 /// How far the time of a sign-in may be ahead of the clock: the clocks of two servers may differ. A time further ahead
 /// comes from a clock that was wrong.
