@@ -116,23 +116,20 @@ export const test = base.extend({
     }),
 });
 
-/** Runs in the page before any other script. The islands are hydrated right after the module is instantiated. */
+/** Runs in the page before any other script. A page answers to clicks once the script listens for the last of its events. */
 function noteHydration() {
   window.unhydrated = true;
-  for (const name of ['instantiateStreaming', 'instantiate']) {
-    const real = WebAssembly[name];
-    WebAssembly[name] = async (...args) => {
-      const made = await real.apply(WebAssembly, args);
-      setTimeout(() => (window.unhydrated = false), 30);
-      return made;
-    };
-  }
+  const real = window.addEventListener;
+  window.addEventListener = function (type, ...rest) {
+    real.call(this, type, ...rest);
+    if (type === 'submit') window.unhydrated = false;
+  };
 }
 
 /** Waits until the islands of a page are hydrated. */
 export async function alive(page) {
   await page.waitForLoadState('load');
-  await page.waitForFunction(() => !window.unhydrated || !document.querySelector('link[as=fetch][href$=".wasm"]'));
+  await page.waitForFunction(() => !window.unhydrated || !document.querySelector('link[as=fetch][href$=".wasm"]') || !document.querySelector('dialog'));
 }
 
 /** Verifies a token as an API would, outside the browser. */

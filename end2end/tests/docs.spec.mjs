@@ -5,7 +5,7 @@ import { start } from '../support/server.mjs';
 import { PASSWORD, TOKEN, alive, expect, test } from '../support/test.mjs';
 import { SAVED, nameField } from '../support/steps.mjs';
 
-const GUIDES = ['get-started', 'verify', 'rotate', 'service-accounts-and-agents', 'graphql', 'forward-auth'];
+const GUIDES = ['get-started', 'verify', 'rotate', 'service-accounts-and-agents', 'graphql', 'forward-auth', 'gateway'];
 const run = (command) => execFileSync('sh', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 const block = (page, text) => page.locator('.guide pre').filter({ hasText: text }).first();
 
