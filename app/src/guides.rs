@@ -42,7 +42,7 @@ guides! {
     "service-accounts-and-agents" "Keys for automation that keep working when people leave."
     "graphql" "Do everything that the dashboard does from a script."
     "forward-auth" "Let nginx, Caddy or Traefik check keys in front of your service."
-    "gateway" "Let Latchkey itself stand in front of software that has no keys."
+    "gateway" "Run Latchkey as a gateway in front of software that has no keys."
 }
 
 /// What a guide shows about its reader.
