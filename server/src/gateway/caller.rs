@@ -16,8 +16,8 @@ use crate::verification::{
 /// The name of the key's owner or of the person, percent-encoded.
 const NAME: HeaderName = HeaderName::from_static("x-latchkey-name");
 
-/// What a request shows.
-#[derive(Clone, Debug)]
+/// What a request shows. Not `Debug`: both are secrets.
+#[derive(Clone)]
 pub(crate) enum Shown {
     /// The token of a key.
     Token(String),
@@ -25,8 +25,8 @@ pub(crate) enum Shown {
     Pass(String),
 }
 
-/// Somebody who was admitted.
-#[derive(Clone, Debug)]
+/// Somebody who was admitted. Not `Debug`: a pass is a secret.
+#[derive(Clone)]
 pub(crate) enum Caller {
     /// The bearer of a key.
     Key(VerifiedKey),
@@ -50,7 +50,7 @@ pub(crate) enum Refused {
 }
 
 /// What identifies a caller whose streams are open, so that each is looked up once.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) enum CallerId {
     Key(domain::KeyId),
     Pass(Arc<str>),
@@ -141,7 +141,7 @@ impl Caller {
         Ok(self.may(services, wanted, client).await?.is_none())
     }
 
-    /// Tells the upstream who asks: every header, empty if it has no value.
+    /// Names the caller to the upstream: every header, empty if it has no value.
     ///
     /// # Errors
     /// When the scopes can't be read.

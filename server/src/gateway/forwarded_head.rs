@@ -17,7 +17,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::UPGRADE,
     header::EXPECT,
 ];
-/// How the names begin of headers that tell an upstream who asks, with every separator as `-`.
+/// The prefix of the headers that name the caller to an upstream, with every separator as `-`.
 const IDENTITY: &str = "x-latchkey-";
 /// Headers that only a proxy may set.
 const FROM_PROXY: [&str; 3] = ["forwarded", "x-forwarded-", "x-real-ip"];

@@ -27,17 +27,16 @@ const PAUSE: Duration = Duration::from_millis(25);
 const UNCHECKED_FOR: Duration = Duration::from_secs(5);
 
 /// What is open in all gateways. Cheap to clone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Open(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
     next: AtomicU64,
     exchanges: Mutex<HashMap<u64, Arc<Exchange>>>,
 }
 
 /// A request or a websocket that is open.
-#[derive(Debug)]
 pub(crate) struct Exchange {
     entry: SharedEntry,
     tenant: TenantId,
@@ -48,7 +47,6 @@ pub(crate) struct Exchange {
 }
 
 /// The place of an exchange among those that are open, until it is dropped.
-#[derive(Debug)]
 pub(crate) struct Seat {
     open: Weak<Inner>,
     number: u64,

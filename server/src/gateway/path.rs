@@ -71,7 +71,7 @@ pub(crate) fn is_below(path: &[u8], prefix: &[u8]) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
-/// Whether a path matches a pattern, in which `*` stands for any characters.
+/// Whether a path matches a pattern, in which `*` matches any characters.
 pub(crate) fn matches(path: &[u8], pattern: &[u8]) -> bool {
     let mut parts = pattern.split(|byte| *byte == b'*');
     let first = parts.next().unwrap_or_default();

@@ -38,7 +38,7 @@ const DROPPED: &str = "Latchkey keeps 1 MB of a run's log. It dropped the rest."
 enum Step {
     /// It takes the run.
     Take,
-    /// The run goes on.
+    /// The run continues.
     Continue,
     /// The run has this state already.
     Repeat,

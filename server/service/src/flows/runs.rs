@@ -2,8 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    AgentScope, ApiError, FlowId, FlowRun, FlowRunId, FlowTaskId, Label, ListFlowRuns, Name, Operation, Page,
-    StateType, TaskRunId,
+    ApiError, FlowId, FlowRun, FlowRunId, FlowTaskId, Label, ListFlowRuns, Name, Operation, Page, StateType, TaskRunId,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -17,7 +16,7 @@ use crate::{
     access::{Actor, Target, authorize},
     error::Result,
     input,
-    keys::api_keys::ApiKeys,
+    keys::agents::permit_scope,
     random,
     storage::{self, audit::Entry, db::retry, flow_runs::RunRecord},
 };
@@ -212,21 +211,7 @@ impl Flows<'_> {
     /// backend is off.
     pub async fn list(&self, actor: &Actor, input: &ListFlowRuns) -> Result<Page<FlowRun>> {
         self.require_on()?;
-        let target = match input.scope {
-            AgentScope::Tenant => Target::Tenant(actor.tenant_id()),
-            AgentScope::Owner(owner) => Target::Owner(actor.tenant_id(), owner),
-            AgentScope::Key(id) => {
-                let key = ApiKeys { context: self.context, usage: self.usage }.get(actor, id).await?;
-                Target::Owner(key.tenant_id, key.owner)
-            }
-        };
-        let actor = match target {
-            Target::Owner(tenant, owner) if Some(owner) == actor.owner() => {
-                self.context.in_tenant(actor, tenant).await?
-            }
-            _ => actor.clone(),
-        };
-        let permit = self.context.permit(&actor, Operation::ListFlowRuns, target).await?;
+        let permit = permit_scope(self.context, self.usage, actor, Operation::ListFlowRuns, input.scope).await?;
         storage::flow_runs::list_page(self.context.db(), &permit, input.scope, &input.page).await
     }
 }

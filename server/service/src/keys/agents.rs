@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{api_keys::ApiKeys, usage::UsageBuffer};
 use crate::{
-    access::{Actor, Target, authorize, authorize_write},
+    access::{Actor, ReadPermit, Target, authorize, authorize_write},
     context::Context,
     error::Result,
     input, random,
@@ -82,22 +82,7 @@ impl Agents<'_> {
     /// # Errors
     /// `FORBIDDEN` for agents of others without the right; `NOT_FOUND` for a key that doesn't exist.
     pub async fn list(&self, actor: &Actor, scope: AgentScope) -> Result<Vec<Agent>> {
-        let target = match scope {
-            AgentScope::Tenant => Target::Tenant(actor.tenant_id()),
-            AgentScope::Owner(owner) => Target::Owner(actor.tenant_id(), owner),
-            AgentScope::Key(id) => {
-                let key = ApiKeys { context: self.context, usage: self.usage }.get(actor, id).await?;
-                Target::Owner(key.tenant_id, key.owner)
-            }
-        };
-        // A user's own key may be in another of their tenants than the selected one.
-        let actor = match target {
-            Target::Owner(tenant, owner) if Some(owner) == actor.owner() => {
-                self.context.in_tenant(actor, tenant).await?
-            }
-            _ => actor.clone(),
-        };
-        let permit = self.context.permit(&actor, Operation::ListAgents, target).await?;
+        let permit = permit_scope(self.context, self.usage, actor, Operation::ListAgents, scope).await?;
         let mut agents = storage::agents::list(self.context.db(), &permit, scope, MAX_LISTED).await?;
         self.usage.overlay_agents(&mut agents);
         agents.sort_by_key(|agent| std::cmp::Reverse(agent.last_seen_at));
@@ -146,4 +131,31 @@ impl Agents<'_> {
         }
         Ok(NewAgent { id, key, identity: identity.finalize().into(), name, kind, labels, version, address, at })
     }
+}
+
+/// Permits a list of everything in a scope: of the tenant, of an owner or of a key.
+///
+/// # Errors
+/// `FORBIDDEN` for keys of others without the right; `NOT_FOUND` for a key that doesn't exist.
+pub(crate) async fn permit_scope(
+    context: &Context,
+    usage: &Arc<UsageBuffer>,
+    actor: &Actor,
+    operation: Operation,
+    scope: AgentScope,
+) -> Result<ReadPermit> {
+    let target = match scope {
+        AgentScope::Tenant => Target::Tenant(actor.tenant_id()),
+        AgentScope::Owner(owner) => Target::Owner(actor.tenant_id(), owner),
+        AgentScope::Key(id) => {
+            let key = ApiKeys { context, usage }.get(actor, id).await?;
+            Target::Owner(key.tenant_id, key.owner)
+        }
+    };
+    // A user's own key may be in another of their tenants than the selected one.
+    let actor = match target {
+        Target::Owner(tenant, owner) if Some(owner) == actor.owner() => context.in_tenant(actor, tenant).await?,
+        _ => actor.clone(),
+    };
+    context.permit(&actor, operation, target).await
 }

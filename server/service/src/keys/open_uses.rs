@@ -1,4 +1,4 @@
-//! Keys whose use goes on: streams and websockets that were opened with a key, and have to end with it.
+//! Keys in continuous use: streams and websockets that were opened with a key, and have to end with it.
 
 use domain::{
     ApiError, Role, Scope, ScopeGrant, TenantId,

@@ -294,7 +294,7 @@ async fn roll(tx: &mut Tx, actor: &Actor, permit: &WritePermit, key: &NewKey, ov
 }
 
 /// Whether a rotation that a form has already made ends the old key as the form says now, when it is sent again: nobody may
-/// believe that the old key was stopped when it goes on.
+/// believe that the old key was stopped while it still works.
 fn ends_as_asked(old: &ApiKey, new: &ApiKey, asked: GracePeriod, now: DateTime<Utc>) -> bool {
     let Some(until) = asked.until(now) else { return old.revocation.is_some() };
     let (Some(end), Some(successor)) = (old.expires_at, &old.replaced_by) else { return false };
