@@ -74,14 +74,14 @@ test('usage shows the client and the address that use a key', async ({ team }) =
   verify(key.token);
   verify(key.token);
   // A background task writes the usage within a second.
-  const query = 'query($k: String!) { api_key_usage(id: $k) { clients { address user_agent uses } hours { uses } } }';
+  const query = 'query($k: String!) { api_key_usage(id: $k) { clients { address user_agent use_count } hours { use_count } } }';
   await expect
     .poll(() => {
       const { clients, hours } = ask(query, { k: key.id }).api_key_usage;
       // The two uses may fall into different hours.
-      return { clients, inHours: hours.reduce((sum, { uses }) => sum + uses, 0) };
+      return { clients, inHours: hours.reduce((sum, { use_count: count }) => sum + count, 0) };
     })
-    .toEqual({ clients: [{ address: '127.0.0.1', user_agent: 'curl/of-the-test', uses: 2 }], inHours: 2 });
+    .toEqual({ clients: [{ address: '127.0.0.1', user_agent: 'curl/of-the-test', use_count: 2 }], inHours: 2 });
 });
 
 test('a script manages accounts, members, policies and keys, and reads the audit log', ({ team }) => {

@@ -574,11 +574,14 @@ CREATE INDEX audit_log_by_subject ON audit_log (tenant_id, subject_id, seq);
 CREATE INDEX audit_log_by_key ON audit_log (tenant_id, key_id, seq) WHERE key_id IS NOT NULL;
 
 -- The last number and hash of each chain, so that a truncated chain is detected. The nil id is the chain of entries
--- without a tenant.
+-- without a tenant. `new_actor_name`: the actor of the last entry, if the name was new in the chain; a trigger adds it to
+-- `audit_actor_names`.
 CREATE TABLE audit_heads (
     tenant_id UUID NOT NULL PRIMARY KEY,
     seq BIGINT NOT NULL,
-    hash BYTEA NOT NULL
+    hash BYTEA NOT NULL,
+    new_actor_name TEXT,
+    new_actor_name_folded TEXT COLLATE "C"
 );
 
 -- The last periodic verification of each chain. A server claims one before it verifies it; checked_at is null until the
@@ -598,6 +601,16 @@ CREATE TABLE audit_actor_names (
     name_folded TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (tenant_id, name)
 );
+CREATE FUNCTION audit_heads_named() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO audit_actor_names (tenant_id, name, name_folded)
+        VALUES (NEW.tenant_id, NEW.new_actor_name, NEW.new_actor_name_folded) ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER audit_heads_named AFTER UPDATE OF new_actor_name ON audit_heads FOR EACH ROW
+    WHEN (NEW.new_actor_name IS NOT NULL)
+    EXECUTE FUNCTION audit_heads_named();
 
 -- What can make a key wrong that a server knows in memory. Triggers number the changes of each tenant; the row in
 -- `change_heads` makes the tenant's other changes wait, so that numbers become visible in their order. Kinds: 1 a key,

@@ -62,7 +62,7 @@ impl Story {
         let alan = self.person("alan@example.org", "Alan Turing", "acme", "USER").await?;
         self.person("mary@example.org", "Mary Jackson", "acme", "READ_ONLY_USER").await?;
         let keys = self.long_ago((ada, alan), acme).await?;
-        self.uses(&keys).await?;
+        self.use_count(&keys).await?;
         self.lately((ada, acme), &keys).await
     }
 
@@ -121,7 +121,7 @@ impl Story {
     }
 
     /// Records two months of requests.
-    async fn uses(&self, keys: &Keys) -> service::Result<()> {
+    async fn use_count(&self, keys: &Keys) -> service::Result<()> {
         self.history(&keys.frankfurt, "192.0.2.10", "python-requests/2.31.0", 70, 24).await?;
         self.history(&keys.oregon, "198.51.100.9", "python-requests/2.31.0", 45, 9).await?;
         self.history(&keys.cron, "192.0.2.44", "reports/3.2", 60, 1).await

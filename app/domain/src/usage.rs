@@ -26,7 +26,7 @@ pub struct KeyClient {
     /// When a request was last rejected.
     pub last_refused_at: Option<DateTime<Utc>>,
     /// The number of accepted requests.
-    pub uses: u64,
+    pub use_count: u64,
     /// The number of rejected requests.
     pub refusals: u64,
 }
@@ -37,7 +37,7 @@ pub struct HourCount {
     /// The start of the hour.
     pub hour: DateTime<Utc>,
     /// The number of accepted requests.
-    pub uses: u64,
+    pub use_count: u64,
     /// The number of rejected requests.
     pub refusals: u64,
 }
@@ -48,7 +48,7 @@ pub struct DayCount {
     /// The start of the day.
     pub day: DateTime<Utc>,
     /// The number of accepted requests.
-    pub uses: u64,
+    pub use_count: u64,
     /// The number of rejected requests.
     pub refusals: u64,
 }
@@ -67,14 +67,14 @@ pub struct ScopeUse {
     /// When the key last lacked it.
     pub last_refused_at: Option<DateTime<Utc>>,
     /// How often the key had the scope.
-    pub uses: u64,
+    pub use_count: u64,
     /// How often the key lacked it.
     pub refusals: u64,
 }
 
 /// Returns the scopes that were used, as far as one key can hold them.
-pub fn used_scopes(uses: &[ScopeUse]) -> ScopeSet {
-    let accepted = uses.iter().filter(|one| one.last_used_at.is_some());
+pub fn used_scopes(demands: &[ScopeUse]) -> ScopeSet {
+    let accepted = demands.iter().filter(|one| one.last_used_at.is_some());
     let mut scopes: Vec<_> = accepted.map(|one| one.scope.clone()).collect();
     scopes.sort_unstable();
     scopes.dedup();
@@ -83,8 +83,8 @@ pub fn used_scopes(uses: &[ScopeUse]) -> ScopeSet {
 }
 
 /// Returns the uses that a key with other scopes would have refused.
-pub fn refused_with<'a>(uses: &'a [ScopeUse], scopes: &'a ScopeGrant) -> impl Iterator<Item = &'a ScopeUse> {
-    uses.iter().filter(|one| one.last_used_at.is_some() && !scopes.holds(&one.scope))
+pub fn refused_with<'a>(demands: &'a [ScopeUse], scopes: &'a ScopeGrant) -> impl Iterator<Item = &'a ScopeUse> {
+    demands.iter().filter(|one| one.last_used_at.is_some() && !scopes.holds(&one.scope))
 }
 
 /// The usage of a key.
@@ -105,7 +105,7 @@ impl Usage {
     /// Returns the counts of each of the last `hours` hours, earliest first. The last one is the current hour.
     pub fn by_hour(&self, hours: u32, now: DateTime<Utc>) -> Vec<HourCount> {
         let current = start_of(HOUR, now);
-        let empty = |back: u32| HourCount { hour: current - HOUR * back.cast_signed(), uses: 0, refusals: 0 };
+        let empty = |back: u32| HourCount { hour: current - HOUR * back.cast_signed(), use_count: 0, refusals: 0 };
         let mut counts: Vec<_> = (0..hours).rev().map(empty).collect();
         for hour in &self.hours {
             if let Ok(at) = counts.binary_search_by_key(&hour.hour, |count| count.hour) {
@@ -119,7 +119,7 @@ impl Usage {
     pub fn since(&self, at: DateTime<Utc>) -> UsageSince {
         let (from, mut since) = (start_of(HOUR, at), UsageSince::default());
         for hour in self.hours.iter().filter(|hour| hour.hour >= from) {
-            since.uses += hour.uses;
+            since.use_count += hour.use_count;
             since.refusals += hour.refusals;
         }
         let is_since = |seen: Option<DateTime<Utc>>| seen.is_some_and(|seen| seen >= at);
@@ -134,8 +134,11 @@ impl Usage {
 
     /// Returns the counts of each of the last `days` days in UTC, earliest first. The last one is today.
     pub fn by_day(&self, days: u32, now: DateTime<Utc>) -> Vec<DayCount> {
-        let of_day =
-            |hour: &HourCount| DayCount { day: start_of(DAY, hour.hour), uses: hour.uses, refusals: hour.refusals };
+        let of_day = |hour: &HourCount| DayCount {
+            day: start_of(DAY, hour.hour),
+            use_count: hour.use_count,
+            refusals: hour.refusals,
+        };
         each_day(self.hours.iter().map(of_day), days, now)
     }
 }
@@ -148,7 +151,7 @@ pub struct UsageSince {
     /// The number of addresses of these clients.
     pub addresses: usize,
     /// The accepted requests, from the start of the instant's hour on.
-    pub uses: u64,
+    pub use_count: u64,
     /// The rejected requests, from the start of the instant's hour on.
     pub refusals: u64,
 }
@@ -166,11 +169,11 @@ fn start_of(length: TimeDelta, at: DateTime<Utc>) -> DateTime<Utc> {
 /// given counts, each of which starts at midnight in UTC, and leaves out those of other days.
 pub fn each_day(counts: impl IntoIterator<Item = DayCount>, days: u32, now: DateTime<Utc>) -> Vec<DayCount> {
     let today = start_of(DAY, now);
-    let empty = |back: u32| DayCount { day: today - DAY * back.cast_signed(), uses: 0, refusals: 0 };
+    let empty = |back: u32| DayCount { day: today - DAY * back.cast_signed(), use_count: 0, refusals: 0 };
     let mut sums: Vec<_> = (0..days).rev().map(empty).collect();
     for count in counts {
         if let Ok(at) = sums.binary_search_by_key(&count.day, |sum| sum.day) {
-            sums[at].uses += count.uses;
+            sums[at].use_count += count.use_count;
             sums[at].refusals += count.refusals;
         }
     }
@@ -226,10 +229,10 @@ mod tests {
     #[test]
     fn days_are_calendar_days_in_utc_and_every_day_is_there() {
         let now = DateTime::UNIX_EPOCH + TimeDelta::days(100) + TimeDelta::minutes(90);
-        let hour = |back| HourCount { hour: start_of(HOUR, now) - TimeDelta::hours(back), uses: 2, refusals: 1 };
+        let hour = |back| HourCount { hour: start_of(HOUR, now) - TimeDelta::hours(back), use_count: 2, refusals: 1 };
         let usage = Usage { hours: vec![hour(90 * 24), hour(26), hour(25), hour(2), hour(1)], ..Usage::default() };
         let days = usage.by_day(90, now);
-        let counts = |back: usize| (days[89 - back].uses, days[89 - back].refusals);
+        let counts = |back: usize| (days[89 - back].use_count, days[89 - back].refusals);
         assert_eq!((days.len(), counts(0), counts(1), counts(2), counts(89)), (90, (2, 1), (4, 2), (2, 1), (0, 0)));
         assert_eq!(days[89].day, DateTime::UNIX_EPOCH + TimeDelta::days(100));
         assert!(usage.by_day(0, now).is_empty());
@@ -246,17 +249,18 @@ mod tests {
             first_seen_at: DateTime::UNIX_EPOCH,
             last_used_at: used.map(|minutes| DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes)),
             last_refused_at: refused.map(|minutes| DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes)),
-            uses: 1,
+            use_count: 1,
             refusals: 1,
         };
-        let hour = |hour, uses| HourCount { hour: DateTime::UNIX_EPOCH + TimeDelta::hours(hour), uses, refusals: 1 };
+        let hour =
+            |hour, use_count| HourCount { hour: DateTime::UNIX_EPOCH + TimeDelta::hours(hour), use_count, refusals: 1 };
         let usage = Usage {
             clients: vec![client("b", Some(90), None), client("a", Some(89), None), client("b", None, Some(100))],
             hours: vec![hour(0, 1), hour(1, 2), hour(2, 4)],
             ..Usage::default()
         };
         let since = usage.since(at);
-        assert_eq!((since.clients.len(), since.addresses, since.uses, since.refusals), (2, 1, 6, 2));
+        assert_eq!((since.clients.len(), since.addresses, since.use_count, since.refusals), (2, 1, 6, 2));
         assert_eq!(usage.since(at + TimeDelta::days(1)), UsageSince::default());
     }
 
@@ -264,11 +268,11 @@ mod tests {
     fn hours_without_requests_are_zero() {
         let now = DateTime::UNIX_EPOCH + TimeDelta::minutes(24 * 60 + 30);
         let usage = Usage {
-            hours: vec![HourCount { hour: DateTime::UNIX_EPOCH + TimeDelta::hours(23), uses: 4, refusals: 0 }],
+            hours: vec![HourCount { hour: DateTime::UNIX_EPOCH + TimeDelta::hours(23), use_count: 4, refusals: 0 }],
             ..Usage::default()
         };
         let hours = usage.by_hour(3, now);
-        assert_eq!(hours.iter().map(|hour| hour.uses).collect::<Vec<_>>(), [0, 4, 0]);
+        assert_eq!(hours.iter().map(|hour| hour.use_count).collect::<Vec<_>>(), [0, 4, 0]);
         assert_eq!(hours[2].hour, DateTime::UNIX_EPOCH + TimeDelta::hours(24));
     }
 

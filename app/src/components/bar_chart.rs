@@ -25,14 +25,14 @@ pub struct Bar {
     /// The label below the axis, if it has one.
     pub tick: Option<Dated>,
     /// The number of accepted requests.
-    pub uses: u64,
+    pub use_count: u64,
     /// The number of rejected requests.
     pub refusals: u64,
 }
 
 impl Bar {
     fn sentence(&self) -> String {
-        words::accepted_and_rejected(&self.name.text, &number_text(self.uses), &number_text(self.refusals))
+        words::accepted_and_rejected(&self.name.text, &number_text(self.use_count), &number_text(self.refusals))
     }
 }
 
@@ -50,10 +50,11 @@ pub struct BarChart {
 impl BarChart {
     /// Renders the chart with its legend and, folded, its table.
     pub fn view(self) -> AnyView {
-        let (uses, refusals) = self.bars.iter().fold((0, 0), |sum, bar| (sum.0 + bar.uses, sum.1 + bar.refusals));
-        let (uses, refusals) = (number_text(uses), number_text(refusals));
-        let name = words::accepted_and_rejected(&self.title, &uses, &refusals);
-        let maximum = axis_maximum(self.bars.iter().map(|bar| bar.uses + bar.refusals).max().unwrap_or(0));
+        let (use_count, refusals) =
+            self.bars.iter().fold((0, 0), |sum, bar| (sum.0 + bar.use_count, sum.1 + bar.refusals));
+        let (use_count, refusals) = (number_text(use_count), number_text(refusals));
+        let name = words::accepted_and_rejected(&self.title, &use_count, &refusals);
+        let maximum = axis_maximum(self.bars.iter().map(|bar| bar.use_count + bar.refusals).max().unwrap_or(0));
         let bars = columns(&self.bars, maximum);
         view! {
             <figure class="chart">
@@ -67,7 +68,7 @@ impl BarChart {
                 </svg>
                 <figcaption>
                     <ul class="legend">
-                        <li class="legend-uses">{words::accepted(&uses)}</li>
+                        <li class="legend-uses">{words::accepted(&use_count)}</li>
                         <li class="legend-refusals">{words::rejected(&refusals)}</li>
                     </ul>
                     {table(&self)}
@@ -83,14 +84,14 @@ fn columns(bars: &[Bar], maximum: u64) -> AnyView {
     // At least two pixels, so that a single request next to a day with thousands is visible.
     let height = |number: u64| if number == 0 { 0 } else { (number * HEIGHT / maximum).max(2) };
     let columns = bars.iter().enumerate().map(|(index, bar)| {
-        let (uses, refusals) = (height(bar.uses), height(bar.refusals));
+        let (use_count, refusals) = (height(bar.use_count), height(bar.refusals));
         let (left, width) = (percent(index * 10, count * 10), percent(10, count * 10));
         let (inside, bar_width) = (percent(index * 10 + 1, count * 10), percent(8, count * 10));
-        let uses_bar = (uses > 0).then(|| {
-            view! { <rect class="bar-uses" x=inside.clone() width=bar_width.clone() y=BOTTOM - uses height=uses /> }
+        let uses_bar = (use_count > 0).then(|| {
+            view! { <rect class="bar-uses" x=inside.clone() width=bar_width.clone() y=BOTTOM - use_count height=use_count /> }
         });
         let refusals_bar = (refusals > 0).then(|| {
-            let y = BOTTOM.saturating_sub(uses + refusals);
+            let y = BOTTOM.saturating_sub(use_count + refusals);
             view! { <rect class="bar-refusals" x=inside.clone() width=bar_width.clone() y=y height=refusals /> }
         });
         let tick = bar.tick.clone().map(|tick| {
@@ -126,7 +127,7 @@ fn table(chart: &BarChart) -> AnyView {
                 <th scope="row" data-date=bar.name.attribute.clone()>
                     {bar.name.text.clone()}
                 </th>
-                <td>{number_text(bar.uses)}</td>
+                <td>{number_text(bar.use_count)}</td>
                 <td>{number_text(bar.refusals)}</td>
             </tr>
         }
@@ -182,7 +183,7 @@ mod tests {
     #[test]
     fn a_bar_is_described_in_a_sentence() {
         let name = Dated::day(chrono::DateTime::UNIX_EPOCH);
-        let bar = Bar { name, tick: None, uses: 1_412, refusals: 3 };
+        let bar = Bar { name, tick: None, use_count: 1_412, refusals: 3 };
         assert_eq!(bar.sentence(), "1 Jan 1970: 1,412 accepted, 3 rejected");
     }
 }

@@ -29,7 +29,7 @@ const URGENT: TimeDelta = TimeDelta::days(7);
 #[component]
 pub fn ExpiryTimeline(expiring: ExpiringKeys, now: DateTime<Utc>) -> impl IntoView {
     let total = expiring.total?;
-    let most = expiring.keys.iter().map(|(_, uses)| *uses).max().unwrap_or(0);
+    let most = expiring.keys.iter().map(|(_, use_count)| *use_count).max().unwrap_or(0);
     let columns = by_column(&expiring.keys, now);
     let rows = columns.iter().map(|column| shown(column.len()).0).max().unwrap_or(0);
     let has_more = columns.iter().any(|column| shown(column.len()).1 > 0);
@@ -93,9 +93,9 @@ fn stack(index: usize, column: &[&Uses], most: u64, baseline: usize, now: DateTi
             </text>
         }
     });
-    let dots = column.iter().take(dots).enumerate().map(|(row, (key, uses))| {
+    let dots = column.iter().take(dots).enumerate().map(|(row, (key, use_count))| {
         let is_urgent = key.expires_at.is_some_and(|at| at - now <= URGENT);
-        let class = match (is_urgent, *uses) {
+        let class = match (is_urgent, *use_count) {
             (true, 0) => "dot dot-urgent dot-unused",
             (true, _) => "dot dot-urgent",
             (false, 0) => "dot dot-unused",
@@ -103,13 +103,13 @@ fn stack(index: usize, column: &[&Uses], most: u64, baseline: usize, now: DateTi
         };
         let expires = key.expires_at.map(Dated::date);
         let day = expires.as_ref().map_or("", |date| &date.text);
-        let text = words::expiry_of(key.name.as_str(), &key.owner_name, day, *uses);
+        let text = words::expiry_of(key.name.as_str(), &key.owner_name, day, *use_count);
         let (label, date) = (text.clone(), expires.map(|date| date.attribute));
         // The transparent circle is what the pointer finds.
         view! {
             <a href=key.page_path() aria-label=label data-date=date.clone()>
                 <circle class="dot-area" cx=x.clone() cy=baseline - row * PITCH - 10 r="10" />
-                <circle class=class cx=x.clone() cy=baseline - row * PITCH - 10 r=radius(*uses, most) />
+                <circle class=class cx=x.clone() cy=baseline - row * PITCH - 10 r=radius(*use_count, most) />
                 <text class="readout" x="0" y="12" data-date=date.clone()>
                     {text}
                 </text>
@@ -124,17 +124,17 @@ fn stack(index: usize, column: &[&Uses], most: u64, baseline: usize, now: DateTi
 }
 
 /// The radius of a dot, whose area grows with the number of requests.
-fn radius(uses: u64, most: u64) -> u64 {
+fn radius(use_count: u64, most: u64) -> u64 {
     let (greatest, smallest) = RADII;
     if most == 0 {
         return smallest;
     }
-    smallest + ((greatest - smallest).pow(2) * uses / most).isqrt()
+    smallest + ((greatest - smallest).pow(2) * use_count / most).isqrt()
 }
 
 /// The folded table of the keys.
 fn list(keys: &[Uses], now: DateTime<Utc>) -> AnyView {
-    let rows = keys.iter().map(|(key, uses)| {
+    let rows = keys.iter().map(|(key, use_count)| {
         view! {
             <tr>
                 <th scope="row">
@@ -146,7 +146,7 @@ fn list(keys: &[Uses], now: DateTime<Utc>) -> AnyView {
                     {key.owner_name.clone()}
                 </td>
                 <td>{key.expires_at.map(|at| view! { <Moment at now /> })}</td>
-                <td>{number_text(*uses)}</td>
+                <td>{number_text(*use_count)}</td>
             </tr>
         }
     });
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_dot_grows_with_the_requests_of_the_week() {
-        assert_eq!([0, 1, 25, 100].map(|uses| radius(uses, 100)), [4, 4, 6, 8]);
+        assert_eq!([0, 1, 25, 100].map(|use_count| radius(use_count, 100)), [4, 4, 6, 8]);
         assert_eq!(radius(0, 0), 4);
     }
 

@@ -70,7 +70,7 @@ impl ChartRange {
 fn hour_bar(hour: &HourCount) -> Bar {
     let at = hour.hour;
     let tick = at.hour().is_multiple_of(6).then(|| Dated::clock(at));
-    Bar { name: Dated::hour(at), tick, uses: hour.uses, refusals: hour.refusals }
+    Bar { name: Dated::hour(at), tick, use_count: hour.use_count, refusals: hour.refusals }
 }
 
 /// Returns a chart of requests per day. Every `every` days, counted back from the last, the day is named below the
@@ -79,7 +79,7 @@ pub fn day_chart(days: &[DayCount], every: usize) -> BarChart {
     let bar = |(index, count): (usize, &DayCount)| {
         let is_named = (days.len() - 1 - index).is_multiple_of(every);
         let tick = is_named.then(|| Dated::short_day(count.day));
-        Bar { name: Dated::day(count.day), tick, uses: count.uses, refusals: count.refusals }
+        Bar { name: Dated::day(count.day), tick, use_count: count.use_count, refusals: count.refusals }
     };
     let title = words::requests_per_day(&days.len());
     BarChart { title, unit: words::day_utc(), bars: days.iter().enumerate().map(bar).collect() }
@@ -123,13 +123,13 @@ fn heat_map(usage: &Usage, now: DateTime<Utc>) -> AnyView {
     let first = now - TimeDelta::days(6);
     let hours: Vec<&HourCount> =
         usage.hours.iter().filter(|hour| hour.hour.date_naive() >= first.date_naive() && hour.hour <= now).collect();
-    let most = hours.iter().map(|hour| hour.uses + hour.refusals).max().unwrap_or(0);
+    let most = hours.iter().map(|hour| hour.use_count + hour.refusals).max().unwrap_or(0);
     if most == 0 {
         return ().into_any();
     }
     let row_of = |at: DateTime<Utc>| u64::try_from((at.date_naive() - first.date_naive()).num_days()).unwrap_or(0);
     let cells = hours.iter().map(|hour| {
-        let all = hour.uses + hour.refusals;
+        let all = hour.use_count + hour.refusals;
         let level = (all * 4).div_ceil(most);
         let (x, y) = (NAMES + u64::from(hour.hour.hour()) * CELL, row_of(hour.hour) * CELL);
         let dated = Dated::hour(hour.hour);
@@ -180,7 +180,7 @@ fn heat_map(usage: &Usage, now: DateTime<Utc>) -> AnyView {
 
 /// The sentence about the hour with the most requests, and its `data-date`.
 fn busiest_words(hours: &[&HourCount]) -> (String, Option<String>) {
-    let busiest = hours.iter().max_by_key(|hour| hour.uses + hour.refusals);
+    let busiest = hours.iter().max_by_key(|hour| hour.use_count + hour.refusals);
     let Some(busiest) = busiest else { return (words::requests_by_hour().to_owned(), None) };
     let Dated { text, attribute } = Dated::hour(busiest.hour);
     (words::busiest_hour(&text), Some(attribute))
@@ -195,7 +195,7 @@ fn hour_rows(hours: &[&HourCount]) -> AnyView {
                 <th scope="row" data-date=name.attribute>
                     {name.text}
                 </th>
-                <td>{number_text(hour.uses)}</td>
+                <td>{number_text(hour.use_count)}</td>
                 <td>{number_text(hour.refusals)}</td>
             </tr>
         }
@@ -228,12 +228,12 @@ mod tests {
     #[test]
     fn the_last_bar_is_today_or_the_current_hour() {
         let usage = Usage {
-            hours: vec![HourCount { hour: now() - TimeDelta::minutes(30), uses: 7, refusals: 1 }],
+            hours: vec![HourCount { hour: now() - TimeDelta::minutes(30), use_count: 7, refusals: 1 }],
             ..Usage::default()
         };
         for range in ChartRange::ALL {
             let last = range.chart(&usage, now()).bars.pop().unwrap();
-            assert_eq!((last.uses, last.refusals), (7, 1), "{range:?}");
+            assert_eq!((last.use_count, last.refusals), (7, 1), "{range:?}");
         }
         assert_eq!(ChartRange::Week.chart(&usage, now()).bars.pop().unwrap().tick.unwrap().text, "11 Apr");
     }

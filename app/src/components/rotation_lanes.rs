@@ -48,7 +48,7 @@ impl Rotation<'_> {
     pub fn view(&self, now: DateTime<Utc>) -> AnyView {
         let hours = self.hours(now);
         let (old, new) = (self.old.by_hour(hours, now), self.new.by_hour(hours, now));
-        let most = old.iter().chain(&new).map(|hour| hour.uses).max().unwrap_or(0);
+        let most = old.iter().chain(&new).map(|hour| hour.use_count).max().unwrap_or(0);
         let began = old.iter().position(|hour| self.began_at - hour.hour < TimeDelta::hours(1)).unwrap_or(0);
         let since = old.first().map(|hour| Dated::short_day(hour.hour));
         let (since, since_date) = since.map(|day| (day.text, day.attribute)).unzip();
@@ -72,7 +72,7 @@ impl Rotation<'_> {
 
 /// One lane. `label`: its label for a number of requests. `began`: the index of the hour in which the rotation began.
 fn lane(label: fn(u64) -> String, hours: &[HourCount], most: u64, began: usize) -> AnyView {
-    let sum: u64 = hours.iter().map(|hour| hour.uses).sum();
+    let sum: u64 = hours.iter().map(|hour| hour.use_count).sum();
     let label = label(sum);
     let bounds = format!("0 0 {} {HEIGHT}", hours.len());
     view! {
@@ -90,22 +90,22 @@ fn lane(label: fn(u64) -> String, hours: &[HourCount], most: u64, began: usize) 
 /// The bars of the hours with requests, as one path. An hour is one unit wide.
 fn outline(hours: &[HourCount], most: u64) -> String {
     let bar = |(index, hour): (usize, &HourCount)| {
-        let height = (hour.uses * HEIGHT / most).max(2);
+        let height = (hour.use_count * HEIGHT / most).max(2);
         format!("M{index} {HEIGHT}v-{height}h1v{height}z")
     };
-    hours.iter().enumerate().filter(|(_, hour)| hour.uses > 0).map(bar).collect()
+    hours.iter().enumerate().filter(|(_, hour)| hour.use_count > 0).map(bar).collect()
 }
 
 fn table(old: &[HourCount], new: &[HourCount]) -> AnyView {
-    let rows = old.iter().zip(new).rev().filter(|(old, new)| old.uses + new.uses > 0).map(|(old, new)| {
+    let rows = old.iter().zip(new).rev().filter(|(old, new)| old.use_count + new.use_count > 0).map(|(old, new)| {
         let name = Dated::hour(old.hour);
         view! {
             <tr>
                 <th scope="row" data-date=name.attribute>
                     {name.text}
                 </th>
-                <td>{number_text(old.uses)}</td>
-                <td>{number_text(new.uses)}</td>
+                <td>{number_text(old.use_count)}</td>
+                <td>{number_text(new.use_count)}</td>
             </tr>
         }
     });
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn hours_without_requests_leave_a_gap() {
-        let hour = |uses| HourCount { hour: now(), uses, refusals: 0 };
+        let hour = |use_count| HourCount { hour: now(), use_count, refusals: 0 };
         assert_eq!(outline(&[hour(4), hour(0), hour(1)], 4), "M0 36v-36h1v36zM2 36v-9h1v9z");
         assert_eq!(outline(&[hour(0)], 0), "");
     }

@@ -32,8 +32,8 @@ pub fn spark(counts: &[DayCount]) -> AnyView {
 
 /// The counts of the picture in a sentence.
 fn label(counts: &[DayCount]) -> String {
-    let (uses, refusals) = counts.iter().fold((0, 0), |sum, day| (sum.0 + day.uses, sum.1 + day.refusals));
-    words::requests_in_days(SPARK_DAYS, uses + refusals, refusals)
+    let (use_count, refusals) = counts.iter().fold((0, 0), |sum, day| (sum.0 + day.use_count, sum.1 + day.refusals));
+    words::requests_in_days(SPARK_DAYS, use_count + refusals, refusals)
 }
 
 /// The middle of a day's column, in tenths of a unit.
@@ -43,14 +43,14 @@ fn middle(index: usize) -> usize {
 }
 
 fn bars(counts: &[DayCount]) -> String {
-    let most = counts.iter().map(|day| day.uses).max().unwrap_or(0);
+    let most = counts.iter().map(|day| day.use_count).max().unwrap_or(0);
     let bar = |(index, day): (usize, &DayCount)| {
         let x = middle(index);
         // At least one unit, so that a single request next to a day with thousands is visible.
-        let height = (day.uses * (HEIGHT - MARK) / most).max(1);
+        let height = (day.use_count * (HEIGHT - MARK) / most).max(1);
         format!("M{}.{} {HEIGHT}v-{height}", x / 10, x % 10)
     };
-    counts.iter().enumerate().filter(|(_, day)| day.uses > 0).map(bar).collect()
+    counts.iter().enumerate().filter(|(_, day)| day.use_count > 0).map(bar).collect()
 }
 
 fn marks(counts: &[DayCount]) -> String {
@@ -68,8 +68,11 @@ mod tests {
     use super::*;
 
     fn days(counts: &[(u64, u64)]) -> Vec<DayCount> {
-        let day =
-            |(uses, refusals): &(u64, u64)| DayCount { day: DateTime::UNIX_EPOCH, uses: *uses, refusals: *refusals };
+        let day = |(use_count, refusals): &(u64, u64)| DayCount {
+            day: DateTime::UNIX_EPOCH,
+            use_count: *use_count,
+            refusals: *refusals,
+        };
         counts.iter().map(day).collect()
     }
 

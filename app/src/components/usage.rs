@@ -70,7 +70,7 @@ fn Clients(clients: Vec<KeyClient>, now: DateTime<Utc>) -> impl IntoView {
                     <Moment at=client.first_seen_at now />
                 </td>
                 <td data-label=labels::last_used()>{moment(client.last_used_at)}</td>
-                <td data-label=labels::accepted()>{number_text(client.uses)}</td>
+                <td data-label=labels::accepted()>{number_text(client.use_count)}</td>
                 <td data-label=labels::rejected()>{refused}</td>
             </tr>
         }

@@ -102,20 +102,20 @@ async fn owners_role(request: &RequestContext, key: &ApiKey) -> Result<Role, Api
 /// How a scope was used, and which clients a key without it would have rejected. The stylesheet shows the clients while the
 /// scope isn't selected.
 fn usage_of(usage: &Usage, scope: &domain::Scope, now: DateTime<Utc>) -> AnyView {
-    let mut uses: Vec<&ScopeUse> =
+    let mut demands: Vec<&ScopeUse> =
         usage.scopes.iter().filter(|one| one.scope == *scope && one.last_used_at.is_some()).collect();
-    uses.sort_by_key(|one| std::cmp::Reverse(one.last_used_at));
-    let Some(last) = uses.first().and_then(|one| one.last_used_at) else {
+    demands.sort_by_key(|one| std::cmp::Reverse(one.last_used_at));
+    let Some(last) = demands.first().and_then(|one| one.last_used_at) else {
         return view! { <p class="sub used">{words::not_used_in_90_days()}</p> }.into_any();
     };
-    let count = uses.iter().map(|one| one.uses).sum();
-    let named = uses.iter().take(NAMED).map(|one| view! { <li>{client(one)}</li> }).collect_view();
-    let more = uses.len().checked_sub(NAMED).filter(|rest| *rest > 0);
+    let count = demands.iter().map(|one| one.use_count).sum();
+    let named = demands.iter().take(NAMED).map(|one| view! { <li>{client(one)}</li> }).collect_view();
+    let more = demands.len().checked_sub(NAMED).filter(|rest| *rest > 0);
     let more = more.map(|rest| view! { <li>{words::and_more_clients(rest)}</li> });
     view! {
         <p class="sub used">{words::used(count, view! { <Distance at=last now /> })}</p>
         <div class="rejects">
-            <p class="error">{words::would_have_rejected(uses.len())}</p>
+            <p class="error">{words::would_have_rejected(demands.len())}</p>
             <ul class="plain-list sub">{named} {more}</ul>
         </div>
     }

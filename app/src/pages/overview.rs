@@ -128,7 +128,7 @@ fn key_cell(one: &KeyRequests, namesakes: &Namesakes) -> AnyView {
 
 fn most_used(keys: &[KeyRequests], namesakes: &Namesakes) -> AnyView {
     let rows = keys.iter().map(|one| {
-        view! { <tr>{key_cell(one, namesakes)} <td class="number">{number_text(one.uses)}</td></tr> }
+        view! { <tr>{key_cell(one, namesakes)} <td class="number">{number_text(one.use_count)}</td></tr> }
     });
     view! {
         <section aria-labelledby="used-title">

@@ -25,9 +25,9 @@ words! {
     requests_per_day(days) = "Requests per day in the last {days} days (UTC)";
     keys_that_expire_within(days) = "Keys that expire within {days} days";
     busiest_hour(text) = "Requests by hour in the last 7 days. The busiest hour began on {text}.";
-    accepted(uses) = "Accepted: {uses}";
+    accepted(use_count) = "Accepted: {use_count}";
     rejected(refusals) = "Rejected: {refusals}";
-    accepted_and_rejected(name, uses, refusals) = "{name}: {uses} accepted, {refusals} rejected";
+    accepted_and_rejected(name, use_count, refusals) = "{name}: {use_count} accepted, {refusals} rejected";
 }
 
 /// The number of requests with the old key of a rotation.
@@ -108,12 +108,12 @@ pub fn keys_expire(total: Total, days: i64) -> String {
 }
 
 /// The expiry of a key, and its requests in the last 7 days.
-pub fn expiry_of(name: &str, owner: &str, expires: &str, uses: u64) -> String {
-    match uses {
+pub fn expiry_of(name: &str, owner: &str, expires: &str, use_count: u64) -> String {
+    match use_count {
         0 => format!("“{name}” of {owner} expires on {expires}. No requests in the last 7 days."),
         1 => format!("“{name}” of {owner} expires on {expires}. 1 request in the last 7 days."),
-        uses => {
-            format!("“{name}” of {owner} expires on {expires}. {} requests in the last 7 days.", number_text(uses))
+        use_count => {
+            format!("“{name}” of {owner} expires on {expires}. {} requests in the last 7 days.", number_text(use_count))
         }
     }
 }

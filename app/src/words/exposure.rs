@@ -55,7 +55,7 @@ pub fn it_was_reported(exposure: &Exposure, when: impl IntoView + 'static) -> An
 
 /// What used the key since the report.
 pub fn usage_since(since: &UsageSince) -> String {
-    if since.uses + since.refusals == 0 {
+    if since.use_count + since.refusals == 0 {
         return "No requests".to_owned();
     }
     let count = |number: usize, one: &str, many: &str| {
@@ -64,7 +64,7 @@ pub fn usage_since(since: &UsageSince) -> String {
     };
     format!(
         "{} accepted and {} rejected requests, from {} and {}",
-        number_text(since.uses),
+        number_text(since.use_count),
         number_text(since.refusals),
         count(since.addresses, "IP address", "IP addresses"),
         count(since.clients.len(), "client", "clients"),

@@ -53,11 +53,11 @@ pub fn used_of_everything(used: usize) -> String {
 }
 
 /// How often a scope was used: "Used 12 times in 90 days, last 2 hours ago".
-pub fn used(uses: u64, last: impl IntoView + 'static) -> AnyView {
-    let times = if uses == 1 {
+pub fn used(use_count: u64, last: impl IntoView + 'static) -> AnyView {
+    let times = if use_count == 1 {
         "Used once in 90 days, last ".to_owned()
     } else {
-        format!("Used {} times in 90 days, last ", domain::usage::number_text(uses))
+        format!("Used {} times in 90 days, last ", domain::usage::number_text(use_count))
     };
     view! {
         {times}

@@ -374,7 +374,7 @@ pub struct KeyClient {
     /// When a request was last rejected.
     pub last_refused: Option<Time>,
     /// The number of accepted requests.
-    pub uses: Count,
+    pub use_count: Count,
     /// The number of rejected requests.
     pub refusals: Count,
 }
@@ -386,7 +386,7 @@ pub struct HourCount {
     /// The start of the hour.
     pub hour: Time,
     /// The number of accepted requests.
-    pub uses: Count,
+    pub use_count: Count,
     /// The number of rejected requests.
     pub refusals: Count,
 }
@@ -406,7 +406,7 @@ pub struct ScopeUse {
     /// When the key last lacked the scope.
     pub last_refused: Option<Time>,
     /// How often the key had the scope.
-    pub uses: Count,
+    pub use_count: Count,
     /// How often the key lacked the scope.
     pub refusals: Count,
 }
@@ -419,7 +419,7 @@ impl From<domain::usage::ScopeUse> for ScopeUse {
             user_agent: used.user_agent,
             last_used: used.last_used_at.map(Time::from),
             last_refused: used.last_refused_at.map(Time::from),
-            uses: used.uses.into(),
+            use_count: used.use_count.into(),
             refusals: used.refusals.into(),
         }
     }
@@ -535,12 +535,12 @@ impl From<domain::Usage> for Usage {
             first_seen: client.first_seen_at.into(),
             last_used: client.last_used_at.map(Time::from),
             last_refused: client.last_refused_at.map(Time::from),
-            uses: client.uses.into(),
+            use_count: client.use_count.into(),
             refusals: client.refusals.into(),
         };
         let hour = |hour: domain::HourCount| HourCount {
             hour: hour.hour.into(),
-            uses: hour.uses.into(),
+            use_count: hour.use_count.into(),
             refusals: hour.refusals.into(),
         };
         Self {
@@ -559,7 +559,7 @@ pub struct DayCount {
     /// The start of the day.
     pub day: Time,
     /// The number of accepted requests.
-    pub uses: Count,
+    pub use_count: Count,
     /// The number of rejected requests.
     pub refusals: Count,
 }
@@ -587,7 +587,7 @@ pub struct KeyRequests {
     /// The key.
     pub key: ApiKey,
     /// The number of accepted requests.
-    pub uses: Count,
+    pub use_count: Count,
     /// The number of rejected requests.
     pub refusals: Count,
 }
@@ -625,13 +625,13 @@ impl Overview {
     pub(super) fn at(overview: domain::Overview, now: DateTime<Utc>) -> Self {
         let day = |count: domain::DayCount| DayCount {
             day: count.day.into(),
-            uses: count.uses.into(),
+            use_count: count.use_count.into(),
             refusals: count.refusals.into(),
         };
         let busiest = |keys: Vec<domain::tenant::overview::KeyRequests>| {
             let one = |one: domain::tenant::overview::KeyRequests| KeyRequests {
                 key: ApiKey::at(one.key, now),
-                uses: one.uses.into(),
+                use_count: one.use_count.into(),
                 refusals: one.refusals.into(),
             };
             keys.into_iter().map(one).collect()

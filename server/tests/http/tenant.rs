@@ -43,7 +43,7 @@ fn a_key_can_roll_a_key_and_see_its_usage() {
         let new = ask(&stage, &root, roll, json!({"id": id})).await;
         let token = new["roll_api_key"]["token"].as_str().unwrap().to_owned();
         assert!(stage.is_valid(&old).await && stage.is_valid(&token).await);
-        let one = "query($id: String!) { api_key(id: $id) { replaced_by overlap_until ends_on_use created_channel } api_key_usage(id: $id) { clients { address uses } hours { uses refusals } } }";
+        let one = "query($id: String!) { api_key(id: $id) { replaced_by overlap_until ends_on_use created_channel } api_key_usage(id: $id) { clients { address use_count } hours { use_count refusals } } }";
         let seen = ask(&stage, &root, one, json!({"id": id})).await;
         assert_eq!(seen["api_key"]["replaced_by"], new["roll_api_key"]["id"]);
         assert_eq!(seen["api_key"]["overlap_until"], "2027-01-02T00:00:00Z");

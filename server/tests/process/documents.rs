@@ -148,8 +148,8 @@ impl Desk {
         if is_postgres && self.postgres.is_none() {
             return Some("a PostgreSQL server");
         }
-        let uses = |program: &str| block.code.split([' ', '\n', '(', '|']).any(|word| word == program);
-        PROGRAMS.into_iter().find(|program| uses(program) && !is_installed(program))
+        let use_count = |program: &str| block.code.split([' ', '\n', '(', '|']).any(|word| word == program);
+        PROGRAMS.into_iter().find(|program| use_count(program) && !is_installed(program))
     }
 
     /// Runs all blocks of a document, and asserts that each command succeeds.

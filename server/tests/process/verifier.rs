@@ -217,14 +217,14 @@ fn a_verifier_that_is_closed_has_reported_every_use() {
             assert!(verifier.verify(&token).await.is_ok());
         }
         verifier.close().await;
-        let query = format!("{{ api_key_usage(id: \"{id}\") {{ clients {{ uses }} }} }}");
+        let query = format!("{{ api_key_usage(id: \"{id}\") {{ clients {{ use_count }} }} }}");
         let body = serde_json::json!({ "query": query }).to_string();
         let asked = request(server.address, "POST", "/graphql", &json_headers(&own), body);
         let (_, said) = send(&mut connect(server.address).await, asked).await.unwrap();
         let said: serde_json::Value = serde_json::from_str(&said).unwrap();
         let clients = said["data"]["api_key_usage"]["clients"].as_array().unwrap();
-        let uses: u64 = clients.iter().map(|client| client["uses"].as_u64().unwrap()).sum();
-        assert_eq!(uses, 8, "{said}");
+        let use_count: u64 = clients.iter().map(|client| client["use_count"].as_u64().unwrap()).sum();
+        assert_eq!(use_count, 8, "{said}");
     });
 }
 

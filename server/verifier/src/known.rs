@@ -49,7 +49,7 @@ pub(crate) struct Known {
     /// What it may do, sorted.
     scopes: Box<[HeldScope]>,
     /// The requests since the last report.
-    uses: AtomicU64,
+    use_count: AtomicU64,
     /// The last of them, by the monotonic clock.
     used_at: AtomicI64,
     lacking: Mutex<Vec<(String, u64)>>,
@@ -131,7 +131,7 @@ impl Known {
             tenant_slug: active.tenant,
             role: active.role,
             expires_at: active.exp.map(|at| at.saturating_mul(1_000_000)),
-            uses: AtomicU64::new(0),
+            use_count: AtomicU64::new(0),
             used_at: AtomicI64::new(i64::MIN),
             lacking: Mutex::default(),
             client: Mutex::default(),
@@ -156,7 +156,7 @@ impl Known {
     /// last report.
     pub(crate) fn count_use(self: &Arc<Self>, now: i64, client: impl FnOnce() -> EndClient) {
         self.used_at.store(now, Ordering::Relaxed);
-        self.uses.fetch_add(1, Ordering::SeqCst);
+        self.use_count.fetch_add(1, Ordering::SeqCst);
         if !self.is_waiting.load(Ordering::SeqCst) {
             *lock(&self.client) = client();
             self.wait();
@@ -196,7 +196,7 @@ impl Known {
     fn take(&self) -> Option<ReportedKey> {
         // Before the counts are read: what is counted later waits for the next report.
         self.is_waiting.store(false, Ordering::SeqCst);
-        let accepted = self.uses.swap(0, Ordering::SeqCst);
+        let accepted = self.use_count.swap(0, Ordering::SeqCst);
         let mut scopes = std::collections::BTreeMap::<String, ReportedScope>::new();
         for held in &self.scopes {
             let met = held.demands.swap(0, Ordering::SeqCst);

@@ -17,7 +17,7 @@ pub struct KeyRequests {
     /// The key.
     pub key: ApiKey,
     /// The number of accepted requests.
-    pub uses: u64,
+    pub use_count: u64,
     /// The number of rejected requests.
     pub refusals: u64,
 }

@@ -27,7 +27,7 @@ type Demander = (KeyId, Scope, Option<String>, Option<String>);
 
 #[derive(Debug, Default)]
 struct Pending {
-    uses: HashMap<Demander, ScopeUse>,
+    counts: HashMap<Demander, ScopeUse>,
     clients: HashMap<(KeyId, Scope), usize>,
 }
 
@@ -50,7 +50,7 @@ impl Demands {
         &self,
         key: KeyId,
         scope: &Scope,
-        (uses, refusals): (u64, u64),
+        (use_count, refusals): (u64, u64),
         at: DateTime<Utc>,
         client: &Client,
     ) {
@@ -61,9 +61,9 @@ impl Demands {
                 scope: scope.clone(),
                 address,
                 user_agent,
-                last_used_at: (uses > 0).then_some(at),
+                last_used_at: (use_count > 0).then_some(at),
                 last_refused_at: (refusals > 0).then_some(at),
-                uses,
+                use_count,
                 refusals,
             },
         );
@@ -72,18 +72,18 @@ impl Demands {
     fn add(&self, key: KeyId, new: ScopeUse) {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         let demander = (key, new.scope.clone(), new.address.clone(), new.user_agent.clone());
-        if let Some(known) = pending.uses.get_mut(&demander) {
+        if let Some(known) = pending.counts.get_mut(&demander) {
             known.last_used_at = known.last_used_at.max(new.last_used_at);
             known.last_refused_at = known.last_refused_at.max(new.last_refused_at);
-            known.uses += new.uses;
+            known.use_count += new.use_count;
             known.refusals += new.refusals;
             return;
         }
-        let is_full = pending.uses.len() >= MAX_PENDING;
+        let is_full = pending.counts.len() >= MAX_PENDING;
         let clients = pending.clients.entry((key, new.scope.clone())).or_default();
         if *clients < MAX_CLIENTS && !is_full {
             *clients += 1;
-            pending.uses.insert(demander, new);
+            pending.counts.insert(demander, new);
         }
     }
 
@@ -91,13 +91,13 @@ impl Demands {
     pub(crate) async fn flush(&self, db: &Db) -> Result<()> {
         let _writer = self.writer.lock().await;
         let taken = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut uses: Vec<(KeyId, ScopeUse)> = taken.uses.into_iter().map(|((key, ..), one)| (key, one)).collect();
+        let mut demands: Vec<(KeyId, ScopeUse)> = taken.counts.into_iter().map(|((key, ..), one)| (key, one)).collect();
         // In the order of the rows, so that servers that write at the same time don't deadlock.
-        uses.sort_by(|(key, one), (other_key, other)| {
+        demands.sort_by(|(key, one), (other_key, other)| {
             let place = |one: &ScopeUse| (one.scope.clone(), one.address.clone(), one.user_agent.clone());
             (key, place(one)).cmp(&(other_key, place(other)))
         });
-        let mut steps = uses.chunks(AT_ONCE);
+        let mut steps = demands.chunks(AT_ONCE);
         while let Some(step) = steps.next() {
             let written = retry!(db, tx => {
                 storage::usage::yield_to_others(tx).await?;

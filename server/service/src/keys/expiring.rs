@@ -43,8 +43,8 @@ impl Inventory<'_> {
         let total = expiring::count(db, &permit, kind, period).await?;
         let days = ApiKeys { context: self.context, usage: self.usage }.daily(actor, &keys, USAGE_DAYS).await?;
         let with_uses = |key: ApiKey| {
-            let uses = days.get(&key.id).map_or(0, |days| days.iter().map(|day| day.uses).sum());
-            (key, uses)
+            let use_count = days.get(&key.id).map_or(0, |days| days.iter().map(|day| day.use_count).sum());
+            (key, use_count)
         };
         Ok(ExpiringKeys { keys: keys.into_iter().map(with_uses).collect(), total: Some(total) })
     }

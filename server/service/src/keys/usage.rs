@@ -92,7 +92,7 @@ impl KeyUsage {
             Verdict::Accepted => {
                 hour.0 += 1;
                 if let Some(seen) = seen {
-                    seen.uses += 1;
+                    seen.use_count += 1;
                     seen.last_used_at = seen.last_used_at.max(Some(at));
                 }
                 set_last(&mut self.last_used, at, client);
@@ -136,7 +136,7 @@ impl KeyUsage {
             seen.first_seen_at = seen.first_seen_at.min(old.first_seen_at);
             seen.last_used_at = seen.last_used_at.max(old.last_used_at);
             seen.last_refused_at = seen.last_refused_at.max(old.last_refused_at);
-            seen.uses += old.uses;
+            seen.use_count += old.use_count;
             seen.refusals += old.refusals;
         }
     }
@@ -165,7 +165,7 @@ fn find_or_add<'c>(
                 first_seen_at: at,
                 last_used_at,
                 last_refused_at,
-                uses: 0,
+                use_count: 0,
                 refusals: 0,
             });
             clients.len() - 1
@@ -192,14 +192,14 @@ impl UsageBuffer {
     }
 
     /// Records uses of a key that a verifier has counted, all at the same time and by the same client.
-    pub(crate) fn record_uses(&self, key: KeyId, uses: u64, at: DateTime<Utc>, client: &Client) {
-        let Some(further) = uses.checked_sub(1).and_then(|further| i64::try_from(further).ok()) else { return };
+    pub(crate) fn record_uses(&self, key: KeyId, use_count: u64, at: DateTime<Utc>, client: &Client) {
+        let Some(further) = use_count.checked_sub(1).and_then(|further| i64::try_from(further).ok()) else { return };
         let mut fresh = lock(self.shard(key));
         let usage = fresh.entry(key).or_default();
         usage.record(Verdict::Accepted, at, client);
         usage.hours.entry(hour_of(at)).or_default().0 += further;
         if let Some(seen) = find_or_add(&mut usage.clients, at, client) {
-            seen.uses += further;
+            seen.use_count += further;
         }
     }
 
@@ -353,8 +353,8 @@ async fn write(tx: &mut Tx, batch: &Batch, malformed: i64, hour: i64) -> Result<
         if let Some(last) = &usage.last_refused {
             storage::usage::update_last_refusal(tx, *key, last).await?;
         }
-        for (hour, (uses, refusals)) in &usage.hours {
-            storage::usage::add_hour(tx, *key, *hour, *uses, *refusals).await?;
+        for (hour, (use_count, refusals)) in &usage.hours {
+            storage::usage::add_hour(tx, *key, *hour, *use_count, *refusals).await?;
         }
         for seen in &usage.clients {
             storage::usage::add_client(tx, *key, seen).await?;
@@ -398,7 +398,10 @@ mod tests {
         assert_eq!(usage.last_refused.as_ref().map(|last| last.at), Some(at));
         assert_eq!(usage.hours[&0], (2, 1));
         let [client] = &usage.clients[..] else { panic!("one") };
-        assert_eq!((client.uses, client.refusals, client.first_seen_at, client.last_used_at), (2, 1, at, Some(later)));
+        assert_eq!(
+            (client.use_count, client.refusals, client.first_seen_at, client.last_used_at),
+            (2, 1, at, Some(later))
+        );
     }
 
     #[test]
@@ -436,9 +439,9 @@ mod tests {
         }
         let batches = buffer.batches();
         let usage = batches.of(key).next().unwrap();
-        let mut uses: Vec<i64> = usage.clients.iter().map(|client| client.uses).collect();
-        uses.sort_unstable();
-        assert_eq!(uses, [1, 1, 2, 3]);
+        let mut counts: Vec<i64> = usage.clients.iter().map(|client| client.use_count).collect();
+        counts.sort_unstable();
+        assert_eq!(counts, [1, 1, 2, 3]);
         assert_eq!(usage.last_used.as_ref().and_then(|last| last.address.as_deref()), Some("192.0.2.1"));
     }
 }

@@ -254,8 +254,7 @@ impl From<EntryRow> for AuditEntry {
 /// Appends an entry to its chain. If this fails, the change that it records fails too.
 ///
 /// NOTE: the chain's head stays locked until the transaction ends, so a tenant's changes run one after the other. A use
-/// case therefore takes every other lock first and writes its entries last. Runs three statements, and a fourth if the
-/// actor's name is new in the chain.
+/// case therefore takes every other lock first and writes its entries last. Runs three statements.
 pub(crate) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<()> {
     let chain = chain_of(entry.tenant_id);
     let (seq, previous_hash, is_name_known) = lock_head(tx, chain, &entry.actor_name).await?;
@@ -288,10 +287,8 @@ pub(crate) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<()> {
         .bind(row.previous_hash.as_slice())
         .bind(hash.as_slice())
     )?;
-    if !is_name_known {
-        add_name(tx, chain, &row.actor_name).await?;
-    }
-    set_head(tx, chain, &hash).await
+    let new_name = (!is_name_known).then_some(row.actor_name.as_str());
+    set_head(tx, chain, &hash, new_name).await
 }
 
 /// Appends entries to their chains, in the order of the chains, so that transactions that write to several can't deadlock.
@@ -300,20 +297,6 @@ pub(crate) async fn insert_all(tx: &mut Tx, mut entries: Vec<Entry>) -> Result<(
     for entry in &entries {
         insert(tx, entry).await?;
     }
-    Ok(())
-}
-
-/// Records that an actor's name occurs in a chain.
-async fn add_name(tx: &mut Tx, chain: Uuid, name: &str) -> Result<()> {
-    change!(
-        tx,
-        sqlx::query(
-            "INSERT INTO audit_actor_names (tenant_id, name, name_folded) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
-        )
-        .bind(chain)
-        .bind(name)
-        .bind(fold(name))
-    )?;
     Ok(())
 }
 
@@ -340,10 +323,17 @@ async fn lock_head(tx: &mut Tx, chain: Uuid, name: &str) -> Result<(i64, Vec<u8>
 #[cfg(any(test, feature = "testing"))]
 pub(crate) const LOCK_HEAD: &str = "UPDATE audit_heads SET seq = seq WHERE tenant_id = $1";
 
-async fn set_head(tx: &mut Tx, chain: Uuid, hash: &Hash) -> Result<()> {
+/// Sets the hash of a chain's last entry. A trigger adds the name of its actor to the chain's names if it is new.
+async fn set_head(tx: &mut Tx, chain: Uuid, hash: &Hash, new_name: Option<&str>) -> Result<()> {
     change!(
         tx,
-        sqlx::query("UPDATE audit_heads SET hash = $2 WHERE tenant_id = $1").bind(chain).bind(hash.as_slice())
+        sqlx::query(
+            "UPDATE audit_heads SET hash = $2, new_actor_name = $3, new_actor_name_folded = $4 WHERE tenant_id = $1"
+        )
+        .bind(chain)
+        .bind(hash.as_slice())
+        .bind(new_name)
+        .bind(new_name.map(fold))
     )?;
     Ok(())
 }

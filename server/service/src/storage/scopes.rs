@@ -178,7 +178,7 @@ pub(crate) async fn add_use(tx: &mut Tx, key: KeyId, used: &ScopeUse) -> Result<
         .bind(used.user_agent.as_deref().unwrap_or_default())
         .bind(used.last_used_at.map(micros))
         .bind(used.last_refused_at.map(micros))
-        .bind(i64::try_from(used.uses).unwrap_or(i64::MAX))
+        .bind(i64::try_from(used.use_count).unwrap_or(i64::MAX))
         .bind(i64::try_from(used.refusals).unwrap_or(i64::MAX))
     )?;
     Ok(())
@@ -204,7 +204,7 @@ impl UseRow {
             user_agent: known(self.user_agent),
             last_used_at: self.last_used_at.map(instant),
             last_refused_at: self.last_refused_at.map(instant),
-            uses: u64::try_from(self.use_count).unwrap_or(0),
+            use_count: u64::try_from(self.use_count).unwrap_or(0),
             refusals: u64::try_from(self.refusal_count).unwrap_or(0),
         })
     }

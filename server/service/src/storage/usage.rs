@@ -38,7 +38,7 @@ pub(crate) struct ClientUsage {
     pub(crate) first_seen_at: DateTime<Utc>,
     pub(crate) last_used_at: Option<DateTime<Utc>>,
     pub(crate) last_refused_at: Option<DateTime<Utc>>,
-    pub(crate) uses: i64,
+    pub(crate) use_count: i64,
     pub(crate) refusals: i64,
 }
 
@@ -78,14 +78,14 @@ pub(crate) async fn add_client(tx: &mut Tx, key: KeyId, client: &ClientUsage) ->
         .bind(micros(client.first_seen_at))
         .bind(client.last_used_at.map(micros))
         .bind(client.last_refused_at.map(micros))
-        .bind(client.uses)
+        .bind(client.use_count)
         .bind(client.refusals)
     )?;
     Ok(())
 }
 
 /// Adds to a key's counts of an hour, and of its day.
-pub(crate) async fn add_hour(tx: &mut Tx, key: KeyId, hour: i64, uses: i64, refusals: i64) -> Result<()> {
+pub(crate) async fn add_hour(tx: &mut Tx, key: KeyId, hour: i64, use_count: i64, refusals: i64) -> Result<()> {
     change!(
         tx,
         sqlx::query(
@@ -94,7 +94,7 @@ pub(crate) async fn add_hour(tx: &mut Tx, key: KeyId, hour: i64, uses: i64, refu
         )
         .bind(key.0)
         .bind(hour)
-        .bind(uses)
+        .bind(use_count)
         .bind(refusals)
     )?;
     change!(
@@ -106,7 +106,7 @@ pub(crate) async fn add_hour(tx: &mut Tx, key: KeyId, hour: i64, uses: i64, refu
         )
         .bind(key.0)
         .bind(hour.div_euclid(HOURS_A_DAY))
-        .bind(uses)
+        .bind(use_count)
         .bind(refusals)
     )?;
     Ok(())
@@ -190,7 +190,7 @@ impl From<ClientRow> for KeyClient {
             first_seen_at: instant(row.first_seen_at),
             last_used_at: row.last_used_at.map(instant),
             last_refused_at: row.last_refused_at.map(instant),
-            uses: count(row.use_count),
+            use_count: count(row.use_count),
             refusals: count(row.refusal_count),
         }
     }
@@ -230,9 +230,9 @@ pub(crate) async fn list_hours(
         .bind(permit.tenant_id().0)
         .bind(hour_of(since))
         .fetch_all(c))?;
-    let hour = |(hour, uses, refusals): (i64, i64, i64)| HourCount {
+    let hour = |(hour, use_count, refusals): (i64, i64, i64)| HourCount {
         hour: instant(hour.saturating_mul(HOUR)),
-        uses: count(uses),
+        use_count: count(use_count),
         refusals: count(refusals),
     };
     Ok(rows.into_iter().map(hour).collect())
@@ -287,8 +287,8 @@ pub(crate) async fn list_days(
     let rows: Vec<(Uuid, i64, i64, i64)> = read_list!(db, c => {
         statement!(db, query_as, sql, conditions).fetch_all(c)
     })?;
-    let count = |(key, day, uses, refusals): (Uuid, i64, i64, i64)| {
-        (KeyId(key), DayCount { day: start_of_day(day), uses: count(uses), refusals: count(refusals) })
+    let count = |(key, day, use_count, refusals): (Uuid, i64, i64, i64)| {
+        (KeyId(key), DayCount { day: start_of_day(day), use_count: count(use_count), refusals: count(refusals) })
     };
     Ok(rows.into_iter().map(count).collect())
 }
@@ -309,9 +309,9 @@ pub(crate) async fn list_tenant_days(
     let rows: Vec<(i64, i64, i64, i64)> = read_list!(db, c =>
         sqlx::query_as(assembled(sql)).bind(permit.tenant_id().0).bind(day_of(since)).fetch_all(c))?;
     let is_complete = rows.iter().map(|row| row.3).sum::<i64>() < MAX_DAYS;
-    let day = |(day, uses, refusals, _): (i64, i64, i64, i64)| DayCount {
+    let day = |(day, use_count, refusals, _): (i64, i64, i64, i64)| DayCount {
         day: start_of_day(day),
-        uses: count(uses),
+        use_count: count(use_count),
         refusals: count(refusals),
     };
     Ok((rows.into_iter().map(day).collect(), is_complete))
@@ -347,7 +347,7 @@ pub(crate) async fn list_busiest(
     );
     let rows: Vec<(Uuid, i64, i64)> = read_list!(db, c =>
         sqlx::query_as(assembled(sql)).bind(permit.tenant_id().0).bind(day_of(since)).fetch_all(c))?;
-    Ok(rows.into_iter().map(|(key, uses, refusals)| (KeyId(key), count(uses), count(refusals))).collect())
+    Ok(rows.into_iter().map(|(key, use_count, refusals)| (KeyId(key), count(use_count), count(refusals))).collect())
 }
 
 /// Whose recent usage is requested.

@@ -84,9 +84,9 @@ impl Overviews<'_> {
         let ids: Vec<_> = counts.iter().map(|(key, ..)| *key).collect();
         let mut keys: Vec<ApiKey> = storage::keys::list_by_ids(db, permit, &ids).await?;
         ApiKeys { context: self.context, usage: self.usage }.complete(&mut keys).await?;
-        let with_key = |(id, uses, refusals)| {
+        let with_key = |(id, use_count, refusals)| {
             let key = keys.iter().find(|key| key.id == id)?.clone();
-            Some(KeyRequests { key, uses, refusals })
+            Some(KeyRequests { key, use_count, refusals })
         };
         Ok(counts.into_iter().filter_map(with_key).collect())
     }

@@ -22,7 +22,7 @@ fn deleting_an_account_revokes_all_its_keys_and_keeps_its_record() {
         assert_eq!((deleted.active_keys, deleted.all_keys), (0, 2));
         assert!(!stage.is_valid(&keys[0]).await && !stage.is_valid(&keys[1]).await);
         let usage = stage.services.api_keys().usage(&ada, keys[0].key.id).await.unwrap();
-        assert_eq!(usage.hours.iter().map(|hour| (hour.uses, hour.refusals)).collect::<Vec<_>>(), [(1, 1)]);
+        assert_eq!(usage.hours.iter().map(|hour| (hour.use_count, hour.refusals)).collect::<Vec<_>>(), [(1, 1)]);
         assert_eq!(code(stage.services.service_accounts().delete(&ada, id).await), ErrorCode::Conflict);
         assert_eq!(
             code(stage.services.api_keys().create(&ada, &new_key(Owner::ServiceAccount(id), "late")).await),

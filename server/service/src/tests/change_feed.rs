@@ -243,10 +243,11 @@ fn a_report_is_counted_for_keys_of_the_tenant_and_says_how_far_a_change_has_spre
         assert!(state.age.is_some() && state.cursor == Some(start), "{state:?}");
         let usage = services.api_keys().usage(&admin, key.key.id).await.unwrap();
         let seen = usage.clients.iter().find(|seen| seen.address.as_deref() == Some("203.0.113.9")).unwrap();
-        assert_eq!(seen.uses, 41);
+        assert_eq!(seen.use_count, 41);
         let used_at = stage.services.now() - TimeDelta::milliseconds(1_500);
         assert_eq!(seen.last_used_at, Some(used_at), "when it was used, not when that was reported");
-        let demands: Vec<_> = usage.scopes.iter().map(|one| (one.scope.as_str(), one.uses, one.refusals)).collect();
+        let demands: Vec<_> =
+            usage.scopes.iter().map(|one| (one.scope.as_str(), one.use_count, one.refusals)).collect();
         assert_eq!(demands, [("a:read", 7, 2)], "only of the catalogue");
         let actor = services.actors().from_bearer(foreign.token.expose(), browser()).await.unwrap();
         let theirs = services.api_keys().usage(&actor, foreign.key.id).await.unwrap();

@@ -217,7 +217,7 @@ fn what_used_a_key_since_it_was_reported_is_told_apart() {
             used_by(address).await;
         }
         let since = stage.services.api_keys().usage(&ada, key.key.id).await.unwrap().since(at);
-        assert_eq!((since.clients.len(), since.addresses, since.uses, since.refusals), (2, 2, 3, 0));
+        assert_eq!((since.clients.len(), since.addresses, since.use_count, since.refusals), (2, 2, 3, 0));
     });
 }
 

@@ -103,7 +103,8 @@ fn expiring_keys_come_with_their_requests_of_the_week_and_without_replaced_ones(
         stage.advance(TimeDelta::days(6));
         let names = async |kind| {
             let expiring = stage.services.inventory().expiring(&ada, kind).await.unwrap();
-            let names = expiring.keys.iter().map(|(key, uses)| (key.name.to_string(), *uses)).collect::<Vec<_>>();
+            let names =
+                expiring.keys.iter().map(|(key, use_count)| (key.name.to_string(), *use_count)).collect::<Vec<_>>();
             (names, expiring.total.map(|total| total.count))
         };
         let (all, total) = names(None).await;
@@ -149,10 +150,10 @@ fn the_overview_counts_keys_and_requests_of_its_tenant_alone() {
         assert_eq!(count(overview.expiring), Some((1, true)));
         assert_eq!(count(overview.unused), Some((0, true)));
         assert_eq!(count(overview.violating), Some((6, true)));
-        let days: Vec<_> = overview.days.iter().map(|day| (day.uses, day.refusals)).collect();
+        let days: Vec<_> = overview.days.iter().map(|day| (day.use_count, day.refusals)).collect();
         assert_eq!((days.len(), days[28], days[29]), (30, (28, 0), (0, 4)));
         let names = |keys: &[domain::tenant::overview::KeyRequests]| {
-            keys.iter().map(|one| format!("{} {} {}", one.key.name, one.uses, one.refusals)).collect::<Vec<_>>()
+            keys.iter().map(|one| format!("{} {} {}", one.key.name, one.use_count, one.refusals)).collect::<Vec<_>>()
         };
         assert_eq!(names(&overview.most_used), ["k7 7 0", "k6 6 0", "k5 5 0", "k4 4 0", "k3 3 0"]);
         assert_eq!(names(&overview.most_rejected), ["k1 1 4"]);

@@ -199,33 +199,38 @@ fn usage_lists_each_address_and_client_and_is_counted_by_hour() {
             user_agent: Some(agent.to_owned()),
             ..browser()
         };
-        let uses = async |address: &str, agent: &str, times: u32| {
+        let verify = async |address: &str, agent: &str, times: u32| {
             for _ in 0..times {
                 stage.services.verification().verify(key.token.expose(), &client(address, agent)).await.unwrap();
             }
         };
         let start = stage.services.now();
-        uses("192.0.2.1", "curl", 3).await;
-        uses("192.0.2.2", "curl", 2).await;
+        verify("192.0.2.1", "curl", 3).await;
+        verify("192.0.2.2", "curl", 2).await;
         stage.services.0.usage.flush(stage.services.db(), stage.services.now()).await.unwrap();
         let later = stage.advance(TimeDelta::hours(2));
-        uses("192.0.2.1", "curl", 1).await;
+        verify("192.0.2.1", "curl", 1).await;
         let usage = stage.services.api_keys().usage(&ada, key.key.id).await.unwrap();
         let seen: Vec<_> = usage
             .clients
             .iter()
-            .map(|client| (client.address.as_deref().unwrap(), client.uses, client.first_seen_at, client.last_used_at))
+            .map(|client| {
+                (client.address.as_deref().unwrap(), client.use_count, client.first_seen_at, client.last_used_at)
+            })
             .collect();
         assert_eq!(seen, [("192.0.2.1", 4, start, Some(later)), ("192.0.2.2", 2, start, Some(start))]);
-        assert_eq!(usage.hours.iter().map(|hour| (hour.hour, hour.uses)).collect::<Vec<_>>(), [(start, 5), (later, 1)]);
+        assert_eq!(
+            usage.hours.iter().map(|hour| (hour.hour, hour.use_count)).collect::<Vec<_>>(),
+            [(start, 5), (later, 1)]
+        );
         let recent = stage.services.api_keys().recent(&ada, key.key.id).await.unwrap();
         assert_eq!((recent.addresses, recent.agents, recent.keys, recent.last_used_at), (2, 0, 1, Some(later)));
 
         stage.services.api_keys().revoke(&ada, key.key.id).await.unwrap();
         stage.advance(TimeDelta::hours(23));
-        uses("198.51.100.1", "curl", 2).await;
+        verify("198.51.100.1", "curl", 2).await;
         let usage = stage.services.api_keys().usage(&ada, key.key.id).await.unwrap();
-        assert_eq!((usage.clients[0].uses, usage.clients[0].refusals), (0, 2), "refusals are counted");
+        assert_eq!((usage.clients[0].use_count, usage.clients[0].refusals), (0, 2), "refusals are counted");
         let bob = stage.add_user("bob@example.org", "acme", Role::User).await;
         let bob = stage.session(bob).await;
         assert_eq!(code(stage.services.api_keys().usage(&bob, key.key.id).await), ErrorCode::Forbidden);

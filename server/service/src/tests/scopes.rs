@@ -262,7 +262,7 @@ fn a_scoped_key_needs_the_reserved_scopes_here() {
 
         // A reader's requests are used scopes; so narrowing to what is used keeps them.
         let usage = keys.usage(&ada, reader.key_id().unwrap()).await.unwrap();
-        let seen: Vec<_> = usage.scopes.iter().map(|one| (one.scope.as_str(), one.uses, one.refusals)).collect();
+        let seen: Vec<_> = usage.scopes.iter().map(|one| (one.scope.as_str(), one.use_count, one.refusals)).collect();
         assert!(seen.contains(&("latchkey:read", 1, 0)) && seen.contains(&("latchkey:manage", 0, 1)), "{seen:?}");
         assert_eq!(domain::usage::used_scopes(&usage.scopes).to_string(), "latchkey:read");
     });
@@ -291,7 +291,7 @@ fn demands_are_counted_by_scope_and_client_and_forgotten_after_90_days() {
         let usage = keys.usage(&ada, key.key.id).await.unwrap().scopes;
         let mut seen: Vec<_> = usage
             .iter()
-            .map(|one| (one.scope.as_str(), one.address.as_deref().unwrap(), one.uses, one.refusals))
+            .map(|one| (one.scope.as_str(), one.address.as_deref().unwrap(), one.use_count, one.refusals))
             .collect();
         seen.sort_unstable();
         assert_eq!(
