@@ -483,6 +483,16 @@ CREATE TABLE key_usage_days (
 CREATE INDEX key_usage_days_by_tenant ON key_usage_days (tenant_id, day);
 CREATE INDEX key_usage_days_by_day ON key_usage_days (day);
 
+-- Rejected requests with a tenant's keys, by day and reason. Days are counted from 1970-01-01 UTC.
+CREATE TABLE tenant_refusal_days (
+    tenant_id UUID NOT NULL REFERENCES tenants (id),
+    day BIGINT NOT NULL,
+    reason TEXT NOT NULL,
+    refusal_count BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, day, reason)
+);
+CREATE INDEX tenant_refusal_days_by_day ON tenant_refusal_days (day);
+
 -- Refused tokens that belong to no key, by hour and reason.
 CREATE TABLE refusal_hours (
     hour BIGINT NOT NULL,

@@ -233,18 +233,28 @@ pub struct Changed {
     pub id: String,
     /// The resource's name.
     pub name: String,
+    /// The path of the resource's page; empty if it has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub page: String,
 }
 
 impl Changed {
     /// Creates the description of a changed resource.
     pub fn new(id: impl std::fmt::Display, name: impl std::fmt::Display) -> Self {
-        Self { id: id.to_string(), name: name.to_string() }
+        Self { id: id.to_string(), name: name.to_string(), page: String::new() }
+    }
+
+    /// Names the resource's page.
+    #[must_use]
+    pub fn on(self, page: String) -> Self {
+        Self { page, ..self }
     }
 }
 
 impl From<ApiKey> for Changed {
     fn from(key: ApiKey) -> Self {
-        Self::new(key.id, key.name)
+        let page = key.page_path();
+        Self::new(key.id, key.name).on(page)
     }
 }
 

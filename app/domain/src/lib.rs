@@ -32,7 +32,7 @@ pub use api_key::{
     key::{ApiKey, IssuedKey, KeyState, LastUse, Owner, OwnerKind, Revocation, Successor, SuspendedBy, Suspension},
     limits::{AllowedAddresses, KeyLimits, RateLimit},
     policy::{KeyPolicy, KeyPolicyKind},
-    query::{InventoryFilter, InventoryQuery, KeyFilter, KeyQuery, KeySort},
+    query::{ExpiryWindow, InventoryFilter, InventoryQuery, KeyFilter, KeyQuery, KeySort},
     rotation::GracePeriod,
 };
 pub use audit::{AuditEntry, AuditQuery};

@@ -21,6 +21,18 @@ pub struct Notice {
     /// How many of the selected resources were left unchanged.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unchanged: u32,
+    /// The path of the changed resource's page; empty if it has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub page: String,
+}
+
+/// What a notice offers to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NextStep {
+    /// To see the changed resource: the path of its page.
+    View(String),
+    /// To undo the act: the path of the page that does.
+    Undo(String),
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -31,7 +43,29 @@ fn is_zero(number: &u32) -> bool {
 impl Notice {
     /// Creates a notice about a named resource.
     pub fn named(operation: Operation, name: impl Into<String>) -> Self {
-        Self { operation, name: name.into(), changed: 0, unchanged: 0 }
+        Self { operation, name: name.into(), changed: 0, unchanged: 0, page: String::new() }
+    }
+
+    /// Names the page of the changed resource.
+    #[must_use]
+    pub fn on(self, page: String) -> Self {
+        Self { page, ..self }
+    }
+
+    /// Returns what the notice offers to do next; `None` if the changed resource has no page.
+    pub fn next_step(&self) -> Option<NextStep> {
+        if self.page.is_empty() {
+            return None;
+        }
+        let undone_by = match self.operation {
+            Operation::SuspendApiKey => Some(KeyAct::Resume.code()),
+            Operation::SuspendServiceAccount => Some(AccountAct::Resume.code()),
+            _ => None,
+        };
+        Some(match undone_by {
+            Some(act) => NextStep::Undo(format!("{}/{act}", self.page)),
+            None => NextStep::View(self.page.clone()),
+        })
     }
 
     /// Creates a notice without a name.
@@ -141,6 +175,15 @@ pub struct IssuedLink {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_suspension_can_be_undone_and_other_changed_keys_can_be_viewed() {
+        let next = |operation| Notice::named(operation, "Laptop").on("/user/api-keys/1".to_owned()).next_step();
+        let (resume, page) = ("/user/api-keys/1/resume".to_owned(), "/user/api-keys/1".to_owned());
+        assert_eq!(next(Operation::SuspendApiKey), Some(NextStep::Undo(resume)));
+        assert_eq!(next(Operation::RenameApiKey), Some(NextStep::View(page)));
+        assert_eq!(Notice::of(Operation::RenameTenant).next_step(), None);
+    }
 
     #[test]
     fn bulk_notices_count_changed_and_unchanged_keys() {

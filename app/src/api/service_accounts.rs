@@ -39,7 +39,7 @@ pub async fn get_account(input: GetAccount) -> Result<ServiceAccount, AppError> 
 
 #[cfg(feature = "ssr")]
 fn changed(account: &ServiceAccount) -> Changed {
-    Changed::new(account.id, &account.name)
+    Changed::new(account.id, &account.name).on(format!("/team/service-accounts/{}", account.id))
 }
 
 /// Creates a service account. Unlike the GraphQL API, this function requires a role: it has no default.

@@ -17,6 +17,8 @@ const TICK_FOR: Duration = Duration::from_secs(2);
 /// How long a button asks the person to copy the selected text.
 const ADVICE_FOR: Duration = Duration::from_secs(8);
 
+/// The attribute with the text of a button that shows another one for a while.
+const LABEL: &str = "data-label";
 /// The attribute of a card whose secret was copied, so that it can be left without a question.
 const SAFE: &str = "data-safe";
 
@@ -34,8 +36,7 @@ pub fn copy_from(button: Element) {
             mark_as_safe(&button);
             button.class_list().add_1("copied").ok();
             announce(&button, words::copied());
-            set_timeout(move || drop(button.class_list().remove_1("copied")), TICK_FOR);
-            return;
+            return later(button, TICK_FOR, |button| drop(button.class_list().remove_1("copied")));
         }
         // Browsers have a clipboard only over TLS and on localhost. Otherwise the person copies the selected text.
         if let Some(field) = field {
@@ -43,11 +44,26 @@ pub fn copy_from(button: Element) {
         } else if let (Some(after), Ok(Some(selection))) = (after, window().get_selection()) {
             selection.select_all_children(&after).ok();
         }
-        let label = button.text_content().unwrap_or_default();
+        if !button.has_attribute(LABEL) {
+            set(&button, LABEL, &button.text_content().unwrap_or_default());
+        }
         button.set_text_content(Some(words::press_ctrl_c()));
         announce(&button, words::press_ctrl_c_to_copy());
-        set_timeout(move || button.set_text_content(Some(&label)), ADVICE_FOR);
+        later(button, ADVICE_FOR, |button| button.set_text_content(button.get_attribute(LABEL).as_deref()));
     });
+}
+
+/// Changes a button back after a time, counted from the last time that it was pressed.
+fn later(button: Element, time: Duration, back: fn(&Element)) {
+    const PRESSES: &str = "data-presses";
+    let presses = (attribute(&button, PRESSES).parse().unwrap_or(0_u32) + 1).to_string();
+    set(&button, PRESSES, &presses);
+    let change_back = move || {
+        if attribute(&button, PRESSES) == presses {
+            back(&button);
+        }
+    };
+    set_timeout(change_back, time);
 }
 
 async fn copy(text: &str) -> bool {

@@ -8,7 +8,7 @@ use leptos::prelude::{document, window};
 use web_sys::{Element, HtmlFormElement, HtmlInputElement};
 
 use super::dom::{all, attribute, create, find, first, set};
-use crate::{time_form::TimeForm, words::browser as words};
+use crate::time_form::TimeForm;
 
 const FIELD: &str = "input[type=datetime-local]";
 
@@ -20,6 +20,18 @@ struct Format {
 
 const EXACT: Format = Format {
     options: &[
+        ("day", "numeric"),
+        ("month", "short"),
+        ("year", "numeric"),
+        ("hour", "2-digit"),
+        ("minute", "2-digit"),
+        ("timeZoneName", "short"),
+    ],
+    in_utc: false,
+};
+const FULL: Format = Format {
+    options: &[
+        ("weekday", "short"),
         ("day", "numeric"),
         ("month", "short"),
         ("year", "numeric"),
@@ -159,18 +171,19 @@ pub fn label_time_zone() {
     let format = Intl::DateTimeFormat::new(&Array::new(), &Object::new());
     let zone = Reflect::get(&format.resolved_options(), &"timeZone".into()).ok().and_then(|zone| zone.as_string());
     place.set_text_content(zone.map(|zone| format!("({zone})")).as_deref());
+    if let Some(field) = first::<HtmlInputElement>(FIELD) {
+        describe(&field);
+    }
 }
 
-/// Shows below a date input the time that was typed, such as "14 Mar 2027, 02:30 CET, in 104 days".
+/// Shows below a date input the time that was typed, such as "Sun, 14 Mar 2027, 02:30 CET, in 104 days"; nothing for a
+/// past one, which is an error at the field.
 pub fn describe(input: &HtmlInputElement) {
     let Some(place) = input.parent_element().and_then(|parent| find::<Element>(&parent, ".instant")) else { return };
-    let words = instant(&input.value()).map(|at| {
-        let now = now();
-        if at <= now {
-            return words::choose_a_time_in_the_future().to_owned();
-        }
-        format!("{}, {}", local_text(at, &locale(), &EXACT), distance_text(at, now))
-    });
+    let now = now();
+    let words = instant(&input.value())
+        .filter(|at| *at > now)
+        .map(|at| format!("{}, {}", local_text(at, &locale(), &FULL), distance_text(at, now)));
     place.set_text_content(words.as_deref());
 }
 

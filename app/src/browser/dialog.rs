@@ -1,7 +1,7 @@
 //! Shows the cards of other pages in a dialog over the current page, and sends their forms from there.
 
 use leptos::{prelude::document, task::spawn_local};
-use web_sys::{Element, Event, HtmlDialogElement, HtmlElement, HtmlFormElement};
+use web_sys::{Element, Event, HtmlDialogElement, HtmlElement, HtmlFormElement, HtmlTemplateElement};
 
 use super::{
     dates,
@@ -12,6 +12,8 @@ use super::{
 };
 use crate::words::browser as words;
 
+/// The page with the search over everything.
+pub const SEARCH: &str = "/search";
 /// The dialog of the page.
 pub const DIALOG: &str = "dialog.modal";
 /// The attribute with the path of the page whose card is in the dialog.
@@ -36,6 +38,14 @@ pub fn open(dialog: &HtmlDialogElement, path: &str, title: &str, opener: Option<
         focus::remember(opener);
     }
     set(dialog, FROM, path);
+    if let Some(template) = first::<HtmlTemplateElement>("#search-card").filter(|_| path == SEARCH) {
+        // The search waits for no response: what is typed meanwhile would be lost.
+        if let Ok(card) = template.content().clone_node_with_deep(true) {
+            dialog.replace_children_with_node_1(&card);
+            show(dialog);
+            return present(dialog, dialog);
+        }
+    }
     if let Some(card) = skeleton(title) {
         dialog.replace_children_with_node_1(&card);
     }
@@ -88,7 +98,8 @@ pub fn present(dialog: &Element, place: &Element) {
     if let Some(title) = &title {
         set(title, "tabindex", "-1");
     }
-    let first = ["[aria-invalid]", "[autofocus]", "input:not([type=hidden])", "a, button"];
+    // Not the first of several radio buttons, which a key press would select.
+    let first = ["[aria-invalid]", "[autofocus]", "input[type=radio]:checked", "input:not([type=hidden])", "a, button"];
     let field = title.or_else(|| first.iter().find_map(|selector| find(place, selector)));
     if let Some(field) = field {
         focus_element(&field);

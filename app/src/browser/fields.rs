@@ -5,7 +5,7 @@ use web_sys::{Element, FormData, HtmlDialogElement, HtmlElement, HtmlFormElement
 
 use super::{
     dates,
-    dom::{attribute, closest, create, find, focus, set, unset},
+    dom::{all, attribute, closest, create, find, focus, set, unset},
     toasts,
 };
 use crate::words::browser as words;
@@ -28,6 +28,21 @@ pub fn fields_of(form: &HtmlFormElement, button: Option<&HtmlElement>) -> Option
 /// The value of an input of a form; empty when it has none of that name.
 pub fn value_of(form: &Element, name: &str) -> String {
     find::<HtmlInputElement>(form, &format!("input[name={name}]")).map(|input| input.value()).unwrap_or_default()
+}
+
+/// Removes the error of a field whose value has changed.
+pub fn clear_error(input: &Element) {
+    let Some(field) =
+        closest::<Element>(input, ".field").filter(|_| closest::<Element>(input, "[data-live]").is_none())
+    else {
+        return;
+    };
+    for message in all(&field, ".error") {
+        message.remove();
+    }
+    for input in all(&field, "[aria-invalid]") {
+        unset(&input, "aria-invalid");
+    }
 }
 
 /// Shows how long a new password is so far: in code points, as the server counts.

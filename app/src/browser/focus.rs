@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use leptos::prelude::document;
 use web_sys::Element;
 
-use super::dom::{attribute, closest, find, first, focus};
+use super::dom::{attribute, closest, find, first, focus, set};
 
 thread_local! {
     /// What opened the dialog.
@@ -17,11 +17,14 @@ thread_local! {
 /// Remembers where the focus has to return to: `opener`, or what is near to it.
 pub fn remember(opener: Element) {
     let mut selectors = vec![format!("#page [href='{}']", attribute(&opener, "href"))];
+    if let Some(toggle) = toggle_of(&opener) {
+        selectors.push(format!("#page [popovertarget='{}']", attribute(&toggle, "popovertarget")));
+    }
     if let Some(row) = closest::<Element>(&opener, "tr") {
         let rows = [Some(row.clone()), row.next_element_sibling(), row.previous_element_sibling()];
         selectors.extend(rows.into_iter().flatten().map(|row| format!("#{} .name", row.id())));
     }
-    selectors.push("#main".to_owned());
+    selectors.extend(["#bar [popovertarget=rail]", "#page h1", "#main"].map(str::to_owned));
     OPENER.set(Some(opener));
     SUBSTITUTES.set(selectors);
 }
@@ -33,12 +36,22 @@ pub fn give_back() {
         return;
     }
     let opener = OPENER.with_borrow(Clone::clone);
-    // A link in a menu is hidden with its menu.
-    let toggle = opener.as_ref().and_then(|opener| find(&closest::<Element>(opener, ".menu")?, "[popovertarget]"));
+    let toggle = opener.as_ref().and_then(toggle_of);
     if [opener, toggle].iter().flatten().any(focus) {
         return;
     }
     SUBSTITUTES.with_borrow(|selectors| {
-        selectors.iter().any(|selector| first::<Element>(selector).is_some_and(|element| focus(&element)))
+        selectors.iter().any(|selector| {
+            let Some(element) = first::<Element>(selector) else { return false };
+            if element.tag_name() == "H1" {
+                set(&element, "tabindex", "-1");
+            }
+            focus(&element)
+        })
     });
+}
+
+/// The button of the menu that contains an element, which is hidden with its menu.
+fn toggle_of(element: &Element) -> Option<Element> {
+    find(&closest::<Element>(element, ".menu")?, "[popovertarget]")
 }

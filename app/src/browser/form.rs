@@ -1,6 +1,10 @@
 //! The forms of server functions: checks their fields, calls the function, and shows the outcome.
 
-use domain::{AccountAct, ApiError, ErrorCode, KeyAct, Operation, Outcome, outcome::Reveal, user::input::confirm};
+use domain::{
+    AccountAct, ApiError, ErrorCode, KeyAct, Notice, Operation, Outcome,
+    outcome::{NextStep, Reveal},
+    user::input::confirm,
+};
 use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
 use web_sys::{
@@ -9,7 +13,7 @@ use web_sys::{
 
 use super::{
     dates, dialog,
-    dom::{all, attribute, by_id, closest, create, find, first, focus, set, unset},
+    dom::{all, attribute, by_id, closest, create, find, first, focus, path, set, unset},
     fetch,
     fields::{alert, card_of, fields_of, set_busy, show_error, value_of},
     page,
@@ -106,18 +110,38 @@ async fn show(over: Option<&HtmlDialogElement>, form: &HtmlFormElement, outcome:
     if !is_over_page || outcome.selects.is_some() || !(page::is_here(&then) || page::is_over_inventory()) {
         return page::leave_for(&then);
     }
-    match rows::id_of(form).filter(|id| by_id(id).is_some()) {
-        Some(row) => rows::renew(&row).await,
-        None => drop(page::renew().await),
+    let row = rows::id_of(form).filter(|id| by_id(id).is_some());
+    if let Some(row) = &row {
+        rows::show_over(outcome.notice.operation, row);
     }
     if let Some(dialog) = over.filter(|dialog| dialog.contains(Some(form))) {
         dialog::close(dialog);
     }
-    if let Some(sentence) = outcome.notice.sentence() {
-        toasts::show(&sentence, undo(outcome.notice.operation, form).as_ref());
+    show_notice(form, &outcome.notice);
+    match row {
+        Some(row) => rows::renew(&row).await,
+        None => drop(page::renew().await),
     }
     // The row or the message in which the focus was may have been replaced.
     super::focus::give_back();
+}
+
+fn show_notice(form: &HtmlFormElement, notice: &Notice) {
+    if let Some(sentence) = notice.sentence() {
+        let action = undo(notice.operation, form).or_else(|| view(notice));
+        toasts::show(&sentence, action.as_ref());
+    }
+}
+
+/// The link to the page of what was changed, from another page.
+fn view(notice: &Notice) -> Option<Element> {
+    let Some(NextStep::View(page)) = notice.next_step() else { return None };
+    if page == path() {
+        return None;
+    }
+    let link = create("a", "button small", words::view())?;
+    set(&link, "href", &page);
+    Some(link)
 }
 
 /// The form that undoes what a form did, if it was a suspension.

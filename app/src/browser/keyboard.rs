@@ -5,13 +5,11 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlDialogElement, HtmlElement, HtmlInputElement, KeyboardEvent};
 
 use super::{
-    dialog,
+    chart, dialog,
     dom::{all, attribute, closest, find, first, focus, set, target, unset},
 };
 use crate::words::browser as words;
 
-/// The page with the search over everything.
-const SEARCH: &str = "/search";
 /// The page with the list of shortcuts.
 const SHORTCUTS: &str = "/shortcuts";
 
@@ -34,9 +32,12 @@ pub fn pressed(over: &HtmlDialogElement, event: &KeyboardEvent) {
     let is_done = match key.as_str() {
         // Browsers close a dialog on the second Escape even if its cancel event was prevented.
         "Escape" => dialog::is_held(over) || at.is_some_and(|at| escape(&at)),
-        "ArrowDown" | "ArrowUp" | "Home" | "End" => at.is_some_and(|at| move_focus(&at, &key)),
+        "ArrowLeft" | "ArrowRight" => at.is_some_and(|at| chart::select(&at, &key)),
+        "ArrowDown" | "ArrowUp" | "Home" | "End" => {
+            at.is_some_and(|at| move_focus(&at, &key) || key.len() < 5 && chart::select(&at, &key))
+        }
         "k" if is_command => {
-            dialog::open(over, SEARCH, words::search(), None);
+            dialog::open(over, dialog::SEARCH, words::search(), None);
             true
         }
         _ if is_command || event.alt_key() || over.open() || at.as_ref().is_some_and(is_typing) => false,
@@ -88,6 +89,13 @@ fn move_focus(at: &Element, key: &str) -> bool {
 /// at clicks and Escape, but not when the focus leaves them.
 pub fn close_menus(at: &Element) {
     let Some(root) = document().document_element() else { return };
+    // The drawer covers what is behind it.
+    if let Some(drawer) = first::<HtmlElement>("#rail:popover-open").filter(|drawer| !drawer.contains(Some(at)))
+        && !at.matches("body, [popovertarget=rail]").unwrap_or_default()
+        && closest::<Element>(at, "dialog").is_none()
+    {
+        drawer.hide_popover().ok();
+    }
     for menu in all(&root, ".menu").into_iter().filter(|menu| !menu.contains(Some(at))) {
         close_menu(&menu);
     }

@@ -2,6 +2,7 @@
 //!
 //! It is on the window, so that it also applies to contents that are added later.
 
+mod chart;
 mod copying;
 mod dates;
 mod dialog;
@@ -19,7 +20,10 @@ mod updates;
 
 use std::{cell::Cell, time::Duration};
 
-use leptos::prelude::{document, set_interval, window};
+use leptos::{
+    prelude::{document, set_interval, window},
+    task::spawn_local,
+};
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{
     Element, Event, HtmlDialogElement, HtmlElement, HtmlFormElement, HtmlInputElement, MouseEvent, SubmitEvent,
@@ -28,7 +32,7 @@ use web_sys::{
 use dom::{attribute, closest, first, target};
 
 /// The events to listen to.
-const EVENTS: [&str; 11] = [
+const EVENTS: [&str; 12] = [
     "beforeunload",
     "cancel",
     "change",
@@ -39,6 +43,7 @@ const EVENTS: [&str; 11] = [
     "keydown",
     "offline",
     "online",
+    "popstate",
     "submit",
 ];
 
@@ -60,6 +65,7 @@ pub fn install_listener() {
     dates::label_time_zone();
     keyboard::label_shortcuts();
     toasts::expire_first();
+    page::remember_address();
     let listener = Closure::<dyn Fn(Event)>::new(move |event| handle(&dialog, &event));
     for name in EVENTS {
         // While the event is on its way down, because some of them don't come up again.
@@ -87,6 +93,7 @@ fn handle(dialog: &HtmlDialogElement, event: &Event) {
         "focusin" => drop(target(event).map(|at| keyboard::close_menus(&at))),
         "cancel" | "close" if target::<Element>(event).as_ref() == Some(dialog) => dialog::closing(dialog, event),
         "beforeunload" if copying::is_secret_unsaved() => event.prevent_default(),
+        "popstate" => page::moved(),
         "offline" => toasts::set_offline(true),
         "online" => toasts::set_offline(false),
         kind @ ("input" | "change") => typed(event, kind == "input"),
@@ -98,6 +105,9 @@ fn typed(event: &Event, is_input: bool) {
     if let Some(input) = target::<HtmlInputElement>(event).filter(|_| is_input) {
         dates::describe(&input);
         fields::count(&input);
+    }
+    if let Some(at) = target::<Element>(event) {
+        fields::clear_error(&at);
     }
     if let Some(form) = target::<Element>(event).and_then(|at| closest(&at, "form[data-live]")) {
         updates::load_soon(form);
@@ -120,7 +130,14 @@ fn clicked(dialog: &HtmlDialogElement, event: &MouseEvent) {
         copying::mark_as_safe(&button);
         if dialog.contains(Some(&at)) {
             event.prevent_default();
+            let is_secret = within("[data-firm]").is_some();
             dialog::close(dialog);
+            if is_secret {
+                // A key may have been used while its token was shown.
+                spawn_local(async {
+                    page::renew().await;
+                });
+            }
         }
     } else if at == ***dialog && dialog::closes_on_backdrop(dialog) {
         // A click on the dialog itself, not on something in it, is on its backdrop.
@@ -129,6 +146,19 @@ fn clicked(dialog: &HtmlDialogElement, event: &MouseEvent) {
         dialog::renew_code(dialog, &summary);
     } else if let Some(input) = at.dyn_ref::<HtmlInputElement>().filter(|input| input.type_() == "checkbox") {
         selection::clicked(input.clone(), event.shift_key());
+    } else if let Some(button) = within("[type=reset]") {
+        selection::cleared(&button);
+    } else if let Some(link) = within("a[href^='/']:not([data-dialog])").filter(|_| is_plain) {
+        if page::is_same_page(&link) {
+            event.prevent_default();
+            page::follow(link);
+        } else if !window().navigator().on_line() {
+            // The browser's own error page would take the place of this one.
+            event.prevent_default();
+            toasts::show_unreachable();
+        }
+    } else if let Some(name) = rows::link_of(&at).filter(|_| is_plain) {
+        name.click();
     } else if let Some(link) = within("a[data-dialog]").filter(|_| is_plain) {
         event.prevent_default();
         let label = link.get_attribute("aria-label").or_else(|| link.text_content()).unwrap_or_default();
@@ -144,10 +174,12 @@ fn submitted(dialog: &HtmlDialogElement, event: &SubmitEvent) {
     let button = event.submitter().and_then(|button| button.dyn_into::<HtmlElement>().ok());
     if form.has_attribute(updates::LIVE) && attribute(&form, "method") != "post" {
         event.prevent_default();
-        match first::<HtmlElement>("dialog [data-results] a") {
-            Some(result) if over.is_some() => result.click(),
-            _ => updates::load(form),
-        }
+        if over.is_some() { updates::choose(&form) } else { updates::load(form) }
+    } else if let (true, Some(fields)) = (form.has_attribute("data-card"), fields::fields_of(&form, button.as_ref())) {
+        event.prevent_default();
+        let title = button.as_ref().and_then(|button| button.text_content()).unwrap_or_default();
+        let opener = button.map(Into::into);
+        dialog::open(dialog, &format!("{}?{fields}", attribute(&form, "action")), title.trim_end_matches('…'), opener);
     } else if button.as_ref().is_some_and(|button| button.has_attribute("formmethod")) {
         // A button with its own method, such as Preview, doesn't submit the form's act.
     } else if let (page::THEMES, Some(button)) = (attribute(&form, "action").as_str(), &button) {

@@ -1,16 +1,24 @@
 //! The page under the dialog: reloading its contents, and leaving it for another one.
 
+use std::cell::RefCell;
+
 use leptos::{
     prelude::{document, window},
     task::spawn_local,
 };
+use wasm_bindgen::JsValue;
 use web_sys::{Element, HtmlFormElement};
 
 use super::{
     dates,
-    dom::{all, attribute, find, first, path, set, unset},
-    fetch, focus, selection,
+    dom::{all, attribute, closest, find, first, focus as focus_on, path, set, unset},
+    fetch, focus, selection, toasts,
 };
+
+thread_local! {
+    /// The path and the query of what the page shows.
+    static SHOWN: RefCell<String> = const { RefCell::new(String::new()) };
+}
 
 /// Loads this page again and replaces its contents; `None` when that fails.
 pub async fn renew() -> Option<()> {
@@ -33,6 +41,9 @@ pub async fn newest() -> Option<Element> {
 /// Replaces the contents of this page by those of another.
 pub fn put(newest: &Element) {
     // The rail and the bar contain the names of the tenant and the person, which may have changed.
+    if let Some(title) = find::<Element>(newest, "title").and_then(|title| title.text_content()) {
+        document().set_title(&title);
+    }
     for part in ["#page", "#rail", "#bar"] {
         if let (Some(old), Some(new)) = (first::<Element>(part), find::<Element>(newest, part)) {
             dates::localise(&new);
@@ -41,6 +52,69 @@ pub fn put(newest: &Element) {
     }
     selection::show_count();
     focus::give_back();
+}
+
+/// Shows the same page with other parameters, such as another order of its list, in place of this one: the focus stays,
+/// and so does the part of the page that is in sight. `link`: what was pressed.
+pub fn follow(link: Element) {
+    let href = attribute(&link, "href");
+    let (is_pager, pager) = (closest::<Element>(&link, ".pager").is_some(), ".pager a");
+    let list = closest::<Element>(&link, "#list").or_else(|| first("#list")).or_else(|| first("#page"));
+    if let Some(list) = &list {
+        set(list, "aria-busy", "true");
+    }
+    focus::remember(link);
+    spawn_local(async move {
+        let Some(came) = fetch::page(&href).await else {
+            if let Some(list) = list {
+                unset(&list, "aria-busy");
+            }
+            return toasts::show_unreachable();
+        };
+        // Another page, such as that for the sign-in, isn't shown under this page's path.
+        if !is_of_this_person(&came) || !is_of_this_tenant(&came) {
+            return leave_for(&href);
+        }
+        if let Ok(history) = window().history() {
+            history.push_state_with_url(&JsValue::NULL, "", Some(&href)).ok();
+        }
+        SHOWN.set(address());
+        put(&came);
+        if is_pager {
+            if let Some(link) = first::<Element>(pager) {
+                focus_on(&link);
+            }
+            window().scroll_to_with_x_and_y(0.0, 0.0);
+        }
+    });
+}
+
+/// Whether a link leads to this page with other parameters.
+pub fn is_same_page(link: &Element) -> bool {
+    let href = attribute(link, "href");
+    let is_plain = !link.has_attribute("download") && !link.has_attribute("target");
+    is_plain && href.split_once('?').is_some_and(|(place, _)| place == path())
+}
+
+/// Shows the page of the address, to which the person went back or forward.
+pub fn moved() {
+    let here = address();
+    // The part after `#` says only what to scroll to.
+    if SHOWN.replace(here.clone()) != here {
+        spawn_local(async {
+            renew().await;
+        });
+    }
+}
+
+/// Remembers the address that the page shows.
+pub fn remember_address() {
+    SHOWN.set(address());
+}
+
+/// The path and the query of the page.
+fn address() -> String {
+    format!("{}{}", path(), window().location().search().unwrap_or_default())
 }
 
 /// Whether this page is the list of all keys. It shows the effect of an act itself, so the form's target page isn't

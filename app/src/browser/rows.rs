@@ -1,12 +1,14 @@
 //! The row of a list that an act changes: at once, before the server has answered, and in its place, even when the
 //! list's filter no longer matches it.
 
+use domain::Operation;
 use js_sys::encode_uri_component;
-use web_sys::{Element, HtmlInputElement};
+use leptos::prelude::window;
+use web_sys::{Element, HtmlElement, HtmlInputElement};
 
 use super::{
     dates,
-    dom::{by_id, find, path},
+    dom::{by_id, closest, find, path},
     fetch, fields, page,
 };
 use crate::{api::PREFIX, words::browser as words};
@@ -38,6 +40,32 @@ impl Change {
     pub fn take_back(&self) {
         self.row.replace_with_with_node_1(&self.before).ok();
     }
+}
+
+/// Shows in its row that a form has revoked or deleted something. The row is loaded again afterwards.
+pub fn show_over(operation: Operation, id: &str) {
+    let label = match operation {
+        Operation::RevokeApiKey => words::revoked(),
+        Operation::DeleteServiceAccount => words::deleted(),
+        _ => return,
+    };
+    if let Some(row) = by_id(id) {
+        row.class_list().add_1("row-over").ok();
+        if let Some(cell) = find::<Element>(&row, "[data-cell=status]") {
+            show_status(&cell, "chip chip-revoked", label);
+        }
+    }
+}
+
+/// The link to the page of the row in which something was pressed; `None` where a press does something else.
+pub fn link_of(at: &Element) -> Option<HtmlElement> {
+    let row = closest::<Element>(at, "tr[id^=row-]")?;
+    let does_something = "a, button, input, label, summary, .menu, .actions, .choose, .against";
+    let is_selecting = window().get_selection().ok().flatten().is_some_and(|selection| !selection.is_collapsed());
+    if is_selecting || closest::<Element>(at, does_something).is_some() {
+        return None;
+    }
+    find(&row, "a.name")
 }
 
 fn show_status(cell: &Element, class: &str, label: &str) {

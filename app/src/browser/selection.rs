@@ -1,11 +1,12 @@
 //! The checkboxes of a list: a range with Shift, all at once, and how many are selected.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, time::Duration};
 
+use leptos::prelude::set_timeout;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlInputElement};
 
-use super::dom::{all, closest, first};
+use super::dom::{all, closest, find, first, focus};
 use crate::words::browser as words;
 
 /// The checkbox that selects the whole page of the list.
@@ -38,6 +39,18 @@ pub fn clicked(input: HtmlInputElement, is_range: bool) {
     }
     LAST.set(Some(input));
     show_count();
+}
+
+/// Handles that the button `reset` cleared the selection, and hid itself. The browser clears it after the click.
+pub fn cleared(reset: &Element) {
+    let Some(all) = closest::<Element>(reset, "form").and_then(|form| find::<Element>(&form, ALL)) else { return };
+    set_timeout(
+        move || {
+            show_count();
+            focus(&all);
+        },
+        Duration::ZERO,
+    );
 }
 
 /// Shows how many rows of the list are selected.

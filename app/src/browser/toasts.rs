@@ -71,9 +71,11 @@ pub fn set_offline(is_offline: bool) {
     }
 }
 
-/// Says that a page couldn't be loaded.
+/// Says that a page couldn't be loaded, unless it says already that the browser is offline.
 pub fn show_unreachable() {
-    show(unreachable(), None);
+    if by_id(OFFLINE).is_none() {
+        show(unreachable(), None);
+    }
 }
 
 /// Why the server gave no answer, and what to do.

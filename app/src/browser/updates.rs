@@ -8,7 +8,7 @@ use leptos::{
     task::spawn_local,
 };
 use wasm_bindgen::JsValue;
-use web_sys::{Element, HtmlFormElement};
+use web_sys::{Element, HtmlElement, HtmlFormElement};
 
 use super::{
     dates,
@@ -25,6 +25,8 @@ const POLL: &str = "data-poll";
 /// The attributes of a form with the URL that was asked for last, and with the URL whose results are shown.
 const ASKED: &str = "data-asked";
 const SHOWN: &str = "data-shown";
+/// The attribute of a form whose first result is opened as soon as it is there.
+const CHOOSES: &str = "data-chooses";
 
 /// How long the person must have stopped typing.
 const PAUSE: Duration = Duration::from_millis(150);
@@ -69,6 +71,7 @@ pub fn load(form: HtmlFormElement) {
     if attribute(&form, SHOWN) == url {
         return hold(&form, false);
     }
+    mark(&form, true);
     spawn_local(async move {
         let came = fetch::page(&url).await;
         if LATEST.get() != number || !form.is_connected() {
@@ -77,18 +80,42 @@ pub fn load(form: HtmlFormElement) {
         let Some(came) = came else {
             // The next attempt isn't skipped. Until it succeeds, the results stay those of other values.
             set(&form, ASKED, "");
+            mark(&form, false);
             return toasts::show_unreachable();
         };
         if !replace(&came, &attribute(&form, LIVE)) {
             return page::leave_for(&url);
         }
         set(&form, SHOWN, &url);
+        if form.has_attribute(CHOOSES) {
+            unset(&form, CHOOSES);
+            return choose(&form);
+        }
         if closest::<Element>(&form, "dialog").is_none()
             && let Ok(history) = window().history()
         {
             history.replace_state_with_url(&JsValue::NULL, "", Some(&url)).ok();
+            page::remember_address();
         }
     });
+}
+
+/// Marks what a form shows as out of date, or as current.
+fn mark(form: &HtmlFormElement, is_old: bool) {
+    for shown in attribute(form, LIVE).split_whitespace().filter_map(by_id) {
+        if is_old { set(&shown, "aria-busy", "true") } else { unset(&shown, "aria-busy") }
+    }
+}
+
+/// Opens the first result of a form in a dialog, once its results are those of what was typed.
+pub fn choose(form: &HtmlFormElement) {
+    if url_of(form).is_some_and(|url| url != attribute(form, SHOWN)) {
+        set(form, CHOOSES, "");
+        return load(form.clone());
+    }
+    if let Some(result) = first::<HtmlElement>("dialog [data-results] a") {
+        result.click();
+    }
 }
 
 fn url_of(form: &HtmlFormElement) -> Option<String> {

@@ -58,7 +58,7 @@ impl BarChart {
         let bars = columns(&self.bars, maximum);
         view! {
             <figure class="chart">
-                <svg class="bars" width="100%" height=LABELS + 6 role="img" aria-label=name>
+                <svg class="bars" width="100%" height=LABELS + 6 role="img" aria-label=name tabindex="0">
                     <line class="grid" x1="0" x2="100%" y1=TOP y2=TOP />
                     <line class="axis" x1="0" x2="100%" y1=BOTTOM y2=BOTTOM />
                     <text class="maximum" x="100%" y=TOP - 5>
@@ -66,6 +66,8 @@ impl BarChart {
                     </text>
                     {bars}
                 </svg>
+                // The sentence of the bar that the arrow keys selected, for screen readers.
+                <p class="visually-hidden" role="status" data-readout="" />
                 <figcaption>
                     <ul class="legend">
                         <li class="legend-uses">{words::accepted(&use_count)}</li>

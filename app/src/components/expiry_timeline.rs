@@ -1,7 +1,7 @@
 //! The keys that expire in the next 90 days, as a picture above a list: a dot for each key.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ApiKey, usage::number_text};
+use domain::{ApiKey, ExpiryWindow, OwnerKind, usage::number_text};
 use leptos::prelude::*;
 use service::{EXPIRY_PERIOD, ExpiringKeys};
 
@@ -12,10 +12,11 @@ use super::{
 };
 use crate::words::{charts as words, labels};
 
-/// The columns of the picture, each of 3 days.
+/// The columns of the picture.
 const COLUMNS: usize = 30;
+const DAYS_PER_COLUMN: usize = 3;
 /// The most dots above each other.
-const MAX_STACK: usize = 5;
+const MAX_STACK: usize = 3;
 /// The distance between two dots above each other, in pixels.
 const PITCH: usize = 20;
 /// The top of the dots, in pixels; above it is the sentence of the dot that is focused or that the pointer is on.
@@ -25,15 +26,20 @@ const RADII: (u64, u64) = (8, 4);
 /// A key that expires within this time is red.
 const URGENT: TimeDelta = TimeDelta::days(7);
 
-/// The picture, with a folded list of the keys; nothing if no key expires.
+/// The picture, with a folded list of the keys; nothing if no key expires. `kind`: which keys it shows, for its links.
 #[component]
-pub fn ExpiryTimeline(expiring: ExpiringKeys, now: DateTime<Utc>) -> impl IntoView {
+pub fn ExpiryTimeline(expiring: ExpiringKeys, kind: Option<OwnerKind>, now: DateTime<Utc>) -> impl IntoView {
     let total = expiring.total?;
     let most = expiring.keys.iter().map(|(_, use_count)| *use_count).max().unwrap_or(0);
     let columns = by_column(&expiring.keys, now);
     let rows = columns.iter().map(|column| shown(column.len()).0).max().unwrap_or(0);
     let has_more = columns.iter().any(|column| shown(column.len()).1 > 0);
     let baseline = TOP + (rows + usize::from(has_more)) * PITCH;
+    let windows = columns
+        .iter()
+        .enumerate()
+        .filter(|(_, column)| !column.is_empty())
+        .map(|(index, column)| window(index, column.len(), kind, baseline));
     let dots = columns.iter().enumerate().map(|(index, column)| stack(index, column, most, baseline, now));
     let ticks = [(0_u8, "tick tick-start"), (30, "tick"), (60, "tick"), (90, "tick tick-end")].map(|(days, class)| {
         let x = percent(usize::from(days), 90);
@@ -55,6 +61,7 @@ pub fn ExpiryTimeline(expiring: ExpiringKeys, now: DateTime<Utc>) -> impl IntoVi
             <svg class="dots" width="100%" height=baseline + 24 role="group" aria-label=label>
                 <line class="axis" x1="0" x2="100%" y1=baseline y2=baseline />
                 {ticks.into_iter().collect_view()}
+                {windows.collect_view()}
                 {dots.collect_view()}
             </svg>
             {unseen}
@@ -83,6 +90,36 @@ fn shown(count: usize) -> (usize, usize) {
     (dots, count - dots)
 }
 
+/// The area of a column, as a link to the list of its keys.
+fn window(index: usize, count: usize, kind: Option<OwnerKind>, baseline: usize) -> AnyView {
+    let days = |column: usize| u16::try_from(column * DAYS_PER_COLUMN).unwrap_or(u16::MAX);
+    let Some(window) = ExpiryWindow::new(days(index), days(index + 1)) else { return ().into_any() };
+    let kind = match kind {
+        Some(OwnerKind::ServiceAccount) => "&kind=service_account",
+        Some(OwnerKind::User) => "&kind=user",
+        None => "",
+    };
+    let href = format!("/team/keys?sort=expires&dir=asc&expires={}{kind}", window.code());
+    let text = words::keys_expire_in_window(count, window);
+    let label = text.clone();
+    view! {
+        <a href=href aria-label=label class="window">
+            <rect
+                class="window-area"
+                x=percent(index, COLUMNS)
+                width=percent(1, COLUMNS)
+                y=TOP
+                height=baseline + 22 - TOP
+                rx="4"
+            />
+            <text class="readout" x="0" y="12">
+                {text}
+            </text>
+        </a>
+    }
+    .into_any()
+}
+
 fn stack(index: usize, column: &[&Uses], most: u64, baseline: usize, now: DateTime<Utc>) -> AnyView {
     let x = percent(index * 2 + 1, COLUMNS * 2);
     let (dots, more) = shown(column.len());
@@ -107,7 +144,8 @@ fn stack(index: usize, column: &[&Uses], most: u64, baseline: usize, now: DateTi
         let (label, date) = (text.clone(), expires.map(|date| date.attribute));
         // The transparent circle is what the pointer finds.
         view! {
-            <a href=key.page_path() aria-label=label data-date=date.clone()>
+            // Not a stop of the tab key: up to 150 of them would stand before the list. The table has the same links.
+            <a href=key.page_path() aria-label=label data-date=date.clone() tabindex="-1">
                 <circle class="dot-area" cx=x.clone() cy=baseline - row * PITCH - 10 r="10" />
                 <circle class=class cx=x.clone() cy=baseline - row * PITCH - 10 r=radius(*use_count, most) />
                 <text class="readout" x="0" y="12" data-date=date.clone()>
@@ -169,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_shows_five_dots_and_counts_the_others() {
-        assert_eq!([0, 1, 5, 6, 100].map(shown), [(0, 0), (1, 0), (5, 0), (5, 1), (5, 95)]);
+    fn a_column_shows_three_dots_and_counts_the_others() {
+        assert_eq!([0, 1, 5, 6, 100].map(shown), [(0, 0), (1, 0), (3, 2), (3, 3), (3, 97)]);
     }
 }

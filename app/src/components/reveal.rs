@@ -31,17 +31,26 @@ impl KeyHome<'_> {
 
 /// The card with a new key's token.
 pub fn reveal_card(created: &CreatedKey, home: KeyHome) -> AnyView {
-    card(created.is_rotation, created.is_suspended, &created.token, &created.key.id.to_string(), home)
+    let repeat = created.is_repeat.then(|| view! { <p class="alert">{words::form_was_sent_again()}</p> });
+    card(
+        created.is_rotation,
+        created.is_suspended,
+        &created.token,
+        &created.key.id.to_string(),
+        home,
+        repeat.into_any(),
+    )
 }
 
 /// The same card with placeholders for the token and the key's id, which the script replaces after it has created the
 /// key.
 pub fn reveal_template(is_rotation: bool, is_suspended: bool, home: KeyHome) -> AnyView {
-    let card = card(is_rotation, is_suspended, &Secret::new(SECRET_PLACEHOLDER), KEY_PLACEHOLDER, home);
+    let card = card(is_rotation, is_suspended, &Secret::new(SECRET_PLACEHOLDER), KEY_PLACEHOLDER, home, ().into_any());
     view! { <template data-reveal="">{card}</template> }.into_any()
 }
 
-fn card(is_rotation: bool, is_suspended: bool, secret: &Secret, key: &str, home: KeyHome) -> AnyView {
+/// `note`: what the person must know before they copy the token.
+fn card(is_rotation: bool, is_suspended: bool, secret: &Secret, key: &str, home: KeyHome, note: AnyView) -> AnyView {
     let title = if is_rotation { words::key_has_been_rotated() } else { words::key_has_been_created() };
     // The key of a suspended service account can't be verified until the account is resumed.
     let state = if is_suspended { suspended_account() } else { live_sign(key, home) };
@@ -50,6 +59,7 @@ fn card(is_rotation: bool, is_suspended: bool, secret: &Secret, key: &str, home:
         <div class="card" data-firm="">
             <h1 id="card-title">{title}</h1>
             <p>{words::copy_it_now()}</p>
+            {note}
             {token_field(secret.expose().to_owned())}
             {tabs("snippet", words::how_to_use_this_key(), snippets)}
             {state}
@@ -87,6 +97,7 @@ fn token_field(token: String) -> AnyView {
         <div class="field">
             <label for="revealed-token">{labels::api_key()}</label>
             <div class="token-row">
+                // One line, whatever the buttons say.
                 <input
                     id="revealed-token"
                     class="token"

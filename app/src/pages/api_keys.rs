@@ -104,11 +104,13 @@ pub async fn key_list(
     let action = list.may_create.then(|| create_button(list.new_path()));
     let is_first_run = keys.items.is_empty() && has_none(&list, query).await?;
     let rows = if is_first_run {
-        let sentence = match list.owner {
-            None => words::first_run_of_own_keys(),
-            Some(_) => words::first_run_of_account_keys(),
+        let (title, sentence) = match (list.may_create, list.owner) {
+            (false, None) => (words::no_api_keys(), words::role_cant_create_keys()),
+            (false, Some(_)) => (words::no_api_keys(), words::first_run_of_account_keys()),
+            (true, None) => (words::create_your_first_api_key(), words::first_run_of_own_keys()),
+            (true, Some(_)) => (words::create_your_first_api_key(), words::first_run_of_account_keys()),
         };
-        first_run(words::create_your_first_api_key(), sentence, list.may_create.then(|| create_button(list.new_path())))
+        first_run(title, sentence, list.may_create.then(|| create_button(list.new_path())))
     } else if keys.items.is_empty() {
         let (default_state, reason) = (KeyFilter::Active.as_str(), no_keys(&choice, query.filter));
         view! { <EmptyList choice=choice.clone() default_state reason hint="" show_all=labels::show_all_keys() /> }

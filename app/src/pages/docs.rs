@@ -8,7 +8,6 @@ use crate::{
     api::list_api_keys,
     guides::{GUIDES, Guide, Reader},
     list_url::encode,
-    live::Live,
     request::RequestContext,
     words::{frame as words, labels},
 };
@@ -60,8 +59,6 @@ fn page(request: &RequestContext, here: Option<Guide>, contents: AnyView) -> Any
             </li>
         }
     });
-    // The frame of signed-in people contains the island, which runs the copy buttons.
-    let live = request.actor.is_none().then(|| view! { <Live /> });
     let sign_in = request.actor.is_none().then(|| {
         let href = format!("/sign-in?next={}", encode(request.path()));
         view! { <a href=href>{labels::sign_in()}</a> }
@@ -77,7 +74,6 @@ fn page(request: &RequestContext, here: Option<Guide>, contents: AnyView) -> Any
             </nav>
             <div class="docs-text">{contents}</div>
         </div>
-        {live}
     }
     .into_any()
 }

@@ -1,9 +1,10 @@
 //! The frame of every page: a rail with the tenant switcher, the navigation and the person.
 
-use domain::{Notice, Operation, Viewer, user::input::SwitchTenant};
+use domain::{Operation, Viewer, user::input::SwitchTenant};
 use leptos::prelude::*;
 use service::{Actor, offers};
 
+use super::search::search_template;
 use crate::{
     components::{
         act_form::act_form,
@@ -20,9 +21,9 @@ use crate::{
 /// works without script.
 pub fn frame(request: &RequestContext, contents: AnyView) -> AnyView {
     let (Some(actor), Some(viewer)) = (request.actor.clone(), request.viewer.clone()) else { return plain(contents) };
+    let search = search_template(&actor);
     let (tenant, path) = (viewer.tenant_id.to_string(), request.path().to_owned());
     let tenant_name = viewer.current().map(|membership| membership.tenant.name.to_string());
-    let notice = request.notice.as_ref().and_then(Notice::sentence);
     view! {
         <a class="skip" href="#main">
             {words::skip_to_content()}
@@ -47,6 +48,7 @@ pub fn frame(request: &RequestContext, contents: AnyView) -> AnyView {
                             popovertarget="rail"
                             popovertargetaction="hide"
                             aria-label=words::close_menu()
+                            autofocus
                         >
                             <Picture icon=Icon::Close />
                         </button>
@@ -60,7 +62,7 @@ pub fn frame(request: &RequestContext, contents: AnyView) -> AnyView {
                         </kbd>
                     </a>
                     <Navigation actor path />
-                    <Person name=viewer.user.name.to_string() return_to=request.return_to.clone() theme=request.theme />
+                    <Person viewer=viewer.clone() return_to=request.return_to.clone() theme=request.theme />
                 </div>
             </header>
             <main id="main" tabindex="-1" data-tenant=tenant data-person=viewer.user.id.to_string()>
@@ -68,7 +70,8 @@ pub fn frame(request: &RequestContext, contents: AnyView) -> AnyView {
                 <Live />
             </main>
         </div>
-        <Toast text=notice />
+        {search}
+        <Toast notice=request.notice.clone() path=request.path().to_owned() />
     }
     .into_any()
 }
@@ -79,6 +82,7 @@ pub fn plain(contents: AnyView) -> AnyView {
         <main id="main" class="plain">
             <Brand />
             {contents}
+            <Live />
         </main>
     }
     .into_any()
@@ -184,8 +188,10 @@ fn Navigation(actor: Actor, path: String) -> impl IntoView {
     }
 }
 
+/// The signed-in person, as the button of a menu: the theme, the shortcuts, sign-out.
 #[component]
-fn Person(name: String, return_to: String, theme: Theme) -> impl IntoView {
+fn Person(viewer: Viewer, return_to: String, theme: Theme) -> impl IntoView {
+    let (name, email) = (viewer.user.name.to_string(), viewer.user.email.as_str().to_owned());
     let themes = Theme::ALL.map(|choice| {
         let label = match choice {
             Theme::System => words::system(),
@@ -200,19 +206,33 @@ fn Person(name: String, return_to: String, theme: Theme) -> impl IntoView {
         }
     });
     view! {
-        <div class="person">
-            <div class="person-name">
-                <span translate="no">{name}</span>
-                <form method="post" action="/sign-out">
-                    <button type="submit" class="button small">
-                        {labels::sign_out()}
-                    </button>
+        <div class="menu person">
+            <button type="button" class="tenant" popovertarget="person">
+                <span class="visually-hidden">{words::you()}</span>
+                <strong translate="no">{name}</strong>
+                <span class="sub" translate="no">
+                    {email}
+                </span>
+                <Picture icon=Icon::Choose />
+            </button>
+            <div class="menu-list person-list" id="person" popover="auto">
+                <form class="themes" method="post" action="/preferences/theme" aria-label=words::theme()>
+                    <input type="hidden" name="return_to" value=return_to />
+                    {themes.into_iter().collect_view()}
                 </form>
+                <ul>
+                    <li class="script-only">
+                        <a href="/shortcuts" data-dialog="">
+                            {words::keyboard_shortcuts()}
+                        </a>
+                    </li>
+                    <li>
+                        <form method="post" action="/sign-out">
+                            <button type="submit">{labels::sign_out()}</button>
+                        </form>
+                    </li>
+                </ul>
             </div>
-            <form class="themes" method="post" action="/preferences/theme" aria-label=words::theme()>
-                <input type="hidden" name="return_to" value=return_to />
-                {themes.into_iter().collect_view()}
-            </form>
         </div>
     }
 }

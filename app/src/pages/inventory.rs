@@ -1,10 +1,11 @@
 //! Team > All keys: the inventory of a tenant's keys, and the page that suspends or revokes several of them.
 
-use std::cmp::Reverse;
+use std::{borrow::Cow, cmp::Reverse};
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, ApiKey, InventoryFilter, InventoryQuery, KeyAct, KeyFilter, KeyId, KeyQuery, Operation, OwnerKind,
+    ApiError, ApiKey, ExpiryWindow, InventoryFilter, InventoryQuery, KeyAct, KeyFilter, KeyId, KeyQuery, Operation,
+    OwnerKind,
     api_key::input::{ListTenantKeys, RevokeKeys, SuspendKeys},
 };
 use leptos::prelude::*;
@@ -36,6 +37,9 @@ const PATH: &str = "/team/keys";
 const KINDS: [(&str, &str); 3] =
     [("", words::all_owners()), ("user", words::people()), ("service_account", labels::service_accounts())];
 
+/// The numbers of days within which the filter by expiry offers to select keys.
+const WINDOWS: [u16; 3] = [7, 30, 90];
+
 /// The acts that several keys can be selected for.
 const BULK_ACTS: [KeyAct; 2] = [KeyAct::Suspend, KeyAct::Revoke];
 
@@ -56,16 +60,19 @@ pub async fn all_keys(request: RequestContext) -> Result<AnyView, ApiError> {
         "service_account" => (kind, Some(OwnerKind::ServiceAccount)),
         _ => ("", None),
     };
-    let inventory = InventoryQuery { filter, kind: owner_kind, owner: None };
+    let expires = ExpiryWindow::from_code(request.query("expires"));
+    let inventory = InventoryQuery { filter, kind: owner_kind, owner: None, expires };
     let keys = list_tenant_keys(ListTenantKeys { query: query.clone(), inventory }).await?;
     let code = |filter: InventoryFilter| if filter == InventoryFilter::All { "" } else { filter.as_str() };
-    let extra = vec![("kind", kind.to_owned()), ("show", code(filter).to_owned())];
+    let window = expires.map(ExpiryWindow::code).unwrap_or_default();
+    let extra = vec![("kind", kind.to_owned()), ("show", code(filter).to_owned()), ("expires", window)];
     let (choice, pages) = (ListChoice::of_keys(PATH, &query).with_extra(extra), Pages::from(&keys));
     let states = KeyFilter::ALL.iter().map(|filter| (filter.as_str(), filter.label())).collect();
     let issues = InventoryFilter::ALL.map(|filter| (code(filter), filter.label())).to_vec();
     let filters = vec![
-        FilterMenu { name: "kind", label: labels::owner(), values: KINDS.to_vec() },
-        FilterMenu { name: "show", label: words::issue(), values: issues },
+        FilterMenu::of("kind", labels::owner(), &KINDS),
+        FilterMenu::of("show", words::issue(), &issues),
+        FilterMenu { name: "expires", label: labels::expires(), values: windows(expires) },
     ];
     let is_first = query.page.after.is_none() && query.page.before.is_none();
     let is_first_run = keys.items.is_empty() && is_first && has_none(&query, inventory).await?;
@@ -83,7 +90,7 @@ pub async fn all_keys(request: RequestContext) -> Result<AnyView, ApiError> {
     };
     let alerts = request.services.api_keys().alerts(actor, AlertsAbout::Tenant).await?;
     let expiring = request.services.inventory().expiring(actor, owner_kind).await?;
-    let timeline = is_first.then(|| view! { <ExpiryTimeline expiring now /> });
+    let timeline = is_first.then(|| view! { <ExpiryTimeline expiring kind=owner_kind now /> });
     let review = expiring_soon(PATH);
     let board = ListBoard { choice, noun: Noun::Keys, states, filters, action: None, is_first_run, rows, pages };
     Ok(view! {
@@ -94,6 +101,15 @@ pub async fn all_keys(request: RequestContext) -> Result<AnyView, ApiError> {
         {board.view()}
     }
     .into_any())
+}
+
+/// The windows that the filter by expiry offers: three, and the chosen one.
+fn windows(chosen: Option<ExpiryWindow>) -> Vec<(Cow<'static, str>, Cow<'static, str>)> {
+    let offered = WINDOWS.into_iter().filter_map(|days| ExpiryWindow::new(0, days));
+    let other = chosen.filter(|window| window.after_days > 0 || !WINDOWS.contains(&window.within_days));
+    let value = |window: ExpiryWindow| (window.code().into(), words::expiry_window(window).into());
+    let any = (Cow::Borrowed(""), Cow::Borrowed(words::any_time()));
+    std::iter::once(any).chain(offered.chain(other).map(value)).collect()
 }
 
 /// Whether the tenant has no key in any state. `query` and `inventory`: those of the list, which found none.
@@ -134,7 +150,7 @@ async fn table(request: &RequestContext, keys: Vec<ApiKey>, choice: &ListChoice)
         }
     });
     Ok(view! {
-        <form method="get" action=format!("{PATH}/bulk")>
+        <form method="get" action=format!("{PATH}/bulk") data-card="">
             <input type="hidden" name=BACK value=request.return_to.clone() />
             <KeyTable keys actor choice=choice.clone() sparks is_inventory=true namesakes is_closed now />
             <div class="bulk">
@@ -175,7 +191,7 @@ pub async fn bulk(request: RequestContext) -> Result<AnyView, ApiError> {
     let rows = fitting.into_iter().map(|key| bulk_row(&key, &namesakes, now)).collect_view();
     let buttons = view! {
         <div class="buttons">
-            <a class="button" href=back.to_owned()>
+            <a class="button" href=back.to_owned() data-close="">
                 {labels::cancel()}
             </a>
             <button type="submit" class=if act == KeyAct::Revoke { "button destroy" } else { "button primary" }>
@@ -252,7 +268,7 @@ fn nothing_to_do(request: &RequestContext, reason: &'static str, back: &str) -> 
             <h1 id="card-title">{reason}</h1>
             <FormError error fields=&[] />
             <div class="buttons">
-                <a class="button" href=back.to_owned()>
+                <a class="button" href=back.to_owned() data-close="">
                     {words::back_to_the_list()}
                 </a>
             </div>

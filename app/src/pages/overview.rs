@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiError, AuditEntry, Operation, Overview,
+    ApiError, AuditEntry, ExpiryWindow, Operation, Overview,
     audit::{Channel, Outcome},
     page::Total,
-    tenant::overview::{EXPIRING_WITHIN, GetOverview, KeyRequests, WEEK},
+    tenant::overview::{EXPIRING_WITHIN, GetOverview, KeyRequests, ReasonCount, WEEK},
     usage::number_text,
 };
 use leptos::prelude::*;
@@ -59,6 +59,7 @@ fn contents(overview: Overview, namesakes: (&Namesakes, &Namesakes), now: DateTi
     let numbers = numbers(&overview);
     let chart = day_chart(&overview.days, TICKS);
     let title = chart.title.clone();
+    let reasons = reasons(&overview.reasons);
     let (used, rejected) =
         (most_used(&overview.most_used, namesakes.0), most_rejected(&overview.most_rejected, namesakes.0, now));
     view! {
@@ -68,7 +69,7 @@ fn contents(overview: Overview, namesakes: (&Namesakes, &Namesakes), now: DateTi
             <p class="muted">{title}</p>
             {chart.view()}
         </section>
-        <div class="overview-tops">{used}{rejected}</div>
+        <div class="overview-tops">{used}{rejected}{reasons}</div>
         {recent(overview.recent, namesakes.1)}
     }
     .into_any()
@@ -77,7 +78,7 @@ fn contents(overview: Overview, namesakes: (&Namesakes, &Namesakes), now: DateTi
 /// The four numbers, each a link to the list that it counts.
 fn numbers(overview: &Overview) -> AnyView {
     let counted = |total: Option<Total>| total.map_or(0, |total| total.count);
-    let number = |total: Option<Total>, href: &'static str, label: String, is_warning: bool| {
+    let number = |total: Option<Total>, href: String, label: String, is_warning: bool| {
         let warns = is_warning && counted(total) > 0;
         view! {
             <li>
@@ -89,16 +90,18 @@ fn numbers(overview: &Overview) -> AnyView {
             </li>
         }
     };
+    let window = ExpiryWindow::new(0, EXPIRING_WITHIN).map(ExpiryWindow::code).unwrap_or_default();
+    let expiring_list = format!("/team/keys?sort=expires&dir=asc&expires={window}");
     let active = words::active_keys(counted(overview.active)).to_owned();
-    let expiring = words::expiring_keys(counted(overview.expiring), EXPIRING_WITHIN);
+    let expiring = words::expiring_keys(counted(overview.expiring), EXPIRING_WITHIN.into());
     let unused = words::unused_keys(counted(overview.unused)).to_owned();
     let violating = words::violating_keys(counted(overview.violating)).to_owned();
     view! {
         <ul class="numbers">
-            {number(overview.active, "/team/keys", active, false)}
-            {number(overview.expiring, "/team/keys?sort=expires&dir=asc", expiring, true)}
-            {number(overview.unused, "/team/keys?show=unused", unused, true)}
-            {number(overview.violating, "/team/keys?show=against_policy", violating, true)}
+            {number(overview.active, "/team/keys".to_owned(), active, false)}
+            {number(overview.expiring, expiring_list, expiring, true)}
+            {number(overview.unused, "/team/keys?show=unused".to_owned(), unused, true)}
+            {number(overview.violating, "/team/keys?show=against_policy".to_owned(), violating, true)}
         </ul>
     }
     .into_any()
@@ -162,6 +165,33 @@ fn most_rejected(keys: &[KeyRequests], namesakes: &Namesakes, now: DateTime<Utc>
                 [labels::key(), words::state_now(), labels::rejected()],
                 rows.collect_view().into_any(),
                 keys.is_empty(),
+            )}
+        </section>
+    }
+    .into_any()
+}
+
+/// How often requests were rejected for each reason; nothing if none was.
+fn reasons(reasons: &[ReasonCount]) -> AnyView {
+    if reasons.is_empty() {
+        return ().into_any();
+    }
+    let rows = reasons.iter().map(|one| {
+        view! {
+            <tr>
+                <th scope="row">{one.reason.label()}</th>
+                <td class="number">{number_text(one.refusals)}</td>
+            </tr>
+        }
+    });
+    view! {
+        <section aria-labelledby="reasons-title">
+            <h2 id="reasons-title">{words::rejected_by_reason()}</h2>
+            {busiest(
+                words::rejected_by_reason(),
+                [labels::reason(), labels::rejected()],
+                rows.collect_view().into_any(),
+                false,
             )}
         </section>
     }

@@ -63,6 +63,16 @@ pub async fn search(request: RequestContext) -> Result<AnyView, ApiError> {
     let (actor, text) = (request.actor()?, request.query("q").trim().to_owned());
     let mut found = if text.is_empty() { Vec::new() } else { things(&request, actor, &text).await? };
     found.extend(pages_and_acts(actor, &text));
+    Ok(card(found, text))
+}
+
+/// The search before anything is typed, which the script shows at once: it waits for no response.
+pub fn search_template(actor: &Actor) -> AnyView {
+    let card = card(pages_and_acts(actor, ""), String::new());
+    view! { <template id="search-card">{card}</template> }.into_any()
+}
+
+fn card(found: Vec<Found>, text: String) -> AnyView {
     let is_empty = found.is_empty();
     let rows = found.into_iter().map(|found| {
         let dialog = found.is_card.then_some("");
@@ -88,7 +98,7 @@ pub async fn search(request: RequestContext) -> Result<AnyView, ApiError> {
     } else {
         view! { <ul class="results">{rows}</ul> }.into_any()
     };
-    Ok(view! {
+    view! {
         <div class="card" data-light="" data-arrows="">
             <h1 id="card-title">{labels::search()}</h1>
             <form role="search" method="get" action=PATH class="palette" data-live=RESULTS data-now="">
@@ -114,7 +124,7 @@ pub async fn search(request: RequestContext) -> Result<AnyView, ApiError> {
             </div>
         </div>
     }
-    .into_any())
+    .into_any()
 }
 
 /// The pages and acts whose title contains every word of the text, as far as the person may open them.

@@ -52,7 +52,7 @@ pub async fn accounts(request: RequestContext) -> Result<AnyView, ApiError> {
         <h1>{labels::service_accounts()}</h1>
         <p class="lead">{words::lead()}</p>
         <AlertBanners alerts review now />
-        <ExpiryTimeline expiring now />
+        <ExpiryTimeline expiring kind=Some(OwnerKind::ServiceAccount) now />
         {board.view()}
     }
     .into_any())

@@ -11,12 +11,13 @@ use crate::{
 };
 
 /// The keys of each shortcut, and what it does.
-const SHORTCUTS: [(&[&str], &str); 8] = [
+const SHORTCUTS: [(&[&str], &str); 9] = [
     (&["Ctrl", "K"], words::search_everything()),
     (&["/"], words::search_the_list()),
     (&["c"], words::press_the_button_of_a_list()),
     (&["?"], words::show_these_shortcuts()),
     (&["↑", "↓"], words::move_in_a_menu()),
+    (&["←", "→"], words::move_in_a_chart()),
     (&[words::enter()], words::open_the_first_search_result()),
     (&[words::shift(), "click"], words::select_rows_between()),
     (&["Esc"], words::close_what_is_open()),

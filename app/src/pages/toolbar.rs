@@ -1,5 +1,7 @@
 //! What surrounds a list: the search, the filters, the number of rows and the links to other pages.
 
+use std::borrow::Cow;
+
 use domain::{Cursor, Page, Total};
 use leptos::prelude::*;
 
@@ -174,22 +176,28 @@ pub struct FilterMenu {
     /// What is filtered, like "Owner".
     pub label: &'static str,
     /// The code and the label of each value. The first one, with an empty code, filters nothing.
-    pub values: Vec<(&'static str, &'static str)>,
+    pub values: Vec<(Cow<'static, str>, Cow<'static, str>)>,
 }
 
 impl FilterMenu {
-    fn chosen(&self, choice: &ListChoice) -> Option<(&'static str, &'static str)> {
+    /// Creates a menu whose values are always the same.
+    pub fn of(name: &'static str, label: &'static str, values: &[(&'static str, &'static str)]) -> Self {
+        let values = values.iter().map(|(code, label)| (Cow::Borrowed(*code), Cow::Borrowed(*label))).collect();
+        Self { name, label, values }
+    }
+
+    fn chosen(&self, choice: &ListChoice) -> Option<&(Cow<'static, str>, Cow<'static, str>)> {
         let value = choice.extra.iter().find(|(name, _)| *name == self.name).map_or("", |(_, value)| value.as_str());
-        self.values.iter().copied().find(|(code, _)| *code == value && !code.is_empty())
+        self.values.iter().find(|(code, _)| *code == value && !code.is_empty())
     }
 
     fn view(&self, choice: &ListChoice) -> AnyView {
-        let chosen = self.chosen(choice).map_or("", |(code, _)| code);
+        let chosen = self.chosen(choice).map_or("", |(code, _)| code.as_ref());
         let items = self.values.iter().map(|(code, label)| {
             view! {
                 <li>
                     <a href=choice.with_other(self.name, code) aria-current=(*code == chosen).then_some("true")>
-                        {*label}
+                        {label.clone()}
                     </a>
                 </li>
             }

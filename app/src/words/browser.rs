@@ -6,9 +6,9 @@ words! {
     something_went_wrong = "Something went wrong. Reload the page and try again.";
     session_ended = "Your session ended. Sign in to continue.";
     undo = "Undo";
+    view = "View";
     working = "Working…";
     keyboard_shortcuts = "Keyboard shortcuts";
-    choose_a_time_in_the_future = "Choose a time in the future.";
     press_ctrl_c = "Press Ctrl+C";
     press_ctrl_c_to_copy = "Press Ctrl+C to copy";
     copied = "Copied";
@@ -17,6 +17,8 @@ words! {
     show = "Show";
     hide = "Hide";
     suspended = "Suspended";
+    revoked = "Revoked";
+    deleted = "Deleted";
     active = "Active";
 
     with_reference(message, reference) = "{message} Reference: {reference}";

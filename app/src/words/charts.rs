@@ -1,6 +1,6 @@
 //! The charts.
 
-use domain::{page::Total, usage::number_text};
+use domain::{ExpiryWindow, page::Total, usage::number_text};
 use leptos::prelude::*;
 
 words! {
@@ -104,6 +104,15 @@ pub fn keys_expire(total: Total, days: i64) -> String {
         (count, false) => format!("More than {} keys expire within {days} days.", number_text(u64::from(count))),
         (1, true) => format!("1 key expires within {days} days."),
         (count, true) => format!("{} keys expire within {days} days.", number_text(u64::from(count))),
+    }
+}
+
+/// How many keys expire in a part of the picture, as the label of a link to their list.
+pub fn keys_expire_in_window(count: usize, window: ExpiryWindow) -> String {
+    let ExpiryWindow { after_days, within_days } = window;
+    match count {
+        1 => format!("1 key expires in {after_days} to {within_days} days. Show it in the list."),
+        count => format!("{count} keys expire in {after_days} to {within_days} days. Show them in the list."),
     }
 }
 

@@ -5,10 +5,13 @@ use leptos::prelude::*;
 words! {
     skip_to_content = "Skip to content";
     menu = "Menu";
+    view = "View";
+    undo = "Undo";
     close_menu = "Close menu";
     search = "Search…";
     search_shortcut = "Ctrl+K or ⌘K";
     main = "Main";
+    you = "Signed in as";
     team = "Team";
     api = "API";
     system = "System";
@@ -16,7 +19,7 @@ words! {
     dark = "Dark";
     theme = "Theme";
     add_a_service_account = "Add a service account";
-    search_pages = "Search pages, keys and service accounts";
+    search_pages = "Search pages, keys, accounts";
     page = "Page";
     action = "Action";
     keyboard_shortcuts = "Keyboard shortcuts";
@@ -26,6 +29,7 @@ words! {
     press_the_button_of_a_list = "On a list with a Create, Add or Invite button: press it";
     show_these_shortcuts = "Show these shortcuts";
     move_in_a_menu = "Move in a menu or in search results";
+    move_in_a_chart = "Select a bar of a chart";
     enter = "Enter";
     open_the_first_search_result = "Open the first search result";
     shift = "Shift";
@@ -64,6 +68,7 @@ words! {
     overview_first_steps = "Three steps to protect your API with keys.";
     requests = "Requests";
     most_used_keys = "Most used keys";
+    rejected_by_reason = "Rejected requests by reason";
     most_rejected_keys = "Most rejected keys";
     state_now = "State now";
     recent_activity = "Recent activity";

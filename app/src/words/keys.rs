@@ -1,11 +1,16 @@
 //! The lists of keys, the form that creates a key, and what is shown with a new key.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, KeyAct, Total, api_key::key::EXPIRING_SOON, time::distance_text};
+use domain::{ApiKey, ExpiryWindow, KeyAct, Total, api_key::key::EXPIRING_SOON, time::distance_text};
 use leptos::prelude::*;
 use service::{INVITATION_OPEN_FOR, MAX_ALERTS};
 
 words! {
+    any_time = "Any time";
+    form_was_sent_again =
+        "This form was sent twice, so the key has a new token. If a token was shown before, it no longer works.";
+    no_api_keys = "No API keys";
+    role_cant_create_keys = "Your role can't create keys. Ask an administrator of the tenant.";
     select_all_keys = "Select all keys on this page";
     select = "Select";
     thirty_days = "30 days";
@@ -71,6 +76,15 @@ words! {
     create_a_key_for(name) = "Create an API key for {name}";
     copy_as(name) = "Copy as {name}";
     first_request_of(name) = "First request of “{name}”";
+}
+
+/// A window in which keys expire, as a filter.
+pub fn expiry_window(window: ExpiryWindow) -> String {
+    match (window.after_days, window.within_days) {
+        (0, 1) => "Within 1 day".to_owned(),
+        (0, days) => format!("Within {days} days"),
+        (after, within) => format!("In {after} to {within} days"),
+    }
 }
 
 /// What to do with the link of an invitation. `is_mailed`: whether it was also sent by email.

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 words! {
+    reason = "Reason";
     accepted = "Accepted";
     actions = "Actions";
     active = "Active";

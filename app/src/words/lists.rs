@@ -6,7 +6,7 @@ words! {
     get_started = "Get started";
     verify_keys_from_your_api = "Verify keys from your API";
     search_keys = "Search keys";
-    search_service_accounts = "Search service accounts";
+    search_service_accounts = "Search accounts";
     search_members = "Search members";
     filter_by_state = "Filter by state";
     previous = "Previous";

@@ -1,7 +1,10 @@
 //! The queries of Latchkey's own API.
 
 use async_graphql::{Context, ID, Object, Result};
-use domain::{AccountQuery, AuditQuery, Cursor, InventoryQuery, KeyId, KeyQuery, MemberQuery, PageRequest, UserId};
+use domain::{
+    AccountQuery, ApiError, AuditQuery, Cursor, ExpiryWindow, InventoryQuery, KeyId, KeyQuery, MemberQuery,
+    PageRequest, UserId,
+};
 use service::Actor;
 
 use super::{
@@ -21,6 +24,19 @@ use super::{
 /// Returns the request for a page; the errors are those of [`PageRequest::new`].
 pub(super) fn page(after: Option<String>, before: Option<String>, limit: Option<i32>) -> Result<PageRequest> {
     PageRequest::new(after.map(Cursor), before.map(Cursor), limit).map_err(refuse)
+}
+
+/// Reads the arguments of a filter by expiry.
+fn expiry_window(after_days: Option<u16>, within_days: Option<u16>) -> Result<Option<ExpiryWindow>> {
+    let Some(within_days) = within_days else {
+        return match after_days {
+            None => Ok(None),
+            Some(_) => Err(refuse(ApiError::field("expires_within_days", "Set expires_within_days too."))),
+        };
+    };
+    let window = ExpiryWindow::new(after_days.unwrap_or(0), within_days);
+    let message = "expires_within_days must be greater than expires_after_days.";
+    window.map(Some).ok_or_else(|| refuse(ApiError::field("expires_within_days", message)))
 }
 
 /// [`actor`], for fields that have an argument of that name.
@@ -215,6 +231,9 @@ impl ProductQuery {
         #[graphql(desc = "all if null")] show: Option<InventoryFilter>,
         #[graphql(desc = "Both if null")] kind: Option<OwnerKind>,
         #[graphql(desc = "The id of a user or service account; only their keys")] owner_id: Option<ID>,
+        #[graphql(desc = "Only keys that expire after this number of days; needs expires_within_days")]
+        expires_after_days: Option<u16>,
+        #[graphql(desc = "Only keys that expire within this number of days")] expires_within_days: Option<u16>,
         #[graphql(desc = "created if null")] sort: Option<KeySort>,
         #[graphql(desc = "desc if null")] direction: Option<Direction>,
         after: Option<String>,
@@ -229,10 +248,11 @@ impl ProductQuery {
             direction: direction.unwrap_or(Direction::Desc).into(),
             page: page(after, before, limit)?,
         };
+        let expires = expiry_window(expires_after_days, expires_within_days)?;
         // A malformed id belongs to nobody.
         let owner = owner_id.map(|id| id.parse::<UserId>().unwrap_or_default().0);
         let filter = show.unwrap_or(InventoryFilter::All).into();
-        let inventory = InventoryQuery { filter, kind: kind.map(Into::into), owner };
+        let inventory = InventoryQuery { filter, kind: kind.map(Into::into), owner, expires };
         let page = services.inventory().list(actor, &query, inventory).await.map_err(refuse)?;
         let now = services.now();
         Ok(Some(PageOf::of(page, |key| ApiKey::at(key, now))))

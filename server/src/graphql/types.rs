@@ -592,6 +592,22 @@ pub struct KeyRequests {
     pub refusals: Count,
 }
 
+/// How often requests were rejected for a reason in a period.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "reason_count", rename_fields = "snake_case")]
+pub struct ReasonCount {
+    /// The reason.
+    pub reason: RefusalReason,
+    /// The number of rejected requests.
+    pub refusals: Count,
+}
+
+impl From<domain::tenant::overview::ReasonCount> for ReasonCount {
+    fn from(one: domain::tenant::overview::ReasonCount) -> Self {
+        Self { reason: one.reason.into(), refusals: one.refusals.into() }
+    }
+}
+
 /// The overview of a tenant.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "tenant_overview", rename_fields = "snake_case")]
@@ -610,6 +626,8 @@ pub struct Overview {
     pub most_used: Vec<KeyRequests>,
     /// The keys with the most rejected requests in the last 7 days, at most 5.
     pub most_rejected: Vec<KeyRequests>,
+    /// Why requests with the tenant's keys were rejected in the last 7 days, most frequent reason first.
+    pub reasons: Vec<ReasonCount>,
     /// The last 10 entries of the audit log, newest first.
     pub recent: Vec<AuditEntry>,
     /// Whether a key exists, in any state.
@@ -644,6 +662,7 @@ impl Overview {
             days: overview.days.into_iter().map(day).collect(),
             most_used: busiest(overview.most_used),
             most_rejected: busiest(overview.most_rejected),
+            reasons: overview.reasons.into_iter().map(ReasonCount::from).collect(),
             recent: overview.recent.into_iter().map(AuditEntry::from).collect(),
             has_key: overview.steps.has_key,
             has_used_key: overview.steps.has_used_key,

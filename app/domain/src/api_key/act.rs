@@ -294,7 +294,7 @@ impl Act for ChangeKeyLimits {
 }
 
 fn noticed(act: KeyAct, key: &Changed) -> Outcome {
-    Notice::named(act.operation(), key.name.clone()).into()
+    Notice::named(act.operation(), key.name.clone()).on(key.page.clone()).into()
 }
 
 /// Implements [`Act`] for the inputs that need no check, or only that of a name.

@@ -348,6 +348,8 @@ pub struct IssuedKey {
     pub key: ApiKey,
     /// The token. It can't be retrieved later.
     pub token: Secret,
+    /// Whether the form that created the key was sent again. The token of the first response no longer works.
+    pub is_repeat: bool,
 }
 
 #[cfg(test)]
@@ -460,7 +462,7 @@ pub(crate) mod tests {
 
     #[test]
     fn printing_an_issued_key_does_not_print_the_token() {
-        let issued = IssuedKey { key: key(), token: Secret::new("lku_topsecret") };
+        let issued = IssuedKey { key: key(), token: Secret::new("lku_topsecret"), is_repeat: false };
         assert!(!format!("{issued:?}").contains("topsecret"));
     }
 }

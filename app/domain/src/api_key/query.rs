@@ -1,5 +1,6 @@
 //! Queries for lists of keys: filters, order and page.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -164,6 +165,38 @@ impl InventoryFilter {
     }
 }
 
+/// Selects keys that expire after one number of days from now and within another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpiryWindow {
+    /// The number of days after which the keys expire.
+    pub after_days: u16,
+    /// The number of days within which the keys expire.
+    pub within_days: u16,
+}
+
+impl ExpiryWindow {
+    /// Creates a window; `None` if it is empty.
+    pub fn new(after_days: u16, within_days: u16) -> Option<Self> {
+        (after_days < within_days).then_some(Self { after_days, within_days })
+    }
+
+    /// Returns the code used in URLs: like `0-30`.
+    pub fn code(self) -> String {
+        format!("{}-{}", self.after_days, self.within_days)
+    }
+
+    /// Returns the window with the given code from a URL; `None` for one that can't be read.
+    pub fn from_code(code: &str) -> Option<Self> {
+        let (after, within) = code.split_once('-')?;
+        Self::new(after.parse().ok()?, within.parse().ok()?)
+    }
+
+    /// Returns the instant after which the keys expire, and the last one at which they do.
+    pub fn bounds(self, now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+        (now + TimeDelta::days(self.after_days.into()), now + TimeDelta::days(self.within_days.into()))
+    }
+}
+
 /// Selects keys in the list of the tenant's keys, in addition to a [`crate::KeyQuery`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InventoryQuery {
@@ -173,4 +206,22 @@ pub struct InventoryQuery {
     pub kind: Option<OwnerKind>,
     /// The id of a user or service account, to return only its keys.
     pub owner: Option<Uuid>,
+    /// When the keys expire. Keys that are being replaced are left out.
+    pub expires: Option<ExpiryWindow>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_read_from_its_code_and_never_empty() {
+        let window = ExpiryWindow::new(27, 30).unwrap();
+        assert_eq!((window.code().as_str(), ExpiryWindow::from_code("27-30")), ("27-30", Some(window)));
+        for wrong in ["", "30", "30-30", "30-27", "-1-3", "0-99999", "0-3-6", "a-b"] {
+            assert_eq!(ExpiryWindow::from_code(wrong), None, "{wrong}");
+        }
+        let (after, within) = window.bounds(DateTime::UNIX_EPOCH);
+        assert_eq!((within - after).num_days(), 3);
+    }
 }

@@ -31,6 +31,9 @@ pub struct CreatedKey {
     pub is_rotation: bool,
     /// Whether the key doesn't work yet, because its service account is suspended.
     pub is_suspended: bool,
+    /// Whether the form was sent again. The token of the first response no longer works.
+    #[serde(default)]
+    pub is_repeat: bool,
     /// The token. It can't be retrieved later.
     #[serde(with = "crate::secret::exposed")]
     pub token: Secret,
@@ -40,6 +43,7 @@ impl From<IssuedKey> for CreatedKey {
     fn from(issued: IssuedKey) -> Self {
         let is_suspended = issued.key.owner_suspended_at.is_some();
         let is_rotation = issued.key.replaces.is_some();
-        Self { key: KeyView::from(&issued.key), is_rotation, is_suspended, token: issued.token }
+        let is_repeat = issued.is_repeat;
+        Self { key: KeyView::from(&issued.key), is_rotation, is_suspended, is_repeat, token: issued.token }
     }
 }

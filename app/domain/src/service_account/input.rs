@@ -66,7 +66,7 @@ inputs! {
 }
 
 fn noticed(act: AccountAct, account: &Changed) -> Outcome {
-    Notice::named(act.operation(), account.name.clone()).into()
+    Notice::named(act.operation(), account.name.clone()).on(account.page.clone()).into()
 }
 
 impl Act for CreateAccount {

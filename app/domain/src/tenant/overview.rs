@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApiKey, AuditEntry, DayCount, page::Total};
+use crate::{ApiKey, AuditEntry, DayCount, RefusalReason, page::Total};
 
 /// The number of days in [`Overview::days`].
 pub const DAYS: u32 = 30;
 /// The number of days that [`Overview::most_used`] and [`Overview::most_rejected`] cover, including today.
 pub const WEEK: u32 = 7;
 /// Keys that expire within this number of days are counted in [`Overview::expiring`].
-pub const EXPIRING_WITHIN: i64 = 30;
+pub const EXPIRING_WITHIN: u16 = 30;
 
 /// A key with its requests in a period.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,15 @@ pub struct KeyRequests {
     pub key: ApiKey,
     /// The number of accepted requests.
     pub use_count: u64,
+    /// The number of rejected requests.
+    pub refusals: u64,
+}
+
+/// How often requests were rejected for a reason in a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReasonCount {
+    /// The reason.
+    pub reason: RefusalReason,
     /// The number of rejected requests.
     pub refusals: u64,
 }
@@ -51,6 +60,8 @@ pub struct Overview {
     pub most_used: Vec<KeyRequests>,
     /// The keys with the most rejected requests in the last [`WEEK`] days, at most 5.
     pub most_rejected: Vec<KeyRequests>,
+    /// Why requests with the tenant's keys were rejected in the last [`WEEK`] days, most frequent reason first.
+    pub reasons: Vec<ReasonCount>,
     /// The last 10 entries of the audit log, newest first.
     pub recent: Vec<AuditEntry>,
     /// What has been done to set up the tenant.

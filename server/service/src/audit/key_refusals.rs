@@ -11,7 +11,7 @@ use domain::{KeyId, KeyRefusal, RefusalReason, Scope, refusal::MAX_REFUSALS};
 use crate::{
     access::Client,
     error::Result,
-    storage::{self, Db, db::retry},
+    storage::{self, Db, db::retry, key_refusals::OnDay, usage::day_of},
 };
 
 /// How many different rejected requests are kept in memory at most, of all keys. Further ones only count as usage, until
@@ -19,12 +19,16 @@ use crate::{
 const MAX_PENDING: usize = 20_000;
 /// How many keys' rejected requests one transaction writes.
 const KEYS_AT_ONCE: usize = 50;
+/// How many sums one transaction writes.
+const SUMS_AT_ONCE: usize = 200;
 
 #[derive(Debug, Default)]
 struct Pending {
     of_keys: HashMap<KeyId, Vec<KeyRefusal>>,
     /// How many there are in all.
     refusals: usize,
+    /// All of them by day and reason, for the sums of the tenant.
+    by_day: HashMap<OnDay, u64>,
 }
 
 impl Pending {
@@ -42,6 +46,16 @@ impl Pending {
         } else if of_key.len() < MAX_REFUSALS && self.refusals < MAX_PENDING {
             of_key.push(new);
             self.refusals += 1;
+        }
+    }
+}
+
+impl Pending {
+    /// Adds to the sum of a day.
+    fn count(&mut self, on: OnDay, refusals: u64) {
+        if self.by_day.len() < MAX_PENDING || self.by_day.contains_key(&on) {
+            let sum = self.by_day.entry(on).or_default();
+            *sum = sum.saturating_add(refusals);
         }
     }
 }
@@ -78,13 +92,42 @@ impl KeyRefusals {
             last_at,
             count,
         };
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).add(key, refusal);
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.add(key, refusal);
+        pending.count(OnDay { key, day: day_of(at), reason }, 1);
     }
 
     /// Writes the pending requests. What fails is kept for the next time.
     pub(crate) async fn flush(&self, db: &Db) -> Result<()> {
         let _writer = self.writer.lock().await;
-        let taken = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut taken = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut sums: Vec<(OnDay, u64)> = taken.by_day.drain().collect();
+        sums.sort_unstable();
+        let rows = self.write_rows(db, taken).await;
+        let sums = self.write_sums(db, &sums).await;
+        rows.and(sums)
+    }
+
+    async fn write_sums(&self, db: &Db, sums: &[(OnDay, u64)]) -> Result<()> {
+        let mut steps = sums.chunks(SUMS_AT_ONCE);
+        while let Some(step) = steps.next() {
+            let written = retry!(db, tx => {
+                storage::usage::yield_to_others(tx).await?;
+                for (on, refusals) in step {
+                    storage::key_refusals::add_to_tenant(tx, *on, *refusals).await?;
+                }
+                Ok(())
+            });
+            if let Err(error) = written {
+                let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+                step.iter().chain(steps.flatten()).for_each(|(on, refusals)| pending.count(*on, *refusals));
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_rows(&self, db: &Db, taken: Pending) -> Result<()> {
         let mut keys: Vec<(KeyId, Vec<KeyRefusal>)> = taken.of_keys.into_iter().collect();
         // In the order of the rows, so that servers that write at the same time don't deadlock.
         keys.sort_by_key(|(key, _)| *key);

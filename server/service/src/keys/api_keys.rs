@@ -226,7 +226,7 @@ impl ApiKeys<'_> {
         let subject = subject_of_owner(owner);
         let record = self.context.audit().record_if_refused(made, &actor, Operation::CreateApiKey, subject).await?;
         tracing::Span::current().record("api_key.id", tracing::field::display(record.id));
-        Ok(IssuedKey { key: record, token })
+        Ok(IssuedKey { is_repeat: record.id != key.id, key: record, token })
     }
 
     /// Like [`ApiKeys::create`], with a token that already exists. Only for the operator.

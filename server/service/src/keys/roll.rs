@@ -90,7 +90,7 @@ impl Rolls<'_> {
         });
         let subject = ("api_key", old.id.0);
         let record = self.context.audit().record_if_refused(rolled, &actor, Operation::RollApiKey, subject).await?;
-        Ok(IssuedKey { key: record, token })
+        Ok(IssuedKey { is_repeat: record.id != key.id, key: record, token })
     }
 
     /// Returns when the replacement of a key would expire if the key were rotated now; `None` means never. The

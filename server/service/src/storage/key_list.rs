@@ -15,7 +15,7 @@ use domain::{
 use super::{
     DAY, Db,
     db::read_list,
-    fold,
+    expiring, fold,
     keys::{COLUMNS, FROM, KeyPosition, KeyRow, NOT_REPLACED},
     lifecycle::{self, ACTIVE, EXPIRED, NEVER, REVOKED, SUSPENDED, expiry, last_use},
     micros, name_search,
@@ -142,8 +142,8 @@ async fn count(db: &Db, asked: &Asked<'_>, plan: &Plan) -> Result<Option<Total>>
     if let Plan::Branches(ways) = plan
         && let Some((branch, _)) = ways.iter().find(|(_, is_few)| !is_few)
     {
-        let InventoryQuery { filter, kind, owner } = asked.inventory;
-        if kind.is_some() || owner.is_some() || !asked.query.search.trim().is_empty() {
+        let InventoryQuery { filter, kind, owner, expires } = asked.inventory;
+        if kind.is_some() || owner.is_some() || expires.is_some() || !asked.query.search.trim().is_empty() {
             return Ok(None);
         }
         let is_tenant = matches!(asked.scope, Scope::Tenant(_));
@@ -265,11 +265,11 @@ impl Columns {
         created: "+k.created_at",
     };
     /// For few keys, read through the index of a filter, which is never the index of the creation time.
-    fn of_few(ends: Ends, filter: InventoryFilter) -> Self {
+    fn of_few(is_by_expiry: bool, filter: InventoryFilter) -> Self {
         let plain = Self { created: Self::HIDDEN.created, ..Self::PLAIN };
-        match (ends, filter) {
-            (Ends::Over | Ends::Soon, _) => Self { used: Self::HIDDEN.used, ..plain },
-            (_, InventoryFilter::Unused | InventoryFilter::OwnerGone | InventoryFilter::Exposed) => {
+        match filter {
+            _ if is_by_expiry => Self { used: Self::HIDDEN.used, ..plain },
+            InventoryFilter::Unused | InventoryFilter::OwnerGone | InventoryFilter::Exposed => {
                 Self { end: Self::HIDDEN.end, ..plain }
             }
             _ => plain,
@@ -354,7 +354,15 @@ fn rest(asked: &Asked<'_>, columns: Columns, conditions: &mut Conditions) -> Str
         parts.push(format!("(k.user_id = {id} OR k.service_account_id = {id})"));
     }
     parts.push(inventory(asked, columns, conditions));
+    parts.extend(in_window(asked, columns.end, conditions));
     parts.join(" AND ")
+}
+
+/// Returns the condition that a key expires in the wanted window and isn't being replaced; `None` without a window.
+fn in_window(asked: &Asked<'_>, end: &str, conditions: &mut Conditions) -> Option<String> {
+    let (after, within) = asked.inventory.expires?.bounds(asked.now);
+    let mut at = |instant: DateTime<Utc>| conditions.bind(Value::Number(micros(instant)));
+    Some(format!("({end} > {} AND {end} <= {} AND {})", at(after), at(within), expiring::unreplaced()))
 }
 
 /// Returns the condition of the inventory's filter.
@@ -473,7 +481,7 @@ async fn is_branch_few(db: &Db, asked: &Asked<'_>, branch: Branch) -> Result<boo
     let has_index = match branch.ends {
         Ends::Over => return Ok(true),
         Ends::Soon => true,
-        Ends::Any | Ends::Later => asked.inventory.filter != InventoryFilter::All,
+        Ends::Any | Ends::Later => asked.inventory.filter != InventoryFilter::All || asked.inventory.expires.is_some(),
     };
     if !has_index || !matches!(asked.scope, Scope::Tenant(_)) {
         return Ok(false);
@@ -486,19 +494,17 @@ async fn is_branch_few(db: &Db, asked: &Asked<'_>, branch: Branch) -> Result<boo
 /// Returns a statement that selects the keys of a branch if they are few. It reads in the order of the filter's own
 /// index, so that both databases choose that index, and stops once there are more than few.
 fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> String {
-    let columns = Columns::of_few(branch.ends, asked.inventory.filter);
+    let is_by_expiry = matches!(branch.ends, Ends::Over | Ends::Soon) || asked.inventory.expires.is_some();
+    let columns = Columns::of_few(is_by_expiry, asked.inventory.filter);
     // If the branch is read through the index of the expiry, the filter's condition must not choose another.
-    let beside = match branch.ends {
-        Ends::Over | Ends::Soon => Columns::HIDDEN,
-        Ends::Any | Ends::Later => columns,
-    };
+    let beside = if is_by_expiry { Columns::HIDDEN } else { columns };
     let end = columns.end;
-    let orders: Vec<(Option<&KeyPolicy>, String)> = match (branch.ends, asked.inventory.filter) {
-        (Ends::Over | Ends::Soon, _) => vec![(None, end.to_owned())],
-        (_, InventoryFilter::Unused) => vec![(None, columns.used.to_owned())],
-        (_, InventoryFilter::OwnerGone) => vec![(None, "k.orphaned_at".to_owned())],
-        (_, InventoryFilter::Exposed) => vec![(None, "k.exposed_at".to_owned())],
-        (_, InventoryFilter::ViolatesKeyPolicy) => {
+    let orders: Vec<(Option<&KeyPolicy>, String)> = match asked.inventory.filter {
+        _ if is_by_expiry => vec![(None, end.to_owned())],
+        InventoryFilter::Unused => vec![(None, columns.used.to_owned())],
+        InventoryFilter::OwnerGone => vec![(None, "k.orphaned_at".to_owned())],
+        InventoryFilter::Exposed => vec![(None, "k.exposed_at".to_owned())],
+        InventoryFilter::ViolatesKeyPolicy => {
             let order = |policy: &KeyPolicy| match policy.kind {
                 KeyPolicyKind::MaxLifetime | KeyPolicyKind::ScopeMaxLifetime => format!("({end} - k.created_at) DESC"),
                 KeyPolicyKind::SuspendUnused => columns.used.to_owned(),
@@ -513,7 +519,7 @@ fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> Str
             asked.policies.iter().map(|policy| (Some(policy), order(policy))).collect()
         }
         // Keys that never expire have the same sort value, but SQLite would sort by it nevertheless.
-        (_, InventoryFilter::NeverExpires | InventoryFilter::All) => vec![(None, String::new())],
+        InventoryFilter::NeverExpires | InventoryFilter::All => vec![(None, String::new())],
     };
     if orders.is_empty() {
         return "SELECT k.id FROM api_keys k WHERE 1 = 0".to_owned();
@@ -529,10 +535,11 @@ fn few_of(asked: &Asked<'_>, branch: Branch, conditions: &mut Conditions) -> Str
                 Some(policy) => policy_condition(policy, asked.now, beside, conditions),
                 None => inventory(asked, beside, conditions),
             };
+            let window = in_window(asked, end, conditions).map_or_else(String::new, |window| format!(" AND {window}"));
             let order = if order.is_empty() { String::new() } else { format!(" ORDER BY {order}") };
             let name = format!("f{}_{index}", branch.lifecycle);
             format!(
-                "SELECT {name}.id FROM (SELECT k.id FROM api_keys k WHERE {scope} AND {state} AND {filter}{order} LIMIT {most}) {name}"
+                "SELECT {name}.id FROM (SELECT k.id FROM api_keys k WHERE {scope} AND {state} AND {filter}{window}{order} LIMIT {most}) {name}"
             )
         })
         .collect();

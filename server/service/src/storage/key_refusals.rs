@@ -1,7 +1,9 @@
 //! Requests with a key that were rejected. Written in batches, apart from the requests.
 
 use chrono::{DateTime, Utc};
-use domain::{AgentId, Endpoint, KeyId, KeyRefusal, RefusalReason, Scope, refusal::MAX_REFUSALS};
+use domain::{
+    AgentId, Endpoint, KeyId, KeyRefusal, RefusalReason, Scope, refusal::MAX_REFUSALS, tenant::overview::ReasonCount,
+};
 use uuid::Uuid;
 
 use super::{
@@ -10,6 +12,7 @@ use super::{
     instant, micros,
     query::{assembled, in_tenant},
     stored_name,
+    usage::day_of,
 };
 use crate::{access::ReadPermit, error::Result};
 
@@ -40,6 +43,61 @@ pub(crate) async fn add(tx: &mut Tx, key: KeyId, refusal: &KeyRefusal) -> Result
         .bind(i64::try_from(refusal.count).unwrap_or(i64::MAX))
     )?;
     Ok(())
+}
+
+/// How often requests with a key were rejected for a reason on one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct OnDay {
+    pub(crate) key: KeyId,
+    /// In days since 1970-01-01 UTC.
+    pub(crate) day: i64,
+    pub(crate) reason: RefusalReason,
+}
+
+/// Adds to the rejected requests of the tenant of a key.
+pub(crate) async fn add_to_tenant(tx: &mut Tx, on: OnDay, refusals: u64) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO tenant_refusal_days AS d (tenant_id, day, reason, refusal_count) \
+         SELECT k.tenant_id, $2, {}, $4 FROM api_keys k WHERE k.id = $1 \
+         ON CONFLICT (tenant_id, day, reason) DO UPDATE SET refusal_count = d.refusal_count + excluded.refusal_count",
+        reason_sql("$3")
+    );
+    change!(
+        tx,
+        sqlx::query(assembled(sql))
+            .bind(on.key.0)
+            .bind(on.day)
+            .bind(on.reason.as_str())
+            .bind(i64::try_from(refusals).unwrap_or(i64::MAX))
+    )?;
+    Ok(())
+}
+
+/// Returns the expression of a rejected request's reason. A key that ended because another one replaced it is told
+/// apart in the database: its rotation may end after it was read into memory.
+fn reason_sql(recorded: &str) -> String {
+    format!(
+        "CASE WHEN k.replaced_by IS NOT NULL AND ({recorded} = 'expired' OR {recorded} = 'revoked' AND k.revoke_reason = 'rotated') \
+         THEN 'replaced' ELSE {recorded} END"
+    )
+}
+
+/// Returns why requests with keys of the permit's tenant were rejected from the day of `since` on, most frequent reason
+/// first.
+pub(crate) async fn list_reasons(db: &Db, permit: &ReadPermit, since: DateTime<Utc>) -> Result<Vec<ReasonCount>> {
+    let rows: Vec<(String, i64)> = read_list!(db, c =>
+        sqlx::query_as(
+            "SELECT d.reason, CAST(SUM(d.refusal_count) AS BIGINT) FROM tenant_refusal_days d WHERE d.tenant_id = $1 AND d.day >= $2 \
+             GROUP BY d.reason ORDER BY SUM(d.refusal_count) DESC, d.reason",
+        )
+        .bind(permit.tenant_id().0)
+        .bind(day_of(since))
+        .fetch_all(c))?;
+    let count = |(reason, count): (String, i64)| {
+        let reason = RefusalReason::from_code(&reason)?;
+        Some(ReasonCount { reason, refusals: u64::try_from(count).unwrap_or(0) })
+    };
+    Ok(rows.into_iter().filter_map(count).collect())
 }
 
 /// Deletes the rows of a key that are older than its [`MAX_REFUSALS`] most recent ones.
@@ -90,16 +148,15 @@ impl Row {
 }
 
 /// Returns the requests since an instant that were rejected with a key in the permit's tenant, most recent first, at
-/// most [`MAX_REFUSALS`]. A key that ended because another one replaced it is told apart here: its rotation may end
-/// after it was read into memory.
+/// most [`MAX_REFUSALS`].
 pub(crate) async fn list(db: &Db, permit: &ReadPermit, key: KeyId, since: DateTime<Utc>) -> Result<Vec<KeyRefusal>> {
     let sql = format!(
-        "SELECT CASE WHEN k.replaced_by IS NOT NULL AND (r.reason = 'expired' OR r.reason = 'revoked' AND k.revoke_reason = 'rotated') \
-         THEN 'replaced' ELSE r.reason END AS reason, r.endpoint, r.scopes, r.address, r.user_agent, r.agent_id, a.name AS agent_name, \
+        "SELECT {} AS reason, r.endpoint, r.scopes, r.address, r.user_agent, r.agent_id, a.name AS agent_name, \
          r.first_at, r.last_at, r.refusal_count \
          FROM key_refusals r JOIN api_keys k ON k.id = r.key_id LEFT JOIN agents a ON a.id = r.agent_id AND a.key_id = r.key_id \
          WHERE r.key_id = $1 AND {} AND r.last_at >= $3 \
          ORDER BY r.last_at DESC, r.reason, r.endpoint, r.scopes, r.address, r.user_agent, r.agent_id LIMIT {MAX_REFUSALS}",
+        reason_sql("r.reason"),
         in_tenant("$2")
     );
     let rows: Vec<Row> = read!(db, c =>

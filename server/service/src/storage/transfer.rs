@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// All tables, each after those that it references. A test compares the list with the schema.
-pub(crate) const TABLES: [&str; 41] = [
+pub(crate) const TABLES: [&str; 42] = [
     "tenants",
     "users",
     "scopes",
@@ -42,6 +42,7 @@ pub(crate) const TABLES: [&str; 41] = [
     "key_refusals",
     "key_usage_hours",
     "key_usage_days",
+    "tenant_refusal_days",
     "refusal_hours",
     "pending_changes",
     "readiness",

@@ -244,7 +244,7 @@ fn start_of_day(day: i64) -> DateTime<Utc> {
 }
 
 /// Returns the day in UTC of an instant, counted from the Unix epoch.
-fn day_of(at: DateTime<Utc>) -> i64 {
+pub(crate) fn day_of(at: DateTime<Utc>) -> i64 {
     hour_of(at).div_euclid(HOURS_A_DAY)
 }
 
@@ -386,12 +386,15 @@ pub(crate) async fn sweep(db: &Db, before: DateTime<Utc>) -> Result<()> {
          (SELECT key_id, hour FROM key_usage_hours WHERE hour < $1 LIMIT $2)";
     const DAYS: &str = "DELETE FROM key_usage_days WHERE (key_id, day) IN \
          (SELECT key_id, day FROM key_usage_days WHERE day < $1 LIMIT $2)";
+    const TENANT_REFUSALS: &str = "DELETE FROM tenant_refusal_days WHERE (tenant_id, day, reason) IN \
+         (SELECT tenant_id, day, reason FROM tenant_refusal_days WHERE day < $1 LIMIT $2)";
     const REFUSALS: &str = "DELETE FROM refusal_hours WHERE (hour, reason) IN \
          (SELECT hour, reason FROM refusal_hours WHERE hour < $1 LIMIT $2)";
     let many: Vec<(Uuid,)> = read!(db, c =>
         sqlx::query_as("SELECT key_id FROM key_usage_clients GROUP BY key_id HAVING COUNT(*) > $1").bind(MAX_CLIENTS).fetch_all(c))?;
     delete_in_steps(db, HOURS, hour_of(before)).await?;
     delete_in_steps(db, DAYS, day_of(before)).await?;
+    delete_in_steps(db, TENANT_REFUSALS, day_of(before)).await?;
     delete_in_steps(db, REFUSALS, hour_of(before)).await?;
     for (key,) in many {
         let mut tx = db.begin().await?;

@@ -39,7 +39,7 @@ impl Overviews<'_> {
         let (db, now) = (self.context.db(), self.context.now());
         self.usage.flush_before_read(self.context).await;
         let steps = storage::overview::find_steps(db, &permit, now).await?;
-        let expiring = Period { now, until: now + TimeDelta::days(EXPIRING_WITHIN) };
+        let expiring = Period { now, until: now + TimeDelta::days(EXPIRING_WITHIN.into()) };
         Ok(Overview {
             active: self.count(actor, InventoryFilter::All).await?,
             expiring: Some(storage::expiring::count(db, &permit, None, expiring).await?),
@@ -48,6 +48,7 @@ impl Overviews<'_> {
             days: self.days(&permit, now).await?,
             most_used: self.busiest(&permit, Busiest::ByUses, now).await?,
             most_rejected: self.busiest(&permit, Busiest::ByRefusals, now).await?,
+            reasons: storage::key_refusals::list_reasons(db, &permit, first_of(WEEK, now)).await?,
             recent: storage::audit::list(db, permit.tenant_id(), &recent()).await?.items,
             steps,
         })

@@ -90,7 +90,7 @@ impl ServiceAccounts<'_> {
             storage::audit::insert(tx, &issue::entry_of(actor, &key, &made.scopes)).await?;
             Ok(made)
         })?;
-        Ok(IssuedKey { key: made, token })
+        Ok(IssuedKey { key: made, token, is_repeat: false })
     }
 
     /// Renames an account.

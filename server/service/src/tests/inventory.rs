@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use domain::{
-    ErrorCode, InventoryFilter, InventoryQuery, KeyFilter, KeyPolicyKind, KeyQuery, KeySort, Owner, OwnerKind,
-    PageRequest, Role,
+    ErrorCode, ExpiryWindow, InventoryFilter, InventoryQuery, KeyFilter, KeyPolicyKind, KeyQuery, KeySort, Owner,
+    OwnerKind, PageRequest, Role,
     api_key::{
         act::RollKey,
         input::{CreateKey, SetKeyPolicy},
@@ -68,6 +68,16 @@ fn the_inventory_lists_every_key_of_the_tenant_by_state_owner_kind_search_and_fi
         let kind = |kind| InventoryQuery { kind: Some(kind), ..InventoryQuery::default() };
         assert_eq!(names(&stage, &ada, active.clone(), kind(OwnerKind::User)).await, ["Ada's laptop", "Bob's laptop"]);
         assert_eq!(names(&stage, &ada, active.clone(), kind(OwnerKind::ServiceAccount)).await, ["deploy", "soon"]);
+        // "soon" expires in 9 days.
+        let within = |after, within| InventoryQuery { expires: ExpiryWindow::new(after, within), ..any };
+        for (window, found) in [((0, 30), 1), ((0, 9), 1), ((8, 9), 1), ((0, 8), 0), ((9, 30), 0)] {
+            for query in KeySort::ALL.map(|sort| KeyQuery { sort, ..active.clone() }) {
+                let seen = names(&stage, &ada, query, within(window.0, window.1)).await;
+                assert_eq!(seen, &["soon"][..found], "{window:?}");
+            }
+        }
+        let people = InventoryQuery { kind: Some(OwnerKind::User), ..within(0, 30) };
+        assert!(names(&stage, &ada, active.clone(), people).await.is_empty());
         let search = |text: &str| KeyQuery { search: text.to_owned(), ..KeyQuery::default() };
         assert_eq!(names(&stage, &ada, search("LAPT"), any).await, ["Ada's laptop", "Bob's laptop"]);
         assert_eq!(names(&stage, &ada, search("ptop"), any).await, ["Ada's laptop", "Bob's laptop"]);

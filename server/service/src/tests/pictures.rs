@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::{
-    ApiKey, ErrorCode, IssuedKey, KeyAct, Owner, OwnerKind, Role,
+    ApiKey, ErrorCode, IssuedKey, KeyAct, Owner, OwnerKind, RefusalReason, Role,
     api_key::act::RollKey,
     api_key::input::{CreateKey, SetKeyPolicy},
     page::Total,
@@ -157,6 +157,10 @@ fn the_overview_counts_keys_and_requests_of_its_tenant_alone() {
         };
         assert_eq!(names(&overview.most_used), ["k7 7 0", "k6 6 0", "k5 5 0", "k4 4 0", "k3 3 0"]);
         assert_eq!(names(&overview.most_rejected), ["k1 1 4"]);
+        let reasons = |overview: &domain::Overview| {
+            overview.reasons.iter().map(|one| (one.reason, one.refusals)).collect::<Vec<_>>()
+        };
+        assert_eq!(reasons(&overview), [(RefusalReason::Revoked, 4)]);
         assert_eq!(overview.recent.len(), 10);
         assert_eq!(overview.recent[0].operation, KeyAct::Revoke.operation().as_str());
 
@@ -164,6 +168,13 @@ fn the_overview_counts_keys_and_requests_of_its_tenant_alone() {
         let later = stage.services.overviews().get(&ada).await.unwrap();
         assert!(later.most_used.is_empty(), "more than a week ago");
         assert_eq!(names(&later.most_rejected), ["k1 0 4"]);
+        used(&stage, &keys[0], 2).await;
+        assert_eq!(reasons(&stage.services.overviews().get(&ada).await.unwrap()), [(RefusalReason::Revoked, 6)]);
+        let theirs = stage.services.overviews().get(&eve).await.unwrap();
+        assert!(reasons(&theirs).is_empty(), "of another tenant");
+        stage.advance(TimeDelta::days(6));
+        let latest = stage.services.overviews().get(&ada).await.unwrap();
+        assert_eq!(reasons(&latest), [(RefusalReason::Revoked, 2)], "those of the last 7 days");
     });
 }
 

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, str::FromStr};
 
 use chrono::TimeDelta;
 use domain::{
-    AccountFilter, AccountQuery, AccountSort, AgentScope, ApiKey, AuditQuery, Direction, InventoryFilter,
+    AccountFilter, AccountQuery, AccountSort, AgentScope, ApiKey, AuditQuery, Direction, ExpiryWindow, InventoryFilter,
     InventoryQuery, KeyFilter, KeyId, KeyPolicyKind, KeyQuery, KeySort, Owner, OwnerKind, PageRequest,
     api_key::input::SetKeyPolicy, audit::Outcome,
 };
@@ -359,6 +359,19 @@ impl Lists<'_> {
         }
     }
 
+    /// The inventory with a filter by expiry, and with a search.
+    async fn narrowed(&mut self, filter: KeyFilter, sort: KeySort) {
+        for expires in [ExpiryWindow::new(0, 30), ExpiryWindow::new(27, 30)] {
+            let query = KeyQuery { filter, sort, ..KeyQuery::default() };
+            self.inventory("", query, InventoryQuery { expires, ..InventoryQuery::default() }).await;
+        }
+        for search in ["zebra", "frankfurt", "lku_abcd", "-"] {
+            let query = KeyQuery { filter, sort, search: search.to_owned(), ..KeyQuery::default() };
+            let index = if search == "lku_abcd" { "api_keys_by_hint" } else { "" };
+            self.inventory(index, query, InventoryQuery::default()).await;
+        }
+    }
+
     async fn keys_of(&mut self, owner: Owner) {
         let (by, indexes) = match owner {
             Owner::User(_) => (
@@ -507,11 +520,7 @@ async fn lists(stage: &Stage) -> Vec<List> {
                 };
                 lists.inventory(index, query, InventoryQuery { filter: shown, ..InventoryQuery::default() }).await;
             }
-            for search in ["zebra", "frankfurt", "lku_abcd", "-"] {
-                let query = KeyQuery { filter, sort, search: search.to_owned(), ..KeyQuery::default() };
-                let index = if search == "lku_abcd" { "api_keys_by_hint" } else { "" };
-                lists.inventory(index, query, InventoryQuery::default()).await;
-            }
+            lists.narrowed(filter, sort).await;
         }
     }
     stage.services.tenant_policies().clear(&ada, "expiry_required").await.unwrap();
