@@ -21,7 +21,8 @@ test('sign-in gives the same error for all failures and returns to the requested
   }
   expect(words[0]).toBe(words[1]);
   await signIn(ada, '/team/service-accounts');
-  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.locator('button[popovertarget=person]').click();
+  await page.getByRole('button', { name: 'Sign out', exact: true }).click();
   await expect(page).toHaveURL(/\/sign-in/);
   await open('/user/api-keys');
   await expect(page).toHaveURL(/\/sign-in\?next=/);

@@ -83,19 +83,60 @@ test('the timeline links to each expiring key, by keyboard too @both', async ({ 
   await signIn(ada, '/team/keys');
   const timeline = page.getByRole('group', { name: '2 keys expire within 90 days.' });
   await expect(timeline).toBeVisible();
-  const dots = timeline.getByRole('link');
+  const dots = timeline.getByRole('link', { name: /expires on/ });
   await expect(dots).toHaveCount(2);
   await expect(dots.first()).toHaveAccessibleName(/^“laptop” of Ada Lovelace expires on .*requests in the last 7 days\.$/);
-  await dots.nth(1).focus();
-  await expect(dots.nth(1).locator('.readout')).toBeVisible();
+  const parts = timeline.getByRole('link', { name: /Show it in the list/ });
+  await expect(parts).toHaveCount(2);
+  await parts.nth(1).focus();
+  await expect(parts.nth(1).locator('.readout')).toHaveText('1 key expires in 39 to 42 days. Show it in the list.');
   if (scripted) await expectAccessible(page, 'the timeline');
   await page.keyboard.press('Enter');
-  await expect(page.getByRole('heading', { level: 1, name: 'agent' })).toBeVisible();
+  await expect(page.getByRole('link', { name: 'Remove filter Expires: In 39 to 42 days' })).toBeVisible();
+  await expect(row(page, 'agent')).toBeVisible();
+  await expect(row(page, 'laptop')).toHaveCount(0);
+  await page.getByRole('link', { name: 'Remove filter Expires: In 39 to 42 days' }).click();
+  await expect(row(page, 'laptop')).toBeVisible();
 
   await open('/team/service-accounts');
   await expect(page.getByRole('group', { name: '1 key expires within 90 days.' })).toBeVisible();
   await page.getByText('Show as table').click();
   await expect(page.getByRole('table', { name: 'Keys that expire within 90 days' })).toContainText('deployer');
+});
+
+test('the numbers of the overview lead to lists of as many keys @both', async ({ page, open, team, signIn }) => {
+  const { ada } = await furnish(team);
+  await expect.poll(() => isValid(team.key(ada, 'another', inDays(20)))).toBe(true);
+  await signIn(ada);
+  await expect(async () => {
+    await open('/team/overview');
+    await expect(page.getByRole('heading', { name: 'Requests', exact: true })).toBeVisible({ timeout: 500 });
+  }).toPass();
+  for (const label of [/active key/, /expir/]) {
+    await open('/team/overview');
+    const link = page.locator('.numbers').getByRole('link', { name: label });
+    const number = await link.locator('strong').textContent();
+    await link.click();
+    await expect(page.locator('.count')).toHaveText(new RegExp(`^${number} keys?$`));
+  }
+});
+
+test('the arrow keys select a bar of a chart', async ({ page, open, team, signIn }) => {
+  const { ada } = await furnish(team);
+  await signIn(ada);
+  await open(`${await pathOf(page, 'laptop')}?range=7d`);
+  const said = page.locator('figure.chart [data-readout]');
+  await page.locator('svg.bars').focus();
+  await page.keyboard.press('ArrowLeft');
+  await expect(said).toHaveText(/^\d+ \w+ \d+: \d accepted, 0 rejected$/);
+  const last = await said.textContent();
+  await page.keyboard.press('ArrowLeft');
+  await expect(said).not.toHaveText(last);
+  await expect(page.locator('.column').nth(5).locator('.readout')).toBeVisible();
+  await page.keyboard.press('Home');
+  await expect(page.locator('.column').first().locator('.readout')).toBeVisible();
+  await page.keyboard.press('End');
+  await expect(said).toHaveText(last);
 });
 
 test('a rotation shows both keys, one above the other @both', async ({ page, open, team, signIn }) => {

@@ -485,6 +485,7 @@ test('the theme changes without a page load, and is stored', async ({ page, team
   let loads = 0;
   page.on('load', () => (loads += 1));
   const stored = page.waitForResponse('**/preferences/theme');
+  await page.locator('button[popovertarget=person]').click();
   await button(page, 'Dark').click();
   await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
   await expect(button(page, 'Dark')).toHaveAttribute('aria-pressed', 'true');

@@ -53,7 +53,8 @@ async function giveCode(page, code) {
 }
 
 async function signOut(page) {
-  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.locator('button[popovertarget=person]').click();
+  await page.getByRole('button', { name: 'Sign out', exact: true }).click();
   await expect(page.getByRole('heading', { name: 'Sign in to Latchkey' })).toBeVisible();
 }
 

@@ -1,5 +1,6 @@
 //! The fields of a form, its errors, and whether it is being sent.
 
+use domain::Slug;
 use leptos::prelude::document;
 use web_sys::{Element, FormData, HtmlDialogElement, HtmlElement, HtmlFormElement, HtmlInputElement, UrlSearchParams};
 
@@ -28,6 +29,19 @@ pub fn fields_of(form: &HtmlFormElement, button: Option<&HtmlElement>) -> Option
 /// The value of an input of a form; empty when it has none of that name.
 pub fn value_of(form: &Element, name: &str) -> String {
     find::<HtmlInputElement>(form, &format!("input[name={name}]")).map(|input| input.value()).unwrap_or_default()
+}
+
+/// Fills in the slug that the name of a tenant gives, unless the person has typed another one.
+pub fn suggest_slug(input: &HtmlInputElement) {
+    const TYPED: &str = "data-typed";
+    let slug = closest::<Element>(input, "form").and_then(|form| find::<HtmlInputElement>(&form, "[name=slug]"));
+    let Some(slug) = slug else { return };
+    if *input == slug {
+        return if slug.value().is_empty() { unset(&slug, TYPED) } else { set(&slug, TYPED, "") };
+    }
+    if ["name", "tenant_name"].contains(&input.name().as_str()) && !slug.has_attribute(TYPED) {
+        slug.set_value(&Slug::suggested(&input.value()));
+    }
 }
 
 /// Removes the error of a field whose value has changed.

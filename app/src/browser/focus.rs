@@ -16,7 +16,12 @@ thread_local! {
 
 /// Remembers where the focus has to return to: `opener`, or what is near to it.
 pub fn remember(opener: Element) {
-    let mut selectors = vec![format!("#page [href='{}']", attribute(&opener, "href"))];
+    let mut selectors = Vec::new();
+    if let Some(head) = closest::<Element>(&opener, "th[class]") {
+        // The link of a column's header leads to the reverse order afterwards.
+        selectors.push(format!("#page th[class='{}'] a", head.class_name()));
+    }
+    selectors.push(format!("#page [href='{}']", attribute(&opener, "href")));
     if let Some(toggle) = toggle_of(&opener) {
         selectors.push(format!("#page [popovertarget='{}']", attribute(&toggle, "popovertarget")));
     }

@@ -91,7 +91,7 @@ pub fn close_menus(at: &Element) {
     let Some(root) = document().document_element() else { return };
     // The drawer covers what is behind it.
     if let Some(drawer) = first::<HtmlElement>("#rail:popover-open").filter(|drawer| !drawer.contains(Some(at)))
-        && !at.matches("body, [popovertarget=rail]").unwrap_or_default()
+        && !at.matches("body").unwrap_or_default()
         && closest::<Element>(at, "dialog").is_none()
     {
         drawer.hide_popover().ok();

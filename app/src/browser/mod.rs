@@ -105,6 +105,7 @@ fn typed(event: &Event, is_input: bool) {
     if let Some(input) = target::<HtmlInputElement>(event).filter(|_| is_input) {
         dates::describe(&input);
         fields::count(&input);
+        fields::suggest_slug(&input);
     }
     if let Some(at) = target::<Element>(event) {
         fields::clear_error(&at);

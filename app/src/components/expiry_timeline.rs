@@ -64,6 +64,7 @@ pub fn ExpiryTimeline(expiring: ExpiringKeys, kind: Option<OwnerKind>, now: Date
                 {windows.collect_view()}
                 {dots.collect_view()}
             </svg>
+            <p class="muted legend-text">{words::timeline_legend()}</p>
             {unseen}
             {list(&expiring.keys, now)}
         </figure>

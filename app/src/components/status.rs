@@ -56,7 +56,7 @@ fn violation_words(policies: &[policy::KeyPolicyViolation], now: DateTime<Utc>) 
     let is_scheduled = policies.iter().all(|violation| violation.is_scheduled(now));
     match policies.iter().map(|violation| violation.effective_from).min() {
         Some(first) if is_scheduled => {
-            let first = Dated::date(first);
+            let first = Dated::day(first);
             (words::will_violate_a_policy(&first.text), Some(first.attribute))
         }
         _ => (words::violates_policy().to_owned(), None),

@@ -7,6 +7,7 @@ use domain::{
         policy::closing_to_people,
         query::KeySort,
     },
+    tenant::overview::Steps,
 };
 use leptos::prelude::*;
 use service::{AlertsAbout, offers};
@@ -21,6 +22,7 @@ use crate::{
     api::{list_api_keys, list_key_policies},
     components::{
         alerts::AlertBanners,
+        first_steps::FirstSteps,
         icon::{Icon, Picture},
         key_table::KeyTable,
         spark::spark,
@@ -110,7 +112,16 @@ pub async fn key_list(
             (true, None) => (words::create_your_first_api_key(), words::first_run_of_own_keys()),
             (true, Some(_)) => (words::create_your_first_api_key(), words::first_run_of_account_keys()),
         };
-        first_run(title, sentence, list.may_create.then(|| create_button(list.new_path())))
+        let steps = (list.may_create && list.owner.is_none()).then(|| {
+            let may_invite = request.actor.as_ref().is_some_and(|actor| offers(actor, Operation::InviteMember));
+            view! { <FirstSteps steps=Steps::default() may_invite /> }
+        });
+        let action = list.may_create.then(|| create_button(list.new_path()));
+        view! {
+            {first_run(title, sentence, action)}
+            {steps}
+        }
+        .into_any()
     } else if keys.items.is_empty() {
         let (default_state, reason) = (KeyFilter::Active.as_str(), no_keys(&choice, query.filter));
         view! { <EmptyList choice=choice.clone() default_state reason hint="" show_all=labels::show_all_keys() /> }

@@ -70,6 +70,9 @@ pub fn graphiql(request: RequestContext) -> Ready<Result<AnyView, ApiError>> {
         <h1>"GraphiQL"</h1>
         <p class="lead">{words::graphiql_lead()}</p>
         <nav aria-label=words::examples() class="states examples">
+            <span class="muted" aria-hidden="true">
+                {words::examples_colon()}
+            </span>
             <ul>{examples.into_iter().collect_view()}</ul>
         </nav>
         {editor}

@@ -1,6 +1,6 @@
 //! Team > Overview: the first page for administrators.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     ApiError, AuditEntry, ExpiryWindow, Operation, Overview,
     audit::{Channel, Outcome},
@@ -25,6 +25,8 @@ use crate::{
     words::{frame as words, labels, usage::from_address},
 };
 
+/// How long the first steps stay in sight for an administrator who has nobody else in the tenant.
+const NEW_FOR: TimeDelta = TimeDelta::days(14);
 /// Every seventh day is named below the chart.
 const TICKS: usize = 7;
 
@@ -37,7 +39,17 @@ pub async fn overview(request: RequestContext) -> Result<AnyView, ApiError> {
             overview.most_used.iter().chain(&overview.most_rejected).map(|one| one.key.clone()).collect();
         let of_keys = members.namesakes_of_keys(actor, &keys).await?;
         let of_entries = members.namesakes_of_entries(actor, &overview.recent).await?;
-        contents(overview, (&of_keys, &of_entries), now)
+        let age = now - request.services.tenants().get(actor).await?.created_at;
+        let steps = (!overview.steps.has_team && age < NEW_FOR).then(|| {
+            let may_invite = offers(actor, Operation::InviteMember);
+            view! { <FirstSteps steps=overview.steps may_invite /> }
+        });
+        let contents = contents(overview, (&of_keys, &of_entries), now);
+        view! {
+            {steps}
+            {contents}
+        }
+        .into_any()
     } else {
         let may_invite = offers(request.actor()?, Operation::InviteMember);
         view! {
@@ -123,7 +135,11 @@ fn key_cell(one: &KeyRequests, namesakes: &Namesakes) -> AnyView {
             <a class="name" href=one.key.page_path() translate="no" dir="auto">
                 {one.key.name.to_string()}
             </a>
-            <span class="sub">{owner}</span>
+            <span class="sub">
+                <code>{one.key.hint.clone()}"…"</code>
+                " · "
+                {owner}
+            </span>
         </th>
     }
     .into_any()

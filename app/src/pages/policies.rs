@@ -9,13 +9,14 @@ use domain::{
         input::{ClearKeyPolicy, ListKeyPolicies, PreviewKeyPolicy, SetKeyPolicy},
         policy::{DEFAULT_KEY_LIMIT, KeyPolicyPreview, days_text, is_loosened_by, keys_text},
     },
+    scope::ListScopes,
     time::utc_text,
     user::input::confirm,
 };
 use leptos::prelude::*;
 
 use crate::{
-    api::{list_key_policies, preview_key_policy},
+    api::{list_key_policies, list_scopes, preview_key_policy},
     as_code::AsCode,
     components::{
         act_form::act_form,
@@ -145,16 +146,17 @@ pub async fn policy(request: RequestContext) -> Result<AnyView, ApiError> {
             preview_view(&request, preview, (present, !set.is_empty()), &input, confirm, now)
         }
         // The script replaces the preview only. Without script, the error is at its field.
-        None => error.as_ref().filter(|_| !is_asked).map(invalid_words).into_any(),
+        None => no_preview(error.as_ref().filter(|_| !is_asked && is_typed(&request))),
     };
     let error = error.filter(|_| is_asked);
+    let known = if kind.has_scopes() { known_scopes().await? } else { Vec::new() };
     Ok(view! {
         <p class="crumb">
             <a href=SETTINGS>{labels::settings()}</a>
         </p>
         <h1>{kind.label()}</h1>
         <p class="lead">{kind.meaning()}</p>
-        {values_form(&request, kind, &input, is_previewed, error)}
+        {values_form(&request, kind, &input, is_previewed, &known, error)}
         <div id="policy-preview" aria-live="polite">
             {below}
             <CodeFold code public_url=request.public_url.clone() />
@@ -163,18 +165,26 @@ pub async fn policy(request: RequestContext) -> Result<AnyView, ApiError> {
     .into_any())
 }
 
+/// The scopes of the catalogue.
+async fn known_scopes() -> Result<Vec<String>, ApiError> {
+    let catalogue = list_scopes(ListScopes {}).await?;
+    Ok(catalogue.iter().map(|entry| entry.scope.to_string()).collect())
+}
+
 /// The names and values of the fields that only some kinds have.
 fn values_of(input: &SetKeyPolicy) -> [(&'static str, &str); 4] {
     [("days", &input.days), ("limit", &input.limit), ("on_exposure", &input.on_exposure), ("scopes", &input.scopes)]
 }
 
 /// The form with the policy's values. Without script, the values that are previewed can't be edited below their own
-/// preview, so that nobody sets others than they see. `is_previewed`: whether the preview of typed values is shown.
+/// preview, so that nobody sets others than they see. `is_previewed`: whether the preview of typed values is shown. `known`: the scopes
+/// of the catalogue.
 fn values_form(
     request: &RequestContext,
     kind: KeyPolicyKind,
     input: &SetKeyPolicy,
     is_previewed: bool,
+    known: &[String],
     error: Option<ApiError>,
 ) -> AnyView {
     let error = Signal::stored(error);
@@ -185,15 +195,8 @@ fn values_form(
     let days = kind.has_days().then(|| number("days", words::days(), &input.days, &words::days_hint()));
     let limit = kind.has_limit().then(|| number("limit", words::keys(), &input.limit, &words::keys_hint()));
     let scopes = kind.has_scopes().then(|| {
-        view! {
-            <Field
-                name="scopes"
-                label=scopes::scopes()
-                value=input.scopes.clone()
-                hint=scopes::scopes_of_policy_hint()
-                error
-            />
-        }
+        let hint = scopes::scopes_of_policy_hint(known);
+        view! { <Field name="scopes" label=scopes::scopes() value=input.scopes.clone() hint error /> }
     });
     let response = kind.has_response().then(|| response_field(&input.on_exposure, error));
     let path = request.path().to_owned();
@@ -247,10 +250,22 @@ fn is_typed(request: &RequestContext) -> bool {
     VALUES.iter().any(|field| request.query_all(field).next().is_some())
 }
 
-/// Why there is no preview.
-fn invalid_words(error: &ApiError) -> AnyView {
-    let message = VALUES.iter().find_map(|field| error.at(field)).unwrap_or(&error.message);
-    view! { <p class="error">{message.to_owned()}</p> }.into_any()
+/// Shown instead of the preview: what is wrong with the values that were typed, and the way back.
+fn no_preview(error: Option<&ApiError>) -> AnyView {
+    let message = error.map(|error| VALUES.iter().find_map(|field| error.at(field)).unwrap_or(&error.message));
+    let message = message.map(|message| view! { <p class="error">{message.to_owned()}</p> });
+    view! {
+        {message}
+        <div class="buttons script-only">
+            <button type="button" class="button primary" disabled>
+                {labels::turn_on()}
+            </button>
+            <a class="button" href=SETTINGS>
+                {labels::cancel()}
+            </a>
+        </div>
+    }
+    .into_any()
 }
 
 /// The values to show in the form: the typed ones or, by default, those of the policy that is `set`. The effective date

@@ -1,6 +1,6 @@
 //! Error pages: an HTTP status, the reason, and what to do next.
 
-use domain::{ApiError, ErrorCode, Role};
+use domain::{ApiError, ErrorCode, Role, Viewer};
 use leptos::prelude::*;
 use leptos_meta::Title;
 
@@ -67,8 +67,10 @@ fn problem(
 /// The page with its title, inside the navigation for a signed-in person. A notice about what was done before isn't
 /// shown beside an error; the next page shows it.
 fn in_frame(request: &RequestContext, title: &'static str, contents: AnyView, is_framed: bool) -> AnyView {
+    let tenant = request.viewer.as_ref().and_then(Viewer::current).map(|membership| membership.tenant.name.to_string());
+    let tab = tenant.map_or_else(|| title.to_owned(), |tenant| format!("{title} · {tenant}"));
     let contents = view! {
-        <Title text=title />
+        <Title text=tab />
         {contents}
     }
     .into_any();

@@ -2,15 +2,18 @@
 //! and lists the results while the person types.
 
 use domain::{
-    AccountFilter, AccountQuery, ApiError, InventoryQuery, KeyFilter, KeyQuery, Operation, PageRequest,
+    AccountFilter, AccountQuery, ApiError, ApiKey, InventoryQuery, KeyAct, KeyFilter, KeyQuery, MemberQuery, Operation,
+    PageRequest,
     api_key::input::{ListKeys, ListTenantKeys},
     service_account::input::ListAccounts,
+    user::input::ListMembers,
 };
 use leptos::prelude::*;
 use service::{Actor, offers};
 
 use crate::{
-    api::{list_accounts, list_api_keys, list_tenant_keys},
+    api::{list_accounts, list_api_keys, list_members, list_tenant_keys},
+    list_url::encode,
     request::RequestContext,
     words::{frame as words, labels},
 };
@@ -165,25 +168,63 @@ async fn things(request: &RequestContext, actor: &Actor, text: &str) -> Result<V
             is_card: false,
         }));
     }
-    let query = KeyQuery { search, filter: KeyFilter::All, page, ..KeyQuery::default() };
-    let keys = if offers(actor, Operation::ListTenantKeys) {
-        list_tenant_keys(ListTenantKeys { query, inventory: InventoryQuery::default() }).await?
-    } else {
-        list_api_keys(ListKeys { owner: None, query }).await?
-    };
     let now = request.services.now();
-    found.extend(keys.items.into_iter().map(|key| Found {
+    found.extend(find_keys(actor, &search).await?.into_iter().map(|key| Found {
         path: key.page_path(),
         label: key.name.to_string(),
         kind: words::api_key(&key.hint, &key.owner_name, &key.state(now).label()),
         is_card: false,
     }));
+    if let Some((act, name)) = act_of(text) {
+        let keys = find_keys(actor, name).await?.into_iter().filter(|key| act.is_offered(key, now));
+        found.extend(keys.map(|key| Found {
+            path: format!("{}/{}", key.page_path(), act.code()),
+            label: act.title(key.name.as_str()),
+            kind: words::api_key(&key.hint, &key.owner_name, &key.state(now).label()),
+            is_card: true,
+        }));
+    }
+    if offers(actor, Operation::ListMembers) {
+        let query = MemberQuery { search, page, ..MemberQuery::default() };
+        found.extend(list_members(ListMembers { query }).await?.items.into_iter().map(|member| Found {
+            path: format!("/team/members?q={}", encode(member.name.as_str())),
+            label: member.name.to_string(),
+            kind: words::found_member(&member.role.label()),
+            is_card: false,
+        }));
+    }
     Ok(found)
+}
+
+/// The keys that match a text, of those that the person can see.
+async fn find_keys(actor: &Actor, text: &str) -> Result<Vec<ApiKey>, ApiError> {
+    let page = PageRequest { limit: MAX_OF_EACH, ..PageRequest::default() };
+    let query = KeyQuery { search: text.to_owned(), filter: KeyFilter::All, page, ..KeyQuery::default() };
+    let keys = if offers(actor, Operation::ListTenantKeys) {
+        list_tenant_keys(ListTenantKeys { query, inventory: InventoryQuery::default() }).await?
+    } else {
+        list_api_keys(ListKeys { owner: None, query }).await?
+    };
+    Ok(keys.items)
+}
+
+/// Splits a text like "revoke laptop" into the act on a key and the rest; `None` if it doesn't begin with an act.
+fn act_of(text: &str) -> Option<(KeyAct, &str)> {
+    let (verb, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let act = KeyAct::ALL.iter().find(|act| act.label().eq_ignore_ascii_case(verb))?;
+    Some((*act, rest.trim()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_begins_with_an_act_names_the_act_and_the_key() {
+        assert_eq!(act_of("revoke old laptop"), Some((KeyAct::Revoke, "old laptop")));
+        assert_eq!(act_of("Suspend"), Some((KeyAct::Suspend, "")));
+        assert_eq!(act_of("revoked laptop"), None);
+    }
 
     #[test]
     fn a_title_matches_by_all_words_in_any_order() {

@@ -21,6 +21,7 @@ words! {
     new_key = "New key";
     requests_in_the_last_7_days = "Requests in the last 7 days";
     entries_per_day = "Entries per day";
+    timeline_legend = "Each dot is a key: larger with more requests in the last 7 days, hollow without any, red if it expires within 7 days. Keys that are being rotated aren't shown.";
 
     requests_per_day(days) = "Requests per day in the last {days} days (UTC)";
     keys_that_expire_within(days) = "Keys that expire within {days} days";

@@ -11,6 +11,7 @@ words! {
     search = "Search…";
     search_shortcut = "Ctrl+K or ⌘K";
     main = "Main";
+    examples_colon = "Examples:";
     you = "Signed in as";
     team = "Team";
     api = "API";
@@ -82,6 +83,7 @@ words! {
     done = "Done: ";
 
     nothing_matches(text) = "Nothing matches “{text}”.";
+    found_member(role) = "Member · {role}";
     found_account(role) = "Service account · {role}";
     api_key(hint, owner_name, now) = "API key · {hint}… · {owner_name} · {now}";
     none_in_the_last_days(days) = "None in the last {days} days.";

@@ -35,7 +35,6 @@ words! {
     unknown_client = "Unknown client";
     used_scopes_are_ticked = "The scopes that were used in the past 90 days are selected. No request of that time would have been rejected.";
     not_in_the_catalogue = "not in the catalogue";
-    scopes_of_policy_hint = "Separated by spaces, for example orders:write refunds:create.";
 
     remove_question(scope) = "Remove the scope {scope}?";
     change_the_scope(scope) = "Change the scope {scope}";
@@ -78,4 +77,14 @@ pub fn would_have_rejected(clients: usize) -> String {
 /// Stands after the clients that are named.
 pub fn and_more_clients(count: usize) -> String {
     format!("and {count} more")
+}
+
+/// How to write the scopes of a policy. `known`: those of the catalogue.
+pub fn scopes_of_policy_hint(known: &[String]) -> String {
+    const NAMED: usize = 12;
+    match known {
+        [] => "Separated by spaces, for example orders:write refunds:create.".to_owned(),
+        few if few.len() <= NAMED => format!("Separated by spaces. In the catalogue: {}.", few.join(", ")),
+        many => format!("Separated by spaces. In the catalogue: {}, and others.", many[..NAMED].join(", ")),
+    }
 }

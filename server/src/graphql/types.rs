@@ -614,7 +614,7 @@ impl From<domain::tenant::overview::ReasonCount> for ReasonCount {
 pub struct Overview {
     /// The number of active keys. This and the other totals are null where counting would be slow.
     pub active: Option<Total>,
-    /// The number of active keys that expire within 30 days and aren't being replaced.
+    /// The number of active keys that expire within 30 days.
     pub expiring: Option<Total>,
     /// The number of active keys that were created and last used more than 90 days ago.
     pub unused: Option<Total>,

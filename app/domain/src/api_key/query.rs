@@ -206,7 +206,7 @@ pub struct InventoryQuery {
     pub kind: Option<OwnerKind>,
     /// The id of a user or service account, to return only its keys.
     pub owner: Option<Uuid>,
-    /// When the keys expire. Keys that are being replaced are left out.
+    /// When the keys expire.
     pub expires: Option<ExpiryWindow>,
 }
 

@@ -105,6 +105,11 @@ impl Slug {
         if text.trim().is_empty() { Self::parse(&slug_text(name)) } else { Self::parse(text) }
     }
 
+    /// Returns the slug that is made from a tenant's name; empty or invalid if the name has too few letters for one.
+    pub fn suggested(name: &str) -> String {
+        slug_text(name)
+    }
+
     /// Returns the slug as text.
     pub fn as_str(&self) -> &str {
         &self.0

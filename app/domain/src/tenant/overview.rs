@@ -47,7 +47,7 @@ pub struct Steps {
 pub struct Overview {
     /// The number of active keys. This and the other numbers are `None` where counting would be slow.
     pub active: Option<Total>,
-    /// The number of active keys that expire within [`EXPIRING_WITHIN`] days and aren't being replaced.
+    /// The number of active keys that expire within [`EXPIRING_WITHIN`] days.
     pub expiring: Option<Total>,
     /// The number of active keys that were created and last used more than 90 days ago.
     pub unused: Option<Total>,

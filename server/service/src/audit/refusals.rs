@@ -166,11 +166,15 @@ impl Audit {
         self.clock.now()
     }
 
-    /// Calls [`authorize`], and records a refusal inside the actor's tenant.
+    /// Calls [`authorize`], and records a refusal inside the actor's tenant. For an operation that changes something,
+    /// this is the permit of its form's page: opening a form isn't an attempt, so a refusal isn't recorded.
     ///
     /// # Errors
     /// As [`authorize`].
     pub(crate) async fn permit(&self, actor: &Actor, operation: Operation, target: Target) -> Result<ReadPermit> {
+        if !operation.is_read() {
+            return Ok(authorize(actor, operation, target)?);
+        }
         self.recorded(authorize(actor, operation, target), actor, operation, subject_of(target)).await
     }
 

@@ -24,14 +24,6 @@ pub(crate) struct Period {
     pub(crate) until: DateTime<Utc>,
 }
 
-/// Returns the condition that a key isn't being replaced. Replacements are looked up one by one: with a join,
-/// `PostgreSQL` may read all of them.
-pub(super) fn unreplaced() -> String {
-    format!(
-        "(k.replaced_by IS NULL OR (SELECT COUNT(*) FROM api_keys n WHERE n.id = k.replaced_by AND {NOT_REPLACED}) > 0)"
-    )
-}
-
 /// Returns the statement that selects the ids, soonest expiry first. `kind`: only keys of this kind of owner.
 fn ids(permit: &ReadPermit, kind: Option<OwnerKind>, period: Period, conditions: &mut Conditions) -> String {
     let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
@@ -42,10 +34,12 @@ fn ids(permit: &ReadPermit, kind: Option<OwnerKind>, period: Period, conditions:
         Some(OwnerKind::User) => " AND k.user_id IS NOT NULL",
         Some(OwnerKind::ServiceAccount) => " AND k.service_account_id IS NOT NULL",
     };
-    let unreplaced = unreplaced();
+    // Replacements are looked up one by one: with a join, PostgreSQL may read all of them.
     format!(
         "SELECT k.id FROM api_keys k WHERE k.tenant_id = {tenant} AND k.lifecycle = {ACTIVE} AND {EXPIRY} > {now} \
-         AND {EXPIRY} <= {until}{kind} AND {unreplaced} ORDER BY {EXPIRY}, k.id"
+         AND {EXPIRY} <= {until}{kind} AND (k.replaced_by IS NULL OR \
+         (SELECT COUNT(*) FROM api_keys n WHERE n.id = k.replaced_by AND {NOT_REPLACED}) > 0) \
+         ORDER BY {EXPIRY}, k.id"
     )
 }
 

@@ -15,7 +15,7 @@ use domain::{
 use super::{
     DAY, Db,
     db::read_list,
-    expiring, fold,
+    fold,
     keys::{COLUMNS, FROM, KeyPosition, KeyRow, NOT_REPLACED},
     lifecycle::{self, ACTIVE, EXPIRED, NEVER, REVOKED, SUSPENDED, expiry, last_use},
     micros, name_search,
@@ -143,11 +143,11 @@ async fn count(db: &Db, asked: &Asked<'_>, plan: &Plan) -> Result<Option<Total>>
         && let Some((branch, _)) = ways.iter().find(|(_, is_few)| !is_few)
     {
         let InventoryQuery { filter, kind, owner, expires } = asked.inventory;
-        if kind.is_some() || owner.is_some() || expires.is_some() || !asked.query.search.trim().is_empty() {
+        if kind.is_some() || owner.is_some() || !asked.query.search.trim().is_empty() {
             return Ok(None);
         }
         let is_tenant = matches!(asked.scope, Scope::Tenant(_));
-        if is_tenant && (filter != InventoryFilter::All || matches!(branch.ends, Ends::Soon)) {
+        if is_tenant && (filter != InventoryFilter::All || expires.is_some() || matches!(branch.ends, Ends::Soon)) {
             return Ok(Some(Total { count: u32::try_from(name_search::FEW).unwrap_or(u32::MAX), is_exact: false }));
         }
     }
@@ -358,11 +358,11 @@ fn rest(asked: &Asked<'_>, columns: Columns, conditions: &mut Conditions) -> Str
     parts.join(" AND ")
 }
 
-/// Returns the condition that a key expires in the wanted window and isn't being replaced; `None` without a window.
+/// Returns the condition that a key expires in the wanted window; `None` without one.
 fn in_window(asked: &Asked<'_>, end: &str, conditions: &mut Conditions) -> Option<String> {
     let (after, within) = asked.inventory.expires?.bounds(asked.now);
     let mut at = |instant: DateTime<Utc>| conditions.bind(Value::Number(micros(instant)));
-    Some(format!("({end} > {} AND {end} <= {} AND {})", at(after), at(within), expiring::unreplaced()))
+    Some(format!("({end} > {} AND {end} <= {})", at(after), at(within)))
 }
 
 /// Returns the condition of the inventory's filter.

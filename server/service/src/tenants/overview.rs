@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ApiKey, AuditQuery, DayCount, InventoryFilter, InventoryQuery, KeyQuery, Operation, Overview, PageRequest,
+    ApiKey, AuditQuery, DayCount, ExpiryWindow, InventoryFilter, InventoryQuery, KeyQuery, Operation, Overview,
+    PageRequest,
     page::Total,
     tenant::overview::{DAYS, EXPIRING_WITHIN, KeyRequests, WEEK},
     usage::each_day,
@@ -15,7 +16,7 @@ use crate::{
     context::Context,
     error::Result,
     keys::{api_keys::ApiKeys, inventory::Inventory, usage::UsageBuffer},
-    storage::{self, expiring::Period, usage::Busiest},
+    storage::{self, usage::Busiest},
 };
 
 /// The most keys in [`Overview::most_used`] and [`Overview::most_rejected`].
@@ -39,12 +40,11 @@ impl Overviews<'_> {
         let (db, now) = (self.context.db(), self.context.now());
         self.usage.flush_before_read(self.context).await;
         let steps = storage::overview::find_steps(db, &permit, now).await?;
-        let expiring = Period { now, until: now + TimeDelta::days(EXPIRING_WITHIN.into()) };
         Ok(Overview {
-            active: self.count(actor, InventoryFilter::All).await?,
-            expiring: Some(storage::expiring::count(db, &permit, None, expiring).await?),
-            unused: self.count(actor, InventoryFilter::Unused).await?,
-            violating: self.count(actor, InventoryFilter::ViolatesKeyPolicy).await?,
+            active: self.count(actor, InventoryFilter::All, None).await?,
+            expiring: self.count(actor, InventoryFilter::All, ExpiryWindow::new(0, EXPIRING_WITHIN)).await?,
+            unused: self.count(actor, InventoryFilter::Unused, None).await?,
+            violating: self.count(actor, InventoryFilter::ViolatesKeyPolicy, None).await?,
             days: self.days(&permit, now).await?,
             most_used: self.busiest(&permit, Busiest::ByUses, now).await?,
             most_rejected: self.busiest(&permit, Busiest::ByRefusals, now).await?,
@@ -55,10 +55,15 @@ impl Overviews<'_> {
     }
 
     /// Returns the number of active keys with a filter, as their list counts them.
-    async fn count(&self, actor: &Actor, filter: InventoryFilter) -> Result<Option<Total>> {
+    async fn count(
+        &self,
+        actor: &Actor,
+        filter: InventoryFilter,
+        expires: Option<ExpiryWindow>,
+    ) -> Result<Option<Total>> {
         let inventory = Inventory { context: self.context, usage: self.usage };
         let query = KeyQuery { page: PageRequest { limit: 1, ..PageRequest::default() }, ..KeyQuery::default() };
-        let only = InventoryQuery { filter, ..InventoryQuery::default() };
+        let only = InventoryQuery { filter, expires, ..InventoryQuery::default() };
         Ok(inventory.list(actor, &query, only).await?.total)
     }
 
