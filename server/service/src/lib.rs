@@ -390,6 +390,7 @@ impl Services {
         if let Err(error) = context.db().ledger().retry().await {
             tracing::error!(%error, "the revocation ledger lacks revocations; the next start of the server adds them");
         }
+        self.0.background.end().await;
         context.db().close().await;
     }
 
