@@ -192,6 +192,7 @@ fn scope(stated: &StatedScope) -> Result<CatalogueScope, ApiError> {
         description: stated.description.clone(),
         least_role: Some(least_role),
         deprecated_since: stated.deprecated_since.clone().unwrap_or_default(),
+        before: None,
     };
     let entry = input.entry()?;
     // In whole microseconds, as the database stores it.
@@ -238,6 +239,7 @@ fn policy(stated: &StatedKeyPolicy, now: DateTime<Utc>) -> Result<DesiredKeyPoli
         on_exposure: stated.on_exposure.clone().unwrap_or_default(),
         scopes: stated.scopes.as_deref().unwrap_or_default().join(" "),
         from: stated.from.clone().unwrap_or_default(),
+        before: None,
     };
     if let Some(kind) = KeyPolicyKind::from_code(stated.policy.trim()) {
         let mut wrong = Fields::default();

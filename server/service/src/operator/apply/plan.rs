@@ -269,10 +269,7 @@ fn scope_change(before: &CatalogueScope, after: &CatalogueScope) -> String {
 
 /// Whether setting a policy would change nothing. A policy without a date, or whose date has passed, applies now.
 fn is_as_stated(before: &[KeyPolicy], stated: &KeyPolicy, now: DateTime<Utc>) -> bool {
-    let has_values = |policy: &&KeyPolicy| {
-        (policy.days, policy.limit, policy.on_exposure, &policy.scopes)
-            == (stated.days, stated.limit, stated.on_exposure, &stated.scopes)
-    };
+    let has_values = |policy: &&KeyPolicy| policy.has_values_of(stated);
     let of_kind = before.iter().filter(|policy| policy.kind == stated.kind);
     let (in_effect, scheduled): (Vec<_>, Vec<_>) = of_kind.partition(|policy| policy.is_in_effect(now));
     let is_in_effect = scheduled.is_empty() && in_effect.iter().any(has_values);

@@ -78,7 +78,8 @@ impl Admin<'_> {
             Act::SetScope(entry) => {
                 let deprecated_since = entry.deprecated_at.map(|at| at.to_rfc3339()).unwrap_or_default();
                 let (scope, description) = (entry.scope.to_string(), entry.description.clone());
-                let input = SetScope { scope, description, least_role: Some(entry.least_role), deprecated_since };
+                let least_role = Some(entry.least_role);
+                let input = SetScope { scope, description, least_role, deprecated_since, before: None };
                 self.set_scope(&input).await
             }
             Act::RemoveScope(scope) => self.remove_scope(scope.as_str()).await,
