@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{ApiError, ErrorCode, Notice, Operation, Outcome};
-use http::{Method, Uri, header, request::Parts};
+use http::{HeaderMap, Method, Uri, header, request::Parts};
 use leptos::{prelude::provide_context, server_fn::axum::server_fn_paths};
 use tower_sessions::Session;
 
@@ -38,11 +38,17 @@ pub(crate) async fn call(State(renderer): State<PageRenderer>, session: Session,
     if !server_fn_paths().any(|(path, _)| path == request.uri().path()) {
         return problem::of(&ApiError::not_found());
     }
-    if headers::wants_page(request.headers()) {
-        from_form(&renderer, &session, request).await
-    } else {
+    if is_of_script(request.headers()) {
         from_script(&renderer, &session, request).await
+    } else {
+        from_form(&renderer, &session, request).await
     }
+}
+
+/// Whether a script calls, and not a form. A client that sends no `Accept` accepts a page (RFC 9110 §12.5.1).
+fn is_of_script(headers: &HeaderMap) -> bool {
+    let wants_json = || headers::text(headers, header::ACCEPT).is_some_and(|kinds| kinds.contains("application/json"));
+    !headers::wants_page(headers) && (headers.contains_key(TENANT_HEADER) || wants_json())
 }
 
 /// Handles a script's call: responds with the function's own JSON.
@@ -66,7 +72,14 @@ async fn from_script(renderer: &PageRenderer, session: &Session, request: Reques
 /// Checks that a user is signed in, and that the tenant of the script's page is still selected.
 fn check_caller(parts: &Parts) -> Result<(), ApiError> {
     parts.extensions.get::<Caller>().ok_or_else(ApiError::unauthenticated)?.require()?;
-    require_tenant(parts, headers::text(&parts.headers, TENANT_HEADER).unwrap_or_default())
+    let Some(opened_in) = headers::text(&parts.headers, TENANT_HEADER).filter(|tenant| !tenant.is_empty()) else {
+        let message = format!(
+            "The header {TENANT_HEADER} is missing. This address is for the pages of the dashboard; other programs use the \
+             GraphQL API."
+        );
+        return Err(ApiError::new(ErrorCode::BadUserInput, message));
+    };
+    require_tenant(parts, opened_in)
 }
 
 /// Handles a browser's form: responds with a page.

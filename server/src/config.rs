@@ -156,6 +156,24 @@ impl Site {
         self.unknown_proxy.set(address).is_ok()
     }
 
+    /// Returns what the settings allow and is hardly meant.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.hides_clients() {
+            warnings.push(
+                "--trusted-proxy isn't set: all clients appear to come from the TLS proxy and share its rate limits"
+                    .to_owned(),
+            );
+        }
+        for network in self.trusted_proxies.iter().filter(|network| network.prefix_len() == 0) {
+            warnings.push(format!(
+                "--trusted-proxy {network} trusts every client: anybody can choose the address that rate limits, allowed \
+                 addresses and the audit log see. Set the address of the proxy"
+            ));
+        }
+        warnings
+    }
+
     /// Returns whether clients connect through a proxy that isn't trusted, and so appear to have its address. Behind an
     /// https URL without a trusted proxy, all do: this server doesn't terminate TLS.
     pub(crate) fn hides_clients(&self) -> bool {
@@ -220,7 +238,17 @@ pub fn parse_host(text: &str) -> Result<Authority, String> {
 pub fn parse_proxy(text: &str) -> Result<IpNet, String> {
     let address = text.trim().parse::<IpAddr>().map(IpNet::from);
     let network = address.or_else(|_| text.trim().parse());
-    network.map(canonical).map_err(|_| "expected an address or network, like 10.0.0.0/8".to_owned())
+    let network = network.map_err(|_| "expected an address or network, like 10.0.0.0/8".to_owned())?;
+    without_host_bits(network).map(canonical)
+}
+
+/// Refuses a network that is written as one of its addresses: nobody can know whether all of it was meant.
+fn without_host_bits(network: IpNet) -> Result<IpNet, String> {
+    let meant = network.trunc();
+    if meant == network {
+        return Ok(network);
+    }
+    Err(format!("{network} is an address in the network {meant}; write {meant} or {}", network.addr()))
 }
 
 /// The length of the prefix of IPv4 addresses in IPv6, `::ffff:0:0/96`.
@@ -233,6 +261,61 @@ fn canonical(network: IpNet) -> IpNet {
         Ipv4Net::new(address, network.prefix_len().checked_sub(MAPPED_PREFIX)?).ok()
     };
     if matches!(network, IpNet::V6(_)) { mapped(network).map_or(network, IpNet::V4) } else { network }
+}
+
+/// Headers that mean something else to proxies, browsers or this server, besides [`RESERVED_PREFIXES`].
+const RESERVED_HEADERS: [&str; 34] = [
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "date",
+    "dnt",
+    "expect",
+    "forwarded",
+    "from",
+    "host",
+    "keep-alive",
+    "max-forwards",
+    "origin",
+    "pragma",
+    "range",
+    "referer",
+    "set-cookie",
+    "te",
+    "trailer",
+    "traceparent",
+    "tracestate",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+    "www-authenticate",
+    "x-real-ip",
+    "x-request-id",
+];
+const RESERVED_PREFIXES: [&str; 8] =
+    ["access-control-", "content-", "if-", "proxy-", "sec-", "x-forwarded-", "x-latchkey-", "x-original-"];
+
+/// Parses the name of the header in which other APIs' requests carry a key.
+///
+/// # Errors
+/// A sentence, also if the header already means something else.
+pub fn parse_key_header(text: &str) -> Result<HeaderName, String> {
+    let name: HeaderName =
+        text.trim().parse().map_err(|_| "expected the name of a header, like X-API-Key".to_owned())?;
+    let is_reserved = RESERVED_HEADERS.contains(&name.as_str())
+        || RESERVED_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix));
+    if is_reserved {
+        return Err(format!("{name} has a meaning of its own; choose another header, like X-API-Key"));
+    }
+    Ok(name)
 }
 
 /// Returns the default public URL: the listening address.
@@ -331,6 +414,42 @@ mod tests {
             ["http://localhost:3000", "http://localhost:3001", "http://localhost"].map(|url| set(url).session_cookie);
         assert_eq!(names.each_ref().map(AsRef::as_ref), ["latchkey-3000", "latchkey-3001", "latchkey"]);
         assert_eq!(set("https://keys.example.org:8443").session_cookie(), "__Host-latchkey-8443");
+    }
+
+    #[test]
+    fn a_key_header_has_no_other_meaning() {
+        for name in ["X-API-Key", "api-key", "Ocp-Apim-Subscription-Key", "X-Auth-Token", "Token"] {
+            assert!(parse_key_header(name).is_ok(), "{name}");
+        }
+        for name in
+            ["Authorization", "Host", "COOKIE", "Content-Length", "Content-Range", "Transfer-Encoding", "Origin"]
+        {
+            assert!(parse_key_header(name).is_err_and(|error| error.contains("meaning of its own")), "{name}");
+        }
+        for name in ["X-Forwarded-For", "Sec-Fetch-Site", "Proxy-Authorization", "x-latchkey-tenant", "If-Match"] {
+            assert!(parse_key_header(name).is_err(), "{name}");
+        }
+        assert!(parse_key_header("a b").is_err() && parse_key_header("").is_err());
+    }
+
+    #[test]
+    fn a_network_of_proxies_is_not_written_as_one_of_its_addresses() {
+        let refused = parse_proxy("10.0.0.1/8").unwrap_err();
+        assert_eq!(refused, "10.0.0.1/8 is an address in the network 10.0.0.0/8; write 10.0.0.0/8 or 10.0.0.1");
+        assert!(parse_proxy("fd00::1/8").is_err() && parse_proxy("::ffff:10.0.0.1/104").is_err());
+        for network in ["10.0.0.0/8", "10.0.0.1/32", "10.0.0.1", "fd00::/8", "::1", "0.0.0.0/0", "::/0"] {
+            assert!(parse_proxy(network).is_ok(), "{network}");
+        }
+    }
+
+    #[test]
+    fn trusting_every_proxy_is_worth_a_warning() {
+        for (setting, is_everything) in [("0.0.0.0/0", true), ("::/0", true), ("10.0.0.0/8", false), ("::1", false)] {
+            let site = set("https://keys.example.org").behind(vec![parse_proxy(setting).unwrap()]);
+            assert_eq!(site.warnings().len(), usize::from(is_everything), "{setting}");
+        }
+        assert!(set("https://keys.example.org").warnings()[0].contains("isn't set"));
+        assert!(set("http://localhost:3000").warnings().is_empty());
     }
 
     #[test]

@@ -57,6 +57,14 @@ pub(crate) fn json(error: &ApiError) -> Response {
     response
 }
 
+/// Responds to a method that a path doesn't have. The router adds `Allow`.
+pub(crate) async fn method_not_allowed() -> Response {
+    answer(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "This path doesn't have this method. The header Allow lists those that it has.",
+    )
+}
+
 /// Builds the response of a handler that panicked. The panic is logged with a reference, which the client gets too.
 pub(crate) fn panicked(cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
     of(&of_panic(&*cause))

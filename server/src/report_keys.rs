@@ -7,6 +7,9 @@ use rustls_pki_types::{SubjectPublicKeyInfoDer, pem::PemObject};
 use serde::Deserialize;
 use webpki::{RawPublicKeyEntity, ring::ECDSA_P256_SHA256};
 
+/// The maximum size of the file, in bytes.
+const MAX_FILE: u64 = 1_024 * 1_024;
+
 /// The file. It is read again for each signed report, so that it can be replaced while the server runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportKeys(PathBuf);
@@ -67,7 +70,7 @@ impl ReportKeys {
     /// When the file can't be read, or contains anything but keys.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReportKeysError> {
         let file = Self(path.as_ref().to_owned());
-        parse(&std::fs::read(&file.0)?)?;
+        parse(&service::read_regular(&file.0, MAX_FILE)?)?;
         Ok(file)
     }
 
@@ -76,7 +79,9 @@ impl ReportKeys {
     /// # Errors
     /// When it doesn't match, or the file can't be used any more.
     pub(crate) async fn verify(&self, identifier: &str, signature: &str, body: &[u8]) -> Result<(), SignatureError> {
-        let keys = parse(&tokio::fs::read(&self.0).await.map_err(ReportKeysError::from)?)?;
+        let path = self.0.clone();
+        let read = tokio::task::spawn_blocking(move || service::read_regular(&path, MAX_FILE)).await;
+        let keys = parse(&read.map_err(std::io::Error::from).flatten().map_err(ReportKeysError::from)?)?;
         let key = keys.iter().find(|key| key.key_identifier == identifier).ok_or(SignatureError::Mismatch)?.parse()?;
         let signature = BASE64_STANDARD.decode(signature.trim()).map_err(|_| SignatureError::Mismatch)?;
         let key = RawPublicKeyEntity::try_from(&key).map_err(|_| SignatureError::Mismatch)?;

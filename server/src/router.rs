@@ -106,6 +106,7 @@ pub fn build_measured(
         .layer(CompressionLayer::new().compress_when(UnlessMarked))
         .route("/pkg/{*file}", get(assets::serve))
         .route("/favicon.svg", get(assets::serve))
+        .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&state.site), draining::announce))
         .layer(from_fn(heads::check))
         .layer(CatchPanicLayer::custom(problem::panicked))
@@ -174,7 +175,8 @@ fn api(state: &AppState) -> Router<AppState> {
     Router::new()
         .route("/graphql", any(graphql::serve))
         .route("/", get(start::first_page).fallback(graphql::serve))
-        .route("/api/v1/{file}", get(rest::audit_log::export))
+        .route("/api/v1/audit-log.jsonl", get(rest::audit_log::export))
+        .route("/api/v1/audit-log.csv", get(rest::audit_log::export))
         .layer(from_fn(rest::require_utf8_path))
         .layer(from_fn_with_state(state.services.clone(), authenticate::by_key_or_session))
 }

@@ -117,7 +117,8 @@ impl ApiError {
 
     /// Creates a `RateLimited` failure for a key that was used more often than its limit allows. `retry_after`: seconds.
     pub fn key_rate_limited(retry_after: u32) -> Self {
-        let message = format!("This API key has reached its rate limit. Try again in {retry_after} seconds.");
+        let plural = if retry_after == 1 { "" } else { "s" };
+        let message = format!("This API key has reached its rate limit. Try again in {retry_after} second{plural}.");
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::RateLimited, message) }
     }
 

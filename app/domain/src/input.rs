@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{ApiError, ApiKey, FieldError, KeyId, Operation, outcome::Outcome};
+use crate::{ApiError, ApiKey, ErrorCode, FieldError, KeyId, Operation, outcome::Outcome};
 
 /// The arguments of one operation.
 pub trait Input: Clone + Default + Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -50,6 +50,28 @@ pub(crate) fn wrong<T, E: std::fmt::Display>(field: &str, parsed: Result<T, E>) 
 pub(crate) fn refuse<const N: usize>(wrong: [Option<FieldError>; N]) -> Result<(), ApiError> {
     let wrong: Vec<_> = wrong.into_iter().flatten().collect();
     if wrong.is_empty() { Ok(()) } else { Err(ApiError::fields(wrong)) }
+}
+
+/// Refuses what a form sends if somebody else has changed the value that it showed, so that nobody overwrites what they
+/// haven't seen. `before`: that value; `None` if the arguments don't come from a form. `now`: the present value. `after`:
+/// the one that is to be set; a form that is sent twice isn't refused. `message`: what the value is now, as a sentence.
+///
+/// # Errors
+/// `CONFLICT`.
+pub fn check_unchanged<T: PartialEq>(
+    before: Option<&T>,
+    now: &T,
+    after: &T,
+    message: impl FnOnce() -> String,
+) -> Result<(), ApiError> {
+    if before.is_none_or(|before| before == now) || now == after {
+        return Ok(());
+    }
+    let message = format!(
+        "Somebody else changed this meanwhile. {} Your change wasn't saved: open the form again to make it.",
+        message()
+    );
+    Err(ApiError::new(ErrorCode::Conflict, message))
 }
 
 /// A value that is sent in a form field. Doesn't use serde: a serde text format would add more to the WASM bundle than

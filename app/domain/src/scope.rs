@@ -410,6 +410,8 @@ forms! {
         least_role: Option<Role>,
         /// The UTC day since when it is deprecated, like `2027-01-31`. Empty if it isn't.
         deprecated_since: String,
+        /// What a form showed: see [`CatalogueScope::revision`]. If the scope is another one by now, nothing changes.
+        before: Option<String>,
     }
     /// Removes a scope from the catalogue and from all keys.
     RemoveScope for RemoveScope -> Changed {
@@ -443,6 +445,26 @@ impl SetScope {
             }
         }
     }
+}
+
+/// Checks that a scope is still what a form showed: see [`crate::input::check_unchanged`].
+///
+/// # Errors
+/// `CONFLICT` if it isn't.
+pub fn check_unchanged(
+    before: Option<&str>,
+    now: Option<&CatalogueScope>,
+    after: &CatalogueScope,
+) -> Result<(), ApiError> {
+    let (before, present) = (before.map(str::to_owned), CatalogueScope::revision(now));
+    let after = CatalogueScope::revision(Some(after));
+    crate::input::check_unchanged(before.as_ref(), &present, &after, || match now {
+        None => "The scope was removed.".to_owned(),
+        Some(now) => {
+            let deprecation = now.deprecation().map(|text| format!(", {text}")).unwrap_or_default();
+            format!("{} is now “{}”, least role {}{deprecation}.", now.scope, now.description, now.least_role.label())
+        }
+    })
 }
 
 /// Parses the name of a scope that the operator may define.
@@ -505,6 +527,13 @@ pub struct CatalogueScope {
 }
 
 impl CatalogueScope {
+    /// Returns what a form shows of a scope, to recognise whether somebody changed it since. `new` if there is none.
+    pub fn revision(entry: Option<&Self>) -> String {
+        let Some(entry) = entry else { return "new".to_owned() };
+        let deprecated = entry.deprecated_at.map(|at| at.timestamp_micros()).unwrap_or_default();
+        format!("{} {deprecated} {}", entry.least_role.as_str(), entry.description)
+    }
+
     /// Returns "deprecated since 3 May 2027", for a deprecated scope.
     pub fn deprecation(&self) -> Option<String> {
         self.deprecated_at.map(|at| format!("deprecated since {}", date_text(at)))

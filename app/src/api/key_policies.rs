@@ -56,7 +56,7 @@ pub async fn set_key_policy(input: SetKeyPolicy) -> Result<Changed, AppError> {
 #[server(name = ClearKeyPolicyCall, prefix = "/fn", endpoint = "clear_tenant_policy", protocol = Acts<ClearKeyPolicy>)]
 pub async fn clear_key_policy(input: ClearKeyPolicy) -> Result<Changed, AppError> {
     let request = context();
-    request.services.tenant_policies().clear(request.actor()?, &input.policy).await?;
+    request.services.tenant_policies().clear_shown(request.actor()?, &input).await?;
     let label = domain::KeyPolicyKind::from_code(&input.policy).map(domain::KeyPolicyKind::label);
     Ok(Changed::new(&input.policy, label.unwrap_or_default()))
 }

@@ -33,7 +33,7 @@ pub async fn list_members(input: ListMembers) -> Result<Page<Member>, AppError> 
 #[server(name = ChangeMemberRoleCall, prefix = "/fn", endpoint = "change_member_role", protocol = Acts<ChangeMemberRole>)]
 pub async fn change_member_role(input: ChangeMemberRole) -> Result<Changed, AppError> {
     let (request, role) = (context(), domain::tenant::chosen_role(input.role)?);
-    let member = request.services.members().change_role(request.actor()?, input.user, role).await?;
+    let member = request.services.members().change_role_from(request.actor()?, input.user, input.before, role).await?;
     Ok(Changed::new(member.user_id, member.name))
 }
 

@@ -70,7 +70,8 @@ pub async fn rename_account(input: RenameAccount) -> Result<Changed, AppError> {
 #[server(name = ChangeAccountRoleCall, prefix = "/fn", endpoint = "change_service_account_role", protocol = Acts<ChangeAccountRole>)]
 pub async fn change_account_role(input: ChangeAccountRole) -> Result<Changed, AppError> {
     let (request, role) = (context(), domain::tenant::chosen_role(input.role)?);
-    Ok(changed(&request.services.service_accounts().change_role(request.actor()?, input.account, role).await?))
+    let accounts = request.services.service_accounts();
+    Ok(changed(&accounts.change_role_from(request.actor()?, input.account, input.before, role).await?))
 }
 
 /// Suspends a service account with all its keys until it is resumed.

@@ -252,6 +252,7 @@ async fn role_page(
         <FormButtons cancel=PATH label=AccountAct::ChangeRole.label() />
     };
     let words = view! { <RoleWords recent now /> }.into_any();
-    let form = act_form::<ChangeAccountRole>(request, PATH, &[("account", id)], contents.into_any());
+    let hidden = [("account", id), ("before", account.role.as_str().to_owned())];
+    let form = act_form::<ChangeAccountRole>(request, PATH, &hidden, contents.into_any());
     Ok(form_card(words::change_the_role(&account.name), words, form, example, code.public_url.clone()))
 }

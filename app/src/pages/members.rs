@@ -406,6 +406,7 @@ async fn role_page(
         {confirm}
         <FormButtons cancel=PATH label=act.label() />
     };
+    let hidden = [("user", id), ("before", member.role.as_str().to_owned())];
     request.set_title(&words::change_the_role(&member.name));
     Ok(view! {
         <div class="card">
@@ -413,7 +414,7 @@ async fn role_page(
             <p class="muted" translate="no">
                 {member.email.as_str().to_owned()}
             </p>
-            {act_form::<ChangeMemberRole>(request, PATH, &[("user", id)], contents.into_any())}
+            {act_form::<ChangeMemberRole>(request, PATH, &hidden, contents.into_any())}
             <CodeFold code=example public_url=code.public_url.clone() />
         </div>
     }

@@ -7,7 +7,7 @@ use domain::{
     api_key::{
         expiry::first_instant,
         input::{ClearKeyPolicy, ListKeyPolicies, PreviewKeyPolicy, SetKeyPolicy},
-        policy::{DEFAULT_KEY_LIMIT, KeyPolicyPreview, days_text, is_loosened_by, keys_text},
+        policy::{DEFAULT_KEY_LIMIT, KeyPolicyPreview, days_text, is_loosened_by, keys_text, revision},
     },
     scope::ListScopes,
     time::utc_text,
@@ -143,7 +143,8 @@ pub async fn policy(request: RequestContext) -> Result<AnyView, ApiError> {
         Some(preview) => {
             let confirm =
                 if is_loosened_by(&set, &preview.policy) { confirm_fields(&request).await? } else { ().into_any() };
-            preview_view(&request, preview, (present, !set.is_empty()), &input, confirm, now)
+            let before = revision(&set, kind);
+            preview_view(&request, preview, (present, before), &input, confirm, now)
         }
         // The script replaces the preview only. Without script, the error is at its field.
         None => no_preview(error.as_ref().filter(|_| !is_asked && is_typed(&request))),
@@ -310,7 +311,7 @@ fn shown_values(
         }
         (true, typed) => typed,
     };
-    SetKeyPolicy { policy: kind.as_str().to_owned(), days, limit, on_exposure, scopes, from }
+    SetKeyPolicy { policy: kind.as_str().to_owned(), days, limit, on_exposure, scopes, from, before: None }
 }
 
 /// The field for what happens to an exposed key.
@@ -391,12 +392,12 @@ fn deciding_fact(kind: KeyPolicyKind, key: &ApiKey, now: DateTime<Utc>) -> AnyVi
 }
 
 /// The keys that the previewed values would affect, and the form that sets the policy. `present`: the policy in effect
-/// now. `is_on`: whether any is set. `input`: the previewed values, which the form sends. `confirm`: the fields that
+/// now. `before`: the [`revision`] of those that are set. `input`: the previewed values, which the form sends. `confirm`: the fields that
 /// confirm the person's identity.
 fn preview_view(
     request: &RequestContext,
     preview: KeyPolicyPreview,
-    (present, is_on): (Option<KeyPolicy>, bool),
+    (present, before): (Option<KeyPolicy>, String),
     input: &SetKeyPolicy,
     confirm: AnyView,
     now: DateTime<Utc>,
@@ -422,7 +423,7 @@ fn preview_view(
     let until = present.filter(|_| !at_once).map(|present| {
         view! { <p>{words::current_until_then(&present.sentence())}</p> }
     });
-    let button = if is_on { labels::change() } else { labels::turn_on() };
+    let button = if before == revision(&[], policy.kind) { labels::turn_on() } else { labels::change() };
     let hidden = [
         ("policy", input.policy.clone()),
         ("days", input.days.clone()),
@@ -430,6 +431,7 @@ fn preview_view(
         ("on_exposure", input.on_exposure.clone()),
         ("scopes", input.scopes.clone()),
         ("from", input.from.clone()),
+        ("before", before),
     ];
     let error = Signal::stored(request.form.error.clone());
     let buttons = view! {
@@ -463,8 +465,8 @@ fn preview_view(
 pub async fn off(request: RequestContext) -> Result<AnyView, ApiError> {
     let kind = KeyPolicyKind::from_code(request.param("policy")).ok_or_else(ApiError::not_found)?;
     request.services.tenant_policies().check_may_set(request.actor()?).await?;
-    let is_on = list_key_policies(ListKeyPolicies {}).await?.iter().any(|policy| policy.kind == kind);
-    if !is_on {
+    let before = revision(&list_key_policies(ListKeyPolicies {}).await?, kind);
+    if before == revision(&[], kind) {
         let title = words::turn_off_the_policy(&kind.label());
         return Ok(unfit_card(&request, title, words::already_off().to_owned(), (SETTINGS, words::back_to_settings())));
     }
@@ -476,5 +478,6 @@ pub async fn off(request: RequestContext) -> Result<AnyView, ApiError> {
         words: view! { <p>{words::off_words(kind)}</p> }.into_any(),
         fields: confirm_fields(&request).await?,
     };
-    Ok(card.view::<ClearKeyPolicy>(&request, &[("policy", kind.as_str().to_owned())], SETTINGS))
+    let hidden = [("policy", kind.as_str().to_owned()), ("before", before)];
+    Ok(card.view::<ClearKeyPolicy>(&request, &hidden, SETTINGS))
 }

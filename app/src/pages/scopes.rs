@@ -115,6 +115,7 @@ pub async fn new_scope(request: RequestContext) -> Result<AnyView, ApiError> {
         description: request.typed("description"),
         least_role: Some(request.typed("least_role").parse().unwrap_or(Role::ReadOnlyUser)),
         deprecated_since: request.typed("deprecated_since"),
+        before: None,
     };
     let error = Signal::stored(request.form.error.clone());
     let scope = view! {
@@ -127,7 +128,8 @@ pub async fn new_scope(request: RequestContext) -> Result<AnyView, ApiError> {
             error
         />
     };
-    scope_form(&request, words::add_scope().to_owned(), &input, &[], scope.into_any()).await
+    let hidden = [("before", CatalogueScope::revision(None))];
+    scope_form(&request, words::add_scope().to_owned(), &input, &hidden, scope.into_any()).await
 }
 
 /// `/team/settings/scopes/{scope}`.
@@ -143,8 +145,9 @@ pub async fn edit_scope(request: RequestContext) -> Result<AnyView, ApiError> {
         description: or("description", entry.description.clone()),
         least_role: Some(request.typed("least_role").parse().unwrap_or(entry.least_role)),
         deprecated_since: or("deprecated_since", day),
+        before: None,
     };
-    let hidden = [("scope", input.scope.clone())];
+    let hidden = [("scope", input.scope.clone()), ("before", CatalogueScope::revision(Some(&entry)))];
     scope_form(&request, words::change_the_scope(&input.scope), &input, &hidden, ().into_any()).await
 }
 

@@ -1,12 +1,15 @@
 //! Background tasks: writing usage and deferred audit entries, verifying the audit log, sending expiry mails, suspending unused keys, cleanup.
 
 use std::{
+    ops::Deref,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
+
+use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
 use crate::{
     audit::AuditLog,
@@ -23,6 +26,8 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 const FOLLOW_EVERY: Duration = Duration::from_millis(250);
 /// How long reading them may take.
 const FOLLOW_WITHIN: Duration = Duration::from_secs(1);
+/// How long the end of the server waits for a task.
+const END_WITHIN: Duration = Duration::from_secs(2);
 /// How often due expiry mails are sent.
 const REMIND_EVERY: Duration = Duration::from_mins(1);
 /// How often keys that were unused for too long are suspended.
@@ -43,12 +48,36 @@ pub(crate) struct Background {
     usage: Arc<UsageBuffer>,
     /// Whether the clock was compared with what the last server remembered.
     is_resumed: AtomicBool,
+    /// Whether no other turn may begin.
+    is_ending: AtomicBool,
+    /// Held by the turns that run.
+    turns: Arc<RwLock<()>>,
+}
+
+/// A turn of a task. The database isn't closed meanwhile.
+pub(crate) struct Turn {
+    background: Arc<Background>,
+    _running: OwnedRwLockReadGuard<()>,
+}
+
+impl Deref for Turn {
+    type Target = Background;
+
+    fn deref(&self) -> &Background {
+        &self.background
+    }
 }
 
 impl Background {
     /// Starts the tasks.
     pub(crate) fn start(context: Context, usage: Arc<UsageBuffer>) -> Arc<Self> {
-        let background = Arc::new(Self { context, usage, is_resumed: AtomicBool::default() });
+        let background = Arc::new(Self {
+            context,
+            usage,
+            is_resumed: AtomicBool::default(),
+            is_ending: AtomicBool::default(),
+            turns: Arc::default(),
+        });
         tokio::spawn(run_housekeeping(Arc::downgrade(&background)));
         tokio::spawn(remind(Arc::downgrade(&background)));
         tokio::spawn(suspend_unused(Arc::downgrade(&background)));
@@ -59,6 +88,25 @@ impl Background {
     /// Starts to follow the changes of keys, so that keys can be kept in memory.
     pub(crate) fn follow(self: &Arc<Self>) {
         tokio::spawn(follow_changes(self.context.db().key_cache().clone(), Arc::downgrade(self)));
+    }
+
+    /// Begins a turn of a task. Returns `None` if the task is to end.
+    pub(crate) async fn begin_turn(background: &Weak<Self>) -> Option<Turn> {
+        let background = background.upgrade()?;
+        let running = Arc::clone(&background.turns).read_owned().await;
+        (!background.is_ending()).then_some(Turn { background, _running: running })
+    }
+
+    /// Whether the tasks end.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Acquire)
+    }
+
+    /// Ends the tasks, before the database is closed: a task that found it closed would report a failure that is none.
+    /// Waits for running turns, but not for a long one.
+    pub(crate) async fn end(&self) {
+        self.is_ending.store(true, Ordering::Release);
+        tokio::time::timeout(END_WITHIN, self.turns.write()).await.ok();
     }
 
     /// Compares the clock with what the last server remembered, once the database can be read.
@@ -162,7 +210,7 @@ async fn follow_changes(keys: KeyCache, background: Weak<Background>) {
     let mut position = storage::changes::Position::default();
     let mut has_failed = false;
     loop {
-        let Some(background) = background.upgrade() else { return keys.end_following() };
+        let Some(background) = Background::begin_turn(&background).await else { return keys.end_following() };
         let reading = keys.begin_reading();
         let followed = storage::changes::follow(background.context.db(), &keys, &mut position);
         let outcome = match tokio::time::timeout(FOLLOW_WITHIN, followed).await {
@@ -191,7 +239,7 @@ async fn run_housekeeping(background: Weak<Background>) {
     let (mut turn, mut recovers, mut jump) = (0_u32, false, None);
     loop {
         tokio::time::sleep(FLUSH_EVERY).await;
-        let Some(background) = background.upgrade() else { return };
+        let Some(background) = Background::begin_turn(&background).await else { return };
         let context = &background.context;
         background.resume_clock().await;
         if let Err(error) = background.usage.flush(context.db(), context.now()).await {
@@ -230,7 +278,7 @@ async fn run_housekeeping(background: Weak<Background>) {
 async fn remind(background: Weak<Background>) {
     loop {
         tokio::time::sleep(REMIND_EVERY).await;
-        let Some(background) = background.upgrade() else { return };
+        let Some(background) = Background::begin_turn(&background).await else { return };
         if !background.trusts_clock() {
             continue;
         }
@@ -245,7 +293,7 @@ async fn check_audit_logs(background: Weak<Background>) {
     let mut pause = CHECK_FIRST;
     loop {
         tokio::time::sleep(pause).await;
-        let Some(background) = background.upgrade() else { return };
+        let Some(background) = Background::begin_turn(&background).await else { return };
         let context = &background.context;
         let log = AuditLog { audit: context.audit(), fresh_sign_in: context.fresh_sign_in() };
         if let Err(error) = log.check_due(context.now()).await {
@@ -260,7 +308,7 @@ async fn check_audit_logs(background: Weak<Background>) {
 async fn suspend_unused(background: Weak<Background>) {
     loop {
         tokio::time::sleep(SUSPEND_EVERY).await;
-        let Some(background) = background.upgrade() else { return };
+        let Some(background) = Background::begin_turn(&background).await else { return };
         if !background.trusts_clock() {
             continue;
         }

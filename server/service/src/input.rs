@@ -68,9 +68,16 @@ pub(crate) fn email(typed: &str) -> Result<Email, EmailError> {
 /// The longest search text, in characters. No name is longer.
 const LONGEST_SEARCH: usize = 100;
 
-/// Cleans a search text: trims and composes it, removes control characters, and cuts it to [`LONGEST_SEARCH`].
+/// A search text that finds nothing: no text that is searched contains a control character.
+const FINDS_NOTHING: &str = "\u{1}";
+
+/// Cleans a search text: trims and composes it, removes control characters, and cuts it to [`LONGEST_SEARCH`]. Of a text
+/// that has nothing else, nothing is found, instead of everything.
 pub(crate) fn search(typed: &str) -> String {
-    text::compose(typed.trim()).chars().filter(|c| !c.is_control()).take(LONGEST_SEARCH).collect()
+    let typed = typed.trim();
+    let cleaned: String = text::compose(typed).chars().filter(|c| !c.is_control()).take(LONGEST_SEARCH).collect();
+    let cleaned = cleaned.trim();
+    if cleaned.is_empty() && !typed.is_empty() { FINDS_NOTHING.to_owned() } else { cleaned.to_owned() }
 }
 
 /// Parses a form's idempotency key. `None` if the field is empty.

@@ -102,7 +102,7 @@ pub use storage::{backup::Counts, metrics::ExpiringKey, transfer::CopiedTable};
 pub use storage::{
     db::{PostgresOptions, SettlingMark},
     feed::{Change, Cursor},
-    file::of_database as sqlite_file_of,
+    file::{of_database as sqlite_file_of, open_regular, read_regular, read_regular_text},
     flow_filter::{FlowColumn, FlowFilter, FlowTest, FlowValue},
     flow_runs::{LogLine, RunRecord, RunState, StateRecord, TaskRunRecord},
     flows::{FlowProject, FlowRecord, FlowTaskRecord},
@@ -157,6 +157,24 @@ impl Settings {
             flow_runs: false,
         }
     }
+
+    /// Checks the settings as far as that is possible without opening the database or connecting to a server. Changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// When a server with these settings would fail to start.
+    pub fn validate(&self) -> std::result::Result<(), OpenError> {
+        storage::Db::check(&self.database_url, self.create_missing, self.postgres)?;
+        let file = storage::file::of_database(&self.database_url);
+        secrets::Secrets::new(self.secret_keys.clone(), file.as_deref()).check_source()?;
+        self.ledger().map_or(Ok(()), |ledger| restore::check_ledger(&ledger))?;
+        self.mail.as_ref().map_or(Ok(()), MailSettings::validate)
+    }
+
+    /// Returns the revocation ledger, whether or not it exists.
+    fn ledger(&self) -> Option<std::path::PathBuf> {
+        self.revocation_ledger.clone().or_else(|| restore::ledger_of(&self.database_url))
+    }
 }
 
 /// All use cases. Cheap to clone.
@@ -203,7 +221,7 @@ impl Services {
             background: background::Background::start(context.clone(), Arc::clone(&usage)),
             context,
             file,
-            ledger: settings.revocation_ledger.clone().or_else(|| restore::ledger_of(&settings.database_url)),
+            ledger: settings.ledger(),
             operator_tenant: settings.operator_tenant.clone(),
             flow_runs: settings.flow_runs,
             usage,
@@ -372,6 +390,7 @@ impl Services {
         if let Err(error) = context.db().ledger().retry().await {
             tracing::error!(%error, "the revocation ledger lacks revocations; the next start of the server adds them");
         }
+        self.0.background.end().await;
         context.db().close().await;
     }
 

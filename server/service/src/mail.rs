@@ -33,7 +33,7 @@ impl MailSettings {
     ///
     /// # Errors
     /// When the sender or the URL is malformed.
-    pub fn validate(&self) -> Result<(), OpenError> {
+    pub(crate) fn validate(&self) -> Result<(), OpenError> {
         Mail::open(Some(self)).map(drop)
     }
 }

@@ -417,7 +417,11 @@ impl Admin<'_> {
     }
 
     async fn tenant(&self, slug: &str) -> Result<Tenant> {
-        let tenant = storage::tenants::find_by_slug(self.context.db(), slug.trim()).await?;
+        let slug = slug.trim();
+        if slug.is_empty() {
+            return Err(ApiError::field("tenant", "The slug of the tenant is empty.").into());
+        }
+        let tenant = storage::tenants::find_by_slug(self.context.db(), slug).await?;
         Ok(tenant
             .ok_or_else(|| ApiError::new(ErrorCode::NotFound, format!("There is no tenant with the slug {slug}.")))?)
     }
@@ -447,6 +451,9 @@ impl Admin<'_> {
     /// # Errors
     /// `NOT_FOUND` for the name.
     pub async fn service_account(&self, operator: &Actor, name_or_id: &str) -> Result<ServiceAccountId> {
+        if name_or_id.trim().is_empty() {
+            return Err(ApiError::field("service_account", "The name or id of the service account is empty.").into());
+        }
         if let Ok(id) = name_or_id.trim().parse() {
             return Ok(id);
         }

@@ -141,6 +141,18 @@ pub fn ledger_of(database_url: &str) -> Option<PathBuf> {
     storage::file::of_database(database_url).map(|file| storage::file::with_suffix(&file, ".revocations"))
 }
 
+/// Checks, without changing anything, that a file is a ledger or can become one.
+///
+/// # Errors
+/// If neither.
+pub(crate) fn check_ledger(path: &Path) -> std::result::Result<(), OpenError> {
+    storage::db::check_ledger(path).map_err(|cause| unusable(path, &cause))
+}
+
+fn unusable(path: &Path, cause: &std::io::Error) -> OpenError {
+    OpenError::Ledger(format!("The revocation ledger {} can't be used: {cause}", path.display()))
+}
+
 /// Records in a ledger that all of it was applied to a restored backup, at the time in the result. To be called when the
 /// database has its final name.
 ///
@@ -166,7 +178,7 @@ pub async fn mark_restored(ledger: &Path, restored: &Restored) -> Result<()> {
 /// # Errors
 /// If the file can't be used, or the database is older than its ledger.
 pub(crate) async fn open_ledger(context: &Context, path: &Path, verified: bool) -> std::result::Result<(), OpenError> {
-    let failed = |cause| OpenError::Ledger(format!("The revocation ledger {} can't be used: {cause}", path.display()));
+    let failed = |cause| unusable(path, &cause);
     let is_new = context.db().ledger().open(path).map_err(failed)?;
     if !verified && !is_new {
         return Ok(());
@@ -317,7 +329,10 @@ impl Admin<'_> {
         let mut restored = Restored { latest, ..Restored::default() };
         let described = lines.as_ref().map_or_else(
             || "without a revocation ledger".to_owned(),
-            |lines| format!("with a revocation ledger of {} revocations", lines.len()),
+            |lines| {
+                let count = lines.len();
+                format!("with a revocation ledger of {count} revocation{}", if count == 1 { "" } else { "s" })
+            },
         );
         let entry = Entry::by_operator(None, RESTORE, self.context.now(), ("backup", None, "")).with(described);
         restored.at = entry.at;

@@ -68,6 +68,9 @@ pub(super) fn read(head: &[u8]) -> Result<Framing, Refusal> {
         Err(httparse::Error::TooManyHeaders) => return Err(Refusal::TooLarge),
         _ => return Err(Refusal::Malformed),
     }
+    if !request.path.is_some_and(is_target) {
+        return Err(Refusal::Malformed);
+    }
     let values = |name: &'static str| {
         request.headers.iter().filter(move |line| line.name.eq_ignore_ascii_case(name)).map(|line| line.value)
     };
@@ -81,6 +84,12 @@ pub(super) fn read(head: &[u8]) -> Result<Framing, Refusal> {
         }
         _ => Err(Refusal::Ambiguous),
     }
+}
+
+/// Returns whether hyper can read the target of a request. It would answer any other with an empty body.
+fn is_target(target: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~?=&%+".contains(&byte);
+    (target.starts_with('/') && target.bytes().all(is_plain)) || http::Uri::try_from(target).is_ok()
 }
 
 fn length_of(value: &[u8]) -> Result<u64, Refusal> {

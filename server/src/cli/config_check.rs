@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use service::Settings;
 use url::Url;
 
 use super::{
@@ -13,6 +14,10 @@ use super::{
     settings::{Report, Setting},
     sources::key_of,
 };
+
+/// What this command can't know.
+const LATER: &str = "Only the start shows whether the addresses are free, and whether the database, its tenants and the \
+    mail server are as the settings expect.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
@@ -76,15 +81,22 @@ fn without_password(text: &str) -> String {
     format!("{}://{user}{host}{port}{}{query}", url.scheme(), url.path())
 }
 
-pub(super) fn run(command: ConfigCommand, report: Report) -> Outcome {
+/// `settings`: those of the services, without what `serve` adds.
+pub(super) fn run(command: ConfigCommand, mut settings: Settings, report: Report) -> Outcome {
     let ConfigCommand::Check(check) = command;
     let mut out = List::new(check.format);
     out.write(report.settings.into_iter().map(SettingRow::from))?;
-    check.serve.validate()?;
+    check.serve.configure(&mut settings);
+    let warnings = check.serve.validate(&settings)?;
+    for warning in &warnings {
+        output::message(format!("Warning: {warning}."));
+    }
     match report.unknown_variables.as_slice() {
-        [] => output::message("No problems found."),
+        [] if warnings.is_empty() => output::message("No problems found."),
+        [] => (),
         unknown => output::message(format!("Not settings of this version, and ignored: {}.", unknown.join(", "))),
     }
+    output::message(LATER);
     Ok(())
 }
 

@@ -26,6 +26,8 @@ const CONNECT_TIMEOUT: u32 = 5;
 const RESPONSE_TIMEOUT: u32 = 60;
 /// How long nothing may be transferred, in seconds.
 const IDLE_TIMEOUT: u32 = 3_600;
+/// The maximum size of a file with a value for the upstream, in bytes.
+const MAX_FILE: u64 = 64 * 1_024;
 /// The longest name.
 const MAX_NAME: usize = 32;
 
@@ -141,7 +143,7 @@ impl FileEntry {
             (Some(value), None) => Some(value),
             (None, Some(name)) => {
                 let path = file.parent().map_or_else(|| name.clone().into(), |folder| folder.join(&name));
-                let text = std::fs::read_to_string(&path);
+                let text = service::read_regular_text(&path, MAX_FILE);
                 Some(text.map_err(|cause| format!("{} can't be read: {cause}", path.display()))?.trim().to_owned())
             }
             (None, None) => None,
@@ -279,23 +281,26 @@ impl GatewayOptions {
         self.of_file.iter().chain(&self.gateway)
     }
 
+    /// Returns the addresses of the gateways that have their own, each with what it is for.
+    pub(super) fn listeners(&self) -> impl Iterator<Item = (String, SocketAddr)> {
+        self.entries().filter_map(|entry| match entry.mount {
+            Mount::Listener(address) => Some((format!("gateway {}", entry.name), address)),
+            Mount::Host(_) => None,
+        })
+    }
+
     /// Checks what is only wrong with several gateways, or with the site.
     ///
     /// # Errors
     /// A sentence.
-    pub(super) fn validate(&self, site: &Site, listen: SocketAddr) -> Result<(), String> {
-        let (mut names, mut listeners, mut mounts) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    pub(super) fn validate(&self, site: &Site) -> Result<(), String> {
+        let (mut names, mut mounts) = (BTreeSet::new(), BTreeSet::new());
         for entry in self.entries() {
             let name = &entry.name;
             if !names.insert(name) {
                 return Err(format!("There are two gateways named {name}."));
             }
             match &entry.mount {
-                Mount::Listener(address)
-                    if address.port() != 0 && (*address == listen || !listeners.insert(*address)) =>
-                {
-                    return Err(format!("Gateway {name}: something else already listens on {address}."));
-                }
                 Mount::Listener(_) => (),
                 Mount::Host(host) if site.is_host(&host.to_string()) => {
                     return Err(format!(

@@ -17,7 +17,7 @@ use crate::{
 pub(super) struct GrpcOptions {
     /// Address for Envoy's authorization over gRPC, on a network that only proxies can reach [default: none]
     #[arg(long, env = "LATCHKEY_GRPC_LISTEN", value_name = "ADDRESS", help_heading = "Network")]
-    grpc_listen: Option<SocketAddr>,
+    pub(super) grpc_listen: Option<SocketAddr>,
 }
 
 impl GrpcOptions {

@@ -3,7 +3,6 @@
 mod line;
 
 use std::{
-    fs::File,
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
@@ -15,7 +14,7 @@ use service::{Import as Importing, Imported, MAX_DESCRIBED, Rejected, RejectedLi
 
 use super::{
     outcome::{Answer, Failure},
-    output,
+    output::{self, counted},
 };
 
 /// The longest line, in bytes.
@@ -89,7 +88,7 @@ async fn read(import: &mut Importing<'_>, path: &Path, tenant: Option<&str>) -> 
     let failed = |error: io::Error| Failure::Other(format!("{} can't be read: {error}.", path.display()));
     let is_stdin = path == Path::new("-");
     let file: Box<dyn Read> =
-        if is_stdin { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(failed)?) };
+        if is_stdin { Box::new(io::stdin()) } else { Box::new(service::open_regular(path).map_err(failed)?) };
     let mut lines = BufReader::new(file);
     let mut bytes = Vec::new();
     for number in 1.. {
@@ -130,19 +129,21 @@ fn describe(rejected: &Rejected) {
         }
     }
     if rejected.count > MAX_DESCRIBED {
-        output::message(format!("{} more lines can't be imported.", rejected.count - MAX_DESCRIBED));
+        output::message(format!(
+            "Left out here: {}.",
+            counted((rejected.count - MAX_DESCRIBED) as u64, "more invalid line")
+        ));
     }
 }
 
 fn summary(done: &Imported, dry_run: bool) -> String {
-    let counted = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     let verb = if dry_run { "Would import" } else { "Imported" };
     format!(
         "{verb} {}; skipped {}; left out {}.",
-        counted(done.imported, "key"),
-        counted(done.skipped, "key")
+        counted(done.imported as u64, "key"),
+        counted(done.skipped as u64, "key")
             + if done.skipped == 1 { " that was imported before" } else { " that were imported before" },
-        counted(done.rejected.count, "invalid line")
+        counted(done.rejected.count as u64, "invalid line")
     )
 }
 

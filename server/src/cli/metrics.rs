@@ -20,7 +20,7 @@ const IDLE_TIMEOUT: std::time::Duration = std::time::Duration::from_mins(5);
 pub(super) struct MetricsOptions {
     /// Address for Prometheus metrics at /metrics, on a network that only the monitoring can reach [default: none]
     #[arg(long, env = "LATCHKEY_METRICS_LISTEN", value_name = "ADDRESS", help_heading = "Network")]
-    metrics_listen: Option<SocketAddr>,
+    pub(super) metrics_listen: Option<SocketAddr>,
 }
 
 impl MetricsOptions {

@@ -239,6 +239,7 @@ impl Command {
     fn creates_database(&self) -> bool {
         match self {
             Self::OnDatabase(OnDatabase::Serve(options)) => options.migrates(),
+            Self::Config(config_check::ConfigCommand::Check(check)) => check.serve.migrates(),
             Self::OnDatabase(OnDatabase::Migrate) | Self::FillDemo => true,
             _ => false,
         }
@@ -266,7 +267,7 @@ pub async fn run(cli: Cli, embedded: Embedded) -> ExitCode {
 fn exits_with_2(error: &(dyn std::error::Error + 'static)) -> bool {
     let is_of_database = matches!(error.downcast_ref(), Some(OpenError::Url | OpenError::Mail(_)));
     let is_incomplete = matches!(error.downcast_ref(), Some(scan::ScanError::Incomplete(_)));
-    is_of_database || is_incomplete || error.is::<SiteError>() || error.is::<serve::InvalidGateway>()
+    is_of_database || is_incomplete || error.is::<SiteError>() || error.is::<serve::InvalidSettings>()
 }
 
 async fn dispatch(cli: Cli, embedded: Embedded, traces: Option<&Traces>) -> Outcome {
@@ -279,7 +280,7 @@ async fn dispatch(cli: Cli, embedded: Embedded, traces: Option<&Traces>) -> Outc
         ..Settings::new(cli.common.database_url)
     };
     match cli.command {
-        Command::Config(command) => config_check::run(command, cli.report),
+        Command::Config(command) => config_check::run(command, settings, cli.report),
         Command::Health(options) => health::run(options).await,
         Command::Completions { shell } => Ok(shell::print_completions(help::complete(Cli::command()), shell)?),
         Command::Man { folder } => Ok(shell::write_manual(help::complete(Cli::command()), &folder)?),
@@ -299,6 +300,8 @@ async fn dispatch(cli: Cli, embedded: Embedded, traces: Option<&Traces>) -> Outc
         Command::OnDatabase(command) => {
             if let OnDatabase::Serve(options) = &command {
                 options.configure(&mut settings);
+                // The warnings follow once the address is known.
+                options.validate(&settings).map_err(serve::InvalidSettings::into_cause)?;
                 cli.report.warn();
             }
             with_database(&settings, traces, async |services| command.run(services, embedded).await).await

@@ -26,3 +26,8 @@ pub(super) fn bytes(bytes: &[u8]) -> Answer {
 pub(super) fn message(text: impl Display) {
     writeln!(std::io::stderr().lock(), "{text}").ok();
 }
+
+/// Returns a number with the noun in its form, such as `1 key` or `2 keys`.
+pub(super) fn counted(count: u64, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}

@@ -9,7 +9,7 @@ use service::{Clock, Restored, RestoredFile, Services, Settings};
 use super::{
     list::time,
     outcome::{Failure, Outcome},
-    output,
+    output::{self, counted},
 };
 
 #[derive(Args, Clone, Debug)]
@@ -109,8 +109,10 @@ fn report(restored: &Restored, ledger: Option<&Path>) {
     output::message(format!("The latest change in the backup is of {latest}. Later ones are lost."));
     if ledger.is_some() {
         output::message(format!(
-            "Done again from the revocation ledger: {} keys revoked, {} members removed, {} service accounts deleted.",
-            restored.keys, restored.members, restored.accounts
+            "Done again from the revocation ledger: {} revoked, {} removed, {} deleted.",
+            counted(restored.keys.into(), "key"),
+            counted(restored.members.into(), "member"),
+            counted(restored.accounts.into(), "service account")
         ));
         for email in &restored.passwords {
             output::message(format!(

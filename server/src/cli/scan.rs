@@ -43,15 +43,15 @@ pub(super) struct Scan {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ScanError {
     /// Tokens were found.
-    #[error("{}", counted(*.0))]
+    #[error("{}", found(*.0))]
     Found(u64),
     /// Not everything was searched, whether or not tokens were found.
     #[error("{0}")]
     Incomplete(String),
 }
 
-fn counted(tokens: u64) -> String {
-    if tokens == 1 { "1 token was found.".to_owned() } else { format!("{tokens} tokens were found.") }
+fn found(tokens: u64) -> String {
+    format!("{} {} found.", output::counted(tokens, "token"), if tokens == 1 { "was" } else { "were" })
 }
 
 /// `database`: the settings of the database in which to look the tokens up, if one is given.
@@ -73,7 +73,7 @@ pub(super) async fn run(options: Scan, database: Option<&Settings>) -> Outcome {
     searched?;
     match search {
         Search { failures: 1.., found, .. } => {
-            let message = format!("Not everything could be searched. {}", counted(found));
+            let message = format!("Not everything could be searched. {}", self::found(found));
             Err(ScanError::Incomplete(message).into())
         }
         Search { found: 1.., .. } => Err(ScanError::Found(search.found).into()),

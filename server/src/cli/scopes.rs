@@ -87,7 +87,8 @@ pub(super) async fn run(services: &Services, command: ScopeCommand) -> Answer {
         }
         ScopeCommand::SetScope { scope, description, least_role, deprecated_since } => {
             let deprecated_since = deprecated_since.unwrap_or_default();
-            admin.set_scope(&SetScope { scope, description, least_role: Some(least_role), deprecated_since }).await?;
+            let least_role = Some(least_role);
+            admin.set_scope(&SetScope { scope, description, least_role, deprecated_since, before: None }).await?;
         }
         ScopeCommand::RemoveScope { scope } => admin.remove_scope(&scope).await?,
     }

@@ -1,11 +1,16 @@
 //! The command `serve`.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::TimeDelta;
 use clap::{Args, builder::BoolishValueParser};
 use domain::{ApiError, Secret};
-use service::{MailSettings, Services};
+use service::{MailSettings, OpenError, Services};
 
 use super::{
     announce,
@@ -20,7 +25,7 @@ use crate::{
     accept,
     assets::{Assets, Embedded, Source},
     authority::Authority,
-    config,
+    config::{self, Site, SiteError},
     metrics::Metrics,
     report_keys::ReportKeys,
     router,
@@ -49,6 +54,7 @@ pub(super) struct Serve {
         long,
         env = "LATCHKEY_KEY_HEADER",
         default_value = "X-API-Key",
+        value_parser = config::parse_key_header,
         value_name = "NAME",
         help_heading = "Network"
     )]
@@ -100,6 +106,7 @@ pub(super) struct Serve {
         long,
         env = "LATCHKEY_OPERATOR_TENANT",
         value_name = "SLUG",
+        value_parser = slug,
         help_heading = "Scopes",
         help = "Tenant whose administrators may change the scope catalogue, which all tenants share; without it, those of \
           the only tenant"
@@ -138,10 +145,34 @@ pub(super) struct Serve {
     site_root: Option<PathBuf>,
 }
 
-/// What is wrong with the gateways.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct InvalidGateway(String);
+/// Why `serve` refuses its settings, although each value is valid by itself.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InvalidSettings {
+    /// The public URL.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// The database, the files beside it, or email.
+    #[error(transparent)]
+    Services(#[from] OpenError),
+    /// Addresses, gateways, or the tenant of the operator.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl InvalidSettings {
+    /// Returns the error as the start itself reports it, with its exit status.
+    pub(super) fn into_cause(self) -> Box<dyn std::error::Error> {
+        match self {
+            Self::Site(error) => error.into(),
+            Self::Services(error) => error.into(),
+            Self::Other(_) => self.into(),
+        }
+    }
+}
+
+fn slug(text: &str) -> Result<String, String> {
+    domain::Slug::parse(text).map(|slug| slug.as_str().to_owned()).map_err(|error| error.to_string())
+}
 
 fn folder(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
@@ -161,16 +192,45 @@ impl Serve {
         settings.confirm_after = TimeDelta::seconds(self.confirm_after.into());
     }
 
-    /// Checks what clap can't.
+    /// Checks everything that can be known before the start, for `serve` itself and for `config check`. Returns what
+    /// is allowed and hardly meant. `settings`: as [`Serve::configure`] completes them.
     ///
     /// # Errors
     /// When `serve` would refuse the settings.
-    pub(super) fn validate(&self) -> Outcome {
-        let public_url = self.public_url.clone().unwrap_or_else(|| config::default_public_url(self.listen.address));
-        let site = config::Site::new(&public_url, self.insecure_http, Assets::new(Source::Embedded(|_| None)))?;
-        let site = site.with_hosts(self.allowed_host.clone());
-        self.gateways.validate(&site, self.listen.address).map_err(InvalidGateway)?;
-        self.mail().map_or(Ok(()), |mail| mail.validate())?;
+    pub(super) fn validate(&self, settings: &service::Settings) -> Result<Vec<String>, InvalidSettings> {
+        let site = self.site(self.listen.address, Assets::new(Source::Embedded(|_| None)))?;
+        self.gateways.validate(&site).map_err(InvalidSettings::Other)?;
+        self.check_listeners().map_err(InvalidSettings::Other)?;
+        settings.validate()?;
+        Ok(site.warnings())
+    }
+
+    /// Returns the site that is served at an address.
+    ///
+    /// # Errors
+    /// When the public URL is refused.
+    fn site(&self, address: SocketAddr, assets: Assets) -> Result<Site, SiteError> {
+        let public_url = self.public_url.clone().unwrap_or_else(|| config::default_public_url(address));
+        let site = Site::new(&public_url, self.insecure_http, assets)?;
+        let site = site.behind(self.trusted_proxy.clone()).with_hosts(self.allowed_host.clone());
+        let site = site.with_key_header(self.key_header.clone());
+        Ok(site.with_leak_reports(config::LeakReportRules {
+            keys: self.leak_report_keys.clone(),
+            requires_signature: self.require_signed_leak_reports,
+        }))
+    }
+
+    /// Checks that no two listeners have the same address. Whether another process has it only shows at the start.
+    fn check_listeners(&self) -> Result<(), String> {
+        let mut known = vec![("--listen".to_owned(), self.listen.address)];
+        let metrics = self.metrics.metrics_listen.map(|address| ("--metrics-listen".to_owned(), address));
+        let grpc = self.grpc.grpc_listen.map(|address| ("--grpc-listen".to_owned(), address));
+        for (name, address) in metrics.into_iter().chain(grpc).chain(self.gateways.listeners()) {
+            if let Some((other, taken)) = known.iter().find(|(_, taken)| overlap(*taken, address)) {
+                return Err(format!("{other} ({taken}) and {name} ({address}) need different addresses."));
+            }
+            known.push((name, address));
+        }
         Ok(())
     }
 
@@ -199,6 +259,28 @@ async fn prepare(services: &Services, no_migrate: bool) -> Result<(), service::O
     services.unlock_secrets().await
 }
 
+/// Checks that the tenant whose administrators may change the scope catalogue exists. Before the set-up, there is none.
+async fn require_operator_tenant(services: &Services, slug: Option<&str>) -> Outcome {
+    let Some(slug) = slug else { return Ok(()) };
+    let tenants = services.admin().list_tenants().await.map_err(ApiError::from)?;
+    if tenants.is_empty() {
+        tracing::warn!("--operator-tenant: there is no tenant yet; {slug} must be the slug of one");
+    } else if tenants.iter().all(|tenant| tenant.slug.as_str() != slug) {
+        let message = format!("--operator-tenant: there is no tenant with the slug {slug}.");
+        return Err(InvalidSettings::Other(message).into());
+    }
+    Ok(())
+}
+
+/// Whether one listener keeps another from its address. An unspecified address includes all others, that of IPv6 also
+/// those of IPv4.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let includes = |wide: IpAddr, ip: IpAddr| wide.is_unspecified() && (wide.is_ipv6() || ip.is_ipv4());
+    let (first, second) = (one.ip().to_canonical(), other.ip().to_canonical());
+    let is_same = first == second || includes(first, second) || includes(second, first);
+    one.port() != 0 && one.port() == other.port() && is_same
+}
+
 /// Serves until Ctrl+C or SIGTERM.
 pub(super) async fn run(services: &Services, options: Serve, embedded: Embedded) -> Outcome {
     let mut signals = stop::listen()?;
@@ -206,24 +288,18 @@ pub(super) async fn run(services: &Services, options: Serve, embedded: Embedded)
         Some(prepared) => prepared?,
         None => return Ok(()),
     }
+    require_operator_tenant(services, options.operator_tenant.as_deref()).await?;
     let _serving = services.begin_serving()?;
     let listener = accept::listen(options.listen.address)
         .map_err(|error| format!("Can't listen on {}: {error}", options.listen.address))?;
     let address = listener.local_addr()?;
-    let public_url = options.public_url.unwrap_or_else(|| config::default_public_url(address));
-    let files = options.site_root.map_or(Source::Embedded(embedded), Source::Folder);
-    let site = config::Site::new(&public_url, options.insecure_http, Assets::new(files))?;
-    let site = site.behind(options.trusted_proxy).with_hosts(options.allowed_host).with_key_header(options.key_header);
-    let site = site.with_leak_reports(config::LeakReportRules {
-        keys: options.leak_report_keys,
-        requires_signature: options.require_signed_leak_reports,
-    });
-    if site.hides_clients() {
-        tracing::warn!(
-            "--trusted-proxy isn't set: all clients appear to come from the TLS proxy and share its rate limits"
-        );
+    let files = options.site_root.clone().map_or(Source::Embedded(embedded), Source::Folder);
+    let site = options.site(address, Assets::new(files))?;
+    for warning in site.warnings() {
+        tracing::warn!("{warning}");
     }
-    options.gateways.validate(&site, address).map_err(InvalidGateway)?;
+    // Again, with the port that a listener with port 0 got.
+    options.gateways.validate(&site).map_err(InvalidSettings::Other)?;
     let site = Arc::new(site);
     let others = options.grpc.max_connections();
     // A request through a gateway has a connection to the upstream, too.
@@ -262,4 +338,28 @@ fn limits(max_connections: u32, idle_timeout: u32, (others, each): (usize, usize
         );
     }
     accept::Limits::new(max_connections, Duration::from_secs(idle_timeout.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_overlap_if_one_includes_the_other() {
+        for (one, other, expected) in [
+            ("127.0.0.1:1", "127.0.0.1:1", true),
+            ("127.0.0.1:1", "127.0.0.1:2", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+            ("0.0.0.0:1", "127.0.0.1:1", true),
+            ("[::]:1", "127.0.0.1:1", true),
+            ("[::]:1", "0.0.0.0:1", true),
+            ("0.0.0.0:1", "[::1]:1", false),
+            ("[::1]:1", "127.0.0.1:1", false),
+            ("[::ffff:127.0.0.1]:1", "127.0.0.1:1", true),
+        ] {
+            let (first, second) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!(overlap(first, second), expected, "{one} {other}");
+            assert_eq!(overlap(second, first), expected, "{other} {one}");
+        }
+    }
 }

@@ -3,8 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::{OsStr, OsString},
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -255,9 +253,6 @@ fn read_value(path: &Path, named_by: &str) -> Result<String, String> {
     Ok(value.to_owned())
 }
 
-/// Reads a text file of at most [`MAX_FILE`] bytes, which needn't be a regular file.
 fn read(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(MAX_FILE).read_to_string(&mut text)?;
-    Ok(text)
+    service::read_regular_text(path, MAX_FILE)
 }

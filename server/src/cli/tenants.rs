@@ -139,7 +139,8 @@ pub(super) async fn run(services: &Services, command: TenantCommand) -> Answer {
             let days = days.map(|days| days.to_string()).unwrap_or_default();
             let limit = limit.map(|limit| limit.to_string()).unwrap_or_default();
             let (on_exposure, from) = (on_exposure.unwrap_or_default(), from.unwrap_or_default());
-            let input = SetKeyPolicy { policy, days, limit, on_exposure, scopes: scopes.join(" "), from };
+            let scopes = scopes.join(" ");
+            let input = SetKeyPolicy { policy, days, limit, on_exposure, scopes, from, before: None };
             services.tenant_policies().set(&operator, &input).await?;
         }
         TenantCommand::ClearPolicy { place, policy } => {

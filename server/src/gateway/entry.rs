@@ -107,8 +107,10 @@ impl Wanted {
     /// Returns the sentence for somebody whose role isn't enough.
     pub(crate) fn refusal(&self) -> String {
         match self.demand.role {
-            Some(least) => format!("This request needs the role {}.", least.as_str()),
-            None => "The role READ_ONLY_USER may only send requests that read.".to_owned(),
+            Some(least) => {
+                format!("You need the role {} for this. Ask an administrator to change yours.", least.label())
+            }
+            None => "You can only read here with the role Read only. Ask an administrator to change it.".to_owned(),
         }
     }
 }

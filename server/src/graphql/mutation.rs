@@ -328,6 +328,7 @@ impl ProductMutation {
             description: input.description,
             least_role: Some(input.least_role.into()),
             deprecated_since: input.deprecated_since.unwrap_or_default(),
+            before: None,
         };
         Ok(Some(services(context)?.scopes().set(actor(context)?, &input).await.map_err(refuse)?.into()))
     }

@@ -957,7 +957,7 @@ impl From<KeyPolicyInput> for SetKeyPolicy {
             input.on_exposure.map(|response| domain::ExposureResponse::from(response).as_str().to_owned());
         let scopes = input.scopes.unwrap_or_default().join(" ");
         let (on_exposure, from) = (on_exposure.unwrap_or_default(), from.unwrap_or_default());
-        Self { policy, days, limit, on_exposure, scopes, from }
+        Self { policy, days, limit, on_exposure, scopes, from, before: None }
     }
 }
 

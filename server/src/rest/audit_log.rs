@@ -7,7 +7,7 @@ use app::{
 use axum::{
     Extension,
     body::{Body, Bytes},
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     response::{IntoResponse, Redirect, Response},
 };
 use domain::{ApiError, AuditEntry, AuditQuery, ErrorCode, PageRequest};
@@ -123,10 +123,10 @@ pub(crate) async fn export(
     Extension(caller): Extension<Caller>,
     params: Result<Query<AuditParams>, QueryRejection>,
     encoding: Result<Query<Encoding>, QueryRejection>,
-    Path(file): Path<String>,
     request: Parts,
 ) -> Response {
-    let Some(format) = Format::of_file(&file) else { return problem::of(&ApiError::not_found()) };
+    let file = request.uri.path().rsplit('/').next().unwrap_or_default();
+    let Some(format) = Format::of_file(file) else { return problem::of(&ApiError::not_found()) };
     let actor = match super::require_actor(&caller) {
         Ok(actor) => actor,
         Err(response) => return *response,

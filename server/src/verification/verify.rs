@@ -9,7 +9,7 @@ use service::{Authorized, Client, Services, Verification, VerifiedKey};
 
 use super::{credential::Credential, cursor, demand, facts::Facts};
 use crate::{
-    body,
+    body::{self, Shape},
     config::Site,
     headers,
     middleware::{authenticate, limits::ReadRequest},
@@ -29,11 +29,20 @@ enum Scopes {
     List(Vec<String>),
 }
 
+/// The members of [`Question`] and [`Batch`], for the error about any other.
+const QUESTION: Shape = Shape::Object(&[
+    ("token", Shape::Any),
+    ("scope", Shape::Any),
+    ("client", Shape::Object(&[("address", Shape::Any), ("user_agent", Shape::Any)])),
+]);
+const BATCH: Shape = Shape::Object(&[("keys", Shape::Array(&QUESTION))]);
+
 /// A token to verify.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Question {
     token: String,
-    #[serde(default, alias = "scopes")]
+    #[serde(default)]
     scope: Option<Scopes>,
     #[serde(default)]
     client: Option<EndClient>,
@@ -41,12 +50,14 @@ struct Question {
 
 /// The client whose request the caller asks about.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct EndClient {
     address: Option<String>,
     user_agent: Option<String>,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Batch {
     keys: Vec<Question>,
 }
@@ -117,7 +128,7 @@ pub(super) async fn one(services: &Services, site: &Site, request: ReadRequest) 
         Err(refusal) => return *refusal,
     };
     let Some(question) = body::json_object::<Question>(&body) else {
-        return problem::answer(StatusCode::BAD_REQUEST, "The body must be a JSON object with \"token\", a string.");
+        return malformed(&body, &QUESTION, "The body must be a JSON object with \"token\", a string.");
     };
     // Before the answer is looked for, so that the answer includes the changes up to it.
     let cursor = caller.tenant.and_then(|tenant| services.changes().cursor(tenant));
@@ -142,7 +153,7 @@ pub(super) async fn batch(services: &Services, site: &Site, request: ReadRequest
         let detail = format!(
             "The body must be a JSON object with \"keys\", an array of 1 to {MAX_BATCH} objects with \"token\"."
         );
-        problem::answer(StatusCode::BAD_REQUEST, &detail)
+        malformed(&body, &BATCH, &detail)
     };
     let Some(batch) = body::json_object::<Batch>(&body) else { return wrong() };
     if batch.keys.is_empty() || batch.keys.len() > MAX_BATCH {
@@ -157,6 +168,14 @@ pub(super) async fn batch(services: &Services, site: &Site, request: ReadRequest
         }
     }
     json(&BatchAnswer { results })
+}
+
+/// Responds to a body that can't be read: names its unknown members or, without any, says what it must be.
+fn malformed(body: &[u8], shape: &Shape, detail: &str) -> Response {
+    match body::unknown_members(body, shape) {
+        Some(error) => problem::of(&error),
+        None => problem::answer(StatusCode::BAD_REQUEST, detail),
+    }
 }
 
 /// The service that verifies keys, and its tenant if it has authenticated.

@@ -268,3 +268,36 @@ fn every_form_of_a_server_function_says_where_it_was_opened() {
         }
     });
 }
+
+#[test]
+fn a_client_that_accepts_anything_posts_a_form() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        let tenant = stage.selected_tenant(&cookie).await;
+        for accept in [None, Some("*/*")] {
+            let name = format!("name={}", accept.map_or("One", |_| "Two"));
+            let send = async |body: &str| {
+                let mut request = Request::post("/fn/rename_tenant")
+                    .header("content-type", "application/x-www-form-urlencoded")
+                    .header("sec-fetch-site", "same-origin")
+                    .header("cookie", &cookie);
+                if let Some(accept) = accept {
+                    request = request.header("accept", accept);
+                }
+                stage.send(request.body(Body::from(body.to_owned())).unwrap()).await
+            };
+            let done = send(&format!("page=/team/settings/rename&then=/team/settings&in_tenant={tenant}&{name}")).await;
+            assert_eq!(done.status, StatusCode::SEE_OTHER, "{accept:?}: {}", done.text);
+            assert_eq!(done.header("location"), "/team/settings");
+        }
+        // A script must say it in a header, and is told so.
+        let request = Request::post("/fn/rename_tenant")
+            .header("accept", "application/json")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin")
+            .header("cookie", &cookie);
+        let answer = stage.send(request.body(Body::from("name=Three")).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(answer.text.contains("x-latchkey-tenant is missing"), "{}", answer.text);
+    });
+}

@@ -6,7 +6,7 @@ use http::{Request, StatusCode};
 
 use server::accept::Peer;
 
-use crate::support::{Form, PASSWORD, Stage, on_both, on_https, token_in};
+use crate::support::{Answer, Form, PASSWORD, Stage, on_both, on_https, token_in};
 
 const NEW_KEY: &str = "name=laptop&expiry=30d";
 
@@ -454,5 +454,73 @@ fn bulk_actions_return_to_the_filtered_list_and_nowhere_else() {
         assert_eq!(done.header("location"), "/team/keys?q=a%26b&state=all");
         let done = stage.submit(&bulk("//evil.example", "revoke"), &cookie, "then=//evil.example").await;
         assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, "/"));
+    });
+}
+
+/// Posts the form that a page showed before, with other values. Returns the response.
+async fn send_shown(stage: &Stage, shown: &str, cookie: &str, typed: &str) -> Answer {
+    let form = Form::all(shown).into_iter().find(|form| form.action.starts_with("/fn/")).expect("a form");
+    let hidden = serde_urlencoded::to_string(&form.hidden).unwrap();
+    stage.post_form(&form.action, cookie, &format!("{hidden}&{typed}")).await
+}
+
+#[test]
+fn a_form_that_was_opened_before_another_change_does_not_overwrite_it() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        let (account, _) = stage.key_of_account("bot").await;
+        let scope = "/team/settings/scopes/a%3Ab";
+        let added = stage.submit("/team/settings/scopes/new", &cookie, "scope=a:b&description=A&least_role=USER").await;
+        assert_eq!(added.status, StatusCode::SEE_OTHER, "{}", added.text);
+        let role = format!("/team/service-accounts/{account}/role");
+        let policy = "/team/settings/policies/max_lifetime";
+        // Page, what the form sends, what somebody else sends first, and what the conflict says.
+        for (page, late, early, now) in [
+            (role.clone(), "role=TENANT_ADMIN", "role=READ_ONLY_USER", "The role is Read only now."),
+            (format!("{policy}?days=90"), "", "days=30", "must expire within 30 days. Set by Ada"),
+            (format!("{policy}/off"), "", "", "must expire within 20 days."),
+            (
+                scope.to_owned(),
+                "description=Late&least_role=READ_ONLY_USER",
+                "description=Early&least_role=TENANT_ADMIN",
+                "least role Administrator",
+            ),
+        ] {
+            let shown = stage.get(&page, &cookie).await.text;
+            // Somebody's form that was opened at the same time.
+            let early_done = if page.ends_with("/off") {
+                let form = stage.get(&format!("{policy}?days=20"), &cookie).await.text;
+                send_shown(&stage, &form, &cookie, "").await
+            } else {
+                send_shown(&stage, &shown, &cookie, early).await
+            };
+            assert_eq!(early_done.status, StatusCode::SEE_OTHER, "{page}: {}", early_done.text);
+            let refused = send_shown(&stage, &shown, &cookie, late).await;
+            assert_eq!(refused.status, StatusCode::CONFLICT, "{page}: {}", refused.text);
+            assert!(refused.text.contains("Somebody else changed this meanwhile"), "{page}: {}", refused.text);
+            let is_told = refused.text.contains(now);
+            assert!(is_told, "{page}: {}", refused.text);
+            if page == scope {
+                assert!(refused.text.contains("value=\"Late\""), "what was typed is kept");
+            }
+            // Once it was shown again, the same values are meant, also if they are sent twice.
+            let again = send_shown(&stage, &refused.text, &cookie, late).await;
+            assert_eq!(again.status, StatusCode::SEE_OTHER, "{page}: {}", again.text);
+            if !page.ends_with("/off") {
+                let twice = send_shown(&stage, &refused.text, &cookie, late).await;
+                assert_eq!(twice.status, StatusCode::SEE_OTHER, "{page}: {}", twice.text);
+            }
+        }
+        // The form for a new scope doesn't change one that exists.
+        let taken = stage.submit("/team/settings/scopes/new", &cookie, "scope=a:b&description=B&least_role=USER").await;
+        assert_eq!(taken.status, StatusCode::CONFLICT, "{}", taken.text);
+        // With script.
+        let body = format!("account={account}&role=USER&before=READ_ONLY_USER");
+        let call = stage.call("/fn/change_service_account_role", &cookie, &body).await;
+        assert_eq!(call.status, StatusCode::CONFLICT, "{}", call.text);
+        let member = stage.ada;
+        let body = format!("user={member}&role=USER&before=READ_ONLY_USER");
+        let call = stage.call("/fn/change_member_role", &cookie, &body).await;
+        assert_eq!(call.status, StatusCode::CONFLICT, "{}", call.text);
     });
 }

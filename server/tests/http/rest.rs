@@ -4,8 +4,12 @@ use axum::body::Body;
 use chrono::TimeDelta;
 use domain::Role;
 use http::{Request, StatusCode};
+use serde_json::json;
 
-use crate::support::{Stage, on_both};
+use crate::{
+    endpoints::introspect,
+    support::{Stage, on_both},
+};
 
 fn verify(body: &str, kind: &str) -> Request<Body> {
     Request::post("/api/v1/verify").header("content-type", kind).body(Body::from(body.to_owned())).unwrap()
@@ -122,5 +126,69 @@ fn a_request_without_a_valid_key_is_challenged_and_told_what_is_missing() {
             (&wrong.json()["code"], wrong.text.contains("This API key isn't valid here.")),
             (&"UNAUTHENTICATED".into(), true)
         );
+    });
+}
+
+#[test]
+fn unknown_members_are_refused_by_name() {
+    on_both(async |stage: Stage| {
+        let (_, token) = stage.key_of_account("deployer").await;
+        for (path, body, fields) in [
+            ("/api/v1/verify", json!({"token": token, "scop": "a:b"}), &["scop"][..]),
+            ("/api/v1/verify", json!({"token": token, "scopes": ["a:b"]}), &["scopes"]),
+            ("/api/v1/verify", json!({"tokn": token, "Scope": ""}), &["Scope", "tokn"]),
+            ("/api/v1/verify", json!({"token": token, "client": {"adress": "::1"}}), &["client.adress"]),
+            ("/api/v1/verify/batch", json!({"keys": [{"token": token}, {"token": token, "x": 1}]}), &["keys.1.x"]),
+            ("/api/v1/verify/batch", json!({"keys": [{"token": token}], "scope": "a:b"}), &["scope"]),
+        ] {
+            let request = Request::post(path).header("content-type", "application/json");
+            let answer = stage.send(request.body(Body::from(body.to_string())).unwrap()).await;
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}: {}", answer.text);
+            assert_eq!(answer.header("content-type"), "application/problem+json");
+            let named = answer.json()["fields"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|field| field["field"].clone())
+                .collect::<Vec<_>>();
+            assert_eq!(named, fields, "{body}");
+            assert!(!answer.text.contains(&token));
+        }
+        // RFC 7662 §2.1 lets clients add parameters of their own.
+        let verifier = format!("client_secret={token}&token={token}&scop=a");
+        let answer = introspect(&stage, "", &verifier).await;
+        assert_eq!(answer.json()["active"], true, "{}", answer.text);
+    });
+}
+
+#[test]
+fn unknown_paths_and_methods_are_problems() {
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        for (method, path, status) in [
+            ("POST", "/api/v1/nothing", 404),
+            ("GET", "/api/v1/nothing", 404),
+            ("DELETE", "/api/nothing/at/all", 404),
+            ("PUT", "/api/v2", 404),
+            ("POST", "/api/v1/audit-log.csv", 405),
+            ("GET", "/api/v1/leaks", 405),
+            ("DELETE", "/api/v1/verify", 405),
+            ("POST", "/health/live", 405),
+            ("POST", "/user/api-keys", 405),
+            ("GET", "/fn/rename_tenant", 405),
+            ("PUT", "/sign-in", 405),
+            ("GET", "/sign-out", 405),
+            ("DELETE", "/calendar/x", 405),
+            ("POST", "/favicon.svg", 405),
+            ("POST", "/pkg/x", 405),
+        ] {
+            let request = Request::builder().method(method).uri(path);
+            let request = request.header("cookie", &cookie).header("sec-fetch-site", "same-origin");
+            let answer = stage.send(request.body(Body::empty()).unwrap()).await;
+            assert_eq!(answer.status.as_u16(), status, "{method} {path}: {}", answer.text);
+            assert_eq!(answer.header("content-type"), "application/problem+json", "{method} {path}");
+            assert_eq!(answer.json()["status"], status, "{method} {path}");
+            assert_eq!(answer.headers.contains_key("allow"), status == 405, "{method} {path}");
+        }
     });
 }

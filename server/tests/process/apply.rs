@@ -255,7 +255,7 @@ fn problems_are_printed_with_their_lines_and_without_tokens() {
     let many = (0..60).map(|n| format!("[[tenant]]\nslug = 'A{n}'\nname = 'x'\n")).collect::<Vec<_>>();
     let message = desk.refused(many.concat());
     assert!(message.contains("line 148, tenant A49: ") && !message.contains("A50"), "{message}");
-    assert!(message.contains("There are 10 more problems."), "{message}");
+    assert!(message.contains("Left out here: 10 more problems."), "{message}");
     assert!(desk.refused([0xff]).contains("state.toml isn't UTF-8."));
     assert_eq!(desk.contents(), before);
 }
@@ -314,4 +314,75 @@ fn a_generated_token_is_new_and_well_formed() {
     }
     assert_eq!(place.run(&["generate-token"]).status.code(), Some(2));
     assert!(!place.path("test.db").exists(), "no database was needed");
+}
+
+#[test]
+fn two_commands_that_apply_the_same_file_at_once_both_succeed() {
+    on_both(async |database| {
+        let desk = Desk::new(&database);
+        desk.token("token", "service-account");
+        let account = |n| format!("[[service_account]]\ntenant = 'bench'\nname = 'Robot {n}'\n");
+        let accounts = (0..30).map(account).collect::<Vec<_>>().concat();
+        let key = "[[key]]\ntenant = 'bench'\nservice_account = 'Robot 29'\nname = 'k'\ntoken_file = 'token'\n";
+        desk.write("state.toml", format!("[[tenant]]\nslug = 'new'\nname = 'New'\n{accounts}{key}"));
+        let file = desk.folder.path().join("state.toml").display().to_string();
+        let start = || {
+            let mut command = latchkey();
+            command.arg("apply").arg(&file).args(["--database-url", &database]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let outputs = [start(), start(), start()].map(|child| child.wait_with_output().unwrap());
+        let mut steps: Vec<String> = Vec::new();
+        for output in &outputs {
+            assert!(output.status.success(), "{}", stderr(output));
+            steps.extend(stdout(output).lines().map(str::to_owned));
+            let counts = stderr(output);
+            let counts: Vec<usize> =
+                counts.split(", ").filter_map(|part| part.split(' ').next()?.parse().ok()).collect();
+            assert_eq!(counts[0] + counts[3], 32, "{counts:?}");
+        }
+        steps.sort();
+        let done = steps.len();
+        steps.dedup();
+        assert_eq!((done, steps.len()), (32, 32), "each step is done by one of them");
+        assert_eq!(desk.succeed(&[]).1, "0 created, 0 changed, 0 removed, 32 unchanged");
+    });
+}
+
+#[test]
+fn every_problem_of_a_file_is_reported_at_once() {
+    let place = Place::new();
+    let desk = Desk::new(&place.database);
+    let message = desk.refused(
+        "[[tenant]]\nslug = 'a'\nname = 1\n[[tenant]]\nslug = 'bench'\nname = ''\n[[scope]]\nscope = 'a:b'\n\
+         description = 'A'\nleast_role = 'KING'\n[[key]]\ntenant = 'bench'\nservice_account = 'No'\nname = 'k'\nsha256 = 'x'\n",
+    );
+    for line in ["line 3, ", "line 4, ", "line 7, ", "line 11, "] {
+        assert!(message.contains(line), "{line}: {message}");
+    }
+    // What the database is needed for too, if nothing else is wrong with what an entry refers to.
+    let message = desk.refused(
+        "[[service_account]]\ntenant = 'nobody'\nname = 'R'\n[[key]]\ntenant = 'bench'\nuser = 'x'\nname = 'k'\nsha256 = 'x'\n",
+    );
+    assert!(message.contains("line 1, ") && message.contains("There is no tenant with the slug nobody"), "{message}");
+    assert!(message.contains("line 4, "), "{message}");
+    let message = desk.refused("[[tenant]]\nslug = \n[[tenant]]\nslug = 'b'\nname = B\n");
+    assert!(message.contains("line 2: ") && message.contains("line 5: "), "{message}");
+}
+
+#[test]
+fn a_pipe_is_no_file_to_read_from() {
+    let place = Place::new();
+    let desk = Desk::new(&place.database);
+    let pipe = desk.folder.path().join("pipe").display().to_string();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let message = desk.refused(
+        "[[key]]\ntenant = 'bench'\nservice_account = 'Bench'\nname = 'k'\ntoken_file = 'pipe'\n[[key]]\ntenant = 'bench'\n\
+         service_account = 'Bench'\nname = 'l'\ntoken_file = '/dev/zero'\n",
+    );
+    assert_eq!(message.matches("not a regular file").count(), 2, "{message}");
+    for command in [&["apply", &pipe][..], &["import", "--tenant", "bench", &pipe]] {
+        let output = place.run(command);
+        assert!(!output.status.success() && stderr(&output).contains("not a regular file"), "{}", stderr(&output));
+    }
 }

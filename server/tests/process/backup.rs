@@ -198,7 +198,7 @@ fn a_restored_backup_brings_nothing_back_that_was_revoked_since() {
     let output = story.place.run(&replace);
     assert_done(&output);
     let message = stderr(&output);
-    assert!(message.contains("1 keys revoked, 1 members removed, 1 service accounts deleted."), "{message}");
+    assert!(message.contains("1 key revoked, 1 member removed, 1 service account deleted."), "{message}");
     assert!(message.contains(&format!("{EMAIL} had changed the password")), "{message}");
     story.assert_revoked_again();
     assert_eq!(block_on(sign_in(&story.place.database, PASSWORD)), 401, "the old password");
@@ -299,7 +299,7 @@ fn a_database_that_was_restored_by_other_means_gets_its_revocations_again() {
         assert_refused(&run(&["serve", "--listen", "127.0.0.1:0"]), "run latchkey restore");
         let output = run(&["restore"]);
         assert_done(&output);
-        assert!(stderr(&output).contains("1 keys revoked"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("1 key revoked,"), "{}", stderr(&output));
         assert_eq!(accepted(&database, &[&token, &revoked]).await, [true, false]);
         assert_done(&run(&["audit", "verify"]));
     });

@@ -86,10 +86,12 @@ impl Desk {
             admin(&database, &[&ada[..], &["--password-stdin"]].concat(), PASSWORD);
         }
         fs::create_dir(folder.path().join("backups")).unwrap();
-        fs::write(folder.path().join("latchkey.toml"), include_str!("../../packaging/latchkey.toml")).unwrap();
         #[cfg(unix)]
         std::os::unix::fs::symlink(root().join("end2end"), folder.path().join("end2end")).unwrap();
         let work = tempfile::tempdir().unwrap();
+        let settings = include_str!("../../packaging/latchkey.toml");
+        let own = settings.replace("/var/lib/latchkey", &folder.path().display().to_string());
+        fs::write(folder.path().join("latchkey.toml"), own).unwrap();
         // Otherwise, curl succeeds whatever the status of the response.
         fs::write(work.path().join(".curlrc"), "fail\n").unwrap();
         Self {
@@ -169,13 +171,7 @@ impl Desk {
             last = block.line;
         }
         script += "echo 'all commands were run' >&2\n";
-        let program = Path::new(env!("CARGO_BIN_EXE_latchkey")).parent().unwrap().display().to_string();
-        let mut shell = Command::new("bash");
-        shell.args(["-c", &script]).current_dir(self.folder.path()).stdin(Stdio::null());
-        shell.env("PATH", format!("{program}:{}", path()));
-        shell.env("PREFECT_HOME", self.work.path()).env("PREFECT_SERVER_ANALYTICS_ENABLED", "false");
-        shell.env("ROOT", root()).env("WORK", self.work.path()).env("PORT", self.port.to_string());
-        shell.env("CURL_HOME", self.work.path()).env_remove("LATCHKEY_DATABASE_URL");
+        let mut shell = self.shell(&script);
         if name.ends_with("service-accounts-and-agents.md") {
             shell.env("LATCHKEY_FLOW_RUNS", "true");
         }
@@ -186,6 +182,18 @@ impl Desk {
         for refusal in ["\"errors\"", "\"valid\":false"] {
             assert!(!out.contains(refusal), "{name}: {out}\n{err}");
         }
+    }
+
+    /// Returns the shell that runs a script in the folder.
+    fn shell(&self, script: &str) -> Command {
+        let program = Path::new(env!("CARGO_BIN_EXE_latchkey")).parent().unwrap().display().to_string();
+        let mut shell = Command::new("bash");
+        shell.args(["-c", script]).current_dir(self.folder.path()).stdin(Stdio::null());
+        shell.env("PATH", format!("{program}:{}", path()));
+        shell.env("PREFECT_HOME", self.work.path()).env("PREFECT_SERVER_ANALYTICS_ENABLED", "false");
+        shell.env("ROOT", root()).env("WORK", self.work.path()).env("PORT", self.port.to_string());
+        shell.env("CURL_HOME", self.work.path()).env_remove("LATCHKEY_DATABASE_URL");
+        shell
     }
 }
 
@@ -231,10 +239,16 @@ fn run(name: &str) {
     desk.run(name, &Block::all(&text));
 }
 
+/// Returns the blocks of a document in a language.
+pub fn blocks<'a>(document: &'a str, language: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+    let begin = format!("```{language}\n");
+    let rest: Vec<&str> = document.split(&begin).skip(1).collect();
+    rest.into_iter().filter_map(|rest| rest.split_once("\n```")).map(|(block, _)| block)
+}
+
 /// Returns the files that a document shows: blocks of TOML that begin with a comment with the file's name.
 pub fn files(document: &str) -> impl Iterator<Item = (&str, &str)> {
-    let blocks = document.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
-    blocks.filter_map(|(contents, _)| {
+    blocks(document, "toml").filter_map(|contents| {
         let name = contents.lines().next()?.strip_prefix("# ")?;
         Path::new(name).extension().is_some_and(|ending| ending == "toml").then_some((name, contents))
     })
@@ -271,6 +285,61 @@ documents! {
     the_commands_of_the_guide_to_service_accounts_work "server/docs/guide/service-accounts-and-agents.md"
     the_commands_of_the_guide_to_gateways_work "server/docs/guide/gateway.md"
     the_commands_of_the_guide_to_graphql_work "server/docs/guide/graphql.md"
+}
+
+/// The programs in the guide to verification: the language of the block, the file, and how it is started.
+const EXAMPLES: [(&str, &str, &str); 3] =
+    [("js", "server.mjs", "node"), ("python", "server.py", "python3"), ("go", "main.go", "go run")];
+
+#[test]
+fn the_programs_of_the_guide_to_verification_tell_valid_keys_from_others() {
+    let name = "server/docs/guide/verify.md";
+    let text = fs::read_to_string(root().join(name)).unwrap();
+    let ask = Block::all(&text).into_iter().find(|block| block.code.contains(":8080")).expect("a request");
+    for (language, file, starter) in EXAMPLES {
+        let program = starter.split(' ').next().unwrap();
+        if !is_installed(program) || !is_installed("curl") {
+            println!("{file} isn't run, because there is no {program} or no curl");
+            continue;
+        }
+        assert!(text.contains(&format!("`{starter} {file}`")), "{file}");
+        let (desk, port) = (Desk::new(name), free_port().to_string());
+        let code = blocks(&text, language).next().unwrap_or_else(|| panic!("{file}")).to_owned() + "\n";
+        fs::write(desk.folder.path().join(file), desk.replace(&code).replace("8080", &port)).unwrap();
+        let ask = desk.replace(&ask.code).replace("8080", &port);
+        let script = format!(
+            "{PRELUDE}\n{starter} {file} &\nservers+=($!)\n\
+             until (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null; do kill -0 $! && sleep 0.05; done\n\
+             TOKEN={}\n{ask}\nfor TOKEN in lku_nothing ''; do\n\
+             curl -sS --no-fail -o /dev/null -w '%{{http_code}}\\n' http://127.0.0.1:{port} -H \"Authorization: Bearer $TOKEN\"\n\
+             done\n",
+            desk.token
+        );
+        let output = desk.shell(&script).output().unwrap();
+        let err = stderr(&output);
+        assert!(output.status.success(), "{file}: {err}");
+        assert_eq!(stdout(&output), "Hello, Bench\n401\n401\n", "{file}: {err}");
+    }
+}
+
+#[test]
+fn the_headers_in_the_settings_of_other_software_are_sent_by_the_gateway() {
+    let text = fs::read_to_string(root().join("server/docs/guide/gateway.md")).unwrap();
+    let sent = ["gateway/caller.rs", "verification/forward.rs"]
+        .map(|file| fs::read_to_string(root().join("server/src").join(file)).unwrap())
+        .concat();
+    let mut found = 0;
+    for settings in blocks(&text, "ini") {
+        for line in settings.lines().filter(|line| !line.is_empty()) {
+            let is_section = line.starts_with('[') && line.ends_with(']');
+            assert!(is_section || line.split_once(" = ").is_some(), "{line}");
+        }
+        for header in settings.split([' ', ':', '\n']).filter(|word| word.starts_with("X-Latchkey-")) {
+            assert!(sent.contains(&header.to_lowercase()), "{header}");
+            found += 1;
+        }
+    }
+    assert_eq!(found, 2);
 }
 
 /// Documents whose blocks are all marked.

@@ -872,7 +872,10 @@ fn wrong_gateways_are_refused_before_the_start() {
     let table =
         |name: &str, more: &str| format!("[[gateway]]\nname = '{name}'\nupstream = 'http://127.0.0.1:1'\n{more}\n");
     for (text, message) in [
-        (table("a", "listen = '127.0.0.1:3000'"), "something else already listens on 127.0.0.1:3000"),
+        (
+            table("a", "listen = '127.0.0.1:3000'"),
+            "--listen (127.0.0.1:3000) and gateway a (127.0.0.1:3000) need different addresses",
+        ),
         (table("a", "host = 'localhost:3000'"), "is Latchkey's own host"),
         (table("a", "host = 'a.example'") + &table("a", "host = 'b.example'"), "two gateways named a"),
         (table("a", "host = 'a.example'") + &table("b", "host = 'a.example'"), "the same prefix"),

@@ -149,7 +149,7 @@ fn the_command_says_what_is_wrong_and_imports_nothing_unless_told() {
         let many: Vec<Value> = (100..180).map(|number| line(number, "Nobody")).collect();
         let output = import(&database, &many, &["--tenant", "bench"]);
         assert_eq!(stderr(&output).matches("\nline ").count() + 1, 50);
-        assert!(stderr(&output).contains("30 more lines can't be imported."));
+        assert!(stderr(&output).contains("Left out here: 30 more invalid lines."));
         for (arguments, message) in [
             (&["import", "/nowhere.jsonl"][..], "/nowhere.jsonl can't be read"),
             (&["import", "-", "--tenant"], "a value is required"),

@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use service::testing::{LockedTable, Proxy, with_postgres};
 
 use super::{json_headers, on_both};
-use crate::support::{Connection, admin, connect, fill, latchkey, request, send, serve, skip, start};
+use crate::{
+    documents::blocks,
+    support::{Connection, admin, connect, fill, latchkey, request, send, serve, skip, start},
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -78,7 +81,7 @@ async fn live_and_die(address: SocketAddr, token: &str, account: &str, name: &st
     assert_eq!(is_valid(&mut connection, address, new).await, Some(false));
 }
 
-/// Starts `PgBouncer` in transaction mode, with three connections for everybody, before the server of a URL. Returns the
+/// Starts `PgBouncer` with the settings of the documentation, but only three connections, before the server of a URL. Returns the
 /// URL through it.
 pub fn start_pgbouncer(folder: &Path, database: &str) -> Option<(Killed, String)> {
     let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/opt/homebrew/bin/pgbouncer"];
@@ -88,15 +91,21 @@ pub fn start_pgbouncer(folder: &Path, database: &str) -> Option<(Killed, String)
     let (ip, port) = host.rsplit_once(':').unwrap();
     let own = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     std::fs::write(folder.join("users.txt"), "\"latchkey\" \"\"\n").unwrap();
+    let document = blocks(include_str!("../../docs/postgresql.md"), "ini").next().unwrap();
+    let (database, few) = ("latchkey = host=db.example.org port=5432", "default_pool_size = 20");
+    assert!(
+        document.contains(database) && document.contains(few) && document.contains("\n[pgbouncer]\n"),
+        "{document}"
+    );
+    // With `auth_type = any`, PgBouncer takes the user from the database's line.
+    let settings = document
+        .replace(database, &format!("{name} = host={ip} port={port} user=latchkey"))
+        .replace(few, "default_pool_size = 3");
     let settings = format!(
-        "[databases]\n{name} = host={ip} port={port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {}\n\
-         unix_socket_dir =\nauth_type = any\nauth_file = {}\npool_mode = transaction\ndefault_pool_size = 3\n\
-         max_client_conn = 100\n",
+        "{settings}\nlisten_addr = 127.0.0.1\nlisten_port = {}\nunix_socket_dir =\nauth_type = any\nauth_file = {}\n",
         own.port(),
         folder.join("users.txt").display()
     );
-    // With `auth_type = any`, PgBouncer takes the user from the database's line.
-    let settings = settings.replace(&format!("port={port}\n"), &format!("port={port} user=latchkey\n"));
     let file = folder.join("pgbouncer.ini");
     std::fs::write(&file, settings).unwrap();
     let mut command = Command::new(program);
@@ -244,4 +253,46 @@ fn servers_that_start_at_once_on_a_new_database_wait_for_one_that_migrates_it() 
             assert_eq!(send(&mut connection, ready).await.unwrap().0, 200);
         }
     });
+}
+
+/// Runs SQL as `psql` does. Returns what it says if it fails.
+fn psql(url: &str, sql: &str) -> Result<(), String> {
+    let output =
+        Command::new("psql").args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql]).output().unwrap();
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+#[test]
+fn the_sql_of_the_documentation_sets_up_a_role_that_can_do_everything() {
+    if Command::new("psql").arg("--version").stdout(Stdio::null()).status().is_err() {
+        skip("psql");
+        return;
+    }
+    let Ok(server) = std::env::var("LATCHKEY_TEST_POSTGRES") else {
+        println!("skipped: LATCHKEY_TEST_POSTGRES names no server");
+        return;
+    };
+    // Roles and databases of a server are shared by all tests.
+    let name = format!("latchkey_{}", std::process::id());
+    let own = |sql: &str| sql.replace("latchkey", &name);
+    let mut blocks = blocks(include_str!("../../docs/postgresql.md"), "sql").map(own);
+    let (set_up, limits) = (blocks.next().unwrap(), blocks.next().unwrap());
+    assert!(blocks.next().is_none(), "a block that isn't run here");
+    // One by one, because a database can't be created in a transaction.
+    for statement in set_up.lines() {
+        psql(&server, statement).unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+    let mut url = url::Url::parse(&server).unwrap();
+    url.set_username(&name).unwrap();
+    url.set_password(Some("a long password")).unwrap();
+    url.set_path(&name);
+    let outcome = std::panic::catch_unwind(|| {
+        fill(url.as_str());
+        psql(&server, &limits).unwrap();
+        let check = latchkey().args(["check", "--database-url", url.as_str()]).output().unwrap();
+        assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    });
+    psql(&server, &format!("DROP DATABASE {name}")).unwrap();
+    psql(&server, &format!("DROP ROLE {name}")).unwrap();
+    outcome.unwrap();
 }

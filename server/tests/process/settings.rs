@@ -5,7 +5,7 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::{
-    operator::{Place, json_lines, stderr, stdout},
+    operator::{Logged, Place, json_lines, stderr, stdout},
     support::latchkey,
 };
 
@@ -79,6 +79,8 @@ fn a_variable_may_name_a_file_with_the_value() {
 #[test]
 fn switches_accept_every_usual_spelling_from_every_source() {
     let place = Place::new();
+    assert!(place.run(&["migrate"]).status.success());
+    let database = ["--database-url", place.database.as_str()];
     for (text, is_on) in [
         ("1", true),
         ("yes", true),
@@ -96,13 +98,16 @@ fn switches_accept_every_usual_spelling_from_every_source() {
         } else {
             ["0", "No", "off", "false"].map(Value::from).to_vec()
         };
-        let (value, _) = effective(&[], &[("LATCHKEY_NO_MIGRATE", text)], "no_migrate");
+        let (value, _) = effective(&database, &[("LATCHKEY_NO_MIGRATE", text)], "no_migrate");
         assert!(expected.contains(&value), "{text}: {value}");
     }
     let on = place.write("on.toml", "no_migrate = true\n");
-    assert_eq!(effective(&["--config", &on], &[], "no_migrate").0, "true");
+    assert_eq!(effective(&[&database[..], &["--config", &on]].concat(), &[], "no_migrate").0, "true");
     assert_eq!(effective(&["--config", &on, "--no-migrate=false"], &[], "no_migrate").0, "false");
-    assert_eq!(effective(&["--no-migrate"], &[("LATCHKEY_NO_MIGRATE", "0")], "no_migrate").0, "true");
+    assert_eq!(
+        effective(&[&database[..], &["--no-migrate"]].concat(), &[("LATCHKEY_NO_MIGRATE", "0")], "no_migrate").0,
+        "true"
+    );
     for wrong in ["maybe", "2", "ja"] {
         let output = run(&["serve"], &[("LATCHKEY_NO_MIGRATE", wrong)]);
         assert_invalid(&output, &["--no-migrate", wrong, "LATCHKEY_NO_MIGRATE"]);
@@ -190,4 +195,78 @@ fn every_command_takes_its_settings_from_the_file() {
     assert!(run(&create, &[("LATCHKEY_CONFIG", &file)]).status.success());
     let tenants = run(&["--config", &file, "admin", "list-tenants"], &[]);
     assert!(stdout(&tenants).starts_with("acme\t"), "{}", stderr(&tenants));
+}
+
+/// Creates a named pipe, to which nobody writes.
+fn pipe(place: &Place) -> String {
+    let path = place.path("pipe").display().to_string();
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
+}
+
+#[test]
+fn the_check_and_the_start_refuse_the_same_settings_with_the_same_message() {
+    let place = Place::new();
+    let (pipe, folder) = (pipe(&place), place.path("").display().to_string());
+    let (in_folder, in_pipe) = (format!("sqlite:{folder}"), format!("sqlite:{pipe}"));
+    let gateways = "a=127.0.0.1:9001=http://127.0.0.1:1,b=127.0.0.1:9001=http://127.0.0.1:2";
+    for (arguments, message) in [
+        (&["--database-url", "mysql://host/db"][..], "must begin with sqlite: or postgres:"),
+        (&["--database-url", "latchkey.db"], "must begin with sqlite: or postgres:"),
+        (&["--database-url", "sqlite:/nowhere/at/all/latchkey.db"], "/nowhere/at/all/latchkey.db can't be created"),
+        (&["--database-url", &in_folder], "isn't an SQLite database"),
+        (&["--database-url", &in_pipe], "isn't an SQLite database"),
+        (&["--database-url", "postgres://host:port/db"], "Can't open the database"),
+        (&["--database-url", &place.database, "--no-migrate"], "No database at"),
+        (
+            &["--database-url", &place.database, "--metrics-listen", "127.0.0.1:3000"],
+            "--metrics-listen (127.0.0.1:3000)",
+        ),
+        (&["--database-url", &place.database, "--grpc-listen", "0.0.0.0:3000"], "need different addresses"),
+        (&["--database-url", &place.database, "--gateway", gateways], "gateway b (127.0.0.1:9001)"),
+        (&["--database-url", &place.database, "--secret-key", "x"], "LATCHKEY_SECRET_KEY is invalid"),
+        (&["--database-url", &place.database, "--secret-key-file", "/nowhere/key"], "no secret key file /nowhere/key"),
+        (&["--database-url", &place.database, "--secret-key-file", &pipe], "not a regular file"),
+        (&["--database-url", &place.database, "--revocation-ledger", "/nowhere/x"], "ledger /nowhere/x can't be used"),
+        (&["--database-url", &place.database, "--revocation-ledger", &pipe], "not a regular file"),
+        (&["--database-url", &place.database, "--leak-report-keys", &pipe], "not a regular file"),
+        (&["--database-url", &place.database, "--config", &pipe], "not a regular file"),
+        (&["--database-url", &place.database, "--key-header", "Cookie"], "has a meaning of its own"),
+        (&["--database-url", &place.database, "--trusted-proxy", "10.0.0.1/8"], "the network 10.0.0.0/8"),
+        (&["--database-url", &place.database, "--operator-tenant", "A B"], "--operator-tenant"),
+        (&["--database-url", &place.database, "--public-url", "http://keys.example.org"], "may use http only for"),
+    ] {
+        let messages = [&["config", "check"][..], &["serve"]].map(|command| {
+            let output = run(&[command, arguments].concat(), &[]);
+            assert!(stderr(&output).contains(message), "{message} isn't in: {}", stderr(&output));
+            assert!(matches!(output.status.code(), Some(1 | 2)), "{:?}", output.status);
+            assert!(command == ["serve"] || output.status.code() == Some(2), "{message}");
+            // The help text of clap names the command.
+            stderr(&output).lines().filter(|line| !line.starts_with("Usage: ")).collect::<Vec<_>>().join("\n")
+        });
+        assert_eq!(messages[0], messages[1]);
+    }
+    assert!(!place.path("test.db").exists(), "nothing was created");
+}
+
+#[test]
+fn trusting_every_proxy_is_warned_about() {
+    let output = run(&["config", "check", "--trusted-proxy", "0.0.0.0/0,::/0"], &[]);
+    let text = stderr(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("0.0.0.0/0 trusts every client") && text.contains("::/0 trusts every client"), "{text}");
+    assert!(!text.contains("No problems found") && text.contains("Only the start shows"), "{text}");
+}
+
+#[test]
+fn the_operators_tenant_must_exist_once_there_are_tenants() {
+    let place = Place::new();
+    assert!(place.run(&["migrate"]).status.success());
+    let log = place.path("first.log");
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--operator-tenant", "acme"];
+    Logged::start(&mut place.command(&arguments), &log).stop();
+    assert!(std::fs::read_to_string(&log).unwrap().contains("there is no tenant yet"));
+    let create = ["admin", "create-tenant", "--name", "Other", "--slug", "other"];
+    assert!(place.run(&create).status.success());
+    assert_invalid(&place.run(&arguments), &["--operator-tenant: there is no tenant with the slug acme."]);
 }

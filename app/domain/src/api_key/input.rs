@@ -71,11 +71,15 @@ forms! {
         scopes: String,
         /// The UTC day that the policy is effective from, like `2027-01-31`. Empty for now.
         from: String,
+        /// What a form showed: see [`super::policy::revision`]. If the policy is another one by now, nothing changes.
+        before: Option<String>,
     }
     /// Turns a key policy off.
     ClearKeyPolicy for ClearKeyPolicy -> Changed {
         /// The code of the [`super::policy::KeyPolicyKind`].
         policy: String,
+        /// What a form showed: see [`super::policy::revision`]. If the policy is another one by now, nothing changes.
+        before: Option<String>,
     }
 }
 

@@ -182,7 +182,56 @@ pub struct KeyPolicy {
     pub set_by: String,
 }
 
+/// Returns what a form shows of the policies of a kind, to recognise whether somebody changed them since. `off` if
+/// there are none.
+pub fn revision(policies: &[KeyPolicy], kind: KeyPolicyKind) -> String {
+    let of_kind = policies.iter().filter(|policy| policy.kind == kind);
+    let number = |number: Option<u32>| number.map(|number| number.to_string()).unwrap_or_default();
+    let facts = of_kind.map(|policy| {
+        let (days, limit, set_at) = (number(policy.days), number(policy.limit), policy.set_at.timestamp_micros());
+        let response = policy.on_exposure.map(ExposureResponse::as_str).unwrap_or_default();
+        let from = policy.effective_from.timestamp_micros();
+        format!("{set_at}/{from}/{days}/{limit}/{response}/{}", policy.scopes)
+    });
+    let facts: Vec<String> = facts.collect();
+    if facts.is_empty() { "off".to_owned() } else { facts.join(" ") }
+}
+
+/// Checks that the policies of a kind are still those that a form showed: see [`crate::input::check_unchanged`].
+/// `policies`: the present ones, of any kind; `after`: the policy to set, or `None` if it is to be turned off.
+///
+/// # Errors
+/// `CONFLICT` if they aren't.
+pub fn check_unchanged(
+    before: Option<&str>,
+    policies: &[KeyPolicy],
+    kind: KeyPolicyKind,
+    after: Option<&KeyPolicy>,
+) -> Result<(), ApiError> {
+    let present: Vec<&KeyPolicy> = policies.iter().filter(|policy| policy.kind == kind).collect();
+    let is_done = match (after, present.last()) {
+        (Some(after), Some(last)) => last.has_values_of(after) && last.effective_from <= after.effective_from,
+        (None, None) => true,
+        _ => false,
+    };
+    let now = revision(policies, kind);
+    let after = if is_done { now.clone() } else { String::new() };
+    crate::input::check_unchanged(before.map(str::to_owned).as_ref(), &now, &after, || {
+        if present.is_empty() {
+            return "The policy is off now.".to_owned();
+        }
+        let sentence = |policy: &&KeyPolicy| format!("{} Set by {}.", policy.sentence(), policy.set_by);
+        present.iter().map(sentence).collect::<Vec<_>>().join(" ")
+    })
+}
+
 impl KeyPolicy {
+    /// Returns whether another policy of the same kind has the same values, apart from its date.
+    pub fn has_values_of(&self, other: &Self) -> bool {
+        (self.days, self.limit, self.on_exposure, &self.scopes)
+            == (other.days, other.limit, other.on_exposure, &other.scopes)
+    }
+
     /// Returns the policy as a sentence, for someone who is creating a key.
     pub fn sentence(&self) -> String {
         let days = days_text(self.days.unwrap_or(0));

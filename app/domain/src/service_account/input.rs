@@ -32,6 +32,8 @@ forms! {
         account: ServiceAccountId,
         /// The new role.
         role: Option<Role>,
+        /// The role that a form showed. If it is another one by now, nothing changes.
+        before: Option<Role>,
     }
     /// Suspends a service account and all its keys until it is resumed.
     SuspendAccount for SuspendServiceAccount -> Changed {

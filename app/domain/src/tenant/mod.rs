@@ -7,7 +7,7 @@ pub mod overview;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Name, TenantId};
+use crate::{ApiError, Name, TenantId};
 
 /// What a member or a service account may do in a tenant. A greater role may do everything that a lesser one may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,12 +66,20 @@ impl std::str::FromStr for Role {
 #[error("Choose TENANT_ADMIN, USER or READ_ONLY_USER.")]
 pub struct RoleError;
 
+/// Checks that a role is still the one that a form showed: see [`crate::input::check_unchanged`].
+///
+/// # Errors
+/// `CONFLICT` if it isn't.
+pub fn check_role_unchanged(before: Option<Role>, now: Role, after: Role) -> Result<(), ApiError> {
+    crate::input::check_unchanged(before.as_ref(), &now, &after, || format!("The role is {} now.", now.label()))
+}
+
 /// Returns the role chosen in a form.
 ///
 /// # Errors
 /// A field error at `role` if none was chosen.
-pub fn chosen_role(role: Option<Role>) -> Result<Role, crate::ApiError> {
-    role.ok_or_else(|| crate::ApiError::field("role", "Choose a role."))
+pub fn chosen_role(role: Option<Role>) -> Result<Role, ApiError> {
+    role.ok_or_else(|| ApiError::field("role", "Choose a role."))
 }
 
 /// A tenant's identifier in URLs and clients: 1–63 of `a–z`, `0–9` and inner hyphens, like a DNS label (RFC 1035

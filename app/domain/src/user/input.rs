@@ -27,6 +27,8 @@ forms! {
         user: UserId,
         /// The new role.
         role: Option<Role>,
+        /// The role that a form showed. If it is another one by now, nothing changes.
+        before: Option<Role>,
     }
     /// Removes a member and revokes their keys in the tenant.
     RemoveMember for RemoveMember -> Changed {

@@ -46,7 +46,9 @@ pub fn authorize(actor: &Actor, operation: Operation, target: Target) -> Result<
         Ok(ReadPermit::new(tenant_id, owner, operation))
     } else {
         let own = owner.is_some() && owner == actor.owner();
-        Err(ApiError::forbidden(refusal(operation, owner, own)))
+        let by_operator = own && actor.acting_for().is_some();
+        let message = if by_operator { OF_READ_ONLY_OWNER } else { refusal(operation, owner, own) };
+        Err(ApiError::forbidden(message))
     }
 }
 
@@ -169,6 +171,10 @@ fn is_allowed(actor: &Actor, operation: Operation, owner: Option<Owner>) -> bool
 const OF_THE_OPERATOR: &str =
     "All tenants share the scope catalogue. Ask the operator, who can change it at the command line.";
 
+/// The refusal that the operator reads who acts for a user. Operators are refused nothing else.
+const OF_READ_ONLY_OWNER: &str =
+    "The user has the role Read only, which doesn't allow this. Change it with latchkey admin set-role.";
+
 /// The refusal for service accounts and their keys.
 const OF_ACCOUNTS: &str = "Ask an administrator to manage service accounts.";
 
@@ -187,6 +193,9 @@ fn refusal(operation: Operation, owner: Option<Owner>, own: bool) -> &'static st
         (_, Operation::ListFlowRuns) => "Only administrators can view all flow runs. Yours are listed with your keys.",
         (_, Operation::CreateApiKey) if own => {
             "You can't create keys with the role Read only. Ask an administrator to change it."
+        }
+        (Right::ResumeKey | Right::IssueKey, _) if own => {
+            "You can't do this with the role Read only. Ask an administrator to change it."
         }
         (_, Operation::CreateApiKey) if of_user => {
             "You can't create keys for another user. They have to create their own."

@@ -7,8 +7,8 @@ use domain::{
     ApiError, ErrorCode, ExposureResponse, KeyPolicy, KeyPolicyKind, Operation, Role, ScopeSet, TenantId,
     api_key::{
         expiry::{ExpiryError, first_instant},
-        input::SetKeyPolicy,
-        policy::{KeyPolicyPreview, MAX_DAYS, MAX_KEY_LIMIT, days_text, is_loosened_by, keys_text},
+        input::{ClearKeyPolicy, SetKeyPolicy},
+        policy::{KeyPolicyPreview, MAX_DAYS, MAX_KEY_LIMIT, check_unchanged, days_text, is_loosened_by, keys_text},
     },
     time::parse_instant,
     usage::number_text,
@@ -84,7 +84,8 @@ impl KeyPolicies<'_> {
     /// Turns a key policy on or changes it. If it takes effect later, the current one stays in effect until then.
     ///
     /// # Errors
-    /// As [`KeyPolicies::preview`]; `CONFIRMATION_REQUIRED` if it allows more than before, at any time.
+    /// As [`KeyPolicies::preview`]; `CONFIRMATION_REQUIRED` if it allows more than before, at any time; `CONFLICT` if the
+    /// policy isn't the one that a form showed.
     #[tracing::instrument(skip_all)]
     pub async fn set(&self, actor: &Actor, input: &SetKeyPolicy) -> Result<KeyPolicy> {
         let permit =
@@ -96,6 +97,7 @@ impl KeyPolicies<'_> {
         retry!(self.context.db(), for permit.tenant_id(), tx => {
             storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
             let before = storage::key_policies::list_in(tx, permit.tenant_id(), policy.set_at).await?;
+            check_unchanged(input.before.as_deref(), &before, policy.kind, Some(&policy))?;
             self.context.require_fresh_to_widen(actor, Operation::SetKeyPolicy, is_loosened_by(&before, &policy))?;
             storage::key_policies::set(tx, &permit, &policy).await?;
             storage::audit::insert(tx, &entry).await
@@ -107,19 +109,24 @@ impl KeyPolicies<'_> {
     ///
     /// # Errors
     /// A field error at `policy`; `CONFIRMATION_REQUIRED`; `CONFLICT` if it is already off; `FORBIDDEN`.
-    #[tracing::instrument(skip_all)]
     pub async fn clear(&self, actor: &Actor, policy: &str) -> Result<()> {
+        self.clear_shown(actor, &ClearKeyPolicy { policy: policy.to_owned(), before: None }).await
+    }
+
+    /// Like [`KeyPolicies::clear`], unless the policy isn't the one that a form showed.
+    ///
+    /// # Errors
+    /// As [`KeyPolicies::clear`], and `CONFLICT` if somebody else has changed the policy meanwhile.
+    #[tracing::instrument(skip_all)]
+    pub async fn clear_shown(&self, actor: &Actor, input: &ClearKeyPolicy) -> Result<()> {
         let permit =
             self.context.permit_write(actor, Operation::ClearKeyPolicy, Target::Tenant(actor.tenant_id())).await?;
-        let kind = kind_of(policy)?;
-        let entry = Entry::by(
-            actor,
-            Operation::ClearKeyPolicy,
-            self.context.now(),
-            ("tenant", actor.tenant_id().0, kind.label()),
-        );
+        let (kind, now) = (kind_of(&input.policy)?, self.context.now());
+        let entry = Entry::by(actor, Operation::ClearKeyPolicy, now, ("tenant", actor.tenant_id().0, kind.label()));
         retry!(self.context.db(), for permit.tenant_id(), tx => {
             storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
+            let before = storage::key_policies::list_in(tx, permit.tenant_id(), now).await?;
+            check_unchanged(input.before.as_deref(), &before, kind, None)?;
             if !storage::key_policies::clear(tx, &permit, kind).await? {
                 return Err(ApiError::new(ErrorCode::Conflict, "This policy is already turned off.").into());
             }

@@ -24,6 +24,9 @@ pub const MAX_HINT: usize = 16;
 /// How many bytes of the digest the hint of an unknown token shows.
 const HINTED_BYTES: usize = 4;
 
+/// What an export hashes where it has no token.
+const LOST: [&str; 9] = ["", "\n", "\r\n", " ", "null", "NULL", "nil", "None", "undefined"];
+
 /// The token of a key that is created for a token that already exists. Contains its digest, never the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownToken {
@@ -39,6 +42,12 @@ pub struct KnownToken {
 /// A field error at `sha256`, which doesn't contain the text: it may be a token.
 pub fn read_sha256(text: &str) -> Result<[u8; 32], ApiError> {
     let found = if text.len() == 64 { of_hex(text) } else { of_base64(text) };
+    if let Some(digest) = &found
+        && let Some(lost) = LOST.into_iter().find(|lost| sha256(lost.as_bytes()) == *digest)
+    {
+        let what = if lost.trim().is_empty() { "an empty text".to_owned() } else { format!("the word “{lost}”") };
+        return Err(ApiError::field("sha256", format!("This is the SHA-256 of {what}. The token itself is missing.")));
+    }
     found.ok_or_else(|| {
         let detail = "This must be a SHA-256: 64 hexadecimal digits, or 32 bytes in base64 or base64url. It isn't the \
             token itself.";
@@ -169,6 +178,16 @@ mod tests {
         for text in wrong.into_iter().chain([trailing.as_str(), &format!("{}+_A", "A".repeat(40))]) {
             assert_eq!(field(read_sha256(text)), "sha256", "{text}");
         }
+    }
+
+    #[test]
+    fn the_digest_of_no_token_is_refused() {
+        for lost in LOST {
+            let error = read_sha256(&hex(&sha256(lost.as_bytes()))).unwrap_err();
+            assert!(error.at("sha256").unwrap().contains("is missing"), "{lost:?}");
+        }
+        assert!(read_sha256(&STANDARD.encode(sha256(b""))).is_err());
+        assert!(read_sha256(&hex(&sha256(b"nullable"))).is_ok());
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use domain::{
     ApiError, ErrorCode, KeyId, Operation, RefusalReason, Role, Scope, ScopeGrant, ScopeSet, TenantId,
     api_key::policy::keys_text,
-    scope::{Catalogue, CatalogueScope, MAX_CATALOGUE, Missing, RemoveScope, SetScope, demand, listed},
+    scope::{
+        Catalogue, CatalogueScope, MAX_CATALOGUE, Missing, RemoveScope, SetScope, check_unchanged, demand, listed,
+    },
 };
 
 use crate::{
@@ -55,7 +57,7 @@ impl Scopes<'_> {
     ///
     /// # Errors
     /// Field errors at `scope`, `description`, `least_role`, `deprecated_since`; `CONFIRMATION_REQUIRED` if a lower role may
-    /// then hold it; `FORBIDDEN`.
+    /// then hold it; `CONFLICT` if the scope isn't what a form showed; `FORBIDDEN`.
     #[tracing::instrument(skip_all)]
     pub async fn set(&self, actor: &Actor, input: &SetScope) -> Result<CatalogueScope> {
         let target = self.target(actor).await?;
@@ -63,6 +65,7 @@ impl Scopes<'_> {
         let entry = input.entry()?;
         let audit = self.audit_entry(actor, Operation::SetScope, &entry.scope).with(described(&entry));
         let check = |before: Option<&CatalogueScope>| {
+            check_unchanged(input.before.as_deref(), before, &entry)?;
             let widens = before.is_some_and(|before| entry.least_role < before.least_role);
             self.context.require_fresh_to_widen(actor, Operation::SetScope, widens)
         };

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::{
     ApiError, ErrorCode, Member, MemberQuery, Operation, Owner, Page, PageRequest, Role, UserId, page::MAX_LIMIT,
+    tenant::check_role_unchanged,
 };
 
 use super::second_factor_lock;
@@ -65,12 +66,27 @@ impl Members<'_> {
     /// # Errors
     /// `CONFLICT` for the last administrator; `CONFIRMATION_REQUIRED` for a higher role than before; `NOT_FOUND`,
     /// `FORBIDDEN`.
-    #[tracing::instrument(skip_all, fields(user.id = %user))]
     pub async fn change_role(&self, actor: &Actor, user: UserId, role: Role) -> Result<Member> {
+        self.change_role_from(actor, user, None, role).await
+    }
+
+    /// Like [`Members::change_role`], unless the role isn't the one that a form showed.
+    ///
+    /// # Errors
+    /// As [`Members::change_role`], and `CONFLICT` if somebody else has changed the role meanwhile.
+    #[tracing::instrument(skip_all, fields(user.id = %user))]
+    pub async fn change_role_from(
+        &self,
+        actor: &Actor,
+        user: UserId,
+        shown: Option<Role>,
+        role: Role,
+    ) -> Result<Member> {
         let permit = self.permit(actor, Operation::ChangeMemberRole, user).await?;
         let now = self.context.now();
         let changed = retry!(self.context.db(), for permit.tenant_id(), tx => {
             let check = |before: &Member| {
+                check_role_unchanged(shown, before.role, role)?;
                 self.context.require_fresh_to_widen(actor, Operation::ChangeMemberRole, role > before.role)
             };
             let entry = |member: &Member| entry(actor, &permit, now, member);

@@ -9,6 +9,9 @@ use std::{
 use super::key::SecretKey;
 use crate::{random, storage::file};
 
+/// The maximum size of a key file, in bytes.
+const MAX_FILE: u64 = 64 * 1_024;
+
 const HEADER: &str = "\
 # Secret keys of Latchkey. They encrypt what must be read back from its database, such as the secrets of two-factor
 # authentication. Without them, those secrets are lost. Keep a copy of this file, but not together with copies of the
@@ -44,13 +47,10 @@ pub(crate) fn parse(text: &str) -> Result<Vec<SecretKey>, String> {
 /// # Errors
 /// A sentence that names the file, if it can't be read or holds something else.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<SecretKey>>, String> {
-    match fs::read_to_string(path) {
-        Ok(text) => {
-            file::warn_if_shared(path);
-            parse(&text)
-                .map(Some)
-                .map_err(|cause| format!("The secret key file {} is invalid: {cause}.", path.display()))
-        }
+    match file::read_regular_text(path, MAX_FILE) {
+        Ok(text) => parse(&text)
+            .map(Some)
+            .map_err(|cause| format!("The secret key file {} is invalid: {cause}.", path.display())),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(cause) => Err(format!("The secret key file {} can't be read: {cause}.", path.display())),
     }

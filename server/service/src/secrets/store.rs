@@ -101,6 +101,14 @@ impl Secrets {
         if missing.is_empty() { Ok(()) } else { Err(OpenError::SecretKeys(self.describe_missing(&missing))) }
     }
 
+    /// Reads the keys, without asking the database which ones it needs.
+    ///
+    /// # Errors
+    /// When they can't be read, or the settings name a file that doesn't exist.
+    pub(crate) fn check_source(&self) -> std::result::Result<(), OpenError> {
+        self.load().map(drop).map_err(OpenError::SecretKeys)
+    }
+
     /// Returns the problems with the keys; none if the database needs no key, or all of its keys are there.
     ///
     /// # Errors
@@ -181,7 +189,16 @@ impl Secrets {
     /// # Errors
     /// A sentence that says what is wrong with them.
     pub(super) fn read(&self) -> std::result::Result<(), String> {
-        let keys = match &self.source {
+        let keys = self.load()?;
+        if let Some(path) = self.file() {
+            storage::file::warn_if_shared(path);
+        }
+        *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(())
+    }
+
+    fn load(&self) -> std::result::Result<Vec<SecretKey>, String> {
+        Ok(match &self.source {
             Source::None => Vec::new(),
             Source::Text(text) => key_file::parse(text.expose())
                 .map_err(|cause| format!("The setting LATCHKEY_SECRET_KEY is invalid: {cause}."))?,
@@ -193,9 +210,7 @@ impl Secrets {
                     return Err(format!("There is no secret key file {path}. Create it with latchkey secrets init."));
                 }
             },
-        };
-        *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
-        Ok(())
+        })
     }
 
     /// Creates the file beside the database, unless another process has just done so.

@@ -1,8 +1,8 @@
 //! Files with secrets, which only their owner may read.
 
 use std::{
-    fs::{File, OpenOptions},
-    io,
+    fs::{File, Metadata, OpenOptions},
+    io::{self, Read},
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -42,6 +42,63 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Opens a regular file for reading. Anything else is refused: opening a pipe waits for somebody to write to it, and a
+/// device may never end.
+///
+/// # Errors
+/// If there is no such file, or it isn't a regular one.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    // Opening a device may already do something.
+    require_regular(&path.metadata()?)?;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    // The file may have been replaced by a pipe since.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    let file = options.open(path)?;
+    require_regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+pub(crate) fn require_regular(facts: &Metadata) -> io::Result<()> {
+    if facts.is_file() {
+        return Ok(());
+    }
+    let kind = if facts.is_dir() { "it is a folder" } else { "it is a pipe or a device, not a regular file" };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, kind))
+}
+
+/// Checks that the folder exists in which a file would be created.
+///
+/// # Errors
+/// If it doesn't.
+pub(crate) fn require_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.metadata()?.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
+}
+
+/// Reads a regular file that has at most `max` bytes.
+///
+/// # Errors
+/// As [`open_regular`], or if the file is longer or can't be read.
+pub fn read_regular(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.take(max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {} KiB", max / 1_024)));
+    }
+    Ok(bytes)
+}
+
+/// Reads a regular text file that has at most `max` bytes.
+///
+/// # Errors
+/// As [`read_regular`], or if the text isn't UTF-8.
+pub fn read_regular_text(path: &Path, max: u64) -> io::Result<String> {
+    let text = String::from_utf8(read_regular(path, max)?);
+    text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it isn't UTF-8"))
+}
+
 /// Writes the names of a folder's files to the disk. To be called after one was created or renamed.
 ///
 /// # Errors
@@ -78,4 +135,36 @@ pub(crate) fn warn_if_shared(path: &Path) {
     }
     #[cfg(not(unix))]
     let _ = path;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_of_a_limited_size_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("value");
+        std::fs::write(&path, "é".repeat(512)).unwrap();
+        assert_eq!(read_regular_text(&path, 1_024).unwrap().len(), 1_024);
+        assert_eq!(read_regular(&path, 1_023).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        std::fs::write(&path, [0xff]).unwrap();
+        assert_eq!(read_regular_text(&path, 1_024).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert!(read_regular(folder.path(), 1).unwrap_err().to_string().contains("folder"));
+        assert_eq!(read_regular(&folder.path().join("none"), 1).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_or_a_device_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        for path in [&pipe, &link, Path::new("/dev/zero")] {
+            assert!(open_regular(path).unwrap_err().to_string().contains("not a regular file"), "{path:?}");
+        }
+    }
 }

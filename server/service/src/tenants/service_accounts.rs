@@ -6,6 +6,7 @@ use domain::{
     ScopeGrant, ServiceAccount, ServiceAccountId,
     scope::ScopeRequest,
     service_account::input::{CreateAccount, DeleteAccount},
+    tenant::check_role_unchanged,
 };
 use uuid::Uuid;
 
@@ -108,9 +109,23 @@ impl ServiceAccounts<'_> {
     /// # Errors
     /// A field error at `role` if it is above the actor's own; `CONFIRMATION_REQUIRED` for a higher role than before;
     /// `CONFLICT` for a deleted account; `NOT_FOUND`, `FORBIDDEN`.
-    #[tracing::instrument(skip_all, fields(service_account.id = %id))]
     pub async fn change_role(&self, actor: &Actor, id: ServiceAccountId, role: Role) -> Result<ServiceAccount> {
-        self.change(actor, id, Change::Role(role)).await
+        self.change_role_from(actor, id, None, role).await
+    }
+
+    /// Like [`ServiceAccounts::change_role`], unless the role isn't the one that a form showed.
+    ///
+    /// # Errors
+    /// As [`ServiceAccounts::change_role`], and `CONFLICT` if somebody else has changed the role meanwhile.
+    #[tracing::instrument(skip_all, fields(service_account.id = %id))]
+    pub async fn change_role_from(
+        &self,
+        actor: &Actor,
+        id: ServiceAccountId,
+        shown: Option<Role>,
+        role: Role,
+    ) -> Result<ServiceAccount> {
+        self.change(actor, id, Change::Role { shown, role }).await
     }
 
     /// Suspends an account. All its keys are refused from the next request.
@@ -134,17 +149,20 @@ impl ServiceAccounts<'_> {
     async fn change(&self, actor: &Actor, id: ServiceAccountId, change: Change) -> Result<ServiceAccount> {
         let target = Target::Owner(actor.tenant_id(), Owner::ServiceAccount(id));
         let permit = self.context.permit_write(actor, change.operation(), target).await?;
-        if let Change::Role(role) = &change {
+        if let Change::Role { role, .. } = &change {
             check_grant(actor, *role)?;
         }
         let now = self.context.now();
         let after = retry!(self.context.db(), for permit.tenant_id(), tx => {
             if matches!(change, Change::Suspend | Change::Resume) {
                 storage::tenants::lock_tenant_for_long(tx, permit.tenant_id()).await?;
+            } else if matches!(change, Change::Role { .. }) {
+                storage::tenants::lock_tenant(tx, permit.tenant_id()).await?;
             }
             let before = storage::service_accounts::find_in(tx, &permit, id, now).await?;
             let before = before.ok_or_else(ApiError::not_found)?;
-            if let Change::Role(role) = &change {
+            if let Change::Role { shown, role } = &change {
+                check_role_unchanged(*shown, before.role, *role)?;
                 self.context.require_fresh_to_widen(actor, change.operation(), *role > before.role)?;
             }
             if !change.make(tx, &permit, id, (now, actor.name())).await? {
@@ -201,7 +219,11 @@ impl ServiceAccounts<'_> {
 /// A reversible change to an account.
 enum Change {
     Rename(Name),
-    Role(Role),
+    /// `shown`: the role that a form showed.
+    Role {
+        shown: Option<Role>,
+        role: Role,
+    },
     Suspend,
     Resume,
 }
@@ -210,7 +232,7 @@ impl Change {
     fn act(&self) -> AccountAct {
         match self {
             Self::Rename(_) => AccountAct::Rename,
-            Self::Role(_) => AccountAct::ChangeRole,
+            Self::Role { .. } => AccountAct::ChangeRole,
             Self::Suspend => AccountAct::Suspend,
             Self::Resume => AccountAct::Resume,
         }
@@ -223,7 +245,7 @@ impl Change {
     fn detail(&self) -> String {
         match self {
             Self::Rename(name) => format!("renamed to {name}"),
-            Self::Role(role) => format!("role {}", role.label()),
+            Self::Role { role, .. } => format!("role {}", role.label()),
             Self::Suspend | Self::Resume => String::new(),
         }
     }
@@ -239,7 +261,7 @@ impl Change {
         use storage::service_accounts as rows;
         match self {
             Self::Rename(name) => rows::rename(tx, permit, id, name).await,
-            Self::Role(role) => rows::update_role(tx, permit, id, *role).await,
+            Self::Role { role, .. } => rows::update_role(tx, permit, id, *role).await,
             Self::Suspend => {
                 let done = rows::suspend(tx, permit, id, stamp.0, stamp.1).await?;
                 pending_changes::follow_account(tx, permit, id, stamp.0, true).await?;

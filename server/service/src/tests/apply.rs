@@ -468,8 +468,11 @@ fn wrong_values_are_named_with_their_line_and_never_with_a_token() {
                 "line 2, service account “ x ” in acme: This is already stated on line 1.",
             ),
             (
-                File::default().key(key(&ci)).key(of_account("other", "Deployer", &ci)),
-                "line 2, key “other” of Deployer in acme: The key on line 1 has the same token.",
+                File::default()
+                    .account("acme", "Deployer", None)
+                    .key(key(&ci))
+                    .key(of_account("other", "Deployer", &ci)),
+                "line 3, key “other” of Deployer in acme: The key on line 2 has the same token.",
             ),
             (File::default().key(key(&user)), "token_file: This token begins like those of another kind of owner."),
             (File::default().key(key(&mistyped)), "token_file: The token begins like Latchkey's own, but isn't one."),
@@ -694,5 +697,55 @@ fn whatever_can_be_planned_can_be_applied_and_is_then_as_stated() {
         let keys =
             stage.services.inventory().list(&stage.operator("acme").await, &query, InventoryQuery::default()).await;
         assert!(keys.unwrap().items.iter().all(|key| key.created_channel == "cli"));
+    });
+}
+
+#[test]
+fn a_step_that_somebody_else_has_done_is_no_failure() {
+    on_both(async |stage| {
+        let token = draw(OwnerKind::ServiceAccount);
+        let file = File::default()
+            .tenant("new", "New")
+            .account("acme", "Deployer", None)
+            .key(of_account("ci", "Deployer", &token))
+            .policy(days("suspend_unused", 90));
+        let mine = stage.plan(&file, false).await.unwrap();
+        stage.apply(&file, false).await;
+        let admin = stage.services.admin();
+        let mut refused = 0;
+        for step in mine.steps() {
+            if admin.apply_step(step).await.is_err() {
+                refused += 1;
+                let next = admin.plan_without(step, &file.stated, false).await.unwrap();
+                assert_eq!(next.expect("another plan").steps().len(), 0, "{step}");
+            }
+        }
+        assert_eq!(refused, 3, "the tenant, the account and the key");
+        // A step that is still needed has failed for a reason of its own.
+        let more = File::default().account("acme", "Other", None);
+        let plan = stage.plan(&more, false).await.unwrap();
+        assert!(admin.plan_without(&plan.steps()[0], &more.stated, false).await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn all_problems_are_found_at_once_and_none_only_follows_from_another() {
+    on_both(async |stage| {
+        let mut file = File::default()
+            .tenant("Not A Slug", "x")
+            .account("nobody", "Deployer", None)
+            .scope("a:b", "KING")
+            .policy(StatedKeyPolicy { scopes: Some(texts(&["a:b"])), ..days("scope_max_lifetime", 90) })
+            .policy(days("max_lifetime", 0));
+        let lines = |problems: Vec<Problem>| problems.into_iter().map(|problem| problem.line).collect::<Vec<_>>();
+        assert_eq!(lines(stage.plan(&file, true).await.unwrap_err()), [1, 3, 5]);
+        // Without the wrong tenant and scope, the other entries can be judged.
+        file.stated.tenants.clear();
+        file.stated.scopes.clear();
+        assert_eq!(lines(stage.plan(&file, true).await.unwrap_err()), [2, 4, 5]);
+        // If some of the file couldn't be read, nothing can be applied, whatever else it says.
+        let mut file = File::default().tenant("new", "New");
+        file.stated.unreadable.insert(Kind::Scope);
+        assert_eq!(stage.plan(&file, false).await.unwrap_err(), []);
     });
 }

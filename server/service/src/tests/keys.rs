@@ -361,3 +361,64 @@ fn a_token_that_was_unknown_is_valid_as_soon_as_its_key_is_imported() {
         assert!(stage.is_valid(&key).await, "the rejection isn't remembered");
     });
 }
+
+#[test]
+fn a_search_for_control_characters_alone_finds_nothing() {
+    on_both(async |stage| {
+        let ada = stage.session(stage.admin).await;
+        stage.add_key(&ada, own(&ada), "ci").await;
+        stage.add_account(&ada, "bot").await;
+        for (search, is_searched) in
+            [("\0", true), ("\u{1}\u{7f}", true), (" \0 \0", true), ("", false), (" \t\n", false)]
+        {
+            let search = search.to_owned();
+            let keys = domain::KeyQuery { search: search.clone(), ..domain::KeyQuery::default() };
+            let all = domain::InventoryQuery::default();
+            let found = [
+                stage.services.api_keys().list(&ada, own(&ada), &keys).await.unwrap().items.len(),
+                stage.services.inventory().list(&ada, &keys, all).await.unwrap().items.len(),
+                {
+                    let query = domain::AccountQuery { search: search.clone(), ..domain::AccountQuery::default() };
+                    stage.services.service_accounts().list(&ada, &query).await.unwrap().items.len()
+                },
+                {
+                    let query = domain::MemberQuery { search: search.clone(), ..domain::MemberQuery::default() };
+                    stage.services.members().list(&ada, &query).await.unwrap().items.len()
+                },
+                {
+                    let query = domain::AuditQuery { actor: search.clone(), ..domain::AuditQuery::default() };
+                    stage.services.audit_log().list(&ada, &query).await.unwrap().items.len()
+                },
+            ];
+            assert!(found.iter().all(|count| (*count == 0) == is_searched), "{search:?}: {found:?}");
+        }
+    });
+}
+
+#[test]
+fn a_refusal_is_written_for_whoever_reads_it() {
+    on_both(async |stage| {
+        let (admin, keys) = (stage.services.admin(), stage.services.rolls());
+        let bob_id = stage.add_user("bob@example.org", "acme", Role::User).await;
+        let bob = stage.session(bob_id).await;
+        let key = stage.add_key(&bob, own(&bob), "k").await.key.id;
+        admin.set_role("acme", "bob@example.org", "READ_ONLY_USER").await.unwrap();
+        let bob = stage.session(bob_id).await;
+        let said = |error: Error| domain::ApiError::from(error).message;
+        let roll = RollKey { key, ..RollKey::default() };
+        assert_eq!(
+            said(keys.roll(&bob, &roll).await.unwrap_err()),
+            "You can't do this with the role Read only. Ask an administrator to change it."
+        );
+        let owner = || crate::OwnerRef::User("bob@example.org".to_owned());
+        let to_operator =
+            "The user has the role Read only, which doesn't allow this. Change it with latchkey admin set-role.";
+        assert_eq!(said(admin.create_key("acme", owner(), "k", None).await.unwrap_err()), to_operator);
+        let (operator, _) = admin.key_context("acme", key).await.unwrap();
+        assert_eq!(said(keys.roll(&operator, &roll).await.unwrap_err()), to_operator);
+        for slug in ["", " "] {
+            let refused = said(admin.create_key(slug, owner(), "k", None).await.unwrap_err());
+            assert_eq!(refused, "The slug of the tenant is empty.");
+        }
+    });
+}

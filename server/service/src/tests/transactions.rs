@@ -4,7 +4,10 @@ use std::{
     collections::BTreeSet,
     future::{Future, poll_fn},
     pin::pin,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     task::Poll,
     time::Duration,
 };
@@ -18,8 +21,9 @@ use tokio::{sync::Barrier, time::timeout};
 
 use crate::{
     Actor, Error, Result,
+    background::Background,
     storage::{
-        Db, Tx,
+        self, Db, Tx,
         db::{change, retry},
     },
     tests::stage::*,
@@ -280,5 +284,25 @@ fn every_change_is_repeated_after_a_deadlock() {
             admin.change_password("zoe@example.org", &old);
         }
         db.close().await.unwrap();
+    });
+}
+
+#[test]
+fn the_end_waits_for_running_background_tasks_and_lets_no_other_begin() {
+    on_both(async |stage| {
+        let background = Arc::clone(&stage.services.0.background);
+        let turn = Background::begin_turn(&Arc::downgrade(&background)).await.expect("a turn");
+        let services = stage.services.clone();
+        let closing = tokio::spawn(async move { services.close().await });
+        while !background.is_ending() {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+            storage::clock::find(stage.services.db()).await.expect("the database isn't closed yet");
+        }
+        drop(turn);
+        closing.await.unwrap();
+        assert!(Background::begin_turn(&Arc::downgrade(&background)).await.is_none());
     });
 }

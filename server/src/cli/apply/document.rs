@@ -26,22 +26,23 @@ pub(super) struct Document {
 pub(super) fn read(text: &str, folder: &std::path::Path) -> Document {
     let lines = Lines::new(text);
     let mut document = Document::default();
-    let table = match DeTable::parse(text) {
-        Ok(table) => table.into_inner(),
-        Err(error) => {
-            // Only the position, because the line may contain a token.
-            let line = error.span().map_or(1, |span| lines.at(&span));
-            let message = shown(error.message());
-            document.problems.push(Problem { line, subject: String::new(), message });
-            return document;
-        }
-    };
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        // What follows such an error may be read otherwise than it was meant, so its values aren't checked.
+        document.problems = errors.iter().map(|error| syntax_problem(error, &lines)).collect();
+        document.problems.sort_by_key(|problem| problem.line);
+        document.problems.dedup();
+        document.stated.unreadable.extend(Kind::ALL);
+        return document;
+    }
+    let table = table.into_inner();
     for (key, value) in &table {
         let line = lines.at(&key.span());
         let problem = |message: String| Problem { line, subject: String::new(), message };
         let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.as_str() == key.get_ref()) else {
             let kinds = Kind::ALL.map(|kind| format!("[[{}]]", kind.as_str())).join(", ");
             let name = shown(key.get_ref());
+            document.stated.unreadable.extend(Kind::ALL);
             document.problems.push(problem(format!("{name} isn't known here. The entries are {kinds}.")));
             continue;
         };
@@ -54,11 +55,20 @@ pub(super) fn read(text: &str, folder: &std::path::Path) -> Document {
                     document.add(entry, folder);
                 }
             }
-            _ => document.problems.push(problem(format!("Each entry begins with a line [[{}]].", kind.as_str()))),
+            _ => {
+                document.stated.unreadable.insert(kind);
+                document.problems.push(problem(format!("Each entry begins with a line [[{}]].", kind.as_str())));
+            }
         }
     }
     document.problems.sort_by_key(|problem| problem.line);
     document
+}
+
+/// Names only the position, because the line may contain a token.
+fn syntax_problem(error: &toml::de::Error, lines: &Lines) -> Problem {
+    let line = error.span().map_or(1, |span| lines.at(&span));
+    Problem { line, subject: String::new(), message: shown(error.message()) }
 }
 
 impl Document {
@@ -87,6 +97,9 @@ impl Document {
             }
         }
         entry.refuse_others();
+        if !entry.problems.is_empty() {
+            self.stated.unreadable.insert(entry.kind);
+        }
         self.problems.extend(entry.problems);
     }
 }
@@ -322,6 +335,11 @@ mod tests {
                 "line 9, [[tenant]]: slug: This must be a text in quotes.",
             ]
         );
+        let broken = "[[tenant]]\nslug = \nname = 'A'\n[[tenant]]\nslug = 'b'\nname = B\n[[tenant]\n";
+        let found = problems(broken);
+        for line in ["line 2: ", "line 6: ", "line 7: "] {
+            assert!(found.iter().any(|problem| problem.starts_with(line)), "{line}: {found:?}");
+        }
         assert_eq!(problems("x.y = 1").len(), 1);
         assert_eq!(problems("").len(), 0);
     }

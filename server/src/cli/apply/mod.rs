@@ -4,7 +4,6 @@ mod document;
 mod token_file;
 
 use std::{
-    fs::File,
     io::{ErrorKind, Read},
     path::{Path, PathBuf},
 };
@@ -12,8 +11,8 @@ use std::{
 use clap::Args;
 use serde::Serialize;
 use service::{
-    Services,
-    apply::{Action, Plan, Problem, Step},
+    Admin, Services,
+    apply::{Action, Plan, Problem, StatedConfiguration, Step},
 };
 
 use self::document::Document;
@@ -21,11 +20,16 @@ use super::{
     input::{Format, path_text},
     list::{List, Row},
     outcome::{Answer, Failure},
-    output,
+    output::{self, counted},
 };
 
 /// The maximum size of the file, in bytes.
 const MAX_FILE: u64 = 16 * 1_024 * 1_024;
+/// How often a plan is made if others change the same things at the same time, besides once for each step.
+const MAX_PLANS: usize = 20;
+/// What a summary says of each action.
+const TO_DO: [&str; 3] = ["to create", "to change", "to remove"];
+const DONE: [&str; 3] = ["created", "changed", "removed"];
 /// The most problems that are printed.
 const MAX_PROBLEMS: usize = 50;
 
@@ -49,28 +53,73 @@ pub(super) struct Apply {
 /// Reads the file, makes a plan, and executes it unless the command only prints it.
 pub(super) async fn run(services: &Services, options: Apply) -> Answer {
     let name = path_text(&options.file);
-    let Document { stated, problems } = read(&options.file, &name)?;
-    if !problems.is_empty() {
-        return Err(refusal(&name, &problems));
-    }
+    let Document { stated, mut problems } = read(&options.file, &name)?;
     let admin = services.admin();
-    let plan = admin.plan_apply(&stated, options.prune).await?.map_err(|problems| refusal(&name, &problems))?;
+    let plan = match admin.plan_apply(&stated, options.prune).await? {
+        Ok(plan) if problems.is_empty() => plan,
+        outcome => {
+            problems.extend(outcome.err().unwrap_or_default());
+            problems.sort_by_key(|problem| problem.line);
+            return Err(refusal(&name, &problems));
+        }
+    };
     let mut list = List::new(options.format);
     if options.dry_run {
         list.write(plan.steps().iter().map(StepRow))?;
-        output::message(summary(&plan, ["to create", "to change", "to remove"]));
+        output::message(summary(Action::ALL.map(|action| plan.count(action)), plan.unchanged(), TO_DO));
         return Ok(());
     }
     // What was done is more important than that it can be printed.
     let mut printed = Ok(());
-    for (done, step) in plan.steps().iter().enumerate() {
-        admin.apply_step(step).await.map_err(|error| stopped(&plan, done, step, error))?;
+    let done = execute(&admin, plan, &stated, options.prune, |step| {
         if printed.is_ok() {
             printed = list.write([StepRow(step)]);
         }
-    }
-    output::message(summary(&plan, ["created", "changed", "removed"]));
+    });
+    let done = done.await?;
+    output::message(summary(done.counts, done.unchanged, DONE));
     printed
+}
+
+/// What was done, of each action, and how many entries of the file were as they are stated.
+struct Done {
+    counts: [usize; 3],
+    unchanged: usize,
+}
+
+/// Executes a plan, and plans again if somebody else has done a step meanwhile. Calls `report` after each step.
+async fn execute(
+    admin: &Admin<'_>,
+    mut plan: Plan,
+    stated: &StatedConfiguration,
+    prunes: bool,
+    mut report: impl FnMut(&Step),
+) -> Answer<Done> {
+    let (mut counts, mut plans) = ([0; 3], 1);
+    // Each of these steps may have been done by somebody else.
+    let most = MAX_PLANS + plan.steps().len();
+    loop {
+        // Of the entries that are as stated, this command has changed these.
+        let changed = counts[0] + counts[1];
+        let unchanged = plan.unchanged().saturating_sub(changed);
+        let mut failed = None;
+        for (number, step) in plan.steps().iter().enumerate() {
+            if let Err(error) = admin.apply_step(step).await {
+                failed = Some((number, step, error));
+                break;
+            }
+            counts[Action::ALL.iter().position(|action| *action == step.action).unwrap_or_default()] += 1;
+            report(step);
+        }
+        let Some((number, step, error)) = failed else { return Ok(Done { counts, unchanged }) };
+        let is_last = plans == most;
+        let next = if is_last { None } else { admin.plan_without(step, stated, prunes).await.ok().flatten() };
+        let Some(next) = next else {
+            let done: usize = counts.iter().sum();
+            return Err(stopped(done, done + plan.steps().len() - number, step, error));
+        };
+        (plan, plans) = (next, plans + 1);
+    }
 }
 
 fn read(path: &Path, name: &str) -> Answer<Document> {
@@ -78,7 +127,7 @@ fn read(path: &Path, name: &str) -> Answer<Document> {
     let (read, folder) = if path.as_os_str() == "-" {
         (std::io::stdin().lock().take(MAX_FILE + 1).read_to_string(&mut text), Path::new(""))
     } else {
-        let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
+        let read = service::open_regular(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
         (read, path.parent().unwrap_or(Path::new("")))
     };
     match read {
@@ -93,24 +142,24 @@ fn refusal(name: &str, problems: &[Problem]) -> Failure {
     let mut lines: Vec<String> =
         problems.iter().take(MAX_PROBLEMS).map(|problem| format!("{name}, {problem}")).collect();
     if problems.len() > MAX_PROBLEMS {
-        lines.push(format!("There are {} more problems.", problems.len() - MAX_PROBLEMS));
+        lines.push(format!("Left out here: {}.", counted((problems.len() - MAX_PROBLEMS) as u64, "more problem")));
     }
     lines.push("Nothing was changed.".to_owned());
     Failure::Other(lines.join("\n"))
 }
 
-fn stopped(plan: &Plan, done: usize, step: &Step, error: service::Error) -> Failure {
+fn stopped(done: usize, total: usize, step: &Step, error: service::Error) -> Failure {
     let failure = Failure::from(error);
-    let total = plan.steps().len();
     Failure::Other(format!(
-        "Stopped after {done} of {total} steps, because this one failed: {step}\n{failure}\nTo continue, repeat the \
-         command."
+        "Stopped after {done} of {}, because this one failed: {step}\n{failure}\nTo continue, repeat the \
+         command.",
+        counted(total as u64, "step")
     ))
 }
 
-fn summary(plan: &Plan, words: [&str; 3]) -> String {
-    let counts = Action::ALL.into_iter().zip(words).map(|(action, word)| format!("{} {word}", plan.count(action)));
-    format!("{}, {} unchanged", counts.collect::<Vec<_>>().join(", "), plan.unchanged())
+fn summary(counts: [usize; 3], unchanged: usize, words: [&str; 3]) -> String {
+    let counts = counts.into_iter().zip(words).map(|(count, word)| format!("{count} {word}"));
+    format!("{}, {unchanged} unchanged", counts.collect::<Vec<_>>().join(", "))
 }
 
 /// A step as the command line shows it.

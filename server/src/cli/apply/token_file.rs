@@ -1,6 +1,6 @@
 //! The files with the tokens of stated keys.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{io::ErrorKind, path::Path};
 
 use domain::Secret;
 
@@ -15,12 +15,10 @@ const MAX_FILE: u64 = 4 * 1_024;
 /// A sentence, which doesn't contain anything of the file.
 pub(super) fn read(path: &Path) -> Result<Secret, String> {
     let name = path_text(path);
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
-    read.map_err(|error| format!("{name} can't be read: {error}."))?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(format!("{name} is longer than 4 KiB. It must contain one token and nothing else."));
-    }
+    let bytes = service::read_regular(path, MAX_FILE).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => format!("{name} is longer than 4 KiB. It must contain one token and nothing else."),
+        _ => format!("{name} can't be read: {error}."),
+    })?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{name} contains something else than text."))?;
     let token = text.strip_suffix('\n').unwrap_or(&text);
     let token = token.strip_suffix('\r').unwrap_or(token);

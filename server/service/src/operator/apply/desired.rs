@@ -1,7 +1,9 @@
 //! The values of a stated configuration, once they are known to be valid. Needs no database.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::{
@@ -94,15 +96,14 @@ pub(super) struct Desired {
     pub(super) accounts: Vec<Stated<DesiredAccount>>,
     pub(super) policies: Vec<Stated<DesiredKeyPolicy>>,
     pub(super) keys: Vec<Stated<DesiredKey>>,
+    /// The kinds of which the file states more, which isn't valid or couldn't be read.
+    pub(super) incomplete: HashSet<Kind>,
 }
 
-/// Checks everything that doesn't depend on the database.
-///
-/// # Errors
-/// All problems.
-pub(super) fn check(stated: &StatedConfiguration, now: DateTime<Utc>) -> Result<Desired, Vec<Problem>> {
-    let mut checks = Checks::default();
-    let desired = Desired {
+/// Checks everything that doesn't depend on the database. Returns what is valid, and all problems.
+pub(super) fn check(stated: &StatedConfiguration, now: DateTime<Utc>) -> (Desired, Vec<Problem>) {
+    let mut checks = Checks { incomplete: stated.unreadable.clone(), ..Checks::default() };
+    let mut desired = Desired {
         scopes: checks.all(&stated.scopes, scope_subject, scope, |scope| scope.scope.clone()),
         tenants: checks.all(&stated.tenants, tenant_subject, tenant, |tenant| tenant.slug.clone()),
         accounts: checks.all(&stated.accounts, account_subject, account, |one| (one.tenant.clone(), one.name.clone())),
@@ -114,14 +115,17 @@ pub(super) fn check(stated: &StatedConfiguration, now: DateTime<Utc>) -> Result<
         ),
         keys: checks
             .all(&stated.keys, key_subject, key, |key| (key.tenant.clone(), key.owner.clone(), key.name.clone())),
+        incomplete: HashSet::new(),
     };
     checks.tokens(&desired.keys);
-    if checks.problems.is_empty() { Ok(desired) } else { Err(checks.problems) }
+    desired.incomplete = checks.incomplete;
+    (desired, checks.problems)
 }
 
 #[derive(Default)]
 struct Checks {
     problems: Vec<Problem>,
+    incomplete: HashSet<Kind>,
 }
 
 impl Checks {
@@ -163,6 +167,7 @@ impl Checks {
     }
 
     fn add(&mut self, line: usize, subject: &Subject, message: String) {
+        self.incomplete.insert(subject.kind);
         self.problems.push(Problem { line, subject: subject.to_string(), message });
     }
 }
@@ -187,6 +192,7 @@ fn scope(stated: &StatedScope) -> Result<CatalogueScope, ApiError> {
         description: stated.description.clone(),
         least_role: Some(least_role),
         deprecated_since: stated.deprecated_since.clone().unwrap_or_default(),
+        before: None,
     };
     let entry = input.entry()?;
     // In whole microseconds, as the database stores it.
@@ -233,6 +239,7 @@ fn policy(stated: &StatedKeyPolicy, now: DateTime<Utc>) -> Result<DesiredKeyPoli
         on_exposure: stated.on_exposure.clone().unwrap_or_default(),
         scopes: stated.scopes.as_deref().unwrap_or_default().join(" "),
         from: stated.from.clone().unwrap_or_default(),
+        before: None,
     };
     if let Some(kind) = KeyPolicyKind::from_code(stated.policy.trim()) {
         let mut wrong = Fields::default();

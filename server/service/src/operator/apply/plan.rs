@@ -23,7 +23,7 @@ use crate::{
 /// the configuration was checked.
 ///
 /// # Errors
-/// Everything that would fail.
+/// Everything that would fail. If the file isn't complete, the plan isn't either, and may lack a problem.
 pub(super) fn plan(
     desired: &Desired,
     current: &Current,
@@ -31,12 +31,20 @@ pub(super) fn plan(
     now: DateTime<Utc>,
 ) -> Result<Plan, Vec<Problem>> {
     let mut planner = Planner::new(desired, current, prunes, now);
+    // An entry that refers to one that isn't valid would have a second problem that isn't one.
+    let is_complete = |kinds: &[Kind]| kinds.iter().all(|kind| !desired.incomplete.contains(kind));
     planner.scopes();
     planner.tenants();
-    planner.accounts();
-    planner.policies();
-    planner.keys();
-    if prunes {
+    if is_complete(&[Kind::Tenant]) {
+        planner.accounts();
+    }
+    if is_complete(&[Kind::Tenant, Kind::Scope]) {
+        planner.policies();
+    }
+    if is_complete(&[Kind::Tenant, Kind::Scope, Kind::ServiceAccount, Kind::KeyPolicy]) {
+        planner.keys();
+    }
+    if prunes && is_complete(&Kind::ALL) {
         planner.remove_keys();
         planner.remove_accounts();
         planner.remove_scopes();
@@ -261,10 +269,7 @@ fn scope_change(before: &CatalogueScope, after: &CatalogueScope) -> String {
 
 /// Whether setting a policy would change nothing. A policy without a date, or whose date has passed, applies now.
 fn is_as_stated(before: &[KeyPolicy], stated: &KeyPolicy, now: DateTime<Utc>) -> bool {
-    let has_values = |policy: &&KeyPolicy| {
-        (policy.days, policy.limit, policy.on_exposure, &policy.scopes)
-            == (stated.days, stated.limit, stated.on_exposure, &stated.scopes)
-    };
+    let has_values = |policy: &&KeyPolicy| policy.has_values_of(stated);
     let of_kind = before.iter().filter(|policy| policy.kind == stated.kind);
     let (in_effect, scheduled): (Vec<_>, Vec<_>) = of_kind.partition(|policy| policy.is_in_effect(now));
     let is_in_effect = scheduled.is_empty() && in_effect.iter().any(has_values);

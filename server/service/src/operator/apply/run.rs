@@ -26,7 +26,8 @@ impl Admin<'_> {
     /// Returns the steps from the current state to a stated one. `prunes`: whether what isn't stated is removed. Changes
     /// nothing.
     ///
-    /// The inner error contains everything that is wrong with the statement, of which then nothing can be applied.
+    /// The inner error contains everything that is wrong with the statement, of which then nothing can be applied. It is
+    /// empty if nothing is wrong but some of the file couldn't be read.
     ///
     /// # Errors
     /// When the database fails.
@@ -37,12 +38,32 @@ impl Admin<'_> {
         prunes: bool,
     ) -> Result<std::result::Result<Plan, Vec<Problem>>> {
         let now = self.context.now();
-        let desired = match check(stated, now) {
-            Ok(desired) => desired,
-            Err(problems) => return Ok(Err(problems)),
-        };
+        let (desired, mut problems) = check(stated, now);
         let current = read(self, &desired).await?;
-        Ok(plan(&desired, &current, prunes, now))
+        match plan(&desired, &current, prunes, now) {
+            Ok(plan) if desired.incomplete.is_empty() => return Ok(Ok(plan)),
+            Ok(_) => (),
+            Err(more) => problems.extend(more),
+        }
+        problems.sort_by_key(|problem| problem.line);
+        Ok(Err(problems))
+    }
+
+    /// Returns another plan, if a step that failed isn't needed any more: another process has applied the same file, or
+    /// somebody has made the same change. Otherwise, the step has failed for a reason of its own.
+    ///
+    /// # Errors
+    /// When the database fails.
+    #[tracing::instrument(skip_all)]
+    pub async fn plan_without(
+        &self,
+        failed: &Step,
+        stated: &StatedConfiguration,
+        prunes: bool,
+    ) -> Result<Option<Plan>> {
+        let plan = self.plan_apply(stated, prunes).await?.ok();
+        let failed = failed.to_string();
+        Ok(plan.filter(|plan| plan.steps().iter().all(|step| step.to_string() != failed)))
     }
 
     /// Executes a step of a plan. The steps before it must have been executed.
@@ -57,7 +78,8 @@ impl Admin<'_> {
             Act::SetScope(entry) => {
                 let deprecated_since = entry.deprecated_at.map(|at| at.to_rfc3339()).unwrap_or_default();
                 let (scope, description) = (entry.scope.to_string(), entry.description.clone());
-                let input = SetScope { scope, description, least_role: Some(entry.least_role), deprecated_since };
+                let least_role = Some(entry.least_role);
+                let input = SetScope { scope, description, least_role, deprecated_since, before: None };
                 self.set_scope(&input).await
             }
             Act::RemoveScope(scope) => self.remove_scope(scope.as_str()).await,

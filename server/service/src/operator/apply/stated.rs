@@ -1,6 +1,6 @@
 //! What a file states, as it is written there, and what is wrong with it.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use domain::{Secret, name::shown};
 
@@ -26,6 +26,8 @@ pub struct StatedConfiguration {
     pub policies: Vec<Stated<StatedKeyPolicy>>,
     /// Keys.
     pub keys: Vec<Stated<StatedKey>>,
+    /// The kinds of which the file has more than could be read, so that it can't be applied.
+    pub unreadable: HashSet<Kind>,
 }
 
 /// A scope of the catalogue.

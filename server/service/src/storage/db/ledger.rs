@@ -92,6 +92,7 @@ impl Ledger {
         let (mut file, is_new) = match file::create_private(path) {
             Ok(file) => (file, true),
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+                file::require_regular(&path.metadata()?)?;
                 file::warn_if_shared(path);
                 (OpenOptions::new().read(true).write(true).open(path)?, false)
             }
@@ -193,14 +194,36 @@ fn prepare(file: &mut File) -> io::Result<()> {
         file.write_all(HEADER.as_bytes())?;
         return file.sync_all();
     }
-    if !text.starts_with(HEADER.as_bytes()) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it isn't a revocation ledger of this version"));
-    }
+    require_header(&text)?;
     let complete = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
     if complete < text.len() {
         file.set_len(complete as u64)?;
     }
     Ok(())
+}
+
+/// Checks, without changing anything, that [`Ledger::open`] will find a ledger or a folder for a new one.
+///
+/// # Errors
+/// If there is neither.
+pub(crate) fn check(path: &Path) -> io::Result<()> {
+    match file::open_regular(path) {
+        Ok(file) => {
+            let mut begin = Vec::new();
+            file.take(HEADER.len() as u64).read_to_end(&mut begin)?;
+            require_header(&begin)
+        }
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => file::require_folder_of(path),
+        Err(cause) => Err(cause),
+    }
+}
+
+/// Accepts an empty file too.
+fn require_header(text: &[u8]) -> io::Result<()> {
+    if text.is_empty() || text.starts_with(HEADER.as_bytes()) {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "it isn't a revocation ledger of this version"))
 }
 
 /// Reads a ledger. Leaves out a last line that was being written when a process ended.
@@ -209,7 +232,8 @@ fn prepare(file: &mut File) -> io::Result<()> {
 /// If the file can't be read, or a line isn't one of a ledger.
 pub(crate) fn read_ledger(path: &Path) -> io::Result<Vec<Line>> {
     let invalid = |problem: String| io::Error::new(io::ErrorKind::InvalidData, problem);
-    let text = std::fs::read_to_string(path)?;
+    let mut text = String::new();
+    file::open_regular(path)?.read_to_string(&mut text)?;
     let Some(rest) = text.strip_prefix(HEADER) else {
         return Err(invalid("it isn't a revocation ledger of this version".to_owned()));
     };

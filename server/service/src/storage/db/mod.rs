@@ -16,7 +16,7 @@ use sqlx::SqlitePool;
 pub use self::postgres::Options as PostgresOptions;
 pub(crate) use self::{
     key_cache::{CachedKey, KeyCache, KeyFacts, Outdated, OwnerFacts, TokenDigest},
-    ledger::{Ledger, Line, Revoked, read_ledger},
+    ledger::{Ledger, Line, Revoked, check as check_ledger, read_ledger},
     postgres::Lease,
     sqlite::MIGRATIONS,
 };
@@ -178,6 +178,22 @@ const MAX_RUNS: u32 = 5;
 /// The pause before the second run. Each later pause is longer by this amount.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// What a URL names.
+enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+impl Kind {
+    fn of(url: &str) -> std::result::Result<Self, OpenError> {
+        match url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") => Ok(Self::Sqlite),
+            Some("postgres" | "postgresql") => Ok(Self::Postgres),
+            _ => Err(OpenError::Url),
+        }
+    }
+}
+
 impl From<Connections> for Db {
     fn from(Connections { reader, lister, writer }: Connections) -> Self {
         Self::Sqlite { reader, lister, writer }
@@ -194,12 +210,20 @@ impl Db {
         create: bool,
         options: PostgresOptions,
     ) -> std::result::Result<Self, OpenError> {
-        if url.starts_with("sqlite:") {
-            sqlite::open(url, create).await.map(Self::from)
-        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            postgres::open(url, options).await.map(Self::Postgres)
-        } else {
-            Err(OpenError::Url)
+        match Kind::of(url)? {
+            Kind::Sqlite => sqlite::open(url, create).await.map(Self::from),
+            Kind::Postgres => postgres::open(url, options).await.map(Self::Postgres),
+        }
+    }
+
+    /// Checks a URL as far as that is possible without opening the database. `create`: as for [`Db::open`].
+    ///
+    /// # Errors
+    /// If [`Db::open`] would fail because of it.
+    pub(crate) fn check(url: &str, create: bool, options: PostgresOptions) -> std::result::Result<(), OpenError> {
+        match Kind::of(url)? {
+            Kind::Sqlite => sqlite::check(url, create),
+            Kind::Postgres => postgres::check(url, options),
         }
     }
 

@@ -98,6 +98,24 @@ pub(super) async fn open_copy(path: &Path) -> std::result::Result<Connections, s
     Ok(Connections { reader: pool.clone(), lister: pool, writer })
 }
 
+/// Checks, without changing anything, that a URL names a file, or one that may be created.
+pub(super) fn check(url: &str, create: bool) -> std::result::Result<(), OpenError> {
+    let options = SqliteConnectOptions::from_str(url)?;
+    let path = options.get_filename();
+    let name = path.display().to_string();
+    // sqlx names a database in memory by a URI.
+    if name.starts_with("file:") {
+        return Ok(());
+    }
+    match path.metadata() {
+        Ok(facts) if facts.is_file() => Ok(()),
+        Ok(_) => Err(OpenError::NotSqlite(name)),
+        Err(cause) if cause.kind() != ErrorKind::NotFound => Err(OpenError::Create { path: name, cause }),
+        Err(_) if !create => Err(OpenError::NoDatabase(name)),
+        Err(_) => file::require_folder_of(path).map_err(|cause| OpenError::Create { path: name, cause }),
+    }
+}
+
 /// Creates a missing file, if that is allowed, or fails. `SQLite` gives its other files the mode of this one.
 fn prepare_file(path: &Path, create: bool) -> std::result::Result<(), OpenError> {
     let name = path.display().to_string();
@@ -108,7 +126,11 @@ fn prepare_file(path: &Path, create: bool) -> std::result::Result<(), OpenError>
     let found = if create { file::create_private(path).map(drop) } else { path.metadata().map(drop) };
     match found {
         Ok(()) if create => return Ok(()),
+        Ok(()) if !path.is_file() => return Err(OpenError::NotSqlite(name)),
         Ok(()) => (),
+        Err(cause) if cause.kind() == ErrorKind::AlreadyExists && !path.is_file() => {
+            return Err(OpenError::NotSqlite(name));
+        }
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists => (),
         Err(cause) if cause.kind() == ErrorKind::NotFound && !create => return Err(OpenError::NoDatabase(name)),
         Err(cause) => return Err(OpenError::Create { path: name, cause }),

@@ -78,6 +78,14 @@ impl fmt::Debug for Pg {
     }
 }
 
+/// Checks a URL, without connecting.
+///
+/// # Errors
+/// If it is malformed.
+pub(super) fn check(url: &str, options: Options) -> Result<(), OpenError> {
+    Ok(Servers::parse(url, options).map(drop)?)
+}
+
 /// Connects to the server of a URL.
 ///
 /// # Errors
