@@ -13,7 +13,13 @@ use super::{
     path::is_below,
     upstream::Upstream,
 };
-use crate::{authority::Authority, config::Site, headers, metrics::GatewayMetrics};
+use crate::{
+    authority::Authority,
+    config::Site,
+    graphql::schema::{self, ApiSchema},
+    headers,
+    metrics::GatewayMetrics,
+};
 
 /// The folder of a gateway's own pages. Nothing in it is forwarded.
 pub(super) const OWN_FOLDER: &str = "/.latchkey";
@@ -28,6 +34,8 @@ pub(super) struct Shared {
     pub(super) site: Arc<Site>,
     pub(super) metrics: GatewayMetrics,
     pub(super) open: Open,
+    /// Answers operations about keys in front of servers of Prefect 1.x.
+    pub(super) schema: Option<ApiSchema>,
 }
 
 /// A gateway.
@@ -53,8 +61,10 @@ impl Gateways {
         if !entries.is_empty() {
             open.watch(services.clone());
         }
-        let shared =
-            Arc::new(Shared { services: services.clone(), site: Arc::clone(site), metrics: metrics.clone(), open });
+        let has_prefect = entries.iter().any(|entry| entry.upstream_tenant.is_some());
+        let schema = has_prefect.then(|| schema::build(services.clone(), site.public_url.clone()));
+        let (services, site, metrics) = (services.clone(), Arc::clone(site), metrics.clone());
+        let shared = Arc::new(Shared { services, site, metrics, open, schema });
         let gateway = |entry: Entry| {
             let upstream = Upstream::new(&entry)?;
             let shared = Arc::clone(&shared);

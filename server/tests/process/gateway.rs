@@ -106,9 +106,9 @@ async fn start_upstream() -> SocketAddr {
 }
 
 /// A server with a gateway.
-struct Stage {
-    server: Server,
-    gateway: SocketAddr,
+pub struct Stage {
+    pub server: Server,
+    pub gateway: SocketAddr,
     database: String,
     _folder: tempfile::TempDir,
 }
@@ -121,7 +121,7 @@ impl Stage {
         (Self::serve(database, more, upstream), account, token)
     }
 
-    fn serve(database: &str, more: &str, upstream: SocketAddr) -> Self {
+    pub fn serve(database: &str, more: &str, upstream: SocketAddr) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let gateway = free_address();
         let table =
@@ -147,14 +147,14 @@ impl Stage {
     }
 }
 
-fn connect(address: SocketAddr) -> BufReader<TcpStream> {
+pub fn connect(address: SocketAddr) -> BufReader<TcpStream> {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     BufReader::new(stream)
 }
 
 /// Reads the head of a response: its status, and its lines in lower case.
-fn read_head(stream: &mut BufReader<TcpStream>) -> (u16, String) {
+pub fn read_head(stream: &mut BufReader<TcpStream>) -> (u16, String) {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         assert_ne!(stream.read_line(&mut head).unwrap(), 0, "the connection ended: {head}");
@@ -163,7 +163,7 @@ fn read_head(stream: &mut BufReader<TcpStream>) -> (u16, String) {
 }
 
 /// Sends a request that closes the connection. Returns status, head and body.
-fn ask(to: SocketAddr, line: &str, headers: &[&str]) -> (u16, String, String) {
+pub fn ask(to: SocketAddr, line: &str, headers: &[&str]) -> (u16, String, String) {
     let mut stream = connect(to);
     let has_host = headers.iter().any(|header| header.to_lowercase().starts_with("host:"));
     let host = if has_host { String::new() } else { format!("Host: {to}\r\n") };
@@ -180,7 +180,7 @@ fn lines_of(lines: &[&str]) -> String {
     lines.iter().flat_map(|line| [*line, "\r\n"]).collect()
 }
 
-fn bearer(token: &str) -> String {
+pub fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}")
 }
 
@@ -645,10 +645,10 @@ fn prefect_shows_its_key_in_the_first_message() {
 
 /// A browser without a script: it keeps cookies by host and port, and follows redirects.
 #[derive(Default)]
-struct Browser(Vec<(SocketAddr, String, String)>);
+pub struct Browser(Vec<(SocketAddr, String, String)>);
 
 impl Browser {
-    fn send(&mut self, to: SocketAddr, line: &str, more: &[&str], body: &str) -> (u16, String, String) {
+    pub fn send(&mut self, to: SocketAddr, line: &str, more: &[&str], body: &str) -> (u16, String, String) {
         let cookies: Vec<String> =
             self.0.iter().filter(|(at, ..)| *at == to).map(|(_, name, value)| format!("{name}={value}")).collect();
         let cookie = format!("Cookie: {}", cookies.join("; "));
@@ -674,25 +674,25 @@ impl Browser {
         (status, head, String::from_utf8_lossy(&body).into_owned())
     }
 
-    fn get(&mut self, to: SocketAddr, path: &str) -> (u16, String, String) {
+    pub fn get(&mut self, to: SocketAddr, path: &str) -> (u16, String, String) {
         self.send(to, &format!("GET {path}"), &["Accept: text/html", "Sec-Fetch-Mode: navigate"], "")
     }
 }
 
-fn location(head: &str) -> String {
+pub fn location(head: &str) -> String {
     let line =
         head.lines().find(|line| line.to_lowercase().starts_with("location: ")).unwrap_or_else(|| panic!("{head}"));
     line.split_once(": ").unwrap().1.to_owned()
 }
 
 /// Returns the address and the path of a URL.
-fn split_url(url: &str) -> (SocketAddr, String) {
+pub fn split_url(url: &str) -> (SocketAddr, String) {
     let (host, path) = url.strip_prefix("http://").unwrap_or_else(|| panic!("{url}")).split_once('/').unwrap();
     (host.parse().unwrap(), format!("/{path}"))
 }
 
 /// Follows a browser from a page of the gateway to the sign-in page and back. Returns the URL with the code.
-fn enter(browser: &mut Browser, stage: &Stage, path: &str) -> String {
+pub fn enter(browser: &mut Browser, stage: &Stage, path: &str) -> String {
     let (status, head, _) = browser.get(stage.gateway, path);
     assert_eq!(status, 303, "{head}");
     let (site, page) = split_url(&location(&head));
