@@ -9,6 +9,7 @@ use std::{
     time::Instant,
 };
 
+use app::pages::gateways::Refusal;
 use axum::{body::Body, extract::Request, response::Response};
 use domain::{ApiError, Endpoint, audit::Channel};
 use futures::{FutureExt, future::Either};
@@ -38,7 +39,7 @@ use crate::{
     headers,
     metrics::Outcome,
     middleware::{authenticate, draining, forwarded, heads, trace},
-    problem, rest,
+    problem, rest, traces,
     verification::{credential::Credential, forward},
 };
 
@@ -116,6 +117,14 @@ pub fn listeners(gateways: &Gateways) -> impl Iterator<Item = GatewayService> {
 
 impl Gateway {
     async fn handle(self: Arc<Self>, request: Request) -> Response {
+        if !traces::are_recorded() {
+            return self.handle_untraced(request).await;
+        }
+        let (site, route) = (Arc::clone(&self.shared.site), format!("gateway {}", self.entry.name));
+        traces::follow_as(&site, request, Some(&route), |request| self.handle_untraced(request)).await
+    }
+
+    async fn handle_untraced(self: Arc<Self>, request: Request) -> Response {
         let begun = Instant::now();
         let line = trace::access_line(&request);
         let answered = AssertUnwindSafe(self.answer(request)).catch_unwind().await;
@@ -165,6 +174,12 @@ impl Gateway {
             Some(shown) => match self.admit(shown, &asked.wanted, &asked.client).await {
                 Ok(caller) => Some(caller),
                 Err(Refused::Invalid) if is_pass && !is_graphql => return self.ask_for_key(&request),
+                Err(Refused::Role(_)) if is_pass && Self::is_navigation(&request) => {
+                    return (Outcome::Forbidden, self.refused_page(StatusCode::FORBIDDEN, Refusal::Role));
+                }
+                Err(Refused::Scopes(_)) if is_pass && Self::is_navigation(&request) => {
+                    return (Outcome::Forbidden, self.refused_page(StatusCode::FORBIDDEN, Refusal::Scopes));
+                }
                 Err(refused) => return refuse(refused, request.headers()),
             },
         };

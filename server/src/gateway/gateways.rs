@@ -23,6 +23,8 @@ use crate::{
 
 /// The folder of a gateway's own pages. Nothing in it is forwarded.
 pub(super) const OWN_FOLDER: &str = "/.latchkey";
+/// Where a gateway has the stylesheet of its own pages.
+pub(super) const OWN_FILES: &str = "/.latchkey/pkg/";
 
 /// All gateways. Cheap to clone.
 #[derive(Clone, Default)]
@@ -92,6 +94,10 @@ impl Gateways {
         found.sort_by_key(|gateway| std::cmp::Reverse(gateway.entry.prefix.len()));
         let path = request.uri().path();
         let own = format!("{OWN_FOLDER}/enter/");
+        // The stylesheet is that of every gateway.
+        if path.starts_with(OWN_FILES) {
+            return found.first().copied().map(Ok);
+        }
         let of_own = path.strip_prefix(&own).and_then(|name| found.iter().find(|gateway| gateway.entry.name == name));
         let below = || found.iter().find(|gateway| is_below(path.as_bytes(), gateway.entry.prefix.as_bytes()));
         Some(of_own.or_else(below).copied().ok_or(()))
