@@ -82,6 +82,7 @@ fmt:
 bench:
 	@$(tools) rust
 	cargo bench --locked --package server --bench verification
+	cargo bench --locked --package server --bench gateway
 	cargo bench --locked --package server --bench keys
 	cargo bench --locked --package verifier --bench verifications
 	cargo bench --locked --package server --bench requests

@@ -8,19 +8,17 @@
 #[path = "measuring/load.rs"]
 mod load;
 mod measuring;
+#[path = "measuring/nginx.rs"]
+mod nginx;
 #[path = "../tests/process/support.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod support;
 
-use std::{
-    net::SocketAddr,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::{net::SocketAddr, path::Path, process::Command};
 
 use load::{Case, compare, empty_server};
 use measuring::runtime;
+use nginx::Nginx;
 use support::{Server, account, admin, connect, fill, request, send, serve, start};
 
 const CONNECTIONS: [usize; 2] = [64, 256];
@@ -36,7 +34,7 @@ fn main() {
     admin(&database, &["delete-service-account", &revoked_account, "--tenant", "bench"], "");
     let empty = start(Command::new(std::env::current_exe().unwrap()).arg("--empty-server"));
     let latchkey = serve(&database);
-    let nginx = Nginx::start(folder.path());
+    let nginx = Nginx::start(folder.path(), |address| asking_itself(address, folder.path()));
     let (reader, own) = account(&database, "Reader");
     admin(&database, &["change-service-account-role", &reader, "--role", "USER", "--tenant", "bench"], "");
     let tokens = Tokens { good: &token, revoked: &revoked, owner: &owner, own: &own };
@@ -108,51 +106,14 @@ async fn warm_up(case: &Case) {
     assert!(!body.contains("\"errors\""), "{}: {body}", case.name);
 }
 
-/// An nginx that asks itself about every request.
-struct Nginx {
-    process: Child,
-    address: SocketAddr,
-}
-
-impl Nginx {
-    fn start(folder: &Path) -> Option<Self> {
-        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let root = folder.join("root");
-        std::fs::create_dir(&root).unwrap();
-        // nginx's workers run as another user if it is started by root.
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
-        std::fs::write(root.join("index.html"), "").unwrap();
-        let settings = format!(
-            "daemon off; worker_processes auto; pid {0}/nginx.pid; error_log stderr;
-             events {{ worker_connections 1024; }}
-             http {{ access_log off; keepalive_requests 100000000;
-               client_body_temp_path {0}/body; proxy_temp_path {0}/proxy; fastcgi_temp_path {0}/fastcgi;
-               uwsgi_temp_path {0}/uwsgi; scgi_temp_path {0}/scgi;
-               server {{ listen {address}; root {0}/root;
-                 location / {{ auth_request /check; }}
-                 location = /check {{ internal; return 200; }} }} }}",
-            folder.display()
-        );
-        let file = folder.join("nginx.conf");
-        std::fs::write(&file, settings).unwrap();
-        let mut command = Command::new("nginx");
-        command.arg("-e").arg("stderr").arg("-p").arg(folder).arg("-c").arg(&file);
-        let process = command.stderr(Stdio::null()).spawn().ok()?;
-        let nginx = Self { process, address };
-        let listens = || std::net::TcpStream::connect(address).is_ok();
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
-        while !listens() {
-            assert!(std::time::Instant::now() < deadline, "nginx doesn't listen");
-            std::thread::yield_now();
-        }
-        Some(nginx)
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let id = self.process.id().to_string();
-        Command::new("kill").args(["-QUIT", &id]).status().ok();
-        self.process.wait().ok();
-    }
+/// Returns the settings of an nginx that asks itself about every request.
+fn asking_itself(address: SocketAddr, folder: &Path) -> String {
+    let root = folder.join("root");
+    std::fs::create_dir(&root).unwrap();
+    std::fs::write(root.join("index.html"), "").unwrap();
+    format!(
+        "server {{ listen {address}; root {}; location / {{ auth_request /check; }}
+           location = /check {{ internal; return 200; }} }}",
+        root.display()
+    )
 }

@@ -12,6 +12,9 @@ pub const SCHEDULED: &str = "Scheduled";
 /// The type of the state of a run that an agent has taken.
 pub const SUBMITTED: &str = "Submitted";
 
+/// The type of the state of a run whose process has started.
+pub const RUNNING: &str = "Running";
+
 /// The type of a state, such as `Running`. The clients define the types, so unknown ones are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -78,9 +78,14 @@ pub fn frame(request: &RequestContext, contents: AnyView) -> AnyView {
 
 /// A page without the rail, for people who aren't signed in.
 pub fn plain(contents: AnyView) -> AnyView {
+    plain_from("/".to_owned(), contents)
+}
+
+/// As [`plain`], at another address. `home`: that of Latchkey's first page.
+pub fn plain_from(home: String, contents: AnyView) -> AnyView {
     view! {
         <main id="main" class="plain">
-            <Brand />
+            <Brand home />
             {contents}
             <Live />
         </main>
@@ -89,9 +94,9 @@ pub fn plain(contents: AnyView) -> AnyView {
 }
 
 #[component]
-fn Brand() -> impl IntoView {
+fn Brand(#[prop(default = "/".to_owned())] home: String) -> impl IntoView {
     view! {
-        <a class="brand" href="/">
+        <a class="brand" href=home>
             <Mark />
             "Latchkey"
         </a>

@@ -12,6 +12,7 @@ pub(crate) mod entry;
 pub(crate) mod first_request;
 pub(crate) mod flow_runs;
 pub(crate) mod frame;
+pub mod gateways;
 pub(crate) mod graphiql;
 pub(crate) mod inventory;
 pub(crate) mod key_acts;

@@ -41,6 +41,8 @@ pub mod flow_runs;
 #[cfg(feature = "ssr")]
 pub mod frame;
 #[cfg(feature = "ssr")]
+pub mod gateways;
+#[cfg(feature = "ssr")]
 pub mod imported;
 #[cfg(feature = "ssr")]
 pub mod key_acts;

@@ -6,7 +6,7 @@ use domain::{ApiError, Owner, TenantId, UserId};
 use crate::{
     access::{Actor, Client, Principal},
     error::Result,
-    keys::verification::Verification,
+    keys::verification::{Verification, VerifiedKey},
     storage,
 };
 
@@ -42,12 +42,17 @@ impl Actors<'_> {
     pub async fn from_bearer(&self, token: &str, client: Client) -> Result<Actor> {
         let verified = self.verification.verify(token, &client).await?;
         let Some(key) = verified else { return Err(ApiError::unauthenticated().into()) };
+        Ok(Self::of_key(&key, client))
+    }
+
+    /// Returns the owner of a key that was verified for this request.
+    pub fn of_key(key: &VerifiedKey, client: Client) -> Actor {
         let name = key.owner_name().to_owned();
         let principal = match key.owner() {
             Owner::User(id) => Principal::User { id, name },
             Owner::ServiceAccount(id) => Principal::ServiceAccount { id, name },
         };
         let scopes = key.scopes().clone();
-        Ok(Actor::of_key(principal, key.tenant_id(), key.role(), (key.key_id(), scopes), client))
+        Actor::of_key(principal, key.tenant_id(), key.role(), (key.key_id(), scopes), client)
     }
 }

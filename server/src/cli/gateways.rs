@@ -73,6 +73,8 @@ struct FileEntry {
     idle_timeout: Option<u32>,
     max_body: Option<u64>,
     websocket_first_frame_auth: Option<FileFirstFrame>,
+    protocol: Option<FileProtocol>,
+    upstream_tenant_id: Option<String>,
 }
 
 /// A rule in the configuration file.
@@ -100,6 +102,14 @@ enum HostHeader {
 #[serde(rename_all = "lowercase")]
 enum FileFirstFrame {
     Prefect,
+}
+
+/// What an upstream speaks, if Latchkey must understand it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FileProtocol {
+    /// GraphQL as in Prefect 0.14 to 1.x.
+    Prefect1,
 }
 
 /// Reads the gateways of the configuration file.
@@ -148,6 +158,14 @@ impl FileEntry {
             }
             (None, None) => None,
         };
+        let upstream_tenant = match (self.protocol, self.upstream_tenant_id) {
+            (Some(FileProtocol::Prefect1), id) => {
+                let id = id.and_then(|id| id.parse().ok());
+                Some(id.ok_or("upstream_tenant_id must be the id that `prefect server create-tenant` has printed")?)
+            }
+            (None, Some(_)) => return Err("upstream_tenant_id needs protocol = \"prefect1\"".to_owned()),
+            (None, None) => None,
+        };
         Ok(Entry {
             name: name(self.name)?,
             mount,
@@ -167,6 +185,7 @@ impl FileEntry {
             idle_timeout: seconds("idle_timeout", self.idle_timeout, IDLE_TIMEOUT)?,
             max_body: self.max_body,
             first_frame: self.websocket_first_frame_auth.map(|FileFirstFrame::Prefect| FirstFrame::Prefect),
+            upstream_tenant,
         })
     }
 }
@@ -265,6 +284,7 @@ fn parse_simple(text: &str) -> Result<Entry, String> {
         idle_timeout: Duration::from_secs(IDLE_TIMEOUT.into()),
         max_body: None,
         first_frame: None,
+        upstream_tenant: None,
     })
 }
 
@@ -312,6 +332,29 @@ impl GatewayOptions {
                         return Err(format!("Gateway {name}: another one has the host {host} and the same prefix."));
                     }
                 }
+            }
+        }
+        self.require_upstreams_of_one_tenant()
+    }
+
+    /// Refuses a server of Prefect 1.x for two tenants: it doesn't see whose requests it gets.
+    fn require_upstreams_of_one_tenant(&self) -> Result<(), String> {
+        let server = |entry: &Entry| {
+            let port = entry.upstream.port_u16().unwrap_or(if entry.upstream.scheme_str() == Some("https") {
+                443
+            } else {
+                80
+            });
+            (entry.upstream.host().unwrap_or_default().to_ascii_lowercase(), port)
+        };
+        for entry in self.entries().filter(|entry| entry.upstream_tenant.is_some()) {
+            let other = self.entries().find(|other| server(other) == server(entry) && other.tenant != entry.tenant);
+            if let Some(other) = other {
+                return Err(format!(
+                    "Gateways {} and {}: a server of Prefect 1.x keeps no tenants apart, so one of its own is needed for \
+                     each tenant.",
+                    entry.name, other.name
+                ));
             }
         }
         Ok(())
@@ -434,6 +477,10 @@ mod tests {
             ("upstream_authorization_file = 'nowhere'", "nowhere can't be read"),
             ("websocket_first_frame_auth = 'other'", "unknown variant `other`"),
             ("host_header = 'x'", "unknown variant `x`"),
+            ("protocol = 'prefect3'", "unknown variant `prefect3`"),
+            ("protocol = 'prefect1'", "upstream_tenant_id must be"),
+            ("protocol = 'prefect1'\nupstream_tenant_id = 'default'", "upstream_tenant_id must be"),
+            ("upstream_tenant_id = '01980000-0000-7000-8000-000000000001'", "needs protocol"),
             ("public_url = 'https://a/b'", "public_url must be of the form"),
             ("[[gateway.rule]]\npath = '/a'\nmethods = ['get']", "isn't a method"),
             ("[[gateway.rule]]\npath = 'a'", "the path of a rule must be a plain path"),

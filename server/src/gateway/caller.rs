@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{ApiError, Owner, OwnerKind, Scope, ScopeGrant, TenantId};
+use domain::{ApiError, Owner, OwnerKind, Role, Scope, ScopeGrant, TenantId};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::utf8_percent_encode;
 use service::{Authorized, Client, Services, VerifiedKey, Visitor};
@@ -91,17 +91,39 @@ impl Caller {
     }
 
     /// Returns why somebody may not do something (any more).
-    async fn may(&self, services: &Services, wanted: &Wanted, client: &Client) -> service::Result<Option<Refused>> {
-        let (grant, role) = match self {
+    pub(super) async fn may(
+        &self,
+        services: &Services,
+        wanted: &Wanted,
+        client: &Client,
+    ) -> service::Result<Option<Refused>> {
+        let role = self.role();
+        let grant = match self {
             Self::Key(key) if !key.allows(client) => return Ok(Some(Refused::Invalid)),
-            Self::Key(key) => (key.scopes(), key.role()),
-            Self::Person(_, visitor) => (&ScopeGrant::Unscoped, visitor.role),
+            Self::Key(key) => key.scopes(),
+            Self::Person(..) => &ScopeGrant::Unscoped,
         };
         if !wanted.allows(role) {
             return Ok(Some(Refused::Role(wanted.refusal())));
         }
         let lacks = services.verification().lacking(grant, role, &wanted.demand.scopes).await?;
         Ok(lacks.map(Refused::Scopes))
+    }
+
+    /// The role, as of when the caller was looked up.
+    pub(super) fn role(&self) -> Role {
+        match self {
+            Self::Key(key) => key.role(),
+            Self::Person(_, visitor) => visitor.role,
+        }
+    }
+
+    /// The tenant in which the caller acts.
+    pub(super) fn tenant(&self) -> TenantId {
+        match self {
+            Self::Key(key) => key.tenant_id(),
+            Self::Person(_, visitor) => visitor.tenant_id,
+        }
     }
 
     /// What identifies the caller.

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use domain::{Role, Scope};
 use http::{HeaderValue, Method, Uri};
+use uuid::Uuid;
 
 use super::path::{PlainPath, is_below, matches};
 use crate::authority::Authority;
@@ -63,6 +64,8 @@ pub struct Entry {
     pub max_body: Option<u64>,
     /// How websockets may be authenticated, besides by their handshake.
     pub first_frame: Option<FirstFrame>,
+    /// The id of the tenant at an upstream that is a server of Prefect 0.14 to 1.x. `None` for any other upstream.
+    pub upstream_tenant: Option<Uuid>,
 }
 
 /// What a rule demands of requests that match it.
@@ -92,7 +95,7 @@ pub struct Demand {
 pub(crate) struct Wanted {
     pub(crate) demand: Demand,
     /// Whether it only reads, so that a read-only user may do it unless the demand names a role.
-    only_reads: bool,
+    pub(super) only_reads: bool,
 }
 
 impl Wanted {
@@ -130,6 +133,9 @@ impl Entry {
         let is_any = |patterns: &[String]| patterns.iter().any(|pattern| matches(path.bytes(), pattern.as_bytes()));
         let only_reads = if is_websocket {
             is_any(&self.read_role_websockets)
+        } else if self.upstream_tenant.is_some() && *method == Method::POST {
+            // That depends on the operations in its body.
+            true
         } else {
             method.is_safe() || (*method == Method::POST && is_any(&self.read_role_posts))
         };

@@ -2,7 +2,6 @@
 
 use std::{
     convert::Infallible,
-    net::IpAddr,
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{Arc, OnceLock},
@@ -10,6 +9,7 @@ use std::{
     time::Instant,
 };
 
+use app::pages::gateways::Refusal;
 use axum::{body::Body, extract::Request, response::Response};
 use domain::{ApiError, Endpoint, audit::Channel};
 use futures::{FutureExt, future::Either};
@@ -21,6 +21,7 @@ use service::Client;
 use tower::Service;
 
 use super::{
+    asked::{Answer, Asked},
     caller::{self, Caller, Refused, Shown},
     entry::{FirstFrame, Mount, Wanted},
     forwarded_head::{self, Came},
@@ -28,6 +29,7 @@ use super::{
     gateways::{Gateway, Gateways, OWN_FOLDER},
     open::Seat,
     path::{PlainPath, is_below},
+    prefect,
     transfer::{Broken, Download, Progress, Upload},
     upstream::{Failure, Sent},
     websocket::{self, Tunnel},
@@ -37,11 +39,11 @@ use crate::{
     headers,
     metrics::Outcome,
     middleware::{authenticate, draining, forwarded, heads, trace},
-    problem, rest,
+    problem, rest, traces,
     verification::{credential::Credential, forward},
 };
 
-/// The protocol of Prefect's websockets.
+/// The protocol of the websockets of Prefect 3.
 const PREFECT: &str = "prefect";
 /// The header in which a worker of Prefect 3 names itself.
 const WORKER_NAME: HeaderName = HeaderName::from_static("x-prefect-worker-name");
@@ -113,22 +115,16 @@ pub fn listeners(gateways: &Gateways) -> impl Iterator<Item = GatewayService> {
     gateways.0.iter().filter(is_listener).map(|gateway| GatewayService(Arc::clone(gateway)))
 }
 
-/// A response, and how it is counted.
-type Answer = (Outcome, Response);
-
-/// A request that was read and may be forwarded once its sender is admitted.
-struct Asked {
-    wanted: Wanted,
-    client: Client,
-    /// The path and the query for the upstream.
-    target: String,
-    is_trusted: bool,
-    peer: Option<IpAddr>,
-    is_websocket: bool,
-}
-
 impl Gateway {
     async fn handle(self: Arc<Self>, request: Request) -> Response {
+        if !traces::are_recorded() {
+            return self.handle_untraced(request).await;
+        }
+        let (site, route) = (Arc::clone(&self.shared.site), format!("gateway {}", self.entry.name));
+        traces::follow_as(&site, request, Some(&route), |request| self.handle_untraced(request)).await
+    }
+
+    async fn handle_untraced(self: Arc<Self>, request: Request) -> Response {
         let begun = Instant::now();
         let line = trace::access_line(&request);
         let answered = AssertUnwindSafe(self.answer(request)).catch_unwind().await;
@@ -151,12 +147,19 @@ impl Gateway {
         if asked.wanted.demand.is_public {
             return self.forward(request, asked, None).await;
         }
+        if let Some(answer) = self.refuse_hidden_query(&request) {
+            return answer;
+        }
+        let is_graphql = self.is_graphql(request.method());
+        let refuse = |refused, headers: &HeaderMap| {
+            if is_graphql { prefect::refusal(refused, headers) } else { refusal(refused) }
+        };
         let greets = self.entry.first_frame == Some(FirstFrame::Prefect)
             && asked.is_websocket
             && websocket::offers(request.headers(), PREFECT);
         let shown = match Credential::find(request.headers(), &self.shared.site.key_header) {
             Credential::Token(token) => Some(Shown::Token(token.into_owned())),
-            Credential::Unusable => return (Outcome::Unauthenticated, rest::invalid_key()),
+            Credential::Unusable => return refuse(Refused::Invalid, request.headers()),
             Credential::None => self.pass(request.headers()).map(Shown::Pass),
         };
         let is_pass = matches!(shown, Some(Shown::Pass(_)));
@@ -166,16 +169,26 @@ impl Gateway {
         }
         let caller = match shown {
             None if greets => None,
+            None if is_graphql => return refuse(Refused::Invalid, request.headers()),
             None => return self.ask_for_key(&request),
             Some(shown) => match self.admit(shown, &asked.wanted, &asked.client).await {
                 Ok(caller) => Some(caller),
-                Err(Refused::Invalid) if is_pass => return self.ask_for_key(&request),
-                Err(refused) => return refusal(refused),
+                Err(Refused::Invalid) if is_pass && !is_graphql => return self.ask_for_key(&request),
+                Err(Refused::Role(_)) if is_pass && Self::is_navigation(&request) => {
+                    return (Outcome::Forbidden, self.refused_page(StatusCode::FORBIDDEN, Refusal::Role));
+                }
+                Err(Refused::Scopes(_)) if is_pass && Self::is_navigation(&request) => {
+                    return (Outcome::Forbidden, self.refused_page(StatusCode::FORBIDDEN, Refusal::Scopes));
+                }
+                Err(refused) => return refuse(refused, request.headers()),
             },
         };
-        match caller {
-            Some(caller) if !greets => self.forward(request, asked, Some(caller)).await,
-            caller => self.greet(request, asked, caller),
+        match (caller, self.entry.upstream_tenant) {
+            (Some(caller), Some(upstream)) if is_graphql => {
+                self.answer_operations(request, asked, caller, upstream).await
+            }
+            (Some(caller), _) if !greets => self.forward(request, asked, Some(caller)).await,
+            (caller, _) => self.greet(request, asked, caller),
         }
     }
 
@@ -229,7 +242,12 @@ impl Gateway {
     }
 
     /// Forwards a request. `caller`: who was admitted; `None` for a public path.
-    async fn forward(self: &Arc<Self>, mut request: Request, asked: Asked, caller: Option<Caller>) -> Answer {
+    pub(super) async fn forward(
+        self: &Arc<Self>,
+        mut request: Request,
+        asked: Asked,
+        caller: Option<Caller>,
+    ) -> Answer {
         let upgrade = asked.is_websocket.then(|| hyper::upgrade::on(&mut request));
         let key = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned();
         let (mut parts, body) = request.into_parts();

@@ -13,10 +13,18 @@ use super::{
     path::is_below,
     upstream::Upstream,
 };
-use crate::{authority::Authority, config::Site, headers, metrics::GatewayMetrics};
+use crate::{
+    authority::Authority,
+    config::Site,
+    graphql::schema::{self, ApiSchema},
+    headers,
+    metrics::GatewayMetrics,
+};
 
 /// The folder of a gateway's own pages. Nothing in it is forwarded.
 pub(super) const OWN_FOLDER: &str = "/.latchkey";
+/// Where a gateway has the stylesheet of its own pages.
+pub(super) const OWN_FILES: &str = "/.latchkey/pkg/";
 
 /// All gateways. Cheap to clone.
 #[derive(Clone, Default)]
@@ -28,6 +36,8 @@ pub(super) struct Shared {
     pub(super) site: Arc<Site>,
     pub(super) metrics: GatewayMetrics,
     pub(super) open: Open,
+    /// Answers operations about keys in front of servers of Prefect 1.x.
+    pub(super) schema: Option<ApiSchema>,
 }
 
 /// A gateway.
@@ -53,8 +63,10 @@ impl Gateways {
         if !entries.is_empty() {
             open.watch(services.clone());
         }
-        let shared =
-            Arc::new(Shared { services: services.clone(), site: Arc::clone(site), metrics: metrics.clone(), open });
+        let has_prefect = entries.iter().any(|entry| entry.upstream_tenant.is_some());
+        let schema = has_prefect.then(|| schema::build(services.clone(), site.public_url.clone()));
+        let (services, site, metrics) = (services.clone(), Arc::clone(site), metrics.clone());
+        let shared = Arc::new(Shared { services, site, metrics, open, schema });
         let gateway = |entry: Entry| {
             let upstream = Upstream::new(&entry)?;
             let shared = Arc::clone(&shared);
@@ -82,6 +94,10 @@ impl Gateways {
         found.sort_by_key(|gateway| std::cmp::Reverse(gateway.entry.prefix.len()));
         let path = request.uri().path();
         let own = format!("{OWN_FOLDER}/enter/");
+        // The stylesheet is that of every gateway.
+        if path.starts_with(OWN_FILES) {
+            return found.first().copied().map(Ok);
+        }
         let of_own = path.strip_prefix(&own).and_then(|name| found.iter().find(|gateway| gateway.entry.name == name));
         let below = || found.iter().find(|gateway| is_below(path.as_bytes(), gateway.entry.prefix.as_bytes()));
         Some(of_own.or_else(below).copied().ok_or(()))

@@ -2,8 +2,9 @@
 //! session, and forwarded; what was admitted ends together with the key or the session.
 //!
 //! `entry.rs` has the settings, `forwarding.rs` forwards, `path.rs` and `forwarded_head.rs` decide what is forwarded, `caller.rs` who may send it,
-//! `open.rs` when it ends.
+//! `open.rs` when it ends. `prefect.rs` answers a part of what is for a server of Prefect 1.x.
 
+mod asked;
 mod caller;
 pub mod entry;
 mod forwarded_head;
@@ -11,7 +12,9 @@ mod forwarding;
 mod frames;
 mod gateways;
 mod open;
+mod operations;
 mod path;
+mod prefect;
 pub(crate) mod sign_in;
 mod transfer;
 mod upstream;

@@ -1,10 +1,13 @@
 //! People reach a gateway with their session at Latchkey. Its cookie isn't sent to the gateway's host, so the browser gets a
 //! pass there: the gateway sends it to Latchkey, where the person signs in, and Latchkey sends it back with a code that the
-//! gateway exchanges for the pass.
+//! gateway exchanges for the pass. Also the pages that people see in between, and instead of one that they may not open.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
-use app::list_url::encode;
+use app::{
+    list_url::encode,
+    pages::gateways::{self, Place, Refusal},
+};
 use axum::{
     Extension,
     body::Body,
@@ -16,11 +19,16 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use service::GatewayPasses;
 use sha2::{Digest, Sha256};
 
-use super::gateways::{Gateway, Gateways, OWN_FOLDER};
-use crate::{authority::Authority, form::own_path, headers, middleware::authenticate::Caller, problem};
+use super::gateways::{Gateway, Gateways, OWN_FILES, OWN_FOLDER};
+use crate::{
+    assets, authority::Authority, compression::Uncompressed, form::own_path, headers, middleware::authenticate::Caller,
+    problem,
+};
 
 /// The path at Latchkey that issues codes.
 pub(crate) const ENTER_PATH: &str = "/gateway/enter";
+/// What the pages may load.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
 /// How long a browser's state is kept while its user signs in, in seconds.
 const STATE_SECONDS: u32 = 1_800;
 /// The length of secrets in cookies.
@@ -96,8 +104,37 @@ impl Gateway {
         response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     }
 
+    /// Returns the page instead of one that a person may not open. The address of the gateway has the stylesheet, too: a
+    /// browser takes none from another host.
+    pub(super) fn refused_page(&self, status: StatusCode, refusal: Refusal) -> Response {
+        let site = &self.shared.site;
+        let stylesheet = format!("{OWN_FILES}{}", site.assets.names().stylesheet);
+        let place = Place { gateway: &self.entry.name, stylesheet: &stylesheet, latchkey: &site.public_url };
+        page(status, gateways::refused(place, refusal))
+    }
+
+    async fn stylesheet(&self, headers: &HeaderMap) -> Response {
+        let assets = Arc::clone(&self.shared.site.assets);
+        let mut request = Request::new(Body::empty());
+        request
+            .headers_mut()
+            .extend(headers.get(header::ACCEPT_ENCODING).map(|value| (header::ACCEPT_ENCODING, value.clone())));
+        let path = format!("/pkg/{}", assets.names().stylesheet);
+        match path.parse() {
+            Ok(path) => *request.uri_mut() = path,
+            Err(_) => return problem::of(&ApiError::not_found()),
+        }
+        assets::serve(State(assets), request).await
+    }
+
     /// Answers at the gateway's own pages: exchanges a code for a pass.
     pub(super) async fn own_page(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
+        if let Some(file) = uri.path().strip_prefix(OWN_FILES)
+            && file == self.shared.site.assets.names().stylesheet
+            && method.is_safe()
+        {
+            return self.stylesheet(headers).await;
+        }
         let path = format!("{OWN_FOLDER}/enter/{}", self.entry.name);
         if uri.path() != path || *method != Method::GET {
             return problem::of(&ApiError::not_found());
@@ -113,10 +150,7 @@ impl Gateway {
                 self.set_cookie(&mut response, &self.state_cookie(), "", Some(0));
                 response
             }
-            Ok(None) => {
-                let detail = "This address can be used once, within a minute, by the browser that asked for it. Open the page that you wanted again.";
-                problem::answer(StatusCode::BAD_REQUEST, detail)
-            }
+            Ok(None) => self.refused_page(StatusCode::BAD_REQUEST, Refusal::UsedAddress),
             Err(error) => problem::of(&error.into()),
         }
     }
@@ -142,17 +176,36 @@ pub(crate) async fn enter(
     };
     let (gateway, code) = match issued.await {
         Ok(issued) => issued,
-        Err(error) => return problem::of(&error),
+        Err(error) => {
+            let Some(gateway) = gateways.find(text("gateway")) else { return problem::of(&error) };
+            return at_latchkey(gateway, |place| {
+                page(problem::status_of(&error), gateways::refused(place, Refusal::Other(error.message.clone())))
+            });
+        }
     };
     let (name, host) = (&gateway.entry.name, gateway.public_url());
     let next = encode(own_path(text("next")));
-    let to = format!("{host}{OWN_FOLDER}/enter/{name}?code={}&amp;next={next}", code.expose());
-    let page = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{name}</title>\
-         <meta http-equiv=\"refresh\" content=\"0;url={to}\"></head>\
-         <body><p><a href=\"{to}\">Continue to {name}</a></p></body></html>"
-    );
-    let mut response = Response::new(Body::from(page));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    let to = format!("{host}{OWN_FOLDER}/enter/{name}?code={}&next={next}", code.expose());
+    at_latchkey(gateway, |place| page(StatusCode::OK, gateways::leads_on(place, &to)))
+}
+
+/// Builds a page of a gateway at Latchkey's own address.
+fn at_latchkey(gateway: &Gateway, build: impl FnOnce(Place<'_>) -> Response) -> Response {
+    let site = &gateway.shared.site;
+    let stylesheet = format!("/pkg/{}", site.assets.names().stylesheet);
+    build(Place { gateway: &gateway.entry.name, stylesheet: &stylesheet, latchkey: &site.public_url })
+}
+
+fn page(status: StatusCode, page: String) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    let mut response = (status, headers, page).into_response();
+    // It may contain a code.
+    response.extensions_mut().insert(Uncompressed);
     response
 }

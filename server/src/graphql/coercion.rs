@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use async_graphql::{
     Name, Pos, Positioned, ServerError, Value, Variables,
     parser::types::{
-        BaseType, Directive, DocumentOperations, ExecutableDocument, Field, OperationDefinition, Selection,
-        SelectionSet, Type, VariableDefinition,
+        BaseType, Directive, DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType,
+        Selection, SelectionSet, Type, VariableDefinition,
     },
 };
 use async_graphql_value::Value as InputValue;
@@ -15,7 +15,7 @@ use domain::{ApiError, ErrorCode, FieldError, secret::without_tokens};
 
 use super::{
     error::{INVALID, server_error},
-    inputs::{Findings, Inputs, Problem, Use},
+    inputs::{Findings, Input, Inputs, Problem, Use, base},
 };
 
 /// Checks the operation that will execute. Adapts the types of variables to the positions that they are used in, and
@@ -82,14 +82,6 @@ fn adapt_variables(inputs: &Inputs, document: &mut ExecutableDocument) {
     }
 }
 
-/// Returns the name of the type in all lists.
-fn base(ty: &Type) -> &Name {
-    match &ty.base {
-        BaseType::Named(name) => name,
-        BaseType::List(inner) => base(inner),
-    }
-}
-
 fn base_mut(ty: &mut Type) -> &mut Name {
     match &mut ty.base {
         BaseType::Named(name) => name,
@@ -97,15 +89,15 @@ fn base_mut(ty: &mut Type) -> &mut Name {
     }
 }
 
-/// Checks the arguments that the query itself contains. Returns their errors and the variables used in arguments.
+/// Checks the arguments that the query itself contains, at any depth. Returns their errors and the variables used in
+/// arguments.
 fn check_arguments(
     inputs: &Inputs,
     document: &ExecutableDocument,
     operation: &Positioned<OperationDefinition>,
 ) -> (Vec<ServerError>, Vec<Use>) {
     let (mut errors, mut uses) = (Vec::new(), Vec::new());
-    for field in top_fields(document, &operation.node.selection_set.node) {
-        let expected = inputs.arguments(operation.node.ty, &field.node.name.node);
+    for (field, expected) in fields_with_arguments(inputs, document, operation) {
         for (name, value) in &field.node.arguments {
             let Some(input) = expected.iter().find(|input| input.name() == name.node.as_str()) else { continue };
             let mut found = Findings::default();
@@ -115,6 +107,37 @@ fn check_arguments(
         }
     }
     (errors, uses)
+}
+
+/// Returns the fields of an operation, and the arguments that each may have; those of a fragment once. There are no types
+/// that a fragment could choose between.
+fn fields_with_arguments<'d>(
+    inputs: &'d Inputs,
+    document: &'d ExecutableDocument,
+    operation: &'d Positioned<OperationDefinition>,
+) -> Vec<(&'d Positioned<Field>, &'d [Input])> {
+    let root = if operation.node.ty == OperationType::Mutation { "Mutation" } else { "Query" };
+    let (mut fields, mut known) = (Vec::new(), HashSet::new());
+    let mut open = vec![(root, &operation.node.selection_set.node)];
+    while let Some((ty, selections)) = open.pop() {
+        for selection in &selections.items {
+            match &selection.node {
+                Selection::Field(field) => {
+                    // Validation reports unknown fields.
+                    let Some(output) = inputs.find_field(ty, &field.node.name.node) else { continue };
+                    fields.push((field, output.arguments()));
+                    open.push((output.ty(), &field.node.selection_set.node));
+                }
+                Selection::InlineFragment(fragment) => open.push((ty, &fragment.node.selection_set.node)),
+                Selection::FragmentSpread(spread) => {
+                    let name = &spread.node.fragment_name.node;
+                    let fragment = document.fragments.get(name).filter(|_| known.insert(name));
+                    open.extend(fragment.map(|fragment| (ty, &fragment.node.selection_set.node)));
+                }
+            }
+        }
+    }
+    fields
 }
 
 /// Returns the top-level fields of an operation, those of a fragment once. The guard has rejected cycles.

@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use async_graphql::{
     Name, Positioned,
     parser::types::{
-        BaseType, InputValueDefinition, OperationType, ServiceDocument, Type, TypeDefinition, TypeKind,
-        TypeSystemDefinition,
+        BaseType, InputValueDefinition, ServiceDocument, Type, TypeDefinition, TypeKind, TypeSystemDefinition,
     },
 };
 use async_graphql_value::Value;
@@ -24,9 +23,28 @@ const TEXT_SCALARS: [&str; 5] = ["DateTime", "ID", "String", "timestamptz", "uui
 #[derive(Debug, Default)]
 pub(super) struct Inputs {
     types: HashMap<String, Kind>,
-    /// The arguments of each query. Only the fields of `Query` and `Mutation` have arguments.
-    queries: HashMap<String, Vec<Input>>,
-    mutations: HashMap<String, Vec<Input>>,
+    /// The fields of each type of objects in responses.
+    objects: HashMap<String, HashMap<String, Output>>,
+}
+
+/// A field of an object in a response.
+#[derive(Debug)]
+pub(super) struct Output {
+    arguments: Vec<Input>,
+    /// The name of the type of its values, in all lists.
+    ty: String,
+}
+
+impl Output {
+    /// The arguments.
+    pub(super) fn arguments(&self) -> &[Input] {
+        &self.arguments
+    }
+
+    /// The name of the type of its values, in all lists.
+    pub(super) fn ty(&self) -> &str {
+        &self.ty
+    }
 }
 
 /// The values of a type.
@@ -139,15 +157,12 @@ impl Inputs {
                 self.types.insert(name.to_owned(), Kind::Object(fields));
             }
             TypeKind::Object(definition) => {
-                let fields = match name {
-                    "Query" => &mut self.queries,
-                    "Mutation" => &mut self.mutations,
-                    _ => return,
-                };
-                fields.extend(definition.fields.iter().map(|field| {
+                let fields = definition.fields.iter().map(|field| {
                     let arguments = field.node.arguments.iter().map(|argument| Input::of(argument, name));
-                    (field.node.name.node.to_string(), arguments.collect())
-                }));
+                    let output = Output { arguments: arguments.collect(), ty: base(&field.node.ty.node).to_string() };
+                    (field.node.name.node.to_string(), output)
+                });
+                self.objects.insert(name.to_owned(), fields.collect());
             }
             TypeKind::Interface(_) | TypeKind::Union(_) => {}
         }
@@ -166,10 +181,9 @@ impl Inputs {
         self.types.insert(name.to_owned(), kind);
     }
 
-    /// Returns the arguments of a field of `Query` or `Mutation`.
-    pub(super) fn arguments(&self, root: OperationType, field: &str) -> &[Input] {
-        let fields = if root == OperationType::Mutation { &self.mutations } else { &self.queries };
-        fields.get(field).map_or(&[], Vec::as_slice)
+    /// Finds a field of a type of objects.
+    pub(super) fn find_field(&self, ty: &str, field: &str) -> Option<&Output> {
+        self.objects.get(ty)?.get(field)
     }
 
     /// Whether values of a named type are strings in JSON.
@@ -253,6 +267,14 @@ impl Kind {
             (Self::Enum(values), Value::Enum(code)) => check_code(values, code, path, found),
             _ => found.add_wrong_kind(path, name),
         }
+    }
+}
+
+/// Returns the name of the type in all lists.
+pub(super) fn base(ty: &Type) -> &Name {
+    match &ty.base {
+        BaseType::Named(name) => name,
+        BaseType::List(inner) => base(inner),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The GraphQL API: guard, transport and schema. Names are in snake case throughout, as clients expect.
 
+pub(crate) mod answered;
 mod audit_operation;
 mod clients;
 mod coercion;

@@ -6,16 +6,16 @@ use std::panic::AssertUnwindSafe;
 
 use async_graphql::{PathSegment, Request, ServerError, Variables, parser::types::ExecutableDocument};
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::{Request as HttpRequest, State},
     response::{IntoResponse, Response},
 };
 use domain::ApiError;
 use futures::FutureExt;
-use http::{HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tower_sessions::Session;
 use tracing::Instrument;
 
@@ -106,7 +106,7 @@ pub(crate) async fn serve(State(schema): State<ApiSchema>, request: HttpRequest)
     }
     let (parts, body) = request.into_parts();
     let most = max_bytes(&schema, &parts);
-    let _held = if is_long(&parts, most) { LONG_BODIES.acquire().await.ok() } else { None };
+    let _held = hold_if_long(&parts.headers, most).await;
     let bytes = if schema.has_flow_runs() {
         match limits::collect(&parts.headers, body, most).await {
             Ok(bytes) => bytes,
@@ -115,6 +115,12 @@ pub(crate) async fn serve(State(schema): State<ApiSchema>, request: HttpRequest)
     } else {
         body::bytes(body).await
     };
+    respond(&schema, bytes, &parts).await
+}
+
+/// Executes a request whose body was read. Its extensions contain the caller.
+pub(crate) async fn respond(schema: &ApiSchema, bytes: Bytes, parts: &Parts) -> Response {
+    let media_type = MediaType::accepted(&parts.headers);
     let max_query = if schema.has_flow_runs() { guard::MAX_FLOW_QUERY_BYTES } else { guard::MAX_QUERY_BYTES };
     let read = if bytes.len() > INLINE_BYTES {
         // Parsing takes up to 0.5 ms, even for a query that is then rejected, and would delay other requests.
@@ -124,8 +130,10 @@ pub(crate) async fn serve(State(schema): State<ApiSchema>, request: HttpRequest)
         read(&bytes, max_query)
     };
     match read {
-        Ok(query) => execute(&schema, query, &parts, media_type).await,
-        Err(Unreadable::Request(reason)) => bad_request(StatusCode::BAD_REQUEST, reason),
+        Ok(query) => execute(schema, query, parts, media_type).await,
+        Err(Unreadable::Request(reason)) => {
+            write(media_type, StatusCode::BAD_REQUEST, refused(server_error(BAD_REQUEST, reason, None)))
+        }
         Err(Unreadable::Query(error)) => write(media_type, not_executed(media_type), refused(error)),
     }
 }
@@ -138,11 +146,16 @@ fn max_bytes(schema: &ApiSchema, parts: &Parts) -> usize {
     if schema.has_flow_runs() && is_by_key { limits::MAX_FLOW_BYTES } else { body::MAX_BYTES }
 }
 
-/// Whether a body is longer than usual, or may be.
-fn is_long(parts: &Parts, most: usize) -> bool {
-    let declared =
-        headers::text(&parts.headers, header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
-    most > body::MAX_BYTES && declared.is_none_or(|length| length > body::MAX_BYTES)
+/// Waits until a body may be read, if it is longer than usual, or may be. `most`: how long it may be.
+pub(crate) async fn hold_if_long(headers: &HeaderMap, most: usize) -> Option<SemaphorePermit<'static>> {
+    let declared = headers::text(headers, header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    let is_long = most > body::MAX_BYTES && declared.is_none_or(|length| length > body::MAX_BYTES);
+    if is_long { LONG_BODIES.acquire().await.ok() } else { None }
+}
+
+/// Builds the response to a request that isn't executed, in the way that its client expects.
+pub(crate) fn refuse(error: &ApiError, headers: &HeaderMap) -> Response {
+    failed(error, MediaType::accepted(headers))
 }
 
 /// Parses the body and its query. Checks the guard's limits. `max_query`: the maximum length of the query.

@@ -15,7 +15,7 @@ pub enum Outcome {
     Websocket,
     /// A browser was sent to the sign-in page.
     SignIn,
-    /// The gateway's own pages have answered.
+    /// The gateway has answered itself: with one of its own pages, or an operation about keys.
     Own,
     /// It had no valid key.
     Unauthenticated,

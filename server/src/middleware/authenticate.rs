@@ -6,8 +6,8 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use axum_extra::headers::{Authorization, HeaderMapExt, authorization::Bearer};
-use domain::{ApiError, Endpoint, ErrorCode, audit::Channel};
-use http::{Extensions, HeaderMap, header};
+use domain::{ApiError, Endpoint, ErrorCode, TenantId, audit::Channel};
+use http::{Extensions, HeaderMap, HeaderName, header};
 use service::{Actor, Client, Services};
 use tower_sessions::Session;
 
@@ -112,17 +112,22 @@ pub(crate) async fn by_key_or_session(
 
 /// The header with the tenant that a client expects to act in. A tenant other than the caller's is rejected like an
 /// invalid key.
-const TENANT_HEADER: &str = "x-prefect-tenant-id";
+pub(crate) const TENANT_HEADER: HeaderName = HeaderName::from_static("x-prefect-tenant-id");
 /// The header with the agent id that a client claims to have.
 const AGENT_HEADER: &str = "x-prefect-agent-id";
 
 fn in_named_tenant(caller: Caller, headers: &HeaderMap) -> Caller {
-    match (&caller, text(headers, TENANT_HEADER)) {
-        (Caller::Known(actor), Some(named)) if named.parse() != Ok(actor.tenant_id()) => {
+    match &caller {
+        Caller::Known(actor) if names_other_tenant(headers, actor.tenant_id()) => {
             Caller::Refused(ApiError::unauthenticated())
         }
         _ => caller,
     }
+}
+
+/// Whether a client expects to act in another tenant.
+pub(crate) fn names_other_tenant(headers: &HeaderMap, tenant: TenantId) -> bool {
+    text(headers, TENANT_HEADER.as_str()).is_some_and(|named| named.parse() != Ok(tenant))
 }
 
 /// Returns a header's text; `None` if it is empty. Unreadable text becomes `?`, which matches no id.

@@ -326,6 +326,41 @@ fn other_shapes_of_filters_are_errors_of_the_query() {
 }
 
 #[test]
+fn a_malformed_value_at_any_depth_is_an_error_of_the_client() {
+    on_both(async |stage: Stage| {
+        let stage = stage.with_flow_runs().await;
+        let user = Client { stage: &stage, token: stage.key_of_ada().await, agent: None };
+        let (_, flow) = add_flow(&user).await;
+        add_run(&user, &flow).await;
+        let logs = "query($t: timestamptz) { flow_run { id logs(where: { _and: [{ timestamp: { _lte: $t } }] }) { message } } }";
+        let tasks = "query($x: Int) { flow_run { ...f } } fragment f on flow_run { task_runs(where: { map_index: { _eq: $x } }) { id } }";
+        let whole = "query($w: flow_run_bool_exp) { flow_run(where: $w) { id } }";
+        for (query, variables) in [
+            (logs, json!({"t": "yesterday"})),
+            (logs, json!({"t": 1})),
+            (logs, json!({"t": {}})),
+            (tasks, json!({"x": "one"})),
+            (tasks, json!({"x": [[]]})),
+            (whole, json!({"w": {"id": {"_eq": {"a": 1}}}})),
+            (whole, json!({"w": {"_or": [{"_and": {"name": 1}}]}})),
+            (whole, json!({"w": "x"})),
+        ] {
+            assert_eq!(user.refusal(query, variables.clone()).await.0, "BAD_USER_INPUT", "{query} {variables}");
+        }
+        for query in [
+            r#"{ flow_run { logs(where: { timestamp: { _lte: "yesterday" } }) { message } } }"#,
+            r#"{ flow_run { task_runs(where: { map_index: { _eq: "one" } }) { id } } }"#,
+            r#"{ flow_run { states(where: { state: { _like: "x" } }) { timestamp } } }"#,
+            "{ flow_run { task_runs(where: 1) { id } } }",
+        ] {
+            let code = user.refusal(query, Value::Null).await.0;
+            assert!(code == "BAD_USER_INPUT" || code == "GRAPHQL_VALIDATION_FAILED", "{query}: {code}");
+        }
+        assert!(user.ask(logs, json!({"t": null})).await["flow_run"][0]["id"].is_string());
+    });
+}
+
+#[test]
 fn a_flow_that_cannot_be_read_is_refused() {
     on_both(async |stage: Stage| {
         let stage = stage.with_flow_runs().await;

@@ -221,8 +221,11 @@ fn free_port() -> u16 {
 
 /// Returns where programs are: also that of Prefect 3, if `end2end/bin/clients` has installed it.
 fn path() -> String {
-    let others = std::env::var("PATH").unwrap_or_default();
-    std::env::var("LATCHKEY_CLIENTS").map_or(others.clone(), |clients| format!("{others}:{clients}/prefect-3/bin"))
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let cache = || variable("XDG_CACHE_HOME").or_else(|| Some(format!("{}/.cache", variable("HOME")?)));
+    let clients = variable("LATCHKEY_CLIENTS").or_else(|| Some(format!("{}/latchkey/clients", cache()?)));
+    let others = variable("PATH").unwrap_or_default();
+    clients.map_or(others.clone(), |clients| format!("{others}:{clients}/prefect-3/bin"))
 }
 
 fn is_installed(program: &str) -> bool {

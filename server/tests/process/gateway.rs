@@ -106,9 +106,9 @@ async fn start_upstream() -> SocketAddr {
 }
 
 /// A server with a gateway.
-struct Stage {
-    server: Server,
-    gateway: SocketAddr,
+pub struct Stage {
+    pub server: Server,
+    pub gateway: SocketAddr,
     database: String,
     _folder: tempfile::TempDir,
 }
@@ -121,7 +121,12 @@ impl Stage {
         (Self::serve(database, more, upstream), account, token)
     }
 
-    fn serve(database: &str, more: &str, upstream: SocketAddr) -> Self {
+    pub fn serve(database: &str, more: &str, upstream: SocketAddr) -> Self {
+        Self::serve_with(database, more, upstream, &[])
+    }
+
+    /// `arguments`: further ones of `serve`.
+    pub fn serve_with(database: &str, more: &str, upstream: SocketAddr, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let gateway = free_address();
         let table =
@@ -130,7 +135,7 @@ impl Stage {
         let config = folder.path().join("latchkey.toml");
         std::fs::write(&config, table).unwrap();
         let serve = ["serve", "--listen", "127.0.0.1:0", "--database-url", database, "--drain-delay", "0", "--config"];
-        let server = start(latchkey().args(serve).arg(&config));
+        let server = start(latchkey().args(serve).arg(&config).args(arguments));
         Self { server, gateway, database: database.to_owned(), _folder: folder }
     }
 
@@ -147,14 +152,14 @@ impl Stage {
     }
 }
 
-fn connect(address: SocketAddr) -> BufReader<TcpStream> {
+pub fn connect(address: SocketAddr) -> BufReader<TcpStream> {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     BufReader::new(stream)
 }
 
 /// Reads the head of a response: its status, and its lines in lower case.
-fn read_head(stream: &mut BufReader<TcpStream>) -> (u16, String) {
+pub fn read_head(stream: &mut BufReader<TcpStream>) -> (u16, String) {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         assert_ne!(stream.read_line(&mut head).unwrap(), 0, "the connection ended: {head}");
@@ -163,7 +168,7 @@ fn read_head(stream: &mut BufReader<TcpStream>) -> (u16, String) {
 }
 
 /// Sends a request that closes the connection. Returns status, head and body.
-fn ask(to: SocketAddr, line: &str, headers: &[&str]) -> (u16, String, String) {
+pub fn ask(to: SocketAddr, line: &str, headers: &[&str]) -> (u16, String, String) {
     let mut stream = connect(to);
     let has_host = headers.iter().any(|header| header.to_lowercase().starts_with("host:"));
     let host = if has_host { String::new() } else { format!("Host: {to}\r\n") };
@@ -180,7 +185,7 @@ fn lines_of(lines: &[&str]) -> String {
     lines.iter().flat_map(|line| [*line, "\r\n"]).collect()
 }
 
-fn bearer(token: &str) -> String {
+pub fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}")
 }
 
@@ -645,10 +650,10 @@ fn prefect_shows_its_key_in_the_first_message() {
 
 /// A browser without a script: it keeps cookies by host and port, and follows redirects.
 #[derive(Default)]
-struct Browser(Vec<(SocketAddr, String, String)>);
+pub struct Browser(Vec<(SocketAddr, String, String)>);
 
 impl Browser {
-    fn send(&mut self, to: SocketAddr, line: &str, more: &[&str], body: &str) -> (u16, String, String) {
+    pub fn send(&mut self, to: SocketAddr, line: &str, more: &[&str], body: &str) -> (u16, String, String) {
         let cookies: Vec<String> =
             self.0.iter().filter(|(at, ..)| *at == to).map(|(_, name, value)| format!("{name}={value}")).collect();
         let cookie = format!("Cookie: {}", cookies.join("; "));
@@ -674,25 +679,25 @@ impl Browser {
         (status, head, String::from_utf8_lossy(&body).into_owned())
     }
 
-    fn get(&mut self, to: SocketAddr, path: &str) -> (u16, String, String) {
+    pub fn get(&mut self, to: SocketAddr, path: &str) -> (u16, String, String) {
         self.send(to, &format!("GET {path}"), &["Accept: text/html", "Sec-Fetch-Mode: navigate"], "")
     }
 }
 
-fn location(head: &str) -> String {
+pub fn location(head: &str) -> String {
     let line =
         head.lines().find(|line| line.to_lowercase().starts_with("location: ")).unwrap_or_else(|| panic!("{head}"));
     line.split_once(": ").unwrap().1.to_owned()
 }
 
 /// Returns the address and the path of a URL.
-fn split_url(url: &str) -> (SocketAddr, String) {
+pub fn split_url(url: &str) -> (SocketAddr, String) {
     let (host, path) = url.strip_prefix("http://").unwrap_or_else(|| panic!("{url}")).split_once('/').unwrap();
     (host.parse().unwrap(), format!("/{path}"))
 }
 
 /// Follows a browser from a page of the gateway to the sign-in page and back. Returns the URL with the code.
-fn enter(browser: &mut Browser, stage: &Stage, path: &str) -> String {
+pub fn enter(browser: &mut Browser, stage: &Stage, path: &str) -> String {
     let (status, head, _) = browser.get(stage.gateway, path);
     assert_eq!(status, 303, "{head}");
     let (site, page) = split_url(&location(&head));
@@ -710,7 +715,8 @@ fn enter(browser: &mut Browser, stage: &Stage, path: &str) -> String {
         (status, _, body) = browser.get(site, &page);
     }
     assert_eq!(status, 200, "{body}");
-    body.split("href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&")
+    let mut links = body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    links.find(|link| link.contains("/.latchkey/enter/")).unwrap().replace("&amp;", "&")
 }
 
 #[test]
@@ -754,7 +760,27 @@ fn people_reach_the_upstream_with_their_session() {
         assert_eq!(open(to, "/ws", &cookie).0, 403);
         let (status, _, mut stream) = open(to, "/ws", &format!("{cookie}{origin}\r\n"));
         assert_eq!(status, 101);
-        assert_eq!(browser.get(to, "/none").0, 403, "an unknown scope");
+        let (status, head, page) = browser.get(to, "/none");
+        assert_eq!(status, 403, "an unknown scope");
+        assert!(
+            head.to_lowercase().contains("content-type: text/html") && page.contains("You don't have access"),
+            "{head}{page}"
+        );
+        assert!(
+            page.contains("needs a scope") && page.contains(&format!("href=\"http://{}\"", stage.server.address)),
+            "{page}"
+        );
+        let sheet = page
+            .split("href=\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .find(|to| to.contains(".css"))
+            .unwrap()
+            .to_owned();
+        assert!(sheet.starts_with("/.latchkey/pkg/") && ask(to, &format!("GET {sheet}x"), &[]).0 == 404, "{sheet}");
+        let script = ["Accept: application/json"];
+        let (status, head, _) = browser.send(to, "GET /none", &script, "");
+        assert!(status == 403 && head.contains("problem+json"), "{head}");
 
         // What is asked by a script gets no page.
         assert_eq!(thief.send(to, "GET /page", &["Accept: application/json"], "").0, 401);
@@ -814,7 +840,8 @@ fn a_person_who_is_demoted_or_removed_is_cut_off() {
         let since = Instant::now();
         assert_eq!(read_close(&mut stream).0, 1008);
         assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
-        assert_eq!(demoted.get(to, "/page").0, 403);
+        let (status, _, page) = demoted.get(to, "/page");
+        assert!(status == 403 && page.contains("Your role doesn't allow you"), "{page}");
         admin(&database, &["set-role", "--tenant", "bench", "--email", EMAIL, "--role", "TENANT_ADMIN"], "");
         let (mut removed, mut stream) = open_as_person();
         admin(&database, &["remove-member", "--tenant", "bench", "--email", EMAIL], "");
@@ -894,4 +921,123 @@ fn wrong_gateways_are_refused_before_the_start() {
     admin(&place.database, &["create-tenant", "--name", "Other", "--slug", "other"], "");
     let output = place.run(&["serve", "--listen", "127.0.0.1:0", "--config", &good]);
     assert!(stderr(&output).contains("there are several tenants"), "{}", stderr(&output));
+}
+
+#[test]
+fn requests_are_counted_as_usage_of_the_key_with_the_name_of_the_worker_and_in_the_metrics() {
+    on_both(async |database| {
+        let (account, token) = fill(&database);
+        let metrics = free_address();
+        let upstream = start_upstream().await;
+        let stage = Stage::serve_with(&database, "", upstream, &["--metrics-listen", &metrics.to_string()]);
+        let (to, own) = (stage.gateway, bearer(&token));
+        for _ in 0..2 {
+            assert_eq!(
+                ask(to, "GET /", &[&own, "User-Agent: prefect/3.9.1", "X-Prefect-Worker-Name: night shift"]).0,
+                200
+            );
+        }
+        assert_eq!(ask(to, "GET /", &[&own, "User-Agent: curl/8"]).0, 200);
+        assert_eq!(ask(to, "GET /", &[]).0, 401);
+        assert_eq!(ask(to, "GET //", &[&own]).0, 400);
+        let (_, _, text) = ask(metrics, "GET /metrics", &[]);
+        for (outcome, count) in [("forwarded", 3), ("unauthenticated", 1), ("bad_request", 1)] {
+            let line = format!("latchkey_gateway_requests_total{{gateway=\"echo\",outcome=\"{outcome}\"}} {count}");
+            assert!(text.lines().any(|own| own == line), "{line}: {text}");
+        }
+        // Usage is written within a second or so.
+        let query = format!("{{ api_key_usage(id: \"{}\") {{ clients {{ user_agent }} }} }}", stage.key_of(&account));
+        let body = serde_json::json!({ "query": query }).to_string();
+        let begun = Instant::now();
+        loop {
+            let headers =
+                [("content-type", "application/json".to_owned()), ("authorization", format!("Bearer {token}"))];
+            let request = crate::support::request(stage.server.address, "POST", "/graphql", &headers, body.clone());
+            let mut connection = crate::support::connect(stage.server.address).await;
+            let (_, answer) = crate::support::send(&mut connection, request).await.unwrap();
+            if answer.contains("night shift prefect/3.9.1") && answer.contains("curl/8") {
+                break;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "{answer}");
+        }
+    });
+}
+
+#[test]
+fn what_is_open_ends_when_the_database_has_not_answered_for_five_seconds() {
+    let Ok(server) = std::env::var("LATCHKEY_TEST_POSTGRES") else { return };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(service::testing::with_postgres(&server, async |database| {
+        let (_, token) = fill(&database);
+        let upstream = start_upstream().await;
+        let (proxy, through) = service::testing::Proxy::before_database(&database).await;
+        let stage = Stage::serve(&through, "", upstream);
+        let (to, own) = (stage.gateway, bearer(&token));
+        assert_eq!(ask(to, "GET /", &[&own]).0, 200);
+        let (status, _, mut websocket) = open(to, "/ws", &format!("{own}\r\n"));
+        assert_eq!(status, 101);
+        proxy.vanish();
+        let since = Instant::now();
+        assert_eq!(read_close(&mut websocket).0, 1008);
+        let lasted = since.elapsed();
+        assert!(lasted > Duration::from_secs(3) && lasted < Duration::from_secs(20), "{lasted:?}");
+        let (status, head, _) = ask(to, "GET /", &[&own]);
+        assert!(status == 503 && head.contains("problem+json"), "{head}");
+        proxy.appear();
+        let since = Instant::now();
+        while ask(to, "GET /", &[&own]).0 != 200 {
+            assert!(since.elapsed() < Duration::from_secs(30));
+        }
+    }));
+}
+
+/// Returns the code that an authenticator app shows, `steps` of 30 seconds later.
+fn code_after(secret: &str, steps: i64) -> String {
+    let now = std::process::Command::new("date").arg("+%s").output().unwrap();
+    let now: i64 = String::from_utf8(now.stdout).unwrap().trim().parse().unwrap();
+    let at = chrono::DateTime::from_timestamp(now + 30 * steps, 0).unwrap();
+    service::testing::code_at(&domain::Secret::new(secret), at)
+}
+
+#[test]
+fn a_second_factor_is_asked_for_on_the_way_in() {
+    let place = Place::new();
+    fill(&place.database);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let stage = Stage::serve(&place.database, "", start_upstream().await);
+        let (site, to) = (stage.server.address, stage.gateway);
+        let lines =
+            ["Content-Type: application/x-www-form-urlencoded", "Sec-Fetch-Site: same-origin", "Accept: text/html"];
+        let mut owner = Browser::default();
+        enter(&mut owner, &stage, "/");
+        assert_eq!(owner.send(site, "POST /user/second-factor/begin", &lines, "x=y").0, 303);
+        let (_, _, page) = owner.get(site, "/user/second-factor/enable");
+        // In groups of four characters.
+        let shown = page.split("<code").skip(1).filter_map(|rest| rest.split('<').next()?.split_once('>'));
+        let secret = shown.map(|(_, text)| text.replace(' ', "")).find(|text| text.len() == 32);
+        let secret = secret.unwrap_or_else(|| panic!("{page}"));
+        let (status, _, body) =
+            owner.send(site, "POST /user/second-factor/enable", &lines, &format!("code={}", code_after(&secret, 0)));
+        assert_eq!(status, 200, "{body}");
+
+        let mut browser = Browser::default();
+        let (_, head, _) = browser.get(to, "/page");
+        let page = split_url(&location(&head)).1;
+        let (_, head, _) = browser.get(site, &page);
+        let next = location(&head).split_once("next=").unwrap().1.to_owned();
+        let form = format!("email={}&password={}&next={next}", EMAIL.replace('@', "%40"), PASSWORD.replace(' ', "+"));
+        let (status, head, _) = browser.send(site, "POST /sign-in", &lines, &form);
+        assert!(status == 303 && location(&head).starts_with("/sign-in/code"), "{head}");
+        let (status, head, _) = browser.get(site, &page);
+        assert!(status == 303 && location(&head).starts_with("/sign-in"), "a password isn't enough: {head}");
+        let wrong = browser.send(site, "POST /sign-in/code", &lines, &format!("code=000000&next={next}"));
+        assert_ne!(wrong.0, 303);
+        let code = format!("code={}&next={next}", code_after(&secret, 1));
+        let (status, head, body) = browser.send(site, "POST /sign-in/code", &lines, &code);
+        assert_eq!((status, location(&head)), (303, page), "{body}");
+        let with_code = enter(&mut browser, &stage, "/page");
+        assert_eq!(browser.get(to, &split_url(&with_code).1).0, 303);
+        assert_eq!(browser.get(to, "/page").0, 200);
+    });
 }

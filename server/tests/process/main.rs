@@ -18,6 +18,7 @@ mod envoy_grpc;
 mod faults;
 mod forward_auth;
 mod gateway;
+mod gateway_prefect;
 mod import;
 mod litestream;
 mod load;

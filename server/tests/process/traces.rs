@@ -311,3 +311,29 @@ fn a_server_whose_traces_are_misconfigured_serves_without_them_and_says_so() {
     assert!(log.contains("traces are off") && log.contains("OTEL_EXPORTER_OTLP_PROTOCOL"), "{log}");
     assert!(!log.contains("trace_id") && !log.contains("collector-password"), "{log}");
 }
+
+#[test]
+fn a_request_through_a_gateway_has_a_span_without_its_path() {
+    let place = Place::new();
+    let (_, token) = fill(&place.database);
+    block_on(async {
+        let collector = Collector::start("127.0.0.1:0").await;
+        let gateway = crate::proxies::free_address();
+        // Nobody listens there.
+        let setting = format!("down={gateway}=http://{}", crate::proxies::free_address());
+        let variables = [("LATCHKEY_GATEWAY", setting.as_str())];
+        let mut server = serve(&place, &format!("http://{}", collector.address), &variables);
+        let headers =
+            [("authorization", format!("Bearer {token}")), ("traceparent", format!("00-{TRACE}-b7ad6b7169203331-01"))];
+        let asked = request(gateway, "GET", "/secret/path?x=y", &headers, String::new());
+        assert_eq!(send(&mut connect(gateway).await, asked).await.unwrap().0, 502);
+        terminate(&mut server);
+        let span = collector.span("GET gateway down");
+        let own = attributes(&span.attributes);
+        assert_eq!((own["http.route"].as_str(), own["http.response.status_code"].as_str()), ("gateway down", "502"));
+        assert_eq!(hex(&span.trace_id), TRACE);
+        let received = collector.received.lock().unwrap();
+        let all = String::from_utf8_lossy(&received.bytes);
+        assert!(!all.contains("secret/path") && !all.contains(&token[8..]), "{all}");
+    });
+}

@@ -106,7 +106,16 @@ impl Flows<'_> {
         retry!(self.context.db(), tx => {
             for (id, state) in &reports {
                 let task = find_task_run(tx, &permit, key, *id).await?;
-                storage::flow_runs::set_task_state(tx, task.id, state, now).await?;
+                if state.kind.as_str() == SUBMITTED {
+                    // An agent starts the run again, because a task of it is due. No other may do so now.
+                    if task.state.kind == state.kind {
+                        return Err(conflict("Another agent has taken this task run."));
+                    }
+                    storage::flow_runs::beat(tx, &permit, task.flow_run_id, key, now).await?;
+                }
+                if !storage::flow_runs::set_task_state(tx, &task, state, now).await? {
+                    return Err(conflict("This task run has just changed."));
+                }
             }
             Ok(())
         })

@@ -28,6 +28,9 @@ pub const MAX_OFFERED: usize = 100;
 /// How many waiting runs are read at once, and how often, to find those that an agent's labels fit.
 const WAITING_AT_ONCE: u32 = 1_000;
 const MAX_READS: usize = 10;
+/// How long the process of a run is silent before an agent may start the run again to try a task once more. Processes that
+/// wait themselves, for at most ten minutes, send a heartbeat every 30 seconds.
+const SILENT_FOR: TimeDelta = TimeDelta::minutes(2);
 /// How far ahead a run may be scheduled, as it would be deleted before.
 const MAX_AHEAD: TimeDelta = TimeDelta::days(29);
 
@@ -175,7 +178,9 @@ impl Flows<'_> {
     }
 
     /// Returns the runs that an agent with the labels may take and that are due before an instant, earliest first; at
-    /// most [`MAX_OFFERED`]. Several agents may be offered the same run: the first that takes it gets it.
+    /// most [`MAX_OFFERED`]. Several agents may be offered the same run: the first that takes it gets it. Then those that
+    /// were taken with the key, whose process has ended because a task is to be tried again much later, and whose task is
+    /// due by now.
     ///
     /// # Errors
     /// `BAD_USER_INPUT` with the field `labels`; `FORBIDDEN`; `CONFLICT` if the backend is off.
@@ -200,6 +205,14 @@ impl Flows<'_> {
             if offered.len() == MAX_OFFERED {
                 break;
             }
+        }
+        if let Some(key) = actor.key_id().filter(|_| offered.len() < MAX_OFFERED) {
+            let silent_since = self.context.now() - SILENT_FOR;
+            let times = (silent_since, before.min(self.context.now()));
+            let due =
+                storage::flow_runs::list_retrying(self.context.db(), &permit, key, times, WAITING_AT_ONCE).await?;
+            let fitting = due.iter().filter(|(_, needed)| has_all(&labels, needed));
+            offered.extend(fitting.map(|(id, _)| FlowRunId(*id)).take(MAX_OFFERED - offered.len()));
         }
         Ok(offered)
     }

@@ -3,14 +3,15 @@
 use chrono::{DateTime, Utc};
 use domain::{
     AgentId, AgentScope, Direction, FlowId, FlowRun, FlowRunId, FlowTaskId, KeyId, Label, Owner, Page, PageRequest,
-    RunKey, StateType, TaskRunId, TenantId,
+    RunKey, StateType, TaskRunId, TenantId, flow_run::RUNNING,
 };
 use uuid::Uuid;
 
 use super::{
     Db, Tx,
     db::{change, read_list, run},
-    flow_filter::{FlowColumn, FlowFilter, FlowOrder, order_by},
+    flow_filter::{FlowColumn, FlowFilter, FlowOrder},
+    flow_list::FlowList,
     instant, micros,
     query::{Conditions, Keyset, Place, SortValue, Value, assembled, statement},
     stored_name,
@@ -314,7 +315,7 @@ pub(crate) async fn set_state(
     taker: Option<&Taker>,
     at: DateTime<Utc>,
 ) -> Result<bool> {
-    let starts = state.kind.as_str() == "Running" && run.started_at.is_none();
+    let starts = state.kind.as_str() == RUNNING && run.started_at.is_none();
     let rows = change!(
         tx,
         sqlx::query(
@@ -398,6 +399,29 @@ pub(crate) async fn list_waiting(
         .fetch_all(c))?)
 }
 
+/// Returns runs of the permit's tenant that were taken with a key, whose process has been silent since an instant, and of
+/// which a task was to be tried again before another, at most `limit`, with their labels.
+pub(crate) async fn list_retrying(
+    db: &Db,
+    permit: &ReadPermit,
+    key: KeyId,
+    (silent_since, before): (DateTime<Utc>, DateTime<Utc>),
+    limit: u32,
+) -> Result<Vec<(Uuid, String)>> {
+    Ok(read_list!(db, c => sqlx::query_as(
+            "SELECT r.id, r.labels FROM flow_runs r WHERE r.tenant_id = $1 AND r.state = $2 AND r.key_id = $3 \
+             AND COALESCE(r.heartbeat_at, r.updated_at) < $4 AND r.updated_at < $4 \
+             AND EXISTS (SELECT 1 FROM task_runs t WHERE t.flow_run_id = r.id AND t.start_at <= $5) ORDER BY r.id LIMIT $6"
+        )
+        .bind(permit.tenant_id().0)
+        .bind(RUNNING)
+        .bind(key.0)
+        .bind(micros(silent_since))
+        .bind(micros(before))
+        .bind(i64::from(limit))
+        .fetch_all(c))?)
+}
+
 /// Returns the labels in a row.
 pub(crate) fn labels_of(stored: &str) -> Vec<Label> {
     let texts: Vec<String> = serde_json::from_str(stored).unwrap_or_default();
@@ -418,15 +442,13 @@ pub(crate) async fn list(
     order: &FlowOrder,
     limit: u32,
 ) -> Result<Vec<RunRecord>> {
-    let mut conditions = Conditions::default();
-    let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
-    let filter = filter.sql(&mut conditions);
-    let order = order_by(order, FlowColumn::RunId);
-    let sql = format!(
-        "SELECT {RUN} FROM flow_runs r JOIN flows f ON f.id = r.flow_id JOIN flow_projects p ON p.id = f.project_id \
-         WHERE r.tenant_id = {tenant} AND {filter}{order} LIMIT {limit}"
-    );
-    let rows: Vec<RunRow> = read_list!(db, c => statement!(db, query_as, sql, conditions).fetch_all(c))?;
+    let list = FlowList {
+        columns: RUN,
+        tables: "flow_runs r JOIN flows f ON f.id = r.flow_id JOIN flow_projects p ON p.id = f.project_id",
+        tenant: "r.tenant_id",
+        id: FlowColumn::RunId,
+    };
+    let rows: Vec<RunRow> = list.rows(db, permit, (filter, order), Some(limit)).await?;
     Ok(rows.into_iter().map(RunRecord::from).collect())
 }
 
@@ -438,16 +460,14 @@ pub(crate) async fn list_task_runs(
     order: &FlowOrder,
     limit: u32,
 ) -> Result<Vec<TaskRunRecord>> {
-    let mut conditions = Conditions::default();
-    let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
-    let filter = filter.sql(&mut conditions);
-    let order = order_by(order, FlowColumn::TaskRunId);
-    let sql = format!(
-        "SELECT {TASK_RUN} FROM task_runs t JOIN flow_tasks k ON k.id = t.task_id JOIN flow_runs r ON r.id = t.flow_run_id \
-         JOIN flows f ON f.id = r.flow_id JOIN flow_projects p ON p.id = f.project_id \
-         WHERE r.tenant_id = {tenant} AND {filter}{order} LIMIT {limit}"
-    );
-    let rows: Vec<TaskRunRow> = read_list!(db, c => statement!(db, query_as, sql, conditions).fetch_all(c))?;
+    let list = FlowList {
+        columns: TASK_RUN,
+        tables: "task_runs t JOIN flow_tasks k ON k.id = t.task_id JOIN flow_runs r ON r.id = t.flow_run_id \
+                 JOIN flows f ON f.id = r.flow_id JOIN flow_projects p ON p.id = f.project_id",
+        tenant: "r.tenant_id",
+        id: FlowColumn::TaskRunId,
+    };
+    let rows: Vec<TaskRunRow> = list.rows(db, permit, (filter, order), Some(limit)).await?;
     Ok(rows.into_iter().map(TaskRunRecord::from).collect())
 }
 
@@ -615,20 +635,28 @@ pub(crate) async fn find_task_run_by_id(tx: &mut Tx, id: TaskRunId) -> Result<Op
     Ok(row.map(TaskRunRecord::from))
 }
 
-/// Gives a run of a task its next state. The caller has found its flow's run in the permit's tenant.
-pub(crate) async fn set_task_state(tx: &mut Tx, id: TaskRunId, state: &RunState, at: DateTime<Utc>) -> Result<()> {
-    change!(
+/// Gives a run of a task its next state, unless it has had another since it was read. The caller has found its flow's run
+/// in the permit's tenant. Returns false if it has changed.
+pub(crate) async fn set_task_state(
+    tx: &mut Tx,
+    run: &TaskRunRecord,
+    state: &RunState,
+    at: DateTime<Utc>,
+) -> Result<bool> {
+    let rows = change!(
         tx,
         sqlx::query(
-            "UPDATE task_runs SET version = version + 1, state = $2, state_json = $3, start_at = $4, updated_at = $5 WHERE id = $1"
+            "UPDATE task_runs SET version = version + 1, state = $2, state_json = $3, start_at = $4, updated_at = $5 \
+             WHERE id = $1 AND version = $6"
         )
-        .bind(id.0)
+        .bind(run.id.0)
         .bind(state.kind.as_str())
         .bind(state.json.as_str())
         .bind(state.start_at.map(micros))
         .bind(micros(at))
+        .bind(run.version)
     )?;
-    Ok(())
+    Ok(rows == 1)
 }
 
 /// Renames a run of a task. The caller has found its flow's run in the permit's tenant.

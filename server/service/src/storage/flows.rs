@@ -7,7 +7,8 @@ use uuid::Uuid;
 use super::{
     Db, Tx,
     db::{change, read, read_list, run},
-    flow_filter::{FlowColumn, FlowFilter, FlowOrder, order_by},
+    flow_filter::{FlowColumn, FlowFilter, FlowOrder},
+    flow_list::FlowList,
     instant, micros,
     query::{Conditions, Value, assembled, statement},
     stored_name,
@@ -288,13 +289,9 @@ pub(crate) async fn list_projects(
     order: &FlowOrder,
     limit: u32,
 ) -> Result<Vec<FlowProject>> {
-    let mut conditions = Conditions::default();
-    let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
-    let filter = filter.sql(&mut conditions);
-    let order = order_by(order, FlowColumn::ProjectId);
-    let sql =
-        format!("SELECT {PROJECT} FROM flow_projects p WHERE p.tenant_id = {tenant} AND {filter}{order} LIMIT {limit}");
-    let rows: Vec<ProjectRow> = read_list!(db, c => statement!(db, query_as, sql, conditions).fetch_all(c))?;
+    let tables = "flow_projects p";
+    let list = FlowList { columns: PROJECT, tables, tenant: "p.tenant_id", id: FlowColumn::ProjectId };
+    let rows: Vec<ProjectRow> = list.rows(db, permit, (filter, order), Some(limit)).await?;
     Ok(rows.into_iter().map(FlowProject::from).collect())
 }
 
@@ -314,17 +311,11 @@ pub(crate) async fn list(
     limit: u32,
     one_a_name: bool,
 ) -> Result<Vec<FlowRecord>> {
-    let mut conditions = Conditions::default();
-    let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
-    let filter = filter.sql(&mut conditions);
-    let order = order_by(order, FlowColumn::FlowId);
+    let tables = "flows f JOIN flow_projects p ON p.id = f.project_id";
+    let list = FlowList { columns: "f.id, f.name", tables, tenant: "f.tenant_id", id: FlowColumn::FlowId };
     // No tenant has more versions than the use case allows.
-    let limited = if one_a_name { String::new() } else { format!(" LIMIT {limit}") };
-    let sql = format!(
-        "SELECT f.id, f.name FROM flows f JOIN flow_projects p ON p.id = f.project_id \
-         WHERE f.tenant_id = {tenant} AND {filter}{order}{limited}"
-    );
-    let mut found: Vec<(Uuid, String)> = read_list!(db, c => statement!(db, query_as, sql, conditions).fetch_all(c))?;
+    let most = if one_a_name { None } else { Some(limit) };
+    let mut found: Vec<(Uuid, String)> = list.rows(db, permit, (filter, order), most).await?;
     if one_a_name {
         let mut names = std::collections::HashSet::new();
         found.retain(|(_, name)| names.insert(name.clone()));
@@ -369,16 +360,13 @@ pub(crate) async fn list_tasks(
     order: &FlowOrder,
     limit: u32,
 ) -> Result<Vec<FlowTaskRecord>> {
-    let mut conditions = Conditions::default();
-    let tenant = conditions.bind(Value::Id(permit.tenant_id().0));
-    let filter = filter.sql(&mut conditions);
-    let order = order_by(order, FlowColumn::TaskId);
-    let sql = format!(
-        "SELECT k.id, k.slug, k.name, k.details, f.name AS flow_name, f.version AS flow_version, f.created_at \
-         FROM flows f JOIN flow_tasks k ON k.flow_id = f.id JOIN flow_projects p ON p.id = f.project_id \
-         WHERE f.tenant_id = {tenant} AND {filter}{order} LIMIT {limit}"
-    );
-    let rows: Vec<TaskRow> = read_list!(db, c => statement!(db, query_as, sql, conditions).fetch_all(c))?;
+    let list = FlowList {
+        columns: "k.id, k.slug, k.name, k.details, f.name AS flow_name, f.version AS flow_version, f.created_at",
+        tables: "flows f JOIN flow_tasks k ON k.flow_id = f.id JOIN flow_projects p ON p.id = f.project_id",
+        tenant: "f.tenant_id",
+        id: FlowColumn::TaskId,
+    };
+    let rows: Vec<TaskRow> = list.rows(db, permit, (filter, order), Some(limit)).await?;
     Ok(rows.into_iter().map(FlowTaskRecord::from).collect())
 }
 

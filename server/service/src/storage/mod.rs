@@ -17,6 +17,7 @@ pub(crate) mod exposures;
 pub(crate) mod feed;
 pub(crate) mod file;
 pub(crate) mod flow_filter;
+mod flow_list;
 pub(crate) mod flow_runs;
 pub(crate) mod flows;
 pub(crate) mod gateway_passes;

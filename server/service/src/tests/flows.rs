@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Actor, Client, CreateFlowProject, CreateFlowRun, FlowColumn, FlowFilter, FlowTest, FlowValue, LogLine,
-    RegisterAgent, RegisterFlow, Services, Settings, TaskOfRun, storage, tests::stage::*,
+    RegisterAgent, RegisterFlow, Services, Settings, TaskOfRun, flows::backend::KEPT_FOR, storage, tests::stage::*,
 };
 
 /// A tenant with the backend on, a flow of two tasks, and an agent of a service account.
@@ -188,6 +188,170 @@ fn a_run_is_offered_to_agents_with_its_labels_once_it_is_due() {
         let agent = b.process().await;
         assert_eq!(b.offered(&agent, &["vm"]).await, [any, later], "the flow's own label");
         assert_eq!(code(b.report(&b.agent, gpu, "Submitted").await), ErrorCode::Conflict, "the agent lacks a label");
+    });
+}
+
+#[test]
+fn a_run_is_offered_again_when_a_task_is_due_and_its_process_has_ended() {
+    on_both(async |stage| {
+        let b = Backend::on(stage).await;
+        let other_key = b.stage.add_key(&b.ada, b.bot, "second").await;
+        let run = b.run(CreateFlowRun::default()).await;
+        b.report(&b.agent, run, "Submitted").await.unwrap();
+        let process = b.process().await;
+        b.report(&process, run, "Running").await.unwrap();
+        let tasks = b.flows().task_runs(&process, &is(FlowColumn::RunId, run.0), &[], None).await.unwrap();
+        let due = b.stage.services.now() + TimeDelta::minutes(15);
+        let report =
+            async |actor: &Actor, state: Value| b.flows().report_task_states(actor, &[(tasks[0].id, state)]).await;
+        report(&process, json!({ "type": "Retrying", "start_time": due.to_rfc3339() })).await.unwrap();
+        b.stage.advance(TimeDelta::minutes(14));
+        assert_eq!(b.offered(&b.agent, &["vm"]).await, [], "it isn't due");
+        b.flows().beat(&process, run).await.unwrap();
+        b.stage.advance(TimeDelta::minutes(1));
+        assert_eq!(b.offered(&b.agent, &["vm"]).await, [], "its process waits itself");
+        b.stage.advance(TimeDelta::minutes(2));
+        assert_eq!(b.offered(&b.agent, &["vm"]).await, [run]);
+        assert_eq!(b.offered(&b.agent, &[]).await, [], "without its label");
+        let other = register(&b.stage, &other_key, "two", &["vm"]).await;
+        assert_eq!(b.offered(&other, &["vm"]).await, []);
+
+        let submitted = || json!({ "type": "Submitted", "state": { "type": "Retrying" } });
+        report(&b.agent, submitted()).await.unwrap();
+        let same_key = register(&b.stage, &b.key, "three", &["vm"]).await;
+        assert_eq!(code(report(&same_key, submitted()).await), ErrorCode::Conflict, "one agent starts it");
+        b.stage.advance(TimeDelta::minutes(5));
+        assert_eq!(b.offered(&b.agent, &["vm"]).await, [], "nothing waits any more");
+        report(&process, json!({ "type": "Retrying", "start_time": due.to_rfc3339() })).await.unwrap();
+        assert_eq!(b.offered(&b.agent, &["vm"]).await, [run], "once more");
+        b.report(&process, run, "Failed").await.unwrap();
+        b.stage.advance(TimeDelta::minutes(5));
+        assert_eq!(b.offered(&b.agent, &["vm"]).await, [], "it has ended");
+    });
+}
+
+#[test]
+fn agents_that_start_a_run_again_at_once_start_it_once() {
+    on_both(async |stage| {
+        let b = std::sync::Arc::new(Backend::on(stage).await);
+        let run = b.run(CreateFlowRun::default()).await;
+        b.report(&b.agent, run, "Submitted").await.unwrap();
+        let process = b.process().await;
+        b.report(&process, run, "Running").await.unwrap();
+        let task = b.flows().task_runs(&process, &is(FlowColumn::RunId, run.0), &[], None).await.unwrap()[0].id;
+        b.flows().report_task_states(&process, &[(task, json!({ "type": "Retrying" }))]).await.unwrap();
+        let outcomes = at_once(8, |n| {
+            let b = std::sync::Arc::clone(&b);
+            async move {
+                let agent = register(&b.stage, &b.key, &format!("agent {n}"), &["vm"]).await;
+                b.flows().report_task_states(&agent, &[(task, json!({ "type": "Submitted" }))]).await.is_ok()
+            }
+        })
+        .await;
+        assert_eq!(outcomes.iter().filter(|taken| **taken).count(), 1);
+    });
+}
+
+/// Inserts `count` rows into a table, each a copy of its first row. `columns`: those that differ, with their values, in
+/// which `i` is a number of the row and `random` an id; and those that are copied.
+async fn multiply(stage: &Stage, table: &str, count: i64, differing: &[(&str, &str)], copied: &[&str]) {
+    let is_sqlite = stage.database_url.starts_with("sqlite:");
+    let random = if is_sqlite { "randomblob(16)" } else { "gen_random_uuid()" };
+    let names: Vec<&str> = differing.iter().map(|(name, _)| *name).chain(copied.iter().copied()).collect();
+    let values: Vec<String> = differing
+        .iter()
+        .map(|(_, value)| value.replace("random", random))
+        .chain(copied.iter().map(|name| (*name).to_owned()))
+        .collect();
+    let sql = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) \
+         INSERT INTO {table} ({}) SELECT {} FROM n, (SELECT * FROM {table} LIMIT 1) AS o",
+        names.join(", "),
+        values.join(", ")
+    );
+    crate::testing::execute(&stage.services, &sql).await;
+}
+
+#[test]
+fn a_tenant_has_ten_thousand_runs() {
+    on_both(async |stage| {
+        let b = Backend::on(stage).await;
+        b.run(CreateFlowRun::default()).await;
+        let copied = [
+            "tenant_id",
+            "flow_id",
+            "name",
+            "version",
+            "state",
+            "state_json",
+            "start_at",
+            "scheduled_at",
+            "parameters",
+            "context",
+            "run_config",
+            "labels",
+            "created_at",
+            "updated_at",
+            "log_bytes",
+            "log_lines",
+        ];
+        multiply(&b.stage, "flow_runs", 9_998, &[("id", "random")], &copied).await;
+        b.run(CreateFlowRun::default()).await;
+        let input = CreateFlowRun { flow_id: Some(b.flow), ..CreateFlowRun::default() };
+        assert_eq!(code(b.flows().create_run(&b.ada, &input).await), ErrorCode::Conflict);
+        assert_eq!(b.offered(&b.agent, &["vm"]).await.len(), crate::MAX_OFFERED_RUNS);
+        b.stage.advance(TimeDelta::days(30));
+        storage::flow_runs::sweep(b.stage.services.db(), b.stage.services.now() - KEPT_FOR).await.unwrap();
+        b.run(CreateFlowRun::default()).await;
+    });
+}
+
+#[test]
+fn a_tenant_has_a_hundred_projects_and_five_hundred_versions() {
+    on_both(async |stage| {
+        let b = Backend::on(stage).await;
+        let project = async |name: &str| {
+            let project = CreateFlowProject { name: name.to_owned(), ..CreateFlowProject::default() };
+            b.flows().create_project(&b.ada, &project).await
+        };
+        let id = b.flows().projects(&b.ada, &FlowFilter::default(), &[], None).await.unwrap()[0].id;
+        let register = async |name: &str| {
+            let flow = flow_of(name, &["a-1"]).to_string();
+            b.flows().register(&b.ada, &RegisterFlow { project_id: id, content: flow, idempotency_key: None }).await
+        };
+        multiply(
+            &b.stage,
+            "flow_projects",
+            98,
+            &[("id", "random"), ("name", "'project ' || i")],
+            &["tenant_id", "created_at"],
+        )
+        .await;
+        project("the hundredth").await.unwrap().unwrap();
+        assert_eq!(code(project("one more").await), ErrorCode::Conflict);
+
+        let copied = ["tenant_id", "project_id", "group_id", "version", "details", "content", "created_at"];
+        multiply(&b.stage, "flows", 498, &[("id", "random"), ("name", "'flow ' || i")], &copied).await;
+        register("the five hundredth").await.unwrap();
+        assert_eq!(code(register("one more").await), ErrorCode::Conflict);
+        assert_eq!(code(register("etl").await), ErrorCode::Conflict, "a version counts, too");
+    });
+}
+
+#[test]
+fn a_run_has_five_thousand_runs_of_tasks() {
+    on_both(async |stage| {
+        let b = Backend::on(stage).await;
+        let run = b.run(CreateFlowRun::default()).await;
+        b.report(&b.agent, run, "Submitted").await.unwrap();
+        let process = b.process().await;
+        let tasks = b.flows().task_runs(&process, &is(FlowColumn::RunId, run.0), &[], None).await.unwrap();
+        let copied = ["flow_run_id", "task_id", "version", "state", "state_json", "updated_at"];
+        multiply(&b.stage, "task_runs", 4_997, &[("id", "random"), ("map_index", "i + 9")], &copied).await;
+        let part = |map_index| TaskOfRun { run, task: tasks[0].task_id, map_index };
+        b.flows().task_run(&process, part(0)).await.unwrap();
+        assert_eq!(code(b.flows().task_run(&process, part(1)).await), ErrorCode::Conflict);
+        assert!(b.flows().task_run(&process, part(0)).await.is_ok(), "it exists");
     });
 }
 

@@ -10,13 +10,15 @@ use std::{collections::BTreeSet, str::FromStr};
 use chrono::TimeDelta;
 use domain::{
     AccountFilter, AccountQuery, AccountSort, AgentScope, ApiKey, AuditQuery, Direction, ExpiryWindow, InventoryFilter,
-    InventoryQuery, KeyFilter, KeyId, KeyPolicyKind, KeyQuery, KeySort, Owner, OwnerKind, PageRequest,
-    api_key::input::SetKeyPolicy, audit::Outcome,
+    InventoryQuery, KeyFilter, KeyId, KeyPolicyKind, KeyQuery, KeySort, ListFlowRuns, Operation, Owner, OwnerKind,
+    PageRequest, api_key::input::SetKeyPolicy, audit::Outcome,
 };
 use sqlx::{ConnectOptions, Connection, PgConnection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{
-    Actor, AlertsAbout, storage,
+    Actor, AlertsAbout, FlowFilter, Services, Settings,
+    access::{Target, authorize},
+    storage,
     storage::query::{assembled, assembled_for},
     testing::{Crowd, fill},
     tests::stage::*,
@@ -25,7 +27,9 @@ use crate::{
 /// So many keys that each filter matches more of them than are read by its own index.
 const CROWD: Crowd = Crowd { accounts: 20, keys: 2_300 };
 /// The tables that grow without bound, and their aliases in the statements.
-const LARGE: [&str; 20] = [
+const LARGE: [&str; 22] = [
+    "r",
+    "flow_runs",
     "m",
     "memberships",
     "i",
@@ -340,8 +344,8 @@ impl Lists<'_> {
     fn add(&mut self, name: impl Into<String>, by: &'static str, index: &'static str, statements: Vec<String>) {
         let name = name.into();
         assert!(!statements.is_empty(), "{name}");
-        let sorts = ["calendar", "unused keys"].contains(&name.as_str());
-        let joins = ["NoKeysByKeys", "visible", "alerts", "offspring", "usage", "reminders", "calendar"];
+        let sorts = ["calendar", "unused keys", "runs that meet a filter"].contains(&name.as_str());
+        let joins = ["NoKeysByKeys", "visible", "alerts", "offspring", "usage", "reminders", "calendar", "runs"];
         let joins = joins.iter().any(|part| name.contains(part));
         let needs_it = !index.starts_with("service_accounts_active")
             && !index.starts_with("service_accounts_deleted")
@@ -462,7 +466,33 @@ impl Lists<'_> {
         self.add("audit log, resources", "id", "", resources);
     }
 
-    /// Lists about names: of invited people, in the history of a key, and of those that look alike.
+    /// Runs of flows, of which a tenant has at most 10,000.
+    async fn runs(&mut self) {
+        let settings = Settings { flow_runs: true, ..self.stage.settings() };
+        let services = Services::open(&settings, self.stage.clock.clone()).await.unwrap();
+        let (flows, ada) = (services.flows(), &self.ada.clone());
+        let key = KeyId(uuid::Uuid::nil());
+        for (scope, name) in [
+            (AgentScope::Tenant, "runs of the tenant"),
+            (AgentScope::Owner(own(ada)), "runs of an owner"),
+            (AgentScope::Key(key), "runs of a key"),
+        ] {
+            let input = ListFlowRuns { scope, ..ListFlowRuns::default() };
+            let statements = assembled_for(storage::flow_runs::list_page(
+                services.db(),
+                &authorize(ada, Operation::ReadFlows, Target::Tenant(ada.tenant_id())).unwrap(),
+                input.scope,
+                &input.page,
+            ))
+            .await;
+            let index = if matches!(scope, AgentScope::Tenant) { "flow_runs_by_tenant" } else { "" };
+            self.add(name, "tenant_id", index, statements);
+        }
+        let filtered = assembled_for(flows.runs(ada, &FlowFilter::default(), &[], None)).await;
+        self.add("runs that meet a filter", "tenant_id", "", filtered);
+    }
+
+    /// Lists about names: of invited people, in the history of a key, and of those that look alike. And those of runs.
     async fn names(&mut self, key: KeyId, listed: &[ApiKey]) {
         let (services, ada) = (&self.stage.services, &self.ada.clone());
         let keys = services.api_keys();
@@ -477,6 +507,7 @@ impl Lists<'_> {
         self.add("namesakes of entries", "", "", namesakes);
         let chosen: Vec<_> = listed.iter().map(|key| key.id).collect();
         self.add("selected keys", "id", "", assembled_for(services.inventory().suspend(ada, &chosen)).await);
+        self.runs().await;
     }
 }
 
