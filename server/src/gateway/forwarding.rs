@@ -251,6 +251,7 @@ impl Gateway {
         let upgrade = asked.is_websocket.then(|| hyper::upgrade::on(&mut request));
         let key = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned();
         let (mut parts, body) = request.into_parts();
+        let of_graphql = self.is_graphql(&parts.method).then(|| parts.headers.clone());
         if let Err(error) = self.prepare(&mut parts, &asked, caller.as_ref()).await {
             return (Outcome::Failed, problem::of(&error));
         }
@@ -265,7 +266,10 @@ impl Gateway {
         let response = match &seat {
             Some(seat) => tokio::select! {
                 response = answering => response,
-                () = seat.cut.cancelled() => return (Outcome::Unauthenticated, rest::invalid_key()),
+                () = seat.cut.cancelled() => return match of_graphql {
+                    Some(headers) => prefect::refusal(Refused::Invalid, &headers),
+                    None => refusal(Refused::Invalid),
+                },
             },
             None => answering.await,
         };

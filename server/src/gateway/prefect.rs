@@ -137,7 +137,9 @@ impl Gateway {
         };
         let fates: Vec<Fate<'_>> =
             operations.list.iter().map(|operation| fate(operation, &asked.wanted, &caller)).collect();
-        asked.wanted.only_reads = operations.list.iter().all(Operation::only_reads);
+        // What is refused doesn't count: the rest would be cut off.
+        let forwarded = operations.list.iter().zip(&fates).filter(|(_, fate)| matches!(fate, Fate::Forwarded(_)));
+        asked.wanted.only_reads = forwarded.map(|(operation, _)| operation).all(Operation::only_reads);
         if parts.headers.contains_key(authenticate::TENANT_HEADER)
             && let Ok(id) = HeaderValue::try_from(upstream.to_string())
         {

@@ -5,6 +5,7 @@ use std::{
     io::{Read, Write},
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use http_body_util::{BodyExt, Full};
@@ -50,6 +51,10 @@ async fn respond(request: Request<Incoming>, received: Received) -> Result<Respo
         Ok(Value::Array(list)) if list.iter().any(|operation| operation["query"] == "{ broken }") => text("[]".into()),
         Ok(Value::Array(list)) if list.iter().any(|operation| operation["query"] == "{ down }") => {
             Ok(Response::builder().status(503).body(Full::from("down")).unwrap())
+        }
+        Ok(Value::Array(list)) if list.iter().any(|operation| operation["query"] == "{ slow }") => {
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            text(list.iter().map(answer_of).collect::<Value>().to_string())
         }
         Ok(Value::Array(list)) => text(list.iter().map(answer_of).collect::<Value>().to_string()),
         Ok(operation) => text(answer_of(&operation).to_string()),
@@ -265,6 +270,10 @@ fn a_read_only_key_sends_queries_only() {
         }
         let got = received.take();
         assert!(got.iter().all(|body| *body == json!([query("{ a }")])), "{got:?}");
+        // What is refused doesn't end what is allowed, however long that takes.
+        let slow = send(to, &reader, &json!([query("{ slow }"), query("mutation { delete_flow { success } }")]));
+        assert_eq!((&slow[0]["data"]["query"], code(&slow[1])), (&json!("{ slow }"), "FORBIDDEN"));
+        received.take();
         // What could say something else to the upstream isn't forwarded.
         let more = json!({"query": "{ a }", "extensions": {"persistedQuery": {"sha256Hash": "0"}}, "id": "x"});
         send(to, &reader, &more);
