@@ -1,6 +1,7 @@
 //! The fields of a form, its errors, and whether it is being sent.
 
 use domain::Slug;
+use js_sys::JsString;
 use leptos::prelude::document;
 use web_sys::{Element, FormData, HtmlDialogElement, HtmlElement, HtmlFormElement, HtmlInputElement, UrlSearchParams};
 
@@ -40,7 +41,8 @@ pub fn suggest_slug(input: &HtmlInputElement) {
         return if slug.value().is_empty() { unset(&slug, TYPED) } else { set(&slug, TYPED, "") };
     }
     if ["name", "tenant_name"].contains(&input.name().as_str()) && !slug.has_attribute(TYPED) {
-        slug.set_value(&Slug::suggested(&input.value()));
+        let name = String::from(JsString::from(input.value()).to_lower_case());
+        slug.set_value(&Slug::suggested(&name));
     }
 }
 

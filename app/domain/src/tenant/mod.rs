@@ -110,12 +110,13 @@ impl Slug {
     /// # Errors
     /// As [`Slug::parse`], also if the name has no letters or digits for a slug.
     pub fn chosen(text: &str, name: &str) -> Result<Self, SlugError> {
-        if text.trim().is_empty() { Self::parse(&slug_text(name)) } else { Self::parse(text) }
+        if text.trim().is_empty() { Self::parse(&slug_text(name.chars().flat_map(char::to_lowercase))) } else { Self::parse(text) }
     }
 
-    /// Returns the slug that is made from a tenant's name; empty or invalid if the name has too few letters for one.
-    pub fn suggested(name: &str) -> String {
-        slug_text(name)
+    /// Returns the slug that is made from a tenant's name in lowercase; empty or invalid if the name has too few letters
+    /// for one.
+    pub fn suggested(lowercase: &str) -> String {
+        slug_text(lowercase.chars())
     }
 
     /// Returns the slug as text.
@@ -126,10 +127,10 @@ impl Slug {
 
 /// The letters and digits of a name in ASCII, at most 63, with a hyphen for whatever separates them. Letters without
 /// ASCII equivalent are left out.
-fn slug_text(name: &str) -> String {
+fn slug_text(lowercase: impl Iterator<Item = char>) -> String {
     let mut slug = String::new();
     let mut is_separated = false;
-    for c in name.chars().flat_map(char::to_lowercase) {
+    for c in lowercase {
         let plain = match c {
             'a'..='z' | '0'..='9' => "",
             'à'..='ã' | 'å' | 'ā' => "a",
@@ -149,7 +150,11 @@ fn slug_text(name: &str) -> String {
             'ź' | 'ż' | 'ž' => "z",
             // An apostrophe is inside a word.
             '\'' | '’' => continue,
-            c if c.is_alphanumeric() => continue,
+            '–' | '—' | '·' | '\u{a0}' | '\u{3000}' => {
+                is_separated = true;
+                continue;
+            }
+            c if !c.is_ascii() => continue,
             _ => {
                 is_separated = true;
                 continue;
