@@ -91,7 +91,7 @@ test('a policy lists the affected keys, applies to new keys, and is turned off @
   await page.getByRole('link', { name: 'Configure the policy Maximum lifetime' }).click();
   await preview(page, scripted, '0');
   await expect(page.getByText('Choose 1 to 3,650 days.')).toBeVisible();
-  await expect(page.getByRole('button', { name: 'Turn on' })).toHaveCount(0);
+  await expect(page.getByRole('button', { name: 'Turn on', disabled: false })).toHaveCount(0);
   await preview(page, scripted, '30');
   await expect(page.getByText('1 existing key would be flagged:')).toBeVisible();
   await expect(page.getByRole('link', { name: 'endless' })).toBeVisible();

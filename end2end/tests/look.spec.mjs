@@ -132,7 +132,7 @@ test('a page has three sizes of text and two of controls, and its title is alway
     expect(sizes.filter((size) => !['13px', '15px', '24px'].includes(size)), path).toEqual([]);
     expect(await page.evaluate(oddControls), path).toEqual([]);
     const title = await page.getByRole('heading', { level: 1 }).boundingBox();
-    if (PAGES.includes(path)) expect(title.x, path).toBe(272);
+    if (PAGES.includes(path)) expect(title.x, path).toBe(252);
   }
 });
 

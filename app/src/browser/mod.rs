@@ -29,7 +29,7 @@ use web_sys::{
     Element, Event, HtmlDialogElement, HtmlElement, HtmlFormElement, HtmlInputElement, MouseEvent, SubmitEvent,
 };
 
-use dom::{attribute, closest, first, target};
+use dom::{attribute, closest, find, first, target};
 
 /// The events to listen to.
 const EVENTS: [&str; 12] = [
@@ -131,10 +131,10 @@ fn clicked(dialog: &HtmlDialogElement, event: &MouseEvent) {
         copying::mark_as_safe(&button);
         if dialog.contains(Some(&at)) {
             event.prevent_default();
-            let is_secret = within("[data-firm]").is_some();
+            let was_used = within("[data-firm]").is_some_and(|card| find::<Element>(&card, ".is-verified").is_some());
             dialog::close(dialog);
-            if is_secret {
-                // A key may have been used while its token was shown.
+            if was_used {
+                // The list below shows the key as unused.
                 spawn_local(async {
                     page::renew().await;
                 });

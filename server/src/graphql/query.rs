@@ -27,15 +27,17 @@ pub(super) fn page(after: Option<String>, before: Option<String>, limit: Option<
 }
 
 /// Reads the arguments of a filter by expiry.
-fn expiry_window(after_days: Option<u16>, within_days: Option<u16>) -> Result<Option<ExpiryWindow>> {
+fn expiry_window(after_days: Option<i32>, within_days: Option<i32>) -> Result<Option<ExpiryWindow>> {
     let Some(within_days) = within_days else {
         return match after_days {
             None => Ok(None),
             Some(_) => Err(refuse(ApiError::field("expires_within_days", "Set expires_within_days too."))),
         };
     };
-    let window = ExpiryWindow::new(after_days.unwrap_or(0), within_days);
-    let message = "expires_within_days must be greater than expires_after_days.";
+    let days = |number: i32| u16::try_from(number).ok();
+    let window = days(after_days.unwrap_or(0)).zip(days(within_days));
+    let window = window.and_then(|(after, within)| ExpiryWindow::new(after, within));
+    let message = "Use a number of days from 1 to 65,535 that is greater than expires_after_days.";
     window.map(Some).ok_or_else(|| refuse(ApiError::field("expires_within_days", message)))
 }
 
@@ -232,8 +234,9 @@ impl ProductQuery {
         #[graphql(desc = "Both if null")] kind: Option<OwnerKind>,
         #[graphql(desc = "The id of a user or service account; only their keys")] owner_id: Option<ID>,
         #[graphql(desc = "Only keys that expire after this number of days; needs expires_within_days")]
-        expires_after_days: Option<u16>,
-        #[graphql(desc = "Only keys that expire within this number of days")] expires_within_days: Option<u16>,
+        expires_after_days: Option<i32>,
+        #[graphql(desc = "Only keys that expire within this number of days, at most 65,535")]
+        expires_within_days: Option<i32>,
         #[graphql(desc = "created if null")] sort: Option<KeySort>,
         #[graphql(desc = "desc if null")] direction: Option<Direction>,
         after: Option<String>,

@@ -110,7 +110,11 @@ impl Slug {
     /// # Errors
     /// As [`Slug::parse`], also if the name has no letters or digits for a slug.
     pub fn chosen(text: &str, name: &str) -> Result<Self, SlugError> {
-        if text.trim().is_empty() { Self::parse(&slug_text(name.chars().flat_map(char::to_lowercase))) } else { Self::parse(text) }
+        if text.trim().is_empty() {
+            Self::parse(&slug_text(name.chars().flat_map(char::to_lowercase)))
+        } else {
+            Self::parse(text)
+        }
     }
 
     /// Returns the slug that is made from a tenant's name in lowercase; empty or invalid if the name has too few letters
@@ -125,8 +129,13 @@ impl Slug {
     }
 }
 
+/// Characters outside of ASCII that separate words.
+const SEPARATORS: &str = "–—·\u{a0}\u{3000}";
+
 /// The letters and digits of a name in ASCII, at most 63, with a hyphen for whatever separates them. Letters without
 /// ASCII equivalent are left out.
+///
+/// Doesn't ask Unicode's tables for what is a letter: they would be a tenth of the browser's code.
 fn slug_text(lowercase: impl Iterator<Item = char>) -> String {
     let mut slug = String::new();
     let mut is_separated = false;
@@ -150,11 +159,7 @@ fn slug_text(lowercase: impl Iterator<Item = char>) -> String {
             'ź' | 'ż' | 'ž' => "z",
             // An apostrophe is inside a word.
             '\'' | '’' => continue,
-            '–' | '—' | '·' | '\u{a0}' | '\u{3000}' => {
-                is_separated = true;
-                continue;
-            }
-            c if !c.is_ascii() => continue,
+            c if !c.is_ascii() && !SEPARATORS.contains(c) => continue,
             _ => {
                 is_separated = true;
                 continue;

@@ -22,6 +22,9 @@ use crate::{
     tenants::{service_accounts::ServiceAccounts, tenant::Tenants},
 };
 
+/// How often the current state is read again, at most, while what is wrong with a file changes.
+const MAX_READS: u32 = 5;
+
 impl Admin<'_> {
     /// Returns the steps from the current state to a stated one. `prunes`: whether what isn't stated is removed. Changes
     /// nothing.
@@ -39,8 +42,19 @@ impl Admin<'_> {
     ) -> Result<std::result::Result<Plan, Vec<Problem>>> {
         let now = self.context.now();
         let (desired, mut problems) = check(stated, now);
-        let current = read(self, &desired).await?;
-        match plan(&desired, &current, prunes, now) {
+        let mut planned = plan(&desired, &read(self, &desired).await?, prunes, now);
+        // What was read isn't of one moment: while another process applies the same file, a token can belong to a key
+        // that wasn't there yet when the owner's keys were read. What is wrong is wrong twice.
+        for _ in 0..MAX_READS {
+            let Err(before) = &planned else { break };
+            let again = plan(&desired, &read(self, &desired).await?, prunes, now);
+            let is_same = again.as_ref().is_err_and(|now| now == before);
+            planned = again;
+            if is_same {
+                break;
+            }
+        }
+        match planned {
             Ok(plan) if desired.incomplete.is_empty() => return Ok(Ok(plan)),
             Ok(_) => (),
             Err(more) => problems.extend(more),
