@@ -135,6 +135,7 @@ test('the selected theme is kept and applied on the first paint @both', async ({
   const light = await background();
   // With a script, the choice is stored in the background.
   const stored = scripted ? page.waitForResponse(/preferences\/theme/) : null;
+  await page.locator('button[popovertarget=person]').click();
   await page.getByRole('button', { name: /dark/i }).click();
   await stored;
   await expect(async () => expect(await background()).not.toBe(light)).toPass({ timeout: 7_000 });
