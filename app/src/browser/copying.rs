@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use leptos::{
-    prelude::{set_timeout, window},
-    task::spawn_local,
-};
+use leptos::prelude::{set_timeout, window};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Element, HtmlInputElement};
 
-use super::dom::{all, attribute, closest, create, find, first, set};
+use super::dom::{all, attribute, closest, create, find, first, set, spawn_local};
 use crate::words::browser as words;
 
 /// How long a button shows that it copied.

@@ -1,11 +1,11 @@
 //! Shows the cards of other pages in a dialog over the current page, and sends their forms from there.
 
-use leptos::{prelude::document, task::spawn_local};
+use leptos::prelude::document;
 use web_sys::{Element, Event, HtmlDialogElement, HtmlElement, HtmlFormElement, HtmlTemplateElement};
 
 use super::{
     dates,
-    dom::{attribute, closest, create, find, first, focus as focus_element, path, set, unset},
+    dom::{attribute, closest, create, find, first, focus as focus_element, path, set, spawn_local, unset},
     fetch::{self, Answer},
     fields::{card_of, fields_of, set_busy, show_error},
     focus, page, toasts,

@@ -1,5 +1,7 @@
 //! Short forms of the DOM functions that the other modules use.
 
+use std::pin::Pin;
+
 use leptos::prelude::{document, window};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, HtmlElement};
@@ -67,4 +69,14 @@ pub fn focus(element: &Element) -> bool {
 /// The path of the current page.
 pub fn path() -> String {
     window().location().pathname().unwrap_or_default()
+}
+
+/// Runs a future until it ends. Its type is erased: the executor's code for each type of future would be a tenth of what
+/// the browser downloads.
+pub fn spawn_local(future: impl Future<Output = ()> + 'static) {
+    spawn(Box::pin(future));
+}
+
+fn spawn(future: Pin<Box<dyn Future<Output = ()>>>) {
+    wasm_bindgen_futures::spawn_local(future);
 }

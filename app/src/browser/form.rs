@@ -5,7 +5,6 @@ use domain::{
     outcome::{NextStep, Reveal},
     user::input::confirm,
 };
-use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
 use web_sys::{
     Element, HtmlDialogElement, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlTemplateElement, UrlSearchParams,
@@ -13,7 +12,7 @@ use web_sys::{
 
 use super::{
     dates, dialog,
-    dom::{all, attribute, by_id, closest, create, find, first, focus, path, set, unset},
+    dom::{all, attribute, by_id, closest, create, find, first, focus, path, set, spawn_local, unset},
     fetch,
     fields::{alert, card_of, fields_of, set_busy, show_error, value_of},
     page,

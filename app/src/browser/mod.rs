@@ -20,16 +20,13 @@ mod updates;
 
 use std::{cell::Cell, time::Duration};
 
-use leptos::{
-    prelude::{document, set_interval, window},
-    task::spawn_local,
-};
+use leptos::prelude::{document, set_interval, window};
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{
     Element, Event, HtmlDialogElement, HtmlElement, HtmlFormElement, HtmlInputElement, MouseEvent, SubmitEvent,
 };
 
-use dom::{attribute, closest, find, first, target};
+use dom::{attribute, closest, find, first, spawn_local, target};
 
 /// The events to listen to.
 const EVENTS: [&str; 12] = [

@@ -2,16 +2,13 @@
 
 use std::cell::RefCell;
 
-use leptos::{
-    prelude::{document, window},
-    task::spawn_local,
-};
+use leptos::prelude::{document, window};
 use wasm_bindgen::JsValue;
 use web_sys::{Element, HtmlFormElement};
 
 use super::{
     dates,
-    dom::{all, attribute, closest, find, first, focus as focus_on, path, set, unset},
+    dom::{all, attribute, closest, find, first, focus as focus_on, path, set, spawn_local, unset},
     fetch, focus, selection, toasts,
 };
 

@@ -3,16 +3,13 @@
 
 use std::{cell::Cell, time::Duration};
 
-use leptos::{
-    prelude::{document, set_timeout, window},
-    task::spawn_local,
-};
+use leptos::prelude::{document, set_timeout, window};
 use wasm_bindgen::JsValue;
 use web_sys::{Element, HtmlElement, HtmlFormElement};
 
 use super::{
     dates,
-    dom::{all, attribute, by_id, closest, find, first, set, unset},
+    dom::{all, attribute, by_id, closest, find, first, set, spawn_local, unset},
     fetch,
     fields::fields_of,
     page, selection, toasts,

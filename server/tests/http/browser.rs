@@ -377,8 +377,8 @@ fn a_title_names_the_thing_and_its_tenant() {
             (format!("{path}/roll"), "Rotate “laptop” · Acme"),
             (format!("{path}/revoke"), "Revoke “laptop” · Acme"),
             ("/team/settings/policies/max_lifetime".to_owned(), "Maximum lifetime · Key policy · Acme"),
-            ("/user/api-keys/00000000-0000-7000-8000-000000000000".to_owned(), "Not found"),
-            ("/no-such-page".to_owned(), "Page not found"),
+            ("/user/api-keys/00000000-0000-7000-8000-000000000000".to_owned(), "Not found · Acme"),
+            ("/no-such-page".to_owned(), "Page not found · Acme"),
         ] {
             let page = stage.get(&path, &cookie).await.text;
             assert!(page.contains(&format!("<title>{title} · Latchkey</title>")), "{path}: {title}");

@@ -606,7 +606,7 @@ fn prefect_shows_its_key_in_the_first_message() {
             (auth("\"lks_wrong\""), "isn't valid"),
             ("{\"type\":\"filter\"}".to_owned(), "first message"),
             ("x".to_owned(), "first message"),
-            (auth(&format!("\"{reader}\"")), "READ_ONLY_USER"),
+            (auth(&format!("\"{reader}\"")), "role Read only"),
         ] {
             let (status, head, mut stream) = open(stage.gateway, "/ws", protocol);
             assert!(
