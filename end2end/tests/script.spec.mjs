@@ -93,7 +93,7 @@ test.describe('keyboard', () => {
     team.account('zebra deployer');
     await signIn(ada);
     await page.keyboard.press('Control+k');
-    const field = page.getByRole('searchbox', { name: 'Search pages, keys and service accounts' });
+    const field = page.getByRole('searchbox', { name: 'Search pages, keys, accounts' });
     await expect(field).toBeFocused();
     const results = dialog(page).getByRole('listitem');
     await field.fill('zebra');
