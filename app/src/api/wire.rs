@@ -26,3 +26,8 @@ pub const CONFIRM_PATH: &str = "/user/confirm";
 
 /// The header with the id of the tenant that the script's page shows.
 pub const TENANT_HEADER: &str = "x-latchkey-tenant";
+
+/// The path of the search over everything.
+pub const SEARCH: &str = "/search";
+/// The id of the template with the search before anything is typed.
+pub const SEARCH_CARD: &str = "search-card";

@@ -16,6 +16,8 @@ const FIELD: &str = "input[type=datetime-local]";
 struct Format {
     options: &'static [(&'static str, &'static str)],
     in_utc: bool,
+    /// Whether the day of the week precedes the date.
+    has_weekday: bool,
 }
 
 const EXACT: Format = Format {
@@ -28,29 +30,20 @@ const EXACT: Format = Format {
         ("timeZoneName", "short"),
     ],
     in_utc: false,
+    has_weekday: false,
 };
-const FULL: Format = Format {
-    options: &[
-        ("weekday", "short"),
-        ("day", "numeric"),
-        ("month", "short"),
-        ("year", "numeric"),
-        ("hour", "2-digit"),
-        ("minute", "2-digit"),
-        ("timeZoneName", "short"),
-    ],
-    in_utc: false,
-};
+const FULL: Format = Format { has_weekday: true, ..EXACT };
 const SECOND: Format = Format {
     options: &[("hour", "2-digit"), ("minute", "2-digit"), ("second", "2-digit"), ("timeZoneName", "short")],
     in_utc: false,
+    has_weekday: false,
 };
-const DATE: Format = Format { options: &[("dateStyle", "medium")], in_utc: false };
+const DATE: Format = Format { options: &[("dateStyle", "medium")], in_utc: false, has_weekday: false };
 
 impl Format {
     /// Returns the format of a form; `None` for a distance, which isn't a date.
     fn of(form: TimeForm) -> Option<Self> {
-        let in_utc = |options| Some(Self { options, in_utc: true });
+        let in_utc = |options| Some(Self { options, in_utc: true, has_weekday: false });
         match form {
             TimeForm::Date => Some(DATE),
             TimeForm::Exact => Some(EXACT),
@@ -154,7 +147,8 @@ fn locale() -> String {
 fn local_text(at: DateTime<Utc>, locale: &str, format: &Format) -> String {
     let options = Object::new();
     let zone = format.in_utc.then_some(&("timeZone", "UTC"));
-    for (name, value) in format.options.iter().chain(zone) {
+    let weekday = format.has_weekday.then_some(&("weekday", "short"));
+    for (name, value) in format.options.iter().chain(zone).chain(weekday) {
         Reflect::set(&options, &(*name).into(), &(*value).into()).ok();
     }
     date(at).to_locale_string(locale, &options).into()

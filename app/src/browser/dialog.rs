@@ -1,19 +1,21 @@
 //! Shows the cards of other pages in a dialog over the current page, and sends their forms from there.
 
 use leptos::prelude::document;
+use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, HtmlDialogElement, HtmlElement, HtmlFormElement, HtmlTemplateElement};
 
 use super::{
     dates,
-    dom::{attribute, closest, create, find, first, focus as focus_element, path, set, spawn_local, unset},
+    dom::{attribute, by_id, closest, create, find, first, focus as focus_element, path, set, spawn_local, unset},
     fetch::{self, Answer},
     fields::{card_of, fields_of, set_busy, show_error},
     focus, page, toasts,
 };
-use crate::words::browser as words;
+use crate::{
+    api::wire::{SEARCH, SEARCH_CARD},
+    words::browser as words,
+};
 
-/// The page with the search over everything.
-pub const SEARCH: &str = "/search";
 /// The dialog of the page.
 pub const DIALOG: &str = "dialog.modal";
 /// The attribute with the path of the page whose card is in the dialog.
@@ -38,7 +40,8 @@ pub fn open(dialog: &HtmlDialogElement, path: &str, title: &str, opener: Option<
         focus::remember(opener);
     }
     set(dialog, FROM, path);
-    if let Some(template) = first::<HtmlTemplateElement>("#search-card").filter(|_| path == SEARCH) {
+    let template = by_id(SEARCH_CARD).filter(|_| path == SEARCH);
+    if let Some(template) = template.and_then(|template| template.dyn_into::<HtmlTemplateElement>().ok()) {
         // The search waits for no response: what is typed meanwhile would be lost.
         if let Ok(card) = template.content().clone_node_with_deep(true) {
             dialog.replace_children_with_node_1(&card);

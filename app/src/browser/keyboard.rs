@@ -8,7 +8,7 @@ use super::{
     chart, dialog,
     dom::{all, attribute, closest, find, first, focus, set, target, unset},
 };
-use crate::words::browser as words;
+use crate::{api::wire::SEARCH, words::browser as words};
 
 /// The page with the list of shortcuts.
 const SHORTCUTS: &str = "/shortcuts";
@@ -37,7 +37,7 @@ pub fn pressed(over: &HtmlDialogElement, event: &KeyboardEvent) {
             at.is_some_and(|at| move_focus(&at, &key) || key.len() < 5 && chart::select(&at, &key))
         }
         "k" if is_command => {
-            dialog::open(over, dialog::SEARCH, words::search(), None);
+            dialog::open(over, SEARCH, words::search(), None);
             true
         }
         _ if is_command || event.alt_key() || over.open() || at.as_ref().is_some_and(is_typing) => false,

@@ -97,7 +97,6 @@ fn token_field(token: String) -> AnyView {
         <div class="field">
             <label for="revealed-token">{labels::api_key()}</label>
             <div class="token-row">
-                // One line, whatever the buttons say.
                 <input
                     id="revealed-token"
                     class="token"

@@ -6,6 +6,7 @@ use service::{Actor, offers};
 
 use super::search::search_template;
 use crate::{
+    api::wire::SEARCH,
     components::{
         act_form::act_form,
         icon::{Icon, Mark, Picture},
@@ -54,7 +55,7 @@ pub fn frame(request: &RequestContext, contents: AnyView) -> AnyView {
                         </button>
                     </div>
                     {tenant_menu(request, &viewer)}
-                    <a class="rail-search" href="/search" data-dialog="">
+                    <a class="rail-search" href=SEARCH data-dialog="">
                         <Picture icon=Icon::Search />
                         {words::search()}
                         <kbd class="script-only" title=words::search_shortcut() aria-hidden="true" data-mac="⌘K">

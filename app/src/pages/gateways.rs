@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 
-use super::frame;
+use super::{frame, problem};
 use crate::words::{frame as words, gateways};
 
 /// Where a page is shown.
@@ -59,18 +59,8 @@ pub fn refused(place: Place<'_>, refusal: Refusal) -> String {
     } else {
         (place.latchkey.to_owned(), gateways::go_to_latchkey().to_owned())
     };
-    let contents = view! {
-        <div class="problem">
-            <h1>{title}</h1>
-            <p role="alert">{message}</p>
-            <p>
-                <a class="button" href=href>
-                    {label}
-                </a>
-            </p>
-        </div>
-    };
-    document(place, title, None, contents.into_any())
+    let message = view! { <p role="alert">{message}</p> }.into_any();
+    document(place, title, None, problem::card(title, message, ().into_any(), (href, label)))
 }
 
 fn document(place: Place<'_>, title: &str, refresh: Option<String>, contents: AnyView) -> String {

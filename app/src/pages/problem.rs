@@ -48,12 +48,22 @@ fn problem(
     below: impl IntoView,
     path: &str,
 ) -> AnyView {
-    let (href, label) = next(path, request.actor.is_some());
+    card(title, message, below.into_any(), next(path, request.actor.is_some()))
+}
+
+/// A message with its title, and a link to go on. `below`: shown between the message and the link.
+pub(super) fn card(
+    title: &'static str,
+    message: AnyView,
+    below: AnyView,
+    (href, label): (impl Into<String>, impl Into<String>),
+) -> AnyView {
+    let (href, label): (String, String) = (href.into(), label.into());
     view! {
         <div class="problem">
             <h1>{title}</h1>
             {message}
-            {below.into_any()}
+            {below}
             <p>
                 <a class="button" href=href>
                     {label}

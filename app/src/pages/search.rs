@@ -12,13 +12,15 @@ use leptos::prelude::*;
 use service::{Actor, offers};
 
 use crate::{
-    api::{list_accounts, list_api_keys, list_members, list_tenant_keys},
+    api::{
+        list_accounts, list_api_keys, list_members, list_tenant_keys,
+        wire::{SEARCH, SEARCH_CARD},
+    },
     list_url::encode,
     request::RequestContext,
     words::{frame as words, labels},
 };
 
-const PATH: &str = "/search";
 /// The id of the list of results, which the script replaces.
 const RESULTS: &str = "search-results";
 /// How many keys, and how many service accounts, are listed at most.
@@ -72,7 +74,7 @@ pub async fn search(request: RequestContext) -> Result<AnyView, ApiError> {
 /// The search before anything is typed, which the script shows at once: it waits for no response.
 pub fn search_template(actor: &Actor) -> AnyView {
     let card = card(pages_and_acts(actor, ""), String::new());
-    view! { <template id="search-card">{card}</template> }.into_any()
+    view! { <template id=SEARCH_CARD>{card}</template> }.into_any()
 }
 
 fn card(found: Vec<Found>, text: String) -> AnyView {
@@ -104,7 +106,7 @@ fn card(found: Vec<Found>, text: String) -> AnyView {
     view! {
         <div class="card" data-light="" data-arrows="">
             <h1 id="card-title">{labels::search()}</h1>
-            <form role="search" method="get" action=PATH class="palette" data-live=RESULTS data-now="">
+            <form role="search" method="get" action=SEARCH class="palette" data-live=RESULTS data-now="">
                 <label for="palette" class="visually-hidden">
                     {words::search_pages()}
                 </label>

@@ -1,6 +1,6 @@
 //! People reach a gateway with their session at Latchkey. Its cookie isn't sent to the gateway's host, so the browser gets a
 //! pass there: the gateway sends it to Latchkey, where the person signs in, and Latchkey sends it back with a code that the
-//! gateway exchanges for the pass. Also the pages that people see in between, and instead of one that they may not open.
+//! gateway exchanges for the pass. Also the page after the sign-in, and the page for a person without access.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -104,8 +104,8 @@ impl Gateway {
         response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     }
 
-    /// Returns the page instead of one that a person may not open. The address of the gateway has the stylesheet, too: a
-    /// browser takes none from another host.
+    /// Returns the page for a person without access. The gateway serves the stylesheet itself, because browsers don't
+    /// load Latchkey's from another host.
     pub(super) fn refused_page(&self, status: StatusCode, refusal: Refusal) -> Response {
         let site = &self.shared.site;
         let stylesheet = format!("{OWN_FILES}{}", site.assets.names().stylesheet);
