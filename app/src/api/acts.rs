@@ -17,21 +17,8 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call of the function `F`. It does what [`ServerFn::run_on_client`] does, but with one future type for all
-    /// functions instead of three for each, which keeps the WASM small.
-    fn of<F, I>(input: &I) -> Self
-    where
-        I: Act,
-        F: ServerFn<Output = I::Output, Error = AppError> + From<I>,
-    {
-        Self {
-            path: F::PATH,
-            fields: input.to_fields(),
-            read: |received| received.value().map(|value| I::outcome(&value)),
-        }
-    }
-
-    /// Calls the function.
+    /// Calls the function. It does what [`ServerFn::run_on_client`] does, but with one future type for all functions
+    /// instead of three for each, which keeps the WASM small.
     ///
     /// # Errors
     /// The error from the service, or [`AppError::Transport`] without a readable response.
@@ -40,28 +27,47 @@ impl Call {
     }
 }
 
-macro_rules! acts {
-    ($($input:ty => $function:ty),* $(,)?) => {
-        /// Parses and checks a form's fields, and returns the call of its server function; `None` when `action`, the
-        /// form's path, belongs to no server function. `get`: returns the value of a field; `None` when the field is
-        /// missing.
-        pub fn prepare(
-            action: &str,
-            get: &dyn Fn(&str) -> Option<String>,
-            now: DateTime<Utc>,
-        ) -> Option<Result<Call, AppError>> {
-            $(if action == <$function as ServerFn>::PATH {
-                return Some(checked::<$input>(get, now).map(|input| Call::of::<$function, $input>(&input)));
-            })*
-            None
+/// Returns the value of a field; `None` when the form doesn't have it.
+type Get<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// A server function that takes forms.
+struct Function {
+    path: &'static str,
+    fields: &'static [&'static str],
+    check: fn(Get, DateTime<Utc>) -> Result<(), AppError>,
+    read: fn(Received) -> Result<Outcome, AppError>,
+}
+
+impl Function {
+    const fn of<F, I>() -> Self
+    where
+        I: Act,
+        F: ServerFn<Output = I::Output, Error = AppError> + From<I>,
+    {
+        Self {
+            path: F::PATH,
+            fields: I::FIELDS,
+            check: |get, now| Ok(I::from_fields(get).ok_or(AppError::Transport)?.check(now)?),
+            read: |received| received.value().map(|value| I::outcome(&value)),
         }
+    }
+}
+
+macro_rules! functions {
+    ($($input:ty => $function:ty),* $(,)?) => {
+        const FUNCTIONS: &[Function] = &[$(Function::of::<$function, $input>()),*];
     };
 }
 
-fn checked<I: Act>(get: &dyn Fn(&str) -> Option<String>, now: DateTime<Utc>) -> Result<I, AppError> {
-    let input = I::from_fields(get).ok_or(AppError::Transport)?;
-    input.check(now)?;
-    Ok(input)
-}
+with_acts!(functions);
 
-with_acts!(acts);
+/// Parses and checks a form's fields, and returns the call of its server function; `None` when `action`, the form's
+/// path, belongs to no server function. The fields are sent as the form has them: the function parses them in the same
+/// way.
+pub fn prepare(action: &str, get: Get, now: DateTime<Utc>) -> Option<Result<Call, AppError>> {
+    let &Function { path, fields, check, read } = FUNCTIONS.iter().find(|function| function.path == action)?;
+    Some(check(get, now).map(|()| {
+        let filled = |name: &'static str| Some((name, get(name).filter(|text| !text.is_empty())?));
+        Call { path, fields: fields.iter().copied().filter_map(filled).collect(), read }
+    }))
+}

@@ -4,12 +4,10 @@
 
 use std::fmt::Display;
 
-use js_sys::{Array, Object, Reflect};
+use js_sys::{Array, Reflect};
 use serde::{
     Deserializer,
-    de::{
-        DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor, value::StringDeserializer,
-    },
+    de::{DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor, value::U32Deserializer},
     forward_to_deserialize_any,
 };
 use wasm_bindgen::{JsCast, JsValue};
@@ -37,35 +35,53 @@ impl serde::de::Error for Mismatch {
     }
 }
 
+/// Each method reads the one kind of JSON that a type needs, so that a type doesn't bring in the code for all others.
 struct Json(JsValue);
+
+impl Json {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the server's numbers are whole and not negative"
+    )]
+    fn number(&self) -> Result<u64, Mismatch> {
+        self.0.as_f64().map(|number| number as u64).ok_or(Mismatch)
+    }
+}
+
+macro_rules! numbers {
+    ($($method:ident)+) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+            visitor.visit_u64(self.number()?)
+        }
+    )+};
+}
+
+macro_rules! texts {
+    ($($method:ident)+) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+            visitor.visit_string(self.0.as_string().ok_or(Mismatch)?)
+        }
+    )+};
+}
 
 impl<'de> Deserializer<'de> for Json {
     type Error = Mismatch;
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the server's JSON contains only whole numbers"
-    )]
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        let value = self.0;
-        if let Some(text) = value.as_string() {
-            return visitor.visit_string(text);
-        }
-        if let Some(number) = value.as_f64() {
-            return if number < 0.0 { visitor.visit_i64(number as i64) } else { visitor.visit_u64(number as u64) };
-        }
-        if let Some(flag) = value.as_bool() {
-            return visitor.visit_bool(flag);
-        }
-        if value.is_null() || value.is_undefined() {
-            return visitor.visit_unit();
-        }
-        if Array::is_array(&value) {
-            return visitor.visit_seq(Items { array: value.unchecked_into(), next: 0 });
-        }
-        let object: Object = value.unchecked_into();
-        visitor.visit_map(Members { names: Object::keys(&object), object, next: 0 })
+    /// For the kinds that no response contains.
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Mismatch> {
+        Err(Mismatch)
+    }
+
+    numbers! { deserialize_u16 deserialize_u32 deserialize_u64 }
+    texts! { deserialize_str deserialize_string }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        visitor.visit_bool(self.0.as_bool().ok_or(Mismatch)?)
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        visitor.visit_unit()
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
@@ -76,20 +92,37 @@ impl<'de> Deserializer<'de> for Json {
         visitor.visit_newtype_struct(self)
     }
 
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        visitor.visit_seq(Items { array: self.0.dyn_into().map_err(|_| Mismatch)?, next: 0 })
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        visitor.visit_map(Members { object: self.0, names, next: 0, value: JsValue::UNDEFINED })
+    }
+
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Mismatch> {
         let name = self.0.as_string().ok_or(Mismatch)?;
-        visitor.visit_enum(name.into_deserializer())
+        visitor.visit_enum(place_of(&name, names)?.into_deserializer())
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier ignored_any
+        i8 i16 i32 i64 i128 u8 u128 f32 f64 char bytes byte_buf unit_struct tuple tuple_struct map identifier ignored_any
     }
+}
+
+fn place_of(name: &str, names: &[&str]) -> Result<u32, Mismatch> {
+    let place = names.iter().position(|other| *other == name).ok_or(Mismatch)?;
+    u32::try_from(place).map_err(|_| Mismatch)
 }
 
 struct Items {
@@ -109,27 +142,40 @@ impl<'de> SeqAccess<'de> for Items {
     }
 }
 
+/// The members of an object that a struct has fields for. A field is given by its place, which derived code takes as
+/// well as its name, so that the names need not be compared.
 struct Members {
-    object: Object,
-    names: Array,
+    object: JsValue,
+    names: &'static [&'static str],
     next: u32,
+    /// Of the member before `next`.
+    value: JsValue,
+}
+
+impl Members {
+    /// Goes to the next member that the object has. Returns its place among the names.
+    fn advance(&mut self) -> Result<Option<u32>, Mismatch> {
+        while let Some(name) = self.names.get(self.next as usize) {
+            self.next += 1;
+            self.value = Reflect::get(&self.object, &JsValue::from_str(name)).map_err(|_| Mismatch)?;
+            if !self.value.is_undefined() {
+                return Ok(Some(self.next - 1));
+            }
+        }
+        Ok(None)
+    }
 }
 
 impl<'de> MapAccess<'de> for Members {
     type Error = Mismatch;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Mismatch> {
-        if self.next >= self.names.length() {
-            return Ok(None);
-        }
-        let name: StringDeserializer<Mismatch> =
-            self.names.get(self.next).as_string().unwrap_or_default().into_deserializer();
-        self.next += 1;
-        seed.deserialize(name).map(Some)
+        let Some(place) = self.advance()? else { return Ok(None) };
+        let place: U32Deserializer<Mismatch> = place.into_deserializer();
+        seed.deserialize(place).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Mismatch> {
-        let value = Reflect::get(&self.object, &self.names.get(self.next - 1)).map_err(|_| Mismatch)?;
-        seed.deserialize(Json(value))
+        seed.deserialize(Json(self.value.clone()))
     }
 }
