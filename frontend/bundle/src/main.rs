@@ -7,6 +7,7 @@
 mod module;
 mod output;
 mod script;
+mod unused;
 
 use std::{
     error::Error,

@@ -8,7 +8,7 @@ use std::{
 
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::{Result, shown};
+use crate::{Result, shown, unused};
 
 /// The output of wasm-bindgen.
 pub struct Bound {
@@ -87,7 +87,9 @@ pub fn bind(built: Vec<u8>) -> Result<Bound> {
     });
     let local = output.local_modules().iter().map(|(name, text)| (name.clone(), text.clone()));
     let snippets = inline.chain(local).collect();
-    let mut js = output.js().to_owned();
+    unused::remove_exports(output.wasm_mut());
+    let js = output.js().to_owned();
+    let mut js = unused::remove_glue(&js, output.wasm_mut())?;
     // The names of imported functions end with hashes, which don't compress: a 25th of the whole download.
     for (index, import) in output.wasm_mut().imports.iter_mut().enumerate() {
         if import.name.starts_with("__wb") {

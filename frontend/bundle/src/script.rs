@@ -50,7 +50,14 @@ impl Esbuild {
     /// Minifies an ES module.
     pub fn minify(&self, js: &str) -> Result<String> {
         let mut child = Command::new(&self.program)
-            .args(["--minify", "--format=esm", "--target=es2022", "--loader=js", "--log-level=warning"])
+            .args([
+                "--minify",
+                "--tree-shaking=true",
+                "--format=esm",
+                "--target=es2022",
+                "--loader=js",
+                "--log-level=warning",
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
