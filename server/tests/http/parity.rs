@@ -1,6 +1,8 @@
-//! GraphQL can do everything that the dashboard can, and the committed schema is the one that is served.
+//! Every operation has its rights, its GraphQL field and its way from the dashboard, and the committed schema is the one
+//! that is served.
 
 use domain::Operation;
+use service::testing::rights::TABLE;
 
 #[test]
 fn the_committed_schema_is_the_one_that_is_served() {
@@ -14,6 +16,14 @@ fn the_committed_schema_is_the_one_that_is_served() {
         committed == served,
         "the schema has changed: run UPDATE_SCHEMA=1 cargo test -p server --test http and review the diff"
     );
+}
+
+#[test]
+fn every_operation_is_in_the_rights_table_once() {
+    for operation in Operation::ALL {
+        let places = TABLE.iter().flat_map(|(operations, _)| operations.iter()).filter(|one| *one == operation);
+        assert_eq!(places.count(), 1, "{operation:?}");
+    }
 }
 
 #[test]
