@@ -12,7 +12,7 @@ use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 use service::{Actor, Services};
 
-use crate::as_code::CodeContext;
+use crate::{as_code::CodeContext, words::session::session_ended};
 
 /// The color theme that a person chose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -275,7 +275,7 @@ impl RequestContext {
 }
 
 fn signed_out() -> ApiError {
-    ApiError::new(ErrorCode::Unauthenticated, "Your session ended. Sign in to continue.")
+    ApiError::new(ErrorCode::Unauthenticated, session_ended())
 }
 
 /// The context of the current request.

@@ -89,7 +89,7 @@ async fn from_form(renderer: &PageRenderer, session: &Session, request: Request)
         Err(response) => return response,
     };
     if form.find_actor().is_none() {
-        return authenticate::redirect_to_sign_in(form.page());
+        return authenticate::redirect_to_sign_in(renderer.site(), &form.parts().headers, &form.page_with_input());
     }
     if let Err(error) = form.require_tenant() {
         let status = problem::status_of(&error);

@@ -154,6 +154,24 @@ impl Form {
         self.fields.find(field::PAGE).map_or_else(own, own_path)
     }
 
+    /// Returns the path of the page that shows the form, with the input in its query, except secrets. The input is left
+    /// out if a browser or a proxy might refuse the URL as too long.
+    pub(crate) fn page_with_input(&self) -> String {
+        const MAX_BYTES: usize = 2_000;
+        let page = self.page();
+        // The page gets a new idempotency key.
+        let beside = [field::PAGE, field::THEN, field::TENANT, "idempotency_key"];
+        let mut typed = self.fields.typed();
+        typed.retain(|(name, text)| !text.is_empty() && !beside.contains(&name.as_str()));
+        typed.sort();
+        let input = serde_urlencoded::to_string(typed).unwrap_or_default();
+        if input.is_empty() || page.len() + input.len() > MAX_BYTES {
+            return page.to_owned();
+        }
+        let mark = if page.contains('?') { '&' } else { '?' };
+        format!("{page}{mark}{input}")
+    }
+
     /// Returns a field's text; empty if it wasn't sent.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.fields.get(name)

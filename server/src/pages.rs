@@ -72,6 +72,11 @@ impl PageRenderer {
         &self.services
     }
 
+    /// Returns the settings of the site.
+    pub(crate) fn site(&self) -> &Site {
+        &self.site
+    }
+
     /// Renders the page at `page`, a path of this site with its query, with the outcome of its form. `request`: the
     /// form's request. `status`: the response's status, unless the page sets another.
     pub(crate) async fn show_form(

@@ -146,7 +146,7 @@ fn browser(state: &AppState) -> Router<AppState> {
         .route("/user/api-keys/test", post(test_key::test))
         .route("/user/second-factor/{act}", post(second_factor::act))
         .route(ENTER_PATH, get(gateway_sign_in::enter))
-        .layer(from_fn(authenticate::require_person));
+        .layer(from_fn_with_state(Arc::clone(&state.site), authenticate::require_person));
     let anyone = renderer
         .routes(Access::Anyone)
         .route("/sign-in", post(sign_in::sign_in))

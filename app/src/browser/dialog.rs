@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     api::wire::{SEARCH, SEARCH_CARD},
-    words::browser as words,
+    words::{browser as words, session::session_ended},
 };
 
 /// The dialog of the page.
@@ -174,7 +174,7 @@ fn is_sign_in(card: &Element) -> bool {
 fn entitle(card: &Element) {
     if let Some(title) = find::<Element>(card, "h1") {
         title.set_id("card-title");
-        title.set_text_content(Some(words::session_ended()));
+        title.set_text_content(Some(session_ended()));
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     },
     list_url::encode,
     request::{RequestContext, set_status},
-    words::{entry as words, labels},
+    words::{entry as words, labels, session::session_ended},
 };
 
 /// `/sign-in`. Before the set-up, says how to start it, because nobody can sign in yet.
@@ -20,6 +20,8 @@ pub async fn sign_in(request: RequestContext) -> Result<AnyView, ApiError> {
         return Ok(not_set_up(&request));
     }
     let error = Signal::stored(request.form.error.clone());
+    let has_ended = request.typed("ended") == "yes";
+    let title = if has_ended { session_ended() } else { words::sign_in_to_latchkey() };
     let was_here = request.query("signed-out") == "yes";
     let notice =
         was_here.then(|| words::youre_signed_out().to_owned()).or(request.notice.as_ref().and_then(Notice::sentence));
@@ -27,7 +29,7 @@ pub async fn sign_in(request: RequestContext) -> Result<AnyView, ApiError> {
     let has_email = !request.form.value("email").is_empty();
     let contents = view! {
         <div class="card">
-            <h1>{words::sign_in_to_latchkey()}</h1>
+            <h1>{title}</h1>
             {notice
                 .map(|text| {
                     view! {
@@ -39,6 +41,7 @@ pub async fn sign_in(request: RequestContext) -> Result<AnyView, ApiError> {
             <form method="post" action="/sign-in">
                 <FormError error fields=&[] />
                 <input type="hidden" name="next" value=request.typed("next") />
+                {has_ended.then(|| view! { <input type="hidden" name="ended" value="yes" /> })}
                 <Field
                     name="email"
                     label=labels::email()

@@ -4,7 +4,6 @@ words! {
     cant_reach_the_server = "Can't reach the server. Check your connection and try again.";
     youre_offline = "You're offline. Check your connection and try again.";
     something_went_wrong = "Something went wrong. Reload the page and try again.";
-    session_ended = "Your session ended. Sign in to continue.";
     undo = "Undo";
     view = "View";
     working = "Working…";

@@ -64,6 +64,7 @@ pub mod policies;
 pub mod profile;
 #[cfg(feature = "ssr")]
 pub mod scopes;
+pub mod session;
 #[cfg(feature = "ssr")]
 pub mod sessions;
 #[cfg(feature = "ssr")]

@@ -1,5 +1,7 @@
 //! Authenticates each request once: by its key or, without one, by the browser's session.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -12,7 +14,7 @@ use service::{Actor, Client, Services};
 use tower_sessions::Session;
 
 use super::{browsers::Browser, forwarded::UntrustedProxy, sessions, trace::RequestSpan};
-use crate::{accept::Peer, headers, problem};
+use crate::{accept::Peer, config::Site, headers, problem};
 
 /// The maximum length of a stored `User-Agent`, in characters.
 pub(crate) const MAX_AGENT_CHARS: usize = 200;
@@ -146,15 +148,18 @@ async fn session_actor(services: &Services, session: &Session, client: Client) -
 }
 
 /// Redirects requests without a signed-in user to the sign-in page, which leads back to the requested page.
-pub(crate) async fn require_person(request: Request, next: Next) -> Response {
+pub(crate) async fn require_person(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let known = request.extensions().get::<Caller>().is_some_and(|caller| caller.actor().is_some());
     if known {
         return next.run(request).await;
     }
-    redirect_to_sign_in(request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str))
+    let page = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    redirect_to_sign_in(&site, request.headers(), page)
 }
 
-/// Redirects to the sign-in page, which leads back to `page`.
-pub(crate) fn redirect_to_sign_in(page: &str) -> Response {
-    Redirect::to(&format!("/sign-in?next={}", app::list_url::encode(page))).into_response()
+/// Redirects to the sign-in page, which leads back to `page`. If the request has a session cookie, the page says that
+/// the session has ended.
+pub(crate) fn redirect_to_sign_in(site: &Site, headers: &HeaderMap, page: &str) -> Response {
+    let ended = if headers::cookie(headers, site.session_cookie()).is_some() { "&ended=yes" } else { "" };
+    Redirect::to(&format!("/sign-in?next={}{ended}", app::list_url::encode(page))).into_response()
 }

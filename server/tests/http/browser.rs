@@ -26,6 +26,29 @@ fn pages_redirect_signed_out_visitors_to_the_sign_in_and_back() {
 }
 
 #[test]
+fn an_ended_session_is_explained_and_what_was_typed_is_kept_except_secrets() {
+    const REASON: &str = "Your session ended. Sign in to continue.";
+    on_both(async |stage: Stage| {
+        let cookie = stage.sign_in().await;
+        assert!(!stage.get("/sign-in", "").await.text.contains(REASON));
+        stage.post_form("/sign-out", &cookie, "").await;
+        let page = stage.get("/user/api-keys", &cookie).await;
+        assert_eq!(page.header("location"), "/sign-in?next=/user/api-keys&ended=yes");
+        assert!(stage.get(page.header("location"), &cookie).await.text.contains(REASON));
+        let wrong = "email=ada%40example.org&password=wrong&next=/user/api-keys&ended=yes";
+        assert!(stage.post_form("/sign-in", &cookie, wrong).await.text.contains(REASON));
+
+        let form = "page=/user/api-keys/new&in_tenant=x&idempotency_key=k&name=my+laptop&expiry=30d&confirm_password=p";
+        let posted = stage.post_form("/fn/create_api_key", &cookie, form).await;
+        let next = "/user/api-keys/new%3Fexpiry%3D30d%26name%3Dmy%2Blaptop";
+        assert_eq!(posted.header("location"), format!("/sign-in?next={next}&ended=yes"));
+        let again = stage.sign_in().await;
+        let page = stage.get("/user/api-keys/new?expiry=30d&name=my+laptop", &again).await;
+        assert!(page.text.contains(r#"value="my laptop""#), "{}", page.text);
+    });
+}
+
+#[test]
 fn the_first_page_depends_on_the_role() {
     on_both(async |stage: Stage| {
         let to = async |cookie: &str| {
