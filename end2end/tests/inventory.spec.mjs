@@ -44,6 +44,21 @@ test('an administrator finds keys by filter and search, and the URL keeps both @
   await expect(row(page, 'agent')).toBeVisible();
 });
 
+test('what is selected stays selected while the list is searched and sorted', async ({ page, team, signIn }) => {
+  const account = team.account('deployer');
+  for (const name of ['one', 'two', 'twelve']) team.key(account, name);
+  await signIn(team.person(), '/team/keys?kind=service_account');
+  await page.getByLabel('Select one').check();
+  await page.getByLabel('Select two').check();
+  await page.getByRole('searchbox').fill('tw');
+  await expect(row(page, 'one')).toHaveCount(0);
+  await expect(page.locator('[data-selected-count]')).toHaveText('1 selected');
+  await page.getByRole('link', { name: 'Name' }).click();
+  await expect(page).toHaveURL(/sort=/);
+  await expect(page.getByLabel('Select two')).toBeChecked();
+  await expect(page.getByLabel('Select twelve')).not.toBeChecked();
+});
+
 test('selected keys are revoked together, after a page that shows the effect @both', async ({ page, open, team, signIn }) => {
   const ada = team.person();
   const account = team.account('deployer');

@@ -76,7 +76,7 @@ pub fn follow(link: Element) {
             history.push_state_with_url(&JsValue::NULL, "", Some(&href)).ok();
         }
         SHOWN.set(address());
-        put(&came);
+        selection::keep_over(|| put(&came));
         if is_pager {
             if let Some(link) = first::<Element>(pager) {
                 focus_on(&link);

@@ -53,6 +53,17 @@ pub fn cleared(reset: &Element) {
     );
 }
 
+/// Does `change`, which replaces the list. What was selected before stays selected, as far as it is still there.
+pub fn keep_over(change: impl FnOnce()) {
+    let all_boxes = || first::<Element>("#page").map(|page| boxes(&page)).unwrap_or_default();
+    let selected: Vec<String> = all_boxes().iter().filter(|one| one.checked()).map(HtmlInputElement::value).collect();
+    change();
+    for one in all_boxes().iter().filter(|one| selected.contains(&one.value())) {
+        one.set_checked(true);
+    }
+    show_count();
+}
+
 /// Shows how many rows of the list are selected.
 pub fn show_count() {
     let Some(place) = first::<Element>("[data-selected-count]") else { return };

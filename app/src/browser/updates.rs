@@ -136,14 +136,15 @@ fn hold(form: &HtmlFormElement, is_held: bool) {
 /// Replaces the elements with these ids, separated by spaces, by those of another page. Returns whether there was one.
 fn replace(came: &Element, ids: &str) -> bool {
     let mut is_any = false;
-    for id in ids.split_whitespace().map(|id| format!("#{id}")) {
-        if let (Some(old), Some(new)) = (first::<Element>(&id), find::<Element>(came, &id)) {
-            dates::localise(&new);
-            old.replace_with_with_node_1(&new).ok();
-            is_any = true;
+    selection::keep_over(|| {
+        for id in ids.split_whitespace().map(|id| format!("#{id}")) {
+            if let (Some(old), Some(new)) = (first::<Element>(&id), find::<Element>(came, &id)) {
+                dates::localise(&new);
+                old.replace_with_with_node_1(&new).ok();
+                is_any = true;
+            }
         }
-    }
-    selection::show_count();
+    });
     is_any
 }
 

@@ -194,10 +194,16 @@ pub fn filter_chips(params: &AuditParams, entries: &[AuditEntry], path: &str) ->
     let [from, until] = [&params.from, &params.until].map(|text| day_text(text));
     let said = |day: &Option<Dated>, text: &str| day.as_ref().map_or_else(|| text.to_owned(), |day| day.text.clone());
     let (from_text, until_text) = (said(&from, &params.from), said(&until, &params.until));
+    let is_one_day = from.is_some() && params.from == params.until;
+    let (days, until_value) = if is_one_day {
+        ((words::on_day(&from_text), AuditParams { from: none(), until: none(), ..first() }), &none())
+    } else {
+        ((words::from_day(&from_text), AuditParams { from: none(), ..first() }), &params.until)
+    };
     let chips = [
         (&params.period, words::past(&period), AuditParams { period: none(), ..first() }),
-        (&params.from, words::from_day(&from_text), AuditParams { from: none(), ..first() }),
-        (&params.until, words::to_day(&until_text), AuditParams { until: none(), ..first() }),
+        (&params.from, days.0, days.1),
+        (until_value, words::to_day(&until_text), AuditParams { until: none(), ..first() }),
         (&params.actor, words::actor_is(&params.actor), AuditParams { actor: none(), ..first() }),
         (&params.operation, words::action_is(&action), AuditParams { operation: none(), ..first() }),
         (&params.about, words::resource_is(&about), AuditParams { about: none(), ..first() }),

@@ -49,6 +49,7 @@ words! {
 
     entry_title(number) = "Entry {number} · Audit log";
     past(period) = "Past {period}";
+    on_day(day) = "On {day}";
     from_day(from_text) = "From {from_text}";
     to_day(until_text) = "To {until_text}";
     actor_is(actor) = "Actor: {actor}";
