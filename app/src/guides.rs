@@ -6,6 +6,10 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser
 /// The address of the server in the files. The pages contain the real one.
 const HOST: &str = "https://keys.example.com";
 const HOST_NAME: &str = "keys.example.com";
+/// The host's port, where a configuration names it apart.
+const PORT: &str = "keys.example.com, port_value: 443";
+/// The tenant in the files. The pages for a person contain the selected one.
+const TENANT: &str = "acme";
 /// The token in the files. The pages for a person with a key contain the beginning of that key's token.
 const TOKEN: &str = "lku_EXAMPLE";
 /// The button that copies a block of code. The script copies the element after it.
@@ -52,17 +56,29 @@ pub struct Reader {
     pub public_url: String,
     /// The beginning of the token of one of the person's keys.
     pub hint: Option<String>,
+    /// The slug of the person's tenant.
+    pub tenant: Option<String>,
 }
 
 impl Reader {
     fn filled(&self, text: &str) -> String {
         // Some configurations name the host alone, beside its port.
         let host = self.public_url.split_once("://").map_or("", |(_, host)| host);
-        let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-        let name = name.map_or(host, |(name, _)| name);
-        let text = text.replace(HOST, &self.public_url).replace(HOST_NAME, name);
-        match &self.hint {
+        let port = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let default = if self.public_url.starts_with("http://") { "80" } else { "443" };
+        let (name, port) = port.unwrap_or((host, default));
+        let text = text
+            .replace(HOST, &self.public_url)
+            .replace(PORT, &format!("{name}, port_value: {port}"))
+            .replace(HOST_NAME, name);
+        let text = match &self.hint {
             Some(hint) => text.replace(TOKEN, &format!("{hint}…")),
+            None => text,
+        };
+        match &self.tenant {
+            Some(slug) => text
+                .replace(&format!("tenant = \"{TENANT}\""), &format!("tenant = \"{slug}\""))
+                .replace(&format!("--tenant {TENANT} "), &format!("--tenant {slug} ")),
             None => text,
         }
     }
@@ -203,7 +219,11 @@ mod tests {
     use super::*;
 
     fn reader() -> Reader {
-        Reader { public_url: "https://latchkey.acme.example".to_owned(), hint: Some("lku_3fA9".to_owned()) }
+        Reader {
+            public_url: "https://latchkey.acme.example".to_owned(),
+            hint: Some("lku_3fA9".to_owned()),
+            tenant: Some("bolt-works".to_owned()),
+        }
     }
 
     /// The values of an attribute.
@@ -236,8 +256,19 @@ mod tests {
     }
 
     #[test]
+    fn a_configuration_contains_the_readers_port_and_tenant() {
+        let html = |slug: &str, reader: &Reader| Guide::find(slug).unwrap().html(reader);
+        let local = Reader { public_url: "http://127.0.0.1:3000".to_owned(), ..reader() };
+        assert!(html("forward-auth", &local).contains("address: 127.0.0.1, port_value: 3000"));
+        assert!(html("forward-auth", &reader()).contains("address: latchkey.acme.example, port_value: 443"));
+        let gateway = html("gateway", &reader());
+        assert!(gateway.contains("tenant = &quot;bolt-works&quot;") || gateway.contains("tenant = \"bolt-works\""));
+        assert!(gateway.contains("--tenant bolt-works ") && !gateway.contains(TENANT), "{gateway}");
+    }
+
+    #[test]
     fn a_host_is_never_read_as_markup() {
-        let html = GUIDES[0].html(&Reader { public_url: "https://a.example/<b>*x*".to_owned(), hint: None });
+        let html = GUIDES[0].html(&Reader { public_url: "https://a.example/<b>*x*".to_owned(), ..Reader::default() });
         assert!(html.contains("https://a.example/&lt;b&gt;*x*"), "{html}");
     }
 

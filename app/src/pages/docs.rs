@@ -1,7 +1,7 @@
-//! The documentation inside the product: the guides, with the server's own address and, for a signed-in person, the
-//! beginning of one of their keys.
+//! The documentation inside the product: the guides, with the server's own address and, for a signed-in person, their
+//! tenant and the beginning of one of their keys.
 
-use domain::{ApiError, api_key::input::ListKeys};
+use domain::{ApiError, Viewer, api_key::input::ListKeys};
 use leptos::prelude::*;
 
 use crate::{
@@ -38,7 +38,12 @@ pub async fn guide(request: RequestContext) -> Result<AnyView, ApiError> {
         let name = name.clone();
         view! { <p class="hint">{words::examples_contain_your_key(name, view! { <code>{format!("{hint}…")}</code> })}</p> }
     });
-    let reader = Reader { public_url: request.public_url.clone(), hint: key.as_ref().map(|(_, hint)| hint.clone()) };
+    let tenant = request.viewer.as_ref().and_then(Viewer::current).map(|membership| &membership.tenant);
+    let reader = Reader {
+        public_url: request.public_url.clone(),
+        hint: key.as_ref().map(|(_, hint)| hint.clone()),
+        tenant: tenant.map(|tenant| tenant.slug.as_str().to_owned()),
+    };
     let contents = view! {
         <h1>{guide.title()}</h1>
         {note}
