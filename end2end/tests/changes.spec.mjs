@@ -46,13 +46,13 @@ test('a service account is suspended with its keys, resumed, renamed and given a
   await signIn(team.person(), '/team/service-accounts');
   await choose(page, 'deployer', 'Suspend', scripted);
   await page.getByRole('button', { name: 'Suspend', exact: true }).click();
-  await said(page, '“deployer” and its keys suspended.');
+  await said(page, '“deployer” suspended.');
   await expect(row(page, 'deployer')).toContainText('Suspended');
   expect(await isValid(token)).toBe(false);
   await open('/team/service-accounts');
   await choose(page, 'deployer', 'Resume', scripted);
   await page.getByRole('button', { name: 'Resume', exact: true }).click();
-  await said(page, '“deployer” and its keys resumed.');
+  await said(page, '“deployer” resumed.');
   expect(await isValid(token)).toBe(true);
 
   await open('/team/service-accounts');

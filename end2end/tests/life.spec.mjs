@@ -64,7 +64,7 @@ test('an administrator creates a service account and its keys, and deletes it @b
   const confirmation = page.getByLabel('Type “deployer” to confirm');
   if (await confirmation.isVisible()) await confirmation.fill('deployer');
   await page.getByRole('button', { name: 'Delete', exact: true }).click();
-  await said(page, '“deployer” deleted and its keys revoked.');
+  await said(page, '“deployer” deleted.');
   expect(await isValid(kept)).toBe(false);
   await open('/team/service-accounts');
   await expect(row(page, 'deployer')).toHaveCount(0);

@@ -119,7 +119,7 @@ pub async fn new_account(request: RequestContext) -> Result<AnyView, ApiError> {
         <Field name="name" label=labels::name() value=name hint=words::name_hint() autofocus=true error />
         <RoleField value=role error />
         {confirm}
-        <FormButtons cancel=PATH label=labels::create() />
+        <FormButtons cancel=PATH label=labels::create() busy=labels::creating() />
     };
     Ok(view! {
         <div class="card">

@@ -176,7 +176,7 @@ pub async fn new_key_page(
     let contents = view! {
         <KeyFields typed scopes choices tenants now error />
         {confirm}
-        <FormButtons cancel=back label=labels::create() />
+        <FormButtons cancel=back label=labels::create() busy=labels::creating() />
     };
     Ok(view! {
         <div class="card">

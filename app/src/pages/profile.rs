@@ -206,7 +206,7 @@ fn name_page(request: &RequestContext) -> Result<AnyView, ApiError> {
     let contents = view! {
         <FormError error fields=&["name"] />
         <Field name="name" label=labels::your_name() value=name autocomplete="name" autofocus=true error />
-        <FormButtons cancel=PATH label=labels::save() />
+        <FormButtons cancel=PATH label=labels::save() busy=labels::saving() />
     };
     Ok(view! {
         <div class="card">
@@ -242,7 +242,7 @@ async fn password_page(request: &RequestContext) -> Result<AnyView, ApiError> {
                 <NewPassword label=words::new_password() then=words::signed_out_everywhere_else() error />
                 {made_there}
                 {calendar_box}
-                <FormButtons cancel=PATH label=labels::save() />
+                <FormButtons cancel=PATH label=labels::save() busy=labels::saving() />
             </form>
         </div>
     }

@@ -222,7 +222,7 @@ async fn scope_form(
             error
         />
         {confirm}
-        <FormButtons cancel=SETTINGS label=words::save() />
+        <FormButtons cancel=SETTINGS label=words::save() busy=labels::saving() />
     };
     Ok(view! {
         <div class="card">

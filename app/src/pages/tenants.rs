@@ -121,7 +121,7 @@ pub async fn new_tenant(request: RequestContext) -> Result<AnyView, ApiError> {
         />
         <Field name="slug" label=labels::slug() value=slug hint=words::slug_hint() required=false error />
         {confirm}
-        <FormButtons cancel=SETTINGS label=words::create_tenant() />
+        <FormButtons cancel=SETTINGS label=words::create_tenant() busy=labels::creating() />
     };
     Ok(view! {
         <div class="card">

@@ -27,6 +27,7 @@ words! {
     create_a_tenant = "Create a tenant";
     create_an_api_key = "Create an API key";
     created = "Created";
+    creating = "Creating…";
     details = "Details";
     documentation = "Documentation";
     done = "Done";
@@ -63,6 +64,7 @@ words! {
     rename_the_tenant = "Rename the tenant";
     role = "Role";
     save = "Save";
+    saving = "Saving…";
     search = "Search";
     service_account = "Service account";
     service_accounts = "Service accounts";

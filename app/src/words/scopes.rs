@@ -10,7 +10,7 @@ words! {
     chosen_hint = "Each request that needs another scope is rejected.";
     scopes_of_your_api = "Your API";
     scopes_of_latchkey = "Latchkey";
-    no_scopes_of_your_api = "The scope catalogue is empty.";
+    no_scopes_of_your_api = "Your API has no scopes yet. An administrator adds them in Settings.";
     scopes = "Scopes";
     scope = "Scope";
     description = "Description";

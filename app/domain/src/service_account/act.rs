@@ -14,13 +14,13 @@ acts! {
             "Role of “{name}” changed.";
         /// Suspend the account and all its keys until it is resumed.
         Suspend = "suspend" does SuspendServiceAccount, "Suspend", "Suspend “{name}”",
-            "“{name}” and its keys suspended.";
+            "“{name}” suspended.";
         /// Resume the suspended account and its keys.
         Resume = "resume" does ResumeServiceAccount, "Resume", "Resume “{name}”",
-            "“{name}” and its keys resumed.";
+            "“{name}” resumed.";
         /// Delete the account and revoke all its keys.
         Delete = "delete" does DeleteServiceAccount, "Delete", "Delete “{name}”",
-            "“{name}” deleted and its keys revoked.";
+            "“{name}” deleted.";
     }
 }
 
