@@ -98,7 +98,9 @@ test('no page uses a replaced word, each has a title of its own and valid HTML @
     const path = waiting.shift().replace(/#.*/, '');
     const kind = path.replace(ID, '…').replace(/(after|before|from|until|q)=[^&]*/g, '$1=…');
     const seen = kinds.get(kind) ?? 0;
-    if (visited.has(path) || seen >= OF_A_KIND || path.startsWith('/api/') || path.startsWith('/pkg/')) continue;
+    // Every filter and every order, but not all their combinations.
+    const settings = path.match(/=/g) ?? [];
+    if (visited.has(path) || seen >= OF_A_KIND || settings.length > 2 || path.startsWith('/api/') || path.startsWith('/pkg/')) continue;
     visited.add(path);
     kinds.set(kind, seen + 1);
     await visit(path);
