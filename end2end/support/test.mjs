@@ -130,7 +130,8 @@ function noteHydration() {
 /** Waits until the islands of a page are hydrated. */
 export async function alive(page) {
   await page.waitForLoadState('load');
-  await page.waitForFunction(() => !window.unhydrated || !document.querySelector('link[as=fetch][href$=".wasm"]') || !document.querySelector('dialog'));
+  // The state of a page that was just left may still be reported, so the new page is asked too.
+  await page.waitForFunction(() => document.readyState === 'complete' && (!window.unhydrated || !document.querySelector('link[as=fetch][href$=".wasm"]') || !document.querySelector('dialog')));
 }
 
 /** Verifies a token as an API would, outside the browser. */

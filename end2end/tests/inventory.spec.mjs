@@ -1,5 +1,5 @@
 // The list of all keys of a tenant, bulk actions, and the tenant's key policies.
-import { expect, isValid, test } from '../support/test.mjs';
+import { alive, expect, isValid, test } from '../support/test.mjs';
 import { nameField, press, row, said } from '../support/steps.mjs';
 
 test('an administrator finds keys by filter and search, and the URL keeps both @both', async ({ page, open, team, signIn, scripted }) => {
@@ -92,6 +92,8 @@ test('selected keys are revoked together, after a page that shows the effect @bo
 
 /** Enters the days of a policy. Their preview follows by itself, and without JavaScript with a button. */
 async function preview(page, scripted, days) {
+  await expect(page.getByLabel('Days').or(page.getByRole('link', { name: 'Change', exact: true })).first()).toBeVisible();
+  if (scripted) await alive(page);
   const change = page.getByRole('link', { name: 'Change', exact: true });
   if (!scripted && (await change.isVisible())) await change.click();
   await page.getByLabel('Days').fill(days);
