@@ -1,4 +1,4 @@
-// Prefect 1.4.1, unmodified, through a gateway. The server behind it is the one of the other tests: it speaks the protocol of
+// Prefect 0.14 to 1.x, unmodified, through a gateway. The server behind it is the one of the other tests: it speaks the protocol of
 // Prefect's server, and refuses every other tenant than its own.
 import { createServer } from 'node:net';
 import { writeFileSync } from 'node:fs';
@@ -13,11 +13,21 @@ from prefect import Flow, task
 @task
 def hold():
     with open("${home}/held", "w") as file:
-        file.write(os.environ["PREFECT__CLOUD__API_KEY"])
+        names = ("PREFECT__CLOUD__API_KEY", "PREFECT__CLOUD__AUTH_TOKEN")
+        file.write(next(os.environ[name] for name in names if os.environ.get(name)))
 
 with Flow("trial") as flow:
     hold()
 `;
+
+const WITH_KEYS = { login: '--key', create: ['create-key'], list: 'list-keys', said: '(acme)', run: ['run'] };
+/** How each version passes on a key, and creates one. */
+const VERSIONS = {
+  '1.4.1': WITH_KEYS,
+  '0.15.13': WITH_KEYS,
+  // Knows tokens only, so keys take their place.
+  '0.14.22': { login: '-t', create: ['create-token', '--scope', 'RUNNER'], list: 'list-tokens', said: 'successful', run: ['run', 'flow'] },
+};
 
 const freePort = () => new Promise((resolve) => {
   const probe = createServer().listen(0, '127.0.0.1', () => {
@@ -26,7 +36,7 @@ const freePort = () => new Promise((resolve) => {
   });
 });
 
-test('keys are those of Latchkey, and flows run on the server behind it until the key is revoked', async ({ team }, info) => {
+for (const [version, commands] of Object.entries(VERSIONS)) test(`${version}: keys are those of Latchkey, and flows run on the server behind it until the key is revoked`, async ({ team }, info) => {
   const gateway = await freePort();
   const upstreamKey = team.key(team.account('gateway'), 'gateway');
   const config = info.outputPath('latchkey.toml');
@@ -42,7 +52,7 @@ test('keys are those of Latchkey, and flows run on the server behind it until th
     account = latchkey(database, ['admin', 'create-service-account', '--tenant', 'acme', '--name', 'Runner']);
   };
   const site = await start({ prepare, env: { LATCHKEY_CONFIG: config, LATCHKEY_DRAIN_DELAY: '0', LATCHKEY_FLOW_RUNS: 'false' } });
-  const client = new Client('1.4.1', `http://127.0.0.1:${gateway}`);
+  const client = new Client(version, `http://127.0.0.1:${gateway}`);
   try {
     const cli = (...args) => latchkey(site.database, ['admin', ...args, '--tenant', 'acme']);
     const key = (name) => cli('create-key', '--service-account', account, '--name', name);
@@ -51,16 +61,16 @@ test('keys are those of Latchkey, and flows run on the server behind it until th
       expect(done.code, done.all).toBe(0);
       return done.all;
     };
-    expect(await run('auth', 'login', '--key', key('laptop'))).toContain('(acme)');
-    await run('auth', 'create-key', '--name', 'second', '--quiet');
-    expect(await run('auth', 'list-keys')).toContain('second');
+    expect(await run('auth', 'login', commands.login, key('laptop'))).toContain(commands.said);
+    await run('auth', ...commands.create, '--name', 'second');
+    expect(await run('auth', commands.list)).toContain('second');
     expect(await run('create', 'project', 'P')).toContain('P created');
     const path = client.write('trial.py', FLOW(client.home));
     expect(await run('register', '--project', 'P', '--path', path, '--label', 'trial')).toContain('1 registered');
-    await run('run', '--name', 'trial', '--project', 'P');
+    await run(...commands.run, '--name', 'trial', '--project', 'P');
 
     const token = key('agents');
-    const agent = client.start(['agent', 'local', 'start', '--key', token, '--name', 'night', '--label', 'trial']);
+    const agent = client.start(['agent', 'local', 'start', commands.login, token, '--name', 'night', '--label', 'trial']);
     const states = async () => (await team.ask(upstreamKey, '{ flow_runs { items { state agent } } }')).flow_runs.items;
     await expect.poll(states, { message: agent.said(), timeout: 120_000 }).toEqual([{ state: 'Success', agent: 'night' }]);
     expect(client.read('held')).toBe(token);
@@ -68,7 +78,7 @@ test('keys are those of Latchkey, and flows run on the server behind it until th
     const rows = cli('list-keys', '--json').split('\n').map((line) => JSON.parse(line));
     cli('revoke-key', rows.find((row) => row.name === 'agents').id);
     await expect.poll(agent.said).toMatch(/UNAUTHENTICATED/);
-    await run('run', '--name', 'trial', '--project', 'P');
+    await run(...commands.run, '--name', 'trial', '--project', 'P');
     expect((await states()).map((row) => row.state).sort()).toEqual(['Scheduled', 'Success']);
   } finally {
     await client.close();
